@@ -1,0 +1,22 @@
+//! raydex: paste a Ray ID, get the request's log line back.
+//!
+//! One Cloudflare Worker over the Logpush batches in your own R2 bucket. Two stories run through
+//! this crate, and the rooms below stand in the order in which data flows through them; a room
+//! imports only what stands before it (held by `tests/tidy.rs`).
+//!
+//! * **A batch arrives**: R2 event → [`pipeline`] → [`batch`] reads the object as a stream, once →
+//!   [`record`] reads each line's key → [`index`] packs the rays into one entry per shard.
+//! * **Someone asks**: [`api`] → [`lookup`] asks the one shard that the ray's own bits name →
+//!   [`batch`] inflates the object → the line, checked to carry that ray → [`render`].
+//!
+//! What always holds: nothing outside `platform` names the Workers runtime; bytes → lines →
+//! records is synchronous; time, randomness and configuration are arguments; no data makes the
+//! code panic.
+
+pub mod limits;
+pub mod time;
+
+pub mod record;
+
+#[cfg(feature = "sample")]
+pub mod sample;

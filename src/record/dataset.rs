@@ -1,0 +1,58 @@
+//! The Logpush datasets that raydex understands, and where each keeps its ray and its time.
+//!
+//! What always holds: a dataset's name is spelled here and nowhere else; it is a part of stored names
+//! (shards, batches), so it never changes.
+
+use std::fmt;
+
+/// A Logpush dataset.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Dataset {
+    /// One record for each HTTP request, subrequests included.
+    HttpRequests,
+    /// One record for each firewall rule that a request matched.
+    FirewallEvents,
+    /// One record for each invocation of a Worker.
+    WorkersTraceEvents,
+}
+
+impl Dataset {
+    /// All of them, in the order in which answers list them.
+    pub const ALL: [Self; 3] = [Self::HttpRequests, Self::FirewallEvents, Self::WorkersTraceEvents];
+
+    /// The name that Cloudflare uses in its API.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::HttpRequests => "http_requests",
+            Self::FirewallEvents => "firewall_events",
+            Self::WorkersTraceEvents => "workers_trace_events",
+        }
+    }
+
+    /// The dataset of that name, if raydex knows it.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|dataset| dataset.name() == name)
+    }
+}
+
+impl fmt::Display for Dataset {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Dataset;
+
+    #[test]
+    fn every_dataset_is_found_by_its_own_name_and_no_other() {
+        for dataset in Dataset::ALL {
+            assert_eq!(Dataset::from_name(dataset.name()), Some(dataset));
+        }
+        assert_eq!(Dataset::from_name("dns_logs"), None);
+        assert_eq!(Dataset::from_name("HTTP_REQUESTS"), None);
+    }
+}

@@ -1,0 +1,242 @@
+//! The named members of a record that raydex reads, each as the JSON text that stands in the line.
+//!
+//! A line is walked once; a known member keeps its raw text (so a number prints as JSON gave it, whatever its
+//! size), an unknown one is stepped over. This reading by `serde_json` is the plain one, and the oracle for
+//! any faster one.
+//!
+//! What always holds: of a member that occurs twice the last one counts, as in JavaScript; only the record's
+//! top level is read.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+/// Why a line is no record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, thiserror::Error)]
+pub enum RecordError {
+    /// The line is longer than [`crate::limits::MAX_LINE`].
+    #[error("the line is longer than {} bytes", crate::limits::MAX_LINE)]
+    TooLong,
+    /// The line is no valid JSON.
+    #[error("the line is not valid JSON")]
+    NotJson,
+    /// The line is JSON, but no object.
+    #[error("the line is JSON, but not an object")]
+    NotAnObject,
+}
+
+impl RecordError {
+    /// The stable code that counts and logs name it by.
+    #[must_use]
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::TooLong => "line_too_long",
+            Self::NotJson => "not_json",
+            Self::NotAnObject => "not_an_object",
+        }
+    }
+
+    /// The reason for a line that `error` came of.
+    pub(crate) fn of(line: &[u8], error: &serde_json::Error) -> Self {
+        let first = line.iter().find(|byte| !byte.is_ascii_whitespace());
+        if error.is_data() && first != Some(&b'{') { Self::NotAnObject } else { Self::NotJson }
+    }
+}
+
+/// The text of a line: what is no UTF-8 in it becomes U+FFFD, which only the rendered forms show.
+#[must_use]
+pub fn line_text(line: &[u8]) -> Cow<'_, str> {
+    String::from_utf8_lossy(line)
+}
+
+macro_rules! fields {
+    ($($variant:ident)*) => {
+        /// A member of an `http_requests` record that raydex reads.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum Field {
+            $(
+                #[doc = concat!("`", stringify!($variant), "`.")]
+                $variant,
+            )*
+        }
+
+        impl Field {
+            /// All of them.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),*];
+
+            /// The member's name in the record.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$variant => stringify!($variant)),* }
+            }
+
+            /// The field of that name, if raydex reads it.
+            #[must_use]
+            pub fn from_name(name: &str) -> Option<Self> {
+                match name { $(stringify!($variant) => Some(Self::$variant),)* _ => None }
+            }
+        }
+
+        /// How many fields there are.
+        const COUNT: usize = [$(Field::$variant),*].len();
+    };
+}
+
+fields! {
+    CacheCacheStatus ClientIP ClientRequestBytes ClientRequestHost ClientRequestMethod ClientRequestProtocol
+    ClientRequestReferer ClientRequestScheme ClientRequestURI ClientRequestUserAgent ClientSSLProtocol ClientSrcPort
+    EdgeColoCode EdgeResponseBodyBytes EdgeResponseBytes EdgeResponseContentType EdgeResponseStatus EdgeServerIP
+    EdgeStartTimestamp EdgeTimeToFirstByteMs OriginIP OriginRequestHeaderSendDurationMs OriginResponseDurationMs
+    OriginResponseHeaderReceiveDurationMs OriginResponseStatus OriginTLSHandshakeDurationMs RayID ResponseHeaders
+}
+
+/// What stands in a record under one name.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Value<'a> {
+    /// Nothing, or `null`.
+    Absent,
+    /// A string, unescaped.
+    Text(Cow<'a, str>),
+    /// A number, as the line spells it.
+    Number(&'a str),
+    /// `true` or `false`.
+    Bool(bool),
+    /// An object or an array, as the line spells it.
+    Nested(&'a str),
+}
+
+impl<'a> Value<'a> {
+    /// The value that the JSON text `raw` (valid, without spaces around it) spells.
+    #[must_use]
+    pub fn from_json(raw: &'a str) -> Self {
+        match raw.as_bytes().first() {
+            Some(b'"') => unescape(raw).map_or(Value::Absent, Value::Text),
+            Some(b't') => Value::Bool(true),
+            Some(b'f') => Value::Bool(false),
+            Some(b'{' | b'[') => Value::Nested(raw),
+            Some(b'-' | b'0'..=b'9') => Value::Number(raw),
+            _ => Value::Absent,
+        }
+    }
+}
+
+/// The text of a JSON string, borrowed where it has no escape.
+fn unescape(raw: &str) -> Option<Cow<'_, str>> {
+    match serde_json::from_str::<&str>(raw) {
+        Ok(text) => Some(Cow::Borrowed(text)),
+        // A lone surrogate (`\ud800`) is no text in Rust; the rest of such a string is not guessed at.
+        Err(_) => serde_json::from_str::<String>(raw).ok().map(Cow::Owned),
+    }
+}
+
+/// The fields of one record, each as the text that stands in the line.
+#[derive(Debug, Clone)]
+pub struct Fields<'a> {
+    raw: [Option<&'a RawValue>; COUNT],
+}
+
+impl<'a> Fields<'a> {
+    /// Reads the fields of one line.
+    ///
+    /// # Errors
+    /// [`RecordError`] where the line is no JSON object.
+    pub fn parse(line: &'a str) -> Result<Self, RecordError> {
+        let mut json = serde_json::Deserializer::from_str(line);
+        json.deserialize_map(FieldsVisitor)
+            .and_then(|fields| json.end().map(|()| fields))
+            .map_err(|error| RecordError::of(line.as_bytes(), &error))
+    }
+
+    /// What stands under `field`.
+    #[must_use]
+    pub fn get(&self, field: Field) -> Value<'a> {
+        let raw = self.raw.get(field as usize).copied().flatten();
+        raw.map_or(Value::Absent, |raw| Value::from_json(raw.get()))
+    }
+}
+
+/// Collects the known members of an object.
+struct FieldsVisitor;
+
+impl<'de> Visitor<'de> for FieldsVisitor {
+    type Value = Fields<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a record: a JSON object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut fields = Fields { raw: [None; COUNT] };
+        while let Some(name) = map.next_key::<Name<'de>>()? {
+            match Field::from_name(&name.0).and_then(|field| fields.raw.get_mut(field as usize)) {
+                Some(slot) => *slot = Some(map.next_value::<&'de RawValue>()?),
+                None => map.next_value::<IgnoredAny>().map(drop)?,
+            }
+        }
+        Ok(fields)
+    }
+}
+
+/// A member's name, borrowed where it has no escape.
+#[derive(serde::Deserialize)]
+#[serde(transparent)]
+pub(crate) struct Name<'a>(#[serde(borrow)] pub(crate) Cow<'a, str>);
+
+#[cfg(test)]
+mod tests {
+    use std::borrow::Cow;
+
+    use super::{Field, Fields, RecordError, Value};
+
+    #[test]
+    fn a_number_stays_as_the_line_spells_it() {
+        let line = r#"{"EdgeStartTimestamp":1774680145123456789,"EdgeResponseBytes":1.50e3,"ClientIP":"::1"}"#;
+        let fields = Fields::parse(line).unwrap();
+        assert_eq!(fields.get(Field::EdgeStartTimestamp), Value::Number("1774680145123456789"));
+        assert_eq!(fields.get(Field::EdgeResponseBytes), Value::Number("1.50e3"));
+        assert_eq!(fields.get(Field::ClientIP), Value::Text(Cow::Borrowed("::1")));
+        assert_eq!(fields.get(Field::RayID), Value::Absent);
+    }
+
+    #[test]
+    fn only_the_top_level_is_read_and_the_last_of_two_counts() {
+        let line = r#"{"Subrequests":[{"RayID":"a"}],"RayID":"b","\u0052ayID" : "c","OriginIP":null}"#;
+        let fields = Fields::parse(line).unwrap();
+        assert_eq!(fields.get(Field::RayID), Value::Text(Cow::Borrowed("c")));
+        assert_eq!(fields.get(Field::OriginIP), Value::Absent);
+    }
+
+    #[test]
+    fn what_is_no_object_says_what_it_is() {
+        for (line, reason) in [
+            ("", RecordError::NotJson),
+            ("{", RecordError::NotJson),
+            ("{}x", RecordError::NotJson),
+            (r#"{"a":}"#, RecordError::NotJson),
+            ("{\"RayID\":\"\u{1}\"}", RecordError::NotJson),
+            ("null", RecordError::NotAnObject),
+            ("[1]", RecordError::NotAnObject),
+            ("17", RecordError::NotAnObject),
+            ("a,b,c", RecordError::NotJson),
+        ] {
+            assert_eq!(Fields::parse(line).err(), Some(reason), "{line:?}");
+        }
+    }
+
+    #[test]
+    fn depth_without_end_neither_overflows_nor_panics() {
+        let deep = format!(r#"{{"x":{}{},"RayID":"a"}}"#, "[".repeat(100_000), "]".repeat(100_000));
+        assert_eq!(Fields::parse(&deep).unwrap().get(Field::RayID), Value::Text(Cow::Borrowed("a")));
+        let nested = format!(r#"{{"RayID":{}{}}}"#, "[".repeat(100_000), "]".repeat(100_000));
+        assert!(matches!(Fields::parse(&nested).unwrap().get(Field::RayID), Value::Nested(_)));
+    }
+
+    #[test]
+    fn every_field_is_found_by_its_name() {
+        for &field in Field::ALL {
+            assert_eq!(Field::from_name(field.name()), Some(field));
+        }
+    }
+}

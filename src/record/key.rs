@@ -1,0 +1,166 @@
+//! What the index reads of a line: the ray it is found by, and when the request began.
+//!
+//! What always holds: the same function reads a line when it is indexed and when a found line is confirmed,
+//! so a line that was indexed under a ray is found by it.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+use super::fields::{Name, RecordError, Value};
+use super::{Dataset, RayKey, Timestamp};
+
+/// The key of one record.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct RecordKey {
+    /// What the record is found by; `None` where it has no ray, or one that is no possible id.
+    pub ray: Option<RayKey>,
+    /// When the request began, as the record says.
+    pub start: Option<Timestamp>,
+}
+
+/// Reads the key of one line.
+///
+/// # Errors
+/// [`RecordError`] where the line is no record.
+pub fn read_key(dataset: Dataset, line: &[u8]) -> Result<RecordKey, RecordError> {
+    let text = super::fields::line_text(line);
+    let names = KeyNames::of(dataset);
+    let mut json = serde_json::Deserializer::from_str(&text);
+    let found = json
+        .deserialize_map(KeyVisitor { names })
+        .and_then(|found| json.end().map(|()| found))
+        .map_err(|error| RecordError::of(line, &error))?;
+    let ray = found.ray.and_then(text_of).and_then(|id| RayKey::from_logged(&id));
+    let start = found.start.and_then(text_of).and_then(|time| Timestamp::parse(&time));
+    Ok(RecordKey { ray, start })
+}
+
+/// Where a dataset keeps its ray and its time.
+#[derive(Clone, Copy)]
+struct KeyNames {
+    /// The object that holds the ray, where it is not the record itself.
+    outer: Option<&'static str>,
+    ray: &'static str,
+    start: &'static str,
+}
+
+impl KeyNames {
+    const fn of(dataset: Dataset) -> Self {
+        match dataset {
+            Dataset::HttpRequests => Self { outer: None, ray: "RayID", start: "EdgeStartTimestamp" },
+            Dataset::FirewallEvents => Self { outer: None, ray: "RayID", start: "Datetime" },
+            Dataset::WorkersTraceEvents => Self { outer: Some("Event"), ray: "RayID", start: "EventTimestampMs" },
+        }
+    }
+}
+
+/// The raw texts found.
+#[derive(Default)]
+struct Found<'a> {
+    ray: Option<&'a RawValue>,
+    start: Option<&'a RawValue>,
+}
+
+/// The text of a string or number.
+fn text_of(raw: &RawValue) -> Option<Cow<'_, str>> {
+    match Value::from_json(raw.get()) {
+        Value::Text(text) => Some(text),
+        Value::Number(digits) => Some(Cow::Borrowed(digits)),
+        Value::Absent | Value::Bool(_) | Value::Nested(_) => None,
+    }
+}
+
+struct KeyVisitor {
+    names: KeyNames,
+}
+
+impl<'de> Visitor<'de> for KeyVisitor {
+    type Value = Found<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a record: a JSON object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let KeyNames { outer, ray, start } = self.names;
+        let mut found = Found::default();
+        while let Some(Name(name)) = map.next_key()? {
+            if name == start {
+                found.start = Some(map.next_value()?);
+            } else if Some(name.as_ref()) == outer {
+                found.ray = inner_ray(map.next_value()?, ray);
+            } else if outer.is_none() && name == ray {
+                found.ray = Some(map.next_value()?);
+            } else {
+                map.next_value::<IgnoredAny>().map(drop)?;
+            }
+        }
+        Ok(found)
+    }
+}
+
+/// The ray in the nested object `raw`, if it is one.
+fn inner_ray<'a>(raw: &'a RawValue, ray: &'static str) -> Option<&'a RawValue> {
+    let names = KeyNames { outer: None, ray, start: "" };
+    serde_json::Deserializer::from_str(raw.get()).deserialize_map(KeyVisitor { names }).ok()?.ray
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{RecordKey, read_key};
+    use crate::record::{Dataset, RayKey, RecordError, Timestamp};
+
+    fn key(dataset: Dataset, line: &str) -> RecordKey {
+        read_key(dataset, line.as_bytes()).unwrap()
+    }
+
+    #[test]
+    fn each_dataset_keeps_its_ray_where_it_does() {
+        let expected = RecordKey {
+            ray: RayKey::from_logged("764660d8ec5c2ab1"),
+            start: Timestamp::parse("2022-11-03T16:10:08.142Z"),
+        };
+        let http = r#"{"Subrequests":[{"RayID":"0"}],"RayID":"764660d8ec5c2ab1","EdgeStartTimestamp":"2022-11-03T16:10:08.142Z"}"#;
+        assert_eq!(key(Dataset::HttpRequests, http), expected);
+        let firewall = r#"{"Datetime":1667491808142000000,"RayID":"764660d8ec5c2ab1"}"#;
+        assert_eq!(key(Dataset::FirewallEvents, firewall), expected);
+        let trace =
+            r#"{"RayID":"x","Event":{"RayID":"764660D8EC5C2AB1","Request":{}},"EventTimestampMs":1667491808142}"#;
+        assert_eq!(key(Dataset::WorkersTraceEvents, trace), expected);
+    }
+
+    #[test]
+    fn a_record_without_a_ray_is_still_a_record() {
+        for line in ["{}", r#"{"RayID":null}"#, r#"{"RayID":""}"#, r#"{"RayID":["764660d8ec5c2ab1"]}"#] {
+            assert_eq!(key(Dataset::HttpRequests, line).ray, None, "{line}");
+        }
+        for line in
+            ["{}", r#"{"Event":null}"#, r#"{"Event":"x"}"#, r#"{"Event":{}}"#, r#"{"RayID":"764660d8ec5c2ab1"}"#]
+        {
+            assert_eq!(key(Dataset::WorkersTraceEvents, line).ray, None, "{line}");
+        }
+    }
+
+    #[test]
+    fn a_ray_that_is_a_number_is_read_by_its_digits() {
+        let line = r#"{"RayID":1234567890123456}"#;
+        assert_eq!(key(Dataset::HttpRequests, line).ray, RayKey::from_logged("1234567890123456"));
+    }
+
+    #[test]
+    fn bytes_that_are_no_utf8_do_not_hide_the_ray() {
+        let line = b"{\"ClientRequestUserAgent\":\"\xff\xfe\",\"RayID\":\"764660d8ec5c2ab1\"}";
+        let found = read_key(Dataset::HttpRequests, line).unwrap();
+        assert_eq!(found.ray, RayKey::from_logged("764660d8ec5c2ab1"));
+    }
+
+    #[test]
+    fn what_is_no_record_is_refused_with_its_reason() {
+        assert_eq!(read_key(Dataset::HttpRequests, b"[]"), Err(RecordError::NotAnObject));
+        assert_eq!(read_key(Dataset::HttpRequests, b"{\"RayID\":\"764660d8ec5c2ab1\""), Err(RecordError::NotJson));
+        assert_eq!(read_key(Dataset::HttpRequests, b"{} {}"), Err(RecordError::NotJson));
+    }
+}

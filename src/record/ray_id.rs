@@ -1,0 +1,205 @@
+//! The Ray ID: 16 hexadecimal digits, 64 bits, of which the first 36 are a clock.
+//!
+//! The clock counts ticks of 10 ms since 2012-10-12T00:00:00Z (fitted on 46 real pairs of Ray ID and time,
+//! 2015 to 2026), so a prefix of the digits is a time bucket: five digits are 655.36 s. The index is sharded
+//! by the ray's own bits, never by the record's time or the batch's name, so that writing and reading use
+//! the same function of the same bits.
+//!
+//! What always holds: [`RayKey::from_logged`] is the one rule for what a logged id is, used when indexing and
+//! when a found line is confirmed; ids are not unique.
+
+use std::fmt;
+
+use crate::limits::MAX_ODD_ID;
+
+/// Unix milliseconds of tick 0.
+const EPOCH_MS: i64 = 1_350_000_000_000;
+/// Milliseconds of one tick.
+const TICK_MS: i64 = 10;
+/// Low bits of a ray that are not its clock.
+const RANDOM_BITS: u32 = 28;
+/// Hexadecimal digits of a ray.
+const DIGITS: usize = 16;
+
+/// A Ray ID of the ordinary form.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct RayId(u64);
+
+impl RayId {
+    /// Bits of a ray below its shard prefix: 11 digits.
+    pub const SUFFIX_BITS: u32 = 44;
+
+    /// The ray of these 64 bits.
+    #[must_use]
+    pub const fn from_bits(bits: u64) -> Self {
+        Self(bits)
+    }
+
+    /// The ray of a shard prefix and the bits below it; bits that do not fit either are dropped.
+    #[must_use]
+    pub const fn from_parts(prefix: u32, suffix: u64) -> Self {
+        Self(((prefix as u64) << Self::SUFFIX_BITS) | (suffix & ((1 << Self::SUFFIX_BITS) - 1)))
+    }
+
+    /// The ray that exactly 16 hexadecimal digits of any case spell.
+    #[must_use]
+    pub fn from_hex(digits: &[u8]) -> Option<Self> {
+        if digits.len() != DIGITS {
+            return None;
+        }
+        let mut bits = 0_u64;
+        for &digit in digits {
+            let value = (digit as char).to_digit(16)?;
+            bits = bits << 4 | u64::from(value);
+        }
+        Some(Self(bits))
+    }
+
+    /// The 64 bits.
+    #[must_use]
+    pub const fn bits(self) -> u64 {
+        self.0
+    }
+
+    /// When the request began, in Unix milliseconds, to 10 ms.
+    #[must_use]
+    pub const fn unix_ms(self) -> i64 {
+        EPOCH_MS + ((self.0 >> RANDOM_BITS) as i64) * TICK_MS
+    }
+
+    /// The ray whose clock reads `unix_ms`, with these low bits; `None` outside of 2012 to 2034.
+    #[must_use]
+    pub fn at(unix_ms: i64, random: u32) -> Option<Self> {
+        let ticks = u64::try_from(unix_ms.checked_sub(EPOCH_MS)?).ok()? / TICK_MS as u64;
+        if ticks >> (64 - RANDOM_BITS) != 0 {
+            return None;
+        }
+        Some(Self(ticks << RANDOM_BITS | u64::from(random & ((1 << RANDOM_BITS) - 1))))
+    }
+
+    /// The first five digits, which name the shard: a window of 655.36 s.
+    #[must_use]
+    pub const fn prefix(self) -> u32 {
+        (self.0 >> Self::SUFFIX_BITS) as u32
+    }
+
+    /// The eleven digits below [`RayId::prefix`].
+    #[must_use]
+    pub const fn suffix(self) -> u64 {
+        self.0 & ((1 << Self::SUFFIX_BITS) - 1)
+    }
+}
+
+impl fmt::Display for RayId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016x}", self.0)
+    }
+}
+
+/// What a record is found by: a ray of the ordinary form, or another id that stood in its place.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum RayKey {
+    /// 16 hexadecimal digits.
+    Ray(RayId),
+    /// Anything else (`test-ray-001`, old ids of 15 digits): found by exact match. 1 to [`MAX_ODD_ID`] bytes.
+    Odd(Box<str>),
+}
+
+impl RayKey {
+    /// The key of an id as a log line spells it. Any case; a data centre after a dash is no part of the id.
+    /// `None` where there is no id, or one longer than [`MAX_ODD_ID`].
+    #[must_use]
+    pub fn from_logged(id: &str) -> Option<Self> {
+        let id = id.trim_matches([' ', '\t']);
+        let (digits, colo) = id.split_once('-').map_or((id, None), |(digits, colo)| (digits, Some(colo)));
+        if colo.is_none_or(is_colo)
+            && let Some(ray) = RayId::from_hex(digits.as_bytes())
+        {
+            return Some(Self::Ray(ray));
+        }
+        (1..=MAX_ODD_ID).contains(&id.len()).then(|| Self::Odd(id.into()))
+    }
+
+    /// The ray, if the key is one of the ordinary form.
+    #[must_use]
+    pub const fn ray(&self) -> Option<RayId> {
+        match self {
+            Self::Ray(ray) => Some(*ray),
+            Self::Odd(_) => None,
+        }
+    }
+}
+
+impl fmt::Display for RayKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Ray(ray) => ray.fmt(f),
+            Self::Odd(id) => f.write_str(id),
+        }
+    }
+}
+
+/// Whether `text` can be the data centre behind a ray: the three letters of an airport, or four.
+fn is_colo(text: &str) -> bool {
+    (3..=4).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::{any, prop_assert_eq, proptest};
+
+    use super::{RayId, RayKey};
+
+    #[test]
+    fn a_real_ray_decodes_to_its_time() {
+        let ray = RayId::from_hex(b"764660d8ec5c2ab1").unwrap();
+        assert_eq!(crate::time::rfc3339(ray.unix_ms()), "2022-11-03T16:10:08.140Z");
+        assert_eq!(ray.prefix(), 0x76466);
+        assert_eq!(ray.suffix(), 0x0d8_ec5c_2ab1);
+    }
+
+    #[test]
+    fn the_clock_wraps_in_2034_and_ends_there() {
+        assert_eq!(crate::time::rfc3339(RayId::from_bits(u64::MAX).unix_ms()), "2034-07-22T15:26:07.350Z");
+        assert_eq!(RayId::at(1_350_000_000_000 - 1, 0), None);
+        assert_eq!(RayId::at(2_037_194_767_360, 0), None);
+        assert_eq!(RayId::at(i64::MIN, 0), None);
+    }
+
+    #[test]
+    fn only_sixteen_hexadecimal_digits_are_a_ray() {
+        for odd in ["764660d8ec5c2ab", "764660d8ec5c2ab1f", "764660d8ec5c2abg", "test-ray-001", "00"] {
+            assert_eq!(RayKey::from_logged(odd), Some(RayKey::Odd(odd.into())), "{odd}");
+        }
+        assert_eq!(RayKey::from_logged(""), None);
+        assert_eq!(RayKey::from_logged("  "), None);
+        assert_eq!(RayKey::from_logged(&"7".repeat(10_000)), None);
+    }
+
+    #[test]
+    fn case_and_data_centre_do_not_make_another_ray() {
+        let plain = RayKey::from_logged("9efa0d09391dabcb");
+        assert_eq!(RayKey::from_logged("9EFA0D09391DABCB"), plain);
+        assert_eq!(RayKey::from_logged("9efa0d09391dabcb-HKG"), plain);
+        assert_eq!(RayKey::from_logged("9efa0d09391dabcb-"), Some(RayKey::Odd("9efa0d09391dabcb-".into())));
+    }
+
+    proptest! {
+        #[test]
+        fn a_ray_survives_its_digits_and_its_parts(bits: u64) {
+            let ray = RayId::from_bits(bits);
+            prop_assert_eq!(RayId::from_hex(ray.to_string().as_bytes()), Some(ray));
+            prop_assert_eq!(RayId::from_parts(ray.prefix(), ray.suffix()), ray);
+        }
+
+        #[test]
+        fn a_rays_clock_is_the_instant_it_was_made_for(ms in 1_350_000_000_000_i64..2_037_194_767_360, low in any::<u32>()) {
+            prop_assert_eq!(RayId::at(ms, low).unwrap().unix_ms(), ms / 10 * 10);
+        }
+
+        #[test]
+        fn no_logged_id_panics(id in ".*") {
+            let _key = RayKey::from_logged(&id);
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! A record's timestamp, in whatever unit the job was set to write.
+//!
+//! Logpush writes Unix nanoseconds (the API's default), Unix seconds or RFC 3339 (the dashboard's default), as
+//! a number or as a string; old jobs wrote milliseconds. They are told apart by magnitude and shape.
+//!
+//! What always holds: reading is in integers (19 digits of nanoseconds do not fit in a float), so what was
+//! written is what is held; zero, a negative or an impossible value is no timestamp.
+
+use chrono::DateTime;
+
+/// Nanoseconds of one second.
+const NS_PER_S: i64 = 1_000_000_000;
+/// Most digits of a count that is taken as seconds: 99,999,999,999 is in the year 5138.
+const SECONDS_DIGITS: usize = 11;
+/// Most digits taken as milliseconds.
+const MILLIS_DIGITS: usize = 14;
+/// Most digits taken as microseconds; beyond are nanoseconds.
+const MICROS_DIGITS: usize = 17;
+/// Most digits of nanoseconds: 19 reach the year 2262, where an `i64` ends.
+const NANOS_DIGITS: usize = 19;
+
+/// An instant after 1970, in nanoseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Timestamp(i64);
+
+impl Timestamp {
+    /// The instant that `text` spells: digits (with decimals or without), or RFC 3339.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let ns = if text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.') {
+            count_to_nanos(text)?
+        } else {
+            DateTime::parse_from_rfc3339(text).ok()?.timestamp_nanos_opt()?
+        };
+        (ns > 0).then_some(Self(ns))
+    }
+
+    /// Unix nanoseconds.
+    #[must_use]
+    pub const fn unix_ns(self) -> i64 {
+        self.0
+    }
+
+    /// Unix milliseconds, truncated.
+    #[must_use]
+    pub const fn unix_ms(self) -> i64 {
+        self.0 / 1_000_000
+    }
+
+    /// Unix seconds, truncated.
+    #[must_use]
+    pub const fn unix_s(self) -> i64 {
+        self.0 / NS_PER_S
+    }
+}
+
+/// The nanoseconds of a decimal count of seconds, milliseconds, microseconds or nanoseconds, by its length.
+fn count_to_nanos(text: &str) -> Option<i64> {
+    let (whole, decimals) = text.split_once('.').unwrap_or((text, ""));
+    let whole = whole.trim_start_matches('0');
+    let (unit, places) = match whole.len() {
+        0..=SECONDS_DIGITS => (NS_PER_S, 9),
+        12..=MILLIS_DIGITS => (1_000_000, 6),
+        15..=MICROS_DIGITS => (1_000, 3),
+        18..=NANOS_DIGITS => (1, 0),
+        _ => return None,
+    };
+    let count = if whole.is_empty() { 0 } else { whole.parse::<i64>().ok()? };
+    count.checked_mul(unit)?.checked_add(decimals_to_nanos(decimals, places)?)
+}
+
+/// The first `places` decimals as an integer; further ones are below a nanosecond and cut off.
+fn decimals_to_nanos(decimals: &str, places: usize) -> Option<i64> {
+    if decimals.contains('.') {
+        return None;
+    }
+    let digits = decimals.bytes().map(|byte| i64::from(byte.wrapping_sub(b'0')));
+    Some(digits.chain(std::iter::repeat(0)).take(places).fold(0, |sum, digit| sum * 10 + digit))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::{prop_assert_eq, proptest};
+
+    use super::Timestamp;
+
+    fn ns(text: &str) -> Option<i64> {
+        Timestamp::parse(text).map(Timestamp::unix_ns)
+    }
+
+    #[test]
+    fn every_unit_is_read_exactly() {
+        let exact = Some(1_774_680_145_123_456_789);
+        assert_eq!(ns("1774680145123456789"), exact);
+        assert_eq!(ns("2026-03-28T06:42:25.123456789Z"), exact);
+        assert_eq!(ns("2026-03-28T14:42:25.123456789+08:00"), exact);
+        assert_eq!(ns("1774680145.123456789"), exact);
+        assert_eq!(ns("1774680145"), Some(1_774_680_145_000_000_000));
+        assert_eq!(ns("1774680145123"), Some(1_774_680_145_123_000_000));
+        assert_eq!(ns("1774680145123456"), Some(1_774_680_145_123_456_000));
+        assert_eq!(ns("1774680145123.5"), Some(1_774_680_145_123_500_000));
+        assert_eq!(ns("2026-03-28T06:42:25Z"), Some(1_774_680_145_000_000_000));
+    }
+
+    #[test]
+    fn what_is_no_instant_is_none() {
+        let none = [
+            "",
+            "0",
+            "0.0",
+            "-1",
+            "1e30",
+            "1E9",
+            "NaN",
+            "null",
+            "1.2.3",
+            ".",
+            "99999999999999999999",
+            "9999999999999999999",
+            "2026-03-28",
+            "2026-13-28T06:42:25Z",
+            "1970-01-01T00:00:00Z",
+            "12:00",
+            "−5",
+        ];
+        for text in none {
+            assert_eq!(ns(text), None, "{text:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn seconds_milliseconds_and_nanoseconds_agree(s in 1_000_000_000_i64..4_000_000_000, ms in 0_i64..1000) {
+            let expected = Some(s * 1_000_000_000 + ms * 1_000_000);
+            prop_assert_eq!(ns(&format!("{s}{ms:03}")), expected);
+            prop_assert_eq!(ns(&format!("{s}{ms:03}000000")), expected);
+            prop_assert_eq!(ns(&format!("{s}.{ms:03}")), expected);
+            prop_assert_eq!(ns(&crate::time::rfc3339(s * 1000 + ms)), expected);
+        }
+
+        #[test]
+        fn no_text_panics(text in ".*") {
+            let _instant = Timestamp::parse(&text);
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! A ray as people have it: copied out of a header, a URL, an error page or a chat.
+//!
+//! What always holds: a text that spells a ray of 16 digits in any of these ways gives that ray; the text
+//! itself is never part of an answer.
+
+use std::sync::LazyLock;
+
+use regex::Regex;
+
+use super::RayKey;
+use crate::limits::MAX_ODD_ID;
+
+/// Longest text looked at, in bytes: a URL that contains a ray is 2 KB at most in practice.
+const MAX_TEXT: usize = 4096;
+
+/// The text holds no ray.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("that is no Ray ID: one is 16 hexadecimal digits, such as 764660d8ec5c2ab1 or 764660d8ec5c2ab1-SJC")]
+pub struct NotARay;
+
+/// The key that a person's text names: any case, a data centre behind it, a whole `CF-RAY: …` line, spaces, a
+/// URL that contains it. What has none of these forms may still be an odd id, if it could be one in a log.
+///
+/// # Errors
+/// [`NotARay`] where the text can be no id at all.
+pub fn ray_from_user(text: &str) -> Result<RayKey, NotARay> {
+    let text = text.trim();
+    if text.is_empty() || text.len() > MAX_TEXT {
+        return Err(NotARay);
+    }
+    let key = RayKey::from_logged(text);
+    if let Some(RayKey::Ray(_)) = key {
+        return key.ok_or(NotARay);
+    }
+    let within = RAY_IN_TEXT.as_ref().and_then(|pattern| pattern.captures(text)?.get(1));
+    if let Some(digits) = within {
+        return RayKey::from_logged(digits.as_str()).ok_or(NotARay);
+    }
+    let odd =
+        text.len() <= MAX_ODD_ID && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.:".contains(&byte));
+    key.filter(|_| odd).ok_or(NotARay)
+}
+
+/// Sixteen digits that stand alone; `None` if the pattern did not compile, which a test rules out.
+static RAY_IN_TEXT: LazyLock<Option<Regex>> =
+    LazyLock::new(|| Regex::new(r"(?:^|[^0-9A-Za-z])([0-9A-Fa-f]{16})(?:$|[^0-9A-Za-z])").ok());
+
+#[cfg(test)]
+mod tests {
+    use super::{MAX_TEXT, NotARay, ray_from_user};
+    use crate::record::RayKey;
+
+    #[test]
+    fn a_ray_is_accepted_as_people_have_it() {
+        let ray = RayKey::from_logged("764660d8ec5c2ab1").unwrap();
+        for text in [
+            "764660d8ec5c2ab1",
+            "764660D8EC5C2AB1",
+            "764660d8ec5c2ab1-SJC",
+            "  764660d8ec5c2ab1-sjc\n",
+            "CF-RAY: 764660d8ec5c2ab1-SJC",
+            "cf-ray:764660d8ec5c2ab1",
+            "Cloudflare Ray ID: 764660d8ec5c2ab1 • Your IP",
+            "https://example.com/?ray=764660d8ec5c2ab1&x=1",
+            "https://example.com/cdn-cgi/trace/764660D8EC5C2AB1",
+            "\"764660d8ec5c2ab1\",",
+        ] {
+            assert_eq!(ray_from_user(text), Ok(ray.clone()), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn an_id_of_another_form_is_taken_as_it_is() {
+        for text in ["test-ray-001", "764660d8ec5c2ab", "00", "req_1:2.3"] {
+            assert_eq!(ray_from_user(text), Ok(RayKey::Odd(text.into())));
+        }
+    }
+
+    #[test]
+    fn what_can_be_no_id_is_refused() {
+        let long = "764660d8ec5c2ab1 ".repeat(MAX_TEXT);
+        for text in ["", " ", "a b", "<script>", "ray?", "é", "' OR 1=1", &"7".repeat(129), &long] {
+            assert_eq!(ray_from_user(text), Err(NotARay), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn digits_inside_a_longer_word_are_no_ray() {
+        assert_eq!(ray_from_user("x764660d8ec5c2ab1 y"), Err(NotARay));
+    }
+}

@@ -1,0 +1,52 @@
+//! Instants as the outside spells them: RFC 3339 for people, stamps for the names of batches.
+//!
+//! What always holds: an instant is Unix milliseconds in an `i64`; an instant outside the years 1 to 9999
+//! prints as the nearest one inside.
+
+use chrono::{DateTime, SecondsFormat, Utc};
+
+/// The instant `unix_ms` as RFC 3339 in UTC with milliseconds: `2022-11-03T16:10:08.140Z`.
+#[must_use]
+pub fn rfc3339(unix_ms: i64) -> String {
+    utc(unix_ms).to_rfc3339_opts(SecondsFormat::Millis, true)
+}
+
+/// The instant `unix_ms` as Logpush stamps the names of batches: `20221103T161008Z`.
+#[must_use]
+pub fn stamp(unix_ms: i64) -> String {
+    utc(unix_ms).format("%Y%m%dT%H%M%SZ").to_string()
+}
+
+/// The UTC day of the instant `unix_ms`, as the folder of a batch: `20221103`.
+#[must_use]
+pub fn day(unix_ms: i64) -> String {
+    utc(unix_ms).format("%Y%m%d").to_string()
+}
+
+/// `unix_ms` as a date of the years 1 to 9999, the nearest one where it lies outside.
+fn utc(unix_ms: i64) -> DateTime<Utc> {
+    /// 0001-01-01T00:00:00Z.
+    const FIRST: i64 = -62_135_596_800_000;
+    /// 9999-12-31T23:59:59.999Z.
+    const LAST: i64 = 253_402_300_799_999;
+    DateTime::from_timestamp_millis(unix_ms.clamp(FIRST, LAST)).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{day, rfc3339, stamp};
+
+    #[test]
+    fn an_instant_prints_in_all_three_spellings() {
+        let at = 1_667_491_808_140;
+        assert_eq!(rfc3339(at), "2022-11-03T16:10:08.140Z");
+        assert_eq!(stamp(at), "20221103T161008Z");
+        assert_eq!(day(at), "20221103");
+    }
+
+    #[test]
+    fn an_impossible_instant_prints_as_the_nearest_possible_one() {
+        assert_eq!(rfc3339(i64::MAX), "9999-12-31T23:59:59.999Z");
+        assert_eq!(rfc3339(i64::MIN), "0001-01-01T00:00:00.000Z");
+    }
+}
