@@ -1,1 +1,35 @@
-//! placeholder
+//! A generator of Logpush batches that look like real ones: for the sample data, the tests and the benches.
+//!
+//! A [`Plan`] says what traffic to invent; its [`requests`](Plan::requests) are the skeletons (ray, parent,
+//! times) that all three datasets share; an exchange fills in what the edge saw; a writer per dataset spells
+//! the line; and [`Plan::write_batch`] gzips the lines on the way to wherever they go.
+//!
+//! What always holds: everything is a function of the plan (no clock, no environment, no global state), so
+//! the same plan gives the same bytes; memory does not grow with the number of records or batches, except
+//! where a whole [`Batch`] is asked for.
+
+mod batch;
+mod exchange;
+mod firewall;
+mod http;
+mod json;
+mod plan;
+mod request;
+mod trace;
+mod world;
+
+pub use batch::{Batch, Line, Place, Written};
+pub use plan::{FieldSet, Plan, PlanError, TimestampUnit, Units};
+pub use request::{Request, Requests};
+
+use crate::record::Dataset;
+
+/// The names of the fields that a record of `dataset` has, in the order in which they are written.
+#[must_use]
+pub fn field_names(dataset: Dataset, fields: FieldSet) -> Vec<&'static str> {
+    match dataset {
+        Dataset::HttpRequests => http::names(fields).collect(),
+        Dataset::FirewallEvents => firewall::NAMES.to_vec(),
+        Dataset::WorkersTraceEvents => trace::NAMES.to_vec(),
+    }
+}

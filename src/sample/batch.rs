@@ -1,0 +1,232 @@
+//! One batch as Logpush would store it: lines, gzipped in one or several members.
+//!
+//! What always holds: [`Plan::write_batch`] holds one line at a time, so memory does not depend on the number
+//! of records; a line is shown to its observer exactly as it is written, without the newline after it.
+
+use std::io::{self, Write};
+use std::ops::Range;
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+
+use super::exchange::Exchange;
+use super::firewall;
+use super::http::{self, Record};
+use super::json::Json;
+use super::plan::{Plan, TimestampUnit};
+use super::request::Request;
+use super::trace;
+use crate::record::{Dataset, RayId};
+
+/// A batch in memory, with its text beside it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Batch {
+    /// What it is a batch of.
+    pub dataset: Dataset,
+    /// Its key in the bucket.
+    pub key: String,
+    /// The unit of its timestamps.
+    pub unit: TimestampUnit,
+    /// The object's bytes.
+    pub gzip: Vec<u8>,
+    /// What they inflate to.
+    pub ndjson: Vec<u8>,
+    /// Where each line stands in it.
+    pub lines: Vec<Place>,
+    /// What was counted.
+    pub written: Written,
+}
+
+impl Batch {
+    /// The bytes of the line at `place`, without its newline.
+    #[must_use]
+    pub fn line(&self, place: &Place) -> &[u8] {
+        self.ndjson.get(place.range.clone()).unwrap_or_default()
+    }
+}
+
+/// Where a line stands in the text of a batch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// The ray that the line is found by.
+    pub ray: RayId,
+    /// Its bytes, without the newline.
+    pub range: Range<usize>,
+}
+
+/// A line that has been written.
+#[derive(Debug)]
+pub struct Line<'l> {
+    /// The request that it logs.
+    pub request: &'l Request,
+    /// Its bytes, without the newline.
+    pub json: &'l [u8],
+}
+
+/// What a batch came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Written {
+    /// Lines.
+    pub records: u64,
+    /// Different rays among them.
+    pub rays: u64,
+    /// Bytes of the object.
+    pub bytes: u64,
+    /// Bytes of its text.
+    pub inflated: u64,
+}
+
+impl Plan {
+    /// The batches of `dataset`, each made when it is asked for.
+    pub fn batches(&self, dataset: Dataset) -> impl Iterator<Item = Batch> {
+        (0..self.batches).map(move |number| self.batch(dataset, number))
+    }
+
+    /// Batch `number` of `dataset`, all of it in memory.
+    #[must_use]
+    pub fn batch(&self, dataset: Dataset, number: u32) -> Batch {
+        let (mut gzip, mut ndjson, mut lines) = (Vec::new(), Vec::new(), Vec::new());
+        let outcome = self.write_batch(dataset, number, &mut gzip, |line| {
+            let start = ndjson.len();
+            ndjson.extend_from_slice(line.json);
+            lines.push(Place { ray: line.request.ray, range: start..ndjson.len() });
+            ndjson.push(b'\n');
+        });
+        // Writing to a vector cannot fail.
+        let written = outcome.unwrap_or_default();
+        Batch { dataset, key: self.key(dataset, number), unit: self.unit(number), gzip, ndjson, lines, written }
+    }
+
+    /// Writes the object of batch `number` of `dataset` to `out` while it is made, and shows each line to
+    /// `observe`. A batch without lines (no firewall rule matched) is an empty gzip stream, which Logpush would
+    /// not store.
+    ///
+    /// # Errors
+    /// What `out` fails with.
+    pub fn write_batch(
+        &self,
+        dataset: Dataset,
+        number: u32,
+        out: impl Write,
+        mut observe: impl FnMut(Line<'_>),
+    ) -> io::Result<Written> {
+        let level = Compression::new(self.level.clamp(1, 9));
+        let mut writer = MemberWriter::new(Counted { out, bytes: 0 }, level);
+        let mut written = Written::default();
+        let mut json = Json::default();
+        let (records, members) = (u64::from(self.records_of(number)), u64::from(self.members_of(number)));
+        let (mut member, mut last_ray) = (0, None);
+        for (position, request) in (0_u64..).zip(self.requests(number)) {
+            let due = position * members / records.max(1);
+            if due > member {
+                member = due;
+                writer.next_member()?;
+            }
+            self.write_lines(dataset, number, &request, &mut json, |line| {
+                written.records += 1;
+                written.inflated += line.json.len() as u64 + 1;
+                // The lines of one ray stand together, copies of http_requests apart, and those are marked.
+                let again = line.request.copy || last_ray.replace(line.request.ray) == Some(line.request.ray);
+                written.rays += u64::from(!again);
+                writer.write_line(line.json)?;
+                observe(line);
+                Ok(())
+            })?;
+        }
+        written.bytes = writer.finish()?;
+        Ok(written)
+    }
+
+    /// Writes the lines that `dataset` has for `request`; `emit` takes each one.
+    fn write_lines(
+        &self,
+        dataset: Dataset,
+        number: u32,
+        request: &Request,
+        json: &mut Json,
+        mut emit: impl FnMut(Line<'_>) -> io::Result<()>,
+    ) -> io::Result<()> {
+        let unit = self.unit(number);
+        match dataset {
+            Dataset::HttpRequests => {
+                json.clear();
+                let children = self.merged.then_some(request.merged.as_slice());
+                http::write(json, &Record::of(self, unit, request), children);
+                emit(Line { request, json: json.bytes() })
+            }
+            _ if request.copy => Ok(()),
+            Dataset::FirewallEvents if request.matches == 0 => Ok(()),
+            Dataset::FirewallEvents => {
+                firewall::lines(json, &Exchange::of(request), unit, |json| emit(Line { request, json }))
+            }
+            Dataset::WorkersTraceEvents => std::iter::once(request).chain(&request.merged).try_for_each(|request| {
+                if !request.worker {
+                    return Ok(());
+                }
+                json.clear();
+                trace::write(json, &Exchange::of(request));
+                emit(Line { request, json: json.bytes() })
+            }),
+        }
+    }
+}
+
+/// Counts the bytes on their way.
+#[derive(Debug)]
+struct Counted<W> {
+    out: W,
+    bytes: u64,
+}
+
+impl<W: Write> Write for Counted<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let count = self.out.write(bytes)?;
+        self.bytes += count as u64;
+        Ok(count)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
+}
+
+/// Writes lines as one gzip member after the other.
+struct MemberWriter<W: Write> {
+    /// The member in the making; `None` only after an error.
+    encoder: Option<GzEncoder<W>>,
+    level: Compression,
+}
+
+impl<W: Write> MemberWriter<Counted<W>> {
+    fn new(out: Counted<W>, level: Compression) -> Self {
+        Self { encoder: Some(GzEncoder::new(out, level)), level }
+    }
+
+    /// The member in the making.
+    fn encoder(&mut self) -> io::Result<&mut GzEncoder<Counted<W>>> {
+        self.encoder.as_mut().ok_or_else(|| io::Error::other("an earlier write failed"))
+    }
+
+    fn write_line(&mut self, line: &[u8]) -> io::Result<()> {
+        let encoder = self.encoder()?;
+        encoder.write_all(line)?;
+        encoder.write_all(b"\n")
+    }
+
+    /// Ends the member and begins another.
+    fn next_member(&mut self) -> io::Result<()> {
+        if let Some(encoder) = self.encoder.take() {
+            self.encoder = Some(GzEncoder::new(encoder.finish()?, self.level));
+        }
+        Ok(())
+    }
+
+    /// Ends the last member; how many bytes all of them are.
+    fn finish(mut self) -> io::Result<u64> {
+        self.encoder()?.try_finish()?;
+        let Some(encoder) = self.encoder else { return Ok(0) };
+        let mut out = encoder.finish()?;
+        out.flush()?;
+        Ok(out.bytes)
+    }
+}

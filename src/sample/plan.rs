@@ -1,0 +1,267 @@
+//! What traffic to invent, and how the job that logs it is set up.
+//!
+//! What always holds: a plan that passes [`Plan::check`] can be written to its last record; batch `n` depends
+//! on the plan and on `n` alone, so any batch can be made without those before it.
+
+use std::ops::Range;
+
+use super::request::MAX_FAMILY;
+use crate::record::{Dataset, RayId};
+use crate::time::{day, stamp};
+
+/// Most records of a plan: every possible member of every family needs low ray bits of its own.
+const MAX_RECORDS: u32 = (1 << 28) / MAX_FAMILY;
+/// Most late records, in thousandths: those held back for the next batch must fit into it.
+const MAX_LATE: u32 = 200;
+/// Most subrequests, in thousandths: beyond, every visitor would need more than a family holds.
+const MAX_SUBREQUESTS: u32 = 600;
+
+/// The unit a job writes timestamps in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TimestampUnit {
+    /// A number: Unix nanoseconds, the API's default.
+    UnixNano,
+    /// A number: Unix seconds.
+    Unix,
+    /// A string in whole seconds, the dashboard's default: `2022-11-03T16:10:08Z`.
+    Rfc3339,
+}
+
+impl TimestampUnit {
+    /// All of them, in the order in which mixed batches take turns.
+    pub const ALL: [Self; 3] = [Self::UnixNano, Self::Rfc3339, Self::Unix];
+
+    /// The name that a job's settings use.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::UnixNano => "unixnano",
+            Self::Unix => "unix",
+            Self::Rfc3339 => "rfc3339",
+        }
+    }
+}
+
+/// The units of a plan's batches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Units {
+    /// The same one in every batch.
+    Always(TimestampUnit),
+    /// Each in turn, as if the job had been changed in between.
+    Mixed,
+}
+
+/// Which fields of `http_requests` the job was told to write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FieldSet {
+    /// What a job that feeds a partner and an investigation writes: lines of 1.0 to 2.5 KB.
+    Usual,
+    /// Every field there is: the names alone are 2 KB of each line.
+    All,
+}
+
+/// What to invent. Shares are in thousandths.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Plan {
+    /// Everything random comes of it.
+    pub seed: u64,
+    /// When the first batch begins, in Unix milliseconds.
+    pub start_ms: i64,
+    /// The time that all batches cover together, in milliseconds.
+    pub window_ms: i64,
+    /// How many batches of each dataset.
+    pub batches: u32,
+    /// Lines of `http_requests` in all batches together; the other datasets follow from them.
+    pub records: u32,
+    /// The units of timestamps.
+    pub units: Units,
+    /// Share of records that are subrequests of Workers.
+    pub subrequests: u32,
+    /// Share of records that are written later than the batch they belong to.
+    pub late: u32,
+    /// Share of visitors whose record is written twice, as after a retry.
+    pub duplicates: u32,
+    /// How many gzip members the second batch has (the first, where there is only one); others have one.
+    pub members: u32,
+    /// The compression level of gzip, 1 to 9.
+    pub level: u32,
+    /// The fields of `http_requests`.
+    pub fields: FieldSet,
+    /// Whether subrequests stand inside their visitor's record (`merge_subrequests`).
+    pub merged: bool,
+    /// Whether logged headers are arrays of strings (`preserve_duplicates`).
+    pub preserve_duplicates: bool,
+    /// What keys begin with, without a slash at its end.
+    pub prefix: String,
+}
+
+impl Default for Plan {
+    /// 20,000 records in four batches of 30 s, beginning at 2026-03-28T06:42:00Z.
+    fn default() -> Self {
+        Self {
+            seed: 1,
+            start_ms: 1_774_680_120_000,
+            window_ms: 120_000,
+            batches: 4,
+            records: 20_000,
+            units: Units::Always(TimestampUnit::UnixNano),
+            subrequests: 120,
+            late: 20,
+            duplicates: 0,
+            members: 1,
+            level: 6,
+            fields: FieldSet::Usual,
+            merged: false,
+            preserve_duplicates: false,
+            prefix: "logs".to_owned(),
+        }
+    }
+}
+
+/// Why a plan cannot be carried out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum PlanError {
+    /// There would be no batch, or an empty one.
+    #[error("there must be at least one batch, and at least one record for each")]
+    Empty,
+    /// The rays' low bits would not suffice.
+    #[error("at most {MAX_RECORDS} records can have rays of their own")]
+    TooManyRecords,
+    /// Batches would share their stamps.
+    #[error("the window must be at least one second for each batch")]
+    ShortWindow,
+    /// A ray cannot tell these times.
+    #[error("all times must lie between 2012-10-13 and 2034-07-22, which is what a Ray ID can tell")]
+    OutsideOfRayTime,
+    /// A share is out of its range.
+    #[error("at most {MAX_SUBREQUESTS} of 1000 records can be subrequests, {MAX_LATE} late, 1000 doubled")]
+    Share,
+    /// gzip knows no such level.
+    #[error("the level must be 1 (fast) to 9 (small), and there must be at least one gzip member")]
+    Gzip,
+}
+
+impl Plan {
+    /// Whether the plan can be carried out.
+    ///
+    /// # Errors
+    /// The first reason why not.
+    pub fn check(&self) -> Result<(), PlanError> {
+        const DAY_MS: i64 = 86_400_000;
+        let end = self.start_ms.checked_add(self.window_ms).and_then(|end| end.checked_add(DAY_MS));
+        let rays = |at: Option<i64>| at.is_some_and(|at| RayId::at(at, 0).is_some());
+        let failed = [
+            (self.batches == 0 || self.records < self.batches, PlanError::Empty),
+            (self.records > MAX_RECORDS, PlanError::TooManyRecords),
+            (self.window_ms < i64::from(self.batches) * 1000, PlanError::ShortWindow),
+            (!rays(self.start_ms.checked_sub(DAY_MS)) || !rays(end), PlanError::OutsideOfRayTime),
+            (self.subrequests > MAX_SUBREQUESTS || self.late > MAX_LATE || self.duplicates > 1000, PlanError::Share),
+            (!(1..=9).contains(&self.level) || self.members == 0, PlanError::Gzip),
+        ];
+        failed.into_iter().find(|(failed, _)| *failed).map_or(Ok(()), |(_, error)| Err(error))
+    }
+
+    /// The time that batch `number` covers, in Unix milliseconds.
+    #[must_use]
+    pub fn window(&self, number: u32) -> Range<i64> {
+        let edge = |at: u32| self.start_ms + self.window_ms / i64::from(self.batches.max(1)) * i64::from(at);
+        edge(number)..edge(number.saturating_add(1))
+    }
+
+    /// How many lines of `http_requests` batch `number` holds: equally many, the first ones one more.
+    #[must_use]
+    pub fn records_of(&self, number: u32) -> u32 {
+        let batches = self.batches.max(1);
+        self.records / batches + u32::from(number < self.records % batches)
+    }
+
+    /// How many lines of `http_requests` the batches before `number` hold.
+    pub(super) fn records_before(&self, number: u32) -> u32 {
+        let batches = self.batches.max(1);
+        number.saturating_mul(self.records / batches).saturating_add(number.min(self.records % batches))
+    }
+
+    /// The unit of the timestamps in batch `number`.
+    #[must_use]
+    pub fn unit(&self, number: u32) -> TimestampUnit {
+        match (self.units, number % 3) {
+            (Units::Always(unit), _) => unit,
+            (Units::Mixed, 0) => TimestampUnit::UnixNano,
+            (Units::Mixed, 1) => TimestampUnit::Rfc3339,
+            (Units::Mixed, _) => TimestampUnit::Unix,
+        }
+    }
+
+    /// How many gzip members batch `number` has.
+    #[must_use]
+    pub fn members_of(&self, number: u32) -> u32 {
+        if number == 1.min(self.batches.saturating_sub(1)) { self.members.max(1) } else { 1 }
+    }
+
+    /// The key of batch `number` of `dataset`: `logs/http_requests/20260328/<start>_<end>_<id>.log.gz`.
+    #[must_use]
+    pub fn key(&self, dataset: Dataset, number: u32) -> String {
+        let Range { start, end } = self.window(number);
+        let mixed = mix(self.seed, mix(dataset as u64, u64::from(number)));
+        let id = hex::encode(mixed.to_be_bytes().first_chunk::<4>().unwrap_or(&[0; 4]));
+        let (day, start, end) = (day(start), stamp(start), stamp(end));
+        format!("{}/{dataset}/{day}/{start}_{end}_{id}.log.gz", self.prefix)
+    }
+}
+
+/// A seed out of two numbers, in which every bit of both counts (the finisher of `SplitMix64`).
+pub(super) const fn mix(a: u64, b: u64) -> u64 {
+    let mut bits = a ^ b.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    bits ^ (bits >> 31)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Plan, PlanError, TimestampUnit, Units};
+    use crate::record::Dataset;
+
+    #[test]
+    fn records_and_time_are_shared_out_without_rest_or_gap() {
+        let plan = Plan { batches: 7, records: 100, window_ms: 70_000, ..Plan::default() };
+        assert_eq!((0..7).map(|number| plan.records_of(number)).sum::<u32>(), 100);
+        assert_eq!((0..7).map(|number| plan.records_before(number)).collect::<Vec<_>>(), [0, 15, 30, 44, 58, 72, 86]);
+        assert!((0..6).all(|number| plan.window(number).end == plan.window(number + 1).start));
+    }
+
+    #[test]
+    fn a_key_has_the_form_that_logpush_gives_it() {
+        let key = Plan::default().key(Dataset::HttpRequests, 1);
+        let rest = key.strip_prefix("logs/http_requests/20260328/20260328T064230Z_20260328T064300Z_").unwrap();
+        let id = rest.strip_suffix(".log.gz").unwrap();
+        assert!(id.len() == 8 && id.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')), "{id}");
+    }
+
+    #[test]
+    fn mixed_units_take_turns() {
+        let plan = Plan { units: Units::Mixed, ..Plan::default() };
+        assert_eq!([0, 1, 2].map(|number| plan.unit(number)), TimestampUnit::ALL);
+        assert_eq!(plan.unit(3), TimestampUnit::UnixNano);
+    }
+
+    #[test]
+    fn a_plan_that_cannot_be_carried_out_says_why() {
+        let plan = Plan::default();
+        assert_eq!(plan.check(), Ok(()));
+        for (plan, error) in [
+            (Plan { batches: 0, ..plan.clone() }, PlanError::Empty),
+            (Plan { records: 3, ..plan.clone() }, PlanError::Empty),
+            (Plan { records: u32::MAX, ..plan.clone() }, PlanError::TooManyRecords),
+            (Plan { window_ms: 3999, ..plan.clone() }, PlanError::ShortWindow),
+            (Plan { start_ms: 0, ..plan.clone() }, PlanError::OutsideOfRayTime),
+            (Plan { start_ms: i64::MAX, ..plan.clone() }, PlanError::OutsideOfRayTime),
+            (Plan { start_ms: i64::MIN, ..plan.clone() }, PlanError::OutsideOfRayTime),
+            (Plan { late: 201, ..plan.clone() }, PlanError::Share),
+            (Plan { level: 0, ..plan.clone() }, PlanError::Gzip),
+            (Plan { members: 0, ..plan.clone() }, PlanError::Gzip),
+        ] {
+            assert_eq!(plan.check(), Err(error));
+        }
+    }
+}

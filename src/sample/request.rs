@@ -1,0 +1,285 @@
+//! The skeletons of the requests that a batch logs: who asked, whose subrequest it is, and when.
+//!
+//! Requests come in families: a visitor's, and what Workers fetched for it. Families are numbered, and each
+//! is drawn from a seed of its own, so a batch can say what an earlier one held back without making it again.
+//!
+//! What always holds: every ray is its own (unless the plan asks for doubles) and its clock reads 2 to 11 ms
+//! before the start; a subrequest begins and ends within its parent; memory is a few
+//! hundred requests, and what the batch before held back.
+
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+use super::plan::{Plan, mix};
+use crate::record::RayId;
+
+/// Numbers set aside for the rays of one family: a visitor and its subrequests.
+pub(super) const MAX_FAMILY: u32 = MAX_SUBREQUESTS + 1;
+/// Most subrequests of a family.
+const MAX_SUBREQUESTS: u32 = 3;
+/// Subrequests of a family that has any, on average.
+const MEAN_SUBREQUESTS: u32 = 2;
+/// How many records wait to be written in another order than they came.
+const SHUFFLED: usize = 256;
+/// Nanoseconds of one millisecond.
+const MS: i64 = 1_000_000;
+/// A request that lasts at least this long can be the parent of another.
+const PARENT_NS: i64 = 150 * MS;
+
+/// One request, or rather what all datasets say of it in the same words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Request {
+    /// Its ray.
+    pub ray: RayId,
+    /// The ray of the request that a Worker made it for; `None` for a visitor's.
+    pub parent: Option<RayId>,
+    /// When it began, in Unix nanoseconds.
+    pub start_ns: i64,
+    /// When it ended.
+    pub end_ns: i64,
+    /// How many subrequests a Worker made for it, those of subrequests not counted.
+    pub subrequests: u32,
+    /// Whether a Worker ran for it.
+    pub worker: bool,
+    /// Whether its record is written in a later batch than its time says.
+    pub late: bool,
+    /// Whether its record stands in the batch already.
+    pub copy: bool,
+    /// How many firewall rules it matched.
+    pub matches: u32,
+    /// What its details are drawn from.
+    pub seed: u64,
+    /// What the details are drawn from that a whole family has in common: site, client, data centre.
+    pub family_seed: u64,
+    /// The subrequests that its record contains, where the plan merges them.
+    pub merged: Vec<Request>,
+}
+
+impl Plan {
+    /// The records of batch `number`, in the order in which they are written.
+    #[must_use]
+    pub fn requests(&self, number: u32) -> Requests<'_> {
+        let rng = ChaCha8Rng::seed_from_u64(mix(self.seed ^ 0x5817, u64::from(number)));
+        let mut requests =
+            Requests { plan: self, number, next_family: 0, to_come: self.records_of(number), waiting: Vec::new(), rng };
+        if let Some(before) = number.checked_sub(1) {
+            let held = (0..self.held_families(before)).flat_map(|family| self.family(before, family).1);
+            requests.admit(held.map(|request| Request { late: true, ..request }));
+        }
+        requests
+    }
+
+    /// How many families at the start of batch `number` have their subrequests in the next batch.
+    fn held_families(&self, number: u32) -> u32 {
+        let is_last = number.saturating_add(1) >= self.batches;
+        // Records are fewer than 2^27, and late ones 200 of 1000 at most.
+        if is_last {
+            0
+        } else {
+            self.records_of(number) / 1000 * self.late + self.records_of(number) % 1000 * self.late / 1000
+        }
+    }
+
+    /// Family `family` of batch `number`: the visitor and its subrequests.
+    fn family(&self, number: u32, family: u32) -> (Request, Vec<Request>) {
+        let id = self.records_before(number).wrapping_add(family);
+        let mut rng = ChaCha8Rng::seed_from_u64(mix(self.seed, u64::from(id)));
+        let maker = RayMaker { seed: self.seed, first: id.wrapping_mul(MAX_FAMILY) };
+        let late = rng.random_range(0..1000) < self.late;
+        let start_ms =
+            self.family_ms(number, family, &mut rng) - if late { rng.random_range(60_000..600_000) } else { 0 };
+        let count = self.subrequest_count(&mut rng);
+        let lasts_ms = if count > 0 { rng.random_range(300..2000) } else { skewed(&mut rng, 12, 1500) };
+        let mut visitor = maker.request(0, None, start_ms, lasts_ms * MS, &mut rng);
+        visitor.late = late;
+        visitor.worker = count > 0 || rng.random_range(0..1000) < 40;
+        visitor.matches = if rng.random_range(0..1000) < 30 { rng.random_range(1..=4) } else { 0 };
+        let children = subrequests(&maker, &mut visitor, count, &mut rng);
+        (visitor, children)
+    }
+
+    /// About when family `family` of batch `number` begins: evenly over the window, give or take a few seconds.
+    fn family_ms(&self, number: u32, family: u32, rng: &mut ChaCha8Rng) -> i64 {
+        let window = self.window(number);
+        let length = window.end - window.start;
+        let per_family = if self.merged { 1000 } else { i64::from(1000 * 1000 / (1000 - self.subrequests.min(999))) };
+        let even =
+            length.saturating_mul(i64::from(family)) / 1000 * per_family / i64::from(self.records_of(number).max(1));
+        let around = (length / 8).min(3000);
+        (window.start + even + rng.random_range(-around..=around)).clamp(window.start, window.end - 1)
+    }
+
+    /// How many subrequests the next family has, so that they are the share of all records that was asked for.
+    fn subrequest_count(&self, rng: &mut ChaCha8Rng) -> u32 {
+        let share = self.subrequests.min(999);
+        let families = share * 1000 / ((1000 - share) * MEAN_SUBREQUESTS);
+        if rng.random_range(0..1000) >= families { 0 } else { rng.random_range(1..=MAX_SUBREQUESTS) }
+    }
+}
+
+/// Makes the rays of one family.
+struct RayMaker {
+    seed: u64,
+    /// The number of the family's first ray, of which no other family has any.
+    first: u32,
+}
+
+impl RayMaker {
+    /// The request of member `member`, whose ray's clock reads `ray_ms` or up to 10 ms before.
+    fn request(&self, member: u32, parent: Option<RayId>, ray_ms: i64, lasts_ns: i64, rng: &mut ChaCha8Rng) -> Request {
+        let low = scatter(self.first.wrapping_add(member), self.seed);
+        let ray = RayId::at(ray_ms, low).unwrap_or(RayId::from_bits(u64::from(low)));
+        let start_ns = ray.unix_ms() * MS + rng.random_range(2 * MS..=11 * MS);
+        Request {
+            ray,
+            parent,
+            start_ns,
+            end_ns: start_ns + lasts_ns.max(1) + rng.random_range(0..MS),
+            subrequests: 0,
+            worker: false,
+            late: false,
+            copy: false,
+            matches: 0,
+            seed: rng.random(),
+            family_seed: mix(self.seed ^ 0xfa31, u64::from(self.first)),
+            merged: Vec::new(),
+        }
+    }
+}
+
+/// `count` subrequests of `visitor`, one in four made by the subrequest before it if that lasts long enough.
+fn subrequests(maker: &RayMaker, visitor: &mut Request, count: u32, rng: &mut ChaCha8Rng) -> Vec<Request> {
+    let mut children: Vec<Request> = Vec::new();
+    for member in 1..=count {
+        let chained = rng.random_range(0..4) == 0;
+        let previous = children.last_mut().filter(|child| chained && child.end_ns - child.start_ns >= PARENT_NS);
+        let parent = previous.unwrap_or(visitor);
+        let lasts = parent.end_ns - parent.start_ns;
+        // The next tick of the ray's clock within the parent's first quarter, so that the start is inside too.
+        let ray_ms = (parent.start_ns + rng.random_range(0..=lasts / 4)) / MS / 10 * 10 + 10;
+        let rest = parent.end_ns - ray_ms * MS - 13 * MS;
+        let (parent_ray, late) = (parent.ray, parent.late);
+        parent.subrequests += 1;
+        parent.worker = true;
+        let mut child = maker.request(member, Some(parent_ray), ray_ms, rest * rng.random_range(40..=100) / 100, rng);
+        child.late = late;
+        children.push(child);
+    }
+    children
+}
+
+/// A number of 28 bits that no other `number` below 2^28 gives, and that does not look counted.
+fn scatter(number: u32, seed: u64) -> u32 {
+    const BITS: u32 = (1 << 28) - 1;
+    // Each step can be undone: a sum, a product with an odd number, a shift to the right on top of itself.
+    let mut bits = number.wrapping_add((mix(seed, 28) >> 36) as u32) & BITS;
+    for odd in [0x09e3_779b_u32, 0x05bd_1e95, 0x02b2_ae35] {
+        bits = bits.wrapping_mul(odd) & BITS;
+        bits ^= bits >> 13;
+    }
+    bits
+}
+
+/// A number from `least` to `most`, mostly a small one: what is drawn evenly is how many digits it has.
+pub(super) fn skewed(rng: &mut ChaCha8Rng, least: i64, most: i64) -> i64 {
+    let spread = (most - least).max(1).ilog2();
+    let top = 1_i64 << rng.random_range(0..=spread);
+    (least + rng.random_range(0..=top)).min(most)
+}
+
+/// The records of one batch: made a family at a time, and let wait so that they leave in another order.
+#[derive(Debug)]
+pub struct Requests<'p> {
+    plan: &'p Plan,
+    number: u32,
+    next_family: u32,
+    /// Records still to be made.
+    to_come: u32,
+    waiting: Vec<Request>,
+    rng: ChaCha8Rng,
+}
+
+impl Requests<'_> {
+    /// Lets `requests` wait, as far as the batch has room for them.
+    fn admit(&mut self, requests: impl IntoIterator<Item = Request>) {
+        for request in requests.into_iter().take(self.to_come as usize) {
+            self.to_come -= 1;
+            self.waiting.push(request);
+        }
+    }
+
+    /// Makes the next family.
+    fn make(&mut self) {
+        let family = self.next_family;
+        self.next_family += 1;
+        let (mut visitor, mut children) = self.plan.family(self.number, family);
+        if family < self.plan.held_families(self.number) {
+            children.clear();
+        } else if self.plan.merged {
+            visitor.merged = std::mem::take(&mut children);
+        }
+        let copy =
+            (self.rng.random_range(0..1000) < self.plan.duplicates).then(|| Request { copy: true, ..visitor.clone() });
+        self.admit([visitor]);
+        self.admit(copy);
+        self.admit(children);
+    }
+}
+
+impl Iterator for Requests<'_> {
+    type Item = Request;
+
+    fn next(&mut self) -> Option<Request> {
+        while self.waiting.len() < SHUFFLED && self.to_come > 0 {
+            self.make();
+        }
+        if self.waiting.is_empty() {
+            return None;
+        }
+        let chosen = self.rng.random_range(0..self.waiting.len());
+        Some(self.waiting.swap_remove(chosen))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use rand::SeedableRng;
+    use rand_chacha::ChaCha8Rng;
+
+    use super::{Plan, SHUFFLED, scatter, skewed};
+
+    #[test]
+    fn scattered_numbers_stay_different_and_within_28_bits() {
+        let low: HashSet<u32> = (0..100_000).map(|number| scatter(number, 9)).collect();
+        assert!(low.len() == 100_000 && low.iter().all(|&bits| bits < 1 << 28));
+    }
+
+    #[test]
+    fn a_skewed_number_keeps_its_bounds_and_is_mostly_small() {
+        let mut rng = ChaCha8Rng::seed_from_u64(1);
+        let drawn: Vec<i64> = (0..1000).map(|_| skewed(&mut rng, 10, 5000)).collect();
+        assert!(drawn.iter().all(|number| (10..=5000).contains(number)));
+        assert!(drawn.iter().filter(|&&number| number < 500).count() > 600);
+        assert_eq!(skewed(&mut rng, 7, 7), 7);
+    }
+
+    #[test]
+    fn few_requests_are_held_at_a_time() {
+        let plan = Plan { records: 200_000, batches: 2, ..Plan::default() };
+        let mut requests = plan.requests(0);
+        while requests.next().is_some() {
+            assert!(requests.waiting.len() < SHUFFLED + 8);
+        }
+    }
+
+    #[test]
+    fn any_batch_can_be_made_without_those_before_it() {
+        let plan = Plan { records: 300, batches: 3, late: 200, subrequests: 600, ..Plan::default() };
+        let held: Vec<_> = plan.requests(2).filter(|request| request.late && request.parent.is_some()).collect();
+        let before: HashSet<_> = plan.requests(1).map(|request| request.ray).collect();
+        assert!(held.iter().any(|request| before.contains(&request.parent.unwrap())));
+        assert!((0..3).all(|number| plan.requests(number).count() == 100));
+    }
+}
