@@ -1,2 +1,243 @@
-//! placeholder
-fn main() {}
+//! `make-batches`: writes generated Logpush batches into a folder, under the keys they would have in a bucket.
+//!
+//! What always holds: the files are a function of the options (with `--start` given, the same bytes each
+//! time); a bad option is named on stderr with what to do instead, and ends the program with code 2.
+
+use std::fmt::Display;
+use std::fs::{self, File};
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::str::FromStr;
+
+use lexopt::prelude::{Long, Short, ValueExt};
+use raydex::record::{Dataset, Timestamp};
+use raydex::sample::{FieldSet, Line, Manifest, Plan, TimestampUnit, Units};
+
+const HELP: &str = "\
+Writes realistic Logpush batches into a folder, under the keys they would have in a bucket,
+and a manifest.json that lists them and names rays worth looking up.
+
+Usage: make-batches --out DIR [options]
+
+  --out DIR           the folder to write to; it is created
+  --seed N            what everything random comes of (default 1)
+  --start TIME        when the first batch begins, RFC 3339, or `now` (default: the window ends now)
+  --window SECONDS    the time that all batches cover together (default 30 for each batch)
+  --batches N         batches of each dataset (default 4)
+  --records N         lines of http_requests in all batches together (default 20000)
+  --dataset NAME      http_requests, firewall_events, workers_trace_events or all (default all)
+  --unit UNIT         timestamps as unixnano, unix, rfc3339, or mixed: each in turn (default unixnano)
+  --fields SET        fields of http_requests: usual (1.6 KB a line) or all (3 KB a line) (default usual)
+  --subrequests N     thousandths of the records that are subrequests of Workers (default 120)
+  --late N            thousandths of the records that are written late (default 20)
+  --duplicates N      thousandths of the visitors whose record is written twice (default 0)
+  --merged            put subrequests into their visitor's record
+  --preserve-duplicates   log headers as arrays of strings
+  --members N         gzip members of the second batch, or the only one (default 1)
+  --level N           compression, 1 (fast) to 9 (small) (default 6)
+  --prefix TEXT       what keys begin with (default logs)
+  --rays FILE         also write every ray of http_requests to FILE, one a line
+  --help              show this
+";
+
+/// What the program was asked to do.
+struct Options {
+    out: PathBuf,
+    rays: Option<PathBuf>,
+    datasets: Vec<Dataset>,
+    plan: Plan,
+}
+
+fn main() -> ExitCode {
+    let options = match parse(lexopt::Parser::from_env()) {
+        Ok(Some(options)) => options,
+        Ok(None) => return say(io::stdout(), HELP, ExitCode::SUCCESS),
+        Err(error) => {
+            let text = format!("make-batches: {error}\nSee make-batches --help.\n");
+            return say(io::stderr(), &text, ExitCode::from(2));
+        }
+    };
+    match run(&options) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => say(io::stderr(), &format!("make-batches: {error}\n"), ExitCode::FAILURE),
+    }
+}
+
+/// Prints `text`; who closed the stream does not want it, and the code says the rest.
+fn say(mut to: impl Write, text: &str, code: ExitCode) -> ExitCode {
+    let _printed = to.write_all(text.as_bytes());
+    code
+}
+
+/// Reads the options; `None` where help was asked for.
+fn parse(mut args: lexopt::Parser) -> Result<Option<Options>, String> {
+    let (mut out, mut rays, mut start, mut window_s) = (None, None, None, None);
+    let (mut datasets, mut plan) = (Dataset::ALL.to_vec(), Plan::default());
+    while let Some(arg) = args.next().map_err(|error| error.to_string())? {
+        let name = match arg {
+            Long("help") | Short('h') => return Ok(None),
+            Long(name) => name.to_owned(),
+            other => return Err(other.unexpected().to_string()),
+        };
+        let mut text = || -> Result<String, String> {
+            let value = args.value().map_err(|error| error.to_string())?;
+            value.string().map_err(|error| format!("--{name}: {error}"))
+        };
+        match name.as_str() {
+            "out" => out = Some(PathBuf::from(text()?)),
+            "rays" => rays = Some(PathBuf::from(text()?)),
+            "start" => start = Some(text()?),
+            "window" => window_s = Some(number::<u32>(&name, &text()?)?),
+            "dataset" => datasets = dataset_list(&text()?)?,
+            "unit" => plan.units = units(&text()?)?,
+            "fields" => plan.fields = field_set(&text()?)?,
+            "seed" => plan.seed = number(&name, &text()?)?,
+            "batches" => plan.batches = number(&name, &text()?)?,
+            "records" => plan.records = number(&name, &text()?)?,
+            "subrequests" => plan.subrequests = number(&name, &text()?)?,
+            "late" => plan.late = number(&name, &text()?)?,
+            "duplicates" => plan.duplicates = number(&name, &text()?)?,
+            "members" => plan.members = number(&name, &text()?)?,
+            "level" => plan.level = number(&name, &text()?)?,
+            "prefix" => plan.prefix = prefix(&text()?)?,
+            "merged" => plan.merged = true,
+            "preserve-duplicates" => plan.preserve_duplicates = true,
+            _ => return Err(format!("there is no option --{name}")),
+        }
+    }
+    let out = out.ok_or("--out is missing: name the folder to write to")?;
+    plan.window_ms = window_s.map_or_else(|| i64::from(plan.batches) * 30_000, |seconds| i64::from(seconds) * 1000);
+    plan.start_ms = start_of(start.as_deref(), plan.window_ms)?;
+    plan.check().map_err(|error| error.to_string())?;
+    Ok(Some(Options { out, rays, datasets, plan }))
+}
+
+/// The number that option `name` was given.
+fn number<N: FromStr<Err: Display>>(name: &str, text: &str) -> Result<N, String> {
+    text.parse().map_err(|error| format!("--{name} wants a whole number, not {text:?}: {error}"))
+}
+
+fn dataset_list(text: &str) -> Result<Vec<Dataset>, String> {
+    if text == "all" {
+        return Ok(Dataset::ALL.to_vec());
+    }
+    let wrong = || format!("--dataset wants {}, or all, not {text:?}", Dataset::ALL.map(Dataset::name).join(", "));
+    Dataset::from_name(text).map(|dataset| vec![dataset]).ok_or_else(wrong)
+}
+
+fn units(text: &str) -> Result<Units, String> {
+    if text == "mixed" {
+        return Ok(Units::Mixed);
+    }
+    let found = TimestampUnit::ALL.into_iter().find(|unit| unit.name() == text);
+    found.map(Units::Always).ok_or_else(|| format!("--unit wants unixnano, unix, rfc3339 or mixed, not {text:?}"))
+}
+
+fn field_set(text: &str) -> Result<FieldSet, String> {
+    match text {
+        "usual" => Ok(FieldSet::Usual),
+        "all" => Ok(FieldSet::All),
+        _ => Err(format!("--fields wants usual or all, not {text:?}")),
+    }
+}
+
+/// A prefix of keys that stays inside the folder.
+fn prefix(text: &str) -> Result<String, String> {
+    let fine = |part: &str| !matches!(part, "" | "." | "..") && !part.contains('\\');
+    if text.split('/').all(fine) {
+        return Ok(text.to_owned());
+    }
+    Err(format!("--prefix wants names with a slash between them, such as logs or site/logs, not {text:?}"))
+}
+
+/// When the first batch begins: as asked, or so that the window ends now; whole seconds, as stamps are.
+fn start_of(text: Option<&str>, window_ms: i64) -> Result<i64, String> {
+    let ms = match text {
+        None => now_ms() - window_ms,
+        Some("now") => now_ms(),
+        Some(text) if text.contains('T') => {
+            let time = Timestamp::parse(text).ok_or_else(|| format!("--start: {text:?} is no instant"))?;
+            time.unix_ms()
+        }
+        Some(text) => return Err(format!("--start wants a time such as 2026-03-28T06:42:00Z, or now, not {text:?}")),
+    };
+    Ok(ms / 1000 * 1000)
+}
+
+#[expect(clippy::disallowed_methods, reason = "a program of the developer's machine, where there is a clock")]
+fn now_ms() -> i64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// Writes everything.
+fn run(options: &Options) -> Result<(), String> {
+    let mut manifest = Manifest::new(&options.plan);
+    let mut rays = match &options.rays {
+        Some(path) => Some(BufWriter::new(create(path)?)),
+        None => None,
+    };
+    for &dataset in &options.datasets {
+        for number in 0..options.plan.batches {
+            write_batch(options, dataset, number, &mut manifest, &mut rays)?;
+        }
+    }
+    if let (Some(mut rays), Some(path)) = (rays, &options.rays) {
+        rays.flush().map_err(|error| failed(path, &error))?;
+    }
+    let path = options.out.join("manifest.json");
+    fs::write(&path, manifest.to_json() + "\n").map_err(|error| failed(&path, &error))
+}
+
+/// Writes one batch, and takes it down in the manifest; one without lines is not kept.
+fn write_batch(
+    options: &Options,
+    dataset: Dataset,
+    number: u32,
+    manifest: &mut Manifest,
+    rays: &mut Option<BufWriter<File>>,
+) -> Result<(), String> {
+    let plan = &options.plan;
+    let key = plan.key(dataset, number);
+    let path = options.out.join(&key);
+    let file = BufWriter::new(create(&path)?);
+    let (mut count, mut ray_error) = (0_u64, None);
+    let observe = |line: Line<'_>| {
+        count += 1;
+        if count.is_multiple_of(100_000) {
+            progress(&format!("{key}: {count} lines\n"));
+        }
+        if dataset == Dataset::HttpRequests {
+            manifest.line(&key, &line);
+            if let Some(rays) = rays.as_mut().filter(|_| !line.request.copy) {
+                ray_error = writeln!(rays, "{}", line.request.ray).err().or(ray_error.take());
+            }
+        }
+    };
+    let written = plan.write_batch(dataset, number, file, observe).map_err(|error| failed(&path, &error))?;
+    if let Some(error) = ray_error {
+        return Err(format!("cannot write the list of rays: {error}"));
+    }
+    if written.records == 0 {
+        return fs::remove_file(&path).map_err(|error| failed(&path, &error));
+    }
+    progress(&format!("{key}: {} lines, {} bytes\n", written.records, written.bytes));
+    manifest.batch(plan, dataset, number, written);
+    Ok(())
+}
+
+/// Tells whoever watches how far it is.
+fn progress(text: &str) {
+    let _code = say(io::stderr(), text, ExitCode::SUCCESS);
+}
+
+/// A new file at `path`, with the folders above it.
+fn create(path: &Path) -> Result<File, String> {
+    let above = path.parent().map_or(Ok(()), fs::create_dir_all);
+    above.and_then(|()| File::create(path)).map_err(|error| failed(path, &error))
+}
+
+fn failed(path: &Path, error: &io::Error) -> String {
+    format!("cannot write {}: {error}", path.display())
+}

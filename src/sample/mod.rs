@@ -13,12 +13,14 @@ mod exchange;
 mod firewall;
 mod http;
 mod json;
+mod manifest;
 mod plan;
 mod request;
 mod trace;
 mod world;
 
 pub use batch::{Batch, Line, Place, Written};
+pub use manifest::{BatchEntry, Example, Examples, Manifest};
 pub use plan::{FieldSet, Plan, PlanError, TimestampUnit, Units};
 pub use request::{Request, Requests};
 

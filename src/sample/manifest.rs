@@ -1,0 +1,120 @@
+//! What was generated, for those who use the files: each batch with its counts, and rays worth looking up.
+//!
+//! What always holds: a manifest is a function of what was written, and its JSON keeps the order of writing.
+
+use serde::Serialize;
+
+use super::batch::{Line, Written};
+use super::plan::Plan;
+use crate::record::{Dataset, RayId};
+use crate::time::rfc3339;
+
+/// All that was written.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Manifest {
+    /// The plan's seed.
+    pub seed: u64,
+    /// When the first batch begins, RFC 3339.
+    pub start: String,
+    /// When the last batch ends.
+    pub end: String,
+    /// The batches, in the order in which they were written.
+    pub batches: Vec<BatchEntry>,
+    /// Rays that show something.
+    pub examples: Examples,
+}
+
+/// One batch.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct BatchEntry {
+    /// Its key in the bucket, and its path below the folder.
+    pub key: String,
+    /// What it is a batch of.
+    pub dataset: &'static str,
+    /// The unit of its timestamps.
+    pub unit: &'static str,
+    /// Lines.
+    pub records: u64,
+    /// Different rays among them.
+    pub rays: u64,
+    /// Bytes of the object.
+    pub bytes: u64,
+    /// Bytes of its text.
+    pub inflated: u64,
+}
+
+/// Rays that show something: the first of each kind.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub struct Examples {
+    /// A visitor's request with at least two subrequests.
+    pub visitor_with_subrequests: Option<Example>,
+    /// A record that is written in a later batch than its time says.
+    pub late: Option<Example>,
+    /// A subrequest.
+    pub subrequest: Option<Example>,
+    /// A subrequest that has subrequests of its own: the middle of a chain.
+    pub chained: Option<Example>,
+    /// A request that matched several rules of the firewall.
+    pub firewall: Option<Example>,
+}
+
+/// One ray.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Example {
+    /// The ray.
+    pub ray: String,
+    /// The request that it was made for.
+    pub parent: Option<String>,
+    /// When it began, RFC 3339.
+    pub start: String,
+    /// The batch that holds its record.
+    pub key: String,
+}
+
+impl Manifest {
+    /// The manifest of `plan`, of which nothing has been written.
+    #[must_use]
+    pub fn new(plan: &Plan) -> Self {
+        let end = plan.window(plan.batches.saturating_sub(1)).end;
+        let (start, end) = (rfc3339(plan.start_ms), rfc3339(end));
+        Self { seed: plan.seed, start, end, batches: Vec::new(), examples: Examples::default() }
+    }
+
+    /// Takes down a line of `http_requests` that stands in the batch of `key`.
+    pub fn line(&mut self, key: &str, line: &Line<'_>) {
+        let request = line.request;
+        let examples = &mut self.examples;
+        let visitor = request.parent.is_none();
+        // The request in the middle of a chain: it has a parent, and is one.
+        for (slot, fits) in [
+            (&mut examples.visitor_with_subrequests, visitor && request.subrequests >= 2),
+            (&mut examples.late, visitor && request.late),
+            (&mut examples.subrequest, !visitor),
+            (&mut examples.chained, !visitor && request.subrequests > 0),
+            (&mut examples.firewall, request.matches >= 2),
+        ] {
+            if fits && slot.is_none() {
+                *slot = Some(Example {
+                    ray: request.ray.to_string(),
+                    parent: request.parent.as_ref().map(RayId::to_string),
+                    start: rfc3339(request.start_ns / 1_000_000),
+                    key: key.to_owned(),
+                });
+            }
+        }
+    }
+
+    /// Takes down batch `number` of `dataset`.
+    pub fn batch(&mut self, plan: &Plan, dataset: Dataset, number: u32, written: Written) {
+        let Written { records, rays, bytes, inflated } = written;
+        let (key, unit) = (plan.key(dataset, number), plan.unit(number).name());
+        self.batches.push(BatchEntry { key, dataset: dataset.name(), unit, records, rays, bytes, inflated });
+    }
+
+    /// The manifest as JSON, for people and programs.
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        // Only maps whose keys are no strings can fail, and there are none.
+        serde_json::to_string_pretty(self).unwrap_or_default()
+    }
+}
