@@ -17,6 +17,7 @@ pub mod limits;
 pub mod time;
 
 pub mod record;
+pub mod render;
 
 #[cfg(feature = "sample")]
 pub mod sample;

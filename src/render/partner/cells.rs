@@ -1,0 +1,107 @@
+//! What is done to every value alike, once its rule has written it: the last wall before the line.
+//!
+//! What always holds: a finished cell holds no control character, is not empty, is no longer than its
+//! column allows, and is UTF-8 where the value was.
+
+use super::UNAVAILABLE;
+
+/// What a control character becomes.
+const BLANK: u8 = b' ';
+
+/// Finishes the cell that begins at `start`: each of U+0000 to U+001F becomes one space, then the cell is cut
+/// to `max` characters, then an empty one becomes `-`. Whether a character was replaced.
+pub(super) fn finish(out: &mut Vec<u8>, start: usize, max: Option<usize>) -> bool {
+    let sanitised = blank_controls(out, start);
+    if let Some(max) = max {
+        cut(out, start, max);
+    }
+    if out.len() == start {
+        out.push(UNAVAILABLE);
+    }
+    sanitised
+}
+
+/// Replaces the control characters behind `start`. In UTF-8 such a byte is never a part of another character.
+fn blank_controls(out: &mut [u8], start: usize) -> bool {
+    let mut any = false;
+    for byte in out.iter_mut().skip(start).filter(|byte| **byte < BLANK) {
+        *byte = BLANK;
+        any = true;
+    }
+    any
+}
+
+/// Drops what lies behind the first `max` characters.
+fn cut(out: &mut Vec<u8>, start: usize, max: usize) {
+    if out.len() - start <= max {
+        return;
+    }
+    let starts = out.iter().enumerate().skip(start).filter(|(_, byte)| is_first_of_character(**byte));
+    if let Some((end, _)) = starts.map(|(at, byte)| (at, *byte)).nth(max) {
+        out.truncate(end);
+    }
+}
+
+/// Whether `byte` begins a character of UTF-8 text: all but `0b10xx_xxxx` do.
+const fn is_first_of_character(byte: u8) -> bool {
+    byte & 0b1100_0000 != 0b1000_0000
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::{prop_assert_eq, proptest};
+
+    use super::finish;
+
+    /// `text` as a finished cell, behind other text.
+    fn cell(text: &str, max: Option<usize>) -> (String, bool) {
+        let mut out = b"\n\x01".to_vec();
+        out.extend_from_slice(text.as_bytes());
+        let sanitised = finish(&mut out, 2, max);
+        assert_eq!(&out[..2], b"\n\x01");
+        (String::from_utf8(out[2..].to_vec()).unwrap(), sanitised)
+    }
+
+    #[test]
+    fn each_control_character_becomes_one_space() {
+        for control in '\0'..=' ' {
+            assert_eq!(cell(&format!("a{control}{control}b"), None), ("a  b".into(), control < ' '), "{control:?}");
+        }
+    }
+
+    #[test]
+    fn delete_and_the_c1_controls_stay() {
+        assert_eq!(cell("\u{7f}\u{80}\u{85}\u{9f}\u{2028}", None), ("\u{7f}\u{80}\u{85}\u{9f}\u{2028}".into(), false));
+    }
+
+    #[test]
+    fn nothing_becomes_a_dash_and_blanks_stay_blanks() {
+        assert_eq!(cell("", None), ("-".into(), false));
+        assert_eq!(cell("-", None), ("-".into(), false));
+        assert_eq!(cell(" ", None), (" ".into(), false));
+        assert_eq!(cell("\t\r\n", None), ("   ".into(), true));
+    }
+
+    #[test]
+    fn a_cut_counts_characters_and_never_splits_one() {
+        assert_eq!(cell("añ語😀x", Some(4)).0, "añ語😀");
+        assert_eq!(cell("añ語😀x", Some(3)).0, "añ語");
+        assert_eq!(cell("añ語😀", Some(4)).0, "añ語😀");
+        assert_eq!(cell("e\u{301}e\u{301}", Some(3)).0, "e\u{301}e");
+    }
+
+    #[test]
+    fn a_control_character_that_the_cut_takes_is_counted() {
+        assert_eq!(cell("ab\u{1}", Some(2)), ("ab".into(), true));
+    }
+
+    proptest! {
+        #[test]
+        fn a_cell_is_its_text_without_controls_to_the_cut(text in "(.|[\u{0}-\u{1f}]){0,40}", max in 1_usize..50) {
+            let blanked: String = text.chars().map(|c| if c < ' ' { ' ' } else { c }).collect();
+            let expected: String = blanked.chars().take(max).collect();
+            let expected = if expected.is_empty() { "-".into() } else { expected };
+            prop_assert_eq!(cell(&text, Some(max)), (expected, blanked != text));
+        }
+    }
+}

@@ -1,0 +1,232 @@
+//! The 145 columns as data: the one table that the renderer walks, and that `schemas/partner_v3.toml` repeats
+//! for people and other programs (the two are held together by `tests/partner.rs`).
+//!
+//! What always holds: the column at place `n` bears the number `n + 1`; a column without a name is always
+//! unavailable.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use crate::record::Field;
+
+/// How many columns a line has.
+const COUNT: usize = 145;
+
+/// Where a column's value comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Source {
+    /// The format itself.
+    Constant,
+    /// What the deployment sets.
+    Setting,
+    /// A field of the record.
+    Field(Field),
+    /// Nowhere: the column is always unavailable.
+    None,
+}
+
+impl Source {
+    /// The stable name: the field's own, `constant`, `setting` or `none`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Constant => "constant",
+            Self::Setting => "setting",
+            Self::Field(field) => field.name(),
+            Self::None => "none",
+        }
+    }
+}
+
+/// How a column's value is made of its source. Its `Display` is the stable name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rule {
+    /// The format's name.
+    Version,
+    /// The deployment's tenant.
+    Tenant,
+    /// A text, a number as the record spells it, `true` or `false`.
+    Text,
+    /// Milliseconds as seconds, three decimals.
+    Seconds,
+    /// An instant as `[28/Mar/2026:16:42:25 +0800]`.
+    TimeLocal,
+    /// The same without its brackets.
+    TimeStart,
+    /// An instant as Unix seconds, three decimals.
+    Msec,
+    /// The port that a scheme implies.
+    Port,
+    /// Scheme, host and path, each with what stands for it where it is absent.
+    Url,
+    /// The first value of the header of this name.
+    FirstHeader(&'static str),
+    /// `HIT` or `MISS`.
+    CacheStatus,
+    /// `static` or `dynamic`.
+    Dysta,
+    /// The country of a data centre, or the deployment's setting.
+    Country,
+    /// Nothing.
+    Unavailable,
+}
+
+impl fmt::Display for Rule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Version => "version",
+            Self::Tenant => "tenant",
+            Self::Text => "text",
+            Self::Seconds => "seconds",
+            Self::TimeLocal => "time_local",
+            Self::TimeStart => "time_start",
+            Self::Msec => "msec",
+            Self::Port => "port",
+            Self::Url => "url",
+            Self::FirstHeader(name) => return write!(f, "first_header:{name}"),
+            Self::CacheStatus => "cache_status",
+            Self::Dysta => "dysta",
+            Self::Country => "country",
+            Self::Unavailable => "unavailable",
+        })
+    }
+}
+
+/// One column.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Column {
+    /// Its place, from 1.
+    pub number: usize,
+    /// Where its value comes from.
+    pub source: Source,
+    /// How its value is made.
+    pub rule: Rule,
+    /// How many characters its value is cut to.
+    pub max: Option<usize>,
+    name: Option<&'static str>,
+}
+
+impl Column {
+    /// The column's name; one that the format does not name is `reserved_` and its number.
+    #[must_use]
+    pub fn name(&self) -> Cow<'static, str> {
+        self.name.map_or_else(|| Cow::Owned(format!("reserved_{}", self.number)), Cow::Borrowed)
+    }
+
+    /// A column that the format names.
+    const fn named(number: usize, name: &'static str, source: Source, rule: Rule) -> Self {
+        Self { number, source, rule, max: None, name: Some(name) }
+    }
+
+    /// A column that the format leaves without a name.
+    const fn reserved(number: usize) -> Self {
+        Self { number, source: Source::None, rule: Rule::Unavailable, max: None, name: None }
+    }
+
+    /// The same column, cut to `max` characters.
+    const fn cut(self, max: usize) -> Self {
+        Self { max: Some(max), ..self }
+    }
+}
+
+/// A column made of a field.
+const fn of(number: usize, name: &'static str, field: Field, rule: Rule) -> Column {
+    Column::named(number, name, Source::Field(field), rule)
+}
+
+/// The columns that the format names.
+const NAMED: &[Column] = &[
+    Column::named(1, "version", Source::Constant, Rule::Version),
+    of(2, "time_local", Field::EdgeStartTimestamp, Rule::TimeLocal),
+    of(3, "request_id", Field::RayID, Rule::Text),
+    of(4, "status", Field::EdgeResponseStatus, Rule::Text),
+    of(5, "msec", Field::EdgeStartTimestamp, Rule::Msec),
+    of(6, "request_time", Field::EdgeTimeToFirstByteMs, Rule::Seconds),
+    of(7, "rwt_time", Field::OriginResponseHeaderReceiveDurationMs, Rule::Seconds),
+    of(8, "wwt_time", Field::OriginRequestHeaderSendDurationMs, Rule::Seconds),
+    of(9, "fbt_time", Field::EdgeTimeToFirstByteMs, Rule::Seconds),
+    Column::named(10, "finalize_error_code", Source::None, Rule::Unavailable),
+    of(11, "server_addr", Field::EdgeServerIP, Rule::Text),
+    of(12, "server_port", Field::ClientRequestScheme, Rule::Port),
+    of(13, "remote_addr", Field::ClientIP, Rule::Text),
+    of(14, "remote_port", Field::ClientSrcPort, Rule::Text),
+    of(15, "method", Field::ClientRequestMethod, Rule::Text),
+    of(16, "scheme", Field::ClientRequestScheme, Rule::Text),
+    of(17, "host", Field::ClientRequestHost, Rule::Text),
+    of(18, "url", Field::ClientRequestURI, Rule::Url).cut(4096),
+    of(19, "server_protocol", Field::ClientRequestProtocol, Rule::Text),
+    of(20, "request_length", Field::ClientRequestBytes, Rule::Text),
+    of(21, "sent_http_content_length", Field::ResponseHeaders, Rule::FirstHeader("content-length")),
+    of(22, "bytes_sent", Field::EdgeResponseBytes, Rule::Text),
+    of(23, "body_bytes_sent", Field::EdgeResponseBodyBytes, Rule::Text),
+    of(24, "upstream_addr", Field::OriginIP, Rule::Text),
+    of(25, "upstream_status", Field::OriginResponseStatus, Rule::Text),
+    of(26, "upstream_response_time", Field::OriginResponseDurationMs, Rule::Seconds),
+    of(27, "cache_status", Field::CacheCacheStatus, Rule::CacheStatus),
+    of(28, "cache_status2", Field::CacheCacheStatus, Rule::CacheStatus),
+    of(29, "upstream_addr2", Field::OriginIP, Rule::Text),
+    of(30, "upstream_status2", Field::OriginResponseStatus, Rule::Text),
+    of(33, "sent_http_content_type", Field::EdgeResponseContentType, Rule::Text),
+    of(34, "http_referer", Field::ClientRequestReferer, Rule::Text).cut(2048),
+    of(35, "http_user_agent", Field::ClientRequestUserAgent, Rule::Text).cut(1024),
+    of(36, "http_x_forwarded_for", Field::ClientIP, Rule::Text),
+    of(40, "client_ip", Field::ClientIP, Rule::Text),
+    of(42, "dysta", Field::CacheCacheStatus, Rule::Dysta),
+    of(44, "ssl_connect_time", Field::OriginTLSHandshakeDurationMs, Rule::Seconds),
+    of(45, "country", Field::EdgeColoCode, Rule::Country),
+    of(55, "request_start_time", Field::EdgeStartTimestamp, Rule::TimeStart),
+    Column::named(58, "tenant", Source::Setting, Rule::Tenant),
+    of(60, "servername", Field::ClientRequestHost, Rule::Text),
+    of(62, "ssl_protocol", Field::ClientSSLProtocol, Rule::Text),
+];
+
+/// All columns in their order: the named ones in their places, reserved ones between them.
+pub static COLUMNS: [Column; COUNT] = {
+    let mut columns = [Column::reserved(0); COUNT];
+    let mut places: &mut [Column] = &mut columns;
+    let mut named = NAMED;
+    let mut number = 1;
+    while let [place, further @ ..] = places {
+        *place = Column::reserved(number);
+        if let [column, others @ ..] = named
+            && column.number == number
+        {
+            *place = *column;
+            named = others;
+        }
+        places = further;
+        number += 1;
+    }
+    assert!(named.is_empty(), "the named columns stand in their order, each once");
+    columns
+};
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::{COLUMNS, NAMED, Rule, Source};
+
+    #[test]
+    fn a_column_bears_the_number_of_its_place() {
+        for (at, column) in COLUMNS.iter().enumerate() {
+            assert_eq!(column.number, at + 1);
+        }
+        assert_eq!(COLUMNS.iter().filter(|column| column.name.is_some()).count(), NAMED.len());
+    }
+
+    #[test]
+    fn every_name_is_its_own() {
+        let names: BTreeSet<_> = COLUMNS.iter().map(super::Column::name).collect();
+        assert_eq!(names.len(), COLUMNS.len());
+        assert!(names.contains("reserved_31") && names.contains("reserved_145"));
+    }
+
+    #[test]
+    fn a_column_without_source_is_unavailable_and_no_other() {
+        for column in &COLUMNS {
+            assert_eq!(column.source == Source::None, column.rule == Rule::Unavailable, "{column:?}");
+            assert!(column.name.is_some() || column.source == Source::None, "{column:?}");
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! Durations: a record counts milliseconds, the partner reads seconds with three decimals.
+//!
+//! A number is read as JSON spells it (`149`, `0.5`, `1.5e3`), and so is a text that spells one, since types
+//! drift. What is below a millisecond is cut off, never rounded up. A negative one (an unset timer), one above
+//! 2^64 ms and whatever is no number are unavailable.
+//!
+//! What always holds: reading is in integers on the decimal digits, so no float rounds anything.
+
+use super::times::write_digits;
+
+/// Appends the seconds of `number` milliseconds, or nothing where it is no duration.
+pub(super) fn write_seconds(out: &mut Vec<u8>, number: &str) {
+    if let Some(ms) = whole_millis(number) {
+        write_digits(out, ms / 1000, 1);
+        out.push(b'.');
+        write_digits(out, ms % 1000, 3);
+    }
+}
+
+/// The integer part of a decimal number: its first digits, as many as stand before the point once the
+/// exponent has moved it.
+fn whole_millis(number: &str) -> Option<u64> {
+    let (mantissa, exponent) = number.split_once(['e', 'E']).unwrap_or((number, "0"));
+    let (whole, decimals) = mantissa.split_once('.').unwrap_or((mantissa, "0"));
+    let exponent = exponent_of(exponent)?;
+    if !is_digits(whole) || !is_digits(decimals) {
+        return None;
+    }
+    let mut digits = whole.bytes().chain(decimals.bytes()).map(digit);
+    if digits.clone().all(|digit| digit == 0) {
+        return Some(0);
+    }
+    let before_point = i64::try_from(whole.len()).ok()?.saturating_add(exponent);
+    (0..before_point).try_fold(0_u64, |ms, _| ms.checked_mul(10)?.checked_add(digits.next().unwrap_or(0)))
+}
+
+/// The exponent of a number, the nearest possible one where it is out of all reason.
+fn exponent_of(text: &str) -> Option<i64> {
+    let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
+    if !is_digits(digits) {
+        return None;
+    }
+    let size = digits.bytes().fold(0_i64, |size, byte| size.saturating_mul(10).saturating_add_unsigned(digit(byte)));
+    Some(if text.starts_with('-') { -size } else { size })
+}
+
+fn is_digits(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// The value of an ASCII digit.
+fn digit(byte: u8) -> u64 {
+    u64::from(byte.wrapping_sub(b'0'))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::{prop_assert_eq, proptest};
+
+    use super::write_seconds;
+
+    fn seconds(number: &str) -> String {
+        let mut out = Vec::new();
+        write_seconds(&mut out, number);
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn milliseconds_become_seconds_with_three_decimals() {
+        for (ms, expected) in [
+            ("0", "0.000"),
+            ("7", "0.007"),
+            ("149", "0.149"),
+            ("1000", "1.000"),
+            ("61001", "61.001"),
+            ("00149", "0.149"),
+            ("9007199254740993", "9007199254740.993"),
+            ("18446744073709551615", "18446744073709551.615"),
+        ] {
+            assert_eq!(seconds(ms), expected, "{ms}");
+        }
+    }
+
+    #[test]
+    fn what_is_below_a_millisecond_is_cut_off() {
+        for (ms, expected) in [("0.999", "0.000"), ("149.9999", "0.149"), ("1e-3", "0.000"), ("1499e-1", "0.149")] {
+            assert_eq!(seconds(ms), expected, "{ms}");
+        }
+    }
+
+    #[test]
+    fn an_exponent_moves_the_point() {
+        for (ms, expected) in [
+            ("1.50e3", "1.500"),
+            ("1.5E+3", "1.500"),
+            ("12.345e2", "1.234"),
+            ("1e19", "10000000000000000.000"),
+            ("0e99999999999999999999", "0.000"),
+            ("1e-99999999999999999999", "0.000"),
+            ("0.0000001e10", "1.000"),
+        ] {
+            assert_eq!(seconds(ms), expected, "{ms}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_duration_is_nothing() {
+        let none = [
+            "",
+            "-",
+            "-1",
+            "-0",
+            "+1",
+            "1.",
+            ".5",
+            "1e",
+            "e1",
+            "1e+",
+            "1e1.5",
+            "1.2.3",
+            "0x10",
+            " 1",
+            "1 ",
+            "NaN",
+            "１",
+            "18446744073709551616",
+            "1e20",
+            "1e400",
+            "1e99999999999999999999",
+            "149ms",
+            "1_000",
+        ];
+        for text in none {
+            assert_eq!(seconds(text), "", "{text:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn whole_milliseconds_are_exact(ms: u64) {
+            prop_assert_eq!(seconds(&ms.to_string()), format!("{}.{:03}", ms / 1000, ms % 1000));
+        }
+
+        #[test]
+        fn no_text_panics(text in "[0-9eE.+-]{0,24}") {
+            let _seconds = seconds(&text);
+        }
+    }
+}

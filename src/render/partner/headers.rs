@@ -1,0 +1,122 @@
+//! One header out of a record's `ResponseHeaders`.
+//!
+//! Logpush writes a header's value as a text, or as an array of texts where the job preserves duplicates. Its
+//! name may have any case.
+//!
+//! What always holds: of a header that occurs under two names the last one counts, as with members; of an
+//! array the first element; what is neither a text, a number nor a truth value is no value.
+
+use std::fmt;
+
+use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::value::RawValue;
+
+use crate::record::Value;
+use crate::record::fields::Name;
+
+/// The value of the header `name` of an object of headers, [`Value::Absent`] where there is none.
+pub(super) fn first_header<'a>(headers: &Value<'a>, name: &str) -> Value<'a> {
+    let Value::Nested(raw) = *headers else { return Value::Absent };
+    let found = serde_json::Deserializer::from_str(raw).deserialize_map(Header { name });
+    match found.ok().flatten().map(|raw| Value::from_json(raw.get())) {
+        Some(Value::Nested(values)) => first_element(values),
+        found => found.unwrap_or(Value::Absent),
+    }
+}
+
+/// The first element of an array, [`Value::Absent`] where there is none.
+fn first_element(array: &str) -> Value<'_> {
+    let first = serde_json::Deserializer::from_str(array).deserialize_seq(First);
+    first.ok().flatten().map_or(Value::Absent, |raw| Value::from_json(raw.get()))
+}
+
+/// Finds one header.
+struct Header<'n> {
+    name: &'n str,
+}
+
+impl<'de> Visitor<'de> for Header<'_> {
+    type Value = Option<&'de RawValue>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object of headers")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut found = None;
+        while let Some(name) = map.next_key::<Name<'de>>()? {
+            if name.0.eq_ignore_ascii_case(self.name) {
+                found = Some(map.next_value()?);
+            } else {
+                map.next_value::<IgnoredAny>()?;
+            }
+        }
+        Ok(found)
+    }
+}
+
+/// Finds the first element.
+struct First;
+
+impl<'de> Visitor<'de> for First {
+    type Value = Option<&'de RawValue>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an array of values")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
+        let first = seq.next_element()?;
+        while seq.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(first)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::first_header;
+    use crate::record::Value;
+
+    fn length(headers: &str) -> Value<'_> {
+        first_header(&Value::from_json(headers), "content-length")
+    }
+
+    #[test]
+    fn a_header_is_found_in_any_case_and_form() {
+        for headers in [
+            r#"{"content-length":"12"}"#,
+            r#"{"x":{"content-length":"1"},"Content-Length":"12","y":[1]}"#,
+            r#"{"CONTENT-LENGTH" : [ "12" , "13" ]}"#,
+            r#"{"content\u002dlength":"12"}"#,
+            r#"{"content-length":"1","Content-Length":"12"}"#,
+        ] {
+            assert_eq!(length(headers), Value::Text("12".into()), "{headers}");
+        }
+        assert_eq!(length(r#"{"content-length":1.50e3}"#), Value::Number("1.50e3"));
+        assert_eq!(length(r#"{"content-length":[12,"x"]}"#), Value::Number("12"));
+    }
+
+    #[test]
+    fn what_is_no_value_is_absent() {
+        for headers in [
+            "{}",
+            "null",
+            "12",
+            r#""content-length: 12""#,
+            r#"["content-length","12"]"#,
+            r#"{"content-length":null}"#,
+            r#"{"content-length":[]}"#,
+            r#"{"content-length":[null,"12"]}"#,
+            r#"{"content-length":{"0":"12"}}"#,
+            r#"{"content-length ":"12"}"#,
+        ] {
+            assert_eq!(length(headers), Value::Absent, "{headers}");
+        }
+    }
+
+    #[test]
+    fn depth_without_end_does_not_overflow() {
+        let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
+        assert!(matches!(length(&format!(r#"{{"a":{deep},"content-length":[{deep},{deep}]}}"#)), Value::Nested(_)));
+    }
+}

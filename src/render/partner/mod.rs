@@ -1,0 +1,125 @@
+//! The partner format `cs_vod_v3.0`: 145 columns, joined by U+0001, ended by a line feed.
+//!
+//! One table, [`COLUMNS`], says what each column is; one loop writes them. A rule appends the bytes of its
+//! value, or none where there is no value, and knows nothing of the line: replacing control characters,
+//! cutting, and the `-` of an unavailable value happen in one place, behind every rule.
+//!
+//! What always holds: a line has 144 separators and ends with its only line feed, whatever the record holds;
+//! it is UTF-8; nothing is appended for a line that is no record.
+
+mod cells;
+mod columns;
+mod country;
+mod durations;
+mod headers;
+mod options;
+mod rules;
+mod times;
+
+use std::borrow::Cow;
+
+use crate::record::fields::line_text;
+use crate::record::{Fields, RecordError};
+
+pub use columns::{COLUMNS, Column, Rule, Source};
+pub use options::{OptionsError, PartnerOptions};
+
+/// The name of the format, which is also its first column.
+pub const FORMAT: &str = "cs_vod_v3.0";
+/// Stands between two columns.
+pub const SEPARATOR: u8 = 0x01;
+/// Ends a line.
+pub const TERMINATOR: u8 = b'\n';
+/// Stands for a value that there is none of.
+pub const UNAVAILABLE: u8 = b'-';
+
+/// What became of one line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PartnerLine {
+    /// Whether the line differs from what the record says: a control character of a value became a space
+    /// (even one that a cut then took away), or the record was no UTF-8.
+    pub sanitised: bool,
+}
+
+/// Appends the partner's form of the record `line`, its line feed included.
+///
+/// # Errors
+/// [`RecordError`] where the line is no record; nothing is appended then.
+pub fn write_partner_line(
+    out: &mut Vec<u8>,
+    line: &[u8],
+    options: &PartnerOptions,
+) -> Result<PartnerLine, RecordError> {
+    let text = line_text(line);
+    let fields = Fields::parse(&text)?;
+    let mut sanitised = matches!(text, Cow::Owned(_));
+    for column in &COLUMNS {
+        let start = out.len();
+        rules::write(out, column, &fields, options);
+        sanitised |= cells::finish(out, start, column.max);
+        out.push(if column.number == COLUMNS.len() { TERMINATOR } else { SEPARATOR });
+    }
+    Ok(PartnerLine { sanitised })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{COLUMNS, PartnerLine, PartnerOptions, write_partner_line};
+    use crate::record::RecordError;
+
+    fn rendered(line: &[u8]) -> (Vec<u8>, PartnerLine) {
+        let mut out = Vec::new();
+        let outcome = write_partner_line(&mut out, line, &PartnerOptions::default()).unwrap();
+        (out, outcome)
+    }
+
+    #[test]
+    fn a_record_without_any_field_has_the_constants_and_the_settings_alone() {
+        let (out, outcome) = rendered(b"{}");
+        let line = String::from_utf8(out).unwrap();
+        let available: Vec<_> = line.trim_end().split('\u{1}').enumerate().filter(|(_, cell)| *cell != "-").collect();
+        assert_eq!(available, [(0, "cs_vod_v3.0"), (17, "http:///"), (44, "CN")]);
+        assert!(!outcome.sanitised);
+    }
+
+    #[test]
+    fn a_line_that_is_no_record_appends_nothing() {
+        for (line, reason) in [
+            (&b"null"[..], RecordError::NotAnObject),
+            (b"{\"RayID\":\"x\"", RecordError::NotJson),
+            (b"\xff", RecordError::NotJson),
+            (b"", RecordError::NotJson),
+        ] {
+            let mut out = b"before".to_vec();
+            assert_eq!(write_partner_line(&mut out, line, &PartnerOptions::default()), Err(reason));
+            assert_eq!(out, b"before");
+        }
+    }
+
+    #[test]
+    fn a_line_is_appended_behind_what_is_there() {
+        let mut out = b"before\n".to_vec();
+        for _ in 0..2 {
+            write_partner_line(&mut out, b"{}", &PartnerOptions::default()).unwrap();
+        }
+        let (line, _) = rendered(b"{}");
+        assert_eq!(out, [&b"before\n"[..], &line, &line].concat());
+    }
+
+    #[test]
+    fn what_is_no_utf_8_becomes_the_replacement_character_and_is_counted() {
+        let (out, outcome) = rendered(b"{\"ClientRequestUserAgent\":\"a\xffb\"}");
+        assert!(String::from_utf8(out).unwrap().contains("a\u{fffd}b"));
+        assert!(outcome.sanitised);
+    }
+
+    #[test]
+    fn options_that_bypass_their_constructor_cannot_break_the_line() {
+        let options = PartnerOptions { tenant: "a\u{1}\nb".into(), unknown_country: "\r".into() };
+        let mut out = Vec::new();
+        let outcome = write_partner_line(&mut out, b"{}", &options).unwrap();
+        assert_eq!(memchr::memchr_iter(super::SEPARATOR, &out).count(), COLUMNS.len() - 1);
+        assert_eq!(memchr::memchr_iter(super::TERMINATOR, &out).count(), 1);
+        assert!(outcome.sanitised);
+    }
+}
