@@ -17,6 +17,9 @@ pub mod limits;
 pub mod time;
 
 pub mod record;
+
+pub mod batch;
+
 pub mod render;
 
 #[cfg(feature = "sample")]

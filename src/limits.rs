@@ -43,13 +43,69 @@ pub const EARLY_REJECTED_LINES: u64 = 1000;
 /// is counted as a record without a ray.
 pub const MAX_ODD_ID: usize = 128;
 
-/// Most bytes of odd ids of one batch held while building its entry: 4 MiB is 60,000 ids of 64 bytes.
-pub const MAX_ODD_BYTES: usize = 4 * MIB;
+/// Most bytes of odd ids of one batch, counted as held in memory: more than they take when packed, so that they
+/// fit in one BLOB. That is 25,000 ids of 50 characters.
+pub const MAX_ODD_BYTES: usize = SQL_BLOB_MAX - KIB;
 
 /// How far a record's start may lie from its ray's time before it is counted as `clock_skewed`, in
 /// milliseconds. Measured: 2 to 11 ms. The count is the alarm for a change of the Ray ID's layout.
 pub const MAX_RAY_SKEW_MS: i64 = 5_000;
 
+/// Most shards that one batch may write to: one call each, and an invocation may make 10,000. A real batch
+/// touches 1 to 5; only made-up Ray IDs touch thousands.
+pub const MAX_SHARDS: usize = 9_000;
+
+/// Calls to other objects at once: the platform opens six connections and queues the rest.
+pub const CONCURRENT_CALLS: usize = 6;
+
+/// How long a call to a Durable Object may take, in milliseconds. One writes at most a few megabytes; a
+/// trap in the object would otherwise leave the caller waiting for ever.
+pub const OBJECT_CALL_MS: u64 = 30_000;
+
+/// Bytes of inflated text that one span covers. A lookup reads about one span; at 1 MiB a gigabyte has a
+/// thousand of them, ten bits a ray.
+pub const SPAN_BYTES: u64 = MIB as u64;
+
+/// Bits of a span's number beside a ray's 44 in one 64-bit word: 2^20 spans of 1 MiB, above [`MAX_INFLATED`].
+pub const SPAN_BITS: u32 = 20;
+
+/// Rays of one block of an entry: what a lookup decodes at most. Its directory row of 11 bytes is 0.04 bytes a ray.
+pub const BLOCK_RAYS: usize = 256;
+
+/// Rays of one part of an entry. At worst a ray takes 44 + 2 bits and its span 20: 8.25 bytes, and
+/// 0.04 for the directory; 204,800 of them stay under [`SQL_BLOB_MAX`].
+pub const PART_RAYS: usize = 204_800;
+
+/// Most bytes of a row, a string or a BLOB in a Durable Object's SQLite.
+pub const SQL_BLOB_MAX: usize = 2_000_000;
+
+/// Most lines that one lookup returns; a firewall event has a dozen for one ray at most.
+pub const LOOKUP_RECORDS: usize = 1_000;
+
+/// Most bytes of lines that one lookup returns.
+pub const LOOKUP_BYTES: usize = 8 * MIB;
+
+/// Most batches that one lookup opens. A ray of ordinary form lies in one or two; an id such as `test` may
+/// lie in all.
+pub const LOOKUP_BATCHES: usize = 100;
+
+/// Largest body of `POST /v1/ingest`, in bytes: what the platform lets a request carry.
+pub const INGEST_MAX: u64 = 100 * 1000 * 1000;
+
+/// Size of one part of a multipart upload to R2: the smallest that R2 takes, since each is held in memory once.
+pub const UPLOAD_PART: usize = 5 * MIB;
+
+/// Body looked at for Logpush's test upload, in bytes: it is 19 bytes of JSON, about 39 as gzip.
+pub const TEST_UPLOAD_MAX: usize = 512;
+
+/// Delay before a parse message is tried again, by attempt, in seconds: a hiccup, then an outage of the size
+/// R2 had (67 minutes).
+pub const PARSE_RETRY_S: [u32; 2] = [60, 5_400];
+
 const _: () = assert!(RATIO_FREE < MAX_INFLATED);
 const _: () = assert!(INFLATE_CHUNK < MAX_LINE);
-const _: () = assert!(MAX_LINES as usize * 8 * 3 + MAX_ODD_BYTES * 3 < WASM_MEMORY_MAX);
+const _: () = assert!(MAX_INFLATED / SPAN_BYTES < 1 << SPAN_BITS);
+const _: () = assert!(PART_RAYS.is_multiple_of(BLOCK_RAYS));
+const _: () = assert!(12 + PART_RAYS * (46 + SPAN_BITS as usize) / 8 + PART_RAYS / BLOCK_RAYS * 11 < SQL_BLOB_MAX);
+const _: () = assert!(UPLOAD_PART as u64 * 10_000 > INGEST_MAX);
+const _: () = assert!(MAX_LINES * 8 * 3 + MAX_ODD_BYTES as u64 * 3 < WASM_MEMORY_MAX as u64);

@@ -64,7 +64,7 @@ impl RayId {
     /// When the request began, in Unix milliseconds, to 10 ms.
     #[must_use]
     pub const fn unix_ms(self) -> i64 {
-        EPOCH_MS + ((self.0 >> RANDOM_BITS) as i64) * TICK_MS
+        EPOCH_MS + (self.0 >> RANDOM_BITS).cast_signed() * TICK_MS
     }
 
     /// The ray whose clock reads `unix_ms`, with these low bits; `None` outside of 2012 to 2034.

@@ -1,0 +1,84 @@
+//! Why an object is set aside: a fault of its bytes, not of the world around it.
+//!
+//! What always holds: the same bytes give the same error, so trying again is useless; codes are stable, they
+//! stand in logs and in the object's record.
+
+use crate::limits;
+
+/// Why an object is no batch that can be indexed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum BatchError {
+    /// The object has no bytes at all.
+    #[error("the object is empty")]
+    Empty,
+    /// The gzip stream is broken: a bad header, code or checksum.
+    #[error("the gzip stream is damaged after {stored} stored bytes")]
+    Damaged {
+        /// Stored bytes read before the damage showed.
+        stored: u64,
+    },
+    /// The object ends inside a gzip member.
+    #[error("the gzip stream ends too early, after {stored} stored bytes")]
+    Truncated {
+        /// Stored bytes there are.
+        stored: u64,
+    },
+    /// Something else follows the last gzip member.
+    #[error("after {stored} stored bytes something follows that is not gzip")]
+    TrailingGarbage {
+        /// Stored bytes of the gzip members.
+        stored: u64,
+    },
+    /// It inflates to more than is read.
+    #[error("the object inflates to more than {} bytes", limits::MAX_INFLATED)]
+    TooLarge,
+    /// It inflates too far for what it is.
+    #[error("the object inflates to more than {} times its size", limits::MAX_RATIO)]
+    Bomb,
+    /// It has more lines than a batch can have.
+    #[error("the object has more than {} lines", limits::MAX_LINES)]
+    TooManyLines,
+    /// Its ids that are no rays are too many to hold.
+    #[error("the object has more than {} bytes of ids that are no Ray IDs", limits::MAX_ODD_BYTES)]
+    TooManyOddIds,
+    /// Its rays belong to more shards than one message may write.
+    #[error("the rays of the object belong to {shards} shards, more than {}", limits::MAX_SHARDS)]
+    TooManyShards {
+        /// How many it would be.
+        shards: usize,
+    },
+    /// It is a JSON array.
+    #[error(
+        "the object is a JSON array, not one record a line: remove batch_prefix and batch_suffix from the Logpush job"
+    )]
+    JsonArray,
+    /// It is text, but no line is a record.
+    #[error("no line of the object is a JSON record: set output_type to ndjson in the Logpush job")]
+    NotNdjson,
+    /// Its records carry no ray.
+    #[error(
+        "no record of the object has a ray: add the dataset's Ray ID field to the Logpush job, and no record_template"
+    )]
+    NoRays,
+}
+
+impl BatchError {
+    /// The stable code of the reason.
+    #[must_use]
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Empty => "empty_object",
+            Self::Damaged { .. } => "gzip_damaged",
+            Self::Truncated { .. } => "gzip_truncated",
+            Self::TrailingGarbage { .. } => "trailing_garbage",
+            Self::TooLarge => "too_large",
+            Self::Bomb => "ratio_too_high",
+            Self::TooManyLines => "too_many_lines",
+            Self::TooManyOddIds => "too_many_odd_ids",
+            Self::TooManyShards { .. } => "too_many_shards",
+            Self::JsonArray => "json_array",
+            Self::NotNdjson => "not_ndjson",
+            Self::NoRays => "no_rays",
+        }
+    }
+}

@@ -1,0 +1,211 @@
+//! Inflated bytes to lines, whatever pieces the bytes come in.
+//!
+//! What always holds: a line is handed on once, without its newline (`\n` or `\r\n`), borrowed where it lies
+//! whole in one piece; a byte-order mark at the start and blank lines are no lines; a line over the limit is
+//! handed on as [`Line::TooLong`] and never held; the last line needs no newline.
+
+use std::ops::ControlFlow;
+
+use crate::limits::MAX_LINE;
+
+/// The UTF-8 byte-order mark.
+const BOM: &[u8] = b"\xef\xbb\xbf";
+
+/// One line of a batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Line<'a> {
+    /// A line.
+    Text {
+        /// Where it begins, in inflated bytes from the start of the object.
+        offset: u64,
+        /// Its bytes, without the newline.
+        bytes: &'a [u8],
+    },
+    /// A line longer than [`MAX_LINE`], which was skipped.
+    TooLong {
+        /// Where it begins.
+        offset: u64,
+    },
+}
+
+impl Line<'_> {
+    /// Where the line begins, in inflated bytes from the start of the object.
+    #[must_use]
+    pub const fn offset(&self) -> u64 {
+        match self {
+            Self::Text { offset, .. } | Self::TooLong { offset } => *offset,
+        }
+    }
+}
+
+/// Cuts a stream of bytes into lines.
+#[derive(Debug, Default)]
+pub struct LineSplitter {
+    /// The line that has begun in former pieces.
+    carry: Vec<u8>,
+    /// Inflated bytes of former pieces.
+    position: u64,
+    /// Where the line that has begun begins.
+    start: u64,
+    /// The line that has begun is too long: its bytes are dropped.
+    dropping: bool,
+}
+
+impl LineSplitter {
+    /// Takes the next bytes and hands on each line that ends in them; `sink` may end the reading.
+    pub fn push(&mut self, bytes: &[u8], mut sink: impl FnMut(Line<'_>) -> ControlFlow<()>) -> ControlFlow<()> {
+        let mut rest = bytes;
+        while let Some(newline) = memchr::memchr(b'\n', rest) {
+            let (head, tail) = rest.split_at_checked(newline).unwrap_or((rest, &[]));
+            let next = self.position + newline as u64 + 1;
+            let flow = self.end_line(head, &mut sink);
+            rest = tail.get(1..).unwrap_or_default();
+            (self.position, self.start) = (next, next);
+            flow?;
+        }
+        self.position += rest.len() as u64;
+        self.keep(rest);
+        ControlFlow::Continue(())
+    }
+
+    /// The end of the bytes: hands on a last line without a newline.
+    pub fn finish(&mut self, mut sink: impl FnMut(Line<'_>) -> ControlFlow<()>) -> ControlFlow<()> {
+        let flow = self.end_line(&[], &mut sink);
+        self.start = self.position;
+        flow
+    }
+
+    /// The line that has begun ends with `last`.
+    fn end_line(&mut self, last: &[u8], sink: &mut impl FnMut(Line<'_>) -> ControlFlow<()>) -> ControlFlow<()> {
+        let offset = self.start;
+        if self.dropping || self.carry.len() + last.len() > MAX_LINE {
+            self.dropping = false;
+            self.carry.clear();
+            return sink(Line::TooLong { offset });
+        }
+        if self.carry.is_empty() {
+            return hand_on(offset, last, sink);
+        }
+        self.carry.extend_from_slice(last);
+        let flow = hand_on(offset, &self.carry, sink);
+        self.carry.clear();
+        flow
+    }
+
+    /// Keeps the beginning of a line, unless it is too long already.
+    fn keep(&mut self, bytes: &[u8]) {
+        if self.dropping || self.carry.len() + bytes.len() > MAX_LINE {
+            self.dropping = true;
+            self.carry.clear();
+        } else {
+            self.carry.extend_from_slice(bytes);
+        }
+    }
+}
+
+/// Hands on a whole line, unless it is blank.
+fn hand_on(offset: u64, bytes: &[u8], sink: &mut impl FnMut(Line<'_>) -> ControlFlow<()>) -> ControlFlow<()> {
+    let bytes = bytes.strip_suffix(b"\r").unwrap_or(bytes);
+    let marked = if offset == 0 { bytes.strip_prefix(BOM) } else { None };
+    let bytes = marked.unwrap_or(bytes);
+    if bytes.iter().all(u8::is_ascii_whitespace) {
+        return ControlFlow::Continue(());
+    }
+    sink(Line::Text { offset, bytes })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ops::ControlFlow;
+
+    use proptest::prelude::{any, prop, prop_assert_eq, proptest};
+
+    use super::{Line, LineSplitter};
+    use crate::limits::MAX_LINE;
+
+    /// The lines of `pieces`, as (offset, text); too long ones as text `None`.
+    fn lines<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> Vec<(u64, Option<Vec<u8>>)> {
+        let mut found = Vec::new();
+        let mut splitter = LineSplitter::default();
+        let mut sink = |line: Line<'_>| {
+            found.push(match line {
+                Line::Text { offset, bytes } => (offset, Some(bytes.to_vec())),
+                Line::TooLong { offset } => (offset, None),
+            });
+            ControlFlow::Continue(())
+        };
+        for piece in pieces {
+            assert!(splitter.push(piece, &mut sink).is_continue());
+        }
+        assert!(splitter.finish(&mut sink).is_continue());
+        found
+    }
+
+    /// The plain way to split: everything at once.
+    fn naive(text: &[u8]) -> Vec<(u64, Option<Vec<u8>>)> {
+        let mut offset = 0;
+        let mut found = Vec::new();
+        for line in text.split(|&byte| byte == b'\n') {
+            let start = offset;
+            offset += line.len() as u64 + 1;
+            let line = line.strip_suffix(b"\r").unwrap_or(line);
+            let line = if start == 0 { line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line) } else { line };
+            if !line.iter().all(u8::is_ascii_whitespace) {
+                found.push((start, Some(line.to_vec())));
+            }
+        }
+        found
+    }
+
+    #[test]
+    fn a_mark_blank_lines_and_both_newlines_leave_just_the_lines() {
+        let text = b"\xef\xbb\xbf{\"a\":1}\r\n\r\n \n{\"b\":2}\n{\"c\":3}";
+        let found = lines([text.as_slice()]);
+        let texts: Vec<_> = found.iter().map(|(offset, text)| (*offset, text.as_deref().unwrap())).collect();
+        assert_eq!(texts, [(0, b"{\"a\":1}".as_slice()), (16, b"{\"b\":2}"), (24, b"{\"c\":3}")]);
+    }
+
+    #[test]
+    fn a_line_that_is_too_long_is_named_and_the_next_one_is_read() {
+        for pieces in [vec![MAX_LINE + 1], vec![MAX_LINE, 1], vec![1; 3], vec![MAX_LINE * 2, MAX_LINE * 3]] {
+            let long = pieces.iter().sum::<usize>() > MAX_LINE;
+            let mut text: Vec<Vec<u8>> = pieces.iter().map(|&length| vec![b'x'; length]).collect();
+            text.push(b"\nnext".to_vec());
+            let found = lines(text.iter().map(Vec::as_slice));
+            assert_eq!(found.first().unwrap().1.is_none(), long);
+            assert_eq!(found.last().unwrap().1.as_deref(), Some(b"next".as_slice()));
+            assert_eq!(found.len(), 2);
+        }
+    }
+
+    #[test]
+    fn a_line_of_exactly_the_limit_is_read() {
+        let text = [vec![b'x'; MAX_LINE], b"\n".to_vec()].concat();
+        assert_eq!(lines([text.as_slice()]).first().unwrap().1.as_ref().map(Vec::len), Some(MAX_LINE));
+    }
+
+    #[test]
+    fn a_sink_that_has_enough_is_not_asked_again() {
+        let mut count = 0;
+        let flow = LineSplitter::default().push(b"a\nb\nc\n", |_| {
+            count += 1;
+            if count == 2 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        });
+        assert!(flow.is_break());
+        assert_eq!(count, 2);
+    }
+
+    proptest! {
+        #[test]
+        fn lines_do_not_depend_on_where_the_bytes_are_cut(
+            text in prop::collection::vec(prop::sample::select(b"\n\r x\xef\xbb\xbf\"".to_vec()), 0..60),
+            cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..8),
+        ) {
+            let mut places: Vec<usize> = cuts.iter().map(|cut| cut.index(text.len() + 1)).collect();
+            places.extend([0, text.len()]);
+            places.sort_unstable();
+            let pieces = places.windows(2).map(|pair| &text[pair[0]..pair[1]]);
+            prop_assert_eq!(lines(pieces), naive(&text));
+        }
+    }
+}

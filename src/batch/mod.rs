@@ -1,0 +1,18 @@
+//! One Logpush object: its key, and its bytes as inflated lines.
+//!
+//! What always holds: an object is read once, as a stream, in memory that does not grow with it; damage ends
+//! in a typed [`BatchError`]; nothing here is asynchronous.
+
+mod error;
+mod event;
+mod inflate;
+mod key;
+mod lines;
+mod reader;
+
+pub use error::BatchError;
+pub use event::{EventError, R2Event};
+pub use inflate::{Inflater, Totals};
+pub use key::{BUCKET_NAME, Ignored, KeyClass, batch_key, classify, source_record_key};
+pub use lines::{Line, LineSplitter};
+pub use reader::BatchReader;
