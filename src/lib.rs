@@ -20,6 +20,8 @@ pub mod record;
 
 pub mod batch;
 
+pub mod backend;
+
 pub mod render;
 
 #[cfg(feature = "sample")]
