@@ -22,6 +22,8 @@ pub mod batch;
 
 pub mod backend;
 
+pub mod index;
+
 pub mod render;
 
 #[cfg(feature = "sample")]

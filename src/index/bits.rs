@@ -1,0 +1,138 @@
+//! Bits in a row, least significant first: what the packed rays are written with.
+//!
+//! What always holds: reading past the end is `None`, whatever the bytes are.
+
+/// Writes bits.
+#[derive(Debug, Default)]
+pub(super) struct BitWriter {
+    bytes: Vec<u8>,
+    /// Bits not yet in `bytes`, fewer than 8 between calls.
+    pending: u128,
+    count: u32,
+}
+
+impl BitWriter {
+    /// Bits written so far.
+    pub(super) fn position(&self) -> u64 {
+        self.bytes.len() as u64 * 8 + u64::from(self.count)
+    }
+
+    /// Writes the `width` low bits of `value`; `width` is at most 64.
+    pub(super) fn write(&mut self, value: u64, width: u32) {
+        let mask = if width >= 64 { u64::MAX } else { (1 << width) - 1 };
+        self.pending |= u128::from(value & mask) << self.count;
+        self.count += width;
+        while self.count >= 8 {
+            self.bytes.push((self.pending & 0xff) as u8);
+            self.pending >>= 8;
+            self.count -= 8;
+        }
+    }
+
+    /// Writes `count` zeros and a one.
+    pub(super) fn write_unary(&mut self, mut count: u64) {
+        while count >= 32 {
+            self.write(0, 32);
+            count -= 32;
+        }
+        (0..count).for_each(|_| self.write(0, 1));
+        self.write(1, 1);
+    }
+
+    /// The bytes; the last one is filled up with zeros.
+    pub(super) fn finish(mut self) -> Vec<u8> {
+        if self.count > 0 {
+            self.bytes.push((self.pending & 0xff) as u8);
+        }
+        self.bytes
+    }
+}
+
+/// Reads bits.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct BitReader<'a> {
+    bytes: &'a [u8],
+    position: u64,
+}
+
+impl<'a> BitReader<'a> {
+    /// A reader of `bytes` from the bit `position` on.
+    pub(super) const fn at(bytes: &'a [u8], position: u64) -> Self {
+        Self { bytes, position }
+    }
+
+    /// The next `width` bits; `width` is at most 56.
+    pub(super) fn read(&mut self, width: u32) -> Option<u64> {
+        let window = self.window()?;
+        let end = self.position + u64::from(width);
+        if end > self.bytes.len() as u64 * 8 {
+            return None;
+        }
+        self.position = end;
+        Some(window & ((1 << width) - 1))
+    }
+
+    /// The number of zeros before the next one, which is read too.
+    pub(super) fn read_unary(&mut self) -> Option<u64> {
+        let mut zeros = 0;
+        loop {
+            let window = self.window()?;
+            let run = u64::from(window.trailing_zeros());
+            // A window holds at least 56 good bits.
+            if run < 56 {
+                self.position += run + 1;
+                let inside = self.position <= self.bytes.len() as u64 * 8;
+                return inside.then_some(zeros + run);
+            }
+            zeros += 56;
+            self.position += 56;
+        }
+    }
+
+    /// The bits from the position on, at least 56 of them; zeros after the end. `None` past the end.
+    fn window(&self) -> Option<u64> {
+        let first = usize::try_from(self.position / 8).ok()?;
+        let rest = self.bytes.get(first..)?;
+        let word = if let Some(word) = rest.first_chunk::<8>() {
+            u64::from_le_bytes(*word)
+        } else if rest.is_empty() {
+            return None;
+        } else {
+            rest.iter().rev().fold(0, |word, &byte| word << 8 | u64::from(byte))
+        };
+        Some(word >> (self.position % 8))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::{prop, prop_assert_eq, proptest};
+
+    use super::{BitReader, BitWriter};
+
+    #[test]
+    fn reading_past_the_end_is_none() {
+        assert_eq!(BitReader::at(&[], 0).read(1), None);
+        assert_eq!(BitReader::at(&[], 0).read_unary(), None);
+        assert_eq!(BitReader::at(&[0, 0], 0).read_unary(), None);
+        assert_eq!(BitReader::at(&[1, 0], 9).read(8), None);
+        assert_eq!(BitReader::at(&[1], u64::MAX).read(8), None);
+    }
+
+    proptest! {
+        #[test]
+        fn what_was_written_is_read_back(values in prop::collection::vec((0_u64..1 << 44, 0_u64..300, 0_u32..=44), 0..60)) {
+            let mut writer = BitWriter::default();
+            for &(value, unary, width) in &values {
+                writer.write_unary(unary);
+                writer.write(value, width);
+            }
+            let bytes = writer.finish();
+            let mut reader = BitReader::at(&bytes, 0);
+            for (value, unary, width) in values {
+                prop_assert_eq!(reader.read_unary(), Some(unary));
+                prop_assert_eq!(reader.read(width), Some(value & ((1 << width) - 1)));
+            }
+        }
+    }
+}

@@ -1,0 +1,181 @@
+//! Gathers the rays of one batch, line by line, and packs them into one entry per shard.
+//!
+//! What always holds: memory is 8 bytes a ray (16 while a list grows); a line that is no record is counted by
+//! its reason and touches no other line; nothing leaves the builder before the object was read to its end.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::entry::{self, Part, Place};
+use super::shard::slot_of;
+use super::{ShardName, odd};
+use crate::batch::{BatchError, Line};
+use crate::limits::{EARLY_REJECTED_LINES, MAX_LINES, MAX_ODD_BYTES, MAX_RAY_SKEW_MS, MAX_SHARDS, SPAN_BYTES};
+use crate::record::{Dataset, RayKey, RecordError, RecordKey, read_key};
+
+/// What was found in a batch, in lines.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Counts {
+    /// Lines, blank ones not counted.
+    pub lines: u64,
+    /// Lines that are records.
+    pub records: u64,
+    /// Records with a ray, odd ids included.
+    pub rays: u64,
+    /// Records whose id is not 16 hexadecimal digits.
+    pub odd_ids: u64,
+    /// Records without an id.
+    pub no_ray: u64,
+    /// Records whose ray and start time lie more than 5 s apart: the alarm for a change of the Ray ID's layout.
+    pub clock_skewed: u64,
+    /// Lines that are no records, by the reason's code.
+    pub rejected: BTreeMap<String, u64>,
+}
+
+impl Counts {
+    /// How many lines are no records.
+    #[must_use]
+    pub fn rejected_lines(&self) -> u64 {
+        self.rejected.values().sum()
+    }
+}
+
+/// What one shard is to keep of the batch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ShardEntry {
+    /// The shard.
+    pub shard: ShardName,
+    /// The slots that have rays, ascending.
+    pub slots: Vec<u8>,
+    /// The packed rays.
+    pub parts: Vec<Part>,
+}
+
+/// Gathers the rays of one batch.
+#[derive(Debug)]
+pub struct IndexBuilder {
+    dataset: Dataset,
+    counts: Counts,
+    shards: BTreeMap<u32, Vec<Place>>,
+    odd: Vec<(Box<str>, u32)>,
+    odd_bytes: usize,
+    /// The object begins with `[`.
+    array: bool,
+}
+
+impl IndexBuilder {
+    /// A builder for a batch of this dataset.
+    #[must_use]
+    pub fn new(dataset: Dataset) -> Self {
+        let (shards, odd) = (BTreeMap::new(), Vec::new());
+        Self { dataset, counts: Counts::default(), shards, odd, odd_bytes: 0, array: false }
+    }
+
+    /// Takes the next line.
+    ///
+    /// # Errors
+    /// [`BatchError`] where the object turns out to be no batch, or too large a one.
+    pub fn line(&mut self, line: Line<'_>) -> Result<(), BatchError> {
+        self.counts.lines += 1;
+        if self.counts.lines > MAX_LINES {
+            return Err(BatchError::TooManyLines);
+        }
+        let span = line.offset() / SPAN_BYTES;
+        let read = match line {
+            Line::Text { bytes, .. } => read_key(self.dataset, bytes),
+            Line::TooLong { .. } => Err(RecordError::TooLong),
+        };
+        match (read, line) {
+            (Ok(key), _) => self.record(key, span),
+            (Err(why), Line::Text { bytes, .. }) => self.reject(why, bytes),
+            (Err(why), Line::TooLong { .. }) => self.reject(why, &[]),
+        }
+    }
+
+    /// The entries of the whole batch, and its counts.
+    ///
+    /// # Errors
+    /// [`BatchError`] where it holds nothing to find, or too much.
+    pub fn finish(self) -> Result<(Vec<ShardEntry>, Counts), BatchError> {
+        if self.counts.records == 0 && self.counts.lines > 0 {
+            return Err(self.no_records());
+        }
+        if self.counts.rays == 0 && self.counts.records > 0 {
+            return Err(BatchError::NoRays);
+        }
+        let shards = self.shards.len() + usize::from(!self.odd.is_empty());
+        if shards > MAX_SHARDS {
+            return Err(BatchError::TooManyShards { shards });
+        }
+        let dataset = self.dataset;
+        let mut entries: Vec<ShardEntry> =
+            self.shards.into_iter().map(|(prefix, places)| ray_entry(dataset, prefix, places)).collect();
+        if !self.odd.is_empty() {
+            entries.push(odd_entry(dataset, &self.odd));
+        }
+        Ok((entries, self.counts))
+    }
+
+    /// Counts a record and keeps its ray.
+    fn record(&mut self, key: RecordKey, span: u64) -> Result<(), BatchError> {
+        self.counts.records += 1;
+        self.counts.rays += u64::from(key.ray.is_some());
+        match key.ray {
+            Some(RayKey::Ray(ray)) => {
+                let skew = key.start.map_or(0, |start| (start.unix_ms() - ray.unix_ms()).abs());
+                self.counts.clock_skewed += u64::from(skew > MAX_RAY_SKEW_MS);
+                self.shards.entry(ray.prefix()).or_default().push(Place::new(ray, span));
+            }
+            Some(RayKey::Odd(id)) => {
+                self.counts.odd_ids += 1;
+                self.odd_bytes += id.len() + size_of::<(Box<str>, u32)>();
+                if self.odd_bytes > MAX_ODD_BYTES {
+                    return Err(BatchError::TooManyOddIds);
+                }
+                self.odd.push((id, u32::try_from(span).unwrap_or(u32::MAX)));
+            }
+            None => self.counts.no_ray += 1,
+        }
+        Ok(())
+    }
+
+    /// Counts a line that is no record; enough of them from the start on are no batch.
+    fn reject(&mut self, why: RecordError, line: &[u8]) -> Result<(), BatchError> {
+        if self.counts.lines == 1 {
+            self.array = line.trim_ascii_start().first() == Some(&b'[');
+        }
+        *self.counts.rejected.entry(why.code().into()).or_default() += 1;
+        let hopeless = self.counts.records == 0 && self.counts.lines >= EARLY_REJECTED_LINES;
+        if hopeless { Err(self.no_records()) } else { Ok(()) }
+    }
+
+    /// Why an object without records has none.
+    const fn no_records(&self) -> BatchError {
+        if self.array { BatchError::JsonArray } else { BatchError::NotNdjson }
+    }
+}
+
+/// The entry of the rays of one prefix.
+fn ray_entry(dataset: Dataset, prefix: u32, places: Vec<Place>) -> ShardEntry {
+    let slots = ascending(places.iter().map(|place| slot_of(place.suffix())));
+    ShardEntry { shard: ShardName::of_prefix(dataset, prefix), slots, parts: entry::pack(places) }
+}
+
+/// The entry of the odd ids.
+fn odd_entry(dataset: Dataset, ids: &[(Box<str>, u32)]) -> ShardEntry {
+    let bytes = odd::pack(ids.iter().map(|(id, span)| (id.as_ref(), *span)));
+    let slots = ascending(ids.iter().map(|(id, _)| odd::slot_of(id)));
+    ShardEntry { shard: ShardName::odd(dataset), slots, parts: vec![Part { lo: 0, hi: 0, bytes }] }
+}
+
+/// Each slot once, ascending.
+fn ascending(slots: impl Iterator<Item = u8>) -> Vec<u8> {
+    let mut seen = [false; 256];
+    for slot in slots {
+        if let Some(seen) = seen.get_mut(usize::from(slot)) {
+            *seen = true;
+        }
+    }
+    (0..=u8::MAX).zip(seen).filter_map(|(slot, seen)| seen.then_some(slot)).collect()
+}

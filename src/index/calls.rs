@@ -1,0 +1,258 @@
+//! What travels between the Worker and a shard.
+//!
+//! A call is a name and a body of bytes; an answer is JSON. The body of `put` is a JSON head with the raw parts
+//! behind it, since BLOBs in JSON would triple.
+//!
+//! ```text
+//! u32 LE  length of the head
+//! head    JSON, PutHead
+//! for each part of the head, its bytes
+//! ```
+//!
+//! What always holds: both ends of a call are in this file; its forms are frozen by tests, since during a
+//! deployment an old Worker talks to a new shard.
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use super::entry::Part;
+use crate::backend::{BackendError, Shards};
+use crate::record::RayKey;
+
+/// The calls that a shard answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ShardCall {
+    /// Keep an entry: [`Put`] → [`PutAnswer`].
+    Put,
+    /// Which batches hold this ray: [`Find`] → [`Found`].
+    Find,
+    /// Drop the entry of an object: [`Forget`] → [`Forgotten`].
+    Forget,
+}
+
+impl ShardCall {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Put, Self::Find, Self::Forget];
+
+    /// The name by which it travels.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Put => "v1/put",
+            Self::Find => "v1/find",
+            Self::Forget => "v1/forget",
+        }
+    }
+
+    /// The call of that name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|call| call.name() == name)
+    }
+}
+
+/// Which version of which object an entry is of.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ObjectVersion {
+    /// Its key in the bucket.
+    pub key: String,
+    /// Its version.
+    pub etag: String,
+    /// When that version was written, in Unix milliseconds.
+    pub uploaded_ms: i64,
+    /// Its size in stored bytes.
+    pub size: u64,
+}
+
+/// An entry to keep.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Put {
+    /// The object.
+    pub object: ObjectVersion,
+    /// Which slots have rays, ascending (see [`super::shard`]).
+    pub slots: Vec<u8>,
+    /// The packed rays.
+    pub parts: Vec<Part>,
+}
+
+/// The head of a `put`.
+#[derive(Debug, Serialize, Deserialize)]
+struct PutHead {
+    object: ObjectVersion,
+    slots: Vec<u8>,
+    parts: Vec<PartHead>,
+}
+
+/// A part without its bytes.
+#[derive(Debug, Serialize, Deserialize)]
+struct PartHead {
+    lo: u64,
+    hi: u64,
+    len: usize,
+}
+
+impl Put {
+    /// The body of the call.
+    #[must_use]
+    pub fn to_body(&self) -> Vec<u8> {
+        let parts = self.parts.iter().map(|part| PartHead { lo: part.lo, hi: part.hi, len: part.bytes.len() });
+        let head = PutHead { object: self.object.clone(), slots: self.slots.clone(), parts: parts.collect() };
+        let head = to_json(&head);
+        let mut body = u32::try_from(head.len()).unwrap_or(u32::MAX).to_le_bytes().to_vec();
+        body.extend_from_slice(&head);
+        for part in &self.parts {
+            body.extend_from_slice(&part.bytes);
+        }
+        body
+    }
+
+    /// Reads the body of the call.
+    ///
+    /// # Errors
+    /// [`BackendError`] where it is none.
+    pub fn from_body(body: &[u8]) -> Result<Self, BackendError> {
+        let cut = || BackendError::new("reading a call to a shard", "its body ends too early");
+        let (length, rest) = body.split_first_chunk::<4>().ok_or_else(cut)?;
+        let (head, mut rest) = rest.split_at_checked(u32::from_le_bytes(*length) as usize).ok_or_else(cut)?;
+        let head: PutHead = from_json(head)?;
+        let mut parts = Vec::with_capacity(head.parts.len());
+        for PartHead { lo, hi, len } in head.parts {
+            let (bytes, after) = rest.split_at_checked(len).ok_or_else(cut)?;
+            parts.push(Part { lo, hi, bytes: bytes.to_vec() });
+            rest = after;
+        }
+        Ok(Self { object: head.object, slots: head.slots, parts })
+    }
+}
+
+/// What became of a `put`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kept {
+    /// The entry is new, or took the place of an older version's.
+    Stored,
+    /// The same version was there already.
+    Unchanged,
+    /// A newer version is there: this one is not kept.
+    Superseded,
+}
+
+/// The answer to a `put`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PutAnswer {
+    /// What became of it.
+    pub kept: Kept,
+    /// Rows that the platform bills as written.
+    pub rows_written: u64,
+}
+
+/// Asks for a ray.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Find {
+    /// The ray's 16 digits, or the odd id.
+    pub id: String,
+}
+
+impl Find {
+    /// Asks for `key`.
+    #[must_use]
+    pub fn of(key: &RayKey) -> Self {
+        Self { id: key.to_string() }
+    }
+}
+
+/// A batch that holds a ray.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Candidate {
+    /// The object, in the version that was indexed.
+    pub object: ObjectVersion,
+    /// The spans of it that hold the ray's lines, ascending.
+    pub spans: Vec<u32>,
+}
+
+/// The answer to a `find`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Found {
+    /// The batches that hold the ray, oldest entry first.
+    pub candidates: Vec<Candidate>,
+}
+
+/// Drops an entry.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Forget {
+    /// The object's key.
+    pub key: String,
+    /// Only versions written before this instant, in Unix milliseconds.
+    pub before_ms: i64,
+}
+
+/// The answer to a `forget`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Forgotten {
+    /// How many entries were dropped: 0 or 1.
+    pub entries: u64,
+}
+
+/// The JSON of a plain struct, which always has one.
+pub(crate) fn to_json(value: &impl Serialize) -> Vec<u8> {
+    serde_json::to_vec(value).unwrap_or_default()
+}
+
+/// Reads JSON that the other end of a call wrote.
+pub(super) fn from_json<T: DeserializeOwned>(json: &[u8]) -> Result<T, BackendError> {
+    serde_json::from_slice(json).map_err(|error| BackendError::new("reading a call to a shard", error.to_string()))
+}
+
+/// Sends one call to the shard `name`.
+///
+/// # Errors
+/// [`BackendError`] where the shard cannot be reached, refuses or answers something else.
+pub async fn call<A: DeserializeOwned>(
+    shards: &impl Shards,
+    name: &str,
+    call: ShardCall,
+    body: Vec<u8>,
+) -> Result<A, BackendError> {
+    from_json(&shards.call(name, call.name(), body).await?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Find, Forget, Found, Kept, ObjectVersion, Part, Put, PutAnswer, ShardCall, from_json, to_json};
+
+    fn put() -> Put {
+        let object = ObjectVersion { key: "logs/é".into(), etag: "e".into(), uploaded_ms: 5, size: 9 };
+        let part = |lo, hi, bytes: &[u8]| Part { lo, hi, bytes: bytes.to_vec() };
+        Put { object, slots: vec![1, 255], parts: vec![part(1, 2, b"ab"), part(3, 4, b"\0c")] }
+    }
+
+    #[test]
+    fn the_wire_forms_are_unchanged() {
+        let head = r#"{"object":{"key":"logs/é","etag":"e","uploaded_ms":5,"size":9},"slots":[1,255],"parts":[{"lo":1,"hi":2,"len":2},{"lo":3,"hi":4,"len":2}]}"#;
+        let body = [&(head.len() as u32).to_le_bytes(), head.as_bytes(), b"ab\0c"].concat();
+        assert_eq!(put().to_body(), body);
+        let answer = PutAnswer { kept: Kept::Stored, rows_written: 3 };
+        assert_eq!(to_json(&answer), br#"{"kept":"stored","rows_written":3}"#);
+        assert_eq!(to_json(&Find { id: "00".into() }), br#"{"id":"00"}"#);
+        assert_eq!(to_json(&Forget { key: "k".into(), before_ms: 7 }), br#"{"key":"k","before_ms":7}"#);
+        let found = r#"{"candidates":[{"object":{"key":"k","etag":"e","uploaded_ms":1,"size":2},"spans":[0,3]}]}"#;
+        assert_eq!(to_json(&from_json::<Found>(found.as_bytes()).unwrap()), found.as_bytes());
+    }
+
+    #[test]
+    fn a_put_survives_its_body_and_a_cut_one_is_refused() {
+        let body = put().to_body();
+        assert_eq!(Put::from_body(&body), Ok(put()));
+        for end in 0..body.len() {
+            assert!(Put::from_body(&body[..end]).is_err(), "{end}");
+        }
+    }
+
+    #[test]
+    fn every_call_is_found_by_its_name() {
+        for call in ShardCall::ALL {
+            assert_eq!(ShardCall::from_name(call.name()), Some(call));
+        }
+        assert_eq!(ShardCall::from_name("v2/put"), None);
+    }
+}

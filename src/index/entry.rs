@@ -1,0 +1,251 @@
+//! The stored form of a batch's rays in one shard: a part of an entry.
+//!
+//! ```text
+//! 0   u8      version = 1
+//! 1   u8      kind = 0 (rays; 1 is `odd`)
+//! 2   u8      s: bits of a span's number, 0 to 20
+//! 3   u8      0
+//! 4   u32 LE  number of rays
+//! 8   u32 LE  number of blocks, each of 256 rays but the last
+//! 12  blocks × 11 bytes: first suffix (6 bytes LE), its first bit in the stream (u32 LE), k (u8)
+//! …   the stream, bits least significant first. For each block: the span of its first ray (s bits); then for
+//!     each further ray the distance to the one before, as Rice code (⌊d/2^k⌋ zeros, a one, k bits), and its
+//!     span (s bits)
+//! ```
+//!
+//! Rays are sorted by suffix, then by span; the same ray in two spans stands there twice. k is chosen for each
+//! block, so that a few stragglers among many dense rays do not cost all of them. A lookup decodes one block.
+//!
+//! What always holds: packing is a function of the set of (suffix, span) alone; unpacking is exact; no bytes make
+//! it panic. The form is frozen by tests; another form has another version.
+
+use super::bits::{BitReader, BitWriter};
+use crate::limits::{BLOCK_RAYS, PART_RAYS, SPAN_BITS};
+use crate::record::RayId;
+
+/// The version of this stored form.
+pub const VERSION: u8 = 1;
+/// The kind of a part that holds rays.
+pub const KIND_RAYS: u8 = 0;
+/// Bytes before the directory.
+const HEADER: usize = 12;
+/// Bytes of one block's directory row.
+const ROW: usize = 11;
+
+/// The stored bytes are none of ours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum EntryError {
+    /// A version or kind that this code does not know.
+    #[error("an index entry has version {version} and kind {kind}, which this version of raydex does not read")]
+    Unknown {
+        /// Its version.
+        version: u8,
+        /// Its kind.
+        kind: u8,
+    },
+    /// Bytes that contradict themselves.
+    #[error("an index entry is damaged")]
+    Damaged,
+}
+
+/// A ray's place in a batch: its bits below the shard's prefix, and the span of its line, in one word that
+/// sorts by both.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Place(u64);
+
+impl Place {
+    /// The place of a ray in the span `span`; a span past the last possible number counts as that.
+    #[must_use]
+    pub fn new(ray: RayId, span: u64) -> Self {
+        Self(ray.suffix() << SPAN_BITS | span.min((1 << SPAN_BITS) - 1))
+    }
+
+    /// The ray's bits below the shard's prefix.
+    #[must_use]
+    pub const fn suffix(self) -> u64 {
+        self.0 >> SPAN_BITS
+    }
+
+    /// The number of the span.
+    #[must_use]
+    pub const fn span(self) -> u32 {
+        (self.0 & ((1 << SPAN_BITS) - 1)) as u32
+    }
+}
+
+/// One part of an entry, packed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Part {
+    /// The smallest suffix in it.
+    pub lo: u64,
+    /// The largest suffix in it.
+    pub hi: u64,
+    /// The stored form.
+    pub bytes: Vec<u8>,
+}
+
+/// Packs places, in any order, into as many parts as their number asks for.
+#[must_use]
+pub fn pack(mut places: Vec<Place>) -> Vec<Part> {
+    places.sort_unstable();
+    places.dedup();
+    places.chunks(PART_RAYS).filter_map(pack_part).collect()
+}
+
+/// Packs sorted places into one part.
+fn pack_part(places: &[Place]) -> Option<Part> {
+    let (first, last) = (places.first()?, places.last()?);
+    let spans = places.iter().map(|place| place.span()).max().unwrap_or_default();
+    let span_bits = u32::BITS - spans.leading_zeros();
+    let blocks = places.len().div_ceil(BLOCK_RAYS);
+    let mut bytes = vec![VERSION, KIND_RAYS, u8::try_from(span_bits).ok()?, 0];
+    bytes.extend_from_slice(&u32::try_from(places.len()).ok()?.to_le_bytes());
+    bytes.extend_from_slice(&u32::try_from(blocks).ok()?.to_le_bytes());
+    let mut stream = BitWriter::default();
+    for block in places.chunks(BLOCK_RAYS) {
+        let k = best_k(block);
+        let suffix = block.first()?.suffix().to_le_bytes();
+        bytes.extend(suffix.iter().take(6));
+        bytes.extend_from_slice(&u32::try_from(stream.position()).ok()?.to_le_bytes());
+        bytes.push(u8::try_from(k).ok()?);
+        pack_block(&mut stream, block, k, span_bits);
+    }
+    bytes.extend(stream.finish());
+    Some(Part { lo: first.suffix(), hi: last.suffix(), bytes })
+}
+
+/// Writes the rays of one block.
+fn pack_block(stream: &mut BitWriter, block: &[Place], k: u32, span_bits: u32) {
+    let mut before = None;
+    for place in block {
+        if let Some(before) = before {
+            let distance = place.suffix() - before;
+            stream.write_unary(distance >> k);
+            stream.write(distance, k);
+        }
+        stream.write(u64::from(place.span()), span_bits);
+        before = Some(place.suffix());
+    }
+}
+
+/// The k that packs the block's distances best, by trying the ones around their mean.
+fn best_k(block: &[Place]) -> u32 {
+    let distances = || block.iter().zip(block.iter().skip(1)).map(|(a, b)| b.suffix() - a.suffix());
+    let count = block.len().saturating_sub(1).max(1) as u64;
+    let mean = distances().sum::<u64>() / count;
+    let near = (u64::BITS - mean.leading_zeros()).min(RayId::SUFFIX_BITS);
+    let cost = |k: u32| distances().map(|distance| (distance >> k) + 1 + u64::from(k)).sum::<u64>();
+    (near.saturating_sub(4)..=near).min_by_key(|&k| cost(k)).unwrap_or(near)
+}
+
+/// A part as it is stored, checked so far that it can be searched.
+#[derive(Debug, Clone, Copy)]
+pub struct PartView<'a> {
+    span_bits: u32,
+    count: usize,
+    directory: &'a [u8],
+    stream: &'a [u8],
+}
+
+impl<'a> PartView<'a> {
+    /// Looks at stored bytes.
+    ///
+    /// # Errors
+    /// [`EntryError`] where they are none of this form.
+    pub fn open(bytes: &'a [u8]) -> Result<Self, EntryError> {
+        let (header, rest) = bytes.split_first_chunk::<HEADER>().ok_or(EntryError::Damaged)?;
+        let &[version, kind, span_bits, _, c0, c1, c2, c3, b0, b1, b2, b3] = header;
+        if (version, kind) != (VERSION, KIND_RAYS) {
+            return Err(EntryError::Unknown { version, kind });
+        }
+        let count = u32::from_le_bytes([c0, c1, c2, c3]) as usize;
+        let blocks = u32::from_le_bytes([b0, b1, b2, b3]) as usize;
+        let sound = blocks == count.div_ceil(BLOCK_RAYS) && u32::from(span_bits) <= SPAN_BITS;
+        let split = blocks.checked_mul(ROW).and_then(|length| rest.split_at_checked(length));
+        let (directory, stream) = split.filter(|_| sound).ok_or(EntryError::Damaged)?;
+        Ok(Self { span_bits: u32::from(span_bits), count, directory, stream })
+    }
+
+    /// How many (ray, span) pairs it holds.
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        self.count
+    }
+
+    /// Whether it holds none.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    /// The spans that hold the ray with this suffix, ascending.
+    ///
+    /// # Errors
+    /// [`EntryError::Damaged`] where the bytes contradict themselves.
+    pub fn spans_of(&self, suffix: u64) -> Result<Vec<u32>, EntryError> {
+        let rows = self.directory.as_chunks::<ROW>().0;
+        // Equal rays may begin in the block before the first one that starts with them.
+        let from = rows.partition_point(|row| first_suffix(row) < suffix).saturating_sub(1);
+        let mut spans = Vec::new();
+        for (number, row) in rows.iter().enumerate().skip(from) {
+            if first_suffix(row) > suffix {
+                break;
+            }
+            self.each_of_block(number, row, |place| {
+                if place.suffix() == suffix {
+                    spans.push(place.span());
+                }
+                place.suffix() <= suffix
+            })?;
+        }
+        Ok(spans)
+    }
+
+    /// All places, in order.
+    ///
+    /// # Errors
+    /// [`EntryError::Damaged`] where the bytes contradict themselves.
+    pub fn places(&self) -> Result<Vec<Place>, EntryError> {
+        let mut places = Vec::new();
+        for (number, row) in self.directory.as_chunks::<ROW>().0.iter().enumerate() {
+            self.each_of_block(number, row, |place| {
+                places.push(place);
+                true
+            })?;
+        }
+        Ok(places)
+    }
+
+    /// Hands each place of a block to `sink` until it has enough.
+    fn each_of_block(
+        &self,
+        number: usize,
+        row: &[u8; ROW],
+        mut sink: impl FnMut(Place) -> bool,
+    ) -> Result<(), EntryError> {
+        let &[_, _, _, _, _, _, b0, b1, b2, b3, k] = row;
+        let mut bits = BitReader::at(self.stream, u64::from(u32::from_le_bytes([b0, b1, b2, b3])));
+        let k = u32::from(k).min(RayId::SUFFIX_BITS);
+        let rays = self.count.saturating_sub(number * BLOCK_RAYS).min(BLOCK_RAYS);
+        let mut suffix = first_suffix(row);
+        for ray in 0..rays {
+            if ray > 0 {
+                let quotient = bits.read_unary().ok_or(EntryError::Damaged)?;
+                let distance = quotient.checked_shl(k).zip(bits.read(k)).map(|(high, low)| high | low);
+                let next = distance.and_then(|distance| suffix.checked_add(distance));
+                suffix = next.filter(|next| next >> RayId::SUFFIX_BITS == 0).ok_or(EntryError::Damaged)?;
+            }
+            let span = bits.read(self.span_bits).ok_or(EntryError::Damaged)?;
+            if !sink(Place(suffix << SPAN_BITS | span)) {
+                break;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The first suffix of a directory row.
+fn first_suffix(row: &[u8; ROW]) -> u64 {
+    let &[s0, s1, s2, s3, s4, s5, ..] = row;
+    u64::from_le_bytes([s0, s1, s2, s3, s4, s5, 0, 0])
+}

@@ -1,0 +1,214 @@
+//! A shard's logic over its SQLite database: keep an entry, find a ray, forget an object.
+//!
+//! Two tables, their version in their names. `entry_v1` has a row for each object: small, since every lookup and
+//! every put of the shard scans it (a secondary index would double the rows written, which cost a thousand times
+//! what rows read cost). `part_v1` holds the packed rays of its entries.
+//!
+//! A *slot* is one of 256 equal pieces of the shard's window, 2.56 s each (the two digits below the prefix); an
+//! entry's row says which slots have rays, so that a lookup opens only BLOBs of batches near the ray's instant.
+//!
+//! What always holds: one entry per object key, that of the newest version offered; every call is one
+//! transaction; the same call again changes nothing.
+
+use super::calls::{Candidate, Find, Forget, Forgotten, Found, Kept, ObjectVersion, Put, PutAnswer, ShardCall};
+use super::calls::{from_json, to_json};
+use super::entry::PartView;
+use super::odd;
+use crate::backend::{BackendError, Sql, SqlRow, SqlValue};
+use crate::limits::SQL_BLOB_MAX;
+use crate::record::{RayId, RayKey};
+
+/// How many slots a shard's window has.
+const SLOTS: usize = 256;
+
+/// The tables.
+const SCHEMA: [&str; 2] = [
+    "CREATE TABLE IF NOT EXISTS entry_v1 (
+        id INTEGER PRIMARY KEY,
+        object_key TEXT NOT NULL,
+        etag TEXT NOT NULL,
+        uploaded_ms INTEGER NOT NULL,
+        size INTEGER NOT NULL,
+        slots BLOB NOT NULL)",
+    "CREATE TABLE IF NOT EXISTS part_v1 (
+        entry INTEGER NOT NULL,
+        number INTEGER NOT NULL,
+        lo INTEGER NOT NULL,
+        hi INTEGER NOT NULL,
+        rays BLOB NOT NULL,
+        PRIMARY KEY (entry, number)) WITHOUT ROWID",
+];
+
+/// Prepares the database. Called once for each start of the object; costs no written row if it was done before.
+///
+/// # Errors
+/// [`BackendError`] where the database refuses.
+pub fn open(sql: &impl Sql) -> Result<(), BackendError> {
+    SCHEMA.iter().try_for_each(|statement| sql.run(statement, &[]).map(drop))
+}
+
+/// Answers one call.
+///
+/// # Errors
+/// [`BackendError`] for an unknown call, a body that is none, or a database that refuses; nothing has changed then.
+pub fn answer(sql: &impl Sql, call: &str, body: &[u8]) -> Result<Vec<u8>, BackendError> {
+    match ShardCall::from_name(call) {
+        Some(ShardCall::Put) => Ok(to_json(&put(sql, &Put::from_body(body)?)?)),
+        Some(ShardCall::Find) => Ok(to_json(&find(sql, &from_json(body)?)?)),
+        Some(ShardCall::Forget) => Ok(to_json(&forget(sql, &from_json(body)?)?)),
+        None => Err(BackendError::new("answering a call to a shard", "there is no such call")),
+    }
+}
+
+/// The slot of a suffix: its two highest digits.
+#[must_use]
+pub const fn slot_of(suffix: u64) -> u8 {
+    let [_, _, _, _, _, high, ..] = (suffix << (48 - RayId::SUFFIX_BITS)).to_le_bytes();
+    high
+}
+
+/// Keeps an entry, unless this version of the object or a newer one is there.
+fn put(sql: &impl Sql, put: &Put) -> Result<PutAnswer, BackendError> {
+    if put.parts.iter().any(|part| part.bytes.len() > SQL_BLOB_MAX) {
+        return Err(BackendError::new("keeping an entry", "a part is larger than a row can be"));
+    }
+    let mut answer = PutAnswer { kept: Kept::Stored, rows_written: 0 };
+    sql.transaction(&mut || {
+        answer = PutAnswer { kept: Kept::Stored, rows_written: 0 };
+        if let Some((id, there)) = entry_of(sql, &put.object.key)? {
+            if there.etag == put.object.etag {
+                answer.kept = Kept::Unchanged;
+                return Ok(());
+            }
+            if there.uploaded_ms > put.object.uploaded_ms {
+                answer.kept = Kept::Superseded;
+                return Ok(());
+            }
+            answer.rows_written += drop_entry(sql, id)?;
+        }
+        answer.rows_written += insert(sql, put)?;
+        Ok(())
+    })?;
+    Ok(answer)
+}
+
+/// Writes the rows of an entry; says how many that were.
+fn insert(sql: &impl Sql, put: &Put) -> Result<u64, BackendError> {
+    let mut slots = vec![0; SLOTS];
+    for &slot in &put.slots {
+        if let Some(there) = slots.get_mut(usize::from(slot)) {
+            *there = 1;
+        }
+    }
+    let ObjectVersion { key, etag, uploaded_ms, size } = &put.object;
+    let inserted = sql.run(
+        "INSERT INTO entry_v1 (object_key, etag, uploaded_ms, size, slots) VALUES (?, ?, ?, ?, ?) RETURNING id",
+        &[text(key), text(etag), SqlValue::Integer(*uploaded_ms), integer(*size), SqlValue::Blob(slots)],
+    )?;
+    let id = inserted.rows.first().and_then(|row| row_integer(row, 0));
+    let id = id.ok_or_else(|| BackendError::new("keeping an entry", "the database named no row"))?;
+    let mut written = inserted.rows_written;
+    for (number, part) in put.parts.iter().enumerate() {
+        let part_row = [SqlValue::Integer(id), integer(number as u64), integer(part.lo), integer(part.hi)];
+        let row = [part_row.as_slice(), &[SqlValue::Blob(part.bytes.clone())]].concat();
+        written +=
+            sql.run("INSERT INTO part_v1 (entry, number, lo, hi, rays) VALUES (?, ?, ?, ?, ?)", &row)?.rows_written;
+    }
+    Ok(written)
+}
+
+/// Finds the batches that hold a ray.
+fn find(sql: &impl Sql, find: &Find) -> Result<Found, BackendError> {
+    let key = RayKey::from_logged(&find.id);
+    let key = key.ok_or_else(|| BackendError::new("finding a ray", "the call names no ray"))?;
+    let (slot, place) = match &key {
+        RayKey::Ray(ray) => (slot_of(ray.suffix()), ray.suffix()),
+        RayKey::Odd(id) => (odd::slot_of(id), 0),
+    };
+    // SQL counts the bytes of a BLOB from one.
+    let rows = sql.run(
+        "SELECT e.object_key, e.etag, e.uploaded_ms, e.size, p.rays
+         FROM entry_v1 AS e JOIN part_v1 AS p ON p.entry = e.id
+         WHERE substr(e.slots, ?1, 1) = x'01' AND p.lo <= ?2 AND p.hi >= ?2
+         ORDER BY e.id, p.number",
+        &[SqlValue::Integer(i64::from(slot) + 1), integer(place)],
+    )?;
+    let mut candidates: Vec<Candidate> = Vec::new();
+    for row in &rows.rows {
+        let spans = spans_in(row, &key)?;
+        let Some(object) = object_of(row, 0).filter(|_| !spans.is_empty()) else { continue };
+        match candidates.last_mut().filter(|last| last.object == object) {
+            Some(last) => last.spans.extend(spans),
+            None => candidates.push(Candidate { object, spans }),
+        }
+    }
+    for candidate in &mut candidates {
+        candidate.spans.sort_unstable();
+        candidate.spans.dedup();
+    }
+    Ok(Found { candidates })
+}
+
+/// The spans that the part in a row of [`find`] names for `key`.
+fn spans_in(row: &SqlRow, key: &RayKey) -> Result<Vec<u32>, BackendError> {
+    let Some(SqlValue::Blob(rays)) = row.get(4) else { return Ok(Vec::new()) };
+    let spans = match key {
+        RayKey::Ray(ray) => PartView::open(rays).and_then(|part| part.spans_of(ray.suffix())),
+        RayKey::Odd(id) => odd::spans_of(rays, id),
+    };
+    spans.map_err(|error| BackendError::new("finding a ray", error.to_string()))
+}
+
+/// Drops the entry of an object, if its version was written before the given instant.
+fn forget(sql: &impl Sql, forget: &Forget) -> Result<Forgotten, BackendError> {
+    let mut forgotten = Forgotten { entries: 0 };
+    sql.transaction(&mut || {
+        forgotten = Forgotten { entries: 0 };
+        if let Some((id, there)) = entry_of(sql, &forget.key)?
+            && there.uploaded_ms < forget.before_ms
+        {
+            drop_entry(sql, id)?;
+            forgotten.entries = 1;
+        }
+        Ok(())
+    })?;
+    Ok(forgotten)
+}
+
+/// The entry of the object at `key`.
+fn entry_of(sql: &impl Sql, key: &str) -> Result<Option<(i64, ObjectVersion)>, BackendError> {
+    let rows =
+        sql.run("SELECT object_key, etag, uploaded_ms, size, id FROM entry_v1 WHERE object_key = ?", &[text(key)])?;
+    Ok(rows.rows.first().and_then(|row| Some((row_integer(row, 4)?, object_of(row, 0)?))))
+}
+
+/// Removes an entry and its parts; says how many rows that wrote.
+fn drop_entry(sql: &impl Sql, id: i64) -> Result<u64, BackendError> {
+    let parts = sql.run("DELETE FROM part_v1 WHERE entry = ?", &[SqlValue::Integer(id)])?;
+    let entry = sql.run("DELETE FROM entry_v1 WHERE id = ?", &[SqlValue::Integer(id)])?;
+    Ok(parts.rows_written + entry.rows_written)
+}
+
+/// The object whose key, etag, instant and size stand in a row from the column `from` on.
+fn object_of(row: &SqlRow, from: usize) -> Option<ObjectVersion> {
+    let [SqlValue::Text(key), SqlValue::Text(etag)] = row.get(from..from + 2)? else { return None };
+    let size = u64::try_from(row_integer(row, from + 3)?).ok()?;
+    Some(ObjectVersion { key: key.clone(), etag: etag.clone(), uploaded_ms: row_integer(row, from + 2)?, size })
+}
+
+/// The integer in a column.
+fn row_integer(row: &SqlRow, column: usize) -> Option<i64> {
+    match row.get(column) {
+        Some(SqlValue::Integer(value)) => Some(*value),
+        _ => None,
+    }
+}
+
+fn text(value: &str) -> SqlValue {
+    SqlValue::Text(value.into())
+}
+
+/// A number under 2^53 as SQL knows it: sizes, suffixes and part numbers all are.
+fn integer(value: u64) -> SqlValue {
+    SqlValue::Integer(i64::try_from(value).unwrap_or(i64::MAX))
+}
