@@ -24,6 +24,8 @@ pub mod backend;
 
 pub mod index;
 
+pub mod lookup;
+
 pub mod render;
 
 #[cfg(feature = "sample")]

@@ -1,0 +1,112 @@
+//! A ray to its records: ask the one shard that can know, read the batches that it names, check every line.
+//!
+//! What always holds: a line is returned only if it carries the ray at the record's top level; lines come in the
+//! order in which their batches were indexed, then as they stand; a lookup asks exactly one shard.
+
+mod read;
+
+use futures_util::{StreamExt, TryStreamExt, stream};
+
+use crate::backend::{BackendError, Bucket, Shards};
+use crate::index::calls::{self, Find, Found, ObjectVersion, to_json};
+use crate::index::{ShardCall, ShardName};
+use crate::limits::{CONCURRENT_CALLS, LOOKUP_BATCHES, LOOKUP_BYTES, LOOKUP_RECORDS};
+use crate::record::{Dataset, RayKey};
+
+/// One record, as it is stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FoundRecord {
+    /// The object that holds it.
+    pub object: ObjectVersion,
+    /// Where its line begins, in inflated bytes.
+    pub offset: u64,
+    /// The line, byte for byte, without its newline.
+    pub line: Vec<u8>,
+}
+
+/// What a lookup cost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize)]
+pub struct Cost {
+    /// Durable Objects asked.
+    pub shards_asked: u64,
+    /// Objects of the bucket read.
+    pub objects_read: u64,
+    /// Stored bytes read.
+    pub bytes_read: u64,
+    /// Bytes inflated.
+    pub bytes_inflated: u64,
+    /// Objects read in full because they have changed since they were indexed, or did not hold what they should.
+    pub full_scans: u64,
+}
+
+impl Cost {
+    /// Both together.
+    fn add(self, other: Self) -> Self {
+        Self {
+            shards_asked: self.shards_asked + other.shards_asked,
+            objects_read: self.objects_read + other.objects_read,
+            bytes_read: self.bytes_read + other.bytes_read,
+            bytes_inflated: self.bytes_inflated + other.bytes_inflated,
+            full_scans: self.full_scans + other.full_scans,
+        }
+    }
+}
+
+/// What was found.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Lookup {
+    /// The records, at most [`LOOKUP_RECORDS`] and [`LOOKUP_BYTES`].
+    pub records: Vec<FoundRecord>,
+    /// There are more than were returned.
+    pub truncated: bool,
+    /// Batches that should hold the ray but are gone from the bucket.
+    pub objects_gone: u64,
+    /// Batches that should hold the ray but cannot be read any more.
+    pub objects_unreadable: u64,
+    /// What it cost.
+    pub cost: Cost,
+}
+
+impl Lookup {
+    /// Takes in what one batch gave, as far as the limits allow.
+    fn absorb(mut self, other: Self) -> Self {
+        let mut bytes: usize = self.records.iter().map(|record| record.line.len()).sum();
+        for record in other.records {
+            bytes += record.line.len();
+            if self.records.len() >= LOOKUP_RECORDS || bytes > LOOKUP_BYTES {
+                self.truncated = true;
+                break;
+            }
+            self.records.push(record);
+        }
+        self.truncated |= other.truncated;
+        self.objects_gone += other.objects_gone;
+        self.objects_unreadable += other.objects_unreadable;
+        self.cost = self.cost.add(other.cost);
+        self
+    }
+}
+
+/// Finds the records of `key` in one dataset.
+///
+/// # Errors
+/// [`BackendError`] where the shard or the bucket cannot be asked.
+pub async fn lookup(
+    bucket: &impl Bucket,
+    shards: &impl Shards,
+    dataset: Dataset,
+    key: &RayKey,
+) -> Result<Lookup, BackendError> {
+    let shard = ShardName::of(dataset, key).to_string();
+    let found: Found = calls::call(shards, &shard, ShardCall::Find, to_json(&Find::of(key))).await?;
+    let asked = Lookup {
+        truncated: found.candidates.len() > LOOKUP_BATCHES,
+        cost: Cost { shards_asked: 1, ..Cost::default() },
+        ..Lookup::default()
+    };
+    stream::iter(found.candidates.into_iter().take(LOOKUP_BATCHES))
+        .map(async |candidate| read::read(bucket, dataset, key, candidate).await)
+        .buffered(CONCURRENT_CALLS)
+        .try_fold(asked, async |sum, one| Ok(sum.absorb(one)))
+        .await
+}
