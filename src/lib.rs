@@ -28,5 +28,7 @@ pub mod lookup;
 
 pub mod render;
 
+pub mod config;
+
 #[cfg(feature = "sample")]
 pub mod sample;
