@@ -30,5 +30,7 @@ pub mod render;
 
 pub mod config;
 
+pub mod pipeline;
+
 #[cfg(feature = "sample")]
 pub mod sample;
