@@ -32,5 +32,7 @@ pub mod config;
 
 pub mod pipeline;
 
+pub mod api;
+
 #[cfg(feature = "sample")]
 pub mod sample;

@@ -1,0 +1,25 @@
+//! `GET /healthz`: up, and which settings are missing. It needs no token, so it tells nothing else.
+
+use serde::Serialize;
+
+use super::reply::{JSON, Reply};
+use crate::config::{Config, ConfigFault};
+
+/// The answer.
+#[derive(Serialize)]
+struct Health {
+    status: &'static str,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    faults: Vec<String>,
+}
+
+/// Answers 200 where the deployment is whole, 503 with what is wrong where it is not.
+pub(super) fn answer(config: &Result<Config, Vec<ConfigFault>>) -> Reply {
+    let (status, health) = match config {
+        Ok(_) => (200, Health { status: "ok", faults: Vec::new() }),
+        Err(faults) => {
+            (503, Health { status: "not_configured", faults: faults.iter().map(ToString::to_string).collect() })
+        }
+    };
+    Reply::new(status, JSON, serde_json::to_vec(&health).unwrap_or_default())
+}

@@ -1,0 +1,202 @@
+//! `POST /v1/ingest/{dataset}`: Logpush's HTTP destination.
+//!
+//! The body becomes a batch in the bucket, named as Logpush names its own, and a message on `parse-queue`; from
+//! there on it is like any other. gzip is stored as it comes, plain NDJSON is compressed on the way.
+//!
+//! What always holds: the body is never held whole, one part of it at most; the object appears whole or not at
+//! all; success is answered only after both the object and its message are there.
+
+use std::io::Write;
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use serde::Serialize;
+
+use super::reply::{JSON, Reply};
+use super::{Problem, Request, World, problems};
+use crate::backend::{BackendError, Bucket, Bytes, ObjectHead, ParseQueue, Shards, Upload};
+use crate::batch::{BUCKET_NAME, BatchReader, Line, R2Event, batch_key};
+use crate::config::Config;
+use crate::limits::{INGEST_MAX, TEST_UPLOAD_MAX, UPLOAD_PART};
+use crate::record::Dataset;
+
+/// What Logpush uploads when a job is created.
+const TEST_CONTENT: &[u8] = br#"{"content":"tests"}"#;
+/// First byte of gzip; no text begins with it.
+const GZIP_MAGIC: u8 = 0x1f;
+/// Level for plain bodies: the one that Logpush's own files look like.
+const LEVEL: Compression = Compression::new(6);
+
+/// The answer to an upload.
+#[derive(Serialize)]
+struct Answer<'a> {
+    /// `batch`, or `test` for Logpush's test upload, which is not kept.
+    accepted: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    key: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    size: Option<u64>,
+}
+
+/// Answers one upload.
+pub(super) async fn answer<B: Bucket, S: Shards, Q: ParseQueue, C: Fn() -> i64, Y: Bytes>(
+    config: &Config,
+    world: &World<'_, B, S, Q, C>,
+    mut request: Request<Y>,
+    argument: &str,
+) -> Result<Reply, Problem> {
+    let dataset = Dataset::from_name(argument).ok_or_else(problems::unknown_dataset)?;
+    if request.content_length.is_some_and(|length| length > INGEST_MAX) {
+        return Err(problems::too_large());
+    }
+    let head = read_head(&mut request.body).await?;
+    if is_test_upload(&head) {
+        return Ok(reply(&Answer { accepted: "test", key: None, size: None }));
+    }
+    let now = (world.clock)();
+    let key = batch_key(&config.log_prefix, dataset, now, now, world.random);
+    let object = store(world.bucket, &key, head, &mut request.body).await?;
+    let event = R2Event::put_object(BUCKET_NAME, &key, object.size, &object.etag, now);
+    world.queue.send(&event).await.map_err(|_| problems::unavailable())?;
+    Ok(reply(&Answer { accepted: "batch", key: Some(&key), size: Some(object.size) }))
+}
+
+fn reply(answer: &Answer<'_>) -> Reply {
+    Reply::new(200, JSON, serde_json::to_vec(answer).unwrap_or_default())
+}
+
+/// The first pieces of the body, until they are more than a test upload can be, or the end.
+async fn read_head(body: &mut impl Bytes) -> Result<Vec<u8>, Problem> {
+    let mut head = Vec::new();
+    while head.len() <= TEST_UPLOAD_MAX {
+        let Some(piece) = body.next().await.map_err(|_| problems::body_broken())? else { break };
+        head.extend_from_slice(&piece);
+    }
+    match head.trim_ascii_start().first() {
+        None => Err(problems::empty_body()),
+        Some(&(GZIP_MAGIC | b'{' | 0xef)) => Ok(head),
+        Some(_) => Err(problems::not_ndjson()),
+    }
+}
+
+/// Whether the whole body is the content that Logpush tests a destination with.
+fn is_test_upload(head: &[u8]) -> bool {
+    if head.len() > TEST_UPLOAD_MAX {
+        return false;
+    }
+    let (mut lines, mut tests) = (0, 0);
+    let mut sink = |line: Line<'_>| {
+        lines += 1;
+        tests += u32::from(matches!(line, Line::Text { bytes, .. } if bytes == TEST_CONTENT));
+        std::ops::ControlFlow::Continue(())
+    };
+    let mut reader = BatchReader::default();
+    let whole = reader.push(head, &mut sink).is_ok() && reader.finish(&mut sink).is_ok();
+    whole && (lines, tests) == (1, 1)
+}
+
+/// Writes the body as one object: at once if it fits in a part, else in parts.
+async fn store<B: Bucket>(bucket: &B, key: &str, head: Vec<u8>, body: &mut impl Bytes) -> Result<ObjectHead, Problem> {
+    let mut received = 0;
+    let mut packer = Packer::new(&head);
+    let mut upload: Option<B::Upload> = None;
+    let mut piece = Some(head);
+    let failure = loop {
+        let Some(bytes) = piece else { break None };
+        received += bytes.len() as u64;
+        if received > INGEST_MAX {
+            break Some(problems::too_large());
+        }
+        if packer.push(&bytes).is_err() || send_parts(bucket, key, &mut packer, &mut upload).await.is_err() {
+            break Some(problems::unavailable());
+        }
+        match body.next().await {
+            Ok(next) => piece = next,
+            Err(_) => break Some(problems::body_broken()),
+        }
+    };
+    if let Some(problem) = failure {
+        if let Some(upload) = upload {
+            // Parts that cannot be dropped now expire by themselves after a week.
+            let _dropped = upload.abort().await;
+        }
+        return Err(problem);
+    }
+    finish(bucket, key, packer, upload).await.map_err(|_| problems::unavailable())
+}
+
+/// Sends every full part that the packer holds.
+async fn send_parts<B: Bucket>(
+    bucket: &B,
+    key: &str,
+    packer: &mut Packer,
+    upload: &mut Option<B::Upload>,
+) -> Result<(), BackendError> {
+    while let Some(part) = packer.take_part() {
+        let upload = match upload {
+            Some(upload) => upload,
+            None => upload.insert(bucket.upload(key).await?),
+        };
+        upload.part(part).await?;
+    }
+    Ok(())
+}
+
+/// Sends what is left, and makes the object.
+async fn finish<B: Bucket>(
+    bucket: &B,
+    key: &str,
+    packer: Packer,
+    upload: Option<B::Upload>,
+) -> Result<ObjectHead, BackendError> {
+    let rest = packer.finish().map_err(|error| BackendError::new("compressing a body", error.to_string()))?;
+    let Some(mut upload) = upload else { return bucket.put(key, rest).await };
+    if !rest.is_empty() {
+        upload.part(rest).await?;
+    }
+    upload.complete().await
+}
+
+/// Gathers the bytes to store.
+enum Packer {
+    /// They come as gzip.
+    AsIs(Vec<u8>),
+    /// They come as text.
+    Compress(Box<GzEncoder<Vec<u8>>>),
+}
+
+impl Packer {
+    fn new(head: &[u8]) -> Self {
+        match head.first() {
+            Some(&GZIP_MAGIC) => Self::AsIs(Vec::new()),
+            _ => Self::Compress(Box::new(GzEncoder::new(Vec::new(), LEVEL))),
+        }
+    }
+
+    fn push(&mut self, bytes: &[u8]) -> std::io::Result<()> {
+        match self {
+            Self::AsIs(packed) => packed.write_all(bytes),
+            Self::Compress(encoder) => encoder.write_all(bytes),
+        }
+    }
+
+    /// A full part, if there is one.
+    fn take_part(&mut self) -> Option<Vec<u8>> {
+        let packed = match self {
+            Self::AsIs(packed) => packed,
+            Self::Compress(encoder) => encoder.get_mut(),
+        };
+        if packed.len() < UPLOAD_PART {
+            return None;
+        }
+        let rest = packed.split_off(UPLOAD_PART);
+        Some(std::mem::replace(packed, rest))
+    }
+
+    fn finish(self) -> std::io::Result<Vec<u8>> {
+        match self {
+            Self::AsIs(packed) => Ok(packed),
+            Self::Compress(encoder) => encoder.finish(),
+        }
+    }
+}

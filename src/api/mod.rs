@@ -1,0 +1,65 @@
+//! The HTTP surface: requests in, replies out, in types of its own.
+//!
+//! Reading order: [`request`] and [`reply`] are the two ends, [`routes`] the table, [`auth`] the door, then one
+//! file per resource.
+//!
+//! What always holds: nothing is asked of the world before the caller is known; an error is
+//! `application/problem+json` with a stable code and never repeats input bytes; every answer of a lookup says
+//! what it cost.
+
+mod auth;
+mod health;
+mod ingest;
+mod problem;
+mod rays;
+mod reply;
+mod request;
+mod routes;
+
+pub use problem::{Problem, problems};
+pub use reply::Reply;
+pub use request::Request;
+pub use routes::{Route, route};
+
+use crate::backend::{Bucket, Bytes, ParseQueue, Shards};
+use crate::config::{Config, ConfigFault};
+
+/// What a request is answered from.
+#[derive(Debug, Clone, Copy)]
+pub struct World<'a, B, S, Q, C> {
+    /// The bucket of batches.
+    pub bucket: &'a B,
+    /// The shards of the index.
+    pub shards: &'a S,
+    /// The queue of objects to parse.
+    pub queue: &'a Q,
+    /// The clock, in Unix milliseconds.
+    pub clock: C,
+    /// Bits that nobody can foretell, for one name.
+    pub random: u32,
+}
+
+/// Answers one request.
+pub async fn answer<B: Bucket, S: Shards, Q: ParseQueue, C: Fn() -> i64>(
+    config: &Result<Config, Vec<ConfigFault>>,
+    world: &World<'_, B, S, Q, C>,
+    request: Request<impl Bytes>,
+) -> Reply {
+    let (route, argument) = match route(&request.method, &request.path) {
+        Ok(found) => found,
+        Err(problem) => return problem.into(),
+    };
+    if route == Route::Health {
+        return health::answer(config);
+    }
+    let Ok(config) = config else { return problems::not_configured().into() };
+    if !auth::is_allowed(config, request.authorization.as_deref()) {
+        return problems::unauthorized().into();
+    }
+    let reply = match route {
+        Route::Ray => rays::answer(config, world, &request, &argument).await,
+        Route::Ingest => ingest::answer(config, world, request, &argument).await,
+        Route::Health => Ok(health::answer(&Ok(config.clone()))),
+    };
+    reply.unwrap_or_else(Reply::from)
+}

@@ -1,0 +1,50 @@
+//! A request, as far as raydex looks at it.
+//!
+//! What always holds: path and query are percent-decoded here, once; a parameter given twice counts the first time.
+
+use percent_encoding::percent_decode_str;
+
+/// One HTTP request.
+#[derive(Debug)]
+pub struct Request<B> {
+    /// The method, upper case.
+    pub method: String,
+    /// The path as it was sent, still percent-encoded.
+    pub path: String,
+    /// The query as it was sent, without the question mark.
+    pub query: String,
+    /// The header `Authorization`.
+    pub authorization: Option<String>,
+    /// The header `Accept`.
+    pub accept: Option<String>,
+    /// The header `Content-Length`.
+    pub content_length: Option<u64>,
+    /// The body.
+    pub body: B,
+}
+
+impl<B> Request<B> {
+    /// The query parameter `name`, decoded.
+    #[must_use]
+    pub fn parameter(&self, name: &str) -> Option<String> {
+        let mut pairs = form_urlencoded::parse(self.query.as_bytes());
+        pairs.find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
+    }
+
+    /// A query parameter that is none of these.
+    #[must_use]
+    pub fn has_parameter_besides(&self, known: &[&str]) -> bool {
+        form_urlencoded::parse(self.query.as_bytes()).any(|(key, _)| !known.contains(&key.as_ref()))
+    }
+
+    /// Whether the caller prefers lines of JSON.
+    #[must_use]
+    pub fn accepts_ndjson(&self) -> bool {
+        self.accept.as_deref().is_some_and(|accept| accept.contains("application/x-ndjson"))
+    }
+}
+
+/// A piece of a path, percent-decoded; what is no UTF-8 becomes U+FFFD.
+pub(super) fn decoded(piece: &str) -> String {
+    percent_decode_str(piece).decode_utf8_lossy().into_owned()
+}
