@@ -36,3 +36,6 @@ pub mod api;
 
 #[cfg(feature = "sample")]
 pub mod sample;
+
+#[cfg(target_arch = "wasm32")]
+mod platform;

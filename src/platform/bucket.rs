@@ -1,0 +1,71 @@
+//! The bucket over R2.
+
+use worker::{Bucket as R2, MultipartUpload, Object, UploadedPart};
+
+use super::failed;
+use super::streams::Body;
+use crate::backend::{BackendError, Bucket, ObjectHead, Upload};
+
+/// An R2 bucket.
+#[derive(Debug)]
+pub(super) struct R2Bucket(R2);
+
+impl R2Bucket {
+    pub(super) const fn new(bucket: R2) -> Self {
+        Self(bucket)
+    }
+}
+
+impl Bucket for R2Bucket {
+    type Body = Body;
+    type Upload = R2Upload;
+
+    async fn get(&self, key: &str) -> Result<Option<(ObjectHead, Body)>, BackendError> {
+        let reading = failed("reading an object");
+        let Some(object) = self.0.get(key).execute().await.map_err(&reading)? else { return Ok(None) };
+        let stream = object.body().map(worker::ObjectBody::stream).transpose().map_err(&reading)?;
+        Ok(Some((head(&object), Body(stream))))
+    }
+
+    async fn put(&self, key: &str, bytes: Vec<u8>) -> Result<ObjectHead, BackendError> {
+        let object = self.0.put(key, bytes).execute().await.map_err(failed("writing an object"))?;
+        object.as_ref().map(head).ok_or_else(|| BackendError::new("writing an object", "the bucket refused it"))
+    }
+
+    async fn upload(&self, key: &str) -> Result<R2Upload, BackendError> {
+        let upload = self.0.create_multipart_upload(key).execute().await;
+        Ok(R2Upload { upload: upload.map_err(failed("beginning an upload"))?, parts: Vec::new() })
+    }
+}
+
+/// What R2 says of an object.
+fn head(object: &Object) -> ObjectHead {
+    let uploaded_ms = i64::try_from(object.uploaded().as_millis()).unwrap_or(i64::MAX);
+    ObjectHead { etag: object.etag(), size: object.size(), uploaded_ms }
+}
+
+/// An upload in parts.
+#[derive(Debug)]
+pub(super) struct R2Upload {
+    upload: MultipartUpload,
+    parts: Vec<UploadedPart>,
+}
+
+impl Upload for R2Upload {
+    async fn part(&mut self, bytes: Vec<u8>) -> Result<(), BackendError> {
+        let number = u16::try_from(self.parts.len() + 1)
+            .map_err(|_| BackendError::new("uploading a part", "there are too many"))?;
+        let part = self.upload.upload_part(number, bytes).await.map_err(failed("uploading a part"))?;
+        self.parts.push(part);
+        Ok(())
+    }
+
+    async fn complete(self) -> Result<ObjectHead, BackendError> {
+        let object = self.upload.complete(self.parts).await.map_err(failed("completing an upload"))?;
+        Ok(head(&object))
+    }
+
+    async fn abort(self) -> Result<(), BackendError> {
+        self.upload.abort().await.map_err(failed("dropping an upload"))
+    }
+}

@@ -1,0 +1,60 @@
+// The Worker's JavaScript face: every call goes straight to the wasm exports.
+//
+// What always holds: a call that ends in a trap (a WebAssembly.RuntimeError) marks the instance as broken, and
+// the next call starts a new one first, so that one trap does not poison the isolate. Durable Objects of a
+// former instance are built anew before they are called; their state is in their SQLite storage, never here.
+import { DurableObject, WorkerEntrypoint } from "cloudflare:workers";
+import * as wasm from "raydex-wasm";
+
+const life = wasm.__worker_init_state();
+
+function noteTrap(error) {
+  if (error instanceof WebAssembly.RuntimeError) life.criticalError = true;
+}
+
+// A trap in the middle of an asynchronous call reaches nobody but this listener.
+addEventListener("error", (event) => noteTrap(event.error));
+addEventListener("unhandledrejection", (event) => noteTrap(event.reason));
+
+async function call(work) {
+  if (life.criticalError) {
+    console.error(JSON.stringify({ level: "error", event: "instance_replaced" }));
+    wasm.__wbg_reset_state();
+    life.criticalError = false;
+  }
+  try {
+    return await work();
+  } catch (error) {
+    noteTrap(error);
+    throw error;
+  }
+}
+
+export default class Raydex extends WorkerEntrypoint {
+  fetch(request) {
+    return call(() => wasm.fetch(request, this.env, this.ctx));
+  }
+
+  queue(batch) {
+    return call(() => wasm.queue(batch, this.env));
+  }
+}
+
+function durableObject(className) {
+  return class extends DurableObject {
+    #object;
+    #instance;
+
+    fetch(request) {
+      return call(() => {
+        if (this.#instance !== life.instanceId) {
+          this.#object = new wasm[className](this.ctx, this.env);
+          this.#instance = life.instanceId;
+        }
+        return this.#object.fetch(request);
+      });
+    }
+  };
+}
+
+export const RayShard = durableObject("RayShard");

@@ -1,0 +1,54 @@
+//! The HTTP entry point: the platform's request to the core's, the core's reply to the platform's.
+
+use worker::{Context, Env, Headers, Method, Request, Response, ResponseBuilder, Result, event};
+
+use super::streams::Body;
+use super::{env, log};
+use crate::api::{Reply, World, answer};
+use crate::config::ConfigFault;
+
+#[event(fetch)]
+async fn fetch(request: Request, env: Env, _context: Context) -> Result<Response> {
+    let (bucket, shards, queue) = (env::bucket(&env)?, env::shards(&env)?, env::parse_queue(&env)?);
+    let config = env::config(&env);
+    if let Err(faults) = &config {
+        log::error("not_configured", &serde_json::json!({ "faults": ConfigFault::words(faults) }));
+    }
+    let random = random_bits();
+    let world = World { bucket: &bucket, shards: &shards, queue: &queue, clock: log::now_ms, random };
+    let is_head = request.method() == Method::Head;
+    let reply = answer(&config, &world, from_platform(request)?).await;
+    to_platform(reply, is_head)
+}
+
+/// Bits that nobody can foretell, from the platform.
+fn random_bits() -> u32 {
+    // Sign and exponent are at the top of the number, and its last bits may be zero.
+    let [_, _, a, b, c, d, _, _] = js_sys::Math::random().to_bits().to_le_bytes();
+    u32::from_le_bytes([a, b, c, d])
+}
+
+fn from_platform(mut request: Request) -> Result<crate::api::Request<Body>> {
+    let url = request.url()?;
+    let header = |name: &str| request.headers().get(name).ok().flatten();
+    let (authorization, accept) = (header("authorization"), header("accept"));
+    let content_length = header("content-length").and_then(|length| length.parse().ok());
+    Ok(crate::api::Request {
+        method: request.method().to_string(),
+        path: url.path().to_owned(),
+        query: url.query().unwrap_or_default().to_owned(),
+        authorization,
+        accept,
+        content_length,
+        body: Body(request.stream().ok()),
+    })
+}
+
+fn to_platform(reply: Reply, is_head: bool) -> Result<Response> {
+    let headers = Headers::new();
+    for (name, value) in &reply.headers {
+        headers.set(name, value)?;
+    }
+    let builder = ResponseBuilder::new().with_status(reply.status).with_headers(headers);
+    Ok(if is_head { builder.empty() } else { builder.fixed(reply.body) })
+}

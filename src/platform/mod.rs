@@ -1,0 +1,26 @@
+//! The only room that names the Workers runtime: entry points, and the backends over R2, Queues and Durable
+//! Objects.
+//!
+//! Entry points are found by file name: [`fetch`], [`queue`], `*_do.rs`. Each is a shell over a function of the
+//! core; `entry.mjs` is their JavaScript face.
+//!
+//! What always holds: nothing is decided here; an error of the platform becomes a [`crate::backend::BackendError`]
+//! at this border, and its words go to the log only.
+
+mod bucket;
+mod env;
+mod fetch;
+mod log;
+mod parse_queue;
+mod queue;
+mod ray_shard_do;
+mod shards;
+mod sql;
+mod streams;
+
+use crate::backend::BackendError;
+
+/// The platform's error as the core knows it.
+fn failed(what: &'static str) -> impl Fn(worker::Error) -> BackendError {
+    move |error| BackendError::new(what, error.to_string())
+}

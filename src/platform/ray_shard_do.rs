@@ -1,0 +1,36 @@
+//! `RayShard`: one object of the forward index.
+//!
+//! *Stored*: `entry_v1`, a row for each object of the bucket that has rays here; `part_v1`, the packed rays
+//! (`index/shard.rs` has the tables, `index/entry.rs` the bytes).
+//! *Called by*: ingest (`put`, `forget`) and lookup (`find`), by `POST /{call}` with the bodies of `index/calls.rs`;
+//! answers are JSON with 200, or plain words with 500, and nothing has changed then.
+//! *Always*: one entry per object key, that of the newest version offered. Every call runs without an `await`, so
+//! no other call can come between its statements, and each write is one `transactionSync`, so a call that fails
+//! half-way leaves nothing.
+
+use worker::{DurableObject, Env, Request, Response, Result, State, durable_object};
+
+use super::sql::ObjectSql;
+use crate::index::shard;
+
+/// The Durable Object.
+#[durable_object(fetch)]
+pub struct RayShard {
+    sql: ObjectSql,
+}
+
+impl DurableObject for RayShard {
+    fn new(state: State, _env: Env) -> Self {
+        Self { sql: ObjectSql::new(state.storage()) }
+    }
+
+    async fn fetch(&self, mut request: Request) -> Result<Response> {
+        let path = request.path();
+        let body = request.bytes().await?;
+        let call = path.trim_start_matches('/');
+        match shard::open(&self.sql).and_then(|()| shard::answer(&self.sql, call, &body)) {
+            Ok(answer) => Response::from_bytes(answer),
+            Err(error) => Response::error(error.to_string(), 500),
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! The SQLite database of a Durable Object.
+//!
+//! What always holds: a cursor is read to its end at once, by the one iterator whose errors come back as errors
+//! (the others throw through Rust and hang); a transaction that fails is rolled back by the platform.
+
+use wasm_bindgen::prelude::{JsValue, wasm_bindgen};
+use wasm_bindgen::{JsCast, JsError};
+use worker::{SqlStorageValue, Storage};
+
+use super::failed;
+use crate::backend::{BackendError, Sql, SqlAnswer, SqlValue};
+
+#[wasm_bindgen]
+extern "C" {
+    /// The synchronous half of a Durable Object's storage, which `worker` does not bind.
+    type SyncStorage;
+
+    #[wasm_bindgen(method, catch, js_name = transactionSync)]
+    fn transaction_sync(
+        this: &SyncStorage,
+        work: &mut dyn FnMut() -> Result<JsValue, JsValue>,
+    ) -> Result<JsValue, JsValue>;
+}
+
+/// A Durable Object's database.
+pub(super) struct ObjectSql(Storage);
+
+impl ObjectSql {
+    pub(super) const fn new(storage: Storage) -> Self {
+        Self(storage)
+    }
+}
+
+impl Sql for ObjectSql {
+    fn run(&self, statement: &str, parameters: &[SqlValue]) -> Result<SqlAnswer, BackendError> {
+        let running = failed("running SQL");
+        let parameters: Vec<SqlStorageValue> = parameters.iter().map(to_platform).collect();
+        let cursor = self.0.sql().exec(statement, parameters).map_err(&running)?;
+        let rows: worker::Result<Vec<_>> = cursor.raw().collect();
+        let rows = rows.map_err(&running)?;
+        let rows = rows.into_iter().map(|row| row.into_iter().map(from_platform).collect()).collect();
+        Ok(SqlAnswer { rows, rows_written: cursor.rows_written() as u64 })
+    }
+
+    fn transaction(&self, work: &mut dyn FnMut() -> Result<(), BackendError>) -> Result<(), BackendError> {
+        let storage: &SyncStorage = self.0.as_raw().unchecked_ref();
+        let mut refused = None;
+        let mut in_transaction = || match work() {
+            Ok(()) => Ok(JsValue::UNDEFINED),
+            Err(error) => {
+                let thrown = JsError::new(&error.to_string()).into();
+                refused = Some(error);
+                Err(thrown)
+            }
+        };
+        let done = storage.transaction_sync(&mut in_transaction);
+        match (done, refused) {
+            (Ok(_), None) => Ok(()),
+            (_, Some(error)) => Err(error),
+            (Err(thrown), None) => Err(BackendError::new("a transaction", format!("{thrown:?}"))),
+        }
+    }
+}
+
+fn to_platform(value: &SqlValue) -> SqlStorageValue {
+    match value {
+        SqlValue::Integer(value) => SqlStorageValue::Integer(*value),
+        SqlValue::Text(text) => SqlStorageValue::String(text.clone()),
+        SqlValue::Blob(bytes) => SqlStorageValue::Blob(bytes.clone()),
+        SqlValue::Null => SqlStorageValue::Null,
+    }
+}
+
+fn from_platform(value: SqlStorageValue) -> SqlValue {
+    match value {
+        SqlStorageValue::Integer(value) => SqlValue::Integer(value),
+        SqlStorageValue::String(text) => SqlValue::Text(text),
+        SqlStorageValue::Blob(bytes) => SqlValue::Blob(bytes),
+        SqlStorageValue::Boolean(value) => SqlValue::Integer(value.into()),
+        // No statement of ours stores a fraction.
+        SqlStorageValue::Float(_) | SqlStorageValue::Null => SqlValue::Null,
+    }
+}

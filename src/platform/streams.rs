@@ -1,0 +1,24 @@
+//! Bodies as the core reads them.
+
+use futures_util::StreamExt;
+use worker::ByteStream;
+
+use super::failed;
+use crate::backend::{BackendError, Bytes};
+
+/// A body of the platform; `None` is an empty one.
+#[derive(Debug)]
+pub(super) struct Body(pub(super) Option<ByteStream>);
+
+impl Bytes for Body {
+    async fn next(&mut self) -> Result<Option<Vec<u8>>, BackendError> {
+        let Some(stream) = &mut self.0 else { return Ok(None) };
+        loop {
+            match stream.next().await {
+                None => return Ok(None),
+                Some(Ok(piece)) if piece.is_empty() => {}
+                Some(piece) => return piece.map(Some).map_err(failed("reading a body")),
+            }
+        }
+    }
+}
