@@ -37,15 +37,21 @@ private_apt() {
     -o Dir::State::status="$apt/status" -o Dir::Cache="$apt/cache" -o APT::Sandbox::User=root "$@"
 }
 
-# private_lists SUITE…: the packages of these Debian suites, from the mirror that this machine uses.
+# private_lists [SUITE…]: the packages of these Debian suites, from the mirror that this machine uses; without
+# any, those of the machine's own suites.
 private_lists() {
-  local apt="$TOOLS/apt" keyring=/usr/share/keyrings/debian-archive-keyring.gpg mirror suite
+  local apt="$TOOLS/apt" keyring=/usr/share/keyrings/debian-archive-keyring.gpg own mirror suite
   have apt-get || { note "this machine has no apt"; return 1; }
-  # shellcheck disable=SC2016 # apt fills in the variable
-  mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' | grep -m1 '/debian/$') ||
-    { note "this machine's apt names no Debian mirror"; return 1; }
+  # shellcheck disable=SC2016 # apt fills in the variables
+  own=$(apt-get indextargets --format '$(SITE) $(RELEASE) main' 'Created-By: Packages' | grep '/debian' | sort -u)
+  [ -n "$own" ] || { note "this machine's apt names no Debian mirror"; return 1; }
+  mirror=$(grep -m1 -o '^[^ ]*/debian ' <<<"$own") || { note "this machine's apt names no Debian mirror"; return 1; }
   rm -rf "$apt" && mkdir -p "$apt/state/lists/partial" "$apt/cache/archives/partial" && : >"$apt/status"
-  for suite in "$@"; do echo "deb [signed-by=$keyring] $mirror $suite main"; done >"$apt/sources.list"
+  if [ $# = 0 ]; then
+    sed "s|^|deb [signed-by=$keyring] |" <<<"$own" >"$apt/sources.list"
+  else
+    for suite in "$@"; do echo "deb [signed-by=$keyring] $mirror $suite main"; done >"$apt/sources.list"
+  fi
   private_apt apt-get update -qq >&2
 }
 
@@ -73,25 +79,38 @@ build_std() {
   rm -rf "$stub"
 }
 
+# lay_sources FROM SYSROOT: the library's sources of an unpacked package, to where cargo looks for them.
+lay_sources() {
+  local library
+  # Debian's own compiler brings a link to its sources.
+  [ ! -e "$2/lib/rustlib/src/rust/library/Cargo.lock" ] || return 0
+  for library in "$1"/src/*/library; do
+    [ -e "$library/Cargo.lock" ] || continue
+    rm -rf "$2/lib/rustlib/src/rust/library"
+    mkdir -p "$2/lib/rustlib/src/rust" && cp -R "$library" "$2/lib/rustlib/src/rust/"
+    return
+  done
+  note "the package holds no library sources"
+  return 1
+}
+
 wasm_std_by_source() {
   local version sysroot package
   version=$(rustc --version | cut -d' ' -f2)
-  private_lists trixie-backports trixie || return 1
+  private_lists trixie-backports || return 1
   package=$(private_apt apt-cache madison rust-src | awk -F'|' -v v="$version" '{gsub(/ /,"",$2)} index($2, v "+") == 1 {print $2; exit}')
   [ -n "$package" ] || { note "Debian has no rust-src $version"; return 1; }
   note "rust-src $package"
   unpack "$TOOLS/rust-src" "rust-src=$package" || return 1
   sysroot=$(rustc --print sysroot)
-  if [ ! -e "$sysroot/lib/rustlib/src/rust/library/Cargo.toml" ]; then
-    mkdir -p "$sysroot/lib/rustlib/src/rust" || return 1
-    cp -R "$(find "$TOOLS/rust-src/usr" -type d -path '*rust*/library' | head -1)" "$sysroot/lib/rustlib/src/rust/"
-  fi
+  lay_sources "$TOOLS/rust-src/usr" "$sysroot" || return 1
+  rm -rf "$TOOLS/rust-src"
   build_std "$(rustc --print target-libdir --target "$WASM_TARGET")"
 }
 
 wasm_std_by_debian() {
   local root="$TOOLS/rust-web" linker std llvm
-  private_lists trixie || return 1
+  private_lists || return 1
   std=$(private_apt apt-cache depends rustc-web | awk '/Depends: libstd-rust-web/ {print $2; exit}')
   [ -n "$std" ] || { note "Debian has no rustc-web"; return 1; }
   # The compiler's own library, and the LLVM it is linked with.
@@ -103,9 +122,7 @@ wasm_std_by_debian() {
   # shellcheck disable=SC2086
   unpack "$root" rustc-web $std $llvm rust-web-src || return 1
   root="$root/usr"
-  mkdir -p "$root/lib/rustlib/src/rust"
-  rm -rf "$root/lib/rustlib/src/rust/library"
-  cp -R "$(find "$root" -type d -path '*rust*/library' ! -path '*/rustlib/src/rust/*' | head -1)" "$root/lib/rustlib/src/rust/"
+  lay_sources "$root" "$root" || return 1
   linker=$(find "$(rustc --print sysroot)/lib/rustlib" -name rust-lld | head -1)
   {
     echo "# Made by scripts/setup: the compiler for wasm32, since the machine's own has no standard library for it."
