@@ -6,8 +6,8 @@
 use std::ops::Range;
 
 use super::request::MAX_FAMILY;
+use crate::batch::batch_key;
 use crate::record::{Dataset, RayId};
-use crate::time::{day, stamp};
 
 /// Most records of a plan: every possible member of every family needs low ray bits of its own.
 const MAX_RECORDS: u32 = (1 << 28) / MAX_FAMILY;
@@ -202,10 +202,8 @@ impl Plan {
     #[must_use]
     pub fn key(&self, dataset: Dataset, number: u32) -> String {
         let Range { start, end } = self.window(number);
-        let mixed = mix(self.seed, mix(dataset as u64, u64::from(number)));
-        let id = hex::encode(mixed.to_be_bytes().first_chunk::<4>().unwrap_or(&[0; 4]));
-        let (day, start, end) = (day(start), stamp(start), stamp(end));
-        format!("{}/{dataset}/{day}/{start}_{end}_{id}.log.gz", self.prefix)
+        let [a, b, c, d, ..] = mix(self.seed, mix(dataset as u64, u64::from(number))).to_be_bytes();
+        batch_key(&format!("{}/", self.prefix), dataset, start, end, u32::from_be_bytes([a, b, c, d]))
     }
 }
 
@@ -220,6 +218,7 @@ pub(super) const fn mix(a: u64, b: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::{Plan, PlanError, TimestampUnit, Units};
+    use crate::batch::batch_key;
     use crate::record::Dataset;
 
     #[test]
