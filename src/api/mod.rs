@@ -1,7 +1,7 @@
 //! The HTTP surface: requests in, replies out, in types of its own.
 //!
-//! Reading order: [`request`] and [`reply`] are the two ends, [`routes`] the table, [`auth`] the door, then one
-//! file per resource.
+//! Reading order: `request` and `reply` are the two ends, `routes` the table, `auth` the door, then one file per
+//! resource.
 //!
 //! What always holds: nothing is asked of the world before the caller is known; an error is
 //! `application/problem+json` with a stable code and never repeats input bytes; every answer of a lookup says

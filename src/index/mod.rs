@@ -2,7 +2,7 @@
 //!
 //! One entry per batch and shard, never a row per ray: its rays, sorted and delta-coded in BLOBs, each with the
 //! number of the span that holds its line. Reading order: [`build`] gathers, [`entry`] packs, [`shard`] keeps,
-//! [`calls`] is what travels between the Worker and a shard, [`ingest`] does it for one object.
+//! [`calls`] is what travels between the Worker and a shard, [`mod@ingest`] does it for one object.
 //!
 //! What always holds: no false negatives for an indexed object version; indexing again changes nothing;
 //! nothing of a damaged object gets in.

@@ -8,29 +8,44 @@
 //! no other call can come between its statements, and each write is one `transactionSync`, so a call that fails
 //! half-way leaves nothing.
 
+use std::cell::Cell;
+
 use worker::{DurableObject, Env, Request, Response, Result, State, durable_object};
 
 use super::sql::ObjectSql;
+use crate::backend::BackendError;
 use crate::index::shard;
 
 /// The Durable Object.
 #[durable_object(fetch)]
 pub struct RayShard {
     sql: ObjectSql,
+    /// The tables are known to be there.
+    open: Cell<bool>,
 }
 
 impl DurableObject for RayShard {
     fn new(state: State, _env: Env) -> Self {
-        Self { sql: ObjectSql::new(state.storage()) }
+        Self { sql: ObjectSql::new(state.storage()), open: Cell::new(false) }
     }
 
     async fn fetch(&self, mut request: Request) -> Result<Response> {
         let path = request.path();
         let body = request.bytes().await?;
         let call = path.trim_start_matches('/');
-        match shard::open(&self.sql).and_then(|()| shard::answer(&self.sql, call, &body)) {
+        match self.answer(call, &body) {
             Ok(answer) => Response::from_bytes(answer),
             Err(error) => Response::error(error.to_string(), 500),
         }
+    }
+}
+
+impl RayShard {
+    fn answer(&self, call: &str, body: &[u8]) -> std::result::Result<Vec<u8>, BackendError> {
+        if !self.open.get() {
+            shard::open(&self.sql)?;
+            self.open.set(true);
+        }
+        shard::answer(&self.sql, call, body)
     }
 }
