@@ -61,8 +61,11 @@ impl<'a> BitReader<'a> {
         Self { bytes, position }
     }
 
-    /// The next `width` bits; `width` is at most 56.
+    /// The next `width` bits; `width` is at most 56. No bits can be read anywhere, at the very end too.
     pub(super) fn read(&mut self, width: u32) -> Option<u64> {
+        if width == 0 {
+            return Some(0);
+        }
         let window = self.window()?;
         let end = self.position + u64::from(width);
         if end > self.bytes.len() as u64 * 8 {
@@ -117,6 +120,12 @@ mod tests {
         assert_eq!(BitReader::at(&[0, 0], 0).read_unary(), None);
         assert_eq!(BitReader::at(&[1, 0], 9).read(8), None);
         assert_eq!(BitReader::at(&[1], u64::MAX).read(8), None);
+    }
+
+    #[test]
+    fn no_bits_can_be_read_at_the_end() {
+        assert_eq!(BitReader::at(&[], 0).read(0), Some(0));
+        assert_eq!(BitReader::at(&[7], 8).read(0), Some(0));
     }
 
     proptest! {
