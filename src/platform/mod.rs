@@ -5,7 +5,7 @@
 //! core; `entry.mjs` is their JavaScript face.
 //!
 //! What always holds: nothing is decided here; an error of the platform becomes a [`crate::backend::BackendError`]
-//! at this border, and its words go to the log only.
+//! at this border, and its words go to the log, and only there.
 
 mod bucket;
 mod env;
@@ -22,5 +22,11 @@ use crate::backend::BackendError;
 
 /// The platform's error as the core knows it.
 fn failed(what: &'static str) -> impl Fn(worker::Error) -> BackendError {
-    move |error| BackendError::new(what, error.to_string())
+    move |error| noted(BackendError::new(what, error.to_string()))
+}
+
+/// The error, after it was logged: a caller over HTTP is told no more than that something did not answer.
+fn noted(error: BackendError) -> BackendError {
+    log::error("backend_failed", &serde_json::json!({ "reason": error.to_string() }));
+    error
 }

@@ -8,7 +8,7 @@ use futures_util::future::{Either, select};
 use worker::js_sys::Uint8Array;
 use worker::{Delay, Method, ObjectNamespace, Request, RequestInit, Response};
 
-use super::failed;
+use super::{failed, noted};
 use crate::backend::{BackendError, Shards};
 use crate::limits::OBJECT_CALL_MS;
 
@@ -39,13 +39,13 @@ impl Shards for ShardObjects {
         let time_is_up = Delay::from(Duration::from_millis(OBJECT_CALL_MS));
         let answer = match select(Box::pin(asked), Box::pin(time_is_up)).await {
             Either::Left((answer, _)) => answer.map_err(failed("calling a shard"))?,
-            Either::Right(_) => return Err(BackendError::new("calling a shard", "it did not answer in time")),
+            Either::Right(_) => return Err(noted(BackendError::new("calling a shard", "it did not answer in time"))),
         };
         match answer {
             (200, body) => Ok(body),
             (status, body) => {
                 let words = String::from_utf8_lossy(&body).into_owned();
-                Err(BackendError::new("calling a shard", format!("status {status}: {words}")))
+                Err(noted(BackendError::new("calling a shard", format!("status {status}: {words}"))))
             }
         }
     }
