@@ -145,13 +145,11 @@ impl Inflater {
         sink: &mut impl FnMut(&[u8]) -> ControlFlow<()>,
     ) -> Result<(usize, ControlFlow<()>), BatchError> {
         let (before_in, before_out) = (self.inflate.total_in(), self.inflate.total_out());
-        let status = self
-            .inflate
-            .decompress(input, &mut self.buffer, FlushDecompress::None)
-            .map_err(|_| BatchError::Damaged { stored: self.totals.stored })?;
+        let status = self.inflate.decompress(input, &mut self.buffer, FlushDecompress::None);
         let used = usize::try_from(self.inflate.total_in() - before_in).unwrap_or(input.len());
         let made = usize::try_from(self.inflate.total_out() - before_out).unwrap_or_default();
         self.totals.stored += used as u64;
+        let status = status.map_err(|_| BatchError::Damaged { stored: self.totals.stored })?;
         self.grow(made)?;
         if status == Status::StreamEnd {
             self.state = State::BetweenMembers;
