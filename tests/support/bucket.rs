@@ -1,0 +1,198 @@
+//! The bucket in memory.
+//!
+//! It accuses: parts of another size than R2 takes, an upload without parts, one that is neither completed nor
+//! aborted, a key that R2 would refuse, a stream read on after its error.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use raydex::backend::{BackendError, Bucket, Bytes, ObjectHead, Upload};
+use raydex::limits::UPLOAD_PART;
+use sha2::{Digest, Sha256};
+
+use super::{Faults, Kind, NOW_MS};
+
+/// One stored object.
+#[derive(Debug, Clone)]
+pub(crate) struct Stored {
+    pub(crate) bytes: Rc<Vec<u8>>,
+    pub(crate) head: ObjectHead,
+}
+
+#[derive(Debug)]
+struct State {
+    objects: RefCell<BTreeMap<String, Stored>>,
+    clock_ms: Cell<i64>,
+    /// Sizes of the pieces that bodies come in, over and over.
+    pieces: RefCell<Vec<usize>>,
+    /// A body ends after this many bytes, without an error.
+    cut_after: Cell<Option<usize>>,
+    open_uploads: Cell<usize>,
+    aborted_uploads: Cell<usize>,
+}
+
+/// The bucket; its clones are the same one.
+#[derive(Debug, Clone)]
+pub(crate) struct MemoryBucket {
+    state: Rc<State>,
+    faults: Faults,
+}
+
+impl MemoryBucket {
+    pub(crate) fn new(faults: &Faults) -> Self {
+        let state = State {
+            objects: RefCell::default(),
+            clock_ms: Cell::new(NOW_MS),
+            pieces: RefCell::new(vec![64 * 1024]),
+            cut_after: Cell::default(),
+            open_uploads: Cell::default(),
+            aborted_uploads: Cell::default(),
+        };
+        Self { state: Rc::new(state), faults: faults.clone() }
+    }
+
+    /// Bodies come in pieces of these sizes from now on.
+    pub(crate) fn set_pieces(&self, sizes: &[usize]) {
+        *self.state.pieces.borrow_mut() = sizes.to_vec();
+    }
+
+    /// Bodies end after this many bytes from now on, as if the connection had been cut.
+    pub(crate) fn cut_after(&self, bytes: Option<usize>) {
+        self.state.cut_after.set(bytes);
+    }
+
+    /// Writes an object as someone else would: no call of ours, a second later than the last one.
+    pub(crate) fn store(&self, key: &str, bytes: &[u8]) -> ObjectHead {
+        assert!(!key.is_empty() && key.len() <= 1024, "R2 takes keys of 1 to 1024 bytes");
+        let now = self.state.clock_ms.get() + 1000;
+        self.state.clock_ms.set(now);
+        let etag = hex::encode(&Sha256::digest(bytes)[..16]);
+        let head = ObjectHead { etag, size: bytes.len() as u64, uploaded_ms: now };
+        let stored = Stored { bytes: Rc::new(bytes.to_vec()), head: head.clone() };
+        self.state.objects.borrow_mut().insert(key.to_owned(), stored);
+        head
+    }
+
+    /// Deletes an object as someone else would; says whether it was there.
+    pub(crate) fn delete(&self, key: &str) -> bool {
+        self.state.objects.borrow_mut().remove(key).is_some()
+    }
+
+    /// The object at `key`.
+    pub(crate) fn object(&self, key: &str) -> Option<Stored> {
+        self.state.objects.borrow().get(key).cloned()
+    }
+
+    /// All objects, by key.
+    pub(crate) fn contents(&self) -> BTreeMap<String, Vec<u8>> {
+        let objects = self.state.objects.borrow();
+        objects.iter().map(|(key, stored)| (key.clone(), stored.bytes.to_vec())).collect()
+    }
+
+    /// How many uploads were aborted; none may still be open.
+    pub(crate) fn aborted_uploads(&self) -> usize {
+        assert_eq!(self.state.open_uploads.get(), 0, "an upload was neither completed nor aborted");
+        self.state.aborted_uploads.get()
+    }
+
+    fn close_upload(&self) {
+        self.state.open_uploads.set(self.state.open_uploads.get() - 1);
+    }
+}
+
+impl Bucket for MemoryBucket {
+    type Body = MemoryBody;
+    type Upload = MemoryUpload;
+
+    async fn get(&self, key: &str) -> Result<Option<(ObjectHead, MemoryBody)>, BackendError> {
+        self.faults.call(Kind::Get, || {
+            let Some(stored) = self.object(key) else { return Ok(None) };
+            let end = self.state.cut_after.get().unwrap_or(usize::MAX).min(stored.bytes.len());
+            let pieces = self.state.pieces.borrow().clone();
+            let body = MemoryBody::new(stored.bytes[..end].to_vec(), pieces, &self.faults);
+            Ok(Some((stored.head, body)))
+        })
+    }
+
+    async fn put(&self, key: &str, bytes: Vec<u8>) -> Result<ObjectHead, BackendError> {
+        self.faults.call(Kind::Put, || Ok(self.store(key, &bytes)))
+    }
+
+    async fn upload(&self, key: &str) -> Result<MemoryUpload, BackendError> {
+        self.faults.call(Kind::Upload, || {
+            self.state.open_uploads.set(self.state.open_uploads.get() + 1);
+            Ok(MemoryUpload { bucket: self.clone(), key: key.to_owned(), parts: Vec::new() })
+        })
+    }
+}
+
+/// A body in pieces.
+#[derive(Debug)]
+pub(crate) struct MemoryBody {
+    bytes: Vec<u8>,
+    at: usize,
+    pieces: std::iter::Cycle<std::vec::IntoIter<usize>>,
+    broken: bool,
+    faults: Faults,
+}
+
+impl MemoryBody {
+    /// A body that comes in pieces of these sizes, over and over.
+    pub(crate) fn new(bytes: Vec<u8>, pieces: Vec<usize>, faults: &Faults) -> Self {
+        assert!(pieces.iter().any(|&size| size > 0), "pieces have a size");
+        let pieces = pieces.into_iter().cycle();
+        Self { bytes, at: 0, pieces, broken: false, faults: faults.clone() }
+    }
+}
+
+impl Bytes for MemoryBody {
+    async fn next(&mut self) -> Result<Option<Vec<u8>>, BackendError> {
+        assert!(!self.broken, "a stream ends with its error");
+        let size = self.pieces.find(|&size| size > 0).unwrap();
+        let end = self.bytes.len().min(self.at + size);
+        let piece = self.bytes[self.at..end].to_vec();
+        let outcome = self.faults.call(Kind::Body, || Ok((!piece.is_empty()).then_some(piece)));
+        self.at = end;
+        self.broken = outcome.is_err();
+        outcome
+    }
+}
+
+/// An upload in parts.
+#[derive(Debug)]
+pub(crate) struct MemoryUpload {
+    bucket: MemoryBucket,
+    key: String,
+    parts: Vec<Vec<u8>>,
+}
+
+impl Upload for MemoryUpload {
+    async fn part(&mut self, bytes: Vec<u8>) -> Result<(), BackendError> {
+        let whole = self.parts.last().is_none_or(|last| last.len() == UPLOAD_PART);
+        assert!(whole, "every part but the last has {UPLOAD_PART} bytes");
+        assert!((1..=UPLOAD_PART).contains(&bytes.len()), "a part of {} bytes", bytes.len());
+        let faults = self.bucket.faults.clone();
+        faults.call(Kind::Part, || {
+            self.parts.push(bytes);
+            Ok(())
+        })
+    }
+
+    async fn complete(self) -> Result<ObjectHead, BackendError> {
+        assert!(!self.parts.is_empty(), "an upload has parts");
+        self.bucket.close_upload();
+        let faults = self.bucket.faults.clone();
+        faults.call(Kind::Complete, || Ok(self.bucket.store(&self.key, &self.parts.concat())))
+    }
+
+    async fn abort(self) -> Result<(), BackendError> {
+        self.bucket.close_upload();
+        let faults = self.bucket.faults.clone();
+        let state = &self.bucket.state;
+        faults.call(Kind::Abort, || {
+            state.aborted_uploads.set(state.aborted_uploads.get() + 1);
+            Ok(())
+        })
+    }
+}

@@ -1,0 +1,121 @@
+//! Which call of the world fails, and how.
+//!
+//! What always holds: all fakes of one world share one count, so that "the nth call" means the nth of any kind;
+//! a fault strikes once.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use raydex::backend::BackendError;
+
+/// What a failing call says; a test looks for it where it must not be.
+pub(crate) const DETAIL: &str = "s3cret-words-of-the-platform";
+
+/// A kind of call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Kind {
+    /// `Bucket::get`.
+    Get,
+    /// `Bytes::next`.
+    Body,
+    /// `Bucket::put`.
+    Put,
+    /// `Bucket::upload`.
+    Upload,
+    /// `Upload::part`.
+    Part,
+    /// `Upload::complete`.
+    Complete,
+    /// `Upload::abort`.
+    Abort,
+    /// `Shards::call`.
+    Shard,
+    /// `ParseQueue::send`.
+    Send,
+    /// `Sql::run`.
+    Sql,
+}
+
+/// How a call fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// It did not happen.
+    Fails,
+    /// It happened, but the caller is told that it did not.
+    FailsButHappened,
+}
+
+impl Fault {
+    /// Both.
+    pub(crate) const BOTH: [Self; 2] = [Self::Fails, Self::FailsButHappened];
+}
+
+#[derive(Debug, Default)]
+struct State {
+    counts: BTreeMap<Kind, usize>,
+    calls: usize,
+    /// The kind (`None`: any), how many of it still pass, how the next one fails.
+    planned: Option<(Option<Kind>, usize, Fault)>,
+    struck: bool,
+}
+
+/// The shared count of calls, and the plan of what fails.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Faults(Rc<RefCell<State>>);
+
+impl Faults {
+    /// From now on, after `passing` more calls of `kind` (`None`: of any), the next one fails.
+    pub(crate) fn plan(&self, kind: Option<Kind>, passing: usize, fault: Fault) {
+        let mut state = self.0.borrow_mut();
+        state.planned = Some((kind, passing, fault));
+        state.struck = false;
+    }
+
+    /// Nothing fails any more; says whether the planned fault had struck.
+    pub(crate) fn clear(&self) -> bool {
+        let mut state = self.0.borrow_mut();
+        state.planned = None;
+        std::mem::take(&mut state.struck)
+    }
+
+    /// How many calls there were, of any kind.
+    pub(crate) fn calls(&self) -> usize {
+        self.0.borrow().calls
+    }
+
+    /// How many calls of this kind there were.
+    pub(crate) fn count(&self, kind: Kind) -> usize {
+        self.0.borrow().counts.get(&kind).copied().unwrap_or(0)
+    }
+
+    /// Makes one call of `kind`: counts it, and does `work` unless the plan says otherwise.
+    pub(crate) fn call<T>(
+        &self,
+        kind: Kind,
+        work: impl FnOnce() -> Result<T, BackendError>,
+    ) -> Result<T, BackendError> {
+        match self.strike(kind) {
+            None => work(),
+            Some(Fault::Fails) => Err(BackendError::new("a call", DETAIL)),
+            Some(Fault::FailsButHappened) => work().and_then(|_| Err(BackendError::new("a call", DETAIL))),
+        }
+    }
+
+    fn strike(&self, kind: Kind) -> Option<Fault> {
+        let mut state = self.0.borrow_mut();
+        state.calls += 1;
+        *state.counts.entry(kind).or_default() += 1;
+        let (which, passing, fault) = state.planned?;
+        if which.is_some_and(|which| which != kind) {
+            return None;
+        }
+        if passing > 0 {
+            state.planned = Some((which, passing - 1, fault));
+            return None;
+        }
+        state.planned = None;
+        state.struck = true;
+        Some(fault)
+    }
+}

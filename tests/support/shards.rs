@@ -1,0 +1,46 @@
+//! The objects of the index: one database per name, answered by the code that answers on the platform.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use raydex::backend::{BackendError, Shards};
+use raydex::index::shard;
+
+use super::{Faults, Kind, SqliteSql};
+
+/// The namespace; its clones are the same one.
+#[derive(Debug, Clone)]
+pub(crate) struct MemoryShards {
+    objects: Rc<RefCell<BTreeMap<String, SqliteSql>>>,
+    faults: Faults,
+}
+
+impl MemoryShards {
+    pub(crate) fn new(faults: &Faults) -> Self {
+        Self { objects: Rc::default(), faults: faults.clone() }
+    }
+
+    /// The rows of every object that has any, by name.
+    pub(crate) fn rows(&self) -> BTreeMap<String, Vec<String>> {
+        let objects = self.objects.borrow();
+        let rows = objects.iter().map(|(name, sql)| (name.clone(), sql.rows()));
+        rows.filter(|(_, rows)| !rows.is_empty()).collect()
+    }
+
+    /// The object `name`, which comes to be with its first call.
+    fn object(&self, name: &str) -> SqliteSql {
+        // Its statements are no calls of the Worker's, so their faults are not this world's.
+        self.objects.borrow_mut().entry(name.to_owned()).or_insert_with(|| SqliteSql::new(&Faults::default())).clone()
+    }
+}
+
+impl Shards for MemoryShards {
+    async fn call(&self, name: &str, call: &str, body: Vec<u8>) -> Result<Vec<u8>, BackendError> {
+        self.faults.call(Kind::Shard, || {
+            let sql = self.object(name);
+            shard::open(&sql)?;
+            shard::answer(&sql, call, &body)
+        })
+    }
+}

@@ -1,0 +1,123 @@
+//! The SQLite database of one object, as the platform has it.
+//!
+//! It accuses as the platform would: integers are bound as REAL, those of more than 53 bits, BLOBs and texts of
+//! more than 2 MB and more than 100 parameters are refused.
+
+use std::cell::Cell;
+use std::rc::Rc;
+
+use raydex::backend::{BackendError, Sql, SqlAnswer, SqlRow, SqlValue};
+use raydex::limits::SQL_BLOB_MAX;
+use rusqlite::types::{Value, ValueRef};
+use rusqlite::{Connection, params_from_iter};
+
+use super::{Faults, Kind};
+
+/// The largest integer that a JavaScript number holds exactly.
+const SAFE_INTEGER: u64 = (1 << 53) - 1;
+
+/// A database in memory; its clones are the same one.
+#[derive(Debug, Clone)]
+pub(crate) struct SqliteSql {
+    connection: Rc<Connection>,
+    in_transaction: Rc<Cell<bool>>,
+    faults: Faults,
+}
+
+impl SqliteSql {
+    pub(crate) fn new(faults: &Faults) -> Self {
+        let connection = Rc::new(Connection::open_in_memory().unwrap());
+        Self { connection, in_transaction: Rc::default(), faults: faults.clone() }
+    }
+
+    /// Every row of every table, with its table's name in front and the types as they are stored.
+    pub(crate) fn rows(&self) -> Vec<String> {
+        let tables = "SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name";
+        let mut tables = self.connection.prepare(tables).unwrap();
+        let tables = tables.query_map([], |row| row.get::<_, String>(0)).unwrap();
+        tables.flat_map(|table| self.rows_of(&table.unwrap())).collect()
+    }
+
+    fn rows_of(&self, table: &str) -> Vec<String> {
+        let mut statement = self.connection.prepare(&format!("SELECT * FROM {table} ORDER BY 1, 2")).unwrap();
+        let columns = statement.column_count();
+        let mut rows = statement.query([]).unwrap();
+        let mut found = Vec::new();
+        while let Some(row) = rows.next().unwrap() {
+            let values: Vec<Value> = (0..columns).map(|column| row.get_unwrap(column)).collect();
+            found.push(format!("{table} {values:?}"));
+        }
+        found
+    }
+
+    fn execute(&self, statement: &str, parameters: &[SqlValue]) -> rusqlite::Result<SqlAnswer> {
+        let before = self.connection.total_changes();
+        let mut statement = self.connection.prepare_cached(statement)?;
+        let columns = statement.column_count();
+        let mut stepping = statement.query(params_from_iter(parameters.iter().map(bound)))?;
+        let mut rows = Vec::new();
+        while let Some(row) = stepping.next()? {
+            rows.push((0..columns).map(|column| from_sqlite(row.get_ref_unwrap(column))).collect::<SqlRow>());
+        }
+        Ok(SqlAnswer { rows, rows_written: self.connection.total_changes() - before })
+    }
+
+    fn plainly(&self, statement: &str) {
+        self.connection.execute_batch(statement).unwrap();
+    }
+}
+
+impl Sql for SqliteSql {
+    fn run(&self, statement: &str, parameters: &[SqlValue]) -> Result<SqlAnswer, BackendError> {
+        let refused = |why: String| BackendError::new("running SQL", why);
+        if parameters.len() > 100 || statement.len() > 100_000 {
+            return Err(refused("too many parameters, or too long a statement".into()));
+        }
+        if let Some(value) = parameters.iter().find(|value| !fits(value)) {
+            return Err(refused(format!("too large a value: {:.40}", format!("{value:?}"))));
+        }
+        self.faults.call(Kind::Sql, || self.execute(statement, parameters).map_err(|error| refused(error.to_string())))
+    }
+
+    fn transaction(&self, work: &mut dyn FnMut() -> Result<(), BackendError>) -> Result<(), BackendError> {
+        assert!(!self.in_transaction.replace(true), "transactions do not nest");
+        self.plainly("BEGIN");
+        let outcome = work();
+        self.plainly(if outcome.is_ok() { "COMMIT" } else { "ROLLBACK" });
+        self.in_transaction.set(false);
+        outcome
+    }
+}
+
+/// Whether the platform takes the value.
+fn fits(value: &SqlValue) -> bool {
+    match value {
+        SqlValue::Integer(value) => value.unsigned_abs() <= SAFE_INTEGER,
+        SqlValue::Text(text) => text.len() <= SQL_BLOB_MAX,
+        SqlValue::Blob(bytes) => bytes.len() <= SQL_BLOB_MAX,
+        SqlValue::Null => true,
+    }
+}
+
+/// A parameter as it arrives: JavaScript has one kind of number.
+#[allow(clippy::cast_precision_loss, reason = "this loss is the platform's, and `fits` rules it out")]
+fn bound(value: &SqlValue) -> Value {
+    match value {
+        SqlValue::Integer(value) => Value::Real(*value as f64),
+        SqlValue::Text(text) => Value::Text(text.clone()),
+        SqlValue::Blob(bytes) => Value::Blob(bytes.clone()),
+        SqlValue::Null => Value::Null,
+    }
+}
+
+/// A column as it comes back: a number without a fraction is an integer, whatever SQLite keeps it as.
+#[allow(clippy::cast_possible_truncation, reason = "JavaScript's own rule")]
+fn from_sqlite(value: ValueRef<'_>) -> SqlValue {
+    match value {
+        ValueRef::Integer(value) => SqlValue::Integer(value),
+        ValueRef::Real(value) if value.fract() == 0.0 => SqlValue::Integer(value as i64),
+        ValueRef::Text(text) => SqlValue::Text(String::from_utf8(text.to_vec()).unwrap()),
+        ValueRef::Blob(bytes) => SqlValue::Blob(bytes.to_vec()),
+        ValueRef::Real(_) | ValueRef::Null => SqlValue::Null,
+    }
+}
