@@ -70,7 +70,7 @@ async fn scan(bucket: &impl Bucket, candidate: &Candidate, scan: &Scan<'_>) -> R
     (object.etag, object.size, object.uploaded_ms) = (head.etag, head.size, head.uploaded_ms);
     let mut gathering = Gathering { scan, object, records: Vec::new(), bytes: 0, truncated: false };
     let mut reader = BatchReader::default();
-    let outcome = gathering.read_all(&mut reader, &mut body).await?;
+    let outcome = gathering.read_all(&mut reader, &mut body, head.size).await?;
     let totals = reader.totals();
     if outcome.is_err() {
         found.objects_unreadable = 1;
@@ -102,13 +102,20 @@ impl Gathering<'_> {
         &mut self,
         reader: &mut BatchReader,
         body: &mut impl Bytes,
+        size: u64,
     ) -> Result<Result<(), BatchError>, BackendError> {
+        let mut received = 0;
         while let Some(piece) = body.next().await? {
+            received += piece.len() as u64;
             match reader.push(&piece, |line| self.line(line)) {
                 Ok(ControlFlow::Continue(())) => {}
                 Ok(ControlFlow::Break(())) => return Ok(Ok(())),
                 Err(why) => return Ok(Err(why)),
             }
+        }
+        // A connection that breaks must not look like a batch that lacks the ray, or like a damaged one.
+        if received != size {
+            return Err(BackendError::new("reading an object", format!("{received} bytes came of {size}")));
         }
         Ok(reader.finish(|line| self.line(line)).map(drop))
     }
