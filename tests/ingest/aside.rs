@@ -1,0 +1,121 @@
+//! Objects that are set aside: with their code, leaving nothing in the index.
+
+use std::fmt::Write;
+
+use raydex::limits::{MAX_LINES, MAX_SHARDS};
+use raydex::record::{Dataset, RayId};
+
+use super::support::Fakes;
+use super::support::gzip::{gzip, gzip_at, members};
+use super::support::records::{http, ndjson, ray};
+use super::support::world::set_aside;
+use super::{KEY, counts};
+
+const DATASET: Dataset = Dataset::HttpRequests;
+
+/// The object is set aside under this code, and says so again when asked again.
+fn is_set_aside(name: &str, stored: &[u8], code: &str) {
+    let fakes = Fakes::new();
+    let (_, outcome) = fakes.index(KEY, DATASET, stored);
+    let why = set_aside(outcome);
+    assert_eq!(why.code(), code, "{name}");
+    assert!(fakes.shards.rows().is_empty(), "{name}");
+    let record = fakes.source_record(KEY).unwrap();
+    assert_eq!(record["outcome"], serde_json::json!({"state": "set_aside", "code": code, "reason": why.to_string()}));
+    let before = fakes.everything();
+    assert_eq!(set_aside(fakes.ingest(KEY, DATASET).unwrap()), why, "{name}");
+    assert_eq!(fakes.everything(), before, "{name}");
+}
+
+#[test]
+fn what_is_no_batch_is_set_aside_with_its_reason() {
+    let line = http(&ray(1).to_string(), 40);
+    let whole = gzip(&ndjson(vec![line.clone(); 20]));
+    let mut damaged = whole.clone();
+    damaged[30] ^= 0x55;
+    let array = format!("[{line},\n{line}]");
+    for (name, stored, code) in [
+        ("nothing", vec![], "empty_object"),
+        ("cut", whole[..whole.len() - 4].to_vec(), "gzip_truncated"),
+        ("damaged", damaged, "gzip_damaged"),
+        ("wrong checksum", [&whole[..whole.len() - 8], &[7; 8]].concat(), "gzip_damaged"),
+        ("another file behind", [&whole[..], b"PK\x03\x04"].concat(), "trailing_garbage"),
+        ("zeros", gzip_at(9, &vec![0; 40 << 20]), "ratio_too_high"),
+        ("CSV", b"RayID,ClientIP\n764660d8ec5c2ab1,192.0.2.1\n".to_vec(), "not_ndjson"),
+        ("CSV of many lines", gzip(&b"764660d8ec5c2ab1,192.0.2.1\n".repeat(5000)), "not_ndjson"),
+        ("an array", gzip(array.as_bytes()), "json_array"),
+        ("an array in one line", gzip(array.replace('\n', "").as_bytes()), "json_array"),
+        (
+            "an array of many lines",
+            gzip(format!("[\n{}]", "{}\n,".repeat(5)).replace("{}", "7").as_bytes()),
+            "json_array",
+        ),
+        ("an envelope", gzip(format!("{{\"events\":[{line},{line}]}}").as_bytes()), "no_rays"),
+        ("no ray field", gzip(&ndjson(vec![r#"{"ClientIP":"192.0.2.1"}"#; 3])), "no_rays"),
+        ("the ray elsewhere", gzip(&ndjson([r#"{"Event":{"RayID":"764660d8ec5c2ab1"}}"#])), "no_rays"),
+        ("other values", gzip(b"null\n17\n\"text\"\ntrue\n"), "not_ndjson"),
+        ("a PNG", b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR".to_vec(), "not_ndjson"),
+        ("zeros as they are", vec![0; 5000], "not_ndjson"),
+    ] {
+        is_set_aside(name, &stored, code);
+    }
+}
+
+#[test]
+fn damage_behind_good_members_leaves_nothing_of_them() {
+    let good = ndjson((0..500).map(|number| http(&ray(number).to_string(), 10)));
+    let mut stored = members(&[&good, &good]);
+    let last = stored.len() - 5;
+    stored[last] ^= 1;
+    is_set_aside("a wrong checksum at the very end", &stored, "gzip_damaged");
+}
+
+#[test]
+fn a_batch_of_more_lines_than_there_can_be_is_set_aside() {
+    let lines = usize::try_from(MAX_LINES).unwrap();
+    let text = [http(&ray(1).to_string(), 0).as_bytes(), &b"\n{}".repeat(lines)].concat();
+    is_set_aside("too many lines", &text, "too_many_lines");
+}
+
+#[test]
+fn rays_of_more_shards_than_there_can_be_are_set_aside_and_as_many_as_can_be_are_not() {
+    let text = |shards: u32| {
+        let ray = |shard| RayId::from_parts(0x10000 + shard, 1).to_string();
+        gzip(&ndjson((0..shards).map(|shard| http(&ray(shard), 0))))
+    };
+    let most = u32::try_from(MAX_SHARDS).unwrap();
+    is_set_aside("too many shards", &text(most + 1), "too_many_shards");
+    // Few enough to be quick here; the bound itself is the line above.
+    let fakes = Fakes::new();
+    let (_, outcome) = fakes.index(KEY, DATASET, &text(200));
+    assert_eq!(counts(outcome).rays, 200);
+    assert_eq!(fakes.shards.rows().len(), 200);
+}
+
+#[test]
+fn odd_ids_without_end_are_set_aside_and_as_many_as_can_be_are_found() {
+    let text = |ids: u32| {
+        let mut text = String::new();
+        for id in 0..ids {
+            writeln!(text, r#"{{"RayID":"{id:0>100}"}}"#).unwrap();
+        }
+        text.into_bytes()
+    };
+    is_set_aside("too many odd ids", &text(17_000), "too_many_odd_ids");
+    let fakes = Fakes::new();
+    let (_, outcome) = fakes.index(KEY, DATASET, &text(16_000));
+    assert_eq!(counts(outcome).odd_ids, 16_000);
+    for id in [0, 1, 9999, 15_999] {
+        assert_eq!(fakes.lines(&format!("{id:0>100}")).len(), 1);
+    }
+}
+
+#[test]
+fn a_batch_without_lines_is_indexed_and_holds_nothing() {
+    for stored in [gzip(b""), gzip(b"\n\n \r\n"), b"\n".to_vec()] {
+        let fakes = Fakes::new();
+        let (_, outcome) = fakes.index(KEY, DATASET, &stored);
+        assert_eq!(counts(outcome).lines, 0);
+        assert!(fakes.shards.rows().is_empty());
+    }
+}

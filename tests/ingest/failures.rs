@@ -1,0 +1,145 @@
+//! Every call of the world fails once, in both ways; then it all comes right.
+
+use raydex::index::Outcome;
+use raydex::record::{Dataset, RayId};
+
+use super::KEY;
+use super::support::faults::DETAIL;
+use super::support::gzip::{gzip, members};
+use super::support::records::{PREFIX, http, ndjson};
+use super::support::{Fakes, Fault, Kind};
+
+const DATASET: Dataset = Dataset::HttpRequests;
+
+/// An object with a ray in each of these shards, and an odd id.
+fn object(shards: std::ops::Range<u32>) -> Vec<u8> {
+    let rays = shards.map(|shard| RayId::from_parts(PREFIX + shard, u64::from(shard)).to_string());
+    gzip(&ndjson(rays.chain(["odd".into()]).map(|id| http(&id, 0))))
+}
+
+/// What makes a world.
+type Maker = fn() -> Fakes;
+
+/// A world before the ingest that is to fail.
+fn worlds() -> [(&'static str, Maker); 4] {
+    [
+        ("a new object", || Fakes::with(KEY, &object(0..3))),
+        ("another version", || {
+            let fakes = Fakes::new();
+            fakes.index(KEY, DATASET, &object(0..3));
+            fakes.bucket.store(KEY, &object(2..5));
+            fakes
+        }),
+        ("a damaged version", || {
+            let fakes = Fakes::new();
+            fakes.index(KEY, DATASET, &object(0..3));
+            fakes.bucket.store(KEY, b"a,b,c\n");
+            fakes
+        }),
+        ("beside another object", || {
+            let fakes = Fakes::new();
+            fakes.index("logs/first", DATASET, &object(0..4));
+            fakes.index(KEY, DATASET, &object(0..3));
+            fakes.index("logs/last", DATASET, &object(1..5));
+            fakes.bucket.store(KEY, &object(2..5));
+            fakes
+        }),
+    ]
+}
+
+#[test]
+fn after_any_failure_a_second_run_gives_the_world_of_a_clean_run() {
+    for (name, world) in worlds() {
+        let clean = world();
+        let before = clean.faults.calls();
+        let outcome = clean.ingest(KEY, DATASET).unwrap();
+        let calls = clean.faults.calls() - before;
+        assert!(calls >= 6, "{calls} calls");
+        for nth in 0..calls {
+            for fault in Fault::BOTH {
+                let place = format!("{name}: call {nth} of {calls} {fault:?}");
+                let fakes = world();
+                fakes.faults.plan(None, nth, fault);
+                let failed = fakes.ingest(KEY, DATASET);
+                assert!(fakes.faults.clear(), "{place}: never came to it");
+                assert_eq!(failed.unwrap_err().detail, DETAIL, "{place}");
+                let again = fakes.ingest(KEY, DATASET).unwrap();
+                // The record is written last: once it is there, nothing is left to do.
+                let same = std::mem::discriminant(&again) == std::mem::discriminant(&outcome);
+                assert!(same || again == Outcome::AlreadyIndexed, "{place}: {again:?}");
+                assert_eq!(fakes.everything(), clean.everything(), "{place}");
+            }
+        }
+    }
+}
+
+#[test]
+fn failures_one_after_the_other_come_right_too() {
+    for (name, world) in worlds() {
+        let clean = world();
+        clean.ingest(KEY, DATASET).unwrap();
+        let fakes = world();
+        for nth in 0..14 {
+            fakes.faults.plan(None, nth, Fault::BOTH[nth % 2]);
+            let _outcome = fakes.ingest(KEY, DATASET);
+            fakes.faults.clear();
+        }
+        fakes.ingest(KEY, DATASET).unwrap();
+        assert_eq!(fakes.everything().0, clean.everything().0, "{name}");
+    }
+}
+
+#[test]
+fn a_body_cut_short_is_the_worlds_failure_and_writes_nothing() {
+    let text = ndjson((0..50).map(|number| http(&RayId::from_parts(PREFIX, number).to_string(), 5)));
+    for stored in [gzip(&text), members(&[&text[..99], &text[99..]]), text.clone()] {
+        for end in (0..stored.len()).step_by(7) {
+            let fakes = Fakes::with(KEY, &stored);
+            fakes.bucket.cut_after(Some(end));
+            assert!(fakes.ingest(KEY, DATASET).is_err(), "cut after {end}");
+            assert!(fakes.shards.rows().is_empty() && fakes.source_record(KEY).is_none());
+        }
+    }
+}
+
+#[test]
+fn a_lookup_that_fails_anywhere_says_so_and_works_the_next_time() {
+    let fakes = Fakes::new();
+    fakes.index(KEY, DATASET, &object(0..3));
+    fakes.index("logs/b", DATASET, &object(0..3));
+    let before = fakes.faults.calls();
+    let found = fakes.find(DATASET, "odd");
+    assert_eq!(found.records.len(), 2);
+    for nth in 0..fakes.faults.calls() - before {
+        fakes.faults.plan(None, nth, Fault::Fails);
+        let failed = fakes.try_find(DATASET, "odd");
+        assert!(fakes.faults.clear());
+        assert_eq!(failed.unwrap_err().detail, DETAIL);
+        assert_eq!(fakes.find(DATASET, "odd"), found);
+    }
+}
+
+#[test]
+fn a_lookup_whose_body_is_cut_short_fails_and_finds_no_less() {
+    let text = ndjson((0..50).map(|number| http(&RayId::from_parts(PREFIX, number).to_string(), 5)));
+    for stored in [gzip(&text), text.clone()] {
+        let fakes = Fakes::new();
+        fakes.index(KEY, DATASET, &stored);
+        let last = RayId::from_parts(PREFIX, 49).to_string();
+        for end in (0..stored.len()).step_by(5) {
+            fakes.bucket.cut_after(Some(end));
+            let found = fakes.try_find(DATASET, &last);
+            // Only the very last line's newline may be missing.
+            assert!(found.is_err() || end + 1 >= stored.len(), "cut after {end}: {found:?}");
+        }
+    }
+}
+
+#[test]
+fn an_ingest_reads_the_object_once() {
+    let fakes = Fakes::with(KEY, &object(0..3));
+    fakes.ingest(KEY, DATASET).unwrap();
+    // The record, and the object.
+    assert_eq!((fakes.faults.count(Kind::Get), fakes.faults.count(Kind::Put)), (2, 1));
+    assert_eq!(fakes.faults.count(Kind::Shard), 4);
+}

@@ -1,0 +1,109 @@
+//! Generated batches: every ray is found, with its lines byte for byte, and nothing else is.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use raydex::index::calls::{self, Find, Found};
+use raydex::index::{Outcome, ShardCall, ShardName};
+use raydex::limits::SPAN_BYTES;
+use raydex::record::{Dataset, RayId, RayKey};
+use raydex::sample::{Plan, Units};
+
+use super::support::{Fakes, run};
+
+/// 20,000 records with everything in them that real ones have.
+fn plan(batches: u32) -> Plan {
+    Plan {
+        batches,
+        window_ms: i64::from(batches.max(120)) * 1000,
+        units: Units::Mixed,
+        subrequests: 200,
+        late: 50,
+        duplicates: 30,
+        members: 3,
+        level: 1,
+        ..Plan::default()
+    }
+}
+
+/// A world that holds the plan's batches of a dataset, and the lines of each ray in the order of the batches.
+fn indexed(plan: &Plan, dataset: Dataset) -> (Fakes, BTreeMap<RayId, Vec<Vec<u8>>>) {
+    let (fakes, mut lines) = (Fakes::new(), BTreeMap::<RayId, Vec<Vec<u8>>>::new());
+    for batch in plan.batches(dataset) {
+        let (_, outcome) = fakes.index(&batch.key, dataset, &batch.gzip);
+        let Outcome::Indexed { counts, totals, .. } = outcome else { panic!("{outcome:?}") };
+        assert_eq!((counts.rays, counts.lines), (batch.written.records, batch.written.records));
+        assert_eq!((counts.clock_skewed, counts.rejected_lines(), counts.odd_ids), (0, 0, 0));
+        assert_eq!(totals.inflated, batch.written.inflated);
+        for place in &batch.lines {
+            lines.entry(place.ray).or_default().push(batch.line(place).to_vec());
+        }
+    }
+    (fakes, lines)
+}
+
+/// Looks every ray up, and compares the stored lines.
+fn every_ray_is_found(plan: &Plan, dataset: Dataset) {
+    let (fakes, lines) = indexed(plan, dataset);
+    assert!(lines.len() > 100, "{} rays", lines.len());
+    for (ray, expected) in &lines {
+        let found = fakes.find(dataset, &ray.to_string());
+        let texts: Vec<Vec<u8>> = found.records.into_iter().map(|record| record.line).collect();
+        assert_eq!(&texts, expected, "{ray}");
+        assert_eq!((found.cost.shards_asked, found.cost.full_scans), (1, 0));
+        assert!(found.cost.objects_read <= expected.len() as u64);
+        assert!(!found.truncated);
+    }
+}
+
+#[test]
+fn every_ray_of_20_000_records_is_found_byte_for_byte() {
+    // A lookup reads a batch up to its ray, so many small ones are quicker than few large ones.
+    every_ray_is_found(&plan(1250), Dataset::HttpRequests);
+}
+
+#[test]
+fn every_ray_of_firewall_events_and_traces_is_found_byte_for_byte() {
+    every_ray_is_found(&plan(40), Dataset::FirewallEvents);
+    every_ray_is_found(&plan(40), Dataset::WorkersTraceEvents);
+}
+
+#[test]
+fn every_ray_of_large_batches_is_indexed_in_the_very_spans_of_its_lines() {
+    let plan = plan(4);
+    let (fakes, lines) = indexed(&plan, Dataset::HttpRequests);
+    let mut places: BTreeMap<RayId, BTreeMap<String, BTreeSet<u64>>> = BTreeMap::new();
+    for batch in plan.batches(Dataset::HttpRequests) {
+        for place in &batch.lines {
+            let spans = places.entry(place.ray).or_default().entry(batch.key.clone()).or_default();
+            spans.insert(place.range.start as u64 / SPAN_BYTES);
+        }
+    }
+    assert!(places.values().flatten().flat_map(|(_, spans)| spans).max() >= Some(&5), "too few spans to prove it");
+    for (ray, expected) in places {
+        let name = ShardName::of(Dataset::HttpRequests, &RayKey::Ray(ray)).to_string();
+        let body = serde_json::to_vec(&Find { id: ray.to_string() }).unwrap();
+        let found: Found = run(calls::call(&fakes.shards, &name, ShardCall::Find, body)).unwrap();
+        let found = found.candidates.into_iter().map(|candidate| {
+            (candidate.object.key, candidate.spans.into_iter().map(u64::from).collect::<BTreeSet<_>>())
+        });
+        assert_eq!(found.collect::<BTreeMap<_, _>>(), expected, "{ray}");
+    }
+    for (ray, expected) in lines.iter().step_by(997) {
+        let found = fakes.find(Dataset::HttpRequests, &ray.to_string());
+        assert_eq!(found.records.into_iter().map(|record| record.line).collect::<Vec<_>>(), *expected);
+    }
+}
+
+#[test]
+fn a_ray_that_no_batch_holds_is_not_found_and_opens_none() {
+    let (fakes, lines) = indexed(&plan(4), Dataset::HttpRequests);
+    for ray in lines.keys().step_by(61) {
+        let near = RayId::from_bits(ray.bits() ^ 1 << 17);
+        assert!(!lines.contains_key(&near));
+        let found = fakes.find(Dataset::HttpRequests, &near.to_string());
+        assert!(found.records.is_empty());
+        assert_eq!((found.cost.shards_asked, found.cost.objects_read), (1, 0));
+    }
+    let (ray, _) = lines.first_key_value().unwrap();
+    assert!(fakes.find(Dataset::FirewallEvents, &ray.to_string()).records.is_empty(), "datasets do not mix");
+}

@@ -1,0 +1,154 @@
+//! Objects that come again, change, break or go.
+
+use raydex::batch::source_record_key;
+use raydex::index::Outcome;
+use raydex::record::{Dataset, RayId};
+
+use super::support::gzip::gzip;
+use super::support::records::{PREFIX, http, ndjson};
+use super::support::{Fakes, Kind};
+use super::{KEY, counts};
+
+const DATASET: Dataset = Dataset::HttpRequests;
+
+/// A ray in the nth shard.
+fn ray_in(shard: u32) -> String {
+    RayId::from_parts(PREFIX + shard, 7).to_string()
+}
+
+/// An object with a ray in each of these shards.
+fn object(shards: &[u32]) -> Vec<u8> {
+    gzip(&ndjson(shards.iter().map(|&shard| http(&ray_in(shard), shards.len()))))
+}
+
+/// In which of the first four shards the index finds a ray.
+fn found(fakes: &Fakes) -> Vec<u32> {
+    (0..4).filter(|&shard| !fakes.lines(&ray_in(shard)).is_empty()).collect()
+}
+
+#[test]
+fn indexing_again_changes_nothing_and_calls_no_shard() {
+    let fakes = Fakes::new();
+    fakes.index(KEY, DATASET, &object(&[0, 1, 2]));
+    let (before, calls) = (fakes.everything(), fakes.faults.count(Kind::Shard));
+    assert_eq!(fakes.ingest(KEY, DATASET), Ok(Outcome::AlreadyIndexed));
+    assert_eq!(fakes.everything(), before);
+    assert_eq!(fakes.faults.count(Kind::Shard), calls);
+}
+
+#[test]
+fn indexing_again_without_the_record_writes_no_row() {
+    let fakes = Fakes::new();
+    fakes.index(KEY, DATASET, &object(&[0, 1, 2]));
+    let before = fakes.everything();
+    assert!(fakes.bucket.delete(&source_record_key(KEY)));
+    let Outcome::Indexed { rows_written, shards, .. } = fakes.ingest(KEY, DATASET).unwrap() else { panic!() };
+    assert_eq!((rows_written, shards), (0, 3));
+    assert_eq!(fakes.everything(), before);
+}
+
+#[test]
+fn a_record_that_is_damaged_or_endless_counts_as_none() {
+    for record in [&b"{"[..], b"", &vec![b' '; 600 * 1024]] {
+        let fakes = Fakes::new();
+        fakes.bucket.store(&source_record_key(KEY), record);
+        fakes.index(KEY, DATASET, &object(&[0]));
+        assert_eq!(found(&fakes), [0]);
+        assert_eq!(fakes.ingest(KEY, DATASET), Ok(Outcome::AlreadyIndexed));
+    }
+}
+
+#[test]
+fn the_same_bytes_written_again_are_indexed_already() {
+    let fakes = Fakes::new();
+    fakes.index(KEY, DATASET, &object(&[0]));
+    let (_, outcome) = fakes.index(KEY, DATASET, &object(&[0]));
+    assert_eq!(outcome, Outcome::AlreadyIndexed);
+}
+
+#[test]
+fn another_version_takes_the_place_of_the_older_in_every_shard() {
+    let fakes = Fakes::new();
+    fakes.index(KEY, DATASET, &object(&[0, 1]));
+    assert_eq!(found(&fakes), [0, 1]);
+    fakes.index(KEY, DATASET, &object(&[1, 2, 3]));
+    assert_eq!(found(&fakes), [1, 2, 3]);
+    assert!(!fakes.shards.rows().contains_key("v1/http_requests/9e355"), "the older one's entry is gone");
+    // And back again: the same version as at first, but written later.
+    fakes.index(KEY, DATASET, &object(&[0, 1]));
+    assert_eq!(found(&fakes), [0, 1]);
+    assert_eq!(fakes.shards.rows().len(), 2);
+}
+
+#[test]
+fn odd_ids_give_way_to_rays_and_rays_to_odd_ids() {
+    let fakes = Fakes::new();
+    fakes.index(KEY, DATASET, http("test-ray-001", 0).as_bytes());
+    assert_eq!(fakes.lines("test-ray-001").len(), 1);
+    fakes.index(KEY, DATASET, &object(&[0]));
+    assert!(fakes.find(DATASET, "test-ray-001").cost.objects_read == 0);
+    fakes.index(KEY, DATASET, http("test-ray-001", 0).as_bytes());
+    assert_eq!((found(&fakes), fakes.lines("test-ray-001").len()), (vec![], 1));
+}
+
+#[test]
+fn a_damaged_version_leaves_nothing_of_the_older_one_either() {
+    let whole = object(&[0, 1]);
+    for damaged in [&whole[..whole.len() - 1], b"", b"a,b,c\n", b"{}\n", &[&whole[..], b"x"].concat()] {
+        let fakes = Fakes::new();
+        fakes.index(KEY, DATASET, &object(&[0, 1, 2]));
+        let (head, outcome) = fakes.index(KEY, DATASET, damaged);
+        assert!(matches!(outcome, Outcome::SetAside(_)), "{outcome:?}");
+        assert!(fakes.shards.rows().is_empty());
+        assert_eq!(fakes.source_record(KEY).unwrap()["object"]["etag"], head.etag);
+        // A whole version behind it is indexed as ever.
+        let (_, outcome) = fakes.index(KEY, DATASET, &object(&[2, 3]));
+        assert_eq!(counts(outcome).rays, 2);
+        assert_eq!(found(&fakes), [2, 3]);
+    }
+}
+
+#[test]
+fn an_object_that_is_gone_is_gone() {
+    let fakes = Fakes::new();
+    assert_eq!(fakes.ingest(KEY, DATASET), Ok(Outcome::Gone));
+    assert!(fakes.bucket.contents().is_empty() && fakes.shards.rows().is_empty());
+}
+
+#[test]
+fn objects_of_other_keys_are_left_alone() {
+    let fakes = Fakes::new();
+    fakes.index("logs/other", DATASET, &object(&[0, 1]));
+    fakes.index(KEY, DATASET, &object(&[0, 1]));
+    fakes.index(KEY, DATASET, b"");
+    let found = fakes.find(DATASET, &ray_in(0));
+    assert_eq!(found.records.len(), 1);
+    assert_eq!(found.records[0].object.key, "logs/other");
+}
+
+#[test]
+fn the_record_says_what_became_of_the_object() {
+    let fakes = Fakes::new();
+    let stored = gzip(&ndjson([http(&ray_in(0), 0), "null".into(), http("odd", 0), "{}".into()]));
+    let (head, _) = fakes.index(KEY, DATASET, &stored);
+    let record = fakes.source_record(KEY).unwrap();
+    assert_eq!(record["object"]["etag"], head.etag);
+    assert_eq!(record["object"]["size"], stored.len());
+    assert_eq!(record["dataset"], "http_requests");
+    assert_eq!(record["at"], "2026-03-28T08:42:25.000Z");
+    assert_eq!(record["outcome"]["shards"], serde_json::json!(["v1/http_requests/9e355", "v1/http_requests/odd"]));
+    let counts = serde_json::json!({
+        "lines": 4, "records": 3, "rays": 2, "odd_ids": 1, "no_ray": 1, "clock_skewed": 0,
+        "rejected": {"not_an_object": 1}
+    });
+    assert_eq!(record["outcome"]["counts"], counts);
+}
+
+#[test]
+fn records_far_from_their_rays_time_are_counted() {
+    let fakes = Fakes::new();
+    let ray = RayId::from_parts(PREFIX, 0);
+    let line = |ms: i64| format!(r#"{{"RayID":"{ray}","EdgeStartTimestamp":{}}}"#, ray.unix_ms() + ms);
+    let (_, outcome) = fakes.index(KEY, DATASET, &ndjson([line(0), line(5000), line(5001), line(-5001), line(-5000)]));
+    assert_eq!(counts(outcome).clock_skewed, 2);
+}
