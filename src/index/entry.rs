@@ -3,21 +3,24 @@
 //! ```text
 //! 0   u8      version = 1
 //! 1   u8      kind = 0 (rays; 1 is `odd`)
-//! 2   u8      s: bits of a span's number, 0 to 20
-//! 3   u8      0
+//! 2   u16     0
 //! 4   u32 LE  number of rays
 //! 8   u32 LE  number of blocks, each of 256 rays but the last
-//! 12  blocks × 11 bytes: first suffix (6 bytes LE), its first bit in the stream (u32 LE), k (u8)
-//! …   the stream, bits least significant first. For each block: the span of its first ray (s bits); then for
-//!     each further ray the distance to the one before, as Rice code (⌊d/2^k⌋ zeros, a one, k bits), and its
-//!     span (s bits)
+//! 12  blocks × 15 bytes: first suffix (6 bytes LE), its first bit in the stream (u32 LE), k (u8), smallest span
+//!     (3 bytes LE), s (u8)
+//! …   the stream, bits least significant first. For each block: how far the span of its first ray lies above the
+//!     block's smallest (s bits); then for each further ray the distance to the one before, as Rice code
+//!     (⌊d/2^k⌋ zeros, a one, k bits), and its span likewise (s bits)
 //! ```
 //!
-//! Rays are sorted by suffix, then by span; the same ray in two spans stands there twice. k is chosen for each
-//! block, so that a few stragglers among many dense rays do not cost all of them. A lookup decodes one block.
+//! Rays are sorted by suffix, then by span; the same ray in two spans stands there twice. k and s are chosen for
+//! each block, so that a few stragglers among many dense rays do not cost all of them: rays of one block are near
+//! in time, and mostly near in the file too. A lookup decodes one block.
 //!
 //! What always holds: packing is a function of the set of (suffix, span) alone; unpacking is exact; no bytes make
 //! it panic. The form is frozen by tests; another form has another version.
+
+use itertools::Itertools;
 
 use super::bits::{BitReader, BitWriter};
 use crate::limits::{BLOCK_RAYS, PART_RAYS, SPAN_BITS};
@@ -30,7 +33,7 @@ pub const KIND_RAYS: u8 = 0;
 /// Bytes before the directory.
 const HEADER: usize = 12;
 /// Bytes of one block's directory row.
-const ROW: usize = 11;
+const ROW: usize = 15;
 
 /// The stored bytes are none of ours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -95,35 +98,30 @@ pub fn pack(mut places: Vec<Place>) -> Vec<Part> {
 /// Packs sorted places into one part.
 fn pack_part(places: &[Place]) -> Option<Part> {
     let (first, last) = (places.first()?, places.last()?);
-    let spans = places.iter().map(|place| place.span()).max().unwrap_or_default();
-    let span_bits = u32::BITS - spans.leading_zeros();
     let blocks = places.len().div_ceil(BLOCK_RAYS);
-    let mut bytes = vec![VERSION, KIND_RAYS, u8::try_from(span_bits).ok()?, 0];
+    let mut bytes = vec![VERSION, KIND_RAYS, 0, 0];
     bytes.extend_from_slice(&u32::try_from(places.len()).ok()?.to_le_bytes());
     bytes.extend_from_slice(&u32::try_from(blocks).ok()?.to_le_bytes());
     let mut stream = BitWriter::default();
     for block in places.chunks(BLOCK_RAYS) {
-        let k = best_k(block);
-        let suffix = block.first()?.suffix().to_le_bytes();
-        bytes.extend(suffix.iter().take(6));
-        bytes.extend_from_slice(&u32::try_from(stream.position()).ok()?.to_le_bytes());
-        bytes.push(u8::try_from(k).ok()?);
-        pack_block(&mut stream, block, k, span_bits);
+        let row = Row::of(block, stream.position())?;
+        bytes.extend(row.to_bytes()?);
+        pack_block(&mut stream, block, &row);
     }
     bytes.extend(stream.finish());
     Some(Part { lo: first.suffix(), hi: last.suffix(), bytes })
 }
 
 /// Writes the rays of one block.
-fn pack_block(stream: &mut BitWriter, block: &[Place], k: u32, span_bits: u32) {
+fn pack_block(stream: &mut BitWriter, block: &[Place], row: &Row) {
     let mut before = None;
     for place in block {
         if let Some(before) = before {
             let distance = place.suffix() - before;
-            stream.write_unary(distance >> k);
-            stream.write(distance, k);
+            stream.write_unary(distance >> row.k);
+            stream.write(distance, row.k);
         }
-        stream.write(u64::from(place.span()), span_bits);
+        stream.write(u64::from(place.span() - row.span), row.span_bits);
         before = Some(place.suffix());
     }
 }
@@ -138,10 +136,58 @@ fn best_k(block: &[Place]) -> u32 {
     (near.saturating_sub(4)..=near).min_by_key(|&k| cost(k)).unwrap_or(near)
 }
 
+/// A block's row in the directory.
+#[derive(Debug, Clone, Copy)]
+struct Row {
+    /// The first suffix of the block.
+    suffix: u64,
+    /// Its first bit in the stream.
+    bit: u32,
+    /// Bits of a distance that are written as they are.
+    k: u32,
+    /// The smallest span of the block.
+    span: u32,
+    /// Bits of a span above that.
+    span_bits: u32,
+}
+
+impl Row {
+    /// The row of a block whose first bit is `bit`.
+    fn of(block: &[Place], bit: u64) -> Option<Self> {
+        let (least, most) = block.iter().map(|place| place.span()).minmax().into_option()?;
+        Some(Self {
+            suffix: block.first()?.suffix(),
+            bit: u32::try_from(bit).ok()?,
+            k: best_k(block),
+            span: least,
+            span_bits: u32::BITS - (most - least).leading_zeros(),
+        })
+    }
+
+    fn to_bytes(self) -> Option<[u8; ROW]> {
+        let [s0, s1, s2, s3, s4, s5, ..] = self.suffix.to_le_bytes();
+        let [b0, b1, b2, b3] = self.bit.to_le_bytes();
+        let [l0, l1, l2, _] = self.span.to_le_bytes();
+        let (k, span_bits) = (u8::try_from(self.k).ok()?, u8::try_from(self.span_bits).ok()?);
+        Some([s0, s1, s2, s3, s4, s5, b0, b1, b2, b3, k, l0, l1, l2, span_bits])
+    }
+
+    /// Any bytes are a row; what cannot be is cut to what can.
+    fn from_bytes(row: &[u8; ROW]) -> Self {
+        let &[_, _, _, _, _, _, b0, b1, b2, b3, k, l0, l1, l2, span_bits] = row;
+        Self {
+            suffix: first_suffix(row),
+            bit: u32::from_le_bytes([b0, b1, b2, b3]),
+            k: u32::from(k).min(RayId::SUFFIX_BITS),
+            span: u32::from_le_bytes([l0, l1, l2, 0]),
+            span_bits: u32::from(span_bits).min(SPAN_BITS),
+        }
+    }
+}
+
 /// A part as it is stored, checked so far that it can be searched.
 #[derive(Debug, Clone, Copy)]
 pub struct PartView<'a> {
-    span_bits: u32,
     count: usize,
     directory: &'a [u8],
     stream: &'a [u8],
@@ -154,16 +200,16 @@ impl<'a> PartView<'a> {
     /// [`EntryError`] where they are none of this form.
     pub fn open(bytes: &'a [u8]) -> Result<Self, EntryError> {
         let (header, rest) = bytes.split_first_chunk::<HEADER>().ok_or(EntryError::Damaged)?;
-        let &[version, kind, span_bits, _, c0, c1, c2, c3, b0, b1, b2, b3] = header;
+        let &[version, kind, _, _, c0, c1, c2, c3, b0, b1, b2, b3] = header;
         if (version, kind) != (VERSION, KIND_RAYS) {
             return Err(EntryError::Unknown { version, kind });
         }
         let count = u32::from_le_bytes([c0, c1, c2, c3]) as usize;
         let blocks = u32::from_le_bytes([b0, b1, b2, b3]) as usize;
-        let sound = blocks == count.div_ceil(BLOCK_RAYS) && u32::from(span_bits) <= SPAN_BITS;
+        let sound = blocks == count.div_ceil(BLOCK_RAYS);
         let split = blocks.checked_mul(ROW).and_then(|length| rest.split_at_checked(length));
         let (directory, stream) = split.filter(|_| sound).ok_or(EntryError::Damaged)?;
-        Ok(Self { span_bits: u32::from(span_bits), count, directory, stream })
+        Ok(Self { count, directory, stream })
     }
 
     /// How many (ray, span) pairs it holds.
@@ -223,20 +269,20 @@ impl<'a> PartView<'a> {
         row: &[u8; ROW],
         mut sink: impl FnMut(Place) -> bool,
     ) -> Result<(), EntryError> {
-        let &[_, _, _, _, _, _, b0, b1, b2, b3, k] = row;
-        let mut bits = BitReader::at(self.stream, u64::from(u32::from_le_bytes([b0, b1, b2, b3])));
-        let k = u32::from(k).min(RayId::SUFFIX_BITS);
+        let row = Row::from_bytes(row);
+        let mut bits = BitReader::at(self.stream, u64::from(row.bit));
         let rays = self.count.saturating_sub(number * BLOCK_RAYS).min(BLOCK_RAYS);
-        let mut suffix = first_suffix(row);
+        let mut suffix = row.suffix;
         for ray in 0..rays {
             if ray > 0 {
                 let quotient = bits.read_unary().ok_or(EntryError::Damaged)?;
-                let distance = quotient.checked_shl(k).zip(bits.read(k)).map(|(high, low)| high | low);
+                let distance = quotient.checked_shl(row.k).zip(bits.read(row.k)).map(|(high, low)| high | low);
                 let next = distance.and_then(|distance| suffix.checked_add(distance));
                 suffix = next.filter(|next| next >> RayId::SUFFIX_BITS == 0).ok_or(EntryError::Damaged)?;
             }
-            let span = bits.read(self.span_bits).ok_or(EntryError::Damaged)?;
-            if !sink(Place(suffix << SPAN_BITS | span)) {
+            let span = bits.read(row.span_bits).ok_or(EntryError::Damaged)? + u64::from(row.span);
+            let place = (span >> SPAN_BITS == 0).then_some(Place(suffix << SPAN_BITS | span));
+            if !sink(place.ok_or(EntryError::Damaged)?) {
                 break;
             }
         }

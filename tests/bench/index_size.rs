@@ -1,0 +1,114 @@
+//! What the index takes: bytes a ray and rows written per batch, beside a plain JSON array of the same rays.
+//!
+//! `scripts/bench` runs it. Batches are made by the sample generator and go through the real ingest, over memory
+//! and SQLite; sizes are the same on every machine, so no time is taken.
+//!
+//! What always holds: a figure is printed only after rays drawn from all over the batch were found again, with
+//! the very lines they stand in.
+
+#![allow(
+    clippy::allow_attributes,
+    clippy::cast_precision_loss,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a bench fails as a test does, and its figures have few digits"
+)]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+use std::ops::ControlFlow;
+
+use raydex::batch::{BatchReader, Line};
+use raydex::index::Outcome;
+use raydex::record::{Dataset, RayKey, read_key};
+use raydex::sample::Plan;
+use support::Fakes;
+
+/// Rays of each batch that are looked up again.
+const CHECKED: usize = 20;
+
+/// A batch to measure.
+struct Shape {
+    words: &'static str,
+    records: u32,
+    window_ms: i64,
+}
+
+const SHAPES: [Shape; 5] = [
+    Shape { words: "1,000 records of 30 s", records: 1_000, window_ms: 30_000 },
+    Shape { words: "18,000 records of 30 s (600 a second)", records: 18_000, window_ms: 30_000 },
+    Shape { words: "100,000 records of 30 s", records: 100_000, window_ms: 30_000 },
+    Shape { words: "100,000 records of 300 s", records: 100_000, window_ms: 300_000 },
+    Shape { words: "1,000,000 records of 300 s", records: 1_000_000, window_ms: 300_000 },
+];
+
+/// What one batch takes.
+struct Figures {
+    rays: u64,
+    json: u64,
+    packed: u64,
+    shards: usize,
+    rows: u64,
+    stored: u64,
+}
+
+#[expect(clippy::print_stdout, reason = "printing is what a bench is for")]
+fn main() {
+    println!(
+        "{:<40} {:>9} {:>12} {:>12} {:>7} {:>7} {:>7} {:>11}",
+        "batch", "rays", "JSON B/ray", "ours B/ray", "ratio", "shards", "rows", "of its gzip"
+    );
+    for shape in &SHAPES {
+        let Figures { rays, json, packed, shards, rows, stored } = measure(shape);
+        let per_ray = |bytes: u64| bytes as f64 / rays as f64;
+        println!(
+            "{:<40} {rays:>9} {:>12.2} {:>12.2} {:>7.1} {shards:>7} {rows:>7} {:>10.1}%",
+            shape.words,
+            per_ray(json),
+            per_ray(packed),
+            json as f64 / packed as f64,
+            packed as f64 * 100.0 / stored as f64,
+        );
+    }
+}
+
+/// Indexes one batch and looks rays of it up again.
+fn measure(shape: &Shape) -> Figures {
+    let plan = Plan { batches: 1, records: shape.records, window_ms: shape.window_ms, ..Plan::default() };
+    let mut gzip = Vec::new();
+    let key = plan.key(Dataset::HttpRequests, 0);
+    plan.write_batch(Dataset::HttpRequests, 0, &mut gzip, |_| ()).expect("memory takes all bytes");
+    let (json, checked) = rays_of(&gzip, shape.records as usize / CHECKED);
+    let world = Fakes::new();
+    let (_, outcome) = world.index(&key, Dataset::HttpRequests, &gzip);
+    let Outcome::Indexed { counts, shards, packed, rows_written, .. } = outcome else { panic!("{outcome:?}") };
+    assert_eq!(counts.rays, u64::from(shape.records));
+    for (ray, line) in checked {
+        let found = world.find(Dataset::HttpRequests, &ray.to_string()).records;
+        assert!(found.iter().any(|record| record.line == line), "{ray} is not found");
+    }
+    Figures { rays: counts.rays, json, packed, shards, rows: rows_written, stored: gzip.len() as u64 }
+}
+
+/// The size of a JSON array of the batch's rays, and every `step`-th ray with its line.
+fn rays_of(gzip: &[u8], step: usize) -> (u64, Vec<(RayKey, Vec<u8>)>) {
+    let (mut json, mut count, mut checked) = (1, 0, Vec::new());
+    let mut sink = |line: Line<'_>| {
+        let Line::Text { bytes, .. } = line else { panic!("a sample line is short") };
+        let ray = read_key(Dataset::HttpRequests, bytes).ok().and_then(|key| key.ray).expect("a sample line has a ray");
+        // Two quotes and a comma, or the bracket at the end.
+        json += ray.to_string().len() as u64 + 3;
+        if count % step == 0 {
+            checked.push((ray, bytes.to_vec()));
+        }
+        count += 1;
+        ControlFlow::Continue(())
+    };
+    let mut reader = BatchReader::default();
+    assert_eq!(reader.push(gzip, &mut sink), Ok(ControlFlow::Continue(())));
+    assert!(reader.finish(&mut sink).is_ok());
+    (json, checked)
+}
