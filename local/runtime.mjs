@@ -1,0 +1,233 @@
+// The Worker under the real runtime (workerd, by miniflare), on this machine and without the network.
+//
+// scripts/run and the tests start it through this one module. What the Worker is bound to is read from
+// wrangler.toml; the modules are those of build/. Two things differ from production, and only they: R2 sends no
+// events here, so whoever writes an object announces it (announce); and queues hand over a batch after
+// `batchTimeout` seconds instead of the ten of wrangler.toml, so that nobody waits for them.
+//
+// What always holds: no binding is spelled here; nothing is asked of the network; workerd ends with this process
+// (guard.mjs); what the Worker logs reaches `onLog` as objects.
+import fs from "node:fs";
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+import { faultyBucket, untouchables } from "./doubles.mjs";
+import { forgetEnded, guardWorkerd } from "./guard.mjs";
+
+/** The project's folder. */
+export const ROOT = fileURLToPath(new URL("..", import.meta.url));
+/** The queue of objects to parse, as wrangler.toml names it. */
+export const PARSE_QUEUE = "parse-queue";
+const WORKER = "raydex";
+
+/** The Worker has not been built. */
+export class NotBuilt extends Error {}
+
+/**
+ * Starts the Worker.
+ *
+ * `settings`: variables and secrets. `state`: the folder for bucket and objects; without it they are kept in
+ * memory. `port`: 0 takes a free one. `batchTimeout`: seconds. `onLog(line)`: each line that the Worker or the
+ * runtime logs. `decide({op, key})`: faults of the bucket (doubles.mjs). `untouchable`: every binding throws when
+ * it is used.
+ */
+export async function startRuntime(options = {}) {
+  const { settings = {}, state, port = 0, batchTimeout = 0.05, onLog = () => {}, decide, untouchable } = options;
+  guardWorkerd();
+  const [{ Miniflare }, worker] = await Promise.all([import("miniflare"), workerOptions(settings, batchTimeout)]);
+  const names = bindingNames(worker);
+  const deadLetters = [];
+  let doubles = [];
+  if (untouchable) doubles = untouchables(worker);
+  else if (decide) doubles = faultyBucket(worker, names.bucket, decide);
+  const miniflare = new Miniflare({
+    host: "127.0.0.1",
+    port,
+    cf: false,
+    telemetry: { enabled: false },
+    log: await logOf(onLog),
+    handleStructuredLogs: (line) => onLog(parsedLog(line)),
+    ...persistence(state),
+    workers: [worker, observer(worker, deadLetters), ...doubles, plainBucket(worker, names)],
+  });
+  const url = await miniflare.ready;
+  return new Runtime(miniflare, url, names, deadLetters);
+}
+
+/** A Worker that runs. */
+class Runtime {
+  #miniflare;
+  #names;
+  #deadLetters;
+
+  constructor(miniflare, url, names, deadLetters) {
+    this.#miniflare = miniflare;
+    this.#names = names;
+    this.#deadLetters = deadLetters;
+    /** Where it answers, without a slash at the end. */
+    this.url = url.origin;
+  }
+
+  #bucket() {
+    return this.#miniflare.getR2Bucket("BUCKET", "bucket");
+  }
+
+  /** Writes an object; says its key, size and version. */
+  async put(key, bytes) {
+    // A plain Uint8Array: a Buffer is refused on the way.
+    const view = new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    return described(await (await this.#bucket()).put(key, view));
+  }
+
+  /** The bytes of an object, or null. */
+  async get(key) {
+    const object = await (await this.#bucket()).get(key);
+    return object && Buffer.from(await object.arrayBuffer());
+  }
+
+  /** Removes an object. */
+  async remove(key) {
+    await (await this.#bucket()).delete(key);
+  }
+
+  /** Every object whose key begins so. */
+  async list(prefix = "") {
+    const bucket = await this.#bucket();
+    const found = [];
+    for (let cursor, more = true; more; ) {
+      const page = await bucket.list({ prefix, cursor });
+      found.push(...page.objects.map(described));
+      more = page.truncated;
+      cursor = page.truncated ? page.cursor : undefined;
+    }
+    return found;
+  }
+
+  /** The notification that R2 would send of an object. */
+  event({ key, size, etag }, action = "PutObject") {
+    const object = { key, size, eTag: etag };
+    const eventTime = new Date().toISOString();
+    return { account: "local", action, bucket: this.#names.bucketName, object, eventTime };
+  }
+
+  /** Sends the notification of an object that was put, as R2 does in production. */
+  announce(object) {
+    return this.enqueue(this.event(object));
+  }
+
+  /** Puts a message on parse-queue. */
+  async enqueue(body) {
+    const queue = await this.#miniflare.getQueueProducer(this.#names.parseProducer, WORKER);
+    await queue.send(body);
+  }
+
+  /** Hands the Worker a batch of messages of `queue` at once; says what it did with each. */
+  async dispatch(queue, bodies, attempts = 1) {
+    const worker = await this.#miniflare.getWorker(WORKER);
+    const messages = bodies.map((body, id) => ({ id: String(id), timestamp: new Date(), attempts, body }));
+    const result = await worker.queue(queue, messages);
+    const acked = new Set(result.explicitAcks);
+    const retried = new Map(result.retryMessages.map((message) => [message.msgId, message.delaySeconds ?? 0]));
+    return {
+      outcome: result.outcome,
+      retryAll: result.retryBatch.retry,
+      verdicts: messages.map(({ id }) => ({ acked: acked.has(id), retryS: retried.get(id) ?? null })),
+    };
+  }
+
+  /** The messages that came to a dead-letter queue. */
+  get deadLetters() {
+    return this.#deadLetters;
+  }
+
+  /** Ends it; what was persisted stays. */
+  async stop() {
+    await this.#miniflare.dispose();
+    forgetEnded();
+  }
+}
+
+function described({ key, size, etag }) {
+  return { key, size, etag };
+}
+
+/** What wrangler.toml says, with the modules of build/ and these settings. */
+async function workerOptions(settings, batchTimeout) {
+  const { unstable_getMiniflareWorkerOptions: read } = await import("wrangler");
+  const { workerOptions: options, main } = read(path.join(ROOT, "wrangler.toml"));
+  const folder = path.dirname(main);
+  const modules = [
+    { type: "ESModule", path: main },
+    { type: "CompiledWasm", path: path.join(folder, "index_bg.wasm") },
+  ];
+  const missing = modules.find((module) => !fs.existsSync(module.path));
+  if (missing) throw new NotBuilt(`${path.relative(ROOT, missing.path)} is missing: run scripts/build first`);
+  for (const consumer of Object.values(options.queueConsumers)) consumer.maxBatchTimeout = batchTimeout;
+  options.bindings = { ...options.bindings, ...settings };
+  return { ...options, name: WORKER, rootPath: folder, modulesRoot: folder, modules, modulesRules: undefined };
+}
+
+/** The names of the bindings that this file itself uses, found by what they are bound to. */
+function bindingNames({ r2Buckets, queueProducers }) {
+  const [[bucket, { id: bucketName }]] = Object.entries(r2Buckets);
+  const [parseProducer] = Object.entries(queueProducers).find(([, { queueName }]) => queueName === PARSE_QUEUE);
+  return { bucket, bucketName, parseProducer };
+}
+
+function persistence(state) {
+  if (!state) return { r2Persist: false, durableObjectsPersist: false };
+  return { r2Persist: path.join(state, "bucket"), durableObjectsPersist: path.join(state, "objects") };
+}
+
+/** The bucket itself, for whoever drives the runtime: the Worker's own binding may be a double. */
+function plainBucket(worker, { bucketName }) {
+  const { compatibilityDate } = worker;
+  const script = "export default { fetch() { return new Response(null, { status: 404 }) } }";
+  return { name: "bucket", modules: true, compatibilityDate, script, r2Buckets: { BUCKET: bucketName } };
+}
+
+/** A consumer of every dead-letter queue: without one, miniflare drops their messages without a word. */
+function observer({ compatibilityDate, queueConsumers }, deadLetters) {
+  const queues = Object.values(queueConsumers).flatMap((consumer) => consumer.deadLetterQueue ?? []);
+  const script = `export default {
+    async queue(batch, env) {
+      const seen = batch.messages.map(({ body, attempts }) => ({ queue: batch.queue, body, attempts }));
+      await env.SEEN.fetch("http://seen/", { method: "POST", body: JSON.stringify(seen) });
+    },
+  };`;
+  const seen = async (request) => {
+    const { Response } = await import("miniflare");
+    deadLetters.push(...(await request.json()));
+    return new Response(null, { status: 204 });
+  };
+  const consumer = { maxBatchSize: 10, maxBatchTimeout: 0 };
+  return {
+    name: "dead-letters",
+    modules: true,
+    compatibilityDate,
+    script,
+    queueConsumers: Object.fromEntries(queues.map((queue) => [queue, consumer])),
+    serviceBindings: { SEEN: seen },
+  };
+}
+
+/** A line of the runtime's output as an object: the Worker logs JSON, everything else becomes `message`. */
+function parsedLog({ level, message }) {
+  try {
+    const line = JSON.parse(message);
+    if (line && typeof line.event === "string") return line;
+  } catch {
+    // Not the Worker's own.
+  }
+  return { level, event: "runtime", message };
+}
+
+/** miniflare's own words, from warnings upward. */
+async function logOf(onLog) {
+  const { Log, LogLevel } = await import("miniflare");
+  class ToCallback extends Log {
+    logWithLevel(level, message) {
+      if (level <= LogLevel.WARN) onLog({ level: LogLevel[level].toLowerCase(), event: "miniflare", message });
+    }
+  }
+  return new ToCallback(LogLevel.WARN);
+}
