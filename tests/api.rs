@@ -1,0 +1,120 @@
+//! The HTTP surface over the fakes: who may ask, what is answered, and what is stored.
+
+#![cfg(test)]
+
+mod support;
+
+#[path = "api/door.rs"]
+mod door;
+#[path = "api/failures.rs"]
+mod failures;
+#[path = "api/rays.rs"]
+mod rays;
+#[path = "api/silence.rs"]
+mod silence;
+#[path = "api/spellings.rs"]
+mod spellings;
+#[path = "api/uploads.rs"]
+mod uploads;
+
+use std::cell::Cell;
+
+use raydex::api::{Reply, Request, World, answer};
+use raydex::config::{Config, ConfigFault};
+use serde_json::Value;
+
+use support::bucket::MemoryBody;
+use support::world::{TOKEN, config};
+use support::{Fakes, NOW_MS, run};
+
+/// A request in the making.
+#[derive(Debug, Clone)]
+struct Ask {
+    method: String,
+    path: String,
+    query: String,
+    authorization: Option<String>,
+    accept: Option<String>,
+    content_length: Option<u64>,
+    body: Vec<u8>,
+    pieces: Vec<usize>,
+}
+
+impl Ask {
+    /// A request with the right token.
+    fn new(method: &str, path: &str) -> Self {
+        let (path, query) = path.split_once('?').unwrap_or((path, ""));
+        Self {
+            method: method.into(),
+            path: path.into(),
+            query: query.into(),
+            authorization: Some(format!("Bearer {TOKEN}")),
+            accept: None,
+            content_length: None,
+            body: Vec::new(),
+            pieces: vec![64 * 1024],
+        }
+    }
+
+    fn get(path: &str) -> Self {
+        Self::new("GET", path)
+    }
+
+    /// An upload of `http_requests`.
+    fn upload(body: &[u8]) -> Self {
+        Self { body: body.to_vec(), ..Self::new("POST", "/v1/ingest/http_requests") }
+    }
+
+    fn accept(self, accept: &str) -> Self {
+        Self { accept: Some(accept.into()), ..self }
+    }
+
+    /// The reply of a deployment that is configured.
+    fn of(self, fakes: &Fakes) -> Reply {
+        self.of_deployment(fakes, &Ok(config()))
+    }
+
+    /// The reply of a deployment with these settings, checked for what every reply has.
+    fn of_deployment(self, fakes: &Fakes, config: &Result<Config, Vec<ConfigFault>>) -> Reply {
+        let clock = Cell::new(NOW_MS);
+        let clock = || clock.replace(clock.get() + 7);
+        let Fakes { faults, bucket, shards, queue } = fakes;
+        let world = World { bucket, shards, queue, clock, random: 0x5a3c };
+        let request = Request {
+            method: self.method,
+            path: self.path,
+            query: self.query,
+            authorization: self.authorization,
+            accept: self.accept,
+            content_length: self.content_length,
+            body: MemoryBody::new(self.body, self.pieces, faults),
+        };
+        let reply = run(answer(config, &world, request));
+        assert_eq!(header(&reply, "cache-control"), Some("no-store"));
+        assert_eq!(header(&reply, "x-content-type-options"), Some("nosniff"));
+        reply
+    }
+}
+
+/// A header of the reply, which it has at most once.
+fn header<'a>(reply: &'a Reply, name: &str) -> Option<&'a str> {
+    let mut values = reply.headers.iter().filter(|(known, _)| *known == name).map(|(_, value)| value.as_ref());
+    let value = values.next();
+    assert_eq!(values.next(), None, "{name} twice");
+    value
+}
+
+/// The body of a reply in JSON.
+fn json(reply: &Reply) -> Value {
+    serde_json::from_slice(&reply.body).unwrap()
+}
+
+/// The status and code of a problem, checked for its form.
+fn problem(reply: &Reply) -> (u16, String) {
+    let body = json(reply);
+    assert_eq!(header(reply, "content-type"), Some("application/problem+json"));
+    assert_eq!((body["type"].as_str(), &body["status"]), (Some("about:blank"), &reply.status.into()));
+    assert!(body["title"].as_str().is_some_and(|title| !title.is_empty() && title != "Error"), "{body}");
+    assert!(body["detail"].as_str().is_some_and(|detail| detail.ends_with('.')), "{body}");
+    (reply.status, body["code"].as_str().unwrap().to_owned())
+}

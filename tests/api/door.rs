@@ -1,0 +1,140 @@
+//! Who may ask: nothing of the world is touched for anyone else.
+
+use raydex::config::Config;
+
+use super::support::Fakes;
+use super::support::world::TOKEN;
+use super::{Ask, header, json, problem};
+
+/// Every route that needs a token.
+const GUARDED: [(&str, &str); 5] = [
+    ("GET", "/v1/rays/9e35512345678abc"),
+    ("HEAD", "/v1/rays/9e35512345678abc"),
+    ("GET", "/v1/rays/not a ray?format=what"),
+    ("POST", "/v1/ingest/http_requests"),
+    ("POST", "/v1/ingest/what"),
+];
+
+fn with_authorization(method: &str, path: &str, authorization: Option<&str>) -> Ask {
+    Ask { authorization: authorization.map(str::to_owned), body: b"{}\n".to_vec(), ..Ask::new(method, path) }
+}
+
+#[test]
+fn no_route_asks_anything_of_the_world_before_the_token_is_right() {
+    let other = "x".repeat(TOKEN.len());
+    let wrong = [
+        None,
+        Some(String::new()),
+        Some("Bearer".into()),
+        Some("Bearer ".into()),
+        Some(TOKEN.into()),
+        Some(format!("Basic {TOKEN}")),
+        Some(format!("Bearer{TOKEN}")),
+        Some(format!("Bearer {other}")),
+        Some(format!("Bearer {TOKEN}x")),
+        Some(format!("Bearer {}", TOKEN.trim_start_matches('t'))),
+        Some(format!("Bearer {TOKEN} {TOKEN}")),
+        Some(format!("Bearer Bearer {TOKEN}")),
+        Some(format!("Bearer {}", TOKEN.to_uppercase())),
+    ];
+    for (method, path) in GUARDED {
+        for authorization in &wrong {
+            let fakes = Fakes::new();
+            let reply = with_authorization(method, path, authorization.as_deref()).of(&fakes);
+            assert_eq!(problem(&reply), (401, "unauthorized".into()), "{method} {path} {authorization:?}");
+            assert_eq!(header(&reply, "www-authenticate"), Some("Bearer"));
+            assert_eq!(fakes.faults.calls(), 0, "{method} {path} {authorization:?}");
+        }
+    }
+}
+
+#[test]
+fn the_right_token_opens_every_route_in_any_case_of_the_scheme() {
+    for (method, path) in GUARDED {
+        for scheme in ["Bearer ", "bearer ", "BEARER ", "  Bearer   "] {
+            let reply = with_authorization(method, path, Some(&format!("{scheme}{TOKEN} "))).of(&Fakes::new());
+            assert_ne!(reply.status, 401, "{method} {path} {scheme:?}");
+        }
+    }
+}
+
+#[test]
+fn the_hash_of_the_token_is_no_token() {
+    let hash = hex::encode(super::config().token_sha256);
+    let reply = with_authorization("GET", GUARDED[0].1, Some(&format!("Bearer {hash}"))).of(&Fakes::new());
+    assert_eq!(problem(&reply).0, 401);
+}
+
+#[test]
+fn health_needs_no_token_and_tells_nothing_else() {
+    for (method, authorization) in [("GET", None), ("HEAD", None), ("GET", Some("Bearer wrong"))] {
+        let fakes = Fakes::new();
+        let reply = with_authorization(method, "/healthz", authorization).of(&fakes);
+        assert_eq!((reply.status, json(&reply)), (200, serde_json::json!({"status": "ok"})));
+        assert_eq!(header(&reply, "content-type"), Some("application/json"));
+        assert_eq!(fakes.faults.calls(), 0);
+    }
+}
+
+#[test]
+fn a_deployment_without_its_settings_answers_503_and_health_names_them() {
+    let secret = "s3cret-that-is-no-hash";
+    for (faults, named) in [
+        (Config::read(|_| None), "API_TOKEN_SHA256 is not set"),
+        (Config::read(|name| (name == "API_TOKEN_SHA256").then(|| secret.to_owned())), "API_TOKEN_SHA256 is not a SHA"),
+        (Config::read(|name| (name == "LOG_PREFIX").then(|| secret.to_owned())), "LOG_PREFIX is no folder"),
+    ] {
+        for (method, path) in GUARDED {
+            let fakes = Fakes::new();
+            let reply = Ask::new(method, path).of_deployment(&fakes, &faults);
+            assert_eq!(problem(&reply), (503, "not_configured".into()), "{method} {path}");
+            assert_eq!(header(&reply, "retry-after"), Some("30"));
+            assert_eq!(fakes.faults.calls(), 0);
+        }
+        let reply = Ask::get("/healthz").of_deployment(&Fakes::new(), &faults);
+        let body = json(&reply);
+        assert_eq!((reply.status, &body["status"]), (503, &"not_configured".into()));
+        assert!(body["faults"].to_string().contains(named), "{body}");
+        assert!(!body.to_string().contains(secret));
+    }
+}
+
+#[test]
+fn paths_that_there_are_not_are_404_and_methods_405_with_those_allowed() {
+    for path in [
+        "/",
+        "",
+        "/v1",
+        "/v1/",
+        "/v1/rays",
+        "/v1/rays/",
+        "/v1/rays/a/b",
+        "/v1/ingest/",
+        "/v1/ingest/a/b",
+        "/healthz/",
+        "/HEALTHZ",
+        "/v2/rays/9e35512345678abc",
+        "//v1/rays/9e35512345678abc",
+        "/v1/rays/..%2f..%2fhealthz",
+        "/metrics",
+    ] {
+        for method in ["GET", "POST", "HEAD", "BREW"] {
+            let fakes = Fakes::new();
+            assert_eq!(problem(&Ask::new(method, path).of(&fakes)), (404, "no_such_path".into()), "{method} {path}");
+            assert_eq!(fakes.faults.calls(), 0);
+        }
+    }
+    for (path, methods, allow) in [
+        ("/v1/rays/a", &["POST", "PUT", "DELETE", "PATCH", "OPTIONS", "get", ""][..], "GET, HEAD"),
+        ("/healthz", &["POST", "DELETE"], "GET, HEAD"),
+        ("/v1/ingest/http_requests", &["GET", "HEAD", "PUT", "DELETE"], "POST"),
+    ] {
+        for method in methods {
+            let fakes = Fakes::new();
+            let reply = Ask::new(method, path).of(&fakes);
+            assert_eq!(problem(&reply), (405, "no_such_method".into()), "{method} {path}");
+            assert_eq!(header(&reply, "allow"), Some(allow));
+            assert_eq!(fakes.faults.calls(), 0);
+        }
+    }
+}

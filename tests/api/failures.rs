@@ -1,0 +1,93 @@
+//! The world fails while a request is answered.
+
+use raydex::limits::MIB;
+use raydex::record::Dataset;
+
+use super::support::gzip::gzip;
+use super::support::records::{http, noise, ray};
+use super::support::{Fakes, Fault, Kind};
+use super::{Ask, header, problem};
+
+#[test]
+fn a_lookup_whose_world_fails_is_a_503_and_works_the_next_time() {
+    let fakes = Fakes::new();
+    for key in ["logs/a", "logs/b"] {
+        fakes.index(key, Dataset::HttpRequests, &gzip(http(&ray(1).to_string(), 0).as_bytes()));
+    }
+    let ask = || Ask::get(&format!("/v1/rays/{}?format=native", ray(1)));
+    let before = fakes.faults.calls();
+    let whole = ask().of(&fakes);
+    let calls = fakes.faults.calls() - before;
+    assert!(calls >= 5);
+    for nth in 0..calls {
+        fakes.faults.plan(None, nth, Fault::Fails);
+        let reply = ask().of(&fakes);
+        assert!(fakes.faults.clear());
+        assert_eq!(problem(&reply), (503, "unavailable".into()), "call {nth}");
+        assert_eq!(header(&reply, "retry-after"), Some("30"));
+        assert_eq!(ask().of(&fakes), whole);
+    }
+}
+
+/// An upload whose world fails at the nth call; `false` where it never came to that.
+fn upload_fails(body: &[u8], nth: usize, fault: Fault) -> bool {
+    let fakes = Fakes::new();
+    fakes.faults.plan(None, nth, fault);
+    let reply = Ask { pieces: vec![2 * MIB], ..Ask::upload(body) }.of(&fakes);
+    if !fakes.faults.clear() {
+        assert_eq!(reply.status, 200);
+        return false;
+    }
+    let (status, code) = problem(&reply);
+    assert!(matches!((status, code.as_str()), (503, "unavailable") | (400, "body_broken")), "call {nth} {fault:?}");
+    let begun = fakes.faults.count(Kind::Upload) > 0;
+    let sending = fakes.faults.count(Kind::Send) > 0;
+    let completing = fakes.faults.count(Kind::Put) + fakes.faults.count(Kind::Complete) > 0;
+    let happened = sending || (completing && fault == Fault::FailsButHappened);
+    assert_eq!(fakes.bucket.contents().len(), usize::from(happened), "call {nth} {fault:?}");
+    assert_eq!(fakes.queue.sent().len(), usize::from(sending && fault == Fault::FailsButHappened));
+    // Nobody can drop an upload whose name never arrived.
+    let nameless = begun && fakes.faults.count(Kind::Part) == 0;
+    if !nameless {
+        assert_eq!(fakes.bucket.aborted_uploads(), usize::from(begun && !completing), "call {nth} {fault:?}");
+    }
+    true
+}
+
+#[test]
+fn an_upload_whose_world_fails_stores_nothing_and_leaves_no_parts() {
+    let mut large = noise(5, 12 * MIB);
+    large[0] = 0x1f;
+    for body in [gzip(http(&ray(1).to_string(), 0).as_bytes()), large] {
+        for fault in Fault::BOTH {
+            let calls = (0..1000).take_while(|&nth| upload_fails(&body, nth, fault)).count();
+            assert!(calls >= 4, "{calls}");
+        }
+    }
+}
+
+#[test]
+fn an_upload_that_cannot_even_be_dropped_is_a_503_too() {
+    let mut large = noise(5, 12 * MIB);
+    large[0] = 0x1f;
+    let fakes = Fakes::new();
+    // The body breaks, and then the abort fails.
+    fakes.faults.plan(Some(Kind::Body), 4, Fault::Fails);
+    let reply = Ask { pieces: vec![2 * MIB], ..Ask::upload(&large) }.of(&fakes);
+    assert_eq!(problem(&reply), (400, "body_broken".into()));
+    assert_eq!(fakes.bucket.aborted_uploads(), 1);
+}
+
+#[test]
+fn a_body_that_breaks_anywhere_stores_nothing() {
+    let body = gzip(&noise(8, 5000));
+    let pieces = body.len().div_ceil(100) + 1;
+    for nth in 0..pieces {
+        let fakes = Fakes::new();
+        fakes.faults.plan(Some(Kind::Body), nth, Fault::Fails);
+        let reply = Ask { pieces: vec![100], ..Ask::upload(&body) }.of(&fakes);
+        assert!(fakes.faults.clear());
+        assert_eq!(problem(&reply), (400, "body_broken".into()), "piece {nth}");
+        assert!(fakes.bucket.contents().is_empty() && fakes.queue.sent().is_empty());
+    }
+}
