@@ -5,8 +5,7 @@
 
 use serde::Serialize;
 
-use super::reply::{PROBLEM, Reply};
-use crate::lookup::Cost;
+use super::reply::{PROBLEM, Reply, Spent};
 
 /// One problem.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -33,7 +32,7 @@ pub struct Problem {
     ray_time: Option<String>,
     /// What finding that out cost.
     #[serde(skip_serializing_if = "Option::is_none")]
-    cost: Option<Cost>,
+    cost: Option<Spent>,
     /// The methods that the path takes.
     #[serde(skip)]
     allow: Option<&'static str>,
@@ -61,8 +60,8 @@ impl Problem {
 
     /// The problem with what finding it out cost.
     #[must_use]
-    pub fn costing(self, cost: Cost) -> Self {
-        Self { cost: Some(cost), ..self }
+    pub fn costing(self, spent: Spent) -> Self {
+        Self { cost: Some(spent), ..self }
     }
 }
 
@@ -70,6 +69,7 @@ impl From<Problem> for Reply {
     fn from(problem: Problem) -> Self {
         let body = serde_json::to_vec(&problem).unwrap_or_default();
         let reply = Self::new(problem.status, PROBLEM, body);
+        let reply = if let Some(spent) = &problem.cost { reply.costing(spent) } else { reply };
         match (problem.status, problem.allow) {
             (401, _) => reply.with("www-authenticate", "Bearer"),
             (503, _) => reply.with("retry-after", "30"),
@@ -140,6 +140,12 @@ pub mod problems {
     #[must_use]
     pub fn bad_parameter(name: &'static str, takes: &str) -> Problem {
         Problem::new(400, "bad_parameter", format!("The parameter {name} takes {takes}."))
+    }
+
+    /// The parameter `dataset` names none that is known.
+    #[must_use]
+    pub fn bad_dataset() -> Problem {
+        bad_parameter("dataset", &itertools::join(Dataset::ALL, ", "))
     }
 
     /// There is no such parameter.

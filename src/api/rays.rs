@@ -6,11 +6,11 @@
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::reply::{JSON, NDJSON, Reply, TEXT};
+use super::reply::{JSON, NDJSON, Reply, Spent, TEXT};
 use super::{Problem, Request, World, problems};
 use crate::backend::{Bucket, ParseQueue, Shards};
 use crate::config::Config;
-use crate::lookup::{Cost, FoundRecord, Lookup, lookup};
+use crate::lookup::{FoundRecord, Lookup, lookup};
 use crate::record::fields::line_text;
 use crate::record::{Dataset, RayKey, ray_from_user};
 use crate::render::write_partner_line;
@@ -40,20 +40,21 @@ pub(super) async fn answer<B: Bucket, S: Shards, Q: ParseQueue, C: Fn() -> i64, 
     let found = lookup(world.bucket, world.shards, dataset, &key).await;
     let found = found.map_err(|_| problems::unavailable())?;
     let now = (world.clock)();
+    let spent = Spent { cost: found.cost, elapsed_ms: now - started };
     if found.records.is_empty() {
-        return Err(nothing(&key, &found, now).costing(found.cost));
+        return Err(nothing(&key, &found, now).costing(spent));
     }
     let body = match format {
         Format::Native => native(&found.records),
         Format::Partner => partner(config, &found.records),
-        Format::Json => json(&key, dataset, &found, now - started),
+        Format::Json => json(&key, dataset, &found, spent),
     };
     let media_type = match format {
         Format::Native => NDJSON,
         Format::Partner => TEXT,
         Format::Json => JSON,
     };
-    let reply = Reply::new(200, media_type, body).costing(&found.cost, now - started);
+    let reply = Reply::new(200, media_type, body).costing(&spent);
     Ok(if found.truncated { reply.with("raydex-truncated", "true") } else { reply })
 }
 
@@ -71,7 +72,7 @@ fn parameters<Y>(request: &Request<Y>) -> Result<(Format, Dataset), Problem> {
     };
     let dataset = match request.parameter("dataset") {
         None => Dataset::HttpRequests,
-        Some(name) => Dataset::from_name(&name).ok_or_else(problems::unknown_dataset)?,
+        Some(name) => Dataset::from_name(&name).ok_or_else(problems::bad_dataset)?,
     };
     if format == Format::Partner && dataset != Dataset::HttpRequests {
         return Err(problems::bad_parameter(
@@ -124,7 +125,7 @@ struct Answer<'a> {
     objects_gone: u64,
     objects_unreadable: u64,
     records: Vec<AnswerRecord<'a>>,
-    cost: AnswerCost,
+    cost: Spent,
 }
 
 /// One record and where it was found.
@@ -144,15 +145,7 @@ struct AnswerBatch<'a> {
     offset: u64,
 }
 
-/// The cost, with the time it took.
-#[derive(Serialize)]
-struct AnswerCost {
-    #[serde(flatten)]
-    cost: Cost,
-    elapsed_ms: i64,
-}
-
-fn json(key: &RayKey, dataset: Dataset, found: &Lookup, elapsed_ms: i64) -> Vec<u8> {
+fn json(key: &RayKey, dataset: Dataset, found: &Lookup, cost: Spent) -> Vec<u8> {
     let records = found.records.iter().map(|found| AnswerRecord {
         dataset: dataset.name(),
         batch: AnswerBatch { key: &found.object.key, etag: &found.object.etag, offset: found.offset },
@@ -165,7 +158,7 @@ fn json(key: &RayKey, dataset: Dataset, found: &Lookup, elapsed_ms: i64) -> Vec<
         objects_gone: found.objects_gone,
         objects_unreadable: found.objects_unreadable,
         records: records.collect(),
-        cost: AnswerCost { cost: found.cost, elapsed_ms },
+        cost,
     };
     let mut body = serde_json::to_vec(&answer).unwrap_or_default();
     body.push(b'\n');

@@ -4,6 +4,8 @@
 
 use std::borrow::Cow;
 
+use serde::Serialize;
+
 use crate::lookup::Cost;
 
 /// The media type of one JSON document.
@@ -14,6 +16,16 @@ pub(super) const PROBLEM: &str = "application/problem+json";
 pub(super) const NDJSON: &str = "application/x-ndjson";
 /// The media type of the partner's lines.
 pub(super) const TEXT: &str = "text/plain; charset=utf-8";
+
+/// What an answer cost, in work and in time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Spent {
+    /// The work.
+    #[serde(flatten)]
+    pub cost: Cost,
+    /// The time that the platform's clock shows, in milliseconds.
+    pub elapsed_ms: i64,
+}
 
 /// One HTTP reply.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,7 +59,8 @@ impl Reply {
 
     /// The reply with what it cost in a header: `raydex-cost: shards_asked=1, objects_read=1, …`.
     #[must_use]
-    pub fn costing(self, cost: &Cost, elapsed_ms: i64) -> Self {
+    pub fn costing(self, spent: &Spent) -> Self {
+        let Spent { cost, elapsed_ms } = spent;
         let Cost { shards_asked, objects_read, bytes_read, bytes_inflated, full_scans } = cost;
         self.with(
             "raydex-cost",

@@ -229,7 +229,7 @@ mod tests {
     #[test]
     fn the_wire_forms_are_unchanged() {
         let head = r#"{"object":{"key":"logs/é","etag":"e","uploaded_ms":5,"size":9},"slots":[1,255],"parts":[{"lo":1,"hi":2,"len":2},{"lo":3,"hi":4,"len":2}]}"#;
-        let body = [&(head.len() as u32).to_le_bytes(), head.as_bytes(), b"ab\0c"].concat();
+        let body = [&u32::try_from(head.len()).unwrap().to_le_bytes(), head.as_bytes(), b"ab\0c"].concat();
         assert_eq!(put().to_body(), body);
         let answer = PutAnswer { kept: Kept::Stored, rows_written: 3 };
         assert_eq!(to_json(&answer), br#"{"kept":"stored","rows_written":3}"#);

@@ -218,7 +218,6 @@ pub(super) const fn mix(a: u64, b: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::{Plan, PlanError, TimestampUnit, Units};
-    use crate::batch::batch_key;
     use crate::record::Dataset;
 
     #[test]

@@ -94,8 +94,8 @@ fn each_dataset_is_looked_up_on_its_own() {
     let traces = Ask::get(&(path(1) + "?dataset=workers_trace_events")).of(&fakes);
     assert_eq!(problem(&traces), (404, "ray_not_found".into()));
     let unknown = Ask::get(&(path(1) + "?dataset=dns_logs")).of(&fakes);
-    assert_eq!(problem(&unknown), (404, "unknown_dataset".into()));
-    assert!(json(&unknown)["hint"].as_str().unwrap().contains("workers_trace_events"));
+    assert_eq!(problem(&unknown), (400, "bad_parameter".into()));
+    assert!(json(&unknown)["detail"].as_str().unwrap().contains("workers_trace_events"));
 }
 
 #[test]
@@ -104,7 +104,7 @@ fn parameters_that_cannot_be_are_refused_before_the_world_is_asked() {
         ("?format=xml", "bad_parameter"),
         ("?format=", "bad_parameter"),
         ("?format=xml&format=json", "bad_parameter"),
-        ("?dataset=", "unknown_dataset"),
+        ("?dataset=", "bad_parameter"),
         ("?depth=3", "unknown_parameter"),
         ("?Format=json", "unknown_parameter"),
         ("?format=json&x", "unknown_parameter"),
@@ -132,6 +132,8 @@ fn every_answer_says_what_it_cost() {
     let mut cost = serde_json::to_value(found).unwrap();
     let nothing = Ask::get(&path(77)).of(&fakes);
     assert_eq!(json(&nothing)["cost"]["shards_asked"], 1);
+    assert_eq!(json(&nothing)["cost"]["elapsed_ms"], 7);
+    assert!(header(&nothing, "raydex-cost").is_some_and(|cost| cost.starts_with("shards_asked=1, objects_read=0")));
     cost["elapsed_ms"] = 7.into();
     assert_eq!(json(&Ask::get(&path(1)).of(&fakes))["cost"], cost);
 }
