@@ -132,7 +132,7 @@ pub mod problems {
     /// The path's argument is no ray.
     #[must_use]
     pub fn not_a_ray() -> Problem {
-        Problem::new(400, "not_a_ray", format!("{NotARay}."))
+        Problem::new(400, "not_a_ray", NotARay.to_string())
             .hint("Copy it from the Cf-Ray header or from the foot of Cloudflare's error page.")
     }
 
