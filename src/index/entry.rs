@@ -172,16 +172,17 @@ impl Row {
         Some([s0, s1, s2, s3, s4, s5, b0, b1, b2, b3, k, l0, l1, l2, span_bits])
     }
 
-    /// Any bytes are a row; what cannot be is cut to what can.
-    fn from_bytes(row: &[u8; ROW]) -> Self {
+    /// The row of these bytes; `None` where they are none.
+    fn from_bytes(row: &[u8; ROW]) -> Option<Self> {
         let &[_, _, _, _, _, _, b0, b1, b2, b3, k, l0, l1, l2, span_bits] = row;
-        Self {
+        let (k, span_bits) = (u32::from(k), u32::from(span_bits));
+        (k <= RayId::SUFFIX_BITS && span_bits <= SPAN_BITS).then_some(Self {
             suffix: first_suffix(row),
             bit: u32::from_le_bytes([b0, b1, b2, b3]),
-            k: u32::from(k).min(RayId::SUFFIX_BITS),
+            k,
             span: u32::from_le_bytes([l0, l1, l2, 0]),
-            span_bits: u32::from(span_bits).min(SPAN_BITS),
-        }
+            span_bits,
+        })
     }
 }
 
@@ -269,7 +270,7 @@ impl<'a> PartView<'a> {
         row: &[u8; ROW],
         mut sink: impl FnMut(Place) -> bool,
     ) -> Result<(), EntryError> {
-        let row = Row::from_bytes(row);
+        let row = Row::from_bytes(row).ok_or(EntryError::Damaged)?;
         let mut bits = BitReader::at(self.stream, u64::from(row.bit));
         let rays = self.count.saturating_sub(number * BLOCK_RAYS).min(BLOCK_RAYS);
         let mut suffix = row.suffix;
