@@ -52,7 +52,8 @@ impl Ignored {
 /// What the object at `key` is, given the watched prefix.
 #[must_use]
 pub fn classify(key: &str, prefix: &str) -> KeyClass {
-    let Some(path) = key.strip_prefix(prefix) else {
+    // A record of ours is no batch even where the prefix covers it: else each would bring the next.
+    let Some(path) = key.strip_prefix(prefix).filter(|_| !key.starts_with(SOURCE_RECORDS)) else {
         return KeyClass::Ignored(Ignored::OtherPrefix);
     };
     if path.is_empty() || path.ends_with('/') {
