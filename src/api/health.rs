@@ -1,4 +1,6 @@
-//! `GET /healthz`: up, and which settings are missing. It needs no token, so it tells nothing else.
+//! `GET /healthz`: up, and which settings are missing.
+//!
+//! What always holds: it needs no token, so it tells nothing else, and asks nothing of the world.
 
 use serde::Serialize;
 
