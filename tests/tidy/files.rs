@@ -1,0 +1,86 @@
+//! What every file is like.
+
+use super::{core_sources, files, regex};
+
+/// Most lines of a file of code.
+const MAX_LINES: usize = 500;
+
+#[test]
+fn every_file_of_code_opens_with_what_it_is() {
+    for file in files("").into_iter().filter(super::File::is_code) {
+        let mut lines = file.text.lines().skip_while(|line| line.starts_with("#!/"));
+        let first = lines.next().unwrap_or_default();
+        let opening = if file.has_extension("rs") {
+            first.strip_prefix("//! ")
+        } else {
+            ["// ", "# ", "\"\"\"", "/** "].iter().find_map(|mark| first.strip_prefix(mark))
+        };
+        assert!(opening.is_some_and(|words| words.len() > 10), "{} opens with {first:?}", file.path);
+    }
+}
+
+#[test]
+fn every_source_says_what_always_holds() {
+    // The platform's shells say it once for the whole room, in its `mod.rs`.
+    for file in core_sources() {
+        let is_tests = file.path.ends_with("tests.rs") || file.path.contains("/tests/");
+        assert!(is_tests || file.text.contains("What always holds"), "{}", file.path);
+    }
+    assert!(super::text("src/platform/mod.rs").contains("What always holds"));
+}
+
+#[test]
+fn no_file_of_code_is_too_long_to_read() {
+    for file in files("").into_iter().filter(super::File::is_code) {
+        let lines = file.text.lines().count();
+        assert!(lines <= MAX_LINES, "{} has {lines} lines", file.path);
+    }
+}
+
+#[test]
+fn nothing_outside_of_tests_can_panic_by_its_own_words() {
+    let panics = regex(r"\.unwrap\(\)|\.expect\(|\b(panic|todo|unimplemented|unreachable)!");
+    for file in files("src").into_iter().filter(|file| file.has_extension("rs")) {
+        for (number, line) in file.code_lines() {
+            assert!(!panics.is_match(line), "{}:{number}: {line}", file.path);
+        }
+    }
+}
+
+#[test]
+fn tests_stand_at_the_end_of_their_file() {
+    for file in files("src").into_iter().filter(|file| file.has_extension("rs")) {
+        let mut lines = file.text.lines().skip_while(|line| !line.starts_with("#[cfg(test)]")).skip(1);
+        let module = lines.next();
+        assert!(module.is_none_or(|line| line == "mod tests {" || line == "mod tests;"), "{}", file.path);
+        let behind = lines.skip_while(|line| *line != "}").skip(1).find(|line| !line.is_empty());
+        assert!(module == Some("mod tests;") || behind.is_none(), "{}: {behind:?} behind the tests", file.path);
+    }
+}
+
+#[test]
+fn no_file_names_a_place_of_one_machine_or_a_package_host() {
+    let place = regex(r#"(?:^|[\s"'`(=:\[])/(?:work|root|home|tmp|Users)/"#);
+    let host = regex(r#"https?://([^/\s"'`<>)]+)"#);
+    let package_host = regex(r"registry|mirror|artifactory|nexus|proxy|pypi|npmjs|crates\.io|debian|rust-lang\.org");
+    for file in files("") {
+        for (number, line) in (1..).zip(file.text.lines()) {
+            assert!(!place.is_match(line), "{}:{number}: {line:.200}", file.path);
+            let hosts = host.captures_iter(line).map(|found| found[1].to_owned());
+            for host in hosts {
+                assert!(!package_host.is_match(&host), "{}:{number}: {host}", file.path);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_rule_that_is_broken_is_seen() {
+    let file = super::File {
+        path: "src/x.rs".into(),
+        text: "//! x\nlet a = b.unwrap();\n// c.unwrap()\n#[cfg(test)]\nmod tests {\n d.unwrap()\n}\n".into(),
+    };
+    let lines: Vec<usize> =
+        file.code_lines().filter(|(_, line)| line.contains("unwrap")).map(|(number, _)| number).collect();
+    assert_eq!(lines, [2]);
+}

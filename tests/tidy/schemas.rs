@@ -1,0 +1,86 @@
+//! The contracts in `schemas/` and the code say the same.
+
+use raydex::batch::R2Event;
+use raydex::config::SETTINGS;
+use serde_json::{Map, Value};
+
+use super::json;
+
+#[test]
+fn the_settings_are_the_ones_of_the_code() {
+    let schema = json("schemas/config.json");
+    let settings = schema["settings"].as_array().unwrap();
+    assert_eq!(settings.len(), SETTINGS.len());
+    for (described, setting) in settings.iter().zip(SETTINGS) {
+        assert_eq!(described["name"], setting.name);
+        assert_eq!(described["secret"], setting.secret, "{}", setting.name);
+        assert_eq!(described["default"].as_str(), setting.default, "{}", setting.name);
+        assert!(described["description"].as_str().unwrap().ends_with('.'), "{}", setting.name);
+        assert_eq!(described.as_object().unwrap().len(), 4, "{}", setting.name);
+    }
+}
+
+/// The properties of a JSON Schema's object, and which of them must be there.
+fn properties(schema: &Value) -> (&Map<String, Value>, Vec<&str>) {
+    let required = schema["required"].as_array().unwrap().iter().map(|name| name.as_str().unwrap()).collect();
+    (schema["properties"].as_object().unwrap(), required)
+}
+
+fn examples(schema: &Value) -> &[Value] {
+    schema["examples"].as_array().unwrap()
+}
+
+fn parses(event: &Value) -> bool {
+    R2Event::parse(&event.to_string()).is_ok()
+}
+
+#[test]
+fn the_examples_of_an_event_are_events() {
+    let schema = json("schemas/r2_event.json");
+    let actions = schema["properties"]["action"]["enum"].as_array().unwrap();
+    let mut seen = Vec::new();
+    for example in examples(&schema) {
+        let event = R2Event::parse(&example.to_string()).unwrap();
+        assert_eq!(example["object"]["key"], event.object.key);
+        assert_eq!(example["object"].get("eTag").is_some(), event.brings_object(), "{example}");
+        assert!(actions.contains(&example["action"]));
+        seen.push(example["action"].clone());
+    }
+    assert!(actions.iter().all(|action| seen.contains(action)), "an example for each action");
+}
+
+#[test]
+fn the_members_of_an_event_are_the_ones_that_are_read() {
+    let schema = json("schemas/r2_event.json");
+    let event = R2Event { account: Some("a".into()), ..R2Event::put_object("b", "k", 1, "e", 0) };
+    let event = serde_json::to_value(event).unwrap();
+    // A copy's source is in the contract, and stepped over.
+    let stepped_over = ["copySource"];
+    for (schema, read) in [(&schema, &event), (&schema["properties"]["object"], &event["object"])] {
+        let described = properties(schema).0.keys().filter(|name| !stepped_over.contains(&name.as_str()));
+        let mut read: Vec<&String> = read.as_object().unwrap().keys().collect();
+        let mut described: Vec<&String> = described.collect();
+        read.sort();
+        described.sort();
+        assert_eq!(described, read);
+    }
+}
+
+#[test]
+fn just_the_required_members_of_an_event_must_be_there() {
+    let schema = json("schemas/r2_event.json");
+    let example = &examples(&schema)[0];
+    assert!(parses(example));
+    let (members, required) = properties(&schema);
+    for name in members.keys() {
+        let mut without = example.clone();
+        without.as_object_mut().unwrap().remove(name);
+        assert_eq!(parses(&without), !required.contains(&name.as_str()), "without {name}");
+    }
+    let (members, required) = properties(&schema["properties"]["object"]);
+    for name in members.keys() {
+        let mut without = example.clone();
+        without["object"].as_object_mut().unwrap().remove(name);
+        assert_eq!(parses(&without), !required.contains(&name.as_str()), "without object.{name}");
+    }
+}
