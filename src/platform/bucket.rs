@@ -1,4 +1,6 @@
 //! The bucket over R2.
+//!
+//! What always holds: an object is read as a stream; a put that the bucket refused is an error, never a success.
 
 use worker::{Bucket as R2, MultipartUpload, Object, UploadedPart};
 

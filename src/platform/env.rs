@@ -1,4 +1,6 @@
 //! The names of the bindings, and what hangs on them. `wrangler.toml` spells them too; a test compares the two.
+//!
+//! What always holds: no other file spells a binding's name; a binding that is missing is an error, not a trap.
 
 use worker::{Env, Result};
 

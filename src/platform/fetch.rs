@@ -1,4 +1,7 @@
 //! The HTTP entry point: the platform's request to the core's, the core's reply to the platform's.
+//!
+//! What always holds: every request is answered by `api::answer`, whose reply is passed on unchanged; `HEAD` has no
+//! body.
 
 use worker::{Context, Env, Headers, Method, Request, Response, ResponseBuilder, Result, event};
 

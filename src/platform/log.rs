@@ -1,4 +1,6 @@
 //! The log: one line of JSON per event, as the platform collects it.
+//!
+//! What always holds: a line carries no bytes of a log record, no token, and nothing of a request but its outcome.
 
 use serde::Serialize;
 use worker::{Date, console_error, console_log};

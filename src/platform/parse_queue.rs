@@ -1,4 +1,6 @@
 //! The producer of `parse-queue`.
+//!
+//! What always holds: a message has the form of R2's own events, so that one consumer reads both.
 
 use worker::Queue;
 

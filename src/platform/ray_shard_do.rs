@@ -4,7 +4,7 @@
 //! (`index/shard.rs` has the tables, `index/entry.rs` the bytes).
 //! *Called by*: ingest (`put`, `forget`) and lookup (`find`), by `POST /{call}` with the bodies of `index/calls.rs`;
 //! answers are JSON with 200, or plain words with 500, and nothing has changed then.
-//! *Always*: one entry per object key, that of the newest version offered. Every call runs without an `await`, so
+//! *What always holds*: one entry per object key, that of the newest version offered. Every call runs without an `await`, so
 //! no other call can come between its statements, and each write is one `transactionSync`, so a call that fails
 //! half-way leaves nothing.
 

@@ -1,4 +1,6 @@
 //! Bodies as the core reads them.
+//!
+//! What always holds: an empty piece is never handed on; a body that is dropped early is cancelled.
 
 use futures_util::StreamExt;
 use worker::ByteStream;
