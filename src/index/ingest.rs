@@ -11,7 +11,7 @@ use std::ops::ControlFlow;
 use futures_util::{StreamExt, TryStreamExt, stream};
 
 use super::build::ShardEntry;
-use super::calls::{self, Forget, Forgotten, ObjectVersion, Put, PutAnswer, ShardCall, to_json};
+use super::calls::{self, Forget, Forgotten, Kept, ObjectVersion, Put, PutAnswer, ShardCall, to_json};
 use super::source::{self, SourceRecord};
 use super::{Counts, IndexBuilder, ShardName};
 use crate::backend::{BackendError, Bucket, Bytes, ObjectHead, Shards};
@@ -37,6 +37,8 @@ pub enum Outcome {
     },
     /// This version is in the index already; nothing was done.
     AlreadyIndexed,
+    /// Another reader has indexed a newer version meanwhile; nothing of this one is left.
+    Superseded,
     /// It is no batch; the reason is in its record.
     SetAside(BatchError),
     /// There is no such object (any more).
@@ -66,8 +68,13 @@ pub async fn ingest(
         Ok((totals, entries, counts)) => {
             let names: Vec<ShardName> = entries.iter().map(|entry| entry.shard).collect();
             let packed = entries.iter().flat_map(|entry| &entry.parts).map(|part| part.bytes.len() as u64).sum();
-            let rows_written = put_all(shards, &object, entries).await?;
             let kept: Vec<String> = names.iter().map(ToString::to_string).collect();
+            let Some(rows_written) = put_all(shards, &object, entries).await? else {
+                // Some shards knew of the newer version, others may hold this one now.
+                let own = ObjectVersion { uploaded_ms: object.uploaded_ms + 1, ..object };
+                forget_all(shards, &own, kept.iter()).await?;
+                return Ok(Outcome::Superseded);
+            };
             forget_all(shards, &object, old.iter().filter(|name| !kept.contains(name))).await?;
             let record = SourceRecord::indexed(object, dataset, &names, totals, counts.clone(), now_ms);
             source::write(bucket, &record).await?;
@@ -125,16 +132,20 @@ fn feed(
     refused.map_or(Ok(()), Err)
 }
 
-/// Writes every entry to its shard; says how many rows that wrote.
-async fn put_all(shards: &impl Shards, object: &ObjectVersion, entries: Vec<ShardEntry>) -> Result<u64, BackendError> {
+/// Writes every entry to its shard; says how many rows that wrote, or `None` where a shard has a newer version.
+async fn put_all(
+    shards: &impl Shards,
+    object: &ObjectVersion,
+    entries: Vec<ShardEntry>,
+) -> Result<Option<u64>, BackendError> {
     stream::iter(entries)
         .map(async |ShardEntry { shard, slots, parts }| {
             let put = Put { object: object.clone(), slots, parts };
             let answer: PutAnswer = calls::call(shards, &shard.to_string(), ShardCall::Put, put.to_body()).await?;
-            Ok(answer.rows_written)
+            Ok((answer.kept != Kept::Superseded).then_some(answer.rows_written))
         })
         .buffer_unordered(CONCURRENT_CALLS)
-        .try_fold(0, async |sum, rows| Ok(sum + rows))
+        .try_fold(Some(0), async |sum: Option<u64>, rows| Ok(sum.zip(rows).map(|(sum, rows)| sum + rows)))
         .await
 }
 

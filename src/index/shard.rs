@@ -13,7 +13,7 @@
 use super::calls::{Candidate, Find, Forget, Forgotten, Found, Kept, ObjectVersion, Put, PutAnswer, ShardCall};
 use super::calls::{from_json, to_json};
 use super::entry::PartView;
-use super::odd;
+use super::odd::{self, KIND_ODD};
 use crate::backend::{BackendError, Sql, SqlRow, SqlValue};
 use crate::limits::SQL_BLOB_MAX;
 use crate::record::{RayId, RayKey};
@@ -69,8 +69,8 @@ pub const fn slot_of(suffix: u64) -> u8 {
 
 /// Keeps an entry, unless this version of the object or a newer one is there.
 fn put(sql: &impl Sql, put: &Put) -> Result<PutAnswer, BackendError> {
-    if put.parts.iter().any(|part| part.bytes.len() > SQL_BLOB_MAX) {
-        return Err(BackendError::new("keeping an entry", "a part is larger than a row can be"));
+    for part in &put.parts {
+        check(&part.bytes).map_err(|why| BackendError::new("keeping an entry", why))?;
     }
     let mut answer = PutAnswer { kept: Kept::Stored, rows_written: 0 };
     sql.transaction(&mut || {
@@ -90,6 +90,18 @@ fn put(sql: &impl Sql, put: &Put) -> Result<PutAnswer, BackendError> {
         Ok(())
     })?;
     Ok(answer)
+}
+
+/// Whether a part can be kept: one that cannot be read would make every lookup near it fail.
+fn check(part: &[u8]) -> Result<(), String> {
+    if part.len() > SQL_BLOB_MAX {
+        return Err("a part is larger than a row can be".into());
+    }
+    let read = match part.get(1) {
+        Some(&KIND_ODD) => odd::spans_of(part, "").map(drop),
+        _ => PartView::open(part).map(drop),
+    };
+    read.map_err(|error| error.to_string())
 }
 
 /// Writes the rows of an entry; says how many that were.

@@ -14,7 +14,7 @@ use crate::limits::PARSE_RETRY_S;
 /// What to do with a message, and why. As JSON it is the message's one line in the log.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ParseVerdict {
-    /// The verdict's stable code: `indexed`, `already_indexed`, `gone`, `ignored`, `set_aside`, `bad_message`,
+    /// The verdict's stable code: `indexed`, `already_indexed`, `superseded`, `gone`, `ignored`, `set_aside`, `bad_message`,
     /// `failed`.
     pub verdict: &'static str,
     /// The stable code of the reason, where there is one.
@@ -113,6 +113,7 @@ fn verdict_of(outcome: Outcome, key: String) -> ParseVerdict {
             ParseVerdict { indexed: Some(indexed), ..ParseVerdict::new("indexed", key) }
         }
         Outcome::AlreadyIndexed => ParseVerdict::new("already_indexed", key),
+        Outcome::Superseded => ParseVerdict::new("superseded", key),
         Outcome::Gone => ParseVerdict::new("gone", key),
         Outcome::SetAside(why) => ParseVerdict::new("set_aside", key).because(why.code(), Some(why.to_string())),
     }

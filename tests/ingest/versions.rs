@@ -152,3 +152,17 @@ fn records_far_from_their_rays_time_are_counted() {
     let (_, outcome) = fakes.index(KEY, DATASET, &ndjson([line(0), line(5000), line(5001), line(-5001), line(-5000)]));
     assert_eq!(counts(outcome).clock_skewed, 2);
 }
+
+#[test]
+fn a_slow_reader_of_an_older_version_leaves_nothing_behind() {
+    let fakes = Fakes::new();
+    fakes.index(KEY, DATASET, &object(&[3]));
+    fakes.index(KEY, DATASET, &object(&[1, 2]));
+    let before = fakes.everything();
+    // The bucket as the slow one saw it: an older version, and no record yet.
+    let slow = Fakes { shards: fakes.shards.clone(), ..Fakes::with(KEY, &object(&[0, 1])) };
+    assert_eq!(slow.ingest(KEY, DATASET), Ok(Outcome::Superseded));
+    assert_eq!(fakes.everything(), before);
+    assert_eq!(slow.source_record(KEY), None);
+    assert_eq!(found(&fakes), [1, 2]);
+}

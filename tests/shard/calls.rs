@@ -174,3 +174,18 @@ fn equal_rays_in_two_parts_are_one_candidate() {
     shard.put(&put);
     assert_eq!(shard.find(&id(count)), [("a".to_owned(), (0..300).collect::<Vec<u32>>())]);
 }
+
+#[test]
+fn a_part_that_cannot_be_read_is_not_kept() {
+    let shard = Shard::new();
+    shard.put(&entry(version("a", "e1", 5), &[(1, 0)]));
+    let rows = shard.sql.rows();
+    for bytes in
+        [&b""[..], b"\x01", b"\x02\0\0\0\0\0\0\0\0\0\0\0", b"\x01\x01\0\0\x01\0\0\0\x05", &vec![1; SQL_BLOB_MAX + 1]]
+    {
+        let mut put = entry(version("b", "e1", 5), &[(1, 0)]);
+        put.parts[0].bytes = bytes.to_vec();
+        assert!(shard::answer(&shard.sql, "v1/put", &put.to_body()).is_err());
+        assert_eq!(shard.sql.rows(), rows);
+    }
+}
