@@ -45,7 +45,8 @@ export async function startRuntime(options = {}) {
     cf: false,
     telemetry: { enabled: false },
     log: await logOf(onLog),
-    handleStructuredLogs: (line) => onLog(parsedLog(line)),
+    // miniflare insists on no answer.
+    handleStructuredLogs: (line) => void onLog(parsedLog(line)),
     ...persistence(state),
     workers: [worker, observer(worker, deadLetters), ...doubles, plainBucket(worker, names)],
   });
