@@ -1,0 +1,29 @@
+//! The built Worker under the real runtime (workerd), driven over HTTP.
+//!
+//! What is tested here is what no native test can see: the bindings, the JavaScript face, SQLite inside of Durable
+//! Objects, streams, memory. Each file is a topic, and each test starts one runtime of its own
+//! (`local/harness.mjs`). They need `scripts/build`; without it they fail and say so.
+//!
+//! What always holds: no runtime outlives its test, and none reaches the network.
+
+#![cfg(test)]
+
+#[path = "worker/harness.rs"]
+mod harness;
+#[path = "worker/reply.rs"]
+mod reply;
+
+#[path = "worker/doors.rs"]
+mod doors;
+#[path = "worker/every_ray.rs"]
+mod every_ray;
+#[path = "worker/forms.rs"]
+mod forms;
+#[path = "worker/large.rs"]
+mod large;
+#[path = "worker/messages.rs"]
+mod messages;
+#[path = "worker/objects.rs"]
+mod objects;
+#[path = "worker/uploads.rs"]
+mod uploads;

@@ -1,0 +1,88 @@
+//! Messages of the queue: whatever they hold, each is judged alone.
+
+use serde_json::{Value, json};
+
+use super::forms::gzip;
+use super::harness::{Harness, event, event_of};
+
+const LINE: &str = r#"{"RayID":"a5e33aff24280fa2","EdgeStartTimestamp":1795301186425000000}"#;
+
+#[test]
+fn a_message_of_no_known_shape_is_acked_alone() {
+    let harness = Harness::start();
+    let good = event(&harness.put("logs/good.log.gz", &gzip(LINE.as_bytes())));
+    let shapes = [
+        Value::Null,
+        json!("logs/good.log.gz"),
+        json!(7),
+        json!(true),
+        json!([]),
+        json!([good]),
+        json!({}),
+        json!({ "event": good }),
+        json!({ "object": { "key": 3 } }),
+        json!({ "action": "PutObject", "bucket": "cdn-logs-raw" }),
+        json!({ "action": "PutObject", "bucket": "cdn-logs-raw", "object": { "key": "" } }),
+        json!({ "action": "PutObject", "bucket": "cdn-logs-raw", "object": null }),
+    ];
+    for shape in &shapes {
+        let parsed = harness.parse(&[shape.clone(), good.clone(), shape.clone()]);
+        assert_eq!(parsed.acked, [true; 3], "{shape}");
+        assert_eq!(parsed.messages[0]["verdict"], "bad_message", "{shape}");
+        let verdict = parsed.messages[1]["verdict"].as_str().unwrap();
+        assert!(["indexed", "already_indexed"].contains(&verdict), "{shape}: {verdict}");
+    }
+    assert_eq!(harness.native("http_requests", "a5e33aff24280fa2").text(), format!("{LINE}\n"));
+    // The same through the broker: nothing comes again, nothing becomes a dead letter.
+    let before = harness.log().len();
+    for shape in &shapes {
+        harness.enqueue(shape);
+    }
+    harness.wait_for("every message", || {
+        let log = harness.log();
+        let seen = log[before..].iter().filter(|line| line["event"] == "parse_message").count();
+        (seen == shapes.len()).then_some(())
+    });
+    assert_eq!(harness.dead_letters(), [] as [Value; 0]);
+}
+
+#[test]
+fn what_is_no_batch_is_counted_in_the_line_of_the_batch() {
+    let harness = Harness::start();
+    let object = |key: &str| harness.put(key, b"x");
+    let parsed = harness.parse(&[
+        event_of("DeleteObject", &json!({ "key": "logs/a.log.gz" })),
+        event_of("LifecycleDeletion", &json!({ "key": "logs/b.log.gz" })),
+        event(&object("processed/c.log.gz")),
+        event(&object("logs/ownership-challenge-1a2b.txt")),
+        event(&object("logs/http_requests/20260328/test.txt.gz")),
+        event(&object("logs/20260328/")),
+        event(&json!({ "key": "logs/gone.log.gz", "size": 3, "etag": "e" })),
+        event_of("CopyObject", &harness.put("logs/copy.log.gz", &gzip(LINE.as_bytes()))),
+    ]);
+    assert_eq!(parsed.acked, [true; 8]);
+    assert_eq!(parsed.batch["messages"], 8);
+    let verdicts = json!({
+        "ignored:no_new_object": 2, "ignored:other_prefix": 1, "ignored:logpush_check": 2, "ignored:folder": 1,
+        "gone": 1, "indexed": 1,
+    });
+    assert_eq!(parsed.batch["verdicts"], verdicts);
+}
+
+#[test]
+fn messages_of_another_queue_are_never_acked() {
+    let harness = Harness::start();
+    let good = event(&harness.put("logs/good.log.gz", &gzip(LINE.as_bytes())));
+    for queue in ["send-queue", "parse-dlq", "whatever"] {
+        let answer = harness.dispatch(queue, &[good.clone(), Value::Null]);
+        assert_eq!(answer["outcome"], "ok", "{answer}");
+        assert_eq!(answer["retryAll"], true, "{answer}");
+        assert!(answer["verdicts"].as_array().unwrap().iter().all(|verdict| verdict["acked"] == false), "{answer}");
+    }
+    let said = harness.wait_for("the log", || {
+        let log = harness.log();
+        let said = log.iter().filter(|line| line["event"] == "unknown_queue").count();
+        (said == 3).then_some(log)
+    });
+    assert!(said.iter().all(|line| line["event"] != "parse_message"));
+}
