@@ -9,6 +9,7 @@
 // (guard.mjs); what the Worker logs reaches `onLog` as objects.
 import fs from "node:fs";
 import path from "node:path";
+import readline from "node:readline";
 import { fileURLToPath } from "node:url";
 import { faultyBucket, untouchables } from "./doubles.mjs";
 import { forgetEnded, guardWorkerd } from "./guard.mjs";
@@ -45,8 +46,8 @@ export async function startRuntime(options = {}) {
     cf: false,
     telemetry: { enabled: false },
     log: await logOf(onLog),
-    // miniflare insists on no answer.
-    handleStructuredLogs: (line) => void onLog(parsedLog(line)),
+    structuredWorkerdLogs: true,
+    handleRuntimeStdio: (...streams) => streams.forEach((stream) => readLog(stream, onLog)),
     ...persistence(state),
     workers: [worker, observer(worker, deadLetters), ...doubles, plainBucket(worker, names)],
   });
@@ -211,15 +212,24 @@ function observer({ compatibilityDate, queueConsumers }, deadLetters) {
   };
 }
 
-/** A line of the runtime's output as an object: the Worker logs JSON, everything else becomes `message`. */
-function parsedLog({ level, message }) {
+/** Hands every line of a stream to `onLog`. */
+function readLog(stream, onLog) {
+  readline.createInterface(stream).on("line", (line) => onLog(parsedLog(line)));
+}
+
+/** A line of the runtime's output: of the Worker's JSON the object, of everything else the words. */
+function parsedLog(line) {
+  const { level = "warn", message = line } = objectIn(line) ?? {};
+  const own = objectIn(message);
+  return typeof own?.event === "string" ? own : { level, event: "runtime", message };
+}
+
+function objectIn(text) {
   try {
-    const line = JSON.parse(message);
-    if (line && typeof line.event === "string") return line;
+    return JSON.parse(text);
   } catch {
-    // Not the Worker's own.
+    return undefined;
   }
-  return { level, event: "runtime", message };
 }
 
 /** miniflare's own words, from warnings upward. */
