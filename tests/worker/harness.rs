@@ -24,10 +24,11 @@ const STEP: Duration = Duration::from_millis(20);
 /// A Worker that runs, and the server that controls it.
 pub(crate) struct Harness {
     child: Child,
-    /// Keeps its connections.
+    /// Takes a new connection for each request: the runtime closes one whose body was not read, or whose answer
+    /// took seconds of CPU, and the next request on it would fail.
     agent: Agent,
-    /// Takes a new one each time: the Worker may answer before it has read a body, and then closes it.
-    single: Agent,
+    /// Keeps its connections, for many quick requests.
+    keeping: Agent,
     /// Where the Worker answers.
     pub worker: String,
     control: String,
@@ -67,8 +68,8 @@ impl Harness {
         let mut line = String::new();
         let said = BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line);
         let config = || Agent::config_builder().http_status_as_error(false);
-        let (agent, single) = (config().build().new_agent(), config().max_idle_connections(0).build().new_agent());
-        let mut harness = Self { child, agent, single, worker: String::new(), control: String::new() };
+        let (agent, keeping) = (config().max_idle_connections(0).build().new_agent(), config().build().new_agent());
+        let mut harness = Self { child, agent, keeping, worker: String::new(), control: String::new() };
         said.unwrap();
         let ready: Value = serde_json::from_str(&line).expect("the harness says where it is");
         assert!(ready["error"].is_null(), "{}", ready["error"].as_str().unwrap_or_default());
@@ -112,6 +113,12 @@ impl Harness {
         self.get(&format!("/v1/rays/{ray}?format=native&dataset={dataset}"))
     }
 
+    /// The same over a connection that is kept.
+    pub(crate) fn native_again(&self, dataset: &str, ray: &str) -> Reply {
+        let url = format!("{}/v1/rays/{ray}?format=native&dataset={dataset}", self.worker);
+        Reply::of(self.keeping.get(url).header("authorization", format!("Bearer {TOKEN}")).call())
+    }
+
     /// A request to the control server, which must do it.
     fn ask(&self, method: &str, path: &str, body: &[u8]) -> Reply {
         let reply = self.request(&format!("{}{path}", self.control), method, &[], body);
@@ -125,9 +132,8 @@ impl Harness {
             request = request.header(*name, *value);
         }
         Reply::of(match method {
-            "GET" | "HEAD" => self.agent.run(request.body(()).unwrap()),
-            "DELETE" => self.single.run(request.body(()).unwrap()),
-            _ => self.single.run(request.body(body).unwrap()),
+            "GET" | "HEAD" | "DELETE" => self.agent.run(request.body(()).unwrap()),
+            _ => self.agent.run(request.body(body).unwrap()),
         })
     }
 
