@@ -3,6 +3,13 @@
 //! `platform` implements them over R2, Queues and Durable Objects; the tests over memory and SQLite. Each
 //! trait states what its calls mean, not just their types.
 //!
+//! The compiler is the wall: the runtime's crate is a dependency of wasm32 alone, so that native code which names
+//! it does not compile.
+//!
+//! ```compile_fail,E0432
+//! use worker::Env;
+//! ```
+//!
 //! What always holds: an error of a backend says nothing about whether the effect happened; every effect here
 //! may be asked for again with the same result.
 
