@@ -51,6 +51,39 @@ pub trait Bytes {
     fn next(&mut self) -> impl Future<Output = Result<Option<Vec<u8>>, BackendError>>;
 }
 
+/// A body that must be as long as the bucket says its object is.
+///
+/// A connection that breaks must not look like an object that was written so: the end of a body that is shorter
+/// or longer is an error. Whoever stops before the end asks for none.
+#[derive(Debug)]
+pub struct WholeBody<B> {
+    body: B,
+    size: u64,
+    received: u64,
+}
+
+impl<B: Bytes> WholeBody<B> {
+    /// The body of an object of `size` bytes.
+    pub const fn new(body: B, size: u64) -> Self {
+        Self { body, size, received: 0 }
+    }
+}
+
+impl<B: Bytes> Bytes for WholeBody<B> {
+    async fn next(&mut self) -> Result<Option<Vec<u8>>, BackendError> {
+        let piece = self.body.next().await?;
+        let Self { received, size, .. } = self;
+        match &piece {
+            Some(piece) => *received += piece.len() as u64,
+            None if received != size => {
+                return Err(BackendError::new("reading an object", format!("{received} bytes came of {size}")));
+            }
+            None => {}
+        }
+        Ok(piece)
+    }
+}
+
 /// An upload in parts: nothing is visible until it is completed.
 pub trait Upload {
     /// Adds the next part. All but the last are [`crate::limits::UPLOAD_PART`] bytes.

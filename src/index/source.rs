@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::calls::ObjectVersion;
 use super::{Counts, ShardName};
-use crate::backend::{BackendError, Bucket, Bytes};
+use crate::backend::{BackendError, Bucket, Bytes, WholeBody};
 use crate::batch::{BatchError, Totals, source_record_key};
 use crate::record::Dataset;
 use crate::time;
@@ -98,7 +98,8 @@ impl SourceRecord {
 /// # Errors
 /// [`BackendError`] where the bucket cannot be asked.
 pub async fn read(bucket: &impl Bucket, key: &str) -> Result<Option<SourceRecord>, BackendError> {
-    let Some((_, mut body)) = bucket.get(&source_record_key(key)).await? else { return Ok(None) };
+    let Some((head, body)) = bucket.get(&source_record_key(key)).await? else { return Ok(None) };
+    let mut body = WholeBody::new(body, head.size);
     let mut json = Vec::new();
     while let Some(piece) = body.next().await? {
         json.extend_from_slice(&piece);

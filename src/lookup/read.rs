@@ -9,9 +9,10 @@
 use std::ops::ControlFlow;
 
 use super::{Cost, FoundRecord, Lookup};
-use crate::backend::{BackendError, Bucket, Bytes};
+use crate::backend::{BackendError, Bucket, Bytes, WholeBody};
 use crate::batch::{BatchError, BatchReader, Line};
 use crate::index::Candidate;
+use crate::index::calls::ObjectVersion;
 use crate::limits::{LOOKUP_BYTES, LOOKUP_RECORDS, SPAN_BYTES};
 use crate::record::{Dataset, RayKey, read_key};
 
@@ -24,8 +25,9 @@ pub(super) async fn read(
 ) -> Result<Lookup, BackendError> {
     let where_to_look = Scan { dataset, key, spans: Some(&candidate.spans) };
     let first = scan(bucket, &candidate, &where_to_look).await?;
-    let full_scan_is_due = first.records.is_empty() && first.objects_gone + first.objects_unreadable == 0;
-    if !full_scan_is_due || first.cost.full_scans > 0 {
+    let unavailable = first.objects_gone + first.objects_unreadable > 0;
+    let was_full = first.cost.full_scans > 0;
+    if !first.records.is_empty() || unavailable || was_full {
         return Ok(first);
     }
     let second = scan(bucket, &candidate, &Scan { spans: None, ..where_to_look }).await?;
@@ -60,7 +62,7 @@ impl Scan<'_> {
 /// Reads the object once.
 async fn scan(bucket: &impl Bucket, candidate: &Candidate, scan: &Scan<'_>) -> Result<Lookup, BackendError> {
     let mut found = Lookup::default();
-    let Some((head, mut body)) = bucket.get(&candidate.object.key).await? else {
+    let Some((head, body)) = bucket.get(&candidate.object.key).await? else {
         found.objects_gone = 1;
         return Ok(found);
     };
@@ -70,7 +72,7 @@ async fn scan(bucket: &impl Bucket, candidate: &Candidate, scan: &Scan<'_>) -> R
     (object.etag, object.size, object.uploaded_ms) = (head.etag, head.size, head.uploaded_ms);
     let mut gathering = Gathering { scan, object, records: Vec::new(), bytes: 0, truncated: false };
     let mut reader = BatchReader::default();
-    let outcome = gathering.read_all(&mut reader, &mut body, head.size).await?;
+    let outcome = gathering.read_all(&mut reader, WholeBody::new(body, head.size)).await?;
     let totals = reader.totals();
     if outcome.is_err() {
         found.objects_unreadable = 1;
@@ -90,7 +92,7 @@ async fn scan(bucket: &impl Bucket, candidate: &Candidate, scan: &Scan<'_>) -> R
 /// The lines found so far.
 struct Gathering<'a> {
     scan: Scan<'a>,
-    object: crate::index::calls::ObjectVersion,
+    object: ObjectVersion,
     records: Vec<FoundRecord>,
     bytes: usize,
     truncated: bool,
@@ -101,21 +103,14 @@ impl Gathering<'_> {
     async fn read_all(
         &mut self,
         reader: &mut BatchReader,
-        body: &mut impl Bytes,
-        size: u64,
+        mut body: impl Bytes,
     ) -> Result<Result<(), BatchError>, BackendError> {
-        let mut received = 0;
         while let Some(piece) = body.next().await? {
-            received += piece.len() as u64;
             match reader.push(&piece, |line| self.line(line)) {
                 Ok(ControlFlow::Continue(())) => {}
                 Ok(ControlFlow::Break(())) => return Ok(Ok(())),
                 Err(why) => return Ok(Err(why)),
             }
-        }
-        // A connection that breaks must not look like a batch that lacks the ray, or like a damaged one.
-        if received != size {
-            return Err(BackendError::new("reading an object", format!("{received} bytes came of {size}")));
         }
         Ok(reader.finish(|line| self.line(line)).map(drop))
     }
