@@ -45,21 +45,14 @@ pub async fn answer<B: Bucket, S: Shards, Q: ParseQueue, C: Fn() -> i64>(
     world: &World<'_, B, S, Q, C>,
     request: Request<impl Bytes>,
 ) -> Reply {
-    let (route, argument) = match route(&request.method, &request.path) {
-        Ok(found) => found,
-        Err(problem) => return problem.into(),
+    let reply = async {
+        let (route, argument) = route(&request.method, &request.path)?;
+        let admitted = || auth::admit(config, request.authorization.as_deref());
+        match route {
+            Route::Health => Ok(health::answer(config)),
+            Route::Ray => rays::answer(admitted()?, world, &request, &argument).await,
+            Route::Ingest => ingest::answer(admitted()?, world, request, &argument).await,
+        }
     };
-    if route == Route::Health {
-        return health::answer(config);
-    }
-    let Ok(config) = config else { return problems::not_configured().into() };
-    if !auth::is_allowed(config, request.authorization.as_deref()) {
-        return problems::unauthorized().into();
-    }
-    let reply = match route {
-        Route::Ray => rays::answer(config, world, &request, &argument).await,
-        Route::Ingest => ingest::answer(config, world, request, &argument).await,
-        Route::Health => Ok(health::answer(&Ok(config.clone()))),
-    };
-    reply.unwrap_or_else(Reply::from)
+    reply.await.unwrap_or_else(Reply::from)
 }
