@@ -6,6 +6,7 @@
 //! part of a message.
 
 use crate::render::PartnerOptions;
+use crate::render::partner::OptionsError;
 
 /// The SHA-256 of the token that callers must send, in 64 hexadecimal digits.
 pub const TOKEN_SETTING: &str = "API_TOKEN_SHA256";
@@ -109,8 +110,9 @@ fn prefix(value: String) -> Result<String, ConfigFault> {
 
 fn partner(get: &impl Fn(&str) -> Option<String>) -> Result<PartnerOptions, ConfigFault> {
     let (tenant, country) = (value(get, TENANT_SETTING)?, value(get, COUNTRY_SETTING)?);
-    PartnerOptions::new(&tenant, &country).map_err(|_| {
-        ConfigFault::Invalid("PARTNER_TENANT or PARTNER_UNKNOWN_COUNTRY", "is not usable in a partner line")
+    PartnerOptions::new(&tenant, &country).map_err(|error| match error {
+        OptionsError::Tenant => ConfigFault::Invalid(TENANT_SETTING, "has control characters"),
+        OptionsError::Country => ConfigFault::Invalid(COUNTRY_SETTING, "is no code of two capital letters"),
     })
 }
 

@@ -15,15 +15,13 @@ use serde::Serialize;
 use super::reply::{JSON, Reply};
 use super::{Problem, Request, World, problems};
 use crate::backend::{BackendError, Bucket, Bytes, ObjectHead, ParseQueue, Shards, Upload};
-use crate::batch::{BUCKET_NAME, BatchReader, Line, R2Event, batch_key};
+use crate::batch::{BUCKET_NAME, BatchReader, GZIP_MAGIC, Line, R2Event, batch_key};
 use crate::config::Config;
 use crate::limits::{INGEST_MAX, TEST_UPLOAD_MAX, UPLOAD_PART};
 use crate::record::Dataset;
 
 /// What Logpush uploads when a job is created.
 const TEST_CONTENT: &[u8] = br#"{"content":"tests"}"#;
-/// First byte of gzip; no text begins with it.
-const GZIP_MAGIC: u8 = 0x1f;
 /// Level for plain bodies: the one that Logpush's own files look like.
 const LEVEL: Compression = Compression::new(6);
 

@@ -13,8 +13,8 @@ use flate2::{Decompress, FlushDecompress, Status};
 use super::BatchError;
 use crate::limits::{INFLATE_CHUNK, MAX_INFLATED, MAX_RATIO, RATIO_FREE};
 
-/// First byte of a gzip member.
-const GZIP_MAGIC: u8 = 0x1f;
+/// First byte of a gzip member; no text begins with it.
+pub const GZIP_MAGIC: u8 = 0x1f;
 /// The largest window that deflate has, as a power of two.
 const WINDOW_BITS: u8 = 15;
 

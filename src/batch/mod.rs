@@ -12,7 +12,7 @@ mod reader;
 
 pub use error::BatchError;
 pub use event::{EventError, R2Event};
-pub use inflate::{Inflater, Totals};
+pub use inflate::{GZIP_MAGIC, Inflater, Totals};
 pub use key::{BUCKET_NAME, Ignored, KeyClass, batch_key, classify, source_record_key};
 pub use lines::{Line, LineSplitter};
 pub use reader::BatchReader;

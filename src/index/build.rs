@@ -82,14 +82,13 @@ impl IndexBuilder {
             return Err(BatchError::TooManyLines);
         }
         let span = line.offset() / SPAN_BYTES;
-        let read = match line {
-            Line::Text { bytes, .. } => read_key(self.dataset, bytes),
-            Line::TooLong { .. } => Err(RecordError::TooLong),
+        let (bytes, read) = match line {
+            Line::Text { bytes, .. } => (bytes, read_key(self.dataset, bytes)),
+            Line::TooLong { .. } => (&[][..], Err(RecordError::TooLong)),
         };
-        match (read, line) {
-            (Ok(key), _) => self.record(key, span),
-            (Err(why), Line::Text { bytes, .. }) => self.reject(why, bytes),
-            (Err(why), Line::TooLong { .. }) => self.reject(why, &[]),
+        match read {
+            Ok(key) => self.record(key, span),
+            Err(why) => self.reject(why, bytes),
         }
     }
 
