@@ -1,6 +1,6 @@
 //! raydex: paste a Ray ID, get the request's log line back.
 //!
-//! One Cloudflare Worker over the Logpush batches in your own R2 bucket. Two stories run through
+//! One Cloudflare Worker over the Logpush batches in your own R2 bucket. Three stories run through
 //! this crate, and the rooms below stand in the order in which data flows through them; a room
 //! imports only what stands before it (held by `tests/tidy.rs`).
 //!
@@ -8,6 +8,8 @@
 //!   [`record`] reads each line's key → [`index`] packs the rays into one entry per shard.
 //! * **Someone asks**: [`api`] → [`lookup`] asks the one shard that the ray's own bits name →
 //!   [`batch`] inflates the object → the line, checked to carry that ray → [`render`].
+//! * **A partner gets the lines**: [`render`] writes them → [`partner`] says where they go, how a delivery is
+//!   signed, and what the answer means.
 //!
 //! What always holds: nothing outside `platform` names the Workers runtime; bytes → lines →
 //! records is synchronous; time, randomness and configuration are arguments; no data makes the
@@ -27,6 +29,8 @@ pub mod index;
 pub mod lookup;
 
 pub mod render;
+
+pub mod partner;
 
 pub mod config;
 

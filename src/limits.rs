@@ -102,6 +102,18 @@ pub const TEST_UPLOAD_MAX: usize = 512;
 /// R2 had (67 minutes).
 pub const PARSE_RETRY_S: [u32; 2] = [60, 5_400];
 
+/// How long a signature to the partner holds, in seconds: the contract's figure. A send that takes a minute and
+/// clocks that are apart by four still fit.
+pub const SIGNATURE_S: i64 = 300;
+
+/// How many random numbers a signature can have: 0 to 99,999. An isolate sends some ten deliveries a second, so
+/// they last for any second that there will be.
+pub const SIGNATURE_NUMBERS: u32 = 100_000;
+
+/// Shortest and longest wait that a partner's `Retry-After` is believed, in milliseconds. Less than a second is
+/// no wait; a day is how long an outage is ridden through, and a mistyped year must not stop deliveries.
+pub const RETRY_AFTER_MS: (u64, u64) = (1_000, 24 * 60 * 60 * 1_000);
+
 const _: () = assert!(RATIO_FREE < MAX_INFLATED);
 const _: () = assert!(INFLATE_CHUNK < MAX_LINE);
 const _: () = assert!(MAX_INFLATED / SPAN_BYTES < 1 << SPAN_BITS);

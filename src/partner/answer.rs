@@ -1,0 +1,189 @@
+//! What the partner's answer to a delivery means: one class for each status, which decides what follows.
+//!
+//! What always holds: every status has a class, and only a 2xx is a delivery; an answer that leaves open whether
+//! the body was stored is never taken for a refusal.
+
+use chrono::NaiveDateTime;
+
+use super::policy::ServerErrors;
+use crate::limits::RETRY_AFTER_MS;
+
+/// What an answer means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Class {
+    /// Stored.
+    Delivered,
+    /// The address leads elsewhere; a redirect is never followed, since the next host has not been vouched for.
+    Misconfigured,
+    /// This delivery is refused, and would be again.
+    Permanent,
+    /// This delivery is refused for its size.
+    TooLarge,
+    /// The signature is refused.
+    Auth,
+    /// The address takes no deliveries.
+    Configuration,
+    /// Not stored, and to be tried later.
+    Busy,
+    /// The partner failed, and stored nothing.
+    ServerError,
+    /// Nobody knows whether it was stored.
+    Unknown,
+}
+
+impl Class {
+    /// The stable code that counts, logs and stored rows name it by.
+    #[must_use]
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Delivered => "delivered",
+            Self::Misconfigured => "misconfigured",
+            Self::Permanent => "permanent",
+            Self::TooLarge => "too_large",
+            Self::Auth => "auth",
+            Self::Configuration => "configuration",
+            Self::Busy => "busy",
+            Self::ServerError => "server_error",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+/// The class of an answer with this status.
+#[must_use]
+pub const fn classify(status: u16, server_errors: ServerErrors) -> Class {
+    match status {
+        200..=299 => Class::Delivered,
+        300..=399 => Class::Misconfigured,
+        401 | 403 => Class::Auth,
+        404 | 405 | 410 => Class::Configuration,
+        408 | 425 | 429 | 503 => Class::Busy,
+        413 => Class::TooLarge,
+        // 400, 415 and 422, and every refusal without a better class: it stays with its delivery, since a
+        // breaker that one poisoned delivery opens would stop all others.
+        400..=499 => Class::Permanent,
+        // Cloudflare's own words where the partner stands behind it: the origin broke off (520) or did not
+        // answer in time (524), both after the request had gone out. The body may be stored.
+        520 | 524 => Class::Unknown,
+        500..=599 => match server_errors {
+            ServerErrors::NotStored => Class::ServerError,
+            ServerErrors::Unknown => Class::Unknown,
+        },
+        _ => Class::Unknown,
+    }
+}
+
+/// How long a `Retry-After` header asks to wait, in milliseconds, within [`RETRY_AFTER_MS`]: a count of seconds
+/// or an HTTP date. `None` where there is none, or it is neither.
+#[must_use]
+pub fn retry_after_ms(header: Option<&str>, now_ms: i64) -> Option<u64> {
+    let text = header?.trim();
+    let asked = if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
+        text.parse::<u64>().unwrap_or(u64::MAX).saturating_mul(1_000)
+    } else {
+        let date = NaiveDateTime::parse_from_str(text, "%a, %d %b %Y %H:%M:%S GMT").ok()?;
+        let wait = date.and_utc().timestamp_millis().saturating_sub(now_ms);
+        u64::try_from(wait).unwrap_or(0)
+    };
+    let (least, most) = RETRY_AFTER_MS;
+    Some(asked.clamp(least, most))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::{any, prop_assert, proptest};
+
+    use super::{Class, classify, retry_after_ms};
+    use crate::partner::ServerErrors;
+
+    /// The class of every status that has one of its own, in order; the last row that begins before counts.
+    const TABLE: [(u16, Class); 35] = [
+        (200, Class::Delivered),
+        (300, Class::Misconfigured),
+        (400, Class::Permanent),
+        (401, Class::Auth),
+        (402, Class::Permanent),
+        (403, Class::Auth),
+        (404, Class::Configuration),
+        (406, Class::Permanent),
+        (408, Class::Busy),
+        (409, Class::Permanent),
+        (410, Class::Configuration),
+        (411, Class::Permanent),
+        (412, Class::Permanent),
+        (413, Class::TooLarge),
+        (414, Class::Permanent),
+        (415, Class::Permanent),
+        (416, Class::Permanent),
+        (418, Class::Permanent),
+        (421, Class::Permanent),
+        (422, Class::Permanent),
+        (423, Class::Permanent),
+        (425, Class::Busy),
+        (426, Class::Permanent),
+        (429, Class::Busy),
+        (430, Class::Permanent),
+        (431, Class::Permanent),
+        (451, Class::Permanent),
+        (500, Class::ServerError),
+        (503, Class::Busy),
+        (504, Class::ServerError),
+        (520, Class::Unknown),
+        (521, Class::ServerError),
+        (524, Class::Unknown),
+        (525, Class::ServerError),
+        (599, Class::ServerError),
+    ];
+
+    #[test]
+    fn every_status_has_the_class_of_the_table() {
+        for status in 200..=599 {
+            let (_, class) = TABLE.iter().rfind(|(from, _)| *from <= status).unwrap();
+            assert_eq!(classify(status, ServerErrors::NotStored), *class, "{status}");
+            let doubted = if *class == Class::ServerError { Class::Unknown } else { *class };
+            assert_eq!(classify(status, ServerErrors::Unknown), doubted, "{status}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_status_of_http_tells_nothing() {
+        for status in [0, 100, 199, 600, 999, u16::MAX] {
+            assert_eq!(classify(status, ServerErrors::NotStored), Class::Unknown, "{status}");
+        }
+    }
+
+    #[test]
+    fn the_partner_says_when_to_come_back() {
+        const DAY: u64 = 86_400_000;
+        // 2015-10-21T07:28:00Z.
+        let now = 1_445_412_480_000;
+        for (header, wait) in [
+            ("120", Some(120_000)),
+            (" 5 ", Some(5_000)),
+            ("0", Some(1_000)),
+            ("86401", Some(DAY)),
+            ("99999999999999999999999", Some(DAY)),
+            ("Wed, 21 Oct 2015 07:29:30 GMT", Some(90_000)),
+            ("Wed, 21 Oct 2015 07:28:00 GMT", Some(1_000)),
+            ("Tue, 20 Oct 2015 07:28:00 GMT", Some(1_000)),
+            ("Thu, 21 Oct 2055 07:28:00 GMT", Some(DAY)),
+            ("Mon, 21 Oct 2015 07:29:30 GMT", None),
+            ("Wed, 21 Oct 2015 07:29:30 +0100", None),
+            ("-5", None),
+            ("1.5", None),
+            ("soon", None),
+            ("", None),
+        ] {
+            assert_eq!(retry_after_ms(Some(header), now), wait, "{header:?}");
+        }
+        assert_eq!(retry_after_ms(None, now), None);
+    }
+
+    proptest! {
+        #[test]
+        fn no_header_panics_or_leaves_the_bounds(header in ".*", now in any::<i64>()) {
+            let wait = retry_after_ms(Some(&header), now);
+            prop_assert!(wait.is_none_or(|wait| (1_000..=86_400_000).contains(&wait)));
+        }
+    }
+}

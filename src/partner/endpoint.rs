@@ -1,0 +1,269 @@
+//! Where deliveries go: the partner's endpoint and the path behind it, checked once and then only printed.
+//!
+//! A parser of addresses is forgiving: it drops tabs, turns `\` into `/`, resolves `..`, decodes hosts. So what
+//! was written is held against what was parsed, and an address that does not mean what it reads is refused.
+//!
+//! What always holds: the scheme, host and port of a request are the endpoint's own, whatever the path says; the
+//! path that is signed is the end of the path that is sent, byte for byte; an address is printed by
+//! [`Endpoint::url`] alone.
+
+use std::fmt;
+
+use sha2::{Digest, Sha256};
+use url::Url;
+
+/// Why an address is not taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum EndpointError {
+    /// It is no address: no scheme and host, or characters that addresses do not have.
+    #[error("the endpoint is no address such as https://logs.example.com")]
+    NotAnAddress,
+    /// It is not HTTPS, and plain HTTP was not allowed.
+    #[error("the endpoint must begin with https://")]
+    Scheme,
+    /// It names a user or a password.
+    #[error("the endpoint must not hold a user or a password")]
+    UserInfo,
+    /// The host or port is spelled as no other program would print it.
+    #[error("the endpoint's host or port is not in its plain spelling")]
+    Host,
+    /// Nothing can listen on port 0.
+    #[error("the endpoint's port must not be 0")]
+    Port,
+    /// There is something behind its path.
+    #[error("the endpoint must not hold a query or a fragment")]
+    Query,
+    /// Its path is not one that is sent as it is written.
+    #[error("the endpoint's path must be plain: letters, digits and their like, without . or .. segments")]
+    Path,
+    /// The uri is not a path that is sent as it is written.
+    #[error("the uri must be a plain path: one slash, then letters, digits and their like, without . or .. segments")]
+    Uri,
+}
+
+/// The address of the partner's receiver.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Endpoint {
+    /// Scheme, host, port and whole path.
+    address: Box<str>,
+    /// The end of the path, which is signed.
+    uri: Box<str>,
+}
+
+impl Endpoint {
+    /// The address of `uri` at `endpoint`; a path of the endpoint's own stands before the uri and is not signed.
+    ///
+    /// # Errors
+    /// [`EndpointError`] names what is wrong, and repeats nothing of it.
+    pub fn new(endpoint: &str, uri: &str, allow_http: bool) -> Result<Self, EndpointError> {
+        let base = base(endpoint, allow_http)?;
+        if !is_plain_path(uri) {
+            return Err(EndpointError::Uri);
+        }
+        let path = format!("{}{uri}", base.path().trim_end_matches('/'));
+        let address = format!("{}{path}", base.origin().ascii_serialization());
+        let joined = Url::parse(&address).map_err(|_| EndpointError::Uri)?;
+        let unchanged = joined.origin() == base.origin() && joined.path() == path && joined.as_str() == address;
+        if unchanged { Ok(Self { address: address.into(), uri: uri.into() }) } else { Err(EndpointError::Uri) }
+    }
+
+    /// The address of a request that is signed by `auth_key`.
+    #[must_use]
+    pub fn url(&self, auth_key: &str) -> String {
+        format!("{}?auth_key={auth_key}", self.address)
+    }
+
+    /// The path that is signed.
+    #[must_use]
+    pub fn uri(&self) -> &str {
+        &self.uri
+    }
+
+    /// A name for the address in logs and stored rows: 16 hexadecimal digits that do not tell it.
+    #[must_use]
+    pub fn fingerprint(&self) -> String {
+        let mut digits = hex::encode(Sha256::digest(self.address.as_bytes()));
+        digits.truncate(16);
+        digits
+    }
+}
+
+impl fmt::Debug for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Endpoint({})", self.fingerprint())
+    }
+}
+
+/// The endpoint, parsed, if it means what it reads.
+fn base(endpoint: &str, allow_http: bool) -> Result<Url, EndpointError> {
+    let (scheme, rest) = endpoint.split_once("://").ok_or(EndpointError::NotAnAddress)?;
+    if !(scheme.eq_ignore_ascii_case("https") || allow_http && scheme.eq_ignore_ascii_case("http")) {
+        return Err(EndpointError::Scheme);
+    }
+    if rest.contains(['?', '#']) {
+        return Err(EndpointError::Query);
+    }
+    let (authority, path) = rest.find('/').and_then(|slash| rest.split_at_checked(slash)).unwrap_or((rest, "/"));
+    if authority.contains('@') {
+        return Err(EndpointError::UserInfo);
+    }
+    if authority.is_empty() || !rest.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err(EndpointError::NotAnAddress);
+    }
+    if !is_plain_path(path) {
+        return Err(EndpointError::Path);
+    }
+    let url = Url::parse(endpoint).map_err(|_| EndpointError::NotAnAddress)?;
+    match url.port() {
+        Some(0) => Err(EndpointError::Port),
+        _ if !reads_as(&url, authority) => Err(EndpointError::Host),
+        _ if url.path() != path => Err(EndpointError::Path),
+        _ => Ok(url),
+    }
+}
+
+/// Whether `authority` spells the host and port of `url` and nothing else: no `0x7f.1`, no `%6d`, no `:00443`.
+fn reads_as(url: &Url, authority: &str) -> bool {
+    let authority = authority.to_ascii_lowercase();
+    let port = |port: Option<u16>| port.map(|port| format!(":{port}")).unwrap_or_default();
+    let host = url.host_str().unwrap_or_default();
+    [url.port(), url.port_or_known_default()].into_iter().any(|known| authority == format!("{host}{}", port(known)))
+}
+
+/// Whether `path` is sent as it is written: it begins with one slash, and has neither segments that a parser
+/// resolves nor characters that it encodes or that end a path.
+fn is_plain_path(path: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/-._~!$&'()*+,;=:@%".contains(&byte);
+    path.starts_with('/')
+        && !path.starts_with("//")
+        && path.bytes().all(plain)
+        && path.split('/').all(|segment| segment != "." && segment != "..")
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::{any, prop_assert, proptest};
+    use proptest::sample::select;
+    use url::Url;
+
+    use super::{Endpoint, EndpointError};
+
+    fn url(endpoint: &str, uri: &str) -> Result<String, EndpointError> {
+        Endpoint::new(endpoint, uri, true).map(|endpoint| endpoint.url("K"))
+    }
+
+    #[test]
+    fn the_uri_stands_behind_the_endpoint() {
+        for (endpoint, uri, expected) in [
+            ("https://logs.example.com", "/edge", "https://logs.example.com/edge?auth_key=K"),
+            ("https://logs.example.com/", "/a/b-1.log", "https://logs.example.com/a/b-1.log?auth_key=K"),
+            ("HTTPS://Logs.Example.COM:443", "/", "https://logs.example.com/?auth_key=K"),
+            ("https://logs.example.com:8443/v1/", "/edge", "https://logs.example.com:8443/v1/edge?auth_key=K"),
+            ("http://127.0.0.1:8790/v1", "/edge/", "http://127.0.0.1:8790/v1/edge/?auth_key=K"),
+            ("https://[::1]:1", "/%41@b:c", "https://[::1]:1/%41@b:c?auth_key=K"),
+        ] {
+            assert_eq!(url(endpoint, uri).as_deref(), Ok(expected));
+            assert_eq!(Endpoint::new(endpoint, uri, true).unwrap().uri(), uri, "the uri alone is signed");
+        }
+    }
+
+    #[test]
+    fn plain_http_is_taken_where_it_is_allowed_alone() {
+        assert!(Endpoint::new("http://logs.example.com", "/edge", true).is_ok());
+        assert_eq!(Endpoint::new("http://logs.example.com", "/edge", false).err(), Some(EndpointError::Scheme));
+    }
+
+    #[test]
+    fn an_endpoint_that_does_not_mean_what_it_reads_is_refused() {
+        for (endpoint, error) in [
+            ("", EndpointError::NotAnAddress),
+            ("logs.example.com", EndpointError::NotAnAddress),
+            ("https:logs.example.com", EndpointError::NotAnAddress),
+            ("https://", EndpointError::NotAnAddress),
+            ("https:///logs.example.com", EndpointError::NotAnAddress),
+            ("https://logs.example.com/a\tb", EndpointError::NotAnAddress),
+            ("https://logs.example\n.com", EndpointError::NotAnAddress),
+            ("https://例え.jp", EndpointError::NotAnAddress),
+            ("https://logs.example.com:99999", EndpointError::NotAnAddress),
+            (" https://logs.example.com", EndpointError::Scheme),
+            ("ftp://logs.example.com", EndpointError::Scheme),
+            ("javascript://logs.example.com", EndpointError::Scheme),
+            ("https://user@logs.example.com", EndpointError::UserInfo),
+            ("https://user:password@logs.example.com", EndpointError::UserInfo),
+            ("https://@logs.example.com", EndpointError::UserInfo),
+            ("https://logs.example.com:0", EndpointError::Port),
+            ("https://logs.example.com:00443", EndpointError::Host),
+            ("https://0x7f.1", EndpointError::Host),
+            ("https://logs%2eexample.com", EndpointError::Host),
+            ("https://logs.example.com\\.evil.example", EndpointError::Host),
+            ("https://logs.example.com?", EndpointError::Query),
+            ("https://logs.example.com/#a", EndpointError::Query),
+            ("https://logs.example.com/a/../b", EndpointError::Path),
+            ("https://logs.example.com/a/%2e%2e/b", EndpointError::Path),
+            ("https://logs.example.com//a", EndpointError::Path),
+            ("https://logs.example.com/\\a", EndpointError::Path),
+        ] {
+            assert_eq!(url(endpoint, "/edge"), Err(error), "{endpoint:?}");
+        }
+    }
+
+    #[test]
+    fn a_uri_is_a_path_that_is_sent_as_it_is_written() {
+        for uri in [
+            "",
+            "edge",
+            "//evil.example/edge",
+            "/a?b",
+            "/a#b",
+            "/..",
+            "/../a",
+            "/a/./b",
+            "/%2e%2e/a",
+            "/a/.%2E",
+            "\\a",
+            "/\\evil.example",
+            "/a b",
+            "/a\tb",
+            "/a\n",
+            "/é",
+            "/a<b",
+            "/a\"b",
+            "/a{b",
+            "/a^b",
+            "/a|b",
+            "@evil.example/",
+            ":1/",
+            ".evil.example/",
+        ] {
+            assert_eq!(url("https://logs.example.com", uri), Err(EndpointError::Uri), "{uri:?}");
+        }
+    }
+
+    #[test]
+    fn only_the_fingerprint_prints() {
+        let endpoint = Endpoint::new("https://logs.example.com", "/hunter2", false).unwrap();
+        // printf %s https://logs.example.com/hunter2 | sha256sum
+        assert_eq!(format!("{endpoint:?}"), "Endpoint(a92c2bbe2dddf2e3)");
+        let other = Endpoint::new("https://logs.example.com", "/hunter3", false).unwrap();
+        assert_ne!(endpoint.fingerprint(), other.fingerprint());
+    }
+
+    proptest! {
+        #[test]
+        fn no_uri_leads_to_another_host(
+            base in select(vec!["https://a.example", "https://a.example:8443/v1", "http://[::1]:1/"]),
+            uri in "/?[/.%2eE\\\\@:a?# \\PC]{0,12}",
+        ) {
+            if let Ok(endpoint) = Endpoint::new(base, &uri, true) {
+                let (sent, base) = (Url::parse(&endpoint.url("k")).unwrap(), Url::parse(base).unwrap());
+                prop_assert!(sent.origin() == base.origin());
+                prop_assert!(sent.path().ends_with(&uri) && sent.query() == Some("auth_key=k"));
+            }
+        }
+
+        #[test]
+        fn no_endpoint_panics(endpoint in ".*", uri in ".*", allow_http in any::<bool>()) {
+            let _endpoint = Endpoint::new(&endpoint, &uri, allow_http);
+        }
+    }
+}

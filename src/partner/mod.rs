@@ -1,0 +1,14 @@
+//! What the partner's receiver wants and means: its address, its signature, its answers.
+//!
+//! What always holds: nothing here does I/O, reads a clock or draws bits of its own; no address and no key is
+//! ever part of an error or of `Debug`.
+
+pub mod answer;
+pub mod endpoint;
+pub mod policy;
+pub mod sign;
+
+pub use answer::{Class, classify, retry_after_ms};
+pub use endpoint::{Endpoint, EndpointError};
+pub use policy::{OnUnknown, ServerErrors, Subrequests};
+pub use sign::{EmptyKey, Nonces, PrivateKey, auth_key};
