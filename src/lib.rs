@@ -8,8 +8,8 @@
 //!   [`record`] reads each line's key → [`index`] packs the rays into one entry per shard.
 //! * **Someone asks**: [`api`] → [`lookup`] asks the one shard that the ray's own bits name →
 //!   [`batch`] inflates the object → the line, checked to carry that ray → [`render`].
-//! * **A partner gets the lines**: [`render`] writes them → [`partner`] says where they go, how a delivery is
-//!   signed, and what the answer means.
+//! * **A partner gets the lines**: [`filter`] says which → [`render`] writes them → [`partner`] says where they go,
+//!   how a delivery is signed, and what the answer means.
 //!
 //! What always holds: nothing outside `platform` names the Workers runtime; bytes → lines →
 //! records is synchronous; time, randomness and configuration are arguments; no data makes the
@@ -19,6 +19,8 @@ pub mod limits;
 pub mod time;
 
 pub mod record;
+
+pub mod filter;
 
 pub mod batch;
 

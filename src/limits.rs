@@ -102,6 +102,16 @@ pub const TEST_UPLOAD_MAX: usize = 512;
 /// R2 had (67 minutes).
 pub const PARSE_RETRY_S: [u32; 2] = [60, 5_400];
 
+/// Longest filter, in bytes. Logpush takes 1000; a filter of ours may hold four times that.
+pub const FILTER_BYTES: usize = 4 * KIB;
+
+/// Most conditions of a filter. Logpush takes about 30 operators; each costs below 100 ns a line (reading
+/// the line, 4 µs), so that 100 of them are 10 s of the 300 s of CPU for a batch of 1,000,000 lines.
+pub const FILTER_CONDITIONS: usize = 100;
+
+/// Most groups (`and`, `or`) that one condition of a filter may stand in. People write two or three.
+pub const FILTER_DEPTH: usize = 10;
+
 /// How long a signature to the partner holds, in seconds: the contract's figure. A send that takes a minute and
 /// clocks that are apart by four still fit.
 pub const SIGNATURE_S: i64 = 300;

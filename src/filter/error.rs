@@ -1,0 +1,53 @@
+//! Why a text is no filter.
+//!
+//! What always holds: an error is made of our own words and of positions; no byte of the filter is in it.
+
+use crate::limits::{FILTER_BYTES, FILTER_CONDITIONS, FILTER_DEPTH};
+
+/// Why a text is no filter, and where.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{at}: {fault}")]
+pub struct FilterError {
+    /// Where, from the outside in: `where.and[1].or[0]`.
+    pub at: Box<str>,
+    /// What is wrong there.
+    pub fault: Fault,
+}
+
+/// What is wrong with a filter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Fault {
+    /// It is longer than [`FILTER_BYTES`].
+    #[error("a filter has {FILTER_BYTES} bytes at most")]
+    TooLong,
+    /// It is no JSON.
+    #[error("a filter is JSON, and this is not")]
+    NotJson,
+    /// It is JSON, but not an object with `where` alone.
+    #[error("a filter is an object with the one member `where`")]
+    NotAFilter,
+    /// It is neither a group nor a condition.
+    #[error("this must be an object with `and`, with `or`, or with `key`, `operator` and `value`, and nothing else")]
+    NotANode,
+    /// A group has nothing in it.
+    #[error("a group must hold something")]
+    EmptyGroup,
+    /// Groups stand in groups more than [`FILTER_DEPTH`] deep.
+    #[error("groups are nested {FILTER_DEPTH} deep at most")]
+    TooDeep,
+    /// There are more than [`FILTER_CONDITIONS`].
+    #[error("a filter has {FILTER_CONDITIONS} conditions at most")]
+    TooManyConditions,
+    /// The key names no field.
+    #[error("the key must be the name of a field")]
+    Key,
+    /// There is no such operator.
+    #[error(
+        "the operator must be one of eq, !eq, lt, leq, gt, geq, startsWith, !startsWith, endsWith, !endsWith, \
+         contains, !contains, in, !in"
+    )]
+    Operator,
+    /// The value does not fit the operator.
+    #[error("the value of this operator must be {0}")]
+    Value(&'static str),
+}

@@ -1,0 +1,54 @@
+//! The members of a record that a filter reads, each as the text that stands in the line.
+//!
+//! What always holds: a line is walked once; of a member that occurs twice the last one counts; only the
+//! record's top level is read.
+
+use std::fmt;
+
+use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+use super::Names;
+use crate::record::Value;
+use crate::record::fields::Name;
+
+/// What a record holds of the names.
+#[derive(Debug)]
+pub(super) struct Members<'a>(Vec<Option<&'a RawValue>>);
+
+impl<'a> Members<'a> {
+    /// What stands at the place of a name.
+    pub(super) fn get(&self, place: usize) -> Value<'a> {
+        self.0.get(place).copied().flatten().map_or(Value::Absent, |raw| Value::from_json(raw.get()))
+    }
+}
+
+/// Reads the members of one line.
+pub(super) fn read<'a>(line: &'a str, names: &Names) -> serde_json::Result<Members<'a>> {
+    let mut json = serde_json::Deserializer::from_str(line);
+    let members = json.deserialize_map(MembersVisitor { names })?;
+    json.end().map(|()| members)
+}
+
+struct MembersVisitor<'n> {
+    names: &'n Names,
+}
+
+impl<'de> Visitor<'de> for MembersVisitor<'_> {
+    type Value = Members<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a record: a JSON object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut found = vec![None; self.names.len()];
+        while let Some(Name(name)) = map.next_key()? {
+            match self.names.get(name.as_ref()).and_then(|place| found.get_mut(*place)) {
+                Some(slot) => *slot = Some(map.next_value()?),
+                None => map.next_value::<IgnoredAny>().map(drop)?,
+            }
+        }
+        Ok(Members(found))
+    }
+}

@@ -1,0 +1,104 @@
+//! Logpush's filter language: which records are delivered.
+//!
+//! `{"where":{"and":[{"key":"EdgeResponseStatus","operator":"geq","value":500},{"or":[…]}]}}`; a group or one
+//! condition stands under `where`. Reading order: `parse` makes the tree, `operator` says what each operator
+//! takes, `condition` holds a record against one, `decimal` compares numbers.
+//!
+//! | operator | value | is true for |
+//! |---|---|---|
+//! | `eq` `!eq` (also `neq`) | string, integer, boolean | a field that equals it |
+//! | `lt` `leq` `gt` `geq` | integer | a number on that side of it |
+//! | `startsWith` `endsWith` and with `!` | string | a text that begins or ends with it |
+//! | `contains` `!contains` | string, integer | a text that holds it, an array with an element that equals it |
+//! | `in` `!in` | array of strings and integers, or `"200,201"` | a field that equals one of them |
+//!
+//! * Types drift in Logpush (`"BotScore":"20"` and `20`), so a number and a string that spells one are the same
+//!   number, in the filter and in the record; two strings are compared as strings. A number is compared exactly,
+//!   whatever its size, and stands as a text where a text is asked for. `true` equals `"true"`.
+//! * A field that is absent, `null`, an object, or of a type that the operator has no use for, is not true.
+//! * An operator with `!` is the exact complement of the one without: an absent field satisfies `!eq`.
+//!
+//! What always holds: every record is either accepted or not, whatever it holds, and what is no record is an
+//! error; only the record's top level is read, and the last of duplicates counts; an error of a filter says where
+//! it is by position and repeats nothing of it.
+
+mod condition;
+mod decimal;
+mod error;
+mod members;
+mod operator;
+mod parse;
+
+use std::collections::BTreeMap;
+
+use condition::Condition;
+
+use crate::record::RecordError;
+use crate::record::fields::line_text;
+
+pub use error::{Fault, FilterError};
+
+/// A filter, ready to be asked.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Filter {
+    text: Box<str>,
+    names: Names,
+    root: Node,
+}
+
+/// The fields that a filter reads, each with its place among the [`members::Members`] of a record.
+type Names = BTreeMap<Box<str>, usize>;
+
+/// A part of a filter.
+#[derive(Debug, Clone, PartialEq)]
+enum Node {
+    /// True where all are.
+    And(Vec<Node>),
+    /// True where one is.
+    Or(Vec<Node>),
+    /// True where its condition is.
+    Leaf(Condition),
+}
+
+impl Filter {
+    /// The filter that the JSON `text` spells.
+    ///
+    /// # Errors
+    /// [`FilterError`] says what is wrong, and where.
+    pub fn parse(text: &str) -> Result<Self, FilterError> {
+        let (root, names) = parse::parse(text)?;
+        Ok(Self { text: text.into(), names, root })
+    }
+
+    /// The text that it was made of.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// The fields that it reads, sorted, each once.
+    pub fn fields(&self) -> impl Iterator<Item = &str> {
+        self.names.keys().map(Box::as_ref)
+    }
+
+    /// Whether the record `line` passes.
+    ///
+    /// # Errors
+    /// [`RecordError`] where the line is no record.
+    pub fn accepts(&self, line: &[u8]) -> Result<bool, RecordError> {
+        let text = line_text(line);
+        let members = members::read(&text, &self.names).map_err(|error| RecordError::of(line, &error))?;
+        Ok(self.root.holds(&members))
+    }
+}
+
+impl Node {
+    /// Whether the members of a record satisfy it. It is as deep as [`crate::limits::FILTER_DEPTH`] at most.
+    fn holds(&self, members: &members::Members<'_>) -> bool {
+        match self {
+            Self::And(nodes) => nodes.iter().all(|node| node.holds(members)),
+            Self::Or(nodes) => nodes.iter().any(|node| node.holds(members)),
+            Self::Leaf(condition) => condition.holds(&members.get(condition.field)),
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! The operators, and what values each takes.
+//!
+//! What always holds: an operator with `!` differs from the one without in its result alone.
+
+use std::borrow::Cow;
+
+use serde_json::value::RawValue;
+
+use super::decimal::Decimal;
+use super::error::Fault;
+use crate::record::Value;
+
+/// A string, integer or boolean of a filter, as it was given.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Scalar {
+    /// A string.
+    Text(Box<str>),
+    /// An integer, as the filter spells it.
+    Integer(Box<str>),
+    /// A boolean.
+    Bool(bool),
+}
+
+/// What a field is held against.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Test {
+    /// Equals it.
+    Equals(Scalar),
+    /// Stands on one side of the integer.
+    Compares(Side, Box<str>),
+    /// Begins with it.
+    StartsWith(Box<str>),
+    /// Ends with it.
+    EndsWith(Box<str>),
+    /// Holds it: a text as a part, an array as an element.
+    Contains(Scalar),
+    /// Equals one of them.
+    In(Vec<Scalar>),
+}
+
+/// A side of a number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Side {
+    /// `lt`.
+    Below,
+    /// `leq`.
+    UpTo,
+    /// `gt`.
+    Above,
+    /// `geq`.
+    From,
+}
+
+/// The test that an operator and its value spell, and whether its result is turned around.
+pub(super) fn read(operator: &str, value: &RawValue) -> Result<(Test, bool), Fault> {
+    let (name, negated) = match operator.strip_prefix('!') {
+        Some(name) => (name, true),
+        None if operator == "neq" => ("eq", true),
+        None => (operator, false),
+    };
+    let test = match name {
+        "eq" => Test::Equals(scalar(value).ok_or(Fault::Value("a string, an integer or a boolean"))?),
+        "lt" if !negated => Test::Compares(Side::Below, integer(value)?),
+        "leq" if !negated => Test::Compares(Side::UpTo, integer(value)?),
+        "gt" if !negated => Test::Compares(Side::Above, integer(value)?),
+        "geq" if !negated => Test::Compares(Side::From, integer(value)?),
+        "startsWith" => Test::StartsWith(text(value)?),
+        "endsWith" => Test::EndsWith(text(value)?),
+        "contains" => Test::Contains(element(value).ok_or(Fault::Value("a string or an integer"))?),
+        "in" => Test::In(list(value).ok_or(Fault::Value(LIST))?),
+        _ => return Err(Fault::Operator),
+    };
+    Ok((test, negated))
+}
+
+/// What `in` takes.
+const LIST: &str = "an array of strings and integers, or a string of them with commas between, with one at least";
+
+fn scalar(value: &RawValue) -> Option<Scalar> {
+    match Value::from_json(value.get()) {
+        Value::Text(text) => Some(Scalar::Text(text.into())),
+        Value::Number(digits) if is_integer(digits) => Some(Scalar::Integer(digits.into())),
+        Value::Bool(value) => Some(Scalar::Bool(value)),
+        Value::Number(_) | Value::Nested(_) | Value::Absent => None,
+    }
+}
+
+/// A string or an integer.
+fn element(value: &RawValue) -> Option<Scalar> {
+    scalar(value).filter(|scalar| !matches!(scalar, Scalar::Bool(_)))
+}
+
+/// An integer, also one in a string.
+fn integer(value: &RawValue) -> Result<Box<str>, Fault> {
+    let digits = match Value::from_json(value.get()) {
+        Value::Number(digits) => Some(Cow::Borrowed(digits)),
+        Value::Text(digits) => Some(digits),
+        Value::Bool(_) | Value::Nested(_) | Value::Absent => None,
+    };
+    digits.filter(|digits| is_integer(digits)).map(Into::into).ok_or(Fault::Value("an integer"))
+}
+
+fn text(value: &RawValue) -> Result<Box<str>, Fault> {
+    match Value::from_json(value.get()) {
+        Value::Text(text) => Ok(text.into()),
+        Value::Number(_) | Value::Bool(_) | Value::Nested(_) | Value::Absent => Err(Fault::Value("a string")),
+    }
+}
+
+/// The elements of an in-list, of which there is one at least.
+fn list(value: &RawValue) -> Option<Vec<Scalar>> {
+    let list = match Value::from_json(value.get()) {
+        Value::Nested(array) => {
+            serde_json::from_str::<Vec<&RawValue>>(array).ok()?.into_iter().map(element).collect::<Option<Vec<_>>>()?
+        }
+        Value::Text(text) => {
+            let named =
+                |part: &str| Some(part.trim()).filter(|part| !part.is_empty()).map(|part| Scalar::Text(part.into()));
+            text.split(',').map(named).collect::<Option<Vec<_>>>()?
+        }
+        Value::Number(_) | Value::Bool(_) | Value::Absent => return None,
+    };
+    (!list.is_empty()).then_some(list)
+}
+
+/// Whether `text` spells a whole number without point and exponent.
+fn is_integer(text: &str) -> bool {
+    Decimal::parse(text).is_some() && text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-')
+}

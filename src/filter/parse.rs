@@ -1,0 +1,110 @@
+//! The text of a filter to its tree.
+//!
+//! What always holds: parsing goes no deeper than [`FILTER_DEPTH`] and keeps no more than [`FILTER_CONDITIONS`];
+//! a member that is unknown, missing or there twice is an error, never stepped over.
+
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+use serde_json::value::RawValue;
+
+use super::condition::Condition;
+use super::error::{Fault, FilterError};
+use super::{Names, Node, operator};
+use crate::limits::{FILTER_BYTES, FILTER_CONDITIONS, FILTER_DEPTH};
+
+/// The outermost object.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Outer<'a> {
+    #[serde(borrow, rename = "where")]
+    root: &'a RawValue,
+}
+
+/// A group or a condition, as far as its members go.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Members<'a> {
+    #[serde(borrow)]
+    and: Option<Vec<&'a RawValue>>,
+    #[serde(borrow)]
+    or: Option<Vec<&'a RawValue>>,
+    key: Option<String>,
+    operator: Option<String>,
+    #[serde(borrow)]
+    value: Option<&'a RawValue>,
+}
+
+/// The tree of a filter, and the fields that it reads.
+pub(super) fn parse(text: &str) -> Result<(Node, Names), FilterError> {
+    let fault = |fault| FilterError { at: "the filter".into(), fault };
+    if text.len() > FILTER_BYTES {
+        return Err(fault(Fault::TooLong));
+    }
+    serde_json::from_str::<IgnoredAny>(text).map_err(|_| fault(Fault::NotJson))?;
+    let outer: Outer<'_> = object(text).ok_or_else(|| fault(Fault::NotAFilter))?;
+    let mut parser = Parser { names: Names::new(), conditions: 0, at: vec!["where".to_owned()] };
+    match parser.node(outer.root) {
+        Ok(root) => Ok((root, parser.names)),
+        Err(fault) => Err(FilterError { at: parser.at.concat().into(), fault }),
+    }
+}
+
+/// The members of a JSON object; `None` where it is not one, or has others. (An array would do for serde.)
+fn object<'a, T: Deserialize<'a>>(text: &'a str) -> Option<T> {
+    text.trim_start().starts_with('{').then(|| serde_json::from_str(text).ok()).flatten()
+}
+
+struct Parser {
+    names: Names,
+    conditions: usize,
+    /// The steps to the node that is being read; after an error, to the one that is wrong.
+    at: Vec<String>,
+}
+
+impl Parser {
+    fn node(&mut self, raw: &RawValue) -> Result<Node, Fault> {
+        match object(raw.get()).ok_or(Fault::NotANode)? {
+            Members { and: Some(nodes), or: None, key: None, operator: None, value: None } => {
+                self.group("and", &nodes).map(Node::And)
+            }
+            Members { and: None, or: Some(nodes), key: None, operator: None, value: None } => {
+                self.group("or", &nodes).map(Node::Or)
+            }
+            Members { and: None, or: None, key: Some(key), operator: Some(operator), value: Some(value) } => {
+                self.condition(key, &operator, value).map(Node::Leaf)
+            }
+            _ => Err(Fault::NotANode),
+        }
+    }
+
+    fn group(&mut self, name: &str, nodes: &[&RawValue]) -> Result<Vec<Node>, Fault> {
+        if nodes.is_empty() {
+            return Err(Fault::EmptyGroup);
+        }
+        // The first step is `where`.
+        if self.at.len() > FILTER_DEPTH {
+            return Err(Fault::TooDeep);
+        }
+        let mut parsed = Vec::with_capacity(nodes.len());
+        for (index, node) in nodes.iter().enumerate() {
+            self.at.push(format!(".{name}[{index}]"));
+            parsed.push(self.node(node)?);
+            self.at.pop();
+        }
+        Ok(parsed)
+    }
+
+    fn condition(&mut self, key: String, operator: &str, value: &RawValue) -> Result<Condition, Fault> {
+        self.conditions += 1;
+        if self.conditions > FILTER_CONDITIONS {
+            return Err(Fault::TooManyConditions);
+        }
+        if key.is_empty() {
+            return Err(Fault::Key);
+        }
+        let (test, negated) = operator::read(operator, value)?;
+        let next = self.names.len();
+        let field = *self.names.entry(key.into()).or_insert(next);
+        Ok(Condition { field, negated, test })
+    }
+}
