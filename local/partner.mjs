@@ -1,0 +1,240 @@
+// The partner's receiver, as far as it is known: what a delivery is held against on this machine.
+//
+// It stores what is signed and well-formed, removes no duplicates, and counts all it stored (partner-ledger.mjs).
+// So it is a second witness: the Worker's accounting is compared with a ledger that shares no code with it. It can
+// be told to misbehave (partner-plan.mjs). `node local/partner.mjs --uri /PATH --key KEY [--port N]` runs it alone.
+//
+// What always holds: it answers 200 for what it stored and for nothing else, unless it was told to misbehave; a
+// delivery is stored whole or not at all; it listens to this machine alone.
+import { createHash, timingSafeEqual } from "node:crypto";
+import { once } from "node:events";
+import http from "node:http";
+import { Readable, pipeline } from "node:stream";
+import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import { parseArgs, promisify } from "node:util";
+import { gunzip } from "node:zlib";
+import { Ledger, badLines } from "./partner-ledger.mjs";
+import { Plan } from "./partner-plan.mjs";
+
+/** How long a signature may still hold, in seconds: the 300 of the contract, and a minute of clocks that differ. */
+const LONGEST_S = 360;
+/** Most bytes of a body, as it is sent. */
+const MAX_BODY = 32 << 20;
+/** Most bytes of a body, inflated: a thousand of the longest lines are a tenth of it. */
+const MAX_TEXT = 256 << 20;
+/** ts, rand from 0 to 99999, and the lower-case MD5. */
+const AUTH_KEY = /^(0|[1-9]\d{0,14})-(0|[1-9]\d{0,4})-([0-9a-f]{32})$/;
+
+const inflate = promisify(gunzip);
+
+/** A delivery that is not taken, with the status that says so. */
+class Refusal extends Error {
+  constructor(status, words, badLines = 0) {
+    super(words);
+    this.status = status;
+    this.badLines = badLines;
+  }
+}
+
+/** The sender went away before its body ended. */
+class BrokenOff extends Error {}
+
+/**
+ * Starts a receiver of `POST {uri}`, signed with `key`. `port`: 0 takes a free one. `onPost({batchId, status,
+ * stored, misbehaved})` is told of each post when it is settled; the status is null where none was sent.
+ */
+export async function startPartner({ uri, key, port = 0, onPost = () => {} }) {
+  const receiver = new Receiver(uri, key, onPost);
+  await receiver.listen(port);
+  return receiver;
+}
+
+class Receiver {
+  #key;
+  #onPost;
+  #server;
+  #ledger = new Ledger();
+  #plan = new Plan();
+  #nonces = new Set();
+  #counts = { posts: 0, stored_posts: 0, broken_off: 0, bad_lines: 0, reused_nonces: 0, misbehaved: 0 };
+  #refused = {};
+
+  constructor(uri, key, onPost) {
+    this.uri = uri;
+    this.#key = key;
+    this.#onPost = onPost;
+    this.#server = http.createServer((request, response) => void this.#take(request, response));
+    // A server that closes idle connections breaks posts that it never saw: here only a plan does that.
+    this.#server.keepAliveTimeout = 0;
+    this.#server.requestTimeout = 0;
+  }
+
+  async listen(port) {
+    this.#server.listen(port, "127.0.0.1");
+    await once(this.#server, "listening");
+    this.url = `http://127.0.0.1:${this.#server.address().port}`;
+  }
+
+  /** The settings with which the Worker delivers here. */
+  get settings() {
+    return {
+      PARTNER_ENDPOINT: this.url,
+      PARTNER_URI: this.uri,
+      PARTNER_PRIVATE_KEY: this.#key,
+      PARTNER_PLAIN_HTTP: "allow",
+    };
+  }
+
+  /**
+   * What it counted. `broken_off`: posts whose sender went away in mid-body. `refused`: requests by status, those
+   * that are no posts too; what a plan answered is in `misbehaved` alone.
+   */
+  figures() {
+    return { ...this.#counts, ...this.#ledger.figures(), refused: { ...this.#refused } };
+  }
+
+  /** How often each request_id was stored, and which lines more than once: {request_ids, duplicates}. */
+  lines() {
+    return this.#ledger.lines();
+  }
+
+  /** Takes another plan: a list of rules, or {rules, seed} (partner-plan.mjs). */
+  behave(plan) {
+    this.#plan = new Plan(plan);
+  }
+
+  /** Ends it, with every connection. */
+  async stop() {
+    const closed = new Promise((done) => this.#server.close(done));
+    this.#server.closeAllConnections();
+    await closed;
+  }
+
+  async #take(request, response) {
+    const settled = { batchId: request.headers["x-batch-id"] ?? "", status: null, stored: false, misbehaved: false };
+    try {
+      this.#checkHead(request);
+      const act = this.#plan.next(settled.batchId);
+      settled.misbehaved = act !== undefined;
+      if (act) await this.#misbehave(act, request, response, settled);
+      else {
+        await this.#store(await bodyOf(request), settled);
+        answer(response, settled, 200);
+      }
+    } catch (error) {
+      this.#refuse(error, response, settled);
+    }
+    if (settled.misbehaved) this.#counts.misbehaved += 1;
+    this.#onPost(settled);
+  }
+
+  /** What can be said of a request before its body is read. */
+  #checkHead({ url, method, headers }) {
+    const [path, query] = url.split("?", 2);
+    if (path !== this.uri) throw new Refusal(404, "there is no such path");
+    if (method !== "POST") throw new Refusal(405, "only POST is taken");
+    this.#counts.posts += 1;
+    this.#checkSignature(new URLSearchParams(query).getAll("auth_key"));
+    if (headers["content-encoding"] !== "gzip") throw new Refusal(415, "the body must be gzip");
+    if (!/^text\/plain; *charset=utf-8$/i.test(headers["content-type"] ?? "")) {
+      throw new Refusal(415, "the body must be text/plain; charset=utf-8");
+    }
+  }
+
+  #checkSignature(keys) {
+    const [, ts, rand, sign] = (keys.length === 1 && AUTH_KEY.exec(keys[0])) || [];
+    if (!sign) throw new Refusal(401, "auth_key is not {ts}-{rand}-{md5}");
+    const right = createHash("md5").update(`${this.uri}-${ts}-${rand}-${this.#key}`).digest();
+    if (!timingSafeEqual(right, Buffer.from(sign, "hex"))) throw new Refusal(401, "the signature is wrong");
+    const left = Number(ts) - Date.now() / 1000;
+    if (left < 0) throw new Refusal(403, "the signature has expired");
+    if (left > LONGEST_S) throw new Refusal(403, "the signature holds for too long");
+    const nonce = `${ts}-${rand}`;
+    if (this.#nonces.has(nonce)) this.#counts.reused_nonces += 1;
+    this.#nonces.add(nonce);
+  }
+
+  /** Stores a body, all of it or nothing. */
+  async #store(body, settled) {
+    const text = await inflate(body, { maxOutputLength: MAX_TEXT }).catch((error) => {
+      if (error.code === "ERR_BUFFER_TOO_LARGE") throw new Refusal(413, "the body inflates to too much");
+      throw new Refusal(400, "the gzip is damaged");
+    });
+    const bad = badLines(text);
+    if (bad > 0) throw new Refusal(422, `${bad} lines are not of the format`, bad);
+    this.#ledger.store(settled.batchId, body, text);
+    this.#counts.stored_posts += 1;
+    settled.stored = true;
+  }
+
+  /** Does as the plan says. What is to be stored is checked all the same, and refused as ever. */
+  async #misbehave(act, request, response, settled) {
+    if (act.reset === "before") return request.socket.resetAndDestroy();
+    const body = await bodyOf(request);
+    if (act.store === "before") await this.#store(body, settled);
+    if (act.reset) return request.socket.resetAndDestroy();
+    if (act.waitMs === null) return response.destroyed || once(response, "close");
+    // A sender that waits no longer does not keep a body from being stored.
+    await sleep(act.waitMs, undefined, { ref: false });
+    if (act.store === "after") await this.#store(body, settled);
+    answer(response, settled, act.status, act.headers, act.body);
+  }
+
+  #refuse(error, response, settled) {
+    if (error instanceof BrokenOff) {
+      this.#counts.broken_off += 1;
+      return;
+    }
+    // A fault of this file ends the process: a witness that errs in silence is worse than none.
+    if (!(error instanceof Refusal)) throw error;
+    this.#refused[error.status] = (this.#refused[error.status] ?? 0) + 1;
+    this.#counts.bad_lines += error.badLines;
+    answer(response, settled, error.status, { "content-type": "text/plain" }, `${error.message}\n`);
+  }
+}
+
+/** The whole body. What is beyond the bound is read, so that the sender hears why, and dropped. */
+async function bodyOf(request) {
+  const pieces = [];
+  let length = 0;
+  try {
+    for await (const piece of request) {
+      length += piece.length;
+      if (length <= MAX_BODY) pieces.push(piece);
+    }
+  } catch {
+    throw new BrokenOff();
+  }
+  if (length > MAX_BODY) throw new Refusal(413, `the body has more than ${MAX_BODY} bytes`);
+  return Buffer.concat(pieces);
+}
+
+/** Answers, if somebody still listens. `body`: words, or how many bytes of junk. */
+function answer(response, settled, status, headers = {}, body = "") {
+  if (response.destroyed) return;
+  settled.status = status;
+  response.writeHead(status, headers);
+  if (typeof body === "string") response.end(body);
+  else pipeline(Readable.from(junk(body)), response, () => {});
+}
+
+function* junk(bytes) {
+  const piece = Buffer.alloc(1 << 16, "x");
+  for (let left = bytes; left > 0; left -= piece.length) yield piece.subarray(0, left);
+}
+
+async function alone() {
+  const options = { uri: { type: "string" }, key: { type: "string" }, port: { type: "string", default: "0" } };
+  const { uri, key, port } = parseArgs({ options }).values;
+  if (!uri?.startsWith("/") || !key) throw new Error("--uri /PATH and --key KEY are needed");
+  const say = (value) => process.stdout.write(`${JSON.stringify(value)}\n`);
+  const partner = await startPartner({ uri, key, port: Number(port), onPost: say });
+  say({ ready: `${partner.url}${uri}` });
+  process.on("SIGINT", () => {
+    say(partner.figures());
+    process.exit();
+  });
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) await alone();
