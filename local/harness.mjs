@@ -1,7 +1,8 @@
 // What the tests in tests/worker/ drive: the Worker under the real runtime, and a control server beside it.
 //
 // `node local/harness.mjs OPTIONS`: OPTIONS is JSON with `settings`, `state`, `batchTimeout`, `faulty` (a bucket that
-// can fail) and `untouchable` (every binding throws). When all is ready it prints one line of JSON: {worker,
+// can fail), `untouchable` (every binding throws) and `partner` (true, or {uri, key}: a receiver to deliver to, which
+// outlives the runtime; `settings` win over its own). When all is ready it prints one line of JSON: {worker,
 // control}. It ends with its standard input. Bodies and answers are JSON, objects excepted:
 //
 //   PUT, GET, DELETE /objects/KEY       an object of the bucket, behind the Worker's back
@@ -13,14 +14,24 @@
 //   GET /log?from=N                     what was logged from line N on
 //   POST /faults  [{op, key, fault}…]   each is used up by the first call that it fits (doubles.mjs)
 //   GET /calls                          the calls of the bucket, where it is `faulty`
+//   POST /scheduled                     fires the cron trigger: {outcome, noRetry}; ?cron=C
+//   GET /partner                        what the partner counted (partner.mjs)
+//   GET /partner/lines                  {request_ids: {id: count}, duplicates: [{line, request_id, count, batches}]}
+//   POST /partner/behave  PLAN          how it misbehaves from now on (partner-plan.mjs)
 //   POST /restart                       the runtime ends and starts on the same state: {worker, control}
+//   POST /kill                          the same by SIGKILL, as a crash; wants `state`
 import http from "node:http";
+import { startPartner } from "./partner.mjs";
 import { NotBuilt, startRuntime } from "./runtime.mjs";
+
+/** The partner of a test that does not say which. */
+const PARTNER = { uri: "/cdn-log/v3", key: "a-partner-key-for-tests" };
 
 const options = JSON.parse(process.argv[2] ?? "{}");
 const log = [];
 const calls = [];
 let faults = [];
+let partner;
 let runtime;
 
 process.stdin.resume();
@@ -36,6 +47,7 @@ const control = http.createServer(async (request, response) => {
 });
 
 try {
+  if (options.partner) partner = await startPartner({ ...PARTNER, ...options.partner });
   await start();
   control.listen(0, "127.0.0.1", () => process.stdout.write(`${JSON.stringify(addresses())}\n`));
 } catch (error) {
@@ -47,6 +59,7 @@ try {
 async function start() {
   runtime = await startRuntime({
     ...options,
+    settings: { ...partner?.settings, ...options.settings },
     onLog: (line) => log.push(line),
     decide: options.faulty ? decide : undefined,
   });
@@ -79,12 +92,22 @@ async function answer(request) {
     case "GET log": return log.slice(Number(url.searchParams.get("from") ?? 0));
     case "POST faults": return (faults = json());
     case "GET calls": return calls;
-    case "POST restart":
-      await runtime.stop();
-      await start();
-      return addresses();
+    case "POST scheduled": return runtime.scheduled(url.searchParams.get("cron") ?? undefined);
+    case "GET partner": return name === "lines" ? partner.lines() : partner.figures();
+    case "POST partner": return partner.behave(json());
+    case "POST restart": return again(() => runtime.stop());
+    case "POST kill":
+      if (!options.state) throw new Error("a crash wants `state`: in memory, nothing would be left");
+      return again(() => runtime.kill());
     default: throw new Error(`there is no ${request.method} /${verb}`);
   }
+}
+
+/** Ends the runtime so, and starts it on the same state. */
+async function again(end) {
+  await end();
+  await start();
+  return addresses();
 }
 
 async function bodyOf(request) {

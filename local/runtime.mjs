@@ -5,14 +5,18 @@
 // events here, so whoever writes an object announces it (announce); and queues hand over a batch after
 // `batchTimeout` seconds instead of the ten of wrangler.toml, so that nobody waits for them.
 //
-// What always holds: no binding is spelled here; nothing is asked of the network; workerd ends with this process
-// (guard.mjs); what the Worker logs reaches `onLog` as objects.
+// Alarms of Durable Objects come by themselves, after a crash too where there is a `state`. Cron triggers come from
+// whoever calls `scheduled`, and from nobody else.
+//
+// What always holds: no binding is spelled here; nothing is asked of the network, but what the Worker itself asks
+// of the partner that `settings` name; workerd ends with this process (guard.mjs); what the Worker logs reaches
+// `onLog` as objects.
 import fs from "node:fs";
 import path from "node:path";
 import readline from "node:readline";
 import { fileURLToPath } from "node:url";
 import { faultyBucket, untouchables } from "./doubles.mjs";
-import { forgetEnded, guardWorkerd } from "./guard.mjs";
+import { forgetEnded, guardWorkerd, killWorkerd } from "./guard.mjs";
 
 /** The project's folder. */
 export const ROOT = fileURLToPath(new URL("..", import.meta.url));
@@ -136,7 +140,13 @@ class Runtime {
     };
   }
 
-  /** The messages that came to a dead-letter queue. */
+  /** Fires the Worker's cron trigger; without a `cron`, the first of wrangler.toml. Says how it ended. */
+  async scheduled(cron) {
+    const worker = await this.#miniflare.getWorker(WORKER);
+    return worker.scheduled({ cron: cron ?? (await firstCron()) });
+  }
+
+  /** The messages that came to a dead-letter queue which the Worker does not consume. */
   get deadLetters() {
     return this.#deadLetters;
   }
@@ -145,6 +155,12 @@ class Runtime {
   async stop() {
     await this.#miniflare.dispose();
     forgetEnded();
+  }
+
+  /** Ends it as a crash does, and every other runtime of this process with it: what waits in a queue is lost. */
+  async kill() {
+    await killWorkerd();
+    await this.stop();
   }
 }
 
@@ -168,6 +184,13 @@ async function workerOptions(settings, batchTimeout) {
   return { ...options, name: WORKER, rootPath: folder, modulesRoot: folder, modules, modulesRules: undefined };
 }
 
+/** The first cron trigger of wrangler.toml. */
+async function firstCron() {
+  const { unstable_readConfig: read } = await import("wrangler");
+  const [cron] = read({ config: path.join(ROOT, "wrangler.toml") }).triggers.crons ?? [];
+  return cron;
+}
+
 /** The names of the bindings that this file itself uses, found by what they are bound to. */
 function bindingNames({ r2Buckets, queueProducers }) {
   const [[bucket, { id: bucketName }]] = Object.entries(r2Buckets);
@@ -187,9 +210,13 @@ function plainBucket(worker, { bucketName }) {
   return { name: "bucket", modules: true, compatibilityDate, script, r2Buckets: { BUCKET: bucketName } };
 }
 
-/** A consumer of every dead-letter queue: without one, miniflare drops their messages without a word. */
+/**
+ * A consumer of every dead-letter queue that the Worker leaves alone: without one, miniflare drops their messages
+ * without a word.
+ */
 function observer({ compatibilityDate, queueConsumers }, deadLetters) {
-  const queues = Object.values(queueConsumers).flatMap((consumer) => consumer.deadLetterQueue ?? []);
+  const all = Object.values(queueConsumers).flatMap((consumer) => consumer.deadLetterQueue ?? []);
+  const queues = all.filter((queue) => !(queue in queueConsumers));
   const script = `export default {
     async queue(batch, env) {
       const seen = batch.messages.map(({ body, attempts }) => ({ queue: batch.queue, body, attempts }));

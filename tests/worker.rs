@@ -13,6 +13,8 @@ mod harness;
 #[path = "worker/reply.rs"]
 mod reply;
 
+#[path = "worker/crash.rs"]
+mod crash;
 #[path = "worker/doors.rs"]
 mod doors;
 #[path = "worker/every_ray.rs"]

@@ -88,6 +88,32 @@ impl Harness {
         self.move_to(&addresses);
     }
 
+    /// Ends the runtime as a crash does and starts it on the same state, which must be a folder.
+    pub(crate) fn kill(&mut self) {
+        let addresses = self.ask("POST", "/kill", &[]).json();
+        self.move_to(&addresses);
+    }
+
+    /// Fires the cron trigger: the runtime's own answer.
+    pub(crate) fn scheduled(&self) -> Value {
+        self.ask("POST", "/scheduled", &[]).json()
+    }
+
+    /// What the partner counted of its own.
+    pub(crate) fn partner(&self) -> Value {
+        self.ask("GET", "/partner", &[]).json()
+    }
+
+    /// How often the partner stored each `request_id`, and what it stored twice.
+    pub(crate) fn partner_lines(&self) -> Value {
+        self.ask("GET", "/partner/lines", &[]).json()
+    }
+
+    /// Has the partner misbehave by this plan (`local/partner-plan.mjs`).
+    pub(crate) fn behave(&self, plan: &Value) {
+        self.ask("POST", "/partner/behave", plan.to_string().as_bytes());
+    }
+
     /// `GET` with the token.
     pub(crate) fn get(&self, path: &str) -> Reply {
         self.get_with(path, &[("authorization", &format!("Bearer {TOKEN}"))])

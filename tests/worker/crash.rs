@@ -1,0 +1,28 @@
+//! What is left when the runtime is killed, and what stands beside it and is not.
+
+use raydex::record::Dataset;
+use raydex::sample::Plan;
+use serde_json::json;
+
+use super::harness::Harness;
+
+#[test]
+fn what_was_indexed_outlives_a_crash_and_so_does_the_partner() {
+    let state = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("crash");
+    let _none = std::fs::remove_dir_all(&state);
+    let mut harness = Harness::with(json!({ "state": state, "partner": true }));
+    let batch = Plan { batches: 1, window_ms: 30_000, records: 20, ..Plan::default() }.batch(Dataset::HttpRequests, 0);
+    assert_eq!(harness.index(&batch.key, &batch.gzip)["verdict"], "indexed");
+    harness.behave(&json!([{ "share": 0.1, "do": { "status": 503 } }]));
+    let counted = harness.partner();
+    let ray = batch.lines[0].ray.to_string();
+    let line = harness.native("http_requests", &ray).body;
+
+    harness.kill();
+    assert_eq!(harness.native("http_requests", &ray).body, line);
+    assert_eq!(harness.index(&batch.key, &batch.gzip)["verdict"], "already_indexed");
+    assert_eq!(harness.partner(), counted);
+    assert_eq!(harness.partner_lines()["duplicates"], json!([]));
+    // A cron trigger reaches the runtime that was started anew.
+    assert!(harness.scheduled()["outcome"].is_string());
+}
