@@ -1,7 +1,8 @@
 // What scripts/run ends in: the Worker on this machine, with sample data at the first start, until it is stopped.
 //
 // Options come checked from scripts/run: --port N, --state DIR, --program FILE (make-batches), --token T, --empty,
-// --fresh. The state folder holds `token`, `bucket/`, `objects/`, `sample.json`, `worker.log`, and `pid` while it
+// --fresh, --partner URL with --partner-uri PATH and --partner-key KEY, --partner-off. The state folder holds `token`,
+// `partner-key`, `bucket/`, `objects/`, `sample.json`, `partner.json` (delivery.mjs), `worker.log`, and `pid` while it
 // runs.
 //
 // What always holds: the Worker learns the token's SHA-256 only; `ready URL` is the last line, printed when the
@@ -11,6 +12,7 @@ import fs from "node:fs";
 import net from "node:net";
 import path from "node:path";
 import { parseArgs } from "node:util";
+import { delivered, delivery, table } from "./delivery.mjs";
 import { madeSample, makeSample, Trouble } from "./sample.mjs";
 import { NotBuilt, startRuntime } from "./runtime.mjs";
 
@@ -22,6 +24,10 @@ const { values: options } = parseArgs({
     token: { type: "string" },
     empty: { type: "boolean" },
     fresh: { type: "boolean" },
+    partner: { type: "string" },
+    "partner-uri": { type: "string" },
+    "partner-key": { type: "string" },
+    "partner-off": { type: "boolean" },
   },
 });
 
@@ -43,31 +49,56 @@ async function main() {
   await refuseTakenPort(port);
   fs.mkdirSync(state, { recursive: true });
   claim(state);
-  if (options.fresh) {
-    for (const name of ["bucket", "objects", "sample", "sample.json"]) {
-      fs.rmSync(path.join(state, name), { recursive: true, force: true });
-    }
-  }
-  const token = options.token ?? keptToken(state);
-  const log = fs.createWriteStream(path.join(state, "worker.log"));
+  if (options.fresh) forget(state);
+  const token = options.token ?? kept(state, "token");
+  const { settings, receiver } = await partnerOf(state);
   let onVerdict = () => {};
   const runtime = await startRuntime({
     port,
     state,
-    settings: { API_TOKEN_SHA256: createHash("sha256").update(token).digest("hex") },
-    onLog: (line) => {
-      log.write(`${JSON.stringify(line)}\n`);
-      if (line.level === "error" || line.level === "warn") tell(`worker: ${line.event} ${line.message ?? line.reason ?? ""}`);
-      if (line.event === "parse_message") onVerdict(line);
-    },
+    settings: { API_TOKEN_SHA256: createHash("sha256").update(token).digest("hex"), ...settings },
+    onLog: logInto(state, (line) => onVerdict(line)),
   });
-  const find = async (ray) => (await lookup(runtime.url, token, ray)).ok;
-  const verdicts = (callback) => (onVerdict = callback);
+  const get = (path) => fetch(`${runtime.url}${path}`, { headers: { authorization: `Bearer ${token}` } });
   let sample = madeSample(state);
+  let accounts;
   if (!sample && !options.empty) {
+    const find = async (ray) => (await get(`/v1/rays/${ray}?format=native`)).ok;
+    const verdicts = (callback) => (onVerdict = callback);
     sample = await makeSample({ state, program: options.program, runtime, verdicts, find, tell });
+    if (!options["partner-off"]) accounts = await delivered({ receiver, state, stats: () => statsFrom(get), tell });
   }
-  process.stdout.write(greeting(runtime.url, token, state, sample));
+  process.stdout.write(greeting(runtime.url, token, state, sample, accounts));
+}
+
+/** Removes all but the secrets. */
+function forget(state) {
+  for (const name of ["bucket", "objects", "sample", "sample.json", "partner.json"]) {
+    fs.rmSync(path.join(state, name), { recursive: true, force: true });
+  }
+}
+
+function partnerOf(state) {
+  const { partner: url, "partner-uri": uri, "partner-key": key, "partner-off": off } = options;
+  return delivery({ other: url && { url, uri, key }, off, keptKey: () => kept(state, "partner-key"), tell });
+}
+
+/** Writes each line to worker.log, shows what went wrong, and hands on the verdicts. */
+function logInto(state, onVerdict) {
+  const log = fs.createWriteStream(path.join(state, "worker.log"));
+  return (line) => {
+    log.write(`${JSON.stringify(line)}\n`);
+    if (line.level === "error" || line.level === "warn") {
+      tell(`worker: ${line.event} ${line.message ?? line.reason ?? ""}`);
+    }
+    if (line.event === "parse_message") onVerdict(line);
+  };
+}
+
+/** The Worker's accounts; undefined where it keeps none. */
+async function statsFrom(get) {
+  const reply = await get("/v1/stats");
+  return reply.status === 200 ? reply.json() : void (await reply.body?.cancel());
 }
 
 function tell(words) {
@@ -108,9 +139,9 @@ function isRunning(pid) {
   }
 }
 
-/** The token of this state folder, made at the first start. */
-function keptToken(state) {
-  const file = path.join(state, "token");
+/** A secret of this state folder, made at random when it is first wanted. */
+function kept(state, name) {
+  const file = path.join(state, name);
   if (!fs.existsSync(file)) {
     fs.writeFileSync(`${file}.new`, `${randomBytes(32).toString("base64url")}\n`, { mode: 0o600 });
     fs.renameSync(`${file}.new`, file);
@@ -118,11 +149,7 @@ function keptToken(state) {
   return fs.readFileSync(file, "utf8").trim();
 }
 
-async function lookup(url, token, ray) {
-  return fetch(`${url}/v1/rays/${ray}?format=native`, { headers: { authorization: `Bearer ${token}` } });
-}
-
-function greeting(url, token, state, sample) {
+function greeting(url, token, state, sample, accounts) {
   const near = path.relative(process.cwd(), state);
   const where = near === "" || near.startsWith("..") ? state : near;
   const ray = sample?.examples.visitor_with_subrequests?.ray;
@@ -136,6 +163,7 @@ function greeting(url, token, state, sample) {
     `\nraydex answers at ${url}; bucket, index and worker.log are in ${where}. Ctrl-C ends it.\n`,
     `token: ${token}\n\n`,
     ...examples,
+    accounts ? `\nWhat was delivered, by both accounts:\n${table(accounts)}\n` : "",
     `\nready ${url}\n`,
   ].join("");
 }
