@@ -112,6 +112,10 @@ pub const FILTER_CONDITIONS: usize = 100;
 /// Most groups (`and`, `or`) that one condition of a filter may stand in. People write two or three.
 pub const FILTER_DEPTH: usize = 10;
 
+/// Most lines of one delivery. A partner's line is below a kilobyte on average: 10 MB of text, held once beside
+/// its gzip.
+pub const BATCH_SIZE_MAX: u32 = 10_000;
+
 /// How long a signature to the partner holds, in seconds: the contract's figure. A send that takes a minute and
 /// clocks that are apart by four still fit.
 pub const SIGNATURE_S: i64 = 300;

@@ -1,10 +1,10 @@
 //! The contracts in `schemas/` and the code say the same.
 
 use raydex::batch::R2Event;
-use raydex::config::SETTINGS;
+use raydex::config::{Need, SETTINGS};
 use serde_json::{Map, Value};
 
-use super::json;
+use super::{json, text};
 
 #[test]
 fn the_settings_are_the_ones_of_the_code() {
@@ -14,10 +14,25 @@ fn the_settings_are_the_ones_of_the_code() {
     for (described, setting) in settings.iter().zip(SETTINGS) {
         assert_eq!(described["name"], setting.name);
         assert_eq!(described["secret"], setting.secret, "{}", setting.name);
-        assert_eq!(described["default"].as_str(), setting.default, "{}", setting.name);
+        assert_eq!(described["aliases"], serde_json::json!(setting.aliases), "{}", setting.name);
+        assert_eq!(described["required"], setting.need == Need::Required, "{}", setting.name);
+        assert_eq!(described["default"].as_str(), setting.default(), "{}", setting.name);
         assert!(described["description"].as_str().unwrap().ends_with('.'), "{}", setting.name);
-        assert_eq!(described.as_object().unwrap().len(), 4, "{}", setting.name);
+        assert_eq!(described.as_object().unwrap().len(), 6, "{}", setting.name);
     }
+}
+
+#[test]
+fn the_settings_of_the_readme_are_the_ones_of_the_code() {
+    let readme = text("README.md");
+    let rows: Vec<&str> = readme.lines().skip_while(|line| !line.starts_with("| setting |")).skip(2).collect();
+    for (row, setting) in rows.iter().zip(SETTINGS) {
+        let name = if setting.secret { format!("`{}` (secret)", setting.name) } else { format!("`{}`", setting.name) };
+        let default = setting.default().map_or("none".to_owned(), |default| format!("`{default}`"));
+        assert!(row.starts_with(&format!("| {name} | {default}")), "{row}");
+        assert!(setting.aliases.iter().all(|alias| row.contains(&format!("`{alias}`"))), "{row}");
+    }
+    assert!(!rows[SETTINGS.len()].starts_with('|'), "the table goes on: {}", rows[SETTINGS.len()]);
 }
 
 /// The properties of a JSON Schema's object, and which of them must be there.

@@ -1,0 +1,269 @@
+//! What a deployment sets, read once and checked whole.
+//!
+//! `settings` is the list, held against `schemas/config.json` by a test; `reader` finds the values; `delivery`
+//! has what sending alone needs.
+//!
+//! What always holds: a setting that is missing or nonsense is named, all of them at once; no secret is ever
+//! part of a message.
+
+mod delivery;
+mod log_level;
+mod reader;
+pub mod settings;
+
+use chrono::DateTime;
+
+use crate::filter::Filter;
+use crate::limits::BATCH_SIZE_MAX;
+use crate::partner::Subrequests;
+use crate::render::PartnerOptions;
+
+pub use delivery::DeliverySettings;
+pub use log_level::LogLevel;
+pub use reader::ConfigFault;
+pub use settings::{Need, SETTINGS, Setting};
+
+use reader::{Reader, not_valid, one_of};
+
+/// A deployment's settings, checked.
+#[derive(Clone)]
+pub struct Config {
+    /// The SHA-256 of the token that callers must send.
+    pub token_sha256: [u8; 32],
+    /// The prefix of the bucket that Logpush writes under.
+    pub log_prefix: String,
+    /// What the partner's lines take from the deployment.
+    pub partner: PartnerOptions,
+    /// Lines of one delivery.
+    pub batch_size: u32,
+    /// Whether the requests of Workers are delivered.
+    pub subrequests: Subrequests,
+    /// Which records are delivered; all of them where there is none.
+    pub filter: Option<Filter>,
+    /// Requests before this instant (Unix milliseconds) are not delivered.
+    pub push_start_ms: Option<i64>,
+    /// The least grave lines of the log.
+    pub log_level: LogLevel,
+    /// What sending needs; nothing is sent where there is none.
+    pub delivery: Option<DeliverySettings>,
+}
+
+impl Config {
+    /// Reads the settings from the deployment.
+    ///
+    /// # Errors
+    /// Every [`ConfigFault`] there is.
+    pub fn read(get: impl Fn(&str) -> Option<String>) -> Result<Self, Vec<ConfigFault>> {
+        let mut reader = Reader::new(get);
+        let config = Self::from(&mut reader);
+        let faults = reader.faults();
+        config.filter(|_| faults.is_empty()).ok_or(faults)
+    }
+
+    /// The settings, as far as there is no fault: every one is read before any is missed.
+    fn from<G: Fn(&str) -> Option<String>>(reader: &mut Reader<G>) -> Option<Self> {
+        let token_sha256 = reader.read(&settings::TOKEN, token_hash);
+        let log_prefix = reader.read(&settings::PREFIX, prefix);
+        let partner = partner(reader);
+        let batch_size = reader.read(&settings::BATCH_SIZE, batch_size);
+        let subrequests = reader.read(&settings::SUBREQUESTS, |name| one_of(name, Subrequests::ALL, Subrequests::name));
+        let filter = reader.read(&settings::FILTER, |text| Filter::parse(text).map_err(not_valid));
+        let push_start_ms = reader.read(&settings::PUSH_START, instant);
+        let log_level = reader.read(&settings::LOG_LEVEL, |name| one_of(name, LogLevel::ALL, LogLevel::name));
+        let delivery = delivery::read(reader);
+        Some(Self {
+            token_sha256: token_sha256?,
+            log_prefix: log_prefix?,
+            partner: partner?,
+            batch_size: batch_size?,
+            subrequests: subrequests?,
+            filter,
+            push_start_ms,
+            log_level: log_level?,
+            delivery,
+        })
+    }
+}
+
+fn token_hash(value: &str) -> Result<[u8; 32], String> {
+    let mut hash = [0; 32];
+    let decoded = hex::decode_to_slice(value, &mut hash);
+    decoded.map(|()| hash).map_err(|_| "is not a SHA-256 in 64 hexadecimal digits".into())
+}
+
+fn prefix(value: &str) -> Result<String, String> {
+    let fits = value.len() <= 512 && value.ends_with('/') && !value.starts_with('/');
+    if fits { Ok(value.to_owned()) } else { Err("is no folder: it must end with a slash".into()) }
+}
+
+/// What the partner's lines take. Each value is tried beside one that is right, so that faults of both are named.
+fn partner<G: Fn(&str) -> Option<String>>(reader: &mut Reader<G>) -> Option<PartnerOptions> {
+    let options = |tenant: &str, country: &str| PartnerOptions::new(tenant, country).map_err(not_valid);
+    let tenant = reader.read(&settings::TENANT, |tenant| options(tenant, "CN").map(|options| options.tenant));
+    let country = reader.read(&settings::COUNTRY, |country| options("-", country).map(|found| found.unknown_country));
+    Some(PartnerOptions { tenant: tenant?, unknown_country: country? })
+}
+
+fn batch_size(value: &str) -> Result<u32, String> {
+    let lines = value.parse().ok().filter(|lines| (1..=BATCH_SIZE_MAX).contains(lines));
+    lines.ok_or_else(|| format!("is no whole number from 1 to {BATCH_SIZE_MAX}"))
+}
+
+/// The Unix milliseconds of an instant.
+fn instant(value: &str) -> Result<i64, String> {
+    let instant = DateTime::parse_from_rfc3339(value);
+    instant.map(|at| at.timestamp_millis()).map_err(|_| "is no instant such as 2026-03-28T08:42:25Z".into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Config, ConfigFault, LogLevel, SETTINGS};
+    use crate::partner::{OnUnknown, ServerErrors, Subrequests};
+    use crate::render::PartnerOptions;
+
+    const HASH: &str = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08";
+
+    /// A deployment with a token and these settings.
+    fn read(set: &[(&str, &str)]) -> Result<Config, Vec<ConfigFault>> {
+        Config::read(|name| {
+            let found = set.iter().find(|(set, _)| *set == name).map(|(_, value)| (*value).to_owned());
+            found.or_else(|| (name == "API_TOKEN_SHA256").then(|| HASH.to_owned()))
+        })
+    }
+
+    /// The faults of a deployment, which show none of its values.
+    fn faults(set: &[(&str, &str)]) -> Vec<String> {
+        let faults = read(set).err().unwrap_or_default();
+        let words = ConfigFault::words(&faults);
+        assert!(!words.contains("hunter2"), "{words}");
+        faults.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn the_token_is_all_that_must_be_set() {
+        let config = read(&[]).ok().unwrap();
+        assert_eq!(hex::encode(config.token_sha256), HASH);
+        assert_eq!(config.log_prefix, "logs/");
+        assert_eq!(config.partner, PartnerOptions::default());
+        assert_eq!((config.batch_size, config.subrequests), (1_000, Subrequests::Include));
+        assert_eq!((config.filter, config.push_start_ms, config.log_level), (None, None, LogLevel::Info));
+        assert!(config.delivery.is_none(), "nothing is sent");
+        assert_eq!(Config::read(|_| None).err(), Some(vec![ConfigFault::Missing("API_TOKEN_SHA256")]));
+    }
+
+    #[test]
+    fn a_deployment_sets_what_it_wants() {
+        let filter = r#"{"where":{"key":"ClientRequestHost","operator":"eq","value":"a.example"}}"#;
+        let config = read(&[
+            ("PARTNER_FILTER", filter),
+            ("BATCH_SIZE", " 10000 "),
+            ("PUSH_START_TIME", "2026-03-28T16:42:25.5+08:00"),
+            ("PARTNER_SUBREQUESTS", "exclude"),
+            ("LOG_LEVEL", "warn"),
+        ]);
+        let config = config.ok().unwrap();
+        assert_eq!(config.filter.unwrap().text(), filter);
+        assert_eq!((config.batch_size, config.subrequests), (10_000, Subrequests::Exclude));
+        assert_eq!((config.push_start_ms, config.log_level), (Some(1_774_687_345_500), LogLevel::Warn));
+    }
+
+    #[test]
+    fn three_settings_turn_sending_on() {
+        let config = read(&[
+            ("PARTNER_ENDPOINT", "https://hunter2.example/v1"),
+            ("PARTNER_URI", "/hunter2"),
+            ("PARTNER_PRIVATE_KEY", "hunter2"),
+        ]);
+        let delivery = config.ok().unwrap().delivery.unwrap();
+        assert_eq!(delivery.endpoint.url("k"), "https://hunter2.example/v1/hunter2?auth_key=k");
+        assert_eq!((delivery.on_unknown, delivery.server_errors), (OnUnknown::Resend, ServerErrors::NotStored));
+        assert!(delivery.second_key.is_none());
+        assert!(!format!("{delivery:?}").contains("hunter2"), "{delivery:?}");
+    }
+
+    #[test]
+    fn old_names_count_where_the_new_ones_are_not_set() {
+        let old = [
+            ("CTYUN_ENDPOINT", "http://old.example"),
+            ("CTYUN_URI_EDGE", "/old"),
+            ("CTYUN_PRIVATE_KEY", "old"),
+            ("PARTNER_PRIVATE_KEY_2", "second"),
+            ("PARTNER_PLAIN_HTTP", "allow"),
+            ("PARTNER_ON_UNKNOWN", "park"),
+            ("PARTNER_SERVER_ERRORS", "unknown"),
+        ];
+        let delivery = read(&old).ok().unwrap().delivery.unwrap();
+        assert_eq!(delivery.endpoint.url("k"), "http://old.example/old?auth_key=k");
+        assert_eq!((delivery.on_unknown, delivery.server_errors), (OnUnknown::Park, ServerErrors::Unknown));
+        assert!(delivery.second_key.is_some());
+        let both = [&old[..], &[("PARTNER_ENDPOINT", "https://new.example"), ("PARTNER_URI", " ")]].concat();
+        let delivery = read(&both).ok().unwrap().delivery.unwrap();
+        assert_eq!(delivery.endpoint.url("k"), "https://new.example/old?auth_key=k", "an empty value is not set");
+    }
+
+    #[test]
+    fn sending_is_on_or_off_and_never_half() {
+        let (endpoint, uri, key) =
+            ("PARTNER_ENDPOINT is not set", "PARTNER_URI is not set", "PARTNER_PRIVATE_KEY is not set");
+        assert_eq!(faults(&[("PARTNER_ENDPOINT", "https://hunter2.example")]), [uri, key]);
+        assert_eq!(faults(&[("CTYUN_URI_EDGE", "/hunter2")]), [endpoint, key]);
+        assert_eq!(faults(&[("PARTNER_PRIVATE_KEY", "hunter2")]), [endpoint, uri]);
+        assert_eq!(faults(&[("PARTNER_PRIVATE_KEY", "hunter2"), ("PARTNER_URI", "/hunter2")]), [endpoint]);
+        assert!(faults(&[("PARTNER_PRIVATE_KEY_2", "hunter2")]).is_empty(), "a second key alone turns nothing on");
+    }
+
+    #[test]
+    fn everything_wrong_is_named_at_once_and_no_value_is_shown() {
+        let wrong = [
+            ("API_TOKEN_SHA256", "hunter2"),
+            ("LOG_PREFIX", "hunter2"),
+            ("PARTNER_TENANT", "hunter2\u{1}x"),
+            ("PARTNER_UNKNOWN_COUNTRY", "hunter2"),
+            ("BATCH_SIZE", "10001"),
+            ("PARTNER_SUBREQUESTS", "hunter2"),
+            ("PARTNER_FILTER", r#"{"where":{"or":[{"key":"hunter2","operator":"hunter2","value":"hunter2"}]}}"#),
+            ("PUSH_START_TIME", "hunter2"),
+            ("LOG_LEVEL", "hunter2"),
+            ("PARTNER_ON_UNKNOWN", "hunter2"),
+            ("PARTNER_SERVER_ERRORS", "hunter2"),
+            ("PARTNER_ENDPOINT", "https://user:hunter2@hunter2.example"),
+            ("PARTNER_URI", "//hunter2"),
+            ("PARTNER_PRIVATE_KEY", "hunter2"),
+        ];
+        let found = faults(&wrong);
+        let named: Vec<&str> = found.iter().filter_map(|fault| fault.split(' ').next()).collect();
+        let expected: Vec<&str> =
+            wrong.iter().map(|(name, _)| *name).filter(|name| *name != "PARTNER_PRIVATE_KEY").collect();
+        assert_eq!(named, expected);
+        assert!(found.contains(&"PARTNER_ON_UNKNOWN is none of resend, park".to_owned()));
+        assert!(found.contains(&"PARTNER_SUBREQUESTS is none of include, exclude".to_owned()));
+        assert!(found.iter().any(|fault| fault.starts_with("PARTNER_FILTER is not valid: where.or[0]: the operator")));
+    }
+
+    #[test]
+    fn plain_http_is_refused_until_it_is_allowed() {
+        let plain = [("PARTNER_ENDPOINT", "http://a.example"), ("PARTNER_URI", "/"), ("PARTNER_PRIVATE_KEY", "k")];
+        assert_eq!(faults(&plain), ["PARTNER_ENDPOINT is not valid: the endpoint must begin with https://"]);
+        let with = |value| faults(&[&plain[..], &[("PARTNER_PLAIN_HTTP", value)]].concat());
+        assert!(with("allow").is_empty());
+        assert_eq!(with("hunter2"), ["PARTNER_PLAIN_HTTP is none of refuse, allow"]);
+    }
+
+    #[test]
+    fn a_batch_has_one_line_to_ten_thousand() {
+        for (value, lines) in [("1", Some(1)), ("10000", Some(10_000)), ("0", None), ("-1", None), ("1e3", None)] {
+            assert_eq!(read(&[("BATCH_SIZE", value)]).ok().map(|config| config.batch_size), lines, "{value}");
+        }
+    }
+
+    #[test]
+    fn no_name_stands_for_two_settings() {
+        let mut names: Vec<&str> = SETTINGS
+            .iter()
+            .flat_map(|setting| std::iter::once(&setting.name).chain(setting.aliases))
+            .copied()
+            .collect();
+        names.sort_unstable();
+        assert!(names.is_sorted_by(|a, b| a < b), "{names:?}");
+    }
+}
