@@ -10,7 +10,6 @@
 //   POST /announce  {key, size, etag}   the notification that R2 would send
 //   POST /enqueue   BODY                a message on parse-queue
 //   POST /dispatch/QUEUE  [BODY…]       a batch of messages at once: {outcome, retryAll, verdicts}; ?attempts=N
-//   GET /dead-letters                   the messages that came to one of these queues
 //   GET /log?from=N                     what was logged from line N on
 //   POST /faults  [{op, key, fault}…]   each is used up by the first call that it fits (doubles.mjs)
 //   GET /calls                          the calls of the bucket, where it is `faulty`
@@ -88,7 +87,6 @@ async function answer(request) {
     case "POST announce": return runtime.announce(json());
     case "POST enqueue": return runtime.enqueue(json());
     case "POST dispatch": return runtime.dispatch(name, json(), Number(url.searchParams.get("attempts") ?? 1));
-    case "GET dead-letters": return runtime.deadLetters;
     case "GET log": return log.slice(Number(url.searchParams.get("from") ?? 0));
     case "POST faults": return (faults = json());
     case "GET calls": return calls;

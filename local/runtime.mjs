@@ -40,7 +40,6 @@ export async function startRuntime(options = {}) {
   guardWorkerd();
   const [{ Miniflare }, worker] = await Promise.all([import("miniflare"), workerOptions(settings, batchTimeout)]);
   const names = bindingNames(worker);
-  const deadLetters = [];
   let doubles = [];
   if (untouchable) doubles = untouchables(worker);
   else if (decide) doubles = faultyBucket(worker, names.bucket, decide);
@@ -53,22 +52,20 @@ export async function startRuntime(options = {}) {
     structuredWorkerdLogs: true,
     handleRuntimeStdio: (...streams) => streams.forEach((stream) => readLog(stream, onLog)),
     ...persistence(state),
-    workers: [worker, observer(worker, deadLetters), ...doubles, plainBucket(worker, names)],
+    workers: [worker, ...doubles, plainBucket(worker, names)],
   });
   const url = await miniflare.ready;
-  return new Runtime(miniflare, url, names, deadLetters);
+  return new Runtime(miniflare, url, names);
 }
 
 /** A Worker that runs. */
 class Runtime {
   #miniflare;
   #names;
-  #deadLetters;
 
-  constructor(miniflare, url, names, deadLetters) {
+  constructor(miniflare, url, names) {
     this.#miniflare = miniflare;
     this.#names = names;
-    this.#deadLetters = deadLetters;
     /** Where it answers, without a slash at the end. */
     this.url = url.origin;
   }
@@ -146,11 +143,6 @@ class Runtime {
     return worker.scheduled({ cron: cron ?? (await firstCron()) });
   }
 
-  /** The messages that came to a dead-letter queue which the Worker does not consume. */
-  get deadLetters() {
-    return this.#deadLetters;
-  }
-
   /** Ends it; what was persisted stays. */
   async stop() {
     await this.#miniflare.dispose();
@@ -208,35 +200,6 @@ function plainBucket(worker, { bucketName }) {
   const { compatibilityDate } = worker;
   const script = "export default { fetch() { return new Response(null, { status: 404 }) } }";
   return { name: "bucket", modules: true, compatibilityDate, script, r2Buckets: { BUCKET: bucketName } };
-}
-
-/**
- * A consumer of every dead-letter queue that the Worker leaves alone: without one, miniflare drops their messages
- * without a word.
- */
-function observer({ compatibilityDate, queueConsumers }, deadLetters) {
-  const all = Object.values(queueConsumers).flatMap((consumer) => consumer.deadLetterQueue ?? []);
-  const queues = all.filter((queue) => !(queue in queueConsumers));
-  const script = `export default {
-    async queue(batch, env) {
-      const seen = batch.messages.map(({ body, attempts }) => ({ queue: batch.queue, body, attempts }));
-      await env.SEEN.fetch("http://seen/", { method: "POST", body: JSON.stringify(seen) });
-    },
-  };`;
-  const seen = async (request) => {
-    const { Response } = await import("miniflare");
-    deadLetters.push(...(await request.json()));
-    return new Response(null, { status: 204 });
-  };
-  const consumer = { maxBatchSize: 10, maxBatchTimeout: 0 };
-  return {
-    name: "dead-letters",
-    modules: true,
-    compatibilityDate,
-    script,
-    queueConsumers: Object.fromEntries(queues.map((queue) => [queue, consumer])),
-    serviceBindings: { SEEN: seen },
-  };
 }
 
 /** Hands every line of a stream to `onLog`. */

@@ -45,7 +45,7 @@ export async function makeSample({ state, program, runtime, verdicts, find, tell
   for (const { key } of batches) {
     await runtime.announce(await runtime.put(key, fs.readFileSync(path.join(folder, key))));
   }
-  await progress.all(runtime);
+  await progress.all();
   for (const [kind, example] of Object.entries(examples)) {
     if (example && !(await find(example.ray))) {
       throw new Trouble(`the sample data is indexed, but ray ${example.ray} (${kind}) is not found`, "please report this");
@@ -96,7 +96,7 @@ class Progress {
     const batch = this.#waiting.get(key);
     if (!batch) return;
     if (verdict === "failed") return this.#tell(`${key} has to be tried again: ${reason}`);
-    if (verdict !== "indexed" && verdict !== "already_indexed") {
+    if (verdict !== "sealed" && verdict !== "already_sealed") {
       const why = [verdict, code, reason].filter(Boolean).join(": ");
       this.#trouble ??= new Trouble(`batch ${key} of the sample data was not indexed (${why})`, "please report this");
       return;
@@ -111,13 +111,10 @@ class Progress {
   }
 
   /** Waits until every batch is indexed. */
-  async all(runtime) {
+  async all() {
     while (this.#waiting.size > 0) {
       if (this.#trouble) throw this.#trouble;
       const [key] = this.#waiting.keys();
-      if (runtime.deadLetters.length > 0) {
-        throw new Trouble("a message of the sample data came to the dead-letter queue", "read worker.log in the state folder");
-      }
       if (Date.now() - this.#moved > PATIENCE) {
         throw new Trouble(`batch ${key} was not indexed within ${PATIENCE / 1000} s`, "read worker.log in the state folder");
       }

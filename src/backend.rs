@@ -15,7 +15,8 @@
 
 use std::future::Future;
 
-use crate::batch::R2Event;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 /// The world did not do what was asked, or did not say that it did. Trying later may help.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -105,22 +106,113 @@ pub trait Bucket {
     fn get(&self, key: &str) -> impl Future<Output = Result<Option<(ObjectHead, Self::Body)>, BackendError>>;
     /// Writes an object whole, over what was there.
     fn put(&self, key: &str, bytes: Vec<u8>) -> impl Future<Output = Result<ObjectHead, BackendError>>;
+    /// Writes an object whole where there is none, and says whether it did; what is there stays as it is.
+    fn put_new(&self, key: &str, bytes: Vec<u8>) -> impl Future<Output = Result<bool, BackendError>>;
+    /// Removes objects, at most [`crate::limits::LIST_PAGE`]; one that is not there is no error.
+    fn delete(&self, keys: &[String]) -> impl Future<Output = Result<(), BackendError>>;
+    /// The next page of a listing, in the order of the keys' bytes.
+    fn list(&self, ask: &List) -> impl Future<Output = Result<Listed, BackendError>>;
     /// Begins an upload in parts.
     fn upload(&self, key: &str) -> impl Future<Output = Result<Self::Upload, BackendError>>;
 }
 
-/// The objects of the index, by name. A call is answered by that one object, which works through its calls
-/// one at a time.
-pub trait Shards {
+/// What to list of a bucket.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct List {
+    /// The keys begin so.
+    pub prefix: String,
+    /// They stand behind this one; for the first page.
+    pub after: Option<String>,
+    /// Where the last page ended.
+    pub cursor: Option<String>,
+    /// Whether keys with a further slash are told as folders alone.
+    pub by_folder: bool,
+}
+
+/// A page of a listing.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Listed {
+    /// The objects, with their keys.
+    pub objects: Vec<(String, ObjectHead)>,
+    /// The folders, each with its slash; only where they were asked for.
+    pub folders: Vec<String>,
+    /// Where the next page begins; `None` at the end.
+    pub cursor: Option<String>,
+}
+
+/// The Durable Objects of one class, by name. A call is answered by that one object, which works through its
+/// calls one at a time.
+pub trait Objects {
     /// Sends `body` to the object `name` under `call` and returns its answer. An object that refuses a call
     /// (the answer is no success) is an error with its words.
     fn call(&self, name: &str, call: &str, body: Vec<u8>) -> impl Future<Output = Result<Vec<u8>, BackendError>>;
 }
 
-/// The queue of objects to parse.
-pub trait ParseQueue {
-    /// Puts one message on the queue; it comes at least once, at any time.
-    fn send(&self, event: &R2Event) -> impl Future<Output = Result<(), BackendError>>;
+/// Sends one call to the object `name` of a class, and reads its answer.
+///
+/// # Errors
+/// [`BackendError`] where the object cannot be reached, refuses or answers something else.
+pub async fn ask<A: DeserializeOwned>(
+    objects: &impl Objects,
+    name: &str,
+    call: &str,
+    body: Vec<u8>,
+) -> Result<A, BackendError> {
+    from_json(&objects.call(name, call, body).await?)
+}
+
+/// The JSON of a plain struct, which always has one.
+pub(crate) fn to_json(value: &impl Serialize) -> Vec<u8> {
+    serde_json::to_vec(value).unwrap_or_default()
+}
+
+/// Reads JSON that the other end of a call wrote.
+pub(crate) fn from_json<T: DeserializeOwned>(json: &[u8]) -> Result<T, BackendError> {
+    serde_json::from_slice(json).map_err(|error| BackendError::new("reading a call", error.to_string()))
+}
+
+/// A queue of messages.
+pub trait Queue<M> {
+    /// Puts messages on the queue, in any number; each comes at least once, at any time, in any order.
+    fn send(&self, messages: &[M]) -> impl Future<Output = Result<(), BackendError>>;
+}
+
+/// One POST to the partner.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Post {
+    /// Where to; it carries the signature, so it is never logged.
+    pub url: String,
+    /// The header `X-Batch-Id`.
+    pub batch_id: String,
+    /// The body: gzip.
+    pub body: Vec<u8>,
+}
+
+/// What the partner answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PostAnswer {
+    /// The status.
+    pub status: u16,
+    /// The header `Retry-After`.
+    pub retry_after: Option<String>,
+}
+
+/// No answer came. The words are for the log; they hold no part of the address.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PostError {
+    /// No byte of the body can have left: the name or the connection failed.
+    #[error("the partner cannot be reached: {0}")]
+    NotSent(String),
+    /// The partner may have the body.
+    #[error("no answer came: {0}")]
+    Unknown(String),
+}
+
+/// The partner.
+pub trait Partner {
+    /// Sends one body and waits for the answer, at most [`crate::limits::POST_MS`]. A redirect is an answer, and
+    /// is not followed.
+    fn post(&self, post: Post) -> impl Future<Output = Result<PostAnswer, PostError>>;
 }
 
 /// A value of SQL.
@@ -134,6 +226,36 @@ pub enum SqlValue {
     Blob(Vec<u8>),
     /// NULL.
     Null,
+}
+
+impl SqlValue {
+    /// Text as SQL knows it.
+    pub fn text(text: impl Into<String>) -> Self {
+        Self::Text(text.into())
+    }
+
+    /// A number under 2^53 as SQL knows it; a larger one as the largest.
+    pub fn number(number: impl TryInto<i64>) -> Self {
+        Self::Integer(number.try_into().unwrap_or(i64::MAX))
+    }
+
+    /// The integer that it is.
+    #[must_use]
+    pub const fn as_integer(&self) -> Option<i64> {
+        match self {
+            Self::Integer(value) => Some(*value),
+            _ => None,
+        }
+    }
+
+    /// The text that it is.
+    #[must_use]
+    pub fn as_text(&self) -> Option<&str> {
+        match self {
+            Self::Text(text) => Some(text),
+            _ => None,
+        }
+    }
 }
 
 /// A row of an answer.

@@ -16,6 +16,7 @@
 //! code panic.
 
 pub mod limits;
+pub mod mistakes;
 pub mod time;
 
 pub mod record;
@@ -33,6 +34,8 @@ pub mod lookup;
 pub mod render;
 
 pub mod partner;
+
+pub mod ledger;
 
 pub mod config;
 

@@ -58,6 +58,9 @@ pub const MAX_SHARDS: usize = 9_000;
 /// Calls to other objects at once: the platform opens six connections and queues the rest.
 pub const CONCURRENT_CALLS: usize = 6;
 
+/// Payloads of one batch that are put at once: the platform opens six connections, and one reads the object.
+pub const CONCURRENT_PUTS: usize = CONCURRENT_CALLS - 1;
+
 /// How long a call to a Durable Object may take, in milliseconds. One writes at most a few megabytes; a
 /// trap in the object would otherwise leave the caller waiting for ever.
 pub const OBJECT_CALL_MS: u64 = 30_000;
@@ -98,8 +101,8 @@ pub const UPLOAD_PART: usize = 5 * MIB;
 /// Body looked at for Logpush's test upload, in bytes: it is 19 bytes of JSON, about 39 as gzip.
 pub const TEST_UPLOAD_MAX: usize = 512;
 
-/// Delay before a parse message is tried again, by attempt, in seconds: a hiccup, then an outage of the size
-/// R2 had (67 minutes).
+/// Delay before a parse message is tried again, by attempt, in seconds, spread by up to a quarter more: a hiccup,
+/// then an outage of the size R2 had (67 minutes).
 pub const PARSE_RETRY_S: [u32; 2] = [60, 5_400];
 
 /// Longest filter, in bytes. Logpush takes 1000; a filter of ours may hold four times that.
@@ -128,6 +131,161 @@ pub const SIGNATURE_NUMBERS: u32 = 100_000;
 /// no wait; a day is how long an outage is ridden through, and a mistyped year must not stop deliveries.
 pub const RETRY_AFTER_MS: (u64, u64) = (1_000, 24 * 60 * 60 * 1_000);
 
+/// Objects of one page of a listing, and of one removal: what R2 gives and takes.
+pub const LIST_PAGE: usize = 1000;
+
+/// How long a POST to the partner may take, in milliseconds. 1000 lines are 100 KB of gzip; a partner that has not
+/// answered after half a minute is not going to.
+pub const POST_MS: i64 = 30_000;
+
+/// Most bytes of the partner's answer that are read: it says "stored" in its status.
+pub const POST_ANSWER_MAX: usize = 64 * KIB;
+
+/// How long a claim holds, in milliseconds: the body is read (a small object, seconds at worst), two POSTs (the
+/// second with the second key), and the commit with its tries. No POST begins that could outlast it.
+pub const LEASE_MS: i64 = 120_000;
+
+/// What is left of a lease behind the last POST, for the commit, in milliseconds.
+pub const COMMIT_MS: i64 = 15_000;
+
+/// Pauses between the tries of a commit, in milliseconds: an answer that is lost is a payload in doubt, so a hiccup of
+/// the ledger is waited out.
+pub const COMMIT_PAUSES_MS: [i64; 4] = [100, 500, 2_000, 8_000];
+
+/// First pause after an attempt that failed, in milliseconds; it doubles.
+pub const RETRY_MIN_MS: i64 = 15_000;
+
+/// Longest pause between attempts, in milliseconds: an hour, so that a partner who is back after a day has
+/// everything an hour later.
+pub const RETRY_MAX_MS: i64 = 3_600_000;
+
+/// Pause after a claim that was given back without a POST, in milliseconds: while the bucket is away, every payload
+/// asks for its body twice a minute.
+pub const RELEASED_MS: i64 = 30_000;
+
+/// Attempts before a payload waits for a person: with an hour between them, eight days.
+pub const MAX_ATTEMPTS: u32 = 200;
+
+/// Failures in a row that open the breaker. With one POST of twenty failing, five in a row come once in three
+/// million.
+pub const BREAKER_FAILURES: u32 = 5;
+
+/// First pause of an open breaker, in milliseconds; it doubles with each failure.
+pub const BREAKER_MIN_MS: i64 = 30_000;
+
+/// Longest pause of an open breaker, in milliseconds: a partner that is back is noticed within a quarter of an hour.
+pub const BREAKER_MAX_MS: i64 = 900_000;
+
+/// How long after the seal the ledger sends a message itself, if nobody has claimed, in milliseconds.
+pub const OUTBOX_FIRST_MS: i64 = 60_000;
+
+/// How long after its own message the ledger sends another one, in milliseconds.
+pub const OUTBOX_AGAIN_MS: i64 = 600_000;
+
+/// When the alarm comes again while its work has not ended, in milliseconds.
+pub const ALARM_AGAIN_MS: i64 = 30_000;
+
+/// Messages that one alarm sends: five calls of the queue.
+pub const ALARM_MESSAGES: usize = 500;
+
+/// How old an object is before a sweep takes its event for lost, in milliseconds: parsing may wait for its turn.
+pub const SWEEP_AGE_MS: i64 = 600_000;
+
+/// How far back a sweep looks for objects, in milliseconds: longer than any outage of R2 so far (67 minutes), and
+/// than the queue's own second try.
+pub const SWEEP_BACK_MS: i64 = 3 * 3_600_000;
+
+/// How far back a sweep looks after an outage in which none came to its end, in milliseconds: four days.
+pub const SWEEP_BACK_MAX_MS: i64 = 4 * 24 * 3_600_000;
+
+/// Pages that one sweep lists at most: 200,000 objects are three hours of 18 a second.
+pub const SWEEP_PAGES: usize = 200;
+
+/// Folders that a sweep keeps in mind.
+pub const SWEEP_FOLDERS: usize = 10_000;
+
+/// Ledgers that one sweep sees to: the hours of two weeks.
+pub const SWEEP_LEDGERS: u64 = 14 * 24;
+
+/// Removals that one sweep does for one ledger.
+pub const SWEEP_STEPS: usize = 10;
+
+/// How long the body of a payload is kept after it came to rest, in milliseconds: three days, so that it can be sent
+/// once more if the partner lost it.
+pub const BODIES_KEPT_MS: i64 = 3 * 24 * 3_600_000;
+
+/// How long after a window batches may still hold records of it, in milliseconds. 95 % are written within five minutes.
+pub const BACKFILL_LATE_MS: i64 = 3_600_000;
+
+/// How much earlier than its records a batch may say that it ended, in milliseconds: clocks.
+pub const BACKFILL_SKEW_MS: i64 = 60_000;
+
+/// Stored bytes of one line, to guess an object's lines by its size: records of 1.6 KB compress 12 times.
+pub const BACKFILL_LINE_BYTES: u64 = 130;
+
+/// Lines a second of a backfill where nothing else is asked for: a tenth of what the partner takes.
+pub const BACKFILL_RATE: u64 = 10_000;
+
+/// Seconds of its rate that a backfill may announce at once: two turns of the cron.
+pub const BACKFILL_BURST_S: i64 = 120;
+
+/// Pages that a backfill lists in one turn of the cron.
+pub const BACKFILL_PAGES: usize = 100;
+
+/// Backfills that are looked at: the latest ones.
+pub const BACKFILL_JOBS: u64 = 100;
+
+/// Bodies that one step of a sweep removes: one call of R2.
+pub const SWEEP_BODIES: usize = LIST_PAGE;
+
+/// Plans of one source that one message works through: what an earlier attempt left open, then its own.
+pub const PLANS_AT_ONCE: usize = 4;
+
+/// Most payloads of one batch: each is a row of 200 bytes in one transaction, and a row of the seal's body.
+pub const MAX_PAYLOADS: usize = 20_000;
+
+/// Delay before a send message is tried again because the ledger could not be reached, by attempt, in seconds, spread
+/// by up to a quarter more.
+pub const SEND_RETRY_S: [u32; 5] = [15, 45, 120, 240, 480];
+
+/// Largest body of a POST that is no upload, in bytes: a reason of [`REASON_CHARS`] characters is 2 KB, and JSON may
+/// escape each of them in 12 bytes.
+pub const OPERATION_BODY_MAX: usize = 16 * KIB;
+
+/// Longest reason that a person gives, in characters.
+pub const REASON_CHARS: usize = 500;
+
+/// Most ledgers that one answer is added up from: a month of hours is 744. At [`CONCURRENT_CALLS`] of 10 ms each, 1.3 s.
+pub const LEDGERS_READ: u64 = 800;
+
+/// What a list holds where nothing else is asked for.
+pub const LISTED: u64 = 100;
+
+/// Most batches of one list: a kilobyte each, and [`CONCURRENT_CALLS`] ledgers may answer with as many.
+pub const BATCHES_LISTED: u64 = 1000;
+
+/// Most dead letters of one list: a message has 128 KB at most, and its JSON may be twice that: 26 MB.
+pub const LETTERS_LISTED: u64 = 100;
+
+/// Messages of one call of a queue: what the platform takes, and of the longest of ours (a key of 1 KB) well below the
+/// 256 KB that it takes too.
+pub const QUEUE_BATCH: usize = 100;
+
+/// How long a batch of send messages waits for the last of them, in milliseconds. Nearly every POST is answered within
+/// a second; acks are not sent before the batch is over.
+pub const SEND_PATIENCE_MS: i64 = 5_000;
+
+/// How long the platform lets work go on behind a batch, in milliseconds: its own figure. A POST that was begun last
+/// has its whole time, and what is left is for the claim and the commit.
+pub const BEHIND_BATCH_MS: i64 = 30_000;
+
+/// Delay before a dead letter that the registry did not take comes again, in seconds. A hundred retries, which is the
+/// most that the platform grants, are an hour and forty minutes.
+pub const LETTER_RETRY_S: u32 = 60;
+
+const _: () = assert!(2 * POST_MS + COMMIT_MS < LEASE_MS);
+const _: () = assert!(POST_MS < SEND_PATIENCE_MS + BEHIND_BATCH_MS);
+const _: () = assert!(ALARM_MESSAGES.is_multiple_of(QUEUE_BATCH));
 const _: () = assert!(RATIO_FREE < MAX_INFLATED);
 const _: () = assert!(INFLATE_CHUNK < MAX_LINE);
 const _: () = assert!(MAX_INFLATED / SPAN_BYTES < 1 << SPAN_BITS);
@@ -135,3 +293,5 @@ const _: () = assert!(PART_RAYS.is_multiple_of(BLOCK_RAYS));
 const _: () = assert!(12 + PART_RAYS * (46 + SPAN_BITS as usize) / 8 + PART_RAYS / BLOCK_RAYS * 15 < SQL_BLOB_MAX);
 const _: () = assert!(UPLOAD_PART as u64 * 10_000 > INGEST_MAX);
 const _: () = assert!(MAX_LINES * 8 * 3 + MAX_ODD_BYTES as u64 * 3 < WASM_MEMORY_MAX as u64);
+const _: () = assert!(SWEEP_AGE_MS < SWEEP_BACK_MS);
+const _: () = assert!(REASON_CHARS * 12 < OPERATION_BODY_MAX);

@@ -17,6 +17,13 @@ pub fn stamp(unix_ms: i64) -> String {
     utc(unix_ms).format("%Y%m%dT%H%M%SZ").to_string()
 }
 
+/// The instant that a stamp of a batch's name spells; a second of 60 is the next minute's first.
+#[must_use]
+pub fn from_stamp(stamp: &str) -> Option<i64> {
+    let parsed = chrono::NaiveDateTime::parse_from_str(stamp, "%Y%m%dT%H%M%SZ").ok()?;
+    Some(parsed.and_utc().timestamp_millis())
+}
+
 /// The UTC day of the instant `unix_ms`, as the folder of a batch: `20221103`.
 #[must_use]
 pub fn day(unix_ms: i64) -> String {

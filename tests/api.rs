@@ -17,15 +17,13 @@ mod spellings;
 #[path = "api/uploads.rs"]
 mod uploads;
 
-use std::cell::Cell;
-
-use raydex::api::{Reply, Request, World, answer};
+use raydex::api::{Reply, Request, answer};
 use raydex::config::{Config, ConfigFault};
 use serde_json::Value;
 
 use support::bucket::MemoryBody;
 use support::world::{TOKEN, config};
-use support::{Fakes, NOW_MS, run};
+use support::{Fakes, run};
 
 /// A request in the making.
 #[derive(Debug, Clone)]
@@ -76,10 +74,8 @@ impl Ask {
 
     /// The reply of a deployment with these settings, checked for what every reply has.
     fn of_deployment(self, fakes: &Fakes, config: &Result<Config, Vec<ConfigFault>>) -> Reply {
-        let clock = Cell::new(NOW_MS);
-        let clock = || clock.replace(clock.get() + 7);
-        let Fakes { faults, bucket, shards, queue } = fakes;
-        let world = World { bucket, shards, queue, clock, random: 0x5a3c };
+        let before = fakes.clock_ms.get();
+        fakes.tick_ms.set(7);
         let request = Request {
             method: self.method,
             path: self.path,
@@ -87,9 +83,11 @@ impl Ask {
             authorization: self.authorization,
             accept: self.accept,
             content_length: self.content_length,
-            body: MemoryBody::new(self.body, self.pieces, faults),
+            body: MemoryBody::new(self.body, self.pieces, &fakes.faults),
         };
-        let reply = run(answer(config, &world, request));
+        let reply = run(answer(config, fakes, request));
+        fakes.tick_ms.set(0);
+        fakes.clock_ms.set(before);
         assert_eq!(header(&reply, "cache-control"), Some("no-store"));
         assert_eq!(header(&reply, "x-content-type-options"), Some("nosniff"));
         reply

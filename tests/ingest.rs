@@ -22,7 +22,8 @@ mod spans;
 #[path = "ingest/versions.rs"]
 mod versions;
 
-use raydex::index::{Counts, Outcome};
+use raydex::index::Counts;
+use raydex::pipeline::Outcome;
 
 /// The key of the object that most tests are about.
 const KEY: &str = "logs/http_requests/20260328/a.log.gz";
@@ -30,7 +31,7 @@ const KEY: &str = "logs/http_requests/20260328/a.log.gz";
 /// The counts of an object that was indexed.
 fn counts(outcome: Outcome) -> Counts {
     match outcome {
-        Outcome::Indexed { counts, .. } => counts,
-        other => panic!("not indexed: {other:?}"),
+        Outcome::Sealed(done) => done.counts,
+        other => panic!("not sealed: {other:?}"),
     }
 }

@@ -15,6 +15,8 @@ mod reply;
 
 #[path = "worker/crash.rs"]
 mod crash;
+#[path = "worker/delivery.rs"]
+mod delivery;
 #[path = "worker/doors.rs"]
 mod doors;
 #[path = "worker/every_ray.rs"]

@@ -13,11 +13,12 @@ use flate2::write::GzEncoder;
 use serde::Serialize;
 
 use super::reply::{JSON, Reply};
-use super::{Problem, Request, World, problems};
-use crate::backend::{BackendError, Bucket, Bytes, ObjectHead, ParseQueue, Shards, Upload};
+use super::{Problem, Request, problems};
+use crate::backend::{BackendError, Bucket, Bytes, ObjectHead, Queue, Upload};
 use crate::batch::{BUCKET_NAME, BatchReader, GZIP_MAGIC, Line, R2Event, batch_key};
 use crate::config::Config;
 use crate::limits::{INGEST_MAX, TEST_UPLOAD_MAX, UPLOAD_PART};
+use crate::pipeline::World;
 use crate::record::Dataset;
 
 /// What Logpush uploads when a job is created.
@@ -37,9 +38,9 @@ struct Answer<'a> {
 }
 
 /// Answers one upload.
-pub(super) async fn answer<B: Bucket, S: Shards, Q: ParseQueue, C: Fn() -> i64, Y: Bytes>(
+pub(super) async fn answer<Y: Bytes>(
     config: &Config,
-    world: &World<'_, B, S, Q, C>,
+    world: &impl World,
     mut request: Request<Y>,
     argument: &str,
 ) -> Result<Reply, Problem> {
@@ -51,11 +52,11 @@ pub(super) async fn answer<B: Bucket, S: Shards, Q: ParseQueue, C: Fn() -> i64, 
     if is_test_upload(&head) {
         return Ok(reply(&Answer { accepted: "test", key: None, size: None }));
     }
-    let now = (world.clock)();
-    let key = batch_key(&config.log_prefix, dataset, now, now, world.random);
-    let object = store(world.bucket, &key, head, &mut request.body).await?;
+    let now = world.now_ms();
+    let key = batch_key(&config.log_prefix, dataset, now, now, world.random());
+    let object = store(world.bucket(), &key, head, &mut request.body).await?;
     let event = R2Event::put_object(BUCKET_NAME, &key, object.size, &object.etag, now);
-    world.queue.send(&event).await.map_err(|_| problems::unavailable())?;
+    world.parses().send(&[event]).await.map_err(|_| problems::unavailable())?;
     Ok(reply(&Answer { accepted: "batch", key: Some(&key), size: Some(object.size) }))
 }
 

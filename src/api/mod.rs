@@ -21,28 +21,14 @@ pub use reply::Reply;
 pub use request::Request;
 pub use routes::{Route, route};
 
-use crate::backend::{Bucket, Bytes, ParseQueue, Shards};
+use crate::backend::Bytes;
 use crate::config::{Config, ConfigFault};
-
-/// What a request is answered from.
-#[derive(Debug, Clone, Copy)]
-pub struct World<'a, B, S, Q, C> {
-    /// The bucket of batches.
-    pub bucket: &'a B,
-    /// The shards of the index.
-    pub shards: &'a S,
-    /// The queue of objects to parse.
-    pub queue: &'a Q,
-    /// The clock, in Unix milliseconds.
-    pub clock: C,
-    /// Bits that nobody can foretell, for one name.
-    pub random: u32,
-}
+use crate::pipeline::World;
 
 /// Answers one request.
-pub async fn answer<B: Bucket, S: Shards, Q: ParseQueue, C: Fn() -> i64>(
+pub async fn answer(
     config: &Result<Config, Vec<ConfigFault>>,
-    world: &World<'_, B, S, Q, C>,
+    world: &impl World,
     request: Request<impl Bytes>,
 ) -> Reply {
     let reply = async {

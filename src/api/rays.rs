@@ -7,10 +7,10 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::reply::{JSON, NDJSON, Reply, Spent, TEXT};
-use super::{Problem, Request, World, problems};
-use crate::backend::{Bucket, ParseQueue, Shards};
+use super::{Problem, Request, problems};
 use crate::config::Config;
 use crate::lookup::{FoundRecord, Lookup, lookup};
+use crate::pipeline::World;
 use crate::record::fields::line_text;
 use crate::record::{Dataset, RayKey, ray_from_user};
 use crate::render::write_partner_line;
@@ -28,18 +28,18 @@ enum Format {
 }
 
 /// Answers one lookup.
-pub(super) async fn answer<B: Bucket, S: Shards, Q: ParseQueue, C: Fn() -> i64, Y>(
+pub(super) async fn answer<Y>(
     config: &Config,
-    world: &World<'_, B, S, Q, C>,
+    world: &impl World,
     request: &Request<Y>,
     argument: &str,
 ) -> Result<Reply, Problem> {
-    let started = (world.clock)();
+    let started = world.now_ms();
     let (format, dataset) = parameters(request)?;
     let key = ray_from_user(argument).map_err(|_| problems::not_a_ray())?;
-    let found = lookup(world.bucket, world.shards, dataset, &key).await;
+    let found = lookup(world.bucket(), world.shards(), dataset, &key).await;
     let found = found.map_err(|_| problems::unavailable())?;
-    let now = (world.clock)();
+    let now = world.now_ms();
     let spent = Spent { cost: found.cost, elapsed_ms: now - started };
     if found.records.is_empty() {
         return Err(nothing(&key, &found, now).costing(spent));

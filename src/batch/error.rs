@@ -47,6 +47,9 @@ pub enum BatchError {
         /// How many it would be.
         shards: usize,
     },
+    /// It would be more payloads than a batch may have.
+    #[error("the object makes more than {} payloads: raise BATCH_SIZE", limits::MAX_PAYLOADS)]
+    TooManyPayloads,
     /// It is a JSON array.
     #[error(
         "the object is a JSON array, not one record a line: remove batch_prefix and batch_suffix from the Logpush job"
@@ -76,6 +79,7 @@ impl BatchError {
             Self::TooManyLines => "too_many_lines",
             Self::TooManyOddIds => "too_many_odd_ids",
             Self::TooManyShards { .. } => "too_many_shards",
+            Self::TooManyPayloads => "too_many_payloads",
             Self::JsonArray => "json_array",
             Self::NotNdjson => "not_ndjson",
             Self::NoRays => "no_rays",

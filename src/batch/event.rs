@@ -24,6 +24,35 @@ pub struct R2Event {
     /// When it happened, in RFC 3339.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub event_time: Option<String>,
+    /// What a backfill asks for; R2 writes none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backfill: Option<EventBackfill>,
+}
+
+/// What a backfill asks for of an object, in a message that it sent itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EventBackfill {
+    /// The number of its job.
+    pub id: i64,
+    /// The first instant whose records are wanted, in Unix milliseconds.
+    pub start_ms: i64,
+    /// The first instant behind them.
+    pub end_ms: i64,
+    /// Whether to index.
+    pub index: bool,
+    /// Whether to deliver.
+    pub deliver: bool,
+}
+
+/// What an event tells of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Brings {
+    /// There is an object now that there was not, or another version of it.
+    Object,
+    /// There may be an object no more.
+    Removal,
+    /// Something that raydex does not know.
+    Nothing,
 }
 
 /// The object of an event.
@@ -76,19 +105,24 @@ impl R2Event {
             bucket: bucket.into(),
             object: R2EventObject { key: key.into(), size: Some(size), etag: Some(etag.into()) },
             event_time: Some(crate::time::rfc3339(at_ms)),
+            backfill: None,
         }
     }
 
-    /// Whether there is an object now that there was not, or another version of it.
+    /// What it tells of.
     #[must_use]
-    pub fn brings_object(&self) -> bool {
-        matches!(self.action.as_str(), "PutObject" | "CopyObject" | "CompleteMultipartUpload")
+    pub fn brings(&self) -> Brings {
+        match self.action.as_str() {
+            "PutObject" | "CopyObject" | "CompleteMultipartUpload" => Brings::Object,
+            "DeleteObject" | "LifecycleDeletion" => Brings::Removal,
+            _ => Brings::Nothing,
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{EventError, R2Event};
+    use super::{Brings, EventError, R2Event};
 
     #[test]
     fn an_event_is_read_as_r2_writes_it() {
@@ -97,9 +131,9 @@ mod tests {
         let event = R2Event::parse(body).unwrap();
         assert_eq!(event.object.key, "logs/a.log.gz");
         assert_eq!(event.object.etag.as_deref(), Some("e1"));
-        assert!(event.brings_object());
+        assert_eq!(event.brings(), Brings::Object);
         let deletion = r#"{"action":"LifecycleDeletion","bucket":"b","object":{"key":"k"}}"#;
-        assert!(!R2Event::parse(deletion).unwrap().brings_object());
+        assert_eq!(R2Event::parse(deletion).unwrap().brings(), Brings::Removal);
     }
 
     #[test]

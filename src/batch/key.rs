@@ -3,16 +3,14 @@
 //! What always holds: every object name that raydex writes or expects is spelled here; an object's name is a
 //! hint of its dataset, never of the times of its records.
 
-use sha2::{Digest, Sha256};
-
 use crate::record::Dataset;
 use crate::time;
 
 /// The bucket that Logpush writes to, as `wrangler.toml` and its events spell it.
 pub const BUCKET_NAME: &str = "cdn-logs-raw";
 
-/// Where the records about objects lie. It stands outside any watched prefix, so that writing one is no event.
-const SOURCE_RECORDS: &str = "raydex/sources/v1/";
+/// Where the payloads lie. It stands outside any watched prefix, so that writing one is no event.
+const PAYLOADS: &str = "processed/v1/";
 
 /// What an object is, by its key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,8 +30,6 @@ pub enum Ignored {
     LogpushCheck,
     /// A folder's place holder: the key ends with a slash.
     Folder,
-    /// An object was deleted, or something else happened to it that brings no lines.
-    NoNewObject,
 }
 
 impl Ignored {
@@ -44,7 +40,6 @@ impl Ignored {
             Self::OtherPrefix => "other_prefix",
             Self::LogpushCheck => "logpush_check",
             Self::Folder => "folder",
-            Self::NoNewObject => "no_new_object",
         }
     }
 }
@@ -52,8 +47,8 @@ impl Ignored {
 /// What the object at `key` is, given the watched prefix.
 #[must_use]
 pub fn classify(key: &str, prefix: &str) -> KeyClass {
-    // A record of ours is no batch even where the prefix covers it: else each would bring the next.
-    let Some(path) = key.strip_prefix(prefix).filter(|_| !key.starts_with(SOURCE_RECORDS)) else {
+    // A payload of ours is no batch even where the prefix covers it: else each would bring the next.
+    let Some(path) = key.strip_prefix(prefix).filter(|_| !key.starts_with(PAYLOADS)) else {
         return KeyClass::Ignored(Ignored::OtherPrefix);
     };
     if path.is_empty() || path.ends_with('/') {
@@ -75,15 +70,33 @@ pub fn batch_key(prefix: &str, dataset: Dataset, start_ms: i64, end_ms: i64, id:
     format!("{prefix}{dataset}/{day}/{start}_{end}_{id:08x}.log.gz")
 }
 
-/// The key of the record that says what became of the object at `key`.
+/// The instants that the name of a batch tells, in Unix milliseconds: its start and its end, which are one where the
+/// name has one stamp only.
 #[must_use]
-pub fn source_record_key(key: &str) -> String {
-    format!("{SOURCE_RECORDS}{}.json", hex::encode(Sha256::digest(key)))
+pub fn batch_times(key: &str) -> Option<(i64, i64)> {
+    let name = key.rsplit('/').next().unwrap_or(key);
+    let mut stamps = name.split(['_', '.', '-']).filter_map(time::from_stamp);
+    let first = stamps.next()?;
+    Some((first, stamps.next().unwrap_or(first)))
+}
+
+/// The day that a folder is named after: `20260328` of `logs/http_requests/20260328/`.
+#[must_use]
+pub fn folder_day(folder: &str) -> Option<&str> {
+    let name = folder.strip_suffix('/')?.rsplit('/').next()?;
+    (name.len() == 8 && name.bytes().all(|byte| byte.is_ascii_digit())).then_some(name)
+}
+
+/// The key of a payload: of which source (64 hexadecimal digits), in which plan, at which place, with which content.
+/// It holds nothing that anyone else chose, so two can only meet if they are one.
+#[must_use]
+pub fn payload_key(source: &str, plan: u32, index: &str, sha256: &str) -> String {
+    format!("{PAYLOADS}{source}/{plan}/{index}-{sha256}")
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Ignored, KeyClass, batch_key, classify, source_record_key};
+    use super::{Ignored, KeyClass, batch_key, batch_times, classify, folder_day, payload_key};
     use crate::record::Dataset;
 
     #[test]
@@ -124,10 +137,31 @@ mod tests {
     }
 
     #[test]
-    fn the_name_of_a_source_record_never_changes() {
-        assert_eq!(
-            source_record_key("logs/a.log.gz"),
-            "raydex/sources/v1/840571bb3dcdcdca3c9dbe671d033c6dbc9679e86bbd14ee8aa9aa41589203c1.json"
-        );
+    fn the_times_of_a_batch_are_told_by_its_name() {
+        let (start, end) = (1_774_687_320_000, 1_774_687_345_000);
+        for (key, times) in [
+            (batch_key("logs/", Dataset::HttpRequests, start, end, 1), Some((start, end))),
+            ("logs/20260328T084200Z_ab12.log.gz".into(), Some((start, start))),
+            ("logs/20260328T084160Z_x.log.gz".into(), Some((start, start))),
+            ("logs/20260328T084200Z/x.log.gz".into(), None),
+            ("logs/20261328T084200Z.log.gz".into(), None),
+            (String::new(), None),
+        ] {
+            assert_eq!(batch_times(&key), times, "{key}");
+        }
+    }
+
+    #[test]
+    fn a_folder_of_a_day_has_the_name_of_one() {
+        assert_eq!(folder_day("logs/http_requests/20260328/"), Some("20260328"));
+        for folder in ["20260328", "logs/", "", "/", "logs/2026032/", "logs/2026032x/"] {
+            assert_eq!(folder_day(folder), None, "{folder}");
+        }
+    }
+
+    #[test]
+    fn the_key_of_a_payload_never_changes() {
+        assert_eq!(payload_key("5a", 1, "000003", "3c"), "processed/v1/5a/1/000003-3c");
+        assert_eq!(classify("processed/v1/5a/1/000003-3c", ""), KeyClass::Ignored(Ignored::OtherPrefix));
     }
 }

@@ -11,8 +11,8 @@ mod lines;
 mod reader;
 
 pub use error::BatchError;
-pub use event::{EventError, R2Event};
+pub use event::{Brings, EventBackfill, EventError, R2Event};
 pub use inflate::{GZIP_MAGIC, Inflater, Totals};
-pub use key::{BUCKET_NAME, Ignored, KeyClass, batch_key, classify, source_record_key};
+pub use key::{BUCKET_NAME, Ignored, KeyClass, batch_key, batch_times, classify, folder_day, payload_key};
 pub use lines::{Line, LineSplitter};
 pub use reader::BatchReader;

@@ -77,18 +77,33 @@ impl IndexBuilder {
     /// # Errors
     /// [`BatchError`] where the object turns out to be no batch, or too large a one.
     pub fn line(&mut self, line: Line<'_>) -> Result<(), BatchError> {
+        self.take(line, self.read(line))
+    }
+
+    /// What a line is found by.
+    ///
+    /// # Errors
+    /// [`RecordError`] where the line is no record.
+    pub fn read(&self, line: Line<'_>) -> Result<RecordKey, RecordError> {
+        match line {
+            Line::Text { bytes, .. } => read_key(self.dataset, bytes),
+            Line::TooLong { .. } => Err(RecordError::TooLong),
+        }
+    }
+
+    /// Takes the next line, which was read already.
+    ///
+    /// # Errors
+    /// [`BatchError`] where the object turns out to be no batch, or too large a one.
+    pub fn take(&mut self, line: Line<'_>, read: Result<RecordKey, RecordError>) -> Result<(), BatchError> {
         self.counts.lines += 1;
         if self.counts.lines > MAX_LINES {
             return Err(BatchError::TooManyLines);
         }
-        let span = line.offset() / SPAN_BYTES;
-        let (bytes, read) = match line {
-            Line::Text { bytes, .. } => (bytes, read_key(self.dataset, bytes)),
-            Line::TooLong { .. } => (&[][..], Err(RecordError::TooLong)),
-        };
-        match read {
-            Ok(key) => self.record(key, span),
-            Err(why) => self.reject(why, bytes),
+        match (read, line) {
+            (Ok(key), line) => self.record(key, line.offset() / SPAN_BYTES),
+            (Err(why), Line::Text { bytes, .. }) => self.reject(why, bytes),
+            (Err(why), Line::TooLong { .. }) => self.reject(why, &[]),
         }
     }
 

@@ -16,7 +16,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::entry::Part;
-use crate::backend::{BackendError, Shards};
+use crate::backend::{BackendError, Objects, ask, from_json, to_json};
 use crate::record::RayKey;
 
 /// The calls that a shard answers.
@@ -193,27 +193,17 @@ pub struct Forgotten {
     pub entries: u64,
 }
 
-/// The JSON of a plain struct, which always has one.
-pub(crate) fn to_json(value: &impl Serialize) -> Vec<u8> {
-    serde_json::to_vec(value).unwrap_or_default()
-}
-
-/// Reads JSON that the other end of a call wrote.
-pub(super) fn from_json<T: DeserializeOwned>(json: &[u8]) -> Result<T, BackendError> {
-    serde_json::from_slice(json).map_err(|error| BackendError::new("reading a call to a shard", error.to_string()))
-}
-
 /// Sends one call to the shard `name`.
 ///
 /// # Errors
 /// [`BackendError`] where the shard cannot be reached, refuses or answers something else.
 pub async fn call<A: DeserializeOwned>(
-    shards: &impl Shards,
+    shards: &impl Objects,
     name: &str,
     call: ShardCall,
     body: Vec<u8>,
 ) -> Result<A, BackendError> {
-    from_json(&shards.call(name, call.name(), body).await?)
+    ask(shards, name, call.name(), body).await
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 //!
 //! One entry per batch and shard, never a row per ray: its rays, sorted and delta-coded in BLOBs, each with the
 //! number of the span that holds its line. Reading order: [`build`] gathers, [`entry`] packs, [`shard`] keeps,
-//! [`calls`] is what travels between the Worker and a shard, [`mod@ingest`] does it for one object.
+//! [`calls`] is what travels between the Worker and a shard, [`mod@write`] does it for one object.
 //!
 //! What always holds: no false negatives for an indexed object version; indexing again changes nothing;
 //! nothing of a damaged object gets in.
@@ -11,13 +11,12 @@ mod bits;
 pub mod build;
 pub mod calls;
 pub mod entry;
-pub mod ingest;
 pub mod names;
 pub mod odd;
 pub mod shard;
-pub mod source;
+pub mod write;
 
-pub use build::{Counts, IndexBuilder};
-pub use calls::{Candidate, ShardCall};
-pub use ingest::{Outcome, ingest};
+pub use build::{Counts, IndexBuilder, ShardEntry};
+pub use calls::{Candidate, ObjectVersion, ShardCall};
 pub use names::ShardName;
+pub use write::{forget_entries, put_entries};

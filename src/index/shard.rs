@@ -11,10 +11,9 @@
 //! transaction; the same call again changes nothing.
 
 use super::calls::{Candidate, Find, Forget, Forgotten, Found, Kept, ObjectVersion, Put, PutAnswer, ShardCall};
-use super::calls::{from_json, to_json};
 use super::entry::PartView;
 use super::odd::{self, KIND_ODD};
-use crate::backend::{BackendError, Sql, SqlRow, SqlValue};
+use crate::backend::{BackendError, Sql, SqlRow, SqlValue, from_json, to_json};
 use crate::limits::SQL_BLOB_MAX;
 use crate::record::{RayId, RayKey};
 

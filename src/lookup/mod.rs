@@ -7,8 +7,8 @@ mod read;
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 
-use crate::backend::{BackendError, Bucket, Shards};
-use crate::index::calls::{self, Find, Found, ObjectVersion, to_json};
+use crate::backend::{BackendError, Bucket, Objects, to_json};
+use crate::index::calls::{self, Find, Found, ObjectVersion};
 use crate::index::{ShardCall, ShardName};
 use crate::limits::{CONCURRENT_CALLS, LOOKUP_BATCHES, LOOKUP_BYTES, LOOKUP_RECORDS};
 use crate::record::{Dataset, RayKey};
@@ -93,7 +93,7 @@ impl Lookup {
 /// [`BackendError`] where the shard or the bucket cannot be asked.
 pub async fn lookup(
     bucket: &impl Bucket,
-    shards: &impl Shards,
+    shards: &impl Objects,
     dataset: Dataset,
     key: &RayKey,
 ) -> Result<Lookup, BackendError> {

@@ -5,17 +5,29 @@
 
 use serde::Serialize;
 
-use crate::backend::{BackendError, Bucket, Shards};
-use crate::batch::{Ignored, KeyClass, R2Event, classify};
-use crate::config::Config;
-use crate::index::{Counts, Outcome, ingest};
+use super::World;
+use super::later::later;
+use super::process::{Done, Outcome, Work, process};
+use crate::backend::{BackendError, Bucket};
+use crate::batch::{Brings, EventBackfill, KeyClass, R2Event, classify};
+use crate::config::{Config, LogLevel};
+use crate::index::{Counts, forget_entries};
+use crate::ledger::backfills::{Ended, Stepped};
+use crate::ledger::calls::{self, Gone, GoneAnswer, Replaced};
+use crate::ledger::ids::REGISTRY;
+use crate::ledger::plan::{FORMAT, Wish};
+use crate::ledger::{PlanForm, Window, ledger_of};
 use crate::limits::PARSE_RETRY_S;
+use crate::record::Dataset;
+
+/// The reason of an event that brings no object and takes none.
+const NO_NEW_OBJECT: &str = "no_new_object";
 
 /// What to do with a message, and why. As JSON it is the message's one line in the log.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ParseVerdict {
-    /// The verdict's stable code: `indexed`, `already_indexed`, `superseded`, `gone`, `ignored`, `set_aside`, `bad_message`,
-    /// `failed`.
+    /// The verdict's stable code: `sealed`, `already_sealed`, `superseded`, `gone`, `removed`, `ignored`, `set_aside`,
+    /// `already_set_aside`, `bad_message`, `failed`.
     pub verdict: &'static str,
     /// The stable code of the reason, where there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -29,14 +41,14 @@ pub struct ParseVerdict {
     /// Seconds until the message is to come again; `None` acks it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retry_s: Option<u32>,
-    /// What was indexed.
+    /// What was read and made.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub indexed: Option<Indexed>,
+    pub batch: Option<BatchFigures>,
 }
 
-/// The figures of an indexed batch.
+/// The figures of a batch that was read.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Indexed {
+pub struct BatchFigures {
     /// Stored bytes.
     pub stored: u64,
     /// Inflated bytes.
@@ -47,14 +59,26 @@ pub struct Indexed {
     pub packed: u64,
     /// Rows that the platform bills as written.
     pub rows_written: u64,
+    /// Payloads made.
+    pub payloads: usize,
+    /// Lines in them.
+    pub payload_lines: u64,
     /// The lines.
     #[serde(flatten)]
     pub counts: Counts,
 }
 
+impl BatchFigures {
+    fn of(done: Done) -> Self {
+        let Done { totals, counts, shards, packed, rows_written, payloads, payload_lines, superseded: _ } = done;
+        let (stored, inflated) = (totals.stored, totals.inflated);
+        Self { stored, inflated, shards, packed, rows_written, payloads, payload_lines, counts }
+    }
+}
+
 impl ParseVerdict {
     fn new(verdict: &'static str, key: Option<String>) -> Self {
-        Self { verdict, code: None, reason: None, key, retry_s: None, indexed: None }
+        Self { verdict, code: None, reason: None, key, retry_s: None, batch: None }
     }
 
     fn because(self, code: &'static str, reason: Option<String>) -> Self {
@@ -67,54 +91,118 @@ impl ParseVerdict {
         Self { retry_s: Some(delay_s), ..Self::new("failed", None).because(code, Some(reason)) }
     }
 
+    /// How grave its line in the log is.
+    #[must_use]
+    pub fn level(&self) -> LogLevel {
+        match self.verdict {
+            "failed" | "bad_message" | "set_aside" => LogLevel::Warn,
+            _ => LogLevel::Info,
+        }
+    }
+
     /// The message has to come again.
     fn again(error: &BackendError, key: String, attempt: u32) -> Self {
-        let delays = PARSE_RETRY_S.iter().copied();
-        let delay = delays.clone().nth(attempt.saturating_sub(1) as usize).or(delays.last());
-        let verdict = Self::new("failed", Some(key)).because("backend_failed", Some(error.to_string()));
-        Self { retry_s: delay, ..verdict }
+        let delay_s = later(&PARSE_RETRY_S, &key, attempt);
+        Self { key: Some(key), ..Self::not_now("backend_failed", error.to_string(), delay_s) }
     }
 }
 
 /// Does what the message with this JSON body asks for. `attempt` counts from 1.
-pub async fn parse_message(
-    bucket: &impl Bucket,
-    shards: &impl Shards,
-    config: &Config,
-    body: &str,
-    attempt: u32,
-    now_ms: i64,
-) -> ParseVerdict {
+pub async fn parse_message(world: &impl World, config: &Config, body: &str, attempt: u32) -> ParseVerdict {
     let event = match R2Event::parse(body) {
         Ok(event) => event,
         Err(why) => return ParseVerdict::new("bad_message", None).because("not_an_event", Some(why.to_string())),
     };
-    let brings_object = event.brings_object();
+    let what = event.brings();
     let key = event.object.key;
-    let ignored = |why: Ignored| ParseVerdict::new("ignored", Some(key.clone())).because(why.code(), None);
     let dataset = match classify(&key, &config.log_prefix) {
-        KeyClass::Ignored(why) => return ignored(why),
-        KeyClass::Batch(_) if !brings_object => return ignored(Ignored::NoNewObject),
+        KeyClass::Ignored(why) => return ParseVerdict::new("ignored", Some(key)).because(why.code(), None),
         KeyClass::Batch(dataset) => dataset,
     };
-    match ingest(bucket, shards, &key, dataset, now_ms).await {
-        Ok(outcome) => verdict_of(outcome, key),
-        Err(error) => ParseVerdict::again(&error, key, attempt),
+    let outcome = match what {
+        Brings::Object => object(world, config, &key, dataset, event.backfill).await,
+        Brings::Removal => forget(world, &key).await,
+        Brings::Nothing => Ok(ParseVerdict::new("ignored", Some(key.clone())).because(NO_NEW_OBJECT, None)),
+    };
+    outcome.unwrap_or_else(|error| ParseVerdict::again(&error, key, attempt))
+}
+
+/// An object is there: processes it, and tells the backfill that asked for it.
+async fn object(
+    world: &impl World,
+    config: &Config,
+    key: &str,
+    dataset: Dataset,
+    backfill: Option<EventBackfill>,
+) -> Result<ParseVerdict, BackendError> {
+    let work = match backfill {
+        Some(backfill) => backfill_work(config, dataset, &backfill),
+        None => work_of(config, dataset),
+    };
+    let outcome = process(world, key, &work).await?;
+    if let Some(EventBackfill { id, .. }) = backfill {
+        let _: Stepped = calls::call(world.ledgers(), REGISTRY, &Ended { id }).await?;
+    }
+    Ok(verdict_of(outcome, key))
+}
+
+/// What a backfill asks for.
+fn backfill_work(config: &Config, dataset: Dataset, backfill: &EventBackfill) -> Work {
+    let EventBackfill { start_ms, end_ms, index, deliver, .. } = *backfill;
+    let delivers = deliver && config.delivery.is_some() && dataset == Dataset::HttpRequests;
+    let wish = || Wish { window: Window { start_ms, end_ms }, form: form_of(config) };
+    Work { dataset, index, deliver: delivers.then(wish) }
+}
+
+/// What live traffic asks for: an index of everything, and for the partner what the settings say.
+fn work_of(config: &Config, dataset: Dataset) -> Work {
+    let start_ms = config.push_start_ms.unwrap_or(i64::MIN);
+    let window = Window { start_ms, ..Window::EVER };
+    let delivers = config.delivery.is_some() && dataset == Dataset::HttpRequests;
+    let deliver = delivers.then(|| Wish { window, form: form_of(config) });
+    Work { dataset, index: true, deliver }
+}
+
+/// How lines become payloads, as the settings say now.
+#[must_use]
+pub fn form_of(config: &Config) -> PlanForm {
+    PlanForm {
+        format: FORMAT,
+        lines: config.batch_size,
+        subrequests: config.subrequests,
+        filter: config.filter.as_ref().map(|filter| filter.text().to_owned()),
+        tenant: config.partner.tenant.to_string(),
+        unknown_country: config.partner.unknown_country.to_string(),
     }
 }
 
+/// An object was removed: so are its rays, unless there is one again.
+async fn forget(world: &impl World, key: &str) -> Result<ParseVerdict, BackendError> {
+    if world.bucket().get(key).await?.is_some() {
+        return Ok(ParseVerdict::new("ignored", Some(key.into())).because("still_there", None));
+    }
+    let ledger = ledger_of(key);
+    let ask = |forgotten| Gone { key: key.into(), forgotten };
+    let GoneAnswer { versions } = calls::call(world.ledgers(), &ledger, &ask(false)).await?;
+    for Replaced { uploaded_ms, shards } in &versions {
+        forget_entries(world.shards(), key, *uploaded_ms, shards.iter()).await?;
+    }
+    let _: GoneAnswer = calls::call(world.ledgers(), &ledger, &ask(true)).await?;
+    Ok(ParseVerdict::new("removed", Some(key.into())))
+}
+
 /// The verdict on a message whose object came to this outcome.
-fn verdict_of(outcome: Outcome, key: String) -> ParseVerdict {
-    let key = Some(key);
+fn verdict_of(outcome: Outcome, key: &str) -> ParseVerdict {
+    let key = Some(key.to_owned());
     match outcome {
-        Outcome::Indexed { totals, counts, shards, packed, rows_written } => {
-            let (stored, inflated) = (totals.stored, totals.inflated);
-            let indexed = Indexed { stored, inflated, shards, packed, rows_written, counts };
-            ParseVerdict { indexed: Some(indexed), ..ParseVerdict::new("indexed", key) }
+        Outcome::Sealed(done) => {
+            let verdict = if done.superseded { "superseded" } else { "sealed" };
+            ParseVerdict { batch: Some(BatchFigures::of(done)), ..ParseVerdict::new(verdict, key) }
         }
-        Outcome::AlreadyIndexed => ParseVerdict::new("already_indexed", key),
+        Outcome::AlreadySealed => ParseVerdict::new("already_sealed", key),
         Outcome::Superseded => ParseVerdict::new("superseded", key),
         Outcome::Gone => ParseVerdict::new("gone", key),
         Outcome::SetAside(why) => ParseVerdict::new("set_aside", key).because(why.code(), Some(why.to_string())),
+        Outcome::AlreadySetAside => ParseVerdict::new("already_set_aside", key),
     }
 }

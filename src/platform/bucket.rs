@@ -1,12 +1,13 @@
 //! The bucket over R2.
 //!
-//! What always holds: an object is read as a stream; a put that the bucket refused is an error, never a success.
+//! What always holds: an object is read as a stream; a put that the bucket refused is an error or said to be refused,
+//! never a success.
 
-use worker::{Bucket as R2, MultipartUpload, Object, UploadedPart};
+use worker::{Bucket as R2, Conditional, MultipartUpload, Object, UploadedPart};
 
 use super::failed;
 use super::streams::Body;
-use crate::backend::{BackendError, Bucket, ObjectHead, Upload};
+use crate::backend::{BackendError, Bucket, List, Listed, ObjectHead, Upload};
 
 /// An R2 bucket.
 #[derive(Debug)]
@@ -32,6 +33,39 @@ impl Bucket for R2Bucket {
     async fn put(&self, key: &str, bytes: Vec<u8>) -> Result<ObjectHead, BackendError> {
         let object = self.0.put(key, bytes).execute().await.map_err(failed("writing an object"))?;
         object.as_ref().map(head).ok_or_else(|| BackendError::new("writing an object", "the bucket refused it"))
+    }
+
+    async fn put_new(&self, key: &str, bytes: Vec<u8>) -> Result<bool, BackendError> {
+        // "No object at all has been stored here": the bucket compares and writes in one step.
+        let only_if = Conditional { etag_does_not_match: Some("*".into()), ..Conditional::default() };
+        let object = self.0.put(key, bytes).only_if(only_if).execute().await.map_err(failed("writing a new object"))?;
+        Ok(object.is_some())
+    }
+
+    async fn delete(&self, keys: &[String]) -> Result<(), BackendError> {
+        if keys.is_empty() {
+            return Ok(());
+        }
+        self.0.delete_multiple(keys.to_vec()).await.map_err(failed("removing objects"))
+    }
+
+    async fn list(&self, ask: &List) -> Result<Listed, BackendError> {
+        let mut list = self.0.list().prefix(ask.prefix.as_str());
+        // A cursor knows where its listing began.
+        match (&ask.cursor, &ask.after) {
+            (Some(cursor), _) => list = list.cursor(cursor.as_str()),
+            (None, Some(after)) => list = list.start_after(after.as_str()),
+            (None, None) => {}
+        }
+        if ask.by_folder {
+            list = list.delimiter("/");
+        }
+        let page = list.execute().await.map_err(failed("listing objects"))?;
+        Ok(Listed {
+            objects: page.objects().iter().map(|object| (object.key(), head(object))).collect(),
+            folders: page.delimited_prefixes(),
+            cursor: page.cursor().filter(|_| page.truncated()),
+        })
     }
 
     async fn upload(&self, key: &str) -> Result<R2Upload, BackendError> {

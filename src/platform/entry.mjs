@@ -36,7 +36,11 @@ export default class Raydex extends WorkerEntrypoint {
   }
 
   queue(batch) {
-    return call(() => wasm.queue(batch, this.env));
+    return call(() => wasm.queue(batch, this.env, this.ctx));
+  }
+
+  scheduled(controller) {
+    return call(() => wasm.scheduled(controller.cron, this.env));
   }
 }
 
@@ -46,15 +50,23 @@ function durableObject(className) {
     #instance;
 
     fetch(request) {
-      return call(() => {
-        if (this.#instance !== life.instanceId) {
-          this.#object = new wasm[className](this.ctx, this.env);
-          this.#instance = life.instanceId;
-        }
-        return this.#object.fetch(request);
-      });
+      return call(() => this.#built().fetch(request));
+    }
+
+    // Comes to a class alone that sets one.
+    async alarm() {
+      await call(() => this.#built().alarm());
+    }
+
+    #built() {
+      if (this.#instance !== life.instanceId) {
+        this.#object = new wasm[className](this.ctx, this.env);
+        this.#instance = life.instanceId;
+      }
+      return this.#object;
     }
   };
 }
 
 export const RayShard = durableObject("RayShard");
+export const Ledger = durableObject("Ledger");

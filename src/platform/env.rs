@@ -1,23 +1,37 @@
 //! The names of the bindings, and what hangs on them. `wrangler.toml` spells them too; a test compares the two.
 //!
-//! What always holds: no other file spells a binding's name; a binding that is missing is an error, not a trap.
+//! What always holds: no other file spells the name of a binding or of a queue; a binding that is missing is an
+//! error, not a trap.
 
 use worker::{Env, Result};
 
 use super::bucket::R2Bucket;
-use super::parse_queue::ParseQueueProducer;
-use super::shards::ShardObjects;
+use super::objects::NamedObjects;
+use super::producer::Producer;
 use crate::config::{Config, ConfigFault};
 
 /// The R2 bucket that Logpush writes to.
 const BUCKET: &str = "RAW";
 /// The producer of `parse-queue`.
 const PARSE_QUEUE: &str = "PARSE_QUEUE";
+/// The producer of `send-queue`.
+const SEND_QUEUE: &str = "SEND_QUEUE";
 /// The Durable Objects of the index.
 const RAY_SHARD: &str = "RAY_SHARD";
+/// The Durable Objects of the ledgers.
+const LEDGER: &str = "LEDGER";
 
-/// The consumed queue of objects to parse.
+/// The queue of objects to parse.
 pub(super) const PARSE_QUEUE_NAME: &str = "parse-queue";
+/// The queue of payloads to send.
+pub(super) const SEND_QUEUE_NAME: &str = "send-queue";
+/// Where the messages go that `parse-queue` gave up.
+pub(super) const PARSE_DLQ_NAME: &str = "parse-dlq";
+/// Where the messages go that `send-queue` gave up.
+pub(super) const SEND_DLQ_NAME: &str = "send-dlq";
+
+/// The cron at which backfills go on; at any other one the bucket is swept.
+pub(super) const BACKFILL_CRON: &str = "* * * * *";
 
 /// The settings of the deployment.
 pub(super) fn config(env: &Env) -> std::result::Result<Config, Vec<ConfigFault>> {
@@ -30,11 +44,21 @@ pub(super) fn bucket(env: &Env) -> Result<R2Bucket> {
 }
 
 /// The index.
-pub(super) fn shards(env: &Env) -> Result<ShardObjects> {
-    env.durable_object(RAY_SHARD).map(ShardObjects::new)
+pub(super) fn shards(env: &Env) -> Result<NamedObjects> {
+    env.durable_object(RAY_SHARD).map(|objects| NamedObjects::new(objects, "calling a shard"))
+}
+
+/// The ledgers.
+pub(super) fn ledgers(env: &Env) -> Result<NamedObjects> {
+    env.durable_object(LEDGER).map(|objects| NamedObjects::new(objects, "calling a ledger"))
 }
 
 /// The queue of objects to parse.
-pub(super) fn parse_queue(env: &Env) -> Result<ParseQueueProducer> {
-    env.queue(PARSE_QUEUE).map(ParseQueueProducer::new)
+pub(super) fn parses(env: &Env) -> Result<Producer> {
+    env.queue(PARSE_QUEUE).map(|queue| Producer::new(queue, "sending to parse-queue"))
+}
+
+/// The queue of payloads to send.
+pub(super) fn sends(env: &Env) -> Result<Producer> {
+    env.queue(SEND_QUEUE).map(|queue| Producer::new(queue, "sending to send-queue"))
 }

@@ -6,29 +6,20 @@
 use worker::{Context, Env, Headers, Method, Request, Response, ResponseBuilder, Result, event};
 
 use super::streams::Body;
+use super::world::Bindings;
 use super::{env, log};
-use crate::api::{Reply, World, answer};
-use crate::config::ConfigFault;
+use crate::api::{Reply, answer};
 
 #[event(fetch)]
 async fn fetch(request: Request, env: Env, _context: Context) -> Result<Response> {
-    let (bucket, shards, queue) = (env::bucket(&env)?, env::shards(&env)?, env::parse_queue(&env)?);
+    let world = Bindings::of(&env)?;
     let config = env::config(&env);
     if let Err(faults) = &config {
-        log::error("not_configured", &serde_json::json!({ "faults": ConfigFault::words(faults) }));
+        log::not_configured(faults);
     }
-    let random = random_bits();
-    let world = World { bucket: &bucket, shards: &shards, queue: &queue, clock: log::now_ms, random };
     let is_head = request.method() == Method::Head;
     let reply = answer(&config, &world, from_platform(request)?).await;
     to_platform(reply, is_head)
-}
-
-/// Bits that nobody can foretell, from the platform.
-fn random_bits() -> u32 {
-    // Sign and exponent are at the top of the number, and its last bits may be zero.
-    let [_, _, a, b, c, d, _, _] = js_sys::Math::random().to_bits().to_le_bytes();
-    u32::from_le_bytes([a, b, c, d])
 }
 
 fn from_platform(mut request: Request) -> Result<crate::api::Request<Body>> {

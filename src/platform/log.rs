@@ -1,9 +1,12 @@
 //! The log: one line of JSON per event, as the platform collects it.
 //!
-//! What always holds: a line carries no bytes of a log record, no token, and nothing of a request but its outcome.
+//! What always holds: a line carries no bytes of a log record, no token, no address of the partner's, and nothing of a
+//! request but its outcome; a line below the level of the settings is not written.
 
 use serde::Serialize;
-use worker::{Date, console_error, console_log};
+use worker::{Date, console_error, console_log, console_warn};
+
+use crate::config::{Config, ConfigFault, LogLevel};
 
 /// Bytes of one page of wasm memory.
 const PAGE: u64 = 65_536;
@@ -20,14 +23,43 @@ struct LogLine<'a, T> {
     what: &'a T,
 }
 
-/// Writes what happened.
-pub(super) fn info(event: &str, what: &impl Serialize) {
-    console_log!("{}", line("info", event, what));
+/// The log of a deployment, by how much it is to say.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Log(LogLevel);
+
+impl Log {
+    /// The log that the settings ask for; without any, the usual one.
+    pub(super) fn of<F>(config: &Result<Config, F>) -> Self {
+        Self(config.as_ref().map_or_else(|_| LogLevel::default(), |config| config.log_level))
+    }
+
+    /// Writes a line of this level, if it is not below that of the settings.
+    pub(super) fn write(self, level: LogLevel, event: &str, what: &impl Serialize) {
+        if level < self.0 {
+            return;
+        }
+        let line = line(level.name(), event, what);
+        match level {
+            LogLevel::Debug | LogLevel::Info => console_log!("{line}"),
+            LogLevel::Warn => console_warn!("{line}"),
+            LogLevel::Error => console_error!("{line}"),
+        }
+    }
+
+    /// Writes what was done.
+    pub(super) fn info(self, event: &str, what: &impl Serialize) {
+        self.write(LogLevel::Info, event, what);
+    }
 }
 
-/// Writes what should not have happened.
+/// Writes what should not have happened, whatever the settings say.
 pub(super) fn error(event: &str, what: &impl Serialize) {
-    console_error!("{}", line("error", event, what));
+    Log(LogLevel::Error).write(LogLevel::Error, event, what);
+}
+
+/// Says what is wrong with the settings.
+pub(super) fn not_configured(faults: &[ConfigFault]) {
+    error("not_configured", &serde_json::json!({ "faults": ConfigFault::words(faults) }));
 }
 
 fn line(level: &str, event: &str, what: &impl Serialize) -> String {

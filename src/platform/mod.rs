@@ -1,22 +1,34 @@
 //! The only room that names the Workers runtime: entry points, and the backends over R2, Queues and Durable
 //! Objects.
 //!
-//! Entry points are found by file name: [`fetch`], [`queue`], `*_do.rs`. Each is a shell over a function of the
-//! core; `entry.mjs` is their JavaScript face.
+//! Entry points are found by file name: [`fetch`], [`queue`] (which hands over to `*_queue.rs` and
+//! [`dead_letters`]), [`scheduled`], `*_do.rs`. Each is a shell over a function of the core; `entry.mjs` is their
+//! JavaScript face.
 //!
 //! What always holds: nothing is decided here; an error of the platform becomes a [`crate::backend::BackendError`]
 //! at this border, and its words go to the log, and only there.
 
+mod alarm;
 mod bucket;
+mod dead_letters;
 mod env;
 mod fetch;
+mod ledger_do;
 mod log;
+mod messages;
+mod objects;
 mod parse_queue;
+mod partner;
+mod producer;
 mod queue;
+mod random;
 mod ray_shard_do;
-mod shards;
+mod scheduled;
+mod send_queue;
+mod sending;
 mod sql;
 mod streams;
+mod world;
 
 use crate::backend::BackendError;
 

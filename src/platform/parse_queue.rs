@@ -1,26 +1,43 @@
-//! The producer of `parse-queue`.
+//! The consumer of `parse-queue`: each message on its own, one after the other (their memory must not add up).
 //!
-//! What always holds: a message has the form of R2's own events, so that one consumer reads both.
+//! What always holds: no message waits for another one's verdict to be acked but for its turn.
 
-use worker::Queue;
+use wasm_bindgen::prelude::JsValue;
+use worker::Env;
 
-use super::failed;
-use crate::backend::{BackendError, ParseQueue};
-use crate::batch::R2Event;
+use super::env;
+use super::log::Log;
+use super::messages::{QueueBatch, QueueMessage, Summary};
+use super::world::Bindings;
+use crate::config::{Config, ConfigFault};
+use crate::limits::PARSE_RETRY_S;
+use crate::pipeline::{ParseVerdict, parse_message};
 
-/// A queue binding.
-#[derive(Debug)]
-pub(super) struct ParseQueueProducer(Queue);
-
-impl ParseQueueProducer {
-    pub(super) const fn new(queue: Queue) -> Self {
-        Self(queue)
+/// Consumes a batch of messages.
+pub(super) async fn consume(batch: &QueueBatch, env: &Env) -> Result<(), JsValue> {
+    let (config, world) = (env::config(env), Bindings::of(env));
+    let (log, mut summary) = (Log::of(&config), Summary::of(batch.queue()));
+    for message in batch.messages() {
+        let verdict = parse(config.as_ref(), world.as_ref(), &message).await;
+        message.settle(verdict.retry_s)?;
+        summary.count(verdict.verdict, verdict.code);
+        log.write(verdict.level(), "parse_message", &verdict);
     }
+    log.info("parse_batch", &summary);
+    Ok(())
 }
 
-impl ParseQueue for ParseQueueProducer {
-    async fn send(&self, event: &R2Event) -> Result<(), BackendError> {
-        // A struct, not a `serde_json::Value`: that would arrive as `{}`.
-        self.0.send(event.clone()).await.map_err(failed("sending to parse-queue"))
+/// Does what one message asks for.
+async fn parse(
+    config: Result<&Config, &Vec<ConfigFault>>,
+    world: Result<&Bindings, &worker::Error>,
+    message: &QueueMessage,
+) -> ParseVerdict {
+    let [delay, ..] = PARSE_RETRY_S;
+    let later = |reason| ParseVerdict::not_now("not_configured", reason, delay);
+    match (config, world) {
+        (Ok(config), Ok(world)) => parse_message(world, config, &message.json(), message.attempts()).await,
+        (Err(faults), _) => later(ConfigFault::words(faults)),
+        (_, Err(error)) => later(error.to_string()),
     }
 }

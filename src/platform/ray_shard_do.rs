@@ -12,6 +12,7 @@ use std::cell::Cell;
 
 use worker::{DurableObject, Env, Request, Response, Result, State, durable_object};
 
+use super::objects::read_call;
 use super::sql::ObjectSql;
 use crate::backend::BackendError;
 use crate::index::shard;
@@ -30,10 +31,9 @@ impl DurableObject for RayShard {
     }
 
     async fn fetch(&self, mut request: Request) -> Result<Response> {
-        let path = request.path();
+        let (call, _) = read_call(&request.url()?);
         let body = request.bytes().await?;
-        let call = path.trim_start_matches('/');
-        match self.answer(call, &body) {
+        match self.answer(&call, &body) {
             Ok(answer) => Response::from_bytes(answer),
             Err(error) => Response::error(error.to_string(), 500),
         }

@@ -86,10 +86,10 @@ macro_rules! fields {
 
 fields! {
     CacheCacheStatus ClientIP ClientRequestBytes ClientRequestHost ClientRequestMethod ClientRequestProtocol
-    ClientRequestReferer ClientRequestScheme ClientRequestURI ClientRequestUserAgent ClientSSLProtocol ClientSrcPort
+    ClientRequestReferer ClientRequestScheme ClientRequestSource ClientRequestURI ClientRequestUserAgent ClientSSLProtocol ClientSrcPort
     EdgeColoCode EdgeResponseBodyBytes EdgeResponseBytes EdgeResponseContentType EdgeResponseStatus EdgeServerIP
     EdgeStartTimestamp EdgeTimeToFirstByteMs OriginIP OriginRequestHeaderSendDurationMs OriginResponseDurationMs
-    OriginResponseHeaderReceiveDurationMs OriginResponseStatus OriginTLSHandshakeDurationMs RayID ResponseHeaders
+    OriginResponseHeaderReceiveDurationMs OriginResponseStatus OriginTLSHandshakeDurationMs ParentRayID RayID ResponseHeaders
 }
 
 /// What stands in a record under one name.
@@ -118,6 +118,17 @@ impl<'a> Value<'a> {
             Some(b'{' | b'[') => Value::Nested(raw),
             Some(b'-' | b'0'..=b'9') => Value::Number(raw),
             _ => Value::Absent,
+        }
+    }
+}
+
+impl Value<'_> {
+    /// The text, where it is one.
+    #[must_use]
+    pub fn text(&self) -> Option<&str> {
+        match self {
+            Value::Text(text) => Some(text),
+            _ => None,
         }
     }
 }

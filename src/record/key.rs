@@ -10,7 +10,7 @@ use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::fields::{Name, RecordError, Value};
-use super::{Dataset, RayKey, Timestamp};
+use super::{Dataset, RayId, RayKey, Timestamp};
 
 /// The key of one record.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -19,6 +19,15 @@ pub struct RecordKey {
     pub ray: Option<RayKey>,
     /// When the request began, as the record says.
     pub start: Option<Timestamp>,
+}
+
+impl RecordKey {
+    /// When the request began, as the record says, or else as its ray does.
+    #[must_use]
+    pub fn unix_ms(&self) -> Option<i64> {
+        let ray = || self.ray.as_ref().and_then(RayKey::ray).map(RayId::unix_ms);
+        self.start.map(Timestamp::unix_ms).or_else(ray)
+    }
 }
 
 /// Reads the key of one line.

@@ -5,4 +5,4 @@
 
 pub mod partner;
 
-pub use partner::{PartnerLine, PartnerOptions, write_partner_line};
+pub use partner::{PartnerLine, PartnerOptions, write_partner_fields, write_partner_line};

@@ -22,7 +22,8 @@ mod support;
 use std::ops::ControlFlow;
 
 use raydex::batch::{BatchReader, Line};
-use raydex::index::Outcome;
+use raydex::pipeline::Outcome;
+use raydex::pipeline::process::Done;
 use raydex::record::{Dataset, RayKey, read_key};
 use raydex::sample::Plan;
 use support::Fakes;
@@ -84,7 +85,7 @@ fn measure(shape: &Shape) -> Figures {
     let (json, checked) = rays_of(&gzip, shape.records as usize / CHECKED);
     let world = Fakes::new();
     let (_, outcome) = world.index(&key, Dataset::HttpRequests, &gzip);
-    let Outcome::Indexed { counts, shards, packed, rows_written, .. } = outcome else { panic!("{outcome:?}") };
+    let Outcome::Sealed(Done { counts, shards, packed, rows_written, .. }) = outcome else { panic!("{outcome:?}") };
     assert_eq!(counts.rays, u64::from(shape.records));
     for (ray, line) in checked {
         let found = world.find(Dataset::HttpRequests, &ray.to_string()).records;

@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use raydex::limits::{MAX_LINES, MAX_SHARDS};
+use raydex::pipeline::Outcome;
 use raydex::record::{Dataset, RayId};
 
 use super::support::Fakes;
@@ -20,10 +21,11 @@ fn is_set_aside(name: &str, stored: &[u8], code: &str) {
     let why = set_aside(outcome);
     assert_eq!(why.code(), code, "{name}");
     assert!(fakes.shards.rows().is_empty(), "{name}");
-    let record = fakes.source_record(KEY).unwrap();
-    assert_eq!(record["outcome"], serde_json::json!({"state": "set_aside", "code": code, "reason": why.to_string()}));
+    let kept = fakes.kept(KEY).batch.unwrap();
+    assert_eq!((kept.state.as_str(), kept.code.as_deref()), ("set_aside", Some(code)), "{name}");
+    assert_eq!(kept.reason, Some(why.to_string()), "{name}");
     let before = fakes.everything();
-    assert_eq!(set_aside(fakes.ingest(KEY, DATASET).unwrap()), why, "{name}");
+    assert_eq!(fakes.ingest(KEY, DATASET), Ok(Outcome::AlreadySetAside), "{name}");
     assert_eq!(fakes.everything(), before, "{name}");
 }
 

@@ -3,8 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use raydex::index::calls::{self, Find, Found};
-use raydex::index::{Outcome, ShardCall, ShardName};
+use raydex::index::{ShardCall, ShardName};
 use raydex::limits::SPAN_BYTES;
+use raydex::pipeline::Outcome;
+use raydex::pipeline::process::Done;
 use raydex::record::{Dataset, RayId, RayKey};
 use raydex::sample::{Plan, Units};
 
@@ -30,7 +32,7 @@ fn indexed(plan: &Plan, dataset: Dataset) -> (Fakes, BTreeMap<RayId, Vec<Vec<u8>
     let (fakes, mut lines) = (Fakes::new(), BTreeMap::<RayId, Vec<Vec<u8>>>::new());
     for batch in plan.batches(dataset) {
         let (_, outcome) = fakes.index(&batch.key, dataset, &batch.gzip);
-        let Outcome::Indexed { counts, totals, .. } = outcome else { panic!("{outcome:?}") };
+        let Outcome::Sealed(Done { counts, totals, .. }) = outcome else { panic!("{outcome:?}") };
         assert_eq!((counts.rays, counts.lines), (batch.written.records, batch.written.records));
         assert_eq!((counts.clock_skewed, counts.rejected_lines(), counts.odd_ids), (0, 0, 0));
         assert_eq!(totals.inflated, batch.written.inflated);

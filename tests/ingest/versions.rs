@@ -1,12 +1,14 @@
 //! Objects that come again, change, break or go.
 
-use raydex::batch::source_record_key;
-use raydex::index::Outcome;
+use raydex::batch::BUCKET_NAME;
+use raydex::ledger::BatchId;
+use raydex::ledger::calls::BatchAnswer;
+use raydex::pipeline::Outcome;
 use raydex::record::{Dataset, RayId};
 
 use super::support::gzip::gzip;
 use super::support::records::{PREFIX, http, ndjson};
-use super::support::{Fakes, Kind};
+use super::support::{Fakes, Fault, Kind, NOW_MS};
 use super::{KEY, counts};
 
 const DATASET: Dataset = Dataset::HttpRequests;
@@ -31,31 +33,9 @@ fn indexing_again_changes_nothing_and_calls_no_shard() {
     let fakes = Fakes::new();
     fakes.index(KEY, DATASET, &object(&[0, 1, 2]));
     let (before, calls) = (fakes.everything(), fakes.faults.count(Kind::Shard));
-    assert_eq!(fakes.ingest(KEY, DATASET), Ok(Outcome::AlreadyIndexed));
+    assert_eq!(fakes.ingest(KEY, DATASET), Ok(Outcome::AlreadySealed));
     assert_eq!(fakes.everything(), before);
     assert_eq!(fakes.faults.count(Kind::Shard), calls);
-}
-
-#[test]
-fn indexing_again_without_the_record_writes_no_row() {
-    let fakes = Fakes::new();
-    fakes.index(KEY, DATASET, &object(&[0, 1, 2]));
-    let before = fakes.everything();
-    assert!(fakes.bucket.delete(&source_record_key(KEY)));
-    let Outcome::Indexed { rows_written, shards, .. } = fakes.ingest(KEY, DATASET).unwrap() else { panic!() };
-    assert_eq!((rows_written, shards), (0, 3));
-    assert_eq!(fakes.everything(), before);
-}
-
-#[test]
-fn a_record_that_is_damaged_or_endless_counts_as_none() {
-    for record in [&b"{"[..], b"", &vec![b' '; 600 * 1024]] {
-        let fakes = Fakes::new();
-        fakes.bucket.store(&source_record_key(KEY), record);
-        fakes.index(KEY, DATASET, &object(&[0]));
-        assert_eq!(found(&fakes), [0]);
-        assert_eq!(fakes.ingest(KEY, DATASET), Ok(Outcome::AlreadyIndexed));
-    }
 }
 
 #[test]
@@ -63,7 +43,7 @@ fn the_same_bytes_written_again_are_indexed_already() {
     let fakes = Fakes::new();
     fakes.index(KEY, DATASET, &object(&[0]));
     let (_, outcome) = fakes.index(KEY, DATASET, &object(&[0]));
-    assert_eq!(outcome, Outcome::AlreadyIndexed);
+    assert_eq!(outcome, Outcome::AlreadySealed);
 }
 
 #[test]
@@ -100,12 +80,23 @@ fn a_damaged_version_leaves_nothing_of_the_older_one_either() {
         let (head, outcome) = fakes.index(KEY, DATASET, damaged);
         assert!(matches!(outcome, Outcome::SetAside(_)), "{outcome:?}");
         assert!(fakes.shards.rows().is_empty());
-        assert_eq!(fakes.source_record(KEY).unwrap()["object"]["etag"], head.etag);
+        assert_eq!(fakes.kept(KEY).batch.unwrap().object.etag, head.etag);
         // A whole version behind it is indexed as ever.
         let (_, outcome) = fakes.index(KEY, DATASET, &object(&[2, 3]));
         assert_eq!(counts(outcome).rays, 2);
         assert_eq!(found(&fakes), [2, 3]);
     }
+}
+
+#[test]
+fn a_slow_reader_whose_ledger_knows_of_the_newer_version_does_nothing() {
+    let fakes = Fakes::new();
+    let slow = Fakes { ledgers: fakes.ledgers.clone(), ..Fakes::with(KEY, &object(&[0, 1])) };
+    fakes.index(KEY, DATASET, &object(&[3]));
+    fakes.index(KEY, DATASET, &object(&[1, 2]));
+    let before = fakes.everything();
+    assert_eq!(slow.ingest(KEY, DATASET), Ok(Outcome::Superseded));
+    assert_eq!(fakes.everything(), before);
 }
 
 #[test]
@@ -127,21 +118,21 @@ fn objects_of_other_keys_are_left_alone() {
 }
 
 #[test]
-fn the_record_says_what_became_of_the_object() {
+fn the_ledger_says_what_became_of_the_object() {
     let fakes = Fakes::new();
     let stored = gzip(&ndjson([http(&ray_in(0), 0), "null".into(), http("odd", 0), "{}".into()]));
     let (head, _) = fakes.index(KEY, DATASET, &stored);
-    let record = fakes.source_record(KEY).unwrap();
-    assert_eq!(record["object"]["etag"], head.etag);
-    assert_eq!(record["object"]["size"], stored.len());
-    assert_eq!(record["dataset"], "http_requests");
-    assert_eq!(record["at"], "2026-03-28T08:42:25.000Z");
-    assert_eq!(record["outcome"]["shards"], serde_json::json!(["v1/http_requests/9e355", "v1/http_requests/odd"]));
+    let BatchAnswer { batch, shards, .. } = fakes.kept(KEY);
+    let batch = batch.unwrap();
+    assert_eq!((&batch.object.etag, batch.object.size), (&head.etag, stored.len() as u64));
+    assert_eq!((batch.dataset.as_str(), batch.state.as_str(), batch.indexed), ("http_requests", "sealed", true));
+    assert_eq!((batch.begun_ms, batch.sealed_ms), (NOW_MS, Some(NOW_MS)));
+    assert_eq!(shards, ["v1/http_requests/9e355", "v1/http_requests/odd"]);
     let counts = serde_json::json!({
         "lines": 4, "records": 3, "rays": 2, "odd_ids": 1, "no_ray": 1, "clock_skewed": 0,
         "rejected": {"not_an_object": 1}
     });
-    assert_eq!(record["outcome"]["counts"], counts);
+    assert_eq!(serde_json::to_value(batch.counts).unwrap(), counts);
 }
 
 #[test]
@@ -159,24 +150,48 @@ fn a_slow_reader_of_an_older_version_leaves_nothing_behind() {
     fakes.index(KEY, DATASET, &object(&[3]));
     fakes.index(KEY, DATASET, &object(&[1, 2]));
     let before = fakes.everything();
-    // The bucket as the slow one saw it: an older version, and no record yet.
+    // The bucket as the slow one saw it, an older version, and a ledger that has not heard of the newer one.
     let slow = Fakes { shards: fakes.shards.clone(), ..Fakes::with(KEY, &object(&[0, 1])) };
-    assert_eq!(slow.ingest(KEY, DATASET), Ok(Outcome::Superseded));
+    let Ok(Outcome::Sealed(done)) = slow.ingest(KEY, DATASET) else { panic!("its lines are accounted for") };
+    assert!(done.superseded);
     assert_eq!(fakes.everything(), before);
-    assert_eq!(slow.source_record(KEY), None);
+    assert!(!slow.kept(KEY).batch.unwrap().indexed);
     assert_eq!(found(&fakes), [1, 2]);
 }
 
 #[test]
-fn a_record_that_comes_cut_short_is_asked_for_again() {
-    let fakes = Fakes::new();
-    fakes.index(KEY, DATASET, http(&ray_in(0), 0).as_bytes());
-    let newer = http(&ray_in(1), 0);
-    fakes.bucket.store(KEY, newer.as_bytes());
-    // The record is longer than the object: taken for none, it would leave the older version's entry behind.
-    fakes.bucket.cut_after(Some(newer.len()));
+fn what_a_reading_left_that_was_cut_off_is_dropped_by_the_next_version() {
+    let fakes = Fakes::with(KEY, &object(&[0, 1]));
+    // The entries are written, the seal is not.
+    fakes.faults.plan(Some(Kind::Ledger), 4, Fault::Fails);
     assert!(fakes.ingest(KEY, DATASET).is_err());
-    fakes.bucket.cut_after(None);
-    assert!(matches!(fakes.ingest(KEY, DATASET), Ok(Outcome::Indexed { .. })));
-    assert_eq!(found(&fakes), [1]);
+    assert!(fakes.faults.clear());
+    assert_eq!(fakes.shards.rows().len(), 2);
+    fakes.index(KEY, DATASET, &object(&[1, 2]));
+    assert_eq!(found(&fakes), [1, 2]);
+    assert_eq!(fakes.shards.rows().len(), 2, "nothing of the older version is left");
+}
+
+#[test]
+fn an_object_that_was_removed_leaves_nothing_in_the_index() {
+    for action in ["DeleteObject", "LifecycleDeletion"] {
+        let fakes = Fakes::new();
+        fakes.index(KEY, DATASET, &object(&[0, 1, 2]));
+        let event = serde_json::json!({"action": action, "bucket": "b", "object": {"key": KEY}}).to_string();
+        // An event that tells of a removal while the object is there is no more than a hint.
+        let still = fakes.parse(&event, 1);
+        assert_eq!((still.verdict, still.code), ("ignored", Some("still_there")));
+        assert_eq!(found(&fakes), [0, 1, 2]);
+        let kept = BatchId::of(BUCKET_NAME, KEY, &fakes.bucket.object(KEY).unwrap().head.etag);
+        fakes.bucket.delete(KEY);
+        for _ in 0..2 {
+            assert_eq!(fakes.parse(&event, 1).verdict, "removed");
+            assert!(fakes.shards.rows().is_empty());
+        }
+        let batch = fakes.ledgers.batch(&kept).batch.unwrap();
+        assert!(batch.gone && !batch.indexed && batch.state == "sealed");
+        // And it comes back.
+        fakes.index(KEY, DATASET, &object(&[0, 1, 2]));
+        assert_eq!(found(&fakes), [0, 1, 2]);
+    }
 }

@@ -7,8 +7,8 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use raydex::backend::{BackendError, Bucket, Bytes, ObjectHead, Upload};
-use raydex::limits::UPLOAD_PART;
+use raydex::backend::{BackendError, Bucket, Bytes, List, Listed, ObjectHead, Upload};
+use raydex::limits::{LIST_PAGE, UPLOAD_PART};
 use sha2::{Digest, Sha256};
 
 use super::{Faults, Kind, NOW_MS};
@@ -30,6 +30,7 @@ struct State {
     cut_after: Cell<Option<usize>>,
     open_uploads: Cell<usize>,
     aborted_uploads: Cell<usize>,
+    page: Cell<usize>,
 }
 
 /// The bucket; its clones are the same one.
@@ -48,6 +49,7 @@ impl MemoryBucket {
             cut_after: Cell::default(),
             open_uploads: Cell::default(),
             aborted_uploads: Cell::default(),
+            page: Cell::new(LIST_PAGE),
         };
         Self { state: Rc::new(state), faults: faults.clone() }
     }
@@ -55,6 +57,11 @@ impl MemoryBucket {
     /// Bodies come in pieces of these sizes from now on.
     pub(crate) fn set_pieces(&self, sizes: &[usize]) {
         *self.state.pieces.borrow_mut() = sizes.to_vec();
+    }
+
+    /// The next object is written a second after this instant.
+    pub(crate) fn set_clock(&self, ms: i64) {
+        self.state.clock_ms.set(ms);
     }
 
     /// Bodies end after this many bytes from now on, as if the connection had been cut.
@@ -96,6 +103,41 @@ impl MemoryBucket {
         self.state.aborted_uploads.get()
     }
 
+    /// Objects of one page, from now on: small, so that tests see more than one.
+    pub(crate) fn set_page(&self, objects: usize) {
+        self.state.page.set(objects);
+    }
+
+    /// One page of a listing, as R2 gives it: objects and folders in one order, the cursor the last of them.
+    fn page(&self, ask: &List) -> Listed {
+        let objects = self.state.objects.borrow();
+        let start = ask.cursor.as_ref().or(ask.after.as_ref());
+        let mut listed = Listed::default();
+        for (key, stored) in objects.iter() {
+            let Some(rest) = key.strip_prefix(&ask.prefix).filter(|_| start.is_none_or(|start| key > start)) else {
+                continue;
+            };
+            let folder =
+                rest.find('/').filter(|_| ask.by_folder).map(|end| format!("{}{}/", ask.prefix, rest.split_at(end).0));
+            if folder.as_ref().is_some_and(|folder| listed.folders.contains(folder) || start == Some(folder)) {
+                continue;
+            }
+            if listed.objects.len() + listed.folders.len() == self.state.page.get() {
+                break;
+            }
+            if let Some(folder) = folder {
+                listed.cursor = Some(format!("{folder}\u{10ffff}"));
+                listed.folders.push(folder);
+            } else {
+                listed.cursor = Some(key.clone());
+                listed.objects.push((key.clone(), stored.head.clone()));
+            }
+        }
+        let last = listed.cursor.clone();
+        listed.cursor = last.filter(|last| objects.keys().any(|key| key.starts_with(&ask.prefix) && key > last));
+        listed
+    }
+
     fn close_upload(&self) {
         self.state.open_uploads.set(self.state.open_uploads.get() - 1);
     }
@@ -117,6 +159,31 @@ impl Bucket for MemoryBucket {
 
     async fn put(&self, key: &str, bytes: Vec<u8>) -> Result<ObjectHead, BackendError> {
         self.faults.call(Kind::Put, || Ok(self.store(key, &bytes)))
+    }
+
+    async fn put_new(&self, key: &str, bytes: Vec<u8>) -> Result<bool, BackendError> {
+        self.faults.call(Kind::PutNew, || {
+            if let Some(there) = self.object(key) {
+                assert!(*there.bytes == bytes, "{key} is to be other bytes: a create-only key is made of its content");
+                return Ok(false);
+            }
+            self.store(key, &bytes);
+            Ok(true)
+        })
+    }
+
+    async fn delete(&self, keys: &[String]) -> Result<(), BackendError> {
+        assert!((1..=LIST_PAGE).contains(&keys.len()), "R2 removes 1 to {LIST_PAGE} objects at once");
+        self.faults.call(Kind::Delete, || {
+            for key in keys {
+                self.delete(key);
+            }
+            Ok(())
+        })
+    }
+
+    async fn list(&self, ask: &List) -> Result<Listed, BackendError> {
+        self.faults.call(Kind::List, || Ok(self.page(ask)))
     }
 
     async fn upload(&self, key: &str) -> Result<MemoryUpload, BackendError> {

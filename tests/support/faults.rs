@@ -1,7 +1,7 @@
 //! Which call of the world fails, and how.
 //!
 //! What always holds: all fakes of one world share one count, so that "the nth call" means the nth of any kind;
-//! a fault strikes once.
+//! a fault strikes once, or as often in a row as it is told to.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -29,10 +29,20 @@ pub(crate) enum Kind {
     Complete,
     /// `Upload::abort`.
     Abort,
-    /// `Shards::call`.
+    /// `Objects::call`.
     Shard,
-    /// `ParseQueue::send`.
+    /// `Objects::call` of a ledger.
+    Ledger,
+    /// `Queue::send` of an object to parse.
     Send,
+    /// `Queue::send` of a payload to send.
+    SendPayload,
+    /// `Bucket::put_new`.
+    PutNew,
+    /// `Bucket::delete`.
+    Delete,
+    /// `Bucket::list`.
+    List,
     /// `Sql::run`.
     Sql,
 }
@@ -55,8 +65,8 @@ impl Fault {
 struct State {
     counts: BTreeMap<Kind, usize>,
     calls: usize,
-    /// The kind (`None`: any), how many of it still pass, how the next one fails.
-    planned: Option<(Option<Kind>, usize, Fault)>,
+    /// The kind (`None`: any), how many of it still pass, how the next ones fail, how many of them.
+    planned: Option<(Option<Kind>, usize, Fault, usize)>,
     struck: bool,
 }
 
@@ -67,8 +77,13 @@ pub(crate) struct Faults(Rc<RefCell<State>>);
 impl Faults {
     /// From now on, after `passing` more calls of `kind` (`None`: of any), the next one fails.
     pub(crate) fn plan(&self, kind: Option<Kind>, passing: usize, fault: Fault) {
+        self.plan_row(kind, passing, fault, 1);
+    }
+
+    /// The same, for so many in a row.
+    pub(crate) fn plan_row(&self, kind: Option<Kind>, passing: usize, fault: Fault, times: usize) {
         let mut state = self.0.borrow_mut();
-        state.planned = Some((kind, passing, fault));
+        state.planned = Some((kind, passing, fault, times));
         state.struck = false;
     }
 
@@ -106,15 +121,15 @@ impl Faults {
         let mut state = self.0.borrow_mut();
         state.calls += 1;
         *state.counts.entry(kind).or_default() += 1;
-        let (which, passing, fault) = state.planned?;
+        let (which, passing, fault, times) = state.planned?;
         if which.is_some_and(|which| which != kind) {
             return None;
         }
         if passing > 0 {
-            state.planned = Some((which, passing - 1, fault));
+            state.planned = Some((which, passing - 1, fault, times));
             return None;
         }
-        state.planned = None;
+        state.planned = (times > 1).then_some((which, 0, fault, times - 1));
         state.struck = true;
         Some(fault)
     }

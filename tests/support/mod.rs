@@ -13,8 +13,11 @@
 )]
 
 pub(crate) mod bucket;
+pub(crate) mod consumers;
 pub(crate) mod faults;
 pub(crate) mod gzip;
+pub(crate) mod ledgers;
+pub(crate) mod partner;
 pub(crate) mod queue;
 pub(crate) mod records;
 pub(crate) mod shards;
@@ -22,7 +25,10 @@ pub(crate) mod sql;
 pub(crate) mod world;
 
 pub(crate) use bucket::MemoryBucket;
+pub(crate) use consumers::Consumers;
 pub(crate) use faults::{Fault, Faults, Kind};
+pub(crate) use ledgers::MemoryLedgers;
+pub(crate) use partner::{FakePartner, Reply};
 pub(crate) use queue::MemoryQueue;
 pub(crate) use shards::MemoryShards;
 pub(crate) use sql::SqliteSql;

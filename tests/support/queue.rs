@@ -1,10 +1,10 @@
-//! The queue in memory: what was sent, as the bodies that a consumer gets.
+//! A queue in memory: what was sent, as the bodies that a consumer gets.
 
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use raydex::backend::{BackendError, ParseQueue};
-use raydex::batch::R2Event;
+use raydex::backend::{BackendError, Queue};
+use serde::Serialize;
 
 use super::{Faults, Kind};
 
@@ -12,26 +12,32 @@ use super::{Faults, Kind};
 #[derive(Debug, Clone)]
 pub(crate) struct MemoryQueue {
     sent: Rc<RefCell<Vec<String>>>,
+    kind: Kind,
     faults: Faults,
 }
 
 impl MemoryQueue {
-    pub(crate) fn new(faults: &Faults) -> Self {
-        Self { sent: Rc::default(), faults: faults.clone() }
+    pub(crate) fn new(kind: Kind, faults: &Faults) -> Self {
+        Self { sent: Rc::default(), kind, faults: faults.clone() }
     }
 
     /// The bodies sent so far.
     pub(crate) fn sent(&self) -> Vec<String> {
         self.sent.borrow().clone()
     }
+
+    /// Takes the bodies sent so far.
+    pub(crate) fn take(&self) -> Vec<String> {
+        self.sent.take()
+    }
 }
 
-impl ParseQueue for MemoryQueue {
-    async fn send(&self, event: &R2Event) -> Result<(), BackendError> {
-        let body = serde_json::to_string(event).unwrap();
-        assert!(body.len() <= 128 * 1024, "a message of more than 128 KB");
-        self.faults.call(Kind::Send, || {
-            self.sent.borrow_mut().push(body);
+impl<M: Serialize> Queue<M> for MemoryQueue {
+    async fn send(&self, messages: &[M]) -> Result<(), BackendError> {
+        let bodies: Vec<String> = messages.iter().map(|message| serde_json::to_string(message).unwrap()).collect();
+        assert!(bodies.iter().all(|body| body.len() <= 128 * 1024), "a message of more than 128 KB");
+        self.faults.call(self.kind, || {
+            self.sent.borrow_mut().extend(bodies);
             Ok(())
         })
     }

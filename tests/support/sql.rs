@@ -27,6 +27,8 @@ pub(crate) struct SqliteSql {
 impl SqliteSql {
     pub(crate) fn new(faults: &Faults) -> Self {
         let connection = Rc::new(Connection::open_in_memory().unwrap());
+        // All the statements of an object, so that none is prepared twice.
+        connection.set_prepared_statement_cache_capacity(128);
         Self { connection, in_transaction: Rc::default(), faults: faults.clone() }
     }
 

@@ -1,25 +1,37 @@
 //! All fakes together, and the questions that tests ask of them.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use raydex::backend::{BackendError, ObjectHead};
-use raydex::batch::{BatchError, source_record_key};
-use raydex::config::Config;
-use raydex::index::{Outcome, ingest};
+use raydex::batch::{BUCKET_NAME, BatchError};
+use raydex::config::{Config, ConfigFault};
+use raydex::ledger::BatchId;
+use raydex::ledger::calls::BatchAnswer;
 use raydex::lookup::{Lookup, lookup};
-use raydex::pipeline::{ParseVerdict, parse_message};
+use raydex::pipeline::{Outcome, ParseVerdict, Work, World, parse_message, process};
 use raydex::record::{Dataset, RayKey};
 use sha2::{Digest, Sha256};
 
-use super::{Faults, MemoryBucket, MemoryQueue, MemoryShards, NOW_MS, run};
+use super::{Faults, Kind, MemoryBucket, MemoryLedgers, MemoryQueue, MemoryShards, NOW_MS, run};
 
 /// The token that the tests' deployment takes.
 pub(crate) const TOKEN: &str = "t0ken-of-the-tests";
 
 /// The settings of the tests' deployment.
 pub(crate) fn config() -> Config {
+    config_with(&[])
+}
+
+/// The same, with more.
+pub(crate) fn config_with(set: &[(&str, &str)]) -> Config {
     let hash = hex::encode(Sha256::digest(TOKEN));
-    Config::read(|name| (name == "API_TOKEN_SHA256").then(|| hash.clone())).ok().unwrap()
+    let config = Config::read(|name| {
+        let found = set.iter().find(|(set, _)| *set == name).map(|(_, value)| (*value).to_owned());
+        found.or_else(|| (name == "API_TOKEN_SHA256").then(|| hash.clone()))
+    });
+    config.unwrap_or_else(|faults| panic!("{}", ConfigFault::words(&faults)))
 }
 
 /// A world in memory.
@@ -28,17 +40,75 @@ pub(crate) struct Fakes {
     pub(crate) faults: Faults,
     pub(crate) bucket: MemoryBucket,
     pub(crate) shards: MemoryShards,
+    pub(crate) ledgers: MemoryLedgers,
     pub(crate) queue: MemoryQueue,
+    pub(crate) sends: MemoryQueue,
+    pub(crate) clock_ms: Rc<Cell<i64>>,
+    /// How far the clock goes on whenever someone looks.
+    pub(crate) tick_ms: Cell<i64>,
+    /// What nobody can foretell.
+    pub(crate) bits: Cell<u32>,
 }
 
-/// All that a world holds: objects of the bucket, rows of the shards, messages.
-pub(crate) type Everything = (BTreeMap<String, Vec<u8>>, BTreeMap<String, Vec<String>>, Vec<String>);
+impl World for Fakes {
+    type Bucket = MemoryBucket;
+    type Shards = MemoryShards;
+    type Ledgers = MemoryLedgers;
+    type Parses = MemoryQueue;
+    type Sends = MemoryQueue;
+
+    fn bucket(&self) -> &MemoryBucket {
+        &self.bucket
+    }
+
+    fn shards(&self) -> &MemoryShards {
+        &self.shards
+    }
+
+    fn ledgers(&self) -> &MemoryLedgers {
+        &self.ledgers
+    }
+
+    fn parses(&self) -> &MemoryQueue {
+        &self.queue
+    }
+
+    fn sends(&self) -> &MemoryQueue {
+        &self.sends
+    }
+
+    fn now_ms(&self) -> i64 {
+        self.clock_ms.replace(self.clock_ms.get() + self.tick_ms.get())
+    }
+
+    fn random(&self) -> u32 {
+        self.bits.get()
+    }
+
+    async fn pause(&self, ms: i64) {
+        self.clock_ms.set(self.clock_ms.get() + ms);
+    }
+}
+
+/// All that a world holds: objects of the bucket, rows of the shards and of the ledgers, messages.
+pub(crate) type Everything =
+    (BTreeMap<String, Vec<u8>>, BTreeMap<String, Vec<String>>, BTreeMap<String, Vec<String>>, Vec<String>);
 
 impl Fakes {
     pub(crate) fn new() -> Self {
         let faults = Faults::default();
-        let (bucket, shards) = (MemoryBucket::new(&faults), MemoryShards::new(&faults));
-        Self { queue: MemoryQueue::new(&faults), faults, bucket, shards }
+        let clock_ms = Rc::new(Cell::new(NOW_MS));
+        Self {
+            bucket: MemoryBucket::new(&faults),
+            shards: MemoryShards::new(&faults),
+            ledgers: MemoryLedgers::new(&clock_ms, &faults),
+            queue: MemoryQueue::new(Kind::Send, &faults),
+            sends: MemoryQueue::new(Kind::SendPayload, &faults),
+            clock_ms,
+            tick_ms: Cell::default(),
+            bits: Cell::new(0x5a3c),
+            faults,
+        }
     }
 
     /// A world with one object.
@@ -56,7 +126,7 @@ impl Fakes {
 
     /// Indexes the object at `key`.
     pub(crate) fn ingest(&self, key: &str, dataset: Dataset) -> Result<Outcome, BackendError> {
-        run(ingest(&self.bucket, &self.shards, key, dataset, NOW_MS))
+        run(process(self, key, &Work { dataset, index: true, deliver: None }))
     }
 
     /// Looks for an id as a log line spells it.
@@ -77,18 +147,18 @@ impl Fakes {
 
     /// What a queue message with this body comes to.
     pub(crate) fn parse(&self, body: &str, attempt: u32) -> ParseVerdict {
-        run(parse_message(&self.bucket, &self.shards, &config(), body, attempt, NOW_MS))
+        run(parse_message(self, &config(), body, attempt))
     }
 
-    /// The record of the object at `key`, as JSON.
-    pub(crate) fn source_record(&self, key: &str) -> Option<serde_json::Value> {
-        let stored = self.bucket.object(&source_record_key(key))?;
-        Some(serde_json::from_slice(&stored.bytes).unwrap())
+    /// What the ledger keeps of the object at `key`, as it is now.
+    pub(crate) fn kept(&self, key: &str) -> BatchAnswer {
+        let etag = self.bucket.object(key).unwrap().head.etag;
+        self.ledgers.batch(&BatchId::of(BUCKET_NAME, key, &etag))
     }
 
     /// All there is.
     pub(crate) fn everything(&self) -> Everything {
-        (self.bucket.contents(), self.shards.rows(), self.queue.sent())
+        (self.bucket.contents(), self.shards.rows(), self.ledgers.rows(), self.queue.sent())
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use raydex::batch::BUCKET_NAME;
-use raydex::limits::PARSE_RETRY_S;
+use raydex::limits::{PARSE_RETRY_S, SEND_RETRY_S};
 use toml::{Table, Value};
 
 use super::{capture, regex, text, toml};
@@ -37,30 +37,61 @@ fn the_bucket_is_bound_under_its_name() {
 #[test]
 fn the_queues_are_bound_and_consumed_as_they_were_asked_for() {
     let wrangler = toml("wrangler.toml");
-    let producers = tables(&wrangler, "queues.producers");
-    let parse = constant("PARSE_QUEUE_NAME");
-    assert_eq!(parse, "parse-queue");
-    assert_eq!(of(&producers, "binding", &constant("PARSE_QUEUE"), "queue").as_str(), Some(parse.as_str()));
-    assert_eq!(of(&producers, "binding", "SEND_QUEUE", "queue").as_str(), Some("send-queue"));
-    let consumers = tables(&wrangler, "queues.consumers");
-    for (queue, size, timeout, retries, dead) in
-        [(parse.as_str(), 5, 10, 2, "parse-dlq"), ("send-queue", 50, 5, 5, "send-dlq")]
-    {
-        let value = |name| of(&consumers, "queue", queue, name);
+    let (producers, consumers) = (tables(&wrangler, "queues.producers"), tables(&wrangler, "queues.consumers"));
+    for (room, name, size, timeout, retries, dead) in [
+        ("PARSE", "parse-queue", 5, 10, PARSE_RETRY_S.len(), "parse-dlq"),
+        ("SEND", "send-queue", 50, 5, SEND_RETRY_S.len(), "send-dlq"),
+    ] {
+        let queue = constant(&format!("{room}_QUEUE_NAME"));
+        assert_eq!(queue, name);
+        assert_eq!(of(&producers, "binding", &constant(&format!("{room}_QUEUE")), "queue").as_str(), Some(name));
+        let value = |name| of(&consumers, "queue", &queue, name);
         assert_eq!(value("max_batch_size").as_integer(), Some(size), "{queue}");
         assert_eq!(value("max_batch_timeout").as_integer(), Some(timeout), "{queue}");
-        assert_eq!(value("max_retries").as_integer(), Some(retries), "{queue}");
         assert_eq!(value("dead_letter_queue").as_str(), Some(dead), "{queue}");
+        assert_eq!(constant(&format!("{room}_DLQ_NAME")), dead);
+        // A delay for each retry.
+        assert_eq!(value("max_retries").as_integer(), i64::try_from(retries).ok(), "{queue}");
     }
-    let retries = of(&consumers, "queue", &parse, "max_retries").as_integer();
-    assert_eq!(retries, i64::try_from(PARSE_RETRY_S.len()).ok(), "a delay for each retry");
+    assert_eq!((PARSE_RETRY_S.len(), SEND_RETRY_S.len()), (2, 5));
+}
+
+#[test]
+fn the_dead_letter_queues_are_consumed_and_lose_nothing() {
+    let wrangler = toml("wrangler.toml");
+    let consumers = tables(&wrangler, "queues.consumers");
+    let all: Vec<&str> = consumers.iter().map(|consumer| consumer["queue"].as_str().unwrap()).collect();
+    for consumer in &consumers {
+        let Some(dead) = consumer.get("dead_letter_queue") else {
+            assert_eq!(consumer["max_retries"].as_integer(), Some(100), "as often as the platform allows: {consumer}");
+            continue;
+        };
+        assert!(all.contains(&dead.as_str().unwrap()), "{dead} has no consumer");
+    }
+    assert_eq!(all.len(), 4);
+}
+
+#[test]
+fn acks_do_not_wait_for_what_goes_on_behind_a_batch() {
+    let flags = &toml("wrangler.toml")["compatibility_flags"];
+    assert_eq!(flags.as_array().unwrap(), &[Value::from("queue_consumer_no_wait_for_wait_until")]);
+    assert!(text("src/platform/send_queue.rs").contains("wait_until"), "what the flag is for");
+}
+
+#[test]
+fn the_clock_comes_every_ten_minutes() {
+    let crons = [Value::from("*/10 * * * *"), Value::from(constant("BACKFILL_CRON"))];
+    assert_eq!(toml("wrangler.toml")["triggers"]["crons"].as_array().unwrap(), &crons);
+    assert!(text("src/platform/entry.mjs").contains("wasm.scheduled("), "it is exported");
 }
 
 #[test]
 fn the_durable_objects_are_bound_migrated_and_exported() {
     let wrangler = toml("wrangler.toml");
     let objects = tables(&wrangler, "durable_objects.bindings");
-    assert_eq!(of(&objects, "name", &constant("RAY_SHARD"), "class_name").as_str(), Some("RayShard"));
+    for (binding, class) in [("RAY_SHARD", "RayShard"), ("LEDGER", "Ledger")] {
+        assert_eq!(of(&objects, "name", &constant(binding), "class_name").as_str(), Some(class));
+    }
     let entry = text("src/platform/entry.mjs");
     let migrated: BTreeSet<String> = tables(&wrangler, "migrations")
         .iter()

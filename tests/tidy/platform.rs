@@ -103,3 +103,12 @@ fn the_linkers_bound_is_the_one_of_the_limits() {
     let linker = super::capture(&text(".cargo/config.toml"), r"--max-memory=(\d+)");
     assert_eq!(linker, raydex::limits::WASM_MEMORY_MAX.to_string());
 }
+
+#[test]
+fn the_worker_is_built_without_the_generator_and_without_mistakes() {
+    // Both are features, and off by default; the build of the Worker turns none on.
+    let features = toml("Cargo.toml")["features"].as_table().unwrap().clone();
+    assert!(features.contains_key("mistakes") && features.contains_key("sample") && !features.contains_key("default"));
+    let build = text("scripts/build");
+    assert!(build.contains("cargo rustc") && !build.contains("feature"), "{build}");
+}

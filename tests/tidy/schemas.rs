@@ -1,6 +1,6 @@
 //! The contracts in `schemas/` and the code say the same.
 
-use raydex::batch::R2Event;
+use raydex::batch::{Brings, EventBackfill, R2Event};
 use raydex::config::{Need, SETTINGS};
 use serde_json::{Map, Value};
 
@@ -57,7 +57,7 @@ fn the_examples_of_an_event_are_events() {
     for example in examples(&schema) {
         let event = R2Event::parse(&example.to_string()).unwrap();
         assert_eq!(example["object"]["key"], event.object.key);
-        assert_eq!(example["object"].get("eTag").is_some(), event.brings_object(), "{example}");
+        assert_eq!(example["object"].get("eTag").is_some(), event.brings() == Brings::Object, "{example}");
         assert!(actions.contains(&example["action"]));
         seen.push(example["action"].clone());
     }
@@ -67,11 +67,17 @@ fn the_examples_of_an_event_are_events() {
 #[test]
 fn the_members_of_an_event_are_the_ones_that_are_read() {
     let schema = json("schemas/r2_event.json");
-    let event = R2Event { account: Some("a".into()), ..R2Event::put_object("b", "k", 1, "e", 0) };
+    let backfill = EventBackfill { id: 1, start_ms: 0, end_ms: 1, index: true, deliver: true };
+    let event =
+        R2Event { account: Some("a".into()), backfill: Some(backfill), ..R2Event::put_object("b", "k", 1, "e", 0) };
     let event = serde_json::to_value(event).unwrap();
     // A copy's source is in the contract, and stepped over.
     let stepped_over = ["copySource"];
-    for (schema, read) in [(&schema, &event), (&schema["properties"]["object"], &event["object"])] {
+    for (schema, read) in [
+        (&schema, &event),
+        (&schema["properties"]["object"], &event["object"]),
+        (&schema["properties"]["backfill"], &event["backfill"]),
+    ] {
         let described = properties(schema).0.keys().filter(|name| !stepped_over.contains(&name.as_str()));
         let mut read: Vec<&String> = read.as_object().unwrap().keys().collect();
         let mut described: Vec<&String> = described.collect();

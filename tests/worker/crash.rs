@@ -12,7 +12,8 @@ fn what_was_indexed_outlives_a_crash_and_so_does_the_partner() {
     let _none = std::fs::remove_dir_all(&state);
     let mut harness = Harness::with(json!({ "state": state, "partner": true }));
     let batch = Plan { batches: 1, window_ms: 30_000, records: 20, ..Plan::default() }.batch(Dataset::HttpRequests, 0);
-    assert_eq!(harness.index(&batch.key, &batch.gzip)["verdict"], "indexed");
+    assert_eq!(harness.index(&batch.key, &batch.gzip)["verdict"], "sealed");
+    harness.wait_for("the delivery", || (harness.partner()["lines"] == batch.written.records).then_some(()));
     harness.behave(&json!([{ "share": 0.1, "do": { "status": 503 } }]));
     let counted = harness.partner();
     let ray = batch.lines[0].ray.to_string();
@@ -20,9 +21,10 @@ fn what_was_indexed_outlives_a_crash_and_so_does_the_partner() {
 
     harness.kill();
     assert_eq!(harness.native("http_requests", &ray).body, line);
-    assert_eq!(harness.index(&batch.key, &batch.gzip)["verdict"], "already_indexed");
+    assert_eq!(harness.index(&batch.key, &batch.gzip)["verdict"], "already_sealed");
     assert_eq!(harness.partner(), counted);
     assert_eq!(harness.partner_lines()["duplicates"], json!([]));
     // A cron trigger reaches the runtime that was started anew.
-    assert!(harness.scheduled()["outcome"].is_string());
+    assert_eq!(harness.scheduled()["outcome"], "ok");
+    harness.wait_for("the sweep", || harness.said("sweep").pop());
 }

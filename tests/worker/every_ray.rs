@@ -55,9 +55,9 @@ fn index_all(harness: &Harness, batches: &[Batch]) {
     }
     let keys: Vec<&str> = batches.iter().map(|batch| batch.key.as_str()).collect();
     for (batch, line) in batches.iter().zip(harness.wait_for_verdicts(&keys)) {
-        assert_eq!(line["verdict"], "indexed", "{line}");
-        assert_eq!(line["indexed"]["records"], batch.written.records, "{line}");
-        assert_eq!(line["indexed"]["clock_skewed"], 0, "{line}");
+        assert_eq!(line["verdict"], "sealed", "{line}");
+        assert_eq!(line["batch"]["records"], batch.written.records, "{line}");
+        assert_eq!(line["batch"]["clock_skewed"], 0, "{line}");
     }
 }
 
@@ -102,7 +102,7 @@ fn every_ray_of(half: u32) {
     let some: Vec<&Wanted> = wanted.iter().step_by(50).collect();
     assert_eq!(wrong(&harness, &some), []);
     let (key, gzip) = (&batches[0].key, &batches[0].gzip);
-    assert_eq!(harness.index(key, gzip)["verdict"], "already_indexed");
+    assert_eq!(harness.index(key, gzip)["verdict"], "already_sealed");
 }
 
 #[test]

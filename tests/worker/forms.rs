@@ -21,7 +21,7 @@ pub(crate) fn gzip(text: &[u8]) -> Vec<u8> {
 fn one_batch() -> (Harness, String, Vec<u8>) {
     let harness = Harness::start();
     let batch = Plan { batches: 1, window_ms: 30_000, records: 300, ..Plan::default() }.batch(Dataset::HttpRequests, 0);
-    assert_eq!(harness.index(&batch.key, &batch.gzip)["verdict"], "indexed");
+    assert_eq!(harness.index(&batch.key, &batch.gzip)["verdict"], "sealed");
     let place = &batch.lines[150];
     let line = [&batch.ndjson[place.range.clone()], b"\n"].concat();
     (harness, place.ray.to_string(), line)

@@ -174,12 +174,6 @@ impl Harness {
         (reply.header("content-type") == "application/octet-stream").then_some(reply.body)
     }
 
-    /// The record that the Worker keeps of an object.
-    pub(crate) fn source_record(&self, key: &str) -> Option<Value> {
-        let record = self.object(&raydex::batch::source_record_key(key))?;
-        Some(serde_json::from_slice(&record).unwrap())
-    }
-
     /// Removes an object.
     pub(crate) fn remove(&self, key: &str) {
         self.ask("DELETE", &format!("/objects/{key}"), &[]);
@@ -199,11 +193,6 @@ impl Harness {
     /// Sends a message through the queue.
     pub(crate) fn enqueue(&self, body: &Value) {
         self.ask("POST", "/enqueue", body.to_string().as_bytes());
-    }
-
-    /// The messages that came to a dead-letter queue.
-    pub(crate) fn dead_letters(&self) -> Vec<Value> {
-        self.ask("GET", "/dead-letters", &[]).json().as_array().unwrap().clone()
     }
 
     /// Has calls of the bucket fail: each fault is used up by the first call it fits.
@@ -244,6 +233,11 @@ impl Harness {
     /// Everything that was logged.
     pub(crate) fn log(&self) -> Vec<Value> {
         self.ask("GET", "/log", &[]).json().as_array().unwrap().clone()
+    }
+
+    /// The lines of the log about this.
+    pub(crate) fn said(&self, event: &str) -> Vec<Value> {
+        self.log().into_iter().filter(|line| line["event"] == event).collect()
     }
 
     /// Waits until `look` finds something.

@@ -42,10 +42,10 @@ fn index_and_look_up(records: u32) {
     let started = std::time::Instant::now();
     let line = harness.index(&key, &gzip);
     println!("{line}\nput and indexed in {:.1?}", started.elapsed());
-    let indexed = &line["indexed"];
-    assert_eq!((&line["verdict"], &indexed["rays"]), (&"indexed".into(), &records.into()));
+    let batch = &line["batch"];
+    assert_eq!((&line["verdict"], &batch["rays"]), (&"sealed".into(), &records.into()));
     let [wasm, packed, rows] =
-        [&line["wasm_bytes"], &indexed["packed"], &indexed["rows_written"]].map(|figure| figure.as_u64().unwrap());
+        [&line["wasm_bytes"], &batch["packed"], &batch["rows_written"]].map(|figure| figure.as_u64().unwrap());
     println!("{wasm} bytes of wasm, {packed} bytes of packed rays, {rows} rows");
     assert!(wasm < WASM_MEMORY_MAX as u64, "{wasm}");
     assert!(packed < u64::from(records) * 6, "{packed}");

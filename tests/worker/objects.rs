@@ -2,7 +2,7 @@
 
 use raydex::record::Dataset;
 use raydex::sample::{Batch, Plan};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::forms::gzip;
 use super::harness::{Harness, event};
@@ -26,23 +26,15 @@ fn indexing_again_changes_nothing_and_another_version_takes_its_place() {
     let harness = Harness::start();
     let (old, new) = (batch(1), batch(2));
     let first = harness.index(&old.key, &old.gzip);
-    assert_eq!(first["verdict"], "indexed");
-    assert!(first["indexed"]["rows_written"].as_u64().unwrap() <= 4, "{first}");
-    let record = harness.source_record(&old.key);
-    assert_eq!(record.as_ref().unwrap()["outcome"]["state"], "indexed");
+    assert_eq!(first["verdict"], "sealed");
+    assert!(first["batch"]["rows_written"].as_u64().unwrap() <= 4, "{first}");
 
-    assert_eq!(harness.index(&old.key, &old.gzip)["verdict"], "already_indexed");
-    assert_eq!(harness.source_record(&old.key), record);
+    let again = harness.index(&old.key, &old.gzip);
+    assert_eq!((&again["verdict"], &again["batch"]), (&"already_sealed".into(), &Value::Null));
     assert_eq!(status_of_all(&harness, &old), 200);
 
-    // Even where the record of the first time is lost, not a row is written.
-    harness.remove(&raydex::batch::source_record_key(&old.key));
-    let again = harness.index(&old.key, &old.gzip);
-    assert_eq!((&again["verdict"], &again["indexed"]["rows_written"]), (&"indexed".into(), &0.into()));
-
-    assert_eq!(harness.index(&old.key, &new.gzip)["verdict"], "indexed");
+    assert_eq!(harness.index(&old.key, &new.gzip)["verdict"], "sealed");
     assert_eq!((status_of_all(&harness, &old), status_of_all(&harness, &new)), (404, 200));
-    assert_ne!(harness.source_record(&old.key), record);
 }
 
 #[test]
@@ -54,7 +46,7 @@ fn ids_of_other_forms_are_found_as_they_are_written() {
         r#"{"RayID":"test-ray-001","EdgeStartTimestamp":1795301186425000000,"n":3}"#,
     ];
     let verdict = harness.index("logs/odd.log.gz", &gzip(lines.join("\n").as_bytes()));
-    assert_eq!(verdict["indexed"]["odd_ids"], 3, "{verdict}");
+    assert_eq!(verdict["batch"]["odd_ids"], 3, "{verdict}");
     assert_eq!(harness.native("http_requests", "test-ray-001").text(), format!("{}\n{}\n", lines[0], lines[2]));
     assert_eq!(harness.native("http_requests", "3b2f5ea2f51a17b").text(), format!("{}\n", lines[1]));
     assert_ne!(harness.native("http_requests", "test-ray-002").status, 200);
@@ -78,13 +70,15 @@ fn a_damaged_object_is_set_aside_and_touches_nothing_else() {
     bodies.insert(2, event(&harness.put(&good.key, &good.gzip)));
     let parsed = harness.parse(&bodies);
     assert_eq!(parsed.acked, [true; 6]);
-    assert_eq!(parsed.messages[2]["verdict"], "indexed");
+    assert_eq!(parsed.messages[2]["verdict"], "sealed");
     for (key, _) in &damaged {
         let said = parsed.messages.iter().find(|line| line["key"] == *key).unwrap();
         assert_eq!(said["verdict"], "set_aside", "{said}");
-        let outcome = &harness.source_record(key).unwrap()["outcome"];
-        assert_eq!((&outcome["state"], &outcome["code"]), (&"set_aside".into(), &said["code"]));
+        assert!(said["code"].is_string() && said["reason"].is_string(), "{said}");
     }
+    let again = harness.parse(&bodies);
+    let verdicts = json!({ "already_set_aside": 5, "already_sealed": 1 });
+    assert_eq!((again.acked, &again.batch["verdicts"]), (vec![true; 6], &verdicts));
     assert_eq!(status_of_all(&harness, &good), 200);
     assert_eq!(harness.native("http_requests", "a5e33aff24280fa2").status, 404);
 }
@@ -94,18 +88,15 @@ fn what_the_bucket_did_not_do_is_asked_for_again() {
     let harness = Harness::with(json!({ "faulty": true }));
     let batch = batch(1);
     let key = batch.key.as_str();
-    let record = raydex::batch::source_record_key(key);
     let message = [event(&harness.put(key, &batch.gzip))];
-    for (op, key, fault) in
-        [("get", key, "error"), ("get", key, "cut"), ("get", &record, "error"), ("put", &record, "error-after")]
-    {
+    for (op, fault) in [("get", "error"), ("get", "cut")] {
         harness.faults(&json!([{ "op": op, "key": key, "fault": fault }]));
         let parsed = harness.parse(&message);
         assert_eq!((parsed.acked, parsed.retry_s), (vec![false], vec![Some(60)]), "{op} {fault}");
         assert_eq!(parsed.messages[0]["code"], "backend_failed", "{op} {fault}");
     }
     let parsed = harness.parse(&message);
-    assert_eq!((parsed.acked, &parsed.messages[0]["verdict"]), (vec![true], &"already_indexed".into()));
+    assert_eq!((parsed.acked, &parsed.messages[0]["verdict"]), (vec![true], &"sealed".into()));
     assert_eq!(status_of_all(&harness, &batch), 200);
 
     let ray = batch.lines[0].ray.to_string();

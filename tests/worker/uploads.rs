@@ -22,7 +22,7 @@ fn assert_found(harness: &Harness, reply: &Reply, batch: &Batch) {
     let answer = reply.json();
     assert_eq!(answer["accepted"], "batch");
     let verdicts = harness.wait_for_verdicts(&[answer["key"].as_str().unwrap()]);
-    assert_eq!(verdicts[0]["verdict"], "indexed", "{}", verdicts[0]);
+    assert_eq!(verdicts[0]["verdict"], "sealed", "{}", verdicts[0]);
     for place in batch.lines.iter().step_by(batch.lines.len() / 4) {
         let found = harness.native("http_requests", &place.ray.to_string());
         assert_eq!(found.body, [&batch.ndjson[place.range.clone()], b"\n"].concat(), "{}", found.text());

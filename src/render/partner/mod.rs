@@ -51,15 +51,20 @@ pub fn write_partner_line(
     options: &PartnerOptions,
 ) -> Result<PartnerLine, RecordError> {
     let text = line_text(line);
-    let fields = Fields::parse(&text)?;
-    let mut sanitised = matches!(text, Cow::Owned(_));
+    let PartnerLine { sanitised } = write_partner_fields(out, &Fields::parse(&text)?, options);
+    Ok(PartnerLine { sanitised: sanitised || matches!(text, Cow::Owned(_)) })
+}
+
+/// Appends the partner's form of a record that was read already, its line feed included.
+pub fn write_partner_fields(out: &mut Vec<u8>, fields: &Fields<'_>, options: &PartnerOptions) -> PartnerLine {
+    let mut sanitised = false;
     for column in &COLUMNS {
         let start = out.len();
-        rules::write(out, column, &fields, options);
+        rules::write(out, column, fields, options);
         sanitised |= cells::finish(out, start, column.max);
         out.push(if column.number == COLUMNS.len() { TERMINATOR } else { SEPARATOR });
     }
-    Ok(PartnerLine { sanitised })
+    PartnerLine { sanitised }
 }
 
 #[cfg(test)]

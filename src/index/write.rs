@@ -1,0 +1,55 @@
+//! Writes a batch's entries to their shards, and drops those of versions that it replaced.
+//!
+//! What always holds: each step may be repeated; a shard keeps the newest version offered, so a slow writer of an
+//! older one is told, and takes back what it wrote elsewhere.
+
+use futures_util::{StreamExt, TryStreamExt, stream};
+
+use super::build::ShardEntry;
+use super::calls::{self, Forget, Forgotten, Kept, ObjectVersion, Put, PutAnswer, ShardCall};
+use crate::backend::{BackendError, Objects, to_json};
+use crate::limits::CONCURRENT_CALLS;
+
+/// Writes every entry to its shard; says how many rows that wrote, or `None` where a shard has a newer version and
+/// nothing of this one is left.
+///
+/// # Errors
+/// [`BackendError`] where a shard cannot be written; some may hold their entry then.
+pub async fn put_entries(
+    shards: &impl Objects,
+    object: &ObjectVersion,
+    entries: Vec<ShardEntry>,
+) -> Result<Option<u64>, BackendError> {
+    let names: Vec<String> = entries.iter().map(|entry| entry.shard.to_string()).collect();
+    let rows_written = stream::iter(entries)
+        .map(async |ShardEntry { shard, slots, parts }| {
+            let put = Put { object: object.clone(), slots, parts };
+            let answer: PutAnswer = calls::call(shards, &shard.to_string(), ShardCall::Put, put.to_body()).await?;
+            Ok((answer.kept != Kept::Superseded).then_some(answer.rows_written))
+        })
+        .buffer_unordered(CONCURRENT_CALLS)
+        .try_fold(Some(0), async |sum: Option<u64>, rows| Ok(sum.zip(rows).map(|(sum, rows)| sum + rows)))
+        .await?;
+    if rows_written.is_none() {
+        // Some shards knew of the newer version, others may hold this one now.
+        forget_entries(shards, &object.key, object.uploaded_ms, names.iter()).await?;
+    }
+    Ok(rows_written)
+}
+
+/// Drops the entries of versions of the object at `key` that were written at `uploaded_ms` or before.
+///
+/// # Errors
+/// [`BackendError`] where a shard cannot be reached; asking again goes on.
+pub async fn forget_entries(
+    shards: &impl Objects,
+    key: &str,
+    uploaded_ms: i64,
+    names: impl Iterator<Item = &String>,
+) -> Result<(), BackendError> {
+    let body = to_json(&Forget { key: key.to_owned(), before_ms: uploaded_ms.saturating_add(1) });
+    for name in names {
+        let _: Forgotten = calls::call(shards, name, ShardCall::Forget, body.clone()).await?;
+    }
+    Ok(())
+}

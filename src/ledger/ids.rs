@@ -1,0 +1,216 @@
+//! Who is who in the ledger: a source by what it is made of, a ledger by the hour of its batches, a delivery by
+//! its place in a plan.
+//!
+//! What always holds: an identity is a function of content and names alone, so that every attempt comes to the
+//! same one; the forms here are stored and travel in messages, and are frozen by tests.
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+/// Where every ledger is known by name, and what belongs to no hour is kept.
+pub const REGISTRY: &str = "v1/registry";
+/// The part of a ledger's name that says how its tables are laid out.
+const VERSION: &str = "v1/";
+/// How the name of a ledger begins that is of no hour; there are 256 of them.
+pub const OTHER: &str = "v1/other-";
+/// Digits of a payload's number.
+const INDEX_DIGITS: usize = 6;
+
+/// The identity of one version of one object: the SHA-256 of bucket, key and eTag, in hexadecimal digits.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct SourceId(String);
+
+impl SourceId {
+    /// The identity of this version of an object.
+    #[must_use]
+    pub fn of(bucket: &str, key: &str, etag: &str) -> Self {
+        let mut hash = Sha256::new();
+        for part in [bucket, "\0", key, "\0", etag] {
+            hash.update(part);
+        }
+        Self(hex::encode(hash.finalize()))
+    }
+
+    /// The identity with these digits, if they are one.
+    #[must_use]
+    pub fn from_digits(digits: &str) -> Option<Self> {
+        let fits = digits.len() == 64 && digits.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+        fits.then(|| Self(digits.to_owned()))
+    }
+
+    /// Its digits.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// The ledger of the batch at `key`: that of the hour which the key's first stamp names, or, for a key without
+/// one, one of 256 by the key's hash. It never depends on the object, so that all versions of a key meet.
+#[must_use]
+pub fn ledger_of(key: &str) -> String {
+    let name = key.rsplit('/').next().unwrap_or(key);
+    let hour = name.as_bytes().windows(16).find(|window| is_stamp(window)).and_then(|stamp| stamp.get(..11));
+    if let Some(hour) = hour.and_then(|hour| std::str::from_utf8(hour).ok()) {
+        return format!("{VERSION}{hour}");
+    }
+    let [first, ..]: [u8; 32] = Sha256::digest(key).into();
+    format!("{VERSION}other-{first:02x}")
+}
+
+/// Whether these bytes are `20260328T084225Z`.
+fn is_stamp(bytes: &[u8]) -> bool {
+    (0..).zip(bytes).all(|(place, byte)| match place {
+        8 => *byte == b'T',
+        15 => *byte == b'Z',
+        _ => byte.is_ascii_digit(),
+    })
+}
+
+/// The number of a payload of a plan, from 0, as it stands in its index: `000003`.
+#[must_use]
+pub fn index_of(number: usize) -> String {
+    format!("{number:0INDEX_DIGITS$}")
+}
+
+/// One payload of one plan of one source, wherever it is. It is the whole content of a message on `send-queue`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct DeliveryId {
+    /// The ledger's name.
+    pub ledger: String,
+    /// The source.
+    pub source: SourceId,
+    /// The number of the plan.
+    pub plan: u32,
+    /// The payload's number in the plan, `000003`; the halves of one are `000003.0` and `000003.1`.
+    pub index: String,
+}
+
+impl DeliveryId {
+    /// What the partner knows the payload by, in every attempt: 16 digits of the source, the plan, the index.
+    #[must_use]
+    pub fn batch_header(&self) -> String {
+        let digits = self.source.as_str().get(..16).unwrap_or_default();
+        format!("{digits}-{}-{}", self.plan, self.index)
+    }
+
+    /// The halves of this payload.
+    #[must_use]
+    pub fn halves(&self) -> [String; 2] {
+        [format!("{}.0", self.index), format!("{}.1", self.index)]
+    }
+
+    /// What a user knows the payload by: it names no key.
+    #[must_use]
+    pub fn handle(&self) -> String {
+        let batch = BatchId { ledger: self.ledger.clone(), source: self.source.clone() }.handle();
+        format!("{batch}.{}.{}", self.plan, self.index)
+    }
+
+    /// The payload of that handle.
+    #[must_use]
+    pub fn from_handle(handle: &str) -> Option<Self> {
+        let mut parts = handle.splitn(4, '.');
+        let (ledger, source, plan, index) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
+        let BatchId { ledger, source } = BatchId::from_parts(ledger, source)?;
+        let fits =
+            !index.is_empty() && index.len() < 64 && index.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'.'));
+        let plan = plan.parse().ok()?;
+        fits.then(|| Self { ledger, source, plan, index: index.to_owned() })
+    }
+}
+
+/// One source, wherever it is.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct BatchId {
+    /// The ledger's name.
+    pub ledger: String,
+    /// The source.
+    pub source: SourceId,
+}
+
+impl BatchId {
+    /// The source that this version of an object is.
+    #[must_use]
+    pub fn of(bucket: &str, key: &str, etag: &str) -> Self {
+        Self { ledger: ledger_of(key), source: SourceId::of(bucket, key, etag) }
+    }
+
+    /// What a user knows the batch by: `20260328T08.840571bb…`.
+    #[must_use]
+    pub fn handle(&self) -> String {
+        let ledger = self.ledger.strip_prefix(VERSION).unwrap_or(&self.ledger);
+        format!("{ledger}.{}", self.source.as_str())
+    }
+
+    /// The batch of that handle.
+    #[must_use]
+    pub fn from_handle(handle: &str) -> Option<Self> {
+        let (ledger, source) = handle.split_once('.')?;
+        Self::from_parts(ledger, source)
+    }
+
+    fn from_parts(ledger: &str, source: &str) -> Option<Self> {
+        let known = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+        let fits = (8..=16).contains(&ledger.len()) && ledger.bytes().all(known) && ledger != "registry";
+        let source = SourceId::from_digits(source)?;
+        fits.then(|| Self { ledger: format!("{VERSION}{ledger}"), source })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{BatchId, DeliveryId, SourceId, index_of, ledger_of};
+
+    #[test]
+    fn an_identity_never_changes() {
+        let source = SourceId::of("cdn-logs-raw", "logs/a.log.gz", "e1");
+        // printf 'cdn-logs-raw\0logs/a.log.gz\0e1' | sha256sum
+        assert_eq!(source.as_str(), "ee2cc580b6c4e15e7edf6d988660f40c4d9df3cf1bb7d810f30b4910b5d0fde8");
+        let id = DeliveryId { ledger: "v1/20260328T08".into(), source, plan: 1, index: index_of(3) };
+        assert_eq!(id.batch_header(), "ee2cc580b6c4e15e-1-000003");
+        let message = r#"{"ledger":"v1/20260328T08","source":"ee2cc580b6c4e15e7edf6d988660f40c4d9df3cf1bb7d810f30b4910b5d0fde8","plan":1,"index":"000003"}"#;
+        assert_eq!(serde_json::to_string(&id).unwrap(), message);
+        assert_eq!(serde_json::from_str::<DeliveryId>(message).unwrap(), id);
+    }
+
+    #[test]
+    fn a_ledger_is_the_hour_of_the_first_stamp() {
+        for (key, ledger) in [
+            ("logs/http_requests/20260328/20260328T084200Z_20260328T094225Z_ab.log.gz", "v1/20260328T08"),
+            ("logs/20260328/20260328T084260Z_ab.log.gz", "v1/20260328T08"),
+            ("logs/20260328T084260Z/x.log.gz", "v1/other-49"),
+            ("logs/a.log.gz", "v1/other-84"),
+            ("", "v1/other-e3"),
+        ] {
+            assert_eq!(ledger_of(key), ledger, "{key}");
+        }
+    }
+
+    #[test]
+    fn a_handle_is_read_back_and_nothing_else_is_one() {
+        let batch = BatchId::of("b", "logs/20260328T084200Z_x.log.gz", "e");
+        assert_eq!(BatchId::from_handle(&batch.handle()), Some(batch.clone()));
+        let BatchId { ledger, source } = batch;
+        let id = DeliveryId { ledger, source, plan: 2, index: "000003.0.1".into() };
+        assert_eq!(DeliveryId::from_handle(&id.handle()), Some(id.clone()));
+        assert_eq!(id.halves(), ["000003.0.1.0", "000003.0.1.1"]);
+        let digits = "a".repeat(64);
+        assert_eq!(BatchId::from_handle(&format!("registry.{digits}")), None);
+        for bad in [
+            "",
+            ".",
+            "x.y",
+            "registry.",
+            &format!("registry.{digits}"),
+            &format!("../../etcx.{digits}"),
+            &format!("20260328T08.{}", digits.to_uppercase()),
+            &format!("20260328T08.{digits}.x.000001"),
+            &format!("20260328T08.{digits}.1.'"),
+            &format!("20260328T08.{digits}.1."),
+        ] {
+            assert_eq!(DeliveryId::from_handle(bad), None, "{bad}");
+        }
+    }
+}

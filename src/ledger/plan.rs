@@ -1,0 +1,139 @@
+//! What of a source goes to the partner, and in which form: pinned by the first attempt, used by every later one.
+//!
+//! A source may have several plans, since a backfill may ask for times that no earlier plan covered. Their windows
+//! never overlap, so no line is in two plans.
+//!
+//! What always holds: a window is half-open, [start, end); a plan's form is stored, and read back whatever the
+//! settings say by then.
+
+use serde::{Deserialize, Serialize};
+
+use crate::mistakes::{Mistake, made};
+use crate::partner::Subrequests;
+
+/// The version of what a payload holds: the columns and how a line becomes one.
+pub const FORMAT: u32 = 1;
+
+/// A half-open window of request times, in Unix milliseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Window {
+    /// The first instant that is in it.
+    pub start_ms: i64,
+    /// The first instant behind it.
+    pub end_ms: i64,
+}
+
+impl Window {
+    /// All time.
+    pub const EVER: Self = Self { start_ms: i64::MIN, end_ms: i64::MAX };
+
+    /// Whether an instant is in it.
+    #[must_use]
+    pub fn holds(&self, unix_ms: i64) -> bool {
+        self.start_ms <= unix_ms && unix_ms < self.end_ms.saturating_add(made(Mistake::ClosedWindow).into())
+    }
+
+    /// What of this window none of the others covers, in order.
+    #[must_use]
+    pub fn without(self, others: &[Self]) -> Vec<Self> {
+        let mut left: Vec<Self> = (self.start_ms < self.end_ms).then_some(self).into_iter().collect();
+        for other in others {
+            left = left.into_iter().flat_map(|window| window.cut(*other)).collect();
+        }
+        left
+    }
+
+    /// The parts of this window before and behind the other one.
+    fn cut(self, other: Self) -> impl Iterator<Item = Self> {
+        let before = Self { end_ms: self.end_ms.min(other.start_ms), ..self };
+        let behind = Self { start_ms: self.start_ms.max(other.end_ms), ..self };
+        [before, behind].into_iter().filter(|part| part.start_ms < part.end_ms)
+    }
+}
+
+/// How lines become payloads.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlanForm {
+    /// [`FORMAT`].
+    pub format: u32,
+    /// Lines of one payload.
+    pub lines: u32,
+    /// Whether the requests that Workers made go too.
+    pub subrequests: Subrequests,
+    /// A filter in Logpush's language: what it refuses does not go.
+    pub filter: Option<String>,
+    /// Column 58.
+    pub tenant: String,
+    /// Column 45 where the airport is unknown.
+    pub unknown_country: String,
+}
+
+/// A plan of a source.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Plan {
+    /// Its number in the source, from 1.
+    pub number: u32,
+    /// The times that it covers, apart from each other and from those of other plans.
+    pub windows: Vec<Window>,
+    /// How its lines become payloads.
+    pub form: PlanForm,
+}
+
+impl Plan {
+    /// Whether an instant is in one of its windows.
+    #[must_use]
+    pub fn holds(&self, unix_ms: i64) -> bool {
+        self.windows.iter().any(|window| window.holds(unix_ms))
+    }
+}
+
+/// What an attempt would have delivered, were nothing pinned yet.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Wish {
+    /// The times asked for.
+    pub window: Window,
+    /// How lines are to become payloads.
+    pub form: PlanForm,
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::{prop, prop_assert_eq, proptest};
+
+    use super::{Plan, PlanForm, Window};
+    use crate::partner::Subrequests;
+
+    #[test]
+    fn the_stored_form_is_unchanged() {
+        let stored = r#"{"number":1,"windows":[{"start_ms":-9223372036854775808,"end_ms":9223372036854775807}],"form":{"format":1,"lines":1000,"subrequests":"include","filter":null,"tenant":"-","unknown_country":"CN"}}"#;
+        let form = PlanForm {
+            format: 1,
+            lines: 1000,
+            subrequests: Subrequests::Include,
+            filter: None,
+            tenant: "-".into(),
+            unknown_country: "CN".into(),
+        };
+        let plan = Plan { number: 1, windows: vec![Window::EVER], form };
+        assert_eq!(serde_json::to_string(&plan).unwrap(), stored);
+        assert_eq!(serde_json::from_str::<Plan>(stored).unwrap(), plan);
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_left_of_a_window_is_what_no_other_holds(
+            start in 0_i64..30,
+            length in 0_i64..30,
+            others in prop::collection::vec((0_i64..30, 0_i64..10), 0..5),
+        ) {
+            let window = Window { start_ms: start, end_ms: start + length };
+            let others: Vec<Window> =
+                others.into_iter().map(|(start_ms, length)| Window { start_ms, end_ms: start_ms + length }).collect();
+            let left = window.without(&others);
+            for at in -1..70 {
+                let expected = window.holds(at) && !others.iter().any(|other| other.holds(at));
+                prop_assert_eq!(left.iter().filter(|window| window.holds(at)).count(), usize::from(expected));
+            }
+        }
+    }
+}

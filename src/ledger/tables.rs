@@ -1,0 +1,171 @@
+//! The tables of a ledger, and the payload as a row.
+//!
+//! Their version is in their names. There is no secondary index: rows read cost a thousandth of rows written, and
+//! a ledger is one hour's. A payload's row is written when it is sealed, claimed and committed, and no more.
+//!
+//! What always holds: a row that cannot be read is an error, never a default.
+
+use super::delivery::{Delivery, Payload, State};
+use super::ids::{DeliveryId, SourceId};
+use crate::backend::{BackendError, Sql, SqlRow, SqlValue};
+use crate::partner::OnUnknown;
+
+/// The tables.
+pub(super) const SCHEMA: [&str; 4] = [
+    "CREATE TABLE IF NOT EXISTS source_v1 (
+        id TEXT PRIMARY KEY,
+        object_key TEXT NOT NULL, etag TEXT NOT NULL, uploaded_ms INTEGER NOT NULL, size INTEGER NOT NULL,
+        dataset TEXT NOT NULL,
+        state TEXT NOT NULL, code TEXT, reason TEXT,
+        indexed INTEGER NOT NULL, shards TEXT NOT NULL, gone INTEGER NOT NULL,
+        lines INTEGER NOT NULL, counts TEXT NOT NULL, inflated INTEGER NOT NULL,
+        begun_ms INTEGER NOT NULL, sealed_ms INTEGER) WITHOUT ROWID",
+    "CREATE TABLE IF NOT EXISTS plan_v1 (
+        source TEXT NOT NULL, number INTEGER NOT NULL,
+        plan TEXT NOT NULL, sealed INTEGER NOT NULL,
+        in_window INTEGER NOT NULL, filtered TEXT NOT NULL, sanitised INTEGER NOT NULL,
+        PRIMARY KEY (source, number)) WITHOUT ROWID",
+    "CREATE TABLE IF NOT EXISTS delivery_v1 (
+        source TEXT NOT NULL, plan INTEGER NOT NULL, number TEXT NOT NULL,
+        sha256 TEXT NOT NULL, lines INTEGER NOT NULL, bytes INTEGER NOT NULL,
+        first_at INTEGER NOT NULL, last_at INTEGER NOT NULL,
+        state TEXT NOT NULL, due_ms INTEGER NOT NULL, wake_ms INTEGER,
+        token INTEGER NOT NULL, claimant TEXT NOT NULL, uncommitted INTEGER NOT NULL, lease_ms INTEGER NOT NULL,
+        park INTEGER NOT NULL, attempts INTEGER NOT NULL, ambiguous INTEGER NOT NULL,
+        status INTEGER, code TEXT, settled_ms INTEGER, removed INTEGER NOT NULL DEFAULT 0,
+        PRIMARY KEY (source, plan, number)) WITHOUT ROWID",
+    "CREATE TABLE IF NOT EXISTS note_v1 (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
+];
+
+/// The columns of a payload, in the order of [`delivery`].
+const COLUMNS: &str = "source, plan, number, sha256, lines, bytes, first_at, last_at, state, due_ms, wake_ms, \
+     token, claimant, uncommitted, lease_ms, park, attempts, ambiguous, status, code, settled_ms";
+
+/// A row, read by column.
+pub(super) struct Row<'a>(pub(super) &'a SqlRow);
+
+impl Row<'_> {
+    /// The text in a column.
+    pub(super) fn text(&self, column: usize) -> Result<String, BackendError> {
+        self.maybe_text(column).ok_or_else(|| unreadable(column))
+    }
+
+    /// The text in a column that may be empty.
+    pub(super) fn maybe_text(&self, column: usize) -> Option<String> {
+        self.0.get(column).and_then(SqlValue::as_text).map(str::to_owned)
+    }
+
+    /// The integer in a column.
+    pub(super) fn integer(&self, column: usize) -> Result<i64, BackendError> {
+        self.maybe_integer(column).ok_or_else(|| unreadable(column))
+    }
+
+    /// The integer in a column that may be empty.
+    pub(super) fn maybe_integer(&self, column: usize) -> Option<i64> {
+        self.0.get(column).and_then(SqlValue::as_integer)
+    }
+
+    /// The integer in a column, as a type that it fits.
+    pub(super) fn number<T: TryFrom<i64>>(&self, column: usize) -> Result<T, BackendError> {
+        T::try_from(self.integer(column)?).map_err(|_| unreadable(column))
+    }
+
+    /// What the JSON in a column says.
+    pub(super) fn json<T: serde::de::DeserializeOwned>(&self, column: usize) -> Result<T, BackendError> {
+        serde_json::from_str(&self.text(column)?).map_err(|_| unreadable(column))
+    }
+
+    /// The source in a column.
+    pub(super) fn source(&self, column: usize) -> Result<SourceId, BackendError> {
+        SourceId::from_digits(&self.text(column)?).ok_or_else(|| unreadable(column))
+    }
+}
+
+fn unreadable(column: usize) -> BackendError {
+    BackendError::new("reading a row of the ledger", format!("column {column} is none of its kind"))
+}
+
+/// The JSON of a plain value, as a parameter.
+pub(super) fn json(value: &impl serde::Serialize) -> SqlValue {
+    SqlValue::Text(serde_json::to_string(value).unwrap_or_default())
+}
+
+/// An optional number as a parameter.
+pub(super) fn maybe<T: TryInto<i64>>(value: Option<T>) -> SqlValue {
+    value.map_or(SqlValue::Null, SqlValue::number)
+}
+
+/// The payloads that the condition holds for.
+pub(super) fn deliveries(
+    sql: &impl Sql,
+    condition: &str,
+    parameters: &[SqlValue],
+) -> Result<Vec<Delivery>, BackendError> {
+    let rows = sql.run(&format!("SELECT {COLUMNS} FROM delivery_v1 WHERE {condition}"), parameters)?.rows;
+    rows.iter().map(|row| delivery(&Row(row))).collect()
+}
+
+/// One payload.
+pub(super) fn find(sql: &impl Sql, id: &DeliveryId) -> Result<Option<Delivery>, BackendError> {
+    let parameters = [SqlValue::text(id.source.as_str()), SqlValue::number(id.plan), SqlValue::text(&*id.index)];
+    Ok(deliveries(sql, "source = ? AND plan = ? AND number = ?", &parameters)?.pop())
+}
+
+fn delivery(row: &Row<'_>) -> Result<Delivery, BackendError> {
+    let payload = Payload {
+        index: row.text(2)?,
+        sha256: row.text(3)?,
+        lines: row.number(4)?,
+        bytes: row.number(5)?,
+        first_at: row.number(6)?,
+        last_at: row.number(7)?,
+    };
+    Ok(Delivery {
+        source: row.source(0)?,
+        plan: row.number(1)?,
+        payload,
+        state: State::from_name(&row.text(8)?).ok_or_else(|| unreadable(8))?,
+        due_ms: row.integer(9)?,
+        wake_ms: row.maybe_integer(10),
+        token: row.number(11)?,
+        claimant: row.text(12)?,
+        uncommitted: row.integer(13)? != 0,
+        lease_ms: row.integer(14)?,
+        on_unknown: if row.integer(15)? == 0 { OnUnknown::Resend } else { OnUnknown::Park },
+        attempts: row.number(16)?,
+        ambiguous: row.number(17)?,
+        status: row.maybe_integer(18).and_then(|status| u16::try_from(status).ok()),
+        code: row.maybe_text(19),
+        settled_ms: row.maybe_integer(20),
+    })
+}
+
+/// Writes the row of a payload, new or not.
+pub(super) fn save(sql: &impl Sql, delivery: &Delivery) -> Result<(), BackendError> {
+    let Delivery { source, plan, payload, .. } = delivery;
+    let parameters = [
+        SqlValue::text(source.as_str()),
+        SqlValue::number(*plan),
+        SqlValue::text(&*payload.index),
+        SqlValue::text(&*payload.sha256),
+        SqlValue::number(payload.lines),
+        SqlValue::number(payload.bytes),
+        SqlValue::number(payload.first_at),
+        SqlValue::number(payload.last_at),
+        SqlValue::text(delivery.state.name()),
+        SqlValue::number(delivery.due_ms),
+        maybe(delivery.wake_ms),
+        SqlValue::number(delivery.token),
+        SqlValue::text(&*delivery.claimant),
+        SqlValue::Integer(delivery.uncommitted.into()),
+        SqlValue::number(delivery.lease_ms),
+        SqlValue::Integer((delivery.on_unknown == OnUnknown::Park).into()),
+        SqlValue::number(delivery.attempts),
+        SqlValue::number(delivery.ambiguous),
+        maybe(delivery.status),
+        delivery.code.as_deref().map_or(SqlValue::Null, SqlValue::text),
+        maybe(delivery.settled_ms),
+    ];
+    let statement = format!("INSERT OR REPLACE INTO delivery_v1 ({COLUMNS}) VALUES (?{})", ", ?".repeat(20));
+    sql.run(&statement, &parameters).map(drop)
+}

@@ -1,0 +1,173 @@
+//! Drives backfills: lists the bucket from where the last step ended, and announces what lies in a job's window.
+//!
+//! An object is announced by the message that R2 would send, with what the job asks for beside it; the parse stage does
+//! the rest, record by record. The order of a step is announce, then keep: a step that is cut off is done again, and
+//! the ledgers know what was done.
+//!
+//! What always holds: a job announces no more lines than its rate allows, apart from one object that is larger; nothing
+//! is skipped, since the cursor moves behind what was announced.
+
+use serde::Serialize;
+
+use super::World;
+use crate::backend::{BackendError, Bucket, List, Listed, ObjectHead, Queue};
+use crate::batch::{BUCKET_NAME, EventBackfill, KeyClass, R2Event, batch_times, classify, folder_day};
+use crate::config::Config;
+use crate::ledger::backfills::{Ask, Cursor, Job, JobState, JobsAsk, Start, Started, Step};
+use crate::ledger::calls;
+use crate::ledger::ids::REGISTRY;
+use crate::limits::{
+    BACKFILL_BURST_S, BACKFILL_JOBS, BACKFILL_LATE_MS, BACKFILL_LINE_BYTES, BACKFILL_PAGES, BACKFILL_RATE,
+    BACKFILL_SKEW_MS,
+};
+use crate::time;
+
+/// What one turn of the cron did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+pub struct Driven {
+    /// Jobs that went on.
+    pub jobs: usize,
+    /// Objects announced.
+    pub announced: u64,
+}
+
+/// Drives every running job on by what its rate allows.
+///
+/// # Errors
+/// [`BackendError`] where the world failed; the next turn goes on.
+pub async fn drive_backfills(world: &impl World, config: &Config) -> Result<Driven, BackendError> {
+    let mut driven = Driven::default();
+    start_from_push_time(world, config).await?;
+    let jobs = calls::call(world.ledgers(), REGISTRY, &JobsAsk { id: None, limit: BACKFILL_JOBS }).await?.jobs;
+    for (id, job) in jobs.into_iter().filter(|(_, job)| job.state == JobState::Running) {
+        driven.jobs += 1;
+        driven.announced += drive(world, config, id, job).await?;
+    }
+    Ok(driven)
+}
+
+/// Starts a job.
+///
+/// # Errors
+/// [`BackendError`] where the registry cannot be reached.
+pub async fn start_backfill(
+    world: &impl World,
+    config: &Config,
+    ask: Ask,
+    name: Option<String>,
+) -> Result<Started, BackendError> {
+    calls::call(world.ledgers(), REGISTRY, &Start { ask, folder: config.log_prefix.clone(), name }).await
+}
+
+/// `PUSH_START_TIME` in the past means that what came since then is wanted, too: once for each value.
+async fn start_from_push_time(world: &impl World, config: &Config) -> Result<(), BackendError> {
+    let now_ms = world.now_ms();
+    let Some(start_ms) = config.push_start_ms.filter(|start| *start < now_ms && config.delivery.is_some()) else {
+        return Ok(());
+    };
+    let ask = Ask { start_ms, end_ms: now_ms, index: true, deliver: true, lines_per_second: BACKFILL_RATE };
+    start_backfill(world, config, ask, Some(format!("push-start-{start_ms}"))).await.map(drop)
+}
+
+/// Drives one job on; says how many objects that announced.
+async fn drive(world: &impl World, config: &Config, id: i64, mut job: Job) -> Result<u64, BackendError> {
+    let now_ms = world.now_ms();
+    let before = job.announced;
+    job.credit = credit(&job, now_ms);
+    for _ in 0..BACKFILL_PAGES {
+        if job.credit <= 0 || job.state != JobState::Running {
+            break;
+        }
+        let after_steps = job.steps;
+        page(world, config, id, &mut job).await?;
+        job.changed_ms = now_ms;
+        let step = Step { id, after_steps, job: job.clone() };
+        if !calls::call(world.ledgers(), REGISTRY, &step).await?.kept {
+            // Someone else drives it, or it was stopped.
+            break;
+        }
+        job.steps += 1;
+    }
+    Ok(job.announced - before)
+}
+
+/// The lines that may be announced now: what the time since the last step brings, and no more than a burst.
+fn credit(job: &Job, now_ms: i64) -> i64 {
+    let rate = i64::try_from(job.ask.lines_per_second).unwrap_or(i64::MAX);
+    let earned = rate.saturating_mul((now_ms - job.changed_ms).max(0)) / 1000;
+    job.credit.saturating_add(earned).min(rate.saturating_mul(BACKFILL_BURST_S))
+}
+
+/// Looks at one page of the listing, as far as the credit reaches.
+async fn page(world: &impl World, config: &Config, id: i64, job: &mut Job) -> Result<(), BackendError> {
+    let Some(folder) = job.cursor.folders.last().cloned() else {
+        job.state = JobState::Done;
+        return Ok(());
+    };
+    let ask = List { prefix: folder, after: job.cursor.after.clone(), cursor: None, by_folder: true };
+    let listed = world.bucket().list(&ask).await?;
+    let now_ms = world.now_ms();
+    let mut events = Vec::new();
+    let mut stopped_at = None;
+    for (key, head) in &listed.objects {
+        if job.credit <= 0 {
+            break;
+        }
+        job.listed += 1;
+        stopped_at = Some(key.clone());
+        if is_wanted(key, config, &job.ask) {
+            let lines = (head.size / BACKFILL_LINE_BYTES).max(1);
+            job.credit = job.credit.saturating_sub_unsigned(lines);
+            job.lines += lines;
+            job.announced += 1;
+            events.push(event(key, head, id, &job.ask, now_ms));
+        }
+    }
+    if stopped_at.as_ref() == listed.objects.last().map(|(key, _)| key) {
+        stopped_at = None;
+    }
+    move_on(&mut job.cursor, &listed, stopped_at, &job.ask);
+    if events.is_empty() { Ok(()) } else { world.parses().send(&events).await }
+}
+
+/// Moves the cursor behind what was looked at: the whole page, or up to the key at which the credit was used up.
+fn move_on(cursor: &mut Cursor, listed: &Listed, stopped_at: Option<String>, ask: &Ask) {
+    let current = cursor.folders.pop();
+    // Folders behind that key are listed again by the next page.
+    let seen = listed.folders.iter().filter(|folder| stopped_at.as_ref().is_none_or(|key| *folder < key));
+    cursor.folders.splice(0..0, seen.filter(|folder| is_near(folder, ask)).cloned());
+    if listed.cursor.is_none() && stopped_at.is_none() {
+        cursor.after = None;
+        return;
+    }
+    let last_key = listed.objects.last().map(|(key, _)| key.clone());
+    // Behind everything that the folder holds.
+    let last_folder = listed.folders.last().map(|folder| format!("{folder}{}", char::MAX));
+    cursor.after = stopped_at.or_else(|| last_key.max(last_folder)).or_else(|| cursor.after.take());
+    cursor.folders.extend(current);
+}
+
+/// The message of an object, with what the job asks for.
+fn event(key: &str, head: &ObjectHead, id: i64, ask: &Ask, now_ms: i64) -> R2Event {
+    let Ask { start_ms, end_ms, index, deliver, .. } = *ask;
+    let event = R2Event::put_object(BUCKET_NAME, key, head.size, &head.etag, now_ms);
+    R2Event { backfill: Some(EventBackfill { id, start_ms, end_ms, index, deliver }), ..event }
+}
+
+/// Whether an object may hold records of the window. Its name tells when it was written, which is after the requests,
+/// mostly by minutes; one whose name tells nothing is looked into.
+fn is_wanted(key: &str, config: &Config, ask: &Ask) -> bool {
+    let is_batch = matches!(classify(key, &config.log_prefix), KeyClass::Batch(_));
+    let near = batch_times(key).is_none_or(|(start_ms, end_ms)| {
+        start_ms <= ask.end_ms.saturating_add(BACKFILL_LATE_MS)
+            && end_ms >= ask.start_ms.saturating_sub(BACKFILL_SKEW_MS)
+    });
+    is_batch && near
+}
+
+/// Whether a folder may hold such objects.
+fn is_near(folder: &str, ask: &Ask) -> bool {
+    let first = time::day(ask.start_ms.saturating_sub(BACKFILL_SKEW_MS));
+    let last = time::day(ask.end_ms.saturating_add(BACKFILL_LATE_MS));
+    folder_day(folder).is_none_or(|day| (first.as_str()..=last.as_str()).contains(&day))
+}

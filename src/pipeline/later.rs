@@ -1,0 +1,49 @@
+//! How long until a message comes again: what the table says for its attempt, and up to a quarter more, so that what
+//! failed together does not come again together.
+//!
+//! What always holds: it is a function of the message and its attempt; it is never less than the table says.
+
+use sha2::{Digest, Sha256};
+
+/// The delay before the message about `what` is tried again after its attempt `attempt`, which counts from 1, in
+/// seconds. The last of `delays` holds for every later attempt.
+pub(super) fn later(delays: &[u32], what: &str, attempt: u32) -> u32 {
+    let nth = attempt.saturating_sub(1) as usize;
+    let delay = delays.get(nth).or(delays.last()).copied().unwrap_or_default();
+    let [a, b, ..]: [u8; 32] = Sha256::digest(format!("{what}/{attempt}")).into();
+    delay + u32::from(u16::from_le_bytes([a, b])) * (delay / 4) / u32::from(u16::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::later;
+    use crate::limits::{PARSE_RETRY_S, SEND_RETRY_S};
+
+    #[test]
+    fn a_delay_is_the_tables_and_up_to_a_quarter_more() {
+        for delays in [&PARSE_RETRY_S[..], &SEND_RETRY_S] {
+            for attempt in [0, 1, 2, 3, 4, 5, 6, u32::MAX] {
+                let shortest = delays[(attempt.max(1) as usize - 1).min(delays.len() - 1)];
+                let drawn: BTreeSet<u32> =
+                    (0..2000).map(|message| later(delays, &message.to_string(), attempt)).collect();
+                assert!(drawn.iter().all(|delay| (shortest..=shortest + shortest / 4).contains(delay)), "{attempt}");
+                let (first, last) = (drawn.first().unwrap() - shortest, drawn.last().unwrap() - shortest);
+                assert!(
+                    first <= shortest / 100 && last + shortest / 50 + 1 >= shortest / 4,
+                    "{attempt}: {first} to {last}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn it_depends_on_the_message_and_the_attempt_alone() {
+        let delays = [1000, 1000];
+        assert_eq!(later(&delays, "a", 1), later(&delays, "a", 1));
+        assert_ne!(later(&delays, "a", 1), later(&delays, "b", 1));
+        assert_ne!(later(&delays, "a", 1), later(&delays, "a", 2));
+        assert_eq!(later(&[], "a", 1), 0);
+    }
+}

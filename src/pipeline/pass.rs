@@ -1,0 +1,136 @@
+//! One pass over an object: its lines go to the index and to the payloads, each read once.
+//!
+//! What always holds: the object is read as a stream; payloads are put as they become full, at most
+//! [`CONCURRENT_PUTS`] under way; nothing of the pass counts before it is sealed.
+
+use std::ops::ControlFlow;
+
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+
+use super::payload::Packed;
+use super::transform::Transformer;
+use crate::backend::{BackendError, Bucket, Bytes};
+use crate::batch::{BatchError, BatchReader, Line, Totals, payload_key};
+use crate::index::{Counts, IndexBuilder, ShardEntry};
+use crate::ledger::SourceId;
+use crate::ledger::calls::SealedPlan;
+use crate::limits::CONCURRENT_PUTS;
+use crate::mistakes::{Mistake, made};
+use crate::record::Dataset;
+
+/// What a whole object gives.
+#[derive(Debug)]
+pub struct Passed {
+    /// What was read.
+    pub totals: Totals,
+    /// What it holds, in lines.
+    pub counts: Counts,
+    /// Its rays, by shard.
+    pub entries: Vec<ShardEntry>,
+    /// What the plan came to.
+    pub plan: Option<SealedPlan>,
+}
+
+/// Takes the lines of one object.
+struct Sink {
+    index: IndexBuilder,
+    transform: Option<Transformer>,
+    /// Payloads that are full and not yet put.
+    full: Vec<Packed>,
+    refused: Option<BatchError>,
+}
+
+impl Sink {
+    fn line(&mut self, line: Line<'_>) -> ControlFlow<()> {
+        match self.take(line) {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(why) => {
+                self.refused = Some(why);
+                ControlFlow::Break(())
+            }
+        }
+    }
+
+    fn take(&mut self, line: Line<'_>) -> Result<(), BatchError> {
+        let read = self.index.read(line);
+        if let (Some(transform), Ok(key), Line::Text { offset, bytes }) = (&mut self.transform, &read, line) {
+            self.full.extend(transform.record(bytes, offset, key)?);
+        }
+        self.index.take(line, read)
+    }
+
+    /// The error of a line, if there was one: it stands before what the reader says.
+    fn verdict<T>(&mut self, read: Result<T, BatchError>) -> Result<T, BatchError> {
+        self.refused.take().map_or(read, Err)
+    }
+}
+
+/// Reads an object to its end. The outer error is the world's, the inner one the object's own.
+///
+/// # Errors
+/// [`BackendError`] where the body breaks off or a payload cannot be put.
+pub async fn pass<B: Bucket>(
+    bucket: &B,
+    mut body: impl Bytes,
+    source: &SourceId,
+    dataset: Dataset,
+    transform: Option<Transformer>,
+) -> Result<Result<Passed, BatchError>, BackendError> {
+    let mut reader = BatchReader::default();
+    let mut sink = Sink { index: IndexBuilder::new(dataset), transform, full: Vec::new(), refused: None };
+    let number = sink.transform.as_ref().map_or(0, Transformer::number);
+    let mut puts = FuturesUnordered::new();
+    loop {
+        let piece = match body.next().await {
+            Err(_) if made(Mistake::BrokenIsEnd) => None,
+            piece => piece?,
+        };
+        let read = match &piece {
+            Some(piece) => reader.push(piece, |line| sink.line(line)).map(drop),
+            None => reader.finish(|line| sink.line(line)).map(drop),
+        };
+        let read = if made(Mistake::BrokenIsEnd) { Ok(()) } else { read };
+        if let Err(why) = sink.verdict(read) {
+            return Ok(Err(why));
+        }
+        if piece.is_none()
+            && let Some(transform) = &mut sink.transform
+        {
+            match transform.finish() {
+                Ok(last) => sink.full.extend(last),
+                Err(why) => return Ok(Err(why)),
+            }
+        }
+        for packed in sink.full.drain(..) {
+            if puts.len() >= CONCURRENT_PUTS {
+                puts.next().await.unwrap_or(Ok(()))?;
+            }
+            puts.push(put(bucket, source, number, packed));
+        }
+        if piece.is_none() {
+            break;
+        }
+    }
+    while let Some(put) = puts.next().await {
+        put?;
+    }
+    let Sink { index, transform, .. } = sink;
+    let totals = reader.totals();
+    Ok(index.finish().map(|(entries, counts)| Passed {
+        totals,
+        counts,
+        entries,
+        plan: transform.map(Transformer::sealed),
+    }))
+}
+
+/// Puts a payload where its content says. One that is there is the same.
+async fn put(bucket: &impl Bucket, source: &SourceId, plan: u32, packed: Packed) -> Result<(), BackendError> {
+    let Packed { payload, body } = packed;
+    let key = payload_key(source.as_str(), plan, &payload.index, &payload.sha256);
+    match bucket.put_new(&key, body).await {
+        Err(_) if made(Mistake::SwallowPut) => Ok(()),
+        put => put.map(drop),
+    }
+}

@@ -1,0 +1,205 @@
+//! One object by the ledger's protocol: ask what there is to do, do it in one pass, seal it, send the messages.
+//!
+//! ```text
+//! get → begin → read to the end, put payloads → entries → write the index → seal → send
+//! ```
+//!
+//! It may be cut off anywhere and begun again, by anyone, at the same time: the plan is pinned, payloads are named by
+//! their content, the seal takes all or nothing. The seal comes before the first message, so that nothing of a
+//! damaged object is ever sent.
+//!
+//! What always holds: what is processed is the object as it is now, whatever an event said of it; a damaged object
+//! leaves nothing in the index and nothing for the partner.
+
+use super::World;
+use super::pass::{Passed, pass};
+use super::transform::{Rules, Transformer};
+use crate::backend::{BackendError, Bucket, Queue, WholeBody};
+use crate::batch::{BUCKET_NAME, BatchError, Totals};
+use crate::index::{Counts, ObjectVersion, forget_entries, put_entries};
+use crate::ledger::calls::{self, Begin, BeginAnswer, Entries, Registered, Replaced, Seal, SealAnswer, SetAside};
+use crate::ledger::plan::Wish;
+use crate::ledger::{BatchId, DeliveryId, Plan, registry};
+use crate::limits::PLANS_AT_ONCE;
+use crate::mistakes::{Mistake, made};
+use crate::record::Dataset;
+
+/// What is asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Work {
+    /// The dataset that the object is taken for.
+    pub dataset: Dataset,
+    /// Whether it is to be indexed.
+    pub index: bool,
+    /// What of it is to go to the partner.
+    pub deliver: Option<Wish>,
+}
+
+/// What became of an object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// Every line of it is accounted for.
+    Sealed(Done),
+    /// All that was asked for had been done.
+    AlreadySealed,
+    /// A newer version of the object is known; this one is left alone.
+    Superseded,
+    /// It is no batch; the ledger holds the reason.
+    SetAside(BatchError),
+    /// It had been set aside.
+    AlreadySetAside,
+    /// There is no such object (any more).
+    Gone,
+}
+
+/// What was done.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Done {
+    /// What was read.
+    pub totals: Totals,
+    /// What it holds, in lines.
+    pub counts: Counts,
+    /// Shards written to.
+    pub shards: usize,
+    /// Bytes of packed rays.
+    pub packed: u64,
+    /// Rows of the shards that the platform bills as written.
+    pub rows_written: u64,
+    /// Payloads made.
+    pub payloads: usize,
+    /// Lines in them.
+    pub payload_lines: u64,
+    /// A newer version took this one's place in the index meanwhile.
+    pub superseded: bool,
+}
+
+/// Does what is asked for with the object at `key`.
+///
+/// # Errors
+/// [`BackendError`] where the world failed; asking again goes on.
+pub async fn process(world: &impl World, key: &str, work: &Work) -> Result<Outcome, BackendError> {
+    // A plan that an earlier attempt left open comes first; then the rest of what is asked for.
+    for _ in 0..PLANS_AT_ONCE {
+        let (outcome, more) = once(world, key, work).await?;
+        if !more {
+            return Ok(outcome);
+        }
+    }
+    Err(BackendError::new("processing an object", "its plans do not come to an end"))
+}
+
+/// One round; says whether another one is needed.
+async fn once(world: &impl World, key: &str, work: &Work) -> Result<(Outcome, bool), BackendError> {
+    let Some((head, body)) = world.bucket().get(key).await? else { return Ok((Outcome::Gone, false)) };
+    let id = BatchId::of(BUCKET_NAME, key, &head.etag);
+    let object =
+        ObjectVersion { key: key.into(), etag: head.etag.clone(), uploaded_ms: head.uploaded_ms, size: head.size };
+    let begin = Begin {
+        source: id.source.clone(),
+        object: object.clone(),
+        dataset: work.dataset.name().into(),
+        index: work.index,
+        deliver: work.deliver.clone(),
+    };
+    let todo = match calls::call(world.ledgers(), &id.ledger, &begin).await? {
+        BeginAnswer::Done => return Ok((Outcome::AlreadySealed, false)),
+        BeginAnswer::SetAside { .. } => return Ok((Outcome::AlreadySetAside, false)),
+        BeginAnswer::Superseded => return Ok((Outcome::Superseded, false)),
+        BeginAnswer::Work(todo) => todo,
+    };
+    if !todo.registered {
+        registry::register(world.ledgers(), &id.ledger).await?;
+        let _: calls::Done = calls::call(world.ledgers(), &id.ledger, &Registered {}).await?;
+    }
+    let transform = todo.plan.map(|plan| transformer(plan, &object)).transpose()?;
+    let body = WholeBody::new(body, head.size);
+    let job = Job { world, id: &id, object: &object, replaced: &todo.replaced, index: todo.index };
+    match pass(world.bucket(), body, &id.source, work.dataset, transform).await? {
+        Ok(passed) => Ok((Outcome::Sealed(job.seal(passed).await?), todo.more)),
+        Err(why) => job.set_aside(why).await.map(|outcome| (outcome, false)),
+    }
+}
+
+fn transformer(plan: Plan, object: &ObjectVersion) -> Result<Transformer, BackendError> {
+    let rules = Rules::new(plan).ok_or_else(|| {
+        BackendError::new("reading a plan", "it was pinned in a form that this version does not know")
+    })?;
+    Ok(Transformer::new(rules, object.uploaded_ms))
+}
+
+/// A pass that has come to its end.
+struct Job<'a, W> {
+    world: &'a W,
+    id: &'a BatchId,
+    object: &'a ObjectVersion,
+    replaced: &'a [Replaced],
+    index: bool,
+}
+
+impl<W: World> Job<'_, W> {
+    /// Writes the index, seals, and sends the messages.
+    async fn seal(&self, passed: Passed) -> Result<Done, BackendError> {
+        let mut done = Done { totals: passed.totals, counts: passed.counts.clone(), ..Done::default() };
+        if let Some(plan) = &passed.plan {
+            done.payloads = plan.payloads.len();
+            done.payload_lines = plan.payloads.iter().map(|payload| payload.lines).sum();
+        }
+        let mut indexed = None;
+        if self.index {
+            let shards: Vec<String> = passed.entries.iter().map(|entry| entry.shard.to_string()).collect();
+            done.shards = shards.len();
+            done.packed =
+                passed.entries.iter().flat_map(|entry| &entry.parts).map(|part| part.bytes.len() as u64).sum();
+            let _: calls::Done = self.call(&Entries { source: self.id.source.clone(), shards: shards.clone() }).await?;
+            let rows = put_entries(self.world.shards(), self.object, passed.entries).await?;
+            done.superseded = rows.is_none();
+            done.rows_written = rows.unwrap_or_default();
+            indexed = Some(rows.is_some());
+            self.forget_replaced(&shards).await?;
+        }
+        let seal = Seal {
+            source: self.id.source.clone(),
+            counts: passed.counts,
+            inflated: passed.totals.inflated,
+            indexed,
+            plan: passed.plan,
+        };
+        match self.call(&seal).await {
+            Err(_) if made(Mistake::SwallowSeal) => {}
+            sealed => {
+                let SealAnswer { send, .. } = sealed?;
+                self.announce(&send).await;
+            }
+        }
+        Ok(done)
+    }
+
+    /// Sends the messages of payloads. One that does not go out is the ledger's, which sends it in a minute.
+    async fn announce(&self, ids: &[DeliveryId]) {
+        if !ids.is_empty() {
+            let _sent = self.world.sends().send(ids).await;
+        }
+    }
+
+    /// Keeps that the object is no batch.
+    async fn set_aside(&self, why: BatchError) -> Result<Outcome, BackendError> {
+        self.forget_replaced(&[]).await?;
+        let source = self.id.source.clone();
+        let ask = SetAside { source, code: why.code().into(), reason: why.to_string(), replay: false };
+        let answer = self.call(&ask).await?;
+        Ok(if answer.set_aside { Outcome::SetAside(why) } else { Outcome::AlreadySealed })
+    }
+
+    /// Drops what older versions left in shards that this one does not write to.
+    async fn forget_replaced(&self, kept: &[String]) -> Result<(), BackendError> {
+        for old in self.replaced {
+            let names = old.shards.iter().filter(|name| !kept.contains(name));
+            forget_entries(self.world.shards(), &self.object.key, old.uploaded_ms, names).await?;
+        }
+        Ok(())
+    }
+
+    async fn call<C: calls::Call>(&self, ask: &C) -> Result<C::Answer, BackendError> {
+        calls::call(self.world.ledgers(), &self.id.ledger, ask).await
+    }
+}

@@ -1,0 +1,237 @@
+//! One message of `send-queue`: claim the payload, read its body, sign, POST, commit.
+//!
+//! A message is a wake-up and nothing else. Whatever the ledger knows of is the ledger's to wake again, so it is
+//! acked; only a ledger that cannot be reached makes the queue bring the message again.
+//!
+//! What always holds: nothing is posted without a claim, nor so late that the claim could end before the answer; the
+//! body is the one that was sealed, by its hash; an answer is committed under the claim's token, again and again if
+//! need be, before the message is done.
+
+use sha2::{Digest, Sha256};
+
+use super::World;
+use super::payload::{Packed, halve};
+use super::verdict::SendVerdict;
+use crate::backend::{BackendError, Bucket, Bytes, Partner, Post, PostError, Queue, WholeBody};
+use crate::batch::payload_key;
+use crate::config::DeliverySettings;
+use crate::ledger::calls::{self, Claim, ClaimAnswer, Commit, CommitAnswer, Split, SplitAnswer};
+use crate::ledger::delivery::Payload;
+use crate::ledger::{DeliveryId, Outcome};
+use crate::limits::{COMMIT_MS, COMMIT_PAUSES_MS, LEASE_MS, POST_MS};
+use crate::mistakes::{Mistake, made};
+use crate::partner::{Class, PrivateKey, auth_key, classify, retry_after_ms};
+
+/// What a payload is sent with.
+#[derive(Debug)]
+pub struct Sender<'a, W, P, N> {
+    /// The world.
+    pub world: &'a W,
+    /// The partner.
+    pub partner: &'a P,
+    /// Where and how.
+    pub settings: &'a DeliverySettings,
+    /// A number of 0 to 99,999 for the signature, never twice within one second.
+    pub nonce: N,
+    /// Whoever sends, by a name that nobody else has.
+    pub claimant: String,
+}
+
+/// Does what the message with this JSON body asks for. `attempt` counts from 1.
+pub async fn send_message<W: World, P: Partner, N: Fn() -> u32>(
+    sender: &Sender<'_, W, P, N>,
+    body: &str,
+    attempt: u32,
+) -> SendVerdict {
+    let Ok(id) = serde_json::from_str::<DeliveryId>(body) else {
+        return SendVerdict::bad_message();
+    };
+    match sender.send(&id).await {
+        Ok(verdict) => verdict,
+        Err(error) => SendVerdict::again(&id, &error, attempt),
+    }
+}
+
+fn refused(code: &str) -> Tried {
+    Tried::Ended(Outcome::Refused { status: None, code: code.into() })
+}
+
+fn not_stored(status: Option<u16>, code: &str, wait_ms: Option<u64>) -> Outcome {
+    Outcome::NotStored { status, code: code.into(), wait_ms }
+}
+
+/// A payload that is the sender's for now.
+struct Claimed {
+    token: u32,
+    payload: Payload,
+    attempt: u32,
+    /// When the claim was asked for: the lease began later.
+    since_ms: i64,
+}
+
+/// How an attempt came out.
+enum Tried {
+    Ended(Outcome),
+    TooLarge(Vec<u8>),
+}
+
+impl<W: World, P: Partner, N: Fn() -> u32> Sender<'_, W, P, N> {
+    async fn send(&self, id: &DeliveryId) -> Result<SendVerdict, BackendError> {
+        let since_ms = self.world.now_ms();
+        let claim = Claim {
+            id: id.clone(),
+            claimant: self.claimant.clone(),
+            endpoint: self.settings.endpoint.fingerprint(),
+            on_unknown: self.settings.on_unknown,
+        };
+        let claimed = match calls::call(self.world.ledgers(), &id.ledger, &claim).await? {
+            ClaimAnswer::Yes { token, payload, attempt } => Claimed { token, payload, attempt, since_ms },
+            ClaimAnswer::Wait { why, .. } => return Ok(SendVerdict::waits(id, why)),
+            ClaimAnswer::Settled { state } => return Ok(SendVerdict::settled(id, state)),
+            ClaimAnswer::NoSuch => return Ok(SendVerdict::no_such(id)),
+        };
+        if made(Mistake::CommitBeforePost) {
+            self.commit(id, &claimed, Outcome::Delivered { status: 200 }).await?;
+        }
+        match self.attempt(id, &claimed).await {
+            Tried::Ended(outcome) => {
+                let answer = self.commit(id, &claimed, outcome.clone()).await?;
+                Ok(SendVerdict::ended(id, &claimed.payload, claimed.attempt, &outcome, answer.counted))
+            }
+            Tried::TooLarge(body) => self.split(id, &claimed, &body).await,
+        }
+    }
+
+    /// Reads the body and posts it.
+    async fn attempt(&self, id: &DeliveryId, claimed: &Claimed) -> Tried {
+        let Claimed { payload, .. } = claimed;
+        let body = match self.body(id, payload).await {
+            Ok(Some(body)) => body,
+            Ok(None) => return refused("payload_missing"),
+            Err(_) => return Tried::Ended(Outcome::Released),
+        };
+        if hex::encode(Sha256::digest(&body)) != payload.sha256 {
+            return refused("payload_damaged");
+        }
+        let tried = self.post(id, claimed, body, &self.settings.key).await;
+        match (&tried, &self.settings.second_key) {
+            (Tried::Ended(Outcome::Endpoint { code, .. }), Some(second)) if code == Class::Auth.code() => {
+                let Ok(Some(body)) = self.body(id, payload).await else { return tried };
+                match self.post(id, claimed, body, second).await {
+                    // No time is left for another try; the first one's answer stands.
+                    Tried::Ended(Outcome::Released) => tried,
+                    again => again,
+                }
+            }
+            _ => tried,
+        }
+    }
+
+    /// The body of a payload; `None` where there is none.
+    async fn body(&self, id: &DeliveryId, payload: &Payload) -> Result<Option<Vec<u8>>, BackendError> {
+        let key = payload_key(id.source.as_str(), id.plan, &id.index, &payload.sha256);
+        let Some((head, body)) = self.world.bucket().get(&key).await? else { return Ok(None) };
+        let mut body = WholeBody::new(body, head.size);
+        let mut bytes = Vec::new();
+        while let Some(piece) = body.next().await? {
+            bytes.extend_from_slice(&piece);
+        }
+        Ok(Some(bytes))
+    }
+
+    /// One POST, if the claim leaves time for it.
+    async fn post(&self, id: &DeliveryId, claimed: &Claimed, body: Vec<u8>, key: &PrivateKey) -> Tried {
+        let now_ms = self.world.now_ms();
+        let in_time = now_ms - claimed.since_ms + POST_MS + COMMIT_MS <= LEASE_MS;
+        if !in_time && !made(Mistake::NoTimeCheck) {
+            return Tried::Ended(Outcome::Released);
+        }
+        let endpoint = &self.settings.endpoint;
+        let url = endpoint.url(&auth_key(endpoint.uri(), now_ms / 1000, (self.nonce)(), key));
+        let batch_id = id.batch_header();
+        let batch_id = if made(Mistake::NewBatchId) { format!("{batch_id}-{}", claimed.attempt) } else { batch_id };
+        let kept = body.clone();
+        let outcome = match self.partner.post(Post { url, batch_id, body }).await {
+            Ok(answer) => {
+                let class = classify(answer.status, self.settings.server_errors);
+                if class == Class::TooLarge {
+                    return Tried::TooLarge(kept);
+                }
+                self.outcome(class, answer.status, answer.retry_after.as_deref())
+            }
+            Err(PostError::NotSent(_)) => not_stored(None, "unreachable", None),
+            Err(PostError::Unknown(_)) if made(Mistake::TimeoutIsSuccess) => Outcome::Delivered { status: 200 },
+            Err(PostError::Unknown(_)) if made(Mistake::TimeoutIsNotStored) => not_stored(None, "no_answer", None),
+            Err(PostError::Unknown(_)) => Outcome::Unknown { code: "no_answer".into() },
+        };
+        if made(Mistake::DeleteWhenSent) {
+            let key = payload_key(id.source.as_str(), id.plan, &id.index, &claimed.payload.sha256);
+            let _deleted = self.world.bucket().delete(&[key]).await;
+        }
+        Tried::Ended(outcome)
+    }
+
+    /// What an answer of this class means.
+    fn outcome(&self, class: Class, status: u16, retry_after: Option<&str>) -> Outcome {
+        let code = class.code();
+        match class {
+            Class::Delivered => Outcome::Delivered { status },
+            Class::Misconfigured if made(Mistake::RedirectIsSuccess) => Outcome::Delivered { status },
+            Class::ServerError if made(Mistake::ServerErrorIsSuccess) => Outcome::Delivered { status },
+            Class::Misconfigured => Outcome::Endpoint { status, code: code.into(), park: true },
+            Class::Auth | Class::Configuration => Outcome::Endpoint { status, code: code.into(), park: false },
+            Class::Busy => not_stored(Some(status), code, retry_after_ms(retry_after, self.world.now_ms())),
+            Class::ServerError => not_stored(Some(status), code, None),
+            Class::Unknown => Outcome::Unknown { code: code.into() },
+            Class::Permanent | Class::TooLarge => Outcome::Refused { status: Some(status), code: code.into() },
+        }
+    }
+
+    /// Puts two halves in the place of a payload that was too large.
+    async fn split(&self, id: &DeliveryId, claimed: &Claimed, body: &[u8]) -> Result<SendVerdict, BackendError> {
+        let Some(halves) = halve(&claimed.payload, body, id.halves()) else {
+            let outcome = Outcome::Refused { status: Some(413), code: Class::TooLarge.code().into() };
+            let answer = self.commit(id, claimed, outcome.clone()).await?;
+            return Ok(SendVerdict::ended(id, &claimed.payload, claimed.attempt, &outcome, answer.counted));
+        };
+        let Ok(send) = self.put_halves(id, claimed, halves).await else {
+            // The partner said that it does not have it, so there is no doubt; the next attempt halves it again.
+            let outcome = not_stored(Some(413), Class::TooLarge.code(), None);
+            let answer = self.commit(id, claimed, outcome.clone()).await?;
+            return Ok(SendVerdict::ended(id, &claimed.payload, claimed.attempt, &outcome, answer.counted));
+        };
+        // One that does not go out is the ledger's, which sends it in a minute.
+        let _sent = self.world.sends().send(&send).await;
+        Ok(SendVerdict::split(id, &claimed.payload, claimed.attempt))
+    }
+
+    /// Writes the halves and has the ledger put them in the payload's place; says whose messages to send.
+    async fn put_halves(
+        &self,
+        id: &DeliveryId,
+        claimed: &Claimed,
+        halves: [Packed; 2],
+    ) -> Result<Vec<DeliveryId>, BackendError> {
+        let mut payloads = Vec::new();
+        for Packed { payload, body } in halves {
+            let key = payload_key(id.source.as_str(), id.plan, &payload.index, &payload.sha256);
+            self.world.bucket().put_new(&key, body).await?;
+            payloads.push(payload);
+        }
+        let split = Split { id: id.clone(), token: claimed.token, halves: payloads };
+        let SplitAnswer { send } = calls::call(self.world.ledgers(), &id.ledger, &split).await?;
+        Ok(send)
+    }
+
+    /// Tells the ledger how the attempt ended; what it does not hear is a payload in doubt.
+    async fn commit(&self, id: &DeliveryId, claimed: &Claimed, outcome: Outcome) -> Result<CommitAnswer, BackendError> {
+        let commit = Commit { id: id.clone(), token: claimed.token, outcome };
+        for pause_ms in COMMIT_PAUSES_MS {
+            if let Ok(answer) = calls::call(self.world.ledgers(), &id.ledger, &commit).await {
+                return Ok(answer);
+            }
+            self.world.pause(pause_ms).await;
+        }
+        calls::call(self.world.ledgers(), &id.ledger, &commit).await
+    }
+}

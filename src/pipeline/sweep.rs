@@ -1,0 +1,206 @@
+//! What the queues lost, found by looking: objects that no event announced, ledgers whose alarm did not ring, bodies
+//! that nobody needs any more.
+//!
+//! Run by the cron. An object is looked at once it is old enough for its event to have come, and as long as it lies in
+//! the hours looked back at; its ledger says whether anyone has finished it.
+//!
+//! What always holds: a sweep changes nothing that is right; one that fails in the middle is done again by the next;
+//! no body is removed of a payload that is pending or parked.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::World;
+use crate::backend::{BackendError, Bucket, List, ObjectHead, Queue};
+use crate::batch::{BUCKET_NAME, KeyClass, R2Event, classify, folder_day, payload_key};
+use crate::config::Config;
+use crate::ledger::calls::{self, Bodies, BodiesAnswer, Missing, Nudge, Removed};
+use crate::ledger::ids::REGISTRY;
+use crate::ledger::registry::{LastSwept, Ledgers, LedgersAsk, Swept as LookedUpTo};
+use crate::ledger::{BatchId, DeliveryId};
+use crate::limits::{
+    BODIES_KEPT_MS, SWEEP_AGE_MS, SWEEP_BACK_MAX_MS, SWEEP_BACK_MS, SWEEP_FOLDERS, SWEEP_LEDGERS, SWEEP_PAGES,
+    SWEEP_STEPS,
+};
+use crate::mistakes::{Mistake, made};
+use crate::time;
+
+/// What a sweep did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+pub struct Swept {
+    /// Objects looked at.
+    pub objects: usize,
+    /// Those that nobody had finished, announced again.
+    pub announced: usize,
+    /// Ledgers whose alarm was set.
+    pub ledgers: usize,
+    /// Bodies removed.
+    pub bodies: usize,
+    /// Whether there was more than one sweep looks at; the next one begins elsewhere.
+    pub more: bool,
+}
+
+/// Looks for what was lost.
+///
+/// # Errors
+/// [`BackendError`] where the world failed; what was found before is done.
+pub async fn sweep(world: &impl World, config: &Config) -> Result<Swept, BackendError> {
+    let mut swept = Swept::default();
+    if !made(Mistake::NoSweep) {
+        let now_ms = world.now_ms();
+        let LastSwept { at_ms } = looked_up_to(world, None).await?;
+        // The very first one says from when on there were any, so that the next one knows even if this one fails.
+        let at_ms = if at_ms.is_some() { at_ms } else { looked_up_to(world, Some(now_ms)).await?.at_ms };
+        // After an outage, everything since the last sweep that came to its end.
+        let since_ms = at_ms.map_or(now_ms, |at| at.clamp(now_ms - SWEEP_BACK_MAX_MS, now_ms)) - SWEEP_BACK_MS;
+        let objects = recent(world, config, since_ms, &mut swept).await?;
+        swept.objects = objects.len();
+        announce(world, objects, &mut swept).await?;
+        if !swept.more {
+            looked_up_to(world, Some(now_ms)).await?;
+        }
+    }
+    let ask = LedgersAsk { limit: SWEEP_LEDGERS };
+    let Ledgers { names, .. } = calls::call(world.ledgers(), REGISTRY, &ask).await?;
+    for name in names {
+        let _: calls::Done = calls::call(world.ledgers(), &name, &Nudge {}).await?;
+        swept.ledgers += 1;
+        remove_bodies(world, &name, &mut swept).await?;
+    }
+    Ok(swept)
+}
+
+/// Up to when everything was looked for; keeps this instant, if there is one.
+async fn looked_up_to(world: &impl World, at_ms: Option<i64>) -> Result<LastSwept, BackendError> {
+    calls::call(world.ledgers(), REGISTRY, &LookedUpTo { at_ms }).await
+}
+
+/// The batches of the last hours, apart from those whose event may still be under way.
+async fn recent(
+    world: &impl World,
+    config: &Config,
+    since_ms: i64,
+    swept: &mut Swept,
+) -> Result<Vec<(String, ObjectHead)>, BackendError> {
+    let now_ms = world.now_ms();
+    let window = since_ms..=now_ms - SWEEP_AGE_MS;
+    let mut found = Vec::new();
+    let mut folders = vec![config.log_prefix.clone()];
+    let mut pages = 0;
+    while let Some(folder) = folders.pop() {
+        let mut ask = in_folder(folder, since_ms);
+        loop {
+            if pages == SWEEP_PAGES || folders.len() > SWEEP_FOLDERS {
+                swept.more = true;
+                return Ok(found);
+            }
+            pages += 1;
+            let listed = world.bucket().list(&ask).await?;
+            let inner = listed.folders.into_iter().filter(|folder| is_worth_a_look(folder, since_ms, now_ms));
+            folders.extend(begun_anywhere(world, inner.collect()));
+            found.extend(listed.objects.into_iter().filter(|(key, head)| {
+                window.contains(&head.uploaded_ms) && matches!(classify(key, &config.log_prefix), KeyClass::Batch(_))
+            }));
+            ask.cursor = listed.cursor;
+            if ask.cursor.is_none() {
+                break;
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// The same folders, begun with any of them: where they are more than one sweep looks at, in time it looks at all.
+fn begun_anywhere(world: &impl World, mut folders: Vec<String>) -> Vec<String> {
+    if folders.len() > 1 {
+        let first = world.random() as usize % folders.len();
+        folders.rotate_left(first);
+    }
+    folders
+}
+
+/// What to list of a folder: in one of a day, names begin with their stamps, so what is older is passed over.
+fn in_folder(folder: String, since_ms: i64) -> List {
+    let after = folder_day(&folder).map(|_| format!("{folder}{}", time::stamp(since_ms - SWEEP_BACK_MS)));
+    List { prefix: folder, after, cursor: None, by_folder: true }
+}
+
+/// Whether a folder may hold what was written in the hours looked back at: at midnight those are of two days.
+fn is_worth_a_look(folder: &str, since_ms: i64, now_ms: i64) -> bool {
+    let days = time::day(since_ms - SWEEP_BACK_MS)..=time::day(now_ms);
+    folder_day(folder).is_none_or(|day| days.contains(&day.to_owned()))
+}
+
+/// Announces the objects that nobody has finished.
+async fn announce(
+    world: &impl World,
+    objects: Vec<(String, ObjectHead)>,
+    swept: &mut Swept,
+) -> Result<(), BackendError> {
+    let mut by_ledger: BTreeMap<String, Vec<(BatchId, R2Event)>> = BTreeMap::new();
+    let now_ms = world.now_ms();
+    for (key, head) in objects {
+        let id = BatchId::of(BUCKET_NAME, &key, &head.etag);
+        let event = R2Event::put_object(BUCKET_NAME, &key, head.size, &head.etag, now_ms);
+        by_ledger.entry(id.ledger.clone()).or_default().push((id, event));
+    }
+    for (ledger, objects) in by_ledger {
+        let sources = objects.iter().map(|(id, _)| id.source.clone()).collect();
+        let missing = calls::call(world.ledgers(), &ledger, &Missing { sources }).await?.sources;
+        let events: Vec<R2Event> =
+            objects.into_iter().filter_map(|(id, event)| missing.contains(&id.source).then_some(event)).collect();
+        if !events.is_empty() {
+            world.parses().send(&events).await?;
+            swept.announced += events.len();
+        }
+    }
+    Ok(())
+}
+
+/// Removes the bodies of a ledger's payloads that came to rest days ago.
+async fn remove_bodies(world: &impl World, ledger: &str, swept: &mut Swept) -> Result<(), BackendError> {
+    let before_ms = world.now_ms() - BODIES_KEPT_MS;
+    for _ in 0..SWEEP_STEPS {
+        let BodiesAnswer { bodies } = calls::call(world.ledgers(), ledger, &Bodies { before_ms }).await?;
+        if bodies.is_empty() {
+            return Ok(());
+        }
+        let key = |(id, sha256): &(DeliveryId, String)| payload_key(id.source.as_str(), id.plan, &id.index, sha256);
+        let keys: Vec<String> = bodies.iter().map(key).collect();
+        world.bucket().delete(&keys).await?;
+        let ids = bodies.into_iter().map(|(id, _)| id).collect();
+        let _: calls::Done = calls::call(world.ledgers(), ledger, &Removed { ids }).await?;
+        swept.bodies += keys.len();
+    }
+    swept.more = true;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{in_folder, is_worth_a_look};
+
+    #[test]
+    fn a_folder_of_a_day_is_looked_into_on_that_day_and_the_next_hours() {
+        // 2026-03-28T00:30:00Z, and three hours before.
+        let (now, since) = (1_774_657_800_000, 1_774_647_000_000);
+        for (folder, worth) in [
+            ("logs/http_requests/20260328/", true),
+            ("logs/20260327/", true),
+            ("logs/20260326/", false),
+            ("logs/20260329/", false),
+            ("logs/zone/", true),
+            ("logs/2026/", true),
+        ] {
+            assert_eq!(is_worth_a_look(folder, since, now), worth, "{folder}");
+        }
+    }
+
+    #[test]
+    fn only_a_folder_of_a_day_is_begun_at_a_stamp() {
+        let ask = in_folder("logs/20260327/".into(), 1_774_647_000_000);
+        assert!(ask.after.is_some_and(|after| after.starts_with("logs/20260327/20260327T")));
+        assert_eq!(in_folder("logs/".into(), 0).after, None);
+    }
+}

@@ -1,0 +1,205 @@
+//! Where in a batch's books one record stands: the payload that carries it, or why none does.
+//!
+//! What always holds: a record is judged by the same rules as when its payloads were made; what is answered follows
+//! from the line, its place and the ledger's answer alone.
+
+use super::transform::{KeptBack, Rules};
+use crate::ledger::State;
+use crate::ledger::books::PayloadView;
+use crate::ledger::calls::BatchAnswer;
+use crate::record::{Dataset, read_key};
+
+/// Where a record stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Whereabouts<'a> {
+    /// No plan covers its time.
+    NoPlan,
+    /// Its plan is in a form that this version does not know.
+    UnknownPlan {
+        /// The plan's number.
+        plan: u32,
+    },
+    /// Its plan keeps it back.
+    KeptBack {
+        /// The plan's number.
+        plan: u32,
+        /// Why.
+        why: KeptBack,
+    },
+    /// Its plan has it go, and has no payloads yet.
+    NotYet {
+        /// The plan's number.
+        plan: u32,
+    },
+    /// Its plan has it go, and this is what carries it.
+    Carried {
+        /// The plan's number.
+        plan: u32,
+        /// The payloads that cover its place, one that was split before its halves.
+        payloads: Vec<&'a PayloadView>,
+    },
+}
+
+impl Whereabouts<'_> {
+    /// The stable name of the case.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::NoPlan => "no_plan",
+            Self::UnknownPlan { .. } => "unknown_plan",
+            Self::KeptBack { .. } => "kept_back",
+            Self::NotYet { .. } => "not_yet",
+            Self::Carried { .. } => "carried",
+        }
+    }
+
+    /// Whether exactly one payload can hold the record. Where one was split, nobody knows which of its halves does:
+    /// both cover all of its places.
+    #[must_use]
+    pub fn is_certain(&self) -> bool {
+        let Self::Carried { payloads, .. } = self else { return true };
+        payloads.iter().filter(|payload| payload.state != State::Split).count() == 1
+    }
+}
+
+/// Where the record `line` stands, which begins at `at` in the object of this batch; `default_ms` is its instant if
+/// it has none.
+#[must_use]
+pub fn whereabouts<'a>(batch: &'a BatchAnswer, line: &[u8], at: u64, default_ms: i64) -> Whereabouts<'a> {
+    let key = read_key(Dataset::HttpRequests, line).unwrap_or_default();
+    let unix_ms = key.unix_ms().unwrap_or(default_ms);
+    let Some(plan) = batch.plans.iter().find(|plan| plan.holds(unix_ms)) else { return Whereabouts::NoPlan };
+    let number = plan.number;
+    let Some(rules) = Rules::new(plan.clone()) else { return Whereabouts::UnknownPlan { plan: number } };
+    if let Err(why) = rules.write(&mut Vec::new(), line) {
+        return Whereabouts::KeptBack { plan: number, why };
+    }
+    let covers =
+        |view: &&PayloadView| view.plan == number && (view.payload.first_at..=view.payload.last_at).contains(&at);
+    let payloads: Vec<_> = batch.payloads.iter().filter(covers).collect();
+    if payloads.is_empty() {
+        Whereabouts::NotYet { plan: number }
+    } else {
+        Whereabouts::Carried { plan: number, payloads }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{KeptBack, Whereabouts, whereabouts};
+    use crate::ledger::books::{PayloadView, Totals};
+    use crate::ledger::calls::BatchAnswer;
+    use crate::ledger::delivery::Payload;
+    use crate::ledger::plan::FORMAT;
+    use crate::ledger::{Plan, PlanForm, State, Window};
+    use crate::partner::Subrequests;
+
+    /// A record of the second 10 after the epoch, of a visitor.
+    const LINE: &[u8] =
+        br#"{"RayID":"9e35512345678abc","EdgeStartTimestamp":"1970-01-01T00:00:10Z","EdgeResponseStatus":200}"#;
+
+    fn plan(number: u32, start_ms: i64, end_ms: i64) -> Plan {
+        let form = PlanForm {
+            format: FORMAT,
+            lines: 10,
+            subrequests: Subrequests::Exclude,
+            filter: None,
+            tenant: "-".into(),
+            unknown_country: "CN".into(),
+        };
+        Plan { number, windows: vec![Window { start_ms, end_ms }], form }
+    }
+
+    fn payload(plan: u32, index: &str, state: State, first_at: u64, last_at: u64) -> PayloadView {
+        let payload = Payload { index: index.into(), sha256: String::new(), lines: 1, bytes: 1, first_at, last_at };
+        PayloadView {
+            id: format!("{plan}.{index}"),
+            batch_id: String::new(),
+            plan,
+            payload,
+            state,
+            attempts: 0,
+            ambiguous: 0,
+            status: None,
+            code: None,
+            due_ms: None,
+            settled_ms: None,
+        }
+    }
+
+    fn batch(plans: Vec<Plan>, payloads: Vec<PayloadView>) -> BatchAnswer {
+        BatchAnswer { batch: None, shards: Vec::new(), totals: Totals::default(), plans, payloads }
+    }
+
+    fn ids(found: &Whereabouts<'_>) -> Vec<String> {
+        let Whereabouts::Carried { payloads, .. } = found else { return Vec::new() };
+        payloads.iter().map(|payload| payload.id.clone()).collect()
+    }
+
+    #[test]
+    fn a_record_is_in_the_payload_of_its_plan_that_covers_its_place() {
+        let payloads = vec![
+            payload(1, "000000", State::Delivered, 0, 500),
+            payload(2, "000000", State::Delivered, 0, 99),
+            payload(2, "000001", State::Parked, 100, 200),
+            payload(2, "000002", State::Prepared, 201, 300),
+        ];
+        let batch = batch(vec![plan(1, 0, 10_000), plan(2, 10_000, 20_000)], payloads);
+        for (at, id) in [(0, "2.000000"), (99, "2.000000"), (100, "2.000001"), (200, "2.000001"), (300, "2.000002")] {
+            let found = whereabouts(&batch, LINE, at, 0);
+            assert_eq!((ids(&found), found.is_certain(), found.name()), (vec![id.to_owned()], true, "carried"), "{at}");
+        }
+        assert_eq!(whereabouts(&batch, LINE, 301, 0), Whereabouts::NotYet { plan: 2 });
+    }
+
+    #[test]
+    fn the_halves_of_a_payload_are_named_and_which_one_it_is_stays_open() {
+        let split = |last| {
+            vec![
+                payload(1, "000000", State::Split, 0, 9),
+                payload(1, "000000.0", State::Delivered, 0, 9),
+                payload(1, "000000.1", last, 0, 9),
+                payload(1, "000001", State::Prepared, 10, 19),
+            ]
+        };
+        let books = batch(vec![plan(1, 0, 20_000)], split(State::Parked));
+        let found = whereabouts(&books, LINE, 5, 0);
+        assert_eq!(ids(&found), ["1.000000", "1.000000.0", "1.000000.1"]);
+        assert!(!found.is_certain());
+        assert!(whereabouts(&books, LINE, 12, 0).is_certain());
+    }
+
+    #[test]
+    fn a_record_without_a_time_has_that_of_its_ray_or_else_of_its_object() {
+        let books = batch(vec![plan(1, 1000, 2000)], vec![payload(1, "000000", State::Delivered, 0, 9)]);
+        for (default_ms, name) in [(999, "no_plan"), (1000, "carried"), (1999, "carried"), (2000, "no_plan")] {
+            assert_eq!(whereabouts(&books, b"{}", 0, default_ms).name(), name, "{default_ms}");
+        }
+        let of_its_ray = br#"{"RayID":"9e35512345678abc"}"#;
+        assert_eq!(whereabouts(&books, of_its_ray, 0, 1000), Whereabouts::NoPlan);
+        let all = batch(vec![plan(1, 0, i64::MAX)], vec![payload(1, "000000", State::Delivered, 0, 9)]);
+        assert_eq!(whereabouts(&all, of_its_ray, 0, -1).name(), "carried");
+    }
+
+    #[test]
+    fn what_a_plan_keeps_back_is_in_no_payload_and_says_why() {
+        let mut filtered = plan(1, 0, 20_000);
+        filtered.form.filter = Some(r#"{"where":{"key":"EdgeResponseStatus","operator":"eq","value":404}}"#.into());
+        let mut unknown = plan(1, 0, 20_000);
+        unknown.form.format = FORMAT + 1;
+        let payloads = || vec![payload(1, "000000", State::Delivered, 0, 9)];
+        let of_a_worker = br#"{"ParentRayID":"9e35512345678abd","EdgeStartTimestamp":"1970-01-01T00:00:10Z"}"#;
+        let kept_back = |why| Whereabouts::KeptBack { plan: 1, why };
+        for (plan, line, expected) in [
+            (plan(1, 0, 20_000), &of_a_worker[..], kept_back(KeptBack::Subrequest)),
+            (filtered, LINE, kept_back(KeptBack::Filter)),
+            (unknown, LINE, Whereabouts::UnknownPlan { plan: 1 }),
+        ] {
+            let books = batch(vec![plan], payloads());
+            let found = whereabouts(&books, line, 0, 0);
+            assert_eq!(found, expected);
+            assert!(found.is_certain());
+        }
+        assert_eq!(whereabouts(&batch(Vec::new(), Vec::new()), LINE, 0, 0), Whereabouts::NoPlan);
+    }
+}

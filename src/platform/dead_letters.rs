@@ -1,0 +1,65 @@
+//! The consumer of the dead-letter queues: what a queue gave up is kept by the registry, until a person has it put back.
+//!
+//! What always holds: a letter is acked only when the registry has it; the same letter twice is one.
+
+use serde::Serialize;
+use wasm_bindgen::prelude::JsValue;
+use worker::Env;
+
+use super::log::Log;
+use super::messages::{QueueBatch, QueueMessage};
+use super::{env, failed};
+use crate::backend::BackendError;
+use crate::config::LogLevel;
+use crate::ledger::calls;
+use crate::ledger::ids::REGISTRY;
+use crate::ledger::registry::Letter;
+use crate::limits::LETTER_RETRY_S;
+
+/// All that is known of why: the log has the verdicts.
+const CODE: &str = "retries_used_up";
+
+/// What became of a letter, as its one line in the log.
+#[derive(Serialize)]
+struct Said<'a> {
+    verdict: &'static str,
+    code: &'static str,
+    queue: &'a str,
+    message: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    retry_s: Option<u32>,
+}
+
+/// Consumes a batch of messages which `queue` gave up after so many retries.
+pub(super) async fn consume(batch: &QueueBatch, env: &Env, queue: &str, retries: usize) -> Result<(), JsValue> {
+    let log = Log::of(&env::config(env));
+    for message in batch.messages() {
+        let letter = letter(&message, queue, retries);
+        let said = match keep(env, &letter).await {
+            Ok(()) => {
+                Said { verdict: "kept", code: CODE, queue, message: &letter.message, reason: None, retry_s: None }
+            }
+            Err(error) => {
+                let (reason, retry_s) = (Some(error.to_string()), Some(LETTER_RETRY_S));
+                Said { verdict: "failed", code: "backend_failed", queue, message: &letter.message, reason, retry_s }
+            }
+        };
+        message.settle(said.retry_s)?;
+        log.write(LogLevel::Error, "dead_letter", &said);
+    }
+    Ok(())
+}
+
+/// The letter of a message. It was tried once more often than it was retried.
+fn letter(message: &QueueMessage, queue: &str, retries: usize) -> Letter {
+    let attempts = u32::try_from(retries + 1).unwrap_or(u32::MAX);
+    Letter { queue: queue.into(), message: message.id(), body: message.json(), attempts, code: CODE.into() }
+}
+
+/// Has the registry keep it.
+async fn keep(env: &Env, letter: &Letter) -> Result<(), BackendError> {
+    let ledgers = env::ledgers(env).map_err(failed("keeping a dead letter"))?;
+    calls::call(&ledgers, REGISTRY, letter).await.map(drop)
+}

@@ -1,0 +1,89 @@
+//! `Ledger`: the books of one hour of batches, or, under one name, the registry of all of them.
+//!
+//! *Stored*: `ledger/tables.rs` has the tables of a ledger, `ledger/registry.rs` those of the registry; and one alarm,
+//! at the instant at which something must be done at the latest.
+//! *Called by*: the queue consumers, the sweep and the API, by `POST /{call}?{name}` with the bodies of
+//! `ledger/calls.rs` and `ledger/registry.rs`; answers are JSON with 200, or plain words with 500, and nothing has
+//! changed then. By the platform: `alarm`, which sends what no message was sent for.
+//! *What always holds*: a call is one `transactionSync`, and between it and setting the alarm there is no `await`, so
+//! the platform writes both or neither. An alarm is never put off by a call. `alarm` never throws: the platform would
+//! try again six times and then never.
+
+use std::cell::Cell;
+
+use worker::{DurableObject, Env, Request, Response, Result, State, durable_object};
+
+use super::alarm::ObjectAlarm;
+use super::log::{self, Log};
+use super::objects::read_call;
+use super::sql::ObjectSql;
+use super::{env, failed};
+use crate::backend::BackendError;
+use crate::config::LogLevel;
+use crate::ledger::ids::REGISTRY;
+use crate::ledger::{self, Answered, registry};
+
+/// The Durable Object.
+#[durable_object(alarm)]
+pub struct Ledger {
+    sql: ObjectSql,
+    alarm: ObjectAlarm,
+    env: Env,
+    /// The tables are known to be there.
+    open: Cell<bool>,
+}
+
+impl DurableObject for Ledger {
+    fn new(state: State, env: Env) -> Self {
+        let (sql, alarm) = (ObjectSql::new(state.storage()), ObjectAlarm::new(state.storage()));
+        Self { sql, alarm, env, open: Cell::new(false) }
+    }
+
+    async fn fetch(&self, mut request: Request) -> Result<Response> {
+        let (call, name) = read_call(&request.url()?);
+        let body = request.bytes().await?;
+        let answered = async {
+            self.alarm.look().await?;
+            let Answered { body, wake_ms } = self.answer(&name, &call, &body)?;
+            self.alarm.set_earlier(wake_ms).await?;
+            Ok::<_, BackendError>(body)
+        };
+        match answered.await {
+            Ok(answer) => Response::from_bytes(answer),
+            Err(error) => Response::error(error.to_string(), 500),
+        }
+    }
+
+    async fn alarm(&self) -> Result<Response> {
+        self.alarm.went_off();
+        if let Err(error) = self.wake().await {
+            log::error("alarm", &serde_json::json!({ "reason": error.to_string() }));
+        }
+        Response::empty()
+    }
+}
+
+impl Ledger {
+    fn answer(&self, name: &str, call: &str, body: &[u8]) -> std::result::Result<Answered, BackendError> {
+        let is_registry = name == REGISTRY;
+        if !self.open.get() {
+            if is_registry { registry::open(&self.sql) } else { ledger::open(&self.sql, name) }?;
+            self.open.set(true);
+        }
+        if is_registry {
+            registry::answer(&self.sql, call, body, log::now_ms())
+        } else {
+            ledger::answer(&self.sql, name, call, body, log::now_ms())
+        }
+    }
+
+    async fn wake(&self) -> std::result::Result<(), BackendError> {
+        let name = ledger::name_of(&self.sql)?;
+        let sends = env::sends(&self.env).map_err(failed("waking a ledger"))?;
+        let woken = ledger::alarm(&self.sql, &name, &sends, &self.alarm, log::now_ms).await?;
+        let level = if woken == ledger::Woken::default() { LogLevel::Debug } else { LogLevel::Info };
+        let what = serde_json::json!({ "ledger": name, "woken": woken });
+        Log::of(&env::config(&self.env)).write(level, "alarm", &what);
+        Ok(())
+    }
+}

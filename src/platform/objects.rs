@@ -1,0 +1,66 @@
+//! Calls to Durable Objects by name: the index's and the ledgers'.
+//!
+//! A call is `POST /{call}?{name}`: an object is not told by the platform what it is called, and a ledger must know.
+//!
+//! What always holds: a call ends. An object that traps never answers, so there is a limit of time.
+
+use std::time::Duration;
+
+use futures_util::future::{Either, select};
+use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+use worker::js_sys::Uint8Array;
+use worker::{Delay, Method, ObjectNamespace, Request, RequestInit, Response, Url};
+
+use super::{failed, noted};
+use crate::backend::{BackendError, Objects};
+use crate::limits::OBJECT_CALL_MS;
+
+/// The objects of one class.
+#[derive(Debug)]
+pub(super) struct NamedObjects {
+    namespace: ObjectNamespace,
+    /// What a call is called in a log line.
+    what: &'static str,
+}
+
+/// What the URL of a call says: which one, and to which object.
+pub(super) fn read_call(url: &Url) -> (String, String) {
+    let name = percent_decode_str(url.query().unwrap_or_default()).decode_utf8_lossy().into_owned();
+    (url.path().trim_start_matches('/').to_owned(), name)
+}
+
+impl NamedObjects {
+    pub(super) const fn new(namespace: ObjectNamespace, what: &'static str) -> Self {
+        Self { namespace, what }
+    }
+
+    async fn ask(&self, name: &str, call: &str, body: &[u8]) -> worker::Result<Response> {
+        let mut init = RequestInit::new();
+        init.with_method(Method::Post).with_body(Some(Uint8Array::from(body).into()));
+        // The host is a place holder: the stub decides where the request goes.
+        let url = format!("http://object/{call}?{}", utf8_percent_encode(name, NON_ALPHANUMERIC));
+        let request = Request::new_with_init(&url, &init)?;
+        self.namespace.get_by_name(name)?.fetch_with_request(request).await
+    }
+}
+
+impl Objects for NamedObjects {
+    async fn call(&self, name: &str, call: &str, body: Vec<u8>) -> Result<Vec<u8>, BackendError> {
+        let asked = async {
+            let mut response = self.ask(name, call, &body).await?;
+            Ok((response.status_code(), response.bytes().await?))
+        };
+        let time_is_up = Delay::from(Duration::from_millis(OBJECT_CALL_MS));
+        let answer = match select(Box::pin(asked), Box::pin(time_is_up)).await {
+            Either::Left((answer, _)) => answer.map_err(failed(self.what))?,
+            Either::Right(_) => return Err(noted(BackendError::new(self.what, "it did not answer in time"))),
+        };
+        match answer {
+            (200, body) => Ok(body),
+            (status, body) => {
+                let words = String::from_utf8_lossy(&body).into_owned();
+                Err(noted(BackendError::new(self.what, format!("status {status}: {words}"))))
+            }
+        }
+    }
+}

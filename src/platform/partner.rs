@@ -1,0 +1,76 @@
+//! The partner over `fetch`.
+//!
+//! What always holds: a POST ends within [`POST_MS`], whatever the partner does; a status that came stands, whatever
+//! becomes of its body; the address, which carries the signature, is in no error: of the platform's words none is
+//! passed on.
+
+use std::cell::Cell;
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use futures_util::future::select;
+use worker::js_sys::Uint8Array;
+use worker::{AbortController, Delay, Fetch, Headers, Method, Request, RequestInit, RequestRedirect, Response};
+
+use crate::backend::{Partner, Post, PostAnswer, PostError};
+use crate::limits::{POST_ANSWER_MAX, POST_MS};
+
+/// The partner on the network.
+#[derive(Debug)]
+pub(super) struct FetchPartner;
+
+impl Partner for FetchPartner {
+    async fn post(&self, post: Post) -> Result<PostAnswer, PostError> {
+        let request = request(&post).map_err(|_| PostError::NotSent("there can be no such request".into()))?;
+        let controller = AbortController::default();
+        let signal = controller.signal();
+        let answer = Cell::new(Err(PostError::Unknown("the time was up".into())));
+        let work = async {
+            if let Ok(mut response) = Fetch::Request(request).send_with_signal(&signal).await {
+                answer.set(Ok(answer_of(&response)));
+                read(&mut response).await;
+            } else {
+                // The platform has the same words for a port that is closed and for a connection that broke in the
+                // midst of a body, so that nobody can say what has left.
+                answer.set(Err(PostError::Unknown("the connection broke".into())));
+            }
+        };
+        let time_is_up = Delay::from(Duration::from_millis(POST_MS.unsigned_abs()));
+        drop(select(Box::pin(work), Box::pin(time_is_up)).await);
+        // Ends whatever is still under way: the POST, or the rest of the answer.
+        controller.abort();
+        answer.into_inner()
+    }
+}
+
+/// The request of a POST.
+fn request(post: &Post) -> worker::Result<Request> {
+    let headers = Headers::new();
+    headers.set("Content-Type", "text/plain; charset=utf-8")?;
+    // The body is gzip already, and the platform sends it as it is.
+    headers.set("Content-Encoding", "gzip")?;
+    headers.set("X-Batch-Id", &post.batch_id)?;
+    let mut init = RequestInit::new();
+    init.with_method(Method::Post)
+        .with_redirect(RequestRedirect::Manual)
+        .with_headers(headers)
+        .with_body(Some(Uint8Array::from(post.body.as_slice()).into()));
+    Request::new_with_init(&post.url, &init)
+}
+
+fn answer_of(response: &Response) -> PostAnswer {
+    let retry_after = response.headers().get("Retry-After").ok().flatten();
+    PostAnswer { status: response.status_code(), retry_after }
+}
+
+/// Reads the answer's body, so that the connection can serve again; a long one only begins to be read.
+async fn read(response: &mut Response) {
+    let Ok(mut body) = response.stream() else { return };
+    let mut received = 0;
+    while let Some(Ok(piece)) = body.next().await {
+        received += piece.len();
+        if received >= POST_ANSWER_MAX {
+            return;
+        }
+    }
+}

@@ -1,0 +1,35 @@
+//! The producers of the queues.
+//!
+//! What always holds: a message has the form in which the consumer reads it, that of its own JSON; a call of the
+//! queue carries no more than the platform takes.
+
+use serde::Serialize;
+use worker::Queue as PlatformQueue;
+
+use super::failed;
+use crate::backend::{BackendError, Queue};
+use crate::limits::QUEUE_BATCH;
+
+/// A queue binding.
+#[derive(Debug)]
+pub(super) struct Producer {
+    queue: PlatformQueue,
+    /// What sending to it is called in a log line.
+    what: &'static str,
+}
+
+impl Producer {
+    pub(super) const fn new(queue: PlatformQueue, what: &'static str) -> Self {
+        Self { queue, what }
+    }
+}
+
+impl<M: Serialize + Clone> Queue<M> for Producer {
+    async fn send(&self, messages: &[M]) -> Result<(), BackendError> {
+        for some in messages.chunks(QUEUE_BATCH) {
+            // Structs, not `serde_json::Value`: that would arrive as `{}`.
+            self.queue.send_batch(some.to_vec()).await.map_err(failed(self.what))?;
+        }
+        Ok(())
+    }
+}

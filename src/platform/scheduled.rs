@@ -1,0 +1,44 @@
+//! The entry point of the cron triggers: looks for what the queues lost, and drives backfills on.
+//!
+//! What always holds: a turn that fails says so in the log and in nothing else; the next one does its work.
+
+use wasm_bindgen::prelude::wasm_bindgen;
+use worker::Env;
+
+use super::log::{self, Log};
+use super::world::Bindings;
+use super::{env, failed};
+use crate::backend::BackendError;
+use crate::pipeline;
+
+/// Does what the cron is for.
+#[wasm_bindgen(js_name = scheduled)]
+#[expect(unreachable_pub, reason = "called from JavaScript alone")]
+pub async fn scheduled(cron: String, env: Env) {
+    let config = env::config(&env);
+    let log = Log::of(&config);
+    let config = match config {
+        Ok(config) => config,
+        Err(faults) => return log::not_configured(&faults),
+    };
+    let world = match Bindings::of(&env) {
+        Ok(world) => world,
+        Err(error) => return tell_failure(&failed("a cron")(error)),
+    };
+    if cron == env::BACKFILL_CRON {
+        match pipeline::drive_backfills(&world, &config).await {
+            Ok(driven) if driven == pipeline::Driven::default() => {}
+            Ok(driven) => log.info("backfills", &driven),
+            Err(error) => tell_failure(&error),
+        }
+    } else {
+        match pipeline::sweep(&world, &config).await {
+            Ok(swept) => log.info("sweep", &swept),
+            Err(error) => tell_failure(&error),
+        }
+    }
+}
+
+fn tell_failure(error: &BackendError) {
+    log::error("cron_failed", &serde_json::json!({ "reason": error.to_string() }));
+}

@@ -1,0 +1,111 @@
+//! The consumer of `send-queue`: the messages of a batch at the same time, each on its own.
+//!
+//! Each holds one connection at a time, so as many are under way as the platform opens connections; were it more, a
+//! POST could wait for its connection until its time is up, and nobody could say that it was never sent.
+//!
+//! What always holds: a POST that hangs keeps no other message from being acked: once there is nothing else to do,
+//! the batch is over. What is under way then is acked too, since the ledger holds it, and goes on behind the batch; a
+//! lease ends what does not come to its end there.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::time::Duration;
+
+use futures_util::future::{Either, select};
+use futures_util::{StreamExt, stream};
+use wasm_bindgen::prelude::JsValue;
+use worker::{Context, Delay, Env};
+
+use super::log::{self, Log};
+use super::messages::{QueueBatch, QueueMessage, Summary};
+use super::sending::Sending;
+use crate::limits::{CONCURRENT_CALLS, SEND_PATIENCE_MS};
+
+/// Consumes a batch of messages.
+pub(super) async fn consume(batch: &QueueBatch, env: &Env, context: &Context) -> Result<(), JsValue> {
+    let run = Rc::new(Run::of(batch, env));
+    let each = Rc::clone(&run);
+    let mut all = Box::pin(stream::iter(run.messages.clone()).for_each_concurrent(CONCURRENT_CALLS, move |message| {
+        let run = Rc::clone(&each);
+        async move { run.take(&message).await }
+    }));
+    while let Some(patience) = run.patience() {
+        match select(all, Delay::from(patience)).await {
+            Either::Left(_) => return run.end(),
+            Either::Right(((), rest)) => all = rest,
+        }
+    }
+    run.leave();
+    context.wait_until(all);
+    run.end()
+}
+
+/// A message, and whether it was acked or given a delay.
+struct Message {
+    message: QueueMessage,
+    settled: Cell<bool>,
+}
+
+/// A batch that is worked through.
+struct Run {
+    sending: Sending,
+    log: Log,
+    messages: Vec<Rc<Message>>,
+    /// How many messages were begun, and when the last one was.
+    begun: Cell<(usize, i64)>,
+    summary: RefCell<Summary>,
+    fault: Cell<Option<JsValue>>,
+}
+
+impl Run {
+    fn of(batch: &QueueBatch, env: &Env) -> Self {
+        let sending = Sending::of(env);
+        let unsettled = |message| Rc::new(Message { message, settled: Cell::new(false) });
+        Self {
+            log: Log::of(&sending.config),
+            sending,
+            messages: batch.messages().into_iter().map(unsettled).collect(),
+            begun: Cell::new((0, log::now_ms())),
+            summary: RefCell::new(Summary::of(batch.queue())),
+            fault: Cell::new(None),
+        }
+    }
+
+    /// How long to wait yet; `None` once every message was begun and the last one had its time.
+    fn patience(&self) -> Option<Duration> {
+        let (begun, last_ms) = self.begun.get();
+        let spent_ms = if begun < self.messages.len() { 0 } else { log::now_ms() - last_ms };
+        let left_ms = u64::try_from(SEND_PATIENCE_MS - spent_ms).ok().filter(|left_ms| *left_ms > 0);
+        left_ms.map(Duration::from_millis)
+    }
+
+    /// Does what one message asks for.
+    async fn take(&self, message: &Message) {
+        let (begun, _) = self.begun.get();
+        self.begun.set((begun + 1, log::now_ms()));
+        let verdict = self.sending.send(&message.message).await;
+        self.settle(message, verdict.verdict, verdict.code.as_deref(), verdict.retry_s);
+        self.log.write(verdict.level(), "send_message", &verdict);
+    }
+
+    /// Acks every message that is still under way.
+    fn leave(&self) {
+        self.messages.iter().for_each(|message| self.settle(message, "under_way", None, None));
+    }
+
+    /// Settles a message, once.
+    fn settle(&self, message: &Message, verdict: &str, code: Option<&str>, retry_s: Option<u32>) {
+        if !message.settled.replace(true) {
+            self.summary.borrow_mut().count(verdict, code);
+            if let Err(fault) = message.message.settle(retry_s) {
+                self.fault.set(Some(fault));
+            }
+        }
+    }
+
+    /// Says what became of the batch.
+    fn end(&self) -> Result<(), JsValue> {
+        self.log.info("send_batch", &*self.summary.borrow());
+        self.fault.take().map_or(Ok(()), Err)
+    }
+}

@@ -1,0 +1,43 @@
+//! One message of `send-queue` over the bindings.
+//!
+//! What always holds: without settings nothing is sent, and the message comes again as late as can be.
+
+use worker::Env;
+
+use super::messages::QueueMessage;
+use super::partner::FetchPartner;
+use super::world::Bindings;
+use super::{env, random};
+use crate::config::{Config, ConfigFault};
+use crate::limits::SEND_RETRY_S;
+use crate::pipeline::{SendVerdict, Sender, World, send_message};
+
+/// What messages are sent with.
+pub(super) struct Sending {
+    pub(super) config: Result<Config, Vec<ConfigFault>>,
+    world: worker::Result<Bindings>,
+}
+
+impl Sending {
+    /// That of this deployment.
+    pub(super) fn of(env: &Env) -> Self {
+        Self { config: env::config(env), world: Bindings::of(env) }
+    }
+
+    /// Does what one message asks for.
+    pub(super) async fn send(&self, message: &QueueMessage) -> SendVerdict {
+        let [.., delay] = SEND_RETRY_S;
+        let later = |code, reason| SendVerdict::not_now(code, reason, delay);
+        let (config, world) = match (&self.config, &self.world) {
+            (Ok(config), Ok(world)) => (config, world),
+            (Err(faults), _) => return later("not_configured", ConfigFault::words(faults)),
+            (_, Err(error)) => return later("not_configured", error.to_string()),
+        };
+        let Some(settings) = &config.delivery else {
+            return later("delivery_off", "no partner is configured".into());
+        };
+        let nonce = || random::nonce(world.now_ms());
+        let sender = Sender { world, partner: &FetchPartner, settings, nonce, claimant: random::name() };
+        send_message(&sender, &message.json(), message.attempts()).await
+    }
+}

@@ -1,0 +1,93 @@
+//! The ledgers: one database per name, answered by the code that answers on the platform, and the alarm that each
+//! has set.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use raydex::backend::{BackendError, Objects};
+use raydex::ledger::books::Totals;
+use raydex::ledger::calls::{self, BatchAnswer, BatchAsk, Call, TotalsAsk};
+use raydex::ledger::ids::REGISTRY;
+use raydex::ledger::{BatchId, registry};
+
+use super::{Faults, Kind, SqliteSql, run};
+
+/// One ledger.
+#[derive(Debug, Clone)]
+pub(crate) struct MemoryLedger {
+    pub(crate) sql: SqliteSql,
+    /// When it wakes.
+    pub(crate) alarm_ms: Rc<Cell<Option<i64>>>,
+}
+
+/// The namespace; its clones are the same one.
+#[derive(Debug, Clone)]
+pub(crate) struct MemoryLedgers {
+    objects: Rc<RefCell<BTreeMap<String, MemoryLedger>>>,
+    clock_ms: Rc<Cell<i64>>,
+    faults: Faults,
+}
+
+impl MemoryLedgers {
+    pub(crate) fn new(clock_ms: &Rc<Cell<i64>>, faults: &Faults) -> Self {
+        Self { objects: Rc::default(), clock_ms: clock_ms.clone(), faults: faults.clone() }
+    }
+
+    /// The rows of every ledger that has any, by name.
+    pub(crate) fn rows(&self) -> BTreeMap<String, Vec<String>> {
+        let objects = self.objects.borrow();
+        objects.iter().map(|(name, ledger)| (name.clone(), ledger.sql.rows())).collect()
+    }
+
+    /// The names of all ledgers of hours.
+    pub(crate) fn names(&self) -> Vec<String> {
+        self.objects.borrow().keys().filter(|name| *name != REGISTRY).cloned().collect()
+    }
+
+    /// The ledger `name`, which comes to be with its first call.
+    pub(crate) fn ledger(&self, name: &str) -> MemoryLedger {
+        let fresh = || MemoryLedger { sql: SqliteSql::new(&Faults::default()), alarm_ms: Rc::default() };
+        self.objects.borrow_mut().entry(name.to_owned()).or_insert_with(fresh).clone()
+    }
+
+    /// What a call comes to, without faults.
+    pub(crate) fn ask<C: Call>(&self, name: &str, call: &C) -> C::Answer {
+        let sound = Self { faults: Faults::default(), ..self.clone() };
+        run(calls::call(&sound, name, call)).unwrap()
+    }
+
+    /// The books of all ledgers together.
+    pub(crate) fn totals(&self) -> Totals {
+        let mut totals = Totals::default();
+        for name in self.names() {
+            totals.add(self.ask(&name, &TotalsAsk {}));
+        }
+        totals
+    }
+
+    /// What is kept of a batch.
+    pub(crate) fn batch(&self, id: &BatchId) -> BatchAnswer {
+        self.ask(&id.ledger, &BatchAsk { source: id.source.clone() })
+    }
+}
+
+impl Objects for MemoryLedgers {
+    async fn call(&self, name: &str, call: &str, body: Vec<u8>) -> Result<Vec<u8>, BackendError> {
+        self.faults.call(Kind::Ledger, || {
+            let MemoryLedger { sql, alarm_ms } = self.ledger(name);
+            let now = self.clock_ms.get();
+            let answered = if name == REGISTRY {
+                registry::open(&sql)?;
+                registry::answer(&sql, call, &body, now)?
+            } else {
+                raydex::ledger::open(&sql, name)?;
+                raydex::ledger::answer(&sql, name, call, &body, now)?
+            };
+            if let Some(wake) = answered.wake_ms {
+                alarm_ms.set(Some(alarm_ms.get().map_or(wake, |set| set.min(wake))));
+            }
+            Ok(answered.body)
+        })
+    }
+}

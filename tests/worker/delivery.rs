@@ -1,0 +1,158 @@
+//! The way to the partner under the real runtime: every line once, whatever the partner answers.
+//!
+//! The partner's receiver is the judge: its ledger of lines shares no code with the Worker's.
+
+use std::collections::BTreeMap;
+use std::net::TcpListener;
+
+use raydex::record::Dataset;
+use raydex::sample::{Batch, Plan};
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+use super::harness::{Harness, TOKEN};
+
+/// A Worker that delivers in payloads of a hundred lines.
+fn delivering() -> Harness {
+    let token = hex::encode(Sha256::digest(TOKEN));
+    Harness::with(json!({ "partner": true, "settings": { "API_TOKEN_SHA256": token, "BATCH_SIZE": "100" } }))
+}
+
+/// Batches of about 1,200 requests each, those of Workers among them.
+fn batches(seed: u64, count: u32) -> Vec<Batch> {
+    let plan = Plan { seed, batches: count, records: 1_200 * count, window_ms: 30_000, ..Plan::default() };
+    plan.batches(Dataset::HttpRequests).collect()
+}
+
+/// Puts every batch and announces it.
+fn arrive(harness: &Harness, batches: &[Batch]) {
+    for batch in batches {
+        harness.announce(&harness.put(&batch.key, &batch.gzip));
+    }
+}
+
+fn lines(batches: &[Batch]) -> u64 {
+    batches.iter().map(|batch| batch.written.records).sum()
+}
+
+/// The handles of the payloads with this verdict.
+fn payloads(harness: &Harness, verdict: &str) -> Vec<String> {
+    let said = harness.said("send_message").into_iter().filter(|line| line["verdict"] == verdict);
+    said.map(|line| line["payload"].as_str().unwrap().to_owned()).collect()
+}
+
+/// Waits until the partner has as many lines as these batches, and holds each line against it.
+fn assert_all_once(harness: &Harness, batches: &[Batch]) -> Value {
+    let all = lines(batches);
+    harness.wait_for("every line", || (harness.partner()["lines"].as_u64() >= Some(all)).then_some(()));
+    let figures = harness.partner();
+    for (figure, expected) in [("lines", all), ("duplicate_lines", 0), ("duplicate_batches", 0), ("reused_nonces", 0)] {
+        assert_eq!(figures[figure], expected, "{figure}: {figures}");
+    }
+    let mut wanted: BTreeMap<String, u64> = BTreeMap::new();
+    for place in batches.iter().flat_map(|batch| &batch.lines) {
+        *wanted.entry(place.ray.to_string()).or_default() += 1;
+    }
+    assert_eq!(harness.partner_lines(), json!({ "request_ids": wanted, "duplicates": [] }));
+    figures
+}
+
+#[test]
+fn every_line_of_five_batches_arrives_once() {
+    let harness = delivering();
+    let batches = batches(1, 5);
+    assert!(batches.iter().all(|batch| batch.written.records > 1_000));
+    arrive(&harness, &batches);
+    let figures = assert_all_once(&harness, &batches);
+
+    let keys: Vec<&str> = batches.iter().map(|batch| batch.key.as_str()).collect();
+    let made = |line: &Value, figure: &str| line["batch"][figure].as_u64().unwrap();
+    let sealed = harness.wait_for_verdicts(&keys);
+    for (batch, line) in batches.iter().zip(&sealed) {
+        assert_eq!(
+            (&line["verdict"], made(line, "payload_lines")),
+            (&"sealed".into(), batch.written.records),
+            "{line}"
+        );
+    }
+    let payloads_made: u64 = sealed.iter().map(|line| made(line, "payloads")).sum();
+    // One name for each payload, and one post: none was refused for its signature or its form.
+    assert_eq!((&figures["batches"], &figures["posts"]), (&payloads_made.into(), &payloads_made.into()), "{figures}");
+    let mut delivered = harness.wait_for("the verdicts", || {
+        let delivered = payloads(&harness, "delivered");
+        (delivered.len() as u64 == payloads_made).then_some(delivered)
+    });
+    delivered.sort_unstable();
+    delivered.dedup();
+    assert_eq!(delivered.len() as u64, payloads_made);
+    assert_eq!(harness.list("processed/").len() as u64, payloads_made);
+
+    // The same again brings nothing.
+    let again = harness.index(&batches[0].key, &batches[0].gzip);
+    assert_eq!(again["verdict"], "already_sealed");
+    assert_eq!(harness.partner(), figures);
+}
+
+#[test]
+fn a_post_that_hangs_holds_back_neither_acks_nor_commits() {
+    let harness = delivering();
+    harness.behave(&json!([{ "count": 1, "do": { "hang": 15_000 } }]));
+    let (first, second) = (batches(2, 1), batches(3, 1));
+    arrive(&harness, &first);
+    // The batch of messages is over without it, and all of them are acked.
+    let over = harness.wait_for("the batch of messages", || harness.said("send_batch").into_iter().next());
+    let others = over["messages"].as_u64().unwrap() - 1;
+    assert_eq!(over["verdicts"], json!({ "delivered": others, "under_way": 1 }), "{over}");
+    assert_eq!(payloads(&harness, "delivered").len() as u64, others);
+    // The queue here hands over one batch after the other: the acks must have gone out.
+    arrive(&harness, &second);
+    let before = lines(&first) - 100; // The first post is a whole payload: the short one is the last.
+    harness.wait_for("the second batch", || {
+        let lines = harness.partner()["lines"].as_u64().unwrap();
+        (lines >= before + self::lines(&second)).then_some(())
+    });
+    assert_eq!(harness.partner()["lines"].as_u64().unwrap(), before + lines(&second), "the first one hangs no longer");
+    // What went on behind its batch comes to its end: posted once, and committed.
+    let all: Vec<Batch> = first.into_iter().chain(second).collect();
+    let figures = assert_all_once(&harness, &all);
+    assert_eq!(figures["posts"], figures["batches"], "{figures}");
+    harness.wait_for("the last commit", || {
+        let said = harness.said("send_message");
+        let counted = said.iter().filter(|line| line["verdict"] == "delivered" && line["counted"] == true).count();
+        (counted as u64 == figures["batches"].as_u64().unwrap()).then_some(())
+    });
+}
+
+#[test]
+fn a_redirect_is_an_answer_and_is_not_followed() {
+    let elsewhere = TcpListener::bind("127.0.0.1:0").unwrap();
+    elsewhere.set_nonblocking(true).unwrap();
+    let url = format!("http://{}/cdn-log/v3", elsewhere.local_addr().unwrap());
+    let harness = delivering();
+    harness.behave(&json!([{ "do": { "redirect": url } }]));
+    let batch = batches(4, 1);
+    arrive(&harness, &batch);
+    let over = harness.wait_for("the batch of messages", || harness.said("send_batch").into_iter().next());
+    let said = harness.said("send_message");
+    let parked = said.iter().filter(|line| line["verdict"] == "endpoint").inspect(|line| {
+        assert_eq!((&line["code"], &line["status"]), (&"misconfigured".into(), &302.into()), "{line}");
+    });
+    assert!(parked.count() > 0, "{over}");
+    // Whoever was not under way by then waits for the breaker.
+    assert!(said.iter().all(|line| ["endpoint", "waits"].contains(&line["verdict"].as_str().unwrap())), "{over}");
+    assert_eq!(elsewhere.accept().unwrap_err().kind(), std::io::ErrorKind::WouldBlock, "it was followed");
+    assert_eq!(harness.partner()["lines"], 0);
+}
+
+#[test]
+fn what_the_partner_fails_to_store_is_sent_again() {
+    let harness = delivering();
+    harness.behave(&json!({ "seed": 7, "rules": [{ "share": 0.05, "do": { "status": 500 } }] }));
+    let batches = batches(5, 3);
+    arrive(&harness, &batches);
+    let figures = assert_all_once(&harness, &batches);
+    let failed = payloads(&harness, "not_stored").len() as u64;
+    assert!(failed > 0, "{figures}");
+    let posts = figures["posts"].as_u64().unwrap();
+    assert_eq!((posts, &figures["misbehaved"]), (figures["batches"].as_u64().unwrap() + failed, &failed.into()));
+}
