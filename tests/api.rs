@@ -4,16 +4,30 @@
 
 mod support;
 
+#[path = "api/backfills.rs"]
+mod backfills;
+#[path = "api/batches.rs"]
+mod batches;
+#[path = "api/deliveries.rs"]
+mod deliveries;
 #[path = "api/door.rs"]
 mod door;
 #[path = "api/failures.rs"]
 mod failures;
+#[path = "api/letters.rs"]
+mod letters;
+#[path = "api/operations.rs"]
+mod operations;
 #[path = "api/rays.rs"]
 mod rays;
 #[path = "api/silence.rs"]
 mod silence;
 #[path = "api/spellings.rs"]
 mod spellings;
+#[path = "api/stats.rs"]
+mod stats;
+#[path = "api/story.rs"]
+mod story;
 #[path = "api/uploads.rs"]
 mod uploads;
 
@@ -61,6 +75,12 @@ impl Ask {
     /// An upload of `http_requests`.
     fn upload(body: &[u8]) -> Self {
         Self { body: body.to_vec(), ..Self::new("POST", "/v1/ingest/http_requests") }
+    }
+
+    /// An operation with its reason.
+    fn post(path: &str, reason: &str) -> Self {
+        let body = serde_json::json!({ "reason": reason }).to_string().into_bytes();
+        Self { body, ..Self::new("POST", path) }
     }
 
     fn accept(self, accept: &str) -> Self {

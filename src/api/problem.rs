@@ -86,7 +86,9 @@ const fn title(status: u16) -> &'static str {
         401 => "Unauthorized",
         404 => "Not Found",
         405 => "Method Not Allowed",
+        409 => "Conflict",
         413 => "Content Too Large",
+        422 => "Unprocessable Content",
         502 => "Bad Gateway",
         503 => "Service Unavailable",
         _ => "Error",
@@ -96,7 +98,8 @@ const fn title(status: u16) -> &'static str {
 /// Every problem that raydex answers with.
 pub mod problems {
     use super::Problem;
-    use crate::limits::INGEST_MAX;
+    use crate::ledger::State;
+    use crate::limits::{INGEST_MAX, OPERATION_BODY_MAX, REASON_CHARS};
     use crate::record::{Dataset, NotARay, RayKey};
     use crate::time;
 
@@ -151,7 +154,7 @@ pub mod problems {
     /// There is no such parameter.
     #[must_use]
     pub fn unknown_parameter(known: &[&str]) -> Problem {
-        let known = known.join(", ");
+        let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
         Problem::new(400, "unknown_parameter", "The query has a parameter that this path does not take.")
             .hint(format!("It takes: {known}."))
     }
@@ -218,5 +221,91 @@ pub mod problems {
     pub fn body_broken() -> Problem {
         Problem::new(400, "body_broken", "The body ended before all of it was there; nothing was stored.")
             .hint("Send it again.")
+    }
+
+    /// The body of an operation says no reason.
+    #[must_use]
+    pub fn reason_missing() -> Problem {
+        let detail = format!("This needs a reason of 1 to {REASON_CHARS} characters.");
+        Problem::new(400, "reason_missing", detail).hint(r#"Send the JSON {"reason":"…"}."#)
+    }
+
+    /// The body of an operation is too large.
+    #[must_use]
+    pub fn operation_too_large() -> Problem {
+        Problem::new(413, "too_large", format!("A body may have {OPERATION_BODY_MAX} bytes at most here."))
+            .hint(r#"Send the JSON {"reason":"…"}."#)
+    }
+
+    /// The handle is none of a payload that is known.
+    #[must_use]
+    pub fn no_such_payload() -> Problem {
+        Problem::new(404, "no_such_payload", "There is no payload of this handle.")
+            .hint("GET /v1/rays/{ray}/deliveries and GET /v1/batches/{batch} name the handles.")
+    }
+
+    /// The payload does not wait for a person.
+    #[must_use]
+    pub fn not_parked(state: State) -> Problem {
+        Problem::new(409, "not_parked", format!("The payload is {}; this cannot be done to it now.", state.name()))
+            .hint("release and drop are for a parked payload, resend for a parked or delivered one.")
+    }
+
+    /// The handle is none of a batch that is known.
+    #[must_use]
+    pub fn no_such_batch() -> Problem {
+        Problem::new(404, "no_such_batch", "There is no batch of this handle.")
+            .hint("GET /v1/batches names the handles.")
+    }
+
+    /// The batch was not set aside.
+    #[must_use]
+    pub fn not_set_aside() -> Problem {
+        Problem::new(409, "not_set_aside", "Every line of this batch is accounted for; there is nothing to replay.")
+            .hint("Only a batch that was set aside, or is still open, can be replayed.")
+    }
+
+    /// The object of the batch is there no more, or is another version.
+    #[must_use]
+    pub fn object_gone() -> Problem {
+        Problem::new(409, "object_gone", "The bucket no longer holds this version of the object.")
+            .hint("Write the object again: it then comes in as a version of its own.")
+    }
+
+    /// The body asks for no backfill.
+    #[must_use]
+    pub fn not_a_backfill() -> Problem {
+        Problem::new(400, "not_a_backfill", "The body does not say what to backfill.").hint(
+            "Send JSON: start and end (RFC 3339 or Unix time, start before end), and if need be index, deliver (true or \
+             false, one of them true) and lines_per_second (at least 1).",
+        )
+    }
+
+    /// Nothing is delivered by this deployment.
+    #[must_use]
+    pub fn delivery_off() -> Problem {
+        Problem::new(409, "delivery_off", "This deployment delivers to no partner.")
+            .hint("Set PARTNER_ENDPOINT, PARTNER_URI and PARTNER_PRIVATE_KEY, or send deliver: false.")
+    }
+
+    /// There is no such backfill.
+    #[must_use]
+    pub fn no_such_backfill() -> Problem {
+        Problem::new(404, "no_such_backfill", "There is no backfill of this number.")
+            .hint("GET /v1/backfills names the numbers.")
+    }
+
+    /// There is no such dead letter.
+    #[must_use]
+    pub fn no_such_letter() -> Problem {
+        Problem::new(404, "no_such_letter", "There is no dead letter of this number.")
+            .hint("GET /v1/dead-letters names the numbers.")
+    }
+
+    /// The body of a dead letter is no message of ours.
+    #[must_use]
+    pub fn not_redrivable() -> Problem {
+        Problem::new(422, "not_redrivable", "The letter is neither an R2 event nor a payload's message.")
+            .hint("No consumer could do anything with it.")
     }
 }

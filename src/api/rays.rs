@@ -60,9 +60,7 @@ pub(super) async fn answer<Y>(
 
 /// What the query asks for.
 fn parameters<Y>(request: &Request<Y>) -> Result<(Format, Dataset), Problem> {
-    if request.has_parameter_besides(&PARAMETERS) {
-        return Err(problems::unknown_parameter(&PARAMETERS));
-    }
+    request.takes_only(&PARAMETERS)?;
     let format = match request.parameter("format").as_deref() {
         None if request.accepts_ndjson() => Format::Native,
         None | Some("json") => Format::Json,
@@ -84,7 +82,7 @@ fn parameters<Y>(request: &Request<Y>) -> Result<(Format, Dataset), Problem> {
 }
 
 /// Why nothing was found.
-fn nothing(key: &RayKey, found: &Lookup, now_ms: i64) -> Problem {
+pub(super) fn nothing(key: &RayKey, found: &Lookup, now_ms: i64) -> Problem {
     if found.objects_gone + found.objects_unreadable > 0 {
         return problems::batch_unreadable();
     }

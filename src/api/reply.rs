@@ -50,6 +50,13 @@ impl Reply {
         Self { status, headers, body }
     }
 
+    /// A reply with this JSON, on one line.
+    pub(super) fn json(answer: &impl Serialize) -> Self {
+        let mut body = serde_json::to_vec(answer).unwrap_or_default();
+        body.push(b'\n');
+        Self::new(200, JSON, body)
+    }
+
     /// The reply with one more header.
     #[must_use]
     pub fn with(mut self, name: &'static str, value: impl Into<Cow<'static, str>>) -> Self {

@@ -4,6 +4,8 @@
 
 use percent_encoding::percent_decode_str;
 
+use super::{Problem, problems};
+
 /// One HTTP request.
 #[derive(Debug)]
 pub struct Request<B> {
@@ -31,10 +33,27 @@ impl<B> Request<B> {
         pairs.find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
     }
 
-    /// A query parameter that is none of these.
-    #[must_use]
-    pub fn has_parameter_besides(&self, known: &[&str]) -> bool {
-        form_urlencoded::parse(self.query.as_bytes()).any(|(key, _)| !known.contains(&key.as_ref()))
+    /// Refuses a query with a parameter that is none of these.
+    ///
+    /// # Errors
+    /// The [`Problem`] of such a parameter.
+    pub fn takes_only(&self, known: &[&str]) -> Result<(), Problem> {
+        let mut pairs = form_urlencoded::parse(self.query.as_bytes());
+        if pairs.all(|(key, _)| known.contains(&key.as_ref())) {
+            Ok(())
+        } else {
+            Err(problems::unknown_parameter(known))
+        }
+    }
+
+    /// The number from 1 to `most` in the query parameter `name`; `default` where it is not given.
+    ///
+    /// # Errors
+    /// The [`Problem`] of a value that is no such number.
+    pub fn number(&self, name: &'static str, default: u64, most: u64) -> Result<u64, Problem> {
+        let Some(value) = self.parameter(name) else { return Ok(default) };
+        let number = value.parse().ok().filter(|number| (1..=most).contains(number));
+        number.ok_or_else(|| problems::bad_parameter(name, &format!("a number from 1 to {most}")))
     }
 
     /// Whether the caller prefers lines of JSON.

@@ -7,12 +7,31 @@ use super::support::world::TOKEN;
 use super::{Ask, header, json, problem};
 
 /// Every route that needs a token.
-const GUARDED: [(&str, &str); 5] = [
+const GUARDED: [(&str, &str); 24] = [
     ("GET", "/v1/rays/9e35512345678abc"),
     ("HEAD", "/v1/rays/9e35512345678abc"),
     ("GET", "/v1/rays/not a ray?format=what"),
     ("POST", "/v1/ingest/http_requests"),
     ("POST", "/v1/ingest/what"),
+    ("GET", "/v1/rays/9e35512345678abc/deliveries"),
+    ("GET", "/v1/rays/what/deliveries?x"),
+    ("GET", "/v1/stats"),
+    ("HEAD", "/v1/stats?ledgers=what"),
+    ("GET", "/v1/batches"),
+    ("GET", "/v1/batches/what"),
+    ("POST", "/v1/batches/what/replay"),
+    ("POST", "/v1/payloads/what/resend"),
+    ("POST", "/v1/payloads/what/release"),
+    ("POST", "/v1/payloads/what/drop"),
+    ("GET", "/v1/dead-letters"),
+    ("POST", "/v1/dead-letters/1/redrive"),
+    ("POST", "/v1/dead-letters/what/redrive"),
+    ("GET", "/v1/backfills"),
+    ("HEAD", "/v1/backfills"),
+    ("POST", "/v1/backfills"),
+    ("GET", "/v1/backfills/1"),
+    ("POST", "/v1/backfills/1/stop"),
+    ("POST", "/v1/backfills/what/resume"),
 ];
 
 fn with_authorization(method: &str, path: &str, authorization: Option<&str>) -> Ask {
@@ -111,6 +130,16 @@ fn paths_that_there_are_not_are_404_and_methods_405_with_those_allowed() {
         "/v1/rays/a/b",
         "/v1/ingest/",
         "/v1/ingest/a/b",
+        "/v1/rays//deliveries",
+        "/v1/rays/a/b/deliveries",
+        "/v1/stats/",
+        "/v1/batches/",
+        "/v1/batches/a/b/replay",
+        "/v1/payloads",
+        "/v1/payloads/a",
+        "/v1/payloads/a/keep",
+        "/v1/payloads/a%2Fb/drop",
+        "/v1/dead-letters/1",
         "/healthz/",
         "/HEALTHZ",
         "/v2/rays/9e35512345678abc",
@@ -128,6 +157,16 @@ fn paths_that_there_are_not_are_404_and_methods_405_with_those_allowed() {
         ("/v1/rays/a", &["POST", "PUT", "DELETE", "PATCH", "OPTIONS", "get", ""][..], "GET, HEAD"),
         ("/healthz", &["POST", "DELETE"], "GET, HEAD"),
         ("/v1/ingest/http_requests", &["GET", "HEAD", "PUT", "DELETE"], "POST"),
+        ("/v1/rays/a/deliveries", &["POST", "PUT"], "GET, HEAD"),
+        ("/v1/stats", &["POST", "DELETE"], "GET, HEAD"),
+        ("/v1/batches", &["POST"], "GET, HEAD"),
+        ("/v1/batches/a", &["POST", "DELETE"], "GET, HEAD"),
+        ("/v1/batches/a/replay", &["GET", "HEAD"], "POST"),
+        ("/v1/payloads/a/resend", &["GET", "HEAD"], "POST"),
+        ("/v1/payloads/a/release", &["GET"], "POST"),
+        ("/v1/payloads/a/drop", &["GET", "DELETE"], "POST"),
+        ("/v1/dead-letters", &["POST"], "GET, HEAD"),
+        ("/v1/dead-letters/1/redrive", &["GET"], "POST"),
     ] {
         for method in methods {
             let fakes = Fakes::new();

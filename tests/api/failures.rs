@@ -3,6 +3,7 @@
 use raydex::limits::MIB;
 use raydex::record::Dataset;
 
+use super::story::{KEYS, batch, park, records, wish};
 use super::support::gzip::gzip;
 use super::support::records::{http, noise, ray};
 use super::support::{Fakes, Fault, Kind};
@@ -90,4 +91,71 @@ fn a_body_that_breaks_anywhere_stores_nothing() {
         assert_eq!(problem(&reply), (400, "body_broken".into()), "piece {nth}");
         assert!(fakes.bucket.contents().is_empty() && fakes.queue.sent().is_empty());
     }
+}
+
+/// A world with one of everything that can be asked after, and the paths that ask.
+fn whole_world() -> (Fakes, Vec<Ask>) {
+    let fakes = Fakes::new();
+    let ids = batch(&fakes, KEYS[0], &records(0..4), Some(wish()));
+    batch(&fakes, KEYS[2], &records(4..6), Some(wish()));
+    let aside = batch_set_aside(&fakes);
+    park(&fakes, &ids[0]);
+    let letter = raydex::ledger::registry::Letter {
+        queue: "send-queue".into(),
+        message: "m".into(),
+        body: serde_json::to_string(&ids[1]).unwrap(),
+        attempts: 1,
+        code: "gave_up".into(),
+    };
+    fakes.ledgers.ask(raydex::ledger::ids::REGISTRY, &letter);
+    let asks = vec![
+        Ask::get("/v1/stats"),
+        Ask::get("/v1/batches"),
+        Ask::get(&format!("/v1/batches/{aside}")),
+        Ask::get(&format!("/v1/rays/{}/deliveries", ray(1))),
+        Ask::get("/v1/dead-letters"),
+        Ask::post("/v1/dead-letters/1/redrive", "why not"),
+        Ask::post(&format!("/v1/batches/{aside}/replay"), "why not"),
+        Ask::post(&format!("/v1/payloads/{}/resend", ids[0].handle()), "why not"),
+    ];
+    (fakes, asks)
+}
+
+/// The handle of a batch that was set aside.
+fn batch_set_aside(fakes: &Fakes) -> String {
+    batch(fakes, "logs/damaged.log.gz", b"\x1f\x8bdamaged", None);
+    fakes.kept("logs/damaged.log.gz").batch.unwrap().id
+}
+
+#[test]
+fn a_question_or_an_operation_whose_world_fails_says_so_and_works_the_next_time() {
+    let count = whole_world().1.len();
+    let mut failed = 0;
+    for place in 0..count {
+        for nth in 0.. {
+            let (fakes, asks) = whole_world();
+            let ask = &asks[place];
+            let messages = fakes.faults.count(Kind::SendPayload);
+            fakes.faults.plan(None, nth, Fault::Fails);
+            let reply = ask.clone().of(&fakes);
+            if !fakes.faults.clear() {
+                assert_eq!(reply.status, 200, "{} {}", ask.method, ask.path);
+                break;
+            }
+            // A message of a payload that is not sent is the ledger's, which sends it.
+            if fakes.faults.count(Kind::SendPayload) > messages && ask.path.ends_with("resend") {
+                assert_eq!(reply.status, 200);
+                continue;
+            }
+            let (status, code) = problem(&reply);
+            assert!(
+                matches!((status, code.as_str()), (503, "unavailable") | (400, "body_broken")),
+                "{} {nth}",
+                ask.path
+            );
+            assert_eq!(ask.clone().of(&fakes).status, 200, "{} {} {nth}", ask.method, ask.path);
+            failed += 1;
+        }
+    }
+    assert!(failed > 20, "{failed}");
 }

@@ -1,0 +1,159 @@
+//! `POST /v1/backfills`, `GET /v1/backfills`, `GET /v1/backfills/{id}`, `POST /v1/backfills/{id}/stop` and `/resume`:
+//! what is in the bucket already, indexed or delivered between two times.
+//!
+//! What always holds: a window is half-open and has a length; an answer says how far the job is, and never more than
+//! is known.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::body::whole_body;
+use super::ledgers::ask;
+use super::reply::Reply;
+use super::{Problem, Request, problems};
+use crate::backend::Bytes;
+use crate::config::Config;
+use crate::ledger::backfills::{Ask, Job, JobState, JobsAsk, Turn};
+use crate::ledger::ids::REGISTRY;
+use crate::limits::{BACKFILL_JOBS, BACKFILL_RATE};
+use crate::pipeline::{World, start_backfill};
+use crate::record::Timestamp;
+use crate::time::rfc3339;
+
+/// The body of a start.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Wanted {
+    start: Value,
+    end: Value,
+    #[serde(default = "yes")]
+    index: bool,
+    #[serde(default = "yes")]
+    deliver: bool,
+    #[serde(default = "rate")]
+    lines_per_second: u64,
+}
+
+const fn yes() -> bool {
+    true
+}
+
+const fn rate() -> u64 {
+    BACKFILL_RATE
+}
+
+/// A job as it is shown.
+#[derive(Serialize)]
+struct JobShown {
+    id: i64,
+    start: String,
+    end: String,
+    index: bool,
+    deliver: bool,
+    lines_per_second: u64,
+    state: JobState,
+    created: String,
+    changed: String,
+    objects: Objects,
+    /// Lines announced, guessed by the sizes of their objects.
+    lines: u64,
+    /// The folder and the key up to which the bucket was listed; null at the end.
+    listed_up_to: Option<String>,
+    /// Folders that are still to be listed, as far as is known.
+    folders_left: usize,
+}
+
+/// Objects of a job.
+#[derive(Serialize)]
+struct Objects {
+    listed: u64,
+    announced: u64,
+    /// Those whose message came to its end; one that came twice counts twice.
+    ended: u64,
+    left: u64,
+}
+
+impl JobShown {
+    fn of(id: i64, job: Job) -> Self {
+        let Job { ask, state, steps: _, cursor, credit: _, listed, announced, lines, ended, created_ms, changed_ms } =
+            job;
+        let Ask { start_ms, end_ms, index, deliver, lines_per_second } = ask;
+        Self {
+            id,
+            start: rfc3339(start_ms),
+            end: rfc3339(end_ms),
+            index,
+            deliver,
+            lines_per_second,
+            state,
+            created: rfc3339(created_ms),
+            changed: rfc3339(changed_ms),
+            objects: Objects { listed, announced, ended, left: announced.saturating_sub(ended) },
+            lines,
+            folders_left: cursor.folders.len(),
+            listed_up_to: cursor.after.or_else(|| cursor.folders.last().cloned()),
+        }
+    }
+}
+
+/// A list of jobs.
+#[derive(Serialize)]
+struct List {
+    backfills: Vec<JobShown>,
+}
+
+/// Starts a job.
+pub(super) async fn start<Y: Bytes>(
+    config: &Config,
+    world: &impl World,
+    request: Request<Y>,
+) -> Result<Reply, Problem> {
+    let wanted: Wanted = serde_json::from_slice(&whole_body(request).await?).map_err(|_| problems::not_a_backfill())?;
+    let (start_ms, end_ms) = (instant(&wanted.start)?, instant(&wanted.end)?);
+    if start_ms >= end_ms || !(wanted.index || wanted.deliver) || wanted.lines_per_second == 0 {
+        return Err(problems::not_a_backfill());
+    }
+    if wanted.deliver && config.delivery.is_none() {
+        return Err(problems::delivery_off());
+    }
+    let Wanted { index, deliver, lines_per_second, .. } = wanted;
+    let ask = Ask { start_ms, end_ms, index, deliver, lines_per_second };
+    let started = start_backfill(world, config, ask, None).await.map_err(|_| problems::unavailable())?;
+    let reply = one(world, &started.id.to_string()).await?;
+    Ok(Reply { status: 201, ..reply })
+}
+
+/// The instant that a number or a text spells, in Unix milliseconds.
+fn instant(value: &Value) -> Result<i64, Problem> {
+    let text = match value {
+        Value::String(text) => text.clone(),
+        Value::Number(number) => number.to_string(),
+        _ => return Err(problems::not_a_backfill()),
+    };
+    Timestamp::parse(&text).map(Timestamp::unix_ms).ok_or_else(problems::not_a_backfill)
+}
+
+/// Lists the jobs, the latest first.
+pub(super) async fn list<Y>(world: &impl World, request: &Request<Y>) -> Result<Reply, Problem> {
+    request.takes_only(&[])?;
+    let jobs = ask(world, REGISTRY, &JobsAsk { id: None, limit: BACKFILL_JOBS }).await?.jobs;
+    Ok(Reply::json(&List { backfills: jobs.into_iter().map(|(id, job)| JobShown::of(id, job)).collect() }))
+}
+
+/// Shows one job.
+pub(super) async fn one(world: &impl World, argument: &str) -> Result<Reply, Problem> {
+    let id = number(argument)?;
+    let job = ask(world, REGISTRY, &JobsAsk { id: Some(id), limit: 1 }).await?.jobs.pop();
+    job.map(|(id, job)| Reply::json(&JobShown::of(id, job))).ok_or_else(problems::no_such_backfill)
+}
+
+/// Stops a job, or has it go on.
+pub(super) async fn turn(world: &impl World, argument: &str, run: bool) -> Result<Reply, Problem> {
+    let id = number(argument)?;
+    let job = ask(world, REGISTRY, &Turn { id, run }).await?.jobs.pop();
+    job.map(|(id, job)| Reply::json(&JobShown::of(id, job))).ok_or_else(problems::no_such_backfill)
+}
+
+fn number(argument: &str) -> Result<i64, Problem> {
+    argument.parse::<u32>().map(i64::from).map_err(|_| problems::no_such_backfill())
+}

@@ -1,0 +1,132 @@
+//! `GET /v1/batches`, `GET /v1/batches/{batch}`, `POST /v1/batches/{batch}/replay`: which batches were seen, what
+//! became of one, and another chance for one that was set aside.
+//!
+//! What always holds: a batch is replayed only while the bucket holds that very version; its message is sent after
+//! the ledger has it open, so that the message finds work.
+
+use futures_util::{StreamExt, stream};
+use serde::Serialize;
+
+use super::ledgers::{LedgersRead, ask, newest};
+use super::reason::reason;
+use super::reply::Reply;
+use super::views::{BATCH_STATES, BatchShown, PayloadShown, PlanShown, whole};
+use super::{Problem, Request, problems};
+use crate::backend::{Bucket, Bytes, Queue};
+use crate::batch::{BUCKET_NAME, R2Event};
+use crate::index::ObjectVersion;
+use crate::ledger::books::{Batch, Totals};
+use crate::ledger::calls::{BatchAnswer, BatchAsk, BatchesAsk, SetAside};
+use crate::ledger::{BatchId, OPEN, SEALED};
+use crate::limits::{BATCHES_LISTED, CONCURRENT_CALLS, LEDGERS_READ, LISTED};
+use crate::pipeline::World;
+
+/// The code of a batch that a person has read again.
+const REPLAYED: &str = "replayed";
+
+/// The list.
+#[derive(Serialize)]
+struct List {
+    batches: Vec<BatchShown>,
+    /// There may be more.
+    truncated: bool,
+    ledgers: LedgersRead,
+}
+
+/// Lists batches, those of the latest hour first.
+pub(super) async fn list<Y>(world: &impl World, request: &Request<Y>) -> Result<Reply, Problem> {
+    request.takes_only(&["state", "limit"])?;
+    let state = state(request)?;
+    let limit = request.number("limit", LISTED, BATCHES_LISTED)?;
+    let ledgers = newest(world, LEDGERS_READ).await?;
+    // One more than is shown tells whether there are more.
+    let call = BatchesAsk { state, limit: limit + 1 };
+    let mut answers = stream::iter(&ledgers.names)
+        .map(async |name: &String| ask(world, name, &call).await)
+        .buffered(CONCURRENT_CALLS);
+    let (mut batches, mut read) = (Vec::new(), 0);
+    while let Some(answer) = answers.next().await {
+        batches.extend(answer?.batches);
+        read += 1;
+        if batches.len() as u64 > limit {
+            break;
+        }
+    }
+    let truncated = batches.len() as u64 > limit || read < ledgers.total;
+    batches.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+    let batches = batches.into_iter().map(BatchShown::from).collect();
+    Ok(Reply::json(&List { batches, truncated, ledgers: LedgersRead { read, known: ledgers.total } }))
+}
+
+/// The state asked for.
+fn state<Y>(request: &Request<Y>) -> Result<Option<String>, Problem> {
+    let state = request.parameter("state");
+    if state.as_ref().is_none_or(|state| BATCH_STATES.contains(&state.as_str())) {
+        Ok(state)
+    } else {
+        Err(problems::bad_parameter("state", &BATCH_STATES.join(", ")))
+    }
+}
+
+/// One batch.
+#[derive(Serialize)]
+struct One {
+    batch: BatchShown,
+    books: Totals,
+    shards: Vec<String>,
+    plans: Vec<PlanShown>,
+    payloads: Vec<PayloadShown>,
+}
+
+/// Shows one batch with all that became of it.
+pub(super) async fn one<Y>(world: &impl World, request: &Request<Y>, argument: &str) -> Result<Reply, Problem> {
+    request.takes_only(&[])?;
+    let id = BatchId::from_handle(argument).ok_or_else(problems::no_such_batch)?;
+    let BatchAnswer { batch, shards, totals, plans, payloads } =
+        ask(world, &id.ledger, &BatchAsk { source: id.source }).await?;
+    let batch = batch.ok_or_else(problems::no_such_batch)?;
+    Ok(Reply::json(&One {
+        batch: batch.into(),
+        books: whole(totals),
+        shards,
+        plans: plans.into_iter().map(PlanShown::from).collect(),
+        payloads: payloads.into_iter().map(PayloadShown::from).collect(),
+    }))
+}
+
+/// What a replay came to.
+#[derive(Serialize)]
+struct Replay {
+    batch: String,
+    before: String,
+    state: &'static str,
+}
+
+/// Has a batch read again that was set aside. One that is open already gets a message once more.
+pub(super) async fn replay<Y: Bytes>(
+    world: &impl World,
+    request: Request<Y>,
+    argument: &str,
+) -> Result<Reply, Problem> {
+    let id = BatchId::from_handle(argument).ok_or_else(problems::no_such_batch)?;
+    let reason = reason(request).await?;
+    let known = ask(world, &id.ledger, &BatchAsk { source: id.source.clone() }).await?;
+    let Batch { object, state: before, .. } = known.batch.ok_or_else(problems::no_such_batch)?;
+    if before == SEALED {
+        return Err(problems::not_set_aside());
+    }
+    if !is_there(world, &object).await? {
+        return Err(problems::object_gone());
+    }
+    let open = SetAside { source: id.source.clone(), code: REPLAYED.into(), reason, replay: true };
+    ask(world, &id.ledger, &open).await?;
+    let event = R2Event::put_object(BUCKET_NAME, &object.key, object.size, &object.etag, world.now_ms());
+    world.parses().send(&[event]).await.map_err(|_| problems::unavailable())?;
+    Ok(Reply::json(&Replay { batch: id.handle(), before, state: OPEN }))
+}
+
+/// Whether the bucket holds this version of the object.
+async fn is_there(world: &impl World, object: &ObjectVersion) -> Result<bool, Problem> {
+    let found = world.bucket().get(&object.key).await.map_err(|_| problems::unavailable())?;
+    Ok(found.is_some_and(|(head, _)| head.etag == object.etag))
+}

@@ -1,0 +1,141 @@
+//! `GET /v1/dead-letters`, `POST /v1/dead-letters/{letter}/redrive`: the messages that their queues gave up, and a
+//! way back.
+//!
+//! What always holds: of a letter that is no message of ours only its size is shown; one is put back before it is
+//! kept as put back, so that no letter is lost on the way.
+
+use serde::Serialize;
+
+use super::ledgers::ask;
+use super::reason::reason;
+use super::reply::Reply;
+use super::{Problem, Request, problems};
+use crate::backend::{BackendError, Bytes, Queue};
+use crate::batch::R2Event;
+use crate::ledger::DeliveryId;
+use crate::ledger::ids::REGISTRY;
+use crate::ledger::registry::{KeptLetter, Letter, LettersAsk, Redriven};
+use crate::limits::{LETTERS_LISTED, LISTED};
+use crate::pipeline::World;
+use crate::time::rfc3339;
+
+/// What a letter says, as far as it is a message of ours.
+enum Message {
+    /// Parse this object.
+    Parse(R2Event),
+    /// Send this payload.
+    Send(DeliveryId),
+}
+
+impl Message {
+    /// The message in the body of a letter.
+    fn of(body: &str) -> Option<Self> {
+        if let Ok(event) = R2Event::parse(body) {
+            return Some(Self::Parse(event));
+        }
+        let id: DeliveryId = serde_json::from_str(body).ok()?;
+        // Only an identity of our own form comes back whole from its handle.
+        (DeliveryId::from_handle(&id.handle()).as_ref() == Some(&id)).then_some(Self::Send(id))
+    }
+
+    /// What the message is for.
+    const fn name(&self) -> &'static str {
+        match self {
+            Self::Parse(_) => "parse",
+            Self::Send(_) => "send",
+        }
+    }
+
+    /// Puts the message on its queue.
+    async fn send(self, world: &impl World) -> Result<(), BackendError> {
+        match self {
+            Self::Parse(event) => world.parses().send(&[event]).await,
+            Self::Send(id) => world.sends().send(&[id]).await,
+        }
+    }
+}
+
+/// The list.
+#[derive(Serialize)]
+struct List {
+    letters: Vec<LetterShown>,
+    /// There are more.
+    truncated: bool,
+}
+
+/// A dead letter.
+#[derive(Serialize)]
+struct LetterShown {
+    id: i64,
+    queue: String,
+    message: String,
+    attempts: u32,
+    code: String,
+    at: String,
+    body_bytes: usize,
+    /// The event of a letter that is for `parse`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    event: Option<R2Event>,
+    /// The handle of the payload of a letter that is for `send`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    payload: Option<String>,
+    redriven: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+}
+
+impl From<KeptLetter> for LetterShown {
+    fn from(KeptLetter { id, letter, at_ms, redriven_ms, reason }: KeptLetter) -> Self {
+        let Letter { queue, message, body, attempts, code } = letter;
+        let (event, payload) = match Message::of(&body) {
+            Some(Message::Parse(event)) => (Some(event), None),
+            Some(Message::Send(id)) => (None, Some(id.handle())),
+            None => (None, None),
+        };
+        let (at, redriven, body_bytes) = (rfc3339(at_ms), redriven_ms.map(rfc3339), body.len());
+        Self { id, queue, message, attempts, code, at, body_bytes, event, payload, redriven, reason }
+    }
+}
+
+/// Lists dead letters, the latest first.
+pub(super) async fn list<Y>(world: &impl World, request: &Request<Y>) -> Result<Reply, Problem> {
+    request.takes_only(&["redriven", "limit"])?;
+    let limit = request.number("limit", LISTED, LETTERS_LISTED)?;
+    let redriven = match request.parameter("redriven").as_deref() {
+        None | Some("false") => false,
+        Some("true") => true,
+        Some(_) => return Err(problems::bad_parameter("redriven", "true or false")),
+    };
+    // One more than is shown tells whether there are more.
+    let call = LettersAsk { id: None, redriven, limit: limit + 1 };
+    let mut letters = ask(world, REGISTRY, &call).await?.letters;
+    let truncated = letters.len() as u64 > limit;
+    letters.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+    Ok(Reply::json(&List { letters: letters.into_iter().map(LetterShown::from).collect(), truncated }))
+}
+
+/// What putting back came to.
+#[derive(Serialize)]
+struct Answer {
+    letter: i64,
+    redriven: bool,
+    /// What the message is for.
+    to: &'static str,
+}
+
+/// Puts a dead letter back on its queue. What a message asks for can be done twice, so a letter can be put back twice.
+pub(super) async fn redrive<Y: Bytes>(
+    world: &impl World,
+    request: Request<Y>,
+    argument: &str,
+) -> Result<Reply, Problem> {
+    let id = argument.parse::<u32>().map_err(|_| problems::no_such_letter())?.into();
+    let reason = reason(request).await?;
+    let call = LettersAsk { id: Some(id), redriven: true, limit: 1 };
+    let kept = ask(world, REGISTRY, &call).await?.letters.pop().ok_or_else(problems::no_such_letter)?;
+    let message = Message::of(&kept.letter.body).ok_or_else(problems::not_redrivable)?;
+    let to = message.name();
+    message.send(world).await.map_err(|_| problems::unavailable())?;
+    let redriven = ask(world, REGISTRY, &Redriven { id, reason }).await?.known;
+    Ok(Reply::json(&Answer { letter: id, redriven, to }))
+}

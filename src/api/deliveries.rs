@@ -1,0 +1,120 @@
+//! `GET /v1/rays/{ray}/deliveries`: what became of each record of a ray on its way to the partner.
+//!
+//! What always holds: a record is looked for in the books of the very version of the batch that it was read from;
+//! where nobody knows which of several payloads carries it, the answer says so.
+
+use serde::Serialize;
+
+use super::ledgers::ask;
+use super::rays::nothing;
+use super::reply::{Reply, Spent};
+use super::views::PayloadShown;
+use super::{Problem, Request, problems};
+use crate::batch::BUCKET_NAME;
+use crate::ledger::BatchId;
+use crate::ledger::calls::{BatchAnswer, BatchAsk};
+use crate::lookup::{FoundRecord, lookup};
+use crate::pipeline::{Whereabouts, World, whereabouts};
+use crate::record::{Dataset, ray_from_user};
+use crate::time::rfc3339;
+
+/// The case of a record whose batch the ledger does not know: another version of it was indexed.
+const UNKNOWN_BATCH: &str = "unknown_batch";
+
+/// The answer.
+#[derive(Serialize)]
+struct Answer {
+    ray: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ray_time: Option<String>,
+    truncated: bool,
+    objects_gone: u64,
+    objects_unreadable: u64,
+    records: Vec<RecordShown>,
+    cost: Spent,
+}
+
+/// One record and what became of it.
+#[derive(Serialize)]
+struct RecordShown {
+    batch: BatchShown,
+    /// `carried`, `kept_back`, `no_plan`, `not_yet`, `unknown_plan`, `unknown_batch`.
+    fate: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    plan: Option<u32>,
+    /// Whether it is known which of the payloads carries it.
+    certain: bool,
+    payloads: Vec<PayloadShown>,
+}
+
+/// Where a record was found.
+#[derive(Serialize)]
+struct BatchShown {
+    id: String,
+    key: String,
+    etag: String,
+    offset: u64,
+}
+
+/// Answers for all records of a ray.
+pub(super) async fn answer<Y>(world: &impl World, request: &Request<Y>, argument: &str) -> Result<Reply, Problem> {
+    let started = world.now_ms();
+    request.takes_only(&[])?;
+    let key = ray_from_user(argument).map_err(|_| problems::not_a_ray())?;
+    let found = lookup(world.bucket(), world.shards(), Dataset::HttpRequests, &key).await;
+    let found = found.map_err(|_| problems::unavailable())?;
+    let records = if found.records.is_empty() { Vec::new() } else { fates(world, &found.records).await? };
+    let now = world.now_ms();
+    let cost = Spent { cost: found.cost, elapsed_ms: now - started };
+    if records.is_empty() {
+        return Err(nothing(&key, &found, now).costing(cost));
+    }
+    let answer = Answer {
+        ray: key.to_string(),
+        ray_time: key.ray().map(|ray| rfc3339(ray.unix_ms())),
+        truncated: found.truncated,
+        objects_gone: found.objects_gone,
+        objects_unreadable: found.objects_unreadable,
+        records,
+        cost,
+    };
+    Ok(Reply::json(&answer).costing(&cost))
+}
+
+/// What became of each record. The books of one batch are held at a time: they can be megabytes.
+async fn fates(world: &impl World, records: &[FoundRecord]) -> Result<Vec<RecordShown>, Problem> {
+    let mut fates = Vec::new();
+    let mut known: Option<(BatchId, BatchAnswer)> = None;
+    for record in records {
+        let id = BatchId::of(BUCKET_NAME, &record.object.key, &record.object.etag);
+        if known.as_ref().is_none_or(|(of, _)| *of != id) {
+            let books = ask(world, &id.ledger, &BatchAsk { source: id.source.clone() }).await?;
+            known = Some((id, books));
+        }
+        fates.extend(known.as_ref().map(|(id, books)| fate(id, books, record)));
+    }
+    Ok(fates)
+}
+
+fn fate(id: &BatchId, books: &BatchAnswer, record: &FoundRecord) -> RecordShown {
+    let (object, offset) = (record.object.clone(), record.offset);
+    let batch = BatchShown { id: id.handle(), key: object.key, etag: object.etag, offset };
+    let shown =
+        RecordShown { batch, fate: UNKNOWN_BATCH, reason: None, plan: None, certain: true, payloads: Vec::new() };
+    if books.batch.is_none() {
+        return shown;
+    }
+    let place = whereabouts(books, &record.line, offset, object.uploaded_ms);
+    let shown = RecordShown { fate: place.name(), certain: place.is_certain(), ..shown };
+    match place {
+        Whereabouts::NoPlan => shown,
+        Whereabouts::UnknownPlan { plan } | Whereabouts::NotYet { plan } => RecordShown { plan: Some(plan), ..shown },
+        Whereabouts::KeptBack { plan, why } => RecordShown { plan: Some(plan), reason: Some(why.code()), ..shown },
+        Whereabouts::Carried { plan, payloads } => {
+            let payloads = payloads.into_iter().cloned().map(PayloadShown::from).collect();
+            RecordShown { plan: Some(plan), payloads, ..shown }
+        }
+    }
+}

@@ -1,0 +1,31 @@
+//! Which ledgers an answer is gathered from, and what they are asked.
+//!
+//! What always holds: their number has a bound, and an answer says how many were read of how many there are; those
+//! of the latest hours come first, those of no hour last.
+
+use serde::Serialize;
+
+use super::{Problem, problems};
+use crate::ledger::calls::{self, Call};
+use crate::ledger::ids::REGISTRY;
+use crate::ledger::registry::{Ledgers, LedgersAsk};
+use crate::pipeline::World;
+
+/// How many ledgers an answer was gathered from.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub(super) struct LedgersRead {
+    /// Those that were read.
+    pub(super) read: u64,
+    /// All there are.
+    pub(super) known: u64,
+}
+
+/// The newest ledgers, at most `most`.
+pub(super) async fn newest(world: &impl World, most: u64) -> Result<Ledgers, Problem> {
+    ask(world, REGISTRY, &LedgersAsk { limit: most }).await
+}
+
+/// Asks one ledger.
+pub(super) async fn ask<C: Call>(world: &impl World, ledger: &str, call: &C) -> Result<C::Answer, Problem> {
+    calls::call(world.ledgers(), ledger, call).await.map_err(|_| problems::unavailable())
+}

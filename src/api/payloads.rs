@@ -1,0 +1,46 @@
+//! `POST /v1/payloads/{payload}/resend`, `/release`, `/drop`: what a person decides about a payload.
+//!
+//! What always holds: nothing is decided without a reason; an answer of 200 says that the payload has moved, and from
+//! where to where.
+
+use serde::Serialize;
+
+use super::ledgers::ask;
+use super::reason::reason;
+use super::reply::Reply;
+use super::{Problem, Request, problems};
+use crate::backend::{Bytes, Queue};
+use crate::ledger::calls::{Decide, Decision};
+use crate::ledger::{DeliveryId, State};
+use crate::pipeline::World;
+
+/// The answer.
+#[derive(Serialize)]
+struct Answer {
+    payload: String,
+    before: State,
+    state: State,
+}
+
+/// Does what was decided.
+pub(super) async fn decide<Y: Bytes>(
+    world: &impl World,
+    request: Request<Y>,
+    argument: &str,
+    decision: Decision,
+) -> Result<Reply, Problem> {
+    let id = DeliveryId::from_handle(argument).ok_or_else(problems::no_such_payload)?;
+    let reason = reason(request).await?;
+    let decided = ask(world, &id.ledger, &Decide { id: id.clone(), decision, reason }).await?;
+    let (Some(before), Some(state)) = (decided.before, decided.state) else {
+        return Err(problems::no_such_payload());
+    };
+    if before == state {
+        return Err(problems::not_parked(state));
+    }
+    if !decided.send.is_empty() {
+        // A message that does not go out is the ledger's, which sends it in a minute.
+        let _sent = world.sends().send(&decided.send).await;
+    }
+    Ok(Reply::json(&Answer { payload: id.handle(), before, state }))
+}

@@ -1,0 +1,53 @@
+//! `GET /v1/stats`: the books of all ledgers, added up.
+//!
+//! What always holds: every count is there, zeroes too; books that do not balance raise the alarm, also where the
+//! errors of two ledgers would cancel each other.
+
+use futures_util::{StreamExt, TryStreamExt, stream};
+use serde::Serialize;
+
+use super::ledgers::{LedgersRead, ask, newest};
+use super::reply::Reply;
+use super::views::whole;
+use super::{Problem, Request};
+use crate::ledger::books::Totals;
+use crate::ledger::calls::TotalsAsk;
+use crate::limits::{CONCURRENT_CALLS, LEDGERS_READ};
+use crate::pipeline::World;
+
+/// The alarm: lines came in of which nobody knows what became.
+const UNACCOUNTED: &str = "unaccounted";
+
+/// The answer.
+#[derive(Serialize)]
+struct Answer {
+    #[serde(flatten)]
+    books: Totals,
+    ledgers: LedgersRead,
+    dead_letters: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    alarm: Option<&'static str>,
+}
+
+/// Adds up the books.
+pub(super) async fn answer<Y>(world: &impl World, request: &Request<Y>) -> Result<Reply, Problem> {
+    request.takes_only(&["ledgers"])?;
+    let most = request.number("ledgers", LEDGERS_READ, LEDGERS_READ)?;
+    let ledgers = newest(world, most).await?;
+    let read = ledgers.names.len() as u64;
+    let (books, balance) = stream::iter(ledgers.names)
+        .map(async |name| ask(world, &name, &TotalsAsk {}).await)
+        .buffered(CONCURRENT_CALLS)
+        .try_fold((Totals::default(), true), async |(mut sum, balance), one| {
+            let balance = balance && one.lines.unaccounted == 0;
+            sum.add(one);
+            Ok((sum, balance))
+        })
+        .await?;
+    Ok(Reply::json(&Answer {
+        books: whole(books),
+        ledgers: LedgersRead { read, known: ledgers.total },
+        dead_letters: ledgers.letters,
+        alarm: (!balance).then_some(UNACCOUNTED),
+    }))
+}

@@ -1,0 +1,258 @@
+//! Which batches were seen, what became of one, and another chance for one that was set aside.
+
+use raydex::batch::BUCKET_NAME;
+use raydex::ledger::BatchId;
+use raydex::ledger::calls::SetAside;
+use raydex::ledger::plan::Wish;
+use raydex::ledger::{Plan, Window};
+use serde_json::{Value, json};
+
+use super::story::{KEYS, batch, deliver, form, park, records, split, wish};
+use super::support::{Fakes, Kind, NOW_MS};
+use super::{Ask, json as body, problem};
+
+fn get(fakes: &Fakes, path: &str) -> Value {
+    let reply = Ask::get(path).of(fakes);
+    assert_eq!(reply.status, 200, "{path}: {}", String::from_utf8_lossy(&reply.body));
+    body(&reply)
+}
+
+/// The batch that the object at `key` is now.
+fn id_of(fakes: &Fakes, key: &str) -> BatchId {
+    BatchId::of(BUCKET_NAME, key, &fakes.bucket.object(key).unwrap().head.etag)
+}
+
+/// The keys of a list, in its order.
+fn keys(list: &Value) -> Vec<&str> {
+    list["batches"].as_array().unwrap().iter().map(|batch| batch["object"]["key"].as_str().unwrap()).collect()
+}
+
+/// Four batches, and a damaged one that has no hour.
+fn world() -> Fakes {
+    let fakes = Fakes::new();
+    for (key, first) in KEYS.into_iter().zip([0, 10, 20, 30]) {
+        fakes.clock_ms.set(NOW_MS + i64::try_from(first).unwrap());
+        batch(&fakes, key, &records(first..first + 3), Some(wish()));
+    }
+    fakes.clock_ms.set(NOW_MS + 99);
+    batch(&fakes, "logs/damaged.log.gz", b"\x1f\x8bdamaged", None);
+    fakes
+}
+
+#[test]
+fn batches_are_listed_by_hour_the_latest_first_and_those_of_no_hour_last() {
+    let fakes = world();
+    let all = get(&fakes, "/v1/batches");
+    assert_eq!(keys(&all)[..3], [KEYS[1], KEYS[0], KEYS[2]]);
+    assert_eq!(keys(&all).len(), 5);
+    assert_eq!((&all["truncated"], &all["ledgers"]), (&false.into(), &json!({"read": 4, "known": 4})));
+    let head = fakes.bucket.object(KEYS[1]).unwrap().head;
+    let expected = json!({
+        "id": id_of(&fakes, KEYS[1]).handle(),
+        "object": {"key": KEYS[1], "etag": head.etag, "size": head.size,
+            "uploaded": raydex::time::rfc3339(head.uploaded_ms)},
+        "dataset": "http_requests", "state": "sealed", "indexed": true, "gone": false,
+        "begun": "2026-03-28T08:42:25.010Z", "sealed": "2026-03-28T08:42:25.010Z", "inflated": head.size,
+        "counts": {"lines": 3, "records": 3, "rays": 3, "odd_ids": 0, "no_ray": 0, "clock_skewed": 0, "rejected": {}},
+    });
+    assert_eq!(all["batches"][0], expected);
+}
+
+#[test]
+fn a_list_is_of_one_state_and_has_an_end() {
+    let fakes = world();
+    let aside = get(&fakes, "/v1/batches?state=set_aside");
+    assert_eq!(keys(&aside), ["logs/damaged.log.gz"]);
+    assert!(aside["batches"][0]["code"].is_string() && aside["batches"][0]["reason"].is_string(), "{aside}");
+    assert_eq!(keys(&get(&fakes, "/v1/batches?state=sealed")).len(), 4);
+    assert_eq!(keys(&get(&fakes, "/v1/batches?state=open")), [""; 0]);
+    for (limit, truncated) in [(1, true), (2, true), (4, true), (5, false), (1000, false)] {
+        let list = get(&fakes, &format!("/v1/batches?limit={limit}"));
+        assert_eq!((keys(&list).len(), &list["truncated"]), (limit.min(5), &truncated.into()), "{limit}");
+    }
+    let asked = fakes.faults.count(Kind::Ledger);
+    get(&fakes, "/v1/batches?limit=1");
+    assert!(fakes.faults.count(Kind::Ledger) - asked <= 5);
+}
+
+#[test]
+fn what_cannot_be_asked_of_a_list_is_refused() {
+    for (query, code) in [
+        ("state=", "bad_parameter"),
+        ("state=pending", "bad_parameter"),
+        ("limit=0", "bad_parameter"),
+        ("limit=1001", "bad_parameter"),
+        ("limit=many", "bad_parameter"),
+        ("hour=8", "unknown_parameter"),
+    ] {
+        let fakes = Fakes::new();
+        assert_eq!(problem(&Ask::get(&format!("/v1/batches?{query}")).of(&fakes)), (400, code.into()), "{query}");
+        assert_eq!(fakes.faults.calls(), 0, "{query}");
+    }
+}
+
+#[test]
+fn a_batch_is_shown_with_its_books_its_plans_and_its_payloads() {
+    let fakes = Fakes::new();
+    let window = Window { start_ms: NOW_MS - 3_600_000, ..Window::EVER };
+    let ids = batch(&fakes, KEYS[0], &records(0..5), Some(Wish { window, ..wish() }));
+    deliver(&fakes, &ids[0]);
+    park(&fakes, &ids[1]);
+    let halves = split(&fakes, &batch(&fakes, KEYS[1], &records(5..7), Some(wish()))[0]);
+    let path = |key| format!("/v1/batches/{}", id_of(&fakes, key).handle());
+    let one = get(&fakes, &path(KEYS[0]));
+    assert_eq!(
+        one["batch"],
+        get(&fakes, "/v1/batches")["batches"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .find(|batch| batch["object"]["key"] == KEYS[0])
+            .unwrap()
+            .clone()
+    );
+    assert_eq!(
+        one["books"]["lines"],
+        json!({"in": 5, "delivered": 2, "pending": 1, "parked": 2, "rejected": {},
+        "filtered": {}, "unaccounted": 0})
+    );
+    assert_eq!(one["books"]["sources"], json!({"open": 0, "sealed": 1, "set_aside": 0}));
+    assert_eq!(one["shards"].as_array().unwrap().len(), 1);
+    assert_eq!(
+        one["plans"],
+        json!([{
+            "number": 1, "windows": [{"start": "2026-03-28T07:42:25.000Z", "end": null}],
+            "form": {"format": 1, "lines": 2, "subrequests": "include", "filter": null, "tenant": "-", "unknown_country": "CN"},
+        }])
+    );
+    let payload = &one["payloads"][0];
+    let kept = fakes.ledgers.batch(&id_of(&fakes, KEYS[0]));
+    assert_eq!(
+        payload,
+        &json!({
+            "id": ids[0].handle(), "batch_id": ids[0].batch_header(), "plan": 1, "index": "000000",
+            "sha256": kept.payloads[0].payload.sha256, "bytes": kept.payloads[0].payload.bytes, "lines": 2,
+            "first_at": 0, "last_at": kept.payloads[0].payload.last_at, "state": "delivered", "attempts": 1, "ambiguous": 0,
+            "status": 200, "code": null, "due": null, "settled": "2026-03-28T08:42:25.000Z",
+        })
+    );
+    let states: Vec<_> = one["payloads"].as_array().unwrap().iter().map(|payload| &payload["state"]).collect();
+    assert_eq!(states, ["delivered", "parked", "prepared"]);
+    assert_eq!(
+        (&one["payloads"][1]["code"], &one["payloads"][2]["due"]),
+        (&"http_400".into(), &"2026-03-28T08:42:25.000Z".into())
+    );
+    let other = get(&fakes, &path(KEYS[1]));
+    assert_eq!(other["plans"][0]["windows"], json!([{"start": null, "end": null}]));
+    assert_eq!(other["payloads"][0]["halves"], json!([halves[0].handle(), halves[1].handle()]));
+    assert_eq!(other["payloads"][1]["id"], halves[0].handle());
+}
+
+#[test]
+fn a_handle_that_is_none_and_one_that_nobody_knows_are_404() {
+    let fakes = world();
+    let known = id_of(&fakes, KEYS[0]).handle();
+    let digits = "a".repeat(64);
+    for handle in [
+        "x",
+        "registry.x",
+        &format!("registry.{digits}"),
+        &format!("20260328T08.{digits}"),
+        &format!("20260101T00.{digits}"),
+        &known.to_uppercase(),
+        &known.replace(&known.chars().last().unwrap().to_string(), ""),
+        &format!("{known}.1.000000"),
+        "logs%2Fhttp_requests",
+        "..%2F..",
+    ] {
+        let expected = if handle.contains("%2F") { "no_such_path" } else { "no_such_batch" };
+        let one = Ask::get(&format!("/v1/batches/{handle}")).of(&fakes);
+        assert_eq!(problem(&one), (404, expected.into()), "{handle}");
+        let replay = Ask::post(&format!("/v1/batches/{handle}/replay"), "why not").of(&fakes);
+        assert_eq!(problem(&replay), (404, expected.into()), "{handle}");
+    }
+    let reply = Ask::get(&format!("/v1/batches/{known}?x=1")).of(&fakes);
+    assert_eq!(problem(&reply), (400, "unknown_parameter".into()));
+    assert!(body(&reply)["hint"].as_str().unwrap().ends_with("none."));
+}
+
+/// A good batch that an earlier version took for a bad one.
+fn set_aside_wrongly() -> (Fakes, String) {
+    let fakes = Fakes::new();
+    fakes.bucket.store(KEYS[0], &records(0..3));
+    let id = id_of(&fakes, KEYS[0]);
+    let object = fakes.bucket.object(KEYS[0]).unwrap().head;
+    let object = raydex::index::ObjectVersion {
+        key: KEYS[0].into(),
+        etag: object.etag,
+        uploaded_ms: object.uploaded_ms,
+        size: object.size,
+    };
+    let begin = raydex::ledger::calls::Begin {
+        source: id.source.clone(),
+        object,
+        dataset: "http_requests".into(),
+        index: true,
+        deliver: None,
+    };
+    fakes.ledgers.ask(&id.ledger, &begin);
+    let (code, reason) = ("not_gzip".into(), "It is no gzip.".into());
+    fakes.ledgers.ask(&id.ledger, &SetAside { source: id.source.clone(), code, reason, replay: false });
+    let handle = id.handle();
+    (fakes, handle)
+}
+
+#[test]
+fn a_batch_that_was_set_aside_is_read_again() {
+    let (fakes, handle) = set_aside_wrongly();
+    let path = format!("/v1/batches/{handle}/replay");
+    let reply = Ask::post(&path, "the reader was wrong").of(&fakes);
+    assert_eq!((reply.status, body(&reply)), (200, json!({"batch": handle, "before": "set_aside", "state": "open"})));
+    let open = get(&fakes, &format!("/v1/batches/{handle}"));
+    assert_eq!((&open["batch"]["state"], &open["batch"]["code"]), (&"open".into(), &"replayed".into()));
+    assert_eq!(open["batch"]["reason"], "the reader was wrong");
+    let messages = fakes.queue.take();
+    assert_eq!(messages.len(), 1);
+    assert_eq!(fakes.parse(&messages[0], 1).verdict, "sealed");
+    assert_eq!(get(&fakes, &format!("/v1/batches/{handle}"))["batch"]["state"], "sealed");
+    let again = Ask::post(&path, "once more").of(&fakes);
+    assert_eq!(problem(&again), (409, "not_set_aside".into()));
+    assert!(fakes.queue.sent().is_empty());
+}
+
+#[test]
+fn a_replay_whose_message_was_lost_can_be_asked_for_again() {
+    let (fakes, handle) = set_aside_wrongly();
+    let ask = || Ask::post(&format!("/v1/batches/{handle}/replay"), "the reader was wrong");
+    fakes.faults.plan(Some(Kind::Send), 0, super::support::Fault::Fails);
+    assert_eq!(problem(&ask().of(&fakes)), (503, "unavailable".into()));
+    let reply = ask().of(&fakes);
+    assert_eq!((reply.status, &body(&reply)["before"]), (200, &"open".into()));
+    assert_eq!(fakes.queue.sent().len(), 1);
+}
+
+#[test]
+fn a_batch_whose_object_is_gone_or_another_one_stays_set_aside() {
+    let (fakes, handle) = set_aside_wrongly();
+    let path = format!("/v1/batches/{handle}/replay");
+    fakes.bucket.store(KEYS[0], &records(0..4));
+    assert_eq!(problem(&Ask::post(&path, "why not").of(&fakes)), (409, "object_gone".into()));
+    fakes.bucket.delete(KEYS[0]);
+    assert_eq!(problem(&Ask::post(&path, "why not").of(&fakes)), (409, "object_gone".into()));
+    assert_eq!(get(&fakes, &format!("/v1/batches/{handle}"))["batch"]["state"], "set_aside");
+    assert!(fakes.queue.sent().is_empty());
+}
+
+#[test]
+fn plans_of_one_batch_are_shown_apart() {
+    let fakes = Fakes::new();
+    let early = Window { end_ms: NOW_MS, ..Window::EVER };
+    batch(&fakes, KEYS[0], &records(0..3), Some(Wish { window: early, form: form() }));
+    let uploaded = fakes.bucket.object(KEYS[0]).unwrap();
+    batch(&fakes, KEYS[0], &uploaded.bytes, Some(wish()));
+    let one = get(&fakes, &format!("/v1/batches/{}", id_of(&fakes, KEYS[0]).handle()));
+    let plans: Vec<Plan> = fakes.ledgers.batch(&id_of(&fakes, KEYS[0])).plans;
+    assert_eq!(plans.len(), 2);
+    assert_eq!(one["plans"][0]["windows"], json!([{"start": null, "end": "2026-03-28T08:42:25.000Z"}]));
+    assert_eq!(one["plans"][1]["windows"], json!([{"start": "2026-03-28T08:42:25.000Z", "end": null}]));
+}

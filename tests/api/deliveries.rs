@@ -1,0 +1,154 @@
+//! What became of the records of one ray on their way to the partner.
+
+use raydex::batch::BUCKET_NAME;
+use raydex::ledger::plan::Wish;
+use raydex::ledger::{BatchId, PlanForm, Window};
+use raydex::record::Dataset;
+use serde_json::{Value, json};
+
+use super::story::{KEYS, batch, deliver, form, park, records, split, wish};
+use super::support::records::{http, ray};
+use super::support::{Fakes, NOW_MS};
+use super::{Ask, header, json as body, problem};
+
+/// The records of the ray with this number.
+fn of_ray(fakes: &Fakes, number: u64) -> Vec<Value> {
+    let reply = Ask::get(&format!("/v1/rays/{}/deliveries", ray(number))).of(fakes);
+    assert_eq!(reply.status, 200, "{}", String::from_utf8_lossy(&reply.body));
+    body(&reply)["records"].as_array().unwrap().clone()
+}
+
+fn handles(record: &Value) -> Vec<&str> {
+    record["payloads"].as_array().unwrap().iter().map(|payload| payload["id"].as_str().unwrap()).collect()
+}
+
+#[test]
+fn a_record_is_found_in_the_one_payload_that_carries_it() {
+    let fakes = Fakes::new();
+    let ids = batch(&fakes, KEYS[0], &records(0..5), Some(wish()));
+    deliver(&fakes, &ids[0]);
+    park(&fakes, &ids[1]);
+    for (number, payload, state) in
+        [(0, 0, "delivered"), (1, 0, "delivered"), (2, 1, "parked"), (3, 1, "parked"), (4, 2, "prepared")]
+    {
+        let found = of_ray(&fakes, number);
+        assert_eq!(found.len(), 1);
+        assert_eq!((&found[0]["fate"], &found[0]["certain"]), (&"carried".into(), &true.into()));
+        assert_eq!(handles(&found[0]), [ids[payload].handle()]);
+        assert_eq!(found[0]["payloads"][0]["state"], state);
+    }
+}
+
+#[test]
+fn an_answer_names_batch_payload_answer_and_hash() {
+    let fakes = Fakes::new();
+    let ids = batch(&fakes, KEYS[0], &records(0..2), Some(wish()));
+    deliver(&fakes, &ids[0]);
+    let reply = Ask::get(&format!("/v1/rays/{}-SJC/deliveries", ray(1))).of(&fakes);
+    let etag = fakes.bucket.object(KEYS[0]).unwrap().head.etag;
+    let id = BatchId::of(BUCKET_NAME, KEYS[0], &etag);
+    let payload = fakes.ledgers.batch(&id).payloads.remove(0).payload;
+    let cost = body(&reply)["cost"].clone();
+    assert_eq!((&cost["shards_asked"], &cost["objects_read"], &cost["elapsed_ms"]), (&1.into(), &1.into(), &7.into()));
+    let expected = json!({
+        "ray": ray(1).to_string(), "ray_time": "2026-03-28T08:37:22.560Z", "truncated": false, "objects_gone": 0,
+        "objects_unreadable": 0,
+        "records": [{
+            "batch": {"id": id.handle(), "key": KEYS[0], "etag": etag, "offset": payload.last_at},
+            "fate": "carried", "plan": 1, "certain": true,
+            "payloads": [{
+                "id": ids[0].handle(), "batch_id": ids[0].batch_header(), "plan": 1, "index": "000000",
+                "sha256": payload.sha256, "lines": 2, "bytes": payload.bytes, "first_at": 0, "last_at": payload.last_at,
+                "state": "delivered", "attempts": 1, "ambiguous": 0, "status": 200, "code": null, "due": null,
+                "settled": "2026-03-28T08:42:25.000Z",
+            }],
+        }],
+        "cost": cost,
+    });
+    assert_eq!(body(&reply), expected);
+    assert!(header(&reply, "raydex-cost").is_some_and(|cost| cost.starts_with("shards_asked=1, objects_read=1")));
+}
+
+#[test]
+fn of_a_payload_that_was_split_any_half_may_carry_the_record() {
+    let fakes = Fakes::new();
+    let ids = batch(&fakes, KEYS[0], &records(0..2), Some(wish()));
+    let halves = split(&fakes, &ids[0]);
+    deliver(&fakes, &halves[0]);
+    let found = of_ray(&fakes, 1).remove(0);
+    assert_eq!(handles(&found), [ids[0].handle(), halves[0].handle(), halves[1].handle()]);
+    assert_eq!((&found["fate"], &found["certain"]), (&"carried".into(), &false.into()));
+    assert_eq!(found["payloads"][0]["halves"], json!([halves[0].handle(), halves[1].handle()]));
+}
+
+#[test]
+fn a_record_that_does_not_go_says_why() {
+    let filter = Some(r#"{"where":{"key":"ClientRequestURI","operator":"eq","value":"x"}}"#.into());
+    let filtered = Wish { form: PlanForm { filter, ..form() }, ..wish() };
+    let later = Wish { window: Window { start_ms: NOW_MS, ..Window::EVER }, ..wish() };
+    let kept_back = json!({"fate": "kept_back", "reason": "filter", "plan": 1});
+    let none = json!({"fate": "no_plan"});
+    for (deliver, expected) in [(Some(filtered), kept_back), (Some(later), none.clone()), (None, none)] {
+        let fakes = Fakes::new();
+        batch(&fakes, KEYS[0], &records(0..2), deliver);
+        let mut found = of_ray(&fakes, 0).remove(0);
+        let found = found.as_object_mut().unwrap();
+        assert_eq!((found.remove("certain"), found.remove("payloads")), (Some(true.into()), Some(json!([]))));
+        found.remove("batch");
+        assert_eq!(&Value::Object(found.clone()), &expected);
+    }
+}
+
+#[test]
+fn each_record_of_a_ray_is_judged_in_its_own_batch() {
+    let fakes = Fakes::new();
+    let first = batch(&fakes, KEYS[0], &[records(0..1), records(0..3)].concat(), Some(wish()));
+    let second = batch(&fakes, KEYS[2], &records(0..1), Some(wish()));
+    batch(&fakes, KEYS[3], &records(0..1), None);
+    let found = of_ray(&fakes, 0);
+    let expected = [first[0].handle(), first[0].handle(), second[0].handle()];
+    assert_eq!(found.iter().flat_map(handles).collect::<Vec<_>>(), expected);
+    assert_eq!(found[3]["fate"], "no_plan");
+}
+
+#[test]
+fn a_version_that_the_ledger_does_not_know_yet_is_said_to_be_unknown() {
+    let fakes = Fakes::new();
+    batch(&fakes, KEYS[0], &records(0..2), Some(wish()));
+    fakes.bucket.store(KEYS[0], &records(0..3));
+    let found = of_ray(&fakes, 0).remove(0);
+    assert_eq!((&found["fate"], &found["payloads"]), (&"unknown_batch".into(), &json!([])));
+}
+
+#[test]
+fn a_plan_whose_payloads_are_still_made_is_said_to_be_waited_for() {
+    let fakes = Fakes::new();
+    batch(&fakes, KEYS[0], &records(0..2), None);
+    let object = fakes.bucket.object(KEYS[0]).unwrap();
+    let id = BatchId::of(BUCKET_NAME, KEYS[0], &object.head.etag);
+    let version = fakes.ledgers.batch(&id).batch.unwrap().object;
+    let begin = raydex::ledger::calls::Begin {
+        source: id.source.clone(),
+        object: version,
+        dataset: "http_requests".into(),
+        index: false,
+        deliver: Some(wish()),
+    };
+    fakes.ledgers.ask(&id.ledger, &begin);
+    let found = of_ray(&fakes, 0).remove(0);
+    assert_eq!((&found["fate"], &found["plan"]), (&"not_yet".into(), &1.into()));
+}
+
+#[test]
+fn what_is_no_ray_or_in_no_batch_is_answered_as_a_lookup_would() {
+    let fakes = Fakes::new();
+    fakes.index("logs/firewall_events/c", Dataset::FirewallEvents, http(&ray(1).to_string(), 0).as_bytes());
+    let nothing = Ask::get(&format!("/v1/rays/{}/deliveries", ray(1))).of(&fakes);
+    assert_eq!(problem(&nothing), (404, "ray_not_found".into()));
+    assert_eq!(body(&nothing)["cost"]["shards_asked"], 1);
+    for (path, code) in [("!", "not_a_ray"), ("9e35512345678abc", "unknown_parameter")] {
+        let query = if code == "not_a_ray" { "" } else { "?format=json" };
+        let reply = Ask::get(&format!("/v1/rays/{path}/deliveries{query}")).of(&fakes);
+        assert_eq!(problem(&reply), (400, code.into()));
+    }
+}

@@ -1,0 +1,87 @@
+//! How tests bring batches and payloads to where they want them: by the calls that the consumers make.
+
+use raydex::ledger::calls::{Claim, ClaimAnswer, Commit, Split};
+use raydex::ledger::delivery::Payload;
+use raydex::ledger::plan::{FORMAT, Wish};
+use raydex::ledger::{BatchId, DeliveryId, Outcome, PlanForm, Window};
+use raydex::partner::{OnUnknown, Subrequests};
+use raydex::pipeline::{Work, process};
+use raydex::record::Dataset;
+
+use super::support::records::{http, ndjson, ray};
+use super::support::{Fakes, run};
+
+/// Two batches of one hour, one of the hour before, one of no hour.
+pub(crate) const KEYS: [&str; 4] = [
+    "logs/http_requests/20260328/20260328T084200Z_20260328T084225Z_aa.log.gz",
+    "logs/http_requests/20260328/20260328T084300Z_20260328T084325Z_bb.log.gz",
+    "logs/http_requests/20260328/20260328T074300Z_20260328T074325Z_cc.log.gz",
+    "logs/http_requests/by-hand.log.gz",
+];
+
+/// How lines become payloads: two to each.
+pub(crate) fn form() -> PlanForm {
+    PlanForm {
+        format: FORMAT,
+        lines: 2,
+        subrequests: Subrequests::Include,
+        filter: None,
+        tenant: "-".into(),
+        unknown_country: "CN".into(),
+    }
+}
+
+/// All records, in that form.
+pub(crate) fn wish() -> Wish {
+    Wish { window: Window::EVER, form: form() }
+}
+
+/// Records with the rays of these numbers.
+pub(crate) fn records(rays: std::ops::Range<u64>) -> Vec<u8> {
+    ndjson(rays.map(|number| http(&ray(number).to_string(), 0)))
+}
+
+/// Writes an object and has it read, with this of it for the partner; the payloads.
+pub(crate) fn batch(fakes: &Fakes, key: &str, stored: &[u8], deliver: Option<Wish>) -> Vec<DeliveryId> {
+    fakes.bucket.store(key, stored);
+    run(process(fakes, key, &Work { dataset: Dataset::HttpRequests, index: true, deliver })).unwrap();
+    fakes.sends.take().iter().map(|message| serde_json::from_str(message).unwrap()).collect()
+}
+
+/// The handle of the batch that a payload is of.
+pub(crate) fn batch_of(id: &DeliveryId) -> String {
+    BatchId { ledger: id.ledger.clone(), source: id.source.clone() }.handle()
+}
+
+/// Claims a payload.
+pub(crate) fn claimed(fakes: &Fakes, id: &DeliveryId) -> (u32, Payload) {
+    let (id, claimant, endpoint) = (id.clone(), "tests".into(), "e".into());
+    let ledger = id.ledger.clone();
+    match fakes.ledgers.ask(&ledger, &Claim { id, claimant, endpoint, on_unknown: OnUnknown::Park }) {
+        ClaimAnswer::Yes { token, payload, .. } => (token, payload),
+        other => panic!("not claimed: {other:?}"),
+    }
+}
+
+/// An attempt to send a payload ends so.
+pub(crate) fn attempt(fakes: &Fakes, id: &DeliveryId, outcome: Outcome) {
+    let (token, _) = claimed(fakes, id);
+    assert!(fakes.ledgers.ask(&id.ledger, &Commit { id: id.clone(), token, outcome }).counted);
+}
+
+/// The partner takes a payload.
+pub(crate) fn deliver(fakes: &Fakes, id: &DeliveryId) {
+    attempt(fakes, id, Outcome::Delivered { status: 200 });
+}
+
+/// The partner refuses a payload for good.
+pub(crate) fn park(fakes: &Fakes, id: &DeliveryId) {
+    attempt(fakes, id, Outcome::Refused { status: Some(400), code: "http_400".into() });
+}
+
+/// A payload of two lines was too large; its halves.
+pub(crate) fn split(fakes: &Fakes, id: &DeliveryId) -> Vec<DeliveryId> {
+    let (token, whole) = claimed(fakes, id);
+    let halves = id.halves().map(|index| Payload { index, lines: 1, ..whole.clone() }).to_vec();
+    fakes.ledgers.ask(&id.ledger, &Split { id: id.clone(), token, halves }).send
+}
