@@ -1,0 +1,108 @@
+//! How long a payload waits for its next attempt, and how many there are.
+
+use std::collections::BTreeSet;
+
+use raydex::ledger::Outcome;
+use raydex::ledger::calls::{ClaimAnswer, Decide, Decision};
+use raydex::limits::{BREAKER_MAX_MS, LEASE_MS, MAX_ATTEMPTS, RELEASED_MS, RETRY_MAX_MS, RETRY_MIN_MS};
+
+use super::{Ledger, claim, id, not_stored, unknown};
+
+/// How long the payload has to wait.
+fn pause(ledger: &Ledger, number: usize) -> i64 {
+    let due = ledger.number(number, "due_ms").unwrap();
+    assert_eq!(ledger.number(number, "wake_ms"), Some(due), "the ledger sees to it then");
+    due - ledger.now()
+}
+
+/// Waits until the payload may be claimed, whatever the breaker says.
+fn wait(ledger: &Ledger, number: usize) {
+    ledger.pass(pause(ledger, number).max(BREAKER_MAX_MS) + LEASE_MS);
+}
+
+#[test]
+fn a_pause_doubles_with_each_attempt_up_to_its_bound_and_spreads_by_a_quarter() {
+    let ledger = Ledger::sealed(1);
+    let mut expected = RETRY_MIN_MS;
+    for attempt in 1..30 {
+        ledger.attempt(0, not_stored());
+        let pause = pause(&ledger, 0);
+        assert!((expected * 3 / 4..=expected * 5 / 4).contains(&pause), "attempt {attempt}: {pause}");
+        expected = (expected * 2).min(RETRY_MAX_MS);
+        wait(&ledger, 0);
+    }
+    assert_eq!(expected, RETRY_MAX_MS);
+}
+
+#[test]
+fn payloads_that_failed_together_do_not_come_again_together() {
+    let ledger = Ledger::sealed(4);
+    let pauses: BTreeSet<i64> = (0..4)
+        .map(|number| {
+            ledger.attempt(number, not_stored());
+            pause(&ledger, number)
+        })
+        .collect();
+    assert_eq!(pauses.len(), 4);
+    assert!(pauses.last().unwrap() - pauses.first().unwrap() > RETRY_MIN_MS / 20, "{pauses:?}");
+}
+
+#[test]
+fn before_it_is_due_nobody_gets_it_and_then_anyone_does() {
+    let ledger = Ledger::sealed(1);
+    ledger.attempt(0, not_stored());
+    let due = ledger.now() + pause(&ledger, 0);
+    ledger.pass(due - ledger.now() - 1);
+    for claimant in ["an attempt", "another"] {
+        let answer = ledger.ask(&claim(0, claimant));
+        assert!(matches!(answer, ClaimAnswer::Wait { until_ms, .. } if until_ms == due), "{answer:?}");
+    }
+    ledger.pass(1);
+    assert_eq!(ledger.claim(0, "another"), 2);
+}
+
+#[test]
+fn a_longer_wait_that_the_partner_asks_for_is_kept_and_a_shorter_one_is_not() {
+    for (asked, least, most) in [
+        (None, RETRY_MIN_MS * 3 / 4, RETRY_MIN_MS * 5 / 4),
+        (Some(1_000), RETRY_MIN_MS * 3 / 4, RETRY_MIN_MS * 5 / 4),
+        (Some(90_000), 90_000, 90_000),
+        (Some(86_400_000), 86_400_000, 86_400_000),
+        (Some(u64::MAX), RETRY_MAX_MS, RETRY_MAX_MS),
+    ] {
+        let ledger = Ledger::sealed(1);
+        ledger.attempt(0, Outcome::NotStored { status: Some(503), code: "busy".into(), wait_ms: asked });
+        assert!((least..=most).contains(&pause(&ledger, 0)), "{asked:?}: {}", pause(&ledger, 0));
+    }
+}
+
+#[test]
+fn an_attempt_that_sent_nothing_is_none() {
+    let ledger = Ledger::sealed(1);
+    for _ in 0..2 * MAX_ATTEMPTS {
+        ledger.attempt(0, Outcome::Released);
+        assert_eq!((pause(&ledger, 0), ledger.number(0, "attempts")), (RELEASED_MS, Some(0)));
+        ledger.pass(RELEASED_MS);
+    }
+}
+
+#[test]
+fn after_the_last_attempt_a_person_decides() {
+    for outcome in [not_stored(), unknown(), super::endpoint(false)] {
+        let ledger = Ledger::sealed(1);
+        for attempt in 1..=MAX_ATTEMPTS {
+            assert_eq!(ledger.state(0), "prepared", "attempt {attempt}");
+            ledger.attempt(0, outcome.clone());
+            if attempt < MAX_ATTEMPTS {
+                wait(&ledger, 0);
+            }
+        }
+        assert_eq!((ledger.state(0).as_str(), ledger.number(0, "wake_ms")), ("parked", None));
+        let code = ledger.row("000000", "code")[0].clone();
+        assert_eq!(code.as_text(), Some("too_many_attempts"));
+        // Who releases it grants as many again.
+        ledger.ask(&Decide { id: id(0), decision: Decision::Release, reason: "they are back".into() });
+        ledger.pass(BREAKER_MAX_MS + LEASE_MS).attempt(0, outcome);
+        assert_eq!((ledger.state(0).as_str(), ledger.number(0, "attempts")), ("prepared", Some(1)));
+    }
+}

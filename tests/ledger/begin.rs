@@ -1,0 +1,258 @@
+//! `begin` and what belongs to it: what there is to do with a source, versions of an object, objects set aside or gone.
+
+use raydex::ledger::calls::{
+    BatchAsk, Begin, BeginAnswer, Entries, Gone, Missing, Registered, Replaced, Seal, SetAside, Work,
+};
+use raydex::ledger::{SourceId, Window};
+
+use super::{Ledger, begin, begin_of, object, seal, source};
+
+/// What there is to do.
+fn work(answer: BeginAnswer) -> Work {
+    match answer {
+        BeginAnswer::Work(work) => work,
+        other => panic!("there is nothing to do: {other:?}"),
+    }
+}
+
+/// A version of the object is read to its end; its rays are in these shards.
+fn whole(ledger: &Ledger, digit: char, uploaded_ms: i64, shards: &[&str]) {
+    let begin = Begin { deliver: None, ..begin_of(digit, uploaded_ms) };
+    work(ledger.ask(&begin));
+    ledger.ask(&entries(digit, shards));
+    ledger.ask(&Seal { source: source(digit), plan: None, ..seal(1, 1) });
+}
+
+fn entries(digit: char, shards: &[&str]) -> Entries {
+    Entries { source: source(digit), shards: shards.iter().map(|name| (*name).to_owned()).collect() }
+}
+
+fn aside(replay: bool) -> SetAside {
+    SetAside { source: source('a'), code: "not_ndjson".into(), reason: "it is CSV".into(), replay }
+}
+
+fn missing(ledger: &Ledger, digits: &[char]) -> Vec<SourceId> {
+    ledger.ask(&Missing { sources: digits.iter().map(|digit| source(*digit)).collect() }).sources
+}
+
+/// Whether a version is in the index, and where.
+fn indexed(ledger: &Ledger, digit: char) -> (bool, Vec<String>) {
+    let known = ledger.ask(&BatchAsk { source: source(digit) });
+    (known.batch.unwrap().indexed, known.shards)
+}
+
+#[test]
+fn a_new_source_is_indexed_and_delivered_as_it_was_asked_for() {
+    let ledger = Ledger::new();
+    let first = work(ledger.ask(&begin()));
+    assert!(first.index && !first.registered && !first.more && first.replaced.is_empty());
+    assert_eq!(first.plan.unwrap().windows, [Window::EVER]);
+    let ledger = Ledger::new();
+    let index_alone = Begin { deliver: None, ..begin() };
+    assert_eq!(work(ledger.ask(&index_alone)).plan, None);
+    let deliver_alone = Begin { index: false, ..begin() };
+    assert!(!work(ledger.ask(&deliver_alone)).index);
+}
+
+#[test]
+fn beginning_again_asks_for_the_same_and_changes_nothing() {
+    let ledger = Ledger::new();
+    let first = ledger.ask(&begin());
+    let rows = ledger.sql.rows();
+    assert_eq!(ledger.pass(5000).again_is_the_same(&begin(), &rows), first);
+}
+
+#[test]
+fn what_was_done_is_not_asked_for_again() {
+    let ledger = Ledger::sealed(2);
+    let rows = ledger.sql.rows();
+    assert_eq!(ledger.again_is_the_same(&begin(), &rows), BeginAnswer::Done);
+    let less = Begin { index: false, deliver: None, ..begin() };
+    assert_eq!(ledger.again_is_the_same(&less, &rows), BeginAnswer::Done);
+}
+
+#[test]
+fn a_source_that_was_sealed_without_a_part_of_it_is_asked_for_that_part() {
+    let ledger = Ledger::new();
+    ledger.ask(&Begin { deliver: None, ..begin() });
+    ledger.ask(&Seal { plan: None, ..seal(1, 2) });
+    let delivery = work(ledger.ask(&begin()));
+    assert_eq!((delivery.index, delivery.plan.map(|plan| plan.number)), (false, Some(1)));
+    let ledger = Ledger::new();
+    ledger.ask(&Begin { index: false, ..begin() });
+    ledger.ask(&Seal { indexed: None, ..seal(1, 2) });
+    let index = work(ledger.ask(&begin()));
+    assert_eq!((index.index, index.plan), (true, None));
+}
+
+#[test]
+fn the_registry_is_asked_once() {
+    let ledger = Ledger::new();
+    assert!(!work(ledger.ask(&begin())).registered);
+    ledger.ask(&Registered {});
+    let rows = ledger.sql.rows();
+    ledger.again_is_the_same(&Registered {}, &rows);
+    assert!(work(ledger.ask(&begin())).registered);
+}
+
+#[test]
+fn an_older_version_is_left_alone_whatever_became_of_the_newer() {
+    let newer: [fn(&Ledger); 3] = [
+        |ledger| {
+            ledger.ask(&begin_of('b', 9));
+        },
+        |ledger| whole(ledger, 'b', 9, &["s1"]),
+        |ledger| {
+            ledger.ask(&begin_of('b', 9));
+            ledger.ask(&SetAside { source: source('b'), ..aside(false) });
+        },
+    ];
+    for newer in newer {
+        let ledger = Ledger::new();
+        newer(&ledger);
+        let rows = ledger.sql.rows();
+        assert_eq!(ledger.again_is_the_same(&begin_of('a', 8), &rows), BeginAnswer::Superseded);
+        // Written in the same millisecond: the one that is there now counts.
+        assert!(matches!(ledger.ask(&begin_of('a', 9)), BeginAnswer::Work(_)));
+    }
+}
+
+#[test]
+fn a_newer_version_is_told_where_rays_of_the_older_ones_may_be() {
+    let ledger = Ledger::new();
+    whole(&ledger, 'a', 5, &["s1", "s2"]);
+    // This one was cut off behind its first entries.
+    ledger.ask(&begin_of('b', 6));
+    ledger.ask(&entries('b', &["s3"]));
+    // And this one before.
+    ledger.ask(&begin_of('c', 7));
+    let mut replaced = work(ledger.ask(&begin_of('d', 8))).replaced;
+    replaced.sort_by_key(|version| version.uploaded_ms);
+    let old = |uploaded_ms, shards: &[&str]| Replaced { uploaded_ms, shards: entries('a', shards).shards };
+    assert_eq!(replaced, [old(5, &["s1", "s2"]), old(6, &["s3"])]);
+    // Once it is sealed, nothing of them is there.
+    ledger.ask(&Seal { source: source('d'), ..seal(1, 2) });
+    assert_eq!((indexed(&ledger, 'a'), indexed(&ledger, 'b')), ((false, vec![]), (false, vec![])));
+    assert_eq!(ledger.ask(&begin_of('d', 8)), BeginAnswer::Done);
+}
+
+#[test]
+fn a_version_that_comes_back_takes_its_place_again_and_goes_out_once() {
+    let ledger = Ledger::sealed(2);
+    ledger.ask(&entries('a', &["s1"]));
+    whole(&ledger, 'b', 6, &["s2"]);
+    assert_eq!(indexed(&ledger, 'a'), (false, vec![]));
+    let back = work(ledger.ask(&begin_of('a', 7)));
+    assert_eq!((back.index, back.plan, back.replaced.len()), (true, None, 1), "its payloads are under way");
+    ledger.ask(&entries('a', &["s1"]));
+    ledger.ask(&Seal { plan: None, ..seal(1, 2) });
+    assert_eq!((indexed(&ledger, 'a').0, indexed(&ledger, 'b')), (true, (false, vec![])));
+    assert_eq!(ledger.ask(&begin_of('b', 6)), BeginAnswer::Superseded);
+}
+
+#[test]
+fn the_same_bytes_written_again_are_the_same_source_with_a_later_date() {
+    let ledger = Ledger::sealed(2);
+    assert_eq!(ledger.ask(&begin_of('a', 9)), BeginAnswer::Done);
+    let uploaded = |ledger: &Ledger| ledger.ask(&BatchAsk { source: source('a') }).batch.unwrap().object.uploaded_ms;
+    assert_eq!(uploaded(&ledger), 9);
+    // Whoever still holds the older telling of them does not turn that back.
+    assert_eq!(ledger.ask(&begin_of('a', 5)), BeginAnswer::Done);
+    assert_eq!(uploaded(&ledger), 9);
+    assert_eq!(ledger.ask(&begin_of('b', 8)), BeginAnswer::Superseded);
+}
+
+#[test]
+fn what_was_set_aside_stays_so_until_a_person_says_otherwise() {
+    let ledger = Ledger::new();
+    ledger.ask(&begin());
+    assert!(ledger.ask(&aside(false)).set_aside);
+    let rows = ledger.sql.rows();
+    assert!(ledger.again_is_the_same(&aside(false), &rows).set_aside);
+    let expected = BeginAnswer::SetAside { code: "not_ndjson".into() };
+    assert_eq!(ledger.again_is_the_same(&begin(), &rows), expected);
+    assert!(ledger.refusal(&seal(1, 2)).contains("set aside"));
+    assert_eq!(ledger.ask(&BatchAsk { source: source('a') }).batch.unwrap().state, "set_aside");
+    // A replay: it is read as if for the first time, by the plan that was pinned then.
+    assert!(!ledger.ask(&aside(true)).set_aside);
+    assert!(work(ledger.ask(&begin())).index);
+    assert_eq!(ledger.ask(&seal(1, 2)).send.len(), 2);
+}
+
+#[test]
+fn a_sealed_source_is_neither_set_aside_nor_opened_again() {
+    let ledger = Ledger::sealed(2);
+    let rows = ledger.sql.rows();
+    assert!(!ledger.again_is_the_same(&aside(false), &rows).set_aside);
+    assert!(!ledger.again_is_the_same(&aside(true), &rows).set_aside);
+    assert_eq!(ledger.ask(&begin()), BeginAnswer::Done);
+    // Nor is one that nobody has begun.
+    let stranger = SetAside { source: source('b'), ..aside(false) };
+    assert!(!ledger.again_is_the_same(&stranger, &rows).set_aside);
+}
+
+#[test]
+fn a_damaged_version_takes_the_place_of_the_older_too() {
+    let ledger = Ledger::new();
+    whole(&ledger, 'a', 5, &["s1"]);
+    assert_eq!(work(ledger.ask(&begin_of('b', 6))).replaced.len(), 1);
+    ledger.ask(&SetAside { source: source('b'), ..aside(false) });
+    assert_eq!(indexed(&ledger, 'a'), (false, vec![]));
+}
+
+#[test]
+fn entries_are_kept_before_the_seal_and_cost_no_row_when_they_are_known() {
+    let ledger = Ledger::new();
+    ledger.ask(&begin());
+    ledger.ask(&entries('a', &["s1"]));
+    let rows = ledger.sql.rows();
+    ledger.again_is_the_same(&entries('a', &["s1"]), &rows);
+    assert_eq!(indexed(&ledger, 'a'), (false, vec!["s1".to_owned()]));
+    ledger.again_is_the_same(&entries('b', &["s1"]), &rows);
+}
+
+#[test]
+fn of_an_object_that_is_gone_every_shard_is_told_until_it_was_forgotten() {
+    let ledger = Ledger::new();
+    whole(&ledger, 'a', 5, &["s1", "s2"]);
+    let KnownGone { ask, forgotten } = KnownGone::new();
+    let rows = ledger.sql.rows();
+    for _ in 0..2 {
+        let versions = ledger.again_is_the_same(&ask, &rows).versions;
+        assert_eq!(versions, [Replaced { uploaded_ms: 5, shards: vec!["s1".into(), "s2".into()] }]);
+    }
+    ledger.ask(&forgotten);
+    assert!(ledger.ask(&ask).versions.is_empty());
+    let batch = ledger.ask(&BatchAsk { source: source('a') }).batch.unwrap();
+    assert!(batch.gone && !batch.indexed && batch.state == "sealed");
+    // It comes back: the same bytes, written again.
+    assert!(work(ledger.ask(&begin_of('a', 9))).index);
+    assert!(!ledger.ask(&BatchAsk { source: source('a') }).batch.unwrap().gone);
+}
+
+/// The two calls about an object that is gone.
+struct KnownGone {
+    ask: Gone,
+    forgotten: Gone,
+}
+
+impl KnownGone {
+    fn new() -> Self {
+        let gone = |forgotten| Gone { key: super::KEY.into(), forgotten };
+        Self { ask: gone(false), forgotten: gone(true) }
+    }
+}
+
+#[test]
+fn missing_is_what_nobody_began_or_finished() {
+    let ledger = Ledger::sealed(1);
+    let other =
+        Begin { object: raydex::index::ObjectVersion { key: "logs/b".into(), ..object("b", 5) }, ..begin_of('b', 5) };
+    ledger.ask(&other);
+    assert_eq!(missing(&ledger, &['a', 'b', 'c']), [source('b'), source('c')]);
+    ledger.ask(&SetAside { source: source('b'), ..aside(false) });
+    assert_eq!(missing(&ledger, &['a', 'b', 'c']), [source('c')]);
+    ledger.ask(&SetAside { source: source('b'), ..aside(true) });
+    assert_eq!(missing(&ledger, &['b']), [source('b')]);
+    assert!(missing(&ledger, &[]).is_empty());
+}

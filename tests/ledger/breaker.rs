@@ -1,0 +1,168 @@
+//! The breaker over the payloads of one ledger: when it holds them, and that it lets them go.
+
+use raydex::ledger::Outcome;
+use raydex::ledger::calls::{Claim, ClaimAnswer, Decide, Decision, Split};
+use raydex::ledger::delivery::{Payload, Why};
+use raydex::limits::{BREAKER_FAILURES, BREAKER_MAX_MS, BREAKER_MIN_MS, LEASE_MS};
+
+use super::{Ledger, claim, delivered, endpoint, id, not_stored, payload, refused, unknown};
+
+const FAILURES: usize = BREAKER_FAILURES as usize;
+
+/// A ledger whose first payloads have failed until the breaker opened, and some more.
+fn open(more: usize) -> Ledger {
+    let ledger = Ledger::sealed(FAILURES + more);
+    (0..FAILURES).for_each(|number| ledger.attempt(number, not_stored()));
+    ledger
+}
+
+/// Until when the payload waits for the breaker.
+fn held(ledger: &Ledger, number: usize) -> Option<i64> {
+    match ledger.ask(&claim(number, "someone")) {
+        ClaimAnswer::Wait { until_ms, why: Why::BreakerOpen } => Some(until_ms),
+        ClaimAnswer::Wait { why, .. } => panic!("it waits, and not for the breaker: {why:?}"),
+        _ => None,
+    }
+}
+
+#[test]
+fn failures_of_any_payloads_in_a_row_open_it() {
+    for outcome in [not_stored(), unknown()] {
+        let ledger = Ledger::sealed(FAILURES + 2);
+        for number in 0..FAILURES {
+            assert!(held(&ledger, number).is_none());
+            ledger.commit(number, 1, outcome.clone());
+        }
+        assert_eq!(held(&ledger, FAILURES), Some(ledger.now() + BREAKER_MIN_MS));
+    }
+}
+
+#[test]
+fn a_wrong_address_or_key_opens_it_at_once() {
+    for park in [false, true] {
+        let ledger = Ledger::sealed(2);
+        ledger.attempt(0, endpoint(park));
+        assert_eq!(held(&ledger, 1), Some(ledger.now() + BREAKER_MIN_MS));
+    }
+}
+
+#[test]
+fn a_success_between_failures_begins_the_count_anew() {
+    let ledger = Ledger::sealed(4 * FAILURES);
+    for number in 0..4 * FAILURES {
+        let outcome = if number % FAILURES == 0 { delivered() } else { not_stored() };
+        ledger.attempt(number, outcome);
+    }
+}
+
+#[test]
+fn a_poisoned_payload_does_not_open_it_and_shows_that_the_partner_answers() {
+    let ledger = Ledger::sealed(4 * FAILURES + 1);
+    for number in 0..4 * FAILURES {
+        let outcome = if number % FAILURES == 0 { refused() } else { not_stored() };
+        ledger.attempt(number, outcome);
+    }
+    assert!(held(&ledger, 4 * FAILURES).is_none());
+}
+
+#[test]
+fn what_the_partner_was_never_asked_about_says_nothing_of_it() {
+    let ledger = open(3);
+    ledger.pass(BREAKER_MIN_MS);
+    // The one that tries has no body: the next one tries at once, and no more than that one.
+    ledger.attempt(FAILURES, Outcome::Refused { status: None, code: "payload_missing".into() });
+    assert!(held(&ledger, FAILURES + 1).is_none());
+    assert_eq!(held(&ledger, FAILURES + 2), Some(ledger.now() + LEASE_MS));
+}
+
+#[test]
+fn once_its_time_is_up_one_tries_and_the_others_wait_for_that() {
+    let ledger = open(3);
+    let until = held(&ledger, FAILURES).unwrap();
+    ledger.pass(until - ledger.now() - 1);
+    assert_eq!(held(&ledger, FAILURES), Some(until));
+    ledger.pass(1);
+    assert!(held(&ledger, FAILURES).is_none());
+    assert_eq!(held(&ledger, FAILURES + 1), Some(ledger.now() + LEASE_MS));
+    // It sent nothing after all: another one tries.
+    ledger.commit(FAILURES, 1, Outcome::Released);
+    assert!(held(&ledger, FAILURES + 1).is_none());
+    // It is never heard of again: when its lease is over, another one tries.
+    assert_eq!(held(&ledger, FAILURES + 2), Some(ledger.now() + LEASE_MS));
+    ledger.pass(LEASE_MS);
+    assert!(held(&ledger, FAILURES + 2).is_none());
+}
+
+#[test]
+fn each_further_failure_doubles_the_pause_up_to_its_bound() {
+    let ledger = open(20);
+    let mut expected = BREAKER_MIN_MS;
+    for number in FAILURES..FAILURES + 19 {
+        let until = held(&ledger, FAILURES + 19).unwrap();
+        assert_eq!(until - ledger.now(), expected);
+        ledger.pass(expected).attempt(number, not_stored());
+        expected = (expected * 2).min(BREAKER_MAX_MS);
+    }
+    assert_eq!(expected, BREAKER_MAX_MS);
+}
+
+#[test]
+fn when_it_closes_those_that_it_held_are_woken_at_once() {
+    let ledger = open(4);
+    let until = held(&ledger, FAILURES).unwrap();
+    assert!(held(&ledger, FAILURES + 1).is_some());
+    ledger.pass(until - ledger.now());
+    let token = ledger.claim(FAILURES, "the one that tries");
+    // This one asks while that one tries.
+    assert!(held(&ledger, FAILURES + 2).is_some());
+    let commit = raydex::ledger::calls::Commit { id: id(FAILURES), token, outcome: delivered() };
+    let (_, wake_ms) = ledger.pass(500).answer(&commit).unwrap();
+    assert!(wake_ms.is_some_and(|at| at <= ledger.now()), "the alarm is to ring now");
+    for number in [FAILURES + 1, FAILURES + 2] {
+        let due = ledger.number(number, "wake_ms").unwrap();
+        assert!(due <= ledger.now(), "payload {number} is woken in {} ms", due - ledger.now());
+    }
+}
+
+#[test]
+fn one_that_is_held_is_woken_when_the_breaker_lets_one_try() {
+    let ledger = open(1);
+    let (_, wake_ms) = ledger.answer(&claim(FAILURES, "someone")).unwrap();
+    assert_eq!(wake_ms, Some(ledger.now() + BREAKER_MIN_MS));
+    let rows = ledger.sql.rows();
+    ledger.pass(1000).again_is_the_same(&claim(FAILURES, "someone"), &rows);
+}
+
+#[test]
+fn another_address_of_the_partner_is_not_held() {
+    let ledger = open(2);
+    assert!(held(&ledger, FAILURES).is_some());
+    let moved = Claim { endpoint: "another".into(), ..claim(FAILURES, "someone") };
+    assert!(matches!(ledger.ask(&moved), ClaimAnswer::Yes { .. }));
+    assert!(matches!(ledger.ask(&Claim { id: id(FAILURES + 1), ..moved }), ClaimAnswer::Yes { .. }));
+}
+
+#[test]
+fn a_person_who_resends_is_not_held() {
+    let ledger = Ledger::sealed(FAILURES + 1);
+    ledger.attempt(FAILURES, refused());
+    (0..FAILURES).for_each(|number| ledger.attempt(number, not_stored()));
+    let decide = |decision| Decide { id: id(FAILURES), decision, reason: "now".into() };
+    ledger.ask(&decide(Decision::Release));
+    assert!(held(&ledger, FAILURES).is_some(), "who releases lets it go on by itself");
+    let ledger = Ledger::sealed(FAILURES + 1);
+    ledger.attempt(FAILURES, delivered());
+    (0..FAILURES).for_each(|number| ledger.attempt(number, not_stored()));
+    ledger.ask(&decide(Decision::Resend));
+    assert!(held(&ledger, FAILURES).is_none());
+}
+
+#[test]
+fn a_partner_that_finds_a_payload_too_large_is_well() {
+    let ledger = open(3);
+    ledger.pass(BREAKER_MIN_MS);
+    let token = ledger.claim(FAILURES, "the one that tries");
+    let halves = id(FAILURES).halves().map(|index| Payload { index, lines: 5, ..payload(FAILURES) }).to_vec();
+    ledger.ask(&Split { id: id(FAILURES), token, halves });
+    assert!(held(&ledger, FAILURES + 1).is_none() && held(&ledger, FAILURES + 2).is_none());
+}

@@ -1,0 +1,168 @@
+//! `seal`: all of a source in one call, and only if the books balance.
+
+use std::collections::BTreeMap;
+
+use raydex::index::Counts;
+use raydex::ledger::DeliveryId;
+use raydex::ledger::books::Totals;
+use raydex::ledger::calls::{Begin, Claim, Seal, SealedPlan, SetAside, TotalsAsk};
+use raydex::limits::OUTBOX_FIRST_MS;
+
+use super::{LINES, Ledger, begin, claim, counts, delivered, id, payload, refused, seal, source, window, wish};
+
+/// A ledger in which the source is begun.
+fn begun() -> Ledger {
+    let ledger = Ledger::new();
+    ledger.ask(&begin());
+    ledger
+}
+
+fn ids(count: usize) -> Vec<DeliveryId> {
+    (0..count).map(id).collect()
+}
+
+/// The usual seal, of which something else is said.
+fn with(change: impl FnOnce(&mut Counts, &mut SealedPlan)) -> Seal {
+    let mut seal = seal(1, 2);
+    change(&mut seal.counts, seal.plan.as_mut().unwrap());
+    seal
+}
+
+fn reasons(reasons: &[(&str, u64)]) -> BTreeMap<String, u64> {
+    reasons.iter().map(|(reason, count)| ((*reason).to_owned(), *count)).collect()
+}
+
+fn totals(ledger: &Ledger) -> Totals {
+    let totals = ledger.ask(&TotalsAsk {});
+    assert_eq!(totals.lines.unaccounted, 0, "{totals:?}");
+    totals
+}
+
+#[test]
+fn a_seal_says_which_messages_to_send_and_when_the_ledger_does_it_itself() {
+    let ledger = begun();
+    let (answer, wake_ms) = ledger.answer(&seal(1, 3)).unwrap();
+    assert_eq!((answer.already, answer.send), (false, ids(3)));
+    assert_eq!(wake_ms, Some(ledger.now() + OUTBOX_FIRST_MS));
+}
+
+#[test]
+fn sealing_again_changes_nothing_and_names_what_nobody_has_claimed() {
+    let ledger = Ledger::sealed(3);
+    let rows = ledger.sql.rows();
+    let again = ledger.pass(1000).again_is_the_same(&seal(1, 3), &rows);
+    assert_eq!((again.already, again.send), (true, ids(3)));
+    ledger.claim(1, "one");
+    let rows = ledger.sql.rows();
+    assert_eq!(ledger.again_is_the_same(&seal(1, 3), &rows).send, [id(0), id(2)]);
+    // Nothing of the claim is lost, nor is a payload that came to rest sent again.
+    ledger.commit(1, 1, delivered());
+    ledger.attempt(0, refused());
+    let rows = ledger.sql.rows();
+    assert_eq!(ledger.again_is_the_same(&seal(1, 3), &rows).send, [id(2)]);
+}
+
+#[test]
+fn books_that_do_not_balance_are_refused() {
+    let unbalanced: [(&str, Seal); 8] = [
+        (
+            "a record of the window is nowhere",
+            with(|counts, plan| (counts.lines, counts.records, plan.in_window) = (21, 21, 21)),
+        ),
+        ("a line of a payload is none of the window", with(|_, plan| plan.in_window = 19)),
+        ("more kept back than there is", with(|_, plan| plan.filtered = reasons(&[("filter", 1)]))),
+        ("a payload lost a line", with(|_, plan| plan.payloads[0].lines -= 1)),
+        ("a payload is missing", with(|_, plan| drop(plan.payloads.pop()))),
+        ("more in the window than were read", with(|counts, _| (counts.lines, counts.records) = (19, 19))),
+        ("a line is neither a record nor rejected", with(|counts, _| counts.lines = 21)),
+        ("a rejected line is not among the lines", with(|counts, _| counts.rejected = reasons(&[("not_json", 1)]))),
+    ];
+    for (what, seal) in unbalanced {
+        let ledger = begun();
+        ledger.refusal(&seal);
+        assert!(!ledger.ask(&super::seal(1, 2)).already, "{what}: the right one is taken afterwards");
+    }
+    // Without a plan, too.
+    let ledger = begun();
+    ledger.refusal(&Seal { plan: None, counts: Counts { lines: 3, ..counts(2) }, ..seal(1, 2) });
+}
+
+#[test]
+fn what_was_never_begun_or_planned_or_was_set_aside_is_not_sealed() {
+    let ledger = Ledger::new();
+    assert!(ledger.refusal(&seal(1, 2)).contains("never begun"));
+    ledger.ask(&Begin { deliver: None, ..begin() });
+    assert!(ledger.refusal(&seal(1, 2)).contains("no such plan"));
+    let ledger = begun();
+    assert!(ledger.refusal(&seal(2, 2)).contains("no such plan"));
+    ledger.ask(&SetAside { source: source('a'), code: "x".into(), reason: "y".into(), replay: false });
+    assert!(ledger.refusal(&seal(1, 2)).contains("set aside"));
+}
+
+#[test]
+fn a_source_has_as_many_lines_in_every_seal() {
+    let ledger = Ledger::sealed(2);
+    for lines in [19, 21] {
+        assert!(ledger.refusal(&Seal { counts: counts(lines), ..seal(1, 2) }).contains("20 lines"));
+        assert!(ledger.refusal(&Seal { counts: counts(lines), plan: None, ..seal(1, 2) }).contains("20 lines"));
+    }
+}
+
+#[test]
+fn a_second_plan_is_sealed_beside_the_first() {
+    let ledger = Ledger::new();
+    let part = |start, end| Begin { deliver: Some(wish(window(start, end))), ..begin() };
+    let sealed = |plan, payloads| Seal { counts: counts(30), ..seal(plan, payloads) };
+    ledger.ask(&part(0, 10));
+    assert_eq!(ledger.ask(&sealed(1, 2)).send, ids(2));
+    assert_eq!(totals(&ledger).lines.filtered, reasons(&[("no_plan", 10)]));
+    ledger.ask(&part(0, 20));
+    let second = ledger.ask(&sealed(2, 1));
+    // The first one's messages may be lost as well: nobody has claimed.
+    let of_the_second = DeliveryId { plan: 2, ..id(0) };
+    assert_eq!((second.already, second.send), (false, [ids(2), vec![of_the_second.clone()]].concat()));
+    assert_eq!(totals(&ledger).lines.filtered, BTreeMap::new());
+    ledger.ask(&Claim { id: of_the_second, ..claim(0, "one") });
+    assert_eq!(totals(&ledger).payloads, reasons(&[("prepared", 2), ("sending", 1)]));
+}
+
+#[test]
+fn the_books_name_every_line() {
+    let ledger = begun();
+    ledger.ask(&with(|counts, plan| {
+        *counts = Counts {
+            lines: 27,
+            records: 25,
+            rejected: reasons(&[("not_json", 1), ("line_too_long", 1)]),
+            ..counts.clone()
+        };
+        plan.in_window = 23;
+        plan.filtered = reasons(&[("filter", 2), ("subrequest", 1)]);
+    }));
+    let lines = totals(&ledger).lines;
+    assert_eq!((lines.lines_in, lines.pending, lines.delivered, lines.parked), (27, 20, 0, 0));
+    assert_eq!(lines.rejected, reasons(&[("line_too_long", 1), ("not_json", 1)]));
+    assert_eq!(lines.filtered, reasons(&[("filter", 2), ("no_plan", 2), ("subrequest", 1)]));
+    ledger.attempt(0, delivered());
+    ledger.attempt(1, refused());
+    let lines = totals(&ledger).lines;
+    assert_eq!((lines.pending, lines.delivered, lines.parked), (0, LINES, LINES));
+}
+
+#[test]
+fn a_plan_of_nothing_is_sealed_and_wakes_nobody() {
+    let ledger = begun();
+    let (answer, wake_ms) = ledger.answer(&Seal { counts: counts(0), ..seal(1, 0) }).unwrap();
+    assert!(answer.send.is_empty() && wake_ms.is_none());
+    assert_eq!(totals(&ledger).sources, reasons(&[("sealed", 1)]));
+}
+
+#[test]
+fn an_index_that_was_superseded_is_none() {
+    let ledger = begun();
+    ledger.ask(&Seal { indexed: Some(false), ..seal(1, 2) });
+    let known = ledger.ask(&raydex::ledger::calls::BatchAsk { source: source('a') });
+    assert!(!known.batch.unwrap().indexed && known.shards.is_empty());
+    assert_eq!(known.payloads.len(), 2);
+    assert_eq!(known.payloads[1].payload, payload(1));
+}

@@ -1,0 +1,91 @@
+//! Two keys: while they change, either may be the right one.
+
+use raydex::ledger::State;
+use raydex::limits::{COMMIT_MS, LEASE_MS, POST_MS};
+
+use super::Scene;
+use super::support::partner::{KEY, SECOND_KEY, Seen};
+use super::support::{Fault, Kind, Reply};
+
+const BOTH: [(&str, &str); 1] = [("PARTNER_PRIVATE_KEY_2", SECOND_KEY)];
+
+/// Which key signed each POST.
+fn keys(scene: &Scene) -> Vec<&'static str> {
+    scene.consumers.partner.seen().iter().map(|seen| seen.key).collect()
+}
+
+/// A partner that knows the second key alone, and answers its POSTs so.
+fn second_alone(reply: Reply) -> impl Fn(&Seen, usize) -> Reply {
+    move |seen, _| if seen.key == KEY { Reply::Status(401) } else { reply }
+}
+
+#[test]
+fn the_second_key_is_tried_once_where_the_first_is_refused() {
+    for status in [401, 403] {
+        let mind = move |seen: &Seen, _| Reply::Status(if seen.key == KEY { status } else { 200 });
+        let scene = Scene::of(2, 1, &BOTH, mind);
+        assert_eq!(scene.send().verdict, "delivered");
+        assert_eq!((keys(&scene), scene.state()), (vec![KEY, SECOND_KEY], State::Delivered));
+        // The partner is well: nobody waits, and it was one attempt.
+        assert_eq!((scene.payload().attempts, scene.send_nth(1).verdict), (1, "delivered"));
+        let seen = scene.consumers.partner.seen();
+        assert_eq!(seen[0].post.body, seen[1].post.body);
+        assert_eq!(seen[0].post.batch_id, seen[1].post.batch_id);
+    }
+}
+
+#[test]
+fn both_refused_is_one_attempt_that_opens_the_breaker() {
+    let scene = Scene::of(2, 1, &BOTH, |_, _| Reply::Status(403));
+    let said = scene.send();
+    assert_eq!((said.verdict, said.code.as_deref()), ("endpoint", Some("auth")));
+    assert_eq!((keys(&scene), scene.payload().attempts), (vec![KEY, SECOND_KEY], 1));
+    assert_eq!(scene.send_nth(1).code.as_deref(), Some("breaker_open"));
+}
+
+#[test]
+fn without_a_second_key_or_with_another_refusal_there_is_one_post() {
+    let scene = Scene::one(&[], Reply::Status(401));
+    scene.send();
+    assert_eq!(keys(&scene), [KEY]);
+    for reply in [Reply::Status(404), Reply::Status(400), Reply::Status(500), Reply::Status(302), Reply::Silence] {
+        let scene = Scene::one(&BOTH, reply);
+        scene.send();
+        assert_eq!(keys(&scene), [KEY], "{reply:?}");
+    }
+}
+
+#[test]
+fn whatever_the_second_key_comes_to_counts() {
+    for (reply, verdict, state) in [
+        (Reply::Status(500), "not_stored", State::Prepared),
+        (Reply::Status(400), "refused", State::Parked),
+        (Reply::Status(413), "refused", State::Parked),
+        (Reply::Silence, "unknown", State::Prepared),
+        (Reply::NotSent, "not_stored", State::Prepared),
+    ] {
+        let scene = Scene::of(1, 1, &BOTH, second_alone(reply));
+        assert_eq!((scene.send().verdict, scene.state()), (verdict, state), "{reply:?}");
+    }
+}
+
+#[test]
+fn a_body_that_cannot_be_read_again_leaves_the_first_answer() {
+    let scene = Scene::of(1, 1, &BOTH, second_alone(Reply::Status(200)));
+    scene.consumers.fakes.faults.plan(Some(Kind::Get), 1, Fault::Fails);
+    let said = scene.send();
+    assert!(scene.consumers.fakes.faults.clear());
+    assert_eq!((said.verdict, said.code.as_deref(), scene.posts()), ("endpoint", Some("auth"), 1));
+}
+
+#[test]
+fn no_second_post_begins_that_could_outlast_the_lease() {
+    let most = LEASE_MS - POST_MS - COMMIT_MS;
+    for (takes_ms, posts) in [(0, 2), (most, 2), (most + 1, 1), (LEASE_MS - 1, 1)] {
+        let scene = Scene::of(1, 1, &BOTH, second_alone(Reply::Status(200)));
+        scene.consumers.partner.takes_ms.set(takes_ms);
+        let said = scene.send();
+        assert_eq!(scene.posts(), posts, "{takes_ms}");
+        assert_eq!(said.verdict, if posts == 2 { "delivered" } else { "endpoint" }, "{takes_ms}");
+    }
+}

@@ -1,0 +1,110 @@
+//! Messages: bad ones, old ones, the same one again and again.
+
+use raydex::ledger::calls::{Decide, Decision};
+use raydex::ledger::{DeliveryId, State};
+use serde_json::json;
+
+use super::Scene;
+use super::support::Reply;
+
+#[test]
+fn a_message_that_names_no_payload_is_acked_and_asks_nothing() {
+    let scene = Scene::one(&[], Reply::Status(200));
+    let (good, calls) = (scene.messages[0].clone(), scene.consumers.fakes.faults.calls());
+    let deep = "[".repeat(100_000);
+    let bad = [
+        "",
+        "null",
+        "7",
+        "[]",
+        "{}",
+        "\"x\"",
+        "{",
+        &deep,
+        good.split_at(good.len() - 1).0,
+        &good.replace("\"plan\":1", "\"plan\":-1"),
+        &good.replace("\"plan\":1", "\"plan\":\"1\""),
+        &good.replace("\"index\"", "\"number\""),
+    ];
+    for body in bad {
+        for attempt in [1, 6] {
+            let said = serde_json::to_value(scene.consumers.send(body, attempt)).unwrap();
+            assert_eq!(said, json!({"verdict": "bad_message"}), "{body:.50}");
+        }
+    }
+    assert_eq!((scene.consumers.fakes.faults.calls(), scene.posts()), (calls, 0));
+}
+
+#[test]
+fn a_payload_that_there_is_not_is_acked() {
+    let scene = Scene::one(&[], Reply::Status(200));
+    for id in [
+        DeliveryId { index: "000009".into(), ..scene.id() },
+        DeliveryId { plan: 2, ..scene.id() },
+        DeliveryId { ledger: "v1/20260328T09".into(), ..scene.id() },
+    ] {
+        let said = scene.consumers.send(&serde_json::to_string(&id).unwrap(), 1);
+        assert_eq!((said.verdict, said.payload, said.retry_s), ("no_such_payload", Some(id.handle()), None));
+    }
+    assert_eq!(scene.posts(), 0);
+}
+
+#[test]
+fn one_message_a_thousand_times_is_one_delivery() {
+    let scene = Scene::one(&[], Reply::Status(200));
+    assert_eq!(scene.send().verdict, "delivered");
+    let rows = scene.consumers.fakes.ledgers.rows();
+    for _ in 0..1000 {
+        let said = scene.send();
+        assert_eq!((said.verdict, said.code.as_deref(), said.retry_s), ("settled", Some("delivered"), None));
+    }
+    // Five days late, too.
+    scene.consumers.pass(5 * 24 * 3_600_000);
+    assert_eq!(scene.send().verdict, "settled");
+    assert_eq!((scene.posts(), scene.consumers.fakes.ledgers.rows()), (1, rows));
+}
+
+#[test]
+fn one_that_is_not_due_is_acked_since_the_ledger_wakes_it() {
+    let scene = Scene::script(&[], &[Reply::Status(500), Reply::Status(200)]);
+    scene.send();
+    for _ in 0..50 {
+        let said = scene.send();
+        assert_eq!((said.verdict, said.code.as_deref(), said.retry_s), ("waits", Some("not_due"), None));
+    }
+    assert_eq!((scene.posts(), scene.payload().attempts), (1, 1));
+    scene.consumers.settle(60_000);
+    assert_eq!((scene.posts(), scene.state()), (2, State::Delivered));
+}
+
+#[test]
+fn every_attempt_sends_the_same_bytes_under_the_same_name() {
+    let replies = [Reply::Status(500), Reply::Silence, Reply::Status(429), Reply::NotSent, Reply::Status(401)];
+    let scene = Scene::script(&[], &[&replies[..], &[Reply::Status(200)]].concat());
+    scene.send();
+    scene.consumers.settle(24 * 3_600_000);
+    let seen = scene.consumers.partner.seen();
+    assert_eq!((seen.len(), scene.state()), (6, State::Delivered));
+    let stored = scene.consumers.fakes.bucket.object(&scene.body_key()).unwrap().bytes;
+    assert!(seen.iter().all(|seen| seen.post.body == *stored));
+    assert!(seen.iter().all(|seen| seen.post.batch_id == scene.id().batch_header()));
+    // And one more by a person's word, after another deployment took over.
+    let id = scene.id();
+    let decide = Decide { id: id.clone(), decision: Decision::Resend, reason: "they lost it".into() };
+    let message = serde_json::to_string(&scene.consumers.fakes.ledgers.ask(&id.ledger, &decide).send[0]).unwrap();
+    assert_eq!(message, scene.messages[0]);
+    assert_eq!(scene.consumers.send(&message, 1).verdict, "delivered");
+    assert_eq!(scene.consumers.partner.seen()[6].post.batch_id, seen[0].post.batch_id);
+    assert_eq!(scene.totals().lines.delivered, 1);
+}
+
+#[test]
+fn payloads_of_one_batch_have_names_of_their_own() {
+    let scene = Scene::of(10, 3, &[], |_, _| Reply::Status(200));
+    (0..scene.messages.len()).for_each(|nth| assert_eq!(scene.send_nth(nth).verdict, "delivered"));
+    let mut names: Vec<String> = scene.consumers.partner.seen().into_iter().map(|seen| seen.post.batch_id).collect();
+    names.sort();
+    names.dedup();
+    assert_eq!(names.len(), 4);
+    assert_eq!(scene.consumers.partner.stored().len(), 10);
+}

@@ -1,0 +1,104 @@
+//! Bodies and clocks: nothing is posted that is not the sealed body, nor so late that the claim could end before the
+//! answer.
+
+use raydex::ledger::State;
+use raydex::limits::{BREAKER_FAILURES, COMMIT_MS, LEASE_MS, POST_MS, RELEASED_MS};
+
+use super::Scene;
+use super::support::{Fault, Kind, Reply};
+
+/// The most that may go by between the claim and the POST.
+const MOST: i64 = LEASE_MS - POST_MS - COMMIT_MS;
+
+#[test]
+fn a_claim_that_has_grown_old_is_given_back_and_nothing_is_sent() {
+    for (late_ms, verdict) in
+        [(0, "delivered"), (MOST, "delivered"), (MOST + 1, "released"), (3 * LEASE_MS, "released")]
+    {
+        let scene = Scene::one(&[], Reply::Status(200));
+        // The clock goes on between any two looks at it.
+        scene.consumers.fakes.tick_ms.set(late_ms);
+        let said = scene.send();
+        scene.consumers.fakes.tick_ms.set(0);
+        assert_eq!((said.verdict, said.counted), (verdict, Some(true)), "{late_ms}");
+        let payload = scene.payload();
+        if verdict == "released" {
+            assert_eq!((payload.state, payload.attempts, scene.posts()), (State::Prepared, 0, 0), "{late_ms}");
+            assert_eq!(payload.due_ms, Some(scene.consumers.now() + RELEASED_MS), "{late_ms}");
+        }
+        // One whose lease is over is in doubt no more, once its sender says that nothing went out.
+        assert_eq!(payload.ambiguous, 0, "{late_ms}");
+        scene.consumers.settle(3_600_000);
+        assert_eq!((scene.state(), scene.posts()), (State::Delivered, 1), "{late_ms}");
+    }
+}
+
+#[test]
+fn a_clock_that_goes_back_sends_in_time() {
+    let scene = Scene::one(&[], Reply::Status(200));
+    scene.consumers.pass(600_000);
+    scene.consumers.fakes.tick_ms.set(-300_000);
+    assert_eq!(scene.send().verdict, "delivered");
+}
+
+#[test]
+fn a_body_that_is_gone_or_damaged_is_parked_and_nothing_is_sent() {
+    for damage in [None, Some(&b""[..]), Some(b"no gzip"), Some(b"\x1f\x8b\x08\0")] {
+        let scene = Scene::one(&[], Reply::Status(200));
+        let key = scene.body_key();
+        assert!(scene.consumers.fakes.bucket.delete(&key));
+        let code = if damage.is_some() { "payload_damaged" } else { "payload_missing" };
+        if let Some(bytes) = damage {
+            scene.consumers.fakes.bucket.store(&key, bytes);
+        }
+        let said = scene.send();
+        assert_eq!((said.verdict, said.code.as_deref(), said.status), ("refused", Some(code), None));
+        assert_eq!((scene.state(), scene.posts(), scene.totals().lines.parked), (State::Parked, 0, 1));
+    }
+}
+
+#[test]
+fn a_flipped_bit_anywhere_in_a_body_is_seen() {
+    let whole = Scene::one(&[], Reply::Status(200));
+    let body = whole.consumers.fakes.bucket.object(&whole.body_key()).unwrap().bytes;
+    for at in (0..body.len()).step_by(7) {
+        let scene = Scene::one(&[], Reply::Status(200));
+        let mut damaged = body.to_vec();
+        damaged[at] ^= 1;
+        scene.consumers.fakes.bucket.store(&scene.body_key(), &damaged);
+        assert_eq!((scene.send().code.as_deref(), scene.posts()), (Some("payload_damaged"), 0), "byte {at}");
+    }
+}
+
+#[test]
+fn a_bucket_that_fails_gives_the_claim_back() {
+    for kind in [Kind::Get, Kind::Body] {
+        let scene = Scene::one(&[], Reply::Status(200));
+        scene.consumers.fakes.faults.plan(Some(kind), 0, Fault::Fails);
+        assert_eq!((scene.send().verdict, scene.posts(), scene.payload().attempts), ("released", 0, 0), "{kind:?}");
+        scene.consumers.settle(60_000);
+        assert_eq!((scene.state(), scene.posts()), (State::Delivered, 1));
+    }
+    // A body that breaks off is no damaged one.
+    let scene = Scene::one(&[], Reply::Status(200));
+    scene.consumers.fakes.bucket.cut_after(Some(20));
+    assert_eq!((scene.send().verdict, scene.posts()), ("released", 0));
+    scene.consumers.fakes.bucket.cut_after(None);
+    scene.consumers.settle(60_000);
+    assert_eq!(scene.state(), State::Delivered);
+}
+
+#[test]
+fn a_body_that_is_gone_lets_nobody_into_an_outage() {
+    let most = BREAKER_FAILURES as usize + 3;
+    let scene = Scene::of(most as u64, 1, &[], |_, _| Reply::NotSent);
+    let key = scene.body_key();
+    scene.consumers.fakes.bucket.delete(&key);
+    for nth in 1..=BREAKER_FAILURES as usize {
+        assert_eq!(scene.send_nth(nth).verdict, "not_stored");
+    }
+    scene.consumers.pass(60_000);
+    assert_eq!(scene.send().code.as_deref(), Some("payload_missing"), "the one that was to try");
+    let rest = [scene.send_nth(most - 2).verdict, scene.send_nth(most - 1).verdict];
+    assert_eq!(rest, ["not_stored", "waits"], "one more tries, and no more than that");
+}
