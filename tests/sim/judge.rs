@@ -1,0 +1,215 @@
+//! The judge: counts every line at the partner, and holds the ledger's books against that.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::Read;
+
+use flate2::bufread::GzDecoder;
+use raydex::batch::{BUCKET_NAME, payload_key};
+use raydex::ledger::books::{PayloadView, Totals};
+use raydex::ledger::calls::{BatchAnswer, BatchAsk, Call, TotalsAsk};
+use raydex::ledger::ids::REGISTRY;
+use raydex::ledger::{BatchId, State};
+use raydex::lookup::lookup;
+use raydex::pipeline::World;
+use raydex::record::{Dataset, RayKey};
+
+use super::partner::Seen;
+use super::run::{Run, Setting};
+use super::task::TaskWorld;
+use super::traffic::{Batch, Sent};
+use super::world::Isolate;
+use crate::support::run as finish;
+
+/// What a run came to.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Figures {
+    pub(crate) steps: u64,
+    pub(crate) effects: u64,
+    pub(crate) faulty: u64,
+    pub(crate) lines: u64,
+    pub(crate) posts: u64,
+    pub(crate) duplicates: u64,
+    pub(crate) parked: u64,
+}
+
+impl Figures {
+    /// The figures as words that [`Figures::from_words`] reads.
+    pub(crate) fn words(&self) -> String {
+        let Self { steps, effects, faulty, lines, posts, duplicates, parked } = self;
+        format!("{steps} {effects} {faulty} {lines} {posts} {duplicates} {parked}")
+    }
+
+    pub(crate) fn from_words(words: &str) -> Option<Self> {
+        let numbers: Vec<u64> = words.split_whitespace().map(|word| word.parse().ok()).collect::<Option<_>>()?;
+        let [steps, effects, faulty, lines, posts, duplicates, parked] = numbers[..] else { return None };
+        Some(Self { steps, effects, faulty, lines, posts, duplicates, parked })
+    }
+
+    pub(crate) fn add(&mut self, other: Self) {
+        self.steps += other.steps;
+        self.effects += other.effects;
+        self.faulty += other.faulty;
+        self.lines += other.lines;
+        self.posts += other.posts;
+        self.duplicates += other.duplicates;
+        self.parked += other.parked;
+    }
+}
+
+/// Runs a world to its end and judges it.
+pub(crate) fn simulate(setting: Setting) -> Result<Figures, String> {
+    let mut run = Run::new(setting);
+    run.go()?;
+    judge(&run)
+}
+
+/// Codes under which a payload may be parked whatever the settings say.
+const PARKED_FOR: [&str; 3] = ["permanent", "misconfigured", "too_large"];
+/// Codes under which it may where doubt is to be parked.
+const PARKED_IN_DOUBT: [&str; 3] = ["no_answer", "lease_ended", "unknown"];
+
+/// What the ledger says of every payload.
+struct Books {
+    totals: Totals,
+    payloads: Vec<(PayloadView, Vec<String>)>,
+}
+
+/// Judges a world that has come to rest.
+fn judge(run: &Run) -> Result<Figures, String> {
+    let books = books(run);
+    let partner = run.platform.partner.borrow();
+    let mut copies: BTreeMap<&str, Vec<&Seen>> = BTreeMap::new();
+    for seen in partner.seen.iter().filter(|seen| seen.stored) {
+        for ray in &seen.rays {
+            copies.entry(ray).or_default().push(seen);
+        }
+    }
+    let parked = parked_rays(run, &books)?;
+    let mut figures = Figures { steps: run.steps, posts: partner.seen.len() as u64, ..Figures::default() };
+    for batch in &run.batches {
+        for line in &batch.lines {
+            let stored = copies.get(line.ray.as_str()).map_or(&[][..], Vec::as_slice);
+            judge_line(run, batch, line, stored, &parked)?;
+            figures.lines += 1;
+            figures.duplicates += stored.len().saturating_sub(1) as u64;
+        }
+    }
+    figures.parked = parked.len() as u64;
+    judge_books(run, &books, &partner.seen, &copies)?;
+    judge_index(run)?;
+    let faults = run.platform.faults.borrow();
+    (figures.effects, figures.faulty) = (faults.effects, faults.faulty);
+    Ok(figures)
+}
+
+/// One line at the partner.
+fn judge_line(
+    run: &Run,
+    batch: &Batch,
+    line: &Sent,
+    stored: &[&Seen],
+    parked: &BTreeSet<String>,
+) -> Result<(), String> {
+    let place = || format!("line {} of {}", line.ray, batch.key);
+    let asked_for = batch.windows.is_empty()
+        || batch.windows.iter().any(|window| window.start_ms <= line.unix_ms && line.unix_ms < window.end_ms);
+    let owed = line.owed && !batch.damaged;
+    if !owed && !stored.is_empty() {
+        return Err(format!("{} is not the partner's, and it has it", place()));
+    }
+    if owed && asked_for && stored.is_empty() && !parked.contains(&line.ray) {
+        return Err(format!("{} is lost", place()));
+    }
+    let excused = stored.iter().filter(|seen| seen.in_doubt).count();
+    let extra = stored.len().saturating_sub(1);
+    if extra > excused {
+        return Err(format!("{} came {} times, {excused} of them in doubt", place(), stored.len()));
+    }
+    if run.setting.park && extra > 0 {
+        return Err(format!("{} came twice, though doubt is to be parked", place()));
+    }
+    Ok(())
+}
+
+/// The rays of parked payloads, each parked for a reason that there is.
+fn parked_rays(run: &Run, books: &Books) -> Result<BTreeSet<String>, String> {
+    let mut parked = BTreeSet::new();
+    for (payload, rays) in books.payloads.iter().filter(|(payload, _)| payload.state == State::Parked) {
+        let code = payload.code.as_deref().unwrap_or_default();
+        let fits = PARKED_FOR.contains(&code) || run.setting.park && PARKED_IN_DOUBT.contains(&code);
+        if !fits {
+            return Err(format!("payload {} is parked for {code}", payload.id));
+        }
+        parked.extend(rays.iter().cloned());
+    }
+    Ok(parked)
+}
+
+/// The books balance, and say of each payload what the partner says.
+fn judge_books(run: &Run, books: &Books, seen: &[Seen], copies: &BTreeMap<&str, Vec<&Seen>>) -> Result<(), String> {
+    let lines = &books.totals.lines;
+    let whole: u64 = run.batches.iter().filter(|batch| !batch.damaged).map(|batch| batch.lines_in).sum();
+    if lines.unaccounted != 0 || lines.pending != 0 || lines.lines_in != whole {
+        return Err(format!("{whole} lines went in, and the books say {lines:?}"));
+    }
+    let names: BTreeSet<&str> = books.payloads.iter().map(|(payload, _)| payload.batch_id.as_str()).collect();
+    if let Some(stranger) = seen.iter().find(|seen| !names.contains(seen.batch_id.as_str())) {
+        return Err(format!("no payload is called {}", stranger.batch_id));
+    }
+    for (payload, rays) in &books.payloads {
+        let is_there = rays.iter().all(|ray| copies.contains_key(ray.as_str()));
+        if payload.state == State::Delivered && !is_there {
+            return Err(format!("payload {} is delivered, and the partner lacks lines of it", payload.id));
+        }
+        let stored = seen.iter().filter(|seen| seen.stored && seen.batch_id == payload.batch_id).count() as u64;
+        if stored.saturating_sub(1) > u64::from(payload.ambiguous) {
+            return Err(format!("payload {} was stored {stored} times, {} in doubt", payload.id, payload.ambiguous));
+        }
+    }
+    Ok(())
+}
+
+/// Rays of whole batches are found.
+fn judge_index(run: &Run) -> Result<(), String> {
+    let world = TaskWorld::new(Isolate::new(&run.platform, 0, 0));
+    for batch in run.batches.iter().filter(|batch| !batch.damaged) {
+        let Some(line) = batch.lines.last() else { continue };
+        let key = RayKey::from_logged(&line.ray).unwrap();
+        let found = finish(lookup(world.bucket(), world.shards(), Dataset::HttpRequests, &key));
+        if found.map_or(0, |found| found.records.len()) != 1 {
+            return Err(format!("ray {} of {} is not found", line.ray, batch.key));
+        }
+    }
+    Ok(())
+}
+
+/// Asks every ledger for everything.
+fn books(run: &Run) -> Books {
+    let mut books = Books { totals: Totals::default(), payloads: Vec::new() };
+    let names: Vec<String> = run.platform.ledgers.borrow().keys().filter(|name| *name != REGISTRY).cloned().collect();
+    for name in names {
+        books.totals.add(ask(run, &name, &TotalsAsk {}));
+    }
+    for batch in &run.batches {
+        let etag = run.platform.bucket.borrow()[&batch.key].head.etag.clone();
+        let BatchId { ledger, source } = BatchId::of(BUCKET_NAME, &batch.key, &etag);
+        let answer: BatchAnswer = ask(run, &ledger, &BatchAsk { source: source.clone() });
+        for payload in answer.payloads {
+            let key = payload_key(source.as_str(), payload.plan, &payload.payload.index, &payload.payload.sha256);
+            let rays = run.platform.bucket.borrow().get(&key).map_or_else(Vec::new, |stored| rays_of(&stored.bytes));
+            books.payloads.push((payload, rays));
+        }
+    }
+    books
+}
+
+fn ask<C: Call>(run: &Run, name: &str, call: &C) -> C::Answer {
+    let body = serde_json::to_vec(call).unwrap();
+    serde_json::from_slice(&run.platform.answer(name, C::NAME, &body).unwrap()).unwrap()
+}
+
+fn rays_of(body: &[u8]) -> Vec<String> {
+    let mut text = String::new();
+    GzDecoder::new(body).read_to_string(&mut text).unwrap();
+    text.lines().map(|line| line.split('\u{1}').nth(2).unwrap().to_owned()).collect()
+}

@@ -1,0 +1,77 @@
+//! A POST as a task makes it: it comes late, goes wrong, or is refused.
+
+use raydex::backend::{Partner, Post, PostAnswer, PostError};
+use raydex::limits::POST_MS;
+
+use super::faults::Fault;
+use super::world::Isolate;
+
+impl Partner for Isolate {
+    async fn post(&self, post: Post) -> Result<PostAnswer, PostError> {
+        let time = self.platform.time.clone();
+        let number = self.platform.partner.borrow_mut().look(&post);
+        self.post.set(Some(number));
+        time.give_way().await;
+        let (fault, way) = {
+            let random = &mut self.platform.random.borrow_mut();
+            let mut faults = self.platform.faults.borrow_mut();
+            (faults.next(random, POST_MS - 1), random.below(12))
+        };
+        let latency = self.platform.random.borrow_mut().between(5, 400);
+        time.sleep(latency).await;
+        match fault {
+            None => Ok(self.take(number)),
+            Some(Fault::Fails) => self.refuse(number, way),
+            Some(Fault::FailsButHappened) => {
+                self.doubt();
+                let _answer = self.take(number);
+                time.sleep(POST_MS - latency).await;
+                Err(PostError::Unknown("no answer".into()))
+            }
+            Some(Fault::CrashBefore) => self.crash().await,
+            Some(Fault::CrashAfter) => {
+                let _answer = self.take(number);
+                self.crash().await
+            }
+            // Late, but in time: no excuse for anything.
+            Some(Fault::SlowBefore(ms) | Fault::SlowAfter(ms)) => {
+                time.sleep(ms - latency.min(ms)).await;
+                Ok(self.take(number))
+            }
+        }
+    }
+}
+
+impl Isolate {
+    /// The partner takes a POST, as far as it likes it.
+    fn take(&self, number: usize) -> PostAnswer {
+        let mut partner = self.platform.partner.borrow_mut();
+        let status = match () {
+            () if partner.is_poisoned(number) => 400,
+            () if partner.is_too_large(number) => 413,
+            () => 200,
+        };
+        partner.seen[number].stored = status == 200;
+        PostAnswer { status, retry_after: None }
+    }
+
+    /// Something goes wrong at the partner's; nothing is stored, and mostly it says so.
+    fn refuse(&self, number: usize, way: usize) -> Result<PostAnswer, PostError> {
+        let answer =
+            |status, retry_after: Option<&str>| Ok(PostAnswer { status, retry_after: retry_after.map(str::to_owned) });
+        match way {
+            0 => answer(429, Some("7")),
+            1 => answer(503, Some("120")),
+            2 => answer(401, None),
+            3 => answer(404, None),
+            4 => answer(502, None),
+            5 => Err(PostError::NotSent("refused".into())),
+            6 => {
+                self.platform.partner.borrow_mut().seen[number].in_doubt = true;
+                Err(PostError::Unknown("reset".into()))
+            }
+            7 => answer(302, None),
+            _ => answer(500, None),
+        }
+    }
+}

@@ -1,0 +1,211 @@
+//! Any number of seeds of the simulator, on all cores: `scripts/simulate --seeds A..B --steps N`.
+//!
+//! What always holds: the first seed that fails is named, and fails again when it is run alone.
+
+#![allow(
+    dead_code,
+    clippy::allow_attributes,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "a program for the terminal, which shares its files with the tests"
+)]
+#![expect(clippy::disallowed_methods, reason = "it says how fast it is")]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+#[path = "mod.rs"]
+mod sim;
+
+use std::ops::Range;
+use std::process::{Command, ExitCode, Stdio};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use lexopt::prelude::{Long, ValueExt};
+use sim::judge::{Figures, simulate};
+use sim::run::Setting;
+
+const USAGE: &str = "\
+Runs the simulator: the Worker's own code, every interleaving and fault from a seed.
+
+Usage: scripts/simulate [options]
+
+  --seeds A..B   the seeds to run, B not included (default 0..1000)
+  --steps N      steps of each seed in which things go wrong (default 20000)
+  --faults N     of a thousand effects so many go wrong (default 150)
+  --park         doubt is parked in every seed, instead of in three of ten
+  --pairs        instead: every single fault and every pair of faults in the life of one batch
+  --help         show this";
+
+/// Seeds of one process.
+const CHUNK: u64 = 20;
+/// How often progress is told.
+const TELL_EVERY: Duration = Duration::from_secs(10);
+
+struct Options {
+    seeds: Range<u64>,
+    steps: u64,
+    faults: u64,
+    park: bool,
+    pairs: bool,
+    /// Run the seeds here, for the process that asked.
+    chunk: bool,
+}
+
+fn main() -> ExitCode {
+    match options() {
+        Ok(Some(options)) if options.pairs => run_pairs(),
+        Ok(Some(options)) if options.chunk => run_chunk(&options),
+        Ok(Some(options)) => run_all(&options),
+        Ok(None) => ExitCode::SUCCESS,
+        Err(why) => {
+            eprintln!("scripts/simulate: {why}\nSee scripts/simulate --help.");
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// What the command line says; `None` where there is nothing to run.
+fn options() -> Result<Option<Options>, String> {
+    let mut options = Options { seeds: 0..1000, steps: 20_000, faults: 150, park: false, pairs: false, chunk: false };
+    let mut args = lexopt::Parser::from_env();
+    while let Some(arg) = args.next().map_err(|error| error.to_string())? {
+        let name = match arg {
+            Long(name) => name.to_owned(),
+            other => return Err(format!("there is no option {other:?}")),
+        };
+        let mut value = || args.value().map_err(|error| error.to_string())?.string().map_err(|error| error.to_string());
+        let number = |text: String| text.parse::<u64>().map_err(|_| format!("--{name} wants a number"));
+        match name.as_str() {
+            "steps" => options.steps = number(value()?)?,
+            "faults" => options.faults = number(value()?)?,
+            "park" => options.park = true,
+            "pairs" => options.pairs = true,
+            "chunk" => options.chunk = true,
+            "seeds" => {
+                let value = value()?;
+                let bounds = value.split_once("..").and_then(|(a, b)| Some(a.parse().ok()?..b.parse().ok()?));
+                options.seeds = bounds.ok_or("--seeds wants A..B")?;
+            }
+            // What cargo says to every bench.
+            "bench" => {}
+            "help" => {
+                println!("{USAGE}");
+                return Ok(None);
+            }
+            _ => return Err(format!("there is no option --{name}")),
+        }
+    }
+    Ok(Some(options))
+}
+
+/// Runs every schedule of one and of two faults.
+fn run_pairs() -> ExitCode {
+    let begun = Instant::now();
+    let tell = |run: u64| {
+        if run.is_multiple_of(10_000) {
+            eprintln!("  {run} schedules of two faults in {} s", begun.elapsed().as_secs());
+        }
+    };
+    match sim::life::singles().and_then(|singles| Ok((singles, sim::life::pairs(1, &tell)?))) {
+        Ok((singles, pairs)) => {
+            println!("{singles} schedules of one fault and {pairs} of two came right");
+            ExitCode::SUCCESS
+        }
+        Err(why) => {
+            println!("{why}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Runs every seed, a chunk of them in each process; ends at the first that fails. (SQLite has one lock for all the
+/// databases of a process, so threads would wait for each other.)
+fn run_all(options: &Options) -> ExitCode {
+    let (next, all, failed) = (AtomicU64::new(options.seeds.start), Mutex::new(Figures::default()), Mutex::new(None));
+    let begun = Instant::now();
+    let told = Mutex::new(begun);
+    let cores = thread::available_parallelism().map_or(1, usize::from);
+    thread::scope(|scope| {
+        for _ in 0..cores {
+            scope.spawn(|| {
+                while failed.lock().unwrap().is_none() {
+                    let first = next.fetch_add(CHUNK, Ordering::Relaxed);
+                    if first >= options.seeds.end {
+                        break;
+                    }
+                    match chunk(options, first..options.seeds.end.min(first + CHUNK)) {
+                        Ok(figures) => all.lock().unwrap().add(figures),
+                        Err(words) => *failed.lock().unwrap() = Some(words),
+                    }
+                    let mut told = told.lock().unwrap();
+                    if told.elapsed() > TELL_EVERY {
+                        *told = Instant::now();
+                        eprintln!("  from seed {first}: {}", summary(&all.lock().unwrap(), begun));
+                    }
+                }
+            });
+        }
+    });
+    println!("{}", summary(&all.into_inner().unwrap(), begun));
+    match failed.into_inner().unwrap() {
+        None => ExitCode::SUCCESS,
+        Some(words) => {
+            println!("{words}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Runs a chunk of seeds in a process of its own; an error is its words.
+fn chunk(options: &Options, seeds: Range<u64>) -> Result<Figures, String> {
+    let mut command = Command::new(std::env::current_exe().map_err(|error| error.to_string())?);
+    command.args(["--chunk", "--seeds", &format!("{}..{}", seeds.start, seeds.end)]);
+    command.args(["--steps", &options.steps.to_string(), "--faults", &options.faults.to_string()]);
+    command.args(options.park.then_some("--park"));
+    let output = command.stderr(Stdio::inherit()).output().map_err(|error| error.to_string())?;
+    let words = String::from_utf8_lossy(&output.stdout).into_owned();
+    let figures = output.status.success().then(|| Figures::from_words(&words)).flatten();
+    figures.ok_or(words)
+}
+
+/// Runs seeds one after the other in this process, and prints their figures or what is wrong.
+fn run_chunk(options: &Options) -> ExitCode {
+    let mut all = Figures::default();
+    for seed in options.seeds.clone() {
+        let mut setting = Setting::of_seed(seed, options.steps, options.faults);
+        setting.park |= options.park;
+        let why = match std::panic::catch_unwind(|| simulate(setting)) {
+            Ok(Ok(figures)) => {
+                all.add(figures);
+                continue;
+            }
+            Ok(Err(why)) => why,
+            Err(_) => "see above".to_owned(),
+        };
+        let Options { steps, faults, park, .. } = options;
+        let park = if *park { " --park" } else { "" };
+        println!("seed {seed} fails: {why}");
+        println!("again: scripts/simulate --seeds {seed}..{} --steps {steps} --faults {faults}{park}", seed + 1);
+        return ExitCode::FAILURE;
+    }
+    println!("{}", all.words());
+    ExitCode::SUCCESS
+}
+
+fn summary(all: &Figures, begun: Instant) -> String {
+    let Figures { steps, effects, faulty, lines, posts, duplicates, parked } = all;
+    let seconds = begun.elapsed().as_secs_f64();
+    #[expect(clippy::cast_precision_loss, reason = "a rate for people")]
+    let rate = *steps as f64 / seconds;
+    format!(
+        "{steps} steps in {seconds:.0} s ({rate:.0} a second), {faulty} of {effects} effects faulty, {lines} lines, \
+         {posts} posts: 0 lost, {duplicates} lines twice (each in doubt), {parked} parked"
+    )
+}

@@ -1,0 +1,59 @@
+//! The world as one task takes it.
+
+use raydex::pipeline::World;
+
+use super::world::{Isolate, Ledgers, Shards};
+
+/// The world as the stages take it.
+#[derive(Debug, Clone)]
+pub(crate) struct TaskWorld {
+    pub(crate) isolate: Isolate,
+    shards: Shards,
+    ledgers: Ledgers,
+}
+
+impl TaskWorld {
+    pub(crate) fn new(isolate: Isolate) -> Self {
+        Self { shards: Shards(isolate.clone()), ledgers: Ledgers(isolate.clone()), isolate }
+    }
+}
+
+impl World for TaskWorld {
+    type Bucket = Isolate;
+    type Shards = Shards;
+    type Ledgers = Ledgers;
+    type Parses = Isolate;
+    type Sends = Isolate;
+
+    fn bucket(&self) -> &Isolate {
+        &self.isolate
+    }
+
+    fn shards(&self) -> &Shards {
+        &self.shards
+    }
+
+    fn ledgers(&self) -> &Ledgers {
+        &self.ledgers
+    }
+
+    fn parses(&self) -> &Isolate {
+        &self.isolate
+    }
+
+    fn sends(&self) -> &Isolate {
+        &self.isolate
+    }
+
+    fn now_ms(&self) -> i64 {
+        self.isolate.platform.time.now_ms() + self.isolate.skew_ms
+    }
+
+    fn random(&self) -> u32 {
+        7
+    }
+
+    async fn pause(&self, ms: i64) {
+        self.isolate.platform.time.sleep(ms).await;
+    }
+}

@@ -1,0 +1,103 @@
+//! What Logpush writes: small batches, each line with a ray of its own, and what of them the partner is owed.
+
+use std::io::Write;
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use raydex::ledger::Window;
+use raydex::record::{Dataset, RayId};
+
+use super::random::Random;
+
+/// A line of a batch.
+#[derive(Debug, Clone)]
+pub(crate) struct Sent {
+    pub(crate) ray: String,
+    pub(crate) unix_ms: i64,
+    /// Whether it is one that goes to the partner.
+    pub(crate) owed: bool,
+}
+
+/// A batch.
+#[derive(Debug, Clone)]
+pub(crate) struct Batch {
+    pub(crate) key: String,
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) lines: Vec<Sent>,
+    /// Every line, records and others.
+    pub(crate) lines_in: u64,
+    /// It cannot be read to its end.
+    pub(crate) damaged: bool,
+    /// The windows that a backfill asks for; none: live traffic.
+    pub(crate) windows: Vec<Window>,
+}
+
+/// The first instant of the simulated traffic: 2026-03-28T08:42:25Z.
+pub(crate) const BEGIN_MS: i64 = 1_774_687_345_000;
+
+/// The nth batch of a world, written at `now_ms`.
+pub(crate) fn batch(random: &mut Random, number: usize, now_ms: i64, exclude: bool) -> Batch {
+    let count = random.below(9);
+    let mut text = Vec::new();
+    let (mut lines, mut lines_in) = (Vec::new(), 0);
+    for line in 0..count {
+        // A few milliseconds apart, so that windows cut between them and exactly at them.
+        let unix_ms = now_ms - 60_000 + i64::try_from(line).unwrap() * 10;
+        let ray = ray(unix_ms, number * 16 + line);
+        let child = random.chance(200);
+        let parent = if child { "a5e33aff24280fa2" } else { "00" };
+        lines_in += 1;
+        if random.chance(50) {
+            text.extend_from_slice(b"no json\n");
+            continue;
+        }
+        writeln!(
+            text,
+            r#"{{"RayID":"{ray}","EdgeStartTimestamp":{unix_ms}000000,"ParentRayID":"{parent}","ClientIP":"192.0.2.1"}}"#
+        )
+        .unwrap();
+        lines.push(Sent { ray, unix_ms, owed: !(child && exclude) });
+    }
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+    encoder.write_all(&text).unwrap();
+    let mut bytes = encoder.finish().unwrap();
+    let damaged = random.chance(50);
+    if damaged {
+        bytes.truncate(bytes.len() - 5);
+    }
+    let windows = if random.chance(250) { windows(random, now_ms) } else { Vec::new() };
+    let key = raydex::batch::batch_key(
+        "logs/",
+        Dataset::HttpRequests,
+        now_ms - 60_000,
+        now_ms,
+        u32::try_from(number).unwrap(),
+    );
+    // An object of which no line is a record is set aside.
+    let damaged = damaged || (lines.is_empty() && lines_in > 0);
+    Batch { key, bytes, lines, lines_in, damaged, windows }
+}
+
+/// The ray of a request at an instant; `number` makes it one of its own.
+fn ray(unix_ms: i64, number: usize) -> String {
+    let ticks = u64::try_from((unix_ms - 1_350_000_000_000) / 10).unwrap();
+    let ray = (ticks << 28) | u64::try_from(number).unwrap();
+    let (prefix, suffix) = (u32::try_from(ray >> 44).unwrap(), ray & ((1 << 44) - 1));
+    RayId::from_parts(prefix, suffix).to_string()
+}
+
+/// Windows next to each other, and some over each other, with edges exactly at records.
+fn windows(random: &mut Random, now_ms: i64) -> Vec<Window> {
+    let edge = |random: &mut Random| now_ms - 60_000 + random.between(0, 9) * 10;
+    let mut edges = [edge(random), edge(random), edge(random)];
+    edges.sort_unstable();
+    let mut windows: Vec<Window> = edges
+        .windows(2)
+        .map(|pair| Window { start_ms: pair[0], end_ms: pair[1] })
+        .filter(|window| window.start_ms < window.end_ms)
+        .collect();
+    if random.chance(500) {
+        windows.push(Window { start_ms: edges[0], end_ms: edges[2] + 20 });
+    }
+    windows
+}

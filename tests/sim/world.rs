@@ -1,0 +1,399 @@
+//! The simulated platform: bucket, shards, ledgers, queues, partner, each effect of which gives way and may go wrong.
+//!
+//! The code over it is the code of the Worker. The databases are SQLite, with the statements of the Worker.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use raydex::backend::{
+    BackendError, Bucket, Bytes, List, Listed, ObjectHead, Objects, Queue, Sql, SqlAnswer, SqlValue, Upload,
+};
+use raydex::batch::R2Event;
+use raydex::index::shard;
+use raydex::ledger::ids::REGISTRY;
+use raydex::ledger::{Alarm, DeliveryId, registry};
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+
+use super::faults::{Fault, Faults};
+use super::partner;
+use super::random::Random;
+use super::time::Time;
+use crate::support::SqliteSql;
+
+/// The longest that an effect of the bucket can take.
+const SLOW_BUCKET_MS: i64 = 150_000;
+/// The longest that a call to an object can take, before the platform's shell gives it up.
+const SLOW_OBJECT_MS: i64 = 29_000;
+
+/// A stored object.
+#[derive(Debug, Clone)]
+pub(crate) struct Stored {
+    pub(crate) bytes: Rc<Vec<u8>>,
+    pub(crate) head: ObjectHead,
+}
+
+/// A ledger: its database and its alarm.
+#[derive(Debug, Clone)]
+pub(crate) struct Ledger {
+    pub(crate) sql: TornSql,
+    pub(crate) alarm_ms: Rc<Cell<Option<i64>>>,
+}
+
+/// A message that waits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Message {
+    pub(crate) body: String,
+    pub(crate) attempts: u32,
+    pub(crate) visible_ms: i64,
+}
+
+/// Everything that outlives an isolate.
+#[derive(Debug)]
+pub(crate) struct Platform {
+    pub(crate) time: Rc<Time>,
+    pub(crate) random: RefCell<Random>,
+    pub(crate) faults: RefCell<Faults>,
+    pub(crate) bucket: RefCell<BTreeMap<String, Stored>>,
+    shards: RefCell<BTreeMap<String, SqliteSql>>,
+    pub(crate) ledgers: RefCell<BTreeMap<String, Ledger>>,
+    pub(crate) parses: RefCell<Vec<Message>>,
+    pub(crate) sends: RefCell<Vec<Message>>,
+    pub(crate) partner: RefCell<partner::Partner>,
+    /// The isolate that has just ended.
+    pub(crate) crashed: Cell<Option<usize>>,
+}
+
+impl Platform {
+    pub(crate) fn new(seed: u64, faults: Faults, now_ms: i64) -> Rc<Self> {
+        Rc::new(Self {
+            time: Time::starting_at(now_ms),
+            random: RefCell::new(Random::new(seed)),
+            faults: RefCell::new(faults),
+            bucket: RefCell::default(),
+            shards: RefCell::default(),
+            ledgers: RefCell::default(),
+            parses: RefCell::default(),
+            sends: RefCell::default(),
+            partner: RefCell::default(),
+            crashed: Cell::default(),
+        })
+    }
+
+    /// Writes an object as someone outside would.
+    pub(crate) fn store(&self, key: &str, bytes: Vec<u8>) -> ObjectHead {
+        let etag = hex::encode(&Sha256::digest(&bytes)[..16]);
+        let head = ObjectHead { etag, size: bytes.len() as u64, uploaded_ms: self.time.now_ms() };
+        let stored = Stored { bytes: Rc::new(bytes), head: head.clone() };
+        self.bucket.borrow_mut().insert(key.to_owned(), stored);
+        head
+    }
+
+    /// The ledger of that name; its statements fail now and then, too.
+    pub(crate) fn ledger(self: &Rc<Self>, name: &str) -> Ledger {
+        let fresh = || {
+            let sql = TornSql { sql: SqliteSql::new(&crate::support::Faults::default()), platform: self.clone() };
+            Ledger { sql, alarm_ms: Rc::default() }
+        };
+        self.ledgers.borrow_mut().entry(name.to_owned()).or_insert_with(fresh).clone()
+    }
+
+    /// Hands a message over, at some time.
+    pub(crate) fn enqueue(&self, queue: &RefCell<Vec<Message>>, body: String) {
+        let mut random = self.random.borrow_mut();
+        let faulty = matches!(self.faults.borrow().plan, super::faults::Plan::Share(_));
+        let late = if faulty && random.chance(50) { 600_000 } else { 5_000 };
+        let message = Message { body, attempts: 0, visible_ms: self.time.now_ms() + random.between(0, late) };
+        if faulty && random.chance(50) {
+            queue.borrow_mut().push(message.clone());
+        }
+        // A queue promises to deliver; that it does not always, events show.
+        if !(faulty && random.chance(30)) {
+            queue.borrow_mut().push(message);
+        }
+    }
+
+    /// What happens to the next effect.
+    fn draw(&self, slowest: i64) -> Option<Fault> {
+        self.faults.borrow_mut().next(&mut self.random.borrow_mut(), slowest)
+    }
+}
+
+/// The database of a ledger, of which a statement fails now and then.
+#[derive(Debug, Clone)]
+pub(crate) struct TornSql {
+    sql: SqliteSql,
+    platform: Rc<Platform>,
+}
+
+impl Sql for TornSql {
+    fn run(&self, statement: &str, parameters: &[SqlValue]) -> Result<SqlAnswer, BackendError> {
+        let writes = !statement.starts_with("SELECT") && !statement.starts_with("CREATE");
+        let share = matches!(self.platform.faults.borrow().plan, super::faults::Plan::Share(_));
+        if writes && share && self.platform.random.borrow_mut().chance(10) {
+            return Err(BackendError::new("running SQL", "the disk"));
+        }
+        self.sql.run(statement, parameters)
+    }
+
+    fn transaction(&self, work: &mut dyn FnMut() -> Result<(), BackendError>) -> Result<(), BackendError> {
+        self.sql.transaction(work)
+    }
+}
+
+/// The world as one task of one isolate sees it.
+#[derive(Debug, Clone)]
+pub(crate) struct Isolate {
+    pub(crate) platform: Rc<Platform>,
+    pub(crate) number: usize,
+    /// How wrong its clock is.
+    pub(crate) skew_ms: i64,
+    /// The POST that the task has made, until its end.
+    pub(crate) post: Rc<Cell<Option<usize>>>,
+}
+
+impl Isolate {
+    pub(crate) fn new(platform: &Rc<Platform>, number: usize, skew_ms: i64) -> Self {
+        Self { platform: platform.clone(), number, skew_ms, post: Rc::default() }
+    }
+
+    /// Something went wrong: if the task has made a POST, nobody can know of it now.
+    pub(crate) fn doubt(&self) {
+        if let Some(number) = self.post.get() {
+            self.platform.partner.borrow_mut().seen[number].in_doubt = true;
+        }
+    }
+
+    pub(crate) async fn crash<T>(&self) -> T {
+        self.doubt();
+        self.platform.crashed.set(Some(self.number));
+        std::future::pending().await
+    }
+
+    /// One effect: gives way, then happens, goes wrong, or both.
+    async fn effect<T>(&self, slowest: i64, work: impl FnOnce() -> Result<T, BackendError>) -> Result<T, BackendError> {
+        self.platform.time.give_way().await;
+        let failed = || Err(BackendError::new("an effect", "as the seed says"));
+        match self.platform.draw(slowest) {
+            None => work(),
+            Some(Fault::Fails) => {
+                self.doubt();
+                failed()
+            }
+            Some(Fault::FailsButHappened) => {
+                self.doubt();
+                work().and_then(|_| failed())
+            }
+            Some(Fault::CrashBefore) => self.crash().await,
+            Some(Fault::CrashAfter) => {
+                let _happened = work();
+                self.crash().await
+            }
+            Some(Fault::SlowBefore(ms)) => {
+                self.doubt();
+                self.platform.time.sleep(ms).await;
+                work()
+            }
+            Some(Fault::SlowAfter(ms)) => {
+                self.doubt();
+                let done = work();
+                self.platform.time.sleep(ms).await;
+                done
+            }
+        }
+    }
+}
+
+impl Bucket for Isolate {
+    type Body = Body;
+    type Upload = NoUpload;
+
+    async fn get(&self, key: &str) -> Result<Option<(ObjectHead, Body)>, BackendError> {
+        self.effect(SLOW_BUCKET_MS, || {
+            let stored = self.platform.bucket.borrow().get(key).cloned();
+            Ok(stored.map(|stored| (stored.head.clone(), Body { isolate: self.clone(), stored, at: 0 })))
+        })
+        .await
+    }
+
+    async fn put(&self, _key: &str, _bytes: Vec<u8>) -> Result<ObjectHead, BackendError> {
+        panic!("nothing of the pipeline writes over an object")
+    }
+
+    async fn put_new(&self, key: &str, bytes: Vec<u8>) -> Result<bool, BackendError> {
+        self.effect(SLOW_BUCKET_MS, || {
+            if let Some(there) = self.platform.bucket.borrow().get(key) {
+                assert!(*there.bytes == bytes, "a key made of content has one content");
+                return Ok(false);
+            }
+            self.platform.store(key, bytes);
+            Ok(true)
+        })
+        .await
+    }
+
+    async fn delete(&self, keys: &[String]) -> Result<(), BackendError> {
+        self.effect(SLOW_BUCKET_MS, || {
+            self.platform.bucket.borrow_mut().retain(|key, _| !keys.contains(key));
+            Ok(())
+        })
+        .await
+    }
+
+    async fn list(&self, ask: &List) -> Result<Listed, BackendError> {
+        self.effect(SLOW_BUCKET_MS, || {
+            // All in one page: what a folder is, the tests of the sweep show.
+            let objects = self.platform.bucket.borrow();
+            let under = objects.iter().filter(|(key, _)| key.starts_with(&ask.prefix));
+            let behind = under.filter(|(key, _)| ask.after.as_ref().is_none_or(|after| *key > after));
+            Ok(Listed {
+                objects: behind.map(|(key, stored)| (key.clone(), stored.head.clone())).collect(),
+                ..Listed::default()
+            })
+        })
+        .await
+    }
+
+    async fn upload(&self, _key: &str) -> Result<NoUpload, BackendError> {
+        panic!("nothing of the pipeline uploads in parts")
+    }
+}
+
+/// There is none.
+#[derive(Debug)]
+pub(crate) struct NoUpload;
+
+impl Upload for NoUpload {
+    async fn part(&mut self, _bytes: Vec<u8>) -> Result<(), BackendError> {
+        Ok(())
+    }
+
+    async fn complete(self) -> Result<ObjectHead, BackendError> {
+        Err(BackendError::new("an upload", "there is none"))
+    }
+
+    async fn abort(self) -> Result<(), BackendError> {
+        Ok(())
+    }
+}
+
+/// A body, in two pieces; it may break off.
+#[derive(Debug)]
+pub(crate) struct Body {
+    isolate: Isolate,
+    stored: Stored,
+    at: usize,
+}
+
+impl Bytes for Body {
+    async fn next(&mut self) -> Result<Option<Vec<u8>>, BackendError> {
+        let Self { isolate, stored, at } = self;
+        let end = stored.bytes.len().min(*at + stored.bytes.len() / 2 + 1);
+        let piece = stored.bytes[*at..end].to_vec();
+        *at = end;
+        isolate.effect(SLOW_BUCKET_MS, || Ok((!piece.is_empty()).then_some(piece))).await
+    }
+}
+
+/// The shards, as a task sees them.
+#[derive(Debug, Clone)]
+pub(crate) struct Shards(pub(crate) Isolate);
+
+impl Objects for Shards {
+    async fn call(&self, name: &str, call: &str, body: Vec<u8>) -> Result<Vec<u8>, BackendError> {
+        let Self(isolate) = self;
+        isolate
+            .effect(SLOW_OBJECT_MS, || {
+                let mut shards = isolate.platform.shards.borrow_mut();
+                let sql = shards.entry(name.to_owned()).or_insert_with(|| {
+                    let sql = SqliteSql::new(&crate::support::Faults::default());
+                    shard::open(&sql).unwrap();
+                    sql
+                });
+                shard::answer(sql, call, &body)
+            })
+            .await
+    }
+}
+
+/// The ledgers, as a task sees them.
+#[derive(Debug, Clone)]
+pub(crate) struct Ledgers(pub(crate) Isolate);
+
+impl Objects for Ledgers {
+    async fn call(&self, name: &str, call: &str, body: Vec<u8>) -> Result<Vec<u8>, BackendError> {
+        let Self(isolate) = self;
+        let answer = || {
+            // Its database may fail, too.
+            let answer = isolate.platform.answer(name, call, &body);
+            answer.inspect_err(|_| isolate.doubt())
+        };
+        isolate.effect(SLOW_OBJECT_MS, answer).await
+    }
+}
+
+impl Platform {
+    /// What a ledger answers, by its own clock, which is two minutes fast.
+    pub(crate) fn answer(self: &Rc<Self>, name: &str, call: &str, body: &[u8]) -> Result<Vec<u8>, BackendError> {
+        let Ledger { sql, alarm_ms } = self.ledger(name);
+        let now = self.ledger_ms();
+        let answered = if name == REGISTRY {
+            registry::open(&sql)?;
+            registry::answer(&sql, call, body, now)?
+        } else {
+            raydex::ledger::open(&sql, name)?;
+            raydex::ledger::answer(&sql, name, call, body, now)?
+        };
+        if let Some(wake) = answered.wake_ms {
+            alarm_ms.set(Some(alarm_ms.get().map_or(wake, |set| set.min(wake))));
+        }
+        Ok(answered.body)
+    }
+
+    /// The clock of every ledger.
+    pub(crate) fn ledger_ms(&self) -> i64 {
+        self.time.now_ms() + 120_000
+    }
+}
+
+impl Queue<R2Event> for Isolate {
+    async fn send(&self, messages: &[R2Event]) -> Result<(), BackendError> {
+        self.enqueue_all(&self.platform.parses, messages).await
+    }
+}
+
+impl Queue<DeliveryId> for Isolate {
+    async fn send(&self, messages: &[DeliveryId]) -> Result<(), BackendError> {
+        self.enqueue_all(&self.platform.sends, messages).await
+    }
+}
+
+impl Isolate {
+    async fn enqueue_all<M: Serialize>(
+        &self,
+        queue: &RefCell<Vec<Message>>,
+        messages: &[M],
+    ) -> Result<(), BackendError> {
+        self.effect(SLOW_OBJECT_MS, || {
+            for message in messages {
+                self.platform.enqueue(queue, serde_json::to_string(message).unwrap());
+            }
+            Ok(())
+        })
+        .await
+    }
+}
+
+/// The alarm of a ledger. The platform's own promise: setting it is part of the object's storage.
+#[derive(Debug)]
+pub(crate) struct LedgerAlarm {
+    pub(crate) alarm_ms: Rc<Cell<Option<i64>>>,
+}
+
+impl Alarm for LedgerAlarm {
+    async fn set(&self, at_ms: Option<i64>) -> Result<(), BackendError> {
+        self.alarm_ms.set(at_ms);
+        Ok(())
+    }
+}
