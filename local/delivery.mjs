@@ -16,6 +16,8 @@ const URI = "/cdn-log/v3";
 const PATIENCE = 60_000;
 /** How often it is asked after, in milliseconds. */
 const STEP = 200;
+/** How often the waiting is told of, in milliseconds. */
+const TELL_EVERY = 10_000;
 
 /**
  * Where to deliver: {settings, receiver}. `other`: {url, uri, key} of a receiver that is not started here; `off`:
@@ -61,7 +63,7 @@ async function drained(stats, tell) {
       tell(`${words} after ${PATIENCE / 1000} s; it goes on in the background`);
       return now;
     }
-    if (told > 0 && told % 5000 === 0) tell(words);
+    if (told > 0 && told % TELL_EVERY === 0) tell(words);
     await new Promise((done) => setTimeout(done, STEP));
   }
 }
@@ -79,11 +81,12 @@ export function table({ ours, theirs }) {
     ["", "raydex", theirs && "partner"],
     ["lines", lines.delivered, theirs?.lines],
     ["payloads", payloads.delivered, theirs?.batches],
-    // Of ours, the posts whose end is not known: only they can have doubled lines.
-    ["duplicates", posts.ambiguous, theirs?.duplicate_lines],
+    ...(theirs ? [["duplicate lines", undefined, theirs.duplicate_lines]] : []),
+    // Posts whose end is not known: only they can have doubled lines.
+    ["posts in doubt", posts.ambiguous],
     ["unaccounted", lines.unaccounted],
     ...[["pending", lines.pending], ["parked", lines.parked]].filter(([, count]) => count > 0),
   ];
   const cell = (value = "") => value.toLocaleString("en").padStart(11);
-  return rows.map(([name, ...cells]) => `  ${name.padEnd(12)}${cells.map(cell).join("")}`.trimEnd()).join("\n");
+  return rows.map(([name, ...cells]) => `  ${name.padEnd(15)}${cells.map(cell).join("")}`.trimEnd()).join("\n");
 }

@@ -1,7 +1,7 @@
 // What the tests in tests/worker/ drive: the Worker under the real runtime, and a control server beside it.
 //
-// `node local/harness.mjs OPTIONS`: OPTIONS is JSON with `settings`, `state`, `batchTimeout`, `faulty` (a bucket that
-// can fail), `untouchable` (every binding throws) and `partner` (true, or {uri, key}: a receiver to deliver to, which
+// `node local/harness.mjs OPTIONS`: OPTIONS is JSON with `settings`, `state`, `batchTimeout`, `retries` (of a queue that
+// has a dead-letter queue), `faulty` (a bucket that can fail), `untouchable` (every binding throws) and `partner` (true, or {uri, key}: a receiver to deliver to, which
 // outlives the runtime; `settings` win over its own). When all is ready it prints one line of JSON: {worker,
 // control}. It ends with its standard input. Bodies and answers are JSON, objects excepted:
 //

@@ -67,6 +67,10 @@ async function main() {
     const verdicts = (callback) => (onVerdict = callback);
     sample = await makeSample({ state, program: options.program, runtime, verdicts, find, tell });
     if (!options["partner-off"]) accounts = await delivered({ receiver, state, stats: () => statsFrom(get), tell });
+  } else if (sample && !options["partner-off"]) {
+    // The receiver has forgotten what it counted: ours stands alone.
+    const ours = await statsFrom(get);
+    accounts = ours && { ours };
   }
   process.stdout.write(greeting(runtime.url, token, state, sample, accounts));
 }
@@ -83,15 +87,19 @@ function partnerOf(state) {
   return delivery({ other: url && { url, uri, key }, off, keptKey: () => kept(state, "partner-key"), tell });
 }
 
-/** Writes each line to worker.log, shows what went wrong, and hands on the verdicts. */
+/** Writes each line to worker.log, shows once what went wrong, and hands on the verdicts. */
 function logInto(state, onVerdict) {
   const log = fs.createWriteStream(path.join(state, "worker.log"));
+  const told = new Set();
   return (line) => {
     log.write(`${JSON.stringify(line)}\n`);
-    if (line.level === "error" || line.level === "warn") {
-      tell(`worker: ${line.event} ${line.message ?? line.reason ?? ""}`);
+    const { level, event, message, reason, verdict, code } = line;
+    const words = `worker: ${event} ${message ?? [verdict, code, reason].filter(Boolean).join(": ")}`;
+    if ((level === "error" || level === "warn") && !told.has(words)) {
+      told.add(words);
+      tell(`${words} (worker.log has them all)`);
     }
-    if (line.event === "parse_message") onVerdict(line);
+    if (event === "parse_message") onVerdict(line);
   };
 }
 
@@ -153,17 +161,29 @@ function greeting(url, token, state, sample, accounts) {
   const near = path.relative(process.cwd(), state);
   const where = near === "" || near.startsWith("..") ? state : near;
   const ray = sample?.examples.visitor_with_subrequests?.ray;
-  const curl = (format) => `  curl -s -H 'Authorization: Bearer ${token}' '${url}/v1/rays/${ray}?format=${format}'\n`;
-  const post = `  gzip -c FILE.ndjson | curl -s -H 'Authorization: Bearer ${token}' --data-binary @- '${url}/v1/ingest/http_requests'\n`;
+  const auth = `-H 'Authorization: Bearer ${token}'`;
+  const curl = (path) => `  curl -s ${auth} '${url}/v1/${path}'\n`;
+  const post = `  gzip -c FILE.ndjson | curl -s ${auth} --data-binary @- '${url}/v1/ingest/http_requests'\n`;
   const examples = ray
-    ? ["A visitor's request that made subrequests, as Logpush wrote it:\n", curl("native")]
-        .concat(["The same request in the partner's form:\n", curl("partner")])
+    ? ["A visitor's request that made subrequests, as Logpush wrote it:\n", curl(`rays/${ray}?format=native`)]
+        .concat(["The same request in the partner's form:\n", curl(`rays/${ray}?format=partner`)])
+        .concat(["What became of it on its way to the partner:\n", curl(`rays/${ray}/deliveries`)])
     : ["There are no logs yet. Put some in:\n", post];
+  const books = accounts
+    ? [`\n${heading(accounts)}\n${table(accounts)}\n`, "The books of every line, at any time:\n", curl("stats")]
+    : [];
   return [
     `\nraydex answers at ${url}; bucket, index and worker.log are in ${where}. Ctrl-C ends it.\n`,
     `token: ${token}\n\n`,
     ...examples,
-    accounts ? `\nWhat was delivered, by both accounts:\n${table(accounts)}\n` : "",
+    ...books,
+    options["partner-off"] ? "\nNothing is delivered (--partner-off).\n" : "",
     `\nready ${url}\n`,
   ].join("");
+}
+
+/** What stands above the table. */
+function heading({ theirs }) {
+  const counted = theirs ? " and by the partner's own count" : "";
+  return `What was delivered, by raydex's books${counted}:`;
 }

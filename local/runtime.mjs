@@ -33,12 +33,17 @@ export class NotBuilt extends Error {}
  * `settings`: variables and secrets. `state`: the folder for bucket and objects; without it they are kept in
  * memory. `port`: 0 takes a free one. `batchTimeout`: seconds. `onLog(line)`: each line that the Worker or the
  * runtime logs. `decide({op, key})`: faults of the bucket (doubles.mjs). `untouchable`: every binding throws when
- * it is used.
+ * it is used. `retries`: how often a message is tried again before it is a dead letter, instead of what
+ * wrangler.toml says (its delays add up to hours).
  */
 export async function startRuntime(options = {}) {
   const { settings = {}, state, port = 0, batchTimeout = 0.05, onLog = () => {}, decide, untouchable } = options;
   guardWorkerd();
-  const [{ Miniflare }, worker] = await Promise.all([import("miniflare"), workerOptions(settings, batchTimeout)]);
+  const [{ Miniflare }, worker] = await Promise.all([import("miniflare"), workerOptions(settings)]);
+  for (const consumer of Object.values(worker.queueConsumers)) {
+    consumer.maxBatchTimeout = batchTimeout;
+    if (consumer.deadLetterQueue) consumer.maxRetries = options.retries ?? consumer.maxRetries;
+  }
   const names = bindingNames(worker);
   let doubles = [];
   if (untouchable) doubles = untouchables(worker);
@@ -161,7 +166,7 @@ function described({ key, size, etag }) {
 }
 
 /** What wrangler.toml says, with the modules of build/ and these settings. */
-async function workerOptions(settings, batchTimeout) {
+async function workerOptions(settings) {
   const { unstable_getMiniflareWorkerOptions: read } = await import("wrangler");
   const { workerOptions: options, main } = read(path.join(ROOT, "wrangler.toml"));
   const folder = path.dirname(main);
@@ -171,7 +176,6 @@ async function workerOptions(settings, batchTimeout) {
   ];
   const missing = modules.find((module) => !fs.existsSync(module.path));
   if (missing) throw new NotBuilt(`${path.relative(ROOT, missing.path)} is missing: run scripts/build first`);
-  for (const consumer of Object.values(options.queueConsumers)) consumer.maxBatchTimeout = batchTimeout;
   options.bindings = { ...options.bindings, ...settings };
   return { ...options, name: WORKER, rootPath: folder, modulesRoot: folder, modules, modulesRules: undefined };
 }

@@ -46,14 +46,16 @@ test("a Worker that keeps no account is not waited for", async () => {
 
 test("the table has a column for each account that there is", () => {
   assert.equal(table({ ours: account(0), theirs: COUNTED }), [
-    "                   raydex    partner",
-    "  lines             1,500      1,500",
-    "  payloads              2          2",
-    "  duplicates            0          0",
-    "  unaccounted           0",
+    "                      raydex    partner",
+    "  lines                1,500      1,500",
+    "  payloads                 2          2",
+    "  duplicate lines                     0",
+    "  posts in doubt           0",
+    "  unaccounted              0",
   ].join("\n"));
   const alone = table({ ours: account(100, 400) });
   assert.match(alone, /^ +raydex\n  lines +1,000\n/);
+  assert.doesNotMatch(alone, /duplicate/);
   assert.match(alone, /\n  pending +100\n  parked +400$/);
 });
 
