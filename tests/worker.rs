@@ -13,6 +13,8 @@ mod harness;
 #[path = "worker/reply.rs"]
 mod reply;
 
+#[path = "worker/chaos.rs"]
+mod chaos;
 #[path = "worker/crash.rs"]
 mod crash;
 #[path = "worker/delivery.rs"]
@@ -29,5 +31,7 @@ mod large;
 mod messages;
 #[path = "worker/objects.rs"]
 mod objects;
+#[path = "worker/operations.rs"]
+mod operations;
 #[path = "worker/uploads.rs"]
 mod uploads;

@@ -52,6 +52,11 @@ impl Harness {
         Self::with(json!({}))
     }
 
+    /// A Worker in memory that delivers to a partner.
+    pub(crate) fn with_partner() -> Self {
+        Self::with(json!({ "partner": true }))
+    }
+
     /// A Worker with options of `harness.mjs`; the token of the tests is set unless there are settings.
     pub(crate) fn with(mut options: Value) -> Self {
         if options["settings"].is_null() {
@@ -185,6 +190,20 @@ impl Harness {
         list.as_array().unwrap().clone()
     }
 
+    /// What the Worker answers to `GET` with 200, as JSON.
+    pub(crate) fn read(&self, path: &str) -> Value {
+        let reply = self.get(path);
+        assert_eq!(reply.status, 200, "{path}: {}", reply.text());
+        reply.json()
+    }
+
+    /// Has the Worker do an operation, for a reason.
+    pub(crate) fn operate(&self, path: &str) -> Value {
+        let reply = self.post(path, br#"{"reason":"a test wants it"}"#);
+        assert_eq!(reply.status, 200, "{path}: {}", reply.text());
+        reply.json()
+    }
+
     /// Sends the notification of an object through the queue.
     pub(crate) fn announce(&self, object: &Value) {
         self.ask("POST", "/announce", object.to_string().as_bytes());
@@ -242,13 +261,24 @@ impl Harness {
 
     /// Waits until `look` finds something.
     pub(crate) fn wait_for<T>(&self, what: &str, look: impl Fn() -> Option<T>) -> T {
-        for _ in 0..PATIENCE.as_millis() / STEP.as_millis() {
+        self.wait_within(PATIENCE, STEP, what, look)
+    }
+
+    /// Waits until `look`, which is called every `step`, finds something, for `patience` at most.
+    pub(crate) fn wait_within<T>(
+        &self,
+        patience: Duration,
+        step: Duration,
+        what: &str,
+        look: impl Fn() -> Option<T>,
+    ) -> T {
+        for _ in 0..patience.as_millis() / step.as_millis() {
             if let Some(found) = look() {
                 return found;
             }
-            sleep(STEP);
+            sleep(step);
         }
-        panic!("{what}: nothing in {PATIENCE:?}; the log ends with {:#?}", self.log().last());
+        panic!("{what}: nothing in {patience:?}; the log ends with {:#?}", self.log().last());
     }
 
     /// Waits until messages about all these keys were settled; says their log lines.

@@ -7,6 +7,7 @@ use std::path::Path;
 use raydex::limits::WASM_MEMORY_MAX;
 use raydex::record::Dataset;
 use raydex::sample::{Plan, TimestampUnit, Units};
+use serde_json::json;
 
 use super::harness::Harness;
 
@@ -37,11 +38,11 @@ fn index_and_look_up(records: u32) {
     let started = std::time::Instant::now();
     let (key, kept) = write_batch(&path, records);
     println!("{records} records made in {:.1?}", started.elapsed());
-    let harness = Harness::start();
+    let harness = Harness::with(json!({ "partner": true }));
     let gzip = fs::read(&path).unwrap();
     let started = std::time::Instant::now();
     let line = harness.index(&key, &gzip);
-    println!("{line}\nput and indexed in {:.1?}", started.elapsed());
+    println!("{line}\nput, indexed and transformed in {:.1?}", started.elapsed());
     let batch = &line["batch"];
     assert_eq!((&line["verdict"], &batch["rays"]), (&"sealed".into(), &records.into()));
     let [wasm, packed, rows] =
@@ -50,6 +51,16 @@ fn index_and_look_up(records: u32) {
     assert!(wasm < WASM_MEMORY_MAX as u64, "{wasm}");
     assert!(packed < u64::from(records) * 6, "{packed}");
     assert!(rows < 40, "{rows}");
+
+    assert_eq!((&batch["payload_lines"], &batch["payloads"]), (&records.into(), &(records / 1000).into()));
+
+    let started = std::time::Instant::now();
+    harness.wait_for("every line at the partner", || {
+        (harness.partner()["distinct_lines"] == u64::from(records)).then_some(())
+    });
+    let partner = harness.partner();
+    println!("delivered in {:.1?}: {partner}", started.elapsed());
+    assert_eq!((&partner["lines"], &partner["changed_batches"]), (&records.into(), &0.into()));
 
     let started = std::time::Instant::now();
     assert_eq!(kept.len() as u64, LOOKUPS);
