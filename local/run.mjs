@@ -14,7 +14,8 @@ import path from "node:path";
 import { parseArgs } from "node:util";
 import { delivered, delivery, table } from "./delivery.mjs";
 import { madeSample, makeSample, Trouble } from "./sample.mjs";
-import { NotBuilt, startRuntime } from "./runtime.mjs";
+import { cronsOf, fireCrons } from "./crons.mjs";
+import { NotBuilt, ROOT, startRuntime } from "./runtime.mjs";
 
 const { values: options } = parseArgs({
   options: {
@@ -72,6 +73,7 @@ async function main() {
     const ours = await statsFrom(get);
     accounts = ours && { ours };
   }
+  fireCrons(await cronsOf(ROOT), (cron) => runtime.scheduled(cron));
   process.stdout.write(greeting(runtime.url, token, state, sample, accounts));
 }
 

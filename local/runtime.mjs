@@ -15,6 +15,7 @@ import fs from "node:fs";
 import path from "node:path";
 import readline from "node:readline";
 import { fileURLToPath } from "node:url";
+import { cronsOf } from "./crons.mjs";
 import { faultyBucket, untouchables } from "./doubles.mjs";
 import { forgetEnded, guardWorkerd, killWorkerd } from "./guard.mjs";
 
@@ -145,7 +146,7 @@ class Runtime {
   /** Fires the Worker's cron trigger; without a `cron`, the first of wrangler.toml. Says how it ended. */
   async scheduled(cron) {
     const worker = await this.#miniflare.getWorker(WORKER);
-    return worker.scheduled({ cron: cron ?? (await firstCron()) });
+    return worker.scheduled({ cron: cron ?? (await cronsOf(ROOT))[0] });
   }
 
   /** Ends it; what was persisted stays. */
@@ -178,13 +179,6 @@ async function workerOptions(settings) {
   if (missing) throw new NotBuilt(`${path.relative(ROOT, missing.path)} is missing: run scripts/build first`);
   options.bindings = { ...options.bindings, ...settings };
   return { ...options, name: WORKER, rootPath: folder, modulesRoot: folder, modules, modulesRules: undefined };
-}
-
-/** The first cron trigger of wrangler.toml. */
-async function firstCron() {
-  const { unstable_readConfig: read } = await import("wrangler");
-  const [cron] = read({ config: path.join(ROOT, "wrangler.toml") }).triggers.crons ?? [];
-  return cron;
 }
 
 /** The names of the bindings that this file itself uses, found by what they are bound to. */

@@ -99,9 +99,15 @@ impl Harness {
         self.move_to(&addresses);
     }
 
-    /// Fires the cron trigger: the runtime's own answer.
+    /// Fires the first cron trigger: the runtime's own answer.
     pub(crate) fn scheduled(&self) -> Value {
         self.ask("POST", "/scheduled", &[]).json()
+    }
+
+    /// Fires this cron trigger.
+    pub(crate) fn cron(&self, cron: &str) {
+        let answer = self.ask("POST", &format!("/scheduled?cron={}", cron.replace(' ', "+")), &[]).json();
+        assert_eq!(answer["outcome"], "ok", "{answer}");
     }
 
     /// What the partner counted of its own.

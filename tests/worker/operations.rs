@@ -103,3 +103,29 @@ fn a_deleted_object_is_no_longer_found_and_stays_in_the_books() {
     assert_books(&stats, [("in", 2), ("delivered", 0), ("parked", 0)]);
     assert_eq!(stats["lines"]["filtered"], json!({ "no_plan": 2 }), "{stats}");
 }
+
+#[test]
+fn a_backfill_delivers_what_was_there_before_and_each_record_once() {
+    let harness = Harness::with_partner();
+    let plan = Plan { batches: 3, window_ms: 30_000, records: 600, ..Plan::default() };
+    let batches: Vec<Batch> = (0..3).map(|number| plan.batch(Dataset::HttpRequests, number)).collect();
+    for batch in &batches {
+        harness.put(&batch.key, &batch.gzip);
+    }
+    // The first one came by its event; the window covers all of them.
+    harness.announce(&harness.put(&batches[0].key, &batches[0].gzip));
+    harness.wait_for_verdicts(&[&batches[0].key]);
+    let wanted = br#"{"start":"2026-01-01T00:00:00Z","end":"2027-01-01T00:00:00Z","lines_per_second":1000}"#;
+    let started = harness.post("/v1/backfills", wanted);
+    assert_eq!((started.status, &started.json()["state"]), (201, &"running".into()), "{}", started.text());
+    let job = harness.wait_for("the end of the backfill", || {
+        harness.cron("* * * * *");
+        let job = harness.read("/v1/backfills/1");
+        (job["state"] == "done" && job["objects"]["left"] == 0).then_some(job)
+    });
+    assert_eq!((&job["objects"]["announced"], &job["objects"]["ended"]), (&3.into(), &3.into()), "{job}");
+    let lines: u64 = batches.iter().map(|batch| batch.written.records).sum();
+    assert_books(&at_rest(&harness), [("in", lines), ("delivered", lines), ("parked", 0)]);
+    let figures = harness.partner();
+    assert_eq!((&figures["lines"], &figures["duplicate_lines"]), (&lines.into(), &0.into()), "{figures}");
+}
