@@ -280,8 +280,8 @@ pub const SEND_PATIENCE_MS: i64 = 5_000;
 pub const BEHIND_BATCH_MS: i64 = 30_000;
 
 /// Delay before a dead letter that the registry did not take comes again, in seconds. A hundred retries, which is the
-/// most that the platform grants, are an hour and forty minutes.
-pub const LETTER_RETRY_S: u32 = 60;
+/// most that the platform grants, are 25 hours: an outage of a day loses no letter.
+pub const LETTER_RETRY_S: u32 = 900;
 
 const _: () = assert!(2 * POST_MS + COMMIT_MS < LEASE_MS);
 const _: () = assert!(POST_MS < SEND_PATIENCE_MS + BEHIND_BATCH_MS);
