@@ -265,3 +265,20 @@ fn only_requests_go_out_and_only_where_there_is_a_partner() {
         assert_eq!((said.verdict, fakes.kept(&key).payloads.len()), ("sealed", payloads), "{dataset}");
     }
 }
+
+#[test]
+fn a_record_without_any_time_is_of_its_batchs_start_however_often_the_bytes_are_written() {
+    // 2026-03-28T08:42:00Z, as the key says; the object is written later, and later still.
+    let start = NOW_MS - 25_000;
+    let text = gzip(&ndjson([r#"{"RayID":"no-time-here"}"#.to_owned(), record(1, "")]));
+    let (before, behind) = (Window { end_ms: start, ..Window::EVER }, Window { start_ms: start, ..Window::EVER });
+    let fakes = Fakes::new();
+    transform(&fakes, &text, &[], before);
+    let kept = transform(&fakes, &text, &[], behind);
+    assert_eq!(kept.payloads.iter().filter(|payload| payload.plan == 2).count(), 1);
+    assert_eq!(rays(&fakes, &kept).iter().filter(|ray| *ray == "no-time-here").count(), 1);
+    // The same bytes once more, a second later: both windows are covered.
+    let payloads = kept.payloads.len();
+    fakes.bucket.store(KEY, &text);
+    assert_eq!(again(&fakes, &[], Window::EVER).payloads.len(), payloads);
+}

@@ -100,13 +100,14 @@ async fn fates(world: &impl World, records: &[FoundRecord]) -> Result<Vec<Record
 
 fn fate(id: &BatchId, books: &BatchAnswer, record: &FoundRecord) -> RecordShown {
     let (object, offset) = (record.object.clone(), record.offset);
+    let default_ms = object.default_ms();
     let batch = BatchShown { id: id.handle(), key: object.key, etag: object.etag, offset };
     let shown =
         RecordShown { batch, fate: UNKNOWN_BATCH, reason: None, plan: None, certain: true, payloads: Vec::new() };
     if books.batch.is_none() {
         return shown;
     }
-    let place = whereabouts(books, &record.line, offset, object.uploaded_ms);
+    let place = whereabouts(books, &record.line, offset, default_ms);
     let shown = RecordShown { fate: place.name(), certain: place.is_certain(), ..shown };
     match place {
         Whereabouts::NoPlan => shown,

@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use super::entry::Part;
 use crate::backend::{BackendError, Objects, ask, from_json, to_json};
+use crate::batch::batch_times;
 use crate::record::RayKey;
 
 /// The calls that a shard answers.
@@ -62,6 +63,15 @@ pub struct ObjectVersion {
     pub uploaded_ms: i64,
     /// Its size in stored bytes.
     pub size: u64,
+}
+
+impl ObjectVersion {
+    /// The instant of records that tell none themselves: what the object's name says, so that it is the same however
+    /// often the same bytes are written, or else when they were.
+    #[must_use]
+    pub fn default_ms(&self) -> i64 {
+        batch_times(&self.key).map_or(self.uploaded_ms, |(start_ms, _)| start_ms)
+    }
 }
 
 /// An entry to keep.

@@ -124,7 +124,7 @@ fn transformer(plan: Plan, object: &ObjectVersion) -> Result<Transformer, Backen
     let rules = Rules::new(plan).ok_or_else(|| {
         BackendError::new("reading a plan", "it was pinned in a form that this version does not know")
     })?;
-    Ok(Transformer::new(rules, object.uploaded_ms))
+    Ok(Transformer::new(rules, object.default_ms()))
 }
 
 /// A pass that has come to its end.
