@@ -3,13 +3,14 @@
 //! What always holds: the object is read as a stream; payloads are put as they become full, at most
 //! [`CONCURRENT_PUTS`] under way; nothing of the pass counts before it is sealed.
 
+use std::borrow::Cow;
 use std::ops::ControlFlow;
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 
 use super::payload::Packed;
-use super::transform::Transformer;
+use super::transform::{Record, Transformer};
 use crate::backend::{BackendError, Bucket, Bytes};
 use crate::batch::{BatchError, BatchReader, Line, Totals, payload_key};
 use crate::index::{Counts, IndexBuilder, ShardEntry};
@@ -17,7 +18,8 @@ use crate::ledger::SourceId;
 use crate::ledger::calls::SealedPlan;
 use crate::limits::CONCURRENT_PUTS;
 use crate::mistakes::{Mistake, made};
-use crate::record::Dataset;
+use crate::record::fields::line_text;
+use crate::record::{Dataset, Fields, RecordKey};
 
 /// What a whole object gives.
 #[derive(Debug)]
@@ -34,6 +36,7 @@ pub struct Passed {
 
 /// Takes the lines of one object.
 struct Sink {
+    dataset: Dataset,
     index: IndexBuilder,
     transform: Option<Transformer>,
     /// Payloads that are full and not yet put.
@@ -53,11 +56,21 @@ impl Sink {
     }
 
     fn take(&mut self, line: Line<'_>) -> Result<(), BatchError> {
-        let read = self.index.read(line);
-        if let (Some(transform), Ok(key), Line::Text { offset, bytes }) = (&mut self.transform, &read, line) {
-            self.full.extend(transform.record(bytes, offset, key)?);
+        let (Some(transform), Line::Text { offset, bytes }) = (&mut self.transform, line) else {
+            return self.index.take(line, self.index.read(line));
+        };
+        // The fields are read once, for the index and for the partner.
+        let text = line_text(bytes);
+        let read = match Fields::parse(&text) {
+            Ok(fields) if self.dataset == Dataset::HttpRequests => Ok((RecordKey::of_http(&fields), fields)),
+            Ok(fields) => self.index.read(line).map(|key| (key, fields)),
+            Err(why) => Err(why),
+        };
+        if let Ok((key, fields)) = &read {
+            let lossy = matches!(text, Cow::Owned(_));
+            self.full.extend(transform.record(&Record { line: bytes, at: offset, fields, key, lossy })?);
         }
-        self.index.take(line, read)
+        self.index.take(line, read.map(|(key, _)| key))
     }
 
     /// The error of a line, if there was one: it stands before what the reader says.
@@ -78,7 +91,7 @@ pub async fn pass<B: Bucket>(
     transform: Option<Transformer>,
 ) -> Result<Result<Passed, BatchError>, BackendError> {
     let mut reader = BatchReader::default();
-    let mut sink = Sink { index: IndexBuilder::new(dataset), transform, full: Vec::new(), refused: None };
+    let mut sink = Sink { dataset, index: IndexBuilder::new(dataset), transform, full: Vec::new(), refused: None };
     let number = sink.transform.as_ref().map_or(0, Transformer::number);
     let mut puts = FuturesUnordered::new();
     loop {

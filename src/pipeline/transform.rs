@@ -72,16 +72,21 @@ impl Rules {
     pub fn write(&self, out: &mut Vec<u8>, line: &[u8]) -> Result<bool, KeptBack> {
         let text = line_text(line);
         let fields = Fields::parse(&text).map_err(|_| KeptBack::NoRecord)?;
+        let sanitised = self.write_fields(out, line, &fields)?;
+        Ok(sanitised || matches!(text, std::borrow::Cow::Owned(_)))
+    }
+
+    /// The same for a record whose fields were read already.
+    fn write_fields(&self, out: &mut Vec<u8>, line: &[u8], fields: &Fields<'_>) -> Result<bool, KeptBack> {
         if self.plan.form.subrequests == Subrequests::Exclude {
-            is_visitors(&fields)?;
+            is_visitors(fields)?;
         }
         if let Some(filter) = &self.filter
             && !filter.accepts(line).map_err(|_| KeptBack::NoRecord)?
         {
             return Err(KeptBack::Filter);
         }
-        let written = write_partner_fields(out, &fields, &self.options);
-        Ok(written.sanitised || matches!(text, std::borrow::Cow::Owned(_)))
+        Ok(write_partner_fields(out, fields, &self.options).sanitised)
     }
 }
 
@@ -94,6 +99,21 @@ fn is_visitors(fields: &Fields<'_>) -> Result<(), KeptBack> {
         ("" | "00", _) => Err(KeptBack::NotAVisitor),
         _ => Err(KeptBack::Subrequest),
     }
+}
+
+/// A record as the pass has read it, once for all who want to know.
+#[derive(Debug, Clone, Copy)]
+pub struct Record<'a> {
+    /// Its line.
+    pub line: &'a [u8],
+    /// Where the line begins, in inflated bytes.
+    pub at: u64,
+    /// Its fields.
+    pub fields: &'a Fields<'a>,
+    /// What it is found by, and when its request began.
+    pub key: &'a RecordKey,
+    /// Whether the line is no UTF-8, so that its fields show replacement characters.
+    pub lossy: bool,
 }
 
 /// Makes the payloads of a plan, line by line.
@@ -127,19 +147,20 @@ impl Transformer {
         self.sealed.number
     }
 
-    /// Takes the record `line`, which begins at `at` and was read as `key`; hands on a payload that is full.
+    /// Takes a record; hands on a payload that is full.
     ///
     /// # Errors
     /// [`BatchError`] where there are more payloads than a batch may have.
-    pub fn record(&mut self, line: &[u8], at: u64, key: &RecordKey) -> Result<Option<Packed>, BatchError> {
+    pub fn record(&mut self, record: &Record<'_>) -> Result<Option<Packed>, BatchError> {
+        let Record { line, at, fields, key, lossy } = record;
         if !self.rules.covers(key.unix_ms().unwrap_or(self.default_ms)) {
             return Ok(None);
         }
         self.sealed.in_window += 1;
-        match self.rules.write(self.packer.text(), line) {
+        match self.rules.write_fields(self.packer.text(), line, fields) {
             Ok(sanitised) => {
-                self.sealed.sanitised += u64::from(sanitised);
-                let packed = self.packer.end_line(at);
+                self.sealed.sanitised += u64::from(sanitised || *lossy);
+                let packed = self.packer.end_line(*at);
                 self.keep(packed)
             }
             Err(why) => {

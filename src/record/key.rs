@@ -9,7 +9,7 @@ use std::fmt;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::fields::{Name, RecordError, Value};
+use super::fields::{Field, Fields, Name, RecordError, Value};
 use super::{Dataset, RayId, RayKey, Timestamp};
 
 /// The key of one record.
@@ -22,6 +22,18 @@ pub struct RecordKey {
 }
 
 impl RecordKey {
+    /// The key of a record of `http_requests` whose fields were read already; the same that [`read_key`] finds.
+    #[must_use]
+    pub fn of_http(fields: &Fields<'_>) -> Self {
+        Self::of(fields.get(Field::RayID), fields.get(Field::EdgeStartTimestamp))
+    }
+
+    fn of(ray: Value<'_>, start: Value<'_>) -> Self {
+        let ray = text_of(ray).and_then(|id| RayKey::from_logged(&id));
+        let start = text_of(start).and_then(|time| Timestamp::parse(&time));
+        Self { ray, start }
+    }
+
     /// When the request began, as the record says, or else as its ray does.
     #[must_use]
     pub fn unix_ms(&self) -> Option<i64> {
@@ -42,9 +54,7 @@ pub fn read_key(dataset: Dataset, line: &[u8]) -> Result<RecordKey, RecordError>
         .deserialize_map(KeyVisitor { names })
         .and_then(|found| json.end().map(|()| found))
         .map_err(|error| RecordError::of(line, &error))?;
-    let ray = found.ray.and_then(text_of).and_then(|id| RayKey::from_logged(&id));
-    let start = found.start.and_then(text_of).and_then(|time| Timestamp::parse(&time));
-    Ok(RecordKey { ray, start })
+    Ok(RecordKey::of(value_of(found.ray), value_of(found.start)))
 }
 
 /// Where a dataset keeps its ray and its time.
@@ -73,9 +83,14 @@ struct Found<'a> {
     start: Option<&'a RawValue>,
 }
 
+/// What stands in a member, if there is one.
+fn value_of(raw: Option<&RawValue>) -> Value<'_> {
+    raw.map_or(Value::Absent, |raw| Value::from_json(raw.get()))
+}
+
 /// The text of a string or number.
-fn text_of(raw: &RawValue) -> Option<Cow<'_, str>> {
-    match Value::from_json(raw.get()) {
+fn text_of(value: Value<'_>) -> Option<Cow<'_, str>> {
+    match value {
         Value::Text(text) => Some(text),
         Value::Number(digits) => Some(Cow::Borrowed(digits)),
         Value::Absent | Value::Bool(_) | Value::Nested(_) => None,
@@ -119,8 +134,10 @@ fn inner_ray<'a>(raw: &'a RawValue, ray: &'static str) -> Option<&'a RawValue> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::{prop, prop_assert_eq, proptest};
+
     use super::{RecordKey, read_key};
-    use crate::record::{Dataset, RayKey, RecordError, Timestamp};
+    use crate::record::{Dataset, Fields, RayKey, RecordError, Timestamp};
 
     fn key(dataset: Dataset, line: &str) -> RecordKey {
         read_key(dataset, line.as_bytes()).unwrap()
@@ -171,5 +188,28 @@ mod tests {
         assert_eq!(read_key(Dataset::HttpRequests, b"[]"), Err(RecordError::NotAnObject));
         assert_eq!(read_key(Dataset::HttpRequests, b"{\"RayID\":\"764660d8ec5c2ab1\""), Err(RecordError::NotJson));
         assert_eq!(read_key(Dataset::HttpRequests, b"{} {}"), Err(RecordError::NotJson));
+    }
+
+    proptest! {
+        #[test]
+        fn the_key_of_fields_is_the_key_of_the_line(
+            members in prop::collection::vec(
+                (
+                    prop::sample::select(vec!["RayID", "\\u0052ayID", "EdgeStartTimestamp", "ClientIP", "Event", ""]),
+                    prop::sample::select(vec![
+                        r#""764660d8ec5c2ab1""#, r#""764660D8EC5C2AB1-SJC""#, r#""x""#, r#""""#, "null", "true", "-1", "0",
+                        "1667491808142000000", "1667491808.5", r#""2022-11-03T16:10:08.142Z""#, "[1]", "{}",
+                        r#"{"RayID":"0"}"#, r#""\ud800""#, "nonsense", "",
+                    ]),
+                ),
+                0..6,
+            ),
+            end in prop::sample::select(vec!["}", "} ", "}{}", "", "]"]),
+        ) {
+            let members: Vec<String> = members.iter().map(|(name, value)| format!(r#""{name}":{value}"#)).collect();
+            let line = format!("{{{}{end}", members.join(","));
+            let of_fields = Fields::parse(&line).map(|fields| RecordKey::of_http(&fields));
+            prop_assert_eq!(of_fields, read_key(Dataset::HttpRequests, line.as_bytes()), "{}", line);
+        }
     }
 }
