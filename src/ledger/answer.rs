@@ -8,7 +8,7 @@ use super::calls::{
     BatchAsk, BatchesAsk, Begin, Bodies, Call, Claim, Commit, Decide, Entries, Gone, Missing, Nudge, Registered,
     Removed, Seal, SetAside, Split, TotalsAsk,
 };
-use super::tables::Row;
+use super::tables::note;
 use super::{deliveries, sources, tables, views, wake};
 use crate::backend::{BackendError, Sql, SqlValue, from_json, to_json};
 use crate::mistakes::{Mistake, made};
@@ -40,10 +40,7 @@ pub fn open(sql: &impl Sql, name: &str) -> Result<(), BackendError> {
 /// # Errors
 /// [`BackendError`] where it never was.
 pub fn name_of(sql: &impl Sql) -> Result<String, BackendError> {
-    let kept = sql.run("SELECT value FROM note_v1 WHERE name = ?", &[SqlValue::text(NAME)])?;
-    kept.rows
-        .first()
-        .map_or_else(|| Err(BackendError::new("waking a ledger", "it has no name")), |row| Row(row).text(0))
+    note(sql, NAME)?.ok_or_else(|| BackendError::new("waking a ledger", "it has no name"))
 }
 
 /// Answers the call `name` to the ledger `ledger` by its own clock.

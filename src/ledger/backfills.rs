@@ -7,7 +7,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::answer::{Answered, change};
-use super::calls::Call;
+use super::calls::{Call, calls};
 use super::tables::{Row, json};
 use crate::backend::{BackendError, Sql, SqlValue};
 
@@ -76,19 +76,6 @@ pub struct Job {
     pub created_ms: i64,
     /// When it took its last step.
     pub changed_ms: i64,
-}
-
-macro_rules! calls {
-    ($($name:literal: $call:ident => $answer:ty,)*) => {
-        $(impl Call for $call {
-            const NAME: &'static str = $name;
-            const WAKES: bool = false;
-            type Answer = $answer;
-        })*
-
-        /// The names of all calls.
-        pub const NAMES: &[&str] = &[$($name),*];
-    };
 }
 
 calls! {

@@ -20,7 +20,7 @@ pub trait Call: Serialize {
     /// The name by which it travels.
     const NAME: &'static str;
     /// Whether the whole ledger must be asked when to wake, since it may have set more than one payload in motion.
-    const WAKES: bool;
+    const WAKES: bool = false;
     /// Its answer.
     type Answer: Serialize + for<'de> Deserialize<'de>;
 }
@@ -33,11 +33,12 @@ pub async fn call<C: Call>(ledgers: &impl Objects, name: &str, call: &C) -> Resu
     ask(ledgers, name, C::NAME, to_json(call)).await
 }
 
+/// Says of each call its name, whether it `WAKES`, and its answer.
 macro_rules! calls {
-    ($($name:literal $wakes:literal: $call:ident => $answer:ty,)*) => {
+    ($($name:literal $($wakes:ident)?: $call:ident => $answer:ty,)*) => {
         $(impl Call for $call {
             const NAME: &'static str = $name;
-            const WAKES: bool = $wakes;
+            $(const $wakes: bool = true;)?
             type Answer = $answer;
         })*
 
@@ -46,24 +47,26 @@ macro_rules! calls {
     };
 }
 
+pub(super) use calls;
+
 calls! {
-    "v1/begin" false: Begin => BeginAnswer,
-    "v1/entries" false: Entries => Done,
-    "v1/seal" true: Seal => SealAnswer,
-    "v1/set-aside" false: SetAside => SetAsideAnswer,
-    "v1/gone" false: Gone => GoneAnswer,
-    "v1/missing" false: Missing => MissingAnswer,
-    "v1/registered" false: Registered => Done,
-    "v1/claim" false: Claim => ClaimAnswer,
-    "v1/commit" false: Commit => CommitAnswer,
-    "v1/split" true: Split => SplitAnswer,
-    "v1/decide" true: Decide => DecideAnswer,
-    "v1/bodies" false: Bodies => BodiesAnswer,
-    "v1/removed" false: Removed => Done,
-    "v1/nudge" true: Nudge => Done,
-    "v1/totals" false: TotalsAsk => Totals,
-    "v1/batches" false: BatchesAsk => BatchesAnswer,
-    "v1/batch" false: BatchAsk => BatchAnswer,
+    "v1/begin": Begin => BeginAnswer,
+    "v1/entries": Entries => Done,
+    "v1/seal" WAKES: Seal => SealAnswer,
+    "v1/set-aside": SetAside => SetAsideAnswer,
+    "v1/gone": Gone => GoneAnswer,
+    "v1/missing": Missing => MissingAnswer,
+    "v1/registered": Registered => Done,
+    "v1/claim": Claim => ClaimAnswer,
+    "v1/commit": Commit => CommitAnswer,
+    "v1/split" WAKES: Split => SplitAnswer,
+    "v1/decide" WAKES: Decide => DecideAnswer,
+    "v1/bodies": Bodies => BodiesAnswer,
+    "v1/removed": Removed => Done,
+    "v1/nudge" WAKES: Nudge => Done,
+    "v1/totals": TotalsAsk => Totals,
+    "v1/batches": BatchesAsk => BatchesAnswer,
+    "v1/batch": BatchAsk => BatchAnswer,
 }
 
 /// Nothing more to say.

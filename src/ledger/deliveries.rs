@@ -11,7 +11,7 @@ use super::calls::{
 use super::delivery::{Claimed, Delivery, Outcome, State, Why};
 use super::ids::DeliveryId;
 use super::sources::id_of;
-use super::tables::{Row, deliveries, find, json, save};
+use super::tables::{deliveries, find, json, note, place, save};
 use super::wake;
 use crate::backend::{BackendError, Sql, SqlValue};
 use crate::limits::{OUTBOX_FIRST_MS, SWEEP_BODIES};
@@ -30,15 +30,13 @@ pub(super) fn claim(sql: &impl Sql, ask: &Claim, now_ms: i64) -> Result<(ClaimAn
         Claimed::Wait(until_ms, why) => ClaimAnswer::Wait { until_ms, why },
         Claimed::Yes(_) if delivery.state == State::Sending => yes(&delivery, delivery.token),
         Claimed::Yes(_) => {
-            let mut breaker = breaker(sql)?;
-            if let Err(until_ms) = breaker.admit(&ask.endpoint, now_ms) {
+            if let Err(until_ms) = change_breaker(sql, |breaker| breaker.admit(&ask.endpoint, now_ms))? {
                 // It stays due: once the breaker closes, the alarm rings for it at once.
                 delivery.wake_ms = Some(delivery.due_ms);
                 held_ms = Some(until_ms);
                 ClaimAnswer::Wait { until_ms, why: Why::BreakerOpen }
             } else {
                 let token = delivery.claim(&ask.claimant, ask.on_unknown, now_ms);
-                keep_breaker(sql, &breaker)?;
                 yes(&delivery, token)
             }
         }
@@ -75,7 +73,7 @@ pub(super) fn split(sql: &impl Sql, ask: &Split, now_ms: i64) -> Result<SplitAns
     let Some(mut whole) = find(sql, &ask.id)? else { return refuse("there is none") };
     let indexes = ask.id.halves();
     if whole.state == State::Split {
-        return Ok(SplitAnswer { send: halves(sql, ask)?.iter().map(|half| id_of(&ask.id.ledger, half)).collect() });
+        return Ok(SplitAnswer { send: halves(sql, ask)? });
     }
     if whole.token != ask.token || whole.state != State::Sending {
         return Ok(SplitAnswer { send: Vec::new() });
@@ -94,16 +92,17 @@ pub(super) fn split(sql: &impl Sql, ask: &Split, now_ms: i64) -> Result<SplitAns
     }
     // The partner did answer.
     learn(sql, &Outcome::Refused { status: Some(413), code: String::new() }, now_ms)?;
-    Ok(SplitAnswer { send: halves(sql, ask)?.iter().map(|half| id_of(&ask.id.ledger, half)).collect() })
+    Ok(SplitAnswer { send: halves(sql, ask)? })
 }
 
 /// The halves of a payload that wait to be sent.
-fn halves(sql: &impl Sql, ask: &Split) -> Result<Vec<Delivery>, BackendError> {
+fn halves(sql: &impl Sql, ask: &Split) -> Result<Vec<DeliveryId>, BackendError> {
     let [first, second] = ask.id.halves();
     let place = [SqlValue::text(ask.id.source.as_str()), SqlValue::number(ask.id.plan)];
     let parameters = [place.as_slice(), &[SqlValue::text(first), SqlValue::text(second)]].concat();
     let halves = deliveries(sql, "source = ? AND plan = ? AND number IN (?, ?)", &parameters)?;
-    Ok(halves.into_iter().filter(|half| half.state == State::Prepared).collect())
+    let waiting = halves.iter().filter(|half| half.state == State::Prepared);
+    Ok(waiting.map(|half| id_of(&ask.id.ledger, half)).collect())
 }
 
 /// Does what a person decided.
@@ -113,7 +112,7 @@ pub(super) fn decide(sql: &impl Sql, ask: &Decide, now_ms: i64) -> Result<Decide
     };
     let before = delivery.state;
     // What has no body any more cannot go out again.
-    let decision = if is_removed(sql, &ask.id)? { None } else { Some(ask.decision) };
+    let decision = if delivery.removed { None } else { Some(ask.decision) };
     let mut send = Vec::new();
     match (decision, before) {
         (Some(Decision::Drop), State::Parked) => delivery.drop_for(&ask.reason, now_ms),
@@ -121,7 +120,7 @@ pub(super) fn decide(sql: &impl Sql, ask: &Decide, now_ms: i64) -> Result<Decide
             delivery.release(now_ms);
             send.push(id_of(&ask.id.ledger, &delivery));
             if ask.decision == Decision::Resend {
-                keep_breaker(sql, &Breaker::default())?;
+                change_breaker(sql, |breaker| *breaker = Breaker::default())?;
             }
         }
         _ => {}
@@ -130,14 +129,6 @@ pub(super) fn decide(sql: &impl Sql, ask: &Decide, now_ms: i64) -> Result<Decide
         save(sql, &delivery)?;
     }
     Ok(DecideAnswer { before: Some(before), state: Some(delivery.state), send })
-}
-
-/// Whether the body of a payload was removed.
-fn is_removed(sql: &impl Sql, id: &DeliveryId) -> Result<bool, BackendError> {
-    let place = [SqlValue::text(id.source.as_str()), SqlValue::number(id.plan), SqlValue::text(&*id.index)];
-    let statement = "SELECT removed FROM delivery_v1 WHERE source = ? AND plan = ? AND number = ?";
-    let found = sql.run(statement, &place)?;
-    Ok(found.rows.first().and_then(|row| Row(row).maybe_integer(0)) == Some(1))
 }
 
 /// The bodies that nobody needs any more.
@@ -154,32 +145,34 @@ pub(super) fn bodies(sql: &impl Sql, ledger: &str, ask: Bodies) -> Result<Bodies
 /// Keeps that bodies were removed.
 pub(super) fn removed(sql: &impl Sql, ask: &Removed) -> Result<Done, BackendError> {
     for id in &ask.ids {
-        let place = [SqlValue::text(id.source.as_str()), SqlValue::number(id.plan), SqlValue::text(&*id.index)];
-        sql.run("UPDATE delivery_v1 SET removed = 1 WHERE source = ? AND plan = ? AND number = ?", &place)?;
+        sql.run("UPDATE delivery_v1 SET removed = 1 WHERE source = ? AND plan = ? AND number = ?", &place(id))?;
     }
     Ok(Done {})
 }
 
 /// The breaker, as it was kept.
 pub(super) fn breaker(sql: &impl Sql) -> Result<Breaker, BackendError> {
-    let kept = sql.run("SELECT value FROM note_v1 WHERE name = ?", &[SqlValue::text(BREAKER)])?;
-    kept.rows.first().map_or_else(|| Ok(Breaker::default()), |row| Row(row).json(0))
+    let Some(kept) = note(sql, BREAKER)? else { return Ok(Breaker::default()) };
+    serde_json::from_str(&kept).map_err(|error| BackendError::new("reading the breaker", error.to_string()))
 }
 
-/// Keeps the breaker, if it is not as it was.
-fn keep_breaker(sql: &impl Sql, now: &Breaker) -> Result<(), BackendError> {
-    if *now == breaker(sql)? {
-        return Ok(());
+/// Changes the breaker, and keeps it if it is not as it was.
+fn change_breaker<T>(sql: &impl Sql, change: impl FnOnce(&mut Breaker) -> T) -> Result<T, BackendError> {
+    let before = breaker(sql)?;
+    let mut now = before.clone();
+    let answer = change(&mut now);
+    if now != before {
+        let parameters = [SqlValue::text(BREAKER), json(&now)];
+        sql.run("INSERT OR REPLACE INTO note_v1 (name, value) VALUES (?, ?)", &parameters)?;
     }
-    let parameters = [SqlValue::text(BREAKER), json(now)];
-    sql.run("INSERT OR REPLACE INTO note_v1 (name, value) VALUES (?, ?)", &parameters).map(drop)
+    Ok(answer)
 }
 
 /// Tells the breaker how an attempt ended; says whether that closed it.
 fn learn(sql: &impl Sql, outcome: &Outcome, now_ms: i64) -> Result<bool, BackendError> {
-    let mut breaker = breaker(sql)?;
-    let was_open = breaker.is_open();
-    breaker.learn(outcome, now_ms);
-    keep_breaker(sql, &breaker)?;
-    Ok(was_open && !breaker.is_open())
+    change_breaker(sql, |breaker| {
+        let was_open = breaker.is_open();
+        breaker.learn(outcome, now_ms);
+        was_open && !breaker.is_open()
+    })
 }

@@ -156,6 +156,8 @@ pub struct Delivery {
     pub code: Option<String>,
     /// When it came to rest.
     pub settled_ms: Option<i64>,
+    /// Whether its body was removed.
+    pub removed: bool,
 }
 
 /// Why a claim waits.
@@ -202,6 +204,7 @@ impl Delivery {
             status: None,
             code: None,
             settled_ms: None,
+            removed: false,
         }
     }
 

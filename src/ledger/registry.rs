@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::answer::{Answered, change};
 use super::backfills;
-use super::calls::{Call, Done};
+use super::calls::{Call, Done, calls};
 use super::ids::{OTHER, REGISTRY};
 use super::tables::Row;
 use crate::backend::{BackendError, Objects, Sql, SqlValue};
@@ -26,19 +26,6 @@ const SCHEMA: [&str; 4] = [
         code TEXT NOT NULL, at_ms INTEGER NOT NULL, redriven_ms INTEGER, reason TEXT,
         UNIQUE (queue, message))",
 ];
-
-macro_rules! calls {
-    ($($name:literal: $call:ident => $answer:ty,)*) => {
-        $(impl Call for $call {
-            const NAME: &'static str = $name;
-            const WAKES: bool = false;
-            type Answer = $answer;
-        })*
-
-        /// The names of all calls.
-        pub const NAMES: &[&str] = &[$($name),*];
-    };
-}
 
 calls! {
     "v1/register": Register => Done,

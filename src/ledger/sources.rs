@@ -10,7 +10,7 @@ use super::calls::{
 use super::delivery::{Delivery, State};
 use super::ids::{DeliveryId, SourceId};
 use super::plan::{Plan, Window, Wish};
-use super::tables::{Row, deliveries, json, save};
+use super::tables::{Row, deliveries, json, note, save};
 use crate::backend::{BackendError, Sql, SqlValue};
 use crate::index::Counts;
 use crate::limits::OUTBOX_FIRST_MS;
@@ -306,6 +306,5 @@ pub(super) fn registered(sql: &impl Sql, _ask: Registered) -> Result<Done, Backe
 }
 
 fn is_registered(sql: &impl Sql) -> Result<bool, BackendError> {
-    let found = sql.run("SELECT 1 FROM note_v1 WHERE name = ?", &[SqlValue::text(REGISTERED)])?;
-    Ok(!found.rows.is_empty())
+    Ok(note(sql, REGISTERED)?.is_some())
 }

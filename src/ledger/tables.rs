@@ -39,7 +39,7 @@ pub(super) const SCHEMA: [&str; 4] = [
 
 /// The columns of a payload, in the order of [`delivery`].
 const COLUMNS: &str = "source, plan, number, sha256, lines, bytes, first_at, last_at, state, due_ms, wake_ms, \
-     token, claimant, uncommitted, lease_ms, park, attempts, ambiguous, status, code, settled_ms";
+     token, claimant, uncommitted, lease_ms, park, attempts, ambiguous, status, code, settled_ms, removed";
 
 /// A row, read by column.
 pub(super) struct Row<'a>(pub(super) &'a SqlRow);
@@ -107,8 +107,18 @@ pub(super) fn deliveries(
 
 /// One payload.
 pub(super) fn find(sql: &impl Sql, id: &DeliveryId) -> Result<Option<Delivery>, BackendError> {
-    let parameters = [SqlValue::text(id.source.as_str()), SqlValue::number(id.plan), SqlValue::text(&*id.index)];
-    Ok(deliveries(sql, "source = ? AND plan = ? AND number = ?", &parameters)?.pop())
+    Ok(deliveries(sql, "source = ? AND plan = ? AND number = ?", &place(id))?.pop())
+}
+
+/// The key of a payload's row: source, plan, number.
+pub(super) fn place(id: &DeliveryId) -> [SqlValue; 3] {
+    [SqlValue::text(id.source.as_str()), SqlValue::number(id.plan), SqlValue::text(&*id.index)]
+}
+
+/// What the ledger has noted under a name.
+pub(super) fn note(sql: &impl Sql, name: &str) -> Result<Option<String>, BackendError> {
+    let kept = sql.run("SELECT value FROM note_v1 WHERE name = ?", &[SqlValue::text(name)])?;
+    kept.rows.first().map(|row| Row(row).text(0)).transpose()
 }
 
 fn delivery(row: &Row<'_>) -> Result<Delivery, BackendError> {
@@ -137,6 +147,7 @@ fn delivery(row: &Row<'_>) -> Result<Delivery, BackendError> {
         status: row.maybe_integer(18).and_then(|status| u16::try_from(status).ok()),
         code: row.maybe_text(19),
         settled_ms: row.maybe_integer(20),
+        removed: row.integer(21)? != 0,
     })
 }
 
@@ -165,7 +176,8 @@ pub(super) fn save(sql: &impl Sql, delivery: &Delivery) -> Result<(), BackendErr
         maybe(delivery.status),
         delivery.code.as_deref().map_or(SqlValue::Null, SqlValue::text),
         maybe(delivery.settled_ms),
+        SqlValue::Integer(delivery.removed.into()),
     ];
-    let statement = format!("INSERT OR REPLACE INTO delivery_v1 ({COLUMNS}) VALUES (?{})", ", ?".repeat(20));
+    let statement = format!("INSERT OR REPLACE INTO delivery_v1 ({COLUMNS}) VALUES (?{})", ", ?".repeat(21));
     sql.run(&statement, &parameters).map(drop)
 }

@@ -15,7 +15,7 @@ use super::deliveries::breaker;
 use super::delivery::State;
 use super::ids::DeliveryId;
 use super::sources::id_of;
-use super::tables::{Row, deliveries, save};
+use super::tables::{Row, deliveries, place, save};
 use crate::backend::{BackendError, Queue, Sql, SqlValue};
 use crate::limits::{ALARM_AGAIN_MS, ALARM_MESSAGES, OUTBOX_AGAIN_MS};
 use crate::mistakes::{Mistake, made};
@@ -104,9 +104,8 @@ fn sent(sql: &impl Sql, ids: &[DeliveryId], now_ms: i64) -> Result<(), BackendEr
     sql.transaction(&mut || {
         for id in ids {
             let again = SqlValue::Integer(now_ms + OUTBOX_AGAIN_MS);
-            let place = [SqlValue::text(id.source.as_str()), SqlValue::number(id.plan), SqlValue::text(&*id.index)];
             let still = [SqlValue::text(State::Prepared.name()), SqlValue::Integer(now_ms)];
-            let parameters = [std::slice::from_ref(&again), &place, &still].concat();
+            let parameters = [std::slice::from_ref(&again), &place(id), &still].concat();
             sql.run(
                 "UPDATE delivery_v1 SET wake_ms = ?
                  WHERE source = ? AND plan = ? AND number = ? AND state = ? AND wake_ms <= ?",

@@ -57,7 +57,7 @@ impl Sink {
 
     fn take(&mut self, line: Line<'_>) -> Result<(), BatchError> {
         let (Some(transform), Line::Text { offset, bytes }) = (&mut self.transform, line) else {
-            return self.index.take(line, self.index.read(line));
+            return self.index.line(line);
         };
         // The fields are read once, for the index and for the partner.
         let text = line_text(bytes);

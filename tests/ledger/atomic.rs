@@ -128,6 +128,13 @@ fn of_sources() -> Vec<(&'static str, Maker, Doing)> {
     ]
 }
 
+/// A ledger of which one payload was delivered.
+fn at_rest() -> Ledger {
+    let l = claimed();
+    commit(delivered())(&l).unwrap();
+    l
+}
+
 /// Calls about payloads.
 fn of_payloads() -> Vec<(&'static str, Maker, Doing)> {
     vec![
@@ -173,7 +180,18 @@ fn of_payloads() -> Vec<(&'static str, Maker, Doing)> {
         ("release", parked, decide(Decision::Release)),
         ("resend", parked, decide(Decision::Resend)),
         ("drop", parked, decide(Decision::Drop)),
+        ("resend, of one that was delivered", at_rest, decide(Decision::Resend)),
+        (
+            "commit, after the lease ended",
+            || {
+                let l = claimed();
+                l.pass(LEASE_MS);
+                l
+            },
+            commit(delivered()),
+        ),
         ("removed", parked, doing(Removed { ids: (0..8).map(id).collect() })),
+        ("removed, of one that was delivered", at_rest, doing(Removed { ids: vec![id(0), id(1), id(2)] })),
     ]
 }
 
