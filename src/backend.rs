@@ -212,7 +212,7 @@ pub enum PostError {
 pub trait Partner {
     /// Sends one body and waits for the answer, at most [`crate::limits::POST_MS`]. A redirect is an answer, and
     /// is not followed.
-    fn post(&self, post: Post) -> impl Future<Output = Result<PostAnswer, PostError>>;
+    fn post(&self, post: &Post) -> impl Future<Output = Result<PostAnswer, PostError>>;
 }
 
 /// A value of SQL.

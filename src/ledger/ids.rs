@@ -7,6 +7,8 @@
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::batch::payload_key;
+
 /// Where every ledger is known by name, and what belongs to no hour is kept.
 pub const REGISTRY: &str = "v1/registry";
 /// The part of a ledger's name that says how its tables are laid out.
@@ -93,6 +95,12 @@ impl DeliveryId {
     pub fn batch_header(&self) -> String {
         let digits = self.source.as_str().get(..16).unwrap_or_default();
         format!("{digits}-{}-{}", self.plan, self.index)
+    }
+
+    /// The key of its body, whose hash this is.
+    #[must_use]
+    pub fn body_key(&self, sha256: &str) -> String {
+        payload_key(self.source.as_str(), self.plan, &self.index, sha256)
     }
 
     /// The halves of this payload.

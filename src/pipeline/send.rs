@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 use super::World;
 use super::payload::{Packed, halve};
 use super::verdict::SendVerdict;
-use crate::backend::{BackendError, Bucket, Bytes, Partner, Post, PostError, Queue, WholeBody};
+use crate::backend::{BackendError, Bucket, Bytes, Partner, Post, PostAnswer, PostError, Queue, WholeBody};
 use crate::batch::payload_key;
 use crate::config::DeliverySettings;
 use crate::ledger::calls::{self, Claim, ClaimAnswer, Commit, CommitAnswer, Split, SplitAnswer};
@@ -72,6 +72,7 @@ struct Claimed {
 /// How an attempt came out.
 enum Tried {
     Ended(Outcome),
+    /// The body, which has to be halved.
     TooLarge(Vec<u8>),
 }
 
@@ -94,10 +95,7 @@ impl<W: World, P: Partner, N: Fn() -> u32> Sender<'_, W, P, N> {
             self.commit(id, &claimed, Outcome::Delivered { status: 200 }).await?;
         }
         match self.attempt(id, &claimed).await {
-            Tried::Ended(outcome) => {
-                let answer = self.commit(id, &claimed, outcome.clone()).await?;
-                Ok(SendVerdict::ended(id, &claimed.payload, claimed.attempt, &outcome, answer.counted))
-            }
+            Tried::Ended(outcome) => self.end(id, &claimed, outcome).await,
             Tried::TooLarge(body) => self.split(id, &claimed, &body).await,
         }
     }
@@ -113,23 +111,29 @@ impl<W: World, P: Partner, N: Fn() -> u32> Sender<'_, W, P, N> {
         if hex::encode(Sha256::digest(&body)) != payload.sha256 {
             return refused("payload_damaged");
         }
-        let tried = self.post(id, claimed, body, &self.settings.key).await;
-        match (&tried, &self.settings.second_key) {
-            (Tried::Ended(Outcome::Endpoint { code, .. }), Some(second)) if code == Class::Auth.code() => {
-                let Ok(Some(body)) = self.body(id, payload).await else { return tried };
-                match self.post(id, claimed, body, second).await {
-                    // No time is left for another try; the first one's answer stands.
-                    Tried::Ended(Outcome::Released) => tried,
-                    again => again,
-                }
+        let batch_id = id.batch_header();
+        let batch_id = if made(Mistake::NewBatchId) { format!("{batch_id}-{}", claimed.attempt) } else { batch_id };
+        let mut post = Post { url: String::new(), batch_id, body };
+        let mut outcome = self.post(claimed, &mut post, &self.settings.key).await;
+        if let (Some(Outcome::Endpoint { code, .. }), Some(second)) = (&outcome, &self.settings.second_key)
+            && code == Class::Auth.code()
+        {
+            match self.post(claimed, &mut post, second).await {
+                // No time is left for another try; the first one's answer stands.
+                Some(Outcome::Released) => {}
+                again => outcome = again,
             }
-            _ => tried,
         }
+        if made(Mistake::DeleteWhenSent) {
+            let key = id.body_key(&payload.sha256);
+            let _deleted = self.world.bucket().delete(&[key]).await;
+        }
+        outcome.map_or(Tried::TooLarge(post.body), Tried::Ended)
     }
 
     /// The body of a payload; `None` where there is none.
     async fn body(&self, id: &DeliveryId, payload: &Payload) -> Result<Option<Vec<u8>>, BackendError> {
-        let key = payload_key(id.source.as_str(), id.plan, &id.index, &payload.sha256);
+        let key = id.body_key(&payload.sha256);
         let Some((head, body)) = self.world.bucket().get(&key).await? else { return Ok(None) };
         let mut body = WholeBody::new(body, head.size);
         let mut bytes = Vec::new();
@@ -139,36 +143,27 @@ impl<W: World, P: Partner, N: Fn() -> u32> Sender<'_, W, P, N> {
         Ok(Some(bytes))
     }
 
-    /// One POST, if the claim leaves time for it.
-    async fn post(&self, id: &DeliveryId, claimed: &Claimed, body: Vec<u8>, key: &PrivateKey) -> Tried {
+    /// One POST under this key, if the claim leaves time for it; `None` where the body is too large.
+    async fn post(&self, claimed: &Claimed, post: &mut Post, key: &PrivateKey) -> Option<Outcome> {
         let now_ms = self.world.now_ms();
         let in_time = now_ms - claimed.since_ms + POST_MS + COMMIT_MS <= LEASE_MS;
         if !in_time && !made(Mistake::NoTimeCheck) {
-            return Tried::Ended(Outcome::Released);
+            return Some(Outcome::Released);
         }
         let endpoint = &self.settings.endpoint;
-        let url = endpoint.url(&auth_key(endpoint.uri(), now_ms / 1000, (self.nonce)(), key));
-        let batch_id = id.batch_header();
-        let batch_id = if made(Mistake::NewBatchId) { format!("{batch_id}-{}", claimed.attempt) } else { batch_id };
-        let kept = body.clone();
-        let outcome = match self.partner.post(Post { url, batch_id, body }).await {
-            Ok(answer) => {
-                let class = classify(answer.status, self.settings.server_errors);
-                if class == Class::TooLarge {
-                    return Tried::TooLarge(kept);
-                }
-                self.outcome(class, answer.status, answer.retry_after.as_deref())
+        post.url = endpoint.url(&auth_key(endpoint.uri(), now_ms / 1000, (self.nonce)(), key));
+        match self.partner.post(post).await {
+            Ok(PostAnswer { status, retry_after }) => match classify(status, self.settings.server_errors) {
+                Class::TooLarge => None,
+                class => Some(self.outcome(class, status, retry_after.as_deref())),
+            },
+            Err(PostError::NotSent(_)) => Some(not_stored(None, "unreachable", None)),
+            Err(PostError::Unknown(_)) if made(Mistake::TimeoutIsSuccess) => Some(Outcome::Delivered { status: 200 }),
+            Err(PostError::Unknown(_)) if made(Mistake::TimeoutIsNotStored) => {
+                Some(not_stored(None, "no_answer", None))
             }
-            Err(PostError::NotSent(_)) => not_stored(None, "unreachable", None),
-            Err(PostError::Unknown(_)) if made(Mistake::TimeoutIsSuccess) => Outcome::Delivered { status: 200 },
-            Err(PostError::Unknown(_)) if made(Mistake::TimeoutIsNotStored) => not_stored(None, "no_answer", None),
-            Err(PostError::Unknown(_)) => Outcome::Unknown { code: "no_answer".into() },
-        };
-        if made(Mistake::DeleteWhenSent) {
-            let key = payload_key(id.source.as_str(), id.plan, &id.index, &claimed.payload.sha256);
-            let _deleted = self.world.bucket().delete(&[key]).await;
+            Err(PostError::Unknown(_)) => Some(Outcome::Unknown { code: "no_answer".into() }),
         }
-        Tried::Ended(outcome)
     }
 
     /// What an answer of this class means.
@@ -191,14 +186,11 @@ impl<W: World, P: Partner, N: Fn() -> u32> Sender<'_, W, P, N> {
     async fn split(&self, id: &DeliveryId, claimed: &Claimed, body: &[u8]) -> Result<SendVerdict, BackendError> {
         let Some(halves) = halve(&claimed.payload, body, id.halves()) else {
             let outcome = Outcome::Refused { status: Some(413), code: Class::TooLarge.code().into() };
-            let answer = self.commit(id, claimed, outcome.clone()).await?;
-            return Ok(SendVerdict::ended(id, &claimed.payload, claimed.attempt, &outcome, answer.counted));
+            return self.end(id, claimed, outcome).await;
         };
         let Ok(send) = self.put_halves(id, claimed, halves).await else {
             // The partner said that it does not have it, so there is no doubt; the next attempt halves it again.
-            let outcome = not_stored(Some(413), Class::TooLarge.code(), None);
-            let answer = self.commit(id, claimed, outcome.clone()).await?;
-            return Ok(SendVerdict::ended(id, &claimed.payload, claimed.attempt, &outcome, answer.counted));
+            return self.end(id, claimed, not_stored(Some(413), Class::TooLarge.code(), None)).await;
         };
         // One that does not go out is the ledger's, which sends it in a minute.
         let _sent = self.world.sends().send(&send).await;
@@ -221,6 +213,12 @@ impl<W: World, P: Partner, N: Fn() -> u32> Sender<'_, W, P, N> {
         let split = Split { id: id.clone(), token: claimed.token, halves: payloads };
         let SplitAnswer { send } = calls::call(self.world.ledgers(), &id.ledger, &split).await?;
         Ok(send)
+    }
+
+    /// Tells the ledger how the attempt ended, and says so.
+    async fn end(&self, id: &DeliveryId, claimed: &Claimed, outcome: Outcome) -> Result<SendVerdict, BackendError> {
+        let answer = self.commit(id, claimed, outcome.clone()).await?;
+        Ok(SendVerdict::ended(id, &claimed.payload, claimed.attempt, &outcome, answer.counted))
     }
 
     /// Tells the ledger how the attempt ended; what it does not hear is a payload in doubt.

@@ -13,12 +13,12 @@ use serde::Serialize;
 
 use super::World;
 use crate::backend::{BackendError, Bucket, List, ObjectHead, Queue};
-use crate::batch::{BUCKET_NAME, KeyClass, R2Event, classify, folder_day, payload_key};
+use crate::batch::{BUCKET_NAME, KeyClass, R2Event, classify, folder_day};
 use crate::config::Config;
+use crate::ledger::BatchId;
 use crate::ledger::calls::{self, Bodies, BodiesAnswer, Missing, Nudge, Removed};
 use crate::ledger::ids::REGISTRY;
 use crate::ledger::registry::{LastSwept, Ledgers, LedgersAsk, Swept as LookedUpTo};
-use crate::ledger::{BatchId, DeliveryId};
 use crate::limits::{
     BODIES_KEPT_MS, SWEEP_AGE_MS, SWEEP_BACK_MAX_MS, SWEEP_BACK_MS, SWEEP_FOLDERS, SWEEP_LEDGERS, SWEEP_PAGES,
     SWEEP_STEPS,
@@ -166,8 +166,7 @@ async fn remove_bodies(world: &impl World, ledger: &str, swept: &mut Swept) -> R
         if bodies.is_empty() {
             return Ok(());
         }
-        let key = |(id, sha256): &(DeliveryId, String)| payload_key(id.source.as_str(), id.plan, &id.index, sha256);
-        let keys: Vec<String> = bodies.iter().map(key).collect();
+        let keys: Vec<String> = bodies.iter().map(|(id, sha256)| id.body_key(sha256)).collect();
         world.bucket().delete(&keys).await?;
         let ids = bodies.into_iter().map(|(id, _)| id).collect();
         let _: calls::Done = calls::call(world.ledgers(), ledger, &Removed { ids }).await?;

@@ -20,8 +20,8 @@ use crate::limits::{POST_ANSWER_MAX, POST_MS};
 pub(super) struct FetchPartner;
 
 impl Partner for FetchPartner {
-    async fn post(&self, post: Post) -> Result<PostAnswer, PostError> {
-        let request = request(&post).map_err(|_| PostError::NotSent("there can be no such request".into()))?;
+    async fn post(&self, post: &Post) -> Result<PostAnswer, PostError> {
+        let request = request(post).map_err(|_| PostError::NotSent("there can be no such request".into()))?;
         let controller = AbortController::default();
         let signal = controller.signal();
         let answer = Cell::new(Err(PostError::Unknown("the time was up".into())));

@@ -7,9 +7,9 @@ use super::faults::Fault;
 use super::world::Isolate;
 
 impl Partner for Isolate {
-    async fn post(&self, post: Post) -> Result<PostAnswer, PostError> {
+    async fn post(&self, post: &Post) -> Result<PostAnswer, PostError> {
         let time = self.platform.time.clone();
-        let number = self.platform.partner.borrow_mut().look(&post);
+        let number = self.platform.partner.borrow_mut().look(post);
         self.post.set(Some(number));
         time.give_way().await;
         let (fault, way) = {

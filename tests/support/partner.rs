@@ -101,14 +101,14 @@ impl FakePartner {
 }
 
 impl Partner for FakePartner {
-    async fn post(&self, post: Post) -> Result<PostAnswer, PostError> {
+    async fn post(&self, post: &Post) -> Result<PostAnswer, PostError> {
         let now_s = self.clock_ms.get() / 1000;
         self.clock_ms.set(self.clock_ms.get() + self.takes_ms.get());
         let (key, lines) = (signed_by(&post.url, now_s), lines(&post.body));
         let mut all = self.seen.borrow_mut();
         let first = all.iter().find(|seen| seen.post.batch_id == post.batch_id);
         assert!(first.is_none_or(|first| first.post.body == post.body), "{} has other bytes now", post.batch_id);
-        let mut seen = Seen { post, key, lines, reply: Reply::Silence };
+        let mut seen = Seen { post: post.clone(), key, lines, reply: Reply::Silence };
         seen.reply = (self.mind)(&seen, all.len());
         let reply = seen.reply;
         all.push(seen);
