@@ -12,7 +12,7 @@ use super::shard::slot_of;
 use super::{ShardName, odd};
 use crate::batch::{BatchError, Line};
 use crate::limits::{EARLY_REJECTED_LINES, MAX_LINES, MAX_ODD_BYTES, MAX_RAY_SKEW_MS, MAX_SHARDS, SPAN_BYTES};
-use crate::record::{Dataset, RayKey, RecordError, RecordKey, read_key};
+use crate::record::{Dataset, RayKey, RecordError, RecordKey};
 
 /// What was found in a batch, in lines.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -72,26 +72,7 @@ impl IndexBuilder {
         Self { dataset, counts: Counts::default(), shards, odd, odd_bytes: 0, array: false }
     }
 
-    /// Takes the next line.
-    ///
-    /// # Errors
-    /// [`BatchError`] where the object turns out to be no batch, or too large a one.
-    pub fn line(&mut self, line: Line<'_>) -> Result<(), BatchError> {
-        self.take(line, self.read(line))
-    }
-
-    /// What a line is found by.
-    ///
-    /// # Errors
-    /// [`RecordError`] where the line is no record.
-    pub fn read(&self, line: Line<'_>) -> Result<RecordKey, RecordError> {
-        match line {
-            Line::Text { bytes, .. } => read_key(self.dataset, bytes),
-            Line::TooLong { .. } => Err(RecordError::TooLong),
-        }
-    }
-
-    /// Takes the next line, which was read already.
+    /// Takes the next line, and what was read in it.
     ///
     /// # Errors
     /// [`BatchError`] where the object turns out to be no batch, or too large a one.

@@ -3,7 +3,6 @@
 //! What always holds: the object is read as a stream; payloads are put as they become full, at most
 //! [`CONCURRENT_PUTS`] under way; nothing of the pass counts before it is sealed.
 
-use std::borrow::Cow;
 use std::ops::ControlFlow;
 
 use futures_util::StreamExt;
@@ -18,8 +17,7 @@ use crate::ledger::SourceId;
 use crate::ledger::calls::SealedPlan;
 use crate::limits::CONCURRENT_PUTS;
 use crate::mistakes::{Mistake, made};
-use crate::record::fields::line_text;
-use crate::record::{Dataset, Fields, RecordKey};
+use crate::record::{Dataset, RecordError, Scanned, Scanner};
 
 /// What a whole object gives.
 #[derive(Debug)]
@@ -36,7 +34,7 @@ pub struct Passed {
 
 /// Takes the lines of one object.
 struct Sink {
-    dataset: Dataset,
+    scanner: Scanner,
     index: IndexBuilder,
     transform: Option<Transformer>,
     /// Payloads that are full and not yet put.
@@ -56,21 +54,22 @@ impl Sink {
     }
 
     fn take(&mut self, line: Line<'_>) -> Result<(), BatchError> {
-        let (Some(transform), Line::Text { offset, bytes }) = (&mut self.transform, line) else {
-            return self.index.line(line);
+        let Line::Text { offset, bytes } = line else {
+            return self.index.take(line, Err(RecordError::TooLong));
+        };
+        let Some(transform) = &mut self.transform else {
+            return self.index.take(line, self.scanner.key(bytes));
         };
         // The fields are read once, for the index and for the partner.
-        let text = line_text(bytes);
-        let read = match Fields::parse(&text) {
-            Ok(fields) if self.dataset == Dataset::HttpRequests => Ok((RecordKey::of_http(&fields), fields)),
-            Ok(fields) => self.index.read(line).map(|key| (key, fields)),
+        let read = match self.scanner.record(bytes) {
+            Ok(Scanned { key, fields, lossy }) => {
+                let record = Record { line: bytes, at: offset, fields: &fields, key: &key, lossy };
+                self.full.extend(transform.record(&record)?);
+                Ok(key)
+            }
             Err(why) => Err(why),
         };
-        if let Ok((key, fields)) = &read {
-            let lossy = matches!(text, Cow::Owned(_));
-            self.full.extend(transform.record(&Record { line: bytes, at: offset, fields, key, lossy })?);
-        }
-        self.index.take(line, read.map(|(key, _)| key))
+        self.index.take(line, read)
     }
 
     /// The error of a line, if there was one: it stands before what the reader says.
@@ -91,7 +90,8 @@ pub async fn pass<B: Bucket>(
     transform: Option<Transformer>,
 ) -> Result<Result<Passed, BatchError>, BackendError> {
     let mut reader = BatchReader::default();
-    let mut sink = Sink { dataset, index: IndexBuilder::new(dataset), transform, full: Vec::new(), refused: None };
+    let (scanner, index) = (Scanner::new(dataset), IndexBuilder::new(dataset));
+    let mut sink = Sink { scanner, index, transform, full: Vec::new(), refused: None };
     let number = sink.transform.as_ref().map_or(0, Transformer::number);
     let mut puts = FuturesUnordered::new();
     loop {

@@ -1,8 +1,8 @@
 //! The named members of a record that raydex reads, each as the JSON text that stands in the line.
 //!
-//! A line is walked once; a known member keeps its raw text (so a number prints as JSON gave it, whatever its
-//! size), an unknown one is stepped over. This reading by `serde_json` is the plain one, and the oracle for
-//! any faster one.
+//! A line is walked once; a known member keeps the place of its raw text (so a number prints as JSON gave it, whatever
+//! its size), an unknown one is stepped over. This reading by `serde_json` is the plain one, and the oracle for
+//! the fast one of [`super::scan`].
 //!
 //! What always holds: of a member that occurs twice the last one counts, as in JavaScript; only the record's
 //! top level is read.
@@ -48,7 +48,8 @@ impl RecordError {
 /// The text of a line: what is no UTF-8 in it becomes U+FFFD, which only the rendered forms show.
 #[must_use]
 pub fn line_text(line: &[u8]) -> Cow<'_, str> {
-    String::from_utf8_lossy(line)
+    // Checking alone is many times as fast as replacing, and nearly always all there is to do.
+    std::str::from_utf8(line).map_or_else(|_| String::from_utf8_lossy(line), Cow::Borrowed)
 }
 
 macro_rules! fields {
@@ -142,20 +143,63 @@ fn unescape(raw: &str) -> Option<Cow<'_, str>> {
     }
 }
 
+/// Where a value stands in its line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Span {
+    start: u32,
+    end: u32,
+}
+
+impl Span {
+    /// From `start` to `end`. Lines are not so long that a place did not fit; there would be no value then.
+    #[inline]
+    pub(super) fn new(start: usize, end: usize) -> Self {
+        let place = |at| u32::try_from(at).unwrap_or_default();
+        Self { start: place(start), end: place(end) }
+    }
+
+    /// Where `part` stands in `line`, which it is a part of.
+    pub(super) fn of(line: &[u8], part: &[u8]) -> Self {
+        let start = part.as_ptr().addr().wrapping_sub(line.as_ptr().addr());
+        Self::new(start, start.saturating_add(part.len()))
+    }
+
+    /// What stands there; `None` where there is no value.
+    #[inline]
+    pub(super) fn text(self, line: &[u8]) -> Option<&[u8]> {
+        line.get(self.start as usize..self.end as usize).filter(|text| !text.is_empty())
+    }
+}
+
 /// The fields of one record, each as the text that stands in the line.
 #[derive(Debug, Clone)]
 pub struct Fields<'a> {
-    raw: [Option<&'a RawValue>; COUNT],
+    /// UTF-8, or there are no fields.
+    line: &'a [u8],
+    spans: [Span; COUNT],
 }
 
 impl<'a> Fields<'a> {
+    /// No fields yet of this line.
+    pub(super) const fn of(line: &'a [u8]) -> Self {
+        Self { line, spans: [Span { start: 0, end: 0 }; COUNT] }
+    }
+
+    /// What stands at `span` is `field`.
+    #[inline]
+    pub(super) fn set(&mut self, field: Field, span: Span) {
+        if let Some(slot) = self.spans.get_mut(field as usize) {
+            *slot = span;
+        }
+    }
+
     /// Reads the fields of one line.
     ///
     /// # Errors
     /// [`RecordError`] where the line is no JSON object.
     pub fn parse(line: &'a str) -> Result<Self, RecordError> {
         let mut json = serde_json::Deserializer::from_str(line);
-        json.deserialize_map(FieldsVisitor)
+        json.deserialize_map(FieldsVisitor { line })
             .and_then(|fields| json.end().map(|()| fields))
             .map_err(|error| RecordError::of(line.as_bytes(), &error))
     }
@@ -163,15 +207,24 @@ impl<'a> Fields<'a> {
     /// What stands under `field`.
     #[must_use]
     pub fn get(&self, field: Field) -> Value<'a> {
-        let raw = self.raw.get(field as usize).copied().flatten();
-        raw.map_or(Value::Absent, |raw| Value::from_json(raw.get()))
+        let text = self.raw(field).and_then(|raw| std::str::from_utf8(raw).ok());
+        text.map_or(Value::Absent, Value::from_json)
+    }
+
+    /// The JSON text that stands under `field`, if anything does.
+    #[must_use]
+    #[inline]
+    pub fn raw(&self, field: Field) -> Option<&'a [u8]> {
+        self.spans.get(field as usize)?.text(self.line)
     }
 }
 
 /// Collects the known members of an object.
-struct FieldsVisitor;
+struct FieldsVisitor<'l> {
+    line: &'l str,
+}
 
-impl<'de> Visitor<'de> for FieldsVisitor {
+impl<'de> Visitor<'de> for FieldsVisitor<'de> {
     type Value = Fields<'de>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -179,10 +232,14 @@ impl<'de> Visitor<'de> for FieldsVisitor {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut fields = Fields { raw: [None; COUNT] };
+        let line = self.line.as_bytes();
+        let mut fields = Fields::of(line);
         while let Some(name) = map.next_key::<Name<'de>>()? {
-            match Field::from_name(&name.0).and_then(|field| fields.raw.get_mut(field as usize)) {
-                Some(slot) => *slot = Some(map.next_value::<&'de RawValue>()?),
+            match Field::from_name(&name.0) {
+                Some(field) => {
+                    let raw = map.next_value::<&'de RawValue>()?;
+                    fields.set(field, Span::of(line, raw.get().as_bytes()));
+                }
                 None => map.next_value::<IgnoredAny>().map(drop)?,
             }
         }

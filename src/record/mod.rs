@@ -7,6 +7,7 @@ pub mod dataset;
 pub mod fields;
 pub mod key;
 pub mod ray_id;
+pub mod scan;
 pub mod timestamp;
 pub mod user_ray;
 
@@ -14,5 +15,6 @@ pub use dataset::Dataset;
 pub use fields::{Field, Fields, RecordError, Value};
 pub use key::{RecordKey, read_key};
 pub use ray_id::{RayId, RayKey};
+pub use scan::{ScanCounts, Scanned, Scanner};
 pub use timestamp::Timestamp;
 pub use user_ray::{NotARay, ray_from_user};

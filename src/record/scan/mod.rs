@@ -1,0 +1,202 @@
+//! Reads lines fast: each is walked by the names that its predecessors had, and what is unusual in any way is left to
+//! the plain reading by `serde_json`.
+//!
+//! What always holds: a scanner's answers are those of [`super::read_key`] and [`Fields::parse`] for every line, valid
+//! or not, whatever lines were read before; what is walked is proven valid to its last byte.
+
+mod names;
+mod parts;
+mod text;
+mod value;
+
+use std::borrow::Cow;
+
+use self::names::{Mark, Names};
+use self::parts::Parts;
+use super::Dataset;
+use super::fields::{Fields, RecordError, Span, line_text};
+use super::key::{KeyNames, RecordKey, read_key_text};
+/// Reads the lines of one object.
+#[derive(Debug)]
+pub struct Scanner {
+    dataset: Dataset,
+    names: Names,
+    /// The text of a line that is no UTF-8.
+    lossy: String,
+    scanned: u64,
+    plainly: u64,
+}
+
+/// A record that was read.
+#[derive(Debug)]
+pub struct Scanned<'a> {
+    /// What it is found by, and when its request began.
+    pub key: RecordKey,
+    /// Its fields.
+    pub fields: Fields<'a>,
+    /// Whether the line is no UTF-8, so that its fields show replacement characters.
+    pub lossy: bool,
+}
+
+/// How lines were read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ScanCounts {
+    /// Lines that were walked by their names.
+    pub scanned: u64,
+    /// Lines that were left to the plain reading.
+    pub plainly: u64,
+    /// Names that were not foreseen.
+    pub missed: u64,
+}
+
+impl Scanner {
+    /// A scanner for the lines of this dataset.
+    #[must_use]
+    pub fn new(dataset: Dataset) -> Self {
+        let names = Names::new(KeyNames::of(dataset));
+        Self { dataset, names, lossy: String::new(), scanned: 0, plainly: 0 }
+    }
+
+    /// How the lines so far were read.
+    #[must_use]
+    pub const fn counts(&self) -> ScanCounts {
+        ScanCounts { scanned: self.scanned, plainly: self.plainly, missed: self.names.missed() }
+    }
+
+    /// Reads the key of a line: what [`super::read_key`] does.
+    ///
+    /// # Errors
+    /// [`RecordError`] where the line is no record.
+    pub fn key(&mut self, line: &[u8]) -> Result<RecordKey, RecordError> {
+        let mut found = Parts::default();
+        // Bytes that are no UTF-8 can only stand in strings here, and the text of no other member depends on them.
+        if walk(&mut self.names, line, |mark, span| found.keep(mark.part, span)).is_some() {
+            self.scanned += 1;
+            return Ok(found.key(line));
+        }
+        self.plainly += 1;
+        super::read_key(self.dataset, line)
+    }
+
+    /// Reads the key and the fields of a line: what [`super::read_key`] and [`Fields::parse`] do.
+    ///
+    /// # Errors
+    /// [`RecordError`] where the line is no record.
+    pub fn record<'a>(&'a mut self, line: &'a [u8]) -> Result<Scanned<'a>, RecordError> {
+        let mut found = Parts::default();
+        let mut fields = Fields::of(line);
+        let walked = walk(&mut self.names, line, |mark, span| {
+            found.keep(mark.part, span);
+            if let Some(field) = mark.field {
+                fields.set(field, span);
+            }
+        });
+        if walked.is_some() && std::str::from_utf8(line).is_ok() {
+            self.scanned += 1;
+            return Ok(Scanned { key: found.key(line), fields, lossy: false });
+        }
+        self.plainly += 1;
+        let (text, lossy) = match line_text(line) {
+            Cow::Borrowed(text) => (text, false),
+            Cow::Owned(text) => {
+                self.lossy = text;
+                (self.lossy.as_str(), true)
+            }
+        };
+        let fields = Fields::parse(text)?;
+        let key = read_key_text(self.dataset, text)?;
+        Ok(Scanned { key, fields, lossy })
+    }
+}
+
+/// Walks over the members of a line and shows each to `take`. `None` where something is unusual, or not valid.
+#[inline]
+fn walk(names: &mut Names, line: &[u8], mut take: impl FnMut(Mark, Span)) -> Option<()> {
+    if line == b"{}" {
+        return Some(());
+    }
+    let mut at = usize::from(line.first() == Some(&b'{'));
+    if at == 0 {
+        return None;
+    }
+    let mut last = Names::START;
+    loop {
+        let step = names.step(last, line, at)?;
+        let end = value::value_end(line, step.end)?;
+        take(step.mark, Span::new(step.end, end));
+        at = match line.get(end)? {
+            b',' => end + 1,
+            b'}' => return (end + 1 == line.len()).then_some(()),
+            _ => return None,
+        };
+        last = step.place;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{ScanCounts, Scanner};
+    use crate::limits::{SCAN_NAME_BYTES, SCAN_NAMES};
+    use crate::record::{Dataset, Field, RayKey, RecordError, Value, read_key};
+
+    const LINE: &str =
+        r#"{"ClientIP":"::1","EdgeStartTimestamp":1667491808142000000,"RayID":"764660d8ec5c2ab1","x":[1]}"#;
+
+    fn counts(lines: &[&str]) -> ScanCounts {
+        let mut scanner = Scanner::new(Dataset::HttpRequests);
+        for line in lines {
+            assert_eq!(scanner.key(line.as_bytes()), read_key(Dataset::HttpRequests, line.as_bytes()), "{line}");
+        }
+        scanner.counts()
+    }
+
+    #[test]
+    fn names_are_foreseen_from_the_second_line_on() {
+        assert_eq!(counts(&[LINE; 9]), ScanCounts { scanned: 9, plainly: 0, missed: 4 });
+    }
+
+    #[test]
+    fn lines_of_two_jobs_that_alternate_are_foreseen_too() {
+        let other = r#"{"EdgeStartTimestamp":1667491808,"ClientIP":"::1","RayID":"764660d8ec5c2ab1"}"#;
+        let first = counts(&[LINE, other]);
+        let lines: Vec<&str> = (0..40).map(|number| if number % 2 == 0 { LINE } else { other }).collect();
+        assert_eq!(counts(&lines), ScanCounts { scanned: 40, ..first });
+    }
+
+    #[test]
+    fn what_is_unusual_is_read_plainly_and_makes_the_next_line_no_slower() {
+        let unusual = [r#"{"RayID" :"764660d8ec5c2ab1"}"#, r#"{"\u0052ayID":"764660d8ec5c2ab1"}"#, "null", "{", ""];
+        for line in unusual {
+            let found = counts(&[LINE, line, LINE]);
+            assert_eq!((found.scanned, found.plainly), (2, 1), "{line}");
+            assert!(found.missed <= 6, "{line}: {found:?}");
+        }
+    }
+
+    #[test]
+    fn more_names_than_are_kept_in_mind_are_read_all_the_same() {
+        let many = |start: usize| {
+            let members: Vec<String> = (start..start + SCAN_NAMES).map(|n| format!(r#""n{n}":{n}"#)).collect();
+            format!(r#"{{{},"RayID":"764660d8ec5c2ab1"}}"#, members.join(","))
+        };
+        let long = format!(r#"{{"{}":1,"é":2,"RayID":"x"}}"#, "n".repeat(SCAN_NAME_BYTES));
+        let lines: [&str; 7] = [&many(0), &many(0), &many(99), &long, LINE, LINE, &many(0)];
+        assert_eq!(counts(&lines).scanned, 7);
+    }
+
+    #[test]
+    fn a_record_is_its_key_and_its_fields_and_whether_it_is_no_utf_8() {
+        let mut scanner = Scanner::new(Dataset::FirewallEvents);
+        let found = scanner.record(LINE.as_bytes()).unwrap();
+        assert_eq!(found.key.ray, RayKey::from_logged("764660d8ec5c2ab1"));
+        assert_eq!(found.key.start, None, "a firewall event has its time under another name");
+        assert_eq!(found.fields.get(Field::EdgeStartTimestamp), Value::Number("1667491808142000000"));
+        assert!(!found.lossy);
+        let found = scanner.record(b"{\"ClientIP\":\"a\xff\",\"RayID\":\"x\"}").unwrap();
+        assert_eq!(found.fields.get(Field::ClientIP), Value::Text("a\u{fffd}".into()));
+        assert!(found.lossy);
+        assert_eq!(scanner.record(b"[1]").err(), Some(RecordError::NotAnObject));
+        assert_eq!(scanner.record(b"{\"a\":01}").err(), Some(RecordError::NotJson));
+        assert_eq!(scanner.counts(), ScanCounts { scanned: 1, plainly: 3, missed: 6 });
+    }
+}

@@ -1,0 +1,154 @@
+//! The names of members that were seen, and which one came behind which.
+//!
+//! A job writes its fields in one order, so the name behind a name is the one that came there before, or the one
+//! before that: where two jobs' lines alternate, or a field is left out here and there, two followers are remembered.
+//! A name that was foreseen costs one comparison; any other is looked up, and learned.
+//!
+//! What always holds: what was learned decides how fast a name is read, never what it is; names that are long, or no
+//! ASCII, are read and not learned; the memory is bounded by [`SCAN_NAMES`] and [`SCAN_NAME_BYTES`].
+
+use std::collections::BTreeMap;
+
+use super::text::{plain_string_end, same};
+use crate::limits::{SCAN_NAME_BYTES, SCAN_NAMES};
+use crate::record::Field;
+use crate::record::key::{KeyNames, Part};
+
+/// What a name is to its readers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Mark {
+    /// The field it names.
+    pub(super) field: Option<Field>,
+    /// What it is of the record's key.
+    pub(super) part: Option<Part>,
+}
+
+/// A name that was read.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Step {
+    /// What it is.
+    pub(super) mark: Mark,
+    /// Where its value begins.
+    pub(super) end: usize,
+    /// Its place among the names; where it has none, the place that was asked for.
+    pub(super) place: u16,
+}
+
+/// The place of no name.
+const NOWHERE: u16 = u16::MAX;
+
+/// A name that is known.
+#[derive(Debug)]
+struct Known {
+    /// As it stands in a line: `"RayID":`.
+    literal: Box<[u8]>,
+    mark: Mark,
+    /// The places of the names that came behind it: the last one first.
+    next: [u16; 2],
+}
+
+/// The names that are known.
+#[derive(Debug)]
+pub(super) struct Names {
+    parts: KeyNames,
+    known: Vec<Known>,
+    places: BTreeMap<Box<[u8]>, u16>,
+    /// Names that were not foreseen.
+    missed: u64,
+}
+
+impl Names {
+    /// The place before the first name of a line.
+    pub(super) const START: u16 = 0;
+
+    /// No names; `parts` are the ones that a record's key is made of.
+    pub(super) fn new(parts: KeyNames) -> Self {
+        let mut names = Self { parts, known: Vec::new(), places: BTreeMap::new(), missed: 0 };
+        names.forget();
+        names
+    }
+
+    /// How many names were not foreseen.
+    pub(super) const fn missed(&self) -> u64 {
+        self.missed
+    }
+
+    /// Reads the name at `at`, which stands behind the one of the place `last`. `None` where no plain name stands there.
+    #[inline]
+    pub(super) fn step(&mut self, last: u16, line: &[u8], at: usize) -> Option<Step> {
+        let next = self.known.get(usize::from(last))?.next;
+        if let Some(step) = self.try_step(next[0], line, at) {
+            return Some(step);
+        }
+        if let Some(step) = self.try_step(next[1], line, at) {
+            self.follow(last, next[1]);
+            return Some(step);
+        }
+        self.look_up(last, line, at)
+    }
+
+    /// The step over the name of `place`, if it stands at `at`.
+    #[inline]
+    fn try_step(&self, place: u16, line: &[u8], at: usize) -> Option<Step> {
+        let known = self.known.get(usize::from(place))?;
+        let end = at + known.literal.len();
+        same(line.get(at..end)?, &known.literal).then_some(Step { mark: known.mark, end, place })
+    }
+
+    /// The same for a name that was not foreseen.
+    #[cold]
+    #[inline(never)]
+    fn look_up(&mut self, last: u16, line: &[u8], at: usize) -> Option<Step> {
+        self.missed += 1;
+        let close = plain_string_end(line, at + 1).filter(|_| line.get(at) == Some(&b'"'))?;
+        if line.get(close) != Some(&b':') {
+            return None;
+        }
+        let end = close + 1;
+        let literal = line.get(at..end)?;
+        let place = match self.places.get(literal) {
+            Some(place) => *place,
+            None if literal.len() > SCAN_NAME_BYTES || !literal.is_ascii() => {
+                return Some(Step { mark: self.mark_of(literal), end, place: last });
+            }
+            None => self.learn(literal),
+        };
+        self.follow(last, place);
+        let mark = self.known.get(usize::from(place)).map(|known| known.mark)?;
+        Some(Step { mark, end, place })
+    }
+
+    /// Adds a name; where there are too many, those before it are forgotten.
+    fn learn(&mut self, literal: &[u8]) -> u16 {
+        if self.known.len() >= SCAN_NAMES {
+            self.forget();
+        }
+        let place = u16::try_from(self.known.len()).unwrap_or(Self::START);
+        self.known.push(Known { literal: literal.into(), mark: self.mark_of(literal), next: [NOWHERE; 2] });
+        self.places.insert(literal.into(), place);
+        place
+    }
+
+    /// Forgets all names.
+    fn forget(&mut self) {
+        self.places.clear();
+        self.known.clear();
+        self.known.push(Known { literal: [].into(), mark: Mark::default(), next: [NOWHERE; 2] });
+    }
+
+    /// Remembers that the name of `place` came behind the one of `last`.
+    fn follow(&mut self, last: u16, place: u16) {
+        if let Some(known) = self.known.get_mut(usize::from(last))
+            && known.next[0] != place
+        {
+            known.next = [place, known.next[0]];
+        }
+    }
+
+    /// What a name is, in quotes and with its colon.
+    fn mark_of(&self, literal: &[u8]) -> Mark {
+        let name = literal.strip_prefix(b"\"").and_then(|rest| rest.strip_suffix(b"\":"));
+        let Some(name) = name.and_then(|name| std::str::from_utf8(name).ok()) else { return Mark::default() };
+        Mark { field: Field::from_name(name), part: self.parts.part_of(name) }
+    }
+}

@@ -1,0 +1,94 @@
+//! A record's key out of the places where its parts stand.
+//!
+//! What always holds: the parts of a line that was walked give the key that [`crate::record::read_key`] finds in it.
+
+use super::text::{plain_string_end, same};
+use super::value::value_end;
+use crate::record::fields::{Span, line_text};
+use crate::record::key::{Part, inner_ray_text, text_of};
+use crate::record::{RayId, RayKey, RecordKey, Timestamp, Value};
+
+/// Where the parts of a record's key stand in its line.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Parts {
+    ray: Span,
+    outer: Span,
+    start: Span,
+}
+
+impl Parts {
+    /// What stands at `span` is `part`. The last one of several counts.
+    #[inline]
+    pub(super) fn keep(&mut self, part: Option<Part>, span: Span) {
+        match part {
+            None => {}
+            Some(Part::Ray) => self.ray = span,
+            Some(Part::Outer) => self.outer = span,
+            Some(Part::Start) => self.start = span,
+        }
+    }
+
+    /// The key of the line.
+    pub(super) fn key(self, line: &[u8]) -> RecordKey {
+        let inner = self.outer.text(line).and_then(ray_inside);
+        let ray = self.ray.text(line).map_or(inner, ray_of);
+        RecordKey { ray, start: self.start.text(line).and_then(start_of) }
+    }
+}
+
+/// The ray that the JSON text `raw` spells.
+fn ray_of(raw: &[u8]) -> Option<RayKey> {
+    if let [b'"', digits @ .., b'"'] = raw
+        && let Some(ray) = RayId::from_hex(digits)
+    {
+        return Some(RayKey::Ray(ray));
+    }
+    let text = line_text(raw);
+    text_of(Value::from_json(&text)).and_then(|id| RayKey::from_logged(&id))
+}
+
+/// The instant that the JSON text `raw` spells.
+fn start_of(raw: &[u8]) -> Option<Timestamp> {
+    // Texts without escapes are read where they stand.
+    let inside = match raw {
+        [b'"', text @ .., b'"'] if !text.contains(&b'\\') => Some(text),
+        [b'-' | b'0'..=b'9', ..] => Some(raw),
+        _ => None,
+    };
+    if let Some(text) = inside.and_then(|text| std::str::from_utf8(text).ok()) {
+        return Timestamp::parse(text);
+    }
+    let text = line_text(raw);
+    text_of(Value::from_json(&text)).and_then(|time| Timestamp::parse(&time))
+}
+
+/// The ray in the object `raw`, if it is one.
+fn ray_inside(raw: &[u8]) -> Option<RayKey> {
+    match plain_ray(raw) {
+        Ok(ray) => ray_of(ray?),
+        Err(NotPlain) => ray_of(inner_ray_text(&line_text(raw))?.as_bytes()),
+    }
+}
+
+/// The names of an object may have escapes.
+struct NotPlain;
+
+/// The text of the last member `RayID` of an object whose names have no escapes.
+fn plain_ray(raw: &[u8]) -> Result<Option<&[u8]>, NotPlain> {
+    let (mut at, mut found) = (1, None);
+    if raw == b"{}" || raw.first() != Some(&b'{') {
+        return Ok(None);
+    }
+    loop {
+        let close = plain_string_end(raw, at + 1).ok_or(NotPlain)?;
+        let start = close + 1;
+        let end = value_end(raw, start).ok_or(NotPlain)?;
+        if raw.get(at..close).is_some_and(|name| same(name, b"\"RayID\"")) {
+            found = raw.get(start..end);
+        }
+        if raw.get(end) == Some(&b'}') {
+            return Ok(found);
+        }
+        at = end + 1;
+    }
+}

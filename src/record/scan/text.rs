@@ -1,0 +1,265 @@
+//! Steps over single pieces of JSON text: a string, a number, a word.
+//!
+//! Eight bytes are looked at together, as the lanes of one integer: measured in wasm, that is as fast as vector
+//! instructions here, and there is one form of the code, which the tests on any machine try.
+//!
+//! What always holds: a step ends behind a whole piece that `serde_json` steps over too, or nowhere; nothing behind
+//! the end of the line is read.
+
+/// How many bytes are looked at together.
+const LANES: usize = 8;
+/// One in every lane: times a byte, that byte in every lane.
+const ONES: u64 = u64::from_ne_bytes([1; LANES]);
+/// The highest bit of every lane.
+const HIGH: u64 = ONES * 0x80;
+
+/// Where the string ends whose opening quote stands before `at`: behind its closing quote. It may hold escapes, lone
+/// surrogates among them, as in text that `serde_json` steps over.
+#[inline]
+pub(super) fn string_end(line: &[u8], mut at: usize) -> Option<usize> {
+    loop {
+        at = special_from(line, at);
+        match line.get(at)? {
+            b'"' => return Some(at + 1),
+            b'\\' => at = escape_end(line, at + 1)?,
+            _ => return None,
+        }
+    }
+}
+
+/// The same for a string without any escape, as ordinary names of members are.
+#[inline]
+pub(super) fn plain_string_end(line: &[u8], at: usize) -> Option<usize> {
+    let at = special_from(line, at);
+    (line.get(at) == Some(&b'"')).then_some(at + 1)
+}
+
+/// Where the first byte from `at` on is that may not simply stand in a string, or the line's end.
+#[inline]
+fn special_from(line: &[u8], mut at: usize) -> usize {
+    while let Some(word) = word_at(line, at) {
+        let place = first(specials(word));
+        at += place;
+        if place < LANES {
+            return at;
+        }
+    }
+    let rest = line.get(at..).unwrap_or_default();
+    at + rest.iter().position(|&byte| byte == b'"' || byte == b'\\' || byte < b' ').unwrap_or(rest.len())
+}
+
+/// The bytes at `at`, the first one in the lowest lane, if there are as many.
+#[inline]
+fn word_at(line: &[u8], at: usize) -> Option<u64> {
+    line.get(at..)?.first_chunk().copied().map(u64::from_le_bytes)
+}
+
+/// The lowest lane with its high bit, or [`LANES`].
+#[inline]
+const fn first(marks: u64) -> usize {
+    (marks.trailing_zeros() / u8::BITS) as usize
+}
+
+/// The high bit of lanes that are a quote, a backslash or a control character. Behind the first such lane there may be
+/// others, since a lane borrows from the next one; before it there is none.
+#[inline]
+const fn specials(word: u64) -> u64 {
+    let quote = word ^ (ONES * b'"' as u64);
+    let backslash = word ^ (ONES * b'\\' as u64);
+    let zero = (quote.wrapping_sub(ONES) & !quote) | (backslash.wrapping_sub(ONES) & !backslash);
+    (zero | (word.wrapping_sub(ONES * b' ' as u64) & !word)) & HIGH
+}
+
+/// The high bit of lanes that are no digit. Lanes are added without a carry from one to the next.
+#[inline]
+const fn no_digits(word: u64) -> u64 {
+    // Digits become 0 to 9, all other bytes more.
+    let values = word ^ (ONES * b'0' as u64);
+    (((values & !HIGH) + ONES * (0x80 - 10)) | values) & HIGH
+}
+
+/// Where the escape ends whose backslash stands before `at`.
+fn escape_end(line: &[u8], at: usize) -> Option<usize> {
+    match line.get(at)? {
+        b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => Some(at + 1),
+        b'u' => {
+            let digits = line.get(at + 1..at + 5)?;
+            digits.iter().all(u8::is_ascii_hexdigit).then_some(at + 5)
+        }
+        _ => None,
+    }
+}
+
+/// Where the number at `at` ends.
+#[inline]
+pub(super) fn number_end(line: &[u8], at: usize) -> Option<usize> {
+    let whole = at + usize::from(line.get(at) == Some(&b'-'));
+    let end = digits_end(line, whole);
+    // A zero before other digits is none of JSON.
+    if end == whole || (end > whole + 1 && line.get(whole) == Some(&b'0')) {
+        return None;
+    }
+    match line.get(end) {
+        Some(b'.' | b'e' | b'E') => fraction_end(line, end),
+        _ => Some(end),
+    }
+}
+
+/// Where the number ends whose decimals or exponent begin at `at`.
+fn fraction_end(line: &[u8], mut at: usize) -> Option<usize> {
+    if line.get(at) == Some(&b'.') {
+        at = some_digits_end(line, at + 1)?;
+    }
+    if let Some(b'e' | b'E') = line.get(at) {
+        let sign = usize::from(matches!(line.get(at + 1), Some(b'+' | b'-')));
+        at = some_digits_end(line, at + 1 + sign)?;
+    }
+    Some(at)
+}
+
+/// Where the digits at `at` end, if there is one at least.
+fn some_digits_end(line: &[u8], at: usize) -> Option<usize> {
+    let end = digits_end(line, at);
+    (end > at).then_some(end)
+}
+
+/// Where the digits at `at` end, if there are any.
+#[inline]
+fn digits_end(line: &[u8], mut at: usize) -> usize {
+    while let Some(word) = word_at(line, at) {
+        let place = first(no_digits(word));
+        at += place;
+        if place < LANES {
+            return at;
+        }
+    }
+    let rest = line.get(at..).unwrap_or_default();
+    at + rest.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(rest.len())
+}
+
+/// Where `word` ends, if it stands at `at`.
+pub(super) fn word_end(line: &[u8], at: usize, word: &[u8]) -> Option<usize> {
+    let end = at + word.len();
+    (line.get(at..end)? == word).then_some(end)
+}
+
+/// Whether two texts are equal: what `==` says, without a call for these short ones.
+#[inline]
+pub(super) fn same(text: &[u8], literal: &[u8]) -> bool {
+    if text.len() != literal.len() {
+        return false;
+    }
+    let ((words, rest), (others, other_rest)) = (text.as_chunks::<LANES>(), literal.as_chunks::<LANES>());
+    let mut differ = 0;
+    for (word, other) in words.iter().zip(others) {
+        differ |= u64::from_le_bytes(*word) ^ u64::from_le_bytes(*other);
+    }
+    match (text.last_chunk::<LANES>(), literal.last_chunk::<LANES>()) {
+        (Some(last), Some(other)) => differ | (u64::from_le_bytes(*last) ^ u64::from_le_bytes(*other)) == 0,
+        _ => rest.iter().eq(other_rest),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::{any, prop, prop_assert_eq, proptest};
+    use proptest::strategy::Strategy;
+    use serde_json::value::RawValue;
+
+    use super::{no_digits, number_end, plain_string_end, same, specials, string_end};
+
+    /// Bytes, most of them such that decide something.
+    fn bytes(length: usize) -> impl Strategy<Value = Vec<u8>> {
+        let telling = prop::sample::select(b"\"\\\x1f !\x00\x80\xff/0189:.eE+-ubn\xc3\xa9".to_vec());
+        prop::collection::vec(proptest::prop_oneof![telling, any::<u8>()], 0..length)
+    }
+
+    #[test]
+    fn a_string_ends_at_its_own_quote() {
+        for (line, end) in [
+            (r#""","#, Some(2)),
+            (r#""\"","#, Some(4)),
+            (r#""\\""#, Some(4)),
+            (r#""\ud800\udc0g""#, None),
+            (r#""\ud800 éé long enough for a word""#, Some(36)),
+            (r#""\x""#, None),
+            (r#""\u00"#, None),
+            (r#""no end"#, None),
+            ("\"a\tb\"", None),
+            ("\"\u{7f}\"", Some(3)),
+        ] {
+            assert_eq!(string_end(line.as_bytes(), 1), end, "{line}");
+        }
+        assert_eq!(plain_string_end(br#""\n""#, 1), None);
+        assert_eq!(plain_string_end(br#""RayID":1"#, 1), Some(7));
+    }
+
+    #[test]
+    fn a_number_has_the_grammar_of_json() {
+        for (text, end) in [
+            ("0", Some(1)),
+            ("-0", Some(2)),
+            ("01", None),
+            ("-01", None),
+            ("00", None),
+            ("-", None),
+            ("+1", None),
+            (".5", None),
+            ("1.", None),
+            ("1.x", None),
+            ("1.5", Some(3)),
+            ("0.50,", Some(4)),
+            ("1e5", Some(3)),
+            ("1E+05", Some(5)),
+            ("1e", None),
+            ("1e-", None),
+            ("1.e5", None),
+            ("1e5.5", Some(3)),
+            ("12345678,", Some(8)),
+            ("1774680145123456789}", Some(19)),
+            ("123456789012345678901234567890", Some(30)),
+            ("12x", Some(2)),
+        ] {
+            assert_eq!(number_end(text.as_bytes(), 0), end, "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn the_first_mark_is_where_reading_byte_by_byte_finds_it(word: [u8; 8]) {
+            let first = |marks: u64| (marks.trailing_zeros() / 8) as usize;
+            let at = |is: fn(&u8) -> bool| word.iter().position(is).unwrap_or(8);
+            prop_assert_eq!(first(specials(u64::from_le_bytes(word))), at(|b| matches!(b, 0..32 | b'"' | b'\\')));
+            prop_assert_eq!(first(no_digits(u64::from_le_bytes(word))), at(|b| !b.is_ascii_digit()));
+        }
+
+        #[test]
+        fn a_string_is_one_for_the_plain_reading_too(inside in bytes(40)) {
+            let line = [b"\"", inside.as_slice(), b"\""].concat();
+            let text = String::from_utf8_lossy(&line);
+            let mut json = serde_json::Deserializer::from_str(&text).into_iter::<&RawValue>();
+            let whole = json.next().and_then(Result::ok).map(|raw| raw.get().len());
+            prop_assert_eq!(string_end(text.as_bytes(), 1), whole);
+            let plain = whole.filter(|end| !text.as_bytes()[..*end].contains(&b'\\'));
+            prop_assert_eq!(plain_string_end(text.as_bytes(), 1), plain);
+        }
+
+        #[test]
+        fn a_number_is_one_for_the_plain_reading_too(text in "-?[0-9]{0,20}[.eE+-]{0,2}[0-9]{0,3}[eE]?[+-]?[0-9]?") {
+            let is_number = serde_json::from_str::<&RawValue>(&text).is_ok();
+            prop_assert_eq!(number_end(text.as_bytes(), 0) == Some(text.len()) && !text.is_empty(), is_number);
+        }
+
+        #[test]
+        fn texts_are_the_same_where_they_are_equal(mut text in bytes(40), place: prop::sample::Index) {
+            prop_assert_eq!(same(&text, &text.clone()), true);
+            let before = text.clone();
+            if !text.is_empty() {
+                let place = place.index(text.len());
+                text[place] ^= 1;
+                prop_assert_eq!(same(&text, &before), false);
+                prop_assert_eq!(same(&text[1..], &before), false);
+            }
+        }
+    }
+}

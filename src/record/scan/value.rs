@@ -1,0 +1,179 @@
+//! Steps over whole JSON values, nested ones too.
+//!
+//! What always holds: a value that is stepped over is valid, and has no space between its parts; objects and arrays
+//! stand in each other [`MAX_DEPTH`] times at most, and the program's stack does not grow with them.
+
+use super::text::{number_end, string_end, word_end};
+
+/// How many objects and arrays may stand in each other: one bit each.
+const MAX_DEPTH: u32 = u64::BITS;
+
+/// Where the value at `at` ends.
+#[inline]
+pub(super) fn value_end(line: &[u8], at: usize) -> Option<usize> {
+    match line.get(at)? {
+        b'"' => string_end(line, at + 1),
+        b'-' | b'0'..=b'9' => number_end(line, at),
+        b'{' | b'[' => nested_end(line, at),
+        _ => constant_end(line, at),
+    }
+}
+
+/// Where the word at `at` ends.
+fn constant_end(line: &[u8], at: usize) -> Option<usize> {
+    match line.get(at)? {
+        b't' => word_end(line, at, b"true"),
+        b'f' => word_end(line, at, b"false"),
+        b'n' => word_end(line, at, b"null"),
+        _ => None,
+    }
+}
+
+/// Where the object or array at `at` ends.
+fn nested_end(line: &[u8], mut at: usize) -> Option<usize> {
+    // The innermost one is the lowest bit: 1 for an object.
+    let (mut objects, mut depth) = (0_u64, 0);
+    loop {
+        // At a value.
+        at = match *line.get(at)? {
+            open @ (b'{' | b'[') => {
+                let close = open + 2;
+                if line.get(at + 1) == Some(&close) {
+                    at + 2
+                } else {
+                    depth += 1;
+                    if depth > MAX_DEPTH {
+                        return None;
+                    }
+                    objects = objects << 1 | u64::from(open == b'{');
+                    at = if open == b'{' { name_end(line, at + 1)? } else { at + 1 };
+                    continue;
+                }
+            }
+            b'"' => string_end(line, at + 1)?,
+            b'-' | b'0'..=b'9' => number_end(line, at)?,
+            _ => constant_end(line, at)?,
+        };
+        // Behind a value.
+        loop {
+            if depth == 0 {
+                return Some(at);
+            }
+            let is_object = objects & 1 == 1;
+            match *line.get(at)? {
+                b',' => {
+                    at = if is_object { name_end(line, at + 1)? } else { at + 1 };
+                    break;
+                }
+                b'}' if is_object => {}
+                b']' if !is_object => {}
+                _ => return None,
+            }
+            at += 1;
+            depth -= 1;
+            objects >>= 1;
+        }
+    }
+}
+
+/// Where the value stands whose name begins at `at`.
+#[inline]
+fn name_end(line: &[u8], at: usize) -> Option<usize> {
+    if line.get(at) != Some(&b'"') {
+        return None;
+    }
+    let end = string_end(line, at + 1)?;
+    (line.get(end) == Some(&b':')).then_some(end + 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::{prop, prop_assert_eq, proptest};
+    use serde_json::value::RawValue;
+
+    use super::{MAX_DEPTH, value_end};
+
+    fn is_value(text: &str) -> bool {
+        value_end(text.as_bytes(), 0) == Some(text.len()) && !text.is_empty()
+    }
+
+    #[test]
+    fn values_of_all_kinds_end_where_they_do() {
+        for text in [
+            "true",
+            "false",
+            "null",
+            "-1.5e3",
+            r#""a\"b""#,
+            "{}",
+            "[]",
+            "[[],{},[{}]]",
+            r#"{"a":[1,"]",{"}":null}],"":{}}"#,
+            r#"{"\ud800":1,"a":1,"a":2}"#,
+        ] {
+            assert!(is_value(text), "{text}");
+            assert_eq!(value_end(format!("{text},x").as_bytes(), 0), Some(text.len()), "{text}");
+            for cut in 0..text.len() {
+                let is_number = text.starts_with('-');
+                assert!(is_number || value_end(&text.as_bytes()[..cut], 0).is_none(), "{text} cut to {cut}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_no_value_ends_nowhere() {
+        for text in [
+            "",
+            "tru",
+            "nul",
+            "[1,]",
+            "[,1]",
+            "{,}",
+            r#"{"a"}"#,
+            r#"{"a":}"#,
+            r#"{"a":1,}"#,
+            "{1:2}",
+            "[1}",
+            r#"{"a":1]"#,
+            "[1 ]",
+            "[ ]",
+            r#"{"a" :1}"#,
+            "[01]",
+            "[\"\u{1}\"]",
+            "[1;2]",
+            "]",
+            "}",
+            ",",
+        ] {
+            assert_eq!(value_end(text.as_bytes(), 0), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn depth_is_walked_to_its_bound_and_no_further() {
+        let nested = |depth: usize, open: &str, close: &str| format!("{}1{}", open.repeat(depth), close.repeat(depth));
+        let most = MAX_DEPTH as usize;
+        for (open, close) in [("[", "]"), (r#"{"a":"#, "}"), (r#"[{"a":["#, "]}]")] {
+            let each = open.matches(['[', '{']).count();
+            assert!(is_value(&nested(most / each, open, close)), "{open}");
+            assert!(!is_value(&nested(most / each + 1, open, close)), "{open}");
+        }
+        assert!(!is_value(&"[".repeat(100_000)));
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_walked_is_valid_and_what_is_valid_without_spaces_is_walked(
+            parts in prop::collection::vec(
+                prop::sample::select(vec![
+                    "{", "}", "[", "]", "{}", "[]", ",", ":", r#""a":"#, r#""a""#, "1", "null", "true", "-0.5", "01", " ",
+                ]),
+                0..12,
+            ),
+        ) {
+            let text = parts.concat();
+            let is_valid = serde_json::from_str::<&RawValue>(&text).is_ok_and(|raw| raw.get() == text);
+            prop_assert_eq!(is_value(&text), is_valid && !text.contains(' '), "{}", text);
+        }
+    }
+}

@@ -1,0 +1,46 @@
+//! The fast reading of lines against the plain one by `serde_json`: the same answer to every line, whatever was read
+//! before it. Ordinary lines are really read the fast way.
+
+#![cfg(test)]
+
+#[path = "scan/mutants.rs"]
+mod mutants;
+#[path = "scan/odd.rs"]
+mod odd;
+#[path = "scan/samples.rs"]
+mod samples;
+
+use raydex::record::fields::line_text;
+use raydex::record::{Dataset, Field, Fields, Scanner, read_key};
+
+/// Has the scanner read a line both ways, and compares with the plain reading.
+fn check(scanner: &mut Scanner, dataset: Dataset, line: &[u8]) {
+    let shown = String::from_utf8_lossy(line);
+    let key = read_key(dataset, line);
+    assert_eq!(scanner.key(line), key, "{dataset}: {shown}");
+    let text = line_text(line);
+    match (scanner.record(line), Fields::parse(&text)) {
+        (Ok(found), Ok(fields)) => {
+            assert_eq!(Ok(found.key), key, "{dataset}: {shown}");
+            assert_eq!(found.lossy, std::str::from_utf8(line).is_err(), "{dataset}: {shown}");
+            for &field in Field::ALL {
+                assert_eq!(found.fields.get(field), fields.get(field), "{dataset}: {field:?} of {shown}");
+                assert_eq!(found.fields.raw(field), fields.raw(field), "{dataset}: {field:?} of {shown}");
+            }
+        }
+        (found, plain) => assert_eq!(found.err(), Some(plain.unwrap_err()), "{dataset}: {shown}"),
+    }
+}
+
+/// Checks a line for each dataset, with a scanner that knows nothing and with those that have read others.
+fn check_all(scanners: &mut [(Dataset, Scanner)], line: &[u8]) {
+    for (dataset, scanner) in scanners {
+        check(scanner, *dataset, line);
+        check(&mut Scanner::new(*dataset), *dataset, line);
+    }
+}
+
+/// A scanner for each dataset.
+fn scanners() -> Vec<(Dataset, Scanner)> {
+    Dataset::ALL.into_iter().map(|dataset| (dataset, Scanner::new(dataset))).collect()
+}

@@ -1,0 +1,85 @@
+//! Lines as jobs write them, under many settings.
+
+use raydex::record::{Dataset, Scanner};
+use raydex::sample::{FieldSet, Plan, TimestampUnit, Units};
+
+use super::{check, check_all, scanners};
+
+/// The settings of jobs that differ in what their lines are like, so many records each.
+pub(crate) fn jobs(records: u32) -> Vec<Plan> {
+    let plan = Plan { batches: 1, records, window_ms: 60_000, subrequests: 300, ..Plan::default() };
+    let units = TimestampUnit::ALL.map(|unit| Plan { units: Units::Always(unit), ..plan.clone() });
+    let mut jobs = units.to_vec();
+    jobs.extend([
+        Plan { fields: FieldSet::All, seed: 2, ..plan.clone() },
+        Plan { merged: true, seed: 3, ..plan.clone() },
+        Plan { preserve_duplicates: true, seed: 4, ..plan.clone() },
+        Plan { fields: FieldSet::All, merged: true, preserve_duplicates: true, seed: 5, ..plan },
+    ]);
+    jobs
+}
+
+/// The lines of one dataset of a job.
+pub(crate) fn lines(plan: &Plan, dataset: Dataset) -> Vec<Vec<u8>> {
+    let batch = plan.batch(dataset, 0);
+    batch.lines.iter().map(|place| batch.line(place).to_vec()).collect()
+}
+
+#[test]
+fn every_line_of_every_job_is_read_alike() {
+    for dataset in Dataset::ALL {
+        let mut mixed = Scanner::new(dataset);
+        for job in jobs(150) {
+            let mut scanner = Scanner::new(dataset);
+            for line in lines(&job, dataset) {
+                check(&mut scanner, dataset, &line);
+                check(&mut mixed, dataset, &line);
+            }
+        }
+    }
+}
+
+#[test]
+fn lines_of_several_jobs_and_datasets_may_be_mixed() {
+    let jobs = jobs(40);
+    let each: Vec<_> = Dataset::ALL.iter().flat_map(|set| jobs.iter().map(|job| lines(job, *set))).collect();
+    let mut scanners = scanners();
+    for number in 0..40 {
+        for line in each.iter().filter_map(|lines| lines.get(number)) {
+            check_all(&mut scanners, line);
+        }
+    }
+}
+
+#[test]
+fn ordinary_lines_are_read_the_fast_way() {
+    for dataset in Dataset::ALL {
+        for job in jobs(300) {
+            let mut scanner = Scanner::new(dataset);
+            let lines = lines(&job, dataset);
+            for line in &lines {
+                assert!(scanner.key(line).is_ok());
+                assert!(scanner.record(line).is_ok_and(|found| !found.lossy));
+            }
+            let counts = scanner.counts();
+            assert_eq!((counts.scanned, counts.plainly), (2 * lines.len() as u64, 0), "{dataset}: {job:?}");
+            // The names of the first line, and few more.
+            assert!(counts.missed < 250, "{dataset}: {counts:?}: {job:?}");
+        }
+    }
+}
+
+#[test]
+fn two_jobs_in_turn_are_read_the_fast_way() {
+    let [first, second] = [FieldSet::Usual, FieldSet::All].map(|fields| {
+        let plan = Plan { fields, batches: 1, records: 200, window_ms: 60_000, ..Plan::default() };
+        lines(&plan, Dataset::HttpRequests)
+    });
+    let mut scanner = Scanner::new(Dataset::HttpRequests);
+    for line in first.iter().zip(&second).flat_map(|(a, b)| [a, b]) {
+        check(&mut scanner, Dataset::HttpRequests, line);
+    }
+    let counts = scanner.counts();
+    assert_eq!((counts.scanned, counts.plainly), (800, 0));
+    assert!(counts.missed < 250, "{counts:?}");
+}
