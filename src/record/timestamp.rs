@@ -27,7 +27,11 @@ impl Timestamp {
     /// The instant that `text` spells: digits (with decimals or without), or RFC 3339.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        let ns = if text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.') {
+        let ns = if let Some(ns) = plain_nanos(text.as_bytes()) {
+            ns
+        } else if let Some(ns) = plain_date(text.as_bytes()) {
+            ns
+        } else if text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.') {
             count_to_nanos(text)?
         } else {
             DateTime::parse_from_rfc3339(text).ok()?.timestamp_nanos_opt()?
@@ -52,6 +56,60 @@ impl Timestamp {
     pub const fn unix_s(self) -> i64 {
         self.0 / NS_PER_S
     }
+}
+
+/// The usual form read at once: 19 digits of nanoseconds, the first of them no zero.
+#[inline]
+fn plain_nanos(text: &[u8]) -> Option<i64> {
+    let digits: &[u8; NANOS_DIGITS] = text.try_into().ok()?;
+    let is_plain = digits.iter().all(u8::is_ascii_digit) && digits[0] != b'0';
+    is_plain.then(|| i64::try_from(number(digits)).ok()).flatten()
+}
+
+/// The usual date read at once: `2022-11-03T16:10:08Z`, with up to nine decimals or none.
+fn plain_date(text: &[u8]) -> Option<i64> {
+    let (date, rest) = text.split_first_chunk::<19>()?;
+    let decimals = match rest {
+        [b'Z'] => &[],
+        [b'.', decimals @ .., b'Z'] if (1..=9).contains(&decimals.len()) => decimals,
+        _ => return None,
+    };
+    let form = date.map(|byte| if byte.is_ascii_digit() { b'0' } else { byte });
+    if &form != b"0000-00-00T00:00:00" || !decimals.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    let [year, month, day] = [&date[..4], &date[5..7], &date[8..10]].map(number);
+    let [hour, minute, second] = [&date[11..13], &date[14..16], &date[17..]].map(number);
+    // Other years, and the seconds that are put in between, are left to the reading of all dates.
+    if !(1970..=2200).contains(&year) || hour > 23 || minute > 59 || second > 59 {
+        return None;
+    }
+    let days = days_of(year, month, day)?;
+    let seconds = ((days * 24 + hour) * 60 + minute) * 60 + second;
+    let fraction = number(decimals) * 10_u64.pow(9_u32.checked_sub(u32::try_from(decimals.len()).ok()?)?);
+    i64::try_from(seconds).ok()?.checked_mul(NS_PER_S)?.checked_add(i64::try_from(fraction).ok()?)
+}
+
+/// The days from 1970-01-01 to a date of the years 1970 to 2200; `None` where there is no such date.
+fn days_of(year: u64, month: u64, day: u64) -> Option<u64> {
+    const LENGTHS: [u64; 12] = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
+    let is_leap = |year: u64| year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
+    let place = usize::try_from(month.checked_sub(1)?).ok()?;
+    let length = LENGTHS.get(place)? + u64::from(month == 2 && is_leap(year));
+    if day == 0 || day > length {
+        return None;
+    }
+    // Leap years up to the end of the last year.
+    let leaps = |year: u64| year / 4 - year / 100 + year / 400;
+    let years = (year - 1970) * 365 + leaps(year - 1) - leaps(1969);
+    let months: u64 = LENGTHS.iter().take(place).sum::<u64>() + u64::from(month > 2 && is_leap(year));
+    Some(years + months + day - 1)
+}
+
+/// The number that at most 19 digits spell.
+#[inline]
+fn number(digits: &[u8]) -> u64 {
+    digits.iter().fold(0, |sum, digit| sum * 10 + u64::from(digit.wrapping_sub(b'0')))
 }
 
 /// The nanoseconds of a decimal count of seconds, milliseconds, microseconds or nanoseconds, by its length.
@@ -136,6 +194,25 @@ mod tests {
             prop_assert_eq!(ns(&format!("{s}{ms:03}000000")), expected);
             prop_assert_eq!(ns(&format!("{s}.{ms:03}")), expected);
             prop_assert_eq!(ns(&crate::time::rfc3339(s * 1000 + ms)), expected);
+        }
+
+        #[test]
+        fn a_date_is_the_one_that_chrono_reads(
+            text in "(19[67][0-9]|20[0-9]{2}|2200|22[0-9]{2}|[0-9]{4})-[01][0-9]-[0-3][0-9][Tt ][0-2][0-9]:[0-6][0-9]:[0-6][0-9](\\.[0-9]{0,11})?[Zz]?",
+        ) {
+            let expected = chrono::DateTime::parse_from_rfc3339(&text).ok().and_then(|date| date.timestamp_nanos_opt());
+            prop_assert_eq!(ns(&text), expected.filter(|ns| *ns > 0), "{}", text);
+        }
+
+        #[test]
+        fn every_day_is_the_one_that_chrono_reads(day in 0_i64..100_000, second in 0_i64..86_400, tenth in 0_i64..10) {
+            let at = (day * 86_400 + second) * 1000 + tenth * 100;
+            prop_assert_eq!(ns(&crate::time::rfc3339(at)), Some(at * 1_000_000).filter(|ns| *ns > 0));
+        }
+
+        #[test]
+        fn nineteen_digits_are_nanoseconds_where_they_fit(digits in "[1-9][0-9]{18}") {
+            prop_assert_eq!(ns(&digits), digits.parse::<i64>().ok());
         }
 
         #[test]
