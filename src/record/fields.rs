@@ -136,6 +136,10 @@ impl Value<'_> {
 
 /// The text of a JSON string, borrowed where it has no escape.
 fn unescape(raw: &str) -> Option<Cow<'_, str>> {
+    let inside = raw.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
+    if let Some(text) = inside.filter(|text| memchr::memchr(b'\\', text.as_bytes()).is_none()) {
+        return Some(Cow::Borrowed(text));
+    }
     match serde_json::from_str::<&str>(raw) {
         Ok(text) => Some(Cow::Borrowed(text)),
         // A lone surrogate (`\ud800`) is no text in Rust; the rest of such a string is not guessed at.
@@ -177,12 +181,15 @@ pub struct Fields<'a> {
     /// UTF-8, or there are no fields.
     line: &'a [u8],
     spans: [Span; COUNT],
+    /// Whether the line holds escapes.
+    escapes: bool,
 }
 
 impl<'a> Fields<'a> {
     /// No fields yet of this line.
-    pub(super) const fn of(line: &'a [u8]) -> Self {
-        Self { line, spans: [Span { start: 0, end: 0 }; COUNT] }
+    pub(super) fn of(line: &'a [u8]) -> Self {
+        let escapes = memchr::memchr(b'\\', line).is_some();
+        Self { line, spans: [Span { start: 0, end: 0 }; COUNT], escapes }
     }
 
     /// What stands at `span` is `field`.
@@ -209,6 +216,18 @@ impl<'a> Fields<'a> {
     pub fn get(&self, field: Field) -> Value<'a> {
         let text = self.raw(field).and_then(|raw| std::str::from_utf8(raw).ok());
         text.map_or(Value::Absent, Value::from_json)
+    }
+
+    /// The text of the string or number under `field` where it stands in the line as it is, so that it holds no control
+    /// character. `None` where [`Fields::get`] has to be asked.
+    #[must_use]
+    #[inline]
+    pub fn plain(&self, field: Field) -> Option<&'a [u8]> {
+        match self.raw(field)? {
+            [b'"', text @ .., b'"'] if !self.escapes || !text.contains(&b'\\') => Some(text),
+            number @ [b'-' | b'0'..=b'9', ..] => Some(number),
+            _ => None,
+        }
     }
 
     /// The JSON text that stands under `field`, if anything does.

@@ -5,6 +5,7 @@
 //! or not, whatever lines were read before; what is walked is proven valid to its last byte.
 
 mod names;
+pub(crate) mod nested;
 mod parts;
 mod text;
 mod value;

@@ -2,8 +2,8 @@
 //!
 //! What always holds: the parts of a line that was walked give the key that [`crate::record::read_key`] finds in it.
 
-use super::text::{plain_string_end, same};
-use super::value::value_end;
+use super::nested::{NotPlain, member};
+use super::text::same;
 use crate::record::fields::{Span, line_text};
 use crate::record::key::{Part, inner_ray_text, text_of};
 use crate::record::{RayId, RayKey, RecordKey, Timestamp, Value};
@@ -64,31 +64,8 @@ fn start_of(raw: &[u8]) -> Option<Timestamp> {
 
 /// The ray in the object `raw`, if it is one.
 fn ray_inside(raw: &[u8]) -> Option<RayKey> {
-    match plain_ray(raw) {
+    match member(raw, |name| same(name, b"RayID")) {
         Ok(ray) => ray_of(ray?),
         Err(NotPlain) => ray_of(inner_ray_text(&line_text(raw))?.as_bytes()),
-    }
-}
-
-/// The names of an object may have escapes.
-struct NotPlain;
-
-/// The text of the last member `RayID` of an object whose names have no escapes.
-fn plain_ray(raw: &[u8]) -> Result<Option<&[u8]>, NotPlain> {
-    let (mut at, mut found) = (1, None);
-    if raw == b"{}" || raw.first() != Some(&b'{') {
-        return Ok(None);
-    }
-    loop {
-        let close = plain_string_end(raw, at + 1).ok_or(NotPlain)?;
-        let start = close + 1;
-        let end = value_end(raw, start).ok_or(NotPlain)?;
-        if raw.get(at..close).is_some_and(|name| same(name, b"\"RayID\"")) {
-            found = raw.get(start..end);
-        }
-        if raw.get(end) == Some(&b'}') {
-            return Ok(found);
-        }
-        at = end + 1;
     }
 }

@@ -5,19 +5,48 @@
 
 use super::UNAVAILABLE;
 
+/// Appends `text`; the same as `extend_from_slice`, without a call for the short texts that most cells are.
+#[inline]
+pub(super) fn put(out: &mut Vec<u8>, text: &[u8]) {
+    match text.len() {
+        0..4 => text.iter().for_each(|byte| out.push(*byte)),
+        4..8 => put_ends::<4>(out, text),
+        8..16 => put_ends::<8>(out, text),
+        16..32 => put_ends::<16>(out, text),
+        _ => out.extend_from_slice(text),
+    }
+}
+
+/// Appends a text of `N` to `2 * N` bytes: its first `N`, and over their end its last `N`.
+#[inline]
+fn put_ends<const N: usize>(out: &mut Vec<u8>, text: &[u8]) {
+    if let (Some(first), Some(last)) = (text.first_chunk::<N>(), text.last_chunk::<N>()) {
+        let start = out.len();
+        out.extend_from_slice(first);
+        out.truncate(start + text.len() - N);
+        out.extend_from_slice(last);
+    }
+}
+
 /// What a control character becomes.
 const BLANK: u8 = b' ';
 
-/// Finishes the cell that begins at `start`: each of U+0000 to U+001F becomes one space, then the cell is cut
-/// to `max` characters, then an empty one becomes `-`. Whether a character was replaced.
-pub(super) fn finish(out: &mut Vec<u8>, start: usize, max: Option<usize>) -> bool {
-    let sanitised = blank_controls(out, start);
+/// Finishes a cell as [`finish`] does, whose value is known to hold no control character.
+#[inline]
+pub(super) fn finish_clean(out: &mut Vec<u8>, start: usize, max: Option<usize>) {
     if let Some(max) = max {
         cut(out, start, max);
     }
     if out.len() == start {
         out.push(UNAVAILABLE);
     }
+}
+
+/// Finishes the cell that begins at `start`: each of U+0000 to U+001F becomes one space, then the cell is cut
+/// to `max` characters, then an empty one becomes `-`. Whether a character was replaced.
+pub(super) fn finish(out: &mut Vec<u8>, start: usize, max: Option<usize>) -> bool {
+    let sanitised = blank_controls(out, start);
+    finish_clean(out, start, max);
     sanitised
 }
 
@@ -49,9 +78,9 @@ const fn is_first_of_character(byte: u8) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::{prop_assert_eq, proptest};
+    use proptest::prelude::{prop, prop_assert_eq, proptest};
 
-    use super::finish;
+    use super::{finish, finish_clean, put};
 
     /// `text` as a finished cell, behind other text.
     fn cell(text: &str, max: Option<usize>) -> (String, bool) {
@@ -96,6 +125,20 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn a_text_is_put_as_it_is(before in "[a-c]{0,3}", text in ".{0,70}") {
+            let mut out = before.clone().into_bytes();
+            put(&mut out, text.as_bytes());
+            prop_assert_eq!(String::from_utf8(out).unwrap(), before + &text);
+        }
+
+        #[test]
+        fn a_clean_cell_is_finished_like_any(text in "[^\u{0}-\u{1f}]{0,40}", max in prop::option::of(1_usize..50)) {
+            let mut out = text.clone().into_bytes();
+            finish_clean(&mut out, 0, max);
+            prop_assert_eq!((String::from_utf8(out).unwrap(), false), cell(&text, max));
+        }
+
         #[test]
         fn a_cell_is_its_text_without_controls_to_the_cut(text in "(.|[\u{0}-\u{1f}]){0,40}", max in 1_usize..50) {
             let blanked: String = text.chars().map(|c| if c < ' ' { ' ' } else { c }).collect();

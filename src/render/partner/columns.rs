@@ -10,7 +10,7 @@ use std::fmt;
 use crate::record::Field;
 
 /// How many columns a line has.
-const COUNT: usize = 145;
+pub(super) const COUNT: usize = 145;
 
 /// Where a column's value comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -135,7 +135,7 @@ const fn of(number: usize, name: &'static str, field: Field, rule: Rule) -> Colu
 }
 
 /// The columns that the format names.
-const NAMED: &[Column] = &[
+pub(super) const NAMED: &[Column] = &[
     Column::named(1, "version", Source::Constant, Rule::Version),
     of(2, "time_local", Field::EdgeStartTimestamp, Rule::TimeLocal),
     of(3, "request_id", Field::RayID, Rule::Text),

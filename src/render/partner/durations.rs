@@ -6,15 +6,19 @@
 //!
 //! What always holds: reading is in integers on the decimal digits, so no float rounds anything.
 
-use super::times::write_digits;
+use super::times::write_thousandths;
 
 /// Appends the seconds of `number` milliseconds, or nothing where it is no duration.
 pub(super) fn write_seconds(out: &mut Vec<u8>, number: &str) {
-    if let Some(ms) = whole_millis(number) {
-        write_digits(out, ms / 1000, 1);
-        out.push(b'.');
-        write_digits(out, ms % 1000, 3);
+    if let Some(ms) = few_digits(number.as_bytes()).or_else(|| whole_millis(number)) {
+        write_thousandths(out, ms);
     }
+}
+
+/// The usual number of milliseconds: up to eight digits and nothing else.
+fn few_digits(number: &[u8]) -> Option<u64> {
+    let is_usual = (1..=8).contains(&number.len()) && number.iter().all(u8::is_ascii_digit);
+    is_usual.then(|| number.iter().fold(0, |sum, byte| sum * 10 + digit(*byte)))
 }
 
 /// The integer part of a decimal number: its first digits, as many as stand before the point once the

@@ -13,19 +13,37 @@ use serde_json::value::RawValue;
 
 use crate::record::Value;
 use crate::record::fields::Name;
+use crate::record::scan::nested::{NotPlain, first_element, member};
 
 /// The value of the header `name` of an object of headers, [`Value::Absent`] where there is none.
 pub(super) fn first_header<'a>(headers: &Value<'a>, name: &str) -> Value<'a> {
     let Value::Nested(raw) = *headers else { return Value::Absent };
-    let found = serde_json::Deserializer::from_str(raw).deserialize_map(Header { name });
-    match found.ok().flatten().map(|raw| Value::from_json(raw.get())) {
-        Some(Value::Nested(values)) => first_element(values),
+    let found = match member(raw.as_bytes(), |found| found.eq_ignore_ascii_case(name.as_bytes())) {
+        Ok(found) => found.and_then(value_of),
+        Err(NotPlain) => plain_member(raw, name),
+    };
+    match found {
+        Some(Value::Nested(values)) => match first_element(values.as_bytes()) {
+            Ok(first) => first.and_then(value_of).unwrap_or(Value::Absent),
+            Err(NotPlain) => plain_element(values),
+        },
         found => found.unwrap_or(Value::Absent),
     }
 }
 
-/// The first element of an array, [`Value::Absent`] where there is none.
-fn first_element(array: &str) -> Value<'_> {
+/// The value that the JSON text `raw` spells.
+fn value_of(raw: &[u8]) -> Option<Value<'_>> {
+    std::str::from_utf8(raw).ok().map(Value::from_json)
+}
+
+/// The same as [`member`], for an object of any form.
+fn plain_member<'a>(object: &'a str, name: &str) -> Option<Value<'a>> {
+    let found = serde_json::Deserializer::from_str(object).deserialize_map(Header { name });
+    found.ok().flatten().map(|raw| Value::from_json(raw.get()))
+}
+
+/// The same as [`first_element`], for an array of any form.
+fn plain_element(array: &str) -> Value<'_> {
     let first = serde_json::Deserializer::from_str(array).deserialize_seq(First);
     first.ok().flatten().map_or(Value::Absent, |raw| Value::from_json(raw.get()))
 }

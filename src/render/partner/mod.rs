@@ -1,8 +1,9 @@
 //! The partner format `cs_vod_v3.0`: 145 columns, joined by U+0001, ended by a line feed.
 //!
 //! One table, [`COLUMNS`], says what each column is; one loop writes them. A rule appends the bytes of its
-//! value, or none where there is no value, and knows nothing of the line: replacing control characters,
-//! cutting, and the `-` of an unavailable value happen in one place, behind every rule.
+//! value, or none where there is no value, and knows nothing of the line: replacing control characters (where the
+//! rule does not know that there are none), cutting, and the `-` of an unavailable value happen in one place, behind
+//! every rule.
 //!
 //! What always holds: a line has 144 separators and ends with its only line feed, whatever the record holds;
 //! it is UTF-8; nothing is appended for a line that is no record.
@@ -20,6 +21,9 @@ use std::borrow::Cow;
 
 use crate::record::fields::line_text;
 use crate::record::{Fields, RecordError};
+
+use columns::{COUNT, NAMED};
+use rules::Wrote;
 
 pub use columns::{COLUMNS, Column, Rule, Source};
 pub use options::{OptionsError, PartnerOptions};
@@ -57,14 +61,29 @@ pub fn write_partner_line(
 
 /// Appends the partner's form of a record that was read already, its line feed included.
 pub fn write_partner_fields(out: &mut Vec<u8>, fields: &Fields<'_>, options: &PartnerOptions) -> PartnerLine {
-    let mut sanitised = false;
-    for column in &COLUMNS {
+    let record = rules::Record::new(fields, options);
+    let (mut sanitised, mut written) = (false, 0);
+    for column in NAMED.iter().filter(|column| column.rule != Rule::Unavailable) {
+        put_unavailable(out, column.number - 1 - written);
         let start = out.len();
-        rules::write(out, column, fields, options);
-        sanitised |= cells::finish(out, start, column.max);
-        out.push(if column.number == COLUMNS.len() { TERMINATOR } else { SEPARATOR });
+        match rules::write(out, column, &record) {
+            Wrote::Clean => cells::finish_clean(out, start, column.max),
+            Wrote::Anything => sanitised |= cells::finish(out, start, column.max),
+        }
+        out.push(SEPARATOR);
+        written = column.number;
+    }
+    put_unavailable(out, COUNT - written);
+    if let Some(last) = out.last_mut() {
+        *last = TERMINATOR;
     }
     PartnerLine { sanitised }
+}
+
+/// Appends so many cells that are unavailable, each with what ends it.
+fn put_unavailable(out: &mut Vec<u8>, cells: usize) {
+    const CELLS: [[u8; 2]; COUNT] = [[UNAVAILABLE, SEPARATOR]; COUNT];
+    cells::put(out, CELLS.as_flattened().get(..2 * cells).unwrap_or_default());
 }
 
 #[cfg(test)]

@@ -1,8 +1,11 @@
 //! The rules: each appends the bytes of one value, or nothing where there is none.
 //!
 //! What always holds: a rule appends UTF-8, and looks at nothing but its own record and the options; what it
-//! appends may still hold control characters, for [`super::cells`] cleans behind every rule.
+//! appends may still hold control characters where it says so, for [`super::cells`] cleans behind it.
 
+use std::borrow::Cow;
+
+use super::cells::put;
 use super::columns::{Column, Rule, Source};
 use super::country::country_of;
 use super::durations::write_seconds;
@@ -11,75 +14,162 @@ use super::times::{write_local, write_unix};
 use super::{FORMAT, PartnerOptions};
 use crate::record::{Field, Fields, Timestamp, Value};
 
-/// Appends the value of `column`.
-pub(super) fn write(out: &mut Vec<u8>, column: &Column, fields: &Fields<'_>, options: &PartnerOptions) {
-    let value = match column.source {
-        Source::Field(field) => fields.get(field),
-        Source::Constant | Source::Setting | Source::None => Value::Absent,
-    };
-    match column.rule {
-        Rule::Unavailable => {}
-        Rule::Version => put(out, FORMAT),
-        Rule::Tenant => put(out, &options.tenant),
-        Rule::Url => write_url(out, fields, &value),
-        Rule::TimeLocal => write_time_local(out, &value),
-        Rule::TimeStart => write_instant(out, &value, write_local),
-        Rule::Msec => write_instant(out, &value, write_unix),
-        Rule::FirstHeader(name) => put(out, scalar(&first_header(&value, name)).unwrap_or_default()),
-        Rule::Country => write_country(out, &value, &options.unknown_country),
-        Rule::Text => put(out, scalar(&value).unwrap_or_default()),
-        Rule::Seconds => write_seconds(out, scalar(&value).unwrap_or_default()),
-        Rule::Port => put(out, scalar(&value).map_or("", port_of)),
-        Rule::CacheStatus => put(out, scalar(&value).map_or("", cache_status_of)),
-        Rule::Dysta => put(out, scalar(&value).map_or("", dysta_of)),
+/// What a rule has appended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wrote {
+    /// Text without control characters.
+    Clean,
+    /// Any text.
+    Anything,
+}
+
+/// A record, and what several of its columns are made of.
+#[derive(Debug)]
+pub(super) struct Record<'a> {
+    fields: &'a Fields<'a>,
+    options: &'a PartnerOptions,
+    /// The instant under [`START`].
+    start: Option<Timestamp>,
+}
+
+/// The field that the times of a line come from.
+const START: Field = Field::EdgeStartTimestamp;
+
+impl<'a> Record<'a> {
+    pub(super) fn new(fields: &'a Fields<'a>, options: &'a PartnerOptions) -> Self {
+        let start = Scalar::of_field(fields, START).instant();
+        Self { fields, options, start }
+    }
+
+    /// The text of what a column is made of.
+    fn scalar(&self, source: Source) -> Scalar<'a> {
+        match source {
+            Source::Field(field) => Scalar::of_field(self.fields, field),
+            Source::Constant | Source::Setting | Source::None => Scalar::NONE,
+        }
+    }
+
+    /// The instant that a column is made of.
+    fn instant(&self, source: Source) -> Option<Timestamp> {
+        if source == Source::Field(START) { self.start } else { self.scalar(source).instant() }
     }
 }
 
-fn put(out: &mut Vec<u8>, text: &str) {
-    out.extend_from_slice(text.as_bytes());
+/// The text of a value that is one; empty where it is absent or nested.
+struct Scalar<'a> {
+    text: Cow<'a, [u8]>,
+    wrote: Wrote,
 }
 
-/// The text of a value that is one: not absent, not empty, not nested.
-fn scalar<'v>(value: &'v Value<'_>) -> Option<&'v str> {
-    let text: &str = match value {
-        Value::Text(text) => text,
-        Value::Number(digits) => digits,
-        Value::Bool(true) => "true",
-        Value::Bool(false) => "false",
-        Value::Absent | Value::Nested(_) => "",
-    };
-    (!text.is_empty()).then_some(text)
+impl<'a> Scalar<'a> {
+    const NONE: Self = Self { text: Cow::Borrowed(&[]), wrote: Wrote::Clean };
+
+    #[inline]
+    fn of_field(fields: &Fields<'a>, field: Field) -> Self {
+        // A string in JSON holds control characters as escapes alone.
+        match fields.plain(field) {
+            Some(text) => Self { text: Cow::Borrowed(text), wrote: Wrote::Clean },
+            None => Self::of(fields.get(field)),
+        }
+    }
+
+    #[cold]
+    fn of(value: Value<'a>) -> Self {
+        let text = match value {
+            Value::Text(Cow::Borrowed(text)) | Value::Number(text) => Cow::Borrowed(text.as_bytes()),
+            Value::Text(Cow::Owned(text)) => Cow::Owned(text.into_bytes()),
+            Value::Bool(true) => Cow::Borrowed(&b"true"[..]),
+            Value::Bool(false) => Cow::Borrowed(&b"false"[..]),
+            Value::Absent | Value::Nested(_) => return Self::NONE,
+        };
+        Self { text, wrote: Wrote::Anything }
+    }
+
+    /// The text where there is one, which is always UTF-8.
+    fn text(&self) -> Option<&str> {
+        std::str::from_utf8(&self.text).ok().filter(|text| !text.is_empty())
+    }
+
+    fn instant(&self) -> Option<Timestamp> {
+        self.text().and_then(Timestamp::parse)
+    }
+
+    /// Appends the text, or `absent` where there is none.
+    fn put(&self, out: &mut Vec<u8>, absent: &str) -> Wrote {
+        put(out, if self.text.is_empty() { absent.as_bytes() } else { &self.text });
+        self.wrote
+    }
+
+    /// Appends what `derive` makes of the text.
+    fn put_derived(&self, out: &mut Vec<u8>, derive: impl FnOnce(&str) -> &'static str) -> Wrote {
+        put(out, self.text().map_or("", derive).as_bytes());
+        Wrote::Clean
+    }
 }
 
-/// The path `uri` behind the record's scheme and host, each replaced where it is absent.
-fn write_url(out: &mut Vec<u8>, fields: &Fields<'_>, uri: &Value<'_>) {
-    put(out, scalar(&fields.get(Field::ClientRequestScheme)).unwrap_or("http"));
-    put(out, "://");
-    put(out, scalar(&fields.get(Field::ClientRequestHost)).unwrap_or_default());
-    put(out, scalar(uri).unwrap_or("/"));
+/// Appends the value of `column`.
+pub(super) fn write(out: &mut Vec<u8>, column: &Column, record: &Record<'_>) -> Wrote {
+    let source = column.source;
+    match column.rule {
+        Rule::Text => return record.scalar(source).put(out, ""),
+        Rule::Url => return write_url(out, record, source),
+        Rule::Country => return write_country(out, record, source),
+        Rule::Port => return record.scalar(source).put_derived(out, port_of),
+        Rule::CacheStatus => return record.scalar(source).put_derived(out, cache_status_of),
+        Rule::Dysta => return record.scalar(source).put_derived(out, dysta_of),
+        Rule::FirstHeader(name) => return write_header(out, record, source, name),
+        Rule::Tenant => {
+            put(out, record.options.tenant.as_bytes());
+            return Wrote::Anything;
+        }
+        Rule::Version => put(out, FORMAT.as_bytes()),
+        Rule::Seconds => write_seconds(out, record.scalar(source).text().unwrap_or_default()),
+        Rule::TimeLocal => write_instant(out, record.instant(source), write_time_local),
+        Rule::TimeStart => write_instant(out, record.instant(source), write_local),
+        Rule::Msec => write_instant(out, record.instant(source), write_unix),
+        Rule::Unavailable => {}
+    }
+    Wrote::Clean
 }
 
-/// The instant `value` in the brackets of an access log.
-fn write_time_local(out: &mut Vec<u8>, value: &Value<'_>) {
-    write_instant(out, value, |out, at| {
-        out.push(b'[');
-        write_local(out, at);
-        out.push(b']');
-    });
+/// The path of `source` behind the record's scheme and host, each replaced where it is absent.
+fn write_url(out: &mut Vec<u8>, record: &Record<'_>, source: Source) -> Wrote {
+    let scheme = record.scalar(Source::Field(Field::ClientRequestScheme)).put(out, "http");
+    put(out, b"://");
+    let host = record.scalar(Source::Field(Field::ClientRequestHost)).put(out, "");
+    let path = record.scalar(source).put(out, "/");
+    let is_clean = [scheme, host, path].iter().all(|wrote| *wrote == Wrote::Clean);
+    if is_clean { Wrote::Clean } else { Wrote::Anything }
 }
 
-/// Writes `value` with `write` if it is an instant.
-fn write_instant(out: &mut Vec<u8>, value: &Value<'_>, write: impl FnOnce(&mut Vec<u8>, Timestamp)) {
-    if let Some(at) = scalar(value).and_then(Timestamp::parse) {
+/// The header `name` of the headers in `source`.
+fn write_header(out: &mut Vec<u8>, record: &Record<'_>, source: Source, name: &str) -> Wrote {
+    let Source::Field(field) = source else { return Wrote::Clean };
+    Scalar::of(first_header(&record.fields.get(field), name)).put(out, "")
+}
+
+/// Writes an instant, if there is one, with `write`.
+fn write_instant(out: &mut Vec<u8>, at: Option<Timestamp>, write: impl FnOnce(&mut Vec<u8>, Timestamp)) {
+    if let Some(at) = at {
         write(out, at);
     }
 }
 
-/// The country of the data centre `value`, or `unknown`.
-fn write_country(out: &mut Vec<u8>, value: &Value<'_>, unknown: &str) {
-    match scalar(value).and_then(country_of) {
-        Some(country) => out.extend_from_slice(&country),
-        None => put(out, unknown),
+/// An instant in the brackets of an access log.
+fn write_time_local(out: &mut Vec<u8>, at: Timestamp) {
+    out.push(b'[');
+    write_local(out, at);
+    out.push(b']');
+}
+
+/// The country of the data centre in `source`, or the deployment's own.
+fn write_country(out: &mut Vec<u8>, record: &Record<'_>, source: Source) -> Wrote {
+    if let Some(country) = record.scalar(source).text().and_then(country_of) {
+        put(out, &country);
+        Wrote::Clean
+    } else {
+        put(out, record.options.unknown_country.as_bytes());
+        Wrote::Anything
     }
 }
 
@@ -115,7 +205,7 @@ fn dysta_of(status: &str) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::super::COLUMNS;
-    use super::write;
+    use super::{Record, write};
     use crate::record::Fields;
     use crate::render::PartnerOptions;
 
@@ -123,7 +213,8 @@ mod tests {
     fn value(number: usize, json: &str) -> String {
         let options = PartnerOptions::new("0123456789abcdef0123456789abcdef", "SG").unwrap();
         let mut out = Vec::new();
-        write(&mut out, &COLUMNS[number - 1], &Fields::parse(json).unwrap(), &options);
+        let fields = Fields::parse(json).unwrap();
+        write(&mut out, &COLUMNS[number - 1], &Record::new(&fields, &options));
         String::from_utf8(out).unwrap()
     }
 

@@ -3,59 +3,85 @@
 //! What always holds: everything is cut to its unit, never rounded; the month is English, whatever the
 //! machine's language.
 
-use chrono::{DateTime, Datelike, Timelike};
-
 use crate::record::Timestamp;
 
 /// How far the partner's clock is ahead of UTC, in seconds.
 const AHEAD_S: i64 = 8 * 3600;
-/// How that is written.
-const ZONE: &[u8] = b" +0800";
+/// One day, in seconds.
+const DAY_S: u64 = 86_400;
 /// The months, as access logs write them.
-const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+const MONTHS: [[u8; 3]; 12] =
+    [*b"Jan", *b"Feb", *b"Mar", *b"Apr", *b"May", *b"Jun", *b"Jul", *b"Aug", *b"Sep", *b"Oct", *b"Nov", *b"Dec"];
 
 /// Appends `28/Mar/2026:16:42:25 +0800`.
 pub(super) fn write_local(out: &mut Vec<u8>, at: Timestamp) {
-    let local = DateTime::from_timestamp(at.unix_s() + AHEAD_S, 0).unwrap_or_default();
-    let month = MONTHS.get(local.month0() as usize).copied().unwrap_or_default();
-    write_digits(out, local.day().into(), 2);
-    out.push(b'/');
-    out.extend_from_slice(month.as_bytes());
-    out.push(b'/');
-    write_digits(out, local.year_ce().1.into(), 4);
-    for part in [local.hour(), local.minute(), local.second()] {
-        out.push(b':');
-        write_digits(out, part.into(), 2);
-    }
-    out.extend_from_slice(ZONE);
+    let seconds = (at.unix_s() + AHEAD_S).unsigned_abs();
+    let (year, month, day) = date_of(seconds / DAY_S);
+    let name = usize::try_from(month).ok().and_then(|month| MONTHS.get(month)).copied().unwrap_or_default();
+    let mut text = *b"00/Jan/0000:00:00:00 +0800";
+    text[..2].copy_from_slice(&two_digits(day));
+    text[3..6].copy_from_slice(&name);
+    text[7..9].copy_from_slice(&two_digits(year / 100));
+    text[9..11].copy_from_slice(&two_digits(year));
+    text[12..14].copy_from_slice(&two_digits(seconds % DAY_S / 3600));
+    text[15..17].copy_from_slice(&two_digits(seconds / 60 % 60));
+    text[18..20].copy_from_slice(&two_digits(seconds % 60));
+    out.extend_from_slice(&text);
+}
+
+/// The two last decimal digits of a number.
+fn two_digits(value: u64) -> [u8; 2] {
+    [b'0' + (value / 10 % 10) as u8, b'0' + (value % 10) as u8]
+}
+
+/// The year, the month (from 0) and the day (from 1) that is so many days after 1970-01-01.
+///
+/// Years are counted from March on, so that the leap day is the last one; 400 of them are 146,097 days.
+const fn date_of(days: u64) -> (u64, u64, u64) {
+    let days = days + 719_468; // from 0000-03-01 on
+    let (era, day_of_era) = (days / 146_097, days % 146_097);
+    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    // From March on, five months have 153 days.
+    let month = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * month + 2) / 5 + 1;
+    let is_next_year = month >= 10;
+    let month_from_january = if is_next_year { month - 10 } else { month + 2 };
+    (era * 400 + year_of_era + is_next_year as u64, month_from_january, day)
 }
 
 /// Appends `1774680145.000`.
 pub(super) fn write_unix(out: &mut Vec<u8>, at: Timestamp) {
-    let ms = at.unix_ms().unsigned_abs();
-    write_digits(out, ms / 1000, 1);
-    out.push(b'.');
-    write_digits(out, ms % 1000, 3);
+    write_thousandths(out, at.unix_ms().unsigned_abs());
 }
 
-/// Appends `value` in decimal, with zeros before it up to `width` digits.
-pub(super) fn write_digits(out: &mut Vec<u8>, value: u64, width: usize) {
-    let start = out.len();
-    let mut rest = value;
-    while rest > 0 || out.len() - start < width {
-        out.push(b'0' + (rest % 10) as u8);
+/// Appends so many thousandths with three decimals: `0.149`.
+pub(super) fn write_thousandths(out: &mut Vec<u8>, value: u64) {
+    /// The most digits that there are, and the point.
+    const LENGTH: usize = 21;
+    let mut text = [b'0'; LENGTH];
+    let (mut rest, mut start) = (value, LENGTH);
+    for (place, byte) in text.iter_mut().enumerate().rev() {
+        // Behind the point stand three digits, before it one at least.
+        if place == LENGTH - 4 {
+            *byte = b'.';
+            continue;
+        }
+        if rest == 0 && place < LENGTH - 5 {
+            break;
+        }
+        *byte = b'0' + (rest % 10) as u8;
         rest /= 10;
+        start = place;
     }
-    if let Some(digits) = out.get_mut(start..) {
-        digits.reverse();
-    }
+    super::cells::put(out, text.get(start..).unwrap_or_default());
 }
 
 #[cfg(test)]
 mod tests {
     use proptest::prelude::{prop_assert_eq, proptest};
 
-    use super::{write_digits, write_local, write_unix};
+    use super::{write_local, write_thousandths, write_unix};
     use crate::record::Timestamp;
 
     fn local(text: &str) -> String {
@@ -89,17 +115,17 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_local_time_agrees_with_chrono(s in 1_i64..9_000_000_000) {
+        fn a_local_time_agrees_with_chrono(s in 1_i64..9_223_372_036) {
             let zone = chrono::FixedOffset::east_opt(8 * 3600).unwrap();
             let at = chrono::DateTime::from_timestamp(s, 0).unwrap().with_timezone(&zone);
             prop_assert_eq!(local(&s.to_string()), at.format("%d/%b/%Y:%H:%M:%S %z").to_string());
         }
 
         #[test]
-        fn digits_agree_with_the_standard_library(value: u64, width in 1_usize..25) {
-            let mut out = Vec::new();
-            write_digits(&mut out, value, width);
-            prop_assert_eq!(String::from_utf8(out).unwrap(), format!("{value:0width$}"));
+        fn thousandths_agree_with_the_standard_library(value: u64, shift in 0..64) {
+            let (mut out, value) = (Vec::new(), value >> shift);
+            write_thousandths(&mut out, value);
+            prop_assert_eq!(String::from_utf8(out).unwrap(), format!("{}.{:03}", value / 1000, value % 1000));
         }
     }
 }
