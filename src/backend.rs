@@ -14,6 +14,7 @@
 //! may be asked for again with the same result.
 
 use std::future::Future;
+use std::ops::Range;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -95,6 +96,17 @@ pub trait Upload {
     fn abort(self) -> impl Future<Output = Result<(), BackendError>>;
 }
 
+/// What a ranged read came to.
+#[derive(Debug)]
+pub enum Ranged<B> {
+    /// The bytes.
+    Body(B),
+    /// The object is another version now.
+    Changed,
+    /// There is no such object.
+    Gone,
+}
+
 /// The bucket that Logpush writes to.
 pub trait Bucket {
     /// The body of an object.
@@ -104,6 +116,14 @@ pub trait Bucket {
 
     /// The object at `key` as it is now, or `None` where there is none.
     fn get(&self, key: &str) -> impl Future<Output = Result<Option<(ObjectHead, Self::Body)>, BackendError>>;
+    /// Bytes of the object at `key`, if it is still this version. There are as many as asked for, or fewer where the
+    /// object ends before.
+    fn get_range(
+        &self,
+        key: &str,
+        etag: Option<&str>,
+        bytes: Range<u64>,
+    ) -> impl Future<Output = Result<Ranged<Self::Body>, BackendError>>;
     /// Writes an object whole, over what was there.
     fn put(&self, key: &str, bytes: Vec<u8>) -> impl Future<Output = Result<ObjectHead, BackendError>>;
     /// Writes an object whole where there is none, and says whether it did; what is there stays as it is.

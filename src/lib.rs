@@ -4,10 +4,10 @@
 //! this crate, and the rooms below stand in the order in which data flows through them; a room
 //! imports only what stands before it (held by `tests/tidy.rs`).
 //!
-//! * **A batch arrives**: R2 event → [`pipeline`] → [`batch`] reads the object as a stream, once →
-//!   [`record`] reads each line's key → [`index`] packs the rays into one entry per shard.
+//! * **A batch arrives**: R2 event → [`pipeline`] → [`batch`] reads the object as a stream, once, and finds its access
+//!   points → [`record`] reads each line's key → [`index`] packs the rays into one entry per shard.
 //! * **Someone asks**: [`api`] → [`lookup`] asks the one shard that the ray's own bits name →
-//!   [`batch`] inflates the object → the line, checked to carry that ray → [`render`].
+//!   [`batch`] inflates one span of the object, from its access point → the line, checked to carry that ray → [`render`].
 //! * **A partner gets the lines**: [`filter`] says which → [`render`] writes them → [`partner`] says where they go,
 //!   how a delivery is signed, and what the answer means.
 //!

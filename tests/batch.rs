@@ -12,6 +12,8 @@ mod damage;
 mod forms;
 #[path = "batch/pieces.rs"]
 mod pieces;
+#[path = "batch/spans.rs"]
+mod spans;
 
 use std::ops::ControlFlow;
 
@@ -27,8 +29,8 @@ fn read<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> Result<(Vec<Handed>, 
     let mut reader = BatchReader::default();
     let mut sink = |line: Line<'_>| {
         lines.push(match line {
-            Line::Text { offset, bytes } => (offset, Some(bytes.to_vec())),
-            Line::TooLong { offset } => (offset, None),
+            Line::Text { offset, bytes, .. } => (offset, Some(bytes.to_vec())),
+            Line::TooLong { offset, .. } => (offset, None),
         });
         ControlFlow::Continue(())
     };

@@ -11,6 +11,7 @@ mod exact;
 #[path = "entry/form.rs"]
 mod form;
 
+use raydex::batch::Spans;
 use raydex::index::entry::{Part, PartView, Place, pack};
 
 use support::records::ray;
@@ -20,7 +21,8 @@ type Pair = (u64, u32);
 
 /// The parts of these pairs.
 fn packed(pairs: &[Pair]) -> Vec<Part> {
-    pack(pairs.iter().map(|&(suffix, span)| Place::new(ray(suffix), span.into())).collect())
+    let places = pairs.iter().map(|&(suffix, span)| Place::new(ray(suffix), span.into())).collect();
+    pack(places, &Spans::default())
 }
 
 /// The bytes of these pairs, which fit in one part.

@@ -12,6 +12,7 @@ mod failures;
 mod model;
 
 use raydex::backend::BackendError;
+use raydex::batch::Spans;
 use raydex::index::calls::{Candidate, Find, Forget, Forgotten, Found, Kept, ObjectVersion, Put, PutAnswer};
 use raydex::index::entry::{Part, Place, pack};
 use raydex::index::{ShardCall, odd, shard};
@@ -75,13 +76,13 @@ fn entry(object: ObjectVersion, places: &[(u64, u32)]) -> Put {
     slots.sort_unstable();
     slots.dedup();
     let places = places.iter().map(|&(suffix, span)| Place::new(ray(suffix), span.into())).collect();
-    Put { object, slots, parts: pack(places) }
+    Put { object, slots, parts: pack(places, &Spans::default()) }
 }
 
 /// The entry of these (odd id, span) pairs.
 fn odd_entry(object: ObjectVersion, ids: &[(&str, u32)]) -> Put {
     let slots = ids.iter().map(|(id, _)| odd::slot_of(id)).collect();
-    let bytes = odd::pack(ids.iter().copied());
+    let bytes = odd::pack(ids.iter().copied(), &Spans::default());
     Put { object, slots, parts: vec![Part { lo: 0, hi: 0, bytes }] }
 }
 

@@ -1,22 +1,24 @@
-//! Stored bytes to inflated bytes, pushed in as they come.
+//! Stored bytes to inflated bytes, pushed in as they come: from the start of an object, or from an access point.
 //!
 //! One gzip stream as a rule; several members, empty ones and zero padding after the last occur, and so does
 //! plain text under a `.gz` name, which passes through. The first byte tells: no text begins with 0x1f.
 //!
-//! What always holds: the checksum and length of every member are verified before [`Inflater::finish`] says
-//! so; work and output are bounded by the budget in `limits.rs`; memory is one window and one buffer.
+//! What always holds: the checksum and length of every member that was read from its start are verified before
+//! [`Inflater::finish`] says so; work and output are bounded by the budget in `limits.rs`; memory is a window and a
+//! buffer; finding access points changes nothing of what is read.
 
 use std::ops::ControlFlow;
 
-use flate2::{Decompress, FlushDecompress, Status};
-
 use super::BatchError;
+use super::points::{AccessPoint, Boundary, PointFinder, PointForm};
+use super::window::WINDOW;
+use super::zlib::{Damaged, Form, Step, Zlib};
 use crate::limits::{INFLATE_CHUNK, MAX_INFLATED, MAX_RATIO, RATIO_FREE};
 
 /// First byte of a gzip member; no text begins with it.
 pub const GZIP_MAGIC: u8 = 0x1f;
-/// The largest window that deflate has, as a power of two.
-const WINDOW_BITS: u8 = 15;
+/// Bytes behind the deflate stream of a member: checksum and length.
+const TRAILER: u8 = 8;
 
 /// What was read of an object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -35,6 +37,10 @@ enum State {
     Start,
     Plain,
     InMember,
+    /// In a member that was not read from its start.
+    InRaw,
+    /// So many bytes of such a member's trailer are left.
+    InTrailer(u8),
     BetweenMembers,
     Padding,
 }
@@ -43,9 +49,19 @@ enum State {
 #[derive(Debug)]
 pub struct Inflater {
     state: State,
-    inflate: Decompress,
+    zlib: Zlib,
+    /// The last window of text, and behind it what was inflated since.
     buffer: Box<[u8]>,
+    /// How much of the buffer is in use.
+    filled: usize,
+    /// How much of it was handed on.
+    handed: usize,
     totals: Totals,
+    /// Text that stood before the member.
+    member_start: u64,
+    /// The last stored byte that was taken.
+    last_byte: u8,
+    points: Option<PointFinder>,
 }
 
 impl Default for Inflater {
@@ -60,10 +76,39 @@ impl Inflater {
     pub fn new() -> Self {
         Self {
             state: State::Start,
-            inflate: Decompress::new_gzip(WINDOW_BITS),
-            buffer: vec![0; INFLATE_CHUNK].into_boxed_slice(),
+            zlib: Zlib::new(Form::Gzip),
+            buffer: vec![0; WINDOW + INFLATE_CHUNK].into_boxed_slice(),
+            filled: 0,
+            handed: 0,
             totals: Totals::default(),
+            member_start: 0,
+            last_byte: 0,
+            points: None,
         }
+    }
+
+    /// The same, finding access points on its way.
+    #[must_use]
+    pub(super) fn finding_points(points: PointFinder) -> Self {
+        Self { points: Some(points), ..Self::new() }
+    }
+
+    /// An inflater at an access point. The next byte is the one that holds the `bit`; `byte` is that, where the bit is
+    /// not its first, and it is not pushed again.
+    #[must_use]
+    pub fn at(form: PointForm, bit: u64, byte: u8, window: &[u8]) -> Self {
+        let mut inflater = Self::new();
+        match form {
+            PointForm::Start => {}
+            PointForm::Plain => inflater.state = State::Plain,
+            PointForm::Block => {
+                let [into, ..] = (bit % 8).to_le_bytes();
+                let bits = (8 - into) % 8;
+                inflater.zlib.resume(window, bits, byte);
+                inflater.state = State::InRaw;
+            }
+        }
+        inflater
     }
 
     /// Takes the next stored bytes and hands what they inflate to on to `sink`, which may end the reading.
@@ -73,23 +118,31 @@ impl Inflater {
     pub fn push(
         &mut self,
         stored: &[u8],
-        mut sink: impl FnMut(&[u8]) -> ControlFlow<()>,
+        mut sink: impl FnMut(&[u8], &[AccessPoint]) -> ControlFlow<()>,
     ) -> Result<ControlFlow<()>, BatchError> {
+        if let Some(points) = &mut self.points {
+            points.push(stored);
+        }
         let mut rest = stored;
-        while let Some(&first) = rest.first() {
+        while let Some((&first, behind)) = rest.split_first() {
             match (self.state, first) {
                 (State::Start | State::BetweenMembers, GZIP_MAGIC) => self.start_member(),
                 (State::Start, _) => self.state = State::Plain,
                 (State::BetweenMembers | State::Padding, 0) => {
                     self.state = State::Padding;
                     self.totals.stored += 1;
-                    rest = rest.get(1..).unwrap_or_default();
+                    rest = behind;
                 }
                 (State::BetweenMembers | State::Padding, _) => {
                     return Err(BatchError::TrailingGarbage { stored: self.totals.stored });
                 }
+                (State::InTrailer(left), _) => {
+                    self.state = if left > 1 { State::InTrailer(left - 1) } else { State::BetweenMembers };
+                    self.totals.stored += 1;
+                    rest = behind;
+                }
                 (State::Plain, _) => return self.pass(rest, sink),
-                (State::InMember, _) => {
+                (State::InMember | State::InRaw, _) => {
                     let (used, flow) = self.inflate_some(rest, &mut sink)?;
                     rest = rest.get(used..).unwrap_or_default();
                     if flow.is_break() {
@@ -98,7 +151,7 @@ impl Inflater {
                 }
             }
         }
-        Ok(ControlFlow::Continue(()))
+        Ok(self.hand_on(&mut sink))
     }
 
     /// The end of the object.
@@ -108,7 +161,9 @@ impl Inflater {
     pub fn finish(&self) -> Result<Totals, BatchError> {
         match self.state {
             State::Start => Err(BatchError::Empty),
-            State::InMember => Err(BatchError::Truncated { stored: self.totals.stored }),
+            State::InMember | State::InRaw | State::InTrailer(_) => {
+                Err(BatchError::Truncated { stored: self.totals.stored })
+            }
             State::Plain | State::BetweenMembers | State::Padding => Ok(self.totals),
         }
     }
@@ -119,11 +174,16 @@ impl Inflater {
         self.totals
     }
 
+    /// The access points of the object, when it was read to its end; none where none were looked for.
+    #[must_use]
+    pub fn into_points(self) -> Vec<AccessPoint> {
+        self.points.map(PointFinder::finish).unwrap_or_default()
+    }
+
     fn start_member(&mut self) {
-        if self.totals.members > 0 {
-            self.inflate.reset(true);
-        }
+        self.zlib.reset(Form::Gzip);
         self.totals.members = self.totals.members.saturating_add(1);
+        self.member_start = self.totals.inflated;
         self.state = State::InMember;
     }
 
@@ -131,33 +191,81 @@ impl Inflater {
     fn pass(
         &mut self,
         text: &[u8],
-        mut sink: impl FnMut(&[u8]) -> ControlFlow<()>,
+        mut sink: impl FnMut(&[u8], &[AccessPoint]) -> ControlFlow<()>,
     ) -> Result<ControlFlow<()>, BatchError> {
+        if let Some(points) = &mut self.points {
+            points.plain(self.totals.inflated, text);
+        }
         self.totals.stored += text.len() as u64;
         self.grow(text.len())?;
-        Ok(sink(text))
+        Ok(sink(text, self.found()))
     }
 
-    /// Inflates until the input or the output buffer is used up once; says how much input that took.
+    /// Inflates until the input or the output buffer is used up once, or a block ends; says how much input that took.
     fn inflate_some(
         &mut self,
         input: &[u8],
-        sink: &mut impl FnMut(&[u8]) -> ControlFlow<()>,
+        sink: &mut impl FnMut(&[u8], &[AccessPoint]) -> ControlFlow<()>,
     ) -> Result<(usize, ControlFlow<()>), BatchError> {
-        let (before_in, before_out) = (self.inflate.total_in(), self.inflate.total_out());
-        let status = self.inflate.decompress(input, &mut self.buffer, FlushDecompress::None);
-        let used = usize::try_from(self.inflate.total_in() - before_in).unwrap_or(input.len());
-        let made = usize::try_from(self.inflate.total_out() - before_out).unwrap_or_default();
+        let room = self.buffer.get_mut(self.filled..).unwrap_or_default();
+        let step = self.zlib.step(input, room);
+        let step = step.map_err(|Damaged(used)| BatchError::Damaged { stored: self.totals.stored + used as u64 })?;
+        let Step { used, made, end, block } = step;
         self.totals.stored += used as u64;
-        let status = status.map_err(|_| BatchError::Damaged { stored: self.totals.stored })?;
+        if let Some(points) = &mut self.points {
+            let text = self.buffer.get(self.filled..self.filled + made).unwrap_or_default();
+            points.inflated(self.totals.inflated, text);
+        }
+        self.filled += made;
         self.grow(made)?;
-        if status == Status::StreamEnd {
-            self.state = State::BetweenMembers;
+        if let Some(&last) = used.checked_sub(1).and_then(|last| input.get(last)) {
+            self.last_byte = last;
+        }
+        if end {
+            self.end_member();
+        } else if let Some(bits) = block {
+            self.note_block(bits, input.get(used..).unwrap_or_default());
         } else if used == 0 && made == 0 {
             return Err(BatchError::Damaged { stored: self.totals.stored });
         }
-        let flow = self.buffer.get(..made).map_or(ControlFlow::Continue(()), sink);
+        let is_full = self.filled == self.buffer.len();
+        let flow = if is_full { self.hand_on(sink) } else { ControlFlow::Continue(()) };
+        if is_full {
+            let window = self.filled.saturating_sub(WINDOW);
+            self.buffer.copy_within(window.., 0);
+            (self.filled, self.handed) = (WINDOW, WINDOW);
+        }
         Ok((used, flow))
+    }
+
+    fn end_member(&mut self) {
+        let raw = self.state == State::InRaw;
+        self.state = if raw { State::InTrailer(TRAILER) } else { State::BetweenMembers };
+        if let Some(points) = &mut self.points {
+            points.end_member();
+        }
+    }
+
+    /// A block begins here, and with `rest`.
+    fn note_block(&mut self, bits: u8, rest: &[u8]) {
+        let Some(points) = &mut self.points else { return };
+        let Totals { stored, inflated: offset, .. } = self.totals;
+        let own = usize::try_from(offset - self.member_start).unwrap_or(usize::MAX);
+        let text = self.buffer.get(..self.filled).unwrap_or_default();
+        let history = text.get(text.len().saturating_sub(own.min(WINDOW))..).unwrap_or_default();
+        points.block(&Boundary { stored, bits, byte: self.last_byte, offset, history }, rest);
+    }
+
+    /// Hands on what was inflated and was not handed on yet.
+    fn hand_on(&mut self, sink: &mut impl FnMut(&[u8], &[AccessPoint]) -> ControlFlow<()>) -> ControlFlow<()> {
+        let text = self.buffer.get(self.handed..self.filled).unwrap_or_default();
+        self.handed = self.filled;
+        if text.is_empty() { ControlFlow::Continue(()) } else { sink(text, self.found()) }
+    }
+
+    /// The access points found so far.
+    fn found(&self) -> &[AccessPoint] {
+        self.points.as_ref().map_or(&[], PointFinder::points)
     }
 
     /// Counts inflated bytes against the budget.

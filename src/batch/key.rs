@@ -3,6 +3,8 @@
 //! What always holds: every object name that raydex writes or expects is spelled here; an object's name is a
 //! hint of its dataset, never of the times of its records.
 
+use sha2::{Digest, Sha256};
+
 use crate::record::Dataset;
 use crate::time;
 
@@ -11,6 +13,9 @@ pub const BUCKET_NAME: &str = "cdn-logs-raw";
 
 /// Where the payloads lie. It stands outside any watched prefix, so that writing one is no event.
 const PAYLOADS: &str = "processed/v1/";
+
+/// Where the windows of access points lie: outside any watched prefix, too.
+const WINDOWS: &str = "windows/v1/";
 
 /// What an object is, by its key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,8 +52,9 @@ impl Ignored {
 /// What the object at `key` is, given the watched prefix.
 #[must_use]
 pub fn classify(key: &str, prefix: &str) -> KeyClass {
-    // A payload of ours is no batch even where the prefix covers it: else each would bring the next.
-    let Some(path) = key.strip_prefix(prefix).filter(|_| !key.starts_with(PAYLOADS)) else {
+    // What we write beside batches is none even where the prefix covers it: else each would bring the next.
+    let is_ours = key.starts_with(PAYLOADS) || key.starts_with(WINDOWS);
+    let Some(path) = key.strip_prefix(prefix).filter(|_| !is_ours) else {
         return KeyClass::Ignored(Ignored::OtherPrefix);
     };
     if path.is_empty() || path.ends_with('/') {
@@ -94,9 +100,28 @@ pub fn payload_key(source: &str, plan: u32, index: &str, sha256: &str) -> String
     format!("{PAYLOADS}{source}/{plan}/{index}-{sha256}")
 }
 
+/// The SHA-256 of bucket, key and eTag, in hexadecimal digits: which version of which object it is.
+#[must_use]
+pub fn version_digest(bucket: &str, key: &str, etag: &str) -> String {
+    let mut hash = Sha256::new();
+    for part in [bucket, "\0", key, "\0", etag] {
+        hash.update(part);
+    }
+    hex::encode(hash.finalize())
+}
+
+/// The key of the windows of a batch, by the digest of its version.
+#[must_use]
+pub fn windows_key(digest: &str) -> String {
+    format!("{WINDOWS}{digest}")
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{Ignored, KeyClass, batch_key, batch_times, classify, folder_day, payload_key};
+    use super::{
+        BUCKET_NAME, Ignored, KeyClass, batch_key, batch_times, classify, folder_day, payload_key, version_digest,
+        windows_key,
+    };
     use crate::record::Dataset;
 
     #[test]
@@ -163,5 +188,12 @@ mod tests {
     fn the_key_of_a_payload_never_changes() {
         assert_eq!(payload_key("5a", 1, "000003", "3c"), "processed/v1/5a/1/000003-3c");
         assert_eq!(classify("processed/v1/5a/1/000003-3c", ""), KeyClass::Ignored(Ignored::OtherPrefix));
+    }
+
+    #[test]
+    fn the_key_of_windows_never_changes() {
+        let key = windows_key(&version_digest(BUCKET_NAME, "logs/a.log.gz", "e"));
+        assert_eq!(key, "windows/v1/2bcd0b16ae698e62246dd054e0380dc98dc4a6faa19b82c2c9318762fc2c5a41");
+        assert_eq!(classify(&key, ""), KeyClass::Ignored(Ignored::OtherPrefix));
     }
 }

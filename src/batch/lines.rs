@@ -2,10 +2,12 @@
 //!
 //! What always holds: a line is handed on once, without its newline (`\n` or `\r\n`), borrowed where it lies
 //! whole in one piece; a byte-order mark at the start and blank lines are no lines; a line over the limit is
-//! handed on as [`Line::TooLong`] and never held; the last line needs no newline.
+//! handed on as [`Line::TooLong`] and never held; the last line needs no newline; a line is of the span that it
+//! begins in.
 
 use std::ops::ControlFlow;
 
+use super::spans::SpanCursor;
 use crate::limits::MAX_LINE;
 
 /// The UTF-8 byte-order mark.
@@ -18,6 +20,8 @@ pub enum Line<'a> {
     Text {
         /// Where it begins, in inflated bytes from the start of the object.
         offset: u64,
+        /// The number of the span that it begins in.
+        span: u32,
         /// Its bytes, without the newline.
         bytes: &'a [u8],
     },
@@ -25,6 +29,8 @@ pub enum Line<'a> {
     TooLong {
         /// Where it begins.
         offset: u64,
+        /// The number of the span that it begins in.
+        span: u32,
     },
 }
 
@@ -33,7 +39,15 @@ impl Line<'_> {
     #[must_use]
     pub const fn offset(&self) -> u64 {
         match self {
-            Self::Text { offset, .. } | Self::TooLong { offset } => *offset,
+            Self::Text { offset, .. } | Self::TooLong { offset, .. } => *offset,
+        }
+    }
+
+    /// The number of the span that the line begins in.
+    #[must_use]
+    pub const fn span(&self) -> u32 {
+        match self {
+            Self::Text { span, .. } | Self::TooLong { span, .. } => *span,
         }
     }
 }
@@ -49,12 +63,30 @@ pub struct LineSplitter {
     start: u64,
     /// The line that has begun is too long: its bytes are dropped.
     dropping: bool,
+    /// Bytes to be dropped before the first line begins.
+    skip: usize,
+    spans: SpanCursor,
 }
 
 impl LineSplitter {
+    /// A splitter of text that begins at `position`, `skip` bytes before the first line of the span.
+    #[must_use]
+    pub fn at(position: u64, skip: usize, span: u32) -> Self {
+        let start = position.saturating_add(skip as u64);
+        Self { position, start, skip, spans: SpanCursor::at(span), ..Self::default() }
+    }
+
+    /// The next span begins at this place, which was not pushed yet.
+    pub fn begin_span(&mut self, offset: u64) {
+        self.spans.begin(offset);
+    }
+
     /// Takes the next bytes and hands on each line that ends in them; `sink` may end the reading.
     pub fn push(&mut self, bytes: &[u8], mut sink: impl FnMut(Line<'_>) -> ControlFlow<()>) -> ControlFlow<()> {
-        let mut rest = bytes;
+        let skipped = self.skip.min(bytes.len());
+        let mut rest = bytes.get(skipped..).unwrap_or_default();
+        self.skip -= skipped;
+        self.position += skipped as u64;
         while let Some(newline) = memchr::memchr(b'\n', rest) {
             let (head, tail) = rest.split_at_checked(newline).unwrap_or((rest, &[]));
             let next = self.position + newline as u64 + 1;
@@ -78,16 +110,17 @@ impl LineSplitter {
     /// The line that has begun ends with `last`.
     fn end_line(&mut self, last: &[u8], sink: &mut impl FnMut(Line<'_>) -> ControlFlow<()>) -> ControlFlow<()> {
         let offset = self.start;
+        let span = self.spans.of(offset);
         if self.dropping || self.carry.len() + last.len() > MAX_LINE {
             self.dropping = false;
             self.carry.clear();
-            return sink(Line::TooLong { offset });
+            return sink(Line::TooLong { offset, span });
         }
         if self.carry.is_empty() {
-            return hand_on(offset, last, sink);
+            return hand_on(offset, span, last, sink);
         }
         self.carry.extend_from_slice(last);
-        let flow = hand_on(offset, &self.carry, sink);
+        let flow = hand_on(offset, span, &self.carry, sink);
         self.carry.clear();
         flow
     }
@@ -104,14 +137,19 @@ impl LineSplitter {
 }
 
 /// Hands on a whole line, unless it is blank.
-fn hand_on(offset: u64, bytes: &[u8], sink: &mut impl FnMut(Line<'_>) -> ControlFlow<()>) -> ControlFlow<()> {
+fn hand_on(
+    offset: u64,
+    span: u32,
+    bytes: &[u8],
+    sink: &mut impl FnMut(Line<'_>) -> ControlFlow<()>,
+) -> ControlFlow<()> {
     let bytes = bytes.strip_suffix(b"\r").unwrap_or(bytes);
     let marked = if offset == 0 { bytes.strip_prefix(BOM) } else { None };
     let bytes = marked.unwrap_or(bytes);
     if bytes.iter().all(u8::is_ascii_whitespace) {
         return ControlFlow::Continue(());
     }
-    sink(Line::Text { offset, bytes })
+    sink(Line::Text { offset, span, bytes })
 }
 
 #[cfg(test)]
@@ -129,8 +167,8 @@ mod tests {
         let mut splitter = LineSplitter::default();
         let mut sink = |line: Line<'_>| {
             found.push(match line {
-                Line::Text { offset, bytes } => (offset, Some(bytes.to_vec())),
-                Line::TooLong { offset } => (offset, None),
+                Line::Text { offset, bytes, .. } => (offset, Some(bytes.to_vec())),
+                Line::TooLong { offset, .. } => (offset, None),
             });
             ControlFlow::Continue(())
         };

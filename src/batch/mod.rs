@@ -1,4 +1,4 @@
-//! One Logpush object: its key, and its bytes as inflated lines.
+//! One Logpush object: its key, and its bytes as inflated lines, from its start or from an access point.
 //!
 //! What always holds: an object is read once, as a stream, in memory that does not grow with it; damage ends
 //! in a typed [`BatchError`]; nothing here is asynchronous.
@@ -8,11 +8,20 @@ mod event;
 mod inflate;
 mod key;
 mod lines;
+mod points;
 mod reader;
+mod spans;
+mod window;
+mod zlib;
 
 pub use error::BatchError;
 pub use event::{Brings, EventBackfill, EventError, R2Event};
 pub use inflate::{GZIP_MAGIC, Inflater, Totals};
-pub use key::{BUCKET_NAME, Ignored, KeyClass, batch_key, batch_times, classify, folder_day, payload_key};
+pub use key::{
+    BUCKET_NAME, Ignored, KeyClass, batch_key, batch_times, classify, folder_day, payload_key, version_digest,
+    windows_key,
+};
 pub use lines::{Line, LineSplitter};
+pub use points::{AccessPoint, FirstLine, PointForm};
 pub use reader::BatchReader;
+pub use spans::{SpanPlace, Spans};

@@ -1,20 +1,67 @@
-//! Stored bytes to lines: the inflater and the splitter together.
+//! Stored bytes to lines: the inflater and the splitter together, from the start of an object or over one span.
 //!
 //! What always holds: lines come in the order of the object; `finish` succeeds only if every checksum was
 //! right, so a caller that keeps what it gathered until then keeps nothing of a damaged object.
 
 use std::ops::ControlFlow;
 
-use super::{BatchError, Inflater, Line, LineSplitter, Totals};
+use super::points::PointFinder;
+use super::spans::{SpanPlace, Spans};
+use super::{BatchError, Inflater, Line, LineSplitter, Totals, window};
 
-/// Reads one object, pushed in pieces of any size.
+/// Reads one object, or one span of it, pushed in pieces of any size.
 #[derive(Debug, Default)]
 pub struct BatchReader {
-    inflater: Inflater,
+    source: Source,
     splitter: LineSplitter,
+    /// Access points whose spans have begun; the object's beginning is none of them.
+    begun: usize,
+}
+
+/// Where the text comes from.
+#[derive(Debug)]
+enum Source {
+    Inflater(Inflater),
+    /// A span before its first byte, which may hold the end of a block too.
+    Span {
+        place: SpanPlace,
+        window: Vec<u8>,
+    },
+}
+
+impl Default for Source {
+    fn default() -> Self {
+        Self::Inflater(Inflater::new())
+    }
 }
 
 impl BatchReader {
+    /// A reader that finds the spans of the object on its way.
+    #[must_use]
+    pub fn finding_spans() -> Self {
+        Self::finding(PointFinder::default())
+    }
+
+    /// The same, with spans of at least so many bytes of text, which are no fewer than a window.
+    #[must_use]
+    pub fn finding_spans_of(bytes: u64) -> Self {
+        Self::finding(PointFinder::new(bytes.max(window::WINDOW as u64)))
+    }
+
+    fn finding(points: PointFinder) -> Self {
+        let source = Source::Inflater(Inflater::finding_points(points));
+        Self { source, splitter: LineSplitter::default(), begun: 0 }
+    }
+
+    /// A reader of the stored bytes of one span, whose packed window is this. `None` where that is no window.
+    #[must_use]
+    pub fn of_span(place: &SpanPlace, packed: &[u8]) -> Option<Self> {
+        let window = window::unpack(packed)?;
+        let skip = usize::try_from(place.head).ok()?;
+        let splitter = LineSplitter::at(place.offset, skip, place.number);
+        Some(Self { source: Source::Span { place: place.clone(), window }, splitter, begun: 0 })
+    }
+
     /// Takes the next stored bytes and hands on each line that ends in them; `sink` may end the reading.
     ///
     /// # Errors
@@ -24,8 +71,17 @@ impl BatchReader {
         stored: &[u8],
         mut sink: impl FnMut(Line<'_>) -> ControlFlow<()>,
     ) -> Result<ControlFlow<()>, BatchError> {
-        let Self { inflater, splitter } = self;
-        inflater.push(stored, |inflated| splitter.push(inflated, &mut sink))
+        let stored = self.start(stored);
+        let Self { source: Source::Inflater(inflater), splitter, begun } = self else {
+            return Ok(ControlFlow::Continue(()));
+        };
+        inflater.push(stored, |inflated, points| {
+            for point in points.iter().skip(*begun + 1) {
+                splitter.begin_span(point.offset);
+                *begun += 1;
+            }
+            splitter.push(inflated, &mut sink)
+        })
     }
 
     /// The end of the object: checks it and hands on a last line without a newline.
@@ -33,7 +89,10 @@ impl BatchReader {
     /// # Errors
     /// [`BatchError`] where the object ends too early.
     pub fn finish(&mut self, sink: impl FnMut(Line<'_>) -> ControlFlow<()>) -> Result<Totals, BatchError> {
-        let totals = self.inflater.finish()?;
+        let totals = match &self.source {
+            Source::Inflater(inflater) => inflater.finish()?,
+            Source::Span { .. } => return Err(BatchError::Empty),
+        };
         // Nothing follows that a sink could be spared.
         let _end = self.splitter.finish(sink);
         Ok(totals)
@@ -41,7 +100,27 @@ impl BatchReader {
 
     /// What was read so far.
     #[must_use]
-    pub const fn totals(&self) -> Totals {
-        self.inflater.totals()
+    pub fn totals(&self) -> Totals {
+        match &self.source {
+            Source::Inflater(inflater) => inflater.totals(),
+            Source::Span { .. } => Totals::default(),
+        }
+    }
+
+    /// The spans of the object, when it was read to its end; none where none were looked for.
+    #[must_use]
+    pub fn into_spans(self) -> Spans {
+        let Source::Inflater(inflater) = self.source else { return Spans::default() };
+        let Totals { stored, inflated, .. } = inflater.totals();
+        Spans::new(inflater.into_points(), stored, inflated)
+    }
+
+    /// Begins the span with its first byte, if there is one to begin; hands back what is to be pushed.
+    fn start<'a>(&mut self, stored: &'a [u8]) -> &'a [u8] {
+        let Source::Span { place, window } = &self.source else { return stored };
+        let Some((&byte, rest)) = stored.split_first() else { return stored };
+        let is_whole = place.bit.is_multiple_of(8);
+        self.source = Source::Inflater(Inflater::at(place.form, place.bit, byte, window));
+        if is_whole { stored } else { rest }
     }
 }

@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 use super::entry::{self, Part, Place};
 use super::shard::slot_of;
 use super::{ShardName, odd};
-use crate::batch::{BatchError, Line};
-use crate::limits::{EARLY_REJECTED_LINES, MAX_LINES, MAX_ODD_BYTES, MAX_RAY_SKEW_MS, MAX_SHARDS, SPAN_BYTES};
+use crate::batch::{BatchError, Line, Spans};
+use crate::limits::{EARLY_REJECTED_LINES, MAX_LINES, MAX_ODD_BYTES, MAX_RAY_SKEW_MS, MAX_SHARDS};
 use crate::record::{Dataset, RayKey, RecordError, RecordKey};
 
 /// What was found in a batch, in lines.
@@ -82,17 +82,17 @@ impl IndexBuilder {
             return Err(BatchError::TooManyLines);
         }
         match (read, line) {
-            (Ok(key), line) => self.record(key, line.offset() / SPAN_BYTES),
+            (Ok(key), line) => self.record(key, line.span().into()),
             (Err(why), Line::Text { bytes, .. }) => self.reject(why, bytes),
             (Err(why), Line::TooLong { .. }) => self.reject(why, &[]),
         }
     }
 
-    /// The entries of the whole batch, and its counts.
+    /// The entries of the whole batch, whose spans lie so, and its counts.
     ///
     /// # Errors
     /// [`BatchError`] where it holds nothing to find, or too much.
-    pub fn finish(self) -> Result<(Vec<ShardEntry>, Counts), BatchError> {
+    pub fn finish(self, spans: &Spans) -> Result<(Vec<ShardEntry>, Counts), BatchError> {
         if self.counts.records == 0 && self.counts.lines > 0 {
             return Err(self.no_records());
         }
@@ -105,9 +105,9 @@ impl IndexBuilder {
         }
         let dataset = self.dataset;
         let mut entries: Vec<ShardEntry> =
-            self.shards.into_iter().map(|(prefix, places)| ray_entry(dataset, prefix, places)).collect();
+            self.shards.into_iter().map(|(prefix, places)| ray_entry(dataset, prefix, places, spans)).collect();
         if !self.odd.is_empty() {
-            entries.push(odd_entry(dataset, &self.odd));
+            entries.push(odd_entry(dataset, &self.odd, spans));
         }
         Ok((entries, self.counts))
     }
@@ -152,14 +152,14 @@ impl IndexBuilder {
 }
 
 /// The entry of the rays of one prefix.
-fn ray_entry(dataset: Dataset, prefix: u32, places: Vec<Place>) -> ShardEntry {
+fn ray_entry(dataset: Dataset, prefix: u32, places: Vec<Place>, spans: &Spans) -> ShardEntry {
     let slots = ascending(places.iter().map(|place| slot_of(place.suffix())));
-    ShardEntry { shard: ShardName::of_prefix(dataset, prefix), slots, parts: entry::pack(places) }
+    ShardEntry { shard: ShardName::of_prefix(dataset, prefix), slots, parts: entry::pack(places, spans) }
 }
 
 /// The entry of the odd ids.
-fn odd_entry(dataset: Dataset, ids: &[(Box<str>, u32)]) -> ShardEntry {
-    let bytes = odd::pack(ids.iter().map(|(id, span)| (id.as_ref(), *span)));
+fn odd_entry(dataset: Dataset, ids: &[(Box<str>, u32)], spans: &Spans) -> ShardEntry {
+    let bytes = odd::pack(ids.iter().map(|(id, span)| (id.as_ref(), *span)), spans);
     let slots = ascending(ids.iter().map(|(id, _)| odd::slot_of(id)));
     ShardEntry { shard: ShardName::odd(dataset), slots, parts: vec![Part { lo: 0, hi: 0, bytes }] }
 }

@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use super::entry::Part;
 use crate::backend::{BackendError, Objects, ask, from_json, to_json};
-use crate::batch::batch_times;
+use crate::batch::{SpanPlace, batch_times};
 use crate::record::RayKey;
 
 /// The calls that a shard answers.
@@ -176,8 +176,11 @@ impl Find {
 pub struct Candidate {
     /// The object, in the version that was indexed.
     pub object: ObjectVersion,
-    /// The spans of it that hold the ray's lines, ascending.
+    /// The span of each of the ray's lines, ascending.
     pub spans: Vec<u32>,
+    /// Where these spans lie, ascending; those that are not here were indexed before spans had places.
+    #[serde(default)]
+    pub places: Vec<SpanPlace>,
 }
 
 /// The answer to a `find`.
@@ -235,8 +238,15 @@ mod tests {
         assert_eq!(to_json(&answer), br#"{"kept":"stored","rows_written":3}"#);
         assert_eq!(to_json(&Find { id: "00".into() }), br#"{"id":"00"}"#);
         assert_eq!(to_json(&Forget { key: "k".into(), before_ms: 7 }), br#"{"key":"k","before_ms":7}"#);
-        let found = r#"{"candidates":[{"object":{"key":"k","etag":"e","uploaded_ms":1,"size":2},"spans":[0,3]}]}"#;
+        let found =
+            r#"{"candidates":[{"object":{"key":"k","etag":"e","uploaded_ms":1,"size":2},"spans":[0,3],"places":[]}]}"#;
         assert_eq!(to_json(&from_json::<Found>(found.as_bytes()).unwrap()), found.as_bytes());
+        let place = r#"{"number":3,"form":"block","bit":9,"bytes":8,"offset":7,"head":6,"text":5,"window":{"start":3,"end":4}}"#;
+        let with_places = found.replace("[]", &format!("[{place}]"));
+        assert_eq!(to_json(&from_json::<Found>(with_places.as_bytes()).unwrap()), with_places.as_bytes());
+        // A shard of the version before names no places.
+        let before = found.replace(r#","places":[]"#, "");
+        assert_eq!(from_json::<Found>(before.as_bytes()), from_json(found.as_bytes()));
     }
 
     #[test]

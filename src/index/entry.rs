@@ -1,37 +1,37 @@
 //! The stored form of a batch's rays in one shard: a part of an entry.
 //!
 //! ```text
-//! 0   u8      version = 1
-//! 1   u8      kind = 0 (rays; 1 is `odd`)
-//! 2   u16     0
-//! 4   u32 LE  number of rays
-//! 8   u32 LE  number of blocks, each of 256 rays but the last
-//! 12  blocks × 15 bytes: first suffix (6 bytes LE), its first bit in the stream (u32 LE), k (u8), smallest span
+//! the beginning of every part, of kind 0 (`part`)
+//! 0   u32 LE  number of rays
+//! 4   u32 LE  number of blocks, each of 256 rays but the last
+//! 8   blocks × 15 bytes: first suffix (6 bytes LE), its first bit in the stream (u32 LE), k (u8), smallest span
 //!     (3 bytes LE), s (u8)
 //! …   the stream, bits least significant first. For each block: how far the span of its first ray lies above the
 //!     block's smallest (s bits); then for each further ray the distance to the one before, as Rice code
 //!     (⌊d/2^k⌋ zeros, a one, k bits), and its span likewise (s bits)
 //! ```
 //!
-//! Rays are sorted by suffix, then by span; the same ray in two spans stands there twice. k and s are chosen for
-//! each block, so that a few stragglers among many dense rays do not cost all of them: rays of one block are near
+//! Rays are sorted by suffix, then by span; a ray stands there once for each of its lines, so that whoever looks one
+//! up knows how many lines there are to find. k and s are chosen for each block, so that a few stragglers among many dense rays do not cost all of them: rays of one block are near
 //! in time, and mostly near in the file too. A lookup decodes one block.
 //!
-//! What always holds: packing is a function of the set of (suffix, span) alone; unpacking is exact; no bytes make
+//! What always holds: packing is a function of the (suffix, span) of all lines alone; unpacking is exact; no bytes make
 //! it panic. The form is frozen by tests; another form has another version.
+
+use std::collections::BTreeSet;
 
 use itertools::Itertools;
 
 use super::bits::{BitReader, BitWriter};
+use super::part::{self, Opened};
+use crate::batch::Spans;
 use crate::limits::{BLOCK_RAYS, PART_RAYS, SPAN_BITS};
 use crate::record::RayId;
 
-/// The version of this stored form.
-pub const VERSION: u8 = 1;
 /// The kind of a part that holds rays.
 pub const KIND_RAYS: u8 = 0;
-/// Bytes before the directory.
-const HEADER: usize = 12;
+/// Bytes of the body before the directory.
+const HEADER: usize = 8;
 /// Bytes of one block's directory row.
 const ROW: usize = 15;
 
@@ -87,19 +87,19 @@ pub struct Part {
     pub bytes: Vec<u8>,
 }
 
-/// Packs places, in any order, into as many parts as their number asks for.
+/// Packs places, in any order, into as many parts as their number asks for; `spans` says where theirs lie.
 #[must_use]
-pub fn pack(mut places: Vec<Place>) -> Vec<Part> {
+pub fn pack(mut places: Vec<Place>, spans: &Spans) -> Vec<Part> {
     places.sort_unstable();
-    places.dedup();
-    places.chunks(PART_RAYS).filter_map(pack_part).collect()
+    places.chunks(PART_RAYS).filter_map(|places| pack_part(places, spans)).collect()
 }
 
 /// Packs sorted places into one part.
-fn pack_part(places: &[Place]) -> Option<Part> {
+fn pack_part(places: &[Place], spans: &Spans) -> Option<Part> {
     let (first, last) = (places.first()?, places.last()?);
     let blocks = places.len().div_ceil(BLOCK_RAYS);
-    let mut bytes = vec![VERSION, KIND_RAYS, 0, 0];
+    let named: BTreeSet<u32> = places.iter().map(|place| place.span()).collect();
+    let mut bytes = part::head(KIND_RAYS, named.into_iter(), spans);
     bytes.extend_from_slice(&u32::try_from(places.len()).ok()?.to_le_bytes());
     bytes.extend_from_slice(&u32::try_from(blocks).ok()?.to_le_bytes());
     let mut stream = BitWriter::default();
@@ -200,11 +200,12 @@ impl<'a> PartView<'a> {
     /// # Errors
     /// [`EntryError`] where they are none of this form.
     pub fn open(bytes: &'a [u8]) -> Result<Self, EntryError> {
-        let (header, rest) = bytes.split_first_chunk::<HEADER>().ok_or(EntryError::Damaged)?;
-        let &[version, kind, _, _, c0, c1, c2, c3, b0, b1, b2, b3] = header;
-        if (version, kind) != (VERSION, KIND_RAYS) {
+        let Opened { version, kind, body, .. } = part::open(bytes)?;
+        if kind != KIND_RAYS {
             return Err(EntryError::Unknown { version, kind });
         }
+        let (header, rest) = body.split_first_chunk::<HEADER>().ok_or(EntryError::Damaged)?;
+        let &[c0, c1, c2, c3, b0, b1, b2, b3] = header;
         let count = u32::from_le_bytes([c0, c1, c2, c3]) as usize;
         let blocks = u32::from_le_bytes([b0, b1, b2, b3]) as usize;
         let sound = blocks == count.div_ceil(BLOCK_RAYS);
@@ -225,7 +226,7 @@ impl<'a> PartView<'a> {
         self.count == 0
     }
 
-    /// The spans that hold the ray with this suffix, ascending.
+    /// The span of each line of the ray with this suffix, ascending.
     ///
     /// # Errors
     /// [`EntryError::Damaged`] where the bytes contradict themselves.

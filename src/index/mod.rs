@@ -1,7 +1,7 @@
 //! The forward index: which batch holds a ray, and where in it.
 //!
 //! One entry per batch and shard, never a row per ray: its rays, sorted and delta-coded in BLOBs, each with the
-//! number of the span that holds its line. Reading order: [`build`] gathers, [`entry`] packs, [`shard`] keeps,
+//! number of the span that holds its line. Reading order: [`build`] gathers, [`entry`] packs behind the beginning of every [`part`], [`shard`] keeps,
 //! [`calls`] is what travels between the Worker and a shard, [`mod@write`] does it for one object.
 //!
 //! What always holds: no false negatives for an indexed object version; indexing again changes nothing;
@@ -13,6 +13,7 @@ pub mod calls;
 pub mod entry;
 pub mod names;
 pub mod odd;
+pub mod part;
 pub mod shard;
 pub mod write;
 

@@ -1,31 +1,33 @@
 //! The stored form of a batch's odd ids: ids that are not 16 hexadecimal digits, found by exact match.
 //!
 //! ```text
-//! 0  u8      version = 1
-//! 1  u8      kind = 1
-//! 2  u16     0
-//! 4  u32 LE  number of (id, span) pairs
-//! 8  pairs, sorted: length of the id (u8), its bytes, span (u32 LE)
+//! the beginning of every part, of kind 1 (`part`)
+//! 0  u32 LE  number of (id, span) pairs, one for each line
+//! 4  pairs, sorted: length of the id (u8), its bytes, span (u32 LE)
 //! ```
 //!
 //! What always holds: they are rare (tests, very old lines), so the form is plain; the form is frozen by tests.
 
 use std::collections::BTreeSet;
 
-use super::entry::{EntryError, VERSION};
+use super::entry::EntryError;
+use super::part::{self, Opened};
+use crate::batch::Spans;
 
 /// The kind of a part that holds odd ids.
 pub const KIND_ODD: u8 = 1;
-/// Bytes before the pairs.
-const HEADER: usize = 8;
+/// Bytes of the body before the pairs.
+const HEADER: usize = 4;
 
-/// Packs the ids and the spans of their lines. An id longer than 255 bytes is left out: there is none
-/// ([`crate::limits::MAX_ODD_ID`]).
+/// Packs the ids and the spans of their lines, which lie where `spans` says. An id longer than 255 bytes is left out:
+/// there is none ([`crate::limits::MAX_ODD_ID`]).
 #[must_use]
-pub fn pack<'a>(pairs: impl IntoIterator<Item = (&'a str, u32)>) -> Vec<u8> {
+pub fn pack<'a>(pairs: impl IntoIterator<Item = (&'a str, u32)>, spans: &Spans) -> Vec<u8> {
     let with_length = pairs.into_iter().filter_map(|(id, span)| Some((id, span, u8::try_from(id.len()).ok()?)));
-    let pairs: BTreeSet<(&str, u32, u8)> = with_length.collect();
-    let mut bytes = vec![VERSION, KIND_ODD, 0, 0];
+    let mut pairs: Vec<(&str, u32, u8)> = with_length.collect();
+    pairs.sort_unstable();
+    let named: BTreeSet<u32> = pairs.iter().map(|(_, span, _)| *span).collect();
+    let mut bytes = part::head(KIND_ODD, named.into_iter(), spans);
     bytes.extend_from_slice(&u32::try_from(pairs.len()).unwrap_or(u32::MAX).to_le_bytes());
     for (id, span, length) in pairs {
         bytes.push(length);
@@ -35,16 +37,16 @@ pub fn pack<'a>(pairs: impl IntoIterator<Item = (&'a str, u32)>) -> Vec<u8> {
     bytes
 }
 
-/// The spans that hold the id, ascending.
+/// The span of each line of the id, ascending.
 ///
 /// # Errors
 /// [`EntryError`] where the bytes are none of this form.
 pub fn spans_of(bytes: &[u8], id: &str) -> Result<Vec<u32>, EntryError> {
-    let (header, mut rest) = bytes.split_first_chunk::<HEADER>().ok_or(EntryError::Damaged)?;
-    let &[version, kind, ..] = header;
-    if (version, kind) != (VERSION, KIND_ODD) {
+    let Opened { version, kind, body, .. } = part::open(bytes)?;
+    if kind != KIND_ODD {
         return Err(EntryError::Unknown { version, kind });
     }
+    let (_, mut rest) = body.split_first_chunk::<HEADER>().ok_or(EntryError::Damaged)?;
     let mut spans = Vec::new();
     while let Some((&length, after)) = rest.split_first() {
         let (found, after) = after.split_at_checked(usize::from(length)).ok_or(EntryError::Damaged)?;
@@ -66,30 +68,31 @@ pub fn slot_of(id: &str) -> u8 {
 #[cfg(test)]
 mod tests {
     use super::{pack, slot_of, spans_of};
+    use crate::batch::Spans;
     use crate::index::entry::EntryError;
 
     #[test]
     fn the_stored_form_is_unchanged() {
-        let bytes = pack([("test-ray-001", 3), ("00", 70_000)]);
-        assert_eq!(hex::encode(&bytes), "0101000002000000023030701101000c746573742d7261792d30303103000000");
+        let bytes = pack([("test-ray-001", 3), ("00", 70_000)], &Spans::default());
+        assert_eq!(hex::encode(&bytes), "020100000000000002000000023030701101000c746573742d7261792d30303103000000");
         assert_eq!(slot_of("test-ray-001"), slot_of("test-ray-001"));
         assert_eq!(slot_of("00"), 177);
     }
 
     #[test]
     fn an_id_is_found_in_all_of_its_spans_and_no_other_is() {
-        let bytes = pack([("b", 2), ("a", 1), ("b", 1), ("b", 2)]);
-        assert_eq!(spans_of(&bytes, "b"), Ok(vec![1, 2]));
+        let bytes = pack([("b", 2), ("a", 1), ("b", 1), ("b", 2)], &Spans::default());
+        assert_eq!(spans_of(&bytes, "b"), Ok(vec![1, 2, 2]));
         assert_eq!(spans_of(&bytes, "B"), Ok(vec![]));
     }
 
     #[test]
     fn bytes_that_are_cut_or_of_another_version_are_refused() {
-        let bytes = pack([("abc", 2)]);
+        let bytes = pack([("abc", 2)], &Spans::default());
         for end in 0..bytes.len() {
             let cut = spans_of(&bytes[..end], "abc");
-            assert!(cut == Err(EntryError::Damaged) || (end == 8 && cut == Ok(vec![])), "{end}");
+            assert!(cut == Err(EntryError::Damaged) || (end == 12 && cut == Ok(vec![])), "{end}");
         }
-        assert_eq!(spans_of(&[2, 1, 0, 0, 0, 0, 0, 0], "a"), Err(EntryError::Unknown { version: 2, kind: 1 }));
+        assert_eq!(spans_of(&[3, 1, 0, 0, 0, 0, 0, 0], "a"), Err(EntryError::Unknown { version: 3, kind: 1 }));
     }
 }

@@ -11,9 +11,11 @@
 //! transaction; the same call again changes nothing.
 
 use super::calls::{Candidate, Find, Forget, Forgotten, Found, Kept, ObjectVersion, Put, PutAnswer, ShardCall};
-use super::entry::PartView;
+use super::entry::{EntryError, PartView};
 use super::odd::{self, KIND_ODD};
+use super::part;
 use crate::backend::{BackendError, Sql, SqlRow, SqlValue, from_json, to_json};
+use crate::batch::SpanPlace;
 use crate::limits::SQL_BLOB_MAX;
 use crate::record::{RayId, RayKey};
 
@@ -100,7 +102,7 @@ fn check(part: &[u8]) -> Result<(), String> {
         Some(&KIND_ODD) => odd::spans_of(part, "").map(drop),
         _ => PartView::open(part).map(drop),
     };
-    read.map_err(|error| error.to_string())
+    read.and_then(|()| part::places(part)).map(drop).map_err(|error| error.to_string())
 }
 
 /// Writes the rows of an entry; says how many that were.
@@ -146,28 +148,42 @@ fn find(sql: &impl Sql, find: &Find) -> Result<Found, BackendError> {
     )?;
     let mut candidates: Vec<Candidate> = Vec::new();
     for row in &rows.rows {
-        let spans = spans_in(row, &key)?;
-        let Some(object) = object_of(row, 0).filter(|_| !spans.is_empty()) else { continue };
+        let Some((object, (spans, places))) = object_of(row, 0).zip(spans_in(row, &key)?) else { continue };
         match candidates.last_mut().filter(|last| last.object == object) {
-            Some(last) => last.spans.extend(spans),
-            None => candidates.push(Candidate { object, spans }),
+            // The lines of one ray may lie in two parts.
+            Some(last) => {
+                last.spans.extend(spans);
+                last.places.extend(places);
+            }
+            None => candidates.push(Candidate { object, spans, places }),
         }
     }
-    for candidate in &mut candidates {
-        candidate.spans.sort_unstable();
-        candidate.spans.dedup();
+    for Candidate { spans, places, .. } in &mut candidates {
+        spans.sort_unstable();
+        places.sort_unstable_by_key(|place| place.number);
+        places.dedup_by_key(|place| place.number);
     }
     Ok(Found { candidates })
 }
 
-/// The spans that the part in a row of [`find`] names for `key`.
-fn spans_in(row: &SqlRow, key: &RayKey) -> Result<Vec<u32>, BackendError> {
-    let Some(SqlValue::Blob(rays)) = row.get(4) else { return Ok(Vec::new()) };
+/// The span of each line, and where the spans lie.
+type Named = (Vec<u32>, Vec<SpanPlace>);
+
+/// The spans that the part in a row of [`find`] names for `key`, and where they lie; `None` where it names none.
+fn spans_in(row: &SqlRow, key: &RayKey) -> Result<Option<Named>, BackendError> {
+    let Some(SqlValue::Blob(part)) = row.get(4) else { return Ok(None) };
+    let failed = |error: EntryError| BackendError::new("finding a ray", error.to_string());
     let spans = match key {
-        RayKey::Ray(ray) => PartView::open(rays).and_then(|part| part.spans_of(ray.suffix())),
-        RayKey::Odd(id) => odd::spans_of(rays, id),
+        RayKey::Ray(ray) => PartView::open(part).and_then(|part| part.spans_of(ray.suffix())),
+        RayKey::Odd(id) => odd::spans_of(part, id),
     };
-    spans.map_err(|error| BackendError::new("finding a ray", error.to_string()))
+    let spans = spans.map_err(failed)?;
+    if spans.is_empty() {
+        return Ok(None);
+    }
+    let mut places = part::places(part).map_err(failed)?;
+    places.retain(|place| spans.binary_search(&place.number).is_ok());
+    Ok(Some((spans, places)))
 }
 
 /// Drops the entry of an object, if its version was written before the given instant.

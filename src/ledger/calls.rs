@@ -123,6 +123,9 @@ pub struct Work {
 /// An older version of an object.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Replaced {
+    /// The source, by which its windows are named; a ledger of the version before names none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<SourceId>,
     /// When it was written, in Unix milliseconds.
     pub uploaded_ms: i64,
     /// The shards that hold its rays.

@@ -7,7 +7,7 @@
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::batch::payload_key;
+use crate::batch::{payload_key, version_digest};
 
 /// Where every ledger is known by name, and what belongs to no hour is kept.
 pub const REGISTRY: &str = "v1/registry";
@@ -27,11 +27,7 @@ impl SourceId {
     /// The identity of this version of an object.
     #[must_use]
     pub fn of(bucket: &str, key: &str, etag: &str) -> Self {
-        let mut hash = Sha256::new();
-        for part in [bucket, "\0", key, "\0", etag] {
-            hash.update(part);
-        }
-        Self(hex::encode(hash.finalize()))
+        Self(version_digest(bucket, key, etag))
     }
 
     /// The identity with these digits, if they are one.

@@ -91,7 +91,7 @@ pub(super) fn begin(sql: &impl Sql, ask: &Begin, now_ms: i64) -> Result<BeginAns
 }
 
 fn replaced(version: Version) -> Replaced {
-    Replaced { uploaded_ms: version.uploaded_ms, shards: version.shards }
+    Replaced { source: Some(version.id), uploaded_ms: version.uploaded_ms, shards: version.shards }
 }
 
 fn insert(sql: &impl Sql, ask: &Begin, now_ms: i64) -> Result<(), BackendError> {

@@ -1,12 +1,17 @@
-//! A ray to its records: ask the one shard that can know, read the batches that it names, check every line.
+//! A ray to its records: ask the one shard that can know, read the spans that it names, check every line.
+//!
+//! Reading order: `read` does it for one batch, `span` for one span of it, `gather` picks the lines.
 //!
 //! What always holds: a line is returned only if it carries the ray at the record's top level; lines come in the
 //! order in which their batches were indexed, then as they stand; a lookup asks exactly one shard.
 
+mod gather;
 mod read;
+mod span;
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 
+use self::gather::Wanted;
 use crate::backend::{BackendError, Bucket, Objects, to_json};
 use crate::index::calls::{self, Find, Found, ObjectVersion};
 use crate::index::{ShardCall, ShardName};
@@ -29,7 +34,7 @@ pub struct FoundRecord {
 pub struct Cost {
     /// Durable Objects asked.
     pub shards_asked: u64,
-    /// Objects of the bucket read.
+    /// Objects of the bucket read, or ranges of one: a batch's, and its windows'.
     pub objects_read: u64,
     /// Stored bytes read.
     pub bytes_read: u64,
@@ -104,8 +109,9 @@ pub async fn lookup(
         cost: Cost { shards_asked: 1, ..Cost::default() },
         ..Lookup::default()
     };
-    stream::iter(found.candidates.into_iter().take(LOOKUP_BATCHES))
-        .map(async |candidate| read::read(bucket, dataset, key, candidate).await)
+    let wanted = Wanted::new(dataset, key);
+    stream::iter(found.candidates.iter().take(LOOKUP_BATCHES))
+        .map(async |candidate| read::read(bucket, &wanted, candidate).await)
         .buffered(CONCURRENT_CALLS)
         .try_fold(asked, async |sum, one| Ok(sum.absorb(one)))
         .await

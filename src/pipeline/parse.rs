@@ -7,13 +7,13 @@ use serde::Serialize;
 
 use super::World;
 use super::later::later;
-use super::process::{Done, Outcome, Work, process};
+use super::process::{Done, Outcome, Work, forget_windows, process};
 use crate::backend::{BackendError, Bucket};
 use crate::batch::{Brings, EventBackfill, KeyClass, R2Event, classify};
 use crate::config::{Config, LogLevel};
 use crate::index::{Counts, forget_entries};
 use crate::ledger::backfills::{Ended, Stepped};
-use crate::ledger::calls::{self, Gone, GoneAnswer, Replaced};
+use crate::ledger::calls::{self, Gone, GoneAnswer};
 use crate::ledger::ids::REGISTRY;
 use crate::ledger::plan::{FORMAT, Wish};
 use crate::ledger::{PlanForm, Window, ledger_of};
@@ -57,6 +57,8 @@ pub struct BatchFigures {
     pub shards: usize,
     /// Bytes of packed rays.
     pub packed: u64,
+    /// Bytes of the access points' windows.
+    pub access_points: u64,
     /// Rows that the platform bills as written.
     pub rows_written: u64,
     /// Payloads made.
@@ -70,9 +72,9 @@ pub struct BatchFigures {
 
 impl BatchFigures {
     fn of(done: Done) -> Self {
-        let Done { totals, counts, shards, packed, rows_written, payloads, payload_lines, superseded: _ } = done;
+        let Done { totals, counts, shards, packed, access_points, rows_written, payloads, payload_lines, .. } = done;
         let (stored, inflated) = (totals.stored, totals.inflated);
-        Self { stored, inflated, shards, packed, rows_written, payloads, payload_lines, counts }
+        Self { stored, inflated, shards, packed, access_points, rows_written, payloads, payload_lines, counts }
     }
 }
 
@@ -184,8 +186,9 @@ async fn forget(world: &impl World, key: &str) -> Result<ParseVerdict, BackendEr
     let ledger = ledger_of(key);
     let ask = |forgotten| Gone { key: key.into(), forgotten };
     let GoneAnswer { versions } = calls::call(world.ledgers(), &ledger, &ask(false)).await?;
-    for Replaced { uploaded_ms, shards } in &versions {
-        forget_entries(world.shards(), key, *uploaded_ms, shards.iter()).await?;
+    for old in &versions {
+        forget_entries(world.shards(), key, old.uploaded_ms, old.shards.iter()).await?;
+        forget_windows(world, old).await?;
     }
     let _: GoneAnswer = calls::call(world.ledgers(), &ledger, &ask(true)).await?;
     Ok(ParseVerdict::new("removed", Some(key.into())))

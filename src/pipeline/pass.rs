@@ -28,6 +28,8 @@ pub struct Passed {
     pub counts: Counts,
     /// Its rays, by shard.
     pub entries: Vec<ShardEntry>,
+    /// The windows of its access points.
+    pub windows: Vec<u8>,
     /// What the plan came to.
     pub plan: Option<SealedPlan>,
 }
@@ -54,7 +56,7 @@ impl Sink {
     }
 
     fn take(&mut self, line: Line<'_>) -> Result<(), BatchError> {
-        let Line::Text { offset, bytes } = line else {
+        let Line::Text { offset, bytes, .. } = line else {
             return self.index.take(line, Err(RecordError::TooLong));
         };
         let Some(transform) = &mut self.transform else {
@@ -89,7 +91,7 @@ pub async fn pass<B: Bucket>(
     dataset: Dataset,
     transform: Option<Transformer>,
 ) -> Result<Result<Passed, BatchError>, BackendError> {
-    let mut reader = BatchReader::default();
+    let mut reader = BatchReader::finding_spans();
     let (scanner, index) = (Scanner::new(dataset), IndexBuilder::new(dataset));
     let mut sink = Sink { scanner, index, transform, full: Vec::new(), refused: None };
     let number = sink.transform.as_ref().map_or(0, Transformer::number);
@@ -130,10 +132,12 @@ pub async fn pass<B: Bucket>(
     }
     let Sink { index, transform, .. } = sink;
     let totals = reader.totals();
-    Ok(index.finish().map(|(entries, counts)| Passed {
+    let spans = reader.into_spans();
+    Ok(index.finish(&spans).map(|(entries, counts)| Passed {
         totals,
         counts,
         entries,
+        windows: spans.windows,
         plan: transform.map(Transformer::sealed),
     }))
 }

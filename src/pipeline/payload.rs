@@ -153,11 +153,11 @@ pub fn halve(whole: &Payload, body: &[u8], indexes: [String; 2]) -> Option<[Pack
 fn inflated(body: &[u8]) -> Option<Vec<u8>> {
     let mut text = Vec::new();
     let mut inflater = crate::batch::Inflater::new();
-    let mut sink = |piece: &[u8]| {
+    let sink = |piece: &[u8], _: &[crate::batch::AccessPoint]| {
         text.extend_from_slice(piece);
         std::ops::ControlFlow::Continue(())
     };
-    let _flow = inflater.push(body, &mut sink).ok()?;
+    let _flow = inflater.push(body, sink).ok()?;
     inflater.finish().ok()?;
     Some(text)
 }

@@ -1,7 +1,7 @@
 //! One object by the ledger's protocol: ask what there is to do, do it in one pass, seal it, send the messages.
 //!
 //! ```text
-//! get → begin → read to the end, put payloads → entries → write the index → seal → send
+//! get → begin → read to the end, put payloads → windows, entries → write the index → seal → send
 //! ```
 //!
 //! It may be cut off anywhere and begun again, by anyone, at the same time: the plan is pinned, payloads are named by
@@ -15,7 +15,7 @@ use super::World;
 use super::pass::{Passed, pass};
 use super::transform::{Rules, Transformer};
 use crate::backend::{BackendError, Bucket, Queue, WholeBody};
-use crate::batch::{BUCKET_NAME, BatchError, Totals};
+use crate::batch::{BUCKET_NAME, BatchError, Totals, windows_key};
 use crate::index::{Counts, ObjectVersion, forget_entries, put_entries};
 use crate::ledger::calls::{self, Begin, BeginAnswer, Entries, Registered, Replaced, Seal, SealAnswer, SetAside};
 use crate::ledger::plan::Wish;
@@ -63,6 +63,8 @@ pub struct Done {
     pub shards: usize,
     /// Bytes of packed rays.
     pub packed: u64,
+    /// Bytes of the access points' windows.
+    pub access_points: u64,
     /// Rows of the shards that the platform bills as written.
     pub rows_written: u64,
     /// Payloads made.
@@ -150,6 +152,8 @@ impl<W: World> Job<'_, W> {
             done.shards = shards.len();
             done.packed =
                 passed.entries.iter().flat_map(|entry| &entry.parts).map(|part| part.bytes.len() as u64).sum();
+            done.access_points = passed.windows.len() as u64;
+            self.put_windows(passed.windows).await?;
             let _: calls::Done = self.call(&Entries { source: self.id.source.clone(), shards: shards.clone() }).await?;
             let rows = put_entries(self.world.shards(), self.object, passed.entries).await?;
             done.superseded = rows.is_none();
@@ -174,6 +178,15 @@ impl<W: World> Job<'_, W> {
         Ok(done)
     }
 
+    /// Keeps the windows of the access points, if there are any: before the index, which names them.
+    async fn put_windows(&self, windows: Vec<u8>) -> Result<(), BackendError> {
+        if windows.is_empty() {
+            return Ok(());
+        }
+        let key = windows_key(self.id.source.as_str());
+        self.world.bucket().put_new(&key, windows).await.map(drop)
+    }
+
     /// Sends the messages of payloads. One that does not go out is the ledger's, which sends it in a minute.
     async fn announce(&self, ids: &[DeliveryId]) {
         if !ids.is_empty() {
@@ -195,11 +208,20 @@ impl<W: World> Job<'_, W> {
         for old in self.replaced {
             let names = old.shards.iter().filter(|name| !kept.contains(name));
             forget_entries(self.world.shards(), &self.object.key, old.uploaded_ms, names).await?;
+            forget_windows(self.world, old).await?;
         }
         Ok(())
     }
 
     async fn call<C: calls::Call>(&self, ask: &C) -> Result<C::Answer, BackendError> {
         calls::call(self.world.ledgers(), &self.id.ledger, ask).await
+    }
+}
+
+/// Removes the windows of a version that is no more: behind its entries, which name them.
+pub(super) async fn forget_windows(world: &impl World, old: &Replaced) -> Result<(), BackendError> {
+    match &old.source {
+        Some(source) => world.bucket().delete(&[windows_key(source.as_str())]).await,
+        None => Ok(()),
     }
 }

@@ -3,11 +3,13 @@
 //! What always holds: an object is read as a stream; a put that the bucket refused is an error or said to be refused,
 //! never a success.
 
-use worker::{Bucket as R2, Conditional, MultipartUpload, Object, UploadedPart};
+use std::ops::Range;
+
+use worker::{Bucket as R2, Conditional, MultipartUpload, Object, Range as R2Range, UploadedPart};
 
 use super::failed;
 use super::streams::Body;
-use crate::backend::{BackendError, Bucket, List, Listed, ObjectHead, Upload};
+use crate::backend::{BackendError, Bucket, List, Listed, ObjectHead, Ranged, Upload};
 
 /// An R2 bucket.
 #[derive(Debug)]
@@ -28,6 +30,19 @@ impl Bucket for R2Bucket {
         let Some(object) = self.0.get(key).execute().await.map_err(&reading)? else { return Ok(None) };
         let stream = object.body().map(worker::ObjectBody::stream).transpose().map_err(&reading)?;
         Ok(Some((head(&object), Body(stream))))
+    }
+
+    async fn get_range(&self, key: &str, etag: Option<&str>, bytes: Range<u64>) -> Result<Ranged<Body>, BackendError> {
+        let reading = failed("reading a part of an object");
+        let range = R2Range::OffsetWithLength { offset: bytes.start, length: bytes.end.saturating_sub(bytes.start) };
+        let mut get = self.0.get(key).range(range);
+        if let Some(etag) = etag {
+            get = get.only_if(Conditional { etag_matches: Some(etag.to_owned()), ..Conditional::default() });
+        }
+        let Some(object) = get.execute().await.map_err(&reading)? else { return Ok(Ranged::Gone) };
+        // An object without a body is one that does not match.
+        let Some(body) = object.body() else { return Ok(Ranged::Changed) };
+        Ok(Ranged::Body(Body(Some(body.stream().map_err(&reading)?))))
     }
 
     async fn put(&self, key: &str, bytes: Vec<u8>) -> Result<ObjectHead, BackendError> {

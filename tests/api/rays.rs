@@ -192,7 +192,7 @@ fn more_records_than_an_answer_holds_are_cut_and_said_so() {
 #[test]
 fn a_lookup_asks_one_shard_and_reads_each_batch_once() {
     let fakes = world();
-    let before = (fakes.faults.count(Kind::Shard), fakes.faults.count(Kind::Get));
+    let before = (fakes.faults.count(Kind::Shard), fakes.faults.count(Kind::GetRange));
     Ask::get(&path(1)).of(&fakes);
-    assert_eq!((fakes.faults.count(Kind::Shard) - before.0, fakes.faults.count(Kind::Get) - before.1), (1, 2));
+    assert_eq!((fakes.faults.count(Kind::Shard) - before.0, fakes.faults.count(Kind::GetRange) - before.1), (1, 2));
 }

@@ -2,9 +2,11 @@
 
 use proptest::collection::vec;
 use proptest::prelude::{any, prop_assert, proptest};
-use raydex::index::entry::{EntryError, PartView};
-use raydex::index::odd;
+use raydex::batch::{PointForm, SpanPlace, Spans};
+use raydex::index::entry::{EntryError, PartView, Place, pack};
+use raydex::index::{odd, part};
 
+use super::support::records::ray;
 use super::{Pair, one_part};
 
 /// Asks everything that can be asked of these bytes; how many places that gave.
@@ -15,7 +17,25 @@ fn poke(bytes: &[u8]) -> usize {
     for id in ["", "abc", "test-ray-001"] {
         let _spans = odd::spans_of(bytes, id);
     }
+    let _places = part::places(bytes);
     PartView::open(bytes).and_then(|part| part.places()).map_or(0, |places| places.len())
+}
+
+/// An entry with the places of its spans.
+fn in_two_spans() -> Vec<u8> {
+    let place = |number: u32| SpanPlace {
+        number,
+        form: PointForm::Block,
+        bit: u64::from(number) * 800_000,
+        bytes: 100_500,
+        offset: u64::from(number) << 20,
+        head: 700,
+        text: Some(1 << 20),
+        window: u64::from(number) * 2000..u64::from(number) * 2000 + 1900,
+    };
+    let spans = Spans { places: vec![place(0), place(1)], windows: Vec::new() };
+    let [part] = pack(vec![Place::new(ray(5), 0), Place::new(ray(9), 1)], &spans).try_into().unwrap();
+    part.bytes
 }
 
 /// Entries of every shape.
@@ -29,7 +49,8 @@ fn entries() -> Vec<Vec<u8>> {
         one_part(&pairs(40, 1, 0)),
         one_part(&pairs(40, 1 << 38, 30)),
         one_part(&pairs(300, 77, 2)),
-        odd::pack([("abc", 3), ("test-ray-001", 70_000), ("", 1)]),
+        odd::pack([("abc", 3), ("test-ray-001", 70_000), ("", 1)], &Spans::default()),
+        in_two_spans(),
     ]
 }
 
@@ -38,7 +59,7 @@ fn a_cut_entry_is_an_error_or_harmless() {
     for entry in entries() {
         for end in 0..entry.len() {
             poke(&entry[..end]);
-            if end < 12 {
+            if end < 8 {
                 assert_eq!(PartView::open(&entry[..end]).err(), Some(EntryError::Damaged));
             }
         }
@@ -73,7 +94,7 @@ fn a_bit_flipped_anywhere_is_an_error_or_harmless() {
 }
 
 /// Where the directory begins, and how long one of its rows is.
-const FIRST_ROW: usize = 12;
+const FIRST_ROW: usize = 16;
 const ROW: usize = 15;
 
 #[test]
@@ -81,8 +102,8 @@ fn numbers_beyond_all_bounds_are_an_error_at_once() {
     let mut endless = one_part(&[(1, 1), (2, 2)]);
     for (count, blocks) in [(u32::MAX, 1_u32), (u32::MAX, u32::MAX / 256 + 1), (0, 1), (257, 1), (1, 2), (2, u32::MAX)]
     {
-        endless[4..8].copy_from_slice(&count.to_le_bytes());
-        endless[8..12].copy_from_slice(&blocks.to_le_bytes());
+        endless[8..12].copy_from_slice(&count.to_le_bytes());
+        endless[12..16].copy_from_slice(&blocks.to_le_bytes());
         assert_eq!(PartView::open(&endless).err(), Some(EntryError::Damaged), "{count} rays in {blocks} blocks");
     }
     for span_bits in [21, 32, 57, 64, 255] {
@@ -95,15 +116,15 @@ fn numbers_beyond_all_bounds_are_an_error_at_once() {
 proptest! {
     #[test]
     fn no_bytes_make_it_panic(mut bytes in vec(any::<u8>(), 0..400), honest in any::<bool>(), blocks in 0_u8..4) {
-        if honest && bytes.len() >= 12 {
+        if honest && bytes.len() >= FIRST_ROW {
             // A header that is let through, so that the rest is looked at.
             let count = u32::from(blocks) * 256;
-            bytes[..4].copy_from_slice(&[1, 0, 0, 0]);
+            bytes[..8].copy_from_slice(&[2, 0, 0, 0, 0, 0, 0, 0]);
             for row in bytes[FIRST_ROW..].chunks_exact_mut(ROW).take(blocks.into()) {
                 (row[10], row[ROW - 1]) = (row[10] % 45, row[ROW - 1] % 21);
             }
-            bytes[4..8].copy_from_slice(&count.to_le_bytes());
-            bytes[8..12].copy_from_slice(&u32::from(blocks).to_le_bytes());
+            bytes[8..12].copy_from_slice(&count.to_le_bytes());
+            bytes[12..16].copy_from_slice(&u32::from(blocks).to_le_bytes());
         }
         prop_assert!(poke(&bytes) <= 4 * 256);
     }

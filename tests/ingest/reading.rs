@@ -1,5 +1,6 @@
 //! Lookups of objects that are not any more what was indexed.
 
+use raydex::batch::Spans;
 use raydex::index::calls::{self, ObjectVersion, Put, PutAnswer};
 use raydex::index::entry::{Place, pack};
 use raydex::index::{ShardCall, ShardName};
@@ -65,12 +66,13 @@ fn an_entry_that_names_the_wrong_span_costs_a_full_scan_and_loses_nothing() {
         let head = fakes.bucket.store(KEY, &object(3000));
         let version =
             ObjectVersion { key: KEY.into(), etag: head.etag, uploaded_ms: head.uploaded_ms, size: head.size };
-        let put = Put { object: version, slots: vec![0], parts: pack(vec![Place::new(ray(1), span)]) };
+        let put =
+            Put { object: version, slots: vec![0], parts: pack(vec![Place::new(ray(1), span)], &Spans::default()) };
         let name = ShardName::of(DATASET, &RayKey::Ray(ray(1))).to_string();
         let _: PutAnswer = run(calls::call(&fakes.shards, &name, ShardCall::Put, put.to_body())).unwrap();
         let found = fakes.find(DATASET, &ray(1).to_string());
         assert_eq!(found.records.len(), 1, "span {span}");
-        assert_eq!((found.cost.full_scans, found.cost.objects_read), (1, 2));
+        assert_eq!((found.cost.full_scans, found.cost.objects_read), (1, 1));
     }
 }
 
@@ -87,4 +89,82 @@ fn a_lookup_reads_the_batches_that_hold_the_ray_and_stops_behind_it() {
     assert_eq!((found.records.len(), found.cost.objects_read), (1, 1));
     assert!(found.cost.bytes_inflated < 3 << 20, "{:?}", found.cost);
     assert!(found.cost.bytes_read < stored.len() as u64 / 2, "{:?} of {}", found.cost, stored.len());
+}
+
+/// A batch of several spans whose windows are kept, with the lines of rays 0, 1, …
+fn several_spans(fakes: &Fakes) -> Vec<Vec<u8>> {
+    let filler = |seed| hex::encode(noise(seed, 1000));
+    let line = |number: u32| format!(r#"{{"RayID":"{}","f":"{}"}}"#, ray(number.into()), filler(number % 50));
+    let lines: Vec<String> = (0..4000).map(line).collect();
+    fakes.index(KEY, DATASET, &gzip(&ndjson(lines.clone())));
+    lines.into_iter().map(String::into_bytes).collect()
+}
+
+/// The key of the one object that holds windows.
+fn windows_of(fakes: &Fakes) -> String {
+    let keys: Vec<String> = fakes.bucket.contents().into_keys().filter(|key| key.starts_with("windows/")).collect();
+    let [key] = keys.try_into().unwrap();
+    key
+}
+
+#[test]
+fn a_lookup_in_any_span_is_one_range_of_the_batch_and_one_of_its_windows() {
+    let fakes = Fakes::new();
+    let lines = several_spans(&fakes);
+    let stored = fakes.bucket.object(KEY).unwrap().head.size;
+    let (mut alone, mut with_window) = (0, 0);
+    for (number, line) in (0..).zip(&lines).step_by(37) {
+        let found = fakes.find(DATASET, &ray(number).to_string());
+        assert_eq!(found.records.iter().map(|record| &record.line).collect::<Vec<_>>(), [line], "line {number}");
+        assert_eq!((found.cost.shards_asked, found.cost.full_scans), (1, 0));
+        assert!(found.cost.bytes_read < stored / 2, "{:?} of {stored}", found.cost);
+        assert!(found.cost.bytes_inflated < 2 << 20, "{:?}", found.cost);
+        match found.cost.objects_read {
+            1 => alone += 1,
+            2 => with_window += 1,
+            reads => panic!("{reads} reads"),
+        }
+    }
+    assert!(alone > 10 && with_window > alone, "{alone} in the first span, {with_window} behind it");
+}
+
+#[test]
+fn windows_that_are_gone_or_damaged_cost_a_full_scan_and_lose_nothing() {
+    let fakes = Fakes::new();
+    let lines = several_spans(&fakes);
+    let key = windows_of(&fakes);
+    let whole = fakes.bucket.object(&key).unwrap().bytes;
+    let size = whole.len();
+    let mut flipped = whole.to_vec();
+    for byte in &mut flipped {
+        *byte ^= 0x55;
+    }
+    for windows in [None, Some(noise(1, size)), Some(vec![0; size]), Some(flipped)] {
+        match windows {
+            Some(bytes) => drop(fakes.bucket.store(&key, &bytes)),
+            None => assert!(fakes.bucket.delete(&key)),
+        }
+        for number in [0, 1, 2000, 3999] {
+            let found = fakes.find(DATASET, &ray(number).to_string());
+            let line = &lines[usize::try_from(number).unwrap()];
+            assert_eq!(found.records.iter().map(|record| &record.line).collect::<Vec<_>>(), [line]);
+            assert_eq!(found.cost.full_scans, u64::from(number >= 2000), "line {number}");
+        }
+    }
+}
+
+#[test]
+fn windows_go_with_the_version_that_they_are_of() {
+    let fakes = Fakes::new();
+    several_spans(&fakes);
+    let first = windows_of(&fakes);
+    fakes.index(KEY, DATASET, &object(9000));
+    assert_ne!(windows_of(&fakes), first);
+}
+
+#[test]
+fn a_small_batch_has_no_windows() {
+    let fakes = Fakes::new();
+    fakes.index(KEY, DATASET, &object(500));
+    assert!(!fakes.bucket.contents().keys().any(|key| key.starts_with("windows/")));
 }

@@ -128,8 +128,12 @@ fn a_newer_version_is_told_where_rays_of_the_older_ones_may_be() {
     ledger.ask(&begin_of('c', 7));
     let mut replaced = work(ledger.ask(&begin_of('d', 8))).replaced;
     replaced.sort_by_key(|version| version.uploaded_ms);
-    let old = |uploaded_ms, shards: &[&str]| Replaced { uploaded_ms, shards: entries('a', shards).shards };
-    assert_eq!(replaced, [old(5, &["s1", "s2"]), old(6, &["s3"])]);
+    let old = |name, uploaded_ms, shards: &[&str]| Replaced {
+        source: Some(source(name)),
+        uploaded_ms,
+        shards: entries(name, shards).shards,
+    };
+    assert_eq!(replaced, [old('a', 5, &["s1", "s2"]), old('b', 6, &["s3"])]);
     // Once it is sealed, nothing of them is there.
     ledger.ask(&Seal { source: source('d'), ..seal(1, 2) });
     assert_eq!((indexed(&ledger, 'a'), indexed(&ledger, 'b')), ((false, vec![]), (false, vec![])));
@@ -219,7 +223,10 @@ fn of_an_object_that_is_gone_every_shard_is_told_until_it_was_forgotten() {
     let rows = ledger.sql.rows();
     for _ in 0..2 {
         let versions = ledger.again_is_the_same(&ask, &rows).versions;
-        assert_eq!(versions, [Replaced { uploaded_ms: 5, shards: vec!["s1".into(), "s2".into()] }]);
+        assert_eq!(
+            versions,
+            [Replaced { source: Some(source('a')), uploaded_ms: 5, shards: vec!["s1".into(), "s2".into()] }]
+        );
     }
     ledger.ask(&forgotten);
     assert!(ledger.ask(&ask).versions.is_empty());

@@ -105,7 +105,7 @@ fn candidates_come_in_the_order_of_their_entries_with_their_versions() {
     let found = shard.candidates(&id(1));
     let versions: Vec<_> = found.iter().map(|candidate| candidate.object.clone()).collect();
     assert_eq!(versions, ["z", "a", "m"].map(|key| version(key, key, 7)));
-    assert!(found.iter().all(|candidate| candidate.spans == [2, 4]));
+    assert!(found.iter().all(|candidate| candidate.spans == [2, 4, 4]));
 }
 
 #[test]

@@ -58,7 +58,6 @@ fn model_find(model: &Model, suffix: u64) -> BTreeMap<String, Vec<u32>> {
     let spans = |places: &[(u64, u32)]| {
         let mut spans: Vec<u32> = places.iter().filter(|place| place.0 == suffix).map(|place| place.1).collect();
         spans.sort_unstable();
-        spans.dedup();
         spans
     };
     let found = model.iter().map(|(key, (_, _, places))| ((*key).to_owned(), spans(places)));

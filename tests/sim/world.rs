@@ -4,10 +4,11 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::rc::Rc;
 
 use raydex::backend::{
-    BackendError, Bucket, Bytes, List, Listed, ObjectHead, Objects, Queue, Sql, SqlAnswer, SqlValue, Upload,
+    BackendError, Bucket, Bytes, List, Listed, ObjectHead, Objects, Queue, Ranged, Sql, SqlAnswer, SqlValue, Upload,
 };
 use raydex::batch::R2Event;
 use raydex::index::shard;
@@ -213,6 +214,19 @@ impl Bucket for Isolate {
         self.effect(SLOW_BUCKET_MS, || {
             let stored = self.platform.bucket.borrow().get(key).cloned();
             Ok(stored.map(|stored| (stored.head.clone(), Body { isolate: self.clone(), stored, at: 0 })))
+        })
+        .await
+    }
+
+    async fn get_range(&self, key: &str, etag: Option<&str>, bytes: Range<u64>) -> Result<Ranged<Body>, BackendError> {
+        self.effect(SLOW_BUCKET_MS, || {
+            let Some(mut stored) = self.platform.bucket.borrow().get(key).cloned() else { return Ok(Ranged::Gone) };
+            if etag.is_some_and(|etag| etag != stored.head.etag) {
+                return Ok(Ranged::Changed);
+            }
+            let range = usize::try_from(bytes.start).unwrap()..usize::try_from(bytes.end).unwrap();
+            stored.bytes = Rc::new(stored.bytes[range].to_vec());
+            Ok(Ranged::Body(Body { isolate: self.clone(), stored, at: 0 }))
         })
         .await
     }

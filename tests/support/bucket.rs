@@ -5,9 +5,10 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::rc::Rc;
 
-use raydex::backend::{BackendError, Bucket, Bytes, List, Listed, ObjectHead, Upload};
+use raydex::backend::{BackendError, Bucket, Bytes, List, Listed, ObjectHead, Ranged, Upload};
 use raydex::limits::{LIST_PAGE, UPLOAD_PART};
 use sha2::{Digest, Sha256};
 
@@ -31,6 +32,8 @@ struct State {
     open_uploads: Cell<usize>,
     aborted_uploads: Cell<usize>,
     page: Cell<usize>,
+    /// Bytes given out by ranged reads.
+    ranged: Cell<usize>,
 }
 
 /// The bucket; its clones are the same one.
@@ -50,6 +53,7 @@ impl MemoryBucket {
             open_uploads: Cell::default(),
             aborted_uploads: Cell::default(),
             page: Cell::new(LIST_PAGE),
+            ranged: Cell::default(),
         };
         Self { state: Rc::new(state), faults: faults.clone() }
     }
@@ -154,6 +158,27 @@ impl Bucket for MemoryBucket {
             let pieces = self.state.pieces.borrow().clone();
             let body = MemoryBody::new(stored.bytes[..end].to_vec(), pieces, &self.faults);
             Ok(Some((stored.head, body)))
+        })
+    }
+
+    async fn get_range(
+        &self,
+        key: &str,
+        etag: Option<&str>,
+        bytes: Range<u64>,
+    ) -> Result<Ranged<MemoryBody>, BackendError> {
+        assert!(bytes.start < bytes.end, "{key}: R2 refuses a range without bytes");
+        self.faults.call(Kind::GetRange, || {
+            let Some(stored) = self.object(key) else { return Ok(Ranged::Gone) };
+            if etag.is_some_and(|etag| etag != stored.head.etag) {
+                return Ok(Ranged::Changed);
+            }
+            assert!(bytes.start < stored.head.size, "{key}: R2 refuses a range behind the end");
+            let cut = self.state.cut_after.get().map_or(bytes.end, |cut| bytes.end.min(bytes.start + cut as u64));
+            let range = usize::try_from(bytes.start).unwrap()..usize::try_from(cut.min(stored.head.size)).unwrap();
+            self.state.ranged.set(self.state.ranged.get() + range.len());
+            let pieces = self.state.pieces.borrow().clone();
+            Ok(Ranged::Body(MemoryBody::new(stored.bytes[range].to_vec(), pieces, &self.faults)))
         })
     }
 

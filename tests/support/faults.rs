@@ -17,6 +17,8 @@ pub(crate) const DETAIL: &str = "s3cret-words-of-the-platform";
 pub(crate) enum Kind {
     /// `Bucket::get`.
     Get,
+    /// `Bucket::get_range`.
+    GetRange,
     /// `Bytes::next`.
     Body,
     /// `Bucket::put`.

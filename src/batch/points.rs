@@ -1,0 +1,215 @@
+//! Access points: the places of a stored object at which reading can begin, found while it is read once.
+//!
+//! A point lies at the beginning of a deflate block; where blocks begin is up to whoever wrote the file (every 60 to
+//! 420 KB of text, as a rule, and no bound is promised), so real places are kept. In plain text it may lie anywhere.
+//!
+//! What always holds: points are at least [`SPAN_BYTES`] of text apart, and a function of the object's bytes alone;
+//! what they take of memory is bounded: past [`WINDOWS_MAX`] no more are made, and the last span is a long one.
+
+use serde::{Deserialize, Serialize};
+
+use super::window::{Tracer, WINDOW};
+use crate::limits::{SPAN_BYTES, SPAN_MARGIN, WINDOWS_MAX};
+
+/// How the bytes behind a point are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PointForm {
+    /// The beginning of the object, whatever that is.
+    Start,
+    /// A deflate block.
+    Block,
+    /// Plain text.
+    Plain,
+}
+
+/// A place at which reading can begin.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AccessPoint {
+    /// How to read from there.
+    pub form: PointForm,
+    /// Where it lies in the stored object, in bits.
+    pub bit: u64,
+    /// How much text stands before it, in bytes.
+    pub offset: u64,
+    /// The packed window; empty where none is needed.
+    pub window: Vec<u8>,
+    /// The first line that begins there or behind; `None` where there is none.
+    pub line: Option<FirstLine>,
+}
+
+/// Where the first line behind an access point begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FirstLine {
+    /// How much text stands before it, in bytes.
+    pub offset: u64,
+    /// So many bytes of the stored object hold all text before it.
+    pub stored: u64,
+}
+
+impl AccessPoint {
+    /// The beginning of an object.
+    pub(super) const START: Self =
+        Self { form: PointForm::Start, bit: 0, offset: 0, window: Vec::new(), line: Some(FirstLine::START) };
+}
+
+impl FirstLine {
+    /// The beginning of an object.
+    const START: Self = Self { offset: 0, stored: 0 };
+}
+
+/// A place where a block begins.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Boundary<'a> {
+    /// Stored bytes up to the last one that was begun.
+    pub(super) stored: u64,
+    /// So many high bits of that last byte belong to the block.
+    pub(super) bits: u8,
+    /// That last byte.
+    pub(super) byte: u8,
+    /// Text before it.
+    pub(super) offset: u64,
+    /// The text just before it, of the same gzip member, up to a window.
+    pub(super) history: &'a [u8],
+}
+
+/// Finds the access points of one object.
+#[derive(Debug)]
+pub(super) struct PointFinder {
+    points: Vec<AccessPoint>,
+    tracer: Tracer,
+    /// The window of the last point is not packed yet.
+    is_tracing: bool,
+    span_bytes: u64,
+    windows: usize,
+    /// Where the current block begins.
+    block: FirstLine,
+    /// A line begins here, if one does.
+    at_line_start: bool,
+    /// The points from this one on wait for their first line.
+    waiting: usize,
+}
+
+impl PointFinder {
+    /// A finder of points that are at least so far apart.
+    pub(super) fn new(span_bytes: u64) -> Self {
+        let points = vec![AccessPoint::START];
+        Self {
+            points,
+            tracer: Tracer::new(),
+            is_tracing: false,
+            span_bytes,
+            windows: 0,
+            block: FirstLine::START,
+            at_line_start: true,
+            waiting: 1,
+        }
+    }
+
+    /// The points found so far, the beginning first.
+    pub(super) fn points(&self) -> &[AccessPoint] {
+        &self.points
+    }
+
+    /// All points, when the whole object was read.
+    pub(super) fn finish(mut self) -> Vec<AccessPoint> {
+        self.end_trace();
+        self.points
+    }
+
+    /// A block begins here, and goes on with `rest` behind its first bits.
+    pub(super) fn block(&mut self, at: &Boundary<'_>, rest: &[u8]) {
+        self.block = FirstLine { offset: at.offset, stored: at.stored };
+        // More than a byte of unused bits is not promised never to happen; such a place is passed over.
+        if self.is_tracing || at.bits >= 8 || !self.is_due(at.offset) {
+            return;
+        }
+        let bit = at.stored * 8 - u64::from(at.bits);
+        self.add(PointForm::Block, bit, self.block);
+        let history = at.history.get(at.history.len().saturating_sub(WINDOW)..).unwrap_or_default();
+        self.tracer.begin(history, at.bits, at.byte);
+        self.is_tracing = true;
+        self.push(rest);
+    }
+
+    /// The block made this text, behind `offset` bytes.
+    pub(super) fn inflated(&mut self, offset: u64, text: &[u8]) {
+        let FirstLine { offset: from, stored } = self.block;
+        self.text(offset, text, |line| stored + (line - from) * 2 + SPAN_MARGIN);
+    }
+
+    /// Plain text goes on with this, behind `offset` bytes.
+    pub(super) fn plain(&mut self, mut offset: u64, mut text: &[u8]) {
+        let last = |points: &[AccessPoint]| points.last().map_or(0, |point| point.offset);
+        loop {
+            let due = last(&self.points) + self.span_bytes;
+            let before = usize::try_from(due.saturating_sub(offset)).unwrap_or(usize::MAX);
+            // Only where text follows.
+            let Some((head, tail)) = text.split_at_checked(before).filter(|(_, tail)| !tail.is_empty()) else { break };
+            self.text(offset, head, |line| line);
+            self.add(PointForm::Plain, due * 8, FirstLine { offset: due, stored: due });
+            (offset, text) = (due, tail);
+        }
+        self.text(offset, text, |line| line);
+    }
+
+    /// These bytes of the stream come next.
+    pub(super) fn push(&mut self, stored: &[u8]) {
+        if self.is_tracing {
+            self.tracer.push(stored);
+            if self.tracer.has_ended() {
+                self.end_trace();
+            }
+        }
+    }
+
+    /// The gzip member ends: nothing behind it can refer to what stands before.
+    pub(super) fn end_member(&mut self) {
+        self.end_trace();
+    }
+
+    /// A point lies here.
+    fn add(&mut self, form: PointForm, bit: u64, at: FirstLine) {
+        let line = self.at_line_start.then_some(at);
+        self.points.push(AccessPoint { form, bit, offset: at.offset, window: Vec::new(), line });
+        if self.at_line_start {
+            self.waiting = self.points.len();
+        }
+    }
+
+    /// This text comes next, behind `offset` bytes; `stored` says how many stored bytes hold all before a place in it.
+    fn text(&mut self, offset: u64, text: &[u8], stored: impl Fn(u64) -> u64) {
+        let waiting = self.points.get_mut(self.waiting..).unwrap_or_default();
+        if !waiting.is_empty()
+            && let Some(newline) = memchr::memchr(b'\n', text)
+        {
+            let offset = offset + newline as u64 + 1;
+            for point in waiting {
+                point.line = Some(FirstLine { offset, stored: stored(offset) });
+            }
+            self.waiting = self.points.len();
+        }
+        self.at_line_start = text.last().map_or(self.at_line_start, |last| *last == b'\n');
+    }
+
+    fn is_due(&self, offset: u64) -> bool {
+        let last = self.points.last().map_or(0, |point| point.offset);
+        offset - last >= self.span_bytes && self.windows <= WINDOWS_MAX
+    }
+
+    fn end_trace(&mut self) {
+        if self.is_tracing
+            && let Some(point) = self.points.last_mut()
+        {
+            point.window = self.tracer.pack();
+            self.windows += point.window.len();
+        }
+        self.is_tracing = false;
+    }
+}
+
+impl Default for PointFinder {
+    fn default() -> Self {
+        Self::new(SPAN_BYTES)
+    }
+}

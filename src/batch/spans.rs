@@ -1,0 +1,116 @@
+//! Spans: the lines that begin between two access points, and where the bytes of each lie.
+//!
+//! What always holds: every line of an object is of exactly one span; the range of a span holds each of its lines to
+//! the end, the one too that runs on behind the next point.
+
+use std::ops::Range;
+
+use serde::{Deserialize, Serialize};
+
+use super::points::{AccessPoint, FirstLine, PointForm};
+
+/// Tells which span a line begins in, line by line.
+#[derive(Debug, Default)]
+pub(super) struct SpanCursor {
+    /// The number of the current span.
+    current: u32,
+    /// Where further spans begin.
+    next: std::collections::VecDeque<u64>,
+}
+
+impl SpanCursor {
+    /// A cursor in the span of this number, which is the only one.
+    pub(super) fn at(span: u32) -> Self {
+        Self { current: span, ..Self::default() }
+    }
+
+    /// A further span begins here.
+    pub(super) fn begin(&mut self, offset: u64) {
+        self.next.push_back(offset);
+    }
+
+    /// The span of the next line, which begins here.
+    pub(super) fn of(&mut self, offset: u64) -> u32 {
+        while self.next.front().is_some_and(|start| *start <= offset) {
+            self.next.pop_front();
+            self.current = self.current.saturating_add(1);
+        }
+        self.current
+    }
+}
+
+/// Where the bytes of a span lie, and how they are read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SpanPlace {
+    /// The number of the span, from 0.
+    pub number: u32,
+    /// How to read from its beginning.
+    pub form: PointForm,
+    /// Where it begins in the stored object, in bits.
+    pub bit: u64,
+    /// How many stored bytes hold all of its lines, from the one that holds the `bit`.
+    pub bytes: u64,
+    /// How much text stands before it, in bytes.
+    pub offset: u64,
+    /// Bytes of its text that belong to a line that began before.
+    pub head: u64,
+    /// Bytes of text up to the next span; `None` for the last one.
+    pub text: Option<u64>,
+    /// Where its packed window lies in the batch's windows.
+    pub window: Range<u64>,
+}
+
+impl SpanPlace {
+    /// Its first stored byte.
+    #[must_use]
+    pub const fn first_byte(&self) -> u64 {
+        self.bit / 8
+    }
+
+    /// Where the lines end that belong to it, in bytes of text; one may run on behind that.
+    #[must_use]
+    pub fn text_end(&self) -> u64 {
+        self.text.map_or(u64::MAX, |text| self.offset.saturating_add(text))
+    }
+}
+
+/// All spans of an object, and their windows behind one another.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Spans {
+    /// The spans, by number.
+    pub places: Vec<SpanPlace>,
+    /// The packed windows.
+    pub windows: Vec<u8>,
+}
+
+impl Spans {
+    /// The spans between these points of an object of so many stored bytes and so many of text.
+    pub(super) fn new(points: Vec<AccessPoint>, stored: u64, text: u64) -> Self {
+        let behind: Vec<(u64, Option<FirstLine>)> =
+            points.iter().skip(1).map(|point| (point.offset, point.line)).collect();
+        let mut spans = Self::default();
+        for (place, point) in points.into_iter().enumerate() {
+            let next = behind.get(place);
+            let end = next.and_then(|(_, line)| line.map(|line| line.stored)).unwrap_or(stored);
+            let window = spans.windows.len() as u64;
+            spans.windows.extend_from_slice(&point.window);
+            spans.places.push(SpanPlace {
+                number: u32::try_from(place).unwrap_or(u32::MAX),
+                form: point.form,
+                bit: point.bit,
+                bytes: end.min(stored).saturating_sub(point.bit / 8),
+                offset: point.offset,
+                head: point.line.map_or(text, |line| line.offset) - point.offset,
+                text: next.map(|(offset, _)| offset - point.offset),
+                window: window..spans.windows.len() as u64,
+            });
+        }
+        spans
+    }
+
+    /// The place of the span of this number.
+    #[must_use]
+    pub fn place(&self, number: u32) -> Option<&SpanPlace> {
+        self.places.get(number as usize)
+    }
+}
