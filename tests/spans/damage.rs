@@ -1,0 +1,109 @@
+//! Damage to a span, its window or its place: reading ends, in lines or in an error.
+
+use std::collections::BTreeSet;
+
+use flate2::FlushCompress;
+use raydex::batch::{BatchError, PointForm, Spans};
+use raydex::record::Dataset;
+
+use super::random::Random;
+use super::reading::{check, naive, parts, read_span};
+use super::texts;
+use super::writers::flushing;
+
+/// An object of a few spans, and its text.
+fn object() -> (Vec<u8>, Vec<u8>, Spans) {
+    let text = texts::sample(Dataset::HttpRequests, 150);
+    let stored = flushing(6, &text, &[55_000, 110_000, 165_000], FlushCompress::Sync);
+    let spans = check(&stored, &text, 50_000, &mut Random::new(1)).unwrap();
+    assert!(spans.places.len() > 2);
+    (stored, text, spans)
+}
+
+#[test]
+fn a_byte_flipped_anywhere_in_a_range_ends_in_lines_or_an_error() {
+    let (stored, text, spans) = object();
+    let most = naive(&text).len() * 10;
+    let place = &spans.places[1];
+    let (packed, range) = parts(&spans, place, &stored);
+    let mut errors = 0;
+    for at in (0..range.len()).step_by(5) {
+        let mut range = range.to_vec();
+        range[at] ^= 1 << (at % 8);
+        let mut lines = 0;
+        errors += u32::from(read_span(place, packed, [&range[..]], |_| lines += 1).unwrap().is_err());
+        assert!(lines < most, "{lines} lines, byte {at}");
+    }
+    assert!(errors > 0, "no flip was seen");
+}
+
+#[test]
+fn a_byte_flipped_anywhere_in_a_window_ends_in_lines_or_an_error() {
+    let (stored, text, spans) = object();
+    let whole = naive(&text);
+    let place = &spans.places[1];
+    let (packed, range) = parts(&spans, place, &stored);
+    let mut refused = 0;
+    for at in 0..packed.len() {
+        let mut packed = packed.to_vec();
+        packed[at] ^= 1 << (at % 8);
+        let mut lines = 0;
+        match read_span(place, &packed, [range], |_| lines += 1) {
+            None => refused += 1,
+            Some(_) => assert!(lines < whole.len() * 10, "{lines} lines, byte {at}"),
+        }
+    }
+    assert!(refused > 0, "every flip was a window");
+}
+
+#[test]
+fn a_range_that_ends_too_early_gives_only_lines_that_there_are() {
+    let (stored, text, spans) = object();
+    let lines: BTreeSet<_> = naive(&text).into_iter().collect();
+    for place in &spans.places {
+        let (packed, range) = parts(&spans, place, &stored);
+        for end in (0..range.len()).step_by(11) {
+            let outcome = read_span(place, packed, [&range[..end]], |line| {
+                let raydex::batch::Line::Text { offset, bytes, .. } = line else { panic!("{line:?}") };
+                assert!(lines.contains(&(offset, Some(bytes))), "at {offset}, cut at {end}");
+            });
+            let is_seen = place.text.is_some() || end == 0 || outcome.as_ref().is_some_and(Result::is_err);
+            assert!(is_seen, "{outcome:?} at {end}");
+        }
+        let nothing = read_span(place, packed, [], |_| panic!("a line of nothing")).unwrap();
+        assert_eq!(nothing, Err(BatchError::Empty));
+    }
+}
+
+#[test]
+fn any_window_any_bit_and_any_form_end_in_lines_or_an_error() {
+    let (stored, _, spans) = object();
+    let mut random = Random::new(5);
+    let place = &spans.places[1];
+    let (packed, range) = parts(&spans, place, &stored);
+    for form in [PointForm::Start, PointForm::Block, PointForm::Plain] {
+        for into in 0..8 {
+            let mut wrong = place.clone();
+            (wrong.form, wrong.bit) = (form, place.first_byte() * 8 + into);
+            let _either = read_span(&wrong, packed, [range], |_| ());
+            let _either = read_span(&wrong, &[], [range], |_| ());
+            let length = random.below(9_000);
+            let noise = texts::drawn(&mut random, length, &(0..=255).collect::<Vec<u8>>());
+            let _either = read_span(&wrong, &noise, [range], |_| ());
+            let _either = read_span(&wrong, packed, [noise.as_slice()], |_| ());
+        }
+    }
+    for other in &spans.places {
+        let (strange, _) = parts(&spans, other, &stored);
+        let _either = read_span(place, strange, [range], |_| ());
+    }
+}
+
+#[test]
+fn a_window_of_more_than_a_window_is_none() {
+    let (stored, _, spans) = object();
+    let place = &spans.places[1];
+    let (_, range) = parts(&spans, place, &stored);
+    let packed = miniz_oxide::deflate::compress_to_vec(&vec![b'x'; 1 << 20], 6);
+    assert_eq!(read_span(place, &packed, [range], |_| ()), None);
+}

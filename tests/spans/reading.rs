@@ -1,0 +1,212 @@
+//! Reading an object whole, and span by span, against the naive way: all of its text at once, split.
+
+use std::collections::BTreeSet;
+use std::fmt::Debug;
+use std::ops::ControlFlow;
+
+use raydex::batch::{BatchError, BatchReader, Line, PointForm, SpanPlace, Spans};
+use raydex::limits::MAX_LINE;
+
+use super::random::Random;
+
+/// A line: where it begins, and its bytes unless it is too long.
+type Told<'t> = (u64, Option<&'t [u8]>);
+
+/// Most bytes of a packed window: one that does not compress, with the headers of its blocks.
+const PACKED_MAX: usize = 33_000;
+
+/// The oracle: the lines of the text.
+pub(crate) fn naive(text: &[u8]) -> Vec<Told<'_>> {
+    let mut offset = 0;
+    let mut found = Vec::new();
+    for raw in text.split(|&byte| byte == b'\n') {
+        let start = offset;
+        offset += raw.len() as u64 + 1;
+        let line = raw.strip_suffix(b"\r").unwrap_or(raw);
+        let marked = if start == 0 { line.strip_prefix(b"\xef\xbb\xbf") } else { None };
+        let line = marked.unwrap_or(line);
+        if raw.len() > MAX_LINE {
+            found.push((start, None));
+        } else if !line.iter().all(u8::is_ascii_whitespace) {
+            found.push((start, Some(line)));
+        }
+    }
+    found
+}
+
+/// Holds lines as they come against those that are expected.
+struct Comparer<'t> {
+    expected: std::slice::Iter<'t, Told<'t>>,
+    spans: Vec<u32>,
+    wrong: Option<String>,
+}
+
+impl<'t> Comparer<'t> {
+    fn new(expected: &'t [Told<'t>]) -> Self {
+        Self { expected: expected.iter(), spans: Vec::new(), wrong: None }
+    }
+
+    fn take(&mut self, line: Line<'_>) {
+        let told = told(line);
+        self.spans.push(line.span());
+        let next = self.expected.next();
+        if next != Some(&told) && self.wrong.is_none() {
+            let begins = |bytes: &[u8]| format!("{} bytes, {:.40?}", bytes.len(), String::from_utf8_lossy(bytes));
+            let words = |told: Told<'_>| format!("at {}: {:?}", told.0, told.1.map(begins));
+            self.wrong = Some(format!("line {}, expected {:?}", words(told), next.map(|told| words(*told))));
+        }
+    }
+
+    /// The span numbers of the lines, if they were the very ones.
+    fn finish(mut self) -> Result<Vec<u32>, String> {
+        match (self.wrong, self.expected.next()) {
+            (Some(wrong), _) => Err(wrong),
+            (None, Some((offset, _))) => Err(format!("the line at {offset} is missing")),
+            (None, None) => Ok(self.spans),
+        }
+    }
+}
+
+const fn told(line: Line<'_>) -> Told<'_> {
+    match line {
+        Line::Text { offset, bytes, .. } => (offset, Some(bytes)),
+        Line::TooLong { offset, .. } => (offset, None),
+    }
+}
+
+/// The bytes in pieces: single ones, small ones, large ones, or all at once.
+pub(crate) fn pieces<'b>(random: &mut Random, mut bytes: &'b [u8]) -> Vec<&'b [u8]> {
+    let most = *random.of(&[1, 9, 700, 20_000, 300_000, usize::MAX]);
+    // Single bytes of a large object are many calls.
+    let most = if bytes.len() > 100_000 { most.max(700) } else { most };
+    let mut pieces = Vec::new();
+    while !bytes.is_empty() {
+        let (piece, rest) = bytes.split_at(bytes.len().min(1 + random.below(most)));
+        pieces.push(piece);
+        bytes = rest;
+    }
+    pieces.extend(random.chance(100).then_some(&bytes[..0]));
+    pieces
+}
+
+/// Reads a whole object; its lines must be these. Says where their spans are, and the span of each.
+pub(crate) fn read_whole<'a>(
+    pieces: impl IntoIterator<Item = &'a [u8]>,
+    span_bytes: u64,
+    expected: &[Told<'_>],
+) -> Result<(Spans, Vec<u32>), String> {
+    let mut comparer = Comparer::new(expected);
+    let mut reader = BatchReader::finding_spans_of(span_bytes);
+    let mut sink = |line: Line<'_>| {
+        comparer.take(line);
+        ControlFlow::Continue(())
+    };
+    for piece in pieces {
+        let flow = reader.push(piece, &mut sink).map_err(words)?;
+        assert!(flow.is_continue());
+    }
+    reader.finish(&mut sink).map_err(words)?;
+    Ok((reader.into_spans(), comparer.finish()?))
+}
+
+fn words(error: impl Debug) -> String {
+    format!("{error:?}")
+}
+
+/// Reads a span of an object from its place, up to its last line.
+pub(crate) fn read_span<'a>(
+    place: &SpanPlace,
+    packed: &[u8],
+    pieces: impl IntoIterator<Item = &'a [u8]>,
+    mut take: impl FnMut(Line<'_>),
+) -> Option<Result<(), BatchError>> {
+    let mut reader = BatchReader::of_span(place, packed)?;
+    let end = place.text_end();
+    let mut sink = |line: Line<'_>| {
+        if line.offset() >= end {
+            return ControlFlow::Break(());
+        }
+        take(line);
+        ControlFlow::Continue(())
+    };
+    for piece in pieces {
+        match reader.push(piece, &mut sink) {
+            Ok(ControlFlow::Continue(())) => {}
+            Ok(ControlFlow::Break(())) => return Some(Ok(())),
+            Err(error) => return Some(Err(error)),
+        }
+    }
+    let is_last = place.text.is_none();
+    match reader.finish(&mut sink) {
+        // A span that is not the last one ends in the midst of the stream.
+        Err(BatchError::Truncated { .. }) if !is_last => Some(Ok(())),
+        Err(error) => Some(Err(error)),
+        Ok(_) => Some(Ok(())),
+    }
+}
+
+/// The stored bytes of a span, and its packed window.
+pub(crate) fn parts<'b>(spans: &'b Spans, place: &SpanPlace, stored: &'b [u8]) -> (&'b [u8], &'b [u8]) {
+    let place_of = |number: u64| usize::try_from(number).unwrap();
+    let window = &spans.windows[place_of(place.window.start)..place_of(place.window.end)];
+    (window, &stored[place_of(place.first_byte())..place_of(place.first_byte() + place.bytes)])
+}
+
+/// Reads the object in every way; an error says what is not as it should be.
+pub(crate) fn check(stored: &[u8], text: &[u8], span_bytes: u64, random: &mut Random) -> Result<Spans, String> {
+    let expected = naive(text);
+    let (spans, numbers) = read_whole([stored], span_bytes, &expected).map_err(|why| format!("in one piece: {why}"))?;
+    let cut = read_whole(pieces(random, stored), span_bytes, &expected).map_err(|why| format!("in pieces: {why}"))?;
+    check_places(&spans, stored, text, span_bytes)?;
+    if cut != (spans.clone(), numbers.clone()) {
+        let differ = spans.places.iter().zip(&cut.0.places).find(|(one, other)| one != other);
+        return Err(format!("pieces change the spans: {} and {}: {differ:?}", spans.places.len(), cut.0.places.len()));
+    }
+    for place in &spans.places {
+        let from = expected.partition_point(|line| line.0 < place.offset);
+        let to = expected.partition_point(|line| line.0 < place.text_end());
+        if numbers[from..to].iter().any(|number| *number != place.number) {
+            return Err(format!("a line of {place:?} is of another span"));
+        }
+        let (packed, range) = parts(&spans, place, stored);
+        let mut comparer = Comparer::new(&expected[from..to]);
+        let outcome = read_span(place, packed, pieces(random, range), |line| comparer.take(line));
+        outcome.ok_or("no window")?.map_err(|why| format!("{place:?}: {why:?}"))?;
+        let spans = comparer.finish().map_err(|why| format!("{place:?}: {why}"))?;
+        let others: BTreeSet<u32> = spans.into_iter().filter(|number| *number != place.number).collect();
+        if !others.is_empty() {
+            return Err(format!("{place:?} tells of the spans {others:?}"));
+        }
+    }
+    Ok(spans)
+}
+
+/// Every place is where it should be.
+fn check_places(spans: &Spans, stored: &[u8], text: &[u8], span_bytes: u64) -> Result<(), String> {
+    let first = spans.places.first().ok_or("no span")?;
+    let mut right = (first.form, first.bit, first.offset, first.head) == (PointForm::Start, 0, 0, 0);
+    let mut packed = 0;
+    for (number, place) in spans.places.iter().enumerate() {
+        let next = spans.places.get(number + 1);
+        let offset = usize::try_from(place.offset).unwrap();
+        // A line begins at the start of the text and behind each newline.
+        let newline =
+            |from: usize| text[from..].iter().position(|byte| *byte == b'\n').unwrap_or(text.len() - from - 1);
+        let head = offset.checked_sub(1).map_or(0, newline);
+        let size = place.window.end - place.window.start;
+        right &= spans.place(u32::try_from(number).unwrap()) == Some(place) && place.number as usize == number;
+        right &= place.head == head as u64 && offset <= text.len();
+        right &= place.window.start == packed && size <= PACKED_MAX as u64;
+        right &= place.first_byte() + place.bytes <= stored.len() as u64;
+        right &= next.is_some() || place.first_byte() + place.bytes == stored.len() as u64;
+        right &= place.text == next.map(|next| next.offset - place.offset);
+        right &= next.is_none_or(|next| next.offset >= place.offset + span_bytes && next.bit > place.bit);
+        packed = place.window.end;
+        if !right {
+            return Err(format!(
+                "{place:?}, before {next:?}, is not where it should be (head {head}, packed {packed})"
+            ));
+        }
+    }
+    if packed == spans.windows.len() as u64 { Ok(()) } else { Err("windows of no span".to_owned()) }
+}
