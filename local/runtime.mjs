@@ -35,10 +35,11 @@ export class NotBuilt extends Error {}
  * memory. `port`: 0 takes a free one. `batchTimeout`: seconds. `onLog(line)`: each line that the Worker or the
  * runtime logs. `decide({op, key})`: faults of the bucket (doubles.mjs). `untouchable`: every binding throws when
  * it is used. `retries`: how often a message is tried again before it is a dead letter, instead of what
- * wrangler.toml says (its delays add up to hours).
+ * wrangler.toml says (its delays add up to hours). `beside`: further Workers, as miniflare's options, for who measures;
+ * each Worker then answers at an address of its own too (`direct`).
  */
 export async function startRuntime(options = {}) {
-  const { settings = {}, state, port = 0, batchTimeout = 0.05, onLog = () => {}, decide, untouchable } = options;
+  const { settings = {}, state, port = 0, batchTimeout = 0.05, onLog = () => {}, decide, untouchable, beside = [] } = options;
   guardWorkerd();
   const [{ Miniflare }, worker] = await Promise.all([import("miniflare"), workerOptions(settings)]);
   for (const consumer of Object.values(worker.queueConsumers)) {
@@ -58,7 +59,7 @@ export async function startRuntime(options = {}) {
     structuredWorkerdLogs: true,
     handleRuntimeStdio: (...streams) => streams.forEach((stream) => readLog(stream, onLog)),
     ...persistence(state),
-    workers: [worker, ...doubles, plainBucket(worker, names)],
+    workers: [...withSockets([worker, ...beside]), ...doubles, plainBucket(worker, names)],
   });
   const url = await miniflare.ready;
   return new Runtime(miniflare, url, names);
@@ -74,6 +75,11 @@ class Runtime {
     this.#names = names;
     /** Where it answers, without a slash at the end. */
     this.url = url.origin;
+  }
+
+  /** Where the Worker `name` answers by itself, if there are others `beside`. */
+  async direct(name = WORKER) {
+    return (await this.#miniflare.unsafeGetDirectURL(name)).origin;
   }
 
   #bucket() {
@@ -179,6 +185,12 @@ async function workerOptions(settings) {
   if (missing) throw new NotBuilt(`${path.relative(ROOT, missing.path)} is missing: run scripts/build first`);
   options.bindings = { ...options.bindings, ...settings };
   return { ...options, name: WORKER, rootPath: folder, modulesRoot: folder, modules, modulesRules: undefined };
+}
+
+/** The Workers, each with an address of its own where there are several. */
+function withSockets(workers) {
+  if (workers.length === 1) return workers;
+  return workers.map((worker) => ({ ...worker, unsafeDirectSockets: [{ host: "127.0.0.1", port: 0 }] }));
 }
 
 /** The names of the bindings that this file itself uses, found by what they are bound to. */

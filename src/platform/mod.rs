@@ -9,6 +9,8 @@
 //! at this border, and its words go to the log, and only there.
 
 mod alarm;
+#[cfg(feature = "bench")]
+mod bench;
 mod bucket;
 mod dead_letters;
 mod env;

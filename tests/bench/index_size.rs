@@ -1,7 +1,8 @@
 //! What the index takes: bytes a ray and rows written per batch, beside a plain JSON array of the same rays.
 //!
-//! `scripts/bench` runs it. Batches are made by the sample generator and go through the real ingest, over memory
-//! and SQLite; sizes are the same on every machine, so no time is taken.
+//! `cargo bench --bench index_size` runs it, for shapes of batches that `scripts/bench` does not have. Batches are made
+//! by the sample generator and go through the real ingest, over memory and SQLite; sizes are the same on every machine,
+//! so no time is taken.
 //!
 //! What always holds: a figure is printed only after rays drawn from all over the batch were found again, with
 //! the very lines they stand in.

@@ -105,10 +105,14 @@ fn the_linkers_bound_is_the_one_of_the_limits() {
 }
 
 #[test]
-fn the_worker_is_built_without_the_generator_and_without_mistakes() {
-    // Both are features, and off by default; the build of the Worker turns none on.
+fn the_worker_is_built_without_the_generator_the_bench_and_mistakes() {
+    // All are features, and off by default; a build turns one on only where it builds something else than the Worker.
     let features = toml("Cargo.toml")["features"].as_table().unwrap().clone();
-    assert!(features.contains_key("mistakes") && features.contains_key("sample") && !features.contains_key("default"));
+    assert!(["bench", "mistakes", "sample"].iter().all(|name| features.contains_key(*name)));
+    assert!(!features.contains_key("default"));
     let build = text("scripts/build");
-    assert!(build.contains("cargo rustc") && !build.contains("feature"), "{build}");
+    let named: Vec<&str> = build.lines().filter(|line| line.contains("feature")).collect();
+    assert_eq!(named.len(), 1, "{build}");
+    assert!(named[0].contains("--bench)") && named[0].contains("out=build/bench"), "{build}");
+    assert!(build.contains("cargo rustc") && build.contains("out=build entry=src/platform/entry.mjs only=() "));
 }

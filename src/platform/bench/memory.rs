@@ -1,0 +1,196 @@
+//! The world of the bench: one batch in the isolate's memory, its index entries beside it.
+//!
+//! This is the one file that knows how a lookup and a pass reach their bytes.
+//!
+//! What always holds: bytes come into the module in pieces, as a body of R2 does, and never as a whole; what a shard
+//! would answer is decoded from the packed parts at each call.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::ops::Range;
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
+
+use js_sys::Uint8Array;
+
+use crate::backend::{
+    BackendError, Bucket, Bytes, List, Listed, ObjectHead, Objects, Ranged, Upload, from_json, to_json,
+};
+use crate::index::calls::{Find, Found};
+use crate::index::entry::{EntryError, PartView};
+use crate::index::{Candidate, ObjectVersion, ShardEntry, part};
+use crate::record::{RayId, RayKey};
+
+/// Bytes of one piece of a body: what R2 hands over at most at once.
+const PIECE: u32 = 65_536;
+
+/// Runs a future whose every wait is over at once.
+pub(super) fn run<F: Future>(future: F) -> F::Output {
+    let mut future = pin!(future);
+    let mut context = Context::from_waker(Waker::noop());
+    loop {
+        if let Poll::Ready(output) = future.as_mut().poll(&mut context) {
+            return output;
+        }
+    }
+}
+
+/// What the bench does not ask for.
+fn not_here() -> BackendError {
+    BackendError::new("asking the bench's bucket", "it holds one object and takes none")
+}
+
+/// A bucket that holds one batch, in the memory of JavaScript.
+#[derive(Debug, Clone)]
+pub(super) struct MemoryBucket {
+    object: ObjectVersion,
+    bytes: Uint8Array,
+    /// The windows of its access points.
+    windows: Option<Uint8Array>,
+}
+
+impl MemoryBucket {
+    /// The bucket of the batch `bytes` at `key`.
+    pub(super) fn new(key: &str, bytes: Uint8Array) -> Self {
+        let size = u64::from(bytes.length());
+        let object = ObjectVersion { key: key.to_owned(), etag: "bench".into(), uploaded_ms: 0, size };
+        Self { object, bytes, windows: None }
+    }
+
+    /// The same bucket, with the windows of the batch's access points in it.
+    pub(super) fn with_windows(self, windows: &[u8]) -> Self {
+        Self { windows: Some(Uint8Array::from(windows)), ..self }
+    }
+
+    /// The batch.
+    pub(super) const fn object(&self) -> &ObjectVersion {
+        &self.object
+    }
+
+    /// Its bytes.
+    pub(super) fn body(&self) -> MemoryBody {
+        MemoryBody { bytes: self.bytes.clone(), at: 0 }
+    }
+
+    fn head(&self) -> ObjectHead {
+        let ObjectVersion { etag, size, uploaded_ms, .. } = self.object.clone();
+        ObjectHead { etag, size, uploaded_ms }
+    }
+}
+
+impl Bucket for MemoryBucket {
+    type Body = MemoryBody;
+    type Upload = NoUpload;
+
+    async fn get(&self, key: &str) -> Result<Option<(ObjectHead, MemoryBody)>, BackendError> {
+        Ok((key == self.object.key).then(|| (self.head(), self.body())))
+    }
+
+    async fn get_range(
+        &self,
+        key: &str,
+        _etag: Option<&str>,
+        bytes: Range<u64>,
+    ) -> Result<Ranged<MemoryBody>, BackendError> {
+        let of = if key == self.object.key { Some(&self.bytes) } else { self.windows.as_ref() };
+        let (Some(of), Ok(start), Ok(end)) = (of, u32::try_from(bytes.start), u32::try_from(bytes.end)) else {
+            return Ok(Ranged::Gone);
+        };
+        Ok(Ranged::Body(MemoryBody { bytes: of.subarray(start, end), at: 0 }))
+    }
+
+    async fn put(&self, _key: &str, _bytes: Vec<u8>) -> Result<ObjectHead, BackendError> {
+        Err(not_here())
+    }
+
+    /// A payload leaves the module, as on its way to R2, and is dropped.
+    async fn put_new(&self, _key: &str, bytes: Vec<u8>) -> Result<bool, BackendError> {
+        Ok(Uint8Array::from(bytes.as_slice()).length() > 0)
+    }
+
+    async fn delete(&self, _keys: &[String]) -> Result<(), BackendError> {
+        Err(not_here())
+    }
+
+    async fn list(&self, _ask: &List) -> Result<Listed, BackendError> {
+        Err(not_here())
+    }
+
+    async fn upload(&self, _key: &str) -> Result<NoUpload, BackendError> {
+        Err(not_here())
+    }
+}
+
+/// A body in pieces.
+#[derive(Debug)]
+pub(super) struct MemoryBody {
+    bytes: Uint8Array,
+    at: u32,
+}
+
+impl Bytes for MemoryBody {
+    async fn next(&mut self) -> Result<Option<Vec<u8>>, BackendError> {
+        let end = self.at.saturating_add(PIECE).min(self.bytes.length());
+        let piece = self.bytes.subarray(self.at, end).to_vec();
+        self.at = end;
+        Ok((!piece.is_empty()).then_some(piece))
+    }
+}
+
+/// No upload.
+#[derive(Debug)]
+pub(super) struct NoUpload;
+
+impl Upload for NoUpload {
+    async fn part(&mut self, _bytes: Vec<u8>) -> Result<(), BackendError> {
+        Err(not_here())
+    }
+
+    async fn complete(self) -> Result<ObjectHead, BackendError> {
+        Err(not_here())
+    }
+
+    async fn abort(self) -> Result<(), BackendError> {
+        Err(not_here())
+    }
+}
+
+/// Shards that hold the entries of one batch.
+#[derive(Debug)]
+pub(super) struct MemoryShards {
+    object: ObjectVersion,
+    entries: BTreeMap<String, ShardEntry>,
+}
+
+impl MemoryShards {
+    /// The shards after the entries of `object` were put.
+    pub(super) fn new(object: &ObjectVersion, entries: Vec<ShardEntry>) -> Self {
+        let entries = entries.into_iter().map(|entry| (entry.shard.to_string(), entry)).collect();
+        Self { object: object.clone(), entries }
+    }
+
+    /// What `v1/find` answers of one entry.
+    fn find(&self, entry: &ShardEntry, ray: RayId) -> Result<Found, BackendError> {
+        let (mut spans, mut places) = (Vec::new(), Vec::new());
+        let place = ray.suffix();
+        for part in entry.parts.iter().filter(|part| (part.lo..=part.hi).contains(&place)) {
+            let found = PartView::open(&part.bytes).and_then(|view| view.spans_of(place));
+            let failed = |error: EntryError| BackendError::new("finding a ray", error.to_string());
+            spans.extend(found.map_err(failed)?);
+            places.extend(part::places(&part.bytes).map_err(failed)?);
+        }
+        places.retain(|place| spans.contains(&place.number));
+        let candidate = (!spans.is_empty()).then(|| Candidate { object: self.object.clone(), spans, places });
+        Ok(Found { candidates: candidate.into_iter().collect() })
+    }
+}
+
+impl Objects for MemoryShards {
+    async fn call(&self, name: &str, _call: &str, body: Vec<u8>) -> Result<Vec<u8>, BackendError> {
+        let find: Find = from_json(&body)?;
+        let key = RayKey::from_logged(&find.id);
+        let asked = self.entries.get(name).zip(key.as_ref().and_then(RayKey::ray));
+        let found = asked.map(|(entry, ray)| self.find(entry, ray)).transpose()?;
+        Ok(to_json(&found.unwrap_or(Found { candidates: Vec::new() })))
+    }
+}

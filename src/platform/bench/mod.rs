@@ -1,0 +1,248 @@
+//! What `scripts/bench` measures: the crate's own work, over bytes in the isolate's memory. Built with the feature
+//! `bench` alone, and never into the Worker.
+//!
+//! What always holds: each export does what the Worker does with the same functions; nothing is measured here; where
+//! `check` is asked for, the answer says what the work came to, so that it can be compared, and is not timed.
+
+#![expect(unreachable_pub, reason = "JavaScript reaches what the attribute exports")]
+
+mod memory;
+mod seed;
+
+use std::ops::ControlFlow;
+
+use js_sys::Uint8Array;
+use serde_json::json;
+use sha2::{Digest, Sha256};
+use wasm_bindgen::prelude::{JsError, wasm_bindgen};
+
+use self::memory::{MemoryBucket, MemoryShards, run};
+use crate::backend::Bytes;
+use crate::batch::{BUCKET_NAME, BatchError, BatchReader, Inflater, Line};
+use crate::index::ShardEntry;
+use crate::index::entry::PartView;
+use crate::ledger::{BatchId, Plan, PlanForm, Window};
+use crate::lookup::{Cost, lookup};
+use crate::partner::Subrequests;
+use crate::pipeline::pass::{Passed, pass};
+use crate::pipeline::payload::Packer;
+use crate::pipeline::transform::{Rules, Transformer};
+use crate::record::{Dataset, RayId, RayKey, Scanned, Scanner};
+use crate::render::{PartnerOptions, write_partner_fields};
+
+type Result<T> = std::result::Result<T, JsError>;
+
+/// The key of a batch that has none.
+const KEY: &str = "logs/http_requests/20260328/20260328T084200Z_20260328T084230Z_bench.log.gz";
+/// Lines of a payload.
+const LINES: u32 = 1000;
+/// Text that is made before it is dropped, in bytes.
+const TEXT: usize = 65_536;
+
+/// The bytes that the module has grown to.
+#[wasm_bindgen]
+#[must_use]
+pub fn bench_memory() -> usize {
+    core::arch::wasm32::memory_size(0) * 65_536
+}
+
+/// Inflates a batch; says to how many bytes.
+///
+/// # Errors
+/// Where it is damaged.
+#[wasm_bindgen]
+pub fn bench_inflate(gzip: Uint8Array) -> Result<String> {
+    let mut body = MemoryBucket::new(KEY, gzip).body();
+    let mut inflater = Inflater::new();
+    while let Some(piece) = run(body.next())? {
+        let _flow = inflater.push(&piece, |_, _| ControlFlow::Continue(()))?;
+    }
+    Ok(json!({ "inflated": inflater.finish()?.inflated }).to_string())
+}
+
+/// Indexes a batch in one pass: what the Worker does where nothing is delivered.
+///
+/// # Errors
+/// Where it is no batch.
+#[wasm_bindgen]
+pub fn bench_index(gzip: Uint8Array, check: bool) -> Result<String> {
+    let passed = passed(&MemoryBucket::new(KEY, gzip), None)?;
+    let packed: usize = passed.entries.iter().flat_map(|entry| &entry.parts).map(|part| part.bytes.len()).sum();
+    let mut said = json!({ "rays": passed.counts.rays, "shards": passed.entries.len(), "packed": packed });
+    if check && let Some(said) = said.as_object_mut() {
+        said.insert("sha256".into(), digest_of_rays(&passed.entries)?.into());
+    }
+    Ok(said.to_string())
+}
+
+/// Indexes a batch, renders it for the partner, and packs the payloads: all that the Worker does with one.
+///
+/// # Errors
+/// Where it is no batch.
+#[wasm_bindgen]
+pub fn bench_parse(gzip: Uint8Array) -> Result<String> {
+    let form = PlanForm {
+        format: crate::ledger::plan::FORMAT,
+        lines: LINES,
+        subrequests: Subrequests::Include,
+        filter: None,
+        tenant: "-".into(),
+        unknown_country: "CN".into(),
+    };
+    let rules = Rules::new(Plan { number: 1, windows: vec![Window::EVER], form });
+    let rules = rules.ok_or_else(|| JsError::new("the bench's plan is none"))?;
+    let passed = passed(&MemoryBucket::new(KEY, gzip), Some(Transformer::new(rules, 0)))?;
+    let payloads = passed.plan.map(|plan| plan.payloads).unwrap_or_default();
+    let lines: u64 = payloads.iter().map(|payload| payload.lines).sum();
+    Ok(json!({ "rays": passed.counts.rays, "lines": lines, "payloads": payloads.len() }).to_string())
+}
+
+/// Renders every record of a batch for the partner.
+///
+/// # Errors
+/// Where it is no batch.
+#[wasm_bindgen]
+pub fn bench_transform(gzip: Uint8Array, check: bool) -> Result<String> {
+    let options = PartnerOptions::default();
+    let (mut text, mut bytes, mut lines) = (Vec::new(), 0, 0_u64);
+    let mut digest = check.then(Sha256::new);
+    let mut drain = |text: &mut Vec<u8>| {
+        bytes += text.len();
+        if let Some(digest) = &mut digest {
+            digest.update(&*text);
+        }
+        text.clear();
+    };
+    let mut scanner = Scanner::new(Dataset::HttpRequests);
+    let mut sink = |line: Line<'_>| {
+        if let Line::Text { bytes, .. } = line
+            && let Ok(Scanned { fields, .. }) = scanner.record(bytes)
+        {
+            write_partner_fields(&mut text, &fields, &options);
+            lines += 1;
+        }
+        if text.len() >= TEXT {
+            drain(&mut text);
+        }
+        ControlFlow::Continue(())
+    };
+    let mut reader = BatchReader::default();
+    let mut body = MemoryBucket::new(KEY, gzip).body();
+    while let Some(piece) = run(body.next())? {
+        let _flow = reader.push(&piece, &mut sink)?;
+    }
+    reader.finish(&mut sink)?;
+    drain(&mut text);
+    let sha256 = digest.map(|digest| hex::encode(digest.finalize()));
+    Ok(json!({ "lines": lines, "bytes": bytes, "sha256": sha256 }).to_string())
+}
+
+/// Packs payloads.
+#[wasm_bindgen]
+#[derive(Debug)]
+pub struct BenchPacker(Packer);
+
+#[wasm_bindgen]
+impl BenchPacker {
+    /// A packer before its first line.
+    #[wasm_bindgen(constructor)]
+    #[must_use]
+    pub fn new() -> Self {
+        Self(Packer::new(LINES))
+    }
+
+    /// The body of a payload of these lines, of which there are at most [`LINES`].
+    #[must_use]
+    pub fn pack(&mut self, text: &Uint8Array) -> Vec<u8> {
+        let text = text.to_vec();
+        let mut full = None;
+        for line in text.split_inclusive(|&byte| byte == b'\n') {
+            self.0.text().extend_from_slice(line);
+            full = full.or(self.0.end_line(0));
+        }
+        full.or_else(|| self.0.finish()).map(|packed| packed.body).unwrap_or_default()
+    }
+}
+
+/// A batch that is indexed, to be looked into.
+#[wasm_bindgen]
+#[derive(Debug)]
+pub struct BenchBatch {
+    bucket: MemoryBucket,
+    shards: MemoryShards,
+}
+
+#[wasm_bindgen]
+impl BenchBatch {
+    /// Indexes a batch.
+    ///
+    /// # Errors
+    /// Where it is none.
+    #[wasm_bindgen(constructor)]
+    pub fn new(key: &str, gzip: Uint8Array) -> Result<Self> {
+        let bucket = MemoryBucket::new(key, gzip);
+        let passed = passed(&bucket, None)?;
+        let shards = MemoryShards::new(bucket.object(), passed.entries);
+        Ok(Self { bucket: bucket.with_windows(&passed.windows), shards })
+    }
+
+    /// Looks rays up, one after the other; says how many records and bytes were found, and what that cost.
+    ///
+    /// # Errors
+    /// Where one is no ray.
+    pub fn lookup(&self, rays: Vec<String>) -> Result<String> {
+        let (mut records, mut bytes, mut cost) = (0, 0, Cost::default());
+        for ray in rays {
+            let found = self.find(&ray)?;
+            records += found.records.len();
+            bytes += found.records.iter().map(|record| record.line.len()).sum::<usize>();
+            cost.bytes_read += found.cost.bytes_read;
+            cost.bytes_inflated += found.cost.bytes_inflated;
+            cost.objects_read += found.cost.objects_read;
+        }
+        Ok(json!({ "records": records, "bytes": bytes, "cost": cost }).to_string())
+    }
+
+    /// The lines of one ray, each with its newline.
+    ///
+    /// # Errors
+    /// Where it is none.
+    pub fn lines(&self, ray: &str) -> Result<Vec<u8>> {
+        let records = self.find(ray)?.records;
+        Ok(records.iter().flat_map(|record| [&record.line, &b"\n"[..]].concat()).collect())
+    }
+
+    fn find(&self, ray: &str) -> Result<crate::lookup::Lookup> {
+        let key = RayKey::from_logged(ray).ok_or_else(|| JsError::new("the bench asks for no ray"))?;
+        Ok(run(lookup(&self.bucket, &self.shards, Dataset::HttpRequests, &key))?)
+    }
+}
+
+/// One pass over the batch.
+fn passed(bucket: &MemoryBucket, transform: Option<Transformer>) -> Result<Passed> {
+    let object = bucket.object();
+    let source = BatchId::of(BUCKET_NAME, &object.key, &object.etag).source;
+    let passed: std::result::Result<Passed, BatchError> =
+        run(pass(bucket, bucket.body(), &source, Dataset::HttpRequests, transform))?;
+    Ok(passed?)
+}
+
+/// The SHA-256 of all rays of the entries, unpacked, sorted, one a line.
+fn digest_of_rays(entries: &[ShardEntry]) -> Result<String> {
+    let mut rays = Vec::new();
+    for entry in entries {
+        let name = entry.shard.to_string();
+        let prefix = u32::from_str_radix(name.rsplit('/').next().unwrap_or_default(), 16)?;
+        for part in &entry.parts {
+            let places = PartView::open(&part.bytes)?.places()?;
+            rays.extend(places.iter().map(|place| RayId::from_parts(prefix, place.suffix())));
+        }
+    }
+    rays.sort_unstable();
+    rays.dedup();
+    let mut digest = Sha256::new();
+    for ray in rays {
+        digest.update(format!("{ray}\n"));
+    }
+    Ok(hex::encode(digest.finalize()))
+}

@@ -1,0 +1,75 @@
+//! Index entries of batches that were never written: to see what a lookup costs among many of them.
+//!
+//! What always holds: an entry is made by the same builder, and travels in the same call, as that of a batch that was
+//! read; a batch is a function of its number.
+
+use js_sys::{Array, Uint8Array};
+use wasm_bindgen::prelude::{JsError, wasm_bindgen};
+
+use super::Result;
+use crate::batch::{Line, PointForm, SpanPlace, Spans};
+use crate::index::calls::Put;
+use crate::index::{IndexBuilder, ObjectVersion};
+use crate::limits::SPAN_BYTES;
+use crate::record::{Dataset, RayId, read_key};
+
+/// Bytes of a line, on average.
+const LINE_BYTES: u64 = 1_600;
+/// How often smaller a batch is stored.
+const RATIO: u64 = 13;
+/// Bytes of a window, on average.
+const WINDOW_BYTES: u64 = 2_600;
+/// An odd number that spreads the low bits of rays.
+const SPREAD: u32 = 0x9E37_79B1;
+
+/// The spans of a batch with so much text, as a real one has them.
+fn spans_of(text: u64) -> Spans {
+    let place = |number: u32| SpanPlace {
+        number,
+        form: PointForm::Block,
+        bit: u64::from(number) * SPAN_BYTES / RATIO * 8 + 3,
+        bytes: SPAN_BYTES / RATIO + 1_500,
+        offset: u64::from(number) * SPAN_BYTES,
+        head: 700,
+        text: Some(SPAN_BYTES),
+        window: u64::from(number) * WINDOW_BYTES..u64::from(number + 1) * WINDOW_BYTES,
+    };
+    let spans = u32::try_from(text.div_ceil(SPAN_BYTES)).unwrap_or(u32::MAX);
+    Spans { places: (0..spans).map(place).collect(), windows: Vec::new() }
+}
+
+/// The calls that put batch `number` into the index: `[name of the shard, body of v1/put]` for each of its shards. It
+/// has so many records, over the 30 seconds from `start_ms` on.
+///
+/// # Errors
+/// Where the instant has no ray.
+#[wasm_bindgen]
+pub fn bench_puts(number: u32, start_ms: f64, records: u32) -> Result<Array> {
+    #[expect(clippy::cast_possible_truncation, reason = "an instant of JavaScript is a whole number below 2^53")]
+    let start_ms = start_ms as i64;
+    let mut index = IndexBuilder::new(Dataset::HttpRequests);
+    for record in 0..records {
+        let at = start_ms + i64::from(record) * 30_000 / i64::from(records.max(1));
+        let random = (record ^ number.rotate_left(16)).wrapping_mul(SPREAD);
+        let ray = RayId::at(at, random).ok_or_else(|| JsError::new("there are no rays of that time"))?;
+        let line = format!(r#"{{"RayID":"{ray}"}}"#);
+        let offset = u64::from(record) * LINE_BYTES;
+        let span = u32::try_from(offset / SPAN_BYTES).unwrap_or(u32::MAX);
+        index.take(
+            Line::Text { offset, span, bytes: line.as_bytes() },
+            read_key(Dataset::HttpRequests, line.as_bytes()),
+        )?;
+    }
+    let object = ObjectVersion {
+        key: format!("logs/http_requests/seeded/{number:08}.log.gz"),
+        etag: format!("{number:032x}"),
+        uploaded_ms: start_ms + 60_000,
+        size: u64::from(records) * LINE_BYTES / RATIO,
+    };
+    let (entries, _) = index.finish(&spans_of(u64::from(records) * LINE_BYTES))?;
+    let calls = entries.into_iter().map(|entry| {
+        let put = Put { object: object.clone(), slots: entry.slots, parts: entry.parts };
+        Array::of2(&entry.shard.to_string().into(), &Uint8Array::from(put.to_body().as_slice()))
+    });
+    Ok(calls.collect())
+}
