@@ -51,6 +51,20 @@ pub struct ObjectHead {
 pub trait Bytes {
     /// The next piece, of any size above 0; `None` at the end. An error ends the stream.
     fn next(&mut self) -> impl Future<Output = Result<Option<Vec<u8>>, BackendError>>;
+
+    /// All of them at once: for what is small, since it is held in memory.
+    fn all(mut self) -> impl Future<Output = Result<Vec<u8>, BackendError>>
+    where
+        Self: Sized,
+    {
+        async move {
+            let mut bytes = Vec::new();
+            while let Some(piece) = self.next().await? {
+                bytes.extend_from_slice(&piece);
+            }
+            Ok(bytes)
+        }
+    }
 }
 
 /// A body that must be as long as the bucket says its object is.

@@ -91,12 +91,10 @@ async fn window(
         return Ok(Some(Vec::new()));
     }
     let key = windows_key(&version_digest(BUCKET_NAME, &object.key, &object.etag));
-    let Ranged::Body(mut body) = bucket.get_range(&key, None, place.window.clone()).await? else { return Ok(None) };
-    let mut window = Vec::new();
-    while let Some(piece) = body.next().await? {
-        window.extend_from_slice(&piece);
+    match bucket.get_range(&key, None, place.window.clone()).await? {
+        Ranged::Body(body) => body.all().await.map(Some),
+        Ranged::Changed | Ranged::Gone => Ok(None),
     }
-    Ok(Some(window))
 }
 
 /// Reads until there is nothing more to find. What cannot be read ends it early.

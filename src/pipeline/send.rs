@@ -135,12 +135,7 @@ impl<W: World, P: Partner, N: Fn() -> u32> Sender<'_, W, P, N> {
     async fn body(&self, id: &DeliveryId, payload: &Payload) -> Result<Option<Vec<u8>>, BackendError> {
         let key = id.body_key(&payload.sha256);
         let Some((head, body)) = self.world.bucket().get(&key).await? else { return Ok(None) };
-        let mut body = WholeBody::new(body, head.size);
-        let mut bytes = Vec::new();
-        while let Some(piece) = body.next().await? {
-            bytes.extend_from_slice(&piece);
-        }
-        Ok(Some(bytes))
+        WholeBody::new(body, head.size).all().await.map(Some)
     }
 
     /// One POST under this key, if the claim leaves time for it; `None` where the body is too large.
