@@ -18,7 +18,6 @@ mod spans;
 use std::ops::ControlFlow;
 
 use raydex::batch::{BatchError, BatchReader, Line, Totals};
-use raydex::limits::MAX_LINE;
 
 /// A line as it was handed on: where it begins, and its text unless it was too long.
 type Handed = (u64, Option<Vec<u8>>);
@@ -48,19 +47,6 @@ fn lines(stored: &[u8]) -> Result<Vec<Handed>, BatchError> {
 
 /// The oracle: the text as a whole, split.
 fn naive(text: &[u8]) -> Vec<Handed> {
-    let mut offset = 0;
-    let mut found = Vec::new();
-    for raw in text.split(|&byte| byte == b'\n') {
-        let start = offset;
-        offset += raw.len() as u64 + 1;
-        let line = raw.strip_suffix(b"\r").unwrap_or(raw);
-        let marked = if start == 0 { line.strip_prefix(b"\xef\xbb\xbf") } else { None };
-        let line = marked.unwrap_or(line);
-        if raw.len() > MAX_LINE {
-            found.push((start, None));
-        } else if !line.iter().all(u8::is_ascii_whitespace) {
-            found.push((start, Some(line.to_vec())));
-        }
-    }
-    found
+    let lines = support::lines::naive(text).into_iter();
+    lines.map(|(offset, bytes)| (offset, bytes.map(<[u8]>::to_vec))).collect()
 }

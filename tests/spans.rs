@@ -24,3 +24,5 @@ mod reading;
 mod texts;
 #[path = "spans/writers.rs"]
 mod writers;
+
+use support::lines;

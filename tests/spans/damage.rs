@@ -7,7 +7,8 @@ use raydex::batch::{BatchError, PointForm, Spans};
 use raydex::record::Dataset;
 
 use super::random::Random;
-use super::reading::{check, naive, parts, read_span};
+use super::reading::{check, parts, read_span};
+use super::support::lines::naive;
 use super::texts;
 use super::writers::flushing;
 

@@ -6,8 +6,9 @@ use raydex::record::Dataset;
 
 use super::case::{self, Figures};
 use super::random::Random;
-use super::reading::{check, naive, parts, read_span};
+use super::reading::{check, parts, read_span};
 use super::support::gzip::{gzip, members};
+use super::support::lines::naive;
 use super::texts;
 use super::writers::{Writer, flushing, node};
 

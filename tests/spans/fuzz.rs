@@ -16,6 +16,8 @@
 
 #[path = "case.rs"]
 mod case;
+#[path = "../support/lines.rs"]
+mod lines;
 #[path = "../sim/random.rs"]
 mod random;
 #[path = "reading.rs"]

@@ -5,8 +5,8 @@ use std::fmt::Debug;
 use std::ops::ControlFlow;
 
 use raydex::batch::{BatchError, BatchReader, Line, PointForm, SpanPlace, Spans};
-use raydex::limits::MAX_LINE;
 
+use super::lines::naive;
 use super::random::Random;
 
 /// A line: where it begins, and its bytes unless it is too long.
@@ -14,25 +14,6 @@ type Told<'t> = (u64, Option<&'t [u8]>);
 
 /// Most bytes of a packed window: one that does not compress, with the headers of its blocks.
 const PACKED_MAX: usize = 33_000;
-
-/// The oracle: the lines of the text.
-pub(crate) fn naive(text: &[u8]) -> Vec<Told<'_>> {
-    let mut offset = 0;
-    let mut found = Vec::new();
-    for raw in text.split(|&byte| byte == b'\n') {
-        let start = offset;
-        offset += raw.len() as u64 + 1;
-        let line = raw.strip_suffix(b"\r").unwrap_or(raw);
-        let marked = if start == 0 { line.strip_prefix(b"\xef\xbb\xbf") } else { None };
-        let line = marked.unwrap_or(line);
-        if raw.len() > MAX_LINE {
-            found.push((start, None));
-        } else if !line.iter().all(u8::is_ascii_whitespace) {
-            found.push((start, Some(line)));
-        }
-    }
-    found
-}
 
 /// Holds lines as they come against those that are expected.
 struct Comparer<'t> {

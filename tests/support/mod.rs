@@ -17,6 +17,7 @@ pub(crate) mod consumers;
 pub(crate) mod faults;
 pub(crate) mod gzip;
 pub(crate) mod ledgers;
+pub(crate) mod lines;
 pub(crate) mod partner;
 pub(crate) mod queue;
 pub(crate) mod records;
