@@ -10,6 +10,8 @@ mod generate;
 mod operators;
 #[path = "filter/oracle.rs"]
 mod oracle;
+#[path = "filter/possible.rs"]
+mod possible;
 
 use raydex::filter::Filter;
 use raydex::record::RecordError;

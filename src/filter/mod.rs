@@ -2,7 +2,8 @@
 //!
 //! `{"where":{"and":[{"key":"EdgeResponseStatus","operator":"geq","value":500},{"or":[…]}]}}`; a group or one
 //! condition stands under `where`. Reading order: `parse` makes the tree, `operator` says what each operator
-//! takes, `condition` holds a record against one, `decimal` compares numbers.
+//! takes, `condition` holds a record against one, `decimal` compares numbers, `possible` asks of many records at once
+//! whether one could pass.
 //!
 //! | operator | value | is true for |
 //! |---|---|---|
@@ -28,6 +29,7 @@ mod error;
 mod members;
 mod operator;
 mod parse;
+mod possible;
 
 use std::collections::BTreeMap;
 
@@ -37,6 +39,7 @@ use crate::record::RecordError;
 use crate::record::fields::line_text;
 
 pub use error::{Fault, FilterError};
+pub use possible::Possible;
 
 /// A filter, ready to be asked.
 #[derive(Debug, Clone, PartialEq)]

@@ -1,7 +1,7 @@
 //! Filters and records at random, from few names and values, so that they meet.
 
 /// Fields, in the filter's spelling; records spell the last one with an escape as well.
-const NAMES: [&str; 4] = ["BotScore", "Host", "Tags", "\u{e9}"];
+pub(crate) const NAMES: [&str; 4] = ["BotScore", "Host", "Tags", "\u{e9}"];
 /// Integers, of which two differ beyond what a float holds.
 const INTEGERS: [&str; 8] = ["0", "1", "-1", "20", "200", "-200", "1774680145123456789", "1774680145123456788"];
 /// Strings, some of which spell numbers, booleans or nothing.
@@ -53,7 +53,7 @@ impl Random {
         Self(seed)
     }
 
-    fn below(&mut self, bound: usize) -> usize {
+    pub(crate) fn below(&mut self, bound: usize) -> usize {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);

@@ -1,0 +1,130 @@
+//! Whether any record of many could pass a filter, by what is known of their fields: whole batches are passed over so.
+//!
+//! What always holds: where some record with these values passes, the answer is yes; what is not known may be anything.
+
+use super::condition::Condition;
+use super::operator::{Scalar, Test};
+use super::{Filter, Node};
+use crate::record::Value;
+
+/// What a field may hold in the records that are asked about.
+pub enum Possible<'a> {
+    /// Anything.
+    Any,
+    /// One of these, and nothing else; [`Value::Absent`] where a record may be without it.
+    OneOf(Vec<Value<'a>>),
+    /// Nothing, or a text that this function says yes to; it may say yes to others too.
+    Texts(Box<dyn Fn(&str) -> bool + 'a>),
+}
+
+impl Filter {
+    /// Whether a record could pass whose fields hold what `possible` says, field by field. It is asked once for each
+    /// field that the filter reads.
+    pub fn may_match<'a>(&self, mut possible: impl FnMut(&str) -> Possible<'a>) -> bool {
+        let mut fields: Vec<Possible<'a>> = self.names.iter().map(|_| Possible::Any).collect();
+        for (name, place) in &self.names {
+            if let Some(slot) = fields.get_mut(*place) {
+                *slot = possible(name);
+            }
+        }
+        self.root.may_hold(&fields)
+    }
+}
+
+impl Node {
+    /// Whether some record may satisfy it. A group is held against its parts one by one: they may be true of different
+    /// records, so this says yes too often, and never no too often.
+    fn may_hold(&self, fields: &[Possible<'_>]) -> bool {
+        match self {
+            Self::And(nodes) => nodes.iter().all(|node| node.may_hold(fields)),
+            Self::Or(nodes) => nodes.iter().any(|node| node.may_hold(fields)),
+            Self::Leaf(condition) => condition.may_hold(fields.get(condition.field)),
+        }
+    }
+}
+
+impl Condition {
+    /// Whether some of the values that the field may hold satisfies it.
+    fn may_hold(&self, field: Option<&Possible<'_>>) -> bool {
+        match field {
+            None | Some(Possible::Any) => true,
+            Some(Possible::OneOf(values)) => values.iter().any(|value| self.holds(value)),
+            Some(Possible::Texts(test)) => match &self.test {
+                _ if self.negated => true,
+                Test::Equals(value) => may_equal(value, test),
+                Test::In(values) => values.iter().any(|value| may_equal(value, test)),
+                Test::Compares(..) | Test::StartsWith(_) | Test::EndsWith(_) | Test::Contains(_) => true,
+            },
+        }
+    }
+}
+
+/// Whether a text that `test` says yes to may equal the value. Two strings are equal byte for byte; a number equals all
+/// texts that spell it, which no test knows.
+fn may_equal(value: &Scalar, test: &dyn Fn(&str) -> bool) -> bool {
+    match value {
+        Scalar::Text(text) => test(text),
+        Scalar::Integer(_) | Scalar::Bool(_) => true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Filter, Possible};
+    use crate::record::Value;
+
+    fn may(operator: &str, value: &str, possible: impl Fn() -> Possible<'static>) -> bool {
+        let text = format!(r#"{{"where":{{"key":"A","operator":"{operator}","value":{value}}}}}"#);
+        Filter::parse(&text).unwrap().may_match(|_| possible())
+    }
+
+    #[test]
+    fn a_set_is_held_against_the_condition_itself() {
+        let set = || Possible::OneOf(vec![Value::Number("200"), Value::Text("a".into())]);
+        for (operator, value, expected) in [
+            ("eq", "200", true),
+            ("eq", "\"200\"", true),
+            ("eq", "404", false),
+            ("in", "\"404,a\"", true),
+            ("geq", "201", false),
+            ("lt", "201", true),
+            ("!eq", "200", true),
+            ("startsWith", "\"b\"", false),
+            ("!in", "[200,\"a\"]", false),
+        ] {
+            assert_eq!(may(operator, value, set), expected, "{operator} {value}");
+        }
+        assert!(may("!in", "[200,\"a\"]", || Possible::OneOf(vec![Value::Absent])));
+        assert!(!may("!eq", "1", || Possible::OneOf(vec![])), "no record at all passes nothing");
+    }
+
+    #[test]
+    fn a_test_of_texts_rules_out_strings_alone() {
+        let texts = || Possible::Texts(Box::new(|text: &str| text == "192.0.2.1"));
+        for (operator, value, expected) in [
+            ("eq", "\"192.0.2.1\"", true),
+            ("eq", "\"192.0.2.2\"", false),
+            ("in", "\"192.0.2.2, 192.0.2.1\"", true),
+            ("in", "[\"192.0.2.2\",\"x\"]", false),
+            ("in", "[\"192.0.2.2\",7]", true),
+            ("eq", "7", true),
+            ("eq", "true", true),
+            ("!eq", "\"192.0.2.2\"", true),
+            ("startsWith", "\"x\"", true),
+            ("contains", "\"x\"", true),
+        ] {
+            assert_eq!(may(operator, value, texts), expected, "{operator} {value}");
+        }
+    }
+
+    #[test]
+    fn groups_are_what_they_say_of_their_parts() {
+        let set = |name: &str| Possible::OneOf(vec![Value::Text(name.to_lowercase().into())]);
+        let leaf = |key: &str, value: &str| format!(r#"{{"key":"{key}","operator":"eq","value":"{value}"}}"#);
+        for (group, expected) in [("and", false), ("or", true)] {
+            let parts = [leaf("A", "a"), leaf("B", "x")].join(",");
+            let filter = Filter::parse(&format!(r#"{{"where":{{"{group}":[{parts}]}}}}"#)).unwrap();
+            assert_eq!(filter.may_match(|name| set(name)), expected, "{group}");
+        }
+    }
+}
