@@ -59,7 +59,7 @@ pub const MAX_ODD_BYTES: usize = SQL_BLOB_MAX - SPAN_TABLE_MAX - KIB;
 pub const MAX_RAY_SKEW_MS: i64 = 5_000;
 
 /// Most shards that one batch may write to: one call each, and an invocation may make 10,000. A real batch
-/// touches 1 to 5; only made-up Ray IDs touch thousands.
+/// touches 1 to 5; only made-up Ray IDs or times touch thousands.
 pub const MAX_SHARDS: usize = 9_000;
 
 /// Calls to other objects at once: the platform opens six connections and queues the rest.
@@ -98,6 +98,70 @@ pub const BLOCK_RAYS: usize = 256;
 /// Rays of one part of an entry. At worst a ray takes 44 + 2 bits and its span 20: 8.25 bytes, and
 /// 0.06 for the directory; 204,800 of them stay under [`SQL_BLOB_MAX`].
 pub const PART_RAYS: usize = 204_800;
+
+/// Most bytes of the summary of a batch, which stands in each of its entries: a query asks a shard for all of them,
+/// and 200 of 2 KB are half a megabyte.
+pub const SUMMARY_MAX: usize = 2 * KIB;
+
+/// Most different values of a field that a batch's summaries name one by one: a bit each in each span's.
+pub const SUMMARY_TOKENS: usize = 256;
+
+/// Most bytes of these values of one field: 256 hosts of 32 bytes.
+pub const SUMMARY_TOKEN_BYTES: usize = 8 * KIB;
+
+/// Longest value that a summary names: a host has 253 bytes at most.
+pub const SUMMARY_TOKEN_MAX: usize = 256;
+
+/// Most different texts of a field in one span that a filter is made of: lines of 128 bytes fill [`SPAN_BYTES`] with as
+/// many, and the filter is 10 KB. The span behind the last access point may be a long one.
+pub const SUMMARY_TEXTS: usize = 8 * KIB;
+
+/// The same in a whole batch: more make a filter that does not fit into [`SUMMARY_MAX`].
+pub const SUMMARY_BATCH_TEXTS: usize = SUMMARY_MAX * 8 / FILTER_TEXT_BITS;
+
+/// Bits of a filter for each text in it: one of 120 others passes.
+pub const FILTER_TEXT_BITS: usize = 10;
+
+/// Most bytes of the filters in the summaries of a batch's spans: 1,000,000 records of as many addresses are 1.25 MB.
+pub const SUMMARIES_MAX: usize = 4 * MIB;
+
+/// Batches of one page of a shard's list: with their summaries 600 KB of JSON, and [`CONCURRENT_CALLS`] may come at once.
+pub const WITHIN_PAGE: usize = 200;
+
+/// Most bytes of the summaries of a batch's spans that a query reads into memory: the filters, 12 dictionaries of 8 KB,
+/// and below a kilobyte more for each of 4,096 spans.
+pub const SUMMARIES_OBJECT_MAX: u64 = (SUMMARIES_MAX + 5 * MIB) as u64;
+
+/// Shards asked and objects read by one request: the platform lets an invocation make 1,000 calls, and opening one more
+/// batch takes up to twenty.
+pub const QUERY_OPERATIONS: u64 = 800;
+
+/// Bytes that one request inflates: 4 GiB with their filter take about 30 s of the 300 s of CPU that `limits.cpu_ms`
+/// grants, and there is no batch of more.
+pub const QUERY_INFLATED: u64 = MAX_INFLATED;
+
+/// Lines that one request tells: 1.6 GB of `http_requests`.
+pub const QUERY_LINES: u64 = 1_000_000;
+
+/// How long one request may take, in milliseconds: a client that reads slowly comes again with its cursor.
+pub const QUERY_MS: i64 = 600_000;
+
+/// Bytes of lines that are handed on at once.
+pub const QUERY_CHUNK: usize = 64 * KIB;
+
+/// Stored bytes that are inflated at once: some 100 KB of lines, and 8 MB at deflate's worst.
+pub const QUERY_PIECE: usize = 8 * KIB;
+
+/// Stored bytes between two rows of spans that are read all the same: inflating them takes 10 ms, a read of its own and
+/// one of its window 30.
+pub const QUERY_GAP: u64 = 256 * KIB as u64;
+
+/// Most rows of spans of one batch that are read one by one: two operations each.
+pub const QUERY_RUNS: usize = 8;
+
+/// Bytes of text that a request works through at least, whatever its budget: reading a batch without a table of its
+/// spans begins at its beginning, so that little steps would never come to its end.
+pub const QUERY_STEP: u64 = 16 * MIB as u64;
 
 /// Most bytes of a row, a string or a BLOB in a Durable Object's SQLite.
 pub const SQL_BLOB_MAX: usize = 2_000_000;
@@ -320,5 +384,7 @@ const _: () = assert!(
 );
 const _: () = assert!(UPLOAD_PART as u64 * 10_000 > INGEST_MAX);
 const _: () = assert!(MAX_LINES * 8 * 3 + MAX_ODD_BYTES as u64 * 3 < WASM_MEMORY_MAX as u64);
+const _: () = assert!(QUERY_OPERATIONS + 3 + 2 * QUERY_RUNS as u64 + CONCURRENT_CALLS as u64 <= 1_000);
+const _: () = assert!(SUMMARY_BATCH_TEXTS <= SUMMARY_TEXTS);
 const _: () = assert!(SWEEP_AGE_MS < SWEEP_BACK_MS);
 const _: () = assert!(REASON_CHARS * 12 < OPERATION_BODY_MAX);

@@ -11,17 +11,22 @@ mod odd;
 mod samples;
 
 use raydex::record::fields::line_text;
-use raydex::record::{Dataset, Field, Fields, Scanner, read_key};
+use raydex::record::{Dataset, Field, Fields, Scanner, WATCHED, Watched, read_key};
 
 /// Has the scanner read a line both ways, and compares with the plain reading.
 fn check(scanner: &mut Scanner, dataset: Dataset, line: &[u8]) {
     let shown = String::from_utf8_lossy(line);
     let key = read_key(dataset, line);
-    assert_eq!(scanner.key(line), key, "{dataset}: {shown}");
+    let read = scanner.key_and_watched(line).map(|(key, watched)| {
+        check_watched(&watched, line);
+        key
+    });
+    assert_eq!(read, key, "{dataset}: {shown}");
     let text = line_text(line);
     match (scanner.record(line), Fields::parse(&text)) {
         (Ok(found), Ok(fields)) => {
             assert_eq!(Ok(found.key), key, "{dataset}: {shown}");
+            check_watched(&found.watched, line);
             assert_eq!(found.lossy, std::str::from_utf8(line).is_err(), "{dataset}: {shown}");
             for &field in Field::ALL {
                 assert_eq!(found.fields.get(field), fields.get(field), "{dataset}: {field:?} of {shown}");
@@ -29,6 +34,18 @@ fn check(scanner: &mut Scanner, dataset: Dataset, line: &[u8]) {
             }
         }
         (found, plain) => assert_eq!(found.err(), Some(plain.unwrap_err()), "{dataset}: {shown}"),
+    }
+}
+
+/// Compares what summaries are told of a line with the plain reading of its text, where they are told anything.
+fn check_watched(watched: &Watched, line: &[u8]) {
+    let text = line_text(line);
+    let plain = Watched::read(text.as_bytes());
+    assert!(plain.is_known(), "{text}");
+    assert!(watched.is_known() || std::str::from_utf8(line).is_err(), "{text}");
+    for place in (0..WATCHED.len()).filter(|_| watched.is_known()) {
+        let token = line_text(watched.token(line, place));
+        assert_eq!(token.as_bytes(), plain.token(text.as_bytes(), place), "{} of {text}", WATCHED[place]);
     }
 }
 

@@ -10,6 +10,8 @@ mod calls;
 mod failures;
 #[path = "shard/model.rs"]
 mod model;
+#[path = "shard/within.rs"]
+mod within;
 
 use raydex::backend::BackendError;
 use raydex::batch::Spans;
@@ -76,14 +78,14 @@ fn entry(object: ObjectVersion, places: &[(u64, u32)]) -> Put {
     slots.sort_unstable();
     slots.dedup();
     let places = places.iter().map(|&(suffix, span)| Place::new(ray(suffix), span.into())).collect();
-    Put { object, slots, parts: pack(places, &Spans::default()) }
+    Put { object, slots, parts: pack(places, &Spans::default()), summary: None }
 }
 
 /// The entry of these (odd id, span) pairs.
 fn odd_entry(object: ObjectVersion, ids: &[(&str, u32)]) -> Put {
     let slots = ids.iter().map(|(id, _)| odd::slot_of(id)).collect();
     let bytes = odd::pack(ids.iter().copied(), &Spans::default());
-    Put { object, slots, parts: vec![Part { lo: 0, hi: 0, bytes }] }
+    Put { object, slots, parts: vec![Part { lo: 0, hi: 0, bytes }], summary: None }
 }
 
 /// The digits of the ray with this suffix.

@@ -41,8 +41,8 @@ pub enum BatchError {
     /// Its ids that are no rays are too many to hold.
     #[error("the object has more than {} bytes of ids that are no Ray IDs", limits::MAX_ODD_BYTES)]
     TooManyOddIds,
-    /// Its rays belong to more shards than one message may write.
-    #[error("the rays of the object belong to {shards} shards, more than {}", limits::MAX_SHARDS)]
+    /// Its rays and times belong to more shards than one message may write.
+    #[error("the rays and times of the object belong to {shards} shards, more than {}", limits::MAX_SHARDS)]
     TooManyShards {
         /// How many it would be.
         shards: usize,

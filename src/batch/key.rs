@@ -17,6 +17,9 @@ const PAYLOADS: &str = "processed/v1/";
 /// Where the windows of access points lie: outside any watched prefix, too.
 const WINDOWS: &str = "windows/v1/";
 
+/// Where the summaries of spans lie: outside any watched prefix, too.
+const SUMMARIES: &str = "summaries/v1/";
+
 /// What an object is, by its key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KeyClass {
@@ -53,7 +56,7 @@ impl Ignored {
 #[must_use]
 pub fn classify(key: &str, prefix: &str) -> KeyClass {
     // What we write beside batches is none even where the prefix covers it: else each would bring the next.
-    let is_ours = key.starts_with(PAYLOADS) || key.starts_with(WINDOWS);
+    let is_ours = [PAYLOADS, WINDOWS, SUMMARIES].iter().any(|ours| key.starts_with(ours));
     let Some(path) = key.strip_prefix(prefix).filter(|_| !is_ours) else {
         return KeyClass::Ignored(Ignored::OtherPrefix);
     };
@@ -116,11 +119,17 @@ pub fn windows_key(digest: &str) -> String {
     format!("{WINDOWS}{digest}")
 }
 
+/// The key of the summaries of a batch's spans, by the digest of its version.
+#[must_use]
+pub fn summaries_key(digest: &str) -> String {
+    format!("{SUMMARIES}{digest}")
+}
+
 #[cfg(test)]
 mod tests {
     use super::{
-        BUCKET_NAME, Ignored, KeyClass, batch_key, batch_times, classify, folder_day, payload_key, version_digest,
-        windows_key,
+        BUCKET_NAME, Ignored, KeyClass, batch_key, batch_times, classify, folder_day, payload_key, summaries_key,
+        version_digest, windows_key,
     };
     use crate::record::Dataset;
 
@@ -194,6 +203,13 @@ mod tests {
     fn the_key_of_windows_never_changes() {
         let key = windows_key(&version_digest(BUCKET_NAME, "logs/a.log.gz", "e"));
         assert_eq!(key, "windows/v1/2bcd0b16ae698e62246dd054e0380dc98dc4a6faa19b82c2c9318762fc2c5a41");
+        assert_eq!(classify(&key, ""), KeyClass::Ignored(Ignored::OtherPrefix));
+    }
+
+    #[test]
+    fn the_key_of_summaries_never_changes() {
+        let key = summaries_key(&version_digest(BUCKET_NAME, "logs/a.log.gz", "e"));
+        assert_eq!(key, "summaries/v1/2bcd0b16ae698e62246dd054e0380dc98dc4a6faa19b82c2c9318762fc2c5a41");
         assert_eq!(classify(&key, ""), KeyClass::Ignored(Ignored::OtherPrefix));
     }
 }

@@ -18,8 +18,8 @@ pub use error::BatchError;
 pub use event::{Brings, EventBackfill, EventError, R2Event};
 pub use inflate::{GZIP_MAGIC, Inflater, Totals};
 pub use key::{
-    BUCKET_NAME, Ignored, KeyClass, batch_key, batch_times, classify, folder_day, payload_key, version_digest,
-    windows_key,
+    BUCKET_NAME, Ignored, KeyClass, batch_key, batch_times, classify, folder_day, payload_key, summaries_key,
+    version_digest, windows_key,
 };
 pub use lines::{Line, LineSplitter};
 pub use points::{AccessPoint, FirstLine, PointForm};

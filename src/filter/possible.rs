@@ -63,7 +63,7 @@ impl Condition {
 /// texts that spell it, which no test knows.
 fn may_equal(value: &Scalar, test: &dyn Fn(&str) -> bool) -> bool {
     match value {
-        Scalar::Text(text) => test(text),
+        Scalar::Text(value) => test(value),
         Scalar::Integer(_) | Scalar::Bool(_) => true,
     }
 }

@@ -1,18 +1,22 @@
 //! Gathers the rays of one batch, line by line, and packs them into one entry per shard.
 //!
+//! A batch is also in the shards of its records' own times, where a query of a range looks for them: mostly those are
+//! the shards of its rays; where not (clocks that differ, records without a ray), the entry there holds no rays.
+//!
 //! What always holds: memory is 8 bytes a ray (16 while a list grows); a line that is no record is counted by
 //! its reason and touches no other line; nothing leaves the builder before the object was read to its end.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
 use super::entry::{self, Part, Place};
 use super::shard::slot_of;
+use super::summary::{Gathered, Gatherer};
 use super::{ShardName, odd};
 use crate::batch::{BatchError, Line, Spans};
 use crate::limits::{EARLY_REJECTED_LINES, MAX_LINES, MAX_ODD_BYTES, MAX_RAY_SKEW_MS, MAX_SHARDS};
-use crate::record::{Dataset, RayKey, RecordError, RecordKey};
+use crate::record::{Dataset, RayId, RayKey, RecordError, RecordKey, Watched};
 
 /// What was found in a batch, in lines.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -48,15 +52,32 @@ pub struct ShardEntry {
     pub shard: ShardName,
     /// The slots that have rays, ascending.
     pub slots: Vec<u8>,
-    /// The packed rays.
+    /// The packed rays; none where only records' times are of this shard.
     pub parts: Vec<Part>,
+}
+
+/// What is to be kept of the whole batch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Built {
+    /// Its entries.
+    pub entries: Vec<ShardEntry>,
+    /// What it holds, in lines.
+    pub counts: Counts,
+    /// What it holds, in values.
+    pub summaries: Gathered,
 }
 
 /// Gathers the rays of one batch.
 #[derive(Debug)]
 pub struct IndexBuilder {
     dataset: Dataset,
+    /// The instant of records that tell none.
+    default_ns: i64,
     counts: Counts,
+    summaries: Gatherer,
+    /// The prefixes of the records' own times, and the last of them.
+    times: BTreeSet<u32>,
+    last_time: Option<u32>,
     shards: BTreeMap<u32, Vec<Place>>,
     odd: Vec<(Box<str>, u32)>,
     odd_bytes: usize,
@@ -65,41 +86,56 @@ pub struct IndexBuilder {
 }
 
 impl IndexBuilder {
-    /// A builder for a batch of this dataset.
+    /// A builder for a batch of this dataset; `default_ms` is the instant of records that tell none.
     #[must_use]
-    pub fn new(dataset: Dataset) -> Self {
-        let (shards, odd) = (BTreeMap::new(), Vec::new());
-        Self { dataset, counts: Counts::default(), shards, odd, odd_bytes: 0, array: false }
+    pub fn new(dataset: Dataset, default_ms: i64) -> Self {
+        Self {
+            dataset,
+            default_ns: default_ms.saturating_mul(1_000_000),
+            counts: Counts::default(),
+            summaries: Gatherer::default(),
+            times: BTreeSet::new(),
+            last_time: None,
+            shards: BTreeMap::new(),
+            odd: Vec::new(),
+            odd_bytes: 0,
+            array: false,
+        }
     }
 
     /// Takes the next line, and what was read in it.
     ///
     /// # Errors
     /// [`BatchError`] where the object turns out to be no batch, or too large a one.
-    pub fn take(&mut self, line: Line<'_>, read: Result<RecordKey, RecordError>) -> Result<(), BatchError> {
+    pub fn take(&mut self, line: Line<'_>, read: Result<(RecordKey, Watched), RecordError>) -> Result<(), BatchError> {
         self.counts.lines += 1;
         if self.counts.lines > MAX_LINES {
             return Err(BatchError::TooManyLines);
         }
         match (read, line) {
-            (Ok(key), line) => self.record(key, line.span().into()),
+            (Ok((key, watched)), Line::Text { span, bytes, .. }) => {
+                self.summarise(&key, span, bytes, &watched);
+                self.record(key, span.into())
+            }
+            (Ok(_), Line::TooLong { .. }) => self.reject(RecordError::TooLong, &[]),
             (Err(why), Line::Text { bytes, .. }) => self.reject(why, bytes),
             (Err(why), Line::TooLong { .. }) => self.reject(why, &[]),
         }
     }
 
-    /// The entries of the whole batch, whose spans lie so, and its counts.
+    /// What is to be kept of the whole batch, whose spans lie so.
     ///
     /// # Errors
     /// [`BatchError`] where it holds nothing to find, or too much.
-    pub fn finish(self, spans: &Spans) -> Result<(Vec<ShardEntry>, Counts), BatchError> {
+    pub fn finish(self, spans: &Spans) -> Result<Built, BatchError> {
         if self.counts.records == 0 && self.counts.lines > 0 {
             return Err(self.no_records());
         }
         if self.counts.rays == 0 && self.counts.records > 0 {
             return Err(BatchError::NoRays);
         }
-        let shards = self.shards.len() + usize::from(!self.odd.is_empty());
+        let elsewhere: Vec<u32> = self.times.iter().copied().filter(|time| !self.shards.contains_key(time)).collect();
+        let shards = self.shards.len() + elsewhere.len() + usize::from(!self.odd.is_empty());
         if shards > MAX_SHARDS {
             return Err(BatchError::TooManyShards { shards });
         }
@@ -109,7 +145,19 @@ impl IndexBuilder {
         if !self.odd.is_empty() {
             entries.push(odd_entry(dataset, &self.odd, spans));
         }
-        Ok((entries, self.counts))
+        entries.extend(elsewhere.into_iter().map(|prefix| time_entry(dataset, prefix)));
+        Ok(Built { entries, counts: self.counts, summaries: self.summaries.finish(spans) })
+    }
+
+    /// Keeps when a record was, and what it holds.
+    fn summarise(&mut self, key: &RecordKey, span: u32, line: &[u8], watched: &Watched) {
+        let ns = key.unix_ns().unwrap_or(self.default_ns);
+        self.summaries.take(span, ns, line, watched);
+        let time = Some(RayId::prefix_at(ns));
+        if self.last_time != time && self.times.len() <= MAX_SHARDS {
+            self.times.extend(time);
+            self.last_time = time;
+        }
     }
 
     /// Counts a record and keeps its ray.
@@ -155,6 +203,11 @@ impl IndexBuilder {
 fn ray_entry(dataset: Dataset, prefix: u32, places: Vec<Place>, spans: &Spans) -> ShardEntry {
     let slots = ascending(places.iter().map(|place| slot_of(place.suffix())));
     ShardEntry { shard: ShardName::of_prefix(dataset, prefix), slots, parts: entry::pack(places, spans) }
+}
+
+/// The entry of a shard that has records' times alone.
+fn time_entry(dataset: Dataset, prefix: u32) -> ShardEntry {
+    ShardEntry { shard: ShardName::of_prefix(dataset, prefix), slots: Vec::new(), parts: Vec::new() }
 }
 
 /// The entry of the odd ids.

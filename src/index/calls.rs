@@ -7,6 +7,7 @@
 //! u32 LE  length of the head
 //! head    JSON, PutHead
 //! for each part of the head, its bytes
+//! the summary, if the head has its length
 //! ```
 //!
 //! What always holds: both ends of a call are in this file; its forms are frozen by tests, since during a
@@ -29,11 +30,13 @@ pub enum ShardCall {
     Find,
     /// Drop the entry of an object: [`Forget`] → [`Forgotten`].
     Forget,
+    /// Which batches have records or rays here: [`Within`] → [`Batches`].
+    Within,
 }
 
 impl ShardCall {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Put, Self::Find, Self::Forget];
+    pub const ALL: [Self; 4] = [Self::Put, Self::Find, Self::Forget, Self::Within];
 
     /// The name by which it travels.
     #[must_use]
@@ -42,6 +45,7 @@ impl ShardCall {
             Self::Put => "v1/put",
             Self::Find => "v1/find",
             Self::Forget => "v1/forget",
+            Self::Within => "v1/within",
         }
     }
 
@@ -83,6 +87,8 @@ pub struct Put {
     pub slots: Vec<u8>,
     /// The packed rays.
     pub parts: Vec<Part>,
+    /// The batch's summary (see [`super::summary::form`]).
+    pub summary: Option<Vec<u8>>,
 }
 
 /// The head of a `put`.
@@ -91,6 +97,9 @@ struct PutHead {
     object: ObjectVersion,
     slots: Vec<u8>,
     parts: Vec<PartHead>,
+    /// Bytes of the summary. A Worker of the version before sends none, and a shard of that version reads none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    summary: Option<usize>,
 }
 
 /// A part without its bytes.
@@ -106,13 +115,15 @@ impl Put {
     #[must_use]
     pub fn to_body(&self) -> Vec<u8> {
         let parts = self.parts.iter().map(|part| PartHead { lo: part.lo, hi: part.hi, len: part.bytes.len() });
-        let head = PutHead { object: self.object.clone(), slots: self.slots.clone(), parts: parts.collect() };
+        let summary = self.summary.as_ref().map(Vec::len);
+        let head = PutHead { object: self.object.clone(), slots: self.slots.clone(), parts: parts.collect(), summary };
         let head = to_json(&head);
         let mut body = u32::try_from(head.len()).unwrap_or(u32::MAX).to_le_bytes().to_vec();
         body.extend_from_slice(&head);
         for part in &self.parts {
             body.extend_from_slice(&part.bytes);
         }
+        body.extend_from_slice(self.summary.as_deref().unwrap_or_default());
         body
     }
 
@@ -131,7 +142,8 @@ impl Put {
             parts.push(Part { lo, hi, bytes: bytes.to_vec() });
             rest = after;
         }
-        Ok(Self { object: head.object, slots: head.slots, parts })
+        let summary = head.summary.map(|length| rest.get(..length).map(<[u8]>::to_vec).ok_or_else(cut)).transpose()?;
+        Ok(Self { object: head.object, slots: head.slots, parts, summary })
     }
 }
 
@@ -206,6 +218,56 @@ pub struct Forgotten {
     pub entries: u64,
 }
 
+/// Asks for the batches of a shard, page by page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Within {
+    /// The first place that is asked for; 0 for the first page.
+    pub from: i64,
+    /// Most batches of the page, [`crate::limits::WITHIN_PAGE`] at most.
+    pub limit: u64,
+}
+
+/// A batch of a shard.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ShardBatch {
+    /// Its place in the shard's order, from 1: the later it was indexed, the further back.
+    pub place: i64,
+    /// The object, in the version that was indexed.
+    pub object: ObjectVersion,
+    /// Its summary; none where it was indexed before there were any.
+    #[serde(default, with = "base64_bytes", skip_serializing_if = "Option::is_none")]
+    pub summary: Option<Vec<u8>>,
+}
+
+/// The answer to a `within`.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Batches {
+    /// The batches, by place.
+    pub batches: Vec<ShardBatch>,
+    /// There are more behind the last one.
+    pub more: bool,
+}
+
+/// Bytes in JSON: base64.
+mod base64_bytes {
+    use base64::Engine;
+    use base64::engine::general_purpose::STANDARD;
+    use serde::de::Error;
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(bytes: &Option<Vec<u8>>, serializer: S) -> Result<S::Ok, S::Error> {
+        match bytes {
+            Some(bytes) => serializer.serialize_str(&STANDARD.encode(bytes)),
+            None => serializer.serialize_none(),
+        }
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<u8>>, D::Error> {
+        let text = Option::<String>::deserialize(deserializer)?;
+        text.map(|text| STANDARD.decode(text).map_err(D::Error::custom)).transpose()
+    }
+}
+
 /// Sends one call to the shard `name`.
 ///
 /// # Errors
@@ -221,12 +283,14 @@ pub async fn call<A: DeserializeOwned>(
 
 #[cfg(test)]
 mod tests {
-    use super::{Find, Forget, Found, Kept, ObjectVersion, Part, Put, PutAnswer, ShardCall, from_json, to_json};
+    use super::{
+        Batches, Find, Forget, Found, Kept, ObjectVersion, Part, Put, PutAnswer, ShardCall, Within, from_json, to_json,
+    };
 
     fn put() -> Put {
         let object = ObjectVersion { key: "logs/é".into(), etag: "e".into(), uploaded_ms: 5, size: 9 };
         let part = |lo, hi, bytes: &[u8]| Part { lo, hi, bytes: bytes.to_vec() };
-        Put { object, slots: vec![1, 255], parts: vec![part(1, 2, b"ab"), part(3, 4, b"\0c")] }
+        Put { object, slots: vec![1, 255], parts: vec![part(1, 2, b"ab"), part(3, 4, b"\0c")], summary: None }
     }
 
     #[test]
@@ -234,6 +298,14 @@ mod tests {
         let head = r#"{"object":{"key":"logs/é","etag":"e","uploaded_ms":5,"size":9},"slots":[1,255],"parts":[{"lo":1,"hi":2,"len":2},{"lo":3,"hi":4,"len":2}]}"#;
         let body = [&u32::try_from(head.len()).unwrap().to_le_bytes(), head.as_bytes(), b"ab\0c"].concat();
         assert_eq!(put().to_body(), body);
+        let head = head.replace("}]}", r#"}],"summary":3}"#);
+        let body = [&u32::try_from(head.len()).unwrap().to_le_bytes(), head.as_bytes(), b"ab\0csum"].concat();
+        assert_eq!(with_summary().to_body(), body);
+        assert_eq!(to_json(&Within { from: 7, limit: 200 }), br#"{"from":7,"limit":200}"#);
+        let batches = r#"{"batches":[{"place":7,"object":{"key":"k","etag":"e","uploaded_ms":1,"size":2},"summary":"AP8="},{"place":9,"object":{"key":"l","etag":"e","uploaded_ms":1,"size":2}}],"more":true}"#;
+        let read = from_json::<Batches>(batches.as_bytes()).unwrap();
+        assert_eq!((&read.batches[0].summary, &read.batches[1].summary), (&Some(vec![0, 255]), &None));
+        assert_eq!(to_json(&read), batches.as_bytes());
         let answer = PutAnswer { kept: Kept::Stored, rows_written: 3 };
         assert_eq!(to_json(&answer), br#"{"kept":"stored","rows_written":3}"#);
         assert_eq!(to_json(&Find { id: "00".into() }), br#"{"id":"00"}"#);
@@ -251,11 +323,17 @@ mod tests {
 
     #[test]
     fn a_put_survives_its_body_and_a_cut_one_is_refused() {
-        let body = put().to_body();
-        assert_eq!(Put::from_body(&body), Ok(put()));
-        for end in 0..body.len() {
-            assert!(Put::from_body(&body[..end]).is_err(), "{end}");
+        for put in [put(), with_summary()] {
+            let body = put.to_body();
+            assert_eq!(Put::from_body(&body), Ok(put));
+            for end in 0..body.len() {
+                assert!(Put::from_body(&body[..end]).is_err(), "{end}");
+            }
         }
+    }
+
+    fn with_summary() -> Put {
+        Put { summary: Some(b"sum".to_vec()), ..put() }
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //!
 //! One entry per batch and shard, never a row per ray: its rays, sorted and delta-coded in BLOBs, each with the
 //! number of the span that holds its line. Reading order: [`build`] gathers, [`entry`] packs behind the beginning of every [`part`], [`shard`] keeps,
-//! [`calls`] is what travels between the Worker and a shard, [`mod@write`] does it for one object.
+//! [`summary`] says what a batch holds beside its rays, [`calls`] is what travels between the Worker and a shard, [`mod@write`] does it for one object.
 //!
 //! What always holds: no false negatives for an indexed object version; indexing again changes nothing;
 //! nothing of a damaged object gets in.
@@ -15,9 +15,11 @@ pub mod names;
 pub mod odd;
 pub mod part;
 pub mod shard;
+pub mod summary;
 pub mod write;
 
-pub use build::{Counts, IndexBuilder, ShardEntry};
+pub use build::{Built, Counts, IndexBuilder, ShardEntry};
 pub use calls::{Candidate, ObjectVersion, ShardCall};
 pub use names::ShardName;
+pub use summary::{SpanSummaries, SpanSummary, Summary};
 pub use write::{forget_entries, put_entries};

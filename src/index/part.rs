@@ -27,16 +27,19 @@ const FORMS: [PointForm; 3] = [PointForm::Start, PointForm::Block, PointForm::Pl
 
 /// The beginning of a part of this kind that names these spans, ascending.
 pub(super) fn head(kind: u8, numbers: impl Iterator<Item = u32>, spans: &Spans) -> Vec<u8> {
-    let mut table = Vec::new();
-    let mut before = Row::default();
-    for place in numbers.filter_map(|number| spans.place(number)) {
-        before = before.write(&mut table, place);
-    }
+    let table = table_of(numbers.filter_map(|number| spans.place(number)));
     let length = u32::try_from(table.len()).unwrap_or(u32::MAX);
     let mut bytes = vec![VERSION, kind, 0, 0];
     bytes.extend_from_slice(&length.to_le_bytes());
     bytes.extend_from_slice(&table);
     bytes
+}
+
+/// The table of these spans, ascending.
+pub(super) fn table_of<'a>(places: impl Iterator<Item = &'a SpanPlace>) -> Vec<u8> {
+    let mut table = Vec::new();
+    places.fold(Row::default(), |before, place| before.write(&mut table, place));
+    table
 }
 
 /// A part that was opened.
@@ -68,7 +71,11 @@ pub(super) fn open(bytes: &[u8]) -> Result<Opened<'_>, EntryError> {
 /// # Errors
 /// [`EntryError`] where the bytes are none of this form.
 pub fn places(bytes: &[u8]) -> Result<Vec<SpanPlace>, EntryError> {
-    let mut table = open(bytes)?.table;
+    places_in(open(bytes)?.table)
+}
+
+/// The places of the spans in a table.
+pub(super) fn places_in(mut table: &[u8]) -> Result<Vec<SpanPlace>, EntryError> {
     let mut places = Vec::new();
     let mut before = Row::default();
     while !table.is_empty() {
@@ -133,7 +140,7 @@ impl Row {
 }
 
 /// Seven bits a byte, the lowest first; the high bit says that more follow.
-fn write_number(bytes: &mut Vec<u8>, mut number: u64) {
+pub(super) fn write_number(bytes: &mut Vec<u8>, mut number: u64) {
     while number >= 0x80 {
         bytes.push((number & 0x7f) as u8 | 0x80);
         number >>= 7;
@@ -141,7 +148,7 @@ fn write_number(bytes: &mut Vec<u8>, mut number: u64) {
     bytes.push((number & 0x7f) as u8);
 }
 
-fn read_number(bytes: &mut &[u8]) -> Option<u64> {
+pub(super) fn read_number(bytes: &mut &[u8]) -> Option<u64> {
     let mut number = 0_u64;
     for shift in (0..64).step_by(7) {
         let (&byte, rest) = bytes.split_first()?;

@@ -1,8 +1,9 @@
-//! A shard's logic over its SQLite database: keep an entry, find a ray, forget an object.
+//! A shard's logic over its SQLite database: keep an entry, find a ray, list the batches, forget an object.
 //!
 //! Two tables, their version in their names. `entry_v1` has a row for each object: small, since every lookup and
 //! every put of the shard scans it (a secondary index would double the rows written, which cost a thousand times
-//! what rows read cost). `part_v1` holds the packed rays of its entries.
+//! what rows read cost); `summary` is NULL in rows of the versions that had none. An entry of a batch that has no ray
+//! here, but records of this time, has no parts. `part_v1` holds the packed rays of its entries.
 //!
 //! A *slot* is one of 256 equal pieces of the shard's window, 2.56 s each (the two digits below the prefix); an
 //! entry's row says which slots have rays, so that a lookup opens only BLOBs of batches near the ray's instant.
@@ -10,13 +11,16 @@
 //! What always holds: one entry per object key, that of the newest version offered; every call is one
 //! transaction; the same call again changes nothing.
 
-use super::calls::{Candidate, Find, Forget, Forgotten, Found, Kept, ObjectVersion, Put, PutAnswer, ShardCall};
+use super::calls::{
+    Batches, Candidate, Find, Forget, Forgotten, Found, Kept, ObjectVersion, Put, PutAnswer, ShardBatch, ShardCall,
+    Within,
+};
 use super::entry::{EntryError, PartView};
 use super::odd::{self, KIND_ODD};
 use super::part;
 use crate::backend::{BackendError, Sql, SqlRow, SqlValue, from_json, to_json};
 use crate::batch::SpanPlace;
-use crate::limits::SQL_BLOB_MAX;
+use crate::limits::{SQL_BLOB_MAX, SUMMARY_MAX, WITHIN_PAGE};
 use crate::record::{RayId, RayKey};
 
 /// How many slots a shard's window has.
@@ -30,7 +34,8 @@ const SCHEMA: [&str; 2] = [
         etag TEXT NOT NULL,
         uploaded_ms INTEGER NOT NULL,
         size INTEGER NOT NULL,
-        slots BLOB NOT NULL)",
+        slots BLOB NOT NULL,
+        summary BLOB)",
     "CREATE TABLE IF NOT EXISTS part_v1 (
         entry INTEGER NOT NULL,
         number INTEGER NOT NULL,
@@ -45,7 +50,13 @@ const SCHEMA: [&str; 2] = [
 /// # Errors
 /// [`BackendError`] where the database refuses.
 pub fn open(sql: &impl Sql) -> Result<(), BackendError> {
-    SCHEMA.iter().try_for_each(|statement| sql.run(statement, &[]).map(drop))
+    SCHEMA.iter().try_for_each(|statement| sql.run(statement, &[]).map(drop))?;
+    let table = sql.run("SELECT sql FROM sqlite_master WHERE type = 'table' AND name = 'entry_v1'", &[])?;
+    let form = table.rows.first().and_then(|row| row.first()?.as_text());
+    if form.is_some_and(|form| !form.contains("summary")) {
+        sql.run("ALTER TABLE entry_v1 ADD COLUMN summary BLOB", &[])?;
+    }
+    Ok(())
 }
 
 /// Answers one call.
@@ -57,6 +68,7 @@ pub fn answer(sql: &impl Sql, call: &str, body: &[u8]) -> Result<Vec<u8>, Backen
         Some(ShardCall::Put) => Ok(to_json(&put(sql, &Put::from_body(body)?)?)),
         Some(ShardCall::Find) => Ok(to_json(&find(sql, &from_json(body)?)?)),
         Some(ShardCall::Forget) => Ok(to_json(&forget(sql, &from_json(body)?)?)),
+        Some(ShardCall::Within) => Ok(to_json(&within(sql, from_json(body)?)?)),
         None => Err(BackendError::new("answering a call to a shard", "there is no such call")),
     }
 }
@@ -72,6 +84,9 @@ pub const fn slot_of(suffix: u64) -> u8 {
 fn put(sql: &impl Sql, put: &Put) -> Result<PutAnswer, BackendError> {
     for part in &put.parts {
         check(&part.bytes).map_err(|why| BackendError::new("keeping an entry", why))?;
+    }
+    if put.summary.as_ref().is_some_and(|summary| summary.len() > SUMMARY_MAX) {
+        return Err(BackendError::new("keeping an entry", "its summary is too long"));
     }
     let mut answer = PutAnswer { kept: Kept::Stored, rows_written: 0 };
     sql.transaction(&mut || {
@@ -114,9 +129,11 @@ fn insert(sql: &impl Sql, put: &Put) -> Result<u64, BackendError> {
         }
     }
     let ObjectVersion { key, etag, uploaded_ms, size } = &put.object;
+    let summary = put.summary.clone().map_or(SqlValue::Null, SqlValue::Blob);
     let inserted = sql.run(
-        "INSERT INTO entry_v1 (object_key, etag, uploaded_ms, size, slots) VALUES (?, ?, ?, ?, ?) RETURNING id",
-        &[text(key), text(etag), SqlValue::Integer(*uploaded_ms), integer(*size), SqlValue::Blob(slots)],
+        "INSERT INTO entry_v1 (object_key, etag, uploaded_ms, size, slots, summary)
+         VALUES (?, ?, ?, ?, ?, ?) RETURNING id",
+        &[text(key), text(etag), SqlValue::Integer(*uploaded_ms), integer(*size), SqlValue::Blob(slots), summary],
     )?;
     let id = inserted.rows.first().and_then(|row| row_integer(row, 0));
     let id = id.ok_or_else(|| BackendError::new("keeping an entry", "the database named no row"))?;
@@ -164,6 +181,31 @@ fn find(sql: &impl Sql, find: &Find) -> Result<Found, BackendError> {
         places.dedup_by_key(|place| place.number);
     }
     Ok(Found { candidates })
+}
+
+/// Lists batches by their place, which is their row's number: what is put later stands behind.
+fn within(sql: &impl Sql, within: Within) -> Result<Batches, BackendError> {
+    let limit = within.limit.clamp(1, WITHIN_PAGE as u64);
+    // One more than is told says whether there are more.
+    let mut rows = sql
+        .run(
+            "SELECT object_key, etag, uploaded_ms, size, id, summary FROM entry_v1 WHERE id >= ? ORDER BY id LIMIT ?",
+            &[SqlValue::Integer(within.from), integer(limit + 1)],
+        )?
+        .rows;
+    let more = rows.len() as u64 > limit;
+    rows.truncate(usize::try_from(limit).unwrap_or(WITHIN_PAGE));
+    Ok(Batches { batches: rows.into_iter().filter_map(batch_of).collect(), more })
+}
+
+/// The batch of a row of [`within`].
+fn batch_of(mut row: SqlRow) -> Option<ShardBatch> {
+    let (place, object) = (row_integer(&row, 4)?, object_of(&row, 0)?);
+    let summary = match row.pop() {
+        Some(SqlValue::Blob(summary)) => Some(summary),
+        _ => None,
+    };
+    Some(ShardBatch { place, object, summary })
 }
 
 /// The span of each line, and where the spans lie.

@@ -10,7 +10,7 @@ use super::calls::{self, Forget, Forgotten, Kept, ObjectVersion, Put, PutAnswer,
 use crate::backend::{BackendError, Objects, to_json};
 use crate::limits::CONCURRENT_CALLS;
 
-/// Writes every entry to its shard; says how many rows that wrote, or `None` where a shard has a newer version and
+/// Writes every entry to its shard, each with the batch's summary; says how many rows that wrote, or `None` where a shard has a newer version and
 /// nothing of this one is left.
 ///
 /// # Errors
@@ -19,11 +19,12 @@ pub async fn put_entries(
     shards: &impl Objects,
     object: &ObjectVersion,
     entries: Vec<ShardEntry>,
+    summary: &[u8],
 ) -> Result<Option<u64>, BackendError> {
     let names: Vec<String> = entries.iter().map(|entry| entry.shard.to_string()).collect();
     let rows_written = stream::iter(entries)
         .map(async |ShardEntry { shard, slots, parts }| {
-            let put = Put { object: object.clone(), slots, parts };
+            let put = Put { object: object.clone(), slots, parts, summary: Some(summary.to_vec()) };
             let answer: PutAnswer = calls::call(shards, &shard.to_string(), ShardCall::Put, put.to_body()).await?;
             Ok((answer.kept != Kept::Superseded).then_some(answer.rows_written))
         })

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::World;
 use super::later::later;
-use super::process::{Done, Outcome, Work, forget_windows, process};
+use super::process::{Done, Outcome, Work, forget_beside, process};
 use crate::backend::{BackendError, Bucket};
 use crate::batch::{Brings, EventBackfill, KeyClass, R2Event, classify};
 use crate::config::{Config, LogLevel};
@@ -59,6 +59,8 @@ pub struct BatchFigures {
     pub packed: u64,
     /// Bytes of the access points' windows.
     pub access_points: u64,
+    /// Bytes of the spans' summaries.
+    pub summaries: u64,
     /// Rows that the platform bills as written.
     pub rows_written: u64,
     /// Payloads made.
@@ -72,9 +74,21 @@ pub struct BatchFigures {
 
 impl BatchFigures {
     fn of(done: Done) -> Self {
-        let Done { totals, counts, shards, packed, access_points, rows_written, payloads, payload_lines, .. } = done;
+        let Done { totals, counts, shards, packed, access_points, summaries, .. } = done;
+        let Done { rows_written, payloads, payload_lines, .. } = done;
         let (stored, inflated) = (totals.stored, totals.inflated);
-        Self { stored, inflated, shards, packed, access_points, rows_written, payloads, payload_lines, counts }
+        Self {
+            stored,
+            inflated,
+            shards,
+            packed,
+            access_points,
+            summaries,
+            rows_written,
+            payloads,
+            payload_lines,
+            counts,
+        }
     }
 }
 
@@ -188,7 +202,7 @@ async fn forget(world: &impl World, key: &str) -> Result<ParseVerdict, BackendEr
     let GoneAnswer { versions } = calls::call(world.ledgers(), &ledger, &ask(false)).await?;
     for old in &versions {
         forget_entries(world.shards(), key, old.uploaded_ms, old.shards.iter()).await?;
-        forget_windows(world, old).await?;
+        forget_beside(world, old).await?;
     }
     let _: GoneAnswer = calls::call(world.ledgers(), &ledger, &ask(true)).await?;
     Ok(ParseVerdict::new("removed", Some(key.into())))

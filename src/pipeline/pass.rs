@@ -12,7 +12,8 @@ use super::payload::Packed;
 use super::transform::{Record, Transformer};
 use crate::backend::{BackendError, Bucket, Bytes};
 use crate::batch::{BatchError, BatchReader, Line, Totals, payload_key};
-use crate::index::{Counts, IndexBuilder, ShardEntry};
+use crate::index::summary::Gathered;
+use crate::index::{Built, Counts, IndexBuilder, ShardEntry};
 use crate::ledger::SourceId;
 use crate::ledger::calls::SealedPlan;
 use crate::limits::CONCURRENT_PUTS;
@@ -28,6 +29,8 @@ pub struct Passed {
     pub counts: Counts,
     /// Its rays, by shard.
     pub entries: Vec<ShardEntry>,
+    /// What it holds, in values.
+    pub summaries: Gathered,
     /// The windows of its access points.
     pub windows: Vec<u8>,
     /// What the plan came to.
@@ -60,14 +63,14 @@ impl Sink {
             return self.index.take(line, Err(RecordError::TooLong));
         };
         let Some(transform) = &mut self.transform else {
-            return self.index.take(line, self.scanner.key(bytes));
+            return self.index.take(line, self.scanner.key_and_watched(bytes));
         };
         // The fields are read once, for the index and for the partner.
         let read = match self.scanner.record(bytes) {
-            Ok(Scanned { key, fields, lossy }) => {
+            Ok(Scanned { key, fields, lossy, watched }) => {
                 let record = Record { line: bytes, at: offset, fields: &fields, key: &key, lossy };
                 self.full.extend(transform.record(&record)?);
-                Ok(key)
+                Ok((key, watched))
             }
             Err(why) => Err(why),
         };
@@ -80,7 +83,7 @@ impl Sink {
     }
 }
 
-/// Reads an object to its end. The outer error is the world's, the inner one the object's own.
+/// Reads an object to its end; `default_ms` is the instant of records that tell none. The outer error is the world's, the inner one the object's own.
 ///
 /// # Errors
 /// [`BackendError`] where the body breaks off or a payload cannot be put.
@@ -88,11 +91,11 @@ pub async fn pass<B: Bucket>(
     bucket: &B,
     mut body: impl Bytes,
     source: &SourceId,
-    dataset: Dataset,
+    (dataset, default_ms): (Dataset, i64),
     transform: Option<Transformer>,
 ) -> Result<Result<Passed, BatchError>, BackendError> {
     let mut reader = BatchReader::finding_spans();
-    let (scanner, index) = (Scanner::new(dataset), IndexBuilder::new(dataset));
+    let (scanner, index) = (Scanner::new(dataset), IndexBuilder::new(dataset, default_ms));
     let mut sink = Sink { scanner, index, transform, full: Vec::new(), refused: None };
     let number = sink.transform.as_ref().map_or(0, Transformer::number);
     let mut puts = FuturesUnordered::new();
@@ -133,10 +136,11 @@ pub async fn pass<B: Bucket>(
     let Sink { index, transform, .. } = sink;
     let totals = reader.totals();
     let spans = reader.into_spans();
-    Ok(index.finish(&spans).map(|(entries, counts)| Passed {
+    Ok(index.finish(&spans).map(|Built { entries, counts, summaries }| Passed {
         totals,
         counts,
         entries,
+        summaries,
         windows: spans.windows,
         plan: transform.map(Transformer::sealed),
     }))

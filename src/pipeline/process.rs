@@ -1,7 +1,7 @@
 //! One object by the ledger's protocol: ask what there is to do, do it in one pass, seal it, send the messages.
 //!
 //! ```text
-//! get → begin → read to the end, put payloads → windows, entries → write the index → seal → send
+//! get → begin → read to the end, put payloads → windows, summaries, entries → write the index → seal → send
 //! ```
 //!
 //! It may be cut off anywhere and begun again, by anyone, at the same time: the plan is pinned, payloads are named by
@@ -15,7 +15,7 @@ use super::World;
 use super::pass::{Passed, pass};
 use super::transform::{Rules, Transformer};
 use crate::backend::{BackendError, Bucket, Queue, WholeBody};
-use crate::batch::{BUCKET_NAME, BatchError, Totals, windows_key};
+use crate::batch::{BUCKET_NAME, BatchError, Totals, summaries_key, windows_key};
 use crate::index::{Counts, ObjectVersion, forget_entries, put_entries};
 use crate::ledger::calls::{self, Begin, BeginAnswer, Entries, Registered, Replaced, Seal, SealAnswer, SetAside};
 use crate::ledger::plan::Wish;
@@ -65,6 +65,8 @@ pub struct Done {
     pub packed: u64,
     /// Bytes of the access points' windows.
     pub access_points: u64,
+    /// Bytes of the spans' summaries.
+    pub summaries: u64,
     /// Rows of the shards that the platform bills as written.
     pub rows_written: u64,
     /// Payloads made.
@@ -116,7 +118,7 @@ async fn once(world: &impl World, key: &str, work: &Work) -> Result<(Outcome, bo
     let transform = todo.plan.map(|plan| transformer(plan, &object)).transpose()?;
     let body = WholeBody::new(body, head.size);
     let job = Job { world, id: &id, object: &object, replaced: &todo.replaced, index: todo.index };
-    match pass(world.bucket(), body, &id.source, work.dataset, transform).await? {
+    match pass(world.bucket(), body, &id.source, (work.dataset, object.default_ms()), transform).await? {
         Ok(passed) => Ok((Outcome::Sealed(job.seal(passed).await?), todo.more)),
         Err(why) => job.set_aside(why).await.map(|outcome| (outcome, false)),
     }
@@ -153,9 +155,12 @@ impl<W: World> Job<'_, W> {
             done.packed =
                 passed.entries.iter().flat_map(|entry| &entry.parts).map(|part| part.bytes.len() as u64).sum();
             done.access_points = passed.windows.len() as u64;
-            self.put_windows(passed.windows).await?;
+            done.summaries = passed.summaries.spans.len() as u64;
+            let digest = self.id.source.as_str();
+            self.put_beside(windows_key(digest), passed.windows).await?;
+            self.put_beside(summaries_key(digest), passed.summaries.spans).await?;
             let _: calls::Done = self.call(&Entries { source: self.id.source.clone(), shards: shards.clone() }).await?;
-            let rows = put_entries(self.world.shards(), self.object, passed.entries).await?;
+            let rows = put_entries(self.world.shards(), self.object, passed.entries, &passed.summaries.batch).await?;
             done.superseded = rows.is_none();
             done.rows_written = rows.unwrap_or_default();
             indexed = Some(rows.is_some());
@@ -178,13 +183,13 @@ impl<W: World> Job<'_, W> {
         Ok(done)
     }
 
-    /// Keeps the windows of the access points, if there are any: before the index, which names them.
-    async fn put_windows(&self, windows: Vec<u8>) -> Result<(), BackendError> {
-        if windows.is_empty() {
+    /// Keeps what lies beside the batch (the windows of its access points, the summaries of its spans), if there is
+    /// any: before the index, which names it.
+    async fn put_beside(&self, key: String, bytes: Vec<u8>) -> Result<(), BackendError> {
+        if bytes.is_empty() {
             return Ok(());
         }
-        let key = windows_key(self.id.source.as_str());
-        self.world.bucket().put_new(&key, windows).await.map(drop)
+        self.world.bucket().put_new(&key, bytes).await.map(drop)
     }
 
     /// Sends the messages of payloads. One that does not go out is the ledger's, which sends it in a minute.
@@ -208,7 +213,7 @@ impl<W: World> Job<'_, W> {
         for old in self.replaced {
             let names = old.shards.iter().filter(|name| !kept.contains(name));
             forget_entries(self.world.shards(), &self.object.key, old.uploaded_ms, names).await?;
-            forget_windows(self.world, old).await?;
+            forget_beside(self.world, old).await?;
         }
         Ok(())
     }
@@ -218,10 +223,13 @@ impl<W: World> Job<'_, W> {
     }
 }
 
-/// Removes the windows of a version that is no more: behind its entries, which name them.
-pub(super) async fn forget_windows(world: &impl World, old: &Replaced) -> Result<(), BackendError> {
+/// Removes what lies beside a version that is no more: behind its entries, which name it.
+pub(super) async fn forget_beside(world: &impl World, old: &Replaced) -> Result<(), BackendError> {
     match &old.source {
-        Some(source) => world.bucket().delete(&[windows_key(source.as_str())]).await,
+        Some(source) => {
+            let digest = source.as_str();
+            world.bucket().delete(&[windows_key(digest), summaries_key(digest)]).await
+        }
         None => Ok(()),
     }
 }

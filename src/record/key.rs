@@ -29,7 +29,14 @@ impl RecordKey {
         Self { ray, start }
     }
 
-    /// When the request began, as the record says, or else as its ray does.
+    /// When the request began, as the record says, or else as its ray does, in Unix nanoseconds.
+    #[must_use]
+    pub fn unix_ns(&self) -> Option<i64> {
+        let ray = || self.ray.as_ref().and_then(RayKey::ray).map(|ray| ray.unix_ms() * 1_000_000);
+        self.start.map(Timestamp::unix_ns).or_else(ray)
+    }
+
+    /// The same in Unix milliseconds.
     #[must_use]
     pub fn unix_ms(&self) -> Option<i64> {
         let ray = || self.ray.as_ref().and_then(RayKey::ray).map(RayId::unix_ms);

@@ -10,6 +10,7 @@ pub mod ray_id;
 pub mod scan;
 pub mod timestamp;
 pub mod user_ray;
+pub mod watched;
 
 pub use dataset::Dataset;
 pub use fields::{Field, Fields, RecordError, Value};
@@ -18,3 +19,4 @@ pub use ray_id::{RayId, RayKey};
 pub use scan::{ScanCounts, Scanned, Scanner};
 pub use timestamp::Timestamp;
 pub use user_ray::{NotARay, ray_from_user};
+pub use watched::{WATCHED, Watched, watched_place};

@@ -18,6 +18,10 @@ const EPOCH_MS: i64 = 1_350_000_000_000;
 const TICK_MS: i64 = 10;
 /// Low bits of a ray that are not its clock.
 const RANDOM_BITS: u32 = 28;
+/// Bits of a prefix: five digits.
+const PREFIX_BITS: u32 = 20;
+/// Milliseconds of one prefix: 655.36 s.
+const PREFIX_MS: i64 = TICK_MS << (RayId::SUFFIX_BITS - RANDOM_BITS);
 /// Hexadecimal digits of a ray.
 const DIGITS: usize = 16;
 
@@ -26,6 +30,9 @@ const DIGITS: usize = 16;
 pub struct RayId(u64);
 
 impl RayId {
+    /// The last prefix there is.
+    pub const LAST_PREFIX: u32 = u32::MAX >> (u32::BITS - PREFIX_BITS);
+
     /// Bits of a ray below its shard prefix: 11 digits.
     pub const SUFFIX_BITS: u32 = 44;
 
@@ -81,6 +88,19 @@ impl RayId {
     #[must_use]
     pub const fn prefix(self) -> u32 {
         (self.0 >> Self::SUFFIX_BITS) as u32
+    }
+
+    /// The prefix of the rays of the instant `unix_ns`; the first or the last one there is where no ray has it.
+    #[must_use]
+    pub fn prefix_at(unix_ns: i64) -> u32 {
+        let ms = unix_ns.div_euclid(1_000_000) - EPOCH_MS;
+        u32::try_from(ms.div_euclid(PREFIX_MS).clamp(0, i64::from(Self::LAST_PREFIX))).unwrap_or_default()
+    }
+
+    /// The first instant of the rays of a prefix, in Unix nanoseconds.
+    #[must_use]
+    pub fn prefix_start_ns(prefix: u32) -> i64 {
+        (EPOCH_MS + i64::from(prefix) * PREFIX_MS) * 1_000_000
     }
 
     /// The eleven digits below [`RayId::prefix`].
@@ -164,6 +184,17 @@ mod tests {
         assert_eq!(RayId::at(1_350_000_000_000 - 1, 0), None);
         assert_eq!(RayId::at(2_037_194_767_360, 0), None);
         assert_eq!(RayId::at(i64::MIN, 0), None);
+    }
+
+    #[test]
+    fn an_instant_has_the_prefix_of_its_rays_and_every_other_one_the_nearest() {
+        let ms = 1_774_687_345_123;
+        let prefix = RayId::at(ms, 7).unwrap().prefix();
+        assert_eq!(RayId::prefix_at(ms * 1_000_000 + 999_999), prefix);
+        let start = RayId::prefix_start_ns(prefix);
+        assert_eq!([start - 1, start].map(RayId::prefix_at), [prefix - 1, prefix]);
+        assert_eq!(RayId::from_parts(prefix, 0).unix_ms() * 1_000_000, start);
+        assert_eq!([i64::MIN, 0, i64::MAX].map(RayId::prefix_at), [0, 0, RayId::LAST_PREFIX]);
     }
 
     #[test]

@@ -66,8 +66,12 @@ fn an_entry_that_names_the_wrong_span_costs_a_full_scan_and_loses_nothing() {
         let head = fakes.bucket.store(KEY, &object(3000));
         let version =
             ObjectVersion { key: KEY.into(), etag: head.etag, uploaded_ms: head.uploaded_ms, size: head.size };
-        let put =
-            Put { object: version, slots: vec![0], parts: pack(vec![Place::new(ray(1), span)], &Spans::default()) };
+        let put = Put {
+            object: version,
+            slots: vec![0],
+            parts: pack(vec![Place::new(ray(1), span)], &Spans::default()),
+            summary: None,
+        };
         let name = ShardName::of(DATASET, &RayKey::Ray(ray(1))).to_string();
         let _: PutAnswer = run(calls::call(&fakes.shards, &name, ShardCall::Put, put.to_body())).unwrap();
         let found = fakes.find(DATASET, &ray(1).to_string());

@@ -60,7 +60,7 @@ fn a_part_larger_than_a_row_can_be_is_refused_before_anything_is_written() {
     let shard = full();
     let rows = shard.sql.rows();
     let part = |size| Part { lo: 0, hi: 9, bytes: vec![1; size] };
-    let put = |parts| Put { object: version("a", "e2", 9), slots: vec![0], parts };
+    let put = |parts| Put { object: version("a", "e2", 9), slots: vec![0], parts, summary: None };
     let too_large = put(vec![part(5), part(SQL_BLOB_MAX + 1)]).to_body();
     assert!(shard::answer(&shard.sql, ShardCall::Put.name(), &too_large).is_err());
     assert_eq!(shard.sql.rows(), rows);

@@ -223,7 +223,7 @@ fn passed(bucket: &MemoryBucket, transform: Option<Transformer>) -> Result<Passe
     let object = bucket.object();
     let source = BatchId::of(BUCKET_NAME, &object.key, &object.etag).source;
     let passed: std::result::Result<Passed, BatchError> =
-        run(pass(bucket, bucket.body(), &source, Dataset::HttpRequests, transform))?;
+        run(pass(bucket, bucket.body(), &source, (Dataset::HttpRequests, 0), transform))?;
     Ok(passed?)
 }
 

@@ -9,9 +9,9 @@ use wasm_bindgen::prelude::{JsError, wasm_bindgen};
 use super::Result;
 use crate::batch::{Line, PointForm, SpanPlace, Spans};
 use crate::index::calls::Put;
-use crate::index::{IndexBuilder, ObjectVersion};
+use crate::index::{Built, IndexBuilder, ObjectVersion};
 use crate::limits::SPAN_BYTES;
-use crate::record::{Dataset, RayId, read_key};
+use crate::record::{Dataset, RayId, Watched, read_key};
 
 /// Bytes of a line, on average.
 const LINE_BYTES: u64 = 1_600;
@@ -47,7 +47,7 @@ fn spans_of(text: u64) -> Spans {
 pub fn bench_puts(number: u32, start_ms: f64, records: u32) -> Result<Array> {
     #[expect(clippy::cast_possible_truncation, reason = "an instant of JavaScript is a whole number below 2^53")]
     let start_ms = start_ms as i64;
-    let mut index = IndexBuilder::new(Dataset::HttpRequests);
+    let mut index = IndexBuilder::new(Dataset::HttpRequests, start_ms);
     for record in 0..records {
         let at = start_ms + i64::from(record) * 30_000 / i64::from(records.max(1));
         let random = (record ^ number.rotate_left(16)).wrapping_mul(SPREAD);
@@ -57,7 +57,7 @@ pub fn bench_puts(number: u32, start_ms: f64, records: u32) -> Result<Array> {
         let span = u32::try_from(offset / SPAN_BYTES).unwrap_or(u32::MAX);
         index.take(
             Line::Text { offset, span, bytes: line.as_bytes() },
-            read_key(Dataset::HttpRequests, line.as_bytes()),
+            read_key(Dataset::HttpRequests, line.as_bytes()).map(|key| (key, Watched::read(line.as_bytes()))),
         )?;
     }
     let object = ObjectVersion {
@@ -66,9 +66,14 @@ pub fn bench_puts(number: u32, start_ms: f64, records: u32) -> Result<Array> {
         uploaded_ms: start_ms + 60_000,
         size: u64::from(records) * LINE_BYTES / RATIO,
     };
-    let (entries, _) = index.finish(&spans_of(u64::from(records) * LINE_BYTES))?;
+    let Built { entries, summaries, .. } = index.finish(&spans_of(u64::from(records) * LINE_BYTES))?;
     let calls = entries.into_iter().map(|entry| {
-        let put = Put { object: object.clone(), slots: entry.slots, parts: entry.parts };
+        let put = Put {
+            object: object.clone(),
+            slots: entry.slots,
+            parts: entry.parts,
+            summary: Some(summaries.batch.clone()),
+        };
         Array::of2(&entry.shard.to_string().into(), &Uint8Array::from(put.to_body().as_slice()))
     });
     Ok(calls.collect())

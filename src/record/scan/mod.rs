@@ -17,6 +17,8 @@ use self::parts::Parts;
 use super::Dataset;
 use super::fields::{Fields, RecordError, Span, line_text};
 use super::key::{KeyNames, RecordKey, read_key_text};
+use super::watched::Watched;
+
 /// Reads the lines of one object.
 #[derive(Debug)]
 pub struct Scanner {
@@ -37,6 +39,8 @@ pub struct Scanned<'a> {
     pub fields: Fields<'a>,
     /// Whether the line is no UTF-8, so that its fields show replacement characters.
     pub lossy: bool,
+    /// What summaries tell of it.
+    pub watched: Watched,
 }
 
 /// How lines were read.
@@ -69,14 +73,26 @@ impl Scanner {
     /// # Errors
     /// [`RecordError`] where the line is no record.
     pub fn key(&mut self, line: &[u8]) -> Result<RecordKey, RecordError> {
-        let mut found = Parts::default();
+        self.key_and_watched(line).map(|(key, _)| key)
+    }
+
+    /// Reads the key of a line and what summaries tell of it: what [`super::read_key`] and [`Watched::read`] do.
+    ///
+    /// # Errors
+    /// [`RecordError`] where the line is no record.
+    pub fn key_and_watched(&mut self, line: &[u8]) -> Result<(RecordKey, Watched), RecordError> {
+        let (mut found, mut watched) = (Parts::default(), Watched::none());
         // Bytes that are no UTF-8 can only stand in strings here, and the text of no other member depends on them.
-        if walk(&mut self.names, line, |mark, span| found.keep(mark.part, span)).is_some() {
+        let walked = walk(&mut self.names, line, |mark, span| {
+            found.keep(mark.part, span);
+            watched.keep(mark.watched, span);
+        });
+        if walked.is_some() {
             self.scanned += 1;
-            return Ok(found.key(line));
+            return Ok((found.key(line), watched));
         }
         self.plainly += 1;
-        super::read_key(self.dataset, line)
+        super::read_key(self.dataset, line).map(|key| (key, Watched::read(line)))
     }
 
     /// Reads the key and the fields of a line: what [`super::read_key`] and [`Fields::parse`] do.
@@ -84,19 +100,22 @@ impl Scanner {
     /// # Errors
     /// [`RecordError`] where the line is no record.
     pub fn record<'a>(&'a mut self, line: &'a [u8]) -> Result<Scanned<'a>, RecordError> {
-        let mut found = Parts::default();
+        let (mut found, mut watched) = (Parts::default(), Watched::none());
         let mut fields = Fields::of(line);
         let walked = walk(&mut self.names, line, |mark, span| {
             found.keep(mark.part, span);
+            watched.keep(mark.watched, span);
             if let Some(field) = mark.field {
                 fields.set(field, span);
             }
         });
         if walked.is_some() && std::str::from_utf8(line).is_ok() {
             self.scanned += 1;
-            return Ok(Scanned { key: found.key(line), fields, lossy: false });
+            return Ok(Scanned { key: found.key(line), fields, lossy: false, watched });
         }
         self.plainly += 1;
+        // The places of a line that was walked are right, though it is no UTF-8.
+        let watched = if walked.is_some() { watched } else { Watched::read(line) };
         let (text, lossy) = match line_text(line) {
             Cow::Borrowed(text) => (text, false),
             Cow::Owned(text) => {
@@ -106,7 +125,7 @@ impl Scanner {
         };
         let fields = Fields::parse(text)?;
         let key = read_key_text(self.dataset, text)?;
-        Ok(Scanned { key, fields, lossy })
+        Ok(Scanned { key, fields, lossy, watched })
     }
 }
 

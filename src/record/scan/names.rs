@@ -13,6 +13,7 @@ use super::text::{plain_string_end, same};
 use crate::limits::{SCAN_NAME_BYTES, SCAN_NAMES};
 use crate::record::Field;
 use crate::record::key::{KeyNames, Part};
+use crate::record::watched::watched_place;
 
 /// What a name is to its readers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -21,6 +22,8 @@ pub(super) struct Mark {
     pub(super) field: Option<Field>,
     /// What it is of the record's key.
     pub(super) part: Option<Part>,
+    /// Its place among the names that summaries tell of.
+    pub(super) watched: Option<u8>,
 }
 
 /// A name that was read.
@@ -149,6 +152,7 @@ impl Names {
     fn mark_of(&self, literal: &[u8]) -> Mark {
         let name = literal.strip_prefix(b"\"").and_then(|rest| rest.strip_suffix(b"\":"));
         let Some(name) = name.and_then(|name| std::str::from_utf8(name).ok()) else { return Mark::default() };
-        Mark { field: Field::from_name(name), part: self.parts.part_of(name) }
+        let watched = watched_place(name).and_then(|place| u8::try_from(place).ok());
+        Mark { field: Field::from_name(name), part: self.parts.part_of(name), watched }
     }
 }

@@ -1,0 +1,110 @@
+//! A set of texts in few bits: a Bloom filter, ten bits a text, which one of a hundred others passes.
+//!
+//! What always holds: a text that was put in is found; the hash and the form never change, since they are stored.
+
+use crate::limits::FILTER_TEXT_BITS;
+
+/// Bits that are set for a text: the best number at ten bits a text.
+const PROBES: u64 = 7;
+/// Least bytes of a filter.
+const LEAST: usize = 8;
+
+/// The filter.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TextFilter(Box<[u8]>);
+
+impl TextFilter {
+    /// The filter of the texts with these hashes.
+    pub(super) fn of(hashes: &[u64]) -> Self {
+        let bytes = (hashes.len() * FILTER_TEXT_BITS).div_ceil(8).max(LEAST);
+        let mut filter = Self(vec![0; bytes].into_boxed_slice());
+        for &hash in hashes {
+            for (byte, mask) in filter.places(hash) {
+                if let Some(byte) = filter.0.get_mut(byte) {
+                    *byte |= mask;
+                }
+            }
+        }
+        filter
+    }
+
+    /// The filter that is stored as these bytes; `None` where they are none.
+    pub(super) fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        (bytes.len() >= LEAST).then(|| Self(bytes.into()))
+    }
+
+    /// Its stored form.
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// Whether the text may be one of them.
+    #[must_use]
+    pub fn may_hold(&self, text: &str) -> bool {
+        let mut places = self.places(hash(text.as_bytes()));
+        places.all(|(byte, mask)| self.0.get(byte).is_some_and(|byte| byte & mask != 0))
+    }
+
+    /// The byte and the bit of each probe: two halves of the hash, the second one added again and again.
+    fn places(&self, hash: u64) -> impl Iterator<Item = (usize, u8)> + use<> {
+        let bits = self.0.len() as u64 * 8;
+        let (start, step) = (hash & u64::from(u32::MAX), hash >> 32 | 1);
+        (0..PROBES).map(move |probe| {
+            let place = (start + probe * step) % bits;
+            (usize::try_from(place / 8).unwrap_or_default(), 1 << (place % 8))
+        })
+    }
+}
+
+/// 64 bits that depend on every bit of the bytes: eight of them at a time, mixed as `SplitMix64` does.
+pub(crate) fn hash(bytes: &[u8]) -> u64 {
+    let (words, rest) = bytes.as_chunks::<8>();
+    let mut last = [0; 8];
+    last.iter_mut().zip(rest).for_each(|(last, byte)| *last = *byte);
+    // Texts that differ in length alone begin far apart.
+    let start = mix((bytes.len() as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ u64::from_le_bytes(last));
+    words.iter().fold(start, |hash, word| mix(hash ^ u64::from_le_bytes(*word)))
+}
+
+const fn mix(bits: u64) -> u64 {
+    let bits = (bits ^ bits >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let bits = (bits ^ bits >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+    bits ^ bits >> 31
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::{TextFilter, hash};
+
+    #[test]
+    fn the_hash_and_the_form_are_unchanged() {
+        let hashes = ["", "192.0.2.1", "2001:db8::1", "a.example.com"].map(|text| hash(text.as_bytes()));
+        let shown = hashes.map(|hash| format!("{hash:016x}"));
+        assert_eq!(shown, ["0000000000000000", "95475fc2f6d226ad", "dc4c396568bbfbe6", "2899dfbcf9c29ef5"]);
+        assert_eq!(hex::encode(TextFilter::of(&hashes).bytes()), "7f08208048b26d96");
+    }
+
+    #[test]
+    fn every_text_is_found_and_few_others_are() {
+        for count in [0, 1, 2, 700, 10_000] {
+            let text = |number: u32| format!("198.51.{}.{}", number / 256, number % 256);
+            let hashes: Vec<u64> = (0..count).map(|number| hash(text(number).as_bytes())).collect();
+            let filter = TextFilter::from_bytes(TextFilter::of(&hashes).bytes()).unwrap();
+            assert!((0..count).all(|number| filter.may_hold(&text(number))));
+            let others = (1_000_000..1_020_000).filter(|number| filter.may_hold(&text(*number))).count();
+            assert!(others < 400, "{others} of 20,000 with {count} in it");
+        }
+        assert_eq!(TextFilter::from_bytes(&[255; 7]), None);
+    }
+
+    #[test]
+    fn near_texts_have_hashes_far_apart() {
+        let texts =
+            (0..=255_u8).flat_map(|byte| [vec![byte], vec![byte, 0], vec![0; 8], vec![byte; 8], vec![byte; 17]]);
+        let texts: BTreeSet<Vec<u8>> = texts.collect();
+        let low: BTreeSet<u32> = texts.iter().map(|text| hash(text) as u32).collect();
+        assert_eq!(low.len(), texts.len());
+    }
+}

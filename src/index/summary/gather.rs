@@ -1,0 +1,246 @@
+//! Collects the summaries of a batch and of its spans, record by record.
+//!
+//! Most records have the values of the one before, or of one not long ago: the first costs a comparison a field, the
+//! second a hash and a look into a table.
+//!
+//! What always holds: every value that was taken is in the summaries; what they take of memory is bounded by the
+//! limits, and past these they say that anything may be there.
+
+use super::dictionary::{Dictionary, Entered};
+use super::filter::{TextFilter, hash};
+use super::spans::{self, Bits, Seen, SpanTold};
+use super::{FieldSummary, Summary, Times, form};
+use crate::batch::Spans;
+use crate::limits::{SUMMARIES_MAX, SUMMARY_BATCH_TEXTS, SUMMARY_TEXTS, SUMMARY_TOKEN_MAX, SUMMARY_TOKENS};
+use crate::record::{Value, WATCHED, Watched};
+
+/// Collects.
+#[derive(Debug)]
+pub struct Gatherer {
+    columns: Vec<Column>,
+    /// The spans that have ended.
+    spans: Vec<SpanTold>,
+    /// The times and the number of records of the current one.
+    current: SpanTold,
+    /// Bytes of the filters so far.
+    filters: usize,
+}
+
+/// The summaries in their stored forms.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Gathered {
+    /// That of the batch.
+    pub batch: Vec<u8>,
+    /// Those of its spans, where there is more than one.
+    pub spans: Vec<u8>,
+}
+
+impl Default for Gatherer {
+    fn default() -> Self {
+        let columns = WATCHED.iter().map(|_| Column::new()).collect();
+        Self { columns, spans: Vec::new(), current: SpanTold::default(), filters: 0 }
+    }
+}
+
+impl Gatherer {
+    /// Takes a record of a span, of this instant, whose line this is. Spans come in their order.
+    pub fn take(&mut self, span: u32, ns: i64, line: &[u8], watched: &Watched) {
+        while self.spans.len() < span as usize {
+            self.end_span();
+        }
+        self.current.times = self.current.times.and(ns);
+        self.current.records += 1;
+        if !watched.is_known() {
+            self.columns.iter_mut().for_each(Column::give_up);
+            return;
+        }
+        for (place, column) in self.columns.iter_mut().enumerate() {
+            column.take(watched.token(line, place));
+        }
+    }
+
+    /// The summaries of the whole batch, whose spans lie so.
+    #[must_use]
+    pub fn finish(mut self, places: &Spans) -> Gathered {
+        while self.spans.len() < places.places.len().max(1) {
+            self.end_span();
+        }
+        let times = self.spans.iter().fold(Times::NONE, |times, span| times.with(span.times));
+        let spans = u32::try_from(self.spans.len()).unwrap_or(u32::MAX);
+        let fields = self.columns.iter_mut().map(Column::summary).collect();
+        let batch = form::to_bytes(Summary { spans, times, fields });
+        let dictionaries: Vec<&[Box<[u8]>]> = self.columns.iter().map(|column| column.dictionary.tokens()).collect();
+        let of_spans = if spans > 1 { spans::to_bytes(&dictionaries, &self.spans, places) } else { Vec::new() };
+        Gathered { batch, spans: of_spans }
+    }
+
+    /// The current span ends.
+    fn end_span(&mut self) {
+        let mut span = std::mem::take(&mut self.current);
+        for column in &mut self.columns {
+            let mut seen = column.end_span();
+            if let Seen::Texts(texts) = &seen {
+                self.filters += texts.bytes().len();
+                if self.filters > SUMMARIES_MAX {
+                    seen = Seen::Any;
+                }
+            }
+            span.fields.push(seen);
+        }
+        self.spans.push(span);
+    }
+}
+
+/// One field.
+#[derive(Debug)]
+struct Column {
+    dictionary: Dictionary,
+    /// The last value, where this span has one.
+    last: Option<Box<[u8]>>,
+    /// The current span: tokens of the dictionary, hashes of other texts, and whether there is more than these.
+    seen: Bits,
+    texts: Vec<u64>,
+    is_any: bool,
+    /// The same of the spans before; the tokens are all those of the dictionary.
+    batch_texts: Vec<u64>,
+    batch_is_any: bool,
+}
+
+impl Column {
+    fn new() -> Self {
+        Self {
+            dictionary: Dictionary::new(),
+            last: None,
+            seen: Bits::default(),
+            texts: Vec::new(),
+            is_any: false,
+            batch_texts: Vec::new(),
+            batch_is_any: false,
+        }
+    }
+
+    #[inline]
+    fn take(&mut self, token: &[u8]) {
+        if self.last.as_deref() != Some(token) && !self.is_any {
+            self.take_other(token);
+        }
+    }
+
+    /// Takes a value that is not the last one.
+    fn take_other(&mut self, token: &[u8]) {
+        if token.len() > SUMMARY_TOKEN_MAX || matches!(token, [b'{' | b'[', ..]) {
+            return self.give_up();
+        }
+        self.remember(token);
+        // A text has one hash, as a token and as a text of a filter.
+        let text_hash = hash(inside(token).unwrap_or(token));
+        match self.dictionary.enter(token, text_hash) {
+            Entered::Number(number) => self.seen.set(number),
+            Entered::NoRoom => match text_of(token) {
+                Some(text) => self.add_text(text),
+                None => self.give_up(),
+            },
+        }
+    }
+
+    fn remember(&mut self, token: &[u8]) {
+        match &mut self.last {
+            Some(last) if last.len() == token.len() => last.copy_from_slice(token),
+            last => *last = Some(token.into()),
+        }
+    }
+
+    fn add_text(&mut self, text: u64) {
+        self.texts.push(text);
+        if self.texts.len() >= 2 * SUMMARY_TEXTS {
+            sort(&mut self.texts);
+            if self.texts.len() > SUMMARY_TEXTS {
+                self.give_up();
+            }
+        }
+    }
+
+    /// Nothing more is known of this span.
+    fn give_up(&mut self) {
+        self.is_any = true;
+        self.texts.clear();
+    }
+
+    /// The current span ends.
+    fn end_span(&mut self) -> Seen {
+        self.last = None;
+        let (seen, mut texts) = (std::mem::take(&mut self.seen), std::mem::take(&mut self.texts));
+        if std::mem::take(&mut self.is_any) {
+            self.batch_is_any = true;
+            return Seen::Any;
+        }
+        if texts.is_empty() {
+            return Seen::Tokens(seen);
+        }
+        sort(&mut texts);
+        self.add_to_batch(&texts);
+        let tokens = seen.of(self.dictionary.tokens());
+        match with_tokens(texts, tokens) {
+            Some(texts) => Seen::Texts(TextFilter::of(&texts)),
+            None => Seen::Any,
+        }
+    }
+
+    fn add_to_batch(&mut self, texts: &[u64]) {
+        if !self.batch_is_any {
+            self.batch_texts.extend_from_slice(texts);
+            sort(&mut self.batch_texts);
+            self.batch_is_any = self.batch_texts.len() > SUMMARY_BATCH_TEXTS;
+        }
+    }
+
+    /// What is known of the whole batch, when its last span has ended.
+    fn summary(&mut self) -> FieldSummary {
+        if self.batch_is_any {
+            return FieldSummary::Any;
+        }
+        let tokens = self.dictionary.tokens();
+        if !self.dictionary.is_full() {
+            let mut tokens = tokens.to_vec();
+            tokens.sort_unstable();
+            return FieldSummary::OneOf(tokens);
+        }
+        let texts = with_tokens(std::mem::take(&mut self.batch_texts), tokens.iter().map(Box::as_ref));
+        texts.map_or(FieldSummary::Any, |texts| FieldSummary::Texts(TextFilter::of(&texts)))
+    }
+}
+
+fn sort(texts: &mut Vec<u64>) {
+    texts.sort_unstable();
+    texts.dedup();
+}
+
+/// The hashes of these texts and of those that tokens spell; `None` where a token is something else.
+pub(super) fn with_tokens<'a>(mut texts: Vec<u64>, tokens: impl Iterator<Item = &'a [u8]>) -> Option<Vec<u64>> {
+    for token in tokens {
+        texts.push(text_of(token)?);
+    }
+    sort(&mut texts);
+    Some(texts)
+}
+
+/// What stands in the quotes of a string without escapes.
+fn inside(token: &[u8]) -> Option<&[u8]> {
+    match token {
+        [b'"', text @ .., b'"'] if memchr::memchr(b'\\', text).is_none() => Some(text),
+        _ => None,
+    }
+}
+
+/// The hash of the text that a token spells, where one that says that there is nothing spells the empty one; `None`
+/// where it is another value, or no UTF-8.
+fn text_of(token: &[u8]) -> Option<u64> {
+    let token = std::str::from_utf8(token).ok()?;
+    match Value::from_json(token) {
+        Value::Text(text) => Some(hash(text.as_bytes())),
+        Value::Absent => Some(hash(b"")),
+        Value::Number(_) | Value::Bool(_) | Value::Nested(_) => None,
+    }
+}
+
+const _: () = assert!(SUMMARY_TOKENS <= Bits::LENGTH);

@@ -1,0 +1,105 @@
+//! What a batch holds, in few bytes: so that a query passes over batches, and parts of one, that hold nothing for it.
+//!
+//! Of a batch: the first and the last instant of its records, and for each of the [watched fields](crate::record::WATCHED) the set of its
+//! values while these are few, else a filter of its texts (a Bloom filter), else nothing. It is kept in the batch's
+//! entries ([`form`]). The same for each span of a batch of more than one lies beside the batch in one object, together
+//! with the table of where its spans lie ([`spans`]). Reading order: [`gather`] collects while the batch is indexed,
+//! `dictionary` and `filter` are what it collects in.
+//!
+//! What always holds: no value of a record is missing from the summaries of its batch and its span; a summary that is
+//! absent, or in a form that is not known, says that anything may be there.
+
+mod dictionary;
+mod filter;
+pub mod form;
+pub mod gather;
+pub mod spans;
+
+pub use filter::TextFilter;
+pub(crate) use filter::hash as stable_hash;
+pub use gather::{Gathered, Gatherer};
+pub use spans::{SpanSummaries, SpanSummary};
+
+use crate::filter::Possible;
+use crate::record::{Value, watched_place};
+
+/// The first and the last instant of records, in Unix nanoseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Times {
+    /// The first one.
+    pub first_ns: i64,
+    /// The last one; before the first where there is no record.
+    pub last_ns: i64,
+}
+
+impl Times {
+    /// Of no record.
+    pub const NONE: Self = Self { first_ns: i64::MAX, last_ns: i64::MIN };
+
+    /// Of these records and one more.
+    #[must_use]
+    pub fn and(self, ns: i64) -> Self {
+        Self { first_ns: self.first_ns.min(ns), last_ns: self.last_ns.max(ns) }
+    }
+
+    /// Of these records and those.
+    #[must_use]
+    pub fn with(self, other: Self) -> Self {
+        Self { first_ns: self.first_ns.min(other.first_ns), last_ns: self.last_ns.max(other.last_ns) }
+    }
+
+    /// Whether some record may lie from the first instant up to the second one, which does not belong to it.
+    #[must_use]
+    pub const fn meet(self, start_ns: i64, end_ns: i64) -> bool {
+        self.first_ns < end_ns && self.last_ns >= start_ns
+    }
+}
+
+/// What is known of the values of one field.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FieldSummary {
+    /// Nothing.
+    Any,
+    /// They are these JSON texts; an empty one stands for records without the field.
+    OneOf(Vec<Box<[u8]>>),
+    /// They are texts of this filter, or absent.
+    Texts(TextFilter),
+}
+
+impl FieldSummary {
+    /// What the field may hold.
+    #[must_use]
+    pub fn possible(&self) -> Possible<'_> {
+        match self {
+            Self::Any => Possible::Any,
+            Self::OneOf(tokens) => one_of(tokens.iter().map(Box::as_ref)),
+            Self::Texts(texts) => Possible::Texts(Box::new(|text| texts.may_hold(text))),
+        }
+    }
+}
+
+/// One of the values that these JSON texts spell.
+fn one_of<'a>(tokens: impl Iterator<Item = &'a [u8]>) -> Possible<'a> {
+    let texts: Option<Vec<&str>> = tokens.map(|token| std::str::from_utf8(token).ok()).collect();
+    texts.map_or(Possible::Any, |texts| Possible::OneOf(texts.into_iter().map(Value::from_json).collect()))
+}
+
+/// What is known of a batch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Summary {
+    /// How many spans it has. Where there are more than one, there is an object of their summaries.
+    pub spans: u32,
+    /// When its records were.
+    pub times: Times,
+    /// Its fields, in the order of [`crate::record::WATCHED`].
+    pub fields: Vec<FieldSummary>,
+}
+
+impl Summary {
+    /// What a field may hold.
+    #[must_use]
+    pub fn possible(&self, name: &str) -> Possible<'_> {
+        let field = watched_place(name).and_then(|place| self.fields.get(place));
+        field.map_or(Possible::Any, FieldSummary::possible)
+    }
+}

@@ -1,0 +1,344 @@
+//! The stored form of the summaries of a batch's spans, and of where these lie: one object beside the batch.
+//!
+//! ```text
+//! 0  u8      version = 1
+//! 1  i64 LE  the first instant of all, in Unix nanoseconds
+//! 9  the table of all spans (`part`), its length before it
+//! …  the number of fields, and for each the number of its values, then for each its length and its bytes
+//! …  for each span: the hash of its packed window (u32 LE), the number of its records, and where there are any
+//!      its first instant above the first of all, its last above its first,
+//!      for each field a kind: 0 anything · 1 values of the field, a bit each, lowest first · 2 a filter, with its length
+//! …  u64 LE  the hash of all that stands before
+//! ```
+//! Numbers without a type are LEB128.
+//!
+//! What always holds: bytes that changed on their way are refused; so is a window whose hash is another, by whoever
+//! reads from it ([`SpanSummary::is_window`]). The form is frozen by tests; another form has another version.
+
+use super::filter::{TextFilter, hash};
+use super::form::{read_bytes, write_bytes};
+use super::{Times, one_of};
+use crate::batch::{SpanPlace, Spans};
+use crate::filter::Possible;
+use crate::index::part::{places_in, read_number, table_of, write_number};
+use crate::limits::SUMMARY_TOKENS;
+use crate::record::watched_place;
+
+/// The version of this stored form.
+const VERSION: u8 = 1;
+
+/// Which of the first 256 values of a field there are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Bits([u64; Self::LENGTH / 64]);
+
+impl Bits {
+    /// How many there can be.
+    pub(super) const LENGTH: usize = SUMMARY_TOKENS;
+
+    /// There is this one.
+    #[inline]
+    pub(super) fn set(&mut self, number: usize) {
+        if let Some(word) = self.0.get_mut(number / 64) {
+            *word |= 1 << (number % 64);
+        }
+    }
+
+    fn has(&self, number: usize) -> bool {
+        self.0.get(number / 64).is_some_and(|word| word >> (number % 64) & 1 == 1)
+    }
+
+    /// Those of the tokens that there are.
+    pub(super) fn of<'a>(self, tokens: &'a [Box<[u8]>]) -> impl Iterator<Item = &'a [u8]> {
+        tokens.iter().enumerate().filter(move |(number, _)| self.has(*number)).map(|(_, token)| token.as_ref())
+    }
+
+    fn to_bytes(self, tokens: usize) -> impl Iterator<Item = u8> {
+        self.0.into_iter().flat_map(u64::to_le_bytes).take(tokens.div_ceil(8))
+    }
+
+    fn from_bytes(bytes: &[u8]) -> Self {
+        let mut bits = Self::default();
+        for (word, bytes) in bits.0.iter_mut().zip(bytes.chunks(8)) {
+            let mut all = [0; 8];
+            all.iter_mut().zip(bytes).for_each(|(all, byte)| *all = *byte);
+            *word = u64::from_le_bytes(all);
+        }
+        bits
+    }
+}
+
+/// What is known of a field in one span.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Seen {
+    /// Nothing.
+    Any,
+    /// Its values are these of the field's.
+    Tokens(Bits),
+    /// They are texts of this filter, or absent.
+    Texts(TextFilter),
+}
+
+/// What is known of one span, beside its place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct SpanTold {
+    pub(super) times: Times,
+    pub(super) records: u64,
+    pub(super) fields: Vec<Seen>,
+}
+
+impl Default for SpanTold {
+    fn default() -> Self {
+        Self { times: Times::NONE, records: 0, fields: Vec::new() }
+    }
+}
+
+/// The stored form; `dictionaries` are the values of each field.
+pub(super) fn to_bytes(dictionaries: &[&[Box<[u8]>]], told: &[SpanTold], spans: &Spans) -> Vec<u8> {
+    let base = told.iter().fold(Times::NONE, |times, span| times.with(span.times)).first_ns;
+    let mut bytes = vec![VERSION];
+    bytes.extend_from_slice(&base.to_le_bytes());
+    write_bytes(&mut bytes, &table_of(spans.places.iter()));
+    write_number(&mut bytes, dictionaries.len() as u64);
+    for tokens in dictionaries {
+        write_number(&mut bytes, tokens.len() as u64);
+        tokens.iter().for_each(|token| write_bytes(&mut bytes, token));
+    }
+    for (place, span) in spans.places.iter().zip(told) {
+        bytes.extend_from_slice(&window_hash(window_of(spans, place)).to_le_bytes());
+        write_span(&mut bytes, span, base, dictionaries);
+    }
+    let sum = hash(&bytes);
+    bytes.extend_from_slice(&sum.to_le_bytes());
+    bytes
+}
+
+fn window_of<'a>(spans: &'a Spans, place: &SpanPlace) -> &'a [u8] {
+    let at = |place| usize::try_from(place).unwrap_or(usize::MAX);
+    spans.windows.get(at(place.window.start)..at(place.window.end)).unwrap_or_default()
+}
+
+fn window_hash(packed: &[u8]) -> u32 {
+    let [a, b, c, d, ..] = hash(packed).to_le_bytes();
+    u32::from_le_bytes([a, b, c, d])
+}
+
+fn write_span(bytes: &mut Vec<u8>, span: &SpanTold, base: i64, dictionaries: &[&[Box<[u8]>]]) {
+    write_number(bytes, span.records);
+    if span.records == 0 {
+        return;
+    }
+    let Times { first_ns, last_ns } = span.times;
+    write_number(bytes, first_ns.abs_diff(base));
+    write_number(bytes, last_ns.abs_diff(first_ns));
+    for (seen, tokens) in span.fields.iter().zip(dictionaries) {
+        match seen {
+            Seen::Any => bytes.push(0),
+            Seen::Tokens(seen) => {
+                bytes.push(1);
+                bytes.extend(seen.to_bytes(tokens.len()));
+            }
+            Seen::Texts(texts) => {
+                bytes.push(2);
+                write_bytes(bytes, texts.bytes());
+            }
+        }
+    }
+}
+
+/// The summaries of a batch's spans.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SpanSummaries {
+    /// The values of each field.
+    dictionaries: Vec<Vec<Box<[u8]>>>,
+    /// The spans, by number.
+    pub spans: Vec<SpanSummary>,
+}
+
+/// One span.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SpanSummary {
+    /// Where it lies.
+    pub place: SpanPlace,
+    /// When its records were.
+    pub times: Times,
+    /// How many there are.
+    pub records: u64,
+    window: u32,
+    fields: Vec<Seen>,
+}
+
+impl SpanSummary {
+    /// Whether these bytes are its packed window.
+    #[must_use]
+    pub fn is_window(&self, packed: &[u8]) -> bool {
+        window_hash(packed) == self.window
+    }
+}
+
+impl SpanSummaries {
+    /// The summaries that are stored as these bytes; `None` where they are damaged, or of another version.
+    #[must_use]
+    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let (bytes, sum) = bytes.split_last_chunk()?;
+        let (&VERSION, rest) = bytes.split_first().filter(|_| hash(bytes) == u64::from_le_bytes(*sum))? else {
+            return None;
+        };
+        let (base, mut rest) = rest.split_first_chunk()?;
+        let base = i64::from_le_bytes(*base);
+        let places = places_in(read_bytes(&mut rest)?).ok()?;
+        let dictionaries = read_dictionaries(&mut rest)?;
+        let mut spans = Vec::with_capacity(places.len());
+        for place in places {
+            spans.push(read_span(&mut rest, place, base, &dictionaries)?);
+        }
+        rest.is_empty().then_some(Self { dictionaries, spans })
+    }
+
+    /// What a field may hold in a span.
+    #[must_use]
+    pub fn possible<'a>(&'a self, span: &'a SpanSummary, name: &str) -> Possible<'a> {
+        let Some(place) = watched_place(name) else { return Possible::Any };
+        match (span.fields.get(place), self.dictionaries.get(place)) {
+            (Some(Seen::Tokens(seen)), Some(tokens)) => one_of(seen.of(tokens)),
+            (Some(Seen::Texts(texts)), _) => Possible::Texts(Box::new(|text| texts.may_hold(text))),
+            _ => Possible::Any,
+        }
+    }
+}
+
+fn read_dictionaries(from: &mut &[u8]) -> Option<Vec<Vec<Box<[u8]>>>> {
+    let count = read_number(from)?;
+    let mut dictionaries = Vec::new();
+    for _ in 0..count {
+        let mut tokens = Vec::new();
+        for _ in 0..read_number(from)? {
+            tokens.push(read_bytes(from)?.into());
+        }
+        dictionaries.push(tokens);
+    }
+    Some(dictionaries)
+}
+
+fn read_span(from: &mut &[u8], place: SpanPlace, base: i64, dictionaries: &[Vec<Box<[u8]>>]) -> Option<SpanSummary> {
+    let (window, rest) = from.split_first_chunk()?;
+    *from = rest;
+    let window = u32::from_le_bytes(*window);
+    let records = read_number(from)?;
+    if records == 0 {
+        return Some(SpanSummary { place, times: Times::NONE, records, window, fields: Vec::new() });
+    }
+    let first_ns = base.checked_add_unsigned(read_number(from)?)?;
+    let last_ns = first_ns.checked_add_unsigned(read_number(from)?)?;
+    let mut fields = Vec::with_capacity(dictionaries.len());
+    for tokens in dictionaries {
+        fields.push(read_seen(from, tokens.len())?);
+    }
+    Some(SpanSummary { place, times: Times { first_ns, last_ns }, records, window, fields })
+}
+
+fn read_seen(from: &mut &[u8], tokens: usize) -> Option<Seen> {
+    let (&kind, rest) = from.split_first()?;
+    *from = rest;
+    match kind {
+        0 => Some(Seen::Any),
+        1 => {
+            let (bits, rest) = from.split_at_checked(tokens.div_ceil(8))?;
+            *from = rest;
+            Some(Seen::Tokens(Bits::from_bytes(bits)))
+        }
+        2 => TextFilter::from_bytes(read_bytes(from)?).map(Seen::Texts),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Bits, Seen, SpanSummaries, SpanTold, TextFilter, Times, to_bytes};
+    use crate::batch::{PointForm, SpanPlace, Spans};
+    use crate::filter::Possible;
+    use crate::record::Value;
+
+    fn tokens(texts: &[&str]) -> Vec<Box<[u8]>> {
+        texts.iter().map(|text| text.as_bytes().into()).collect()
+    }
+
+    fn place(number: u32, window: std::ops::Range<u64>) -> SpanPlace {
+        let form = if number == 0 { PointForm::Start } else { PointForm::Block };
+        let at = u64::from(number);
+        let text = (number < 2).then_some(1_100_000);
+        SpanPlace {
+            number,
+            form,
+            bit: at * 790_123,
+            bytes: 98_765,
+            offset: at * 1_100_000,
+            head: at * 700,
+            text,
+            window,
+        }
+    }
+
+    fn stored() -> (Vec<u8>, Spans) {
+        let spans = Spans { places: vec![place(0, 0..0), place(1, 0..3), place(2, 3..4)], windows: b"abcd".to_vec() };
+        let (first, second) = (tokens(&["200", "404"]), tokens(&["\"a\"", ""]));
+        let mut bits = Bits::default();
+        bits.set(1);
+        let times = |first_ns, last_ns| Times { first_ns, last_ns };
+        let texts = || Seen::Texts(TextFilter::of(&[super::hash(b"a")]));
+        let told = [
+            SpanTold { times: times(1000, 1007), records: 3, fields: vec![Seen::Tokens(bits), Seen::Any] },
+            SpanTold::default(),
+            SpanTold { times: times(5, 2000), records: 300, fields: vec![Seen::Any, texts()] },
+        ];
+        (to_bytes(&[&first, &second], &told, &spans), spans)
+    }
+
+    #[test]
+    fn the_stored_form_is_unchanged_and_comes_back() {
+        let (bytes, spans) = stored();
+        let head = "0105000000000000002f000000cd83060000e1914300000101eb9c30cd8306e09143bc05e1914300030101eb9c30cd8306e09143f80a0000";
+        let fields = "01020203323030033430340203226122000000000003e30707010200";
+        let others = "c5734f6d006ff7d0dcac0200cb0f0002082010000004028140360e29217fc67621";
+        assert_eq!(hex::encode(&bytes), [head, fields, others].concat());
+        let read = SpanSummaries::from_bytes(&bytes).unwrap();
+        let places: Vec<SpanPlace> = read.spans.iter().map(|span| span.place.clone()).collect();
+        assert_eq!(places, spans.places);
+        let [first, second, third] = read.spans.as_slice() else { panic!("three spans") };
+        assert_eq!((first.times, first.records), (Times { first_ns: 1000, last_ns: 1007 }, 3));
+        assert_eq!((second.times, second.records), (Times::NONE, 0));
+        assert_eq!((third.times, third.records), (Times { first_ns: 5, last_ns: 2000 }, 300));
+        assert!(second.is_window(b"abc") && !second.is_window(b"abd") && third.is_window(b"d") && first.is_window(b""));
+        let Possible::OneOf(values) = read.possible(first, "EdgeResponseStatus") else { panic!("a set") };
+        assert_eq!(values, [Value::Number("404")]);
+        let Possible::Texts(test) = read.possible(third, "ClientRequestHost") else { panic!("a test") };
+        assert!(test("a") && !test("b"));
+        for name in ["ClientRequestHost", "ClientIP", "x"] {
+            assert!(matches!(read.possible(first, name), Possible::Any), "{name}");
+        }
+    }
+
+    #[test]
+    fn any_byte_that_changes_is_seen() {
+        let (bytes, _) = stored();
+        for at in 0..bytes.len() {
+            let mut damaged = bytes.clone();
+            damaged[at] ^= 1 << (at % 8);
+            assert_eq!(SpanSummaries::from_bytes(&damaged), None, "{at}");
+            assert_eq!(SpanSummaries::from_bytes(&bytes[..at]), None, "{at}");
+        }
+    }
+
+    #[test]
+    fn no_bytes_with_the_right_hash_make_it_panic() {
+        let (bytes, _) = stored();
+        let body = &bytes[..bytes.len() - 8];
+        for at in 0..body.len() {
+            for byte in [0, 1, 0x7f, 0xff] {
+                let mut other = body.to_vec();
+                other[at] = byte;
+                let sum = super::hash(&other).to_le_bytes();
+                let _either = SpanSummaries::from_bytes(&[other, sum.to_vec()].concat());
+            }
+        }
+    }
+}

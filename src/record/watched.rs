@@ -1,0 +1,131 @@
+//! The members of a record that summaries tell of, each as the JSON text that stands in the line.
+//!
+//! What always holds: of a member that occurs twice the last one counts, as for a filter; the places of the names are
+//! stored with summaries, so names are added at the end and never moved.
+
+use std::fmt;
+
+use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+use super::fields::{Name, Span};
+
+/// The names, whatever dataset they are of: those that people filter by and that have few values, and the address.
+pub const WATCHED: [&str; 12] = [
+    "EdgeResponseStatus",
+    "ClientRequestHost",
+    "ClientRequestMethod",
+    "ClientCountry",
+    "ZoneName",
+    "CacheCacheStatus",
+    "SecurityAction",
+    "Action",
+    "Source",
+    "ScriptName",
+    "Outcome",
+    "ClientIP",
+];
+
+/// The place of a name among them.
+#[must_use]
+pub fn watched_place(name: &str) -> Option<usize> {
+    WATCHED.iter().position(|watched| *watched == name)
+}
+
+/// Where they stand in one line.
+#[derive(Debug, Clone, Copy)]
+pub struct Watched {
+    spans: [Span; WATCHED.len()],
+    is_known: bool,
+}
+
+impl Watched {
+    /// None of them is there.
+    pub(super) fn none() -> Self {
+        Self { spans: [Span::default(); WATCHED.len()], is_known: true }
+    }
+
+    /// Any of them may be there.
+    pub(super) fn unknown() -> Self {
+        Self { is_known: false, ..Self::none() }
+    }
+
+    /// Reads a line plainly: what a scanner finds in it.
+    #[must_use]
+    pub fn read(line: &[u8]) -> Self {
+        let Ok(text) = std::str::from_utf8(line) else { return Self::unknown() };
+        let mut json = serde_json::Deserializer::from_str(text);
+        json.deserialize_map(WatchedVisitor { line }).unwrap_or_else(|_| Self::unknown())
+    }
+
+    /// What stands at `span` is the member at `place`, if that is one of them.
+    #[inline]
+    pub(super) fn keep(&mut self, place: Option<u8>, span: Span) {
+        if let Some(slot) = place.and_then(|place| self.spans.get_mut(usize::from(place))) {
+            *slot = span;
+        }
+    }
+
+    /// Whether it says what the line holds.
+    #[must_use]
+    pub const fn is_known(&self) -> bool {
+        self.is_known
+    }
+
+    /// The JSON text of the member at `place`; empty where there is none.
+    #[must_use]
+    #[inline]
+    pub fn token<'l>(&self, line: &'l [u8], place: usize) -> &'l [u8] {
+        self.spans.get(place).and_then(|span| span.text(line)).unwrap_or_default()
+    }
+}
+
+struct WatchedVisitor<'l> {
+    line: &'l [u8],
+}
+
+impl<'de> Visitor<'de> for WatchedVisitor<'de> {
+    type Value = Watched;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a record: a JSON object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut watched = Watched::none();
+        while let Some(name) = map.next_key::<Name<'de>>()? {
+            match watched_place(&name.0).and_then(|place| watched.spans.get_mut(place)) {
+                Some(slot) => *slot = Span::of(self.line, map.next_value::<&'de RawValue>()?.get().as_bytes()),
+                None => map.next_value::<IgnoredAny>().map(drop)?,
+            }
+        }
+        Ok(watched)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{WATCHED, Watched, watched_place};
+
+    #[test]
+    fn the_places_of_the_names_never_change() {
+        let first = ["EdgeResponseStatus", "ClientRequestHost", "ClientRequestMethod", "ClientCountry", "ZoneName"];
+        let next = ["CacheCacheStatus", "SecurityAction", "Action", "Source", "ScriptName", "Outcome", "ClientIP"];
+        let names = first.into_iter().chain(next);
+        for (place, name) in names.enumerate() {
+            assert_eq!(watched_place(name), Some(place));
+        }
+        assert!(WATCHED.len() < 256 && watched_place("RayID").is_none());
+    }
+
+    #[test]
+    fn the_last_of_two_counts_and_nothing_is_said_of_what_is_no_utf8() {
+        let line = r#"{"Action":"a","ClientIP": 7 ,"\u0041ction":["b"],"x":{"Action":"c"}}"#.as_bytes();
+        let watched = Watched::read(line);
+        assert!(watched.is_known());
+        let token = |name| watched.token(line, watched_place(name).unwrap());
+        assert_eq!((token("Action"), token("ClientIP"), token("Source")), (&b"[\"b\"]"[..], &b"7"[..], &b""[..]));
+        assert!(!Watched::read(b"{\"Action\":\"\xff\"}").is_known());
+        assert!(!Watched::read(b"[]").is_known());
+    }
+}

@@ -1,0 +1,96 @@
+//! Which batches a shard names for a range, page by page, and the rows of versions that knew no summaries.
+
+use raydex::backend::Sql;
+use raydex::index::calls::{Batches, Kept, Put, Within};
+use raydex::index::{ShardCall, shard};
+use raydex::limits::{SUMMARY_MAX, WITHIN_PAGE};
+
+use super::support::{Faults, SqliteSql};
+use super::{Shard, entry, id, json, version};
+
+/// The table as it was before there were summaries.
+const BEFORE: &str = "CREATE TABLE entry_v1 (
+    id INTEGER PRIMARY KEY,
+    object_key TEXT NOT NULL,
+    etag TEXT NOT NULL,
+    uploaded_ms INTEGER NOT NULL,
+    size INTEGER NOT NULL,
+    slots BLOB NOT NULL)";
+
+fn presence(key: &str, etag: &str, at: i64, summary: &[u8]) -> Put {
+    Put { object: version(key, etag, at), slots: Vec::new(), parts: Vec::new(), summary: Some(summary.to_vec()) }
+}
+
+/// A page: whether there is more, and each batch's place, key and summary.
+fn page(shard: &Shard, from: i64, limit: u64) -> (bool, Vec<(i64, String, Option<Vec<u8>>)>) {
+    let body = json(&Within { from, limit });
+    let Batches { batches, more } = shard.call(ShardCall::Within, &body).unwrap();
+    (more, batches.into_iter().map(|batch| (batch.place, batch.object.key, batch.summary)).collect())
+}
+
+#[test]
+fn batches_come_in_the_order_in_which_they_were_put_page_by_page() {
+    let shard = Shard::new();
+    assert_eq!(page(&shard, 0, 5), (false, vec![]));
+    for key in ["c", "a", "b"] {
+        shard.put(&presence(key, "e", 5, key.as_bytes()));
+    }
+    let row = |place, key: &str| (place, key.to_owned(), Some(key.as_bytes().to_vec()));
+    assert_eq!(page(&shard, 0, 5), (false, vec![row(1, "c"), row(2, "a"), row(3, "b")]));
+    assert_eq!(page(&shard, 0, 2), (true, vec![row(1, "c"), row(2, "a")]));
+    assert_eq!(page(&shard, 3, 2), (false, vec![row(3, "b")]));
+    assert_eq!(page(&shard, 0, 0), (true, vec![row(1, "c")]), "a page has one batch at least");
+    assert_eq!(page(&shard, 4, 9), (false, vec![]));
+    // A newer version stands behind all others.
+    shard.put(&presence("c", "e2", 6, b"c"));
+    assert_eq!(page(&shard, 0, 5), (false, vec![row(2, "a"), row(3, "b"), row(4, "c")]));
+    assert_eq!(shard.forget("c", 7), 1);
+    assert_eq!(page(&shard, 3, 5), (false, vec![row(3, "b")]));
+}
+
+#[test]
+fn a_page_is_no_longer_than_the_limit() {
+    let shard = Shard::new();
+    for number in 0..=WITHIN_PAGE {
+        shard.put(&presence(&number.to_string(), "e", 5, b""));
+    }
+    let (more, batches) = page(&shard, 0, u64::MAX);
+    assert_eq!((more, batches.len()), (true, WITHIN_PAGE));
+}
+
+#[test]
+fn an_entry_without_rays_is_one_row_and_holds_no_ray() {
+    let shard = Shard::new();
+    let put = presence("a", "e", 5, &[7; SUMMARY_MAX]);
+    let answer = shard.put(&put);
+    assert_eq!((answer.kept, answer.rows_written), (Kept::Stored, 1));
+    assert_eq!(
+        (shard.put(&put).kept, shard.put(&presence("a", "e0", 4, b"")).kept),
+        (Kept::Unchanged, Kept::Superseded)
+    );
+    assert!(shard.find(&id(0)).is_empty());
+    assert_eq!(shard.forget("a", 6), 1);
+    assert!(shard.sql.rows().is_empty());
+    let long = presence("a", "e", 5, &[7; SUMMARY_MAX + 1]);
+    assert!(shard::answer(&shard.sql, "v1/put", &long.to_body()).is_err());
+    assert!(shard.sql.rows().is_empty());
+}
+
+#[test]
+fn a_table_of_the_version_before_is_read_and_goes_on() {
+    let faults = Faults::default();
+    let sql = SqliteSql::new(&faults);
+    sql.run(BEFORE, &[]).unwrap();
+    sql.run("INSERT INTO entry_v1 VALUES (1, 'old', 'e', 5, 9, x'00')", &[]).unwrap();
+    for _ in 0..2 {
+        shard::open(&sql).unwrap();
+    }
+    let shard = Shard { sql, faults };
+    shard.put(&presence("new", "e", 5, b"s"));
+    let mut without = entry(version("plain", "e", 5), &[(1, 0)]);
+    without.summary = None;
+    shard.put(&without);
+    let (_, batches) = page(&shard, 0, 9);
+    assert_eq!(batches, [(1, "old".into(), None), (2, "new".into(), Some(b"s".to_vec())), (3, "plain".into(), None)]);
+    assert_eq!(shard.forget("old", 6), 1);
+}
