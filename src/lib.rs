@@ -1,6 +1,6 @@
 //! raydex: paste a Ray ID, get the request's log line back.
 //!
-//! One Cloudflare Worker over the Logpush batches in your own R2 bucket. Three stories run through
+//! One Cloudflare Worker over the Logpush batches in your own R2 bucket. Four stories run through
 //! this crate, and the rooms below stand in the order in which data flows through them; a room
 //! imports only what stands before it (held by `tests/tidy.rs`).
 //!
@@ -8,6 +8,8 @@
 //!   points → [`record`] reads each line's key → [`index`] packs the rays into one entry per shard.
 //! * **Someone asks**: [`api`] → [`lookup`] asks the one shard that the ray's own bits name →
 //!   [`batch`] inflates one span of the object, from its access point → the line, checked to carry that ray → [`render`].
+//! * **Someone searches**: [`query`] asks the shards of a time range for their batches, passes over those that their
+//!   summaries rule out, and streams the lines that pass a [`filter`].
 //! * **A partner gets the lines**: [`filter`] says which → [`render`] writes them → [`partner`] says where they go,
 //!   how a delivery is signed, and what the answer means.
 //!
@@ -30,6 +32,8 @@ pub mod backend;
 pub mod index;
 
 pub mod lookup;
+
+pub mod query;
 
 pub mod render;
 

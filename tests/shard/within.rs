@@ -21,8 +21,11 @@ fn presence(key: &str, etag: &str, at: i64, summary: &[u8]) -> Put {
     Put { object: version(key, etag, at), slots: Vec::new(), parts: Vec::new(), summary: Some(summary.to_vec()) }
 }
 
-/// A page: whether there is more, and each batch's place, key and summary.
-fn page(shard: &Shard, from: i64, limit: u64) -> (bool, Vec<(i64, String, Option<Vec<u8>>)>) {
+/// A batch's place, key and summary.
+type Row = (i64, String, Option<Vec<u8>>);
+
+/// A page: whether there is more, and its batches.
+fn page(shard: &Shard, from: i64, limit: u64) -> (bool, Vec<Row>) {
     let body = json(&Within { from, limit });
     let Batches { batches, more } = shard.call(ShardCall::Within, &body).unwrap();
     (more, batches.into_iter().map(|batch| (batch.place, batch.object.key, batch.summary)).collect())

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use raydex::backend::{BackendError, Objects};
+use raydex::backend::{BackendError, Objects, Sql};
 use raydex::index::shard;
 
 use super::{Faults, Kind, SqliteSql};
@@ -26,6 +26,13 @@ impl MemoryShards {
         let objects = self.objects.borrow();
         let rows = objects.iter().map(|(name, sql)| (name.clone(), sql.rows()));
         rows.filter(|(_, rows)| !rows.is_empty()).collect()
+    }
+
+    /// Runs a statement in every object, as no call of ours does.
+    pub(crate) fn run_in_all(&self, statement: &str) {
+        for sql in self.objects.borrow().values() {
+            sql.run(statement, &[]).unwrap();
+        }
     }
 
     /// The object `name`, which comes to be with its first call.

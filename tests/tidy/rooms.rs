@@ -3,9 +3,9 @@
 use super::{File, core_sources, regex, text};
 
 /// The rooms, in reading order: each may import those before it.
-const ROOMS: [&str; 15] = [
-    "limits", "mistakes", "time", "record", "filter", "batch", "backend", "index", "lookup", "render", "partner",
-    "ledger", "config", "pipeline", "api",
+const ROOMS: [&str; 16] = [
+    "limits", "mistakes", "time", "record", "filter", "batch", "backend", "index", "lookup", "query", "render",
+    "partner", "ledger", "config", "pipeline", "api",
 ];
 /// What the generator of batches may import.
 const FOR_SAMPLE: [&str; 4] = ["limits", "time", "record", "batch"];

@@ -4,6 +4,7 @@
 //! [`SUMMARY_TOKENS`] and [`SUMMARY_TOKEN_BYTES`].
 
 use crate::limits::{SUMMARY_TOKEN_BYTES, SUMMARY_TOKENS};
+use crate::record::scan::same;
 
 /// Places of the table; twice as many as tokens, so that few meet.
 const SLOTS: usize = 2 * SUMMARY_TOKENS;
@@ -51,7 +52,7 @@ impl Dictionary {
             let number = self.slots.get(slot).copied().unwrap_or(FREE);
             match self.tokens.get(usize::from(number)) {
                 None => return self.add(token, slot),
-                Some(known) if **known == *token => return Entered::Number(usize::from(number)),
+                Some(known) if same(known, token) => return Entered::Number(usize::from(number)),
                 Some(_) => slot = (slot + 1) % SLOTS,
             }
         }

@@ -61,7 +61,9 @@ fn field_bytes(field: &FieldSummary) -> Vec<u8> {
         FieldSummary::OneOf(tokens) => {
             let mut bytes = vec![1];
             write_number(&mut bytes, tokens.len() as u64);
-            tokens.iter().for_each(|token| write_bytes(&mut bytes, token));
+            for token in tokens {
+                write_bytes(&mut bytes, token);
+            }
             bytes
         }
         FieldSummary::Texts(texts) => {

@@ -12,6 +12,7 @@ use super::spans::{self, Bits, Seen, SpanTold};
 use super::{FieldSummary, Summary, Times, form};
 use crate::batch::Spans;
 use crate::limits::{SUMMARIES_MAX, SUMMARY_BATCH_TEXTS, SUMMARY_TEXTS, SUMMARY_TOKEN_MAX, SUMMARY_TOKENS};
+use crate::record::scan::same;
 use crate::record::{Value, WATCHED, Watched};
 
 /// Collects.
@@ -96,7 +97,8 @@ impl Gatherer {
 struct Column {
     dictionary: Dictionary,
     /// The last value, where this span has one.
-    last: Option<Box<[u8]>>,
+    last: Vec<u8>,
+    has_last: bool,
     /// The current span: tokens of the dictionary, hashes of other texts, and whether there is more than these.
     seen: Bits,
     texts: Vec<u64>,
@@ -110,7 +112,8 @@ impl Column {
     fn new() -> Self {
         Self {
             dictionary: Dictionary::new(),
-            last: None,
+            last: Vec::new(),
+            has_last: false,
             seen: Bits::default(),
             texts: Vec::new(),
             is_any: false,
@@ -121,7 +124,7 @@ impl Column {
 
     #[inline]
     fn take(&mut self, token: &[u8]) {
-        if self.last.as_deref() != Some(token) && !self.is_any {
+        if !(self.has_last && same(&self.last, token) || self.is_any) {
             self.take_other(token);
         }
     }
@@ -131,22 +134,19 @@ impl Column {
         if token.len() > SUMMARY_TOKEN_MAX || matches!(token, [b'{' | b'[', ..]) {
             return self.give_up();
         }
-        self.remember(token);
-        // A text has one hash, as a token and as a text of a filter.
-        let text_hash = hash(inside(token).unwrap_or(token));
-        match self.dictionary.enter(token, text_hash) {
+        self.last.clear();
+        self.last.extend_from_slice(token);
+        self.has_last = true;
+        // What stands in the quotes has the hash by which a filter knows it, where it has no escapes.
+        let inside = inside(token);
+        let text = hash(inside.unwrap_or(token));
+        match self.dictionary.enter(token, text) {
             Entered::Number(number) => self.seen.set(number),
+            Entered::NoRoom if inside.is_some_and(is_plain) => self.add_text(text),
             Entered::NoRoom => match text_of(token) {
                 Some(text) => self.add_text(text),
                 None => self.give_up(),
             },
-        }
-    }
-
-    fn remember(&mut self, token: &[u8]) {
-        match &mut self.last {
-            Some(last) if last.len() == token.len() => last.copy_from_slice(token),
-            last => *last = Some(token.into()),
         }
     }
 
@@ -168,7 +168,7 @@ impl Column {
 
     /// The current span ends.
     fn end_span(&mut self) -> Seen {
-        self.last = None;
+        self.has_last = false;
         let (seen, mut texts) = (std::mem::take(&mut self.seen), std::mem::take(&mut self.texts));
         if std::mem::take(&mut self.is_any) {
             self.batch_is_any = true;
@@ -224,12 +224,18 @@ pub(super) fn with_tokens<'a>(mut texts: Vec<u64>, tokens: impl Iterator<Item = 
     Some(texts)
 }
 
-/// What stands in the quotes of a string without escapes.
+/// What stands in the quotes of a string.
+#[inline]
 fn inside(token: &[u8]) -> Option<&[u8]> {
     match token {
-        [b'"', text @ .., b'"'] if memchr::memchr(b'\\', text).is_none() => Some(text),
+        [b'"', text @ .., b'"'] => Some(text),
         _ => None,
     }
+}
+
+/// Whether what stands in quotes is the text itself.
+fn is_plain(text: &[u8]) -> bool {
+    text.is_ascii() && !text.contains(&b'\\')
 }
 
 /// The hash of the text that a token spells, where one that says that there is nothing spells the empty one; `None`

@@ -14,6 +14,7 @@ use std::borrow::Cow;
 
 use self::names::{Mark, Names};
 use self::parts::Parts;
+pub(crate) use self::text::same;
 use super::Dataset;
 use super::fields::{Fields, RecordError, Span, line_text};
 use super::key::{KeyNames, RecordKey, read_key_text};

@@ -149,7 +149,7 @@ pub(super) fn word_end(line: &[u8], at: usize, word: &[u8]) -> Option<usize> {
 
 /// Whether two texts are equal: what `==` says, without a call for these short ones.
 #[inline]
-pub(super) fn same(text: &[u8], literal: &[u8]) -> bool {
+pub(crate) fn same(text: &[u8], literal: &[u8]) -> bool {
     if text.len() != literal.len() {
         return false;
     }
