@@ -19,6 +19,8 @@ mod reading;
 mod samples;
 #[path = "ingest/spans.rs"]
 mod spans;
+#[path = "ingest/times.rs"]
+mod times;
 #[path = "ingest/versions.rs"]
 mod versions;
 

@@ -11,7 +11,7 @@
 //! which its shard took them in; lines as they stand. Nothing is kept of what was told.
 //!
 //! Reading order: `ask` is the question, `cursor` the place where an answer goes on, `shards` names the batches,
-//! `prune` and `plan` say what of them is read, `read` reads, `take` picks the lines, `run` does it step by step.
+//! `prune` and `plan` say what of them is read (`open` asks them), `read` reads, `take` picks the lines, `run` does it step by step.
 //!
 //! What always holds: nothing is read unless the next lines are asked for, and memory is one piece of one batch; what is
 //! ruled out holds no record that would be told; every step makes headway, so that whoever follows cursors comes to the
@@ -19,6 +19,7 @@
 
 mod ask;
 mod cursor;
+mod open;
 mod plan;
 mod prune;
 mod read;

@@ -1,5 +1,8 @@
 //! What of a batch can be ruled out.
 //!
+//! What is known of a batch is known of the version that was indexed: one that was replaced since, and not indexed again
+//! yet, is ruled out by what it was.
+//!
 //! What always holds: a batch or span that is ruled out holds no record of the window that passes the filter.
 
 use super::Ask;

@@ -10,17 +10,18 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 
 use super::cursor::{Cursor, CursorError, Place};
-use super::plan::{Plan, Read, plan};
-use super::prune::{Window, batch_may, is_worth_it};
-use super::read::{self, Begun, ReadError, Reading, Went};
+use super::open::{Open, plan_of, version_of};
+use super::plan::Read;
+use super::prune::{Window, batch_may};
+use super::read::{self, Begun, ReadError, Went};
 use super::shards::{Ahead, Next};
 use super::take::Taker;
 use super::{Ask, Ended, LogLine, QueryError, Step, Told};
-use crate::backend::{BackendError, Bucket, Bytes, Objects, WholeBody};
-use crate::batch::{BUCKET_NAME, BatchError, summaries_key, version_digest};
+use crate::backend::{BackendError, Bucket, Bytes, Objects};
+use crate::batch::BatchError;
 use crate::index::calls::ShardBatch;
-use crate::index::{ObjectVersion, SpanSummaries, Summary};
-use crate::limits::{QUERY_STEP, SUMMARIES_OBJECT_MAX};
+use crate::index::{ObjectVersion, Summary};
+use crate::limits::QUERY_STEP;
 use crate::record::{RayId, Scanner};
 
 /// An answer under way; `Y` is the bucket's body.
@@ -39,24 +40,6 @@ pub struct Run<Y> {
     /// The place has moved so far that the budget may end the answer.
     has_moved: bool,
     ended: Option<Ended>,
-}
-
-/// The batch that is worked through.
-#[derive(Debug)]
-struct Open<Y> {
-    place: i64,
-    object: Rc<ObjectVersion>,
-    window: Window,
-    summary: Option<Summary>,
-    /// What is to be read of it; `None` before that is known, and again after an error.
-    reads: Option<VecDeque<Read>>,
-    /// It is to be read in full.
-    in_full: bool,
-    reading: Option<Box<Reading<Y>>>,
-    /// Where its text began for this run.
-    from: u64,
-    was_counted: bool,
-    was_read: bool,
 }
 
 impl<Y: Bytes> Run<Y> {
@@ -198,20 +181,7 @@ impl<Y: Bytes> Run<Y> {
         if (self.place.prefix, self.place.batch, self.place.version) != (prefix, place, version) {
             self.place = Place { prefix, batch: place, version, offset: 0 };
         }
-        let object = Rc::new(object);
-        let from = self.place.offset;
-        self.open = Some(Open {
-            place,
-            object,
-            window,
-            summary,
-            reads: None,
-            in_full: false,
-            reading: None,
-            from,
-            was_counted: false,
-            was_read: false,
-        });
+        self.open = Some(Open::new(place, object, window, summary, self.place.offset));
     }
 
     /// Reads on in the open batch.
@@ -330,47 +300,4 @@ impl<Y: Bytes> Run<Y> {
         }
         Ok(())
     }
-}
-
-/// What is to be read of a batch, from this place of its text on.
-async fn plan_of<Y>(
-    ask: &Ask,
-    open: &Open<Y>,
-    bucket: &impl Bucket,
-    from: u64,
-    told: &mut Told,
-) -> Result<Plan, BackendError> {
-    let whole = Plan { reads: [Read::Whole].into(), skipped: 0 };
-    let has_spans = open
-        .summary
-        .as_ref()
-        .is_some_and(|summary| is_worth_it(ask, open.window, summary) || (from > 0 && summary.spans > 1));
-    if open.in_full || !has_spans {
-        return Ok(whole);
-    }
-    let summaries = summaries_of(bucket, &open.object, told).await?;
-    Ok(summaries.map_or(whole, |summaries| plan(ask, open.window, &summaries, open.object.size, from)))
-}
-
-/// The summaries of the batch's spans; `None` where they are gone or damaged, so that all of it is read.
-async fn summaries_of(
-    bucket: &impl Bucket,
-    object: &ObjectVersion,
-    told: &mut Told,
-) -> Result<Option<SpanSummaries>, BackendError> {
-    told.objects_read += 1;
-    let key = summaries_key(&version_digest(BUCKET_NAME, &object.key, &object.etag));
-    let Some((head, body)) = bucket.get(&key).await? else { return Ok(None) };
-    if head.size > SUMMARIES_OBJECT_MAX {
-        return Ok(None);
-    }
-    let bytes = WholeBody::new(body, head.size).all().await?;
-    told.bytes_read += bytes.len() as u64;
-    Ok(SpanSummaries::from_bytes(&bytes))
-}
-
-/// A hash of the version, which is never 0.
-fn version_of(object: &ObjectVersion) -> u64 {
-    let digest = version_digest(BUCKET_NAME, &object.key, &object.etag);
-    u64::from_str_radix(digest.get(..16).unwrap_or_default(), 16).unwrap_or_default() | 1
 }
