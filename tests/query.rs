@@ -10,6 +10,8 @@ mod cursors;
 mod damage;
 #[path = "query/generate.rs"]
 mod generate;
+#[path = "query/large.rs"]
+mod large;
 #[path = "query/oracle.rs"]
 mod oracle;
 #[path = "query/pruning.rs"]
