@@ -228,6 +228,11 @@ impl<Y: Bytes> Run<Y> {
             // What is left of a row's last span is no part of it.
             let text_end = open.reading.take().map_or(0, |reading| reading.text_end);
             self.place.offset = self.place.offset.max(text_end);
+            if open.reads.as_ref().is_none_or(VecDeque::is_empty) {
+                // At once, so that a cursor never points at the end of a batch, which would be read again to see that.
+                let batch = open.place;
+                return self.move_behind(batch);
+            }
         }
         self.has_moved |= self.place.offset.saturating_sub(open.from) >= QUERY_STEP;
     }

@@ -89,6 +89,21 @@ fn every_budget_ends_with_a_cursor_and_loses_nothing() {
 }
 
 #[test]
+fn what_was_read_to_its_end_is_not_read_again() {
+    let mut random = Random::new(15);
+    let store = Store::random(&mut random, 6, 30);
+    let ask = Ask::all(Dataset::HttpRequests, (start_ms() - 3 * PREFIX_MS) * 1_000_000, i64::MAX);
+    let reads = || store.fakes.faults.count(super::support::Kind::Get);
+    let before = reads();
+    let expected = answer(&store.fakes, ask.clone()).texts();
+    let (once, before) = (reads() - before, reads());
+    let budget = Budget { inflated: 0, ..Budget::default() };
+    let (lines, requests) = follow(&store, &ask, |ask| Ask { budget, ..ask });
+    assert_eq!((lines, reads() - before), (expected, once));
+    assert!(requests > once, "{requests} requests, {once} reads");
+}
+
+#[test]
 fn the_clock_ends_an_answer() {
     let mut random = Random::new(12);
     let store = Store::random(&mut random, 6, 30);
