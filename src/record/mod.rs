@@ -6,6 +6,7 @@
 pub mod dataset;
 pub mod fields;
 pub mod key;
+pub mod members;
 pub mod ray_id;
 pub mod scan;
 pub mod timestamp;
@@ -15,6 +16,7 @@ pub mod watched;
 pub use dataset::Dataset;
 pub use fields::{Field, Fields, RecordError, Value};
 pub use key::{RecordKey, read_key};
+pub use members::Members;
 pub use ray_id::{RayId, RayKey};
 pub use scan::{ScanCounts, Scanned, Scanner};
 pub use timestamp::Timestamp;

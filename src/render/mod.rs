@@ -3,6 +3,10 @@
 //! What always holds: rendering is synchronous, appends to the caller's buffer, and what cannot be rendered
 //! appends nothing; the same line and options give the same bytes.
 
+pub mod csv;
 pub mod partner;
+pub mod project;
 
+pub use csv::{default_columns, write_csv_names, write_csv_row};
 pub use partner::{PartnerLine, PartnerOptions, write_partner_fields, write_partner_line};
+pub use project::{Projection, TimeForm};

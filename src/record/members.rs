@@ -1,0 +1,85 @@
+//! The members of a record in their order, each as the JSON text that stands in the line: for whoever picks some of
+//! them, or writes the record anew.
+//!
+//! What always holds: only the record's top level is read; nothing of a value is changed.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::Deserialize;
+use serde::de::{Deserializer, MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+use super::fields::RecordError;
+
+/// The members of one record.
+#[derive(Debug)]
+pub struct Members<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
+
+/// A name, which is borrowed where it has no escape.
+#[derive(Deserialize)]
+struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
+
+impl<'a> Members<'a> {
+    /// The members of the record that `text` spells.
+    ///
+    /// # Errors
+    /// [`RecordError`] where it is no record.
+    pub fn parse(text: &'a str) -> Result<Self, RecordError> {
+        let mut json = serde_json::Deserializer::from_str(text);
+        let members = json.deserialize_map(MembersVisitor).and_then(|members| json.end().map(|()| members));
+        members.map(Self).map_err(|error| RecordError::of(text.as_bytes(), &error))
+    }
+
+    /// The value of the member `name`: the last one, where there are several.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&'a str> {
+        self.0.iter().rev().find(|(known, _)| known == name).map(|(_, value)| value.get())
+    }
+
+    /// All members in their order, each with its value.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &'a str)> {
+        self.0.iter().map(|(name, value)| (name.as_ref(), value.get()))
+    }
+}
+
+struct MembersVisitor;
+
+impl<'de> Visitor<'de> for MembersVisitor {
+    type Value = Vec<(Cow<'de, str>, &'de RawValue)>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a record")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut members = Vec::new();
+        while let Some((Name(name), value)) = map.next_entry()? {
+            members.push((name, value));
+        }
+        Ok(members)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Members;
+    use crate::record::RecordError;
+
+    #[test]
+    fn members_stand_as_the_line_spells_them_and_the_last_of_two_counts() {
+        let members = Members::parse(r#"{"a": 1.50,"\u0062":"\n","c":{"a":[ 2 ]},"a":null}"#).unwrap();
+        let all: Vec<_> = members.iter().collect();
+        assert_eq!(all, [("a", "1.50"), ("b", r#""\n""#), ("c", r#"{"a":[ 2 ]}"#), ("a", "null")]);
+        assert_eq!((members.get("a"), members.get("d")), (Some("null"), None));
+    }
+
+    #[test]
+    fn what_is_no_record_has_no_members() {
+        for (text, why) in
+            [("[1]", RecordError::NotAnObject), ("{\"a\":1", RecordError::NotJson), ("", RecordError::NotJson)]
+        {
+            assert_eq!(Members::parse(text).err(), Some(why), "{text}");
+        }
+    }
+}

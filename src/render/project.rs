@@ -1,0 +1,161 @@
+//! Some of a record's fields, in the order asked for, and its times in the form asked for.
+//!
+//! What always holds: a value stands as the line spells it, but for times that are spelled anew; a field that the
+//! record does not have is left out; what is written is one JSON object on one line.
+
+use crate::record::fields::line_text;
+use crate::record::{Members, RecordError, Timestamp, Value};
+use crate::time;
+
+/// The fields that hold an instant.
+const TIMES: [&str; 3] = ["EdgeStartTimestamp", "EdgeEndTimestamp", "Datetime"];
+
+/// How instants are spelled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TimeForm {
+    /// Nanoseconds since 1970, a number.
+    UnixNano,
+    /// Seconds since 1970, a number.
+    Unix,
+    /// RFC 3339 with whole seconds, a string.
+    Rfc3339,
+}
+
+impl TimeForm {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::UnixNano, Self::Unix, Self::Rfc3339];
+
+    /// The name by which it is asked for.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::UnixNano => "unixnano",
+            Self::Unix => "unix",
+            Self::Rfc3339 => "rfc3339",
+        }
+    }
+
+    /// The form of that name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|form| form.name() == name)
+    }
+
+    /// The instant in this form, as JSON.
+    fn spell(self, at: Timestamp) -> String {
+        match self {
+            Self::UnixNano => at.unix_ns().to_string(),
+            Self::Unix => at.unix_s().to_string(),
+            Self::Rfc3339 => format!("\"{}\"", time::rfc3339_s(at.unix_s())),
+        }
+    }
+}
+
+/// What is written of each record.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Projection {
+    /// These fields, in this order; all where there is no list.
+    pub fields: Option<Vec<String>>,
+    /// How times are spelled; as the line has them where nothing is said.
+    pub times: Option<TimeForm>,
+}
+
+impl Projection {
+    /// Whether it leaves every line as it is.
+    #[must_use]
+    pub const fn is_whole(&self) -> bool {
+        self.fields.is_none() && self.times.is_none()
+    }
+
+    /// Appends what is asked for of the record `line`, without a newline.
+    ///
+    /// # Errors
+    /// [`RecordError`] where the line is no record; nothing is appended then.
+    pub fn write(&self, out: &mut Vec<u8>, line: &[u8]) -> Result<(), RecordError> {
+        let text = line_text(line);
+        let members = Members::parse(&text)?;
+        out.push(b'{');
+        let start = out.len();
+        let mut put = |name: &str, value: &str| {
+            if out.len() > start {
+                out.push(b',');
+            }
+            out.extend(serde_json::to_vec(name).unwrap_or_default());
+            out.push(b':');
+            match self.time(name, value) {
+                Some(spelled) => out.extend_from_slice(spelled.as_bytes()),
+                None => out.extend_from_slice(value.as_bytes()),
+            }
+        };
+        match &self.fields {
+            Some(fields) => {
+                for name in fields {
+                    if let Some(value) = members.get(name) {
+                        put(name, value);
+                    }
+                }
+            }
+            None => members.iter().for_each(|(name, value)| put(name, value)),
+        }
+        out.push(b'}');
+        Ok(())
+    }
+
+    /// The time in `value`, spelled anew, if that is asked for and it is one.
+    fn time(&self, name: &str, value: &str) -> Option<String> {
+        let form = self.times.filter(|_| TIMES.contains(&name))?;
+        let at = match Value::from_json(value) {
+            Value::Text(text) => Timestamp::parse(&text),
+            Value::Number(digits) => Timestamp::parse(digits),
+            _ => None,
+        };
+        at.map(|at| form.spell(at))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Projection, TimeForm};
+
+    const LINE: &str = r#"{"RayID":"764660d8ec5c2ab1","EdgeStartTimestamp":1667491808142000001,"n":1.50,"EdgeEndTimestamp":"2022-11-03T16:10:09.5Z","x":{"a":[1]}}"#;
+
+    fn written(fields: Option<&[&str]>, times: Option<TimeForm>) -> String {
+        let fields = fields.map(|fields| fields.iter().map(|name| (*name).to_owned()).collect());
+        let mut out = Vec::new();
+        Projection { fields, times }.write(&mut out, LINE.as_bytes()).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn fields_come_in_the_order_asked_for_and_unknown_ones_are_left_out() {
+        assert_eq!(
+            written(Some(&["x", "n", "nothing", "RayID"]), None),
+            r#"{"x":{"a":[1]},"n":1.50,"RayID":"764660d8ec5c2ab1"}"#
+        );
+        assert_eq!(written(Some(&["nothing"]), None), "{}");
+        assert_eq!(written(None, None), LINE);
+        assert!(Projection::default().is_whole());
+    }
+
+    #[test]
+    fn times_are_spelled_as_asked_whatever_form_they_have() {
+        let times = |form| written(Some(&["EdgeStartTimestamp", "EdgeEndTimestamp", "n"]), Some(form));
+        let expect = |start, end| format!(r#"{{"EdgeStartTimestamp":{start},"EdgeEndTimestamp":{end},"n":1.50}}"#);
+        assert_eq!(times(TimeForm::UnixNano), expect("1667491808142000001", "1667491809500000000"));
+        assert_eq!(times(TimeForm::Unix), expect("1667491808", "1667491809"));
+        assert_eq!(times(TimeForm::Rfc3339), expect("\"2022-11-03T16:10:08Z\"", "\"2022-11-03T16:10:09Z\""));
+        for form in TimeForm::ALL {
+            assert_eq!(TimeForm::from_name(form.name()), Some(form));
+        }
+    }
+
+    #[test]
+    fn what_is_no_time_stays_and_what_is_no_record_appends_nothing() {
+        let projection = Projection { fields: None, times: Some(TimeForm::Unix) };
+        let mut out = Vec::new();
+        projection.write(&mut out, br#"{"EdgeStartTimestamp":"soon","Datetime":null}"#).unwrap();
+        assert_eq!(out, br#"{"EdgeStartTimestamp":"soon","Datetime":null}"#);
+        assert!(projection.write(&mut out, b"[]").is_err());
+        assert_eq!(out.len(), 45);
+    }
+}
