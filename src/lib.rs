@@ -25,6 +25,8 @@ pub mod record;
 
 pub mod filter;
 
+pub mod mask;
+
 pub mod batch;
 
 pub mod backend;

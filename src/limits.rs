@@ -3,6 +3,10 @@
 //! What always holds: a number that guards memory, time or money stands here and nowhere else;
 //! numbers that depend on each other are compared at compile time at the end of the file.
 
+mod answers;
+
+pub use answers::*;
+
 /// One kibibyte, in bytes.
 pub const KIB: usize = 1024;
 /// One mebibyte, in bytes.
@@ -132,53 +136,8 @@ pub const WITHIN_PAGE: usize = 200;
 /// and below a kilobyte more for each of 4,096 spans.
 pub const SUMMARIES_OBJECT_MAX: u64 = (SUMMARIES_MAX + 5 * MIB) as u64;
 
-/// Shards asked and objects read by one request: the platform lets an invocation make 1,000 calls, and opening one more
-/// batch takes up to twenty.
-pub const QUERY_OPERATIONS: u64 = 800;
-
-/// Bytes that one request inflates: 4 GiB with their filter take about 30 s of the 300 s of CPU that `limits.cpu_ms`
-/// grants, and there is no batch of more.
-pub const QUERY_INFLATED: u64 = MAX_INFLATED;
-
-/// Lines that one request tells: 1.6 GB of `http_requests`.
-pub const QUERY_LINES: u64 = 1_000_000;
-
-/// How long one request may take, in milliseconds: a client that reads slowly comes again with its cursor.
-pub const QUERY_MS: i64 = 600_000;
-
-/// Bytes of lines that are handed on at once.
-pub const QUERY_CHUNK: usize = 64 * KIB;
-
-/// Stored bytes that are inflated at once: some 100 KB of lines, and 8 MB at deflate's worst.
-pub const QUERY_PIECE: usize = 8 * KIB;
-
-/// Stored bytes between two rows of spans that are read all the same: inflating them takes 10 ms, a read of its own and
-/// one of its window 30.
-pub const QUERY_GAP: u64 = 256 * KIB as u64;
-
-/// Most rows of spans of one batch that are read one by one: two operations each.
-pub const QUERY_RUNS: usize = 8;
-
-/// Bytes of text that a request works through at least, whatever its budget: reading a batch without a table of its
-/// spans begins at its beginning, so that little steps would never come to its end.
-pub const QUERY_STEP: u64 = 16 * MIB as u64;
-
 /// Most bytes of a row, a string or a BLOB in a Durable Object's SQLite.
 pub const SQL_BLOB_MAX: usize = 2_000_000;
-
-/// Most lines that one lookup returns; a firewall event has a dozen for one ray at most.
-pub const LOOKUP_RECORDS: usize = 1_000;
-
-/// Most bytes of lines that one lookup returns.
-pub const LOOKUP_BYTES: usize = 8 * MIB;
-
-/// Most batches that one lookup opens. A ray of ordinary form lies in one or two; an id such as `test` may
-/// lie in all.
-pub const LOOKUP_BATCHES: usize = 100;
-
-/// Most spans of one batch that a lookup reads one by one: a ranged read each, and one of its window. A ray has its
-/// lines in one span, or in two; one with lines all over a batch is found by reading it once.
-pub const LOOKUP_SPANS: usize = 6;
 
 /// Largest body of `POST /v1/ingest`, in bytes: what the platform lets a request carry.
 pub const INGEST_MAX: u64 = 100 * 1000 * 1000;

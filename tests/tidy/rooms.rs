@@ -3,8 +3,8 @@
 use super::{File, core_sources, regex, text};
 
 /// The rooms, in reading order: each may import those before it.
-const ROOMS: [&str; 16] = [
-    "limits", "mistakes", "time", "record", "filter", "batch", "backend", "index", "lookup", "query", "render",
+const ROOMS: [&str; 17] = [
+    "limits", "mistakes", "time", "record", "filter", "mask", "batch", "backend", "index", "lookup", "query", "render",
     "partner", "ledger", "config", "pipeline", "api",
 ];
 /// What the generator of batches may import.

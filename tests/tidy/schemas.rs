@@ -2,9 +2,12 @@
 
 use raydex::batch::{Brings, EventBackfill, R2Event};
 use raydex::config::{Need, SETTINGS};
+use raydex::record::Dataset;
+use raydex::record::fields::Field;
+use raydex::render::default_columns;
 use serde_json::{Map, Value};
 
-use super::{json, text};
+use super::{json, regex, text};
 
 #[test]
 fn the_settings_are_the_ones_of_the_code() {
@@ -103,5 +106,24 @@ fn just_the_required_members_of_an_event_must_be_there() {
         let mut without = example.clone();
         without["object"].as_object_mut().unwrap().remove(name);
         assert_eq!(parses(&without), !required.contains(&name.as_str()), "without object.{name}");
+    }
+}
+
+#[test]
+fn the_fields_are_sorted_and_told_with_their_types() {
+    // Of two members with one name a parser sees the last alone: the lines are looked at.
+    let text = text("schemas/http_requests_fields.json");
+    let form = r#"^  "([A-Z][A-Za-z0-9]*)": "[A-Z][^"]*[^". ] \((int|float|bool|string|time|object|array\[(int|string|object)\])\)",?$"#;
+    let form = regex(form);
+    let lines: Vec<&str> = text.lines().filter(|line| !["{", "}"].contains(line)).collect();
+    let names: Vec<&str> = lines
+        .iter()
+        .map(|line| form.captures(line).unwrap_or_else(|| panic!("{line}")).get(1).unwrap().as_str())
+        .collect();
+    assert!(names.is_sorted_by(|a, b| a < b), "{names:?}");
+    assert_eq!(json("schemas/http_requests_fields.json").as_object().unwrap().len(), names.len());
+    let read = Field::ALL.iter().map(|field| field.name());
+    for name in read.chain(default_columns(Dataset::HttpRequests).iter().copied()) {
+        assert!(names.contains(&name), "{name}");
     }
 }

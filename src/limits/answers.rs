@@ -1,0 +1,156 @@
+//! What letting someone in, and answering them, may take.
+//!
+//! What always holds: what [`super`] says of all bounds.
+
+use super::{KIB, MAX_INFLATED, MIB, WASM_MEMORY_MAX};
+
+/// Most entries of a setting that lists who is let in. A setting has 5 KB at most on the platform, which is 30 of them.
+pub const ACCESS_ENTRIES: usize = 100;
+
+/// Tokens of one id that live beside each other: the old one and the new one.
+pub const TOKENS_OF_ONE: usize = 2;
+
+/// Longest assertion of Cloudflare Access, in bytes. Real ones have 1 to 2 KB, with many groups 8.
+pub const JWT_MAX: usize = 16 * KIB;
+
+/// How far the clocks of the issuer and ours may be apart, in seconds.
+pub const JWT_LEEWAY_S: i64 = 60;
+
+/// Largest document of an issuer's keys, in bytes: a key is 1.5 KB with its certificate, and Access has two or three.
+pub const JWKS_MAX: usize = 64 * KIB;
+
+/// Most keys of such a document.
+pub const JWKS_KEYS: usize = 32;
+
+/// How long an issuer's keys count as fresh, in milliseconds: an hour. Access changes them every six weeks, and the old
+/// ones stay good for a week.
+pub const JWKS_FRESH_MS: i64 = 3_600_000;
+
+/// How long keys are used while new ones cannot be had, in milliseconds: a day.
+pub const JWKS_KEPT_MS: i64 = 24 * 3_600_000;
+
+/// The window in which fetches of keys are counted, in milliseconds.
+pub const JWKS_WINDOW_MS: i64 = 60_000;
+
+/// Fetches of a window while there are no keys to use: requests that come at once to a new isolate each need them.
+pub const JWKS_FETCHES: u32 = 10;
+
+/// How long a fetch of an issuer's keys may take, in milliseconds: a visitor waits for it.
+pub const JWKS_FETCH_MS: u64 = 5_000;
+
+/// Shortest modulus of a key that is believed, in bytes: 2048 bits.
+pub const RSA_MIN_BYTES: usize = 256;
+
+/// Longest modulus of a key, in bytes: 8192 bits. Verifying takes longer with the square of it.
+pub const RSA_MAX_BYTES: usize = 1024;
+
+/// Times that percent escapes in a URL are undone before it is masked whole. Honest URLs are escaped once, one inside a
+/// parameter twice; each time costs another pass over the part.
+pub const MASK_ESCAPES: usize = 4;
+
+/// Objects and arrays in each other that masking looks into; a deeper value is masked whole. A subrequest's record lies
+/// two below its parent's, its headers three more; each level reads its text once again.
+pub const MASK_DEPTH: u32 = 10;
+
+/// Entries of the audit log that one call returns: 3 KB each at most, 600 KB of JSON.
+pub const AUDIT_PAGE: u64 = 200;
+
+/// Most characters of a request's parameters that the audit log keeps. A filter of [`super::FILTER_BYTES`] may be cut; its
+/// first half tells what was looked for.
+pub const AUDIT_ASKED: usize = 2_000;
+
+/// Callers whose rate is counted at a time: 100 bytes each.
+pub const RATED_CALLERS: usize = 10_000;
+
+/// What all answers of an isolate may hold at a time, in bytes: half of [`WASM_MEMORY_MAX`], since a batch of 1,000,000
+/// records that is read beside them takes 31 MiB, and the module itself 5.
+pub const LENT_MAX: usize = WASM_MEMORY_MAX / 2;
+
+/// What reading one object or a range of it holds, in bytes: a piece of the body (64 KiB), what it inflates to
+/// ([`super::INFLATE_CHUNK`]), the window and tables of the inflater (80 KiB), a line that is cut (a few KiB as a rule).
+pub const READER_BYTES: usize = 416 * KIB;
+
+/// How often a line that was found is held at a time: as it was found, as it is seen, as a document, in the body.
+pub const LINE_COPIES: usize = 4;
+
+/// What a stream holds, in bytes: a reader, its lines, and a piece of the answer. Sixty-four of them are 36 MiB, which
+/// leaves room for lookups beside them; measured, 64 at once take 27 MiB of the module's memory in all.
+pub const STREAM_BYTES: usize = READER_BYTES + 160 * KIB;
+
+/// Least bytes of one piece of a streamed body, but for the last one: fewer would cost more in calls than in bytes.
+pub const STREAM_PIECE: usize = 32 * KIB;
+
+/// Pauses of a request that waits for memory, in milliseconds: three seconds in all, and then it is told to come again.
+pub const BUSY_PAUSES_MS: [i64; 7] = [20, 40, 80, 160, 300, 600, 1_800];
+
+/// Most lines that one lookup returns; a firewall event has a dozen for one ray at most.
+pub const LOOKUP_RECORDS: usize = 1_000;
+
+/// Most bytes of lines that one lookup returns.
+pub const LOOKUP_BYTES: usize = 8 * MIB;
+
+/// Most batches that one lookup opens. A ray of ordinary form lies in one or two; an id such as `test` may
+/// lie in all.
+pub const LOOKUP_BATCHES: usize = 100;
+
+/// Most spans of one batch that a lookup reads one by one: a ranged read each, and one of its window. A ray has its
+/// lines in one span, or in two; one with lines all over a batch is found by reading it once.
+pub const LOOKUP_SPANS: usize = 6;
+
+/// Lookups of one request at a time: each reads a range and its windows at once, and six connections are open at most.
+pub const LOOKUPS_AT_ONCE: usize = 3;
+
+/// Most rays of one `POST /v1/rays`.
+pub const RAYS_ASKED: usize = 100;
+
+/// Most names in a list of fields: a dataset has 150.
+pub const FIELDS_ASKED: usize = 300;
+
+/// Longest name in a list of fields, in bytes: Cloudflare's have 45 at most.
+pub const FIELD_NAME_BYTES: usize = 100;
+
+/// Shards asked and objects read by one request: the platform lets an invocation make 1,000 calls, and opening one more
+/// batch takes up to twenty.
+pub const QUERY_OPERATIONS: u64 = 800;
+
+/// Bytes that one request inflates: 4 GiB with their filter take about 30 s of the 300 s of CPU that `limits.cpu_ms`
+/// grants, and there is no batch of more.
+pub const QUERY_INFLATED: u64 = MAX_INFLATED;
+
+/// Lines that one request tells: 1.6 GB of `http_requests`.
+pub const QUERY_LINES: u64 = 1_000_000;
+
+/// How long one request may take, in milliseconds: a client that reads slowly comes again with its cursor.
+pub const QUERY_MS: i64 = 600_000;
+
+/// Bytes of lines that are handed on at once.
+pub const QUERY_CHUNK: usize = 64 * KIB;
+
+/// Stored bytes that are inflated at once: some 100 KB of lines, and 8 MB at deflate's worst.
+pub const QUERY_PIECE: usize = 8 * KIB;
+
+/// Stored bytes between two rows of spans that are read all the same: inflating them takes 10 ms, a read of its own and
+/// one of its window 30.
+pub const QUERY_GAP: u64 = 256 * KIB as u64;
+
+/// Most rows of spans of one batch that are read one by one: two operations each.
+pub const QUERY_RUNS: usize = 8;
+
+/// Bytes of text that a request works through at least, whatever its budget: reading a batch without a table of its
+/// spans begins at its beginning, so that little steps would never come to its end.
+pub const QUERY_STEP: u64 = 16 * MIB as u64;
+
+/// Longest range of `GET /v1/coverage`, in milliseconds: a week is 169 ledgers, one call each.
+pub const COVERAGE_MS: i64 = 7 * 24 * 3_600_000;
+
+/// Batches of one hour that `GET /v1/coverage` looks at: one each two seconds.
+pub const COVERAGE_BATCHES: u64 = 1_800;
+
+/// How far apart two batches' windows may lie that follow one another, in milliseconds: their stamps are whole seconds.
+pub const COVERAGE_JOIN_MS: i64 = 1_000;
+
+/// Objects that the Logs Engine lists at once: ten pages of a listing.
+pub const ENGINE_LISTED: u64 = 10_000;
+
+/// Days that a listing of the Logs Engine looks at where the prefix names the day.
+pub const ENGINE_DAYS: usize = 366;

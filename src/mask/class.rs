@@ -1,0 +1,156 @@
+//! The classes of fields, and how each role sees each of them.
+//!
+//! What always holds: forensics sees everything raw; viewer sees no class better than support does.
+
+use super::Role;
+
+/// How a role sees the values of a class.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Treatment {
+    /// Not at all.
+    Hidden,
+    /// The names of an object's members, not their values.
+    Names,
+    /// What is secret in them, or looks so, is taken out.
+    Scrubbed,
+    /// An address without its last bits.
+    Cut,
+    /// Each member by a class of its own.
+    Members,
+    /// As they are, if they have the shape of the class.
+    Checked,
+    /// As they are.
+    Raw,
+}
+
+impl Treatment {
+    /// Its name in `schemas/field_classes.toml`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Hidden => "hidden",
+            Self::Names => "names",
+            Self::Scrubbed => "scrubbed",
+            Self::Cut => "cut",
+            Self::Members => "members",
+            Self::Checked => "checked",
+            Self::Raw => "raw",
+        }
+    }
+}
+
+macro_rules! classes {
+    ($($(#[$doc:meta])* $variant:ident $name:literal $viewer:ident $support:ident;)*) => {
+        /// What kind of thing a field holds.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum Class {
+            $($(#[$doc])* $variant,)*
+        }
+
+        impl Class {
+            /// All of them.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),*];
+
+            /// Its name in `schemas/field_classes.toml`.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$variant => $name),* }
+            }
+
+            /// How `role` sees its values.
+            #[must_use]
+            pub const fn treatment(self, role: Role) -> Treatment {
+                match (role, self) {
+                    (Role::Forensics, _) => Treatment::Raw,
+                    $((Role::Viewer, Self::$variant) => Treatment::$viewer,
+                      (Role::Support, Self::$variant) => Treatment::$support,)*
+                }
+            }
+        }
+    };
+}
+
+classes! {
+    /// A Ray ID.
+    Ray "ray" Checked Checked;
+    /// An instant.
+    Time "time" Checked Checked;
+    /// A number, of at most 12 digits before its point.
+    Number "number" Checked Checked;
+    /// `true` or `false`.
+    Flag "flag" Checked Checked;
+    /// Two letters or digits.
+    Country "country" Checked Checked;
+    /// At most three letters or digits.
+    Region "region" Checked Checked;
+    /// A data centre: three to five capitals.
+    Colo "colo" Checked Checked;
+    /// A method of HTTP: capitals.
+    Method "method" Checked Checked;
+    /// `http`, `https`, `ws`, `wss`.
+    Scheme "scheme" Checked Checked;
+    /// A protocol's name and version.
+    Protocol "protocol" Checked Checked;
+    /// A cipher suite.
+    Cipher "cipher" Checked Checked;
+    /// One of Cloudflare's own words: letters.
+    Word "word" Checked Checked;
+    /// A name that the site's owner gave: of a script, a tag, an app.
+    Name "name" Checked Checked;
+    /// A host name.
+    Host "host" Checked Checked;
+    /// A town.
+    Place "place" Checked Checked;
+    /// A media type.
+    Mime "mime" Checked Checked;
+    /// A date as HTTP writes it.
+    Date "date" Checked Checked;
+    /// A sentence of the site's owner or of Cloudflare.
+    Text "text" Scrubbed Scrubbed;
+    /// What a program calls itself.
+    Agent "agent" Scrubbed Scrubbed;
+    /// A URL, or a path with its query.
+    Url "url" Scrubbed Scrubbed;
+    /// A query string.
+    Query "query" Scrubbed Scrubbed;
+    /// An address.
+    Ip "ip" Cut Checked;
+    /// An id of the configuration: a rule's.
+    Id "id" Hidden Checked;
+    /// A fingerprint of a client.
+    Fingerprint "fingerprint" Hidden Checked;
+    /// A latitude or longitude.
+    Position "position" Hidden Checked;
+    /// Who the visitor is to the site.
+    Person "person" Hidden Scrubbed;
+    /// What a program printed or threw.
+    Message "message" Hidden Scrubbed;
+    /// A header's value of no special kind.
+    Header "header" Hidden Scrubbed;
+    /// The headers of a request or an answer.
+    Headers "headers" Members Members;
+    /// What a rule adds of its own.
+    Metadata "metadata" Members Members;
+    /// What a Worker was called with.
+    Event "event" Members Members;
+    /// The request of an event.
+    Request "request" Members Members;
+    /// The answer of an event.
+    Response "response" Members Members;
+    /// What a Worker threw.
+    Exception "exception" Members Members;
+    /// A line that a Worker printed.
+    LogLine "log_line" Members Members;
+    /// The version of a Worker.
+    Version "version" Members Members;
+    /// Figures about clients of the same fingerprint.
+    Signals "signals" Members Members;
+    /// Records in a record.
+    Records "records" Members Members;
+    /// The cookies of a request.
+    Cookies "cookies" Names Names;
+    /// A secret.
+    Secret "secret" Hidden Hidden;
+    /// Nobody has heard of it.
+    Unknown "unknown" Hidden Hidden;
+}

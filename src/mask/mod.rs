@@ -1,0 +1,259 @@
+//! Who sees what of a record: each field has a class, each role sees a class in one way.
+//!
+//! Reading order: `role` and `class` are the table of who sees what, `fields` says which class a field has
+//! (`schemas/field_classes.toml` says the same, held by a test), `record` walks a line, `shapes` knows how harmless
+//! values look, `scrub` takes secrets out of URLs and texts, `words` tells a word from a token, `names` knows what is called a
+//! secret, `ip` cuts addresses.
+//!
+//! * `viewer`: addresses are cut, values of query strings, cookies and headers are masked, and so is everything
+//!   that is not known to be harmless.
+//! * `support`: addresses are whole; secrets and what looks like one are masked.
+//! * `forensics`: the line, byte for byte.
+//!
+//! A string that is masked becomes `"[masked]"`, a number or a truth value `null`; what is empty stays empty. A value
+//! is shown only if it has the shape of its class, so that a secret in a field where it does not belong is not shown.
+//! The names of the record's own fields are the job's, and stay, unless one looks like a token.
+//!
+//! What always holds: a masked record has as many members as the record, in the same order; masking it again changes
+//! nothing; a field that nobody has heard of is masked.
+
+mod class;
+mod fields;
+mod ip;
+mod names;
+mod record;
+mod role;
+mod scrub;
+mod shapes;
+mod words;
+
+pub use class::{Class, Treatment};
+pub use fields::{MEMBERS, class_of, fields};
+pub use record::mask_line;
+pub use role::Role;
+
+use crate::record::Dataset;
+
+/// What stands for a text that is not shown.
+pub const MASKED: &str = "[masked]";
+
+/// How a role sees a field.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shown {
+    /// Exactly as it is, whatever it is.
+    Verbatim,
+    /// It may be changed, in part or as a whole: a filter has to be asked of the masked record.
+    Altered,
+    /// Never: a filter on it is refused.
+    Hidden,
+}
+
+/// How `role` sees the field `name`.
+///
+/// A field with a shape (a status, a host) counts as [`Shown::Altered`], since a value of another shape is masked: by a
+/// filter on the line as it was stored, one could find out what it is. What such a field allows is [`prunes`].
+#[must_use]
+pub fn shown(role: Role, dataset: Dataset, name: &str) -> Shown {
+    match class_of(dataset, name).treatment(role) {
+        Treatment::Raw => Shown::Verbatim,
+        Treatment::Hidden | Treatment::Names => Shown::Hidden,
+        Treatment::Checked | Treatment::Cut | Treatment::Scrubbed | Treatment::Members => Shown::Altered,
+    }
+}
+
+/// Whether batches may be passed over because no true value of the field equals `operand` (or lies on that side of
+/// it): where every value of that shape is shown as it is, so that passing over tells no more than the records do.
+///
+/// It holds for `eq`, `in`, the comparisons and their opposites; the filter is asked of the masked record all the same.
+#[must_use]
+pub fn prunes(role: Role, dataset: Dataset, name: &str, operand: &str) -> bool {
+    let class = class_of(dataset, name);
+    match class.treatment(role) {
+        Treatment::Raw => true,
+        Treatment::Checked => !operand.contains(MASKED) && shapes::fits(role, class, operand),
+        Treatment::Cut | Treatment::Scrubbed | Treatment::Members | Treatment::Names | Treatment::Hidden => false,
+    }
+}
+#[cfg(test)]
+mod tests {
+    use super::{MASKED, Role, Shown, mask_line, prunes, shown};
+    use crate::record::Dataset;
+
+    /// What `role` sees of a record of `http_requests`.
+    fn seen(role: Role, line: &str) -> String {
+        let mut out = b"before ".to_vec();
+        mask_line(role, Dataset::HttpRequests, line.as_bytes(), &mut out).unwrap();
+        String::from_utf8(out).unwrap().strip_prefix("before ").unwrap().to_owned()
+    }
+
+    /// What viewer and support see of one field.
+    fn field(name: &str, value: &str) -> [String; 2] {
+        [Role::Viewer, Role::Support].map(|role| {
+            let line = seen(role, &format!(r#"{{"{name}":{value}}}"#));
+            let value = line.strip_prefix(&format!(r#"{{"{name}":"#)).and_then(|rest| rest.strip_suffix('}'));
+            value.unwrap_or_else(|| panic!("{line}")).to_owned()
+        })
+    }
+
+    #[test]
+    fn each_role_sees_a_field_as_its_class_says() {
+        for (name, value, viewer, support) in [
+            ("ClientIP", r#""198.18.7.9""#, r#""198.18.7.0""#, r#""198.18.7.9""#),
+            ("ClientIP", r#""hunter2""#, r#""[masked]""#, r#""[masked]""#),
+            ("ClientIP", "3322", "null", "null"),
+            ("EdgeResponseStatus", "200", "200", "200"),
+            ("EdgeResponseStatus", "4111111111111111", "null", "null"),
+            ("EdgeResponseStatus", r#""hunter2""#, r#""[masked]""#, r#""[masked]""#),
+            ("BotScore", r#""20""#, r#""20""#, r#""20""#),
+            ("WorkerSubrequest", "true", "true", "true"),
+            ("ClientCountry", r#""\u0075s""#, r#""\u0075s""#, r#""\u0075s""#),
+            ("ClientRequestHost", r#""shop.example""#, r#""shop.example""#, r#""shop.example""#),
+            (
+                "SecurityRuleID",
+                r#""d41d8cd98f00b204e9800998ecf8427e""#,
+                r#""[masked]""#,
+                r#""d41d8cd98f00b204e9800998ecf8427e""#,
+            ),
+            ("SecurityActions", r#"["block","a@b.cc"]"#, r#"["block","[masked]"]"#, r#"["block","[masked]"]"#),
+            (
+                "Cookies",
+                r#"{"session":"x","n":[1]}"#,
+                r#"{"session":"[masked]","n":"[masked]"}"#,
+                r#"{"session":"[masked]","n":"[masked]"}"#,
+            ),
+            (
+                "RequestHeaders",
+                r#"{"accept":"text/html","Authorization":"Bearer x","content-length":"12","x":["a","b"]}"#,
+                r#"{"accept":"[masked]","Authorization":"[masked]","content-length":"12","x":"[masked]"}"#,
+                r#"{"accept":"text/html","Authorization":"[masked]","content-length":"12","x":["a","b"]}"#,
+            ),
+            ("Novel", "[1,true,{\"a\":2}]", r#""[masked]""#, r#""[masked]""#),
+            ("Novel", "7", "null", "null"),
+            ("Novel", "false", "null", "null"),
+            ("Novel", r#""x""#, r#""[masked]""#, r#""[masked]""#),
+            ("Novel", "{ }", "{ }", "{ }"),
+            ("Novel", r#""""#, r#""""#, r#""""#),
+            ("RayID", r#""\ud800""#, r#""[masked]""#, r#""[masked]""#),
+            ("Subrequests", r#"[{"ClientIP":"::1"},7]"#, r#"[{"ClientIP":"::"},null]"#, r#"[{"ClientIP":"::1"},null]"#),
+        ] {
+            assert_eq!(field(name, value), [viewer, support], "{name} {value}");
+        }
+    }
+
+    #[test]
+    fn urls_lose_what_is_secret_and_nothing_else() {
+        for (value, viewer, support) in [
+            ("/blog/2026/11/post-title.html", "/blog/2026/11/post-title.html", "/blog/2026/11/post-title.html"),
+            ("/list?page=2&q=shoes", "/list?page=[masked]&q=[masked]", "/list?page=2&q=shoes"),
+            ("/?token=abc&page=2", "/?token=[masked]&page=[masked]", "/?token=[masked]&page=2"),
+            ("/?to%6ben=abc", "/?[masked]=[masked]", "/?to%6ben=[masked]"),
+            ("/a;jsessionid=1A2B/b", "/a;jsessionid=[masked]/b", "/a;jsessionid=[masked]/b"),
+            (
+                "https://ann:pw@a.example:8443/x#top",
+                "https://a.example:8443/x#[masked]",
+                "https://a.example:8443/x#top",
+            ),
+            ("https://ann:p", "https://ann:[masked]", "https://ann:[masked]"),
+            ("/x#access_token=abc", "/x#access_token=[masked]", "/x#access_token=[masked]"),
+            ("/ann%2540a.example/x", "/[masked]/x", "/[masked]/x"),
+            ("/go?to=https%3A%2F%2Fb.example%2F%3Fsig%3Dx", "/go?to=[masked]", "/go?to=[masked]"),
+            (
+                "/go?to=https%3A%2F%2Fb.example%2F%3Fq%3Dx",
+                "/go?to=[masked]",
+                "/go?to=https%3A%2F%2Fb.example%2F%3Fq%3Dx",
+            ),
+            ("/go%3Fsecret%3Dx", "/[masked]", "/[masked]"),
+            ("/u/123456789/192.0.2.1", "/u/[masked]/[masked]", "/u/123456789/192.0.2.1"),
+            ("/%25252525252541", "/[masked]", "/[masked]"),
+            ("/cut%4", "/cut%4", "/cut%4"),
+            ("*", "*", "*"),
+        ] {
+            let [for_viewer, for_support] = field("ClientRequestURI", &format!("\"{value}\""));
+            assert_eq!([for_viewer.trim_matches('"'), for_support.trim_matches('"')], [viewer, support], "{value}");
+        }
+    }
+
+    #[test]
+    fn texts_lose_their_secrets() {
+        for (value, viewer, support) in [
+            ("curl/8.14.1", "curl/8.14.1", "curl/8.14.1"),
+            (
+                "Bot (+https://bot.example/?id=7)",
+                "Bot (+https://bot.example/?id=[masked])",
+                "Bot (+https://bot.example/?id=7)",
+            ),
+            ("app Bearer hunter2 x", "app Bearer [masked] x", "app Bearer [masked] x"),
+            ("app password: hunter2", "app password: [masked]", "app password: [masked]"),
+            ("app token=a,b", "app token=[masked],[masked]", "app token=[masked],[masked]"),
+            ("mail ann@a.example now", "mail [masked] now", "mail [masked] now"),
+            ("card 4111 1111 1111 1111", "[masked]", "[masked]"),
+            ("from 192.0.2.1", "from [masked]", "from 192.0.2.1"),
+        ] {
+            let [for_viewer, for_support] = field("ClientRequestUserAgent", &format!("\"{value}\""));
+            assert_eq!([for_viewer.trim_matches('"'), for_support.trim_matches('"')], [viewer, support], "{value}");
+        }
+        let json = r#""{\"token\":\"abc\",\"page\":2}""#;
+        assert_eq!(field("SecurityRuleDescription", json)[1], r#""{\"token\":\"[masked]\",\"page\":2}""#);
+    }
+
+    #[test]
+    fn a_masked_text_is_no_way_to_ask_for_it() {
+        let (viewer, http) = (Role::Viewer, Dataset::HttpRequests);
+        assert_eq!(shown(viewer, http, "EdgeResponseStatus"), Shown::Altered);
+        assert_eq!(shown(viewer, http, "Cookies"), Shown::Hidden);
+        assert_eq!(shown(viewer, http, "Novel"), Shown::Hidden);
+        assert_eq!(shown(viewer, http, "JA4"), Shown::Hidden);
+        assert_eq!(shown(Role::Support, http, "JA4"), Shown::Altered);
+        assert_eq!(shown(Role::Forensics, http, "Novel"), Shown::Verbatim);
+        for (name, operand, may) in [
+            ("EdgeResponseStatus", "500", true),
+            ("EdgeResponseStatus", "hunter2", false),
+            ("ClientRequestHost", "a.example", true),
+            ("ClientRequestHost", "sk_live_4eC39HqLyjWDarjtT1zdp7dc.example", false),
+            ("ClientRequestHost", MASKED, false),
+            ("ClientIP", "198.18.7.0", false),
+            ("ClientRequestURI", "/", false),
+            ("Novel", "1", false),
+        ] {
+            assert_eq!(prunes(viewer, http, name, operand), may, "{name} {operand}");
+            assert!(prunes(Role::Forensics, http, name, operand));
+        }
+        assert!(prunes(Role::Support, http, "ClientIP", "198.18.7.9"));
+    }
+
+    #[test]
+    fn what_is_no_record_is_an_error_and_appends_nothing() {
+        for line in ["", "[1]", "{\"a\":1", "null", "{}x", "{\"a\":[}"] {
+            let mut out = b"before".to_vec();
+            assert!(mask_line(Role::Viewer, Dataset::HttpRequests, line.as_bytes(), &mut out).is_err(), "{line}");
+            assert_eq!(out, b"before");
+        }
+    }
+
+    #[test]
+    fn a_worker_trace_is_masked_in_all_its_parts() {
+        let line = r#"{"Event":{"RayID":"9e35500010000001","Request":{"URL":"https://a.example/?q=1","Method":"GET"},
+            "Response":{"Status":200},"New":"x"},"Exceptions":[{"Name":"TypeError","Message":"no price","TimestampMs":1774680145123}],
+            "Logs":[{"level":"log","message":["user 7",{"token":"x"}],"TimestampMs":1774680145123}],"ScriptVersion":{"id":"a-1"}}"#;
+        let seen = |role| {
+            let mut out = Vec::new();
+            mask_line(role, Dataset::WorkersTraceEvents, line.as_bytes(), &mut out).unwrap();
+            String::from_utf8(out).unwrap()
+        };
+        let event = r#"{"Event":{"RayID":"9e35500010000001","Request":{"URL":"https://a.example/?q=Q","Method":"GET"},"Response":{"Status":200},"New":"[masked]"},"#;
+        let rest = r#""Exceptions":[{"Name":"TypeError","Message":"[masked]","TimestampMs":1774680145123}],"Logs":[{"level":"log","message":"[masked]","TimestampMs":1774680145123}],"ScriptVersion":{"id":"[masked]"}}"#;
+        assert_eq!(seen(Role::Viewer), [&event.replace("=Q", "=[masked]"), rest].concat());
+        let rest = r#""Exceptions":[{"Name":"TypeError","Message":"no price","TimestampMs":1774680145123}],"Logs":[{"level":"log","message":["user 7",{"token":"[masked]"}],"TimestampMs":1774680145123}],"ScriptVersion":{"id":"a-1"}}"#;
+        assert_eq!(seen(Role::Support), [&event.replace("=Q", "=1"), rest].concat());
+    }
+
+    #[test]
+    fn depth_without_end_is_masked() {
+        let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
+        let [viewer, _] = field("SecurityActions", &deep);
+        assert_eq!(viewer, format!("{}\"[masked]\"{}", "[".repeat(10), "]".repeat(10)));
+        let url = format!("/{}", "a=".repeat(50_000));
+        let [_, support] = field("ClientRequestURI", &format!("\"{url}\""));
+        assert_eq!(support, r#""/a=[masked]""#);
+    }
+}

@@ -1,0 +1,57 @@
+//! The roles of callers.
+//!
+//! What always holds: roles stand in the order of what they see, the one who sees least first.
+
+use std::fmt;
+
+/// What a caller may see of a record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Role {
+    /// What is known to be harmless.
+    Viewer,
+    /// All but secrets.
+    Support,
+    /// Everything.
+    Forensics,
+}
+
+impl Role {
+    /// All of them, the one who sees least first.
+    pub const ALL: &'static [Self] = &[Self::Viewer, Self::Support, Self::Forensics];
+
+    /// Its name in settings and answers.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Viewer => "viewer",
+            Self::Support => "support",
+            Self::Forensics => "forensics",
+        }
+    }
+
+    /// The role of that name, if there is one.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|role| role.name() == name)
+    }
+}
+
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Role;
+
+    #[test]
+    fn roles_are_found_by_name_and_ordered_by_what_they_see() {
+        for &role in Role::ALL {
+            assert_eq!(Role::from_name(role.name()), Some(role));
+        }
+        assert_eq!(Role::from_name("Viewer"), None);
+        assert!(Role::ALL.is_sorted());
+    }
+}

@@ -1,0 +1,163 @@
+//! How the harmless values of each class look.
+//!
+//! What always holds: a value that fits is shown as it is; what fits is as narrow as real values allow, so that a
+//! secret in a field where it does not belong does not fit.
+
+use super::words::{has_card, is_harmless, refused};
+use super::{Class, MASKED, Role, scrub};
+use chrono::DateTime;
+
+/// Digits before the point of a number: a count or an id has fewer, a card's number has 13 and more.
+const WHOLE_DIGITS: usize = 12;
+/// Digits behind it: what a ratio of 64 bits is written with.
+const DECIMALS: usize = 17;
+/// The years 2010 to 2100, in Unix seconds.
+const SECONDS: std::ops::Range<u64> = 1_262_304_000..4_102_444_800;
+
+/// Whether a text has the shape of its class.
+pub(super) fn fits(role: Role, class: Class, text: &str) -> bool {
+    let is = |most: usize, sign: fn(u8) -> bool| text.len() <= most && text.bytes().all(sign);
+    text.is_empty()
+        || match class {
+            Class::Ray => is_ray(text),
+            Class::Time => is_time(text) || is(35, is_date_sign) && DateTime::parse_from_rfc3339(text).is_ok(),
+            Class::Number | Class::Position => is_number(text),
+            Class::Flag => matches!(text, "true" | "false"),
+            Class::Country => text.len() == 2 && is(2, |byte| byte.is_ascii_alphanumeric()),
+            Class::Region => is(3, |byte| byte.is_ascii_alphanumeric()),
+            Class::Colo => is(5, |byte| byte.is_ascii_uppercase()),
+            Class::Method => is(20, |byte| byte.is_ascii_uppercase() || matches!(byte, b'-' | b'_')),
+            Class::Scheme => matches!(text, "http" | "https" | "ws" | "wss"),
+            Class::Protocol => is(12, |byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'/' | b'-')),
+            Class::Cipher => is(48, |byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte)) && is_harmless(text),
+            Class::Word => is(48, |byte| byte.is_ascii_alphabetic() || b" -_&'".contains(&byte)) && is_harmless(text),
+            Class::Name => {
+                is(64, |byte| byte.is_ascii_alphanumeric() || b" -_.:/".contains(&byte)) && is_name(role, text)
+            }
+            Class::Place => text.len() <= 96 && !text.bytes().any(|byte| byte.is_ascii_digit()) && is_harmless(text),
+            Class::Mime => is(96, |byte| byte.is_ascii_graphic() || byte == b' ') && is_harmless(text),
+            Class::Date => {
+                is(40, is_date_sign) && DateTime::parse_from_rfc2822(text).is_ok() || matches!(text, "0" | "-1")
+            }
+            Class::Host => is_host(role, text),
+            Class::Ip => text.parse::<std::net::IpAddr>().is_ok(),
+            Class::Id => is(64, |byte| byte.is_ascii_alphanumeric() || b"-_.:/".contains(&byte)) && !is_jwt(text),
+            Class::Fingerprint => {
+                is(64, |byte| byte.is_ascii_alphanumeric() || b"-_:".contains(&byte)) && !is_jwt(text)
+            }
+            _ => text == MASKED,
+        }
+}
+
+/// Whether a number, as the line spells it, has the shape of its class.
+pub(super) fn fits_number(class: Class, digits: &str) -> bool {
+    match class {
+        Class::Time => is_time(digits),
+        Class::Number | Class::Position | Class::Id => is_number(digits),
+        _ => false,
+    }
+}
+
+/// A ray, or what stands for one in old lines. Digits alone, 17 of them and more, are none.
+fn is_ray(text: &str) -> bool {
+    let is_digits = text.bytes().all(|byte| byte.is_ascii_digit());
+    let is_hex = text.bytes().all(|byte| byte.is_ascii_hexdigit()) && !(is_digits && text.len() > 16);
+    text.len() <= 32 && (is_hex && !has_card(text) || is_harmless(text))
+}
+
+fn is_date_sign(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b" ,:+-.".contains(&byte)
+}
+
+/// A number without an exponent that could hide digits.
+fn is_number(text: &str) -> bool {
+    let digits = |text: &str, most: usize| text.len() <= most && text.bytes().all(|byte| byte.is_ascii_digit());
+    let (mantissa, exponent) = text.split_once(['e', 'E']).unwrap_or((text, "0"));
+    let mantissa = mantissa.strip_prefix('-').unwrap_or(mantissa);
+    let (whole, decimals) = mantissa.split_once('.').unwrap_or((mantissa, "0"));
+    let exponent = exponent.strip_prefix(['-', '+']).unwrap_or(exponent);
+    let parts = [(whole, WHOLE_DIGITS), (decimals, DECIMALS), (exponent, 3)];
+    parts.iter().all(|(part, most)| !part.is_empty() && digits(part, *most))
+}
+
+/// Unix seconds, milliseconds or nanoseconds of our days, or 0. Cards of as many digits are of other years.
+fn is_time(text: &str) -> bool {
+    let per_second = match text.len() {
+        10 => 1,
+        13 => 1_000,
+        19 => 1_000_000_000,
+        _ => return text == "0",
+    };
+    text.bytes().all(|byte| byte.is_ascii_digit())
+        && text.parse().is_ok_and(|at: u64| SECONDS.contains(&(at / per_second)))
+}
+
+fn is_name(role: Role, text: &str) -> bool {
+    !refused(role, text)
+}
+
+fn is_host(role: Role, text: &str) -> bool {
+    text.len() <= 260 && scrub::scrubbed(role, Class::Host, text) == text
+}
+
+fn is_jwt(text: &str) -> bool {
+    text.starts_with("eyJ") || text.starts_with("sk_")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Class, Role, fits, fits_number};
+
+    #[test]
+    fn values_of_their_class_fit_and_others_do_not() {
+        let cases: [(Class, &[&str], &[&str]); 17] = [
+            (
+                Class::Ray,
+                &["9e35500010000001", "00", "test-ray-001"],
+                &["eyJhbGciOiJIUzI1NiJ9", "9e35500010000001-x@y"],
+            ),
+            (
+                Class::Time,
+                &["1774680145", "1774680145123", "1774680145123456789", "2026-03-28T08:42:25Z", "0"],
+                &["4111111111111111", "4222222222222", "6200000000000000003", "2026", "hunter2"],
+            ),
+            (
+                Class::Number,
+                &["-1.5", "20", "0.98826485872269", "1e3"],
+                &["4111111111111111", "x", ".", "1.", "0x1", "1e99999"],
+            ),
+            (Class::Flag, &["true"], &["True", "1"]),
+            (Class::Country, &["us", "T1"], &["u", "usa", "@@"]),
+            (Class::Region, &["CA", "13", "ENG"], &["ABCD", "a-b"]),
+            (Class::Colo, &["SJC"], &["sjc", "SECRET"]),
+            (Class::Method, &["GET", "VERSION-CONTROL"], &["get", "GET1"]),
+            (Class::Scheme, &["https"], &["ftp", "HTTPS"]),
+            (Class::Protocol, &["HTTP/1.1", "TLSv1.3", "QUIC", "none"], &["HTTP/1.1 and more", "a b"]),
+            (Class::Cipher, &["ECDHE-ECDSA-CHACHA20-POLY1305-SHA256"], &["d41d8cd98f00b204e9800998ecf8427e"]),
+            (Class::Word, &["eyeball", "Search Engine Crawler", "managed_challenge"], &["hunter2", "a@b", "é"]),
+            (Class::Name, &["shop-api", "team:web", "com.example.app"], &["sk_live_4eC39HqLyjWDarjtT1zdp7dc", "a=b"]),
+            (Class::Place, &["San José", "東京"], &["10115 Berlin", "a@b"]),
+            (Class::Mime, &["text/html; charset=utf-8"], &["text/eyJhbGciOiJIUzI1NiJ9"]),
+            (Class::Date, &["Fri, 27 Mar 2026 21:04:11 GMT", "0"], &["tomorrow"]),
+            (Class::Host, &["a.example", "a.example:8443", "192.0.2.7"], &["a b", "sk_live_4eC39HqLyjWDarjt.example"]),
+        ];
+        for (class, right, wrong) in cases {
+            for role in [Role::Viewer, Role::Support] {
+                assert!(right.iter().chain([&""]).all(|text| fits(role, class, text)), "{class:?} {right:?}");
+                for text in wrong {
+                    assert!(!fits(role, class, text), "{class:?} {text}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_number_stands_only_where_numbers_do() {
+        for class in Class::ALL {
+            let numbers = matches!(class, Class::Number | Class::Position | Class::Id);
+            assert_eq!(fits_number(*class, "20"), numbers, "{class:?}");
+            assert!(!fits_number(*class, "4111111111111111"), "{class:?}");
+        }
+        assert!(fits_number(Class::Time, "1774680145123456789"));
+    }
+}
