@@ -249,6 +249,27 @@ pub trait Partner {
     fn post(&self, post: &Post) -> impl Future<Output = Result<PostAnswer, PostError>>;
 }
 
+/// A public key of RSA, as a JWKS document spells it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Jwk {
+    /// Its id.
+    pub kid: String,
+    /// The modulus, in base64url.
+    pub n: String,
+    /// The exponent, in base64url.
+    pub e: String,
+}
+
+/// The issuer of assertions, and the arithmetic of their signatures.
+pub trait Keys {
+    /// The issuer's JWKS document, as it is now; at most [`crate::limits::JWKS_MAX`] bytes, within
+    /// [`crate::limits::JWKS_FETCH_MS`]. A redirect is an error, and so is any status but 200.
+    fn fetch(&self) -> impl Future<Output = Result<Vec<u8>, BackendError>>;
+    /// Whether `signature` is the one of RSASSA-PKCS1-v1_5 with SHA-256 over `signed` by that key. A key that is none
+    /// is an error.
+    fn verify(&self, key: &Jwk, signed: &[u8], signature: &[u8]) -> impl Future<Output = Result<bool, BackendError>>;
+}
+
 /// A value of SQL.
 #[derive(Debug, Clone, PartialEq)]
 pub enum SqlValue {

@@ -31,6 +31,8 @@ pub mod batch;
 
 pub mod backend;
 
+pub mod access;
+
 pub mod index;
 
 pub mod lookup;

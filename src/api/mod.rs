@@ -45,7 +45,7 @@ pub async fn answer(
         let (route, argument) = route(&request.method, &request.path)?;
         let admitted = match route {
             Route::Health => None,
-            _ => Some(auth::admit(config, request.authorization.as_deref())?),
+            _ => Some(auth::admit(config, request.authorization.as_deref(), || world.now_ms())?),
         };
         match (route, admitted) {
             (Route::Health, _) | (_, None) => Ok(health::answer(config)),

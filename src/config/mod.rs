@@ -1,18 +1,22 @@
 //! What a deployment sets, read once and checked whole.
 //!
-//! `settings` is the list, held against `schemas/config.json` by a test; `reader` finds the values; `delivery`
-//! has what sending alone needs.
+//! `settings` is the list, held against `schemas/config.json` by a test; `reader` finds the values; `access` has who is
+//! let in, `delivery` what sending alone needs.
 //!
 //! What always holds: a setting that is missing or nonsense is named, all of them at once; no secret is ever
 //! part of a message.
 
+mod access;
 mod delivery;
 mod log_level;
 mod reader;
 pub mod settings;
 
+use std::collections::BTreeMap;
+
 use chrono::DateTime;
 
+use crate::access::Rules;
 use crate::filter::Filter;
 use crate::limits::BATCH_SIZE_MAX;
 use crate::partner::Subrequests;
@@ -28,8 +32,12 @@ use reader::{Reader, not_valid, one_of};
 /// A deployment's settings, checked.
 #[derive(Clone)]
 pub struct Config {
-    /// The SHA-256 of the token that callers must send.
-    pub token_sha256: [u8; 32],
+    /// Who is let in.
+    pub access: Rules,
+    /// How often one caller may ask, per minute; 0 for as often as it likes.
+    pub per_minute: u32,
+    /// The zones by their identifiers, for clients that name a zone so; all of them are one where nothing is said.
+    pub zones: Option<Vec<(String, String)>>,
     /// The prefix of the bucket that Logpush writes under.
     pub log_prefix: String,
     /// What the partner's lines take from the deployment.
@@ -62,7 +70,10 @@ impl Config {
 
     /// The settings, as far as there is no fault: every one is read before any is missed.
     fn from<G: Fn(&str) -> Option<String>>(reader: &mut Reader<G>) -> Option<Self> {
-        let token_sha256 = reader.read(&settings::TOKEN, token_hash);
+        let access = access::read(reader);
+        let per_minute =
+            reader.read(&settings::RATE, |value| value.parse().map_err(|_| "is no whole number, 0 or more".into()));
+        let zones = reader.read(&settings::ZONES, zones);
         let log_prefix = reader.read(&settings::PREFIX, prefix);
         let partner = partner(reader);
         let batch_size = reader.read(&settings::BATCH_SIZE, batch_size);
@@ -72,7 +83,9 @@ impl Config {
         let log_level = reader.read(&settings::LOG_LEVEL, |name| one_of(name, LogLevel::ALL, LogLevel::name));
         let delivery = delivery::read(reader);
         Some(Self {
-            token_sha256: token_sha256?,
+            access,
+            per_minute: per_minute?,
+            zones,
             log_prefix: log_prefix?,
             partner: partner?,
             batch_size: batch_size?,
@@ -85,10 +98,12 @@ impl Config {
     }
 }
 
-fn token_hash(value: &str) -> Result<[u8; 32], String> {
-    let mut hash = [0; 32];
-    let decoded = hex::decode_to_slice(value, &mut hash);
-    decoded.map(|()| hash).map_err(|_| "is not a SHA-256 in 64 hexadecimal digits".into())
+/// Zones, each with its identifier and its name.
+fn zones(value: &str) -> Result<Vec<(String, String)>, String> {
+    let zones: BTreeMap<String, String> = serde_json::from_str(value).map_err(|_| {
+        "is no JSON object of zone identifiers and names, such as {\"023e105f…\":\"example.com\"}".to_owned()
+    })?;
+    Ok(zones.into_iter().collect())
 }
 
 fn prefix(value: &str) -> Result<String, String> {
@@ -118,6 +133,8 @@ fn instant(value: &str) -> Result<i64, String> {
 #[cfg(test)]
 mod tests {
     use super::{Config, ConfigFault, LogLevel, SETTINGS};
+    use crate::access::{Grant, Scope};
+    use crate::mask::Role;
     use crate::partner::{OnUnknown, ServerErrors, Subrequests};
     use crate::render::PartnerOptions;
 
@@ -140,15 +157,63 @@ mod tests {
     }
 
     #[test]
-    fn the_token_is_all_that_must_be_set() {
+    fn one_token_is_all_that_must_be_set() {
         let config = read(&[]).ok().unwrap();
-        assert_eq!(hex::encode(config.token_sha256), HASH);
+        assert_eq!(hex::encode(config.access.tokens[0].sha256), HASH);
+        assert!(config.access.tokens[0].grant == Grant::everything() && config.access.sign_on.is_none());
         assert_eq!(config.log_prefix, "logs/");
         assert_eq!(config.partner, PartnerOptions::default());
         assert_eq!((config.batch_size, config.subrequests), (1_000, Subrequests::Include));
         assert_eq!((config.filter, config.push_start_ms, config.log_level), (None, None, LogLevel::Info));
         assert!(config.delivery.is_none(), "nothing is sent");
         assert_eq!(Config::read(|_| None).err(), Some(vec![ConfigFault::Missing("API_TOKEN_SHA256")]));
+    }
+
+    /// The faults of a deployment that has these settings alone.
+    fn faults_alone(set: &[(&str, &str)]) -> Vec<String> {
+        let read = Config::read(|name| Some(set.iter().find(|(set, _)| *set == name)?.1.to_owned()));
+        read.err().unwrap_or_default().iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn any_way_in_makes_a_deployment() {
+        let tokens = format!(r#"[{{"id":"desk","sha256":"{HASH}","scopes":["read"],"role":"support"}}]"#);
+        let grants = r#"[{"email_domain":"a.example","scopes":["read","admin"],"role":"viewer"}]"#;
+        let access = [("ACCESS_TEAM", "acme"), ("ACCESS_AUD", "tag"), ("ACCESS_GRANTS", grants)];
+        assert!(faults_alone(&[("API_TOKENS", &tokens)]).is_empty() && faults_alone(&access).is_empty());
+        assert_eq!(faults_alone(&access[..1]), ["ACCESS_AUD is not set", "ACCESS_GRANTS is not set"]);
+        assert_eq!(faults_alone(&access[1..]), ["API_TOKEN_SHA256 is not set", "ACCESS_TEAM is not set"]);
+        assert_eq!(
+            faults(&[("API_TOKENS", &tokens)]),
+            ["API_TOKENS is not valid: an entry has the hash of API_TOKEN_SHA256"]
+        );
+        let config = read(&[&access[..], &[("API_TOKENS", &tokens.replace('9', "8"))]].concat()).ok().unwrap();
+        let sign_on = config.access.sign_on.unwrap();
+        assert_eq!(sign_on.issuer.certs(), "https://acme.cloudflareaccess.com/cdn-cgi/access/certs");
+        assert!(sign_on.grants[0].grant.scopes.iter().eq([Scope::Read, Scope::Admin]));
+        let tokens: Vec<_> = config.access.tokens.iter().map(|rule| (rule.id.as_str(), rule.grant.role)).collect();
+        assert_eq!(tokens, [("desk", Role::Support), ("main", Role::Forensics)]);
+    }
+
+    #[test]
+    fn a_plain_issuer_is_for_tests_on_one_machine() {
+        let with = |team, http| {
+            let grants = r#"[{"service":"x","scopes":["read"],"role":"viewer"}]"#;
+            let set =
+                [("ACCESS_TEAM", team), ("ACCESS_AUD", "a"), ("ACCESS_GRANTS", grants), ("ACCESS_PLAIN_HTTP", http)];
+            faults(&set).is_empty()
+        };
+        assert!(with("https://login.example", "refuse") && with("http://127.0.0.1:8788", "allow"));
+        for (team, http) in [
+            ("http://127.0.0.1:8788", "refuse"),
+            ("http://login.example", "allow"),
+            ("https://ann:hunter2@login.example", "allow"),
+            ("https://login.example/path", "allow"),
+            ("acme.cloudflareaccess.com", "allow"),
+            ("http://localhost", "hunter2"),
+        ] {
+            assert!(!with(team, http), "{team} {http}");
+        }
     }
 
     #[test]
@@ -216,6 +281,10 @@ mod tests {
     fn everything_wrong_is_named_at_once_and_no_value_is_shown() {
         let wrong = [
             ("API_TOKEN_SHA256", "hunter2"),
+            ("API_TOKENS", r#"[{"hunter2":"hunter2"}]"#),
+            ("ACCESS_PLAIN_HTTP", "hunter2"),
+            ("ACCESS_TEAM", "https://hunter2@hunter2"),
+            ("ACCESS_GRANTS", r#"[{"email":"hunter2","scopes":["hunter2"],"role":"hunter2"}]"#),
             ("LOG_PREFIX", "hunter2"),
             ("PARTNER_TENANT", "hunter2\u{1}x"),
             ("PARTNER_UNKNOWN_COUNTRY", "hunter2"),
@@ -229,11 +298,15 @@ mod tests {
             ("PARTNER_ENDPOINT", "https://user:hunter2@hunter2.example"),
             ("PARTNER_URI", "//hunter2"),
             ("PARTNER_PRIVATE_KEY", "hunter2"),
+            ("ACCESS_AUD", "hunter2"),
         ];
         let found = faults(&wrong);
         let named: Vec<&str> = found.iter().filter_map(|fault| fault.split(' ').next()).collect();
-        let expected: Vec<&str> =
-            wrong.iter().map(|(name, _)| *name).filter(|name| *name != "PARTNER_PRIVATE_KEY").collect();
+        let expected: Vec<&str> = wrong
+            .iter()
+            .map(|(name, _)| *name)
+            .filter(|name| !["PARTNER_PRIVATE_KEY", "ACCESS_AUD"].contains(name))
+            .collect();
         assert_eq!(named, expected);
         assert!(found.contains(&"PARTNER_ON_UNKNOWN is none of resend, park".to_owned()));
         assert!(found.contains(&"PARTNER_SUBREQUESTS is none of include, exclude".to_owned()));

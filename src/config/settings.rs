@@ -50,10 +50,24 @@ impl Setting {
     }
 }
 
-/// The SHA-256 of the token that callers must send, in 64 hexadecimal digits.
-pub const TOKEN: Setting = Setting::secret("API_TOKEN_SHA256", Need::Required);
+/// The SHA-256 of the token that may do and see everything, in 64 hexadecimal digits.
+pub const TOKEN: Setting = Setting::secret("API_TOKEN_SHA256", Need::Optional);
+/// The other tokens, each with what it grants.
+pub const TOKENS: Setting = Setting::secret("API_TOKENS", Need::Optional);
+/// The team of Cloudflare Access.
+pub const ACCESS_TEAM: Setting = Setting::variable("ACCESS_TEAM", Need::Optional);
+/// The application of Access that its assertions are for.
+pub const ACCESS_AUD: Setting = Setting::variable("ACCESS_AUD", Need::Optional);
+/// What the assertions of Access grant, and to whom.
+pub const ACCESS_GRANTS: Setting = Setting::variable("ACCESS_GRANTS", Need::Optional);
+/// Whether the team's address may be plain HTTP on this machine.
+pub const ACCESS_PLAIN_HTTP: Setting = Setting::variable("ACCESS_PLAIN_HTTP", Need::Default("refuse"));
 /// The prefix of the bucket that Logpush writes under.
 pub const PREFIX: Setting = Setting::variable("LOG_PREFIX", Need::Default("logs/"));
+/// How often one caller may ask, per minute.
+pub const RATE: Setting = Setting::variable("API_RATE_PER_MINUTE", Need::Default("600"));
+/// The zones, by their identifiers.
+pub const ZONES: Setting = Setting::variable("API_ZONES", Need::Optional);
 /// Column 58 of the partner's lines.
 pub const TENANT: Setting = Setting::variable("PARTNER_TENANT", Need::Default("-"));
 /// Column 45 of the partner's lines where the airport is unknown.
@@ -84,8 +98,15 @@ pub const PUSH_START: Setting = Setting::variable("PUSH_START_TIME", Need::Optio
 pub const LOG_LEVEL: Setting = Setting::variable("LOG_LEVEL", Need::Default("info"));
 
 /// Every setting.
-pub const SETTINGS: [Setting; 16] = [
+pub const SETTINGS: [Setting; 23] = [
     TOKEN,
+    TOKENS,
+    ACCESS_TEAM,
+    ACCESS_AUD,
+    ACCESS_GRANTS,
+    ACCESS_PLAIN_HTTP,
+    RATE,
+    ZONES,
     PREFIX,
     TENANT,
     COUNTRY,

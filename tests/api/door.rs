@@ -79,7 +79,7 @@ fn the_right_token_opens_every_route_in_any_case_of_the_scheme() {
 
 #[test]
 fn the_hash_of_the_token_is_no_token() {
-    let hash = hex::encode(super::config().token_sha256);
+    let hash = hex::encode(super::config().access.tokens[0].sha256);
     let reply = with_authorization("GET", GUARDED[0].1, Some(&format!("Bearer {hash}"))).of(&Fakes::new());
     assert_eq!(problem(&reply).0, 401);
 }

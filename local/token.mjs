@@ -1,0 +1,153 @@
+// What scripts/token does: a file of the entries of API_TOKENS, which holds hashes and never a token.
+//
+// What always holds: a token is printed once, when it is made, and kept nowhere; the file is written whole or not at
+// all, for its owner alone; what the Worker would refuse is not written.
+
+import { createHash, randomBytes } from "node:crypto";
+import fs from "node:fs";
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+
+const FILE = path.join(path.dirname(path.dirname(fileURLToPath(import.meta.url))), "tokens.json");
+const SCOPES = ["read", "ingest", "deliver", "admin"];
+const ROLES = ["viewer", "support", "forensics"];
+const DATASETS = ["http_requests", "firewall_events", "workers_trace_events"];
+const MEMBERS = ["id", "sha256", "scopes", "role", "zones", "datasets", "expires"];
+const DAY_MS = 24 * 3600 * 1000;
+/** What a setting may hold on the platform, in bytes. */
+const SETTING_MAX = 5 * 1024;
+
+const HELP = `Usage: scripts/token COMMAND [options]
+
+  make --id ID --scopes read[,ingest,deliver,admin] --role viewer|support|forensics
+       [--zones a.example,b.example] [--datasets http_requests,...] [--days 90]
+                                makes a token, prints it once, and keeps its hash in the file
+  list                          says which tokens there are
+  revoke --id ID [--all-but-newest]
+                                takes the tokens of an id out of the file
+  check                         says whether the file is as the Worker wants it
+
+  --file PATH                   the file: tokens.json beside README, unless said otherwise`;
+
+class Refused extends Error {}
+
+/** Faults of a list of entries, as the Worker sees them. */
+export function faults(entries) {
+  if (!Array.isArray(entries)) return ["it is no JSON array"];
+  const found = entries.flatMap((entry, place) => entryFaults(entry).map((fault) => `entry ${place + 1} ${fault}`));
+  entries.forEach((entry, place) => {
+    const before = entries.slice(0, place);
+    if (before.some((other) => other?.sha256 === entry?.sha256)) found.push(`entry ${place + 1} has the hash of another`);
+    if (before.filter((other) => other?.id === entry?.id).length >= 2) found.push(`entry ${place + 1} is the third of its id`);
+  });
+  const bytes = Buffer.byteLength(JSON.stringify(entries));
+  if (bytes > SETTING_MAX) found.push(`${bytes} bytes are more than a setting may hold (${SETTING_MAX})`);
+  return found;
+}
+
+function entryFaults(entry) {
+  if (typeof entry !== "object" || entry === null || Array.isArray(entry)) return ["is no object"];
+  const all = (names, known) => Array.isArray(names) && names.length > 0 && names.every((name) => known(name));
+  const zone = (name) => /^[A-Za-z0-9_-]([A-Za-z0-9._-]{0,251}[A-Za-z0-9_-])?$/.test(name);
+  const tests = {
+    id: (value) => /^[A-Za-z0-9._-]{1,64}$/.test(value),
+    sha256: (value) => /^[0-9a-f]{64}$/.test(value),
+    scopes: (value) => all(value, (name) => SCOPES.includes(name)),
+    role: (value) => ROLES.includes(value),
+    zones: (value) => value === undefined || all(value, zone),
+    datasets: (value) => value === undefined || all(value, (name) => DATASETS.includes(name)),
+    expires: (value) => value === undefined || (/^\d{4}-\d\d-\d\dT.*Z$/.test(value) && !Number.isNaN(Date.parse(value))),
+  };
+  const wrong = MEMBERS.filter((member) => !tests[member](entry[member])).map((member) => `has no right ${member}`);
+  return Object.keys(entry).every((member) => MEMBERS.includes(member)) ? wrong : [...wrong, "has a member that is not known"];
+}
+
+function read(file) {
+  if (!fs.existsSync(file)) return [];
+  try {
+    return JSON.parse(fs.readFileSync(file, "utf8"));
+  } catch {
+    throw new Refused(`${file} is no JSON`);
+  }
+}
+
+function write(file, entries) {
+  const wrong = faults(entries);
+  if (wrong.length > 0) throw new Refused(`${file} would be wrong: ${wrong.join("; ")}`);
+  fs.writeFileSync(`${file}.new`, `${JSON.stringify(entries)}\n`, { mode: 0o600 });
+  fs.renameSync(`${file}.new`, file);
+}
+
+const list = (text) => text?.split(",").map((name) => name.trim());
+const next = (file) => `Next: npx wrangler secret put API_TOKENS < ${file}`;
+
+function make(options, entries, now) {
+  const days = Number(options.days ?? 90);
+  if (!(days > 0 && days <= 3650)) throw new Refused("--days is a number from 1 to 3650");
+  const token = `rdx_${randomBytes(32).toString("base64url")}`;
+  const entry = {
+    id: options.id,
+    sha256: createHash("sha256").update(token).digest("hex"),
+    scopes: list(options.scopes),
+    role: options.role,
+    zones: list(options.zones),
+    datasets: list(options.datasets),
+    expires: new Date(now + days * DAY_MS).toISOString(),
+  };
+  write(options.file, [...entries, entry]);
+  return [token, `The token above is shown this once; ${options.file} has its hash. It ends ${entry.expires}.`, next(options.file)];
+}
+
+function show(options, entries, now) {
+  const row = (entry) => {
+    const end = entry.expires === undefined ? "never ends" : Date.parse(entry.expires) <= now ? "HAS ENDED" : `ends ${entry.expires}`;
+    const only = [...(entry.zones ?? []), ...(entry.datasets ?? [])].join(",") || "everything";
+    return [entry.id, entry.sha256.slice(0, 8), entry.scopes.join(","), entry.role, only, end].join("\t");
+  };
+  return [entries.map(row).join("\n"), `${entries.length} tokens in ${options.file}`];
+}
+
+function revoke(options, entries) {
+  const own = entries.filter((entry) => entry.id === options.id);
+  if (own.length === 0) throw new Refused(`no token has the id ${options.id}`);
+  // Entries stand in the order in which they were made.
+  const kept = options["all-but-newest"] ? own.at(-1) : undefined;
+  const rest = entries.filter((entry) => entry.id !== options.id || entry === kept);
+  write(options.file, rest);
+  const then = rest.length > 0 ? next(options.file) : "Next: npx wrangler secret delete API_TOKENS";
+  return ["", `${entries.length - rest.length} tokens of ${options.id} are out of ${options.file}; they end when the setting is put.`, then];
+}
+
+function check(options, entries) {
+  const wrong = faults(entries);
+  if (wrong.length > 0) throw new Refused(`${options.file}: ${wrong.join("; ")}`);
+  return ["", `${options.file}: ${entries.length} tokens, as they should be.`];
+}
+
+function main(args) {
+  const strings = ["id", "scopes", "role", "zones", "datasets", "days", "file"];
+  const options = Object.fromEntries(strings.map((name) => [name, { type: "string" }]));
+  const { values, positionals } = parseArgs({ args, allowPositionals: true, options: { ...options, "all-but-newest": { type: "boolean" } } });
+  const commands = { make, list: show, revoke, check };
+  const [command] = positionals;
+  if (positionals.length !== 1 || !Object.hasOwn(commands, command)) {
+    return command === "help" ? [HELP] : (() => { throw new Refused("which command? See scripts/token help."); })();
+  }
+  const file = values.file ?? FILE;
+  const entries = read(file);
+  if (command !== "check" && faults(entries).length > 0) throw new Refused(`${file} is not as it should be: scripts/token check`);
+  return commands[command]({ ...values, file }, entries, Date.now());
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  try {
+    // The token goes to the standard output alone, so that it can be piped on.
+    const [said, ...notes] = main(process.argv.slice(2));
+    if (said) console.log(said);
+    for (const note of notes) console.error(note);
+  } catch (error) {
+    console.error(`scripts/token: ${error.message}`);
+    process.exitCode = 1;
+  }
+}

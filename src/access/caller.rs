@@ -1,0 +1,175 @@
+//! Who was let in, and what they may do and see.
+//!
+//! A record is of the zone that its `ZoneName` says, or, where it has none, of every zone that its host lies in:
+//! `ClientRequestHost`, or the host of a Worker's `Event.Request.URL`. Records inside of a record are of its zone.
+//!
+//! What always holds: a caller without a list of zones sees every record; with one, a record is seen only if it can be
+//! told that it is of one of them.
+
+use serde::Deserialize;
+
+use super::{Grant, Scope, Scopes};
+use crate::mask::Role;
+use crate::record::Dataset;
+use crate::record::fields::line_text;
+
+/// Someone who was let in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Caller {
+    /// Who it is: the id of the token, the address of the person, the id of the service. For the audit log.
+    pub name: String,
+    /// What they may do.
+    pub scopes: Scopes,
+    /// What they see of a record.
+    pub role: Role,
+    /// The zones whose records they see, in small letters; all where there is no list.
+    pub zones: Option<Vec<String>>,
+    /// The datasets that they see; all where there is no list.
+    pub datasets: Option<Vec<Dataset>>,
+}
+
+/// What of a record says whose it is.
+#[derive(Deserialize)]
+struct Whose {
+    #[serde(rename = "ZoneName")]
+    zone: Option<String>,
+    #[serde(rename = "ClientRequestHost")]
+    host: Option<String>,
+    #[serde(rename = "Event")]
+    event: Option<Event>,
+}
+
+#[derive(Deserialize)]
+struct Event {
+    #[serde(rename = "Request")]
+    request: Option<Request>,
+}
+
+#[derive(Deserialize)]
+struct Request {
+    #[serde(rename = "URL")]
+    url: Option<String>,
+}
+
+impl Caller {
+    /// The caller of that name with that grant.
+    #[must_use]
+    pub fn new(name: &str, grant: &Grant) -> Self {
+        let Grant { scopes, role, zones, datasets } = grant.clone();
+        Self { name: name.to_owned(), scopes, role, zones, datasets }
+    }
+
+    /// Whether they may do something.
+    #[must_use]
+    pub const fn may(&self, scope: Scope) -> bool {
+        self.scopes.has(scope)
+    }
+
+    /// Whether they see records of a dataset.
+    #[must_use]
+    pub fn may_dataset(&self, dataset: Dataset) -> bool {
+        self.datasets.as_ref().is_none_or(|datasets| datasets.contains(&dataset))
+    }
+
+    /// Whether nothing is kept from them: every scope, every record, raw.
+    #[must_use]
+    pub fn may_everything(&self) -> bool {
+        self.scopes == Scopes::all() && self.role == Role::Forensics && self.zones.is_none() && self.datasets.is_none()
+    }
+
+    /// Whether they see the records of a zone.
+    #[must_use]
+    pub fn sees_zone(&self, zone: &str) -> bool {
+        self.zones.as_ref().is_none_or(|zones| zones.iter().any(|known| known.eq_ignore_ascii_case(zone)))
+    }
+
+    /// Whether they see the record `line` of a dataset.
+    #[must_use]
+    pub fn sees(&self, dataset: Dataset, line: &[u8]) -> bool {
+        self.may_dataset(dataset)
+            && self.zones.as_ref().is_none_or(|zones| {
+                // A member that stands twice is none that can be told.
+                let whose = serde_json::from_str(&line_text(line)).ok();
+                whose.is_some_and(|whose| is_of(dataset, &whose, zones))
+            })
+    }
+}
+
+/// Whether a record is of one of the zones.
+fn is_of(dataset: Dataset, whose: &Whose, zones: &[String]) -> bool {
+    if let Some(name) = whose.zone.as_deref().filter(|name| !name.is_empty()) {
+        return zones.iter().any(|zone| zone.eq_ignore_ascii_case(name));
+    }
+    let host = match dataset {
+        Dataset::HttpRequests | Dataset::FirewallEvents => whose.host.clone(),
+        Dataset::WorkersTraceEvents => whose.event.as_ref().and_then(host_of),
+    };
+    host.is_some_and(|host| zones.iter().any(|zone| lies_in(&host, zone)))
+}
+
+/// The host that a Worker was called under.
+fn host_of(event: &Event) -> Option<String> {
+    let url = url::Url::parse(event.request.as_ref()?.url.as_deref()?).ok()?;
+    url.host_str().map(str::to_owned)
+}
+
+/// Whether a host, perhaps with a port, is the zone's name or lies below it.
+fn lies_in(host: &str, zone: &str) -> bool {
+    let host = host.split_once(':').map_or(host, |(name, _)| name);
+    let host = host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase();
+    host.strip_suffix(zone).is_some_and(|before| before.is_empty() || before.ends_with('.'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Caller, Dataset, Grant, Scope};
+
+    fn caller(zones: Option<&[&str]>, datasets: Option<Vec<Dataset>>) -> Caller {
+        let zones = zones.map(|zones| zones.iter().map(|zone| (*zone).to_owned()).collect());
+        Caller::new("x", &Grant { zones, datasets, ..Grant::everything() })
+    }
+
+    #[test]
+    fn a_record_is_seen_where_it_is_of_one_of_the_zones() {
+        use Dataset::{FirewallEvents as Waf, HttpRequests as Http, WorkersTraceEvents as Trace};
+        let caller = caller(Some(&["a.example", "b.example"]), None);
+        for (dataset, line, seen) in [
+            (Http, r#"{"ZoneName":"a.example","ClientRequestHost":"c.example"}"#, true),
+            (Http, r#"{"ZoneName":"A.Example"}"#, true),
+            (Http, r#"{"ZoneName":"c.example","ClientRequestHost":"a.example"}"#, false),
+            (Http, r#"{"ZoneName":"x.a.example"}"#, false),
+            (Http, r#"{"ZoneName":"","ClientRequestHost":"x.b.example:8443"}"#, true),
+            (Http, r#"{"ClientRequestHost":"B.EXAMPLE."}"#, true),
+            (Http, r#"{"ClientRequestHost":"xa.example"}"#, false),
+            (Http, r#"{"ClientRequestHost":"a.example.c.example"}"#, false),
+            (Http, r#"{"ZoneName":7,"ClientRequestHost":"a.example"}"#, false),
+            (Http, r#"{"ZoneName":"a.example","ZoneName":"c.example"}"#, false),
+            (Http, r#"{"Subrequests":[{"ZoneName":"a.example"}]}"#, false),
+            (Http, "{}", false),
+            (Http, "a.example", false),
+            (Waf, r#"{"ClientRequestHost":"a.example"}"#, true),
+            (Trace, r#"{"Event":{"Request":{"URL":"https://x.a.example:8443/?c.example"}}}"#, true),
+            (Trace, r#"{"Event":{"Request":{"URL":"https://a.example@c.example/"}}}"#, false),
+            (Trace, r#"{"Event":{"Request":{"URL":"a.example"}}}"#, false),
+            (Trace, r#"{"Event":{"Cron":"* * * * *"}}"#, false),
+            (Trace, r#"{"ClientRequestHost":"a.example"}"#, false),
+        ] {
+            assert_eq!(caller.sees(dataset, line.as_bytes()), seen, "{dataset} {line}");
+        }
+        assert!(caller.sees_zone("A.example") && !caller.sees_zone("c.example"));
+    }
+
+    #[test]
+    fn without_lists_everything_is_seen() {
+        let caller = caller(None, None);
+        assert!(caller.sees(Dataset::HttpRequests, b"no record") && caller.sees_zone("x") && caller.may_everything());
+        assert!(Scope::ALL.iter().all(|scope| caller.may(*scope)));
+    }
+
+    #[test]
+    fn a_dataset_that_is_not_listed_is_not_seen() {
+        let caller = caller(None, Some(vec![Dataset::FirewallEvents]));
+        assert!(caller.sees(Dataset::FirewallEvents, b"{}") && !caller.sees(Dataset::HttpRequests, b"{}"));
+        assert!(!caller.may_everything());
+    }
+}

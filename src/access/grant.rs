@@ -1,0 +1,106 @@
+//! What an entry of a setting grants: scopes, a role, zones, datasets.
+//!
+//! What always holds: a member that is not known is a fault, and so is one that is missing; what is not restricted is
+//! not listed; a fault says which entry and what, and repeats nothing of it.
+
+use serde::de::DeserializeOwned;
+
+use super::{Scope, Scopes};
+use crate::limits::ACCESS_ENTRIES;
+use crate::mask::Role;
+use crate::record::Dataset;
+
+/// What someone may do and see.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Grant {
+    /// What they may do.
+    pub scopes: Scopes,
+    /// What they see of a record.
+    pub role: Role,
+    /// The zones whose records they see, in small letters; all where there is no list.
+    pub zones: Option<Vec<String>>,
+    /// The datasets that they see; all where there is no list.
+    pub datasets: Option<Vec<Dataset>>,
+}
+
+impl Grant {
+    /// Everything.
+    #[must_use]
+    pub fn everything() -> Self {
+        Self { scopes: Scopes::all(), role: Role::Forensics, zones: None, datasets: None }
+    }
+}
+
+/// What is wrong with a list of entries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum GrantFault {
+    /// It is no list.
+    #[error("it must be a JSON array")]
+    NotAList,
+    /// It has too many entries, or none.
+    #[error("it must have 1 to {ACCESS_ENTRIES} entries")]
+    Count,
+    /// An entry, counted from 1, is wrong.
+    #[error("entry {0} {1}")]
+    Entry(usize, &'static str),
+}
+
+/// The members of an entry that grant.
+#[derive(Debug)]
+pub(super) struct Granted {
+    pub(super) scopes: Vec<String>,
+    pub(super) role: String,
+    pub(super) zones: Option<Vec<String>>,
+    pub(super) datasets: Option<Vec<String>>,
+}
+
+impl Granted {
+    /// What they grant.
+    pub(super) fn read(self) -> Result<Grant, &'static str> {
+        let scopes = self.scopes.iter().map(|name| Scope::from_name(name)).collect::<Option<Scopes>>();
+        let scopes = scopes.filter(|scopes| !scopes.is_empty());
+        let role = Role::from_name(&self.role).ok_or("has a role that is none of viewer, support, forensics")?;
+        let zones = self.zones.map(zones).transpose()?;
+        let datasets = self.datasets.map(|names| datasets(&names)).transpose()?;
+        let scopes = scopes.ok_or("must have scopes, each of them read, ingest, deliver or admin")?;
+        Ok(Grant { scopes, role, zones, datasets })
+    }
+}
+
+fn zones(names: Vec<String>) -> Result<Vec<String>, &'static str> {
+    let is_zone = |name: &String| {
+        let sign = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_');
+        !name.is_empty()
+            && name.len() <= 253
+            && name.bytes().all(sign)
+            && !name.starts_with('.')
+            && !name.ends_with('.')
+    };
+    let are = !names.is_empty() && names.iter().all(is_zone);
+    let names = names.into_iter().map(|name| name.to_ascii_lowercase()).collect();
+    if are { Ok(names) } else { Err("has zones that are no list of domain names") }
+}
+
+fn datasets(names: &[String]) -> Result<Vec<Dataset>, &'static str> {
+    let found: Option<Vec<Dataset>> = names.iter().map(|name| Dataset::from_name(name)).collect();
+    let found = found.filter(|found| !found.is_empty());
+    found.ok_or("has datasets that are none of http_requests, firewall_events, workers_trace_events")
+}
+
+/// The entries of a list, each read by `read`.
+pub(super) fn entries<E: DeserializeOwned, T>(
+    text: &str,
+    unknown: &'static str,
+    read: impl Fn(E) -> Result<T, &'static str>,
+) -> Result<Vec<T>, GrantFault> {
+    let list: Vec<serde_json::Value> = serde_json::from_str(text).map_err(|_| GrantFault::NotAList)?;
+    if list.is_empty() || list.len() > ACCESS_ENTRIES {
+        return Err(GrantFault::Count);
+    }
+    let one = |(number, entry)| {
+        // The words of the parser would repeat the names of members.
+        let entry = E::deserialize::<serde_json::Value>(entry).map_err(|_| unknown);
+        entry.and_then(&read).map_err(|words| GrantFault::Entry(number, words))
+    };
+    (1..).zip(list).map(one).collect()
+}

@@ -1,0 +1,202 @@
+//! Bearer tokens: the rules of a setting, and who sent a header.
+//!
+//! Two tokens of one id live beside each other while one takes the place of the other.
+//!
+//! What always holds: a token that has expired is denied as one that is unknown; the time that an answer takes does not
+//! depend on which rule fits, nor on how much of a hash does.
+
+use chrono::DateTime;
+use serde::Deserialize;
+use sha2::{Digest, Sha256};
+use subtle::{Choice, ConditionallySelectable, ConstantTimeEq};
+
+use super::grant::{Granted, entries};
+use super::{Caller, Denied, Grant, GrantFault};
+use crate::limits::TOKENS_OF_ONE;
+
+/// The id of the token that `API_TOKEN_SHA256` is the hash of.
+pub const MAIN: &str = "main";
+
+/// A token that is let in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TokenRule {
+    /// Whose it is.
+    pub id: String,
+    /// The SHA-256 of the token.
+    pub sha256: [u8; 32],
+    /// What it grants.
+    pub grant: Grant,
+    /// When it ends, in Unix milliseconds.
+    pub expires_ms: Option<i64>,
+}
+
+/// An entry of the setting.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Entry {
+    id: String,
+    sha256: String,
+    scopes: Vec<String>,
+    role: String,
+    zones: Option<Vec<String>>,
+    datasets: Option<Vec<String>>,
+    expires: Option<String>,
+}
+
+/// The token that may do and see everything.
+#[must_use]
+pub fn main_rule(sha256: [u8; 32]) -> TokenRule {
+    TokenRule { id: MAIN.to_owned(), sha256, grant: Grant::everything(), expires_ms: None }
+}
+
+/// The rules that the JSON of a setting spells.
+///
+/// # Errors
+/// [`GrantFault`] says which entry is wrong, and repeats nothing of it.
+pub fn read_tokens(text: &str) -> Result<Vec<TokenRule>, GrantFault> {
+    let words = "must have id, sha256, scopes and role, may have zones, datasets and expires, and nothing else";
+    let rules = entries(text, words, rule)?;
+    for (place, rule) in rules.iter().enumerate() {
+        let before = || rules.iter().take(place);
+        if before().any(|other| other.sha256 == rule.sha256) {
+            return Err(GrantFault::Entry(place + 1, "has the hash of another entry"));
+        }
+        if before().filter(|other| other.id == rule.id).count() >= TOKENS_OF_ONE {
+            return Err(GrantFault::Entry(place + 1, "is the third of its id: two may live beside each other"));
+        }
+    }
+    Ok(rules)
+}
+
+fn rule(entry: Entry) -> Result<TokenRule, &'static str> {
+    let Entry { id, sha256: hex, scopes, role, zones, datasets, expires } = entry;
+    let sign = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+    if id.is_empty() || id.len() > 64 || !id.bytes().all(sign) {
+        return Err("has an id that is not 1 to 64 letters, digits, dots, hyphens and underscores");
+    }
+    let mut sha256 = [0; 32];
+    hex::decode_to_slice(hex, &mut sha256).map_err(|_| "has a sha256 that is not 64 hexadecimal digits")?;
+    let grant = Granted { scopes, role, zones, datasets }.read()?;
+    let expires = expires.map(|at| DateTime::parse_from_rfc3339(&at)).transpose();
+    let expires = expires.map_err(|_| "expires at no instant such as 2027-01-01T00:00:00Z")?;
+    Ok(TokenRule { id, sha256, grant, expires_ms: expires.map(|at| at.timestamp_millis()) })
+}
+
+/// Who sent the header `Authorization`.
+///
+/// # Errors
+/// [`Denied`] where it carries no token that is let in.
+pub fn admit(rules: &[TokenRule], authorization: Option<&str>, now_ms: i64) -> Result<Caller, Denied> {
+    let (scheme, token) = authorization.and_then(|header| header.trim().split_once(' ')).ok_or(Denied::NoToken)?;
+    let sent: [u8; 32] = Sha256::digest(token.trim()).into();
+    // Every rule is compared, and the place of the one that fits is chosen without a branch.
+    let (mut found, mut place) = (Choice::from(0), 0_u32);
+    for (number, rule) in (0_u32..).zip(rules) {
+        let fits = sent.ct_eq(&rule.sha256);
+        place.conditional_assign(&number, fits);
+        found |= fits;
+    }
+    if !bool::from(found) || !scheme.eq_ignore_ascii_case("bearer") {
+        return Err(Denied::Unknown);
+    }
+    let rule = rules.get(place as usize).ok_or(Denied::Unknown)?;
+    if rule.expires_ms.is_some_and(|end| end <= now_ms) {
+        return Err(Denied::Expired);
+    }
+    Ok(Caller::new(&rule.id, &rule.grant))
+}
+
+#[cfg(test)]
+mod tests {
+    use sha2::{Digest, Sha256};
+
+    use super::{Caller, Denied, TokenRule, admit, main_rule, read_tokens};
+    use crate::access::Scope;
+    use crate::mask::Role;
+
+    const NOW_MS: i64 = 1_774_687_345_000;
+
+    fn entry(id: &str, token: &str, more: &str) -> String {
+        let hash = hex::encode(Sha256::digest(token));
+        format!(r#"{{"id":"{id}","sha256":"{hash}","scopes":["read"],"role":"support"{more}}}"#)
+    }
+
+    fn rules() -> Vec<TokenRule> {
+        let entries = [
+            entry("desk", "old", r#","expires":"2026-03-28T08:42:25Z""#),
+            entry(
+                "desk",
+                "new",
+                r#","expires":"2026-03-28T08:42:25.001Z","zones":["A.Example"],"datasets":["http_requests"]"#,
+            ),
+            entry("other", "more", ""),
+        ];
+        let mut rules = read_tokens(&format!("[{}]", entries.join(","))).unwrap();
+        rules.push(main_rule(Sha256::digest("main").into()));
+        rules
+    }
+
+    fn ask(header: &str) -> Result<Caller, Denied> {
+        admit(&rules(), Some(header), NOW_MS)
+    }
+
+    #[test]
+    fn each_token_lets_in_whose_it_is() {
+        let caller = ask("Bearer new").unwrap();
+        assert_eq!((caller.name.as_str(), caller.role), ("desk", Role::Support));
+        assert!(caller.may(Scope::Read) && !caller.may(Scope::Admin) && caller.sees_zone("a.example"));
+        assert_eq!(ask(" bearer   more ").unwrap().name, "other");
+        assert!(ask("Bearer main").unwrap().may_everything());
+    }
+
+    #[test]
+    fn nobody_else_is_let_in() {
+        for (header, denied) in [
+            ("Bearer old", Denied::Expired),
+            ("Bearer newer", Denied::Unknown),
+            ("Bearer ", Denied::NoToken),
+            ("Bearer", Denied::NoToken),
+            ("", Denied::NoToken),
+            ("Basic new", Denied::Unknown),
+            ("new", Denied::NoToken),
+            ("Bearer new more", Denied::Unknown),
+        ] {
+            assert_eq!(ask(header), Err(denied), "{header}");
+            assert_eq!(denied.status(), 401);
+        }
+        let hash = hex::encode(Sha256::digest("new"));
+        assert_eq!(ask(&format!("Bearer {hash}")), Err(Denied::Unknown), "a hash is no token");
+        assert_eq!(admit(&rules(), None, NOW_MS), Err(Denied::NoToken));
+        assert_eq!(admit(&[], Some("Bearer new"), NOW_MS), Err(Denied::Unknown));
+    }
+
+    #[test]
+    fn what_is_wrong_with_an_entry_is_said_and_not_repeated() {
+        let good = entry("a", "hunter2", "");
+        let hash = hex::encode(Sha256::digest("hunter2"));
+        for (text, words) in [
+            ("hunter2".to_owned(), "it must be a JSON array"),
+            ("{}".to_owned(), "it must be a JSON array"),
+            ("[]".to_owned(), "it must have 1 to 100 entries"),
+            (format!("[{}]", vec!["{}"; 101].join(",")), "it must have 1 to 100 entries"),
+            (format!("[{good},7]"), "entry 2 must have id, "),
+            (format!("[{}]", good.replace("\"id\"", "\"hunter2\"")), "entry 1 must have id, "),
+            (format!("[{}]", entry("a", "x", ",\"hunter2\":1")), "entry 1 must have id, "),
+            (format!("[{}]", entry("hunter 2", "x", "")), "entry 1 has an id that"),
+            (format!("[{}]", good.replace(&hash, "hunter2")), "entry 1 has a sha256"),
+            (format!("[{}]", good.replace("\"read\"", "\"hunter2\"")), "entry 1 must have scopes"),
+            (format!("[{}]", good.replace("\"read\"", "")), "entry 1 must have scopes"),
+            (format!("[{}]", good.replace("support", "hunter2")), "entry 1 has a role"),
+            (format!("[{}]", entry("a", "x", ",\"zones\":[]")), "entry 1 has zones"),
+            (format!("[{}]", entry("a", "x", ",\"zones\":[\"hunter2 \"]")), "entry 1 has zones"),
+            (format!("[{}]", entry("a", "x", ",\"datasets\":[\"hunter2\"]")), "entry 1 has datasets"),
+            (format!("[{}]", entry("a", "x", ",\"expires\":\"hunter2\"")), "entry 1 expires"),
+            (format!("[{good},{}]", entry("b", "hunter2", "")), "entry 2 has the hash"),
+            (format!("[{good},{},{}]", entry("a", "2", ""), entry("a", "3", "")), "entry 3 is the third"),
+        ] {
+            let said = read_tokens(&text).unwrap_err().to_string();
+            assert!(said.starts_with(words) && !said.contains("hunter2"), "{text}: {said}");
+        }
+        assert!(read_tokens(&format!("[{good}]")).is_ok());
+    }
+}

@@ -1,0 +1,51 @@
+//! The settings of who is let in: tokens, and Cloudflare Access.
+//!
+//! What always holds: without a token and without Access nobody is let in, and the deployment is not configured; team,
+//! audience and grants of Access are set together or not at all; no value is part of a fault.
+
+use super::reader::{Reader, not_valid, one_of};
+use super::settings::{ACCESS_AUD, ACCESS_GRANTS, ACCESS_PLAIN_HTTP, ACCESS_TEAM, TOKEN, TOKENS};
+use crate::access::{Issuer, Rules, SignOn, TokenRule, main_rule, read_grants, read_tokens};
+
+/// The settings of who is let in; every one is read, so that all faults are named. They count only where the reader has
+/// noted none.
+pub(super) fn read<G: Fn(&str) -> Option<String>>(reader: &mut Reader<G>) -> Rules {
+    let main = reader.read(&TOKEN, token_hash);
+    let tokens = reader.read(&TOKENS, |text| tokens(text, main));
+    let nobody = [TOKEN, TOKENS, ACCESS_TEAM].iter().all(|setting| reader.given(setting).is_none());
+    if nobody {
+        reader.missing(&TOKEN);
+    }
+    let sign_on = sign_on(reader);
+    let tokens = tokens.into_iter().flatten().chain(main.map(main_rule)).collect();
+    Rules { tokens, sign_on }
+}
+
+fn token_hash(value: &str) -> Result<[u8; 32], String> {
+    let mut hash = [0; 32];
+    let decoded = hex::decode_to_slice(value, &mut hash);
+    decoded.map(|()| hash).map_err(|_| "is not a SHA-256 in 64 hexadecimal digits".into())
+}
+
+/// The listed tokens, none of which may be the one that may do everything.
+fn tokens(text: &str, main: Option<[u8; 32]>) -> Result<Vec<TokenRule>, String> {
+    let rules = read_tokens(text).map_err(not_valid)?;
+    let is_main = main.is_some_and(|main| rules.iter().any(|rule| rule.sha256 == main));
+    if is_main { Err(format!("is not valid: an entry has the hash of {}", TOKEN.name)) } else { Ok(rules) }
+}
+
+fn sign_on<G: Fn(&str) -> Option<String>>(reader: &mut Reader<G>) -> Option<SignOn> {
+    let allow = |allow| if allow { "allow" } else { "refuse" };
+    let allow_http = reader.read(&ACCESS_PLAIN_HTTP, |name| one_of(name, &[false, true], allow)) != Some(false);
+    let together = [ACCESS_TEAM, ACCESS_AUD, ACCESS_GRANTS];
+    let (given, missing): (Vec<_>, Vec<_>) = together.iter().partition(|setting| reader.given(setting).is_some());
+    if !given.is_empty() {
+        for setting in missing {
+            reader.missing(setting);
+        }
+    }
+    let issuer = reader.read(&ACCESS_TEAM, |text| Issuer::read(text, allow_http).map_err(not_valid));
+    let audience = reader.read(&ACCESS_AUD, |text| Ok(text.to_owned()));
+    let grants = reader.read(&ACCESS_GRANTS, |text| read_grants(text).map_err(not_valid));
+    Some(SignOn { issuer: issuer?, audience: audience?, grants: grants? })
+}

@@ -1,0 +1,157 @@
+//! The issuer's keys: which are believed, how long they are used, and how often they are asked for.
+
+use std::cell::RefCell;
+
+use raydex::access::{Denied, JwksCache, KeysFault, Presented, admit_any, parse_keys};
+use raydex::limits::{JWKS_FETCHES, JWKS_FRESH_MS, JWKS_KEPT_MS, JWKS_KEYS, JWKS_MAX, JWKS_WINDOW_MS};
+use serde_json::{Value, json};
+
+use super::issuer::{FakeIssuer, Key};
+use super::{NOW_MS, claims, rules, run};
+
+/// An isolate: its kept keys, and the issuer that it asks.
+#[derive(Default)]
+struct Isolate {
+    cache: RefCell<JwksCache>,
+    issuer: FakeIssuer,
+}
+
+impl Isolate {
+    /// Lets in the bearer of a token of `key`, so many milliseconds later.
+    fn ask(&self, key: &Key, later_ms: i64) -> Result<(), Denied> {
+        let token = key.token(&claims(|claims| drop(claims.insert("exp".into(), json!(i64::MAX / 2)))));
+        let presented = Presented { authorization: None, assertion: Some(&token) };
+        run(admit_any(&rules(), presented, &self.issuer, &self.cache, NOW_MS + later_ms)).map(|_| ())
+    }
+
+    fn fetches(&self) -> u32 {
+        self.issuer.fetches.get()
+    }
+}
+
+fn keys() -> (Key, Key) {
+    (Key::new("one", 0), Key::new("two", 1))
+}
+
+#[test]
+fn keys_are_fetched_once_an_hour() {
+    let (isolate, (one, _)) = (Isolate::default(), keys());
+    isolate.issuer.publish(&[&one]);
+    for later_ms in [0, 1, JWKS_FRESH_MS - 1] {
+        assert_eq!(isolate.ask(&one, later_ms), Ok(()));
+        assert_eq!(isolate.fetches(), 1);
+    }
+    assert_eq!(isolate.ask(&one, JWKS_FRESH_MS), Ok(()));
+    assert_eq!(isolate.fetches(), 2);
+}
+
+#[test]
+fn a_rotation_is_followed() {
+    let (isolate, (one, two)) = (Isolate::default(), keys());
+    isolate.issuer.publish(&[&one]);
+    assert_eq!(isolate.ask(&one, 0), Ok(()));
+    isolate.issuer.publish(&[&one, &two]);
+    assert_eq!(isolate.ask(&two, JWKS_WINDOW_MS), Ok(()), "an unknown key is asked for");
+    isolate.issuer.publish(&[&two]);
+    assert_eq!(isolate.ask(&one, JWKS_WINDOW_MS + JWKS_FRESH_MS), Err(Denied::UnknownKey), "the old one is gone");
+    assert_eq!(isolate.ask(&two, JWKS_WINDOW_MS + JWKS_FRESH_MS), Ok(()));
+    assert_eq!(isolate.fetches(), 3);
+}
+
+#[test]
+fn a_storm_of_unknown_keys_asks_once_a_minute() {
+    let (isolate, (one, _)) = (Isolate::default(), keys());
+    isolate.issuer.publish(&[&one]);
+    assert_eq!(isolate.ask(&one, 0), Ok(()));
+    let unknown = Key::new("made-up", 1);
+    // Ten tokens a second for three minutes.
+    for later_ms in (0..3 * JWKS_WINDOW_MS).step_by(5_000) {
+        assert_eq!(isolate.ask(&unknown, later_ms), Err(Denied::UnknownKey));
+        assert_eq!(isolate.ask(&one, later_ms), Ok(()), "the others are let in all the while");
+    }
+    assert!((3..=4).contains(&isolate.fetches()), "{}", isolate.fetches());
+}
+
+#[test]
+fn an_issuer_that_is_down_leaves_the_old_keys_for_a_day_and_nobody_in_after_that() {
+    let (isolate, (one, two)) = (Isolate::default(), keys());
+    isolate.issuer.publish(&[&one]);
+    assert_eq!(isolate.ask(&one, 0), Ok(()));
+    for broken in [None, Some(b"<html>".to_vec()), Some(br#"{"keys":[]}"#.to_vec())] {
+        *isolate.issuer.document.borrow_mut() = broken;
+        assert_eq!(isolate.ask(&one, JWKS_KEPT_MS - 1), Ok(()));
+        assert_eq!(isolate.ask(&two, JWKS_KEPT_MS - 1), Err(Denied::UnknownKey));
+        assert_eq!(isolate.ask(&one, JWKS_KEPT_MS), Err(Denied::NoKeys));
+    }
+    assert_eq!(Denied::NoKeys.status(), 503);
+    isolate.issuer.publish(&[&two]);
+    assert_eq!(isolate.ask(&two, JWKS_KEPT_MS + JWKS_WINDOW_MS), Ok(()), "it is back");
+}
+
+#[test]
+fn an_isolate_without_keys_asks_a_few_times_and_no_more() {
+    let (isolate, (one, _)) = (Isolate::default(), keys());
+    for _ in 0..50 {
+        assert_eq!(isolate.ask(&one, 0), Err(Denied::NoKeys));
+    }
+    assert_eq!(isolate.fetches(), JWKS_FETCHES);
+    isolate.issuer.publish(&[&one]);
+    assert_eq!(isolate.ask(&one, JWKS_WINDOW_MS), Ok(()));
+}
+
+#[test]
+fn a_clock_that_goes_back_asks_again() {
+    let (isolate, (one, _)) = (Isolate::default(), keys());
+    isolate.issuer.publish(&[&one]);
+    assert_eq!(isolate.ask(&one, 100_000), Ok(()));
+    assert_eq!(isolate.ask(&one, 99_000), Ok(()));
+    assert_eq!(isolate.fetches(), 2);
+}
+
+#[test]
+fn a_key_that_cannot_be_believed_is_none() {
+    let good = Key::new("one", 0).jwk();
+    let with = |name: &str, value: Value| {
+        let mut key = good.clone();
+        key[name] = value;
+        key
+    };
+    let zeros = format!("{}{}", "AAAA".repeat(60), Key::new("weak", 2).jwk()["n"].as_str().unwrap());
+    for wrong in [
+        Key::new("weak", 2).jwk(),
+        with("n", json!(zeros)),
+        with("n", json!("")),
+        with("n", json!("AQ==")),
+        with("n", json!(7)),
+        with("e", json!("AQ")),
+        with("e", json!("")),
+        with("e", json!("Ag")),
+        with("kty", json!("EC")),
+        with("use", json!("enc")),
+        with("alg", json!("RS512")),
+        with("kid", json!("")),
+        with("kid", Value::Null),
+        json!({ "kty": "oct", "k": "AQ" }),
+        json!("key"),
+    ] {
+        let parse = |keys: Value| parse_keys(json!({ "keys": keys }).to_string().as_bytes());
+        assert_eq!(parse(json!([wrong])), Err(KeysFault::None), "{wrong}");
+        assert_eq!(parse(json!([wrong, good])).unwrap().len(), 1, "the others count all the same");
+    }
+    let mut bare = good.clone();
+    bare.as_object_mut().unwrap().retain(|name, _| !["use", "alg"].contains(&name.as_str()));
+    assert!(parse_keys(json!({ "keys": [bare] }).to_string().as_bytes()).is_ok());
+}
+
+#[test]
+fn a_document_beyond_its_bounds_is_refused() {
+    let good = Key::new("one", 0).jwk();
+    let many = |count: usize| json!({ "keys": vec![good.clone(); count] }).to_string();
+    assert_eq!(parse_keys(many(JWKS_KEYS).as_bytes()).unwrap().len(), JWKS_KEYS);
+    assert_eq!(parse_keys(many(JWKS_KEYS + 1).as_bytes()), Err(KeysFault::TooMany));
+    let long = format!("{}{}", many(1), " ".repeat(JWKS_MAX));
+    assert_eq!(parse_keys(long.as_bytes()), Err(KeysFault::TooLong));
+    for text in ["", "[]", "{}", r#"{"keys":{}}"#] {
+        assert_eq!(parse_keys(text.as_bytes()), Err(KeysFault::Form), "{text}");
+    }
+}
