@@ -15,6 +15,8 @@ mod backoff;
 mod begin;
 #[path = "ledger/breaker.rs"]
 mod breaker;
+#[path = "ledger/earliest.rs"]
+mod earliest;
 #[path = "ledger/forms.rs"]
 mod forms;
 #[path = "ledger/life.rs"]

@@ -9,9 +9,17 @@ use raydex::backend::{BackendError, Objects};
 use raydex::ledger::books::Totals;
 use raydex::ledger::calls::{self, BatchAnswer, BatchAsk, Call, TotalsAsk};
 use raydex::ledger::ids::REGISTRY;
+use raydex::ledger::registry::EarliestAsk;
 use raydex::ledger::{BatchId, registry};
+use raydex::record::Dataset;
 
 use super::{Faults, Kind, SqliteSql, run};
+
+/// The lowest prefix of `http_requests` that the registry knows.
+pub(crate) fn earliest(fakes: &super::Fakes) -> Option<u32> {
+    let ask = EarliestAsk { dataset: Dataset::HttpRequests.name().into(), prefix: None };
+    fakes.ledgers.ask(REGISTRY, &ask).prefix
+}
 
 /// One ledger.
 #[derive(Debug, Clone)]
