@@ -133,7 +133,7 @@ fn a_reading_that_was_cut_off_is_announced_again() {
     let scene = Scene::new();
     let key = scene.write_batch(1);
     let event = serde_json::to_string(&R2Event::put_object("b", &key, 1, "e", scene.0.now())).unwrap();
-    scene.0.fakes.faults.plan(Some(support::Kind::Ledger), 4, support::Fault::Fails);
+    scene.0.fakes.faults.plan(Some(support::Kind::Ledger), 5, support::Fault::Fails);
     assert!(scene.0.parse(&event, 3).retry_s.is_some(), "and its queue gives it up");
     scene.0.pass(HOUR);
     assert_eq!(scene.sweep(), [key]);

@@ -199,7 +199,7 @@ fn a_second_attempt_under_other_settings_makes_the_same_bodies() {
     let fakes = Fakes::new();
     fakes.bucket.store(KEY, &stored);
     // The seal is lost: everything before it has happened.
-    fakes.faults.plan(Some(support::Kind::Ledger), 4, support::Fault::Fails);
+    fakes.faults.plan(Some(support::Kind::Ledger), 5, support::Fault::Fails);
     let wish = |settings: &[(&str, &str)]| Wish { window: Window::EVER, form: form_of(&delivering(settings)) };
     let work = |settings| Work { dataset: Dataset::HttpRequests, index: true, deliver: Some(wish(settings)) };
     assert!(run(process(&fakes, KEY, &work(&SETTINGS))).is_err());

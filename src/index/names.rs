@@ -33,6 +33,12 @@ impl ShardName {
     pub const fn odd(dataset: Dataset) -> Self {
         Self { dataset, prefix: None }
     }
+
+    /// The first five digits of its rays; `None` for the shard of odd ids.
+    #[must_use]
+    pub const fn prefix(self) -> Option<u32> {
+        self.prefix
+    }
 }
 
 impl fmt::Display for ShardName {

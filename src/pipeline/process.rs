@@ -1,7 +1,7 @@
 //! One object by the ledger's protocol: ask what there is to do, do it in one pass, seal it, send the messages.
 //!
 //! ```text
-//! get → begin → read to the end, put payloads → windows, summaries, entries → write the index → seal → send
+//! get → begin → read to the end, put payloads → windows, summaries, earliest prefix, entries → write the index → seal → send
 //! ```
 //!
 //! It may be cut off anywhere and begun again, by anyone, at the same time: the plan is pinned, payloads are named by
@@ -16,7 +16,7 @@ use super::pass::{Passed, pass};
 use super::transform::{Rules, Transformer};
 use crate::backend::{BackendError, Bucket, Queue, WholeBody};
 use crate::batch::{BUCKET_NAME, BatchError, Totals, summaries_key, windows_key};
-use crate::index::{Counts, ObjectVersion, forget_entries, put_entries};
+use crate::index::{Counts, ObjectVersion, ShardEntry, forget_entries, put_entries};
 use crate::ledger::calls::{self, Begin, BeginAnswer, Entries, Registered, Replaced, Seal, SealAnswer, SetAside};
 use crate::ledger::plan::Wish;
 use crate::ledger::{BatchId, DeliveryId, Plan, registry};
@@ -117,7 +117,8 @@ async fn once(world: &impl World, key: &str, work: &Work) -> Result<(Outcome, bo
     }
     let transform = todo.plan.map(|plan| transformer(plan, &object)).transpose()?;
     let body = WholeBody::new(body, head.size);
-    let job = Job { world, id: &id, object: &object, replaced: &todo.replaced, index: todo.index };
+    let job =
+        Job { world, id: &id, object: &object, replaced: &todo.replaced, dataset: work.dataset, index: todo.index };
     match pass(world.bucket(), body, &id.source, (work.dataset, object.default_ms()), transform).await? {
         Ok(passed) => Ok((Outcome::Sealed(job.seal(passed).await?), todo.more)),
         Err(why) => job.set_aside(why).await.map(|outcome| (outcome, false)),
@@ -137,6 +138,7 @@ struct Job<'a, W> {
     id: &'a BatchId,
     object: &'a ObjectVersion,
     replaced: &'a [Replaced],
+    dataset: Dataset,
     index: bool,
 }
 
@@ -159,6 +161,7 @@ impl<W: World> Job<'_, W> {
             let digest = self.id.source.as_str();
             self.put_beside(windows_key(digest), passed.windows).await?;
             self.put_beside(summaries_key(digest), passed.summaries.spans).await?;
+            self.tell_earliest(&passed.entries).await?;
             let _: calls::Done = self.call(&Entries { source: self.id.source.clone(), shards: shards.clone() }).await?;
             let rows = put_entries(self.world.shards(), self.object, passed.entries, &passed.summaries.batch).await?;
             done.superseded = rows.is_none();
@@ -190,6 +193,13 @@ impl<W: World> Job<'_, W> {
             return Ok(());
         }
         self.world.bucket().put_new(&key, bytes).await.map(drop)
+    }
+
+    /// Has the registry know from which prefix on there are entries: before there are, so that a search that begins
+    /// there passes over none, whatever is cut off where.
+    async fn tell_earliest(&self, entries: &[ShardEntry]) -> Result<(), BackendError> {
+        let Some(prefix) = entries.iter().filter_map(|entry| entry.shard.prefix()).min() else { return Ok(()) };
+        registry::earliest(self.world.ledgers(), self.dataset, Some(prefix)).await.map(drop)
     }
 
     /// Sends the messages of payloads. One that does not go out is the ledger's, which sends it in a minute.

@@ -163,7 +163,7 @@ fn a_slow_reader_of_an_older_version_leaves_nothing_behind() {
 fn what_a_reading_left_that_was_cut_off_is_dropped_by_the_next_version() {
     let fakes = Fakes::with(KEY, &object(&[0, 1]));
     // The entries are written, the seal is not.
-    fakes.faults.plan(Some(Kind::Ledger), 4, Fault::Fails);
+    fakes.faults.plan(Some(Kind::Ledger), 5, Fault::Fails);
     assert!(fakes.ingest(KEY, DATASET).is_err());
     assert!(fakes.faults.clear());
     assert_eq!(fakes.shards.rows().len(), 2);

@@ -57,7 +57,7 @@ pub(crate) struct Platform {
     pub(crate) random: RefCell<Random>,
     pub(crate) faults: RefCell<Faults>,
     pub(crate) bucket: RefCell<BTreeMap<String, Stored>>,
-    shards: RefCell<BTreeMap<String, SqliteSql>>,
+    pub(crate) shards: RefCell<BTreeMap<String, SqliteSql>>,
     pub(crate) ledgers: RefCell<BTreeMap<String, Ledger>>,
     pub(crate) parses: RefCell<Vec<Message>>,
     pub(crate) sends: RefCell<Vec<Message>>,
