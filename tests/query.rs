@@ -8,6 +8,8 @@ mod support;
 mod cursors;
 #[path = "query/damage.rs"]
 mod damage;
+#[path = "query/earliest.rs"]
+mod earliest;
 #[path = "query/generate.rs"]
 mod generate;
 #[path = "query/large.rs"]

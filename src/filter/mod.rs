@@ -84,6 +84,15 @@ impl Filter {
         self.names.keys().map(Box::as_ref)
     }
 
+    /// What the field `name` is held against, where it is held against whole values alone (equal, in a list, on a side);
+    /// `None` where a condition looks at parts of it.
+    #[must_use]
+    pub fn exact_operands(&self, name: &str) -> Option<Vec<&str>> {
+        let mut operands = Vec::new();
+        let Some(field) = self.names.get(name) else { return Some(operands) };
+        self.root.gather_operands(*field, &mut operands).then_some(operands)
+    }
+
     /// Whether the record `line` passes.
     ///
     /// # Errors
@@ -102,6 +111,14 @@ impl Node {
             Self::And(nodes) => nodes.iter().all(|node| node.holds(members)),
             Self::Or(nodes) => nodes.iter().any(|node| node.holds(members)),
             Self::Leaf(condition) => condition.holds(&members.get(condition.field)),
+        }
+    }
+
+    /// Gathers what a field is held against; says whether all of these are whole values.
+    fn gather_operands<'a>(&'a self, field: usize, operands: &mut Vec<&'a str>) -> bool {
+        match self {
+            Self::And(nodes) | Self::Or(nodes) => nodes.iter().all(|node| node.gather_operands(field, operands)),
+            Self::Leaf(condition) => condition.field != field || condition.test.gather_operands(operands),
         }
     }
 }

@@ -38,6 +38,30 @@ pub(super) enum Test {
     In(Vec<Scalar>),
 }
 
+impl Test {
+    /// Gathers what a field is held against; says whether these are whole values.
+    pub(super) fn gather_operands<'a>(&'a self, operands: &mut Vec<&'a str>) -> bool {
+        match self {
+            Self::Equals(value) => operands.push(value.text()),
+            Self::In(values) => operands.extend(values.iter().map(Scalar::text)),
+            Self::Compares(_, value) => operands.push(value),
+            Self::StartsWith(_) | Self::EndsWith(_) | Self::Contains(_) => return false,
+        }
+        true
+    }
+}
+
+impl Scalar {
+    /// Its text.
+    fn text(&self) -> &str {
+        match self {
+            Self::Text(text) | Self::Integer(text) => text,
+            Self::Bool(true) => "true",
+            Self::Bool(false) => "false",
+        }
+    }
+}
+
 /// A side of a number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Side {

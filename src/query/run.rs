@@ -76,6 +76,20 @@ impl<Y: Bytes> Run<Y> {
         })
     }
 
+    /// Nothing lies before the prefix `earliest`, or anywhere where there is none: what is before it is passed over
+    /// without a call. Cursors stay as good as they were.
+    pub fn begin_at(&mut self, earliest: Option<u32>) {
+        match earliest.filter(|prefix| *prefix <= self.ahead.last()) {
+            // The place stays where a cursor of it belongs to the question.
+            None => self.ended = Some(Ended::Complete),
+            Some(prefix) if self.place.prefix < prefix => {
+                (self.place, self.open) = (Place::start_of(prefix), None);
+                self.ahead = Ahead::new(self.ask.dataset, self.place, self.ahead.last());
+            }
+            Some(_) => {}
+        }
+    }
+
     /// What was done so far.
     #[must_use]
     pub const fn told(&self) -> &Told {
