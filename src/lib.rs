@@ -8,6 +8,8 @@
 //!   points → [`record`] reads each line's key → [`index`] packs the rays into one entry per shard.
 //! * **Someone asks**: [`api`] → [`lookup`] asks the one shard that the ray's own bits name →
 //!   [`batch`] inflates one span of the object, from its access point → the line, checked to carry that ray → [`render`].
+//! * **Who may see it**: [`access`] says who asks and what they may; [`mask`] takes out of a line what the caller's role
+//!   must not see; [`audit`] keeps what was asked.
 //! * **Someone searches**: [`query`] asks the shards of a time range for their batches, passes over those that their
 //!   summaries rule out, and streams the lines that pass a [`filter`].
 //! * **A partner gets the lines**: [`filter`] says which → [`render`] writes them → [`partner`] says where they go,
@@ -44,6 +46,8 @@ pub mod render;
 pub mod partner;
 
 pub mod ledger;
+
+pub mod audit;
 
 pub mod config;
 

@@ -1,0 +1,102 @@
+//! What travels between the Worker and the audit log: a call's name, its body and its answer, both JSON.
+//!
+//! What always holds: both ends of a call are in this file; names and forms are frozen by a test, since during a
+//! deployment an old Worker talks to a new object.
+
+use serde::{Deserialize, Serialize};
+
+use crate::ledger::calls::Call;
+
+/// Someone wants to do something.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Append {
+    /// The caller's name: a token's, or the address of a person.
+    pub who: String,
+    /// How often this caller may ask, per minute; 0 for as often as it likes.
+    pub per_minute: u32,
+    /// What is to be written down; `None` for what needs no entry.
+    pub deed: Option<Deed>,
+}
+
+/// What is done.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Deed {
+    /// How the caller proved who it is: `token` or `access`.
+    pub by: String,
+    /// The caller's role.
+    pub role: String,
+    /// The route, such as `GET /v1/rays/{ray}`.
+    pub did: String,
+    /// What it is about: a ray in its canonical digits, or a handle.
+    pub about: String,
+    /// The parameters, as they were sent, cut where they are long.
+    pub asked: String,
+}
+
+/// What became of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "is", rename_all = "snake_case")]
+pub enum Appended {
+    /// It was written down.
+    Written {
+        /// The entry's number.
+        seq: u64,
+    },
+    /// The caller may go on; there was nothing to write.
+    Passed {},
+    /// The caller asks too often. Nothing was written.
+    Limited {
+        /// When to ask again, in milliseconds.
+        wait_ms: i64,
+    },
+}
+
+impl Call for Append {
+    const NAME: &'static str = "v1/append";
+    type Answer = Appended;
+}
+
+/// Asks for entries, in their order.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Read {
+    /// Those behind this number.
+    pub after: u64,
+    /// At most so many.
+    pub limit: u64,
+}
+
+/// Entries.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Page {
+    /// They, in their order.
+    pub entries: Vec<Kept>,
+    /// The hash that stands before the first of them.
+    pub before: String,
+    /// The last entry there is.
+    pub head: Head,
+}
+
+/// An entry.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Kept {
+    /// Its number, from 1.
+    pub seq: u64,
+    /// Its text: the JSON that was hashed.
+    pub entry: String,
+    /// Its hash, in hexadecimal digits.
+    pub hash: String,
+}
+
+/// The end of the chain.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Head {
+    /// The number of the last entry; 0 where there is none.
+    pub seq: u64,
+    /// Its hash.
+    pub hash: String,
+}
+
+impl Call for Read {
+    const NAME: &'static str = "v1/read";
+    type Answer = Page;
+}

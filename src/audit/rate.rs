@@ -1,0 +1,106 @@
+//! How often each caller may ask: a bucket of permits for each, filled evenly.
+//!
+//! It is held in the memory of the one object that all requests pass, so that it counts exactly; where that object is
+//! started anew, every bucket is full.
+//!
+//! What always holds: in any minute a caller is let through at most twice its rate (a full bucket, and what fills it
+//! meanwhile); what is kept is bounded, however many callers there are.
+
+use std::collections::HashMap;
+
+use crate::limits::RATED_CALLERS;
+
+/// One minute, in milliseconds.
+const MINUTE_MS: i64 = 60_000;
+
+/// The buckets of all callers.
+#[derive(Debug, Default)]
+pub struct Rates {
+    callers: HashMap<String, Bucket>,
+}
+
+/// What one caller has left, in thousandths of a permit times 60: so that a millisecond fills a whole number.
+#[derive(Debug, Clone, Copy)]
+struct Bucket {
+    left: i64,
+    at_ms: i64,
+}
+
+impl Rates {
+    /// Takes one permit of `who`, who has `per_minute` of them (0: no bound).
+    ///
+    /// # Errors
+    /// How long to wait for the next one, in milliseconds.
+    pub fn take(&mut self, who: &str, per_minute: u32, now_ms: i64) -> Result<(), i64> {
+        if per_minute == 0 {
+            return Ok(());
+        }
+        let rate = i64::from(per_minute);
+        let full = rate * MINUTE_MS;
+        if self.callers.len() >= RATED_CALLERS && !self.callers.contains_key(who) {
+            // Whoever has not asked for a minute has a full bucket again, as if never seen.
+            self.callers.retain(|_, bucket| now_ms - bucket.at_ms < MINUTE_MS);
+            if self.callers.len() >= RATED_CALLERS {
+                return Err(MINUTE_MS);
+            }
+        }
+        let bucket = self.callers.entry(who.to_owned()).or_insert(Bucket { left: full, at_ms: now_ms });
+        let gained = (now_ms - bucket.at_ms).clamp(0, MINUTE_MS) * rate;
+        bucket.left = (bucket.left + gained).min(full);
+        bucket.at_ms = bucket.at_ms.max(now_ms);
+        if bucket.left < MINUTE_MS {
+            return Err((MINUTE_MS - bucket.left + rate - 1) / rate);
+        }
+        bucket.left -= MINUTE_MS;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{MINUTE_MS, Rates};
+    use crate::limits::RATED_CALLERS;
+
+    #[test]
+    fn a_caller_has_so_many_at_once_and_then_one_at_a_time() {
+        let mut rates = Rates::default();
+        for _ in 0..30 {
+            assert_eq!(rates.take("a", 30, 1_000), Ok(()));
+        }
+        assert_eq!(rates.take("a", 30, 1_000), Err(2_000));
+        assert_eq!(rates.take("b", 30, 1_000), Ok(()), "another caller has permits of its own");
+        assert_eq!(rates.take("a", 30, 2_999), Err(1));
+        assert_eq!(rates.take("a", 30, 3_000), Ok(()));
+        assert_eq!(rates.take("a", 30, 3_000), Err(2_000));
+        assert_eq!(rates.take("c", 0, 0), Ok(()), "no bound");
+    }
+
+    #[test]
+    fn whoever_waits_as_told_is_let_through_and_a_clock_that_goes_back_gives_nothing() {
+        for per_minute in [1, 7, 59, 1_000, u32::MAX] {
+            let mut rates = Rates::default();
+            let mut now = 5;
+            for _ in 0..3_000 {
+                if let Err(wait) = rates.take("a", per_minute, now) {
+                    assert!((1..=MINUTE_MS).contains(&wait), "{wait}");
+                    assert_eq!(rates.take("a", per_minute, now - 10_000), Err(wait));
+                    assert_eq!(rates.take("a", per_minute, now + wait - 1), Err(1));
+                    now += wait;
+                    assert_eq!(rates.take("a", per_minute, now), Ok(()));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn more_callers_than_are_kept_wait_and_those_of_a_minute_ago_are_forgotten() {
+        let mut rates = Rates::default();
+        for number in 0..RATED_CALLERS {
+            assert_eq!(rates.take(&number.to_string(), 1, 0), Ok(()));
+        }
+        assert_eq!(rates.take("new", 1, 30_000), Err(MINUTE_MS));
+        assert_eq!(rates.take("0", 1, 30_000), Err(30_000));
+        assert_eq!(rates.take("new", 1, MINUTE_MS), Ok(()));
+        assert_eq!(rates.callers.len(), 2, "the one who asked again is kept");
+    }
+}
