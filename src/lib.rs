@@ -20,6 +20,7 @@
 //! code panic.
 
 pub mod limits;
+pub mod memory;
 pub mod mistakes;
 pub mod time;
 

@@ -4,18 +4,34 @@
 
 mod support;
 
+#[path = "api/access.rs"]
+mod access;
+#[path = "api/audit.rs"]
+mod audit;
 #[path = "api/backfills.rs"]
 mod backfills;
 #[path = "api/batches.rs"]
 mod batches;
 #[path = "api/deliveries.rs"]
 mod deliveries;
+#[path = "api/document.rs"]
+mod document;
 #[path = "api/door.rs"]
 mod door;
+#[path = "api/every_route.rs"]
+mod every_route;
 #[path = "api/failures.rs"]
 mod failures;
+#[path = "api/figures.rs"]
+mod figures;
 #[path = "api/letters.rs"]
 mod letters;
+#[path = "api/logs.rs"]
+mod logs;
+#[path = "api/many.rs"]
+mod many;
+#[path = "api/openapi.rs"]
+mod openapi;
 #[path = "api/operations.rs"]
 mod operations;
 #[path = "api/rays.rs"]
@@ -31,13 +47,32 @@ mod story;
 #[path = "api/uploads.rs"]
 mod uploads;
 
-use raydex::api::{Reply, Request, answer};
+use std::borrow::Cow;
+use std::rc::Rc;
+
+use raydex::api::{Request, answer};
 use raydex::config::{Config, ConfigFault};
 use serde_json::Value;
 
+use document::check_against_openapi;
 use support::bucket::MemoryBody;
 use support::world::{TOKEN, config};
 use support::{Fakes, run};
+
+/// A reply, read to its end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Reply {
+    status: u16,
+    headers: Vec<(&'static str, Cow<'static, str>)>,
+    body: Vec<u8>,
+}
+
+impl Reply {
+    fn of(reply: raydex::api::Reply) -> Self {
+        let raydex::api::Reply { status, headers, body } = reply;
+        Self { status, headers, body: run(body.whole()).unwrap() }
+    }
+}
 
 /// A request in the making.
 #[derive(Debug, Clone)]
@@ -46,7 +81,9 @@ struct Ask {
     path: String,
     query: String,
     authorization: Option<String>,
+    access_jwt: Option<String>,
     accept: Option<String>,
+    if_none_match: Option<String>,
     content_length: Option<u64>,
     body: Vec<u8>,
     pieces: Vec<usize>,
@@ -61,7 +98,9 @@ impl Ask {
             path: path.into(),
             query: query.into(),
             authorization: Some(format!("Bearer {TOKEN}")),
+            access_jwt: None,
             accept: None,
+            if_none_match: None,
             content_length: None,
             body: Vec::new(),
             pieces: vec![64 * 1024],
@@ -92,24 +131,29 @@ impl Ask {
         self.of_deployment(fakes, &Ok(config()))
     }
 
-    /// The reply of a deployment with these settings, checked for what every reply has.
+    /// The reply of a deployment with these settings, checked for what every reply has, and against the document.
     fn of_deployment(self, fakes: &Fakes, config: &Result<Config, Vec<ConfigFault>>) -> Reply {
         let before = fakes.clock_ms.get();
         fakes.tick_ms.set(7);
+        let (method, path) = (self.method.clone(), self.path.clone());
         let request = Request {
             method: self.method,
             path: self.path,
             query: self.query,
             authorization: self.authorization,
+            access_jwt: self.access_jwt,
             accept: self.accept,
+            if_none_match: self.if_none_match,
             content_length: self.content_length,
             body: MemoryBody::new(self.body, self.pieces, &fakes.faults),
         };
-        let reply = run(answer(config, fakes, request));
+        let reply = Reply::of(run(answer(config, &Rc::new(fakes.clone()), request)));
         fakes.tick_ms.set(0);
         fakes.clock_ms.set(before);
         assert_eq!(header(&reply, "cache-control"), Some("no-store"));
         assert_eq!(header(&reply, "x-content-type-options"), Some("nosniff"));
+        let checked = check_against_openapi(&method, &path, &reply);
+        assert_eq!(checked, Ok(()), "{method} {path}: {}", String::from_utf8_lossy(&reply.body));
         reply
     }
 }

@@ -1,26 +1,32 @@
-//! The door: who may ask.
+//! The door: who asks, and whether they may.
 //!
-//! What always holds: only the token's hash is known here; it is compared in constant time; nothing of the world
-//! is asked before.
+//! What always holds: nothing of the world is asked before but the keys of the identity provider; whoever is not known
+//! is told no more than that.
 
-use super::{Problem, problems};
-use crate::access;
-use crate::config::{Config, ConfigFault};
+use super::routes::Row;
+use super::{Desk, Problem, Request, problems};
+use crate::access::{Caller, Denied, Presented};
+use crate::config::Config;
 
-/// The settings, for a caller who may ask: no route that needs them can be answered to another.
+/// Who asks.
 ///
 /// # Errors
-/// The [`Problem`] of a deployment without settings, or of a caller without a token that may do everything: what a
-/// narrower one may do is not told apart here yet.
-pub(super) fn admit<'a>(
-    config: &'a Result<Config, Vec<ConfigFault>>,
-    authorization: Option<&str>,
-    now_ms: impl Fn() -> i64,
-) -> Result<&'a Config, Problem> {
-    let config = config.as_ref().map_err(|_| problems::not_configured())?;
-    // The clock is read only where something ends.
-    let ends = config.access.tokens.iter().any(|rule| rule.expires_ms.is_some());
-    let caller = access::admit(&config.access.tokens, authorization, if ends { now_ms() } else { 0 });
-    let caller = caller.ok().filter(access::Caller::may_everything);
-    caller.map(|_| config).ok_or_else(problems::unauthorized)
+/// The [`Problem`] of a caller who is not known, or who may not do this.
+pub(super) async fn admit<B>(
+    config: &Config,
+    desk: &impl Desk,
+    row: &Row,
+    request: &Request<B>,
+) -> Result<Caller, Problem> {
+    let presented =
+        Presented { authorization: request.authorization.as_deref(), assertion: request.access_jwt.as_deref() };
+    let admitted = desk.admit(&config.access, presented).await;
+    let caller = admitted.map_err(|denied| match denied {
+        Denied::NoGrant => problems::forbidden(),
+        Denied::NoKeys => problems::no_keys(),
+        _ => problems::unauthorized(),
+    })?;
+    let has_scope = row.scopes.iter().any(|scope| caller.may(*scope));
+    let is_narrow = caller.zones.is_some();
+    if has_scope && (row.is_for_zones() || !is_narrow) { Ok(caller) } else { Err(problems::forbidden()) }
 }

@@ -7,11 +7,9 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::body::whole_body;
 use super::ledgers::ask;
 use super::reply::Reply;
-use super::{Problem, Request, problems};
-use crate::backend::Bytes;
+use super::{Problem, problems};
 use crate::config::Config;
 use crate::ledger::backfills::{Ask, Job, JobState, JobsAsk, Turn};
 use crate::ledger::ids::REGISTRY;
@@ -103,12 +101,8 @@ struct List {
 }
 
 /// Starts a job.
-pub(super) async fn start<Y: Bytes>(
-    config: &Config,
-    world: &impl World,
-    request: Request<Y>,
-) -> Result<Reply, Problem> {
-    let wanted: Wanted = serde_json::from_slice(&whole_body(request).await?).map_err(|_| problems::not_a_backfill())?;
+pub(super) async fn start(config: &Config, world: &impl World, body: &[u8]) -> Result<Reply, Problem> {
+    let wanted: Wanted = serde_json::from_slice(body).map_err(|_| problems::not_a_backfill())?;
     let (start_ms, end_ms) = (instant(&wanted.start)?, instant(&wanted.end)?);
     if start_ms >= end_ms || !(wanted.index || wanted.deliver) || wanted.lines_per_second == 0 {
         return Err(problems::not_a_backfill());
@@ -134,8 +128,7 @@ fn instant(value: &Value) -> Result<i64, Problem> {
 }
 
 /// Lists the jobs, the latest first.
-pub(super) async fn list<Y>(world: &impl World, request: &Request<Y>) -> Result<Reply, Problem> {
-    request.takes_only(&[])?;
+pub(super) async fn list(world: &impl World) -> Result<Reply, Problem> {
     let jobs = ask(world, REGISTRY, &JobsAsk { id: None, limit: BACKFILL_JOBS }).await?.jobs;
     Ok(Reply::json(&List { backfills: jobs.into_iter().map(|(id, job)| JobShown::of(id, job)).collect() }))
 }

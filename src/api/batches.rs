@@ -12,7 +12,7 @@ use super::reason::reason;
 use super::reply::Reply;
 use super::views::{BATCH_STATES, BatchShown, PayloadShown, PlanShown, whole};
 use super::{Problem, Request, problems};
-use crate::backend::{Bucket, Bytes, Queue};
+use crate::backend::{Bucket, Queue};
 use crate::batch::{BUCKET_NAME, R2Event};
 use crate::index::ObjectVersion;
 use crate::ledger::books::{Batch, Totals};
@@ -35,7 +35,6 @@ struct List {
 
 /// Lists batches, those of the latest hour first.
 pub(super) async fn list<Y>(world: &impl World, request: &Request<Y>) -> Result<Reply, Problem> {
-    request.takes_only(&["state", "limit"])?;
     let state = state(request)?;
     let limit = request.number("limit", LISTED, BATCHES_LISTED)?;
     let ledgers = newest(world, LEDGERS_READ).await?;
@@ -79,8 +78,7 @@ struct One {
 }
 
 /// Shows one batch with all that became of it.
-pub(super) async fn one<Y>(world: &impl World, request: &Request<Y>, argument: &str) -> Result<Reply, Problem> {
-    request.takes_only(&[])?;
+pub(super) async fn one(world: &impl World, argument: &str) -> Result<Reply, Problem> {
     let id = BatchId::from_handle(argument).ok_or_else(problems::no_such_batch)?;
     let BatchAnswer { batch, shards, totals, plans, payloads } =
         ask(world, &id.ledger, &BatchAsk { source: id.source }).await?;
@@ -103,13 +101,9 @@ struct Replay {
 }
 
 /// Has a batch read again that was set aside. One that is open already gets a message once more.
-pub(super) async fn replay<Y: Bytes>(
-    world: &impl World,
-    request: Request<Y>,
-    argument: &str,
-) -> Result<Reply, Problem> {
+pub(super) async fn replay(world: &impl World, body: &[u8], argument: &str) -> Result<Reply, Problem> {
     let id = BatchId::from_handle(argument).ok_or_else(problems::no_such_batch)?;
-    let reason = reason(request).await?;
+    let reason = reason(body)?;
     let known = ask(world, &id.ledger, &BatchAsk { source: id.source.clone() }).await?;
     let Batch { object, state: before, .. } = known.batch.ok_or_else(problems::no_such_batch)?;
     if before == SEALED {

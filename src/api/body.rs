@@ -1,22 +1,27 @@
 //! The whole body of a request that is no upload.
 //!
-//! What always holds: at most [`OPERATION_BODY_MAX`] bytes are read.
+//! What always holds: at most [`OPERATION_BODY_MAX`] bytes are read, and none of a question's; it is read after the caller is known, and before
+//! the audit log is told what is asked.
 
 use super::{Problem, Request, problems};
 use crate::backend::Bytes;
 use crate::limits::OPERATION_BODY_MAX;
 
-/// Reads the body to its end.
-pub(super) async fn whole_body<Y: Bytes>(mut request: Request<Y>) -> Result<Vec<u8>, Problem> {
+/// The request with its body read to the end.
+pub(super) async fn with_body<Y: Bytes>(request: Request<Y>) -> Result<Request<Vec<u8>>, Problem> {
+    if matches!(request.method.as_str(), "GET" | "HEAD") {
+        return Ok(request.replace(Vec::new()).1);
+    }
     if request.content_length.is_some_and(|length| length > OPERATION_BODY_MAX as u64) {
         return Err(problems::operation_too_large());
     }
+    let (mut stream, request) = request.replace(());
     let mut body = Vec::new();
-    while let Some(piece) = request.body.next().await.map_err(|_| problems::body_broken())? {
+    while let Some(piece) = stream.next().await.map_err(|_| problems::body_broken())? {
         if body.len() + piece.len() > OPERATION_BODY_MAX {
             return Err(problems::operation_too_large());
         }
         body.extend_from_slice(&piece);
     }
-    Ok(body)
+    Ok(request.replace(body).1)
 }

@@ -10,7 +10,7 @@ use super::ledgers::ask;
 use super::reason::reason;
 use super::reply::Reply;
 use super::{Problem, Request, problems};
-use crate::backend::{BackendError, Bytes, Queue};
+use crate::backend::{BackendError, Queue};
 use crate::batch::R2Event;
 use crate::ledger::DeliveryId;
 use crate::ledger::ids::REGISTRY;
@@ -99,7 +99,6 @@ impl From<KeptLetter> for LetterShown {
 
 /// Lists dead letters, the latest first.
 pub(super) async fn list<Y>(world: &impl World, request: &Request<Y>) -> Result<Reply, Problem> {
-    request.takes_only(&["redriven", "limit"])?;
     let limit = request.number("limit", LISTED, LETTERS_LISTED)?;
     let redriven = match request.parameter("redriven").as_deref() {
         None | Some("false") => false,
@@ -124,13 +123,9 @@ struct Answer {
 }
 
 /// Puts a dead letter back on its queue. What a message asks for can be done twice, so a letter can be put back twice.
-pub(super) async fn redrive<Y: Bytes>(
-    world: &impl World,
-    request: Request<Y>,
-    argument: &str,
-) -> Result<Reply, Problem> {
+pub(super) async fn redrive(world: &impl World, body: &[u8], argument: &str) -> Result<Reply, Problem> {
     let id = argument.parse::<u32>().map_err(|_| problems::no_such_letter())?.into();
-    let reason = reason(request).await?;
+    let reason = reason(body)?;
     let call = LettersAsk { id: Some(id), redriven: true, limit: 1 };
     let kept = ask(world, REGISTRY, &call).await?.letters.pop().ok_or_else(problems::no_such_letter)?;
     let message = Message::of(&kept.letter.body).ok_or_else(problems::not_redrivable)?;

@@ -6,14 +6,16 @@
 use serde::Serialize;
 
 use super::ledgers::ask;
-use super::rays::nothing;
+use super::rays::find;
 use super::reply::{Reply, Spent};
+use super::sight::Sight;
 use super::views::PayloadShown;
-use super::{Problem, Request, problems};
+use super::{Desk, Problem, problems};
+use crate::access::Caller;
 use crate::batch::BUCKET_NAME;
 use crate::ledger::BatchId;
 use crate::ledger::calls::{BatchAnswer, BatchAsk};
-use crate::lookup::{FoundRecord, lookup};
+use crate::lookup::FoundRecord;
 use crate::pipeline::{Whereabouts, World, whereabouts};
 use crate::record::{Dataset, ray_from_user};
 use crate::time::rfc3339;
@@ -59,18 +61,14 @@ struct BatchShown {
 }
 
 /// Answers for all records of a ray.
-pub(super) async fn answer<Y>(world: &impl World, request: &Request<Y>, argument: &str) -> Result<Reply, Problem> {
+pub(super) async fn answer(world: &impl Desk, caller: &Caller, argument: &str) -> Result<Reply, Problem> {
     let started = world.now_ms();
-    request.takes_only(&[])?;
+    let sight = Sight::new(caller, Dataset::HttpRequests, None)?;
     let key = ray_from_user(argument).map_err(|_| problems::not_a_ray())?;
-    let found = lookup(world.bucket(), world.shards(), Dataset::HttpRequests, &key).await;
-    let found = found.map_err(|_| problems::unavailable())?;
-    let records = if found.records.is_empty() { Vec::new() } else { fates(world, &found.records).await? };
-    let now = world.now_ms();
-    let cost = Spent { cost: found.cost, elapsed_ms: now - started };
-    if records.is_empty() {
-        return Err(nothing(&key, &found, now).costing(cost));
-    }
+    let lease = world.memory().lease();
+    let (found, spent) = find(world, &sight, &key, &lease).await?;
+    let records = fates(world, &found.records).await?;
+    let cost = Spent { elapsed_ms: world.now_ms() - started, ..spent };
     let answer = Answer {
         ray: key.to_string(),
         ray_time: key.ray().map(|ray| rfc3339(ray.unix_ms())),

@@ -8,8 +8,8 @@ use serde::Serialize;
 use super::ledgers::ask;
 use super::reason::reason;
 use super::reply::Reply;
-use super::{Problem, Request, problems};
-use crate::backend::{Bytes, Queue};
+use super::{Problem, problems};
+use crate::backend::Queue;
 use crate::ledger::calls::{Decide, Decision};
 use crate::ledger::{DeliveryId, State};
 use crate::pipeline::World;
@@ -23,14 +23,14 @@ struct Answer {
 }
 
 /// Does what was decided.
-pub(super) async fn decide<Y: Bytes>(
+pub(super) async fn decide(
     world: &impl World,
-    request: Request<Y>,
+    body: &[u8],
     argument: &str,
     decision: Decision,
 ) -> Result<Reply, Problem> {
     let id = DeliveryId::from_handle(argument).ok_or_else(problems::no_such_payload)?;
-    let reason = reason(request).await?;
+    let reason = reason(body)?;
     let decided = ask(world, &id.ledger, &Decide { id: id.clone(), decision, reason }).await?;
     let (Some(before), Some(state)) = (decided.before, decided.state) else {
         return Err(problems::no_such_payload());

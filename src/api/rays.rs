@@ -1,88 +1,96 @@
 //! `GET /v1/rays/{ray}`: the records of one ray, in the form asked for.
 //!
 //! What always holds: the native form is the stored lines, byte for byte, each ended by a newline; every form says
-//! what the lookup cost.
+//! what the lookup cost; a record that the caller may not see is answered as one that is not there.
 
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::reply::{JSON, NDJSON, Reply, Spent, TEXT};
-use super::{Problem, Request, problems};
+use super::form::{Form, Format};
+use super::reply::{Reply, Spent, tag_of};
+use super::sight::{Sight, dataset_of, filter_of};
+use super::{Desk, Problem, Request, problems};
+use crate::access::Caller;
 use crate::config::Config;
+use crate::limits::BUSY_PAUSES_MS;
 use crate::lookup::{FoundRecord, Lookup, lookup};
-use crate::pipeline::World;
+use crate::memory::Lease;
 use crate::record::fields::line_text;
 use crate::record::{Dataset, RayKey, ray_from_user};
-use crate::render::write_partner_line;
 use crate::time;
 
-/// The parameters that the path takes.
-const PARAMETERS: [&str; 2] = ["format", "dataset"];
-
-/// The forms of an answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Format {
-    Json,
-    Native,
-    Partner,
-}
-
 /// Answers one lookup.
-pub(super) async fn answer<Y>(
+pub(super) async fn answer(
     config: &Config,
-    world: &impl World,
-    request: &Request<Y>,
+    desk: &impl Desk,
+    caller: &Caller,
+    request: &Request<Vec<u8>>,
     argument: &str,
 ) -> Result<Reply, Problem> {
-    let started = world.now_ms();
-    let (format, dataset) = parameters(request)?;
+    let dataset = dataset_of(request)?;
+    let form = Form::of(config, request, dataset, Format::Json)?;
+    let sight = Sight::new(caller, dataset, filter_of(request)?)?;
     let key = ray_from_user(argument).map_err(|_| problems::not_a_ray())?;
-    let found = lookup(world.bucket(), world.shards(), dataset, &key).await;
-    let found = found.map_err(|_| problems::unavailable())?;
-    let now = world.now_ms();
-    let spent = Spent { cost: found.cost, elapsed_ms: now - started };
-    if found.records.is_empty() {
-        return Err(nothing(&key, &found, now).costing(spent));
-    }
-    let body = match format {
-        Format::Native => native(&found.records),
-        Format::Partner => partner(config, &found.records),
-        Format::Json => json(&key, dataset, &found, spent),
+    let lease = desk.memory().lease();
+    let (found, spent) = find(desk, &sight, &key, &lease).await?;
+    let seen = records(&found, &sight);
+    let tag = tag_of(
+        [caller.role.name().as_bytes(), request.query.as_bytes(), form.format.media_type().as_bytes()]
+            .into_iter()
+            .chain(seen.iter().map(|record| record.line.as_slice())),
+    );
+    let body = if form.format == Format::Json {
+        json(&key, dataset, &found, &seen, &form, spent)
+    } else {
+        let mut body = Vec::new();
+        form.begin(&mut body);
+        for record in &seen {
+            form.write(&mut body, &record.line);
+        }
+        body
     };
-    let media_type = match format {
-        Format::Native => NDJSON,
-        Format::Partner => TEXT,
-        Format::Json => JSON,
-    };
-    let reply = Reply::new(200, media_type, body).costing(&spent);
-    Ok(if found.truncated { reply.with("raydex-truncated", "true") } else { reply })
+    let reply = Reply::new(200, form.format.media_type(), body).costing(&spent);
+    let reply = if found.truncated { reply.with("raydex-truncated", "true") } else { reply };
+    Ok(reply.tagged(tag, request.if_none_match.as_deref()))
 }
 
-/// What the query asks for.
-fn parameters<Y>(request: &Request<Y>) -> Result<(Format, Dataset), Problem> {
-    request.takes_only(&PARAMETERS)?;
-    let format = match request.parameter("format").as_deref() {
-        None if request.accepts_ndjson() => Format::Native,
-        None | Some("json") => Format::Json,
-        Some("native") => Format::Native,
-        Some("partner") => Format::Partner,
-        Some(_) => return Err(problems::bad_parameter("format", "native, partner or json")),
+/// Looks the ray up, as the caller sees it: where nothing exists for the caller, nothing was found.
+pub(super) async fn find(
+    desk: &impl Desk,
+    sight: &Sight,
+    key: &RayKey,
+    lease: &Lease,
+) -> Result<(Lookup, Spent), Problem> {
+    let started = desk.now_ms();
+    let mut pauses = BUSY_PAUSES_MS.into_iter();
+    let mut found = loop {
+        let found = lookup(desk.bucket(), desk.shards(), sight.dataset(), key, lease).await;
+        match (found, lease.is_starved()) {
+            (Ok(found), _) => break found,
+            (Err(_), false) => return Err(problems::unavailable()),
+            // Others hold the memory: it is theirs to give back.
+            (Err(_), true) => {
+                lease.reset();
+                desk.pause(pauses.next().ok_or_else(problems::busy)?).await;
+            }
+        }
     };
-    let dataset = match request.parameter("dataset") {
-        None => Dataset::HttpRequests,
-        Some(name) => Dataset::from_name(&name).ok_or_else(problems::bad_dataset)?,
-    };
-    if format == Format::Partner && dataset != Dataset::HttpRequests {
-        return Err(problems::bad_parameter(
-            "format",
-            "native or json for this dataset: the partner gets http_requests",
-        ));
+    let now = desk.now_ms();
+    let spent = Spent { cost: found.cost, elapsed_ms: now - started };
+    found.records.retain(|record| sight.is_visible(&record.line));
+    if found.records.is_empty() {
+        // What it cost would tell that there is something.
+        return Err(if sight.is_narrow() {
+            nothing(key, &Lookup::default(), now)
+        } else {
+            nothing(key, &found, now).costing(spent)
+        });
     }
-    Ok((format, dataset))
+    Ok((found, spent))
 }
 
 /// Why nothing was found.
-pub(super) fn nothing(key: &RayKey, found: &Lookup, now_ms: i64) -> Problem {
+fn nothing(key: &RayKey, found: &Lookup, now_ms: i64) -> Problem {
     if found.objects_gone + found.objects_unreadable > 0 {
         return problems::batch_unreadable();
     }
@@ -93,24 +101,18 @@ pub(super) fn nothing(key: &RayKey, found: &Lookup, now_ms: i64) -> Problem {
     }
 }
 
-/// The stored lines.
-fn native(records: &[FoundRecord]) -> Vec<u8> {
-    let mut body = Vec::new();
-    for record in records {
-        body.extend_from_slice(&record.line);
-        body.push(b'\n');
-    }
-    body
+/// A record as the caller sees it.
+pub(super) struct SeenRecord<'a> {
+    /// Where it was found.
+    pub(super) found: &'a FoundRecord,
+    /// What is seen of its line.
+    pub(super) line: Vec<u8>,
 }
 
-/// The partner's lines. A stored record that the partner's form refuses does not exist: it was read when found.
-fn partner(config: &Config, records: &[FoundRecord]) -> Vec<u8> {
-    let mut body = Vec::new();
-    for record in records {
-        // Nothing is appended where it fails.
-        let _outcome = write_partner_line(&mut body, &record.line, &config.partner);
-    }
-    body
+/// The records that pass the filter, as the caller sees them.
+pub(super) fn records<'a>(found: &'a Lookup, sight: &Sight) -> Vec<SeenRecord<'a>> {
+    let seen = |found: &'a FoundRecord| Some(SeenRecord { found, line: sight.see(&found.line)?.into_owned() });
+    found.records.iter().filter_map(seen).collect()
 }
 
 /// The answer in JSON.
@@ -128,7 +130,7 @@ struct Answer<'a> {
 
 /// One record and where it was found.
 #[derive(Serialize)]
-struct AnswerRecord<'a> {
+pub(super) struct AnswerRecord<'a> {
     dataset: &'static str,
     batch: AnswerBatch<'a>,
     record: Option<Box<RawValue>>,
@@ -143,19 +145,24 @@ struct AnswerBatch<'a> {
     offset: u64,
 }
 
-fn json(key: &RayKey, dataset: Dataset, found: &Lookup, cost: Spent) -> Vec<u8> {
-    let records = found.records.iter().map(|found| AnswerRecord {
-        dataset: dataset.name(),
-        batch: AnswerBatch { key: &found.object.key, etag: &found.object.etag, offset: found.offset },
-        record: RawValue::from_string(line_text(&found.line).into_owned()).ok(),
-    });
+/// A record as the answer in JSON shows it.
+pub(super) fn shown<'a>(dataset: Dataset, seen: &SeenRecord<'a>, form: &Form) -> AnswerRecord<'a> {
+    let SeenRecord { found, line } = seen;
+    let mut object = Vec::new();
+    let written = form.write_object(&mut object, line);
+    let record = written.ok().and_then(|()| RawValue::from_string(line_text(&object).into_owned()).ok());
+    let batch = AnswerBatch { key: &found.object.key, etag: &found.object.etag, offset: found.offset };
+    AnswerRecord { dataset: dataset.name(), batch, record }
+}
+
+fn json(key: &RayKey, dataset: Dataset, found: &Lookup, seen: &[SeenRecord<'_>], form: &Form, cost: Spent) -> Vec<u8> {
     let answer = Answer {
         ray: key.to_string(),
         ray_time: key.ray().map(|ray| time::rfc3339(ray.unix_ms())),
         truncated: found.truncated,
         objects_gone: found.objects_gone,
         objects_unreadable: found.objects_unreadable,
-        records: records.collect(),
+        records: seen.iter().map(|seen| shown(dataset, seen, form)).collect(),
         cost,
     };
     let mut body = serde_json::to_vec(&answer).unwrap_or_default();

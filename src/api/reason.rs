@@ -5,9 +5,7 @@
 
 use serde::Deserialize;
 
-use super::body::whole_body;
-use super::{Problem, Request, problems};
-use crate::backend::Bytes;
+use super::{Problem, problems};
 use crate::limits::REASON_CHARS;
 
 /// The body. Members that raydex does not know are stepped over.
@@ -17,9 +15,8 @@ struct Operation {
 }
 
 /// The reason that the body gives.
-pub(super) async fn reason<Y: Bytes>(request: Request<Y>) -> Result<String, Problem> {
-    let body = whole_body(request).await?;
-    let Operation { reason } = serde_json::from_slice(&body).map_err(|_| problems::reason_missing())?;
+pub(super) fn reason(body: &[u8]) -> Result<String, Problem> {
+    let Operation { reason } = serde_json::from_slice(body).map_err(|_| problems::reason_missing())?;
     let reason = reason.trim();
     let fits = (1..=REASON_CHARS).contains(&reason.chars().count());
     if fits { Ok(reason.to_owned()) } else { Err(problems::reason_missing()) }

@@ -1,11 +1,17 @@
 //! A reply: status, headers, body.
 //!
-//! What always holds: every reply forbids caching and sniffing; log lines are nobody's to keep but the caller's.
+//! What always holds: every reply forbids caching and sniffing; log lines are nobody's to keep but the caller's. A body
+//! that streams is made piece by piece, as the client takes it.
 
 use std::borrow::Cow;
+use std::fmt;
 
+use futures_util::StreamExt;
+use futures_util::stream::LocalBoxStream;
 use serde::Serialize;
+use sha2::{Digest, Sha256};
 
+use crate::backend::BackendError;
 use crate::lookup::Cost;
 
 /// The media type of one JSON document.
@@ -14,8 +20,10 @@ pub(super) const JSON: &str = "application/json";
 pub(super) const PROBLEM: &str = "application/problem+json";
 /// The media type of lines of JSON.
 pub(super) const NDJSON: &str = "application/x-ndjson";
-/// The media type of the partner's lines.
+/// The media type of plain text, such as the partner's lines.
 pub(super) const TEXT: &str = "text/plain; charset=utf-8";
+/// The media type of comma-separated values, with a first row of names.
+pub(super) const CSV: &str = "text/csv; charset=utf-8; header=present";
 
 /// What an answer cost, in work and in time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -27,15 +35,52 @@ pub struct Spent {
     pub elapsed_ms: i64,
 }
 
+/// The body of a reply.
+pub enum Body {
+    /// All of it.
+    Whole(Vec<u8>),
+    /// Its pieces, each made when it is asked for. An error breaks the connection, so that nobody takes what came for
+    /// the whole.
+    Stream(LocalBoxStream<'static, Result<Vec<u8>, BackendError>>),
+}
+
+impl Body {
+    /// All of it, whatever its length: for tests, and for what is known to be short.
+    ///
+    /// # Errors
+    /// [`BackendError`] where a piece could not be made.
+    pub async fn whole(self) -> Result<Vec<u8>, BackendError> {
+        match self {
+            Self::Whole(bytes) => Ok(bytes),
+            Self::Stream(mut pieces) => {
+                let mut bytes = Vec::new();
+                while let Some(piece) = pieces.next().await {
+                    bytes.extend_from_slice(&piece?);
+                }
+                Ok(bytes)
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Body {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Whole(bytes) => write!(f, "{} bytes", bytes.len()),
+            Self::Stream(_) => f.write_str("a stream"),
+        }
+    }
+}
+
 /// One HTTP reply.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct Reply {
     /// The status.
     pub status: u16,
     /// The headers.
     pub headers: Vec<(&'static str, Cow<'static, str>)>,
     /// The body.
-    pub body: Vec<u8>,
+    pub body: Body,
 }
 
 impl Reply {
@@ -47,7 +92,15 @@ impl Reply {
             ("cache-control", Cow::Borrowed("no-store")),
             ("x-content-type-options", Cow::Borrowed("nosniff")),
         ];
-        Self { status, headers, body }
+        Self { status, headers, body: Body::Whole(body) }
+    }
+
+    /// A reply of 200 that streams.
+    pub(super) fn stream(
+        media_type: &'static str,
+        pieces: LocalBoxStream<'static, Result<Vec<u8>, BackendError>>,
+    ) -> Self {
+        Self { body: Body::Stream(pieces), ..Self::new(200, media_type, Vec::new()) }
     }
 
     /// A reply with this JSON, on one line.
@@ -76,5 +129,54 @@ impl Reply {
                  bytes_inflated={bytes_inflated}, full_scans={full_scans}, elapsed_ms={elapsed_ms}"
             ),
         )
+    }
+
+    /// The reply under a tag of what it says, or, where the caller has that already, the word that it has not changed.
+    pub(super) fn tagged(self, tag: String, known: Option<&str>) -> Self {
+        if known.is_some_and(|known| names_tag(known, &tag)) {
+            let kept = self.headers.into_iter().filter(|(name, _)| *name != "content-type").collect();
+            let unchanged = Self { status: 304, headers: kept, body: Body::Whole(Vec::new()) };
+            return unchanged.with("etag", tag);
+        }
+        self.with("etag", tag)
+    }
+}
+
+/// The tag of what these parts say together: weak, since the same answer can be encoded in several ways.
+pub(super) fn tag_of<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> String {
+    let mut hasher = Sha256::new();
+    for part in parts {
+        hasher.update(part.len().to_le_bytes());
+        hasher.update(part);
+    }
+    let hash: [u8; 32] = hasher.finalize().into();
+    format!("W/\"{}\"", hex::encode(hash.first_chunk::<12>().unwrap_or(&[0; 12])))
+}
+
+/// Whether the header `If-None-Match` names the tag.
+fn names_tag(known: &str, tag: &str) -> bool {
+    let opaque = |tag: &str| tag.trim().trim_start_matches("W/").to_owned();
+    known.trim() == "*" || known.split(',').any(|one| opaque(one) == opaque(tag))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Body, Reply, tag_of};
+
+    #[test]
+    fn a_tag_that_the_caller_knows_is_answered_without_a_body() {
+        let tag = tag_of([&b"a"[..], b"b"]);
+        assert_ne!(tag, tag_of([&b"ab"[..], b""]), "parts do not run into each other");
+        let strong = tag.trim_start_matches("W/").to_owned();
+        for known in [tag.clone(), strong, "*".into(), format!("\"x\", {tag}")] {
+            let reply = Reply::new(200, "text/plain", b"body".to_vec()).tagged(tag.clone(), Some(&known));
+            assert_eq!(reply.status, 304, "{known}");
+            assert!(matches!(&reply.body, Body::Whole(bytes) if bytes.is_empty()));
+            assert!(reply.headers.iter().any(|(name, value)| *name == "etag" && *value == tag));
+            assert!(!reply.headers.iter().any(|(name, _)| *name == "content-type"));
+        }
+        for known in [None, Some("\"x\""), Some("")] {
+            assert_eq!(Reply::new(200, "text/plain", b"body".to_vec()).tagged(tag.clone(), known).status, 200);
+        }
     }
 }

@@ -17,8 +17,12 @@ pub struct Request<B> {
     pub query: String,
     /// The header `Authorization`.
     pub authorization: Option<String>,
+    /// The header `Cf-Access-Jwt-Assertion`.
+    pub access_jwt: Option<String>,
     /// The header `Accept`.
     pub accept: Option<String>,
+    /// The header `If-None-Match`.
+    pub if_none_match: Option<String>,
     /// The header `Content-Length`.
     pub content_length: Option<u64>,
     /// The body.
@@ -26,6 +30,15 @@ pub struct Request<B> {
 }
 
 impl<B> Request<B> {
+    /// The body, and the same request with another one.
+    pub(super) fn replace<C>(self, body: C) -> (B, Request<C>) {
+        let Self { method, path, query, authorization, access_jwt, accept, if_none_match, content_length, body: old } =
+            self;
+        let request =
+            Request { method, path, query, authorization, access_jwt, accept, if_none_match, content_length, body };
+        (old, request)
+    }
+
     /// The query parameter `name`, decoded.
     #[must_use]
     pub fn parameter(&self, name: &str) -> Option<String> {
@@ -37,7 +50,7 @@ impl<B> Request<B> {
     ///
     /// # Errors
     /// The [`Problem`] of such a parameter.
-    pub fn takes_only(&self, known: &[&str]) -> Result<(), Problem> {
+    pub(super) fn takes_only(&self, known: &[&str]) -> Result<(), Problem> {
         let mut pairs = form_urlencoded::parse(self.query.as_bytes());
         if pairs.all(|(key, _)| known.contains(&key.as_ref())) {
             Ok(())

@@ -31,11 +31,29 @@ struct Answer {
 
 /// Adds up the books.
 pub(super) async fn answer<Y>(world: &impl World, request: &Request<Y>) -> Result<Reply, Problem> {
-    request.takes_only(&["ledgers"])?;
     let most = request.number("ledgers", LEDGERS_READ, LEDGERS_READ)?;
+    let Books { totals, ledgers, dead_letters, balanced } = books(world, most).await?;
+    let alarm = (!balanced).then_some(UNACCOUNTED);
+    Ok(Reply::json(&Answer { books: totals, ledgers, dead_letters, alarm }))
+}
+
+/// The books of several ledgers.
+pub(super) struct Books {
+    /// Their sums.
+    pub(super) totals: Totals,
+    /// How many were read.
+    pub(super) ledgers: LedgersRead,
+    /// Dead letters that nobody has put back.
+    pub(super) dead_letters: u64,
+    /// Whether each of them balances.
+    pub(super) balanced: bool,
+}
+
+/// Adds up the books of the latest ledgers, at most `most`.
+pub(super) async fn books(world: &impl World, most: u64) -> Result<Books, Problem> {
     let ledgers = newest(world, most).await?;
     let read = ledgers.names.len() as u64;
-    let (books, balance) = stream::iter(ledgers.names)
+    let (totals, balanced) = stream::iter(ledgers.names)
         .map(async |name| ask(world, &name, &TotalsAsk {}).await)
         .buffered(CONCURRENT_CALLS)
         .try_fold((Totals::default(), true), async |(mut sum, balance), one| {
@@ -44,10 +62,10 @@ pub(super) async fn answer<Y>(world: &impl World, request: &Request<Y>) -> Resul
             Ok((sum, balance))
         })
         .await?;
-    Ok(Reply::json(&Answer {
-        books: whole(books),
+    Ok(Books {
+        totals: whole(totals),
         ledgers: LedgersRead { read, known: ledgers.total },
         dead_letters: ledgers.letters,
-        alarm: (!balance).then_some(UNACCOUNTED),
-    }))
+        balanced,
+    })
 }

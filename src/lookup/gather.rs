@@ -8,9 +8,11 @@ use std::ops::ControlFlow;
 use memchr::memmem::Finder;
 
 use super::FoundRecord;
+use crate::backend::BackendError;
 use crate::batch::Line;
 use crate::index::ObjectVersion;
-use crate::limits::{LOOKUP_BYTES, LOOKUP_RECORDS};
+use crate::limits::{LINE_COPIES, LOOKUP_BYTES, LOOKUP_RECORDS, READER_BYTES};
+use crate::memory::Lease;
 use crate::record::{Dataset, RayKey, read_key};
 
 /// What is looked for.
@@ -18,12 +20,14 @@ use crate::record::{Dataset, RayKey, read_key};
 pub(super) struct Wanted<'a> {
     dataset: Dataset,
     key: &'a RayKey,
+    /// What the lines that are found are held in.
+    lease: &'a Lease,
     /// How the ray is spelled in a line, as a rule: in small letters, or in capital ones.
     spellings: Vec<Finder<'static>>,
 }
 
 impl<'a> Wanted<'a> {
-    pub(super) fn new(dataset: Dataset, key: &'a RayKey) -> Self {
+    pub(super) fn new(dataset: Dataset, key: &'a RayKey, lease: &'a Lease) -> Self {
         let id = key.to_string();
         let mut spellings = vec![id.clone()];
         if key.ray().is_some() {
@@ -31,7 +35,29 @@ impl<'a> Wanted<'a> {
             spellings.dedup();
         }
         let spellings = spellings.iter().map(|id| Finder::new(id.as_bytes()).into_owned()).collect();
-        Self { dataset, key, spellings }
+        Self { dataset, key, lease, spellings }
+    }
+
+    /// Whether there is memory to read one object more; it is to be given back.
+    pub(super) fn take_reader(&self) -> Result<(), BackendError> {
+        if self.lease.take(READER_BYTES) { Ok(()) } else { Err(self.starved()) }
+    }
+
+    /// Gives back what a reader held.
+    pub(super) fn give_reader(&self) {
+        self.lease.give(READER_BYTES);
+    }
+
+    /// An error where there was too little memory for what was found.
+    pub(super) fn checked(&self) -> Result<(), BackendError> {
+        if self.lease.is_starved() { Err(self.starved()) } else { Ok(()) }
+    }
+
+    fn starved(&self) -> BackendError {
+        BackendError::new(
+            "looking up a ray",
+            format!("too little memory is left beside other requests for {}", self.dataset),
+        )
     }
 
     /// Whether the ray is spelled in the line as rays are.
@@ -91,6 +117,9 @@ impl<'a> Gathering<'a> {
         let may_be = !by_spelling || self.wanted.is_spelled_in(bytes);
         if may_be && self.wanted.is_of_key(bytes) {
             self.bytes += bytes.len();
+            if !self.wanted.lease.take(LINE_COPIES * bytes.len() + self.object.key.len()) {
+                return ControlFlow::Break(());
+            }
             if self.records.len() >= LOOKUP_RECORDS || self.bytes > LOOKUP_BYTES {
                 self.truncated = true;
                 return ControlFlow::Break(());

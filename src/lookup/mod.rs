@@ -16,6 +16,7 @@ use crate::backend::{BackendError, Bucket, Objects, to_json};
 use crate::index::calls::{self, Find, Found, ObjectVersion};
 use crate::index::{ShardCall, ShardName};
 use crate::limits::{CONCURRENT_CALLS, LOOKUP_BATCHES, LOOKUP_BYTES, LOOKUP_RECORDS};
+use crate::memory::Lease;
 use crate::record::{Dataset, RayKey};
 
 /// One record, as it is stored.
@@ -92,15 +93,16 @@ impl Lookup {
     }
 }
 
-/// Finds the records of `key` in one dataset.
+/// Finds the records of `key` in one dataset. What it finds is held in `lease`.
 ///
 /// # Errors
-/// [`BackendError`] where the shard or the bucket cannot be asked.
+/// [`BackendError`] where the shard or the bucket cannot be asked, or the lease is refused.
 pub async fn lookup(
     bucket: &impl Bucket,
     shards: &impl Objects,
     dataset: Dataset,
     key: &RayKey,
+    lease: &Lease,
 ) -> Result<Lookup, BackendError> {
     let shard = ShardName::of(dataset, key).to_string();
     let found: Found = calls::call(shards, &shard, ShardCall::Find, to_json(&Find::of(key))).await?;
@@ -109,7 +111,7 @@ pub async fn lookup(
         cost: Cost { shards_asked: 1, ..Cost::default() },
         ..Lookup::default()
     };
-    let wanted = Wanted::new(dataset, key);
+    let wanted = Wanted::new(dataset, key, lease);
     stream::iter(found.candidates.iter().take(LOOKUP_BATCHES))
         .map(async |candidate| read::read(bucket, &wanted, candidate).await)
         .buffered(CONCURRENT_CALLS)

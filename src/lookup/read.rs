@@ -76,7 +76,11 @@ async fn scan(bucket: &impl Bucket, wanted: &Wanted<'_>, candidate: &Candidate) 
     (object.etag, object.size, object.uploaded_ms) = (head.etag, head.size, head.uploaded_ms);
     let mut gathering = Gathering::new(wanted, Look::Through, object);
     let mut reader = BatchReader::default();
-    let outcome = read_all(&mut gathering, &mut reader, WholeBody::new(body, head.size)).await?;
+    wanted.take_reader()?;
+    let outcome = read_all(&mut gathering, &mut reader, WholeBody::new(body, head.size)).await;
+    wanted.give_reader();
+    wanted.checked()?;
+    let outcome = outcome?;
     let totals = reader.totals();
     if outcome.is_err() {
         found.objects_unreadable = 1;

@@ -42,7 +42,21 @@ pub(super) async fn read<'a>(
     object: &ObjectVersion,
     span: &WantedSpan<'_>,
 ) -> Result<(SpanRead<'a>, Cost), BackendError> {
+    wanted.take_reader()?;
+    let read = twice(bucket, wanted, object, span).await;
+    wanted.give_reader();
+    wanted.checked()?;
+    read
+}
+
+async fn twice<'a>(
+    bucket: &impl Bucket,
+    wanted: &'a Wanted<'a>,
+    object: &ObjectVersion,
+    span: &WantedSpan<'_>,
+) -> Result<(SpanRead<'a>, Cost), BackendError> {
     let (read, cost) = once(bucket, wanted, object, span, true).await?;
+    wanted.checked()?;
     if !matches!(read, SpanRead::Less) {
         return Ok((read, cost));
     }

@@ -70,3 +70,4 @@ function durableObject(className) {
 
 export const RayShard = durableObject("RayShard");
 export const Ledger = durableObject("Ledger");
+export const Audit = durableObject("Audit");

@@ -21,6 +21,9 @@ const RAY_SHARD: &str = "RAY_SHARD";
 /// The Durable Objects of the ledgers.
 const LEDGER: &str = "LEDGER";
 
+/// The Durable Object of the audit log.
+const AUDIT: &str = "AUDIT";
+
 /// The queue of objects to parse.
 pub(super) const PARSE_QUEUE_NAME: &str = "parse-queue";
 /// The queue of payloads to send.
@@ -51,6 +54,11 @@ pub(super) fn shards(env: &Env) -> Result<NamedObjects> {
 /// The ledgers.
 pub(super) fn ledgers(env: &Env) -> Result<NamedObjects> {
     env.durable_object(LEDGER).map(|objects| NamedObjects::new(objects, "calling a ledger"))
+}
+
+/// The audit log.
+pub(super) fn audits(env: &Env) -> Result<NamedObjects> {
+    env.durable_object(AUDIT).map(|objects| NamedObjects::new(objects, "calling the audit log"))
 }
 
 /// The queue of objects to parse.

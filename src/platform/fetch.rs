@@ -3,38 +3,44 @@
 //! What always holds: every request is answered by `api::answer`, whose reply is passed on unchanged; `HEAD` has no
 //! body.
 
+use std::rc::Rc;
+
+use futures_util::TryStreamExt;
 use worker::{Context, Env, Headers, Method, Request, Response, ResponseBuilder, Result, event};
 
-use super::streams::Body;
+use super::streams::Body as Stream;
 use super::world::Bindings;
 use super::{env, log};
-use crate::api::{Reply, answer};
+use crate::api::{Body, Reply, answer};
 
 #[event(fetch)]
 async fn fetch(request: Request, env: Env, _context: Context) -> Result<Response> {
-    let world = Bindings::of(&env)?;
+    let desk = Rc::new(Bindings::of(&env)?);
     let config = env::config(&env);
     if let Err(faults) = &config {
         log::not_configured(faults);
     }
     let is_head = request.method() == Method::Head;
-    let reply = answer(&config, &world, from_platform(request)?).await;
+    let reply = answer(&config, &desk, from_platform(request)?).await;
     to_platform(reply, is_head)
 }
 
-fn from_platform(mut request: Request) -> Result<crate::api::Request<Body>> {
+fn from_platform(mut request: Request) -> Result<crate::api::Request<Stream>> {
     let url = request.url()?;
     let header = |name: &str| request.headers().get(name).ok().flatten();
     let (authorization, accept) = (header("authorization"), header("accept"));
+    let (access_jwt, if_none_match) = (header("cf-access-jwt-assertion"), header("if-none-match"));
     let content_length = header("content-length").and_then(|length| length.parse().ok());
     Ok(crate::api::Request {
         method: request.method().to_string(),
         path: url.path().to_owned(),
         query: url.query().unwrap_or_default().to_owned(),
         authorization,
+        access_jwt,
         accept,
+        if_none_match,
         content_length,
-        body: Body(request.stream().ok()),
+        body: Stream(request.stream().ok()),
     })
 }
 
@@ -44,5 +50,11 @@ fn to_platform(reply: Reply, is_head: bool) -> Result<Response> {
         headers.set(name, value)?;
     }
     let builder = ResponseBuilder::new().with_status(reply.status).with_headers(headers);
-    Ok(if is_head { builder.empty() } else { builder.fixed(reply.body) })
+    match reply.body {
+        _ if is_head => Ok(builder.empty()),
+        Body::Whole(bytes) => Ok(builder.fixed(bytes)),
+        Body::Stream(pieces) => {
+            builder.from_stream(pieces.map_err(|error| worker::Error::RustError(error.to_string())))
+        }
+    }
 }

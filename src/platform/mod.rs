@@ -8,9 +8,9 @@
 //! What always holds: nothing is decided here; an error of the platform becomes a [`crate::backend::BackendError`]
 //! at this border, and its words go to the log, and only there.
 
-#[expect(dead_code, reason = "the entry point for HTTP is going to call `admit`")]
 mod access;
 mod alarm;
+mod audit_do;
 #[cfg(feature = "bench")]
 mod bench;
 mod bucket;

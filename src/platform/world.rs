@@ -9,8 +9,16 @@ use worker::{Delay, Env, Result};
 use super::bucket::R2Bucket;
 use super::objects::NamedObjects;
 use super::producer::Producer;
-use super::{env, log, random};
+use super::{access, env, log, random};
+use crate::access::{Caller, Denied, Presented, Rules};
+use crate::api::Desk;
+use crate::memory::Memory;
 use crate::pipeline::World;
+
+thread_local! {
+    /// The one account of this isolate.
+    static MEMORY: Memory = Memory::default();
+}
 
 /// The bindings of the deployment.
 #[derive(Debug)]
@@ -18,6 +26,8 @@ pub(super) struct Bindings {
     bucket: R2Bucket,
     shards: NamedObjects,
     ledgers: NamedObjects,
+    audits: NamedObjects,
+    memory: Memory,
     parses: Producer,
     sends: Producer,
 }
@@ -29,6 +39,8 @@ impl Bindings {
             bucket: env::bucket(env)?,
             shards: env::shards(env)?,
             ledgers: env::ledgers(env)?,
+            audits: env::audits(env)?,
+            memory: MEMORY.with(Memory::clone),
             parses: env::parses(env)?,
             sends: env::sends(env)?,
         })
@@ -72,5 +84,21 @@ impl World for Bindings {
 
     async fn pause(&self, ms: i64) {
         Delay::from(Duration::from_millis(u64::try_from(ms).unwrap_or_default())).await;
+    }
+}
+
+impl Desk for Bindings {
+    type Audits = NamedObjects;
+
+    async fn admit(&self, rules: &Rules, presented: Presented<'_>) -> std::result::Result<Caller, Denied> {
+        access::admit(rules, presented, log::now_ms()).await
+    }
+
+    fn memory(&self) -> &Memory {
+        &self.memory
+    }
+
+    fn audits(&self) -> &NamedObjects {
+        &self.audits
     }
 }

@@ -49,7 +49,7 @@ fn an_answer_names_batch_payload_answer_and_hash() {
     let id = BatchId::of(BUCKET_NAME, KEYS[0], &etag);
     let payload = fakes.ledgers.batch(&id).payloads.remove(0).payload;
     let cost = body(&reply)["cost"].clone();
-    assert_eq!((&cost["shards_asked"], &cost["objects_read"], &cost["elapsed_ms"]), (&1.into(), &1.into(), &7.into()));
+    assert_eq!((&cost["shards_asked"], &cost["objects_read"], &cost["elapsed_ms"]), (&1.into(), &1.into(), &21.into()));
     let expected = json!({
         "ray": ray(1).to_string(), "ray_time": "2026-03-28T08:37:22.560Z", "truncated": false, "objects_gone": 0,
         "objects_unreadable": 0,

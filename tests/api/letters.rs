@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::story::{KEYS, batch, records, wish};
 use super::support::{Fakes, Fault, Kind, NOW_MS};
-use super::{Ask, json as body, problem};
+use super::{Ask, Reply, json as body, problem};
 
 fn keep(fakes: &Fakes, queue: &str, message: &str, body: &str) {
     let (queue, message, body) = (queue.into(), message.into(), body.into());
@@ -40,7 +40,7 @@ fn ids(list: &Value) -> Vec<i64> {
     list["letters"].as_array().unwrap().iter().map(|letter| letter["id"].as_i64().unwrap()).collect()
 }
 
-fn redrive(fakes: &Fakes, id: &str) -> raydex::api::Reply {
+fn redrive(fakes: &Fakes, id: &str) -> Reply {
     Ask::post(&format!("/v1/dead-letters/{id}/redrive"), "the ledger is back").of(fakes)
 }
 

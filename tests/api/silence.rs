@@ -1,6 +1,5 @@
 //! No reply repeats what came in, and none shows what the platform said.
 
-use raydex::api::Reply;
 use raydex::ledger::ids::REGISTRY;
 use raydex::ledger::registry::Letter;
 
@@ -8,7 +7,7 @@ use super::story::{KEYS, batch, batch_of, park, records, wish};
 use super::support::faults::DETAIL;
 use super::support::records::ray;
 use super::support::{Fakes, Fault, Kind};
-use super::{Ask, problem};
+use super::{Ask, Reply, problem};
 
 /// What is looked for in replies.
 const CANARY: &str = "c4n4ry";

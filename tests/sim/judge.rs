@@ -11,6 +11,7 @@ use raydex::ledger::ids::REGISTRY;
 use raydex::ledger::registry::EarliestAsk;
 use raydex::ledger::{BatchId, State};
 use raydex::lookup::lookup;
+use raydex::memory::Memory;
 use raydex::pipeline::World;
 use raydex::record::{Dataset, RayKey};
 
@@ -186,7 +187,8 @@ fn judge_index(run: &Run) -> Result<(), String> {
     for batch in run.batches.iter().filter(|batch| !batch.damaged) {
         let Some(line) = batch.lines.last() else { continue };
         let key = RayKey::from_logged(&line.ray).unwrap();
-        let found = finish(lookup(world.bucket(), world.shards(), Dataset::HttpRequests, &key));
+        let found =
+            finish(lookup(world.bucket(), world.shards(), Dataset::HttpRequests, &key, &Memory::default().lease()));
         if found.map_or(0, |found| found.records.len()) != 1 {
             return Err(format!("ray {} of {} is not found", line.ray, batch.key));
         }

@@ -12,6 +12,7 @@
     reason = "each suite is built with this folder, and uses a part of it"
 )]
 
+pub(crate) mod audits;
 pub(crate) mod bucket;
 pub(crate) mod consumers;
 pub(crate) mod faults;
@@ -25,6 +26,7 @@ pub(crate) mod shards;
 pub(crate) mod sql;
 pub(crate) mod world;
 
+pub(crate) use audits::MemoryAudits;
 pub(crate) use bucket::MemoryBucket;
 pub(crate) use consumers::Consumers;
 pub(crate) use faults::{Fault, Faults, Kind};

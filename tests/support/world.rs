@@ -4,17 +4,20 @@ use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
+use raydex::access::{Caller, Denied, Presented, Rules, admit};
+use raydex::api::Desk;
 use raydex::backend::{BackendError, ObjectHead};
 use raydex::batch::{BUCKET_NAME, BatchError};
 use raydex::config::{Config, ConfigFault};
 use raydex::ledger::BatchId;
 use raydex::ledger::calls::BatchAnswer;
 use raydex::lookup::{Lookup, lookup};
+use raydex::memory::Memory;
 use raydex::pipeline::{Outcome, ParseVerdict, Work, World, parse_message, process};
 use raydex::record::{Dataset, RayKey};
 use sha2::{Digest, Sha256};
 
-use super::{Faults, Kind, MemoryBucket, MemoryLedgers, MemoryQueue, MemoryShards, NOW_MS, run};
+use super::{Faults, Kind, MemoryAudits, MemoryBucket, MemoryLedgers, MemoryQueue, MemoryShards, NOW_MS, run};
 
 /// The token that the tests' deployment takes.
 pub(crate) const TOKEN: &str = "t0ken-of-the-tests";
@@ -41,8 +44,10 @@ pub(crate) struct Fakes {
     pub(crate) bucket: MemoryBucket,
     pub(crate) shards: MemoryShards,
     pub(crate) ledgers: MemoryLedgers,
+    pub(crate) audits: MemoryAudits,
     pub(crate) queue: MemoryQueue,
     pub(crate) sends: MemoryQueue,
+    pub(crate) memory: Memory,
     pub(crate) clock_ms: Rc<Cell<i64>>,
     /// How far the clock goes on whenever someone looks.
     pub(crate) tick_ms: Cell<i64>,
@@ -90,6 +95,26 @@ impl World for Fakes {
     }
 }
 
+impl Desk for Fakes {
+    type Audits = MemoryAudits;
+
+    async fn admit(&self, rules: &Rules, presented: Presented<'_>) -> Result<Caller, Denied> {
+        // There is no identity provider in memory; `tests/access.rs` has one.
+        if presented.authorization.is_none() && presented.assertion.is_some() {
+            return Err(Denied::NoKeys);
+        }
+        admit(&rules.tokens, presented.authorization, self.clock_ms.get())
+    }
+
+    fn memory(&self) -> &Memory {
+        &self.memory
+    }
+
+    fn audits(&self) -> &MemoryAudits {
+        &self.audits
+    }
+}
+
 /// All that a world holds: objects of the bucket, rows of the shards and of the ledgers, messages.
 pub(crate) type Everything =
     (BTreeMap<String, Vec<u8>>, BTreeMap<String, Vec<String>>, BTreeMap<String, Vec<String>>, Vec<String>);
@@ -102,8 +127,10 @@ impl Fakes {
             bucket: MemoryBucket::new(&faults),
             shards: MemoryShards::new(&faults),
             ledgers: MemoryLedgers::new(&clock_ms, &faults),
+            audits: MemoryAudits::new(&clock_ms, &faults),
             queue: MemoryQueue::new(Kind::Send, &faults),
             sends: MemoryQueue::new(Kind::SendPayload, &faults),
+            memory: Memory::default(),
             clock_ms,
             tick_ms: Cell::default(),
             bits: Cell::new(0x5a3c),
@@ -136,7 +163,7 @@ impl Fakes {
 
     /// Looks for an id; the world may fail.
     pub(crate) fn try_find(&self, dataset: Dataset, id: &str) -> Result<Lookup, BackendError> {
-        run(lookup(&self.bucket, &self.shards, dataset, &RayKey::from_logged(id).unwrap()))
+        run(lookup(&self.bucket, &self.shards, dataset, &RayKey::from_logged(id).unwrap(), &self.memory.lease()))
     }
 
     /// The lines found for an id in `http_requests`.

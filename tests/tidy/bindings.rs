@@ -89,7 +89,7 @@ fn the_clock_comes_every_ten_minutes() {
 fn the_durable_objects_are_bound_migrated_and_exported() {
     let wrangler = toml("wrangler.toml");
     let objects = tables(&wrangler, "durable_objects.bindings");
-    for (binding, class) in [("RAY_SHARD", "RayShard"), ("LEDGER", "Ledger")] {
+    for (binding, class) in [("RAY_SHARD", "RayShard"), ("LEDGER", "Ledger"), ("AUDIT", "Audit")] {
         assert_eq!(of(&objects, "name", &constant(binding), "class_name").as_str(), Some(class));
     }
     let entry = text("src/platform/entry.mjs");

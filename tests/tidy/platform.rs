@@ -116,3 +116,20 @@ fn the_worker_is_built_without_the_generator_the_bench_and_mistakes() {
     assert!(named[0].contains("--bench)") && named[0].contains("out=build/bench"), "{build}");
     assert!(build.contains("cargo rustc") && build.contains("out=build entry=src/platform/entry.mjs only=() "));
 }
+
+#[test]
+fn patterns_of_the_worker_need_no_tables_of_unicode() {
+    // The Worker has none, and such a pattern would not compile there. Here it would: the validator of JSON Schema,
+    // which the tests use, brings them along.
+    let manifest = toml("Cargo.toml");
+    assert_eq!(manifest["dependencies"]["regex"]["default-features"].as_bool(), Some(false));
+    let needs_tables = regex(r"\\[A-Zbdpsw]|\(\?[a-z]*i");
+    let patterns = |text: &str| -> Vec<String> {
+        text.split("Regex::new(").skip(1).map(|rest| rest.split(';').next().unwrap().to_owned()).collect()
+    };
+    assert!(patterns(r#"x = Regex::new(r"a\d");"#).iter().all(|pattern| needs_tables.is_match(pattern)));
+    let sources = files("src");
+    let found: Vec<String> = sources.iter().flat_map(|file| patterns(&file.text)).collect();
+    assert!(!found.is_empty());
+    assert!(!found.iter().any(|pattern| needs_tables.is_match(pattern)), "{found:?}");
+}

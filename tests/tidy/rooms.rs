@@ -3,9 +3,9 @@
 use super::{File, core_sources, regex, text};
 
 /// The rooms, in reading order: each may import those before it.
-const ROOMS: [&str; 19] = [
-    "limits", "mistakes", "time", "record", "filter", "mask", "batch", "backend", "access", "index", "lookup", "query",
-    "render", "partner", "ledger", "audit", "config", "pipeline", "api",
+const ROOMS: [&str; 20] = [
+    "limits", "memory", "mistakes", "time", "record", "filter", "mask", "batch", "backend", "access", "index",
+    "lookup", "query", "render", "partner", "ledger", "audit", "config", "pipeline", "api",
 ];
 /// What the generator of batches may import.
 const FOR_SAMPLE: [&str; 4] = ["limits", "time", "record", "batch"];

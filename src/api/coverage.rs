@@ -1,0 +1,189 @@
+//! `GET /v1/coverage`: of a time range, which windows are whole, which wait, and where nothing came.
+//!
+//! A window is what the name of a batch says of it. A gap is not yet a loss: a site that nobody visits has them, too.
+//!
+//! What always holds: what no sealed batch covers is never shown as complete; the windows of each kind come in order
+//! and do not touch.
+
+use std::ops::RangeInclusive;
+
+use futures_util::{StreamExt, TryStreamExt, stream};
+use serde::Serialize;
+
+use super::ledgers::ask;
+use super::reply::Reply;
+use super::times::range_of;
+use super::{Problem, Request, problems};
+use crate::batch::{KeyClass, batch_times, classify};
+use crate::config::Config;
+use crate::ledger::books::Batch;
+use crate::ledger::calls::BatchesAsk;
+use crate::ledger::ids::ledger_of;
+use crate::ledger::{OPEN, SEALED};
+use crate::limits::{CONCURRENT_CALLS, COVERAGE_BATCHES, COVERAGE_JOIN_MS, COVERAGE_MS};
+use crate::pipeline::World;
+use crate::record::Dataset;
+use crate::time::{rfc3339, stamp};
+
+/// One hour, in milliseconds.
+const HOUR_MS: i64 = 3_600_000;
+
+/// The answer.
+#[derive(Serialize)]
+struct Answer {
+    start: String,
+    end: String,
+    dataset: &'static str,
+    /// Sealed batches cover these.
+    complete: Vec<Window>,
+    /// Batches of these have come, but are not sealed yet.
+    pending: Vec<Window>,
+    /// Batches of these were set aside: `GET /v1/batches?state=set_aside` says why.
+    set_aside: Vec<Window>,
+    /// No batch of these has come.
+    gaps: Vec<Window>,
+    batches: u64,
+    /// An hour has more batches than are looked at.
+    truncated: bool,
+}
+
+/// From an instant to another one.
+#[derive(Serialize)]
+struct Window {
+    start: String,
+    end: String,
+}
+
+/// Half-open windows in Unix milliseconds.
+type Windows = Vec<(i64, i64)>;
+
+/// What the batches of the range say.
+#[derive(Default)]
+struct Seen {
+    complete: Windows,
+    pending: Windows,
+    set_aside: Windows,
+    batches: u64,
+    truncated: bool,
+}
+
+/// Answers for a time range.
+pub(super) async fn answer<B>(config: &Config, world: &impl World, request: &Request<B>) -> Result<Reply, Problem> {
+    let dataset = super::sight::dataset_of(request)?;
+    let now = world.now_ms();
+    let range = range_of(request, now)?;
+    let (start, end) = (range.start_ms(), range.end_ms().min(now).max(range.start_ms()));
+    if end - start > COVERAGE_MS {
+        return Err(problems::range_too_long(COVERAGE_MS));
+    }
+    let seen = gather(config, world, dataset, start..=end).await?;
+    let within = |windows: &Windows| joined(windows, start, end);
+    let (complete, pending, set_aside) = (within(&seen.complete), within(&seen.pending), within(&seen.set_aside));
+    let any = joined(&[seen.complete, seen.pending, seen.set_aside].concat(), start, end);
+    let gaps = between(&any, start, end);
+    let shown = |windows: Windows| windows.into_iter().map(|(a, b)| Window { start: rfc3339(a), end: rfc3339(b) });
+    Ok(Reply::json(&Answer {
+        start: rfc3339(start),
+        end: rfc3339(end),
+        dataset: dataset.name(),
+        complete: shown(complete).collect(),
+        pending: shown(pending).collect(),
+        set_aside: shown(set_aside).collect(),
+        gaps: shown(gaps).collect(),
+        batches: seen.batches,
+        truncated: seen.truncated,
+    }))
+}
+
+/// Asks the ledgers of the hours in which batches of the range can have begun.
+async fn gather(
+    config: &Config,
+    world: &impl World,
+    dataset: Dataset,
+    range: RangeInclusive<i64>,
+) -> Result<Seen, Problem> {
+    let (first, last) = (range.start().div_euclid(HOUR_MS) - 1, range.end().div_euclid(HOUR_MS));
+    let call = BatchesAsk { state: None, limit: COVERAGE_BATCHES };
+    let seen = stream::iter(first..=last)
+        .map(async |hour| ask(world, &ledger_of(&stamp(hour * HOUR_MS)), &call).await)
+        .buffered(CONCURRENT_CALLS)
+        .try_fold(Seen::default(), async |mut seen, answer| {
+            seen.truncated |= answer.batches.len() as u64 == COVERAGE_BATCHES;
+            for batch in answer.batches {
+                seen.take(config, dataset, &batch);
+            }
+            Ok(seen)
+        })
+        .await?;
+    Ok(seen)
+}
+
+impl Seen {
+    /// Takes in a batch of the dataset.
+    fn take(&mut self, config: &Config, dataset: Dataset, batch: &Batch) {
+        let is_wanted = classify(&batch.object.key, &config.log_prefix) == KeyClass::Batch(dataset) && !batch.gone;
+        let Some((start, end)) = batch_times(&batch.object.key).filter(|_| is_wanted) else { return };
+        self.batches += 1;
+        let windows = match batch.state.as_str() {
+            SEALED => &mut self.complete,
+            OPEN => &mut self.pending,
+            _ => &mut self.set_aside,
+        };
+        windows.push((start, end.max(start)));
+    }
+}
+
+/// The windows cut to the range, those that touch made one.
+fn joined(windows: &[(i64, i64)], start: i64, end: i64) -> Windows {
+    let mut sorted: Windows = windows
+        .iter()
+        .map(|(a, b)| ((*a).max(start), (*b).min(end)))
+        .filter(|(a, b)| a <= b && *a < end && *b >= start)
+        .collect();
+    sorted.sort_unstable();
+    let mut joined: Windows = Vec::new();
+    for (from, to) in sorted {
+        match joined.last_mut() {
+            Some((_, last)) if from <= *last + COVERAGE_JOIN_MS => *last = to.max(*last),
+            _ => joined.push((from, to)),
+        }
+    }
+    joined.retain(|(from, to)| from < to);
+    joined
+}
+
+/// What of the range lies between the windows.
+fn between(windows: &[(i64, i64)], start: i64, end: i64) -> Windows {
+    let mut gaps = Vec::new();
+    let mut at = start;
+    for (from, to) in windows {
+        if *from > at {
+            gaps.push((at, *from));
+        }
+        at = at.max(*to);
+    }
+    if at < end {
+        gaps.push((at, end));
+    }
+    gaps
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{between, joined};
+
+    #[test]
+    fn windows_that_touch_or_nearly_so_are_one() {
+        let windows = [(30_000, 60_000), (0, 29_000), (61_000, 90_000), (200_000, 230_000), (40_000, 45_000)];
+        let one = joined(&windows, 10_000, 220_000);
+        assert_eq!(one, [(10_000, 90_000), (200_000, 220_000)]);
+        assert_eq!(between(&one, 10_000, 220_000), [(90_000, 200_000)]);
+    }
+
+    #[test]
+    fn a_range_without_batches_is_one_gap() {
+        assert_eq!(joined(&[(0, 10), (90, 100)], 20, 80), []);
+        assert_eq!(between(&[], 20, 80), [(20, 80)]);
+        assert_eq!(between(&[(20, 80)], 20, 80), []);
+    }
+}

@@ -1,0 +1,208 @@
+//! The forms in which records are answered: which one a request asks for, and how one record is written in it.
+//!
+//! What always holds: a native record is the stored line, byte for byte, unless fields were picked or masked; what
+//! cannot be rendered was no record, and those are not found.
+
+use super::reply::{CSV, JSON, NDJSON, TEXT};
+use super::{Problem, Request, problems};
+use crate::config::Config;
+use crate::limits::{FIELD_NAME_BYTES, FIELDS_ASKED};
+use crate::record::Dataset;
+use crate::render::{
+    PartnerOptions, Projection, TimeForm, default_columns, write_csv_names, write_csv_row, write_partner_line,
+};
+
+/// The forms of an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Format {
+    /// One document.
+    Json,
+    /// The stored lines.
+    Native,
+    /// The partner's lines.
+    Partner,
+    /// Comma-separated values.
+    Csv,
+}
+
+impl Format {
+    /// All of them.
+    const ALL: [Self; 4] = [Self::Json, Self::Native, Self::Partner, Self::Csv];
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Json => "json",
+            Self::Native => "native",
+            Self::Partner => "partner",
+            Self::Csv => "csv",
+        }
+    }
+
+    /// The media type of an answer in this form.
+    pub(super) const fn media_type(self) -> &'static str {
+        match self {
+            Self::Json => JSON,
+            Self::Native => NDJSON,
+            Self::Partner => TEXT,
+            Self::Csv => CSV,
+        }
+    }
+
+    /// The form that the header `Accept` prefers; of several equally good ones the one named first.
+    fn accepted(accept: &str) -> Option<Self> {
+        let mut best: Option<(f32, Self)> = None;
+        for range in accept.split(',') {
+            let mut parts = range.split(';').map(str::trim);
+            let media_type = parts.next().unwrap_or_default();
+            let weight = parts.find_map(|part| part.strip_prefix("q=")).map_or(1.0, |q| q.parse().unwrap_or(0.0));
+            let form = Self::ALL.into_iter().find(|form| form.media_type().split(';').next() == Some(media_type));
+            if let Some(form) = form.filter(|_| weight > best.map_or(0.0, |(weight, _)| weight)) {
+                best = Some((weight, form));
+            }
+        }
+        best.map(|(_, form)| form)
+    }
+}
+
+/// How records are written.
+#[derive(Debug, Clone)]
+pub(super) struct Form {
+    pub(super) format: Format,
+    pub(super) projection: Projection,
+    columns: Vec<String>,
+    partner: PartnerOptions,
+}
+
+impl Form {
+    /// The form that the request asks for; `default` where it asks for none.
+    ///
+    /// # Errors
+    /// The [`Problem`] of a parameter that cannot be.
+    pub(super) fn of<B>(
+        config: &Config,
+        request: &Request<B>,
+        dataset: Dataset,
+        default: Format,
+    ) -> Result<Self, Problem> {
+        let format = match request.parameter("format") {
+            None => request.accept.as_deref().and_then(Format::accepted).unwrap_or(default),
+            Some(name) => {
+                let named = Format::ALL.into_iter().find(|format| format.name() == name);
+                named.ok_or_else(|| problems::bad_parameter("format", "json, native, partner or csv"))?
+            }
+        };
+        Self::new(config, request, dataset, format)
+    }
+
+    fn new<B>(config: &Config, request: &Request<B>, dataset: Dataset, format: Format) -> Result<Self, Problem> {
+        let fields = fields_of(request)?;
+        let times = times_of(request)?;
+        if format == Format::Partner && (dataset != Dataset::HttpRequests || fields.is_some() || times.is_some()) {
+            return Err(problems::bad_parameter(
+                "format",
+                "partner for http_requests alone, and without fields and timestamps: the partner's columns are fixed",
+            ));
+        }
+        let default = || default_columns(dataset).iter().map(|name| (*name).to_owned()).collect();
+        let columns = fields.clone().unwrap_or_else(default);
+        Ok(Self { format, projection: Projection { fields, times }, columns, partner: config.partner.clone() })
+    }
+
+    /// The form of records inside a document in JSON, whatever else the request prefers.
+    ///
+    /// # Errors
+    /// The [`Problem`] of a parameter that cannot be.
+    pub(super) fn in_json<B>(config: &Config, request: &Request<B>, dataset: Dataset) -> Result<Self, Problem> {
+        Self::new(config, request, dataset, Format::Json)
+    }
+
+    /// Lines as Cloudflare's own clients get them.
+    pub(super) fn of_lines(config: &Config, projection: Projection) -> Self {
+        Self { format: Format::Native, projection, columns: Vec::new(), partner: config.partner.clone() }
+    }
+
+    /// Appends what stands before the first record.
+    pub(super) fn begin(&self, out: &mut Vec<u8>) {
+        if self.format == Format::Csv {
+            write_csv_names(out, &self.columns);
+        }
+    }
+
+    /// Appends the record that the caller sees as `seen`, with what ends it. Nothing is appended where it fails: what
+    /// was found is a record.
+    pub(super) fn write(&self, out: &mut Vec<u8>, seen: &[u8]) {
+        let _outcome = match self.format {
+            Format::Partner => write_partner_line(out, seen, &self.partner).map(drop),
+            Format::Csv => self.write_row(out, seen),
+            Format::Json | Format::Native => {
+                let start = out.len();
+                let written = self.write_object(out, seen);
+                if out.len() > start {
+                    out.push(b'\n');
+                }
+                written
+            }
+        };
+    }
+
+    fn write_row(&self, out: &mut Vec<u8>, seen: &[u8]) -> Result<(), crate::record::RecordError> {
+        if self.projection.times.is_none() {
+            return write_csv_row(out, seen, &self.columns);
+        }
+        let mut spelled = Vec::new();
+        self.projection.write(&mut spelled, seen)?;
+        write_csv_row(out, &spelled, &self.columns)
+    }
+
+    /// Appends the record as one object, without a newline.
+    pub(super) fn write_object(&self, out: &mut Vec<u8>, seen: &[u8]) -> Result<(), crate::record::RecordError> {
+        if self.projection.is_whole() {
+            out.extend_from_slice(seen);
+            return Ok(());
+        }
+        self.projection.write(out, seen)
+    }
+}
+
+/// The fields that the query asks for.
+pub(super) fn fields_of<B>(request: &Request<B>) -> Result<Option<Vec<String>>, Problem> {
+    let Some(text) = request.parameter("fields") else { return Ok(None) };
+    let fields: Vec<String> =
+        text.split(',').map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()).collect();
+    let fits = (1..=FIELDS_ASKED).contains(&fields.len()) && fields.iter().all(|name| name.len() <= FIELD_NAME_BYTES);
+    if fits {
+        Ok(Some(fields))
+    } else {
+        Err(problems::bad_parameter("fields", &format!("1 to {FIELDS_ASKED} names with commas between")))
+    }
+}
+
+/// How the query wants times to be spelled.
+pub(super) fn times_of<B>(request: &Request<B>) -> Result<Option<TimeForm>, Problem> {
+    let Some(name) = request.parameter("timestamps") else { return Ok(None) };
+    let form = TimeForm::from_name(&name).ok_or_else(|| {
+        problems::bad_parameter("timestamps", &itertools::join(TimeForm::ALL.map(TimeForm::name), ", "))
+    })?;
+    Ok(Some(form))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Format;
+
+    #[test]
+    fn the_form_is_what_the_caller_prefers() {
+        for (accept, format) in [
+            ("application/x-ndjson", Some(Format::Native)),
+            ("text/csv;header=present", Some(Format::Csv)),
+            ("application/json, text/plain", Some(Format::Json)),
+            ("application/json;q=0.5, text/plain;q=0.9", Some(Format::Partner)),
+            ("text/plain;q=0, application/json;q=0.1", Some(Format::Json)),
+            ("text/html, */*;q=0.8", None),
+            ("application/json;q=x", None),
+            ("", None),
+        ] {
+            assert_eq!(Format::accepted(accept), format, "{accept}");
+        }
+    }
+}

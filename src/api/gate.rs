@@ -1,0 +1,59 @@
+//! The gate: what is asked is written down, and counted, before anything is answered.
+//!
+//! What always holds: nothing is served that the audit log did not take; whoever asks too often is told when to come
+//! again, and is written down neither.
+
+use super::routes::Row;
+use super::{Desk, Problem, Request, problems};
+use crate::access::Caller;
+use crate::audit::AUDIT;
+use crate::audit::calls::{Append, Appended, Deed};
+use crate::config::Config;
+use crate::ledger::calls;
+use crate::limits::AUDIT_ASKED;
+use crate::record::ray_from_user;
+
+/// How a caller with a token is written down.
+const TOKEN: &str = "token";
+/// How a caller is written down whom Cloudflare Access knows.
+const ACCESS: &str = "access";
+
+/// Lets the request through.
+pub(super) async fn pass(
+    config: &Config,
+    desk: &impl Desk,
+    caller: &Caller,
+    row: &Row,
+    request: &Request<Vec<u8>>,
+    arguments: &[String],
+) -> Result<(), Problem> {
+    let deed = row.audited.then(|| Deed {
+        by: if request.authorization.is_some() { TOKEN } else { ACCESS }.to_owned(),
+        role: caller.role.name().to_owned(),
+        did: row.name(),
+        about: about(row, arguments),
+        asked: asked(request),
+    });
+    let append = Append { who: caller.name.clone(), per_minute: config.per_minute, deed };
+    match calls::call(desk.audits(), AUDIT, &append).await {
+        Ok(Appended::Written { .. } | Appended::Passed {}) => Ok(()),
+        Ok(Appended::Limited { wait_ms }) => Err(problems::too_many(wait_ms)),
+        Err(_) => Err(problems::not_audited()),
+    }
+}
+
+/// What the path names: a ray in its canonical digits, whatever was pasted around it.
+fn about(row: &Row, arguments: &[String]) -> String {
+    let Some(last) = arguments.last() else { return String::new() };
+    if row.path.contains("{ray}") {
+        return ray_from_user(last).map_or_else(|_| "no ray".into(), |key| key.to_string());
+    }
+    last.chars().take(AUDIT_ASKED).collect()
+}
+
+/// What the query and the body say, cut where they are long.
+fn asked(request: &Request<Vec<u8>>) -> String {
+    let body = String::from_utf8_lossy(&request.body);
+    let both = [request.query.as_str(), &body].into_iter().filter(|part| !part.is_empty());
+    itertools::join(both, "\n").chars().take(AUDIT_ASKED).collect()
+}

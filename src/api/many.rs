@@ -1,0 +1,97 @@
+//! `POST /v1/rays`: many rays at once, a line of JSON for each as it is found.
+//!
+//! What always holds: every ray of the body gets exactly one line, found or not; a line names its ray by its place in
+//! the body; one that fails leaves the others alone.
+
+use std::rc::Rc;
+
+use futures_util::{StreamExt, stream};
+use serde::{Deserialize, Serialize};
+
+use super::form::Form;
+use super::rays::{AnswerRecord, find, records, shown};
+use super::reply::{NDJSON, Reply, Spent};
+use super::sight::{Sight, dataset_of, filter_of};
+use super::{Desk, Problem, Request, problems};
+use crate::access::Caller;
+use crate::config::Config;
+use crate::limits::{LOOKUPS_AT_ONCE, RAYS_ASKED};
+use crate::record::ray_from_user;
+
+/// The body.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Wanted {
+    rays: Vec<String>,
+}
+
+/// One line of the answer.
+#[derive(Serialize)]
+struct Line<'a> {
+    /// The place of the ray in the body, from 0.
+    index: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ray: Option<String>,
+    found: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    truncated: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    records: Option<Vec<AnswerRecord<'a>>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cost: Option<Spent>,
+    /// Why there are no records.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    problem: Option<Problem>,
+}
+
+/// Answers many lookups.
+pub(super) fn answer<D: Desk + 'static>(
+    config: &Config,
+    desk: &Rc<D>,
+    caller: &Caller,
+    request: &Request<Vec<u8>>,
+) -> Result<Reply, Problem> {
+    let dataset = dataset_of(request)?;
+    let form = Form::in_json(config, request, dataset)?;
+    let sight = Sight::new(caller, dataset, filter_of(request)?)?;
+    let Wanted { rays } = serde_json::from_slice(&request.body).map_err(|_| problems::no_rays())?;
+    if rays.is_empty() || rays.len() > RAYS_ASKED {
+        return Err(problems::no_rays());
+    }
+    let asked = Rc::new((desk.clone(), sight, form));
+    let lines = stream::iter(rays.into_iter().enumerate())
+        .map(move |(index, text)| {
+            let asked = asked.clone();
+            async move {
+                let (desk, sight, form) = asked.as_ref();
+                Ok(line(desk.as_ref(), sight, form, index, &text).await)
+            }
+        })
+        .buffer_unordered(LOOKUPS_AT_ONCE);
+    Ok(Reply::stream(NDJSON, lines.boxed_local()))
+}
+
+/// The line of one ray.
+async fn line(desk: &impl Desk, sight: &Sight, form: &Form, index: usize, text: &str) -> Vec<u8> {
+    let empty = Line { index, ray: None, found: false, truncated: None, records: None, cost: None, problem: None };
+    let Ok(key) = ray_from_user(text) else {
+        return json(&Line { problem: Some(problems::not_a_ray()), ..empty });
+    };
+    let empty = Line { ray: Some(key.to_string()), ..empty };
+    let lease = desk.memory().lease();
+    match find(desk, sight, &key, &lease).await {
+        Err(problem) => json(&Line { problem: Some(problem), ..empty }),
+        Ok((found, spent)) => {
+            let seen = records(&found, sight);
+            let records = seen.iter().map(|seen| shown(sight.dataset(), seen, form)).collect();
+            let (truncated, cost) = (Some(found.truncated), Some(spent));
+            json(&Line { found: true, truncated, records: Some(records), cost, ..empty })
+        }
+    }
+}
+
+fn json(line: &Line<'_>) -> Vec<u8> {
+    let mut json = serde_json::to_vec(line).unwrap_or_default();
+    json.push(b'\n');
+    json
+}

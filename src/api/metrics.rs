@@ -1,0 +1,76 @@
+//! `GET /metrics`: the books in the text format that Prometheus reads.
+//!
+//! What always holds: every count is there, zeroes too; nothing of a log line, a key or a token is.
+
+use std::fmt::Write;
+
+use super::Problem;
+use super::reply::Reply;
+use super::stats::{Books, books};
+use crate::limits::LEDGERS_READ;
+use crate::pipeline::World;
+
+/// The media type of the format.
+const PROMETHEUS: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// Answers with all figures.
+pub(super) async fn answer(world: &impl World) -> Result<Reply, Problem> {
+    let Books { totals, ledgers, dead_letters, balanced } = books(world, LEDGERS_READ).await?;
+    let mut page = Page(String::new());
+    let lines = &totals.lines;
+    page.family("raydex_lines", "Lines of sealed batches, by what became of them.");
+    for (state, count) in [
+        ("in", lines.lines_in),
+        ("delivered", lines.delivered),
+        ("pending", lines.pending),
+        ("parked", lines.parked),
+        ("rejected", lines.rejected.values().sum()),
+        ("filtered", lines.filtered.values().sum()),
+    ] {
+        page.labelled("raydex_lines", "state", state, count);
+    }
+    page.family("raydex_lines_rejected", "Lines that are no records, by reason.");
+    lines.rejected.iter().for_each(|(why, count)| page.labelled("raydex_lines_rejected", "reason", why, *count));
+    page.family("raydex_lines_filtered", "Records that do not go to the partner, by reason.");
+    lines.filtered.iter().for_each(|(why, count)| page.labelled("raydex_lines_filtered", "reason", why, *count));
+    page.single(
+        "raydex_lines_unaccounted",
+        "Lines of which nobody knows what became; it must be 0.",
+        lines.unaccounted,
+    );
+    page.single("raydex_balanced", "1 where the books of every ledger balance.", i64::from(balanced));
+    page.family("raydex_batches", "Batches, by state.");
+    totals.sources.iter().for_each(|(state, count)| page.labelled("raydex_batches", "state", state, *count));
+    page.family("raydex_payloads", "Payloads, by state.");
+    totals.payloads.iter().for_each(|(state, count)| page.labelled("raydex_payloads", "state", state, *count));
+    page.single("raydex_posts", "Attempts to send.", totals.posts.sent);
+    page.single(
+        "raydex_posts_ambiguous",
+        "Attempts of which nobody knows whether they arrived.",
+        totals.posts.ambiguous,
+    );
+    page.single("raydex_dead_letters", "Messages that their queue gave up and nobody has put back.", dead_letters);
+    page.single("raydex_ledgers_read", "Ledgers that these figures were gathered from.", ledgers.read);
+    page.single("raydex_ledgers_known", "Ledgers there are.", ledgers.known);
+    Ok(Reply::new(200, PROMETHEUS, page.0.into_bytes()))
+}
+
+/// A page of figures. Writing to a string cannot fail.
+struct Page(String);
+
+impl Page {
+    /// Begins a family. Its figures cover the ledgers that were read, so they may sink: gauges, not counters.
+    fn family(&mut self, name: &str, help: &str) {
+        let _written = write!(self.0, "# HELP {name} {help}\n# TYPE {name} gauge\n");
+    }
+
+    fn labelled(&mut self, name: &str, label: &str, value: &str, count: u64) {
+        // Reasons and states are our own words, without quotes and backslashes.
+        let _written = writeln!(self.0, "{name}{{{label}=\"{value}\"}} {count}");
+    }
+
+    fn single(&mut self, name: &str, help: &str, count: impl std::fmt::Display) {
+        self.family(name, help);
+        let _written = writeln!(self.0, "{name} {count}");
+    }
+}

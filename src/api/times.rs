@@ -1,0 +1,50 @@
+//! The time range of a request: `start` inclusive, `end` exclusive.
+//!
+//! What always holds: an instant is RFC 3339 or Unix seconds, milliseconds or nanoseconds; a range has a length.
+
+use super::{Problem, Request, problems};
+use crate::record::Timestamp;
+
+/// Nanoseconds of a millisecond.
+const NS_PER_MS: i64 = 1_000_000;
+
+/// A time range.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Range {
+    /// Its first instant, in Unix nanoseconds.
+    pub(super) start_ns: i64,
+    /// The first instant behind it.
+    pub(super) end_ns: i64,
+}
+
+impl Range {
+    /// Its first instant, in Unix milliseconds.
+    pub(super) const fn start_ms(&self) -> i64 {
+        self.start_ns.div_euclid(NS_PER_MS)
+    }
+
+    /// The first millisecond that holds nothing of it.
+    pub(super) const fn end_ms(&self) -> i64 {
+        self.end_ns.div_euclid(NS_PER_MS) + (self.end_ns.rem_euclid(NS_PER_MS) > 0) as i64
+    }
+}
+
+/// The range that `start` and `end` of the query say; without an end, up to now.
+///
+/// # Errors
+/// The [`Problem`] of an instant that is none, or of a range without a length.
+pub(super) fn range_of<B>(request: &Request<B>, now_ms: i64) -> Result<Range, Problem> {
+    let start_ns = instant(request, "start")?.ok_or_else(|| problems::bad_parameter("start", INSTANT))?;
+    let end_ns = instant(request, "end")?.unwrap_or(now_ms.saturating_mul(NS_PER_MS));
+    if start_ns < end_ns { Ok(Range { start_ns, end_ns }) } else { Err(problems::empty_range()) }
+}
+
+/// What an instant is spelled as.
+const INSTANT: &str = "an instant: RFC 3339, or Unix seconds, milliseconds or nanoseconds";
+
+fn instant<B>(request: &Request<B>, name: &'static str) -> Result<Option<i64>, Problem> {
+    let Some(text) = request.parameter(name) else { return Ok(None) };
+    // A plus that was not encoded comes as a space.
+    let instant = Timestamp::parse(text.trim()).or_else(|| Timestamp::parse(&text.trim().replace(' ', "+")));
+    instant.map(|at| Some(at.unix_ns())).ok_or_else(|| problems::bad_parameter(name, INSTANT))
+}

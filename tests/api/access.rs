@@ -1,0 +1,166 @@
+//! Every route for every kind of caller.
+
+use raydex::api::{ClientRoute, ROUTES, Route, Row};
+use raydex::config::Config;
+use serde_json::json;
+use sha2::{Digest, Sha256};
+
+use super::story::{KEYS, batch};
+use super::support::Fakes;
+use super::support::records::{ndjson, ray};
+use super::support::world::config_with;
+use super::{Ask, Reply, problem};
+
+/// A token that a deployment lets in.
+fn rule(id: &str, more: &serde_json::Value) -> serde_json::Value {
+    let mut rule =
+        json!({ "id": id, "sha256": hex::encode(Sha256::digest(id)), "scopes": ["read"], "role": "forensics" });
+    rule.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    rule
+}
+
+/// A deployment with these tokens; each token is its id.
+pub(crate) fn deployment(rules: &[serde_json::Value]) -> Config {
+    config_with(&[("API_TOKENS", &serde_json::to_string(rules).unwrap()), ("API_RATE_PER_MINUTE", "0")])
+}
+
+/// A caller of the table.
+struct Caller {
+    token: Option<&'static str>,
+    scope: Option<&'static str>,
+    /// Only some zones.
+    narrow: bool,
+}
+
+const SCOPES: [&str; 4] = ["read", "ingest", "deliver", "admin"];
+const ROLES: [&str; 3] = ["viewer", "support", "forensics"];
+
+fn callers() -> (Vec<Caller>, Vec<serde_json::Value>) {
+    let mut callers = vec![
+        Caller { token: None, scope: None, narrow: false },
+        Caller { token: Some("wrong"), scope: None, narrow: false },
+        Caller { token: Some("expired"), scope: None, narrow: false },
+    ];
+    let mut rules = vec![rule("expired", &json!({ "scopes": SCOPES, "expires": "2026-03-28T08:42:24Z" }))];
+    for scope in SCOPES {
+        for role in ROLES {
+            for narrow in [false, true] {
+                let id: &'static str = format!("{scope}-{role}-{narrow}").leak();
+                let zones = if narrow {
+                    json!({ "scopes": [scope], "role": role, "zones": ["a.example"] })
+                } else {
+                    json!({ "scopes": [scope], "role": role })
+                };
+                rules.push(rule(id, &zones));
+                callers.push(Caller { token: Some(id), scope: Some(scope), narrow });
+            }
+        }
+    }
+    (callers, rules)
+}
+
+/// A request of the row that would be answered.
+fn ask(row: &Row) -> Ask {
+    let path =
+        row.path.replace("{ray}", &ray(1).to_string()).replace("{dataset}", "http_requests").replace("{id}", "1");
+    let path =
+        path.split('/').map(|piece| if piece.starts_with('{') { "x" } else { piece }).collect::<Vec<_>>().join("/");
+    let query = match row.route {
+        Route::Logs | Route::Coverage | Route::Client(ClientRoute::Received) => {
+            "?start=2026-03-28T08:00:00Z&end=2026-03-28T08:42:00Z"
+        }
+        _ => "",
+    };
+    Ask { body: br#"{"reason":"a reason","flag":true}"#.to_vec(), ..Ask::new(row.method, &format!("{path}{query}")) }
+}
+
+/// Whether a row tells of what lies in the zones of a caller alone.
+fn is_for_zones(row: &Row) -> bool {
+    match row.route {
+        Route::Ray | Route::Rays | Route::Deliveries | Route::Logs | Route::Ingest | Route::OpenApi | Route::Health => {
+            true
+        }
+        Route::Client(route) => route != ClientRoute::List,
+        _ => false,
+    }
+}
+
+#[test]
+fn every_route_lets_in_whoever_may_and_nobody_else() {
+    let (callers, rules) = callers();
+    let config = Ok(deployment(&rules));
+    let fakes = Fakes::new();
+    batch(&fakes, KEYS[0], &ndjson([format!(r#"{{"RayID":"{}","ZoneName":"a.example"}}"#, ray(1))]), None);
+    let (mut in_, mut out) = (0, 0);
+    for row in ROUTES {
+        for caller in &callers {
+            let asked = Ask { authorization: caller.token.map(|token| format!("Bearer {token}")), ..ask(row) };
+            let (before, entries) = (fakes.faults.calls(), fakes.audits.entries().len());
+            let reply = asked.of_deployment(&fakes, &config);
+            let what = format!("{} for {:?}", row.name(), caller.token);
+            let names = |scope: &str| row.scopes.iter().any(|known| known.name() == scope);
+            let expected = match caller.scope {
+                _ if row.scopes.is_empty() => None,
+                None => Some(401),
+                Some(scope) if !names(scope) || (caller.narrow && !is_for_zones(row)) => Some(403),
+                Some(_) => None,
+            };
+            match expected {
+                None => {
+                    assert!(!matches!(reply.status, 401 | 403), "{what}: {}", reply.status);
+                    assert_eq!(fakes.audits.entries().len() - entries, usize::from(row.audited), "{what}");
+                    in_ += 1;
+                }
+                Some(status) => {
+                    assert_eq!(reply.status, status, "{what}");
+                    assert_eq!(fakes.faults.calls(), before, "{what}: nothing is asked of the world");
+                    assert_eq!(fakes.audits.entries().len(), entries, "{what}");
+                    refused_in_its_own_form(row, &reply);
+                    out += 1;
+                }
+            }
+        }
+    }
+    assert!(in_ > 100 && out > 300, "{in_} {out}");
+}
+
+/// Our own routes answer problems, Cloudflare's their envelope.
+fn refused_in_its_own_form(row: &Row, reply: &Reply) {
+    if matches!(row.route, Route::Client(_)) {
+        let expected = br#"{"success":false,"errors":[{"code":10000,"message":"Authentication error"}],"messages":[],"result":null}"#;
+        assert_eq!(reply.body, expected);
+    } else {
+        assert_eq!(problem(reply).0, reply.status);
+    }
+}
+
+#[test]
+fn a_ray_of_another_zone_is_as_unknown_as_one_that_there_is_not() {
+    let fakes = Fakes::new();
+    let line = |zone: &str, number| format!(r#"{{"RayID":"{}","ZoneName":"{zone}"}}"#, ray(number));
+    batch(&fakes, KEYS[0], &ndjson([line("a.example", 1), line("b.example", 2)]), None);
+    let config = Ok(deployment(&[rule("a", &json!({ "zones": ["a.example"] }))]));
+    let get =
+        |path: &str| Ask { authorization: Some("Bearer a".into()), ..Ask::get(path) }.of_deployment(&fakes, &config);
+    assert_eq!(get(&format!("/v1/rays/{}", ray(1))).status, 200);
+    let (hidden, unknown) = (ray(2).to_string(), ray(3).to_string());
+    for path in
+        ["/v1/rays/{}", "/v1/rays/{}?format=native", "/v1/rays/{}/deliveries", "/client/v4/zones/z/logs/rayids/{}"]
+    {
+        let (other, none) = (get(&path.replace("{}", &hidden)), get(&path.replace("{}", &unknown)));
+        let body = |reply: &Reply, ray: &str| String::from_utf8(reply.body.clone()).unwrap().replace(ray, "RAY");
+        assert_eq!((other.status, &other.headers), (none.status, &none.headers), "{path}");
+        assert_eq!(body(&other, &hidden), body(&none, &unknown), "{path}");
+    }
+}
+
+#[test]
+fn a_token_for_one_dataset_gets_no_other() {
+    let fakes = Fakes::new();
+    let config = Ok(deployment(&[rule("waf", &json!({ "datasets": ["firewall_events"] }))]));
+    let get =
+        |path: &str| Ask { authorization: Some("Bearer waf".into()), ..Ask::get(path) }.of_deployment(&fakes, &config);
+    assert_eq!(problem(&get("/v1/rays/764660d8ec5c2ab1")), (403, "other_dataset".into()));
+    assert_eq!(problem(&get("/v1/rays/764660d8ec5c2ab1?dataset=firewall_events")).0, 404);
+    assert_eq!(problem(&get("/v1/logs?start=2026-03-28T08:00:00Z")), (403, "other_dataset".into()));
+}

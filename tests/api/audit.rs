@@ -1,0 +1,144 @@
+//! The audit log, and how often a caller may ask.
+
+use raydex::audit::chain::{hash, is_whole};
+use raydex::backend::{Sql, SqlValue};
+use serde_json::{Value, json};
+
+use super::story::{KEYS, batch, records};
+use super::support::records::ray;
+use super::support::world::config_with;
+use super::support::{Fakes, Fault, Kind};
+use super::{Ask, header, json as body, problem};
+
+const BEFORE_ALL: &str = "0000000000000000000000000000000000000000000000000000000000000000";
+
+fn entries(fakes: &Fakes) -> Vec<Value> {
+    fakes.audits.entries().iter().map(|kept| serde_json::from_str(&kept.entry).unwrap()).collect()
+}
+
+#[test]
+fn every_lookup_and_every_change_is_written_down_with_who_did_what() {
+    let fakes = Fakes::new();
+    batch(&fakes, KEYS[0], &records(0..2), None);
+    Ask::get(&format!("/v1/rays/CF-RAY%3A%20{}-SJC?format=native", ray(1))).of(&fakes);
+    Ask::post("/v1/payloads/a.b.1.000000/drop", "enough of it").of(&fakes);
+    Ask { body: br#"{"rays":["x"]}"#.to_vec(), ..Ask::new("POST", "/v1/rays?dataset=http_requests") }.of(&fakes);
+    Ask::get("/v1/stats").of(&fakes);
+    let found = entries(&fakes);
+    let expected = json!({
+        "v": 1, "seq": 1, "at": "2026-03-28T08:42:25.000Z", "who": "main", "by": "token", "role": "forensics",
+        "did": "GET /v1/rays/{ray}", "about": ray(1).to_string(), "asked": "format=native",
+    });
+    assert_eq!(found[0], expected);
+    let did = |at: usize| (found[at]["did"].as_str().unwrap(), found[at]["about"].as_str().unwrap());
+    assert_eq!(did(1), ("POST /v1/payloads/{payload}/drop", "a.b.1.000000"));
+    assert_eq!(found[1]["asked"], r#"{"reason":"enough of it"}"#);
+    assert_eq!(did(2), ("POST /v1/rays", ""));
+    assert_eq!(found[2]["asked"], "dataset=http_requests\n{\"rays\":[\"x\"]}");
+    assert_eq!(found.len(), 3, "figures leave no entry");
+}
+
+#[test]
+fn the_form_of_an_entry_and_of_its_hash_never_changes() {
+    let fakes = Fakes::new();
+    Ask::get("/v1/rays/764660d8ec5c2ab1").of(&fakes);
+    let kept = fakes.audits.entries();
+    let entry = r#"{"v":1,"seq":1,"at":"2026-03-28T08:42:25.000Z","who":"main","by":"token","role":"forensics","did":"GET /v1/rays/{ray}","about":"764660d8ec5c2ab1","asked":""}"#;
+    assert_eq!(kept[0].entry, entry);
+    // printf '%064d\n%s' 0 "$entry" | sha256sum
+    assert_eq!(kept[0].hash, "a1b5387800206d0c2bb9db823030ba29e7e7d5a3a3a897044c15b542acf5b3d2");
+}
+
+#[test]
+fn nothing_is_served_that_the_log_did_not_take() {
+    let fakes = Fakes::new();
+    batch(&fakes, KEYS[0], &records(0..2), None);
+    for fault in Fault::BOTH {
+        let before = fakes.faults.calls();
+        fakes.faults.plan(Some(Kind::Audit), 0, fault);
+        let reply = Ask::get(&format!("/v1/rays/{}", ray(1))).of(&fakes);
+        assert!(fakes.faults.clear());
+        assert_eq!(problem(&reply), (503, "not_audited".into()));
+        assert_eq!(header(&reply, "retry-after"), Some("30"));
+        assert_eq!(fakes.faults.calls(), before, "nothing of the world was asked");
+    }
+}
+
+#[test]
+fn a_chain_tells_what_was_changed_left_out_or_put_in() {
+    let fakes = Fakes::new();
+    for number in 0..20 {
+        Ask::get(&format!("/v1/rays/{}", ray(number))).of(&fakes);
+    }
+    let kept = fakes.audits.entries();
+    assert_eq!(kept.len(), 20);
+    assert!(is_whole(BEFORE_ALL, &kept) && is_whole(&kept[6].hash, &kept[7..]));
+    let mut last = BEFORE_ALL.to_owned();
+    for entry in &kept {
+        last = hash(&last, &entry.entry);
+        assert_eq!(entry.hash, last);
+    }
+    for at in 0..20 {
+        let mut changed = kept.clone();
+        changed[at].entry = changed[at].entry.replace("forensics", "support");
+        assert!(!is_whole(BEFORE_ALL, &changed), "{at}");
+        let mut less = kept.clone();
+        less.remove(at);
+        assert_eq!(is_whole(BEFORE_ALL, &less), at == 19, "only the end can be cut unseen: the head tells of it");
+        let mut more = kept.clone();
+        more.insert(at, kept[at].clone());
+        assert!(!is_whole(BEFORE_ALL, &more), "{at}");
+    }
+}
+
+#[test]
+fn the_log_is_read_page_by_page_and_reading_it_is_an_entry() {
+    let fakes = Fakes::new();
+    for number in 0..5 {
+        Ask::get(&format!("/v1/rays/{}", ray(number))).of(&fakes);
+    }
+    let first = body(&Ask::get("/v1/audit?limit=4").of(&fakes));
+    assert_eq!(
+        (first["entries"].as_array().unwrap().len(), &first["whole"], &first["after"]),
+        (4, &true.into(), &4.into())
+    );
+    assert_eq!((&first["before"], &first["head"]["seq"]), (&BEFORE_ALL.into(), &6.into()));
+    let second = body(&Ask::get("/v1/audit?limit=4&after=4").of(&fakes));
+    assert_eq!(second["before"], first["entries"][3]["hash"]);
+    let seqs: Vec<_> = second["entries"].as_array().unwrap().iter().map(|entry| entry["seq"].clone()).collect();
+    assert_eq!((seqs, &second["after"]), (vec![5.into(), 6.into(), 7.into()], &Value::Null));
+    assert_eq!(second["entries"][1]["entry"]["did"], "GET /v1/audit");
+    for query in ["after=x", "limit=0", "limit=201", "page=1"] {
+        assert_eq!(problem(&Ask::get(&format!("/v1/audit?{query}")).of(&fakes)).0, 400, "{query}");
+    }
+    fakes.audits.sql.run("UPDATE audit_v1 SET entry = replace(entry, 'main', 'nobody') WHERE seq = 3", &[]).unwrap();
+    assert_eq!(body(&Ask::get("/v1/audit").of(&fakes))["whole"], false);
+    fakes.audits.sql.run("DELETE FROM audit_v1 WHERE seq = ?", &[SqlValue::Integer(3)]).unwrap();
+    assert_eq!(body(&Ask::get("/v1/audit").of(&fakes))["whole"], false);
+}
+
+#[test]
+fn whoever_asks_too_often_is_told_when_to_come_again_and_leaves_no_entry() {
+    let fakes = Fakes::new();
+    let config = Ok(config_with(&[("API_RATE_PER_MINUTE", "3")]));
+    for _ in 0..3 {
+        assert_eq!(Ask::get("/v1/stats").of_deployment(&fakes, &config).status, 200);
+    }
+    let reply = Ask::get(&format!("/v1/rays/{}", ray(1))).of_deployment(&fakes, &config);
+    assert_eq!(problem(&reply), (429, "too_many_requests".into()));
+    let wait: i64 = header(&reply, "retry-after").unwrap().parse().unwrap();
+    assert!((20..=21).contains(&wait), "{wait}");
+    assert!(fakes.audits.entries().is_empty());
+    fakes.clock_ms.set(fakes.clock_ms.get() + wait * 1_000);
+    assert_eq!(Ask::get("/v1/stats").of_deployment(&fakes, &config).status, 200);
+    assert_eq!(Ask::get("/healthz").of_deployment(&fakes, &config).status, 200, "health is not counted");
+}
+
+#[test]
+fn what_is_long_is_cut_in_an_entry() {
+    let fakes = Fakes::new();
+    let long = "é".repeat(3_000);
+    Ask::post("/v1/payloads/a.b.1.000000/drop", &long).of(&fakes);
+    let found = entries(&fakes);
+    assert_eq!(found[0]["asked"].as_str().unwrap().chars().count(), raydex::limits::AUDIT_ASKED);
+}

@@ -1,0 +1,193 @@
+//! Every route of the table answers, and in the form that the document describes (`Ask::of` holds each reply against
+//! it).
+
+use std::collections::BTreeSet;
+
+use raydex::api::{ROUTES, Route, route};
+use raydex::batch::BUCKET_NAME;
+use raydex::config::Config;
+use raydex::ledger::ids::REGISTRY;
+use raydex::ledger::registry::Letter;
+
+use super::story::{KEYS, batch, batch_of, deliver, park, records, wish};
+use super::support::records::ray;
+use super::support::world::{config, config_with};
+use super::support::{Fakes, Fault, Kind};
+use super::{Ask, header, json};
+
+const ZONE: &str = "/client/v4/zones/z/logs";
+const ACCOUNT: &str = "/client/v4/accounts/a/logs";
+/// A range that holds the records of the world.
+const RANGE: &str = "start=2026-03-28T08:00:00Z&end=2026-03-28T09:00:00Z";
+
+/// A world with one of everything, and a question for each route.
+fn world() -> (Fakes, Vec<Ask>) {
+    let fakes = Fakes::new();
+    let ids = batch(&fakes, KEYS[0], &records(0..6), Some(wish()));
+    deliver(&fakes, &ids[0]);
+    park(&fakes, &ids[1]);
+    park(&fakes, &ids[2]);
+    batch(&fakes, "logs/damaged.log.gz", b"\x1f\x8bdamaged", None);
+    let (queue, body) = ("send-queue".into(), serde_json::to_string(&ids[1]).unwrap());
+    fakes.ledgers.ask(REGISTRY, &Letter { queue, message: "m".into(), body, attempts: 1, code: "gave_up".into() });
+    let aside = fakes.kept("logs/damaged.log.gz").batch.unwrap().id;
+    let payload = |place: usize, what| Ask::post(&format!("/v1/payloads/{}/{what}", ids[place].handle()), "why not");
+    let sent = |path: &str, body: &str| Ask { body: body.into(), ..Ask::new("POST", path) };
+    let ray = ray(1);
+    let bucket = format!("bucket={BUCKET_NAME}");
+    let asks = vec![
+        Ask::get(&format!("/v1/rays/{ray}/deliveries")),
+        Ask::get(&format!("/v1/rays/{ray}")),
+        Ask::get(&format!("/v1/rays/{ray}?format=native&fields=RayID")),
+        Ask::get(&format!("/v1/rays/{ray}?format=partner")),
+        Ask::get(&format!("/v1/rays/{ray}?format=csv&timestamps=unix")),
+        sent("/v1/rays", &format!(r#"{{"rays":["{ray}","9e35500000000fff","!"]}}"#)),
+        Ask::get(&format!("/v1/logs?{RANGE}")),
+        Ask::get(&format!("/v1/coverage?{RANGE}")),
+        Ask::upload(b"{}\n"),
+        Ask::upload(br#"{"content":"tests"}"#),
+        Ask::get("/v1/stats"),
+        Ask::get("/v1/batches"),
+        Ask::get(&format!("/v1/batches/{}", batch_of(&ids[0]))),
+        Ask::post(&format!("/v1/batches/{aside}/replay"), "why not"),
+        payload(0, "resend"),
+        payload(1, "release"),
+        payload(2, "drop"),
+        sent("/v1/backfills", r#"{"start":1,"end":"2026-03-28T00:00:00Z","deliver":false}"#),
+        Ask::get("/v1/backfills"),
+        Ask::get("/v1/backfills/1"),
+        sent("/v1/backfills/1/stop", ""),
+        sent("/v1/backfills/1/resume", ""),
+        Ask::get("/v1/dead-letters"),
+        Ask::post("/v1/dead-letters/1/redrive", "why not"),
+        Ask::get("/v1/dead-letters?redriven=true"),
+        Ask::get("/v1/audit"),
+        Ask::get("/metrics"),
+        Ask::get("/openapi.json"),
+        Ask::get("/healthz"),
+        Ask::get(&format!("{ZONE}/received?{RANGE}")),
+        Ask::get(&format!("{ZONE}/received/fields")),
+        Ask::get(&format!("{ZONE}/rayids/{ray}?fields=RayID,ClientIP&timestamps=rfc3339")),
+        Ask::get(&format!("{ZONE}/rayids/9e35500000000fff")),
+        Ask::get(&format!("{ZONE}/control/retention/flag")),
+        sent(&format!("{ZONE}/control/retention/flag"), r#"{"flag":true}"#),
+        Ask::get(&format!("{ACCOUNT}/list?{RANGE}&{bucket}&prefix=logs/http_requests/%7BDATE%7D")),
+        Ask::get(&format!("{ACCOUNT}/retrieve?{RANGE}&{bucket}")),
+        sent(
+            &format!("{ACCOUNT}/rayids/index"),
+            &format!(r#"{{"start":"2026-03-28T08:00:00Z","end":"2026-03-28T09:00:00Z","bucket":"{BUCKET_NAME}"}}"#),
+        ),
+        Ask::get(&format!("{ACCOUNT}/rayids/{ray}?{bucket}")),
+    ];
+    (fakes, asks)
+}
+
+#[test]
+fn every_route_answers_with_success() {
+    let (fakes, asks) = world();
+    let mut answered = BTreeSet::new();
+    for ask in asks {
+        let (row, _) = route(&ask.method, &ask.path).unwrap();
+        let what = format!("{} {}?{}", ask.method, ask.path, ask.query);
+        let reply = ask.of(&fakes);
+        assert!(matches!(reply.status, 200 | 201), "{what}: {}", String::from_utf8_lossy(&reply.body));
+        answered.insert(row.name());
+    }
+    assert_eq!(answered, ROUTES.iter().map(raydex::api::Row::name).collect());
+}
+
+#[test]
+fn what_a_caller_has_already_is_not_sent_again() {
+    let (fakes, asks) = world();
+    let ask = asks[1].clone();
+    let tag = header(&ask.clone().of(&fakes), "etag").unwrap().to_owned();
+    let again = Ask { if_none_match: Some(tag), ..ask }.of(&fakes);
+    assert_eq!((again.status, again.body.len()), (304, 0));
+}
+
+#[test]
+fn every_route_says_so_where_the_world_fails() {
+    for place in 0..world().1.len() {
+        let (fakes, asks) = world();
+        let ask = asks[place].clone();
+        let (row, _) = route(&ask.method, &ask.path).unwrap();
+        fakes.faults.plan(None, 0, Fault::Fails);
+        let reply = ask.of(&fakes);
+        // What asks nothing of the world is answered all the same.
+        let expected: &[u16] = match row.route {
+            Route::OpenApi | Route::Health => &[200],
+            // The first call is the body's, and the test upload asks for nothing else.
+            Route::Ingest => &[200, 400, 503],
+            _ if row.method == "POST" => &[400, 503],
+            _ => &[503],
+        };
+        assert!(expected.contains(&reply.status), "{}: {}", row.name(), reply.status);
+    }
+}
+
+#[test]
+fn every_route_says_so_where_settings_are_missing_or_the_caller_asks_too_often() {
+    let (fakes, asks) = world();
+    let hasty = Ok(config_with(&[("API_RATE_PER_MINUTE", "1")]));
+    let missing = Config::read(|_| None);
+    while Ask::get("/v1/stats").of_deployment(&fakes, &hasty).status == 200 {}
+    for ask in asks {
+        let (row, _) = route(&ask.method, &ask.path).unwrap();
+        let answered = ask.clone().of_deployment(&fakes, &missing);
+        assert_eq!(answered.status, 503, "{}", row.name());
+        let is_free = row.scopes.is_empty() || row.route == Route::Ingest;
+        let limited = ask.of_deployment(&fakes, &hasty);
+        assert_eq!(limited.status, if is_free { 200 } else { 429 }, "{}", row.name());
+    }
+}
+
+#[test]
+fn what_clients_of_cloudflare_ask_wrongly_is_told_in_their_form() {
+    let (fakes, _) = world();
+    let range = "start=2026-03-28T08:00:00Z&end=2026-03-28T09:00:00Z";
+    let post = |path: String, body: &str| Ask { body: body.into(), ..Ask::new("POST", &path) };
+    let large = "x".repeat(20_000);
+    for (ask, status) in [
+        (Ask::get(&format!("{ZONE}/received")), 400),
+        (Ask::get(&format!("{ZONE}/received?{range}&count=0")), 400),
+        (Ask::get(&format!("{ZONE}/received?{range}&sample=2")), 400),
+        (Ask::get(&format!("{ZONE}/received?{range}&timestamps=x")), 400),
+        (Ask::get(&format!("{ZONE}/rayids/!")), 400),
+        (Ask::get(&format!("{ZONE}/rayids/{}?fields=,", ray(1))), 400),
+        (Ask::get("/client/v4/zones/z/what"), 404),
+        (Ask::new("DELETE", &format!("{ZONE}/received")), 405),
+        (post(format!("{ZONE}/control/retention/flag"), r#"{"flag":false}"#), 400),
+        (post(format!("{ZONE}/control/retention/flag"), "what"), 400),
+        (post(format!("{ZONE}/control/retention/flag"), &large), 413),
+        (Ask::get(&format!("{ACCOUNT}/list?bucket={BUCKET_NAME}")), 400),
+        (Ask::get(&format!("{ACCOUNT}/list?{range}&bucket={BUCKET_NAME}&limit=x")), 400),
+        (Ask::get(&format!("{ACCOUNT}/list?{range}&bucket=other")), 404),
+        (Ask::get(&format!("{ACCOUNT}/retrieve?{range}&bucket={BUCKET_NAME}&prefix=other/")), 404),
+        (post(format!("{ACCOUNT}/rayids/index"), "{}"), 400),
+        (Ask::get(&format!("{ACCOUNT}/rayids/!?bucket={BUCKET_NAME}")), 400),
+        (Ask::get(&format!("{ACCOUNT}/rayids/{}", ray(1))), 404),
+    ] {
+        let what = format!("{} {}?{}", ask.method, ask.path, ask.query);
+        let reply = ask.of(&fakes);
+        assert_eq!(reply.status, status, "{what}");
+        let is_words = reply.body.starts_with(b"bad query: ");
+        assert!(is_words || json(&reply)["success"] == false, "{what}: {}", String::from_utf8_lossy(&reply.body));
+    }
+}
+
+#[test]
+fn a_batch_that_cannot_be_read_is_told_alike_to_every_client() {
+    for path in [
+        format!("/v1/rays/{}", ray(1)),
+        format!("/v1/rays/{}/deliveries", ray(1)),
+        format!("{ZONE}/rayids/{}", ray(1)),
+        format!("{ACCOUNT}/rayids/{}?bucket={BUCKET_NAME}", ray(1)),
+    ] {
+        let (fakes, _) = world();
+        fakes.bucket.delete(KEYS[0]);
+        assert_eq!(Ask::get(&path).of(&fakes).status, 502, "{path}");
+        let (fakes, _) = world();
+        fakes.faults.plan(Some(Kind::GetRange), 0, Fault::Fails);
+        assert_eq!(Ask::get(&path).of_deployment(&fakes, &Ok(config())).status, 503, "{path}");
+    }
+}

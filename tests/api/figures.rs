@@ -1,0 +1,100 @@
+//! Figures for machines, and which windows are whole.
+
+use serde_json::{Value, json};
+
+use super::story::{KEYS, batch, deliver, records, wish};
+use super::support::Fakes;
+use super::{Ask, header, json as body, problem};
+
+#[test]
+fn metrics_are_the_books_in_the_form_that_prometheus_reads() {
+    let fakes = Fakes::new();
+    let ids = batch(&fakes, KEYS[0], &[records(0..5), b"no record\n".to_vec()].concat(), Some(wish()));
+    deliver(&fakes, &ids[0]);
+    let reply = Ask::get("/metrics").of(&fakes);
+    assert_eq!(header(&reply, "content-type"), Some("text/plain; version=0.0.4; charset=utf-8"));
+    let text = String::from_utf8(reply.body).unwrap();
+    for line in [
+        "# TYPE raydex_lines gauge",
+        "raydex_lines{state=\"in\"} 6",
+        "raydex_lines{state=\"delivered\"} 2",
+        "raydex_lines{state=\"pending\"} 3",
+        "raydex_lines{state=\"rejected\"} 1",
+        "raydex_lines_rejected{reason=\"not_json\"} 1",
+        "raydex_lines_unaccounted 0",
+        "raydex_balanced 1",
+        "raydex_batches{state=\"sealed\"} 1",
+        "raydex_payloads{state=\"delivered\"} 1",
+        "raydex_dead_letters 0",
+    ] {
+        assert!(text.lines().any(|found| found == line), "{line}\n{text}");
+    }
+    let mut families: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix("# TYPE ")).collect();
+    let count = families.len();
+    families.sort_unstable();
+    families.dedup();
+    assert_eq!(families.len(), count, "each family once");
+    for line in text.lines().filter(|line| !line.starts_with('#')) {
+        let (name, value) = line.rsplit_once(' ').unwrap();
+        assert!(
+            value.parse::<i64>().is_ok()
+                && families.iter().any(|family| family.starts_with(name.split('{').next().unwrap())),
+            "{line}"
+        );
+    }
+}
+
+fn coverage(fakes: &Fakes, query: &str) -> Value {
+    body(&Ask::get(&format!("/v1/coverage?{query}")).of(fakes))
+}
+
+fn windows(list: &[[&str; 2]]) -> Value {
+    let at = |time: &str| format!("2026-03-28T{time}.000Z");
+    list.iter().map(|[start, end]| json!({ "start": at(start), "end": at(end) })).collect()
+}
+
+#[test]
+fn coverage_tells_whole_windows_from_gaps_and_from_what_was_set_aside() {
+    let fakes = Fakes::new();
+    let key = |times: &str| format!("logs/http_requests/20260328/{times}_aa.log.gz");
+    batch(&fakes, &key("20260328T083000Z_20260328T083029Z"), &records(0..1), None);
+    batch(&fakes, &key("20260328T083030Z_20260328T083059Z"), &records(1..2), None);
+    batch(&fakes, &key("20260328T083200Z_20260328T083229Z"), &records(2..3), None);
+    batch(&fakes, &key("20260328T075930Z_20260328T080010Z"), &records(3..4), None);
+    batch(&fakes, &key("20260328T083300Z_20260328T083329Z"), b"\x1f\x8bdamaged", None);
+    batch(&fakes, "logs/firewall_events/20260328/20260328T083230Z_20260328T083259Z_f.log.gz", &records(4..5), None);
+    let found = coverage(&fakes, "start=2026-03-28T08:00:00Z&end=2026-03-28T08:40:00Z");
+    assert_eq!(
+        found["complete"],
+        windows(&[["08:00:00", "08:00:10"], ["08:30:00", "08:30:59"], ["08:32:00", "08:32:29"]])
+    );
+    assert_eq!(found["set_aside"], windows(&[["08:33:00", "08:33:29"]]));
+    assert_eq!(
+        found["gaps"],
+        windows(&[
+            ["08:00:10", "08:30:00"],
+            ["08:30:59", "08:32:00"],
+            ["08:32:29", "08:33:00"],
+            ["08:33:29", "08:40:00"]
+        ])
+    );
+    assert_eq!((&found["batches"], &found["truncated"], &found["pending"]), (&5.into(), &false.into(), &json!([])));
+    let firewall = coverage(&fakes, "start=2026-03-28T08:00:00Z&end=2026-03-28T08:40:00Z&dataset=firewall_events");
+    assert_eq!(firewall["complete"], windows(&[["08:32:30", "08:32:59"]]));
+    let later = coverage(&fakes, "start=1774686600&end=2026-03-29T00:00:00Z");
+    assert_eq!(later["end"], "2026-03-28T08:42:25.000Z", "what has not come yet is no gap");
+}
+
+#[test]
+fn a_range_that_cannot_be_is_refused() {
+    let fakes = Fakes::new();
+    for (query, code) in [
+        ("", "bad_parameter"),
+        ("start=yesterday", "bad_parameter"),
+        ("start=2026-03-28T08:00:00Z&end=2026-03-28T08:00:00Z", "empty_range"),
+        ("start=2026-03-01T08:00:00Z&end=2026-03-28T08:00:00Z", "range_too_long"),
+        ("start=2026-03-28T08:00:00Z&dataset=dns", "bad_parameter"),
+    ] {
+        assert_eq!(problem(&Ask::get(&format!("/v1/coverage?{query}")).of(&fakes)), (400, code.into()), "{query}");
+    }
+}
