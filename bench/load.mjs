@@ -1,0 +1,154 @@
+// What scripts/load ends in: 64 connections that look rays up and stream ranges for a minute, beside a plain Worker that
+// says hello, in the same runtime on the same machine.
+//
+// Options come from scripts/load: --seconds N, --program FILE (make-batches, built).
+//
+// What always holds: every answer is checked (status, and of a lookup the line); a slow reader holds a stream open all
+// the while; the figures are printed only if nothing was wrong, with what the module's memory has grown to.
+import { createHash } from "node:crypto";
+import { execFileSync } from "node:child_process";
+import fs from "node:fs";
+import http from "node:http";
+import path from "node:path";
+import { parseArgs } from "node:util";
+import { gunzipSync } from "node:zlib";
+import autocannon from "autocannon";
+import { ROOT, startRuntime } from "../local/runtime.mjs";
+
+const { values: options } = parseArgs({ options: { seconds: { type: "string", default: "60" }, program: { type: "string" } } });
+const CONNECTIONS = 64;
+const TOKEN = "a-token-for-the-load";
+const headers = { authorization: `Bearer ${TOKEN}` };
+/** One in so many requests streams a range instead of looking a ray up. */
+const STREAMS = 20;
+/** Requests that each connection goes through, again and again. */
+const ROUND = 2_000;
+
+for (const [signal, number] of [["SIGINT", 2], ["SIGTERM", 15], ["SIGHUP", 1]]) {
+  process.on(signal, () => process.exit(128 + number));
+}
+
+main().catch((error) => {
+  process.stderr.write(`\x1b[1;31mstopped:\x1b[0m ${error.stack}\n`);
+  process.exit(1);
+});
+
+async function main() {
+  const seconds = Number(options.seconds);
+  const log = [];
+  const hello = {
+    name: "hello",
+    modules: true,
+    compatibilityDate: "2026-04-01",
+    script: "export default { fetch() { return new Response('hello\\n') } }",
+  };
+  const runtime = await startRuntime({
+    settings: { API_TOKEN_SHA256: createHash("sha256").update(TOKEN).digest("hex"), API_RATE_PER_MINUTE: "0" },
+    onLog: (line) => log.push(line),
+    beside: [hello],
+  });
+  const url = await runtime.direct();
+  const records = await indexed(runtime, log);
+  say(`${records.length} records are indexed; ${CONNECTIONS} connections, ${seconds} s each`);
+  const plain = await cannon(await runtime.direct("hello"), seconds, [{ method: "GET", path: "/" }]);
+  // The sample is of the last ten minutes.
+  const start = new Date(Date.now() - 3_600_000).toISOString();
+  const slow = slowReader(`${url}/v1/logs?start=${start}`);
+  const wrong = new Map();
+  const mixed = await cannon(url, seconds, mixedRequests(records, wrong, start));
+  const taken = slow.stop();
+  const memory = await memoryOf(runtime, log);
+  const errors = log.filter((line) => line.level === "error");
+  row("hello", plain);
+  row("lookups and streams", mixed);
+  say(`the slow reader took ${taken} bytes in that time, and its stream was open to the end`);
+  say(`wasm memory: ${(memory / 2 ** 20).toFixed(1)} MiB of 96; errors in the log: ${errors.length}`);
+  const bad = mixed.non2xx + mixed.errors + mixed.timeouts + [...wrong.values()].reduce((a, b) => a + b, 0) + errors.length;
+  if (bad > 0) {
+    process.stderr.write(`${JSON.stringify({ statuses: mixed.statusCodeStats, wrong: [...wrong], errors: errors.slice(0, 3) })}\n`);
+    throw new Error(`${bad} answers were wrong`);
+  }
+  await runtime.stop();
+}
+
+/** Makes a sample and has it indexed; its records of `http_requests`. */
+async function indexed(runtime, log) {
+  const folder = path.join(ROOT, "target", "load");
+  fs.rmSync(folder, { recursive: true, force: true });
+  execFileSync(options.program, ["--out", folder, "--records", "20000", "--batches", "20", "--window", "600"], { stdio: "ignore" });
+  const { batches } = JSON.parse(fs.readFileSync(path.join(folder, "manifest.json"), "utf8"));
+  const records = [];
+  for (const { key } of batches) {
+    const stored = fs.readFileSync(path.join(folder, key));
+    await runtime.announce(await runtime.put(key, stored));
+    if (!key.includes("http_requests")) continue;
+    for (const line of textOf(stored).split("\n").filter(Boolean)) records.push({ ray: /"RayID":"([0-9a-f]{16})"/.exec(line)?.[1], line });
+  }
+  const sealed = () => log.filter((line) => line.event === "parse_message" && line.verdict === "sealed").length;
+  for (let tries = 0; sealed() < batches.length; tries += 1) {
+    if (tries > 3_000) throw new Error(`${sealed()} of ${batches.length} batches were sealed in a minute`);
+    await new Promise((done) => setTimeout(done, 20));
+  }
+  return records.filter(({ ray }) => ray);
+}
+
+function textOf(stored) {
+  return (stored[0] === 0x1f ? gunzipSync(stored) : stored).toString();
+}
+
+/** What a connection asks, in turn; what is wrong with an answer is counted in `wrong`. */
+function mixedRequests(records, wrong, start) {
+  const found = (what) => wrong.set(what, (wrong.get(what) ?? 0) + 1);
+  const any = () => records[Math.floor(Math.random() * records.length)];
+  return Array.from({ length: ROUND }, (_, at) => {
+    if (at % STREAMS === 0) {
+      const onResponse = (status, body) => status === 200 && body.split("\n").length === 101 ? undefined : found(`stream ${status}`);
+      return { method: "GET", path: `/v1/logs?start=${start}&limit=100&fields=RayID,EdgeResponseStatus`, headers, onResponse };
+    }
+    const { ray, line } = any();
+    const onResponse = (status, body) => (status === 200 && body.includes(line) ? undefined : found(`lookup ${status}`));
+    return { method: "GET", path: `/v1/rays/${ray}?format=native`, headers, onResponse };
+  });
+}
+
+function cannon(url, duration, requests) {
+  return autocannon({ url, connections: CONNECTIONS, duration, requests, timeout: 30 });
+}
+
+/** Reads a stream a few bytes at a time. */
+function slowReader(url) {
+  let bytes = 0;
+  let timer;
+  const request = http.get(url, { headers }, (reply) => {
+    reply.pause();
+    timer = setInterval(() => (bytes += reply.read(2_048)?.length ?? reply.read()?.length ?? 0), 250);
+  });
+  request.on("error", () => {});
+  return {
+    stop() {
+      clearInterval(timer);
+      request.destroy();
+      return bytes;
+    },
+  };
+}
+
+/** What the module has grown to, as its next line of the log says. */
+async function memoryOf(runtime, log) {
+  const from = log.length;
+  await runtime.enqueue({ nothing: true });
+  for (;;) {
+    const line = log.slice(from).find(({ wasm_bytes: bytes }) => bytes);
+    if (line) return line.wasm_bytes;
+    await new Promise((done) => setTimeout(done, 20));
+  }
+}
+
+function row(name, { requests, latency, non2xx, errors }) {
+  const { p50, p99 } = latency;
+  say(`${name.padEnd(20)} ${requests.average.toFixed(0).padStart(7)} requests/s   p50 ${p50} ms   p99 ${p99} ms   ${non2xx + errors} failed`);
+}
+
+function say(words) {
+  process.stdout.write(`${words}\n`);
+}
