@@ -8,11 +8,21 @@
 
 #![cfg(test)]
 
+#[path = "mask/canaries.rs"]
+#[allow(dead_code, clippy::allow_attributes, reason = "the tests of masking use all of it")]
+mod canaries;
 #[path = "worker/harness.rs"]
 mod harness;
+#[path = "access/issuer.rs"]
+#[allow(dead_code, clippy::allow_attributes, reason = "the tests of assertions use all of it")]
+mod issuer;
 #[path = "worker/reply.rs"]
 mod reply;
 
+#[path = "worker/access.rs"]
+mod access;
+#[path = "worker/audit.rs"]
+mod audit;
 #[path = "worker/chaos.rs"]
 mod chaos;
 #[path = "worker/crash.rs"]
@@ -33,5 +43,9 @@ mod messages;
 mod objects;
 #[path = "worker/operations.rs"]
 mod operations;
+#[path = "worker/silence.rs"]
+mod silence;
+#[path = "worker/streams.rs"]
+mod streams;
 #[path = "worker/uploads.rs"]
 mod uploads;

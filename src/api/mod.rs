@@ -44,7 +44,7 @@ mod views;
 pub use desk::Desk;
 pub use problem::Problem;
 pub use reply::{Body, Reply};
-pub use request::Request;
+pub use request::{Request, accepts_gzip};
 pub use routes::{ClientRoute, ROUTES, Route, Row, route};
 
 use std::rc::Rc;

@@ -76,7 +76,43 @@ impl<B> Request<B> {
     }
 }
 
+/// Whether the header `Accept-Encoding` takes gzip.
+#[must_use]
+pub fn accepts_gzip(accepted: &str) -> bool {
+    let weight = |wanted: &str| {
+        accepted.split(',').find_map(|one| {
+            let mut parts = one.split(';').map(str::trim);
+            let names = parts.next().is_some_and(|coding| coding.eq_ignore_ascii_case(wanted));
+            let weight = || parts.find_map(|part| part.strip_prefix("q=")).map_or(1.0, |q| q.parse().unwrap_or(0.0));
+            names.then(weight)
+        })
+    };
+    weight("gzip").or_else(|| weight("*")).is_some_and(|weight: f32| weight > 0.0)
+}
+
 /// A piece of a path, percent-decoded; what is no UTF-8 becomes U+FFFD.
 pub(super) fn decoded(piece: &str) -> String {
     percent_decode_str(piece).decode_utf8_lossy().into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::accepts_gzip;
+
+    #[test]
+    fn gzip_is_taken_where_it_is_named_and_not_refused() {
+        for (accepted, takes) in [
+            ("gzip", true),
+            ("br, GZIP;q=0.5", true),
+            ("deflate, *", true),
+            ("*;q=0.1", true),
+            ("gzip;q=0, *", false),
+            ("gzip;q=x", false),
+            ("br, identity", false),
+            ("x-gzip2", false),
+            ("", false),
+        ] {
+            assert_eq!(accepts_gzip(accepted), takes, "{accepted}");
+        }
+    }
 }

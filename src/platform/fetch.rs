@@ -1,28 +1,52 @@
 //! The HTTP entry point: the platform's request to the core's, the core's reply to the platform's.
 //!
-//! What always holds: every request is answered by `api::answer`, whose reply is passed on unchanged; `HEAD` has no
-//! body.
+//! A body is compressed by the runtime where the client takes gzip: it does so as soon as the header says that it has.
+//!
+//! What always holds: every request is answered by `api::answer`, whose reply is passed on unchanged but for how it is
+//! encoded; `HEAD` has no body.
 
 use std::rc::Rc;
 
-use futures_util::TryStreamExt;
+use futures_util::FutureExt;
+use futures_util::stream::LocalBoxStream;
+use wasm_bindgen::JsValue;
+use worker::js_sys::Reflect;
+use worker::web_sys::ReadableStream;
 use worker::{Context, Env, Headers, Method, Request, Response, ResponseBuilder, Result, event};
 
+use super::hang_up::{self, Client};
 use super::streams::Body as Stream;
 use super::world::Bindings;
 use super::{env, log};
-use crate::api::{Body, Reply, answer};
+use crate::api::{Body, Reply, accepts_gzip, answer};
+use crate::backend::BackendError;
+
+/// The pieces of a body that streams.
+type Pieces = LocalBoxStream<'static, std::result::Result<Vec<u8>, BackendError>>;
 
 #[event(fetch)]
-async fn fetch(request: Request, env: Env, _context: Context) -> Result<Response> {
+async fn fetch(request: Request, env: Env, context: Context) -> Result<Response> {
     let desk = Rc::new(Bindings::of(&env)?);
     let config = env::config(&env);
     if let Err(faults) = &config {
         log::not_configured(faults);
     }
-    let is_head = request.method() == Method::Head;
-    let reply = answer(&config, &desk, from_platform(request)?).await;
-    to_platform(reply, is_head)
+    let (is_head, takes_gzip) = (request.method() == Method::Head, takes_gzip(&request));
+    let (client, request) = (Client::of(&request), from_platform(request)?);
+    let answer = async move { answer(&config, &desk, request).await };
+    match client.wants(answer.boxed_local()).await {
+        Some(reply) => to_platform(reply, is_head, takes_gzip, |pieces| hang_up::body(&context, client.wants(pieces))),
+        None => Response::empty(),
+    }
+}
+
+/// Whether the client itself takes gzip. The platform puts its own `Accept-Encoding` in the place of the client's, which
+/// it keeps beside the request.
+fn takes_gzip(request: &Request) -> bool {
+    let member = |object: &JsValue, name: &str| Reflect::get(object, &name.into()).ok();
+    let kept = member(request.inner(), "cf").and_then(|cf| member(&cf, "clientAcceptEncoding")?.as_string());
+    let accepted = kept.or_else(|| request.headers().get("accept-encoding").ok().flatten());
+    accepted.is_some_and(|accepted| accepts_gzip(&accepted))
 }
 
 fn from_platform(mut request: Request) -> Result<crate::api::Request<Stream>> {
@@ -44,17 +68,25 @@ fn from_platform(mut request: Request) -> Result<crate::api::Request<Stream>> {
     })
 }
 
-fn to_platform(reply: Reply, is_head: bool) -> Result<Response> {
+fn to_platform(
+    reply: Reply,
+    is_head: bool,
+    takes_gzip: bool,
+    stream: impl FnOnce(Pieces) -> ReadableStream,
+) -> Result<Response> {
     let headers = Headers::new();
     for (name, value) in &reply.headers {
         headers.set(name, value)?;
     }
+    headers.set("vary", "accept-encoding")?;
+    let has_body = !is_head && !matches!(&reply.body, Body::Whole(bytes) if bytes.is_empty());
+    if has_body && takes_gzip {
+        headers.set("content-encoding", "gzip")?;
+    }
     let builder = ResponseBuilder::new().with_status(reply.status).with_headers(headers);
     match reply.body {
-        _ if is_head => Ok(builder.empty()),
+        _ if !has_body => Ok(builder.empty()),
         Body::Whole(bytes) => Ok(builder.fixed(bytes)),
-        Body::Stream(pieces) => {
-            builder.from_stream(pieces.map_err(|error| worker::Error::RustError(error.to_string())))
-        }
+        Body::Stream(pieces) => Ok(builder.stream(stream(pieces))),
     }
 }

@@ -17,6 +17,7 @@ mod bucket;
 mod dead_letters;
 mod env;
 mod fetch;
+mod hang_up;
 mod ledger_do;
 mod log;
 mod messages;

@@ -1,16 +1,26 @@
 //! Bodies as the core reads them.
 //!
-//! What always holds: an empty piece is never handed on; a body that is dropped early is cancelled.
+//! What always holds: an empty piece is never handed on; a body that is dropped early is cancelled, but where the platform
+//! has done so by itself.
 
 use futures_util::StreamExt;
 use worker::ByteStream;
 
-use super::failed;
+use super::{failed, hang_up};
 use crate::backend::{BackendError, Bytes};
 
 /// A body of the platform; `None` is an empty one.
 #[derive(Debug)]
 pub(super) struct Body(pub(super) Option<ByteStream>);
+
+impl Drop for Body {
+    fn drop(&mut self) {
+        if hang_up::is_over() {
+            // Cancelling throws then, which would end the drop of all that is left half-way. A handle is lost.
+            std::mem::forget(self.0.take());
+        }
+    }
+}
 
 impl Bytes for Body {
     async fn next(&mut self) -> Result<Option<Vec<u8>>, BackendError> {

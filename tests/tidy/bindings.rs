@@ -73,9 +73,20 @@ fn the_dead_letter_queues_are_consumed_and_lose_nothing() {
 
 #[test]
 fn acks_do_not_wait_for_what_goes_on_behind_a_batch() {
-    let flags = &toml("wrangler.toml")["compatibility_flags"];
-    assert_eq!(flags.as_array().unwrap(), &[Value::from("queue_consumer_no_wait_for_wait_until")]);
+    assert!(flags().contains(&Value::from("queue_consumer_no_wait_for_wait_until")));
     assert!(text("src/platform/send_queue.rs").contains("wait_until"), "what the flag is for");
+}
+
+#[test]
+fn a_request_learns_that_its_client_is_gone() {
+    assert!(flags().contains(&Value::from("enable_request_signal")));
+    assert!(text("src/platform/hang_up.rs").contains("fn signal(this: &Incoming)"), "what the flag is for");
+    assert_eq!(flags().len(), 2, "every flag has a test");
+}
+
+/// What the runtime does for us that it does not do by itself.
+fn flags() -> Vec<Value> {
+    toml("wrangler.toml")["compatibility_flags"].as_array().unwrap().clone()
 }
 
 #[test]

@@ -225,6 +225,11 @@ impl Harness {
         self.ask("POST", "/faults", faults.to_string().as_bytes());
     }
 
+    /// The calls of the bucket, where it is `faulty`.
+    pub(crate) fn calls(&self) -> Vec<Value> {
+        self.ask("GET", "/calls", &[]).json().as_array().unwrap().clone()
+    }
+
     /// Hands over a batch of messages at once: the runtime's own answer.
     pub(crate) fn dispatch(&self, queue: &str, bodies: &[Value]) -> Value {
         self.ask("POST", &format!("/dispatch/{queue}"), Value::from(bodies).to_string().as_bytes()).json()

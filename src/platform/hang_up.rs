@@ -1,0 +1,164 @@
+//! What is done for a client, until it is done or the client hangs up.
+//!
+//! The platform ends the context of a request whose client is gone: nothing in it is woken any more, and nothing is
+//! dropped. What was held for it (memory of the module's, and its share of the account) would be held for good. There
+//! are two ways to learn of it in time, and neither tells always: the event `abort` of the request, which does not come
+//! where a write failed first; and the write, which does not fail where nothing is written. So a body goes through a
+//! pipe, whose writer is told (a `ReadableStream` of our own is not even cancelled), and all work ends with the event.
+//!
+//! What always holds: whoever hangs up leaves nothing behind but a few handles; work that was dropped is over, and says
+//! so to whoever still waits; a body that fails half-way breaks the connection.
+
+use std::cell::{Cell, RefCell};
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context as Waiting, Poll};
+
+use futures_util::{Stream, StreamExt};
+use wasm_bindgen::JsCast;
+use wasm_bindgen::closure::Closure;
+use wasm_bindgen::prelude::{JsValue, wasm_bindgen};
+use worker::js_sys::Uint8Array;
+use worker::web_sys::ReadableStream;
+use worker::{Context, Request};
+
+use crate::backend::BackendError;
+
+#[wasm_bindgen]
+extern "C" {
+    /// A request, as far as it says whose client is gone.
+    type Incoming;
+    #[wasm_bindgen(method, getter)]
+    fn signal(this: &Incoming) -> Signal;
+
+    /// The signal of that.
+    #[derive(Clone)]
+    type Signal;
+    #[wasm_bindgen(method, getter)]
+    fn aborted(this: &Signal) -> bool;
+    #[wasm_bindgen(method, js_name = addEventListener)]
+    fn add_event_listener(this: &Signal, event: &str, listener: &JsValue);
+    #[wasm_bindgen(method, js_name = removeEventListener)]
+    fn remove_event_listener(this: &Signal, event: &str, listener: &JsValue);
+
+    /// A pipe of the platform's: a write is done when it was read.
+    type IdentityTransformStream;
+    #[wasm_bindgen(constructor)]
+    fn new() -> IdentityTransformStream;
+    #[wasm_bindgen(method, getter)]
+    fn readable(this: &IdentityTransformStream) -> JsValue;
+    #[wasm_bindgen(method, getter)]
+    fn writable(this: &IdentityTransformStream) -> Writable;
+
+    /// Its end that is written to.
+    type Writable;
+    #[wasm_bindgen(method, js_name = getWriter)]
+    fn get_writer(this: &Writable) -> Writer;
+
+    /// Whoever writes.
+    type Writer;
+    #[wasm_bindgen(method, catch)]
+    async fn write(this: &Writer, piece: &Uint8Array) -> Result<JsValue, JsValue>;
+    #[wasm_bindgen(method, catch)]
+    async fn close(this: &Writer) -> Result<JsValue, JsValue>;
+    #[wasm_bindgen(method, catch)]
+    async fn abort(this: &Writer, reason: &str) -> Result<JsValue, JsValue>;
+}
+
+/// The event of a client that is gone.
+const GONE: &str = "abort";
+
+thread_local! {
+    /// What is dropped now is dropped behind the end of its context, where the platform's streams and timers throw.
+    static IS_OVER: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Whether whoever is dropped now must not call the platform any more.
+pub(super) fn is_over() -> bool {
+    IS_OVER.get()
+}
+
+/// The client of a request.
+pub(super) struct Client(Signal);
+
+/// Work for a client.
+pub(super) struct While<W> {
+    work: Rc<RefCell<Option<W>>>,
+    signal: Signal,
+    listener: Closure<dyn FnMut()>,
+}
+
+impl Client {
+    /// The client of that request.
+    pub(super) fn of(request: &Request) -> Self {
+        Self(request.inner().unchecked_ref::<Incoming>().signal())
+    }
+
+    /// Does the work as long as the client is there.
+    pub(super) fn wants<W: 'static>(&self, work: W) -> While<W> {
+        let work = Rc::new(RefCell::new((!self.0.aborted()).then_some(work)));
+        let dropped = work.clone();
+        let listener = Closure::new(move || {
+            // Taken first: what is dropped may come back to here.
+            let work = dropped.try_borrow_mut().ok().and_then(|mut work| work.take());
+            IS_OVER.set(true);
+            drop(work);
+            IS_OVER.set(false);
+        });
+        self.0.add_event_listener(GONE, listener.as_ref());
+        While { work, signal: self.0.clone(), listener }
+    }
+}
+
+/// The pieces as a body, each made when the one before it was taken.
+pub(super) fn body(
+    context: &Context,
+    mut pieces: impl Stream<Item = Result<Vec<u8>, BackendError>> + Unpin + 'static,
+) -> ReadableStream {
+    let pipe = IdentityTransformStream::new();
+    let (readable, writer) = (pipe.readable().unchecked_into(), pipe.writable().get_writer());
+    context.wait_until(async move {
+        // What fails here fails because nobody reads any more.
+        while let Some(piece) = pieces.next().await {
+            let Ok(piece) = piece else {
+                let _told = writer.abort("the answer cannot go on").await;
+                return;
+            };
+            if writer.write(&Uint8Array::from(piece.as_slice())).await.is_err() {
+                return;
+            }
+        }
+        let _closed = writer.close().await;
+    });
+    readable
+}
+
+impl<W> Drop for While<W> {
+    fn drop(&mut self) {
+        // A listener whose closure is gone throws.
+        self.signal.remove_event_listener(GONE, self.listener.as_ref());
+    }
+}
+
+impl<W: Future + Unpin> Future for While<W> {
+    /// `None` where the client hung up.
+    type Output = Option<W::Output>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Waiting<'_>) -> Poll<Self::Output> {
+        match self.work.borrow_mut().as_mut() {
+            Some(work) => Pin::new(work).poll(context).map(Some),
+            None => Poll::Ready(None),
+        }
+    }
+}
+
+impl<W: Stream + Unpin> Stream for While<W> {
+    type Item = W::Item;
+
+    fn poll_next(self: Pin<&mut Self>, context: &mut Waiting<'_>) -> Poll<Option<Self::Item>> {
+        match self.work.borrow_mut().as_mut() {
+            Some(work) => Pin::new(work).poll_next(context),
+            None => Poll::Ready(None),
+        }
+    }
+}

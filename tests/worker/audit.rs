@@ -1,0 +1,121 @@
+//! Who may ask, how often, and what is written down of it, under the real runtime.
+
+use raydex::audit::chain::hash;
+use raydex::record::Dataset;
+use raydex::sample::{FieldSet, Plan};
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+use super::harness::{Harness, TOKEN};
+use super::reply::Reply;
+
+/// An entry of `API_TOKENS`; the token is its id.
+pub(crate) fn rule(id: &str, scopes: &[&str], role: &str) -> Value {
+    json!({ "id": id, "sha256": hex::encode(Sha256::digest(id)), "scopes": scopes, "role": role })
+}
+
+/// The settings of a deployment with those tokens and that of the tests.
+pub(crate) fn settings(rules: &[Value], per_minute: u32) -> Value {
+    json!({
+        "API_TOKEN_SHA256": hex::encode(Sha256::digest(TOKEN)), "API_TOKENS": Value::from(rules).to_string(),
+        "API_RATE_PER_MINUTE": per_minute.to_string(),
+    })
+}
+
+fn ask(harness: &Harness, token: &str, path: &str) -> Reply {
+    harness.get_with(path, &[("authorization", &format!("Bearer {token}"))])
+}
+
+#[test]
+fn each_token_does_and_sees_what_it_may() {
+    let rules =
+        [rule("eye", &["read"], "viewer"), rule("desk", &["read"], "support"), rule("ops", &["deliver"], "viewer")];
+    let harness = Harness::with(json!({ "settings": settings(&rules, 0) }));
+    let plan = Plan { batches: 1, window_ms: 30_000, records: 60, fields: FieldSet::All, ..Plan::default() };
+    let batch = plan.batch(Dataset::HttpRequests, 0);
+    assert_eq!(harness.index(&batch.key, &batch.gzip)["verdict"], "sealed");
+    let path = format!("/v1/logs?start={}&end={}", plan.start_ms - 3_600_000, plan.start_ms + 3_600_000);
+    let lines = |token| -> Vec<Value> {
+        let reply = ask(&harness, token, &path);
+        assert_eq!(reply.status, 200, "{token}: {}", reply.text());
+        reply.text().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    };
+    let (raw, eye, desk) = (lines(TOKEN), lines("eye"), lines("desk"));
+    assert_eq!((raw.len(), eye.len(), desk.len()), (batch.lines.len(), raw.len(), raw.len()));
+    for (number, line) in raw.iter().enumerate() {
+        for (role, seen) in [(raydex::mask::Role::Viewer, &eye[number]), (raydex::mask::Role::Support, &desk[number])] {
+            let mut out = Vec::new();
+            raydex::mask::mask_line(role, Dataset::HttpRequests, line.to_string().as_bytes(), &mut out).unwrap();
+            assert_eq!(*seen, serde_json::from_slice::<Value>(&out).unwrap(), "{role}");
+        }
+    }
+    assert!(eye.iter().zip(&raw).any(|(seen, line)| seen["Cookies"] != line["Cookies"]));
+    assert!(desk.iter().zip(&raw).all(|(seen, line)| seen["ClientIP"] == line["ClientIP"]));
+    let ray = batch.lines[0].ray;
+    for (token, path, status) in [
+        ("ops", format!("/v1/rays/{ray}"), 403),
+        ("ops", "/v1/batches".into(), 200),
+        ("eye", "/v1/audit".into(), 403),
+        ("eye", "/v1/dead-letters".into(), 403),
+        ("eye", format!("/v1/rays/{ray}"), 200),
+        ("eyes", format!("/v1/rays/{ray}"), 401),
+    ] {
+        assert_eq!(ask(&harness, token, &path).status, status, "{token} {path}");
+    }
+}
+
+/// The entries of the audit log, whose reading is the last one, checked for their chain.
+fn entries(harness: &Harness) -> Vec<Value> {
+    let page = harness.read("/v1/audit?limit=200");
+    assert_eq!(page["whole"], true);
+    let entries = page["entries"].as_array().unwrap().clone();
+    // The very texts that were hashed: a reading that keeps the order of members is not needed where none is changed.
+    let mut last = "0".repeat(64);
+    assert_eq!(page["before"], last.as_str());
+    let text = harness.get("/v1/audit?limit=200").text().to_owned();
+    for kept in &entries {
+        let (_, from) =
+            text.split_once(&format!("\"hash\":\"{}\",\"entry\":", kept["hash"].as_str().unwrap())).unwrap();
+        let mut texts = serde_json::Deserializer::from_str(from).into_iter::<Box<serde_json::value::RawValue>>();
+        last = hash(&last, texts.next().unwrap().unwrap().get());
+        assert_eq!(kept["hash"], last.as_str());
+    }
+    entries
+}
+
+#[test]
+fn the_chain_of_the_audit_log_goes_on_behind_a_restart() {
+    let state = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("audit");
+    let _none = std::fs::remove_dir_all(&state);
+    let mut harness = Harness::with(json!({ "state": state }));
+    for number in 0..3 {
+        harness.get(&format!("/v1/rays/a5e33aff2428000{number}"));
+    }
+    let before = entries(&harness);
+    assert_eq!(before.len(), 4, "three lookups, and the reading");
+    harness.restart();
+    harness.get("/v1/rays/a5e33aff24280009");
+    harness.kill();
+    let after = entries(&harness);
+    assert_eq!(after[..4], before[..]);
+    let did: Vec<&str> = after.iter().map(|kept| kept["entry"]["about"].as_str().unwrap()).collect();
+    assert_eq!(did[5..], ["a5e33aff24280009", ""]);
+    assert_eq!(after.last().unwrap()["seq"], 7);
+}
+
+#[test]
+fn whoever_asks_too_often_is_told_when_to_come_again() {
+    let rules = [rule("eager", &["read"], "viewer"), rule("calm", &["read"], "viewer")];
+    let harness = Harness::with(json!({ "settings": settings(&rules, 5) }));
+    let ask = |token| ask(&harness, token, "/v1/rays/a5e33aff24280fa2");
+    let statuses: Vec<u16> = (0..12).map(|_| ask("eager").status).collect();
+    assert_eq!(statuses[..5], [404; 5]);
+    let limited = ask("eager");
+    limited.assert_problem(429, "too_many_requests");
+    assert!((1..=13).contains(&limited.header("retry-after").parse::<u32>().unwrap()));
+    assert_eq!(ask("calm").status, 404, "another token has its own");
+    let bearer = "Bearer eager";
+    let client = harness.get_with("/client/v4/zones/z/logs/rayids/a5e33aff24280fa2", &[("authorization", bearer)]);
+    assert_eq!((client.status, client.header("retry-after").is_empty()), (429, false));
+    assert_eq!((&client.json()["success"], &client.json()["errors"][0]["code"]), (&false.into(), &971.into()));
+}
