@@ -12,18 +12,29 @@ mod audit;
 mod backfills;
 #[path = "api/batches.rs"]
 mod batches;
+#[path = "api/canaries.rs"]
+mod canaries;
+#[path = "mask/canaries.rs"]
+#[allow(dead_code, clippy::allow_attributes, reason = "the tests of masking use all of it")]
+mod canary;
+#[path = "api/clients.rs"]
+mod clients;
 #[path = "api/deliveries.rs"]
 mod deliveries;
 #[path = "api/document.rs"]
 mod document;
 #[path = "api/door.rs"]
 mod door;
+#[path = "api/earliest.rs"]
+mod earliest;
 #[path = "api/every_route.rs"]
 mod every_route;
 #[path = "api/failures.rs"]
 mod failures;
 #[path = "api/figures.rs"]
 mod figures;
+#[path = "query/generate.rs"]
+mod generate;
 #[path = "api/letters.rs"]
 mod letters;
 #[path = "api/logs.rs"]
@@ -34,6 +45,14 @@ mod many;
 mod openapi;
 #[path = "api/operations.rs"]
 mod operations;
+#[path = "query/oracle.rs"]
+mod oracle;
+#[path = "mask/plant.rs"]
+#[allow(dead_code, clippy::allow_attributes, reason = "the tests of masking use all of it")]
+mod plant;
+#[path = "sim/random.rs"]
+#[allow(dead_code, clippy::allow_attributes, reason = "the simulator uses all of it")]
+mod random;
 #[path = "api/rays.rs"]
 mod rays;
 #[path = "api/silence.rs"]
@@ -54,6 +73,7 @@ use raydex::api::{Request, answer};
 use raydex::config::{Config, ConfigFault};
 use serde_json::Value;
 
+use canary::{Canary, Random};
 use document::check_against_openapi;
 use support::bucket::MemoryBody;
 use support::world::{TOKEN, config};

@@ -5,7 +5,7 @@ use raydex::mask::{Class, MEMBERS, fields};
 use raydex::record::Dataset;
 use serde_json::{Value, json};
 
-use super::canaries::{Canary, Random};
+use super::{Canary, Random};
 
 /// A dataset, what the place is called, and a record with the secret there.
 type Planted = (Dataset, String, String);
