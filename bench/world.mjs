@@ -25,7 +25,7 @@ export async function startWorld({ partner: delivers = false } = {}) {
   const log = [];
   const before = new Set(workerds());
   const runtime = await startRuntime({
-    settings: { API_TOKEN_SHA256: createHash("sha256").update(TOKEN).digest("hex"), ...partner?.settings },
+    settings: { API_TOKEN_SHA256: createHash("sha256").update(TOKEN).digest("hex"), API_RATE_PER_MINUTE: "0", ...partner?.settings },
     onLog: (line) => log.push(line),
     beside: await beside(),
   });

@@ -80,7 +80,7 @@ impl Chaos {
     fn new(name: &str, seed: u64, plan: &Value) -> Self {
         let state = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
         let _none = std::fs::remove_dir_all(&state);
-        let settings = json!({ "API_TOKEN_SHA256": hex::encode(Sha256::digest(TOKEN)), "BATCH_SIZE": "100" });
+        let settings = json!({ "API_TOKEN_SHA256": hex::encode(Sha256::digest(TOKEN)), "BATCH_SIZE": "100", "API_RATE_PER_MINUTE": "0" });
         let harness = Harness::with(json!({ "state": state, "partner": true, "settings": settings }));
         harness.behave(plan);
         Self { seed, harness, arrived: Vec::new(), caught: BTreeSet::new() }

@@ -60,7 +60,8 @@ impl Harness {
     /// A Worker with options of `harness.mjs`; the token of the tests is set unless there are settings.
     pub(crate) fn with(mut options: Value) -> Self {
         if options["settings"].is_null() {
-            options["settings"] = json!({ "API_TOKEN_SHA256": hex::encode(Sha256::digest(TOKEN)) });
+            options["settings"] =
+                json!({ "API_TOKEN_SHA256": hex::encode(Sha256::digest(TOKEN)), "API_RATE_PER_MINUTE": "0" });
         }
         let root = env!("CARGO_MANIFEST_DIR");
         let mut child = Command::new("node")
