@@ -5,7 +5,7 @@
 
 use super::routes::Row;
 use super::{Desk, Problem, Request, problems};
-use crate::access::{Caller, Denied, Presented};
+use crate::access::{Caller, Presented};
 use crate::config::Config;
 
 /// Who asks.
@@ -21,9 +21,9 @@ pub(super) async fn admit<B>(
     let presented =
         Presented { authorization: request.authorization.as_deref(), assertion: request.access_jwt.as_deref() };
     let admitted = desk.admit(&config.access, presented).await;
-    let caller = admitted.map_err(|denied| match denied {
-        Denied::NoGrant => problems::forbidden(),
-        Denied::NoKeys => problems::no_keys(),
+    let caller = admitted.map_err(|denied| match denied.status() {
+        403 => problems::forbidden(),
+        503 => problems::no_keys(),
         _ => problems::unauthorized(),
     })?;
     let has_scope = row.scopes.iter().any(|scope| caller.may(*scope));

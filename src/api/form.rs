@@ -128,6 +128,16 @@ impl Form {
         }
     }
 
+    /// A whole page of records, as the caller sees them.
+    pub(super) fn page<'a>(&self, seen: impl Iterator<Item = &'a [u8]>) -> Vec<u8> {
+        let mut page = Vec::new();
+        self.begin(&mut page);
+        for line in seen {
+            self.write(&mut page, line);
+        }
+        page
+    }
+
     /// Appends the record that the caller sees as `seen`, with what ends it. Nothing is appended where it fails: what
     /// was found is a record.
     pub(super) fn write(&self, out: &mut Vec<u8>, seen: &[u8]) {

@@ -6,7 +6,7 @@
 use std::rc::Rc;
 
 use super::form::{Form, Format};
-use super::range::{self, Question, Tail};
+use super::range::{self, Question, Tail, share_of};
 use super::reply::Reply;
 use super::sight::{Sight, dataset_of, filter_of};
 use super::times::range_of;
@@ -45,6 +45,5 @@ pub(super) async fn answer<D: Desk + 'static>(
 /// Which part of the records is asked for.
 fn sample<B>(request: &Request<B>) -> Result<Option<f64>, Problem> {
     let Some(text) = request.parameter("sample") else { return Ok(None) };
-    let sample = text.parse::<f64>().ok().filter(|sample| *sample > 0.0 && *sample <= 1.0);
-    sample.map(Some).ok_or_else(|| problems::bad_parameter("sample", "a number above 0, and 1 at most"))
+    share_of(&text).map(Some).ok_or_else(|| problems::bad_parameter("sample", "a number above 0, and 1 at most"))
 }

@@ -9,6 +9,7 @@ use std::rc::Rc;
 use futures_util::{StreamExt, stream};
 use serde::Serialize;
 
+use super::desk::Patience;
 use super::form::Form;
 use super::reply::Reply;
 use super::sight::Sight;
@@ -16,7 +17,7 @@ use super::times::Range;
 use super::{Desk, Problem, problems};
 use crate::backend::Bucket;
 use crate::ledger::registry;
-use crate::limits::{BUSY_PAUSES_MS, STREAM_BYTES, STREAM_PIECE};
+use crate::limits::{STREAM_BYTES, STREAM_PIECE};
 use crate::memory::Lease;
 use crate::query::{Ask, Cursor, Ended, LogLine, QueryError, Run, Step, Told};
 
@@ -83,6 +84,11 @@ enum End {
     Broken(Box<Problem>, Cursor),
 }
 
+/// The part of the records that a text asks for: above 0, and 1 at most.
+pub(super) fn share_of(text: &str) -> Option<f64> {
+    text.parse().ok().filter(|share| *share > 0.0 && *share <= 1.0)
+}
+
 /// Streams what the question asks for.
 pub(super) async fn stream<D: Desk + 'static>(
     desk: &Rc<D>,
@@ -92,9 +98,9 @@ pub(super) async fn stream<D: Desk + 'static>(
     media_type: &'static str,
 ) -> Result<Reply, Problem> {
     let lease = desk.memory().lease();
-    let mut pauses = BUSY_PAUSES_MS.into_iter();
+    let mut patience = Patience::default();
     while !lease.take(STREAM_BYTES) {
-        desk.pause(pauses.next().ok_or_else(problems::busy)?).await;
+        patience.wait(desk.as_ref()).await?;
     }
     let Question { sight, range, sample, limit, cursor, prefix } = question;
     let from = cursor.map(|text| text.parse::<Cursor>()).transpose().map_err(|_| problems::bad_cursor())?;

@@ -6,13 +6,13 @@
 use serde::Serialize;
 use serde_json::value::RawValue;
 
+use super::desk::Patience;
 use super::form::{Form, Format};
 use super::reply::{Reply, Spent, tag_of};
 use super::sight::{Sight, dataset_of, filter_of};
 use super::{Desk, Problem, Request, problems};
 use crate::access::Caller;
 use crate::config::Config;
-use crate::limits::BUSY_PAUSES_MS;
 use crate::lookup::{FoundRecord, Lookup, lookup};
 use crate::memory::Lease;
 use crate::record::fields::line_text;
@@ -42,12 +42,7 @@ pub(super) async fn answer(
     let body = if form.format == Format::Json {
         json(&key, dataset, &found, &seen, &form, spent)
     } else {
-        let mut body = Vec::new();
-        form.begin(&mut body);
-        for record in &seen {
-            form.write(&mut body, &record.line);
-        }
-        body
+        form.page(seen.iter().map(|record| record.line.as_slice()))
     };
     let reply = Reply::new(200, form.format.media_type(), body).costing(&spent);
     let reply = if found.truncated { reply.with("raydex-truncated", "true") } else { reply };
@@ -62,7 +57,7 @@ pub(super) async fn find(
     lease: &Lease,
 ) -> Result<(Lookup, Spent), Problem> {
     let started = desk.now_ms();
-    let mut pauses = BUSY_PAUSES_MS.into_iter();
+    let mut patience = Patience::default();
     let mut found = loop {
         let found = lookup(desk.bucket(), desk.shards(), sight.dataset(), key, lease).await;
         match (found, lease.is_starved()) {
@@ -71,7 +66,7 @@ pub(super) async fn find(
             // Others hold the memory: it is theirs to give back.
             (Err(_), true) => {
                 lease.reset();
-                desk.pause(pauses.next().ok_or_else(problems::busy)?).await;
+                patience.wait(desk).await?;
             }
         }
     };

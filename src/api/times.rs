@@ -44,7 +44,11 @@ const INSTANT: &str = "an instant: RFC 3339, or Unix seconds, milliseconds or na
 
 fn instant<B>(request: &Request<B>, name: &'static str) -> Result<Option<i64>, Problem> {
     let Some(text) = request.parameter(name) else { return Ok(None) };
-    // A plus that was not encoded comes as a space.
-    let instant = Timestamp::parse(text.trim()).or_else(|| Timestamp::parse(&text.trim().replace(' ', "+")));
-    instant.map(|at| Some(at.unix_ns())).ok_or_else(|| problems::bad_parameter(name, INSTANT))
+    let instant = Timestamp::parse(text.trim()).map(Timestamp::unix_ns).or_else(|| with_plus(&text));
+    instant.map(Some).ok_or_else(|| problems::bad_parameter(name, INSTANT))
+}
+
+/// The instant that a parameter spells whose plus was not encoded and came as a space, in Unix nanoseconds.
+pub(super) fn with_plus(text: &str) -> Option<i64> {
+    Timestamp::parse(&text.trim().replace(' ', "+")).map(Timestamp::unix_ns)
 }

@@ -11,7 +11,7 @@ use std::cell::{Cell, RefCell};
 use worker::{DurableObject, Env, Request, Response, Result, State, durable_object};
 
 use super::log;
-use super::objects::read_call;
+use super::objects::{answer_call, read_call};
 use super::sql::ObjectSql;
 use crate::audit::rate::Rates;
 use crate::audit::{self, chain};
@@ -34,10 +34,7 @@ impl DurableObject for Audit {
     async fn fetch(&self, mut request: Request) -> Result<Response> {
         let (call, _) = read_call(&request.url()?);
         let body = request.bytes().await?;
-        match self.answer(&call, &body) {
-            Ok(answer) => Response::from_bytes(answer),
-            Err(error) => Response::error(error.to_string(), 500),
-        }
+        answer_call(self.answer(&call, &body))
     }
 }
 

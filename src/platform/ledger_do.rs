@@ -15,7 +15,7 @@ use worker::{DurableObject, Env, Request, Response, Result, State, durable_objec
 
 use super::alarm::ObjectAlarm;
 use super::log::{self, Log};
-use super::objects::read_call;
+use super::objects::{answer_call, read_call};
 use super::sql::ObjectSql;
 use super::{env, failed};
 use crate::backend::BackendError;
@@ -48,10 +48,7 @@ impl DurableObject for Ledger {
             self.alarm.set_earlier(wake_ms).await?;
             Ok::<_, BackendError>(body)
         };
-        match answered.await {
-            Ok(answer) => Response::from_bytes(answer),
-            Err(error) => Response::error(error.to_string(), 500),
-        }
+        answer_call(answered.await)
     }
 
     async fn alarm(&self) -> Result<Response> {

@@ -29,6 +29,14 @@ pub(super) fn read_call(url: &Url) -> (String, String) {
     (url.path().trim_start_matches('/').to_owned(), name)
 }
 
+/// The response to a call: what the object answers, or the plain words of why it refuses.
+pub(super) fn answer_call(answer: Result<Vec<u8>, BackendError>) -> worker::Result<Response> {
+    match answer {
+        Ok(answer) => Response::from_bytes(answer),
+        Err(error) => Response::error(error.to_string(), 500),
+    }
+}
+
 impl NamedObjects {
     pub(super) const fn new(namespace: ObjectNamespace, what: &'static str) -> Self {
         Self { namespace, what }

@@ -12,7 +12,7 @@ use std::cell::Cell;
 
 use worker::{DurableObject, Env, Request, Response, Result, State, durable_object};
 
-use super::objects::read_call;
+use super::objects::{answer_call, read_call};
 use super::sql::ObjectSql;
 use crate::backend::BackendError;
 use crate::index::shard;
@@ -33,10 +33,7 @@ impl DurableObject for RayShard {
     async fn fetch(&self, mut request: Request) -> Result<Response> {
         let (call, _) = read_call(&request.url()?);
         let body = request.bytes().await?;
-        match self.answer(&call, &body) {
-            Ok(answer) => Response::from_bytes(answer),
-            Err(error) => Response::error(error.to_string(), 500),
-        }
+        answer_call(self.answer(&call, &body))
     }
 }
 

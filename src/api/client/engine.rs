@@ -11,12 +11,12 @@ use crate::api::form::Form;
 use crate::api::range::{self, Question, Tail};
 use crate::api::reply::{Reply, TEXT};
 use crate::api::sight::Sight;
-use crate::api::times::Range;
+use crate::api::times::{Range, with_plus};
 use crate::api::{Desk, problems};
 use crate::backend::{Bucket, List};
 use crate::batch::{BUCKET_NAME, KeyClass, batch_times, classify};
 use crate::limits::{ENGINE_DAYS, ENGINE_LISTED};
-use crate::record::{Dataset, Timestamp};
+use crate::record::Dataset;
 use crate::render::Projection;
 use crate::time::{day, rfc3339};
 
@@ -134,8 +134,7 @@ fn place<D>(
     prefix: Option<String>,
 ) -> Result<Place, Box<Reply>> {
     let dataset = bucket_of(client, bucket, prefix.as_deref())?;
-    let instant = |text: Option<&str>| Timestamp::parse(&text?.trim().replace(' ', "+")).map(Timestamp::unix_ns);
-    let (Some(start_ns), Some(end_ns)) = (instant(start), instant(end)) else {
+    let (Some(start_ns), Some(end_ns)) = (start.and_then(with_plus), end.and_then(with_plus)) else {
         return Err(Box::new(failure(400, INVALID, "start and end must be times in RFC 3339.")));
     };
     if start_ns >= end_ns {

@@ -6,12 +6,12 @@
 use super::envelope::{INVALID, bad_query, failure, success};
 use super::{Client, Problem};
 use crate::api::form::{Form, fields_of};
-use crate::api::range::{self, Question, Tail};
+use crate::api::range::{self, Question, Tail, share_of};
 use crate::api::reply::{JSON, Reply, TEXT};
 use crate::api::sight::Sight;
-use crate::api::times::Range;
+use crate::api::times::{Range, with_plus};
 use crate::api::{Desk, Request};
-use crate::record::{Dataset, Timestamp};
+use crate::record::Dataset;
 use crate::render::{Projection, TimeForm};
 
 /// The fields of a record where none are asked for.
@@ -107,8 +107,7 @@ fn query_of<B>(request: &Request<B>, now_ms: i64) -> Result<Query, String> {
     const TIME: &str = "must be unix timestamp or rfc3339 string";
     let instant = |name: &str| {
         let text = request.parameter(name).unwrap_or_default();
-        let text = text.trim().replace(' ', "+");
-        Timestamp::parse(&text).map(Timestamp::unix_ns).ok_or_else(|| format!("error parsing {name} time: {TIME}"))
+        with_plus(&text).ok_or_else(|| format!("error parsing {name} time: {TIME}"))
     };
     let (start_ns, end_ns) = (instant("start")?, instant("end")?);
     if start_ns >= end_ns {
@@ -122,11 +121,10 @@ fn query_of<B>(request: &Request<B>, now_ms: i64) -> Result<Query, String> {
         Some(Ok(count)) if count > 0 => Some(count),
         Some(_) => return Err("error parsing count: must be an integer greater than 0".into()),
     };
-    let sample = match request.parameter("sample").map(|sample| sample.parse::<f64>()) {
-        None => None,
-        Some(Ok(sample)) if sample > 0.0 && sample <= 1.0 => Some(sample),
-        Some(_) => return Err("error parsing sample: must be a number greater than 0, and 1 at most".into()),
-    };
+    let sample = request.parameter("sample").map(|text| {
+        share_of(&text).ok_or_else(|| "error parsing sample: must be a number greater than 0, and 1 at most".to_owned())
+    });
+    let sample = sample.transpose()?;
     Ok(Query { range: Range { start_ns, end_ns }, count, sample, projection: projection_of(request)? })
 }
 

@@ -72,16 +72,14 @@ impl<D: Desk + 'static> Client<'_, D> {
         let sight = Sight::new(caller, dataset, None)?;
         let form = Form::of_lines(self.config, projection);
         let lease = self.desk.memory().lease();
-        let mut body = Vec::new();
-        match find(self.desk.as_ref(), &sight, &key, &lease).await {
+        let body = match find(self.desk.as_ref(), &sight, &key, &lease).await {
             Ok((found, _)) => {
-                for record in records(&found, &sight) {
-                    form.write(&mut body, &record.line);
-                }
+                let seen = records(&found, &sight);
+                form.page(seen.iter().map(|record| record.line.as_slice()))
             }
-            Err(problem) if matches!(problem.status, 400 | 404) => {}
+            Err(problem) if matches!(problem.status, 400 | 404) => Vec::new(),
             Err(problem) => return Err(problem),
-        }
+        };
         Ok(Reply::new(200, TEXT, body))
     }
 }
