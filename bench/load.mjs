@@ -3,6 +3,11 @@
 //
 // Options come from scripts/load: --seconds N, --program FILE (make-batches, built).
 //
+// Both are asked through a Worker that stands where Cloudflare's edge does. The local runtime looks for new bytes on its
+// sockets, sixteen at a time, only when it has nothing else to do, and under full load it always has: a connection whose
+// next request is there already goes on at once, the others wait unread, and one that waits for five seconds is closed.
+// A timer, be it of no time, ends only when the runtime looks: so each request waits for one, and all have their turn.
+//
 // What always holds: every answer is checked (status, and of a lookup the line); a slow reader holds a stream open all
 // the while; the figures are printed only if nothing was wrong, with what the module's memory has grown to.
 import { createHash } from "node:crypto";
@@ -36,21 +41,16 @@ main().catch((error) => {
 async function main() {
   const seconds = Number(options.seconds);
   const log = [];
-  const hello = {
-    name: "hello",
-    modules: true,
-    compatibilityDate: "2026-04-01",
-    script: "export default { fetch() { return new Response('hello\\n') } }",
-  };
+  const hello = plainWorker("hello", "fetch() { return new Response('hello\\n') }");
   const runtime = await startRuntime({
     settings: { API_TOKEN_SHA256: createHash("sha256").update(TOKEN).digest("hex"), API_RATE_PER_MINUTE: "0" },
     onLog: (line) => log.push(line),
-    beside: [hello],
+    beside: [hello, frontOf("raydex"), frontOf("hello")],
   });
-  const url = await runtime.direct();
+  const url = await runtime.direct("front-of-raydex");
   const records = await indexed(runtime, log);
   say(`${records.length} records are indexed; ${CONNECTIONS} connections, ${seconds} s each`);
-  const plain = await cannon(await runtime.direct("hello"), seconds, () => [{ method: "GET", path: "/" }]);
+  const plain = await cannon(await runtime.direct("front-of-hello"), seconds, () => [{ method: "GET", path: "/" }]);
   // The sample is of the last ten minutes.
   const start = new Date(Date.now() - 3_600_000).toISOString();
   const slow = slowReader(`${url}/v1/logs?start=${start}`);
@@ -70,6 +70,16 @@ async function main() {
     throw new Error(`${bad} answers were wrong`);
   }
   await runtime.stop();
+}
+
+function plainWorker(name, handler) {
+  return { name, modules: true, compatibilityDate: "2026-04-01", script: `export default { ${handler} }` };
+}
+
+/** The Worker that stands before the Worker `name`. */
+function frontOf(name) {
+  const handler = "async fetch(request, env) { await scheduler.wait(0); return env.BEHIND.fetch(request); }";
+  return { ...plainWorker(`front-of-${name}`, handler), serviceBindings: { BEHIND: name } };
 }
 
 /** Makes a sample and has it indexed; its records of `http_requests`. */
