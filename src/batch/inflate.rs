@@ -10,6 +10,7 @@
 use std::ops::ControlFlow;
 
 use super::BatchError;
+use super::checksum::Checksum;
 use super::points::{AccessPoint, Boundary, PointFinder, PointForm};
 use super::window::WINDOW;
 use super::zlib::{Damaged, Form, Step, Zlib};
@@ -18,7 +19,7 @@ use crate::limits::{INFLATE_CHUNK, MAX_INFLATED, MAX_RATIO, RATIO_FREE};
 /// First byte of a gzip member; no text begins with it.
 pub const GZIP_MAGIC: u8 = 0x1f;
 /// Bytes behind the deflate stream of a member: checksum and length.
-const TRAILER: u8 = 8;
+const TRAILER: usize = 8;
 
 /// What was read of an object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -40,7 +41,7 @@ enum State {
     /// In a member that was not read from its start.
     InRaw,
     /// So many bytes of such a member's trailer are left.
-    InTrailer(u8),
+    InTrailer(usize),
     BetweenMembers,
     Padding,
 }
@@ -56,11 +57,14 @@ pub struct Inflater {
     filled: usize,
     /// How much of it was handed on.
     handed: usize,
+    /// How much of it is in the member's checksum, or before the member.
+    summed: usize,
+    checksum: Option<Checksum>,
     totals: Totals,
     /// Text that stood before the member.
     member_start: u64,
-    /// The last stored byte that was taken.
-    last_byte: u8,
+    /// The last stored bytes that were taken: of a member's end its trailer.
+    last: [u8; TRAILER],
     points: Option<PointFinder>,
 }
 
@@ -80,9 +84,11 @@ impl Inflater {
             buffer: vec![0; WINDOW + INFLATE_CHUNK].into_boxed_slice(),
             filled: 0,
             handed: 0,
+            summed: 0,
+            checksum: None,
             totals: Totals::default(),
             member_start: 0,
-            last_byte: 0,
+            last: [0; TRAILER],
             points: None,
         }
     }
@@ -184,6 +190,7 @@ impl Inflater {
         self.zlib.reset(Form::Gzip);
         self.totals.members = self.totals.members.saturating_add(1);
         self.member_start = self.totals.inflated;
+        self.summed = self.filled;
         self.state = State::InMember;
     }
 
@@ -218,11 +225,9 @@ impl Inflater {
         }
         self.filled += made;
         self.grow(made)?;
-        if let Some(&last) = used.checked_sub(1).and_then(|last| input.get(last)) {
-            self.last_byte = last;
-        }
+        self.note_taken(input.get(..used).unwrap_or_default());
         if end {
-            self.end_member();
+            self.end_member()?;
         } else if let Some(bits) = block {
             self.note_block(bits, input.get(used..).unwrap_or_default());
         } else if used == 0 && made == 0 {
@@ -231,29 +236,64 @@ impl Inflater {
         let is_full = self.filled == self.buffer.len();
         let flow = if is_full { self.hand_on(sink) } else { ControlFlow::Continue(()) };
         if is_full {
+            self.sum_up();
             let window = self.filled.saturating_sub(WINDOW);
             self.buffer.copy_within(window.., 0);
-            (self.filled, self.handed) = (WINDOW, WINDOW);
+            (self.filled, self.handed, self.summed) = (WINDOW, WINDOW, WINDOW);
         }
         Ok((used, flow))
     }
 
-    fn end_member(&mut self) {
-        let raw = self.state == State::InRaw;
-        self.state = if raw { State::InTrailer(TRAILER) } else { State::BetweenMembers };
+    /// Keeps the last of the bytes that were taken.
+    fn note_taken(&mut self, taken: &[u8]) {
+        if let Some(last) = taken.last_chunk() {
+            self.last = *last;
+        } else {
+            let all = self.last.iter().chain(taken).copied();
+            let mut last = [0; TRAILER];
+            last.iter_mut().zip(all.skip(taken.len())).for_each(|(slot, byte)| *slot = byte);
+            self.last = last;
+        }
+    }
+
+    /// Adds to the member's checksum what was inflated of it.
+    fn sum_up(&mut self) {
+        if self.state == State::InMember {
+            let text = self.buffer.get(self.summed..self.filled).unwrap_or_default();
+            self.checksum.get_or_insert_default().update(text);
+            self.summed = self.filled;
+        }
+    }
+
+    fn end_member(&mut self) -> Result<(), BatchError> {
+        self.sum_up();
+        if self.state == State::InRaw {
+            self.state = State::InTrailer(TRAILER);
+        } else {
+            self.state = State::BetweenMembers;
+            let [checksum @ .., a, b, c, d] = self.last;
+            let own = self.totals.inflated - self.member_start;
+            let is_right = self.checksum.as_mut().map_or(0, Checksum::finish) == u32::from_le_bytes(checksum)
+                && own % (1 << u32::BITS) == u64::from(u32::from_le_bytes([a, b, c, d]));
+            if !is_right {
+                return Err(BatchError::Damaged { stored: self.totals.stored });
+            }
+        }
         if let Some(points) = &mut self.points {
             points.end_member();
         }
+        Ok(())
     }
 
     /// A block begins here, and with `rest`.
     fn note_block(&mut self, bits: u8, rest: &[u8]) {
         let Some(points) = &mut self.points else { return };
         let Totals { stored, inflated: offset, .. } = self.totals;
+        let [.., byte] = self.last;
         let own = usize::try_from(offset - self.member_start).unwrap_or(usize::MAX);
         let text = self.buffer.get(..self.filled).unwrap_or_default();
         let history = text.get(text.len().saturating_sub(own.min(WINDOW))..).unwrap_or_default();
-        points.block(&Boundary { stored, bits, byte: self.last_byte, offset, history }, rest);
+        points.block(&Boundary { stored, bits, byte, offset, history }, rest);
     }
 
     /// Hands on what was inflated and was not handed on yet.

@@ -3,6 +3,7 @@
 //! What always holds: an object is read once, as a stream, in memory that does not grow with it; damage ends
 //! in a typed [`BatchError`]; nothing here is asynchronous.
 
+mod checksum;
 mod error;
 mod event;
 mod inflate;

@@ -21,7 +21,7 @@ pub struct BatchReader {
 /// Where the text comes from.
 #[derive(Debug)]
 enum Source {
-    Inflater(Inflater),
+    Inflater(Box<Inflater>),
     /// A span before its first byte, which may hold the end of a block too.
     Span {
         place: SpanPlace,
@@ -31,7 +31,7 @@ enum Source {
 
 impl Default for Source {
     fn default() -> Self {
-        Self::Inflater(Inflater::new())
+        Self::Inflater(Box::default())
     }
 }
 
@@ -49,7 +49,7 @@ impl BatchReader {
     }
 
     fn finding(points: PointFinder) -> Self {
-        let source = Source::Inflater(Inflater::finding_points(points));
+        let source = Source::Inflater(Box::new(Inflater::finding_points(points)));
         Self { source, splitter: LineSplitter::default(), begun: 0 }
     }
 
@@ -120,7 +120,7 @@ impl BatchReader {
         let Source::Span { place, window } = &self.source else { return stored };
         let Some((&byte, rest)) = stored.split_first() else { return stored };
         let is_whole = place.bit.is_multiple_of(8);
-        self.source = Source::Inflater(Inflater::at(place.form, place.bit, byte, window));
+        self.source = Source::Inflater(Box::new(Inflater::at(place.form, place.bit, byte, window)));
         if is_whole { stored } else { rest }
     }
 }

@@ -21,7 +21,7 @@ pub(super) struct Damaged(pub(super) usize);
 /// What stands around the deflate stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Form {
-    /// A gzip header, and a checksum and a length behind, which are verified.
+    /// A gzip header, and a checksum and a length behind, which are stepped over: whoever has the text verifies them.
     Gzip,
     /// Nothing.
     Raw,
@@ -44,7 +44,7 @@ pub(super) struct Step {
     pub(super) used: usize,
     /// Bytes written to the output.
     pub(super) made: usize,
-    /// The stream has come to its end, and what stands behind it was right.
+    /// The stream has come to its end, and what stands behind it was taken.
     pub(super) end: bool,
     /// The call stopped at the beginning of a block that is not the stream's end; so many bits of the last byte taken
     /// belong to it.
@@ -54,6 +54,8 @@ pub(super) struct Step {
 /// An inflater.
 pub(super) struct Zlib {
     stream: Box<z::z_stream>,
+    /// The header has not come to its end, which may have a checksum of its own.
+    in_header: bool,
 }
 
 impl fmt::Debug for Zlib {
@@ -70,13 +72,14 @@ impl Zlib {
         // SAFETY: the stream is a live one of the very type and size named. It is boxed, since the state may point back
         // to it. Where this fails (no memory), the state stays null, and every other call answers with an error.
         let _code = unsafe { z::inflateInit2_(&raw mut *stream, form.window_bits(), z::zlibVersion(), size) };
-        Self { stream }
+        Self { stream, in_header: form == Form::Gzip }
     }
 
     /// Makes it as new.
     pub(super) fn reset(&mut self, form: Form) {
         // SAFETY: the stream was initialised by `new`, or its state is null, which the call checks.
         let _code = unsafe { z::inflateReset2(&raw mut *self.stream, form.window_bits()) };
+        self.in_header = form == Form::Gzip;
     }
 
     /// Begins in the midst of a raw stream: behind `window`, with the `bits` high bits of `byte`.
@@ -110,6 +113,11 @@ impl Zlib {
         }
         // 128: at the beginning of a block. 64: that was the last one. Below: bits not yet used.
         let begins = !end && stream.data_type & (128 | 64) == 128;
+        if begins && self.in_header {
+            // SAFETY: no pointer but the stream, which is as above. It stops summing up what it makes.
+            let _code = unsafe { z::inflateValidate(&raw mut *stream, 0) };
+            self.in_header = false;
+        }
         let block = begins.then(|| u8::try_from(stream.data_type & 63).ok()).flatten();
         Ok(Step { used: used as usize, made: made as usize, end, block })
     }

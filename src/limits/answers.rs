@@ -67,13 +67,14 @@ pub const RATED_CALLERS: usize = 10_000;
 pub const LENT_MAX: usize = WASM_MEMORY_MAX / 2;
 
 /// What reading one object or a range of it holds, in bytes: a piece of the body (64 KiB), what it inflates to
-/// ([`super::INFLATE_CHUNK`]), the window and tables of the inflater (80 KiB), a line that is cut (a few KiB as a rule).
-pub const READER_BYTES: usize = 416 * KIB;
+/// ([`super::INFLATE_CHUNK`]), the window and tables of the inflater (80 KiB), its checksum (66 KiB), a line that is
+/// cut (a few KiB as a rule).
+pub const READER_BYTES: usize = 480 * KIB;
 
 /// How often a line that was found is held at a time: as it was found, as it is seen, as a document, in the body.
 pub const LINE_COPIES: usize = 4;
 
-/// What a stream holds, in bytes: a reader, its lines, and a piece of the answer. Sixty-four of them are 36 MiB, which
+/// What a stream holds, in bytes: a reader, its lines, and a piece of the answer. Sixty-four of them are 40 MiB, which
 /// leaves room for lookups beside them; measured, 64 at once take 27 MiB of the module's memory in all.
 pub const STREAM_BYTES: usize = READER_BYTES + 160 * KIB;
 

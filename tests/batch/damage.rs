@@ -5,7 +5,9 @@ use raydex::record::{Dataset, read_key};
 
 use super::support::gzip::{gzip_at, members};
 use super::support::records::{http, ndjson};
-use super::{Handed, lines, naive};
+use super::{Handed, lines, naive, read};
+
+const MIB: usize = 1 << 20;
 
 /// Two texts, of which the first ends in the middle of a line.
 fn texts() -> (Vec<u8>, Vec<u8>) {
@@ -62,6 +64,47 @@ fn a_bit_flipped_anywhere_gives_an_error_or_the_very_lines() {
         }
         // The time, the extra flags, the system and one flag of each header say nothing of the text.
         assert!((49..=2 * 60).contains(&harmless), "{harmless} flips changed nothing");
+    }
+}
+
+#[test]
+fn a_wrong_checksum_or_length_of_long_members_shows_wherever_the_object_is_cut() {
+    let text = ndjson((0..4_000).map(|number| http(&format!("76466{number:011x}"), number * 3)));
+    let (head, tail) = text.split_at(text.len() / 3);
+    let (first, second) = (gzip_at(6, head), gzip_at(1, tail));
+    let stored = [first.as_slice(), &second].concat();
+    assert!(tail.len() > MIB && lines(&stored) == Ok(naive(&text)));
+    for end in [first.len(), stored.len()] {
+        for place in end - 8..end {
+            let mut flipped = stored.clone();
+            flipped[place] ^= 1 << (place % 8);
+            let damaged = Err(BatchError::Damaged { stored: end as u64 });
+            assert_eq!(lines(&flipped), damaged, "byte {place}");
+            let (before, behind) = flipped.split_at(place);
+            assert_eq!(read([before, behind]).map(|(lines, _)| lines), damaged, "cut before {place}");
+            let (before, behind) = stored.split_at(place);
+            assert_eq!(read([before, behind]).unwrap().0, naive(&text));
+        }
+        let bytes = stored[end - 12..].chunks(1);
+        let pieces = [&stored[..end - 12]].into_iter().chain(bytes);
+        assert_eq!(read(pieces).unwrap().0, naive(&text), "byte by byte");
+    }
+}
+
+#[test]
+fn a_wrong_checksum_of_a_header_shows() {
+    let (text, _) = texts();
+    let mut stored = gzip_at(6, &text);
+    stored[3] |= 2;
+    let mut crc = flate2::Crc::new();
+    crc.update(&stored[..10]);
+    let [low, high, ..] = crc.sum().to_le_bytes();
+    stored.splice(10..10, [low, high]);
+    assert_eq!(lines(&stored), Ok(naive(&text)));
+    for place in 4..12 {
+        let mut flipped = stored.clone();
+        flipped[place] ^= 4;
+        assert!(matches!(lines(&flipped), Err(BatchError::Damaged { .. })), "byte {place}");
     }
 }
 
