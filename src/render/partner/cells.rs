@@ -5,15 +5,34 @@
 
 use super::UNAVAILABLE;
 
+/// Bytes that are copied at once.
+const BLOCK: usize = 32;
+
 /// Appends `text`; the same as `extend_from_slice`, without a call for the short texts that most cells are.
 #[inline]
 pub(super) fn put(out: &mut Vec<u8>, text: &[u8]) {
     match text.len() {
-        0..4 => text.iter().for_each(|byte| out.push(*byte)),
+        0 => {}
+        1 => out.extend(text.first()),
+        2..4 => put_ends::<2>(out, text),
         4..8 => put_ends::<4>(out, text),
         8..16 => put_ends::<8>(out, text),
         16..32 => put_ends::<16>(out, text),
+        32..512 => put_blocks(out, text),
         _ => out.extend_from_slice(text),
+    }
+}
+
+/// Appends a text of [`BLOCK`] bytes at least: block by block, and over their end its last one.
+fn put_blocks(out: &mut Vec<u8>, text: &[u8]) {
+    let (start, (blocks, _)) = (out.len(), text.as_chunks::<BLOCK>());
+    out.reserve(text.len() + BLOCK);
+    for block in blocks {
+        out.extend_from_slice(block);
+    }
+    if let Some(last) = text.last_chunk::<BLOCK>() {
+        out.truncate(start + text.len() - BLOCK);
+        out.extend_from_slice(last);
     }
 }
 

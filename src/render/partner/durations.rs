@@ -9,8 +9,8 @@
 use super::times::write_thousandths;
 
 /// Appends the seconds of `number` milliseconds, or nothing where it is no duration.
-pub(super) fn write_seconds(out: &mut Vec<u8>, number: &str) {
-    if let Some(ms) = few_digits(number.as_bytes()).or_else(|| whole_millis(number)) {
+pub(super) fn write_seconds(out: &mut Vec<u8>, number: &[u8]) {
+    if let Some(ms) = few_digits(number).or_else(|| whole_millis(std::str::from_utf8(number).ok()?)) {
         write_thousandths(out, ms);
     }
 }
@@ -65,7 +65,7 @@ mod tests {
 
     fn seconds(number: &str) -> String {
         let mut out = Vec::new();
-        write_seconds(&mut out, number);
+        write_seconds(&mut out, number.as_bytes());
         String::from_utf8(out).unwrap()
     }
 

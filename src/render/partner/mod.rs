@@ -81,6 +81,7 @@ pub fn write_partner_fields(out: &mut Vec<u8>, fields: &Fields<'_>, options: &Pa
 }
 
 /// Appends so many cells that are unavailable, each with what ends it.
+#[inline]
 fn put_unavailable(out: &mut Vec<u8>, cells: usize) {
     const CELLS: [[u8; 2]; COUNT] = [[UNAVAILABLE, SEPARATOR]; COUNT];
     cells::put(out, CELLS.as_flattened().get(..2 * cells).unwrap_or_default());

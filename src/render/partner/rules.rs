@@ -85,13 +85,8 @@ impl<'a> Scalar<'a> {
         Self { text, wrote: Wrote::Anything }
     }
 
-    /// The text where there is one, which is always UTF-8.
-    fn text(&self) -> Option<&str> {
-        std::str::from_utf8(&self.text).ok().filter(|text| !text.is_empty())
-    }
-
     fn instant(&self) -> Option<Timestamp> {
-        self.text().and_then(Timestamp::parse)
+        std::str::from_utf8(&self.text).ok().and_then(Timestamp::parse)
     }
 
     /// Appends the text, or `absent` where there is none.
@@ -100,9 +95,12 @@ impl<'a> Scalar<'a> {
         self.wrote
     }
 
-    /// Appends what `derive` makes of the text.
-    fn put_derived(&self, out: &mut Vec<u8>, derive: impl FnOnce(&str) -> &'static str) -> Wrote {
-        put(out, self.text().map_or("", derive).as_bytes());
+    /// Appends what `derive` makes of the text, if there is one.
+    #[inline]
+    fn put_derived(&self, out: &mut Vec<u8>, derive: impl FnOnce(&[u8]) -> &'static str) -> Wrote {
+        if !self.text.is_empty() {
+            put(out, derive(&self.text).as_bytes());
+        }
         Wrote::Clean
     }
 }
@@ -111,7 +109,7 @@ impl<'a> Scalar<'a> {
 pub(super) fn write(out: &mut Vec<u8>, column: &Column, record: &Record<'_>) -> Wrote {
     let source = column.source;
     match column.rule {
-        Rule::Text => return record.scalar(source).put(out, ""),
+        Rule::Text => return write_text(out, record, source),
         Rule::Url => return write_url(out, record, source),
         Rule::Country => return write_country(out, record, source),
         Rule::Port => return record.scalar(source).put_derived(out, port_of),
@@ -123,13 +121,25 @@ pub(super) fn write(out: &mut Vec<u8>, column: &Column, record: &Record<'_>) -> 
             return Wrote::Anything;
         }
         Rule::Version => put(out, FORMAT.as_bytes()),
-        Rule::Seconds => write_seconds(out, record.scalar(source).text().unwrap_or_default()),
+        Rule::Seconds => write_seconds(out, &record.scalar(source).text),
         Rule::TimeLocal => write_instant(out, record.instant(source), write_time_local),
         Rule::TimeStart => write_instant(out, record.instant(source), write_local),
         Rule::Msec => write_instant(out, record.instant(source), write_unix),
         Rule::Unavailable => {}
     }
     Wrote::Clean
+}
+
+/// The text of `source`, nearly always as it stands in the line.
+#[inline]
+fn write_text(out: &mut Vec<u8>, record: &Record<'_>, source: Source) -> Wrote {
+    if let Source::Field(field) = source
+        && let Some(text) = record.fields.plain(field)
+    {
+        put(out, text);
+        return Wrote::Clean;
+    }
+    record.scalar(source).put(out, "")
 }
 
 /// The path of `source` behind the record's scheme and host, each replaced where it is absent.
@@ -164,7 +174,7 @@ fn write_time_local(out: &mut Vec<u8>, at: Timestamp) {
 
 /// The country of the data centre in `source`, or the deployment's own.
 fn write_country(out: &mut Vec<u8>, record: &Record<'_>, source: Source) -> Wrote {
-    if let Some(country) = record.scalar(source).text().and_then(country_of) {
+    if let Some(country) = country_of(&record.scalar(source).text) {
         put(out, &country);
         Wrote::Clean
     } else {
@@ -174,17 +184,18 @@ fn write_country(out: &mut Vec<u8>, record: &Record<'_>, source: Source) -> Wrot
 }
 
 /// The port that a scheme implies.
-fn port_of(scheme: &str) -> &'static str {
-    if scheme.eq_ignore_ascii_case("https") { "443" } else { "80" }
+fn port_of(scheme: &[u8]) -> &'static str {
+    if scheme.eq_ignore_ascii_case(b"https") { "443" } else { "80" }
 }
 
 /// Whether the cache answered, as the partner puts it; nothing for a status that says neither.
-fn cache_status_of(status: &str) -> &'static str {
+fn cache_status_of(status: &[u8]) -> &'static str {
     const HIT: [&str; 4] = ["hit", "stale", "revalidated", "updating"];
     const MISS: [&str; 5] = ["miss", "expired", "bypass", "dynamic", "none"];
-    if HIT.iter().any(|name| status.eq_ignore_ascii_case(name)) {
+    let is = |name: &&str| status.eq_ignore_ascii_case(name.as_bytes());
+    if HIT.iter().any(is) {
         "HIT"
-    } else if MISS.iter().any(|name| status.eq_ignore_ascii_case(name)) {
+    } else if MISS.iter().any(is) {
         "MISS"
     } else {
         ""
@@ -192,10 +203,10 @@ fn cache_status_of(status: &str) -> &'static str {
 }
 
 /// Whether what was answered is a stored file or made for the request.
-fn dysta_of(status: &str) -> &'static str {
-    if status.eq_ignore_ascii_case("hit") {
+fn dysta_of(status: &[u8]) -> &'static str {
+    if status.eq_ignore_ascii_case(b"hit") {
         "static"
-    } else if status.eq_ignore_ascii_case("dynamic") {
+    } else if status.eq_ignore_ascii_case(b"dynamic") {
         "dynamic"
     } else {
         ""

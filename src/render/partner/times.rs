@@ -59,6 +59,11 @@ pub(super) fn write_unix(out: &mut Vec<u8>, at: Timestamp) {
 pub(super) fn write_thousandths(out: &mut Vec<u8>, value: u64) {
     /// The most digits that there are, and the point.
     const LENGTH: usize = 21;
+    // Most durations are below ten seconds.
+    if value < 10_000 {
+        let [ones, tenths, hundredths, thousandths] = [1_000, 100, 10, 1].map(|unit| b'0' + (value / unit % 10) as u8);
+        return out.extend_from_slice(&[ones, b'.', tenths, hundredths, thousandths]);
+    }
     let mut text = [b'0'; LENGTH];
     let (mut rest, mut start) = (value, LENGTH);
     for (place, byte) in text.iter_mut().enumerate().rev() {
