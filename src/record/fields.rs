@@ -45,11 +45,17 @@ impl RecordError {
     }
 }
 
+/// The line as text, if it is UTF-8.
+#[must_use]
+pub(crate) fn utf8(line: &[u8]) -> Option<&str> {
+    simdutf8::basic::from_utf8(line).ok()
+}
+
 /// The text of a line: what is no UTF-8 in it becomes U+FFFD, which only the rendered forms show.
 #[must_use]
 pub fn line_text(line: &[u8]) -> Cow<'_, str> {
     // Checking alone is many times as fast as replacing, and nearly always all there is to do.
-    std::str::from_utf8(line).map_or_else(|_| String::from_utf8_lossy(line), Cow::Borrowed)
+    utf8(line).map_or_else(|| String::from_utf8_lossy(line), Cow::Borrowed)
 }
 
 macro_rules! fields {

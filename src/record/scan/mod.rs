@@ -16,7 +16,7 @@ use self::names::{Mark, Names};
 use self::parts::Parts;
 pub(crate) use self::text::same;
 use super::Dataset;
-use super::fields::{Fields, RecordError, Span, line_text};
+use super::fields::{Fields, RecordError, Span, line_text, utf8};
 use super::key::{KeyNames, RecordKey, read_key_text};
 use super::watched::Watched;
 
@@ -110,7 +110,7 @@ impl Scanner {
                 fields.set(field, span);
             }
         });
-        if walked.is_some() && std::str::from_utf8(line).is_ok() {
+        if walked.is_some() && utf8(line).is_some() {
             self.scanned += 1;
             return Ok(Scanned { key: found.key(line), fields, lossy: false, watched });
         }
