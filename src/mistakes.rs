@@ -67,6 +67,10 @@ mistakes! {
     SplitKeepsWhole,
     /// A half of a payload begins one line late.
     SplitLosesLine,
+    /// A pack is removed once its first payload is at rest.
+    PackGoesWithFirst,
+    /// A body is read from where its pack begins.
+    ReadFromPackStart,
     /// A transaction that fails leaves what it did so far.
     TornTransaction,
 }

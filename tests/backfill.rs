@@ -15,7 +15,7 @@ use raydex::pipeline::{drive_backfills, parse_message, start_backfill};
 use raydex::record::Dataset;
 use sha2::{Digest, Sha256};
 
-use support::gzip::{gunzip, gzip};
+use support::gzip::{gunzip_each, gzip};
 use support::{Fakes, Fault, NOW_MS, run};
 
 /// Between two turns of the cron.
@@ -107,11 +107,11 @@ fn delivered(fakes: &Fakes) -> BTreeMap<String, usize> {
         .contents()
         .into_iter()
         .filter(|(key, _)| key.starts_with("processed/"))
-        .map(|(_, body)| body)
+        .flat_map(|(_, pack)| gunzip_each(&pack))
         .collect();
     assert_eq!(bodies.len(), sealed, "a body for each payload");
     for body in bodies {
-        let text = String::from_utf8(gunzip(&body)).unwrap();
+        let text = String::from_utf8(body).unwrap();
         for line in text.lines() {
             *counts.entry(line.split('\u{1}').nth(2).unwrap().to_owned()).or_default() += 1;
         }

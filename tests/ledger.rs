@@ -21,6 +21,8 @@ mod earliest;
 mod forms;
 #[path = "ledger/life.rs"]
 mod life;
+#[path = "ledger/packs.rs"]
+mod packs;
 #[path = "ledger/plans.rs"]
 mod plans;
 #[path = "ledger/seal.rs"]
@@ -209,6 +211,7 @@ fn payload(number: usize) -> Payload {
         bytes: 500,
         first_at: at,
         last_at: at + 999,
+        pack: None,
     }
 }
 
@@ -231,7 +234,8 @@ fn seal(plan: u32, payloads: usize) -> Seal {
 }
 
 fn claim(number: usize, claimant: &str) -> Claim {
-    Claim { id: id(number), claimant: claimant.into(), endpoint: "e".into(), on_unknown: OnUnknown::Resend }
+    let (id, on_unknown) = (id(number), OnUnknown::Resend);
+    Claim { id, claimant: claimant.into(), endpoint: "e".into(), on_unknown, packs: true }
 }
 
 fn delivered() -> Outcome {

@@ -18,7 +18,7 @@ mod messages;
 #[path = "send/times.rs"]
 mod times;
 
-use raydex::batch::{BUCKET_NAME, R2Event, payload_key};
+use raydex::batch::{BUCKET_NAME, R2Event};
 use raydex::config::Config;
 use raydex::ledger::books::{PayloadView, Totals};
 use raydex::ledger::{DeliveryId, State};
@@ -98,10 +98,9 @@ impl Scene {
         self.payload().state
     }
 
-    /// Where the body of the first payload lies.
+    /// The object that the body of the first payload lies in.
     fn body_key(&self) -> String {
-        let (id, payload) = (self.id(), self.payload().payload);
-        payload_key(id.source.as_str(), id.plan, &id.index, &payload.sha256)
+        self.id().body_key(&self.payload().payload)
     }
 
     fn posts(&self) -> usize {

@@ -6,11 +6,11 @@ mod support;
 
 use std::collections::BTreeMap;
 
-use raydex::batch::{BUCKET_NAME, payload_key};
+use raydex::batch::BUCKET_NAME;
 use raydex::config::Config;
+use raydex::ledger::Window;
 use raydex::ledger::calls::BatchAnswer;
 use raydex::ledger::plan::Wish;
-use raydex::ledger::{BatchId, Window};
 use raydex::pipeline::{Outcome, Work, form_of, process};
 use raydex::record::Dataset;
 
@@ -52,13 +52,7 @@ fn rays(fakes: &Fakes, kept: &BatchAnswer) -> Vec<String> {
 
 /// The bodies of all payloads, in their order.
 fn bodies(fakes: &Fakes, kept: &BatchAnswer) -> Vec<Vec<u8>> {
-    let etag = fakes.bucket.object(KEY).unwrap().head.etag;
-    let source = BatchId::of(BUCKET_NAME, KEY, &etag).source;
-    let key = |view: &raydex::ledger::books::PayloadView| {
-        payload_key(source.as_str(), view.plan, &view.payload.index, &view.payload.sha256)
-    };
-    let objects = kept.payloads.iter().map(|view| fakes.bucket.object(&key(view)).unwrap());
-    objects.map(|object| object.bytes.to_vec()).collect()
+    kept.payloads.iter().map(|view| fakes.body(KEY, view).unwrap()).collect()
 }
 
 /// Why a record with these members does not go; `None`: it goes.

@@ -11,8 +11,11 @@ use crate::time;
 /// The bucket that Logpush writes to, as `wrangler.toml` and its events spell it.
 pub const BUCKET_NAME: &str = "cdn-logs-raw";
 
-/// Where the payloads lie. It stands outside any watched prefix, so that writing one is no event.
+/// Where payloads lie that lie alone. It stands outside any watched prefix, so that writing one is no event.
 const PAYLOADS: &str = "processed/v1/";
+
+/// Where packs of payloads lie: outside any watched prefix, too.
+const PACKS: &str = "processed/v2/";
 
 /// Where the windows of access points lie: outside any watched prefix, too.
 const WINDOWS: &str = "windows/v1/";
@@ -56,7 +59,7 @@ impl Ignored {
 #[must_use]
 pub fn classify(key: &str, prefix: &str) -> KeyClass {
     // What we write beside batches is none even where the prefix covers it: else each would bring the next.
-    let is_ours = [PAYLOADS, WINDOWS, SUMMARIES].iter().any(|ours| key.starts_with(ours));
+    let is_ours = [PAYLOADS, PACKS, WINDOWS, SUMMARIES].iter().any(|ours| key.starts_with(ours));
     let Some(path) = key.strip_prefix(prefix).filter(|_| !is_ours) else {
         return KeyClass::Ignored(Ignored::OtherPrefix);
     };
@@ -103,6 +106,13 @@ pub fn payload_key(source: &str, plan: u32, index: &str, sha256: &str) -> String
     format!("{PAYLOADS}{source}/{plan}/{index}-{sha256}")
 }
 
+/// The key of a pack of payloads: of which source, in which plan, from which place on, with which content. As that of a
+/// payload, it holds nothing that anyone else chose.
+#[must_use]
+pub fn pack_key(source: &str, plan: u32, first: &str, sha256: &str) -> String {
+    format!("{PACKS}{source}/{plan}/{first}-{sha256}")
+}
+
 /// The SHA-256 of bucket, key and eTag, in hexadecimal digits: which version of which object it is.
 #[must_use]
 pub fn version_digest(bucket: &str, key: &str, etag: &str) -> String {
@@ -128,8 +138,8 @@ pub fn summaries_key(digest: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::{
-        BUCKET_NAME, Ignored, KeyClass, batch_key, batch_times, classify, folder_day, payload_key, summaries_key,
-        version_digest, windows_key,
+        BUCKET_NAME, Ignored, KeyClass, batch_key, batch_times, classify, folder_day, pack_key, payload_key,
+        summaries_key, version_digest, windows_key,
     };
     use crate::record::Dataset;
 
@@ -197,6 +207,12 @@ mod tests {
     fn the_key_of_a_payload_never_changes() {
         assert_eq!(payload_key("5a", 1, "000003", "3c"), "processed/v1/5a/1/000003-3c");
         assert_eq!(classify("processed/v1/5a/1/000003-3c", ""), KeyClass::Ignored(Ignored::OtherPrefix));
+    }
+
+    #[test]
+    fn the_key_of_a_pack_never_changes() {
+        assert_eq!(pack_key("5a", 1, "000003", "3c"), "processed/v2/5a/1/000003-3c");
+        assert_eq!(classify("processed/v2/5a/1/000003-3c", ""), KeyClass::Ignored(Ignored::OtherPrefix));
     }
 
     #[test]

@@ -19,7 +19,7 @@ pub use error::BatchError;
 pub use event::{Brings, EventBackfill, EventError, R2Event};
 pub use inflate::{GZIP_MAGIC, Inflater, Totals};
 pub use key::{
-    BUCKET_NAME, Ignored, KeyClass, batch_key, batch_times, classify, folder_day, payload_key, summaries_key,
+    BUCKET_NAME, Ignored, KeyClass, batch_key, batch_times, classify, folder_day, pack_key, payload_key, summaries_key,
     version_digest, windows_key,
 };
 pub use lines::{Line, LineSplitter};

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::books::{Batch, PayloadView, Totals};
 use super::delivery::{Outcome, Payload, State, Why};
-use super::ids::{DeliveryId, SourceId};
+use super::ids::{DeliveryId, PackId, SourceId};
 use super::plan::{Plan, Wish};
 use crate::backend::{BackendError, Objects, ask, to_json};
 use crate::index::{Counts, ObjectVersion};
@@ -118,6 +118,9 @@ pub struct Work {
     pub registered: bool,
     /// Another plan's work was left unfinished and comes first; then ask again.
     pub more: bool,
+    /// Most bytes of a pack, of whose bodies the ledger keeps the places; one of the version before keeps none.
+    #[serde(default)]
+    pub pack_bytes: usize,
 }
 
 /// An older version of an object.
@@ -246,6 +249,9 @@ pub struct Claim {
     pub endpoint: String,
     /// What to do where nobody can say whether the partner has it.
     pub on_unknown: OnUnknown,
+    /// Whether the claimant reads bodies out of packs; one of the version before does not, and would find none.
+    #[serde(default)]
+    pub packs: bool,
 }
 
 /// What a claim came to.
@@ -359,15 +365,21 @@ pub struct Bodies {
 /// The answer to [`Bodies`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BodiesAnswer {
-    /// Payloads with the hashes of their bodies.
+    /// Payloads whose bodies lie alone, with the hashes of these.
     pub bodies: Vec<(DeliveryId, String)>,
+    /// Packs, of no use to any of their payloads.
+    #[serde(default)]
+    pub packs: Vec<PackId>,
 }
 
-/// The bodies of these payloads were removed.
+/// The bodies of these payloads and these packs were removed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Removed {
     /// The payloads.
     pub ids: Vec<DeliveryId>,
+    /// The packs.
+    #[serde(default)]
+    pub packs: Vec<PackId>,
 }
 
 /// Sets the alarm, in case it was lost.

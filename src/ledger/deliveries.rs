@@ -11,8 +11,8 @@ use super::calls::{
 use super::delivery::{Claimed, Delivery, Outcome, State, Why};
 use super::ids::DeliveryId;
 use super::sources::id_of;
-use super::tables::{deliveries, find, json, note, place, save};
-use super::wake;
+use super::tables::{AT_REST, deliveries, find, json, note, place, save};
+use super::{packs, wake};
 use crate::backend::{BackendError, Sql, SqlValue};
 use crate::limits::{OUTBOX_FIRST_MS, SWEEP_BODIES};
 use crate::mistakes::{Mistake, made};
@@ -22,7 +22,12 @@ const BREAKER: &str = "breaker";
 
 /// Hands a payload to whoever wants to send it, or says why not.
 pub(super) fn claim(sql: &impl Sql, ask: &Claim, now_ms: i64) -> Result<(ClaimAnswer, Option<i64>), BackendError> {
-    let Some(mut delivery) = find(sql, &ask.id)? else { return Ok((ClaimAnswer::NoSuch, None)) };
+    let Some(mut delivery) = packs::find(sql, &ask.id)? else { return Ok((ClaimAnswer::NoSuch, None)) };
+    if delivery.payload.pack.is_some() && !ask.packs {
+        // It would take the body for lost; the alarm wakes another one.
+        let until_ms = delivery.wake_ms.unwrap_or(now_ms);
+        return Ok((ClaimAnswer::Wait { until_ms, why: Why::NotDue }, delivery.wake_ms));
+    }
     let before = delivery.clone();
     let mut held_ms = None;
     let answer = match delivery.may_be_claimed(&ask.claimant, now_ms) {
@@ -82,6 +87,9 @@ pub(super) fn split(sql: &impl Sql, ask: &Split, now_ms: i64) -> Result<SplitAns
     if lines != whole.payload.lines || !ask.halves.iter().map(|half| &half.index).eq(&indexes) {
         return refuse("its halves are not the whole");
     }
+    if ask.halves.iter().any(|half| half.pack.is_some()) {
+        return refuse("a half lies alone");
+    }
     if !made(Mistake::SplitKeepsWhole) {
         whole.split(now_ms);
         save(sql, &whole)?;
@@ -107,12 +115,12 @@ fn halves(sql: &impl Sql, ask: &Split) -> Result<Vec<DeliveryId>, BackendError> 
 
 /// Does what a person decided.
 pub(super) fn decide(sql: &impl Sql, ask: &Decide, now_ms: i64) -> Result<DecideAnswer, BackendError> {
-    let Some(mut delivery) = find(sql, &ask.id)? else {
+    let Some(mut delivery) = packs::find(sql, &ask.id)? else {
         return Ok(DecideAnswer { before: None, state: None, send: Vec::new() });
     };
     let before = delivery.state;
     // What has no body any more cannot go out again.
-    let decision = if delivery.removed { None } else { Some(ask.decision) };
+    let decision = delivery.has_body().then_some(ask.decision);
     let mut send = Vec::new();
     match (decision, before) {
         (Some(Decision::Drop), State::Parked) => delivery.drop_for(&ask.reason, now_ms),
@@ -134,12 +142,11 @@ pub(super) fn decide(sql: &impl Sql, ask: &Decide, now_ms: i64) -> Result<Decide
 /// The bodies that nobody needs any more.
 pub(super) fn bodies(sql: &impl Sql, ledger: &str, ask: Bodies) -> Result<BodiesAnswer, BackendError> {
     let parameters = [SqlValue::number(ask.before_ms), SqlValue::number(SWEEP_BODIES)];
-    let condition =
-        "state IN ('delivered', 'dropped', 'split') AND settled_ms < ? AND removed = 0 ORDER BY settled_ms LIMIT ?";
-    let bodies = deliveries(sql, condition, &parameters)?;
-    Ok(BodiesAnswer {
-        bodies: bodies.iter().map(|delivery| (id_of(ledger, delivery), delivery.payload.sha256.clone())).collect(),
-    })
+    let condition = format!("{AT_REST} AND removed = 0 ORDER BY settled_ms LIMIT ?");
+    let bodies = deliveries(sql, &condition, &parameters)?;
+    let packs = packs::idle(sql, ask.before_ms, SWEEP_BODIES.saturating_sub(bodies.len()))?;
+    let bodies = bodies.iter().map(|delivery| (id_of(ledger, delivery), delivery.payload.sha256.clone())).collect();
+    Ok(BodiesAnswer { bodies, packs })
 }
 
 /// Keeps that bodies were removed.
@@ -147,6 +154,7 @@ pub(super) fn removed(sql: &impl Sql, ask: &Removed) -> Result<Done, BackendErro
     for id in &ask.ids {
         sql.run("UPDATE delivery_v1 SET removed = 1 WHERE source = ? AND plan = ? AND number = ?", &place(id))?;
     }
+    ask.packs.iter().try_for_each(|pack| packs::removed(sql, pack))?;
     Ok(Done {})
 }
 

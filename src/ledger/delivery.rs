@@ -76,6 +76,20 @@ pub struct Payload {
     pub first_at: u64,
     /// Where its last record begins.
     pub last_at: u64,
+    /// Where its body lies among others; `None`: it lies alone, under a key of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pack: Option<Place>,
+}
+
+/// Where a body lies: in which pack of its plan, and from which byte on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Place {
+    /// The number of the pack's first payload.
+    pub first: String,
+    /// The SHA-256 of the pack, in hexadecimal digits.
+    pub sha256: String,
+    /// Where the body begins in it.
+    pub at: u64,
 }
 
 /// How an attempt ended.
@@ -156,7 +170,7 @@ pub struct Delivery {
     pub code: Option<String>,
     /// When it came to rest.
     pub settled_ms: Option<i64>,
-    /// Whether its body was removed.
+    /// Whether no body lies under its own key: it was removed, or lies in a pack.
     pub removed: bool,
 }
 
@@ -190,6 +204,7 @@ impl Delivery {
         Self {
             source,
             plan,
+            removed: payload.pack.is_some(),
             payload,
             state: State::Prepared,
             due_ms: now_ms,
@@ -204,8 +219,13 @@ impl Delivery {
             status: None,
             code: None,
             settled_ms: None,
-            removed: false,
         }
+    }
+
+    /// Whether it has a body that can be sent, by what is known of it with its place.
+    #[must_use]
+    pub const fn has_body(&self) -> bool {
+        !self.removed || self.payload.pack.is_some()
     }
 
     /// Whether a claim would be granted; the breaker is asked only then.

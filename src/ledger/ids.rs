@@ -7,7 +7,8 @@
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::batch::{payload_key, version_digest};
+use super::delivery::{Payload, Place};
+use crate::batch::{pack_key, payload_key, version_digest};
 
 /// Where every ledger is known by name, and what belongs to no hour is kept.
 pub const REGISTRY: &str = "v1/registry";
@@ -72,6 +73,11 @@ pub fn index_of(number: usize) -> String {
     format!("{number:0INDEX_DIGITS$}")
 }
 
+/// The number that an index says, if it is one: that of a half is none.
+pub(super) fn number_of(index: &str) -> Option<usize> {
+    index.parse().ok()
+}
+
 /// One payload of one plan of one source, wherever it is. It is the whole content of a message on `send-queue`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct DeliveryId {
@@ -93,10 +99,16 @@ impl DeliveryId {
         format!("{digits}-{}-{}", self.plan, self.index)
     }
 
-    /// The key of its body, whose hash this is.
+    /// The key of its body, where that lies alone and has this hash.
     #[must_use]
-    pub fn body_key(&self, sha256: &str) -> String {
+    pub fn lone_key(&self, sha256: &str) -> String {
         payload_key(self.source.as_str(), self.plan, &self.index, sha256)
+    }
+
+    /// The key of the object that its body lies in, by what is known of the payload.
+    #[must_use]
+    pub fn body_key(&self, payload: &Payload) -> String {
+        payload.key(&self.source, self.plan)
     }
 
     /// The halves of this payload.
@@ -122,6 +134,38 @@ impl DeliveryId {
             !index.is_empty() && index.len() < 64 && index.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'.'));
         let plan = plan.parse().ok()?;
         fits.then(|| Self { ledger, source, plan, index: index.to_owned() })
+    }
+}
+
+/// One object with the bodies of several payloads of a plan.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PackId {
+    /// The source.
+    pub source: SourceId,
+    /// The number of the plan.
+    pub plan: u32,
+    /// The number of its first payload.
+    pub first: String,
+    /// The SHA-256 of its bytes, in hexadecimal digits.
+    pub sha256: String,
+}
+
+impl Payload {
+    /// The key of the object that its body lies in: its own, or its pack's.
+    #[must_use]
+    pub fn key(&self, source: &SourceId, plan: u32) -> String {
+        match &self.pack {
+            Some(Place { first, sha256, .. }) => pack_key(source.as_str(), plan, first, sha256),
+            None => payload_key(source.as_str(), plan, &self.index, &self.sha256),
+        }
+    }
+}
+
+impl PackId {
+    /// Its key.
+    #[must_use]
+    pub fn key(&self) -> String {
+        pack_key(self.source.as_str(), self.plan, &self.first, &self.sha256)
     }
 }
 

@@ -3,7 +3,8 @@
 //! One Durable Object for each hour of batch time ([`ids`]), a state machine over its SQLite database. A
 //! *source* is one version of one object; a *plan* is what of it goes to the partner, pinned by the first attempt;
 //! a *delivery* is one payload of a plan. Reading order: [`ids`], [`plan`], [`calls`] (the wire), [`delivery`] and
-//! [`breaker`] (the machines, without SQL), then the calls over SQL: `sources`, `deliveries`, `wake`, `views`.
+//! [`breaker`] (the machines, without SQL), then the calls over SQL: `sources`, `deliveries`, `packs`,
+//! `wake`, `views`.
 //!
 //! What always holds: a call is one transaction, and asking for it again changes nothing; the only clock is the
 //! object's own; the books balance, or the call that would unbalance them is refused.
@@ -16,6 +17,7 @@ pub mod calls;
 mod deliveries;
 pub mod delivery;
 pub mod ids;
+mod packs;
 pub mod plan;
 pub mod registry;
 mod sources;

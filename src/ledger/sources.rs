@@ -9,11 +9,12 @@ use super::calls::{
 };
 use super::delivery::{Delivery, State};
 use super::ids::{DeliveryId, SourceId};
+use super::packs;
 use super::plan::{Plan, Window, Wish};
 use super::tables::{Row, deliveries, json, note, save};
 use crate::backend::{BackendError, Sql, SqlValue};
 use crate::index::Counts;
-use crate::limits::OUTBOX_FIRST_MS;
+use crate::limits::{OUTBOX_FIRST_MS, PACK_BYTES};
 use crate::mistakes::{Mistake, made};
 
 /// A source is being read, or its reading was cut off.
@@ -87,7 +88,7 @@ pub(super) fn begin(sql: &impl Sql, ask: &Begin, now_ms: i64) -> Result<BeginAns
     if sealed && !index && plan.is_none() && replaced.is_empty() {
         return Ok(BeginAnswer::Done);
     }
-    Ok(BeginAnswer::Work(Work { index, plan, replaced, registered: is_registered(sql)?, more }))
+    Ok(BeginAnswer::Work(Work { index, plan, replaced, registered: is_registered(sql)?, more, pack_bytes: PACK_BYTES }))
 }
 
 fn replaced(version: Version) -> Replaced {
@@ -230,6 +231,7 @@ fn seal_plan(sql: &impl Sql, seal: &Seal, plan: &SealedPlan, now_ms: i64) -> Res
             plan.in_window
         ));
     }
+    packs::keep(sql, &seal.source, plan.number, &plan.payloads)?;
     for payload in &plan.payloads {
         let (source, wake) = (seal.source.clone(), now_ms + OUTBOX_FIRST_MS);
         save(sql, &Delivery::new(source, plan.number, payload.clone(), now_ms, wake))?;

@@ -11,7 +11,7 @@ use crate::backend::{BackendError, Sql, SqlRow, SqlValue};
 use crate::partner::OnUnknown;
 
 /// The tables.
-pub(super) const SCHEMA: [&str; 4] = [
+pub(super) const SCHEMA: [&str; 5] = [
     "CREATE TABLE IF NOT EXISTS source_v1 (
         id TEXT PRIMARY KEY,
         object_key TEXT NOT NULL, etag TEXT NOT NULL, uploaded_ms INTEGER NOT NULL, size INTEGER NOT NULL,
@@ -35,7 +35,11 @@ pub(super) const SCHEMA: [&str; 4] = [
         status INTEGER, code TEXT, settled_ms INTEGER, removed INTEGER NOT NULL DEFAULT 0,
         PRIMARY KEY (source, plan, number)) WITHOUT ROWID",
     "CREATE TABLE IF NOT EXISTS note_v1 (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
+    super::packs::SCHEMA,
 ];
+
+/// The condition that a payload came to rest before an instant, which no body outlives for long.
+pub(super) const AT_REST: &str = "state IN ('delivered', 'dropped', 'split') AND settled_ms < ?";
 
 /// The columns of a payload, in the order of [`delivery`].
 const COLUMNS: &str = "source, plan, number, sha256, lines, bytes, first_at, last_at, state, due_ms, wake_ms, \
@@ -95,7 +99,7 @@ pub(super) fn maybe<T: TryInto<i64>>(value: Option<T>) -> SqlValue {
     value.map_or(SqlValue::Null, SqlValue::number)
 }
 
-/// The payloads that the condition holds for.
+/// The payloads that the condition holds for; where bodies lie in packs, [`super::packs`] says.
 pub(super) fn deliveries(
     sql: &impl Sql,
     condition: &str,
@@ -105,7 +109,7 @@ pub(super) fn deliveries(
     rows.iter().map(|row| delivery(&Row(row))).collect()
 }
 
-/// One payload.
+/// One payload, as its row says.
 pub(super) fn find(sql: &impl Sql, id: &DeliveryId) -> Result<Option<Delivery>, BackendError> {
     Ok(deliveries(sql, "source = ? AND plan = ? AND number = ?", &place(id))?.pop())
 }
@@ -129,6 +133,7 @@ fn delivery(row: &Row<'_>) -> Result<Delivery, BackendError> {
         bytes: row.number(5)?,
         first_at: row.number(6)?,
         last_at: row.number(7)?,
+        pack: None,
     };
     Ok(Delivery {
         source: row.source(0)?,

@@ -7,6 +7,7 @@ use super::books::{Batch, Lines, PayloadView, Totals, add_all};
 use super::calls::{BatchAnswer, BatchAsk, BatchesAnswer, BatchesAsk, TotalsAsk};
 use super::delivery::{Delivery, State};
 use super::ids::BatchId;
+use super::packs;
 use super::sources::{SEALED, id_of, plans};
 use super::tables::{Row, deliveries};
 use crate::backend::{BackendError, Sql, SqlRow, SqlValue};
@@ -110,7 +111,8 @@ pub(super) fn batch(sql: &impl Sql, ledger: &str, ask: &BatchAsk) -> Result<Batc
     let shards = rows.rows.first().map(|row| Row(row).json(15)).transpose()?.unwrap_or_default();
     let batch = rows.rows.first().map(|row| batch_of(ledger, row)).transpose()?;
     let plans = plans(sql, &ask.source)?.into_iter().map(|(plan, _)| plan).collect();
-    let payloads = deliveries(sql, "source = ? ORDER BY plan, number", &source)?;
+    let mut payloads = deliveries(sql, "source = ? ORDER BY plan, number", &source)?;
+    packs::locate(sql, &ask.source, &mut payloads)?;
     let payloads = payloads.iter().map(|delivery| view_of(ledger, delivery)).collect();
     Ok(BatchAnswer { batch, shards, totals: books(sql, "id = ?", &source)?, plans, payloads })
 }

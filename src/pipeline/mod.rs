@@ -10,6 +10,7 @@
 
 pub mod backfill;
 mod later;
+pub mod pack;
 mod parse;
 pub mod pass;
 pub mod payload;
@@ -33,6 +34,7 @@ use std::future::Future;
 use crate::backend::{Bucket, Objects, Queue};
 use crate::batch::R2Event;
 use crate::ledger::DeliveryId;
+use crate::limits::PACK_BYTES;
 
 /// Everything that a request or a message is answered from.
 pub trait World {
@@ -63,4 +65,8 @@ pub trait World {
     fn random(&self) -> u32;
     /// Lets so many milliseconds pass.
     fn pause(&self, ms: i64) -> impl Future<Output = ()>;
+    /// Most bytes of a pack of payloads. A small world makes smaller ones.
+    fn pack_bytes(&self) -> usize {
+        PACK_BYTES
+    }
 }

@@ -1,6 +1,6 @@
 //! One pass over an object: its lines go to the index and to the payloads, each read once.
 //!
-//! What always holds: the object is read as a stream; payloads are put as they become full, at most
+//! What always holds: the object is read as a stream; packs of payloads are put as they become full, at most
 //! [`CONCURRENT_PUTS`] under way; nothing of the pass counts before it is sealed.
 
 use std::ops::ControlFlow;
@@ -8,10 +8,10 @@ use std::ops::ControlFlow;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 
-use super::payload::Packed;
+use super::pack::Pack;
 use super::transform::{Record, Transformer};
 use crate::backend::{BackendError, Bucket, Bytes};
-use crate::batch::{BatchError, BatchReader, Line, Totals, payload_key};
+use crate::batch::{BatchError, BatchReader, Line, Totals};
 use crate::index::summary::Gathered;
 use crate::index::{Built, Counts, IndexBuilder, ShardEntry};
 use crate::ledger::SourceId;
@@ -42,8 +42,8 @@ struct Sink {
     scanner: Scanner,
     index: IndexBuilder,
     transform: Option<Transformer>,
-    /// Payloads that are full and not yet put.
-    full: Vec<Packed>,
+    /// Packs that are full and not yet put.
+    full: Vec<Pack>,
     refused: Option<BatchError>,
 }
 
@@ -86,7 +86,7 @@ impl Sink {
 /// Reads an object to its end; `default_ms` is the instant of records that tell none. The outer error is the world's, the inner one the object's own.
 ///
 /// # Errors
-/// [`BackendError`] where the body breaks off or a payload cannot be put.
+/// [`BackendError`] where the body breaks off or a pack cannot be put.
 pub async fn pass<B: Bucket>(
     bucket: &B,
     mut body: impl Bytes,
@@ -120,11 +120,11 @@ pub async fn pass<B: Bucket>(
                 Err(why) => return Ok(Err(why)),
             }
         }
-        for packed in sink.full.drain(..) {
+        for pack in sink.full.drain(..) {
             if puts.len() >= CONCURRENT_PUTS {
                 puts.next().await.unwrap_or(Ok(()))?;
             }
-            puts.push(put(bucket, source, number, packed));
+            puts.push(put(bucket, source, number, pack));
         }
         if piece.is_none() {
             break;
@@ -146,11 +146,11 @@ pub async fn pass<B: Bucket>(
     }))
 }
 
-/// Puts a payload where its content says. One that is there is the same.
-async fn put(bucket: &impl Bucket, source: &SourceId, plan: u32, packed: Packed) -> Result<(), BackendError> {
-    let Packed { payload, body } = packed;
-    let key = payload_key(source.as_str(), plan, &payload.index, &payload.sha256);
-    match bucket.put_new(&key, body).await {
+/// Puts a pack where its content says. One that is there is the same.
+async fn put(bucket: &impl Bucket, source: &SourceId, plan: u32, pack: Pack) -> Result<(), BackendError> {
+    let Pack { payloads, bytes } = pack;
+    let Some(first) = payloads.first() else { return Ok(()) };
+    match bucket.put_new(&first.key(source, plan), bytes).await {
         Err(_) if made(Mistake::SwallowPut) => Ok(()),
         put => put.map(drop),
     }

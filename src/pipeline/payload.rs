@@ -95,6 +95,7 @@ impl Packer {
             bytes: body.len() as u64,
             first_at: self.first_at,
             last_at: self.last_at,
+            pack: None,
         };
         self.lines = 0;
         self.number += 1;

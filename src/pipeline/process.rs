@@ -1,10 +1,10 @@
 //! One object by the ledger's protocol: ask what there is to do, do it in one pass, seal it, send the messages.
 //!
 //! ```text
-//! get → begin → read to the end, put payloads → windows, summaries, earliest prefix, entries → write the index → seal → send
+//! get → begin → read to the end, put packs of payloads → windows, summaries, earliest prefix, entries → write the index → seal → send
 //! ```
 //!
-//! It may be cut off anywhere and begun again, by anyone, at the same time: the plan is pinned, payloads are named by
+//! It may be cut off anywhere and begun again, by anyone, at the same time: the plan is pinned, packs are named by
 //! their content, the seal takes all or nothing. The seal comes before the first message, so that nothing of a
 //! damaged object is ever sent.
 //!
@@ -115,7 +115,8 @@ async fn once(world: &impl World, key: &str, work: &Work) -> Result<(Outcome, bo
         registry::register(world.ledgers(), &id.ledger).await?;
         let _: calls::Done = calls::call(world.ledgers(), &id.ledger, &Registered {}).await?;
     }
-    let transform = todo.plan.map(|plan| transformer(plan, &object)).transpose()?;
+    let pack_bytes = world.pack_bytes().min(todo.pack_bytes);
+    let transform = todo.plan.map(|plan| transformer(plan, &object, pack_bytes)).transpose()?;
     let body = WholeBody::new(body, head.size);
     let job =
         Job { world, id: &id, object: &object, replaced: &todo.replaced, dataset: work.dataset, index: todo.index };
@@ -125,11 +126,11 @@ async fn once(world: &impl World, key: &str, work: &Work) -> Result<(Outcome, bo
     }
 }
 
-fn transformer(plan: Plan, object: &ObjectVersion) -> Result<Transformer, BackendError> {
+fn transformer(plan: Plan, object: &ObjectVersion, pack_bytes: usize) -> Result<Transformer, BackendError> {
     let rules = Rules::new(plan).ok_or_else(|| {
         BackendError::new("reading a plan", "it was pinned in a form that this version does not know")
     })?;
-    Ok(Transformer::new(rules, object.default_ms()))
+    Ok(Transformer::new(rules, object.default_ms(), pack_bytes))
 }
 
 /// A pass that has come to its end.

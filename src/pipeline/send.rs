@@ -7,13 +7,14 @@
 //! body is the one that was sealed, by its hash; an answer is committed under the claim's token, again and again if
 //! need be, before the message is done.
 
+use std::ops::Range;
+
 use sha2::{Digest, Sha256};
 
 use super::World;
 use super::payload::{Packed, halve};
 use super::verdict::SendVerdict;
-use crate::backend::{BackendError, Bucket, Bytes, Partner, Post, PostAnswer, PostError, Queue, WholeBody};
-use crate::batch::payload_key;
+use crate::backend::{BackendError, Bucket, Bytes, Partner, Post, PostAnswer, PostError, Queue, Ranged, WholeBody};
 use crate::config::DeliverySettings;
 use crate::ledger::calls::{self, Claim, ClaimAnswer, Commit, CommitAnswer, Split, SplitAnswer};
 use crate::ledger::delivery::Payload;
@@ -84,6 +85,7 @@ impl<W: World, P: Partner, N: Fn() -> u32> Sender<'_, W, P, N> {
             claimant: self.claimant.clone(),
             endpoint: self.settings.endpoint.fingerprint(),
             on_unknown: self.settings.on_unknown,
+            packs: true,
         };
         let claimed = match calls::call(self.world.ledgers(), &id.ledger, &claim).await? {
             ClaimAnswer::Yes { token, payload, attempt } => Claimed { token, payload, attempt, since_ms },
@@ -125,7 +127,7 @@ impl<W: World, P: Partner, N: Fn() -> u32> Sender<'_, W, P, N> {
             }
         }
         if made(Mistake::DeleteWhenSent) {
-            let key = id.body_key(&payload.sha256);
+            let key = id.body_key(payload);
             let _deleted = self.world.bucket().delete(&[key]).await;
         }
         outcome.map_or(Tried::TooLarge(post.body), Tried::Ended)
@@ -133,9 +135,34 @@ impl<W: World, P: Partner, N: Fn() -> u32> Sender<'_, W, P, N> {
 
     /// The body of a payload; `None` where there is none.
     async fn body(&self, id: &DeliveryId, payload: &Payload) -> Result<Option<Vec<u8>>, BackendError> {
-        let key = id.body_key(&payload.sha256);
-        let Some((head, body)) = self.world.bucket().get(&key).await? else { return Ok(None) };
-        WholeBody::new(body, head.size).all().await.map(Some)
+        let key = id.body_key(payload);
+        let Some(place) = &payload.pack else {
+            let Some((head, body)) = self.world.bucket().get(&key).await? else { return Ok(None) };
+            return WholeBody::new(body, head.size).all().await.map(Some);
+        };
+        let at = if made(Mistake::ReadFromPackStart) { 0 } else { place.at };
+        self.cut(&key, at..at.saturating_add(payload.bytes)).await
+    }
+
+    /// These bytes of a pack; fewer where it ends before, `None` where there is none.
+    async fn cut(&self, key: &str, bytes: Range<u64>) -> Result<Option<Vec<u8>>, BackendError> {
+        let read = match self.world.bucket().get_range(key, None, bytes.clone()).await {
+            Ok(Ranged::Body(body)) => body.all().await,
+            Ok(Ranged::Changed | Ranged::Gone) => return Ok(None),
+            Err(error) => Err(error),
+        };
+        let (came, asked) = (read.as_ref().map_or(0, Vec::len) as u64, bytes.end - bytes.start);
+        if came == asked {
+            return read.map(Some);
+        }
+        // Either the pack ends before, which no other try changes, or the connection did.
+        match self.world.bucket().get(key).await? {
+            None => Ok(None),
+            Some((head, _)) if head.size < bytes.end => Ok(Some(read.unwrap_or_default())),
+            Some(_) => Err(read
+                .err()
+                .unwrap_or_else(|| BackendError::new("reading a payload", format!("{came} bytes came of {asked}")))),
+        }
     }
 
     /// One POST under this key, if the claim leaves time for it; `None` where the body is too large.
@@ -201,7 +228,7 @@ impl<W: World, P: Partner, N: Fn() -> u32> Sender<'_, W, P, N> {
     ) -> Result<Vec<DeliveryId>, BackendError> {
         let mut payloads = Vec::new();
         for Packed { payload, body } in halves {
-            let key = payload_key(id.source.as_str(), id.plan, &payload.index, &payload.sha256);
+            let key = payload.key(&id.source, id.plan);
             self.world.bucket().put_new(&key, body).await?;
             payloads.push(payload);
         }

@@ -5,7 +5,7 @@
 //! the hours looked back at; its ledger says whether anyone has finished it.
 //!
 //! What always holds: a sweep changes nothing that is right; one that fails in the middle is done again by the next;
-//! no body is removed of a payload that is pending or parked.
+//! no body is removed of a payload that is pending or parked, nor a pack that holds one.
 
 use std::collections::BTreeMap;
 
@@ -17,7 +17,7 @@ use crate::batch::{BUCKET_NAME, KeyClass, R2Event, classify, folder_day};
 use crate::config::Config;
 use crate::ledger::BatchId;
 use crate::ledger::calls::{self, Bodies, BodiesAnswer, Missing, Nudge, Removed};
-use crate::ledger::ids::REGISTRY;
+use crate::ledger::ids::{PackId, REGISTRY};
 use crate::ledger::registry::{LastSwept, Ledgers, LedgersAsk, Swept as LookedUpTo};
 use crate::limits::{
     BODIES_KEPT_MS, SWEEP_AGE_MS, SWEEP_BACK_MAX_MS, SWEEP_BACK_MS, SWEEP_FOLDERS, SWEEP_LEDGERS, SWEEP_PAGES,
@@ -35,7 +35,7 @@ pub struct Swept {
     pub announced: usize,
     /// Ledgers whose alarm was set.
     pub ledgers: usize,
-    /// Bodies removed.
+    /// Objects removed with the bodies of payloads, packs and lone ones.
     pub bodies: usize,
     /// Whether there was more than one sweep looks at; the next one begins elsewhere.
     pub more: bool,
@@ -162,14 +162,15 @@ async fn announce(
 async fn remove_bodies(world: &impl World, ledger: &str, swept: &mut Swept) -> Result<(), BackendError> {
     let before_ms = world.now_ms() - BODIES_KEPT_MS;
     for _ in 0..SWEEP_STEPS {
-        let BodiesAnswer { bodies } = calls::call(world.ledgers(), ledger, &Bodies { before_ms }).await?;
-        if bodies.is_empty() {
+        let BodiesAnswer { bodies, packs } = calls::call(world.ledgers(), ledger, &Bodies { before_ms }).await?;
+        let alone = bodies.iter().map(|(id, sha256)| id.lone_key(sha256));
+        let keys: Vec<String> = alone.chain(packs.iter().map(PackId::key)).collect();
+        if keys.is_empty() {
             return Ok(());
         }
-        let keys: Vec<String> = bodies.iter().map(|(id, sha256)| id.body_key(sha256)).collect();
         world.bucket().delete(&keys).await?;
         let ids = bodies.into_iter().map(|(id, _)| id).collect();
-        let _: calls::Done = calls::call(world.ledgers(), ledger, &Removed { ids }).await?;
+        let _: calls::Done = calls::call(world.ledgers(), ledger, &Removed { ids, packs }).await?;
         swept.bodies += keys.len();
     }
     swept.more = true;

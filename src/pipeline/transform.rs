@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use super::pack::{Pack, PackBuilder};
 use super::payload::{Packed, Packer};
 use crate::batch::BatchError;
 use crate::filter::Filter;
@@ -121,15 +122,16 @@ pub struct Record<'a> {
 pub struct Transformer {
     rules: Rules,
     packer: Packer,
+    packs: PackBuilder,
     /// The instant of records that have none.
     default_ms: i64,
     sealed: SealedPlan,
 }
 
 impl Transformer {
-    /// A transformer for one object.
+    /// A transformer for one object, into packs of at most so many bytes.
     #[must_use]
-    pub fn new(rules: Rules, default_ms: i64) -> Self {
+    pub fn new(rules: Rules, default_ms: i64, pack_bytes: usize) -> Self {
         let sealed = SealedPlan {
             number: rules.plan.number,
             in_window: 0,
@@ -138,7 +140,7 @@ impl Transformer {
             payloads: Vec::new(),
         };
         let packer = Packer::new(rules.plan.form.lines);
-        Self { rules, packer, default_ms, sealed }
+        Self { rules, packer, packs: PackBuilder::new(pack_bytes), default_ms, sealed }
     }
 
     /// The number of its plan.
@@ -147,11 +149,11 @@ impl Transformer {
         self.sealed.number
     }
 
-    /// Takes a record; hands on a payload that is full.
+    /// Takes a record; hands on a pack that is full.
     ///
     /// # Errors
     /// [`BatchError`] where there are more payloads than a batch may have.
-    pub fn record(&mut self, record: &Record<'_>) -> Result<Option<Packed>, BatchError> {
+    pub fn record(&mut self, record: &Record<'_>) -> Result<Option<Pack>, BatchError> {
         let Record { line, at, fields, key, lossy } = record;
         if !self.rules.covers(key.unix_ms().unwrap_or(self.default_ms)) {
             return Ok(None);
@@ -170,13 +172,16 @@ impl Transformer {
         }
     }
 
-    /// Closes the last payload.
+    /// Closes the last payload, and hands on the packs that are left.
     ///
     /// # Errors
     /// As [`Transformer::record`].
-    pub fn finish(&mut self) -> Result<Option<Packed>, BatchError> {
+    pub fn finish(&mut self) -> Result<Vec<Pack>, BatchError> {
         let packed = self.packer.finish();
-        self.keep(packed)
+        let full = self.keep(packed)?;
+        let last = self.packs.close();
+        self.seal(last.as_ref());
+        Ok(full.into_iter().chain(last).collect())
     }
 
     /// What the plan came to.
@@ -185,11 +190,17 @@ impl Transformer {
         self.sealed
     }
 
-    fn keep(&mut self, packed: Option<Packed>) -> Result<Option<Packed>, BatchError> {
+    fn keep(&mut self, packed: Option<Packed>) -> Result<Option<Pack>, BatchError> {
         if self.packer.closed() > MAX_PAYLOADS {
             return Err(BatchError::TooManyPayloads);
         }
-        self.sealed.payloads.extend(packed.iter().map(|packed| packed.payload.clone()));
-        Ok(packed)
+        let full = packed.and_then(|packed| self.packs.add(packed));
+        self.seal(full.as_ref());
+        Ok(full)
+    }
+
+    /// The payloads of a pack know their places now.
+    fn seal(&mut self, pack: Option<&Pack>) {
+        self.sealed.payloads.extend(pack.into_iter().flat_map(|pack| pack.payloads.iter().cloned()));
     }
 }

@@ -111,7 +111,8 @@ mod tests {
     }
 
     fn payload(plan: u32, index: &str, state: State, first_at: u64, last_at: u64) -> PayloadView {
-        let payload = Payload { index: index.into(), sha256: String::new(), lines: 1, bytes: 1, first_at, last_at };
+        let (number, sha256) = (index.into(), String::new());
+        let payload = Payload { index: number, sha256, lines: 1, bytes: 1, first_at, last_at, pack: None };
         PayloadView {
             id: format!("{plan}.{index}"),
             batch_id: String::new(),

@@ -131,7 +131,7 @@ fn a_batch_is_shown_with_its_books_its_plans_and_its_payloads() {
         payload,
         &json!({
             "id": ids[0].handle(), "batch_id": ids[0].batch_header(), "plan": 1, "index": "000000",
-            "sha256": kept.payloads[0].payload.sha256, "bytes": kept.payloads[0].payload.bytes, "lines": 2,
+            "pack": kept.payloads[0].payload.pack, "sha256": kept.payloads[0].payload.sha256, "bytes": kept.payloads[0].payload.bytes, "lines": 2,
             "first_at": 0, "last_at": kept.payloads[0].payload.last_at, "state": "delivered", "attempts": 1, "ambiguous": 0,
             "status": 200, "code": null, "due": null, "settled": "2026-03-28T08:42:25.000Z",
         })

@@ -57,7 +57,7 @@ pub(crate) fn batch_of(id: &DeliveryId) -> String {
 pub(crate) fn claimed(fakes: &Fakes, id: &DeliveryId) -> (u32, Payload) {
     let (id, claimant, endpoint) = (id.clone(), "tests".into(), "e".into());
     let ledger = id.ledger.clone();
-    match fakes.ledgers.ask(&ledger, &Claim { id, claimant, endpoint, on_unknown: OnUnknown::Park }) {
+    match fakes.ledgers.ask(&ledger, &Claim { id, claimant, endpoint, on_unknown: OnUnknown::Park, packs: true }) {
         ClaimAnswer::Yes { token, payload, .. } => (token, payload),
         other => panic!("not claimed: {other:?}"),
     }
@@ -82,6 +82,6 @@ pub(crate) fn park(fakes: &Fakes, id: &DeliveryId) {
 /// A payload of two lines was too large; its halves.
 pub(crate) fn split(fakes: &Fakes, id: &DeliveryId) -> Vec<DeliveryId> {
     let (token, whole) = claimed(fakes, id);
-    let halves = id.halves().map(|index| Payload { index, lines: 1, ..whole.clone() }).to_vec();
+    let halves = id.halves().map(|index| Payload { index, lines: 1, pack: None, ..whole.clone() }).to_vec();
     fakes.ledgers.ask(&id.ledger, &Split { id: id.clone(), token, halves }).send
 }

@@ -6,14 +6,15 @@ use raydex::ledger::Outcome;
 use raydex::ledger::calls::{
     Begin, Call, Claim, Commit, Decide, Decision, Entries, Gone, Registered, Removed, Seal, SetAside, Split,
 };
-use raydex::ledger::delivery::Payload;
+use raydex::ledger::delivery::{Payload, Place};
+use raydex::ledger::ids::PackId;
 use raydex::limits::{BREAKER_FAILURES, BREAKER_MAX_MS, LEASE_MS};
 
 use super::support::faults::DETAIL;
 use super::support::{Fault, Kind};
 use super::{
-    KEY, Ledger, begin, begin_of, claim, counts, delivered, endpoint, id, not_stored, payload, refused, seal, source,
-    unknown, window, wish,
+    KEY, Ledger, begin, begin_of, claim, counts, delivered, endpoint, id, index, not_stored, payload, refused, seal,
+    source, unknown, window, wish,
 };
 
 /// A call, and what it comes to.
@@ -107,6 +108,32 @@ fn planless() -> Ledger {
     ledger
 }
 
+/// The seal of eight payloads that lie together.
+fn seal_in_a_pack() -> Seal {
+    let mut seal = seal(1, 8);
+    for (nth, payload) in (0..).zip(&mut seal.plan.as_mut().unwrap().payloads) {
+        payload.pack = Some(Place { first: index(0), sha256: "5a".into(), at: 500 * nth });
+    }
+    seal
+}
+
+fn packed() -> Ledger {
+    let ledger = begun();
+    ledger.ask(&seal_in_a_pack());
+    ledger
+}
+
+/// A ledger of whose pack one payload was delivered.
+fn packed_at_rest() -> Ledger {
+    let ledger = packed();
+    ledger.attempt(0, delivered());
+    ledger
+}
+
+fn pack() -> PackId {
+    PackId { source: source('a'), plan: 1, first: index(0), sha256: "5a".into() }
+}
+
 /// Calls about sources.
 fn of_sources() -> Vec<(&'static str, Maker, Doing)> {
     let backfill = Begin { deliver: Some(wish(window(0, 10))), ..begin() };
@@ -117,6 +144,7 @@ fn of_sources() -> Vec<(&'static str, Maker, Doing)> {
         ("begin, a backfill", planless, doing(backfill)),
         ("entries", begun, doing(Entries { source: source('a'), shards: vec!["s1".into()] })),
         ("seal", begun, doing(seal(1, 8))),
+        ("seal, in a pack", begun, doing(seal_in_a_pack())),
         ("seal, superseded", begun, doing(Seal { indexed: Some(false), ..seal(1, 8) })),
         ("seal, of the newer version", newer_begun, doing(Seal { source: source('b'), ..seal(1, 8) })),
         ("seal, again", sealed, doing(seal(1, 8))),
@@ -190,8 +218,15 @@ fn of_payloads() -> Vec<(&'static str, Maker, Doing)> {
             },
             commit(delivered()),
         ),
-        ("removed", parked, doing(Removed { ids: (0..8).map(id).collect() })),
-        ("removed, of one that was delivered", at_rest, doing(Removed { ids: vec![id(0), id(1), id(2)] })),
+        ("removed", parked, doing(Removed { ids: (0..8).map(id).collect(), packs: Vec::new() })),
+        ("claim, out of a pack", packed, doing(claim(1, "one"))),
+        ("resend, out of a pack", packed_at_rest, decide(Decision::Resend)),
+        ("removed, a pack", packed_at_rest, doing(Removed { ids: Vec::new(), packs: vec![pack()] })),
+        (
+            "removed, of one that was delivered",
+            at_rest,
+            doing(Removed { ids: vec![id(0), id(1), id(2)], packs: Vec::new() }),
+        ),
     ]
 }
 

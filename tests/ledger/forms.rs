@@ -25,13 +25,13 @@ const REGISTRY: &str = include_str!("registry.txt");
 
 /// Sources have long names.
 fn spelled_out(text: &str) -> String {
-    ['a', 'b', 'c', 'd']
+    ['a', 'b', 'c', 'd', 'e']
         .iter()
         .fold(text.to_owned(), |text, digit| text.replace(&format!("${}", digit.to_uppercase()), &whole(*digit)))
 }
 
 fn shortened(text: &str) -> String {
-    ['a', 'b', 'c', 'd']
+    ['a', 'b', 'c', 'd', 'e']
         .iter()
         .fold(text.to_owned(), |text, digit| text.replace(&whole(*digit), &format!("${}", digit.to_uppercase())))
 }

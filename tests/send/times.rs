@@ -89,16 +89,18 @@ fn a_bucket_that_fails_gives_the_claim_back() {
 }
 
 #[test]
-fn a_body_that_is_gone_lets_nobody_into_an_outage() {
+fn a_body_that_is_damaged_lets_nobody_into_an_outage() {
     let most = BREAKER_FAILURES as usize + 3;
     let scene = Scene::of(most as u64, 1, &[], |_, _| Reply::NotSent);
     let key = scene.body_key();
-    scene.consumers.fakes.bucket.delete(&key);
+    let mut pack = scene.consumers.fakes.bucket.object(&key).unwrap().bytes.to_vec();
+    pack[20] ^= 1;
+    scene.consumers.fakes.bucket.store(&key, &pack);
     for nth in 1..=BREAKER_FAILURES as usize {
         assert_eq!(scene.send_nth(nth).verdict, "not_stored");
     }
     scene.consumers.pass(60_000);
-    assert_eq!(scene.send().code.as_deref(), Some("payload_missing"), "the one that was to try");
+    assert_eq!(scene.send().code.as_deref(), Some("payload_damaged"), "the one that was to try");
     let rest = [scene.send_nth(most - 2).verdict, scene.send_nth(most - 1).verdict];
     assert_eq!(rest, ["not_stored", "waits"], "one more tries, and no more than that");
 }

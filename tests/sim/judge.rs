@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 
 use flate2::bufread::GzDecoder;
-use raydex::batch::{BUCKET_NAME, payload_key};
+use raydex::batch::BUCKET_NAME;
 use raydex::ledger::books::{PayloadView, Totals};
 use raydex::ledger::calls::{BatchAnswer, BatchAsk, Call, TotalsAsk};
 use raydex::ledger::ids::REGISTRY;
@@ -14,6 +14,7 @@ use raydex::lookup::lookup;
 use raydex::memory::Memory;
 use raydex::pipeline::World;
 use raydex::record::{Dataset, RayKey};
+use sha2::{Digest, Sha256};
 
 use super::partner::Seen;
 use super::run::{Run, Setting};
@@ -62,7 +63,10 @@ impl Figures {
 pub(crate) fn simulate(setting: Setting) -> Result<Figures, String> {
     let mut run = Run::new(setting);
     run.go()?;
-    judge(&run)
+    let (figures, books) = judge(&run)?;
+    run.age()?;
+    judge_bodies(&run, &books)?;
+    Ok(figures)
 }
 
 /// Codes under which a payload may be parked whatever the settings say.
@@ -74,10 +78,12 @@ const PARKED_IN_DOUBT: [&str; 3] = ["no_answer", "lease_ended", "unknown"];
 struct Books {
     totals: Totals,
     payloads: Vec<(PayloadView, Vec<String>)>,
+    /// The objects that the payloads' bodies lie in.
+    keys: Vec<String>,
 }
 
 /// Judges a world that has come to rest.
-fn judge(run: &Run) -> Result<Figures, String> {
+fn judge(run: &Run) -> Result<(Figures, Books), String> {
     let books = books(run);
     let partner = run.platform.partner.borrow();
     let mut copies: BTreeMap<&str, Vec<&Seen>> = BTreeMap::new();
@@ -101,7 +107,33 @@ fn judge(run: &Run) -> Result<Figures, String> {
     judge_index(run)?;
     let faults = run.platform.faults.borrow();
     (figures.effects, figures.faulty) = (faults.effects, faults.faulty);
-    Ok(figures)
+    Ok((figures, books))
+}
+
+/// Days later: whatever waits for a person has its body, and of what came to rest there is none.
+fn judge_bodies(run: &Run, books: &Books) -> Result<(), String> {
+    let mut needed = BTreeSet::new();
+    for ((payload, _), key) in books.payloads.iter().zip(&books.keys) {
+        if payload.state == State::Parked {
+            needed.insert(key);
+            let body = body(run, key, payload).unwrap_or_default();
+            if hex::encode(Sha256::digest(&body)) != payload.payload.sha256 {
+                return Err(format!("payload {} is parked, and its body is gone", payload.id));
+            }
+        }
+    }
+    let bucket = run.platform.bucket.borrow();
+    match books.keys.iter().find(|key| !needed.contains(key) && bucket.contains_key(*key)) {
+        Some(key) => Err(format!("{key} is of no use to anyone, and still there")),
+        None => Ok(()),
+    }
+}
+
+/// The body of a payload, as it lies in the bucket.
+fn body(run: &Run, key: &str, view: &PayloadView) -> Option<Vec<u8>> {
+    let bucket = run.platform.bucket.borrow();
+    let at = view.payload.pack.as_ref().map_or(0, |place| usize::try_from(place.at).unwrap());
+    bucket.get(key)?.bytes.get(at..at + usize::try_from(view.payload.bytes).unwrap()).map(<[u8]>::to_vec)
 }
 
 /// One line at the partner.
@@ -198,7 +230,7 @@ fn judge_index(run: &Run) -> Result<(), String> {
 
 /// Asks every ledger for everything.
 fn books(run: &Run) -> Books {
-    let mut books = Books { totals: Totals::default(), payloads: Vec::new() };
+    let mut books = Books { totals: Totals::default(), payloads: Vec::new(), keys: Vec::new() };
     let names: Vec<String> = run.platform.ledgers.borrow().keys().filter(|name| *name != REGISTRY).cloned().collect();
     for name in names {
         books.totals.add(ask(run, &name, &TotalsAsk {}));
@@ -208,9 +240,10 @@ fn books(run: &Run) -> Books {
         let BatchId { ledger, source } = BatchId::of(BUCKET_NAME, &batch.key, &etag);
         let answer: BatchAnswer = ask(run, &ledger, &BatchAsk { source: source.clone() });
         for payload in answer.payloads {
-            let key = payload_key(source.as_str(), payload.plan, &payload.payload.index, &payload.payload.sha256);
-            let rays = run.platform.bucket.borrow().get(&key).map_or_else(Vec::new, |stored| rays_of(&stored.bytes));
+            let key = payload.payload.key(&source, payload.plan);
+            let rays = body(run, &key, &payload).map_or_else(Vec::new, |body| rays_of(&body));
             books.payloads.push((payload, rays));
+            books.keys.push(key);
         }
     }
     books

@@ -10,6 +10,7 @@ use raydex::batch::{BUCKET_NAME, R2Event};
 use raydex::config::Config;
 use raydex::ledger::plan::Wish;
 use raydex::ledger::{Window, alarm};
+use raydex::limits::BODIES_KEPT_MS;
 use raydex::pipeline::{Sender, Work, form_of, parse_message, process, send_message, sweep};
 use raydex::record::Dataset;
 use sha2::{Digest, Sha256};
@@ -29,6 +30,8 @@ const CRON_MS: i64 = 600_000;
 const AGAIN_MS: i64 = 30_000;
 /// Steps in which everything must come to rest once nothing goes wrong any more.
 const PATIENCE: u64 = 300_000;
+/// Steps in which things go wrong while bodies are removed.
+const STEPS_OF_AGE: u64 = 300;
 /// Tries of a message of each queue, the first one included.
 const PARSE_TRIES: u32 = 3;
 const SEND_TRIES: u32 = 6;
@@ -123,6 +126,8 @@ pub(crate) struct Run {
     backfills: Vec<(usize, Window, i64)>,
     next_batch_ms: i64,
     next_cron_ms: i64,
+    /// Nobody writes batches any more.
+    is_over: bool,
     sweeps: u32,
     claimants: u64,
 }
@@ -142,6 +147,7 @@ impl Run {
             backfills: Vec::new(),
             next_batch_ms: BEGIN_MS,
             next_cron_ms: BEGIN_MS + CRON_MS,
+            is_over: false,
             sweeps: 0,
             claimants: 0,
         }
@@ -152,6 +158,23 @@ impl Run {
         while self.steps < self.setting.steps && !self.is_at_rest() {
             self.step();
         }
+        self.come_to_rest()
+    }
+
+    /// Days later: the sweeps remove what is of no use any more, while things go wrong if they did, then in peace.
+    pub(crate) fn age(&mut self) -> Result<(), String> {
+        self.is_over = true;
+        let time = self.platform.time.clone();
+        time.advance_to(time.now_ms() + BODIES_KEPT_MS + 3_600_000);
+        if matches!(self.setting.plan, Plan::Share(_)) {
+            self.platform.faults.borrow_mut().plan = self.setting.plan.clone();
+            (0..STEPS_OF_AGE).for_each(|_| self.step());
+        }
+        self.come_to_rest()
+    }
+
+    /// Nothing goes wrong any more; an error is a world that does not come to rest.
+    fn come_to_rest(&mut self) -> Result<(), String> {
         self.platform.faults.borrow_mut().plan = Plan::Never;
         self.sweeps = 0;
         let end = self.steps + PATIENCE;
@@ -217,7 +240,7 @@ impl Run {
     }
 
     fn writes_more(&self) -> bool {
-        let peace = matches!(self.platform.faults.borrow().plan, Plan::Never);
+        let peace = self.is_over || matches!(self.platform.faults.borrow().plan, Plan::Never);
         self.setting.batches.map_or(!peace, |batches| self.batches.len() < batches)
     }
 

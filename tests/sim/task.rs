@@ -4,6 +4,9 @@ use raydex::pipeline::World;
 
 use super::world::{Isolate, Ledgers, Shards};
 
+/// Most bytes of a pack: of a batch's one to eight bodies of some 200 bytes, some lie together and some alone.
+const PACK_BYTES: usize = 700;
+
 /// The world as the stages take it.
 #[derive(Debug, Clone)]
 pub(crate) struct TaskWorld {
@@ -51,6 +54,10 @@ impl World for TaskWorld {
 
     fn random(&self) -> u32 {
         7
+    }
+
+    fn pack_bytes(&self) -> usize {
+        PACK_BYTES
     }
 
     async fn pause(&self, ms: i64) {

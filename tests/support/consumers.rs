@@ -24,7 +24,7 @@ struct Bell(MemoryLedger);
 
 impl Alarm for Bell {
     async fn set(&self, at_ms: Option<i64>) -> Result<(), BackendError> {
-        self.0.alarm_ms.set(at_ms);
+        self.0.set_alarm(at_ms);
         Ok(())
     }
 }

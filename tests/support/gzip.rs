@@ -36,3 +36,15 @@ pub(crate) fn gunzip(stored: &[u8]) -> Vec<u8> {
     MultiGzDecoder::new(stored).read_to_end(&mut text).unwrap();
     text
 }
+
+/// What each member inflates to.
+pub(crate) fn gunzip_each(mut bytes: &[u8]) -> Vec<Vec<u8>> {
+    let mut texts = Vec::new();
+    while !bytes.is_empty() {
+        let (mut member, mut text) = (flate2::bufread::GzDecoder::new(bytes), Vec::new());
+        member.read_to_end(&mut text).unwrap();
+        bytes = member.into_inner();
+        texts.push(text);
+    }
+    texts
+}

@@ -27,6 +27,16 @@ pub(crate) struct MemoryLedger {
     pub(crate) sql: SqliteSql,
     /// When it wakes.
     pub(crate) alarm_ms: Rc<Cell<Option<i64>>>,
+    /// How often that was set: the platform bills a row for each.
+    pub(crate) alarms: Rc<Cell<u64>>,
+}
+
+impl MemoryLedger {
+    /// Sets the alarm.
+    pub(crate) fn set_alarm(&self, at_ms: Option<i64>) {
+        self.alarm_ms.set(at_ms);
+        self.alarms.set(self.alarms.get() + 1);
+    }
 }
 
 /// The namespace; its clones are the same one.
@@ -55,7 +65,8 @@ impl MemoryLedgers {
 
     /// The ledger `name`, which comes to be with its first call.
     pub(crate) fn ledger(&self, name: &str) -> MemoryLedger {
-        let fresh = || MemoryLedger { sql: SqliteSql::new(&Faults::default()), alarm_ms: Rc::default() };
+        let fresh =
+            || MemoryLedger { sql: SqliteSql::new(&Faults::default()), alarm_ms: Rc::default(), alarms: Rc::default() };
         self.objects.borrow_mut().entry(name.to_owned()).or_insert_with(fresh).clone()
     }
 
@@ -83,17 +94,19 @@ impl MemoryLedgers {
 impl Objects for MemoryLedgers {
     async fn call(&self, name: &str, call: &str, body: Vec<u8>) -> Result<Vec<u8>, BackendError> {
         self.faults.call(Kind::Ledger, || {
-            let MemoryLedger { sql, alarm_ms } = self.ledger(name);
+            let ledger = self.ledger(name);
+            let sql = &ledger.sql;
             let now = self.clock_ms.get();
             let answered = if name == REGISTRY {
-                registry::open(&sql)?;
-                registry::answer(&sql, call, &body, now)?
+                registry::open(sql)?;
+                registry::answer(sql, call, &body, now)?
             } else {
-                raydex::ledger::open(&sql, name)?;
-                raydex::ledger::answer(&sql, name, call, &body, now)?
+                raydex::ledger::open(sql, name)?;
+                raydex::ledger::answer(sql, name, call, &body, now)?
             };
-            if let Some(wake) = answered.wake_ms {
-                alarm_ms.set(Some(alarm_ms.get().map_or(wake, |set| set.min(wake))));
+            // A call makes the alarm come earlier, never later, as on the platform.
+            if answered.wake_ms.is_some_and(|wake| ledger.alarm_ms.get().is_none_or(|set| wake < set)) {
+                ledger.set_alarm(answered.wake_ms);
             }
             Ok(answered.body)
         })

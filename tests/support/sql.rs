@@ -40,6 +40,11 @@ impl SqliteSql {
         tables.flat_map(|table| self.rows_of(&table.unwrap())).collect()
     }
 
+    /// Rows written since the database was made.
+    pub(crate) fn rows_written(&self) -> u64 {
+        self.connection.total_changes()
+    }
+
     fn rows_of(&self, table: &str) -> Vec<String> {
         let mut statement = self.connection.prepare(&format!("SELECT * FROM {table} ORDER BY 1, 2")).unwrap();
         let columns = statement.column_count();

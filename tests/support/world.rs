@@ -9,8 +9,10 @@ use raydex::api::Desk;
 use raydex::backend::{BackendError, ObjectHead};
 use raydex::batch::{BUCKET_NAME, BatchError};
 use raydex::config::{Config, ConfigFault};
-use raydex::ledger::BatchId;
+use raydex::ledger::books::PayloadView;
 use raydex::ledger::calls::BatchAnswer;
+use raydex::ledger::{BatchId, SourceId};
+use raydex::limits::PACK_BYTES;
 use raydex::lookup::{Lookup, lookup};
 use raydex::memory::Memory;
 use raydex::pipeline::{Outcome, ParseVerdict, Work, World, parse_message, process};
@@ -53,6 +55,8 @@ pub(crate) struct Fakes {
     pub(crate) tick_ms: Cell<i64>,
     /// What nobody can foretell.
     pub(crate) bits: Cell<u32>,
+    /// Most bytes of a pack.
+    pub(crate) pack_bytes: Cell<usize>,
 }
 
 impl World for Fakes {
@@ -88,6 +92,10 @@ impl World for Fakes {
 
     fn random(&self) -> u32 {
         self.bits.get()
+    }
+
+    fn pack_bytes(&self) -> usize {
+        self.pack_bytes.get()
     }
 
     async fn pause(&self, ms: i64) {
@@ -134,6 +142,7 @@ impl Fakes {
             clock_ms,
             tick_ms: Cell::default(),
             bits: Cell::new(0x5a3c),
+            pack_bytes: Cell::new(PACK_BYTES),
             faults,
         }
     }
@@ -181,6 +190,14 @@ impl Fakes {
     pub(crate) fn kept(&self, key: &str) -> BatchAnswer {
         let etag = self.bucket.object(key).unwrap().head.etag;
         self.ledgers.batch(&BatchId::of(BUCKET_NAME, key, &etag))
+    }
+
+    /// The body of a payload of the object at `key`, as it lies in the bucket.
+    pub(crate) fn body(&self, key: &str, view: &PayloadView) -> Option<Vec<u8>> {
+        let source = SourceId::of(BUCKET_NAME, key, &self.bucket.object(key)?.head.etag);
+        let object = self.bucket.object(&view.payload.key(&source, view.plan))?.bytes;
+        let at = view.payload.pack.as_ref().map_or(0, |place| usize::try_from(place.at).unwrap());
+        object.get(at..at + usize::try_from(view.payload.bytes).unwrap()).map(<[u8]>::to_vec)
     }
 
     /// All there is.

@@ -2,19 +2,26 @@
 
 use raydex::ledger::calls::{Decide, Decision};
 use raydex::ledger::{DeliveryId, State};
-use raydex::limits::BODIES_KEPT_MS;
+use raydex::limits::{BODIES_KEPT_MS, MIB};
 use raydex::pipeline::Swept;
 
-use super::support::partner::delivering;
+use super::support::partner::{Seen, delivering};
 use super::support::records::{http, ndjson, ray};
-use super::support::{Consumers, Reply};
+use super::support::{Consumers, Fault, Kind, Reply};
 use super::{DAY, HOUR, Scene};
 
 const KEY: &str = "logs/http_requests/20260328/20260328T084200Z_20260328T084225Z_a.log.gz";
 
-/// A batch of so many payloads of one line, sealed; the partner answers so. With the payloads' messages.
+/// A batch of so many payloads of one line, sealed, each body alone; the partner answers so. With the payloads'
+/// messages.
 fn scene(payloads: u64, reply: Reply) -> (Scene, Vec<String>) {
-    let scene = Scene(Consumers::new(delivering(&[("BATCH_SIZE", "1")]), move |_, _| reply));
+    packed(payloads, 0, move |_| reply)
+}
+
+/// The same in packs of so many bytes at most, where the partner answers by what it sees.
+fn packed(payloads: u64, pack_bytes: usize, mind: impl Fn(&Seen) -> Reply + 'static) -> (Scene, Vec<String>) {
+    let scene = Scene(Consumers::new(delivering(&[("BATCH_SIZE", "1")]), move |seen, _| mind(seen)));
+    scene.0.fakes.pack_bytes.set(pack_bytes);
     scene.write_text(KEY, &ndjson((0..payloads).map(|number| http(&ray(number).to_string(), 0))));
     scene.0.pass(HOUR);
     assert_eq!(scene.sweep_and_read(), 1);
@@ -65,7 +72,7 @@ fn bodies_of_what_is_pending_or_parked_stay() {
         assert_eq!((swept(&scene), bodies(&scene)), (0, 2), "{reply:?}");
     }
     let (scene, messages) = scene(1, Reply::Status(200));
-    scene.0.fakes.faults.plan_row(Some(super::support::Kind::Ledger), 1, super::support::Fault::Fails, 5);
+    scene.0.fakes.faults.plan_row(Some(Kind::Ledger), 1, Fault::Fails, 5);
     scene.0.send(&messages[0], 1);
     assert_eq!(scene.0.fakes.kept(KEY).payloads[0].state, State::Sending);
     scene.0.pass(100 * DAY);
@@ -121,7 +128,80 @@ fn more_bodies_than_go_in_one_removal_go_in_several() {
         assert_eq!(scene.0.send(message, 1).verdict, "delivered");
     }
     scene.0.pass(BODIES_KEPT_MS + 1);
-    let before = scene.0.fakes.faults.count(super::support::Kind::Delete);
+    let before = scene.0.fakes.faults.count(Kind::Delete);
     assert_eq!((swept(&scene), bodies(&scene)), (1003, 0));
-    assert_eq!(scene.0.fakes.faults.count(super::support::Kind::Delete) - before, 2);
+    assert_eq!(scene.0.fakes.faults.count(Kind::Delete) - before, 2);
+}
+
+#[test]
+fn a_pack_goes_days_after_the_last_of_its_payloads_came_to_rest() {
+    let (scene, messages) = packed(3, MIB, |_| Reply::Status(200));
+    assert_eq!(bodies(&scene), 1);
+    for message in &messages {
+        assert_eq!(scene.0.send(message, 1).verdict, "delivered");
+        scene.0.pass(DAY);
+    }
+    // The last one a day ago.
+    scene.0.pass(BODIES_KEPT_MS - DAY);
+    assert_eq!((swept(&scene), bodies(&scene)), (0, 1), "to the millisecond");
+    scene.0.pass(1);
+    assert_eq!((swept(&scene), bodies(&scene)), (1, 0));
+    assert_eq!(swept(&scene), 0, "once");
+}
+
+#[test]
+fn a_parked_payload_keeps_its_pack_and_can_be_sent_out_of_it_later() {
+    let bad = ray(1).to_string();
+    let (scene, messages) =
+        packed(3, MIB, move |seen| Reply::Status(if seen.rays().contains(&bad) { 400 } else { 200 }));
+    let verdicts: Vec<&str> = messages.iter().map(|message| scene.0.send(message, 1).verdict).collect();
+    assert_eq!(verdicts, ["delivered", "refused", "delivered"]);
+    scene.0.pass(100 * DAY);
+    assert_eq!((swept(&scene), bodies(&scene)), (0, 1));
+    // One that was delivered is still there to be resent; then it is the later one that counts.
+    decide(&scene, &messages[0], Decision::Resend);
+    assert_eq!(scene.0.send(&messages[0], 1).verdict, "delivered");
+    decide(&scene, &messages[1], Decision::Release);
+    assert_eq!(scene.0.send(&messages[1], 1).verdict, "refused", "it was read, and posted");
+    decide(&scene, &messages[1], Decision::Drop);
+    scene.0.pass(BODIES_KEPT_MS);
+    assert_eq!((swept(&scene), bodies(&scene)), (0, 1));
+    scene.0.pass(1);
+    assert_eq!((swept(&scene), bodies(&scene)), (1, 0));
+    for (message, state) in messages.iter().zip([State::Delivered, State::Dropped, State::Delivered]) {
+        decide(&scene, message, Decision::Resend);
+        let id: DeliveryId = serde_json::from_str(message).unwrap();
+        let payloads = scene.0.fakes.kept(KEY).payloads;
+        let kept = payloads.iter().find(|view| view.payload.index == id.index).unwrap();
+        assert_eq!((kept.state, &kept.payload.pack), (state, &None), "what has no body any more is not resent");
+    }
+}
+
+#[test]
+fn a_removal_that_fails_anywhere_is_done_by_the_next_sweep() {
+    let rested = || {
+        let (scene, messages) = packed(5, 250, |_| Reply::Status(200));
+        assert!((2..5).contains(&bodies(&scene)), "some together, and more than one: {}", bodies(&scene));
+        for message in &messages {
+            assert_eq!(scene.0.send(message, 1).verdict, "delivered");
+        }
+        scene.0.pass(BODIES_KEPT_MS + 1);
+        scene
+    };
+    let clean = rested();
+    let before = clean.0.fakes.faults.calls();
+    let objects = swept(&clean);
+    let calls = clean.0.fakes.faults.calls() - before;
+    for nth in 0..calls {
+        for fault in Fault::BOTH {
+            let scene = rested();
+            scene.0.fakes.faults.plan(None, nth, fault);
+            assert!(scene.try_sweep().is_err(), "call {nth} {fault:?}");
+            assert!(scene.0.fakes.faults.clear());
+            assert!(swept(&scene) <= objects);
+            assert_eq!((bodies(&scene), swept(&scene)), (0, 0), "call {nth} {fault:?}");
+            assert_eq!(scene.0.fakes.ledgers.totals().lines.delivered, 5);
+        }
+    }
+    assert!(clean.0.fakes.faults.count(Kind::Delete) > 0);
 }

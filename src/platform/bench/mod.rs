@@ -22,6 +22,7 @@ use crate::batch::{BUCKET_NAME, BatchError, BatchReader, Inflater, Line};
 use crate::index::ShardEntry;
 use crate::index::entry::PartView;
 use crate::ledger::{BatchId, Plan, PlanForm, Window};
+use crate::limits::PACK_BYTES;
 use crate::lookup::{Cost, lookup};
 use crate::memory::Memory;
 use crate::partner::Subrequests;
@@ -92,7 +93,7 @@ pub fn bench_parse(gzip: Uint8Array) -> Result<String> {
     };
     let rules = Rules::new(Plan { number: 1, windows: vec![Window::EVER], form });
     let rules = rules.ok_or_else(|| JsError::new("the bench's plan is none"))?;
-    let passed = passed(&MemoryBucket::new(KEY, gzip), Some(Transformer::new(rules, 0)))?;
+    let passed = passed(&MemoryBucket::new(KEY, gzip), Some(Transformer::new(rules, 0, PACK_BYTES)))?;
     let payloads = passed.plan.map(|plan| plan.payloads).unwrap_or_default();
     let lines: u64 = payloads.iter().map(|payload| payload.lines).sum();
     Ok(json!({ "rays": passed.counts.rays, "lines": lines, "payloads": payloads.len() }).to_string())

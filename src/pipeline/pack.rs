@@ -1,0 +1,228 @@
+//! Bodies to packs: what is put into the bucket as one object, since writes are paid by the piece.
+//!
+//! Each body is a gzip member of its own, so a pack is a gzip file of all its lines, and each body is a range of it.
+//! One without company lies alone, under the key that bodies had before there were packs.
+//!
+//! What always holds: bodies keep their order, each lies behind the one before; the same bodies under the same bound
+//! give the same packs, so the same keys; a pack is beyond the bound only where it is one body.
+
+use sha2::{Digest, Sha256};
+
+use super::payload::Packed;
+use crate::ledger::delivery::{Payload, Place};
+use crate::limits::PACK_PAYLOADS;
+
+/// One object with the bodies of payloads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pack {
+    /// The payloads, with their places.
+    pub payloads: Vec<Payload>,
+    /// Their bodies.
+    pub bytes: Vec<u8>,
+}
+
+/// Gathers bodies and closes packs.
+#[derive(Debug)]
+pub struct PackBuilder {
+    payloads: Vec<Payload>,
+    bytes: Vec<u8>,
+    most: usize,
+}
+
+impl PackBuilder {
+    /// A builder of packs of at most so many bytes; with 0, every body lies alone.
+    #[must_use]
+    pub const fn new(most: usize) -> Self {
+        Self { payloads: Vec::new(), bytes: Vec::new(), most }
+    }
+
+    /// Takes the next body; hands on the pack that it does not fit into.
+    pub fn add(&mut self, Packed { payload, body }: Packed) -> Option<Pack> {
+        let fits = self.bytes.len() + body.len() <= self.most && self.payloads.len() < PACK_PAYLOADS;
+        let full = if fits { None } else { self.close() };
+        if self.payloads.is_empty() {
+            self.bytes = body;
+        } else {
+            self.append(&body);
+        }
+        self.payloads.push(payload);
+        full
+    }
+
+    /// Closes the last pack, if it has bodies.
+    pub fn close(&mut self) -> Option<Pack> {
+        let (mut payloads, bytes) = (std::mem::take(&mut self.payloads), std::mem::take(&mut self.bytes));
+        let first = payloads.first()?.index.clone();
+        if payloads.len() > 1 {
+            let sha256 = hex::encode(Sha256::digest(&bytes));
+            let mut at = 0;
+            for payload in &mut payloads {
+                payload.pack = Some(Place { first: first.clone(), sha256: sha256.clone(), at });
+                at += payload.bytes;
+            }
+        }
+        Some(Pack { payloads, bytes })
+    }
+
+    /// Appends a body that fits, in room that doubles, but never beyond what a pack may have.
+    fn append(&mut self, body: &[u8]) {
+        let needed = self.bytes.len() + body.len();
+        if self.bytes.capacity() < needed {
+            let room = self.bytes.capacity().saturating_mul(2).min(self.most).max(needed);
+            self.bytes.reserve_exact(room - self.bytes.len());
+        }
+        self.bytes.extend_from_slice(body);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+
+    use proptest::prelude::{any, prop, prop_assert, prop_assert_eq, proptest};
+
+    use super::{Pack, PackBuilder};
+    use crate::ledger::delivery::Payload;
+    use crate::ledger::ids::index_of;
+    use crate::limits::{PACK_BYTES, PACK_PAYLOADS};
+    use crate::pipeline::payload::{Packed, Packer};
+
+    /// The nth payload of a plan, with this body.
+    fn packed(number: usize, body: Vec<u8>) -> Packed {
+        let payload = Payload {
+            index: index_of(number),
+            sha256: format!("of {number}"),
+            lines: 1,
+            bytes: body.len() as u64,
+            first_at: 0,
+            last_at: 0,
+            pack: None,
+        };
+        Packed { payload, body }
+    }
+
+    /// The byte that the nth body is of.
+    fn byte_of(number: usize) -> u8 {
+        u8::try_from(number % 251).unwrap()
+    }
+
+    fn size(bytes: u64) -> usize {
+        usize::try_from(bytes).unwrap()
+    }
+
+    /// The packs of bodies of these sizes, each of bytes of its own.
+    fn packs(most: usize, sizes: &[usize]) -> Vec<Pack> {
+        let mut builder = PackBuilder::new(most);
+        let bodies = sizes.iter().enumerate().map(|(number, &size)| packed(number, vec![byte_of(number); size]));
+        let mut packs: Vec<Pack> = bodies.filter_map(|body| builder.add(body)).collect();
+        packs.extend(builder.close());
+        assert_eq!(builder.close(), None);
+        packs
+    }
+
+    fn sizes(packs: &[Pack]) -> Vec<Vec<u64>> {
+        packs.iter().map(|pack| pack.payloads.iter().map(|payload| payload.bytes).collect()).collect()
+    }
+
+    #[test]
+    fn a_pack_is_closed_by_the_body_that_does_not_fit() {
+        for (bodies, expected) in [
+            (&[][..], vec![]),
+            (&[3], vec![vec![3]]),
+            (&[4, 6], vec![vec![4, 6]]),
+            (&[4, 7], vec![vec![4], vec![7]]),
+            (&[10, 1], vec![vec![10], vec![1]]),
+            (&[11], vec![vec![11]]),
+            (&[1, 11, 1, 1], vec![vec![1], vec![11], vec![1, 1]]),
+            (&[11, 12], vec![vec![11], vec![12]]),
+            (&[1, 1, 1, 7, 1], vec![vec![1, 1, 1, 7], vec![1]]),
+        ] {
+            assert_eq!(sizes(&packs(10, bodies)), expected, "{bodies:?}");
+        }
+    }
+
+    #[test]
+    fn a_pack_may_be_full_to_the_byte_and_holds_no_more_memory() {
+        let all = packs(PACK_BYTES, &[PACK_BYTES / 2, PACK_BYTES / 4, PACK_BYTES / 4, 1]);
+        assert_eq!(all.iter().map(|pack| pack.bytes.len()).collect::<Vec<_>>(), [PACK_BYTES, 1]);
+        assert!(all.iter().all(|pack| pack.bytes.capacity() <= PACK_BYTES));
+        let larger = packs(PACK_BYTES, &[5, PACK_BYTES + 1, 5, 5]);
+        assert_eq!(sizes(&larger), [vec![5], vec![PACK_BYTES as u64 + 1], vec![5, 5]]);
+    }
+
+    #[test]
+    fn a_pack_has_so_many_payloads_at_most() {
+        let all = packs(PACK_BYTES, &vec![1; 2 * PACK_PAYLOADS + 1]);
+        assert_eq!(all.iter().map(|pack| pack.payloads.len()).collect::<Vec<_>>(), [PACK_PAYLOADS, PACK_PAYLOADS, 1]);
+    }
+
+    #[test]
+    fn a_body_without_company_lies_alone() {
+        let alone = |pack: &Pack| pack.payloads.iter().all(|payload| payload.pack.is_none());
+        assert_eq!(packs(10, &[11, 2, 3, 10]).iter().map(alone).collect::<Vec<_>>(), [true, false, true]);
+        assert!(packs(0, &[1, 1, 1]).iter().all(alone), "where there are to be no packs");
+        assert_eq!(packs(0, &[1, 1, 1]).len(), 3);
+    }
+
+    #[test]
+    fn a_pack_inflates_to_all_lines_and_its_name_is_of_its_content() {
+        let mut packer = Packer::new(3);
+        let mut builder = PackBuilder::new(PACK_BYTES);
+        let mut text = Vec::new();
+        for at in 0..20 {
+            let line = format!("line {at} {}\n", "x".repeat(at * 97)).into_bytes();
+            packer.text().extend_from_slice(&line);
+            text.extend(line);
+            if let Some(full) = packer.end_line(at as u64) {
+                assert_eq!(builder.add(full), None);
+            }
+        }
+        builder.add(packer.finish().unwrap());
+        let Pack { payloads, bytes } = builder.close().unwrap();
+        let mut inflated = Vec::new();
+        flate2::bufread::MultiGzDecoder::new(&bytes[..]).read_to_end(&mut inflated).unwrap();
+        assert_eq!((payloads.len(), inflated), (7, text));
+        let place = payloads[0].pack.clone().unwrap();
+        assert_eq!((&*place.first, place.at), ("000000", 0));
+        assert_eq!(place.sha256, hex::encode(<sha2::Sha256 as sha2::Digest>::digest(&bytes)));
+    }
+
+    proptest! {
+        #[test]
+        fn the_ranges_of_packs_are_the_bodies(most in 0_usize..300, sizes in prop::collection::vec(0_usize..200, 0..60)) {
+            let all = packs(most, &sizes);
+            let mut number = 0;
+            for pack in &all {
+                prop_assert!(pack.bytes.len() <= most || pack.payloads.len() == 1);
+                for payload in &pack.payloads {
+                    prop_assert_eq!(&payload.index, &index_of(number));
+                    prop_assert_eq!(payload.pack.is_some(), pack.payloads.len() > 1);
+                    let at = size(payload.pack.as_ref().map_or(0, |place| place.at));
+                    let body = &pack.bytes[at..at + size(payload.bytes)];
+                    prop_assert_eq!(body, &vec![byte_of(number); sizes[number]][..]);
+                    number += 1;
+                }
+                let first = &pack.payloads[0].index;
+                let same = |payload: &Payload| payload.pack.as_ref().is_none_or(|place| place.first == *first);
+                prop_assert!(pack.payloads.iter().all(same));
+            }
+            prop_assert_eq!(number, sizes.len());
+            // No two neighbours would have fitted into one.
+            for pair in all.windows(2) {
+                prop_assert!(pair[0].bytes.len() + size(pair[1].payloads[0].bytes) > most);
+            }
+        }
+
+        #[test]
+        fn the_same_bodies_make_the_same_packs(bodies in prop::collection::vec(any::<Vec<u8>>(), 0..20), most in 0_usize..400) {
+            let build = || {
+                let mut builder = PackBuilder::new(most);
+                let mut packs: Vec<Pack> =
+                    bodies.iter().cloned().enumerate().filter_map(|(number, body)| builder.add(packed(number, body))).collect();
+                packs.extend(builder.close());
+                packs
+            };
+            prop_assert_eq!(build(), build());
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! What delivering costs: objects put and read, messages, rows of the ledger. README's table has these figures.
+
+use raydex::batch::{BUCKET_NAME, R2Event};
+use raydex::limits::{BODIES_KEPT_MS, OUTBOX_FIRST_MS, PACK_BYTES};
+use raydex::pipeline::sweep;
+use raydex::record::Dataset;
+use raydex::sample::Plan;
+
+use super::support::partner::delivering;
+use super::support::{Consumers, Kind, Reply, run};
+
+/// Records of one batch: half a minute at 600 a second.
+const RECORDS: u32 = 18_000;
+
+/// What delivering one batch took.
+#[derive(Debug, PartialEq, Eq)]
+struct Cost {
+    payloads: usize,
+    /// Objects put, payloads and nothing else.
+    puts: usize,
+    /// Reads of bodies.
+    reads: usize,
+    /// Rows of the ledger until everything is delivered, and from there until bodies are removed.
+    rows: u64,
+    rows_of_removal: u64,
+    /// How often the alarm was set.
+    alarms: u64,
+}
+
+fn cost(pack_bytes: usize) -> Cost {
+    let plan = Plan { batches: 1, records: RECORDS, window_ms: 30_000, late: 0, duplicates: 0, ..Plan::default() };
+    let batch = plan.batches(Dataset::HttpRequests).next().unwrap();
+    let consumers = Consumers::new(delivering(&[]), |_, _| Reply::Status(200));
+    let fakes = &consumers.fakes;
+    fakes.pack_bytes.set(pack_bytes);
+    let head = fakes.bucket.store(&batch.key, &batch.gzip);
+    let event = R2Event::put_object(BUCKET_NAME, &batch.key, head.size, &head.etag, consumers.now());
+    assert_eq!(consumers.parse(&serde_json::to_string(&event).unwrap(), 1).verdict, "sealed");
+    let objects = || fakes.bucket.contents().keys().filter(|key| key.starts_with("processed/")).count();
+    let puts = objects();
+    let largest = fakes
+        .bucket
+        .contents()
+        .iter()
+        .filter(|(key, _)| key.starts_with("processed/"))
+        .map(|(_, bytes)| bytes.len())
+        .max();
+    println!("{puts} objects, the largest of {} bytes", largest.unwrap());
+    assert_eq!(fakes.faults.count(Kind::PutNew), puts + 2, "and windows and summaries");
+    let reads = || fakes.faults.count(Kind::Get) + fakes.faults.count(Kind::GetRange);
+    let before = reads();
+    let messages = fakes.sends.take();
+    let verdicts: Vec<_> = messages.iter().map(|message| consumers.send(message, 1).verdict).collect();
+    assert_eq!(verdicts, ["delivered"; 18]);
+    let reads = reads() - before;
+    // No claim and no commit sets the alarm: what the seal set comes earlier. It rings, and finds that there is nothing to do.
+    consumers.pass(OUTBOX_FIRST_MS);
+    consumers.ring();
+    let [name] = &fakes.ledgers.names()[..] else { panic!("one ledger") };
+    let ledger = fakes.ledgers.ledger(name);
+    assert_eq!(ledger.alarm_ms.get(), None);
+    let rows = ledger.sql.rows_written();
+    consumers.pass(BODIES_KEPT_MS + 1);
+    assert_eq!(run(sweep(fakes, &consumers.config)).unwrap().bodies, puts);
+    assert_eq!(objects(), 0);
+    let rows_of_removal = ledger.sql.rows_written() - rows;
+    Cost { payloads: messages.len(), puts, reads, rows, rows_of_removal, alarms: ledger.alarms.get() }
+}
+
+#[test]
+fn a_batch_of_18_000_records_is_one_object_and_a_payload_is_three_rows() {
+    let alone = cost(0);
+    println!("each alone: {alone:?}");
+    let together = cost(PACK_BYTES);
+    println!("together: {together:?}");
+    // Of the ledger: its name, that the registry knows it, the breaker's address; of the batch: the source (begun, its
+    // shards, indexed, sealed), the plan (pinned, sealed).
+    let of_the_batch = alone.rows - 3 * 18;
+    assert_eq!(alone, Cost { payloads: 18, puts: 18, reads: 18, rows_of_removal: 18, alarms: 3, ..alone });
+    let expected = Cost { puts: 1, rows: 3 * 18 + of_the_batch + 1, rows_of_removal: 1, ..alone };
+    assert_eq!(together, expected);
+    assert_eq!(of_the_batch, 3 + 6);
+}
