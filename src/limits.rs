@@ -69,9 +69,9 @@ pub const MAX_SHARDS: usize = 9_000;
 /// Calls to other objects at once: the platform opens six connections and queues the rest.
 pub const CONCURRENT_CALLS: usize = 6;
 
-/// Most bytes of a pack of payloads: 1000 lines are 100 KB of gzip, so that the 18 payloads of a batch of 18,000
-/// records are one object, and 1,000 are 25. One that is larger by itself lies alone. A pack is held in memory whole,
-/// and a parked payload keeps the others of its pack.
+/// Most bytes of a pack of payloads: 1000 lines are 97 KB of gzip, so that the 18 payloads of a batch of 18,000
+/// records are one object of 1.7 MB, and the 1,000 of one of 1,000,000 are 24. One that is larger by itself lies alone.
+/// A pack is held in memory whole, and a parked payload keeps the others of its pack.
 pub const PACK_BYTES: usize = 4 * MIB;
 
 /// Most payloads of one pack: each claim reads the row that says where they begin, and 1000 numbers are 8 KB.

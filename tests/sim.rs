@@ -37,6 +37,7 @@ fn nothing_is_lost_and_nothing_comes_twice_without_a_reason() {
     }
     println!("{all:?}");
     assert!(all.faulty * 10 > all.effects && all.lines > 10_000, "{all:?} shows little");
+    assert!(all.in_packs > 1_000, "{all:?}: few payloads lay together");
     assert!(all.duplicates > 0 && all.parked > 0, "{all:?}: no doubt ever came up");
 }
 

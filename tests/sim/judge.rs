@@ -33,19 +33,21 @@ pub(crate) struct Figures {
     pub(crate) posts: u64,
     pub(crate) duplicates: u64,
     pub(crate) parked: u64,
+    /// Payloads that lie in packs.
+    pub(crate) in_packs: u64,
 }
 
 impl Figures {
     /// The figures as words that [`Figures::from_words`] reads.
     pub(crate) fn words(&self) -> String {
-        let Self { steps, effects, faulty, lines, posts, duplicates, parked } = self;
-        format!("{steps} {effects} {faulty} {lines} {posts} {duplicates} {parked}")
+        let Self { steps, effects, faulty, lines, posts, duplicates, parked, in_packs } = self;
+        format!("{steps} {effects} {faulty} {lines} {posts} {duplicates} {parked} {in_packs}")
     }
 
     pub(crate) fn from_words(words: &str) -> Option<Self> {
         let numbers: Vec<u64> = words.split_whitespace().map(|word| word.parse().ok()).collect::<Option<_>>()?;
-        let [steps, effects, faulty, lines, posts, duplicates, parked] = numbers[..] else { return None };
-        Some(Self { steps, effects, faulty, lines, posts, duplicates, parked })
+        let [steps, effects, faulty, lines, posts, duplicates, parked, in_packs] = numbers[..] else { return None };
+        Some(Self { steps, effects, faulty, lines, posts, duplicates, parked, in_packs })
     }
 
     pub(crate) fn add(&mut self, other: Self) {
@@ -56,6 +58,7 @@ impl Figures {
         self.posts += other.posts;
         self.duplicates += other.duplicates;
         self.parked += other.parked;
+        self.in_packs += other.in_packs;
     }
 }
 
@@ -103,6 +106,7 @@ fn judge(run: &Run) -> Result<(Figures, Books), String> {
         }
     }
     figures.parked = parked.len() as u64;
+    figures.in_packs = books.payloads.iter().filter(|(payload, _)| payload.payload.pack.is_some()).count() as u64;
     judge_books(run, &books, &partner.seen, &copies)?;
     judge_index(run)?;
     let faults = run.platform.faults.borrow();

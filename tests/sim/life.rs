@@ -21,8 +21,8 @@ fn one_batch(faults: &[(u64, Fault)], park: bool) -> Setting {
 
 /// How many effects the life of that batch has, when the given ones go wrong.
 fn effects(faults: &[(u64, Fault)], park: bool) -> Result<u64, String> {
-    let figures = simulate(one_batch(faults, park));
-    figures.map(|figures| figures.effects).map_err(|why| format!("park {park}, {faults:?}: {why}"))
+    let figures = simulate(one_batch(faults, park)).map_err(|why| format!("park {park}, {faults:?}: {why}"))?;
+    if figures.in_packs == 2 { Ok(figures.effects) } else { Err(format!("{} payloads lie together", figures.in_packs)) }
 }
 
 /// Every fault alone; says how many schedules that were.

@@ -200,12 +200,13 @@ fn run_chunk(options: &Options) -> ExitCode {
 }
 
 fn summary(all: &Figures, begun: Instant) -> String {
-    let Figures { steps, effects, faulty, lines, posts, duplicates, parked } = all;
+    let Figures { steps, effects, faulty, lines, posts, duplicates, parked, in_packs } = all;
     let seconds = begun.elapsed().as_secs_f64();
     #[expect(clippy::cast_precision_loss, reason = "a rate for people")]
     let rate = *steps as f64 / seconds;
     format!(
         "{steps} steps in {seconds:.0} s ({rate:.0} a second), {faulty} of {effects} effects faulty, {lines} lines, \
-         {posts} posts: 0 lost, {duplicates} lines twice (each in doubt), {parked} parked"
+         {posts} posts: 0 lost, {duplicates} lines twice (each in doubt), {parked} parked; {in_packs} \
+         payloads lay in packs"
     )
 }
