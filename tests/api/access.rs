@@ -12,7 +12,7 @@ use super::support::world::config_with;
 use super::{Ask, Reply, problem};
 
 /// A token that a deployment lets in.
-fn rule(id: &str, more: &serde_json::Value) -> serde_json::Value {
+pub(crate) fn rule(id: &str, more: &serde_json::Value) -> serde_json::Value {
     let mut rule =
         json!({ "id": id, "sha256": hex::encode(Sha256::digest(id)), "scopes": ["read"], "role": "forensics" });
     rule.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());

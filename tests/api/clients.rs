@@ -3,6 +3,7 @@
 use raydex::config::{Config, ConfigFault};
 use serde_json::{Value, json};
 
+use super::access::rule;
 use super::story::batch;
 use super::support::records::{ndjson, ray};
 use super::support::world::config_with;
@@ -237,6 +238,22 @@ fn a_zone_of_the_path_narrows_what_is_told() {
     for path in [&fields, "received/fields", "control/retention/flag", "rayids/764660d8ec5c2ab1"] {
         assert_eq!(failure(&get("other", path)), (403, 10_000), "{path}");
     }
+}
+
+#[test]
+fn a_zone_is_the_callers_whatever_the_case_of_its_name() {
+    let (fakes, _) = store();
+    let zones = r#"{"023e105f":"a.example","9a7806061c88":"b.example"}"#;
+    let tokens = json!([rule("narrow", &json!({ "zones": ["A.Example"] }))]).to_string();
+    let config = Ok(config_with(&[("API_ZONES", zones), ("API_TOKENS", &tokens)]));
+    let get = |zone: &str| {
+        let ask = Ask::get(&format!("/client/v4/zones/{zone}/logs/received?{RANGE}"));
+        Ask { authorization: Some("Bearer narrow".into()), ..ask }.of_deployment(&fakes, &config)
+    };
+    for zone in ["023e105f", "a.example", "A.EXAMPLE"] {
+        assert_eq!(text(&get(zone)).lines().count(), 4, "{zone}");
+    }
+    assert_eq!(failure(&get("9a7806061c88")), (403, 10_000));
 }
 
 #[test]

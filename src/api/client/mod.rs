@@ -56,12 +56,9 @@ impl<D: Desk + 'static> Client<'_, D> {
         let mut caller = self.caller.clone();
         let Some(zones) = &self.config.zones else { return Ok(caller) };
         let asked = self.arguments.first().map_or("", String::as_str);
-        let name = zones.iter().find(|(id, name)| id == asked || name == asked).map(|(_, name)| name.clone());
-        let name = name.ok_or_else(problems::forbidden)?;
-        if caller.zones.as_ref().is_some_and(|zones| !zones.contains(&name)) {
-            return Err(problems::forbidden());
-        }
-        caller.zones = Some(vec![name]);
+        let zone = zones.iter().find(|(id, name)| *id == asked || name.eq_ignore_ascii_case(asked));
+        let name = zone.map(|(_, name)| name).filter(|name| caller.sees_zone(name)).ok_or_else(problems::forbidden)?;
+        caller.zones = Some(vec![name.clone()]);
         Ok(caller)
     }
 
