@@ -75,6 +75,35 @@ fn a_batch_that_cannot_be_read_is_an_error_with_its_place_and_the_next_call_goes
 }
 
 #[test]
+fn lines_before_the_damage_are_told_once_and_as_they_are() {
+    let mut store = Store::new();
+    let of = |numbers: std::ops::Range<u32>| numbers.map(|number| line(number, "h", "")).collect::<Vec<_>>();
+    let batches = [of(0..3), of(10..2_010), of(3_000..3_003)];
+    for (number, lines) in batches.iter().enumerate() {
+        store.put(&format!("logs/{number}.log.gz"), &ndjson(lines), true);
+    }
+    let whole = store.fakes.bucket.object("logs/1.log.gz").unwrap();
+    store.fakes.bucket.store("logs/1.log.gz", &whole.bytes[..whole.bytes.len() / 3 * 2]);
+    store.fakes.bucket.set_pieces(&[512]);
+    let mut run = Run::new(ask(), LATER_MS).unwrap();
+    let mut told = Vec::new();
+    let error = loop {
+        match step(&store.fakes, &mut run) {
+            Ok(Step::Lines(lines)) => told.extend(lines),
+            Ok(Step::End(_)) => panic!("it is damaged"),
+            Err(error) => break error,
+        }
+    };
+    let QueryError::Unreadable { cursor, .. } = error else { panic!("{error:?}") };
+    let told: Vec<String> = told.into_iter().map(|line| String::from_utf8(line.bytes).unwrap()).collect();
+    let all = batches.concat();
+    assert!((1_000..2_003).contains(&told.len()), "{} lines of two thirds of the batch", told.len());
+    assert_eq!(told, all[..told.len()]);
+    assert_eq!(finish(&store.fakes, &mut run).unwrap().texts(), batches[2]);
+    assert_eq!(answer(&store.fakes, Ask { from: Some(cursor), ..ask() }).texts(), batches[2]);
+}
+
+#[test]
 fn whatever_call_fails_the_next_one_goes_on_and_every_line_is_told_once() {
     let (store, lines) = three();
     let calls = |work: &dyn Fn()| {

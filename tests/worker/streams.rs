@@ -5,7 +5,7 @@ use std::net::TcpStream;
 use std::thread::sleep;
 use std::time::Duration;
 
-use raydex::limits::MIB;
+use raydex::limits::{LENT_MAX, MIB, READER_BYTES};
 use raydex::record::Dataset;
 use raydex::sample::{Batch, Plan};
 use serde_json::{Value, json};
@@ -91,6 +91,11 @@ impl Store {
         agent.get(url).header("authorization", format!("Bearer {TOKEN}")).call().unwrap().into_body().into_reader()
     }
 
+    /// A ray of some line.
+    fn a_ray(&self) -> String {
+        serde_json::from_str::<Value>(&self.lines[0]).unwrap()["RayID"].as_str().unwrap().to_owned()
+    }
+
     /// Checks a whole stream with its summary, which is handed back.
     fn check(&self, text: &str) -> Value {
         let mut told: Vec<&str> = text.lines().collect();
@@ -108,6 +113,8 @@ fn two_hundred_batches_are_streamed_whole_slowly_and_in_part() {
     a_stream_tells_every_line_in_bounded_memory(&store);
     a_reader_that_stops_holds_the_worker_back(&store);
     a_client_that_hangs_up_leaves_nothing_behind(&store);
+    lookups_whose_client_hangs_up_leave_nothing_behind(&store);
+    a_search_that_finds_nothing_ends_with_its_client(&store);
     a_host_in_three_batches_costs_three_reads(&store);
     whoever_takes_gzip_gets_gzip(&store);
 }
@@ -158,6 +165,38 @@ fn a_client_that_hangs_up_leaves_nothing_behind(store: &Store) {
     assert!(grown <= 8 * MIB as u64, "{grown}");
 }
 
+fn lookups_whose_client_hangs_up_leave_nothing_behind(store: &Store) {
+    let before = store.wasm();
+    let ray = store.a_ray();
+    // More than the account of memory has shares for.
+    for _ in 0..2 * LENT_MAX / READER_BYTES {
+        hang_up(&store.harness, &format!("/v1/rays/{ray}"), 0);
+    }
+    let reply = store.harness.get(&format!("/v1/rays/{ray}"));
+    assert_eq!(reply.status, 200, "{}", reply.text());
+    let grown = store.wasm() - before;
+    assert!(grown <= 8 * MIB as u64, "{grown}");
+}
+
+fn a_search_that_finds_nothing_ends_with_its_client(store: &Store) {
+    // No summary knows of paths, so every batch is read, and nothing is told meanwhile.
+    let filter = "%7B%22where%22%3A%7B%22key%22%3A%22ClientRequestPath%22%2C%22operator%22%3A%22eq%22%2C%22value%22%3A%22none%22%7D%7D";
+    let path = format!("/v1/logs?{}&filter={filter}", range());
+    let reads = store.reads();
+    for _ in 0..5 {
+        hang_up(&store.harness, &path, 0);
+    }
+    store.harness.get(&format!("/v1/rays/{}", store.a_ray()));
+    sleep(Duration::from_millis(500));
+    let (soon, all) = (store.reads() - reads, 5 * BATCHES as usize);
+    sleep(Duration::from_secs(1));
+    assert_eq!(store.reads() - reads, soon, "nothing is read for clients that are gone");
+    assert!(soon < all / 2, "{soon} of {all}");
+    let reply = store.harness.get(&format!("{path}&summary=true"));
+    let summary: Value = serde_json::from_str(reply.text()).unwrap();
+    assert_eq!((&summary["raydex"]["told"]["records_told"], &summary["raydex"]["complete"]), (&0.into(), &true.into()));
+}
+
 /// Asks, reads so many bytes of the answer, and is gone.
 fn hang_up(harness: &Harness, path: &str, bytes: usize) {
     let mut stream = TcpStream::connect(harness.worker.trim_start_matches("http://")).unwrap();
@@ -186,8 +225,7 @@ fn a_host_in_three_batches_costs_three_reads(store: &Store) {
 
 fn whoever_takes_gzip_gets_gzip(store: &Store) {
     let bearer = format!("Bearer {TOKEN}");
-    let ray = serde_json::from_str::<Value>(&store.lines[0]).unwrap()["RayID"].as_str().unwrap().to_owned();
-    let lookup = format!("/v1/rays/{ray}?format=native");
+    let lookup = format!("/v1/rays/{}?format=native", store.a_ray());
     for path in [format!("/v1/logs?{}&limit=500", range()), lookup.clone()] {
         let plain = store.harness.get(&path);
         assert_eq!(
