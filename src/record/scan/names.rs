@@ -77,7 +77,7 @@ impl Names {
     }
 
     /// Reads the name at `at`, which stands behind the one of the place `last`. `None` where no plain name stands there.
-    #[inline]
+    #[inline(always)]
     pub(super) fn step(&mut self, last: u16, line: &[u8], at: usize) -> Option<Step> {
         let next = self.known.get(usize::from(last))?.next;
         if let Some(step) = self.try_step(next[0], line, at) {
@@ -91,7 +91,7 @@ impl Names {
     }
 
     /// The step over the name of `place`, if it stands at `at`.
-    #[inline]
+    #[inline(always)]
     fn try_step(&self, place: u16, line: &[u8], at: usize) -> Option<Step> {
         let known = self.known.get(usize::from(place))?;
         let end = at + known.literal.len();

@@ -15,7 +15,7 @@ const HIGH: u64 = ONES * 0x80;
 
 /// Where the string ends whose opening quote stands before `at`: behind its closing quote. It may hold escapes, lone
 /// surrogates among them, as in text that `serde_json` steps over.
-#[inline]
+#[inline(always)]
 pub(super) fn string_end(line: &[u8], mut at: usize) -> Option<usize> {
     loop {
         at = special_from(line, at);
@@ -95,7 +95,7 @@ fn escape_end(line: &[u8], at: usize) -> Option<usize> {
 }
 
 /// Where the number at `at` ends.
-#[inline]
+#[inline(always)]
 pub(super) fn number_end(line: &[u8], at: usize) -> Option<usize> {
     let whole = at + usize::from(line.get(at) == Some(&b'-'));
     let end = digits_end(line, whole);

@@ -9,7 +9,7 @@ use super::text::{number_end, string_end, word_end};
 const MAX_DEPTH: u32 = u64::BITS;
 
 /// Where the value at `at` ends.
-#[inline]
+#[inline(always)]
 pub(super) fn value_end(line: &[u8], at: usize) -> Option<usize> {
     match line.get(at)? {
         b'"' => string_end(line, at + 1),
@@ -30,6 +30,7 @@ fn constant_end(line: &[u8], at: usize) -> Option<usize> {
 }
 
 /// Where the object or array at `at` ends.
+#[inline(never)]
 fn nested_end(line: &[u8], mut at: usize) -> Option<usize> {
     // The innermost one is the lowest bit: 1 for an object.
     let (mut objects, mut depth) = (0_u64, 0);
