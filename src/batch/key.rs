@@ -109,8 +109,8 @@ pub fn payload_key(source: &str, plan: u32, index: &str, sha256: &str) -> String
 /// The key of a pack of payloads: of which source, in which plan, from which place on, with which content. As that of a
 /// payload, it holds nothing that anyone else chose.
 #[must_use]
-pub fn pack_key(source: &str, plan: u32, first: &str, sha256: &str) -> String {
-    format!("{PACKS}{source}/{plan}/{first}-{sha256}")
+pub fn pack_key(source: &str, plan: u32, first: &str, digest: &str) -> String {
+    format!("{PACKS}{source}/{plan}/{first}-{digest}")
 }
 
 /// The SHA-256 of bucket, key and eTag, in hexadecimal digits: which version of which object it is.

@@ -86,8 +86,9 @@ pub struct Payload {
 pub struct Place {
     /// The number of the pack's first payload.
     pub first: String,
-    /// The SHA-256 of the pack, in hexadecimal digits.
-    pub sha256: String,
+    /// The SHA-256 of the hashes of the pack's bodies, one behind the other, in hexadecimal digits: each body is hashed
+    /// by itself already, and once is enough.
+    pub digest: String,
     /// Where the body begins in it.
     pub at: u64,
 }

@@ -146,8 +146,8 @@ pub struct PackId {
     pub plan: u32,
     /// The number of its first payload.
     pub first: String,
-    /// The SHA-256 of its bytes, in hexadecimal digits.
-    pub sha256: String,
+    /// What its bodies come to ([`super::delivery::Place::digest`]).
+    pub digest: String,
 }
 
 impl Payload {
@@ -155,7 +155,7 @@ impl Payload {
     #[must_use]
     pub fn key(&self, source: &SourceId, plan: u32) -> String {
         match &self.pack {
-            Some(Place { first, sha256, .. }) => pack_key(source.as_str(), plan, first, sha256),
+            Some(Place { first, digest, .. }) => pack_key(source.as_str(), plan, first, digest),
             None => payload_key(source.as_str(), plan, &self.index, &self.sha256),
         }
     }
@@ -165,7 +165,7 @@ impl PackId {
     /// Its key.
     #[must_use]
     pub fn key(&self) -> String {
-        pack_key(self.source.as_str(), self.plan, &self.first, &self.sha256)
+        pack_key(self.source.as_str(), self.plan, &self.first, &self.digest)
     }
 }
 

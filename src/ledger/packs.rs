@@ -18,39 +18,39 @@ use crate::mistakes::{Mistake, made};
 /// The table. A body begins where `ats` says, in the order of the payloads.
 pub(super) const SCHEMA: &str = "CREATE TABLE IF NOT EXISTS pack_v1 (
         source TEXT NOT NULL, plan INTEGER NOT NULL, first TEXT NOT NULL, last TEXT NOT NULL,
-        sha256 TEXT NOT NULL, ats TEXT NOT NULL, removed INTEGER NOT NULL,
+        digest TEXT NOT NULL, ats TEXT NOT NULL, removed INTEGER NOT NULL,
         PRIMARY KEY (source, plan, first)) WITHOUT ROWID";
 
 /// A pack as it is kept, in the order of its columns.
 struct Kept {
     plan: u32,
     first: String,
-    sha256: String,
+    digest: String,
     ats: Vec<u64>,
 }
 
 /// The columns of [`Kept`].
-const COLUMNS: &str = "plan, first, sha256, ats";
+const COLUMNS: &str = "plan, first, digest, ats";
 
 impl Kept {
     fn read(row: &SqlRow) -> Result<Self, BackendError> {
         let row = Row(row);
-        Ok(Self { plan: row.number(0)?, first: row.text(1)?, sha256: row.text(2)?, ats: row.json(3)? })
+        Ok(Self { plan: row.number(0)?, first: row.text(1)?, digest: row.text(2)?, ats: row.json(3)? })
     }
 
     /// Where the body of the payload of that number lies, if it is one of these.
     fn place(&self, index: &str) -> Option<Place> {
         let nth = number_of(index)?.checked_sub(number_of(&self.first)?)?;
         let at = *self.ats.get(nth)?;
-        Some(Place { first: self.first.clone(), sha256: self.sha256.clone(), at })
+        Some(Place { first: self.first.clone(), digest: self.digest.clone(), at })
     }
 }
 
 /// Keeps the packs of a plan that is being sealed.
 pub(super) fn keep(sql: &impl Sql, source: &SourceId, plan: u32, payloads: &[Payload]) -> Result<(), BackendError> {
-    let pack_of = |payload: &&Payload| payload.pack.as_ref().map(|place| (place.first.clone(), place.sha256.clone()));
+    let pack_of = |payload: &&Payload| payload.pack.as_ref().map(|place| (place.first.clone(), place.digest.clone()));
     for (pack, payloads) in &payloads.iter().chunk_by(pack_of) {
-        let Some((first, sha256)) = pack else { continue };
+        let Some((first, digest)) = pack else { continue };
         let payloads: Vec<&Payload> = payloads.collect();
         let (Some(ats), Some(last)) = (places(&first, &payloads), payloads.last()) else {
             return Err(BackendError::new("sealing a plan", "its packs are not what its payloads make"));
@@ -60,11 +60,11 @@ pub(super) fn keep(sql: &impl Sql, source: &SourceId, plan: u32, payloads: &[Pay
             SqlValue::number(plan),
             SqlValue::text(first),
             SqlValue::text(&*last.index),
-            SqlValue::text(sha256),
+            SqlValue::text(digest),
             json(&ats),
         ];
         sql.run(
-            "INSERT OR REPLACE INTO pack_v1 (source, plan, first, last, sha256, ats, removed) VALUES (?, ?, ?, ?, ?, ?, 0)",
+            "INSERT OR REPLACE INTO pack_v1 (source, plan, first, last, digest, ats, removed) VALUES (?, ?, ?, ?, ?, ?, 0)",
             &parameters,
         )?;
     }
@@ -121,7 +121,7 @@ pub(super) fn idle(sql: &impl Sql, before_ms: i64, most: usize) -> Result<Vec<Pa
     let last = if made(Mistake::PackGoesWithFirst) { "first" } else { "last" };
     let rows = sql.run(
         &format!(
-            "SELECT source, plan, first, sha256 FROM pack_v1 AS pack WHERE removed = 0 AND NOT EXISTS (
+            "SELECT source, plan, first, digest FROM pack_v1 AS pack WHERE removed = 0 AND NOT EXISTS (
                 SELECT 1 FROM delivery_v1 AS body WHERE body.source = pack.source AND body.plan = pack.plan
                 AND body.number BETWEEN pack.first AND pack.{last} AND instr(body.number, '.') = 0
                 AND NOT ({}))
@@ -132,7 +132,7 @@ pub(super) fn idle(sql: &impl Sql, before_ms: i64, most: usize) -> Result<Vec<Pa
     )?;
     let pack = |row| {
         let row = Row(row);
-        Ok(PackId { source: row.source(0)?, plan: row.number(1)?, first: row.text(2)?, sha256: row.text(3)? })
+        Ok(PackId { source: row.source(0)?, plan: row.number(1)?, first: row.text(2)?, digest: row.text(3)? })
     };
     rows.rows.iter().map(pack).collect()
 }

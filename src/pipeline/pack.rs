@@ -54,10 +54,11 @@ impl PackBuilder {
         let (mut payloads, bytes) = (std::mem::take(&mut self.payloads), std::mem::take(&mut self.bytes));
         let first = payloads.first()?.index.clone();
         if payloads.len() > 1 {
-            let sha256 = hex::encode(Sha256::digest(&bytes));
+            let hashes: String = payloads.iter().map(|payload| payload.sha256.as_str()).collect();
+            let digest = hex::encode(Sha256::digest(hashes));
             let mut at = 0;
             for payload in &mut payloads {
-                payload.pack = Some(Place { first: first.clone(), sha256: sha256.clone(), at });
+                payload.pack = Some(Place { first: first.clone(), digest: digest.clone(), at });
                 at += payload.bytes;
             }
         }
@@ -184,7 +185,10 @@ mod tests {
         assert_eq!((payloads.len(), inflated), (7, text));
         let place = payloads[0].pack.clone().unwrap();
         assert_eq!((&*place.first, place.at), ("000000", 0));
-        assert_eq!(place.sha256, hex::encode(<sha2::Sha256 as sha2::Digest>::digest(&bytes)));
+        let hash = |text: &[u8]| hex::encode(<sha2::Sha256 as sha2::Digest>::digest(text));
+        let range = |payload: &Payload| size(payload.pack.as_ref().unwrap().at)..;
+        let bodies = payloads.iter().map(|payload| &bytes[range(payload)][..size(payload.bytes)]);
+        assert_eq!(place.digest, hash(bodies.map(hash).collect::<String>().as_bytes()));
     }
 
     proptest! {

@@ -112,7 +112,7 @@ fn planless() -> Ledger {
 fn seal_in_a_pack() -> Seal {
     let mut seal = seal(1, 8);
     for (nth, payload) in (0..).zip(&mut seal.plan.as_mut().unwrap().payloads) {
-        payload.pack = Some(Place { first: index(0), sha256: "5a".into(), at: 500 * nth });
+        payload.pack = Some(Place { first: index(0), digest: "5a".into(), at: 500 * nth });
     }
     seal
 }
@@ -131,7 +131,7 @@ fn packed_at_rest() -> Ledger {
 }
 
 fn pack() -> PackId {
-    PackId { source: source('a'), plan: 1, first: index(0), sha256: "5a".into() }
+    PackId { source: source('a'), plan: 1, first: index(0), digest: "5a".into() }
 }
 
 /// Calls about sources.

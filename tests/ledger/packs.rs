@@ -19,7 +19,7 @@ const BEFORE: &str = include_str!("before_packs.sql");
 
 /// The place of a body of 500 bytes, the nth in the pack that begins with that payload.
 fn place(first: usize, nth: usize) -> Place {
-    Place { first: index(first), sha256: format!("{first:064x}"), at: 500 * nth as u64 }
+    Place { first: index(first), digest: format!("{first:064x}"), at: 500 * nth as u64 }
 }
 
 /// A seal of so many payloads, in packs of these sizes; a pack of one is none.
@@ -45,7 +45,7 @@ fn sealed(sizes: &[usize]) -> Ledger {
 }
 
 fn pack(first: usize) -> PackId {
-    PackId { source: source('a'), plan: 1, first: index(first), sha256: format!("{first:064x}") }
+    PackId { source: source('a'), plan: 1, first: index(first), digest: format!("{first:064x}") }
 }
 
 fn bodies(ledger: &Ledger) -> BodiesAnswer {
@@ -81,12 +81,12 @@ fn packs_of_two_plans_and_two_sources_are_apart() {
     ledger.ask(&super::begin_of('b', 9));
     let mut second = Seal { source: source('b'), ..packed(&[2]) };
     for payload in &mut second.plan.as_mut().unwrap().payloads {
-        payload.pack.as_mut().unwrap().sha256 = "5a".into();
+        payload.pack.as_mut().unwrap().digest = "5a".into();
     }
     ledger.ask(&second);
     assert_eq!(claimed(&ledger, &id(1)), Some(place(0, 1)));
     let of_b = DeliveryId { source: source('b'), ..id(1) };
-    assert_eq!(claimed(&ledger, &of_b).unwrap().sha256, "5a");
+    assert_eq!(claimed(&ledger, &of_b).unwrap().digest, "5a");
 }
 
 #[test]
