@@ -63,7 +63,7 @@ pub const AUDIT_ASKED: usize = 2_000;
 pub const RATED_CALLERS: usize = 10_000;
 
 /// What all answers of an isolate may hold at a time, in bytes: half of [`WASM_MEMORY_MAX`], since a batch of 1,000,000
-/// records that is read beside them takes 31 MiB, and the module itself 5.
+/// records that is read beside them takes 37 MiB, and the module itself 5.
 pub const LENT_MAX: usize = WASM_MEMORY_MAX / 2;
 
 /// What reading one object or a range of it holds, in bytes: a piece of the body (64 KiB), what it inflates to
