@@ -6,7 +6,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use raydex::backend::{BackendError, Jwk, Keys};
 use rsa::pkcs1v15::{Signature, SigningKey, VerifyingKey};
-use rsa::sha2::Sha256;
+use rsa::sha2::{Digest, Sha256};
 use rsa::signature::{SignatureEncoding, Signer, Verifier};
 use rsa::traits::PublicKeyParts;
 use rsa::{BigUint, RsaPrivateKey, RsaPublicKey};
@@ -68,6 +68,14 @@ impl Key {
     /// A token as Access makes them.
     pub(crate) fn token(&self, claims: &Value) -> String {
         self.sign(&json!({ "alg": "RS256", "kid": self.kid, "typ": "JWT" }), claims)
+    }
+
+    /// What a server would take that is fooled into HS256: the HMAC of `signed` under the text of the public key.
+    pub(crate) fn hs256(&self, signed: &str) -> String {
+        let secret: [u8; 32] = Sha256::digest(self.jwk()["n"].as_str().unwrap()).into();
+        let padded = |fill: u8| -> Vec<u8> { (0..64).map(|place| secret.get(place).unwrap_or(&0) ^ fill).collect() };
+        let inner = Sha256::digest([padded(0x36), signed.as_bytes().to_vec()].concat());
+        base64url(Sha256::digest([padded(0x5c), inner.to_vec()].concat()))
     }
 }
 

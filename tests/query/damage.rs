@@ -1,5 +1,6 @@
 //! Objects that are gone, changed or damaged, and a world that fails.
 
+use raydex::backend::{Bucket, Bytes};
 use raydex::batch::{BUCKET_NAME, summaries_key, version_digest, windows_key};
 use raydex::filter::Filter;
 use raydex::query::{Ask, QueryError, Run, Step};
@@ -8,7 +9,7 @@ use raydex::record::Dataset;
 use super::generate::{PREFIX_MS, Store, gzip, ray, record, start_ms};
 use super::random::Random;
 use super::support::records::ndjson;
-use super::support::{Fault, Kind};
+use super::support::{Fault, Kind, MemoryBucket};
 use super::{LATER_MS, answer, finish, step};
 
 fn ask() -> Ask {
@@ -28,6 +29,23 @@ fn three() -> (Store, Vec<String>) {
         store.put(&format!("logs/{number}.log.gz"), &ndjson(lines), true);
     }
     (store, lines)
+}
+
+/// The lines that are told before the run breaks off, and why it does.
+fn until_it_breaks<Y: Bytes>(store: &Store, run: &mut Run<Y>) -> (Vec<String>, QueryError)
+where
+    MemoryBucket: Bucket<Body = Y>,
+{
+    let mut told = Vec::new();
+    loop {
+        match step(&store.fakes, run) {
+            Ok(Step::Lines(lines)) => {
+                told.extend(lines.into_iter().map(|line| String::from_utf8(line.bytes).unwrap()));
+            }
+            Ok(Step::End(_)) => panic!("it is damaged"),
+            Err(error) => return (told, error),
+        }
+    }
 }
 
 #[test]
@@ -56,20 +74,12 @@ fn a_batch_that_cannot_be_read_is_an_error_with_its_place_and_the_next_call_goes
     for damaged in [&b""[..], &whole.bytes[..whole.bytes.len() / 2], &[&whole.bytes[..], b"x"].concat()] {
         store.fakes.bucket.store("logs/1.log.gz", damaged);
         let mut run = Run::new(ask(), LATER_MS).unwrap();
-        let mut told = Vec::new();
-        let error = loop {
-            match step(&store.fakes, &mut run) {
-                Ok(Step::Lines(lines)) => told.extend(lines),
-                Ok(Step::End(_)) => panic!("it is damaged"),
-                Err(error) => break error,
-            }
-        };
+        let (told, error) = until_it_breaks(&store, &mut run);
         let QueryError::Unreadable { object, cursor, .. } = error else { panic!("{error:?}") };
         assert_eq!((object.key.as_str(), run.told().objects_unreadable), ("logs/1.log.gz", 1));
         let rest = finish(&store.fakes, &mut run).unwrap();
         assert_eq!(rest.texts(), lines[6..]);
         assert_eq!(answer(&store.fakes, Ask { from: Some(cursor), ..ask() }).texts(), lines[6..]);
-        let told: Vec<String> = told.into_iter().map(|line| String::from_utf8(line.bytes).unwrap()).collect();
         assert_eq!(told[..3], lines[..3]);
     }
 }
@@ -86,16 +96,8 @@ fn lines_before_the_damage_are_told_once_and_as_they_are() {
     store.fakes.bucket.store("logs/1.log.gz", &whole.bytes[..whole.bytes.len() / 3 * 2]);
     store.fakes.bucket.set_pieces(&[512]);
     let mut run = Run::new(ask(), LATER_MS).unwrap();
-    let mut told = Vec::new();
-    let error = loop {
-        match step(&store.fakes, &mut run) {
-            Ok(Step::Lines(lines)) => told.extend(lines),
-            Ok(Step::End(_)) => panic!("it is damaged"),
-            Err(error) => break error,
-        }
-    };
+    let (told, error) = until_it_breaks(&store, &mut run);
     let QueryError::Unreadable { cursor, .. } = error else { panic!("{error:?}") };
-    let told: Vec<String> = told.into_iter().map(|line| String::from_utf8(line.bytes).unwrap()).collect();
     let all = batches.concat();
     assert!((1_000..2_003).contains(&told.len()), "{} lines of two thirds of the batch", told.len());
     assert_eq!(told, all[..told.len()]);

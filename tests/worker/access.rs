@@ -6,7 +6,6 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use hmac_like::hs256;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
@@ -125,7 +124,7 @@ fn assertions_are_believed_where_they_are_right_and_nowhere_else() {
     for (what, wrong) in [
         ("no algorithm", format!("{none}.")),
         ("no algorithm, with a signature", good.sign_text(&none)),
-        ("HMAC by the public key", format!("{hmac}.{}", hs256(&hmac, &good))),
+        ("HMAC by the public key", format!("{hmac}.{}", good.hs256(&hmac))),
         ("the key of another", other.token(&issuer.claims(&[]))),
         ("an unknown key", good.sign(&header("RS256", "two"), &issuer.claims(&[]))),
         ("another audience", claiming("aud", json!(["other"]))),
@@ -178,19 +177,4 @@ fn a_key_that_takes_the_place_of_another_is_followed() {
     });
     assert_eq!(ask(&harness, ANY, &old.token(&issuer.claims(&[]))).status, 401, "the old one counts no more");
     assert_eq!(issuer.fetches(), 2);
-}
-
-/// What no issuer of ours makes: an HMAC where a signature belongs.
-mod hmac_like {
-    use sha2::{Digest, Sha256};
-
-    use super::{Key, base64url};
-
-    /// HMAC-SHA-256 of `signed` under the text of a public key.
-    pub(super) fn hs256(signed: &str, key: &Key) -> String {
-        let secret: [u8; 32] = Sha256::digest(key.jwk()["n"].as_str().unwrap()).into();
-        let padded = |fill: u8| -> Vec<u8> { (0..64).map(|place| secret.get(place).unwrap_or(&0) ^ fill).collect() };
-        let inner = Sha256::digest([padded(0x36), signed.as_bytes().to_vec()].concat());
-        base64url(Sha256::digest([padded(0x5c), inner.to_vec()].concat()))
-    }
 }
