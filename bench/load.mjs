@@ -18,6 +18,7 @@ import path from "node:path";
 import { parseArgs } from "node:util";
 import { gunzipSync } from "node:zlib";
 import autocannon from "autocannon";
+import { exitAtSignals } from "../local/guard.mjs";
 import { ROOT, startRuntime } from "../local/runtime.mjs";
 
 const { values: options } = parseArgs({ options: { seconds: { type: "string", default: "60" }, program: { type: "string" } } });
@@ -29,9 +30,7 @@ const STREAMS = 20;
 /** Requests that each connection goes through, again and again. */
 const ROUND = 2_000;
 
-for (const [signal, number] of [["SIGINT", 2], ["SIGTERM", 15], ["SIGHUP", 1]]) {
-  process.on(signal, () => process.exit(128 + number));
-}
+exitAtSignals();
 
 main().catch((error) => {
   process.stderr.write(`\x1b[1;31mstopped:\x1b[0m ${error.stack}\n`);

@@ -7,6 +7,7 @@
 import fs from "node:fs";
 import path from "node:path";
 import { parseArgs } from "node:util";
+import { exitAtSignals } from "../local/guard.mjs";
 import { ROOT } from "../local/runtime.mjs";
 import { batchOf } from "./batches.mjs";
 import { lookupRows as plainLookups, startCompute, workRows } from "./compute.mjs";
@@ -26,9 +27,7 @@ const { values: options } = parseArgs({
   },
 });
 
-for (const [signal, number] of [["SIGINT", 2], ["SIGTERM", 15], ["SIGHUP", 1]]) {
-  process.on(signal, () => process.exit(128 + number));
-}
+exitAtSignals();
 
 main().catch((error) => {
   process.stderr.write(`\x1b[1;31mstopped:\x1b[0m ${error.stack}\n`);

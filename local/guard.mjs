@@ -24,6 +24,13 @@ rm -rf "$1"
 
 let folder;
 
+/** Has the signals that end a program end it by its exit, at which it cleans up, with the status that shells give them. */
+export function exitAtSignals() {
+  for (const [signal, number] of [["SIGINT", 2], ["SIGTERM", 15], ["SIGHUP", 1]]) {
+    process.on(signal, () => process.exit(128 + number));
+  }
+}
+
 /** Makes every workerd that this process starts from now on end with it. */
 export function guardWorkerd() {
   if (folder) return;

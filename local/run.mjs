@@ -12,6 +12,7 @@ import fs from "node:fs";
 import net from "node:net";
 import path from "node:path";
 import { parseArgs } from "node:util";
+import { exitAtSignals } from "./guard.mjs";
 import { delivered, delivery, table } from "./delivery.mjs";
 import { madeSample, makeSample, Trouble } from "./sample.mjs";
 import { cronsOf, fireCrons } from "./crons.mjs";
@@ -33,9 +34,7 @@ const { values: options } = parseArgs({
 });
 
 // miniflare ends workerd at SIGINT, SIGTERM and every exit; guard.mjs when this process is killed.
-for (const [signal, number] of [["SIGINT", 2], ["SIGTERM", 15], ["SIGHUP", 1]]) {
-  process.on(signal, () => process.exit(128 + number));
-}
+exitAtSignals();
 
 main().catch((error) => {
   const toDo = error instanceof NotBuilt ? "run scripts/build" : error.toDo;

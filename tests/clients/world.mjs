@@ -12,6 +12,7 @@ import { createHash } from "node:crypto";
 import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
+import { exitAtSignals } from "../../local/guard.mjs";
 import { startPartner } from "../../local/partner.mjs";
 import { ROOT, startRuntime } from "../../local/runtime.mjs";
 
@@ -26,9 +27,7 @@ const given = process.argv.slice(2);
 const rate = given[0] === "--rate" ? given.splice(0, 2)[1] : "0";
 const folder = fs.mkdtempSync(path.join(os.tmpdir(), "raydex-clients-"));
 process.on("exit", () => fs.rmSync(folder, { recursive: true, force: true }));
-for (const [signal, number] of [["SIGINT", 2], ["SIGTERM", 15], ["SIGHUP", 1]]) {
-  process.on(signal, () => process.exit(128 + number));
-}
+exitAtSignals();
 
 const made = spawnSync(path.join(ROOT, "target/release/make-batches"), ["--out", folder, ...PLAN], { encoding: "utf8" });
 if (made.status !== 0) throw new Error(`make-batches failed: ${made.error ?? made.stderr}`);
