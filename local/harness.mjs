@@ -1,9 +1,10 @@
 // What the tests in tests/worker/ drive: the Worker under the real runtime, and a control server beside it.
 //
 // `node local/harness.mjs OPTIONS`: OPTIONS is JSON with `settings`, `state`, `batchTimeout`, `retries` (of a queue that
-// has a dead-letter queue), `faulty` (a bucket that can fail), `untouchable` (every binding throws) and `partner` (true, or {uri, key}: a receiver to deliver to, which
-// outlives the runtime; `settings` win over its own). When all is ready it prints one line of JSON: {worker,
-// control}. It ends with its standard input. Bodies and answers are JSON, objects excepted:
+// has a dead-letter queue), `faulty` (a bucket that can fail), `untouchable` (every binding throws), `memoryPages` (the
+// module has less memory) and `partner` (true, or {uri, key}: a receiver to deliver to, which outlives the runtime;
+// `settings` win over its own). When all is ready it prints one line of JSON: {worker, control}. It ends with its
+// standard input. Bodies and answers are JSON, objects excepted:
 //
 //   PUT, GET, DELETE /objects/KEY       an object of the bucket, behind the Worker's back
 //   GET /objects?prefix=P               [{key, size, etag}]

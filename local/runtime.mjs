@@ -17,6 +17,7 @@ import readline from "node:readline";
 import { fileURLToPath } from "node:url";
 import { cronsOf } from "./crons.mjs";
 import { faultyBucket, untouchables } from "./doubles.mjs";
+import { bounded } from "./memory.mjs";
 import { forgetEnded, guardWorkerd, killWorkerd } from "./guard.mjs";
 
 /** The project's folder. */
@@ -35,13 +36,14 @@ export class NotBuilt extends Error {}
  * memory. `port`: 0 takes a free one. `batchTimeout`: seconds. `onLog(line)`: each line that the Worker or the
  * runtime logs. `decide({op, key})`: faults of the bucket (doubles.mjs). `untouchable`: every binding throws when
  * it is used. `retries`: how often a message is tried again before it is a dead letter, instead of what
- * wrangler.toml says (its delays add up to hours). `beside`: further Workers, as miniflare's options, for who measures;
+ * wrangler.toml says (its delays add up to hours). `memoryPages`: the most that the module's memory may grow to, in pages
+ * of 64 KiB, if not what it was linked for. `beside`: further Workers, as miniflare's options, for who measures;
  * each Worker then answers at an address of its own too (`direct`).
  */
 export async function startRuntime(options = {}) {
-  const { settings = {}, state, port = 0, batchTimeout = 0.05, onLog = () => {}, decide, untouchable, beside = [] } = options;
+  const { settings = {}, state, port = 0, batchTimeout = 0.05, onLog = () => {}, decide, untouchable, memoryPages, beside = [] } = options;
   guardWorkerd();
-  const [{ Miniflare }, worker] = await Promise.all([import("miniflare"), workerOptions(settings)]);
+  const [{ Miniflare }, worker] = await Promise.all([import("miniflare"), workerOptions(settings, memoryPages)]);
   for (const consumer of Object.values(worker.queueConsumers)) {
     consumer.maxBatchTimeout = batchTimeout;
     if (consumer.deadLetterQueue) consumer.maxRetries = options.retries ?? consumer.maxRetries;
@@ -173,7 +175,7 @@ function described({ key, size, etag }) {
 }
 
 /** What wrangler.toml says, with the modules of build/ and these settings. */
-async function workerOptions(settings) {
+async function workerOptions(settings, memoryPages) {
   const { unstable_getMiniflareWorkerOptions: read } = await import("wrangler");
   const { workerOptions: options, main } = read(path.join(ROOT, "wrangler.toml"));
   const folder = path.dirname(main);
@@ -183,6 +185,7 @@ async function workerOptions(settings) {
   ];
   const missing = modules.find((module) => !fs.existsSync(module.path));
   if (missing) throw new NotBuilt(`${path.relative(ROOT, missing.path)} is missing: run scripts/build first`);
+  if (memoryPages) modules[1].contents = bounded(fs.readFileSync(modules[1].path), memoryPages);
   options.bindings = { ...options.bindings, ...settings };
   return { ...options, name: WORKER, rootPath: folder, modulesRoot: folder, modules, modulesRules: undefined };
 }

@@ -4,17 +4,15 @@
 //! numbers that depend on each other are compared at compile time at the end of the file.
 
 mod answers;
+mod memory;
 
 pub use answers::*;
+pub use memory::*;
 
 /// One kibibyte, in bytes.
 pub const KIB: usize = 1024;
 /// One mebibyte, in bytes.
 pub const MIB: usize = 1024 * KIB;
-
-/// The most that the wasm module may grow to, in bytes: an isolate has 128 MB, and the runtime's own
-/// buffers (R2 streams, request bodies) need about a quarter of it. `.cargo/config.toml` tells the linker.
-pub const WASM_MEMORY_MAX: usize = 96 * MIB;
 
 /// Longest line taken as a record, in bytes. Records are 10 KB at most for `http_requests` and 47 KB for
 /// `firewall_events`; a Worker trace holds at most 256 KB of console output, which JSON escapes can double
@@ -147,12 +145,6 @@ pub const SUMMARIES_OBJECT_MAX: u64 = (SUMMARIES_MAX + 5 * MIB) as u64;
 
 /// Most bytes of a row, a string or a BLOB in a Durable Object's SQLite.
 pub const SQL_BLOB_MAX: usize = 2_000_000;
-
-/// Largest body of `POST /v1/ingest`, in bytes: what the platform lets a request carry.
-pub const INGEST_MAX: u64 = 100 * 1000 * 1000;
-
-/// Size of one part of a multipart upload to R2: the smallest that R2 takes, since each is held in memory once.
-pub const UPLOAD_PART: usize = 5 * MIB;
 
 /// Body looked at for Logpush's test upload, in bytes: it is 19 bytes of JSON, about 39 as gzip.
 pub const TEST_UPLOAD_MAX: usize = 512;
@@ -350,7 +342,6 @@ const _: () = assert!(PART_RAYS.is_multiple_of(BLOCK_RAYS));
 const _: () = assert!(
     12 + PART_RAYS * (46 + SPAN_BITS as usize) / 8 + PART_RAYS / BLOCK_RAYS * 15 + SPAN_TABLE_MAX < SQL_BLOB_MAX
 );
-const _: () = assert!(UPLOAD_PART as u64 * 10_000 > INGEST_MAX);
 const PACKS_HELD: usize = (CONCURRENT_PUTS + 2) * PACK_BYTES;
 const _: () = assert!(MAX_LINES * 8 * 3 + (MAX_ODD_BYTES * 3 + PACKS_HELD) as u64 <= WASM_MEMORY_MAX as u64);
 const _: () = assert!(PACK_PAYLOADS * 11 < SQL_BLOB_MAX);

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 use raydex::batch::R2Event;
 use raydex::config::Config;
+use raydex::limits::{TURN_SILENT_MS, TURN_WAIT_MS};
 use raydex::pipeline::{ParseVerdict, parse_message};
 use raydex::record::Dataset;
 use serde_json::json;
@@ -240,4 +241,30 @@ fn the_dataset_is_told_by_the_key() {
         assert_eq!(fakes.find(dataset, &ray(1).to_string()).records.len(), 1);
         assert_eq!(fakes.kept(&key).batch.unwrap().dataset, dataset.name());
     }
+}
+
+#[test]
+fn a_message_waits_for_its_turn_and_comes_again_where_it_does_not_come() {
+    let fakes = Fakes::with(KEY, &batch());
+    let began_ms = fakes.clock_ms.get();
+    let others = fakes.turn.take(began_ms + TURN_WAIT_MS).unwrap();
+    let found = fakes.parse(&put(KEY), 1);
+    assert_eq!((found.verdict, found.code), ("failed", Some("backend_failed")));
+    assert_eq!(found.reason.as_deref(), Some("waiting for the turn to read a batch failed: others have it still"));
+    assert!(found.retry_s.is_some());
+    assert_eq!((fakes.faults.calls(), fakes.clock_ms.get() - began_ms >= TURN_WAIT_MS), (0, true));
+    drop(others);
+    assert_eq!(fakes.parse(&put(KEY), 2).verdict, "sealed");
+    assert!(fakes.turn.take(fakes.clock_ms.get()).is_some(), "it was given back");
+}
+
+#[test]
+fn a_turn_whose_holder_fell_silent_is_taken_over() {
+    let fakes = Fakes::with(KEY, &batch());
+    let silent = fakes.turn.take(fakes.clock_ms.get()).unwrap();
+    let began_ms = fakes.clock_ms.get();
+    assert_eq!(fakes.parse(&put(KEY), 1).verdict, "sealed");
+    let waited_ms = fakes.clock_ms.get() - began_ms;
+    assert!((TURN_SILENT_MS..TURN_WAIT_MS).contains(&waited_ms), "{waited_ms}");
+    drop(silent);
 }

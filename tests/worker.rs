@@ -37,6 +37,8 @@ mod every_ray;
 mod forms;
 #[path = "worker/large.rs"]
 mod large;
+#[path = "worker/memory.rs"]
+mod memory;
 #[path = "worker/messages.rs"]
 mod messages;
 #[path = "worker/objects.rs"]

@@ -7,7 +7,7 @@ use std::future::Future;
 use super::{Problem, problems};
 use crate::access::{Caller, Denied, Presented, Rules};
 use crate::backend::Objects;
-use crate::limits::BUSY_PAUSES_MS;
+use crate::limits::{BUSY_MS, BUSY_PAUSES_MS};
 use crate::memory::Memory;
 use crate::pipeline::World;
 
@@ -25,21 +25,36 @@ pub trait Desk: World {
 }
 
 /// How long a request waits for memory that others hold.
-pub(super) struct Patience(<[i64; BUSY_PAUSES_MS.len()] as IntoIterator>::IntoIter);
+pub(super) struct Patience {
+    pause_ms: i64,
+    left_ms: i64,
+}
 
 impl Default for Patience {
+    /// That of an answer.
     fn default() -> Self {
-        Self(BUSY_PAUSES_MS.into_iter())
+        Self::of(BUSY_MS)
     }
 }
 
 impl Patience {
+    /// For so many milliseconds in all.
+    pub(super) const fn of(left_ms: i64) -> Self {
+        Self { pause_ms: BUSY_PAUSES_MS.0, left_ms }
+    }
+
     /// Waits once more.
     ///
     /// # Errors
     /// The [`Problem`] of a request that has waited long enough.
     pub(super) async fn wait(&mut self, desk: &impl Desk) -> Result<(), Problem> {
-        desk.pause(self.0.next().ok_or_else(problems::busy)?).await;
+        let pause_ms = self.pause_ms.min(self.left_ms);
+        if pause_ms == 0 {
+            return Err(problems::busy());
+        }
+        self.left_ms -= pause_ms;
+        self.pause_ms = (2 * self.pause_ms).min(BUSY_PAUSES_MS.1);
+        desk.pause(pause_ms).await;
         Ok(())
     }
 }

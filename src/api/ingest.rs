@@ -3,8 +3,9 @@
 //! The body becomes a batch in the bucket, named as Logpush names its own, and a message on `parse-queue`; from
 //! there on it is like any other. gzip is stored as it comes, plain NDJSON is compressed on the way.
 //!
-//! What always holds: the body is never held whole, one part of it at most; the object appears whole or not at
-//! all; success is answered only after both the object and its message are there.
+//! What always holds: the body is never held whole, one part of it at most, and only where the account of memory has
+//! room for that; the object appears whole or not at all; success is answered only after both the object and its
+//! message are there.
 
 use std::io::Write;
 
@@ -12,13 +13,16 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use serde::Serialize;
 
+use super::desk::Patience;
 use super::reply::{JSON, Reply};
-use super::{Problem, Request, problems};
+use super::{Desk, Problem, Request, problems};
 use crate::backend::{BackendError, Bucket, Bytes, ObjectHead, Queue, Upload};
 use crate::batch::{BUCKET_NAME, BatchReader, GZIP_MAGIC, Line, R2Event, batch_key};
 use crate::config::Config;
-use crate::limits::{INGEST_MAX, TEST_UPLOAD_MAX, UPLOAD_PART};
-use crate::pipeline::World;
+use crate::limits::{
+    BESIDE_UPLOADS, INGEST_MAX, TEST_UPLOAD_MAX, UPLOAD_BESIDE, UPLOAD_BUSY_MS, UPLOAD_PART, UPLOAD_STEP,
+};
+use crate::memory::Lease;
 use crate::record::Dataset;
 
 /// What Logpush uploads when a job is created.
@@ -40,7 +44,7 @@ struct Answer<'a> {
 /// Answers one upload.
 pub(super) async fn answer<Y: Bytes>(
     config: &Config,
-    world: &impl World,
+    desk: &impl Desk,
     mut request: Request<Y>,
     argument: &str,
 ) -> Result<Reply, Problem> {
@@ -52,12 +56,29 @@ pub(super) async fn answer<Y: Bytes>(
     if is_test_upload(&head) {
         return Ok(reply(&Answer { accepted: "test", key: None, size: None }));
     }
-    let now = world.now_ms();
-    let key = batch_key(&config.log_prefix, dataset, now, now, world.random());
-    let object = store(world.bucket(), &key, head, &mut request.body).await?;
+    let part = part_of(request.content_length);
+    let _lease = room_for(desk, part).await?;
+    let now = desk.now_ms();
+    let key = batch_key(&config.log_prefix, dataset, now, now, desk.random());
+    let object = store(desk.bucket(), &key, part, head, &mut request.body).await?;
     let event = R2Event::put_object(BUCKET_NAME, &key, object.size, &object.etag, now);
-    world.parses().send(&[event]).await.map_err(|_| problems::unavailable())?;
+    desk.parses().send(&[event]).await.map_err(|_| problems::unavailable())?;
     Ok(reply(&Answer { accepted: "batch", key: Some(&key), size: Some(object.size) }))
+}
+
+/// Most bytes of one part of a body of this length.
+fn part_of(length: Option<u64>) -> usize {
+    length.and_then(|length| usize::try_from(length).ok()).map_or(UPLOAD_PART, |length| length.min(UPLOAD_PART))
+}
+
+/// Takes what such a part holds from the account of memory, as soon as there is so much.
+async fn room_for(desk: &impl Desk, part: usize) -> Result<Lease, Problem> {
+    let lease = desk.memory().lease();
+    let mut patience = Patience::of(UPLOAD_BUSY_MS);
+    while !lease.take_beside(part + UPLOAD_BESIDE, BESIDE_UPLOADS) {
+        patience.wait(desk).await?;
+    }
+    Ok(lease)
 }
 
 fn reply(answer: &Answer<'_>) -> Reply {
@@ -97,9 +118,15 @@ fn is_test_upload(head: &[u8]) -> bool {
 }
 
 /// Writes the body as one object: at once if it fits in a part, else in parts.
-async fn store<B: Bucket>(bucket: &B, key: &str, head: Vec<u8>, body: &mut impl Bytes) -> Result<ObjectHead, Problem> {
+async fn store<B: Bucket>(
+    bucket: &B,
+    key: &str,
+    part: usize,
+    head: Vec<u8>,
+    body: &mut impl Bytes,
+) -> Result<ObjectHead, Problem> {
     let mut received = 0;
-    let mut packer = Packer::new(&head);
+    let mut packer = Packer::new(&head, part);
     let mut upload: Option<B::Upload> = None;
     let mut piece = Some(head);
     let failure = loop {
@@ -108,7 +135,7 @@ async fn store<B: Bucket>(bucket: &B, key: &str, head: Vec<u8>, body: &mut impl 
         if received > INGEST_MAX {
             break Some(problems::too_large());
         }
-        if packer.push(&bytes).is_err() || send_parts(bucket, key, &mut packer, &mut upload).await.is_err() {
+        if take_in(bucket, key, &bytes, &mut packer, &mut upload).await.is_err() {
             break Some(problems::unavailable());
         }
         match body.next().await {
@@ -130,6 +157,21 @@ async fn give_up(upload: Option<impl Upload>) {
     }
 }
 
+/// Takes a piece of the body in, step by step, and sends each part that is full.
+async fn take_in<B: Bucket>(
+    bucket: &B,
+    key: &str,
+    bytes: &[u8],
+    packer: &mut Packer,
+    upload: &mut Option<B::Upload>,
+) -> Result<(), BackendError> {
+    for step in bytes.chunks(UPLOAD_STEP) {
+        packer.push(step).map_err(|error| packing(&error))?;
+        send_parts(bucket, key, packer, upload).await?;
+    }
+    Ok(())
+}
+
 /// Sends every full part that the packer holds.
 async fn send_parts<B: Bucket>(
     bucket: &B,
@@ -143,6 +185,7 @@ async fn send_parts<B: Bucket>(
             None => upload.insert(bucket.upload(key).await?),
         };
         upload.part(part).await?;
+        packer.make_room();
     }
     Ok(())
 }
@@ -173,18 +216,23 @@ async fn send_rest<B: Bucket>(
     packer: Packer,
     upload: &mut Option<B::Upload>,
 ) -> Result<Vec<u8>, BackendError> {
-    let failed = |error: std::io::Error| BackendError::new("compressing a body", error.to_string());
     // The end of the compression may fill one more part.
-    let mut last = Packer::AsIs(packer.finish().map_err(failed)?);
+    let mut last = Packer::AsIs(packer.finish().map_err(|error| packing(&error))?);
     send_parts(bucket, key, &mut last, upload).await?;
-    let rest = last.finish().map_err(failed)?;
+    let rest = last.finish().map_err(|error| packing(&error))?;
     match upload {
         Some(upload) if !rest.is_empty() => upload.part(rest).await.map(|()| Vec::new()),
         _ => Ok(rest),
     }
 }
 
-/// Gathers the bytes to store.
+/// What a body that cannot be packed says.
+fn packing(error: &std::io::Error) -> BackendError {
+    BackendError::new("compressing a body", error.to_string())
+}
+
+/// Gathers the bytes to store. Its buffer has room for a part and a step from the beginning: one that doubles as it
+/// grows would be held twice, and larger.
 enum Packer {
     /// They come as gzip.
     AsIs(Vec<u8>),
@@ -193,10 +241,11 @@ enum Packer {
 }
 
 impl Packer {
-    fn new(head: &[u8]) -> Self {
+    fn new(head: &[u8], part: usize) -> Self {
+        let packed = Vec::with_capacity(part + 2 * UPLOAD_STEP);
         match head.first() {
-            Some(&GZIP_MAGIC) => Self::AsIs(Vec::new()),
-            _ => Self::Compress(Box::new(GzEncoder::new(Vec::new(), LEVEL))),
+            Some(&GZIP_MAGIC) => Self::AsIs(packed),
+            _ => Self::Compress(Box::new(GzEncoder::new(packed, LEVEL))),
         }
     }
 
@@ -209,15 +258,25 @@ impl Packer {
 
     /// A full part, if there is one.
     fn take_part(&mut self) -> Option<Vec<u8>> {
-        let packed = match self {
-            Self::AsIs(packed) => packed,
-            Self::Compress(encoder) => encoder.get_mut(),
-        };
+        let packed = self.packed();
         if packed.len() < UPLOAD_PART {
             return None;
         }
         let rest = packed.split_off(UPLOAD_PART);
         Some(std::mem::replace(packed, rest))
+    }
+
+    /// Makes room for the next part, when the one before it is gone.
+    fn make_room(&mut self) {
+        let packed = self.packed();
+        packed.reserve_exact((UPLOAD_PART + 2 * UPLOAD_STEP).saturating_sub(packed.len()));
+    }
+
+    fn packed(&mut self) -> &mut Vec<u8> {
+        match self {
+            Self::AsIs(packed) => packed,
+            Self::Compress(encoder) => encoder.get_mut(),
+        }
     }
 
     fn finish(self) -> std::io::Result<Vec<u8>> {

@@ -2,7 +2,7 @@
 //!
 //! What always holds: what [`super`] says of all bounds.
 
-use super::{KIB, MAX_INFLATED, MIB, WASM_MEMORY_MAX};
+use super::{KIB, MAX_INFLATED, MIB};
 
 /// Most entries of a setting that lists who is let in. A setting has 5 KB at most on the platform, which is 30 of them.
 pub const ACCESS_ENTRIES: usize = 100;
@@ -62,27 +62,8 @@ pub const AUDIT_ASKED: usize = 2_000;
 /// Callers whose rate is counted at a time: 100 bytes each.
 pub const RATED_CALLERS: usize = 10_000;
 
-/// What all answers of an isolate may hold at a time, in bytes: half of [`WASM_MEMORY_MAX`], since a batch of 1,000,000
-/// records that is read beside them takes 37 MiB, and the module itself 5.
-pub const LENT_MAX: usize = WASM_MEMORY_MAX / 2;
-
-/// What reading one object or a range of it holds, in bytes: a piece of the body (64 KiB), what it inflates to
-/// ([`super::INFLATE_CHUNK`]), the window and tables of the inflater (80 KiB), its checksum (66 KiB), a line that is
-/// cut (a few KiB as a rule).
-pub const READER_BYTES: usize = 480 * KIB;
-
-/// How often a line that was found is held at a time: as it was found, as it is seen, as a document, in the body.
-pub const LINE_COPIES: usize = 4;
-
-/// What a stream holds, in bytes: a reader, its lines, and a piece of the answer. Sixty-four of them are 40 MiB, which
-/// leaves room for lookups beside them; measured, 64 at once take 27 MiB of the module's memory in all.
-pub const STREAM_BYTES: usize = READER_BYTES + 160 * KIB;
-
 /// Least bytes of one piece of a streamed body, but for the last one: fewer would cost more in calls than in bytes.
 pub const STREAM_PIECE: usize = 32 * KIB;
-
-/// Pauses of a request that waits for memory, in milliseconds: three seconds in all, and then it is told to come again.
-pub const BUSY_PAUSES_MS: [i64; 7] = [20, 40, 80, 160, 300, 600, 1_800];
 
 /// Most lines that one lookup returns; a firewall event has a dozen for one ray at most.
 pub const LOOKUP_RECORDS: usize = 1_000;

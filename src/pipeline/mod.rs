@@ -18,6 +18,7 @@ pub mod process;
 pub mod send;
 pub mod sweep;
 pub mod transform;
+mod turn;
 mod verdict;
 mod whereabouts;
 
@@ -35,6 +36,7 @@ use crate::backend::{Bucket, Objects, Queue};
 use crate::batch::R2Event;
 use crate::ledger::DeliveryId;
 use crate::limits::PACK_BYTES;
+use crate::memory::Turn;
 
 /// Everything that a request or a message is answered from.
 pub trait World {
@@ -63,6 +65,8 @@ pub trait World {
     fn now_ms(&self) -> i64;
     /// Bits that nobody can foretell.
     fn random(&self) -> u32;
+    /// The turn to read a batch, which all messages of an isolate wait for.
+    fn turn(&self) -> &Turn;
     /// Lets so many milliseconds pass.
     fn pause(&self, ms: i64) -> impl Future<Output = ()>;
     /// Most bytes of a pack of payloads. A small world makes smaller ones.

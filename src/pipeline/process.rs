@@ -14,6 +14,7 @@
 use super::World;
 use super::pass::{Passed, pass};
 use super::transform::{Rules, Transformer};
+use super::turn::{Heard, wait_for_turn};
 use crate::backend::{BackendError, Bucket, Queue, WholeBody};
 use crate::batch::{BUCKET_NAME, BatchError, Totals, summaries_key, windows_key};
 use crate::index::{Counts, ObjectVersion, ShardEntry, forget_entries, put_entries};
@@ -21,6 +22,7 @@ use crate::ledger::calls::{self, Begin, BeginAnswer, Entries, Registered, Replac
 use crate::ledger::plan::Wish;
 use crate::ledger::{BatchId, DeliveryId, Plan, registry};
 use crate::limits::PLANS_AT_ONCE;
+use crate::memory::Held;
 use crate::mistakes::{Mistake, made};
 use crate::record::Dataset;
 
@@ -82,9 +84,10 @@ pub struct Done {
 /// # Errors
 /// [`BackendError`] where the world failed; asking again goes on.
 pub async fn process(world: &impl World, key: &str, work: &Work) -> Result<Outcome, BackendError> {
+    let turn = wait_for_turn(world).await?;
     // A plan that an earlier attempt left open comes first; then the rest of what is asked for.
     for _ in 0..PLANS_AT_ONCE {
-        let (outcome, more) = once(world, key, work).await?;
+        let (outcome, more) = once(world, &turn, key, work).await?;
         if !more {
             return Ok(outcome);
         }
@@ -93,7 +96,7 @@ pub async fn process(world: &impl World, key: &str, work: &Work) -> Result<Outco
 }
 
 /// One round; says whether another one is needed.
-async fn once(world: &impl World, key: &str, work: &Work) -> Result<(Outcome, bool), BackendError> {
+async fn once(world: &impl World, turn: &Held, key: &str, work: &Work) -> Result<(Outcome, bool), BackendError> {
     let Some((head, body)) = world.bucket().get(key).await? else { return Ok((Outcome::Gone, false)) };
     let id = BatchId::of(BUCKET_NAME, key, &head.etag);
     let object =
@@ -117,7 +120,7 @@ async fn once(world: &impl World, key: &str, work: &Work) -> Result<(Outcome, bo
     }
     let pack_bytes = world.pack_bytes().min(todo.pack_bytes);
     let transform = todo.plan.map(|plan| transformer(plan, &object, pack_bytes)).transpose()?;
-    let body = WholeBody::new(body, head.size);
+    let body = Heard { turn, now_ms: || world.now_ms(), body: WholeBody::new(body, head.size) };
     let job =
         Job { world, id: &id, object: &object, replaced: &todo.replaced, dataset: work.dataset, index: todo.index };
     match pass(world.bucket(), body, &id.source, (work.dataset, object.default_ms()), transform).await? {

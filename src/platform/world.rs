@@ -12,12 +12,14 @@ use super::producer::Producer;
 use super::{access, env, log, random};
 use crate::access::{Caller, Denied, Presented, Rules};
 use crate::api::Desk;
-use crate::memory::Memory;
+use crate::memory::{Memory, Turn};
 use crate::pipeline::World;
 
 thread_local! {
     /// The one account of this isolate.
     static MEMORY: Memory = Memory::default();
+    /// The one turn of this isolate.
+    static TURN: Turn = Turn::default();
 }
 
 /// The bindings of the deployment.
@@ -28,6 +30,7 @@ pub(super) struct Bindings {
     ledgers: NamedObjects,
     audits: NamedObjects,
     memory: Memory,
+    turn: Turn,
     parses: Producer,
     sends: Producer,
 }
@@ -41,6 +44,7 @@ impl Bindings {
             ledgers: env::ledgers(env)?,
             audits: env::audits(env)?,
             memory: MEMORY.with(Memory::clone),
+            turn: TURN.with(Turn::clone),
             parses: env::parses(env)?,
             sends: env::sends(env)?,
         })
@@ -80,6 +84,10 @@ impl World for Bindings {
 
     fn random(&self) -> u32 {
         random::word()
+    }
+
+    fn turn(&self) -> &Turn {
+        &self.turn
     }
 
     async fn pause(&self, ms: i64) {

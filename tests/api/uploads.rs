@@ -1,7 +1,7 @@
 //! What Logpush uploads becomes a batch like any other.
 
 use raydex::batch::{BUCKET_NAME, R2Event};
-use raydex::limits::{INGEST_MAX, MIB, UPLOAD_PART};
+use raydex::limits::{BESIDE_UPLOADS, INGEST_MAX, LENT_MAX, MIB, UPLOAD_BUSY_MS, UPLOAD_PART};
 use raydex::record::Dataset;
 
 use super::support::gzip::{gunzip, gzip, members};
@@ -120,6 +120,34 @@ fn text_whose_last_compressed_bytes_pass_the_border_of_a_part_goes_up_in_parts_o
     let bytes = stored(&fakes, Ask { pieces: vec![70_000], ..Ask::upload(&body) });
     assert!(gunzip(&bytes) == body);
     assert_eq!(fakes.faults.count(Kind::Part), 2);
+}
+
+#[test]
+fn an_upload_waits_for_the_memory_of_its_part_and_leaves_the_answers_theirs() {
+    let small = Ask { content_length: Some(1_000), ..Ask::upload(&gzip(&text())) };
+    let unknown = Ask::upload(&gzip(&text()));
+    for (left, ask, is_taken) in [
+        (LENT_MAX, &unknown, true),
+        (BESIDE_UPLOADS + UPLOAD_PART + MIB, &unknown, true),
+        (BESIDE_UPLOADS + UPLOAD_PART, &unknown, false),
+        (BESIDE_UPLOADS + MIB, &small, true),
+        (BESIDE_UPLOADS, &small, false),
+    ] {
+        let fakes = Fakes::new();
+        let others = fakes.memory.lease();
+        assert!(others.take(LENT_MAX - left));
+        let reply = ask.clone().of(&fakes);
+        assert_eq!(fakes.memory.left(), left, "all of it comes back");
+        if is_taken {
+            assert_eq!((reply.status, fakes.paused_ms.get()), (200, 0), "{left}");
+            continue;
+        }
+        assert_eq!((problem(&reply), header(&reply, "retry-after")), ((503, "busy".into()), Some("1")), "{left}");
+        assert_eq!(fakes.paused_ms.get(), UPLOAD_BUSY_MS);
+        assert!(fakes.bucket.contents().is_empty() && fakes.queue.sent().is_empty());
+        drop(others);
+        assert_eq!(ask.clone().of(&fakes).status, 200);
+    }
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! The world as one task takes it.
 
+use raydex::memory::Turn;
 use raydex::pipeline::World;
 
 use super::world::{Isolate, Ledgers, Shards};
@@ -13,11 +14,13 @@ pub(crate) struct TaskWorld {
     pub(crate) isolate: Isolate,
     shards: Shards,
     ledgers: Ledgers,
+    /// Each task's own, as if it ran in an isolate of its own: so that all orders of their steps come about.
+    turn: Turn,
 }
 
 impl TaskWorld {
     pub(crate) fn new(isolate: Isolate) -> Self {
-        Self { shards: Shards(isolate.clone()), ledgers: Ledgers(isolate.clone()), isolate }
+        Self { shards: Shards(isolate.clone()), ledgers: Ledgers(isolate.clone()), turn: Turn::default(), isolate }
     }
 }
 
@@ -58,6 +61,10 @@ impl World for TaskWorld {
 
     fn pack_bytes(&self) -> usize {
         PACK_BYTES
+    }
+
+    fn turn(&self) -> &Turn {
+        &self.turn
     }
 
     async fn pause(&self, ms: i64) {

@@ -14,7 +14,7 @@ use raydex::ledger::calls::BatchAnswer;
 use raydex::ledger::{BatchId, SourceId};
 use raydex::limits::PACK_BYTES;
 use raydex::lookup::{Lookup, lookup};
-use raydex::memory::Memory;
+use raydex::memory::{Memory, Turn};
 use raydex::pipeline::{Outcome, ParseVerdict, Work, World, parse_message, process};
 use raydex::record::{Dataset, RayKey};
 use sha2::{Digest, Sha256};
@@ -50,7 +50,10 @@ pub(crate) struct Fakes {
     pub(crate) queue: MemoryQueue,
     pub(crate) sends: MemoryQueue,
     pub(crate) memory: Memory,
+    pub(crate) turn: Turn,
     pub(crate) clock_ms: Rc<Cell<i64>>,
+    /// How long someone has paused, in all.
+    pub(crate) paused_ms: Rc<Cell<i64>>,
     /// How far the clock goes on whenever someone looks.
     pub(crate) tick_ms: Cell<i64>,
     /// What nobody can foretell.
@@ -98,8 +101,13 @@ impl World for Fakes {
         self.pack_bytes.get()
     }
 
+    fn turn(&self) -> &Turn {
+        &self.turn
+    }
+
     async fn pause(&self, ms: i64) {
         self.clock_ms.set(self.clock_ms.get() + ms);
+        self.paused_ms.set(self.paused_ms.get() + ms);
     }
 }
 
@@ -139,6 +147,8 @@ impl Fakes {
             queue: MemoryQueue::new(Kind::Send, &faults),
             sends: MemoryQueue::new(Kind::SendPayload, &faults),
             memory: Memory::default(),
+            turn: Turn::default(),
+            paused_ms: Rc::default(),
             clock_ms,
             tick_ms: Cell::default(),
             bits: Cell::new(0x5a3c),

@@ -1,14 +1,19 @@
-//! The memory that answers may hold, as one account that all requests of an isolate share.
+//! The memory that requests may hold, as one account that all of an isolate share, and the turn to read a batch.
 //!
 //! A bound for each request is not enough: twenty of them at once would outgrow the module, and a module that cannot
-//! grow traps, with every request in it. So whoever gathers lines takes what they need from the account first, and is
-//! refused where there is too little: one request is told to come again, the others go on.
+//! grow traps, with every request in it. So whoever gathers lines, or the parts of an upload, takes what they need from
+//! the account first, and is refused where there is too little: one request is told to come again, the others go on.
+//! Batches are read beside that, one at a time ([`Turn`]).
 //!
 //! What always holds: what was taken is given back when the lease ends, however it ends; the account never lends more
 //! than it has.
 
+mod turn;
+
 use std::cell::Cell;
 use std::rc::Rc;
+
+pub use turn::{Held, Turn};
 
 use crate::limits::LENT_MAX;
 
@@ -55,8 +60,14 @@ impl Lease {
     /// Takes so many bytes more; says whether there were so many.
     #[must_use]
     pub fn take(&self, bytes: usize) -> bool {
+        self.take_beside(bytes, 0)
+    }
+
+    /// The same, where so many bytes are left for others then.
+    #[must_use]
+    pub fn take_beside(&self, bytes: usize, others: usize) -> bool {
         let left = self.memory.0.get();
-        let Some(rest) = left.checked_sub(bytes) else {
+        let Some(rest) = left.checked_sub(bytes).filter(|rest| *rest >= others) else {
             self.starved.set(true);
             return false;
         };
@@ -109,5 +120,13 @@ mod tests {
         assert!(!one.is_starved() && memory.left() == 60);
         drop((one, other));
         assert_eq!(memory.left(), 100);
+    }
+
+    #[test]
+    fn whoever_leaves_something_for_others_takes_no_more_than_the_rest() {
+        let memory = Memory::of(100);
+        let lease = memory.lease();
+        assert!(!lease.take_beside(51, 50) && lease.take_beside(50, 50) && !lease.take_beside(1, 50));
+        assert!(memory.lease().take(50), "which the others have");
     }
 }
