@@ -5,6 +5,7 @@
 //! or not, whatever lines were read before; what is walked is proven valid to its last byte.
 #![expect(clippy::inline_always, reason = "measured in wasm: a call for each member is a tenth of indexing")]
 
+mod literal;
 mod names;
 pub(crate) mod nested;
 mod parts;
@@ -133,25 +134,28 @@ impl Scanner {
 
 /// Walks over the members of a line and shows each to `take`. `None` where something is unusual, or not valid.
 #[inline]
-fn walk(names: &mut Names, line: &[u8], mut take: impl FnMut(Mark, Span)) -> Option<()> {
+fn walk(names: &mut Names, line: &[u8], mut take: impl FnMut(&Mark, Span)) -> Option<()> {
     if line == b"{}" {
         return Some(());
     }
-    let mut at = usize::from(line.first() == Some(&b'{'));
-    if at == 0 {
-        return None;
-    }
-    let mut last = Names::START;
+    let (mut at, mut last) = (0, Names::START);
     loop {
-        let step = names.step(last, line, at)?;
-        let end = value::value_end(line, step.end)?;
-        take(step.mark, Span::new(step.end, end));
-        at = match line.get(end)? {
-            b',' => end + 1,
-            b'}' => return (end + 1 == line.len()).then_some(()),
-            _ => return None,
-        };
+        for known in names.behind(last) {
+            if !known.literal.stands_at(line, at) {
+                break;
+            }
+            let start = at + known.literal.len();
+            at = value::value_end(line, start)?;
+            last += 1;
+            take(&known.mark, Span::new(start, at));
+        }
+        if line.get(at) == Some(&b'}') {
+            return (at > 0 && at + 1 == line.len()).then_some(());
+        }
+        let step = names.other(last, line, at)?;
+        at = value::other_value_end(line, step.end)?;
         last = step.place;
+        take(&step.mark, Span::new(step.end, at));
     }
 }
 

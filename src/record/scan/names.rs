@@ -1,15 +1,17 @@
 //! The names of members that were seen, and which one came behind which.
 //!
-//! A job writes its fields in one order, so the name behind a name is the one that came there before, or the one
-//! before that: where two jobs' lines alternate, or a field is left out here and there, two followers are remembered.
-//! A name that was foreseen costs one comparison; any other is looked up, and learned.
+//! A job writes its fields in one order, so names are kept in the order in which they were learned, and a line is walked
+//! along them: a name that comes in its turn costs one comparison, with the byte that parts it from the member before
+//! it. Where two jobs' lines alternate, or a field is left out here and there, the name is one of the last two that came
+//! behind that name; any other is looked up, and learned.
 //!
 //! What always holds: what was learned decides how fast a name is read, never what it is; names that are long, or no
 //! ASCII, are read and not learned; the memory is bounded by [`SCAN_NAMES`] and [`SCAN_NAME_BYTES`].
 
 use std::collections::BTreeMap;
 
-use super::text::{plain_string_end, same};
+use super::literal::Literal;
+use super::text::plain_string_end;
 use crate::limits::{SCAN_NAME_BYTES, SCAN_NAMES};
 use crate::record::Field;
 use crate::record::key::{KeyNames, Part};
@@ -42,10 +44,11 @@ const NOWHERE: u16 = u16::MAX;
 
 /// A name that is known.
 #[derive(Debug)]
-struct Known {
-    /// As it stands in a line: `"RayID":`.
-    literal: Box<[u8]>,
-    mark: Mark,
+pub(super) struct Known {
+    /// As it stands in a line: `,"RayID":`, or `{"RayID":`.
+    pub(super) literal: Literal,
+    /// What it is.
+    pub(super) mark: Mark,
     /// The places of the names that came behind it: the last one first.
     next: [u16; 2],
 }
@@ -76,9 +79,16 @@ impl Names {
         self.missed
     }
 
-    /// Reads the name at `at`, which stands behind the one of the place `last`. `None` where no plain name stands there.
+    /// The names behind the one of the place `last`, in the order in which they were learned: which is mostly the one
+    /// that they stand in.
     #[inline(always)]
-    pub(super) fn step(&mut self, last: u16, line: &[u8], at: usize) -> Option<Step> {
+    pub(super) fn behind(&self, last: u16) -> &[Known] {
+        self.known.get(usize::from(last) + 1..).unwrap_or_default()
+    }
+
+    /// Reads a name at `at` that does not come in that order. `None` where no plain name stands there.
+    #[inline(never)]
+    pub(super) fn other(&mut self, last: u16, line: &[u8], at: usize) -> Option<Step> {
         let next = self.known.get(usize::from(last))?.next;
         if let Some(step) = self.try_step(next[0], line, at) {
             return Some(step);
@@ -91,19 +101,22 @@ impl Names {
     }
 
     /// The step over the name of `place`, if it stands at `at`.
-    #[inline(always)]
     fn try_step(&self, place: u16, line: &[u8], at: usize) -> Option<Step> {
         let known = self.known.get(usize::from(place))?;
         let end = at + known.literal.len();
-        same(line.get(at..end)?, &known.literal).then_some(Step { mark: known.mark, end, place })
+        known.literal.stands_at(line, at).then_some(Step { mark: known.mark, end, place })
     }
 
     /// The same for a name that was not foreseen.
     #[cold]
     #[inline(never)]
     fn look_up(&mut self, last: u16, line: &[u8], at: usize) -> Option<Step> {
+        let before = if at == 0 { b'{' } else { b',' };
+        if line.get(at..at + 2) != Some(&[before, b'"']) {
+            return None;
+        }
         self.missed += 1;
-        let close = plain_string_end(line, at + 1).filter(|_| line.get(at) == Some(&b'"'))?;
+        let close = plain_string_end(line, at + 2)?;
         if line.get(close) != Some(&b':') {
             return None;
         }
@@ -127,7 +140,7 @@ impl Names {
             self.forget();
         }
         let place = u16::try_from(self.known.len()).unwrap_or(Self::START);
-        self.known.push(Known { literal: literal.into(), mark: self.mark_of(literal), next: [NOWHERE; 2] });
+        self.known.push(Known { literal: Literal::of(literal), mark: self.mark_of(literal), next: [NOWHERE; 2] });
         self.places.insert(literal.into(), place);
         place
     }
@@ -136,7 +149,7 @@ impl Names {
     fn forget(&mut self) {
         self.places.clear();
         self.known.clear();
-        self.known.push(Known { literal: [].into(), mark: Mark::default(), next: [NOWHERE; 2] });
+        self.known.push(Known { literal: Literal::of(&[]), mark: Mark::default(), next: [NOWHERE; 2] });
     }
 
     /// Remembers that the name of `place` came behind the one of `last`.
@@ -148,9 +161,9 @@ impl Names {
         }
     }
 
-    /// What a name is, in quotes and with its colon.
+    /// What a name is, in quotes and between what parts it from others.
     fn mark_of(&self, literal: &[u8]) -> Mark {
-        let name = literal.strip_prefix(b"\"").and_then(|rest| rest.strip_suffix(b"\":"));
+        let name = literal.get(2..).and_then(|rest| rest.strip_suffix(b"\":"));
         let Some(name) = name.and_then(|name| std::str::from_utf8(name).ok()) else { return Mark::default() };
         let watched = watched_place(name).and_then(|place| u8::try_from(place).ok());
         Mark { field: Field::from_name(name), part: self.parts.part_of(name), watched }

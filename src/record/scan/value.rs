@@ -19,6 +19,12 @@ pub(super) fn value_end(line: &[u8], at: usize) -> Option<usize> {
     }
 }
 
+/// The same, by a call: for what comes seldom.
+#[inline(never)]
+pub(super) fn other_value_end(line: &[u8], at: usize) -> Option<usize> {
+    value_end(line, at)
+}
+
 /// Where the word at `at` ends.
 fn constant_end(line: &[u8], at: usize) -> Option<usize> {
     match line.get(at)? {
