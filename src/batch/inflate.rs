@@ -9,6 +9,8 @@
 
 use std::ops::ControlFlow;
 
+use serde::Serialize;
+
 use super::BatchError;
 use super::checksum::Checksum;
 use super::points::{AccessPoint, Boundary, PointFinder, PointForm};
@@ -22,7 +24,7 @@ pub const GZIP_MAGIC: u8 = 0x1f;
 const TRAILER: usize = 8;
 
 /// What was read of an object.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 pub struct Totals {
     /// Bytes as stored.
     pub stored: u64,

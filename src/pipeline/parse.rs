@@ -11,7 +11,7 @@ use super::process::{Done, Outcome, Work, forget_beside, process};
 use crate::backend::{BackendError, Bucket};
 use crate::batch::{Brings, EventBackfill, KeyClass, R2Event, classify};
 use crate::config::{Config, LogLevel};
-use crate::index::{Counts, forget_entries};
+use crate::index::forget_entries;
 use crate::ledger::backfills::{Ended, Stepped};
 use crate::ledger::calls::{self, Gone, GoneAnswer};
 use crate::ledger::ids::REGISTRY;
@@ -43,53 +43,7 @@ pub struct ParseVerdict {
     pub retry_s: Option<u32>,
     /// What was read and made.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub batch: Option<BatchFigures>,
-}
-
-/// The figures of a batch that was read.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct BatchFigures {
-    /// Stored bytes.
-    pub stored: u64,
-    /// Inflated bytes.
-    pub inflated: u64,
-    /// Shards written to.
-    pub shards: usize,
-    /// Bytes of packed rays.
-    pub packed: u64,
-    /// Bytes of the access points' windows.
-    pub access_points: u64,
-    /// Bytes of the spans' summaries.
-    pub summaries: u64,
-    /// Rows that the platform bills as written.
-    pub rows_written: u64,
-    /// Payloads made.
-    pub payloads: usize,
-    /// Lines in them.
-    pub payload_lines: u64,
-    /// The lines.
-    #[serde(flatten)]
-    pub counts: Counts,
-}
-
-impl BatchFigures {
-    fn of(done: Done) -> Self {
-        let Done { totals, counts, shards, packed, access_points, summaries, .. } = done;
-        let Done { rows_written, payloads, payload_lines, .. } = done;
-        let (stored, inflated) = (totals.stored, totals.inflated);
-        Self {
-            stored,
-            inflated,
-            shards,
-            packed,
-            access_points,
-            summaries,
-            rows_written,
-            payloads,
-            payload_lines,
-            counts,
-        }
-    }
+    pub batch: Option<Done>,
 }
 
 impl ParseVerdict {
@@ -214,7 +168,7 @@ fn verdict_of(outcome: Outcome, key: &str) -> ParseVerdict {
     match outcome {
         Outcome::Sealed(done) => {
             let verdict = if done.superseded { "superseded" } else { "sealed" };
-            ParseVerdict { batch: Some(BatchFigures::of(done)), ..ParseVerdict::new(verdict, key) }
+            ParseVerdict { batch: Some(done), ..ParseVerdict::new(verdict, key) }
         }
         Outcome::AlreadySealed => ParseVerdict::new("already_sealed", key),
         Outcome::Superseded => ParseVerdict::new("superseded", key),

@@ -11,6 +11,8 @@
 //! What always holds: what is processed is the object as it is now, whatever an event said of it; a damaged object
 //! leaves nothing in the index and nothing for the partner.
 
+use serde::Serialize;
+
 use super::World;
 use super::pass::{Passed, pass};
 use super::transform::{Rules, Transformer};
@@ -54,13 +56,12 @@ pub enum Outcome {
     Gone,
 }
 
-/// What was done.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+/// What was done. As JSON it is a part of the message's line in the log.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 pub struct Done {
     /// What was read.
+    #[serde(flatten)]
     pub totals: Totals,
-    /// What it holds, in lines.
-    pub counts: Counts,
     /// Shards written to.
     pub shards: usize,
     /// Bytes of packed rays.
@@ -75,7 +76,11 @@ pub struct Done {
     pub payloads: usize,
     /// Lines in them.
     pub payload_lines: u64,
-    /// A newer version took this one's place in the index meanwhile.
+    /// What it holds, in lines.
+    #[serde(flatten)]
+    pub counts: Counts,
+    /// A newer version took this one's place in the index meanwhile, which is the verdict.
+    #[serde(skip)]
     pub superseded: bool,
 }
 
