@@ -2,13 +2,15 @@
 //!
 //! One entry per batch and shard, never a row per ray: its rays, sorted and delta-coded in BLOBs, each with the
 //! number of the span that holds its line. Reading order: [`build`] gathers, [`entry`] packs behind the beginning of every [`part`], [`shard`] keeps,
-//! [`summary`] says what a batch holds beside its rays, [`calls`] is what travels between the Worker and a shard, [`mod@write`] does it for one object.
+//! [`summary`] says what a batch holds beside its rays, [`calls`] is what travels between the Worker and a shard, [`mod@write`] does it for one object;
+//! [`calendar`] says which shards hold anything.
 //!
 //! What always holds: no false negatives for an indexed object version; indexing again changes nothing;
 //! nothing of a damaged object gets in.
 
 mod bits;
 pub mod build;
+pub mod calendar;
 pub mod calls;
 pub mod entry;
 pub mod names;
@@ -19,6 +21,7 @@ pub mod summary;
 pub mod write;
 
 pub use build::{Built, Counts, IndexBuilder, ShardEntry};
+pub use calendar::{Calendar, CalendarRow};
 pub use calls::{Candidate, ObjectVersion, ShardCall};
 pub use names::ShardName;
 pub use summary::{SpanSummaries, SpanSummary, Summary};
