@@ -10,8 +10,8 @@
 //!   [`batch`] inflates one span of the object, from its access point → the line, checked to carry that ray → [`render`].
 //! * **Who may see it**: [`access`] says who asks and what they may; [`mask`] takes out of a line what the caller's role
 //!   must not see; [`audit`] keeps what was asked.
-//! * **Someone searches**: [`query`] asks the shards of a time range for their batches, passes over those that their
-//!   summaries rule out, and streams the lines that pass a [`filter`].
+//! * **Someone searches**: [`query`] asks the shards of a time range, but for those that never held anything, for their
+//!   batches, passes over those that their summaries rule out, and streams the lines that pass a [`filter`].
 //! * **A partner gets the lines**: [`filter`] says which → [`render`] writes them → [`partner`] says where they go,
 //!   how a delivery is signed, and what the answer means.
 //!

@@ -55,6 +55,8 @@ mistakes! {
     BrokenIsEnd,
     /// A second seal puts its deliveries in once more.
     SealTwice,
+    /// The calendar is told of a batch's entries behind them.
+    EntriesFirst,
     /// Whoever began a source is taken to have finished it.
     MarkerFirst,
     /// What no event announced is not looked for.

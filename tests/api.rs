@@ -12,6 +12,8 @@ mod audit;
 mod backfills;
 #[path = "api/batches.rs"]
 mod batches;
+#[path = "api/calendar.rs"]
+mod calendar;
 #[path = "api/canaries.rs"]
 mod canaries;
 #[path = "mask/canaries.rs"]
@@ -25,8 +27,6 @@ mod deliveries;
 mod document;
 #[path = "api/door.rs"]
 mod door;
-#[path = "api/earliest.rs"]
-mod earliest;
 #[path = "api/every_route.rs"]
 mod every_route;
 #[path = "api/failures.rs"]

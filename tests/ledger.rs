@@ -15,8 +15,8 @@ mod backoff;
 mod begin;
 #[path = "ledger/breaker.rs"]
 mod breaker;
-#[path = "ledger/earliest.rs"]
-mod earliest;
+#[path = "ledger/calendar.rs"]
+mod calendar;
 #[path = "ledger/forms.rs"]
 mod forms;
 #[path = "ledger/life.rs"]
@@ -25,6 +25,9 @@ mod life;
 mod packs;
 #[path = "ledger/plans.rs"]
 mod plans;
+#[path = "sim/random.rs"]
+#[allow(dead_code, clippy::allow_attributes, reason = "the simulator uses all of it")]
+mod random;
 #[path = "ledger/seal.rs"]
 mod seal;
 

@@ -4,12 +4,12 @@
 
 mod support;
 
+#[path = "query/calendar.rs"]
+mod calendar;
 #[path = "query/cursors.rs"]
 mod cursors;
 #[path = "query/damage.rs"]
 mod damage;
-#[path = "query/earliest.rs"]
-mod earliest;
 #[path = "query/generate.rs"]
 mod generate;
 #[path = "query/large.rs"]
@@ -67,6 +67,7 @@ where
                 assert!(!more.is_empty());
                 lines.extend(more);
             }
+            Step::Unknown => panic!("no calendar was learnt that knows a part alone"),
             Step::End(ended) => return Ok(Answer { lines, told: *run.told(), ended }),
         }
     }

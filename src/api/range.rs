@@ -16,7 +16,7 @@ use super::sight::Sight;
 use super::times::Range;
 use super::{Desk, Problem, problems};
 use crate::backend::Bucket;
-use crate::ledger::registry;
+use crate::ledger::calendar;
 use crate::limits::{STREAM_BYTES, STREAM_PIECE};
 use crate::memory::Lease;
 use crate::query::{Ask, Cursor, Ended, LogLine, QueryError, Run, Step, Told};
@@ -161,7 +161,7 @@ impl<D: Desk> Feed<D> {
         if self.at == At::Start {
             self.begin(&mut out);
             self.at = At::Records;
-            self.begin_at_earliest(&mut out).await;
+            self.learn(&mut out).await;
         }
         while self.at == At::Records && out.len() < STREAM_PIECE {
             self.step(&mut out).await;
@@ -177,10 +177,12 @@ impl<D: Desk> Feed<D> {
         }
     }
 
-    /// Goes to where the index begins: a range may begin years before, with a shard to ask for every eleven minutes.
-    async fn begin_at_earliest(&mut self, out: &mut Vec<u8>) {
-        match registry::earliest(self.desk.ledgers(), self.sight.dataset(), None).await {
-            Ok(earliest) => self.run.begin_at(earliest),
+    /// Asks the calendar which shards hold anything: a range may go back years, with a shard for every eleven minutes.
+    async fn learn(&mut self, out: &mut Vec<u8>) {
+        // Before it is asked: what is told while it answers is of the present then.
+        let now_ms = self.desk.now_ms();
+        match calendar::look(self.desk.ledgers(), self.sight.dataset(), self.run.to_come()).await {
+            Ok(calendar) => self.run.learn(calendar, now_ms),
             Err(_) => self.end(out, End::Broken(Box::new(problems::unavailable()), self.run.cursor())),
         }
     }
@@ -209,6 +211,7 @@ impl<D: Desk> Feed<D> {
                     self.write(out, &line, masked.as_deref());
                 }
             }
+            Ok(Step::Unknown) => self.learn(out).await,
             Ok(Step::End(ended)) => self.end(out, End::Ended(ended)),
             Err(QueryError::Backend { cursor, .. }) => {
                 self.end(out, End::Broken(Box::new(problems::unavailable()), cursor));

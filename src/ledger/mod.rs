@@ -13,6 +13,7 @@ mod answer;
 pub mod backfills;
 pub mod books;
 pub mod breaker;
+pub mod calendar;
 pub mod calls;
 mod deliveries;
 pub mod delivery;

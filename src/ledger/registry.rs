@@ -2,23 +2,23 @@
 //!
 //! Its tables: `ledger_v1`, a row for each ledger that holds something; `letter_v1`, the messages that became dead
 //! letters; `backfill_v1`, the jobs of [`super::backfills`]; `swept_v1`, up to when objects were looked for that no event announced;
-//! `earliest_v1`, the lowest prefix that anything was indexed under, for each dataset and for all of them together.
+//! those of [`super::calendar`].
 //!
 //! What always holds: a ledger is known here before it holds a sealed source; a dead letter stays until a person has
-//! it put back; no shard holds an entry below the prefix that is known here.
+//! it put back.
 
 use serde::{Deserialize, Serialize};
 
 use super::answer::{Answered, change};
 use super::backfills;
+use super::calendar;
 use super::calls::{Call, Done, calls};
 use super::ids::{OTHER, REGISTRY};
 use super::tables::Row;
 use crate::backend::{BackendError, Objects, Sql, SqlValue};
-use crate::record::Dataset;
 
 /// The tables.
-const SCHEMA: [&str; 6] = [
+const SCHEMA: [&str; 4] = [
     backfills::SCHEMA,
     "CREATE TABLE IF NOT EXISTS swept_v1 (one INTEGER PRIMARY KEY, at_ms INTEGER NOT NULL)",
     "CREATE TABLE IF NOT EXISTS ledger_v1 (name TEXT PRIMARY KEY, since_ms INTEGER NOT NULL) WITHOUT ROWID",
@@ -27,11 +27,6 @@ const SCHEMA: [&str; 6] = [
         queue TEXT NOT NULL, message TEXT NOT NULL, body TEXT NOT NULL, attempts INTEGER NOT NULL,
         code TEXT NOT NULL, at_ms INTEGER NOT NULL, redriven_ms INTEGER, reason TEXT,
         UNIQUE (queue, message))",
-    "CREATE TABLE IF NOT EXISTS earliest_v1 (dataset TEXT PRIMARY KEY, prefix INTEGER) WITHOUT ROWID",
-    // The row of all datasets, made with the table: where ledgers are known by then, batches were indexed whose
-    // prefixes nobody told, so anything may be there.
-    "INSERT OR IGNORE INTO earliest_v1 (dataset, prefix)
-        VALUES ('*', CASE WHEN EXISTS (SELECT 1 FROM ledger_v1) THEN 0 END)",
 ];
 
 calls! {
@@ -41,7 +36,6 @@ calls! {
     "v1/letters": LettersAsk => Letters,
     "v1/redriven": Redriven => RedrivenAnswer,
     "v1/swept": Swept => LastSwept,
-    "v1/earliest": EarliestAsk => Earliest,
 }
 
 /// There is a ledger of this name.
@@ -149,23 +143,6 @@ pub struct LastSwept {
     pub at_ms: Option<i64>,
 }
 
-/// Entries of a dataset are about to be written, the lowest of them under this prefix; or, without one, asks for the
-/// lowest of all.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct EarliestAsk {
-    /// The dataset.
-    pub dataset: String,
-    /// The prefix.
-    pub prefix: Option<u32>,
-}
-
-/// Below which prefix no shard of a dataset holds anything.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Earliest {
-    /// The prefix; `None` where nothing was ever indexed.
-    pub prefix: Option<u32>,
-}
-
 /// Makes a ledger known.
 ///
 /// # Errors
@@ -174,26 +151,12 @@ pub async fn register(ledgers: &impl Objects, name: &str) -> Result<(), BackendE
     super::calls::call(ledgers, REGISTRY, &Register { name: name.to_owned() }).await.map(drop)
 }
 
-/// The lowest prefix under which anything of a dataset may be indexed, `prefix` taken in if there is one; `None` where
-/// nothing is.
-///
-/// # Errors
-/// [`BackendError`] where the registry cannot be reached; asking again changes nothing.
-pub async fn earliest(
-    ledgers: &impl Objects,
-    dataset: Dataset,
-    prefix: Option<u32>,
-) -> Result<Option<u32>, BackendError> {
-    let ask = EarliestAsk { dataset: dataset.name().to_owned(), prefix };
-    Ok(super::calls::call(ledgers, REGISTRY, &ask).await?.prefix)
-}
-
 /// Prepares the database. Costs no written row if it was done before.
 ///
 /// # Errors
 /// [`BackendError`] where the database refuses; it may be prepared in part then, and is no less right for it.
 pub fn open(sql: &impl Sql) -> Result<(), BackendError> {
-    SCHEMA.iter().try_for_each(|statement| sql.run(statement, &[]).map(drop))
+    SCHEMA.iter().chain(&calendar::SCHEMA).try_for_each(|statement| sql.run(statement, &[]).map(drop))
 }
 
 /// Answers a call to the registry by its own clock.
@@ -207,9 +170,9 @@ pub fn answer(sql: &impl Sql, name: &str, body: &[u8], now_ms: i64) -> Result<An
         Letter::NAME => change(sql, body, |ask: &Letter| keep_letter(sql, ask, now_ms)),
         LettersAsk::NAME => change(sql, body, |ask: &LettersAsk| letters(sql, ask)),
         Swept::NAME => change(sql, body, |ask: &Swept| swept(sql, *ask)),
-        EarliestAsk::NAME => change(sql, body, |ask: &EarliestAsk| lowest(sql, ask)),
         Redriven::NAME => change(sql, body, |ask: &Redriven| redriven(sql, ask, now_ms)),
         _ => backfills::answer(sql, name, body, now_ms)
+            .or_else(|| calendar::answer(sql, name, body, now_ms))
             .unwrap_or_else(|| Err(BackendError::new("answering a call to the registry", "there is no such call"))),
     }
 }
@@ -279,24 +242,6 @@ fn swept(sql: &impl Sql, ask: Swept) -> Result<LastSwept, BackendError> {
     }
     let rows = sql.run("SELECT at_ms FROM swept_v1", &[])?.rows;
     Ok(LastSwept { at_ms: rows.first().and_then(|row| Row(row).maybe_integer(0)) })
-}
-
-/// Writes a row only where the prefix is lower than what is known: of all batches, few begin earlier than every one
-/// before them.
-fn lowest(sql: &impl Sql, ask: &EarliestAsk) -> Result<Earliest, BackendError> {
-    let dataset = SqlValue::text(&*ask.dataset);
-    let known = sql.run(
-        "SELECT prefix FROM earliest_v1 WHERE dataset IN (?, '*') AND prefix IS NOT NULL ORDER BY prefix LIMIT 1",
-        std::slice::from_ref(&dataset),
-    )?;
-    let known = known.rows.first().map(|row| Row(row).number::<u32>(0)).transpose()?;
-    let Some(lower) = ask.prefix.filter(|prefix| known.is_none_or(|known| *prefix < known)) else {
-        return Ok(Earliest { prefix: known });
-    };
-    let statement = "INSERT INTO earliest_v1 (dataset, prefix) VALUES (?1, ?2)
-        ON CONFLICT (dataset) DO UPDATE SET prefix = ?2";
-    sql.run(statement, &[dataset, SqlValue::number(lower)])?;
-    Ok(Earliest { prefix: Some(lower) })
 }
 
 fn redriven(sql: &impl Sql, ask: &Redriven, now_ms: i64) -> Result<RedrivenAnswer, BackendError> {

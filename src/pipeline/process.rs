@@ -1,7 +1,7 @@
 //! One object by the ledger's protocol: ask what there is to do, do it in one pass, seal it, send the messages.
 //!
 //! ```text
-//! get → begin → read to the end, put packs of payloads → windows, summaries, earliest prefix, entries → write the index → seal → send
+//! get → begin → read to the end, put packs of payloads → windows, summaries, calendar, entries → write the index → seal → send
 //! ```
 //!
 //! It may be cut off anywhere and begun again, by anyone, at the same time: the plan is pinned, packs are named by
@@ -19,10 +19,10 @@ use super::transform::{Rules, Transformer};
 use super::turn::{Heard, wait_for_turn};
 use crate::backend::{BackendError, Bucket, Queue, WholeBody};
 use crate::batch::{BUCKET_NAME, BatchError, Totals, summaries_key, windows_key};
-use crate::index::{Counts, ObjectVersion, ShardEntry, forget_entries, put_entries};
+use crate::index::{Counts, ObjectVersion, forget_entries, put_entries};
 use crate::ledger::calls::{self, Begin, BeginAnswer, Entries, Registered, Replaced, Seal, SealAnswer, SetAside};
 use crate::ledger::plan::Wish;
-use crate::ledger::{BatchId, DeliveryId, Plan, registry};
+use crate::ledger::{BatchId, DeliveryId, Plan, calendar, registry};
 use crate::limits::PLANS_AT_ONCE;
 use crate::memory::Held;
 use crate::mistakes::{Mistake, made};
@@ -170,9 +170,15 @@ impl<W: World> Job<'_, W> {
             let digest = self.id.source.as_str();
             self.put_beside(windows_key(digest), passed.windows).await?;
             self.put_beside(summaries_key(digest), passed.summaries.spans).await?;
-            self.tell_earliest(&passed.entries).await?;
+            let prefixes: Vec<u32> = passed.entries.iter().filter_map(|entry| entry.shard.prefix()).collect();
+            if !made(Mistake::EntriesFirst) {
+                self.tell_calendar(&prefixes).await?;
+            }
             let _: calls::Done = self.call(&Entries { source: self.id.source.clone(), shards: shards.clone() }).await?;
             let rows = put_entries(self.world.shards(), self.object, passed.entries, &passed.summaries.batch).await?;
+            if made(Mistake::EntriesFirst) {
+                self.tell_calendar(&prefixes).await?;
+            }
             done.superseded = rows.is_none();
             done.rows_written = rows.unwrap_or_default();
             indexed = Some(rows.is_some());
@@ -204,11 +210,10 @@ impl<W: World> Job<'_, W> {
         self.world.bucket().put_new(&key, bytes).await.map(drop)
     }
 
-    /// Has the registry know from which prefix on there are entries: before there are, so that a search that begins
-    /// there passes over none, whatever is cut off where.
-    async fn tell_earliest(&self, entries: &[ShardEntry]) -> Result<(), BackendError> {
-        let Some(prefix) = entries.iter().filter_map(|entry| entry.shard.prefix()).min() else { return Ok(()) };
-        registry::earliest(self.world.ledgers(), self.dataset, Some(prefix)).await.map(drop)
+    /// Has the calendar know under which prefixes there are entries: before there are, so that a search that goes by it
+    /// passes over none, whatever is cut off where.
+    async fn tell_calendar(&self, prefixes: &[u32]) -> Result<(), BackendError> {
+        calendar::tell(self.world.ledgers(), self.dataset, prefixes).await
     }
 
     /// Sends the messages of payloads. One that does not go out is the ledger's, which sends it in a minute.

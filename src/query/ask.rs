@@ -128,6 +128,8 @@ pub struct LogLine {
 pub enum Step {
     /// Lines, at least one.
     Lines(Vec<LogLine>),
+    /// What the calendar says of the prefixes to come must be learnt first ([`super::Run::learn`]).
+    Unknown,
     /// There is nothing more to come.
     End(Ended),
 }

@@ -10,6 +10,10 @@
 //! too, since a batch is in the shard of every record's time. Prefixes ascend; in each, batches come in the order in
 //! which its shard took them in; lines as they stand. Nothing is kept of what was told.
 //!
+//! A prefix in which nothing was ever indexed costs no call: the calendar says so, which the caller asks at the
+//! beginning, and again where it told of a part of the range only. It stands for the instant at which it was asked; the
+//! prefixes of the present are asked all the same.
+//!
 //! Reading order: `ask` is the question, `cursor` the place where an answer goes on, `shards` names the batches,
 //! `prune` and `plan` say what of them is read (`open` asks them), `read` reads, `take` picks the lines, `run` does it step by step.
 //!

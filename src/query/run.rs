@@ -20,8 +20,8 @@ use super::{Ask, Ended, LogLine, QueryError, Step, Told};
 use crate::backend::{BackendError, Bucket, Bytes, Objects};
 use crate::batch::BatchError;
 use crate::index::calls::ShardBatch;
-use crate::index::{ObjectVersion, Summary};
-use crate::limits::QUERY_STEP;
+use crate::index::{Calendar, ObjectVersion, Summary};
+use crate::limits::{CALENDAR_MARGIN, QUERY_STEP};
 use crate::record::{RayId, Scanner};
 
 /// An answer under way; `Y` is the bucket's body.
@@ -76,18 +76,19 @@ impl<Y: Bytes> Run<Y> {
         })
     }
 
-    /// Nothing lies before the prefix `earliest`, or anywhere where there is none: what is before it is passed over
-    /// without a call. Cursors stay as good as they were.
-    pub fn begin_at(&mut self, earliest: Option<u32>) {
-        match earliest.filter(|prefix| *prefix <= self.ahead.last()) {
-            // The place stays where a cursor of it belongs to the question.
-            None => self.ended = Some(Ended::Complete),
-            Some(prefix) if self.place.prefix < prefix => {
-                (self.place, self.open) = (Place::start_of(prefix), None);
-                self.ahead = Ahead::new(self.ask.dataset, self.place, self.ahead.last());
-            }
-            Some(_) => {}
-        }
+    /// What the calendar said at this instant of the prefixes that are still to come ([`Run::to_come`]): those that it
+    /// rules out are passed over without a call. Cursors stay as good as they were.
+    ///
+    /// Until then every prefix is asked.
+    pub fn learn(&mut self, calendar: Calendar, now_ms: i64) {
+        let now = RayId::prefix_at(now_ms.saturating_mul(1_000_000));
+        self.ahead.learn(calendar, now.saturating_sub(CALENDAR_MARGIN));
+    }
+
+    /// The prefixes that no shard was asked of yet, from the first to the last.
+    #[must_use]
+    pub const fn to_come(&self) -> (u32, u32) {
+        self.ahead.rest()
     }
 
     /// What was done so far.
@@ -108,8 +109,8 @@ impl<Y: Bytes> Run<Y> {
         Cursor { question: self.question, place: line.behind }
     }
 
-    /// The next lines, or the end. `keep` decides at last which are told: it is asked of each line in the range, in the
-    /// sample and past the filter, and limits count what it keeps.
+    /// The next lines, the end, or that the calendar is to be learnt first. `keep` decides at last which are told: it is
+    /// asked of each line in the range, in the sample and past the filter, and limits count what it keeps.
     ///
     /// # Errors
     /// [`QueryError`] says why, and where it goes on; the next call does go on there.
@@ -126,7 +127,9 @@ impl<Y: Bytes> Run<Y> {
                 return Ok(Step::End(ended));
             }
             if self.open.is_none() {
-                self.find(shards).await?;
+                if !self.find(shards).await? {
+                    return Ok(Step::Unknown);
+                }
                 continue;
             }
             let lines = self.read_on(bucket, keep).await?;
@@ -169,16 +172,20 @@ impl<Y: Bytes> Run<Y> {
         QueryError::Backend { error, cursor: self.cursor() }
     }
 
-    /// Finds the next batch.
-    async fn find(&mut self, shards: &impl Objects) -> Result<(), QueryError> {
+    /// Finds the next batch; `false` where the calendar must be learnt first.
+    async fn find(&mut self, shards: &impl Objects) -> Result<bool, QueryError> {
         let left = self.ask.budget.operations.saturating_sub(self.told.operations());
         let next = self.ahead.next(shards, left, &mut self.told.shards_asked).await;
         match next.map_err(|error| self.failed(error))? {
             Next::Batch(prefix, batch) => self.consider(prefix, batch),
-            Next::Behind(prefix) if prefix < self.ahead.last() => self.move_to(Place::start_of(prefix + 1)),
+            Next::Unknown(prefix) => {
+                self.place = if prefix == self.place.prefix { self.place } else { Place::start_of(prefix) };
+                return Ok(false);
+            }
+            Next::Behind(prefix) if !self.ahead.is_through() => self.move_to(Place::start_of(prefix + 1)),
             Next::Behind(_) | Next::End => self.ended = Some(Ended::Complete),
         }
-        Ok(())
+        Ok(true)
     }
 
     /// Opens a batch, unless it is ruled out.

@@ -1,16 +1,15 @@
 //! Every call of the world fails once, in both ways; then it all comes right.
 
-use raydex::ledger::ids::REGISTRY;
-use raydex::ledger::registry::EarliestAsk;
+use raydex::ledger::calendar::look;
 use raydex::pipeline::Outcome;
 use raydex::record::{Dataset, RayId};
 
 use super::KEY;
 use super::support::faults::DETAIL;
 use super::support::gzip::{gzip, members};
-use super::support::ledgers::earliest;
+use super::support::ledgers::is_told;
 use super::support::records::{PREFIX, http, ndjson};
-use super::support::{Fakes, Fault, Kind};
+use super::support::{Fakes, Fault, Kind, run};
 
 const DATASET: Dataset = Dataset::HttpRequests;
 
@@ -66,7 +65,7 @@ fn after_any_failure_a_second_run_gives_the_world_of_a_clean_run() {
                 let failed = fakes.ingest(KEY, DATASET);
                 assert!(fakes.faults.clear(), "{place}: never came to it");
                 assert_eq!(failed.unwrap_err().detail, DETAIL, "{place}");
-                nothing_lies_below_the_earliest_prefix(&fakes, &place);
+                the_calendar_knows_every_shard(&fakes, &place);
                 let again = fakes.ingest(KEY, DATASET).unwrap();
                 // The seal comes last: once it is there, nothing is left to do.
                 let same = std::mem::discriminant(&again) == std::mem::discriminant(&outcome);
@@ -78,37 +77,42 @@ fn after_any_failure_a_second_run_gives_the_world_of_a_clean_run() {
     }
 }
 
-/// Whatever the shards hold, the registry was told of its prefix before.
-fn nothing_lies_below_the_earliest_prefix(fakes: &Fakes, place: &str) {
-    let earliest = earliest(fakes);
+/// Whatever the shards hold, the calendar was told of its prefix before.
+fn the_calendar_knows_every_shard(fakes: &Fakes, place: &str) {
     for name in fakes.shards.rows().keys() {
         let prefix = name.strip_prefix("v1/http_requests/").unwrap();
         // The shard of odd ids has none, and none is asked for by a range.
         let Ok(prefix) = u32::from_str_radix(prefix, 16) else { continue };
-        assert!(earliest.is_some_and(|earliest| earliest <= prefix), "{place}: {name}, {earliest:?}");
+        assert!(is_told(fakes, prefix), "{place}: {name}");
     }
 }
 
 #[test]
-fn the_registry_knows_the_lowest_prefix_that_was_ever_written() {
+fn the_calendar_knows_every_prefix_that_was_ever_written() {
     let fakes = Fakes::new();
-    let earliest = |dataset: Dataset| {
-        let ask = EarliestAsk { dataset: dataset.name().into(), prefix: None };
-        fakes.ledgers.ask(REGISTRY, &ask).prefix
+    let told = |dataset: Dataset| {
+        let calendar = run(look(&fakes.ledgers, dataset, (0, 99))).unwrap();
+        (0..=99).filter(|prefix| calendar.next(*prefix) == *prefix).collect::<Vec<u32>>()
     };
-    assert_eq!(earliest(DATASET), None);
-    for (key, shards, expected) in [("b", [5, 7], 5), ("c", [9, 6], 5), ("a", [8, 2], 2), ("a", [4, 5], 2)] {
+    assert!(told(DATASET).is_empty());
+    for (key, shards, expected) in [
+        ("b", [5, 7], vec![5, 7]),
+        ("c", [9, 7], vec![5, 7, 9]),
+        ("a", [8, 2], vec![2, 5, 7, 8, 9]),
+        // Another version: those of the one before stay.
+        ("a", [4, 5], vec![2, 4, 5, 7, 8, 9]),
+    ] {
         let rays = shards.map(|shard| http(&RayId::from_parts(shard, 1).to_string(), 0));
         fakes.index(key, DATASET, &gzip(&ndjson(rays)));
-        assert_eq!(earliest(DATASET), Some(expected), "{key}");
+        assert_eq!(told(DATASET), expected, "{key}");
     }
     // A record without a ray is found by its time.
     fakes.index("d", DATASET, br#"{"RayID":"odd","EdgeStartTimestamp":5}"#);
-    assert_eq!(earliest(DATASET), Some(0));
-    assert_eq!(earliest(Dataset::FirewallEvents), None);
+    assert_eq!(told(DATASET), [0, 2, 4, 5, 7, 8, 9]);
+    assert!(told(Dataset::FirewallEvents).is_empty());
     // Nothing is kept of what is no batch.
     fakes.index("e", Dataset::FirewallEvents, b"a,b,c\n");
-    assert_eq!(earliest(Dataset::FirewallEvents), None);
+    assert!(told(Dataset::FirewallEvents).is_empty());
 }
 
 #[test]
@@ -184,6 +188,6 @@ fn an_ingest_reads_the_object_once() {
     fakes.ingest(KEY, DATASET).unwrap();
     assert_eq!((fakes.faults.count(Kind::Get), fakes.faults.count(Kind::Put)), (1, 0));
     assert_eq!(fakes.faults.count(Kind::Shard), 4);
-    // Begin, make the ledger known and keep that it is, earliest prefix, entries, seal.
+    // Begin, make the ledger known and keep that it is, calendar, entries, seal.
     assert_eq!(fakes.faults.count(Kind::Ledger), 6);
 }

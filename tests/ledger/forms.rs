@@ -2,17 +2,18 @@
 //! a deployment an old Worker talks to a new ledger, and a ledger reads rows that were written years ago.
 //!
 //! A line `v1/…` is a call, `=` its answer, `wake` when the ledger must wake, `at` the clock, `rows` all tables and
-//! rows as they are then; `$A` stands for 64 times `a`.
+//! rows as they are then; `$A` stands for 64 times `a`, `$_` for 64 times `A`, `$0` for 64 zeros.
 
 use std::collections::BTreeSet;
 
 use raydex::backend::Sql;
 use raydex::ledger::backfills::{self, Ended, JobsAsk, Start, Step, Turn};
+use raydex::ledger::calendar::{self, CalendarAsk};
 use raydex::ledger::calls::{
     BatchAsk, BatchesAsk, Begin, Bodies, Call, Claim, Commit, Decide, Entries, Gone, Missing, NAMES, Nudge, Registered,
     Removed, Seal, SetAside, Split, TotalsAsk,
 };
-use raydex::ledger::registry::{self, EarliestAsk, LedgersAsk, Letter, LettersAsk, Redriven, Register, Swept};
+use raydex::ledger::registry::{self, LedgersAsk, Letter, LettersAsk, Redriven, Register, Swept};
 use raydex::ledger::{Answered, answer, open};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -23,17 +24,19 @@ use super::{Ledger, NAME};
 const LEDGER: &str = include_str!("story.txt");
 const REGISTRY: &str = include_str!("registry.txt");
 
-/// Sources have long names.
+/// Sources have long names, and rows of the calendar are long.
+fn long() -> impl Iterator<Item = (String, String)> {
+    let sources = ['a', 'b', 'c', 'd', 'e'].map(|digit| (format!("${}", digit.to_uppercase()), whole(digit)));
+    let rows = [("$0".to_owned(), "0, ".repeat(64)), ("$_".to_owned(), whole('A'))];
+    sources.into_iter().chain(rows)
+}
+
 fn spelled_out(text: &str) -> String {
-    ['a', 'b', 'c', 'd', 'e']
-        .iter()
-        .fold(text.to_owned(), |text, digit| text.replace(&format!("${}", digit.to_uppercase()), &whole(*digit)))
+    long().fold(text.to_owned(), |text, (short, long)| text.replace(&short, &long))
 }
 
 fn shortened(text: &str) -> String {
-    ['a', 'b', 'c', 'd', 'e']
-        .iter()
-        .fold(text.to_owned(), |text, digit| text.replace(&whole(*digit), &format!("${}", digit.to_uppercase())))
+    long().fold(text.to_owned(), |text, (short, long)| text.replace(&long, &short))
 }
 
 fn whole(digit: char) -> String {
@@ -126,13 +129,15 @@ fn both_ends_of_a_call_spell_it_alike() {
     );
     are_forms!(
         calls(REGISTRY),
-        Register LedgersAsk Letter LettersAsk Redriven Swept EarliestAsk Start JobsAsk Step Turn Ended
+        Register LedgersAsk Letter LettersAsk Redriven Swept CalendarAsk Start JobsAsk Step Turn Ended
     );
 }
 
 #[test]
 fn every_call_is_in_a_story() {
-    for (names, story) in [(NAMES.to_vec(), LEDGER), ([registry::NAMES, backfills::NAMES].concat(), REGISTRY)] {
+    for (names, story) in
+        [(NAMES.to_vec(), LEDGER), ([registry::NAMES, backfills::NAMES, calendar::NAMES].concat(), REGISTRY)]
+    {
         let told: BTreeSet<String> = calls(story).into_iter().map(|(name, ..)| name).collect();
         assert_eq!(told, names.iter().map(|name| (*name).to_owned()).collect());
     }
@@ -155,7 +160,7 @@ fn a_call_that_there_is_not_and_a_body_that_is_none_are_refused() {
         for name in NAMES {
             assert!(answer(&ledger.sql, NAME, name, body, 9).is_err(), "{name} {body:?}");
         }
-        for name in registry::NAMES {
+        for name in registry::NAMES.iter().chain(calendar::NAMES) {
             assert!(registry::answer(&known, name, body, 9).is_err(), "{name} {body:?}");
         }
     }

@@ -118,6 +118,7 @@ fn the_clock_ends_an_answer() {
         let next = run.next(&store.fakes.bucket, &store.fakes.shards, &tick, &mut all);
         match super::support::run(next).unwrap() {
             raydex::query::Step::Lines(_) => steps += 1,
+            raydex::query::Step::Unknown => panic!("no calendar was learnt"),
             raydex::query::Step::End(ended) => break assert!(matches!(ended, Ended::Budget(_)), "{ended:?}"),
         }
     }

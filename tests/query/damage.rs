@@ -39,6 +39,7 @@ where
     let mut told = Vec::new();
     loop {
         match step(&store.fakes, run) {
+            Ok(Step::Unknown) => panic!("no calendar was learnt"),
             Ok(Step::Lines(lines)) => {
                 told.extend(lines.into_iter().map(|line| String::from_utf8(line.bytes).unwrap()));
             }
@@ -123,6 +124,7 @@ fn whatever_call_fails_the_next_one_goes_on_and_every_line_is_told_once() {
         let mut from = None;
         loop {
             match step(&store.fakes, &mut run) {
+                Ok(Step::Unknown) => panic!("no calendar was learnt"),
                 Ok(Step::Lines(lines)) => told.extend(lines),
                 Ok(Step::End(_)) => break,
                 Err(QueryError::Backend { cursor, .. }) => {
@@ -222,6 +224,7 @@ fn a_failure_in_the_middle_of_a_batch_of_spans_costs_no_line() {
         let mut told = Vec::new();
         loop {
             match step(&store.fakes, &mut run) {
+                Ok(Step::Unknown) => panic!("no calendar was learnt"),
                 Ok(Step::Lines(lines)) => told.extend(lines),
                 Ok(Step::End(_)) => break,
                 Err(error) => assert!(matches!(error, QueryError::Backend { .. })),

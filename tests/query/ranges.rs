@@ -129,6 +129,7 @@ fn what_the_caller_does_not_keep_is_not_told_and_not_counted() {
         let next = run.next(&store.fakes.bucket, &store.fakes.shards, &|| 0, &mut keep);
         match super::support::run(next).unwrap() {
             raydex::query::Step::Lines(more) => lines.extend(more.into_iter().map(|line| line.bytes)),
+            raydex::query::Step::Unknown => panic!("no calendar was learnt"),
             raydex::query::Step::End(ended) => break assert!(matches!(ended, Ended::Limit(_))),
         }
     }

@@ -11,7 +11,7 @@ use raydex::backend::{
     BackendError, Bucket, Bytes, List, Listed, ObjectHead, Objects, Queue, Ranged, Sql, SqlAnswer, SqlValue, Upload,
 };
 use raydex::batch::R2Event;
-use raydex::index::shard;
+use raydex::index::{Calendar, CalendarRow, ShardCall, shard};
 use raydex::ledger::ids::REGISTRY;
 use raydex::ledger::{Alarm, DeliveryId, registry};
 use serde::Serialize;
@@ -319,6 +319,9 @@ impl Objects for Shards {
         let Self(isolate) = self;
         isolate
             .effect(SLOW_OBJECT_MS, || {
+                if call == ShardCall::Put.name() {
+                    isolate.platform.accuse_untold(name);
+                }
                 let mut shards = isolate.platform.shards.borrow_mut();
                 let sql = shards.entry(name.to_owned()).or_insert_with(|| {
                     let sql = SqliteSql::new(&crate::support::Faults::default());
@@ -363,6 +366,22 @@ impl Platform {
             alarm_ms.set(Some(alarm_ms.get().map_or(wake, |set| set.min(wake))));
         }
         Ok(answered.body)
+    }
+
+    /// Nobody writes to a shard that the calendar does not know: a search would pass over it.
+    fn accuse_untold(self: &Rc<Self>, shard: &str) {
+        let Some(prefix) = shard.strip_prefix("v1/http_requests/") else { return };
+        // The shard of odd ids has no prefix.
+        let Ok(prefix) = u32::from_str_radix(prefix, 16) else { return };
+        let number = CalendarRow::number_of(prefix);
+        let statement = "SELECT bits FROM calendar_v1 WHERE dataset = 'http_requests' AND number = ?";
+        let found = self.ledger(REGISTRY).sql.sql.run(statement, &[SqlValue::number(number)]).unwrap();
+        let is_told = found.rows.first().is_some_and(|row| {
+            let SqlValue::Blob(bits) = &row[0] else { panic!("{row:?}") };
+            let row = CalendarRow::from_bytes(bits).unwrap();
+            Calendar { rows: [(number, row)].into(), any: None, until: u32::MAX }.next(prefix) == prefix
+        });
+        assert!(is_told, "the calendar was not told of {shard}");
     }
 
     /// The clock of every ledger.

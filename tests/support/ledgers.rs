@@ -9,16 +9,15 @@ use raydex::backend::{BackendError, Objects};
 use raydex::ledger::books::Totals;
 use raydex::ledger::calls::{self, BatchAnswer, BatchAsk, Call, TotalsAsk};
 use raydex::ledger::ids::REGISTRY;
-use raydex::ledger::registry::EarliestAsk;
-use raydex::ledger::{BatchId, registry};
+use raydex::ledger::{BatchId, calendar, registry};
 use raydex::record::Dataset;
 
 use super::{Faults, Kind, SqliteSql, run};
 
-/// The lowest prefix of `http_requests` that the registry knows.
-pub(crate) fn earliest(fakes: &super::Fakes) -> Option<u32> {
-    let ask = EarliestAsk { dataset: Dataset::HttpRequests.name().into(), prefix: None };
-    fakes.ledgers.ask(REGISTRY, &ask).prefix
+/// Whether the calendar of `http_requests` has this prefix.
+pub(crate) fn is_told(fakes: &super::Fakes, prefix: u32) -> bool {
+    let sound = MemoryLedgers { faults: Faults::default(), ..fakes.ledgers.clone() };
+    run(calendar::look(&sound, Dataset::HttpRequests, (prefix, prefix))).unwrap().next(prefix) == prefix
 }
 
 /// One ledger.
