@@ -23,6 +23,8 @@ mod reply;
 mod access;
 #[path = "worker/audit.rs"]
 mod audit;
+#[path = "worker/calendar.rs"]
+mod calendar;
 #[path = "worker/chaos.rs"]
 mod chaos;
 #[path = "worker/crash.rs"]
