@@ -96,9 +96,8 @@ impl Gatherer {
 #[derive(Debug)]
 struct Column {
     dictionary: Dictionary,
-    /// The last value, where this span has one.
-    last: Vec<u8>,
-    has_last: bool,
+    /// The number of the last value, where this span has one that the dictionary holds.
+    last: Option<usize>,
     /// The current span: tokens of the dictionary, hashes of other texts, and whether there is more than these.
     seen: Bits,
     texts: Vec<u64>,
@@ -112,8 +111,7 @@ impl Column {
     fn new() -> Self {
         Self {
             dictionary: Dictionary::new(),
-            last: Vec::new(),
-            has_last: false,
+            last: None,
             seen: Bits::default(),
             texts: Vec::new(),
             is_any: false,
@@ -124,24 +122,26 @@ impl Column {
 
     #[inline]
     fn take(&mut self, token: &[u8]) {
-        if !(self.has_last && same(&self.last, token) || self.is_any) {
+        let last = self.last.and_then(|number| self.dictionary.tokens().get(number));
+        if !(self.is_any || last.is_some_and(|last| same(last, token))) {
             self.take_other(token);
         }
     }
 
     /// Takes a value that is not the last one.
     fn take_other(&mut self, token: &[u8]) {
+        self.last = None;
         if token.len() > SUMMARY_TOKEN_MAX || matches!(token, [b'{' | b'[', ..]) {
             return self.give_up();
         }
-        self.last.clear();
-        self.last.extend_from_slice(token);
-        self.has_last = true;
         // What stands in the quotes has the hash by which a filter knows it, where it has no escapes.
         let inside = inside(token);
         let text = hash(inside.unwrap_or(token));
         match self.dictionary.enter(token, text) {
-            Entered::Number(number) => self.seen.set(number),
+            Entered::Number(number) => {
+                self.seen.set(number);
+                self.last = Some(number);
+            }
             Entered::NoRoom if inside.is_some_and(is_plain) => self.add_text(text),
             Entered::NoRoom => match text_of(token) {
                 Some(text) => self.add_text(text),
@@ -168,7 +168,7 @@ impl Column {
 
     /// The current span ends.
     fn end_span(&mut self) -> Seen {
-        self.has_last = false;
+        self.last = None;
         let (seen, mut texts) = (std::mem::take(&mut self.seen), std::mem::take(&mut self.texts));
         if std::mem::take(&mut self.is_any) {
             self.batch_is_any = true;
@@ -235,7 +235,9 @@ fn inside(token: &[u8]) -> Option<&[u8]> {
 
 /// Whether what stands in quotes is the text itself.
 fn is_plain(text: &[u8]) -> bool {
-    text.is_ascii() && !text.contains(&b'\\')
+    // Added up without a way out in the middle, so that the bytes are looked at many at a time.
+    let odd: u32 = text.iter().map(|byte| u32::from(!byte.is_ascii()) + u32::from(*byte == b'\\')).sum();
+    odd == 0
 }
 
 /// The hash of the text that a token spells, where one that says that there is nothing spells the empty one; `None`
