@@ -23,6 +23,9 @@ const WINDOWS: &str = "windows/v1/";
 /// Where the summaries of spans lie: outside any watched prefix, too.
 const SUMMARIES: &str = "summaries/v1/";
 
+/// Where the segments of the audit log lie: outside any watched prefix, too.
+pub const AUDIT_SEGMENTS: &str = "audit/v1/";
+
 /// What an object is, by its key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KeyClass {
@@ -59,7 +62,7 @@ impl Ignored {
 #[must_use]
 pub fn classify(key: &str, prefix: &str) -> KeyClass {
     // What we write beside batches is none even where the prefix covers it: else each would bring the next.
-    let is_ours = [PAYLOADS, PACKS, WINDOWS, SUMMARIES].iter().any(|ours| key.starts_with(ours));
+    let is_ours = [PAYLOADS, PACKS, WINDOWS, SUMMARIES, AUDIT_SEGMENTS].iter().any(|ours| key.starts_with(ours));
     let Some(path) = key.strip_prefix(prefix).filter(|_| !is_ours) else {
         return KeyClass::Ignored(Ignored::OtherPrefix);
     };
@@ -135,11 +138,24 @@ pub fn summaries_key(digest: &str) -> String {
     format!("{SUMMARIES}{digest}")
 }
 
+/// The key of a segment of the audit log: from which entry to which, and the hash of the last one, which stands for all
+/// that is in it. In the order of the keys, the entries are in theirs.
+#[must_use]
+pub fn segment_key(first: u64, last: u64, hash: &str) -> String {
+    format!("{AUDIT_SEGMENTS}{first:020}-{last:020}-{hash}.ndjson.gz")
+}
+
+/// The first entry of the segment at `key`; `None` where that is no key of one.
+#[must_use]
+pub fn segment_first(key: &str) -> Option<u64> {
+    key.strip_prefix(AUDIT_SEGMENTS)?.split_once('-')?.0.parse().ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::{
         BUCKET_NAME, Ignored, KeyClass, batch_key, batch_times, classify, folder_day, pack_key, payload_key,
-        summaries_key, version_digest, windows_key,
+        segment_first, segment_key, summaries_key, version_digest, windows_key,
     };
     use crate::record::Dataset;
 
@@ -213,6 +229,17 @@ mod tests {
     fn the_key_of_a_pack_never_changes() {
         assert_eq!(pack_key("5a", 1, "000003", "3c"), "processed/v2/5a/1/000003-3c");
         assert_eq!(classify("processed/v2/5a/1/000003-3c", ""), KeyClass::Ignored(Ignored::OtherPrefix));
+    }
+
+    #[test]
+    fn the_key_of_a_segment_never_changes() {
+        let key = segment_key(1, 10_000, "5a3c");
+        assert_eq!(key, "audit/v1/00000000000000000001-00000000000000010000-5a3c.ndjson.gz");
+        assert_eq!(classify(&key, ""), KeyClass::Ignored(Ignored::OtherPrefix));
+        assert_eq!(segment_first(&segment_key(10_001, 20_000, "5a")), Some(10_001));
+        for other in ["audit/v1/", "audit/v1/a-b", "audit/v1/12", "logs/00000000000000000001-2"] {
+            assert_eq!(segment_first(other), None, "{other}");
+        }
     }
 
     #[test]

@@ -19,8 +19,8 @@ pub use error::BatchError;
 pub use event::{Brings, EventBackfill, EventError, R2Event};
 pub use inflate::{GZIP_MAGIC, Inflater, Totals};
 pub use key::{
-    BUCKET_NAME, Ignored, KeyClass, batch_key, batch_times, classify, folder_day, pack_key, payload_key, summaries_key,
-    version_digest, windows_key,
+    AUDIT_SEGMENTS, BUCKET_NAME, Ignored, KeyClass, batch_key, batch_times, classify, folder_day, pack_key,
+    payload_key, segment_first, segment_key, summaries_key, version_digest, windows_key,
 };
 pub use lines::{Line, LineSplitter};
 pub use points::{AccessPoint, FirstLine, PointForm};
