@@ -6,19 +6,24 @@
 //! What always holds: without the feature no mistake can be made; with it, none is until a test says so.
 
 macro_rules! mistakes {
-    ($($(#[$doc:meta])* $name:ident,)*) => {
+    ($(#[$which:meta])* $all:ident: $($(#[$doc:meta])* $name:ident,)* ;
+     $(#[$which_audit:meta])* $audit:ident: $($(#[$doc_audit:meta])* $name_audit:ident,)*) => {
         /// A mistake.
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-        pub enum Mistake { $($(#[$doc])* $name,)* }
+        pub enum Mistake { $($(#[$doc])* $name,)* $($(#[$doc_audit])* $name_audit,)* }
 
         impl Mistake {
-            /// All of them.
-            pub const ALL: &'static [Self] = &[$(Self::$name),*];
+            $(#[$which])*
+            pub const $all: &'static [Self] = &[$(Self::$name),*];
+            $(#[$which_audit])*
+            pub const $audit: &'static [Self] = &[$(Self::$name_audit),*];
         }
     };
 }
 
 mistakes! {
+    /// Those that the simulator must see.
+    ALL:
     /// A claim looks whether someone sends already, and sends all the same.
     CheckThenSend,
     /// The lease ends before a POST can.
@@ -75,6 +80,15 @@ mistakes! {
     ReadFromPackStart,
     /// A transaction that fails leaves what it did so far.
     TornTransaction,
+    ;
+    /// Those of the audit log, which `tests/api/archive.rs` must see.
+    AUDIT:
+    /// Entries are removed whether or not the bucket took them.
+    RemoveBeforePut,
+    /// A segment is put, and nobody notes that.
+    DropSegmentRow,
+    /// The first entry of a table does not stand behind the last one of the table before.
+    BreakChainAtBorder,
 }
 
 #[cfg(feature = "mistakes")]

@@ -6,6 +6,8 @@ mod support;
 
 #[path = "api/access.rs"]
 mod access;
+#[path = "api/archive.rs"]
+mod archive;
 #[path = "api/audit.rs"]
 mod audit;
 #[path = "api/backfills.rs"]
@@ -55,6 +57,8 @@ mod plant;
 mod random;
 #[path = "api/rays.rs"]
 mod rays;
+#[path = "api/segments.rs"]
+mod segments;
 #[path = "api/silence.rs"]
 mod silence;
 #[path = "api/spellings.rs"]

@@ -1,18 +1,27 @@
 //! `GET /v1/audit`: who asked for what.
 //!
+//! The last entries come from the audit log's own object, those before them from their segments in the bucket. A page is
+//! the same wherever they lie.
+//!
 //! What always holds: entries come in their order and with their hashes, and the answer says whether these follow from
-//! the hash before them; reading them is itself an entry.
+//! the hash before them, and those of a segment from border to border; reading them is itself an entry; a page ends
+//! before a segment that cannot be read, and the next one says so.
 
 use serde::Serialize;
 use serde_json::value::RawValue;
 
+use super::desk::Patience;
 use super::reply::Reply;
 use super::{Desk, Problem, Request, problems};
 use crate::audit::AUDIT;
-use crate::audit::calls::{Head, Kept, Page, Read};
+use crate::audit::calls::{Head, Kept, Page, Read, Segment};
 use crate::audit::chain::is_whole;
+use crate::audit::segment::{self, Part, SegmentError};
+use crate::backend::{Bucket, List};
+use crate::batch::{AUDIT_SEGMENTS, segment_first};
 use crate::ledger::calls;
-use crate::limits::{AUDIT_PAGE, LISTED};
+use crate::limits::{AUDIT_PAGE, LINE_COPIES, LISTED};
+use crate::memory::Lease;
 
 /// The answer.
 #[derive(Serialize)]
@@ -44,9 +53,18 @@ pub(super) async fn answer<B>(desk: &impl Desk, request: &Request<B>) -> Result<
         Some(number) => number.parse().map_err(|_| problems::bad_parameter("after", "the number of an entry"))?,
     };
     let limit = request.number("limit", LISTED, AUDIT_PAGE)?;
-    let page = calls::call(desk.audits(), AUDIT, &Read { after, limit }).await.map_err(|_| problems::not_audited())?;
-    let Page { entries, before, head } = page;
-    let whole = is_whole(&before, &entries);
+    let (lease, mut patience) = (desk.memory().lease(), Patience::default());
+    let (Part { entries, before, whole }, head) = loop {
+        match (gather(desk, Read { after, limit }, &lease).await, lease.is_starved()) {
+            (Ok(found), _) => break found,
+            (Err(problem), false) => return Err(problem),
+            // Others hold the memory: it is theirs to give back.
+            (Err(_), true) => {
+                lease.reset();
+                patience.wait(desk).await?;
+            }
+        }
+    };
     let last = entries.last().map(|kept| kept.seq);
     let shown = |Kept { seq, entry, hash }| EntryShown { seq, hash, entry: RawValue::from_string(entry).ok() };
     Ok(Reply::json(&Answer {
@@ -56,4 +74,68 @@ pub(super) async fn answer<B>(desk: &impl Desk, request: &Request<B>) -> Result<
         head,
         entries: entries.into_iter().map(shown).collect(),
     }))
+}
+
+/// The entries asked for, from one place after the other.
+async fn gather(desk: &impl Desk, ask: Read, lease: &Lease) -> Result<(Part, Head), Problem> {
+    let mut found: Option<Part> = None;
+    loop {
+        let (behind, so_far) = found.as_ref().map_or((ask.after, 0), |found| {
+            (found.entries.last().map_or(ask.after, |kept| kept.seq), found.entries.len() as u64)
+        });
+        let ask_rest = Read { after: behind, limit: ask.limit.saturating_sub(so_far) };
+        let page = calls::call(desk.audits(), AUDIT, &ask_rest).await;
+        let page = page.map_err(|_| problems::not_audited())?;
+        let head = page.head.clone();
+        let part = match (part(desk, &ask_rest, page, lease).await, found.take()) {
+            (Ok(part), None) => part,
+            (Ok(part), Some(before)) => joined(before, part),
+            // What was found is told, and the next page says why there is no more.
+            (Err(_), Some(before)) if !lease.is_starved() => return Ok((before, head)),
+            (Err(problem), _) => return Err(problem),
+        };
+        let count = part.entries.len() as u64;
+        if count == so_far || count >= ask.limit || part.entries.last().is_some_and(|last| last.seq >= head.seq) {
+            return Ok((part, head));
+        }
+        found = Some(part);
+    }
+}
+
+/// Two parts that follow one another.
+fn joined(mut first: Part, second: Part) -> Part {
+    let follows = first.entries.last().is_none_or(|last| last.hash == second.before);
+    first.whole &= second.whole && follows;
+    first.entries.extend(second.entries);
+    first
+}
+
+/// The entries of one place.
+async fn part(desk: &impl Desk, ask: &Read, page: Page, lease: &Lease) -> Result<Part, Problem> {
+    let Page { entries, before, segment, kept_from, .. } = page;
+    let Some(segment) = segment else {
+        let bytes: usize = entries.iter().map(|kept| kept.entry.len()).sum();
+        return if lease.take(bytes * LINE_COPIES) {
+            Ok(Part { whole: is_whole(&before, &entries), entries, before })
+        } else {
+            Err(problems::busy())
+        };
+    };
+    match segment::read(desk.bucket(), &segment, ask.after, ask.limit, lease).await {
+        Ok(part) => Ok(part),
+        Err(SegmentError::Starved) => Err(problems::busy()),
+        Err(SegmentError::Failed(_)) => Err(problems::unavailable()),
+        Err(SegmentError::Damaged) => Err(problems::audit_damaged(segment.last)),
+        Err(SegmentError::Gone) => {
+            let first = first_behind(desk, &segment).await?.or(kept_from);
+            Err(problems::audit_gone(first.map_or(segment.last, |first| first.saturating_sub(1))))
+        }
+    }
+}
+
+/// The first entry behind a segment that lies in the bucket.
+async fn first_behind(desk: &impl Desk, segment: &Segment) -> Result<Option<u64>, Problem> {
+    let ask = List { prefix: AUDIT_SEGMENTS.into(), after: Some(segment.key.clone()), ..List::default() };
+    let listed = desk.bucket().list(&ask).await.map_err(|_| problems::unavailable())?;
+    Ok(listed.objects.iter().filter_map(|(key, _)| segment_first(key)).find(|first| *first > segment.last))
 }

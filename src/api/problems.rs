@@ -67,6 +67,20 @@ pub fn not_audited() -> Problem {
         .hint("Try again in a while.")
 }
 
+/// The segment of the audit log that has the entries is gone.
+#[must_use]
+pub fn audit_gone(after: u64) -> Problem {
+    Problem::new(404, "audit_gone", "These entries of the audit log lay in the bucket, which has them no more.")
+        .hint(format!("The next ones that are still there stand behind after={after}."))
+}
+
+/// The segment of the audit log that has the entries is not what was written.
+#[must_use]
+pub fn audit_damaged(after: u64) -> Problem {
+    Problem::new(502, "audit_damaged", "The object with these entries of the audit log is not what was written.")
+        .hint(format!("The next ones stand behind after={after}; the objects lie under audit/v1/ in the bucket."))
+}
+
 /// The keys of the identity provider cannot be had.
 #[must_use]
 pub fn no_keys() -> Problem {

@@ -74,6 +74,28 @@ pub struct Page {
     pub before: String,
     /// The last entry there is.
     pub head: Head,
+    /// The segment that has the entries asked for, where the object has them no more; then there are none here, and
+    /// `before` stands before the segment. Objects of before segments say nothing of any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub segment: Option<Segment>,
+    /// The first number that the object has itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kept_from: Option<u64>,
+}
+
+/// Entries that lie in the bucket.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Segment {
+    /// The number of the first one.
+    pub first: u64,
+    /// That of the last one.
+    pub last: u64,
+    /// The hash before the first one.
+    pub before: String,
+    /// The hash of the last one.
+    pub hash: String,
+    /// Where they lie.
+    pub key: String,
 }
 
 /// An entry.

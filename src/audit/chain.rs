@@ -1,25 +1,46 @@
 //! The entries, each with a hash over itself and the hash before it.
 //!
-//! The table: `audit_v1`, a row for each entry. A hash is the SHA-256 of the hash before it in hexadecimal digits, a
-//! line feed and the entry's text; before the first one stand 64 zeroes. Whoever keeps a hash can tell later that
-//! nothing up to it was changed, left out or put in.
+//! A hash is the SHA-256 of the hash before it in hexadecimal digits, a line feed and the entry's text; before the
+//! first one stand 64 zeroes. Whoever keeps a hash can tell later that nothing up to it was changed, left out or put in.
+//! `tables.rs` says where they lie.
 //!
-//! What always holds: numbers have no gap; an entry and its hash are one row, written by one statement.
+//! What always holds: numbers have no gap; an entry and its hash are one row, written by one statement; the first entry
+//! of a table stands behind the last one of the table before, so that the chain goes on from table to table.
 
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use super::calls::{Deed, Head, Kept, Page, Read};
-use crate::backend::{BackendError, Sql, SqlRow, SqlValue, to_json};
-use crate::limits::AUDIT_PAGE;
+use super::tables::{self, End, Table, broken};
+use crate::backend::{BackendError, Sql, to_json};
+use crate::limits::{AUDIT_PAGE, AUDIT_SEGMENT, AUDIT_SEGMENT_BYTES};
+use crate::mistakes::{Mistake, made};
 use crate::time::rfc3339;
 
-/// The table.
-const SCHEMA: &str =
-    "CREATE TABLE IF NOT EXISTS audit_v1 (seq INTEGER PRIMARY KEY, entry TEXT NOT NULL, hash TEXT NOT NULL)";
-
 /// Stands for the hash before the first entry.
-const BEFORE_ALL: &str = "0000000000000000000000000000000000000000000000000000000000000000";
+pub(super) const BEFORE_ALL: &str = "0000000000000000000000000000000000000000000000000000000000000000";
+
+/// How much one table, and so one segment, may hold. It is full with the entry that reaches one of the two.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bounds {
+    /// Entries.
+    pub entries: u64,
+    /// Bytes of their texts.
+    pub bytes: u64,
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Self { entries: AUDIT_SEGMENT, bytes: AUDIT_SEGMENT_BYTES }
+    }
+}
+
+impl Bounds {
+    /// Whether so much is full.
+    pub(super) const fn are_reached(self, entries: u64, bytes: u64) -> bool {
+        entries >= self.entries || bytes >= self.bytes
+    }
+}
 
 /// An entry as it is hashed. Its form is frozen: a later one has another `v`.
 #[derive(Serialize)]
@@ -30,14 +51,6 @@ struct Entry<'a> {
     who: &'a str,
     #[serde(flatten)]
     deed: &'a Deed,
-}
-
-/// Makes the table where there is none.
-///
-/// # Errors
-/// [`BackendError`] where the database failed.
-pub fn open(sql: &impl Sql) -> Result<(), BackendError> {
-    sql.run(SCHEMA, &[]).map(drop)
 }
 
 /// The hash of an entry that stands behind the one with the hash `before`.
@@ -61,46 +74,72 @@ pub fn is_whole(before: &str, entries: &[Kept]) -> bool {
     })
 }
 
-/// The end of the chain.
-pub(super) fn head(sql: &impl Sql) -> Result<Head, BackendError> {
-    let answer = sql.run("SELECT seq, hash FROM audit_v1 ORDER BY seq DESC LIMIT 1", &[])?;
-    let Some(row) = answer.rows.first() else { return Ok(Head { seq: 0, hash: BEFORE_ALL.into() }) };
-    Ok(Head { seq: number(row, 0)?, hash: text(row, 1)? })
+/// An entry that was appended.
+pub(super) struct Written {
+    /// Its number.
+    pub(super) seq: u64,
+    /// A table before the last one waits to be brought to the bucket.
+    pub(super) waits: bool,
 }
 
-/// Appends an entry and says its number.
-pub(super) fn append(sql: &impl Sql, who: &str, deed: &Deed, now_ms: i64) -> Result<u64, BackendError> {
-    let Head { seq, hash: before } = head(sql)?;
-    let seq = seq + 1;
-    let entry = to_json(&Entry { v: 1, seq, at: rfc3339(now_ms), who, deed });
-    let entry = String::from_utf8(entry).map_err(|_| broken())?;
-    let hash = hash(&before, &entry);
-    let values = [SqlValue::number(seq), SqlValue::Text(entry), SqlValue::Text(hash)];
-    sql.run("INSERT INTO audit_v1 (seq, entry, hash) VALUES (?, ?, ?)", &values)?;
-    Ok(seq)
+/// Appends an entry.
+pub(super) fn append(
+    sql: &impl Sql,
+    bounds: Bounds,
+    who: &str,
+    deed: &Deed,
+    now_ms: i64,
+) -> Result<Written, BackendError> {
+    let newest = Table::newest(sql)?;
+    let open = newest.first();
+    let End { seq: last, hash: before, size } = end(sql, open)?;
+    let seq = last + 1;
+    let entry =
+        String::from_utf8(to_json(&Entry { v: 1, seq, at: rfc3339(now_ms), who, deed })).map_err(|_| broken())?;
+    let kept = Kept { seq, hash: hash(&before, &entry), entry };
+    let bytes = kept.entry.len() as u64;
+    let waits = if let Some(open) = open.filter(|open| !bounds.are_reached(seq.saturating_sub(open.first), size)) {
+        open.insert(sql, &kept, size + bytes)?;
+        newest.len() > 1
+    } else {
+        begin(sql, &kept, before)?;
+        open.is_some()
+    };
+    Ok(Written { seq, waits })
 }
 
-/// A page of entries.
+/// Begins a table with this entry, both or neither.
+fn begin(sql: &impl Sql, kept: &Kept, before: String) -> Result<(), BackendError> {
+    let table = Table { first: kept.seq, before };
+    sql.transaction(&mut || {
+        table.begin(sql)?;
+        if made(Mistake::BreakChainAtBorder) {
+            let hash = hash(BEFORE_ALL, &kept.entry);
+            return table.insert(sql, &Kept { hash, ..kept.clone() }, kept.entry.len() as u64);
+        }
+        table.insert(sql, kept, kept.entry.len() as u64)
+    })
+}
+
+/// The last entry of a table; what stands before the first entry where there is no table.
+fn end(sql: &impl Sql, table: Option<&Table>) -> Result<End, BackendError> {
+    table.map_or_else(|| Ok(End { seq: 0, hash: BEFORE_ALL.into(), size: 0 }), |table| table.end(sql))
+}
+
+/// A page of entries, or the segment that has them.
 pub(super) fn read(sql: &impl Sql, ask: &Read) -> Result<Page, BackendError> {
-    let statement = "SELECT seq, entry, hash FROM audit_v1 WHERE seq > ? ORDER BY seq LIMIT ?";
-    let rows = sql.run(statement, &[SqlValue::number(ask.after), SqlValue::number(ask.limit.min(AUDIT_PAGE))])?.rows;
-    let kept = |row: &SqlRow| Ok(Kept { seq: number(row, 0)?, entry: text(row, 1)?, hash: text(row, 2)? });
-    let entries = rows.iter().map(kept).collect::<Result<_, BackendError>>()?;
-    let before =
-        sql.run("SELECT hash FROM audit_v1 WHERE seq <= ? ORDER BY seq DESC LIMIT 1", &[SqlValue::number(ask.after)])?;
-    let before = before.rows.first().map_or_else(|| Ok(BEFORE_ALL.into()), |row| text(row, 0))?;
-    Ok(Page { entries, before, head: head(sql)? })
-}
-
-fn number(row: &SqlRow, column: usize) -> Result<u64, BackendError> {
-    let number = row.get(column).and_then(SqlValue::as_integer).and_then(|number| u64::try_from(number).ok());
-    number.ok_or_else(broken)
-}
-
-fn text(row: &SqlRow, column: usize) -> Result<String, BackendError> {
-    row.get(column).and_then(SqlValue::as_text).map(Into::into).ok_or_else(broken)
-}
-
-fn broken() -> BackendError {
-    BackendError::new("reading the audit log", "a row is not as it was written")
+    let End { seq, hash, .. } = end(sql, Table::newest(sql)?.first())?;
+    let (head, after) = (Head { seq, hash }, ask.after.min(seq));
+    let kept_from = Some(tables::last_segment(sql)?.map_or(1, |segment| segment.last + 1));
+    if let Some(segment) = tables::segment_of(sql, after + 1)? {
+        return Ok(Page { entries: vec![], before: segment.before.clone(), head, segment: Some(segment), kept_from });
+    }
+    let mut table = Table::holding(sql, after + 1)?;
+    let before = table.as_ref().map_or_else(|| Ok(BEFORE_ALL.into()), |table| table.hash_at(sql, after))?;
+    let (mut entries, limit) = (Vec::new(), ask.limit.min(AUDIT_PAGE));
+    while let Some(found) = table {
+        entries.extend(found.rows(sql, after, limit - entries.len() as u64)?);
+        table = if entries.len() as u64 == limit { None } else { found.next(sql)? };
+    }
+    Ok(Page { entries, before, head, segment: None, kept_from })
 }

@@ -1,49 +1,80 @@
 //! `Audit`: the one object that every request passes, which writes down what is asked and counts how often.
 //!
-//! *Stored*: `audit_v1`, a row for each entry (`audit/chain.rs` has the table and the hashes).
+//! *Stored*: the last entries, in tables, a row for each segment of the others, which lie in the bucket
+//! (`audit/tables.rs`, `audit/segment.rs`), and an alarm while a table waits to be brought there.
 //! *Called by*: the API, by `POST /{call}` with the bodies of `audit/calls.rs`; answers are JSON with 200, or plain
-//! words with 500, and nothing was appended then.
+//! words with 500, and nothing was appended then. By the platform: `alarm`, which brings one segment to the bucket.
 //! *What always holds*: a call runs without an `await`, so that no other one comes between reading the end of the
-//! chain and appending to it; rows are never changed or removed. How often each caller asked is kept in memory alone.
+//! chain and appending to it; entries are never changed, and removed only where the bucket has them. How often each
+//! caller asked is kept in memory alone, and so is whether an alarm is set: a later entry sets one again that was lost.
+//! `alarm` never throws: the platform would try again six times and then never.
 
 use std::cell::{Cell, RefCell};
 
 use worker::{DurableObject, Env, Request, Response, Result, State, durable_object};
 
-use super::log;
+use super::alarm::ObjectAlarm;
+use super::log::{self, Log};
 use super::objects::{answer_call, read_call};
 use super::sql::ObjectSql;
-use crate::audit::rate::Rates;
-use crate::audit::{self, chain};
+use super::{env, failed};
+use crate::audit::{self, Held, calls::Segment};
 use crate::backend::BackendError;
+use crate::ledger::Answered;
+
+type Outcome<T> = std::result::Result<T, BackendError>;
 
 /// The Durable Object.
-#[durable_object(fetch)]
+#[durable_object(alarm)]
 pub struct Audit {
     sql: ObjectSql,
-    rates: RefCell<Rates>,
-    /// The table is known to be there.
+    alarm: ObjectAlarm,
+    env: Env,
+    held: RefCell<Held>,
+    /// The tables are known to be there.
     open: Cell<bool>,
 }
 
 impl DurableObject for Audit {
-    fn new(state: State, _env: Env) -> Self {
-        Self { sql: ObjectSql::new(state.storage()), rates: RefCell::default(), open: Cell::new(false) }
+    fn new(state: State, env: Env) -> Self {
+        let (sql, alarm) = (ObjectSql::new(state.storage()), ObjectAlarm::new(state.storage()));
+        Self { sql, alarm, env, held: RefCell::default(), open: Cell::new(false) }
     }
 
     async fn fetch(&self, mut request: Request) -> Result<Response> {
         let (call, _) = read_call(&request.url()?);
         let body = request.bytes().await?;
-        answer_call(self.answer(&call, &body))
+        let answered = self.answer(&call, &body);
+        // What was written is written, whether or not the alarm can be set.
+        let wake_ms = answered.as_ref().ok().and_then(|answered| answered.wake_ms);
+        said(audit::set_alarm(&self.held, &self.alarm, wake_ms).await);
+        answer_call(answered.map(|answered| answered.body))
+    }
+
+    async fn alarm(&self) -> Result<Response> {
+        if let Some(Some(segment)) = said(self.archive().await) {
+            Log::of(&env::config(&self.env)).info("audit_segment", &segment);
+        }
+        Response::empty()
     }
 }
 
 impl Audit {
-    fn answer(&self, call: &str, body: &[u8]) -> std::result::Result<Vec<u8>, BackendError> {
+    fn answer(&self, call: &str, body: &[u8]) -> Outcome<Answered> {
         if !self.open.get() {
-            chain::open(&self.sql)?;
+            audit::open(&self.sql)?;
             self.open.set(true);
         }
-        audit::answer(&self.sql, &mut self.rates.borrow_mut(), call, body, log::now_ms())
+        audit::answer(&self.sql, &mut self.held.borrow_mut(), call, body, log::now_ms())
     }
+
+    async fn archive(&self) -> Outcome<Option<Segment>> {
+        let bucket = env::bucket(&self.env).map_err(failed("bringing the audit log to the bucket"))?;
+        audit::alarm(&self.sql, &self.held, &bucket, &self.alarm, log::now_ms).await
+    }
+}
+
+/// What came of it. A failure is logged.
+fn said<T>(outcome: Outcome<T>) -> Option<T> {
+    outcome.inspect_err(|error| log::error("audit_alarm", &serde_json::json!({ "reason": error.to_string() }))).ok()
 }

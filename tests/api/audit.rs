@@ -111,9 +111,9 @@ fn the_log_is_read_page_by_page_and_reading_it_is_an_entry() {
     for query in ["after=x", "limit=0", "limit=201", "page=1"] {
         assert_eq!(problem(&Ask::get(&format!("/v1/audit?{query}")).of(&fakes)).0, 400, "{query}");
     }
-    fakes.audits.sql.run("UPDATE audit_v1 SET entry = replace(entry, 'main', 'nobody') WHERE seq = 3", &[]).unwrap();
+    fakes.audits.sql.run("UPDATE audit_v2_1 SET entry = replace(entry, 'main', 'nobody') WHERE seq = 3", &[]).unwrap();
     assert_eq!(body(&Ask::get("/v1/audit").of(&fakes))["whole"], false);
-    fakes.audits.sql.run("DELETE FROM audit_v1 WHERE seq = ?", &[SqlValue::Integer(3)]).unwrap();
+    fakes.audits.sql.run("DELETE FROM audit_v2_1 WHERE seq = ?", &[SqlValue::Integer(3)]).unwrap();
     assert_eq!(body(&Ask::get("/v1/audit").of(&fakes))["whole"], false);
 }
 

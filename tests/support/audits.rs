@@ -1,44 +1,100 @@
-//! The audit log: one database, answered by the code that answers on the platform.
+//! The audit log: one database, answered by the code that answers on the platform, and the alarm that it has set.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
-use raydex::audit::calls::{Kept, Read};
-use raydex::audit::rate::Rates;
-use raydex::audit::{self, AUDIT, chain};
+use raydex::audit::calls::{Kept, Read, Segment};
+use raydex::audit::chain::Bounds;
+use raydex::audit::{self, AUDIT, Held};
 use raydex::backend::{BackendError, Objects};
-use raydex::ledger::calls;
+use raydex::ledger::{Alarm, calls};
 
-use super::{Faults, Kind, SqliteSql, run};
+use super::{Faults, Kind, MemoryBucket, SqliteSql, run};
 
 /// The namespace; its clones are the same one.
 #[derive(Debug, Clone)]
 pub(crate) struct MemoryAudits {
     pub(crate) sql: SqliteSql,
-    rates: Rc<RefCell<Rates>>,
+    /// The faults of its database, which the world's do not count.
+    pub(crate) sql_faults: Faults,
+    held: Rc<RefCell<Held>>,
+    /// When it wakes.
+    pub(crate) alarm_ms: Rc<Cell<Option<i64>>>,
+    /// How often that was set: the platform bills a row for each.
+    pub(crate) alarms: Rc<Cell<u64>>,
     clock_ms: Rc<Cell<i64>>,
     faults: Faults,
 }
 
 impl MemoryAudits {
     pub(crate) fn new(clock_ms: &Rc<Cell<i64>>, faults: &Faults) -> Self {
-        let sql = SqliteSql::new(&Faults::default());
-        Self { sql, rates: Rc::default(), clock_ms: clock_ms.clone(), faults: faults.clone() }
+        let sql_faults = Faults::default();
+        Self {
+            sql: SqliteSql::new(&sql_faults),
+            sql_faults,
+            held: Rc::default(),
+            alarm_ms: Rc::default(),
+            alarms: Rc::default(),
+            clock_ms: clock_ms.clone(),
+            faults: faults.clone(),
+        }
     }
 
-    /// All entries.
+    /// From now on a table, and so a segment, is full with so many entries, or so many bytes.
+    pub(crate) fn set_bounds(&self, entries: u64, bytes: u64) {
+        *self.held.borrow_mut() = Held::of(Bounds { entries, bytes });
+    }
+
+    /// The object is started anew: what it kept in memory is gone, the size of its tables excepted.
+    pub(crate) fn restart(&self) {
+        let bounds = self.held.borrow().bounds();
+        *self.held.borrow_mut() = Held::of(bounds);
+    }
+
+    /// The entries that it has itself, up to a page of them.
     pub(crate) fn entries(&self) -> Vec<Kept> {
         let sound = Self { faults: Faults::default(), ..self.clone() };
         run(calls::call(&sound, AUDIT, &Read { after: 0, limit: u64::MAX })).unwrap().entries
+    }
+
+    /// The object's answer to a call.
+    fn answer(&self, call: &str, body: &[u8]) -> Result<Vec<u8>, BackendError> {
+        audit::open(&self.sql)?;
+        let answered = audit::answer(&self.sql, &mut self.held.borrow_mut(), call, body, self.clock_ms.get())?;
+        let _written_all_the_same = run(audit::set_alarm(&self.held, self, answered.wake_ms));
+        Ok(answered.body)
+    }
+
+    /// The alarm goes off.
+    pub(crate) async fn ring(&self, bucket: &MemoryBucket) -> Result<Option<Segment>, BackendError> {
+        self.alarm_ms.set(None);
+        audit::alarm(&self.sql, &self.held, bucket, self, || self.clock_ms.get()).await
+    }
+
+    /// Has the alarm go off as often as it is set, whatever its time; the segments that this brought to the bucket.
+    pub(crate) fn settle(&self, bucket: &MemoryBucket) -> Vec<Segment> {
+        let mut brought = Vec::new();
+        while let Some(at_ms) = self.alarm_ms.get() {
+            self.clock_ms.set(self.clock_ms.get().max(at_ms));
+            brought.extend(run(self.ring(bucket)).unwrap());
+        }
+        brought
+    }
+}
+
+impl Alarm for MemoryAudits {
+    async fn set(&self, at_ms: Option<i64>) -> Result<(), BackendError> {
+        self.faults.call(Kind::Alarm, || {
+            self.alarm_ms.set(at_ms);
+            self.alarms.set(self.alarms.get() + 1);
+            Ok(())
+        })
     }
 }
 
 impl Objects for MemoryAudits {
     async fn call(&self, name: &str, call: &str, body: Vec<u8>) -> Result<Vec<u8>, BackendError> {
         assert_eq!(name, AUDIT, "there is one audit log");
-        self.faults.call(Kind::Audit, || {
-            chain::open(&self.sql)?;
-            audit::answer(&self.sql, &mut self.rates.borrow_mut(), call, &body, self.clock_ms.get())
-        })
+        self.faults.call(Kind::Audit, || self.answer(call, &body))
     }
 }

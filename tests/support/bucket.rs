@@ -21,8 +21,21 @@ pub(crate) struct Stored {
     pub(crate) head: ObjectHead,
 }
 
+/// What happens while something is written.
+#[derive(Default)]
+struct Meanwhile(RefCell<Option<Box<dyn FnOnce()>>>);
+
+impl std::fmt::Debug for Meanwhile {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Meanwhile")
+    }
+}
+
 #[derive(Debug)]
 struct State {
+    meanwhile: Meanwhile,
+    /// Others write at keys of ours.
+    other_writers: Cell<bool>,
     objects: RefCell<BTreeMap<String, Stored>>,
     clock_ms: Cell<i64>,
     /// Sizes of the pieces that bodies come in, over and over.
@@ -46,6 +59,8 @@ pub(crate) struct MemoryBucket {
 impl MemoryBucket {
     pub(crate) fn new(faults: &Faults) -> Self {
         let state = State {
+            meanwhile: Meanwhile::default(),
+            other_writers: Cell::default(),
             objects: RefCell::default(),
             clock_ms: Cell::new(NOW_MS),
             pieces: RefCell::new(vec![64 * 1024]),
@@ -104,6 +119,16 @@ impl MemoryBucket {
     pub(crate) fn contents(&self) -> BTreeMap<String, Vec<u8>> {
         let objects = self.state.objects.borrow();
         objects.iter().map(|(key, stored)| (key.clone(), stored.bytes.to_vec())).collect()
+    }
+
+    /// Others write at keys of ours, too: that something else lies there is no accusation any more.
+    pub(crate) fn has_other_writers(&self) {
+        self.state.other_writers.set(true);
+    }
+
+    /// This happens while the next new object is written.
+    pub(crate) fn meanwhile(&self, work: impl FnOnce() + 'static) {
+        *self.state.meanwhile.0.borrow_mut() = Some(Box::new(work));
     }
 
     /// How many uploads were aborted; none may still be open.
@@ -196,9 +221,14 @@ impl Bucket for MemoryBucket {
     }
 
     async fn put_new(&self, key: &str, bytes: Vec<u8>) -> Result<bool, BackendError> {
+        let meanwhile = self.state.meanwhile.0.borrow_mut().take();
+        if let Some(work) = meanwhile {
+            work();
+        }
         self.faults.call(Kind::PutNew, || {
             if let Some(there) = self.object(key) {
-                assert!(*there.bytes == bytes, "{key} is to be other bytes: a create-only key is made of its content");
+                let is_ours = *there.bytes == bytes || self.state.other_writers.get();
+                assert!(is_ours, "{key} is to be other bytes: a create-only key is made of its content");
                 return Ok(false);
             }
             self.store(key, &bytes);

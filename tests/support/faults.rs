@@ -49,6 +49,10 @@ pub(crate) enum Kind {
     List,
     /// `Sql::run`.
     Sql,
+    /// The end of a transaction, counted only where it is to fail.
+    Commit,
+    /// `Alarm::set` of the audit log.
+    Alarm,
 }
 
 /// How a call fails.
@@ -96,6 +100,11 @@ impl Faults {
         let mut state = self.0.borrow_mut();
         state.planned = None;
         std::mem::take(&mut state.struck)
+    }
+
+    /// Whether a fault of just this kind is planned.
+    pub(crate) fn is_planned(&self, kind: Kind) -> bool {
+        self.0.borrow().planned.is_some_and(|(which, ..)| which == Some(kind))
     }
 
     /// How many calls there were, of any kind but to the audit log, which every request is written to.

@@ -89,8 +89,18 @@ impl Sql for SqliteSql {
     fn transaction(&self, work: &mut dyn FnMut() -> Result<(), BackendError>) -> Result<(), BackendError> {
         assert!(!self.in_transaction.replace(true), "transactions do not nest");
         self.plainly("BEGIN");
-        let outcome = work();
-        self.plainly(if outcome.is_ok() { "COMMIT" } else { "ROLLBACK" });
+        let commit = || {
+            self.plainly("COMMIT");
+            Ok(())
+        };
+        let outcome = match work() {
+            Ok(()) if self.faults.is_planned(Kind::Commit) => self.faults.call(Kind::Commit, commit),
+            Ok(()) => commit(),
+            Err(error) => Err(error),
+        };
+        if !self.connection.is_autocommit() {
+            self.plainly("ROLLBACK");
+        }
         self.in_transaction.set(false);
         outcome
     }

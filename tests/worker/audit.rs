@@ -1,8 +1,15 @@
 //! Who may ask, how often, and what is written down of it, under the real runtime.
 
-use raydex::audit::chain::hash;
+use std::path::{Path, PathBuf};
+
+use raydex::audit::calls::Kept;
+use raydex::audit::chain::{hash, is_whole};
+use raydex::limits::{AUDIT_ASKED, AUDIT_SEGMENT_BYTES};
 use raydex::record::Dataset;
 use raydex::sample::{FieldSet, Plan};
+use rusqlite::Connection;
+use serde::Deserialize;
+use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
@@ -76,7 +83,7 @@ fn entries(harness: &Harness) -> Vec<Value> {
     for kept in &entries {
         let (_, from) =
             text.split_once(&format!("\"hash\":\"{}\",\"entry\":", kept["hash"].as_str().unwrap())).unwrap();
-        let mut texts = serde_json::Deserializer::from_str(from).into_iter::<Box<serde_json::value::RawValue>>();
+        let mut texts = serde_json::Deserializer::from_str(from).into_iter::<Box<RawValue>>();
         last = hash(&last, texts.next().unwrap().unwrap().get());
         assert_eq!(kept["hash"], last.as_str());
     }
@@ -85,7 +92,7 @@ fn entries(harness: &Harness) -> Vec<Value> {
 
 #[test]
 fn the_chain_of_the_audit_log_goes_on_behind_a_restart() {
-    let state = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("audit");
+    let state = Path::new(env!("CARGO_TARGET_TMPDIR")).join("audit");
     let _none = std::fs::remove_dir_all(&state);
     let mut harness = Harness::with(json!({ "state": state }));
     for number in 0..3 {
@@ -101,6 +108,96 @@ fn the_chain_of_the_audit_log_goes_on_behind_a_restart() {
     let did: Vec<&str> = after.iter().map(|kept| kept["entry"]["about"].as_str().unwrap()).collect();
     assert_eq!(did[5..], ["a5e33aff24280009", ""]);
     assert_eq!(after.last().unwrap()["seq"], 7);
+}
+
+/// All entries from the first on, page by page; the last one is the reading of the last page.
+fn all_entries(harness: &Harness) -> Vec<Kept> {
+    let (mut found, mut after) = (Vec::<Kept>::new(), Some(0));
+    while let Some(from) = after {
+        let reply = harness.get(&format!("/v1/audit?limit=200&after={from}"));
+        let page: Value = reply.json();
+        let last = found.last().map_or("0".repeat(64), |kept| kept.hash.clone());
+        assert_eq!((&page["whole"], &page["before"]), (&true.into(), &last.into()), "{from}");
+        let told: PageTold = serde_json::from_slice(&reply.body).unwrap();
+        let kept = |EntryTold { seq, hash, entry }: EntryTold| Kept { seq, hash, entry: entry.get().to_owned() };
+        found.extend(told.entries.into_iter().map(kept));
+        after = told.after;
+    }
+    assert!((1..).zip(&found).all(|(seq, kept)| kept.seq == seq));
+    assert!(is_whole(&"0".repeat(64), &found));
+    found
+}
+
+#[derive(Deserialize)]
+struct PageTold {
+    entries: Vec<EntryTold>,
+    after: Option<u64>,
+}
+
+#[derive(Deserialize)]
+struct EntryTold {
+    seq: u64,
+    hash: String,
+    entry: Box<RawValue>,
+}
+
+/// Makes of a log, whose runtime has ended, what the version before segments would have kept.
+fn age(state: &Path) {
+    let objects = std::fs::read_dir(state.join("objects")).unwrap().flatten();
+    let folder = objects.map(|entry| entry.path()).find(|path| path.to_string_lossy().ends_with("Audit")).unwrap();
+    let files = std::fs::read_dir(folder).unwrap().flatten().map(|entry| entry.path());
+    let is_object = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "sqlite");
+    let has_log = |connection: &Connection| connection.prepare("SELECT 1 FROM audit_v2_1").is_ok();
+    let mut objects = files.filter(is_object).map(|path| Connection::open(path).unwrap()).filter(has_log);
+    let change = "DROP VIEW audit_v1; ALTER TABLE audit_v2_1 RENAME TO audit_v1; ALTER TABLE audit_v1 DROP COLUMN size;
+                  DROP TABLE audit_table_v1; DROP TABLE audit_segment_v1";
+    objects.next().expect("there is a log").execute_batch(change).unwrap();
+}
+
+#[test]
+fn the_audit_log_goes_on_in_the_bucket_and_so_does_one_of_before() {
+    let state = Path::new(env!("CARGO_TARGET_TMPDIR")).join("audit-segments");
+    let _none = std::fs::remove_dir_all(&state);
+    let options = json!({ "state": state });
+    let harness = Harness::with(options.clone());
+    for number in 0..3 {
+        harness.get(&format!("/v1/rays/a5e33aff2428000{number}"));
+    }
+    let before = all_entries(&harness);
+    drop(harness);
+    age(&state);
+    let mut harness = Harness::with(options);
+    // The largest entries there are: each character takes six bytes of JSON, in the path and in the body.
+    let (handle, body) = ("%01".repeat(AUDIT_ASKED), "\u{1}".repeat(AUDIT_ASKED));
+    let each = AUDIT_ASKED * 12;
+    for _ in 0..2 * usize::try_from(AUDIT_SEGMENT_BYTES).unwrap() / each + 10 {
+        harness.post(&format!("/v1/payloads/{handle}/drop"), body.as_bytes()).assert_problem(404, "no_such_payload");
+    }
+    let segments = harness.wait_for("two segments", || {
+        let said = harness.said("audit_segment");
+        (said.len() == 2).then_some(said)
+    });
+    println!("{segments:#?}");
+    assert_eq!((&segments[0]["first"], &segments[0]["before"]), (&1.into(), &"0".repeat(64).into()));
+    assert_eq!(segments[1]["before"], segments[0]["hash"]);
+    let after = all_entries(&harness);
+    assert_eq!(after[..4], before[..]);
+    for segment in &segments {
+        let object = harness.object(segment["key"].as_str().unwrap()).unwrap();
+        let (mut text, mut gzip) = (Vec::new(), flate2::bufread::MultiGzDecoder::new(&object[..]));
+        std::io::Read::read_to_end(&mut gzip, &mut text).unwrap();
+        let lines: Vec<Kept> =
+            serde_json::Deserializer::from_slice(&text).into_iter().collect::<Result<_, _>>().unwrap();
+        let at = |name: &str| usize::try_from(segment[name].as_u64().unwrap()).unwrap();
+        assert_eq!(lines, after[at("first") - 1..at("last")]);
+    }
+    harness.kill();
+    let again = all_entries(&harness);
+    assert_eq!(again[..after.len()], after[..]);
+    harness.remove(segments[0]["key"].as_str().unwrap());
+    let gone = harness.get("/v1/audit");
+    gone.assert_problem(404, "audit_gone");
+    assert!(gone.json()["hint"].as_str().unwrap().ends_with(&format!("after={}.", segments[0]["last"])));
 }
 
 #[test]

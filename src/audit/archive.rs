@@ -1,0 +1,191 @@
+//! Brings what lies in closed tables to the bucket, one segment for each alarm.
+//!
+//! Calls go on meanwhile: a closed table is never changed, and the next segment is chosen by what the last one was, in
+//! the database, not in memory. What is kept in memory alone is whether an alarm is to be expected.
+//!
+//! What always holds: entries are removed only where the bucket said that it has their segment, in the transaction that
+//! notes it; a segment that was put although the bucket said no is found there the next time, and read before it is
+//! believed; no call waits for the bucket; the alarm never throws, and one that was lost is set again by a later entry.
+
+use std::cell::RefCell;
+
+use super::Held;
+use super::calls::Segment;
+use super::chain::{BEFORE_ALL, Bounds};
+use super::segment::{SegmentWriter, read};
+use super::tables::{Table, broken, last_segment, note_segment, open};
+use crate::backend::{BackendError, Bucket, Sql};
+use crate::batch::segment_key;
+use crate::ledger::Alarm;
+use crate::limits::{AUDIT_AGAIN_MAX_MS, AUDIT_AGAIN_MS, AUDIT_ALARM_MS, AUDIT_PAGE};
+use crate::memory::Memory;
+use crate::mistakes::{Mistake, made};
+
+/// What is known of the alarm. An alarm costs a written row, so it is set for a table that is full, not for an entry.
+#[derive(Debug, Default)]
+pub struct Watch {
+    /// Until then one is to be expected.
+    quiet_until_ms: i64,
+    /// How often the bucket refused in a row.
+    failures: u32,
+}
+
+impl Watch {
+    /// When to set the alarm to, if something waits and no alarm is to be expected.
+    pub(super) fn wake_ms(&mut self, waits: bool, now_ms: i64) -> Option<i64> {
+        (waits && now_ms >= self.quiet_until_ms).then(|| self.at(now_ms))
+    }
+
+    fn at(&mut self, at_ms: i64) -> i64 {
+        self.quiet_until_ms = at_ms + AUDIT_ALARM_MS;
+        at_ms
+    }
+
+    /// When to come again after an alarm that came to this.
+    fn again_ms<T>(&mut self, outcome: &Result<(T, bool), BackendError>, now_ms: i64) -> Option<i64> {
+        if outcome.is_err() {
+            let pause = AUDIT_AGAIN_MS.saturating_mul(1 << self.failures.min(20)).min(AUDIT_AGAIN_MAX_MS);
+            self.failures += 1;
+            return Some(self.at(now_ms + pause));
+        }
+        self.failures = 0;
+        if matches!(outcome, Ok((_, true))) {
+            return Some(self.at(now_ms));
+        }
+        self.quiet_until_ms = 0;
+        None
+    }
+}
+
+/// Entries of the first table, packed.
+struct Slice {
+    table: Table,
+    segment: Segment,
+    object: Vec<u8>,
+    /// The table has no more.
+    ends_table: bool,
+}
+
+/// Sets the alarm that an answer wants, if it wants one.
+///
+/// # Errors
+/// [`BackendError`] where it cannot be set; a later entry will do it.
+pub async fn set_alarm(held: &RefCell<Held>, alarm: &impl Alarm, wake_ms: Option<i64>) -> Result<(), BackendError> {
+    if wake_ms.is_none() {
+        return Ok(());
+    }
+    alarm.set(wake_ms).await.inspect_err(|_| held.borrow_mut().watch.quiet_until_ms = 0)
+}
+
+/// Brings the next segment to the bucket, if one is closed, and sets the alarm again where there is more to do; says
+/// which it was.
+///
+/// # Errors
+/// [`BackendError`] where the world failed. The alarm is set to try again; where that failed too, an entry will do it.
+pub async fn alarm(
+    sql: &impl Sql,
+    held: &RefCell<Held>,
+    bucket: &impl Bucket,
+    alarm: &impl Alarm,
+    clock: impl Fn() -> i64,
+) -> Result<Option<Segment>, BackendError> {
+    let bounds = {
+        let mut held = held.borrow_mut();
+        held.watch.at(clock());
+        held.bounds()
+    };
+    let outcome = match open(sql) {
+        Ok(()) => archive(sql, bounds, bucket).await,
+        Err(error) => Err(error),
+    };
+    let again_ms = held.borrow_mut().watch.again_ms(&outcome, clock());
+    set_alarm(held, alarm, again_ms).await?;
+    outcome.map(|(segment, _)| segment)
+}
+
+/// Brings the next segment to the bucket; says which it was, and whether another one waits.
+async fn archive(
+    sql: &impl Sql,
+    bounds: Bounds,
+    bucket: &impl Bucket,
+) -> Result<(Option<Segment>, bool), BackendError> {
+    let Some(mut slice) = next(sql, bounds)? else { return Ok((None, false)) };
+    let put = put(bucket, &slice.segment, std::mem::take(&mut slice.object)).await;
+    if !made(Mistake::RemoveBeforePut) {
+        put?;
+    }
+    remove(sql, &slice)?;
+    Ok((Some(slice.segment), Table::oldest(sql)?.len() > 1))
+}
+
+/// Packs what comes next, if it is closed.
+fn next(sql: &impl Sql, bounds: Bounds) -> Result<Option<Slice>, BackendError> {
+    let mut oldest = Table::oldest(sql)?.into_iter();
+    let (Some(table), Some(behind)) = (oldest.next(), oldest.next()) else { return Ok(None) };
+    let (done, before) =
+        last_segment(sql)?.map_or_else(|| (0, BEFORE_ALL.into()), |segment| (segment.last, segment.hash));
+    let (Packed { last, hash, .. }, writer) = pack(sql, bounds, &table, done)?;
+    let object = writer.finish()?;
+    let segment = Segment { first: done + 1, last, before, key: segment_key(done + 1, last, &hash), hash };
+    Ok(Some(Slice { ends_table: last + 1 == behind.first, table, segment, object }))
+}
+
+/// What was packed so far.
+struct Packed {
+    /// The last entry.
+    last: u64,
+    /// Its hash.
+    hash: String,
+    /// Bytes of all texts.
+    bytes: u64,
+}
+
+/// Packs the entries of a table behind the one that was brought last, until they are a segment or the table ends.
+fn pack(sql: &impl Sql, bounds: Bounds, table: &Table, done: u64) -> Result<(Packed, SegmentWriter), BackendError> {
+    let (mut packed, mut writer) = (Packed { last: done, hash: String::new(), bytes: 0 }, SegmentWriter::default());
+    loop {
+        // Page by page, so that the object never holds the text of a whole table.
+        let rows = table.rows(sql, packed.last, AUDIT_PAGE)?;
+        if rows.is_empty() {
+            return if packed.last > done { Ok((packed, writer)) } else { Err(broken()) };
+        }
+        for kept in rows {
+            if kept.seq != packed.last + 1 {
+                return Err(broken());
+            }
+            writer.push(&kept)?;
+            packed = Packed { last: kept.seq, hash: kept.hash, bytes: packed.bytes + kept.entry.len() as u64 };
+            if bounds.are_reached(packed.last - done, packed.bytes) {
+                return Ok((packed, writer));
+            }
+        }
+    }
+}
+
+/// Puts a segment; there is no error only where the bucket has it.
+async fn put(bucket: &impl Bucket, segment: &Segment, object: Vec<u8>) -> Result<(), BackendError> {
+    if bucket.put_new(&segment.key, object).await? {
+        return Ok(());
+    }
+    // Most likely it was put before, and nobody heard of it.
+    let read = read(bucket, segment, segment.last, 0, &Memory::default().lease()).await;
+    let refused = |why: String| BackendError::new("writing a segment of the audit log", why);
+    match read {
+        Ok(part) if part.whole => Ok(()),
+        Ok(_) => Err(refused(format!("{} is another one", segment.key))),
+        Err(error) => Err(refused(format!("{}: {error}", segment.key))),
+    }
+}
+
+/// Notes the segment and removes the table that has no more, both or neither.
+fn remove(sql: &impl Sql, slice: &Slice) -> Result<(), BackendError> {
+    sql.transaction(&mut || {
+        let done = last_segment(sql)?.map_or(0, |segment| segment.last);
+        // Another alarm was quicker: the platform runs one at a time, but nothing here hangs on that.
+        if done + 1 != slice.segment.first {
+            return Ok(());
+        }
+        note_segment(sql, &slice.segment)?;
+        if slice.ends_table { slice.table.remove(sql) } else { Ok(()) }
+    })
+}

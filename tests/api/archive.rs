@@ -1,0 +1,283 @@
+//! How the audit log is brought to the bucket: what it costs, what fails, and what was there before.
+
+use std::rc::Rc;
+
+use raydex::audit::AUDIT;
+use raydex::backend::{Sql, SqlValue};
+use raydex::ledger::calls;
+use raydex::limits::{AUDIT_AGAIN_MAX_MS, AUDIT_AGAIN_MS, AUDIT_ALARM_MS};
+use raydex::mistakes::{Mistake, make};
+
+use super::segments::{ANY, Log};
+use super::support::{Fault, Kind, run};
+
+#[test]
+fn an_alarm_is_set_for_a_full_table_and_not_for_an_entry() {
+    let mut log = Log::with(10, 10);
+    assert_eq!(log.fakes.audits.alarms.get(), 0, "the table is full, but nothing is behind it");
+    (0..29).for_each(|_| log.append(1));
+    assert_eq!(log.fakes.audits.alarms.get(), 1);
+    assert_eq!(log.settle().len(), 3);
+    assert_eq!(log.fakes.audits.alarms.get(), 3, "one for each segment");
+    assert_eq!(run(log.fakes.audits.ring(&log.fakes.bucket)), Ok(None), "one that comes for nothing does nothing");
+}
+
+#[test]
+fn bringing_a_table_to_the_bucket_costs_few_rows_however_many_it_has() {
+    let mut rows = vec![];
+    for entries in [20, 200] {
+        let mut log = Log::with(entries, usize::try_from(entries).unwrap() * 3 + 1);
+        log.settle();
+        // Notes of 4 tables and of 3 segments, and 3 tables forgotten; what CREATE and DROP count as, SQLite does not tell.
+        rows.push(log.fakes.audits.sql.rows_written() - entries * 3 - 1);
+        log.look_at_all().unwrap();
+    }
+    assert_eq!(rows, [10, 10]);
+}
+
+#[test]
+fn a_bucket_that_refuses_is_asked_again_in_growing_pauses_and_entries_go_on() {
+    let mut log = Log::with(3, 4);
+    let (faults, audits, clock) = (log.fakes.faults.clone(), log.fakes.audits.clone(), log.fakes.clock_ms.clone());
+    faults.plan_row(Some(Kind::PutNew), 0, Fault::Fails, 10);
+    let mut pauses = vec![];
+    for _ in 0..10 {
+        clock.set(audits.alarm_ms.get().unwrap());
+        assert!(log.ring().is_err());
+        pauses.push(audits.alarm_ms.get().unwrap() - clock.get());
+        log.append(1);
+        assert_eq!(audits.alarm_ms.get().unwrap() - clock.get(), *pauses.last().unwrap(), "no entry hurries it");
+    }
+    assert!(faults.clear());
+    assert_eq!(pauses[..3], [AUDIT_AGAIN_MS, 2 * AUDIT_AGAIN_MS, 4 * AUDIT_AGAIN_MS]);
+    assert_eq!(pauses[8..], [AUDIT_AGAIN_MAX_MS; 2]);
+    assert_eq!(log.settle().len(), 4);
+    log.look_at_all().unwrap();
+}
+
+#[test]
+fn an_alarm_that_was_lost_is_set_again_by_a_later_entry() {
+    let mut log = Log::with(3, 4);
+    let (audits, clock) = (log.fakes.audits.clone(), log.fakes.clock_ms.clone());
+    audits.alarm_ms.set(None);
+    log.append(1);
+    assert_eq!(audits.alarm_ms.get(), None, "it may come yet");
+    clock.set(clock.get() + AUDIT_ALARM_MS);
+    log.append(1);
+    assert_eq!(audits.alarm_ms.get(), Some(clock.get()));
+    // So is one that could not be set, and one whose object was started anew.
+    audits.alarm_ms.set(None);
+    audits.restart();
+    log.fakes.faults.plan(Some(Kind::Alarm), 0, Fault::Fails);
+    log.append(1);
+    assert!(log.fakes.faults.clear());
+    assert_eq!(audits.alarm_ms.get(), None);
+    log.append(1);
+    assert_eq!(audits.alarm_ms.get(), Some(clock.get()));
+}
+
+#[test]
+fn entries_that_come_while_a_segment_is_put_are_neither_lost_nor_doubled() {
+    let mut log = Log::with(3, 7);
+    let (fakes, deeds) = (log.fakes.clone(), Rc::new(std::cell::Cell::new(0)));
+    let count = deeds.clone();
+    log.fakes.bucket.meanwhile(move || {
+        for number in 7..15 {
+            run(calls::call(&fakes.audits, AUDIT, &Log::deed(number, 1))).unwrap();
+            count.set(count.get() + 1);
+        }
+        // The platform runs one alarm at a time; two would do no harm.
+        run(fakes.audits.ring(&fakes.bucket)).unwrap().unwrap();
+        run(fakes.audits.ring(&fakes.bucket)).unwrap().unwrap();
+    });
+    assert_eq!(log.ring().unwrap().unwrap().last, 3, "it was put twice and removed once");
+    assert_eq!(deeds.get(), 8);
+    (0..8).for_each(|_| log.appended(1));
+    log.append(1);
+    log.settle();
+    assert_eq!(log.fakes.bucket.contents().len(), 5);
+    log.look_at_all().unwrap();
+}
+
+/// A log of which something waits, whose nth call of this kind will fail while its alarm goes off; `None` where it never
+/// came to that.
+fn alarm_fails(kind: Kind, nth: usize, fault: Fault) -> Option<()> {
+    let mut log = Log::with(3, 8);
+    let faults = match kind {
+        Kind::Sql | Kind::Commit => log.fakes.audits.sql_faults.clone(),
+        _ => log.fakes.faults.clone(),
+    };
+    faults.plan(Some(kind), nth, fault);
+    let rung = log.ring();
+    if !faults.clear() {
+        return None;
+    }
+    assert!(rung.is_err(), "{kind:?} {nth} {fault:?}");
+    log.look_at_all().unwrap_or_else(|why| panic!("{kind:?} {nth} {fault:?}: {why}"));
+    // What failed at its very beginning, or had its alarm refused, waits for the next entry.
+    log.fakes.clock_ms.set(log.fakes.clock_ms.get() + AUDIT_ALARM_MS + AUDIT_AGAIN_MAX_MS);
+    log.append(1);
+    log.settle();
+    assert!(log.kept() <= 3, "{kind:?} {nth} {fault:?}");
+    log.look_at_all().unwrap_or_else(|why| panic!("{kind:?} {nth} {fault:?}: {why}"));
+    Some(())
+}
+
+#[test]
+fn whatever_fails_of_an_alarm_nothing_is_lost_and_it_is_done_later() {
+    for (kind, least) in [(Kind::PutNew, 1), (Kind::Alarm, 1), (Kind::Commit, 2), (Kind::Sql, 12)] {
+        for fault in Fault::BOTH {
+            let calls = (0..100).take_while(|&nth| alarm_fails(kind, nth, fault).is_some()).count();
+            assert!(calls >= least && calls < 100, "{kind:?} {calls}");
+        }
+    }
+}
+
+/// Whether an append whose nth call of its database fails leaves the log as it should; `false` where there is none.
+fn append_fails(before: usize, kind: Kind, nth: usize, fault: Fault) -> bool {
+    let mut log = Log::with(3, before);
+    let faults = log.fakes.audits.sql_faults.clone();
+    faults.plan(Some(kind), nth, fault);
+    let appended = log.try_append(1);
+    if !faults.clear() {
+        assert!(appended.is_ok());
+        return false;
+    }
+    assert!(appended.is_err());
+    let heads = [log.naive.entries.len(), log.naive.entries.len() + 1];
+    let ask = raydex::audit::calls::Read { after: 0, limit: 1 };
+    let head = run(calls::call(&log.fakes.audits, AUDIT, &ask)).unwrap().head.seq;
+    assert!(heads.contains(&usize::try_from(head).unwrap()));
+    if head == heads[1] as u64 {
+        log.appended(1);
+    }
+    log.append(1);
+    log.look_at_all().unwrap_or_else(|why| panic!("{before} {kind:?} {nth} {fault:?}: {why}"));
+    true
+}
+
+#[test]
+fn an_append_that_fails_was_written_whole_or_not_at_all() {
+    for before in [0, 1, 3, 4, 6] {
+        for fault in Fault::BOTH {
+            let calls = (0..100).take_while(|&nth| append_fails(before, Kind::Sql, nth, fault)).count();
+            assert!((6..100).contains(&calls), "{calls}");
+            append_fails(before, Kind::Commit, 1, fault);
+        }
+    }
+}
+
+#[test]
+fn what_lies_at_the_key_of_a_segment_is_read_before_it_is_believed() {
+    let log = Log::with(3, 4);
+    log.fakes.faults.plan(Some(Kind::PutNew), 0, Fault::FailsButHappened);
+    assert!(log.ring().is_err());
+    assert!(log.fakes.faults.clear());
+    let (key, stored) = log.fakes.bucket.contents().pop_first().unwrap();
+    assert_eq!(log.kept(), 4, "nobody knows yet that it is there");
+    log.fakes.faults.plan(Some(Kind::Get), 0, Fault::Fails);
+    assert!(log.ring().is_err());
+    assert!(log.fakes.faults.clear());
+    log.fakes.bucket.has_other_writers();
+    for object in [&stored[..stored.len() - 1], b"", b"something else"] {
+        log.fakes.bucket.store(&key, object);
+        assert!(log.ring().is_err());
+        assert_eq!(log.kept(), 4);
+        assert_eq!(log.fakes.bucket.contents()[&key], object, "nor is it written over");
+    }
+    log.fakes.bucket.store(&key, &stored);
+    let brought = log.settle();
+    assert_eq!((brought[0].key.as_str(), log.kept()), (key.as_str(), 1));
+}
+
+/// A log as the version before kept it.
+fn old(count: usize) -> Log {
+    let mut log = Log::of(10, ANY);
+    (0..count).for_each(|_| log.appended(1));
+    let sql = &log.fakes.audits.sql;
+    let schema =
+        "CREATE TABLE IF NOT EXISTS audit_v1 (seq INTEGER PRIMARY KEY, entry TEXT NOT NULL, hash TEXT NOT NULL)";
+    sql.run(schema, &[]).unwrap();
+    for (seq, (entry, hash)) in (1..).zip(&log.naive.entries) {
+        let values = [SqlValue::Integer(seq), SqlValue::text(entry), SqlValue::text(hash)];
+        sql.run("INSERT INTO audit_v1 (seq, entry, hash) VALUES (?, ?, ?)", &values).unwrap();
+    }
+    log
+}
+
+#[test]
+fn a_log_of_before_is_read_on_and_goes_to_the_bucket_like_others() {
+    for count in [0, 1, 9, 10, 34] {
+        let mut log = old(count);
+        log.look(0, 200).unwrap();
+        (0..3).for_each(|_| log.append(1));
+        log.look_at_all().unwrap();
+        (0..12).for_each(|_| log.append(1));
+        let segments = log.settle();
+        assert!(log.kept() <= 10, "{count}");
+        assert!(segments.iter().all(|segment| segment.last - segment.first < 10), "{count}: {segments:?}");
+        log.look_at_all().unwrap();
+        let tables = log.fakes.audits.sql.rows();
+        assert!(!tables.iter().any(|row| row.starts_with("audit_v2_1 ")), "{count}: the old table is gone");
+    }
+}
+
+#[test]
+fn the_version_before_cannot_begin_a_second_chain() {
+    for log in [old(4), Log::with(3, 5)] {
+        log.kept();
+        let sql = &log.fakes.audits.sql;
+        let schema =
+            "CREATE TABLE IF NOT EXISTS audit_v1 (seq INTEGER PRIMARY KEY, entry TEXT NOT NULL, hash TEXT NOT NULL)";
+        sql.run(schema, &[]).unwrap();
+        let insert = "INSERT INTO audit_v1 (seq, entry, hash) VALUES (1, 'e', 'h')";
+        assert!(sql.run(insert, &[]).is_err());
+    }
+}
+
+#[test]
+fn what_the_object_stores_never_changes_its_form() {
+    let log = Log::with(2, 5);
+    log.ring().unwrap();
+    let (zeroes, second, fourth) = (
+        "0".repeat(64),
+        "2c5a6a088fd3800b113339a0781fead105f18f3e7d1df49850c5abfa75f48e79",
+        "37e217b8ca834db09b4088dbe00ff5af10abc25b67903d698081653188e0ae83",
+    );
+    let key = format!("audit/v1/00000000000000000001-00000000000000000002-{second}.ndjson.gz");
+    let entry = |seq: usize, size: usize| {
+        let (text, hash) = &log.naive.entries[seq - 1];
+        format!("audit_v2_{} [Integer({seq}), Text({text:?}), Text({hash:?}), Integer({size})]", seq - (seq + 1) % 2)
+    };
+    let expected = [
+        format!("audit_segment_v1 [Integer(1), Integer(2), Text({zeroes:?}), Text({second:?}), Text({key:?})]"),
+        format!("audit_table_v1 [Integer(3), Text({second:?})]"),
+        format!("audit_table_v1 [Integer(5), Text({fourth:?})]"),
+        entry(3, 140),
+        entry(4, 280),
+        entry(5, 140),
+    ];
+    assert_eq!(log.fakes.audits.sql.rows(), expected);
+}
+
+/// Puts that fail at first, and what is read afterwards.
+fn life() -> Result<(), String> {
+    let mut log = Log::with(3, 10);
+    log.fakes.faults.plan_row(Some(Kind::PutNew), 0, Fault::Fails, 2);
+    for _ in 0..10 {
+        let _failed = log.ring();
+    }
+    log.look_at_all()
+}
+
+#[test]
+fn every_mistake_is_seen() {
+    assert_eq!(life(), Ok(()));
+    assert!(Mistake::AUDIT.len() >= 3);
+    for &mistake in Mistake::AUDIT {
+        make(Some(mistake));
+        let seen = life();
+        make(None);
+        assert!(seen.is_err(), "{mistake:?} is not seen");
+    }
+}
