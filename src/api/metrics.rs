@@ -1,21 +1,25 @@
-//! `GET /metrics`: the books in the text format that Prometheus reads.
+//! `GET /metrics`: the books in the text format that Prometheus reads, and how much of the audit log lies where.
 //!
 //! What always holds: every count is there, zeroes too; nothing of a log line, a key or a token is.
 
 use std::fmt::Write;
 
-use super::Problem;
 use super::reply::Reply;
 use super::stats::{Books, books};
+use super::{Desk, Problem, problems};
+use crate::audit::AUDIT;
+use crate::audit::calls::Read;
+use crate::ledger::calls;
 use crate::limits::LEDGERS_READ;
-use crate::pipeline::World;
 
 /// The media type of the format.
 const PROMETHEUS: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// Answers with all figures.
-pub(super) async fn answer(world: &impl World) -> Result<Reply, Problem> {
-    let Books { totals, ledgers, dead_letters, balanced } = books(world, LEDGERS_READ).await?;
+pub(super) async fn answer(desk: &impl Desk) -> Result<Reply, Problem> {
+    let Books { totals, ledgers, dead_letters, balanced } = books(desk, LEDGERS_READ).await?;
+    let audit = calls::call(desk.audits(), AUDIT, &Read { after: 0, limit: 0 }).await;
+    let audit = audit.map_err(|_| problems::unavailable())?;
     let mut page = Page(String::new());
     let lines = &totals.lines;
     page.family("raydex_lines", "Lines of sealed batches, by what became of them.");
@@ -50,6 +54,10 @@ pub(super) async fn answer(world: &impl World) -> Result<Reply, Problem> {
         totals.posts.ambiguous,
     );
     page.single("raydex_dead_letters", "Messages that their queue gave up and nobody has put back.", dead_letters);
+    page.family("raydex_audit_entries", "Entries of the audit log, by where they were put.");
+    let in_bucket = audit.kept_from.map_or(0, |first| first.saturating_sub(1));
+    page.labelled("raydex_audit_entries", "place", "bucket", in_bucket);
+    page.labelled("raydex_audit_entries", "place", "object", audit.head.seq.saturating_sub(in_bucket));
     page.single("raydex_ledgers_read", "Ledgers that these figures were gathered from.", ledgers.read);
     page.single("raydex_ledgers_known", "Ledgers there are.", ledgers.known);
     Ok(Reply::new(200, PROMETHEUS, page.0.into_bytes()))

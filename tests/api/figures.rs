@@ -11,6 +11,9 @@ fn metrics_are_the_books_in_the_form_that_prometheus_reads() {
     let fakes = Fakes::new();
     let ids = batch(&fakes, KEYS[0], &[records(0..5), b"no record\n".to_vec()].concat(), Some(wish()));
     deliver(&fakes, &ids[0]);
+    fakes.audits.set_bounds(3, u64::MAX);
+    (0..4).for_each(|_| drop(Ask::get("/v1/audit").of(&fakes)));
+    assert_eq!(fakes.audits.settle(&fakes.bucket).len(), 1);
     let reply = Ask::get("/metrics").of(&fakes);
     assert_eq!(header(&reply, "content-type"), Some("text/plain; version=0.0.4; charset=utf-8"));
     let text = String::from_utf8(reply.body).unwrap();
@@ -26,6 +29,8 @@ fn metrics_are_the_books_in_the_form_that_prometheus_reads() {
         "raydex_batches{state=\"sealed\"} 1",
         "raydex_payloads{state=\"delivered\"} 1",
         "raydex_dead_letters 0",
+        "raydex_audit_entries{place=\"bucket\"} 3",
+        "raydex_audit_entries{place=\"object\"} 1",
     ] {
         assert!(text.lines().any(|found| found == line), "{line}\n{text}");
     }
