@@ -8,7 +8,7 @@ use raydex::ledger::calls;
 use raydex::limits::{AUDIT_AGAIN_MAX_MS, AUDIT_AGAIN_MS, AUDIT_ALARM_MS};
 use raydex::mistakes::{Mistake, make};
 
-use super::segments::{ANY, Log};
+use super::segments::{ANY, Log, rewritten};
 use super::support::{Fault, Kind, run};
 
 #[test]
@@ -53,6 +53,11 @@ fn a_bucket_that_refuses_is_asked_again_in_growing_pauses_and_entries_go_on() {
     assert_eq!(pauses[8..], [AUDIT_AGAIN_MAX_MS; 2]);
     assert_eq!(log.settle().len(), 4);
     log.look_at_all().unwrap();
+    // Once it took one, the pauses begin anew.
+    (0..6).for_each(|_| log.append(1));
+    faults.plan(Some(Kind::PutNew), 0, Fault::Fails);
+    assert!(log.ring().is_err());
+    assert_eq!(audits.alarm_ms.get().unwrap() - clock.get(), AUDIT_AGAIN_MS);
 }
 
 #[test]
@@ -179,7 +184,8 @@ fn what_lies_at_the_key_of_a_segment_is_read_before_it_is_believed() {
     assert!(log.ring().is_err());
     assert!(log.fakes.faults.clear());
     log.fakes.bucket.has_other_writers();
-    for object in [&stored[..stored.len() - 1], b"", b"something else"] {
+    let changed = rewritten(&stored, |kept| kept[1].entry.push(' '));
+    for object in [&stored[..stored.len() - 1], b"", b"something else", &changed] {
         log.fakes.bucket.store(&key, object);
         assert!(log.ring().is_err());
         assert_eq!(log.kept(), 4);

@@ -8,14 +8,15 @@ use raydex::audit::calls::{Append, Appended, Deed, Kept, Page, Read, Segment};
 use raydex::audit::segment::SegmentWriter;
 use raydex::backend::BackendError;
 use raydex::ledger::calls;
-use raydex::limits::{AUDIT_ALARM_MS, LENT_MAX};
+use raydex::limits::{AUDIT_ALARM_MS, AUDIT_SEGMENT_INFLATED, LENT_MAX, READER_BYTES};
 use raydex::time::rfc3339;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use super::support::gzip::{gunzip, gzip};
+use super::support::gzip::{gunzip, gzip, gzip_at};
+use super::support::records::noise;
 use super::support::{Fakes, Fault, Kind, run};
 use super::{Ask, Reply, json as body, problem};
 
@@ -265,7 +266,7 @@ fn a_page_ends_before_a_segment_that_cannot_be_read() {
 }
 
 /// The entries of a segment, written again with a change.
-fn rewritten(stored: &[u8], change: impl Fn(&mut Vec<Kept>)) -> Vec<u8> {
+pub(super) fn rewritten(stored: &[u8], change: impl Fn(&mut Vec<Kept>)) -> Vec<u8> {
     let text = gunzip(stored);
     let mut kept = serde_json::Deserializer::from_slice(&text).into_iter().collect::<Result<_, _>>().unwrap();
     change(&mut kept);
@@ -304,7 +305,11 @@ fn a_segment_that_is_damaged_is_said_to_be() {
     let mut log = Log::with(10, 25);
     let key = log.settle().remove(0).key;
     let stored = log.fakes.bucket.contents().remove(&key).unwrap();
-    let bomb = [gzip(b"{}\n"), gzip(&vec![b' '; 60 << 20])].concat();
+    // Blank lines are none, and these are not even packed well.
+    let blank: Vec<u8> =
+        noise(3, 12 << 20).iter().flat_map(|byte| if byte % 2 == 0 { "\n" } else { "\r\n" }.bytes()).collect();
+    assert!(blank.len() as u64 > AUDIT_SEGMENT_INFLATED);
+    let large = [stored.clone(), gzip_at(1, &blank)].concat();
     for (why, object) in [
         ("empty", vec![]),
         ("cut", stored[..stored.len() - 1].to_vec()),
@@ -314,7 +319,7 @@ fn a_segment_that_is_damaged_is_said_to_be() {
         ("the last one is missing", rewritten(&stored, |kept| drop(kept.pop()))),
         ("one is twice", rewritten(&stored, |kept| kept.insert(3, kept[3].clone()))),
         ("one too many", rewritten(&stored, |kept| kept.push(Kept { seq: 11, ..kept[9].clone() }))),
-        ("much more than was written", bomb),
+        ("much more than was written", large),
     ] {
         log.fakes.bucket.store(&key, &object);
         let reply = log.reply(2, 3);
@@ -332,7 +337,7 @@ fn a_page_takes_its_memory_from_the_account_and_gives_it_back() {
     assert!(lease.take(LENT_MAX - 100_000));
     assert_eq!(problem(&log.reply(0, 30)), (503, "busy".into()), "no room for a reader");
     lease.reset();
-    assert!(lease.take(LENT_MAX - raydex::limits::READER_BYTES - 2_000));
+    assert!(lease.take(LENT_MAX - READER_BYTES - 2_000));
     assert_eq!(problem(&log.reply(0, 30)), (503, "busy".into()), "no room for the entries");
     assert_eq!(log.reply(30, 30).status, 200, "these are no segment's");
     assert!(lease.take(log.fakes.memory.left() - 2_000));
