@@ -19,6 +19,9 @@ fn an_alarm_is_set_for_a_full_table_and_not_for_an_entry() {
     assert_eq!(log.fakes.audits.alarms.get(), 1);
     assert_eq!(log.settle().len(), 3);
     assert_eq!(log.fakes.audits.alarms.get(), 3, "one for each segment");
+    (0..10).for_each(|_| log.append(1));
+    assert_eq!(log.fakes.audits.alarm_ms.get(), Some(log.fakes.clock_ms.get()), "and at once for the next one");
+    assert_eq!(log.settle().len(), 1);
     assert_eq!(run(log.fakes.audits.ring(&log.fakes.bucket)), Ok(None), "one that comes for nothing does nothing");
 }
 

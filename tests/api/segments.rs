@@ -6,7 +6,7 @@ use proptest::sample::select;
 use raydex::audit::AUDIT;
 use raydex::audit::calls::{Append, Appended, Deed, Kept, Page, Read, Segment};
 use raydex::audit::segment::SegmentWriter;
-use raydex::backend::BackendError;
+use raydex::backend::{BackendError, Sql, SqlValue};
 use raydex::ledger::calls;
 use raydex::limits::{AUDIT_ALARM_MS, AUDIT_SEGMENT_INFLATED, LENT_MAX, READER_BYTES};
 use raydex::time::rfc3339;
@@ -115,7 +115,7 @@ impl Log {
     pub(super) fn expected(&self, after: usize, limit: usize) -> Told {
         let all = &self.naive.entries;
         let from = after.min(all.len());
-        let until = all.len().min(from + limit);
+        let until = all.len().min(from.saturating_add(limit));
         let entry = |number: usize| ToldEntry {
             seq: number as u64 + 1,
             hash: all[number].1.clone(),
@@ -190,6 +190,20 @@ fn entries_go_to_the_bucket_segment_by_segment_and_are_read_from_there() {
     assert_eq!(log.fakes.bucket.contents().into_keys().collect::<Vec<_>>(), keys, "in the order of the entries");
     assert_eq!(log.kept(), 5);
     log.look_at_all().unwrap();
+    log.look(usize::MAX, 5).unwrap();
+}
+
+#[test]
+fn a_border_that_does_not_fit_is_seen() {
+    let mut log = Log::with(10, 11);
+    log.settle();
+    // Only who changes the object itself can do this: the last entry begins a chain of its own.
+    let (zeroes, text) = ("0".repeat(64), log.naive.entries[10].0.clone());
+    let values = [SqlValue::text(raydex::audit::chain::hash(&zeroes, &text))];
+    log.fakes.audits.sql.run("UPDATE audit_v2_11 SET hash = ?", &values).unwrap();
+    log.fakes.audits.sql.run("UPDATE audit_table_v1 SET before = ?", &[SqlValue::text(zeroes)]).unwrap();
+    assert_eq!(body(&log.reply(10, 5))["whole"], true);
+    assert_eq!(body(&log.reply(9, 5))["whole"], false);
 }
 
 #[test]
