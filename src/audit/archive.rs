@@ -5,7 +5,7 @@
 //!
 //! What always holds: entries are removed only where the bucket said that it has their segment, in the transaction that
 //! notes it; a segment that was put although the bucket said no is found there the next time, and read before it is
-//! believed; no call waits for the bucket; the alarm never throws, and one that was lost is set again by a later entry.
+//! believed; no call waits for the bucket; an alarm that failed is set again, and one that was lost by a later entry.
 
 use std::cell::RefCell;
 
