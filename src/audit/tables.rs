@@ -7,14 +7,16 @@
 //!
 //! Why tables: a row that is deleted is billed as one that is written, with or without a WHERE (measured under workerd:
 //! 9,999 for `DELETE … WHERE seq <= 9999`, 10,000 for `DELETE FROM t`), and `DROP TABLE` as none. A table of 10,000
-//! entries costs 2 rows to make, 1 to note, 1 for the alarm, 1 for its segment and 1 to forget: 0.0006 an entry.
+//! entries costs 2 rows to make, 3 for what stands under the old name, 1 to note, 1 for the alarm, 1 for its segment and
+//! 1 to forget: 0.0009 an entry.
 //!
-//! Before there were segments, all entries lay in one table `audit_v1`. It goes on under the name `audit_v2_1`. A view
-//! without rows has its name now, which nothing can be inserted into: a version of before, which would begin a second
-//! chain at 1, is refused.
+//! Before there were segments, all entries lay in one table `audit_v1`. It goes on under the name `audit_v2_1`, and the
+//! old name stands for the last table, as a view that can be appended to: should the version before come back, it goes
+//! on with the chain where it ends, and shows what is in that table.
 //!
-//! What always holds: the tables follow one another without a gap, and the last one is appended to; a table has an entry
-//! from its first moment on; a table is dropped in the transaction that notes the last of its segments.
+//! What always holds: the tables follow one another without a gap, and the last one is appended to, under its own name
+//! and the old one; a table has an entry from its first moment on; a table is dropped in the transaction that notes the
+//! last of its segments.
 
 use super::calls::{Kept, Segment};
 use super::chain::BEFORE_ALL;
@@ -27,9 +29,6 @@ const SCHEMA: [&str; 2] = [
     "CREATE TABLE IF NOT EXISTS audit_segment_v1 (first INTEGER PRIMARY KEY, last INTEGER NOT NULL,
      before TEXT NOT NULL, hash TEXT NOT NULL, key TEXT NOT NULL)",
 ];
-
-/// What keeps a version of before from appending.
-const SHUT: &str = "CREATE VIEW IF NOT EXISTS audit_v1 AS SELECT 0 AS seq, '' AS entry, '' AS hash WHERE 0";
 
 /// A table of entries.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,10 +58,7 @@ pub fn open(sql: &impl Sql) -> Result<(), BackendError> {
     sql.transaction(&mut || {
         SCHEMA.iter().try_for_each(|statement| sql.run(statement, &[]).map(drop))?;
         let old = sql.run("SELECT 1 FROM sqlite_master WHERE name = 'audit_v1' AND type = 'table'", &[])?;
-        if !old.rows.is_empty() {
-            take_over(sql)?;
-        }
-        sql.run(SHUT, &[]).map(drop)
+        if old.rows.is_empty() { Ok(()) } else { take_over(sql) }
     })
 }
 
@@ -74,6 +70,7 @@ fn take_over(sql: &impl Sql) -> Result<(), BackendError> {
     let table = Table { first: 1, before: BEFORE_ALL.into() };
     sql.run(&format!("ALTER TABLE audit_v1 RENAME TO {}", table.name()), &[])?;
     sql.run(&format!("ALTER TABLE {} ADD COLUMN size INTEGER NOT NULL DEFAULT 0", table.name()), &[])?;
+    table.take_old_name(sql)?;
     table.note(sql)
 }
 
@@ -120,7 +117,24 @@ impl Table {
     pub(super) fn begin(&self, sql: &impl Sql) -> Result<(), BackendError> {
         let columns = "seq INTEGER PRIMARY KEY, entry TEXT NOT NULL, hash TEXT NOT NULL, size INTEGER NOT NULL";
         sql.run(&format!("CREATE TABLE {} ({columns})", self.name()), &[])?;
+        self.take_old_name(sql)?;
         self.note(sql)
+    }
+
+    /// Has the version before find this table under the name that it knows.
+    fn take_old_name(&self, sql: &impl Sql) -> Result<(), BackendError> {
+        let name = self.name();
+        // The trigger goes with its view.
+        sql.run("DROP VIEW IF EXISTS audit_v1", &[])?;
+        sql.run(&format!("CREATE VIEW audit_v1 AS SELECT seq, entry, hash FROM {name}"), &[])?;
+        let size = format!("coalesce((SELECT size FROM {name} ORDER BY seq DESC LIMIT 1), 0)");
+        let statement = format!(
+            "CREATE TRIGGER audit_append_v1 INSTEAD OF INSERT ON audit_v1 BEGIN
+                INSERT INTO {name} (seq, entry, hash, size)
+                    VALUES (NEW.seq, NEW.entry, NEW.hash, {size} + length(CAST(NEW.entry AS BLOB)));
+            END"
+        );
+        sql.run(&statement, &[]).map(drop)
     }
 
     /// Its last entry.

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use raydex::audit::AUDIT;
+use raydex::audit::{AUDIT, chain};
 use raydex::backend::{Sql, SqlValue};
 use raydex::ledger::calls;
 use raydex::limits::{AUDIT_AGAIN_MAX_MS, AUDIT_AGAIN_MS, AUDIT_ALARM_MS};
@@ -133,7 +133,7 @@ fn alarm_fails(kind: Kind, nth: usize, fault: Fault) -> Option<()> {
 
 #[test]
 fn whatever_fails_of_an_alarm_nothing_is_lost_and_it_is_done_later() {
-    for (kind, least) in [(Kind::PutNew, 1), (Kind::Alarm, 1), (Kind::Commit, 2), (Kind::Sql, 12)] {
+    for (kind, least) in [(Kind::PutNew, 1), (Kind::Alarm, 1), (Kind::Commit, 2), (Kind::Sql, 11)] {
         for fault in Fault::BOTH {
             let calls = (0..100).take_while(|&nth| alarm_fails(kind, nth, fault).is_some()).count();
             assert!(calls >= least && calls < 100, "{kind:?} {calls}");
@@ -199,14 +199,16 @@ fn what_lies_at_the_key_of_a_segment_is_read_before_it_is_believed() {
     assert_eq!((brought[0].key.as_str(), log.kept()), (key.as_str(), 1));
 }
 
+/// The table of the version before.
+const OLD_TABLE: &str =
+    "CREATE TABLE IF NOT EXISTS audit_v1 (seq INTEGER PRIMARY KEY, entry TEXT NOT NULL, hash TEXT NOT NULL)";
+
 /// A log as the version before kept it.
 fn old(count: usize) -> Log {
     let mut log = Log::of(10, ANY);
     (0..count).for_each(|_| log.appended(1));
     let sql = &log.fakes.audits.sql;
-    let schema =
-        "CREATE TABLE IF NOT EXISTS audit_v1 (seq INTEGER PRIMARY KEY, entry TEXT NOT NULL, hash TEXT NOT NULL)";
-    sql.run(schema, &[]).unwrap();
+    sql.run(OLD_TABLE, &[]).unwrap();
     for (seq, (entry, hash)) in (1..).zip(&log.naive.entries) {
         let values = [SqlValue::Integer(seq), SqlValue::text(entry), SqlValue::text(hash)];
         sql.run("INSERT INTO audit_v1 (seq, entry, hash) VALUES (?, ?, ?)", &values).unwrap();
@@ -231,16 +233,35 @@ fn a_log_of_before_is_read_on_and_goes_to_the_bucket_like_others() {
     }
 }
 
+/// What the version before did for an entry.
+fn append_as_before(log: &mut Log) {
+    let sql = log.fakes.audits.sql.clone();
+    sql.run(OLD_TABLE, &[]).unwrap();
+    let head = sql.run("SELECT seq, hash FROM audit_v1 ORDER BY seq DESC LIMIT 1", &[]).unwrap();
+    let (seq, before) = match head.rows.first().map(Vec::as_slice) {
+        Some([SqlValue::Integer(seq), SqlValue::Text(hash)]) => (*seq, hash.clone()),
+        row => panic!("{row:?} is no head"),
+    };
+    log.appended(1);
+    let (entry, hash) = log.naive.entries.last().unwrap();
+    assert_eq!(chain::hash(&before, entry), *hash, "it goes on with the same chain");
+    let values = [SqlValue::Integer(seq + 1), SqlValue::text(entry), SqlValue::text(hash)];
+    sql.run("INSERT INTO audit_v1 (seq, entry, hash) VALUES (?, ?, ?)", &values).unwrap();
+}
+
 #[test]
-fn the_version_before_cannot_begin_a_second_chain() {
-    for log in [old(4), Log::with(3, 5)] {
+fn the_version_before_goes_on_with_the_chain_and_so_does_this_one_behind_it() {
+    for mut log in [old(4), old(25), Log::with(3, 5), Log::with(3, 6)] {
         log.kept();
-        let sql = &log.fakes.audits.sql;
-        let schema =
-            "CREATE TABLE IF NOT EXISTS audit_v1 (seq INTEGER PRIMARY KEY, entry TEXT NOT NULL, hash TEXT NOT NULL)";
-        sql.run(schema, &[]).unwrap();
-        let insert = "INSERT INTO audit_v1 (seq, entry, hash) VALUES (1, 'e', 'h')";
-        assert!(sql.run(insert, &[]).is_err());
+        for _ in 0..3 {
+            (0..7).for_each(|_| append_as_before(&mut log));
+            log.fakes.audits.restart();
+            log.look_at_all().unwrap();
+            log.settle();
+            (0..2).for_each(|_| log.append(1));
+        }
+        log.settle();
+        log.look_at_all().unwrap();
     }
 }
 
