@@ -41,9 +41,15 @@ impl File {
         code || self.text.starts_with("#!")
     }
 
-    /// The lines of Rust that are no comments, numbered from 1, without the tests at its end.
+    /// Whether it is a module of a source that holds its tests.
+    fn is_tests(&self) -> bool {
+        self.path.starts_with("src/") && (self.path.ends_with("/tests.rs") || self.path.contains("/tests/"))
+    }
+
+    /// The lines of Rust that are no comments, numbered from 1, without tests.
     fn code_lines(&self) -> impl Iterator<Item = (usize, &str)> {
-        let lines = self.text.lines().take_while(|line| !line.starts_with("#[cfg(test)]"));
+        let is_tests = self.is_tests();
+        let lines = self.text.lines().take_while(move |line| !is_tests && !line.starts_with("#[cfg(test)]"));
         (1..).zip(lines).filter(|(_, line)| !line.trim_start().starts_with("//"))
     }
 }

@@ -22,8 +22,7 @@ fn every_file_of_code_opens_with_what_it_is() {
 #[test]
 fn every_source_says_what_always_holds() {
     for file in files("src").into_iter().filter(|file| file.has_extension("rs")) {
-        let is_tests = file.path.ends_with("tests.rs") || file.path.contains("/tests/");
-        assert!(is_tests || file.text.contains("What always holds"), "{}", file.path);
+        assert!(file.is_tests() || file.text.contains("What always holds"), "{}", file.path);
     }
 }
 
