@@ -34,8 +34,8 @@ pub const MAX_RATIO: u64 = 200;
 /// Inflated bytes before [`MAX_RATIO`] is judged: what a bomb may cost at most, about 50 ms of CPU.
 pub const RATIO_FREE: u64 = 16 * MIB as u64;
 
-/// Size of the buffer that inflated bytes are handed on in. Measured: 256 KiB takes 8 % less time than 64, since
-/// zlib copies its window at each call; a megabyte gains nothing more.
+/// Size of the buffer that inflated bytes are handed on in. Measured: 256 KiB takes 3 % less time than 64, since
+/// the last window is moved to its beginning whenever it is full; 512 gains nothing more.
 pub const INFLATE_CHUNK: usize = 256 * KIB;
 
 /// Names of members that a scanner keeps in mind. The largest dataset has 150 fields; several jobs share most of them.

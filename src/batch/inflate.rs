@@ -13,13 +13,12 @@ use serde::Serialize;
 
 use super::BatchError;
 use super::checksum::Checksum;
+use super::deflate::{Damaged, Inflate, Step};
+use super::gzip::{GZIP_MAGIC, GzipHeader, NoHeader};
 use super::points::{AccessPoint, Boundary, PointFinder, PointForm};
 use super::window::WINDOW;
-use super::zlib::{Damaged, Form, Step, Zlib};
 use crate::limits::{INFLATE_CHUNK, MAX_INFLATED, MAX_RATIO, RATIO_FREE};
 
-/// First byte of a gzip member; no text begins with it.
-pub const GZIP_MAGIC: u8 = 0x1f;
 /// Bytes behind the deflate stream of a member: checksum and length.
 const TRAILER: usize = 8;
 
@@ -39,10 +38,10 @@ pub struct Totals {
 enum State {
     Start,
     Plain,
+    InHeader,
+    /// In the deflate stream of a member.
     InMember,
-    /// In a member that was not read from its start.
-    InRaw,
-    /// So many bytes of such a member's trailer are left.
+    /// So many bytes of the member's trailer are left.
     InTrailer(usize),
     BetweenMembers,
     Padding,
@@ -52,7 +51,8 @@ enum State {
 #[derive(Debug)]
 pub struct Inflater {
     state: State,
-    zlib: Zlib,
+    header: GzipHeader,
+    inflate: Inflate,
     /// The last window of text, and behind it what was inflated since.
     buffer: Box<[u8]>,
     /// How much of the buffer is in use.
@@ -61,12 +61,16 @@ pub struct Inflater {
     handed: usize,
     /// How much of it is in the member's checksum, or before the member.
     summed: usize,
+    /// Where the member's text begins in the buffer, or what is left of it: nothing before that is referred to.
+    base: usize,
+    /// The member was read from its start.
+    is_whole: bool,
     checksum: Option<Checksum>,
     totals: Totals,
     /// Text that stood before the member.
     member_start: u64,
-    /// The last stored bytes that were taken: of a member's end its trailer.
-    last: [u8; TRAILER],
+    /// The member's trailer, as far as it has come, at the end.
+    trailer: [u8; TRAILER],
     points: Option<PointFinder>,
 }
 
@@ -82,15 +86,18 @@ impl Inflater {
     pub fn new() -> Self {
         Self {
             state: State::Start,
-            zlib: Zlib::new(Form::Gzip),
+            header: GzipHeader::new(),
+            inflate: Inflate::new(),
             buffer: vec![0; WINDOW + INFLATE_CHUNK].into_boxed_slice(),
             filled: 0,
             handed: 0,
             summed: 0,
+            base: 0,
+            is_whole: false,
             checksum: None,
             totals: Totals::default(),
             member_start: 0,
-            last: [0; TRAILER],
+            trailer: [0; TRAILER],
             points: None,
         }
     }
@@ -112,8 +119,9 @@ impl Inflater {
             PointForm::Block => {
                 let [into, ..] = (bit % 8).to_le_bytes();
                 let bits = (8 - into) % 8;
-                inflater.zlib.resume(window, bits, byte);
-                inflater.state = State::InRaw;
+                inflater.inflate.begin(bits, byte);
+                inflater.remember(window);
+                inflater.state = State::InMember;
             }
         }
         inflater
@@ -128,9 +136,6 @@ impl Inflater {
         stored: &[u8],
         mut sink: impl FnMut(&[u8], &[AccessPoint]) -> ControlFlow<()>,
     ) -> Result<ControlFlow<()>, BatchError> {
-        if let Some(points) = &mut self.points {
-            points.push(stored);
-        }
         let mut rest = stored;
         while let Some((&first, behind)) = rest.split_first() {
             match (self.state, first) {
@@ -144,13 +149,16 @@ impl Inflater {
                 (State::BetweenMembers | State::Padding, _) => {
                     return Err(BatchError::TrailingGarbage { stored: self.totals.stored });
                 }
-                (State::InTrailer(left), _) => {
-                    self.state = if left > 1 { State::InTrailer(left - 1) } else { State::BetweenMembers };
-                    self.totals.stored += 1;
+                (State::InHeader, byte) => {
+                    self.push_header(byte)?;
+                    rest = behind;
+                }
+                (State::InTrailer(left), byte) => {
+                    self.push_trailer(left, byte)?;
                     rest = behind;
                 }
                 (State::Plain, _) => return self.pass(rest, sink),
-                (State::InMember | State::InRaw, _) => {
+                (State::InMember, _) => {
                     let (used, flow) = self.inflate_some(rest, &mut sink)?;
                     rest = rest.get(used..).unwrap_or_default();
                     if flow.is_break() {
@@ -169,7 +177,7 @@ impl Inflater {
     pub fn finish(&self) -> Result<Totals, BatchError> {
         match self.state {
             State::Start => Err(BatchError::Empty),
-            State::InMember | State::InRaw | State::InTrailer(_) => {
+            State::InHeader | State::InMember | State::InTrailer(_) => {
                 Err(BatchError::Truncated { stored: self.totals.stored })
             }
             State::Plain | State::BetweenMembers | State::Padding => Ok(self.totals),
@@ -188,12 +196,32 @@ impl Inflater {
         self.points.map(PointFinder::finish).unwrap_or_default()
     }
 
+    /// What was inflated before a place at which reading begins; of that the last window can be referred to.
+    fn remember(&mut self, window: &[u8]) {
+        let window = window.get(window.len().saturating_sub(WINDOW)..).unwrap_or_default();
+        if let Some(room) = self.buffer.get_mut(..window.len()) {
+            room.copy_from_slice(window);
+        }
+        (self.filled, self.handed, self.summed) = (window.len(), window.len(), window.len());
+    }
+
     fn start_member(&mut self) {
-        self.zlib.reset(Form::Gzip);
+        self.header = GzipHeader::new();
         self.totals.members = self.totals.members.saturating_add(1);
         self.member_start = self.totals.inflated;
-        self.summed = self.filled;
-        self.state = State::InMember;
+        (self.summed, self.base, self.is_whole) = (self.filled, self.filled, true);
+        self.state = State::InHeader;
+    }
+
+    fn push_header(&mut self, byte: u8) -> Result<(), BatchError> {
+        self.totals.stored += 1;
+        self.header.push(byte).map_err(|NoHeader| BatchError::Damaged { stored: self.totals.stored })?;
+        if self.header.has_ended() {
+            self.inflate.begin(0, 0);
+            self.state = State::InMember;
+            self.note_block(0);
+        }
+        Ok(())
     }
 
     /// Plain text goes on as it is.
@@ -216,10 +244,7 @@ impl Inflater {
         input: &[u8],
         sink: &mut impl FnMut(&[u8], &[AccessPoint]) -> ControlFlow<()>,
     ) -> Result<(usize, ControlFlow<()>), BatchError> {
-        let room = self.buffer.get_mut(self.filled..).unwrap_or_default();
-        let step = self.zlib.step(input, room);
-        let step = step.map_err(|Damaged(used)| BatchError::Damaged { stored: self.totals.stored + used as u64 })?;
-        let Step { used, made, end, block } = step;
+        let Step { used, made, end, block } = self.step(input)?;
         self.totals.stored += used as u64;
         if let Some(points) = &mut self.points {
             let text = self.buffer.get(self.filled..self.filled + made).unwrap_or_default();
@@ -227,11 +252,11 @@ impl Inflater {
         }
         self.filled += made;
         self.grow(made)?;
-        self.note_taken(input.get(..used).unwrap_or_default());
         if end {
-            self.end_member()?;
+            self.sum_up();
+            self.state = State::InTrailer(TRAILER);
         } else if let Some(bits) = block {
-            self.note_block(bits, input.get(used..).unwrap_or_default());
+            self.note_block(bits);
         } else if used == 0 && made == 0 {
             return Err(BatchError::Damaged { stored: self.totals.stored });
         }
@@ -242,38 +267,45 @@ impl Inflater {
             let window = self.filled.saturating_sub(WINDOW);
             self.buffer.copy_within(window.., 0);
             (self.filled, self.handed, self.summed) = (WINDOW, WINDOW, WINDOW);
+            self.base = self.base.saturating_sub(window);
         }
         Ok((used, flow))
     }
 
-    /// Keeps the last of the bytes that were taken.
-    fn note_taken(&mut self, taken: &[u8]) {
-        if let Some(last) = taken.last_chunk() {
-            self.last = *last;
-        } else {
-            let all = self.last.iter().chain(taken).copied();
-            let mut last = [0; TRAILER];
-            last.iter_mut().zip(all.skip(taken.len())).for_each(|(slot, byte)| *slot = byte);
-            self.last = last;
-        }
+    /// Inflates some of the member, and has its access points told what that refers to.
+    fn step(&mut self, input: &[u8]) -> Result<Step, BatchError> {
+        let text = self.buffer.get_mut(self.base..).unwrap_or_default();
+        let at = self.filled - self.base;
+        let step = match self.points.as_mut().and_then(|points| points.trace(at)) {
+            Some(mut tracing) => self.inflate.step(input, text, at, &mut tracing),
+            None => self.inflate.step(input, text, at, &mut ()),
+        };
+        step.map_err(|Damaged| BatchError::Damaged { stored: self.totals.stored })
     }
 
     /// Adds to the member's checksum what was inflated of it.
     fn sum_up(&mut self) {
-        if self.state == State::InMember {
+        if self.is_whole {
             let text = self.buffer.get(self.summed..self.filled).unwrap_or_default();
             self.checksum.get_or_insert_default().update(text);
             self.summed = self.filled;
         }
     }
 
+    /// Takes a byte of the trailer, of which so many are left.
+    fn push_trailer(&mut self, left: usize, byte: u8) -> Result<(), BatchError> {
+        self.totals.stored += 1;
+        self.trailer.rotate_left(1);
+        let [.., last] = &mut self.trailer;
+        *last = byte;
+        self.state = State::InTrailer(left - 1);
+        if left == 1 { self.end_member() } else { Ok(()) }
+    }
+
     fn end_member(&mut self) -> Result<(), BatchError> {
-        self.sum_up();
-        if self.state == State::InRaw {
-            self.state = State::InTrailer(TRAILER);
-        } else {
-            self.state = State::BetweenMembers;
-            let [checksum @ .., a, b, c, d] = self.last;
+        self.state = State::BetweenMembers;
+        if self.is_whole {
+            let [checksum @ .., a, b, c, d] = self.trailer;
             let own = self.totals.inflated - self.member_start;
             let is_right = self.checksum.as_mut().map_or(0, Checksum::finish) == u32::from_le_bytes(checksum)
                 && own % (1 << u32::BITS) == u64::from(u32::from_le_bytes([a, b, c, d]));
@@ -287,15 +319,12 @@ impl Inflater {
         Ok(())
     }
 
-    /// A block begins here, and with `rest`.
-    fn note_block(&mut self, bits: u8, rest: &[u8]) {
+    /// A block begins here, with so many bits of the last byte.
+    fn note_block(&mut self, bits: u8) {
         let Some(points) = &mut self.points else { return };
         let Totals { stored, inflated: offset, .. } = self.totals;
-        let [.., byte] = self.last;
-        let own = usize::try_from(offset - self.member_start).unwrap_or(usize::MAX);
-        let text = self.buffer.get(..self.filled).unwrap_or_default();
-        let history = text.get(text.len().saturating_sub(own.min(WINDOW))..).unwrap_or_default();
-        points.block(&Boundary { stored, bits, byte, offset, history }, rest);
+        let history = self.buffer.get(self.base..self.filled).unwrap_or_default();
+        points.block(&Boundary { stored, bits, offset, history });
     }
 
     /// Hands on what was inflated and was not handed on yet.

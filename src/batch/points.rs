@@ -8,7 +8,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::window::{Tracer, WINDOW};
+use super::window::{Tracer, Tracing, WINDOW};
 use crate::limits::{SPAN_BYTES, SPAN_MARGIN, WINDOWS_MAX};
 
 /// How the bytes behind a point are read.
@@ -63,10 +63,8 @@ impl FirstLine {
 pub(super) struct Boundary<'a> {
     /// Stored bytes up to the last one that was begun.
     pub(super) stored: u64,
-    /// So many high bits of that last byte belong to the block.
+    /// So many high bits of that last byte belong to the block, fewer than 8.
     pub(super) bits: u8,
-    /// That last byte.
-    pub(super) byte: u8,
     /// Text before it.
     pub(super) offset: u64,
     /// The text just before it, of the same gzip member, up to a window.
@@ -117,25 +115,34 @@ impl PointFinder {
         self.points
     }
 
-    /// A block begins here, and goes on with `rest` behind its first bits.
-    pub(super) fn block(&mut self, at: &Boundary<'_>, rest: &[u8]) {
+    /// A block begins here.
+    pub(super) fn block(&mut self, at: &Boundary<'_>) {
         self.block = FirstLine { offset: at.offset, stored: at.stored };
-        // More than a byte of unused bits is not promised never to happen; such a place is passed over.
-        if self.is_tracing || at.bits >= 8 || !self.is_due(at.offset) {
+        if self.is_tracing || !self.is_due(at.offset) {
             return;
         }
         let bit = at.stored * 8 - u64::from(at.bits);
         self.add(PointForm::Block, bit, self.block);
         let history = at.history.get(at.history.len().saturating_sub(WINDOW)..).unwrap_or_default();
-        self.tracer.begin(history, at.bits, at.byte);
+        self.tracer.begin(history);
         self.is_tracing = true;
-        self.push(rest);
+    }
+
+    /// What the inflater tells, which goes on at this place of its buffer, where somebody wants to know.
+    pub(super) fn trace(&mut self, at: usize) -> Option<Tracing<'_>> {
+        self.is_tracing.then(|| self.tracer.trace(at))
     }
 
     /// The block made this text, behind `offset` bytes.
     pub(super) fn inflated(&mut self, offset: u64, text: &[u8]) {
         let FirstLine { offset: from, stored } = self.block;
         self.text(offset, text, |line| stored + (line - from) * 2 + SPAN_MARGIN);
+        if self.is_tracing {
+            self.tracer.made(text.len());
+            if self.tracer.has_ended() {
+                self.end_trace();
+            }
+        }
     }
 
     /// Plain text goes on with this, behind `offset` bytes.
@@ -151,16 +158,6 @@ impl PointFinder {
             (offset, text) = (due, tail);
         }
         self.text(offset, text, |line| line);
-    }
-
-    /// These bytes of the stream come next.
-    pub(super) fn push(&mut self, stored: &[u8]) {
-        if self.is_tracing {
-            self.tracer.push(stored);
-            if self.tracer.has_ended() {
-                self.end_trace();
-            }
-        }
     }
 
     /// The gzip member ends: nothing behind it can refer to what stands before.

@@ -1,17 +1,15 @@
 //! The window of an access point: the 32 KiB before it, of which only the bytes that the stream refers to are kept.
 //!
-//! Which those are is found without decoding deflate by hand: the stream behind the point is inflated twice, with two
-//! windows whose bytes say where they stand. Byte `i` of the first holds the low half of `i`; the same byte of the
-//! second holds that and the high half plus one, added up. Where both outputs are equal stands a literal; where they
-//! differ, the difference is the high half plus one. Behind 32 KiB of output nothing can refer to the window any more.
-//! The other bytes become zeros, which cost next to nothing when compressed: 2 KB are left of 4.4.
+//! The inflater says which those are ([`Watch`]), while it inflates what stands behind the point; behind 32 KiB of that,
+//! nothing can refer to the window any more. The other bytes become zeros, which cost next to nothing when compressed:
+//! 2 KB are left of 4.4.
 //!
 //! What always holds: inflating behind the kept window gives the very bytes that the full one gives; a window is a
 //! function of the stream alone, however its bytes come in.
 
 use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, Status};
 
-use super::zlib::{Form, Zlib};
+use super::deflate::Watch;
 
 /// How far a deflate stream can refer back, in bytes.
 pub(super) const WINDOW: usize = 32 * 1024;
@@ -19,75 +17,64 @@ pub(super) const WINDOW: usize = 32 * 1024;
 /// as inflating the batch does.
 const LEVEL: Compression = Compression::new(3);
 
-/// Finds out which bytes of a window are referred to, while the stream behind it comes in.
+/// Finds out which bytes of a window are referred to, while the stream behind it is inflated.
 #[derive(Debug)]
 pub(super) struct Tracer {
-    /// The inflaters behind the two marked windows.
-    marked: [Zlib; 2],
-    /// What they made, the same amount each.
-    outputs: [Box<[u8]>; 2],
+    /// How much text was made behind the window.
     made: usize,
-    ended: bool,
     /// The window as it is.
     window: Vec<u8>,
     used: Box<[bool]>,
 }
 
+/// What is inflated next, on behalf of a tracer.
+#[derive(Debug)]
+pub(super) struct Tracing<'t> {
+    /// Which bytes of the window are referred to.
+    used: &'t mut [bool],
+    /// What makes a place in the buffer one in the window, by adding it; it wraps.
+    shift: usize,
+}
+
+impl Watch for Tracing<'_> {
+    #[inline]
+    fn refers(&mut self, from: usize, length: usize) {
+        let from = from.wrapping_add(self.shift);
+        let to = self.used.len().min(from.saturating_add(length));
+        if let Some(used) = self.used.get_mut(from..to) {
+            used.fill(true);
+        }
+    }
+}
+
 impl Tracer {
     /// A tracer without a window.
     pub(super) fn new() -> Self {
-        let output = || vec![0; WINDOW].into_boxed_slice();
-        Self {
-            marked: [Zlib::new(Form::Raw), Zlib::new(Form::Raw)],
-            outputs: [output(), output()],
-            made: 0,
-            ended: true,
-            window: Vec::new(),
-            used: vec![false; WINDOW].into_boxed_slice(),
-        }
+        Self { made: 0, window: Vec::new(), used: vec![false; WINDOW].into_boxed_slice() }
     }
 
-    /// Begins at a place with this window; `bits` high bits of `byte` belong to what follows.
-    pub(super) fn begin(&mut self, window: &[u8], bits: u8, byte: u8) {
+    /// Begins at a place with this window.
+    pub(super) fn begin(&mut self, window: &[u8]) {
         self.window.clear();
         self.window.extend_from_slice(window);
         self.used.fill(false);
-        (self.made, self.ended) = (0, window.is_empty());
-        let low: Vec<u8> = (0..window.len()).map(|place| place.to_le_bytes()[0]).collect();
-        let sum: Vec<u8> = (0..window.len()).map(marks_sum).collect();
-        for (zlib, marks) in self.marked.iter_mut().zip([low, sum]) {
-            zlib.resume(&marks, bits, byte);
-        }
+        self.made = 0;
     }
 
-    /// Takes the next bytes of the stream.
-    pub(super) fn push(&mut self, input: &[u8]) {
-        if self.ended {
-            return;
-        }
-        let Self { marked: [first, second], outputs: [low, sum], .. } = self;
-        let made = inflate_to(first, input, low, self.made);
-        // The same bits make the same amount.
-        let same = inflate_to(second, input, sum, self.made);
-        let (Some((made, end)), Some(_)) = (made, same) else {
-            // The stream is damaged, which the pass will see itself.
-            self.ended = true;
-            return;
-        };
-        for (low, sum) in low.iter().zip(sum.iter()).take(made).skip(self.made) {
-            let above = usize::from(sum.wrapping_sub(*low));
-            let place = above.checked_sub(1).map(|high| high << 8 | usize::from(*low));
-            if let Some(used) = place.and_then(|place| self.used.get_mut(place)) {
-                *used = true;
-            }
-        }
-        self.made = made;
-        self.ended = end || made == WINDOW;
+    /// What the inflater tells, which goes on at this place of its buffer.
+    pub(super) fn trace(&mut self, at: usize) -> Tracing<'_> {
+        let window = self.window.len();
+        Tracing { used: self.used.get_mut(..window).unwrap_or_default(), shift: (window + self.made).wrapping_sub(at) }
+    }
+
+    /// So much text was made.
+    pub(super) const fn made(&mut self, text: usize) {
+        self.made = self.made.saturating_add(text);
     }
 
     /// Whether nothing more can refer to the window.
     pub(super) const fn has_ended(&self) -> bool {
-        self.ended
+        self.window.is_empty() || self.made >= WINDOW
     }
 
     /// The window, packed: without what nothing referred to.
@@ -97,24 +84,6 @@ impl Tracer {
         }
         let unused = self.used.iter().take(self.window.len()).take_while(|used| !**used).count();
         self.window.get(unused..).filter(|window| !window.is_empty()).map(compress).unwrap_or_default()
-    }
-}
-
-/// The low half of a place in a window, and the high half plus one, added up.
-const fn marks_sum(place: usize) -> u8 {
-    let [low, high, ..] = place.to_le_bytes();
-    low.wrapping_add(high).wrapping_add(1)
-}
-
-/// Inflates all of `input`, as far as there is room behind `made`; says how far it came and whether the stream ended.
-fn inflate_to(zlib: &mut Zlib, mut input: &[u8], output: &mut [u8], mut made: usize) -> Option<(usize, bool)> {
-    loop {
-        let step = zlib.step(input, output.get_mut(made..)?).ok()?;
-        input = input.get(step.used..)?;
-        made += step.made;
-        if step.end || made == output.len() || step.used + step.made == 0 {
-            return Some((made, step.end));
-        }
     }
 }
 
@@ -139,4 +108,101 @@ pub(super) fn unpack(packed: &[u8]) -> Option<Vec<u8>> {
     let mut window = Vec::with_capacity(WINDOW);
     let status = Decompress::new(false).decompress_vec(packed, &mut window, FlushDecompress::Finish);
     matches!(status, Ok(Status::StreamEnd)).then_some(window)
+}
+
+#[cfg(test)]
+mod tests {
+    use flate2::{Compress, Compression, FlushCompress};
+
+    use super::{Tracer, WINDOW, unpack};
+    use crate::batch::deflate::Inflate;
+
+    /// Log lines, more or less, of so many bytes, from a seed.
+    fn lines(seed: u64, bytes: usize) -> Vec<u8> {
+        let mut state = seed;
+        let mut text = Vec::new();
+        while text.len() < bytes {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            let (ray, status) = (state >> 8, state >> 40 & 3);
+            text.extend(format!("{{\"RayID\":\"{ray:014x}\",\"EdgeResponseStatus\":20{status}}}\n").into_bytes());
+        }
+        text.truncate(bytes);
+        text
+    }
+
+    /// A block that begins at a whole byte behind so much text, with what stands before it as a window.
+    fn block(before: usize, behind: usize) -> (Vec<u8>, Vec<u8>) {
+        let text = lines(before as u64, before + behind);
+        let (mut compress, mut raw) =
+            (Compress::new(Compression::new(6), false), Vec::with_capacity(text.len() + 4096));
+        let (head, tail) = text.split_at(before);
+        compress.compress_vec(head, &mut raw, FlushCompress::Sync).unwrap();
+        let from = raw.len();
+        compress.compress_vec(tail, &mut raw, FlushCompress::Finish).unwrap();
+        (head[before.saturating_sub(WINDOW)..].to_vec(), raw.split_off(from))
+    }
+
+    /// What the block inflates to behind a window, as it comes in pieces of this size into a buffer with so much room.
+    fn inflate(window: &[u8], stream: &[u8], (size, room): (usize, usize), mut tracer: Option<&mut Tracer>) -> Vec<u8> {
+        let (mut inflate, mut text) = (Inflate::new(), Vec::new());
+        let mut buffer = [window, &vec![0; room]].concat();
+        let mut at = window.len();
+        inflate.begin(0, 0);
+        for mut piece in stream.chunks(size) {
+            loop {
+                let step = match tracer.as_mut() {
+                    Some(tracer) => inflate.step(piece, &mut buffer, at, &mut tracer.trace(at)),
+                    None => inflate.step(piece, &mut buffer, at, &mut ()),
+                };
+                let step = step.unwrap();
+                if let Some(tracer) = tracer.as_mut() {
+                    tracer.made(step.made);
+                }
+                text.extend_from_slice(&buffer[at..at + step.made]);
+                (at, piece) = (at + step.made, &piece[step.used..]);
+                if at < buffer.len() && step.block.is_none() {
+                    break;
+                }
+                let from = at.saturating_sub(WINDOW);
+                buffer.copy_within(from..at, 0);
+                at -= from;
+            }
+        }
+        text
+    }
+
+    #[test]
+    fn exactly_the_bytes_of_a_window_that_the_text_depends_on_are_kept() {
+        for (before, behind) in [(9_000, 4_000), (40_000, 50_000), (32_768, 32_768), (300, 200), (100_000, 200_000)] {
+            let (window, stream) = block(before, behind);
+            let mut tracer = Tracer::new();
+            tracer.begin(&window);
+            let text = inflate(&window, &stream, (usize::MAX, 300_000), Some(&mut tracer));
+            assert_eq!((tracer.has_ended(), text.len()), (behind >= WINDOW, behind));
+            assert!(tracer.used.iter().any(|used| *used) && tracer.used.iter().any(|used| !*used));
+            for place in (0..window.len()).step_by(1 + window.len() / 300) {
+                let mut other = window.clone();
+                other[place] ^= 0x55;
+                let changed = inflate(&other, &stream, (usize::MAX, 300_000), None) != text;
+                assert_eq!(changed, tracer.used[place], "byte {place} of {}", window.len());
+            }
+            let kept = unpack(&tracer.pack()).unwrap();
+            assert!(inflate(&kept, &stream, (usize::MAX, 300_000), None) == text);
+        }
+    }
+
+    #[test]
+    fn a_window_does_not_depend_on_pieces_or_room() {
+        let (window, stream) = block(50_000, 60_000);
+        let pack = |pieces| {
+            let mut tracer = Tracer::new();
+            tracer.begin(&window);
+            inflate(&window, &stream, pieces, Some(&mut tracer));
+            tracer.pack()
+        };
+        let whole = pack((usize::MAX, 300_000));
+        for pieces in [(1, 300_000), (1, 1), (700, 400), (usize::MAX, 1_000)] {
+            assert!(pack(pieces) == whole, "{pieces:?}");
+        }
+    }
 }

@@ -1,0 +1,80 @@
+//! One symbol at a time, where input or room may end: what the fast loop leaves.
+//!
+//! What always holds: no byte is taken that the symbol does not need, so fewer than 8 bits are held behind it; a symbol
+//! is taken whole or not at all.
+
+use super::Damaged;
+use super::fast::Codes;
+use super::input::Input;
+
+/// What comes next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Symbol {
+    /// A byte.
+    Literal(u8),
+    /// Text from so far back.
+    Match { length: usize, distance: usize },
+    /// The end of the block.
+    End,
+}
+
+/// The next symbol, and the input behind it; `None` where the input ends before it does.
+pub(super) fn next<'i>(codes: &Codes, input: &mut Input<'i>) -> Result<Option<(Symbol, Input<'i>)>, Damaged> {
+    loop {
+        if let Some(found) = peek(codes, *input)? {
+            return Ok(Some(found));
+        }
+        if !input.pull() {
+            return Ok(None);
+        }
+    }
+}
+
+/// The symbol that the held bits begin with; `None` where they are too few.
+fn peek<'i>(codes: &Codes, mut input: Input<'i>) -> Result<Option<(Symbol, Input<'i>)>, Damaged> {
+    let mut entry = codes.literals.look(input.held());
+    if !entry.is_literal() && entry.is_link() {
+        if entry.bits() > input.count() {
+            return Ok(None);
+        }
+        input.skip(entry.bits());
+        entry = codes.literals.follow(entry, input.held());
+    }
+    if entry.is_literal() {
+        // Of a pair the first alone: there may be no room, or no bits, for both.
+        let [byte, _] = entry.literals();
+        return Ok(skip(input, entry.first_bits()).map(|behind| (Symbol::Literal(byte), behind)));
+    }
+    if entry.bits() > input.count() {
+        return Ok(None);
+    }
+    if entry.is_odd() {
+        let behind = skip(input, entry.bits()).filter(|_| entry.is_end()).ok_or(Damaged)?;
+        return Ok(Some((Symbol::End, behind)));
+    }
+    let length = input.number(entry);
+    let mut far = codes.distances.look(input.held());
+    if far.is_link() {
+        if far.bits() > input.count() {
+            return Ok(None);
+        }
+        input.skip(far.bits());
+        far = codes.distances.follow(far, input.held());
+    }
+    if far.bits() > input.count() {
+        return Ok(None);
+    }
+    if far.is_odd() {
+        return Err(Damaged);
+    }
+    let distance = input.number(far);
+    Ok(Some((Symbol::Match { length, distance }, input)))
+}
+
+/// The input behind so many bits, if it has them.
+fn skip(mut input: Input<'_>, bits: u32) -> Option<Input<'_>> {
+    (bits <= input.count()).then(|| {
+        input.skip(bits);
+        input
+    })
+}

@@ -1,0 +1,245 @@
+//! What a lookup in a decoding table says, in 32 bits: the symbol, and how many bits of the stream it takes.
+//!
+//! | kind | 31 | 28–30 | 24–27 | 16–23 | 15 | 14 | 13 | 8–12 | 0–5 |
+//! |---|---|---|---|---|---|---|---|---|---|
+//! | literals | 1 | 1 or 2 | bits of the first | the second | the first, in bits 8–15 | | | | bits of all |
+//! | a number | its base, in bits 16–30 | | | | 0 | | | bits of the code | bits of code and extra bits |
+//! | a link | place of the subtable, in bits 16–30 | | | | 1 | 1 | | bits it is looked up with | bits of the root |
+//! | end of block | | | | | 1 | 0 | 1 | | bits |
+//! | no symbol | | | | | 1 | 0 | 0 | | bits |
+//!
+//! What always holds: bit 15 says nothing of literals, so [`Entry::is_literal`] is asked first; the extra bits of a
+//! number stand above its code, as they do in the stream.
+
+/// Bit 31.
+const LITERAL: u32 = 1 << 31;
+/// Bit 15.
+const ODD: u32 = 1 << 15;
+/// Bit 14.
+const LINK: u32 = 1 << 14;
+/// Bit 13.
+const END: u32 = 1 << 13;
+
+/// The base of each length and how many extra bits it has: symbols 257 to 285.
+const LENGTHS: [(u32, u32); 29] = [
+    (3, 0),
+    (4, 0),
+    (5, 0),
+    (6, 0),
+    (7, 0),
+    (8, 0),
+    (9, 0),
+    (10, 0),
+    (11, 1),
+    (13, 1),
+    (15, 1),
+    (17, 1),
+    (19, 2),
+    (23, 2),
+    (27, 2),
+    (31, 2),
+    (35, 3),
+    (43, 3),
+    (51, 3),
+    (59, 3),
+    (67, 4),
+    (83, 4),
+    (99, 4),
+    (115, 4),
+    (131, 5),
+    (163, 5),
+    (195, 5),
+    (227, 5),
+    (258, 0),
+];
+
+/// The symbols of literals, the end and lengths, without the bits of their codes. 286 and 287 are none.
+pub(super) static LITERALS: [Entry; 288] = literals();
+/// The symbols of distances. 30 and 31 are none.
+pub(super) static DISTANCES: [Entry; 32] = distances();
+/// The symbols of the lengths of codes.
+pub(super) static CODE_LENGTHS: [Entry; 19] = code_lengths();
+
+/// An entry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Entry(u32);
+
+impl Entry {
+    /// One bit that is no code.
+    pub(super) const NONE: Self = Self(ODD | 1);
+
+    /// The symbol, with a code of so many bits.
+    pub(super) const fn with_code(self, bits: u32) -> Self {
+        let place = if self.is_literal() { 24 } else { 8 };
+        // What is odd has no use for the bits of its code, and bits 8 to 12 of it are free.
+        Self(self.0 + (bits << place) + bits)
+    }
+
+    /// A link to the subtable at this place, looked up with so many bits behind those of the root.
+    pub(super) const fn link(place: usize, bits: u32, root: u32) -> Self {
+        #[expect(clippy::cast_possible_truncation, reason = "tables have 2048 entries at most")]
+        let place = place as u32;
+        Self(ODD | LINK | place << 16 | bits << 8 | root)
+    }
+
+    /// This literal and another behind it.
+    pub(super) const fn and(self, second: Self) -> Self {
+        Self(
+            LITERAL
+                | 2 << 28
+                | self.bits() << 24
+                | (second.0 & 0xff00) << 8
+                | self.0 & 0xff00
+                | (self.bits() + second.bits()),
+        )
+    }
+
+    /// Whether it is one literal or two.
+    #[inline]
+    pub(super) const fn is_literal(self) -> bool {
+        self.0 & LITERAL != 0
+    }
+
+    /// Whether something that is no literal is no number either.
+    #[inline]
+    pub(super) const fn is_odd(self) -> bool {
+        self.0 & ODD != 0
+    }
+
+    /// Whether something that is no literal is a link.
+    #[inline]
+    pub(super) const fn is_link(self) -> bool {
+        self.0 & (ODD | LINK) == ODD | LINK
+    }
+
+    /// Whether something odd is the end of the block.
+    #[inline]
+    pub(super) const fn is_end(self) -> bool {
+        self.0 & END != 0
+    }
+
+    /// The bits that it takes.
+    #[inline]
+    pub(super) const fn bits(self) -> u32 {
+        self.0 & 63
+    }
+
+    /// The bits of a number's code; of a link, those that the subtable is looked up with.
+    #[inline]
+    pub(super) const fn code_bits(self) -> u32 {
+        self.0 >> 8 & 15
+    }
+
+    /// The number without its extra bits; the place that a link names; the symbol of a code length.
+    #[inline]
+    pub(super) const fn base(self) -> usize {
+        (self.0 >> 16) as usize
+    }
+
+    /// How many literals there are.
+    #[inline]
+    pub(super) const fn count(self) -> usize {
+        (self.0 >> 28 & 3) as usize
+    }
+
+    /// The literals; where there is one, a zero stands behind it.
+    #[inline]
+    pub(super) const fn literals(self) -> [u8; 2] {
+        let [_, first, second, _] = self.0.to_le_bytes();
+        [first, second]
+    }
+
+    /// The bits that the first literal takes.
+    pub(super) const fn first_bits(self) -> u32 {
+        self.0 >> 24 & 15
+    }
+}
+
+const fn number((base, extra): (u32, u32)) -> Entry {
+    Entry(base << 16 | extra)
+}
+
+#[expect(clippy::indexing_slicing, clippy::cast_possible_truncation, reason = "the compiler runs this, and only it")]
+const fn literals() -> [Entry; 288] {
+    let mut entries = [Entry(ODD); 288];
+    let mut byte = 0;
+    while byte < 256 {
+        entries[byte] = Entry(LITERAL | 1 << 28 | (byte as u32) << 8);
+        byte += 1;
+    }
+    entries[256] = Entry(ODD | END);
+    let mut length = 0;
+    while length < LENGTHS.len() {
+        entries[257 + length] = number(LENGTHS[length]);
+        length += 1;
+    }
+    entries
+}
+
+/// Behind the first four, two distances each have one extra bit more than the two before.
+#[expect(clippy::indexing_slicing, clippy::cast_possible_truncation, reason = "the compiler runs this, and only it")]
+const fn distances() -> [Entry; 32] {
+    let mut entries = [Entry(ODD); 32];
+    let (mut symbol, mut base) = (0, 1);
+    while symbol < 30 {
+        let extra = if symbol < 4 { 0 } else { symbol as u32 / 2 - 1 };
+        entries[symbol] = number((base, extra));
+        base += 1 << extra;
+        symbol += 1;
+    }
+    entries
+}
+
+#[expect(clippy::indexing_slicing, clippy::cast_possible_truncation, reason = "the compiler runs this, and only it")]
+const fn code_lengths() -> [Entry; 19] {
+    let mut entries = [Entry(0); 19];
+    let mut symbol = 0;
+    while symbol < 19 {
+        entries[symbol] = number((symbol as u32, 0));
+        symbol += 1;
+    }
+    entries
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{CODE_LENGTHS, DISTANCES, Entry, LITERALS};
+
+    #[test]
+    fn lengths_follow_one_another_without_a_gap_and_258_stands_alone() {
+        let lengths: Vec<_> = LITERALS[257..285].iter().map(|entry| (entry.base(), entry.bits())).collect();
+        for pair in lengths.windows(2) {
+            assert_eq!(pair[0].0 + (1 << pair[0].1), pair[1].0);
+        }
+        assert_eq!((lengths[0], lengths[27]), ((3, 0), (227, 5)));
+        assert_eq!((LITERALS[285].base(), LITERALS[285].bits()), (258, 0));
+    }
+
+    #[test]
+    fn distances_end_with_that_of_a_window() {
+        assert_eq!((DISTANCES[29].base(), DISTANCES[29].bits()), (24_577, 13));
+        assert_eq!(DISTANCES[29].base() + (1 << 13) - 1, 1 << 15);
+        assert!([30, 31].iter().all(|symbol| DISTANCES[*symbol].is_odd() && !DISTANCES[*symbol].is_link()));
+    }
+
+    #[test]
+    fn entries_say_what_was_put_into_them() {
+        let (a, b) = (LITERALS[0xff].with_code(3), LITERALS[0x80].with_code(8));
+        assert_eq!((a.literals(), a.count(), a.bits(), a.first_bits()), ([0xff, 0], 1, 3, 3));
+        let both = a.and(b);
+        assert!(both.is_literal());
+        assert_eq!((both.literals(), both.count(), both.bits(), both.first_bits()), ([0xff, 0x80], 2, 11, 3));
+        let link = Entry::link(2047, 7, 10);
+        assert!(link.is_odd() && link.is_link() && !link.is_literal());
+        assert_eq!((link.base(), link.code_bits(), link.bits()), (2047, 7, 10));
+        let number = DISTANCES[29].with_code(15);
+        assert!(!number.is_odd() && !number.is_literal() && !number.is_link());
+        assert_eq!((number.base(), number.code_bits(), number.bits()), (24_577, 15, 28));
+        for none in [LITERALS[286].with_code(15), DISTANCES[30].with_code(15), Entry::NONE] {
+            assert!(none.is_odd() && !none.is_link() && !none.is_end());
+        }
+        let end = LITERALS[256].with_code(15);
+        assert!(end.is_odd() && end.is_end() && !end.is_link());
+        assert_eq!(CODE_LENGTHS[18].with_code(7).base(), 18);
+    }
+}

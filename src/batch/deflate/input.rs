@@ -1,0 +1,139 @@
+//! The stream's bits, lowest first, out of bytes that come in pieces.
+//!
+//! What always holds: bytes that were taken of a piece and whose bits were not used can be given back to it, as long as
+//! no other piece came between; bits that are held above those that are counted are the stream's next ones, or zeros.
+
+use super::entry::Entry;
+
+/// The bits that were taken of bytes and not yet used.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Bits {
+    held: u64,
+    count: u32,
+}
+
+impl Bits {
+    /// The so many high bits of a byte.
+    pub(super) fn of_byte(byte: u8, bits: u8) -> Self {
+        let count = u32::from(bits.min(8));
+        Self { held: u64::from(byte) >> (8 - count), count }
+    }
+}
+
+/// A piece of the stream, and the bits before it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Input<'i> {
+    bits: Bits,
+    bytes: &'i [u8],
+    /// Bytes taken of these.
+    read: usize,
+}
+
+impl<'i> Input<'i> {
+    /// The next piece, behind these bits.
+    pub(super) const fn new(bits: Bits, bytes: &'i [u8]) -> Self {
+        Self { bits, bytes, read: 0 }
+    }
+
+    /// The bits that wait for the next piece.
+    pub(super) const fn bits(&self) -> Bits {
+        self.bits
+    }
+
+    /// Bytes taken of the piece.
+    pub(super) const fn read(&self) -> usize {
+        self.read
+    }
+
+    /// How many bits are held.
+    pub(super) const fn count(&self) -> u32 {
+        self.bits.count
+    }
+
+    /// The bits that are held, the next one lowest.
+    #[inline]
+    pub(super) const fn held(&self) -> u64 {
+        self.bits.held
+    }
+
+    /// Takes a byte, if there is one.
+    pub(super) fn pull(&mut self) -> bool {
+        let Some(byte) = self.bytes.get(self.read) else { return false };
+        self.bits.held |= u64::from(*byte) << self.bits.count;
+        self.bits.count += 8;
+        self.read += 1;
+        true
+    }
+
+    /// Whether so many bits are held, 32 at most, or could be taken: no byte more than is needed.
+    pub(super) fn need(&mut self, bits: u32) -> bool {
+        while self.bits.count < bits {
+            if !self.pull() {
+                return false;
+            }
+        }
+        true
+    }
+
+    /// So many bits, which are held; 16 at most.
+    pub(super) fn take(&mut self, bits: u32) -> u16 {
+        #[expect(clippy::cast_possible_truncation, reason = "16 bits at most are left")]
+        let taken = (self.bits.held & ((1 << bits) - 1)) as u16;
+        self.skip(bits);
+        taken
+    }
+
+    /// Passes over so many bits, which are held.
+    #[inline]
+    pub(super) fn skip(&mut self, bits: u32) {
+        self.bits.held >>= bits;
+        self.bits.count = self.bits.count.wrapping_sub(bits);
+    }
+
+    /// The number that begins here, whose code and extra bits are held.
+    #[inline]
+    pub(super) fn number(&mut self, entry: Entry) -> usize {
+        let both = self.bits.held & ((1 << entry.bits()) - 1);
+        self.skip(entry.bits());
+        #[expect(clippy::cast_possible_truncation, reason = "13 extra bits at most")]
+        let extra = (both >> entry.code_bits()) as usize;
+        entry.base() + extra
+    }
+
+    /// Passes over the rest of a byte that was begun.
+    pub(super) fn align(&mut self) {
+        self.skip(self.bits.count % 8);
+    }
+
+    /// Up to `most` bytes as they are, where no bits are held.
+    pub(super) fn bytes(&mut self, most: usize) -> &'i [u8] {
+        let rest = self.bytes.get(self.read..).unwrap_or_default();
+        let taken = rest.get(..most).unwrap_or(rest);
+        self.read += taken.len();
+        taken
+    }
+
+    /// Whether so many bytes are left.
+    #[inline]
+    pub(super) const fn has(&self, bytes: usize) -> bool {
+        self.read + bytes <= self.bytes.len()
+    }
+
+    /// Takes bytes until at least 56 bits are held. Eight bytes are left.
+    #[inline]
+    pub(super) fn refill(&mut self) {
+        let word =
+            self.bytes.get(self.read..).and_then(<[u8]>::first_chunk).map_or(0, |word| u64::from_le_bytes(*word));
+        // Bits above 63 are lost, and are those of bytes that are not counted as read: they come again.
+        self.bits.held |= word << self.bits.count;
+        self.read += ((63 - self.bits.count) >> 3) as usize;
+        self.bits.count |= 0b11_1000;
+    }
+
+    /// Gives whole bytes back that were taken of this piece by [`Self::refill`].
+    pub(super) fn give_back(&mut self) {
+        self.read = self.read.saturating_sub((self.bits.count >> 3) as usize);
+        self.bits.count &= 7;
+        self.bits.held &= (1 << self.bits.count) - 1;
+    }
+}

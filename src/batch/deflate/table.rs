@@ -1,0 +1,309 @@
+//! Decoding tables: a Huffman code, made from the lengths of its codes, to be looked up by the next bits of a stream.
+//!
+//! Codes of up to `ROOT` bits are found by one lookup; longer ones by a link and a second one. Deflate's codes come with
+//! their first bit lowest, so a table of n bits, written twice in a row, is that of n + 1 bits: short codes come
+//! first, and the table is doubled whenever codes get longer.
+//!
+//! What always holds: exactly the codes that zlib refuses are refused; what any bits are looked up as is an entry that
+//! the last code put there; no lookup is outside.
+
+use super::entry::Entry;
+
+/// Most bits of a code.
+const LONGEST: usize = 15;
+/// Most symbols of a code.
+const SYMBOLS: usize = 288;
+
+/// Bits that the codes of literals are looked up with.
+const LITERAL_ROOT: u32 = 10;
+
+/// The literals, the end of a block, and lengths. 1334 entries are the most that a code takes (zlib's `enough.c`).
+pub(super) type Literals = Table<LITERAL_ROOT, 2048>;
+/// Distances: 402 entries at most.
+pub(super) type Distances = Table<8, 512>;
+/// The lengths of codes, which have 7 bits at most.
+pub(super) type CodeLengths = Table<7, 128>;
+
+/// Lengths that are no code: too many codes, or too few.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct NoCode;
+
+/// A decoding table. `SIZE` is a power of two, so that masking a place is all that a lookup's safety costs.
+#[derive(Debug)]
+pub(super) struct Table<const ROOT: u32, const SIZE: usize> {
+    entries: [Entry; SIZE],
+}
+
+/// How many codes there are of each length, and how long they get.
+struct Counts {
+    of: [u16; LONGEST + 1],
+    longest: u32,
+    /// Whether codes are missing: there is but one, of one bit, or none at all.
+    is_incomplete: bool,
+}
+
+impl Counts {
+    fn new(lengths: &[u8], may_be_one: bool) -> Result<Self, NoCode> {
+        let mut of = [0; LONGEST + 1];
+        for &length in lengths {
+            if let Some(count) = of.get_mut(usize::from(length)) {
+                *count += 1;
+            }
+        }
+        of[0] = 0;
+        let (mut left, mut longest) = (1, 0);
+        for (length, &count) in (0..).zip(&of).skip(1) {
+            left = left * 2 - i32::from(count);
+            if left < 0 {
+                return Err(NoCode);
+            }
+            longest = if count > 0 { length } else { longest };
+        }
+        let is_fine = left == 0 || longest == 0 || longest == 1 && may_be_one;
+        if is_fine { Ok(Self { of, longest, is_incomplete: left > 0 }) } else { Err(NoCode) }
+    }
+
+    fn of(&self, length: u32) -> u16 {
+        self.of.get(length as usize).copied().unwrap_or_default()
+    }
+
+    /// The symbols in the order of their codes.
+    fn sorted(&self, lengths: &[u8]) -> [u16; SYMBOLS] {
+        let (mut next, mut sum) = ([0; LONGEST + 1], 0);
+        for (next, count) in next.iter_mut().zip(self.of) {
+            *next = sum;
+            sum += count;
+        }
+        let mut sorted = [0; SYMBOLS];
+        for (symbol, &length) in (0..).zip(lengths).filter(|(_, length)| **length > 0) {
+            let Some(next) = next.get_mut(usize::from(length)) else { continue };
+            if let Some(slot) = sorted.get_mut(usize::from(*next)) {
+                *slot = symbol;
+            }
+            *next += 1;
+        }
+        sorted
+    }
+
+    /// With how many bits a subtable is looked up that begins with codes that are so long, of which so many are left.
+    fn subtable_bits(&self, length: u32, left: u16, root: u32) -> u32 {
+        let (mut bits, mut codes) = (length - root, u32::from(left));
+        while codes < 1 << bits && root + bits < self.longest {
+            bits += 1;
+            codes = codes * 2 + u32::from(self.of(root + bits));
+        }
+        bits
+    }
+}
+
+/// The next code of so many bits; codes stand with their first bit highest.
+const fn next(code: u32, bits: u32) -> u32 {
+    code.wrapping_add(1 << (u32::BITS - bits))
+}
+
+impl<const ROOT: u32, const SIZE: usize> Table<ROOT, SIZE> {
+    /// Entries of the root.
+    const ROOT_SIZE: usize = 1 << ROOT;
+
+    /// A table of no code.
+    pub(super) const fn new() -> Self {
+        Self { entries: [Entry::NONE; SIZE] }
+    }
+
+    /// What these bits begin with.
+    #[inline]
+    pub(super) fn look(&self, bits: u64) -> Entry {
+        #[expect(clippy::cast_possible_truncation, reason = "the lowest are meant")]
+        self.at(bits as usize & (Self::ROOT_SIZE - 1))
+    }
+
+    /// What these bits, those of the root behind them, begin with, where the root has this link.
+    #[inline]
+    pub(super) fn follow(&self, link: Entry, bits: u64) -> Entry {
+        #[expect(clippy::cast_possible_truncation, reason = "the lowest are meant")]
+        let bits = bits as usize & ((1 << link.code_bits()) - 1);
+        self.at(link.base() + bits)
+    }
+
+    #[inline]
+    fn at(&self, place: usize) -> Entry {
+        self.entries.get(place & (SIZE - 1)).copied().unwrap_or(Entry::NONE)
+    }
+
+    fn set(&mut self, place: usize, entry: Entry) {
+        if let Some(slot) = self.entries.get_mut(place & (SIZE - 1)) {
+            *slot = entry;
+        }
+    }
+
+    /// Makes it that of the code whose symbols have codes of these lengths, 0 for none. Too few codes are refused, as
+    /// zlib does; none at all are not, and neither is one of one bit where there `may_be_one`.
+    pub(super) fn build(&mut self, lengths: &[u8], symbols: &[Entry], may_be_one: bool) -> Result<(), NoCode> {
+        let counts = Counts::new(lengths, may_be_one)?;
+        let sorted = counts.sorted(lengths);
+        let symbol = |symbol: &u16| symbols.get(usize::from(*symbol)).copied().unwrap_or(Entry::NONE);
+        let mut symbols = sorted.iter().map(symbol);
+        let (mut code, mut filled) = (0_u32, 1);
+        self.set(0, Entry::NONE);
+        for length in 1..=ROOT {
+            self.double(filled);
+            filled *= 2;
+            if counts.is_incomplete && length == 1 {
+                self.set(1, Entry::NONE);
+            }
+            for symbol in symbols.by_ref().take(counts.of(length).into()) {
+                self.set(code.reverse_bits() as usize, symbol.with_code(length));
+                code = next(code, length);
+            }
+        }
+        self.build_subtables(&counts, code, symbols);
+        Ok(())
+    }
+
+    /// The codes that are longer than the root.
+    fn build_subtables(&mut self, counts: &Counts, mut code: u32, mut symbols: impl Iterator<Item = Entry>) {
+        let (mut start, mut end, mut prefix) = (0, Self::ROOT_SIZE, None);
+        for length in ROOT + 1..=counts.longest {
+            for left in (1..=counts.of(length)).rev() {
+                let place = code.reverse_bits() as usize;
+                let root = place & (Self::ROOT_SIZE - 1);
+                if prefix != Some(root) {
+                    prefix = Some(root);
+                    let bits = counts.subtable_bits(length, left, ROOT);
+                    (start, end) = (end, end + (1 << bits));
+                    self.set(root, Entry::link(start, bits, ROOT));
+                }
+                let own = length - ROOT;
+                let entry = symbols.next().unwrap_or(Entry::NONE).with_code(own);
+                for place in (start + (place >> ROOT)..end).step_by(1 << own) {
+                    self.set(place, entry);
+                }
+                code = next(code, length);
+            }
+        }
+    }
+
+    /// Writes the first so many entries a second time behind themselves.
+    fn double(&mut self, filled: usize) {
+        if let Some((filled, behind)) = self.entries.split_at_mut_checked(filled) {
+            behind.iter_mut().zip(filled).for_each(|(slot, entry)| *slot = *entry);
+        }
+    }
+}
+
+impl Literals {
+    /// Has one lookup say two literals wherever the bits of a root hold the codes of both.
+    pub(super) fn pair(&mut self) {
+        // Downwards: what a code is followed by stands at a lower place, and must not be a pair itself.
+        for place in (0..Self::ROOT_SIZE).rev() {
+            let first = self.at(place);
+            if !first.is_literal() {
+                continue;
+            }
+            let second = self.at(place >> first.bits());
+            if second.is_literal() && first.bits() + second.bits() <= LITERAL_ROOT {
+                self.set(place, first.and(second));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::{any, prop_assert, prop_assert_eq, proptest};
+
+    use super::super::entry::{Entry, LITERALS};
+    use super::{Distances, LITERAL_ROOT, Literals, Table};
+
+    /// The symbol that bits begin with and how many of them that takes, bit by bit.
+    fn naive(lengths: &[u8], bits: u64) -> Option<(usize, u32)> {
+        let (mut code, mut first) = (0, 0);
+        for length in 1..16_u8 {
+            code = code << 1 | usize::from(bits >> (length - 1) & 1 == 1);
+            first <<= 1;
+            let mut own = lengths.iter().enumerate().filter(|(_, of)| **of == length).map(|(symbol, _)| symbol);
+            let count = own.clone().count();
+            if code >= first && code - first < count {
+                return own.nth(code - first).map(|symbol| (symbol, length.into()));
+            }
+            first += count;
+        }
+        None
+    }
+
+    /// Lengths that are a code, of up to so many symbols: a leaf is split again and again, and all are dealt out.
+    fn split(symbols: usize, choices: &[usize]) -> Vec<u8> {
+        let mut leaves = vec![1_u8, 1];
+        for choice in choices {
+            let leaf = if choice % 3 == 0 { leaves.len() - 1 } else { choice % leaves.len() };
+            if leaves[leaf] < 15 && leaves.len() < symbols {
+                leaves[leaf] += 1;
+                leaves.push(leaves[leaf]);
+            }
+        }
+        leaves.resize(symbols, 0);
+        for (place, choice) in choices.iter().enumerate() {
+            leaves.swap(place % symbols, choice % symbols);
+        }
+        leaves
+    }
+
+    fn look<const ROOT: u32, const SIZE: usize>(table: &Table<ROOT, SIZE>, bits: u64) -> (Entry, u32) {
+        let entry = table.look(bits);
+        let is_link = !entry.is_literal() && entry.is_link();
+        if is_link { (table.follow(entry, bits >> ROOT), ROOT) } else { (entry, 0) }
+    }
+
+    proptest! {
+        #[test]
+        fn what_any_bits_are_looked_up_as_is_what_they_are_bit_by_bit(
+            choices in vec(any::<usize>(), 0..600),
+            bits in vec(any::<u64>(), 100),
+        ) {
+            let lengths = split(286, &choices);
+            let (mut table, mut pairs) = (Literals::new(), Literals::new());
+            prop_assert!(table.build(&lengths, &LITERALS, true).is_ok());
+            prop_assert!(pairs.build(&lengths, &LITERALS, true).is_ok());
+            pairs.pair();
+            for bits in bits {
+                let (symbol, length) = naive(&lengths, bits).unwrap();
+                let (entry, before) = look(&table, bits);
+                prop_assert_eq!(entry, LITERALS[symbol].with_code(length - before));
+                let (pair, before) = look(&pairs, bits);
+                if pair.count() < 2 {
+                    prop_assert_eq!(pair, entry);
+                    let next = look(&table, bits >> length).0;
+                    let may_be_pair = entry.is_literal() && next.is_literal() && before == 0;
+                    let both = length + naive(&lengths, bits >> length).unwrap().1;
+                    prop_assert!(!may_be_pair || both > LITERAL_ROOT);
+                } else {
+                    let (second, own) = naive(&lengths, bits >> length).unwrap();
+                    prop_assert_eq!(pair, entry.and(LITERALS[second].with_code(own)));
+                }
+            }
+        }
+
+        #[test]
+        fn lengths_are_a_code_where_they_fill_it(lengths in vec(0_u8..16, 1..30), flip: u8) {
+            let mut table = Distances::new();
+            let sum: u32 = lengths.iter().filter(|length| **length > 0).map(|length| 1 << (15 - length)).sum();
+            let longest = lengths.iter().max().copied().unwrap_or_default();
+            let is_code = sum == 1 << 15 || longest == 0 || longest == 1 && sum < 1 << 15 && flip % 2 == 0;
+            prop_assert_eq!(table.build(&lengths, &LITERALS, flip % 2 == 0).is_ok(), is_code);
+        }
+    }
+
+    #[test]
+    fn a_table_that_is_built_anew_knows_nothing_of_the_last_code() {
+        let mut table = Distances::new();
+        table.build(&split(30, &(0..200).collect::<Vec<_>>()), &LITERALS, true).unwrap();
+        table.build(&[0, 1], &LITERALS, true).unwrap();
+        for bits in 0..1 << 9 {
+            let expected = if bits % 2 == 0 { LITERALS[1].with_code(1) } else { Entry::NONE };
+            assert_eq!(look(&table, bits), (expected, 0));
+        }
+        table.build(&[0; 30], &LITERALS, true).unwrap();
+        assert!((0..1 << 9).all(|bits| look(&table, bits) == (Entry::NONE, 0)));
+    }
+}
