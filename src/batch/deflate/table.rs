@@ -156,12 +156,16 @@ impl<const ROOT: u32, const SIZE: usize> Table<ROOT, SIZE> {
                 code = next(code, length);
             }
         }
-        self.build_subtables(&counts, code, symbols);
-        Ok(())
+        self.build_subtables(&counts, code, symbols)
     }
 
-    /// The codes that are longer than the root.
-    fn build_subtables(&mut self, counts: &Counts, mut code: u32, mut symbols: impl Iterator<Item = Entry>) {
+    /// The codes that are longer than the root. That they have no room is impossible, and refused all the same.
+    fn build_subtables(
+        &mut self,
+        counts: &Counts,
+        mut code: u32,
+        mut symbols: impl Iterator<Item = Entry>,
+    ) -> Result<(), NoCode> {
         let (mut start, mut end, mut prefix) = (0, Self::ROOT_SIZE, None);
         for length in ROOT + 1..=counts.longest {
             for left in (1..=counts.of(length)).rev() {
@@ -171,6 +175,9 @@ impl<const ROOT: u32, const SIZE: usize> Table<ROOT, SIZE> {
                     prefix = Some(root);
                     let bits = counts.subtable_bits(length, left, ROOT);
                     (start, end) = (end, end + (1 << bits));
+                    if end > SIZE {
+                        return Err(NoCode);
+                    }
                     self.set(root, Entry::link(start, bits, ROOT));
                 }
                 let own = length - ROOT;
@@ -181,6 +188,7 @@ impl<const ROOT: u32, const SIZE: usize> Table<ROOT, SIZE> {
                 code = next(code, length);
             }
         }
+        Ok(())
     }
 
     /// Writes the first so many entries a second time behind themselves.
