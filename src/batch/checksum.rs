@@ -3,9 +3,10 @@
 //! The usual ways look up a table for each byte, or use an instruction that wasm does not have; in wasm that took a sixth
 //! of the time of indexing. Here is another one. The sum is the text's remainder by a polynomial P, so a word of the text
 //! may be taken away if words are added (which is XOR) elsewhere that have the same remainder. There is such a rule with
-//! three places, all of them behind the word by a whole number of words: [`BEHIND`]. So each word is added to three later
-//! ones, and what is left in the end are the few words before the end, which the library's sum is taken of. That is done
-//! for a block of words at a time, in loops that the compiler makes vectors of.
+//! three places, all of them behind the word by a whole number of words: [`BEHIND`]. So to each word three former ones are
+//! added, as they are with what was added to them, and what is left in the end is what the last of them would add to the
+//! words to come, which the library's sum is taken of. That is done for a block of words at a time, in a loop that the
+//! compiler makes vectors of.
 //!
 //! What always holds: the sum is that of `flate2` for every text, in whatever pieces it comes; a text shorter than a block
 //! is summed by `flate2` alone.
@@ -19,7 +20,8 @@ const BLOCK: usize = 128;
 /// A word is worth as much as itself so many words later, all three together: found by trying, proven by a test. Among
 /// such rules with words of this size it reaches no further than most: 48 KB.
 const BEHIND: [usize; 3] = [140, 791, 3006];
-/// Words that are kept: more than the longest way and a block, and a whole number of blocks.
+/// Words that are kept: more than the longest way and a block, so that a block never reads where it is kept; and a whole
+/// number of blocks.
 const KEPT: usize = 4096;
 /// Halves of a word, which are what is added.
 const HALVES: usize = 2;
@@ -34,7 +36,8 @@ const UNDO: u32 = power(u32::MAX as u64 - (BEHIND[2] * WORD * 8) as u64);
 /// Sums a text up.
 #[derive(Debug)]
 pub(super) struct Checksum {
-    /// What was added to the words to come, as a ring.
+    /// The last words with what was added to them, as a ring whose first block stands behind its end once more; zeros
+    /// before the text.
     kept: Box<[u64]>,
     /// The place in the ring of the next word, in halves.
     at: usize,
@@ -46,7 +49,7 @@ pub(super) struct Checksum {
 
 impl Default for Checksum {
     fn default() -> Self {
-        let kept = vec![0; KEPT * HALVES].into_boxed_slice();
+        let kept = vec![0; (KEPT + BLOCK) * HALVES].into_boxed_slice();
         Self { kept, at: 0, began: false, rest: Vec::with_capacity(BLOCK * WORD) }
     }
 }
@@ -75,10 +78,9 @@ impl Checksum {
     pub(super) fn finish(&mut self) -> u32 {
         let mut state = u32::MAX;
         if self.began {
-            let last: Vec<u8> = self.ring_from(self.at).flat_map(u64::to_le_bytes).collect();
-            let last = last.get(..BEHIND[2] * WORD).unwrap_or_default();
-            // What is kept is the text followed by as many zeros.
-            state = times(raw(0, last), UNDO);
+            let last: Vec<u8> = (0..BEHIND[2] * HALVES).flat_map(|half| self.to_come(half).to_le_bytes()).collect();
+            // That is the text followed by as many zeros.
+            state = times(raw(0, &last), UNDO);
             self.kept.fill(0);
         }
         let sum = !raw(state, &self.rest);
@@ -107,32 +109,32 @@ impl Checksum {
             words[0] ^= u64::from(u32::MAX);
             self.began = true;
         }
-        let own = self.kept.get_mut(self.at..self.at + words.len()).unwrap_or_default();
-        for (word, kept) in words.iter_mut().zip(own) {
-            *word ^= std::mem::take(kept);
+        let [first, second, third] = BEHIND.map(|behind| {
+            let from = (self.at + (KEPT - behind) * HALVES) % (KEPT * HALVES);
+            self.kept.get(from..from + words.len()).unwrap_or_default()
+        });
+        for (((word, first), second), third) in words.iter_mut().zip(first).zip(second).zip(third) {
+            *word ^= first ^ second ^ third;
         }
-        for behind in BEHIND {
-            self.add(&words, (self.at + behind * HALVES) % self.kept.len());
-        }
-        self.at = (self.at + words.len()) % self.kept.len();
+        self.keep(&words);
     }
 
-    /// Adds a block to what is kept from `at` on.
-    fn add(&mut self, words: &[u64], at: usize) {
-        let (before, behind) = self.kept.split_at_mut(at);
-        for (kept, word) in behind.iter_mut().zip(words) {
-            *kept ^= word;
+    /// Keeps a block in its place, and the first one of the ring behind its end too.
+    fn keep(&mut self, words: &[u64; BLOCK * HALVES]) {
+        let mirror = (self.at == 0).then_some(KEPT * HALVES);
+        for at in [Some(self.at), mirror].into_iter().flatten() {
+            if let Some(own) = self.kept.get_mut(at..at + words.len()) {
+                own.copy_from_slice(words);
+            }
         }
-        let wrapped = words.get(behind.len()..).unwrap_or_default();
-        for (kept, word) in before.iter_mut().zip(wrapped) {
-            *kept ^= word;
-        }
+        self.at = (self.at + words.len()) % (KEPT * HALVES);
     }
 
-    /// What is kept, from that place on.
-    fn ring_from(&self, at: usize) -> impl Iterator<Item = u64> {
-        let (before, behind) = self.kept.split_at(at);
-        behind.iter().chain(before).copied()
+    /// What the words so far add to the one to come that so many halves lie before.
+    fn to_come(&self, half: usize) -> u64 {
+        let from = BEHIND.into_iter().filter(|behind| half < behind * HALVES);
+        let kept = from.map(|behind| (self.at + half + (KEPT - behind) * HALVES) % (KEPT * HALVES));
+        kept.filter_map(|place| self.kept.get(place)).fold(0, |sum, word| sum ^ word)
     }
 }
 

@@ -13,7 +13,7 @@ pub const WASM_MEMORY_MAX: usize = 96 * MIB;
 pub const LENT_MAX: usize = WASM_MEMORY_MAX / 2;
 
 /// What reading one object or a range of it holds, in bytes: a piece of the body (64 KiB), what it inflates to
-/// ([`super::INFLATE_CHUNK`]) behind the last window (32 KiB), the tables of the inflater (12 KiB), its checksum (66
+/// ([`super::INFLATE_CHUNK`]) behind the last window (32 KiB), the tables of the inflater (12 KiB), its checksum (68
 /// KiB), a line that is cut (a few KiB as a rule): 440 KiB at most, and something for the allocator.
 pub const READER_BYTES: usize = 480 * KIB;
 
