@@ -10,7 +10,7 @@
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::desk::Patience;
+use super::desk::patiently;
 use super::reply::Reply;
 use super::{Desk, Problem, Request, problems};
 use crate::audit::AUDIT;
@@ -53,18 +53,9 @@ pub(super) async fn answer<B>(desk: &impl Desk, request: &Request<B>) -> Result<
         Some(number) => number.parse().map_err(|_| problems::bad_parameter("after", "the number of an entry"))?,
     };
     let limit = request.number("limit", LISTED, AUDIT_PAGE)?;
-    let (lease, mut patience) = (desk.memory().lease(), Patience::default());
-    let (Part { entries, before, whole }, head) = loop {
-        match (gather(desk, Read { after, limit }, &lease).await, lease.is_starved()) {
-            (Ok(found), _) => break found,
-            (Err(problem), false) => return Err(problem),
-            // Others hold the memory: it is theirs to give back.
-            (Err(_), true) => {
-                lease.reset();
-                patience.wait(desk).await?;
-            }
-        }
-    };
+    let lease = desk.memory().lease();
+    let (Part { entries, before, whole }, head) =
+        patiently(desk, &lease, async || gather(desk, Read { after, limit }, &lease).await).await?;
     let last = entries.last().map(|kept| kept.seq);
     let shown = |Kept { seq, entry, hash }| EntryShown { seq, hash, entry: RawValue::from_string(entry).ok() };
     Ok(Reply::json(&Answer {

@@ -7,8 +7,8 @@ use std::future::Future;
 use super::{Problem, problems};
 use crate::access::{Caller, Denied, Presented, Rules};
 use crate::backend::Objects;
-use crate::limits::{BUSY_MS, BUSY_PAUSES_MS};
-use crate::memory::Memory;
+use crate::limits::BUSY_MS;
+use crate::memory::{Lease, Memory, Pauses};
 use crate::pipeline::World;
 
 /// The world as the API takes it.
@@ -25,10 +25,7 @@ pub trait Desk: World {
 }
 
 /// How long a request waits for memory that others hold.
-pub(super) struct Patience {
-    pause_ms: i64,
-    left_ms: i64,
-}
+pub(super) struct Patience(Pauses);
 
 impl Default for Patience {
     /// That of an answer.
@@ -40,7 +37,7 @@ impl Default for Patience {
 impl Patience {
     /// For so many milliseconds in all.
     pub(super) const fn of(left_ms: i64) -> Self {
-        Self { pause_ms: BUSY_PAUSES_MS.0, left_ms }
+        Self(Pauses::of(left_ms))
     }
 
     /// Waits once more.
@@ -48,13 +45,28 @@ impl Patience {
     /// # Errors
     /// The [`Problem`] of a request that has waited long enough.
     pub(super) async fn wait(&mut self, desk: &impl Desk) -> Result<(), Problem> {
-        let pause_ms = self.pause_ms.min(self.left_ms);
-        if pause_ms == 0 {
-            return Err(problems::busy());
-        }
-        self.left_ms -= pause_ms;
-        self.pause_ms = (2 * self.pause_ms).min(BUSY_PAUSES_MS.1);
-        desk.pause(pause_ms).await;
+        desk.pause(self.0.next().ok_or_else(problems::busy)?).await;
         Ok(())
+    }
+}
+
+/// Does the work, and again as long as it lacks memory that others hold, which is theirs to give back.
+///
+/// # Errors
+/// The [`Problem`] of the work, or of a request that has waited long enough.
+pub(super) async fn patiently<T>(
+    desk: &impl Desk,
+    lease: &Lease,
+    work: impl AsyncFn() -> Result<T, Problem>,
+) -> Result<T, Problem> {
+    let mut patience = Patience::default();
+    loop {
+        match (work().await, lease.is_starved()) {
+            (Err(_), true) => {
+                lease.reset();
+                patience.wait(desk).await?;
+            }
+            (outcome, _) => return outcome,
+        }
     }
 }

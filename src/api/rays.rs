@@ -6,7 +6,7 @@
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::desk::Patience;
+use super::desk::patiently;
 use super::form::{Form, Format};
 use super::reply::{Reply, Spent, tag_of};
 use super::sight::{Sight, dataset_of, filter_of};
@@ -57,19 +57,10 @@ pub(super) async fn find(
     lease: &Lease,
 ) -> Result<(Lookup, Spent), Problem> {
     let started = desk.now_ms();
-    let mut patience = Patience::default();
-    let mut found = loop {
-        let found = lookup(desk.bucket(), desk.shards(), sight.dataset(), key, lease).await;
-        match (found, lease.is_starved()) {
-            (Ok(found), _) => break found,
-            (Err(_), false) => return Err(problems::unavailable()),
-            // Others hold the memory: it is theirs to give back.
-            (Err(_), true) => {
-                lease.reset();
-                patience.wait(desk).await?;
-            }
-        }
-    };
+    let mut found = patiently(desk, lease, async || {
+        lookup(desk.bucket(), desk.shards(), sight.dataset(), key, lease).await.map_err(|_| problems::unavailable())
+    })
+    .await?;
     let now = desk.now_ms();
     let spent = Spent { cost: found.cost, elapsed_ms: now - started };
     found.records.retain(|record| sight.is_visible(&record.line));

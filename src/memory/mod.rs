@@ -8,11 +8,13 @@
 //! What always holds: what was taken is given back when the lease ends, however it ends; the account never lends more
 //! than it has.
 
+mod pauses;
 mod turn;
 
 use std::cell::Cell;
 use std::rc::Rc;
 
+pub use pauses::Pauses;
 pub use turn::{Held, Turn};
 
 use crate::limits::LENT_MAX;

@@ -5,26 +5,21 @@
 
 use super::World;
 use crate::backend::{BackendError, Bytes};
-use crate::limits::{BUSY_PAUSES_MS, TURN_WAIT_MS};
-use crate::memory::Held;
+use crate::limits::TURN_WAIT_MS;
+use crate::memory::{Held, Pauses};
 
 /// Waits for the turn.
 ///
 /// # Errors
 /// [`BackendError`] where it does not come in time; the message is to come again.
 pub(super) async fn wait_for_turn(world: &impl World) -> Result<Held, BackendError> {
-    let (mut pause_ms, longest_ms) = BUSY_PAUSES_MS;
-    let until_ms = world.now_ms().saturating_add(TURN_WAIT_MS);
+    let mut pauses = Pauses::of(TURN_WAIT_MS);
     loop {
-        let now_ms = world.now_ms();
-        if let Some(turn) = world.turn().take(now_ms) {
+        if let Some(turn) = world.turn().take(world.now_ms()) {
             return Ok(turn);
         }
-        if now_ms >= until_ms {
-            return Err(BackendError::new("waiting for the turn to read a batch", "others have it still"));
-        }
-        world.pause(pause_ms).await;
-        pause_ms = (2 * pause_ms).min(longest_ms);
+        let too_late = || BackendError::new("waiting for the turn to read a batch", "others have it still");
+        world.pause(pauses.next().ok_or_else(too_late)?).await;
     }
 }
 
