@@ -126,7 +126,7 @@ async fn store<B: Bucket>(
     body: &mut impl Bytes,
 ) -> Result<ObjectHead, Problem> {
     let mut received = 0;
-    let mut packer = Packer::new(&head, part);
+    let mut packer = Packer::new(&head);
     let mut upload: Option<B::Upload> = None;
     let mut piece = Some(head);
     let failure = loop {
@@ -135,7 +135,7 @@ async fn store<B: Bucket>(
         if received > INGEST_MAX {
             break Some(problems::too_large());
         }
-        if take_in(bucket, key, &bytes, &mut packer, &mut upload).await.is_err() {
+        if take_in(bucket, key, part, &bytes, &mut packer, &mut upload).await.is_err() {
             break Some(problems::unavailable());
         }
         match body.next().await {
@@ -161,11 +161,13 @@ async fn give_up(upload: Option<impl Upload>) {
 async fn take_in<B: Bucket>(
     bucket: &B,
     key: &str,
+    part: usize,
     bytes: &[u8],
     packer: &mut Packer,
     upload: &mut Option<B::Upload>,
 ) -> Result<(), BackendError> {
     for step in bytes.chunks(UPLOAD_STEP) {
+        packer.make_room(part);
         packer.push(step).map_err(|error| packing(&error))?;
         send_parts(bucket, key, packer, upload).await?;
     }
@@ -185,7 +187,6 @@ async fn send_parts<B: Bucket>(
             None => upload.insert(bucket.upload(key).await?),
         };
         upload.part(part).await?;
-        packer.make_room();
     }
     Ok(())
 }
@@ -231,8 +232,8 @@ fn packing(error: &std::io::Error) -> BackendError {
     BackendError::new("compressing a body", error.to_string())
 }
 
-/// Gathers the bytes to store. Its buffer has room for a part and a step from the beginning: one that doubles as it
-/// grows would be held twice, and larger.
+/// Gathers the bytes to store. Its buffer has room for a part and a step before the first byte of each: one that
+/// doubles as it grows would be held twice, and larger.
 enum Packer {
     /// They come as gzip.
     AsIs(Vec<u8>),
@@ -241,11 +242,10 @@ enum Packer {
 }
 
 impl Packer {
-    fn new(head: &[u8], part: usize) -> Self {
-        let packed = Vec::with_capacity(part + 2 * UPLOAD_STEP);
+    fn new(head: &[u8]) -> Self {
         match head.first() {
-            Some(&GZIP_MAGIC) => Self::AsIs(packed),
-            _ => Self::Compress(Box::new(GzEncoder::new(packed, LEVEL))),
+            Some(&GZIP_MAGIC) => Self::AsIs(Vec::new()),
+            _ => Self::Compress(Box::new(GzEncoder::new(Vec::new(), LEVEL))),
         }
     }
 
@@ -266,10 +266,10 @@ impl Packer {
         Some(std::mem::replace(packed, rest))
     }
 
-    /// Makes room for the next part, when the one before it is gone.
-    fn make_room(&mut self) {
+    /// Makes room for a part of this size and a step, unless there is.
+    fn make_room(&mut self, part: usize) {
         let packed = self.packed();
-        packed.reserve_exact((UPLOAD_PART + 2 * UPLOAD_STEP).saturating_sub(packed.len()));
+        packed.reserve_exact((part + 2 * UPLOAD_STEP).saturating_sub(packed.len()));
     }
 
     fn packed(&mut self) -> &mut Vec<u8> {
