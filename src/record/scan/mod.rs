@@ -140,7 +140,7 @@ fn walk(names: &mut Names, line: &[u8], mut take: impl FnMut(&Mark, Span)) -> Op
     }
     let (mut at, mut last) = (0, Names::START);
     loop {
-        for known in names.behind(last) {
+        for known in names.behind(last, at) {
             if !known.literal.stands_at(line, at) {
                 break;
             }
@@ -196,6 +196,25 @@ mod tests {
             let found = counts(&[LINE, line, LINE]);
             assert_eq!((found.scanned, found.plainly), (2, 1), "{line}");
             assert!(found.missed <= 6, "{line}: {found:?}");
+        }
+    }
+
+    #[test]
+    fn the_first_name_of_a_line_is_no_later_one_of_another_and_none_of_those_is_a_first() {
+        let many: Vec<String> = (0..=SCAN_NAMES).map(|n| format!(r#""n{n}":{n}"#)).collect();
+        let (one, many) = (r#"{"A":"1","C":"2"}"#, format!("{{{}}}", many.join(",")));
+        let long = format!(r#"{{"{}":"1","B":"2"}}"#, "n".repeat(SCAN_NAME_BYTES));
+        let after = format!(r#"{{"{}":"1"{{"A":"2"}}"#, "n".repeat(SCAN_NAME_BYTES));
+        let last = format!(r#","n{SCAN_NAMES}":1}}"#);
+        for wrong in
+            [r#"{"A":"1","C":"2"{"B":"3"}"#, r#"{"A":"1"{"B":"3"}"#, r#","C":"2"}"#, r#","B":"2"}"#, &after, &last]
+        {
+            for before in
+                [&[one, r#"{"B":"3"}"#][..], &[one, &long], &[&long, one], &[&many], &[one, &many, r#"{"B":"3"}"#]]
+            {
+                let lines = [before, &[wrong, one]].concat();
+                assert_eq!(counts(&lines).plainly, 1, "{wrong}");
+            }
         }
     }
 

@@ -5,8 +5,9 @@
 //! it. Where two jobs' lines alternate, or a field is left out here and there, the name is one of the last two that came
 //! behind that name; any other is looked up, and learned.
 //!
-//! What always holds: what was learned decides how fast a name is read, never what it is; names that are long, or no
-//! ASCII, are read and not learned; the memory is bounded by [`SCAN_NAMES`] and [`SCAN_NAME_BYTES`].
+//! What always holds: what was learned decides how fast a name is read, never what it is; the name that begins an object
+//! is another than the same name further on; names that are long, or no ASCII, are read and not learned; the memory is
+//! bounded by [`SCAN_NAMES`] and [`SCAN_NAME_BYTES`].
 
 use std::collections::BTreeMap;
 
@@ -58,6 +59,8 @@ pub(super) struct Known {
 pub(super) struct Names {
     parts: KeyNames,
     known: Vec<Known>,
+    /// The places of those that begin an object, ascending.
+    firsts: Vec<u16>,
     places: BTreeMap<Box<[u8]>, u16>,
     /// Names that were not foreseen.
     missed: u64,
@@ -69,7 +72,7 @@ impl Names {
 
     /// No names; `parts` are the ones that a record's key is made of.
     pub(super) fn new(parts: KeyNames) -> Self {
-        let mut names = Self { parts, known: Vec::new(), places: BTreeMap::new(), missed: 0 };
+        let mut names = Self { parts, known: Vec::new(), firsts: Vec::new(), places: BTreeMap::new(), missed: 0 };
         names.forget();
         names
     }
@@ -79,11 +82,18 @@ impl Names {
         self.missed
     }
 
-    /// The names behind the one of the place `last`, in the order in which they were learned: which is mostly the one
-    /// that they stand in.
+    /// The names that may stand at `at`, and those behind it, in the order in which they were learned: which is mostly
+    /// the one that they stand in.
     #[inline(always)]
-    pub(super) fn behind(&self, last: u16) -> &[Known] {
-        self.known.get(usize::from(last) + 1..).unwrap_or_default()
+    pub(super) fn behind(&self, last: u16, at: usize) -> &[Known] {
+        let start = last.saturating_add(1);
+        let next = self.firsts.partition_point(|&first| first < start);
+        let mut firsts = self.firsts.iter().skip(next).peekable();
+        if firsts.next_if_eq(&&start).is_some() != (at == 0) {
+            return &[];
+        }
+        let end = firsts.next().map_or(self.known.len(), |&first| usize::from(first));
+        self.known.get(usize::from(start)..end).unwrap_or_default()
     }
 
     /// Reads a name at `at` that does not come in that order. `None` where no plain name stands there.
@@ -103,6 +113,9 @@ impl Names {
     /// The step over the name of `place`, if it stands at `at`.
     fn try_step(&self, place: u16, line: &[u8], at: usize) -> Option<Step> {
         let known = self.known.get(usize::from(place))?;
+        if self.firsts.binary_search(&place).is_ok() != (at == 0) {
+            return None;
+        }
         let end = at + known.literal.len();
         known.literal.stands_at(line, at).then_some(Step { mark: known.mark, end, place })
     }
@@ -141,6 +154,9 @@ impl Names {
         }
         let place = u16::try_from(self.known.len()).unwrap_or(Self::START);
         self.known.push(Known { literal: Literal::of(literal), mark: self.mark_of(literal), next: [NOWHERE; 2] });
+        if literal.first() == Some(&b'{') {
+            self.firsts.push(place);
+        }
         self.places.insert(literal.into(), place);
         place
     }
@@ -149,6 +165,7 @@ impl Names {
     fn forget(&mut self) {
         self.places.clear();
         self.known.clear();
+        self.firsts.clear();
         self.known.push(Known { literal: Literal::of(&[]), mark: Mark::default(), next: [NOWHERE; 2] });
     }
 
