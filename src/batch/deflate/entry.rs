@@ -145,8 +145,9 @@ impl Entry {
     /// The literals; where there is one, a zero stands behind it.
     #[inline]
     pub(super) const fn literals(self) -> [u8; 2] {
-        let [_, first, second, _] = self.0.to_le_bytes();
-        [first, second]
+        #[expect(clippy::cast_possible_truncation, reason = "the two bytes in the middle")]
+        let both = (self.0 >> 8) as u16;
+        both.to_le_bytes()
     }
 
     /// The bits that the first literal takes.

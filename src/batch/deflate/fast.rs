@@ -6,19 +6,90 @@
 //! What always holds: it stops before a symbol that it has no room for, or behind one; bytes that were not used are
 //! given back.
 
+use super::entry::Entry;
 use super::input::Input;
-use super::output::{MARGIN, Output};
+use super::output::{Output, TooFar, copy};
 use super::table::{Distances, Literals};
 use super::{Damaged, Watch};
 
-/// How many bytes of input a turn needs: two refills take 14 at most, and read 8 at once.
-const AHEAD: usize = 24;
+/// The literals that a turn may add before its match: three times two, up to the next power of two.
+const LITERALS: usize = 8;
+/// What is copied at once. Most matches of log lines are of 16 to 100 bytes: so much is copied in any case, so that no
+/// branch depends on the length of most.
+const STEP: usize = 128;
+/// How much room a turn needs: its literals, and a match of 258 bytes, copied in steps.
+const MARGIN: usize = LITERALS + 3 * STEP;
 
 /// The codes of a block.
 #[derive(Debug)]
 pub(super) struct Codes {
     pub(super) literals: Literals,
     pub(super) distances: Distances,
+}
+
+/// What one turn writes: literals, and a match behind them.
+struct Turn<'t> {
+    /// The text before it.
+    before: &'t [u8],
+    room: &'t mut [u8; MARGIN],
+    /// How many literals there are.
+    made: usize,
+}
+
+impl<'t> Turn<'t> {
+    /// A turn behind so much text, if there is room for it.
+    #[inline]
+    fn new(text: &'t mut [u8], written: usize) -> Option<Self> {
+        let (before, room) = text.split_at_mut_checked(written)?;
+        Some(Self { before, room: room.first_chunk_mut()?, made: 0 })
+    }
+
+    /// Adds the literals of an entry.
+    #[inline]
+    fn literals(&mut self, entry: Entry) {
+        if let Some(room) = self.room.get_mut(self.made % LITERALS..).and_then(<[u8]>::first_chunk_mut) {
+            *room = entry.literals();
+        }
+        self.made += entry.count();
+    }
+
+    /// Copies a match from this place of the text, as far as what it refers to stands before the turn; says how far.
+    #[inline]
+    fn copy_far(&mut self, from: usize, length: usize) -> usize {
+        let mut done = 0;
+        while done < length {
+            let source = self.before.get(from + done..).and_then(<[u8]>::first_chunk::<STEP>);
+            let target = self.room.get_mut(self.made % LITERALS + done..).and_then(<[u8]>::first_chunk_mut::<STEP>);
+            let (Some(source), Some(target)) = (source, target) else { break };
+            copy_part(source, target, 0);
+            copy_part(source, target, 32);
+            copy_part(source, target, 64);
+            copy_part(source, target, 96);
+            done += STEP;
+        }
+        done
+    }
+}
+
+/// Copies 32 bytes: two vectors.
+#[inline]
+fn copy_part(source: &[u8; STEP], target: &mut [u8; STEP], at: usize) {
+    if let Some(source) = source.get(at..).and_then(<[u8]>::first_chunk::<32>)
+        && let Some(target) = target.get_mut(at..).and_then(<[u8]>::first_chunk_mut)
+    {
+        *target = *source;
+    }
+}
+
+/// The distance whose code and extra bits are held.
+#[inline]
+fn distance(distances: &Distances, from: &mut Input<'_>) -> Result<usize, Damaged> {
+    let mut far = distances.look(from.held());
+    if far.is_link() {
+        from.skip(far.bits());
+        far = distances.follow(far, from.held());
+    }
+    if far.is_odd() { Err(Damaged) } else { Ok(from.number(far)) }
 }
 
 /// Decodes symbols; fewer than 8 bits are held before and behind. Whether the block ended.
@@ -28,36 +99,35 @@ pub(super) fn decode(
     output: &mut Output<'_>,
     watch: &mut impl Watch,
 ) -> Result<bool, Damaged> {
-    let (mut from, mut to) = (*input, output.lend());
+    let (mut from, mut written) = (*input, output.written());
+    let text = output.text();
     let Codes { literals, distances } = codes;
-    if !from.has(AHEAD) || !to.has(MARGIN) {
-        return Ok(false);
-    }
-    from.refill();
+    let Some(ahead) = from.ahead() else { return Ok(false) };
+    from.refill(ahead);
     let mut entry = literals.look(from.held());
     let has_ended = loop {
-        if !from.has(AHEAD) || !to.has(MARGIN) {
-            break false;
-        }
+        let Some(ahead) = from.ahead() else { break false };
+        let Some(mut turn) = Turn::new(text, written) else { break false };
         // 56 bits are held here. Literals take 10, so two of these leave enough to look a third up; a match takes 48.
         if entry.is_literal() {
-            to.literals(entry);
+            turn.literals(entry);
             from.skip(entry.bits());
             entry = literals.look(from.held());
             if entry.is_literal() {
-                to.literals(entry);
+                turn.literals(entry);
                 from.skip(entry.bits());
                 entry = literals.look(from.held());
-                from.refill();
+                from.refill(ahead);
                 if entry.is_literal() {
-                    to.literals(entry);
+                    turn.literals(entry);
                     from.skip(entry.bits());
                     entry = literals.look(from.held());
-                    from.refill();
+                    from.refill(ahead);
+                    written += turn.made;
                     continue;
                 }
             } else {
-                from.refill();
+                from.refill(ahead);
             }
         }
         if entry.is_odd() {
@@ -65,15 +135,17 @@ pub(super) fn decode(
                 from.skip(entry.bits());
                 entry = literals.follow(entry, from.held());
                 if entry.is_literal() {
-                    to.literals(entry);
+                    turn.literals(entry);
                     from.skip(entry.bits());
-                    from.refill();
+                    from.refill(ahead);
                     entry = literals.look(from.held());
+                    written += turn.made;
                     continue;
                 }
             }
             if entry.is_odd() {
                 from.skip(entry.bits());
+                written += turn.made;
                 if !entry.is_end() {
                     return Err(Damaged);
                 }
@@ -81,21 +153,19 @@ pub(super) fn decode(
             }
         }
         let length = from.number(entry);
-        let mut far = distances.look(from.held());
-        if far.is_link() {
-            from.skip(far.bits());
-            far = distances.follow(far, from.held());
-        }
-        if far.is_odd() {
-            return Err(Damaged);
-        }
-        let distance = from.number(far);
-        from.refill();
+        let distance = distance(distances, &mut from)?;
+        from.refill(ahead);
         entry = literals.look(from.held());
-        to.copy_fast(distance, length, watch)?;
+        written += turn.made;
+        let place = written.checked_sub(distance).ok_or(TooFar)?;
+        watch.refers(place, length);
+        let done = turn.copy_far(place, length);
+        if done < length {
+            copy(text, (place + done, written + done), length - done);
+        }
+        written += length;
     };
     from.give_back();
-    let written = to.written();
     *input = from;
     output.made(written);
     Ok(has_ended)

@@ -20,6 +20,17 @@ impl Bits {
     }
 }
 
+/// How many bytes of input a turn of the fast loop needs: two refills take 14 at most, and read 8 at once.
+const AHEAD: usize = 24;
+
+/// The bytes that one turn may take.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Ahead<'i> {
+    bytes: &'i [u8; AHEAD],
+    /// How many bytes of the piece were taken before.
+    start: usize,
+}
+
 /// A piece of the stream, and the bits before it.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Input<'i> {
@@ -113,17 +124,19 @@ impl<'i> Input<'i> {
         taken
     }
 
-    /// Whether so many bytes are left.
+    /// The bytes that one turn of the fast loop may take, if there are as many.
     #[inline]
-    pub(super) const fn has(&self, bytes: usize) -> bool {
-        self.read + bytes <= self.bytes.len()
+    pub(super) fn ahead(&self) -> Option<Ahead<'i>> {
+        let bytes = self.bytes.get(self.read..)?.first_chunk()?;
+        Some(Ahead { bytes, start: self.read })
     }
 
-    /// Takes bytes until at least 56 bits are held. Eight bytes are left.
+    /// Takes bytes until at least 56 bits are held.
     #[inline]
-    pub(super) fn refill(&mut self) {
-        let word =
-            self.bytes.get(self.read..).and_then(<[u8]>::first_chunk).map_or(0, |word| u64::from_le_bytes(*word));
+    pub(super) fn refill(&mut self, ahead: Ahead<'i>) {
+        // No more than 15 were taken since: the mask says so to the compiler.
+        let place = self.read.wrapping_sub(ahead.start) & 15;
+        let word = ahead.bytes.get(place..).and_then(<[u8]>::first_chunk).map_or(0, |word| u64::from_le_bytes(*word));
         // Bits above 63 are lost, and are those of bytes that are not counted as read: they come again.
         self.bits.held |= word << self.bits.count;
         self.read += ((63 - self.bits.count) >> 3) as usize;

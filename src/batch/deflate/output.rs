@@ -3,13 +3,6 @@
 //! What always holds: nothing but the buffer is read or written, and nothing before the place where it began to write
 //! is changed; what stands behind the text that was made is not the text's, and may be anything.
 
-use super::Watch;
-use super::entry::Entry;
-
-/// How much room behind the text a turn of the fast loop needs: 6 literals, and a match of 258 bytes, which is copied in
-/// steps of 64 behind the first 128.
-pub(super) const MARGIN: usize = 6 + 128 + 3 * 64;
-
 /// The buffer.
 #[derive(Debug)]
 pub(super) struct Output<'t> {
@@ -28,9 +21,9 @@ impl<'t> Output<'t> {
         Self { text, written }
     }
 
-    /// The same buffer for a while.
-    pub(super) const fn lend(&mut self) -> Output<'_> {
-        Output { text: self.text, written: self.written }
+    /// All of the buffer.
+    pub(super) const fn text(&mut self) -> &mut [u8] {
+        self.text
     }
 
     /// How much of it is text.
@@ -41,12 +34,6 @@ impl<'t> Output<'t> {
     /// Takes note of text that was made while it was lent.
     pub(super) const fn made(&mut self, written: usize) {
         self.written = written;
-    }
-
-    /// Whether there is so much room.
-    #[inline]
-    pub(super) const fn has(&self, bytes: usize) -> bool {
-        self.written + bytes <= self.text.len()
     }
 
     /// How much room there is.
@@ -62,15 +49,6 @@ impl<'t> Output<'t> {
         }
     }
 
-    /// Adds the literals of an entry. There is room for two.
-    #[inline]
-    pub(super) fn literals(&mut self, entry: Entry) {
-        if let Some(room) = self.text.get_mut(self.written..).and_then(<[u8]>::first_chunk_mut) {
-            *room = entry.literals();
-        }
-        self.written += entry.count();
-    }
-
     /// Where a match begins.
     #[inline]
     pub(super) const fn from(&self, distance: usize) -> Result<usize, TooFar> {
@@ -80,73 +58,45 @@ impl<'t> Output<'t> {
         }
     }
 
-    /// Adds a match of up to 258 bytes, for which there is [`MARGIN`].
-    ///
-    /// Most matches of log lines are of 16 to 100 bytes: 128 are copied in any case, so that no branch depends on the
-    /// length of most.
-    #[inline]
-    pub(super) fn copy_fast(&mut self, distance: usize, length: usize, watch: &mut impl Watch) -> Result<(), TooFar> {
-        let from = self.from(distance)?;
-        watch.refers(from, length);
-        if distance >= 32 {
-            self.step::<32>(from, 0);
-            self.step::<32>(from, 32);
-            self.step::<32>(from, 64);
-            self.step::<32>(from, 96);
-            let mut done = 128;
-            while done < length {
-                self.step::<32>(from, done);
-                self.step::<32>(from, done + 32);
-                done += 64;
-            }
-        } else {
-            self.copy_near(from, length);
-        }
-        self.written += length;
-        Ok(())
-    }
-
-    /// Copies `SIZE` bytes at once, `done` bytes into a match: the source ends before the target begins.
-    #[inline]
-    fn step<const SIZE: usize>(&mut self, from: usize, done: usize) {
-        let Some(source) = self.text.get(from + done..).and_then(<[u8]>::first_chunk::<SIZE>) else { return };
-        let source = *source;
-        if let Some(target) = self.text.get_mut(self.written + done..).and_then(<[u8]>::first_chunk_mut) {
-            *target = source;
-        }
-    }
-
-    /// Copies a match that may run into itself.
-    fn copy_near(&mut self, from: usize, length: usize) {
-        let distance = self.written - from;
-        if distance >= 16 {
-            (0..length).step_by(16).for_each(|done| self.step::<16>(from, done));
-        } else if distance >= 8 {
-            (0..length).step_by(8).for_each(|done| self.step::<8>(from, done));
-        } else {
-            self.repeat(from, length);
-        }
-    }
-
-    /// Copies a match of any distance, and nothing behind it: as much as there is, then twice that, and so on.
-    fn repeat(&mut self, from: usize, length: usize) {
-        let mut to = self.written;
-        let end = self.text.len().min(to + length);
-        while to < end {
-            let step = (to - from).min(end - to);
-            if step == 0 {
-                return;
-            }
-            self.text.copy_within(from..from + step, to);
-            to += step;
-        }
-    }
-
     /// Adds a match, as far as there is room; says how much that was.
     pub(super) fn copy(&mut self, distance: usize, length: usize) -> Result<usize, TooFar> {
         let length = length.min(self.room());
-        self.repeat(self.from(distance)?, length);
+        repeat(self.text, (self.from(distance)?, self.written), length);
         self.written += length;
         Ok(length)
+    }
+}
+
+/// Copies a match of any distance, from one place to another, with room for steps of 32 bytes.
+#[inline(never)]
+pub(super) fn copy(text: &mut [u8], (from, to): (usize, usize), length: usize) {
+    match to - from {
+        32.. => (0..length).step_by(32).for_each(|done| step::<32>(text, from + done, to + done)),
+        16.. => (0..length).step_by(16).for_each(|done| step::<16>(text, from + done, to + done)),
+        8.. => (0..length).step_by(8).for_each(|done| step::<8>(text, from + done, to + done)),
+        _ => repeat(text, (from, to), length),
+    }
+}
+
+/// Copies `SIZE` bytes at once: the source ends before the target begins.
+#[inline]
+fn step<const SIZE: usize>(text: &mut [u8], from: usize, to: usize) {
+    let Some(source) = text.get(from..).and_then(<[u8]>::first_chunk::<SIZE>) else { return };
+    let source = *source;
+    if let Some(target) = text.get_mut(to..).and_then(<[u8]>::first_chunk_mut) {
+        *target = source;
+    }
+}
+
+/// Copies a match of any distance, and nothing behind it: as much as there is, then twice that, and so on.
+fn repeat(text: &mut [u8], (from, mut to): (usize, usize), length: usize) {
+    let end = text.len().min(to + length);
+    while to < end {
+        let step = (to - from).min(end - to);
+        if step == 0 {
+            return;
+        }
+        text.copy_within(from..from + step, to);
+        to += step;
     }
 }
