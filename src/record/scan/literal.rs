@@ -5,78 +5,69 @@
 //!
 //! What always holds: a literal stands where its very bytes stand, and nowhere else.
 
-/// How many bytes are compared together.
-const WORD: usize = 16;
+use super::lanes::{LANES, Lanes};
+
+/// How many vectors are compared: longer texts are compared slowly.
+const WORDS: usize = 3;
+/// How many bytes are looked at in any case.
+pub(super) const ROOM: usize = WORDS * LANES;
 
 /// The text.
 #[derive(Debug, Clone)]
 pub(super) struct Literal {
+    words: [Lanes; WORDS],
+    /// Its length, or [`NEVER`] where the words are not all of it.
+    length: u32,
     text: Box<[u8]>,
-    /// Its first, second and last word; where it is shorter than one, the bits of `mask` alone count.
-    first: u128,
-    second: u128,
-    last: u128,
-    mask: u128,
-    /// Where the last word begins.
-    last_at: usize,
 }
+
+/// More than any text has that is compared in words.
+const NEVER: u32 = u32::MAX;
 
 impl Literal {
     /// The literal of this text.
     pub(super) fn of(text: &[u8]) -> Self {
-        let word = |at: usize| {
-            let bytes = text.iter().copied().skip(at).take(WORD);
-            bytes.rev().fold((0, 0), |(word, length), byte| (word << u8::BITS | u128::from(byte), length + u8::BITS))
+        let word = |number: usize| {
+            let mut bytes = [0; LANES];
+            bytes.iter_mut().zip(text.iter().skip(number * LANES)).for_each(|(byte, from)| *byte = *from);
+            Lanes::of(bytes)
         };
-        let ((first, bits), last_at) = (word(0), text.len().saturating_sub(WORD));
-        let mask = u128::MAX.checked_shr(u128::BITS - bits).unwrap_or_default();
-        Self { text: text.into(), first, second: word(WORD).0, last: word(last_at).0, mask, last_at }
+        let length = u32::try_from(text.len()).ok().filter(|_| text.len() <= ROOM).unwrap_or(NEVER);
+        Self { words: std::array::from_fn(word), length, text: text.into() }
     }
 
-    /// Its length, in bytes.
-    #[inline]
-    pub(super) const fn len(&self) -> usize {
-        self.text.len()
-    }
-
-    /// Whether it stands at this place of a line.
+    /// What stands behind it, where it stands at the beginning of this. Says so only of texts of [`ROOM`] bytes at most,
+    /// with as much room for them; where it does not, [`Self::surely_behind`] is to be asked.
     #[inline(always)]
-    pub(super) fn stands_at(&self, line: &[u8], at: usize) -> bool {
-        let (Some(first), Some(last)) = (word_at(line, at), word_at(line, at + self.last_at)) else {
-            return self.is_at(line, at);
-        };
-        let differ = ((first ^ self.first) | (last ^ self.last)) & self.mask;
-        differ == 0 && (self.last_at <= WORD || self.middle_is_at(line, at))
+    pub(super) fn behind<'l>(&self, line: &'l [u8]) -> Option<&'l [u8]> {
+        if self.stands_in(line.first_chunk()?) { line.get(self.length as usize..) } else { None }
     }
 
-    /// Whether what lies between the first and the last word stands there.
+    /// Whether it stands at the beginning of these bytes.
     #[inline(always)]
-    fn middle_is_at(&self, line: &[u8], at: usize) -> bool {
-        if self.last_at > 2 * WORD {
-            return self.is_at(line, at);
+    fn stands_in(&self, room: &[u8; ROOM]) -> bool {
+        let (words, _) = room.as_chunks();
+        let [first, second, third] = words else { return false };
+        let [one, two, three] = self.words;
+        let both = Lanes::of(*first).same(one) | Lanes::of(*second).same(two) << LANES;
+        if self.length <= u32::BITS {
+            return both.trailing_ones() >= self.length;
         }
-        word_at(line, at + WORD).is_some_and(|second| second == self.second)
+        both == u32::MAX && Lanes::of(*third).same(three).trailing_ones() >= self.length - u32::BITS
     }
 
-    /// The same for a literal that is long, or near the end of a line.
-    #[cold]
+    /// What stands behind it, however long it is and however little is there.
     #[inline(never)]
-    fn is_at(&self, line: &[u8], at: usize) -> bool {
-        line.get(at..).is_some_and(|rest| rest.starts_with(&self.text))
+    pub(super) fn surely_behind<'l>(&self, line: &'l [u8]) -> Option<&'l [u8]> {
+        line.strip_prefix(&*self.text)
     }
-}
-
-/// The word at a place, if there is as much.
-#[inline(always)]
-fn word_at(line: &[u8], at: usize) -> Option<u128> {
-    line.get(at..)?.first_chunk().copied().map(u128::from_le_bytes)
 }
 
 #[cfg(test)]
 mod tests {
     use proptest::prelude::{any, prop, prop_assert_eq, proptest};
 
-    use super::Literal;
+    use super::{Literal, ROOM};
 
     proptest! {
         #[test]
@@ -92,10 +83,12 @@ mod tests {
                 let place = place.index(line.len());
                 line[place] ^= 1 << bit;
             }
-            prop_assert_eq!(literal.len(), text.len());
             for at in 0..line.len() + 2 {
-                let stands = line.get(at..).is_some_and(|rest| rest.starts_with(&text));
-                prop_assert_eq!(literal.stands_at(&line, at), stands, "at {} of {:?}", at, line);
+                let rest = line.get(at..).unwrap_or_default();
+                let behind = rest.strip_prefix(&text[..]);
+                prop_assert_eq!(literal.surely_behind(rest), behind, "at {} of {:?}", at, line);
+                let is_short = text.len() <= ROOM && rest.len() >= ROOM;
+                prop_assert_eq!(literal.behind(rest), behind.filter(|_| is_short), "at {} of {:?}", at, line);
             }
         }
     }

@@ -5,6 +5,7 @@
 //! or not, whatever lines were read before; what is walked is proven valid to its last byte.
 #![expect(clippy::inline_always, reason = "measured in wasm: a call for each member is a tenth of indexing")]
 
+mod lanes;
 mod literal;
 mod names;
 pub(crate) mod nested;
@@ -14,6 +15,7 @@ mod value;
 
 use std::borrow::Cow;
 
+use self::lanes::Marks;
 use self::names::{Mark, Names};
 use self::parts::Parts;
 pub(crate) use self::text::same;
@@ -27,6 +29,7 @@ use super::watched::Watched;
 pub struct Scanner {
     dataset: Dataset,
     names: Names,
+    marks: Marks,
     /// The text of a line that is no UTF-8.
     lossy: String,
     scanned: u64,
@@ -62,7 +65,7 @@ impl Scanner {
     #[must_use]
     pub fn new(dataset: Dataset) -> Self {
         let names = Names::new(KeyNames::of(dataset));
-        Self { dataset, names, lossy: String::new(), scanned: 0, plainly: 0 }
+        Self { dataset, names, marks: Marks::JSON, lossy: String::new(), scanned: 0, plainly: 0 }
     }
 
     /// How the lines so far were read.
@@ -86,7 +89,7 @@ impl Scanner {
     pub fn key_and_watched(&mut self, line: &[u8]) -> Result<(RecordKey, Watched), RecordError> {
         let (mut found, mut watched) = (Parts::default(), Watched::none());
         // Bytes that are no UTF-8 can only stand in strings here, and the text of no other member depends on them.
-        let walked = walk(&mut self.names, line, |mark, span| {
+        let walked = walk((&mut self.names, &self.marks), line, false, |mark, span| {
             found.keep(mark.part, span);
             watched.keep(mark.watched, span);
         });
@@ -105,7 +108,7 @@ impl Scanner {
     pub fn record<'a>(&'a mut self, line: &'a [u8]) -> Result<Scanned<'a>, RecordError> {
         let (mut found, mut watched) = (Parts::default(), Watched::none());
         let mut fields = Fields::of(line);
-        let walked = walk(&mut self.names, line, |mark, span| {
+        let walked = walk((&mut self.names, &self.marks), line, true, |mark, span| {
             found.keep(mark.part, span);
             watched.keep(mark.watched, span);
             if let Some(field) = mark.field {
@@ -132,30 +135,37 @@ impl Scanner {
     }
 }
 
-/// Walks over the members of a line and shows each to `take`. `None` where something is unusual, or not valid.
-#[inline]
-fn walk(names: &mut Names, line: &[u8], mut take: impl FnMut(&Mark, Span)) -> Option<()> {
+/// Walks over the members of a line and shows to `take` those that tell something of a record, or `all`. `None` where
+/// something is unusual, or not valid.
+#[inline(always)]
+fn walk((names, marks): (&mut Names, &Marks), line: &[u8], all: bool, mut take: impl FnMut(&Mark, Span)) -> Option<()> {
     if line == b"{}" {
         return Some(());
     }
-    let (mut at, mut last) = (0, Names::START);
+    let (mut rest, mut last, marks) = (line, Names::START, *marks);
     loop {
-        for known in names.behind(last, at) {
-            if !known.literal.stands_at(line, at) {
-                break;
+        let all_foreseen = names.behind(last, line.len() - rest.len());
+        let mut foreseen = all_foreseen;
+        while let Some((known, others)) = foreseen.split_first() {
+            let value = known.literal.behind(rest).or_else(|| known.literal.surely_behind(rest));
+            let Some(value) = value else { break };
+            let length = value::length(value, &marks)?;
+            rest = value.get(length..)?;
+            foreseen = others;
+            if all || known.tells {
+                let end = line.len() - rest.len();
+                take(&known.mark, Span::new(end - length, end));
             }
-            let start = at + known.literal.len();
-            at = value::value_end(line, start)?;
-            last += 1;
-            take(&known.mark, Span::new(start, at));
         }
-        if line.get(at) == Some(&b'}') {
-            return (at > 0 && at + 1 == line.len()).then_some(());
+        last += u16::try_from(all_foreseen.len() - foreseen.len()).unwrap_or_default();
+        if rest == b"}" {
+            return (line.len() > 1).then_some(());
         }
-        let step = names.other(last, line, at)?;
-        at = value::other_value_end(line, step.end)?;
+        let step = names.other(last, line, line.len() - rest.len())?;
+        let end = value::value_end(line, step.end)?;
+        rest = line.get(end..)?;
         last = step.place;
-        take(&step.mark, Span::new(step.end, at));
+        take(&step.mark, Span::new(step.end, end));
     }
 }
 

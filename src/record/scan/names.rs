@@ -50,6 +50,8 @@ pub(super) struct Known {
     pub(super) literal: Literal,
     /// What it is.
     pub(super) mark: Mark,
+    /// Whether it is of more than its field.
+    pub(super) tells: bool,
     /// The places of the names that came behind it: the last one first.
     next: [u16; 2],
 }
@@ -116,8 +118,8 @@ impl Names {
         if self.firsts.binary_search(&place).is_ok() != (at == 0) {
             return None;
         }
-        let end = at + known.literal.len();
-        known.literal.stands_at(line, at).then_some(Step { mark: known.mark, end, place })
+        let value = known.literal.surely_behind(line.get(at..)?)?;
+        Some(Step { mark: known.mark, end: line.len() - value.len(), place })
     }
 
     /// The same for a name that was not foreseen.
@@ -153,7 +155,9 @@ impl Names {
             self.forget();
         }
         let place = u16::try_from(self.known.len()).unwrap_or(Self::START);
-        self.known.push(Known { literal: Literal::of(literal), mark: self.mark_of(literal), next: [NOWHERE; 2] });
+        let mark = self.mark_of(literal);
+        let tells = mark.part.is_some() || mark.watched.is_some();
+        self.known.push(Known { literal: Literal::of(literal), mark, tells, next: [NOWHERE; 2] });
         if literal.first() == Some(&b'{') {
             self.firsts.push(place);
         }
@@ -166,7 +170,7 @@ impl Names {
         self.places.clear();
         self.known.clear();
         self.firsts.clear();
-        self.known.push(Known { literal: Literal::of(&[]), mark: Mark::default(), next: [NOWHERE; 2] });
+        self.known.push(Known { literal: Literal::of(&[]), mark: Mark::default(), tells: false, next: [NOWHERE; 2] });
     }
 
     /// Remembers that the name of `place` came behind the one of `last`.

@@ -1,17 +1,9 @@
 //! Steps over single pieces of JSON text: a string, a number, a word.
 //!
-//! Eight bytes are looked at together, as the lanes of one integer: measured in wasm, that is as fast as vector
-//! instructions here, and there is one form of the code, which the tests on any machine try.
-//!
 //! What always holds: a step ends behind a whole piece that `serde_json` steps over too, or nowhere; nothing behind
 //! the end of the line is read.
 
-/// How many bytes are looked at together.
-const LANES: usize = 8;
-/// One in every lane: times a byte, that byte in every lane.
-const ONES: u64 = u64::from_ne_bytes([1; LANES]);
-/// The highest bit of every lane.
-const HIGH: u64 = ONES * 0x80;
+use super::lanes::{LANES, Lanes, Marks};
 
 /// Where the string ends whose opening quote stands before `at`: behind its closing quote. It may hold escapes, lone
 /// surrogates among them, as in text that `serde_json` steps over.
@@ -37,49 +29,16 @@ pub(super) fn plain_string_end(line: &[u8], at: usize) -> Option<usize> {
 /// Where the first byte from `at` on is that may not simply stand in a string, or the line's end.
 #[inline]
 fn special_from(line: &[u8], mut at: usize) -> usize {
-    // Two words in one turn: measured, a tenth less of the whole time.
-    while let Some((low, high)) = word_at(line, at).zip(word_at(line, at + LANES)) {
-        let (low, high) = (specials(low), specials(high));
-        if low != 0 {
-            return at + first(low);
+    let marks = Marks::JSON;
+    while let Some(lanes) = Lanes::at(line, at) {
+        let specials = marks.quotes(lanes) | marks.odd(lanes);
+        if specials != 0 {
+            return at + specials.trailing_zeros() as usize;
         }
-        if high != 0 {
-            return at + LANES + first(high);
-        }
-        at += 2 * LANES;
+        at += LANES;
     }
     let rest = line.get(at..).unwrap_or_default();
     at + rest.iter().position(|&byte| byte == b'"' || byte == b'\\' || byte < b' ').unwrap_or(rest.len())
-}
-
-/// The bytes at `at`, the first one in the lowest lane, if there are as many.
-#[inline]
-fn word_at(line: &[u8], at: usize) -> Option<u64> {
-    line.get(at..)?.first_chunk().copied().map(u64::from_le_bytes)
-}
-
-/// The lowest lane with its high bit, or [`LANES`].
-#[inline]
-const fn first(marks: u64) -> usize {
-    (marks.trailing_zeros() / u8::BITS) as usize
-}
-
-/// The high bit of lanes that are a quote, a backslash or a control character. Behind the first such lane there may be
-/// others, since a lane borrows from the next one; before it there is none.
-#[inline]
-const fn specials(word: u64) -> u64 {
-    let quote = word ^ (ONES * b'"' as u64);
-    let backslash = word ^ (ONES * b'\\' as u64);
-    let zero = (quote.wrapping_sub(ONES) & !quote) | (backslash.wrapping_sub(ONES) & !backslash);
-    (zero | (word.wrapping_sub(ONES * b' ' as u64) & !word)) & HIGH
-}
-
-/// The high bit of lanes that are no digit. Lanes are added without a carry from one to the next.
-#[inline]
-const fn no_digits(word: u64) -> u64 {
-    // Digits become 0 to 9, all other bytes more.
-    let values = word ^ (ONES * b'0' as u64);
-    (((values & !HIGH) + ONES * (0x80 - 10)) | values) & HIGH
 }
 
 /// Where the escape ends whose backslash stands before `at`.
@@ -130,10 +89,10 @@ fn some_digits_end(line: &[u8], at: usize) -> Option<usize> {
 /// Where the digits at `at` end, if there are any.
 #[inline]
 fn digits_end(line: &[u8], mut at: usize) -> usize {
-    while let Some(word) = word_at(line, at) {
-        let place = first(no_digits(word));
-        at += place;
-        if place < LANES {
+    while let Some(lanes) = Lanes::at(line, at) {
+        let digits = Marks::JSON.digits(lanes).trailing_ones() as usize;
+        at += digits;
+        if digits < LANES {
             return at;
         }
     }
@@ -147,18 +106,21 @@ pub(super) fn word_end(line: &[u8], at: usize, word: &[u8]) -> Option<usize> {
     (line.get(at..end)? == word).then_some(end)
 }
 
+/// How many bytes of two texts are compared together.
+const WORD: usize = 8;
+
 /// Whether two texts are equal: what `==` says, without a call for these short ones.
 #[inline]
 pub(crate) fn same(text: &[u8], literal: &[u8]) -> bool {
     if text.len() != literal.len() {
         return false;
     }
-    let ((words, rest), (others, other_rest)) = (text.as_chunks::<LANES>(), literal.as_chunks::<LANES>());
+    let ((words, rest), (others, other_rest)) = (text.as_chunks::<WORD>(), literal.as_chunks::<WORD>());
     let mut differ = 0;
     for (word, other) in words.iter().zip(others) {
         differ |= u64::from_le_bytes(*word) ^ u64::from_le_bytes(*other);
     }
-    match (text.last_chunk::<LANES>(), literal.last_chunk::<LANES>()) {
+    match (text.last_chunk::<WORD>(), literal.last_chunk::<WORD>()) {
         (Some(last), Some(other)) => differ | (u64::from_le_bytes(*last) ^ u64::from_le_bytes(*other)) == 0,
         _ => rest.iter().eq(other_rest),
     }
@@ -170,7 +132,7 @@ mod tests {
     use proptest::strategy::Strategy;
     use serde_json::value::RawValue;
 
-    use super::{no_digits, number_end, plain_string_end, same, specials, string_end};
+    use super::{number_end, plain_string_end, same, string_end};
 
     /// Bytes, most of them such that decide something.
     fn bytes(length: usize) -> impl Strategy<Value = Vec<u8>> {
@@ -229,14 +191,6 @@ mod tests {
     }
 
     proptest! {
-        #[test]
-        fn the_first_mark_is_where_reading_byte_by_byte_finds_it(word: [u8; 8]) {
-            let first = |marks: u64| (marks.trailing_zeros() / 8) as usize;
-            let at = |is: fn(&u8) -> bool| word.iter().position(is).unwrap_or(8);
-            prop_assert_eq!(first(specials(u64::from_le_bytes(word))), at(|b| matches!(b, 0..32 | b'"' | b'\\')));
-            prop_assert_eq!(first(no_digits(u64::from_le_bytes(word))), at(|b| !b.is_ascii_digit()));
-        }
-
         #[test]
         fn a_string_is_one_for_the_plain_reading_too(inside in bytes(40)) {
             let line = [b"\"", inside.as_slice(), b"\""].concat();

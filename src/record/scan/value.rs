@@ -3,13 +3,69 @@
 //! What always holds: a value that is stepped over is valid, and has no space between its parts; objects and arrays
 //! stand in each other [`MAX_DEPTH`] times at most, and the program's stack does not grow with them.
 
+use super::lanes::{LANES, Lanes, Marks};
 use super::text::{number_end, string_end, word_end};
 
 /// How many objects and arrays may stand in each other: one bit each.
 const MAX_DEPTH: u32 = u64::BITS;
 
-/// Where the value at `at` ends.
+/// The length of the value that begins this text, by the lanes as long as nothing about it is special.
 #[inline(always)]
+pub(super) fn length(text: &[u8], marks: &Marks) -> Option<usize> {
+    let plain = Lanes::at(text, 0).and_then(|lanes| {
+        let quotes = marks.quotes(lanes);
+        if quotes & 1 == 1 {
+            plain_text_length(text, lanes, quotes & (quotes - 1), marks)
+        } else {
+            plain_number_length(text, lanes, marks)
+        }
+    });
+    if plain.is_some() { plain } else { value_end(text, 0) }
+}
+
+/// The length of the string that begins with these lanes; `quotes` are those behind the first one.
+#[inline(always)]
+fn plain_text_length(text: &[u8], mut lanes: Lanes, mut quotes: u32, marks: &Marks) -> Option<usize> {
+    let mut at = 0;
+    loop {
+        // All lanes where there is no quote.
+        let inside = quotes.wrapping_sub(1) & !quotes;
+        if marks.odd(lanes) & inside != 0 {
+            return None;
+        }
+        if quotes != 0 {
+            return Some(at + quotes.trailing_zeros() as usize + 1);
+        }
+        at += LANES;
+        lanes = Lanes::at(text, at)?;
+        quotes = marks.quotes(lanes);
+    }
+}
+
+/// The length of the whole number that begins with these lanes, and that a comma ends.
+#[inline(always)]
+fn plain_number_length(text: &[u8], lanes: Lanes, marks: &Marks) -> Option<usize> {
+    let behind = |digits: u32| (digits + 1) & !digits;
+    let digits = marks.digits(lanes);
+    let end = behind(digits);
+    // A zero before other digits is none of JSON.
+    if end > 2 && lanes.first() == b'0' {
+        return None;
+    }
+    // There is a digit at least.
+    if marks.commas(lanes) & end & !1 != 0 {
+        return Some(end.trailing_zeros() as usize);
+    }
+    if end >> LANES == 0 {
+        return None;
+    }
+    let more = Lanes::at(text, LANES)?;
+    let end = behind(marks.digits(more));
+    (marks.commas(more) & end != 0).then_some(LANES + end.trailing_zeros() as usize)
+}
+
+/// Where the value at `at` ends.
+#[inline(never)]
 pub(super) fn value_end(line: &[u8], at: usize) -> Option<usize> {
     match line.get(at)? {
         b'"' => string_end(line, at + 1),
@@ -17,12 +73,6 @@ pub(super) fn value_end(line: &[u8], at: usize) -> Option<usize> {
         b'{' | b'[' => nested_end(line, at),
         _ => constant_end(line, at),
     }
-}
-
-/// The same, by a call: for what comes seldom.
-#[inline(never)]
-pub(super) fn other_value_end(line: &[u8], at: usize) -> Option<usize> {
-    value_end(line, at)
 }
 
 /// Where the word at `at` ends.
@@ -36,7 +86,6 @@ fn constant_end(line: &[u8], at: usize) -> Option<usize> {
 }
 
 /// Where the object or array at `at` ends.
-#[inline(never)]
 fn nested_end(line: &[u8], mut at: usize) -> Option<usize> {
     // The innermost one is the lowest bit: 1 for an object.
     let (mut objects, mut depth) = (0_u64, 0);
