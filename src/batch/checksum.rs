@@ -99,35 +99,30 @@ impl Checksum {
     }
 
     fn block(&mut self, block: &[u8; BLOCK * WORD]) {
-        let mut words = [0; BLOCK * HALVES];
+        // Former words lie on one side of the block's place in the ring, each block of them as a whole.
+        let Some((before, rest)) = self.kept.split_at_mut_checked(self.at) else { return };
+        let Some((own, after)) = rest.split_first_chunk_mut::<{ BLOCK * HALVES }>() else { return };
+        let [first, second, third] = BEHIND.map(|behind| {
+            let from = (self.at + (KEPT - behind) * HALVES) % (KEPT * HALVES);
+            let words = if from < self.at { before.get(from..) } else { after.get(from - self.at - own.len()..) };
+            words.and_then(<[u64]>::first_chunk).unwrap_or(&[0; BLOCK * HALVES])
+        });
         let (halves, _) = block.as_chunks();
-        for (word, half) in words.iter_mut().zip(halves) {
-            *word = u64::from_le_bytes(*half);
+        for ((((own, half), first), second), third) in own.iter_mut().zip(halves).zip(first).zip(second).zip(third) {
+            *own = u64::from_le_bytes(*half) ^ first ^ second ^ third;
         }
         if !self.began {
             // The sum begins with ones, which is as if the text's first bytes were others.
-            words[0] ^= u64::from(u32::MAX);
+            own[0] ^= u64::from(u32::MAX);
             self.began = true;
         }
-        let [first, second, third] = BEHIND.map(|behind| {
-            let from = (self.at + (KEPT - behind) * HALVES) % (KEPT * HALVES);
-            self.kept.get(from..from + words.len()).unwrap_or_default()
-        });
-        for (((word, first), second), third) in words.iter_mut().zip(first).zip(second).zip(third) {
-            *word ^= first ^ second ^ third;
+        // The first block of the ring stands behind its end too.
+        if self.at == 0
+            && let Some(mirror) = after.last_chunk_mut()
+        {
+            *mirror = *own;
         }
-        self.keep(&words);
-    }
-
-    /// Keeps a block in its place, and the first one of the ring behind its end too.
-    fn keep(&mut self, words: &[u64; BLOCK * HALVES]) {
-        let mirror = (self.at == 0).then_some(KEPT * HALVES);
-        for at in [Some(self.at), mirror].into_iter().flatten() {
-            if let Some(own) = self.kept.get_mut(at..at + words.len()) {
-                own.copy_from_slice(words);
-            }
-        }
-        self.at = (self.at + words.len()) % (KEPT * HALVES);
+        self.at = (self.at + own.len()) % (KEPT * HALVES);
     }
 
     /// What the words so far add to the one to come that so many halves lie before.
