@@ -6,8 +6,8 @@
 #[derive(Debug, Default)]
 pub(super) struct BitWriter {
     bytes: Vec<u8>,
-    /// Bits not yet in `bytes`, fewer than 8 between calls.
-    pending: u128,
+    /// Bits not yet in `bytes`, fewer than 32 between calls.
+    pending: u64,
     count: u32,
 }
 
@@ -19,13 +19,17 @@ impl BitWriter {
 
     /// Writes the `width` low bits of `value`; `width` is at most 64.
     pub(super) fn write(&mut self, value: u64, width: u32) {
-        let mask = if width >= 64 { u64::MAX } else { (1 << width) - 1 };
-        self.pending |= u128::from(value & mask) << self.count;
+        if width > 32 {
+            self.write(value, 32);
+            return self.write(value >> 32, width - 32);
+        }
+        self.pending |= (value & ((1 << width) - 1)) << self.count;
         self.count += width;
-        while self.count >= 8 {
-            self.bytes.push((self.pending & 0xff) as u8);
-            self.pending >>= 8;
-            self.count -= 8;
+        if self.count >= 32 {
+            let [low @ .., _, _, _, _] = self.pending.to_le_bytes();
+            self.bytes.extend_from_slice(&low);
+            self.pending >>= 32;
+            self.count -= 32;
         }
     }
 
@@ -35,15 +39,13 @@ impl BitWriter {
             self.write(0, 32);
             count -= 32;
         }
-        (0..count).for_each(|_| self.write(0, 1));
-        self.write(1, 1);
+        self.write(1 << count, u32::try_from(count).unwrap_or_default() + 1);
     }
 
     /// The bytes; the last one is filled up with zeros.
     pub(super) fn finish(mut self) -> Vec<u8> {
-        if self.count > 0 {
-            self.bytes.push((self.pending & 0xff) as u8);
-        }
+        let bytes = self.pending.to_le_bytes();
+        self.bytes.extend(bytes.iter().take(self.count.div_ceil(8) as usize));
         self.bytes
     }
 }
