@@ -11,14 +11,14 @@ mod odd;
 mod samples;
 
 use raydex::record::fields::line_text;
-use raydex::record::{Dataset, Field, Fields, Scanner, WATCHED, Watched, read_key};
+use raydex::record::{Dataset, Field, Fields, Next, Scanner, WATCHED, Watched, read_key};
 
 /// Has the scanner read a line both ways, and compares with the plain reading.
 fn check(scanner: &mut Scanner, dataset: Dataset, line: &[u8]) {
     let shown = String::from_utf8_lossy(line);
     let key = read_key(dataset, line);
     let read = scanner.key_and_watched(line).map(|(key, watched)| {
-        check_watched(&watched, line);
+        check_watched(watched, line);
         key
     });
     assert_eq!(read, key, "{dataset}: {shown}");
@@ -26,7 +26,7 @@ fn check(scanner: &mut Scanner, dataset: Dataset, line: &[u8]) {
     match (scanner.record(line), Fields::parse(&text)) {
         (Ok(found), Ok(fields)) => {
             assert_eq!(Ok(found.key), key, "{dataset}: {shown}");
-            check_watched(&found.watched, line);
+            check_watched(found.watched, line);
             assert_eq!(found.lossy, std::str::from_utf8(line).is_err(), "{dataset}: {shown}");
             for &field in Field::ALL {
                 assert_eq!(found.fields.get(field), fields.get(field), "{dataset}: {field:?} of {shown}");
@@ -34,6 +34,34 @@ fn check(scanner: &mut Scanner, dataset: Dataset, line: &[u8]) {
             }
         }
         (found, plain) => assert_eq!(found.err(), Some(plain.unwrap_err()), "{dataset}: {shown}"),
+    }
+    for behind in ["", "\n", "\r\n", "\r", "\n\n", "\n{\"RayID\":\"764660d8ec5c2ab1\"}\n", "}\n", ",\n"] {
+        check_next(scanner, dataset, &[line, behind.as_bytes()].concat());
+    }
+}
+
+/// Has the scanner find out where the first line of a text ends: if it says so, it is right, and so is all it read.
+fn check_next(scanner: &mut Scanner, dataset: Dataset, text: &[u8]) {
+    let shown = String::from_utf8_lossy(text);
+    let end = text.iter().position(|byte| *byte == b'\n');
+    let line = text.get(..end.unwrap_or_default()).unwrap();
+    let line = line.strip_suffix(b"\r").unwrap_or(line);
+    let lengths = (line.len(), end.map_or(0, |end| end + 1));
+    if let Some(Next { record, length, found: (key, watched) }) = scanner.next_key(text) {
+        assert_eq!((record, length), lengths, "{shown}");
+        assert_eq!(Ok(key), read_key(dataset, line), "{dataset}: {shown}");
+        check_watched(watched, line);
+    }
+    if let Some(Next { record, length, found }) = scanner.next_record(text) {
+        assert_eq!((record, length), lengths, "{shown}");
+        assert_eq!(Ok(found.key), read_key(dataset, line), "{dataset}: {shown}");
+        assert!(!found.lossy);
+        check_watched(found.watched, line);
+        let fields = Fields::parse(std::str::from_utf8(line).unwrap()).unwrap();
+        for &field in Field::ALL {
+            assert_eq!(found.fields.get(field), fields.get(field), "{field:?} of {shown}");
+            assert_eq!(found.fields.raw(field), fields.raw(field), "{field:?} of {shown}");
+        }
     }
 }
 

@@ -52,6 +52,33 @@ impl Line<'_> {
     }
 }
 
+/// What lines are handed to. A closure that takes each line is one.
+pub trait Lines {
+    /// Takes a line; may end the reading.
+    fn line(&mut self, line: Line<'_>) -> ControlFlow<()>;
+
+    /// Takes the line that begins `text`, if it can tell by reading it where it ends: so nobody has to look for its
+    /// newline first. Says how many bytes that were, the newline included; `None` where it took nothing.
+    fn next_line(&mut self, _start: LineStart, _text: &[u8]) -> Option<(usize, ControlFlow<()>)> {
+        None
+    }
+}
+
+impl<F: FnMut(Line<'_>) -> ControlFlow<()>> Lines for F {
+    fn line(&mut self, line: Line<'_>) -> ControlFlow<()> {
+        self(line)
+    }
+}
+
+/// Where a line begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LineStart {
+    /// In inflated bytes from the start of the object.
+    pub offset: u64,
+    /// The number of the span.
+    pub span: u32,
+}
+
 /// Cuts a stream of bytes into lines.
 #[derive(Debug, Default)]
 pub struct LineSplitter {
@@ -83,14 +110,23 @@ impl LineSplitter {
 
     /// Takes the next bytes and hands on each line that ends in them; `sink` may end the reading.
     pub fn push(&mut self, bytes: &[u8], mut sink: impl FnMut(Line<'_>) -> ControlFlow<()>) -> ControlFlow<()> {
+        self.push_to(bytes, &mut sink)
+    }
+
+    /// The same for a sink that may know where lines end.
+    pub fn push_to(&mut self, bytes: &[u8], sink: &mut impl Lines) -> ControlFlow<()> {
         let skipped = self.skip.min(bytes.len());
         let mut rest = bytes.get(skipped..).unwrap_or_default();
         self.skip -= skipped;
         self.position += skipped as u64;
-        while let Some(newline) = memchr::memchr(b'\n', rest) {
+        loop {
+            if self.carry.is_empty() && !self.dropping {
+                rest = self.whole_lines(rest, sink)?;
+            }
+            let Some(newline) = memchr::memchr(b'\n', rest) else { break };
             let (head, tail) = rest.split_at_checked(newline).unwrap_or((rest, &[]));
             let next = self.position + newline as u64 + 1;
-            let flow = self.end_line(head, &mut sink);
+            let flow = self.end_line(head, sink);
             rest = tail.get(1..).unwrap_or_default();
             (self.position, self.start) = (next, next);
             flow?;
@@ -98,6 +134,19 @@ impl LineSplitter {
         self.position += rest.len() as u64;
         self.keep(rest);
         ControlFlow::Continue(())
+    }
+
+    /// Lines of which the sink itself can tell where they end; gives back what stands behind them.
+    fn whole_lines<'t>(&mut self, mut text: &'t [u8], sink: &mut impl Lines) -> ControlFlow<(), &'t [u8]> {
+        loop {
+            let start = LineStart { offset: self.start, span: self.spans.of(self.start) };
+            let within = text.get(..=MAX_LINE).unwrap_or(text);
+            let Some((length, flow)) = sink.next_line(start, within) else { return ControlFlow::Continue(text) };
+            text = text.get(length..).unwrap_or_default();
+            self.position += length as u64;
+            self.start = self.position;
+            flow?;
+        }
     }
 
     /// The end of the bytes: hands on a last line without a newline.
@@ -108,13 +157,13 @@ impl LineSplitter {
     }
 
     /// The line that has begun ends with `last`.
-    fn end_line(&mut self, last: &[u8], sink: &mut impl FnMut(Line<'_>) -> ControlFlow<()>) -> ControlFlow<()> {
+    fn end_line(&mut self, last: &[u8], sink: &mut impl Lines) -> ControlFlow<()> {
         let offset = self.start;
         let span = self.spans.of(offset);
         if self.dropping || self.carry.len() + last.len() > MAX_LINE {
             self.dropping = false;
             self.carry.clear();
-            return sink(Line::TooLong { offset, span });
+            return sink.line(Line::TooLong { offset, span });
         }
         if self.carry.is_empty() {
             return hand_on(offset, span, last, sink);
@@ -137,28 +186,23 @@ impl LineSplitter {
 }
 
 /// Hands on a whole line, unless it is blank.
-fn hand_on(
-    offset: u64,
-    span: u32,
-    bytes: &[u8],
-    sink: &mut impl FnMut(Line<'_>) -> ControlFlow<()>,
-) -> ControlFlow<()> {
+fn hand_on(offset: u64, span: u32, bytes: &[u8], sink: &mut impl Lines) -> ControlFlow<()> {
     let bytes = bytes.strip_suffix(b"\r").unwrap_or(bytes);
     let marked = if offset == 0 { bytes.strip_prefix(BOM) } else { None };
     let bytes = marked.unwrap_or(bytes);
     if bytes.iter().all(u8::is_ascii_whitespace) {
         return ControlFlow::Continue(());
     }
-    sink(Line::Text { offset, span, bytes })
+    sink.line(Line::Text { offset, span, bytes })
 }
 
 #[cfg(test)]
 mod tests {
     use std::ops::ControlFlow;
 
-    use proptest::prelude::{any, prop, prop_assert_eq, proptest};
+    use proptest::prelude::{any, prop, prop_assert, prop_assert_eq, proptest};
 
-    use super::{Line, LineSplitter};
+    use super::{Line, LineSplitter, LineStart, Lines};
     use crate::limits::MAX_LINE;
 
     /// The lines of `pieces`, as (offset, text); too long ones as text `None`.
@@ -233,7 +277,57 @@ mod tests {
         assert_eq!(count, 2);
     }
 
+    /// A sink that can tell where lines end that begin with `x`.
+    struct Knowing {
+        found: Vec<(u64, Option<Vec<u8>>)>,
+        told: usize,
+    }
+
+    impl Lines for Knowing {
+        fn line(&mut self, line: Line<'_>) -> ControlFlow<()> {
+            let Line::Text { offset, bytes, .. } = line else { panic!("{line:?}") };
+            self.found.push((offset, Some(bytes.to_vec())));
+            ControlFlow::Continue(())
+        }
+
+        fn next_line(&mut self, start: LineStart, text: &[u8]) -> Option<(usize, ControlFlow<()>)> {
+            let end = text.iter().position(|byte| *byte == b'\n').filter(|_| text.starts_with(b"x"))?;
+            self.told += 1;
+            let line = text.get(..end)?;
+            let line = line.strip_suffix(b"\r").unwrap_or(line);
+            self.found.push((start.offset, Some(line.to_vec())));
+            Some((end + 1, ControlFlow::Continue(())))
+        }
+    }
+
+    #[test]
+    fn a_sink_is_asked_for_each_line_that_begins_in_the_middle_of_a_piece() {
+        let mut sink = Knowing { found: Vec::new(), told: 0 };
+        let mut splitter = LineSplitter::default();
+        for piece in ["xa\nxb\n", "y\nxc\nx", "d\nxe\n"] {
+            assert!(splitter.push_to(piece.as_bytes(), &mut sink).is_continue());
+        }
+        assert_eq!((sink.told, sink.found.len()), (4, 6), "not for `y`, nor for the one in two pieces");
+    }
+
     proptest! {
+        #[test]
+        fn lines_are_the_same_where_a_sink_says_where_they_end(
+            text in prop::collection::vec(prop::sample::select(b"\n\n\r xx\xef\xbb\xbf".to_vec()), 0..60),
+            cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..4),
+        ) {
+            let mut places: Vec<usize> = cuts.iter().map(|cut| cut.index(text.len() + 1)).collect();
+            places.extend([0, text.len()]);
+            places.sort_unstable();
+            let mut sink = Knowing { found: Vec::new(), told: 0 };
+            let mut splitter = LineSplitter::default();
+            for pair in places.windows(2) {
+                prop_assert!(splitter.push_to(&text[pair[0]..pair[1]], &mut sink).is_continue());
+            }
+            prop_assert!(splitter.finish(|line| sink.line(line)).is_continue());
+            prop_assert_eq!(sink.found, naive(&text));
+        }
+
         #[test]
         fn lines_do_not_depend_on_where_the_bytes_are_cut(
             text in prop::collection::vec(prop::sample::select(b"\n\r x\xef\xbb\xbf\"".to_vec()), 0..60),

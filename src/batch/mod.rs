@@ -25,7 +25,7 @@ pub use key::{
     AUDIT_SEGMENTS, BUCKET_NAME, Ignored, KeyClass, batch_key, batch_times, classify, folder_day, pack_key,
     payload_key, segment_first, segment_key, summaries_key, version_digest, windows_key,
 };
-pub use lines::{Line, LineSplitter};
+pub use lines::{Line, LineSplitter, LineStart, Lines};
 pub use points::{AccessPoint, FirstLine, PointForm};
 pub use reader::BatchReader;
 pub use spans::{SpanPlace, Spans};

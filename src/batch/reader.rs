@@ -7,7 +7,7 @@ use std::ops::ControlFlow;
 
 use super::points::PointFinder;
 use super::spans::{SpanPlace, Spans};
-use super::{BatchError, Inflater, Line, LineSplitter, Totals, window};
+use super::{BatchError, Inflater, Line, LineSplitter, Lines, Totals, window};
 
 /// Reads one object, or one span of it, pushed in pieces of any size.
 #[derive(Debug, Default)]
@@ -71,6 +71,14 @@ impl BatchReader {
         stored: &[u8],
         mut sink: impl FnMut(Line<'_>) -> ControlFlow<()>,
     ) -> Result<ControlFlow<()>, BatchError> {
+        self.push_to(stored, &mut sink)
+    }
+
+    /// The same for a sink that may know where lines end.
+    ///
+    /// # Errors
+    /// [`BatchError`] where the object is damaged or passes the budget.
+    pub fn push_to(&mut self, stored: &[u8], sink: &mut impl Lines) -> Result<ControlFlow<()>, BatchError> {
         let stored = self.start(stored);
         let Self { source: Source::Inflater(inflater), splitter, begun } = self else {
             return Ok(ControlFlow::Continue(()));
@@ -80,7 +88,7 @@ impl BatchReader {
                 splitter.begin_span(point.offset);
                 *begun += 1;
             }
-            splitter.push(inflated, &mut sink)
+            splitter.push_to(inflated, sink)
         })
     }
 

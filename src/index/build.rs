@@ -7,6 +7,7 @@
 //! its reason and touches no other line; nothing leaves the builder before the object was read to its end.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
@@ -75,9 +76,9 @@ pub struct IndexBuilder {
     default_ns: i64,
     counts: Counts,
     summaries: Gatherer,
-    /// The prefixes of the records' own times, and the last of them.
+    /// The prefixes of the records' own times, and all instants of the last of them.
     times: BTreeSet<u32>,
-    last_time: Option<u32>,
+    last_times: Range<i64>,
     shards: BTreeMap<u32, Vec<Place>>,
     odd: Vec<(Box<str>, u32)>,
     odd_bytes: usize,
@@ -95,7 +96,7 @@ impl IndexBuilder {
             counts: Counts::default(),
             summaries: Gatherer::default(),
             times: BTreeSet::new(),
-            last_time: None,
+            last_times: 0..0,
             shards: BTreeMap::new(),
             odd: Vec::new(),
             odd_bytes: 0,
@@ -107,14 +108,14 @@ impl IndexBuilder {
     ///
     /// # Errors
     /// [`BatchError`] where the object turns out to be no batch, or too large a one.
-    pub fn take(&mut self, line: Line<'_>, read: Result<(RecordKey, Watched), RecordError>) -> Result<(), BatchError> {
+    pub fn take(&mut self, line: Line<'_>, read: Result<(RecordKey, &Watched), RecordError>) -> Result<(), BatchError> {
         self.counts.lines += 1;
         if self.counts.lines > MAX_LINES {
             return Err(BatchError::TooManyLines);
         }
         match (read, line) {
             (Ok((key, watched)), Line::Text { span, bytes, .. }) => {
-                self.summarise(&key, span, bytes, &watched);
+                self.summarise(&key, span, bytes, watched);
                 self.record(key, span.into())
             }
             (Ok(_), Line::TooLong { .. }) => self.reject(RecordError::TooLong, &[]),
@@ -153,10 +154,10 @@ impl IndexBuilder {
     fn summarise(&mut self, key: &RecordKey, span: u32, line: &[u8], watched: &Watched) {
         let ns = key.unix_ns().unwrap_or(self.default_ns);
         self.summaries.take(span, ns, line, watched);
-        let time = Some(RayId::prefix_at(ns));
-        if self.last_time != time && self.times.len() <= MAX_SHARDS {
-            self.times.extend(time);
-            self.last_time = time;
+        if !self.last_times.contains(&ns) && self.times.len() <= MAX_SHARDS {
+            let prefix = RayId::prefix_at(ns);
+            self.times.insert(prefix);
+            self.last_times = RayId::prefix_start_ns(prefix)..RayId::prefix_start_ns(prefix + 1);
         }
     }
 

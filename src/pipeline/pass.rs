@@ -11,14 +11,14 @@ use futures_util::stream::FuturesUnordered;
 use super::pack::Pack;
 use super::transform::{Record, Transformer};
 use crate::backend::{BackendError, Bucket, Bytes};
-use crate::batch::{BatchError, BatchReader, Line, Totals};
+use crate::batch::{BatchError, BatchReader, Line, LineStart, Lines, Totals};
 use crate::index::summary::Gathered;
 use crate::index::{Built, Counts, IndexBuilder, ShardEntry};
 use crate::ledger::SourceId;
 use crate::ledger::calls::SealedPlan;
 use crate::limits::CONCURRENT_PUTS;
 use crate::mistakes::{Mistake, made};
-use crate::record::{Dataset, RecordError, Scanned, Scanner};
+use crate::record::{Dataset, Next, RecordError, RecordKey, Scanned, Scanner, Watched};
 
 /// What a whole object gives.
 #[derive(Debug)]
@@ -47,9 +47,43 @@ struct Sink {
     refused: Option<BatchError>,
 }
 
-impl Sink {
+impl Lines for Sink {
     fn line(&mut self, line: Line<'_>) -> ControlFlow<()> {
-        match self.take(line) {
+        let taken = self.take(line);
+        self.flow(taken)
+    }
+
+    fn next_line(&mut self, LineStart { offset, span }: LineStart, text: &[u8]) -> Option<(usize, ControlFlow<()>)> {
+        let line = |record: usize| Line::Text { offset, span, bytes: text.get(..record).unwrap_or_default() };
+        let Some(transform) = &mut self.transform else {
+            let Next { record, length, found: (key, watched) } = self.scanner.next_key(text)?;
+            let taken = self.index.take(line(record), Ok((key, watched)));
+            return Some((length, self.flow(taken)));
+        };
+        let Next { record, length, found: scanned } = self.scanner.next_record(text)?;
+        let bytes = text.get(..record).unwrap_or_default();
+        let taken = transformed(transform, &mut self.full, (offset, bytes), scanned);
+        let taken = taken.and_then(|read| self.index.take(line(record), Ok(read)));
+        Some((length, self.flow(taken)))
+    }
+}
+
+/// Renders a record for the partner; what is left of it is for the index.
+fn transformed<'s>(
+    transform: &mut Transformer,
+    full: &mut Vec<Pack>,
+    (at, line): (u64, &[u8]),
+    scanned: Scanned<'s>,
+) -> Result<(RecordKey, &'s Watched), BatchError> {
+    let Scanned { key, fields, lossy, watched } = scanned;
+    full.extend(transform.record(&Record { line, at, fields: &fields, key: &key, lossy })?);
+    Ok((key, watched))
+}
+
+impl Sink {
+    /// Whether there is more to read.
+    fn flow(&mut self, taken: Result<(), BatchError>) -> ControlFlow<()> {
+        match taken {
             Ok(()) => ControlFlow::Continue(()),
             Err(why) => {
                 self.refused = Some(why);
@@ -67,11 +101,7 @@ impl Sink {
         };
         // The fields are read once, for the index and for the partner.
         let read = match self.scanner.record(bytes) {
-            Ok(Scanned { key, fields, lossy, watched }) => {
-                let record = Record { line: bytes, at: offset, fields: &fields, key: &key, lossy };
-                self.full.extend(transform.record(&record)?);
-                Ok((key, watched))
-            }
+            Ok(scanned) => Ok(transformed(transform, &mut self.full, (offset, bytes), scanned)?),
             Err(why) => Err(why),
         };
         self.index.take(line, read)
@@ -105,7 +135,7 @@ pub async fn pass<B: Bucket>(
             piece => piece?,
         };
         let read = match &piece {
-            Some(piece) => reader.push(piece, |line| sink.line(line)).map(drop),
+            Some(piece) => reader.push_to(piece, &mut sink).map(drop),
             None => reader.finish(|line| sink.line(line)).map(drop),
         };
         let read = if made(Mistake::BrokenIsEnd) { Ok(()) } else { read };

@@ -174,6 +174,12 @@ impl Span {
         Self::new(start, start.saturating_add(part.len()))
     }
 
+    /// Where it begins.
+    #[inline]
+    pub(super) const fn start(self) -> usize {
+        self.start as usize
+    }
+
     /// What stands there; `None` where there is no value.
     #[inline]
     pub(super) fn text(self, line: &[u8]) -> Option<&[u8]> {
@@ -196,6 +202,17 @@ impl<'a> Fields<'a> {
     pub(super) fn of(line: &'a [u8]) -> Self {
         let escapes = memchr::memchr(b'\\', line).is_some();
         Self { line, spans: [Span { start: 0, end: 0 }; COUNT], escapes }
+    }
+
+    /// No fields yet of the line that begins this text; [`Self::cut`] says where it ends.
+    pub(super) const fn of_text(text: &'a [u8]) -> Self {
+        Self { line: text, spans: [Span { start: 0, end: 0 }; COUNT], escapes: true }
+    }
+
+    /// The line has this length.
+    pub(super) fn cut(&mut self, length: usize) {
+        self.line = self.line.get(..length).unwrap_or_default();
+        self.escapes = memchr::memchr(b'\\', self.line).is_some();
     }
 
     /// What stands at `span` is `field`.

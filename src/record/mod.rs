@@ -4,8 +4,10 @@
 //! what cannot be read has a typed reason.
 
 pub mod dataset;
+mod digits;
 pub mod fields;
 pub mod key;
+pub(crate) mod lanes;
 pub mod members;
 pub mod ray_id;
 pub mod scan;
@@ -18,7 +20,8 @@ pub use fields::{Field, Fields, RecordError, Value};
 pub use key::{RecordKey, read_key};
 pub use members::Members;
 pub use ray_id::{RayId, RayKey};
-pub use scan::{ScanCounts, Scanned, Scanner};
+pub use scan::{Next, ScanCounts, Scanned, Scanner};
 pub use timestamp::Timestamp;
 pub use user_ray::{NotARay, ray_from_user};
+pub(crate) use watched::Token;
 pub use watched::{WATCHED, Watched, watched_place};

@@ -10,6 +10,7 @@
 
 use std::fmt;
 
+use super::digits::hexadecimal;
 use crate::limits::MAX_ODD_ID;
 
 /// Unix milliseconds of tick 0.
@@ -51,15 +52,9 @@ impl RayId {
     /// The ray that exactly 16 hexadecimal digits of any case spell.
     #[must_use]
     pub fn from_hex(digits: &[u8]) -> Option<Self> {
-        if digits.len() != DIGITS {
-            return None;
-        }
-        let mut bits = 0_u64;
-        for &digit in digits {
-            let value = (digit as char).to_digit(16)?;
-            bits = bits << 4 | u64::from(value);
-        }
-        Some(Self(bits))
+        let digits: &[u8; DIGITS] = digits.try_into().ok()?;
+        let (high, low) = digits.split_first_chunk()?;
+        Some(Self(hexadecimal(*high)? << u32::BITS | hexadecimal(low.try_into().ok()?)?))
     }
 
     /// The 64 bits.

@@ -8,6 +8,8 @@
 
 use chrono::DateTime;
 
+use super::digits::decimal;
+
 /// Nanoseconds of one second.
 const NS_PER_S: i64 = 1_000_000_000;
 /// Most digits of a count that is taken as seconds: 99,999,999,999 is in the year 5138.
@@ -39,6 +41,12 @@ impl Timestamp {
         (ns > 0).then_some(Self(ns))
     }
 
+    /// The instant that 19 digits of nanoseconds spell, where it is these: what [`Self::parse`] says of them.
+    #[inline]
+    pub(super) fn of_digits(text: &[u8]) -> Option<Self> {
+        plain_nanos(text).filter(|ns| *ns > 0).map(Self)
+    }
+
     /// Unix nanoseconds.
     #[must_use]
     pub const fn unix_ns(self) -> i64 {
@@ -62,8 +70,14 @@ impl Timestamp {
 #[inline]
 fn plain_nanos(text: &[u8]) -> Option<i64> {
     let digits: &[u8; NANOS_DIGITS] = text.try_into().ok()?;
-    let is_plain = digits.iter().all(u8::is_ascii_digit) && digits[0] != b'0';
-    is_plain.then(|| i64::try_from(number(digits)).ok()).flatten()
+    if digits[0] == b'0' {
+        return None;
+    }
+    let (first, rest) = digits.split_first_chunk()?;
+    let (second, last) = rest.split_first_chunk()?;
+    let [first, second] = [decimal(*first)?, decimal(*second)?];
+    let whole = last.iter().all(u8::is_ascii_digit).then(|| number(last))?;
+    i64::try_from((first * 100_000_000 + second) * 1000 + whole).ok()
 }
 
 /// The usual date read at once: `2022-11-03T16:10:08Z`, with up to nine decimals or none.

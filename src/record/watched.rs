@@ -9,6 +9,7 @@ use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::fields::{Name, Span};
+use super::lanes::Head;
 
 /// The names, whatever dataset they are of: those that people filter by and that have few values, and the address.
 pub const WATCHED: [&str; 12] = [
@@ -32,17 +33,37 @@ pub fn watched_place(name: &str) -> Option<usize> {
     WATCHED.iter().position(|watched| *watched == name)
 }
 
+/// The value of one of them: the JSON text that stands in the line, or nothing.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Token<'l> {
+    /// The text.
+    pub(crate) text: &'l [u8],
+    /// Its beginning.
+    pub(crate) head: Head,
+}
+
+impl<'l> Token<'l> {
+    /// The token that begins at `start` of a line.
+    #[inline]
+    pub(crate) fn at(line: &[u8], start: usize, text: &'l [u8]) -> Self {
+        Self { text, head: Head::at(line, start, text.len()) }
+    }
+}
+
 /// Where they stand in one line.
 #[derive(Debug, Clone, Copy)]
 pub struct Watched {
     spans: [Span; WATCHED.len()],
+    /// The line that each was found in: forgetting them all costs nothing.
+    lines: [u32; WATCHED.len()],
+    line: u32,
     is_known: bool,
 }
 
 impl Watched {
     /// None of them is there.
     pub(super) fn none() -> Self {
-        Self { spans: [Span::default(); WATCHED.len()], is_known: true }
+        Self { spans: [Span::default(); WATCHED.len()], lines: [0; WATCHED.len()], line: 1, is_known: true }
     }
 
     /// Any of them may be there.
@@ -58,11 +79,21 @@ impl Watched {
         json.deserialize_map(WatchedVisitor { line }).unwrap_or_else(|_| Self::unknown())
     }
 
+    /// Another line begins, and none of them is there.
+    #[inline]
+    pub(super) fn begin(&mut self) {
+        match self.line.checked_add(1) {
+            Some(line) => (self.line, self.is_known) = (line, true),
+            None => *self = Self::none(),
+        }
+    }
+
     /// What stands at `span` is the member at `place`, if that is one of them.
     #[inline]
     pub(super) fn keep(&mut self, place: Option<u8>, span: Span) {
-        if let Some(slot) = place.and_then(|place| self.spans.get_mut(usize::from(place))) {
-            *slot = span;
+        let Some(place) = place.map(usize::from) else { return };
+        if let (Some(slot), Some(line)) = (self.spans.get_mut(place), self.lines.get_mut(place)) {
+            (*slot, *line) = (span, self.line);
         }
     }
 
@@ -76,7 +107,14 @@ impl Watched {
     #[must_use]
     #[inline]
     pub fn token<'l>(&self, line: &'l [u8], place: usize) -> &'l [u8] {
-        self.spans.get(place).and_then(|span| span.text(line)).unwrap_or_default()
+        let of = self.lines.get(place).filter(|of| **of == self.line);
+        of.and_then(|_| self.spans.get(place)?.text(line)).unwrap_or_default()
+    }
+
+    /// The values of all, in the order of the names, and where in the line each begins.
+    #[inline]
+    pub(crate) fn values<'l>(&self, line: &'l [u8]) -> impl Iterator<Item = (usize, &'l [u8])> {
+        self.spans.iter().enumerate().map(|(place, span)| (span.start(), self.token(line, place)))
     }
 }
 
@@ -94,8 +132,11 @@ impl<'de> Visitor<'de> for WatchedVisitor<'de> {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let mut watched = Watched::none();
         while let Some(name) = map.next_key::<Name<'de>>()? {
-            match watched_place(&name.0).and_then(|place| watched.spans.get_mut(place)) {
-                Some(slot) => *slot = Span::of(self.line, map.next_value::<&'de RawValue>()?.get().as_bytes()),
+            match watched_place(&name.0).and_then(|place| u8::try_from(place).ok()) {
+                place @ Some(_) => {
+                    let value = map.next_value::<&'de RawValue>()?.get();
+                    watched.keep(place, Span::of(self.line, value.as_bytes()));
+                }
                 None => map.next_value::<IgnoredAny>().map(drop)?,
             }
         }

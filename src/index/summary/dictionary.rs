@@ -4,34 +4,35 @@
 //! [`SUMMARY_TOKENS`] and [`SUMMARY_TOKEN_BYTES`].
 
 use crate::limits::{SUMMARY_TOKEN_BYTES, SUMMARY_TOKENS};
-use crate::record::scan::same;
+use crate::record::Token;
+use crate::record::lanes::{Head, LANES};
 
-/// Places of the table; twice as many as tokens, so that few meet.
+/// Places of the table; twice as many as tokens, so that few meet. A power of two.
 const SLOTS: usize = 2 * SUMMARY_TOKENS;
-/// The number of no token.
-const FREE: u16 = u16::MAX;
 
-/// What became of a token.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Entered {
-    /// It has this number.
-    Number(usize),
-    /// It is new, and there is no room.
-    NoRoom,
+/// A place of the table.
+#[derive(Debug, Clone, Copy)]
+struct Slot {
+    head: Head,
+    length: usize,
+    number: u16,
 }
+
+/// A place without a token: none is so long.
+const FREE: Slot = Slot { head: Head::NONE, length: usize::MAX, number: u16::MAX };
 
 /// The values.
 #[derive(Debug)]
 pub(super) struct Dictionary {
     tokens: Vec<Box<[u8]>>,
-    slots: Box<[u16]>,
+    slots: Box<[Slot; SLOTS]>,
     bytes: usize,
     is_full: bool,
 }
 
 impl Dictionary {
     pub(super) fn new() -> Self {
-        Self { tokens: Vec::new(), slots: vec![FREE; SLOTS].into_boxed_slice(), bytes: 0, is_full: false }
+        Self { tokens: Vec::new(), slots: Box::new([FREE; SLOTS]), bytes: 0, is_full: false }
     }
 
     /// The tokens, by number.
@@ -44,55 +45,89 @@ impl Dictionary {
         self.is_full
     }
 
-    /// Looks a token up by its hash, and enters it where it is new.
+    /// The number of a token, if it has one.
     #[inline]
-    pub(super) fn enter(&mut self, token: &[u8], hash: u64) -> Entered {
-        let mut slot = usize::try_from(hash % SLOTS as u64).unwrap_or_default();
+    pub(super) fn number(&self, token: &Token<'_>) -> Option<usize> {
+        let mut place = first_place(token);
         loop {
-            let number = self.slots.get(slot).copied().unwrap_or(FREE);
-            match self.tokens.get(usize::from(number)) {
-                None => return self.add(token, slot),
-                Some(known) if same(known, token) => return Entered::Number(usize::from(number)),
-                Some(_) => slot = (slot + 1) % SLOTS,
+            let slot = self.slots.get(place % SLOTS)?;
+            if slot.length == token.text.len() && slot.head.is(token.head) && self.has_rest(slot, token) {
+                return Some(slot.number.into());
             }
+            if slot.length == FREE.length {
+                return None;
+            }
+            place += 1;
         }
     }
 
-    /// Adds a token in a free slot.
-    fn add(&mut self, token: &[u8], slot: usize) -> Entered {
-        let bytes = self.bytes + token.len();
-        self.is_full |= self.tokens.len() >= SUMMARY_TOKENS || bytes > SUMMARY_TOKEN_BYTES;
-        let number = u16::try_from(self.tokens.len()).unwrap_or(FREE);
-        match self.slots.get_mut(slot).filter(|_| !self.is_full) {
-            Some(free) => *free = number,
-            None => return Entered::NoRoom,
-        }
-        self.bytes = bytes;
-        self.tokens.push(token.into());
-        Entered::Number(usize::from(number))
+    /// Whether a token is that of a slot whose head and length it has.
+    #[inline]
+    fn has_rest(&self, slot: &Slot, token: &Token<'_>) -> bool {
+        let Some(rest) = token.text.get(LANES..).filter(|rest| !rest.is_empty()) else { return true };
+        let known = self.tokens.get(usize::from(slot.number)).and_then(|known| known.get(LANES..));
+        known == Some(rest)
     }
+
+    /// Enters a token that has no number yet, and gives it one; `None` where there is no room.
+    pub(super) fn enter(&mut self, token: &Token<'_>) -> Option<usize> {
+        let Token { text, head } = *token;
+        let bytes = self.bytes + text.len();
+        self.is_full |= self.tokens.len() >= SUMMARY_TOKENS || bytes > SUMMARY_TOKEN_BYTES;
+        if self.is_full {
+            return None;
+        }
+        let number = self.tokens.len();
+        let mut places = (0..SLOTS).map(|step| (first_place(token) + step) % SLOTS);
+        let free = places.find(|place| self.slots.get(*place).is_some_and(|slot| slot.length == FREE.length))?;
+        *self.slots.get_mut(free)? = Slot { head, length: text.len(), number: u16::try_from(number).ok()? };
+        self.bytes = bytes;
+        self.tokens.push(text.into());
+        Some(number)
+    }
+}
+
+/// The place that a token is looked for at first: a function of its beginning, its length, and its last bytes.
+#[inline]
+fn first_place(token: &Token<'_>) -> usize {
+    /// Odd, and as irregular as the golden ratio.
+    const FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;
+    let [low, high] = token.head.words();
+    let last = if token.text.len() > LANES { token.text.last_chunk().copied().unwrap_or_default() } else { [0; 8] };
+    let words = low ^ high.rotate_left(29) ^ u64::from_le_bytes(last).rotate_left(43) ^ token.text.len() as u64;
+    // The highest bits depend on all others.
+    usize::try_from(words.wrapping_mul(FACTOR) >> (u64::BITS - SLOTS.ilog2())).unwrap_or_default()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Dictionary, Entered};
+    use super::Dictionary;
     use crate::limits::{SUMMARY_TOKEN_BYTES, SUMMARY_TOKENS};
+    use crate::record::Token;
+
+    fn enter(dictionary: &mut Dictionary, text: &[u8]) -> Option<usize> {
+        let token = Token::at(text, 0, text);
+        let number = dictionary.number(&token).or_else(|| dictionary.enter(&token));
+        assert_eq!(dictionary.number(&token), number);
+        number
+    }
 
     #[test]
     fn tokens_keep_their_numbers_and_there_is_an_end_of_them() {
-        // Worst case for the table: all begin at one slot.
-        for hash in [|_: usize| 3, |number: usize| number as u64] {
+        let short = |number: usize| number.to_string();
+        // The worst case for the table: those of one length have the same place.
+        let alike = |number: usize| format!("{:>17}{number:>4}{:>9}", "", "");
+        for text in [short, alike] {
             let mut dictionary = Dictionary::new();
             for _ in 0..2 {
                 for number in 0..SUMMARY_TOKENS {
-                    let token = number.to_string();
-                    assert_eq!(dictionary.enter(token.as_bytes(), hash(number)), Entered::Number(number));
+                    assert_eq!(enter(&mut dictionary, text(number).as_bytes()), Some(number));
                 }
             }
             assert!(!dictionary.is_full());
-            assert_eq!(dictionary.enter(b"one more", 3), Entered::NoRoom);
+            assert_eq!(enter(&mut dictionary, b"one more"), None);
             assert!(dictionary.is_full());
-            assert_eq!(dictionary.enter(b"7", hash(7)), Entered::Number(7));
+            assert_eq!(enter(&mut dictionary, text(7).as_bytes()), Some(7));
             assert_eq!(dictionary.tokens().len(), SUMMARY_TOKENS);
         }
     }
@@ -100,9 +135,24 @@ mod tests {
     #[test]
     fn long_tokens_fill_it_early() {
         let mut dictionary = Dictionary::new();
-        assert_eq!(dictionary.enter(&vec![b'x'; SUMMARY_TOKEN_BYTES], 0), Entered::Number(0));
-        assert_eq!(dictionary.enter(b"", 1), Entered::Number(1));
-        assert_eq!(dictionary.enter(b"y", 2), Entered::NoRoom);
-        assert_eq!(dictionary.enter(b"", 1), Entered::Number(1));
+        assert_eq!(enter(&mut dictionary, &vec![b'x'; SUMMARY_TOKEN_BYTES]), Some(0));
+        assert_eq!(enter(&mut dictionary, b""), Some(1));
+        assert_eq!(enter(&mut dictionary, b"y"), None);
+        assert_eq!(enter(&mut dictionary, b""), Some(1));
+    }
+
+    #[test]
+    fn tokens_that_differ_anywhere_are_others() {
+        let mut dictionary = Dictionary::new();
+        let mut texts = vec![Vec::new()];
+        for length in [1, 15, 16, 17, 31, 33] {
+            texts.push(vec![0; length]);
+            for place in 0..length {
+                texts.push((0..length).map(|at| u8::from(at == place)).collect());
+            }
+        }
+        for (number, text) in texts.iter().enumerate() {
+            assert_eq!(enter(&mut dictionary, text), Some(number), "{text:?}");
+        }
     }
 }

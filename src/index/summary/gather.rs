@@ -1,19 +1,17 @@
 //! Collects the summaries of a batch and of its spans, record by record.
 //!
-//! Most records have the values of the one before, or of one not long ago: the first costs a comparison a field, the
-//! second a hash and a look into a table.
+//! Most records have values that others had: each costs a look into a table, which says its number.
 //!
 //! What always holds: every value that was taken is in the summaries; what they take of memory is bounded by the
 //! limits, and past these they say that anything may be there.
 
-use super::dictionary::{Dictionary, Entered};
+use super::dictionary::Dictionary;
 use super::filter::{TextFilter, hash};
 use super::spans::{self, Bits, Seen, SpanTold};
 use super::{FieldSummary, Summary, Times, form};
 use crate::batch::Spans;
 use crate::limits::{SUMMARIES_MAX, SUMMARY_BATCH_TEXTS, SUMMARY_TEXTS, SUMMARY_TOKEN_MAX, SUMMARY_TOKENS};
-use crate::record::scan::same;
-use crate::record::{Value, WATCHED, Watched};
+use crate::record::{Token, Value, WATCHED, Watched};
 
 /// Collects.
 #[derive(Debug)]
@@ -55,8 +53,8 @@ impl Gatherer {
             self.columns.iter_mut().for_each(Column::give_up);
             return;
         }
-        for (place, column) in self.columns.iter_mut().enumerate() {
-            column.take(watched.token(line, place));
+        for (column, (start, text)) in self.columns.iter_mut().zip(watched.values(line)) {
+            column.take(line, start, text);
         }
     }
 
@@ -96,8 +94,8 @@ impl Gatherer {
 #[derive(Debug)]
 struct Column {
     dictionary: Dictionary,
-    /// The number of the last value, where this span has one that the dictionary holds.
-    last: Option<usize>,
+    /// Whether the current span has a record without the field: many fields are always absent.
+    has_absent: bool,
     /// The current span: tokens of the dictionary, hashes of other texts, and whether there is more than these.
     seen: Bits,
     texts: Vec<u64>,
@@ -111,7 +109,7 @@ impl Column {
     fn new() -> Self {
         Self {
             dictionary: Dictionary::new(),
-            last: None,
+            has_absent: false,
             seen: Bits::default(),
             texts: Vec::new(),
             is_any: false,
@@ -121,32 +119,32 @@ impl Column {
     }
 
     #[inline]
-    fn take(&mut self, token: &[u8]) {
-        let last = self.last.and_then(|number| self.dictionary.tokens().get(number));
-        if !(self.is_any || last.is_some_and(|last| same(last, token))) {
-            self.take_other(token);
+    fn take(&mut self, line: &[u8], start: usize, text: &[u8]) {
+        if self.is_any || (self.has_absent && text.is_empty()) {
+            return;
+        }
+        self.has_absent |= text.is_empty();
+        let token = Token::at(line, start, text);
+        match self.dictionary.number(&token) {
+            Some(number) => self.seen.set(number),
+            None => self.take_other(&token),
         }
     }
 
-    /// Takes a value that is not the last one.
-    fn take_other(&mut self, token: &[u8]) {
-        self.last = None;
-        if token.len() > SUMMARY_TOKEN_MAX || matches!(token, [b'{' | b'[', ..]) {
+    /// Takes a value that the dictionary does not hold.
+    fn take_other(&mut self, token: &Token<'_>) {
+        let text = token.text;
+        if text.len() > SUMMARY_TOKEN_MAX || matches!(text, [b'{' | b'[', ..]) {
             return self.give_up();
         }
-        // What stands in the quotes has the hash by which a filter knows it, where it has no escapes.
-        let inside = inside(token);
-        let text = hash(inside.unwrap_or(token));
-        match self.dictionary.enter(token, text) {
-            Entered::Number(number) => {
-                self.seen.set(number);
-                self.last = Some(number);
-            }
-            Entered::NoRoom if inside.is_some_and(is_plain) => self.add_text(text),
-            Entered::NoRoom => match text_of(token) {
-                Some(text) => self.add_text(text),
-                None => self.give_up(),
-            },
+        if let Some(number) = self.dictionary.enter(token) {
+            return self.seen.set(number);
+        }
+        // What stands in the quotes is the text itself, where it has no escapes.
+        let plain = inside(text).filter(|inside| is_plain(inside)).map(hash);
+        match plain.or_else(|| text_of(text)) {
+            Some(text) => self.add_text(text),
+            None => self.give_up(),
         }
     }
 
@@ -168,7 +166,7 @@ impl Column {
 
     /// The current span ends.
     fn end_span(&mut self) -> Seen {
-        self.last = None;
+        self.has_absent = false;
         let (seen, mut texts) = (std::mem::take(&mut self.seen), std::mem::take(&mut self.texts));
         if std::mem::take(&mut self.is_any) {
             self.batch_is_any = true;

@@ -55,10 +55,9 @@ pub fn bench_puts(number: u32, start_ms: f64, records: u32) -> Result<Array> {
         let line = format!(r#"{{"RayID":"{ray}"}}"#);
         let offset = u64::from(record) * LINE_BYTES;
         let span = u32::try_from(offset / SPAN_BYTES).unwrap_or(u32::MAX);
-        index.take(
-            Line::Text { offset, span, bytes: line.as_bytes() },
-            read_key(Dataset::HttpRequests, line.as_bytes()).map(|key| (key, Watched::read(line.as_bytes()))),
-        )?;
+        let (bytes, watched) = (line.as_bytes(), Watched::read(line.as_bytes()));
+        let key = read_key(Dataset::HttpRequests, bytes);
+        index.take(Line::Text { offset, span, bytes }, key.map(|key| (key, &watched)))?;
     }
     let object = ObjectVersion {
         key: format!("logs/http_requests/seeded/{number:08}.log.gz"),

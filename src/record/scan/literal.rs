@@ -5,7 +5,7 @@
 //!
 //! What always holds: a literal stands where its very bytes stand, and nowhere else.
 
-use super::lanes::{LANES, Lanes};
+use crate::record::lanes::{LANES, Lanes};
 
 /// How many vectors are compared: longer texts are compared slowly.
 const WORDS: usize = 3;

@@ -5,7 +5,6 @@
 //! or not, whatever lines were read before; what is walked is proven valid to its last byte.
 #![expect(clippy::inline_always, reason = "measured in wasm: a call for each member is a tenth of indexing")]
 
-mod lanes;
 mod literal;
 mod names;
 pub(crate) mod nested;
@@ -15,13 +14,12 @@ mod value;
 
 use std::borrow::Cow;
 
-use self::lanes::Marks;
 use self::names::{Mark, Names};
 use self::parts::Parts;
-pub(crate) use self::text::same;
 use super::Dataset;
 use super::fields::{Fields, RecordError, Span, line_text, utf8};
 use super::key::{KeyNames, RecordKey, read_key_text};
+use super::lanes::Marks;
 use super::watched::Watched;
 
 /// Reads the lines of one object.
@@ -30,6 +28,7 @@ pub struct Scanner {
     dataset: Dataset,
     names: Names,
     marks: Marks,
+    watched: Watched,
     /// The text of a line that is no UTF-8.
     lossy: String,
     scanned: u64,
@@ -46,7 +45,18 @@ pub struct Scanned<'a> {
     /// Whether the line is no UTF-8, so that its fields show replacement characters.
     pub lossy: bool,
     /// What summaries tell of it.
-    pub watched: Watched,
+    pub watched: &'a Watched,
+}
+
+/// What was read of the line that begins a text.
+#[derive(Debug)]
+pub struct Next<T> {
+    /// How long it is.
+    pub record: usize,
+    /// The same with its newline.
+    pub length: usize,
+    /// What was read.
+    pub found: T,
 }
 
 /// How lines were read.
@@ -65,7 +75,15 @@ impl Scanner {
     #[must_use]
     pub fn new(dataset: Dataset) -> Self {
         let names = Names::new(KeyNames::of(dataset));
-        Self { dataset, names, marks: Marks::JSON, lossy: String::new(), scanned: 0, plainly: 0 }
+        Self {
+            dataset,
+            names,
+            marks: Marks::JSON,
+            watched: Watched::none(),
+            lossy: String::new(),
+            scanned: 0,
+            plainly: 0,
+        }
     }
 
     /// How the lines so far were read.
@@ -86,19 +104,25 @@ impl Scanner {
     ///
     /// # Errors
     /// [`RecordError`] where the line is no record.
-    pub fn key_and_watched(&mut self, line: &[u8]) -> Result<(RecordKey, Watched), RecordError> {
-        let (mut found, mut watched) = (Parts::default(), Watched::none());
-        // Bytes that are no UTF-8 can only stand in strings here, and the text of no other member depends on them.
-        let walked = walk((&mut self.names, &self.marks), line, false, |mark, span| {
-            found.keep(mark.part, span);
-            watched.keep(mark.watched, span);
-        });
-        if walked.is_some() {
+    pub fn key_and_watched(&mut self, line: &[u8]) -> Result<(RecordKey, &Watched), RecordError> {
+        let walked = self.walk_key(line).filter(|(length, _)| *length == line.len());
+        if let Some((_, found)) = walked {
             self.scanned += 1;
-            return Ok((found.key(line), watched));
+            return Ok((found.key(line), &self.watched));
         }
         self.plainly += 1;
-        super::read_key(self.dataset, line).map(|key| (key, Watched::read(line)))
+        let key = super::read_key(self.dataset, line)?;
+        self.watched = Watched::read(line);
+        Ok((key, &self.watched))
+    }
+
+    /// The same for the line that begins this text. `None` where a line has to be
+    /// cut off first, since something about it is unusual: then nothing was read.
+    pub fn next_key(&mut self, text: &[u8]) -> Option<Next<(RecordKey, &Watched)>> {
+        let (record, found) = self.walk_key(text)?;
+        let length = line_length(text, record)?;
+        self.scanned += 1;
+        Some(Next { record, length, found: (found.key(text), &self.watched) })
     }
 
     /// Reads the key and the fields of a line: what [`super::read_key`] and [`Fields::parse`] do.
@@ -106,22 +130,19 @@ impl Scanner {
     /// # Errors
     /// [`RecordError`] where the line is no record.
     pub fn record<'a>(&'a mut self, line: &'a [u8]) -> Result<Scanned<'a>, RecordError> {
-        let (mut found, mut watched) = (Parts::default(), Watched::none());
         let mut fields = Fields::of(line);
-        let walked = walk((&mut self.names, &self.marks), line, true, |mark, span| {
-            found.keep(mark.part, span);
-            watched.keep(mark.watched, span);
-            if let Some(field) = mark.field {
-                fields.set(field, span);
-            }
-        });
-        if walked.is_some() && utf8(line).is_some() {
+        let walked = self.walk_record(line, &mut fields).filter(|(length, _)| *length == line.len());
+        if let Some((_, found)) = walked
+            && utf8(line).is_some()
+        {
             self.scanned += 1;
-            return Ok(Scanned { key: found.key(line), fields, lossy: false, watched });
+            return Ok(Scanned { key: found.key(line), fields, lossy: false, watched: &self.watched });
         }
         self.plainly += 1;
         // The places of a line that was walked are right, though it is no UTF-8.
-        let watched = if walked.is_some() { watched } else { Watched::read(line) };
+        if walked.is_none() {
+            self.watched = Watched::read(line);
+        }
         let (text, lossy) = match line_text(line) {
             Cow::Borrowed(text) => (text, false),
             Cow::Owned(text) => {
@@ -131,41 +152,98 @@ impl Scanner {
         };
         let fields = Fields::parse(text)?;
         let key = read_key_text(self.dataset, text)?;
-        Ok(Scanned { key, fields, lossy, watched })
+        Ok(Scanned { key, fields, lossy, watched: &self.watched })
+    }
+
+    /// The same for the line that begins this text. `None` where a line has to be
+    /// cut off first, since something about it is unusual: then nothing was read.
+    pub fn next_record<'a>(&'a mut self, text: &'a [u8]) -> Option<Next<Scanned<'a>>> {
+        let mut fields = Fields::of_text(text);
+        let (record, found) = self.walk_record(text, &mut fields)?;
+        let length = line_length(text, record)?;
+        fields.cut(record);
+        utf8(text.get(..record)?)?;
+        self.scanned += 1;
+        let found = Scanned { key: found.key(text), fields, lossy: false, watched: &self.watched };
+        Some(Next { record, length, found })
+    }
+
+    /// Walks over a record for its key and for summaries; says how long it is.
+    fn walk_key(&mut self, text: &[u8]) -> Option<(usize, Parts)> {
+        let Self { names, marks, watched, .. } = self;
+        let mut found = Parts::default();
+        watched.begin();
+        // Bytes that are no UTF-8 can only stand in strings here, and the text of no other member depends on them.
+        let length = walk((names, marks), text, false, |mark, span| {
+            found.keep(mark.part, span);
+            watched.keep(mark.watched, span);
+        })?;
+        Some((length, found))
+    }
+
+    /// The same for its fields too.
+    fn walk_record(&mut self, text: &[u8], fields: &mut Fields<'_>) -> Option<(usize, Parts)> {
+        let Self { names, marks, watched, .. } = self;
+        let mut found = Parts::default();
+        watched.begin();
+        let length = walk((names, marks), text, true, |mark, span| {
+            found.keep(mark.part, span);
+            watched.keep(mark.watched, span);
+            if let Some(field) = mark.field {
+                fields.set(field, span);
+            }
+        })?;
+        Some((length, found))
     }
 }
 
-/// Walks over the members of a line and shows to `take` those that tell something of a record, or `all`. `None` where
-/// something is unusual, or not valid.
+/// Walks over the members of the record that begins this text, and shows to `take` those that tell something of it, or
+/// `all`; says how long the record is. `None` where something is unusual, or not valid.
 #[inline(always)]
-fn walk((names, marks): (&mut Names, &Marks), line: &[u8], all: bool, mut take: impl FnMut(&Mark, Span)) -> Option<()> {
-    if line == b"{}" {
-        return Some(());
+fn walk(
+    (names, marks): (&mut Names, &Marks),
+    text: &[u8],
+    all: bool,
+    mut take: impl FnMut(&Mark, Span),
+) -> Option<usize> {
+    if text.starts_with(b"{}") {
+        return Some(2);
     }
-    let (mut rest, mut last, marks) = (line, Names::START, *marks);
+    let (mut rest, mut last, marks) = (text, Names::START, *marks);
     loop {
-        let all_foreseen = names.behind(last, line.len() - rest.len());
-        let mut foreseen = all_foreseen;
-        while let Some((known, others)) = foreseen.split_first() {
+        let foreseen = names.behind(last, text.len() - rest.len());
+        let mut left = foreseen.len();
+        last += u16::try_from(left).unwrap_or_default();
+        for known in foreseen {
             let value = known.literal.behind(rest).or_else(|| known.literal.surely_behind(rest));
             let Some(value) = value else { break };
             let length = value::length(value, &marks)?;
             rest = value.get(length..)?;
-            foreseen = others;
+            left -= 1;
             if all || known.tells {
-                let end = line.len() - rest.len();
+                let end = text.len() - rest.len();
                 take(&known.mark, Span::new(end - length, end));
             }
         }
-        last += u16::try_from(all_foreseen.len() - foreseen.len()).unwrap_or_default();
-        if rest == b"}" {
-            return (line.len() > 1).then_some(());
+        last -= u16::try_from(left).unwrap_or_default();
+        let at = text.len() - rest.len();
+        if rest.first() == Some(&b'}') {
+            return (at > 0).then_some(at + 1);
         }
-        let step = names.other(last, line, line.len() - rest.len())?;
-        let end = value::value_end(line, step.end)?;
-        rest = line.get(end..)?;
+        let step = names.other(last, text, at)?;
+        let end = value::value_end(text, step.end, &marks)?;
+        rest = text.get(end..)?;
         last = step.place;
         take(&step.mark, Span::new(step.end, end));
+    }
+}
+
+/// The length of the line that a record of this length begins, its newline included, if it is all of the line.
+fn line_length(text: &[u8], record: usize) -> Option<usize> {
+    match text.get(record..)? {
+        [b'\n', ..] => Some(record + 1),
+        [b'\r', b'\n', ..] => Some(record + 2),
+        _ => None,
     }
 }
 

@@ -3,7 +3,6 @@
 //! What always holds: the parts of a line that was walked give the key that [`crate::record::read_key`] finds in it.
 
 use super::nested::{NotPlain, member};
-use super::text::same;
 use crate::record::fields::{Span, line_text};
 use crate::record::key::{Part, inner_ray_text, text_of};
 use crate::record::{RayId, RayKey, RecordKey, Timestamp, Value};
@@ -49,6 +48,9 @@ fn ray_of(raw: &[u8]) -> Option<RayKey> {
 
 /// The instant that the JSON text `raw` spells.
 fn start_of(raw: &[u8]) -> Option<Timestamp> {
+    if let Some(start) = Timestamp::of_digits(raw) {
+        return Some(start);
+    }
     // Texts without escapes are read where they stand.
     let inside = match raw {
         [b'"', text @ .., b'"'] if !text.contains(&b'\\') => Some(text),
@@ -64,7 +66,7 @@ fn start_of(raw: &[u8]) -> Option<Timestamp> {
 
 /// The ray in the object `raw`, if it is one.
 fn ray_inside(raw: &[u8]) -> Option<RayKey> {
-    match member(raw, |name| same(name, b"RayID")) {
+    match member(raw, |name| name == b"RayID") {
         Ok(ray) => ray_of(ray?),
         Err(NotPlain) => ray_of(inner_ray_text(&line_text(raw))?.as_bytes()),
     }

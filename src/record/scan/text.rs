@@ -3,14 +3,14 @@
 //! What always holds: a step ends behind a whole piece that `serde_json` steps over too, or nowhere; nothing behind
 //! the end of the line is read.
 
-use super::lanes::{LANES, Lanes, Marks};
+use crate::record::lanes::{LANES, Lanes, Marks};
 
 /// Where the string ends whose opening quote stands before `at`: behind its closing quote. It may hold escapes, lone
 /// surrogates among them, as in text that `serde_json` steps over.
 #[inline(always)]
-pub(super) fn string_end(line: &[u8], mut at: usize) -> Option<usize> {
+pub(super) fn string_end(line: &[u8], mut at: usize, marks: &Marks) -> Option<usize> {
     loop {
-        at = special_from(line, at);
+        at = special_from(line, at, marks);
         match line.get(at)? {
             b'"' => return Some(at + 1),
             b'\\' => at = escape_end(line, at + 1)?,
@@ -22,14 +22,13 @@ pub(super) fn string_end(line: &[u8], mut at: usize) -> Option<usize> {
 /// The same for a string without any escape, as ordinary names of members are.
 #[inline]
 pub(super) fn plain_string_end(line: &[u8], at: usize) -> Option<usize> {
-    let at = special_from(line, at);
+    let at = special_from(line, at, &Marks::JSON);
     (line.get(at) == Some(&b'"')).then_some(at + 1)
 }
 
 /// Where the first byte from `at` on is that may not simply stand in a string, or the line's end.
-#[inline]
-fn special_from(line: &[u8], mut at: usize) -> usize {
-    let marks = Marks::JSON;
+#[inline(always)]
+fn special_from(line: &[u8], mut at: usize, marks: &Marks) -> usize {
     while let Some(lanes) = Lanes::at(line, at) {
         let specials = marks.quotes(lanes) | marks.odd(lanes);
         if specials != 0 {
@@ -106,33 +105,13 @@ pub(super) fn word_end(line: &[u8], at: usize, word: &[u8]) -> Option<usize> {
     (line.get(at..end)? == word).then_some(end)
 }
 
-/// How many bytes of two texts are compared together.
-const WORD: usize = 8;
-
-/// Whether two texts are equal: what `==` says, without a call for these short ones.
-#[inline]
-pub(crate) fn same(text: &[u8], literal: &[u8]) -> bool {
-    if text.len() != literal.len() {
-        return false;
-    }
-    let ((words, rest), (others, other_rest)) = (text.as_chunks::<WORD>(), literal.as_chunks::<WORD>());
-    let mut differ = 0;
-    for (word, other) in words.iter().zip(others) {
-        differ |= u64::from_le_bytes(*word) ^ u64::from_le_bytes(*other);
-    }
-    match (text.last_chunk::<WORD>(), literal.last_chunk::<WORD>()) {
-        (Some(last), Some(other)) => differ | (u64::from_le_bytes(*last) ^ u64::from_le_bytes(*other)) == 0,
-        _ => rest.iter().eq(other_rest),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::{any, prop, prop_assert_eq, proptest};
     use proptest::strategy::Strategy;
     use serde_json::value::RawValue;
 
-    use super::{number_end, plain_string_end, same, string_end};
+    use super::{Marks, number_end, plain_string_end, string_end};
 
     /// Bytes, most of them such that decide something.
     fn bytes(length: usize) -> impl Strategy<Value = Vec<u8>> {
@@ -154,7 +133,7 @@ mod tests {
             ("\"a\tb\"", None),
             ("\"\u{7f}\"", Some(3)),
         ] {
-            assert_eq!(string_end(line.as_bytes(), 1), end, "{line}");
+            assert_eq!(string_end(line.as_bytes(), 1, &Marks::JSON), end, "{line}");
         }
         assert_eq!(plain_string_end(br#""\n""#, 1), None);
         assert_eq!(plain_string_end(br#""RayID":1"#, 1), Some(7));
@@ -197,7 +176,7 @@ mod tests {
             let text = String::from_utf8_lossy(&line);
             let mut json = serde_json::Deserializer::from_str(&text).into_iter::<&RawValue>();
             let whole = json.next().and_then(Result::ok).map(|raw| raw.get().len());
-            prop_assert_eq!(string_end(text.as_bytes(), 1), whole);
+            prop_assert_eq!(string_end(text.as_bytes(), 1, &Marks::JSON), whole);
             let plain = whole.filter(|end| !text.as_bytes()[..*end].contains(&b'\\'));
             prop_assert_eq!(plain_string_end(text.as_bytes(), 1), plain);
         }
@@ -206,18 +185,6 @@ mod tests {
         fn a_number_is_one_for_the_plain_reading_too(text in "-?[0-9]{0,20}[.eE+-]{0,2}[0-9]{0,3}[eE]?[+-]?[0-9]?") {
             let is_number = serde_json::from_str::<&RawValue>(&text).is_ok();
             prop_assert_eq!(number_end(text.as_bytes(), 0) == Some(text.len()) && !text.is_empty(), is_number);
-        }
-
-        #[test]
-        fn texts_are_the_same_where_they_are_equal(mut text in bytes(40), place: prop::sample::Index) {
-            prop_assert_eq!(same(&text, &text.clone()), true);
-            let before = text.clone();
-            if !text.is_empty() {
-                let place = place.index(text.len());
-                text[place] ^= 1;
-                prop_assert_eq!(same(&text, &before), false);
-                prop_assert_eq!(same(&text[1..], &before), false);
-            }
         }
     }
 }

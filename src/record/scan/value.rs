@@ -3,24 +3,45 @@
 //! What always holds: a value that is stepped over is valid, and has no space between its parts; objects and arrays
 //! stand in each other [`MAX_DEPTH`] times at most, and the program's stack does not grow with them.
 
-use super::lanes::{LANES, Lanes, Marks};
 use super::text::{number_end, string_end, word_end};
+use crate::record::lanes::{LANES, Lanes, Marks};
 
 /// How many objects and arrays may stand in each other: one bit each.
 const MAX_DEPTH: u32 = u64::BITS;
+
+/// The length of the value that begins these lanes, if it is a string or a whole number that ends there and has nothing
+/// special about it. The next name is looked for where this says, so the way from the lanes to it is as short as can be,
+/// and all else is asked beside it.
+#[inline(always)]
+fn short_length(lanes: Lanes, marks: &Marks) -> Option<usize> {
+    let before = |ends: u32| ends.wrapping_sub(1) & !ends;
+    let quotes = marks.quotes(lanes);
+    if quotes & 1 == 1 {
+        let others = quotes >> 1;
+        let is_plain = others != 0 && (marks.odd(lanes) >> 1) & before(others) == 0;
+        return is_plain.then(|| others.trailing_zeros() as usize + 2);
+    }
+    let commas = marks.commas(lanes);
+    // No other bytes than digits, one at least, and no zero before others.
+    let is_whole = commas != 0 && commas & 1 == 0 && !marks.digits(lanes) & before(commas) == 0;
+    let is_plain = is_whole && (commas & 2 != 0 || lanes.first() != b'0');
+    is_plain.then(|| commas.trailing_zeros() as usize)
+}
 
 /// The length of the value that begins this text, by the lanes as long as nothing about it is special.
 #[inline(always)]
 pub(super) fn length(text: &[u8], marks: &Marks) -> Option<usize> {
     let plain = Lanes::at(text, 0).and_then(|lanes| {
-        let quotes = marks.quotes(lanes);
-        if quotes & 1 == 1 {
-            plain_text_length(text, lanes, quotes & (quotes - 1), marks)
-        } else {
-            plain_number_length(text, lanes, marks)
-        }
+        short_length(lanes, marks).or_else(|| {
+            let quotes = marks.quotes(lanes);
+            if quotes & 1 == 1 {
+                plain_text_length(text, lanes, quotes & (quotes - 1), marks)
+            } else {
+                plain_number_length(text, lanes, marks)
+            }
+        })
     });
-    if plain.is_some() { plain } else { value_end(text, 0) }
+    if plain.is_some() { plain } else { value_end(text, 0, marks) }
 }
 
 /// The length of the string that begins with these lanes; `quotes` are those behind the first one.
@@ -66,11 +87,11 @@ fn plain_number_length(text: &[u8], lanes: Lanes, marks: &Marks) -> Option<usize
 
 /// Where the value at `at` ends.
 #[inline(never)]
-pub(super) fn value_end(line: &[u8], at: usize) -> Option<usize> {
+pub(super) fn value_end(line: &[u8], at: usize, marks: &Marks) -> Option<usize> {
     match line.get(at)? {
-        b'"' => string_end(line, at + 1),
+        b'"' => string_end(line, at + 1, marks),
         b'-' | b'0'..=b'9' => number_end(line, at),
-        b'{' | b'[' => nested_end(line, at),
+        b'{' | b'[' => nested_end(line, at, *marks),
         _ => constant_end(line, at),
     }
 }
@@ -86,7 +107,7 @@ fn constant_end(line: &[u8], at: usize) -> Option<usize> {
 }
 
 /// Where the object or array at `at` ends.
-fn nested_end(line: &[u8], mut at: usize) -> Option<usize> {
+fn nested_end(line: &[u8], mut at: usize, marks: Marks) -> Option<usize> {
     // The innermost one is the lowest bit: 1 for an object.
     let (mut objects, mut depth) = (0_u64, 0);
     loop {
@@ -102,11 +123,11 @@ fn nested_end(line: &[u8], mut at: usize) -> Option<usize> {
                         return None;
                     }
                     objects = objects << 1 | u64::from(open == b'{');
-                    at = if open == b'{' { name_end(line, at + 1)? } else { at + 1 };
+                    at = if open == b'{' { name_end(line, at + 1, &marks)? } else { at + 1 };
                     continue;
                 }
             }
-            b'"' => string_end(line, at + 1)?,
+            b'"' => string_end(line, at + 1, &marks)?,
             b'-' | b'0'..=b'9' => number_end(line, at)?,
             _ => constant_end(line, at)?,
         };
@@ -118,7 +139,7 @@ fn nested_end(line: &[u8], mut at: usize) -> Option<usize> {
             let is_object = objects & 1 == 1;
             match *line.get(at)? {
                 b',' => {
-                    at = if is_object { name_end(line, at + 1)? } else { at + 1 };
+                    at = if is_object { name_end(line, at + 1, &marks)? } else { at + 1 };
                     break;
                 }
                 b'}' if is_object => {}
@@ -133,12 +154,12 @@ fn nested_end(line: &[u8], mut at: usize) -> Option<usize> {
 }
 
 /// Where the value stands whose name begins at `at`.
-#[inline]
-fn name_end(line: &[u8], at: usize) -> Option<usize> {
+#[inline(always)]
+fn name_end(line: &[u8], at: usize, marks: &Marks) -> Option<usize> {
     if line.get(at) != Some(&b'"') {
         return None;
     }
-    let end = string_end(line, at + 1)?;
+    let end = string_end(line, at + 1, marks)?;
     (line.get(end) == Some(&b':')).then_some(end + 1)
 }
 
@@ -147,10 +168,10 @@ mod tests {
     use proptest::prelude::{prop, prop_assert_eq, proptest};
     use serde_json::value::RawValue;
 
-    use super::{MAX_DEPTH, value_end};
+    use super::{MAX_DEPTH, Marks, value_end};
 
     fn is_value(text: &str) -> bool {
-        value_end(text.as_bytes(), 0) == Some(text.len()) && !text.is_empty()
+        value_end(text.as_bytes(), 0, &Marks::JSON) == Some(text.len()) && !text.is_empty()
     }
 
     #[test]
@@ -168,10 +189,13 @@ mod tests {
             r#"{"\ud800":1,"a":1,"a":2}"#,
         ] {
             assert!(is_value(text), "{text}");
-            assert_eq!(value_end(format!("{text},x").as_bytes(), 0), Some(text.len()), "{text}");
+            assert_eq!(value_end(format!("{text},x").as_bytes(), 0, &Marks::JSON), Some(text.len()), "{text}");
             for cut in 0..text.len() {
                 let is_number = text.starts_with('-');
-                assert!(is_number || value_end(&text.as_bytes()[..cut], 0).is_none(), "{text} cut to {cut}");
+                assert!(
+                    is_number || value_end(&text.as_bytes()[..cut], 0, &Marks::JSON).is_none(),
+                    "{text} cut to {cut}"
+                );
             }
         }
     }
@@ -201,7 +225,7 @@ mod tests {
             "}",
             ",",
         ] {
-            assert_eq!(value_end(text.as_bytes(), 0), None, "{text}");
+            assert_eq!(value_end(text.as_bytes(), 0, &Marks::JSON), None, "{text}");
         }
     }
 
