@@ -98,7 +98,8 @@ pub const OBJECT_CALL_MS: u64 = 30_000;
 
 /// Least bytes of inflated text between two access points. A lookup reads one span, and half of it on average.
 /// Measured on a batch of 12 MB (159 MB of text, a block each 312 KB): at 1 MiB the windows are 2.7 % of the gzip and
-/// a range is 99 KB; at 768 KiB 3.7 % and 75 KB; at 512 KiB 5.5 % and 51 KB.
+/// a range is 99 KB; at 768 KiB 3.7 % and 75 KB; at 512 KiB 5.5 % and 51 KB. That was with windows at level 3; they take a
+/// quarter more now.
 pub const SPAN_BYTES: u64 = MIB as u64;
 
 /// Most bytes of the table of spans in a part of an entry: nine numbers a span, of which two are above 2^35 at most.
@@ -109,7 +110,7 @@ pub const SPAN_TABLE_MAX: usize = (MAX_INFLATED / SPAN_BYTES) as usize * 40;
 /// Two are enough for a byte of text: a literal takes 15 bits at most, a match of three bytes 48.
 pub const SPAN_MARGIN: u64 = 512;
 
-/// Packed windows of one object, in bytes: 1,000,000 records of 1.6 KB have 1,500 access points of 2 KB each. Beyond,
+/// Packed windows of one object, in bytes: 1,000,000 records of 1.6 KB have 1,300 access points of 3.4 KB each. Beyond,
 /// no more points are made, and the last span is a long one.
 pub const WINDOWS_MAX: usize = 8 * MIB;
 

@@ -1,7 +1,7 @@
 //! Raw deflate (RFC 1951) to text: an inflater of our own, since inflating is half of what reading a batch costs.
 //!
 //! Log lines are mostly matches of 16 to 300 bytes and runs of hexadecimal digits. Under V8, the batch that is measured
-//! (132 MB of text: 4.4 million literals, 2.5 million matches) takes zlib-rs 70 ms, and this 44: it decodes two
+//! (132 MB of text: 4.4 million literals, 2.5 million matches) takes zlib-rs 70 ms, and this 40: it decodes two
 //! literals with one lookup, copies 128 bytes at once, and writes into the buffer that its own window is in. It also says
 //! what access points need and zlib's interface does not say without `unsafe`: the very bit at which a block begins, and
 //! (to a [`Watch`]) what matches refer to.
