@@ -12,8 +12,9 @@ use super::random::Random;
 /// A line: where it begins, and its bytes unless it is too long.
 type Told<'t> = (u64, Option<&'t [u8]>);
 
-/// Most bytes of a packed window: one that does not compress, with the headers of its blocks.
-const PACKED_MAX: usize = 33_000;
+/// Most bytes of a packed window: one that does not compress. Level 1 writes codes that are fixed, 9 bits a byte at most,
+/// and a few bytes beside them.
+const PACKED_MAX: usize = 32 * 1024 * 9 / 8 + 64;
 
 /// Holds lines as they come against those that are expected.
 struct Comparer<'t> {
