@@ -17,7 +17,6 @@ use std::future::Future;
 use std::ops::Range;
 
 use serde::Serialize;
-use serde::de::DeserializeOwned;
 
 /// The world did not do what was asked, or did not say that it did. Trying later may help.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -182,27 +181,9 @@ pub trait Objects {
     fn call(&self, name: &str, call: &str, body: Vec<u8>) -> impl Future<Output = Result<Vec<u8>, BackendError>>;
 }
 
-/// Sends one call to the object `name` of a class, and reads its answer.
-///
-/// # Errors
-/// [`BackendError`] where the object cannot be reached, refuses or answers something else.
-pub async fn ask<A: DeserializeOwned>(
-    objects: &impl Objects,
-    name: &str,
-    call: &str,
-    body: Vec<u8>,
-) -> Result<A, BackendError> {
-    from_json(&objects.call(name, call, body).await?)
-}
-
 /// The JSON of a plain struct, which always has one.
 pub(crate) fn to_json(value: &impl Serialize) -> Vec<u8> {
     serde_json::to_vec(value).unwrap_or_default()
-}
-
-/// Reads JSON that the other end of a call wrote.
-pub(crate) fn from_json<T: DeserializeOwned>(json: &[u8]) -> Result<T, BackendError> {
-    serde_json::from_slice(json).map_err(|error| BackendError::new("reading a call", error.to_string()))
 }
 
 /// A queue of messages.

@@ -34,6 +34,8 @@ pub mod batch;
 
 pub mod backend;
 
+pub mod rpc;
+
 pub mod access;
 
 pub mod index;

@@ -36,11 +36,12 @@ use std::collections::BTreeMap;
 
 use raydex::backend::{BackendError, Sql, SqlRow, SqlValue};
 use raydex::index::{Counts, ObjectVersion};
-use raydex::ledger::calls::{Begin, Call, Claim, ClaimAnswer, Commit, CommitAnswer, Seal, SealedPlan};
+use raydex::ledger::calls::{Begin, Claim, ClaimAnswer, Commit, CommitAnswer, Seal, SealedPlan};
 use raydex::ledger::delivery::Payload;
 use raydex::ledger::plan::{FORMAT, Wish};
-use raydex::ledger::{Answered, DeliveryId, Outcome, PlanForm, SourceId, Window, answer, open};
+use raydex::ledger::{DeliveryId, Outcome, PlanForm, SourceId, Window, answer, open};
 use raydex::partner::{OnUnknown, Subrequests};
+use raydex::rpc::{Call, CallReply};
 
 use support::{Faults, NOW_MS, SqliteSql};
 
@@ -86,7 +87,7 @@ impl Ledger {
 
     /// What a call comes to, and when the ledger must wake because of it.
     fn answer<C: Call>(&self, call: &C) -> Result<(C::Answer, Option<i64>), BackendError> {
-        let Answered { body, wake_ms } = answer(&self.sql, NAME, C::NAME, &json(call), self.now())?;
+        let CallReply { body, wake_ms } = answer(&self.sql, NAME, C::NAME, &call.to_body(), self.now())?;
         Ok((serde_json::from_slice(&body).unwrap(), wake_ms))
     }
 

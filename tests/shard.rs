@@ -15,12 +15,11 @@ mod within;
 
 use raydex::backend::BackendError;
 use raydex::batch::Spans;
-use raydex::index::calls::{Candidate, Find, Forget, Forgotten, Found, Kept, ObjectVersion, Put, PutAnswer};
+use raydex::index::calls::{Candidate, Find, Forget, Kept, ObjectVersion, Put, PutAnswer};
 use raydex::index::entry::{Part, Place, pack};
-use raydex::index::{ShardCall, odd, shard};
+use raydex::index::{odd, shard};
 use raydex::record::RayId;
-use serde::Serialize;
-use serde::de::DeserializeOwned;
+use raydex::rpc::Call;
 
 use support::records::ray;
 use support::{Faults, SqliteSql};
@@ -39,32 +38,27 @@ impl Shard {
         Self { sql, faults }
     }
 
-    fn call<A: DeserializeOwned>(&self, call: ShardCall, body: &[u8]) -> Result<A, BackendError> {
-        let answer = shard::answer(&self.sql, call.name(), body)?;
+    fn call<C: Call>(&self, call: &C) -> Result<C::Answer, BackendError> {
+        let answer = shard::answer(&self.sql, C::NAME, &call.to_body())?;
         Ok(serde_json::from_slice(&answer).unwrap())
     }
 
     fn put(&self, put: &Put) -> PutAnswer {
-        self.call(ShardCall::Put, &put.to_body()).unwrap()
+        self.call(put).unwrap()
     }
 
     fn forget(&self, key: &str, before_ms: i64) -> u64 {
-        let body = json(&Forget { key: key.into(), before_ms });
-        self.call::<Forgotten>(ShardCall::Forget, &body).unwrap().entries
+        self.call(&Forget { key: key.into(), before_ms }).unwrap().entries
     }
 
     fn candidates(&self, id: &str) -> Vec<Candidate> {
-        self.call::<Found>(ShardCall::Find, &json(&Find { id: id.into() })).unwrap().candidates
+        self.call(&Find { id: id.into() }).unwrap().candidates
     }
 
     /// The key and the spans of every candidate.
     fn find(&self, id: &str) -> Vec<(String, Vec<u32>)> {
         self.candidates(id).into_iter().map(|candidate| (candidate.object.key, candidate.spans)).collect()
     }
-}
-
-fn json(value: &impl Serialize) -> Vec<u8> {
-    serde_json::to_vec(value).unwrap()
 }
 
 /// A version of an object.

@@ -19,9 +19,9 @@ use crate::audit::chain::is_whole;
 use crate::audit::segment::{self, Part, SegmentError};
 use crate::backend::{Bucket, List};
 use crate::batch::{AUDIT_SEGMENTS, segment_first};
-use crate::ledger::calls;
 use crate::limits::{AUDIT_PAGE, LINE_COPIES, LISTED};
 use crate::memory::Lease;
+use crate::rpc;
 
 /// The answer.
 #[derive(Serialize)]
@@ -75,7 +75,7 @@ async fn gather(desk: &impl Desk, ask: Read, lease: &Lease) -> Result<(Part, Hea
             (found.entries.last().map_or(ask.after, |kept| kept.seq), found.entries.len() as u64)
         });
         let ask_rest = Read { after: behind, limit: ask.limit.saturating_sub(so_far) };
-        let page = calls::call(desk.audits(), AUDIT, &ask_rest).await;
+        let page = rpc::call(desk.audits(), AUDIT, &ask_rest).await;
         let page = page.map_err(|_| problems::not_audited())?;
         let head = page.head.clone();
         let part = match (part(desk, &ask_rest, page, lease).await, found.take()) {

@@ -9,9 +9,9 @@ use crate::access::Caller;
 use crate::audit::AUDIT;
 use crate::audit::calls::{Append, Appended, Deed};
 use crate::config::Config;
-use crate::ledger::calls;
 use crate::limits::AUDIT_ASKED;
 use crate::record::ray_from_user;
+use crate::rpc;
 
 /// How a caller with a token is written down.
 const TOKEN: &str = "token";
@@ -35,7 +35,7 @@ pub(super) async fn pass(
         asked: asked(request),
     });
     let append = Append { who: caller.name.clone(), per_minute: config.per_minute, deed };
-    match calls::call(desk.audits(), AUDIT, &append).await {
+    match rpc::call(desk.audits(), AUDIT, &append).await {
         Ok(Appended::Written { .. } | Appended::Passed {}) => Ok(()),
         Ok(Appended::Limited { wait_ms }) => Err(problems::too_many(wait_ms)),
         Err(_) => Err(problems::not_audited()),

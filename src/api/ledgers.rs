@@ -6,10 +6,10 @@
 use serde::Serialize;
 
 use super::{Problem, problems};
-use crate::ledger::calls::{self, Call};
 use crate::ledger::ids::REGISTRY;
 use crate::ledger::registry::{Ledgers, LedgersAsk};
 use crate::pipeline::World;
+use crate::rpc::{self, Call};
 
 /// How many ledgers an answer was gathered from.
 #[derive(Debug, Clone, Copy, Serialize)]
@@ -27,5 +27,5 @@ pub(super) async fn newest(world: &impl World, most: u64) -> Result<Ledgers, Pro
 
 /// Asks one ledger.
 pub(super) async fn ask<C: Call>(world: &impl World, ledger: &str, call: &C) -> Result<C::Answer, Problem> {
-    calls::call(world.ledgers(), ledger, call).await.map_err(|_| problems::unavailable())
+    rpc::call(world.ledgers(), ledger, call).await.map_err(|_| problems::unavailable())
 }

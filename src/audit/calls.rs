@@ -1,11 +1,13 @@
-//! What travels between the Worker and the audit log: a call's name, its body and its answer, both JSON.
-//!
-//! What always holds: both ends of a call are in this file; names and forms are frozen by a test, since during a
-//! deployment an old Worker talks to a new object.
+//! The calls to the audit log ([`crate::rpc`]): their names, bodies and answers, all JSON. A test freezes them.
 
 use serde::{Deserialize, Serialize};
 
-use crate::ledger::calls::Call;
+use crate::rpc::calls;
+
+calls! {
+    "v1/append": Append => Appended,
+    "v1/read": Read => Page,
+}
 
 /// Someone wants to do something.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -49,11 +51,6 @@ pub enum Appended {
         /// When to ask again, in milliseconds.
         wait_ms: i64,
     },
-}
-
-impl Call for Append {
-    const NAME: &'static str = "v1/append";
-    type Answer = Appended;
 }
 
 /// Asks for entries, in their order.
@@ -116,9 +113,4 @@ pub struct Head {
     pub seq: u64,
     /// Its hash.
     pub hash: String,
-}
-
-impl Call for Read {
-    const NAME: &'static str = "v1/read";
-    type Answer = Page;
 }

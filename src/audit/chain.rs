@@ -82,7 +82,7 @@ pub(super) struct Written {
     pub(super) waits: bool,
 }
 
-/// Appends an entry.
+/// Appends an entry. For inside of a transaction.
 pub(super) fn append(
     sql: &impl Sql,
     bounds: Bounds,
@@ -108,17 +108,15 @@ pub(super) fn append(
     Ok(Written { seq, waits })
 }
 
-/// Begins a table with this entry, both or neither.
+/// Begins a table with this entry.
 fn begin(sql: &impl Sql, kept: &Kept, before: String) -> Result<(), BackendError> {
     let table = Table { first: kept.seq, before };
-    sql.transaction(&mut || {
-        table.begin(sql)?;
-        if made(Mistake::BreakChainAtBorder) {
-            let hash = hash(BEFORE_ALL, &kept.entry);
-            return table.insert(sql, &Kept { hash, ..kept.clone() }, kept.entry.len() as u64);
-        }
-        table.insert(sql, kept, kept.entry.len() as u64)
-    })
+    table.begin(sql)?;
+    if made(Mistake::BreakChainAtBorder) {
+        let hash = hash(BEFORE_ALL, &kept.entry);
+        return table.insert(sql, &Kept { hash, ..kept.clone() }, kept.entry.len() as u64);
+    }
+    table.insert(sql, kept, kept.entry.len() as u64)
 }
 
 /// The last entry of a table; what stands before the first entry where there is no table.

@@ -17,12 +17,11 @@ pub mod segment;
 mod tables;
 
 use self::archive::Watch;
-use self::calls::{Append, Appended, Read};
+use self::calls::{Append, Appended};
 use self::chain::Bounds;
 use self::rate::Rates;
-use crate::backend::{BackendError, Sql, from_json, to_json};
-use crate::ledger::Answered;
-use crate::ledger::calls::Call;
+use crate::backend::{BackendError, Sql};
+use crate::rpc::{CallReply, Dispatcher};
 
 pub use archive::{alarm, set_alarm};
 pub use tables::open;
@@ -56,21 +55,35 @@ impl Held {
 ///
 /// # Errors
 /// [`BackendError`] where the call is unknown or the database failed; nothing was appended then.
-pub fn answer(sql: &impl Sql, held: &mut Held, call: &str, body: &[u8], now_ms: i64) -> Result<Answered, BackendError> {
-    match call {
-        Append::NAME => append(sql, held, from_json(body)?, now_ms),
-        Read::NAME => chain::read(sql, &from_json(body)?).map(|page| Answered { body: to_json(&page), wake_ms: None }),
-        _ => Err(BackendError::new("calling the audit log", "it knows no such call")),
-    }
+pub fn answer(
+    sql: &impl Sql,
+    held: &mut Held,
+    name: &str,
+    body: &[u8],
+    now_ms: i64,
+) -> Result<CallReply, BackendError> {
+    let mut waits = false;
+    let reply = Dispatcher::new(sql, name, body)
+        .on(|ask| append(sql, held, ask, &mut waits, now_ms))
+        .on(|ask| chain::read(sql, ask))
+        .finish()?;
+    // Not before the transaction has ended: an entry that was not written sets no alarm.
+    Ok(CallReply { wake_ms: held.watch.wake_ms(waits, now_ms), ..reply })
 }
 
-/// Lets the caller in, and writes down what it is about to do.
-fn append(sql: &impl Sql, held: &mut Held, ask: Append, now_ms: i64) -> Result<Answered, BackendError> {
-    let said = |appended: &Appended, wake_ms| Ok(Answered { body: to_json(appended), wake_ms });
+/// Lets the caller in, and writes down what it is about to do; learns whether a table `waits` to be archived.
+fn append(
+    sql: &impl Sql,
+    held: &mut Held,
+    ask: &Append,
+    waits: &mut bool,
+    now_ms: i64,
+) -> Result<Appended, BackendError> {
     if let Err(wait_ms) = held.rates.take(&ask.who, ask.per_minute, now_ms) {
-        return said(&Appended::Limited { wait_ms }, None);
+        return Ok(Appended::Limited { wait_ms });
     }
-    let Some(deed) = ask.deed else { return said(&Appended::Passed {}, None) };
-    let written = chain::append(sql, held.bounds, &ask.who, &deed, now_ms)?;
-    said(&Appended::Written { seq: written.seq }, held.watch.wake_ms(written.waits, now_ms))
+    let Some(deed) = &ask.deed else { return Ok(Appended::Passed {}) };
+    let written = chain::append(sql, held.bounds, &ask.who, deed, now_ms)?;
+    *waits = written.waits;
+    Ok(Appended::Written { seq: written.seq })
 }

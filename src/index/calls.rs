@@ -1,7 +1,5 @@
-//! What travels between the Worker and a shard.
-//!
-//! A call is a name and a body of bytes; an answer is JSON. The body of `put` is a JSON head with the raw parts
-//! behind it, since BLOBs in JSON would triple.
+//! The calls to a shard ([`crate::rpc`]): their names, bodies and answers, all JSON but for the body of `put`, a JSON
+//! head followed by the raw parts, since BLOBs in JSON would triple.
 //!
 //! ```text
 //! u32 LE  length of the head
@@ -9,51 +7,19 @@
 //! for each part of the head, its bytes
 //! the summary, if the head has its length
 //! ```
-//!
-//! What always holds: both ends of a call are in this file; its forms are frozen by tests, since during a
-//! deployment an old Worker talks to a new shard.
 
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::entry::Part;
-use crate::backend::{BackendError, Objects, ask, from_json, to_json};
+use crate::backend::{BackendError, to_json};
 use crate::batch::{SpanPlace, batch_times};
 use crate::record::RayKey;
+use crate::rpc::{Call, calls, from_json};
 
-/// The calls that a shard answers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ShardCall {
-    /// Keep an entry: [`Put`] → [`PutAnswer`].
-    Put,
-    /// Which batches hold this ray: [`Find`] → [`Found`].
-    Find,
-    /// Drop the entry of an object: [`Forget`] → [`Forgotten`].
-    Forget,
-    /// Which batches have records or rays here: [`Within`] → [`Batches`].
-    Within,
-}
-
-impl ShardCall {
-    /// All of them.
-    pub const ALL: [Self; 4] = [Self::Put, Self::Find, Self::Forget, Self::Within];
-
-    /// The name by which it travels.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Put => "v1/put",
-            Self::Find => "v1/find",
-            Self::Forget => "v1/forget",
-            Self::Within => "v1/within",
-        }
-    }
-
-    /// The call of that name.
-    #[must_use]
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|call| call.name() == name)
-    }
+calls! {
+    "v1/find": Find => Found,
+    "v1/forget": Forget => Forgotten,
+    "v1/within": Within => Batches,
 }
 
 /// Which version of which object an entry is of.
@@ -110,10 +76,11 @@ struct PartHead {
     len: usize,
 }
 
-impl Put {
-    /// The body of the call.
-    #[must_use]
-    pub fn to_body(&self) -> Vec<u8> {
+impl Call for Put {
+    const NAME: &'static str = "v1/put";
+    type Answer = PutAnswer;
+
+    fn to_body(&self) -> Vec<u8> {
         let parts = self.parts.iter().map(|part| PartHead { lo: part.lo, hi: part.hi, len: part.bytes.len() });
         let summary = self.summary.as_ref().map(Vec::len);
         let head = PutHead { object: self.object.clone(), slots: self.slots.clone(), parts: parts.collect(), summary };
@@ -127,11 +94,7 @@ impl Put {
         body
     }
 
-    /// Reads the body of the call.
-    ///
-    /// # Errors
-    /// [`BackendError`] where it is none.
-    pub fn from_body(body: &[u8]) -> Result<Self, BackendError> {
+    fn from_body(body: &[u8]) -> Result<Self, BackendError> {
         let cut = || BackendError::new("reading a call to a shard", "its body ends too early");
         let (length, rest) = body.split_first_chunk::<4>().ok_or_else(cut)?;
         let (head, mut rest) = rest.split_at_checked(u32::from_le_bytes(*length) as usize).ok_or_else(cut)?;
@@ -269,23 +232,10 @@ mod base64_bytes {
     }
 }
 
-/// Sends one call to the shard `name`.
-///
-/// # Errors
-/// [`BackendError`] where the shard cannot be reached, refuses or answers something else.
-pub async fn call<A: DeserializeOwned>(
-    shards: &impl Objects,
-    name: &str,
-    call: ShardCall,
-    body: Vec<u8>,
-) -> Result<A, BackendError> {
-    ask(shards, name, call.name(), body).await
-}
-
 #[cfg(test)]
 mod tests {
     use super::{
-        Batches, Find, Forget, Found, Kept, ObjectVersion, Part, Put, PutAnswer, ShardCall, Within, from_json, to_json,
+        Batches, Call, Find, Forget, Found, Kept, ObjectVersion, Part, Put, PutAnswer, Within, from_json, to_json,
     };
 
     fn put() -> Put {
@@ -335,13 +285,5 @@ mod tests {
 
     fn with_summary() -> Put {
         Put { summary: Some(b"sum".to_vec()), ..put() }
-    }
-
-    #[test]
-    fn every_call_is_found_by_its_name() {
-        for call in ShardCall::ALL {
-            assert_eq!(ShardCall::from_name(call.name()), Some(call));
-        }
-        assert_eq!(ShardCall::from_name("v2/put"), None);
     }
 }

@@ -22,7 +22,7 @@ pub mod write;
 
 pub use build::{Built, Counts, IndexBuilder, ShardEntry};
 pub use calendar::{Calendar, CalendarRow};
-pub use calls::{Candidate, ObjectVersion, ShardCall};
+pub use calls::{Candidate, ObjectVersion};
 pub use names::ShardName;
 pub use summary::{SpanSummaries, SpanSummary, Summary};
 pub use write::{forget_entries, put_entries};

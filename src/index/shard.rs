@@ -12,16 +12,16 @@
 //! transaction; the same call again changes nothing.
 
 use super::calls::{
-    Batches, Candidate, Find, Forget, Forgotten, Found, Kept, ObjectVersion, Put, PutAnswer, ShardBatch, ShardCall,
-    Within,
+    Batches, Candidate, Find, Forget, Forgotten, Found, Kept, ObjectVersion, Put, PutAnswer, ShardBatch, Within,
 };
 use super::entry::{EntryError, PartView};
 use super::odd::{self, KIND_ODD};
 use super::part;
-use crate::backend::{BackendError, Sql, SqlRow, SqlValue, from_json, to_json};
+use crate::backend::{BackendError, Sql, SqlRow, SqlValue};
 use crate::batch::SpanPlace;
 use crate::limits::{SQL_BLOB_MAX, SUMMARY_MAX, WITHIN_PAGE};
 use crate::record::{RayId, RayKey};
+use crate::rpc::Dispatcher;
 
 /// How many slots a shard's window has.
 const SLOTS: usize = 256;
@@ -64,13 +64,13 @@ pub fn open(sql: &impl Sql) -> Result<(), BackendError> {
 /// # Errors
 /// [`BackendError`] for an unknown call, a body that is none, or a database that refuses; nothing has changed then.
 pub fn answer(sql: &impl Sql, call: &str, body: &[u8]) -> Result<Vec<u8>, BackendError> {
-    match ShardCall::from_name(call) {
-        Some(ShardCall::Put) => Ok(to_json(&put(sql, &Put::from_body(body)?)?)),
-        Some(ShardCall::Find) => Ok(to_json(&find(sql, &from_json(body)?)?)),
-        Some(ShardCall::Forget) => Ok(to_json(&forget(sql, &from_json(body)?)?)),
-        Some(ShardCall::Within) => Ok(to_json(&within(sql, from_json(body)?)?)),
-        None => Err(BackendError::new("answering a call to a shard", "there is no such call")),
-    }
+    let reply = Dispatcher::new(sql, call, body)
+        .on(|ask| put(sql, ask))
+        .on(|ask| find(sql, ask))
+        .on(|ask| forget(sql, ask))
+        .on(|ask| within(sql, *ask))
+        .finish()?;
+    Ok(reply.body)
 }
 
 /// The slot of a suffix: its two highest digits.
@@ -88,24 +88,18 @@ fn put(sql: &impl Sql, put: &Put) -> Result<PutAnswer, BackendError> {
     if put.summary.as_ref().is_some_and(|summary| summary.len() > SUMMARY_MAX) {
         return Err(BackendError::new("keeping an entry", "its summary is too long"));
     }
-    let mut answer = PutAnswer { kept: Kept::Stored, rows_written: 0 };
-    sql.transaction(&mut || {
-        answer = PutAnswer { kept: Kept::Stored, rows_written: 0 };
-        if let Some((id, there)) = entry_of(sql, &put.object.key)? {
-            if there.etag == put.object.etag {
-                answer.kept = Kept::Unchanged;
-                return Ok(());
-            }
-            if there.uploaded_ms > put.object.uploaded_ms {
-                answer.kept = Kept::Superseded;
-                return Ok(());
-            }
-            answer.rows_written += drop_entry(sql, id)?;
+    let mut rows_written = 0;
+    if let Some((id, there)) = entry_of(sql, &put.object.key)? {
+        if there.etag == put.object.etag {
+            return Ok(PutAnswer { kept: Kept::Unchanged, rows_written });
         }
-        answer.rows_written += insert(sql, put)?;
-        Ok(())
-    })?;
-    Ok(answer)
+        if there.uploaded_ms > put.object.uploaded_ms {
+            return Ok(PutAnswer { kept: Kept::Superseded, rows_written });
+        }
+        rows_written += drop_entry(sql, id)?;
+    }
+    rows_written += insert(sql, put)?;
+    Ok(PutAnswer { kept: Kept::Stored, rows_written })
 }
 
 /// Whether a part can be kept: one that cannot be read would make every lookup near it fail.
@@ -230,18 +224,13 @@ fn spans_in(row: &SqlRow, key: &RayKey) -> Result<Option<Named>, BackendError> {
 
 /// Drops the entry of an object, if its version was written before the given instant.
 fn forget(sql: &impl Sql, forget: &Forget) -> Result<Forgotten, BackendError> {
-    let mut forgotten = Forgotten { entries: 0 };
-    sql.transaction(&mut || {
-        forgotten = Forgotten { entries: 0 };
-        if let Some((id, there)) = entry_of(sql, &forget.key)?
-            && there.uploaded_ms < forget.before_ms
-        {
-            drop_entry(sql, id)?;
-            forgotten.entries = 1;
-        }
-        Ok(())
-    })?;
-    Ok(forgotten)
+    if let Some((id, there)) = entry_of(sql, &forget.key)?
+        && there.uploaded_ms < forget.before_ms
+    {
+        drop_entry(sql, id)?;
+        return Ok(Forgotten { entries: 1 });
+    }
+    Ok(Forgotten { entries: 0 })
 }
 
 /// The entry of the object at `key`.

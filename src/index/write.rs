@@ -6,9 +6,10 @@
 use futures_util::{StreamExt, TryStreamExt, stream};
 
 use super::build::ShardEntry;
-use super::calls::{self, Forget, Forgotten, Kept, ObjectVersion, Put, PutAnswer, ShardCall};
-use crate::backend::{BackendError, Objects, to_json};
+use super::calls::{Forget, Kept, ObjectVersion, Put};
+use crate::backend::{BackendError, Objects};
 use crate::limits::CONCURRENT_CALLS;
+use crate::rpc;
 
 /// Writes every entry to its shard, each with the batch's summary; says how many rows that wrote, or `None` where a shard has a newer version and
 /// nothing of this one is left.
@@ -25,7 +26,7 @@ pub async fn put_entries(
     let rows_written = stream::iter(entries)
         .map(async |ShardEntry { shard, slots, parts }| {
             let put = Put { object: object.clone(), slots, parts, summary: Some(summary.to_vec()) };
-            let answer: PutAnswer = calls::call(shards, &shard.to_string(), ShardCall::Put, put.to_body()).await?;
+            let answer = rpc::call(shards, &shard.to_string(), &put).await?;
             Ok((answer.kept != Kept::Superseded).then_some(answer.rows_written))
         })
         .buffer_unordered(CONCURRENT_CALLS)
@@ -48,9 +49,9 @@ pub async fn forget_entries(
     uploaded_ms: i64,
     names: impl Iterator<Item = &String>,
 ) -> Result<(), BackendError> {
-    let body = to_json(&Forget { key: key.to_owned(), before_ms: uploaded_ms.saturating_add(1) });
+    let forget = Forget { key: key.to_owned(), before_ms: uploaded_ms.saturating_add(1) };
     for name in names {
-        let _: Forgotten = calls::call(shards, name, ShardCall::Forget, body.clone()).await?;
+        rpc::call(shards, name, &forget).await?;
     }
     Ok(())
 }

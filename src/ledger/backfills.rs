@@ -6,10 +6,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::answer::{Answered, change};
-use super::calls::{Call, calls};
 use super::tables::{Row, json};
 use crate::backend::{BackendError, Sql, SqlValue};
+use crate::rpc::{Dispatcher, calls};
 
 /// The table: a job is one row, read and written whole. A name makes a job one that is started once.
 pub(super) const SCHEMA: &str =
@@ -156,16 +155,14 @@ pub struct Ended {
     pub id: i64,
 }
 
-/// Answers a call about backfills; `None` where it is none.
-pub(super) fn answer(sql: &impl Sql, name: &str, body: &[u8], now_ms: i64) -> Option<Result<Answered, BackendError>> {
-    Some(match name {
-        Start::NAME => change(sql, body, |ask: &Start| start(sql, ask, now_ms)),
-        JobsAsk::NAME => change(sql, body, |ask: &JobsAsk| jobs(sql, ask)),
-        Step::NAME => change(sql, body, |ask: &Step| step(sql, ask)),
-        Turn::NAME => change(sql, body, |ask: &Turn| turn(sql, *ask, now_ms)),
-        Ended::NAME => change(sql, body, |ask: &Ended| ended(sql, *ask)),
-        _ => return None,
-    })
+/// Offers the calls about backfills.
+pub(super) fn dispatch<'a, S: Sql>(sql: &S, calls: Dispatcher<'a, S>, now_ms: i64) -> Dispatcher<'a, S> {
+    calls
+        .on(|ask| start(sql, ask, now_ms))
+        .on(|ask| jobs(sql, ask))
+        .on(|ask| step(sql, ask))
+        .on(|ask| turn(sql, *ask, now_ms))
+        .on(|ask| ended(sql, *ask))
 }
 
 fn start(sql: &impl Sql, start: &Start, now_ms: i64) -> Result<Started, BackendError> {

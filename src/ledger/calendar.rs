@@ -15,14 +15,13 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::answer::{Answered, change};
-use super::calls::{Call, calls};
 use super::ids::REGISTRY;
 use super::tables::Row;
 use crate::backend::{BackendError, Objects, Sql, SqlRow, SqlValue};
 use crate::index::{Calendar, CalendarRow};
 use crate::limits::{CALENDAR_AHEAD, CALENDAR_ROW, CALENDAR_ROWS};
 use crate::record::{Dataset, RayId};
+use crate::rpc::{self, Dispatcher, calls};
 
 /// The tables.
 pub(super) const SCHEMA: [&str; 7] = [
@@ -81,7 +80,7 @@ pub async fn tell(ledgers: &impl Objects, dataset: Dataset, prefixes: &[u32]) ->
     let Some(prefix) = prefixes.iter().min().copied() else { return Ok(()) };
     let dataset = dataset.name().to_owned();
     let ask = CalendarAsk { dataset, prefix: Some(prefix), prefixes: Some(prefixes.to_vec()), within: None };
-    super::calls::call(ledgers, REGISTRY, &ask).await.map(drop)
+    rpc::call(ledgers, REGISTRY, &ask).await.map(drop)
 }
 
 /// What is known of a dataset's prefixes, from the first of these to the second, or a part of it.
@@ -91,13 +90,13 @@ pub async fn tell(ledgers: &impl Objects, dataset: Dataset, prefixes: &[u32]) ->
 pub async fn look(ledgers: &impl Objects, dataset: Dataset, within: (u32, u32)) -> Result<Calendar, BackendError> {
     let dataset = dataset.name().to_owned();
     let ask = CalendarAsk { dataset, prefix: None, prefixes: None, within: Some(within) };
-    let CalendarAnswer { prefix, calendar } = super::calls::call(ledgers, REGISTRY, &ask).await?;
+    let CalendarAnswer { prefix, calendar } = rpc::call(ledgers, REGISTRY, &ask).await?;
     Ok(calendar.unwrap_or_else(|| Calendar::any_from(prefix)))
 }
 
-/// Answers the call, if it is one of these.
-pub(super) fn answer(sql: &impl Sql, name: &str, body: &[u8], now_ms: i64) -> Option<Result<Answered, BackendError>> {
-    (name == CalendarAsk::NAME).then(|| change(sql, body, |ask: &CalendarAsk| told_and_asked(sql, ask, now_ms)))
+/// Offers the call.
+pub(super) fn dispatch<'a, S: Sql>(sql: &S, calls: Dispatcher<'a, S>, now_ms: i64) -> Dispatcher<'a, S> {
+    calls.on(|ask| told_and_asked(sql, ask, now_ms))
 }
 
 fn told_and_asked(sql: &impl Sql, ask: &CalendarAsk, now_ms: i64) -> Result<CalendarAnswer, BackendError> {

@@ -1,7 +1,5 @@
-//! What travels between the Worker and a ledger: a call's name, its body and its answer, both JSON.
-//!
-//! What always holds: both ends of a call are in this file; names and forms are frozen by tests, since during a
-//! deployment an old Worker talks to a new ledger.
+//! The calls to a ledger ([`crate::rpc`]): their names, bodies and answers, all JSON. `tests/ledger/story.txt` freezes
+//! them.
 
 use std::collections::BTreeMap;
 
@@ -11,59 +9,25 @@ use super::books::{Batch, PayloadView, Totals};
 use super::delivery::{Outcome, Payload, State, Why};
 use super::ids::{DeliveryId, PackId, SourceId};
 use super::plan::{Plan, Wish};
-use crate::backend::{BackendError, Objects, ask, to_json};
 use crate::index::{Counts, ObjectVersion};
 use crate::partner::OnUnknown;
-
-/// A call: a body of one type, an answer of another, under a name that never changes.
-pub trait Call: Serialize {
-    /// The name by which it travels.
-    const NAME: &'static str;
-    /// Whether the whole ledger must be asked when to wake, since it may have set more than one payload in motion.
-    const WAKES: bool = false;
-    /// Its answer.
-    type Answer: Serialize + for<'de> Deserialize<'de>;
-}
-
-/// Sends a call to a ledger.
-///
-/// # Errors
-/// [`BackendError`] where the ledger cannot be reached, refuses or answers something else.
-pub async fn call<C: Call>(ledgers: &impl Objects, name: &str, call: &C) -> Result<C::Answer, BackendError> {
-    ask(ledgers, name, C::NAME, to_json(call)).await
-}
-
-/// Says of each call its name, whether it `WAKES`, and its answer.
-macro_rules! calls {
-    ($($name:literal $($wakes:ident)?: $call:ident => $answer:ty,)*) => {
-        $(impl Call for $call {
-            const NAME: &'static str = $name;
-            $(const $wakes: bool = true;)?
-            type Answer = $answer;
-        })*
-
-        /// The names of all calls.
-        pub const NAMES: &[&str] = &[$($name),*];
-    };
-}
-
-pub(super) use calls;
+use crate::rpc::calls;
 
 calls! {
     "v1/begin": Begin => BeginAnswer,
     "v1/entries": Entries => Done,
-    "v1/seal" WAKES: Seal => SealAnswer,
+    "v1/seal": Seal => SealAnswer,
     "v1/set-aside": SetAside => SetAsideAnswer,
     "v1/gone": Gone => GoneAnswer,
     "v1/missing": Missing => MissingAnswer,
     "v1/registered": Registered => Done,
     "v1/claim": Claim => ClaimAnswer,
     "v1/commit": Commit => CommitAnswer,
-    "v1/split" WAKES: Split => SplitAnswer,
-    "v1/decide" WAKES: Decide => DecideAnswer,
+    "v1/split": Split => SplitAnswer,
+    "v1/decide": Decide => DecideAnswer,
     "v1/bodies": Bodies => BodiesAnswer,
     "v1/removed": Removed => Done,
-    "v1/nudge" WAKES: Nudge => Done,
+    "v1/nudge": Nudge => Done,
     "v1/totals": TotalsAsk => Totals,
     "v1/batches": BatchesAsk => BatchesAnswer,
     "v1/batch": BatchAsk => BatchAnswer,

@@ -26,7 +26,7 @@ mod tables;
 mod views;
 mod wake;
 
-pub use answer::{Answered, answer, name_of, open};
+pub use answer::{answer, name_of, open};
 pub use delivery::{Delivery, Outcome, State};
 pub use ids::{BatchId, DeliveryId, SourceId, ledger_of};
 pub use plan::{Plan, PlanForm, Window};

@@ -9,13 +9,13 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::answer::{Answered, change};
 use super::backfills;
 use super::calendar;
-use super::calls::{Call, Done, calls};
+use super::calls::Done;
 use super::ids::{OTHER, REGISTRY};
 use super::tables::Row;
 use crate::backend::{BackendError, Objects, Sql, SqlValue};
+use crate::rpc::{self, CallReply, Dispatcher, calls};
 
 /// The tables.
 const SCHEMA: [&str; 4] = [
@@ -148,7 +148,7 @@ pub struct LastSwept {
 /// # Errors
 /// [`BackendError`] where the registry cannot be reached; asking again changes nothing.
 pub async fn register(ledgers: &impl Objects, name: &str) -> Result<(), BackendError> {
-    super::calls::call(ledgers, REGISTRY, &Register { name: name.to_owned() }).await.map(drop)
+    rpc::call(ledgers, REGISTRY, &Register { name: name.to_owned() }).await.map(drop)
 }
 
 /// Prepares the database. Costs no written row if it was done before.
@@ -163,18 +163,15 @@ pub fn open(sql: &impl Sql) -> Result<(), BackendError> {
 ///
 /// # Errors
 /// [`BackendError`] for an unknown call, a body that is none, or a database that refuses; nothing has changed then.
-pub fn answer(sql: &impl Sql, name: &str, body: &[u8], now_ms: i64) -> Result<Answered, BackendError> {
-    match name {
-        Register::NAME => change(sql, body, |ask: &Register| keep_ledger(sql, ask, now_ms)),
-        LedgersAsk::NAME => change(sql, body, |ask: &LedgersAsk| ledgers(sql, ask)),
-        Letter::NAME => change(sql, body, |ask: &Letter| keep_letter(sql, ask, now_ms)),
-        LettersAsk::NAME => change(sql, body, |ask: &LettersAsk| letters(sql, ask)),
-        Swept::NAME => change(sql, body, |ask: &Swept| swept(sql, *ask)),
-        Redriven::NAME => change(sql, body, |ask: &Redriven| redriven(sql, ask, now_ms)),
-        _ => backfills::answer(sql, name, body, now_ms)
-            .or_else(|| calendar::answer(sql, name, body, now_ms))
-            .unwrap_or_else(|| Err(BackendError::new("answering a call to the registry", "there is no such call"))),
-    }
+pub fn answer(sql: &impl Sql, name: &str, body: &[u8], now_ms: i64) -> Result<CallReply, BackendError> {
+    let calls = Dispatcher::new(sql, name, body)
+        .on(|ledger| keep_ledger(sql, ledger, now_ms))
+        .on(|ask| ledgers(sql, ask))
+        .on(|letter| keep_letter(sql, letter, now_ms))
+        .on(|ask| letters(sql, ask))
+        .on(|ask| swept(sql, *ask))
+        .on(|ask| redriven(sql, ask, now_ms));
+    calendar::dispatch(sql, backfills::dispatch(sql, calls, now_ms), now_ms).finish()
 }
 
 fn keep_ledger(sql: &impl Sql, ask: &Register, now_ms: i64) -> Result<Done, BackendError> {

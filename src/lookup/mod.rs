@@ -12,12 +12,13 @@ mod span;
 use futures_util::{StreamExt, TryStreamExt, stream};
 
 use self::gather::Wanted;
-use crate::backend::{BackendError, Bucket, Objects, to_json};
-use crate::index::calls::{self, Find, Found, ObjectVersion};
-use crate::index::{ShardCall, ShardName};
+use crate::backend::{BackendError, Bucket, Objects};
+use crate::index::ShardName;
+use crate::index::calls::{Find, ObjectVersion};
 use crate::limits::{CONCURRENT_CALLS, LOOKUP_BATCHES, LOOKUP_BYTES, LOOKUP_RECORDS};
 use crate::memory::Lease;
 use crate::record::{Dataset, RayKey};
+use crate::rpc;
 
 /// One record, as it is stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -105,7 +106,7 @@ pub async fn lookup(
     lease: &Lease,
 ) -> Result<Lookup, BackendError> {
     let shard = ShardName::of(dataset, key).to_string();
-    let found: Found = calls::call(shards, &shard, ShardCall::Find, to_json(&Find::of(key))).await?;
+    let found = rpc::call(shards, &shard, &Find::of(key)).await?;
     let asked = Lookup {
         truncated: found.candidates.len() > LOOKUP_BATCHES,
         cost: Cost { shards_asked: 1, ..Cost::default() },

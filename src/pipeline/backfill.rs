@@ -14,12 +14,12 @@ use crate::backend::{BackendError, Bucket, List, Listed, ObjectHead, Queue};
 use crate::batch::{BUCKET_NAME, EventBackfill, KeyClass, R2Event, batch_times, classify, folder_day};
 use crate::config::Config;
 use crate::ledger::backfills::{Ask, Cursor, Job, JobState, JobsAsk, Start, Started, Step};
-use crate::ledger::calls;
 use crate::ledger::ids::REGISTRY;
 use crate::limits::{
     BACKFILL_BURST_S, BACKFILL_JOBS, BACKFILL_LATE_MS, BACKFILL_LINE_BYTES, BACKFILL_PAGES, BACKFILL_RATE,
     BACKFILL_SKEW_MS,
 };
+use crate::rpc;
 use crate::time;
 
 /// What one turn of the cron did.
@@ -38,7 +38,7 @@ pub struct Driven {
 pub async fn drive_backfills(world: &impl World, config: &Config) -> Result<Driven, BackendError> {
     let mut driven = Driven::default();
     start_from_push_time(world, config).await?;
-    let jobs = calls::call(world.ledgers(), REGISTRY, &JobsAsk { id: None, limit: BACKFILL_JOBS }).await?.jobs;
+    let jobs = rpc::call(world.ledgers(), REGISTRY, &JobsAsk { id: None, limit: BACKFILL_JOBS }).await?.jobs;
     for (id, job) in jobs.into_iter().filter(|(_, job)| job.state == JobState::Running) {
         driven.jobs += 1;
         driven.announced += drive(world, config, id, job).await?;
@@ -56,7 +56,7 @@ pub async fn start_backfill(
     ask: Ask,
     name: Option<String>,
 ) -> Result<Started, BackendError> {
-    calls::call(world.ledgers(), REGISTRY, &Start { ask, folder: config.log_prefix.clone(), name }).await
+    rpc::call(world.ledgers(), REGISTRY, &Start { ask, folder: config.log_prefix.clone(), name }).await
 }
 
 /// `PUSH_START_TIME` in the past means that what came since then is wanted, too: once for each value.
@@ -82,7 +82,7 @@ async fn drive(world: &impl World, config: &Config, id: i64, mut job: Job) -> Re
         page(world, config, id, &mut job).await?;
         job.changed_ms = now_ms;
         let step = Step { id, after_steps, job: job.clone() };
-        if !calls::call(world.ledgers(), REGISTRY, &step).await?.kept {
+        if !rpc::call(world.ledgers(), REGISTRY, &step).await?.kept {
             // Someone else drives it, or it was stopped.
             break;
         }

@@ -12,13 +12,14 @@ use crate::backend::{BackendError, Bucket};
 use crate::batch::{Brings, EventBackfill, KeyClass, R2Event, classify};
 use crate::config::{Config, LogLevel};
 use crate::index::forget_entries;
-use crate::ledger::backfills::{Ended, Stepped};
-use crate::ledger::calls::{self, Gone, GoneAnswer};
+use crate::ledger::backfills::Ended;
+use crate::ledger::calls::{Gone, GoneAnswer};
 use crate::ledger::ids::REGISTRY;
 use crate::ledger::plan::{FORMAT, Wish};
 use crate::ledger::{PlanForm, Window, ledger_of};
 use crate::limits::PARSE_RETRY_S;
 use crate::record::Dataset;
+use crate::rpc;
 
 /// The reason of an event that brings no object and takes none.
 const NO_NEW_OBJECT: &str = "no_new_object";
@@ -111,7 +112,7 @@ async fn object(
     };
     let outcome = process(world, key, &work).await?;
     if let Some(EventBackfill { id, .. }) = backfill {
-        let _: Stepped = calls::call(world.ledgers(), REGISTRY, &Ended { id }).await?;
+        rpc::call(world.ledgers(), REGISTRY, &Ended { id }).await?;
     }
     Ok(verdict_of(outcome, key))
 }
@@ -153,12 +154,12 @@ async fn forget(world: &impl World, key: &str) -> Result<ParseVerdict, BackendEr
     }
     let ledger = ledger_of(key);
     let ask = |forgotten| Gone { key: key.into(), forgotten };
-    let GoneAnswer { versions } = calls::call(world.ledgers(), &ledger, &ask(false)).await?;
+    let GoneAnswer { versions } = rpc::call(world.ledgers(), &ledger, &ask(false)).await?;
     for old in &versions {
         forget_entries(world.shards(), key, old.uploaded_ms, old.shards.iter()).await?;
         forget_beside(world, old).await?;
     }
-    let _: GoneAnswer = calls::call(world.ledgers(), &ledger, &ask(true)).await?;
+    rpc::call(world.ledgers(), &ledger, &ask(true)).await?;
     Ok(ParseVerdict::new("removed", Some(key.into())))
 }
 

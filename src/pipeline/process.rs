@@ -20,13 +20,14 @@ use super::turn::{Heard, wait_for_turn};
 use crate::backend::{BackendError, Bucket, Queue, WholeBody};
 use crate::batch::{BUCKET_NAME, BatchError, Totals, summaries_key, windows_key};
 use crate::index::{Counts, ObjectVersion, forget_entries, put_entries};
-use crate::ledger::calls::{self, Begin, BeginAnswer, Entries, Registered, Replaced, Seal, SealAnswer, SetAside};
+use crate::ledger::calls::{Begin, BeginAnswer, Entries, Registered, Replaced, Seal, SealAnswer, SetAside};
 use crate::ledger::plan::Wish;
 use crate::ledger::{BatchId, DeliveryId, Plan, calendar, registry};
 use crate::limits::PLANS_AT_ONCE;
 use crate::memory::Held;
 use crate::mistakes::{Mistake, made};
 use crate::record::Dataset;
+use crate::rpc;
 
 /// What is asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -113,7 +114,7 @@ async fn once(world: &impl World, turn: &Held, key: &str, work: &Work) -> Result
         index: work.index,
         deliver: work.deliver.clone(),
     };
-    let todo = match calls::call(world.ledgers(), &id.ledger, &begin).await? {
+    let todo = match rpc::call(world.ledgers(), &id.ledger, &begin).await? {
         BeginAnswer::Done => return Ok((Outcome::AlreadySealed, false)),
         BeginAnswer::SetAside { .. } => return Ok((Outcome::AlreadySetAside, false)),
         BeginAnswer::Superseded => return Ok((Outcome::Superseded, false)),
@@ -121,7 +122,7 @@ async fn once(world: &impl World, turn: &Held, key: &str, work: &Work) -> Result
     };
     if !todo.registered {
         registry::register(world.ledgers(), &id.ledger).await?;
-        let _: calls::Done = calls::call(world.ledgers(), &id.ledger, &Registered {}).await?;
+        rpc::call(world.ledgers(), &id.ledger, &Registered {}).await?;
     }
     let pack_bytes = world.pack_bytes().min(todo.pack_bytes);
     let transform = todo.plan.map(|plan| transformer(plan, &object, pack_bytes)).transpose()?;
@@ -174,7 +175,7 @@ impl<W: World> Job<'_, W> {
             if !made(Mistake::EntriesFirst) {
                 self.tell_calendar(&prefixes).await?;
             }
-            let _: calls::Done = self.call(&Entries { source: self.id.source.clone(), shards: shards.clone() }).await?;
+            self.call(&Entries { source: self.id.source.clone(), shards: shards.clone() }).await?;
             let rows = put_entries(self.world.shards(), self.object, passed.entries, &passed.summaries.batch).await?;
             if made(Mistake::EntriesFirst) {
                 self.tell_calendar(&prefixes).await?;
@@ -242,8 +243,8 @@ impl<W: World> Job<'_, W> {
         Ok(())
     }
 
-    async fn call<C: calls::Call>(&self, ask: &C) -> Result<C::Answer, BackendError> {
-        calls::call(self.world.ledgers(), &self.id.ledger, ask).await
+    async fn call<C: rpc::Call>(&self, ask: &C) -> Result<C::Answer, BackendError> {
+        rpc::call(self.world.ledgers(), &self.id.ledger, ask).await
     }
 }
 

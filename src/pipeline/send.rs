@@ -16,12 +16,13 @@ use super::payload::{Packed, halve};
 use super::verdict::SendVerdict;
 use crate::backend::{BackendError, Bucket, Bytes, Partner, Post, PostAnswer, PostError, Queue, Ranged, WholeBody};
 use crate::config::DeliverySettings;
-use crate::ledger::calls::{self, Claim, ClaimAnswer, Commit, CommitAnswer, Split, SplitAnswer};
+use crate::ledger::calls::{Claim, ClaimAnswer, Commit, CommitAnswer, Split, SplitAnswer};
 use crate::ledger::delivery::Payload;
 use crate::ledger::{DeliveryId, Outcome};
 use crate::limits::{COMMIT_MS, COMMIT_PAUSES_MS, LEASE_MS, POST_MS};
 use crate::mistakes::{Mistake, made};
 use crate::partner::{Class, PrivateKey, auth_key, classify, retry_after_ms};
+use crate::rpc;
 
 /// What a payload is sent with.
 #[derive(Debug)]
@@ -87,7 +88,7 @@ impl<W: World, P: Partner, N: Fn() -> u32> Sender<'_, W, P, N> {
             on_unknown: self.settings.on_unknown,
             packs: true,
         };
-        let claimed = match calls::call(self.world.ledgers(), &id.ledger, &claim).await? {
+        let claimed = match rpc::call(self.world.ledgers(), &id.ledger, &claim).await? {
             ClaimAnswer::Yes { token, payload, attempt } => Claimed { token, payload, attempt, since_ms },
             ClaimAnswer::Wait { why, .. } => return Ok(SendVerdict::waits(id, why)),
             ClaimAnswer::Settled { state } => return Ok(SendVerdict::settled(id, state)),
@@ -233,7 +234,7 @@ impl<W: World, P: Partner, N: Fn() -> u32> Sender<'_, W, P, N> {
             payloads.push(payload);
         }
         let split = Split { id: id.clone(), token: claimed.token, halves: payloads };
-        let SplitAnswer { send } = calls::call(self.world.ledgers(), &id.ledger, &split).await?;
+        let SplitAnswer { send } = rpc::call(self.world.ledgers(), &id.ledger, &split).await?;
         Ok(send)
     }
 
@@ -247,11 +248,11 @@ impl<W: World, P: Partner, N: Fn() -> u32> Sender<'_, W, P, N> {
     async fn commit(&self, id: &DeliveryId, claimed: &Claimed, outcome: Outcome) -> Result<CommitAnswer, BackendError> {
         let commit = Commit { id: id.clone(), token: claimed.token, outcome };
         for pause_ms in COMMIT_PAUSES_MS {
-            if let Ok(answer) = calls::call(self.world.ledgers(), &id.ledger, &commit).await {
+            if let Ok(answer) = rpc::call(self.world.ledgers(), &id.ledger, &commit).await {
                 return Ok(answer);
             }
             self.world.pause(pause_ms).await;
         }
-        calls::call(self.world.ledgers(), &id.ledger, &commit).await
+        rpc::call(self.world.ledgers(), &id.ledger, &commit).await
     }
 }

@@ -16,7 +16,7 @@ use crate::backend::{BackendError, Bucket, List, ObjectHead, Queue};
 use crate::batch::{BUCKET_NAME, KeyClass, R2Event, classify, folder_day};
 use crate::config::Config;
 use crate::ledger::BatchId;
-use crate::ledger::calls::{self, Bodies, BodiesAnswer, Missing, Nudge, Removed};
+use crate::ledger::calls::{Bodies, BodiesAnswer, Missing, Nudge, Removed};
 use crate::ledger::ids::{PackId, REGISTRY};
 use crate::ledger::registry::{LastSwept, Ledgers, LedgersAsk, Swept as LookedUpTo};
 use crate::limits::{
@@ -24,6 +24,7 @@ use crate::limits::{
     SWEEP_STEPS,
 };
 use crate::mistakes::{Mistake, made};
+use crate::rpc;
 use crate::time;
 
 /// What a sweep did.
@@ -62,9 +63,9 @@ pub async fn sweep(world: &impl World, config: &Config) -> Result<Swept, Backend
         }
     }
     let ask = LedgersAsk { limit: SWEEP_LEDGERS };
-    let Ledgers { names, .. } = calls::call(world.ledgers(), REGISTRY, &ask).await?;
+    let Ledgers { names, .. } = rpc::call(world.ledgers(), REGISTRY, &ask).await?;
     for name in names {
-        let _: calls::Done = calls::call(world.ledgers(), &name, &Nudge {}).await?;
+        rpc::call(world.ledgers(), &name, &Nudge {}).await?;
         swept.ledgers += 1;
         remove_bodies(world, &name, &mut swept).await?;
     }
@@ -73,7 +74,7 @@ pub async fn sweep(world: &impl World, config: &Config) -> Result<Swept, Backend
 
 /// Up to when everything was looked for; keeps this instant, if there is one.
 async fn looked_up_to(world: &impl World, at_ms: Option<i64>) -> Result<LastSwept, BackendError> {
-    calls::call(world.ledgers(), REGISTRY, &LookedUpTo { at_ms }).await
+    rpc::call(world.ledgers(), REGISTRY, &LookedUpTo { at_ms }).await
 }
 
 /// The batches of the last hours, apart from those whose event may still be under way.
@@ -147,7 +148,7 @@ async fn announce(
     }
     for (ledger, objects) in by_ledger {
         let sources = objects.iter().map(|(id, _)| id.source.clone()).collect();
-        let missing = calls::call(world.ledgers(), &ledger, &Missing { sources }).await?.sources;
+        let missing = rpc::call(world.ledgers(), &ledger, &Missing { sources }).await?.sources;
         let events: Vec<R2Event> =
             objects.into_iter().filter_map(|(id, event)| missing.contains(&id.source).then_some(event)).collect();
         if !events.is_empty() {
@@ -162,7 +163,7 @@ async fn announce(
 async fn remove_bodies(world: &impl World, ledger: &str, swept: &mut Swept) -> Result<(), BackendError> {
     let before_ms = world.now_ms() - BODIES_KEPT_MS;
     for _ in 0..SWEEP_STEPS {
-        let BodiesAnswer { bodies, packs } = calls::call(world.ledgers(), ledger, &Bodies { before_ms }).await?;
+        let BodiesAnswer { bodies, packs } = rpc::call(world.ledgers(), ledger, &Bodies { before_ms }).await?;
         let alone = bodies.iter().map(|(id, sha256)| id.lone_key(sha256));
         let keys: Vec<String> = alone.chain(packs.iter().map(PackId::key)).collect();
         if keys.is_empty() {
@@ -170,7 +171,7 @@ async fn remove_bodies(world: &impl World, ledger: &str, swept: &mut Swept) -> R
         }
         world.bucket().delete(&keys).await?;
         let ids = bodies.into_iter().map(|(id, _)| id).collect();
-        let _: calls::Done = calls::call(world.ledgers(), ledger, &Removed { ids, packs }).await?;
+        rpc::call(world.ledgers(), ledger, &Removed { ids, packs }).await?;
         swept.bodies += keys.len();
     }
     swept.more = true;

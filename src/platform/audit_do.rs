@@ -20,7 +20,7 @@ use super::sql::ObjectSql;
 use super::{env, failed};
 use crate::audit::{self, Held, calls::Segment};
 use crate::backend::BackendError;
-use crate::ledger::Answered;
+use crate::rpc::CallReply;
 
 type Outcome<T> = std::result::Result<T, BackendError>;
 
@@ -60,7 +60,7 @@ impl DurableObject for Audit {
 }
 
 impl Audit {
-    fn answer(&self, call: &str, body: &[u8]) -> Outcome<Answered> {
+    fn answer(&self, call: &str, body: &[u8]) -> Outcome<CallReply> {
         if !self.open.get() {
             audit::open(&self.sql)?;
             self.open.set(true);

@@ -11,10 +11,10 @@ use super::messages::{QueueBatch, QueueMessage};
 use super::{env, failed};
 use crate::backend::BackendError;
 use crate::config::LogLevel;
-use crate::ledger::calls;
 use crate::ledger::ids::REGISTRY;
 use crate::ledger::registry::Letter;
 use crate::limits::LETTER_RETRY_S;
+use crate::rpc;
 
 /// All that is known of why: the log has the verdicts.
 const CODE: &str = "retries_used_up";
@@ -61,5 +61,5 @@ fn letter(message: &QueueMessage, queue: &str, retries: usize) -> Letter {
 /// Has the registry keep it.
 async fn keep(env: &Env, letter: &Letter) -> Result<(), BackendError> {
     let ledgers = env::ledgers(env).map_err(failed("keeping a dead letter"))?;
-    calls::call(&ledgers, REGISTRY, letter).await.map(drop)
+    rpc::call(&ledgers, REGISTRY, letter).await.map(drop)
 }

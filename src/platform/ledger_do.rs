@@ -21,7 +21,8 @@ use super::{env, failed};
 use crate::backend::BackendError;
 use crate::config::LogLevel;
 use crate::ledger::ids::REGISTRY;
-use crate::ledger::{self, Answered, registry};
+use crate::ledger::{self, registry};
+use crate::rpc::CallReply;
 
 /// The Durable Object.
 #[durable_object(alarm)]
@@ -44,7 +45,7 @@ impl DurableObject for Ledger {
         let body = request.bytes().await?;
         let answered = async {
             self.alarm.look().await?;
-            let Answered { body, wake_ms } = self.answer(&name, &call, &body)?;
+            let CallReply { body, wake_ms } = self.answer(&name, &call, &body)?;
             self.alarm.set_earlier(wake_ms).await?;
             Ok::<_, BackendError>(body)
         };
@@ -61,7 +62,7 @@ impl DurableObject for Ledger {
 }
 
 impl Ledger {
-    fn answer(&self, name: &str, call: &str, body: &[u8]) -> std::result::Result<Answered, BackendError> {
+    fn answer(&self, name: &str, call: &str, body: &[u8]) -> std::result::Result<CallReply, BackendError> {
         let is_registry = name == REGISTRY;
         if !self.open.get() {
             if is_registry { registry::open(&self.sql) } else { ledger::open(&self.sql, name) }?;

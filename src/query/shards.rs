@@ -12,11 +12,12 @@ use std::iter;
 use futures_util::future::try_join_all;
 
 use super::cursor::Place;
-use crate::backend::{BackendError, Objects, to_json};
-use crate::index::calls::{self, Batches, ShardBatch, ShardCall, Within};
+use crate::backend::{BackendError, Objects};
+use crate::index::calls::{Batches, ShardBatch, Within};
 use crate::index::{Calendar, ShardName};
 use crate::limits::{CONCURRENT_CALLS, WITHIN_PAGE};
 use crate::record::Dataset;
+use crate::rpc;
 
 /// What comes next.
 #[derive(Debug)]
@@ -146,8 +147,8 @@ impl Ahead {
 
 async fn ask_one(shards: &impl Objects, dataset: Dataset, prefix: u32, from: i64) -> Result<Page, BackendError> {
     let name = ShardName::of_prefix(dataset, prefix).to_string();
-    let within = to_json(&Within { from, limit: WITHIN_PAGE as u64 });
-    let Batches { batches, more } = calls::call(shards, &name, ShardCall::Within, within).await?;
+    let within = Within { from, limit: WITHIN_PAGE as u64 };
+    let Batches { batches, more } = rpc::call(shards, &name, &within).await?;
     let behind = batches.last().map(|last| last.place.saturating_add(1));
     Ok(Page { prefix, batches: batches.into(), more: behind.filter(|_| more) })
 }

@@ -7,8 +7,8 @@ use raydex::audit::AUDIT;
 use raydex::audit::calls::{Append, Appended, Deed, Kept, Page, Read, Segment};
 use raydex::audit::segment::SegmentWriter;
 use raydex::backend::{BackendError, Sql, SqlValue};
-use raydex::ledger::calls;
 use raydex::limits::{AUDIT_ALARM_MS, AUDIT_SEGMENT_INFLATED, LENT_MAX, READER_BYTES};
+use raydex::rpc;
 use raydex::time::rfc3339;
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -96,7 +96,7 @@ impl Log {
     }
 
     pub(super) fn try_append(&self, size: usize) -> Result<Appended, BackendError> {
-        run(calls::call(&self.fakes.audits, AUDIT, &Self::deed(self.naive.entries.len(), size)))
+        run(rpc::call(&self.fakes.audits, AUDIT, &Self::deed(self.naive.entries.len(), size)))
     }
 
     /// An entry that was appended must be in the log.
@@ -170,7 +170,7 @@ impl Log {
     /// How many entries the object has itself.
     pub(super) fn kept(&self) -> u64 {
         let ask = Read { after: 0, limit: 0 };
-        let page: Page = run(calls::call(&self.fakes.audits, AUDIT, &ask)).unwrap();
+        let page: Page = run(rpc::call(&self.fakes.audits, AUDIT, &ask)).unwrap();
         page.head.seq + 1 - page.kept_from.unwrap()
     }
 }

@@ -1,10 +1,11 @@
 //! Lookups of objects that are not any more what was indexed.
 
 use raydex::batch::Spans;
-use raydex::index::calls::{self, ObjectVersion, Put, PutAnswer};
+use raydex::index::ShardName;
+use raydex::index::calls::{ObjectVersion, Put};
 use raydex::index::entry::{Place, pack};
-use raydex::index::{ShardCall, ShardName};
 use raydex::record::{Dataset, RayKey};
+use raydex::rpc;
 
 use super::KEY;
 use super::support::gzip::gzip;
@@ -73,7 +74,7 @@ fn an_entry_that_names_the_wrong_span_costs_a_full_scan_and_loses_nothing() {
             summary: None,
         };
         let name = ShardName::of(DATASET, &RayKey::Ray(ray(1))).to_string();
-        let _: PutAnswer = run(calls::call(&fakes.shards, &name, ShardCall::Put, put.to_body())).unwrap();
+        run(rpc::call(&fakes.shards, &name, &put)).unwrap();
         let found = fakes.find(DATASET, &ray(1).to_string());
         assert_eq!(found.records.len(), 1, "span {span}");
         assert_eq!((found.cost.full_scans, found.cost.objects_read), (1, 1));

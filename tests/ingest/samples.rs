@@ -4,11 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 
 use raydex::batch::BatchReader;
-use raydex::index::calls::{self, Find, Found};
-use raydex::index::{ShardCall, ShardName};
+use raydex::index::ShardName;
+use raydex::index::calls::Find;
 use raydex::pipeline::Outcome;
 use raydex::pipeline::process::Done;
 use raydex::record::{Dataset, RayId, RayKey};
+use raydex::rpc;
 use raydex::sample::{Plan, Units};
 
 use super::support::{Fakes, run};
@@ -94,8 +95,8 @@ fn every_ray_of_large_batches_is_indexed_in_the_very_spans_of_its_lines() {
     assert!(places.values().flatten().flat_map(|(_, spans)| spans).max() >= Some(&3), "too few spans to prove it");
     for (ray, expected) in places {
         let name = ShardName::of(Dataset::HttpRequests, &RayKey::Ray(ray)).to_string();
-        let body = serde_json::to_vec(&Find { id: ray.to_string() }).unwrap();
-        let found: Found = run(calls::call(&fakes.shards, &name, ShardCall::Find, body)).unwrap();
+        let find = Find { id: ray.to_string() };
+        let found = run(rpc::call(&fakes.shards, &name, &find)).unwrap();
         let found = found.candidates.into_iter().map(|candidate| {
             (candidate.object.key, candidate.spans.into_iter().map(u64::from).collect::<BTreeSet<_>>())
         });

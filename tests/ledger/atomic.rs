@@ -4,11 +4,12 @@
 use raydex::backend::BackendError;
 use raydex::ledger::Outcome;
 use raydex::ledger::calls::{
-    Begin, Call, Claim, Commit, Decide, Decision, Entries, Gone, Registered, Removed, Seal, SetAside, Split,
+    Begin, Claim, Commit, Decide, Decision, Entries, Gone, Registered, Removed, Seal, SetAside, Split,
 };
 use raydex::ledger::delivery::{Payload, Place};
 use raydex::ledger::ids::PackId;
 use raydex::limits::{BREAKER_FAILURES, BREAKER_MAX_MS, LEASE_MS};
+use raydex::rpc::Call;
 
 use super::support::faults::DETAIL;
 use super::support::{Fault, Kind};

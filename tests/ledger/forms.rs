@@ -10,11 +10,12 @@ use raydex::backend::Sql;
 use raydex::ledger::backfills::{self, Ended, JobsAsk, Start, Step, Turn};
 use raydex::ledger::calendar::{self, CalendarAsk};
 use raydex::ledger::calls::{
-    BatchAsk, BatchesAsk, Begin, Bodies, Call, Claim, Commit, Decide, Entries, Gone, Missing, NAMES, Nudge, Registered,
+    BatchAsk, BatchesAsk, Begin, Bodies, Claim, Commit, Decide, Entries, Gone, Missing, NAMES, Nudge, Registered,
     Removed, Seal, SetAside, Split, TotalsAsk,
 };
 use raydex::ledger::registry::{self, LedgersAsk, Letter, LettersAsk, Redriven, Register, Swept};
-use raydex::ledger::{Answered, answer, open};
+use raydex::ledger::{answer, open};
+use raydex::rpc::{Call, CallReply};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -51,14 +52,14 @@ fn tables_and_rows(sql: &SqliteSql) -> Vec<String> {
 }
 
 /// The story as it happens now.
-fn told(story: &str, sql: &SqliteSql, call: impl Fn(&str, &str, i64) -> Answered) -> String {
+fn told(story: &str, sql: &SqliteSql, call: impl Fn(&str, &str, i64) -> CallReply) -> String {
     let mut lines = Vec::new();
     let mut now_ms = 0;
     for line in story.lines().map(spelled_out) {
         if let Some(at) = line.strip_prefix("at ") {
             now_ms = at.parse().unwrap();
         } else if let Some((name, body)) = line.split_once(' ').filter(|(name, _)| name.starts_with("v1/")) {
-            let Answered { body: answer, wake_ms } = call(name, body, now_ms);
+            let CallReply { body: answer, wake_ms } = call(name, body, now_ms);
             lines.extend([line, format!("= {}", String::from_utf8(answer).unwrap())]);
             lines.extend(wake_ms.map(|at| format!("wake {at}")));
             continue;

@@ -3,10 +3,11 @@
 use std::fmt::Write;
 
 use raydex::ledger::Outcome;
-use raydex::ledger::calls::{Call, Claim, ClaimAnswer, Commit, CommitAnswer, Decide, Decision, Split};
+use raydex::ledger::calls::{Claim, ClaimAnswer, Commit, CommitAnswer, Decide, Decision, Split};
 use raydex::ledger::delivery::Payload;
 use raydex::limits::{LEASE_MS, OUTBOX_FIRST_MS, RELEASED_MS, RETRY_MIN_MS};
 use raydex::partner::OnUnknown;
+use raydex::rpc::Call;
 
 use super::{Ledger, claim, delivered, endpoint, id, index, not_stored, payload, refused, unknown};
 

@@ -185,7 +185,7 @@ fn a_part_that_cannot_be_read_is_not_kept() {
     {
         let mut put = entry(version("b", "e1", 5), &[(1, 0)]);
         put.parts[0].bytes = bytes.to_vec();
-        assert!(shard::answer(&shard.sql, "v1/put", &put.to_body()).is_err());
+        assert!(shard.call(&put).is_err());
         assert_eq!(shard.sql.rows(), rows);
     }
 }

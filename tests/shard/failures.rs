@@ -2,12 +2,13 @@
 
 use raydex::index::calls::{Find, Forget, Put};
 use raydex::index::entry::Part;
-use raydex::index::{ShardCall, shard};
+use raydex::index::shard;
 use raydex::limits::SQL_BLOB_MAX;
+use raydex::rpc::Call;
 
 use super::support::faults::DETAIL;
 use super::support::{Fault, Kind};
-use super::{Shard, entry, id, json, odd_entry, version};
+use super::{Shard, entry, id, odd_entry, version};
 
 /// A shard with two entries.
 fn full() -> Shard {
@@ -28,12 +29,12 @@ fn a_body_that_is_none_is_an_error_and_changes_nothing() {
     let mut bodies: Vec<Vec<u8>> = (0..put.len()).map(|end| put[..end].to_vec()).collect();
     bodies.extend([endless, json_alone, b"null".to_vec(), b"{}".to_vec(), b"\0\0\0\0".to_vec(), vec![0xff; 100]]);
     for body in &bodies {
-        assert!(shard::answer(&shard.sql, ShardCall::Put.name(), body).is_err(), "{body:?}");
-        assert!(shard::answer(&shard.sql, ShardCall::Find.name(), body).is_err(), "{body:?}");
-        assert!(shard::answer(&shard.sql, ShardCall::Forget.name(), body).is_err(), "{body:?}");
+        assert!(shard::answer(&shard.sql, Put::NAME, body).is_err(), "{body:?}");
+        assert!(shard::answer(&shard.sql, Find::NAME, body).is_err(), "{body:?}");
+        assert!(shard::answer(&shard.sql, Forget::NAME, body).is_err(), "{body:?}");
     }
     for body in [r#"{"id":7}"#, r#"{"id":null}"#, r#"{"id":""}"#, r#"{"id":"  "}"#, r#"{"key":"a"}"#, r#"["x"] "#] {
-        let outcome = shard::answer(&shard.sql, ShardCall::Find.name(), body.as_bytes());
+        let outcome = shard::answer(&shard.sql, Find::NAME, body.as_bytes());
         assert!(outcome.is_err() || body.starts_with('['), "{body}");
     }
     assert_eq!(shard.sql.rows(), rows);
@@ -42,7 +43,7 @@ fn a_body_that_is_none_is_an_error_and_changes_nothing() {
 #[test]
 fn a_call_that_there_is_not_is_an_error() {
     let shard = full();
-    let body = json(&Find { id: id(1) });
+    let body = Find { id: id(1) }.to_body();
     for call in ["", "find", "v1/", "v1/find/", "V1/FIND", "v2/find", "v1/drop"] {
         assert!(shard::answer(&shard.sql, call, &body).is_err(), "{call}");
     }
@@ -51,8 +52,8 @@ fn a_call_that_there_is_not_is_an_error() {
 #[test]
 fn an_id_too_long_to_have_been_indexed_is_an_error() {
     let shard = full();
-    let body = json(&Find { id: "x".repeat(129) });
-    assert!(shard::answer(&shard.sql, ShardCall::Find.name(), &body).is_err());
+    let body = Find { id: "x".repeat(129) }.to_body();
+    assert!(shard::answer(&shard.sql, Find::NAME, &body).is_err());
 }
 
 #[test]
@@ -62,34 +63,34 @@ fn a_part_larger_than_a_row_can_be_is_refused_before_anything_is_written() {
     let part = |size| Part { lo: 0, hi: 9, bytes: vec![1; size] };
     let put = |parts| Put { object: version("a", "e2", 9), slots: vec![0], parts, summary: None };
     let too_large = put(vec![part(5), part(SQL_BLOB_MAX + 1)]).to_body();
-    assert!(shard::answer(&shard.sql, ShardCall::Put.name(), &too_large).is_err());
+    assert!(shard::answer(&shard.sql, Put::NAME, &too_large).is_err());
     assert_eq!(shard.sql.rows(), rows);
 }
 
 #[test]
 fn a_statement_that_fails_anywhere_leaves_the_database_as_it_was() {
     let calls = [
-        ("new", ShardCall::Put, entry(version("c", "e", 9), &[(1, 0), (9, 1)]).to_body()),
-        ("newer", ShardCall::Put, entry(version("a", "e2", 9), &[(1, 0), (9, 1)]).to_body()),
-        ("odd", ShardCall::Put, odd_entry(version("a", "e2", 9), &[("x", 1)]).to_body()),
-        ("forget", ShardCall::Forget, json(&Forget { key: "a".into(), before_ms: 99 })),
-        ("find", ShardCall::Find, json(&Find { id: id(1) })),
+        ("new", Put::NAME, entry(version("c", "e", 9), &[(1, 0), (9, 1)]).to_body()),
+        ("newer", Put::NAME, entry(version("a", "e2", 9), &[(1, 0), (9, 1)]).to_body()),
+        ("odd", Put::NAME, odd_entry(version("a", "e2", 9), &[("x", 1)]).to_body()),
+        ("forget", Forget::NAME, Forget { key: "a".into(), before_ms: 99 }.to_body()),
+        ("find", Find::NAME, Find { id: id(1) }.to_body()),
     ];
     for (name, call, body) in calls {
         let clean = full();
         let before = clean.faults.count(Kind::Sql);
-        shard::answer(&clean.sql, call.name(), &body).unwrap();
+        shard::answer(&clean.sql, call, &body).unwrap();
         let statements = clean.faults.count(Kind::Sql) - before;
         for nth in 0..statements {
             for fault in Fault::BOTH {
                 let shard = full();
                 let rows = shard.sql.rows();
                 shard.faults.plan(Some(Kind::Sql), nth, fault);
-                let failed = shard::answer(&shard.sql, call.name(), &body);
+                let failed = shard::answer(&shard.sql, call, &body);
                 assert!(shard.faults.clear());
                 assert_eq!(failed.unwrap_err().detail, DETAIL, "{name}, statement {nth}");
                 assert_eq!(shard.sql.rows(), rows, "{name}, statement {nth} {fault:?}");
-                shard::answer(&shard.sql, call.name(), &body).unwrap();
+                shard::answer(&shard.sql, call, &body).unwrap();
                 assert_eq!(shard.sql.rows(), clean.sql.rows(), "{name}, statement {nth} {fault:?}");
             }
         }

@@ -2,11 +2,11 @@
 
 use raydex::backend::Sql;
 use raydex::index::calls::{Batches, Kept, Put, Within};
-use raydex::index::{ShardCall, shard};
+use raydex::index::shard;
 use raydex::limits::{SUMMARY_MAX, WITHIN_PAGE};
 
 use super::support::{Faults, SqliteSql};
-use super::{Shard, entry, id, json, version};
+use super::{Shard, entry, id, version};
 
 /// The table as it was before there were summaries.
 const BEFORE: &str = "CREATE TABLE entry_v1 (
@@ -26,8 +26,7 @@ type Row = (i64, String, Option<Vec<u8>>);
 
 /// A page: whether there is more, and its batches.
 fn page(shard: &Shard, from: i64, limit: u64) -> (bool, Vec<Row>) {
-    let body = json(&Within { from, limit });
-    let Batches { batches, more } = shard.call(ShardCall::Within, &body).unwrap();
+    let Batches { batches, more } = shard.call(&Within { from, limit }).unwrap();
     (more, batches.into_iter().map(|batch| (batch.place, batch.object.key, batch.summary)).collect())
 }
 
@@ -75,7 +74,7 @@ fn an_entry_without_rays_is_one_row_and_holds_no_ray() {
     assert_eq!(shard.forget("a", 6), 1);
     assert!(shard.sql.rows().is_empty());
     let long = presence("a", "e", 5, &[7; SUMMARY_MAX + 1]);
-    assert!(shard::answer(&shard.sql, "v1/put", &long.to_body()).is_err());
+    assert!(shard.call(&long).is_err());
     assert!(shard.sql.rows().is_empty());
 }
 

@@ -6,13 +6,14 @@ use std::io::Read;
 use flate2::bufread::GzDecoder;
 use raydex::batch::BUCKET_NAME;
 use raydex::ledger::books::{PayloadView, Totals};
-use raydex::ledger::calls::{BatchAnswer, BatchAsk, Call, TotalsAsk};
+use raydex::ledger::calls::{BatchAnswer, BatchAsk, TotalsAsk};
 use raydex::ledger::ids::REGISTRY;
 use raydex::ledger::{BatchId, State};
 use raydex::lookup::lookup;
 use raydex::memory::Memory;
 use raydex::pipeline::World;
 use raydex::record::{Dataset, RayKey};
+use raydex::rpc::Call;
 use sha2::{Digest, Sha256};
 
 use super::partner::Seen;
@@ -243,8 +244,7 @@ fn books(run: &Run) -> Books {
 }
 
 fn ask<C: Call>(run: &Run, name: &str, call: &C) -> C::Answer {
-    let body = serde_json::to_vec(call).unwrap();
-    serde_json::from_slice(&run.platform.answer(name, C::NAME, &body).unwrap()).unwrap()
+    serde_json::from_slice(&run.platform.answer(name, C::NAME, &call.to_body()).unwrap()).unwrap()
 }
 
 fn rays_of(body: &[u8]) -> Vec<String> {

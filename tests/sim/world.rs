@@ -11,9 +11,11 @@ use raydex::backend::{
     BackendError, Bucket, Bytes, List, Listed, ObjectHead, Objects, Queue, Ranged, Sql, SqlAnswer, SqlValue, Upload,
 };
 use raydex::batch::R2Event;
-use raydex::index::{Calendar, CalendarRow, ShardCall, shard};
+use raydex::index::calls::Put;
+use raydex::index::{Calendar, CalendarRow, shard};
 use raydex::ledger::ids::REGISTRY;
 use raydex::ledger::{Alarm, DeliveryId, registry};
+use raydex::rpc::Call;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
@@ -319,7 +321,7 @@ impl Objects for Shards {
         let Self(isolate) = self;
         isolate
             .effect(SLOW_OBJECT_MS, || {
-                if call == ShardCall::Put.name() {
+                if call == Put::NAME {
                     isolate.platform.accuse_untold(name);
                 }
                 let mut shards = isolate.platform.shards.borrow_mut();

@@ -7,7 +7,8 @@ use raydex::audit::calls::{Kept, Read, Segment};
 use raydex::audit::chain::Bounds;
 use raydex::audit::{self, AUDIT, Held};
 use raydex::backend::{BackendError, Objects};
-use raydex::ledger::{Alarm, calls};
+use raydex::ledger::Alarm;
+use raydex::rpc;
 
 use super::{Faults, Kind, MemoryBucket, SqliteSql, run};
 
@@ -54,7 +55,7 @@ impl MemoryAudits {
     /// The entries that it has itself, up to a page of them.
     pub(crate) fn entries(&self) -> Vec<Kept> {
         let sound = Self { faults: Faults::default(), ..self.clone() };
-        run(calls::call(&sound, AUDIT, &Read { after: 0, limit: u64::MAX })).unwrap().entries
+        run(rpc::call(&sound, AUDIT, &Read { after: 0, limit: u64::MAX })).unwrap().entries
     }
 
     /// The object's answer to a call.

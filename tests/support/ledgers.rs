@@ -7,10 +7,11 @@ use std::rc::Rc;
 
 use raydex::backend::{BackendError, Objects};
 use raydex::ledger::books::Totals;
-use raydex::ledger::calls::{self, BatchAnswer, BatchAsk, Call, TotalsAsk};
+use raydex::ledger::calls::{BatchAnswer, BatchAsk, TotalsAsk};
 use raydex::ledger::ids::REGISTRY;
 use raydex::ledger::{BatchId, calendar, registry};
 use raydex::record::Dataset;
+use raydex::rpc::{self, Call};
 
 use super::{Faults, Kind, SqliteSql, run};
 
@@ -72,7 +73,7 @@ impl MemoryLedgers {
     /// What a call comes to, without faults.
     pub(crate) fn ask<C: Call>(&self, name: &str, call: &C) -> C::Answer {
         let sound = Self { faults: Faults::default(), ..self.clone() };
-        run(calls::call(&sound, name, call)).unwrap()
+        run(rpc::call(&sound, name, call)).unwrap()
     }
 
     /// The books of all ledgers together.

@@ -20,13 +20,6 @@ fn every_file_of_code_opens_with_what_it_is() {
 }
 
 #[test]
-fn every_source_says_what_always_holds() {
-    for file in files("src").into_iter().filter(|file| file.has_extension("rs")) {
-        assert!(file.is_tests() || file.text.contains("What always holds"), "{}", file.path);
-    }
-}
-
-#[test]
 fn no_file_of_code_is_too_long_to_read() {
     for file in files("").into_iter().filter(super::File::is_code) {
         let lines = file.text.lines().count();

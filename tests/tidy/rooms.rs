@@ -3,8 +3,8 @@
 use super::{File, core_sources, regex, text};
 
 /// The rooms, in reading order: each may import those before it.
-const ROOMS: [&str; 20] = [
-    "limits", "memory", "mistakes", "time", "record", "filter", "mask", "batch", "backend", "access", "index",
+const ROOMS: [&str; 21] = [
+    "limits", "memory", "mistakes", "time", "record", "filter", "mask", "batch", "backend", "rpc", "access", "index",
     "lookup", "query", "render", "partner", "ledger", "audit", "config", "pipeline", "api",
 ];
 /// What the generator of batches may import.

@@ -13,13 +13,12 @@ use std::task::{Context, Poll, Waker};
 
 use js_sys::Uint8Array;
 
-use crate::backend::{
-    BackendError, Bucket, Bytes, List, Listed, ObjectHead, Objects, Ranged, Upload, from_json, to_json,
-};
+use crate::backend::{BackendError, Bucket, Bytes, List, Listed, ObjectHead, Objects, Ranged, Upload, to_json};
 use crate::index::calls::{Find, Found};
 use crate::index::entry::{EntryError, PartView};
 use crate::index::{Candidate, ObjectVersion, ShardEntry, part};
 use crate::record::{RayId, RayKey};
+use crate::rpc::Call;
 
 /// Bytes of one piece of a body: what R2 hands over at most at once.
 const PIECE: u32 = 65_536;
@@ -187,7 +186,7 @@ impl MemoryShards {
 
 impl Objects for MemoryShards {
     async fn call(&self, name: &str, _call: &str, body: Vec<u8>) -> Result<Vec<u8>, BackendError> {
-        let find: Find = from_json(&body)?;
+        let find = Find::from_body(&body)?;
         let key = RayKey::from_logged(&find.id);
         let asked = self.entries.get(name).zip(key.as_ref().and_then(RayKey::ray));
         let found = asked.map(|(entry, ray)| self.find(entry, ray)).transpose()?;

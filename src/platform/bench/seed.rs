@@ -12,6 +12,7 @@ use crate::index::calls::Put;
 use crate::index::{Built, IndexBuilder, ObjectVersion};
 use crate::limits::SPAN_BYTES;
 use crate::record::{Dataset, RayId, Watched, read_key};
+use crate::rpc::Call;
 
 /// Bytes of a line, on average.
 const LINE_BYTES: u64 = 1_600;

@@ -1,0 +1,139 @@
+//! Calls to Durable Objects, from both ends.
+//!
+//! A [`Call`] is a request type with a wire name and an answer type. The Worker sends it with [`call`]; the object's
+//! code hands the received name and body to a [`Dispatcher`], which runs the matching function in one transaction and
+//! encodes its answer. Bodies and answers are JSON; a call that carries raw bytes implements [`Call`] by hand.
+//!
+//! # Invariants
+//! A wire name is spelled once, where the call is declared. A call that fails has changed nothing in the database.
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::backend::{BackendError, Objects, Sql, to_json};
+use crate::mistakes::{Mistake, made};
+
+/// A request to a Durable Object. [`calls!`](crate::rpc::calls) implements it for types with a JSON body.
+pub trait Call: Sized {
+    /// The wire name, which is the path of the request, such as `v1/put`.
+    const NAME: &'static str;
+    /// What the object answers, in JSON.
+    type Answer: Serialize + DeserializeOwned;
+
+    /// The bytes of the request's body.
+    fn to_body(&self) -> Vec<u8>;
+
+    /// Reads the bytes of a request's body.
+    ///
+    /// # Errors
+    /// [`BackendError`] where they are not what [`Call::to_body`] writes.
+    fn from_body(body: &[u8]) -> Result<Self, BackendError>;
+}
+
+/// Declares calls with JSON bodies, `"name": Request => Answer`, and the list `NAMES` of their wire names.
+macro_rules! calls {
+    ($($name:literal: $call:ident => $answer:ty,)*) => {
+        $(impl $crate::rpc::Call for $call {
+            const NAME: &'static str = $name;
+            type Answer = $answer;
+
+            fn to_body(&self) -> Vec<u8> {
+                $crate::backend::to_json(self)
+            }
+
+            fn from_body(body: &[u8]) -> Result<Self, $crate::backend::BackendError> {
+                $crate::rpc::from_json(body)
+            }
+        })*
+
+        /// The wire names of the calls with JSON bodies that this module declares.
+        pub const NAMES: &[&str] = &[$(<$call as $crate::rpc::Call>::NAME),*];
+    };
+}
+
+pub(crate) use calls;
+
+/// Sends a call to the object `name` of a class, and reads its answer.
+///
+/// # Errors
+/// [`BackendError`] where the object cannot be reached, refuses the call, or answers with something else.
+pub async fn call<C: Call>(objects: &impl Objects, name: &str, call: &C) -> Result<C::Answer, BackendError> {
+    from_json(&objects.call(name, C::NAME, call.to_body()).await?)
+}
+
+/// Reads JSON that the other end of a call wrote.
+pub(crate) fn from_json<T: DeserializeOwned>(json: &[u8]) -> Result<T, BackendError> {
+    serde_json::from_slice(json).map_err(|error| BackendError::new("reading a call", error.to_string()))
+}
+
+/// An object's reply to a call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CallReply {
+    /// The bytes of the answer.
+    pub body: Vec<u8>,
+    /// The Unix milliseconds by which the object's alarm must go off; `None` where the call needs no alarm.
+    pub wake_ms: Option<i64>,
+}
+
+/// Finds the function that answers a call. Each of the methods `on…` offers one; the first whose [`Call::NAME`] is
+/// the received name runs.
+#[derive(Debug)]
+pub struct Dispatcher<'a, S> {
+    sql: &'a S,
+    name: &'a str,
+    body: &'a [u8],
+    reply: Option<Result<CallReply, BackendError>>,
+}
+
+impl<'a, S: Sql> Dispatcher<'a, S> {
+    /// For a call that arrived under `name` with this body, at the object with this database.
+    #[must_use]
+    pub const fn new(sql: &'a S, name: &'a str, body: &'a [u8]) -> Self {
+        Self { sql, name, body, reply: None }
+    }
+
+    /// Answers a `C` with what `work` returns, without an alarm.
+    #[must_use]
+    pub fn on<C: Call>(self, mut work: impl FnMut(&C) -> Result<C::Answer, BackendError>) -> Self {
+        self.on_timed(|call| Ok((work(call)?, None)))
+    }
+
+    /// Answers a `C` with what `work` returns, with the instant of the alarm that it needs.
+    #[must_use]
+    pub fn on_timed<C: Call>(mut self, work: impl FnMut(&C) -> Result<(C::Answer, Option<i64>), BackendError>) -> Self {
+        if self.reply.is_none() && self.name == C::NAME {
+            self.reply = Some(run(self.sql, self.body, work));
+        }
+        self
+    }
+
+    /// The reply.
+    ///
+    /// # Errors
+    /// [`BackendError`] where no function answers to the name, the body is malformed, or the function or its
+    /// transaction failed.
+    pub fn finish(self) -> Result<CallReply, BackendError> {
+        self.reply.unwrap_or_else(|| Err(BackendError::new("answering a call", "there is no such call")))
+    }
+}
+
+/// Runs `work` on the call in `body`, in one transaction.
+fn run<C: Call>(
+    sql: &impl Sql,
+    body: &[u8],
+    mut work: impl FnMut(&C) -> Result<(C::Answer, Option<i64>), BackendError>,
+) -> Result<CallReply, BackendError> {
+    let call = C::from_body(body)?;
+    let mut done = None;
+    let mut in_transaction = || {
+        done = Some(work(&call)?);
+        Ok(())
+    };
+    if made(Mistake::TornTransaction) {
+        in_transaction()?;
+    } else {
+        sql.transaction(&mut in_transaction)?;
+    }
+    let (answer, wake_ms) = done.ok_or_else(|| BackendError::new("answering a call", "it did not run"))?;
+    Ok(CallReply { body: to_json(&answer), wake_ms })
+}
