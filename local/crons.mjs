@@ -15,10 +15,10 @@ export async function cronsOf(root) {
 /** Whether a cron names this minute of the hour. Only its minutes are read; what else it says must be `*`. */
 export function isDue(cron, minute) {
   const [minutes, ...rest] = cron.split(" ");
-  if (rest.length !== 4 || rest.some((field) => field !== "*")) throw new Error(`not read here: the cron ${cron}`);
+  if (rest.length !== 4 || rest.some((field) => field !== "*")) throw new Error(`unsupported cron expression: ${cron}`);
   if (minutes === "*") return true;
   const every = /^\*\/([1-9][0-9]?)$/.exec(minutes);
-  if (!every) throw new Error(`not read here: the cron ${cron}`);
+  if (!every) throw new Error(`unsupported cron expression: ${cron}`);
   return minute % Number(every[1]) === 0;
 }
 

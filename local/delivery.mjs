@@ -27,7 +27,7 @@ export async function delivery({ other, off, keptKey, tell }) {
   if (off) return { settings: {} };
   if (!other) {
     const onPost = ({ batchId, status }) => {
-      if (status !== 200) tell(`partner: refused ${batchId || "a post"} with ${status ?? "no answer"}`);
+      if (status !== 200) tell(`partner: rejected ${batchId || "a request"} with ${status ?? "no response"}`);
     };
     const receiver = await startPartner({ uri: URI, key: keptKey(), onPost });
     return { settings: receiver.settings, receiver };
@@ -58,9 +58,9 @@ async function drained(stats, tell) {
     const now = await stats();
     const waiting = now && waitingIn(now);
     if (!waiting) return now;
-    const words = `${waiting.lines.toLocaleString("en")} lines are still to be delivered`;
+    const words = `${waiting.lines.toLocaleString("en")} lines are not yet delivered`;
     if (Date.now() > end) {
-      tell(`${words} after ${PATIENCE / 1000} s; it goes on in the background`);
+      tell(`${words} after ${PATIENCE / 1000} s; delivery continues in the background`);
       return now;
     }
     if (told > 0 && told % TELL_EVERY === 0) tell(words);
@@ -82,8 +82,8 @@ export function table({ ours, theirs }) {
     ["lines", lines.delivered, theirs?.lines],
     ["payloads", payloads.delivered, theirs?.batches],
     ...(theirs ? [["duplicate lines", undefined, theirs.duplicate_lines]] : []),
-    // Posts whose end is not known: only they can have doubled lines.
-    ["posts in doubt", posts.ambiguous],
+    // Only attempts with an unknown outcome can cause duplicate lines.
+    ["unknown outcome", posts.ambiguous],
     ["unaccounted", lines.unaccounted],
     ...[["pending", lines.pending], ["parked", lines.parked]].filter(([, count]) => count > 0),
   ];

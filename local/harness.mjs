@@ -96,9 +96,9 @@ async function answer(request) {
     case "POST partner": return partner.behave(json());
     case "POST restart": return again(() => runtime.stop());
     case "POST kill":
-      if (!options.state) throw new Error("a crash wants `state`: in memory, nothing would be left");
+      if (!options.state) throw new Error("kill requires `state`: without it everything is in memory and would be lost");
       return again(() => runtime.kill());
-    default: throw new Error(`there is no ${request.method} /${verb}`);
+    default: throw new Error(`unknown call: ${request.method} /${verb}`);
   }
 }
 

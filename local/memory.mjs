@@ -15,7 +15,7 @@ export function bounded(module, pages) {
     const size = number(bytes, at + 1);
     if (bytes[at] === MEMORY_SECTION) {
       const [count, flags] = [number(bytes, size.end), number(bytes, size.end + 1)];
-      if (count.value !== 1 || flags.value !== BOUNDED) throw new Error("the module's memory has no bound");
+      if (count.value !== 1 || flags.value !== BOUNDED) throw new Error("the module's memory has no maximum");
       const most = number(bytes, number(bytes, flags.end).end);
       overwrite(bytes, most, pages);
       return bytes;

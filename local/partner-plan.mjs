@@ -55,8 +55,8 @@ export class Plan {
 function actOf(deed) {
   const { reset, redirect, headers, body, delay = 0, hang } = known(deed, DEEDS);
   const { status = redirect === undefined ? 200 : 302 } = deed;
-  if (!STORES.includes(deed.store)) throw new Error(`a plan has no store: ${JSON.stringify(deed.store)}`);
-  if (![undefined, "before", "after"].includes(reset)) throw new Error(`a plan has no reset: ${JSON.stringify(reset)}`);
+  if (!STORES.includes(deed.store)) throw new Error(`invalid plan: store cannot be ${JSON.stringify(deed.store)}`);
+  if (![undefined, "before", "after"].includes(reset)) throw new Error(`invalid plan: reset cannot be ${JSON.stringify(reset)}`);
   const stored = deed.store ?? (reset === "after" || (status >= 200 && status < 300));
   const inTime = hang === undefined || deed.store === true ? "before" : "after";
   return {
@@ -71,7 +71,8 @@ function actOf(deed) {
 
 function known(words, all) {
   const strange = Object.keys(words ?? {}).find((word) => !all.includes(word));
-  if (strange !== undefined || !words) throw new Error(`a plan has no ${strange ?? "rule without do"}`);
+  if (!words) throw new Error("invalid plan: a rule has no do");
+  if (strange !== undefined) throw new Error(`invalid plan: unknown member ${strange}`);
   return words;
 }
 

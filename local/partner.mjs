@@ -132,8 +132,8 @@ class Receiver {
   /** What can be said of a request before its body is read. */
   #checkHead({ url, method, headers }) {
     const [path, query] = url.split("?", 2);
-    if (path !== this.uri) throw new Refusal(404, "there is no such path");
-    if (method !== "POST") throw new Refusal(405, "only POST is taken");
+    if (path !== this.uri) throw new Refusal(404, "there is nothing at this path");
+    if (method !== "POST") throw new Refusal(405, "only POST is supported");
     this.#counts.posts += 1;
     this.#checkSignature(new URLSearchParams(query).getAll("auth_key"));
     if (headers["content-encoding"] !== "gzip") throw new Refusal(415, "the body must be gzip");
@@ -144,12 +144,12 @@ class Receiver {
 
   #checkSignature(keys) {
     const [, ts, rand, sign] = (keys.length === 1 && AUTH_KEY.exec(keys[0])) || [];
-    if (!sign) throw new Refusal(401, "auth_key is not {ts}-{rand}-{md5}");
+    if (!sign) throw new Refusal(401, "auth_key must be {ts}-{rand}-{md5}");
     const right = createHash("md5").update(`${this.uri}-${ts}-${rand}-${this.#key}`).digest();
-    if (!timingSafeEqual(right, Buffer.from(sign, "hex"))) throw new Refusal(401, "the signature is wrong");
+    if (!timingSafeEqual(right, Buffer.from(sign, "hex"))) throw new Refusal(401, "the signature is invalid");
     const left = Number(ts) - Date.now() / 1000;
     if (left < 0) throw new Refusal(403, "the signature has expired");
-    if (left > LONGEST_S) throw new Refusal(403, "the signature holds for too long");
+    if (left > LONGEST_S) throw new Refusal(403, "the signature is valid for too long");
     const nonce = `${ts}-${rand}`;
     if (this.#nonces.has(nonce)) this.#counts.reused_nonces += 1;
     this.#nonces.add(nonce);
@@ -158,11 +158,11 @@ class Receiver {
   /** Stores a body, all of it or nothing. */
   async #store(body, settled) {
     const text = await inflate(body, { maxOutputLength: MAX_TEXT }).catch((error) => {
-      if (error.code === "ERR_BUFFER_TOO_LARGE") throw new Refusal(413, "the body inflates to too much");
-      throw new Refusal(400, "the gzip is damaged");
+      if (error.code === "ERR_BUFFER_TOO_LARGE") throw new Refusal(413, "the body inflates to too many bytes");
+      throw new Refusal(400, "the gzip data is damaged");
     });
     const bad = badLines(text);
-    if (bad > 0) throw new Refusal(422, `${bad} lines are not of the format`, bad);
+    if (bad > 0) throw new Refusal(422, `${bad} lines do not match the format`, bad);
     this.#ledger.store(settled.batchId, body, text);
     this.#counts.stored_posts += 1;
     settled.stored = true;
@@ -227,7 +227,7 @@ function* junk(bytes) {
 async function alone() {
   const options = { uri: { type: "string" }, key: { type: "string" }, port: { type: "string", default: "0" } };
   const { uri, key, port } = parseArgs({ options }).values;
-  if (!uri?.startsWith("/") || !key) throw new Error("--uri /PATH and --key KEY are needed");
+  if (!uri?.startsWith("/") || !key) throw new Error("--uri /PATH and --key KEY are required");
   const say = (value) => process.stdout.write(`${JSON.stringify(value)}\n`);
   const partner = await startPartner({ uri, key, port: Number(port), onPost: say });
   say({ ready: `${partner.url}${uri}` });

@@ -98,7 +98,7 @@ function logInto(state, onVerdict) {
     const words = `worker: ${event} ${message ?? [verdict, code, reason].filter(Boolean).join(": ")}`;
     if ((level === "error" || level === "warn") && !told.has(words)) {
       told.add(words);
-      tell(`${words} (worker.log has them all)`);
+      tell(`${words} (see worker.log for all messages)`);
     }
     if (event === "parse_message") onVerdict(line);
   };
@@ -120,7 +120,7 @@ function refuseTakenPort(port) {
     const probe = net.createServer();
     probe.once("error", (error) => {
       const what = error.code === "EADDRINUSE" ? "is in use" : `cannot be used (${error.code})`;
-      failed(new Trouble(`port ${port} ${what}`, "end what uses it, or choose another: scripts/run --port N"));
+      failed(new Trouble(`port ${port} ${what}`, "stop the program that uses it, or choose another port: scripts/run --port N"));
     });
     probe.listen(port, "127.0.0.1", () => probe.close(done));
   });
@@ -133,7 +133,7 @@ function claim(state) {
   if (other > 0 && other !== process.pid && isRunning(other)) {
     throw new Trouble(
       `${state} is in use by process ${other}`,
-      `end that one, or choose another folder: scripts/run --state DIR (if it is no scripts/run, remove ${file})`,
+      `stop that process, or choose another folder: scripts/run --state DIR (if it is not scripts/run, remove ${file})`,
     );
   }
   fs.writeFileSync(file, `${process.pid}\n`);
@@ -166,25 +166,25 @@ function greeting(url, token, state, sample, accounts) {
   const curl = (path) => `  curl -s ${auth} '${url}/v1/${path}'\n`;
   const post = `  gzip -c FILE.ndjson | curl -s ${auth} --data-binary @- '${url}/v1/ingest/http_requests'\n`;
   const examples = ray
-    ? ["A visitor's request that made subrequests, as Logpush wrote it:\n", curl(`rays/${ray}?format=native`)]
-        .concat(["The same request in the partner's form:\n", curl(`rays/${ray}?format=partner`)])
-        .concat(["What became of it on its way to the partner:\n", curl(`rays/${ray}/deliveries`)])
-    : ["There are no logs yet. Put some in:\n", post];
+    ? ["Look up a visitor's request that made subrequests, as Logpush wrote it:\n", curl(`rays/${ray}?format=native`)]
+        .concat(["Show the same request in the partner's format:\n", curl(`rays/${ray}?format=partner`)])
+        .concat(["Show its delivery status:\n", curl(`rays/${ray}/deliveries`)])
+    : ["There are no logs yet. Upload some:\n", post];
   const books = accounts
-    ? [`\n${heading(accounts)}\n${table(accounts)}\n`, "The books of every line, at any time:\n", curl("stats")]
+    ? [`\n${heading(accounts)}\n${table(accounts)}\n`, "Show the line counts at any time:\n", curl("stats")]
     : [];
   return [
-    `\nraydex answers at ${url}; bucket, index and worker.log are in ${where}. Ctrl-C ends it.\n`,
+    `\nraydex is running at ${url}. The bucket, the index and worker.log are in ${where}. Press Ctrl-C to stop.\n`,
     `token: ${token}\n\n`,
     ...examples,
     ...books,
-    options["partner-off"] ? "\nNothing is delivered (--partner-off).\n" : "",
+    options["partner-off"] ? "\nDelivery is off (--partner-off).\n" : "",
     `\nready ${url}\n`,
   ].join("");
 }
 
-/** What stands above the table. */
+/** The heading of the table. */
 function heading({ theirs }) {
-  const counted = theirs ? " and by the partner's own count" : "";
-  return `What was delivered, by raydex's books${counted}:`;
+  const counters = theirs ? "raydex and by the partner" : "raydex";
+  return `Delivered, as counted by ${counters}:`;
 }

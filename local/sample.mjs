@@ -35,7 +35,7 @@ export function madeSample(state) {
 export async function makeSample({ state, program, runtime, verdicts, find, tell }) {
   const folder = path.join(state, "sample");
   if (!fs.existsSync(path.join(folder, "manifest.json"))) {
-    tell("making sample data: 20,000 requests of the last five minutes");
+    tell("generating sample data: 20,000 requests over the last five minutes");
     fs.rmSync(folder, { recursive: true, force: true });
     await run(program, ["--out", folder, ...PLAN]);
   }
@@ -48,7 +48,7 @@ export async function makeSample({ state, program, runtime, verdicts, find, tell
   await progress.all();
   for (const [kind, example] of Object.entries(examples)) {
     if (example && !(await find(example.ray))) {
-      throw new Trouble(`the sample data is indexed, but ray ${example.ray} (${kind}) is not found`, "please report this");
+      throw new Trouble(`the sample data is indexed, but ray ${example.ray} (${kind}) is not found`, "report this as a bug");
     }
   }
   const made = { examples, batches: batches.length, rays: progress.rays };
@@ -71,7 +71,7 @@ function run(program, args) {
     child.on("close", (code) => {
       process.off("exit", end);
       if (code === 0) done();
-      else failed(new Trouble(`make-batches failed: ${words.trim()}`, "see its words; the disk may be full"));
+      else failed(new Trouble(`make-batches failed: ${words.trim()}`, "read the message; the disk may be full"));
     });
   });
 }
@@ -95,10 +95,10 @@ class Progress {
   verdict({ verdict, key, code, reason }) {
     const batch = this.#waiting.get(key);
     if (!batch) return;
-    if (verdict === "failed") return this.#tell(`${key} has to be tried again: ${reason}`);
+    if (verdict === "failed") return this.#tell(`retrying ${key}: ${reason}`);
     if (verdict !== "sealed" && verdict !== "already_sealed") {
       const why = [verdict, code, reason].filter(Boolean).join(": ");
-      this.#trouble ??= new Trouble(`batch ${key} of the sample data was not indexed (${why})`, "please report this");
+      this.#trouble ??= new Trouble(`batch ${key} of the sample data was not indexed (${why})`, "report this as a bug");
       return;
     }
     this.#waiting.delete(key);

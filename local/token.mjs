@@ -22,32 +22,33 @@ const HELP = `Usage: scripts/token COMMAND [options]
 
   make --id ID --scopes read[,ingest,deliver,admin] --role viewer|support|forensics
        [--zones a.example,b.example] [--datasets http_requests,...] [--days 90]
-                                makes a token, prints it once, and keeps its hash in the file
-  list                          says which tokens there are
+                                create a token, print it once and store its hash in the file
+  list                          list the tokens in the file
   revoke --id ID [--all-but-newest]
-                                takes the tokens of an id out of the file
-  check                         says whether the file is as the Worker wants it
+                                remove the tokens of an ID from the file
+  check                         check whether the Worker accepts the file
+  help                          show this help
 
-  --file PATH                   the file: tokens.json beside README, unless said otherwise`;
+  --file PATH                   the token file (default: tokens.json in the project folder)`;
 
 class Refused extends Error {}
 
 /** Faults of a list of entries, as the Worker sees them. */
 export function faults(entries) {
-  if (!Array.isArray(entries)) return ["it is no JSON array"];
+  if (!Array.isArray(entries)) return ["the value must be a JSON array"];
   const found = entries.flatMap((entry, place) => entryFaults(entry).map((fault) => `entry ${place + 1} ${fault}`));
   entries.forEach((entry, place) => {
     const before = entries.slice(0, place);
-    if (before.some((other) => other?.sha256 === entry?.sha256)) found.push(`entry ${place + 1} has the hash of another`);
-    if (before.filter((other) => other?.id === entry?.id).length >= 2) found.push(`entry ${place + 1} is the third of its id`);
+    if (before.some((other) => other?.sha256 === entry?.sha256)) found.push(`entry ${place + 1} has the same hash as another entry`);
+    if (before.filter((other) => other?.id === entry?.id).length >= 2) found.push(`entry ${place + 1} is the third with its ID; at most two can share an ID`);
   });
   const bytes = Buffer.byteLength(JSON.stringify(entries));
-  if (bytes > SETTING_MAX) found.push(`${bytes} bytes are more than a setting may hold (${SETTING_MAX})`);
+  if (bytes > SETTING_MAX) found.push(`the value has ${bytes} bytes; the platform allows at most ${SETTING_MAX} per setting`);
   return found;
 }
 
 function entryFaults(entry) {
-  if (typeof entry !== "object" || entry === null || Array.isArray(entry)) return ["is no object"];
+  if (typeof entry !== "object" || entry === null || Array.isArray(entry)) return ["must be an object"];
   const all = (names, known) => Array.isArray(names) && names.length > 0 && names.every((name) => known(name));
   const zone = (name) => /^[A-Za-z0-9_-]([A-Za-z0-9._-]{0,251}[A-Za-z0-9_-])?$/.test(name);
   const tests = {
@@ -59,8 +60,8 @@ function entryFaults(entry) {
     datasets: (value) => value === undefined || all(value, (name) => DATASETS.includes(name)),
     expires: (value) => value === undefined || (/^\d{4}-\d\d-\d\dT.*Z$/.test(value) && !Number.isNaN(Date.parse(value))),
   };
-  const wrong = MEMBERS.filter((member) => !tests[member](entry[member])).map((member) => `has no right ${member}`);
-  return Object.keys(entry).every((member) => MEMBERS.includes(member)) ? wrong : [...wrong, "has a member that is not known"];
+  const wrong = MEMBERS.filter((member) => !tests[member](entry[member])).map((member) => `has an invalid or missing ${member}`);
+  return Object.keys(entry).every((member) => MEMBERS.includes(member)) ? wrong : [...wrong, "has an unknown member"];
 }
 
 function read(file) {
@@ -68,23 +69,23 @@ function read(file) {
   try {
     return JSON.parse(fs.readFileSync(file, "utf8"));
   } catch {
-    throw new Refused(`${file} is no JSON`);
+    throw new Refused(`${file} is not valid JSON`);
   }
 }
 
 function write(file, entries) {
   const wrong = faults(entries);
-  if (wrong.length > 0) throw new Refused(`${file} would be wrong: ${wrong.join("; ")}`);
+  if (wrong.length > 0) throw new Refused(`the entries would be invalid, so ${file} is unchanged: ${wrong.join("; ")}`);
   fs.writeFileSync(`${file}.new`, `${JSON.stringify(entries)}\n`, { mode: 0o600 });
   fs.renameSync(`${file}.new`, file);
 }
 
 const list = (text) => text?.split(",").map((name) => name.trim());
-const next = (file) => `Next: npx wrangler secret put API_TOKENS < ${file}`;
+const next = (file) => `Next step: npx wrangler secret put API_TOKENS < ${file}`;
 
 function make(options, entries, now) {
   const days = Number(options.days ?? 90);
-  if (!(days > 0 && days <= 3650)) throw new Refused("--days is a number from 1 to 3650");
+  if (!(days > 0 && days <= 3650)) throw new Refused("--days must be a number greater than 0 and at most 3650");
   const token = `rdx_${randomBytes(32).toString("base64url")}`;
   const entry = {
     id: options.id,
@@ -96,12 +97,12 @@ function make(options, entries, now) {
     expires: new Date(now + days * DAY_MS).toISOString(),
   };
   write(options.file, [...entries, entry]);
-  return [token, `The token above is shown this once; ${options.file} has its hash. It ends ${entry.expires}.`, next(options.file)];
+  return [token, `This is the only time that the token is shown; ${options.file} stores its hash. It expires at ${entry.expires}.`, next(options.file)];
 }
 
 function show(options, entries, now) {
   const row = (entry) => {
-    const end = entry.expires === undefined ? "never ends" : Date.parse(entry.expires) <= now ? "HAS ENDED" : `ends ${entry.expires}`;
+    const end = entry.expires === undefined ? "never expires" : Date.parse(entry.expires) <= now ? "EXPIRED" : `expires ${entry.expires}`;
     const only = [...(entry.zones ?? []), ...(entry.datasets ?? [])].join(",") || "everything";
     return [entry.id, entry.sha256.slice(0, 8), entry.scopes.join(","), entry.role, only, end].join("\t");
   };
@@ -110,19 +111,19 @@ function show(options, entries, now) {
 
 function revoke(options, entries) {
   const own = entries.filter((entry) => entry.id === options.id);
-  if (own.length === 0) throw new Refused(`no token has the id ${options.id}`);
+  if (own.length === 0) throw new Refused(`no token has the ID ${options.id}`);
   // Entries stand in the order in which they were made.
   const kept = options["all-but-newest"] ? own.at(-1) : undefined;
   const rest = entries.filter((entry) => entry.id !== options.id || entry === kept);
   write(options.file, rest);
-  const then = rest.length > 0 ? next(options.file) : "Next: npx wrangler secret delete API_TOKENS";
-  return ["", `${entries.length - rest.length} tokens of ${options.id} are out of ${options.file}; they end when the setting is put.`, then];
+  const then = rest.length > 0 ? next(options.file) : "Next step: npx wrangler secret delete API_TOKENS";
+  return ["", `Removed ${entries.length - rest.length} tokens of ${options.id} from ${options.file}. They remain valid until you update the setting.`, then];
 }
 
 function check(options, entries) {
   const wrong = faults(entries);
   if (wrong.length > 0) throw new Refused(`${options.file}: ${wrong.join("; ")}`);
-  return ["", `${options.file}: ${entries.length} tokens, as they should be.`];
+  return ["", `${options.file}: ${entries.length} tokens, all valid.`];
 }
 
 function main(args) {
@@ -132,11 +133,11 @@ function main(args) {
   const commands = { make, list: show, revoke, check };
   const [command] = positionals;
   if (positionals.length !== 1 || !Object.hasOwn(commands, command)) {
-    return command === "help" ? [HELP] : (() => { throw new Refused("which command? See scripts/token help."); })();
+    return command === "help" ? [HELP] : (() => { throw new Refused("specify one command: make, list, revoke or check. See scripts/token help."); })();
   }
   const file = values.file ?? FILE;
   const entries = read(file);
-  if (command !== "check" && faults(entries).length > 0) throw new Refused(`${file} is not as it should be: scripts/token check`);
+  if (command !== "check" && faults(entries).length > 0) throw new Refused(`${file} is invalid; run scripts/token check for details`);
   return commands[command]({ ...values, file }, entries, Date.now());
 }
 

@@ -43,16 +43,16 @@ fn the_program_writes_what_the_library_makes() {
 #[test]
 fn a_bad_option_is_named_and_ends_the_program_with_code_2() {
     for (args, named) in [
-        (&["--seed", "1"][..], "--out is missing"),
-        (&["--out", "x", "--records", "many"], "--records wants a whole number"),
-        (&["--out", "x", "--records", "2"], "at least one record for each"),
-        (&["--out", "x", "--dataset", "dns_logs"], "--dataset wants http_requests"),
-        (&["--out", "x", "--unit", "ms"], "--unit wants unixnano"),
-        (&["--out", "x", "--start", "yesterday"], "--start wants a time"),
+        (&["--seed", "1"][..], "--out is required"),
+        (&["--out", "x", "--records", "many"], "--records must be a whole number"),
+        (&["--out", "x", "--records", "2"], "at least one record per batch"),
+        (&["--out", "x", "--dataset", "dns_logs"], "--dataset must be http_requests"),
+        (&["--out", "x", "--unit", "ms"], "--unit must be unixnano"),
+        (&["--out", "x", "--start", "yesterday"], "--start must be a time"),
         (&["--out", "x", "--start", "1999-01-01T00:00:00Z"], "2012"),
-        (&["--out", "x", "--level", "10"], "level must be 1"),
-        (&["--out", "x", "--prefix", "../up"], "--prefix wants names"),
-        (&["--out", "x", "--what"], "no option --what"),
+        (&["--out", "x", "--level", "10"], "level must be from 1"),
+        (&["--out", "x", "--prefix", "../up"], "--prefix must be names"),
+        (&["--out", "x", "--what"], "unknown option --what"),
         (&["stray"], "stray"),
     ] {
         let run = Command::new(env!("CARGO_BIN_EXE_make-batches")).args(args).output().unwrap();

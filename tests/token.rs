@@ -76,7 +76,7 @@ fn a_token_takes_the_place_of_another() {
     let make = "make --id desk --scopes read --role viewer --days 7";
     let (old, new) = (tokens.says(make), tokens.says(make));
     assert!(old != new && tokens.ask(&old).is_ok() && tokens.ask(&new).is_ok(), "both live");
-    assert!(tokens.refuses(make).contains("third of its id"));
+    assert!(tokens.refuses(make).contains("third with its ID"));
     tokens.says("revoke --id desk --all-but-newest");
     assert!(tokens.ask(&old) == Err(Denied::Unknown) && tokens.ask(&new).is_ok());
     tokens.says("revoke --id desk");

@@ -15,30 +15,30 @@ use raydex::record::{Dataset, Timestamp};
 use raydex::sample::{FieldSet, Line, Manifest, Plan, TimestampUnit, Units};
 
 const HELP: &str = "\
-Writes realistic Logpush batches into a folder, under the keys they would have in a bucket,
-and a manifest.json that lists them and names rays worth looking up.
+Generates realistic Logpush batches in a folder, with paths equal to their keys in a bucket, and a
+manifest.json that lists the batches and some rays to look up.
 
 Usage: make-batches --out DIR [options]
 
-  --out DIR           the folder to write to; it is created
-  --seed N            what everything random comes of (default 1)
-  --start TIME        when the first batch begins, RFC 3339, or `now` (default: the window ends now)
-  --window SECONDS    the time that all batches cover together (default 30 for each batch)
-  --batches N         batches of each dataset (default 4)
-  --records N         lines of http_requests in all batches together (default 20000)
+  --out DIR           output folder; created if it does not exist
+  --seed N            seed of the random generator (default 1)
+  --start TIME        start of the first batch, in RFC 3339, or `now` (default: the window ends now)
+  --window SECONDS    total time covered by the batches (default 30 per batch)
+  --batches N         number of batches per dataset (default 4)
+  --records N         total number of http_requests lines (default 20000)
   --dataset NAME      http_requests, firewall_events, workers_trace_events or all (default all)
-  --unit UNIT         timestamps as unixnano, unix, rfc3339, or mixed: each in turn (default unixnano)
-  --fields SET        fields of http_requests: usual (1.6 KB a line) or all (3 KB a line) (default usual)
-  --subrequests N     thousandths of the records that are subrequests of Workers (default 120)
-  --late N            thousandths of the records that are written late (default 20)
-  --duplicates N      thousandths of the visitors whose record is written twice (default 0)
-  --merged            put subrequests into their visitor's record
-  --preserve-duplicates   log headers as arrays of strings
-  --members N         gzip members of the second batch, or the only one (default 1)
-  --level N           compression, 1 (fast) to 9 (small) (default 6)
-  --prefix TEXT       what keys begin with (default logs)
-  --rays FILE         also write every ray of http_requests to FILE, one a line
-  --help              show this
+  --unit UNIT         timestamp format: unixnano, unix, rfc3339, or mixed to rotate (default unixnano)
+  --fields SET        http_requests fields: usual (1.6 KB per line) or all (3 KB per line) (default usual)
+  --subrequests N     records per 1000 that are subrequests made by Workers (default 120)
+  --late N            records per 1000 that are written late (default 20)
+  --duplicates N      visitor requests per 1000 whose record is written twice (default 0)
+  --merged            merge subrequests into the record of the visitor's request
+  --preserve-duplicates   write log headers as arrays of strings
+  --members N         number of gzip members in the second batch, or in the only one (default 1)
+  --level N           compression level, from 1 (fast) to 9 (small) (default 6)
+  --prefix TEXT       key prefix (default logs)
+  --rays FILE         also write every http_requests ray to FILE, one per line
+  --help              show this help
 ";
 
 /// What the program was asked to do.
@@ -103,10 +103,10 @@ fn parse(mut args: lexopt::Parser) -> Result<Option<Options>, String> {
             "prefix" => plan.prefix = prefix(&text()?)?,
             "merged" => plan.merged = true,
             "preserve-duplicates" => plan.preserve_duplicates = true,
-            _ => return Err(format!("there is no option --{name}")),
+            _ => return Err(format!("unknown option --{name}")),
         }
     }
-    let out = out.ok_or("--out is missing: name the folder to write to")?;
+    let out = out.ok_or("--out is required: specify the output folder")?;
     plan.window_ms = window_s.map_or_else(|| i64::from(plan.batches) * 30_000, |seconds| i64::from(seconds) * 1000);
     plan.start_ms = start_of(start.as_deref(), plan.window_ms)?;
     plan.check().map_err(|error| error.to_string())?;
@@ -115,14 +115,14 @@ fn parse(mut args: lexopt::Parser) -> Result<Option<Options>, String> {
 
 /// The number that option `name` was given.
 fn number<N: FromStr<Err: Display>>(name: &str, text: &str) -> Result<N, String> {
-    text.parse().map_err(|error| format!("--{name} wants a whole number, not {text:?}: {error}"))
+    text.parse().map_err(|error| format!("--{name} must be a whole number, not {text:?}: {error}"))
 }
 
 fn dataset_list(text: &str) -> Result<Vec<Dataset>, String> {
     if text == "all" {
         return Ok(Dataset::ALL.to_vec());
     }
-    let wrong = || format!("--dataset wants {}, or all, not {text:?}", Dataset::ALL.map(Dataset::name).join(", "));
+    let wrong = || format!("--dataset must be {} or all, not {text:?}", Dataset::ALL.map(Dataset::name).join(", "));
     Dataset::from_name(text).map(|dataset| vec![dataset]).ok_or_else(wrong)
 }
 
@@ -131,14 +131,14 @@ fn units(text: &str) -> Result<Units, String> {
         return Ok(Units::Mixed);
     }
     let found = TimestampUnit::ALL.into_iter().find(|unit| unit.name() == text);
-    found.map(Units::Always).ok_or_else(|| format!("--unit wants unixnano, unix, rfc3339 or mixed, not {text:?}"))
+    found.map(Units::Always).ok_or_else(|| format!("--unit must be unixnano, unix, rfc3339 or mixed, not {text:?}"))
 }
 
 fn field_set(text: &str) -> Result<FieldSet, String> {
     match text {
         "usual" => Ok(FieldSet::Usual),
         "all" => Ok(FieldSet::All),
-        _ => Err(format!("--fields wants usual or all, not {text:?}")),
+        _ => Err(format!("--fields must be usual or all, not {text:?}")),
     }
 }
 
@@ -148,7 +148,7 @@ fn prefix(text: &str) -> Result<String, String> {
     if text.split('/').all(fine) {
         return Ok(text.to_owned());
     }
-    Err(format!("--prefix wants names with a slash between them, such as logs or site/logs, not {text:?}"))
+    Err(format!("--prefix must be names separated by slashes, such as logs or site/logs, not {text:?}"))
 }
 
 /// When the first batch begins: as asked, or so that the window ends now; whole seconds, as stamps are.
@@ -157,10 +157,10 @@ fn start_of(text: Option<&str>, window_ms: i64) -> Result<i64, String> {
         None => now_ms() - window_ms,
         Some("now") => now_ms(),
         Some(text) if text.contains('T') => {
-            let time = Timestamp::parse(text).ok_or_else(|| format!("--start: {text:?} is no instant"))?;
+            let time = Timestamp::parse(text).ok_or_else(|| format!("--start: {text:?} is not a valid time"))?;
             time.unix_ms()
         }
-        Some(text) => return Err(format!("--start wants a time such as 2026-03-28T06:42:00Z, or now, not {text:?}")),
+        Some(text) => return Err(format!("--start must be a time such as 2026-03-28T06:42:00Z, or now, not {text:?}")),
     };
     Ok(ms / 1000 * 1000)
 }

@@ -122,22 +122,22 @@ impl Default for Plan {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum PlanError {
     /// There would be no batch, or an empty one.
-    #[error("there must be at least one batch, and at least one record for each")]
+    #[error("there must be at least one batch and at least one record per batch")]
     Empty,
     /// The rays' low bits would not suffice.
-    #[error("at most {MAX_RECORDS} records can have rays of their own")]
+    #[error("the maximum is {MAX_RECORDS} records, because each needs its own ray")]
     TooManyRecords,
     /// Batches would share their stamps.
-    #[error("the window must be at least one second for each batch")]
+    #[error("the window must be at least one second per batch")]
     ShortWindow,
     /// A ray cannot tell these times.
-    #[error("all times must lie between 2012-10-13 and 2034-07-22, which is what a Ray ID can tell")]
+    #[error("all times must be between 2012-10-13 and 2034-07-22, the range that a Ray ID can encode")]
     OutsideOfRayTime,
     /// A share is out of its range.
-    #[error("at most {MAX_SUBREQUESTS} of 1000 records can be subrequests, {MAX_LATE} late, 1000 doubled")]
+    #[error("of 1000 records, at most {MAX_SUBREQUESTS} can be subrequests, {MAX_LATE} late and 1000 duplicated")]
     Share,
     /// gzip knows no such level.
-    #[error("the level must be 1 (fast) to 9 (small), and there must be at least one gzip member")]
+    #[error("the level must be from 1 (fast) to 9 (small), and there must be at least one gzip member")]
     Gzip,
 }
 

@@ -50,7 +50,7 @@ test("the table has a column for each account that there is", () => {
     "  lines                1,500      1,500",
     "  payloads                 2          2",
     "  duplicate lines                     0",
-    "  posts in doubt           0",
+    "  unknown outcome          0",
     "  unaccounted              0",
   ].join("\n"));
   const alone = table({ ours: account(100, 400) });
