@@ -35,10 +35,10 @@ impl Grant {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum GrantFault {
     /// It is no list.
-    #[error("it must be a JSON array")]
+    #[error("the value must be a JSON array")]
     NotAList,
     /// It has too many entries, or none.
-    #[error("it must have 1 to {ACCESS_ENTRIES} entries")]
+    #[error("the array must have 1 to {ACCESS_ENTRIES} entries")]
     Count,
     /// An entry, counted from 1, is wrong.
     #[error("entry {0} {1}")]
@@ -59,10 +59,11 @@ impl Granted {
     pub(super) fn read(self) -> Result<Grant, &'static str> {
         let scopes = self.scopes.iter().map(|name| Scope::from_name(name)).collect::<Option<Scopes>>();
         let scopes = scopes.filter(|scopes| !scopes.is_empty());
-        let role = Role::from_name(&self.role).ok_or("has a role that is none of viewer, support, forensics")?;
+        let role = Role::from_name(&self.role).ok_or("must have one of the roles viewer, support and forensics")?;
         let zones = self.zones.map(zones).transpose()?;
         let datasets = self.datasets.map(|names| datasets(&names)).transpose()?;
-        let scopes = scopes.ok_or("must have scopes, each of them read, ingest, deliver or admin")?;
+        let scopes =
+            scopes.ok_or("must have at least one of the scopes read, ingest, deliver and admin, and no others")?;
         Ok(Grant { scopes, role, zones, datasets })
     }
 }
@@ -78,13 +79,13 @@ fn zones(names: Vec<String>) -> Result<Vec<String>, &'static str> {
     };
     let are = !names.is_empty() && names.iter().all(is_zone);
     let names = names.into_iter().map(|name| name.to_ascii_lowercase()).collect();
-    if are { Ok(names) } else { Err("has zones that are no list of domain names") }
+    if are { Ok(names) } else { Err("has zones that are not a list of domain names") }
 }
 
 fn datasets(names: &[String]) -> Result<Vec<Dataset>, &'static str> {
     let found: Option<Vec<Dataset>> = names.iter().map(|name| Dataset::from_name(name)).collect();
     let found = found.filter(|found| !found.is_empty());
-    found.ok_or("has datasets that are none of http_requests, firewall_events, workers_trace_events")
+    found.ok_or("has datasets that are not a list of http_requests, firewall_events and workers_trace_events")
 }
 
 /// The entries of a list, each read by `read`.

@@ -17,19 +17,19 @@ pub enum JwtFault {
     #[error("it is longer than {JWT_MAX} bytes")]
     TooLong,
     /// It is not three parts of base64url.
-    #[error("it is not three parts of base64url")]
+    #[error("it does not have three base64url parts")]
     Form,
     /// Its header is none that is known.
-    #[error("its header is not that of an RS256 token with a key id")]
+    #[error("its header does not have the algorithm RS256 and a key ID")]
     Header,
     /// Its claims are none, or one has a wrong type.
-    #[error("its claims cannot be read")]
+    #[error("its claims are not valid")]
     Claims,
     /// It is for somebody else.
     #[error("it is for another audience")]
     Audience,
     /// Somebody else made it.
-    #[error("it is of another issuer")]
+    #[error("it is from another issuer")]
     Issuer,
     /// Its time is over.
     #[error("it has expired")]

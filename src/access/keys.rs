@@ -23,16 +23,16 @@ use crate::limits::{
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum KeysFault {
     /// It is longer than [`JWKS_MAX`].
-    #[error("the document of keys is longer than {JWKS_MAX} bytes")]
+    #[error("the key set is longer than {JWKS_MAX} bytes")]
     TooLong,
     /// It is no JWKS document.
-    #[error("the document of keys cannot be read")]
+    #[error("the key set is not a valid JWKS document")]
     Form,
     /// It has too many keys.
-    #[error("the document has more than {JWKS_KEYS} keys")]
+    #[error("the key set has more than {JWKS_KEYS} keys")]
     TooMany,
     /// None of its keys can be used.
-    #[error("the document has no key that can be used")]
+    #[error("the key set has no usable key")]
     None,
 }
 

@@ -52,7 +52,7 @@ pub struct Presented<'r> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Denied {
     /// It says nothing of who sent it.
-    #[error("no token was sent")]
+    #[error("the request has no token")]
     NoToken,
     /// Nobody has that token.
     #[error("the token is unknown")]
@@ -61,19 +61,19 @@ pub enum Denied {
     #[error("the token has expired")]
     Expired,
     /// The assertion is none, or none for this deployment.
-    #[error("the assertion is refused: {0}")]
+    #[error("the assertion is not valid: {0}")]
     Assertion(#[from] JwtFault),
     /// The assertion names a key that the issuer does not have.
-    #[error("the assertion is signed by an unknown key")]
+    #[error("the key of the assertion is unknown")]
     UnknownKey,
     /// The assertion was not signed by that key.
-    #[error("the signature of the assertion is wrong")]
+    #[error("the signature of the assertion is not valid")]
     Signature,
     /// The assertion is right, and grants its bearer nothing here.
-    #[error("nothing is granted to this identity")]
+    #[error("no grant matches the identity")]
     NoGrant,
     /// The issuer's keys cannot be had, so that nobody can say whether the assertion is right.
-    #[error("the keys of the issuer cannot be read")]
+    #[error("the keys of the issuer are unavailable")]
     NoKeys,
 }
 

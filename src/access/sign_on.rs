@@ -30,7 +30,7 @@ pub struct Issuer(String);
 
 /// A text is no team and no issuer's address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("it must be the name of a team, or an address that begins with https:// and has no path")]
+#[error("the value must be a team name, or an address that begins with https:// and has no path")]
 pub struct IssuerFault;
 
 /// Whom a grant is for.
@@ -108,8 +108,8 @@ impl Issuer {
 /// # Errors
 /// [`GrantFault`] says which entry is wrong, and repeats nothing of it.
 pub fn read_grants(text: &str) -> Result<Vec<GrantRule>, GrantFault> {
-    let words = "must have scopes, role and one of email, email_domain and service, may have zones and datasets, and \
-                 nothing else";
+    let words = "must have scopes, role and one of email, email_domain and service; optional members are zones and \
+                 datasets";
     entries(text, words, |entry: Entry| {
         let Entry { email, email_domain, service, scopes, role, zones, datasets } = entry;
         let small = |text: String| text.to_ascii_lowercase();
@@ -119,7 +119,7 @@ pub fn read_grants(text: &str) -> Result<Vec<GrantRule>, GrantFault> {
                 Who::EmailDomain(small(domain))
             }
             (None, None, Some(id)) if !id.is_empty() => Who::Service(id),
-            _ => return Err("must name one email, email_domain or service"),
+            _ => return Err("must have exactly one of email, email_domain and service"),
         };
         Ok(GrantRule { who, grant: Granted { scopes, role, zones, datasets }.read()? })
     })

@@ -54,15 +54,15 @@ pub fn main_rule(sha256: [u8; 32]) -> TokenRule {
 /// # Errors
 /// [`GrantFault`] says which entry is wrong, and repeats nothing of it.
 pub fn read_tokens(text: &str) -> Result<Vec<TokenRule>, GrantFault> {
-    let words = "must have id, sha256, scopes and role, may have zones, datasets and expires, and nothing else";
+    let words = "must have id, sha256, scopes and role; optional members are zones, datasets and expires";
     let rules = entries(text, words, rule)?;
     for (place, rule) in rules.iter().enumerate() {
         let before = || rules.iter().take(place);
         if before().any(|other| other.sha256 == rule.sha256) {
-            return Err(GrantFault::Entry(place + 1, "has the hash of another entry"));
+            return Err(GrantFault::Entry(place + 1, "has the same hash as another entry"));
         }
         if before().filter(|other| other.id == rule.id).count() >= TOKENS_OF_ONE {
-            return Err(GrantFault::Entry(place + 1, "is the third of its id: two may live beside each other"));
+            return Err(GrantFault::Entry(place + 1, "is the third with its ID; at most two can share an ID"));
         }
     }
     Ok(rules)
@@ -72,13 +72,13 @@ fn rule(entry: Entry) -> Result<TokenRule, &'static str> {
     let Entry { id, sha256: hex, scopes, role, zones, datasets, expires } = entry;
     let sign = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
     if id.is_empty() || id.len() > 64 || !id.bytes().all(sign) {
-        return Err("has an id that is not 1 to 64 letters, digits, dots, hyphens and underscores");
+        return Err("must have an id of 1 to 64 letters, digits, dots, hyphens and underscores");
     }
     let mut sha256 = [0; 32];
-    hex::decode_to_slice(hex, &mut sha256).map_err(|_| "has a sha256 that is not 64 hexadecimal digits")?;
+    hex::decode_to_slice(hex, &mut sha256).map_err(|_| "must have a sha256 of 64 hexadecimal digits")?;
     let grant = Granted { scopes, role, zones, datasets }.read()?;
     let expires = expires.map(|at| DateTime::parse_from_rfc3339(&at)).transpose();
-    let expires = expires.map_err(|_| "expires at no instant such as 2027-01-01T00:00:00Z")?;
+    let expires = expires.map_err(|_| "has an expires that is not a time such as 2027-01-01T00:00:00Z")?;
     Ok(TokenRule { id, sha256, grant, expires_ms: expires.map(|at| at.timestamp_millis()) })
 }
 
@@ -175,23 +175,23 @@ mod tests {
         let good = entry("a", "hunter2", "");
         let hash = hex::encode(Sha256::digest("hunter2"));
         for (text, words) in [
-            ("hunter2".to_owned(), "it must be a JSON array"),
-            ("{}".to_owned(), "it must be a JSON array"),
-            ("[]".to_owned(), "it must have 1 to 100 entries"),
-            (format!("[{}]", vec!["{}"; 101].join(",")), "it must have 1 to 100 entries"),
+            ("hunter2".to_owned(), "the value must be a JSON array"),
+            ("{}".to_owned(), "the value must be a JSON array"),
+            ("[]".to_owned(), "the array must have 1 to 100 entries"),
+            (format!("[{}]", vec!["{}"; 101].join(",")), "the array must have 1 to 100 entries"),
             (format!("[{good},7]"), "entry 2 must have id, "),
             (format!("[{}]", good.replace("\"id\"", "\"hunter2\"")), "entry 1 must have id, "),
             (format!("[{}]", entry("a", "x", ",\"hunter2\":1")), "entry 1 must have id, "),
-            (format!("[{}]", entry("hunter 2", "x", "")), "entry 1 has an id that"),
-            (format!("[{}]", good.replace(&hash, "hunter2")), "entry 1 has a sha256"),
-            (format!("[{}]", good.replace("\"read\"", "\"hunter2\"")), "entry 1 must have scopes"),
-            (format!("[{}]", good.replace("\"read\"", "")), "entry 1 must have scopes"),
-            (format!("[{}]", good.replace("support", "hunter2")), "entry 1 has a role"),
+            (format!("[{}]", entry("hunter 2", "x", "")), "entry 1 must have an id of"),
+            (format!("[{}]", good.replace(&hash, "hunter2")), "entry 1 must have a sha256"),
+            (format!("[{}]", good.replace("\"read\"", "\"hunter2\"")), "entry 1 must have at least one of the scopes"),
+            (format!("[{}]", good.replace("\"read\"", "")), "entry 1 must have at least one of the scopes"),
+            (format!("[{}]", good.replace("support", "hunter2")), "entry 1 must have one of the roles"),
             (format!("[{}]", entry("a", "x", ",\"zones\":[]")), "entry 1 has zones"),
             (format!("[{}]", entry("a", "x", ",\"zones\":[\"hunter2 \"]")), "entry 1 has zones"),
             (format!("[{}]", entry("a", "x", ",\"datasets\":[\"hunter2\"]")), "entry 1 has datasets"),
-            (format!("[{}]", entry("a", "x", ",\"expires\":\"hunter2\"")), "entry 1 expires"),
-            (format!("[{good},{}]", entry("b", "hunter2", "")), "entry 2 has the hash"),
+            (format!("[{}]", entry("a", "x", ",\"expires\":\"hunter2\"")), "entry 1 has an expires"),
+            (format!("[{good},{}]", entry("b", "hunter2", "")), "entry 2 has the same hash"),
             (format!("[{good},{},{}]", entry("a", "2", ""), entry("a", "3", "")), "entry 3 is the third"),
         ] {
             let said = read_tokens(&text).unwrap_err().to_string();

@@ -18,13 +18,13 @@ pub enum BatchError {
         stored: u64,
     },
     /// The object ends inside a gzip member.
-    #[error("the gzip stream ends too early, after {stored} stored bytes")]
+    #[error("the gzip stream is truncated after {stored} stored bytes")]
     Truncated {
         /// Stored bytes there are.
         stored: u64,
     },
     /// Something else follows the last gzip member.
-    #[error("after {stored} stored bytes something follows that is not gzip")]
+    #[error("the gzip stream is followed by other data after {stored} stored bytes")]
     TrailingGarbage {
         /// Stored bytes of the gzip members.
         stored: u64,
@@ -39,28 +39,32 @@ pub enum BatchError {
     #[error("the object has more than {} lines", limits::MAX_LINES)]
     TooManyLines,
     /// Its ids that are no rays are too many to hold.
-    #[error("the object has more than {} bytes of ids that are no Ray IDs", limits::MAX_ODD_BYTES)]
+    #[error("the object has more than {} bytes of nonstandard IDs", limits::MAX_ODD_BYTES)]
     TooManyOddIds,
     /// Its rays and times belong to more shards than one message may write.
-    #[error("the rays and times of the object belong to {shards} shards, more than {}", limits::MAX_SHARDS)]
+    #[error(
+        "the rays and times of the object belong to {shards} shards, more than the maximum of {}",
+        limits::MAX_SHARDS
+    )]
     TooManyShards {
         /// How many it would be.
         shards: usize,
     },
     /// It would be more payloads than a batch may have.
-    #[error("the object makes more than {} payloads: raise BATCH_SIZE", limits::MAX_PAYLOADS)]
+    #[error("the object produces more than {} payloads: increase BATCH_SIZE", limits::MAX_PAYLOADS)]
     TooManyPayloads,
     /// It is a JSON array.
     #[error(
-        "the object is a JSON array, not one record a line: remove batch_prefix and batch_suffix from the Logpush job"
+        "the object is a JSON array instead of one record per line: remove batch_prefix and batch_suffix from the Logpush \
+         job"
     )]
     JsonArray,
     /// It is text, but no line is a record.
-    #[error("no line of the object is a JSON record: set output_type to ndjson in the Logpush job")]
+    #[error("the object contains no JSON records: set output_type to ndjson in the Logpush job")]
     NotNdjson,
     /// Its records carry no ray.
     #[error(
-        "no record of the object has a ray: add the dataset's Ray ID field to the Logpush job, and no record_template"
+        "no record of the object has a ray: add the dataset's Ray ID field to the Logpush job and remove record_template"
     )]
     NoRays,
 }

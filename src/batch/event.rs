@@ -73,7 +73,7 @@ pub struct R2EventObject {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum EventError {
     /// No JSON, or not the members of an event.
-    #[error("the message is no R2 event notification (at line {line}, column {column} of its JSON)")]
+    #[error("the message is not an R2 event notification (line {line}, column {column} of its JSON)")]
     NotAnEvent {
         /// Line of the body where reading stopped.
         line: usize,

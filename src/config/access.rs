@@ -24,14 +24,14 @@ pub(super) fn read<G: Fn(&str) -> Option<String>>(reader: &mut Reader<G>) -> Rul
 fn token_hash(value: &str) -> Result<[u8; 32], String> {
     let mut hash = [0; 32];
     let decoded = hex::decode_to_slice(value, &mut hash);
-    decoded.map(|()| hash).map_err(|_| "is not a SHA-256 in 64 hexadecimal digits".into())
+    decoded.map(|()| hash).map_err(|_| "must be a SHA-256 in 64 hexadecimal digits".into())
 }
 
 /// The listed tokens, none of which may be the one that may do everything.
 fn tokens(text: &str, main: Option<[u8; 32]>) -> Result<Vec<TokenRule>, String> {
     let rules = read_tokens(text).map_err(not_valid)?;
     let is_main = main.is_some_and(|main| rules.iter().any(|rule| rule.sha256 == main));
-    if is_main { Err(format!("is not valid: an entry has the hash of {}", TOKEN.name)) } else { Ok(rules) }
+    if is_main { Err(format!("is not valid: an entry has the same hash as {}", TOKEN.name)) } else { Ok(rules) }
 }
 
 fn sign_on<G: Fn(&str) -> Option<String>>(reader: &mut Reader<G>) -> Option<SignOn> {

@@ -71,8 +71,8 @@ impl Config {
     /// The settings, as far as there is no fault: every one is read before any is missed.
     fn from<G: Fn(&str) -> Option<String>>(reader: &mut Reader<G>) -> Option<Self> {
         let access = access::read(reader);
-        let per_minute =
-            reader.read(&settings::RATE, |value| value.parse().map_err(|_| "is no whole number, 0 or more".into()));
+        let per_minute = reader
+            .read(&settings::RATE, |value| value.parse().map_err(|_| "must be a whole number, 0 or greater".into()));
         let zones = reader.read(&settings::ZONES, zones);
         let log_prefix = reader.read(&settings::PREFIX, prefix);
         let partner = partner(reader);
@@ -101,14 +101,18 @@ impl Config {
 /// Zones, each with its identifier and its name.
 fn zones(value: &str) -> Result<Vec<(String, String)>, String> {
     let zones: BTreeMap<String, String> = serde_json::from_str(value).map_err(|_| {
-        "is no JSON object of zone identifiers and names, such as {\"023e105f…\":\"example.com\"}".to_owned()
+        "must be a JSON object of zone IDs and names, such as {\"023e105f…\":\"example.com\"}".to_owned()
     })?;
     Ok(zones.into_iter().collect())
 }
 
 fn prefix(value: &str) -> Result<String, String> {
     let fits = value.len() <= 512 && value.ends_with('/') && !value.starts_with('/');
-    if fits { Ok(value.to_owned()) } else { Err("is no folder: it must end with a slash".into()) }
+    if fits {
+        Ok(value.to_owned())
+    } else {
+        Err("must be a folder of at most 512 bytes that ends with a slash and does not begin with one".into())
+    }
 }
 
 /// What the partner's lines take. Each value is tried beside one that is right, so that faults of both are named.
@@ -121,13 +125,13 @@ fn partner<G: Fn(&str) -> Option<String>>(reader: &mut Reader<G>) -> Option<Part
 
 fn batch_size(value: &str) -> Result<u32, String> {
     let lines = value.parse().ok().filter(|lines| (1..=BATCH_SIZE_MAX).contains(lines));
-    lines.ok_or_else(|| format!("is no whole number from 1 to {BATCH_SIZE_MAX}"))
+    lines.ok_or_else(|| format!("must be a whole number from 1 to {BATCH_SIZE_MAX}"))
 }
 
 /// The Unix milliseconds of an instant.
 fn instant(value: &str) -> Result<i64, String> {
     let instant = DateTime::parse_from_rfc3339(value);
-    instant.map(|at| at.timestamp_millis()).map_err(|_| "is no instant such as 2026-03-28T08:42:25Z".into())
+    instant.map(|at| at.timestamp_millis()).map_err(|_| "must be a time such as 2026-03-28T08:42:25Z".into())
 }
 
 #[cfg(test)]
@@ -185,7 +189,7 @@ mod tests {
         assert_eq!(faults_alone(&access[1..]), ["API_TOKEN_SHA256 is not set", "ACCESS_TEAM is not set"]);
         assert_eq!(
             faults(&[("API_TOKENS", &tokens)]),
-            ["API_TOKENS is not valid: an entry has the hash of API_TOKEN_SHA256"]
+            ["API_TOKENS is not valid: an entry has the same hash as API_TOKEN_SHA256"]
         );
         let config = read(&[&access[..], &[("API_TOKENS", &tokens.replace('9', "8"))]].concat()).ok().unwrap();
         let sign_on = config.access.sign_on.unwrap();
@@ -308,8 +312,8 @@ mod tests {
             .filter(|name| !["PARTNER_PRIVATE_KEY", "ACCESS_AUD"].contains(name))
             .collect();
         assert_eq!(named, expected);
-        assert!(found.contains(&"PARTNER_ON_UNKNOWN is none of resend, park".to_owned()));
-        assert!(found.contains(&"PARTNER_SUBREQUESTS is none of include, exclude".to_owned()));
+        assert!(found.contains(&"PARTNER_ON_UNKNOWN must be one of resend, park".to_owned()));
+        assert!(found.contains(&"PARTNER_SUBREQUESTS must be one of include, exclude".to_owned()));
         assert!(found.iter().any(|fault| fault.starts_with("PARTNER_FILTER is not valid: where.or[0]: the operator")));
     }
 
@@ -319,7 +323,7 @@ mod tests {
         assert_eq!(faults(&plain), ["PARTNER_ENDPOINT is not valid: the endpoint must begin with https://"]);
         let with = |value| faults(&[&plain[..], &[("PARTNER_PLAIN_HTTP", value)]].concat());
         assert!(with("allow").is_empty());
-        assert_eq!(with("hunter2"), ["PARTNER_PLAIN_HTTP is none of refuse, allow"]);
+        assert_eq!(with("hunter2"), ["PARTNER_PLAIN_HTTP must be one of refuse, allow"]);
     }
 
     #[test]

@@ -68,7 +68,7 @@ impl<G: Fn(&str) -> Option<String>> Reader<G> {
 /// The one of `all` that `text` names.
 pub(super) fn one_of<T: Copy>(text: &str, all: &[T], name: impl Fn(T) -> &'static str) -> Result<T, String> {
     let found = all.iter().copied().find(|&choice| name(choice) == text);
-    found.ok_or_else(|| format!("is none of {}", itertools::join(all.iter().map(|&choice| name(choice)), ", ")))
+    found.ok_or_else(|| format!("must be one of {}", itertools::join(all.iter().map(|&choice| name(choice)), ", ")))
 }
 
 /// The words for an error of another room, which goes on a setting's name.

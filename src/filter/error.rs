@@ -18,25 +18,27 @@ pub struct FilterError {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Fault {
     /// It is longer than [`FILTER_BYTES`].
-    #[error("a filter has {FILTER_BYTES} bytes at most")]
+    #[error("a filter can have at most {FILTER_BYTES} bytes")]
     TooLong,
     /// It is no JSON.
-    #[error("a filter is JSON, and this is not")]
+    #[error("a filter must be valid JSON")]
     NotJson,
     /// It is JSON, but not an object with `where` alone.
-    #[error("a filter is an object with the one member `where`")]
+    #[error("a filter must be an object whose only member is `where`")]
     NotAFilter,
     /// It is neither a group nor a condition.
-    #[error("this must be an object with `and`, with `or`, or with `key`, `operator` and `value`, and nothing else")]
+    #[error(
+        "this must be an object with `and`, with `or`, or with `key`, `operator` and `value`, and no other members"
+    )]
     NotANode,
     /// A group has nothing in it.
-    #[error("a group must hold something")]
+    #[error("a group must not be empty")]
     EmptyGroup,
     /// Groups stand in groups more than [`FILTER_DEPTH`] deep.
-    #[error("groups are nested {FILTER_DEPTH} deep at most")]
+    #[error("groups can be nested at most {FILTER_DEPTH} deep")]
     TooDeep,
     /// There are more than [`FILTER_CONDITIONS`].
-    #[error("a filter has {FILTER_CONDITIONS} conditions at most")]
+    #[error("a filter can have at most {FILTER_CONDITIONS} conditions")]
     TooManyConditions,
     /// The key names no field.
     #[error("the key must be the name of a field")]

@@ -98,7 +98,7 @@ pub(super) fn read(operator: &str, value: &RawValue) -> Result<(Test, bool), Fau
 }
 
 /// What `in` takes.
-const LIST: &str = "an array of strings and integers, or a string of them with commas between, with one at least";
+const LIST: &str = "a non-empty array of strings and integers, or a comma-separated string of them";
 
 fn scalar(value: &RawValue) -> Option<Scalar> {
     match Value::from_json(value.get()) {

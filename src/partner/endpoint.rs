@@ -16,28 +16,30 @@ use url::Url;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum EndpointError {
     /// It is no address: no scheme and host, or characters that addresses do not have.
-    #[error("the endpoint is no address such as https://logs.example.com")]
+    #[error("the endpoint must be an address such as https://logs.example.com")]
     NotAnAddress,
     /// It is not HTTPS, and plain HTTP was not allowed.
     #[error("the endpoint must begin with https://")]
     Scheme,
     /// It names a user or a password.
-    #[error("the endpoint must not hold a user or a password")]
+    #[error("the endpoint must not contain a user name or a password")]
     UserInfo,
     /// The host or port is spelled as no other program would print it.
-    #[error("the endpoint's host or port is not in its plain spelling")]
+    #[error("the endpoint's host and port must be in canonical form")]
     Host,
     /// Nothing can listen on port 0.
     #[error("the endpoint's port must not be 0")]
     Port,
     /// There is something behind its path.
-    #[error("the endpoint must not hold a query or a fragment")]
+    #[error("the endpoint must not contain a query or a fragment")]
     Query,
     /// Its path is not one that is sent as it is written.
-    #[error("the endpoint's path must be plain: letters, digits and their like, without . or .. segments")]
+    #[error("the endpoint's path must not need percent-encoding or contain . or .. segments")]
     Path,
     /// The uri is not a path that is sent as it is written.
-    #[error("the uri must be a plain path: one slash, then letters, digits and their like, without . or .. segments")]
+    #[error(
+        "the URI must be a path that begins with one slash and does not need percent-encoding or contain . or .. segments"
+    )]
     Uri,
 }
 

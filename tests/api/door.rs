@@ -100,8 +100,11 @@ fn a_deployment_without_its_settings_answers_503_and_health_names_them() {
     let secret = "s3cret-that-is-no-hash";
     for (faults, named) in [
         (Config::read(|_| None), "API_TOKEN_SHA256 is not set"),
-        (Config::read(|name| (name == "API_TOKEN_SHA256").then(|| secret.to_owned())), "API_TOKEN_SHA256 is not a SHA"),
-        (Config::read(|name| (name == "LOG_PREFIX").then(|| secret.to_owned())), "LOG_PREFIX is no folder"),
+        (
+            Config::read(|name| (name == "API_TOKEN_SHA256").then(|| secret.to_owned())),
+            "API_TOKEN_SHA256 must be a SHA-256",
+        ),
+        (Config::read(|name| (name == "LOG_PREFIX").then(|| secret.to_owned())), "LOG_PREFIX must be a folder"),
     ] {
         for (method, path) in GUARDED {
             let fakes = Fakes::new();

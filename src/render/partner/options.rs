@@ -16,10 +16,10 @@ pub struct PartnerOptions {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum OptionsError {
     /// The tenant is empty or holds a control character.
-    #[error("the tenant must not be empty nor hold control characters; write - for none")]
+    #[error("the tenant must not be empty or contain control characters; use - for no tenant")]
     Tenant,
     /// The country is not two capital letters.
-    #[error("the country must be two capital letters, such as CN")]
+    #[error("the country must be two uppercase letters, such as CN")]
     Country,
 }
 
