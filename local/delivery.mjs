@@ -1,27 +1,26 @@
-// Where scripts/run delivers to, and what came of it.
+// Delivery in scripts/run: the receiver, the wait for the sample data, and the table of results.
 //
-// By default it starts a receiver that stands for the partner (partner.mjs): its ledger shares nothing with the
-// Worker's, so the two columns of the table can differ, and are worth comparing. The receiver's key is kept in the
-// state folder (`partner-key`); its ledger is in memory and begins at zero with each start.
+// By default, a local receiver simulates the partner (partner.mjs). Its ledger shares nothing with the Worker's, so the
+// two columns of the table are independent counts. The state folder keeps the receiver's key (`partner-key`); its ledger
+// is in memory and starts empty each time.
 //
-// What always holds: a Worker that does not deliver (no settings, or no /v1/stats) is not waited for; waiting has an
-// end.
+// The wait has a time limit, and does not happen if the Worker does not deliver (no settings, or no /v1/stats).
 import fs from "node:fs";
 import path from "node:path";
 import { startPartner } from "./partner.mjs";
 
-/** The path of the receiver that is started here. */
+/** Path of the local receiver. */
 const URI = "/cdn-log/v3";
-/** How long the delivery of the sample data may take once all of it is indexed, in milliseconds. */
+/** Time limit for delivering the sample data once it is indexed, in milliseconds. */
 const PATIENCE = 60_000;
-/** How often it is asked after, in milliseconds. */
+/** Interval between requests for the statistics, in milliseconds. */
 const STEP = 200;
-/** How often the waiting is told of, in milliseconds. */
+/** Interval between progress messages, in milliseconds. */
 const TELL_EVERY = 10_000;
 
 /**
- * Where to deliver: {settings, receiver}. `other`: {url, uri, key} of a receiver that is not started here; `off`:
- * nowhere. `keptKey()` gives the key of the receiver that is.
+ * Prepares delivery: {settings, receiver}. `other`: {url, uri, key} of an existing receiver, which is used instead of a
+ * local one; `off`: no delivery. `keptKey()` returns the key for the local receiver.
  */
 export async function delivery({ other, off, keptKey, tell }) {
   if (off) return { settings: {} };
@@ -38,8 +37,8 @@ export async function delivery({ other, off, keptKey, tell }) {
 }
 
 /**
- * Waits until all that is indexed is delivered, for a minute at most; writes what the receiver counted to
- * `partner.json`. Gives both accounts, or undefined where the Worker keeps none.
+ * Waits until everything indexed is delivered, for at most a minute, and writes the counts to `partner.json`. Returns
+ * the counts of both sides, or undefined if the Worker has none.
  */
 export async function delivered({ receiver, state, stats, tell }) {
   const ours = await drained(stats, tell);
@@ -68,13 +67,13 @@ async function drained(stats, tell) {
   }
 }
 
-/** What is neither delivered nor given up, or undefined if nothing is. */
+/** The lines not yet delivered, or undefined if all work is complete. */
 function waitingIn({ lines, sources, payloads }) {
   const all = lines.pending + payloads.pending + payloads.sending + sources.open;
   return all > 0 ? { lines: lines.pending } : undefined;
 }
 
-/** Both accounts side by side; ours alone where the receiver is somebody else's. */
+/** A table of both counts; only the Worker's if the receiver is not the local one. */
 export function table({ ours, theirs }) {
   const { lines, payloads, posts } = ours;
   const rows = [

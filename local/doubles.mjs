@@ -1,9 +1,7 @@
-// Stand-ins for what the Worker is bound to, so that tests can show what happens when it fails.
+// Replacements for the Worker's bindings, with which tests show what happens when a binding fails.
 //
-// miniflare's wrapped bindings put an object of ours in the place of a binding. The classes bear the platform's
-// names, because the Worker checks them.
-//
-// What always holds: without a fault each call reaches the real bucket; a test learns of every call.
+// miniflare's wrapped bindings replace a binding by an object of this file. The classes have the platform's names,
+// because the Worker checks them. Without a fault, each call reaches the real bucket; `decide` learns of every call.
 
 const BUCKET_MODULE = `
 class R2Bucket {
@@ -27,7 +25,7 @@ class R2Bucket {
     return this.#run("upload", key, (bucket) => bucket.createMultipartUpload(key, options));
   }
 }
-// An object whose body ends half-way, as if the connection had been closed.
+// An object whose body ends early, as if the connection had closed.
 function cut(object) {
   let left = Math.floor(object.size / 2);
   const half = new TransformStream({
@@ -49,8 +47,8 @@ export default (env) => new R2Bucket(env);
 `;
 
 /**
- * Puts a bucket that can fail in the place of binding `name` of `worker`. `decide({op, key})` says what happens to
- * each call: nothing (null), "error", "error-after" (it happened all the same), "missing", "cut".
+ * Replaces the binding `name` of `worker` by a bucket that can fail. `decide({op, key})` returns the fault of each call:
+ * null, "error", "error-after" (the call takes effect and then fails), "missing" or "cut".
  */
 export function faultyBucket(worker, name, decide) {
   const bucketName = worker.r2Buckets[name].id;
@@ -63,7 +61,7 @@ export function faultyBucket(worker, name, decide) {
   return [wrapped("faulty-bucket", BUCKET_MODULE, { r2Buckets: { BUCKET: bucketName }, serviceBindings: { DECIDE: answer } })];
 }
 
-/** Puts an object that throws at every call in the place of each bucket, namespace and queue of `worker`. */
+/** Replaces each bucket, namespace and queue of `worker` by an object that throws on every call. */
 export function untouchables(worker) {
   const kinds = [
     ["R2Bucket", "r2Buckets"],

@@ -1,12 +1,11 @@
-// Ends workerd when this process ends, however it ends.
+// Stops workerd when this process ends, however it ends.
 //
-// miniflare ends workerd when Node exits or gets SIGINT or SIGTERM. A Node that is killed leaves workerd behind,
-// with the port and the databases open. So a small shell waits in a session of its own, on a pipe whose other end
-// only this process holds: its end of file is this process's end. workerd is started through ./workerd, which
-// writes its process id into the guard's folder before there is anything to leave behind.
+// miniflare stops workerd when Node exits or gets SIGINT or SIGTERM. If Node is killed, workerd survives and keeps the
+// port and the databases open. So a small shell waits in its own session on a pipe whose other end only this process
+// has: end of file means that this process is gone. ./workerd, the wrapper that starts workerd, writes the process ID
+// into the guard's folder first.
 //
-// What always holds: once this process is gone, so is every workerd it started, and the folder of their temporary
-// files; a guard ends with the process that it guards.
+// After this process ends, the guard kills every workerd that it started, removes their temporary files and exits.
 import { spawn } from "node:child_process";
 import fs from "node:fs";
 import { createRequire } from "node:module";
@@ -24,14 +23,14 @@ rm -rf "$1"
 
 let folder;
 
-/** Has the signals that end a program end it by its exit, at which it cleans up, with the status that shells give them. */
+/** Turns termination signals into a normal exit, which cleans up, with the exit status that shells use. */
 export function exitAtSignals() {
   for (const [signal, number] of [["SIGINT", 2], ["SIGTERM", 15], ["SIGHUP", 1]]) {
     process.on(signal, () => process.exit(128 + number));
   }
 }
 
-/** Makes every workerd that this process starts from now on end with it. */
+/** Ensures that every workerd started from now on stops with this process. */
 export function guardWorkerd() {
   if (folder) return;
   folder = fs.mkdtempSync(path.join(os.tmpdir(), "raydex-"));
@@ -47,19 +46,19 @@ export function guardWorkerd() {
   process.env.RAYDEX_WORKERD = process.env.MINIFLARE_WORKERD_PATH ?? miniflare("workerd").default;
   process.env.RAYDEX_WORKERDS = pids;
   process.env.MINIFLARE_WORKERD_PATH = fileURLToPath(new URL("./workerd", import.meta.url));
-  // miniflare's own temporary files: a killed process cannot remove them either.
+  // Includes miniflare's temporary files, which a killed process cannot remove.
   process.env.TMPDIR = folder;
 }
 
-/** Ends every workerd of this process at once, as a crash would: nothing is closed, nothing is written out. */
+/** Kills every workerd of this process, like a crash: nothing is closed or flushed. */
 export async function killWorkerd() {
   const pids = fs.readdirSync(path.join(folder, "pids")).map(Number).filter(isRunning);
   for (const pid of pids) process.kill(pid, "SIGKILL");
-  // The killed are seen as running until they are waited for, which Node does on its own.
+  // A killed process counts as running until Node has reaped it.
   while (pids.some(isRunning)) await new Promise((done) => setTimeout(done, 5));
 }
 
-/** Forgets those that have ended: their numbers may be given to others. */
+/** Forgets the processes that have ended, whose IDs can be reused. */
 export function forgetEnded() {
   const pids = path.join(folder, "pids");
   for (const pid of fs.readdirSync(pids)) {

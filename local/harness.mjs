@@ -1,30 +1,30 @@
-// What the tests in tests/worker/ drive: the Worker under the real runtime, and a control server beside it.
+// The environment of the tests in tests/worker/: the Worker under the real runtime, and a control server.
 //
-// `node local/harness.mjs OPTIONS`: OPTIONS is JSON with `settings`, `state`, `batchTimeout`, `retries` (of a queue that
-// has a dead-letter queue), `faulty` (a bucket that can fail), `untouchable` (every binding throws), `memoryPages` (the
-// module has less memory) and `partner` (true, or {uri, key}: a receiver to deliver to, which outlives the runtime;
-// `settings` win over its own). When all is ready it prints one line of JSON: {worker, control}. It ends with its
-// standard input. Bodies and answers are JSON, objects excepted:
+// `node local/harness.mjs OPTIONS`: OPTIONS is JSON with `settings`, `state`, `batchTimeout`, `retries` (for queues that
+// have a dead-letter queue), `faulty` (a bucket that can fail), `untouchable` (every binding throws), `memoryPages` (less
+// memory for the module) and `partner` (true, or {uri, key}: a receiver to deliver to, which survives restarts; `settings`
+// take precedence over its own). When everything is ready, it prints one line of JSON: {worker, control}. It exits at
+// the end of its standard input. Bodies and responses are JSON, except for objects:
 //
-//   PUT, GET, DELETE /objects/KEY       an object of the bucket, behind the Worker's back
+//   PUT, GET, DELETE /objects/KEY       an object of the bucket, accessed without the Worker
 //   GET /objects?prefix=P               [{key, size, etag}]
-//   POST /announce  {key, size, etag}   the notification that R2 would send
-//   POST /enqueue   BODY                a message on parse-queue
-//   POST /dispatch/QUEUE  [BODY…]       a batch of messages at once: {outcome, retryAll, verdicts}; ?attempts=N
-//   GET /log?from=N                     what was logged from line N on
-//   POST /faults  [{op, key, fault}…]   each is used up by the first call that it fits (doubles.mjs)
-//   GET /calls                          the calls of the bucket, where it is `faulty`
+//   POST /announce  {key, size, etag}   sends the notification that R2 would send
+//   POST /enqueue   BODY                puts a message on parse-queue
+//   POST /dispatch/QUEUE  [BODY…]       hands over a batch of messages: {outcome, retryAll, verdicts}; ?attempts=N
+//   GET /log?from=N                     the log from line N
+//   POST /faults  [{op, key, fault}…]   each applies to the first call that matches (doubles.mjs)
+//   GET /calls                          the calls of a `faulty` bucket
 //   POST /scheduled                     fires the cron trigger: {outcome, noRetry}; ?cron=C
-//   GET /partner                        what the partner counted (partner.mjs)
+//   GET /partner                        the counts of the partner (partner.mjs)
 //   GET /partner/lines                  {request_ids: {id: count}, duplicates: [{line, request_id, count, batches}]}
-//   POST /partner/behave  PLAN          how it misbehaves from now on (partner-plan.mjs)
-//   POST /restart                       the runtime ends and starts on the same state: {worker, control}
-//   POST /kill                          the same by SIGKILL, as a crash; wants `state`
+//   POST /partner/behave  PLAN          sets the partner's misbehaviour (partner-plan.mjs)
+//   POST /restart                       restarts the runtime on the same state: {worker, control}
+//   POST /kill                          the same by SIGKILL, like a crash; requires `state`
 import http from "node:http";
 import { startPartner } from "./partner.mjs";
 import { NotBuilt, startRuntime } from "./runtime.mjs";
 
-/** The partner of a test that does not say which. */
+/** Default path and key of the partner. */
 const PARTNER = { uri: "/cdn-log/v3", key: "a-partner-key-for-tests" };
 
 const options = JSON.parse(process.argv[2] ?? "{}");
@@ -102,7 +102,7 @@ async function answer(request) {
   }
 }
 
-/** Ends the runtime so, and starts it on the same state. */
+/** Ends the runtime with `end` and starts it again on the same state. */
 async function again(end) {
   await end();
   await start();
@@ -115,7 +115,7 @@ async function bodyOf(request) {
   return Buffer.concat(pieces);
 }
 
-/** Bytes as they are, nothing as null, everything else as JSON. */
+/** Sends a buffer as bytes, undefined as null, and any other value as JSON. */
 function send(response, status, value) {
   if (Buffer.isBuffer(value)) {
     response.writeHead(status, { "content-type": "application/octet-stream" });

@@ -1,14 +1,13 @@
-// A module with less memory than it was linked for: so that a test sees it run out without having to fill a hundred
-// megabytes.
+// Lowers the maximum memory of a module, so that a test can exhaust it without filling a hundred megabytes.
 //
-// What always holds: no byte of the module but its bound is changed, so what runs is what is deployed.
+// Only the maximum in the memory section changes; everything else is the deployed module byte for byte.
 
-/** Number of the section that declares the memory, and the flag of a memory with a bound. */
+/** Number of the memory section, and the flag of a memory with a maximum. */
 const [MEMORY_SECTION, BOUNDED] = [5, 1];
-/** Where the sections begin: behind the magic number and the version. */
+/** Offset of the first section, after the magic number and the version. */
 const FIRST_SECTION = 8;
 
-/** The module, which may grow to so many pages of 64 KiB alone. */
+/** A copy of the module whose memory can grow to at most `pages` pages of 64 KiB. */
 export function bounded(module, pages) {
   const bytes = Uint8Array.from(module);
   for (let at = FIRST_SECTION; at < bytes.length; ) {
@@ -25,7 +24,7 @@ export function bounded(module, pages) {
   throw new Error("the module declares no memory");
 }
 
-/** The number in LEB128 at a place, and where it begins and ends. */
+/** The LEB128 number at an offset, with its start and end. */
 function number(bytes, start) {
   let [value, end] = [0, start];
   for (let shift = 0; ; shift += 7) {
@@ -35,7 +34,7 @@ function number(bytes, start) {
   }
 }
 
-/** Writes a number over another one, in as many bytes. */
+/** Overwrites a LEB128 number with another one of the same length. */
 function overwrite(bytes, { start, end }, value) {
   for (let at = start; at < end; at++) {
     bytes[at] = (value & 0x7f) | (at + 1 < end ? 0x80 : 0);

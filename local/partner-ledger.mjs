@@ -1,19 +1,17 @@
-// What the partner's receiver holds: each line it stored and how often, each batch and whether it stayed the same.
+// The ledger of the local partner: how often each line was stored, and whether each batch kept the same content.
 //
-// A line is known by 16 bytes of its SHA-256: whole lines would be a gigabyte for a million of them.
-//
-// What always holds: nothing is taken back, and nothing is counted but what was stored; the ledger knows nothing of
-// the Worker's own accounts.
+// It identifies a line by 16 bytes of its SHA-256, because a million complete lines would take a gigabyte. It counts only
+// what was stored, removes nothing, and is independent of the Worker's accounting.
 import { isUtf8 } from "node:buffer";
 import { createHash } from "node:crypto";
 
 const SEPARATOR = 1;
 const NEWLINE = 10;
 const FIRST_PRINTABLE = 0x20;
-/** Between the 145 columns of a line. */
+/** Separator of the 145 columns of a line. */
 const SEPARATORS = 144;
 
-/** How many lines of `text` are not of the format. A text that is empty, or does not end its last line, is none. */
+/** The number of lines of `text` that do not match the format. An empty text or an unterminated last line counts as one. */
 export function badLines(text) {
   let bad = text.at(-1) === NEWLINE ? 0 : 1;
   for (const line of linesOf(text)) if (!isLine(line)) bad += 1;
@@ -29,20 +27,20 @@ function isLine(line) {
   return separators === SEPARATORS && isUtf8(line);
 }
 
-/** The lines that end in a newline, without it. */
+/** The lines that end with a newline, without it. */
 function* linesOf(text) {
   for (let start = 0, end; (end = text.indexOf(NEWLINE, start)) >= 0; start = end + 1) yield text.subarray(start, end);
 }
 
-/** What was stored. */
+/** Everything stored. */
 export class Ledger {
-  /** Of each line, by its hash: its request_id, the batch it first came in, and those of the times after (or null). */
+  /** By line hash: request_id, the batch that first contained the line, and the batches that repeated it (or null). */
   #lines = new Map();
-  /** Of each batch, by its id: how often it was stored, its body's hash, whether that was always the same. */
+  /** By batch ID: how often the batch was stored, the hash of its body, and whether that hash ever changed. */
   #batches = new Map();
   #stored = 0;
 
-  /** Counts a delivery: its body as it was sent, and inflated. */
+  /** Counts a delivery, given its body as sent and its inflated text. */
   store(batchId, body, text) {
     const sha = createHash("sha256").update(body).digest("hex");
     const batch = this.#batches.get(batchId);
@@ -62,7 +60,7 @@ export class Ledger {
     else this.#lines.set(hash, { requestId: requestIdOf(line), first: batchId, later: null });
   }
 
-  /** The counts. `duplicate_batches` were stored more than once, `changed_batches` not always with the same bytes. */
+  /** The counts. `duplicate_batches`: stored more than once; `changed_batches`: stored with different content. */
   figures() {
     const batches = [...this.#batches.values()];
     return {
@@ -75,7 +73,7 @@ export class Ledger {
     };
   }
 
-  /** How often each request_id was stored; of each line that came twice, the batches that brought it, in order. */
+  /** How often each request_id was stored and, for each line stored more than once, its batches in order. */
   lines() {
     const requestIds = new Map();
     const duplicates = [];
@@ -90,7 +88,7 @@ export class Ledger {
   }
 }
 
-/** Column 3. */
+/** The request_id, which is column 3. */
 function requestIdOf(line) {
   const start = line.indexOf(SEPARATOR, line.indexOf(SEPARATOR) + 1) + 1;
   return line.toString("utf8", start, line.indexOf(SEPARATOR, start));

@@ -1,30 +1,30 @@
-// How the partner's receiver is told to misbehave: a plan of rules, the first that fits a post decides.
+// Plans for a misbehaving partner: lists of rules, of which the first match determines the response.
 //
-// A plan is a list of rules, or {rules, seed}. A rule is {do} with any of these conditions, all of which must hold:
+// A plan is a list of rules, or {rules, seed}. A rule is {do} with any of these conditions, all of which must match:
 //
-//   batchId: ID      posts of this X-Batch-Id
-//   every: N         each N-th post that this rule is asked about
-//   share: 0.1       a tenth of them, by a generator that `seed` starts (default 1)
-//   count: N         N posts, then no more
+//   batchId: ID      requests with this X-Batch-Id
+//   every: N         every N-th request that reaches this rule
+//   share: 0.1       a tenth of the requests, chosen by a generator with `seed` (default 1)
+//   count: N         the first N matching requests
 //
-// `do` is {reset: "before"} (the connection ends before the body is read), {reset: "after"} (once it is stored), or
-// an answer made of any of these:
+// `do` is {reset: "before"} (closes the connection before reading the body), {reset: "after"} (closes it after storing
+// the body), or a response with any of:
 //
 //   status: 503      (default 200), headers: {name: value}, body: N bytes of junk
-//   redirect: URL    as the location, with status 302 unless there is another
-//   delay: MS        the answer comes late
-//   hang: MS         the same, but it is stored as late as it is answered; null: never answered
-//   store: X         "before" the answer is waited for, "after" the wait, true (before) or false; by default what is
-//                    answered 2xx is stored
+//   redirect: URL    the location, with status 302 unless `status` is set
+//   delay: MS        waits before the response
+//   hang: MS         the same, but stores the body only then; null: never responds
+//   store: X         "before" the wait, "after" the wait, true (before) or false; by default a body is stored if the
+//                    response is 2xx
 //
-// What always holds: one seed and one order of posts give the same misbehaviour; a plan with a word that is not here
-// is refused, since a rule that is misspelled would test nothing.
+// The same seed and order of requests give the same misbehaviour. A plan with an unknown member is rejected, because a
+// misspelled rule would test nothing.
 
 const CONDITIONS = ["batchId", "every", "share", "count", "do"];
 const DEEDS = ["reset", "status", "headers", "body", "redirect", "delay", "hang", "store"];
 const STORES = [undefined, true, false, "before", "after"];
 
-/** A plan that runs. */
+/** A plan in use. */
 export class Plan {
   #rules;
   #random;
@@ -35,7 +35,7 @@ export class Plan {
     this.#random = generator(seed);
   }
 
-  /** What is to happen to the next post; undefined: what is right. */
+  /** The action for the next request; undefined for correct behaviour. */
   next(batchId) {
     return this.#rules.find((rule) => this.#fits(rule, batchId))?.act;
   }
@@ -51,7 +51,7 @@ export class Plan {
   }
 }
 
-/** What a rule's `do` comes to: {reset, status, headers, body, waitMs, store: "before" | "after" | false}. */
+/** Normalizes the `do` of a rule: {reset, status, headers, body, waitMs, store: "before" | "after" | false}. */
 function actOf(deed) {
   const { reset, redirect, headers, body, delay = 0, hang } = known(deed, DEEDS);
   const { status = redirect === undefined ? 200 : 302 } = deed;
@@ -76,7 +76,7 @@ function known(words, all) {
   return words;
 }
 
-/** Numbers from 0 up to 1, the same for the same seed (mulberry32). */
+/** A generator of numbers from 0 to 1, deterministic for each seed (mulberry32). */
 function generator(seed) {
   let state = seed >>> 0;
   return () => {

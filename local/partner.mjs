@@ -1,11 +1,11 @@
-// The partner's receiver, as far as it is known: what a delivery is held against on this machine.
+// A local simulation of the partner's receiver, which verifies deliveries.
 //
-// It stores what is signed and well-formed, removes no duplicates, and counts all it stored (partner-ledger.mjs).
-// So it is a second witness: the Worker's accounting is compared with a ledger that shares no code with it. It can
-// be told to misbehave (partner-plan.mjs). `node local/partner.mjs --uri /PATH --key KEY [--port N]` runs it alone.
+// It stores what is signed and well-formed, keeps duplicates, and counts everything that it stored (partner-ledger.mjs).
+// This makes it an independent witness: its ledger shares no code with the Worker's accounting. It can follow a plan of
+// misbehaviour (partner-plan.mjs). `node local/partner.mjs --uri /PATH --key KEY [--port N]` runs it alone.
 //
-// What always holds: it answers 200 for what it stored and for nothing else, unless it was told to misbehave; a
-// delivery is stored whole or not at all; it listens to this machine alone.
+// Without a plan, it responds with 200 exactly to what it stored. It stores a delivery completely or not at all, and
+// listens on 127.0.0.1 only.
 import { createHash, timingSafeEqual } from "node:crypto";
 import { once } from "node:events";
 import http from "node:http";
@@ -17,18 +17,18 @@ import { gunzip } from "node:zlib";
 import { Ledger, badLines } from "./partner-ledger.mjs";
 import { Plan } from "./partner-plan.mjs";
 
-/** How long a signature may still hold, in seconds: the 300 of the contract, and a minute of clocks that differ. */
+/** Longest remaining validity of a signature, in seconds: the 300 of the contract, and a minute for clock skew. */
 const LONGEST_S = 360;
-/** Most bytes of a body, as it is sent. */
+/** Maximum size of a body as sent, in bytes. */
 const MAX_BODY = 32 << 20;
-/** Most bytes of a body, inflated: a thousand of the longest lines are a tenth of it. */
+/** Maximum size of an inflated body, in bytes: ten times a thousand of the longest lines. */
 const MAX_TEXT = 256 << 20;
-/** ts, rand from 0 to 99999, and the lower-case MD5. */
+/** The timestamp, a random number from 0 to 99999, and the MD5 in lower case. */
 const AUTH_KEY = /^(0|[1-9]\d{0,14})-(0|[1-9]\d{0,4})-([0-9a-f]{32})$/;
 
 const inflate = promisify(gunzip);
 
-/** A delivery that is not taken, with the status that says so. */
+/** A rejected delivery, with the status of the response. */
 class Refusal extends Error {
   constructor(status, words, badLines = 0) {
     super(words);
@@ -37,12 +37,12 @@ class Refusal extends Error {
   }
 }
 
-/** The sender went away before its body ended. */
+/** The sender disconnected before the end of the body. */
 class BrokenOff extends Error {}
 
 /**
- * Starts a receiver of `POST {uri}`, signed with `key`. `port`: 0 takes a free one. `onPost({batchId, status,
- * stored, misbehaved})` is told of each post when it is settled; the status is null where none was sent.
+ * Starts a receiver of `POST {uri}`, signed with `key`. `port`: 0 selects a free port. `onPost({batchId, status, stored,
+ * misbehaved})` is called when a request is complete; `status` is null if there was no response.
  */
 export async function startPartner({ uri, key, port = 0, onPost = () => {} }) {
   const receiver = new Receiver(uri, key, onPost);
@@ -65,7 +65,7 @@ class Receiver {
     this.#key = key;
     this.#onPost = onPost;
     this.#server = http.createServer((request, response) => void this.#take(request, response));
-    // A server that closes idle connections breaks posts that it never saw: here only a plan does that.
+    // A server that closes idle connections breaks requests that it has not read; only a plan does that here.
     this.#server.keepAliveTimeout = 0;
     this.#server.requestTimeout = 0;
   }
@@ -76,7 +76,7 @@ class Receiver {
     this.url = `http://127.0.0.1:${this.#server.address().port}`;
   }
 
-  /** The settings with which the Worker delivers here. */
+  /** The settings with which the Worker delivers to this receiver. */
   get settings() {
     return {
       PARTNER_ENDPOINT: this.url,
@@ -94,17 +94,17 @@ class Receiver {
     return { ...this.#counts, ...this.#ledger.figures(), refused: { ...this.#refused } };
   }
 
-  /** How often each request_id was stored, and which lines more than once: {request_ids, duplicates}. */
+  /** How often each request_id was stored, and the lines stored more than once: {request_ids, duplicates}. */
   lines() {
     return this.#ledger.lines();
   }
 
-  /** Takes another plan: a list of rules, or {rules, seed} (partner-plan.mjs). */
+  /** Replaces the plan: a list of rules, or {rules, seed} (partner-plan.mjs). */
   behave(plan) {
     this.#plan = new Plan(plan);
   }
 
-  /** Ends it, with every connection. */
+  /** Stops the server and closes every connection. */
   async stop() {
     const closed = new Promise((done) => this.#server.close(done));
     this.#server.closeAllConnections();
@@ -129,7 +129,7 @@ class Receiver {
     this.#onPost(settled);
   }
 
-  /** What can be said of a request before its body is read. */
+  /** Checks a request before reading its body. */
   #checkHead({ url, method, headers }) {
     const [path, query] = url.split("?", 2);
     if (path !== this.uri) throw new Refusal(404, "there is nothing at this path");
@@ -155,7 +155,7 @@ class Receiver {
     this.#nonces.add(nonce);
   }
 
-  /** Stores a body, all of it or nothing. */
+  /** Stores a body, completely or not at all. */
   async #store(body, settled) {
     const text = await inflate(body, { maxOutputLength: MAX_TEXT }).catch((error) => {
       if (error.code === "ERR_BUFFER_TOO_LARGE") throw new Refusal(413, "the body inflates to too many bytes");
@@ -168,14 +168,14 @@ class Receiver {
     settled.stored = true;
   }
 
-  /** Does as the plan says. What is to be stored is checked all the same, and refused as ever. */
+  /** Follows the plan. Bodies to store are checked and rejected as usual. */
   async #misbehave(act, request, response, settled) {
     if (act.reset === "before") return request.socket.resetAndDestroy();
     const body = await bodyOf(request);
     if (act.store === "before") await this.#store(body, settled);
     if (act.reset) return request.socket.resetAndDestroy();
     if (act.waitMs === null) return response.destroyed || once(response, "close");
-    // A sender that waits no longer does not keep a body from being stored.
+    // A sender that has stopped waiting does not prevent its body from being stored.
     await sleep(act.waitMs, undefined, { ref: false });
     if (act.store === "after") await this.#store(body, settled);
     answer(response, settled, act.status, act.headers, act.body);
@@ -186,7 +186,7 @@ class Receiver {
       this.#counts.broken_off += 1;
       return;
     }
-    // A fault of this file ends the process: a witness that errs in silence is worse than none.
+    // A bug in this file ends the process: a silent error would make the witness worthless.
     if (!(error instanceof Refusal)) throw error;
     this.#refused[error.status] = (this.#refused[error.status] ?? 0) + 1;
     this.#counts.bad_lines += error.badLines;
@@ -194,7 +194,7 @@ class Receiver {
   }
 }
 
-/** The whole body. What is beyond the bound is read, so that the sender hears why, and dropped. */
+/** Reads the complete body. Bytes over the limit are read and dropped, so that the sender gets the reason. */
 async function bodyOf(request) {
   const pieces = [];
   let length = 0;
@@ -210,7 +210,7 @@ async function bodyOf(request) {
   return Buffer.concat(pieces);
 }
 
-/** Answers, if somebody still listens. `body`: words, or how many bytes of junk. */
+/** Responds if the connection is still open. `body`: text, or a number of bytes of junk. */
 function answer(response, settled, status, headers = {}, body = "") {
   if (response.destroyed) return;
   settled.status = status;

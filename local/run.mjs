@@ -1,12 +1,12 @@
-// What scripts/run ends in: the Worker on this machine, with sample data at the first start, until it is stopped.
+// The main program of scripts/run: runs the Worker locally, with sample data at the first start, until it is stopped.
 //
-// Options come checked from scripts/run: --port N, --state DIR, --program FILE (make-batches), --token T, --empty,
-// --fresh, --partner URL with --partner-uri PATH and --partner-key KEY, --partner-off. The state folder holds `token`,
-// `partner-key`, `bucket/`, `objects/`, `sample.json`, `partner.json` (delivery.mjs), `worker.log`, and `pid` while it
-// runs.
+// scripts/run has already checked the options: --port N, --state DIR, --program FILE (make-batches), --token T, --empty,
+// --fresh, --partner URL with --partner-uri PATH and --partner-key KEY, --partner-off. The state folder contains `token`,
+// `partner-key`, `bucket/`, `objects/`, `sample.json`, `partner.json` (delivery.mjs), `worker.log` and, while it runs,
+// `pid`.
 //
-// What always holds: the Worker learns the token's SHA-256 only; `ready URL` is the last line, printed when the
-// examples above it work; nothing started here outlives this process.
+// The Worker gets only the SHA-256 of the token. `ready URL` is the last line, printed when the examples above it work.
+// Nothing that this process starts outlives it.
 import { createHash, randomBytes } from "node:crypto";
 import fs from "node:fs";
 import net from "node:net";
@@ -33,7 +33,7 @@ const { values: options } = parseArgs({
   },
 });
 
-// miniflare ends workerd at SIGINT, SIGTERM and every exit; guard.mjs when this process is killed.
+// miniflare stops workerd on SIGINT, SIGTERM and normal exits; guard.mjs stops it if this process is killed.
 exitAtSignals();
 
 main().catch((error) => {
@@ -68,7 +68,7 @@ async function main() {
     sample = await makeSample({ state, program: options.program, runtime, verdicts, find, tell });
     if (!options["partner-off"]) accounts = await delivered({ receiver, state, stats: () => statsFrom(get), tell });
   } else if (sample && !options["partner-off"]) {
-    // The receiver has forgotten what it counted: ours stands alone.
+    // The receiver's counts do not survive a restart, so only the Worker's are shown.
     const ours = await statsFrom(get);
     accounts = ours && { ours };
   }
@@ -76,7 +76,7 @@ async function main() {
   process.stdout.write(greeting(runtime.url, token, state, sample, accounts));
 }
 
-/** Removes all but the secrets. */
+/** Removes everything except the secrets. */
 function forget(state) {
   for (const name of ["bucket", "objects", "sample", "sample.json", "partner.json"]) {
     fs.rmSync(path.join(state, name), { recursive: true, force: true });
@@ -88,7 +88,7 @@ function partnerOf(state) {
   return delivery({ other: url && { url, uri, key }, off, keptKey: () => kept(state, "partner-key"), tell });
 }
 
-/** Writes each line to worker.log, shows once what went wrong, and hands on the verdicts. */
+/** Writes each line to worker.log, shows each distinct error once, and passes verdicts on. */
 function logInto(state, onVerdict) {
   const log = fs.createWriteStream(path.join(state, "worker.log"));
   const told = new Set();
@@ -104,7 +104,7 @@ function logInto(state, onVerdict) {
   };
 }
 
-/** The Worker's accounts; undefined where it keeps none. */
+/** The Worker's statistics; undefined if it has none. */
 async function statsFrom(get) {
   const reply = await get("/v1/stats");
   return reply.status === 200 ? reply.json() : void (await reply.body?.cancel());
@@ -114,7 +114,7 @@ function tell(words) {
   process.stderr.write(`  ${words}\n`);
 }
 
-/** Stops while the port is somebody else's: workerd's own words for it are hard to read. */
+/** Throws if another program uses the port: workerd's own message is hard to read. */
 function refuseTakenPort(port) {
   return new Promise((done, failed) => {
     const probe = net.createServer();
@@ -126,7 +126,7 @@ function refuseTakenPort(port) {
   });
 }
 
-/** Takes the state folder for this process; two at once would damage the databases. */
+/** Claims the state folder for this process: two processes at once would damage the databases. */
 function claim(state) {
   const file = path.join(state, "pid");
   const other = fs.existsSync(file) ? Number(fs.readFileSync(file, "utf8")) : 0;
@@ -148,7 +148,7 @@ function isRunning(pid) {
   }
 }
 
-/** A secret of this state folder, made at random when it is first wanted. */
+/** A secret of this state folder, generated when it is first needed. */
 function kept(state, name) {
   const file = path.join(state, name);
   if (!fs.existsSync(file)) {

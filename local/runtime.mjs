@@ -1,16 +1,14 @@
-// The Worker under the real runtime (workerd, by miniflare), on this machine and without the network.
+// The Worker under the real runtime (workerd, through miniflare), locally and without network access.
 //
-// scripts/run and the tests start it through this one module. What the Worker is bound to is read from
-// wrangler.toml; the modules are those of build/. Two things differ from production, and only they: R2 sends no
-// events here, so whoever writes an object announces it (announce); and queues hand over a batch after
-// `batchTimeout` seconds instead of the ten of wrangler.toml, so that nobody waits for them.
+// scripts/run and the tests all start it through this module. wrangler.toml defines the bindings; build/ contains the
+// modules. There are two differences from production: R2 sends no events here, so code that writes an object must also
+// announce it (announce); and queues hand over a batch after `batchTimeout` seconds instead of the ten of wrangler.toml.
 //
-// Alarms of Durable Objects come by themselves, after a crash too where there is a `state`. Cron triggers come from
-// whoever calls `scheduled`, and from nobody else.
+// Alarms of Durable Objects fire on their own, also after a crash if there is a `state`. Cron triggers fire only when
+// `scheduled` is called.
 //
-// What always holds: no binding is spelled here; nothing is asked of the network, but what the Worker itself asks
-// of the partner that `settings` name; workerd ends with this process (guard.mjs); what the Worker logs reaches
-// `onLog` as objects.
+// This file contains no binding names. The only network access is the Worker's to the partner in `settings`. workerd
+// stops with this process (guard.mjs). `onLog` receives what the Worker logs as objects.
 import fs from "node:fs";
 import path from "node:path";
 import readline from "node:readline";
@@ -20,25 +18,25 @@ import { faultyBucket, untouchables } from "./doubles.mjs";
 import { bounded } from "./memory.mjs";
 import { forgetEnded, guardWorkerd, killWorkerd } from "./guard.mjs";
 
-/** The project's folder. */
+/** The project folder. */
 export const ROOT = fileURLToPath(new URL("..", import.meta.url));
-/** The queue of objects to parse, as wrangler.toml names it. */
+/** The queue of objects to parse, as named in wrangler.toml. */
 export const PARSE_QUEUE = "parse-queue";
 const WORKER = "raydex";
 
-/** The Worker has not been built. */
+/** The Worker is not built. */
 export class NotBuilt extends Error {}
 
 /**
  * Starts the Worker.
  *
- * `settings`: variables and secrets. `state`: the folder for bucket and objects; without it they are kept in
- * memory. `port`: 0 takes a free one. `batchTimeout`: seconds. `onLog(line)`: each line that the Worker or the
- * runtime logs. `decide({op, key})`: faults of the bucket (doubles.mjs). `untouchable`: every binding throws when
- * it is used. `retries`: how often a message is tried again before it is a dead letter, instead of what
- * wrangler.toml says (its delays add up to hours). `memoryPages`: the most that the module's memory may grow to, in pages
- * of 64 KiB, if not what it was linked for. `beside`: further Workers, as miniflare's options, for who measures;
- * each Worker then answers at an address of its own too (`direct`).
+ * `settings`: variables and secrets. `state`: the folder for the bucket and the objects; without it they are in memory.
+ * `port`: 0 selects a free port. `batchTimeout`: seconds. `onLog(line)`: called with each line that the Worker or the
+ * runtime logs. `decide({op, key})`: faults of the bucket (doubles.mjs). `untouchable`: every binding throws on use.
+ * `retries`: number of retries before a message becomes a dead letter, in place of the value in wrangler.toml (whose
+ * delays add up to hours). `memoryPages`: maximum memory of the module in pages of 64 KiB, in place of the linked value.
+ * `beside`: additional Workers for benchmarks, as miniflare options; each Worker then also has its own address
+ * (`direct`).
  */
 export async function startRuntime(options = {}) {
   const { settings = {}, state, port = 0, batchTimeout = 0.05, onLog = () => {}, decide, untouchable, memoryPages, beside = [] } = options;
@@ -67,7 +65,7 @@ export async function startRuntime(options = {}) {
   return new Runtime(miniflare, url, names);
 }
 
-/** A Worker that runs. */
+/** A running Worker. */
 class Runtime {
   #miniflare;
   #names;
@@ -75,11 +73,11 @@ class Runtime {
   constructor(miniflare, url, names) {
     this.#miniflare = miniflare;
     this.#names = names;
-    /** Where it answers, without a slash at the end. */
+    /** The address of the Worker, without a trailing slash. */
     this.url = url.origin;
   }
 
-  /** Where the Worker `name` answers by itself, if there are others `beside`. */
+  /** The address of the Worker `name` alone, if there are others (`beside`). */
   async direct(name = WORKER) {
     return (await this.#miniflare.unsafeGetDirectURL(name)).origin;
   }
@@ -88,9 +86,9 @@ class Runtime {
     return this.#miniflare.getR2Bucket("BUCKET", "bucket");
   }
 
-  /** Writes an object; says its key, size and version. */
+  /** Writes an object; returns its key, size and ETag. */
   async put(key, bytes) {
-    // A plain Uint8Array: a Buffer is refused on the way.
+    // A plain Uint8Array, because the proxy rejects a Buffer.
     const view = new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     return described(await (await this.#bucket()).put(key, view));
   }
@@ -106,7 +104,7 @@ class Runtime {
     await (await this.#bucket()).delete(key);
   }
 
-  /** Every object whose key begins so. */
+  /** Every object whose key has the prefix. */
   async list(prefix = "") {
     const bucket = await this.#bucket();
     const found = [];
@@ -119,14 +117,14 @@ class Runtime {
     return found;
   }
 
-  /** The notification that R2 would send of an object. */
+  /** The notification that R2 would send for an object. */
   event({ key, size, etag }, action = "PutObject") {
     const object = { key, size, eTag: etag };
     const eventTime = new Date().toISOString();
     return { account: "local", action, bucket: this.#names.bucketName, object, eventTime };
   }
 
-  /** Sends the notification of an object that was put, as R2 does in production. */
+  /** Sends the notification for a written object, as R2 does in production. */
   announce(object) {
     return this.enqueue(this.event(object));
   }
@@ -137,7 +135,7 @@ class Runtime {
     await queue.send(body);
   }
 
-  /** Hands the Worker a batch of messages of `queue` at once; says what it did with each. */
+  /** Hands the Worker a batch of messages from `queue`; returns the outcome of each. */
   async dispatch(queue, bodies, attempts = 1) {
     const worker = await this.#miniflare.getWorker(WORKER);
     const messages = bodies.map((body, id) => ({ id: String(id), timestamp: new Date(), attempts, body }));
@@ -151,19 +149,19 @@ class Runtime {
     };
   }
 
-  /** Fires the Worker's cron trigger; without a `cron`, the first of wrangler.toml. Says how it ended. */
+  /** Fires the Worker's cron trigger, by default the first in wrangler.toml; returns the outcome. */
   async scheduled(cron) {
     const worker = await this.#miniflare.getWorker(WORKER);
     return worker.scheduled({ cron: cron ?? (await cronsOf(ROOT))[0] });
   }
 
-  /** Ends it; what was persisted stays. */
+  /** Stops the Worker; persisted state remains. */
   async stop() {
     await this.#miniflare.dispose();
     forgetEnded();
   }
 
-  /** Ends it as a crash does, and every other runtime of this process with it: what waits in a queue is lost. */
+  /** Kills the Worker like a crash, with every other runtime of this process: queued messages are lost. */
   async kill() {
     await killWorkerd();
     await this.stop();
@@ -174,7 +172,7 @@ function described({ key, size, etag }) {
   return { key, size, etag };
 }
 
-/** What wrangler.toml says, with the modules of build/ and these settings. */
+/** The options in wrangler.toml, with the modules of build/ and these settings. */
 async function workerOptions(settings, memoryPages) {
   const { unstable_getMiniflareWorkerOptions: read } = await import("wrangler");
   const { workerOptions: options, main } = read(path.join(ROOT, "wrangler.toml"));
@@ -190,13 +188,13 @@ async function workerOptions(settings, memoryPages) {
   return { ...options, name: WORKER, rootPath: folder, modulesRoot: folder, modules, modulesRules: undefined };
 }
 
-/** The Workers, each with an address of its own where there are several. */
+/** The Workers, each with its own address if there are several. */
 function withSockets(workers) {
   if (workers.length === 1) return workers;
   return workers.map((worker) => ({ ...worker, unsafeDirectSockets: [{ host: "127.0.0.1", port: 0 }] }));
 }
 
-/** The names of the bindings that this file itself uses, found by what they are bound to. */
+/** The names of the bindings that this file uses, found by their targets. */
 function bindingNames({ r2Buckets, queueProducers }) {
   const [[bucket, { id: bucketName }]] = Object.entries(r2Buckets);
   const [parseProducer] = Object.entries(queueProducers).find(([, { queueName }]) => queueName === PARSE_QUEUE);
@@ -208,19 +206,19 @@ function persistence(state) {
   return { r2Persist: path.join(state, "bucket"), durableObjectsPersist: path.join(state, "objects") };
 }
 
-/** The bucket itself, for whoever drives the runtime: the Worker's own binding may be a double. */
+/** Direct access to the bucket for the driver of the runtime: the Worker's own binding may be a replacement. */
 function plainBucket(worker, { bucketName }) {
   const { compatibilityDate } = worker;
   const script = "export default { fetch() { return new Response(null, { status: 404 }) } }";
   return { name: "bucket", modules: true, compatibilityDate, script, r2Buckets: { BUCKET: bucketName } };
 }
 
-/** Hands every line of a stream to `onLog`. */
+/** Passes every line of a stream to `onLog`. */
 function readLog(stream, onLog) {
   readline.createInterface(stream).on("line", (line) => onLog(parsedLog(line)));
 }
 
-/** A line of the runtime's output: of the Worker's JSON the object, of everything else the words. */
+/** A line of the runtime's output: the object of the Worker's JSON, or the text of anything else. */
 function parsedLog(line) {
   const { level = "warn", message = line } = objectIn(line) ?? {};
   const own = objectIn(message);
@@ -235,7 +233,7 @@ function objectIn(text) {
   }
 }
 
-/** miniflare's own words, from warnings upward. */
+/** miniflare's own messages, warnings and above. */
 async function logOf(onLog) {
   const { Log, LogLevel } = await import("miniflare");
   class ToCallback extends Log {

@@ -1,7 +1,7 @@
-// What scripts/token does: a file of the entries of API_TOKENS, which holds hashes and never a token.
+// Maintains a file of API_TOKENS entries, which contains hashes and never a token.
 //
-// What always holds: a token is printed once, when it is made, and kept nowhere; the file is written whole or not at
-// all, for its owner alone; what the Worker would refuse is not written.
+// A token is printed once, when it is created, and stored nowhere. The file is readable by its owner only and is written
+// completely or not at all, and only if the Worker accepts its content.
 
 import { createHash, randomBytes } from "node:crypto";
 import fs from "node:fs";
@@ -15,7 +15,7 @@ const ROLES = ["viewer", "support", "forensics"];
 const DATASETS = ["http_requests", "firewall_events", "workers_trace_events"];
 const MEMBERS = ["id", "sha256", "scopes", "role", "zones", "datasets", "expires"];
 const DAY_MS = 24 * 3600 * 1000;
-/** What a setting may hold on the platform, in bytes. */
+/** Maximum size of a setting on the platform, in bytes. */
 const SETTING_MAX = 5 * 1024;
 
 const HELP = `Usage: scripts/token COMMAND [options]
@@ -33,7 +33,7 @@ const HELP = `Usage: scripts/token COMMAND [options]
 
 class Refused extends Error {}
 
-/** Faults of a list of entries, as the Worker sees them. */
+/** The faults of a list of entries, by the same rules as in the Worker. */
 export function faults(entries) {
   if (!Array.isArray(entries)) return ["the value must be a JSON array"];
   const found = entries.flatMap((entry, place) => entryFaults(entry).map((fault) => `entry ${place + 1} ${fault}`));
@@ -112,7 +112,7 @@ function show(options, entries, now) {
 function revoke(options, entries) {
   const own = entries.filter((entry) => entry.id === options.id);
   if (own.length === 0) throw new Refused(`no token has the ID ${options.id}`);
-  // Entries stand in the order in which they were made.
+  // Entries are in order of creation.
   const kept = options["all-but-newest"] ? own.at(-1) : undefined;
   const rest = entries.filter((entry) => entry.id !== options.id || entry === kept);
   write(options.file, rest);
@@ -143,7 +143,7 @@ function main(args) {
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   try {
-    // The token goes to the standard output alone, so that it can be piped on.
+    // Only the token goes to the standard output, so that it can be piped.
     const [said, ...notes] = main(process.argv.slice(2));
     if (said) console.log(said);
     for (const note of notes) console.error(note);

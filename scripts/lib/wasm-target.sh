@@ -1,15 +1,14 @@
 # Makes `cargo build --target wasm32-unknown-unknown` work. Sourced by scripts/setup after common.sh.
 #
-# Three ways, tried in order until a crate compiles; RAYDEX_WASM_STD=rustup|source|debian asks for one of them:
-#   rustup  `rustup target add`: the ordinary way, where Rust's own server can be reached.
-#   source  Debian's `rust-src` of exactly this compiler's version; the standard library is built from it and
-#           laid into the toolchain.
-#   debian  Debian's `rustc-web` and its own sources, which always match one another; a compiler of our own
-#           under .tools, used for wasm32 alone.
-# The last two reach nothing but the Debian mirror that this machine's apt already uses, need no root, and
-# leave the machine's own package lists untouched.
+# Tries three methods in order until a crate compiles; RAYDEX_WASM_STD=rustup|source|debian selects one of them:
+#   rustup  `rustup target add`: the usual method, if Rust's server is reachable.
+#   source  builds the standard library from Debian's `rust-src` of exactly this compiler's version and installs it
+#           into the toolchain.
+#   debian  installs Debian's `rustc-web` with its matching sources under .tools, as a separate compiler for wasm32.
+# The last two access only the Debian mirror that apt already uses, need no root, and do not change the system's
+# package lists.
 
-# A crate that uses the standard library compiles and links: the only proof that counts.
+# Whether a crate that uses the standard library compiles and links.
 wasm_std_works() {
   local dir ok=1
   dir=$(mktemp -d)
@@ -41,7 +40,7 @@ private_apt() {
 # any, those of the machine's own suites.
 private_lists() {
   local apt="$TOOLS/apt" keyring=/usr/share/keyrings/debian-archive-keyring.gpg own mirror suite
-  have apt-get || { note "this machine has no apt"; return 1; }
+  have apt-get || { note "apt is not installed"; return 1; }
   # shellcheck disable=SC2016 # apt fills in the variables
   own=$(apt-get indextargets --format '$(SITE) $(RELEASE) main' 'Created-By: Packages' | grep '/debian' | sort -u)
   [ -n "$own" ] || { note "this machine's apt names no Debian mirror"; return 1; }
@@ -90,7 +89,7 @@ lay_sources() {
     mkdir -p "$2/lib/rustlib/src/rust" && cp -R "$library" "$2/lib/rustlib/src/rust/"
     return
   done
-  note "the package holds no library sources"
+  note "the package contains no library sources"
   return 1
 }
 
@@ -136,13 +135,13 @@ wasm_std_by_debian() {
 ensure_wasm_target() {
   local way ways="rustup source debian"
   if [ -z "${RAYDEX_WASM_STD:-}" ] && wasm_std_works; then return 0; fi
-  say "Rust's standard library for $WASM_TARGET is missing: getting it"
+  say "installing Rust's standard library for $WASM_TARGET"
   mkdir -p "$TOOLS"
   for way in ${RAYDEX_WASM_STD:-$ways}; do
     rm -f "$TOOLS/wasm-env"
-    note "way: $way"
+    note "method: $way"
     if "wasm_std_by_$way" && wasm_std_works; then return 0; fi
-    note "that way did not work here"
+    note "this method does not work here"
   done
   rm -f "$TOOLS/wasm-env"
   stop "no Rust standard library for $WASM_TARGET" \
