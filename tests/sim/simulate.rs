@@ -32,16 +32,16 @@ use sim::judge::{Figures, simulate};
 use sim::run::Setting;
 
 const USAGE: &str = "\
-Runs the simulator: the Worker's own code, every interleaving and fault from a seed.
+Runs the simulator: the Worker's code, with every interleaving and fault determined by a seed.
 
 Usage: scripts/simulate [options]
 
-  --seeds A..B   the seeds to run, B not included (default 0..1000)
-  --steps N      steps of each seed in which things go wrong (default 20000)
-  --faults N     of a thousand effects so many go wrong (default 150)
-  --park         doubt is parked in every seed, instead of in three of ten
-  --pairs        instead: every single fault and every pair of faults in the life of one batch
-  --help         show this";
+  --seeds A..B   seeds to run, excluding B (default 0..1000)
+  --steps N      steps with faults per seed (default 20000)
+  --faults N     number of effects per 1000 that fail (default 150)
+  --park         park unknown outcomes in every seed, instead of in three of ten
+  --pairs        instead run every single fault and every pair of faults in the processing of one batch
+  --help         show this help";
 
 /// Seeds of one process.
 const CHUNK: u64 = 20;
@@ -78,10 +78,10 @@ fn options() -> Result<Option<Options>, String> {
     while let Some(arg) = args.next().map_err(|error| error.to_string())? {
         let name = match arg {
             Long(name) => name.to_owned(),
-            other => return Err(format!("there is no option {other:?}")),
+            other => return Err(format!("unknown option {other:?}")),
         };
         let mut value = || args.value().map_err(|error| error.to_string())?.string().map_err(|error| error.to_string());
-        let number = |text: String| text.parse::<u64>().map_err(|_| format!("--{name} wants a number"));
+        let number = |text: String| text.parse::<u64>().map_err(|_| format!("--{name} must be a number"));
         match name.as_str() {
             "steps" => options.steps = number(value()?)?,
             "faults" => options.faults = number(value()?)?,
@@ -91,7 +91,7 @@ fn options() -> Result<Option<Options>, String> {
             "seeds" => {
                 let value = value()?;
                 let bounds = value.split_once("..").and_then(|(a, b)| Some(a.parse().ok()?..b.parse().ok()?));
-                options.seeds = bounds.ok_or("--seeds wants A..B")?;
+                options.seeds = bounds.ok_or("--seeds must be A..B")?;
             }
             // What cargo says to every bench.
             "bench" => {}
@@ -99,7 +99,7 @@ fn options() -> Result<Option<Options>, String> {
                 println!("{USAGE}");
                 return Ok(None);
             }
-            _ => return Err(format!("there is no option --{name}")),
+            _ => return Err(format!("unknown option --{name}")),
         }
     }
     Ok(Some(options))

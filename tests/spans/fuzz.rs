@@ -40,14 +40,14 @@ use lexopt::prelude::{Long, ValueExt};
 use writers::Writer;
 
 const USAGE: &str = "\
-Reads spans of random objects from random places and holds them against the whole text.
+Reads spans of random objects at random offsets and compares them with the complete text.
 
 Usage: scripts/fuzz [options]
 
-  --minutes N    go on for so long (default 10)
-  --seeds A..B   instead: these seeds, B not included
-  --quick        leave out the writers that are programs of their own (a seed makes another object then)
-  --help         show this";
+  --minutes N    running time in minutes (default 10)
+  --seeds A..B   run these seeds instead, excluding B
+  --quick        exclude compressors that are separate programs (changes the object of each seed)
+  --help         show this help";
 
 /// How often progress is told.
 const TELL_EVERY: Duration = Duration::from_secs(15);
@@ -76,15 +76,15 @@ fn options() -> Result<Option<Options>, String> {
     while let Some(arg) = args.next().map_err(|error| error.to_string())? {
         let name = match arg {
             Long(name) => name.to_owned(),
-            other => return Err(format!("there is no option {other:?}")),
+            other => return Err(format!("unknown option {other:?}")),
         };
         let mut value = || args.value().map_err(|error| error.to_string())?.string().map_err(|error| error.to_string());
         match name.as_str() {
-            "minutes" => options.minutes = value()?.parse().map_err(|_| "--minutes wants a number")?,
+            "minutes" => options.minutes = value()?.parse().map_err(|_| "--minutes must be a number")?,
             "seeds" => {
                 let value = value()?;
                 let bounds = value.split_once("..").and_then(|(a, b)| Some(a.parse().ok()?..b.parse().ok()?));
-                options.seeds = Some(bounds.ok_or("--seeds wants A..B")?);
+                options.seeds = Some(bounds.ok_or("--seeds must be A..B")?);
             }
             "quick" => options.quick = true,
             // What cargo says to every bench.
@@ -93,7 +93,7 @@ fn options() -> Result<Option<Options>, String> {
                 println!("{USAGE}");
                 return Ok(None);
             }
-            _ => return Err(format!("there is no option --{name}")),
+            _ => return Err(format!("unknown option --{name}")),
         }
     }
     Ok(Some(options))
