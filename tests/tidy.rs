@@ -4,6 +4,8 @@
 
 #[path = "tidy/bindings.rs"]
 mod bindings;
+#[path = "tidy/documents.rs"]
+mod documents;
 #[path = "tidy/files.rs"]
 mod files;
 #[path = "tidy/platform.rs"]
@@ -12,6 +14,8 @@ mod platform;
 mod rooms;
 #[path = "tidy/schemas.rs"]
 mod schemas;
+#[path = "tidy/workflows.rs"]
+mod workflows;
 
 use std::fs;
 use std::path::{Path, PathBuf};
