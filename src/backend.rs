@@ -91,7 +91,7 @@ impl<B: Bytes> Bytes for WholeBody<B> {
         match &piece {
             Some(piece) => *received += piece.len() as u64,
             None if received != size => {
-                return Err(BackendError::new("reading an object", format!("{received} bytes came of {size}")));
+                return Err(BackendError::new("reading an object", format!("received {received} of {size} bytes")));
             }
             None => {}
         }
@@ -216,10 +216,10 @@ pub struct PostAnswer {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PostError {
     /// No byte of the body can have left: the name or the connection failed.
-    #[error("the partner cannot be reached: {0}")]
+    #[error("the partner is unreachable: {0}")]
     NotSent(String),
     /// The partner may have the body.
-    #[error("no answer came: {0}")]
+    #[error("the partner did not respond: {0}")]
     Unknown(String),
 }
 

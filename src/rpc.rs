@@ -113,7 +113,7 @@ impl<'a, S: Sql> Dispatcher<'a, S> {
     /// [`BackendError`] where no function answers to the name, the body is malformed, or the function or its
     /// transaction failed.
     pub fn finish(self) -> Result<CallReply, BackendError> {
-        self.reply.unwrap_or_else(|| Err(BackendError::new("answering a call", "there is no such call")))
+        self.reply.unwrap_or_else(|| Err(BackendError::new("answering a call", "the call is unknown")))
     }
 }
 

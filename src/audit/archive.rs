@@ -172,7 +172,7 @@ async fn put(bucket: &impl Bucket, segment: &Segment, object: Vec<u8>) -> Result
     let refused = |why: String| BackendError::new("writing a segment of the audit log", why);
     match read {
         Ok(part) if part.whole => Ok(()),
-        Ok(_) => Err(refused(format!("{} is another one", segment.key))),
+        Ok(_) => Err(refused(format!("{} has other content", segment.key))),
         Err(error) => Err(refused(format!("{}: {error}", segment.key))),
     }
 }

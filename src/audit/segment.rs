@@ -69,13 +69,13 @@ fn packing(error: &std::io::Error) -> BackendError {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SegmentError {
     /// The bucket has no such object.
-    #[error("the segment is gone")]
+    #[error("the segment does not exist")]
     Gone,
     /// The object is not what was written.
     #[error("the segment is damaged")]
     Damaged,
     /// Others hold the memory.
-    #[error("there is no memory for it")]
+    #[error("there is not enough memory")]
     Starved,
     /// The bucket failed.
     #[error(transparent)]

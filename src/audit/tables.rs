@@ -221,5 +221,5 @@ fn text(row: &SqlRow, column: usize) -> Result<String, BackendError> {
 
 /// What the database holds is not what was written.
 pub(super) fn broken() -> BackendError {
-    BackendError::new("reading the audit log", "a row is not as it was written")
+    BackendError::new("reading the audit log", "a row is damaged")
 }

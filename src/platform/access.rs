@@ -56,7 +56,7 @@ impl Keys for IssuerKeys {
         let time_is_up = Delay::from(Duration::from_millis(JWKS_FETCH_MS));
         let fetched = match select(Box::pin(fetch(&self.certs, &signal)), Box::pin(time_is_up)).await {
             Either::Left((fetched, _)) => fetched,
-            Either::Right(_) => Err(refused("the time was up")),
+            Either::Right(_) => Err(refused("timed out")),
         };
         controller.abort();
         fetched
@@ -69,7 +69,8 @@ impl Keys for IssuerKeys {
             let key = import_key("jwk", &JSON::parse(&jwk)?, &JSON::parse(RS256)?, false, &uses).await?;
             verify("RSASSA-PKCS1-v1_5", &key, &Uint8Array::from(signature), &Uint8Array::from(signed)).await
         };
-        let verified = key.await.map_err(|_| noted(BackendError::new("verifying a signature", "it was refused")))?;
+        let verified =
+            key.await.map_err(|_| noted(BackendError::new("verifying a signature", "the platform rejected it")))?;
         Ok(verified.is_truthy())
     }
 }
@@ -89,7 +90,7 @@ async fn fetch(url: &str, signal: &AbortSignal) -> Result<Vec<u8>, BackendError>
     while let Some(piece) = body.next().await {
         document.extend_from_slice(&piece.map_err(failed())?);
         if document.len() > JWKS_MAX {
-            return Err(refused("it is too long"));
+            return Err(refused("the response is too long"));
         }
     }
     Ok(document)

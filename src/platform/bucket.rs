@@ -47,7 +47,7 @@ impl Bucket for R2Bucket {
 
     async fn put(&self, key: &str, bytes: Vec<u8>) -> Result<ObjectHead, BackendError> {
         let object = self.0.put(key, bytes).execute().await.map_err(failed("writing an object"))?;
-        object.as_ref().map(head).ok_or_else(|| BackendError::new("writing an object", "the bucket refused it"))
+        object.as_ref().map(head).ok_or_else(|| BackendError::new("writing an object", "the bucket rejected it"))
     }
 
     async fn put_new(&self, key: &str, bytes: Vec<u8>) -> Result<bool, BackendError> {
@@ -85,7 +85,7 @@ impl Bucket for R2Bucket {
 
     async fn upload(&self, key: &str) -> Result<R2Upload, BackendError> {
         let upload = self.0.create_multipart_upload(key).execute().await;
-        Ok(R2Upload { upload: upload.map_err(failed("beginning an upload"))?, parts: Vec::new() })
+        Ok(R2Upload { upload: upload.map_err(failed("starting an upload"))?, parts: Vec::new() })
     }
 }
 
@@ -105,7 +105,7 @@ pub(super) struct R2Upload {
 impl Upload for R2Upload {
     async fn part(&mut self, bytes: Vec<u8>) -> Result<(), BackendError> {
         let number = u16::try_from(self.parts.len() + 1)
-            .map_err(|_| BackendError::new("uploading a part", "there are too many"))?;
+            .map_err(|_| BackendError::new("uploading a part", "there are too many parts"))?;
         let part = self.upload.upload_part(number, bytes).await.map_err(failed("uploading a part"))?;
         self.parts.push(part);
         Ok(())
@@ -117,6 +117,6 @@ impl Upload for R2Upload {
     }
 
     async fn abort(self) -> Result<(), BackendError> {
-        self.upload.abort().await.map_err(failed("dropping an upload"))
+        self.upload.abort().await.map_err(failed("aborting an upload"))
     }
 }

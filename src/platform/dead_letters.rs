@@ -60,6 +60,6 @@ fn letter(message: &QueueMessage, queue: &str, retries: usize) -> Letter {
 
 /// Has the registry keep it.
 async fn keep(env: &Env, letter: &Letter) -> Result<(), BackendError> {
-    let ledgers = env::ledgers(env).map_err(failed("keeping a dead letter"))?;
+    let ledgers = env::ledgers(env).map_err(failed("storing a dead letter"))?;
     rpc::call(&ledgers, REGISTRY, letter).await.map(drop)
 }

@@ -121,7 +121,7 @@ pub(super) fn body(
         // What fails here fails because nobody reads any more.
         while let Some(piece) = pieces.next().await {
             let Ok(piece) = piece else {
-                let _told = writer.abort("the answer cannot go on").await;
+                let _told = writer.abort("the response cannot continue").await;
                 return;
             };
             if writer.write(&Uint8Array::from(piece.as_slice())).await.is_err() {

@@ -61,7 +61,7 @@ impl Objects for NamedObjects {
         let time_is_up = Delay::from(Duration::from_millis(OBJECT_CALL_MS));
         let answer = match select(Box::pin(asked), Box::pin(time_is_up)).await {
             Either::Left((answer, _)) => answer.map_err(failed(self.what))?,
-            Either::Right(_) => return Err(noted(BackendError::new(self.what, "it did not answer in time"))),
+            Either::Right(_) => return Err(noted(BackendError::new(self.what, "timed out"))),
         };
         match answer {
             (200, body) => Ok(body),

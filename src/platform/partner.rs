@@ -21,10 +21,10 @@ pub(super) struct FetchPartner;
 
 impl Partner for FetchPartner {
     async fn post(&self, post: &Post) -> Result<PostAnswer, PostError> {
-        let request = request(post).map_err(|_| PostError::NotSent("there can be no such request".into()))?;
+        let request = request(post).map_err(|_| PostError::NotSent("the request is not valid".into()))?;
         let controller = AbortController::default();
         let signal = controller.signal();
-        let answer = Cell::new(Err(PostError::Unknown("the time was up".into())));
+        let answer = Cell::new(Err(PostError::Unknown("timed out".into())));
         let work = async {
             if let Ok(mut response) = Fetch::Request(request).send_with_signal(&signal).await {
                 answer.set(Ok(answer_of(&response)));
@@ -32,7 +32,7 @@ impl Partner for FetchPartner {
             } else {
                 // The platform has the same words for a port that is closed and for a connection that broke in the
                 // midst of a body, so that nobody can say what has left.
-                answer.set(Err(PostError::Unknown("the connection broke".into())));
+                answer.set(Err(PostError::Unknown("the connection failed".into())));
             }
         };
         let time_is_up = Delay::from(Duration::from_millis(POST_MS.unsigned_abs()));
