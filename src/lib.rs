@@ -2,7 +2,7 @@
 //!
 //! One Cloudflare Worker over the Logpush batches in your own R2 bucket. Four stories run through
 //! this crate, and the rooms below stand in the order in which data flows through them; a room
-//! imports only what stands before it (held by `tests/tidy.rs`).
+//! imports only what stands before it (held by `tests/it/tidy`).
 //!
 //! * **A batch arrives**: R2 event → [`pipeline`] → [`batch`] reads the object as a stream, once, and finds its access
 //!   points → [`record`] reads each line's key → [`index`] packs the rays into one entry per shard.

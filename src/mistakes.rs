@@ -81,7 +81,7 @@ mistakes! {
     /// A transaction that fails leaves what it did so far.
     TornTransaction,
     ;
-    /// Those of the audit log, which `tests/api/archive.rs` must see.
+    /// Those of the audit log, which `tests/it/api/archive.rs` must see.
     AUDIT:
     /// Entries are removed whether or not the bucket took them.
     RemoveBeforePut,

@@ -1,4 +1,4 @@
-//! The calls to a ledger ([`crate::rpc`]): their names, bodies and answers, all JSON. `tests/ledger/story.txt` freezes
+//! The calls to a ledger ([`crate::rpc`]): their names, bodies and answers, all JSON. `tests/it/ledger/story.txt` freezes
 //! them.
 
 use std::collections::BTreeMap;

@@ -1,7 +1,7 @@
 //! Lines of `http_requests`: every field, in the one order in which a job writes them.
 //!
 //! The table below is the definition: a name, whether a usual job writes it, and how its value is told from an
-//! exchange. `schemas/datasets.toml` is held against it by `tests/sample.rs`.
+//! exchange. `schemas/datasets.toml` is held against it by `tests/it/sample.rs`.
 //!
 //! What always holds: the fields of a set stand in every line of that set, and in the same order.
 

@@ -17,9 +17,6 @@
     reason = "a bench fails as a test does, and its figures have few digits"
 )]
 
-#[path = "../support/mod.rs"]
-mod support;
-
 use std::ops::ControlFlow;
 
 use raydex::batch::{BatchReader, Line};
@@ -27,7 +24,7 @@ use raydex::pipeline::Outcome;
 use raydex::pipeline::process::Done;
 use raydex::record::{Dataset, RayKey, read_key};
 use raydex::sample::Plan;
-use support::Fakes;
+use raydex_test_support::Fakes;
 
 /// Rays of each batch that are looked up again.
 const CHECKED: usize = 20;

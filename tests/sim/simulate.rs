@@ -14,11 +14,16 @@
 )]
 #![expect(clippy::disallowed_methods, reason = "it says how fast it is")]
 
-#[path = "../support/mod.rs"]
-mod support;
-
-#[path = "mod.rs"]
-mod sim;
+mod faults;
+mod judge;
+mod lifecycle;
+mod partner;
+mod post;
+mod run;
+mod task;
+mod time;
+mod traffic;
+mod world;
 
 use std::ops::Range;
 use std::process::{Command, ExitCode, Stdio};
@@ -27,9 +32,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use judge::{Figures, simulate};
 use lexopt::prelude::{Long, ValueExt};
-use sim::judge::{Figures, simulate};
-use sim::run::Setting;
+use raydex_test_support::{self as support, random};
+use run::Setting;
 
 const USAGE: &str = "\
 Runs the simulator: the Worker's code, with every interleaving and fault determined by a seed.
@@ -113,7 +119,7 @@ fn run_pairs() -> ExitCode {
             eprintln!("  {run} schedules of two faults in {} s", begun.elapsed().as_secs());
         }
     };
-    match sim::life::singles().and_then(|singles| Ok((singles, sim::life::pairs(1, &tell)?))) {
+    match lifecycle::singles().and_then(|singles| Ok((singles, lifecycle::pairs(1, &tell)?))) {
         Ok((singles, pairs)) => {
             println!("{singles} schedules of one fault and {pairs} of two came right");
             ExitCode::SUCCESS

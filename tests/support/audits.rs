@@ -14,21 +14,21 @@ use super::{Faults, Kind, MemoryBucket, SqliteSql, run};
 
 /// The namespace; its clones are the same one.
 #[derive(Debug, Clone)]
-pub(crate) struct MemoryAudits {
-    pub(crate) sql: SqliteSql,
+pub struct MemoryAudits {
+    pub sql: SqliteSql,
     /// The faults of its database, which the world's do not count.
-    pub(crate) sql_faults: Faults,
+    pub sql_faults: Faults,
     held: Rc<RefCell<Held>>,
     /// When it wakes.
-    pub(crate) alarm_ms: Rc<Cell<Option<i64>>>,
+    pub alarm_ms: Rc<Cell<Option<i64>>>,
     /// How often that was set: the platform bills a row for each.
-    pub(crate) alarms: Rc<Cell<u64>>,
+    pub alarms: Rc<Cell<u64>>,
     clock_ms: Rc<Cell<i64>>,
     faults: Faults,
 }
 
 impl MemoryAudits {
-    pub(crate) fn new(clock_ms: &Rc<Cell<i64>>, faults: &Faults) -> Self {
+    pub fn new(clock_ms: &Rc<Cell<i64>>, faults: &Faults) -> Self {
         let sql_faults = Faults::default();
         Self {
             sql: SqliteSql::new(&sql_faults),
@@ -42,18 +42,18 @@ impl MemoryAudits {
     }
 
     /// From now on a table, and so a segment, is full with so many entries, or so many bytes.
-    pub(crate) fn set_bounds(&self, entries: u64, bytes: u64) {
+    pub fn set_bounds(&self, entries: u64, bytes: u64) {
         *self.held.borrow_mut() = Held::of(Bounds { entries, bytes });
     }
 
     /// The object is started anew: what it kept in memory is gone, the size of its tables excepted.
-    pub(crate) fn restart(&self) {
+    pub fn restart(&self) {
         let bounds = self.held.borrow().bounds();
         *self.held.borrow_mut() = Held::of(bounds);
     }
 
     /// The entries that it has itself, up to a page of them.
-    pub(crate) fn entries(&self) -> Vec<Kept> {
+    pub fn entries(&self) -> Vec<Kept> {
         let sound = Self { faults: Faults::default(), ..self.clone() };
         run(rpc::call(&sound, AUDIT, &Read { after: 0, limit: u64::MAX })).unwrap().entries
     }
@@ -67,13 +67,13 @@ impl MemoryAudits {
     }
 
     /// The alarm goes off.
-    pub(crate) async fn ring(&self, bucket: &MemoryBucket) -> Result<Option<Segment>, BackendError> {
+    pub async fn ring(&self, bucket: &MemoryBucket) -> Result<Option<Segment>, BackendError> {
         self.alarm_ms.set(None);
         audit::alarm(&self.sql, &self.held, bucket, self, || self.clock_ms.get()).await
     }
 
     /// Has the alarm go off as often as it is set, whatever its time; the segments that this brought to the bucket.
-    pub(crate) fn settle(&self, bucket: &MemoryBucket) -> Vec<Segment> {
+    pub fn settle(&self, bucket: &MemoryBucket) -> Vec<Segment> {
         let mut brought = Vec::new();
         while let Some(at_ms) = self.alarm_ms.get() {
             self.clock_ms.set(self.clock_ms.get().max(at_ms));

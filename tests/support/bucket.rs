@@ -16,9 +16,9 @@ use super::{Faults, Kind, NOW_MS};
 
 /// One stored object.
 #[derive(Debug, Clone)]
-pub(crate) struct Stored {
-    pub(crate) bytes: Rc<Vec<u8>>,
-    pub(crate) head: ObjectHead,
+pub struct Stored {
+    pub bytes: Rc<Vec<u8>>,
+    pub head: ObjectHead,
 }
 
 /// What happens while something is written.
@@ -51,13 +51,13 @@ struct State {
 
 /// The bucket; its clones are the same one.
 #[derive(Debug, Clone)]
-pub(crate) struct MemoryBucket {
+pub struct MemoryBucket {
     state: Rc<State>,
     faults: Faults,
 }
 
 impl MemoryBucket {
-    pub(crate) fn new(faults: &Faults) -> Self {
+    pub fn new(faults: &Faults) -> Self {
         let state = State {
             meanwhile: Meanwhile::default(),
             other_writers: Cell::default(),
@@ -74,27 +74,27 @@ impl MemoryBucket {
     }
 
     /// How many bytes ranged reads have given out.
-    pub(crate) fn ranged(&self) -> usize {
+    pub fn ranged(&self) -> usize {
         self.state.ranged.get()
     }
 
     /// Bodies come in pieces of these sizes from now on.
-    pub(crate) fn set_pieces(&self, sizes: &[usize]) {
+    pub fn set_pieces(&self, sizes: &[usize]) {
         *self.state.pieces.borrow_mut() = sizes.to_vec();
     }
 
     /// The next object is written a second after this instant.
-    pub(crate) fn set_clock(&self, ms: i64) {
+    pub fn set_clock(&self, ms: i64) {
         self.state.clock_ms.set(ms);
     }
 
     /// Bodies end after this many bytes from now on, as if the connection had been cut.
-    pub(crate) fn cut_after(&self, bytes: Option<usize>) {
+    pub fn cut_after(&self, bytes: Option<usize>) {
         self.state.cut_after.set(bytes);
     }
 
     /// Writes an object as someone else would: no call of ours, a second later than the last one.
-    pub(crate) fn store(&self, key: &str, bytes: &[u8]) -> ObjectHead {
+    pub fn store(&self, key: &str, bytes: &[u8]) -> ObjectHead {
         assert!(!key.is_empty() && key.len() <= 1024, "R2 takes keys of 1 to 1024 bytes");
         let now = self.state.clock_ms.get() + 1000;
         self.state.clock_ms.set(now);
@@ -106,39 +106,39 @@ impl MemoryBucket {
     }
 
     /// Deletes an object as someone else would; says whether it was there.
-    pub(crate) fn delete(&self, key: &str) -> bool {
+    pub fn delete(&self, key: &str) -> bool {
         self.state.objects.borrow_mut().remove(key).is_some()
     }
 
     /// The object at `key`.
-    pub(crate) fn object(&self, key: &str) -> Option<Stored> {
+    pub fn object(&self, key: &str) -> Option<Stored> {
         self.state.objects.borrow().get(key).cloned()
     }
 
     /// All objects, by key.
-    pub(crate) fn contents(&self) -> BTreeMap<String, Vec<u8>> {
+    pub fn contents(&self) -> BTreeMap<String, Vec<u8>> {
         let objects = self.state.objects.borrow();
         objects.iter().map(|(key, stored)| (key.clone(), stored.bytes.to_vec())).collect()
     }
 
     /// Others write at keys of ours, too: that something else lies there is no accusation any more.
-    pub(crate) fn has_other_writers(&self) {
+    pub fn has_other_writers(&self) {
         self.state.other_writers.set(true);
     }
 
     /// This happens while the next new object is written.
-    pub(crate) fn meanwhile(&self, work: impl FnOnce() + 'static) {
+    pub fn meanwhile(&self, work: impl FnOnce() + 'static) {
         *self.state.meanwhile.0.borrow_mut() = Some(Box::new(work));
     }
 
     /// How many uploads were aborted; none may still be open.
-    pub(crate) fn aborted_uploads(&self) -> usize {
+    pub fn aborted_uploads(&self) -> usize {
         assert_eq!(self.state.open_uploads.get(), 0, "an upload was neither completed nor aborted");
         self.state.aborted_uploads.get()
     }
 
     /// Objects of one page, from now on: small, so that tests see more than one.
-    pub(crate) fn set_page(&self, objects: usize) {
+    pub fn set_page(&self, objects: usize) {
         self.state.page.set(objects);
     }
 
@@ -260,7 +260,7 @@ impl Bucket for MemoryBucket {
 
 /// A body in pieces.
 #[derive(Debug)]
-pub(crate) struct MemoryBody {
+pub struct MemoryBody {
     bytes: Vec<u8>,
     at: usize,
     pieces: std::iter::Cycle<std::vec::IntoIter<usize>>,
@@ -270,7 +270,7 @@ pub(crate) struct MemoryBody {
 
 impl MemoryBody {
     /// A body that comes in pieces of these sizes, over and over.
-    pub(crate) fn new(bytes: Vec<u8>, pieces: Vec<usize>, faults: &Faults) -> Self {
+    pub fn new(bytes: Vec<u8>, pieces: Vec<usize>, faults: &Faults) -> Self {
         assert!(pieces.iter().any(|&size| size > 0), "pieces have a size");
         let pieces = pieces.into_iter().cycle();
         Self { bytes, at: 0, pieces, broken: false, faults: faults.clone() }
@@ -292,7 +292,7 @@ impl Bytes for MemoryBody {
 
 /// An upload in parts.
 #[derive(Debug)]
-pub(crate) struct MemoryUpload {
+pub struct MemoryUpload {
     bucket: MemoryBucket,
     key: String,
     parts: Vec<Vec<u8>>,

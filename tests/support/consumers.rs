@@ -12,10 +12,10 @@ use super::partner::{NONCE, Reply, Seen};
 use super::{FakePartner, Fakes, run};
 
 /// A deployment.
-pub(crate) struct Consumers {
-    pub(crate) fakes: Fakes,
-    pub(crate) partner: FakePartner,
-    pub(crate) config: Config,
+pub struct Consumers {
+    pub fakes: Fakes,
+    pub partner: FakePartner,
+    pub config: Config,
     claimants: Cell<u64>,
 }
 
@@ -31,28 +31,28 @@ impl Alarm for Bell {
 
 impl Consumers {
     /// A deployment with these settings, whose partner answers so.
-    pub(crate) fn new(config: Config, mind: impl Fn(&Seen, usize) -> Reply + 'static) -> Self {
+    pub fn new(config: Config, mind: impl Fn(&Seen, usize) -> Reply + 'static) -> Self {
         let fakes = Fakes::new();
         let partner = FakePartner::new(&fakes.clock_ms, mind);
         Self { fakes, partner, config, claimants: Cell::default() }
     }
 
     /// Lets time go on.
-    pub(crate) fn pass(&self, ms: i64) {
+    pub fn pass(&self, ms: i64) {
         self.fakes.clock_ms.set(self.fakes.clock_ms.get() + ms);
     }
 
-    pub(crate) fn now(&self) -> i64 {
+    pub fn now(&self) -> i64 {
         self.fakes.clock_ms.get()
     }
 
     /// What a message of `parse-queue` comes to.
-    pub(crate) fn parse(&self, body: &str, attempt: u32) -> ParseVerdict {
+    pub fn parse(&self, body: &str, attempt: u32) -> ParseVerdict {
         run(parse_message(&self.fakes, &self.config, body, attempt))
     }
 
     /// What a message of `send-queue` comes to; every delivery of it is a claimant of its own.
-    pub(crate) fn send(&self, body: &str, attempt: u32) -> SendVerdict {
+    pub fn send(&self, body: &str, attempt: u32) -> SendVerdict {
         self.claimants.set(self.claimants.get() + 1);
         let sender = Sender {
             world: &self.fakes,
@@ -65,7 +65,7 @@ impl Consumers {
     }
 
     /// Rings the alarms that are due.
-    pub(crate) fn ring(&self) {
+    pub fn ring(&self) {
         for name in self.fakes.ledgers.names() {
             let ledger = self.fakes.ledgers.ledger(&name);
             if ledger.alarm_ms.get().is_some_and(|at| at <= self.now()) {
@@ -79,7 +79,7 @@ impl Consumers {
 
     /// Sends what is on the queue and lets time go on to the next alarm, again and again, until nothing is left to do
     /// or so much time has gone by.
-    pub(crate) fn settle(&self, within_ms: i64) {
+    pub fn settle(&self, within_ms: i64) {
         let end = self.now() + within_ms;
         loop {
             let messages = self.fakes.sends.take();

@@ -10,11 +10,11 @@ use std::rc::Rc;
 use raydex::backend::BackendError;
 
 /// What a failing call says; a test looks for it where it must not be.
-pub(crate) const DETAIL: &str = "s3cret-words-of-the-platform";
+pub const DETAIL: &str = "s3cret-words-of-the-platform";
 
 /// A kind of call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Kind {
+pub enum Kind {
     /// `Bucket::get`.
     Get,
     /// `Bucket::get_range`.
@@ -57,7 +57,7 @@ pub(crate) enum Kind {
 
 /// How a call fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Fault {
+pub enum Fault {
     /// It did not happen.
     Fails,
     /// It happened, but the caller is told that it did not.
@@ -66,7 +66,7 @@ pub(crate) enum Fault {
 
 impl Fault {
     /// Both.
-    pub(crate) const BOTH: [Self; 2] = [Self::Fails, Self::FailsButHappened];
+    pub const BOTH: [Self; 2] = [Self::Fails, Self::FailsButHappened];
 }
 
 #[derive(Debug, Default)]
@@ -80,49 +80,45 @@ struct State {
 
 /// The shared count of calls, and the plan of what fails.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Faults(Rc<RefCell<State>>);
+pub struct Faults(Rc<RefCell<State>>);
 
 impl Faults {
     /// From now on, after `passing` more calls of `kind` (`None`: of any), the next one fails.
-    pub(crate) fn plan(&self, kind: Option<Kind>, passing: usize, fault: Fault) {
+    pub fn plan(&self, kind: Option<Kind>, passing: usize, fault: Fault) {
         self.plan_row(kind, passing, fault, 1);
     }
 
     /// The same, for so many in a row.
-    pub(crate) fn plan_row(&self, kind: Option<Kind>, passing: usize, fault: Fault, times: usize) {
+    pub fn plan_row(&self, kind: Option<Kind>, passing: usize, fault: Fault, times: usize) {
         let mut state = self.0.borrow_mut();
         state.planned = Some((kind, passing, fault, times));
         state.struck = false;
     }
 
     /// Nothing fails any more; says whether the planned fault had struck.
-    pub(crate) fn clear(&self) -> bool {
+    pub fn clear(&self) -> bool {
         let mut state = self.0.borrow_mut();
         state.planned = None;
         std::mem::take(&mut state.struck)
     }
 
     /// Whether a fault of just this kind is planned.
-    pub(crate) fn is_planned(&self, kind: Kind) -> bool {
+    pub fn is_planned(&self, kind: Kind) -> bool {
         self.0.borrow().planned.is_some_and(|(which, ..)| which == Some(kind))
     }
 
     /// How many calls there were, of any kind but to the audit log, which every request is written to.
-    pub(crate) fn calls(&self) -> usize {
+    pub fn calls(&self) -> usize {
         self.0.borrow().calls - self.count(Kind::Audit)
     }
 
     /// How many calls of this kind there were.
-    pub(crate) fn count(&self, kind: Kind) -> usize {
+    pub fn count(&self, kind: Kind) -> usize {
         self.0.borrow().counts.get(&kind).copied().unwrap_or(0)
     }
 
     /// Makes one call of `kind`: counts it, and does `work` unless the plan says otherwise.
-    pub(crate) fn call<T>(
-        &self,
-        kind: Kind,
-        work: impl FnOnce() -> Result<T, BackendError>,
-    ) -> Result<T, BackendError> {
+    pub fn call<T>(&self, kind: Kind, work: impl FnOnce() -> Result<T, BackendError>) -> Result<T, BackendError> {
         match self.strike(kind) {
             None => work(),
             Some(Fault::Fails) => Err(BackendError::new("a call", DETAIL)),

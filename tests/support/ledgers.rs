@@ -16,24 +16,24 @@ use raydex::rpc::{self, Call};
 use super::{Faults, Kind, SqliteSql, run};
 
 /// Whether the calendar of `http_requests` has this prefix.
-pub(crate) fn is_told(fakes: &super::Fakes, prefix: u32) -> bool {
+pub fn is_told(fakes: &super::Fakes, prefix: u32) -> bool {
     let sound = MemoryLedgers { faults: Faults::default(), ..fakes.ledgers.clone() };
     run(calendar::look(&sound, Dataset::HttpRequests, (prefix, prefix))).unwrap().next(prefix) == prefix
 }
 
 /// One ledger.
 #[derive(Debug, Clone)]
-pub(crate) struct MemoryLedger {
-    pub(crate) sql: SqliteSql,
+pub struct MemoryLedger {
+    pub sql: SqliteSql,
     /// When it wakes.
-    pub(crate) alarm_ms: Rc<Cell<Option<i64>>>,
+    pub alarm_ms: Rc<Cell<Option<i64>>>,
     /// How often that was set: the platform bills a row for each.
-    pub(crate) alarms: Rc<Cell<u64>>,
+    pub alarms: Rc<Cell<u64>>,
 }
 
 impl MemoryLedger {
     /// Sets the alarm.
-    pub(crate) fn set_alarm(&self, at_ms: Option<i64>) {
+    pub fn set_alarm(&self, at_ms: Option<i64>) {
         self.alarm_ms.set(at_ms);
         self.alarms.set(self.alarms.get() + 1);
     }
@@ -41,43 +41,43 @@ impl MemoryLedger {
 
 /// The namespace; its clones are the same one.
 #[derive(Debug, Clone)]
-pub(crate) struct MemoryLedgers {
+pub struct MemoryLedgers {
     objects: Rc<RefCell<BTreeMap<String, MemoryLedger>>>,
     clock_ms: Rc<Cell<i64>>,
     faults: Faults,
 }
 
 impl MemoryLedgers {
-    pub(crate) fn new(clock_ms: &Rc<Cell<i64>>, faults: &Faults) -> Self {
+    pub fn new(clock_ms: &Rc<Cell<i64>>, faults: &Faults) -> Self {
         Self { objects: Rc::default(), clock_ms: clock_ms.clone(), faults: faults.clone() }
     }
 
     /// The rows of every ledger that has any, by name.
-    pub(crate) fn rows(&self) -> BTreeMap<String, Vec<String>> {
+    pub fn rows(&self) -> BTreeMap<String, Vec<String>> {
         let objects = self.objects.borrow();
         objects.iter().map(|(name, ledger)| (name.clone(), ledger.sql.rows())).collect()
     }
 
     /// The names of all ledgers of hours.
-    pub(crate) fn names(&self) -> Vec<String> {
+    pub fn names(&self) -> Vec<String> {
         self.objects.borrow().keys().filter(|name| *name != REGISTRY).cloned().collect()
     }
 
     /// The ledger `name`, which comes to be with its first call.
-    pub(crate) fn ledger(&self, name: &str) -> MemoryLedger {
+    pub fn ledger(&self, name: &str) -> MemoryLedger {
         let fresh =
             || MemoryLedger { sql: SqliteSql::new(&Faults::default()), alarm_ms: Rc::default(), alarms: Rc::default() };
         self.objects.borrow_mut().entry(name.to_owned()).or_insert_with(fresh).clone()
     }
 
     /// What a call comes to, without faults.
-    pub(crate) fn ask<C: Call>(&self, name: &str, call: &C) -> C::Answer {
+    pub fn ask<C: Call>(&self, name: &str, call: &C) -> C::Answer {
         let sound = Self { faults: Faults::default(), ..self.clone() };
         run(rpc::call(&sound, name, call)).unwrap()
     }
 
     /// The books of all ledgers together.
-    pub(crate) fn totals(&self) -> Totals {
+    pub fn totals(&self) -> Totals {
         let mut totals = Totals::default();
         for name in self.names() {
             totals.add(self.ask(&name, &TotalsAsk {}));
@@ -86,7 +86,7 @@ impl MemoryLedgers {
     }
 
     /// What is kept of a batch.
-    pub(crate) fn batch(&self, id: &BatchId) -> BatchAnswer {
+    pub fn batch(&self, id: &BatchId) -> BatchAnswer {
         self.ask(&id.ledger, &BatchAsk { source: id.source.clone() })
     }
 }

@@ -3,7 +3,7 @@
 use raydex::limits::MAX_LINE;
 
 /// The lines of a text: where each begins, and its bytes unless it is too long.
-pub(crate) fn naive(text: &[u8]) -> Vec<(u64, Option<&[u8]>)> {
+pub fn naive(text: &[u8]) -> Vec<(u64, Option<&[u8]>)> {
     let mut offset = 0;
     let mut found = Vec::new();
     for raw in text.split(|&byte| byte == b'\n') {

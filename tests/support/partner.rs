@@ -14,22 +14,22 @@ use raydex::config::Config;
 use super::gzip::gunzip;
 use super::world::config_with;
 
-pub(crate) const ENDPOINT: &str = "https://partner.example";
-pub(crate) const URI: &str = "/cdn-log/v3";
-pub(crate) const KEY: &str = "the-first-key";
-pub(crate) const SECOND_KEY: &str = "the-second-key";
+pub const ENDPOINT: &str = "https://partner.example";
+pub const URI: &str = "/cdn-log/v3";
+pub const KEY: &str = "the-first-key";
+pub const SECOND_KEY: &str = "the-second-key";
 /// The number in every signature of the tests.
-pub(crate) const NONCE: u32 = 4711;
+pub const NONCE: u32 = 4711;
 
 /// The settings of a deployment that delivers, and these.
-pub(crate) fn delivering(more: &[(&str, &str)]) -> Config {
+pub fn delivering(more: &[(&str, &str)]) -> Config {
     let partner = [("PARTNER_ENDPOINT", ENDPOINT), ("PARTNER_URI", URI), ("PARTNER_PRIVATE_KEY", KEY)];
     config_with(&[&partner, more].concat())
 }
 
 /// What comes of a POST.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Reply {
+pub enum Reply {
     /// This status.
     Status(u16),
     /// This status, with this header `Retry-After`.
@@ -42,18 +42,18 @@ pub(crate) enum Reply {
 
 /// A POST as the partner saw it.
 #[derive(Debug, Clone)]
-pub(crate) struct Seen {
-    pub(crate) post: Post,
+pub struct Seen {
+    pub post: Post,
     /// What it signed by.
-    pub(crate) key: &'static str,
+    pub key: &'static str,
     /// The body's lines.
-    pub(crate) lines: Vec<String>,
-    pub(crate) reply: Reply,
+    pub lines: Vec<String>,
+    pub reply: Reply,
 }
 
 impl Seen {
     /// The rays of its lines.
-    pub(crate) fn rays(&self) -> Vec<String> {
+    pub fn rays(&self) -> Vec<String> {
         self.lines.iter().map(|line| line.split('\u{1}').nth(2).unwrap().to_owned()).collect()
     }
 }
@@ -63,32 +63,32 @@ type Mind = dyn Fn(&Seen, usize) -> Reply;
 
 /// The partner; its clones are the same one.
 #[derive(Clone)]
-pub(crate) struct FakePartner {
+pub struct FakePartner {
     mind: Rc<Mind>,
     seen: Rc<RefCell<Vec<Seen>>>,
     clock_ms: Rc<Cell<i64>>,
     /// How long it takes to answer.
-    pub(crate) takes_ms: Rc<Cell<i64>>,
+    pub takes_ms: Rc<Cell<i64>>,
 }
 
 impl FakePartner {
     /// A partner that answers so.
-    pub(crate) fn new(clock_ms: &Rc<Cell<i64>>, mind: impl Fn(&Seen, usize) -> Reply + 'static) -> Self {
+    pub fn new(clock_ms: &Rc<Cell<i64>>, mind: impl Fn(&Seen, usize) -> Reply + 'static) -> Self {
         Self { mind: Rc::new(mind), seen: Rc::default(), clock_ms: clock_ms.clone(), takes_ms: Rc::default() }
     }
 
     /// All POSTs so far.
-    pub(crate) fn seen(&self) -> Vec<Seen> {
+    pub fn seen(&self) -> Vec<Seen> {
         self.seen.borrow().clone()
     }
 
     /// How many POSTs there were.
-    pub(crate) fn posts(&self) -> usize {
+    pub fn posts(&self) -> usize {
         self.seen.borrow().len()
     }
 
     /// How often each ray was stored.
-    pub(crate) fn stored(&self) -> BTreeMap<String, usize> {
+    pub fn stored(&self) -> BTreeMap<String, usize> {
         let mut stored = BTreeMap::new();
         let seen = self.seen.borrow();
         for seen in seen.iter().filter(|seen| matches!(seen.reply, Reply::Status(200..=299))) {

@@ -10,24 +10,24 @@ use super::{Faults, Kind};
 
 /// The queue; its clones are the same one.
 #[derive(Debug, Clone)]
-pub(crate) struct MemoryQueue {
+pub struct MemoryQueue {
     sent: Rc<RefCell<Vec<String>>>,
     kind: Kind,
     faults: Faults,
 }
 
 impl MemoryQueue {
-    pub(crate) fn new(kind: Kind, faults: &Faults) -> Self {
+    pub fn new(kind: Kind, faults: &Faults) -> Self {
         Self { sent: Rc::default(), kind, faults: faults.clone() }
     }
 
     /// The bodies sent so far.
-    pub(crate) fn sent(&self) -> Vec<String> {
+    pub fn sent(&self) -> Vec<String> {
         self.sent.borrow().clone()
     }
 
     /// Takes the bodies sent so far.
-    pub(crate) fn take(&self) -> Vec<String> {
+    pub fn take(&self) -> Vec<String> {
         self.sent.take()
     }
 }

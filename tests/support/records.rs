@@ -3,25 +3,25 @@
 use raydex::record::RayId;
 
 /// The first ray of the tests' window: 2026-03-28T08:42:00Z, at the start of its shard's prefix.
-pub(crate) const PREFIX: u32 = 0x9e_355;
+pub const PREFIX: u32 = 0x9e_355;
 
 /// The ray with this suffix in the tests' own shard.
-pub(crate) fn ray(suffix: u64) -> RayId {
+pub fn ray(suffix: u64) -> RayId {
     RayId::from_parts(PREFIX, suffix)
 }
 
 /// A record of `http_requests` with this id, and a filler of `filler` bytes.
-pub(crate) fn http(id: &str, filler: usize) -> String {
+pub fn http(id: &str, filler: usize) -> String {
     format!(r#"{{"ClientIP":"192.0.2.1","RayID":"{id}","ClientRequestURI":"/{}"}}"#, "x".repeat(filler))
 }
 
 /// Lines of text, each with its newline.
-pub(crate) fn ndjson<T: AsRef<str>>(lines: impl IntoIterator<Item = T>) -> Vec<u8> {
+pub fn ndjson<T: AsRef<str>>(lines: impl IntoIterator<Item = T>) -> Vec<u8> {
     lines.into_iter().flat_map(|line| [line.as_ref(), "\n"].concat().into_bytes()).collect()
 }
 
 /// Bytes that do not compress, the same for the same seed.
-pub(crate) fn noise(seed: u32, length: usize) -> Vec<u8> {
+pub fn noise(seed: u32, length: usize) -> Vec<u8> {
     let mut state = u64::from(seed) | 1;
     let mut next = || {
         state ^= state << 13;

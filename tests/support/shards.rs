@@ -11,25 +11,25 @@ use super::{Faults, Kind, SqliteSql};
 
 /// The namespace; its clones are the same one.
 #[derive(Debug, Clone)]
-pub(crate) struct MemoryShards {
+pub struct MemoryShards {
     objects: Rc<RefCell<BTreeMap<String, SqliteSql>>>,
     faults: Faults,
 }
 
 impl MemoryShards {
-    pub(crate) fn new(faults: &Faults) -> Self {
+    pub fn new(faults: &Faults) -> Self {
         Self { objects: Rc::default(), faults: faults.clone() }
     }
 
     /// The rows of every object that has any, by name.
-    pub(crate) fn rows(&self) -> BTreeMap<String, Vec<String>> {
+    pub fn rows(&self) -> BTreeMap<String, Vec<String>> {
         let objects = self.objects.borrow();
         let rows = objects.iter().map(|(name, sql)| (name.clone(), sql.rows()));
         rows.filter(|(_, rows)| !rows.is_empty()).collect()
     }
 
     /// Runs a statement in every object, as no call of ours does.
-    pub(crate) fn run_in_all(&self, statement: &str) {
+    pub fn run_in_all(&self, statement: &str) {
         for sql in self.objects.borrow().values() {
             sql.run(statement, &[]).unwrap();
         }

@@ -18,14 +18,14 @@ const SAFE_INTEGER: u64 = (1 << 53) - 1;
 
 /// A database in memory; its clones are the same one.
 #[derive(Debug, Clone)]
-pub(crate) struct SqliteSql {
+pub struct SqliteSql {
     connection: Rc<Connection>,
     in_transaction: Rc<Cell<bool>>,
     faults: Faults,
 }
 
 impl SqliteSql {
-    pub(crate) fn new(faults: &Faults) -> Self {
+    pub fn new(faults: &Faults) -> Self {
         let connection = Rc::new(Connection::open_in_memory().unwrap());
         // All the statements of an object, so that none is prepared twice.
         connection.set_prepared_statement_cache_capacity(128);
@@ -33,7 +33,7 @@ impl SqliteSql {
     }
 
     /// Every row of every table, with its table's name in front and the types as they are stored.
-    pub(crate) fn rows(&self) -> Vec<String> {
+    pub fn rows(&self) -> Vec<String> {
         let tables = "SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name";
         let mut tables = self.connection.prepare(tables).unwrap();
         let tables = tables.query_map([], |row| row.get::<_, String>(0)).unwrap();
@@ -41,7 +41,7 @@ impl SqliteSql {
     }
 
     /// Rows written since the database was made.
-    pub(crate) fn rows_written(&self) -> u64 {
+    pub fn rows_written(&self) -> u64 {
         self.connection.total_changes()
     }
 
@@ -117,7 +117,7 @@ fn fits(value: &SqlValue) -> bool {
 }
 
 /// A parameter as it arrives: JavaScript has one kind of number.
-#[allow(clippy::cast_precision_loss, reason = "this loss is the platform's, and `fits` rules it out")]
+#[expect(clippy::cast_precision_loss, reason = "this loss is the platform's, and `fits` rules it out")]
 fn bound(value: &SqlValue) -> Value {
     match value {
         SqlValue::Integer(value) => Value::Real(*value as f64),
@@ -128,7 +128,7 @@ fn bound(value: &SqlValue) -> Value {
 }
 
 /// A column as it comes back: a number without a fraction is an integer, whatever SQLite keeps it as.
-#[allow(clippy::cast_possible_truncation, reason = "JavaScript's own rule")]
+#[expect(clippy::cast_possible_truncation, reason = "JavaScript's own rule")]
 fn from_sqlite(value: ValueRef<'_>) -> SqlValue {
     match value {
         ValueRef::Integer(value) => SqlValue::Integer(value),

@@ -22,15 +22,15 @@ use sha2::{Digest, Sha256};
 use super::{Faults, Kind, MemoryAudits, MemoryBucket, MemoryLedgers, MemoryQueue, MemoryShards, NOW_MS, run};
 
 /// The token that the tests' deployment takes.
-pub(crate) const TOKEN: &str = "t0ken-of-the-tests";
+pub const TOKEN: &str = "t0ken-of-the-tests";
 
 /// The settings of the tests' deployment.
-pub(crate) fn config() -> Config {
+pub fn config() -> Config {
     config_with(&[])
 }
 
 /// The same, with more.
-pub(crate) fn config_with(set: &[(&str, &str)]) -> Config {
+pub fn config_with(set: &[(&str, &str)]) -> Config {
     let hash = hex::encode(Sha256::digest(TOKEN));
     let config = Config::read(|name| {
         let found = set.iter().find(|(set, _)| *set == name).map(|(_, value)| (*value).to_owned());
@@ -41,25 +41,25 @@ pub(crate) fn config_with(set: &[(&str, &str)]) -> Config {
 
 /// A world in memory.
 #[derive(Debug, Clone)]
-pub(crate) struct Fakes {
-    pub(crate) faults: Faults,
-    pub(crate) bucket: MemoryBucket,
-    pub(crate) shards: MemoryShards,
-    pub(crate) ledgers: MemoryLedgers,
-    pub(crate) audits: MemoryAudits,
-    pub(crate) queue: MemoryQueue,
-    pub(crate) sends: MemoryQueue,
-    pub(crate) memory: Memory,
-    pub(crate) turn: Turn,
-    pub(crate) clock_ms: Rc<Cell<i64>>,
+pub struct Fakes {
+    pub faults: Faults,
+    pub bucket: MemoryBucket,
+    pub shards: MemoryShards,
+    pub ledgers: MemoryLedgers,
+    pub audits: MemoryAudits,
+    pub queue: MemoryQueue,
+    pub sends: MemoryQueue,
+    pub memory: Memory,
+    pub turn: Turn,
+    pub clock_ms: Rc<Cell<i64>>,
     /// How long someone has paused, in all.
-    pub(crate) paused_ms: Rc<Cell<i64>>,
+    pub paused_ms: Rc<Cell<i64>>,
     /// How far the clock goes on whenever someone looks.
-    pub(crate) tick_ms: Cell<i64>,
+    pub tick_ms: Cell<i64>,
     /// What nobody can foretell.
-    pub(crate) bits: Cell<u32>,
+    pub bits: Cell<u32>,
     /// Most bytes of a pack.
-    pub(crate) pack_bytes: Cell<usize>,
+    pub pack_bytes: Cell<usize>,
 }
 
 impl World for Fakes {
@@ -115,7 +115,7 @@ impl Desk for Fakes {
     type Audits = MemoryAudits;
 
     async fn admit(&self, rules: &Rules, presented: Presented<'_>) -> Result<Caller, Denied> {
-        // There is no identity provider in memory; `tests/access.rs` has one.
+        // There is no identity provider in memory; `tests/it/access` has one.
         if presented.authorization.is_none() && presented.assertion.is_some() {
             return Err(Denied::NoKeys);
         }
@@ -132,11 +132,11 @@ impl Desk for Fakes {
 }
 
 /// All that a world holds: objects of the bucket, rows of the shards and of the ledgers, messages.
-pub(crate) type Everything =
+pub type Everything =
     (BTreeMap<String, Vec<u8>>, BTreeMap<String, Vec<String>>, BTreeMap<String, Vec<String>>, Vec<String>);
 
 impl Fakes {
-    pub(crate) fn new() -> Self {
+    pub fn new() -> Self {
         let faults = Faults::default();
         let clock_ms = Rc::new(Cell::new(NOW_MS));
         Self {
@@ -158,52 +158,52 @@ impl Fakes {
     }
 
     /// A world with one object.
-    pub(crate) fn with(key: &str, stored: &[u8]) -> Self {
+    pub fn with(key: &str, stored: &[u8]) -> Self {
         let fakes = Self::new();
         fakes.bucket.store(key, stored);
         fakes
     }
 
     /// Writes the object and indexes it.
-    pub(crate) fn index(&self, key: &str, dataset: Dataset, stored: &[u8]) -> (ObjectHead, Outcome) {
+    pub fn index(&self, key: &str, dataset: Dataset, stored: &[u8]) -> (ObjectHead, Outcome) {
         let head = self.bucket.store(key, stored);
         (head, self.ingest(key, dataset).unwrap())
     }
 
     /// Indexes the object at `key`.
-    pub(crate) fn ingest(&self, key: &str, dataset: Dataset) -> Result<Outcome, BackendError> {
+    pub fn ingest(&self, key: &str, dataset: Dataset) -> Result<Outcome, BackendError> {
         run(process(self, key, &Work { dataset, index: true, deliver: None }))
     }
 
     /// Looks for an id as a log line spells it.
-    pub(crate) fn find(&self, dataset: Dataset, id: &str) -> Lookup {
+    pub fn find(&self, dataset: Dataset, id: &str) -> Lookup {
         self.try_find(dataset, id).unwrap()
     }
 
     /// Looks for an id; the world may fail.
-    pub(crate) fn try_find(&self, dataset: Dataset, id: &str) -> Result<Lookup, BackendError> {
+    pub fn try_find(&self, dataset: Dataset, id: &str) -> Result<Lookup, BackendError> {
         run(lookup(&self.bucket, &self.shards, dataset, &RayKey::from_logged(id).unwrap(), &self.memory.lease()))
     }
 
     /// The lines found for an id in `http_requests`.
-    pub(crate) fn lines(&self, id: &str) -> Vec<String> {
+    pub fn lines(&self, id: &str) -> Vec<String> {
         let records = self.find(Dataset::HttpRequests, id).records;
         records.into_iter().map(|record| String::from_utf8(record.line).unwrap()).collect()
     }
 
     /// What a queue message with this body comes to.
-    pub(crate) fn parse(&self, body: &str, attempt: u32) -> ParseVerdict {
+    pub fn parse(&self, body: &str, attempt: u32) -> ParseVerdict {
         run(parse_message(self, &config(), body, attempt))
     }
 
     /// What the ledger keeps of the object at `key`, as it is now.
-    pub(crate) fn kept(&self, key: &str) -> BatchAnswer {
+    pub fn kept(&self, key: &str) -> BatchAnswer {
         let etag = self.bucket.object(key).unwrap().head.etag;
         self.ledgers.batch(&BatchId::of(BUCKET_NAME, key, &etag))
     }
 
     /// The body of a payload of the object at `key`, as it lies in the bucket.
-    pub(crate) fn body(&self, key: &str, view: &PayloadView) -> Option<Vec<u8>> {
+    pub fn body(&self, key: &str, view: &PayloadView) -> Option<Vec<u8>> {
         let source = SourceId::of(BUCKET_NAME, key, &self.bucket.object(key)?.head.etag);
         let object = self.bucket.object(&view.payload.key(&source, view.plan))?.bytes;
         let at = view.payload.pack.as_ref().map_or(0, |place| usize::try_from(place.at).unwrap());
@@ -211,13 +211,13 @@ impl Fakes {
     }
 
     /// All there is.
-    pub(crate) fn everything(&self) -> Everything {
+    pub fn everything(&self) -> Everything {
         (self.bucket.contents(), self.shards.rows(), self.ledgers.rows(), self.queue.sent())
     }
 }
 
 /// Why the object was set aside.
-pub(crate) fn set_aside(outcome: Outcome) -> BatchError {
+pub fn set_aside(outcome: Outcome) -> BatchError {
     match outcome {
         Outcome::SetAside(why) => why,
         other => panic!("not set aside: {other:?}"),

@@ -4,8 +4,8 @@ use raydex::limits::CALENDAR_MARGIN;
 use raydex::record::RayId;
 use serde_json::{Value, json};
 
-use super::forms::gzip;
 use super::harness::Harness;
+use super::spellings::gzip;
 
 /// Half a year without a batch lies between two of them; the third has a made-up time.
 const LINES: [&str; 3] = [

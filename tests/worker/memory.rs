@@ -6,8 +6,8 @@ use std::thread;
 
 use serde_json::{Value, json};
 
-use super::forms::gzip;
 use super::harness::{Harness, event};
+use super::spellings::gzip;
 
 const RAY: &str = "a5e33aff24280fa2";
 const LIGHT: &str = r#"{"RayID":"a5e33aff24280fa3"}"#;

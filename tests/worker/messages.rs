@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use super::forms::gzip;
 use super::harness::{Harness, TOKEN, event, event_of};
+use super::spellings::gzip;
 
 const LINE: &str = r#"{"RayID":"a5e33aff24280fa2","EdgeStartTimestamp":1795301186425000000}"#;
 

@@ -4,8 +4,8 @@ use raydex::record::Dataset;
 use raydex::sample::{Batch, Plan};
 use serde_json::{Value, json};
 
-use super::forms::gzip;
 use super::harness::{Harness, event};
+use super::spellings::gzip;
 
 /// A batch of requests; another seed gives other rays.
 fn batch(seed: u64) -> Batch {

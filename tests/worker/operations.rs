@@ -4,8 +4,8 @@ use raydex::record::Dataset;
 use raydex::sample::{Batch, Plan};
 use serde_json::{Value, json};
 
-use super::forms::gzip;
 use super::harness::{Harness, event, event_of};
+use super::spellings::gzip;
 
 /// A batch of 200 requests: one payload.
 fn batch() -> Batch {

@@ -11,8 +11,8 @@ use raydex::sample::{Batch, Plan};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use super::forms::gzip;
 use super::harness::{Harness, TOKEN, event};
+use super::spellings::gzip;
 
 /// Batches over two hours.
 const BATCHES: u32 = 200;

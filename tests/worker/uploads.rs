@@ -7,9 +7,9 @@ use raydex::limits::INGEST_MAX;
 use raydex::record::Dataset;
 use raydex::sample::{Batch, Plan};
 
-use super::forms::gzip;
 use super::harness::{Harness, TOKEN};
 use super::reply::Reply;
+use super::spellings::gzip;
 
 /// A batch of requests, of this many lines and at this compression.
 fn batch(seed: u64, records: u32, level: u32) -> Batch {

@@ -1,5 +1,5 @@
 //! The 145 columns as data: the one table that the renderer walks, and that `schemas/partner_v3.toml` repeats
-//! for people and other programs (the two are held together by `tests/partner.rs`).
+//! for people and other programs (the two are held together by `tests/it/partner`).
 //!
 //! What always holds: the column at place `n` bears the number `n + 1`; a column without a name is always
 //! unavailable.

@@ -1,0 +1,167 @@
+//! The HTTP surface over the fakes: who may ask, what is answered, and what is stored.
+
+use crate::mask::plant;
+use crate::query::{generate, oracle};
+use crate::support::{self, random};
+
+mod access;
+mod archive;
+mod audit;
+mod auth;
+mod backfills;
+mod batches;
+mod calendar;
+mod canaries;
+mod clients;
+mod dead_letters;
+mod deliveries;
+mod document;
+mod every_route;
+mod failures;
+mod logs;
+mod many;
+mod metrics;
+mod openapi;
+mod operations;
+mod rays;
+mod redaction;
+mod segments;
+mod spellings;
+mod stats;
+mod story;
+mod uploads;
+
+use std::borrow::Cow;
+use std::rc::Rc;
+
+use raydex::api::{Request, answer};
+use raydex::config::{Config, ConfigFault};
+use serde_json::Value;
+
+use document::check_against_openapi;
+use support::bucket::MemoryBody;
+use support::canaries::{Canary, Random};
+use support::world::{TOKEN, config};
+use support::{Fakes, run};
+
+/// A reply, read to its end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Reply {
+    status: u16,
+    headers: Vec<(&'static str, Cow<'static, str>)>,
+    body: Vec<u8>,
+}
+
+impl Reply {
+    fn of(reply: raydex::api::Reply) -> Self {
+        let raydex::api::Reply { status, headers, body } = reply;
+        Self { status, headers, body: run(body.whole()).unwrap() }
+    }
+}
+
+/// A request in the making.
+#[derive(Debug, Clone)]
+struct Ask {
+    method: String,
+    path: String,
+    query: String,
+    authorization: Option<String>,
+    access_jwt: Option<String>,
+    accept: Option<String>,
+    if_none_match: Option<String>,
+    content_length: Option<u64>,
+    body: Vec<u8>,
+    pieces: Vec<usize>,
+}
+
+impl Ask {
+    /// A request with the right token.
+    fn new(method: &str, path: &str) -> Self {
+        let (path, query) = path.split_once('?').unwrap_or((path, ""));
+        Self {
+            method: method.into(),
+            path: path.into(),
+            query: query.into(),
+            authorization: Some(format!("Bearer {TOKEN}")),
+            access_jwt: None,
+            accept: None,
+            if_none_match: None,
+            content_length: None,
+            body: Vec::new(),
+            pieces: vec![64 * 1024],
+        }
+    }
+
+    fn get(path: &str) -> Self {
+        Self::new("GET", path)
+    }
+
+    /// An upload of `http_requests`.
+    fn upload(body: &[u8]) -> Self {
+        Self { body: body.to_vec(), ..Self::new("POST", "/v1/ingest/http_requests") }
+    }
+
+    /// An operation with its reason.
+    fn post(path: &str, reason: &str) -> Self {
+        let body = serde_json::json!({ "reason": reason }).to_string().into_bytes();
+        Self { body, ..Self::new("POST", path) }
+    }
+
+    fn accept(self, accept: &str) -> Self {
+        Self { accept: Some(accept.into()), ..self }
+    }
+
+    /// The reply of a deployment that is configured.
+    fn of(self, fakes: &Fakes) -> Reply {
+        self.of_deployment(fakes, &Ok(config()))
+    }
+
+    /// The reply of a deployment with these settings, checked for what every reply has, and against the document.
+    fn of_deployment(self, fakes: &Fakes, config: &Result<Config, Vec<ConfigFault>>) -> Reply {
+        let before = fakes.clock_ms.get();
+        fakes.tick_ms.set(7);
+        let (method, path) = (self.method.clone(), self.path.clone());
+        let request = Request {
+            method: self.method,
+            path: self.path,
+            query: self.query,
+            authorization: self.authorization,
+            access_jwt: self.access_jwt,
+            accept: self.accept,
+            if_none_match: self.if_none_match,
+            content_length: self.content_length,
+            body: MemoryBody::new(self.body, self.pieces, &fakes.faults),
+        };
+        let reply = Reply::of(run(answer(config, &Rc::new(fakes.clone()), request)));
+        fakes.tick_ms.set(0);
+        fakes.clock_ms.set(before);
+        assert_eq!(header(&reply, "cache-control"), Some("no-store"));
+        assert_eq!(header(&reply, "x-content-type-options"), Some("nosniff"));
+        let checked = check_against_openapi(&method, &path, &reply);
+        assert_eq!(checked, Ok(()), "{method} {path}: {}", String::from_utf8_lossy(&reply.body));
+        reply
+    }
+}
+
+/// A header of the reply, which it has at most once.
+fn header<'a>(reply: &'a Reply, name: &str) -> Option<&'a str> {
+    let mut values = reply.headers.iter().filter(|(known, _)| *known == name).map(|(_, value)| value.as_ref());
+    let value = values.next();
+    assert_eq!(values.next(), None, "{name} twice");
+    value
+}
+
+/// The body of a reply in JSON.
+fn json(reply: &Reply) -> Value {
+    serde_json::from_slice(&reply.body).unwrap()
+}
+
+/// The status and code of a problem, checked for its form.
+fn problem(reply: &Reply) -> (u16, String) {
+    let body = json(reply);
+    assert_eq!(header(reply, "content-type"), Some("application/problem+json"));
+    assert_eq!((body["type"].as_str(), &body["status"]), (Some("about:blank"), &reply.status.into()));
+    assert!(body["title"].as_str().is_some_and(|title| !title.is_empty() && title != "Error"), "{body}");
+    assert!(body["detail"].as_str().is_some_and(|detail| detail.ends_with('.')), "{body}");
+    (reply.status, body["code"].as_str().unwrap().to_owned())
+}

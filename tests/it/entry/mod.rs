@@ -1,0 +1,39 @@
+//! The stored form of an entry: frozen, small, exact, and harmless when damaged.
+
+use crate::support;
+
+mod damage;
+mod exact;
+mod wire_format;
+
+use raydex::batch::Spans;
+use raydex::index::entry::{Part, PartView, Place, pack};
+
+use support::records::ray;
+
+/// A (suffix, span) pair.
+type Pair = (u64, u32);
+
+/// The parts of these pairs.
+fn packed(pairs: &[Pair]) -> Vec<Part> {
+    let places = pairs.iter().map(|&(suffix, span)| Place::new(ray(suffix), span.into())).collect();
+    pack(places, &Spans::default())
+}
+
+/// The bytes of these pairs, which fit in one part.
+fn one_part(pairs: &[Pair]) -> Vec<u8> {
+    let [part] = packed(pairs).try_into().unwrap();
+    part.bytes
+}
+
+/// Every pair of a part.
+fn pairs(bytes: &[u8]) -> Vec<Pair> {
+    let places = PartView::open(bytes).unwrap().places().unwrap();
+    places.into_iter().map(|place| (place.suffix(), place.span())).collect()
+}
+
+/// The spans of one suffix in all parts.
+fn spans(parts: &[Part], suffix: u64) -> Vec<u32> {
+    let holds = parts.iter().filter(|part| (part.lo..=part.hi).contains(&suffix));
+    holds.flat_map(|part| PartView::open(&part.bytes).unwrap().spans_of(suffix).unwrap()).collect()
+}

@@ -1,0 +1,28 @@
+//! Indexing and looking up together, over the fakes: no false negative, nothing of a damaged object, and the same
+//! world after any failure.
+
+use crate::support;
+
+mod failures;
+mod limits;
+mod lines;
+mod quarantine;
+mod reading;
+mod samples;
+mod spans;
+mod times;
+mod versions;
+
+use raydex::index::Counts;
+use raydex::pipeline::Outcome;
+
+/// The key of the object that most tests are about.
+const KEY: &str = "logs/http_requests/20260328/a.log.gz";
+
+/// The counts of an object that was indexed.
+fn counts(outcome: Outcome) -> Counts {
+    match outcome {
+        Outcome::Sealed(done) => done.counts,
+        other => panic!("not sealed: {other:?}"),
+    }
+}

@@ -1,0 +1,261 @@
+//! The life of a payload: every call in every state. `lifecycle.txt` is the table; each line of it is a life of its own.
+
+use std::fmt::Write;
+
+use raydex::ledger::Outcome;
+use raydex::ledger::calls::{Claim, ClaimAnswer, Commit, CommitAnswer, Decide, Decision, Split};
+use raydex::ledger::delivery::Payload;
+use raydex::limits::{LEASE_MS, OUTBOX_FIRST_MS, RELEASED_MS, RETRY_MIN_MS};
+use raydex::partner::OnUnknown;
+use raydex::rpc::Call;
+
+use super::{Ledger, claim, delivered, endpoint, id, index, not_stored, payload, refused, unknown};
+
+const TABLE: &str = include_str!("lifecycle.txt");
+
+/// How a payload comes to a state.
+type State = fn(&Ledger);
+/// What is done then; the answer in words, and when it has the ledger wake.
+type Step = fn(&Ledger) -> (String, Option<i64>);
+
+const STATES: [(&str, State); 15] = [
+    ("fresh", |_| ()),
+    ("claimed by one", |ledger| first(ledger, OnUnknown::Resend)),
+    ("claimed by one, and the lease is nearly over", |ledger| {
+        first(ledger, OnUnknown::Resend);
+        ledger.pass(LEASE_MS - 1);
+    }),
+    ("claimed by one, and the lease is over: resend", |ledger| over(ledger, OnUnknown::Resend)),
+    ("claimed by one, and the lease is over: park", |ledger| over(ledger, OnUnknown::Park)),
+    ("in doubt: resend", |ledger| in_doubt(ledger, OnUnknown::Resend)),
+    ("in doubt: park", |ledger| in_doubt(ledger, OnUnknown::Park)),
+    ("in doubt, and released by a person", |ledger| {
+        in_doubt(ledger, OnUnknown::Park);
+        decide(ledger, Decision::Release);
+    }),
+    ("waits after one's attempt", |ledger| ended(ledger, not_stored())),
+    ("claimed by two after one's attempt", |ledger| {
+        ended(ledger, not_stored());
+        ledger.pass(60_000).claim(0, "two");
+    }),
+    ("delivered by one", |ledger| ended(ledger, delivered())),
+    ("delivered by one, and resent by a person", |ledger| {
+        ended(ledger, delivered());
+        decide(ledger, Decision::Resend);
+    }),
+    ("refused to one", |ledger| ended(ledger, refused())),
+    ("dropped", |ledger| {
+        ended(ledger, refused());
+        decide(ledger, Decision::Drop);
+    }),
+    ("split by one", |ledger| {
+        first(ledger, OnUnknown::Resend);
+        ledger.ask(&split(4, 6));
+    }),
+];
+
+const STEPS: [(&str, Step); 15] = [
+    ("claim by one", |ledger| claimed(ledger, "one")),
+    ("claim by two", |ledger| claimed(ledger, "two")),
+    ("one: delivered", |ledger| committed(ledger, 1, delivered())),
+    ("one: not stored", |ledger| committed(ledger, 1, not_stored())),
+    ("one: unknown", |ledger| committed(ledger, 1, unknown())),
+    ("one: refused", |ledger| committed(ledger, 1, refused())),
+    ("one: endpoint", |ledger| committed(ledger, 1, endpoint(false))),
+    ("one: endpoint, park", |ledger| committed(ledger, 1, endpoint(true))),
+    ("one: released", |ledger| committed(ledger, 1, Outcome::Released)),
+    ("nobody: delivered", |ledger| committed(ledger, 9, delivered())),
+    ("split", |ledger| {
+        let (answer, wake_ms) = ledger.answer(&split(4, 6)).unwrap();
+        (format!("{} messages", answer.send.len()), wake_ms)
+    }),
+    ("wrong halves", |ledger| {
+        let outcome = ledger.answer(&split(4, 7));
+        (outcome.map_or_else(|_| "error".into(), |(answer, _)| format!("{} messages", answer.send.len())), None)
+    }),
+    ("release", |ledger| decide(ledger, Decision::Release)),
+    ("resend", |ledger| decide(ledger, Decision::Resend)),
+    ("drop", |ledger| decide(ledger, Decision::Drop)),
+];
+
+fn first(ledger: &Ledger, on_unknown: OnUnknown) {
+    ledger.ask(&Claim { on_unknown, ..claim(0, "one") });
+}
+
+fn over(ledger: &Ledger, on_unknown: OnUnknown) {
+    first(ledger, on_unknown);
+    ledger.pass(LEASE_MS);
+}
+
+/// A claim of someone else's ends a lease, as the alarm does.
+fn in_doubt(ledger: &Ledger, on_unknown: OnUnknown) {
+    over(ledger, on_unknown);
+    let other = ledger.ask(&claim(0, "three"));
+    assert!(!matches!(other, ClaimAnswer::Yes { .. }));
+}
+
+fn ended(ledger: &Ledger, outcome: Outcome) {
+    let token = ledger.claim(0, "one");
+    ledger.commit(0, token, outcome);
+}
+
+fn claimed(ledger: &Ledger, claimant: &str) -> (String, Option<i64>) {
+    let (answer, wake_ms) = ledger.answer(&claim(0, claimant)).unwrap();
+    let words = match answer {
+        ClaimAnswer::Yes { token, attempt, .. } => format!("token {token}, attempt {attempt}"),
+        ClaimAnswer::Wait { until_ms, why } => format!("wait for {}: {why:?}", when(ledger, Some(until_ms))),
+        ClaimAnswer::Settled { state } => format!("is {}", state.name()),
+        ClaimAnswer::NoSuch => "no such".into(),
+    };
+    (words, wake_ms)
+}
+
+fn committed(ledger: &Ledger, token: u32, outcome: Outcome) -> (String, Option<i64>) {
+    let (answer, wake_ms) = ledger.answer(&Commit { id: id(0), token, outcome }).unwrap();
+    (if answer.counted { "counts" } else { "too late" }.into(), wake_ms)
+}
+
+fn decide(ledger: &Ledger, decision: Decision) -> (String, Option<i64>) {
+    let (answer, wake_ms) = ledger.answer(&Decide { id: id(0), decision, reason: "by_hand".into() }).unwrap();
+    (format!("{} messages", answer.send.len()), wake_ms)
+}
+
+/// The payload in two, with so many lines each.
+fn split(first: u64, second: u64) -> Split {
+    let half = |number: usize, lines| Payload { index: format!("{}.{number}", index(0)), lines, ..payload(0) };
+    Split { id: id(0), token: 1, halves: vec![half(0, first), half(1, second)] }
+}
+
+/// An instant, by what it is counted from.
+fn when(ledger: &Ledger, at_ms: Option<i64>) -> String {
+    let Some(at_ms) = at_ms else { return "never".into() };
+    let pause = |number: i64| RETRY_MIN_MS * number * 3 / 4..=RETRY_MIN_MS * number * 5 / 4;
+    let words = match at_ms - ledger.now() {
+        ..0 => "overdue",
+        0 => "now",
+        1 => "a moment",
+        OUTBOX_FIRST_MS => "the outbox",
+        LEASE_MS => "a lease",
+        RELEASED_MS => "a breath",
+        ms if pause(1).contains(&ms) => "a pause",
+        ms if pause(2).contains(&ms) => "a long pause",
+        _ => panic!("{at_ms} is none of these"),
+    };
+    words.into()
+}
+
+/// The payload's state, when the ledger sees to it, attempts, those in doubt.
+fn shown(ledger: &Ledger) -> String {
+    let number = |column| ledger.number(0, column).unwrap();
+    let (state, wake) = (ledger.state(0), when(ledger, ledger.number(0, "wake_ms")));
+    format!("{state}, {wake}, {} attempts, {} in doubt", number("attempts"), number("ambiguous"))
+}
+
+/// The whole table, as it is now.
+fn table() -> String {
+    let mut table = String::new();
+    for (state, reach) in STATES {
+        let ledger = Ledger::sealed(1);
+        reach(&ledger);
+        writeln!(table, "{state}: {}", shown(&ledger)).unwrap();
+        for (step, take) in STEPS {
+            let ledger = Ledger::sealed(1);
+            reach(&ledger);
+            let before = ledger.number(0, "wake_ms");
+            let (answer, wake_ms) = take(&ledger);
+            writeln!(table, "    {step:<19} {answer:<26} {}", shown(&ledger)).unwrap();
+            let after = ledger.number(0, "wake_ms");
+            let told = after.is_none_or(|at| wake_ms.is_some_and(|wake| wake <= at));
+            assert!(told || after == before, "{state}, {step}: the alarm is to ring at {after:?}, not at {wake_ms:?}");
+        }
+    }
+    table
+}
+
+#[test]
+fn every_call_in_every_state_does_what_the_table_says() {
+    let now = table();
+    assert_eq!(now, TABLE, "it is now:\n{now}");
+}
+
+#[test]
+fn every_call_asked_for_again_changes_nothing_more() {
+    for (state, reach) in STATES {
+        for (step, take) in STEPS {
+            let ledger = Ledger::sealed(1);
+            reach(&ledger);
+            take(&ledger);
+            let rows = ledger.sql.rows();
+            // A person who asks again has changed their mind; everyone else has lost an answer.
+            take(&ledger);
+            assert_eq!(ledger.sql.rows(), rows, "{state}, {step}");
+        }
+    }
+}
+
+#[test]
+fn the_claimant_who_lost_the_answer_gets_it_again_and_nobody_else_does() {
+    let ledger = Ledger::sealed(1);
+    let first = ledger.ask(&claim(0, "one"));
+    let rows = ledger.sql.rows();
+    for _ in 0..3 {
+        ledger.pass(LEASE_MS / 4);
+        assert_eq!(ledger.again_is_the_same(&claim(0, "one"), &rows), first);
+        assert!(matches!(ledger.again_is_the_same(&claim(0, "two"), &rows), ClaimAnswer::Wait { .. }));
+    }
+}
+
+#[test]
+fn a_payload_that_there_is_not_is_nobodys() {
+    let ledger = Ledger::sealed(1);
+    let rows = ledger.sql.rows();
+    assert_eq!(ledger.again_is_the_same(&claim(7, "one"), &rows), ClaimAnswer::NoSuch);
+    let commit = Commit { id: id(7), token: 0, outcome: delivered() };
+    assert_eq!(ledger.again_is_the_same(&commit, &rows), CommitAnswer { counted: false, state: None });
+    let decision = Decide { id: id(7), decision: Decision::Resend, reason: String::new() };
+    assert_eq!(ledger.again_is_the_same(&decision, &rows).before, None);
+    assert!(ledger.refusal(&Split { id: id(7), ..split(4, 6) }).contains("there is none"));
+}
+
+#[test]
+fn halves_are_the_whole_in_two_or_nothing_happens() {
+    let right = split(4, 6);
+    let named = |index: &str| Payload { index: index.into(), ..right.halves[0].clone() };
+    let wrong = [
+        vec![],
+        vec![right.halves[0].clone()],
+        vec![Payload { lines: 10, ..right.halves[0].clone() }],
+        vec![right.halves[1].clone(), right.halves[0].clone()],
+        vec![named("000000.0"), named("000000.0")],
+        vec![named("000001.0"), right.halves[1].clone()],
+        [right.halves.clone(), vec![Payload { lines: 0, ..named("000000.2") }]].concat(),
+    ];
+    for halves in wrong {
+        let ledger = Ledger::sealed(1);
+        ledger.claim(0, "one");
+        assert!(
+            ledger.refusal(&Split { halves: halves.clone(), ..right.clone() }).contains("not the whole"),
+            "{halves:?}"
+        );
+        assert_eq!(ledger.ask(&right).send.len(), 2);
+    }
+}
+
+#[test]
+fn halves_are_halved_again_and_name_the_messages_that_may_be_lost() {
+    let ledger = Ledger::sealed(1);
+    ledger.claim(0, "one");
+    let [first, second] = &ledger.ask(&split(4, 6)).send[..] else { panic!("two halves") };
+    assert_eq!([&*first.index, &*second.index], ["000000.0", "000000.1"]);
+    let token = match ledger.ask(&Claim { id: second.clone(), ..claim(0, "two") }) {
+        ClaimAnswer::Yes { token, .. } => token,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(ledger.ask(&split(4, 6)).send, std::slice::from_ref(first), "the other one is being sent");
+    let quarter = |index: String| Payload { index, lines: 3, ..payload(0) };
+    let quarters = second.halves().map(quarter).to_vec();
+    let answer = ledger.ask(&Split { id: second.clone(), token, halves: quarters });
+    let names: Vec<&str> = answer.send.iter().map(|id| id.index.as_str()).collect();
+    assert_eq!(names, ["000000.1.0", "000000.1.1"]);
+    assert!(Split::NAME.ends_with("split"));
+}

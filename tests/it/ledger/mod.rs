@@ -1,0 +1,247 @@
+//! One ledger over SQLite: its stored forms, what each of its calls does, its alarm, and that a call which fails has
+//! done nothing.
+
+use crate::support::{self, random};
+
+mod alarm;
+mod atomic;
+mod backoff;
+mod begin;
+mod breaker;
+mod calendar;
+mod lifecycle;
+mod packs;
+mod plans;
+mod seal;
+mod wire_format;
+
+use std::cell::Cell;
+use std::collections::BTreeMap;
+
+use raydex::backend::{BackendError, Sql, SqlRow, SqlValue};
+use raydex::index::{Counts, ObjectVersion};
+use raydex::ledger::calls::{Begin, Claim, ClaimAnswer, Commit, CommitAnswer, Seal, SealedPlan};
+use raydex::ledger::delivery::Payload;
+use raydex::ledger::plan::{FORMAT, Wish};
+use raydex::ledger::{DeliveryId, Outcome, PlanForm, SourceId, Window, answer, open};
+use raydex::partner::{OnUnknown, Subrequests};
+use raydex::rpc::{Call, CallReply};
+
+use support::{Faults, NOW_MS, SqliteSql};
+
+/// The name of the ledger.
+const NAME: &str = "v1/20260328T08";
+/// The key of the object that most tests are about.
+const KEY: &str = "logs/http_requests/20260328/20260328T084200Z_a.log.gz";
+/// Lines of a payload.
+const LINES: u64 = 10;
+
+/// One ledger, with a clock that stands still.
+struct Ledger {
+    sql: SqliteSql,
+    faults: Faults,
+    now_ms: Cell<i64>,
+}
+
+impl Ledger {
+    fn new() -> Self {
+        let faults = Faults::default();
+        let sql = SqliteSql::new(&faults);
+        open(&sql, NAME).unwrap();
+        Self { sql, faults, now_ms: Cell::new(NOW_MS) }
+    }
+
+    /// A ledger with one sealed source of so many payloads.
+    fn sealed(payloads: usize) -> Self {
+        let ledger = Self::new();
+        ledger.ask(&begin());
+        ledger.ask(&seal(1, payloads));
+        ledger
+    }
+
+    /// Lets time go on.
+    fn pass(&self, ms: i64) -> &Self {
+        self.now_ms.set(self.now_ms.get() + ms);
+        self
+    }
+
+    fn now(&self) -> i64 {
+        self.now_ms.get()
+    }
+
+    /// What a call comes to, and when the ledger must wake because of it.
+    fn answer<C: Call>(&self, call: &C) -> Result<(C::Answer, Option<i64>), BackendError> {
+        let CallReply { body, wake_ms } = answer(&self.sql, NAME, C::NAME, &call.to_body(), self.now())?;
+        Ok((serde_json::from_slice(&body).unwrap(), wake_ms))
+    }
+
+    fn ask<C: Call>(&self, call: &C) -> C::Answer {
+        self.answer(call).unwrap().0
+    }
+
+    /// The words with which a call is refused, which changes nothing.
+    fn refusal<C: Call>(&self, call: &C) -> String {
+        let rows = self.sql.rows();
+        let Err(why) = self.answer(call) else { panic!("{} is not refused", C::NAME) };
+        assert_eq!(self.sql.rows(), rows, "{why}");
+        why.to_string()
+    }
+
+    /// The same answer again, and not a row changed by it.
+    fn again_is_the_same<C: Call>(&self, call: &C, rows: &[String]) -> C::Answer {
+        let answer = self.ask(call);
+        assert_eq!(self.sql.rows(), rows, "{} again", C::NAME);
+        answer
+    }
+
+    /// Claims the nth payload; the token.
+    fn claim(&self, number: usize, claimant: &str) -> u32 {
+        match self.ask(&claim(number, claimant)) {
+            ClaimAnswer::Yes { token, .. } => token,
+            other => panic!("payload {number} is not {claimant}'s: {other:?}"),
+        }
+    }
+
+    fn commit(&self, number: usize, token: u32, outcome: Outcome) -> CommitAnswer {
+        self.ask(&Commit { id: id(number), token, outcome })
+    }
+
+    /// Claims the nth payload, and the attempt ends so.
+    fn attempt(&self, number: usize, outcome: Outcome) {
+        let token = self.claim(number, "an attempt");
+        assert!(self.commit(number, token, outcome).counted);
+    }
+
+    /// Columns of the row of a payload.
+    fn row(&self, index: &str, columns: &str) -> SqlRow {
+        let statement = format!("SELECT {columns} FROM delivery_v1 WHERE number = ?");
+        let rows = self.sql.run(&statement, &[SqlValue::text(index)]).unwrap().rows;
+        let [row] = &rows[..] else { panic!("{} payloads {index}", rows.len()) };
+        row.clone()
+    }
+
+    /// One integer of the row of the nth payload.
+    fn number(&self, number: usize, column: &str) -> Option<i64> {
+        self.row(&index(number), column)[0].as_integer()
+    }
+
+    /// The state of the nth payload.
+    fn state(&self, number: usize) -> String {
+        self.row(&index(number), "state")[0].as_text().unwrap().to_owned()
+    }
+}
+
+fn json(value: &impl serde::Serialize) -> Vec<u8> {
+    serde_json::to_vec(value).unwrap()
+}
+
+/// The source whose 64 digits are all this one.
+fn source(digit: char) -> SourceId {
+    SourceId::from_digits(&digit.to_string().repeat(64)).unwrap()
+}
+
+fn index(number: usize) -> String {
+    format!("{number:06}")
+}
+
+/// The nth payload of the first plan of the source.
+fn id(number: usize) -> DeliveryId {
+    DeliveryId { ledger: NAME.into(), source: source('a'), plan: 1, index: index(number) }
+}
+
+fn object(etag: &str, uploaded_ms: i64) -> ObjectVersion {
+    ObjectVersion { key: KEY.into(), etag: etag.into(), uploaded_ms, size: 1000 }
+}
+
+fn window(start_ms: i64, end_ms: i64) -> Window {
+    Window { start_ms, end_ms }
+}
+
+fn form() -> PlanForm {
+    PlanForm {
+        format: FORMAT,
+        lines: 1000,
+        subrequests: Subrequests::Include,
+        filter: None,
+        tenant: "-".into(),
+        unknown_country: "CN".into(),
+    }
+}
+
+/// All of a window, in the usual form.
+fn wish(window: Window) -> Wish {
+    Wish { window, form: form() }
+}
+
+/// Someone is about to read the source `a`, to index and deliver all of it.
+fn begin() -> Begin {
+    begin_of('a', 5)
+}
+
+/// Someone is about to read this version of the object, written at that instant.
+fn begin_of(digit: char, uploaded_ms: i64) -> Begin {
+    Begin {
+        source: source(digit),
+        object: object(&digit.to_string(), uploaded_ms),
+        dataset: "http_requests".into(),
+        index: true,
+        deliver: Some(wish(Window::EVER)),
+    }
+}
+
+/// The nth payload, as the seal tells of it.
+fn payload(number: usize) -> Payload {
+    let at = 1000 * number as u64;
+    Payload {
+        index: index(number),
+        sha256: format!("{number:064x}"),
+        lines: LINES,
+        bytes: 500,
+        first_at: at,
+        last_at: at + 999,
+        pack: None,
+    }
+}
+
+/// So many records, and nothing else.
+fn counts(records: u64) -> Counts {
+    Counts { lines: records, records, rays: records, ..Counts::default() }
+}
+
+/// The seal of the source `a`: this plan came to so many payloads, and all records are in them.
+fn seal(plan: u32, payloads: usize) -> Seal {
+    let lines = LINES * payloads as u64;
+    let plan = SealedPlan {
+        number: plan,
+        in_window: lines,
+        filtered: BTreeMap::new(),
+        sanitised: 0,
+        payloads: (0..payloads).map(payload).collect(),
+    };
+    Seal { source: source('a'), counts: counts(lines), inflated: 9000, indexed: Some(true), plan: Some(plan) }
+}
+
+fn claim(number: usize, claimant: &str) -> Claim {
+    let (id, on_unknown) = (id(number), OnUnknown::Resend);
+    Claim { id, claimant: claimant.into(), endpoint: "e".into(), on_unknown, packs: true }
+}
+
+fn delivered() -> Outcome {
+    Outcome::Delivered { status: 200 }
+}
+
+fn not_stored() -> Outcome {
+    Outcome::NotStored { status: Some(500), code: "server_error".into(), wait_ms: None }
+}
+
+fn refused() -> Outcome {
+    Outcome::Refused { status: Some(400), code: "permanent".into() }
+}
+
+fn unknown() -> Outcome {
+    Outcome::Unknown { code: "no_answer".into() }
+}
+
+fn endpoint(park: bool) -> Outcome {
+    Outcome::Endpoint { status: 401, code: "auth".into(), park }
+}

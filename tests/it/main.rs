@@ -1,0 +1,32 @@
+//! The crate from outside, over the fakes of `tests/support`, and the rules of this repository: a module for each topic.
+//!
+//! `tests/README.md` says where a new test goes.
+
+#![cfg(test)]
+
+mod access;
+mod api;
+mod backfill;
+mod batch;
+mod entry;
+mod filter;
+mod ingest;
+mod ledger;
+mod make_batches;
+mod mask;
+mod packs;
+mod parse;
+mod partner;
+mod poison;
+mod query;
+mod sample;
+mod scan;
+mod send;
+mod shard;
+mod spans;
+mod sweep;
+mod tidy;
+mod token;
+mod transform;
+
+use raydex_test_support as support;

@@ -1,0 +1,207 @@
+//! Masking from outside: the published table, secrets planted everywhere in a record, and ordinary records.
+
+pub(crate) mod plant;
+mod table;
+mod twice;
+
+use std::collections::BTreeMap;
+
+use raydex::mask::{MASKED, Role, Treatment, class_of, mask_line};
+use raydex::record::{Dataset, Field, Fields};
+use raydex::render::{PartnerOptions, write_partner_line};
+use raydex::sample::{FieldSet, Plan};
+use serde_json::Value;
+
+use crate::support::canaries::{self, Canary, Random};
+use plant::Places;
+
+/// What `role` sees of a record.
+pub(crate) fn masked(role: Role, dataset: Dataset, line: &str) -> String {
+    let mut out = Vec::new();
+    mask_line(role, dataset, line.as_bytes(), &mut out).unwrap_or_else(|error| panic!("{error}: {line}"));
+    String::from_utf8(out).unwrap()
+}
+
+/// The names of a record's members, in their order, doubles included.
+fn names(line: &str) -> Vec<String> {
+    struct Names;
+    impl<'de> serde::de::Visitor<'de> for Names {
+        type Value = Vec<String>;
+        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("an object")
+        }
+        fn visit_map<A: serde::de::MapAccess<'de>>(self, mut map: A) -> Result<Vec<String>, A::Error> {
+            let mut names = Vec::new();
+            while let Some((name, _)) = map.next_entry::<String, serde::de::IgnoredAny>()? {
+                names.push(name);
+            }
+            Ok(names)
+        }
+    }
+    serde::Deserializer::deserialize_map(&mut serde_json::Deserializer::from_str(line), Names).unwrap()
+}
+
+/// Lines of a small sample of a dataset, with every field.
+fn sample(dataset: Dataset) -> Vec<String> {
+    let plan = Plan { records: 600, batches: 1, fields: FieldSet::All, merged: true, ..Plan::default() };
+    let mut lines = Vec::new();
+    for batch in plan.batches(dataset) {
+        let mut text = Vec::new();
+        std::io::Read::read_to_end(&mut miniz_text(&batch.gzip), &mut text).unwrap();
+        lines.extend(String::from_utf8(text).unwrap().lines().map(str::to_owned));
+    }
+    assert!(lines.len() > 5, "{dataset}");
+    lines
+}
+
+/// The inflated text of a gzip file.
+fn miniz_text(gzip: &[u8]) -> std::io::Cursor<Vec<u8>> {
+    let mut text = vec![0; 64 * gzip.len() + 1024];
+    let length = libdeflater::Decompressor::new().gzip_decompress(gzip, &mut text).unwrap();
+    text.truncate(length);
+    std::io::Cursor::new(text)
+}
+
+#[test]
+fn no_viewer_sees_anything_of_a_secret_wherever_it_stands() {
+    let mut random = Random::new(0x5eed);
+    let mut planted = BTreeMap::new();
+    for _ in 0..canaries::COUNT {
+        let canary = Canary::draw(&mut random);
+        for (dataset, place, line) in Places::of(&canary, &mut random) {
+            let seen = masked(Role::Viewer, dataset, &line);
+            assert!(!canary.is_in(&seen), "{canary:?} at {place} is shown:\n{line}\n{seen}");
+            *planted.entry(place).or_insert(0) += 1;
+        }
+    }
+    assert!(planted.len() > 300, "{} places", planted.len());
+}
+
+#[test]
+fn support_sees_no_secret_in_the_places_of_secrets() {
+    let mut random = Random::new(0xca5e);
+    let mut planted = 0;
+    for _ in 0..canaries::COUNT {
+        let canary = Canary::draw(&mut random);
+        for (dataset, place, line) in Places::secret(&canary) {
+            let seen = masked(Role::Support, dataset, &line);
+            assert!(!canary.is_in(&seen), "{canary:?} at {place} is shown:\n{line}\n{seen}");
+            planted += 1;
+        }
+    }
+    assert!(planted > 10 * canaries::COUNT);
+}
+
+#[test]
+fn a_masked_line_is_json_with_the_same_names_and_masking_it_again_changes_nothing() {
+    let mut random = Random::new(1);
+    for _ in 0..canaries::COUNT / 10 {
+        let canary = Canary::draw(&mut random);
+        for (dataset, place, line) in Places::of(&canary, &mut random) {
+            for role in [Role::Viewer, Role::Support] {
+                let once = masked(role, dataset, &line);
+                assert!(serde_json::from_str::<Value>(&once).is_ok(), "{once}");
+                assert_eq!(names(&once), names(&line), "{place}");
+                assert_eq!(masked(role, dataset, &once), once, "{role} {place}\n{line}");
+            }
+        }
+    }
+}
+
+#[test]
+fn forensics_sees_the_line_byte_for_byte() {
+    for line in [&b"{ \"a\" : 1 }\r"[..], b"\xff", b""] {
+        let mut out = Vec::new();
+        mask_line(Role::Forensics, Dataset::HttpRequests, line, &mut out).unwrap();
+        assert_eq!(out, line);
+    }
+}
+
+/// The fields of ordinary records that differ for a role, with one example each.
+fn altered(role: Role, dataset: Dataset) -> BTreeMap<String, (Value, Value)> {
+    let mut altered = BTreeMap::new();
+    for line in sample(dataset) {
+        let (before, after): (Value, Value) =
+            (serde_json::from_str(&line).unwrap(), serde_json::from_str(&masked(role, dataset, &line)).unwrap());
+        for (name, value) in before.as_object().unwrap() {
+            if after[name] != *value {
+                altered.insert(name.clone(), (value.clone(), after[name].clone()));
+            }
+        }
+    }
+    altered
+}
+
+#[test]
+fn ordinary_records_are_altered_where_they_should_be_and_nowhere_else() {
+    for dataset in Dataset::ALL {
+        for role in [Role::Viewer, Role::Support] {
+            for (name, (before, after)) in altered(role, dataset) {
+                let treatment = class_of(dataset, &name).treatment(role);
+                let may = match role {
+                    // Parameters have no values; the rest of a URL and all of a browser's name stay.
+                    Role::Viewer if name == "ClientRequestUserAgent" => before.as_str().unwrap().contains("(path="),
+                    Role::Viewer => treatment != Treatment::Checked,
+                    // One path of the sample comes back from signing in.
+                    _ if treatment == Treatment::Scrubbed => before.as_str().unwrap().contains("code="),
+                    _ => matches!(name.as_str(), "Cookies" | "ResponseHeaders"),
+                };
+                let is_record = name == "Subrequests";
+                assert!(may || is_record, "{role} {dataset} {name}: {before} became {after}");
+            }
+        }
+    }
+}
+
+#[test]
+fn what_people_browse_stays_for_support() {
+    let agents = [
+        "Mozilla/5.0 (Linux; Android 10; SM-G991B Build/QP1A.190711.020; wv) AppleWebKit/537.36 (KHTML, like Gecko) Version/4.0 Chrome/146.0.7680.80 Mobile Safari/537.36",
+        "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)",
+        "facebookexternalhit/1.1 (+http://www.facebook.com/externalhit_uatext.php)",
+        "okhttp/4.12.0",
+    ];
+    let paths = [
+        "/blog/2026/11/post-title.html",
+        "/@scope/pkg/-/pkg-1.2.3.tgz",
+        "/r%C3%A9sum%C3%A9/caf%C3%A9.html",
+        "/a/b;v=1/c",
+        "/",
+    ];
+    let queries = [
+        "?page=2&q=shoes",
+        "?utm_source=news&utm_campaign=spring-2026",
+        "?author=ann&lang=en-GB&sort=-price",
+        "?_=1774680145123",
+        "?q=red%20shoes%20%26%20socks",
+    ];
+    for (name, values) in
+        [("ClientRequestUserAgent", &agents[..]), ("ClientRequestPath", &paths), ("ClientRequestURI", &queries)]
+    {
+        for value in values {
+            let line = serde_json::json!({ name: value }).to_string();
+            assert_eq!(masked(Role::Support, Dataset::HttpRequests, &line), line);
+            if name != "ClientRequestURI" && !value.contains(['=', '@']) {
+                assert_eq!(masked(Role::Viewer, Dataset::HttpRequests, &line), line);
+            }
+        }
+    }
+}
+
+#[test]
+fn the_partners_form_of_a_masked_line_is_masked_too() {
+    let mut altered = 0;
+    for line in sample(Dataset::HttpRequests) {
+        let seen = masked(Role::Viewer, Dataset::HttpRequests, &line);
+        let mut out = Vec::new();
+        write_partner_line(&mut out, seen.as_bytes(), &PartnerOptions::default()).unwrap();
+        let cells = String::from_utf8(out).unwrap();
+        assert_eq!(cells.matches('\u{1}').count(), 144);
+        let [before, after] = [&line, &seen].map(|line| Fields::parse(line).unwrap().get(Field::ClientIP));
+        let cell = |ip: &raydex::record::Value<'_>| cells.contains(&format!("\u{1}{}\u{1}", ip.text().unwrap()));
+        assert!(cell(&after) && (before == after || !cell(&before)), "{seen}");
+        altered += usize::from(before != after);
+        assert!(!cells.contains("?q=") || cells.contains(MASKED));
+    }
+    assert!(altered > 100, "{altered}");
+}

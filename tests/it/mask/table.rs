@@ -1,0 +1,71 @@
+//! `schemas/field_classes.toml` and the code say the same, of the fields that `schemas/datasets.toml` lists.
+
+use std::collections::BTreeSet;
+
+use raydex::mask::{Class, MEMBERS, Role, Treatment, class_of, fields};
+use raydex::record::Dataset;
+use toml::Table;
+
+fn published() -> Table {
+    include_str!("../../../schemas/field_classes.toml").parse().unwrap()
+}
+
+/// A table of names and classes as the code has it.
+fn of(table: &[(&str, Class)]) -> Table {
+    table.iter().map(|(name, class)| ((*name).to_owned(), class.name().into())).collect()
+}
+
+#[test]
+fn the_published_classes_are_the_ones_that_mask() {
+    let published = published();
+    let classes = published["class"].as_table().unwrap();
+    assert_eq!(classes.len(), Class::ALL.len());
+    for class in Class::ALL {
+        let row = classes[class.name()].as_table().unwrap();
+        assert!(row["what"].as_str().unwrap().ends_with('.'));
+        for &role in Role::ALL {
+            assert_eq!(row[role.name()].as_str(), Some(class.treatment(role).name()), "{class:?} {role}");
+        }
+        assert_eq!(row.len(), 1 + Role::ALL.len());
+    }
+}
+
+#[test]
+fn the_published_fields_are_the_ones_of_the_code() {
+    let published = published();
+    let datasets = published["fields"].as_table().unwrap();
+    assert_eq!(datasets.len(), Dataset::ALL.len());
+    for dataset in Dataset::ALL {
+        assert_eq!(datasets[dataset.name()].as_table(), Some(&of(fields(dataset))), "{dataset}");
+        assert!(fields(dataset).is_sorted_by(|a, b| a.0 < b.0), "found by halving");
+    }
+    let members = published["members"].as_table().unwrap();
+    assert_eq!(members.len(), MEMBERS.len());
+    for (class, table) in MEMBERS {
+        assert_eq!(members[class.name()].as_table(), Some(&of(table)), "{class:?}");
+    }
+}
+
+#[test]
+fn every_field_of_the_datasets_has_a_class() {
+    let datasets: Table = include_str!("../../../schemas/datasets.toml").parse().unwrap();
+    for dataset in Dataset::ALL {
+        let described = &datasets[dataset.name()];
+        let rows = ["fields", "older"].iter().filter_map(|list| described.get(*list)?.as_array()).flatten();
+        let rows = rows.chain(described.get("merged"));
+        let names: BTreeSet<&str> = rows.map(|row| row.as_array().unwrap()[0].as_str().unwrap()).collect();
+        let known: BTreeSet<&str> = fields(dataset).iter().map(|(name, _)| *name).collect();
+        assert_eq!(known, names, "{dataset}");
+        assert_eq!(class_of(dataset, "Novel"), Class::Unknown);
+    }
+}
+
+#[test]
+fn no_role_sees_less_than_the_one_before_it() {
+    // A viewer sees cut addresses that support sees whole, and no class better than support does.
+    for class in Class::ALL {
+        let seen: Vec<Treatment> = Role::ALL.iter().map(|role| class.treatment(*role)).collect();
+        assert!(seen.is_sorted(), "{class:?} {seen:?}");
+        assert_eq!(seen.last(), Some(&Treatment::Raw));
+    }
+}

@@ -1,0 +1,268 @@
+//! Messages of `parse-queue`: the verdict on each, and that none touches another.
+
+use crate::support;
+
+use std::collections::BTreeMap;
+
+use raydex::batch::R2Event;
+use raydex::config::Config;
+use raydex::limits::{TURN_SILENT_MS, TURN_WAIT_MS};
+use raydex::pipeline::{ParseVerdict, parse_message};
+use raydex::record::Dataset;
+use serde_json::json;
+
+use support::faults::DETAIL;
+use support::gzip::gzip;
+use support::records::{http, ray};
+use support::world::config;
+use support::{Fakes, Fault, Kind, NOW_MS, run};
+
+const KEY: &str = "logs/http_requests/20260328/a.log.gz";
+
+/// The message that R2 sends when an object is written.
+fn put(key: &str) -> String {
+    serde_json::to_string(&R2Event::put_object("cdn-logs-raw", key, 1, "e", NOW_MS)).unwrap()
+}
+
+/// A small batch.
+fn batch() -> Vec<u8> {
+    gzip(http(&ray(1).to_string(), 0).as_bytes())
+}
+
+/// The message is acked with this verdict and code, and nothing of the world was asked.
+fn acked_unseen(body: &str, verdict: &str, code: &str) -> ParseVerdict {
+    let fakes = Fakes::with(KEY, &batch());
+    let found = fakes.parse(body, 1);
+    let name = body.chars().take(100).collect::<String>();
+    assert_eq!((found.verdict, found.code, found.retry_s), (verdict, Some(code), None), "{name}");
+    assert_eq!(fakes.faults.calls(), 0, "{name}");
+    found
+}
+
+#[test]
+fn a_message_that_is_no_event_is_acked_with_the_place_of_its_fault() {
+    let deep = format!("{}{}", r#"{"a":"#.repeat(100_000), "}".repeat(100_000));
+    let deep_array = "[".repeat(100_000);
+    for body in [
+        "",
+        " ",
+        "null",
+        "true",
+        "7",
+        "[]",
+        "{}",
+        "undefined",
+        "\"logs/s3cret.log.gz\"",
+        "{\"action\":\"PutObject\"",
+        "\0",
+        "\u{feff}{}",
+        r#"{"bucket":"b","object":{"key":"s3cret"}}"#,
+        r#"{"action":"PutObject","object":{"key":"s3cret"}}"#,
+        r#"{"action":"PutObject","bucket":"b"}"#,
+        r#"{"action":"PutObject","bucket":"b","object":null}"#,
+        r#"{"action":"PutObject","bucket":"b","object":"s3cret"}"#,
+        r#"{"action":"PutObject","bucket":"b","object":{}}"#,
+        r#"{"action":"PutObject","bucket":"b","object":{"key":null}}"#,
+        r#"{"action":"PutObject","bucket":"b","object":{"key":7}}"#,
+        r#"{"action":"PutObject","bucket":"b","object":{"key":["s3cret"]}}"#,
+        r#"{"action":null,"bucket":"b","object":{"key":"s3cret"}}"#,
+        r#"{"action":"PutObject","bucket":"b","object":{"key":"s3cret","size":-1}}"#,
+        r#"{"action":"PutObject","bucket":"b","object":{"key":"s3cret","size":"1"}}"#,
+        r#"{"action":"PutObject","bucket":"b","object":{"key":"s3cret","eTag":1}}"#,
+        r#"{"action":"PutObject","bucket":"b","object":{"key":""}}"#,
+        r#"{"action":"PutObject","action":"PutObject","bucket":"b","object":{"key":"s3cret"}}"#,
+        r#"{"action":"PutObject","bucket":"b","object":{"key":"\ud800"}}"#,
+        &deep,
+        &deep_array,
+    ] {
+        let verdict = acked_unseen(body, "bad_message", "not_an_event");
+        assert!(verdict.key.is_none() && verdict.batch.is_none());
+        assert!(!verdict.reason.unwrap().contains("s3cret"), "{body}");
+    }
+}
+
+#[test]
+fn keys_that_are_no_batches_are_acked_unseen() {
+    for (key, code) in [
+        ("processed/logs/a.log.gz", "other_prefix"),
+        ("Logs/a.log.gz", "other_prefix"),
+        ("/logs/a.log.gz", "other_prefix"),
+        ("logs", "other_prefix"),
+        ("raydex/sources/v1/00.json", "other_prefix"),
+        ("logs/", "folder"),
+        ("logs/http_requests/", "folder"),
+        ("logs/ownership-challenge-1a2b.txt", "logpush_check"),
+        ("logs/20260328/test.txt.gz", "logpush_check"),
+        ("logs/TEST.TXT", "logpush_check"),
+    ] {
+        let verdict = acked_unseen(&put(key), "ignored", code);
+        assert_eq!(verdict.key.as_deref(), Some(key));
+    }
+}
+
+#[test]
+fn events_that_bring_no_object_are_acked_unseen() {
+    for action in ["putobject", "", "AbortMultipartUpload"] {
+        let body = json!({"action": action, "bucket": "b", "object": {"key": KEY}}).to_string();
+        acked_unseen(&body, "ignored", "no_new_object");
+    }
+}
+
+#[test]
+fn our_own_payloads_are_no_batches_even_under_a_watched_prefix() {
+    let config = Config { log_prefix: "processed/".into(), ..config() };
+    let fakes = Fakes::new();
+    let key = raydex::batch::payload_key("5a", 1, "000000", "3c");
+    fakes.bucket.store(&key, b"{}");
+    let verdict = run(parse_message(&fakes, &config, &put(&key), 1));
+    assert_eq!((verdict.verdict, verdict.code), ("ignored", Some("other_prefix")));
+    assert_eq!(fakes.faults.calls(), 0);
+}
+
+#[test]
+fn every_event_that_brings_an_object_gets_it_indexed() {
+    for action in ["PutObject", "CopyObject", "CompleteMultipartUpload"] {
+        let fakes = Fakes::with(KEY, &batch());
+        // What the event says of the object may be old, or wrong: the object itself counts.
+        let body = json!({
+            "account": "a", "action": action, "bucket": "b", "eventTime": "yesterday", "more": [1, {"x": null}],
+            "object": {"key": KEY, "size": 99_999_999, "eTag": "of another version"}
+        });
+        let verdict = fakes.parse(&body.to_string(), 1);
+        assert_eq!((verdict.verdict, verdict.code, verdict.retry_s), ("sealed", None, None));
+        assert_eq!(fakes.lines(&ray(1).to_string()).len(), 1);
+    }
+}
+
+#[test]
+fn the_verdict_is_one_line_of_the_log() {
+    let fakes = Fakes::with(KEY, &batch());
+    let verdict = serde_json::to_value(fakes.parse(&put(KEY), 1)).unwrap();
+    let batch_figures = &verdict["batch"];
+    let expected = json!({
+        "verdict": "sealed", "key": KEY,
+        "batch": {
+            "stored": batch().len(), "inflated": batch_figures["inflated"], "members": 1, "shards": 1, "packed": batch_figures["packed"], "access_points": 0, "summaries": 0,
+            "rows_written": 2, "payloads": 0, "payload_lines": 0, "lines": 1, "records": 1, "rays": 1, "odd_ids": 0, "no_ray": 0, "clock_skewed": 0,
+            "rejected": {}
+        }
+    });
+    assert_eq!(verdict, expected);
+    let later = ParseVerdict::not_now("not_configured", "X is not set".into(), 60);
+    let expected = json!({"verdict": "failed", "code": "not_configured", "reason": "X is not set", "retry_s": 60});
+    assert_eq!(serde_json::to_value(later).unwrap(), expected);
+}
+
+#[test]
+fn what_was_done_or_cannot_be_done_is_acked() {
+    let fakes = Fakes::with(KEY, &batch());
+    assert_eq!(fakes.parse(&put("logs/none.log.gz"), 1).verdict, "gone");
+    assert_eq!(fakes.parse(&put(KEY), 1).verdict, "sealed");
+    let again = fakes.parse(&put(KEY), 3);
+    assert_eq!((again.verdict, again.code, again.retry_s, again.batch), ("already_sealed", None, None, None));
+    fakes.bucket.store(KEY, b"a,b\n");
+    let aside = fakes.parse(&put(KEY), 1);
+    assert_eq!((aside.verdict, aside.code, aside.retry_s), ("set_aside", Some("not_ndjson"), None));
+    assert!(aside.reason.unwrap().contains("ndjson"));
+}
+
+#[test]
+fn a_message_that_failed_comes_again_later_each_time() {
+    for (attempt, delay) in [(0, 60), (1, 60), (2, 5400), (3, 5400), (u32::MAX, 5400)] {
+        let fakes = Fakes::with(KEY, &batch());
+        fakes.faults.plan(Some(Kind::Get), 0, Fault::Fails);
+        let verdict = fakes.parse(&put(KEY), attempt);
+        assert_eq!((verdict.verdict, verdict.code), ("failed", Some("backend_failed")));
+        // And up to a quarter more, by the key and the attempt.
+        let retry_s = verdict.retry_s.unwrap();
+        assert!((delay..=delay + delay / 4).contains(&retry_s), "attempt {attempt}: {retry_s}");
+        assert_eq!(verdict.key.as_deref(), Some(KEY));
+        assert!(verdict.reason.unwrap().contains(DETAIL));
+    }
+}
+
+#[test]
+fn any_failing_call_has_the_message_come_again_until_it_is_done() {
+    let clean = Fakes::with(KEY, &batch());
+    clean.parse(&put(KEY), 1);
+    for nth in 0..clean.faults.calls() {
+        for fault in Fault::BOTH {
+            let fakes = Fakes::with(KEY, &batch());
+            fakes.faults.plan(None, nth, fault);
+            assert!(fakes.parse(&put(KEY), 1).retry_s.is_some_and(|delay| delay >= 60), "call {nth} {fault:?}");
+            assert!(fakes.faults.clear());
+            let again = fakes.parse(&put(KEY), 2);
+            assert!(["sealed", "already_sealed"].contains(&again.verdict), "call {nth} {fault:?}");
+            assert_eq!(fakes.everything(), clean.everything(), "call {nth} {fault:?}");
+        }
+    }
+}
+
+#[test]
+fn poison_among_messages_touches_no_other() {
+    let fakes = Fakes::new();
+    let good: Vec<String> = (0..5).map(|number| format!("logs/{number}.log.gz")).collect();
+    for (key, number) in good.iter().zip(0..) {
+        fakes.bucket.store(key, http(&ray(number).to_string(), 0).as_bytes());
+    }
+    fakes.bucket.store("logs/bad.log.gz", &batch()[..20]);
+    let poison = [String::new(), put("logs/bad.log.gz"), "null".into(), put("logs/none"), put("logs/x.txt")];
+    let messages = good.iter().map(|key| put(key)).zip(poison).flat_map(|(good, bad)| [bad, good]);
+    let mut verdicts = BTreeMap::new();
+    for message in messages {
+        // Each one comes three times, as a queue may have it.
+        for attempt in 1..=3 {
+            *verdicts.entry(fakes.parse(&message, attempt).verdict).or_insert(0) += 1;
+        }
+    }
+    let expected = [
+        ("bad_message", 6),
+        ("set_aside", 1),
+        ("already_set_aside", 2),
+        ("gone", 3),
+        ("ignored", 3),
+        ("sealed", 5),
+        ("already_sealed", 10),
+    ];
+    assert_eq!(verdicts, expected.into());
+    assert!((0..5).all(|number| fakes.lines(&ray(number).to_string()).len() == 1));
+}
+
+#[test]
+fn the_dataset_is_told_by_the_key() {
+    let fakes = Fakes::new();
+    let line = format!(r#"{{"RayID":"{0}","Event":{{"RayID":"{0}"}}}}"#, ray(1));
+    for dataset in Dataset::ALL {
+        let key = format!("logs/zone-1/{dataset}/x.log");
+        fakes.bucket.store(&key, line.as_bytes());
+        fakes.parse(&put(&key), 1);
+        assert_eq!(fakes.find(dataset, &ray(1).to_string()).records.len(), 1);
+        assert_eq!(fakes.kept(&key).batch.unwrap().dataset, dataset.name());
+    }
+}
+
+#[test]
+fn a_message_waits_for_its_turn_and_comes_again_where_it_does_not_come() {
+    let fakes = Fakes::with(KEY, &batch());
+    let began_ms = fakes.clock_ms.get();
+    let others = fakes.turn.take(began_ms + TURN_WAIT_MS).unwrap();
+    let found = fakes.parse(&put(KEY), 1);
+    assert_eq!((found.verdict, found.code), ("failed", Some("backend_failed")));
+    assert_eq!(found.reason.as_deref(), Some("waiting for the turn to read a batch failed: others have it still"));
+    assert!(found.retry_s.is_some());
+    assert_eq!((fakes.faults.calls(), fakes.clock_ms.get() - began_ms >= TURN_WAIT_MS), (0, true));
+    drop(others);
+    assert_eq!(fakes.parse(&put(KEY), 2).verdict, "sealed");
+    assert!(fakes.turn.take(fakes.clock_ms.get()).is_some(), "it was given back");
+}
+
+#[test]
+fn a_turn_whose_holder_fell_silent_is_taken_over() {
+    let fakes = Fakes::with(KEY, &batch());
+    let silent = fakes.turn.take(fakes.clock_ms.get()).unwrap();
+    let began_ms = fakes.clock_ms.get();
+    assert_eq!(fakes.parse(&put(KEY), 1).verdict, "sealed");
+    let waited_ms = fakes.clock_ms.get() - began_ms;
+    assert!((TURN_SILENT_MS..TURN_WAIT_MS).contains(&waited_ms), "{waited_ms}");
+    drop(silent);
+}

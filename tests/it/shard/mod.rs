@@ -1,0 +1,87 @@
+//! One object of the index over SQLite: its calls, its failures, and a model of it.
+
+use crate::support;
+
+mod calls;
+mod failures;
+mod model;
+mod within;
+
+use raydex::backend::BackendError;
+use raydex::batch::Spans;
+use raydex::index::calls::{Candidate, Find, Forget, Kept, ObjectVersion, Put, PutAnswer};
+use raydex::index::entry::{Part, Place, pack};
+use raydex::index::{odd, shard};
+use raydex::record::RayId;
+use raydex::rpc::Call;
+
+use support::records::ray;
+use support::{Faults, SqliteSql};
+
+/// One shard.
+struct Shard {
+    sql: SqliteSql,
+    faults: Faults,
+}
+
+impl Shard {
+    fn new() -> Self {
+        let faults = Faults::default();
+        let sql = SqliteSql::new(&faults);
+        shard::open(&sql).unwrap();
+        Self { sql, faults }
+    }
+
+    fn call<C: Call>(&self, call: &C) -> Result<C::Answer, BackendError> {
+        let answer = shard::answer(&self.sql, C::NAME, &call.to_body())?;
+        Ok(serde_json::from_slice(&answer).unwrap())
+    }
+
+    fn put(&self, put: &Put) -> PutAnswer {
+        self.call(put).unwrap()
+    }
+
+    fn forget(&self, key: &str, before_ms: i64) -> u64 {
+        self.call(&Forget { key: key.into(), before_ms }).unwrap().entries
+    }
+
+    fn candidates(&self, id: &str) -> Vec<Candidate> {
+        self.call(&Find { id: id.into() }).unwrap().candidates
+    }
+
+    /// The key and the spans of every candidate.
+    fn find(&self, id: &str) -> Vec<(String, Vec<u32>)> {
+        self.candidates(id).into_iter().map(|candidate| (candidate.object.key, candidate.spans)).collect()
+    }
+}
+
+/// A version of an object.
+fn version(key: &str, etag: &str, uploaded_ms: i64) -> ObjectVersion {
+    ObjectVersion { key: key.into(), etag: etag.into(), uploaded_ms, size: 1000 }
+}
+
+/// The entry of these (suffix, span) pairs.
+fn entry(object: ObjectVersion, places: &[(u64, u32)]) -> Put {
+    let mut slots: Vec<u8> = places.iter().map(|&(suffix, _)| shard::slot_of(suffix)).collect();
+    slots.sort_unstable();
+    slots.dedup();
+    let places = places.iter().map(|&(suffix, span)| Place::new(ray(suffix), span.into())).collect();
+    Put { object, slots, parts: pack(places, &Spans::default()), summary: None }
+}
+
+/// The entry of these (odd id, span) pairs.
+fn odd_entry(object: ObjectVersion, ids: &[(&str, u32)]) -> Put {
+    let slots = ids.iter().map(|(id, _)| odd::slot_of(id)).collect();
+    let bytes = odd::pack(ids.iter().copied(), &Spans::default());
+    Put { object, slots, parts: vec![Part { lo: 0, hi: 0, bytes }], summary: None }
+}
+
+/// The digits of the ray with this suffix.
+fn id(suffix: u64) -> String {
+    RayId::to_string(&ray(suffix))
+}
+
+/// What a put came to.
+fn kept(answer: PutAnswer) -> Kept {
+    answer.kept
+}

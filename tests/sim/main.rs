@@ -1,0 +1,96 @@
+//! The simulator: the Worker's own code over a simulated platform, in which one seed decides every interleaving and
+//! every fault; an independent count of lines is the judge.
+//!
+//! `run.rs` schedules, `world.rs` is the platform, `post.rs` the way to the partner, `faults.rs` what goes wrong,
+//! `traffic.rs` what comes in, `judge.rs` what must hold at the end, `lifecycle.rs` the exhaustive schedules. Here is a
+//! slice of fixed seeds; `scripts/simulate` (`simulate.rs`, over the same files) runs any others.
+//!
+//! What always holds: a run is a function of its seed; a seed that fails, fails again.
+
+#![cfg(test)]
+
+mod faults;
+#[expect(dead_code, reason = "some is for scripts/simulate alone")]
+mod judge;
+mod lifecycle;
+mod partner;
+mod post;
+mod run;
+mod task;
+mod time;
+mod traffic;
+mod world;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use raydex::mistakes::{Mistake, make};
+use raydex_test_support::{self as support, random};
+
+use judge::{Figures, simulate};
+use lifecycle::{pairs, singles};
+use run::Setting;
+
+/// Steps of a seed of the slice, in which things go wrong.
+const STEPS: u64 = 5_000;
+/// Of a thousand effects so many go wrong.
+const PER_MILLE: u64 = 150;
+/// Seeds of the slice.
+const SEEDS: u64 = 120;
+/// Seeds in which a mistake must have shown.
+const ENOUGH_SEEDS: u64 = 60;
+
+#[test]
+fn nothing_is_lost_and_nothing_comes_twice_without_a_reason() {
+    let mut all = Figures::default();
+    for seed in 0..SEEDS {
+        let figures = simulate(Setting::of_seed(seed, STEPS, PER_MILLE));
+        all.add(figures.unwrap_or_else(|why| panic!("seed {seed}: {why}")));
+    }
+    println!("{all:?}");
+    assert!(all.faulty * 10 > all.effects && all.lines > 10_000, "{all:?} shows little");
+    assert!(all.in_packs > 1_000, "{all:?}: few payloads lay together");
+    assert!(all.duplicates > 0 && all.parked > 0, "{all:?}: no doubt ever came up");
+}
+
+#[test]
+fn a_seed_gives_the_same_run_each_time() {
+    let run = || format!("{:?}", simulate(Setting::of_seed(7, STEPS, PER_MILLE)).unwrap());
+    assert_eq!(run(), run());
+}
+
+#[test]
+fn every_single_fault_in_the_life_of_a_batch_comes_right() {
+    let schedules = singles().unwrap_or_else(|why| panic!("{why}"));
+    println!("{schedules} schedules of one fault");
+}
+
+#[test]
+fn pairs_of_faults_in_the_life_of_a_batch_come_right() {
+    // Each twentieth; `scripts/simulate --pairs` runs them all.
+    let schedules = pairs(20, &|_| ()).unwrap_or_else(|why| panic!("{why}"));
+    println!("{schedules} schedules of two faults");
+}
+
+/// The first seed that shows the mistake, and what the judge says.
+fn first_to_see(mistake: Mistake) -> Option<(u64, String)> {
+    make(Some(mistake));
+    let found = (0..ENOUGH_SEEDS).find_map(|seed| {
+        let run = catch_unwind(AssertUnwindSafe(|| simulate(Setting::of_seed(seed, STEPS, PER_MILLE))));
+        match run {
+            Ok(Ok(_)) => None,
+            Ok(Err(why)) => Some((seed, why)),
+            Err(_) => Some((seed, "an accusation of the platform's".into())),
+        }
+    });
+    make(None);
+    found
+}
+
+#[test]
+fn every_mistake_that_the_protocol_could_make_is_seen() {
+    assert!(Mistake::ALL.len() >= 20);
+    for &mistake in Mistake::ALL {
+        let (seed, why) = first_to_see(mistake).unwrap_or_else(|| panic!("{mistake:?} is not seen"));
+        println!("{mistake:?}: seed {seed}: {why}");
+    }
+}

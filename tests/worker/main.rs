@@ -1,0 +1,32 @@
+//! The built Worker under the real runtime (workerd), driven over HTTP.
+//!
+//! What is tested here is what no native test can see: the bindings, the JavaScript face, SQLite inside of Durable
+//! Objects, streams, memory. Each file is a topic, and each test starts one runtime of its own
+//! (`local/harness.mjs`). They need `scripts/build`; without it they fail and say so.
+//!
+//! What always holds: no runtime outlives its test, and none reaches the network.
+
+#![cfg(test)]
+
+mod harness;
+mod reply;
+
+mod access;
+mod audit;
+mod auth;
+mod calendar;
+mod chaos;
+mod crash;
+mod delivery;
+mod every_ray;
+mod large;
+mod memory;
+mod messages;
+mod objects;
+mod operations;
+mod redaction;
+mod spellings;
+mod streams;
+mod uploads;
+
+use raydex_test_support::{canaries, issuer};
