@@ -85,7 +85,7 @@ fn a_condition_says_what_is_wrong_with_it() {
         (
             &["in", "!in"],
             &["[]", "\"\"", "\"1,,2\"", "\"1,\"", "1", "true", "{}", "[1.5]", "[true]", "[null]", "[[1]]"],
-            "an array of strings and integers, or a string of them with commas between, with one at least",
+            "a non-empty array of strings and integers, or a comma-separated string of them",
         ),
     ] {
         for operator in operators {
