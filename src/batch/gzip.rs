@@ -25,7 +25,7 @@ pub(super) struct NoHeader;
 
 /// What the next byte is of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Part {
+enum GzipPart {
     /// The fixed part, with so many bytes before it: magic, method, flags, time (4), further flags, system.
     Fixed(u8),
     ExtraLength,
@@ -47,7 +47,7 @@ enum Part {
 /// A header, as it comes in.
 #[derive(Debug)]
 pub(super) struct GzipHeader {
-    part: Part,
+    part: GzipPart,
     flags: u8,
     sum: Crc,
 }
@@ -55,48 +55,48 @@ pub(super) struct GzipHeader {
 impl GzipHeader {
     /// A header before its first byte.
     pub(super) fn new() -> Self {
-        Self { part: Part::Fixed(0), flags: 0, sum: Crc::new() }
+        Self { part: GzipPart::Fixed(0), flags: 0, sum: Crc::new() }
     }
 
     /// Whether the header has come to its end.
     pub(super) fn has_ended(&self) -> bool {
-        self.part == Part::End
+        self.part == GzipPart::End
     }
 
     /// Takes the next byte.
     pub(super) fn push(&mut self, byte: u8) -> Result<(), NoHeader> {
         let part = match (self.part, byte) {
-            (Part::Fixed(0), GZIP_MAGIC)
-            | (Part::Fixed(1), MAGIC_BEHIND)
-            | (Part::Fixed(2), METHOD)
-            | (Part::Fixed(4..=8), _) => self.advance(),
-            (Part::Fixed(0..=2), _) => return Err(NoHeader),
-            (Part::Fixed(3), flags) => {
+            (GzipPart::Fixed(0), GZIP_MAGIC)
+            | (GzipPart::Fixed(1), MAGIC_BEHIND)
+            | (GzipPart::Fixed(2), METHOD)
+            | (GzipPart::Fixed(4..=8), _) => self.advance(),
+            (GzipPart::Fixed(0..=2), _) => return Err(NoHeader),
+            (GzipPart::Fixed(3), flags) => {
                 self.flags = flags;
                 if flags & RESERVED == 0 { self.advance() } else { return Err(NoHeader) }
             }
-            (Part::Fixed(_), _) => self.behind(0),
-            (Part::ExtraLength, low) => Part::ExtraLengthHigh(low),
-            (Part::ExtraLengthHigh(low), high) => match u16::from_le_bytes([low, high]) {
+            (GzipPart::Fixed(_), _) => self.behind(0),
+            (GzipPart::ExtraLength, low) => GzipPart::ExtraLengthHigh(low),
+            (GzipPart::ExtraLengthHigh(low), high) => match u16::from_le_bytes([low, high]) {
                 0 => self.behind(EXTRA),
-                length => Part::Extra(length),
+                length => GzipPart::Extra(length),
             },
-            (Part::Extra(left), _) if left > 1 => Part::Extra(left - 1),
-            (Part::Extra(_), _) => self.behind(EXTRA),
-            (Part::Name, 0) => self.behind(NAME),
-            (Part::Comment, 0) => self.behind(COMMENT),
-            (Part::Checksum, low) => {
+            (GzipPart::Extra(left), _) if left > 1 => GzipPart::Extra(left - 1),
+            (GzipPart::Extra(_), _) => self.behind(EXTRA),
+            (GzipPart::Name, 0) => self.behind(NAME),
+            (GzipPart::Comment, 0) => self.behind(COMMENT),
+            (GzipPart::Checksum, low) => {
                 let [own, high, ..] = self.sum.sum().to_le_bytes();
-                if low == own { Part::ChecksumHigh(high) } else { return Err(NoHeader) }
+                if low == own { GzipPart::ChecksumHigh(high) } else { return Err(NoHeader) }
             }
-            (Part::ChecksumHigh(own), high) => {
+            (GzipPart::ChecksumHigh(own), high) => {
                 if high == own {
-                    Part::End
+                    GzipPart::End
                 } else {
                     return Err(NoHeader);
                 }
             }
-            (part @ (Part::Name | Part::Comment | Part::End), _) => part,
+            (part @ (GzipPart::Name | GzipPart::Comment | GzipPart::End), _) => part,
         };
         self.sum.update(&[byte]);
         self.part = part;
@@ -104,20 +104,24 @@ impl GzipHeader {
     }
 
     /// The next byte of the fixed part.
-    const fn advance(&self) -> Part {
+    const fn advance(&self) -> GzipPart {
         match self.part {
-            Part::Fixed(place) => Part::Fixed(place + 1),
+            GzipPart::Fixed(place) => GzipPart::Fixed(place + 1),
             part => part,
         }
     }
 
     /// What follows the part that this flag announced, or the fixed part.
-    fn behind(&self, flag: u8) -> Part {
-        let parts =
-            [(EXTRA, Part::ExtraLength), (NAME, Part::Name), (COMMENT, Part::Comment), (CHECKSUM, Part::Checksum)];
+    fn behind(&self, flag: u8) -> GzipPart {
+        let parts = [
+            (EXTRA, GzipPart::ExtraLength),
+            (NAME, GzipPart::Name),
+            (COMMENT, GzipPart::Comment),
+            (CHECKSUM, GzipPart::Checksum),
+        ];
         let behind =
             parts.into_iter().skip(parts.iter().position(|(known, _)| *known == flag).map_or(0, |place| place + 1));
-        behind.into_iter().find(|(known, _)| self.flags & known != 0).map_or(Part::End, |(_, part)| part)
+        behind.into_iter().find(|(known, _)| self.flags & known != 0).map_or(GzipPart::End, |(_, part)| part)
     }
 }
 

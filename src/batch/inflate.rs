@@ -13,9 +13,9 @@ use serde::Serialize;
 
 use super::BatchError;
 use super::checksum::Checksum;
-use super::deflate::{Damaged, Inflate, Step};
+use super::deflate::{DeflateDecoder, InvalidDeflate, Step};
 use super::gzip::{GZIP_MAGIC, GzipHeader, NoHeader};
-use super::points::{AccessPoint, Boundary, PointFinder, PointForm};
+use super::points::{AccessPoint, BlockBoundary, PointFinder, PointForm};
 use super::window::WINDOW;
 use crate::limits::{INFLATE_CHUNK, MAX_INFLATED, MAX_RATIO, RATIO_FREE};
 
@@ -35,7 +35,7 @@ pub struct Totals {
 
 /// Where in the object the next byte stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum State {
+enum MemberPosition {
     Start,
     Plain,
     InHeader,
@@ -50,9 +50,9 @@ enum State {
 /// Inflates one object.
 #[derive(Debug)]
 pub struct Inflater {
-    state: State,
+    state: MemberPosition,
     header: GzipHeader,
-    inflate: Inflate,
+    inflate: DeflateDecoder,
     /// The last window of text, and behind it what was inflated since.
     buffer: Box<[u8]>,
     /// How much of the buffer is in use.
@@ -85,9 +85,9 @@ impl Inflater {
     #[must_use]
     pub fn new() -> Self {
         Self {
-            state: State::Start,
+            state: MemberPosition::Start,
             header: GzipHeader::new(),
-            inflate: Inflate::new(),
+            inflate: DeflateDecoder::new(),
             buffer: vec![0; WINDOW + INFLATE_CHUNK].into_boxed_slice(),
             filled: 0,
             handed: 0,
@@ -115,13 +115,13 @@ impl Inflater {
         let mut inflater = Self::new();
         match form {
             PointForm::Start => {}
-            PointForm::Plain => inflater.state = State::Plain,
+            PointForm::Plain => inflater.state = MemberPosition::Plain,
             PointForm::Block => {
                 let [into, ..] = (bit % 8).to_le_bytes();
                 let bits = (8 - into) % 8;
                 inflater.inflate.begin(bits, byte);
                 inflater.remember(window);
-                inflater.state = State::InMember;
+                inflater.state = MemberPosition::InMember;
             }
         }
         inflater
@@ -139,26 +139,26 @@ impl Inflater {
         let mut rest = stored;
         while let Some((&first, behind)) = rest.split_first() {
             match (self.state, first) {
-                (State::Start | State::BetweenMembers, GZIP_MAGIC) => self.start_member(),
-                (State::Start, _) => self.state = State::Plain,
-                (State::BetweenMembers | State::Padding, 0) => {
-                    self.state = State::Padding;
+                (MemberPosition::Start | MemberPosition::BetweenMembers, GZIP_MAGIC) => self.start_member(),
+                (MemberPosition::Start, _) => self.state = MemberPosition::Plain,
+                (MemberPosition::BetweenMembers | MemberPosition::Padding, 0) => {
+                    self.state = MemberPosition::Padding;
                     self.totals.stored += 1;
                     rest = behind;
                 }
-                (State::BetweenMembers | State::Padding, _) => {
+                (MemberPosition::BetweenMembers | MemberPosition::Padding, _) => {
                     return Err(BatchError::TrailingGarbage { stored: self.totals.stored });
                 }
-                (State::InHeader, byte) => {
+                (MemberPosition::InHeader, byte) => {
                     self.push_header(byte)?;
                     rest = behind;
                 }
-                (State::InTrailer(left), byte) => {
+                (MemberPosition::InTrailer(left), byte) => {
                     self.push_trailer(left, byte)?;
                     rest = behind;
                 }
-                (State::Plain, _) => return self.pass(rest, sink),
-                (State::InMember, _) => {
+                (MemberPosition::Plain, _) => return self.pass(rest, sink),
+                (MemberPosition::InMember, _) => {
                     let (used, flow) = self.inflate_some(rest, &mut sink)?;
                     rest = rest.get(used..).unwrap_or_default();
                     if flow.is_break() {
@@ -176,11 +176,11 @@ impl Inflater {
     /// [`BatchError::Truncated`] inside a member, [`BatchError::Empty`] where there was nothing.
     pub fn finish(&self) -> Result<Totals, BatchError> {
         match self.state {
-            State::Start => Err(BatchError::Empty),
-            State::InHeader | State::InMember | State::InTrailer(_) => {
+            MemberPosition::Start => Err(BatchError::Empty),
+            MemberPosition::InHeader | MemberPosition::InMember | MemberPosition::InTrailer(_) => {
                 Err(BatchError::Truncated { stored: self.totals.stored })
             }
-            State::Plain | State::BetweenMembers | State::Padding => Ok(self.totals),
+            MemberPosition::Plain | MemberPosition::BetweenMembers | MemberPosition::Padding => Ok(self.totals),
         }
     }
 
@@ -210,7 +210,7 @@ impl Inflater {
         self.totals.members = self.totals.members.saturating_add(1);
         self.member_start = self.totals.inflated;
         (self.summed, self.base, self.is_whole) = (self.filled, self.filled, true);
-        self.state = State::InHeader;
+        self.state = MemberPosition::InHeader;
     }
 
     fn push_header(&mut self, byte: u8) -> Result<(), BatchError> {
@@ -218,7 +218,7 @@ impl Inflater {
         self.header.push(byte).map_err(|NoHeader| BatchError::Damaged { stored: self.totals.stored })?;
         if self.header.has_ended() {
             self.inflate.begin(0, 0);
-            self.state = State::InMember;
+            self.state = MemberPosition::InMember;
             self.note_block(0);
         }
         Ok(())
@@ -254,7 +254,7 @@ impl Inflater {
         self.grow(made)?;
         if end {
             self.sum_up();
-            self.state = State::InTrailer(TRAILER);
+            self.state = MemberPosition::InTrailer(TRAILER);
         } else if let Some(bits) = block {
             self.note_block(bits);
         } else if used == 0 && made == 0 {
@@ -280,7 +280,7 @@ impl Inflater {
             Some(mut tracing) => self.inflate.step(input, text, at, &mut tracing),
             None => self.inflate.step(input, text, at, &mut ()),
         };
-        step.map_err(|Damaged| BatchError::Damaged { stored: self.totals.stored })
+        step.map_err(|InvalidDeflate| BatchError::Damaged { stored: self.totals.stored })
     }
 
     /// Adds to the member's checksum what was inflated of it.
@@ -298,12 +298,12 @@ impl Inflater {
         self.trailer.rotate_left(1);
         let [.., last] = &mut self.trailer;
         *last = byte;
-        self.state = State::InTrailer(left - 1);
+        self.state = MemberPosition::InTrailer(left - 1);
         if left == 1 { self.end_member() } else { Ok(()) }
     }
 
     fn end_member(&mut self) -> Result<(), BatchError> {
-        self.state = State::BetweenMembers;
+        self.state = MemberPosition::BetweenMembers;
         if self.is_whole {
             let [checksum @ .., a, b, c, d] = self.trailer;
             let own = self.totals.inflated - self.member_start;
@@ -324,7 +324,7 @@ impl Inflater {
         let Some(points) = &mut self.points else { return };
         let Totals { stored, inflated: offset, .. } = self.totals;
         let history = self.buffer.get(self.base..self.filled).unwrap_or_default();
-        points.block(&Boundary { stored, bits, offset, history });
+        points.block(&BlockBoundary { stored, bits, offset, history });
     }
 
     /// Hands on what was inflated and was not handed on yet.

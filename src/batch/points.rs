@@ -8,7 +8,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::window::{Tracer, Tracing, WINDOW};
+use super::window::{BackrefTracer, TracedText, WINDOW};
 use crate::limits::{SPAN_BYTES, SPAN_MARGIN, WINDOWS_MAX};
 
 /// How the bytes behind a point are read.
@@ -60,7 +60,7 @@ impl FirstLine {
 
 /// A place where a block begins.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Boundary<'a> {
+pub(super) struct BlockBoundary<'a> {
     /// Stored bytes up to the last one that was begun.
     pub(super) stored: u64,
     /// So many high bits of that last byte belong to the block, fewer than 8.
@@ -75,7 +75,7 @@ pub(super) struct Boundary<'a> {
 #[derive(Debug)]
 pub(super) struct PointFinder {
     points: Vec<AccessPoint>,
-    tracer: Tracer,
+    tracer: BackrefTracer,
     /// The window of the last point is not packed yet.
     is_tracing: bool,
     span_bytes: u64,
@@ -94,7 +94,7 @@ impl PointFinder {
         let points = vec![AccessPoint::START];
         Self {
             points,
-            tracer: Tracer::new(),
+            tracer: BackrefTracer::new(),
             is_tracing: false,
             span_bytes,
             windows: 0,
@@ -116,7 +116,7 @@ impl PointFinder {
     }
 
     /// A block begins here.
-    pub(super) fn block(&mut self, at: &Boundary<'_>) {
+    pub(super) fn block(&mut self, at: &BlockBoundary<'_>) {
         self.block = FirstLine { offset: at.offset, stored: at.stored };
         if self.is_tracing || !self.is_due(at.offset) {
             return;
@@ -129,7 +129,7 @@ impl PointFinder {
     }
 
     /// What the inflater tells, which goes on at this place of its buffer, where somebody wants to know.
-    pub(super) fn trace(&mut self, at: usize) -> Option<Tracing<'_>> {
+    pub(super) fn trace(&mut self, at: usize) -> Option<TracedText<'_>> {
         self.is_tracing.then(|| self.tracer.trace(at))
     }
 

@@ -12,7 +12,7 @@ use super::{BatchError, Inflater, Line, LineSplitter, Lines, Totals, window};
 /// Reads one object, or one span of it, pushed in pieces of any size.
 #[derive(Debug, Default)]
 pub struct BatchReader {
-    source: Source,
+    source: TextSource,
     splitter: LineSplitter,
     /// Access points whose spans have begun; the object's beginning is none of them.
     begun: usize,
@@ -20,7 +20,7 @@ pub struct BatchReader {
 
 /// Where the text comes from.
 #[derive(Debug)]
-enum Source {
+enum TextSource {
     Inflater(Box<Inflater>),
     /// A span before its first byte, which may hold the end of a block too.
     Span {
@@ -29,7 +29,7 @@ enum Source {
     },
 }
 
-impl Default for Source {
+impl Default for TextSource {
     fn default() -> Self {
         Self::Inflater(Box::default())
     }
@@ -49,7 +49,7 @@ impl BatchReader {
     }
 
     fn finding(points: PointFinder) -> Self {
-        let source = Source::Inflater(Box::new(Inflater::finding_points(points)));
+        let source = TextSource::Inflater(Box::new(Inflater::finding_points(points)));
         Self { source, splitter: LineSplitter::default(), begun: 0 }
     }
 
@@ -59,7 +59,7 @@ impl BatchReader {
         let window = window::unpack(packed)?;
         let skip = usize::try_from(place.head).ok()?;
         let splitter = LineSplitter::at(place.offset, skip, place.number);
-        Some(Self { source: Source::Span { place: place.clone(), window }, splitter, begun: 0 })
+        Some(Self { source: TextSource::Span { place: place.clone(), window }, splitter, begun: 0 })
     }
 
     /// Takes the next stored bytes and hands on each line that ends in them; `sink` may end the reading.
@@ -80,7 +80,7 @@ impl BatchReader {
     /// [`BatchError`] where the object is damaged or passes the budget.
     pub fn push_to(&mut self, stored: &[u8], sink: &mut impl Lines) -> Result<ControlFlow<()>, BatchError> {
         let stored = self.start(stored);
-        let Self { source: Source::Inflater(inflater), splitter, begun } = self else {
+        let Self { source: TextSource::Inflater(inflater), splitter, begun } = self else {
             return Ok(ControlFlow::Continue(()));
         };
         inflater.push(stored, |inflated, points| {
@@ -98,8 +98,8 @@ impl BatchReader {
     /// [`BatchError`] where the object ends too early.
     pub fn finish(&mut self, sink: impl FnMut(Line<'_>) -> ControlFlow<()>) -> Result<Totals, BatchError> {
         let totals = match &self.source {
-            Source::Inflater(inflater) => inflater.finish()?,
-            Source::Span { .. } => return Err(BatchError::Empty),
+            TextSource::Inflater(inflater) => inflater.finish()?,
+            TextSource::Span { .. } => return Err(BatchError::Empty),
         };
         // Nothing follows that a sink could be spared.
         let _end = self.splitter.finish(sink);
@@ -110,25 +110,25 @@ impl BatchReader {
     #[must_use]
     pub fn totals(&self) -> Totals {
         match &self.source {
-            Source::Inflater(inflater) => inflater.totals(),
-            Source::Span { .. } => Totals::default(),
+            TextSource::Inflater(inflater) => inflater.totals(),
+            TextSource::Span { .. } => Totals::default(),
         }
     }
 
     /// The spans of the object, when it was read to its end; none where none were looked for.
     #[must_use]
     pub fn into_spans(self) -> Spans {
-        let Source::Inflater(inflater) = self.source else { return Spans::default() };
+        let TextSource::Inflater(inflater) = self.source else { return Spans::default() };
         let Totals { stored, inflated, .. } = inflater.totals();
         Spans::new(inflater.into_points(), stored, inflated)
     }
 
     /// Begins the span with its first byte, if there is one to begin; hands back what is to be pushed.
     fn start<'a>(&mut self, stored: &'a [u8]) -> &'a [u8] {
-        let Source::Span { place, window } = &self.source else { return stored };
+        let TextSource::Span { place, window } = &self.source else { return stored };
         let Some((&byte, rest)) = stored.split_first() else { return stored };
         let is_whole = place.bit.is_multiple_of(8);
-        self.source = Source::Inflater(Box::new(Inflater::at(place.form, place.bit, byte, window)));
+        self.source = TextSource::Inflater(Box::new(Inflater::at(place.form, place.bit, byte, window)));
         if is_whole { stored } else { rest }
     }
 }

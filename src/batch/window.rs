@@ -1,6 +1,6 @@
 //! The window of an access point: the 32 KiB before it, of which only the bytes that the stream refers to are kept.
 //!
-//! The inflater says which those are ([`Watch`]), while it inflates what stands behind the point; behind 32 KiB of that,
+//! The inflater says which those are ([`BackrefObserver`]), while it inflates what stands behind the point; behind 32 KiB of that,
 //! nothing can refer to the window any more. The other bytes become zeros, which cost next to nothing when compressed:
 //! 2 KB are left of 4.4.
 //!
@@ -9,7 +9,7 @@
 
 use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, Status};
 
-use super::deflate::Watch;
+use super::deflate::BackrefObserver;
 
 /// How far a deflate stream can refer back, in bytes.
 pub(super) const WINDOW: usize = 32 * 1024;
@@ -20,7 +20,7 @@ const LEVEL: Compression = Compression::new(1);
 
 /// Finds out which bytes of a window are referred to, while the stream behind it is inflated.
 #[derive(Debug)]
-pub(super) struct Tracer {
+pub(super) struct BackrefTracer {
     /// How much text was made behind the window.
     made: usize,
     /// The window as it is.
@@ -30,14 +30,14 @@ pub(super) struct Tracer {
 
 /// What is inflated next, on behalf of a tracer.
 #[derive(Debug)]
-pub(super) struct Tracing<'t> {
+pub(super) struct TracedText<'t> {
     /// Which bytes of the window are referred to.
     used: &'t mut [bool],
     /// What makes a place in the buffer one in the window, by adding it; it wraps.
     shift: usize,
 }
 
-impl Watch for Tracing<'_> {
+impl BackrefObserver for TracedText<'_> {
     #[inline]
     fn refers(&mut self, from: usize, length: usize) {
         let from = from.wrapping_add(self.shift);
@@ -48,7 +48,7 @@ impl Watch for Tracing<'_> {
     }
 }
 
-impl Tracer {
+impl BackrefTracer {
     /// A tracer without a window.
     pub(super) fn new() -> Self {
         Self { made: 0, window: Vec::new(), used: vec![false; WINDOW].into_boxed_slice() }
@@ -63,9 +63,12 @@ impl Tracer {
     }
 
     /// What the inflater tells, which goes on at this place of its buffer.
-    pub(super) fn trace(&mut self, at: usize) -> Tracing<'_> {
+    pub(super) fn trace(&mut self, at: usize) -> TracedText<'_> {
         let window = self.window.len();
-        Tracing { used: self.used.get_mut(..window).unwrap_or_default(), shift: (window + self.made).wrapping_sub(at) }
+        TracedText {
+            used: self.used.get_mut(..window).unwrap_or_default(),
+            shift: (window + self.made).wrapping_sub(at),
+        }
     }
 
     /// So much text was made.
@@ -115,8 +118,8 @@ pub(super) fn unpack(packed: &[u8]) -> Option<Vec<u8>> {
 mod tests {
     use flate2::{Compress, Compression, FlushCompress};
 
-    use super::{Tracer, WINDOW, unpack};
-    use crate::batch::deflate::Inflate;
+    use super::{BackrefTracer, WINDOW, unpack};
+    use crate::batch::deflate::DeflateDecoder;
 
     /// Log lines, more or less, of so many bytes, from a seed.
     fn lines(seed: u64, bytes: usize) -> Vec<u8> {
@@ -144,8 +147,13 @@ mod tests {
     }
 
     /// What the block inflates to behind a window, as it comes in pieces of this size into a buffer with so much room.
-    fn inflate(window: &[u8], stream: &[u8], (size, room): (usize, usize), mut tracer: Option<&mut Tracer>) -> Vec<u8> {
-        let (mut inflate, mut text) = (Inflate::new(), Vec::new());
+    fn inflate(
+        window: &[u8],
+        stream: &[u8],
+        (size, room): (usize, usize),
+        mut tracer: Option<&mut BackrefTracer>,
+    ) -> Vec<u8> {
+        let (mut inflate, mut text) = (DeflateDecoder::new(), Vec::new());
         let mut buffer = [window, &vec![0; room]].concat();
         let mut at = window.len();
         inflate.begin(0, 0);
@@ -176,7 +184,7 @@ mod tests {
     fn exactly_the_bytes_of_a_window_that_the_text_depends_on_are_kept() {
         for (before, behind) in [(9_000, 4_000), (40_000, 50_000), (32_768, 32_768), (300, 200), (100_000, 200_000)] {
             let (window, stream) = block(before, behind);
-            let mut tracer = Tracer::new();
+            let mut tracer = BackrefTracer::new();
             tracer.begin(&window);
             let text = inflate(&window, &stream, (usize::MAX, 300_000), Some(&mut tracer));
             assert_eq!((tracer.has_ended(), text.len()), (behind >= WINDOW, behind));
@@ -196,7 +204,7 @@ mod tests {
     fn a_window_does_not_depend_on_pieces_or_room() {
         let (window, stream) = block(50_000, 60_000);
         let pack = |pieces| {
-            let mut tracer = Tracer::new();
+            let mut tracer = BackrefTracer::new();
             tracer.begin(&window);
             inflate(&window, &stream, pieces, Some(&mut tracer));
             tracer.pack()

@@ -12,7 +12,7 @@ use std::str::FromStr;
 
 use lexopt::prelude::{Long, Short, ValueExt};
 use raydex::record::{Dataset, Timestamp};
-use raydex::sample::{FieldSet, Line, Manifest, Plan, TimestampUnit, Units};
+use raydex::sample::{FieldSet, Line, Plan, SampleManifest, TimestampUnit, Units};
 
 const HELP: &str = "\
 Generates realistic Logpush batches in a folder, with paths equal to their keys in a bucket, and a
@@ -173,7 +173,7 @@ fn now_ms() -> i64 {
 
 /// Writes everything.
 fn run(options: &Options) -> Result<(), String> {
-    let mut manifest = Manifest::new(&options.plan);
+    let mut manifest = SampleManifest::new(&options.plan);
     let mut rays = match &options.rays {
         Some(path) => Some(BufWriter::new(create(path)?)),
         None => None,
@@ -195,7 +195,7 @@ fn write_batch(
     options: &Options,
     dataset: Dataset,
     number: u32,
-    manifest: &mut Manifest,
+    manifest: &mut SampleManifest,
     rays: &mut Option<BufWriter<File>>,
 ) -> Result<(), String> {
     let plan = &options.plan;

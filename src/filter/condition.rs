@@ -8,43 +8,43 @@ use std::cmp::Ordering;
 use serde_json::value::RawValue;
 
 use super::decimal::Decimal;
-use super::operator::{Scalar, Side, Test};
+use super::operator::{FieldTest, FilterScalar, NumberSide};
 use crate::record::Value;
 
 /// One condition.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Condition {
+pub(super) struct FilterCondition {
     /// The place of its field among the names of the filter.
     pub(super) field: usize,
     /// Whether its operator begins with `!`.
     pub(super) negated: bool,
     /// What the field is held against.
-    pub(super) test: Test,
+    pub(super) test: FieldTest,
 }
 
-impl Condition {
+impl FilterCondition {
     /// Whether a record with this field satisfies it.
     pub(super) fn holds(&self, field: &Value<'_>) -> bool {
         let is_true = match &self.test {
-            Test::Equals(value) => equals(value, field),
-            Test::In(values) => values.iter().any(|value| equals(value, field)),
-            Test::Compares(side, value) => compares(*side, value, field),
-            Test::StartsWith(start) => text(field).is_some_and(|text| text.starts_with(&**start)),
-            Test::EndsWith(end) => text(field).is_some_and(|text| text.ends_with(&**end)),
-            Test::Contains(value) => contains(value, field),
+            FieldTest::Equals(value) => equals(value, field),
+            FieldTest::In(values) => values.iter().any(|value| equals(value, field)),
+            FieldTest::Compares(side, value) => compares(*side, value, field),
+            FieldTest::StartsWith(start) => text(field).is_some_and(|text| text.starts_with(&**start)),
+            FieldTest::EndsWith(end) => text(field).is_some_and(|text| text.ends_with(&**end)),
+            FieldTest::Contains(value) => contains(value, field),
         };
         is_true != self.negated
     }
 }
 
-fn equals(value: &Scalar, field: &Value<'_>) -> bool {
+fn equals(value: &FilterScalar, field: &Value<'_>) -> bool {
     match (value, field) {
-        (Scalar::Text(value), Value::Text(text)) => **value == **text,
-        (Scalar::Text(value) | Scalar::Integer(value), Value::Number(digits)) => same_number(value, digits),
-        (Scalar::Integer(value), Value::Text(text)) => same_number(value, text),
-        (Scalar::Bool(value), Value::Bool(found)) => value == found,
-        (Scalar::Bool(value), Value::Text(text)) => spelled(*value) == text,
-        (Scalar::Text(value), Value::Bool(found)) => &**value == spelled(*found),
+        (FilterScalar::Text(value), Value::Text(text)) => **value == **text,
+        (FilterScalar::Text(value) | FilterScalar::Integer(value), Value::Number(digits)) => same_number(value, digits),
+        (FilterScalar::Integer(value), Value::Text(text)) => same_number(value, text),
+        (FilterScalar::Bool(value), Value::Bool(found)) => value == found,
+        (FilterScalar::Bool(value), Value::Text(text)) => spelled(*value) == text,
+        (FilterScalar::Text(value), Value::Bool(found)) => &**value == spelled(*found),
         _ => false,
     }
 }
@@ -62,12 +62,12 @@ fn order(a: &str, b: &str) -> Option<Ordering> {
     Some(Decimal::parse(a)?.compare(&Decimal::parse(b)?))
 }
 
-fn compares(side: Side, value: &str, field: &Value<'_>) -> bool {
+fn compares(side: NumberSide, value: &str, field: &Value<'_>) -> bool {
     text(field).and_then(|digits| order(digits, value)).is_some_and(|order| match side {
-        Side::Below => order.is_lt(),
-        Side::UpTo => order.is_le(),
-        Side::Above => order.is_gt(),
-        Side::From => order.is_ge(),
+        NumberSide::Below => order.is_lt(),
+        NumberSide::UpTo => order.is_le(),
+        NumberSide::Above => order.is_gt(),
+        NumberSide::From => order.is_ge(),
     })
 }
 
@@ -80,13 +80,15 @@ fn text<'a>(field: &'a Value<'_>) -> Option<&'a str> {
     }
 }
 
-fn contains(value: &Scalar, field: &Value<'_>) -> bool {
+fn contains(value: &FilterScalar, field: &Value<'_>) -> bool {
     if let Value::Nested(raw) = field {
         let elements = serde_json::from_str::<Vec<&RawValue>>(raw).unwrap_or_default();
         return elements.into_iter().any(|element| equals(value, &Value::from_json(element.get())));
     }
     match value {
-        Scalar::Text(part) | Scalar::Integer(part) => text(field).is_some_and(|text| text.contains(&**part)),
-        Scalar::Bool(_) => false,
+        FilterScalar::Text(part) | FilterScalar::Integer(part) => {
+            text(field).is_some_and(|text| text.contains(&**part))
+        }
+        FilterScalar::Bool(_) => false,
     }
 }

@@ -8,15 +8,15 @@ use std::fmt;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::Names;
+use super::FilterFields;
 use crate::record::Value;
 use crate::record::fields::Name;
 
 /// What a record holds of the names.
 #[derive(Debug)]
-pub(super) struct Members<'a>(Vec<Option<&'a RawValue>>);
+pub(super) struct FieldValues<'a>(Vec<Option<&'a RawValue>>);
 
-impl<'a> Members<'a> {
+impl<'a> FieldValues<'a> {
     /// What stands at the place of a name.
     pub(super) fn get(&self, place: usize) -> Value<'a> {
         self.0.get(place).copied().flatten().map_or(Value::Absent, |raw| Value::from_json(raw.get()))
@@ -24,18 +24,18 @@ impl<'a> Members<'a> {
 }
 
 /// Reads the members of one line.
-pub(super) fn read<'a>(line: &'a str, names: &Names) -> serde_json::Result<Members<'a>> {
+pub(super) fn read<'a>(line: &'a str, names: &FilterFields) -> serde_json::Result<FieldValues<'a>> {
     let mut json = serde_json::Deserializer::from_str(line);
-    let members = json.deserialize_map(MembersVisitor { names })?;
+    let members = json.deserialize_map(FieldValuesVisitor { names })?;
     json.end().map(|()| members)
 }
 
-struct MembersVisitor<'n> {
-    names: &'n Names,
+struct FieldValuesVisitor<'n> {
+    names: &'n FilterFields,
 }
 
-impl<'de> Visitor<'de> for MembersVisitor<'_> {
-    type Value = Members<'de>;
+impl<'de> Visitor<'de> for FieldValuesVisitor<'_> {
+    type Value = FieldValues<'de>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a record: a JSON object")
@@ -49,6 +49,6 @@ impl<'de> Visitor<'de> for MembersVisitor<'_> {
                 None => map.next_value::<IgnoredAny>().map(drop)?,
             }
         }
-        Ok(Members(found))
+        Ok(FieldValues(found))
     }
 }

@@ -33,7 +33,7 @@ mod possible;
 
 use std::collections::BTreeMap;
 
-use condition::Condition;
+use condition::FilterCondition;
 
 use crate::record::RecordError;
 use crate::record::fields::line_text;
@@ -45,22 +45,22 @@ pub use possible::Possible;
 #[derive(Debug, Clone, PartialEq)]
 pub struct Filter {
     text: Box<str>,
-    names: Names,
-    root: Node,
+    names: FilterFields,
+    root: FilterNode,
 }
 
-/// The fields that a filter reads, each with its place among the [`members::Members`] of a record.
-type Names = BTreeMap<Box<str>, usize>;
+/// The fields that a filter reads, each with its place among the [`members::FieldValues`] of a record.
+type FilterFields = BTreeMap<Box<str>, usize>;
 
 /// A part of a filter.
 #[derive(Debug, Clone, PartialEq)]
-enum Node {
+enum FilterNode {
     /// True where all are.
-    And(Vec<Node>),
+    And(Vec<FilterNode>),
     /// True where one is.
-    Or(Vec<Node>),
+    Or(Vec<FilterNode>),
     /// True where its condition is.
-    Leaf(Condition),
+    Leaf(FilterCondition),
 }
 
 impl Filter {
@@ -104,9 +104,9 @@ impl Filter {
     }
 }
 
-impl Node {
+impl FilterNode {
     /// Whether the members of a record satisfy it. It is as deep as [`crate::limits::FILTER_DEPTH`] at most.
-    fn holds(&self, members: &members::Members<'_>) -> bool {
+    fn holds(&self, members: &members::FieldValues<'_>) -> bool {
         match self {
             Self::And(nodes) => nodes.iter().all(|node| node.holds(members)),
             Self::Or(nodes) => nodes.iter().any(|node| node.holds(members)),

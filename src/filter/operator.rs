@@ -12,7 +12,7 @@ use crate::record::Value;
 
 /// A string, integer or boolean of a filter, as it was given.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Scalar {
+pub(super) enum FilterScalar {
     /// A string.
     Text(Box<str>),
     /// An integer, as the filter spells it.
@@ -23,27 +23,27 @@ pub(super) enum Scalar {
 
 /// What a field is held against.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Test {
+pub(super) enum FieldTest {
     /// Equals it.
-    Equals(Scalar),
+    Equals(FilterScalar),
     /// Stands on one side of the integer.
-    Compares(Side, Box<str>),
+    Compares(NumberSide, Box<str>),
     /// Begins with it.
     StartsWith(Box<str>),
     /// Ends with it.
     EndsWith(Box<str>),
     /// Holds it: a text as a part, an array as an element.
-    Contains(Scalar),
+    Contains(FilterScalar),
     /// Equals one of them.
-    In(Vec<Scalar>),
+    In(Vec<FilterScalar>),
 }
 
-impl Test {
+impl FieldTest {
     /// Gathers what a field is held against; says whether these are whole values.
     pub(super) fn gather_operands<'a>(&'a self, operands: &mut Vec<&'a str>) -> bool {
         match self {
             Self::Equals(value) => operands.push(value.text()),
-            Self::In(values) => operands.extend(values.iter().map(Scalar::text)),
+            Self::In(values) => operands.extend(values.iter().map(FilterScalar::text)),
             Self::Compares(_, value) => operands.push(value),
             Self::StartsWith(_) | Self::EndsWith(_) | Self::Contains(_) => return false,
         }
@@ -51,7 +51,7 @@ impl Test {
     }
 }
 
-impl Scalar {
+impl FilterScalar {
     /// Its text.
     fn text(&self) -> &str {
         match self {
@@ -64,7 +64,7 @@ impl Scalar {
 
 /// A side of a number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Side {
+pub(super) enum NumberSide {
     /// `lt`.
     Below,
     /// `leq`.
@@ -76,22 +76,22 @@ pub(super) enum Side {
 }
 
 /// The test that an operator and its value spell, and whether its result is turned around.
-pub(super) fn read(operator: &str, value: &RawValue) -> Result<(Test, bool), Fault> {
+pub(super) fn read(operator: &str, value: &RawValue) -> Result<(FieldTest, bool), Fault> {
     let (name, negated) = match operator.strip_prefix('!') {
         Some(name) => (name, true),
         None if operator == "neq" => ("eq", true),
         None => (operator, false),
     };
     let test = match name {
-        "eq" => Test::Equals(scalar(value).ok_or(Fault::Value("a string, an integer or a boolean"))?),
-        "lt" if !negated => Test::Compares(Side::Below, integer(value)?),
-        "leq" if !negated => Test::Compares(Side::UpTo, integer(value)?),
-        "gt" if !negated => Test::Compares(Side::Above, integer(value)?),
-        "geq" if !negated => Test::Compares(Side::From, integer(value)?),
-        "startsWith" => Test::StartsWith(text(value)?),
-        "endsWith" => Test::EndsWith(text(value)?),
-        "contains" => Test::Contains(element(value).ok_or(Fault::Value("a string or an integer"))?),
-        "in" => Test::In(list(value).ok_or(Fault::Value(LIST))?),
+        "eq" => FieldTest::Equals(scalar(value).ok_or(Fault::Value("a string, an integer or a boolean"))?),
+        "lt" if !negated => FieldTest::Compares(NumberSide::Below, integer(value)?),
+        "leq" if !negated => FieldTest::Compares(NumberSide::UpTo, integer(value)?),
+        "gt" if !negated => FieldTest::Compares(NumberSide::Above, integer(value)?),
+        "geq" if !negated => FieldTest::Compares(NumberSide::From, integer(value)?),
+        "startsWith" => FieldTest::StartsWith(text(value)?),
+        "endsWith" => FieldTest::EndsWith(text(value)?),
+        "contains" => FieldTest::Contains(element(value).ok_or(Fault::Value("a string or an integer"))?),
+        "in" => FieldTest::In(list(value).ok_or(Fault::Value(LIST))?),
         _ => return Err(Fault::Operator),
     };
     Ok((test, negated))
@@ -100,18 +100,18 @@ pub(super) fn read(operator: &str, value: &RawValue) -> Result<(Test, bool), Fau
 /// What `in` takes.
 const LIST: &str = "a non-empty array of strings and integers, or a comma-separated string of them";
 
-fn scalar(value: &RawValue) -> Option<Scalar> {
+fn scalar(value: &RawValue) -> Option<FilterScalar> {
     match Value::from_json(value.get()) {
-        Value::Text(text) => Some(Scalar::Text(text.into())),
-        Value::Number(digits) if is_integer(digits) => Some(Scalar::Integer(digits.into())),
-        Value::Bool(value) => Some(Scalar::Bool(value)),
+        Value::Text(text) => Some(FilterScalar::Text(text.into())),
+        Value::Number(digits) if is_integer(digits) => Some(FilterScalar::Integer(digits.into())),
+        Value::Bool(value) => Some(FilterScalar::Bool(value)),
         Value::Number(_) | Value::Nested(_) | Value::Absent => None,
     }
 }
 
 /// A string or an integer.
-fn element(value: &RawValue) -> Option<Scalar> {
-    scalar(value).filter(|scalar| !matches!(scalar, Scalar::Bool(_)))
+fn element(value: &RawValue) -> Option<FilterScalar> {
+    scalar(value).filter(|scalar| !matches!(scalar, FilterScalar::Bool(_)))
 }
 
 /// An integer, also one in a string.
@@ -132,14 +132,15 @@ fn text(value: &RawValue) -> Result<Box<str>, Fault> {
 }
 
 /// The elements of an in-list, of which there is one at least.
-fn list(value: &RawValue) -> Option<Vec<Scalar>> {
+fn list(value: &RawValue) -> Option<Vec<FilterScalar>> {
     let list = match Value::from_json(value.get()) {
         Value::Nested(array) => {
             serde_json::from_str::<Vec<&RawValue>>(array).ok()?.into_iter().map(element).collect::<Option<Vec<_>>>()?
         }
         Value::Text(text) => {
-            let named =
-                |part: &str| Some(part.trim()).filter(|part| !part.is_empty()).map(|part| Scalar::Text(part.into()));
+            let named = |part: &str| {
+                Some(part.trim()).filter(|part| !part.is_empty()).map(|part| FilterScalar::Text(part.into()))
+            };
             text.split(',').map(named).collect::<Option<Vec<_>>>()?
         }
         Value::Number(_) | Value::Bool(_) | Value::Absent => return None,

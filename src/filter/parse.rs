@@ -7,15 +7,15 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
-use super::condition::Condition;
+use super::condition::FilterCondition;
 use super::error::{Fault, FilterError};
-use super::{Names, Node, operator};
+use super::{FilterFields, FilterNode, operator};
 use crate::limits::{FILTER_BYTES, FILTER_CONDITIONS, FILTER_DEPTH};
 
 /// The outermost object.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Outer<'a> {
+struct FilterDocument<'a> {
     #[serde(borrow, rename = "where")]
     root: &'a RawValue,
 }
@@ -23,7 +23,7 @@ struct Outer<'a> {
 /// A group or a condition, as far as its members go.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Members<'a> {
+struct GroupMembers<'a> {
     #[serde(borrow)]
     and: Option<Vec<&'a RawValue>>,
     #[serde(borrow)]
@@ -35,14 +35,14 @@ struct Members<'a> {
 }
 
 /// The tree of a filter, and the fields that it reads.
-pub(super) fn parse(text: &str) -> Result<(Node, Names), FilterError> {
+pub(super) fn parse(text: &str) -> Result<(FilterNode, FilterFields), FilterError> {
     let fault = |fault| FilterError { at: "the filter".into(), fault };
     if text.len() > FILTER_BYTES {
         return Err(fault(Fault::TooLong));
     }
     serde_json::from_str::<IgnoredAny>(text).map_err(|_| fault(Fault::NotJson))?;
-    let outer: Outer<'_> = object(text).ok_or_else(|| fault(Fault::NotAFilter))?;
-    let mut parser = Parser { names: Names::new(), conditions: 0, at: vec!["where".to_owned()] };
+    let outer: FilterDocument<'_> = object(text).ok_or_else(|| fault(Fault::NotAFilter))?;
+    let mut parser = FilterParser { names: FilterFields::new(), conditions: 0, at: vec!["where".to_owned()] };
     match parser.node(outer.root) {
         Ok(root) => Ok((root, parser.names)),
         Err(fault) => Err(FilterError { at: parser.at.concat().into(), fault }),
@@ -54,30 +54,30 @@ fn object<'a, T: Deserialize<'a>>(text: &'a str) -> Option<T> {
     text.trim_start().starts_with('{').then(|| serde_json::from_str(text).ok()).flatten()
 }
 
-struct Parser {
-    names: Names,
+struct FilterParser {
+    names: FilterFields,
     conditions: usize,
     /// The steps to the node that is being read; after an error, to the one that is wrong.
     at: Vec<String>,
 }
 
-impl Parser {
-    fn node(&mut self, raw: &RawValue) -> Result<Node, Fault> {
+impl FilterParser {
+    fn node(&mut self, raw: &RawValue) -> Result<FilterNode, Fault> {
         match object(raw.get()).ok_or(Fault::NotANode)? {
-            Members { and: Some(nodes), or: None, key: None, operator: None, value: None } => {
-                self.group("and", &nodes).map(Node::And)
+            GroupMembers { and: Some(nodes), or: None, key: None, operator: None, value: None } => {
+                self.group("and", &nodes).map(FilterNode::And)
             }
-            Members { and: None, or: Some(nodes), key: None, operator: None, value: None } => {
-                self.group("or", &nodes).map(Node::Or)
+            GroupMembers { and: None, or: Some(nodes), key: None, operator: None, value: None } => {
+                self.group("or", &nodes).map(FilterNode::Or)
             }
-            Members { and: None, or: None, key: Some(key), operator: Some(operator), value: Some(value) } => {
-                self.condition(key, &operator, value).map(Node::Leaf)
+            GroupMembers { and: None, or: None, key: Some(key), operator: Some(operator), value: Some(value) } => {
+                self.condition(key, &operator, value).map(FilterNode::Leaf)
             }
             _ => Err(Fault::NotANode),
         }
     }
 
-    fn group(&mut self, name: &str, nodes: &[&RawValue]) -> Result<Vec<Node>, Fault> {
+    fn group(&mut self, name: &str, nodes: &[&RawValue]) -> Result<Vec<FilterNode>, Fault> {
         if nodes.is_empty() {
             return Err(Fault::EmptyGroup);
         }
@@ -94,7 +94,7 @@ impl Parser {
         Ok(parsed)
     }
 
-    fn condition(&mut self, key: String, operator: &str, value: &RawValue) -> Result<Condition, Fault> {
+    fn condition(&mut self, key: String, operator: &str, value: &RawValue) -> Result<FilterCondition, Fault> {
         self.conditions += 1;
         if self.conditions > FILTER_CONDITIONS {
             return Err(Fault::TooManyConditions);
@@ -105,6 +105,6 @@ impl Parser {
         let (test, negated) = operator::read(operator, value)?;
         let next = self.names.len();
         let field = *self.names.entry(key.into()).or_insert(next);
-        Ok(Condition { field, negated, test })
+        Ok(FilterCondition { field, negated, test })
     }
 }

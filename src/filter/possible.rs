@@ -2,9 +2,9 @@
 //!
 //! What always holds: where some record with these values passes, the answer is yes; what is not known may be anything.
 
-use super::condition::Condition;
-use super::operator::{Scalar, Test};
-use super::{Filter, Node};
+use super::condition::FilterCondition;
+use super::operator::{FieldTest, FilterScalar};
+use super::{Filter, FilterNode};
 use crate::record::Value;
 
 /// What a field may hold in the records that are asked about.
@@ -31,7 +31,7 @@ impl Filter {
     }
 }
 
-impl Node {
+impl FilterNode {
     /// Whether some record may satisfy it. A group is held against its parts one by one: they may be true of different
     /// records, so this says yes too often, and never no too often.
     fn may_hold(&self, fields: &[Possible<'_>]) -> bool {
@@ -43,7 +43,7 @@ impl Node {
     }
 }
 
-impl Condition {
+impl FilterCondition {
     /// Whether some of the values that the field may hold satisfies it.
     fn may_hold(&self, field: Option<&Possible<'_>>) -> bool {
         match field {
@@ -51,9 +51,12 @@ impl Condition {
             Some(Possible::OneOf(values)) => values.iter().any(|value| self.holds(value)),
             Some(Possible::Texts(test)) => match &self.test {
                 _ if self.negated => true,
-                Test::Equals(value) => may_equal(value, test),
-                Test::In(values) => values.iter().any(|value| may_equal(value, test)),
-                Test::Compares(..) | Test::StartsWith(_) | Test::EndsWith(_) | Test::Contains(_) => true,
+                FieldTest::Equals(value) => may_equal(value, test),
+                FieldTest::In(values) => values.iter().any(|value| may_equal(value, test)),
+                FieldTest::Compares(..)
+                | FieldTest::StartsWith(_)
+                | FieldTest::EndsWith(_)
+                | FieldTest::Contains(_) => true,
             },
         }
     }
@@ -61,10 +64,10 @@ impl Condition {
 
 /// Whether a text that `test` says yes to may equal the value. Two strings are equal byte for byte; a number equals all
 /// texts that spell it, which no test knows.
-fn may_equal(value: &Scalar, test: &dyn Fn(&str) -> bool) -> bool {
+fn may_equal(value: &FilterScalar, test: &dyn Fn(&str) -> bool) -> bool {
     match value {
-        Scalar::Text(value) => test(value),
-        Scalar::Integer(_) | Scalar::Bool(_) => true,
+        FilterScalar::Text(value) => test(value),
+        FilterScalar::Integer(_) | FilterScalar::Bool(_) => true,
     }
 }
 

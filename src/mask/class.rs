@@ -6,7 +6,7 @@ use super::Role;
 
 /// How a role sees the values of a class.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Treatment {
+pub enum FieldTreatment {
     /// Not at all.
     Hidden,
     /// The names of an object's members, not their values.
@@ -23,7 +23,7 @@ pub enum Treatment {
     Raw,
 }
 
-impl Treatment {
+impl FieldTreatment {
     /// Its name in `schemas/field_classes.toml`.
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -43,11 +43,11 @@ macro_rules! classes {
     ($($(#[$doc:meta])* $variant:ident $name:literal $viewer:ident $support:ident;)*) => {
         /// What kind of thing a field holds.
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-        pub enum Class {
+        pub enum FieldClass {
             $($(#[$doc])* $variant,)*
         }
 
-        impl Class {
+        impl FieldClass {
             /// All of them.
             pub const ALL: &'static [Self] = &[$(Self::$variant),*];
 
@@ -59,11 +59,11 @@ macro_rules! classes {
 
             /// How `role` sees its values.
             #[must_use]
-            pub const fn treatment(self, role: Role) -> Treatment {
+            pub const fn treatment(self, role: Role) -> FieldTreatment {
                 match (role, self) {
-                    (Role::Forensics, _) => Treatment::Raw,
-                    $((Role::Viewer, Self::$variant) => Treatment::$viewer,
-                      (Role::Support, Self::$variant) => Treatment::$support,)*
+                    (Role::Forensics, _) => FieldTreatment::Raw,
+                    $((Role::Viewer, Self::$variant) => FieldTreatment::$viewer,
+                      (Role::Support, Self::$variant) => FieldTreatment::$support,)*
                 }
             }
         }

@@ -27,7 +27,7 @@ mod scrub;
 mod shapes;
 mod words;
 
-pub use class::{Class, Treatment};
+pub use class::{FieldClass, FieldTreatment};
 pub use fields::{MEMBERS, class_of, fields};
 pub use record::mask_line;
 pub use role::Role;
@@ -55,9 +55,11 @@ pub enum Shown {
 #[must_use]
 pub fn shown(role: Role, dataset: Dataset, name: &str) -> Shown {
     match class_of(dataset, name).treatment(role) {
-        Treatment::Raw => Shown::Verbatim,
-        Treatment::Hidden | Treatment::Names => Shown::Hidden,
-        Treatment::Checked | Treatment::Cut | Treatment::Scrubbed | Treatment::Members => Shown::Altered,
+        FieldTreatment::Raw => Shown::Verbatim,
+        FieldTreatment::Hidden | FieldTreatment::Names => Shown::Hidden,
+        FieldTreatment::Checked | FieldTreatment::Cut | FieldTreatment::Scrubbed | FieldTreatment::Members => {
+            Shown::Altered
+        }
     }
 }
 
@@ -69,9 +71,13 @@ pub fn shown(role: Role, dataset: Dataset, name: &str) -> Shown {
 pub fn prunes(role: Role, dataset: Dataset, name: &str, operand: &str) -> bool {
     let class = class_of(dataset, name);
     match class.treatment(role) {
-        Treatment::Raw => true,
-        Treatment::Checked => !operand.contains(MASKED) && shapes::fits(role, class, operand),
-        Treatment::Cut | Treatment::Scrubbed | Treatment::Members | Treatment::Names | Treatment::Hidden => false,
+        FieldTreatment::Raw => true,
+        FieldTreatment::Checked => !operand.contains(MASKED) && shapes::fits(role, class, operand),
+        FieldTreatment::Cut
+        | FieldTreatment::Scrubbed
+        | FieldTreatment::Members
+        | FieldTreatment::Names
+        | FieldTreatment::Hidden => false,
     }
 }
 #[cfg(test)]

@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 
 use super::names::names_secret;
 use super::words::refused;
-use super::{Class, MASKED, Role, Treatment, class_of, fields, ip, scrub, shapes};
+use super::{FieldClass, FieldTreatment, MASKED, Role, class_of, fields, ip, scrub, shapes};
 use crate::limits::MASK_DEPTH;
 use crate::record::fields::{Name, line_text};
 use crate::record::{Dataset, RecordError, Value};
@@ -28,8 +28,8 @@ pub fn mask_line(role: Role, dataset: Dataset, line: &[u8], out: &mut Vec<u8>) -
     let text = line_text(line);
     let start = out.len();
     let mut json = serde_json::Deserializer::from_str(&text);
-    let mask = Mask { role, dataset, depth: MASK_DEPTH };
-    let masked = json.deserialize_map(Members { mask, of: Class::Records, out }).and_then(|()| json.end());
+    let mask = ValueMask { role, dataset, depth: MASK_DEPTH };
+    let masked = json.deserialize_map(MaskedMembers { mask, of: FieldClass::Records, out }).and_then(|()| json.end());
     masked.map_err(|error| {
         out.truncate(start);
         RecordError::of(line, &error)
@@ -38,24 +38,24 @@ pub fn mask_line(role: Role, dataset: Dataset, line: &[u8], out: &mut Vec<u8>) -
 
 /// What a value is masked for, so many levels deep.
 #[derive(Clone, Copy)]
-struct Mask {
+struct ValueMask {
     role: Role,
     dataset: Dataset,
     depth: u32,
 }
 
-impl Mask {
+impl ValueMask {
     /// Writes the value that `raw` spells.
-    fn value(self, class: Class, raw: &str, out: &mut Vec<u8>) {
+    fn value(self, class: FieldClass, raw: &str, out: &mut Vec<u8>) {
         let treatment = class.treatment(self.role);
         match Value::from_json(raw) {
             Value::Nested(_) => self.nested(class, raw, out),
             Value::Text(text) if text.is_empty() || self.text(class, treatment, &text, out) => put(out, raw),
             Value::Text(_) => {}
-            Value::Number(digits) if treatment == Treatment::Checked && shapes::fits_number(class, digits) => {
+            Value::Number(digits) if treatment == FieldTreatment::Checked && shapes::fits_number(class, digits) => {
                 put(out, raw);
             }
-            Value::Bool(_) if treatment > Treatment::Names => put(out, raw),
+            Value::Bool(_) if treatment > FieldTreatment::Names => put(out, raw),
             // A string that no text can be made of is masked, as all that is not known.
             Value::Absent if raw.starts_with('"') => put_masked(out),
             Value::Absent | Value::Number(_) | Value::Bool(_) => put(out, "null"),
@@ -63,21 +63,23 @@ impl Mask {
     }
 
     /// Whether a text is shown as it stands; otherwise what is shown for it is written.
-    fn text(self, class: Class, treatment: Treatment, text: &str, out: &mut Vec<u8>) -> bool {
+    fn text(self, class: FieldClass, treatment: FieldTreatment, text: &str, out: &mut Vec<u8>) -> bool {
         let mut shown = String::new();
         match treatment {
-            Treatment::Raw => return true,
-            Treatment::Checked if shapes::fits(self.role, class, text) => return true,
+            FieldTreatment::Raw => return true,
+            FieldTreatment::Checked if shapes::fits(self.role, class, text) => return true,
             // A host is masked label by label.
-            Treatment::Checked if class == Class::Host && text.len() <= 260 => {
+            FieldTreatment::Checked if class == FieldClass::Host && text.len() <= 260 => {
                 shown = scrub::scrubbed(self.role, class, text);
             }
-            Treatment::Cut => match ip::network(text) {
+            FieldTreatment::Cut => match ip::network(text) {
                 Some(network) => shown = network.to_string(),
                 None => shown.push_str(MASKED),
             },
-            Treatment::Scrubbed => shown = scrub::scrubbed(self.role, class, text),
-            Treatment::Hidden | Treatment::Names | Treatment::Members | Treatment::Checked => shown.push_str(MASKED),
+            FieldTreatment::Scrubbed => shown = scrub::scrubbed(self.role, class, text),
+            FieldTreatment::Hidden | FieldTreatment::Names | FieldTreatment::Members | FieldTreatment::Checked => {
+                shown.push_str(MASKED)
+            }
         }
         if shown != text {
             put_text(out, &shown);
@@ -86,18 +88,18 @@ impl Mask {
     }
 
     /// Writes an object or an array: nothing of it where its class has neither.
-    fn nested(self, class: Class, raw: &str, out: &mut Vec<u8>) {
+    fn nested(self, class: FieldClass, raw: &str, out: &mut Vec<u8>) {
         let Some(depth) = self.depth.checked_sub(1) else { return put_masked(out) };
         let (mask, start) = (Self { depth, ..self }, out.len());
         let mut json = serde_json::Deserializer::from_str(raw);
-        let is_hidden = class.treatment(self.role) == Treatment::Hidden;
+        let is_hidden = class.treatment(self.role) == FieldTreatment::Hidden;
         let written = if raw.starts_with('{') {
             let is_open = is_object(class) && !is_hidden;
-            if is_open { json.deserialize_map(Members { mask, of: class, out }) } else { Err(not_shown()) }
+            if is_open { json.deserialize_map(MaskedMembers { mask, of: class, out }) } else { Err(not_shown()) }
         } else if is_hidden {
             Err(not_shown())
         } else {
-            json.deserialize_seq(Elements { mask, of: class, out })
+            json.deserialize_seq(MaskedElements { mask, of: class, out })
         };
         if written.is_err() {
             out.truncate(start);
@@ -108,61 +110,61 @@ impl Mask {
     }
 
     /// The class of the member `name` of an object of a class.
-    fn member(self, of: Class, name: &str) -> Class {
+    fn member(self, of: FieldClass, name: &str) -> FieldClass {
         match of {
-            Class::Records => class_of(self.dataset, name),
-            Class::Cookies => Class::Secret,
-            Class::Signals => Class::Number,
-            Class::Headers => header(name),
-            Class::Message | Class::Metadata if names_secret(name) => Class::Secret,
-            Class::Message | Class::Metadata => Class::Message,
+            FieldClass::Records => class_of(self.dataset, name),
+            FieldClass::Cookies => FieldClass::Secret,
+            FieldClass::Signals => FieldClass::Number,
+            FieldClass::Headers => header(name),
+            FieldClass::Message | FieldClass::Metadata if names_secret(name) => FieldClass::Secret,
+            FieldClass::Message | FieldClass::Metadata => FieldClass::Message,
             _ => fields::member(of, name),
         }
     }
 
     /// Whether the name of a member is shown: it is Cloudflare's own, or no secret by its looks.
-    fn shows_name(self, of: Class, name: &str, class: Class) -> bool {
-        let is_known =
-            class != Class::Unknown && matches!(of, Class::Records | Class::Event | Class::Request | Class::LogLine);
+    fn shows_name(self, of: FieldClass, name: &str, class: FieldClass) -> bool {
+        let is_known = class != FieldClass::Unknown
+            && matches!(of, FieldClass::Records | FieldClass::Event | FieldClass::Request | FieldClass::LogLine);
         let is_field = || name.len() <= 64 && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
         match of {
             _ if is_known || name == MASKED => true,
             // A field of the record: the job names it, and new ones have long names.
-            Class::Records => is_field() && !refused(Role::Support, name),
+            FieldClass::Records => is_field() && !refused(Role::Support, name),
             _ => !refused(self.role, name),
         }
     }
 }
 
 /// The class of a header.
-fn header(name: &str) -> Class {
+fn header(name: &str) -> FieldClass {
     if name.eq_ignore_ascii_case("content-length") {
-        Class::Number
+        FieldClass::Number
     } else if name.eq_ignore_ascii_case("content-type") {
-        Class::Mime
+        FieldClass::Mime
     } else if names_secret(name) {
-        Class::Secret
+        FieldClass::Secret
     } else {
-        Class::Header
+        FieldClass::Header
     }
 }
 
 /// Whether objects of a class are looked into.
-const fn is_object(class: Class) -> bool {
+const fn is_object(class: FieldClass) -> bool {
     matches!(
         class,
-        Class::Records
-            | Class::Headers
-            | Class::Metadata
-            | Class::Event
-            | Class::Request
-            | Class::Response
-            | Class::Exception
-            | Class::LogLine
-            | Class::Version
-            | Class::Signals
-            | Class::Cookies
-            | Class::Message
+        FieldClass::Records
+            | FieldClass::Headers
+            | FieldClass::Metadata
+            | FieldClass::Event
+            | FieldClass::Request
+            | FieldClass::Response
+            | FieldClass::Exception
+            | FieldClass::LogLine
+            | FieldClass::Version
+            | FieldClass::Signals
+            | FieldClass::Cookies
+            | FieldClass::Message
     )
 }
 
@@ -185,13 +187,13 @@ fn put_text(out: &mut Vec<u8>, text: &str) {
 }
 
 /// Writes the members of an object.
-struct Members<'o> {
-    mask: Mask,
-    of: Class,
+struct MaskedMembers<'o> {
+    mask: ValueMask,
+    of: FieldClass,
     out: &'o mut Vec<u8>,
 }
 
-impl<'de> Visitor<'de> for Members<'_> {
+impl<'de> Visitor<'de> for MaskedMembers<'_> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -215,13 +217,13 @@ impl<'de> Visitor<'de> for Members<'_> {
 }
 
 /// Writes the elements of an array.
-struct Elements<'o> {
-    mask: Mask,
-    of: Class,
+struct MaskedElements<'o> {
+    mask: ValueMask,
+    of: FieldClass,
     out: &'o mut Vec<u8>,
 }
 
-impl<'de> Visitor<'de> for Elements<'_> {
+impl<'de> Visitor<'de> for MaskedElements<'_> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

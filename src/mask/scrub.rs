@@ -13,7 +13,7 @@ use percent_encoding::percent_decode_str;
 
 use super::names::names_secret;
 use super::words::{has_card, has_long_number, is_harmless, refused};
-use super::{Class, MASKED, Role};
+use super::{FieldClass, MASKED, Role};
 use crate::limits::MASK_ESCAPES;
 
 /// URLs inside of parameters of URLs that are looked into; a deeper one is masked whole.
@@ -25,7 +25,7 @@ const PASSES: usize = 5;
 ///
 /// What is masked may stand beside what now reads otherwise, so it is scrubbed until nothing changes any more; what does
 /// not come to rest is masked whole.
-pub(super) fn scrubbed(role: Role, class: Class, text: &str) -> String {
+pub(super) fn scrubbed(role: Role, class: FieldClass, text: &str) -> String {
     let mut before = Cow::Borrowed(text);
     for _ in 0..PASSES {
         let after = once(role, class, &before);
@@ -37,12 +37,12 @@ pub(super) fn scrubbed(role: Role, class: Class, text: &str) -> String {
     MASKED.to_owned()
 }
 
-fn once(role: Role, class: Class, text: &str) -> String {
-    let (scrub, mut out) = (Scrub { role, nested: NESTED }, String::with_capacity(text.len()));
+fn once(role: Role, class: FieldClass, text: &str) -> String {
+    let (scrub, mut out) = (TextScrubber { role, nested: NESTED }, String::with_capacity(text.len()));
     match class {
-        Class::Url => scrub.url(text, &mut out),
-        Class::Host => scrub.host(text, &mut out),
-        Class::Query => {
+        FieldClass::Url => scrub.url(text, &mut out),
+        FieldClass::Host => scrub.host(text, &mut out),
+        FieldClass::Query => {
             let rest = text.strip_prefix('?').unwrap_or(text);
             out.push_str(text.strip_suffix(rest).unwrap_or_default());
             scrub.pairs(rest, &mut out);
@@ -72,12 +72,12 @@ fn pieces(text: &str, is: fn(char) -> bool) -> impl Iterator<Item = (&str, &str)
 
 /// Scrubs for one role, so many URLs deep.
 #[derive(Clone, Copy)]
-struct Scrub {
+struct TextScrubber {
     role: Role,
     nested: usize,
 }
 
-impl Scrub {
+impl TextScrubber {
     fn url(self, text: &str, out: &mut String) {
         let is_scheme = |scheme: &str| {
             let sign = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.');
@@ -219,7 +219,7 @@ impl Scrub {
             out.push_str(MASKED);
             return;
         }
-        let mut words = Words { scrub: self, hide: false, names: false, open: false };
+        let mut words = WordCursor { scrub: self, hide: false, names: false, open: false };
         let is_mark = |c: char| c.is_whitespace() || c.is_control() || "\"'`<>()[]{}|,;\\".contains(c);
         for (word, mark) in pieces(text, is_mark) {
             words.word(word, out);
@@ -230,8 +230,8 @@ impl Scrub {
 }
 
 /// The words of a text, each of which may say what the next one is.
-struct Words {
-    scrub: Scrub,
+struct WordCursor {
+    scrub: TextScrubber,
     /// The next word is a secret.
     hide: bool,
     /// The last word names one.
@@ -240,7 +240,7 @@ struct Words {
     open: bool,
 }
 
-impl Words {
+impl WordCursor {
     fn word(&mut self, word: &str, out: &mut String) {
         let (tail, word) = word.split_at_checked(self.tail(word)).unwrap_or((word, ""));
         if !tail.is_empty() && tail != "masked" {

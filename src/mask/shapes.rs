@@ -4,7 +4,7 @@
 //! secret in a field where it does not belong does not fit.
 
 use super::words::{has_card, is_harmless, refused};
-use super::{Class, MASKED, Role, scrub};
+use super::{FieldClass, MASKED, Role, scrub};
 use chrono::DateTime;
 
 /// Digits before the point of a number: a count or an id has fewer, a card's number has 13 and more.
@@ -15,34 +15,40 @@ const DECIMALS: usize = 17;
 const SECONDS: std::ops::Range<u64> = 1_262_304_000..4_102_444_800;
 
 /// Whether a text has the shape of its class.
-pub(super) fn fits(role: Role, class: Class, text: &str) -> bool {
+pub(super) fn fits(role: Role, class: FieldClass, text: &str) -> bool {
     let is = |most: usize, sign: fn(u8) -> bool| text.len() <= most && text.bytes().all(sign);
     text.is_empty()
         || match class {
-            Class::Ray => is_ray(text),
-            Class::Time => is_time(text) || is(35, is_date_sign) && DateTime::parse_from_rfc3339(text).is_ok(),
-            Class::Number | Class::Position => is_number(text),
-            Class::Flag => matches!(text, "true" | "false"),
-            Class::Country => text.len() == 2 && is(2, |byte| byte.is_ascii_alphanumeric()),
-            Class::Region => is(3, |byte| byte.is_ascii_alphanumeric()),
-            Class::Colo => is(5, |byte| byte.is_ascii_uppercase()),
-            Class::Method => is(20, |byte| byte.is_ascii_uppercase() || matches!(byte, b'-' | b'_')),
-            Class::Scheme => matches!(text, "http" | "https" | "ws" | "wss"),
-            Class::Protocol => is(12, |byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'/' | b'-')),
-            Class::Cipher => is(48, |byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte)) && is_harmless(text),
-            Class::Word => is(48, |byte| byte.is_ascii_alphabetic() || b" -_&'".contains(&byte)) && is_harmless(text),
-            Class::Name => {
+            FieldClass::Ray => is_ray(text),
+            FieldClass::Time => is_time(text) || is(35, is_date_sign) && DateTime::parse_from_rfc3339(text).is_ok(),
+            FieldClass::Number | FieldClass::Position => is_number(text),
+            FieldClass::Flag => matches!(text, "true" | "false"),
+            FieldClass::Country => text.len() == 2 && is(2, |byte| byte.is_ascii_alphanumeric()),
+            FieldClass::Region => is(3, |byte| byte.is_ascii_alphanumeric()),
+            FieldClass::Colo => is(5, |byte| byte.is_ascii_uppercase()),
+            FieldClass::Method => is(20, |byte| byte.is_ascii_uppercase() || matches!(byte, b'-' | b'_')),
+            FieldClass::Scheme => matches!(text, "http" | "https" | "ws" | "wss"),
+            FieldClass::Protocol => is(12, |byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'/' | b'-')),
+            FieldClass::Cipher => {
+                is(48, |byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte)) && is_harmless(text)
+            }
+            FieldClass::Word => {
+                is(48, |byte| byte.is_ascii_alphabetic() || b" -_&'".contains(&byte)) && is_harmless(text)
+            }
+            FieldClass::Name => {
                 is(64, |byte| byte.is_ascii_alphanumeric() || b" -_.:/".contains(&byte)) && is_name(role, text)
             }
-            Class::Place => text.len() <= 96 && !text.bytes().any(|byte| byte.is_ascii_digit()) && is_harmless(text),
-            Class::Mime => is(96, |byte| byte.is_ascii_graphic() || byte == b' ') && is_harmless(text),
-            Class::Date => {
+            FieldClass::Place => {
+                text.len() <= 96 && !text.bytes().any(|byte| byte.is_ascii_digit()) && is_harmless(text)
+            }
+            FieldClass::Mime => is(96, |byte| byte.is_ascii_graphic() || byte == b' ') && is_harmless(text),
+            FieldClass::Date => {
                 is(40, is_date_sign) && DateTime::parse_from_rfc2822(text).is_ok() || matches!(text, "0" | "-1")
             }
-            Class::Host => is_host(role, text),
-            Class::Ip => text.parse::<std::net::IpAddr>().is_ok(),
-            Class::Id => is(64, |byte| byte.is_ascii_alphanumeric() || b"-_.:/".contains(&byte)) && !is_jwt(text),
-            Class::Fingerprint => {
+            FieldClass::Host => is_host(role, text),
+            FieldClass::Ip => text.parse::<std::net::IpAddr>().is_ok(),
+            FieldClass::Id => is(64, |byte| byte.is_ascii_alphanumeric() || b"-_.:/".contains(&byte)) && !is_jwt(text),
+            FieldClass::Fingerprint => {
                 is(64, |byte| byte.is_ascii_alphanumeric() || b"-_:".contains(&byte)) && !is_jwt(text)
             }
             _ => text == MASKED,
@@ -50,10 +56,10 @@ pub(super) fn fits(role: Role, class: Class, text: &str) -> bool {
 }
 
 /// Whether a number, as the line spells it, has the shape of its class.
-pub(super) fn fits_number(class: Class, digits: &str) -> bool {
+pub(super) fn fits_number(class: FieldClass, digits: &str) -> bool {
     match class {
-        Class::Time => is_time(digits),
-        Class::Number | Class::Position | Class::Id => is_number(digits),
+        FieldClass::Time => is_time(digits),
+        FieldClass::Number | FieldClass::Position | FieldClass::Id => is_number(digits),
         _ => false,
     }
 }
@@ -97,7 +103,7 @@ fn is_name(role: Role, text: &str) -> bool {
 }
 
 fn is_host(role: Role, text: &str) -> bool {
-    text.len() <= 260 && scrub::scrubbed(role, Class::Host, text) == text
+    text.len() <= 260 && scrub::scrubbed(role, FieldClass::Host, text) == text
 }
 
 fn is_jwt(text: &str) -> bool {
@@ -106,40 +112,48 @@ fn is_jwt(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{Class, Role, fits, fits_number};
+    use super::{FieldClass, Role, fits, fits_number};
 
     #[test]
     fn values_of_their_class_fit_and_others_do_not() {
-        let cases: [(Class, &[&str], &[&str]); 17] = [
+        let cases: [(FieldClass, &[&str], &[&str]); 17] = [
             (
-                Class::Ray,
+                FieldClass::Ray,
                 &["9e35500010000001", "00", "test-ray-001"],
                 &["eyJhbGciOiJIUzI1NiJ9", "9e35500010000001-x@y"],
             ),
             (
-                Class::Time,
+                FieldClass::Time,
                 &["1774680145", "1774680145123", "1774680145123456789", "2026-03-28T08:42:25Z", "0"],
                 &["4111111111111111", "4222222222222", "6200000000000000003", "2026", "hunter2"],
             ),
             (
-                Class::Number,
+                FieldClass::Number,
                 &["-1.5", "20", "0.98826485872269", "1e3"],
                 &["4111111111111111", "x", ".", "1.", "0x1", "1e99999"],
             ),
-            (Class::Flag, &["true"], &["True", "1"]),
-            (Class::Country, &["us", "T1"], &["u", "usa", "@@"]),
-            (Class::Region, &["CA", "13", "ENG"], &["ABCD", "a-b"]),
-            (Class::Colo, &["SJC"], &["sjc", "SECRET"]),
-            (Class::Method, &["GET", "VERSION-CONTROL"], &["get", "GET1"]),
-            (Class::Scheme, &["https"], &["ftp", "HTTPS"]),
-            (Class::Protocol, &["HTTP/1.1", "TLSv1.3", "QUIC", "none"], &["HTTP/1.1 and more", "a b"]),
-            (Class::Cipher, &["ECDHE-ECDSA-CHACHA20-POLY1305-SHA256"], &["d41d8cd98f00b204e9800998ecf8427e"]),
-            (Class::Word, &["eyeball", "Search Engine Crawler", "managed_challenge"], &["hunter2", "a@b", "é"]),
-            (Class::Name, &["shop-api", "team:web", "com.example.app"], &["sk_live_4eC39HqLyjWDarjtT1zdp7dc", "a=b"]),
-            (Class::Place, &["San José", "東京"], &["10115 Berlin", "a@b"]),
-            (Class::Mime, &["text/html; charset=utf-8"], &["text/eyJhbGciOiJIUzI1NiJ9"]),
-            (Class::Date, &["Fri, 27 Mar 2026 21:04:11 GMT", "0"], &["tomorrow"]),
-            (Class::Host, &["a.example", "a.example:8443", "192.0.2.7"], &["a b", "sk_live_4eC39HqLyjWDarjt.example"]),
+            (FieldClass::Flag, &["true"], &["True", "1"]),
+            (FieldClass::Country, &["us", "T1"], &["u", "usa", "@@"]),
+            (FieldClass::Region, &["CA", "13", "ENG"], &["ABCD", "a-b"]),
+            (FieldClass::Colo, &["SJC"], &["sjc", "SECRET"]),
+            (FieldClass::Method, &["GET", "VERSION-CONTROL"], &["get", "GET1"]),
+            (FieldClass::Scheme, &["https"], &["ftp", "HTTPS"]),
+            (FieldClass::Protocol, &["HTTP/1.1", "TLSv1.3", "QUIC", "none"], &["HTTP/1.1 and more", "a b"]),
+            (FieldClass::Cipher, &["ECDHE-ECDSA-CHACHA20-POLY1305-SHA256"], &["d41d8cd98f00b204e9800998ecf8427e"]),
+            (FieldClass::Word, &["eyeball", "Search Engine Crawler", "managed_challenge"], &["hunter2", "a@b", "é"]),
+            (
+                FieldClass::Name,
+                &["shop-api", "team:web", "com.example.app"],
+                &["sk_live_4eC39HqLyjWDarjtT1zdp7dc", "a=b"],
+            ),
+            (FieldClass::Place, &["San José", "東京"], &["10115 Berlin", "a@b"]),
+            (FieldClass::Mime, &["text/html; charset=utf-8"], &["text/eyJhbGciOiJIUzI1NiJ9"]),
+            (FieldClass::Date, &["Fri, 27 Mar 2026 21:04:11 GMT", "0"], &["tomorrow"]),
+            (
+                FieldClass::Host,
+                &["a.example", "a.example:8443", "192.0.2.7"],
+                &["a b", "sk_live_4eC39HqLyjWDarjt.example"],
+            ),
         ];
         for (class, right, wrong) in cases {
             for role in [Role::Viewer, Role::Support] {
@@ -153,11 +167,11 @@ mod tests {
 
     #[test]
     fn a_number_stands_only_where_numbers_do() {
-        for class in Class::ALL {
-            let numbers = matches!(class, Class::Number | Class::Position | Class::Id);
+        for class in FieldClass::ALL {
+            let numbers = matches!(class, FieldClass::Number | FieldClass::Position | FieldClass::Id);
             assert_eq!(fits_number(*class, "20"), numbers, "{class:?}");
             assert!(!fits_number(*class, "4111111111111111"), "{class:?}");
         }
-        assert!(fits_number(Class::Time, "1774680145123456789"));
+        assert!(fits_number(FieldClass::Time, "1774680145123456789"));
     }
 }

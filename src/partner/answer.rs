@@ -10,7 +10,7 @@ use crate::limits::RETRY_AFTER_MS;
 
 /// What an answer means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Class {
+pub enum AnswerClass {
     /// Stored.
     Delivered,
     /// The address leads elsewhere; a redirect is never followed, since the next host has not been vouched for.
@@ -31,7 +31,7 @@ pub enum Class {
     Unknown,
 }
 
-impl Class {
+impl AnswerClass {
     /// The stable code that counts, logs and stored rows name it by.
     #[must_use]
     pub const fn code(self) -> &'static str {
@@ -51,25 +51,25 @@ impl Class {
 
 /// The class of an answer with this status.
 #[must_use]
-pub const fn classify(status: u16, server_errors: ServerErrors) -> Class {
+pub const fn classify(status: u16, server_errors: ServerErrors) -> AnswerClass {
     match status {
-        200..=299 => Class::Delivered,
-        300..=399 => Class::Misconfigured,
-        401 | 403 => Class::Auth,
-        404 | 405 | 410 => Class::Configuration,
-        408 | 425 | 429 | 503 => Class::Busy,
-        413 => Class::TooLarge,
+        200..=299 => AnswerClass::Delivered,
+        300..=399 => AnswerClass::Misconfigured,
+        401 | 403 => AnswerClass::Auth,
+        404 | 405 | 410 => AnswerClass::Configuration,
+        408 | 425 | 429 | 503 => AnswerClass::Busy,
+        413 => AnswerClass::TooLarge,
         // 400, 415 and 422, and every refusal without a better class: it stays with its delivery, since a
         // breaker that one poisoned delivery opens would stop all others.
-        400..=499 => Class::Permanent,
+        400..=499 => AnswerClass::Permanent,
         // Cloudflare's own words where the partner stands behind it: the origin broke off (520) or did not
         // answer in time (524), both after the request had gone out. The body may be stored.
-        520 | 524 => Class::Unknown,
+        520 | 524 => AnswerClass::Unknown,
         500..=599 => match server_errors {
-            ServerErrors::NotStored => Class::ServerError,
-            ServerErrors::Unknown => Class::Unknown,
+            ServerErrors::NotStored => AnswerClass::ServerError,
+            ServerErrors::Unknown => AnswerClass::Unknown,
         },
-        _ => Class::Unknown,
+        _ => AnswerClass::Unknown,
     }
 }
 
@@ -93,46 +93,46 @@ pub fn retry_after_ms(header: Option<&str>, now_ms: i64) -> Option<u64> {
 mod tests {
     use proptest::prelude::{any, prop_assert, proptest};
 
-    use super::{Class, classify, retry_after_ms};
+    use super::{AnswerClass, classify, retry_after_ms};
     use crate::partner::ServerErrors;
 
     /// The class of every status that has one of its own, in order; the last row that begins before counts.
-    const TABLE: [(u16, Class); 35] = [
-        (200, Class::Delivered),
-        (300, Class::Misconfigured),
-        (400, Class::Permanent),
-        (401, Class::Auth),
-        (402, Class::Permanent),
-        (403, Class::Auth),
-        (404, Class::Configuration),
-        (406, Class::Permanent),
-        (408, Class::Busy),
-        (409, Class::Permanent),
-        (410, Class::Configuration),
-        (411, Class::Permanent),
-        (412, Class::Permanent),
-        (413, Class::TooLarge),
-        (414, Class::Permanent),
-        (415, Class::Permanent),
-        (416, Class::Permanent),
-        (418, Class::Permanent),
-        (421, Class::Permanent),
-        (422, Class::Permanent),
-        (423, Class::Permanent),
-        (425, Class::Busy),
-        (426, Class::Permanent),
-        (429, Class::Busy),
-        (430, Class::Permanent),
-        (431, Class::Permanent),
-        (451, Class::Permanent),
-        (500, Class::ServerError),
-        (503, Class::Busy),
-        (504, Class::ServerError),
-        (520, Class::Unknown),
-        (521, Class::ServerError),
-        (524, Class::Unknown),
-        (525, Class::ServerError),
-        (599, Class::ServerError),
+    const TABLE: [(u16, AnswerClass); 35] = [
+        (200, AnswerClass::Delivered),
+        (300, AnswerClass::Misconfigured),
+        (400, AnswerClass::Permanent),
+        (401, AnswerClass::Auth),
+        (402, AnswerClass::Permanent),
+        (403, AnswerClass::Auth),
+        (404, AnswerClass::Configuration),
+        (406, AnswerClass::Permanent),
+        (408, AnswerClass::Busy),
+        (409, AnswerClass::Permanent),
+        (410, AnswerClass::Configuration),
+        (411, AnswerClass::Permanent),
+        (412, AnswerClass::Permanent),
+        (413, AnswerClass::TooLarge),
+        (414, AnswerClass::Permanent),
+        (415, AnswerClass::Permanent),
+        (416, AnswerClass::Permanent),
+        (418, AnswerClass::Permanent),
+        (421, AnswerClass::Permanent),
+        (422, AnswerClass::Permanent),
+        (423, AnswerClass::Permanent),
+        (425, AnswerClass::Busy),
+        (426, AnswerClass::Permanent),
+        (429, AnswerClass::Busy),
+        (430, AnswerClass::Permanent),
+        (431, AnswerClass::Permanent),
+        (451, AnswerClass::Permanent),
+        (500, AnswerClass::ServerError),
+        (503, AnswerClass::Busy),
+        (504, AnswerClass::ServerError),
+        (520, AnswerClass::Unknown),
+        (521, AnswerClass::ServerError),
+        (524, AnswerClass::Unknown),
+        (525, AnswerClass::ServerError),
+        (599, AnswerClass::ServerError),
     ];
 
     #[test]
@@ -140,7 +140,7 @@ mod tests {
         for status in 200..=599 {
             let (_, class) = TABLE.iter().rfind(|(from, _)| *from <= status).unwrap();
             assert_eq!(classify(status, ServerErrors::NotStored), *class, "{status}");
-            let doubted = if *class == Class::ServerError { Class::Unknown } else { *class };
+            let doubted = if *class == AnswerClass::ServerError { AnswerClass::Unknown } else { *class };
             assert_eq!(classify(status, ServerErrors::Unknown), doubted, "{status}");
         }
     }
@@ -148,7 +148,7 @@ mod tests {
     #[test]
     fn what_is_no_status_of_http_tells_nothing() {
         for status in [0, 100, 199, 600, 999, u16::MAX] {
-            assert_eq!(classify(status, ServerErrors::NotStored), Class::Unknown, "{status}");
+            assert_eq!(classify(status, ServerErrors::NotStored), AnswerClass::Unknown, "{status}");
         }
     }
 

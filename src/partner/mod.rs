@@ -8,7 +8,7 @@ pub mod endpoint;
 pub mod policy;
 pub mod sign;
 
-pub use answer::{Class, classify, retry_after_ms};
+pub use answer::{AnswerClass, classify, retry_after_ms};
 pub use endpoint::{Endpoint, EndpointError};
 pub use policy::{OnUnknown, ServerErrors, Subrequests};
-pub use sign::{EmptyKey, Nonces, PrivateKey, auth_key};
+pub use sign::{EmptyKey, PrivateKey, SignatureNonces, auth_key};

@@ -35,7 +35,7 @@ impl fmt::Debug for PrivateKey {
     }
 }
 
-/// The value of `auth_key` for a request to `uri` at `now_s` (Unix seconds), with a number of [`Nonces::draw`].
+/// The value of `auth_key` for a request to `uri` at `now_s` (Unix seconds), with a number of [`SignatureNonces::draw`].
 #[must_use]
 pub fn auth_key(uri: &str, now_s: i64, random: u32, key: &PrivateKey) -> String {
     let ts = now_s.saturating_add(SIGNATURE_S);
@@ -48,13 +48,13 @@ pub fn auth_key(uri: &str, now_s: i64, random: u32, key: &PrivateKey) -> String 
 /// They are the front of a shuffle that is made as far as it is needed: `moved` holds the places of the array
 /// 0, 1, 2, … that no longer hold their own number. A clock that goes back begins a new shuffle.
 #[derive(Debug, Clone, Default)]
-pub struct Nonces {
+pub struct SignatureNonces {
     second: i64,
     drawn: u32,
     moved: BTreeMap<u32, u32>,
 }
 
-impl Nonces {
+impl SignatureNonces {
     /// The next number for the second `now_s`: 0 to 99,999, each as likely as any other that is left. `None`
     /// once all are drawn.
     pub fn draw(&mut self, now_s: i64, bits: &mut impl FnMut() -> u32) -> Option<u32> {
@@ -99,7 +99,7 @@ mod tests {
     use std::io::Write;
     use std::process::{Command, Stdio};
 
-    use super::{EmptyKey, Nonces, PrivateKey, auth_key, below};
+    use super::{EmptyKey, PrivateKey, SignatureNonces, auth_key, below};
 
     /// A source of bits that is the same in every run (`SplitMix64`).
     fn source(mut state: u64) -> impl FnMut() -> u32 {
@@ -148,7 +148,7 @@ mod tests {
 
     #[test]
     fn a_second_has_every_number_once() {
-        let (mut nonces, mut bits) = (Nonces::default(), source(1));
+        let (mut nonces, mut bits) = (SignatureNonces::default(), source(1));
         let drawn: Vec<u32> = std::iter::from_fn(|| nonces.draw(7, &mut bits)).collect();
         assert_eq!(drawn.len(), 100_000);
         assert_eq!(drawn.iter().copied().collect::<BTreeSet<_>>(), (0..100_000).collect());
@@ -159,7 +159,7 @@ mod tests {
 
     #[test]
     fn every_number_is_as_likely_as_any_other() {
-        let (mut nonces, mut bits) = (Nonces::default(), source(2));
+        let (mut nonces, mut bits) = (SignatureNonces::default(), source(2));
         let mut tenths = [0_u32; 10];
         for second in 0..2_000 {
             for _ in 0..50 {
@@ -183,7 +183,7 @@ mod tests {
     #[test]
     fn a_broken_source_of_bits_neither_hangs_nor_repeats() {
         for word in [0, 1, u32::MAX] {
-            let mut nonces = Nonces::default();
+            let mut nonces = SignatureNonces::default();
             let drawn: BTreeSet<u32> = (0..1_000).map(|_| nonces.draw(1, &mut || word).unwrap()).collect();
             assert_eq!(drawn.len(), 1_000, "{word}");
         }

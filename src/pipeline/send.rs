@@ -21,7 +21,7 @@ use crate::ledger::delivery::Payload;
 use crate::ledger::{DeliveryId, Outcome};
 use crate::limits::{COMMIT_MS, COMMIT_PAUSES_MS, LEASE_MS, POST_MS};
 use crate::mistakes::{Mistake, made};
-use crate::partner::{Class, PrivateKey, auth_key, classify, retry_after_ms};
+use crate::partner::{AnswerClass, PrivateKey, auth_key, classify, retry_after_ms};
 use crate::rpc;
 
 /// What a payload is sent with.
@@ -119,7 +119,7 @@ impl<W: World, P: Partner, N: Fn() -> u32> Sender<'_, W, P, N> {
         let mut post = Post { url: String::new(), batch_id, body };
         let mut outcome = self.post(claimed, &mut post, &self.settings.key).await;
         if let (Some(Outcome::Endpoint { code, .. }), Some(second)) = (&outcome, &self.settings.second_key)
-            && code == Class::Auth.code()
+            && code == AnswerClass::Auth.code()
         {
             match self.post(claimed, &mut post, second).await {
                 // No time is left for another try; the first one's answer stands.
@@ -177,7 +177,7 @@ impl<W: World, P: Partner, N: Fn() -> u32> Sender<'_, W, P, N> {
         post.url = endpoint.url(&auth_key(endpoint.uri(), now_ms / 1000, (self.nonce)(), key));
         match self.partner.post(post).await {
             Ok(PostAnswer { status, retry_after }) => match classify(status, self.settings.server_errors) {
-                Class::TooLarge => None,
+                AnswerClass::TooLarge => None,
                 class => Some(self.outcome(class, status, retry_after.as_deref())),
             },
             Err(PostError::NotSent(_)) => Some(not_stored(None, "unreachable", None)),
@@ -190,30 +190,34 @@ impl<W: World, P: Partner, N: Fn() -> u32> Sender<'_, W, P, N> {
     }
 
     /// What an answer of this class means.
-    fn outcome(&self, class: Class, status: u16, retry_after: Option<&str>) -> Outcome {
+    fn outcome(&self, class: AnswerClass, status: u16, retry_after: Option<&str>) -> Outcome {
         let code = class.code();
         match class {
-            Class::Delivered => Outcome::Delivered { status },
-            Class::Misconfigured if made(Mistake::RedirectIsSuccess) => Outcome::Delivered { status },
-            Class::ServerError if made(Mistake::ServerErrorIsSuccess) => Outcome::Delivered { status },
-            Class::Misconfigured => Outcome::Endpoint { status, code: code.into(), park: true },
-            Class::Auth | Class::Configuration => Outcome::Endpoint { status, code: code.into(), park: false },
-            Class::Busy => not_stored(Some(status), code, retry_after_ms(retry_after, self.world.now_ms())),
-            Class::ServerError => not_stored(Some(status), code, None),
-            Class::Unknown => Outcome::Unknown { code: code.into() },
-            Class::Permanent | Class::TooLarge => Outcome::Refused { status: Some(status), code: code.into() },
+            AnswerClass::Delivered => Outcome::Delivered { status },
+            AnswerClass::Misconfigured if made(Mistake::RedirectIsSuccess) => Outcome::Delivered { status },
+            AnswerClass::ServerError if made(Mistake::ServerErrorIsSuccess) => Outcome::Delivered { status },
+            AnswerClass::Misconfigured => Outcome::Endpoint { status, code: code.into(), park: true },
+            AnswerClass::Auth | AnswerClass::Configuration => {
+                Outcome::Endpoint { status, code: code.into(), park: false }
+            }
+            AnswerClass::Busy => not_stored(Some(status), code, retry_after_ms(retry_after, self.world.now_ms())),
+            AnswerClass::ServerError => not_stored(Some(status), code, None),
+            AnswerClass::Unknown => Outcome::Unknown { code: code.into() },
+            AnswerClass::Permanent | AnswerClass::TooLarge => {
+                Outcome::Refused { status: Some(status), code: code.into() }
+            }
         }
     }
 
     /// Puts two halves in the place of a payload that was too large.
     async fn split(&self, id: &DeliveryId, claimed: &Claimed, body: &[u8]) -> Result<SendVerdict, BackendError> {
         let Some(halves) = halve(&claimed.payload, body, id.halves()) else {
-            let outcome = Outcome::Refused { status: Some(413), code: Class::TooLarge.code().into() };
+            let outcome = Outcome::Refused { status: Some(413), code: AnswerClass::TooLarge.code().into() };
             return self.end(id, claimed, outcome).await;
         };
         let Ok(send) = self.put_halves(id, claimed, halves).await else {
             // The partner said that it does not have it, so there is no doubt; the next attempt halves it again.
-            return self.end(id, claimed, not_stored(Some(413), Class::TooLarge.code(), None)).await;
+            return self.end(id, claimed, not_stored(Some(413), AnswerClass::TooLarge.code(), None)).await;
         };
         // One that does not go out is the ledger's, which sends it in a minute.
         let _sent = self.world.sends().send(&send).await;

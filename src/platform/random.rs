@@ -7,7 +7,7 @@ use std::cell::RefCell;
 use wasm_bindgen::prelude::wasm_bindgen;
 
 use crate::limits::SIGNATURE_NUMBERS;
-use crate::partner::Nonces;
+use crate::partner::SignatureNonces;
 
 #[wasm_bindgen]
 extern "C" {
@@ -18,7 +18,7 @@ extern "C" {
 
 thread_local! {
     /// The numbers of this isolate's signatures.
-    static NONCES: RefCell<Nonces> = RefCell::default();
+    static NONCES: RefCell<SignatureNonces> = RefCell::default();
 }
 
 /// So many random words.

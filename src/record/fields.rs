@@ -155,12 +155,12 @@ fn unescape(raw: &str) -> Option<Cow<'_, str>> {
 
 /// Where a value stands in its line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Span {
+pub(super) struct ValueSpan {
     start: u32,
     end: u32,
 }
 
-impl Span {
+impl ValueSpan {
     /// From `start` to `end`. Lines are not so long that a place did not fit; there would be no value then.
     #[inline]
     pub(super) fn new(start: usize, end: usize) -> Self {
@@ -192,7 +192,7 @@ impl Span {
 pub struct Fields<'a> {
     /// UTF-8, or there are no fields.
     line: &'a [u8],
-    spans: [Span; COUNT],
+    spans: [ValueSpan; COUNT],
     /// Whether the line holds escapes.
     escapes: bool,
 }
@@ -201,12 +201,12 @@ impl<'a> Fields<'a> {
     /// No fields yet of this line.
     pub(super) fn of(line: &'a [u8]) -> Self {
         let escapes = memchr::memchr(b'\\', line).is_some();
-        Self { line, spans: [Span { start: 0, end: 0 }; COUNT], escapes }
+        Self { line, spans: [ValueSpan { start: 0, end: 0 }; COUNT], escapes }
     }
 
     /// No fields yet of the line that begins this text; [`Self::cut`] says where it ends.
     pub(super) const fn of_text(text: &'a [u8]) -> Self {
-        Self { line: text, spans: [Span { start: 0, end: 0 }; COUNT], escapes: true }
+        Self { line: text, spans: [ValueSpan { start: 0, end: 0 }; COUNT], escapes: true }
     }
 
     /// The line has this length.
@@ -217,7 +217,7 @@ impl<'a> Fields<'a> {
 
     /// What stands at `span` is `field`.
     #[inline]
-    pub(super) fn set(&mut self, field: Field, span: Span) {
+    pub(super) fn set(&mut self, field: Field, span: ValueSpan) {
         if let Some(slot) = self.spans.get_mut(field as usize) {
             *slot = span;
         }
@@ -280,7 +280,7 @@ impl<'de> Visitor<'de> for FieldsVisitor<'de> {
             match Field::from_name(&name.0) {
                 Some(field) => {
                     let raw = map.next_value::<&'de RawValue>()?;
-                    fields.set(field, Span::of(line, raw.get().as_bytes()));
+                    fields.set(field, ValueSpan::of(line, raw.get().as_bytes()));
                 }
                 None => map.next_value::<IgnoredAny>().map(drop)?,
             }

@@ -65,7 +65,7 @@ pub(super) fn read_key_text(dataset: Dataset, text: &str) -> Result<RecordKey, R
 
 /// What a member is of its record's key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Part {
+pub(super) enum KeyPart {
     /// The ray.
     Ray,
     /// The object that the ray is in.
@@ -85,13 +85,13 @@ pub(super) struct KeyNames {
 
 impl KeyNames {
     /// What the member `name` of the record itself is.
-    pub(super) fn part_of(&self, name: &str) -> Option<Part> {
+    pub(super) fn part_of(&self, name: &str) -> Option<KeyPart> {
         if name == self.start {
-            Some(Part::Start)
+            Some(KeyPart::Start)
         } else if Some(name) == self.outer {
-            Some(Part::Outer)
+            Some(KeyPart::Outer)
         } else {
-            (self.outer.is_none() && name == self.ray).then_some(Part::Ray)
+            (self.outer.is_none() && name == self.ray).then_some(KeyPart::Ray)
         }
     }
 
@@ -106,7 +106,7 @@ impl KeyNames {
 
 /// The raw texts found.
 #[derive(Default)]
-struct Found<'a> {
+struct KeyTexts<'a> {
     ray: Option<&'a RawValue>,
     start: Option<&'a RawValue>,
 }
@@ -130,7 +130,7 @@ struct KeyVisitor {
 }
 
 impl<'de> Visitor<'de> for KeyVisitor {
-    type Value = Found<'de>;
+    type Value = KeyTexts<'de>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a record: a JSON object")
@@ -138,7 +138,7 @@ impl<'de> Visitor<'de> for KeyVisitor {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let KeyNames { outer, ray, start } = self.names;
-        let mut found = Found::default();
+        let mut found = KeyTexts::default();
         while let Some(Name(name)) = map.next_key()? {
             if name == start {
                 found.start = Some(map.next_value()?);

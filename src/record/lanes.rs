@@ -13,9 +13,9 @@ pub(crate) const LANES: usize = 16;
 
 /// Such bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Lanes(u8x16);
+pub(crate) struct ByteLanes(u8x16);
 
-impl Lanes {
+impl ByteLanes {
     /// These bytes.
     #[inline(always)]
     pub(crate) const fn of(bytes: [u8; LANES]) -> Self {
@@ -44,7 +44,7 @@ impl Lanes {
 
 /// The first bytes of a text, with zeros behind its end: with its length, all that there is of a short one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Head(Lanes);
+pub(crate) struct TextHead(ByteLanes);
 
 /// For each length, the lanes that there are.
 static THERE: [u8x16; LANES + 1] = there();
@@ -61,16 +61,16 @@ const fn there() -> [u8x16; LANES + 1] {
     all
 }
 
-impl Head {
+impl TextHead {
     /// That of no text.
-    pub(crate) const NONE: Self = Self(Lanes::of([0; LANES]));
+    pub(crate) const NONE: Self = Self(ByteLanes::of([0; LANES]));
 
     /// The head of the text of this length that begins at `start` of a line.
     #[inline(always)]
     pub(crate) fn at(line: &[u8], start: usize, length: usize) -> Self {
-        let Some(lanes) = Lanes::at(line, start) else { return Self::near_end(line, start, length) };
+        let Some(lanes) = ByteLanes::at(line, start) else { return Self::near_end(line, start, length) };
         let there = THERE.get(length.min(LANES)).copied().unwrap_or_default();
-        Self(Lanes(lanes.0 & there))
+        Self(ByteLanes(lanes.0 & there))
     }
 
     /// The same where a line has less than so many bytes left.
@@ -79,7 +79,7 @@ impl Head {
         let mut bytes = [0; LANES];
         let text = line.iter().skip(start).take(length);
         bytes.iter_mut().zip(text).for_each(|(byte, from)| *byte = *from);
-        Self(Lanes::of(bytes))
+        Self(ByteLanes::of(bytes))
     }
 
     /// Whether it is the same.
@@ -102,7 +102,7 @@ impl Head {
 /// It is kept in memory on purpose: a vector that is known when the code is compiled is made anew wherever it is used by
 /// the engines that run the Worker, with three instructions each.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Marks {
+pub(crate) struct LaneMarks {
     quote: u8x16,
     backslash: u8x16,
     control: u8x16,
@@ -111,7 +111,7 @@ pub(crate) struct Marks {
     nine: u8x16,
 }
 
-impl Marks {
+impl LaneMarks {
     /// The marks of JSON.
     pub(crate) const JSON: Self = Self {
         quote: u8x16::splat(b'"'),
@@ -124,25 +124,25 @@ impl Marks {
 
     /// The lanes that are a quote.
     #[inline(always)]
-    pub(crate) fn quotes(&self, lanes: Lanes) -> u32 {
+    pub(crate) fn quotes(&self, lanes: ByteLanes) -> u32 {
         lanes.0.simd_eq(self.quote).to_bitmask()
     }
 
     /// The lanes that may not simply stand in a string, quotes aside.
     #[inline(always)]
-    pub(crate) fn odd(&self, lanes: Lanes) -> u32 {
+    pub(crate) fn odd(&self, lanes: ByteLanes) -> u32 {
         (lanes.0.simd_eq(self.backslash) | lanes.0.simd_le(self.control)).to_bitmask()
     }
 
     /// The lanes that are a comma.
     #[inline(always)]
-    pub(crate) fn commas(&self, lanes: Lanes) -> u32 {
+    pub(crate) fn commas(&self, lanes: ByteLanes) -> u32 {
         lanes.0.simd_eq(self.comma).to_bitmask()
     }
 
     /// The lanes that are a decimal digit.
     #[inline(always)]
-    pub(crate) fn digits(&self, lanes: Lanes) -> u32 {
+    pub(crate) fn digits(&self, lanes: ByteLanes) -> u32 {
         (lanes.0 - self.zero).simd_le(self.nine).to_bitmask()
     }
 }

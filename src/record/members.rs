@@ -14,20 +14,20 @@ use super::fields::RecordError;
 
 /// The members of one record.
 #[derive(Debug)]
-pub struct Members<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
+pub struct RecordMembers<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
 
 /// A name, which is borrowed where it has no escape.
 #[derive(Deserialize)]
 struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
 
-impl<'a> Members<'a> {
+impl<'a> RecordMembers<'a> {
     /// The members of the record that `text` spells.
     ///
     /// # Errors
     /// [`RecordError`] where it is no record.
     pub fn parse(text: &'a str) -> Result<Self, RecordError> {
         let mut json = serde_json::Deserializer::from_str(text);
-        let members = json.deserialize_map(MembersVisitor).and_then(|members| json.end().map(|()| members));
+        let members = json.deserialize_map(RecordMembersVisitor).and_then(|members| json.end().map(|()| members));
         members.map(Self).map_err(|error| RecordError::of(text.as_bytes(), &error))
     }
 
@@ -43,9 +43,9 @@ impl<'a> Members<'a> {
     }
 }
 
-struct MembersVisitor;
+struct RecordMembersVisitor;
 
-impl<'de> Visitor<'de> for MembersVisitor {
+impl<'de> Visitor<'de> for RecordMembersVisitor {
     type Value = Vec<(Cow<'de, str>, &'de RawValue)>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -63,12 +63,12 @@ impl<'de> Visitor<'de> for MembersVisitor {
 
 #[cfg(test)]
 mod tests {
-    use super::Members;
+    use super::RecordMembers;
     use crate::record::RecordError;
 
     #[test]
     fn members_stand_as_the_line_spells_them_and_the_last_of_two_counts() {
-        let members = Members::parse(r#"{"a": 1.50,"\u0062":"\n","c":{"a":[ 2 ]},"a":null}"#).unwrap();
+        let members = RecordMembers::parse(r#"{"a": 1.50,"\u0062":"\n","c":{"a":[ 2 ]},"a":null}"#).unwrap();
         let all: Vec<_> = members.iter().collect();
         assert_eq!(all, [("a", "1.50"), ("b", r#""\n""#), ("c", r#"{"a":[ 2 ]}"#), ("a", "null")]);
         assert_eq!((members.get("a"), members.get("d")), (Some("null"), None));
@@ -79,7 +79,7 @@ mod tests {
         for (text, why) in
             [("[1]", RecordError::NotAnObject), ("{\"a\":1", RecordError::NotJson), ("", RecordError::NotJson)]
         {
-            assert_eq!(Members::parse(text).err(), Some(why), "{text}");
+            assert_eq!(RecordMembers::parse(text).err(), Some(why), "{text}");
         }
     }
 }

@@ -18,7 +18,7 @@ pub mod watched;
 pub use dataset::Dataset;
 pub use fields::{Field, Fields, RecordError, Value};
 pub use key::{RecordKey, read_key};
-pub use members::Members;
+pub use members::RecordMembers;
 pub use ray_id::{RayId, RayKey};
 pub use scan::{Next, ScanCounts, Scanned, Scanner};
 pub use timestamp::Timestamp;

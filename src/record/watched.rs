@@ -8,8 +8,8 @@ use std::fmt;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::fields::{Name, Span};
-use super::lanes::Head;
+use super::fields::{Name, ValueSpan};
+use super::lanes::TextHead;
 
 /// The names, whatever dataset they are of: those that people filter by and that have few values, and the address.
 pub const WATCHED: [&str; 12] = [
@@ -39,21 +39,21 @@ pub(crate) struct Token<'l> {
     /// The text.
     pub(crate) text: &'l [u8],
     /// Its beginning.
-    pub(crate) head: Head,
+    pub(crate) head: TextHead,
 }
 
 impl<'l> Token<'l> {
     /// The token that begins at `start` of a line.
     #[inline]
     pub(crate) fn at(line: &[u8], start: usize, text: &'l [u8]) -> Self {
-        Self { text, head: Head::at(line, start, text.len()) }
+        Self { text, head: TextHead::at(line, start, text.len()) }
     }
 }
 
 /// Where they stand in one line.
 #[derive(Debug, Clone, Copy)]
 pub struct Watched {
-    spans: [Span; WATCHED.len()],
+    spans: [ValueSpan; WATCHED.len()],
     /// The line that each was found in: forgetting them all costs nothing.
     lines: [u32; WATCHED.len()],
     line: u32,
@@ -63,7 +63,7 @@ pub struct Watched {
 impl Watched {
     /// None of them is there.
     pub(super) fn none() -> Self {
-        Self { spans: [Span::default(); WATCHED.len()], lines: [0; WATCHED.len()], line: 1, is_known: true }
+        Self { spans: [ValueSpan::default(); WATCHED.len()], lines: [0; WATCHED.len()], line: 1, is_known: true }
     }
 
     /// Any of them may be there.
@@ -90,7 +90,7 @@ impl Watched {
 
     /// What stands at `span` is the member at `place`, if that is one of them.
     #[inline]
-    pub(super) fn keep(&mut self, place: Option<u8>, span: Span) {
+    pub(super) fn keep(&mut self, place: Option<u8>, span: ValueSpan) {
         let Some(place) = place.map(usize::from) else { return };
         if let (Some(slot), Some(line)) = (self.spans.get_mut(place), self.lines.get_mut(place)) {
             (*slot, *line) = (span, self.line);
@@ -135,7 +135,7 @@ impl<'de> Visitor<'de> for WatchedVisitor<'de> {
             match watched_place(&name.0).and_then(|place| u8::try_from(place).ok()) {
                 place @ Some(_) => {
                     let value = map.next_value::<&'de RawValue>()?.get();
-                    watched.keep(place, Span::of(self.line, value.as_bytes()));
+                    watched.keep(place, ValueSpan::of(self.line, value.as_bytes()));
                 }
                 None => map.next_value::<IgnoredAny>().map(drop)?,
             }

@@ -4,7 +4,7 @@
 //! is a text there (an apostrophe stands before it), since what clients send stands in log lines.
 
 use crate::record::fields::line_text;
-use crate::record::{Dataset, Members, RecordError, Value};
+use crate::record::{Dataset, RecordError, RecordMembers, Value};
 
 /// The columns of a dataset where none are asked for.
 #[must_use]
@@ -56,7 +56,7 @@ pub fn write_csv_names<S: AsRef<str>>(out: &mut Vec<u8>, columns: &[S]) {
 /// [`RecordError`] where the line is no record; nothing is appended then.
 pub fn write_csv_row<S: AsRef<str>>(out: &mut Vec<u8>, line: &[u8], columns: &[S]) -> Result<(), RecordError> {
     let text = line_text(line);
-    let members = Members::parse(&text)?;
+    let members = RecordMembers::parse(&text)?;
     write_row(out, columns.iter().map(|name| members.get(name.as_ref()).map_or_else(String::new, cell)));
     Ok(())
 }

@@ -4,7 +4,7 @@
 //! record does not have is left out; what is written is one JSON object on one line.
 
 use crate::record::fields::line_text;
-use crate::record::{Members, RecordError, Timestamp, Value};
+use crate::record::{RecordError, RecordMembers, Timestamp, Value};
 use crate::time;
 
 /// The fields that hold an instant.
@@ -73,7 +73,7 @@ impl Projection {
     /// [`RecordError`] where the line is no record; nothing is appended then.
     pub fn write(&self, out: &mut Vec<u8>, line: &[u8]) -> Result<(), RecordError> {
         let text = line_text(line);
-        let members = Members::parse(&text)?;
+        let members = RecordMembers::parse(&text)?;
         out.push(b'{');
         let start = out.len();
         let mut put = |name: &str, value: &str| {

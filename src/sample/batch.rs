@@ -9,10 +9,10 @@ use std::ops::Range;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
-use super::exchange::Exchange;
+use super::exchange::RequestExchange;
 use super::firewall;
-use super::http::{self, Record};
-use super::json::Json;
+use super::http::{self, HttpRecord};
+use super::json::JsonLine;
 use super::plan::{Plan, TimestampUnit};
 use super::request::Request;
 use super::trace;
@@ -32,22 +32,22 @@ pub struct Batch {
     /// What they inflate to.
     pub ndjson: Vec<u8>,
     /// Where each line stands in it.
-    pub lines: Vec<Place>,
+    pub lines: Vec<LinePosition>,
     /// What was counted.
-    pub written: Written,
+    pub written: BatchReport,
 }
 
 impl Batch {
     /// The bytes of the line at `place`, without its newline.
     #[must_use]
-    pub fn line(&self, place: &Place) -> &[u8] {
+    pub fn line(&self, place: &LinePosition) -> &[u8] {
         self.ndjson.get(place.range.clone()).unwrap_or_default()
     }
 }
 
 /// Where a line stands in the text of a batch.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Place {
+pub struct LinePosition {
     /// The ray that the line is found by.
     pub ray: RayId,
     /// Its bytes, without the newline.
@@ -65,7 +65,7 @@ pub struct Line<'l> {
 
 /// What a batch came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Written {
+pub struct BatchReport {
     /// Lines.
     pub records: u64,
     /// Different rays among them.
@@ -89,7 +89,7 @@ impl Plan {
         let outcome = self.write_batch(dataset, number, &mut gzip, |line| {
             let start = ndjson.len();
             ndjson.extend_from_slice(line.json);
-            lines.push(Place { ray: line.request.ray, range: start..ndjson.len() });
+            lines.push(LinePosition { ray: line.request.ray, range: start..ndjson.len() });
             ndjson.push(b'\n');
         });
         // Writing to a vector cannot fail.
@@ -109,11 +109,11 @@ impl Plan {
         number: u32,
         out: impl Write,
         mut observe: impl FnMut(Line<'_>),
-    ) -> io::Result<Written> {
+    ) -> io::Result<BatchReport> {
         let level = Compression::new(self.level.clamp(1, 9));
-        let mut writer = MemberWriter::new(Counted { out, bytes: 0 }, level);
-        let mut written = Written::default();
-        let mut json = Json::default();
+        let mut writer = MemberWriter::new(CountingWriter { out, bytes: 0 }, level);
+        let mut written = BatchReport::default();
+        let mut json = JsonLine::default();
         let (records, members) = (u64::from(self.records_of(number)), u64::from(self.members_of(number)));
         let (mut member, mut last_ray) = (0, None);
         for (position, request) in (0_u64..).zip(self.requests(number)) {
@@ -143,7 +143,7 @@ impl Plan {
         dataset: Dataset,
         number: u32,
         request: &Request,
-        json: &mut Json,
+        json: &mut JsonLine,
         mut emit: impl FnMut(Line<'_>) -> io::Result<()>,
     ) -> io::Result<()> {
         let unit = self.unit(number);
@@ -151,20 +151,20 @@ impl Plan {
             Dataset::HttpRequests => {
                 json.clear();
                 let children = self.merged.then_some(request.merged.as_slice());
-                http::write(json, &Record::of(self, unit, request), children);
+                http::write(json, &HttpRecord::of(self, unit, request), children);
                 emit(Line { request, json: json.bytes() })
             }
             _ if request.copy => Ok(()),
             Dataset::FirewallEvents if request.matches == 0 => Ok(()),
             Dataset::FirewallEvents => {
-                firewall::lines(json, &Exchange::of(request), unit, |json| emit(Line { request, json }))
+                firewall::lines(json, &RequestExchange::of(request), unit, |json| emit(Line { request, json }))
             }
             Dataset::WorkersTraceEvents => std::iter::once(request).chain(&request.merged).try_for_each(|request| {
                 if !request.worker {
                     return Ok(());
                 }
                 json.clear();
-                trace::write(json, &Exchange::of(request));
+                trace::write(json, &RequestExchange::of(request));
                 emit(Line { request, json: json.bytes() })
             }),
         }
@@ -173,12 +173,12 @@ impl Plan {
 
 /// Counts the bytes on their way.
 #[derive(Debug)]
-struct Counted<W> {
+struct CountingWriter<W> {
     out: W,
     bytes: u64,
 }
 
-impl<W: Write> Write for Counted<W> {
+impl<W: Write> Write for CountingWriter<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let count = self.out.write(bytes)?;
         self.bytes += count as u64;
@@ -197,13 +197,13 @@ struct MemberWriter<W: Write> {
     level: Compression,
 }
 
-impl<W: Write> MemberWriter<Counted<W>> {
-    fn new(out: Counted<W>, level: Compression) -> Self {
+impl<W: Write> MemberWriter<CountingWriter<W>> {
+    fn new(out: CountingWriter<W>, level: Compression) -> Self {
         Self { encoder: Some(GzEncoder::new(out, level)), level }
     }
 
     /// The member in the making.
-    fn encoder(&mut self) -> io::Result<&mut GzEncoder<Counted<W>>> {
+    fn encoder(&mut self) -> io::Result<&mut GzEncoder<CountingWriter<W>>> {
         self.encoder.as_mut().ok_or_else(|| io::Error::other("an earlier write failed"))
     }
 

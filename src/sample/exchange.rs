@@ -10,7 +10,10 @@ use rand_chacha::ChaCha8Rng;
 
 use super::plan::mix;
 use super::request::{Request, skewed};
-use super::world::{BROWSERS, Browser, COLOS, Colo, Kind, PATHS, Path, QUERIES, RULES, Rule, SITES, Site};
+use super::world::{
+    BROWSERS, BrowserProfile, COLOS, DataCenter, FirewallRule, PATHS, PathGroup, PathKind, QUERIES, RULES, SITES,
+    SampleSite,
+};
 use super::world::{pick, weighted};
 
 /// How many clients there are: enough that most requests of a second come from different ones.
@@ -18,11 +21,11 @@ const CLIENTS: u64 = 3_000;
 
 /// Everything known of one request.
 #[derive(Debug)]
-pub(super) struct Exchange<'r> {
+pub(super) struct RequestExchange<'r> {
     pub(super) request: &'r Request,
-    pub(super) site: &'static Site,
-    pub(super) client: Client,
-    pub(super) path: Path,
+    pub(super) site: &'static SampleSite,
+    pub(super) client: RequestClient,
+    pub(super) path: PathGroup,
     pub(super) host: &'static str,
     pub(super) method: &'static str,
     /// Path and query.
@@ -31,9 +34,9 @@ pub(super) struct Exchange<'r> {
     pub(super) referer: String,
     pub(super) secure: bool,
     pub(super) protocol: &'static str,
-    pub(super) rules: Vec<&'static Rule>,
+    pub(super) rules: Vec<&'static FirewallRule>,
     /// The rule that answered, where one did.
-    pub(super) stopped_by: Option<&'static Rule>,
+    pub(super) stopped_by: Option<&'static FirewallRule>,
     pub(super) cache: &'static str,
     pub(super) edge_status: i64,
     pub(super) origin_status: i64,
@@ -45,23 +48,23 @@ pub(super) struct Exchange<'r> {
     pub(super) bot_score: i64,
     pub(super) attack_score: i64,
     pub(super) edge_host: i64,
-    pub(super) times: Times,
+    pub(super) times: ExchangeTimes,
 }
 
 /// Who sent the request.
 #[derive(Debug)]
-pub(super) struct Client {
+pub(super) struct RequestClient {
     pub(super) ip: String,
     pub(super) port: i64,
     pub(super) rtt_ms: i64,
     pub(super) session: u64,
-    pub(super) browser: Browser,
-    pub(super) colo: &'static Colo,
+    pub(super) browser: BrowserProfile,
+    pub(super) colo: &'static DataCenter,
 }
 
 /// How long things took: milliseconds, unless the name says otherwise. The origin's are 0 where none was asked.
 #[derive(Debug, Default)]
-pub(super) struct Times {
+pub(super) struct ExchangeTimes {
     pub(super) total: i64,
     pub(super) first_byte: i64,
     pub(super) dns: i64,
@@ -73,19 +76,19 @@ pub(super) struct Times {
     pub(super) cpu_us: i64,
 }
 
-impl<'r> Exchange<'r> {
+impl<'r> RequestExchange<'r> {
     /// The details of `request`.
     pub(super) fn of(request: &'r Request) -> Self {
         let mut family = ChaCha8Rng::seed_from_u64(request.family_seed);
         let mut rng = ChaCha8Rng::seed_from_u64(request.seed);
-        let (site, client) = (pick(&SITES, &mut family), Client::draw(&mut family));
+        let (site, client) = (pick(&SITES, &mut family), RequestClient::draw(&mut family));
         let secure = request.parent.is_some() || family.random_range(0..100) < 96;
         let path = weighted(&PATHS, &mut rng);
-        let query = if path.numbers > 0 && path.kind == Kind::File { "" } else { weighted(&QUERIES, &mut rng) };
+        let query = if path.numbers > 0 && path.kind == PathKind::File { "" } else { weighted(&QUERIES, &mut rng) };
         let host = if request.parent.is_some() { site.api_host } else { site.host };
         let rules = matched(request.matches, &mut rng);
         let stopped_by = rules.iter().copied().find(|rule| !matches!(rule.action, "log" | "skip"));
-        let outcome = Outcome::draw(path.kind, stopped_by, &mut rng);
+        let outcome = ExchangeOutcome::draw(path.kind, stopped_by, &mut rng);
         let bodiless = matches!(outcome.edge_status, 204 | 301 | 304);
         Self {
             request,
@@ -110,7 +113,7 @@ impl<'r> Exchange<'r> {
             bot_score: if client.browser.bot { 1 } else { rng.random_range(85..100) },
             attack_score: if stopped_by.is_some() { rng.random_range(3..20) } else { rng.random_range(88..99) },
             edge_host: rng.random_range(1..40),
-            times: Times::draw(request, outcome.origin_asked, &mut rng),
+            times: ExchangeTimes::draw(request, outcome.origin_asked, &mut rng),
             client,
         }
     }
@@ -141,12 +144,12 @@ impl<'r> Exchange<'r> {
     }
 
     /// The rule that the record names first: the one that answered, or the last that matched.
-    pub(super) fn deciding_rule(&self) -> Option<&'static Rule> {
+    pub(super) fn deciding_rule(&self) -> Option<&'static FirewallRule> {
         self.stopped_by.or(self.rules.last().copied())
     }
 }
 
-impl Client {
+impl RequestClient {
     /// One of the clients: what it is follows from its number, what it sends from is drawn anew.
     fn draw(rng: &mut ChaCha8Rng) -> Self {
         // Few clients send much: the smaller the number, the likelier.
@@ -170,7 +173,7 @@ impl Client {
     }
 }
 
-impl Times {
+impl ExchangeTimes {
     /// How long the parts of `request` took.
     fn draw(request: &Request, origin_asked: bool, rng: &mut ChaCha8Rng) -> Self {
         let total = (request.end_ns - request.start_ns) / 1_000_000;
@@ -189,23 +192,23 @@ impl Times {
 
 /// How a request was answered.
 #[derive(Clone, Copy)]
-struct Outcome {
+struct ExchangeOutcome {
     cache: &'static str,
     edge_status: i64,
     origin_status: i64,
     origin_asked: bool,
 }
 
-impl Outcome {
+impl ExchangeOutcome {
     /// What became of a request for something of `kind`, unless a rule stopped it.
-    fn draw(kind: Kind, stopped_by: Option<&Rule>, rng: &mut ChaCha8Rng) -> Self {
+    fn draw(kind: PathKind, stopped_by: Option<&FirewallRule>, rng: &mut ChaCha8Rng) -> Self {
         if let Some(rule) = stopped_by {
             let edge_status = if rule.source == "ratelimit" { 429 } else { 403 };
             return Self { cache: "none", edge_status, origin_status: 0, origin_asked: false };
         }
         let cache = match kind {
-            Kind::Dynamic => weighted(&DYNAMIC_CACHE, rng),
-            Kind::File => weighted(&FILE_CACHE, rng),
+            PathKind::Dynamic => weighted(&DYNAMIC_CACHE, rng),
+            PathKind::File => weighted(&FILE_CACHE, rng),
         };
         match cache {
             "hit" | "stale" | "updating" | "stream_hit" => {
@@ -244,23 +247,23 @@ const ORIGIN_STATUS: [(i64, u32); 9] =
     [(200, 840), (301, 30), (304, 30), (404, 50), (204, 15), (401, 15), (500, 10), (503, 7), (429, 3)];
 
 /// As many different rules as a request matched.
-fn matched(count: u32, rng: &mut ChaCha8Rng) -> Vec<&'static Rule> {
+fn matched(count: u32, rng: &mut ChaCha8Rng) -> Vec<&'static FirewallRule> {
     let first = rng.random_range(0..RULES.len());
     RULES.iter().cycle().skip(first).take((count as usize).min(RULES.len())).collect()
 }
 
 /// A method that fits what is asked for.
-fn method(kind: Kind, rng: &mut ChaCha8Rng) -> &'static str {
+fn method(kind: PathKind, rng: &mut ChaCha8Rng) -> &'static str {
     match kind {
-        Kind::File => weighted(&[("GET", 97), ("HEAD", 3)], rng),
-        Kind::Dynamic => {
+        PathKind::File => weighted(&[("GET", 97), ("HEAD", 3)], rng),
+        PathKind::Dynamic => {
             weighted(&[("GET", 82), ("POST", 12), ("OPTIONS", 2), ("PUT", 2), ("DELETE", 1), ("PATCH", 1)], rng)
         }
     }
 }
 
 /// The path, with a number where it has one, and the query.
-fn uri(path: &Path, query: &str, rng: &mut ChaCha8Rng) -> String {
+fn uri(path: &PathGroup, query: &str, rng: &mut ChaCha8Rng) -> String {
     let mut uri = String::with_capacity(96);
     uri.push_str(path.before);
     if path.numbers > 0 {
@@ -274,7 +277,7 @@ fn uri(path: &Path, query: &str, rng: &mut ChaCha8Rng) -> String {
 }
 
 /// Where the visitor came from: for one in two, a page of the same site.
-fn referer(site: &Site, rng: &mut ChaCha8Rng) -> String {
+fn referer(site: &SampleSite, rng: &mut ChaCha8Rng) -> String {
     match rng.random_range(0..20) {
         0..9 => format!("https://{}/products/{}", site.host, rng.random_range(0..60)),
         9 => "https://search.example/?q=\"réclame\"&src=ads".to_owned(),
@@ -289,14 +292,14 @@ fn protocol(secure: bool, rng: &mut ChaCha8Rng) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use super::Exchange;
+    use super::RequestExchange;
     use crate::sample::Plan;
 
     #[test]
     fn what_is_told_of_a_request_fits_together() {
         let plan = Plan::default();
         for request in plan.requests(1) {
-            let x = Exchange::of(&request);
+            let x = RequestExchange::of(&request);
             assert_eq!(x.origin_asked, !x.origin_ip().is_empty());
             assert!(x.origin_asked || x.origin_status == 0);
             assert!(x.stopped_by.is_none() || (x.cache == "none" && matches!(x.edge_status, 403 | 429)));
@@ -312,8 +315,8 @@ mod tests {
     fn a_family_shares_its_site_and_its_client() {
         let plan = Plan { merged: true, ..Plan::default() };
         for request in plan.requests(0).filter(|request| !request.merged.is_empty()) {
-            let visitor = Exchange::of(&request);
-            for child in request.merged.iter().map(Exchange::of) {
+            let visitor = RequestExchange::of(&request);
+            for child in request.merged.iter().map(RequestExchange::of) {
                 assert_eq!(child.site.zone, visitor.site.zone);
                 assert_eq!(child.client.colo.code, visitor.client.colo.code);
                 assert_eq!(child.host, visitor.site.api_host);

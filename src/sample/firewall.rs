@@ -3,25 +3,25 @@
 //! What always holds: the lines of one ray stand together, `MatchIndex` counting them from 0; the fields are
 //! [`NAMES`], in that order.
 
-use super::exchange::Exchange;
-use super::json::Json;
+use super::exchange::RequestExchange;
+use super::json::JsonLine;
 use super::plan::TimestampUnit;
-use super::world::Rule;
+use super::world::FirewallRule;
 
 /// What is written in one line.
-type Write = fn(&mut Json, &Match<'_>);
+type FieldWriter = fn(&mut JsonLine, &RuleMatch<'_>);
 
 /// One rule that a request matched.
-struct Match<'e> {
-    exchange: &'e Exchange<'e>,
-    rule: &'static Rule,
+struct RuleMatch<'e> {
+    exchange: &'e RequestExchange<'e>,
+    rule: &'static FirewallRule,
     index: i64,
     unit: TimestampUnit,
 }
 
 macro_rules! columns {
     ($($name:ident => $write:expr;)*) => {
-        const COLUMNS: [(&str, Write); [$(stringify!($name)),*].len()] = [$((stringify!($name), $write)),*];
+        const COLUMNS: [(&str, FieldWriter); [$(stringify!($name)),*].len()] = [$((stringify!($name), $write)),*];
         /// The names of the fields, in the order in which they are written.
         pub(super) const NAMES: [&str; COLUMNS.len()] = [$(stringify!($name)),*];
     };
@@ -66,7 +66,7 @@ columns! {
 }
 
 /// What the rule adds of its own.
-fn metadata(json: &mut Json, m: &Match<'_>) {
+fn metadata(json: &mut JsonLine, m: &RuleMatch<'_>) {
     json.raw("{");
     if m.rule.source == "firewallManaged" {
         json.name("ruleset_version");
@@ -81,13 +81,13 @@ fn metadata(json: &mut Json, m: &Match<'_>) {
 
 /// Writes the line of each rule that `exchange` matched; `emit` takes each one.
 pub(super) fn lines<E>(
-    json: &mut Json,
-    exchange: &Exchange<'_>,
+    json: &mut JsonLine,
+    exchange: &RequestExchange<'_>,
     unit: TimestampUnit,
     mut emit: impl FnMut(&[u8]) -> Result<(), E>,
 ) -> Result<(), E> {
     for (index, rule) in (0_i64..).zip(&exchange.rules) {
-        let matched = Match { exchange, rule, index, unit };
+        let matched = RuleMatch { exchange, rule, index, unit };
         json.clear();
         json.raw("{");
         for (name, write) in COLUMNS {

@@ -7,30 +7,30 @@
 
 use chrono::{DateTime, SecondsFormat};
 
-use super::exchange::Exchange;
-use super::json::Json;
+use super::exchange::RequestExchange;
+use super::json::JsonLine;
 use super::plan::{FieldSet, Plan, TimestampUnit};
 use super::request::Request;
 
 /// What a line is written with: the exchange, and how the job is set up.
-pub(super) struct Record<'r> {
+pub(super) struct HttpRecord<'r> {
     pub(super) plan: &'r Plan,
     pub(super) unit: TimestampUnit,
-    pub(super) exchange: Exchange<'r>,
+    pub(super) exchange: RequestExchange<'r>,
 }
 
-impl<'r> Record<'r> {
+impl<'r> HttpRecord<'r> {
     /// The record of `request`.
     pub(super) fn of(plan: &'r Plan, unit: TimestampUnit, request: &'r Request) -> Self {
-        Self { plan, unit, exchange: Exchange::of(request) }
+        Self { plan, unit, exchange: RequestExchange::of(request) }
     }
 }
 
 /// One field.
-struct Column {
+struct HttpField {
     name: &'static str,
     usual: bool,
-    write: fn(&mut Json, &Record<'_>, &Exchange<'_>),
+    write: fn(&mut JsonLine, &HttpRecord<'_>, &RequestExchange<'_>),
 }
 
 /// The names of the fields of `fields`.
@@ -39,13 +39,13 @@ pub(super) fn names(fields: FieldSet) -> impl Iterator<Item = &'static str> {
 }
 
 /// The fields of `fields`.
-fn columns(fields: FieldSet) -> impl Iterator<Item = &'static Column> {
+fn columns(fields: FieldSet) -> impl Iterator<Item = &'static HttpField> {
     COLUMNS.iter().filter(move |column| column.usual || fields == FieldSet::All)
 }
 
 /// Writes a record; `children` are the merged subrequests, `None` where the job does not merge or the record is
 /// one of them.
-pub(super) fn write(json: &mut Json, record: &Record<'_>, children: Option<&[Request]>) {
+pub(super) fn write(json: &mut JsonLine, record: &HttpRecord<'_>, children: Option<&[Request]>) {
     json.raw("{");
     for column in columns(record.plan.fields) {
         json.name(column.name);
@@ -53,13 +53,13 @@ pub(super) fn write(json: &mut Json, record: &Record<'_>, children: Option<&[Req
     }
     if let Some(children) = children {
         json.name("Subrequests");
-        json.array(children, |json, child| write(json, &Record::of(record.plan, record.unit, child), None));
+        json.array(children, |json, child| write(json, &HttpRecord::of(record.plan, record.unit, child), None));
     }
     json.raw("}");
 }
 
 /// Writes an instant in the job's unit.
-pub(super) fn time(json: &mut Json, unix_ns: i64, unit: TimestampUnit) {
+pub(super) fn time(json: &mut JsonLine, unix_ns: i64, unit: TimestampUnit) {
     match unit {
         TimestampUnit::UnixNano => json.number(unix_ns),
         TimestampUnit::Unix => json.number(unix_ns / 1_000_000_000),
@@ -74,8 +74,8 @@ macro_rules! columns {
     (@usual usual) => { true };
     (@usual all) => { false };
     ($($set:ident $name:ident => $write:expr;)*) => {
-        const COLUMNS: [Column; [$(stringify!($name)),*].len()] =
-            [$(Column { name: stringify!($name), usual: columns!(@usual $set), write: $write }),*];
+        const COLUMNS: [HttpField; [$(stringify!($name)),*].len()] =
+            [$(HttpField { name: stringify!($name), usual: columns!(@usual $set), write: $write }),*];
     };
 }
 
@@ -181,12 +181,12 @@ columns! {
 }
 
 /// Who asked: a visitor, or a Worker that fetched.
-fn source(exchange: &Exchange<'_>) -> &'static str {
+fn source(exchange: &RequestExchange<'_>) -> &'static str {
     if exchange.request.parent.is_some() { "edgeWorkerFetch" } else { "eyeball" }
 }
 
 /// Text is compressed three- to fivefold, anything else is not.
-fn compression(json: &mut Json, _: &Record<'_>, x: &Exchange<'_>) {
+fn compression(json: &mut JsonLine, _: &HttpRecord<'_>, x: &RequestExchange<'_>) {
     match x.path.content_type {
         "image/webp" | "application/pdf" | "video/mp4" => json.number(0),
         _ => json.raw(if x.edge_host % 2 == 0 { "3.18" } else { "4.7" }),
@@ -194,7 +194,7 @@ fn compression(json: &mut Json, _: &Record<'_>, x: &Exchange<'_>) {
 }
 
 /// The cookies that the job logs: the session, for what is made for each request.
-fn cookies(json: &mut Json, _: &Record<'_>, x: &Exchange<'_>) {
+fn cookies(json: &mut JsonLine, _: &HttpRecord<'_>, x: &RequestExchange<'_>) {
     json.raw("{");
     if x.path.content_type == "application/json" {
         json.name("session");
@@ -204,12 +204,12 @@ fn cookies(json: &mut Json, _: &Record<'_>, x: &Exchange<'_>) {
 }
 
 /// One logged header: a string, or an array of one where the job preserves duplicates.
-fn header(json: &mut Json, record: &Record<'_>, name: &str, value: &str) {
+fn header(json: &mut JsonLine, record: &HttpRecord<'_>, name: &str, value: &str) {
     json.name(name);
     if record.plan.preserve_duplicates { json.strings([value]) } else { json.string(value) }
 }
 
-fn request_headers(json: &mut Json, record: &Record<'_>, x: &Exchange<'_>) {
+fn request_headers(json: &mut JsonLine, record: &HttpRecord<'_>, x: &RequestExchange<'_>) {
     json.raw("{");
     header(json, record, "accept-language", x.client.browser.language);
     if matches!(x.method, "POST" | "PUT" | "PATCH") {
@@ -219,7 +219,7 @@ fn request_headers(json: &mut Json, record: &Record<'_>, x: &Exchange<'_>) {
 }
 
 /// The answer's length is known where it came from the cache or is not made on the fly.
-fn response_headers(json: &mut Json, record: &Record<'_>, x: &Exchange<'_>) {
+fn response_headers(json: &mut JsonLine, record: &HttpRecord<'_>, x: &RequestExchange<'_>) {
     json.raw("{");
     let stored = matches!(x.cache, "hit" | "stale" | "updating" | "revalidated");
     header(json, record, "cache-control", if stored { "public, max-age=14400" } else { "private, no-store" });

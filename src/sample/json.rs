@@ -8,12 +8,12 @@
 
 /// One line in the making.
 #[derive(Debug, Default)]
-pub(super) struct Json {
+pub(super) struct JsonLine {
     out: Vec<u8>,
 }
 
-impl Json {
-    /// The bytes written since the last [`Json::clear`].
+impl JsonLine {
+    /// The bytes written since the last [`JsonLine::clear`].
     pub(super) fn bytes(&self) -> &[u8] {
         &self.out
     }
@@ -110,10 +110,10 @@ impl Json {
 mod tests {
     use proptest::prelude::{prop_assert_eq, proptest};
 
-    use super::Json;
+    use super::JsonLine;
 
-    fn written(write: impl FnOnce(&mut Json)) -> String {
-        let mut json = Json::default();
+    fn written(write: impl FnOnce(&mut JsonLine)) -> String {
+        let mut json = JsonLine::default();
         write(&mut json);
         String::from_utf8(json.bytes().to_vec()).unwrap()
     }

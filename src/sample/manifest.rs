@@ -4,14 +4,14 @@
 
 use serde::Serialize;
 
-use super::batch::{Line, Written};
+use super::batch::{BatchReport, Line};
 use super::plan::Plan;
 use crate::record::{Dataset, RayId};
 use crate::time::rfc3339;
 
 /// All that was written.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Manifest {
+pub struct SampleManifest {
     /// The plan's seed.
     pub seed: u64,
     /// When the first batch begins, RFC 3339.
@@ -21,7 +21,7 @@ pub struct Manifest {
     /// The batches, in the order in which they were written.
     pub batches: Vec<BatchEntry>,
     /// Rays that show something.
-    pub examples: Examples,
+    pub examples: ExampleRays,
 }
 
 /// One batch.
@@ -45,22 +45,22 @@ pub struct BatchEntry {
 
 /// Rays that show something: the first of each kind.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
-pub struct Examples {
+pub struct ExampleRays {
     /// A visitor's request with at least two subrequests.
-    pub visitor_with_subrequests: Option<Example>,
+    pub visitor_with_subrequests: Option<ExampleRay>,
     /// A record that is written in a later batch than its time says.
-    pub late: Option<Example>,
+    pub late: Option<ExampleRay>,
     /// A subrequest.
-    pub subrequest: Option<Example>,
+    pub subrequest: Option<ExampleRay>,
     /// A subrequest that has subrequests of its own: the middle of a chain.
-    pub chained: Option<Example>,
+    pub chained: Option<ExampleRay>,
     /// A request that matched several rules of the firewall.
-    pub firewall: Option<Example>,
+    pub firewall: Option<ExampleRay>,
 }
 
 /// One ray.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Example {
+pub struct ExampleRay {
     /// The ray.
     pub ray: String,
     /// The request that it was made for.
@@ -71,13 +71,13 @@ pub struct Example {
     pub key: String,
 }
 
-impl Manifest {
+impl SampleManifest {
     /// The manifest of `plan`, of which nothing has been written.
     #[must_use]
     pub fn new(plan: &Plan) -> Self {
         let end = plan.window(plan.batches.saturating_sub(1)).end;
         let (start, end) = (rfc3339(plan.start_ms), rfc3339(end));
-        Self { seed: plan.seed, start, end, batches: Vec::new(), examples: Examples::default() }
+        Self { seed: plan.seed, start, end, batches: Vec::new(), examples: ExampleRays::default() }
     }
 
     /// Takes down a line of `http_requests` that stands in the batch of `key`.
@@ -94,7 +94,7 @@ impl Manifest {
             (&mut examples.firewall, request.matches >= 2),
         ] {
             if fits && slot.is_none() {
-                *slot = Some(Example {
+                *slot = Some(ExampleRay {
                     ray: request.ray.to_string(),
                     parent: request.parent.as_ref().map(RayId::to_string),
                     start: rfc3339(request.start_ns / 1_000_000),
@@ -105,8 +105,8 @@ impl Manifest {
     }
 
     /// Takes down batch `number` of `dataset`.
-    pub fn batch(&mut self, plan: &Plan, dataset: Dataset, number: u32, written: Written) {
-        let Written { records, rays, bytes, inflated } = written;
+    pub fn batch(&mut self, plan: &Plan, dataset: Dataset, number: u32, written: BatchReport) {
+        let BatchReport { records, rays, bytes, inflated } = written;
         let (key, unit) = (plan.key(dataset, number), plan.unit(number).name());
         self.batches.push(BatchEntry { key, dataset: dataset.name(), unit, records, rays, bytes, inflated });
     }

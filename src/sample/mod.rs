@@ -19,8 +19,8 @@ mod request;
 mod trace;
 mod world;
 
-pub use batch::{Batch, Line, Place, Written};
-pub use manifest::{BatchEntry, Example, Examples, Manifest};
+pub use batch::{Batch, BatchReport, Line, LinePosition};
+pub use manifest::{BatchEntry, ExampleRay, ExampleRays, SampleManifest};
 pub use plan::{FieldSet, Plan, PlanError, TimestampUnit, Units};
 pub use request::{Request, Requests};
 

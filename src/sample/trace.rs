@@ -3,12 +3,12 @@
 //! What always holds: `Event.RayID` is the ray of the request that the Worker answered, and its subrequests
 //! are the children of that ray in `http_requests`; times are milliseconds, whatever the job's unit.
 
-use super::exchange::Exchange;
-use super::json::Json;
+use super::exchange::RequestExchange;
+use super::json::JsonLine;
 
 macro_rules! columns {
     ($($name:ident => $write:expr;)*) => {
-        const COLUMNS: [(&str, fn(&mut Json, &Exchange<'_>)); [$(stringify!($name)),*].len()] =
+        const COLUMNS: [(&str, fn(&mut JsonLine, &RequestExchange<'_>)); [$(stringify!($name)),*].len()] =
             [$((stringify!($name), $write)),*];
         /// The names of the fields, in the order in which they are written.
         pub(super) const NAMES: [&str; COLUMNS.len()] = [$(stringify!($name)),*];
@@ -32,16 +32,16 @@ columns! {
 }
 
 /// When the Worker began: in the millisecond in which the request did.
-fn start_ms(exchange: &Exchange<'_>) -> i64 {
+fn start_ms(exchange: &RequestExchange<'_>) -> i64 {
     exchange.request.start_ns / 1_000_000
 }
 
 /// Whether the Worker threw.
-fn failed(exchange: &Exchange<'_>) -> bool {
+fn failed(exchange: &RequestExchange<'_>) -> bool {
     exchange.edge_status == 500
 }
 
-fn event(json: &mut Json, x: &Exchange<'_>) {
+fn event(json: &mut JsonLine, x: &RequestExchange<'_>) {
     json.raw("{");
     json.name("RayID");
     json.string(&x.request.ray.to_string());
@@ -59,7 +59,7 @@ fn event(json: &mut Json, x: &Exchange<'_>) {
     json.raw("}}");
 }
 
-fn exceptions(json: &mut Json, x: &Exchange<'_>) {
+fn exceptions(json: &mut JsonLine, x: &RequestExchange<'_>) {
     json.array(failed(x).then_some(()), |json, ()| {
         json.raw("{");
         json.name("Name");
@@ -73,7 +73,7 @@ fn exceptions(json: &mut Json, x: &Exchange<'_>) {
 }
 
 /// What the Worker printed: the members' names are in lower case where an older runtime wrote them.
-fn logs(json: &mut Json, x: &Exchange<'_>) {
+fn logs(json: &mut JsonLine, x: &RequestExchange<'_>) {
     let (level, message) = if x.request.seed.is_multiple_of(4) { ("level", "message") } else { ("Level", "Message") };
     json.array(0..i64::from(x.request.subrequests), |json, number| {
         json.raw("{");
@@ -88,7 +88,7 @@ fn logs(json: &mut Json, x: &Exchange<'_>) {
 }
 
 /// Writes the line of an exchange that a Worker ran for.
-pub(super) fn write(json: &mut Json, exchange: &Exchange<'_>) {
+pub(super) fn write(json: &mut JsonLine, exchange: &RequestExchange<'_>) {
     json.raw("{");
     for (name, write) in COLUMNS {
         json.name(name);

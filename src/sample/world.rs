@@ -28,7 +28,7 @@ pub(super) fn weighted<T: Copy, const N: usize>(table: &[(T, u32); N], rng: &mut
 
 /// A site behind the edge.
 #[derive(Debug)]
-pub(super) struct Site {
+pub(super) struct SampleSite {
     pub(super) zone: &'static str,
     pub(super) host: &'static str,
     /// The host that its Worker fetches from.
@@ -43,11 +43,11 @@ const fn site(
     api_host: &'static str,
     origin: &'static str,
     script: &'static str,
-) -> Site {
-    Site { zone, host, api_host, origin, script }
+) -> SampleSite {
+    SampleSite { zone, host, api_host, origin, script }
 }
 
-pub(super) const SITES: [Site; 5] = [
+pub(super) const SITES: [SampleSite; 5] = [
     site("shop.example", "www.shop.example", "api.shop.example", "203.0.113.10", "shop-frontend"),
     site("news.example", "news.example", "feeds.news.example", "203.0.113.24", "news-router"),
     site("bücher.example", "www.xn--bcher-kva.example", "katalog.xn--bcher-kva.example", "203.0.113.77", "katalog"),
@@ -57,7 +57,7 @@ pub(super) const SITES: [Site; 5] = [
 
 /// A data centre.
 #[derive(Debug)]
-pub(super) struct Colo {
+pub(super) struct DataCenter {
     pub(super) code: &'static str,
     pub(super) id: i64,
     pub(super) country: &'static str,
@@ -73,7 +73,7 @@ macro_rules! colos {
     ($($code:literal $id:literal $country:literal $region:literal $city:literal $latitude:literal $longitude:literal
        $asn:literal $network:literal;)*) => {
         /// Data centres, each with the place and the network that most of its visitors come from.
-        pub(super) const COLOS: [Colo; [$($id),*].len()] = [$(Colo {
+        pub(super) const COLOS: [DataCenter; [$($id),*].len()] = [$(DataCenter {
             code: $code, id: $id, country: $country, region: $region, city: $city,
             latitude: $latitude, longitude: $longitude, asn: $asn, network: $network,
         }),*];
@@ -95,7 +95,7 @@ colos! {
 
 /// A program that sends requests.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Browser {
+pub(super) struct BrowserProfile {
     pub(super) agent: &'static str,
     pub(super) device: &'static str,
     pub(super) language: &'static str,
@@ -108,16 +108,34 @@ pub(super) struct Browser {
     pub(super) bot: bool,
 }
 
-const fn browser(agent: &'static str, device: &'static str, language: &'static str, ja3: &'static str) -> Browser {
-    Browser { agent, device, language, ja3, ja4: "t13d1516h2_8daaf6152771_02713d6af862", verified: "", bot: false }
+const fn browser(
+    agent: &'static str,
+    device: &'static str,
+    language: &'static str,
+    ja3: &'static str,
+) -> BrowserProfile {
+    BrowserProfile {
+        agent,
+        device,
+        language,
+        ja3,
+        ja4: "t13d1516h2_8daaf6152771_02713d6af862",
+        verified: "",
+        bot: false,
+    }
 }
 
-const fn bot(agent: &'static str, verified: &'static str, ja3: &'static str) -> Browser {
-    Browser { verified, bot: true, ja4: "t13d1711h2_5b57614c22b0_3d5424432f57", ..browser(agent, "desktop", "*", ja3) }
+const fn bot(agent: &'static str, verified: &'static str, ja3: &'static str) -> BrowserProfile {
+    BrowserProfile {
+        verified,
+        bot: true,
+        ja4: "t13d1711h2_5b57614c22b0_3d5424432f57",
+        ..browser(agent, "desktop", "*", ja3)
+    }
 }
 
 /// Programs with how often each is met. One has a name that is no ASCII, one has quotes and a backslash in it.
-pub(super) const BROWSERS: [(Browser, u32); 10] = [
+pub(super) const BROWSERS: [(BrowserProfile, u32); 10] = [
     (
         browser(
             "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/146.0.0.0 Safari/537.36",
@@ -187,7 +205,7 @@ pub(super) const BROWSERS: [(Browser, u32); 10] = [
 
 /// What a path leads to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum PathKind {
     /// Made for each request: pages and answers of an API.
     Dynamic,
     /// A file that the edge may keep.
@@ -196,10 +214,10 @@ pub(super) enum Kind {
 
 /// A group of paths: what stands before and after a number, what it is, what type it has, and its size.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Path {
+pub(super) struct PathGroup {
     pub(super) before: &'static str,
     pub(super) after: &'static str,
-    pub(super) kind: Kind,
+    pub(super) kind: PathKind,
     pub(super) content_type: &'static str,
     pub(super) most_bytes: i64,
     /// Of how many numbers the one in the path is drawn.
@@ -209,27 +227,27 @@ pub(super) struct Path {
 const fn path(
     before: &'static str,
     after: &'static str,
-    kind: Kind,
+    kind: PathKind,
     content_type: &'static str,
     most_bytes: i64,
     numbers: u32,
-) -> Path {
-    Path { before, after, kind, content_type, most_bytes, numbers }
+) -> PathGroup {
+    PathGroup { before, after, kind, content_type, most_bytes, numbers }
 }
 
-pub(super) const PATHS: [(Path, u32); 12] = [
-    (path("/", "", Kind::Dynamic, "text/html", 90_000, 0), 14),
-    (path("/products/", "", Kind::Dynamic, "text/html", 120_000, 4000), 16),
-    (path("/bücher/größe-", ".html", Kind::Dynamic, "text/html", 60_000, 300), 3),
-    (path("/search", "", Kind::Dynamic, "text/html", 70_000, 0), 5),
-    (path("/api/v2/cart/", "", Kind::Dynamic, "application/json", 6_000, 9000), 14),
-    (path("/api/v2/session", "", Kind::Dynamic, "application/json", 900, 0), 6),
-    (path("/login", "", Kind::Dynamic, "text/html", 9_000, 0), 2),
-    (path("/assets/app.", ".js", Kind::File, "application/javascript", 400_000, 3), 10),
-    (path("/assets/theme.", ".css", Kind::File, "text/css", 80_000, 3), 8),
-    (path("/images/item-", ".webp", Kind::File, "image/webp", 300_000, 2500), 18),
-    (path("/downloads/catalogue-", ".pdf", Kind::File, "application/pdf", 9_000_000, 12), 1),
-    (path("/media/clip-", ".m4s", Kind::File, "video/mp4", 4_000_000, 600), 3),
+pub(super) const PATHS: [(PathGroup, u32); 12] = [
+    (path("/", "", PathKind::Dynamic, "text/html", 90_000, 0), 14),
+    (path("/products/", "", PathKind::Dynamic, "text/html", 120_000, 4000), 16),
+    (path("/bücher/größe-", ".html", PathKind::Dynamic, "text/html", 60_000, 300), 3),
+    (path("/search", "", PathKind::Dynamic, "text/html", 70_000, 0), 5),
+    (path("/api/v2/cart/", "", PathKind::Dynamic, "application/json", 6_000, 9000), 14),
+    (path("/api/v2/session", "", PathKind::Dynamic, "application/json", 900, 0), 6),
+    (path("/login", "", PathKind::Dynamic, "text/html", 9_000, 0), 2),
+    (path("/assets/app.", ".js", PathKind::File, "application/javascript", 400_000, 3), 10),
+    (path("/assets/theme.", ".css", PathKind::File, "text/css", 80_000, 3), 8),
+    (path("/images/item-", ".webp", PathKind::File, "image/webp", 300_000, 2500), 18),
+    (path("/downloads/catalogue-", ".pdf", PathKind::File, "application/pdf", 9_000_000, 12), 1),
+    (path("/media/clip-", ".m4s", PathKind::File, "video/mp4", 4_000_000, 600), 3),
 ];
 
 /// What comes back from signing in elsewhere: the longest queries that are met every day.
@@ -254,7 +272,7 @@ pub(super) const QUERIES: [(&str, u32); 8] = [
 
 /// A rule of the firewall.
 #[derive(Debug)]
-pub(super) struct Rule {
+pub(super) struct FirewallRule {
     pub(super) id: &'static str,
     pub(super) action: &'static str,
     pub(super) source: &'static str,
@@ -263,11 +281,11 @@ pub(super) struct Rule {
     pub(super) kind: &'static str,
 }
 
-const fn rule(id: &'static str, action: &'static str, source: &'static str, description: &'static str) -> Rule {
-    Rule { id, action, source, description, kind: "firewall" }
+const fn rule(id: &'static str, action: &'static str, source: &'static str, description: &'static str) -> FirewallRule {
+    FirewallRule { id, action, source, description, kind: "firewall" }
 }
 
-pub(super) const RULES: [Rule; 6] = [
+pub(super) const RULES: [FirewallRule; 6] = [
     rule("5f2c1e7a9b3d4c60a1f0e9d8c7b6a594", "log", "firewallCustom", "log requests without a session"),
     rule("0b9d61f7e2a84c35b6d7f8091a2b3c4d", "skip", "firewallCustom", "skip for our own monitors \"uptime\""),
     rule(

@@ -3,13 +3,13 @@
 //! What always holds: no byte is taken that the symbol does not need, so fewer than 8 bits are held behind it; a symbol
 //! is taken whole or not at all.
 
-use super::Damaged;
-use super::fast::Codes;
-use super::input::Input;
+use super::InvalidDeflate;
+use super::fast::BlockCodes;
+use super::input::BitReader;
 
 /// What comes next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Symbol {
+pub(super) enum DecodedSymbol {
     /// A byte.
     Literal(u8),
     /// Text from so far back.
@@ -19,7 +19,10 @@ pub(super) enum Symbol {
 }
 
 /// The next symbol, and the input behind it; `None` where the input ends before it does.
-pub(super) fn next<'i>(codes: &Codes, input: &mut Input<'i>) -> Result<Option<(Symbol, Input<'i>)>, Damaged> {
+pub(super) fn next<'i>(
+    codes: &BlockCodes,
+    input: &mut BitReader<'i>,
+) -> Result<Option<(DecodedSymbol, BitReader<'i>)>, InvalidDeflate> {
     loop {
         if let Some(found) = peek(codes, *input)? {
             return Ok(Some(found));
@@ -31,7 +34,10 @@ pub(super) fn next<'i>(codes: &Codes, input: &mut Input<'i>) -> Result<Option<(S
 }
 
 /// The symbol that the held bits begin with; `None` where they are too few.
-fn peek<'i>(codes: &Codes, mut input: Input<'i>) -> Result<Option<(Symbol, Input<'i>)>, Damaged> {
+fn peek<'i>(
+    codes: &BlockCodes,
+    mut input: BitReader<'i>,
+) -> Result<Option<(DecodedSymbol, BitReader<'i>)>, InvalidDeflate> {
     let mut entry = codes.literals.look(input.held());
     if !entry.is_literal() && entry.is_link() {
         if entry.bits() > input.count() {
@@ -43,14 +49,14 @@ fn peek<'i>(codes: &Codes, mut input: Input<'i>) -> Result<Option<(Symbol, Input
     if entry.is_literal() {
         // Of a pair the first alone: there may be no room, or no bits, for both.
         let [byte, _] = entry.literals();
-        return Ok(skip(input, entry.first_bits()).map(|behind| (Symbol::Literal(byte), behind)));
+        return Ok(skip(input, entry.first_bits()).map(|behind| (DecodedSymbol::Literal(byte), behind)));
     }
     if entry.bits() > input.count() {
         return Ok(None);
     }
     if entry.is_odd() {
-        let behind = skip(input, entry.bits()).filter(|_| entry.is_end()).ok_or(Damaged)?;
-        return Ok(Some((Symbol::End, behind)));
+        let behind = skip(input, entry.bits()).filter(|_| entry.is_end()).ok_or(InvalidDeflate)?;
+        return Ok(Some((DecodedSymbol::End, behind)));
     }
     let length = input.number(entry);
     let mut far = codes.distances.look(input.held());
@@ -65,14 +71,14 @@ fn peek<'i>(codes: &Codes, mut input: Input<'i>) -> Result<Option<(Symbol, Input
         return Ok(None);
     }
     if far.is_odd() {
-        return Err(Damaged);
+        return Err(InvalidDeflate);
     }
     let distance = input.number(far);
-    Ok(Some((Symbol::Match { length, distance }, input)))
+    Ok(Some((DecodedSymbol::Match { length, distance }, input)))
 }
 
 /// The input behind so many bits, if it has them.
-fn skip(mut input: Input<'_>, bits: u32) -> Option<Input<'_>> {
+fn skip(mut input: BitReader<'_>, bits: u32) -> Option<BitReader<'_>> {
     (bits <= input.count()).then(|| {
         input.skip(bits);
         input

@@ -8,7 +8,7 @@
 //! | end of block | | | | | 1 | 0 | 1 | | bits |
 //! | no symbol | | | | | 1 | 0 | 0 | | bits |
 //!
-//! What always holds: bit 15 says nothing of literals, so [`Entry::is_literal`] is asked first; the extra bits of a
+//! What always holds: bit 15 says nothing of literals, so [`TableEntry::is_literal`] is asked first; the extra bits of a
 //! number stand above its code, as they do in the stream.
 
 /// Bit 31.
@@ -54,17 +54,17 @@ const LENGTHS: [(u32, u32); 29] = [
 ];
 
 /// The symbols of literals, the end and lengths, without the bits of their codes. 286 and 287 are none.
-pub(super) static LITERALS: [Entry; 288] = literals();
+pub(super) static LITERALS: [TableEntry; 288] = literals();
 /// The symbols of distances. 30 and 31 are none.
-pub(super) static DISTANCES: [Entry; 32] = distances();
+pub(super) static DISTANCES: [TableEntry; 32] = distances();
 /// The symbols of the lengths of codes.
-pub(super) static CODE_LENGTHS: [Entry; 19] = code_lengths();
+pub(super) static CODE_LENGTHS: [TableEntry; 19] = code_lengths();
 
 /// An entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Entry(u32);
+pub(super) struct TableEntry(u32);
 
-impl Entry {
+impl TableEntry {
     /// One bit that is no code.
     pub(super) const NONE: Self = Self(ODD | 1);
 
@@ -156,19 +156,19 @@ impl Entry {
     }
 }
 
-const fn number((base, extra): (u32, u32)) -> Entry {
-    Entry(base << 16 | extra)
+const fn number((base, extra): (u32, u32)) -> TableEntry {
+    TableEntry(base << 16 | extra)
 }
 
 #[expect(clippy::indexing_slicing, clippy::cast_possible_truncation, reason = "the compiler runs this, and only it")]
-const fn literals() -> [Entry; 288] {
-    let mut entries = [Entry(ODD); 288];
+const fn literals() -> [TableEntry; 288] {
+    let mut entries = [TableEntry(ODD); 288];
     let mut byte = 0;
     while byte < 256 {
-        entries[byte] = Entry(LITERAL | 1 << 28 | (byte as u32) << 8);
+        entries[byte] = TableEntry(LITERAL | 1 << 28 | (byte as u32) << 8);
         byte += 1;
     }
-    entries[256] = Entry(ODD | END);
+    entries[256] = TableEntry(ODD | END);
     let mut length = 0;
     while length < LENGTHS.len() {
         entries[257 + length] = number(LENGTHS[length]);
@@ -179,8 +179,8 @@ const fn literals() -> [Entry; 288] {
 
 /// Behind the first four, two distances each have one extra bit more than the two before.
 #[expect(clippy::indexing_slicing, clippy::cast_possible_truncation, reason = "the compiler runs this, and only it")]
-const fn distances() -> [Entry; 32] {
-    let mut entries = [Entry(ODD); 32];
+const fn distances() -> [TableEntry; 32] {
+    let mut entries = [TableEntry(ODD); 32];
     let (mut symbol, mut base) = (0, 1);
     while symbol < 30 {
         let extra = if symbol < 4 { 0 } else { symbol as u32 / 2 - 1 };
@@ -192,8 +192,8 @@ const fn distances() -> [Entry; 32] {
 }
 
 #[expect(clippy::indexing_slicing, clippy::cast_possible_truncation, reason = "the compiler runs this, and only it")]
-const fn code_lengths() -> [Entry; 19] {
-    let mut entries = [Entry(0); 19];
+const fn code_lengths() -> [TableEntry; 19] {
+    let mut entries = [TableEntry(0); 19];
     let mut symbol = 0;
     while symbol < 19 {
         entries[symbol] = number((symbol as u32, 0));
@@ -204,7 +204,7 @@ const fn code_lengths() -> [Entry; 19] {
 
 #[cfg(test)]
 mod tests {
-    use super::{CODE_LENGTHS, DISTANCES, Entry, LITERALS};
+    use super::{CODE_LENGTHS, DISTANCES, LITERALS, TableEntry};
 
     #[test]
     fn lengths_follow_one_another_without_a_gap_and_258_stands_alone() {
@@ -230,13 +230,13 @@ mod tests {
         let both = a.and(b);
         assert!(both.is_literal());
         assert_eq!((both.literals(), both.count(), both.bits(), both.first_bits()), ([0xff, 0x80], 2, 11, 3));
-        let link = Entry::link(2047, 7, 10);
+        let link = TableEntry::link(2047, 7, 10);
         assert!(link.is_odd() && link.is_link() && !link.is_literal());
         assert_eq!((link.base(), link.code_bits(), link.bits()), (2047, 7, 10));
         let number = DISTANCES[29].with_code(15);
         assert!(!number.is_odd() && !number.is_literal() && !number.is_link());
         assert_eq!((number.base(), number.code_bits(), number.bits()), (24_577, 15, 28));
-        for none in [LITERALS[286].with_code(15), DISTANCES[30].with_code(15), Entry::NONE] {
+        for none in [LITERALS[286].with_code(15), DISTANCES[30].with_code(15), TableEntry::NONE] {
             assert!(none.is_odd() && !none.is_link() && !none.is_end());
         }
         let end = LITERALS[256].with_code(15);

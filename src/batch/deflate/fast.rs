@@ -6,11 +6,11 @@
 //! What always holds: it stops before a symbol that it has no room for, or behind one; bytes that were not used are
 //! given back.
 
-use super::entry::Entry;
-use super::input::Input;
-use super::output::{Output, TooFar, copy};
-use super::table::{Distances, Literals};
-use super::{Damaged, Watch};
+use super::entry::TableEntry;
+use super::input::BitReader;
+use super::output::{OutputBuffer, TooFar, copy};
+use super::table::{DistanceTable, LiteralTable};
+use super::{BackrefObserver, InvalidDeflate};
 
 /// The literals that a turn may add before its match: three times two, up to the next power of two.
 const LITERALS: usize = 8;
@@ -22,13 +22,13 @@ const MARGIN: usize = LITERALS + 3 * STEP;
 
 /// The codes of a block.
 #[derive(Debug)]
-pub(super) struct Codes {
-    pub(super) literals: Literals,
-    pub(super) distances: Distances,
+pub(super) struct BlockCodes {
+    pub(super) literals: LiteralTable,
+    pub(super) distances: DistanceTable,
 }
 
 /// What one turn writes: literals, and a match behind them.
-struct Turn<'t> {
+struct LiteralsAndMatch<'t> {
     /// The text before it.
     before: &'t [u8],
     room: &'t mut [u8; MARGIN],
@@ -36,7 +36,7 @@ struct Turn<'t> {
     made: usize,
 }
 
-impl<'t> Turn<'t> {
+impl<'t> LiteralsAndMatch<'t> {
     /// A turn behind so much text, if there is room for it.
     #[inline]
     fn new(text: &'t mut [u8], written: usize) -> Option<Self> {
@@ -46,7 +46,7 @@ impl<'t> Turn<'t> {
 
     /// Adds the literals of an entry.
     #[inline]
-    fn literals(&mut self, entry: Entry) {
+    fn literals(&mut self, entry: TableEntry) {
         if let Some(room) = self.room.get_mut(self.made % LITERALS..).and_then(<[u8]>::first_chunk_mut) {
             *room = entry.literals();
         }
@@ -83,31 +83,31 @@ fn copy_part(source: &[u8; STEP], target: &mut [u8; STEP], at: usize) {
 
 /// The distance whose code and extra bits are held.
 #[inline]
-fn distance(distances: &Distances, from: &mut Input<'_>) -> Result<usize, Damaged> {
+fn distance(distances: &DistanceTable, from: &mut BitReader<'_>) -> Result<usize, InvalidDeflate> {
     let mut far = distances.look(from.held());
     if far.is_link() {
         from.skip(far.bits());
         far = distances.follow(far, from.held());
     }
-    if far.is_odd() { Err(Damaged) } else { Ok(from.number(far)) }
+    if far.is_odd() { Err(InvalidDeflate) } else { Ok(from.number(far)) }
 }
 
 /// Decodes symbols; fewer than 8 bits are held before and behind. Whether the block ended.
 pub(super) fn decode(
-    codes: &Codes,
-    input: &mut Input<'_>,
-    output: &mut Output<'_>,
-    watch: &mut impl Watch,
-) -> Result<bool, Damaged> {
+    codes: &BlockCodes,
+    input: &mut BitReader<'_>,
+    output: &mut OutputBuffer<'_>,
+    watch: &mut impl BackrefObserver,
+) -> Result<bool, InvalidDeflate> {
     let (mut from, mut written) = (*input, output.written());
     let text = output.text();
-    let Codes { literals, distances } = codes;
+    let BlockCodes { literals, distances } = codes;
     let Some(ahead) = from.ahead() else { return Ok(false) };
     from.refill(ahead);
     let mut entry = literals.look(from.held());
     let has_ended = loop {
         let Some(ahead) = from.ahead() else { break false };
-        let Some(mut turn) = Turn::new(text, written) else { break false };
+        let Some(mut turn) = LiteralsAndMatch::new(text, written) else { break false };
         // 56 bits are held here. Literals take 10, so two of these leave enough to look a third up; a match takes 48.
         if entry.is_literal() {
             turn.literals(entry);
@@ -147,7 +147,7 @@ pub(super) fn decode(
                 from.skip(entry.bits());
                 written += turn.made;
                 if !entry.is_end() {
-                    return Err(Damaged);
+                    return Err(InvalidDeflate);
                 }
                 break true;
             }

@@ -2,10 +2,10 @@
 //!
 //! What always holds: it may come in any pieces; what zlib refuses is refused, as soon as it shows.
 
-use super::Damaged;
+use super::InvalidDeflate;
 use super::entry::{CODE_LENGTHS, DISTANCES, LITERALS};
-use super::fast::Codes;
-use super::input::Input;
+use super::fast::BlockCodes;
+use super::input::BitReader;
 use super::table::{CodeLengths, NoCode};
 
 /// The order in which the lengths of the code of code lengths come.
@@ -17,8 +17,8 @@ const END: usize = 256;
 
 /// What comes next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Stage {
-    Counts,
+enum HeaderStage {
+    CodeLengthCounts,
     /// The length of the code with this place in [`ORDER`].
     CodeLength(usize),
     /// The length of the code of this symbol, distances behind literals.
@@ -27,8 +27,8 @@ enum Stage {
 
 /// The header of a block, as it comes in.
 #[derive(Debug)]
-pub(super) struct Header {
-    stage: Stage,
+pub(super) struct BlockHeader {
+    stage: HeaderStage,
     literals: usize,
     distances: usize,
     code_lengths: usize,
@@ -37,17 +37,17 @@ pub(super) struct Header {
     lengths: [u8; 320],
 }
 
-impl From<NoCode> for Damaged {
+impl From<NoCode> for InvalidDeflate {
     fn from(_: NoCode) -> Self {
         Self
     }
 }
 
-impl Header {
+impl BlockHeader {
     /// A header before its first bit.
     pub(super) const fn new() -> Self {
         Self {
-            stage: Stage::Counts,
+            stage: HeaderStage::CodeLengthCounts,
             literals: 0,
             distances: 0,
             code_lengths: 0,
@@ -58,14 +58,16 @@ impl Header {
     }
 
     /// Reads on; whether that was all, and `codes` are those of the block.
-    pub(super) fn read(&mut self, input: &mut Input<'_>, codes: &mut Codes) -> Result<bool, Damaged> {
+    pub(super) fn read(&mut self, input: &mut BitReader<'_>, codes: &mut BlockCodes) -> Result<bool, InvalidDeflate> {
         loop {
             let goes_on = match self.stage {
-                Stage::Counts => self.read_counts(input)?,
-                Stage::CodeLength(place) => self.read_code_length(place, input)?,
-                Stage::Length(symbol) if symbol < self.literals + self.distances => self.read_length(symbol, input)?,
-                Stage::Length(_) => {
-                    self.stage = Stage::Counts;
+                HeaderStage::CodeLengthCounts => self.read_counts(input)?,
+                HeaderStage::CodeLength(place) => self.read_code_length(place, input)?,
+                HeaderStage::Length(symbol) if symbol < self.literals + self.distances => {
+                    self.read_length(symbol, input)?
+                }
+                HeaderStage::Length(_) => {
+                    self.stage = HeaderStage::CodeLengthCounts;
                     return self.build(codes).map(|()| true);
                 }
             };
@@ -75,7 +77,7 @@ impl Header {
         }
     }
 
-    fn read_counts(&mut self, input: &mut Input<'_>) -> Result<bool, Damaged> {
+    fn read_counts(&mut self, input: &mut BitReader<'_>) -> Result<bool, InvalidDeflate> {
         if !input.need(14) {
             return Ok(false);
         }
@@ -83,16 +85,16 @@ impl Header {
         self.distances = usize::from(input.take(5)) + 1;
         self.code_lengths = usize::from(input.take(4)) + 4;
         self.of_code_lengths = [0; 19];
-        self.stage = Stage::CodeLength(0);
+        self.stage = HeaderStage::CodeLength(0);
         let (literals, distances) = MOST;
-        if self.literals > literals || self.distances > distances { Err(Damaged) } else { Ok(true) }
+        if self.literals > literals || self.distances > distances { Err(InvalidDeflate) } else { Ok(true) }
     }
 
-    fn read_code_length(&mut self, place: usize, input: &mut Input<'_>) -> Result<bool, Damaged> {
+    fn read_code_length(&mut self, place: usize, input: &mut BitReader<'_>) -> Result<bool, InvalidDeflate> {
         let slot = ORDER.get(place).filter(|_| place < self.code_lengths);
         let Some(slot) = slot.and_then(|symbol| self.of_code_lengths.get_mut(*symbol)) else {
             self.table.build(&self.of_code_lengths, &CODE_LENGTHS, false)?;
-            self.stage = Stage::Length(0);
+            self.stage = HeaderStage::Length(0);
             return Ok(true);
         };
         if !input.need(3) {
@@ -100,12 +102,12 @@ impl Header {
         }
         let [length, _] = input.take(3).to_le_bytes();
         *slot = length;
-        self.stage = Stage::CodeLength(place + 1);
+        self.stage = HeaderStage::CodeLength(place + 1);
         Ok(true)
     }
 
     /// Reads the length of this symbol's code, or of several from this one on.
-    fn read_length(&mut self, symbol: usize, input: &mut Input<'_>) -> Result<bool, Damaged> {
+    fn read_length(&mut self, symbol: usize, input: &mut BitReader<'_>) -> Result<bool, InvalidDeflate> {
         let (code, extra) = loop {
             let entry = self.table.look(input.held());
             let extra = match entry.base() {
@@ -125,31 +127,31 @@ impl Header {
         let more = usize::from(input.take(extra));
         let last = symbol.checked_sub(1).and_then(|last| self.lengths.get(last)).copied();
         let (length, count) = match code {
-            16 => (last.ok_or(Damaged)?, 3 + more),
+            16 => (last.ok_or(InvalidDeflate)?, 3 + more),
             17 => (0, 3 + more),
             18 => (0, 11 + more),
             length => (u8::try_from(length).unwrap_or_default(), 1),
         };
         let behind = symbol + count;
         let slots = self.lengths.get_mut(symbol..behind).filter(|_| behind <= self.literals + self.distances);
-        slots.ok_or(Damaged)?.fill(length);
-        self.stage = Stage::Length(behind);
+        slots.ok_or(InvalidDeflate)?.fill(length);
+        self.stage = HeaderStage::Length(behind);
         Ok(true)
     }
 
-    fn build(&self, codes: &mut Codes) -> Result<(), Damaged> {
-        let (literals, behind) = self.lengths.split_at_checked(self.literals).ok_or(Damaged)?;
-        let distances = behind.get(..self.distances).ok_or(Damaged)?;
+    fn build(&self, codes: &mut BlockCodes) -> Result<(), InvalidDeflate> {
+        let (literals, behind) = self.lengths.split_at_checked(self.literals).ok_or(InvalidDeflate)?;
+        let distances = behind.get(..self.distances).ok_or(InvalidDeflate)?;
         if literals.get(END).is_none_or(|length| *length == 0) {
-            return Err(Damaged);
+            return Err(InvalidDeflate);
         }
         codes.build(literals, distances)
     }
 }
 
-impl Codes {
+impl BlockCodes {
     /// The codes of these lengths.
-    fn build(&mut self, literals: &[u8], distances: &[u8]) -> Result<(), Damaged> {
+    fn build(&mut self, literals: &[u8], distances: &[u8]) -> Result<(), InvalidDeflate> {
         self.literals.build(literals, &LITERALS, true)?;
         self.distances.build(distances, &DISTANCES, true)?;
         self.literals.pair();
@@ -157,7 +159,7 @@ impl Codes {
     }
 
     /// The codes of blocks that have none of their own.
-    pub(super) fn build_fixed(&mut self) -> Result<(), Damaged> {
+    pub(super) fn build_fixed(&mut self) -> Result<(), InvalidDeflate> {
         let mut literals = [8; 288];
         let nines = literals.iter_mut().skip(144).take(112);
         nines.for_each(|length| *length = 9);

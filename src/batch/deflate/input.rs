@@ -3,16 +3,16 @@
 //! What always holds: bytes that were taken of a piece and whose bits were not used can be given back to it, as long as
 //! no other piece came between; bits that are held above those that are counted are the stream's next ones, or zeros.
 
-use super::entry::Entry;
+use super::entry::TableEntry;
 
 /// The bits that were taken of bytes and not yet used.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Bits {
+pub(super) struct BitBuffer {
     held: u64,
     count: u32,
 }
 
-impl Bits {
+impl BitBuffer {
     /// The so many high bits of a byte.
     pub(super) fn of_byte(byte: u8, bits: u8) -> Self {
         let count = u32::from(bits.min(8));
@@ -25,7 +25,7 @@ const AHEAD: usize = 24;
 
 /// The bytes that one turn may take.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Ahead<'i> {
+pub(super) struct FastInput<'i> {
     bytes: &'i [u8; AHEAD],
     /// How many bytes of the piece were taken before.
     start: usize,
@@ -33,21 +33,21 @@ pub(super) struct Ahead<'i> {
 
 /// A piece of the stream, and the bits before it.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Input<'i> {
-    bits: Bits,
+pub(super) struct BitReader<'i> {
+    bits: BitBuffer,
     bytes: &'i [u8],
     /// Bytes taken of these.
     read: usize,
 }
 
-impl<'i> Input<'i> {
+impl<'i> BitReader<'i> {
     /// The next piece, behind these bits.
-    pub(super) const fn new(bits: Bits, bytes: &'i [u8]) -> Self {
+    pub(super) const fn new(bits: BitBuffer, bytes: &'i [u8]) -> Self {
         Self { bits, bytes, read: 0 }
     }
 
     /// The bits that wait for the next piece.
-    pub(super) const fn bits(&self) -> Bits {
+    pub(super) const fn bits(&self) -> BitBuffer {
         self.bits
     }
 
@@ -103,7 +103,7 @@ impl<'i> Input<'i> {
 
     /// The number that begins here, whose code and extra bits are held.
     #[inline]
-    pub(super) fn number(&mut self, entry: Entry) -> usize {
+    pub(super) fn number(&mut self, entry: TableEntry) -> usize {
         let both = self.bits.held & ((1 << entry.bits()) - 1);
         self.skip(entry.bits());
         #[expect(clippy::cast_possible_truncation, reason = "13 extra bits at most")]
@@ -126,14 +126,14 @@ impl<'i> Input<'i> {
 
     /// The bytes that one turn of the fast loop may take, if there are as many.
     #[inline]
-    pub(super) fn ahead(&self) -> Option<Ahead<'i>> {
+    pub(super) fn ahead(&self) -> Option<FastInput<'i>> {
         let bytes = self.bytes.get(self.read..)?.first_chunk()?;
-        Some(Ahead { bytes, start: self.read })
+        Some(FastInput { bytes, start: self.read })
     }
 
     /// Takes bytes until at least 56 bits are held.
     #[inline]
-    pub(super) fn refill(&mut self, ahead: Ahead<'i>) {
+    pub(super) fn refill(&mut self, ahead: FastInput<'i>) {
         // No more than 15 were taken since: the mask says so to the compiler.
         let place = self.read.wrapping_sub(ahead.start) & 15;
         let word = ahead.bytes.get(place..).and_then(<[u8]>::first_chunk).map_or(0, |word| u64::from_le_bytes(*word));

@@ -4,9 +4,9 @@
 //! (132 MB of text: 4.4 million literals, 2.5 million matches) takes zlib-rs 70 ms, and this 40: it decodes two
 //! literals with one lookup, copies 128 bytes at once, and writes into the buffer that its own window is in. It also says
 //! what access points need and zlib's interface does not say without `unsafe`: the very bit at which a block begins, and
-//! (to a [`Watch`]) what matches refer to.
+//! (to a [`BackrefObserver`]) what matches refer to.
 //!
-//! What always holds: bytes of any kind end in a [`Step`] or in [`Damaged`]; nothing is read or written outside; what
+//! What always holds: bytes of any kind end in a [`Step`] or in [`InvalidDeflate`]; nothing is read or written outside; what
 //! zlib refuses is refused, at the same byte of text at the latest; the pieces that a stream comes in change nothing.
 
 mod careful;
@@ -17,31 +17,31 @@ mod input;
 mod output;
 mod table;
 
-use self::careful::Symbol;
-use self::fast::Codes;
-use self::header::Header;
-use self::input::{Bits, Input};
-use self::output::{Output, TooFar};
-use self::table::{Distances, Literals};
+use self::careful::DecodedSymbol;
+use self::fast::BlockCodes;
+use self::header::BlockHeader;
+use self::input::{BitBuffer, BitReader};
+use self::output::{OutputBuffer, TooFar};
+use self::table::{DistanceTable, LiteralTable};
 
 /// The bytes are no deflate stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Damaged;
+pub(super) struct InvalidDeflate;
 
-impl From<TooFar> for Damaged {
+impl From<TooFar> for InvalidDeflate {
     fn from(_: TooFar) -> Self {
         Self
     }
 }
 
 /// Is told what matches refer to.
-pub(super) trait Watch {
+pub(super) trait BackrefObserver {
     /// A match of this length begins at this place of the buffer.
     fn refers(&mut self, from: usize, length: usize);
 }
 
 /// Nobody wants to know.
-impl Watch for () {
+impl BackrefObserver for () {
     #[inline]
     fn refers(&mut self, _from: usize, _length: usize) {}
 }
@@ -62,7 +62,7 @@ pub(super) struct Step {
 
 /// What comes next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum State {
+enum InflateState {
     /// A block.
     Block,
     /// The length of a block that is not compressed.
@@ -70,7 +70,7 @@ enum State {
     /// So many bytes of it.
     Stored(usize),
     /// The codes of a block.
-    Header,
+    BlockHeader,
     Symbols,
     /// So much of a match, for which there was no room.
     Match {
@@ -83,7 +83,7 @@ enum State {
 
 /// Whether there is more to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Flow {
+enum InflateFlow {
     On,
     /// Not without more input or more room.
     Wait,
@@ -93,34 +93,34 @@ enum Flow {
 
 /// An inflater.
 #[derive(Debug)]
-pub(super) struct Inflate {
-    state: State,
+pub(super) struct DeflateDecoder {
+    state: InflateState,
     is_last: bool,
-    bits: Bits,
+    bits: BitBuffer,
     /// The codes are those of blocks that have none of their own.
     is_fixed: bool,
-    codes: Box<Codes>,
-    header: Box<Header>,
+    codes: Box<BlockCodes>,
+    header: Box<BlockHeader>,
 }
 
-impl Inflate {
+impl DeflateDecoder {
     /// An inflater before the first byte.
     pub(super) fn new() -> Self {
         Self {
-            state: State::Block,
+            state: InflateState::Block,
             is_last: false,
-            bits: Bits::default(),
+            bits: BitBuffer::default(),
             is_fixed: false,
-            codes: Box::new(Codes { literals: Literals::new(), distances: Distances::new() }),
-            header: Box::new(Header::new()),
+            codes: Box::new(BlockCodes { literals: LiteralTable::new(), distances: DistanceTable::new() }),
+            header: Box::new(BlockHeader::new()),
         }
     }
 
     /// Begins with a block, with the so many high bits of `byte`.
     pub(super) fn begin(&mut self, bits: u8, byte: u8) {
-        (self.state, self.is_last) = (State::Block, false);
-        self.bits = Bits::of_byte(byte, bits);
-        *self.header = Header::new();
+        (self.state, self.is_last) = (InflateState::Block, false);
+        self.bits = BitBuffer::of_byte(byte, bits);
+        *self.header = BlockHeader::new();
     }
 
     /// Inflates until the input or the room is used up or a block ends. `text` is the buffer, of which the first `at`
@@ -130,121 +130,122 @@ impl Inflate {
         input: &[u8],
         text: &mut [u8],
         at: usize,
-        watch: &mut impl Watch,
-    ) -> Result<Step, Damaged> {
-        let (mut input, mut output) = (Input::new(self.bits, input), Output::new(text, at));
+        watch: &mut impl BackrefObserver,
+    ) -> Result<Step, InvalidDeflate> {
+        let (mut input, mut output) = (BitReader::new(self.bits, input), OutputBuffer::new(text, at));
         let flow = loop {
             match self.go_on(&mut input, &mut output, watch)? {
-                Flow::On => {}
+                InflateFlow::On => {}
                 flow => break flow,
             }
         };
         self.bits = input.bits();
-        let end = self.state == State::End;
+        let end = self.state == InflateState::End;
         let held = u8::try_from(input.count()).unwrap_or(u8::MAX);
-        let block = (flow == Flow::Block && !end).then_some(held);
+        let block = (flow == InflateFlow::Block && !end).then_some(held);
         Ok(Step { used: input.read(), made: output.written() - at, end, block })
     }
 
     fn go_on(
         &mut self,
-        input: &mut Input<'_>,
-        output: &mut Output<'_>,
-        watch: &mut impl Watch,
-    ) -> Result<Flow, Damaged> {
+        input: &mut BitReader<'_>,
+        output: &mut OutputBuffer<'_>,
+        watch: &mut impl BackrefObserver,
+    ) -> Result<InflateFlow, InvalidDeflate> {
         match self.state {
-            State::Block => self.begin_block(input),
-            State::StoredLength => self.read_stored_length(input),
-            State::Stored(left) => Ok(self.copy_stored(left, input, output)),
-            State::Header if self.header.read(input, &mut self.codes)? => {
-                self.state = State::Symbols;
-                Ok(Flow::On)
+            InflateState::Block => self.begin_block(input),
+            InflateState::StoredLength => self.read_stored_length(input),
+            InflateState::Stored(left) => Ok(self.copy_stored(left, input, output)),
+            InflateState::BlockHeader if self.header.read(input, &mut self.codes)? => {
+                self.state = InflateState::Symbols;
+                Ok(InflateFlow::On)
             }
-            State::Symbols => self.decode(input, output, watch),
-            State::Match { length, distance } => {
+            InflateState::Symbols => self.decode(input, output, watch),
+            InflateState::Match { length, distance } => {
                 let left = length - output.copy(distance, length)?;
-                self.state = if left == 0 { State::Symbols } else { State::Match { length: left, distance } };
-                Ok(if left == 0 { Flow::On } else { Flow::Wait })
+                self.state =
+                    if left == 0 { InflateState::Symbols } else { InflateState::Match { length: left, distance } };
+                Ok(if left == 0 { InflateFlow::On } else { InflateFlow::Wait })
             }
-            State::Header | State::End => Ok(Flow::Wait),
+            InflateState::BlockHeader | InflateState::End => Ok(InflateFlow::Wait),
         }
     }
 
-    fn begin_block(&mut self, input: &mut Input<'_>) -> Result<Flow, Damaged> {
+    fn begin_block(&mut self, input: &mut BitReader<'_>) -> Result<InflateFlow, InvalidDeflate> {
         if !input.need(3) {
-            return Ok(Flow::Wait);
+            return Ok(InflateFlow::Wait);
         }
         self.is_last = input.take(1) == 1;
         self.state = match input.take(2) {
             0 => {
                 input.align();
-                State::StoredLength
+                InflateState::StoredLength
             }
             1 => {
                 if !self.is_fixed {
                     self.codes.build_fixed()?;
                     self.is_fixed = true;
                 }
-                State::Symbols
+                InflateState::Symbols
             }
             2 => {
                 self.is_fixed = false;
-                State::Header
+                InflateState::BlockHeader
             }
-            _ => return Err(Damaged),
+            _ => return Err(InvalidDeflate),
         };
-        Ok(Flow::On)
+        Ok(InflateFlow::On)
     }
 
-    fn read_stored_length(&mut self, input: &mut Input<'_>) -> Result<Flow, Damaged> {
+    fn read_stored_length(&mut self, input: &mut BitReader<'_>) -> Result<InflateFlow, InvalidDeflate> {
         if !input.need(32) {
-            return Ok(Flow::Wait);
+            return Ok(InflateFlow::Wait);
         }
         let (length, complement) = (input.take(16), input.take(16));
-        self.state = State::Stored(length.into());
-        if length == !complement { Ok(Flow::On) } else { Err(Damaged) }
+        self.state = InflateState::Stored(length.into());
+        if length == !complement { Ok(InflateFlow::On) } else { Err(InvalidDeflate) }
     }
 
-    fn copy_stored(&mut self, left: usize, input: &mut Input<'_>, output: &mut Output<'_>) -> Flow {
+    fn copy_stored(&mut self, left: usize, input: &mut BitReader<'_>, output: &mut OutputBuffer<'_>) -> InflateFlow {
         let bytes = input.bytes(left.min(output.room()));
         output.extend(bytes);
         if bytes.len() == left {
             return self.end_block();
         }
-        self.state = State::Stored(left - bytes.len());
-        Flow::Wait
+        self.state = InflateState::Stored(left - bytes.len());
+        InflateFlow::Wait
     }
 
     fn decode(
         &mut self,
-        input: &mut Input<'_>,
-        output: &mut Output<'_>,
-        watch: &mut impl Watch,
-    ) -> Result<Flow, Damaged> {
+        input: &mut BitReader<'_>,
+        output: &mut OutputBuffer<'_>,
+        watch: &mut impl BackrefObserver,
+    ) -> Result<InflateFlow, InvalidDeflate> {
         if input.count() < 8 && fast::decode(&self.codes, input, output, watch)? {
             return Ok(self.end_block());
         }
-        let Some((symbol, behind)) = careful::next(&self.codes, input)? else { return Ok(Flow::Wait) };
+        let Some((symbol, behind)) = careful::next(&self.codes, input)? else { return Ok(InflateFlow::Wait) };
         match symbol {
-            Symbol::Literal(_) if output.room() == 0 => return Ok(Flow::Wait),
-            Symbol::Literal(byte) => output.extend(&[byte]),
-            Symbol::Match { length, distance } => {
+            DecodedSymbol::Literal(_) if output.room() == 0 => return Ok(InflateFlow::Wait),
+            DecodedSymbol::Literal(byte) => output.extend(&[byte]),
+            DecodedSymbol::Match { length, distance } => {
                 watch.refers(output.from(distance)?, length);
-                self.state = State::Match { length, distance };
+                self.state = InflateState::Match { length, distance };
             }
-            Symbol::End => {
+            DecodedSymbol::End => {
                 *input = behind;
                 return Ok(self.end_block());
             }
         }
         *input = behind;
-        Ok(Flow::On)
+        Ok(InflateFlow::On)
     }
 
     /// A block has ended, and the stream with the last one.
-    fn end_block(&mut self) -> Flow {
-        self.state = if self.is_last { State::End } else { State::Block };
-        Flow::Block
+    fn end_block(&mut self) -> InflateFlow {
+        self.state = if self.is_last { InflateState::End } else { InflateState::Block };
+        InflateFlow::Block
     }
 }
 

@@ -5,7 +5,7 @@
 
 /// The buffer.
 #[derive(Debug)]
-pub(super) struct Output<'t> {
+pub(super) struct OutputBuffer<'t> {
     text: &'t mut [u8],
     /// How much of it is text.
     written: usize,
@@ -15,7 +15,7 @@ pub(super) struct Output<'t> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct TooFar;
 
-impl<'t> Output<'t> {
+impl<'t> OutputBuffer<'t> {
     /// A buffer of which so much is text.
     pub(super) const fn new(text: &'t mut [u8], written: usize) -> Self {
         Self { text, written }

@@ -7,7 +7,7 @@
 //! What always holds: exactly the codes that zlib refuses are refused; what any bits are looked up as is an entry that
 //! the last code put there; no lookup is outside.
 
-use super::entry::Entry;
+use super::entry::TableEntry;
 
 /// Most bits of a code.
 const LONGEST: usize = 15;
@@ -18,11 +18,11 @@ const SYMBOLS: usize = 288;
 const LITERAL_ROOT: u32 = 10;
 
 /// The literals, the end of a block, and lengths. 1334 entries are the most that a code takes (zlib's `enough.c`).
-pub(super) type Literals = Table<LITERAL_ROOT, 2048>;
+pub(super) type LiteralTable = DecodingTable<LITERAL_ROOT, 2048>;
 /// Distances: 402 entries at most.
-pub(super) type Distances = Table<8, 512>;
+pub(super) type DistanceTable = DecodingTable<8, 512>;
 /// The lengths of codes, which have 7 bits at most.
-pub(super) type CodeLengths = Table<7, 128>;
+pub(super) type CodeLengths = DecodingTable<7, 128>;
 
 /// Lengths that are no code: too many codes, or too few.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,19 +30,19 @@ pub(super) struct NoCode;
 
 /// A decoding table. `SIZE` is a power of two, so that masking a place is all that a lookup's safety costs.
 #[derive(Debug)]
-pub(super) struct Table<const ROOT: u32, const SIZE: usize> {
-    entries: [Entry; SIZE],
+pub(super) struct DecodingTable<const ROOT: u32, const SIZE: usize> {
+    entries: [TableEntry; SIZE],
 }
 
 /// How many codes there are of each length, and how long they get.
-struct Counts {
+struct CodeLengthCounts {
     of: [u16; LONGEST + 1],
     longest: u32,
     /// Whether codes are missing: there is but one, of one bit, or none at all.
     is_incomplete: bool,
 }
 
-impl Counts {
+impl CodeLengthCounts {
     fn new(lengths: &[u8], may_be_one: bool) -> Result<Self, NoCode> {
         let mut of = [0; LONGEST + 1];
         for &length in lengths {
@@ -101,36 +101,36 @@ const fn next(code: u32, bits: u32) -> u32 {
     code.wrapping_add(1 << (u32::BITS - bits))
 }
 
-impl<const ROOT: u32, const SIZE: usize> Table<ROOT, SIZE> {
+impl<const ROOT: u32, const SIZE: usize> DecodingTable<ROOT, SIZE> {
     /// Entries of the root.
     const ROOT_SIZE: usize = 1 << ROOT;
 
     /// A table of no code.
     pub(super) const fn new() -> Self {
-        Self { entries: [Entry::NONE; SIZE] }
+        Self { entries: [TableEntry::NONE; SIZE] }
     }
 
     /// What these bits begin with.
     #[inline]
-    pub(super) fn look(&self, bits: u64) -> Entry {
+    pub(super) fn look(&self, bits: u64) -> TableEntry {
         #[expect(clippy::cast_possible_truncation, reason = "the lowest are meant")]
         self.at(bits as usize & (Self::ROOT_SIZE - 1))
     }
 
     /// What these bits, those of the root behind them, begin with, where the root has this link.
     #[inline]
-    pub(super) fn follow(&self, link: Entry, bits: u64) -> Entry {
+    pub(super) fn follow(&self, link: TableEntry, bits: u64) -> TableEntry {
         #[expect(clippy::cast_possible_truncation, reason = "the lowest are meant")]
         let bits = bits as usize & ((1 << link.code_bits()) - 1);
         self.at(link.base() + bits)
     }
 
     #[inline]
-    fn at(&self, place: usize) -> Entry {
-        self.entries.get(place & (SIZE - 1)).copied().unwrap_or(Entry::NONE)
+    fn at(&self, place: usize) -> TableEntry {
+        self.entries.get(place & (SIZE - 1)).copied().unwrap_or(TableEntry::NONE)
     }
 
-    fn set(&mut self, place: usize, entry: Entry) {
+    fn set(&mut self, place: usize, entry: TableEntry) {
         if let Some(slot) = self.entries.get_mut(place & (SIZE - 1)) {
             *slot = entry;
         }
@@ -138,18 +138,18 @@ impl<const ROOT: u32, const SIZE: usize> Table<ROOT, SIZE> {
 
     /// Makes it that of the code whose symbols have codes of these lengths, 0 for none. Too few codes are refused, as
     /// zlib does; none at all are not, and neither is one of one bit where there `may_be_one`.
-    pub(super) fn build(&mut self, lengths: &[u8], symbols: &[Entry], may_be_one: bool) -> Result<(), NoCode> {
-        let counts = Counts::new(lengths, may_be_one)?;
+    pub(super) fn build(&mut self, lengths: &[u8], symbols: &[TableEntry], may_be_one: bool) -> Result<(), NoCode> {
+        let counts = CodeLengthCounts::new(lengths, may_be_one)?;
         let sorted = counts.sorted(lengths);
-        let symbol = |symbol: &u16| symbols.get(usize::from(*symbol)).copied().unwrap_or(Entry::NONE);
+        let symbol = |symbol: &u16| symbols.get(usize::from(*symbol)).copied().unwrap_or(TableEntry::NONE);
         let mut symbols = sorted.iter().map(symbol);
         let (mut code, mut filled) = (0_u32, 1);
-        self.set(0, Entry::NONE);
+        self.set(0, TableEntry::NONE);
         for length in 1..=ROOT {
             self.double(filled);
             filled *= 2;
             if counts.is_incomplete && length == 1 {
-                self.set(1, Entry::NONE);
+                self.set(1, TableEntry::NONE);
             }
             for symbol in symbols.by_ref().take(counts.of(length).into()) {
                 self.set(code.reverse_bits() as usize, symbol.with_code(length));
@@ -162,9 +162,9 @@ impl<const ROOT: u32, const SIZE: usize> Table<ROOT, SIZE> {
     /// The codes that are longer than the root. That they have no room is impossible, and refused all the same.
     fn build_subtables(
         &mut self,
-        counts: &Counts,
+        counts: &CodeLengthCounts,
         mut code: u32,
-        mut symbols: impl Iterator<Item = Entry>,
+        mut symbols: impl Iterator<Item = TableEntry>,
     ) -> Result<(), NoCode> {
         let (mut start, mut end, mut prefix) = (0, Self::ROOT_SIZE, None);
         for length in ROOT + 1..=counts.longest {
@@ -178,10 +178,10 @@ impl<const ROOT: u32, const SIZE: usize> Table<ROOT, SIZE> {
                     if end > SIZE {
                         return Err(NoCode);
                     }
-                    self.set(root, Entry::link(start, bits, ROOT));
+                    self.set(root, TableEntry::link(start, bits, ROOT));
                 }
                 let own = length - ROOT;
-                let entry = symbols.next().unwrap_or(Entry::NONE).with_code(own);
+                let entry = symbols.next().unwrap_or(TableEntry::NONE).with_code(own);
                 for place in (start + (place >> ROOT)..end).step_by(1 << own) {
                     self.set(place, entry);
                 }
@@ -199,7 +199,7 @@ impl<const ROOT: u32, const SIZE: usize> Table<ROOT, SIZE> {
     }
 }
 
-impl Literals {
+impl LiteralTable {
     /// Has one lookup say two literals wherever the bits of a root hold the codes of both.
     pub(super) fn pair(&mut self) {
         // Downwards: what a code is followed by stands at a lower place, and must not be a pair itself.
@@ -221,8 +221,8 @@ mod tests {
     use proptest::collection::vec;
     use proptest::prelude::{any, prop_assert, prop_assert_eq, proptest};
 
-    use super::super::entry::{Entry, LITERALS};
-    use super::{Distances, LITERAL_ROOT, Literals, Table};
+    use super::super::entry::{LITERALS, TableEntry};
+    use super::{DecodingTable, DistanceTable, LITERAL_ROOT, LiteralTable};
 
     /// The symbol that bits begin with and how many of them that takes, bit by bit.
     fn naive(lengths: &[u8], bits: u64) -> Option<(usize, u32)> {
@@ -257,7 +257,7 @@ mod tests {
         leaves
     }
 
-    fn look<const ROOT: u32, const SIZE: usize>(table: &Table<ROOT, SIZE>, bits: u64) -> (Entry, u32) {
+    fn look<const ROOT: u32, const SIZE: usize>(table: &DecodingTable<ROOT, SIZE>, bits: u64) -> (TableEntry, u32) {
         let entry = table.look(bits);
         let is_link = !entry.is_literal() && entry.is_link();
         if is_link { (table.follow(entry, bits >> ROOT), ROOT) } else { (entry, 0) }
@@ -270,7 +270,7 @@ mod tests {
             bits in vec(any::<u64>(), 100),
         ) {
             let lengths = split(286, &choices);
-            let (mut table, mut pairs) = (Literals::new(), Literals::new());
+            let (mut table, mut pairs) = (LiteralTable::new(), LiteralTable::new());
             prop_assert!(table.build(&lengths, &LITERALS, true).is_ok());
             prop_assert!(pairs.build(&lengths, &LITERALS, true).is_ok());
             pairs.pair();
@@ -294,7 +294,7 @@ mod tests {
 
         #[test]
         fn lengths_are_a_code_where_they_fill_it(lengths in vec(0_u8..16, 1..30), flip: u8) {
-            let mut table = Distances::new();
+            let mut table = DistanceTable::new();
             let sum: u32 = lengths.iter().filter(|length| **length > 0).map(|length| 1 << (15 - length)).sum();
             let longest = lengths.iter().max().copied().unwrap_or_default();
             let is_code = sum == 1 << 15 || longest == 0 || longest == 1 && sum < 1 << 15 && flip % 2 == 0;
@@ -304,14 +304,14 @@ mod tests {
 
     #[test]
     fn a_table_that_is_built_anew_knows_nothing_of_the_last_code() {
-        let mut table = Distances::new();
+        let mut table = DistanceTable::new();
         table.build(&split(30, &(0..200).collect::<Vec<_>>()), &LITERALS, true).unwrap();
         table.build(&[0, 1], &LITERALS, true).unwrap();
         for bits in 0..1 << 9 {
-            let expected = if bits % 2 == 0 { LITERALS[1].with_code(1) } else { Entry::NONE };
+            let expected = if bits % 2 == 0 { LITERALS[1].with_code(1) } else { TableEntry::NONE };
             assert_eq!(look(&table, bits), (expected, 0));
         }
         table.build(&[0; 30], &LITERALS, true).unwrap();
-        assert!((0..1 << 9).all(|bits| look(&table, bits) == (Entry::NONE, 0)));
+        assert!((0..1 << 9).all(|bits| look(&table, bits) == (TableEntry::NONE, 0)));
     }
 }

@@ -8,13 +8,13 @@ use proptest::collection::vec;
 use proptest::prelude::{ProptestConfig, any, prop_assert, prop_assert_eq, proptest};
 use proptest::sample::Index;
 
-use self::writer::{Random, Token, Writer, stream};
+use self::writer::{BlockToken, DeflateWriter, XorShift, stream};
 use super::super::window::WINDOW;
-use super::Inflate;
+use super::DeflateDecoder;
 
 /// How a stream ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Verdict {
+enum StreamVerdict {
     /// With the last of so many bytes.
     Ended(usize),
     Refused,
@@ -24,21 +24,21 @@ enum Verdict {
 
 /// What a stream gave.
 #[derive(Debug, PartialEq, Eq)]
-struct Outcome {
-    verdict: Verdict,
+struct StreamOutcome {
+    verdict: StreamVerdict,
     text: Vec<u8>,
     /// The bit at which each block but the first begins, and how much text stands before it.
     blocks: Vec<(usize, usize)>,
 }
 
 /// Inflates pieces into a buffer with so much room behind the window.
-fn inflate<'a>(pieces: impl IntoIterator<Item = &'a [u8]>, room: usize) -> Outcome {
-    let (mut inflate, mut buffer, mut at) = (Inflate::new(), vec![0; WINDOW + room], 0);
+fn inflate<'a>(pieces: impl IntoIterator<Item = &'a [u8]>, room: usize) -> StreamOutcome {
+    let (mut inflate, mut buffer, mut at) = (DeflateDecoder::new(), vec![0; WINDOW + room], 0);
     let (mut text, mut blocks, mut taken) = (Vec::new(), Vec::new(), 0);
     for mut piece in pieces {
         loop {
             let Ok(step) = inflate.step(piece, &mut buffer, at, &mut ()) else {
-                return Outcome { verdict: Verdict::Refused, text, blocks };
+                return StreamOutcome { verdict: StreamVerdict::Refused, text, blocks };
             };
             text.extend_from_slice(&buffer[at..at + step.made]);
             (at, taken, piece) = (at + step.made, taken + step.used, &piece[step.used..]);
@@ -46,7 +46,7 @@ fn inflate<'a>(pieces: impl IntoIterator<Item = &'a [u8]>, room: usize) -> Outco
                 blocks.push((taken * 8 - usize::from(bits), text.len()));
             }
             if step.end {
-                return Outcome { verdict: Verdict::Ended(taken), text, blocks };
+                return StreamOutcome { verdict: StreamVerdict::Ended(taken), text, blocks };
             }
             if at == buffer.len() {
                 buffer.copy_within(at - WINDOW.., 0);
@@ -57,11 +57,11 @@ fn inflate<'a>(pieces: impl IntoIterator<Item = &'a [u8]>, room: usize) -> Outco
             }
         }
     }
-    Outcome { verdict: Verdict::Open, text, blocks }
+    StreamOutcome { verdict: StreamVerdict::Open, text, blocks }
 }
 
 /// What zlib-rs makes of a stream.
-fn zlib(stream: &[u8]) -> (Verdict, Vec<u8>) {
+fn zlib(stream: &[u8]) -> (StreamVerdict, Vec<u8>) {
     let (mut zlib, mut text) = (Decompress::new(false), Vec::new());
     loop {
         text.reserve(4096);
@@ -70,20 +70,22 @@ fn zlib(stream: &[u8]) -> (Verdict, Vec<u8>) {
         let status = zlib.decompress_vec(&stream[used..], &mut text, FlushDecompress::None);
         let used = usize::try_from(zlib.total_in()).unwrap();
         match status {
-            Ok(Status::StreamEnd) => return (Verdict::Ended(used), text),
-            Err(_) => return (Verdict::Refused, text),
-            Ok(_) if before == (used, text.len()) && text.len() < text.capacity() => return (Verdict::Open, text),
+            Ok(Status::StreamEnd) => return (StreamVerdict::Ended(used), text),
+            Err(_) => return (StreamVerdict::Refused, text),
+            Ok(_) if before == (used, text.len()) && text.len() < text.capacity() => {
+                return (StreamVerdict::Open, text);
+            }
             Ok(_) => {}
         }
     }
 }
 
 /// Holds what comes of a stream against what zlib-rs makes of it.
-fn hold(stream: &[u8], size: usize, room: usize) -> Verdict {
+fn hold(stream: &[u8], size: usize, room: usize) -> StreamVerdict {
     let (verdict, expected) = zlib(stream);
     let own = inflate(stream.chunks(size), room);
     assert_eq!(own.verdict, verdict, "of {} bytes of text, in pieces of {size}, into {room}", expected.len());
-    if verdict == Verdict::Refused {
+    if verdict == StreamVerdict::Refused {
         // Text that was made in the very call that refused is not handed on.
         assert!(expected.starts_with(&own.text));
     } else {
@@ -94,7 +96,7 @@ fn hold(stream: &[u8], size: usize, room: usize) -> Verdict {
 
 /// Log lines, more or less.
 fn lines(count: usize) -> Vec<u8> {
-    let mut random = Random::new(7);
+    let mut random = XorShift::new(7);
     let mut line = |number| {
         let (ray, port) = (random.below(usize::MAX), random.below(60_000));
         format!("{{\"RayID\":\"{ray:016x}\",\"ClientSrcPort\":{port},\"Number\":{number},\"City\":\"São Paulo\"}}\n")
@@ -122,9 +124,9 @@ proptest! {
         size in 1_usize..5000,
         room in 1_usize..5000,
     ) {
-        let Writer { bytes, text, blocks, .. } = stream(seed, blocks, most);
-        prop_assert_eq!(zlib(&bytes), (Verdict::Ended(bytes.len()), text.clone()));
-        let expected = Outcome { verdict: Verdict::Ended(bytes.len()), text, blocks: blocks[1..].to_vec() };
+        let DeflateWriter { bytes, text, blocks, .. } = stream(seed, blocks, most);
+        prop_assert_eq!(zlib(&bytes), (StreamVerdict::Ended(bytes.len()), text.clone()));
+        let expected = StreamOutcome { verdict: StreamVerdict::Ended(bytes.len()), text, blocks: blocks[1..].to_vec() };
         prop_assert!(inflate([bytes.as_slice()], room) == expected);
         prop_assert!(inflate(bytes.chunks(size), 200_000) == expected);
         prop_assert!(inflate(bytes.chunks(1), room) == expected);
@@ -162,7 +164,7 @@ fn a_stream_cut_anywhere_is_open_and_gives_all_text_that_zlib_has_by_then() {
     for seed in 0..12 {
         let bytes = stream(seed, 3, 60).bytes;
         for end in 0..bytes.len() {
-            assert_eq!(hold(&bytes[..end], usize::MAX, 70_000), Verdict::Open, "seed {seed}, cut at {end}");
+            assert_eq!(hold(&bytes[..end], usize::MAX, 70_000), StreamVerdict::Open, "seed {seed}, cut at {end}");
         }
     }
 }
@@ -179,9 +181,9 @@ fn a_bit_flipped_anywhere_ends_as_with_zlib() {
                 flipped[place] ^= 1 << bit;
                 let verdict = hold(&flipped, usize::MAX, 70_000);
                 verdicts[match verdict {
-                    Verdict::Ended(_) => 0,
-                    Verdict::Refused => 1,
-                    Verdict::Open => 2,
+                    StreamVerdict::Ended(_) => 0,
+                    StreamVerdict::Refused => 1,
+                    StreamVerdict::Open => 2,
                 }] += 1;
             }
         }
@@ -206,8 +208,8 @@ fn every_level_flush_and_writer_gives_the_text_in_any_pieces() {
     }
     for bytes in streams {
         for (size, room) in [(1, 70_000), (777, 1_000), (65_536, 262_144)] {
-            let Outcome { verdict, text: own, .. } = inflate(bytes.chunks(size), room);
-            assert!(verdict == Verdict::Ended(bytes.len()) && own == text, "pieces of {size}, into {room}");
+            let StreamOutcome { verdict, text: own, .. } = inflate(bytes.chunks(size), room);
+            assert!(verdict == StreamVerdict::Ended(bytes.len()) && own == text, "pieces of {size}, into {room}");
         }
     }
 }
@@ -217,7 +219,7 @@ fn what_stands_behind_the_stream_is_not_taken() {
     let bytes = compress(&lines(100), 6, FlushCompress::None);
     let behind = [bytes.as_slice(), &[0xff; 40]].concat();
     for size in [1, 7, 100, behind.len()] {
-        assert_eq!(inflate(behind.chunks(size), 70_000).verdict, Verdict::Ended(bytes.len()), "pieces of {size}");
+        assert_eq!(inflate(behind.chunks(size), 70_000).verdict, StreamVerdict::Ended(bytes.len()), "pieces of {size}");
     }
 }
 
@@ -232,7 +234,7 @@ fn some(of: usize, codes: &[(usize, u8)]) -> Vec<u8> {
 
 /// What it is, the lengths of codes for literals and for distances, what stands behind the header, and whether that is
 /// a stream.
-type Case<'a> = (&'a str, Vec<u8>, Vec<u8>, &'a [(u32, u32)], bool);
+type DeflateCase<'a> = (&'a str, Vec<u8>, Vec<u8>, &'a [(u32, u32)], bool);
 
 #[test]
 fn codes_that_are_none_are_refused_but_for_those_that_zlib_takes() {
@@ -240,7 +242,7 @@ fn codes_that_are_none_are_refused_but_for_those_that_zlib_takes() {
     // 0 is a literal, 01 the end, and 11 a length of 3 (codes come with their first bit lowest).
     let three: &[(usize, u8)] = &[(b'a'.into(), 1), (256, 2), (257, 2)];
     let (literal, end, length) = ((0, 1), (0b01, 2), (0b11, 2));
-    let cases: [Case<'_>; 10] = [
+    let cases: [DeflateCase<'_>; 10] = [
         ("a code of the end alone", one(256), vec![0], &[(0, 1)], true),
         ("no end of the block", one(b'a'.into()), vec![0], &[(0, 1)], false),
         ("a bit that is no code", one(256), vec![0], &[(1, 1)], false),
@@ -253,13 +255,13 @@ fn codes_that_are_none_are_refused_but_for_those_that_zlib_takes() {
         ("one distance of two bits", some(258, three), vec![2], &[literal, end], false),
     ];
     for (words, literals, distances, codes, is_taken) in cases {
-        let (mut writer, mut random) = (Writer::default(), Random::new(1));
+        let (mut writer, mut random) = (DeflateWriter::default(), XorShift::new(1));
         writer.begin(true, 2);
         writer.header(&mut random, [&literals, &distances]);
         writer.all(codes);
         writer.bits(0, 32);
         let verdict = hold(&writer.bytes, usize::MAX, 100);
-        assert_eq!(matches!(verdict, Verdict::Ended(_)), is_taken, "{words}: {verdict:?}");
+        assert_eq!(matches!(verdict, StreamVerdict::Ended(_)), is_taken, "{words}: {verdict:?}");
     }
 }
 
@@ -270,13 +272,13 @@ fn a_distance_reaches_to_the_first_byte_and_no_further() {
         [(1, 1, true), (1, 2, false), (WINDOW - 1, WINDOW, false), (WINDOW, WINDOW, true)]
     {
         for length in [3, 258] {
-            let mut writer = Writer::default();
+            let mut writer = DeflateWriter::default();
             writer.stored(false, &text[..before]);
-            writer.fixed(true, &[Token::Match(length, distance)]);
+            writer.fixed(true, &[BlockToken::Match(length, distance)]);
             // So that the fast loop has its room.
             for behind in [0, 100] {
                 let bytes = [writer.bytes.as_slice(), &vec![0; behind]].concat();
-                let is_ended = matches!(hold(&bytes, usize::MAX, 1000), Verdict::Ended(_));
+                let is_ended = matches!(hold(&bytes, usize::MAX, 1000), StreamVerdict::Ended(_));
                 assert_eq!(is_ended, is_taken, "{distance} behind {before}");
             }
         }
@@ -295,11 +297,11 @@ fn symbols_and_kinds_that_mean_nothing_are_refused() {
         &[],
     ];
     for (kind, codes) in [1, 1, 1, 1, 3, 0].into_iter().zip(cases) {
-        let mut writer = Writer::default();
+        let mut writer = DeflateWriter::default();
         writer.begin(true, kind);
         writer.all(codes);
         writer.bits(0, 64);
-        assert_eq!(hold(&writer.bytes, usize::MAX, 100), Verdict::Refused, "{kind} {codes:?}");
+        assert_eq!(hold(&writer.bytes, usize::MAX, 100), StreamVerdict::Refused, "{kind} {codes:?}");
     }
 }
 
@@ -307,7 +309,7 @@ fn symbols_and_kinds_that_mean_nothing_are_refused() {
 fn headers_that_count_too_much_or_repeat_nothing_are_refused() {
     // The code of code lengths has two symbols, 0 and another one, with one bit each.
     let header = |literals: u32, distances: u32, other: usize, body: &[(u32, u32)]| {
-        let mut writer = Writer::default();
+        let mut writer = DeflateWriter::default();
         writer.begin(true, 2);
         writer.all(&[(literals, 5), (distances, 5), (15, 4)]);
         for symbol in [16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15] {
@@ -317,24 +319,24 @@ fn headers_that_count_too_much_or_repeat_nothing_are_refused() {
         writer.bits(0, 400);
         hold(&writer.bytes, usize::MAX, 100)
     };
-    assert_eq!(header(30, 0, 1, &[]), Verdict::Refused, "287 literals and lengths");
-    assert_eq!(header(0, 30, 1, &[]), Verdict::Refused, "31 distances");
-    assert_eq!(header(0, 0, 16, &[(1, 1), (0, 2)]), Verdict::Refused, "a repeat of nothing");
+    assert_eq!(header(30, 0, 1, &[]), StreamVerdict::Refused, "287 literals and lengths");
+    assert_eq!(header(0, 30, 1, &[]), StreamVerdict::Refused, "31 distances");
+    assert_eq!(header(0, 0, 16, &[(1, 1), (0, 2)]), StreamVerdict::Refused, "a repeat of nothing");
     let full = [(1, 1), (127, 7), (1, 1), (116, 7)];
-    assert_eq!(header(0, 0, 18, &full), Verdict::Refused, "265 of 258 lengths");
-    assert_eq!(header(29, 29, 18, &full), Verdict::Refused, "no end of the block");
+    assert_eq!(header(0, 0, 18, &full), StreamVerdict::Refused, "265 of 258 lengths");
+    assert_eq!(header(29, 29, 18, &full), StreamVerdict::Refused, "no end of the block");
 }
 
 #[test]
 fn a_stream_goes_on_at_any_block_with_the_text_before_it() {
     for seed in 0..60 {
-        let Writer { bytes, text, blocks, .. } = stream(seed, 6, 2000);
+        let DeflateWriter { bytes, text, blocks, .. } = stream(seed, 6, 2000);
         for &(bit, offset) in &blocks {
             let window = &text[offset.saturating_sub(WINDOW)..offset];
             let mut buffer = vec![0; window.len() + text.len() - offset];
             buffer[..window.len()].copy_from_slice(window);
             let (bits, from) = ((8 - bit % 8) % 8, bit.div_ceil(8));
-            let mut inflate = Inflate::new();
+            let mut inflate = DeflateDecoder::new();
             inflate.begin(bits.try_into().unwrap(), bytes[bit / 8]);
             let (mut at, mut rest) = (window.len(), &bytes[from..]);
             let end = loop {

@@ -5,7 +5,7 @@
 
 use crate::limits::{SUMMARY_TOKEN_BYTES, SUMMARY_TOKENS};
 use crate::record::Token;
-use crate::record::lanes::{Head, LANES};
+use crate::record::lanes::{LANES, TextHead};
 
 /// Places of the table; twice as many as tokens, so that few meet. A power of two.
 const SLOTS: usize = 2 * SUMMARY_TOKENS;
@@ -13,13 +13,13 @@ const SLOTS: usize = 2 * SUMMARY_TOKENS;
 /// A place of the table.
 #[derive(Debug, Clone, Copy)]
 struct Slot {
-    head: Head,
+    head: TextHead,
     length: usize,
     number: u16,
 }
 
 /// A place without a token: none is so long.
-const FREE: Slot = Slot { head: Head::NONE, length: usize::MAX, number: u16::MAX };
+const FREE: Slot = Slot { head: TextHead::NONE, length: usize::MAX, number: u16::MAX };
 
 /// The values.
 #[derive(Debug)]

@@ -5,7 +5,7 @@
 //!
 //! What always holds: a literal stands where its very bytes stand, and nowhere else.
 
-use crate::record::lanes::{LANES, Lanes};
+use crate::record::lanes::{ByteLanes, LANES};
 
 /// How many vectors are compared: longer texts are compared slowly.
 const WORDS: usize = 3;
@@ -14,8 +14,8 @@ pub(super) const ROOM: usize = WORDS * LANES;
 
 /// The text.
 #[derive(Debug, Clone)]
-pub(super) struct Literal {
-    words: [Lanes; WORDS],
+pub(super) struct LiteralText {
+    words: [ByteLanes; WORDS],
     /// Its length, or [`NEVER`] where the words are not all of it.
     length: u32,
     text: Box<[u8]>,
@@ -24,13 +24,13 @@ pub(super) struct Literal {
 /// More than any text has that is compared in words.
 const NEVER: u32 = u32::MAX;
 
-impl Literal {
+impl LiteralText {
     /// The literal of this text.
     pub(super) fn of(text: &[u8]) -> Self {
         let word = |number: usize| {
             let mut bytes = [0; LANES];
             bytes.iter_mut().zip(text.iter().skip(number * LANES)).for_each(|(byte, from)| *byte = *from);
-            Lanes::of(bytes)
+            ByteLanes::of(bytes)
         };
         let length = u32::try_from(text.len()).ok().filter(|_| text.len() <= ROOM).unwrap_or(NEVER);
         Self { words: std::array::from_fn(word), length, text: text.into() }
@@ -49,11 +49,11 @@ impl Literal {
         let (words, _) = room.as_chunks();
         let [first, second, third] = words else { return false };
         let [one, two, three] = self.words;
-        let both = Lanes::of(*first).same(one) | Lanes::of(*second).same(two) << LANES;
+        let both = ByteLanes::of(*first).same(one) | ByteLanes::of(*second).same(two) << LANES;
         if self.length <= u32::BITS {
             return both.trailing_ones() >= self.length;
         }
-        both == u32::MAX && Lanes::of(*third).same(three).trailing_ones() >= self.length - u32::BITS
+        both == u32::MAX && ByteLanes::of(*third).same(three).trailing_ones() >= self.length - u32::BITS
     }
 
     /// What stands behind it, however long it is and however little is there.
@@ -67,7 +67,7 @@ impl Literal {
 mod tests {
     use proptest::prelude::{any, prop, prop_assert_eq, proptest};
 
-    use super::{Literal, ROOM};
+    use super::{LiteralText, ROOM};
 
     proptest! {
         #[test]
@@ -77,7 +77,7 @@ mod tests {
             behind in prop::collection::vec(any::<u8>(), 0..40),
             change in prop::option::of((any::<prop::sample::Index>(), 0..8_u32)),
         ) {
-            let literal = Literal::of(&text);
+            let literal = LiteralText::of(&text);
             let mut line = [before.as_slice(), &text, &behind].concat();
             if let Some((place, bit)) = change && !line.is_empty() {
                 let place = place.index(line.len());

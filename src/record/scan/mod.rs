@@ -14,20 +14,20 @@ mod value;
 
 use std::borrow::Cow;
 
-use self::names::{Mark, Names};
-use self::parts::Parts;
+use self::names::{KnownNames, NameRole};
+use self::parts::KeyParts;
 use super::Dataset;
-use super::fields::{Fields, RecordError, Span, line_text, utf8};
+use super::fields::{Fields, RecordError, ValueSpan, line_text, utf8};
 use super::key::{KeyNames, RecordKey, read_key_text};
-use super::lanes::Marks;
+use super::lanes::LaneMarks;
 use super::watched::Watched;
 
 /// Reads the lines of one object.
 #[derive(Debug)]
 pub struct Scanner {
     dataset: Dataset,
-    names: Names,
-    marks: Marks,
+    names: KnownNames,
+    marks: LaneMarks,
     watched: Watched,
     /// The text of a line that is no UTF-8.
     lossy: String,
@@ -74,11 +74,11 @@ impl Scanner {
     /// A scanner for the lines of this dataset.
     #[must_use]
     pub fn new(dataset: Dataset) -> Self {
-        let names = Names::new(KeyNames::of(dataset));
+        let names = KnownNames::new(KeyNames::of(dataset));
         Self {
             dataset,
             names,
-            marks: Marks::JSON,
+            marks: LaneMarks::JSON,
             watched: Watched::none(),
             lossy: String::new(),
             scanned: 0,
@@ -169,9 +169,9 @@ impl Scanner {
     }
 
     /// Walks over a record for its key and for summaries; says how long it is.
-    fn walk_key(&mut self, text: &[u8]) -> Option<(usize, Parts)> {
+    fn walk_key(&mut self, text: &[u8]) -> Option<(usize, KeyParts)> {
         let Self { names, marks, watched, .. } = self;
-        let mut found = Parts::default();
+        let mut found = KeyParts::default();
         watched.begin();
         // Bytes that are no UTF-8 can only stand in strings here, and the text of no other member depends on them.
         let length = walk((names, marks), text, false, |mark, span| {
@@ -182,9 +182,9 @@ impl Scanner {
     }
 
     /// The same for its fields too.
-    fn walk_record(&mut self, text: &[u8], fields: &mut Fields<'_>) -> Option<(usize, Parts)> {
+    fn walk_record(&mut self, text: &[u8], fields: &mut Fields<'_>) -> Option<(usize, KeyParts)> {
         let Self { names, marks, watched, .. } = self;
-        let mut found = Parts::default();
+        let mut found = KeyParts::default();
         watched.begin();
         let length = walk((names, marks), text, true, |mark, span| {
             found.keep(mark.part, span);
@@ -201,15 +201,15 @@ impl Scanner {
 /// `all`; says how long the record is. `None` where something is unusual, or not valid.
 #[inline(always)]
 fn walk(
-    (names, marks): (&mut Names, &Marks),
+    (names, marks): (&mut KnownNames, &LaneMarks),
     text: &[u8],
     all: bool,
-    mut take: impl FnMut(&Mark, Span),
+    mut take: impl FnMut(&NameRole, ValueSpan),
 ) -> Option<usize> {
     if text.starts_with(b"{}") {
         return Some(2);
     }
-    let (mut rest, mut last, marks) = (text, Names::START, *marks);
+    let (mut rest, mut last, marks) = (text, KnownNames::START, *marks);
     loop {
         let foreseen = names.behind(last, text.len() - rest.len());
         let mut left = foreseen.len();
@@ -222,7 +222,7 @@ fn walk(
             left -= 1;
             if all || known.tells {
                 let end = text.len() - rest.len();
-                take(&known.mark, Span::new(end - length, end));
+                take(&known.mark, ValueSpan::new(end - length, end));
             }
         }
         last -= u16::try_from(left).unwrap_or_default();
@@ -234,7 +234,7 @@ fn walk(
         let end = value::value_end(text, step.end, &marks)?;
         rest = text.get(end..)?;
         last = step.place;
-        take(&step.mark, Span::new(step.end, end));
+        take(&step.mark, ValueSpan::new(step.end, end));
     }
 }
 

@@ -11,29 +11,29 @@
 
 use std::collections::BTreeMap;
 
-use super::literal::Literal;
+use super::literal::LiteralText;
 use super::text::plain_string_end;
 use crate::limits::{SCAN_NAME_BYTES, SCAN_NAMES};
 use crate::record::Field;
-use crate::record::key::{KeyNames, Part};
+use crate::record::key::{KeyNames, KeyPart};
 use crate::record::watched::watched_place;
 
 /// What a name is to its readers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Mark {
+pub(super) struct NameRole {
     /// The field it names.
     pub(super) field: Option<Field>,
     /// What it is of the record's key.
-    pub(super) part: Option<Part>,
+    pub(super) part: Option<KeyPart>,
     /// Its place among the names that summaries tell of.
     pub(super) watched: Option<u8>,
 }
 
 /// A name that was read.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Step {
+pub(super) struct NameStep {
     /// What it is.
-    pub(super) mark: Mark,
+    pub(super) mark: NameRole,
     /// Where its value begins.
     pub(super) end: usize,
     /// Its place among the names; where it has none, the place that was asked for.
@@ -45,11 +45,11 @@ const NOWHERE: u16 = u16::MAX;
 
 /// A name that is known.
 #[derive(Debug)]
-pub(super) struct Known {
+pub(super) struct KnownName {
     /// As it stands in a line: `,"RayID":`, or `{"RayID":`.
-    pub(super) literal: Literal,
+    pub(super) literal: LiteralText,
     /// What it is.
-    pub(super) mark: Mark,
+    pub(super) mark: NameRole,
     /// Whether it is of more than its field.
     pub(super) tells: bool,
     /// The places of the names that came behind it: the last one first.
@@ -58,9 +58,9 @@ pub(super) struct Known {
 
 /// The names that are known.
 #[derive(Debug)]
-pub(super) struct Names {
+pub(super) struct KnownNames {
     parts: KeyNames,
-    known: Vec<Known>,
+    known: Vec<KnownName>,
     /// The places of those that begin an object, ascending.
     firsts: Vec<u16>,
     places: BTreeMap<Box<[u8]>, u16>,
@@ -68,7 +68,7 @@ pub(super) struct Names {
     missed: u64,
 }
 
-impl Names {
+impl KnownNames {
     /// The place before the first name of a line.
     pub(super) const START: u16 = 0;
 
@@ -87,7 +87,7 @@ impl Names {
     /// The names that may stand at `at`, and those behind it, in the order in which they were learned: which is mostly
     /// the one that they stand in.
     #[inline(always)]
-    pub(super) fn behind(&self, last: u16, at: usize) -> &[Known] {
+    pub(super) fn behind(&self, last: u16, at: usize) -> &[KnownName] {
         let start = last.saturating_add(1);
         let next = self.firsts.partition_point(|&first| first < start);
         let mut firsts = self.firsts.iter().skip(next).peekable();
@@ -100,7 +100,7 @@ impl Names {
 
     /// Reads a name at `at` that does not come in that order. `None` where no plain name stands there.
     #[inline(never)]
-    pub(super) fn other(&mut self, last: u16, line: &[u8], at: usize) -> Option<Step> {
+    pub(super) fn other(&mut self, last: u16, line: &[u8], at: usize) -> Option<NameStep> {
         let next = self.known.get(usize::from(last))?.next;
         if let Some(step) = self.try_step(next[0], line, at) {
             return Some(step);
@@ -113,19 +113,19 @@ impl Names {
     }
 
     /// The step over the name of `place`, if it stands at `at`.
-    fn try_step(&self, place: u16, line: &[u8], at: usize) -> Option<Step> {
+    fn try_step(&self, place: u16, line: &[u8], at: usize) -> Option<NameStep> {
         let known = self.known.get(usize::from(place))?;
         if self.firsts.binary_search(&place).is_ok() != (at == 0) {
             return None;
         }
         let value = known.literal.surely_behind(line.get(at..)?)?;
-        Some(Step { mark: known.mark, end: line.len() - value.len(), place })
+        Some(NameStep { mark: known.mark, end: line.len() - value.len(), place })
     }
 
     /// The same for a name that was not foreseen.
     #[cold]
     #[inline(never)]
-    fn look_up(&mut self, last: u16, line: &[u8], at: usize) -> Option<Step> {
+    fn look_up(&mut self, last: u16, line: &[u8], at: usize) -> Option<NameStep> {
         let before = if at == 0 { b'{' } else { b',' };
         if line.get(at..at + 2) != Some(&[before, b'"']) {
             return None;
@@ -140,13 +140,13 @@ impl Names {
         let place = match self.places.get(literal) {
             Some(place) => *place,
             None if literal.len() > SCAN_NAME_BYTES || !literal.is_ascii() => {
-                return Some(Step { mark: self.mark_of(literal), end, place: last });
+                return Some(NameStep { mark: self.mark_of(literal), end, place: last });
             }
             None => self.learn(literal),
         };
         self.follow(last, place);
         let mark = self.known.get(usize::from(place)).map(|known| known.mark)?;
-        Some(Step { mark, end, place })
+        Some(NameStep { mark, end, place })
     }
 
     /// Adds a name; where there are too many, those before it are forgotten.
@@ -157,7 +157,7 @@ impl Names {
         let place = u16::try_from(self.known.len()).unwrap_or(Self::START);
         let mark = self.mark_of(literal);
         let tells = mark.part.is_some() || mark.watched.is_some();
-        self.known.push(Known { literal: Literal::of(literal), mark, tells, next: [NOWHERE; 2] });
+        self.known.push(KnownName { literal: LiteralText::of(literal), mark, tells, next: [NOWHERE; 2] });
         if literal.first() == Some(&b'{') {
             self.firsts.push(place);
         }
@@ -170,7 +170,12 @@ impl Names {
         self.places.clear();
         self.known.clear();
         self.firsts.clear();
-        self.known.push(Known { literal: Literal::of(&[]), mark: Mark::default(), tells: false, next: [NOWHERE; 2] });
+        self.known.push(KnownName {
+            literal: LiteralText::of(&[]),
+            mark: NameRole::default(),
+            tells: false,
+            next: [NOWHERE; 2],
+        });
     }
 
     /// Remembers that the name of `place` came behind the one of `last`.
@@ -183,10 +188,10 @@ impl Names {
     }
 
     /// What a name is, in quotes and between what parts it from others.
-    fn mark_of(&self, literal: &[u8]) -> Mark {
+    fn mark_of(&self, literal: &[u8]) -> NameRole {
         let name = literal.get(2..).and_then(|rest| rest.strip_suffix(b"\":"));
-        let Some(name) = name.and_then(|name| std::str::from_utf8(name).ok()) else { return Mark::default() };
+        let Some(name) = name.and_then(|name| std::str::from_utf8(name).ok()) else { return NameRole::default() };
         let watched = watched_place(name).and_then(|place| u8::try_from(place).ok());
-        Mark { field: Field::from_name(name), part: self.parts.part_of(name), watched }
+        NameRole { field: Field::from_name(name), part: self.parts.part_of(name), watched }
     }
 }

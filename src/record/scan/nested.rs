@@ -5,7 +5,7 @@
 
 use super::text::plain_string_end;
 use super::value::value_end;
-use crate::record::lanes::Marks;
+use crate::record::lanes::LaneMarks;
 
 /// The text has to be read plainly.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,7 +21,7 @@ pub(crate) fn member(object: &[u8], is: impl Fn(&[u8]) -> bool) -> Result<Option
         let close = opening(object, at).and_then(|at| plain_string_end(object, at)).ok_or(NotPlain)?;
         let (name, start) = (object.get(at + 1..close - 1).ok_or(NotPlain)?, close + 1);
         let colon = object.get(close) == Some(&b':');
-        let end = value_end(object, start, &Marks::JSON).filter(|_| colon).ok_or(NotPlain)?;
+        let end = value_end(object, start, &LaneMarks::JSON).filter(|_| colon).ok_or(NotPlain)?;
         if is(name) {
             found = object.get(start..end);
         }
@@ -38,7 +38,7 @@ pub(crate) fn first_element(array: &[u8]) -> Result<Option<&[u8]>, NotPlain> {
     if array == b"[]" || array.first() != Some(&b'[') {
         return Ok(None);
     }
-    let end = value_end(array, 1, &Marks::JSON).ok_or(NotPlain)?;
+    let end = value_end(array, 1, &LaneMarks::JSON).ok_or(NotPlain)?;
     Ok(array.get(1..end))
 }
 

@@ -3,27 +3,27 @@
 //! What always holds: the parts of a line that was walked give the key that [`crate::record::read_key`] finds in it.
 
 use super::nested::{NotPlain, member};
-use crate::record::fields::{Span, line_text};
-use crate::record::key::{Part, inner_ray_text, text_of};
+use crate::record::fields::{ValueSpan, line_text};
+use crate::record::key::{KeyPart, inner_ray_text, text_of};
 use crate::record::{RayId, RayKey, RecordKey, Timestamp, Value};
 
 /// Where the parts of a record's key stand in its line.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Parts {
-    ray: Span,
-    outer: Span,
-    start: Span,
+pub(super) struct KeyParts {
+    ray: ValueSpan,
+    outer: ValueSpan,
+    start: ValueSpan,
 }
 
-impl Parts {
+impl KeyParts {
     /// What stands at `span` is `part`. The last one of several counts.
     #[inline]
-    pub(super) fn keep(&mut self, part: Option<Part>, span: Span) {
+    pub(super) fn keep(&mut self, part: Option<KeyPart>, span: ValueSpan) {
         match part {
             None => {}
-            Some(Part::Ray) => self.ray = span,
-            Some(Part::Outer) => self.outer = span,
-            Some(Part::Start) => self.start = span,
+            Some(KeyPart::Ray) => self.ray = span,
+            Some(KeyPart::Outer) => self.outer = span,
+            Some(KeyPart::Start) => self.start = span,
         }
     }
 

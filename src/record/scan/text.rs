@@ -3,12 +3,12 @@
 //! What always holds: a step ends behind a whole piece that `serde_json` steps over too, or nowhere; nothing behind
 //! the end of the line is read.
 
-use crate::record::lanes::{LANES, Lanes, Marks};
+use crate::record::lanes::{ByteLanes, LANES, LaneMarks};
 
 /// Where the string ends whose opening quote stands before `at`: behind its closing quote. It may hold escapes, lone
 /// surrogates among them, as in text that `serde_json` steps over.
 #[inline(always)]
-pub(super) fn string_end(line: &[u8], mut at: usize, marks: &Marks) -> Option<usize> {
+pub(super) fn string_end(line: &[u8], mut at: usize, marks: &LaneMarks) -> Option<usize> {
     loop {
         at = special_from(line, at, marks);
         match line.get(at)? {
@@ -22,14 +22,14 @@ pub(super) fn string_end(line: &[u8], mut at: usize, marks: &Marks) -> Option<us
 /// The same for a string without any escape, as ordinary names of members are.
 #[inline]
 pub(super) fn plain_string_end(line: &[u8], at: usize) -> Option<usize> {
-    let at = special_from(line, at, &Marks::JSON);
+    let at = special_from(line, at, &LaneMarks::JSON);
     (line.get(at) == Some(&b'"')).then_some(at + 1)
 }
 
 /// Where the first byte from `at` on is that may not simply stand in a string, or the line's end.
 #[inline(always)]
-fn special_from(line: &[u8], mut at: usize, marks: &Marks) -> usize {
-    while let Some(lanes) = Lanes::at(line, at) {
+fn special_from(line: &[u8], mut at: usize, marks: &LaneMarks) -> usize {
+    while let Some(lanes) = ByteLanes::at(line, at) {
         let specials = marks.quotes(lanes) | marks.odd(lanes);
         if specials != 0 {
             return at + specials.trailing_zeros() as usize;
@@ -88,8 +88,8 @@ fn some_digits_end(line: &[u8], at: usize) -> Option<usize> {
 /// Where the digits at `at` end, if there are any.
 #[inline]
 fn digits_end(line: &[u8], mut at: usize) -> usize {
-    while let Some(lanes) = Lanes::at(line, at) {
-        let digits = Marks::JSON.digits(lanes).trailing_ones() as usize;
+    while let Some(lanes) = ByteLanes::at(line, at) {
+        let digits = LaneMarks::JSON.digits(lanes).trailing_ones() as usize;
         at += digits;
         if digits < LANES {
             return at;
@@ -111,7 +111,7 @@ mod tests {
     use proptest::strategy::Strategy;
     use serde_json::value::RawValue;
 
-    use super::{Marks, number_end, plain_string_end, string_end};
+    use super::{LaneMarks, number_end, plain_string_end, string_end};
 
     /// Bytes, most of them such that decide something.
     fn bytes(length: usize) -> impl Strategy<Value = Vec<u8>> {
@@ -133,7 +133,7 @@ mod tests {
             ("\"a\tb\"", None),
             ("\"\u{7f}\"", Some(3)),
         ] {
-            assert_eq!(string_end(line.as_bytes(), 1, &Marks::JSON), end, "{line}");
+            assert_eq!(string_end(line.as_bytes(), 1, &LaneMarks::JSON), end, "{line}");
         }
         assert_eq!(plain_string_end(br#""\n""#, 1), None);
         assert_eq!(plain_string_end(br#""RayID":1"#, 1), Some(7));
@@ -176,7 +176,7 @@ mod tests {
             let text = String::from_utf8_lossy(&line);
             let mut json = serde_json::Deserializer::from_str(&text).into_iter::<&RawValue>();
             let whole = json.next().and_then(Result::ok).map(|raw| raw.get().len());
-            prop_assert_eq!(string_end(text.as_bytes(), 1, &Marks::JSON), whole);
+            prop_assert_eq!(string_end(text.as_bytes(), 1, &LaneMarks::JSON), whole);
             let plain = whole.filter(|end| !text.as_bytes()[..*end].contains(&b'\\'));
             prop_assert_eq!(plain_string_end(text.as_bytes(), 1), plain);
         }

@@ -4,7 +4,7 @@
 //! stand in each other [`MAX_DEPTH`] times at most, and the program's stack does not grow with them.
 
 use super::text::{number_end, string_end, word_end};
-use crate::record::lanes::{LANES, Lanes, Marks};
+use crate::record::lanes::{ByteLanes, LANES, LaneMarks};
 
 /// How many objects and arrays may stand in each other: one bit each.
 const MAX_DEPTH: u32 = u64::BITS;
@@ -13,7 +13,7 @@ const MAX_DEPTH: u32 = u64::BITS;
 /// special about it. The next name is looked for where this says, so the way from the lanes to it is as short as can be,
 /// and all else is asked beside it.
 #[inline(always)]
-fn short_length(lanes: Lanes, marks: &Marks) -> Option<usize> {
+fn short_length(lanes: ByteLanes, marks: &LaneMarks) -> Option<usize> {
     let before = |ends: u32| ends.wrapping_sub(1) & !ends;
     let quotes = marks.quotes(lanes);
     if quotes & 1 == 1 {
@@ -30,8 +30,8 @@ fn short_length(lanes: Lanes, marks: &Marks) -> Option<usize> {
 
 /// The length of the value that begins this text, by the lanes as long as nothing about it is special.
 #[inline(always)]
-pub(super) fn length(text: &[u8], marks: &Marks) -> Option<usize> {
-    let plain = Lanes::at(text, 0).and_then(|lanes| {
+pub(super) fn length(text: &[u8], marks: &LaneMarks) -> Option<usize> {
+    let plain = ByteLanes::at(text, 0).and_then(|lanes| {
         short_length(lanes, marks).or_else(|| {
             let quotes = marks.quotes(lanes);
             if quotes & 1 == 1 {
@@ -46,7 +46,7 @@ pub(super) fn length(text: &[u8], marks: &Marks) -> Option<usize> {
 
 /// The length of the string that begins with these lanes; `quotes` are those behind the first one.
 #[inline(always)]
-fn plain_text_length(text: &[u8], mut lanes: Lanes, mut quotes: u32, marks: &Marks) -> Option<usize> {
+fn plain_text_length(text: &[u8], mut lanes: ByteLanes, mut quotes: u32, marks: &LaneMarks) -> Option<usize> {
     let mut at = 0;
     loop {
         // All lanes where there is no quote.
@@ -58,14 +58,14 @@ fn plain_text_length(text: &[u8], mut lanes: Lanes, mut quotes: u32, marks: &Mar
             return Some(at + quotes.trailing_zeros() as usize + 1);
         }
         at += LANES;
-        lanes = Lanes::at(text, at)?;
+        lanes = ByteLanes::at(text, at)?;
         quotes = marks.quotes(lanes);
     }
 }
 
 /// The length of the whole number that begins with these lanes, and that a comma ends.
 #[inline(always)]
-fn plain_number_length(text: &[u8], lanes: Lanes, marks: &Marks) -> Option<usize> {
+fn plain_number_length(text: &[u8], lanes: ByteLanes, marks: &LaneMarks) -> Option<usize> {
     let behind = |digits: u32| (digits + 1) & !digits;
     let digits = marks.digits(lanes);
     let end = behind(digits);
@@ -80,14 +80,14 @@ fn plain_number_length(text: &[u8], lanes: Lanes, marks: &Marks) -> Option<usize
     if end >> LANES == 0 {
         return None;
     }
-    let more = Lanes::at(text, LANES)?;
+    let more = ByteLanes::at(text, LANES)?;
     let end = behind(marks.digits(more));
     (marks.commas(more) & end != 0).then_some(LANES + end.trailing_zeros() as usize)
 }
 
 /// Where the value at `at` ends.
 #[inline(never)]
-pub(super) fn value_end(line: &[u8], at: usize, marks: &Marks) -> Option<usize> {
+pub(super) fn value_end(line: &[u8], at: usize, marks: &LaneMarks) -> Option<usize> {
     match line.get(at)? {
         b'"' => string_end(line, at + 1, marks),
         b'-' | b'0'..=b'9' => number_end(line, at),
@@ -107,7 +107,7 @@ fn constant_end(line: &[u8], at: usize) -> Option<usize> {
 }
 
 /// Where the object or array at `at` ends.
-fn nested_end(line: &[u8], mut at: usize, marks: Marks) -> Option<usize> {
+fn nested_end(line: &[u8], mut at: usize, marks: LaneMarks) -> Option<usize> {
     // The innermost one is the lowest bit: 1 for an object.
     let (mut objects, mut depth) = (0_u64, 0);
     loop {
@@ -155,7 +155,7 @@ fn nested_end(line: &[u8], mut at: usize, marks: Marks) -> Option<usize> {
 
 /// Where the value stands whose name begins at `at`.
 #[inline(always)]
-fn name_end(line: &[u8], at: usize, marks: &Marks) -> Option<usize> {
+fn name_end(line: &[u8], at: usize, marks: &LaneMarks) -> Option<usize> {
     if line.get(at) != Some(&b'"') {
         return None;
     }
@@ -168,10 +168,10 @@ mod tests {
     use proptest::prelude::{prop, prop_assert_eq, proptest};
     use serde_json::value::RawValue;
 
-    use super::{MAX_DEPTH, Marks, value_end};
+    use super::{LaneMarks, MAX_DEPTH, value_end};
 
     fn is_value(text: &str) -> bool {
-        value_end(text.as_bytes(), 0, &Marks::JSON) == Some(text.len()) && !text.is_empty()
+        value_end(text.as_bytes(), 0, &LaneMarks::JSON) == Some(text.len()) && !text.is_empty()
     }
 
     #[test]
@@ -189,11 +189,11 @@ mod tests {
             r#"{"\ud800":1,"a":1,"a":2}"#,
         ] {
             assert!(is_value(text), "{text}");
-            assert_eq!(value_end(format!("{text},x").as_bytes(), 0, &Marks::JSON), Some(text.len()), "{text}");
+            assert_eq!(value_end(format!("{text},x").as_bytes(), 0, &LaneMarks::JSON), Some(text.len()), "{text}");
             for cut in 0..text.len() {
                 let is_number = text.starts_with('-');
                 assert!(
-                    is_number || value_end(&text.as_bytes()[..cut], 0, &Marks::JSON).is_none(),
+                    is_number || value_end(&text.as_bytes()[..cut], 0, &LaneMarks::JSON).is_none(),
                     "{text} cut to {cut}"
                 );
             }
@@ -225,7 +225,7 @@ mod tests {
             "}",
             ",",
         ] {
-            assert_eq!(value_end(text.as_bytes(), 0, &Marks::JSON), None, "{text}");
+            assert_eq!(value_end(text.as_bytes(), 0, &LaneMarks::JSON), None, "{text}");
         }
     }
 

@@ -14,7 +14,7 @@ pub(super) const COUNT: usize = 145;
 
 /// Where a column's value comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Source {
+pub enum ColumnSource {
     /// The format itself.
     Constant,
     /// What the deployment sets.
@@ -25,7 +25,7 @@ pub enum Source {
     None,
 }
 
-impl Source {
+impl ColumnSource {
     /// The stable name: the field's own, `constant`, `setting` or `none`.
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -40,7 +40,7 @@ impl Source {
 
 /// How a column's value is made of its source. Its `Display` is the stable name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Rule {
+pub enum ColumnRule {
     /// The format's name.
     Version,
     /// The deployment's tenant.
@@ -71,7 +71,7 @@ pub enum Rule {
     Unavailable,
 }
 
-impl fmt::Display for Rule {
+impl fmt::Display for ColumnRule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Version => "version",
@@ -94,19 +94,19 @@ impl fmt::Display for Rule {
 
 /// One column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Column {
+pub struct PartnerColumn {
     /// Its place, from 1.
     pub number: usize,
     /// Where its value comes from.
-    pub source: Source,
+    pub source: ColumnSource,
     /// How its value is made.
-    pub rule: Rule,
+    pub rule: ColumnRule,
     /// How many characters its value is cut to.
     pub max: Option<usize>,
     name: Option<&'static str>,
 }
 
-impl Column {
+impl PartnerColumn {
     /// The column's name; one that the format does not name is `reserved_` and its number.
     #[must_use]
     pub fn name(&self) -> Cow<'static, str> {
@@ -114,13 +114,13 @@ impl Column {
     }
 
     /// A column that the format names.
-    const fn named(number: usize, name: &'static str, source: Source, rule: Rule) -> Self {
+    const fn named(number: usize, name: &'static str, source: ColumnSource, rule: ColumnRule) -> Self {
         Self { number, source, rule, max: None, name: Some(name) }
     }
 
     /// A column that the format leaves without a name.
     const fn reserved(number: usize) -> Self {
-        Self { number, source: Source::None, rule: Rule::Unavailable, max: None, name: None }
+        Self { number, source: ColumnSource::None, rule: ColumnRule::Unavailable, max: None, name: None }
     }
 
     /// The same column, cut to `max` characters.
@@ -130,64 +130,64 @@ impl Column {
 }
 
 /// A column made of a field.
-const fn of(number: usize, name: &'static str, field: Field, rule: Rule) -> Column {
-    Column::named(number, name, Source::Field(field), rule)
+const fn of(number: usize, name: &'static str, field: Field, rule: ColumnRule) -> PartnerColumn {
+    PartnerColumn::named(number, name, ColumnSource::Field(field), rule)
 }
 
 /// The columns that the format names.
-pub(super) const NAMED: &[Column] = &[
-    Column::named(1, "version", Source::Constant, Rule::Version),
-    of(2, "time_local", Field::EdgeStartTimestamp, Rule::TimeLocal),
-    of(3, "request_id", Field::RayID, Rule::Text),
-    of(4, "status", Field::EdgeResponseStatus, Rule::Text),
-    of(5, "msec", Field::EdgeStartTimestamp, Rule::Msec),
-    of(6, "request_time", Field::EdgeTimeToFirstByteMs, Rule::Seconds),
-    of(7, "rwt_time", Field::OriginResponseHeaderReceiveDurationMs, Rule::Seconds),
-    of(8, "wwt_time", Field::OriginRequestHeaderSendDurationMs, Rule::Seconds),
-    of(9, "fbt_time", Field::EdgeTimeToFirstByteMs, Rule::Seconds),
-    Column::named(10, "finalize_error_code", Source::None, Rule::Unavailable),
-    of(11, "server_addr", Field::EdgeServerIP, Rule::Text),
-    of(12, "server_port", Field::ClientRequestScheme, Rule::Port),
-    of(13, "remote_addr", Field::ClientIP, Rule::Text),
-    of(14, "remote_port", Field::ClientSrcPort, Rule::Text),
-    of(15, "method", Field::ClientRequestMethod, Rule::Text),
-    of(16, "scheme", Field::ClientRequestScheme, Rule::Text),
-    of(17, "host", Field::ClientRequestHost, Rule::Text),
-    of(18, "url", Field::ClientRequestURI, Rule::Url).cut(4096),
-    of(19, "server_protocol", Field::ClientRequestProtocol, Rule::Text),
-    of(20, "request_length", Field::ClientRequestBytes, Rule::Text),
-    of(21, "sent_http_content_length", Field::ResponseHeaders, Rule::FirstHeader("content-length")),
-    of(22, "bytes_sent", Field::EdgeResponseBytes, Rule::Text),
-    of(23, "body_bytes_sent", Field::EdgeResponseBodyBytes, Rule::Text),
-    of(24, "upstream_addr", Field::OriginIP, Rule::Text),
-    of(25, "upstream_status", Field::OriginResponseStatus, Rule::Text),
-    of(26, "upstream_response_time", Field::OriginResponseDurationMs, Rule::Seconds),
-    of(27, "cache_status", Field::CacheCacheStatus, Rule::CacheStatus),
-    of(28, "cache_status2", Field::CacheCacheStatus, Rule::CacheStatus),
-    of(29, "upstream_addr2", Field::OriginIP, Rule::Text),
-    of(30, "upstream_status2", Field::OriginResponseStatus, Rule::Text),
-    of(33, "sent_http_content_type", Field::EdgeResponseContentType, Rule::Text),
-    of(34, "http_referer", Field::ClientRequestReferer, Rule::Text).cut(2048),
-    of(35, "http_user_agent", Field::ClientRequestUserAgent, Rule::Text).cut(1024),
-    of(36, "http_x_forwarded_for", Field::ClientIP, Rule::Text),
-    of(40, "client_ip", Field::ClientIP, Rule::Text),
-    of(42, "dysta", Field::CacheCacheStatus, Rule::Dysta),
-    of(44, "ssl_connect_time", Field::OriginTLSHandshakeDurationMs, Rule::Seconds),
-    of(45, "country", Field::EdgeColoCode, Rule::Country),
-    of(55, "request_start_time", Field::EdgeStartTimestamp, Rule::TimeStart),
-    Column::named(58, "tenant", Source::Setting, Rule::Tenant),
-    of(60, "servername", Field::ClientRequestHost, Rule::Text),
-    of(62, "ssl_protocol", Field::ClientSSLProtocol, Rule::Text),
+pub(super) const NAMED: &[PartnerColumn] = &[
+    PartnerColumn::named(1, "version", ColumnSource::Constant, ColumnRule::Version),
+    of(2, "time_local", Field::EdgeStartTimestamp, ColumnRule::TimeLocal),
+    of(3, "request_id", Field::RayID, ColumnRule::Text),
+    of(4, "status", Field::EdgeResponseStatus, ColumnRule::Text),
+    of(5, "msec", Field::EdgeStartTimestamp, ColumnRule::Msec),
+    of(6, "request_time", Field::EdgeTimeToFirstByteMs, ColumnRule::Seconds),
+    of(7, "rwt_time", Field::OriginResponseHeaderReceiveDurationMs, ColumnRule::Seconds),
+    of(8, "wwt_time", Field::OriginRequestHeaderSendDurationMs, ColumnRule::Seconds),
+    of(9, "fbt_time", Field::EdgeTimeToFirstByteMs, ColumnRule::Seconds),
+    PartnerColumn::named(10, "finalize_error_code", ColumnSource::None, ColumnRule::Unavailable),
+    of(11, "server_addr", Field::EdgeServerIP, ColumnRule::Text),
+    of(12, "server_port", Field::ClientRequestScheme, ColumnRule::Port),
+    of(13, "remote_addr", Field::ClientIP, ColumnRule::Text),
+    of(14, "remote_port", Field::ClientSrcPort, ColumnRule::Text),
+    of(15, "method", Field::ClientRequestMethod, ColumnRule::Text),
+    of(16, "scheme", Field::ClientRequestScheme, ColumnRule::Text),
+    of(17, "host", Field::ClientRequestHost, ColumnRule::Text),
+    of(18, "url", Field::ClientRequestURI, ColumnRule::Url).cut(4096),
+    of(19, "server_protocol", Field::ClientRequestProtocol, ColumnRule::Text),
+    of(20, "request_length", Field::ClientRequestBytes, ColumnRule::Text),
+    of(21, "sent_http_content_length", Field::ResponseHeaders, ColumnRule::FirstHeader("content-length")),
+    of(22, "bytes_sent", Field::EdgeResponseBytes, ColumnRule::Text),
+    of(23, "body_bytes_sent", Field::EdgeResponseBodyBytes, ColumnRule::Text),
+    of(24, "upstream_addr", Field::OriginIP, ColumnRule::Text),
+    of(25, "upstream_status", Field::OriginResponseStatus, ColumnRule::Text),
+    of(26, "upstream_response_time", Field::OriginResponseDurationMs, ColumnRule::Seconds),
+    of(27, "cache_status", Field::CacheCacheStatus, ColumnRule::CacheStatus),
+    of(28, "cache_status2", Field::CacheCacheStatus, ColumnRule::CacheStatus),
+    of(29, "upstream_addr2", Field::OriginIP, ColumnRule::Text),
+    of(30, "upstream_status2", Field::OriginResponseStatus, ColumnRule::Text),
+    of(33, "sent_http_content_type", Field::EdgeResponseContentType, ColumnRule::Text),
+    of(34, "http_referer", Field::ClientRequestReferer, ColumnRule::Text).cut(2048),
+    of(35, "http_user_agent", Field::ClientRequestUserAgent, ColumnRule::Text).cut(1024),
+    of(36, "http_x_forwarded_for", Field::ClientIP, ColumnRule::Text),
+    of(40, "client_ip", Field::ClientIP, ColumnRule::Text),
+    of(42, "dysta", Field::CacheCacheStatus, ColumnRule::Dysta),
+    of(44, "ssl_connect_time", Field::OriginTLSHandshakeDurationMs, ColumnRule::Seconds),
+    of(45, "country", Field::EdgeColoCode, ColumnRule::Country),
+    of(55, "request_start_time", Field::EdgeStartTimestamp, ColumnRule::TimeStart),
+    PartnerColumn::named(58, "tenant", ColumnSource::Setting, ColumnRule::Tenant),
+    of(60, "servername", Field::ClientRequestHost, ColumnRule::Text),
+    of(62, "ssl_protocol", Field::ClientSSLProtocol, ColumnRule::Text),
 ];
 
 /// All columns in their order: the named ones in their places, reserved ones between them.
-pub static COLUMNS: [Column; COUNT] = {
-    let mut columns = [Column::reserved(0); COUNT];
-    let mut places: &mut [Column] = &mut columns;
+pub static COLUMNS: [PartnerColumn; COUNT] = {
+    let mut columns = [PartnerColumn::reserved(0); COUNT];
+    let mut places: &mut [PartnerColumn] = &mut columns;
     let mut named = NAMED;
     let mut number = 1;
     while let [place, further @ ..] = places {
-        *place = Column::reserved(number);
+        *place = PartnerColumn::reserved(number);
         if let [column, others @ ..] = named
             && column.number == number
         {
@@ -205,7 +205,7 @@ pub static COLUMNS: [Column; COUNT] = {
 mod tests {
     use std::collections::BTreeSet;
 
-    use super::{COLUMNS, NAMED, Rule, Source};
+    use super::{COLUMNS, ColumnRule, ColumnSource, NAMED};
 
     #[test]
     fn a_column_bears_the_number_of_its_place() {
@@ -217,7 +217,7 @@ mod tests {
 
     #[test]
     fn every_name_is_its_own() {
-        let names: BTreeSet<_> = COLUMNS.iter().map(super::Column::name).collect();
+        let names: BTreeSet<_> = COLUMNS.iter().map(super::PartnerColumn::name).collect();
         assert_eq!(names.len(), COLUMNS.len());
         assert!(names.contains("reserved_31") && names.contains("reserved_145"));
     }
@@ -225,8 +225,8 @@ mod tests {
     #[test]
     fn a_column_without_source_is_unavailable_and_no_other() {
         for column in &COLUMNS {
-            assert_eq!(column.source == Source::None, column.rule == Rule::Unavailable, "{column:?}");
-            assert!(column.name.is_some() || column.source == Source::None, "{column:?}");
+            assert_eq!(column.source == ColumnSource::None, column.rule == ColumnRule::Unavailable, "{column:?}");
+            assert!(column.name.is_some() || column.source == ColumnSource::None, "{column:?}");
         }
     }
 }

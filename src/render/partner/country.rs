@@ -9,13 +9,13 @@
 const CSV: &[u8] = include_bytes!("../../../schemas/colo_country.csv");
 
 /// One row: `AAA,CC` and a line feed.
-type Row = [u8; 7];
+type CountryRow = [u8; 7];
 
 /// All rows, in the order of their codes.
-static ROWS: &[Row] = rows_of(CSV);
+static ROWS: &[CountryRow] = rows_of(CSV);
 
 /// The rows behind the header: lines of `#`, then the line of titles.
-const fn rows_of(mut csv: &[u8]) -> &[Row] {
+const fn rows_of(mut csv: &[u8]) -> &[CountryRow] {
     while let [b'#', ..] = csv {
         csv = behind_line(csv);
     }

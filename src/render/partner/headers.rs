@@ -38,22 +38,22 @@ fn value_of(raw: &[u8]) -> Option<Value<'_>> {
 
 /// The same as [`member`], for an object of any form.
 fn plain_member<'a>(object: &'a str, name: &str) -> Option<Value<'a>> {
-    let found = serde_json::Deserializer::from_str(object).deserialize_map(Header { name });
+    let found = serde_json::Deserializer::from_str(object).deserialize_map(HeaderFinder { name });
     found.ok().flatten().map(|raw| Value::from_json(raw.get()))
 }
 
 /// The same as [`first_element`], for an array of any form.
 fn plain_element(array: &str) -> Value<'_> {
-    let first = serde_json::Deserializer::from_str(array).deserialize_seq(First);
+    let first = serde_json::Deserializer::from_str(array).deserialize_seq(FirstElement);
     first.ok().flatten().map_or(Value::Absent, |raw| Value::from_json(raw.get()))
 }
 
 /// Finds one header.
-struct Header<'n> {
+struct HeaderFinder<'n> {
     name: &'n str,
 }
 
-impl<'de> Visitor<'de> for Header<'_> {
+impl<'de> Visitor<'de> for HeaderFinder<'_> {
     type Value = Option<&'de RawValue>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -74,9 +74,9 @@ impl<'de> Visitor<'de> for Header<'_> {
 }
 
 /// Finds the first element.
-struct First;
+struct FirstElement;
 
-impl<'de> Visitor<'de> for First {
+impl<'de> Visitor<'de> for FirstElement {
     type Value = Option<&'de RawValue>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

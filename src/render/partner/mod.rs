@@ -23,9 +23,9 @@ use crate::record::fields::line_text;
 use crate::record::{Fields, RecordError};
 
 use columns::{COUNT, NAMED};
-use rules::Wrote;
+use rules::CellContent;
 
-pub use columns::{COLUMNS, Column, Rule, Source};
+pub use columns::{COLUMNS, ColumnRule, ColumnSource, PartnerColumn};
 pub use options::{OptionsError, PartnerOptions};
 
 /// The name of the format, which is also its first column.
@@ -61,14 +61,14 @@ pub fn write_partner_line(
 
 /// Appends the partner's form of a record that was read already, its line feed included.
 pub fn write_partner_fields(out: &mut Vec<u8>, fields: &Fields<'_>, options: &PartnerOptions) -> PartnerLine {
-    let record = rules::Record::new(fields, options);
+    let record = rules::PartnerRecord::new(fields, options);
     let (mut sanitised, mut written) = (false, 0);
-    for column in NAMED.iter().filter(|column| column.rule != Rule::Unavailable) {
+    for column in NAMED.iter().filter(|column| column.rule != ColumnRule::Unavailable) {
         put_unavailable(out, column.number - 1 - written);
         let start = out.len();
         match rules::write(out, column, &record) {
-            Wrote::Clean => cells::finish_clean(out, start, column.max),
-            Wrote::Anything => sanitised |= cells::finish(out, start, column.max),
+            CellContent::Clean => cells::finish_clean(out, start, column.max),
+            CellContent::Anything => sanitised |= cells::finish(out, start, column.max),
         }
         out.push(SEPARATOR);
         written = column.number;

@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 
 use super::cells::put;
-use super::columns::{Column, Rule, Source};
+use super::columns::{ColumnRule, ColumnSource, PartnerColumn};
 use super::country::country_of;
 use super::durations::write_seconds;
 use super::headers::first_header;
@@ -16,7 +16,7 @@ use crate::record::{Field, Fields, Timestamp, Value};
 
 /// What a rule has appended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Wrote {
+pub(super) enum CellContent {
     /// Text without control characters.
     Clean,
     /// Any text.
@@ -25,7 +25,7 @@ pub(super) enum Wrote {
 
 /// A record, and what several of its columns are made of.
 #[derive(Debug)]
-pub(super) struct Record<'a> {
+pub(super) struct PartnerRecord<'a> {
     fields: &'a Fields<'a>,
     options: &'a PartnerOptions,
     /// The instant under [`START`].
@@ -35,40 +35,40 @@ pub(super) struct Record<'a> {
 /// The field that the times of a line come from.
 const START: Field = Field::EdgeStartTimestamp;
 
-impl<'a> Record<'a> {
+impl<'a> PartnerRecord<'a> {
     pub(super) fn new(fields: &'a Fields<'a>, options: &'a PartnerOptions) -> Self {
-        let start = Scalar::of_field(fields, START).instant();
+        let start = ScalarText::of_field(fields, START).instant();
         Self { fields, options, start }
     }
 
     /// The text of what a column is made of.
-    fn scalar(&self, source: Source) -> Scalar<'a> {
+    fn scalar(&self, source: ColumnSource) -> ScalarText<'a> {
         match source {
-            Source::Field(field) => Scalar::of_field(self.fields, field),
-            Source::Constant | Source::Setting | Source::None => Scalar::NONE,
+            ColumnSource::Field(field) => ScalarText::of_field(self.fields, field),
+            ColumnSource::Constant | ColumnSource::Setting | ColumnSource::None => ScalarText::NONE,
         }
     }
 
     /// The instant that a column is made of.
-    fn instant(&self, source: Source) -> Option<Timestamp> {
-        if source == Source::Field(START) { self.start } else { self.scalar(source).instant() }
+    fn instant(&self, source: ColumnSource) -> Option<Timestamp> {
+        if source == ColumnSource::Field(START) { self.start } else { self.scalar(source).instant() }
     }
 }
 
 /// The text of a value that is one; empty where it is absent or nested.
-struct Scalar<'a> {
+struct ScalarText<'a> {
     text: Cow<'a, [u8]>,
-    wrote: Wrote,
+    wrote: CellContent,
 }
 
-impl<'a> Scalar<'a> {
-    const NONE: Self = Self { text: Cow::Borrowed(&[]), wrote: Wrote::Clean };
+impl<'a> ScalarText<'a> {
+    const NONE: Self = Self { text: Cow::Borrowed(&[]), wrote: CellContent::Clean };
 
     #[inline]
     fn of_field(fields: &Fields<'a>, field: Field) -> Self {
         // A string in JSON holds control characters as escapes alone.
         match fields.plain(field) {
-            Some(text) => Self { text: Cow::Borrowed(text), wrote: Wrote::Clean },
+            Some(text) => Self { text: Cow::Borrowed(text), wrote: CellContent::Clean },
             None => Self::of(fields.get(field)),
         }
     }
@@ -82,7 +82,7 @@ impl<'a> Scalar<'a> {
             Value::Bool(false) => Cow::Borrowed(&b"false"[..]),
             Value::Absent | Value::Nested(_) => return Self::NONE,
         };
-        Self { text, wrote: Wrote::Anything }
+        Self { text, wrote: CellContent::Anything }
     }
 
     fn instant(&self) -> Option<Timestamp> {
@@ -90,72 +90,72 @@ impl<'a> Scalar<'a> {
     }
 
     /// Appends the text, or `absent` where there is none.
-    fn put(&self, out: &mut Vec<u8>, absent: &str) -> Wrote {
+    fn put(&self, out: &mut Vec<u8>, absent: &str) -> CellContent {
         put(out, if self.text.is_empty() { absent.as_bytes() } else { &self.text });
         self.wrote
     }
 
     /// Appends what `derive` makes of the text, if there is one.
     #[inline]
-    fn put_derived(&self, out: &mut Vec<u8>, derive: impl FnOnce(&[u8]) -> &'static str) -> Wrote {
+    fn put_derived(&self, out: &mut Vec<u8>, derive: impl FnOnce(&[u8]) -> &'static str) -> CellContent {
         if !self.text.is_empty() {
             put(out, derive(&self.text).as_bytes());
         }
-        Wrote::Clean
+        CellContent::Clean
     }
 }
 
 /// Appends the value of `column`.
-pub(super) fn write(out: &mut Vec<u8>, column: &Column, record: &Record<'_>) -> Wrote {
+pub(super) fn write(out: &mut Vec<u8>, column: &PartnerColumn, record: &PartnerRecord<'_>) -> CellContent {
     let source = column.source;
     match column.rule {
-        Rule::Text => return write_text(out, record, source),
-        Rule::Url => return write_url(out, record, source),
-        Rule::Country => return write_country(out, record, source),
-        Rule::Port => return record.scalar(source).put_derived(out, port_of),
-        Rule::CacheStatus => return record.scalar(source).put_derived(out, cache_status_of),
-        Rule::Dysta => return record.scalar(source).put_derived(out, dysta_of),
-        Rule::FirstHeader(name) => return write_header(out, record, source, name),
-        Rule::Tenant => {
+        ColumnRule::Text => return write_text(out, record, source),
+        ColumnRule::Url => return write_url(out, record, source),
+        ColumnRule::Country => return write_country(out, record, source),
+        ColumnRule::Port => return record.scalar(source).put_derived(out, port_of),
+        ColumnRule::CacheStatus => return record.scalar(source).put_derived(out, cache_status_of),
+        ColumnRule::Dysta => return record.scalar(source).put_derived(out, dysta_of),
+        ColumnRule::FirstHeader(name) => return write_header(out, record, source, name),
+        ColumnRule::Tenant => {
             put(out, record.options.tenant.as_bytes());
-            return Wrote::Anything;
+            return CellContent::Anything;
         }
-        Rule::Version => put(out, FORMAT.as_bytes()),
-        Rule::Seconds => write_seconds(out, &record.scalar(source).text),
-        Rule::TimeLocal => write_instant(out, record.instant(source), write_time_local),
-        Rule::TimeStart => write_instant(out, record.instant(source), write_local),
-        Rule::Msec => write_instant(out, record.instant(source), write_unix),
-        Rule::Unavailable => {}
+        ColumnRule::Version => put(out, FORMAT.as_bytes()),
+        ColumnRule::Seconds => write_seconds(out, &record.scalar(source).text),
+        ColumnRule::TimeLocal => write_instant(out, record.instant(source), write_time_local),
+        ColumnRule::TimeStart => write_instant(out, record.instant(source), write_local),
+        ColumnRule::Msec => write_instant(out, record.instant(source), write_unix),
+        ColumnRule::Unavailable => {}
     }
-    Wrote::Clean
+    CellContent::Clean
 }
 
 /// The text of `source`, nearly always as it stands in the line.
 #[inline]
-fn write_text(out: &mut Vec<u8>, record: &Record<'_>, source: Source) -> Wrote {
-    if let Source::Field(field) = source
+fn write_text(out: &mut Vec<u8>, record: &PartnerRecord<'_>, source: ColumnSource) -> CellContent {
+    if let ColumnSource::Field(field) = source
         && let Some(text) = record.fields.plain(field)
     {
         put(out, text);
-        return Wrote::Clean;
+        return CellContent::Clean;
     }
     record.scalar(source).put(out, "")
 }
 
 /// The path of `source` behind the record's scheme and host, each replaced where it is absent.
-fn write_url(out: &mut Vec<u8>, record: &Record<'_>, source: Source) -> Wrote {
-    let scheme = record.scalar(Source::Field(Field::ClientRequestScheme)).put(out, "http");
+fn write_url(out: &mut Vec<u8>, record: &PartnerRecord<'_>, source: ColumnSource) -> CellContent {
+    let scheme = record.scalar(ColumnSource::Field(Field::ClientRequestScheme)).put(out, "http");
     put(out, b"://");
-    let host = record.scalar(Source::Field(Field::ClientRequestHost)).put(out, "");
+    let host = record.scalar(ColumnSource::Field(Field::ClientRequestHost)).put(out, "");
     let path = record.scalar(source).put(out, "/");
-    let is_clean = [scheme, host, path].iter().all(|wrote| *wrote == Wrote::Clean);
-    if is_clean { Wrote::Clean } else { Wrote::Anything }
+    let is_clean = [scheme, host, path].iter().all(|wrote| *wrote == CellContent::Clean);
+    if is_clean { CellContent::Clean } else { CellContent::Anything }
 }
 
 /// The header `name` of the headers in `source`.
-fn write_header(out: &mut Vec<u8>, record: &Record<'_>, source: Source, name: &str) -> Wrote {
-    let Source::Field(field) = source else { return Wrote::Clean };
-    Scalar::of(first_header(&record.fields.get(field), name)).put(out, "")
+fn write_header(out: &mut Vec<u8>, record: &PartnerRecord<'_>, source: ColumnSource, name: &str) -> CellContent {
+    let ColumnSource::Field(field) = source else { return CellContent::Clean };
+    ScalarText::of(first_header(&record.fields.get(field), name)).put(out, "")
 }
 
 /// Writes an instant, if there is one, with `write`.
@@ -173,13 +173,13 @@ fn write_time_local(out: &mut Vec<u8>, at: Timestamp) {
 }
 
 /// The country of the data centre in `source`, or the deployment's own.
-fn write_country(out: &mut Vec<u8>, record: &Record<'_>, source: Source) -> Wrote {
+fn write_country(out: &mut Vec<u8>, record: &PartnerRecord<'_>, source: ColumnSource) -> CellContent {
     if let Some(country) = country_of(&record.scalar(source).text) {
         put(out, &country);
-        Wrote::Clean
+        CellContent::Clean
     } else {
         put(out, record.options.unknown_country.as_bytes());
-        Wrote::Anything
+        CellContent::Anything
     }
 }
 
@@ -216,7 +216,7 @@ fn dysta_of(status: &[u8]) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::super::COLUMNS;
-    use super::{Record, write};
+    use super::{PartnerRecord, write};
     use crate::record::Fields;
     use crate::render::PartnerOptions;
 
@@ -225,7 +225,7 @@ mod tests {
         let options = PartnerOptions::new("0123456789abcdef0123456789abcdef", "SG").unwrap();
         let mut out = Vec::new();
         let fields = Fields::parse(json).unwrap();
-        write(&mut out, &COLUMNS[number - 1], &Record::new(&fields, &options));
+        write(&mut out, &COLUMNS[number - 1], &PartnerRecord::new(&fields, &options));
         String::from_utf8(out).unwrap()
     }
 

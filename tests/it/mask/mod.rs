@@ -6,7 +6,7 @@ mod twice;
 
 use std::collections::BTreeMap;
 
-use raydex::mask::{MASKED, Role, Treatment, class_of, mask_line};
+use raydex::mask::{FieldTreatment, MASKED, Role, class_of, mask_line};
 use raydex::record::{Dataset, Field, Fields};
 use raydex::render::{PartnerOptions, write_partner_line};
 use raydex::sample::{FieldSet, Plan};
@@ -141,9 +141,9 @@ fn ordinary_records_are_altered_where_they_should_be_and_nowhere_else() {
                 let may = match role {
                     // Parameters have no values; the rest of a URL and all of a browser's name stay.
                     Role::Viewer if name == "ClientRequestUserAgent" => before.as_str().unwrap().contains("(path="),
-                    Role::Viewer => treatment != Treatment::Checked,
+                    Role::Viewer => treatment != FieldTreatment::Checked,
                     // One path of the sample comes back from signing in.
-                    _ if treatment == Treatment::Scrubbed => before.as_str().unwrap().contains("code="),
+                    _ if treatment == FieldTreatment::Scrubbed => before.as_str().unwrap().contains("code="),
                     _ => matches!(name.as_str(), "Cookies" | "ResponseHeaders"),
                 };
                 let is_record = name == "Subrequests";

@@ -1,7 +1,7 @@
 //! Where secrets stand: in every field of every dataset, in every part of a URL, in every nested object.
 
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
-use raydex::mask::{Class, MEMBERS, fields};
+use raydex::mask::{FieldClass, MEMBERS, fields};
 use raydex::record::Dataset;
 use serde_json::{Value, json};
 
@@ -123,16 +123,18 @@ impl Places {
             (values(canary), urls(&canary.text), texts(&canary.text), objects(&canary.text));
         let mut planted = Vec::new();
         for dataset in Dataset::ALL {
-            let unknown = [("Novel", Class::Unknown), ("x", Class::Unknown)];
+            let unknown = [("Novel", FieldClass::Unknown), ("x", FieldClass::Unknown)];
             for (name, class) in fields(dataset).iter().chain(&unknown) {
                 // A Ray ID is hexadecimal digits itself.
-                if *class == Class::Ray && canary.is_hex {
+                if *class == FieldClass::Ray && canary.is_hex {
                     continue;
                 }
                 let value = match class {
-                    Class::Url | Class::Query => urls[random.below(urls.len())].clone().into(),
-                    Class::Agent | Class::Text => texts[random.below(texts.len())].clone().into(),
-                    Class::Headers | Class::Cookies | Class::Metadata => objects[random.below(objects.len())].clone(),
+                    FieldClass::Url | FieldClass::Query => urls[random.below(urls.len())].clone().into(),
+                    FieldClass::Agent | FieldClass::Text => texts[random.below(texts.len())].clone().into(),
+                    FieldClass::Headers | FieldClass::Cookies | FieldClass::Metadata => {
+                        objects[random.below(objects.len())].clone()
+                    }
                     _ => values[random.below(values.len())].clone(),
                 };
                 planted.push((dataset, format!("{dataset} {name}"), record(random, dataset, name, &value)));
@@ -194,18 +196,18 @@ impl Places {
 fn members(canary: &Canary, values: &[Value], random: &mut Random) -> Vec<Planted> {
     let mut planted = Vec::new();
     for (class, table) in MEMBERS {
-        for (name, inner) in table.iter().chain(&[("Novel", Class::Unknown)]) {
-            if *inner == Class::Ray && canary.is_hex {
+        for (name, inner) in table.iter().chain(&[("Novel", FieldClass::Unknown)]) {
+            if *inner == FieldClass::Ray && canary.is_hex {
                 continue;
             }
             let object = json!({ *name: values[random.below(values.len())] });
             let line = match class {
-                Class::Event => json!({ "Event": object }),
-                Class::Request => json!({ "Event": { "Request": object } }),
-                Class::Response => json!({ "Event": { "Response": object } }),
-                Class::Exception => json!({ "Exceptions": [object] }),
-                Class::LogLine => json!({ "Logs": [object] }),
-                Class::Version => json!({ "ScriptVersion": object }),
+                FieldClass::Event => json!({ "Event": object }),
+                FieldClass::Request => json!({ "Event": { "Request": object } }),
+                FieldClass::Response => json!({ "Event": { "Response": object } }),
+                FieldClass::Exception => json!({ "Exceptions": [object] }),
+                FieldClass::LogLine => json!({ "Logs": [object] }),
+                FieldClass::Version => json!({ "ScriptVersion": object }),
                 _ => panic!("where do objects of {class:?} stand?"),
             };
             planted.push((Dataset::WorkersTraceEvents, format!("{class:?}.{name}"), line.to_string()));

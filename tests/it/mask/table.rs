@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use raydex::mask::{Class, MEMBERS, Role, Treatment, class_of, fields};
+use raydex::mask::{FieldClass, FieldTreatment, MEMBERS, Role, class_of, fields};
 use raydex::record::Dataset;
 use toml::Table;
 
@@ -11,7 +11,7 @@ fn published() -> Table {
 }
 
 /// A table of names and classes as the code has it.
-fn of(table: &[(&str, Class)]) -> Table {
+fn of(table: &[(&str, FieldClass)]) -> Table {
     table.iter().map(|(name, class)| ((*name).to_owned(), class.name().into())).collect()
 }
 
@@ -19,8 +19,8 @@ fn of(table: &[(&str, Class)]) -> Table {
 fn the_published_classes_are_the_ones_that_mask() {
     let published = published();
     let classes = published["class"].as_table().unwrap();
-    assert_eq!(classes.len(), Class::ALL.len());
-    for class in Class::ALL {
+    assert_eq!(classes.len(), FieldClass::ALL.len());
+    for class in FieldClass::ALL {
         let row = classes[class.name()].as_table().unwrap();
         assert!(row["what"].as_str().unwrap().ends_with('.'));
         for &role in Role::ALL {
@@ -56,16 +56,16 @@ fn every_field_of_the_datasets_has_a_class() {
         let names: BTreeSet<&str> = rows.map(|row| row.as_array().unwrap()[0].as_str().unwrap()).collect();
         let known: BTreeSet<&str> = fields(dataset).iter().map(|(name, _)| *name).collect();
         assert_eq!(known, names, "{dataset}");
-        assert_eq!(class_of(dataset, "Novel"), Class::Unknown);
+        assert_eq!(class_of(dataset, "Novel"), FieldClass::Unknown);
     }
 }
 
 #[test]
 fn no_role_sees_less_than_the_one_before_it() {
     // A viewer sees cut addresses that support sees whole, and no class better than support does.
-    for class in Class::ALL {
-        let seen: Vec<Treatment> = Role::ALL.iter().map(|role| class.treatment(*role)).collect();
+    for class in FieldClass::ALL {
+        let seen: Vec<FieldTreatment> = Role::ALL.iter().map(|role| class.treatment(*role)).collect();
         assert!(seen.is_sorted(), "{class:?} {seen:?}");
-        assert_eq!(seen.last(), Some(&Treatment::Raw));
+        assert_eq!(seen.last(), Some(&FieldTreatment::Raw));
     }
 }

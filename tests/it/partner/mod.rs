@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use proptest::prelude::{Strategy, any, prop_assert, prop_assert_eq, proptest};
 use proptest::sample::select;
 use raydex::record::Field;
-use raydex::render::partner::{COLUMNS, FORMAT, Rule, SEPARATOR, Source, TERMINATOR, UNAVAILABLE};
+use raydex::render::partner::{COLUMNS, ColumnRule, ColumnSource, FORMAT, SEPARATOR, TERMINATOR, UNAVAILABLE};
 use raydex::render::{PartnerOptions, write_partner_line};
 
 /// The cells of a rendered record, and whether it was sanitised.
@@ -105,8 +105,8 @@ fn every_spelling_of_one_instant_gives_the_same_columns() {
 
 #[test]
 fn a_control_character_of_any_text_column_becomes_a_space_and_is_counted() {
-    for column in COLUMNS.iter().filter(|column| matches!(column.rule, Rule::Text | Rule::Url)) {
-        let Source::Field(field) = column.source else { panic!("{column:?} has no field") };
+    for column in COLUMNS.iter().filter(|column| matches!(column.rule, ColumnRule::Text | ColumnRule::Url)) {
+        let ColumnSource::Field(field) = column.source else { panic!("{column:?} has no field") };
         for control in ["\u{1}", "\r", "\n", "\0", "\u{1b}", "\r\n\u{1}"] {
             let line = records::record(field, &records::json(&format!("/a{control}b")));
             let (cells, sanitised) = cells(line.as_bytes());
@@ -148,8 +148,8 @@ fn long_texts_are_cut_between_characters() {
 #[test]
 fn no_other_column_is_cut() {
     let text = "語".repeat(5000);
-    for column in COLUMNS.iter().filter(|column| column.rule == Rule::Text && column.max.is_none()) {
-        let Source::Field(field) = column.source else { panic!("{column:?} has no field") };
+    for column in COLUMNS.iter().filter(|column| column.rule == ColumnRule::Text && column.max.is_none()) {
+        let ColumnSource::Field(field) = column.source else { panic!("{column:?} has no field") };
         assert_eq!(cell(column.number, &records::record(field, &records::json(&text))), text, "{}", column.name());
     }
 }

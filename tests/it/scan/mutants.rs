@@ -121,27 +121,27 @@ fn mutation() -> impl Strategy<Value = Mutation> {
 
 /// The members of a line, each with its name in quotes and its value.
 fn members(line: &str) -> Vec<(String, String)> {
-    let members: serde_json::Result<Members> = serde_json::from_str(line);
+    let members: serde_json::Result<RecordMembers> = serde_json::from_str(line);
     members.map(|members| members.0).unwrap_or_default()
 }
 
 /// The members of an object in their order.
-struct Members(Vec<(String, String)>);
+struct RecordMembers(Vec<(String, String)>);
 
-impl<'de> serde::Deserialize<'de> for Members {
+impl<'de> serde::Deserialize<'de> for RecordMembers {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Visitor;
         impl<'de> serde::de::Visitor<'de> for Visitor {
-            type Value = Members;
+            type Value = RecordMembers;
             fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 f.write_str("an object")
             }
-            fn visit_map<A: serde::de::MapAccess<'de>>(self, mut map: A) -> Result<Members, A::Error> {
+            fn visit_map<A: serde::de::MapAccess<'de>>(self, mut map: A) -> Result<RecordMembers, A::Error> {
                 let mut members = Vec::new();
                 while let Some((name, value)) = map.next_entry::<String, Box<serde_json::value::RawValue>>()? {
                     members.push((serde_json::to_string(&name).unwrap(), value.get().to_owned()));
                 }
-                Ok(Members(members))
+                Ok(RecordMembers(members))
             }
         }
         deserializer.deserialize_map(Visitor)

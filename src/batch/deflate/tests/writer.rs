@@ -4,9 +4,9 @@ use super::super::entry::{DISTANCES, LITERALS};
 
 /// Numbers from a seed (xorshift).
 #[derive(Debug, Clone)]
-pub(super) struct Random(u64);
+pub(super) struct XorShift(u64);
 
-impl Random {
+impl XorShift {
     pub(super) const fn new(seed: u64) -> Self {
         Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
     }
@@ -27,14 +27,14 @@ impl Random {
 
 /// What a compressed block holds.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Token {
+pub(super) enum BlockToken {
     Literal(u8),
     /// Of a length and from a distance.
     Match(usize, usize),
 }
 
 /// The symbol of a number, its extra bits and how many those are.
-fn symbol(number: usize, symbols: &[super::super::entry::Entry], from: usize) -> (usize, u32, u32) {
+fn symbol(number: usize, symbols: &[super::super::entry::TableEntry], from: usize) -> (usize, u32, u32) {
     let mut numbers = symbols.iter().enumerate().skip(from).filter(|(_, entry)| !entry.is_odd());
     let (place, entry) = numbers.rfind(|(_, entry)| entry.base() <= number).unwrap();
     (place, u32::try_from(number - entry.base()).unwrap(), entry.bits())
@@ -54,7 +54,7 @@ fn codes(lengths: &[u8]) -> Vec<u32> {
 }
 
 /// Lengths of codes for these symbols of so many, none longer than that: a tree split at random, or nearly a list.
-pub(super) fn lengths(random: &mut Random, used: &[usize], of: usize, longest: u8) -> Vec<u8> {
+pub(super) fn lengths(random: &mut XorShift, used: &[usize], of: usize, longest: u8) -> Vec<u8> {
     let mut leaves = vec![0_u8];
     let is_deep = random.once_in(2);
     while leaves.len() < used.len() || leaves == [0] && !used.is_empty() {
@@ -76,7 +76,7 @@ pub(super) fn lengths(random: &mut Random, used: &[usize], of: usize, longest: u
 
 /// A stream as it is written.
 #[derive(Debug, Default)]
-pub(super) struct Writer {
+pub(super) struct DeflateWriter {
     pub(super) bytes: Vec<u8>,
     bits: usize,
     /// What it inflates to.
@@ -85,7 +85,7 @@ pub(super) struct Writer {
     pub(super) blocks: Vec<(usize, usize)>,
 }
 
-impl Writer {
+impl DeflateWriter {
     pub(super) fn bits(&mut self, value: u32, count: u32) {
         for bit in 0..count {
             if self.bits.is_multiple_of(8) {
@@ -130,7 +130,7 @@ impl Writer {
     }
 
     /// A block with the codes that stand nowhere.
-    pub(super) fn fixed(&mut self, is_last: bool, tokens: &[Token]) {
+    pub(super) fn fixed(&mut self, is_last: bool, tokens: &[BlockToken]) {
         self.begin(is_last, 1);
         let literals: Vec<u8> = (0..288)
             .map(|symbol| {
@@ -141,14 +141,14 @@ impl Writer {
     }
 
     /// A block with codes of these lengths.
-    pub(super) fn dynamic(&mut self, is_last: bool, random: &mut Random, lengths: [&[u8]; 2], tokens: &[Token]) {
+    pub(super) fn dynamic(&mut self, is_last: bool, random: &mut XorShift, lengths: [&[u8]; 2], tokens: &[BlockToken]) {
         self.begin(is_last, 2);
         self.header(random, lengths);
         self.tokens(tokens, lengths[0], lengths[1]);
     }
 
     /// The lengths of codes, written with or without repeats.
-    pub(super) fn header(&mut self, random: &mut Random, [literals, distances]: [&[u8]; 2]) {
+    pub(super) fn header(&mut self, random: &mut XorShift, [literals, distances]: [&[u8]; 2]) {
         let all = [literals, distances].concat();
         let (mut runs, mut at) = (Vec::new(), 0);
         while at < all.len() {
@@ -172,7 +172,7 @@ impl Writer {
 
     fn runs(
         &mut self,
-        random: &mut Random,
+        random: &mut XorShift,
         counts: (usize, usize),
         used: &[usize],
         runs: &[(usize, usize, usize, u32)],
@@ -191,16 +191,16 @@ impl Writer {
         }
     }
 
-    fn tokens(&mut self, tokens: &[Token], literals: &[u8], distances: &[u8]) {
+    fn tokens(&mut self, tokens: &[BlockToken], literals: &[u8], distances: &[u8]) {
         let (literal_codes, distance_codes) = (codes(literals), codes(distances));
         let literal = |writer: &mut Self, symbol: usize| writer.code(literal_codes[symbol], literals[symbol]);
         for token in tokens {
             match *token {
-                Token::Literal(byte) => {
+                BlockToken::Literal(byte) => {
                     literal(self, byte.into());
                     self.text.push(byte);
                 }
-                Token::Match(length, distance) => {
+                BlockToken::Match(length, distance) => {
                     let (own, extra, bits) = symbol(length, &LITERALS, 257);
                     literal(self, own);
                     self.bits(extra, bits);
@@ -218,7 +218,7 @@ impl Writer {
     }
 
     /// A block at random.
-    fn block(&mut self, random: &mut Random, is_last: bool, most: usize) {
+    fn block(&mut self, random: &mut XorShift, is_last: bool, most: usize) {
         let tokens = tokens(random, self.text.len(), most);
         match random.below(6) {
             0 => {
@@ -236,12 +236,12 @@ impl Writer {
 }
 
 /// Lengths of codes with which these tokens can be written, and some more symbols.
-fn lengths_for(random: &mut Random, tokens: &[Token]) -> [Vec<u8>; 2] {
+fn lengths_for(random: &mut XorShift, tokens: &[BlockToken]) -> [Vec<u8>; 2] {
     let (mut literals, mut distances) = (vec![256], Vec::new());
     for token in tokens {
         match *token {
-            Token::Literal(byte) => literals.push(byte.into()),
-            Token::Match(length, distance) => {
+            BlockToken::Literal(byte) => literals.push(byte.into()),
+            BlockToken::Match(length, distance) => {
                 literals.push(symbol(length, &LITERALS, 257).0);
                 distances.push(symbol(distance, &DISTANCES, 0).0);
             }
@@ -260,13 +260,13 @@ fn lengths_for(random: &mut Random, tokens: &[Token]) -> [Vec<u8>; 2] {
 }
 
 /// Tokens behind so much text: few or many different ones, near and far.
-fn tokens(random: &mut Random, before: usize, most: usize) -> Vec<Token> {
+fn tokens(random: &mut XorShift, before: usize, most: usize) -> Vec<BlockToken> {
     let (mut behind, palette, literals) = (before, 1 + random.below(256), 1 + random.below(8));
     let count = random.below(most);
     let token = |_| {
         if behind == 0 || random.below(8) < literals {
             behind += 1;
-            return Token::Literal(u8::try_from(random.below(palette)).unwrap());
+            return BlockToken::Literal(u8::try_from(random.below(palette)).unwrap());
         }
         let longest = [8, 60, 256][random.below(3)];
         let length = 3 + random.below(longest);
@@ -274,14 +274,14 @@ fn tokens(random: &mut Random, before: usize, most: usize) -> Vec<Token> {
         let reach = behind.min([4, 40, 600, 32_768][random.below(4)]);
         let distance = if random.once_in(10) { behind.min(32_768) } else { 1 + random.below(reach) };
         behind += length;
-        Token::Match(length, distance)
+        BlockToken::Match(length, distance)
     };
     (0..count).map(token).collect()
 }
 
 /// A stream of a few blocks.
-pub(super) fn stream(seed: u64, blocks: usize, most: usize) -> Writer {
-    let (mut random, mut writer) = (Random::new(seed), Writer::default());
+pub(super) fn stream(seed: u64, blocks: usize, most: usize) -> DeflateWriter {
+    let (mut random, mut writer) = (XorShift::new(seed), DeflateWriter::default());
     for block in (0..blocks).rev() {
         writer.block(&mut random, block == 0, most);
     }
