@@ -50,6 +50,8 @@ pub mod partner;
 
 pub mod ledger;
 
+pub mod services;
+
 pub mod audit;
 
 pub mod config;

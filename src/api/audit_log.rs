@@ -10,9 +10,9 @@
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::desk::patiently;
 use super::reply::Reply;
-use super::{Desk, Problem, Request, problems};
+use super::retry::{AttemptError, retry_while_out_of_memory};
+use super::{Problem, Request, problems};
 use crate::audit::AUDIT;
 use crate::audit::calls::{Head, Kept, Page, Read, Segment};
 use crate::audit::chain::is_whole;
@@ -20,8 +20,9 @@ use crate::audit::segment::{self, Part, SegmentError};
 use crate::backend::{Bucket, List};
 use crate::batch::{AUDIT_SEGMENTS, segment_first};
 use crate::limits::{AUDIT_PAGE, LINE_COPIES, LISTED};
-use crate::memory::Lease;
+use crate::memory::Reservation;
 use crate::rpc;
+use crate::services::Services;
 
 /// The answer.
 #[derive(Serialize)]
@@ -47,15 +48,16 @@ struct EntryShown {
 }
 
 /// Answers with a page of entries.
-pub(super) async fn answer<B>(desk: &impl Desk, request: &Request<B>) -> Result<Reply, Problem> {
+pub(super) async fn answer<B>(desk: &impl Services, request: &Request<B>) -> Result<Reply, Problem> {
     let after = match request.parameter("after") {
         None => 0,
         Some(number) => number.parse().map_err(|_| problems::bad_parameter("after", "the number of an entry"))?,
     };
     let limit = request.number("limit", LISTED, AUDIT_PAGE)?;
-    let lease = desk.memory().lease();
+    let reservation = desk.memory().reservation();
     let (Part { entries, before, whole }, head) =
-        patiently(desk, &lease, async || gather(desk, Read { after, limit }, &lease).await).await?;
+        retry_while_out_of_memory(desk, &reservation, async || gather(desk, Read { after, limit }, &reservation).await)
+            .await?;
     let last = entries.last().map(|kept| kept.seq);
     let shown = |Kept { seq, entry, hash }| EntryShown { seq, hash, entry: RawValue::from_string(entry).ok() };
     Ok(Reply::json(&Answer {
@@ -68,22 +70,22 @@ pub(super) async fn answer<B>(desk: &impl Desk, request: &Request<B>) -> Result<
 }
 
 /// The entries asked for, from one place after the other.
-async fn gather(desk: &impl Desk, ask: Read, lease: &Lease) -> Result<(Part, Head), Problem> {
+async fn gather(desk: &impl Services, ask: Read, reservation: &Reservation) -> Result<(Part, Head), AttemptError> {
     let mut found: Option<Part> = None;
     loop {
         let (behind, so_far) = found.as_ref().map_or((ask.after, 0), |found| {
             (found.entries.last().map_or(ask.after, |kept| kept.seq), found.entries.len() as u64)
         });
         let ask_rest = Read { after: behind, limit: ask.limit.saturating_sub(so_far) };
-        let page = rpc::call(desk.audits(), AUDIT, &ask_rest).await;
+        let page = rpc::call(desk.audit_log(), AUDIT, &ask_rest).await;
         let page = page.map_err(|_| problems::not_audited())?;
         let head = page.head.clone();
-        let part = match (part(desk, &ask_rest, page, lease).await, found.take()) {
+        let part = match (part(desk, &ask_rest, page, reservation).await, found.take()) {
             (Ok(part), None) => part,
             (Ok(part), Some(before)) => joined(before, part),
             // What was found is told, and the next page says why there is no more.
-            (Err(_), Some(before)) if !lease.is_starved() => return Ok((before, head)),
-            (Err(problem), _) => return Err(problem),
+            (Err(AttemptError::Problem(_)), Some(before)) => return Ok((before, head)),
+            (Err(error), _) => return Err(error),
         };
         let count = part.entries.len() as u64;
         if count == so_far || count >= ask.limit || part.entries.last().is_some_and(|last| last.seq >= head.seq) {
@@ -102,30 +104,27 @@ fn joined(mut first: Part, second: Part) -> Part {
 }
 
 /// The entries of one place.
-async fn part(desk: &impl Desk, ask: &Read, page: Page, lease: &Lease) -> Result<Part, Problem> {
+async fn part(desk: &impl Services, ask: &Read, page: Page, reservation: &Reservation) -> Result<Part, AttemptError> {
     let Page { entries, before, segment, kept_from, .. } = page;
     let Some(segment) = segment else {
         let bytes: usize = entries.iter().map(|kept| kept.entry.len()).sum();
-        return if lease.take(bytes * LINE_COPIES) {
-            Ok(Part { whole: is_whole(&before, &entries), entries, before })
-        } else {
-            Err(problems::busy())
-        };
+        reservation.reserve(bytes * LINE_COPIES)?;
+        return Ok(Part { whole: is_whole(&before, &entries), entries, before });
     };
-    match segment::read(desk.bucket(), &segment, ask.after, ask.limit, lease).await {
+    match segment::read(desk.bucket(), &segment, ask.after, ask.limit, reservation).await {
         Ok(part) => Ok(part),
-        Err(SegmentError::Starved) => Err(problems::busy()),
-        Err(SegmentError::Failed(_)) => Err(problems::unavailable()),
-        Err(SegmentError::Damaged) => Err(problems::audit_damaged(segment.last)),
+        Err(SegmentError::OutOfMemory(error)) => Err(error.into()),
+        Err(SegmentError::Failed(_)) => Err(problems::unavailable().into()),
+        Err(SegmentError::Damaged) => Err(problems::audit_damaged(segment.last).into()),
         Err(SegmentError::Gone) => {
             let first = first_behind(desk, &segment).await?.or(kept_from);
-            Err(problems::audit_gone(first.map_or(segment.last, |first| first.saturating_sub(1))))
+            Err(problems::audit_gone(first.map_or(segment.last, |first| first.saturating_sub(1))).into())
         }
     }
 }
 
 /// The first entry behind a segment that lies in the bucket.
-async fn first_behind(desk: &impl Desk, segment: &Segment) -> Result<Option<u64>, Problem> {
+async fn first_behind(desk: &impl Services, segment: &Segment) -> Result<Option<u64>, Problem> {
     let ask = List { prefix: AUDIT_SEGMENTS.into(), after: Some(segment.key.clone()), ..List::default() };
     let listed = desk.bucket().list(&ask).await.map_err(|_| problems::unavailable())?;
     Ok(listed.objects.iter().filter_map(|(key, _)| segment_first(key)).find(|first| *first > segment.last))

@@ -4,9 +4,10 @@
 //! is told no more than that.
 
 use super::routes::Row;
-use super::{Desk, Problem, Request, problems};
+use super::{Problem, Request, problems};
 use crate::access::{Caller, Presented};
 use crate::config::Config;
+use crate::services::Services;
 
 /// Who asks.
 ///
@@ -14,13 +15,13 @@ use crate::config::Config;
 /// The [`Problem`] of a caller who is not known, or who may not do this.
 pub(super) async fn admit<B>(
     config: &Config,
-    desk: &impl Desk,
+    desk: &impl Services,
     row: &Row,
     request: &Request<B>,
 ) -> Result<Caller, Problem> {
     let presented =
         Presented { authorization: request.authorization.as_deref(), assertion: request.access_jwt.as_deref() };
-    let admitted = desk.admit(&config.access, presented).await;
+    let admitted = desk.authenticate(&config.access, presented).await;
     let caller = admitted.map_err(|denied| match denied.status() {
         403 => problems::forbidden(),
         503 => problems::no_keys(),

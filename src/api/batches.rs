@@ -19,7 +19,7 @@ use crate::ledger::books::{Batch, Totals};
 use crate::ledger::calls::{BatchAnswer, BatchAsk, BatchesAsk, SetAside};
 use crate::ledger::{BatchId, OPEN, SEALED};
 use crate::limits::{BATCHES_LISTED, CONCURRENT_CALLS, LEDGERS_READ, LISTED};
-use crate::pipeline::World;
+use crate::services::Services;
 
 /// The code of a batch that a person has read again.
 const REPLAYED: &str = "replayed";
@@ -34,7 +34,7 @@ struct List {
 }
 
 /// Lists batches, those of the latest hour first.
-pub(super) async fn list<Y>(world: &impl World, request: &Request<Y>) -> Result<Reply, Problem> {
+pub(super) async fn list<Y>(world: &impl Services, request: &Request<Y>) -> Result<Reply, Problem> {
     let state = state(request)?;
     let limit = request.number("limit", LISTED, BATCHES_LISTED)?;
     let ledgers = newest(world, LEDGERS_READ).await?;
@@ -78,7 +78,7 @@ struct One {
 }
 
 /// Shows one batch with all that became of it.
-pub(super) async fn one(world: &impl World, argument: &str) -> Result<Reply, Problem> {
+pub(super) async fn one(world: &impl Services, argument: &str) -> Result<Reply, Problem> {
     let id = BatchId::from_handle(argument).ok_or_else(problems::no_such_batch)?;
     let BatchAnswer { batch, shards, totals, plans, payloads } =
         ask(world, &id.ledger, &BatchAsk { source: id.source }).await?;
@@ -101,7 +101,7 @@ struct Replay {
 }
 
 /// Has a batch read again that was set aside. One that is open already gets a message once more.
-pub(super) async fn replay(world: &impl World, body: &[u8], argument: &str) -> Result<Reply, Problem> {
+pub(super) async fn replay(world: &impl Services, body: &[u8], argument: &str) -> Result<Reply, Problem> {
     let id = BatchId::from_handle(argument).ok_or_else(problems::no_such_batch)?;
     let reason = reason(body)?;
     let known = ask(world, &id.ledger, &BatchAsk { source: id.source.clone() }).await?;
@@ -115,12 +115,12 @@ pub(super) async fn replay(world: &impl World, body: &[u8], argument: &str) -> R
     let open = SetAside { source: id.source.clone(), code: REPLAYED.into(), reason, replay: true };
     ask(world, &id.ledger, &open).await?;
     let event = R2Event::put_object(BUCKET_NAME, &object.key, object.size, &object.etag, world.now_ms());
-    world.parses().send(&[event]).await.map_err(|_| problems::unavailable())?;
+    world.parse_queue().send(&[event]).await.map_err(|_| problems::unavailable())?;
     Ok(Reply::json(&Replay { batch: id.handle(), before, state: OPEN }))
 }
 
 /// Whether the bucket holds this version of the object.
-async fn is_there(world: &impl World, object: &ObjectVersion) -> Result<bool, Problem> {
+async fn is_there(world: &impl Services, object: &ObjectVersion) -> Result<bool, Problem> {
     let found = world.bucket().get(&object.key).await.map_err(|_| problems::unavailable())?;
     Ok(found.is_some_and(|(head, _)| head.etag == object.etag))
 }

@@ -21,8 +21,8 @@ use crate::ledger::calls::BatchesAsk;
 use crate::ledger::ids::ledger_of;
 use crate::ledger::{OPEN, SEALED};
 use crate::limits::{CONCURRENT_CALLS, COVERAGE_BATCHES, COVERAGE_JOIN_MS, COVERAGE_MS};
-use crate::pipeline::World;
 use crate::record::Dataset;
+use crate::services::Services;
 use crate::time::{rfc3339, stamp};
 
 /// One hour, in milliseconds.
@@ -68,7 +68,7 @@ struct Seen {
 }
 
 /// Answers for a time range.
-pub(super) async fn answer<B>(config: &Config, world: &impl World, request: &Request<B>) -> Result<Reply, Problem> {
+pub(super) async fn answer<B>(config: &Config, world: &impl Services, request: &Request<B>) -> Result<Reply, Problem> {
     let dataset = super::sight::dataset_of(request)?;
     let now = world.now_ms();
     let range = range_of(request, now)?;
@@ -98,7 +98,7 @@ pub(super) async fn answer<B>(config: &Config, world: &impl World, request: &Req
 /// Asks the ledgers of the hours in which batches of the range can have begun.
 async fn gather(
     config: &Config,
-    world: &impl World,
+    world: &impl Services,
     dataset: Dataset,
     range: RangeInclusive<i64>,
 ) -> Result<Seen, Problem> {

@@ -16,7 +16,7 @@ use crate::ledger::DeliveryId;
 use crate::ledger::ids::REGISTRY;
 use crate::ledger::registry::{KeptLetter, Letter, LettersAsk, Redriven};
 use crate::limits::{LETTERS_LISTED, LISTED};
-use crate::pipeline::World;
+use crate::services::Services;
 use crate::time::rfc3339;
 
 /// What a letter says, as far as it is a message of ours.
@@ -47,10 +47,10 @@ impl Message {
     }
 
     /// Puts the message on its queue.
-    async fn send(self, world: &impl World) -> Result<(), BackendError> {
+    async fn send(self, world: &impl Services) -> Result<(), BackendError> {
         match self {
-            Self::Parse(event) => world.parses().send(&[event]).await,
-            Self::Send(id) => world.sends().send(&[id]).await,
+            Self::Parse(event) => world.parse_queue().send(&[event]).await,
+            Self::Send(id) => world.send_queue().send(&[id]).await,
         }
     }
 }
@@ -98,7 +98,7 @@ impl From<KeptLetter> for LetterShown {
 }
 
 /// Lists dead letters, the latest first.
-pub(super) async fn list<Y>(world: &impl World, request: &Request<Y>) -> Result<Reply, Problem> {
+pub(super) async fn list<Y>(world: &impl Services, request: &Request<Y>) -> Result<Reply, Problem> {
     let limit = request.number("limit", LISTED, LETTERS_LISTED)?;
     let redriven = match request.parameter("redriven").as_deref() {
         None | Some("false") => false,
@@ -123,7 +123,7 @@ struct Answer {
 }
 
 /// Puts a dead letter back on its queue. What a message asks for can be done twice, so a letter can be put back twice.
-pub(super) async fn redrive(world: &impl World, body: &[u8], argument: &str) -> Result<Reply, Problem> {
+pub(super) async fn redrive(world: &impl Services, body: &[u8], argument: &str) -> Result<Reply, Problem> {
     let id = argument.parse::<u32>().map_err(|_| problems::no_such_letter())?.into();
     let reason = reason(body)?;
     let call = LettersAsk { id: Some(id), redriven: true, limit: 1 };

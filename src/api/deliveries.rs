@@ -10,14 +10,15 @@ use super::rays::find;
 use super::reply::{Reply, Spent};
 use super::sight::Sight;
 use super::views::PayloadShown;
-use super::{Desk, Problem, problems};
+use super::{Problem, problems};
 use crate::access::Caller;
 use crate::batch::BUCKET_NAME;
 use crate::ledger::BatchId;
 use crate::ledger::calls::{BatchAnswer, BatchAsk};
 use crate::lookup::FoundRecord;
-use crate::pipeline::{Whereabouts, World, whereabouts};
+use crate::pipeline::{Whereabouts, whereabouts};
 use crate::record::{Dataset, ray_from_user};
+use crate::services::Services;
 use crate::time::rfc3339;
 
 /// The case of a record whose batch the ledger does not know: another version of it was indexed.
@@ -61,12 +62,12 @@ struct BatchShown {
 }
 
 /// Answers for all records of a ray.
-pub(super) async fn answer(world: &impl Desk, caller: &Caller, argument: &str) -> Result<Reply, Problem> {
+pub(super) async fn answer(world: &impl Services, caller: &Caller, argument: &str) -> Result<Reply, Problem> {
     let started = world.now_ms();
     let sight = Sight::new(caller, Dataset::HttpRequests, None)?;
     let key = ray_from_user(argument).map_err(|_| problems::not_a_ray())?;
-    let lease = world.memory().lease();
-    let (found, spent) = find(world, &sight, &key, &lease).await?;
+    let reservation = world.memory().reservation();
+    let (found, spent) = find(world, &sight, &key, &reservation).await?;
     let records = fates(world, &found.records).await?;
     let cost = Spent { elapsed_ms: world.now_ms() - started, ..spent };
     let answer = Answer {
@@ -82,7 +83,7 @@ pub(super) async fn answer(world: &impl Desk, caller: &Caller, argument: &str) -
 }
 
 /// What became of each record. The books of one batch are held at a time: they can be megabytes.
-async fn fates(world: &impl World, records: &[FoundRecord]) -> Result<Vec<RecordShown>, Problem> {
+async fn fates(world: &impl Services, records: &[FoundRecord]) -> Result<Vec<RecordShown>, Problem> {
     let mut fates = Vec::new();
     let mut known: Option<(BatchId, BatchAnswer)> = None;
     for record in records {

@@ -4,7 +4,7 @@
 //! again, and is written down neither.
 
 use super::routes::Row;
-use super::{Desk, Problem, Request, problems};
+use super::{Problem, Request, problems};
 use crate::access::Caller;
 use crate::audit::AUDIT;
 use crate::audit::calls::{Append, Appended, Deed};
@@ -12,6 +12,7 @@ use crate::config::Config;
 use crate::limits::AUDIT_ASKED;
 use crate::record::ray_from_user;
 use crate::rpc;
+use crate::services::Services;
 
 /// How a caller with a token is written down.
 const TOKEN: &str = "token";
@@ -21,7 +22,7 @@ const ACCESS: &str = "access";
 /// Lets the request through.
 pub(super) async fn pass(
     config: &Config,
-    desk: &impl Desk,
+    desk: &impl Services,
     caller: &Caller,
     row: &Row,
     request: &Request<Vec<u8>>,
@@ -35,7 +36,7 @@ pub(super) async fn pass(
         asked: asked(request),
     });
     let append = Append { who: caller.name.clone(), per_minute: config.per_minute, deed };
-    match rpc::call(desk.audits(), AUDIT, &append).await {
+    match rpc::call(desk.audit_log(), AUDIT, &append).await {
         Ok(Appended::Written { .. } | Appended::Passed {}) => Ok(()),
         Ok(Appended::Limited { wait_ms }) => Err(problems::too_many(wait_ms)),
         Err(_) => Err(problems::not_audited()),

@@ -13,17 +13,18 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use serde::Serialize;
 
-use super::desk::Patience;
 use super::reply::{JSON, Reply};
-use super::{Desk, Problem, Request, problems};
+use super::retry::retry_for;
+use super::{Problem, Request, problems};
 use crate::backend::{BackendError, Bucket, Bytes, ObjectHead, Queue, Upload};
 use crate::batch::{BUCKET_NAME, BatchReader, GZIP_MAGIC, Line, R2Event, batch_key};
 use crate::config::Config;
 use crate::limits::{
     BESIDE_UPLOADS, INGEST_MAX, TEST_UPLOAD_MAX, UPLOAD_BESIDE, UPLOAD_BUSY_MS, UPLOAD_PART, UPLOAD_STEP,
 };
-use crate::memory::Lease;
+use crate::memory::Reservation;
 use crate::record::Dataset;
+use crate::services::Services;
 
 /// What Logpush uploads when a job is created.
 const TEST_CONTENT: &[u8] = br#"{"content":"tests"}"#;
@@ -44,7 +45,7 @@ struct Answer<'a> {
 /// Answers one upload.
 pub(super) async fn answer<Y: Bytes>(
     config: &Config,
-    desk: &impl Desk,
+    desk: &impl Services,
     mut request: Request<Y>,
     argument: &str,
 ) -> Result<Reply, Problem> {
@@ -57,12 +58,12 @@ pub(super) async fn answer<Y: Bytes>(
         return Ok(reply(&Answer { accepted: "test", key: None, size: None }));
     }
     let part = part_of(request.content_length);
-    let _lease = room_for(desk, part).await?;
+    let _reservation = room_for(desk, part).await?;
     let now = desk.now_ms();
-    let key = batch_key(&config.log_prefix, dataset, now, now, desk.random());
+    let key = batch_key(&config.log_prefix, dataset, now, now, desk.random_bits());
     let object = store(desk.bucket(), &key, part, head, &mut request.body).await?;
     let event = R2Event::put_object(BUCKET_NAME, &key, object.size, &object.etag, now);
-    desk.parses().send(&[event]).await.map_err(|_| problems::unavailable())?;
+    desk.parse_queue().send(&[event]).await.map_err(|_| problems::unavailable())?;
     Ok(reply(&Answer { accepted: "batch", key: Some(&key), size: Some(object.size) }))
 }
 
@@ -71,14 +72,12 @@ fn part_of(length: Option<u64>) -> usize {
     length.and_then(|length| usize::try_from(length).ok()).map_or(UPLOAD_PART, |length| length.min(UPLOAD_PART))
 }
 
-/// Takes what such a part holds from the account of memory, as soon as there is so much.
-async fn room_for(desk: &impl Desk, part: usize) -> Result<Lease, Problem> {
-    let lease = desk.memory().lease();
-    let mut patience = Patience::of(UPLOAD_BUSY_MS);
-    while !lease.take_beside(part + UPLOAD_BESIDE, BESIDE_UPLOADS) {
-        patience.wait(desk).await?;
-    }
-    Ok(lease)
+/// Reserves the memory of such a part, as soon as it is available.
+async fn room_for(desk: &impl Services, part: usize) -> Result<Reservation, Problem> {
+    let reservation = desk.memory().reservation();
+    let reserve = async || Ok(reservation.reserve_leaving(part + UPLOAD_BESIDE, BESIDE_UPLOADS)?);
+    retry_for(UPLOAD_BUSY_MS, desk, &reservation, reserve).await?;
+    Ok(reservation)
 }
 
 fn reply(answer: &Answer<'_>) -> Reply {

@@ -8,8 +8,8 @@ use serde::Serialize;
 use super::{Problem, problems};
 use crate::ledger::ids::REGISTRY;
 use crate::ledger::registry::{Ledgers, LedgersAsk};
-use crate::pipeline::World;
 use crate::rpc::{self, Call};
+use crate::services::Services;
 
 /// How many ledgers an answer was gathered from.
 #[derive(Debug, Clone, Copy, Serialize)]
@@ -21,11 +21,11 @@ pub(super) struct LedgersRead {
 }
 
 /// The newest ledgers, at most `most`.
-pub(super) async fn newest(world: &impl World, most: u64) -> Result<Ledgers, Problem> {
+pub(super) async fn newest(world: &impl Services, most: u64) -> Result<Ledgers, Problem> {
     ask(world, REGISTRY, &LedgersAsk { limit: most }).await
 }
 
 /// Asks one ledger.
-pub(super) async fn ask<C: Call>(world: &impl World, ledger: &str, call: &C) -> Result<C::Answer, Problem> {
+pub(super) async fn ask<C: Call>(world: &impl Services, ledger: &str, call: &C) -> Result<C::Answer, Problem> {
     rpc::call(world.ledgers(), ledger, call).await.map_err(|_| problems::unavailable())
 }

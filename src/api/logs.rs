@@ -10,12 +10,13 @@ use super::range::{self, Question, Tail, share_of};
 use super::reply::Reply;
 use super::sight::{Sight, dataset_of, filter_of};
 use super::times::range_of;
-use super::{Desk, Problem, Request, problems};
+use super::{Problem, Request, problems};
 use crate::access::Caller;
 use crate::config::Config;
+use crate::services::Services;
 
 /// Answers with a stream.
-pub(super) async fn answer<D: Desk + 'static>(
+pub(super) async fn answer<D: Services + 'static>(
     config: &Config,
     desk: &Rc<D>,
     caller: &Caller,

@@ -12,11 +12,12 @@ use super::form::Form;
 use super::rays::{AnswerRecord, find, records, shown};
 use super::reply::{NDJSON, Reply, Spent};
 use super::sight::{Sight, dataset_of, filter_of};
-use super::{Desk, Problem, Request, problems};
+use super::{Problem, Request, problems};
 use crate::access::Caller;
 use crate::config::Config;
 use crate::limits::{LOOKUPS_AT_ONCE, RAYS_ASKED};
 use crate::record::ray_from_user;
+use crate::services::Services;
 
 /// The body.
 #[derive(Deserialize)]
@@ -45,7 +46,7 @@ struct Line<'a> {
 }
 
 /// Answers many lookups.
-pub(super) fn answer<D: Desk + 'static>(
+pub(super) fn answer<D: Services + 'static>(
     config: &Config,
     desk: &Rc<D>,
     caller: &Caller,
@@ -72,14 +73,14 @@ pub(super) fn answer<D: Desk + 'static>(
 }
 
 /// The line of one ray.
-async fn line(desk: &impl Desk, sight: &Sight, form: &Form, index: usize, text: &str) -> Vec<u8> {
+async fn line(desk: &impl Services, sight: &Sight, form: &Form, index: usize, text: &str) -> Vec<u8> {
     let empty = Line { index, ray: None, found: false, truncated: None, records: None, cost: None, problem: None };
     let Ok(key) = ray_from_user(text) else {
         return json(&Line { problem: Some(problems::not_a_ray()), ..empty });
     };
     let empty = Line { ray: Some(key.to_string()), ..empty };
-    let lease = desk.memory().lease();
-    match find(desk, sight, &key, &lease).await {
+    let reservation = desk.memory().reservation();
+    match find(desk, sight, &key, &reservation).await {
         Err(problem) => json(&Line { problem: Some(problem), ..empty }),
         Ok((found, spent)) => {
             let seen = records(&found, sight);

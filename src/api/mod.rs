@@ -17,7 +17,6 @@ mod client;
 mod coverage;
 mod dead_letters;
 mod deliveries;
-mod desk;
 mod form;
 mod gate;
 mod health;
@@ -35,13 +34,13 @@ mod rays;
 mod reason;
 mod reply;
 mod request;
+mod retry;
 mod routes;
 mod sight;
 mod stats;
 mod times;
 mod views;
 
-pub use desk::Desk;
 pub use problem::Problem;
 pub use reply::{Body, Reply};
 pub use request::{Request, accepts_gzip};
@@ -53,9 +52,10 @@ use self::routes::is_client;
 use crate::access::Caller;
 use crate::backend::Bytes;
 use crate::config::{Config, ConfigFault};
+use crate::services::Services;
 
 /// Answers one request.
-pub async fn answer<D: Desk + 'static>(
+pub async fn answer<D: Services + 'static>(
     config: &Result<Config, Vec<ConfigFault>>,
     desk: &Rc<D>,
     request: Request<impl Bytes>,
@@ -73,7 +73,7 @@ pub async fn answer<D: Desk + 'static>(
 }
 
 /// Answers where there are settings: behind the door and the gate.
-async fn admitted<D: Desk + 'static>(
+async fn admitted<D: Services + 'static>(
     config: &Config,
     desk: &Rc<D>,
     row: &'static Row,
@@ -105,7 +105,7 @@ struct Visit<'a, D> {
     arguments: &'a [String],
 }
 
-impl<D: Desk + 'static> Visit<'_, D> {
+impl<D: Services + 'static> Visit<'_, D> {
     async fn answer(&self, route: Route) -> Result<Reply, Problem> {
         let (config, request, body) = (self.config, &self.request, self.request.body.as_slice());
         let desk = self.desk.as_ref();

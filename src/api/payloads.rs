@@ -12,7 +12,7 @@ use super::{Problem, problems};
 use crate::backend::Queue;
 use crate::ledger::calls::{Decide, Decision};
 use crate::ledger::{DeliveryId, State};
-use crate::pipeline::World;
+use crate::services::Services;
 
 /// The answer.
 #[derive(Serialize)]
@@ -24,7 +24,7 @@ struct Answer {
 
 /// Does what was decided.
 pub(super) async fn decide(
-    world: &impl World,
+    world: &impl Services,
     body: &[u8],
     argument: &str,
     decision: Decision,
@@ -40,7 +40,7 @@ pub(super) async fn decide(
     }
     if !decided.send.is_empty() {
         // A message that does not go out is the ledger's, which sends it in a minute.
-        let _sent = world.sends().send(&decided.send).await;
+        let _sent = world.send_queue().send(&decided.send).await;
     }
     Ok(Reply::json(&Answer { payload: id.handle(), before, state }))
 }

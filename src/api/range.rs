@@ -9,17 +9,18 @@ use std::rc::Rc;
 use futures_util::{StreamExt, stream};
 use serde::Serialize;
 
-use super::desk::Patience;
 use super::form::Form;
 use super::reply::Reply;
+use super::retry::retry_while_out_of_memory;
 use super::sight::Sight;
 use super::times::Range;
-use super::{Desk, Problem, problems};
+use super::{Problem, problems};
 use crate::backend::Bucket;
 use crate::ledger::calendar;
 use crate::limits::{STREAM_BYTES, STREAM_PIECE};
-use crate::memory::Lease;
+use crate::memory::Reservation;
 use crate::query::{Ask, Cursor, Ended, LogLine, QueryError, Run, Step, Told};
+use crate::services::Services;
 
 /// What a client of Logpull reads at the end of a stream that broke off.
 const LOGPULL_BROKEN: &str = "Error streaming data.\n";
@@ -90,18 +91,15 @@ pub(super) fn share_of(text: &str) -> Option<f64> {
 }
 
 /// Streams what the question asks for.
-pub(super) async fn stream<D: Desk + 'static>(
+pub(super) async fn stream<D: Services + 'static>(
     desk: &Rc<D>,
     question: Question,
     form: Form,
     tail: Tail,
     media_type: &'static str,
 ) -> Result<Reply, Problem> {
-    let lease = desk.memory().lease();
-    let mut patience = Patience::default();
-    while !lease.take(STREAM_BYTES) {
-        patience.wait(desk.as_ref()).await?;
-    }
+    let reservation = desk.memory().reservation();
+    retry_while_out_of_memory(desk.as_ref(), &reservation, async || Ok(reservation.reserve(STREAM_BYTES)?)).await?;
     let Question { sight, range, sample, limit, cursor, prefix } = question;
     let from = cursor.map(|text| text.parse::<Cursor>()).transpose().map_err(|_| problems::bad_cursor())?;
     let ask = Ask {
@@ -125,7 +123,7 @@ pub(super) async fn stream<D: Desk + 'static>(
         started_ms,
         at: At::Start,
         is_first: true,
-        _lease: lease,
+        _reservation: reservation,
     };
     let pieces = stream::unfold(feed, async |mut feed| feed.piece().await.map(|piece| (Ok(piece), feed)));
     Ok(Reply::stream(media_type, pieces.boxed_local()))
@@ -140,7 +138,7 @@ enum At {
 }
 
 /// A stream under way.
-struct Feed<D: Desk> {
+struct Feed<D: Services> {
     desk: Rc<D>,
     run: Run<<D::Bucket as Bucket>::Body>,
     sight: Sight,
@@ -151,10 +149,10 @@ struct Feed<D: Desk> {
     at: At,
     /// No record was written yet.
     is_first: bool,
-    _lease: Lease,
+    _reservation: Reservation,
 }
 
-impl<D: Desk> Feed<D> {
+impl<D: Services> Feed<D> {
     /// The next piece, which is not empty; `None` at the end.
     async fn piece(&mut self) -> Option<Vec<u8>> {
         let mut out = Vec::new();

@@ -6,23 +6,24 @@
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::desk::patiently;
 use super::form::{Form, Format};
 use super::reply::{Reply, Spent, tag_of};
+use super::retry::retry_while_out_of_memory;
 use super::sight::{Sight, dataset_of, filter_of};
-use super::{Desk, Problem, Request, problems};
+use super::{Problem, Request, problems};
 use crate::access::Caller;
 use crate::config::Config;
 use crate::lookup::{FoundRecord, Lookup, lookup};
-use crate::memory::Lease;
+use crate::memory::Reservation;
 use crate::record::fields::line_text;
 use crate::record::{Dataset, RayKey, ray_from_user};
+use crate::services::Services;
 use crate::time;
 
 /// Answers one lookup.
 pub(super) async fn answer(
     config: &Config,
-    desk: &impl Desk,
+    desk: &impl Services,
     caller: &Caller,
     request: &Request<Vec<u8>>,
     argument: &str,
@@ -31,8 +32,8 @@ pub(super) async fn answer(
     let form = Form::of(config, request, dataset, Format::Json)?;
     let sight = Sight::new(caller, dataset, filter_of(request)?)?;
     let key = ray_from_user(argument).map_err(|_| problems::not_a_ray())?;
-    let lease = desk.memory().lease();
-    let (found, spent) = find(desk, &sight, &key, &lease).await?;
+    let reservation = desk.memory().reservation();
+    let (found, spent) = find(desk, &sight, &key, &reservation).await?;
     let seen = records(&found, &sight);
     let tag = tag_of(
         [caller.role.name().as_bytes(), request.query.as_bytes(), form.format.media_type().as_bytes()]
@@ -51,14 +52,14 @@ pub(super) async fn answer(
 
 /// Looks the ray up, as the caller sees it: where nothing exists for the caller, nothing was found.
 pub(super) async fn find(
-    desk: &impl Desk,
+    desk: &impl Services,
     sight: &Sight,
     key: &RayKey,
-    lease: &Lease,
+    reservation: &Reservation,
 ) -> Result<(Lookup, Spent), Problem> {
     let started = desk.now_ms();
-    let mut found = patiently(desk, lease, async || {
-        lookup(desk.bucket(), desk.shards(), sight.dataset(), key, lease).await.map_err(|_| problems::unavailable())
+    let mut found = retry_while_out_of_memory(desk, reservation, async || {
+        Ok(lookup(desk.bucket(), desk.shards(), sight.dataset(), key, reservation).await?)
     })
     .await?;
     let now = desk.now_ms();

@@ -13,7 +13,7 @@ use super::{Problem, Request};
 use crate::ledger::books::Totals;
 use crate::ledger::calls::TotalsAsk;
 use crate::limits::{CONCURRENT_CALLS, LEDGERS_READ};
-use crate::pipeline::World;
+use crate::services::Services;
 
 /// The alarm: lines came in of which nobody knows what became.
 const UNACCOUNTED: &str = "unaccounted";
@@ -30,7 +30,7 @@ struct Answer {
 }
 
 /// Adds up the books.
-pub(super) async fn answer<Y>(world: &impl World, request: &Request<Y>) -> Result<Reply, Problem> {
+pub(super) async fn answer<Y>(world: &impl Services, request: &Request<Y>) -> Result<Reply, Problem> {
     let most = request.number("ledgers", LEDGERS_READ, LEDGERS_READ)?;
     let Books { totals, ledgers, dead_letters, balanced } = books(world, most).await?;
     let alarm = (!balanced).then_some(UNACCOUNTED);
@@ -50,7 +50,7 @@ pub(super) struct Books {
 }
 
 /// Adds up the books of the latest ledgers, at most `most`.
-pub(super) async fn books(world: &impl World, most: u64) -> Result<Books, Problem> {
+pub(super) async fn books(world: &impl Services, most: u64) -> Result<Books, Problem> {
     let ledgers = newest(world, most).await?;
     let read = ledgers.names.len() as u64;
     let (totals, balanced) = stream::iter(ledgers.names)

@@ -18,7 +18,7 @@ use crate::backend::{BackendError, Bucket, Sql};
 use crate::batch::segment_key;
 use crate::ledger::Alarm;
 use crate::limits::{AUDIT_AGAIN_MAX_MS, AUDIT_AGAIN_MS, AUDIT_ALARM_MS, AUDIT_PAGE};
-use crate::memory::Memory;
+use crate::memory::MemoryBudget;
 use crate::mistakes::{Mistake, made};
 
 /// What is known of the alarm. An alarm costs a written row, so it is set for a table that is full, not for an entry.
@@ -168,7 +168,7 @@ async fn put(bucket: &impl Bucket, segment: &Segment, object: Vec<u8>) -> Result
         return Ok(());
     }
     // Most likely it was put before, and nobody heard of it.
-    let read = read(bucket, segment, segment.last, 0, &Memory::default().lease()).await;
+    let read = read(bucket, segment, segment.last, 0, &MemoryBudget::default().reservation()).await;
     let refused = |why: String| BackendError::new("writing a segment of the audit log", why);
     match read {
         Ok(part) if part.whole => Ok(()),

@@ -18,7 +18,7 @@ use super::chain::hash;
 use crate::backend::{BackendError, Bucket, Bytes, WholeBody, to_json};
 use crate::batch::{BatchError, BatchReader, Line};
 use crate::limits::{AUDIT_SEGMENT_INFLATED, LINE_COPIES, READER_BYTES};
-use crate::memory::Lease;
+use crate::memory::{OutOfMemory, Reservation};
 
 /// A segment is packed while calls wait: of 10,000 entries level 6 makes 4 % less and takes a third longer.
 const LEVEL: Compression = Compression::new(3);
@@ -74,9 +74,9 @@ pub enum SegmentError {
     /// The object is not what was written.
     #[error("the segment is damaged")]
     Damaged,
-    /// Others hold the memory.
-    #[error("there is not enough memory")]
-    Starved,
+    /// Other requests hold the memory that reading takes.
+    #[error(transparent)]
+    OutOfMemory(#[from] OutOfMemory),
     /// The bucket failed.
     #[error(transparent)]
     Failed(#[from] BackendError),
@@ -109,14 +109,12 @@ pub async fn read(
     segment: &Segment,
     after: u64,
     limit: u64,
-    lease: &Lease,
+    reservation: &Reservation,
 ) -> Result<Part, SegmentError> {
-    if !lease.take(READER_BYTES) {
-        return Err(SegmentError::Starved);
-    }
+    reservation.reserve(READER_BYTES)?;
     let Some((head, body)) = bucket.get(&segment.key).await? else { return Err(SegmentError::Gone) };
     let (mut body, mut reader) = (WholeBody::new(body, head.size), BatchReader::default());
-    let mut scan = Scan::new(segment, after, limit, lease);
+    let mut scan = Scan::new(segment, after, limit, reservation);
     while let Some(piece) = body.next().await? {
         reader.push(&piece, |line| scan.take(line))?.is_break().then(|| scan.stopped()).transpose()?;
         if reader.totals().inflated > AUDIT_SEGMENT_INFLATED {
@@ -124,7 +122,7 @@ pub async fn read(
         }
     }
     reader.finish(|line| scan.take(line))?;
-    lease.give(READER_BYTES);
+    reservation.release(READER_BYTES);
     scan.finish()
 }
 
@@ -133,7 +131,7 @@ struct Scan<'a> {
     segment: &'a Segment,
     after: u64,
     limit: u64,
-    lease: &'a Lease,
+    reservation: &'a Reservation,
     /// The number that must come next.
     next: u64,
     /// The hash of the last entry.
@@ -144,10 +142,10 @@ struct Scan<'a> {
 }
 
 impl<'a> Scan<'a> {
-    fn new(segment: &'a Segment, after: u64, limit: u64, lease: &'a Lease) -> Self {
+    fn new(segment: &'a Segment, after: u64, limit: u64, reservation: &'a Reservation) -> Self {
         let part = Part { entries: Vec::new(), before: segment.before.clone(), whole: true };
         let (next, last) = (segment.first, segment.before.clone());
-        Self { segment, after, limit, lease, next, last, part, error: None }
+        Self { segment, after, limit, reservation, next, last, part, error: None }
     }
 
     fn take(&mut self, line: Line<'_>) -> ControlFlow<()> {
@@ -168,9 +166,7 @@ impl<'a> Scan<'a> {
         }
         self.last.clone_from(&kept.hash);
         if kept.seq > self.after && (self.part.entries.len() as u64) < self.limit {
-            if !self.lease.take(bytes.len() * LINE_COPIES) {
-                return Err(SegmentError::Starved);
-            }
+            self.reservation.reserve(bytes.len() * LINE_COPIES)?;
             self.part.entries.push(kept);
         }
         Ok(())

@@ -10,7 +10,7 @@ pub const WASM_MEMORY_MAX: usize = 96 * MIB;
 
 /// What all requests of an isolate may hold at a time, in bytes: half of [`WASM_MEMORY_MAX`], since a batch of 1,000,000
 /// records that is read beside them takes 37 MiB, and the module itself 5.
-pub const LENT_MAX: usize = WASM_MEMORY_MAX / 2;
+pub const MEMORY_BUDGET: usize = WASM_MEMORY_MAX / 2;
 
 /// What reading one object or a range of it holds, in bytes: a piece of the body (64 KiB), what it inflates to
 /// ([`super::INFLATE_CHUNK`]) behind the last window (32 KiB), the tables of the inflater (12 KiB), its checksum (68
@@ -43,9 +43,9 @@ pub const UPLOAD_STEP: usize = 64 * KIB;
 /// fill beyond the part (128 KiB for all), and where it is compressed the state of that (270 KiB).
 pub const UPLOAD_BESIDE: usize = 512 * KIB;
 
-/// What uploads leave of [`LENT_MAX`] for answers, in bytes: half. The other half is four uploads of more than a part, or
+/// What uploads leave of [`MEMORY_BUDGET`] for answers, in bytes: half. The other half is four uploads of more than a part, or
 /// forty of 100 KB.
-pub const BESIDE_UPLOADS: usize = LENT_MAX / 2;
+pub const BESIDE_UPLOADS: usize = MEMORY_BUDGET / 2;
 
 /// How long an upload waits for memory, in milliseconds. A part is on its way to R2 for some 200 ms, so that a hundred
 /// uploads of a part each are through in 5 s; whoever still waits then has Logpush try again, which costs it more.
@@ -60,6 +60,6 @@ pub const TURN_WAIT_MS: i64 = 120_000;
 pub const TURN_SILENT_MS: i64 = 90_000;
 
 const _: () = assert!(UPLOAD_PART as u64 * 10_000 > INGEST_MAX);
-const _: () = assert!(UPLOAD_PART + UPLOAD_BESIDE < LENT_MAX - BESIDE_UPLOADS);
+const _: () = assert!(UPLOAD_PART + UPLOAD_BESIDE < MEMORY_BUDGET - BESIDE_UPLOADS);
 const _: () = assert!(5 * TURN_WAIT_MS < 15 * 60_000);
 const _: () = assert!(TURN_SILENT_MS < TURN_WAIT_MS);

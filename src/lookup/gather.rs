@@ -8,11 +8,10 @@ use std::ops::ControlFlow;
 use memchr::memmem::Finder;
 
 use super::FoundRecord;
-use crate::backend::BackendError;
 use crate::batch::Line;
 use crate::index::ObjectVersion;
 use crate::limits::{LINE_COPIES, LOOKUP_BYTES, LOOKUP_RECORDS, READER_BYTES};
-use crate::memory::Lease;
+use crate::memory::{OutOfMemory, Reservation};
 use crate::record::{Dataset, RayKey, read_key};
 
 /// What is looked for.
@@ -21,13 +20,13 @@ pub(super) struct Wanted<'a> {
     dataset: Dataset,
     key: &'a RayKey,
     /// What the lines that are found are held in.
-    lease: &'a Lease,
+    reservation: &'a Reservation,
     /// How the ray is spelled in a line, as a rule: in small letters, or in capital ones.
     spellings: Vec<Finder<'static>>,
 }
 
 impl<'a> Wanted<'a> {
-    pub(super) fn new(dataset: Dataset, key: &'a RayKey, lease: &'a Lease) -> Self {
+    pub(super) fn new(dataset: Dataset, key: &'a RayKey, reservation: &'a Reservation) -> Self {
         let id = key.to_string();
         let mut spellings = vec![id.clone()];
         if key.ray().is_some() {
@@ -35,29 +34,17 @@ impl<'a> Wanted<'a> {
             spellings.dedup();
         }
         let spellings = spellings.iter().map(|id| Finder::new(id.as_bytes()).into_owned()).collect();
-        Self { dataset, key, lease, spellings }
+        Self { dataset, key, reservation, spellings }
     }
 
-    /// Whether there is memory to read one object more; it is to be given back.
-    pub(super) fn take_reader(&self) -> Result<(), BackendError> {
-        if self.lease.take(READER_BYTES) { Ok(()) } else { Err(self.starved()) }
+    /// Reserves the memory of a reader.
+    pub(super) fn reserve_reader(&self) -> Result<(), OutOfMemory> {
+        self.reservation.reserve(READER_BYTES)
     }
 
-    /// Gives back what a reader held.
-    pub(super) fn give_reader(&self) {
-        self.lease.give(READER_BYTES);
-    }
-
-    /// An error where there was too little memory for what was found.
-    pub(super) fn checked(&self) -> Result<(), BackendError> {
-        if self.lease.is_starved() { Err(self.starved()) } else { Ok(()) }
-    }
-
-    fn starved(&self) -> BackendError {
-        BackendError::new(
-            "looking up a ray",
-            format!("too little memory is left beside other requests for {}", self.dataset),
-        )
+    /// Returns the memory of a reader.
+    pub(super) fn release_reader(&self) {
+        self.reservation.release(READER_BYTES);
     }
 
     /// Whether the ray is spelled in the line as rays are.
@@ -91,11 +78,13 @@ pub(super) struct Gathering<'a> {
     bytes: usize,
     /// There are more than the limits of a lookup allow.
     pub(super) truncated: bool,
+    /// A line was found that there was no memory for.
+    out_of_memory: Option<OutOfMemory>,
 }
 
 impl<'a> Gathering<'a> {
     pub(super) fn new(wanted: &'a Wanted<'a>, look: Look, object: ObjectVersion) -> Self {
-        Self { wanted, look, object, records: Vec::new(), bytes: 0, truncated: false }
+        Self { wanted, look, object, records: Vec::new(), bytes: 0, truncated: false, out_of_memory: None }
     }
 
     /// Whether all lines were found that there are, or that a lookup returns.
@@ -104,6 +93,11 @@ impl<'a> Gathering<'a> {
             Look::Through => false,
             Look::For { lines, .. } => self.truncated || self.records.len() == lines,
         }
+    }
+
+    /// Whether every line that was found fitted into memory.
+    pub(super) fn check_memory(&self) -> Result<(), OutOfMemory> {
+        self.out_of_memory.map_or(Ok(()), Err)
     }
 
     /// Takes the line if it is wanted.
@@ -117,7 +111,9 @@ impl<'a> Gathering<'a> {
         let may_be = !by_spelling || self.wanted.is_spelled_in(bytes);
         if may_be && self.wanted.is_of_key(bytes) {
             self.bytes += bytes.len();
-            if !self.wanted.lease.take(LINE_COPIES * bytes.len() + self.object.key.len()) {
+            let reserved = self.wanted.reservation.reserve(LINE_COPIES * bytes.len() + self.object.key.len());
+            self.out_of_memory = reserved.err();
+            if reserved.is_err() {
                 return ControlFlow::Break(());
             }
             if self.records.len() >= LOOKUP_RECORDS || self.bytes > LOOKUP_BYTES {

@@ -16,7 +16,7 @@ use crate::backend::{BackendError, Bucket, Objects};
 use crate::index::ShardName;
 use crate::index::calls::{Find, ObjectVersion};
 use crate::limits::{CONCURRENT_CALLS, LOOKUP_BATCHES, LOOKUP_BYTES, LOOKUP_RECORDS};
-use crate::memory::Lease;
+use crate::memory::{OutOfMemory, Reservation};
 use crate::record::{Dataset, RayKey};
 use crate::rpc;
 
@@ -94,17 +94,28 @@ impl Lookup {
     }
 }
 
-/// Finds the records of `key` in one dataset. What it finds is held in `lease`.
+/// Why a lookup failed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum LookupError {
+    /// Other requests hold the memory that reading takes.
+    #[error(transparent)]
+    OutOfMemory(#[from] OutOfMemory),
+    /// The shard or the bucket failed.
+    #[error(transparent)]
+    Backend(#[from] BackendError),
+}
+
+/// Finds the records of `key` in one dataset. The memory of what it finds is reserved in `reservation`.
 ///
 /// # Errors
-/// [`BackendError`] where the shard or the bucket cannot be asked, or the lease is refused.
+/// [`LookupError`] where the shard or the bucket failed, or the memory is used up.
 pub async fn lookup(
     bucket: &impl Bucket,
     shards: &impl Objects,
     dataset: Dataset,
     key: &RayKey,
-    lease: &Lease,
-) -> Result<Lookup, BackendError> {
+    reservation: &Reservation,
+) -> Result<Lookup, LookupError> {
     let shard = ShardName::of(dataset, key).to_string();
     let found = rpc::call(shards, &shard, &Find::of(key)).await?;
     let asked = Lookup {
@@ -112,7 +123,7 @@ pub async fn lookup(
         cost: Cost { shards_asked: 1, ..Cost::default() },
         ..Lookup::default()
     };
-    let wanted = Wanted::new(dataset, key, lease);
+    let wanted = Wanted::new(dataset, key, reservation);
     stream::iter(found.candidates.iter().take(LOOKUP_BATCHES))
         .map(async |candidate| read::read(bucket, &wanted, candidate).await)
         .buffered(CONCURRENT_CALLS)

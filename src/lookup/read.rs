@@ -13,7 +13,7 @@ use itertools::Itertools;
 
 use super::gather::{Gathering, Look, Wanted};
 use super::span::{self, SpanRead, WantedSpan};
-use super::{Cost, Lookup};
+use super::{Cost, Lookup, LookupError};
 use crate::backend::{BackendError, Bucket, Bytes, WholeBody};
 use crate::batch::{BatchError, BatchReader};
 use crate::index::Candidate;
@@ -24,7 +24,7 @@ pub(super) async fn read(
     bucket: &impl Bucket,
     wanted: &Wanted<'_>,
     candidate: &Candidate,
-) -> Result<Lookup, BackendError> {
+) -> Result<Lookup, LookupError> {
     let Some(spans) = spans_of(candidate) else { return scan(bucket, wanted, candidate).await };
     let found: Vec<_> = stream::iter(&spans)
         .map(async |span| span::read(bucket, wanted, &candidate.object, span).await)
@@ -66,7 +66,7 @@ fn spans_of(candidate: &Candidate) -> Option<Vec<WantedSpan<'_>>> {
 }
 
 /// Reads the object in full, whatever version it is.
-async fn scan(bucket: &impl Bucket, wanted: &Wanted<'_>, candidate: &Candidate) -> Result<Lookup, BackendError> {
+async fn scan(bucket: &impl Bucket, wanted: &Wanted<'_>, candidate: &Candidate) -> Result<Lookup, LookupError> {
     let mut found = Lookup::default();
     let Some((head, body)) = bucket.get(&candidate.object.key).await? else {
         found.objects_gone = 1;
@@ -76,10 +76,10 @@ async fn scan(bucket: &impl Bucket, wanted: &Wanted<'_>, candidate: &Candidate) 
     (object.etag, object.size, object.uploaded_ms) = (head.etag, head.size, head.uploaded_ms);
     let mut gathering = Gathering::new(wanted, Look::Through, object);
     let mut reader = BatchReader::default();
-    wanted.take_reader()?;
+    wanted.reserve_reader()?;
     let outcome = read_all(&mut gathering, &mut reader, WholeBody::new(body, head.size)).await;
-    wanted.give_reader();
-    wanted.checked()?;
+    wanted.release_reader();
+    gathering.check_memory()?;
     let outcome = outcome?;
     let totals = reader.totals();
     if outcome.is_err() {

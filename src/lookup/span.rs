@@ -7,8 +7,8 @@ use std::ops::ControlFlow;
 
 use futures_util::future::try_join;
 
-use super::Cost;
 use super::gather::{Gathering, Look, Wanted};
+use super::{Cost, LookupError};
 use crate::backend::{BackendError, Bucket, Bytes, Ranged, WholeBody};
 use crate::batch::{BUCKET_NAME, BatchReader, SpanPlace, version_digest, windows_key};
 use crate::index::ObjectVersion;
@@ -41,11 +41,10 @@ pub(super) async fn read<'a>(
     wanted: &'a Wanted<'a>,
     object: &ObjectVersion,
     span: &WantedSpan<'_>,
-) -> Result<(SpanRead<'a>, Cost), BackendError> {
-    wanted.take_reader()?;
+) -> Result<(SpanRead<'a>, Cost), LookupError> {
+    wanted.reserve_reader()?;
     let read = twice(bucket, wanted, object, span).await;
-    wanted.give_reader();
-    wanted.checked()?;
+    wanted.release_reader();
     read
 }
 
@@ -54,9 +53,8 @@ async fn twice<'a>(
     wanted: &'a Wanted<'a>,
     object: &ObjectVersion,
     span: &WantedSpan<'_>,
-) -> Result<(SpanRead<'a>, Cost), BackendError> {
+) -> Result<(SpanRead<'a>, Cost), LookupError> {
     let (read, cost) = once(bucket, wanted, object, span, true).await?;
-    wanted.checked()?;
     if !matches!(read, SpanRead::Less) {
         return Ok((read, cost));
     }
@@ -71,7 +69,7 @@ async fn once<'a>(
     object: &ObjectVersion,
     span: &WantedSpan<'_>,
     spelled: bool,
-) -> Result<(SpanRead<'a>, Cost), BackendError> {
+) -> Result<(SpanRead<'a>, Cost), LookupError> {
     let place = span.place;
     let range = place.first_byte()..place.first_byte().saturating_add(place.bytes);
     let mut cost = Cost::default();
@@ -91,6 +89,7 @@ async fn once<'a>(
     let mut gathering = Gathering::new(wanted, look, object.clone());
     let ends_object = place.first_byte().saturating_add(place.bytes) >= object.size;
     inflate(body, reader, ends_object, &mut gathering, &mut cost).await?;
+    gathering.check_memory()?;
     let read = if gathering.is_complete() { SpanRead::All(gathering) } else { SpanRead::Less };
     Ok((read, cost))
 }

@@ -9,7 +9,6 @@
 
 use serde::Serialize;
 
-use super::World;
 use crate::backend::{BackendError, Bucket, List, Listed, ObjectHead, Queue};
 use crate::batch::{BUCKET_NAME, EventBackfill, KeyClass, R2Event, batch_times, classify, folder_day};
 use crate::config::Config;
@@ -20,6 +19,7 @@ use crate::limits::{
     BACKFILL_SKEW_MS,
 };
 use crate::rpc;
+use crate::services::Services;
 use crate::time;
 
 /// What one turn of the cron did.
@@ -35,7 +35,7 @@ pub struct Driven {
 ///
 /// # Errors
 /// [`BackendError`] where the world failed; the next turn goes on.
-pub async fn drive_backfills(world: &impl World, config: &Config) -> Result<Driven, BackendError> {
+pub async fn drive_backfills(world: &impl Services, config: &Config) -> Result<Driven, BackendError> {
     let mut driven = Driven::default();
     start_from_push_time(world, config).await?;
     let jobs = rpc::call(world.ledgers(), REGISTRY, &JobsAsk { id: None, limit: BACKFILL_JOBS }).await?.jobs;
@@ -51,7 +51,7 @@ pub async fn drive_backfills(world: &impl World, config: &Config) -> Result<Driv
 /// # Errors
 /// [`BackendError`] where the registry cannot be reached.
 pub async fn start_backfill(
-    world: &impl World,
+    world: &impl Services,
     config: &Config,
     ask: Ask,
     name: Option<String>,
@@ -60,7 +60,7 @@ pub async fn start_backfill(
 }
 
 /// `PUSH_START_TIME` in the past means that what came since then is wanted, too: once for each value.
-async fn start_from_push_time(world: &impl World, config: &Config) -> Result<(), BackendError> {
+async fn start_from_push_time(world: &impl Services, config: &Config) -> Result<(), BackendError> {
     let now_ms = world.now_ms();
     let Some(start_ms) = config.push_start_ms.filter(|start| *start < now_ms && config.delivery.is_some()) else {
         return Ok(());
@@ -70,7 +70,7 @@ async fn start_from_push_time(world: &impl World, config: &Config) -> Result<(),
 }
 
 /// Drives one job on; says how many objects that announced.
-async fn drive(world: &impl World, config: &Config, id: i64, mut job: Job) -> Result<u64, BackendError> {
+async fn drive(world: &impl Services, config: &Config, id: i64, mut job: Job) -> Result<u64, BackendError> {
     let now_ms = world.now_ms();
     let before = job.announced;
     job.credit = credit(&job, now_ms);
@@ -99,7 +99,7 @@ fn credit(job: &Job, now_ms: i64) -> i64 {
 }
 
 /// Looks at one page of the listing, as far as the credit reaches.
-async fn page(world: &impl World, config: &Config, id: i64, job: &mut Job) -> Result<(), BackendError> {
+async fn page(world: &impl Services, config: &Config, id: i64, job: &mut Job) -> Result<(), BackendError> {
     let Some(folder) = job.cursor.folders.last().cloned() else {
         job.state = JobState::Done;
         return Ok(());
@@ -127,7 +127,7 @@ async fn page(world: &impl World, config: &Config, id: i64, job: &mut Job) -> Re
         stopped_at = None;
     }
     move_on(&mut job.cursor, &listed, stopped_at, &job.ask);
-    if events.is_empty() { Ok(()) } else { world.parses().send(&events).await }
+    if events.is_empty() { Ok(()) } else { world.parse_queue().send(&events).await }
 }
 
 /// Moves the cursor behind what was looked at: the whole page, or up to the key at which the credit was used up.

@@ -5,7 +5,6 @@
 
 use serde::Serialize;
 
-use super::World;
 use super::later::later;
 use super::process::{Done, Outcome, Work, forget_beside, process};
 use crate::backend::{BackendError, Bucket};
@@ -20,6 +19,7 @@ use crate::ledger::{PlanForm, Window, ledger_of};
 use crate::limits::PARSE_RETRY_S;
 use crate::record::Dataset;
 use crate::rpc;
+use crate::services::Services;
 
 /// The reason of an event that brings no object and takes none.
 const NO_NEW_OBJECT: &str = "no_new_object";
@@ -79,7 +79,7 @@ impl ParseVerdict {
 }
 
 /// Does what the message with this JSON body asks for. `attempt` counts from 1.
-pub async fn parse_message(world: &impl World, config: &Config, body: &str, attempt: u32) -> ParseVerdict {
+pub async fn parse_message(world: &impl Services, config: &Config, body: &str, attempt: u32) -> ParseVerdict {
     let event = match R2Event::parse(body) {
         Ok(event) => event,
         Err(why) => return ParseVerdict::new("bad_message", None).because("not_an_event", Some(why.to_string())),
@@ -100,7 +100,7 @@ pub async fn parse_message(world: &impl World, config: &Config, body: &str, atte
 
 /// An object is there: processes it, and tells the backfill that asked for it.
 async fn object(
-    world: &impl World,
+    world: &impl Services,
     config: &Config,
     key: &str,
     dataset: Dataset,
@@ -148,7 +148,7 @@ pub fn form_of(config: &Config) -> PlanForm {
 }
 
 /// An object was removed: so are its rays, unless there is one again.
-async fn forget(world: &impl World, key: &str) -> Result<ParseVerdict, BackendError> {
+async fn forget(world: &impl Services, key: &str) -> Result<ParseVerdict, BackendError> {
     if world.bucket().get(key).await?.is_some() {
         return Ok(ParseVerdict::new("ignored", Some(key.into())).because("still_there", None));
     }

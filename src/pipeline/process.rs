@@ -13,7 +13,6 @@
 
 use serde::Serialize;
 
-use super::World;
 use super::pass::{Passed, pass};
 use super::transform::{Rules, Transformer};
 use super::turn::{Heard, wait_for_turn};
@@ -28,6 +27,7 @@ use crate::memory::Held;
 use crate::mistakes::{Mistake, made};
 use crate::record::Dataset;
 use crate::rpc;
+use crate::services::Services;
 
 /// What is asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -89,7 +89,7 @@ pub struct Done {
 ///
 /// # Errors
 /// [`BackendError`] where the world failed; asking again goes on.
-pub async fn process(world: &impl World, key: &str, work: &Work) -> Result<Outcome, BackendError> {
+pub async fn process(world: &impl Services, key: &str, work: &Work) -> Result<Outcome, BackendError> {
     let turn = wait_for_turn(world).await?;
     // A plan that an earlier attempt left open comes first; then the rest of what is asked for.
     for _ in 0..PLANS_AT_ONCE {
@@ -102,7 +102,7 @@ pub async fn process(world: &impl World, key: &str, work: &Work) -> Result<Outco
 }
 
 /// One round; says whether another one is needed.
-async fn once(world: &impl World, turn: &Held, key: &str, work: &Work) -> Result<(Outcome, bool), BackendError> {
+async fn once(world: &impl Services, turn: &Held, key: &str, work: &Work) -> Result<(Outcome, bool), BackendError> {
     let Some((head, body)) = world.bucket().get(key).await? else { return Ok((Outcome::Gone, false)) };
     let id = BatchId::of(BUCKET_NAME, key, &head.etag);
     let object =
@@ -152,7 +152,7 @@ struct Job<'a, W> {
     index: bool,
 }
 
-impl<W: World> Job<'_, W> {
+impl<W: Services> Job<'_, W> {
     /// Writes the index, seals, and sends the messages.
     async fn seal(&self, passed: Passed) -> Result<Done, BackendError> {
         let mut done = Done { totals: passed.totals, counts: passed.counts.clone(), ..Done::default() };
@@ -220,7 +220,7 @@ impl<W: World> Job<'_, W> {
     /// Sends the messages of payloads. One that does not go out is the ledger's, which sends it in a minute.
     async fn announce(&self, ids: &[DeliveryId]) {
         if !ids.is_empty() {
-            let _sent = self.world.sends().send(ids).await;
+            let _sent = self.world.send_queue().send(ids).await;
         }
     }
 
@@ -249,7 +249,7 @@ impl<W: World> Job<'_, W> {
 }
 
 /// Removes what lies beside a version that is no more: behind its entries, which name it.
-pub(super) async fn forget_beside(world: &impl World, old: &Replaced) -> Result<(), BackendError> {
+pub(super) async fn forget_beside(world: &impl Services, old: &Replaced) -> Result<(), BackendError> {
     match &old.source {
         Some(source) => {
             let digest = source.as_str();

@@ -11,7 +11,6 @@ use std::ops::Range;
 
 use sha2::{Digest, Sha256};
 
-use super::World;
 use super::payload::{Packed, halve};
 use super::verdict::SendVerdict;
 use crate::backend::{BackendError, Bucket, Bytes, Partner, Post, PostAnswer, PostError, Queue, Ranged, WholeBody};
@@ -23,6 +22,7 @@ use crate::limits::{COMMIT_MS, COMMIT_PAUSES_MS, LEASE_MS, POST_MS};
 use crate::mistakes::{Mistake, made};
 use crate::partner::{AnswerClass, PrivateKey, auth_key, classify, retry_after_ms};
 use crate::rpc;
+use crate::services::Services;
 
 /// What a payload is sent with.
 #[derive(Debug)]
@@ -40,7 +40,7 @@ pub struct Sender<'a, W, P, N> {
 }
 
 /// Does what the message with this JSON body asks for. `attempt` counts from 1.
-pub async fn send_message<W: World, P: Partner, N: Fn() -> u32>(
+pub async fn send_message<W: Services, P: Partner, N: Fn() -> u32>(
     sender: &Sender<'_, W, P, N>,
     body: &str,
     attempt: u32,
@@ -78,7 +78,7 @@ enum Tried {
     TooLarge(Vec<u8>),
 }
 
-impl<W: World, P: Partner, N: Fn() -> u32> Sender<'_, W, P, N> {
+impl<W: Services, P: Partner, N: Fn() -> u32> Sender<'_, W, P, N> {
     async fn send(&self, id: &DeliveryId) -> Result<SendVerdict, BackendError> {
         let since_ms = self.world.now_ms();
         let claim = Claim {
@@ -220,7 +220,7 @@ impl<W: World, P: Partner, N: Fn() -> u32> Sender<'_, W, P, N> {
             return self.end(id, claimed, not_stored(Some(413), AnswerClass::TooLarge.code(), None)).await;
         };
         // One that does not go out is the ledger's, which sends it in a minute.
-        let _sent = self.world.sends().send(&send).await;
+        let _sent = self.world.send_queue().send(&send).await;
         Ok(SendVerdict::split(id, &claimed.payload, claimed.attempt))
     }
 
@@ -255,7 +255,7 @@ impl<W: World, P: Partner, N: Fn() -> u32> Sender<'_, W, P, N> {
             if let Ok(answer) = rpc::call(self.world.ledgers(), &id.ledger, &commit).await {
                 return Ok(answer);
             }
-            self.world.pause(pause_ms).await;
+            self.world.sleep(pause_ms).await;
         }
         rpc::call(self.world.ledgers(), &id.ledger, &commit).await
     }

@@ -11,7 +11,6 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::World;
 use crate::backend::{BackendError, Bucket, List, ObjectHead, Queue};
 use crate::batch::{BUCKET_NAME, KeyClass, R2Event, classify, folder_day};
 use crate::config::Config;
@@ -25,6 +24,7 @@ use crate::limits::{
 };
 use crate::mistakes::{Mistake, made};
 use crate::rpc;
+use crate::services::Services;
 use crate::time;
 
 /// What a sweep did.
@@ -46,7 +46,7 @@ pub struct Swept {
 ///
 /// # Errors
 /// [`BackendError`] where the world failed; what was found before is done.
-pub async fn sweep(world: &impl World, config: &Config) -> Result<Swept, BackendError> {
+pub async fn sweep(world: &impl Services, config: &Config) -> Result<Swept, BackendError> {
     let mut swept = Swept::default();
     if !made(Mistake::NoSweep) {
         let now_ms = world.now_ms();
@@ -73,13 +73,13 @@ pub async fn sweep(world: &impl World, config: &Config) -> Result<Swept, Backend
 }
 
 /// Up to when everything was looked for; keeps this instant, if there is one.
-async fn looked_up_to(world: &impl World, at_ms: Option<i64>) -> Result<LastSwept, BackendError> {
+async fn looked_up_to(world: &impl Services, at_ms: Option<i64>) -> Result<LastSwept, BackendError> {
     rpc::call(world.ledgers(), REGISTRY, &LookedUpTo { at_ms }).await
 }
 
 /// The batches of the last hours, apart from those whose event may still be under way.
 async fn recent(
-    world: &impl World,
+    world: &impl Services,
     config: &Config,
     since_ms: i64,
     swept: &mut Swept,
@@ -113,9 +113,9 @@ async fn recent(
 }
 
 /// The same folders, begun with any of them: where they are more than one sweep looks at, in time it looks at all.
-fn begun_anywhere(world: &impl World, mut folders: Vec<String>) -> Vec<String> {
+fn begun_anywhere(world: &impl Services, mut folders: Vec<String>) -> Vec<String> {
     if folders.len() > 1 {
-        let first = world.random() as usize % folders.len();
+        let first = world.random_bits() as usize % folders.len();
         folders.rotate_left(first);
     }
     folders
@@ -135,7 +135,7 @@ fn is_worth_a_look(folder: &str, since_ms: i64, now_ms: i64) -> bool {
 
 /// Announces the objects that nobody has finished.
 async fn announce(
-    world: &impl World,
+    world: &impl Services,
     objects: Vec<(String, ObjectHead)>,
     swept: &mut Swept,
 ) -> Result<(), BackendError> {
@@ -152,7 +152,7 @@ async fn announce(
         let events: Vec<R2Event> =
             objects.into_iter().filter_map(|(id, event)| missing.contains(&id.source).then_some(event)).collect();
         if !events.is_empty() {
-            world.parses().send(&events).await?;
+            world.parse_queue().send(&events).await?;
             swept.announced += events.len();
         }
     }
@@ -160,7 +160,7 @@ async fn announce(
 }
 
 /// Removes the bodies of a ledger's payloads that came to rest days ago.
-async fn remove_bodies(world: &impl World, ledger: &str, swept: &mut Swept) -> Result<(), BackendError> {
+async fn remove_bodies(world: &impl Services, ledger: &str, swept: &mut Swept) -> Result<(), BackendError> {
     let before_ms = world.now_ms() - BODIES_KEPT_MS;
     for _ in 0..SWEEP_STEPS {
         let BodiesAnswer { bodies, packs } = rpc::call(world.ledgers(), ledger, &Bodies { before_ms }).await?;

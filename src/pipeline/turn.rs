@@ -3,23 +3,23 @@
 //! What always holds: no batch is read without the turn; with each piece that is asked for, the isolate hears that the
 //! reading goes on.
 
-use super::World;
 use crate::backend::{BackendError, Bytes};
 use crate::limits::TURN_WAIT_MS;
-use crate::memory::{Held, Pauses};
+use crate::memory::{Backoff, Held};
+use crate::services::Services;
 
 /// Waits for the turn.
 ///
 /// # Errors
 /// [`BackendError`] where it does not come in time; the message is to come again.
-pub(super) async fn wait_for_turn(world: &impl World) -> Result<Held, BackendError> {
-    let mut pauses = Pauses::of(TURN_WAIT_MS);
+pub(super) async fn wait_for_turn(world: &impl Services) -> Result<Held, BackendError> {
+    let mut pauses = Backoff::new(TURN_WAIT_MS);
     loop {
         if let Some(turn) = world.turn().take(world.now_ms()) {
             return Ok(turn);
         }
         let too_late = || BackendError::new("waiting for the turn to read a batch", "others have it still");
-        world.pause(pauses.next().ok_or_else(too_late)?).await;
+        world.sleep(pauses.next().ok_or_else(too_late)?).await;
     }
 }
 

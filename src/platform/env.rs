@@ -57,16 +57,16 @@ pub(super) fn ledgers(env: &Env) -> Result<NamedObjects> {
 }
 
 /// The audit log.
-pub(super) fn audits(env: &Env) -> Result<NamedObjects> {
+pub(super) fn audit_log(env: &Env) -> Result<NamedObjects> {
     env.durable_object(AUDIT).map(|objects| NamedObjects::new(objects, "calling the audit log"))
 }
 
 /// The queue of objects to parse.
-pub(super) fn parses(env: &Env) -> Result<Producer> {
+pub(super) fn parse_queue(env: &Env) -> Result<Producer> {
     env.queue(PARSE_QUEUE).map(|queue| Producer::new(queue, "sending to parse-queue"))
 }
 
 /// The queue of payloads to send.
-pub(super) fn sends(env: &Env) -> Result<Producer> {
+pub(super) fn send_queue(env: &Env) -> Result<Producer> {
     env.queue(SEND_QUEUE).map(|queue| Producer::new(queue, "sending to send-queue"))
 }

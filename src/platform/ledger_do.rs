@@ -77,7 +77,7 @@ impl Ledger {
 
     async fn wake(&self) -> std::result::Result<(), BackendError> {
         let name = ledger::name_of(&self.sql)?;
-        let sends = env::sends(&self.env).map_err(failed("waking a ledger"))?;
+        let sends = env::send_queue(&self.env).map_err(failed("waking a ledger"))?;
         let woken = ledger::alarm(&self.sql, &name, &sends, &self.alarm, log::now_ms).await?;
         let level = if woken == ledger::Woken::default() { LogLevel::Debug } else { LogLevel::Info };
         let what = serde_json::json!({ "ledger": name, "woken": woken });

@@ -10,7 +10,8 @@ use super::world::Bindings;
 use super::{env, random};
 use crate::config::{Config, ConfigFault};
 use crate::limits::SEND_RETRY_S;
-use crate::pipeline::{SendVerdict, Sender, World, send_message};
+use crate::pipeline::{SendVerdict, Sender, send_message};
+use crate::services::Services;
 
 /// What messages are sent with.
 pub(super) struct Sending {

@@ -1,6 +1,6 @@
-//! The world over the bindings: what every entry point answers from.
+//! The [`Services`] over the bindings of the deployment.
 //!
-//! What always holds: whoever has it has every binding.
+//! What always holds: a missing binding is an error of the entry point, before any work begins.
 
 use std::time::Duration;
 
@@ -11,13 +11,12 @@ use super::objects::NamedObjects;
 use super::producer::Producer;
 use super::{access, env, log, random};
 use crate::access::{Caller, Denied, Presented, Rules};
-use crate::api::Desk;
-use crate::memory::{Memory, Turn};
-use crate::pipeline::World;
+use crate::memory::{MemoryBudget, Turn};
+use crate::services::Services;
 
 thread_local! {
-    /// The one account of this isolate.
-    static MEMORY: Memory = Memory::default();
+    /// The budget of this isolate.
+    static MEMORY: MemoryBudget = MemoryBudget::default();
     /// The one turn of this isolate.
     static TURN: Turn = Turn::default();
 }
@@ -28,11 +27,11 @@ pub(super) struct Bindings {
     bucket: R2Bucket,
     shards: NamedObjects,
     ledgers: NamedObjects,
-    audits: NamedObjects,
-    memory: Memory,
+    audit_log: NamedObjects,
+    memory: MemoryBudget,
     turn: Turn,
-    parses: Producer,
-    sends: Producer,
+    parse_queue: Producer,
+    send_queue: Producer,
 }
 
 impl Bindings {
@@ -42,21 +41,22 @@ impl Bindings {
             bucket: env::bucket(env)?,
             shards: env::shards(env)?,
             ledgers: env::ledgers(env)?,
-            audits: env::audits(env)?,
-            memory: MEMORY.with(Memory::clone),
+            audit_log: env::audit_log(env)?,
+            memory: MEMORY.with(MemoryBudget::clone),
             turn: TURN.with(Turn::clone),
-            parses: env::parses(env)?,
-            sends: env::sends(env)?,
+            parse_queue: env::parse_queue(env)?,
+            send_queue: env::send_queue(env)?,
         })
     }
 }
 
-impl World for Bindings {
+impl Services for Bindings {
     type Bucket = R2Bucket;
     type Shards = NamedObjects;
     type Ledgers = NamedObjects;
-    type Parses = Producer;
-    type Sends = Producer;
+    type AuditLog = NamedObjects;
+    type ParseQueue = Producer;
+    type SendQueue = Producer;
 
     fn bucket(&self) -> &R2Bucket {
         &self.bucket
@@ -70,43 +70,39 @@ impl World for Bindings {
         &self.ledgers
     }
 
-    fn parses(&self) -> &Producer {
-        &self.parses
+    fn audit_log(&self) -> &NamedObjects {
+        &self.audit_log
     }
 
-    fn sends(&self) -> &Producer {
-        &self.sends
+    fn parse_queue(&self) -> &Producer {
+        &self.parse_queue
+    }
+
+    fn send_queue(&self) -> &Producer {
+        &self.send_queue
+    }
+
+    async fn authenticate(&self, rules: &Rules, presented: Presented<'_>) -> std::result::Result<Caller, Denied> {
+        access::admit(rules, presented, log::now_ms()).await
     }
 
     fn now_ms(&self) -> i64 {
         log::now_ms()
     }
 
-    fn random(&self) -> u32 {
+    async fn sleep(&self, ms: i64) {
+        Delay::from(Duration::from_millis(u64::try_from(ms).unwrap_or_default())).await;
+    }
+
+    fn random_bits(&self) -> u32 {
         random::word()
+    }
+
+    fn memory(&self) -> &MemoryBudget {
+        &self.memory
     }
 
     fn turn(&self) -> &Turn {
         &self.turn
-    }
-
-    async fn pause(&self, ms: i64) {
-        Delay::from(Duration::from_millis(u64::try_from(ms).unwrap_or_default())).await;
-    }
-}
-
-impl Desk for Bindings {
-    type Audits = NamedObjects;
-
-    async fn admit(&self, rules: &Rules, presented: Presented<'_>) -> std::result::Result<Caller, Denied> {
-        access::admit(rules, presented, log::now_ms()).await
-    }
-
-    fn memory(&self) -> &Memory {
-        &self.memory
-    }
-
-    fn audits(&self) -> &NamedObjects {
-        &self.audits
     }
 }

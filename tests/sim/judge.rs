@@ -10,10 +10,10 @@ use raydex::ledger::calls::{BatchAnswer, BatchAsk, TotalsAsk};
 use raydex::ledger::ids::REGISTRY;
 use raydex::ledger::{BatchId, State};
 use raydex::lookup::lookup;
-use raydex::memory::Memory;
-use raydex::pipeline::World;
+use raydex::memory::MemoryBudget;
 use raydex::record::{Dataset, RayKey};
 use raydex::rpc::Call;
+use raydex::services::Services;
 use sha2::{Digest, Sha256};
 
 use super::partner::Seen;
@@ -213,8 +213,13 @@ fn judge_index(run: &Run) -> Result<(), String> {
     for batch in run.batches.iter().filter(|batch| !batch.damaged) {
         let Some(line) = batch.lines.last() else { continue };
         let key = RayKey::from_logged(&line.ray).unwrap();
-        let found =
-            finish(lookup(world.bucket(), world.shards(), Dataset::HttpRequests, &key, &Memory::default().lease()));
+        let found = finish(lookup(
+            world.bucket(),
+            world.shards(),
+            Dataset::HttpRequests,
+            &key,
+            &MemoryBudget::default().reservation(),
+        ));
         if found.map_or(0, |found| found.records.len()) != 1 {
             return Err(format!("ray {} of {} is not found", line.ray, batch.key));
         }

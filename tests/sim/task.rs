@@ -1,7 +1,9 @@
 //! The world as one task takes it.
 
-use raydex::memory::Turn;
-use raydex::pipeline::World;
+use raydex::access::{Caller, Denied, Presented, Rules};
+use raydex::backend::{BackendError, Objects};
+use raydex::memory::{MemoryBudget, Turn};
+use raydex::services::Services;
 
 use super::world::{Isolate, Ledgers, Shards};
 
@@ -14,22 +16,40 @@ pub(crate) struct TaskWorld {
     pub(crate) isolate: Isolate,
     shards: Shards,
     ledgers: Ledgers,
+    memory: MemoryBudget,
     /// Each task's own, as if it ran in an isolate of its own: so that all orders of their steps come about.
     turn: Turn,
 }
 
 impl TaskWorld {
     pub(crate) fn new(isolate: Isolate) -> Self {
-        Self { shards: Shards(isolate.clone()), ledgers: Ledgers(isolate.clone()), turn: Turn::default(), isolate }
+        Self {
+            shards: Shards(isolate.clone()),
+            ledgers: Ledgers(isolate.clone()),
+            memory: MemoryBudget::default(),
+            turn: Turn::default(),
+            isolate,
+        }
     }
 }
 
-impl World for TaskWorld {
+/// The simulated requests are messages, which leave no entry in the audit log.
+#[derive(Debug)]
+pub(crate) struct NoAuditLog;
+
+impl Objects for NoAuditLog {
+    async fn call(&self, _: &str, _: &str, _: Vec<u8>) -> Result<Vec<u8>, BackendError> {
+        Err(BackendError::new("calling the audit log", "the simulator has none"))
+    }
+}
+
+impl Services for TaskWorld {
     type Bucket = Isolate;
     type Shards = Shards;
     type Ledgers = Ledgers;
-    type Parses = Isolate;
-    type Sends = Isolate;
+    type AuditLog = NoAuditLog;
+    type ParseQueue = Isolate;
+    type SendQueue = Isolate;
 
     fn bucket(&self) -> &Isolate {
         &self.isolate
@@ -43,19 +63,27 @@ impl World for TaskWorld {
         &self.ledgers
     }
 
-    fn parses(&self) -> &Isolate {
+    fn audit_log(&self) -> &NoAuditLog {
+        &NoAuditLog
+    }
+
+    fn parse_queue(&self) -> &Isolate {
         &self.isolate
     }
 
-    fn sends(&self) -> &Isolate {
+    fn send_queue(&self) -> &Isolate {
         &self.isolate
+    }
+
+    async fn authenticate(&self, _: &Rules, _: Presented<'_>) -> Result<Caller, Denied> {
+        Err(Denied::NoKeys)
     }
 
     fn now_ms(&self) -> i64 {
         self.isolate.platform.time.now_ms() + self.isolate.skew_ms
     }
 
-    fn random(&self) -> u32 {
+    fn random_bits(&self) -> u32 {
         7
     }
 
@@ -63,11 +91,15 @@ impl World for TaskWorld {
         PACK_BYTES
     }
 
+    fn memory(&self) -> &MemoryBudget {
+        &self.memory
+    }
+
     fn turn(&self) -> &Turn {
         &self.turn
     }
 
-    async fn pause(&self, ms: i64) {
+    async fn sleep(&self, ms: i64) {
         self.isolate.platform.time.sleep(ms).await;
     }
 }

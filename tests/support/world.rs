@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use raydex::access::{Caller, Denied, Presented, Rules, admit};
-use raydex::api::Desk;
 use raydex::backend::{BackendError, ObjectHead};
 use raydex::batch::{BUCKET_NAME, BatchError};
 use raydex::config::{Config, ConfigFault};
@@ -13,10 +12,11 @@ use raydex::ledger::books::PayloadView;
 use raydex::ledger::calls::BatchAnswer;
 use raydex::ledger::{BatchId, SourceId};
 use raydex::limits::PACK_BYTES;
-use raydex::lookup::{Lookup, lookup};
-use raydex::memory::{Memory, Turn};
-use raydex::pipeline::{Outcome, ParseVerdict, Work, World, parse_message, process};
+use raydex::lookup::{Lookup, LookupError, lookup};
+use raydex::memory::{MemoryBudget, Turn};
+use raydex::pipeline::{Outcome, ParseVerdict, Work, parse_message, process};
 use raydex::record::{Dataset, RayKey};
+use raydex::services::Services;
 use sha2::{Digest, Sha256};
 
 use super::{Faults, Kind, MemoryAudits, MemoryBucket, MemoryLedgers, MemoryQueue, MemoryShards, NOW_MS, run};
@@ -49,7 +49,7 @@ pub struct Fakes {
     pub audits: MemoryAudits,
     pub queue: MemoryQueue,
     pub sends: MemoryQueue,
-    pub memory: Memory,
+    pub memory: MemoryBudget,
     pub turn: Turn,
     pub clock_ms: Rc<Cell<i64>>,
     /// How long someone has paused, in all.
@@ -62,12 +62,13 @@ pub struct Fakes {
     pub pack_bytes: Cell<usize>,
 }
 
-impl World for Fakes {
+impl Services for Fakes {
     type Bucket = MemoryBucket;
     type Shards = MemoryShards;
     type Ledgers = MemoryLedgers;
-    type Parses = MemoryQueue;
-    type Sends = MemoryQueue;
+    type AuditLog = MemoryAudits;
+    type ParseQueue = MemoryQueue;
+    type SendQueue = MemoryQueue;
 
     fn bucket(&self) -> &MemoryBucket {
         &self.bucket
@@ -81,40 +82,19 @@ impl World for Fakes {
         &self.ledgers
     }
 
-    fn parses(&self) -> &MemoryQueue {
+    fn audit_log(&self) -> &MemoryAudits {
+        &self.audits
+    }
+
+    fn parse_queue(&self) -> &MemoryQueue {
         &self.queue
     }
 
-    fn sends(&self) -> &MemoryQueue {
+    fn send_queue(&self) -> &MemoryQueue {
         &self.sends
     }
 
-    fn now_ms(&self) -> i64 {
-        self.clock_ms.replace(self.clock_ms.get() + self.tick_ms.get())
-    }
-
-    fn random(&self) -> u32 {
-        self.bits.get()
-    }
-
-    fn pack_bytes(&self) -> usize {
-        self.pack_bytes.get()
-    }
-
-    fn turn(&self) -> &Turn {
-        &self.turn
-    }
-
-    async fn pause(&self, ms: i64) {
-        self.clock_ms.set(self.clock_ms.get() + ms);
-        self.paused_ms.set(self.paused_ms.get() + ms);
-    }
-}
-
-impl Desk for Fakes {
-    type Audits = MemoryAudits;
-
-    async fn admit(&self, rules: &Rules, presented: Presented<'_>) -> Result<Caller, Denied> {
+    async fn authenticate(&self, rules: &Rules, presented: Presented<'_>) -> Result<Caller, Denied> {
         // There is no identity provider in memory; `tests/it/access` has one.
         if presented.authorization.is_none() && presented.assertion.is_some() {
             return Err(Denied::NoKeys);
@@ -122,12 +102,29 @@ impl Desk for Fakes {
         admit(&rules.tokens, presented.authorization, self.clock_ms.get())
     }
 
-    fn memory(&self) -> &Memory {
+    fn now_ms(&self) -> i64 {
+        self.clock_ms.replace(self.clock_ms.get() + self.tick_ms.get())
+    }
+
+    async fn sleep(&self, ms: i64) {
+        self.clock_ms.set(self.clock_ms.get() + ms);
+        self.paused_ms.set(self.paused_ms.get() + ms);
+    }
+
+    fn random_bits(&self) -> u32 {
+        self.bits.get()
+    }
+
+    fn memory(&self) -> &MemoryBudget {
         &self.memory
     }
 
-    fn audits(&self) -> &MemoryAudits {
-        &self.audits
+    fn turn(&self) -> &Turn {
+        &self.turn
+    }
+
+    fn pack_bytes(&self) -> usize {
+        self.pack_bytes.get()
     }
 }
 
@@ -146,7 +143,7 @@ impl Fakes {
             audits: MemoryAudits::new(&clock_ms, &faults),
             queue: MemoryQueue::new(Kind::Send, &faults),
             sends: MemoryQueue::new(Kind::SendPayload, &faults),
-            memory: Memory::default(),
+            memory: MemoryBudget::default(),
             turn: Turn::default(),
             paused_ms: Rc::default(),
             clock_ms,
@@ -181,8 +178,8 @@ impl Fakes {
     }
 
     /// Looks for an id; the world may fail.
-    pub fn try_find(&self, dataset: Dataset, id: &str) -> Result<Lookup, BackendError> {
-        run(lookup(&self.bucket, &self.shards, dataset, &RayKey::from_logged(id).unwrap(), &self.memory.lease()))
+    pub fn try_find(&self, dataset: Dataset, id: &str) -> Result<Lookup, LookupError> {
+        run(lookup(&self.bucket, &self.shards, dataset, &RayKey::from_logged(id).unwrap(), &self.memory.reservation()))
     }
 
     /// The lines found for an id in `http_requests`.

@@ -5,7 +5,7 @@ use std::net::TcpStream;
 use std::thread::sleep;
 use std::time::Duration;
 
-use raydex::limits::{LENT_MAX, MIB, READER_BYTES};
+use raydex::limits::{MEMORY_BUDGET, MIB, READER_BYTES};
 use raydex::record::Dataset;
 use raydex::sample::{Batch, Plan};
 use serde_json::{Value, json};
@@ -169,7 +169,7 @@ fn lookups_whose_client_hangs_up_leave_nothing_behind(store: &Store) {
     let before = store.wasm();
     let ray = store.a_ray();
     // More than the account of memory has shares for.
-    for _ in 0..2 * LENT_MAX / READER_BYTES {
+    for _ in 0..2 * MEMORY_BUDGET / READER_BYTES {
         hang_up(&store.harness, &format!("/v1/rays/{ray}"), 0);
     }
     let reply = store.harness.get(&format!("/v1/rays/{ray}"));

@@ -8,16 +8,17 @@ use serde::{Deserialize, Serialize};
 use super::envelope::{INVALID, NO_BUCKET, TOO_MANY, failure, success};
 use super::{Client, Problem};
 use crate::api::form::Form;
+use crate::api::problems;
 use crate::api::range::{self, Question, Tail};
 use crate::api::reply::{Reply, TEXT};
 use crate::api::sight::Sight;
 use crate::api::times::{Range, with_plus};
-use crate::api::{Desk, problems};
 use crate::backend::{Bucket, List};
 use crate::batch::{BUCKET_NAME, KeyClass, batch_times, classify};
 use crate::limits::{ENGINE_DAYS, ENGINE_LISTED};
 use crate::record::Dataset;
 use crate::render::Projection;
+use crate::services::Services;
 use crate::time::{day, rfc3339};
 
 /// What stands in a prefix for the day.
@@ -50,7 +51,7 @@ struct ObjectShown {
 }
 
 /// `GET …/list`: the objects whose names say that they hold records of the range.
-pub(super) async fn list<D: Desk + 'static>(client: &Client<'_, D>) -> Result<Reply, Problem> {
+pub(super) async fn list<D: Services + 'static>(client: &Client<'_, D>) -> Result<Reply, Problem> {
     let place = match place_of(client) {
         Ok(place) => place,
         Err(reply) => return Ok(*reply),
@@ -83,7 +84,7 @@ pub(super) async fn list<D: Desk + 'static>(client: &Client<'_, D>) -> Result<Re
 }
 
 /// `GET …/retrieve`: the records of the range.
-pub(super) async fn retrieve<D: Desk + 'static>(client: &Client<'_, D>) -> Result<Reply, Problem> {
+pub(super) async fn retrieve<D: Services + 'static>(client: &Client<'_, D>) -> Result<Reply, Problem> {
     let Place { range, prefix, dataset } = match place_of(client) {
         Ok(place) => place,
         Err(reply) => return Ok(*reply),
@@ -106,7 +107,7 @@ pub(super) fn index<D>(client: &Client<'_, D>) -> Reply {
 }
 
 /// `GET …/rayids/{ray}`: the records of a ray.
-pub(super) async fn ray<D: Desk + 'static>(client: &Client<'_, D>) -> Result<Reply, Problem> {
+pub(super) async fn ray<D: Services + 'static>(client: &Client<'_, D>) -> Result<Reply, Problem> {
     let parameter = |name| client.request.parameter(name);
     match bucket_of(client, parameter("bucket").as_deref(), parameter("prefix").as_deref()) {
         Ok(dataset) => client.lines_of_ray(client.caller, dataset, Projection::default()).await,

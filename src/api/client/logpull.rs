@@ -5,14 +5,15 @@
 
 use super::envelope::{INVALID, bad_query, failure, success};
 use super::{Client, Problem};
+use crate::api::Request;
 use crate::api::form::{Form, fields_of};
 use crate::api::range::{self, Question, Tail, share_of};
 use crate::api::reply::{JSON, Reply, TEXT};
 use crate::api::sight::Sight;
 use crate::api::times::{Range, with_plus};
-use crate::api::{Desk, Request};
 use crate::record::Dataset;
 use crate::render::{Projection, TimeForm};
+use crate::services::Services;
 
 /// The fields of a record where none are asked for.
 const DEFAULT_FIELDS: [&str; 9] = [
@@ -31,7 +32,7 @@ const DEFAULT_FIELDS: [&str; 9] = [
 const FIELDS: &str = include_str!("../../../schemas/http_requests_fields.json");
 
 /// `GET …/received`: the records of a time range.
-pub(super) async fn received<D: Desk + 'static>(client: &Client<'_, D>) -> Result<Reply, Problem> {
+pub(super) async fn received<D: Services + 'static>(client: &Client<'_, D>) -> Result<Reply, Problem> {
     let caller = client.in_zone()?;
     let query = match query_of(client.request, client.desk.now_ms()) {
         Ok(query) => query,
@@ -50,7 +51,7 @@ pub(super) async fn received<D: Desk + 'static>(client: &Client<'_, D>) -> Resul
 }
 
 /// `GET …/rayids/{ray}`: the records of a ray.
-pub(super) async fn ray<D: Desk + 'static>(client: &Client<'_, D>) -> Result<Reply, Problem> {
+pub(super) async fn ray<D: Services + 'static>(client: &Client<'_, D>) -> Result<Reply, Problem> {
     let caller = client.in_zone()?;
     let projection = match projection_of(client.request) {
         Ok(projection) => projection,
@@ -60,7 +61,7 @@ pub(super) async fn ray<D: Desk + 'static>(client: &Client<'_, D>) -> Result<Rep
 }
 
 /// `GET …/received/fields`: the fields there are.
-pub(super) fn fields<D: Desk + 'static>(client: &Client<'_, D>) -> Result<Reply, Problem> {
+pub(super) fn fields<D: Services + 'static>(client: &Client<'_, D>) -> Result<Reply, Problem> {
     client.in_zone()?;
     Ok(Reply::new(200, JSON, FIELDS.as_bytes().to_vec()))
 }
@@ -72,13 +73,13 @@ struct Retention {
 }
 
 /// `GET …/control/retention/flag`.
-pub(super) fn retention<D: Desk + 'static>(client: &Client<'_, D>) -> Result<Reply, Problem> {
+pub(super) fn retention<D: Services + 'static>(client: &Client<'_, D>) -> Result<Reply, Problem> {
     client.in_zone()?;
     Ok(success(Retention { flag: true }))
 }
 
 /// `POST …/control/retention/flag`: what is kept is kept; how long is the bucket's to say.
-pub(super) fn set_retention<D: Desk + 'static>(client: &Client<'_, D>) -> Result<Reply, Problem> {
+pub(super) fn set_retention<D: Services + 'static>(client: &Client<'_, D>) -> Result<Reply, Problem> {
     /// The body.
     #[derive(serde::Deserialize)]
     struct Wanted {

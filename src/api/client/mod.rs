@@ -17,11 +17,12 @@ use super::form::Form;
 use super::rays::{find, records};
 use super::reply::TEXT;
 use super::sight::Sight;
-use super::{ClientRoute, Desk, Problem, Reply, Request, problems};
+use super::{ClientRoute, Problem, Reply, Request, problems};
 use crate::access::Caller;
 use crate::config::Config;
 use crate::record::{Dataset, ray_from_user};
 use crate::render::Projection;
+use crate::services::Services;
 
 /// A request of such a client.
 pub(super) struct Client<'a, D> {
@@ -32,7 +33,7 @@ pub(super) struct Client<'a, D> {
     pub(super) arguments: &'a [String],
 }
 
-impl<D: Desk + 'static> Client<'_, D> {
+impl<D: Services + 'static> Client<'_, D> {
     /// Answers it.
     pub(super) async fn answer(&self, route: ClientRoute) -> Result<Reply, Problem> {
         match route {
@@ -68,8 +69,8 @@ impl<D: Desk + 'static> Client<'_, D> {
         let Ok(key) = ray_from_user(ray) else { return Ok(envelope::not_a_ray()) };
         let sight = Sight::new(caller, dataset, None)?;
         let form = Form::of_lines(self.config, projection);
-        let lease = self.desk.memory().lease();
-        let body = match find(self.desk.as_ref(), &sight, &key, &lease).await {
+        let reservation = self.desk.memory().reservation();
+        let body = match find(self.desk.as_ref(), &sight, &key, &reservation).await {
             Ok((found, _)) => {
                 let seen = records(&found, &sight);
                 form.page(seen.iter().map(|record| record.line.as_slice()))

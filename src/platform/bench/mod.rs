@@ -24,7 +24,7 @@ use crate::index::entry::PartView;
 use crate::ledger::{BatchId, Plan, PlanForm, Window};
 use crate::limits::PACK_BYTES;
 use crate::lookup::{Cost, lookup};
-use crate::memory::Memory;
+use crate::memory::MemoryBudget;
 use crate::partner::Subrequests;
 use crate::pipeline::pass::{Passed, pass};
 use crate::pipeline::payload::Packer;
@@ -216,7 +216,13 @@ impl BenchBatch {
 
     fn find(&self, ray: &str) -> Result<crate::lookup::Lookup> {
         let key = RayKey::from_logged(ray).ok_or_else(|| JsError::new("the bench asks for no ray"))?;
-        Ok(run(lookup(&self.bucket, &self.shards, Dataset::HttpRequests, &key, &Memory::default().lease()))?)
+        Ok(run(lookup(
+            &self.bucket,
+            &self.shards,
+            Dataset::HttpRequests,
+            &key,
+            &MemoryBudget::default().reservation(),
+        ))?)
     }
 }
 

@@ -1,6 +1,6 @@
 //! Many rays at once, and the ways in which one is answered.
 
-use raydex::memory::Memory;
+use raydex::memory::MemoryBudget;
 use serde_json::{Value, json};
 
 use super::story::{KEYS, batch, records};
@@ -109,13 +109,13 @@ fn a_caller_who_has_the_answer_already_is_told_so() {
 fn requests_that_would_outgrow_the_memory_together_are_told_to_come_again() {
     let mut fakes = Fakes::new();
     batch(&fakes, KEYS[0], &records(0..3), None);
-    fakes.memory = Memory::of(1024 * 1024);
-    let other = fakes.memory.lease();
-    assert!(other.take(700 * 1024));
+    fakes.memory = MemoryBudget::new(1024 * 1024);
+    let other = fakes.memory.reservation();
+    other.reserve(700 * 1024).unwrap();
     let get = || Ask::get(&format!("/v1/rays/{}", ray(1))).of(&fakes);
     let reply = get();
     assert_eq!((problem(&reply), header(&reply, "retry-after")), ((503, "busy".into()), Some("1")));
     drop(other);
     assert_eq!(get().status, 200);
-    assert_eq!(fakes.memory.left(), 1024 * 1024, "all of it came back");
+    assert_eq!(fakes.memory.available(), 1024 * 1024, "all of it came back");
 }

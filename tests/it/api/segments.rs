@@ -7,7 +7,7 @@ use raydex::audit::AUDIT;
 use raydex::audit::calls::{Append, Appended, Deed, Kept, Page, Read, Segment};
 use raydex::audit::segment::SegmentWriter;
 use raydex::backend::{BackendError, Sql, SqlValue};
-use raydex::limits::{AUDIT_ALARM_MS, AUDIT_SEGMENT_INFLATED, LENT_MAX, READER_BYTES};
+use raydex::limits::{AUDIT_ALARM_MS, AUDIT_SEGMENT_INFLATED, MEMORY_BUDGET, READER_BYTES};
 use raydex::rpc;
 use raydex::time::rfc3339;
 use serde::Deserialize;
@@ -347,18 +347,18 @@ fn a_segment_that_is_damaged_is_said_to_be() {
 fn a_page_takes_its_memory_from_the_account_and_gives_it_back() {
     let mut log = Log::with(10, 35);
     log.settle();
-    let lease = log.fakes.memory.lease();
-    assert!(lease.take(LENT_MAX - 100_000));
+    let others = log.fakes.memory.reservation();
+    others.reserve(MEMORY_BUDGET - 100_000).unwrap();
     assert_eq!(problem(&log.reply(0, 30)), (503, "busy".into()), "no room for a reader");
-    lease.reset();
-    assert!(lease.take(LENT_MAX - READER_BYTES - 2_000));
+    others.release_all();
+    others.reserve(MEMORY_BUDGET - READER_BYTES - 2_000).unwrap();
     assert_eq!(problem(&log.reply(0, 30)), (503, "busy".into()), "no room for the entries");
     assert_eq!(log.reply(30, 30).status, 200, "these are no segment's");
-    assert!(lease.take(log.fakes.memory.left() - 2_000));
+    others.reserve(log.fakes.memory.available() - 2_000).unwrap();
     assert_eq!(problem(&log.reply(30, 30)), (503, "busy".into()), "nor for those that the object has");
-    drop(lease);
+    drop(others);
     log.look(0, 30).unwrap();
-    assert_eq!(log.fakes.memory.left(), LENT_MAX);
+    assert_eq!(log.fakes.memory.available(), MEMORY_BUDGET);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! What Logpush uploads becomes a batch like any other.
 
 use raydex::batch::{BUCKET_NAME, R2Event};
-use raydex::limits::{BESIDE_UPLOADS, INGEST_MAX, LENT_MAX, MIB, UPLOAD_BUSY_MS, UPLOAD_PART};
+use raydex::limits::{BESIDE_UPLOADS, INGEST_MAX, MEMORY_BUDGET, MIB, UPLOAD_BUSY_MS, UPLOAD_PART};
 use raydex::record::Dataset;
 
 use super::support::gzip::{gunzip, gzip, members};
@@ -127,17 +127,17 @@ fn an_upload_waits_for_the_memory_of_its_part_and_leaves_the_answers_theirs() {
     let small = Ask { content_length: Some(1_000), ..Ask::upload(&gzip(&text())) };
     let unknown = Ask::upload(&gzip(&text()));
     for (left, ask, is_taken) in [
-        (LENT_MAX, &unknown, true),
+        (MEMORY_BUDGET, &unknown, true),
         (BESIDE_UPLOADS + UPLOAD_PART + MIB, &unknown, true),
         (BESIDE_UPLOADS + UPLOAD_PART, &unknown, false),
         (BESIDE_UPLOADS + MIB, &small, true),
         (BESIDE_UPLOADS, &small, false),
     ] {
         let fakes = Fakes::new();
-        let others = fakes.memory.lease();
-        assert!(others.take(LENT_MAX - left));
+        let others = fakes.memory.reservation();
+        others.reserve(MEMORY_BUDGET - left).unwrap();
         let reply = ask.clone().of(&fakes);
-        assert_eq!(fakes.memory.left(), left, "all of it comes back");
+        assert_eq!(fakes.memory.available(), left, "all of it comes back");
         if is_taken {
             assert_eq!((reply.status, fakes.paused_ms.get()), (200, 0), "{left}");
             continue;

@@ -3,9 +3,9 @@
 use super::{File, core_sources, regex, text};
 
 /// The rooms, in reading order: each may import those before it.
-const ROOMS: [&str; 21] = [
+const ROOMS: [&str; 22] = [
     "limits", "memory", "mistakes", "time", "record", "filter", "mask", "batch", "backend", "rpc", "access", "index",
-    "lookup", "query", "render", "partner", "ledger", "audit", "config", "pipeline", "api",
+    "lookup", "query", "render", "partner", "ledger", "services", "audit", "config", "pipeline", "api",
 ];
 /// What the generator of batches may import.
 const FOR_SAMPLE: [&str; 4] = ["limits", "time", "record", "batch"];

@@ -1,0 +1,65 @@
+//! Attempts at an answer that need memory which other requests hold.
+
+use super::{Problem, problems};
+use crate::limits::BUSY_MS;
+use crate::lookup::LookupError;
+use crate::memory::{Backoff, OutOfMemory, Reservation};
+use crate::services::Services;
+
+/// Why an attempt at an answer failed.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum AttemptError {
+    /// Other requests hold the memory; another attempt may succeed.
+    #[error(transparent)]
+    OutOfMemory(#[from] OutOfMemory),
+    /// Another attempt would not help.
+    #[error("the request ends with a problem")]
+    Problem(Box<Problem>),
+}
+
+impl From<Problem> for AttemptError {
+    fn from(problem: Problem) -> Self {
+        Self::Problem(Box::new(problem))
+    }
+}
+
+impl From<LookupError> for AttemptError {
+    fn from(error: LookupError) -> Self {
+        match error {
+            LookupError::OutOfMemory(error) => Self::OutOfMemory(error),
+            LookupError::Backend(_) => problems::unavailable().into(),
+        }
+    }
+}
+
+/// Attempts the work until it no longer lacks memory, for [`BUSY_MS`] at most.
+///
+/// # Errors
+/// The [`Problem`] of the work, or [`problems::busy`] where the memory did not come in time.
+pub(super) async fn retry_while_out_of_memory<T>(
+    services: &impl Services,
+    reservation: &Reservation,
+    work: impl AsyncFn() -> Result<T, AttemptError>,
+) -> Result<T, Problem> {
+    retry_for(BUSY_MS, services, reservation, work).await
+}
+
+/// The same, for another wait. Between two attempts nothing is reserved.
+pub(super) async fn retry_for<T>(
+    wait_ms: i64,
+    services: &impl Services,
+    reservation: &Reservation,
+    work: impl AsyncFn() -> Result<T, AttemptError>,
+) -> Result<T, Problem> {
+    let mut backoff = Backoff::new(wait_ms);
+    loop {
+        match work().await {
+            Ok(result) => return Ok(result),
+            Err(AttemptError::Problem(problem)) => return Err(*problem),
+            Err(AttemptError::OutOfMemory(_)) => {
+                reservation.release_all();
+                services.sleep(backoff.next().ok_or_else(problems::busy)?).await;
+            }
+        }
+    }
+}

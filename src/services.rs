@@ -1,0 +1,61 @@
+//! Everything outside the core that answering a request or a message needs, as one trait.
+//!
+//! `platform` implements it over the Worker's bindings; the tests over memory and SQLite; the simulator over its own
+//! platform.
+
+use std::future::Future;
+
+use crate::access::{Caller, Denied, Presented, Rules};
+use crate::backend::{Bucket, Objects, Queue};
+use crate::batch::R2Event;
+use crate::ledger::DeliveryId;
+use crate::limits::PACK_BYTES;
+use crate::memory::{MemoryBudget, Turn};
+
+/// The storage, queues, clock and memory of one isolate.
+pub trait Services {
+    /// The bucket of batches and payloads.
+    type Bucket: Bucket;
+    /// The Durable Objects that hold the index.
+    type Shards: Objects;
+    /// The Durable Objects that keep the books of batches.
+    type Ledgers: Objects;
+    /// The Durable Object of the audit log.
+    type AuditLog: Objects;
+    /// The queue of objects to parse.
+    type ParseQueue: Queue<R2Event>;
+    /// The queue of payloads to send.
+    type SendQueue: Queue<DeliveryId>;
+
+    /// The bucket of batches and payloads.
+    fn bucket(&self) -> &Self::Bucket;
+    /// The shards of the index, by name.
+    fn shards(&self) -> &Self::Shards;
+    /// The ledgers, by name.
+    fn ledgers(&self) -> &Self::Ledgers;
+    /// The audit log, by its one name, [`crate::audit::AUDIT`].
+    fn audit_log(&self) -> &Self::AuditLog;
+    /// The queue of objects to parse.
+    fn parse_queue(&self) -> &Self::ParseQueue;
+    /// The queue of payloads to send.
+    fn send_queue(&self) -> &Self::SendQueue;
+
+    /// The caller that a request's credentials name.
+    fn authenticate(&self, rules: &Rules, presented: Presented<'_>) -> impl Future<Output = Result<Caller, Denied>>;
+
+    /// The clock, in Unix milliseconds.
+    fn now_ms(&self) -> i64;
+    /// Completes after this many milliseconds.
+    fn sleep(&self, ms: i64) -> impl Future<Output = ()>;
+    /// 32 unpredictable bits.
+    fn random_bits(&self) -> u32;
+
+    /// The memory that the requests of this isolate share.
+    fn memory(&self) -> &MemoryBudget;
+    /// The turn to read a batch, which all messages of an isolate wait for.
+    fn turn(&self) -> &Turn;
+    /// The largest pack of payloads, in bytes; the simulator makes smaller ones.
+    fn pack_bytes(&self) -> usize {
+        PACK_BYTES
+    }
+}
