@@ -6,7 +6,7 @@
 //!
 //! * **A batch arrives**: R2 event → [`pipeline`] → [`batch`] reads the object as a stream, once, and finds its access
 //!   points → [`record`] reads each line's key → [`index`] packs the rays into one entry per shard.
-//! * **Someone asks**: [`api`] → [`lookup`] asks the one shard that the ray's own bits name →
+//! * **Someone asks**: [`router`] → [`api`] → [`lookup`] asks the one shard that the ray's own bits name →
 //!   [`batch`] inflates one span of the object, from its access point → the line, checked to carry that ray → [`render`].
 //! * **Who may see it**: [`access`] says who asks and what they may; [`mask`] takes out of a line what the caller's role
 //!   must not see; [`audit`] keeps what was asked.
@@ -58,7 +58,13 @@ pub mod config;
 
 pub mod pipeline;
 
+pub mod http;
+
 pub mod api;
+
+pub mod cloudflare_api;
+
+pub mod router;
 
 #[cfg(feature = "sample")]
 pub mod sample;

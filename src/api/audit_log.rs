@@ -10,15 +10,14 @@
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::reply::Reply;
 use super::retry::{AttemptError, retry_while_out_of_memory};
-use super::{Problem, Request, problems};
 use crate::audit::AUDIT;
 use crate::audit::calls::{Head, Kept, Page, Read, Segment};
 use crate::audit::chain::is_whole;
 use crate::audit::segment::{self, Part, SegmentError};
 use crate::backend::{Bucket, List};
 use crate::batch::{AUDIT_SEGMENTS, segment_first};
+use crate::http::{Problem, Reply, Request, problems};
 use crate::limits::{AUDIT_PAGE, LINE_COPIES, LISTED};
 use crate::memory::Reservation;
 use crate::rpc;
@@ -48,7 +47,7 @@ struct EntryShown {
 }
 
 /// Answers with a page of entries.
-pub(super) async fn answer<B>(desk: &impl Services, request: &Request<B>) -> Result<Reply, Problem> {
+pub(crate) async fn answer<B>(desk: &impl Services, request: &Request<B>) -> Result<Reply, Problem> {
     let after = match request.parameter("after") {
         None => 0,
         Some(number) => number.parse().map_err(|_| problems::bad_parameter("after", "the number of an entry"))?,

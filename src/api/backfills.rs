@@ -8,9 +8,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::ledgers::ask;
-use super::reply::Reply;
-use super::{Problem, problems};
 use crate::config::Config;
+use crate::http::{Problem, Reply, problems};
 use crate::ledger::backfills::{Ask, Job, JobState, JobsAsk, Turn};
 use crate::ledger::ids::REGISTRY;
 use crate::limits::{BACKFILL_JOBS, BACKFILL_RATE};
@@ -102,7 +101,7 @@ struct List {
 }
 
 /// Starts a job.
-pub(super) async fn start(config: &Config, world: &impl Services, body: &[u8]) -> Result<Reply, Problem> {
+pub(crate) async fn start(config: &Config, world: &impl Services, body: &[u8]) -> Result<Reply, Problem> {
     let wanted: Wanted = serde_json::from_slice(body).map_err(|_| problems::not_a_backfill())?;
     let (start_ms, end_ms) = (instant(&wanted.start)?, instant(&wanted.end)?);
     if start_ms >= end_ms || !(wanted.index || wanted.deliver) || wanted.lines_per_second == 0 {
@@ -129,20 +128,20 @@ fn instant(value: &Value) -> Result<i64, Problem> {
 }
 
 /// Lists the jobs, the latest first.
-pub(super) async fn list(world: &impl Services) -> Result<Reply, Problem> {
+pub(crate) async fn list(world: &impl Services) -> Result<Reply, Problem> {
     let jobs = ask(world, REGISTRY, &JobsAsk { id: None, limit: BACKFILL_JOBS }).await?.jobs;
     Ok(Reply::json(&List { backfills: jobs.into_iter().map(|(id, job)| JobShown::of(id, job)).collect() }))
 }
 
 /// Shows one job.
-pub(super) async fn one(world: &impl Services, argument: &str) -> Result<Reply, Problem> {
+pub(crate) async fn one(world: &impl Services, argument: &str) -> Result<Reply, Problem> {
     let id = number(argument)?;
     let job = ask(world, REGISTRY, &JobsAsk { id: Some(id), limit: 1 }).await?.jobs.pop();
     job.map(|(id, job)| Reply::json(&JobShown::of(id, job))).ok_or_else(problems::no_such_backfill)
 }
 
 /// Stops a job, or has it go on.
-pub(super) async fn turn(world: &impl Services, argument: &str, run: bool) -> Result<Reply, Problem> {
+pub(crate) async fn turn(world: &impl Services, argument: &str, run: bool) -> Result<Reply, Problem> {
     let id = number(argument)?;
     let job = ask(world, REGISTRY, &Turn { id, run }).await?.jobs.pop();
     job.map(|(id, job)| Reply::json(&JobShown::of(id, job))).ok_or_else(problems::no_such_backfill)

@@ -9,11 +9,10 @@ use serde::Serialize;
 
 use super::ledgers::{LedgersRead, ask, newest};
 use super::reason::reason;
-use super::reply::Reply;
 use super::views::{BATCH_STATES, BatchShown, PayloadShown, PlanShown, whole};
-use super::{Problem, Request, problems};
 use crate::backend::{Bucket, Queue};
 use crate::batch::{BUCKET_NAME, R2Event};
+use crate::http::{Problem, Reply, Request, problems};
 use crate::index::ObjectVersion;
 use crate::ledger::books::{Batch, Totals};
 use crate::ledger::calls::{BatchAnswer, BatchAsk, BatchesAsk, SetAside};
@@ -34,7 +33,7 @@ struct List {
 }
 
 /// Lists batches, those of the latest hour first.
-pub(super) async fn list<Y>(world: &impl Services, request: &Request<Y>) -> Result<Reply, Problem> {
+pub(crate) async fn list<Y>(world: &impl Services, request: &Request<Y>) -> Result<Reply, Problem> {
     let state = state(request)?;
     let limit = request.number("limit", LISTED, BATCHES_LISTED)?;
     let ledgers = newest(world, LEDGERS_READ).await?;
@@ -78,7 +77,7 @@ struct One {
 }
 
 /// Shows one batch with all that became of it.
-pub(super) async fn one(world: &impl Services, argument: &str) -> Result<Reply, Problem> {
+pub(crate) async fn one(world: &impl Services, argument: &str) -> Result<Reply, Problem> {
     let id = BatchId::from_handle(argument).ok_or_else(problems::no_such_batch)?;
     let BatchAnswer { batch, shards, totals, plans, payloads } =
         ask(world, &id.ledger, &BatchAsk { source: id.source }).await?;
@@ -101,7 +100,7 @@ struct Replay {
 }
 
 /// Has a batch read again that was set aside. One that is open already gets a message once more.
-pub(super) async fn replay(world: &impl Services, body: &[u8], argument: &str) -> Result<Reply, Problem> {
+pub(crate) async fn replay(world: &impl Services, body: &[u8], argument: &str) -> Result<Reply, Problem> {
     let id = BatchId::from_handle(argument).ok_or_else(problems::no_such_batch)?;
     let reason = reason(body)?;
     let known = ask(world, &id.ledger, &BatchAsk { source: id.source.clone() }).await?;

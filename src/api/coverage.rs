@@ -11,11 +11,10 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use serde::Serialize;
 
 use super::ledgers::ask;
-use super::reply::Reply;
 use super::times::range_of;
-use super::{Problem, Request, problems};
 use crate::batch::{KeyClass, batch_times, classify};
 use crate::config::Config;
+use crate::http::{Problem, Reply, Request, problems};
 use crate::ledger::books::Batch;
 use crate::ledger::calls::BatchesAsk;
 use crate::ledger::ids::ledger_of;
@@ -68,7 +67,7 @@ struct Seen {
 }
 
 /// Answers for a time range.
-pub(super) async fn answer<B>(config: &Config, world: &impl Services, request: &Request<B>) -> Result<Reply, Problem> {
+pub(crate) async fn answer<B>(config: &Config, world: &impl Services, request: &Request<B>) -> Result<Reply, Problem> {
     let dataset = super::sight::dataset_of(request)?;
     let now = world.now_ms();
     let range = range_of(request, now)?;

@@ -8,10 +8,9 @@ use serde::Serialize;
 
 use super::ledgers::ask;
 use super::reason::reason;
-use super::reply::Reply;
-use super::{Problem, Request, problems};
 use crate::backend::{BackendError, Queue};
 use crate::batch::R2Event;
+use crate::http::{Problem, Reply, Request, problems};
 use crate::ledger::DeliveryId;
 use crate::ledger::ids::REGISTRY;
 use crate::ledger::registry::{KeptLetter, Letter, LettersAsk, Redriven};
@@ -98,7 +97,7 @@ impl From<KeptLetter> for LetterShown {
 }
 
 /// Lists dead letters, the latest first.
-pub(super) async fn list<Y>(world: &impl Services, request: &Request<Y>) -> Result<Reply, Problem> {
+pub(crate) async fn list<Y>(world: &impl Services, request: &Request<Y>) -> Result<Reply, Problem> {
     let limit = request.number("limit", LISTED, LETTERS_LISTED)?;
     let redriven = match request.parameter("redriven").as_deref() {
         None | Some("false") => false,
@@ -123,7 +122,7 @@ struct Answer {
 }
 
 /// Puts a dead letter back on its queue. What a message asks for can be done twice, so a letter can be put back twice.
-pub(super) async fn redrive(world: &impl Services, body: &[u8], argument: &str) -> Result<Reply, Problem> {
+pub(crate) async fn redrive(world: &impl Services, body: &[u8], argument: &str) -> Result<Reply, Problem> {
     let id = argument.parse::<u32>().map_err(|_| problems::no_such_letter())?.into();
     let reason = reason(body)?;
     let call = LettersAsk { id: Some(id), redriven: true, limit: 1 };

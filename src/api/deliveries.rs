@@ -7,12 +7,11 @@ use serde::Serialize;
 
 use super::ledgers::ask;
 use super::rays::find;
-use super::reply::{Reply, Spent};
 use super::sight::Sight;
 use super::views::PayloadShown;
-use super::{Problem, problems};
 use crate::access::Caller;
 use crate::batch::BUCKET_NAME;
+use crate::http::{Problem, Reply, Spent, problems};
 use crate::ledger::BatchId;
 use crate::ledger::calls::{BatchAnswer, BatchAsk};
 use crate::lookup::FoundRecord;
@@ -62,7 +61,7 @@ struct BatchShown {
 }
 
 /// Answers for all records of a ray.
-pub(super) async fn answer(world: &impl Services, caller: &Caller, argument: &str) -> Result<Reply, Problem> {
+pub(crate) async fn answer(world: &impl Services, caller: &Caller, argument: &str) -> Result<Reply, Problem> {
     let started = world.now_ms();
     let sight = Sight::new(caller, Dataset::HttpRequests, None)?;
     let key = ray_from_user(argument).map_err(|_| problems::not_a_ray())?;

@@ -3,9 +3,11 @@
 //! What always holds: a native record is the stored line, byte for byte, unless fields were picked or masked; what
 //! cannot be rendered was no record, and those are not found.
 
-use super::reply::{CSV, JSON, NDJSON, TEXT};
-use super::{Problem, Request, problems};
+use ::http::header::ACCEPT;
+
 use crate::config::Config;
+use crate::http::media_type::{CSV, JSON, NDJSON, TEXT};
+use crate::http::{Problem, Request, preferred, problems};
 use crate::limits::{FIELD_NAME_BYTES, FIELDS_ASKED};
 use crate::record::Dataset;
 use crate::render::{
@@ -14,7 +16,7 @@ use crate::render::{
 
 /// The forms of an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Format {
+pub(crate) enum Format {
     /// One document.
     Json,
     /// The stored lines.
@@ -39,7 +41,7 @@ impl Format {
     }
 
     /// The media type of an answer in this form.
-    pub(super) const fn media_type(self) -> &'static str {
+    pub(crate) const fn media_type(self) -> &'static str {
         match self {
             Self::Json => JSON,
             Self::Native => NDJSON,
@@ -50,25 +52,17 @@ impl Format {
 
     /// The form that the header `Accept` prefers; of several equally good ones the one named first.
     fn accepted(accept: &str) -> Option<Self> {
-        let mut best: Option<(f32, Self)> = None;
-        for range in accept.split(',') {
-            let mut parts = range.split(';').map(str::trim);
-            let media_type = parts.next().unwrap_or_default();
-            let weight = parts.find_map(|part| part.strip_prefix("q=")).map_or(1.0, |q| q.parse().unwrap_or(0.0));
-            let form = Self::ALL.into_iter().find(|form| form.media_type().split(';').next() == Some(media_type));
-            if let Some(form) = form.filter(|_| weight > best.map_or(0.0, |(weight, _)| weight)) {
-                best = Some((weight, form));
-            }
-        }
-        best.map(|(_, form)| form)
+        preferred(accept, |media_type| {
+            Self::ALL.into_iter().find(|form| form.media_type().split(';').next() == Some(media_type))
+        })
     }
 }
 
 /// How records are written.
 #[derive(Debug, Clone)]
-pub(super) struct Form {
-    pub(super) format: Format,
-    pub(super) projection: Projection,
+pub(crate) struct Form {
+    pub(crate) format: Format,
+    pub(crate) projection: Projection,
     columns: Vec<String>,
     partner: PartnerOptions,
 }
@@ -78,14 +72,14 @@ impl Form {
     ///
     /// # Errors
     /// The [`Problem`] of a parameter that cannot be.
-    pub(super) fn of<B>(
+    pub(crate) fn of<B>(
         config: &Config,
         request: &Request<B>,
         dataset: Dataset,
         default: Format,
     ) -> Result<Self, Problem> {
         let format = match request.parameter("format") {
-            None => request.accept.as_deref().and_then(Format::accepted).unwrap_or(default),
+            None => request.header(ACCEPT).and_then(|accept| Format::accepted(&accept)).unwrap_or(default),
             Some(name) => {
                 let named = Format::ALL.into_iter().find(|format| format.name() == name);
                 named.ok_or_else(|| problems::bad_parameter("format", "json, native, partner or csv"))?
@@ -112,24 +106,24 @@ impl Form {
     ///
     /// # Errors
     /// The [`Problem`] of a parameter that cannot be.
-    pub(super) fn in_json<B>(config: &Config, request: &Request<B>, dataset: Dataset) -> Result<Self, Problem> {
+    pub(crate) fn in_json<B>(config: &Config, request: &Request<B>, dataset: Dataset) -> Result<Self, Problem> {
         Self::new(config, request, dataset, Format::Json)
     }
 
     /// Lines as Cloudflare's own clients get them.
-    pub(super) fn of_lines(config: &Config, projection: Projection) -> Self {
+    pub(crate) fn of_lines(config: &Config, projection: Projection) -> Self {
         Self { format: Format::Native, projection, columns: Vec::new(), partner: config.partner.clone() }
     }
 
     /// Appends what stands before the first record.
-    pub(super) fn begin(&self, out: &mut Vec<u8>) {
+    pub(crate) fn begin(&self, out: &mut Vec<u8>) {
         if self.format == Format::Csv {
             write_csv_names(out, &self.columns);
         }
     }
 
     /// A whole page of records, as the caller sees them.
-    pub(super) fn page<'a>(&self, seen: impl Iterator<Item = &'a [u8]>) -> Vec<u8> {
+    pub(crate) fn page<'a>(&self, seen: impl Iterator<Item = &'a [u8]>) -> Vec<u8> {
         let mut page = Vec::new();
         self.begin(&mut page);
         for line in seen {
@@ -140,7 +134,7 @@ impl Form {
 
     /// Appends the record that the caller sees as `seen`, with what ends it. Nothing is appended where it fails: what
     /// was found is a record.
-    pub(super) fn write(&self, out: &mut Vec<u8>, seen: &[u8]) {
+    pub(crate) fn write(&self, out: &mut Vec<u8>, seen: &[u8]) {
         let _outcome = match self.format {
             Format::Partner => write_partner_line(out, seen, &self.partner).map(drop),
             Format::Csv => self.write_row(out, seen),
@@ -165,7 +159,7 @@ impl Form {
     }
 
     /// Appends the record as one object, without a newline.
-    pub(super) fn write_object(&self, out: &mut Vec<u8>, seen: &[u8]) -> Result<(), crate::record::RecordError> {
+    pub(crate) fn write_object(&self, out: &mut Vec<u8>, seen: &[u8]) -> Result<(), crate::record::RecordError> {
         if self.projection.is_whole() {
             out.extend_from_slice(seen);
             return Ok(());
@@ -175,7 +169,7 @@ impl Form {
 }
 
 /// The fields that the query asks for.
-pub(super) fn fields_of<B>(request: &Request<B>) -> Result<Option<Vec<String>>, Problem> {
+pub(crate) fn fields_of<B>(request: &Request<B>) -> Result<Option<Vec<String>>, Problem> {
     let Some(text) = request.parameter("fields") else { return Ok(None) };
     let fields: Vec<String> =
         text.split(',').map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()).collect();
@@ -188,7 +182,7 @@ pub(super) fn fields_of<B>(request: &Request<B>) -> Result<Option<Vec<String>>, 
 }
 
 /// How the query wants times to be spelled.
-pub(super) fn times_of<B>(request: &Request<B>) -> Result<Option<TimeForm>, Problem> {
+pub(crate) fn times_of<B>(request: &Request<B>) -> Result<Option<TimeForm>, Problem> {
     let Some(name) = request.parameter("timestamps") else { return Ok(None) };
     let form = TimeForm::from_name(&name).ok_or_else(|| {
         problems::bad_parameter("timestamps", &itertools::join(TimeForm::ALL.map(TimeForm::name), ", "))

@@ -4,8 +4,9 @@
 
 use serde::Serialize;
 
-use super::reply::{JSON, Reply};
 use crate::config::{Config, ConfigFault};
+use crate::http::Reply;
+use crate::http::media_type::JSON;
 
 /// The answer.
 #[derive(Serialize)]
@@ -16,7 +17,7 @@ struct Health {
 }
 
 /// Answers 200 where the deployment is whole, 503 with what is wrong where it is not.
-pub(super) fn answer(config: &Result<Config, Vec<ConfigFault>>) -> Reply {
+pub(crate) fn answer(config: &Result<Config, Vec<ConfigFault>>) -> Reply {
     let (status, health) = match config {
         Ok(_) => (200, Health { status: "ok", faults: Vec::new() }),
         Err(faults) => {

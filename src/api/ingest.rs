@@ -13,12 +13,12 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use serde::Serialize;
 
-use super::reply::{JSON, Reply};
 use super::retry::retry_for;
-use super::{Problem, Request, problems};
 use crate::backend::{BackendError, Bucket, Bytes, ObjectHead, Queue, Upload};
 use crate::batch::{BUCKET_NAME, BatchReader, GZIP_MAGIC, Line, R2Event, batch_key};
 use crate::config::Config;
+use crate::http::media_type::JSON;
+use crate::http::{Problem, Reply, Request, problems};
 use crate::limits::{
     BESIDE_UPLOADS, INGEST_MAX, TEST_UPLOAD_MAX, UPLOAD_BESIDE, UPLOAD_BUSY_MS, UPLOAD_PART, UPLOAD_STEP,
 };
@@ -43,21 +43,21 @@ struct Answer<'a> {
 }
 
 /// Answers one upload.
-pub(super) async fn answer<Y: Bytes>(
+pub(crate) async fn answer<Y: Bytes>(
     config: &Config,
     desk: &impl Services,
     mut request: Request<Y>,
     argument: &str,
 ) -> Result<Reply, Problem> {
     let dataset = Dataset::from_name(argument).ok_or_else(problems::unknown_dataset)?;
-    if request.content_length.is_some_and(|length| length > INGEST_MAX) {
+    if request.content_length().is_some_and(|length| length > INGEST_MAX) {
         return Err(problems::too_large());
     }
     let head = read_head(&mut request.body).await?;
     if is_test_upload(&head) {
         return Ok(reply(&Answer { accepted: "test", key: None, size: None }));
     }
-    let part = part_of(request.content_length);
+    let part = part_of(request.content_length());
     let _reservation = room_for(desk, part).await?;
     let now = desk.now_ms();
     let key = batch_key(&config.log_prefix, dataset, now, now, desk.random_bits());

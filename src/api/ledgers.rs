@@ -5,7 +5,7 @@
 
 use serde::Serialize;
 
-use super::{Problem, problems};
+use crate::http::{Problem, problems};
 use crate::ledger::ids::REGISTRY;
 use crate::ledger::registry::{Ledgers, LedgersAsk};
 use crate::rpc::{self, Call};
@@ -13,19 +13,19 @@ use crate::services::Services;
 
 /// How many ledgers an answer was gathered from.
 #[derive(Debug, Clone, Copy, Serialize)]
-pub(super) struct LedgersRead {
+pub(crate) struct LedgersRead {
     /// Those that were read.
-    pub(super) read: u64,
+    pub(crate) read: u64,
     /// All there are.
-    pub(super) known: u64,
+    pub(crate) known: u64,
 }
 
 /// The newest ledgers, at most `most`.
-pub(super) async fn newest(world: &impl Services, most: u64) -> Result<Ledgers, Problem> {
+pub(crate) async fn newest(world: &impl Services, most: u64) -> Result<Ledgers, Problem> {
     ask(world, REGISTRY, &LedgersAsk { limit: most }).await
 }
 
 /// Asks one ledger.
-pub(super) async fn ask<C: Call>(world: &impl Services, ledger: &str, call: &C) -> Result<C::Answer, Problem> {
+pub(crate) async fn ask<C: Call>(world: &impl Services, ledger: &str, call: &C) -> Result<C::Answer, Problem> {
     rpc::call(world.ledgers(), ledger, call).await.map_err(|_| problems::unavailable())
 }

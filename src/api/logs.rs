@@ -6,17 +6,17 @@
 use std::rc::Rc;
 
 use super::form::{Form, Format};
-use super::range::{self, Question, Tail, share_of};
-use super::reply::Reply;
+use super::range;
+use super::range::{Question, Tail, share_of};
 use super::sight::{Sight, dataset_of, filter_of};
 use super::times::range_of;
-use super::{Problem, Request, problems};
 use crate::access::Caller;
 use crate::config::Config;
+use crate::http::{Problem, Reply, Request, problems};
 use crate::services::Services;
 
 /// Answers with a stream.
-pub(super) async fn answer<D: Services + 'static>(
+pub(crate) async fn answer<D: Services + 'static>(
     config: &Config,
     desk: &Rc<D>,
     caller: &Caller,

@@ -10,11 +10,11 @@ use serde::{Deserialize, Serialize};
 
 use super::form::Form;
 use super::rays::{AnswerRecord, find, records, shown};
-use super::reply::{NDJSON, Reply, Spent};
 use super::sight::{Sight, dataset_of, filter_of};
-use super::{Problem, Request, problems};
 use crate::access::Caller;
 use crate::config::Config;
+use crate::http::media_type::NDJSON;
+use crate::http::{Problem, Reply, Request, Spent, problems};
 use crate::limits::{LOOKUPS_AT_ONCE, RAYS_ASKED};
 use crate::record::ray_from_user;
 use crate::services::Services;
@@ -46,7 +46,7 @@ struct Line<'a> {
 }
 
 /// Answers many lookups.
-pub(super) fn answer<D: Services + 'static>(
+pub(crate) fn answer<D: Services + 'static>(
     config: &Config,
     desk: &Rc<D>,
     caller: &Caller,

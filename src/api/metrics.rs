@@ -4,11 +4,10 @@
 
 use std::fmt::Write;
 
-use super::reply::Reply;
 use super::stats::{Books, books};
-use super::{Problem, problems};
 use crate::audit::AUDIT;
 use crate::audit::calls::Read;
+use crate::http::{Problem, Reply, problems};
 use crate::limits::LEDGERS_READ;
 use crate::rpc;
 use crate::services::Services;
@@ -17,7 +16,7 @@ use crate::services::Services;
 const PROMETHEUS: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// Answers with all figures.
-pub(super) async fn answer(desk: &impl Services) -> Result<Reply, Problem> {
+pub(crate) async fn answer(desk: &impl Services) -> Result<Reply, Problem> {
     let Books { totals, ledgers, dead_letters, balanced } = books(desk, LEDGERS_READ).await?;
     let audit = rpc::call(desk.audit_log(), AUDIT, &Read { after: 0, limit: 0 }).await;
     let audit = audit.map_err(|_| problems::unavailable())?;

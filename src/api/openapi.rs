@@ -3,12 +3,13 @@
 //! What always holds: it is `schemas/openapi.json`, byte for byte, which the tests hold against the table of routes and
 //! against every reply that they see; it needs no token, so it tells nothing of the deployment.
 
-use super::reply::{JSON, Reply};
+use crate::http::Reply;
+use crate::http::media_type::JSON;
 
 /// The document.
 const DOCUMENT: &str = include_str!("../../schemas/openapi.json");
 
 /// Answers with the document.
-pub(super) fn answer() -> Reply {
+pub(crate) fn answer() -> Reply {
     Reply::new(200, JSON, DOCUMENT.as_bytes().to_vec())
 }

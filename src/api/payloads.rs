@@ -7,9 +7,8 @@ use serde::Serialize;
 
 use super::ledgers::ask;
 use super::reason::reason;
-use super::reply::Reply;
-use super::{Problem, problems};
 use crate::backend::Queue;
+use crate::http::{Problem, Reply, problems};
 use crate::ledger::calls::{Decide, Decision};
 use crate::ledger::{DeliveryId, State};
 use crate::services::Services;
@@ -23,7 +22,7 @@ struct Answer {
 }
 
 /// Does what was decided.
-pub(super) async fn decide(
+pub(crate) async fn decide(
     world: &impl Services,
     body: &[u8],
     argument: &str,

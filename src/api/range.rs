@@ -10,12 +10,11 @@ use futures_util::{StreamExt, stream};
 use serde::Serialize;
 
 use super::form::Form;
-use super::reply::Reply;
 use super::retry::retry_while_out_of_memory;
 use super::sight::Sight;
 use super::times::Range;
-use super::{Problem, problems};
 use crate::backend::Bucket;
+use crate::http::{Problem, Reply, problems};
 use crate::ledger::calendar;
 use crate::limits::{STREAM_BYTES, STREAM_PIECE};
 use crate::memory::Reservation;
@@ -26,24 +25,24 @@ use crate::services::Services;
 const LOGPULL_BROKEN: &str = "Error streaming data.\n";
 
 /// What is asked.
-pub(super) struct Question {
+pub(crate) struct Question {
     /// What the caller sees, and through which filter.
-    pub(super) sight: Sight,
+    pub(crate) sight: Sight,
     /// From when to when.
-    pub(super) range: Range,
+    pub(crate) range: Range,
     /// Which part of the records.
-    pub(super) sample: Option<f64>,
+    pub(crate) sample: Option<f64>,
     /// How many of them at most.
-    pub(super) limit: Option<u64>,
+    pub(crate) limit: Option<u64>,
     /// Where an earlier stream ended.
-    pub(super) cursor: Option<String>,
+    pub(crate) cursor: Option<String>,
     /// Of objects whose keys begin so alone; `{DATE}` stands for any day.
-    pub(super) prefix: Option<String>,
+    pub(crate) prefix: Option<String>,
 }
 
 /// How a stream ends, and what stands between its records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Tail {
+pub(crate) enum Tail {
     /// Lines of JSON; a last one that begins `{"raydex":` where something is to be said, or where it is asked for.
     Lines {
         /// Whether the summary stands there always.
@@ -86,12 +85,12 @@ enum End {
 }
 
 /// The part of the records that a text asks for: above 0, and 1 at most.
-pub(super) fn share_of(text: &str) -> Option<f64> {
+pub(crate) fn share_of(text: &str) -> Option<f64> {
     text.parse().ok().filter(|share| *share > 0.0 && *share <= 1.0)
 }
 
 /// Streams what the question asks for.
-pub(super) async fn stream<D: Services + 'static>(
+pub(crate) async fn stream<D: Services + 'static>(
     desk: &Rc<D>,
     question: Question,
     form: Form,

@@ -3,16 +3,17 @@
 //! What always holds: the native form is the stored lines, byte for byte, each ended by a newline; every form says
 //! what the lookup cost; a record that the caller may not see is answered as one that is not there.
 
+use ::http::header::IF_NONE_MATCH;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::form::{Form, Format};
-use super::reply::{Reply, Spent, tag_of};
 use super::retry::retry_while_out_of_memory;
 use super::sight::{Sight, dataset_of, filter_of};
-use super::{Problem, Request, problems};
 use crate::access::Caller;
 use crate::config::Config;
+use crate::http::entity_tag::tag_of;
+use crate::http::{Problem, Reply, Request, Spent, problems};
 use crate::lookup::{FoundRecord, Lookup, lookup};
 use crate::memory::Reservation;
 use crate::record::fields::line_text;
@@ -21,7 +22,7 @@ use crate::services::Services;
 use crate::time;
 
 /// Answers one lookup.
-pub(super) async fn answer(
+pub(crate) async fn answer(
     config: &Config,
     desk: &impl Services,
     caller: &Caller,
@@ -47,11 +48,11 @@ pub(super) async fn answer(
     };
     let reply = Reply::new(200, form.format.media_type(), body).costing(&spent);
     let reply = if found.truncated { reply.with("raydex-truncated", "true") } else { reply };
-    Ok(reply.tagged(tag, request.if_none_match.as_deref()))
+    Ok(reply.tagged(tag, request.header(IF_NONE_MATCH).as_deref()))
 }
 
 /// Looks the ray up, as the caller sees it: where nothing exists for the caller, nothing was found.
-pub(super) async fn find(
+pub(crate) async fn find(
     desk: &impl Services,
     sight: &Sight,
     key: &RayKey,
@@ -89,15 +90,15 @@ fn nothing(key: &RayKey, found: &Lookup, now_ms: i64) -> Problem {
 }
 
 /// A record as the caller sees it.
-pub(super) struct SeenRecord<'a> {
+pub(crate) struct SeenRecord<'a> {
     /// Where it was found.
-    pub(super) found: &'a FoundRecord,
+    pub(crate) found: &'a FoundRecord,
     /// What is seen of its line.
-    pub(super) line: Vec<u8>,
+    pub(crate) line: Vec<u8>,
 }
 
 /// The records that pass the filter, as the caller sees them.
-pub(super) fn records<'a>(found: &'a Lookup, sight: &Sight) -> Vec<SeenRecord<'a>> {
+pub(crate) fn records<'a>(found: &'a Lookup, sight: &Sight) -> Vec<SeenRecord<'a>> {
     let seen = |found: &'a FoundRecord| Some(SeenRecord { found, line: sight.see(&found.line)?.into_owned() });
     found.records.iter().filter_map(seen).collect()
 }
@@ -117,7 +118,7 @@ struct Answer<'a> {
 
 /// One record and where it was found.
 #[derive(Serialize)]
-pub(super) struct AnswerRecord<'a> {
+pub(crate) struct AnswerRecord<'a> {
     dataset: &'static str,
     batch: AnswerBatch<'a>,
     record: Option<Box<RawValue>>,
@@ -133,7 +134,7 @@ struct AnswerBatch<'a> {
 }
 
 /// A record as the answer in JSON shows it.
-pub(super) fn shown<'a>(dataset: Dataset, seen: &SeenRecord<'a>, form: &Form) -> AnswerRecord<'a> {
+pub(crate) fn shown<'a>(dataset: Dataset, seen: &SeenRecord<'a>, form: &Form) -> AnswerRecord<'a> {
     let SeenRecord { found, line } = seen;
     let mut object = Vec::new();
     let written = form.write_object(&mut object, line);

@@ -5,7 +5,7 @@
 
 use serde::Deserialize;
 
-use super::{Problem, problems};
+use crate::http::{Problem, problems};
 use crate::limits::REASON_CHARS;
 
 /// The body. Members that raydex does not know are stepped over.
@@ -15,7 +15,7 @@ struct Operation {
 }
 
 /// The reason that the body gives.
-pub(super) fn reason(body: &[u8]) -> Result<String, Problem> {
+pub(crate) fn reason(body: &[u8]) -> Result<String, Problem> {
     let Operation { reason } = serde_json::from_slice(body).map_err(|_| problems::reason_missing())?;
     let reason = reason.trim();
     let fits = (1..=REASON_CHARS).contains(&reason.chars().count());

@@ -1,6 +1,6 @@
 //! Attempts at an answer that need memory which other requests hold.
 
-use super::{Problem, problems};
+use crate::http::{Problem, problems};
 use crate::limits::BUSY_MS;
 use crate::lookup::LookupError;
 use crate::memory::{Backoff, OutOfMemory, Reservation};
@@ -8,7 +8,7 @@ use crate::services::Services;
 
 /// Why an attempt at an answer failed.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum AttemptError {
+pub(crate) enum AttemptError {
     /// Other requests hold the memory; another attempt may succeed.
     #[error(transparent)]
     OutOfMemory(#[from] OutOfMemory),
@@ -36,7 +36,7 @@ impl From<LookupError> for AttemptError {
 ///
 /// # Errors
 /// The [`Problem`] of the work, or [`problems::busy`] where the memory did not come in time.
-pub(super) async fn retry_while_out_of_memory<T>(
+pub(crate) async fn retry_while_out_of_memory<T>(
     services: &impl Services,
     reservation: &Reservation,
     work: impl AsyncFn() -> Result<T, AttemptError>,
@@ -45,7 +45,7 @@ pub(super) async fn retry_while_out_of_memory<T>(
 }
 
 /// The same, for another wait. Between two attempts nothing is reserved.
-pub(super) async fn retry_for<T>(
+pub(crate) async fn retry_for<T>(
     wait_ms: i64,
     services: &impl Services,
     reservation: &Reservation,

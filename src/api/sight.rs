@@ -5,16 +5,16 @@
 
 use std::borrow::Cow;
 
-use super::{Problem, Request, problems};
 use crate::access::Caller;
 use crate::filter::Filter;
+use crate::http::{Problem, Request, problems};
 use crate::mask::{Role, Shown, mask_line, prunes, shown};
 use crate::query::Prunable;
 use crate::record::Dataset;
 
 /// What a caller sees of one dataset.
 #[derive(Debug, Clone)]
-pub(super) struct Sight {
+pub(crate) struct Sight {
     caller: Caller,
     dataset: Dataset,
     filter: Option<Filter>,
@@ -27,7 +27,7 @@ impl Sight {
     ///
     /// # Errors
     /// The [`Problem`] of a dataset or a field that the caller may not see.
-    pub(super) fn new(caller: &Caller, dataset: Dataset, filter: Option<Filter>) -> Result<Self, Problem> {
+    pub(crate) fn new(caller: &Caller, dataset: Dataset, filter: Option<Filter>) -> Result<Self, Problem> {
         if !caller.may_dataset(dataset) {
             return Err(problems::other_dataset());
         }
@@ -41,22 +41,22 @@ impl Sight {
     }
 
     /// The dataset.
-    pub(super) const fn dataset(&self) -> Dataset {
+    pub(crate) const fn dataset(&self) -> Dataset {
         self.dataset
     }
 
     /// Whether the record exists for the caller.
-    pub(super) fn is_visible(&self, line: &[u8]) -> bool {
+    pub(crate) fn is_visible(&self, line: &[u8]) -> bool {
         self.caller.sees(self.dataset, line)
     }
 
     /// Whether what exists for the caller is less than there is.
-    pub(super) const fn is_narrow(&self) -> bool {
+    pub(crate) const fn is_narrow(&self) -> bool {
         self.caller.zones.is_some()
     }
 
     /// What the caller sees of the record; `None` where it is another zone's or does not pass the filter.
-    pub(super) fn see<'a>(&self, line: &'a [u8]) -> Option<Cow<'a, [u8]>> {
+    pub(crate) fn see<'a>(&self, line: &'a [u8]) -> Option<Cow<'a, [u8]>> {
         let passes = |line: &[u8]| self.filter.as_ref().is_none_or(|filter| filter.accepts(line).unwrap_or(false));
         if !self.is_visible(line) || !(self.masked_first || passes(line)) {
             return None;
@@ -74,7 +74,7 @@ impl Sight {
 
     /// By which fields of the filter batches may be left out: those whose values the caller sees just as they are, so
     /// that what was left out tells no more than what is shown.
-    pub(super) fn prunable(&self) -> Prunable {
+    pub(crate) fn prunable(&self) -> Prunable {
         let Some(filter) = &self.filter else { return Prunable::All };
         let (role, dataset) = (self.caller.role, self.dataset);
         let allowed = |field: &&str| {
@@ -88,13 +88,13 @@ impl Sight {
     }
 
     /// The filter.
-    pub(super) const fn filter(&self) -> Option<&Filter> {
+    pub(crate) const fn filter(&self) -> Option<&Filter> {
         self.filter.as_ref()
     }
 }
 
 /// The dataset that the query names.
-pub(super) fn dataset_of<B>(request: &Request<B>) -> Result<Dataset, Problem> {
+pub(crate) fn dataset_of<B>(request: &Request<B>) -> Result<Dataset, Problem> {
     match request.parameter("dataset") {
         None => Ok(Dataset::HttpRequests),
         Some(name) => Dataset::from_name(&name).ok_or_else(problems::bad_dataset),
@@ -102,7 +102,7 @@ pub(super) fn dataset_of<B>(request: &Request<B>) -> Result<Dataset, Problem> {
 }
 
 /// The filter that the query spells.
-pub(super) fn filter_of<B>(request: &Request<B>) -> Result<Option<Filter>, Problem> {
+pub(crate) fn filter_of<B>(request: &Request<B>) -> Result<Option<Filter>, Problem> {
     let text = request.parameter("filter").filter(|text| !text.is_empty());
     text.map(|text| Filter::parse(&text).map_err(|error| problems::bad_filter(&error))).transpose()
 }

@@ -7,9 +7,8 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use serde::Serialize;
 
 use super::ledgers::{LedgersRead, ask, newest};
-use super::reply::Reply;
 use super::views::whole;
-use super::{Problem, Request};
+use crate::http::{Problem, Reply, Request};
 use crate::ledger::books::Totals;
 use crate::ledger::calls::TotalsAsk;
 use crate::limits::{CONCURRENT_CALLS, LEDGERS_READ};
@@ -30,7 +29,7 @@ struct Answer {
 }
 
 /// Adds up the books.
-pub(super) async fn answer<Y>(world: &impl Services, request: &Request<Y>) -> Result<Reply, Problem> {
+pub(crate) async fn answer<Y>(world: &impl Services, request: &Request<Y>) -> Result<Reply, Problem> {
     let most = request.number("ledgers", LEDGERS_READ, LEDGERS_READ)?;
     let Books { totals, ledgers, dead_letters, balanced } = books(world, most).await?;
     let alarm = (!balanced).then_some(UNACCOUNTED);
@@ -38,19 +37,19 @@ pub(super) async fn answer<Y>(world: &impl Services, request: &Request<Y>) -> Re
 }
 
 /// The books of several ledgers.
-pub(super) struct Books {
+pub(crate) struct Books {
     /// Their sums.
-    pub(super) totals: Totals,
+    pub(crate) totals: Totals,
     /// How many were read.
-    pub(super) ledgers: LedgersRead,
+    pub(crate) ledgers: LedgersRead,
     /// Dead letters that nobody has put back.
-    pub(super) dead_letters: u64,
+    pub(crate) dead_letters: u64,
     /// Whether each of them balances.
-    pub(super) balanced: bool,
+    pub(crate) balanced: bool,
 }
 
 /// Adds up the books of the latest ledgers, at most `most`.
-pub(super) async fn books(world: &impl Services, most: u64) -> Result<Books, Problem> {
+pub(crate) async fn books(world: &impl Services, most: u64) -> Result<Books, Problem> {
     let ledgers = newest(world, most).await?;
     let read = ledgers.names.len() as u64;
     let (totals, balanced) = stream::iter(ledgers.names)

@@ -2,7 +2,7 @@
 //!
 //! What always holds: an instant is RFC 3339 or Unix seconds, milliseconds or nanoseconds; a range has a length.
 
-use super::{Problem, Request, problems};
+use crate::http::{Problem, Request, problems};
 use crate::record::Timestamp;
 
 /// Nanoseconds of a millisecond.
@@ -10,21 +10,21 @@ const NS_PER_MS: i64 = 1_000_000;
 
 /// A time range.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Range {
+pub(crate) struct Range {
     /// Its first instant, in Unix nanoseconds.
-    pub(super) start_ns: i64,
+    pub(crate) start_ns: i64,
     /// The first instant behind it.
-    pub(super) end_ns: i64,
+    pub(crate) end_ns: i64,
 }
 
 impl Range {
     /// Its first instant, in Unix milliseconds.
-    pub(super) const fn start_ms(&self) -> i64 {
+    pub(crate) const fn start_ms(&self) -> i64 {
         self.start_ns.div_euclid(NS_PER_MS)
     }
 
     /// The first millisecond that holds nothing of it.
-    pub(super) const fn end_ms(&self) -> i64 {
+    pub(crate) const fn end_ms(&self) -> i64 {
         self.end_ns.div_euclid(NS_PER_MS) + (self.end_ns.rem_euclid(NS_PER_MS) > 0) as i64
     }
 }
@@ -33,7 +33,7 @@ impl Range {
 ///
 /// # Errors
 /// The [`Problem`] of an instant that is none, or of a range without a length.
-pub(super) fn range_of<B>(request: &Request<B>, now_ms: i64) -> Result<Range, Problem> {
+pub(crate) fn range_of<B>(request: &Request<B>, now_ms: i64) -> Result<Range, Problem> {
     let start_ns = instant(request, "start")?.ok_or_else(|| problems::bad_parameter("start", INSTANT))?;
     let end_ns = instant(request, "end")?.unwrap_or(now_ms.saturating_mul(NS_PER_MS));
     if start_ns < end_ns { Ok(Range { start_ns, end_ns }) } else { Err(problems::empty_range()) }
@@ -49,6 +49,6 @@ fn instant<B>(request: &Request<B>, name: &'static str) -> Result<Option<i64>, P
 }
 
 /// The instant that a parameter spells whose plus was not encoded and came as a space, in Unix nanoseconds.
-pub(super) fn with_plus(text: &str) -> Option<i64> {
+pub(crate) fn with_plus(text: &str) -> Option<i64> {
     Timestamp::parse(&text.trim().replace(' ', "+")).map(Timestamp::unix_ns)
 }

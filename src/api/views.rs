@@ -12,12 +12,12 @@ use crate::ledger::{DeliveryId, OPEN, Plan, PlanForm, SEALED, SET_ASIDE, State, 
 use crate::time::rfc3339;
 
 /// The states of a batch, as they are asked for and counted by.
-pub(super) const BATCH_STATES: [&str; 3] = [OPEN, SEALED, SET_ASIDE];
+pub(crate) const BATCH_STATES: [&str; 3] = [OPEN, SEALED, SET_ASIDE];
 /// Payloads that wait to be sent, as whoever waits for them counts them.
 const PENDING: &str = "pending";
 
 /// The books with every count, zeroes too.
-pub(super) fn whole(mut books: Totals) -> Totals {
+pub(crate) fn whole(mut books: Totals) -> Totals {
     for state in BATCH_STATES {
         books.sources.entry(state.into()).or_default();
     }
@@ -31,7 +31,7 @@ pub(super) fn whole(mut books: Totals) -> Totals {
 
 /// A batch.
 #[derive(Serialize)]
-pub(super) struct BatchShown {
+pub(crate) struct BatchShown {
     id: String,
     object: ObjectShown,
     dataset: String,
@@ -70,7 +70,7 @@ impl From<Batch> for BatchShown {
 
 /// A plan.
 #[derive(Serialize)]
-pub(super) struct PlanShown {
+pub(crate) struct PlanShown {
     number: u32,
     windows: Vec<WindowShown>,
     form: PlanForm,
@@ -96,7 +96,7 @@ impl From<Plan> for PlanShown {
 
 /// A payload.
 #[derive(Serialize)]
-pub(super) struct PayloadShown {
+pub(crate) struct PayloadShown {
     id: String,
     batch_id: String,
     plan: u32,

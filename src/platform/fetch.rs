@@ -2,11 +2,12 @@
 //!
 //! A body is compressed by the runtime where the client takes gzip: it does so as soon as the header says that it has.
 //!
-//! What always holds: every request is answered by `api::answer`, whose reply is passed on unchanged but for how it is
+//! What always holds: every request is answered by `router::answer`, whose reply is passed on unchanged but for how it is
 //! encoded; `HEAD` has no body.
 
 use std::rc::Rc;
 
+use ::http::{HeaderMap, HeaderName, HeaderValue};
 use futures_util::FutureExt;
 use futures_util::stream::LocalBoxStream;
 use wasm_bindgen::JsValue;
@@ -18,8 +19,9 @@ use super::hang_up::{self, Client};
 use super::streams::Body as Stream;
 use super::world::Bindings;
 use super::{env, log};
-use crate::api::{Body, Reply, accepts_gzip, answer};
 use crate::backend::BackendError;
+use crate::http::{Body, Reply, accepts_gzip};
+use crate::router::answer;
 
 /// The pieces of a body that streams.
 type Pieces = LocalBoxStream<'static, std::result::Result<Vec<u8>, BackendError>>;
@@ -49,23 +51,24 @@ fn takes_gzip(request: &Request) -> bool {
     accepted.is_some_and(|accepted| accepts_gzip(&accepted))
 }
 
-fn from_platform(mut request: Request) -> Result<crate::api::Request<Stream>> {
+fn from_platform(mut request: Request) -> Result<crate::http::Request<Stream>> {
     let url = request.url()?;
-    let header = |name: &str| request.headers().get(name).ok().flatten();
-    let (authorization, accept) = (header("authorization"), header("accept"));
-    let (access_jwt, if_none_match) = (header("cf-access-jwt-assertion"), header("if-none-match"));
-    let content_length = header("content-length").and_then(|length| length.parse().ok());
-    Ok(crate::api::Request {
+    Ok(crate::http::Request {
         method: request.method().to_string(),
         path: url.path().to_owned(),
         query: url.query().unwrap_or_default().to_owned(),
-        authorization,
-        access_jwt,
-        accept,
-        if_none_match,
-        content_length,
+        headers: headers_of(&request),
         body: Stream(request.stream().ok()),
     })
+}
+
+/// The headers of a request. The platform joins those that were sent twice.
+fn headers_of(request: &Request) -> HeaderMap {
+    let header = |(name, value): (String, String)| {
+        let name = HeaderName::from_bytes(name.as_bytes()).ok()?;
+        Some((name, HeaderValue::from_bytes(value.as_bytes()).ok()?))
+    };
+    request.headers().entries().filter_map(header).collect()
 }
 
 fn to_platform(

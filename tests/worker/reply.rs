@@ -1,7 +1,7 @@
 //! An HTTP reply, read to its end.
 
+use http::Response;
 use serde_json::Value;
-use ureq::http::Response;
 use ureq::{Body, Error};
 
 /// Most bytes that a test reads of one body.
@@ -11,7 +11,7 @@ const BODY_MAX: u64 = 256 << 20;
 pub(crate) struct Reply {
     pub status: u16,
     pub body: Vec<u8>,
-    headers: ureq::http::HeaderMap,
+    headers: http::HeaderMap,
 }
 
 impl Reply {

@@ -1,7 +1,7 @@
 //! Every route for every kind of caller.
 
-use raydex::api::{ClientRoute, ROUTES, Route, Row};
 use raydex::config::Config;
+use raydex::router::{ClientRoute, ROUTES, Route, Row};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 

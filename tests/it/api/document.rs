@@ -7,7 +7,8 @@ use std::cell::RefCell;
 
 use boon::{Compiler, Schemas};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
-use raydex::api::{problems, route};
+use raydex::http::problems;
+use raydex::router::route;
 use serde_json::Value;
 
 use super::{Reply, header};

@@ -3,11 +3,11 @@
 
 use std::collections::BTreeSet;
 
-use raydex::api::{ROUTES, Route, route};
 use raydex::batch::BUCKET_NAME;
 use raydex::config::Config;
 use raydex::ledger::ids::REGISTRY;
 use raydex::ledger::registry::Letter;
+use raydex::router::{ROUTES, Route, route};
 
 use super::story::{KEYS, batch, batch_of, deliver, park, records, wish};
 use super::support::records::ray;
@@ -93,7 +93,7 @@ fn every_route_answers_with_success() {
         assert!(matches!(reply.status, 200 | 201), "{what}: {}", String::from_utf8_lossy(&reply.body));
         answered.insert(row.name());
     }
-    assert_eq!(answered, ROUTES.iter().map(raydex::api::Row::name).collect());
+    assert_eq!(answered, ROUTES.iter().map(raydex::router::Row::name).collect());
 }
 
 #[test]

@@ -34,8 +34,10 @@ mod uploads;
 use std::borrow::Cow;
 use std::rc::Rc;
 
-use raydex::api::{Request, answer};
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_LENGTH, HeaderName, IF_NONE_MATCH};
 use raydex::config::{Config, ConfigFault};
+use raydex::http::Request;
+use raydex::router::answer;
 use serde_json::Value;
 
 use document::check_against_openapi;
@@ -53,8 +55,8 @@ struct Reply {
 }
 
 impl Reply {
-    fn of(reply: raydex::api::Reply) -> Self {
-        let raydex::api::Reply { status, headers, body } = reply;
+    fn of(reply: raydex::http::Reply) -> Self {
+        let raydex::http::Reply { status, headers, body } = reply;
         Self { status, headers, body: run(body.whole()).unwrap() }
     }
 }
@@ -121,15 +123,19 @@ impl Ask {
         let before = fakes.clock_ms.get();
         fakes.tick_ms.set(7);
         let (method, path) = (self.method.clone(), self.path.clone());
+        let headers = [
+            (AUTHORIZATION, self.authorization),
+            (HeaderName::from_static("cf-access-jwt-assertion"), self.access_jwt),
+            (ACCEPT, self.accept),
+            (IF_NONE_MATCH, self.if_none_match),
+            (CONTENT_LENGTH, self.content_length.map(|length| length.to_string())),
+        ];
+        let headers = headers.into_iter().filter_map(|(name, value)| Some((name, value?.parse().unwrap()))).collect();
         let request = Request {
             method: self.method,
             path: self.path,
             query: self.query,
-            authorization: self.authorization,
-            access_jwt: self.access_jwt,
-            accept: self.accept,
-            if_none_match: self.if_none_match,
-            content_length: self.content_length,
+            headers,
             body: MemoryBody::new(self.body, self.pieces, &fakes.faults),
         };
         let reply = Reply::of(run(answer(config, &Rc::new(fakes.clone()), request)));

@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use raydex::api::{ROUTES, Row};
 use raydex::limits::{
     AUDIT_PAGE, BACKFILL_RATE, BATCHES_LISTED, ENGINE_LISTED, FILTER_BYTES, LEDGERS_READ, LETTERS_LISTED, LISTED,
     RAYS_ASKED, REASON_CHARS,
 };
+use raydex::router::{ROUTES, Row};
 use regex::Regex;
 use serde_json::{Value, json};
 
@@ -15,7 +15,7 @@ use super::support::Fakes;
 use super::{Ask, header};
 
 /// The problems, as they are written.
-const PROBLEMS: &str = include_str!("../../../src/api/problems.rs");
+const PROBLEMS: &str = include_str!("../../../src/http/problems.rs");
 
 /// Where the operation of a row stands.
 fn operation(row: &Row) -> String {

@@ -5,16 +5,17 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::client_request::Client;
 use super::envelope::{INVALID, NO_BUCKET, TOO_MANY, failure, success};
-use super::{Client, Problem};
 use crate::api::form::Form;
-use crate::api::problems;
-use crate::api::range::{self, Question, Tail};
-use crate::api::reply::{Reply, TEXT};
+use crate::api::range;
+use crate::api::range::{Question, Tail};
 use crate::api::sight::Sight;
 use crate::api::times::{Range, with_plus};
 use crate::backend::{Bucket, List};
 use crate::batch::{BUCKET_NAME, KeyClass, batch_times, classify};
+use crate::http::media_type::TEXT;
+use crate::http::{Problem, Reply, problems};
 use crate::limits::{ENGINE_DAYS, ENGINE_LISTED};
 use crate::record::Dataset;
 use crate::render::Projection;
@@ -51,7 +52,7 @@ struct ObjectShown {
 }
 
 /// `GET …/list`: the objects whose names say that they hold records of the range.
-pub(super) async fn list<D: Services + 'static>(client: &Client<'_, D>) -> Result<Reply, Problem> {
+pub(crate) async fn list<D: Services + 'static>(client: &Client<'_, D>) -> Result<Reply, Problem> {
     let place = match place_of(client) {
         Ok(place) => place,
         Err(reply) => return Ok(*reply),
@@ -84,7 +85,7 @@ pub(super) async fn list<D: Services + 'static>(client: &Client<'_, D>) -> Resul
 }
 
 /// `GET …/retrieve`: the records of the range.
-pub(super) async fn retrieve<D: Services + 'static>(client: &Client<'_, D>) -> Result<Reply, Problem> {
+pub(crate) async fn retrieve<D: Services + 'static>(client: &Client<'_, D>) -> Result<Reply, Problem> {
     let Place { range, prefix, dataset } = match place_of(client) {
         Ok(place) => place,
         Err(reply) => return Ok(*reply),
@@ -96,7 +97,7 @@ pub(super) async fn retrieve<D: Services + 'static>(client: &Client<'_, D>) -> R
 }
 
 /// `POST …/rayids/index`: there is nothing to do, since every batch is indexed as it comes.
-pub(super) fn index<D>(client: &Client<'_, D>) -> Reply {
+pub(crate) fn index<D>(client: &Client<'_, D>) -> Reply {
     let Ok(Wanted { start, end, bucket, prefix }) = serde_json::from_slice(&client.request.body) else {
         return failure(400, INVALID, "The body must be JSON with start, end, bucket and prefix.");
     };
@@ -107,7 +108,7 @@ pub(super) fn index<D>(client: &Client<'_, D>) -> Reply {
 }
 
 /// `GET …/rayids/{ray}`: the records of a ray.
-pub(super) async fn ray<D: Services + 'static>(client: &Client<'_, D>) -> Result<Reply, Problem> {
+pub(crate) async fn ray<D: Services + 'static>(client: &Client<'_, D>) -> Result<Reply, Problem> {
     let parameter = |name| client.request.parameter(name);
     match bucket_of(client, parameter("bucket").as_deref(), parameter("prefix").as_deref()) {
         Ok(dataset) => client.lines_of_ray(client.caller, dataset, Projection::default()).await,

@@ -9,21 +9,11 @@ use std::fmt;
 use futures_util::StreamExt;
 use futures_util::stream::LocalBoxStream;
 use serde::Serialize;
-use sha2::{Digest, Sha256};
 
+use super::entity_tag::names_tag;
+use super::media_type::JSON;
 use crate::backend::BackendError;
 use crate::lookup::Cost;
-
-/// The media type of one JSON document.
-pub(super) const JSON: &str = "application/json";
-/// The media type of a problem (RFC 9457).
-pub(super) const PROBLEM: &str = "application/problem+json";
-/// The media type of lines of JSON.
-pub(super) const NDJSON: &str = "application/x-ndjson";
-/// The media type of plain text, such as the partner's lines.
-pub(super) const TEXT: &str = "text/plain; charset=utf-8";
-/// The media type of comma-separated values, with a first row of names.
-pub(super) const CSV: &str = "text/csv; charset=utf-8; header=present";
 
 /// What an answer cost, in work and in time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -96,7 +86,7 @@ impl Reply {
     }
 
     /// A reply of 200 that streams.
-    pub(super) fn stream(
+    pub(crate) fn stream(
         media_type: &'static str,
         pieces: LocalBoxStream<'static, Result<Vec<u8>, BackendError>>,
     ) -> Self {
@@ -104,7 +94,7 @@ impl Reply {
     }
 
     /// A reply with this JSON, on one line.
-    pub(super) fn json(answer: &impl Serialize) -> Self {
+    pub(crate) fn json(answer: &impl Serialize) -> Self {
         let mut body = serde_json::to_vec(answer).unwrap_or_default();
         body.push(b'\n');
         Self::new(200, JSON, body)
@@ -132,7 +122,7 @@ impl Reply {
     }
 
     /// The reply under a tag of what it says, or, where the caller has that already, the word that it has not changed.
-    pub(super) fn tagged(self, tag: String, known: Option<&str>) -> Self {
+    pub(crate) fn tagged(self, tag: String, known: Option<&str>) -> Self {
         if known.is_some_and(|known| names_tag(known, &tag)) {
             let kept = self.headers.into_iter().filter(|(name, _)| *name != "content-type").collect();
             let unchanged = Self { status: 304, headers: kept, body: Body::Whole(Vec::new()) };
@@ -142,26 +132,10 @@ impl Reply {
     }
 }
 
-/// The tag of what these parts say together: weak, since the same answer can be encoded in several ways.
-pub(super) fn tag_of<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> String {
-    let mut hasher = Sha256::new();
-    for part in parts {
-        hasher.update(part.len().to_le_bytes());
-        hasher.update(part);
-    }
-    let hash: [u8; 32] = hasher.finalize().into();
-    format!("W/\"{}\"", hex::encode(hash.first_chunk::<12>().unwrap_or(&[0; 12])))
-}
-
-/// Whether the header `If-None-Match` names the tag.
-fn names_tag(known: &str, tag: &str) -> bool {
-    let opaque = |tag: &str| tag.trim().trim_start_matches("W/").to_owned();
-    known.trim() == "*" || known.split(',').any(|one| opaque(one) == opaque(tag))
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{Body, Reply, tag_of};
+    use super::super::entity_tag::tag_of;
+    use super::{Body, Reply};
 
     #[test]
     fn a_tag_that_the_caller_knows_is_answered_without_a_body() {

@@ -3,12 +3,14 @@
 //! What always holds: nothing is served that the audit log did not take; whoever asks too often is told when to come
 //! again, and is written down neither.
 
+use ::http::header::AUTHORIZATION;
+
 use super::routes::Row;
-use super::{Problem, Request, problems};
 use crate::access::Caller;
 use crate::audit::AUDIT;
 use crate::audit::calls::{Append, Appended, Deed};
 use crate::config::Config;
+use crate::http::{Problem, Request, problems};
 use crate::limits::AUDIT_ASKED;
 use crate::record::ray_from_user;
 use crate::rpc;
@@ -20,7 +22,7 @@ const TOKEN: &str = "token";
 const ACCESS: &str = "access";
 
 /// Lets the request through.
-pub(super) async fn pass(
+pub(crate) async fn audit_and_rate_limit(
     config: &Config,
     desk: &impl Services,
     caller: &Caller,
@@ -29,7 +31,7 @@ pub(super) async fn pass(
     arguments: &[String],
 ) -> Result<(), Problem> {
     let deed = row.audited.then(|| Deed {
-        by: if request.authorization.is_some() { TOKEN } else { ACCESS }.to_owned(),
+        by: if request.headers.contains_key(AUTHORIZATION) { TOKEN } else { ACCESS }.to_owned(),
         role: caller.role.name().to_owned(),
         did: row.name(),
         about: about(row, arguments),

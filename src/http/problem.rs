@@ -5,7 +5,8 @@
 
 use serde::Serialize;
 
-use super::reply::{PROBLEM, Reply, Spent};
+use super::media_type::PROBLEM;
+use super::reply::{Reply, Spent};
 
 /// When to come again where nothing better is known, in seconds.
 const RETRY_AFTER_S: i64 = 30;
@@ -45,7 +46,7 @@ pub struct Problem {
 }
 
 impl Problem {
-    pub(super) fn new(status: u16, code: &'static str, detail: impl Into<String>) -> Self {
+    pub(crate) fn new(status: u16, code: &'static str, detail: impl Into<String>) -> Self {
         Self {
             kind: "about:blank",
             title: title(status),
@@ -61,27 +62,27 @@ impl Problem {
         }
     }
 
-    pub(super) fn hint(self, hint: impl Into<String>) -> Self {
+    pub(crate) fn hint(self, hint: impl Into<String>) -> Self {
         Self { hint: Some(hint.into()), ..self }
     }
 
     /// The problem with what the path takes.
-    pub(super) fn allowing(self, methods: &'static str) -> Self {
+    pub(crate) fn allowing(self, methods: &'static str) -> Self {
         Self { allow: Some(methods), ..self }
     }
 
     /// The problem with when to come again, in seconds.
-    pub(super) fn again_in(self, seconds: i64) -> Self {
+    pub(crate) fn again_in(self, seconds: i64) -> Self {
         Self { retry_after_s: Some(seconds), ..self }
     }
 
     /// The problem with the ray that it is about, and the instant that this decodes to.
-    pub(super) fn about(self, ray: String, ray_time: String) -> Self {
+    pub(crate) fn about(self, ray: String, ray_time: String) -> Self {
         Self { ray: Some(ray), ray_time: Some(ray_time), ..self }
     }
 
     /// When to come again, in seconds, where that helps.
-    pub(super) fn retry_after(&self) -> Option<String> {
+    pub(crate) fn retry_after(&self) -> Option<String> {
         let may_help = matches!(self.status, 429 | 503);
         may_help.then(|| self.retry_after_s.unwrap_or(RETRY_AFTER_S).to_string())
     }

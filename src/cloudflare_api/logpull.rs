@@ -3,14 +3,15 @@
 //! What always holds: lines are NDJSON; a field that a record does not have is left out, not refused; a query that is
 //! not understood is told in Logpull's own words.
 
+use super::client_request::Client;
 use super::envelope::{INVALID, bad_query, failure, success};
-use super::{Client, Problem};
-use crate::api::Request;
 use crate::api::form::{Form, fields_of};
-use crate::api::range::{self, Question, Tail, share_of};
-use crate::api::reply::{JSON, Reply, TEXT};
+use crate::api::range;
+use crate::api::range::{Question, Tail, share_of};
 use crate::api::sight::Sight;
 use crate::api::times::{Range, with_plus};
+use crate::http::media_type::{JSON, TEXT};
+use crate::http::{Problem, Reply, Request};
 use crate::record::Dataset;
 use crate::render::{Projection, TimeForm};
 use crate::services::Services;
@@ -29,10 +30,10 @@ const DEFAULT_FIELDS: [&str; 9] = [
 ];
 
 /// The fields of `http_requests`, each with what it says.
-const FIELDS: &str = include_str!("../../../schemas/http_requests_fields.json");
+const FIELDS: &str = include_str!("../../schemas/http_requests_fields.json");
 
 /// `GET …/received`: the records of a time range.
-pub(super) async fn received<D: Services + 'static>(client: &Client<'_, D>) -> Result<Reply, Problem> {
+pub(crate) async fn received<D: Services + 'static>(client: &Client<'_, D>) -> Result<Reply, Problem> {
     let caller = client.in_zone()?;
     let query = match query_of(client.request, client.desk.now_ms()) {
         Ok(query) => query,
@@ -51,7 +52,7 @@ pub(super) async fn received<D: Services + 'static>(client: &Client<'_, D>) -> R
 }
 
 /// `GET …/rayids/{ray}`: the records of a ray.
-pub(super) async fn ray<D: Services + 'static>(client: &Client<'_, D>) -> Result<Reply, Problem> {
+pub(crate) async fn ray<D: Services + 'static>(client: &Client<'_, D>) -> Result<Reply, Problem> {
     let caller = client.in_zone()?;
     let projection = match projection_of(client.request) {
         Ok(projection) => projection,
@@ -61,7 +62,7 @@ pub(super) async fn ray<D: Services + 'static>(client: &Client<'_, D>) -> Result
 }
 
 /// `GET …/received/fields`: the fields there are.
-pub(super) fn fields<D: Services + 'static>(client: &Client<'_, D>) -> Result<Reply, Problem> {
+pub(crate) fn fields<D: Services + 'static>(client: &Client<'_, D>) -> Result<Reply, Problem> {
     client.in_zone()?;
     Ok(Reply::new(200, JSON, FIELDS.as_bytes().to_vec()))
 }
@@ -73,13 +74,13 @@ struct Retention {
 }
 
 /// `GET …/control/retention/flag`.
-pub(super) fn retention<D: Services + 'static>(client: &Client<'_, D>) -> Result<Reply, Problem> {
+pub(crate) fn retention<D: Services + 'static>(client: &Client<'_, D>) -> Result<Reply, Problem> {
     client.in_zone()?;
     Ok(success(Retention { flag: true }))
 }
 
 /// `POST …/control/retention/flag`: what is kept is kept; how long is the bucket's to say.
-pub(super) fn set_retention<D: Services + 'static>(client: &Client<'_, D>) -> Result<Reply, Problem> {
+pub(crate) fn set_retention<D: Services + 'static>(client: &Client<'_, D>) -> Result<Reply, Problem> {
     /// The body.
     #[derive(serde::Deserialize)]
     struct Wanted {

@@ -3,9 +3,8 @@
 //! What always holds: the table is the only place that knows a path; a route without a row cannot be reached, and each
 //! row says which scopes it takes and whether it leaves an entry in the audit log.
 
-use super::request::decoded;
-use super::{Problem, problems};
 use crate::access::Scope;
+use crate::http::{Problem, decoded, problems};
 use crate::ledger::calls::Decision;
 
 /// Something that can be asked for.
@@ -116,7 +115,7 @@ impl Row {
 
     /// Whether it tells of the records of a caller's zones alone; what tells of the whole deployment is not for callers
     /// who are let in for some zones.
-    pub(super) const fn is_for_zones(&self) -> bool {
+    pub(crate) const fn is_for_zones(&self) -> bool {
         match self.route {
             Route::Ray
             | Route::Rays
@@ -205,7 +204,7 @@ const fn client(method: &'static str, path: &'static str, route: ClientRoute, sc
 }
 
 /// Whether the path is one of Cloudflare's API, whose clients expect its own form of errors.
-pub(super) fn is_client(path: &str) -> bool {
+pub(crate) fn is_client(path: &str) -> bool {
     path.starts_with("/client/")
 }
 

@@ -3,24 +3,26 @@
 //! What always holds: nothing of the world is asked before but the keys of the identity provider; whoever is not known
 //! is told no more than that.
 
+use ::http::header::AUTHORIZATION;
+
 use super::routes::Row;
-use super::{Problem, Request, problems};
 use crate::access::{Caller, Presented};
 use crate::config::Config;
+use crate::http::{ACCESS_ASSERTION, Problem, Request, problems};
 use crate::services::Services;
 
 /// Who asks.
 ///
 /// # Errors
 /// The [`Problem`] of a caller who is not known, or who may not do this.
-pub(super) async fn admit<B>(
+pub(crate) async fn authenticate<B>(
     config: &Config,
     desk: &impl Services,
     row: &Row,
     request: &Request<B>,
 ) -> Result<Caller, Problem> {
-    let presented =
-        Presented { authorization: request.authorization.as_deref(), assertion: request.access_jwt.as_deref() };
+    let (authorization, assertion) = (request.header(AUTHORIZATION), request.header(ACCESS_ASSERTION));
+    let presented = Presented { authorization: authorization.as_deref(), assertion: assertion.as_deref() };
     let admitted = desk.authenticate(&config.access, presented).await;
     let caller = admitted.map_err(|denied| match denied.status() {
         403 => problems::forbidden(),

@@ -5,8 +5,8 @@
 
 use serde::Serialize;
 
-use crate::api::reply::{JSON, Reply, TEXT};
-use crate::api::{Problem, problems};
+use crate::http::media_type::{JSON, TEXT};
+use crate::http::{Problem, Reply, problems};
 
 /// The code of whatever is wrong with the caller.
 const AUTHENTICATION: u32 = 10_000;
@@ -17,11 +17,11 @@ const NO_ROUTE: u32 = 7_003;
 /// The code of a method that a path does not take.
 const NO_METHOD: u32 = 7_001;
 /// The code of a request that is not understood.
-pub(super) const INVALID: u32 = 1_001;
+pub(crate) const INVALID: u32 = 1_001;
 /// The code of a range that holds too much.
-pub(super) const TOO_MANY: u32 = 1_002;
+pub(crate) const TOO_MANY: u32 = 1_002;
 /// The code of a bucket or prefix that is not ours.
-pub(super) const NO_BUCKET: u32 = 1_003;
+pub(crate) const NO_BUCKET: u32 = 1_003;
 /// The code of whatever is not the caller's fault.
 const INTERNAL: u32 = 1_101;
 
@@ -42,23 +42,23 @@ struct Fault<'a> {
 }
 
 /// A success.
-pub(super) fn success(result: impl Serialize) -> Reply {
+pub(crate) fn success(result: impl Serialize) -> Reply {
     Reply::json(&Envelope { success: true, errors: &[], messages: [], result: Some(result) })
 }
 
 /// A failure.
-pub(super) fn failure(status: u16, code: u32, message: &str) -> Reply {
+pub(crate) fn failure(status: u16, code: u32, message: &str) -> Reply {
     let envelope = Envelope::<()> { success: false, errors: &[Fault { code, message }], messages: [], result: None };
     Reply::new(status, JSON, serde_json::to_vec(&envelope).unwrap_or_default())
 }
 
 /// A query that Logpull does not understand.
-pub(super) fn bad_query(what: &str) -> Reply {
+pub(crate) fn bad_query(what: &str) -> Reply {
     Reply::new(400, TEXT, format!("bad query: {what}\n").into_bytes())
 }
 
 /// A problem as these clients know it.
-pub(in crate::api) fn reply_of(problem: &Problem) -> Reply {
+pub(crate) fn reply_of(problem: &Problem) -> Reply {
     let (code, message) = match problem.status {
         401 | 403 => (AUTHENTICATION, "Authentication error"),
         404 => (NO_ROUTE, "Could not route to the requested object; perhaps its identifier is invalid."),
@@ -75,6 +75,6 @@ pub(in crate::api) fn reply_of(problem: &Problem) -> Reply {
 }
 
 /// The ray of a path that is none.
-pub(super) fn not_a_ray() -> Reply {
+pub(crate) fn not_a_ray() -> Reply {
     reply_of(&problems::not_a_ray())
 }

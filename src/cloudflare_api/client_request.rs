@@ -1,0 +1,63 @@
+//! One request of such a client, and what Logpull and the Logs Engine have in common.
+
+use std::rc::Rc;
+
+use super::envelope::not_a_ray;
+use crate::access::Caller;
+use crate::api::form::Form;
+use crate::api::rays::{find, records};
+use crate::api::sight::Sight;
+use crate::config::Config;
+use crate::http::media_type::TEXT;
+use crate::http::{Problem, Reply, Request, problems};
+use crate::record::{Dataset, ray_from_user};
+use crate::render::Projection;
+use crate::services::Services;
+
+/// A request of such a client.
+pub(crate) struct Client<'a, D> {
+    pub(crate) config: &'a Config,
+    pub(crate) desk: &'a Rc<D>,
+    pub(crate) caller: &'a Caller,
+    pub(crate) request: &'a Request<Vec<u8>>,
+    pub(crate) arguments: &'a [String],
+}
+
+impl<D: Services + 'static> Client<'_, D> {
+    /// The caller, narrowed to the zone of the path where zones are configured.
+    ///
+    /// # Errors
+    /// The [`Problem`] of a zone that is not configured, or that the caller may not see.
+    pub(super) fn in_zone(&self) -> Result<Caller, Problem> {
+        let mut caller = self.caller.clone();
+        let Some(zones) = &self.config.zones else { return Ok(caller) };
+        let asked = self.arguments.first().map_or("", String::as_str);
+        let zone = zones.iter().find(|(id, name)| *id == asked || name.eq_ignore_ascii_case(asked));
+        let name = zone.map(|(_, name)| name).filter(|name| caller.sees_zone(name)).ok_or_else(problems::forbidden)?;
+        caller.zones = Some(vec![name.clone()]);
+        Ok(caller)
+    }
+
+    /// The records of the ray that the path names, as lines: none where nothing is found.
+    pub(super) async fn lines_of_ray(
+        &self,
+        caller: &Caller,
+        dataset: Dataset,
+        projection: Projection,
+    ) -> Result<Reply, Problem> {
+        let ray = self.arguments.last().map_or("", String::as_str);
+        let Ok(key) = ray_from_user(ray) else { return Ok(not_a_ray()) };
+        let sight = Sight::new(caller, dataset, None)?;
+        let form = Form::of_lines(self.config, projection);
+        let reservation = self.desk.memory().reservation();
+        let body = match find(self.desk.as_ref(), &sight, &key, &reservation).await {
+            Ok((found, _)) => {
+                let seen = records(&found, &sight);
+                form.page(seen.iter().map(|record| record.line.as_slice()))
+            }
+            Err(problem) if matches!(problem.status, 400 | 404) => Vec::new(),
+            Err(problem) => return Err(problem),
+        };
+        Ok(Reply::new(200, TEXT, body))
+    }
+}

@@ -1,0 +1,12 @@
+//! The media types of replies.
+
+/// One JSON document.
+pub(crate) const JSON: &str = "application/json";
+/// A problem (RFC 9457).
+pub(crate) const PROBLEM: &str = "application/problem+json";
+/// One JSON object per line.
+pub(crate) const NDJSON: &str = "application/x-ndjson";
+/// Plain text, such as the partner's lines.
+pub(crate) const TEXT: &str = "text/plain; charset=utf-8";
+/// Comma-separated values, with a first row of names.
+pub(crate) const CSV: &str = "text/csv; charset=utf-8; header=present";

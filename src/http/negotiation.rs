@@ -1,0 +1,67 @@
+//! What a client accepts: `Accept` and `Accept-Encoding` (RFC 9110, 12.5), as far as raydex looks at them.
+
+/// One element of such a header: its name and its weight. A weight that is no number is 0.
+fn weighted(element: &str) -> (&str, f32) {
+    let mut parts = element.split(';').map(str::trim);
+    let name = parts.next().unwrap_or_default();
+    let weight = parts.find_map(|part| part.strip_prefix("q=")).map_or(1.0, |q| q.parse().unwrap_or(0.0));
+    (name, weight)
+}
+
+/// The offer that `Accept` prefers, each offered with its media type; of equally good ones the one named first. Wildcards
+/// prefer nothing.
+pub(crate) fn preferred<T>(accept: &str, offers: impl Fn(&str) -> Option<T>) -> Option<T> {
+    let mut best: Option<(f32, T)> = None;
+    for (media_type, weight) in accept.split(',').map(weighted) {
+        if let Some(offer) = offers(media_type).filter(|_| weight > best.as_ref().map_or(0.0, |(weight, _)| *weight)) {
+            best = Some((weight, offer));
+        }
+    }
+    best.map(|(_, offer)| offer)
+}
+
+/// Whether `Accept-Encoding` accepts gzip.
+#[must_use]
+pub fn accepts_gzip(accept_encoding: &str) -> bool {
+    let weight = |coding: &str| {
+        let mut elements = accept_encoding.split(',').map(weighted);
+        elements.find(|(name, _)| name.eq_ignore_ascii_case(coding)).map(|(_, weight)| weight)
+    };
+    weight("gzip").or_else(|| weight("*")).is_some_and(|weight| weight > 0.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{accepts_gzip, preferred};
+
+    #[test]
+    fn gzip_is_accepted_where_named_and_not_refused() {
+        for (accepted, takes) in [
+            ("gzip", true),
+            ("br, GZIP;q=0.5", true),
+            ("deflate, *", true),
+            ("*;q=0.1", true),
+            ("gzip;q=0, *", false),
+            ("gzip;q=x", false),
+            ("br, identity", false),
+            ("x-gzip2", false),
+            ("", false),
+        ] {
+            assert_eq!(accepts_gzip(accepted), takes, "{accepted}");
+        }
+    }
+
+    #[test]
+    fn the_first_of_the_weightiest_offers_is_preferred() {
+        let offers = |name: &str| ["a/a", "b/b"].into_iter().find(|offer| *offer == name);
+        for (accept, offer) in [
+            ("b/b, a/a", Some("b/b")),
+            ("b/b;q=0.5, a/a;q=0.9", Some("a/a")),
+            ("b/b;q=0, a/a;q=x", None),
+            ("c/c, */*", None),
+            ("", None),
+        ] {
+            assert_eq!(preferred(accept, offers), offer, "{accept}");
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! A request, as far as raydex looks at it.
+//!
+//! # Invariants
+//! Path and query are percent-decoded here, once; of a parameter that is given twice the first value counts.
+
+use std::borrow::Cow;
+
+use ::http::HeaderMap;
+use ::http::header::{AsHeaderName, CONTENT_LENGTH, HeaderName};
+use percent_encoding::percent_decode_str;
+
+use super::problem::Problem;
+use super::problems;
+
+/// The header in which Cloudflare Access sends its assertion.
+pub(crate) const ACCESS_ASSERTION: HeaderName = HeaderName::from_static("cf-access-jwt-assertion");
+
+/// One HTTP request.
+#[derive(Debug)]
+pub struct Request<B> {
+    /// The method, upper case.
+    pub method: String,
+    /// The path as it was sent, still percent-encoded.
+    pub path: String,
+    /// The query as it was sent, without the question mark.
+    pub query: String,
+    /// The headers that the client sent.
+    pub headers: HeaderMap,
+    /// The body: a stream at first, bytes once it was read.
+    pub body: B,
+}
+
+impl<B> Request<B> {
+    /// The body, and the same request with another one.
+    pub(crate) fn replace<C>(self, body: C) -> (B, Request<C>) {
+        let Self { method, path, query, headers, body: old } = self;
+        (old, Request { method, path, query, headers, body })
+    }
+
+    /// The value of a header; a byte sequence that is not UTF-8 becomes U+FFFD.
+    pub(crate) fn header(&self, name: impl AsHeaderName) -> Option<Cow<'_, str>> {
+        self.headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()))
+    }
+
+    /// The length of the body in bytes, where the client announced one.
+    pub(crate) fn content_length(&self) -> Option<u64> {
+        self.header(CONTENT_LENGTH)?.parse().ok()
+    }
+
+    /// The query parameter `name`, decoded.
+    #[must_use]
+    pub fn parameter(&self, name: &str) -> Option<String> {
+        let mut pairs = form_urlencoded::parse(self.query.as_bytes());
+        pairs.find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
+    }
+
+    /// Refuses a query with a parameter that is none of these.
+    ///
+    /// # Errors
+    /// The [`Problem`] of such a parameter.
+    pub(crate) fn takes_only(&self, known: &[&str]) -> Result<(), Problem> {
+        let mut pairs = form_urlencoded::parse(self.query.as_bytes());
+        if pairs.all(|(key, _)| known.contains(&key.as_ref())) {
+            Ok(())
+        } else {
+            Err(problems::unknown_parameter(known))
+        }
+    }
+
+    /// The number from 1 to `most` in the query parameter `name`; `default` where it is not given.
+    ///
+    /// # Errors
+    /// The [`Problem`] of a value that is no such number.
+    pub fn number(&self, name: &'static str, default: u64, most: u64) -> Result<u64, Problem> {
+        let Some(value) = self.parameter(name) else { return Ok(default) };
+        let number = value.parse().ok().filter(|number| (1..=most).contains(number));
+        number.ok_or_else(|| problems::bad_parameter(name, &format!("a number from 1 to {most}")))
+    }
+}
+
+/// A piece of a path, percent-decoded; what is no UTF-8 becomes U+FFFD.
+pub(crate) fn decoded(piece: &str) -> String {
+    percent_decode_str(piece).decode_utf8_lossy().into_owned()
+}
