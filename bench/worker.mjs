@@ -6,7 +6,7 @@
 //   GET /memory                                     what the wasm module has grown to
 //   POST /seed   {from, to, records, start, step, within}  entries of batches that were never written, into the shards
 //
-// `side` is `ours`, `baseline` or `tuned` (baseline.mjs). What always holds: both sides get the same bytes; `run` does nothing beside the work.
+// `side` is `ours`, `baseline`, `tuned` (baseline.mjs) or `miniz` (the inflater of another crate). What always holds: both sides get the same bytes; `run` does nothing beside the work.
 import * as wasm from "raydex-wasm";
 import * as baseline from "./baseline.mjs";
 
@@ -34,6 +34,7 @@ const WORKS = {
     gzip: (batch) => packed(batch, baseline.pack),
     lookup: ({ gzip }, rays) => found(gzip, rays),
   },
+  miniz: { inflate: ({ gzip }) => JSON.parse(wasm.bench_inflate_miniz(gzip, false)) },
   tuned: {
     index: async ({ gzip }) => ({ json: (await baseline.index(baseline.bodyOf(gzip), baseline.eachLineTuned)).length }),
     lookup: ({ gzip }, rays) => found(gzip, rays, baseline.eachLineTuned),
@@ -63,6 +64,7 @@ const CHECKS = {
     gzip: (batch) => bodies(batch, baseline.pack),
     lookup: ({ gzip }, ray) => linesOf(gzip, ray),
   },
+  miniz: { inflate: ({ gzip }) => JSON.parse(wasm.bench_inflate_miniz(gzip, true)) },
   tuned: { lookup: ({ gzip }, ray) => linesOf(gzip, ray, baseline.eachLineTuned) },
 };
 

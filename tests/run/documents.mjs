@@ -11,6 +11,7 @@ import os from "node:os";
 import path from "node:path";
 import { after, before, test } from "node:test";
 import { gunzipSync, gzipSync } from "node:zlib";
+import { table } from "../../local/delivery.mjs";
 import { ROOT } from "../../local/runtime.mjs";
 import { startSample } from "../clients/sample.mjs";
 
@@ -50,6 +51,12 @@ for (const file of ["README.md", ...markdown("docs")]) {
     test(`${file}:${command.line} ${command.text.split("\n")[0].slice(0, 60)}`, { skip }, () => check(command, answer));
   }
 }
+
+test("README shows the table that scripts/run prints", () => {
+  const ours = { lines: { delivered: 20000, unaccounted: 0 }, payloads: { delivered: 20 }, posts: { ambiguous: 0 } };
+  const printed = table({ ours, theirs: { lines: 20000, batches: 20, duplicate_lines: 0 } });
+  assert.ok(fs.readFileSync(path.join(ROOT, "README.md"), "utf8").includes(printed), printed);
+});
 
 test("the check of a segment finds the first entry that was changed", { skip: withoutJq }, () => {
   const [command] = commands("docs/audit-log.md").find(([{ text }]) => text.includes("$SEGMENT"));

@@ -7,6 +7,7 @@
 #![expect(unreachable_pub, reason = "JavaScript reaches what the attribute exports")]
 
 mod memory;
+mod miniz;
 mod seed;
 
 use std::ops::ControlFlow;
@@ -17,6 +18,7 @@ use sha2::{Digest, Sha256};
 use wasm_bindgen::prelude::{JsError, wasm_bindgen};
 
 use self::memory::{MemoryBucket, MemoryShards, run};
+use self::miniz::MinizInflater;
 use crate::backend::Bytes;
 use crate::batch::{BUCKET_NAME, BatchError, BatchReader, Inflater, Line};
 use crate::index::ShardEntry;
@@ -60,6 +62,31 @@ pub fn bench_inflate(gzip: Uint8Array) -> Result<String> {
         let _flow = inflater.push(&piece, |_, _| ControlFlow::Continue(()))?;
     }
     Ok(json!({ "inflated": inflater.finish()?.inflated }).to_string())
+}
+
+/// Inflates a batch by `miniz_oxide`, up to each block; says to how many bytes and how many blocks were stopped at, and
+/// where `check` is asked for the text's CRC-32. Without it no checksum is taken.
+///
+/// # Errors
+/// Where it is damaged.
+#[wasm_bindgen]
+pub fn bench_inflate_miniz(gzip: Uint8Array, check: bool) -> Result<String> {
+    let mut body = MemoryBucket::new(KEY, gzip).body();
+    let mut inflater = MinizInflater::default();
+    let (mut bytes, mut sum) = (0, check.then(flate2::Crc::new));
+    while let Some(piece) = run(body.next())? {
+        inflater.push(&piece, |text| {
+            bytes += text.len();
+            if let Some(sum) = &mut sum {
+                sum.update(text);
+            }
+        })?;
+    }
+    if !inflater.is_done() {
+        return Err(JsError::new("the stream has no end"));
+    }
+    let crc = sum.map(|sum| sum.sum());
+    Ok(json!({ "inflated": bytes, "blocks": inflater.blocks, "crc": crc }).to_string())
 }
 
 /// Indexes a batch in one pass: what the Worker does where nothing is delivered.
