@@ -2,12 +2,12 @@
 //
 // `node local/harness.mjs OPTIONS`: OPTIONS is JSON with `settings`, `state`, `batchTimeout`, `retries` (for queues that
 // have a dead-letter queue), `faulty` (a bucket that can fail), `untouchable` (every binding throws), `memoryPages` (less
-// memory for the module) and `partner` (true, or {uri, key}: a receiver to deliver to, which survives restarts; `settings`
+// memory for the module), `dataBucket` (the name of a data bucket to bind) and `partner` (true, or {uri, key}: a receiver to deliver to, which survives restarts; `settings`
 // take precedence over its own). When everything is ready, it prints one line of JSON: {worker, control}. It exits at
 // the end of its standard input. Bodies and responses are JSON, except for objects:
 //
 //   PUT, GET, DELETE /objects/KEY       an object of the bucket, accessed without the Worker
-//   GET /objects?prefix=P               [{key, size, etag}]
+//   GET /objects?prefix=P               [{key, size, etag}]; ?bucket=data lists the data bucket
 //   POST /announce  {key, size, etag}   sends the notification that R2 would send
 //   POST /enqueue   BODY                puts a message on parse-queue
 //   POST /dispatch/QUEUE  [BODY…]       hands over a batch of messages: {outcome, retryAll, verdicts}; ?attempts=N
@@ -83,7 +83,7 @@ async function answer(request) {
   const json = () => JSON.parse(body.toString());
   switch (`${request.method} ${verb}`) {
     case "PUT objects": return runtime.put(name, body);
-    case "GET objects": return name ? runtime.get(name) : runtime.list(url.searchParams.get("prefix") ?? "");
+    case "GET objects": return name ? runtime.get(name) : runtime.list(url.searchParams.get("prefix") ?? "", url.searchParams.get("bucket") ?? "log");
     case "DELETE objects": return runtime.remove(name);
     case "POST announce": return runtime.announce(json());
     case "POST enqueue": return runtime.enqueue(json());

@@ -7,7 +7,7 @@
 // Alarms of Durable Objects fire on their own, also after a crash if there is a `state`. Cron triggers fire only when
 // `scheduled` is called.
 //
-// This file contains no binding names. The only network access is the Worker's to the partner in `settings`. workerd
+// This file contains no binding name but that of the optional data bucket. The only network access is the Worker's to the partner in `settings`. workerd
 // stops with this process (guard.mjs). `onLog` receives what the Worker logs as objects.
 import fs from "node:fs";
 import path from "node:path";
@@ -23,6 +23,8 @@ export const ROOT = fileURLToPath(new URL("..", import.meta.url));
 /** The queue of objects to parse, as named in wrangler.toml. */
 export const PARSE_QUEUE = "parse-queue";
 const WORKER = "raydex";
+/** The binding of the data bucket, which wrangler.toml has in a comment. */
+const DATA = "DATA";
 
 /** The Worker is not built. */
 export class NotBuilt extends Error {}
@@ -35,18 +37,19 @@ export class NotBuilt extends Error {}
  * runtime logs. `decide({op, key})`: faults of the bucket (doubles.mjs). `untouchable`: every binding throws on use.
  * `retries`: number of retries before a message becomes a dead letter, in place of the value in wrangler.toml (whose
  * delays add up to hours). `memoryPages`: maximum memory of the module in pages of 64 KiB, in place of the linked value.
- * `beside`: additional Workers for benchmarks, as miniflare options; each Worker then also has its own address
+ * `dataBucket`: the name of a data bucket to bind. `beside`: additional Workers for benchmarks, as miniflare options; each Worker then also has its own address
  * (`direct`).
  */
 export async function startRuntime(options = {}) {
-  const { settings = {}, state, port = 0, batchTimeout = 0.05, onLog = () => {}, decide, untouchable, memoryPages, beside = [] } = options;
+  const { settings = {}, state, port = 0, batchTimeout = 0.05, onLog = () => {}, decide, untouchable, memoryPages, dataBucket, beside = [] } = options;
   guardWorkerd();
   const [{ Miniflare }, worker] = await Promise.all([import("miniflare"), workerOptions(settings, memoryPages)]);
   for (const consumer of Object.values(worker.queueConsumers)) {
     consumer.maxBatchTimeout = batchTimeout;
     if (consumer.deadLetterQueue) consumer.maxRetries = options.retries ?? consumer.maxRetries;
   }
-  const names = bindingNames(worker);
+  const names = { ...bindingNames(worker), dataBucket };
+  if (dataBucket) worker.r2Buckets[DATA] = { id: dataBucket };
   let doubles = [];
   if (untouchable) doubles = untouchables(worker);
   else if (decide) doubles = faultyBucket(worker, names.bucket, decide);
@@ -82,8 +85,8 @@ class Runtime {
     return (await this.#miniflare.unsafeGetDirectURL(name)).origin;
   }
 
-  #bucket() {
-    return this.#miniflare.getR2Bucket("BUCKET", "bucket");
+  #bucket(which = "log") {
+    return this.#miniflare.getR2Bucket(which === "data" ? "DATA" : "BUCKET", "bucket");
   }
 
   /** Writes an object; returns its key, size and ETag. */
@@ -104,9 +107,9 @@ class Runtime {
     await (await this.#bucket()).delete(key);
   }
 
-  /** Every object whose key has the prefix. */
-  async list(prefix = "") {
-    const bucket = await this.#bucket();
+  /** Every object of the log bucket (or of the "data" bucket) whose key has the prefix. */
+  async list(prefix = "", which = "log") {
+    const bucket = await this.#bucket(which);
     const found = [];
     for (let cursor, more = true; more; ) {
       const page = await bucket.list({ prefix, cursor });
@@ -206,11 +209,11 @@ function persistence(state) {
   return { r2Persist: path.join(state, "bucket"), durableObjectsPersist: path.join(state, "objects") };
 }
 
-/** Direct access to the bucket for the driver of the runtime: the Worker's own binding may be a replacement. */
-function plainBucket(worker, { bucketName }) {
+/** Direct access to the buckets for the driver of the runtime: the Worker's own binding may be a replacement. */
+function plainBucket(worker, { bucketName, dataBucket = bucketName }) {
   const { compatibilityDate } = worker;
   const script = "export default { fetch() { return new Response(null, { status: 404 }) } }";
-  return { name: "bucket", modules: true, compatibilityDate, script, r2Buckets: { BUCKET: bucketName } };
+  return { name: "bucket", modules: true, compatibilityDate, script, r2Buckets: { BUCKET: bucketName, DATA: dataBucket } };
 }
 
 /** Passes every line of a stream to `onLog`. */

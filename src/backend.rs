@@ -18,6 +18,8 @@ use std::ops::Range;
 
 use serde::Serialize;
 
+use crate::bucket_keys::version_digest;
+
 /// The world did not do what was asked, or did not say that it did. Trying later may help.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{what} failed: {detail}")]
@@ -120,7 +122,7 @@ pub enum Ranged<B> {
     Gone,
 }
 
-/// The bucket that Logpush writes to.
+/// A bucket: the one that Logpush writes to, or the one that raydex keeps its own objects in.
 pub trait Bucket {
     /// The body of an object.
     type Body: Bytes;
@@ -147,6 +149,33 @@ pub trait Bucket {
     fn list(&self, ask: &List) -> impl Future<Output = Result<Listed, BackendError>>;
     /// Begins an upload in parts.
     fn upload(&self, key: &str) -> impl Future<Output = Result<Self::Upload, BackendError>>;
+}
+
+/// The buckets that an indexed batch is read from.
+#[derive(Debug)]
+pub struct BatchStore<'a, B> {
+    /// The log bucket, which holds the batches.
+    pub logs: &'a B,
+    /// The data bucket, which holds windows and summaries. It may be the log bucket.
+    pub data: &'a B,
+    /// The log bucket's name, a part of every [`version_digest`].
+    pub bucket_name: &'a str,
+}
+
+impl<B> Clone for BatchStore<'_, B> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<B> Copy for BatchStore<'_, B> {}
+
+impl<B> BatchStore<'_, B> {
+    /// The digest that names the windows and the summaries of one version of a batch.
+    #[must_use]
+    pub fn version_digest(&self, key: &str, etag: &str) -> String {
+        version_digest(self.bucket_name, key, etag)
+    }
 }
 
 /// What to list of a bucket.

@@ -30,9 +30,13 @@ pub mod filter;
 
 pub mod mask;
 
+pub mod bucket_keys;
+
 pub mod batch;
 
 pub mod backend;
+
+pub mod r2_event;
 
 pub mod rpc;
 

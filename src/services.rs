@@ -6,15 +6,15 @@
 use std::future::Future;
 
 use crate::access::{Caller, Denied, Presented, Rules};
-use crate::backend::{Bucket, Objects, Queue};
-use crate::batch::R2Event;
+use crate::backend::{BatchStore, Bucket, Objects, Queue};
 use crate::ledger::DeliveryId;
 use crate::limits::PACK_BYTES;
 use crate::memory::{MemoryBudget, Turn};
+use crate::r2_event::R2Event;
 
 /// The storage, queues, clock and memory of one isolate.
 pub trait Services {
-    /// The bucket of batches and payloads.
+    /// The log bucket and the data bucket.
     type Bucket: Bucket;
     /// The Durable Objects that hold the index.
     type Shards: Objects;
@@ -27,8 +27,16 @@ pub trait Services {
     /// The queue of payloads to send.
     type SendQueue: Queue<DeliveryId>;
 
-    /// The bucket of batches and payloads.
+    /// The log bucket: batches. Nothing but uploads is written to it.
     fn bucket(&self) -> &Self::Bucket;
+    /// The data bucket: everything that raydex writes for itself. It may be the log bucket.
+    fn data_bucket(&self) -> &Self::Bucket;
+    /// The log bucket's name, which is part of every batch's identity.
+    fn bucket_name(&self) -> &str;
+    /// The buckets that indexed batches are read from.
+    fn batch_store(&self) -> BatchStore<'_, Self::Bucket> {
+        BatchStore { logs: self.bucket(), data: self.data_bucket(), bucket_name: self.bucket_name() }
+    }
     /// The shards of the index, by name.
     fn shards(&self) -> &Self::Shards;
     /// The ledgers, by name.

@@ -16,7 +16,7 @@ use crate::audit::calls::{Head, Kept, Page, Read, Segment};
 use crate::audit::chain::is_whole;
 use crate::audit::segment::{self, Part, SegmentError};
 use crate::backend::{Bucket, List};
-use crate::batch::{AUDIT_SEGMENTS, segment_first};
+use crate::bucket_keys::{AUDIT_SEGMENTS, segment_first};
 use crate::http::{Problem, Reply, Request, problems};
 use crate::limits::{AUDIT_PAGE, LINE_COPIES, LISTED};
 use crate::memory::Reservation;
@@ -110,7 +110,7 @@ async fn part(desk: &impl Services, ask: &Read, page: Page, reservation: &Reserv
         reservation.reserve(bytes * LINE_COPIES)?;
         return Ok(Part { whole: is_whole(&before, &entries), entries, before });
     };
-    match segment::read(desk.bucket(), &segment, ask.after, ask.limit, reservation).await {
+    match segment::read(desk.data_bucket(), &segment, ask.after, ask.limit, reservation).await {
         Ok(part) => Ok(part),
         Err(SegmentError::OutOfMemory(error)) => Err(error.into()),
         Err(SegmentError::Failed(_)) => Err(problems::unavailable().into()),
@@ -125,6 +125,6 @@ async fn part(desk: &impl Services, ask: &Read, page: Page, reservation: &Reserv
 /// The first entry behind a segment that lies in the bucket.
 async fn first_behind(desk: &impl Services, segment: &Segment) -> Result<Option<u64>, Problem> {
     let ask = List { prefix: AUDIT_SEGMENTS.into(), after: Some(segment.key.clone()), ..List::default() };
-    let listed = desk.bucket().list(&ask).await.map_err(|_| problems::unavailable())?;
+    let listed = desk.data_bucket().list(&ask).await.map_err(|_| problems::unavailable())?;
     Ok(listed.objects.iter().filter_map(|(key, _)| segment_first(key)).find(|first| *first > segment.last))
 }

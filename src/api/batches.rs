@@ -11,13 +11,13 @@ use super::ledgers::{LedgersRead, ask, newest};
 use super::reason::reason;
 use super::views::{BATCH_STATES, BatchShown, PayloadShown, PlanShown, whole};
 use crate::backend::{Bucket, Queue};
-use crate::batch::{BUCKET_NAME, R2Event};
 use crate::http::{Problem, Reply, Request, problems};
 use crate::index::ObjectVersion;
 use crate::ledger::books::{Batch, Totals};
 use crate::ledger::calls::{BatchAnswer, BatchAsk, BatchesAsk, SetAside};
 use crate::ledger::{BatchId, OPEN, SEALED};
 use crate::limits::{BATCHES_LISTED, CONCURRENT_CALLS, LEDGERS_READ, LISTED};
+use crate::r2_event::R2Event;
 use crate::services::Services;
 
 /// The code of a batch that a person has read again.
@@ -113,7 +113,7 @@ pub(crate) async fn replay(world: &impl Services, body: &[u8], argument: &str) -
     }
     let open = SetAside { source: id.source.clone(), code: REPLAYED.into(), reason, replay: true };
     ask(world, &id.ledger, &open).await?;
-    let event = R2Event::put_object(BUCKET_NAME, &object.key, object.size, &object.etag, world.now_ms());
+    let event = R2Event::put_object(world.bucket_name(), &object.key, object.size, &object.etag, world.now_ms());
     world.parse_queue().send(&[event]).await.map_err(|_| problems::unavailable())?;
     Ok(Reply::json(&Replay { batch: id.handle(), before, state: OPEN }))
 }

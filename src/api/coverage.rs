@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use super::ledgers::ask;
 use super::times::range_of;
-use crate::batch::{KeyClass, batch_times, classify};
+use crate::bucket_keys::{KeyClass, batch_times, classify};
 use crate::config::Config;
 use crate::http::{Problem, Reply, Request, problems};
 use crate::ledger::books::Batch;

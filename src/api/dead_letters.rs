@@ -9,12 +9,12 @@ use serde::Serialize;
 use super::ledgers::ask;
 use super::reason::reason;
 use crate::backend::{BackendError, Queue};
-use crate::batch::R2Event;
 use crate::http::{Problem, Reply, Request, problems};
 use crate::ledger::DeliveryId;
 use crate::ledger::ids::REGISTRY;
 use crate::ledger::registry::{KeptLetter, Letter, LettersAsk, Redriven};
 use crate::limits::{LETTERS_LISTED, LISTED};
+use crate::r2_event::R2Event;
 use crate::services::Services;
 use crate::time::rfc3339;
 

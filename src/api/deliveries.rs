@@ -10,7 +10,6 @@ use super::rays::find;
 use super::sight::Sight;
 use super::views::PayloadShown;
 use crate::access::Caller;
-use crate::batch::BUCKET_NAME;
 use crate::http::{Problem, Reply, Spent, problems};
 use crate::ledger::BatchId;
 use crate::ledger::calls::{BatchAnswer, BatchAsk};
@@ -86,7 +85,7 @@ async fn fates(world: &impl Services, records: &[FoundRecord]) -> Result<Vec<Rec
     let mut fates = Vec::new();
     let mut known: Option<(BatchId, BatchAnswer)> = None;
     for record in records {
-        let id = BatchId::of(BUCKET_NAME, &record.object.key, &record.object.etag);
+        let id = BatchId::of(world.bucket_name(), &record.object.key, &record.object.etag);
         if known.as_ref().is_none_or(|(of, _)| *of != id) {
             let books = ask(world, &id.ledger, &BatchAsk { source: id.source.clone() }).await?;
             known = Some((id, books));

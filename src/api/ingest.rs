@@ -15,7 +15,8 @@ use serde::Serialize;
 
 use super::retry::retry_for;
 use crate::backend::{BackendError, Bucket, Bytes, ObjectHead, Queue, Upload};
-use crate::batch::{BUCKET_NAME, BatchReader, GZIP_MAGIC, Line, R2Event, batch_key};
+use crate::batch::{BatchReader, GZIP_MAGIC, Line};
+use crate::bucket_keys::batch_key;
 use crate::config::Config;
 use crate::http::media_type::JSON;
 use crate::http::{Problem, Reply, Request, problems};
@@ -23,6 +24,7 @@ use crate::limits::{
     BESIDE_UPLOADS, INGEST_MAX, TEST_UPLOAD_MAX, UPLOAD_BESIDE, UPLOAD_BUSY_MS, UPLOAD_PART, UPLOAD_STEP,
 };
 use crate::memory::Reservation;
+use crate::r2_event::R2Event;
 use crate::record::Dataset;
 use crate::services::Services;
 
@@ -62,7 +64,7 @@ pub(crate) async fn answer<Y: Bytes>(
     let now = desk.now_ms();
     let key = batch_key(&config.log_prefix, dataset, now, now, desk.random_bits());
     let object = store(desk.bucket(), &key, part, head, &mut request.body).await?;
-    let event = R2Event::put_object(BUCKET_NAME, &key, object.size, &object.etag, now);
+    let event = R2Event::put_object(desk.bucket_name(), &key, object.size, &object.etag, now);
     desk.parse_queue().send(&[event]).await.map_err(|_| problems::unavailable())?;
     Ok(reply(&Answer { accepted: "batch", key: Some(&key), size: Some(object.size) }))
 }

@@ -201,7 +201,7 @@ impl<D: Services> Feed<D> {
             }
         };
         let clock = || desk.now_ms();
-        match self.run.next(desk.bucket(), desk.shards(), &clock, &mut keep).await {
+        match self.run.next(desk.batch_store(), desk.shards(), &clock, &mut keep).await {
             Ok(Step::Lines(lines)) => {
                 for line in lines {
                     let masked = seen.pop_front().flatten();

@@ -60,7 +60,7 @@ pub(crate) async fn find(
 ) -> Result<(Lookup, Spent), Problem> {
     let started = desk.now_ms();
     let mut found = retry_while_out_of_memory(desk, reservation, async || {
-        Ok(lookup(desk.bucket(), desk.shards(), sight.dataset(), key, reservation).await?)
+        Ok(lookup(desk.batch_store(), desk.shards(), sight.dataset(), key, reservation).await?)
     })
     .await?;
     let now = desk.now_ms();

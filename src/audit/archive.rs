@@ -15,7 +15,7 @@ use super::chain::{BEFORE_ALL, Bounds};
 use super::segment::{SegmentWriter, read};
 use super::tables::{Table, broken, last_segment, note_segment, open};
 use crate::backend::{BackendError, Bucket, Sql};
-use crate::batch::segment_key;
+use crate::bucket_keys::segment_key;
 use crate::ledger::Alarm;
 use crate::limits::{AUDIT_AGAIN_MAX_MS, AUDIT_AGAIN_MS, AUDIT_ALARM_MS, AUDIT_PAGE};
 use crate::memory::MemoryBudget;

@@ -1,4 +1,4 @@
-//! One Logpush object: its key, and its bytes as inflated lines, from its start or from an access point.
+//! One Logpush object: its bytes as inflated lines, from its start or from an access point.
 //!
 //! What always holds: an object is read once, as a stream, in memory that does not grow with it; damage ends
 //! in a typed [`BatchError`]; nothing here is asynchronous, and nothing is `unsafe`.
@@ -7,10 +7,8 @@
 mod checksum;
 mod deflate;
 mod error;
-mod event;
 mod gzip;
 mod inflate;
-mod key;
 mod lines;
 mod points;
 mod reader;
@@ -18,13 +16,8 @@ mod spans;
 mod window;
 
 pub use error::BatchError;
-pub use event::{Brings, EventBackfill, EventError, R2Event};
 pub use gzip::GZIP_MAGIC;
 pub use inflate::{Inflater, Totals};
-pub use key::{
-    AUDIT_SEGMENTS, BUCKET_NAME, Ignored, KeyClass, batch_key, batch_times, classify, folder_day, pack_key,
-    payload_key, segment_first, segment_key, summaries_key, version_digest, windows_key,
-};
 pub use lines::{Line, LineSplitter, LineStart, Lines};
 pub use points::{AccessPoint, FirstLine, PointForm};
 pub use reader::BatchReader;

@@ -13,7 +13,7 @@ use crate::api::range::{Question, Tail};
 use crate::api::sight::Sight;
 use crate::api::times::{Range, with_plus};
 use crate::backend::{Bucket, List};
-use crate::batch::{BUCKET_NAME, KeyClass, batch_times, classify};
+use crate::bucket_keys::{KeyClass, batch_times, classify};
 use crate::http::media_type::TEXT;
 use crate::http::{Problem, Reply, problems};
 use crate::limits::{ENGINE_DAYS, ENGINE_LISTED};
@@ -97,7 +97,7 @@ pub(crate) async fn retrieve<D: Services + 'static>(client: &Client<'_, D>) -> R
 }
 
 /// `POST …/rayids/index`: there is nothing to do, since every batch is indexed as it comes.
-pub(crate) fn index<D>(client: &Client<'_, D>) -> Reply {
+pub(crate) fn index<D: Services>(client: &Client<'_, D>) -> Reply {
     let Ok(Wanted { start, end, bucket, prefix }) = serde_json::from_slice(&client.request.body) else {
         return failure(400, INVALID, "The body must be JSON with start, end, bucket and prefix.");
     };
@@ -117,7 +117,7 @@ pub(crate) async fn ray<D: Services + 'static>(client: &Client<'_, D>) -> Result
 }
 
 /// Where the query looks.
-fn place_of<D>(client: &Client<'_, D>) -> Result<Place, Box<Reply>> {
+fn place_of<D: Services>(client: &Client<'_, D>) -> Result<Place, Box<Reply>> {
     let parameter = |name| client.request.parameter(name);
     place(
         client,
@@ -128,7 +128,7 @@ fn place_of<D>(client: &Client<'_, D>) -> Result<Place, Box<Reply>> {
     )
 }
 
-fn place<D>(
+fn place<D: Services>(
     client: &Client<'_, D>,
     start: Option<&str>,
     end: Option<&str>,
@@ -146,8 +146,12 @@ fn place<D>(
 }
 
 /// The dataset that bucket and prefix name, if they are ours.
-fn bucket_of<D>(client: &Client<'_, D>, bucket: Option<&str>, prefix: Option<&str>) -> Result<Dataset, Box<Reply>> {
-    if bucket != Some(BUCKET_NAME) {
+fn bucket_of<D: Services>(
+    client: &Client<'_, D>,
+    bucket: Option<&str>,
+    prefix: Option<&str>,
+) -> Result<Dataset, Box<Reply>> {
+    if bucket != Some(client.desk.bucket_name()) {
         return Err(Box::new(failure(404, NO_BUCKET, "This deployment does not read that bucket.")));
     }
     let known = &client.config.log_prefix;

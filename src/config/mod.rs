@@ -17,6 +17,7 @@ use std::collections::BTreeMap;
 use chrono::DateTime;
 
 use crate::access::Rules;
+use crate::bucket_keys::FOLDER;
 use crate::filter::Filter;
 use crate::limits::BATCH_SIZE_MAX;
 use crate::partner::Subrequests;
@@ -25,7 +26,7 @@ use crate::render::PartnerOptions;
 pub use delivery::DeliverySettings;
 pub use log_level::LogLevel;
 pub use reader::ConfigFault;
-pub use settings::{Need, SETTINGS, Setting};
+pub use settings::{DEFAULT_BUCKET_NAME, Need, SETTINGS, Setting};
 
 use reader::{Reader, not_valid, one_of};
 
@@ -38,6 +39,8 @@ pub struct Config {
     pub per_minute: u32,
     /// The zones by their identifiers, for clients that name a zone so; all of them are one where nothing is said.
     pub zones: Option<Vec<(String, String)>>,
+    /// The name of the bucket that Logpush writes to.
+    pub bucket_name: String,
     /// The prefix of the bucket that Logpush writes under.
     pub log_prefix: String,
     /// What the partner's lines take from the deployment.
@@ -74,6 +77,7 @@ impl Config {
         let per_minute = reader
             .read(&settings::RATE, |value| value.parse().map_err(|_| "must be a whole number, 0 or greater".into()));
         let zones = reader.read(&settings::ZONES, zones);
+        let bucket_name = reader.read(&settings::BUCKET_NAME, bucket_name);
         let log_prefix = reader.read(&settings::PREFIX, prefix);
         let partner = partner(reader);
         let batch_size = reader.read(&settings::BATCH_SIZE, batch_size);
@@ -86,6 +90,7 @@ impl Config {
             access,
             per_minute: per_minute?,
             zones,
+            bucket_name: bucket_name?,
             log_prefix: log_prefix?,
             partner: partner?,
             batch_size: batch_size?,
@@ -106,7 +111,21 @@ fn zones(value: &str) -> Result<Vec<(String, String)>, String> {
     Ok(zones.into_iter().collect())
 }
 
+/// A bucket's name, by the rules of R2.
+fn bucket_name(value: &str) -> Result<String, String> {
+    let is_inner = |byte: &u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || *byte == b'-';
+    let fits = (3..=63).contains(&value.len())
+        && value.as_bytes().iter().all(is_inner)
+        && !value.starts_with('-')
+        && !value.ends_with('-');
+    let wrong = "is not a bucket's name: 3 to 63 small letters, digits and inner hyphens";
+    if fits { Ok(value.to_owned()) } else { Err(wrong.into()) }
+}
+
 fn prefix(value: &str) -> Result<String, String> {
+    if value.starts_with(FOLDER) {
+        return Err(format!("is in {FOLDER}, the folder of raydex's own objects"));
+    }
     let fits = value.len() <= 512 && value.ends_with('/') && !value.starts_with('/');
     if fits {
         Ok(value.to_owned())
@@ -165,7 +184,7 @@ mod tests {
         let config = read(&[]).ok().unwrap();
         assert_eq!(hex::encode(config.access.tokens[0].sha256), HASH);
         assert!(config.access.tokens[0].grant == Grant::everything() && config.access.sign_on.is_none());
-        assert_eq!(config.log_prefix, "logs/");
+        assert_eq!((config.bucket_name.as_str(), config.log_prefix.as_str()), ("cdn-logs-raw", "logs/"));
         assert_eq!(config.partner, PartnerOptions::default());
         assert_eq!((config.batch_size, config.subrequests), (1_000, Subrequests::Include));
         assert_eq!((config.filter, config.push_start_ms, config.log_level), (None, None, LogLevel::Info));
@@ -289,6 +308,7 @@ mod tests {
             ("ACCESS_PLAIN_HTTP", "hunter2"),
             ("ACCESS_TEAM", "https://hunter2@hunter2"),
             ("ACCESS_GRANTS", r#"[{"email":"hunter2","scopes":["hunter2"],"role":"hunter2"}]"#),
+            ("BUCKET_NAME", "-hunter2"),
             ("LOG_PREFIX", "hunter2"),
             ("PARTNER_TENANT", "hunter2\u{1}x"),
             ("PARTNER_UNKNOWN_COUNTRY", "hunter2"),
@@ -315,6 +335,19 @@ mod tests {
         assert!(found.contains(&"PARTNER_ON_UNKNOWN must be one of resend, park".to_owned()));
         assert!(found.contains(&"PARTNER_SUBREQUESTS must be one of include, exclude".to_owned()));
         assert!(found.iter().any(|fault| fault.starts_with("PARTNER_FILTER is not valid: where.or[0]: the operator")));
+    }
+
+    #[test]
+    fn bucket_names_follow_the_rules_of_r2() {
+        for (value, fits) in [("logs-2", true), ("abc", true), ("ab", false), ("Logs", false), ("logs-", false)] {
+            assert_eq!(read(&[("BUCKET_NAME", value)]).is_ok(), fits, "{value}");
+        }
+    }
+
+    #[test]
+    fn the_own_folder_is_no_log_prefix() {
+        let words = "LOG_PREFIX is in raydex/, the folder of raydex's own objects";
+        assert_eq!(faults(&[("LOG_PREFIX", "raydex/logs/")]), [words]);
     }
 
     #[test]

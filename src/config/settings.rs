@@ -62,6 +62,11 @@ pub const ACCESS_AUD: Setting = Setting::variable("ACCESS_AUD", Need::Optional);
 pub const ACCESS_GRANTS: Setting = Setting::variable("ACCESS_GRANTS", Need::Optional);
 /// Whether the team's address may be plain HTTP on this machine.
 pub const ACCESS_PLAIN_HTTP: Setting = Setting::variable("ACCESS_PLAIN_HTTP", Need::Default("refuse"));
+/// The name of the log bucket in the default deployment.
+pub const DEFAULT_BUCKET_NAME: &str = "cdn-logs-raw";
+
+/// The name of the bucket that Logpush writes to: part of every batch's identity, and what its events must say.
+pub const BUCKET_NAME: Setting = Setting::variable("BUCKET_NAME", Need::Default(DEFAULT_BUCKET_NAME));
 /// The prefix of the bucket that Logpush writes under.
 pub const PREFIX: Setting = Setting::variable("LOG_PREFIX", Need::Default("logs/"));
 /// How often one caller may ask, per minute.
@@ -98,7 +103,7 @@ pub const PUSH_START: Setting = Setting::variable("PUSH_START_TIME", Need::Optio
 pub const LOG_LEVEL: Setting = Setting::variable("LOG_LEVEL", Need::Default("info"));
 
 /// Every setting.
-pub const SETTINGS: [Setting; 23] = [
+pub const SETTINGS: [Setting; 24] = [
     TOKEN,
     TOKENS,
     ACCESS_TEAM,
@@ -107,6 +112,7 @@ pub const SETTINGS: [Setting; 23] = [
     ACCESS_PLAIN_HTTP,
     RATE,
     ZONES,
+    BUCKET_NAME,
     PREFIX,
     TENANT,
     COUNTRY,

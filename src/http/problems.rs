@@ -77,8 +77,9 @@ pub fn audit_gone(after: u64) -> Problem {
 /// The segment of the audit log that has the entries is not what was written.
 #[must_use]
 pub fn audit_damaged(after: u64) -> Problem {
-    Problem::new(502, "audit_damaged", "The object with these entries of the audit log is not what was written.")
-        .hint(format!("The next ones stand behind after={after}; the objects lie under audit/v1/ in the bucket."))
+    Problem::new(502, "audit_damaged", "The object with these entries of the audit log is not what was written.").hint(
+        format!("The next ones stand behind after={after}; the objects lie under raydex/audit/v1/ in the bucket."),
+    )
 }
 
 /// The keys of the identity provider cannot be had.

@@ -12,7 +12,8 @@ use serde::{Deserialize, Serialize};
 
 use super::entry::Part;
 use crate::backend::{BackendError, to_json};
-use crate::batch::{SpanPlace, batch_times};
+use crate::batch::SpanPlace;
+use crate::bucket_keys::batch_times;
 use crate::record::RayKey;
 use crate::rpc::{Call, calls, from_json};
 

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::delivery::{Payload, Place};
-use crate::batch::{pack_key, payload_key, version_digest};
+use crate::bucket_keys::{pack_key, payload_key, version_digest};
 
 /// Where every ledger is known by name, and what belongs to no hour is kept.
 pub const REGISTRY: &str = "v1/registry";

@@ -12,7 +12,7 @@ mod span;
 use futures_util::{StreamExt, TryStreamExt, stream};
 
 use self::gather::Wanted;
-use crate::backend::{BackendError, Bucket, Objects};
+use crate::backend::{BackendError, BatchStore, Bucket, Objects};
 use crate::index::ShardName;
 use crate::index::calls::{Find, ObjectVersion};
 use crate::limits::{CONCURRENT_CALLS, LOOKUP_BATCHES, LOOKUP_BYTES, LOOKUP_RECORDS};
@@ -110,7 +110,7 @@ pub enum LookupError {
 /// # Errors
 /// [`LookupError`] where the shard or the bucket failed, or the memory is used up.
 pub async fn lookup(
-    bucket: &impl Bucket,
+    store: BatchStore<'_, impl Bucket>,
     shards: &impl Objects,
     dataset: Dataset,
     key: &RayKey,
@@ -125,7 +125,7 @@ pub async fn lookup(
     };
     let wanted = Wanted::new(dataset, key, reservation);
     stream::iter(found.candidates.iter().take(LOOKUP_BATCHES))
-        .map(async |candidate| read::read(bucket, &wanted, candidate).await)
+        .map(async |candidate| read::read(store, &wanted, candidate).await)
         .buffered(CONCURRENT_CALLS)
         .try_fold(asked, async |sum, one| Ok(sum.absorb(one)))
         .await

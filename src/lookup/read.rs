@@ -14,20 +14,20 @@ use itertools::Itertools;
 use super::gather::{Gathering, Look, Wanted};
 use super::span::{self, SpanRead, WantedSpan};
 use super::{Cost, Lookup, LookupError};
-use crate::backend::{BackendError, Bucket, Bytes, WholeBody};
+use crate::backend::{BackendError, BatchStore, Bucket, Bytes, WholeBody};
 use crate::batch::{BatchError, BatchReader};
 use crate::index::Candidate;
 use crate::limits::{CONCURRENT_CALLS, LOOKUP_SPANS};
 
 /// Reads what the candidate holds of the ray.
 pub(super) async fn read(
-    bucket: &impl Bucket,
+    store: BatchStore<'_, impl Bucket>,
     wanted: &Wanted<'_>,
     candidate: &Candidate,
 ) -> Result<Lookup, LookupError> {
-    let Some(spans) = spans_of(candidate) else { return scan(bucket, wanted, candidate).await };
+    let Some(spans) = spans_of(candidate) else { return scan(store.logs, wanted, candidate).await };
     let found: Vec<_> = stream::iter(&spans)
-        .map(async |span| span::read(bucket, wanted, &candidate.object, span).await)
+        .map(async |span| span::read(store, wanted, &candidate.object, span).await)
         .buffered(CONCURRENT_CALLS)
         .try_collect()
         .await?;
@@ -45,7 +45,7 @@ pub(super) async fn read(
         }
     }
     if is_useless {
-        let full = scan(bucket, wanted, candidate).await?;
+        let full = scan(store.logs, wanted, candidate).await?;
         return Ok(Lookup { cost: lookup.cost.add(full.cost), ..full });
     }
     Ok(lookup)

@@ -9,8 +9,9 @@ use futures_util::future::try_join;
 
 use super::gather::{Gathering, Look, Wanted};
 use super::{Cost, LookupError};
-use crate::backend::{BackendError, Bucket, Bytes, Ranged, WholeBody};
-use crate::batch::{BUCKET_NAME, BatchReader, SpanPlace, version_digest, windows_key};
+use crate::backend::{BackendError, BatchStore, Bucket, Bytes, Ranged, WholeBody};
+use crate::batch::{BatchReader, SpanPlace};
+use crate::bucket_keys::windows_key;
 use crate::index::ObjectVersion;
 
 /// A span that holds lines of the ray.
@@ -37,34 +38,34 @@ pub(super) enum SpanRead<'a> {
 
 /// Reads the lines of the ray that begin in this span, and says what that cost.
 pub(super) async fn read<'a>(
-    bucket: &impl Bucket,
+    store: BatchStore<'_, impl Bucket>,
     wanted: &'a Wanted<'a>,
     object: &ObjectVersion,
     span: &WantedSpan<'_>,
 ) -> Result<(SpanRead<'a>, Cost), LookupError> {
     wanted.reserve_reader()?;
-    let read = twice(bucket, wanted, object, span).await;
+    let read = twice(store, wanted, object, span).await;
     wanted.release_reader();
     read
 }
 
 async fn twice<'a>(
-    bucket: &impl Bucket,
+    store: BatchStore<'_, impl Bucket>,
     wanted: &'a Wanted<'a>,
     object: &ObjectVersion,
     span: &WantedSpan<'_>,
 ) -> Result<(SpanRead<'a>, Cost), LookupError> {
-    let (read, cost) = once(bucket, wanted, object, span, true).await?;
+    let (read, cost) = once(store, wanted, object, span, true).await?;
     if !matches!(read, SpanRead::Less) {
         return Ok((read, cost));
     }
     // The lines that are missing spell the ray in another way.
-    let (read, more) = once(bucket, wanted, object, span, false).await?;
+    let (read, more) = once(store, wanted, object, span, false).await?;
     Ok((read, cost.add(more)))
 }
 
 async fn once<'a>(
-    bucket: &impl Bucket,
+    store: BatchStore<'_, impl Bucket>,
     wanted: &'a Wanted<'a>,
     object: &ObjectVersion,
     span: &WantedSpan<'_>,
@@ -73,8 +74,8 @@ async fn once<'a>(
     let place = span.place;
     let range = place.first_byte()..place.first_byte().saturating_add(place.bytes);
     let mut cost = Cost::default();
-    let batch = bucket.get_range(&object.key, Some(&object.etag), range);
-    let (window, batch) = try_join(window(bucket, object, place), batch).await?;
+    let batch = store.logs.get_range(&object.key, Some(&object.etag), range);
+    let (window, batch) = try_join(window(store, object, place), batch).await?;
     cost.bytes_read = window.as_ref().map_or(0, Vec::len) as u64;
     cost.objects_read = u64::from(cost.bytes_read > 0) + u64::from(matches!(batch, Ranged::Body(_)));
     let body = match batch {
@@ -96,15 +97,15 @@ async fn once<'a>(
 
 /// The packed window of the span; `None` where it is not there any more.
 async fn window(
-    bucket: &impl Bucket,
+    store: BatchStore<'_, impl Bucket>,
     object: &ObjectVersion,
     place: &SpanPlace,
 ) -> Result<Option<Vec<u8>>, BackendError> {
     if place.window.is_empty() {
         return Ok(Some(Vec::new()));
     }
-    let key = windows_key(&version_digest(BUCKET_NAME, &object.key, &object.etag));
-    match bucket.get_range(&key, None, place.window.clone()).await? {
+    let key = windows_key(&store.version_digest(&object.key, &object.etag));
+    match store.data.get_range(&key, None, place.window.clone()).await? {
         Ranged::Body(body) => body.all().await.map(Some),
         Ranged::Changed | Ranged::Gone => Ok(None),
     }

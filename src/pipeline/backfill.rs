@@ -10,7 +10,7 @@
 use serde::Serialize;
 
 use crate::backend::{BackendError, Bucket, List, Listed, ObjectHead, Queue};
-use crate::batch::{BUCKET_NAME, EventBackfill, KeyClass, R2Event, batch_times, classify, folder_day};
+use crate::bucket_keys::{KeyClass, batch_times, classify, folder_day};
 use crate::config::Config;
 use crate::ledger::backfills::{Ask, Cursor, Job, JobState, JobsAsk, Start, Started, Step};
 use crate::ledger::ids::REGISTRY;
@@ -18,6 +18,7 @@ use crate::limits::{
     BACKFILL_BURST_S, BACKFILL_JOBS, BACKFILL_LATE_MS, BACKFILL_LINE_BYTES, BACKFILL_PAGES, BACKFILL_RATE,
     BACKFILL_SKEW_MS,
 };
+use crate::r2_event::{EventBackfill, R2Event};
 use crate::rpc;
 use crate::services::Services;
 use crate::time;
@@ -120,7 +121,7 @@ async fn page(world: &impl Services, config: &Config, id: i64, job: &mut Job) ->
             job.credit = job.credit.saturating_sub_unsigned(lines);
             job.lines += lines;
             job.announced += 1;
-            events.push(event(key, head, id, &job.ask, now_ms));
+            events.push(event(world.bucket_name(), key, head, id, &job.ask, now_ms));
         }
     }
     if stopped_at.as_ref() == listed.objects.last().map(|(key, _)| key) {
@@ -148,9 +149,9 @@ fn move_on(cursor: &mut Cursor, listed: &Listed, stopped_at: Option<String>, ask
 }
 
 /// The message of an object, with what the job asks for.
-fn event(key: &str, head: &ObjectHead, id: i64, ask: &Ask, now_ms: i64) -> R2Event {
+fn event(bucket_name: &str, key: &str, head: &ObjectHead, id: i64, ask: &Ask, now_ms: i64) -> R2Event {
     let Ask { start_ms, end_ms, index, deliver, .. } = *ask;
-    let event = R2Event::put_object(BUCKET_NAME, key, head.size, &head.etag, now_ms);
+    let event = R2Event::put_object(bucket_name, key, head.size, &head.etag, now_ms);
     R2Event { backfill: Some(EventBackfill { id, start_ms, end_ms, index, deliver }), ..event }
 }
 

@@ -6,9 +6,8 @@
 //! What always holds: bodies keep their order, each lies behind the one before; the same bodies under the same bound
 //! give the same packs, so the same keys; a pack is beyond the bound only where it is one body.
 
-use sha2::{Digest, Sha256};
-
 use super::payload::Packed;
+use crate::bucket_keys::pack_digest;
 use crate::ledger::delivery::{Payload, Place};
 use crate::limits::PACK_PAYLOADS;
 
@@ -54,8 +53,7 @@ impl PackBuilder {
         let (mut payloads, bytes) = (std::mem::take(&mut self.payloads), std::mem::take(&mut self.bytes));
         let first = payloads.first()?.index.clone();
         if payloads.len() > 1 {
-            let hashes: String = payloads.iter().map(|payload| payload.sha256.as_str()).collect();
-            let digest = hex::encode(Sha256::digest(hashes));
+            let digest = pack_digest(payloads.iter().map(|payload| payload.sha256.as_str()));
             let mut at = 0;
             for payload in &mut payloads {
                 payload.pack = Some(Place { first: first.clone(), digest: digest.clone(), at });

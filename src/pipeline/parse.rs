@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::later::later;
 use super::process::{Done, Outcome, Work, forget_beside, process};
 use crate::backend::{BackendError, Bucket};
-use crate::batch::{Brings, EventBackfill, KeyClass, R2Event, classify};
+use crate::bucket_keys::{KeyClass, classify};
 use crate::config::{Config, LogLevel};
 use crate::index::forget_entries;
 use crate::ledger::backfills::Ended;
@@ -17,12 +17,15 @@ use crate::ledger::ids::REGISTRY;
 use crate::ledger::plan::{FORMAT, Wish};
 use crate::ledger::{PlanForm, Window, ledger_of};
 use crate::limits::PARSE_RETRY_S;
+use crate::r2_event::{EventBackfill, ObjectChange, R2Event};
 use crate::record::Dataset;
 use crate::rpc;
 use crate::services::Services;
 
 /// The reason of an event that brings no object and takes none.
 const NO_NEW_OBJECT: &str = "no_new_object";
+/// The reason of an event of a bucket that is not `BUCKET_NAME`.
+const OTHER_BUCKET: &str = "other_bucket";
 
 /// What to do with a message, and why. As JSON it is the message's one line in the log.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -84,16 +87,19 @@ pub async fn parse_message(world: &impl Services, config: &Config, body: &str, a
         Ok(event) => event,
         Err(why) => return ParseVerdict::new("bad_message", None).because("not_an_event", Some(why.to_string())),
     };
-    let what = event.brings();
+    let change = event.object_change();
     let key = event.object.key;
+    if event.bucket != world.bucket_name() {
+        return ParseVerdict::new("ignored", Some(key)).because(OTHER_BUCKET, None);
+    }
     let dataset = match classify(&key, &config.log_prefix) {
         KeyClass::Ignored(why) => return ParseVerdict::new("ignored", Some(key)).because(why.code(), None),
         KeyClass::Batch(dataset) => dataset,
     };
-    let outcome = match what {
-        Brings::Object => object(world, config, &key, dataset, event.backfill).await,
-        Brings::Removal => forget(world, &key).await,
-        Brings::Nothing => Ok(ParseVerdict::new("ignored", Some(key.clone())).because(NO_NEW_OBJECT, None)),
+    let outcome = match change {
+        ObjectChange::Written => object(world, config, &key, dataset, event.backfill).await,
+        ObjectChange::Removed => forget(world, &key).await,
+        ObjectChange::Unknown => Ok(ParseVerdict::new("ignored", Some(key.clone())).because(NO_NEW_OBJECT, None)),
     };
     outcome.unwrap_or_else(|error| ParseVerdict::again(&error, key, attempt))
 }

@@ -17,7 +17,8 @@ use super::pass::{Passed, pass};
 use super::transform::{Rules, Transformer};
 use super::turn::{Heard, wait_for_turn};
 use crate::backend::{BackendError, Bucket, Queue, WholeBody};
-use crate::batch::{BUCKET_NAME, BatchError, Totals, summaries_key, windows_key};
+use crate::batch::{BatchError, Totals};
+use crate::bucket_keys::{summaries_key, windows_key};
 use crate::index::{Counts, ObjectVersion, forget_entries, put_entries};
 use crate::ledger::calls::{Begin, BeginAnswer, Entries, Registered, Replaced, Seal, SealAnswer, SetAside};
 use crate::ledger::plan::Wish;
@@ -104,7 +105,7 @@ pub async fn process(world: &impl Services, key: &str, work: &Work) -> Result<Ou
 /// One round; says whether another one is needed.
 async fn once(world: &impl Services, turn: &Held, key: &str, work: &Work) -> Result<(Outcome, bool), BackendError> {
     let Some((head, body)) = world.bucket().get(key).await? else { return Ok((Outcome::Gone, false)) };
-    let id = BatchId::of(BUCKET_NAME, key, &head.etag);
+    let id = BatchId::of(world.bucket_name(), key, &head.etag);
     let object =
         ObjectVersion { key: key.into(), etag: head.etag.clone(), uploaded_ms: head.uploaded_ms, size: head.size };
     let begin = Begin {
@@ -129,7 +130,7 @@ async fn once(world: &impl Services, turn: &Held, key: &str, work: &Work) -> Res
     let body = Heard { turn, now_ms: || world.now_ms(), body: WholeBody::new(body, head.size) };
     let job =
         Job { world, id: &id, object: &object, replaced: &todo.replaced, dataset: work.dataset, index: todo.index };
-    match pass(world.bucket(), body, &id.source, (work.dataset, object.default_ms()), transform).await? {
+    match pass(world.data_bucket(), body, &id.source, (work.dataset, object.default_ms()), transform).await? {
         Ok(passed) => Ok((Outcome::Sealed(job.seal(passed).await?), todo.more)),
         Err(why) => job.set_aside(why).await.map(|outcome| (outcome, false)),
     }
@@ -208,7 +209,7 @@ impl<W: Services> Job<'_, W> {
         if bytes.is_empty() {
             return Ok(());
         }
-        self.world.bucket().put_new(&key, bytes).await.map(drop)
+        self.world.data_bucket().put_new(&key, bytes).await.map(drop)
     }
 
     /// Has the calendar know under which prefixes there are entries: before there are, so that a search that goes by it
@@ -253,7 +254,7 @@ pub(super) async fn forget_beside(world: &impl Services, old: &Replaced) -> Resu
     match &old.source {
         Some(source) => {
             let digest = source.as_str();
-            world.bucket().delete(&[windows_key(digest), summaries_key(digest)]).await
+            world.data_bucket().delete(&[windows_key(digest), summaries_key(digest)]).await
         }
         None => Ok(()),
     }

@@ -129,7 +129,7 @@ impl<W: Services, P: Partner, N: Fn() -> u32> Sender<'_, W, P, N> {
         }
         if made(Mistake::DeleteWhenSent) {
             let key = id.body_key(payload);
-            let _deleted = self.world.bucket().delete(&[key]).await;
+            let _deleted = self.world.data_bucket().delete(&[key]).await;
         }
         outcome.map_or(Tried::TooLarge(post.body), Tried::Ended)
     }
@@ -138,7 +138,7 @@ impl<W: Services, P: Partner, N: Fn() -> u32> Sender<'_, W, P, N> {
     async fn body(&self, id: &DeliveryId, payload: &Payload) -> Result<Option<Vec<u8>>, BackendError> {
         let key = id.body_key(payload);
         let Some(place) = &payload.pack else {
-            let Some((head, body)) = self.world.bucket().get(&key).await? else { return Ok(None) };
+            let Some((head, body)) = self.world.data_bucket().get(&key).await? else { return Ok(None) };
             return WholeBody::new(body, head.size).all().await.map(Some);
         };
         let at = if made(Mistake::ReadFromPackStart) { 0 } else { place.at };
@@ -147,7 +147,7 @@ impl<W: Services, P: Partner, N: Fn() -> u32> Sender<'_, W, P, N> {
 
     /// These bytes of a pack; fewer where it ends before, `None` where there is none.
     async fn cut(&self, key: &str, bytes: Range<u64>) -> Result<Option<Vec<u8>>, BackendError> {
-        let read = match self.world.bucket().get_range(key, None, bytes.clone()).await {
+        let read = match self.world.data_bucket().get_range(key, None, bytes.clone()).await {
             Ok(Ranged::Body(body)) => body.all().await,
             Ok(Ranged::Changed | Ranged::Gone) => return Ok(None),
             Err(error) => Err(error),
@@ -157,7 +157,7 @@ impl<W: Services, P: Partner, N: Fn() -> u32> Sender<'_, W, P, N> {
             return read.map(Some);
         }
         // Either the pack ends before, which no other try changes, or the connection did.
-        match self.world.bucket().get(key).await? {
+        match self.world.data_bucket().get(key).await? {
             None => Ok(None),
             Some((head, _)) if head.size < bytes.end => Ok(Some(read.unwrap_or_default())),
             Some(_) => Err(read
@@ -234,7 +234,7 @@ impl<W: Services, P: Partner, N: Fn() -> u32> Sender<'_, W, P, N> {
         let mut payloads = Vec::new();
         for Packed { payload, body } in halves {
             let key = payload.key(&id.source, id.plan);
-            self.world.bucket().put_new(&key, body).await?;
+            self.world.data_bucket().put_new(&key, body).await?;
             payloads.push(payload);
         }
         let split = Split { id: id.clone(), token: claimed.token, halves: payloads };

@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use crate::backend::{BackendError, Bucket, List, ObjectHead, Queue};
-use crate::batch::{BUCKET_NAME, KeyClass, R2Event, classify, folder_day};
+use crate::bucket_keys::{KeyClass, classify, folder_day};
 use crate::config::Config;
 use crate::ledger::BatchId;
 use crate::ledger::calls::{Bodies, BodiesAnswer, Missing, Nudge, Removed};
@@ -23,6 +23,7 @@ use crate::limits::{
     SWEEP_STEPS,
 };
 use crate::mistakes::{Mistake, made};
+use crate::r2_event::R2Event;
 use crate::rpc;
 use crate::services::Services;
 use crate::time;
@@ -142,8 +143,8 @@ async fn announce(
     let mut by_ledger: BTreeMap<String, Vec<(BatchId, R2Event)>> = BTreeMap::new();
     let now_ms = world.now_ms();
     for (key, head) in objects {
-        let id = BatchId::of(BUCKET_NAME, &key, &head.etag);
-        let event = R2Event::put_object(BUCKET_NAME, &key, head.size, &head.etag, now_ms);
+        let id = BatchId::of(world.bucket_name(), &key, &head.etag);
+        let event = R2Event::put_object(world.bucket_name(), &key, head.size, &head.etag, now_ms);
         by_ledger.entry(id.ledger.clone()).or_default().push((id, event));
     }
     for (ledger, objects) in by_ledger {
@@ -169,7 +170,7 @@ async fn remove_bodies(world: &impl Services, ledger: &str, swept: &mut Swept) -
         if keys.is_empty() {
             return Ok(());
         }
-        world.bucket().delete(&keys).await?;
+        world.data_bucket().delete(&keys).await?;
         let ids = bodies.into_iter().map(|(id, _)| id).collect();
         rpc::call(world.ledgers(), ledger, &Removed { ids, packs }).await?;
         swept.bodies += keys.len();

@@ -69,7 +69,7 @@ impl Audit {
     }
 
     async fn archive(&self) -> Outcome<Option<Segment>> {
-        let bucket = env::bucket(&self.env).map_err(failed("archiving the audit log"))?;
+        let bucket = env::data_bucket(&self.env).map_err(failed("archiving the audit log"))?;
         audit::alarm(&self.sql, &self.held, &bucket, &self.alarm, log::now_ms).await
     }
 }

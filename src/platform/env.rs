@@ -3,6 +3,7 @@
 //! What always holds: no other file spells the name of a binding or of a queue; a binding that is missing is an
 //! error, not a trap.
 
+use worker::js_sys::Reflect;
 use worker::{Env, Result};
 
 use super::bucket::R2Bucket;
@@ -12,6 +13,8 @@ use crate::config::{Config, ConfigFault};
 
 /// The R2 bucket that Logpush writes to.
 const BUCKET: &str = "RAW";
+/// The R2 bucket of what raydex writes for itself. Without this binding it is the log bucket.
+const DATA_BUCKET: &str = "DATA";
 /// The producer of `parse-queue`.
 const PARSE_QUEUE: &str = "PARSE_QUEUE";
 /// The producer of `send-queue`.
@@ -41,9 +44,18 @@ pub(super) fn config(env: &Env) -> std::result::Result<Config, Vec<ConfigFault>>
     Config::read(|name| env.var(name).ok().map(|value| value.to_string()))
 }
 
-/// The bucket.
+/// The log bucket.
 pub(super) fn bucket(env: &Env) -> Result<R2Bucket> {
     env.bucket(BUCKET).map(R2Bucket::new)
+}
+
+/// The data bucket: the log bucket where no other one is bound.
+pub(super) fn data_bucket(env: &Env) -> Result<R2Bucket> {
+    if Reflect::has(env.as_ref(), &DATA_BUCKET.into())? {
+        env.bucket(DATA_BUCKET).map(R2Bucket::new)
+    } else {
+        bucket(env)
+    }
 }
 
 /// The index.

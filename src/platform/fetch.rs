@@ -28,8 +28,8 @@ type Pieces = LocalBoxStream<'static, std::result::Result<Vec<u8>, BackendError>
 
 #[event(fetch)]
 async fn fetch(request: Request, env: Env, context: Context) -> Result<Response> {
-    let desk = Rc::new(Bindings::of(&env)?);
     let config = env::config(&env);
+    let desk = Rc::new(Bindings::new(&env, config.as_ref().ok())?);
     if let Err(faults) = &config {
         log::not_configured(faults);
     }

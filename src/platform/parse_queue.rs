@@ -15,7 +15,8 @@ use crate::pipeline::{ParseVerdict, parse_message};
 
 /// Consumes a batch of messages.
 pub(super) async fn consume(batch: &QueueBatch, env: &Env) -> Result<(), JsValue> {
-    let (config, world) = (env::config(env), Bindings::of(env));
+    let config = env::config(env);
+    let world = Bindings::new(env, config.as_ref().ok());
     let (log, mut summary) = (Log::of(&config), Summary::of(batch.queue()));
     for message in batch.messages() {
         let verdict = parse(config.as_ref(), world.as_ref(), &message).await;

@@ -21,7 +21,7 @@ pub async fn scheduled(cron: String, env: Env) {
         Ok(config) => config,
         Err(faults) => return log::not_configured(&faults),
     };
-    let world = match Bindings::of(&env) {
+    let world = match Bindings::new(&env, Some(&config)) {
         Ok(world) => world,
         Err(error) => return tell_failure(&failed("a cron")(error)),
     };

@@ -22,7 +22,9 @@ pub(super) struct Sending {
 impl Sending {
     /// That of this deployment.
     pub(super) fn of(env: &Env) -> Self {
-        Self { config: env::config(env), world: Bindings::of(env) }
+        let config = env::config(env);
+        let world = Bindings::new(env, config.as_ref().ok());
+        Self { config, world }
     }
 
     /// Does what one message asks for.

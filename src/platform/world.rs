@@ -11,6 +11,7 @@ use super::objects::NamedObjects;
 use super::producer::Producer;
 use super::{access, env, log, random};
 use crate::access::{Caller, Denied, Presented, Rules};
+use crate::config::Config;
 use crate::memory::{MemoryBudget, Turn};
 use crate::services::Services;
 
@@ -25,6 +26,8 @@ thread_local! {
 #[derive(Debug)]
 pub(super) struct Bindings {
     bucket: R2Bucket,
+    data_bucket: R2Bucket,
+    bucket_name: String,
     shards: NamedObjects,
     ledgers: NamedObjects,
     audit_log: NamedObjects,
@@ -35,10 +38,14 @@ pub(super) struct Bindings {
 }
 
 impl Bindings {
-    /// The bindings, if none is missing.
-    pub(super) fn of(env: &Env) -> Result<Self> {
+    /// The bindings of a deployment with these settings. An error where a binding is missing.
+    ///
+    /// Nothing is served where the settings are faulty, so the bucket has no name then.
+    pub(super) fn new(env: &Env, config: Option<&Config>) -> Result<Self> {
         Ok(Self {
             bucket: env::bucket(env)?,
+            data_bucket: env::data_bucket(env)?,
+            bucket_name: config.map(|config| config.bucket_name.clone()).unwrap_or_default(),
             shards: env::shards(env)?,
             ledgers: env::ledgers(env)?,
             audit_log: env::audit_log(env)?,
@@ -60,6 +67,14 @@ impl Services for Bindings {
 
     fn bucket(&self) -> &R2Bucket {
         &self.bucket
+    }
+
+    fn data_bucket(&self) -> &R2Bucket {
+        &self.data_bucket
+    }
+
+    fn bucket_name(&self) -> &str {
+        &self.bucket_name
     }
 
     fn shards(&self) -> &NamedObjects {

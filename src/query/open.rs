@@ -9,8 +9,8 @@ use super::plan::{Plan, Read, plan};
 use super::prune::{Window, is_worth_it};
 use super::read::Reading;
 use super::{Ask, Told};
-use crate::backend::{BackendError, Bucket, Bytes, WholeBody};
-use crate::batch::{BUCKET_NAME, summaries_key, version_digest};
+use crate::backend::{BackendError, BatchStore, Bucket, Bytes, WholeBody};
+use crate::bucket_keys::{summaries_key, version_digest};
 use crate::index::{ObjectVersion, SpanSummaries, Summary};
 use crate::limits::SUMMARIES_OBJECT_MAX;
 
@@ -54,7 +54,7 @@ impl<Y> Open<Y> {
 pub(super) async fn plan_of<Y>(
     ask: &Ask,
     open: &Open<Y>,
-    bucket: &impl Bucket,
+    store: BatchStore<'_, impl Bucket>,
     from: u64,
     told: &mut Told,
 ) -> Result<Plan, BackendError> {
@@ -66,19 +66,19 @@ pub(super) async fn plan_of<Y>(
     if open.in_full || !has_spans {
         return Ok(whole);
     }
-    let summaries = summaries_of(bucket, &open.object, told).await?;
+    let summaries = summaries_of(store, &open.object, told).await?;
     Ok(summaries.map_or(whole, |summaries| plan(ask, open.window, &summaries, open.object.size, from)))
 }
 
 /// The summaries of the batch's spans; `None` where they are gone or damaged, so that all of it is read.
 async fn summaries_of(
-    bucket: &impl Bucket,
+    store: BatchStore<'_, impl Bucket>,
     object: &ObjectVersion,
     told: &mut Told,
 ) -> Result<Option<SpanSummaries>, BackendError> {
     told.objects_read += 1;
-    let key = summaries_key(&version_digest(BUCKET_NAME, &object.key, &object.etag));
-    let Some((head, body)) = bucket.get(&key).await? else { return Ok(None) };
+    let key = summaries_key(&store.version_digest(&object.key, &object.etag));
+    let Some((head, body)) = store.data.get(&key).await? else { return Ok(None) };
     if head.size > SUMMARIES_OBJECT_MAX {
         return Ok(None);
     }
@@ -87,8 +87,8 @@ async fn summaries_of(
     Ok(SpanSummaries::from_bytes(&bytes))
 }
 
-/// A hash of the version, which is never 0.
+/// A hash of the version, which is never 0. All batches of a query are in one bucket, so its name is left out.
 pub(super) fn version_of(object: &ObjectVersion) -> u64 {
-    let digest = version_digest(BUCKET_NAME, &object.key, &object.etag);
+    let digest = version_digest("", &object.key, &object.etag);
     u64::from_str_radix(digest.get(..16).unwrap_or_default(), 16).unwrap_or_default() | 1
 }

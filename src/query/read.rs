@@ -11,8 +11,9 @@ use futures_util::future::try_join;
 use super::Told;
 use super::plan::SpanRow;
 use super::take::{Stop, Taker};
-use crate::backend::{BackendError, Bucket, Bytes, Ranged, WholeBody};
-use crate::batch::{BUCKET_NAME, BatchError, BatchReader, version_digest, windows_key};
+use crate::backend::{BackendError, BatchStore, Bucket, Bytes, Ranged, WholeBody};
+use crate::batch::{BatchError, BatchReader};
+use crate::bucket_keys::windows_key;
 use crate::index::ObjectVersion;
 use crate::limits::{QUERY_CHUNK, QUERY_PIECE};
 
@@ -98,7 +99,7 @@ pub(super) async fn whole<B: Bucket>(
 
 /// Begins to read a row of spans.
 pub(super) async fn spans<B: Bucket>(
-    bucket: &B,
+    store: BatchStore<'_, B>,
     object: &Rc<ObjectVersion>,
     row: &SpanRow,
     told: &mut Told,
@@ -106,8 +107,8 @@ pub(super) async fn spans<B: Bucket>(
     let range = row.first.place.first_byte()..row.end_byte.min(object.size);
     let length = range.end.saturating_sub(range.start);
     told.objects_read += 1 + u64::from(!row.first.place.window.is_empty());
-    let batch = bucket.get_range(&object.key, Some(&object.etag), range);
-    let (window, batch) = try_join(window(bucket, object, row), batch).await?;
+    let batch = store.logs.get_range(&object.key, Some(&object.etag), range);
+    let (window, batch) = try_join(window(store, object, row), batch).await?;
     let body = match batch {
         Ranged::Gone => return Ok(Begun::Gone),
         Ranged::Changed => return Ok(Begun::Useless),
@@ -132,13 +133,17 @@ pub(super) async fn spans<B: Bucket>(
 }
 
 /// The packed window of the first span; `None` where it is not there any more.
-async fn window(bucket: &impl Bucket, object: &ObjectVersion, row: &SpanRow) -> Result<Option<Vec<u8>>, BackendError> {
+async fn window(
+    store: BatchStore<'_, impl Bucket>,
+    object: &ObjectVersion,
+    row: &SpanRow,
+) -> Result<Option<Vec<u8>>, BackendError> {
     let range = row.first.place.window.clone();
     if range.is_empty() {
         return Ok(Some(Vec::new()));
     }
-    let key = windows_key(&version_digest(BUCKET_NAME, &object.key, &object.etag));
-    match bucket.get_range(&key, None, range).await? {
+    let key = windows_key(&store.version_digest(&object.key, &object.etag));
+    match store.data.get_range(&key, None, range).await? {
         Ranged::Body(body) => body.all().await.map(Some),
         Ranged::Changed | Ranged::Gone => Ok(None),
     }

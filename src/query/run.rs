@@ -17,7 +17,7 @@ use super::read::{self, Begun, ReadError, Went};
 use super::shards::{Ahead, Next};
 use super::take::Taker;
 use super::{Ask, Ended, LogLine, QueryError, Step, Told};
-use crate::backend::{BackendError, Bucket, Bytes, Objects};
+use crate::backend::{BackendError, BatchStore, Bucket, Bytes, Objects};
 use crate::batch::BatchError;
 use crate::index::calls::ShardBatch;
 use crate::index::{Calendar, ObjectVersion, Summary};
@@ -116,7 +116,7 @@ impl<Y: Bytes> Run<Y> {
     /// [`QueryError`] says why, and where it goes on; the next call does go on there.
     pub async fn next<B: Bucket<Body = Y>, K: FnMut(&[u8]) -> bool>(
         &mut self,
-        bucket: &B,
+        store: BatchStore<'_, B>,
         shards: &impl Objects,
         clock: &impl Fn() -> i64,
         keep: &mut K,
@@ -132,7 +132,7 @@ impl<Y: Bytes> Run<Y> {
                 }
                 continue;
             }
-            let lines = self.read_on(bucket, keep).await?;
+            let lines = self.read_on(store, keep).await?;
             if !lines.is_empty() {
                 return Ok(Step::Lines(lines));
             }
@@ -208,11 +208,11 @@ impl<Y: Bytes> Run<Y> {
     /// Reads on in the open batch.
     async fn read_on<B: Bucket<Body = Y>, K: FnMut(&[u8]) -> bool>(
         &mut self,
-        bucket: &B,
+        store: BatchStore<'_, B>,
         keep: &mut K,
     ) -> Result<Vec<LogLine>, QueryError> {
         if self.open.as_ref().is_some_and(|open| open.reading.is_none()) {
-            self.begin(bucket).await.map_err(|error| self.failed(error))?;
+            self.begin(store).await.map_err(|error| self.failed(error))?;
         }
         let left = self.left.0.min(self.left.1);
         let Some(Open { reading: Some(reading), window, .. }) = &mut self.open else { return Ok(Vec::new()) };
@@ -289,10 +289,10 @@ impl<Y: Bytes> Run<Y> {
     }
 
     /// Begins the next read of the open batch, or closes it where there is none.
-    async fn begin<B: Bucket<Body = Y>>(&mut self, bucket: &B) -> Result<(), BackendError> {
+    async fn begin<B: Bucket<Body = Y>>(&mut self, store: BatchStore<'_, B>) -> Result<(), BackendError> {
         let Self { ask, told, open: Some(open), place, .. } = self else { return Ok(()) };
         if open.reads.is_none() {
-            let plan = plan_of(ask, open, bucket, place.offset, told).await?;
+            let plan = plan_of(ask, open, store, place.offset, told).await?;
             told.spans_skipped += if open.was_counted { 0 } else { plan.skipped };
             told.batches_skipped += u64::from(plan.reads.is_empty() && !open.was_counted);
             open.was_counted = true;
@@ -304,8 +304,8 @@ impl<Y: Bytes> Run<Y> {
                 self.move_behind(batch);
                 return Ok(());
             }
-            Some(Read::Whole) => read::whole(bucket, &open.object, open.in_full, told).await,
-            Some(Read::Spans(row)) => read::spans(bucket, &open.object, &row, told).await,
+            Some(Read::Whole) => read::whole(store.logs, &open.object, open.in_full, told).await,
+            Some(Read::Spans(row)) => read::spans(store, &open.object, &row, told).await,
         };
         if begun.is_err() {
             open.reads = None;

@@ -6,7 +6,7 @@
 use std::ops::Range;
 
 use super::request::MAX_FAMILY;
-use crate::batch::batch_key;
+use crate::bucket_keys::batch_key;
 use crate::record::{Dataset, RayId};
 
 /// Most records of a plan: every possible member of every family needs low ray bits of its own.

@@ -4,7 +4,7 @@ use crate::support;
 
 use std::collections::BTreeMap;
 
-use raydex::batch::batch_key;
+use raydex::bucket_keys::batch_key;
 use raydex::config::Config;
 use raydex::ledger::backfills::{Ask, Job, JobState, JobsAsk, Turn};
 use raydex::ledger::ids::REGISTRY;
@@ -104,7 +104,7 @@ fn delivered(fakes: &Fakes) -> BTreeMap<String, usize> {
         .bucket
         .contents()
         .into_iter()
-        .filter(|(key, _)| key.starts_with("processed/"))
+        .filter(|(key, _)| key.starts_with("raydex/payloads/"))
         .flat_map(|(_, pack)| gunzip_each(&pack))
         .collect();
     assert_eq!(bodies.len(), sealed, "a body for each payload");

@@ -4,10 +4,10 @@ use crate::support;
 
 use std::collections::BTreeMap;
 
-use raydex::batch::R2Event;
 use raydex::config::Config;
 use raydex::limits::{TURN_SILENT_MS, TURN_WAIT_MS};
 use raydex::pipeline::{ParseVerdict, parse_message};
+use raydex::r2_event::R2Event;
 use raydex::record::Dataset;
 use serde_json::json;
 
@@ -103,16 +103,27 @@ fn keys_that_are_no_batches_are_acked_unseen() {
 #[test]
 fn events_that_bring_no_object_are_acked_unseen() {
     for action in ["putobject", "", "AbortMultipartUpload"] {
-        let body = json!({"action": action, "bucket": "b", "object": {"key": KEY}}).to_string();
+        let body = json!({"action": action, "bucket": "cdn-logs-raw", "object": {"key": KEY}}).to_string();
         acked_unseen(&body, "ignored", "no_new_object");
     }
 }
 
 #[test]
+fn events_of_another_bucket_are_ignored() {
+    let fakes = Fakes::with(KEY, b"{}");
+    for action in ["PutObject", "DeleteObject"] {
+        let body = json!({"action": action, "bucket": "cdn-logs-raw-2", "object": {"key": KEY}}).to_string();
+        let verdict = fakes.parse(&body, 1);
+        assert_eq!((verdict.verdict, verdict.code, verdict.retry_s), ("ignored", Some("other_bucket"), None));
+    }
+    assert_eq!(fakes.faults.calls(), 0);
+}
+
+#[test]
 fn our_own_payloads_are_no_batches_even_under_a_watched_prefix() {
-    let config = Config { log_prefix: "processed/".into(), ..config() };
+    let config = Config { log_prefix: "raydex/".into(), ..config() };
     let fakes = Fakes::new();
-    let key = raydex::batch::payload_key("5a", 1, "000000", "3c");
+    let key = raydex::bucket_keys::payload_key("5a", 1, "000000", "3c");
     fakes.bucket.store(&key, b"{}");
     let verdict = run(parse_message(&fakes, &config, &put(&key), 1));
     assert_eq!((verdict.verdict, verdict.code), ("ignored", Some("other_prefix")));
@@ -125,7 +136,7 @@ fn every_event_that_brings_an_object_gets_it_indexed() {
         let fakes = Fakes::with(KEY, &batch());
         // What the event says of the object may be old, or wrong: the object itself counts.
         let body = json!({
-            "account": "a", "action": action, "bucket": "b", "eventTime": "yesterday", "more": [1, {"x": null}],
+            "account": "a", "action": action, "bucket": "cdn-logs-raw", "eventTime": "yesterday", "more": [1, {"x": null}],
             "object": {"key": KEY, "size": 99_999_999, "eTag": "of another version"}
         });
         let verdict = fakes.parse(&body.to_string(), 1);

@@ -3,10 +3,12 @@
 
 use crate::support;
 
-use raydex::batch::{BUCKET_NAME, R2Event, batch_key};
+use raydex::bucket_keys::batch_key;
+use raydex::config::DEFAULT_BUCKET_NAME as BUCKET_NAME;
 use raydex::ledger::books::{PayloadView, Totals};
 use raydex::ledger::calls::{Decide, Decision};
 use raydex::ledger::{DeliveryId, State};
+use raydex::r2_event::R2Event;
 use raydex::record::{Dataset, RayId};
 
 use support::gzip::gzip;

@@ -4,8 +4,8 @@ use crate::support;
 
 use std::collections::BTreeMap;
 
-use raydex::batch::BUCKET_NAME;
 use raydex::config::Config;
+use raydex::config::DEFAULT_BUCKET_NAME as BUCKET_NAME;
 use raydex::ledger::Window;
 use raydex::ledger::calls::BatchAnswer;
 use raydex::ledger::plan::Wish;
@@ -234,7 +234,7 @@ fn live_traffic_goes_out_from_its_start_on() {
     let fakes = Fakes::new();
     fakes.bucket.store(KEY, &stored);
     let config = delivering(&[("PUSH_START_TIME", "2026-03-28T08:42:25Z")]);
-    let event = raydex::batch::R2Event::put_object(BUCKET_NAME, KEY, 1, "e", NOW_MS);
+    let event = raydex::r2_event::R2Event::put_object(BUCKET_NAME, KEY, 1, "e", NOW_MS);
     let body = serde_json::to_string(&event).unwrap();
     run(raydex::pipeline::parse_message(&fakes, &config, &body, 1));
     let kept = fakes.kept(KEY);
@@ -252,7 +252,7 @@ fn only_requests_go_out_and_only_where_there_is_a_partner() {
         let fakes = Fakes::new();
         let key = format!("logs/{dataset}/20260328/a.log.gz");
         fakes.bucket.store(&key, record(1, "").as_bytes());
-        let event = raydex::batch::R2Event::put_object(BUCKET_NAME, &key, 1, "e", NOW_MS);
+        let event = raydex::r2_event::R2Event::put_object(BUCKET_NAME, &key, 1, "e", NOW_MS);
         let said = run(raydex::pipeline::parse_message(&fakes, config, &serde_json::to_string(&event).unwrap(), 1));
         assert_eq!((said.verdict, fakes.kept(&key).payloads.len()), ("sealed", payloads), "{dataset}");
     }

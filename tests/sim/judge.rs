@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 
 use flate2::bufread::GzDecoder;
-use raydex::batch::BUCKET_NAME;
+use raydex::config::DEFAULT_BUCKET_NAME as BUCKET_NAME;
 use raydex::ledger::books::{PayloadView, Totals};
 use raydex::ledger::calls::{BatchAnswer, BatchAsk, TotalsAsk};
 use raydex::ledger::ids::REGISTRY;
@@ -126,7 +126,7 @@ fn judge_bodies(run: &Run, books: &Books) -> Result<(), String> {
             }
         }
     }
-    let bucket = run.platform.bucket.borrow();
+    let bucket = run.platform.data().borrow();
     match books.keys.iter().find(|key| !needed.contains(key) && bucket.contains_key(*key)) {
         Some(key) => Err(format!("{key} is of no use to anyone, and still there")),
         None => Ok(()),
@@ -135,7 +135,7 @@ fn judge_bodies(run: &Run, books: &Books) -> Result<(), String> {
 
 /// The body of a payload, as it lies in the bucket.
 fn body(run: &Run, key: &str, view: &PayloadView) -> Option<Vec<u8>> {
-    let bucket = run.platform.bucket.borrow();
+    let bucket = run.platform.data().borrow();
     let at = view.payload.pack.as_ref().map_or(0, |place| usize::try_from(place.at).unwrap());
     bucket.get(key)?.bytes.get(at..at + usize::try_from(view.payload.bytes).unwrap()).map(<[u8]>::to_vec)
 }
@@ -214,7 +214,7 @@ fn judge_index(run: &Run) -> Result<(), String> {
         let Some(line) = batch.lines.last() else { continue };
         let key = RayKey::from_logged(&line.ray).unwrap();
         let found = finish(lookup(
-            world.bucket(),
+            world.batch_store(),
             world.shards(),
             Dataset::HttpRequests,
             &key,

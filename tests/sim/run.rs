@@ -6,12 +6,13 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
-use raydex::batch::{BUCKET_NAME, R2Event};
 use raydex::config::Config;
+use raydex::config::DEFAULT_BUCKET_NAME as BUCKET_NAME;
 use raydex::ledger::plan::Wish;
 use raydex::ledger::{Window, alarm};
 use raydex::limits::BODIES_KEPT_MS;
 use raydex::pipeline::{Sender, Work, form_of, parse_message, process, send_message, sweep};
+use raydex::r2_event::R2Event;
 use raydex::record::Dataset;
 use sha2::{Digest, Sha256};
 

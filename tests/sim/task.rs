@@ -2,6 +2,7 @@
 
 use raydex::access::{Caller, Denied, Presented, Rules};
 use raydex::backend::{BackendError, Objects};
+use raydex::config::DEFAULT_BUCKET_NAME;
 use raydex::memory::{MemoryBudget, Turn};
 use raydex::services::Services;
 
@@ -14,6 +15,7 @@ const PACK_BYTES: usize = 700;
 #[derive(Debug, Clone)]
 pub(crate) struct TaskWorld {
     pub(crate) isolate: Isolate,
+    data: Isolate,
     shards: Shards,
     ledgers: Ledgers,
     memory: MemoryBudget,
@@ -24,6 +26,7 @@ pub(crate) struct TaskWorld {
 impl TaskWorld {
     pub(crate) fn new(isolate: Isolate) -> Self {
         Self {
+            data: isolate.with_data_bucket(),
             shards: Shards(isolate.clone()),
             ledgers: Ledgers(isolate.clone()),
             memory: MemoryBudget::default(),
@@ -53,6 +56,14 @@ impl Services for TaskWorld {
 
     fn bucket(&self) -> &Isolate {
         &self.isolate
+    }
+
+    fn data_bucket(&self) -> &Isolate {
+        &self.data
+    }
+
+    fn bucket_name(&self) -> &str {
+        DEFAULT_BUCKET_NAME
     }
 
     fn shards(&self) -> &Shards {

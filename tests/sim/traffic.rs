@@ -66,7 +66,7 @@ pub(crate) fn batch(random: &mut Random, number: usize, now_ms: i64, exclude: bo
         bytes.truncate(bytes.len() - 5);
     }
     let windows = if random.chance(250) { windows(random, now_ms) } else { Vec::new() };
-    let key = raydex::batch::batch_key(
+    let key = raydex::bucket_keys::batch_key(
         "logs/",
         Dataset::HttpRequests,
         now_ms - 60_000,

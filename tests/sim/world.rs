@@ -10,11 +10,11 @@ use std::rc::Rc;
 use raydex::backend::{
     BackendError, Bucket, Bytes, List, Listed, ObjectHead, Objects, Queue, Ranged, Sql, SqlAnswer, SqlValue, Upload,
 };
-use raydex::batch::R2Event;
 use raydex::index::calls::Put;
 use raydex::index::{Calendar, CalendarRow, shard};
 use raydex::ledger::ids::REGISTRY;
 use raydex::ledger::{Alarm, DeliveryId, registry};
+use raydex::r2_event::R2Event;
 use raydex::rpc::Call;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
@@ -59,6 +59,8 @@ pub(crate) struct Platform {
     pub(crate) random: RefCell<Random>,
     pub(crate) faults: RefCell<Faults>,
     pub(crate) bucket: RefCell<BTreeMap<String, Stored>>,
+    /// The data bucket, where it is not the log bucket.
+    pub(crate) data: Option<RefCell<BTreeMap<String, Stored>>>,
     pub(crate) shards: RefCell<BTreeMap<String, SqliteSql>>,
     pub(crate) ledgers: RefCell<BTreeMap<String, Ledger>>,
     pub(crate) parses: RefCell<Vec<Message>>,
@@ -75,6 +77,8 @@ impl Platform {
             random: RefCell::new(Random::new(seed)),
             faults: RefCell::new(faults),
             bucket: RefCell::default(),
+            // No draw: the schedules of a seed are the same either way.
+            data: (seed % 4 == 3).then(RefCell::default),
             shards: RefCell::default(),
             ledgers: RefCell::default(),
             parses: RefCell::default(),
@@ -84,12 +88,21 @@ impl Platform {
         })
     }
 
-    /// Writes an object as someone outside would.
+    /// The data bucket.
+    pub(crate) fn data(&self) -> &RefCell<BTreeMap<String, Stored>> {
+        self.data.as_ref().unwrap_or(&self.bucket)
+    }
+
+    /// Writes an object to the log bucket as someone outside would.
     pub(crate) fn store(&self, key: &str, bytes: Vec<u8>) -> ObjectHead {
+        self.store_in(&self.bucket, key, bytes)
+    }
+
+    fn store_in(&self, bucket: &RefCell<BTreeMap<String, Stored>>, key: &str, bytes: Vec<u8>) -> ObjectHead {
         let etag = hex::encode(&Sha256::digest(&bytes)[..16]);
         let head = ObjectHead { etag, size: bytes.len() as u64, uploaded_ms: self.time.now_ms() };
         let stored = Stored { bytes: Rc::new(bytes), head: head.clone() };
-        self.bucket.borrow_mut().insert(key.to_owned(), stored);
+        bucket.borrow_mut().insert(key.to_owned(), stored);
         head
     }
 
@@ -154,11 +167,23 @@ pub(crate) struct Isolate {
     pub(crate) skew_ms: i64,
     /// The POST that the task has made, until its end.
     pub(crate) post: Rc<Cell<Option<usize>>>,
+    /// As a bucket, it is the data bucket.
+    is_data: bool,
 }
 
 impl Isolate {
     pub(crate) fn new(platform: &Rc<Platform>, number: usize, skew_ms: i64) -> Self {
-        Self { platform: platform.clone(), number, skew_ms, post: Rc::default() }
+        Self { platform: platform.clone(), number, skew_ms, post: Rc::default(), is_data: false }
+    }
+
+    /// The same isolate, as the data bucket.
+    pub(crate) fn with_data_bucket(&self) -> Self {
+        Self { is_data: true, ..self.clone() }
+    }
+
+    /// The objects of the bucket that it is.
+    fn objects(&self) -> &RefCell<BTreeMap<String, Stored>> {
+        if self.is_data { self.platform.data() } else { &self.platform.bucket }
     }
 
     /// Something went wrong: if the task has made a POST, nobody can know of it now.
@@ -214,7 +239,7 @@ impl Bucket for Isolate {
 
     async fn get(&self, key: &str) -> Result<Option<(ObjectHead, Body)>, BackendError> {
         self.effect(SLOW_BUCKET_MS, || {
-            let stored = self.platform.bucket.borrow().get(key).cloned();
+            let stored = self.objects().borrow().get(key).cloned();
             Ok(stored.map(|stored| (stored.head.clone(), Body { isolate: self.clone(), stored, at: 0 })))
         })
         .await
@@ -222,7 +247,7 @@ impl Bucket for Isolate {
 
     async fn get_range(&self, key: &str, etag: Option<&str>, bytes: Range<u64>) -> Result<Ranged<Body>, BackendError> {
         self.effect(SLOW_BUCKET_MS, || {
-            let Some(mut stored) = self.platform.bucket.borrow().get(key).cloned() else { return Ok(Ranged::Gone) };
+            let Some(mut stored) = self.objects().borrow().get(key).cloned() else { return Ok(Ranged::Gone) };
             if etag.is_some_and(|etag| etag != stored.head.etag) {
                 return Ok(Ranged::Changed);
             }
@@ -238,20 +263,22 @@ impl Bucket for Isolate {
     }
 
     async fn put_new(&self, key: &str, bytes: Vec<u8>) -> Result<bool, BackendError> {
+        assert!(self.is_data, "{key}: the pipeline writes to the log bucket");
         self.effect(SLOW_BUCKET_MS, || {
-            if let Some(there) = self.platform.bucket.borrow().get(key) {
+            if let Some(there) = self.objects().borrow().get(key) {
                 assert!(*there.bytes == bytes, "a key made of content has one content");
                 return Ok(false);
             }
-            self.platform.store(key, bytes);
+            self.platform.store_in(self.objects(), key, bytes);
             Ok(true)
         })
         .await
     }
 
     async fn delete(&self, keys: &[String]) -> Result<(), BackendError> {
+        assert!(self.is_data, "{keys:?}: the pipeline deletes from the log bucket");
         self.effect(SLOW_BUCKET_MS, || {
-            self.platform.bucket.borrow_mut().retain(|key, _| !keys.contains(key));
+            self.objects().borrow_mut().retain(|key, _| !keys.contains(key));
             Ok(())
         })
         .await
@@ -260,7 +287,7 @@ impl Bucket for Isolate {
     async fn list(&self, ask: &List) -> Result<Listed, BackendError> {
         self.effect(SLOW_BUCKET_MS, || {
             // All in one page: what a folder is, the tests of the sweep show.
-            let objects = self.platform.bucket.borrow();
+            let objects = self.objects().borrow();
             let under = objects.iter().filter(|(key, _)| key.starts_with(&ask.prefix));
             let behind = under.filter(|(key, _)| ask.after.as_ref().is_none_or(|after| *key > after));
             Ok(Listed {

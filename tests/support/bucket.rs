@@ -36,6 +36,8 @@ struct State {
     meanwhile: Meanwhile,
     /// Others write at keys of ours.
     other_writers: Cell<bool>,
+    /// The Worker may only read.
+    read_only: Cell<bool>,
     objects: RefCell<BTreeMap<String, Stored>>,
     clock_ms: Cell<i64>,
     /// Sizes of the pieces that bodies come in, over and over.
@@ -61,6 +63,7 @@ impl MemoryBucket {
         let state = State {
             meanwhile: Meanwhile::default(),
             other_writers: Cell::default(),
+            read_only: Cell::default(),
             objects: RefCell::default(),
             clock_ms: Cell::new(NOW_MS),
             pieces: RefCell::new(vec![64 * 1024]),
@@ -124,6 +127,15 @@ impl MemoryBucket {
     /// Others write at keys of ours, too: that something else lies there is no accusation any more.
     pub fn has_other_writers(&self) {
         self.state.other_writers.set(true);
+    }
+
+    /// Writes and deletes of the Worker are accused from now on.
+    pub fn refuse_writes(&self) {
+        self.state.read_only.set(true);
+    }
+
+    fn check_writable(&self, key: &str) {
+        assert!(!self.state.read_only.get(), "{key}: the Worker writes to a read-only bucket");
     }
 
     /// This happens while the next new object is written.
@@ -205,7 +217,7 @@ impl Bucket for MemoryBucket {
             }
             if bytes.start >= stored.head.size {
                 // Of what we made ourselves, only someone else can have taken bytes away.
-                assert!(key.starts_with("processed/"), "{key}: R2 refuses a range behind the end");
+                assert!(key.starts_with("raydex/payloads/"), "{key}: R2 refuses a range behind the end");
                 return Err(BackendError::new("reading a part of an object", "the range is behind the end"));
             }
             let cut = self.state.cut_after.get().map_or(bytes.end, |cut| bytes.end.min(bytes.start + cut as u64));
@@ -217,10 +229,12 @@ impl Bucket for MemoryBucket {
     }
 
     async fn put(&self, key: &str, bytes: Vec<u8>) -> Result<ObjectHead, BackendError> {
+        self.check_writable(key);
         self.faults.call(Kind::Put, || Ok(self.store(key, &bytes)))
     }
 
     async fn put_new(&self, key: &str, bytes: Vec<u8>) -> Result<bool, BackendError> {
+        self.check_writable(key);
         let meanwhile = self.state.meanwhile.0.borrow_mut().take();
         if let Some(work) = meanwhile {
             work();
@@ -237,6 +251,7 @@ impl Bucket for MemoryBucket {
     }
 
     async fn delete(&self, keys: &[String]) -> Result<(), BackendError> {
+        self.check_writable(keys.first().map_or("", String::as_str));
         assert!((1..=LIST_PAGE).contains(&keys.len()), "R2 removes 1 to {LIST_PAGE} objects at once");
         self.faults.call(Kind::Delete, || {
             for key in keys {
@@ -251,6 +266,7 @@ impl Bucket for MemoryBucket {
     }
 
     async fn upload(&self, key: &str) -> Result<MemoryUpload, BackendError> {
+        self.check_writable(key);
         self.faults.call(Kind::Upload, || {
             self.state.open_uploads.set(self.state.open_uploads.get() + 1);
             Ok(MemoryUpload { bucket: self.clone(), key: key.to_owned(), parts: Vec::new() })

@@ -6,7 +6,8 @@ use std::rc::Rc;
 
 use raydex::access::{Caller, Denied, Presented, Rules, admit};
 use raydex::backend::{BackendError, ObjectHead};
-use raydex::batch::{BUCKET_NAME, BatchError};
+use raydex::batch::BatchError;
+use raydex::config::DEFAULT_BUCKET_NAME as BUCKET_NAME;
 use raydex::config::{Config, ConfigFault};
 use raydex::ledger::books::PayloadView;
 use raydex::ledger::calls::BatchAnswer;
@@ -44,6 +45,8 @@ pub fn config_with(set: &[(&str, &str)]) -> Config {
 pub struct Fakes {
     pub faults: Faults,
     pub bucket: MemoryBucket,
+    /// The data bucket: the log bucket itself, unless the world is told to [`Fakes::separate`] them.
+    pub data: MemoryBucket,
     pub shards: MemoryShards,
     pub ledgers: MemoryLedgers,
     pub audits: MemoryAudits,
@@ -72,6 +75,14 @@ impl Services for Fakes {
 
     fn bucket(&self) -> &MemoryBucket {
         &self.bucket
+    }
+
+    fn data_bucket(&self) -> &MemoryBucket {
+        &self.data
+    }
+
+    fn bucket_name(&self) -> &str {
+        BUCKET_NAME
     }
 
     fn shards(&self) -> &MemoryShards {
@@ -136,8 +147,10 @@ impl Fakes {
     pub fn new() -> Self {
         let faults = Faults::default();
         let clock_ms = Rc::new(Cell::new(NOW_MS));
+        let bucket = MemoryBucket::new(&faults);
         Self {
-            bucket: MemoryBucket::new(&faults),
+            data: bucket.clone(),
+            bucket,
             shards: MemoryShards::new(&faults),
             ledgers: MemoryLedgers::new(&clock_ms, &faults),
             audits: MemoryAudits::new(&clock_ms, &faults),
@@ -152,6 +165,11 @@ impl Fakes {
             pack_bytes: Cell::new(PACK_BYTES),
             faults,
         }
+    }
+
+    /// Gives the world a data bucket of its own.
+    pub fn separate(&mut self) {
+        self.data = MemoryBucket::new(&self.faults);
     }
 
     /// A world with one object.
@@ -179,7 +197,13 @@ impl Fakes {
 
     /// Looks for an id; the world may fail.
     pub fn try_find(&self, dataset: Dataset, id: &str) -> Result<Lookup, LookupError> {
-        run(lookup(&self.bucket, &self.shards, dataset, &RayKey::from_logged(id).unwrap(), &self.memory.reservation()))
+        run(lookup(
+            self.batch_store(),
+            &self.shards,
+            dataset,
+            &RayKey::from_logged(id).unwrap(),
+            &self.memory.reservation(),
+        ))
     }
 
     /// The lines found for an id in `http_requests`.
@@ -202,7 +226,7 @@ impl Fakes {
     /// The body of a payload of the object at `key`, as it lies in the bucket.
     pub fn body(&self, key: &str, view: &PayloadView) -> Option<Vec<u8>> {
         let source = SourceId::of(BUCKET_NAME, key, &self.bucket.object(key)?.head.etag);
-        let object = self.bucket.object(&view.payload.key(&source, view.plan))?.bytes;
+        let object = self.data.object(&view.payload.key(&source, view.plan))?.bytes;
         let at = view.payload.pack.as_ref().map_or(0, |place| usize::try_from(place.at).unwrap());
         object.get(at..at + usize::try_from(view.payload.bytes).unwrap()).map(<[u8]>::to_vec)
     }

@@ -17,7 +17,7 @@ use std::path::Path;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use raydex::batch::BUCKET_NAME;
+use raydex::config::DEFAULT_BUCKET_NAME as BUCKET_NAME;
 use raydex::ledger::{BatchId, DeliveryId};
 use raydex::record::Dataset;
 use raydex::sample::{Batch, Plan};

@@ -86,12 +86,35 @@ fn every_line_of_five_batches_arrives_once() {
     delivered.dedup();
     assert_eq!(delivered.len() as u64, payloads_made);
     // The payloads of a batch lie together.
-    assert_eq!(harness.list("processed/").len(), batches.len());
+    assert_eq!(harness.list("raydex/payloads/").len(), batches.len());
 
     // The same again brings nothing.
     let again = harness.index(&batches[0].key, &batches[0].gzip);
     assert_eq!(again["verdict"], "already_sealed");
     assert_eq!(harness.partner(), figures);
+}
+
+#[test]
+fn a_data_bucket_takes_everything_but_batches() {
+    let token = hex::encode(Sha256::digest(TOKEN));
+    let settings = json!({ "API_TOKEN_SHA256": token, "BATCH_SIZE": "100" });
+    let harness = Harness::with(json!({ "partner": true, "dataBucket": "raydex-data", "settings": settings }));
+    let batches = batches(2, 1);
+    arrive(&harness, &batches);
+    assert_all_once(&harness, &batches);
+    let line = &batches[0].lines[0];
+    let found = harness.get(&format!("/v1/rays/{}", line.ray)).json();
+    assert_eq!(found["cost"]["full_scans"], 0, "{found}");
+    let keys = |objects: Vec<Value>| -> Vec<String> {
+        objects.iter().map(|object| object["key"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(keys(harness.list("")), [batches[0].key.as_str()]);
+    let data = keys(harness.list_data());
+    for folder in ["payloads", "summaries", "windows"] {
+        let prefix = format!("raydex/{folder}/v1/");
+        assert_eq!(data.iter().filter(|key| key.starts_with(&prefix)).count(), 1, "{folder}: {data:?}");
+    }
+    assert_eq!(data.len(), 3, "{data:?}");
 }
 
 #[test]

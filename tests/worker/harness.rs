@@ -197,6 +197,11 @@ impl Harness {
         list.as_array().unwrap().clone()
     }
 
+    /// The objects of the data bucket.
+    pub(crate) fn list_data(&self) -> Vec<Value> {
+        self.ask("GET", "/objects?bucket=data", &[]).json().as_array().unwrap().clone()
+    }
+
     /// What the Worker answers to `GET` with 200, as JSON.
     pub(crate) fn read(&self, path: &str) -> Value {
         let reply = self.get(path);

@@ -54,7 +54,7 @@ fn what_is_no_batch_is_counted_in_the_line_of_the_batch() {
     let parsed = harness.parse(&[
         event_of("DeleteObject", &json!({ "key": "logs/a.log.gz" })),
         event_of("LifecycleDeletion", &json!({ "key": "logs/b.log.gz" })),
-        event(&object("processed/c.log.gz")),
+        event(&object("raydex/c.log.gz")),
         event(&object("logs/ownership-challenge-1a2b.txt")),
         event(&object("logs/http_requests/20260328/test.txt.gz")),
         event(&object("logs/20260328/")),

@@ -19,8 +19,8 @@ use wasm_bindgen::prelude::{JsError, wasm_bindgen};
 
 use self::memory::{MemoryBucket, MemoryShards, run};
 use self::miniz::MinizInflater;
-use crate::backend::Bytes;
-use crate::batch::{BUCKET_NAME, BatchError, BatchReader, Inflater, Line};
+use crate::backend::{BatchStore, Bytes};
+use crate::batch::{BatchError, BatchReader, Inflater, Line};
 use crate::index::ShardEntry;
 use crate::index::entry::PartView;
 use crate::ledger::{BatchId, Plan, PlanForm, Window};
@@ -36,6 +36,8 @@ use crate::render::{PartnerOptions, write_partner_fields};
 
 type Result<T> = std::result::Result<T, JsError>;
 
+/// The name of the bucket, which does not matter.
+const BUCKET_NAME: &str = "bench";
 /// The key of a batch that has none.
 const KEY: &str = "logs/http_requests/20260328/20260328T084200Z_20260328T084230Z_bench.log.gz";
 /// Lines of a payload.
@@ -243,13 +245,8 @@ impl BenchBatch {
 
     fn find(&self, ray: &str) -> Result<crate::lookup::Lookup> {
         let key = RayKey::from_logged(ray).ok_or_else(|| JsError::new("the bench asks for no ray"))?;
-        Ok(run(lookup(
-            &self.bucket,
-            &self.shards,
-            Dataset::HttpRequests,
-            &key,
-            &MemoryBudget::default().reservation(),
-        ))?)
+        let store = BatchStore { logs: &self.bucket, data: &self.bucket, bucket_name: BUCKET_NAME };
+        Ok(run(lookup(store, &self.shards, Dataset::HttpRequests, &key, &MemoryBudget::default().reservation()))?)
     }
 }
 

@@ -274,7 +274,7 @@ fn what_the_object_stores_never_changes_its_form() {
         "2c5a6a088fd3800b113339a0781fead105f18f3e7d1df49850c5abfa75f48e79",
         "37e217b8ca834db09b4088dbe00ff5af10abc25b67903d698081653188e0ae83",
     );
-    let key = format!("audit/v1/00000000000000000001-00000000000000000002-{second}.ndjson.gz");
+    let key = format!("raydex/audit/v1/00000000000000000001-00000000000000000002-{second}.ndjson.gz");
     let entry = |seq: usize, size: usize| {
         let (text, hash) = &log.naive.entries[seq - 1];
         format!("audit_v2_{} [Integer({seq}), Text({text:?}), Text({hash:?}), Integer({size})]", seq - (seq + 1) % 2)

@@ -1,6 +1,6 @@
 //! Which batches were seen, what became of one, and another chance for one that was set aside.
 
-use raydex::batch::BUCKET_NAME;
+use raydex::config::DEFAULT_BUCKET_NAME as BUCKET_NAME;
 use raydex::ledger::BatchId;
 use raydex::ledger::calls::SetAside;
 use raydex::ledger::plan::Wish;

@@ -1,7 +1,7 @@
 //! Secrets in every field of every dataset, and everything that a viewer can ask for: nothing of any of them comes out.
 
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
-use raydex::batch::batch_key;
+use raydex::bucket_keys::batch_key;
 use raydex::config::Config;
 use raydex::record::Dataset;
 use serde_json::{Value, json};

@@ -1,9 +1,9 @@
 //! The messages that their queues gave up, and their way back.
 
-use raydex::batch::R2Event;
 use raydex::ledger::DeliveryId;
 use raydex::ledger::ids::REGISTRY;
 use raydex::ledger::registry::Letter;
+use raydex::r2_event::R2Event;
 use serde_json::{Value, json};
 
 use super::story::{KEYS, batch, records, wish};

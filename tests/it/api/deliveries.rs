@@ -1,6 +1,6 @@
 //! What became of the records of one ray on their way to the partner.
 
-use raydex::batch::BUCKET_NAME;
+use raydex::config::DEFAULT_BUCKET_NAME as BUCKET_NAME;
 use raydex::ledger::plan::Wish;
 use raydex::ledger::{BatchId, PlanForm, Window};
 use raydex::record::Dataset;

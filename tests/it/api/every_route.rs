@@ -3,8 +3,8 @@
 
 use std::collections::BTreeSet;
 
-use raydex::batch::BUCKET_NAME;
 use raydex::config::Config;
+use raydex::config::DEFAULT_BUCKET_NAME as BUCKET_NAME;
 use raydex::ledger::ids::REGISTRY;
 use raydex::ledger::registry::Letter;
 use raydex::router::{ROUTES, Route, route};

@@ -13,6 +13,7 @@ mod batches;
 mod calendar;
 mod canaries;
 mod clients;
+mod data_bucket;
 mod dead_letters;
 mod deliveries;
 mod document;

@@ -227,7 +227,7 @@ fn the_form_of_a_segment_never_changes() {
     assert_eq!(String::from_utf8(text).unwrap(), format!("{}\n{}\n", lines[0], lines[1]));
     assert_eq!(
         segment.key,
-        "audit/v1/00000000000000000001-00000000000000000002-2c5a6a088fd3800b113339a0781fead105f18f3e7d1df49850c5abfa75f48e79.ndjson.gz"
+        "raydex/audit/v1/00000000000000000001-00000000000000000002-2c5a6a088fd3800b113339a0781fead105f18f3e7d1df49850c5abfa75f48e79.ndjson.gz"
     );
     log.look_at_all().unwrap();
 }
@@ -243,10 +243,10 @@ fn the_forms_of_the_calls_never_change() {
     let old = r#"{"entries":[{"seq":8,"entry":"{}","hash":"5a"}],"before":"3c","head":{"seq":9,"hash":"7e"}}"#;
     let page: Page = serde_json::from_str(old).unwrap();
     assert_eq!((&page.segment, page.kept_from, serde_json::to_string(&page).unwrap().as_str()), (&None, None, old));
-    let (first, last, key) = (1, 9, "audit/v1/k".to_owned());
+    let (first, last, key) = (1, 9, "raydex/audit/v1/k".to_owned());
     let segment = Some(Segment { first, last, before: "3c".into(), hash: "7e".into(), key });
     let page = Page { entries: vec![], segment, kept_from: Some(10), ..page };
-    let new = r#"{"entries":[],"before":"3c","head":{"seq":9,"hash":"7e"},"segment":{"first":1,"last":9,"before":"3c","hash":"7e","key":"audit/v1/k"},"kept_from":10}"#;
+    let new = r#"{"entries":[],"before":"3c","head":{"seq":9,"hash":"7e"},"segment":{"first":1,"last":9,"before":"3c","hash":"7e","key":"raydex/audit/v1/k"},"kept_from":10}"#;
     assert_eq!(serde_json::to_string(&page).unwrap(), new);
     assert_eq!(serde_json::from_str::<Page>(new).unwrap(), page);
 }

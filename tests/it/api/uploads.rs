@@ -1,7 +1,8 @@
 //! What Logpush uploads becomes a batch like any other.
 
-use raydex::batch::{BUCKET_NAME, R2Event};
+use raydex::config::DEFAULT_BUCKET_NAME as BUCKET_NAME;
 use raydex::limits::{BESIDE_UPLOADS, INGEST_MAX, MEMORY_BUDGET, MIB, UPLOAD_BUSY_MS, UPLOAD_PART};
+use raydex::r2_event::R2Event;
 use raydex::record::Dataset;
 
 use super::support::gzip::{gunzip, gzip, members};

@@ -37,7 +37,8 @@ fn a_batch_is_in_the_shard_of_every_records_time_and_goes_from_there() {
     fakes.index(KEY, DATASET, &ndjson([line(1, 0), line(3, -2)]));
     assert_eq!(shards(&fakes), names[..2]);
     fakes.bucket.delete(KEY);
-    let event = serde_json::json!({"action": "DeleteObject", "bucket": "b", "object": {"key": KEY}}).to_string();
+    let event =
+        serde_json::json!({"action": "DeleteObject", "bucket": "cdn-logs-raw", "object": {"key": KEY}}).to_string();
     assert_eq!(fakes.parse(&event, 1).verdict, "removed");
     assert!(shards(&fakes).is_empty());
 }

@@ -1,6 +1,6 @@
 //! Objects that come again, change, break or go.
 
-use raydex::batch::BUCKET_NAME;
+use raydex::config::DEFAULT_BUCKET_NAME as BUCKET_NAME;
 use raydex::ledger::BatchId;
 use raydex::ledger::calls::BatchAnswer;
 use raydex::pipeline::Outcome;
@@ -177,7 +177,7 @@ fn an_object_that_was_removed_leaves_nothing_in_the_index() {
     for action in ["DeleteObject", "LifecycleDeletion"] {
         let fakes = Fakes::new();
         fakes.index(KEY, DATASET, &object(&[0, 1, 2]));
-        let event = serde_json::json!({"action": action, "bucket": "b", "object": {"key": KEY}}).to_string();
+        let event = serde_json::json!({"action": action, "bucket": "cdn-logs-raw", "object": {"key": KEY}}).to_string();
         // An event that tells of a removal while the object is there is no more than a hint.
         let still = fakes.parse(&event, 1);
         assert_eq!((still.verdict, still.code), ("ignored", Some("still_there")));

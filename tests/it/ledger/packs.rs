@@ -233,7 +233,7 @@ fn a_ledger_of_the_version_before_goes_on() {
     ledger.pass(1);
     let BodiesAnswer { bodies: lone, packs } = bodies(&ledger);
     assert_eq!((lone.len(), packs.len()), (2, 0));
-    assert_eq!(lone[0].0.lone_key(&lone[0].1), format!("processed/v1/{}/1/000000-{:064x}", "a".repeat(64), 0));
+    assert_eq!(lone[0].0.lone_key(&lone[0].1), format!("raydex/payloads/v1/{}/1/000000-{:064x}", "a".repeat(64), 0));
     ledger.ask(&Removed { ids: lone.into_iter().map(|(id, _)| id).collect(), packs });
     assert!(bodies(&ledger).bodies.is_empty());
     // And a source that comes now has packs beside the old rows.

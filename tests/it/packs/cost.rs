@@ -1,8 +1,9 @@
 //! What delivering costs: objects put and read, messages, rows of the ledger. README's table has these figures.
 
-use raydex::batch::{BUCKET_NAME, R2Event};
+use raydex::config::DEFAULT_BUCKET_NAME as BUCKET_NAME;
 use raydex::limits::{BODIES_KEPT_MS, OUTBOX_FIRST_MS, PACK_BYTES};
 use raydex::pipeline::sweep;
+use raydex::r2_event::R2Event;
 use raydex::record::Dataset;
 use raydex::sample::Plan;
 
@@ -36,13 +37,13 @@ fn cost(pack_bytes: usize) -> Cost {
     let head = fakes.bucket.store(&batch.key, &batch.gzip);
     let event = R2Event::put_object(BUCKET_NAME, &batch.key, head.size, &head.etag, consumers.now());
     assert_eq!(consumers.parse(&serde_json::to_string(&event).unwrap(), 1).verdict, "sealed");
-    let objects = || fakes.bucket.contents().keys().filter(|key| key.starts_with("processed/")).count();
+    let objects = || fakes.bucket.contents().keys().filter(|key| key.starts_with("raydex/payloads/")).count();
     let puts = objects();
     let largest = fakes
         .bucket
         .contents()
         .iter()
-        .filter(|(key, _)| key.starts_with("processed/"))
+        .filter(|(key, _)| key.starts_with("raydex/payloads/"))
         .map(|(_, bytes)| bytes.len())
         .max();
     println!("{puts} objects, the largest of {} bytes", largest.unwrap());

@@ -8,9 +8,10 @@ mod sending;
 
 use std::collections::BTreeMap;
 
-use raydex::batch::{BUCKET_NAME, R2Event};
+use raydex::config::DEFAULT_BUCKET_NAME as BUCKET_NAME;
 use raydex::ledger::books::PayloadView;
 use raydex::ledger::delivery::Payload;
+use raydex::r2_event::R2Event;
 use support::gzip::{gunzip, gunzip_each, gzip};
 use support::partner::{Seen, delivering};
 use support::records::{http, ndjson, ray};
@@ -52,7 +53,7 @@ fn delivered(_: &Seen) -> Reply {
 
 /// What lies in the bucket of payloads.
 fn stored(consumers: &Consumers) -> BTreeMap<String, Vec<u8>> {
-    consumers.fakes.bucket.contents().into_iter().filter(|(key, _)| key.starts_with("processed/")).collect()
+    consumers.fakes.bucket.contents().into_iter().filter(|(key, _)| key.starts_with("raydex/payloads/")).collect()
 }
 
 fn payloads(consumers: &Consumers) -> Vec<PayloadView> {
@@ -70,8 +71,8 @@ fn payloads_lie_together_under_keys_of_their_content_and_one_without_company_lie
     let of =
         |first: usize, number: usize| Some((&*payloads[first].payload.index, (first..number).map(size).sum::<u64>()));
     assert_eq!(places, [of(0, 0), of(0, 1), of(0, 2), of(3, 3), of(3, 4), of(3, 5), None]);
-    let versions: Vec<Option<&str>> = objects.keys().map(|key| key.get(..12)).collect();
-    assert_eq!(versions, [Some("processed/v1"), Some("processed/v2"), Some("processed/v2")]);
+    let versions: Vec<Option<&str>> = objects.keys().map(|key| key.get(..18)).collect();
+    assert_eq!(versions, [Some("raydex/payloads/v1"); 3]);
     for (key, bytes) in &objects {
         let hash = |text: &[u8]| hex::encode(<sha2::Sha256 as sha2::Digest>::digest(text));
         let of = |payload: &Payload| payload.pack.as_ref().map_or(payload.index.clone(), |place| place.first.clone());

@@ -9,6 +9,7 @@ use raydex::ledger::calendar::{look, tell};
 use raydex::limits::{CALENDAR_MARGIN, CALENDAR_ROW, CALENDAR_ROWS, QUERY_OPERATIONS};
 use raydex::query::{Ask, Budget, Ended, Run, Step};
 use raydex::record::{Dataset, RayId};
+use raydex::services::Services;
 
 use super::generate::{PREFIX_MS, Store, record, start_ms};
 use super::random::Random;
@@ -86,7 +87,7 @@ fn asked(fakes: &Fakes, ask: &Ask) -> Vec<u32> {
         let mut asked = Run::new(Ask { from, ..ask.clone() }, LATER_MS).unwrap();
         learn(fakes, &mut asked, LATER_MS);
         let ended = loop {
-            match now(asked.next(&fakes.bucket, &shards, &|| 0, &mut |_: &[u8]| true)).unwrap() {
+            match now(asked.next(fakes.batch_store(), &shards, &|| 0, &mut |_: &[u8]| true)).unwrap() {
                 Step::Lines(_) => panic!("there is nothing"),
                 Step::Unknown => learn(fakes, &mut asked, LATER_MS),
                 Step::End(ended) => break ended,

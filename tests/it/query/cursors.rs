@@ -4,6 +4,7 @@ use raydex::filter::Filter;
 use raydex::limits::QUERY_OPERATIONS;
 use raydex::query::{Ask, Budget, Cursor, CursorError, Ended, Run};
 use raydex::record::Dataset;
+use raydex::services::Services;
 
 use super::generate::{PREFIX_MS, Store, filter, start_ms};
 use super::random::Random;
@@ -115,7 +116,7 @@ fn the_clock_ends_an_answer() {
     let mut steps = 0;
     loop {
         let mut all = |_: &[u8]| true;
-        let next = run.next(&store.fakes.bucket, &store.fakes.shards, &tick, &mut all);
+        let next = run.next(store.fakes.batch_store(), &store.fakes.shards, &tick, &mut all);
         match super::support::run(next).unwrap() {
             raydex::query::Step::Lines(_) => steps += 1,
             raydex::query::Step::Unknown => panic!("no calendar was learnt"),

@@ -1,7 +1,8 @@
 //! Objects that are gone, changed or damaged, and a world that fails.
 
 use raydex::backend::{Bucket, Bytes};
-use raydex::batch::{BUCKET_NAME, summaries_key, version_digest, windows_key};
+use raydex::bucket_keys::{summaries_key, version_digest, windows_key};
+use raydex::config::DEFAULT_BUCKET_NAME as BUCKET_NAME;
 use raydex::filter::Filter;
 use raydex::query::{Ask, QueryError, Run, Step};
 use raydex::record::Dataset;

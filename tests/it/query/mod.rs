@@ -14,6 +14,7 @@ mod summaries;
 
 use raydex::backend::Bytes;
 use raydex::query::{Ask, Ended, LogLine, QueryError, Run, Step, Told};
+use raydex::services::Services;
 
 use support::{Fakes, NOW_MS, run};
 
@@ -63,5 +64,5 @@ fn step<Y: Bytes>(fakes: &Fakes, asked: &mut Run<Y>) -> Result<Step, QueryError>
 where
     support::MemoryBucket: raydex::backend::Bucket<Body = Y>,
 {
-    run(asked.next(&fakes.bucket, &fakes.shards, &|| fakes.clock_ms.get(), &mut |_: &[u8]| true))
+    run(asked.next(fakes.batch_store(), &fakes.shards, &|| fakes.clock_ms.get(), &mut |_: &[u8]| true))
 }

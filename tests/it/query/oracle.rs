@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use raydex::batch::batch_times;
+use raydex::bucket_keys::batch_times;
 use raydex::filter::Filter;
 use raydex::record::{RayId, RayKey, Timestamp};
 use serde_json::Value;

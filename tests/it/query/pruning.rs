@@ -1,6 +1,7 @@
 //! What is not read: batches and spans that hold nothing for the question, and never one that does.
 
-use raydex::batch::{BUCKET_NAME, summaries_key, version_digest};
+use raydex::bucket_keys::{summaries_key, version_digest};
+use raydex::config::DEFAULT_BUCKET_NAME as BUCKET_NAME;
 use raydex::filter::Filter;
 use raydex::query::{Ask, Prunable};
 use raydex::record::Dataset;
@@ -151,7 +152,7 @@ fn objects_beside_a_batch_go_with_it() {
     let (mut store, _) = large(true);
     let beside = |store: &Store| {
         let keys: Vec<String> = store.fakes.bucket.contents().into_keys().collect();
-        keys.into_iter().filter(|key| key.starts_with("summaries/v1/")).count()
+        keys.into_iter().filter(|key| key.starts_with("raydex/summaries/v1/")).count()
     };
     assert_eq!(beside(&store), 1);
     store.put("logs/large.log.gz", &ndjson([line(1, "x", "")]), true);

@@ -3,6 +3,7 @@
 use raydex::filter::Filter;
 use raydex::query::{Ask, Ended};
 use raydex::record::{Dataset, RayId};
+use raydex::services::Services;
 
 use super::generate::{PREFIX_MS, Store, filter, ray, record, start_ms};
 use super::random::Random;
@@ -126,7 +127,7 @@ fn what_the_caller_does_not_keep_is_not_told_and_not_counted() {
     };
     let mut lines = Vec::new();
     loop {
-        let next = run.next(&store.fakes.bucket, &store.fakes.shards, &|| 0, &mut keep);
+        let next = run.next(store.fakes.batch_store(), &store.fakes.shards, &|| 0, &mut keep);
         match super::support::run(next).unwrap() {
             raydex::query::Step::Lines(more) => lines.extend(more.into_iter().map(|line| line.bytes)),
             raydex::query::Step::Unknown => panic!("no calendar was learnt"),

@@ -10,11 +10,12 @@ mod large;
 mod messages;
 mod times;
 
-use raydex::batch::{BUCKET_NAME, R2Event};
 use raydex::config::Config;
+use raydex::config::DEFAULT_BUCKET_NAME as BUCKET_NAME;
 use raydex::ledger::books::{PayloadView, Totals};
 use raydex::ledger::{DeliveryId, State};
 use raydex::pipeline::SendVerdict;
+use raydex::r2_event::R2Event;
 use support::gzip::gzip;
 use support::partner::{Seen, delivering};
 use support::records::{http, ndjson, ray};

@@ -31,7 +31,7 @@ fn packed(payloads: u64, pack_bytes: usize, mind: impl Fn(&Seen) -> Reply + 'sta
 
 /// How many bodies there are.
 fn bodies(scene: &Scene) -> usize {
-    scene.0.fakes.bucket.contents().keys().filter(|key| key.starts_with("processed/")).count()
+    scene.0.fakes.bucket.contents().keys().filter(|key| key.starts_with("raydex/payloads/")).count()
 }
 
 fn swept(scene: &Scene) -> usize {

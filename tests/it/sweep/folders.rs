@@ -33,7 +33,7 @@ fn objects_are_found_in_folders_of_every_kind() {
 fn keys_that_are_no_batches_are_passed_over() {
     let scene = Scene::new();
     for key in [
-        "processed/v1/aa/1/000000-bb",
+        "raydex/payloads/v1/aa/1/000000-bb",
         "Logs/http_requests/20260328/a.log.gz",
         "raydex/a.log.gz",
         "logs/ownership-challenge-1a2b.txt",

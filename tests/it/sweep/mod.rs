@@ -8,8 +8,9 @@ mod folders;
 mod outages;
 
 use raydex::backend::BackendError;
-use raydex::batch::{R2Event, batch_key};
+use raydex::bucket_keys::batch_key;
 use raydex::pipeline::{Swept, sweep};
+use raydex::r2_event::R2Event;
 use raydex::record::Dataset;
 
 use support::partner::delivering;
@@ -126,7 +127,7 @@ fn what_was_finished_is_not_announced_and_a_new_version_of_it_is() {
 fn a_reading_that_was_cut_off_is_announced_again() {
     let scene = Scene::new();
     let key = scene.write_batch(1);
-    let event = serde_json::to_string(&R2Event::put_object("b", &key, 1, "e", scene.0.now())).unwrap();
+    let event = serde_json::to_string(&R2Event::put_object("cdn-logs-raw", &key, 1, "e", scene.0.now())).unwrap();
     scene.0.fakes.faults.plan(Some(support::Kind::Ledger), 5, support::Fault::Fails);
     assert!(scene.0.parse(&event, 3).retry_s.is_some(), "and its queue gives it up");
     scene.0.pass(HOUR);

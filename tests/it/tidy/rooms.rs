@@ -3,7 +3,7 @@
 use super::{File, core_sources, regex, text};
 
 /// The rooms, in reading order: each may import those before it.
-const ROOMS: [&str; 25] = [
+const ROOMS: [&str; 27] = [
     "limits",
     "memory",
     "mistakes",
@@ -11,8 +11,10 @@ const ROOMS: [&str; 25] = [
     "record",
     "filter",
     "mask",
+    "bucket_keys",
     "batch",
     "backend",
+    "r2_event",
     "rpc",
     "access",
     "index",
@@ -31,7 +33,7 @@ const ROOMS: [&str; 25] = [
     "router",
 ];
 /// What the generator of batches may import.
-const FOR_SAMPLE: [&str; 4] = ["limits", "time", "record", "batch"];
+const FOR_SAMPLE: [&str; 5] = ["limits", "time", "record", "bucket_keys", "batch"];
 
 /// The room of a source; `None` for the crate's root and its programs.
 fn room(path: &str) -> Option<&str> {
@@ -42,7 +44,7 @@ fn room(path: &str) -> Option<&str> {
 
 /// The rooms that a source names, each with its line.
 fn imports(file: &File) -> Vec<(usize, String)> {
-    let named = regex(r"\bcrate::(?:([a-z_]+)|\{([^}]*)\}?)");
+    let named = regex(r"\bcrate::(?:([a-z0-9_]+)|\{([^}]*)\}?)");
     let mut found = Vec::new();
     for (number, line) in file.code_lines() {
         for names in named.captures_iter(line) {

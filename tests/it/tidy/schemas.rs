@@ -1,7 +1,7 @@
 //! The contracts in `schemas/` and the code say the same.
 
-use raydex::batch::{Brings, EventBackfill, R2Event};
 use raydex::config::{Need, SETTINGS};
+use raydex::r2_event::{EventBackfill, ObjectChange, R2Event};
 use raydex::record::Dataset;
 use raydex::record::fields::Field;
 use raydex::render::default_columns;
@@ -60,7 +60,11 @@ fn the_examples_of_an_event_are_events() {
     for example in examples(&schema) {
         let event = R2Event::parse(&example.to_string()).unwrap();
         assert_eq!(example["object"]["key"], event.object.key);
-        assert_eq!(example["object"].get("eTag").is_some(), event.brings() == Brings::Object, "{example}");
+        assert_eq!(
+            example["object"].get("eTag").is_some(),
+            event.object_change() == ObjectChange::Written,
+            "{example}"
+        );
         assert!(actions.contains(&example["action"]));
         seen.push(example["action"].clone());
     }

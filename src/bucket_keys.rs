@@ -1,0 +1,271 @@
+//! Every object key of the system: what a key in the log bucket is, and how raydex names what it writes itself.
+//!
+//! Everything that raydex writes for itself is under one folder, [`FOLDER`]: lifecycle rules, event notifications and
+//! listings need to know that folder alone. It is in the log bucket, or in a bucket of its own.
+//!
+//! ```text
+//! {prefix}{dataset}/{day}/{start}_{end}_{id}.log.gz              a batch, by Logpush or by an upload
+//! raydex/payloads/v1/{source}/{plan}/{first}-{digest}            the bodies of payloads
+//! raydex/windows/v1/{source}                                     the windows of a batch's access points
+//! raydex/summaries/v1/{source}                                   the summaries of a batch's spans
+//! raydex/audit/v1/{first}-{last}-{hash}.ndjson.gz                a segment of the audit log
+//! ```
+
+use sha2::{Digest, Sha256};
+
+use crate::record::Dataset;
+use crate::time;
+
+/// The folder of everything that raydex writes for itself.
+pub const FOLDER: &str = "raydex/";
+
+/// The folder of the bodies of payloads.
+pub const PAYLOADS: &str = "raydex/payloads/v1/";
+
+/// The folder of the windows of access points.
+const WINDOWS: &str = "raydex/windows/v1/";
+
+/// The folder of the summaries of spans.
+pub const SUMMARIES: &str = "raydex/summaries/v1/";
+
+/// The folder of the segments of the audit log.
+pub const AUDIT_SEGMENTS: &str = "raydex/audit/v1/";
+
+/// What an object of the log bucket is, by its key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyClass {
+    /// A batch, with the dataset that its folder names.
+    Batch(Dataset),
+    /// An object that is not indexed.
+    Ignored(IgnoreReason),
+}
+
+/// Why an object is not indexed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum IgnoreReason {
+    /// It is outside the watched prefix, or in raydex's own folder.
+    OtherPrefix,
+    /// Logpush's ownership challenge, or its test upload.
+    LogpushCheck,
+    /// A folder's placeholder: the key ends with a slash.
+    Folder,
+}
+
+impl IgnoreReason {
+    /// The stable code of the reason, in logs and counts.
+    #[must_use]
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::OtherPrefix => "other_prefix",
+            Self::LogpushCheck => "logpush_check",
+            Self::Folder => "folder",
+        }
+    }
+}
+
+/// Classifies the object at `key` of the log bucket, where Logpush writes under `prefix`.
+#[must_use]
+pub fn classify(key: &str, prefix: &str) -> KeyClass {
+    // Our own objects are never batches, even where the prefix covers them: each would cause the next one.
+    let Some(path) = key.strip_prefix(prefix).filter(|_| !key.starts_with(FOLDER)) else {
+        return KeyClass::Ignored(IgnoreReason::OtherPrefix);
+    };
+    if path.is_empty() || path.ends_with('/') {
+        return KeyClass::Ignored(IgnoreReason::Folder);
+    }
+    let plain = path.strip_suffix(".gz").unwrap_or(path);
+    // `ownership-challenge-1a2b.txt` and `test.txt.gz`: Logpush names no batch so.
+    if std::path::Path::new(plain).extension().is_some_and(|extension| extension.eq_ignore_ascii_case("txt")) {
+        return KeyClass::Ignored(IgnoreReason::LogpushCheck);
+    }
+    let dataset = path.split('/').find_map(Dataset::from_name);
+    KeyClass::Batch(dataset.unwrap_or(Dataset::HttpRequests))
+}
+
+/// The key of an uploaded batch, in the form that Logpush uses.
+#[must_use]
+pub fn batch_key(prefix: &str, dataset: Dataset, start_ms: i64, end_ms: i64, id: u32) -> String {
+    let (day, start, end) = (time::day(start_ms), time::stamp(start_ms), time::stamp(end_ms));
+    format!("{prefix}{dataset}/{day}/{start}_{end}_{id:08x}.log.gz")
+}
+
+/// The start and the end of a batch in Unix milliseconds, read from its name. They are equal where the name has only
+/// one stamp.
+#[must_use]
+pub fn batch_times(key: &str) -> Option<(i64, i64)> {
+    let name = key.rsplit('/').next().unwrap_or(key);
+    let mut stamps = name.split(['_', '.', '-']).filter_map(time::from_stamp);
+    let first = stamps.next()?;
+    Some((first, stamps.next().unwrap_or(first)))
+}
+
+/// The day in a folder's name: `20260328` of `logs/http_requests/20260328/`.
+#[must_use]
+pub fn folder_day(folder: &str) -> Option<&str> {
+    let name = folder.strip_suffix('/')?.rsplit('/').next()?;
+    (name.len() == 8 && name.bytes().all(|byte| byte.is_ascii_digit())).then_some(name)
+}
+
+/// The key of a payload's body that is an object of its own: source (64 hexadecimal digits), plan, number in the plan,
+/// SHA-256 of the body. Every part is derived, none is chosen by a client, so equal keys mean equal objects.
+#[must_use]
+pub fn payload_key(source: &str, plan: u32, index: &str, sha256: &str) -> String {
+    format!("{PAYLOADS}{source}/{plan}/{index}-{sha256}")
+}
+
+/// The key of a pack of payload bodies: source (64 hexadecimal digits), plan, number of the first payload,
+/// [`pack_digest`]. Every part is derived, none is chosen by a client, so equal keys mean equal objects.
+#[must_use]
+pub fn pack_key(source: &str, plan: u32, first: &str, digest: &str) -> String {
+    format!("{PAYLOADS}{source}/{plan}/{first}-{digest}")
+}
+
+/// The digest that names a pack: the SHA-256 of the hexadecimal SHA-256 digests of its bodies, in order. The bodies are
+/// hashed already, so their bytes are not hashed again.
+#[must_use]
+pub fn pack_digest<'a>(sha256_of_bodies: impl IntoIterator<Item = &'a str>) -> String {
+    let mut hash = Sha256::new();
+    sha256_of_bodies.into_iter().for_each(|sha256| hash.update(sha256));
+    hex::encode(hash.finalize())
+}
+
+/// Identifies one version of one object: the hexadecimal SHA-256 of bucket, key and `ETag`, separated by NUL.
+#[must_use]
+pub fn version_digest(bucket: &str, key: &str, etag: &str) -> String {
+    let mut hash = Sha256::new();
+    for part in [bucket, "\0", key, "\0", etag] {
+        hash.update(part);
+    }
+    hex::encode(hash.finalize())
+}
+
+/// The key of the windows of a batch's access points, by its [`version_digest`].
+#[must_use]
+pub fn windows_key(digest: &str) -> String {
+    format!("{WINDOWS}{digest}")
+}
+
+/// The key of the summaries of a batch's spans, by its [`version_digest`].
+#[must_use]
+pub fn summaries_key(digest: &str) -> String {
+    format!("{SUMMARIES}{digest}")
+}
+
+/// The key of a segment of the audit log: its first and last entry, and the hash of the last one, which covers the whole
+/// chain up to it. Keys sort in the order of their entries.
+#[must_use]
+pub fn segment_key(first: u64, last: u64, hash: &str) -> String {
+    format!("{AUDIT_SEGMENTS}{first:020}-{last:020}-{hash}.ndjson.gz")
+}
+
+/// The number of the first entry of the segment at `key`; `None` where the key is not a segment's.
+#[must_use]
+pub fn segment_first(key: &str) -> Option<u64> {
+    key.strip_prefix(AUDIT_SEGMENTS)?.split_once('-')?.0.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{
+        FOLDER, IgnoreReason, KeyClass, batch_key, batch_times, classify, folder_day, pack_digest, pack_key,
+        payload_key, segment_first, segment_key, summaries_key, version_digest, windows_key,
+    };
+    use crate::record::Dataset;
+
+    #[test]
+    fn batches_are_classified_by_their_folders() {
+        let cases = [
+            ("logs/20260328/20260328T084200Z_20260328T084225Z_ab12.log.gz", Dataset::HttpRequests),
+            ("logs/http_requests/20260328/20260328T084200Z_20260328T084225Z_ab12.log.gz", Dataset::HttpRequests),
+            ("logs/firewall_events/20260328/20260328T084260Z_ab12.log.gz", Dataset::FirewallEvents),
+            ("logs/zone/workers_trace_events/x.log", Dataset::WorkersTraceEvents),
+            ("logs/no-stamps-at-all", Dataset::HttpRequests),
+            ("logs/../é/\u{1}.log.gz", Dataset::HttpRequests),
+        ];
+        for (key, dataset) in cases {
+            assert_eq!(classify(key, "logs/"), KeyClass::Batch(dataset), "{key}");
+        }
+    }
+
+    #[test]
+    fn objects_that_are_not_batches_have_a_reason() {
+        let cases = [
+            ("processed/logs/x.log.gz", IgnoreReason::OtherPrefix),
+            ("", IgnoreReason::OtherPrefix),
+            ("logs/ownership-challenge-5a3c.txt", IgnoreReason::LogpushCheck),
+            ("logs/http_requests/20260328/test.txt.gz", IgnoreReason::LogpushCheck),
+            ("logs/20260328/", IgnoreReason::Folder),
+            ("logs/", IgnoreReason::Folder),
+        ];
+        for (key, why) in cases {
+            assert_eq!(classify(key, "logs/"), KeyClass::Ignored(why), "{key}");
+        }
+    }
+
+    #[test]
+    fn an_uploaded_batch_is_named_as_by_logpush() {
+        let key = batch_key("logs/", Dataset::HttpRequests, 1_774_687_320_000, 1_774_687_345_000, 0x5a_3c);
+        assert_eq!(key, "logs/http_requests/20260328/20260328T084200Z_20260328T084225Z_00005a3c.log.gz");
+        assert_eq!(classify(&key, "logs/"), KeyClass::Batch(Dataset::HttpRequests));
+    }
+
+    #[test]
+    fn batch_times_come_from_the_name() {
+        let (start, end) = (1_774_687_320_000, 1_774_687_345_000);
+        for (key, times) in [
+            (batch_key("logs/", Dataset::HttpRequests, start, end, 1), Some((start, end))),
+            ("logs/20260328T084200Z_ab12.log.gz".into(), Some((start, start))),
+            ("logs/20260328T084160Z_x.log.gz".into(), Some((start, start))),
+            ("logs/20260328T084200Z/x.log.gz".into(), None),
+            ("logs/20261328T084200Z.log.gz".into(), None),
+            (String::new(), None),
+        ] {
+            assert_eq!(batch_times(&key), times, "{key}");
+        }
+    }
+
+    #[test]
+    fn folder_days_are_eight_digits() {
+        assert_eq!(folder_day("logs/http_requests/20260328/"), Some("20260328"));
+        for folder in ["20260328", "logs/", "", "/", "logs/2026032/", "logs/2026032x/"] {
+            assert_eq!(folder_day(folder), None, "{folder}");
+        }
+    }
+
+    #[test]
+    fn own_keys_never_change() {
+        let digest = version_digest("cdn-logs-raw", "logs/a.log.gz", "e");
+        // printf 'cdn-logs-raw\0logs/a.log.gz\0e' | sha256sum
+        assert_eq!(digest, "2bcd0b16ae698e62246dd054e0380dc98dc4a6faa19b82c2c9318762fc2c5a41");
+        let segment = "raydex/audit/v1/00000000000000000001-00000000000000010000-5a3c.ndjson.gz".to_owned();
+        for (key, expected) in [
+            (payload_key("5a", 1, "000003", "3c"), "raydex/payloads/v1/5a/1/000003-3c".to_owned()),
+            (pack_key("5a", 1, "000003", "3c"), "raydex/payloads/v1/5a/1/000003-3c".to_owned()),
+            (windows_key(&digest), format!("raydex/windows/v1/{digest}")),
+            (summaries_key(&digest), format!("raydex/summaries/v1/{digest}")),
+            (segment_key(1, 10_000, "5a3c"), segment),
+        ] {
+            assert_eq!(key, expected);
+            assert!(key.starts_with(FOLDER));
+            assert_eq!(classify(&key, ""), KeyClass::Ignored(IgnoreReason::OtherPrefix), "{key}");
+            assert_eq!(classify(&key, FOLDER), KeyClass::Ignored(IgnoreReason::OtherPrefix), "{key}");
+        }
+    }
+
+    #[test]
+    fn segment_keys_name_their_first_entry() {
+        assert_eq!(segment_first(&segment_key(10_001, 20_000, "5a")), Some(10_001));
+        let others = ["raydex/audit/v1/", "raydex/audit/v1/a-b", "raydex/audit/v1/12", "logs/00000000000000000001-2"];
+        for other in others {
+            assert_eq!(segment_first(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn pack_digests_cover_every_body_in_order() {
+        // printf 'abcd' | sha256sum
+        let expected = "88d4266fd4e6338d13b845fcf289579d209c897823b9217da3e161936f031589";
+        assert_eq!(pack_digest(["ab", "cd"]), expected);
+        assert_ne!(pack_digest(["cd", "ab"]), expected);
+    }
+}
