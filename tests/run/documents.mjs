@@ -88,6 +88,10 @@ function check(command, answer) {
   assert.equal(got.length, documented.length, stdout);
   const depth = answer.flags.includes("top") ? 1 : Infinity;
   documented.forEach((value, line) => assert.deepEqual(shape(got[line], depth), shape(value, depth), stdout));
+  // The words of a problem are the documented ones.
+  for (const name of documented[0].code ? ["title", "status", "code", "detail", "hint"] : []) {
+    assert.equal(got[0][name], documented[0][name]);
+  }
 }
 
 /** Runs a command as someone would paste it; curl writes the status to standard error. */
