@@ -28,12 +28,11 @@ const HALVES: usize = 2;
 
 /// P without its highest power, the powers from high to low.
 const POLYNOMIAL: u32 = 0xedb8_8320;
-/// The polynomial 1.
 const ONE: u32 = 1 << 31;
 /// The polynomial x to the power of so many bits as the longest way has, turned round: what undoes that many zeros.
 const UNDO: u32 = power(u32::MAX as u64 - (BEHIND[2] * WORD * 8) as u64);
 
-/// Sums a text up.
+/// The CRC-32 of a text that arrives in pieces.
 #[derive(Debug)]
 pub(super) struct Checksum {
     /// The last words with what was added to them, as a ring whose first block stands behind its end once more; zeros
@@ -142,7 +141,6 @@ fn raw(state: u32, bytes: &[u8]) -> u32 {
     !crc.sum() ^ times(u32::MAX ^ state, power(bits))
 }
 
-/// x to that power.
 const fn power(mut exponent: u64) -> u32 {
     let (mut result, mut square) = (ONE, ONE >> 1);
     while exponent > 0 {

@@ -20,7 +20,7 @@ pub enum BatchError {
     /// The object ends inside a gzip member.
     #[error("the gzip stream is truncated after {stored} stored bytes")]
     Truncated {
-        /// Stored bytes there are.
+        /// Size of the object in stored bytes.
         stored: u64,
     },
     /// Something else follows the last gzip member.

@@ -7,7 +7,6 @@ use flate2::Crc;
 
 /// First byte of a gzip member; no text begins with it.
 pub const GZIP_MAGIC: u8 = 0x1f;
-/// Second byte.
 const MAGIC_BEHIND: u8 = 0x8b;
 /// The only method there is: deflate.
 const METHOD: u8 = 8;
@@ -16,7 +15,6 @@ const EXTRA: u8 = 4;
 const NAME: u8 = 8;
 const COMMENT: u8 = 16;
 const CHECKSUM: u8 = 2;
-/// Flags that mean nothing.
 const RESERVED: u8 = 0xe0;
 
 /// These bytes are no header.
@@ -31,7 +29,6 @@ enum GzipPart {
     ExtraLength,
     /// The high half of that length; this is the low one.
     ExtraLengthHigh(u8),
-    /// So many bytes.
     Extra(u16),
     /// A text that a zero ends.
     Name,
@@ -40,7 +37,6 @@ enum GzipPart {
     Checksum,
     /// The other half, and what it must be.
     ChecksumHigh(u8),
-    /// Behind the header.
     End,
 }
 
@@ -63,7 +59,6 @@ impl GzipHeader {
         self.part == GzipPart::End
     }
 
-    /// Takes the next byte.
     pub(super) fn push(&mut self, byte: u8) -> Result<(), NoHeader> {
         let part = match (self.part, byte) {
             (GzipPart::Fixed(0), GZIP_MAGIC)

@@ -25,9 +25,9 @@ const TRAILER: usize = 8;
 /// What was read of an object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 pub struct Totals {
-    /// Bytes as stored.
+    /// Bytes read from the bucket.
     pub stored: u64,
-    /// Bytes inflated.
+    /// Bytes of text that they inflate to.
     pub inflated: u64,
     /// Gzip members; 0 for plain text.
     pub members: u32,
@@ -47,7 +47,7 @@ enum MemberPosition {
     Padding,
 }
 
-/// Inflates one object.
+/// Inflates one object, which may have several gzip members or none.
 #[derive(Debug)]
 pub struct Inflater {
     state: MemberPosition,

@@ -10,13 +10,12 @@ use std::ops::ControlFlow;
 use super::spans::SpanCursor;
 use crate::limits::MAX_LINE;
 
-/// The UTF-8 byte-order mark.
 const BOM: &[u8] = b"\xef\xbb\xbf";
 
 /// One line of a batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Line<'a> {
-    /// A line.
+    /// A line of text, without its line feed.
     Text {
         /// Where it begins, in inflated bytes from the start of the object.
         offset: u64,
@@ -27,7 +26,7 @@ pub enum Line<'a> {
     },
     /// A line longer than [`MAX_LINE`], which was skipped.
     TooLong {
-        /// Where it begins.
+        /// Offset of its first byte, in inflated bytes.
         offset: u64,
         /// The number of the span that it begins in.
         span: u32,
@@ -70,7 +69,7 @@ impl<F: FnMut(Line<'_>) -> ControlFlow<()>> Lines for F {
     }
 }
 
-/// Where a line begins.
+/// The position of a line: its offset in the text, and the span in which it begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LineStart {
     /// In inflated bytes from the start of the object.

@@ -17,9 +17,9 @@ use crate::limits::{SPAN_BYTES, SPAN_MARGIN, WINDOWS_MAX};
 pub enum PointForm {
     /// The beginning of the object, whatever that is.
     Start,
-    /// A deflate block.
+    /// The point is the beginning of a deflate block.
     Block,
-    /// Plain text.
+    /// The object is not compressed.
     Plain,
 }
 
@@ -65,7 +65,6 @@ pub(super) struct BlockBoundary<'a> {
     pub(super) stored: u64,
     /// So many high bits of that last byte belong to the block, fewer than 8.
     pub(super) bits: u8,
-    /// Text before it.
     pub(super) offset: u64,
     /// The text just before it, of the same gzip member, up to a window.
     pub(super) history: &'a [u8],
@@ -115,7 +114,6 @@ impl PointFinder {
         self.points
     }
 
-    /// A block begins here.
     pub(super) fn block(&mut self, at: &BlockBoundary<'_>) {
         self.block = FirstLine { offset: at.offset, stored: at.stored };
         if self.is_tracing || !self.is_due(at.offset) {
@@ -165,7 +163,6 @@ impl PointFinder {
         self.end_trace();
     }
 
-    /// A point lies here.
     fn add(&mut self, form: PointForm, bit: u64, at: FirstLine) {
         let line = self.at_line_start.then_some(at);
         self.points.push(AccessPoint { form, bit, offset: at.offset, window: Vec::new(), line });

@@ -14,7 +14,6 @@ use super::points::{AccessPoint, FirstLine, PointForm};
 pub(super) struct SpanCursor {
     /// The number of the current span.
     current: u32,
-    /// Where further spans begin.
     next: std::collections::VecDeque<u64>,
 }
 
@@ -61,7 +60,7 @@ pub struct SpanPlace {
 }
 
 impl SpanPlace {
-    /// Its first stored byte.
+    /// Offset of the span's first stored byte in the object.
     #[must_use]
     pub const fn first_byte(&self) -> u64 {
         self.bit / 8
@@ -77,9 +76,9 @@ impl SpanPlace {
 /// All spans of an object, and their windows behind one another.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Spans {
-    /// The spans, by number.
+    /// Where each span is stored, ordered by number.
     pub places: Vec<SpanPlace>,
-    /// The packed windows.
+    /// The compressed windows of all access points, one after another.
     pub windows: Vec<u8>,
 }
 

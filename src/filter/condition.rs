@@ -11,7 +11,7 @@ use super::decimal::Decimal;
 use super::operator::{FieldTest, FilterScalar, NumberSide};
 use crate::record::Value;
 
-/// One condition.
+/// One field, one operator, one value: a leaf of the filter's tree.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct FilterCondition {
     /// The place of its field among the names of the filter.

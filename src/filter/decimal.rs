@@ -49,7 +49,6 @@ impl<'a> Decimal<'a> {
         }
     }
 
-    /// -1, 0 or 1.
     fn sign(&self) -> i8 {
         match (self.digits.is_empty(), self.negative) {
             (true, _) => 0,

@@ -10,7 +10,7 @@ use crate::limits::{FILTER_BYTES, FILTER_CONDITIONS, FILTER_DEPTH};
 pub struct FilterError {
     /// Where, from the outside in: `where.and[1].or[0]`.
     pub at: Box<str>,
-    /// What is wrong there.
+    /// What the filter language does not allow at that place.
     pub fault: Fault,
 }
 
@@ -20,7 +20,7 @@ pub enum Fault {
     /// It is longer than [`FILTER_BYTES`].
     #[error("a filter can have at most {FILTER_BYTES} bytes")]
     TooLong,
-    /// It is no JSON.
+    /// The text does not parse as JSON.
     #[error("a filter must be valid JSON")]
     NotJson,
     /// It is JSON, but not an object with `where` alone.

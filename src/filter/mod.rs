@@ -55,9 +55,9 @@ type FilterFields = BTreeMap<Box<str>, usize>;
 /// A part of a filter.
 #[derive(Debug, Clone, PartialEq)]
 enum FilterNode {
-    /// True where all are.
+    /// Accepts a record that every child accepts.
     And(Vec<FilterNode>),
-    /// True where one is.
+    /// Accepts a record that at least one child accepts.
     Or(Vec<FilterNode>),
     /// True where its condition is.
     Leaf(FilterCondition),

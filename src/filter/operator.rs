@@ -13,28 +13,22 @@ use crate::record::Value;
 /// A string, integer or boolean of a filter, as it was given.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum FilterScalar {
-    /// A string.
     Text(Box<str>),
     /// An integer, as the filter spells it.
     Integer(Box<str>),
-    /// A boolean.
     Bool(bool),
 }
 
 /// What a field is held against.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum FieldTest {
-    /// Equals it.
     Equals(FilterScalar),
     /// Stands on one side of the integer.
     Compares(NumberSide, Box<str>),
-    /// Begins with it.
     StartsWith(Box<str>),
-    /// Ends with it.
     EndsWith(Box<str>),
     /// Holds it: a text as a part, an array as an element.
     Contains(FilterScalar),
-    /// Equals one of them.
     In(Vec<FilterScalar>),
 }
 
@@ -52,7 +46,6 @@ impl FieldTest {
 }
 
 impl FilterScalar {
-    /// Its text.
     fn text(&self) -> &str {
         match self {
             Self::Text(text) | Self::Integer(text) => text,
@@ -65,13 +58,9 @@ impl FilterScalar {
 /// A side of a number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum NumberSide {
-    /// `lt`.
     Below,
-    /// `leq`.
     UpTo,
-    /// `gt`.
     Above,
-    /// `geq`.
     From,
 }
 
@@ -97,7 +86,6 @@ pub(super) fn read(operator: &str, value: &RawValue) -> Result<(FieldTest, bool)
     Ok((test, negated))
 }
 
-/// What `in` takes.
 const LIST: &str = "a non-empty array of strings and integers, or a comma-separated string of them";
 
 fn scalar(value: &RawValue) -> Option<FilterScalar> {

@@ -12,7 +12,7 @@ use super::error::{Fault, FilterError};
 use super::{FilterFields, FilterNode, operator};
 use crate::limits::{FILTER_BYTES, FILTER_CONDITIONS, FILTER_DEPTH};
 
-/// The outermost object.
+/// The JSON document of a filter: `{"where": …}`.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct FilterDocument<'a> {

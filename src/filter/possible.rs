@@ -9,7 +9,7 @@ use crate::record::Value;
 
 /// What a field may hold in the records that are asked about.
 pub enum Possible<'a> {
-    /// Anything.
+    /// Nothing is known: the field may hold any value.
     Any,
     /// One of these, and nothing else; [`Value::Absent`] where a record may be without it.
     OneOf(Vec<Value<'a>>),

@@ -7,7 +7,7 @@ use super::Role;
 /// How a role sees the values of a class.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum FieldTreatment {
-    /// Not at all.
+    /// The value is replaced by the mark of a masked value.
     Hidden,
     /// The names of an object's members, not their values.
     Names,
@@ -19,12 +19,12 @@ pub enum FieldTreatment {
     Members,
     /// As they are, if they have the shape of the class.
     Checked,
-    /// As they are.
+    /// The value is shown byte for byte.
     Raw,
 }
 
 impl FieldTreatment {
-    /// Its name in `schemas/field_classes.toml`.
+    /// The name that `schemas/field_classes.toml` uses.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -48,10 +48,10 @@ macro_rules! classes {
         }
 
         impl FieldClass {
-            /// All of them.
+            /// Every class, in the order of the declaration.
             pub const ALL: &'static [Self] = &[$(Self::$variant),*];
 
-            /// Its name in `schemas/field_classes.toml`.
+            /// The name that `schemas/field_classes.toml` uses.
             #[must_use]
             pub const fn name(self) -> &'static str {
                 match self { $(Self::$variant => $name),* }
@@ -71,15 +71,15 @@ macro_rules! classes {
 }
 
 classes! {
-    /// A Ray ID.
+    /// A Ray ID of 16 hexadecimal digits.
     Ray "ray" Checked Checked;
-    /// An instant.
+    /// An instant in any of Logpush's timestamp formats.
     Time "time" Checked Checked;
     /// A number, of at most 12 digits before its point.
     Number "number" Checked Checked;
-    /// `true` or `false`.
+    /// The JSON literals `true` and `false` only.
     Flag "flag" Checked Checked;
-    /// Two letters or digits.
+    /// A country code of two letters or digits.
     Country "country" Checked Checked;
     /// At most three letters or digits.
     Region "region" Checked Checked;
@@ -87,21 +87,21 @@ classes! {
     Colo "colo" Checked Checked;
     /// A method of HTTP: capitals.
     Method "method" Checked Checked;
-    /// `http`, `https`, `ws`, `wss`.
+    /// A URL scheme: `http`, `https`, `ws` or `wss`.
     Scheme "scheme" Checked Checked;
     /// A protocol's name and version.
     Protocol "protocol" Checked Checked;
-    /// A cipher suite.
+    /// The name of a TLS cipher suite.
     Cipher "cipher" Checked Checked;
     /// One of Cloudflare's own words: letters.
     Word "word" Checked Checked;
     /// A name that the site's owner gave: of a script, a tag, an app.
     Name "name" Checked Checked;
-    /// A host name.
+    /// A host name, perhaps with a port.
     Host "host" Checked Checked;
-    /// A town.
+    /// The name of a town or region.
     Place "place" Checked Checked;
-    /// A media type.
+    /// A media type such as `text/html`.
     Mime "mime" Checked Checked;
     /// A date as HTTP writes it.
     Date "date" Checked Checked;
@@ -111,15 +111,15 @@ classes! {
     Agent "agent" Scrubbed Scrubbed;
     /// A URL, or a path with its query.
     Url "url" Scrubbed Scrubbed;
-    /// A query string.
+    /// The query string of a URL, with or without its question mark.
     Query "query" Scrubbed Scrubbed;
-    /// An address.
+    /// An IPv4 or IPv6 address, cut to its network for viewers.
     Ip "ip" Cut Checked;
     /// An id of the configuration: a rule's.
     Id "id" Hidden Checked;
     /// A fingerprint of a client.
     Fingerprint "fingerprint" Hidden Checked;
-    /// A latitude or longitude.
+    /// A latitude or longitude in degrees.
     Position "position" Hidden Checked;
     /// Who the visitor is to the site.
     Person "person" Hidden Scrubbed;
@@ -137,7 +137,7 @@ classes! {
     Request "request" Members Members;
     /// The answer of an event.
     Response "response" Members Members;
-    /// What a Worker threw.
+    /// An exception that a Worker threw: name, message, stack.
     Exception "exception" Members Members;
     /// A line that a Worker printed.
     LogLine "log_line" Members Members;
@@ -145,11 +145,11 @@ classes! {
     Version "version" Members Members;
     /// Figures about clients of the same fingerprint.
     Signals "signals" Members Members;
-    /// Records in a record.
+    /// A list of records inside a record, each masked by its own fields.
     Records "records" Members Members;
     /// The cookies of a request.
     Cookies "cookies" Names Names;
-    /// A secret.
+    /// A value that only `forensics` may see.
     Secret "secret" Hidden Hidden;
     /// Nobody has heard of it.
     Unknown "unknown" Hidden Hidden;

@@ -152,7 +152,6 @@ const HTTP_REQUESTS: ClassTable = &[
     ("ZoneName", FieldClass::Host),
 ];
 
-/// The fields of `firewall_events`.
 const FIREWALL_EVENTS: ClassTable = &[
     ("Action", FieldClass::Word),
     ("ClientASN", FieldClass::Number),
@@ -191,7 +190,6 @@ const FIREWALL_EVENTS: ClassTable = &[
     ("Source", FieldClass::Word),
 ];
 
-/// The fields of `workers_trace_events`.
 const WORKERS_TRACE_EVENTS: ClassTable = &[
     ("CPUTimeMs", FieldClass::Number),
     ("DispatchNamespace", FieldClass::Name),

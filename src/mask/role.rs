@@ -9,9 +9,9 @@ use std::fmt;
 pub enum Role {
     /// What is known to be harmless.
     Viewer,
-    /// All but secrets.
+    /// Whole addresses; secrets masked, in URLs and referrers too.
     Support,
-    /// Everything.
+    /// The stored line, byte for byte.
     Forensics,
 }
 

@@ -8,10 +8,10 @@ use chrono::NaiveDateTime;
 use super::policy::ServerErrors;
 use crate::limits::RETRY_AFTER_MS;
 
-/// What an answer means.
+/// What the status of the partner's answer means for the payload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum AnswerClass {
-    /// Stored.
+    /// The partner has stored the payload.
     Delivered,
     /// The address leads elsewhere; a redirect is never followed, since the next host has not been vouched for.
     Misconfigured,
@@ -19,7 +19,7 @@ pub enum AnswerClass {
     Permanent,
     /// This delivery is refused for its size.
     TooLarge,
-    /// The signature is refused.
+    /// The partner refuses the signature or the key.
     Auth,
     /// The address takes no deliveries.
     Configuration,

@@ -46,7 +46,7 @@ choice! {
 choice! {
     /// What a 5xx of the partner means, where the status itself does not say.
     ServerErrors {
-        /// It stored nothing.
+        /// The partner stored nothing: the payload is sent again.
         #[default]
         NotStored = "not_stored",
         /// It may have stored the delivery.
@@ -57,10 +57,10 @@ choice! {
 choice! {
     /// Whether the requests that Workers make are delivered beside those of visitors.
     Subrequests {
-        /// They are.
+        /// Requests that Workers make are delivered.
         #[default]
         Include = "include",
-        /// They are not.
+        /// Requests that Workers make are not delivered.
         Exclude = "exclude",
     }
 }

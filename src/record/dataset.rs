@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-/// A Logpush dataset.
+/// A Logpush dataset that raydex indexes, by the name of its folder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Dataset {
     /// One record for each HTTP request, subrequests included.

@@ -70,7 +70,7 @@ macro_rules! fields {
         }
 
         impl Field {
-            /// All of them.
+            /// Every field, in the order of the declaration.
             pub const ALL: &'static [Self] = &[$(Self::$variant),*];
 
             /// The member's name in the record.
@@ -102,13 +102,13 @@ fields! {
 /// What stands in a record under one name.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Value<'a> {
-    /// Nothing, or `null`.
+    /// The member is absent, or its value is `null`.
     Absent,
-    /// A string, unescaped.
+    /// A string with its escapes resolved; borrowed where it has none.
     Text(Cow<'a, str>),
     /// A number, as the line spells it.
     Number(&'a str),
-    /// `true` or `false`.
+    /// A boolean: JSON's `true` or `false`.
     Bool(bool),
     /// An object or an array, as the line spells it.
     Nested(&'a str),
@@ -174,7 +174,7 @@ impl ValueSpan {
         Self::new(start, start.saturating_add(part.len()))
     }
 
-    /// Where it begins.
+    /// Offset of the value's first byte in the line.
     #[inline]
     pub(super) const fn start(self) -> usize {
         self.start as usize
@@ -234,7 +234,7 @@ impl<'a> Fields<'a> {
             .map_err(|error| RecordError::of(line.as_bytes(), &error))
     }
 
-    /// What stands under `field`.
+    /// The value of `field`, or [`Value::Absent`] where the record lacks it.
     #[must_use]
     pub fn get(&self, field: Field) -> Value<'a> {
         let text = self.raw(field).and_then(|raw| std::str::from_utf8(raw).ok());

@@ -66,11 +66,9 @@ pub(super) fn read_key_text(dataset: Dataset, text: &str) -> Result<RecordKey, R
 /// What a member is of its record's key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum KeyPart {
-    /// The ray.
     Ray,
     /// The object that the ray is in.
     Outer,
-    /// When the request began.
     Start,
 }
 
@@ -104,7 +102,7 @@ impl KeyNames {
     }
 }
 
-/// The raw texts found.
+/// The JSON texts of a record's key members, not yet parsed.
 #[derive(Default)]
 struct KeyTexts<'a> {
     ray: Option<&'a RawValue>,

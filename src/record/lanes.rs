@@ -11,12 +11,10 @@ use wide::u8x16;
 /// How many bytes are looked at together.
 pub(crate) const LANES: usize = 16;
 
-/// Such bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct ByteLanes(u8x16);
 
 impl ByteLanes {
-    /// These bytes.
     #[inline(always)]
     pub(crate) const fn of(bytes: [u8; LANES]) -> Self {
         Self(u8x16::new(bytes))
@@ -28,7 +26,6 @@ impl ByteLanes {
         line.get(at..)?.first_chunk().copied().map(Self::of)
     }
 
-    /// The first byte.
     #[inline(always)]
     pub(crate) const fn first(self) -> u8 {
         let [first, ..] = self.0.to_array();
@@ -62,7 +59,7 @@ const fn there() -> [u8x16; LANES + 1] {
 }
 
 impl TextHead {
-    /// That of no text.
+    /// The head of the empty text.
     pub(crate) const NONE: Self = Self(ByteLanes::of([0; LANES]));
 
     /// The head of the text of this length that begins at `start` of a line.
@@ -112,7 +109,7 @@ pub(crate) struct LaneMarks {
 }
 
 impl LaneMarks {
-    /// The marks of JSON.
+    /// The bytes that end or escape a JSON string, and those that may follow a number.
     pub(crate) const JSON: Self = Self {
         quote: u8x16::splat(b'"'),
         backslash: u8x16::splat(b'\\'),

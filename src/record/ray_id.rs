@@ -15,7 +15,6 @@ use crate::limits::MAX_ODD_ID;
 
 /// Unix milliseconds of tick 0.
 const EPOCH_MS: i64 = 1_350_000_000_000;
-/// Milliseconds of one tick.
 const TICK_MS: i64 = 10;
 /// Low bits of a ray that are not its clock.
 const RANDOM_BITS: u32 = 28;
@@ -57,7 +56,7 @@ impl RayId {
         Some(Self(hexadecimal(*high)? << u32::BITS | hexadecimal(low.try_into().ok()?)?))
     }
 
-    /// The 64 bits.
+    /// The ray as a number; its hexadecimal form has 16 digits.
     #[must_use]
     pub const fn bits(self) -> u64 {
         self.0
@@ -114,7 +113,7 @@ impl fmt::Display for RayId {
 /// What a record is found by: a ray of the ordinary form, or another id that stood in its place.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum RayKey {
-    /// 16 hexadecimal digits.
+    /// A ray of 16 hexadecimal digits, which carries its time.
     Ray(RayId),
     /// Anything else (`test-ray-001`, old ids of 15 digits): found by exact match. 1 to [`MAX_ODD_ID`] bytes.
     Odd(Box<str>),

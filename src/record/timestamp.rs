@@ -10,7 +10,6 @@ use chrono::DateTime;
 
 use super::digits::decimal;
 
-/// Nanoseconds of one second.
 const NS_PER_S: i64 = 1_000_000_000;
 /// Most digits of a count that is taken as seconds: 99,999,999,999 is in the year 5138.
 const SECONDS_DIGITS: usize = 11;
@@ -47,19 +46,19 @@ impl Timestamp {
         plain_nanos(text).filter(|ns| *ns > 0).map(Self)
     }
 
-    /// Unix nanoseconds.
+    /// The instant as nanoseconds since the Unix epoch.
     #[must_use]
     pub const fn unix_ns(self) -> i64 {
         self.0
     }
 
-    /// Unix milliseconds, truncated.
+    /// The instant as milliseconds since the Unix epoch, rounded down.
     #[must_use]
     pub const fn unix_ms(self) -> i64 {
         self.0 / 1_000_000
     }
 
-    /// Unix seconds, truncated.
+    /// The instant as seconds since the Unix epoch, rounded down.
     #[must_use]
     pub const fn unix_s(self) -> i64 {
         self.0 / NS_PER_S

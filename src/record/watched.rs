@@ -36,9 +36,8 @@ pub fn watched_place(name: &str) -> Option<usize> {
 /// The value of one of them: the JSON text that stands in the line, or nothing.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Token<'l> {
-    /// The text.
     pub(crate) text: &'l [u8],
-    /// Its beginning.
+    /// The first bytes of the text, which decide most comparisons.
     pub(crate) head: TextHead,
 }
 

@@ -45,7 +45,7 @@ pub const fn default_columns(dataset: Dataset) -> &'static [&'static str] {
     }
 }
 
-/// Appends the first row.
+/// Appends the header row: the names of the columns.
 pub fn write_csv_names<S: AsRef<str>>(out: &mut Vec<u8>, columns: &[S]) {
     write_row(out, columns.iter().map(|name| write_cell(name.as_ref())));
 }

@@ -10,7 +10,7 @@ use crate::time;
 /// The fields that hold an instant.
 const TIMES: [&str; 3] = ["EdgeStartTimestamp", "EdgeEndTimestamp", "Datetime"];
 
-/// How instants are spelled.
+/// How timestamps are written, as Logpush names it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TimeForm {
     /// Nanoseconds since 1970, a number.
@@ -22,7 +22,7 @@ pub enum TimeForm {
 }
 
 impl TimeForm {
-    /// All of them.
+    /// Every format, in the order of the API's documentation.
     pub const ALL: [Self; 3] = [Self::UnixNano, Self::Unix, Self::Rfc3339];
 
     /// The name by which it is asked for.

@@ -27,13 +27,13 @@ pub struct Batch {
     pub key: String,
     /// The unit of its timestamps.
     pub unit: TimestampUnit,
-    /// The object's bytes.
+    /// The gzip file as Logpush would write it.
     pub gzip: Vec<u8>,
-    /// What they inflate to.
+    /// The NDJSON text inside the gzip file.
     pub ndjson: Vec<u8>,
     /// Where each line stands in it.
     pub lines: Vec<LinePosition>,
-    /// What was counted.
+    /// Counts of what the batch holds.
     pub written: BatchReport,
 }
 
@@ -66,13 +66,13 @@ pub struct Line<'l> {
 /// What a batch came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct BatchReport {
-    /// Lines.
+    /// Lines of NDJSON, one record each.
     pub records: u64,
-    /// Different rays among them.
+    /// Distinct rays among the records.
     pub rays: u64,
-    /// Bytes of the object.
+    /// Size of the gzip file in bytes.
     pub bytes: u64,
-    /// Bytes of its text.
+    /// Size of the inflated text in bytes.
     pub inflated: u64,
 }
 

@@ -28,7 +28,6 @@ pub(super) struct RequestExchange<'r> {
     pub(super) path: PathGroup,
     pub(super) host: &'static str,
     pub(super) method: &'static str,
-    /// Path and query.
     pub(super) uri: String,
     pub(super) query: &'static str,
     pub(super) referer: String,
@@ -51,7 +50,6 @@ pub(super) struct RequestExchange<'r> {
     pub(super) times: ExchangeTimes,
 }
 
-/// Who sent the request.
 #[derive(Debug)]
 pub(super) struct RequestClient {
     pub(super) ip: String,
@@ -77,7 +75,6 @@ pub(super) struct ExchangeTimes {
 }
 
 impl<'r> RequestExchange<'r> {
-    /// The details of `request`.
     pub(super) fn of(request: &'r Request) -> Self {
         let mut family = ChaCha8Rng::seed_from_u64(request.family_seed);
         let mut rng = ChaCha8Rng::seed_from_u64(request.seed);
@@ -123,7 +120,6 @@ impl<'r> RequestExchange<'r> {
         self.uri.strip_suffix(self.query).unwrap_or(&self.uri)
     }
 
-    /// `http` or `https`.
     pub(super) fn scheme(&self) -> &'static str {
         if self.secure { "https" } else { "http" }
     }
@@ -285,7 +281,6 @@ fn referer(site: &SampleSite, rng: &mut ChaCha8Rng) -> String {
     }
 }
 
-/// The protocol's version.
 fn protocol(secure: bool, rng: &mut ChaCha8Rng) -> &'static str {
     if secure { weighted(&[("HTTP/2", 62), ("HTTP/3", 28), ("HTTP/1.1", 10)], rng) } else { "HTTP/1.1" }
 }

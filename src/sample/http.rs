@@ -20,13 +20,11 @@ pub(super) struct HttpRecord<'r> {
 }
 
 impl<'r> HttpRecord<'r> {
-    /// The record of `request`.
     pub(super) fn of(plan: &'r Plan, unit: TimestampUnit, request: &'r Request) -> Self {
         Self { plan, unit, exchange: RequestExchange::of(request) }
     }
 }
 
-/// One field.
 struct HttpField {
     name: &'static str,
     usual: bool,
@@ -38,7 +36,6 @@ pub(super) fn names(fields: FieldSet) -> impl Iterator<Item = &'static str> {
     columns(fields).map(|column| column.name)
 }
 
-/// The fields of `fields`.
 fn columns(fields: FieldSet) -> impl Iterator<Item = &'static HttpField> {
     COLUMNS.iter().filter(move |column| column.usual || fields == FieldSet::All)
 }

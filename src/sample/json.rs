@@ -60,7 +60,6 @@ impl JsonLine {
         self.out.push(b'"');
     }
 
-    /// Writes a number.
     pub(super) fn number(&mut self, number: impl Into<i64>) {
         let number = number.into();
         if number < 0 {
@@ -80,7 +79,6 @@ impl JsonLine {
         }
     }
 
-    /// Writes `true` or `false`.
     pub(super) fn bool(&mut self, value: bool) {
         self.raw(if value { "true" } else { "false" });
     }

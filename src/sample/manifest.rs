@@ -9,10 +9,10 @@ use super::plan::Plan;
 use crate::record::{Dataset, RayId};
 use crate::time::rfc3339;
 
-/// All that was written.
+/// What the generator wrote, as the file `manifest.json` lists it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct SampleManifest {
-    /// The plan's seed.
+    /// The seed from which everything was generated.
     pub seed: u64,
     /// When the first batch begins, RFC 3339.
     pub start: String,
@@ -20,11 +20,11 @@ pub struct SampleManifest {
     pub end: String,
     /// The batches, in the order in which they were written.
     pub batches: Vec<BatchEntry>,
-    /// Rays that show something.
+    /// Rays that are worth a first lookup.
     pub examples: ExampleRays,
 }
 
-/// One batch.
+/// One batch, by the key under which it is stored.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct BatchEntry {
     /// Its key in the bucket, and its path below the folder.
@@ -33,13 +33,13 @@ pub struct BatchEntry {
     pub dataset: &'static str,
     /// The unit of its timestamps.
     pub unit: &'static str,
-    /// Lines.
+    /// Lines of NDJSON, one record each.
     pub records: u64,
-    /// Different rays among them.
+    /// Distinct rays among the records.
     pub rays: u64,
-    /// Bytes of the object.
+    /// Size of the gzip file in bytes.
     pub bytes: u64,
-    /// Bytes of its text.
+    /// Size of the inflated text in bytes.
     pub inflated: u64,
 }
 
@@ -50,7 +50,7 @@ pub struct ExampleRays {
     pub visitor_with_subrequests: Option<ExampleRay>,
     /// A record that is written in a later batch than its time says.
     pub late: Option<ExampleRay>,
-    /// A subrequest.
+    /// A request that a Worker made, with a parent ray.
     pub subrequest: Option<ExampleRay>,
     /// A subrequest that has subrequests of its own: the middle of a chain.
     pub chained: Option<ExampleRay>,
@@ -58,10 +58,10 @@ pub struct ExampleRays {
     pub firewall: Option<ExampleRay>,
 }
 
-/// One ray.
+/// One ray, and the batch that holds its record.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ExampleRay {
-    /// The ray.
+    /// The ray's 16 hexadecimal digits.
     pub ray: String,
     /// The request that it was made for.
     pub parent: Option<String>,

@@ -21,7 +21,7 @@ const MAX_SUBREQUESTS: u32 = 600;
 pub enum TimestampUnit {
     /// A number: Unix nanoseconds, the API's default.
     UnixNano,
-    /// A number: Unix seconds.
+    /// Unix seconds, as a JSON number.
     Unix,
     /// A string in whole seconds, the dashboard's default: `2022-11-03T16:10:08Z`.
     Rfc3339,
@@ -73,7 +73,7 @@ pub struct Plan {
     pub batches: u32,
     /// Lines of `http_requests` in all batches together; the other datasets follow from them.
     pub records: u32,
-    /// The units of timestamps.
+    /// The timestamp unit of each batch.
     pub units: Units,
     /// Share of records that are subrequests of Workers.
     pub subrequests: u32,
@@ -85,7 +85,7 @@ pub struct Plan {
     pub members: u32,
     /// The compression level of gzip, 1 to 9.
     pub level: u32,
-    /// The fields of `http_requests`.
+    /// The set of `http_requests` fields that the job selects.
     pub fields: FieldSet,
     /// Whether subrequests stand inside their visitor's record (`merge_subrequests`).
     pub merged: bool,

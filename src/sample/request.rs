@@ -21,7 +21,6 @@ const MAX_SUBREQUESTS: u32 = 3;
 const MEAN_SUBREQUESTS: u32 = 2;
 /// How many records wait to be written in another order than they came.
 const SHUFFLED: usize = 256;
-/// Nanoseconds of one millisecond.
 const MS: i64 = 1_000_000;
 /// A request that lasts at least this long can be the parent of another.
 const PARENT_NS: i64 = 150 * MS;
@@ -29,13 +28,13 @@ const PARENT_NS: i64 = 150 * MS;
 /// One request, or rather what all datasets say of it in the same words.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Request {
-    /// Its ray.
+    /// The Ray ID, which carries the start time.
     pub ray: RayId,
     /// The ray of the request that a Worker made it for; `None` for a visitor's.
     pub parent: Option<RayId>,
     /// When it began, in Unix nanoseconds.
     pub start_ns: i64,
-    /// When it ended.
+    /// End of the request, in Unix nanoseconds.
     pub end_ns: i64,
     /// How many subrequests a Worker made for it, those of subrequests not counted.
     pub subrequests: u32,
@@ -208,7 +207,6 @@ impl Requests<'_> {
         }
     }
 
-    /// Makes the next family.
     fn make(&mut self) {
         let family = self.next_family;
         self.next_family += 1;

@@ -36,7 +36,6 @@ fn start_ms(exchange: &RequestExchange<'_>) -> i64 {
     exchange.request.start_ns / 1_000_000
 }
 
-/// Whether the Worker threw.
 fn failed(exchange: &RequestExchange<'_>) -> bool {
     exchange.edge_status == 500
 }

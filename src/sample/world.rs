@@ -55,7 +55,6 @@ pub(super) const SITES: [SampleSite; 5] = [
     site("example.org", "app.example.org", "auth.example.org", "203.0.113.200", "session-gate"),
 ];
 
-/// A data centre.
 #[derive(Debug)]
 pub(super) struct DataCenter {
     pub(super) code: &'static str,

@@ -7,13 +7,14 @@ use super::InvalidDeflate;
 use super::fast::BlockCodes;
 use super::input::BitReader;
 
-/// What comes next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum DecodedSymbol {
-    /// A byte.
     Literal(u8),
     /// Text from so far back.
-    Match { length: usize, distance: usize },
+    Match {
+        length: usize,
+        distance: usize,
+    },
     /// The end of the block.
     End,
 }

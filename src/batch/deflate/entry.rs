@@ -11,13 +11,10 @@
 //! What always holds: bit 15 says nothing of literals, so [`TableEntry::is_literal`] is asked first; the extra bits of a
 //! number stand above its code, as they do in the stream.
 
-/// Bit 31.
+/// Set in an entry that holds literals.
 const LITERAL: u32 = 1 << 31;
-/// Bit 15.
 const ODD: u32 = 1 << 15;
-/// Bit 14.
 const LINK: u32 = 1 << 14;
-/// Bit 13.
 const END: u32 = 1 << 13;
 
 /// The base of each length and how many extra bits it has: symbols 257 to 285.
@@ -60,7 +57,7 @@ pub(super) static DISTANCES: [TableEntry; 32] = distances();
 /// The symbols of the lengths of codes.
 pub(super) static CODE_LENGTHS: [TableEntry; 19] = code_lengths();
 
-/// An entry.
+/// An entry of a decoding table: what a code means and how many bits it takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct TableEntry(u32);
 

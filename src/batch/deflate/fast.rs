@@ -29,7 +29,6 @@ pub(super) struct BlockCodes {
 
 /// What one turn writes: literals, and a match behind them.
 struct LiteralsAndMatch<'t> {
-    /// The text before it.
     before: &'t [u8],
     room: &'t mut [u8; MARGIN],
     /// How many literals there are.

@@ -15,7 +15,6 @@ const MOST: (usize, usize) = (286, 30);
 /// The symbol that ends a block.
 const END: usize = 256;
 
-/// What comes next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum HeaderStage {
     CodeLengthCounts,

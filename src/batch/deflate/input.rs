@@ -36,7 +36,6 @@ pub(super) struct FastInput<'i> {
 pub(super) struct BitReader<'i> {
     bits: BitBuffer,
     bytes: &'i [u8],
-    /// Bytes taken of these.
     read: usize,
 }
 

@@ -40,7 +40,6 @@ pub(super) trait BackrefObserver {
     fn refers(&mut self, from: usize, length: usize);
 }
 
-/// Nobody wants to know.
 impl BackrefObserver for () {
     #[inline]
     fn refers(&mut self, _from: usize, _length: usize) {}
@@ -51,7 +50,7 @@ impl BackrefObserver for () {
 pub(super) struct Step {
     /// Bytes taken of the input.
     pub(super) used: usize,
-    /// Bytes of text made.
+    /// Bytes of text that the call produced.
     pub(super) made: usize,
     /// The stream has come to its end, with the last byte taken.
     pub(super) end: bool,
@@ -60,10 +59,8 @@ pub(super) struct Step {
     pub(super) block: Option<u8>,
 }
 
-/// What comes next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum InflateState {
-    /// A block.
     Block,
     /// The length of a block that is not compressed.
     StoredLength,
@@ -77,7 +74,6 @@ enum InflateState {
         length: usize,
         distance: usize,
     },
-    /// Nothing more.
     End,
 }
 
@@ -87,11 +83,10 @@ enum InflateFlow {
     On,
     /// Not without more input or more room.
     Wait,
-    /// A block has ended.
     Block,
 }
 
-/// An inflater.
+/// A deflate decoder that reports where blocks begin and what matches refer to.
 #[derive(Debug)]
 pub(super) struct DeflateDecoder {
     state: InflateState,

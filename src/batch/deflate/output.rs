@@ -3,7 +3,6 @@
 //! What always holds: nothing but the buffer is read or written, and nothing before the place where it began to write
 //! is changed; what stands behind the text that was made is not the text's, and may be anything.
 
-/// The buffer.
 #[derive(Debug)]
 pub(super) struct OutputBuffer<'t> {
     text: &'t mut [u8],
@@ -21,7 +20,6 @@ impl<'t> OutputBuffer<'t> {
         Self { text, written }
     }
 
-    /// All of the buffer.
     pub(super) const fn text(&mut self) -> &mut [u8] {
         self.text
     }
@@ -49,7 +47,6 @@ impl<'t> OutputBuffer<'t> {
         }
     }
 
-    /// Where a match begins.
     #[inline]
     pub(super) const fn from(&self, distance: usize) -> Result<usize, TooFar> {
         match self.written.checked_sub(distance) {

@@ -102,7 +102,6 @@ const fn next(code: u32, bits: u32) -> u32 {
 }
 
 impl<const ROOT: u32, const SIZE: usize> DecodingTable<ROOT, SIZE> {
-    /// Entries of the root.
     const ROOT_SIZE: usize = 1 << ROOT;
 
     /// A table of no code.

@@ -12,17 +12,14 @@ use self::writer::{BlockToken, DeflateWriter, XorShift, stream};
 use super::super::window::WINDOW;
 use super::DeflateDecoder;
 
-/// How a stream ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum StreamVerdict {
     /// With the last of so many bytes.
     Ended(usize),
     Refused,
-    /// It goes on.
     Open,
 }
 
-/// What a stream gave.
 #[derive(Debug, PartialEq, Eq)]
 struct StreamOutcome {
     verdict: StreamVerdict,

@@ -12,7 +12,6 @@ const WORDS: usize = 3;
 /// How many bytes are looked at in any case.
 pub(super) const ROOM: usize = WORDS * LANES;
 
-/// The text.
 #[derive(Debug, Clone)]
 pub(super) struct LiteralText {
     words: [ByteLanes; WORDS],

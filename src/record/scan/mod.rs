@@ -40,7 +40,7 @@ pub struct Scanner {
 pub struct Scanned<'a> {
     /// What it is found by, and when its request began.
     pub key: RecordKey,
-    /// Its fields.
+    /// The fields that the partner's columns read.
     pub fields: Fields<'a>,
     /// Whether the line is no UTF-8, so that its fields show replacement characters.
     pub lossy: bool,
@@ -51,15 +51,15 @@ pub struct Scanned<'a> {
 /// What was read of the line that begins a text.
 #[derive(Debug)]
 pub struct Next<T> {
-    /// How long it is.
+    /// Length of the record in bytes, without the line feed.
     pub record: usize,
     /// The same with its newline.
     pub length: usize,
-    /// What was read.
+    /// The parts of the record that the caller asked for.
     pub found: T,
 }
 
-/// How lines were read.
+/// Counts of lines by the way in which they were read, for tests and benches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct ScanCounts {
     /// Lines that were walked by their names.

@@ -21,7 +21,6 @@ use crate::record::watched::watched_place;
 /// What a name is to its readers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct NameRole {
-    /// The field it names.
     pub(super) field: Option<Field>,
     /// What it is of the record's key.
     pub(super) part: Option<KeyPart>,
@@ -32,9 +31,7 @@ pub(super) struct NameRole {
 /// A name that was read.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct NameStep {
-    /// What it is.
     pub(super) mark: NameRole,
-    /// Where its value begins.
     pub(super) end: usize,
     /// Its place among the names; where it has none, the place that was asked for.
     pub(super) place: u16,
@@ -48,7 +45,6 @@ const NOWHERE: u16 = u16::MAX;
 pub(super) struct KnownName {
     /// As it stands in a line: `,"RayID":`, or `{"RayID":`.
     pub(super) literal: LiteralText,
-    /// What it is.
     pub(super) mark: NameRole,
     /// Whether it is of more than its field.
     pub(super) tells: bool,
@@ -165,7 +161,6 @@ impl KnownNames {
         place
     }
 
-    /// Forgets all names.
     fn forget(&mut self) {
         self.places.clear();
         self.known.clear();

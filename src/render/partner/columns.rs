@@ -15,9 +15,9 @@ pub(super) const COUNT: usize = 145;
 /// Where a column's value comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ColumnSource {
-    /// The format itself.
+    /// A constant of the format, the same in every line.
     Constant,
-    /// What the deployment sets.
+    /// A setting of the deployment, such as its tenant.
     Setting,
     /// A field of the record.
     Field(Field),
@@ -41,9 +41,9 @@ impl ColumnSource {
 /// How a column's value is made of its source. Its `Display` is the stable name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ColumnRule {
-    /// The format's name.
+    /// The name of the format version.
     Version,
-    /// The deployment's tenant.
+    /// The setting `PARTNER_TENANT`.
     Tenant,
     /// A text, a number as the record spells it, `true` or `false`.
     Text,
@@ -61,13 +61,13 @@ pub enum ColumnRule {
     Url,
     /// The first value of the header of this name.
     FirstHeader(&'static str),
-    /// `HIT` or `MISS`.
+    /// `HIT` where the cache answered, `MISS` otherwise.
     CacheStatus,
-    /// `static` or `dynamic`.
+    /// `static` for a cache hit, `dynamic` for an uncacheable response, empty otherwise.
     Dysta,
     /// The country of a data centre, or the deployment's setting.
     Country,
-    /// Nothing.
+    /// Nothing, because Logpush has no source for the column.
     Unavailable,
 }
 
@@ -92,10 +92,10 @@ impl fmt::Display for ColumnRule {
     }
 }
 
-/// One column.
+/// One of the 145 columns of the partner's line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PartnerColumn {
-    /// Its place, from 1.
+    /// Position in the line, counted from 1.
     pub number: usize,
     /// Where its value comes from.
     pub source: ColumnSource,

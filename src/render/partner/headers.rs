@@ -48,7 +48,6 @@ fn plain_element(array: &str) -> Value<'_> {
     first.ok().flatten().map_or(Value::Absent, |raw| Value::from_json(raw.get()))
 }
 
-/// Finds one header.
 struct HeaderFinder<'n> {
     name: &'n str,
 }
@@ -73,7 +72,6 @@ impl<'de> Visitor<'de> for HeaderFinder<'_> {
     }
 }
 
-/// Finds the first element.
 struct FirstElement;
 
 impl<'de> Visitor<'de> for FirstElement {

@@ -30,9 +30,9 @@ pub use options::{OptionsError, PartnerOptions};
 
 /// The name of the format, which is also its first column.
 pub const FORMAT: &str = "cs_vod_v3.0";
-/// Stands between two columns.
+/// The byte between two columns.
 pub const SEPARATOR: u8 = 0x01;
-/// Ends a line.
+/// The byte that ends a line.
 pub const TERMINATOR: u8 = b'\n';
 /// Stands for a value that there is none of.
 pub const UNAVAILABLE: u8 = b'-';

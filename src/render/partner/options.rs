@@ -12,7 +12,7 @@ pub struct PartnerOptions {
     pub unknown_country: Box<str>,
 }
 
-/// Why options are none.
+/// Why the options of the partner's format are refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum OptionsError {
     /// The tenant is empty or holds a control character.

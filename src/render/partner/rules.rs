@@ -17,9 +17,8 @@ use crate::record::{Field, Fields, Timestamp, Value};
 /// What a rule has appended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum CellContent {
-    /// Text without control characters.
     Clean,
-    /// Any text.
+    /// Text that may hold control characters, which become spaces.
     Anything,
 }
 
@@ -28,7 +27,6 @@ pub(super) enum CellContent {
 pub(super) struct PartnerRecord<'a> {
     fields: &'a Fields<'a>,
     options: &'a PartnerOptions,
-    /// The instant under [`START`].
     start: Option<Timestamp>,
 }
 

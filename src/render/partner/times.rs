@@ -7,13 +7,12 @@ use crate::record::Timestamp;
 
 /// How far the partner's clock is ahead of UTC, in seconds.
 const AHEAD_S: i64 = 8 * 3600;
-/// One day, in seconds.
 const DAY_S: u64 = 86_400;
 /// The months, as access logs write them.
 const MONTHS: [[u8; 3]; 12] =
     [*b"Jan", *b"Feb", *b"Mar", *b"Apr", *b"May", *b"Jun", *b"Jul", *b"Aug", *b"Sep", *b"Oct", *b"Nov", *b"Dec"];
 
-/// Appends `28/Mar/2026:16:42:25 +0800`.
+/// Appends the local time of the partner, such as `28/Mar/2026:16:42:25 +0800`.
 pub(super) fn write_local(out: &mut Vec<u8>, at: Timestamp) {
     let seconds = (at.unix_s() + AHEAD_S).unsigned_abs();
     let (year, month, day) = date_of(seconds / DAY_S);
@@ -50,7 +49,7 @@ const fn date_of(days: u64) -> (u64, u64, u64) {
     (era * 400 + year_of_era + is_next_year as u64, month_from_january, day)
 }
 
-/// Appends `1774680145.000`.
+/// Appends Unix seconds with milliseconds, such as `1774680145.000`.
 pub(super) fn write_unix(out: &mut Vec<u8>, at: Timestamp) {
     write_thousandths(out, at.unix_ms().unsigned_abs());
 }

@@ -79,7 +79,6 @@ pub(super) fn lengths(random: &mut XorShift, used: &[usize], of: usize, longest:
 pub(super) struct DeflateWriter {
     pub(super) bytes: Vec<u8>,
     bits: usize,
-    /// What it inflates to.
     pub(super) text: Vec<u8>,
     /// The bit at which each block begins, and how much text stands before it.
     pub(super) blocks: Vec<(usize, usize)>,
@@ -217,7 +216,6 @@ impl DeflateWriter {
         literal(self, 256);
     }
 
-    /// A block at random.
     fn block(&mut self, random: &mut XorShift, is_last: bool, most: usize) {
         let tokens = tokens(random, self.text.len(), most);
         match random.below(6) {
