@@ -78,7 +78,7 @@ impl ValueMask {
             },
             FieldTreatment::Scrubbed => shown = scrub::scrubbed(self.role, class, text),
             FieldTreatment::Hidden | FieldTreatment::Names | FieldTreatment::Members | FieldTreatment::Checked => {
-                shown.push_str(MASKED)
+                shown.push_str(MASKED);
             }
         }
         if shown != text {

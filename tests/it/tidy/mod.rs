@@ -1,11 +1,14 @@
 //! The rules of this code base, as tests over its own files.
 
 mod bindings;
+mod circles;
 mod documents;
 mod files;
 mod platform;
 mod rooms;
+mod runner;
 mod schemas;
+mod words;
 mod workflows;
 
 use std::fs;

@@ -62,7 +62,7 @@ fn a_native_build_has_none_of_the_platforms_crates() {
 fn manifests_name_caret_versions() {
     // The lock files pin; a manifest says what is needed at least.
     let caret = regex(r"^\d+\.\d+\.\d+$");
-    for path in ["Cargo.toml", "scripts/build-worker/Cargo.toml"] {
+    for path in ["Cargo.toml", "scripts/build-worker/Cargo.toml", "tests/support/Cargo.toml"] {
         let manifest = toml(path);
         let wasm = manifest.get("target").map(|target| &target["cfg(target_arch = \"wasm32\")"]["dependencies"]);
         let tables =

@@ -1,0 +1,154 @@
+//! The words of the sources: each type's name is its own, and banned words stay away.
+
+use std::collections::BTreeMap;
+
+use super::{core_sources, files, regex};
+
+/// The reason of names that are still to be renamed.
+const TO_RENAME: &str = "to be renamed";
+
+/// Type names that are defined more than once, each with its reason. The list only shrinks.
+const DEFINED_TWICE: &[(&str, &str)] = &[
+    ("Answer", TO_RENAME),
+    ("Ask", TO_RENAME),
+    ("AuditLog", TO_RENAME),
+    ("Batch", TO_RENAME),
+    ("BatchShown", TO_RENAME),
+    ("BitReader", TO_RENAME),
+    ("Body", TO_RENAME),
+    ("Bucket", TO_RENAME),
+    ("Claimed", TO_RENAME),
+    ("Client", TO_RENAME),
+    ("Cursor", TO_RENAME),
+    ("Done", TO_RENAME),
+    ("End", TO_RENAME),
+    ("Ended", TO_RENAME),
+    ("Entry", TO_RENAME),
+    ("Fault", TO_RENAME),
+    ("Held", TO_RENAME),
+    ("Item", TO_RENAME),
+    ("Job", TO_RENAME),
+    ("Kept", TO_RENAME),
+    ("Ledgers", TO_RENAME),
+    ("Line", TO_RENAME),
+    ("Lines", TO_RENAME),
+    ("List", TO_RENAME),
+    ("LogLine", TO_RENAME),
+    ("Message", TO_RENAME),
+    ("Name", TO_RENAME),
+    ("Next", TO_RENAME),
+    ("ObjectShown", TO_RENAME),
+    ("Objects", TO_RENAME),
+    ("Outcome", TO_RENAME),
+    ("Packed", TO_RENAME),
+    ("Packer", TO_RENAME),
+    ("Page", TO_RENAME),
+    ("ParseQueue", TO_RENAME),
+    ("Part", TO_RENAME),
+    ("Place", TO_RENAME),
+    ("Plan", TO_RENAME),
+    ("Read", TO_RENAME),
+    ("Request", TO_RENAME),
+    ("Row", TO_RENAME),
+    ("Rules", TO_RENAME),
+    ("Run", TO_RENAME),
+    ("Seen", TO_RENAME),
+    ("SendQueue", TO_RENAME),
+    ("Shards", TO_RENAME),
+    ("State", TO_RENAME),
+    ("Step", TO_RENAME),
+    ("Summary", TO_RENAME),
+    ("Swept", TO_RENAME),
+    ("Totals", TO_RENAME),
+    ("Turn", TO_RENAME),
+    ("Upload", TO_RENAME),
+    ("Value", TO_RENAME),
+    ("Wanted", TO_RENAME),
+    ("Window", TO_RENAME),
+    ("Work", TO_RENAME),
+];
+
+/// Words that are gone, and what is said instead. A phrase holds for `snake_case`, `CamelCase` and prose alike; what
+/// stands in brackets behind it are phrases around it that are right.
+const BANNED: &[(&str, &[&str], &str)] = &[("as unknown as", &[], "indistinguishable from")];
+
+/// How many definitions each type name has.
+fn definitions() -> BTreeMap<String, Vec<String>> {
+    let definition = regex(r"^[\s]*(?:pub(?:\([a-z ]+\))? )?(?:struct|enum|trait|type|union) ([A-Z][A-Za-z0-9_]*)");
+    let mut found: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for file in files("src").into_iter().filter(|file| file.has_extension("rs")) {
+        for (number, line) in file.code_lines() {
+            if let Some(name) = definition.captures(line) {
+                found.entry(name[1].to_owned()).or_default().push(format!("{}:{number}", file.path));
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn type_names_are_defined_once() {
+    let found = definitions();
+    assert!(found.len() > 300, "{} types", found.len());
+    for (name, places) in &found {
+        let is_listed = DEFINED_TWICE.iter().any(|(listed, _)| listed == name);
+        assert!(places.len() == 1 || is_listed, "{name} is defined at {}", places.join(" and "));
+    }
+    for (name, reason) in DEFINED_TWICE {
+        let places = found.get(*name).map_or(0, Vec::len);
+        assert!(places > 1, "{name} is defined {places} times: take it from the list");
+        assert!(!reason.is_empty(), "{name}");
+    }
+}
+
+/// A line in lower-case words, with a blank on either side: `odd_id`, `OddId` and "odd id" are the same.
+fn words(line: &str) -> String {
+    let mut words = String::from(" ");
+    let mut before = ' ';
+    for c in line.chars() {
+        let starts = c.is_ascii_uppercase() && (before.is_ascii_lowercase() || before.is_ascii_digit());
+        if starts || !c.is_ascii_alphanumeric() {
+            words.push(' ');
+        }
+        if c.is_ascii_alphanumeric() {
+            words.push(c.to_ascii_lowercase());
+        }
+        before = c;
+    }
+    words.push(' ');
+    words.split_whitespace().fold(String::from(" "), |line, word| line + word + " ")
+}
+
+/// The first banned phrase of a line, and what is said instead.
+fn banned(line: &str, list: &[(&'static str, &[&str], &'static str)]) -> Option<(&'static str, &'static str)> {
+    let line = words(line);
+    let found = list.iter().find(|(phrase, right, _)| {
+        let rest = right.iter().fold(line.clone(), |line, right| line.replace(&format!(" {right} "), " "));
+        rest.contains(&format!(" {phrase} "))
+    });
+    found.map(|(phrase, _, instead)| (*phrase, *instead))
+}
+
+#[test]
+fn banned_words_stay_away() {
+    let sources = core_sources().into_iter().chain(files("src/platform"));
+    for file in sources {
+        for (number, line) in (1..).zip(file.text.lines()) {
+            let found = banned(line, BANNED);
+            assert_eq!(found, None, "{}:{number}: {line}", file.path);
+        }
+    }
+}
+
+#[test]
+fn banned_words_are_seen_in_every_spelling() {
+    const LIST: &[(&str, &[&str], &str)] =
+        &[("odd id", &[], "nonstandard id"), ("letter", &["dead letter", "capital letter"], "dead letter")];
+    for line in ["let odd_id = 1;", "struct OddId;", "// an odd id", "ODD_ID", "self.odd_id()"] {
+        assert_eq!(banned(line, LIST), Some(("odd id", "nonstandard id")), "{line}");
+    }
+    for line in ["odd_ids", "oddid", "the period", "a dead_letter", "DeadLetter", "a capital letter", "letters"] {
+        assert_eq!(banned(line, LIST), None, "{line}");
+    }
+    assert_eq!(banned("a dead letter and a letter", LIST).map(|found| found.0), Some("letter"));
+}
