@@ -59,7 +59,7 @@ mod tests {
     }
 
     #[test]
-    fn an_impossible_instant_prints_as_the_nearest_possible_one() {
+    fn impossible_instant_prints_as_the_nearest_possible() {
         assert_eq!(rfc3339(i64::MAX), "9999-12-31T23:59:59.999Z");
         assert_eq!(rfc3339(i64::MIN), "0001-01-01T00:00:00.000Z");
     }

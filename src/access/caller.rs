@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn a_record_is_seen_where_it_is_of_one_of_the_zones() {
+    fn record_is_visible_if_any_zone_matches() {
         use Dataset::{FirewallEvents as Waf, HttpRequests as Http, WorkersTraceEvents as Trace};
         let caller = caller(Some(&["a.example", "b.example"]), None);
         for (dataset, line, seen) in [
@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn a_dataset_that_is_not_listed_is_not_seen() {
+    fn unlisted_dataset_is_not_visible() {
         let caller = caller(None, Some(vec![Dataset::FirewallEvents]));
         assert!(caller.sees(Dataset::FirewallEvents, b"{}") && !caller.sees(Dataset::HttpRequests, b"{}"));
         assert!(!caller.may_everything());

@@ -77,7 +77,7 @@ mod tests {
     use super::{Scope, Scopes};
 
     #[test]
-    fn a_set_has_what_it_was_made_of_and_nothing_else() {
+    fn set_holds_exactly_what_it_was_made_of() {
         for &scope in Scope::ALL {
             let set: Scopes = [scope].into_iter().collect();
             assert!(set.iter().eq([scope]) && !set.is_empty() && Scopes::all().has(scope));

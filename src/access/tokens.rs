@@ -171,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_with_an_entry_is_said_and_not_repeated() {
+    fn entry_faults_are_named_without_repeating_values() {
         let good = entry("a", "hunter2", "");
         let hash = hex::encode(Sha256::digest("hunter2"));
         for (text, words) in [

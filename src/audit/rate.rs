@@ -62,7 +62,7 @@ mod tests {
     use crate::limits::RATED_CALLERS;
 
     #[test]
-    fn a_caller_has_so_many_at_once_and_then_one_at_a_time() {
+    fn caller_gets_a_burst_then_one_per_interval() {
         let mut rates = Rates::default();
         for _ in 0..30 {
             assert_eq!(rates.take("a", 30, 1_000), Ok(()));
@@ -76,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_waits_as_told_is_let_through_and_a_clock_that_goes_back_gives_nothing() {
+    fn waiting_caller_passes_and_clock_setback_gives_nothing() {
         for per_minute in [1, 7, 59, 1_000, u32::MAX] {
             let mut rates = Rates::default();
             let mut now = 5;
@@ -93,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn more_callers_than_are_kept_wait_and_those_of_a_minute_ago_are_forgotten() {
+    fn callers_beyond_the_table_wait_until_entries_expire() {
         let mut rates = Rates::default();
         for number in 0..RATED_CALLERS {
             assert_eq!(rates.take(&number.to_string(), 1, 0), Ok(()));

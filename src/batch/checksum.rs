@@ -191,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn a_word_is_worth_as_much_as_itself_at_the_three_later_places() {
+    fn word_is_worth_itself_at_the_later_places() {
         let bits = |words: usize| (words * WORD * 8) as u64;
         let [near, middle, far] = BEHIND;
         // Over as many words as the longest way: the word itself, and where it is added.
@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn texts_of_every_length_around_the_borders_have_the_sum_of_the_library() {
+    fn sums_match_the_library_around_every_border() {
         let all = text(3 * KEPT * WORD + 5);
         let borders = [0, 1, BLOCK * WORD, 2 * BLOCK * WORD, BEHIND[2] * WORD, KEPT * WORD, 2 * KEPT * WORD, all.len()];
         let mut checksum = Checksum::default();
@@ -227,7 +227,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_sum_does_not_depend_on_where_the_text_is_cut(
+        fn sum_does_not_depend_on_cuts(
             length in 0_usize..200_000,
             cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..12),
         ) {

@@ -165,7 +165,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_header_ends_where_it_ends_whatever_it_holds(
+        fn header_ends_where_it_ends_whatever_it_holds(
             extra in prop::option::of(prop::collection::vec(any::<u8>(), 0..600)),
             name in prop::option::of("[a-z]{0,9}"),
             comment in prop::option::of("[a-z]{0,9}"),
@@ -179,7 +179,7 @@ mod tests {
         }
 
         #[test]
-        fn a_header_with_a_checksum_bears_no_flipped_bit(name in "[a-z]{1,9}", bit in 0_u8..8) {
+        fn header_with_a_checksum_detects_flipped_bits(name in "[a-z]{1,9}", bit in 0_u8..8) {
             let own = header(Some(b"extra"), Some(&name), None, true);
             for place in 0..own.len() {
                 let mut flipped = own.clone();
@@ -197,7 +197,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn noise_behind_the_magic_is_refused_where_zlib_does(
+        fn noise_after_the_magic_is_refused_like_zlib(
             noise in prop::collection::vec(any::<u8>(), 1..60),
             flags in 0_u8..40,
             is_right in any::<[bool; 3]>(),
@@ -226,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn another_method_other_flags_and_another_second_byte_are_refused() {
+    fn other_methods_flags_and_second_bytes_are_refused() {
         let own = header(None, None, None, false);
         assert_eq!((own.len(), length(&own)), (10, Ok(Some(10))));
         for (place, wrong) in [(0, 0x1e), (1, 0x8c), (2, 7), (3, 0x20), (3, 0x40), (3, 0x80)] {

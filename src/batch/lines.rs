@@ -239,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mark_blank_lines_and_both_newlines_leave_just_the_lines() {
+    fn marks_blanks_and_newlines_leave_only_the_lines() {
         let text = b"\xef\xbb\xbf{\"a\":1}\r\n\r\n \n{\"b\":2}\n{\"c\":3}";
         let found = lines([text.as_slice()]);
         let texts: Vec<_> = found.iter().map(|(offset, text)| (*offset, text.as_deref().unwrap())).collect();
@@ -247,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_that_is_too_long_is_named_and_the_next_one_is_read() {
+    fn overlong_line_is_named_and_the_next_read() {
         for pieces in [vec![MAX_LINE + 1], vec![MAX_LINE, 1], vec![1; 3], vec![MAX_LINE * 2, MAX_LINE * 3]] {
             let long = pieces.iter().sum::<usize>() > MAX_LINE;
             let mut text: Vec<Vec<u8>> = pieces.iter().map(|&length| vec![b'x'; length]).collect();
@@ -266,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sink_that_has_enough_is_not_asked_again() {
+    fn sink_that_has_enough_is_not_asked_again() {
         let mut count = 0;
         let flow = LineSplitter::default().push(b"a\nb\nc\n", |_| {
             count += 1;
@@ -300,7 +300,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sink_is_asked_for_each_line_that_begins_in_the_middle_of_a_piece() {
+    fn sink_is_asked_for_lines_beginning_mid_piece() {
         let mut sink = Knowing { found: Vec::new(), told: 0 };
         let mut splitter = LineSplitter::default();
         for piece in ["xa\nxb\n", "y\nxc\nx", "d\nxe\n"] {
@@ -311,7 +311,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn lines_are_the_same_where_a_sink_says_where_they_end(
+        fn lines_are_the_same_where_sinks_end_them(
             text in prop::collection::vec(prop::sample::select(b"\n\n\r xx\xef\xbb\xbf".to_vec()), 0..60),
             cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..4),
         ) {
@@ -328,7 +328,7 @@ mod tests {
         }
 
         #[test]
-        fn lines_do_not_depend_on_where_the_bytes_are_cut(
+        fn lines_do_not_depend_on_cuts(
             text in prop::collection::vec(prop::sample::select(b"\n\r x\xef\xbb\xbf\"".to_vec()), 0..60),
             cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..8),
         ) {

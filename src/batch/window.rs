@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn exactly_the_bytes_of_a_window_that_the_text_depends_on_are_kept() {
+    fn window_keeps_exactly_the_bytes_text_depends_on() {
         for (before, behind) in [(9_000, 4_000), (40_000, 50_000), (32_768, 32_768), (300, 200), (100_000, 200_000)] {
             let (window, stream) = block(before, behind);
             let mut tracer = BackrefTracer::new();
@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn a_window_does_not_depend_on_pieces_or_room() {
+    fn window_does_not_depend_on_pieces_or_space() {
         let (window, stream) = block(50_000, 60_000);
         let pack = |pieces| {
             let mut tracer = BackrefTracer::new();

@@ -44,7 +44,7 @@ mod tests {
     use super::LogLevel;
 
     #[test]
-    fn levels_are_found_by_name_and_ordered_by_gravity() {
+    fn levels_are_found_by_name_and_ordered() {
         for &level in LogLevel::ALL {
             assert_eq!(LogLevel::from_name(level.name()), Some(level));
         }

@@ -219,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn a_plain_issuer_is_for_tests_on_one_machine() {
+    fn plain_http_issuer_is_for_local_tests_only() {
         let with = |team, http| {
             let grants = r#"[{"service":"x","scopes":["read"],"role":"viewer"}]"#;
             let set =
@@ -270,7 +270,7 @@ mod tests {
     }
 
     #[test]
-    fn old_names_count_where_the_new_ones_are_not_set() {
+    fn old_names_count_where_new_ones_are_unset() {
         let old = [
             ("CTYUN_ENDPOINT", "http://old.example"),
             ("CTYUN_URI_EDGE", "/old"),
@@ -301,7 +301,7 @@ mod tests {
     }
 
     #[test]
-    fn everything_wrong_is_named_at_once_and_no_value_is_shown() {
+    fn all_faults_are_named_and_no_value_shown() {
         let wrong = [
             ("API_TOKEN_SHA256", "hunter2"),
             ("API_TOKENS", r#"[{"hunter2":"hunter2"}]"#),

@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_stand_in_their_order_however_they_are_spelled() {
+    fn numbers_keep_their_order_however_spelled() {
         let ascending: [&[&str]; 17] = [
             &["-1e99999999999999999999", "-1E+99999999999999999999"],
             &["-1774680145123456790"],
@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn what_json_does_not_call_a_number_is_none() {
+    fn non_json_numbers_are_no_numbers() {
         for text in
             ["", "-", "+1", "01", "-01", ".5", "5.", "1e", "1e+", "1e1.5", "0x1", " 1", "1 ", "1,0", "--1", "NaN", "١"]
         {

@@ -138,7 +138,7 @@ mod tests {
     use super::{Body, Reply};
 
     #[test]
-    fn a_tag_that_the_caller_knows_is_answered_without_a_body() {
+    fn known_etag_is_answered_without_a_body() {
         let tag = tag_of([&b"a"[..], b"b"]);
         assert_ne!(tag, tag_of([&b"ab"[..], b""]), "parts do not run into each other");
         let strong = tag.trim_start_matches("W/").to_owned();

@@ -274,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn a_put_survives_its_body_and_a_cut_one_is_refused() {
+    fn put_survives_its_body_and_cuts_are_refused() {
         for put in [put(), with_summary()] {
             let body = put.to_body();
             assert_eq!(Put::from_body(&body), Ok(put));

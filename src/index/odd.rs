@@ -80,14 +80,14 @@ mod tests {
     }
 
     #[test]
-    fn an_id_is_found_in_all_of_its_spans_and_no_other_is() {
+    fn id_is_found_in_exactly_its_spans() {
         let bytes = pack([("b", 2), ("a", 1), ("b", 1), ("b", 2)], &Spans::default());
         assert_eq!(spans_of(&bytes, "b"), Ok(vec![1, 2, 2]));
         assert_eq!(spans_of(&bytes, "B"), Ok(vec![]));
     }
 
     #[test]
-    fn bytes_that_are_cut_or_of_another_version_are_refused() {
+    fn cut_or_unknown_version_bytes_are_refused() {
         let bytes = pack([("abc", 2)], &Spans::default());
         for end in 0..bytes.len() {
             let cut = spans_of(&bytes[..end], "abc");

@@ -88,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn a_row_of_failures_opens_it_and_one_success_closes_it() {
+    fn failures_in_a_row_open_success_closes() {
         let mut breaker = Breaker::default();
         for _ in 1..BREAKER_FAILURES {
             breaker.learn(&not_stored(), 0);
@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn each_further_failure_doubles_the_pause_up_to_its_bound() {
+    fn further_failures_double_the_pause_to_its_bound() {
         let mut breaker = Breaker::default();
         for _ in 0..BREAKER_FAILURES + 40 {
             breaker.learn(&not_stored(), 1000);
@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_with_the_address_opens_it_at_once_and_another_address_is_not_held() {
+    fn address_faults_open_at_once_for_that_address() {
         let mut breaker = Breaker::default();
         breaker.learn(&Outcome::Endpoint { status: 401, code: "auth".into(), park: false }, 0);
         assert_eq!(breaker.admit("", 1), Err(BREAKER_MIN_MS));
@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn a_payload_that_the_partner_was_never_asked_about_closes_nothing() {
+    fn payload_never_posted_closes_nothing() {
         let mut breaker = Breaker::default();
         (0..BREAKER_FAILURES).for_each(|_| breaker.learn(&not_stored(), 0));
         assert_eq!(breaker.admit("", BREAKER_MIN_MS), Ok(()), "one tries");

@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn a_ledger_is_the_hour_of_the_first_stamp() {
+    fn ledger_is_the_hour_of_the_first_stamp() {
         for (key, ledger) in [
             ("logs/http_requests/20260328/20260328T084200Z_20260328T094225Z_ab.log.gz", "v1/20260328T08"),
             ("logs/20260328/20260328T084260Z_ab.log.gz", "v1/20260328T08"),
@@ -237,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn a_handle_is_read_back_and_nothing_else_is_one() {
+    fn handle_is_read_back_and_nothing_else() {
         let batch = BatchId::of("b", "logs/20260328T084200Z_x.log.gz", "e");
         assert_eq!(BatchId::from_handle(&batch.handle()), Some(batch.clone()));
         let BatchId { ledger, source } = batch;

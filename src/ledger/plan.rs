@@ -121,7 +121,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_left_of_a_window_is_what_no_other_holds(
+        fn window_remainder_is_what_no_other_holds(
             start in 0_i64..30,
             length in 0_i64..30,
             others in prop::collection::vec((0_i64..30, 0_i64..10), 0..5),

@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn each_role_sees_a_field_as_its_class_says() {
+    fn each_role_sees_a_field_by_its_class() {
         for (name, value, viewer, support) in [
             ("ClientIP", r#""198.18.7.9""#, r#""198.18.7.0""#, r#""198.18.7.9""#),
             ("ClientIP", r#""hunter2""#, r#""[masked]""#, r#""[masked]""#),
@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn a_masked_text_is_no_way_to_ask_for_it() {
+    fn masked_text_is_no_way_to_query_it() {
         let (viewer, http) = (Role::Viewer, Dataset::HttpRequests);
         assert_eq!(shown(viewer, http, "EdgeResponseStatus"), Shown::Altered);
         assert_eq!(shown(viewer, http, "Cookies"), Shown::Hidden);
@@ -228,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_record_is_an_error_and_appends_nothing() {
+    fn non_records_are_errors_and_append_nothing() {
         for line in ["", "[1]", "{\"a\":1", "null", "{}x", "{\"a\":[}"] {
             let mut out = b"before".to_vec();
             assert!(mask_line(Role::Viewer, Dataset::HttpRequests, line.as_bytes(), &mut out).is_err(), "{line}");
@@ -237,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn a_worker_trace_is_masked_in_all_its_parts() {
+    fn worker_trace_is_masked_in_all_parts() {
         let line = r#"{"Event":{"RayID":"9e35500010000001","Request":{"URL":"https://a.example/?q=1","Method":"GET"},
             "Response":{"Status":200},"New":"x"},"Exceptions":[{"Name":"TypeError","Message":"no price","TimestampMs":1774680145123}],
             "Logs":[{"level":"log","message":["user 7",{"token":"x"}],"TimestampMs":1774680145123}],"ScriptVersion":{"id":"a-1"}}"#;

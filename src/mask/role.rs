@@ -47,7 +47,7 @@ mod tests {
     use super::Role;
 
     #[test]
-    fn roles_are_found_by_name_and_ordered_by_what_they_see() {
+    fn roles_are_found_by_name_and_ordered() {
         for &role in Role::ALL {
             assert_eq!(Role::from_name(role.name()), Some(role));
         }

@@ -115,7 +115,7 @@ mod tests {
     use super::{FieldClass, Role, fits, fits_number};
 
     #[test]
-    fn values_of_their_class_fit_and_others_do_not() {
+    fn values_fit_their_class_and_no_other() {
         let cases: [(FieldClass, &[&str], &[&str]); 17] = [
             (
                 FieldClass::Ray,

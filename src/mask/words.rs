@@ -311,7 +311,7 @@ mod tests {
     }
 
     #[test]
-    fn a_card_is_told_from_a_clock_and_from_other_numbers() {
+    fn card_differs_from_a_clock_and_other_numbers() {
         for text in
             ["pay 4111 1111 1111 1111 now", "x5500000000000004", "v1-4111111111111111", "2026 4111-1111-1111-1111"]
         {

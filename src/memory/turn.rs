@@ -81,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_falls_silent_loses_it_and_disturbs_nobody_later() {
+    fn silent_holder_loses_its_turn_without_later_harm() {
         let turn = Turn::default();
         let first = turn.take(0).unwrap();
         first.go_on(1_000);

@@ -170,13 +170,13 @@ mod tests {
     }
 
     #[test]
-    fn plain_http_is_taken_where_it_is_allowed_alone() {
+    fn plain_http_is_taken_only_where_allowed() {
         assert!(Endpoint::new("http://logs.example.com", "/edge", true).is_ok());
         assert_eq!(Endpoint::new("http://logs.example.com", "/edge", false).err(), Some(EndpointError::Scheme));
     }
 
     #[test]
-    fn an_endpoint_that_does_not_mean_what_it_reads_is_refused() {
+    fn ambiguous_endpoint_is_refused() {
         for (endpoint, error) in [
             ("", EndpointError::NotAnAddress),
             ("logs.example.com", EndpointError::NotAnAddress),
@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn a_uri_is_a_path_that_is_sent_as_it_is_written() {
+    fn uri_is_a_path_sent_as_written() {
         for uri in [
             "",
             "edge",

@@ -82,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn a_choice_is_spelled_alike_in_settings_and_in_json() {
+    fn choice_is_spelled_alike_in_settings_and_json() {
         has_one_spelling!(OnUnknown);
         has_one_spelling!(ServerErrors);
         has_one_spelling!(Subrequests);

@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn a_private_key_is_not_empty_and_prints_nothing() {
+    fn private_key_is_not_empty_and_prints_nothing() {
         assert_eq!(PrivateKey::new(""), Err(EmptyKey));
         assert_eq!(format!("{:?}", PrivateKey::new("hunter2").unwrap()), "PrivateKey(…)");
     }
@@ -171,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn bits_that_would_favour_small_numbers_are_thrown_away() {
+    fn bits_that_favour_small_numbers_are_discarded() {
         // 3 × 1,431,655,765 = 2^32 - 1: the last word alone is too many.
         let mut words = [u32::MAX, 5].into_iter();
         assert_eq!(below(3, &mut || words.next().unwrap()), 2);
@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn a_broken_source_of_bits_neither_hangs_nor_repeats() {
+    fn broken_bit_source_neither_hangs_nor_repeats() {
         for word in [0, 1, u32::MAX] {
             let mut nonces = SignatureNonces::default();
             let drawn: BTreeSet<u32> = (0..1_000).map(|_| nonces.draw(1, &mut || word).unwrap()).collect();

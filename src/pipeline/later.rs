@@ -22,7 +22,7 @@ mod tests {
     use crate::limits::{PARSE_RETRY_S, SEND_RETRY_S};
 
     #[test]
-    fn a_delay_is_the_tables_and_up_to_a_quarter_more() {
+    fn delay_exceeds_the_tables_by_up_to_quarter() {
         for delays in [&PARSE_RETRY_S[..], &SEND_RETRY_S] {
             for attempt in [0, 1, 2, 3, 4, 5, 6, u32::MAX] {
                 let shortest = delays[(attempt.max(1) as usize - 1).min(delays.len() - 1)];
@@ -39,7 +39,7 @@ mod tests {
     }
 
     #[test]
-    fn it_depends_on_the_message_and_the_attempt_alone() {
+    fn delay_depends_on_message_and_attempt_only() {
         let delays = [1000, 1000];
         assert_eq!(later(&delays, "a", 1), later(&delays, "a", 1));
         assert_ne!(later(&delays, "a", 1), later(&delays, "b", 1));

@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pack_is_closed_by_the_body_that_does_not_fit() {
+    fn pack_is_closed_by_the_body_that_overflows() {
         for (bodies, expected) in [
             (&[][..], vec![]),
             (&[3], vec![vec![3]]),
@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pack_may_be_full_to_the_byte_and_holds_no_more_memory() {
+    fn pack_may_be_full_to_the_byte() {
         let all = packs(PACK_BYTES, &[PACK_BYTES / 2, PACK_BYTES / 4, PACK_BYTES / 4, 1]);
         assert_eq!(all.iter().map(|pack| pack.bytes.len()).collect::<Vec<_>>(), [PACK_BYTES, 1]);
         assert!(all.iter().all(|pack| pack.bytes.capacity() <= PACK_BYTES));
@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pack_inflates_to_all_lines_and_its_name_is_of_its_content() {
+    fn pack_inflates_to_all_lines_named_by_content() {
         let mut packer = Packer::new(3);
         let mut builder = PackBuilder::new(PACK_BYTES);
         let mut text = Vec::new();

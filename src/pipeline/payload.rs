@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn the_same_lines_give_the_same_bytes_whatever_was_packed_before() {
+    fn same_lines_give_same_bytes_whatever_preceded() {
         let lines = lines(9);
         let (together, alone) = (packed(&lines, 3), packed(&lines[3..6], 3));
         assert_eq!(together[1].body, alone[0].body);
@@ -218,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn halves_hold_the_same_lines_and_a_single_line_has_none() {
+    fn halves_hold_the_same_lines_single_has_none() {
         let lines = lines(5);
         let whole = packed(&lines, 10).remove(0);
         let [first, second] = halve(&whole.payload, &whole.body, ["0.0".into(), "0.1".into()]).unwrap();

@@ -184,7 +184,7 @@ mod tests {
     use super::{in_folder, is_worth_a_look};
 
     #[test]
-    fn a_folder_of_a_day_is_looked_into_on_that_day_and_the_next_hours() {
+    fn day_folder_is_listed_that_day_and_after() {
         // 2026-03-28T00:30:00Z, and three hours before.
         let (now, since) = (1_774_657_800_000, 1_774_647_000_000);
         for (folder, worth) in [
@@ -200,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_folder_of_a_day_is_begun_at_a_stamp() {
+    fn only_day_folders_begin_at_a_stamp() {
         let ask = in_folder("logs/20260327/".into(), 1_774_647_000_000);
         assert!(ask.after.is_some_and(|after| after.starts_with("logs/20260327/20260327T")));
         assert_eq!(in_folder("logs/".into(), 0).after, None);

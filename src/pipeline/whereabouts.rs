@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn a_record_is_in_the_payload_of_its_plan_that_covers_its_place() {
+    fn record_is_in_the_payload_covering_its_place() {
         let payloads = vec![
             payload(1, "000000", State::Delivered, 0, 500),
             payload(2, "000000", State::Delivered, 0, 99),
@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn the_halves_of_a_payload_are_named_and_which_one_it_is_stays_open() {
+    fn halves_are_named_and_the_choice_stays_open() {
         let split = |last| {
             vec![
                 payload(1, "000000", State::Split, 0, 9),
@@ -171,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn a_record_without_a_time_has_that_of_its_ray_or_else_of_its_object() {
+    fn timeless_record_takes_its_rays_or_objects_time() {
         let books = batch(vec![plan(1, 1000, 2000)], vec![payload(1, "000000", State::Delivered, 0, 9)]);
         for (default_ms, name) in [(999, "no_plan"), (1000, "carried"), (1999, "carried"), (2000, "no_plan")] {
             assert_eq!(whereabouts(&books, b"{}", 0, default_ms).name(), name, "{default_ms}");
@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_plan_keeps_back_is_in_no_payload_and_says_why() {
+    fn excluded_record_is_in_no_payload_with_reason() {
         let mut filtered = plan(1, 0, 20_000);
         filtered.form.filter = Some(r#"{"where":{"key":"EdgeResponseStatus","operator":"eq","value":404}}"#.into());
         let mut unknown = plan(1, 0, 20_000);

@@ -48,7 +48,7 @@ mod tests {
     use super::Dataset;
 
     #[test]
-    fn every_dataset_is_found_by_its_own_name_and_no_other() {
+    fn dataset_is_found_by_its_own_name_only() {
         for dataset in Dataset::ALL {
             assert_eq!(Dataset::from_name(dataset.name()), Some(dataset));
         }

@@ -60,7 +60,7 @@ mod tests {
     }
 
     #[test]
-    fn every_byte_at_every_place_is_a_digit_or_none() {
+    fn every_byte_is_a_digit_or_none() {
         for (place, byte) in (0..8).flat_map(|place| (0..=u8::MAX).map(move |byte| (place, byte))) {
             for digit in [b'0', b'7', b'9'] {
                 let mut digits = [digit; 8];

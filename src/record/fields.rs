@@ -311,7 +311,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_top_level_is_read_and_the_last_of_two_counts() {
+    fn top_level_is_read_and_last_duplicate_counts() {
         let line = r#"{"Subrequests":[{"RayID":"a"}],"RayID":"b","\u0052ayID" : "c","OriginIP":null}"#;
         let fields = Fields::parse(line).unwrap();
         assert_eq!(fields.get(Field::RayID), Value::Text(Cow::Borrowed("c")));

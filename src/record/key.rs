@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn a_record_without_a_ray_is_still_a_record() {
+    fn record_without_a_ray_is_still_a_record() {
         for line in ["{}", r#"{"RayID":null}"#, r#"{"RayID":""}"#, r#"{"RayID":["764660d8ec5c2ab1"]}"#] {
             assert_eq!(key(Dataset::HttpRequests, line).ray, None, "{line}");
         }
@@ -201,20 +201,20 @@ mod tests {
     }
 
     #[test]
-    fn a_ray_that_is_a_number_is_read_by_its_digits() {
+    fn numeric_ray_is_read_by_its_digits() {
         let line = r#"{"RayID":1234567890123456}"#;
         assert_eq!(key(Dataset::HttpRequests, line).ray, RayKey::from_logged("1234567890123456"));
     }
 
     #[test]
-    fn bytes_that_are_no_utf8_do_not_hide_the_ray() {
+    fn invalid_utf8_does_not_hide_the_ray() {
         let line = b"{\"ClientRequestUserAgent\":\"\xff\xfe\",\"RayID\":\"764660d8ec5c2ab1\"}";
         let found = read_key(Dataset::HttpRequests, line).unwrap();
         assert_eq!(found.ray, RayKey::from_logged("764660d8ec5c2ab1"));
     }
 
     #[test]
-    fn what_is_no_record_is_refused_with_its_reason() {
+    fn non_record_is_refused_with_its_reason() {
         assert_eq!(read_key(Dataset::HttpRequests, b"[]"), Err(RecordError::NotAnObject));
         assert_eq!(read_key(Dataset::HttpRequests, b"{\"RayID\":\"764660d8ec5c2ab1\""), Err(RecordError::NotJson));
         assert_eq!(read_key(Dataset::HttpRequests, b"{} {}"), Err(RecordError::NotJson));

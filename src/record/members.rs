@@ -67,7 +67,7 @@ mod tests {
     use crate::record::RecordError;
 
     #[test]
-    fn members_stand_as_the_line_spells_them_and_the_last_of_two_counts() {
+    fn members_keep_their_spelling_and_last_duplicate_counts() {
         let members = RecordMembers::parse(r#"{"a": 1.50,"\u0062":"\n","c":{"a":[ 2 ]},"a":null}"#).unwrap();
         let all: Vec<_> = members.iter().collect();
         assert_eq!(all, [("a", "1.50"), ("b", r#""\n""#), ("c", r#"{"a":[ 2 ]}"#), ("a", "null")]);

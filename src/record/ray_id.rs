@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn an_instant_has_the_prefix_of_its_rays_and_every_other_one_the_nearest() {
+    fn instants_have_their_rays_or_the_nearest_prefix() {
         let ms = 1_774_687_345_123;
         let prefix = RayId::at(ms, 7).unwrap().prefix();
         assert_eq!(RayId::prefix_at(ms * 1_000_000 + 999_999), prefix);
@@ -202,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn case_and_data_centre_do_not_make_another_ray() {
+    fn ray_ignores_case_and_data_centre() {
         let plain = RayKey::from_logged("9efa0d09391dabcb");
         assert_eq!(RayKey::from_logged("9EFA0D09391DABCB"), plain);
         assert_eq!(RayKey::from_logged("9efa0d09391dabcb-HKG"), plain);
@@ -218,7 +218,7 @@ mod tests {
         }
 
         #[test]
-        fn a_rays_clock_is_the_instant_it_was_made_for(ms in 1_350_000_000_000_i64..2_037_194_767_360, low in any::<u32>()) {
+        fn rays_clock_is_the_instant_it_was_made(ms in 1_350_000_000_000_i64..2_037_194_767_360, low in any::<u32>()) {
             prop_assert_eq!(RayId::at(ms, low).unwrap().unix_ms(), ms / 10 * 10);
         }
 

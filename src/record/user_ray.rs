@@ -70,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn an_id_of_another_form_is_taken_as_it_is() {
+    fn id_of_another_form_is_taken_unchanged() {
         for text in ["test-ray-001", "764660d8ec5c2ab", "00", "req_1:2.3"] {
             assert_eq!(ray_from_user(text), Ok(RayKey::Odd(text.into())));
         }

@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_of_two_counts_and_nothing_is_said_of_what_is_no_utf8() {
+    fn last_duplicate_counts_and_invalid_utf8_is_skipped() {
         let line = r#"{"Action":"a","ClientIP": 7 ,"\u0041ction":["b"],"x":{"Action":"c"}}"#.as_bytes();
         let watched = Watched::read(line);
         assert!(watched.is_known());

@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn a_row_has_as_many_cells_as_there_are_names() {
+    fn row_has_a_cell_for_each_name() {
         for dataset in Dataset::ALL {
             let columns = default_columns(dataset);
             let mut out = Vec::new();

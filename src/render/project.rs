@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn fields_come_in_the_order_asked_for_and_unknown_ones_are_left_out() {
+    fn fields_come_as_ordered_without_unknown_ones() {
         assert_eq!(
             written(Some(&["x", "n", "nothing", "RayID"]), None),
             r#"{"x":{"a":[1]},"n":1.50,"RayID":"764660d8ec5c2ab1"}"#
@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn times_are_spelled_as_asked_whatever_form_they_have() {
+    fn times_are_spelled_as_asked_from_any_form() {
         let times = |form| written(Some(&["EdgeStartTimestamp", "EdgeEndTimestamp", "n"]), Some(form));
         let expect = |start, end| format!(r#"{{"EdgeStartTimestamp":{start},"EdgeEndTimestamp":{end},"n":1.50}}"#);
         assert_eq!(times(TimeForm::UnixNano), expect("1667491808142000001", "1667491809500000000"));
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_time_stays_and_what_is_no_record_appends_nothing() {
+    fn non_times_stay_and_non_records_append_nothing() {
         let projection = Projection { fields: None, times: Some(TimeForm::Unix) };
         let mut out = Vec::new();
         projection.write(&mut out, br#"{"EdgeStartTimestamp":"soon","Datetime":null}"#).unwrap();

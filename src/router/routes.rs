@@ -299,7 +299,7 @@ mod tests {
     }
 
     #[test]
-    fn whatever_shows_a_log_line_or_changes_something_is_audited_and_needs_a_scope() {
+    fn revealing_and_changing_routes_are_audited_and_scoped() {
         for row in ROUTES {
             let changes = row.method == "POST" && row.route != Route::Ingest;
             let shows = matches!(row.route, Route::Ray | Route::Deliveries | Route::Logs | Route::Audit);

@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn an_ampersand_is_escaped_and_an_umlaut_is_not() {
+    fn ampersand_is_escaped_and_umlaut_is_not() {
         assert_eq!(written(|json| json.string("/?a=1&b=\u{fc}\"\\\u{1}")), r#""/?a=1\u0026b=ü\"\\\u0001""#);
     }
 

@@ -221,7 +221,7 @@ mod tests {
     use crate::record::Dataset;
 
     #[test]
-    fn records_and_time_are_shared_out_without_rest_or_gap() {
+    fn records_and_time_are_divided_without_gap() {
         let plan = Plan { batches: 7, records: 100, window_ms: 70_000, ..Plan::default() };
         assert_eq!((0..7).map(|number| plan.records_of(number)).sum::<u32>(), 100);
         assert_eq!((0..7).map(|number| plan.records_before(number)).collect::<Vec<_>>(), [0, 15, 30, 44, 58, 72, 86]);
@@ -229,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_has_the_form_that_logpush_gives_it() {
+    fn key_has_the_form_logpush_gives() {
         let key = Plan::default().key(Dataset::HttpRequests, 1);
         let rest = key.strip_prefix("logs/http_requests/20260328/20260328T064230Z_20260328T064300Z_").unwrap();
         let id = rest.strip_suffix(".log.gz").unwrap();
@@ -244,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn a_plan_that_cannot_be_carried_out_says_why() {
+    fn impossible_plan_says_why() {
         let plan = Plan::default();
         assert_eq!(plan.check(), Ok(()));
         for (plan, error) in [

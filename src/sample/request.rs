@@ -255,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn a_skewed_number_keeps_its_bounds_and_is_mostly_small() {
+    fn skewed_number_keeps_bounds_and_is_mostly_small() {
         let mut rng = ChaCha8Rng::seed_from_u64(1);
         let drawn: Vec<i64> = (0..1000).map(|_| skewed(&mut rng, 10, 5000)).collect();
         assert!(drawn.iter().all(|number| (10..=5000).contains(number)));
@@ -273,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn any_batch_can_be_made_without_those_before_it() {
+    fn any_batch_can_be_made_alone() {
         let plan = Plan { records: 300, batches: 3, late: 200, subrequests: 600, ..Plan::default() };
         let held: Vec<_> = plan.requests(2).filter(|request| request.late && request.parent.is_some()).collect();
         let before: HashSet<_> = plan.requests(1).map(|request| request.ray).collect();

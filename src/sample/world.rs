@@ -306,7 +306,7 @@ mod tests {
     use super::{BROWSERS, QUERIES, RULES, pick, weighted};
 
     #[test]
-    fn everything_in_a_table_is_met_sooner_or_later_as_often_as_its_weight_says() {
+    fn table_items_occur_as_often_as_their_weight() {
         let mut rng = ChaCha8Rng::seed_from_u64(1);
         let mut met = std::collections::BTreeMap::new();
         for _ in 0..10_000 {
@@ -318,7 +318,7 @@ mod tests {
     }
 
     #[test]
-    fn some_names_are_no_ascii_and_some_need_escapes() {
+    fn some_names_are_not_ascii_or_need_escapes() {
         assert!(BROWSERS.iter().any(|(browser, _)| !browser.agent.is_ascii()));
         assert!(BROWSERS.iter().any(|(browser, _)| browser.agent.contains(['"', '\\'])));
     }

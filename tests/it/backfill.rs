@@ -128,7 +128,7 @@ fn expected(batches: i64, windows: &[(i64, i64)]) -> BTreeMap<String, usize> {
 }
 
 #[test]
-fn exactly_the_records_of_the_window_go_out_judged_one_by_one() {
+fn exactly_the_windows_records_are_sent() {
     let batches = 200;
     for (start, end) in [
         (instant(3, 2), instant(40, 3)),
@@ -147,7 +147,7 @@ fn exactly_the_records_of_the_window_go_out_judged_one_by_one() {
 }
 
 #[test]
-fn windows_side_by_side_and_over_each_other_send_nothing_twice() {
+fn adjacent_and_overlapping_windows_send_nothing_twice() {
     let (fakes, config) = (world(60), config(&[]));
     let edges = [instant(0, 0), instant(9, 3), instant(20, 0), instant(20, 4), instant(59, 5)];
     for pair in edges.windows(2).rev() {
@@ -164,7 +164,7 @@ fn windows_side_by_side_and_over_each_other_send_nothing_twice() {
 }
 
 #[test]
-fn a_backfill_that_only_indexes_delivers_nothing_and_one_that_only_delivers_does_not_index() {
+fn index_only_and_deliver_only_backfills_do_that() {
     for (index, deliver) in [(true, false), (false, true)] {
         let (fakes, config) = (world(10), config(&[]));
         let ask = Ask { index, deliver, ..ask(0, i64::MAX / 2) };
@@ -197,7 +197,7 @@ fn no_more_is_announced_than_the_rate_allows() {
 }
 
 #[test]
-fn a_backfill_is_stopped_and_goes_on_where_it_was() {
+fn stopped_backfill_continues_where_it_was() {
     let (fakes, config) = (world(100), config(&[]));
     let slow = Ask { lines_per_second: 1, ..ask(0, i64::MAX / 2) };
     let id = run(start_backfill(&fakes, &config, slow, None)).unwrap().id;
@@ -219,7 +219,7 @@ fn a_backfill_is_stopped_and_goes_on_where_it_was() {
 }
 
 #[test]
-fn whatever_fails_on_the_way_the_end_is_the_same() {
+fn failures_on_the_way_change_no_outcome() {
     let config = config(&[]);
     let begin = || {
         let fakes = world(12);
@@ -244,7 +244,7 @@ fn whatever_fails_on_the_way_the_end_is_the_same() {
 }
 
 #[test]
-fn a_push_start_in_the_past_starts_one_backfill_for_each_value() {
+fn past_push_start_begins_one_backfill_per_value() {
     let fakes = world(20);
     let settings = |at: &str| config(&[("PUSH_START_TIME", at)]);
     let first = settings(&raydex::time::rfc3339(instant(4, 2)));

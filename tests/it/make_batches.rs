@@ -41,7 +41,7 @@ fn the_program_writes_what_the_library_makes() {
 }
 
 #[test]
-fn a_bad_option_is_named_and_ends_the_program_with_code_2() {
+fn bad_option_is_named_with_exit_code_2() {
     for (args, named) in [
         (&["--seed", "1"][..], "--out is required"),
         (&["--out", "x", "--records", "many"], "--records must be a whole number"),

@@ -40,7 +40,7 @@ fn acked_unseen(body: &str, verdict: &str, code: &str) -> ParseVerdict {
 }
 
 #[test]
-fn a_message_that_is_no_event_is_acked_with_the_place_of_its_fault() {
+fn non_event_is_acked_with_its_fault_located() {
     let deep = format!("{}{}", r#"{"a":"#.repeat(100_000), "}".repeat(100_000));
     let deep_array = "[".repeat(100_000);
     for body in [
@@ -120,7 +120,7 @@ fn events_of_another_bucket_are_ignored() {
 }
 
 #[test]
-fn our_own_payloads_are_no_batches_even_under_a_watched_prefix() {
+fn own_payloads_are_no_batches_under_watched_prefixes() {
     let config = Config { log_prefix: "raydex/".into(), ..config() };
     let fakes = Fakes::new();
     let key = raydex::bucket_keys::payload_key("5a", 1, "000000", "3c");
@@ -131,7 +131,7 @@ fn our_own_payloads_are_no_batches_even_under_a_watched_prefix() {
 }
 
 #[test]
-fn every_event_that_brings_an_object_gets_it_indexed() {
+fn every_object_event_gets_it_indexed() {
     for action in ["PutObject", "CopyObject", "CompleteMultipartUpload"] {
         let fakes = Fakes::with(KEY, &batch());
         // What the event says of the object may be old, or wrong: the object itself counts.
@@ -165,7 +165,7 @@ fn the_verdict_is_one_line_of_the_log() {
 }
 
 #[test]
-fn what_was_done_or_cannot_be_done_is_acked() {
+fn finished_and_impossible_messages_are_acked() {
     let fakes = Fakes::with(KEY, &batch());
     assert_eq!(fakes.parse(&put("logs/none.log.gz"), 1).verdict, "gone");
     assert_eq!(fakes.parse(&put(KEY), 1).verdict, "sealed");
@@ -178,7 +178,7 @@ fn what_was_done_or_cannot_be_done_is_acked() {
 }
 
 #[test]
-fn a_message_that_failed_comes_again_later_each_time() {
+fn failed_message_returns_later_each_time() {
     for (attempt, delay) in [(0, 60), (1, 60), (2, 5400), (3, 5400), (u32::MAX, 5400)] {
         let fakes = Fakes::with(KEY, &batch());
         fakes.faults.plan(Some(Kind::Get), 0, Fault::Fails);
@@ -193,7 +193,7 @@ fn a_message_that_failed_comes_again_later_each_time() {
 }
 
 #[test]
-fn any_failing_call_has_the_message_come_again_until_it_is_done() {
+fn failing_call_makes_the_message_return_until_done() {
     let clean = Fakes::with(KEY, &batch());
     clean.parse(&put(KEY), 1);
     for nth in 0..clean.faults.calls() {
@@ -253,7 +253,7 @@ fn the_dataset_is_told_by_the_key() {
 }
 
 #[test]
-fn a_message_waits_for_its_turn_and_comes_again_where_it_does_not_come() {
+fn message_waits_for_its_permit_or_returns() {
     let fakes = Fakes::with(KEY, &batch());
     let began_ms = fakes.clock_ms.get();
     let others = fakes.turn.take(began_ms + TURN_WAIT_MS).unwrap();
@@ -268,7 +268,7 @@ fn a_message_waits_for_its_turn_and_comes_again_where_it_does_not_come() {
 }
 
 #[test]
-fn a_turn_whose_holder_fell_silent_is_taken_over() {
+fn silent_permit_holder_is_replaced() {
     let fakes = Fakes::with(KEY, &batch());
     let silent = fakes.turn.take(fakes.clock_ms.get()).unwrap();
     let began_ms = fakes.clock_ms.get();

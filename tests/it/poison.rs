@@ -119,7 +119,7 @@ fn story(reply: Reply, poison: impl Fn(&Scene, usize)) -> Scene {
 }
 
 #[test]
-fn a_payload_that_is_always_refused_waits_for_a_person_and_touches_no_other() {
+fn always_refused_payload_waits_for_a_person_alone() {
     let scene = story(Reply::Status(400), |scene, nth| {
         scene.send_all();
         let payload = scene.payload();
@@ -143,7 +143,7 @@ fn a_payload_that_is_always_refused_waits_for_a_person_and_touches_no_other() {
 }
 
 #[test]
-fn a_payload_that_always_fails_is_tried_less_and_less_often_and_touches_no_other() {
+fn always_failing_payload_is_retried_ever_less_alone() {
     let scene = story(Reply::Status(500), |scene, nth| {
         // Whatever is due before the next good ones: the poisoned payload alone.
         let mut waited = 0;

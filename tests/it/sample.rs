@@ -67,7 +67,7 @@ fn all_batches(plan: &Plan) -> Vec<Batch> {
 }
 
 #[test]
-fn a_seed_gives_the_same_bytes_and_another_seed_gives_others() {
+fn seed_gives_the_same_bytes_another_gives_others() {
     let plan = Plan { records: 2000, ..Plan::default() };
     let first = all_batches(&plan);
     assert_eq!(first, all_batches(&plan));
@@ -78,7 +78,7 @@ fn a_seed_gives_the_same_bytes_and_another_seed_gives_others() {
 }
 
 #[test]
-fn every_line_is_a_record_whose_key_is_its_rays() {
+fn every_line_is_keyed_by_its_ray() {
     for fields in [FieldSet::Usual, FieldSet::All] {
         let plan = Plan { records: 4000, units: Units::Mixed, fields, ..Plan::default() };
         for batch in all_batches(&plan) {
@@ -96,7 +96,7 @@ fn every_line_is_a_record_whose_key_is_its_rays() {
 }
 
 #[test]
-fn a_request_begins_2_to_11_ms_after_its_rays_clock_in_whatever_unit() {
+fn request_begins_2_to_11_ms_after_ray() {
     let plan = Plan { units: Units::Mixed, ..Plan::default() };
     for batch in plan.batches(Dataset::HttpRequests) {
         for place in &batch.lines {
@@ -112,7 +112,7 @@ fn a_request_begins_2_to_11_ms_after_its_rays_clock_in_whatever_unit() {
 }
 
 #[test]
-fn the_fields_are_those_of_the_schema_in_its_order_and_of_its_types() {
+fn fields_match_the_schemas_order_and_types() {
     for fields in [FieldSet::All, FieldSet::Usual] {
         let plan = Plan { records: 4000, batches: 3, units: Units::Mixed, fields, ..Plan::default() };
         for batch in all_batches(&plan) {
@@ -153,7 +153,7 @@ fn is_of_type(kind: &str, value: &serde_json::Value) -> bool {
 }
 
 #[test]
-fn lines_and_batches_are_as_large_as_real_ones() {
+fn lines_and_batches_have_realistic_sizes() {
     let batch = Plan { batches: 1, ..Plan::default() }.batch(Dataset::HttpRequests, 0);
     let (mut least, mut most) = (usize::MAX, 0);
     for line in lines(&batch) {
@@ -167,7 +167,7 @@ fn lines_and_batches_are_as_large_as_real_ones() {
 }
 
 #[test]
-fn what_is_counted_and_placed_is_what_is_written() {
+fn counts_and_places_are_those_written() {
     let plan = Plan { records: 3001, duplicates: 100, ..Plan::default() };
     for batch in all_batches(&plan) {
         assert_eq!(inflate(&batch.gzip), batch.ndjson);
@@ -243,7 +243,7 @@ fn records_are_not_in_the_order_of_time() {
 }
 
 #[test]
-fn a_line_says_of_its_parent_what_real_lines_say() {
+fn line_describes_its_parent_like_real_ones() {
     let plan = Plan::default();
     let mut statuses = BTreeSet::new();
     let mut odd = BTreeMap::from([("referer", 0), ("non-ascii", 0), ("quote", 0), ("content-length", 0)]);
@@ -270,7 +270,7 @@ fn a_line_says_of_its_parent_what_real_lines_say() {
 }
 
 #[test]
-fn events_of_the_firewall_count_the_matches_of_generated_requests() {
+fn firewall_events_count_matches_of_generated_requests() {
     let plan = Plan::default();
     for number in 0..plan.batches {
         let http: HashSet<RayId> = plan.requests(number).map(|request| request.ray).collect();
@@ -287,7 +287,7 @@ fn events_of_the_firewall_count_the_matches_of_generated_requests() {
 }
 
 #[test]
-fn traces_are_of_requests_that_a_worker_ran_for() {
+fn traces_are_of_requests_a_worker_served() {
     for merged in [false, true] {
         let plan = Plan { merged, ..Plan::default() };
         let batch = plan.batch(Dataset::WorkersTraceEvents, 0);
@@ -329,7 +329,7 @@ fn headers_are_arrays_where_the_job_preserves_duplicates() {
 }
 
 #[test]
-fn the_second_batch_has_as_many_members_as_were_asked_for() {
+fn second_batch_has_the_requested_members() {
     let plan = Plan { members: 5, ..Plan::default() };
     for (number, members) in [(0, 1), (1, 5)] {
         let batch = plan.batch(Dataset::HttpRequests, number);

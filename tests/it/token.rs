@@ -53,7 +53,7 @@ impl Tokens {
 }
 
 #[test]
-fn a_token_that_was_made_lets_in_and_is_kept_nowhere() {
+fn new_token_admits_and_is_stored_nowhere() {
     let tokens = Tokens::new("made");
     let token = tokens
         .says("make --id desk --scopes read,admin --role support --zones a.example,b.example --datasets http_requests");

@@ -98,7 +98,7 @@ const REQUESTS: [(&str, Option<&str>); 21] = [
 ];
 
 #[test]
-fn requests_that_are_no_visitors_stay_here_where_they_are_to() {
+fn non_visitor_requests_stay_where_configured() {
     for (more, why) in REQUESTS {
         assert_eq!(kept_back(&[("PARTNER_SUBREQUESTS", "exclude")], more).as_deref(), why, "{more}");
         assert_eq!(kept_back(&[("PARTNER_SUBREQUESTS", "include")], more), None, "{more}");
@@ -107,7 +107,7 @@ fn requests_that_are_no_visitors_stay_here_where_they_are_to() {
 }
 
 #[test]
-fn a_filter_keeps_back_what_it_refuses_behind_what_is_no_visitors() {
+fn filter_excludes_after_the_visitor_check() {
     let filter = r#"{"where":{"key":"EdgeResponseStatus","operator":"geq","value":400}}"#;
     for (more, include, exclude) in [
         (r#""EdgeResponseStatus":500"#, None, None),
@@ -168,7 +168,7 @@ fn bodies_of(stored: &[u8], pieces: &[usize], beside: &[&str]) -> Vec<Vec<u8>> {
 }
 
 #[test]
-fn bodies_do_not_depend_on_how_the_object_is_cut_or_on_what_else_runs() {
+fn bodies_do_not_depend_on_cuts_or_neighbours() {
     let text = text();
     let expected = bodies_of(&gzip(&text), &[64 * 1024], &[]);
     assert_eq!(expected.len(), 6);
@@ -184,7 +184,7 @@ fn bodies_do_not_depend_on_how_the_object_is_cut_or_on_what_else_runs() {
 }
 
 #[test]
-fn a_second_attempt_under_other_settings_makes_the_same_bodies() {
+fn second_attempt_under_other_settings_makes_equal_bodies() {
     let stored = gzip(&text());
     let clean = Fakes::new();
     let expected = bodies(&clean, &transform(&clean, &stored, &SETTINGS, Window::EVER));
@@ -209,7 +209,7 @@ fn at(number: u64, unix_ms: i64) -> String {
 }
 
 #[test]
-fn a_window_has_its_first_instant_and_not_its_last() {
+fn window_includes_its_first_instant_excludes_its_last() {
     let lines = [NOW_MS - 1, NOW_MS, NOW_MS + 9, NOW_MS + 10, NOW_MS + 11];
     let stored = ndjson(lines.iter().zip(0..).map(|(ms, number)| at(number, *ms)));
     let fakes = Fakes::new();
@@ -243,7 +243,7 @@ fn live_traffic_goes_out_from_its_start_on() {
 }
 
 #[test]
-fn only_requests_go_out_and_only_where_there_is_a_partner() {
+fn only_requests_are_delivered_and_only_to_partners() {
     let off: Config = support::world::config();
     let on = delivering(&[]);
     for (config, dataset, payloads) in
@@ -259,7 +259,7 @@ fn only_requests_go_out_and_only_where_there_is_a_partner() {
 }
 
 #[test]
-fn a_record_without_any_time_is_of_its_batchs_start_however_often_the_bytes_are_written() {
+fn timeless_record_has_its_batchs_start_on_rewrites() {
     // 2026-03-28T08:42:00Z, as the key says; the object is written later, and later still.
     let start = NOW_MS - 25_000;
     let text = gzip(&ndjson([r#"{"RayID":"no-time-here"}"#.to_owned(), record(1, "")]));

@@ -40,7 +40,7 @@ const SEEDS: u64 = 120;
 const ENOUGH_SEEDS: u64 = 60;
 
 #[test]
-fn nothing_is_lost_and_nothing_comes_twice_without_a_reason() {
+fn nothing_is_lost_or_doubled_without_a_reason() {
     let mut all = Figures::default();
     for seed in 0..SEEDS {
         let figures = simulate(Setting::of_seed(seed, STEPS, PER_MILLE));
@@ -59,13 +59,13 @@ fn a_seed_gives_the_same_run_each_time() {
 }
 
 #[test]
-fn every_single_fault_in_the_life_of_a_batch_comes_right() {
+fn every_single_fault_in_a_batchs_life_recovers() {
     let schedules = singles().unwrap_or_else(|why| panic!("{why}"));
     println!("{schedules} schedules of one fault");
 }
 
 #[test]
-fn pairs_of_faults_in_the_life_of_a_batch_come_right() {
+fn pairs_of_faults_in_a_batchs_life_recover() {
     // Each twentieth; `scripts/simulate --pairs` runs them all.
     let schedules = pairs(20, &|_| ()).unwrap_or_else(|why| panic!("{why}"));
     println!("{schedules} schedules of two faults");
@@ -87,7 +87,7 @@ fn first_to_see(mistake: Mistake) -> Option<(u64, String)> {
 }
 
 #[test]
-fn every_mistake_that_the_protocol_could_make_is_seen() {
+fn every_possible_protocol_mistake_is_seen() {
     assert!(Mistake::ALL.len() >= 20);
     for &mistake in Mistake::ALL {
         let (seed, why) = first_to_see(mistake).unwrap_or_else(|| panic!("{mistake:?} is not seen"));

@@ -97,7 +97,7 @@ fn ask(harness: &Harness, path: &str, assertion: &str) -> Reply {
 }
 
 #[test]
-fn assertions_are_believed_where_they_are_right_and_nowhere_else() {
+fn only_valid_assertions_are_believed() {
     let (issuer, good, other) = (Issuer::start(), Key::new("one", 0), Key::new("one", 1));
     let harness = issuer.worker();
     let token = good.token(&issuer.claims(&[]));
@@ -165,7 +165,7 @@ fn status_of_a_huge_header(harness: &Harness) -> u16 {
 
 #[test]
 #[ignore = "waits a minute: an issuer is not asked more often than that for a key that it may not have"]
-fn a_key_that_takes_the_place_of_another_is_followed() {
+fn replaced_key_is_followed() {
     let (issuer, old, new) = (Issuer::start(), Key::new("old", 0), Key::new("new", 1));
     let harness = issuer.worker();
     issuer.publish(&[&old]);

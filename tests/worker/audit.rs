@@ -91,7 +91,7 @@ fn entries(harness: &Harness) -> Vec<Value> {
 }
 
 #[test]
-fn the_chain_of_the_audit_log_goes_on_behind_a_restart() {
+fn audit_chain_continues_after_a_restart() {
     let state = Path::new(env!("CARGO_TARGET_TMPDIR")).join("audit");
     let _none = std::fs::remove_dir_all(&state);
     let mut harness = Harness::with(json!({ "state": state }));
@@ -155,7 +155,7 @@ fn age(state: &Path) {
 }
 
 #[test]
-fn the_audit_log_goes_on_in_the_bucket_and_so_does_one_of_before() {
+fn audit_log_continues_in_the_bucket_with_history() {
     let state = Path::new(env!("CARGO_TARGET_TMPDIR")).join("audit-segments");
     let _none = std::fs::remove_dir_all(&state);
     let options = json!({ "state": state });
@@ -201,7 +201,7 @@ fn the_audit_log_goes_on_in_the_bucket_and_so_does_one_of_before() {
 }
 
 #[test]
-fn whoever_asks_too_often_is_told_when_to_come_again() {
+fn rate_limited_caller_gets_retry_after() {
     let rules = [rule("eager", &["read"], "viewer"), rule("calm", &["read"], "viewer")];
     let harness = Harness::with(json!({ "settings": settings(&rules, 5) }));
     let ask = |token| ask(&harness, token, "/v1/rays/a5e33aff24280fa2");

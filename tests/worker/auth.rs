@@ -30,7 +30,7 @@ fn without_the_token_nothing_is_touched() {
 }
 
 #[test]
-fn a_deployment_without_settings_answers_nothing_and_says_what_is_missing() {
+fn unconfigured_deployment_answers_nothing_and_names_missing_settings() {
     let harness = Harness::with(json!({ "settings": {} }));
     let health = harness.get_with("/healthz", &[]);
     assert_eq!(health.status, 503);

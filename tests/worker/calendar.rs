@@ -24,7 +24,7 @@ fn search(harness: &Harness) -> (Vec<String>, u64) {
 }
 
 #[test]
-fn a_search_over_all_times_asks_a_handful_of_shards_before_and_after_a_crash() {
+fn full_range_search_asks_few_shards_after_crashes() {
     let state = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("calendar");
     let _none = std::fs::remove_dir_all(&state);
     let mut harness = Harness::with(json!({ "state": state }));

@@ -261,7 +261,7 @@ fn partner(seed: u64) -> Value {
 
 #[test]
 #[expect(clippy::disallowed_methods, reason = "tells how long it takes")]
-fn three_kills_leave_nothing_but_what_was_in_the_air() {
+fn three_kills_leave_only_payloads_in_flight() {
     let started = Instant::now();
     let mut chaos = Chaos::new("chaos-slice", 13, &partner(13));
     chaos.live_and_die(batches(13, 3));
@@ -278,7 +278,7 @@ fn three_kills_leave_nothing_but_what_was_in_the_air() {
 #[test]
 #[ignore = "takes minutes: scripts/chaos"]
 #[expect(clippy::disallowed_methods, reason = "tells how long it takes, and is told a seed")]
-fn twenty_kills_lose_nothing_and_double_only_what_was_in_doubt() {
+fn twenty_kills_lose_nothing_and_double_only_doubt() {
     let seed = std::env::var("RAYDEX_SEED").map_or(1, |seed| seed.parse().unwrap());
     let started = Instant::now();
     let mut chaos = Chaos::new("chaos", seed, &partner(seed));

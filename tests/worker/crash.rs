@@ -7,7 +7,7 @@ use serde_json::json;
 use super::harness::Harness;
 
 #[test]
-fn what_was_indexed_outlives_a_crash_and_so_does_the_partner() {
+fn index_and_partner_survive_a_crash() {
     let state = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("crash");
     let _none = std::fs::remove_dir_all(&state);
     let mut harness = Harness::with(json!({ "state": state, "partner": true }));

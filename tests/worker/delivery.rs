@@ -118,7 +118,7 @@ fn a_data_bucket_takes_everything_but_batches() {
 }
 
 #[test]
-fn a_post_that_hangs_holds_back_neither_acks_nor_commits() {
+fn hanging_post_delays_neither_acks_nor_commits() {
     let harness = delivering();
     harness.behave(&json!([{ "count": 1, "do": { "hang": 15_000 } }]));
     let (first, second) = (batches(2, 1), batches(3, 1));
@@ -148,7 +148,7 @@ fn a_post_that_hangs_holds_back_neither_acks_nor_commits() {
 }
 
 #[test]
-fn a_redirect_is_an_answer_and_is_not_followed() {
+fn redirect_is_an_answer_and_is_not_followed() {
     let elsewhere = TcpListener::bind("127.0.0.1:0").unwrap();
     elsewhere.set_nonblocking(true).unwrap();
     let url = format!("http://{}/cdn-log/v3", elsewhere.local_addr().unwrap());
@@ -169,7 +169,7 @@ fn a_redirect_is_an_answer_and_is_not_followed() {
 }
 
 #[test]
-fn what_the_partner_fails_to_store_is_sent_again() {
+fn what_the_partner_fails_to_store_is_resent() {
     let harness = delivering();
     harness.behave(&json!({ "seed": 7, "rules": [{ "share": 0.05, "do": { "status": 500 } }] }));
     let batches = batches(5, 3);

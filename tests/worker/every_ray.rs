@@ -106,7 +106,7 @@ fn every_ray_of(half: u32) {
 }
 
 #[test]
-fn every_ray_gives_its_stored_lines_byte_for_byte_and_after_a_restart_too() {
+fn every_ray_survives_a_restart_byte_for_byte() {
     every_ray_of(0);
 }
 

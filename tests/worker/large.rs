@@ -73,12 +73,12 @@ fn index_and_look_up(records: u32) {
 }
 
 #[test]
-fn a_batch_of_100_000_records_is_indexed_and_found() {
+fn batch_of_100_000_records_is_found() {
     index_and_look_up(100_000);
 }
 
 #[test]
 #[ignore = "takes minutes: scripts/large"]
-fn a_batch_of_1_000_000_records_is_indexed_within_the_memory() {
+fn batch_of_1_000_000_stays_within_memory() {
     index_and_look_up(1_000_000);
 }

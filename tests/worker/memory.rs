@@ -42,7 +42,7 @@ fn nine_megabytes() -> Vec<u8> {
 }
 
 #[test]
-fn requests_that_would_outgrow_the_memory_together_wait_or_come_again_and_nothing_traps() {
+fn requests_beyond_memory_wait_or_retry_without_traps() {
     let harness = started(json!({}));
     // Each answer to this ray takes several times 8 MB at once: twenty together outgrow the module's 96 MiB.
     let line = format!(r#"{{"RayID":"{RAY}","Padding":"{}"}}"#, "x".repeat(8000));
@@ -60,7 +60,7 @@ fn requests_that_would_outgrow_the_memory_together_wait_or_come_again_and_nothin
 }
 
 #[test]
-fn uploads_that_would_outgrow_the_memory_together_wait_and_nothing_traps() {
+fn uploads_beyond_memory_wait_without_traps() {
     let harness = started(json!({}));
     let body = nine_megabytes();
     // Each holds a part of 5 MiB: sixty together are three times what there is.
@@ -89,7 +89,7 @@ fn many_small(number: usize) -> Vec<u8> {
 }
 
 #[test]
-fn batches_that_would_outgrow_the_memory_together_are_read_one_after_the_other() {
+fn batches_beyond_memory_are_read_in_turn() {
     let harness = started(json!({}));
     let events = at_once(6, |number| event(&harness.put(&format!("logs/{number}.log.gz"), &many_small(number))));
     let answers = at_once(events.len(), |number| harness.dispatch("parse-queue", &events[number..=number]));

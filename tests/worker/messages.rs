@@ -9,7 +9,7 @@ use super::spellings::gzip;
 const LINE: &str = r#"{"RayID":"a5e33aff24280fa2","EdgeStartTimestamp":1795301186425000000}"#;
 
 #[test]
-fn a_message_of_no_known_shape_is_acked_alone() {
+fn message_of_unknown_shape_is_acked_alone() {
     let harness = Harness::start();
     let good = event(&harness.put("logs/good.log.gz", &gzip(LINE.as_bytes())));
     let shapes = [
@@ -48,7 +48,7 @@ fn a_message_of_no_known_shape_is_acked_alone() {
 }
 
 #[test]
-fn what_is_no_batch_is_counted_in_the_line_of_the_batch() {
+fn non_batch_is_counted_in_the_batchs_line() {
     let harness = Harness::start();
     let object = |key: &str| harness.put(key, b"x");
     let parsed = harness.parse(&[
@@ -89,7 +89,7 @@ fn messages_of_another_queue_are_never_acked() {
 }
 
 #[test]
-fn a_message_of_send_queue_waits_until_there_is_a_partner() {
+fn send_message_waits_until_a_partner_is_configured() {
     let harness = Harness::start();
     let answer = harness.dispatch("send-queue", &[json!({}), Value::Null]);
     assert_eq!((&answer["outcome"], &answer["retryAll"]), (&"ok".into(), &false.into()));
@@ -124,7 +124,7 @@ fn dead_letters_are_kept_and_acked() {
 }
 
 #[test]
-fn the_log_says_as_much_as_it_was_asked_to() {
+fn log_says_as_much_as_configured() {
     let token = hex::encode(Sha256::digest(TOKEN));
     let harness = Harness::with(json!({ "settings": { "API_TOKEN_SHA256": token, "LOG_LEVEL": "warn" } }));
     let good = event(&harness.put("logs/good.log.gz", &gzip(LINE.as_bytes())));

@@ -22,7 +22,7 @@ fn status_of_all(harness: &Harness, batch: &Batch) -> u16 {
 }
 
 #[test]
-fn indexing_again_changes_nothing_and_another_version_takes_its_place() {
+fn reindexing_changes_nothing_and_new_versions_replace() {
     let harness = Harness::start();
     let (old, new) = (batch(1), batch(2));
     let first = harness.index(&old.key, &old.gzip);
@@ -38,7 +38,7 @@ fn indexing_again_changes_nothing_and_another_version_takes_its_place() {
 }
 
 #[test]
-fn ids_of_other_forms_are_found_as_they_are_written() {
+fn ids_of_other_forms_are_found_as_written() {
     let harness = Harness::start();
     let lines = [
         r#"{"RayID":"test-ray-001","EdgeStartTimestamp":1795301186425000000,"n":1}"#,
@@ -53,7 +53,7 @@ fn ids_of_other_forms_are_found_as_they_are_written() {
 }
 
 #[test]
-fn a_damaged_object_is_set_aside_and_touches_nothing_else() {
+fn damaged_object_is_quarantined_and_touches_nothing_else() {
     let harness = Harness::start();
     let good = batch(1);
     let mut flipped = good.gzip.clone();
@@ -84,7 +84,7 @@ fn a_damaged_object_is_set_aside_and_touches_nothing_else() {
 }
 
 #[test]
-fn what_the_bucket_did_not_do_is_asked_for_again() {
+fn failed_bucket_operations_are_repeated() {
     let harness = Harness::with(json!({ "faulty": true }));
     let batch = batch(1);
     let key = batch.key.as_str();

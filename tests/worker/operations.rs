@@ -29,7 +29,7 @@ fn assert_books(stats: &Value, lines: [(&str, u64); 3]) {
 }
 
 #[test]
-fn a_payload_that_the_partner_refuses_is_parked_until_it_is_released() {
+fn refused_payload_is_parked_until_released() {
     let harness = Harness::with_partner();
     harness.behave(&json!([{ "count": 1, "do": { "status": 400 } }]));
     let batch = batch();
@@ -59,7 +59,7 @@ fn a_payload_that_the_partner_refuses_is_parked_until_it_is_released() {
 }
 
 #[test]
-fn a_message_that_was_given_up_is_kept_and_can_be_put_back() {
+fn dead_message_is_kept_and_can_be_redriven() {
     let harness = Harness::with(json!({ "faulty": true, "retries": 0, "partner": true }));
     let batch = batch();
     harness.faults(&json!([{ "op": "get", "key": batch.key, "fault": "error" }]));
@@ -82,7 +82,7 @@ fn a_message_that_was_given_up_is_kept_and_can_be_put_back() {
 }
 
 #[test]
-fn a_deleted_object_is_no_longer_found_and_stays_in_the_books() {
+fn deleted_object_is_not_found_but_stays_accounted() {
     let harness = Harness::start();
     let line = r#"{"RayID":"a5e33aff24280fa2"}"#;
     let object = harness.put("logs/a.log.gz", &gzip(line.as_bytes()));
@@ -105,7 +105,7 @@ fn a_deleted_object_is_no_longer_found_and_stays_in_the_books() {
 }
 
 #[test]
-fn a_backfill_delivers_what_was_there_before_and_each_record_once() {
+fn backfill_delivers_earlier_records_once_each() {
     let harness = Harness::with_partner();
     let plan = Plan { batches: 3, window_ms: 30_000, records: 600, ..Plan::default() };
     let batches: Vec<Batch> = (0..3).map(|number| plan.batch(Dataset::HttpRequests, number)).collect();

@@ -24,7 +24,7 @@ fn line(batch: u32, number: usize, secret: &str) -> String {
 }
 
 #[test]
-fn no_line_of_the_log_says_anything_of_a_record() {
+fn no_log_line_says_anything_of_a_record() {
     let mut random = Random::new(0x106);
     let canaries: Vec<Canary> = (0..SECRETS).map(|_| Canary::draw(&mut random)).collect();
     let text = |batch| -> Vec<u8> {

@@ -108,7 +108,7 @@ impl Store {
 }
 
 #[test]
-fn two_hundred_batches_are_streamed_whole_slowly_and_in_part() {
+fn two_hundred_batches_stream_whole_slowly_and_partly() {
     let store = Store::new();
     a_stream_tells_every_line_in_bounded_memory(&store);
     a_reader_that_stops_holds_the_worker_back(&store);

@@ -47,7 +47,7 @@ fn an_upload_becomes_a_batch_that_is_indexed() {
 }
 
 #[test]
-fn an_upload_of_30_mb_is_stored_in_parts() {
+fn upload_of_30_mb_is_stored_in_parts() {
     let harness = Harness::start();
     let mut large = batch(1, 24_000, 1);
     // Stored as it comes, whatever its compression: none makes it large.
@@ -72,7 +72,7 @@ fn logpush_may_test_and_nonsense_is_refused() {
 }
 
 #[test]
-fn more_than_a_request_may_carry_is_refused_and_leaves_nothing() {
+fn oversized_request_is_refused_and_leaves_nothing() {
     let harness = Harness::start();
     // Said by the length: nothing is read.
     let mut connection = TcpStream::connect(harness.worker.strip_prefix("http://").unwrap()).unwrap();

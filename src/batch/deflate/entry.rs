@@ -204,7 +204,7 @@ mod tests {
     use super::{CODE_LENGTHS, DISTANCES, LITERALS, TableEntry};
 
     #[test]
-    fn lengths_follow_one_another_without_a_gap_and_258_stands_alone() {
+    fn lengths_have_no_gap_and_258_is_alone() {
         let lengths: Vec<_> = LITERALS[257..285].iter().map(|entry| (entry.base(), entry.bits())).collect();
         for pair in lengths.windows(2) {
             assert_eq!(pair[0].0 + (1 << pair[0].1), pair[1].0);

@@ -264,7 +264,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_any_bits_are_looked_up_as_is_what_they_are_bit_by_bit(
+        fn table_lookups_equal_decoding_bit_by_bit(
             choices in vec(any::<usize>(), 0..600),
             bits in vec(any::<u64>(), 100),
         ) {
@@ -302,7 +302,7 @@ mod tests {
     }
 
     #[test]
-    fn a_table_that_is_built_anew_knows_nothing_of_the_last_code() {
+    fn rebuilt_table_forgets_the_last_code() {
         let mut table = DistanceTable::new();
         table.build(&split(30, &(0..200).collect::<Vec<_>>()), &LITERALS, true).unwrap();
         table.build(&[0, 1], &LITERALS, true).unwrap();

@@ -114,7 +114,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
 
     #[test]
-    fn any_valid_stream_in_any_pieces_gives_its_text_and_the_very_bits_at_which_blocks_begin(
+    fn valid_streams_give_their_text_and_block_bits(
         seed: u64,
         blocks in 1_usize..8,
         most in 1_usize..3000,
@@ -130,7 +130,7 @@ proptest! {
     }
 
     #[test]
-    fn a_stream_with_wrong_bits_is_taken_or_refused_as_zlib_does(
+    fn wrong_bits_are_judged_as_zlib_does(
         seed: u64,
         most in 1_usize..400,
         flips in vec((any::<Index>(), 0_u8..8), 1..4),
@@ -157,7 +157,7 @@ proptest! {
 }
 
 #[test]
-fn a_stream_cut_anywhere_is_open_and_gives_all_text_that_zlib_has_by_then() {
+fn cut_streams_stay_open_with_zlibs_text() {
     for seed in 0..12 {
         let bytes = stream(seed, 3, 60).bytes;
         for end in 0..bytes.len() {
@@ -189,7 +189,7 @@ fn a_bit_flipped_anywhere_ends_as_with_zlib() {
 }
 
 #[test]
-fn every_level_flush_and_writer_gives_the_text_in_any_pieces() {
+fn every_level_flush_and_writer_gives_the_text() {
     let text = lines(4_000);
     let mut streams = Vec::new();
     for level in 0..=9 {
@@ -234,7 +234,7 @@ fn some(of: usize, codes: &[(usize, u8)]) -> Vec<u8> {
 type DeflateCase<'a> = (&'a str, Vec<u8>, Vec<u8>, &'a [(u32, u32)], bool);
 
 #[test]
-fn codes_that_are_none_are_refused_but_for_those_that_zlib_takes() {
+fn invalid_codes_are_refused_but_zlibs_exceptions() {
     let one = |symbol| some(257, &[(symbol, 1)]);
     // 0 is a literal, 01 the end, and 11 a length of 3 (codes come with their first bit lowest).
     let three: &[(usize, u8)] = &[(b'a'.into(), 1), (256, 2), (257, 2)];
@@ -263,7 +263,7 @@ fn codes_that_are_none_are_refused_but_for_those_that_zlib_takes() {
 }
 
 #[test]
-fn a_distance_reaches_to_the_first_byte_and_no_further() {
+fn distance_reaches_the_first_byte_and_no_further() {
     let text = vec![b'x'; WINDOW];
     for (before, distance, is_taken) in
         [(1, 1, true), (1, 2, false), (WINDOW - 1, WINDOW, false), (WINDOW, WINDOW, true)]
@@ -303,7 +303,7 @@ fn symbols_and_kinds_that_mean_nothing_are_refused() {
 }
 
 #[test]
-fn headers_that_count_too_much_or_repeat_nothing_are_refused() {
+fn headers_that_overcount_or_repeat_nothing_are_refused() {
     // The code of code lengths has two symbols, 0 and another one, with one bit each.
     let header = |literals: u32, distances: u32, other: usize, body: &[(u32, u32)]| {
         let mut writer = DeflateWriter::default();
@@ -325,7 +325,7 @@ fn headers_that_count_too_much_or_repeat_nothing_are_refused() {
 }
 
 #[test]
-fn a_stream_goes_on_at_any_block_with_the_text_before_it() {
+fn stream_continues_at_any_block_with_preceding_text() {
     for seed in 0..60 {
         let DeflateWriter { bytes, text, blocks, .. } = stream(seed, 6, 2000);
         for &(bit, offset) in &blocks {

@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn tokens_keep_their_numbers_and_there_is_an_end_of_them() {
+    fn tokens_keep_their_numbers_and_have_a_bound() {
         let short = |number: usize| number.to_string();
         // The worst case for the table: those of one length have the same place.
         let alike = |number: usize| format!("{:>17}{number:>4}{:>9}", "", "");

@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_too_much_becomes_less_and_the_rest_stays() {
+    fn excess_is_reduced_and_the_rest_stays() {
         let many: Vec<String> = (0..200).map(|number| format!("\"host-{number}.example.com\"")).collect();
         let many: Vec<&str> = many.iter().map(String::as_str).collect();
         let numbers: Vec<String> = (0..800).map(|number| number.to_string()).collect();

@@ -331,7 +331,7 @@ mod tests {
     }
 
     #[test]
-    fn no_bytes_with_the_right_hash_make_it_panic() {
+    fn bytes_with_the_right_hash_never_panic() {
         let (bytes, _) = stored();
         let body = &bytes[..bytes.len() - 8];
         for at in 0..body.len() {

@@ -270,7 +270,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_of_two_jobs_that_alternate_are_foreseen_too() {
+    fn alternating_lines_of_two_jobs_are_foreseen() {
         let other = r#"{"EdgeStartTimestamp":1667491808,"ClientIP":"::1","RayID":"764660d8ec5c2ab1"}"#;
         let first = counts(&[LINE, other]);
         let lines: Vec<&str> = (0..40).map(|number| if number % 2 == 0 { LINE } else { other }).collect();
@@ -278,7 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_unusual_is_read_plainly_and_makes_the_next_line_no_slower() {
+    fn unusual_line_does_not_slow_the_next() {
         let unusual = [r#"{"RayID" :"764660d8ec5c2ab1"}"#, r#"{"\u0052ayID":"764660d8ec5c2ab1"}"#, "null", "{", ""];
         for line in unusual {
             let found = counts(&[LINE, line, LINE]);
@@ -288,7 +288,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_name_of_a_line_is_no_later_one_of_another_and_none_of_those_is_a_first() {
+    fn first_name_of_a_line_is_never_another() {
         let many: Vec<String> = (0..=SCAN_NAMES).map(|n| format!(r#""n{n}":{n}"#)).collect();
         let (one, many) = (r#"{"A":"1","C":"2"}"#, format!("{{{}}}", many.join(",")));
         let long = format!(r#"{{"{}":"1","B":"2"}}"#, "n".repeat(SCAN_NAME_BYTES));
@@ -307,7 +307,7 @@ mod tests {
     }
 
     #[test]
-    fn more_names_than_are_kept_in_mind_are_read_all_the_same() {
+    fn names_beyond_the_memory_are_read_too() {
         let many = |start: usize| {
             let members: Vec<String> = (start..start + SCAN_NAMES).map(|n| format!(r#""n{n}":{n}"#)).collect();
             format!(r#"{{{},"RayID":"764660d8ec5c2ab1"}}"#, members.join(","))
@@ -318,7 +318,7 @@ mod tests {
     }
 
     #[test]
-    fn a_record_is_its_key_and_its_fields_and_whether_it_is_no_utf_8() {
+    fn record_is_key_fields_and_utf8_flag() {
         let mut scanner = Scanner::new(Dataset::FirewallEvents);
         let found = scanner.record(LINE.as_bytes()).unwrap();
         assert_eq!(found.key.ray, RayKey::from_logged("764660d8ec5c2ab1"));

@@ -171,7 +171,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_string_is_one_for_the_plain_reading_too(inside in bytes(40)) {
+        fn string_is_valid_for_the_slow_path_too(inside in bytes(40)) {
             let line = [b"\"", inside.as_slice(), b"\""].concat();
             let text = String::from_utf8_lossy(&line);
             let mut json = serde_json::Deserializer::from_str(&text).into_iter::<&RawValue>();
@@ -182,7 +182,7 @@ mod tests {
         }
 
         #[test]
-        fn a_number_is_one_for_the_plain_reading_too(text in "-?[0-9]{0,20}[.eE+-]{0,2}[0-9]{0,3}[eE]?[+-]?[0-9]?") {
+        fn number_is_valid_for_the_slow_path_too(text in "-?[0-9]{0,20}[.eE+-]{0,2}[0-9]{0,3}[eE]?[+-]?[0-9]?") {
             let is_number = serde_json::from_str::<&RawValue>(&text).is_ok();
             prop_assert_eq!(number_end(text.as_bytes(), 0) == Some(text.len()) && !text.is_empty(), is_number);
         }

@@ -230,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn depth_is_walked_to_its_bound_and_no_further() {
+    fn depth_is_walked_to_its_bound_only() {
         let nested = |depth: usize, open: &str, close: &str| format!("{}1{}", open.repeat(depth), close.repeat(depth));
         let most = MAX_DEPTH as usize;
         for (open, close) in [("[", "]"), (r#"{"a":"#, "}"), (r#"[{"a":["#, "]}]")] {
@@ -243,7 +243,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_walked_is_valid_and_what_is_valid_without_spaces_is_walked(
+        fn walked_values_are_valid_and_valid_ones_walked(
             parts in prop::collection::vec(
                 prop::sample::select(vec![
                     "{", "}", "[", "]", "{}", "[]", ",", ":", r#""a":"#, r#""a""#, "1", "null", "true", "-0.5", "01", " ",

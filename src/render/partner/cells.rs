@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn a_control_character_that_the_cut_takes_is_counted() {
+    fn control_characters_cut_off_are_counted() {
         assert_eq!(cell("ab\u{1}", Some(2)), ("ab".into(), true));
     }
 
@@ -159,7 +159,7 @@ mod tests {
         }
 
         #[test]
-        fn a_cell_is_its_text_without_controls_to_the_cut(text in "(.|[\u{0}-\u{1f}]){0,40}", max in 1_usize..50) {
+        fn cell_is_its_text_without_controls_cut(text in "(.|[\u{0}-\u{1f}]){0,40}", max in 1_usize..50) {
             let blanked: String = text.chars().map(|c| if c < ' ' { ' ' } else { c }).collect();
             let expected: String = blanked.chars().take(max).collect();
             let expected = if expected.is_empty() { "-".into() } else { expected };

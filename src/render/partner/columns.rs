@@ -223,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn a_column_without_source_is_unavailable_and_no_other() {
+    fn column_without_source_is_unavailable_and_no_other() {
         for column in &COLUMNS {
             assert_eq!(column.source == ColumnSource::None, column.rule == ColumnRule::Unavailable, "{column:?}");
             assert!(column.name.is_some() || column.source == ColumnSource::None, "{column:?}");

@@ -67,7 +67,7 @@ mod tests {
     }
 
     #[test]
-    fn every_row_is_three_letters_a_comma_and_two_letters() {
+    fn rows_are_three_letters_comma_two_letters() {
         for row in ROWS {
             let shape = row.map(|byte| if byte.is_ascii_uppercase() { b'A' } else { byte });
             assert_eq!(&shape, b"AAA,AA\n", "{row:?}");

@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn a_header_is_found_in_any_case_and_form() {
+    fn header_is_found_in_any_case_and_form() {
         for headers in [
             r#"{"content-length":"12"}"#,
             r#"{"x":{"content-length":"1"},"Content-Length":"12","y":[1]}"#,

@@ -99,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn a_record_without_any_field_has_the_constants_and_the_settings_alone() {
+    fn empty_record_has_only_constants_and_settings() {
         let (out, outcome) = rendered(b"{}");
         let line = String::from_utf8(out).unwrap();
         let available: Vec<_> = line.trim_end().split('\u{1}').enumerate().filter(|(_, cell)| *cell != "-").collect();
@@ -132,14 +132,14 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_utf_8_becomes_the_replacement_character_and_is_counted() {
+    fn invalid_utf8_becomes_replacement_characters_and_is_counted() {
         let (out, outcome) = rendered(b"{\"ClientRequestUserAgent\":\"a\xffb\"}");
         assert!(String::from_utf8(out).unwrap().contains("a\u{fffd}b"));
         assert!(outcome.sanitised);
     }
 
     #[test]
-    fn options_that_bypass_their_constructor_cannot_break_the_line() {
+    fn options_made_without_constructor_cannot_break_lines() {
         let options = PartnerOptions { tenant: "a\u{1}\nb".into(), unknown_country: "\r".into() };
         let mut out = Vec::new();
         let outcome = write_partner_line(&mut out, b"{}", &options).unwrap();

@@ -228,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_column_prints_any_value_but_a_nested_one() {
+    fn text_column_prints_all_but_nested_values() {
         for (json, expected) in [
             (r#"{"EdgeResponseStatus":200}"#, "200"),
             (r#"{"EdgeResponseStatus":1.50e3}"#, "1.50e3"),
@@ -307,7 +307,7 @@ mod tests {
     }
 
     #[test]
-    fn a_time_prints_three_ways_or_not_at_all() {
+    fn time_prints_three_ways_or_not_at_all() {
         let json = r#"{"EdgeStartTimestamp":"2026-03-28T08:42:25.9999Z"}"#;
         assert_eq!(value(2, json), "[28/Mar/2026:16:42:25 +0800]");
         assert_eq!(value(5, json), "1774687345.999");

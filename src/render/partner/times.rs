@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn an_instant_prints_on_the_clock_of_utc_8() {
+    fn instant_prints_on_the_clock_of_utc_8() {
         assert_eq!(local("2026-03-28T08:42:25Z"), "28/Mar/2026:16:42:25 +0800");
         assert_eq!(local("2025-12-31T16:00:00Z"), "01/Jan/2026:00:00:00 +0800");
         assert_eq!(local("2024-02-28T23:59:59.999999999Z"), "29/Feb/2024:07:59:59 +0800");

@@ -59,7 +59,7 @@ fn a_rotation_is_followed() {
 }
 
 #[test]
-fn a_storm_of_unknown_keys_asks_once_a_minute() {
+fn unknown_keys_ask_the_issuer_once_a_minute() {
     let (isolate, (one, _)) = (Isolate::default(), keys());
     isolate.issuer.publish(&[&one]);
     assert_eq!(isolate.ask(&one, 0), Ok(()));
@@ -73,7 +73,7 @@ fn a_storm_of_unknown_keys_asks_once_a_minute() {
 }
 
 #[test]
-fn an_issuer_that_is_down_leaves_the_old_keys_for_a_day_and_nobody_in_after_that() {
+fn unreachable_issuer_leaves_old_keys_for_a_day() {
     let (isolate, (one, two)) = (Isolate::default(), keys());
     isolate.issuer.publish(&[&one]);
     assert_eq!(isolate.ask(&one, 0), Ok(()));
@@ -89,7 +89,7 @@ fn an_issuer_that_is_down_leaves_the_old_keys_for_a_day_and_nobody_in_after_that
 }
 
 #[test]
-fn an_isolate_without_keys_asks_a_few_times_and_no_more() {
+fn isolate_without_keys_asks_only_a_few_times() {
     let (isolate, (one, _)) = (Isolate::default(), keys());
     for _ in 0..50 {
         assert_eq!(isolate.ask(&one, 0), Err(Denied::NoKeys));

@@ -65,7 +65,7 @@ fn claiming(name: &str, value: Value) -> Result<Caller, Denied> {
 }
 
 #[test]
-fn a_right_assertion_lets_in_whom_a_grant_names() {
+fn valid_assertion_admits_whom_a_grant_names() {
     let bob = claiming("x", Value::Null).unwrap();
     assert_eq!((bob.name.as_str(), bob.role.name()), ("bob@a.example", "support"));
     assert!(bob.scopes.iter().map(raydex::access::Scope::name).eq(["read"]) && bob.sees_zone("a.example"));
@@ -90,7 +90,7 @@ fn a_right_assertion_lets_in_whom_a_grant_names() {
 }
 
 #[test]
-fn claims_of_another_kind_time_or_place_are_refused() {
+fn claims_of_wrong_kind_or_time_are_refused() {
     use JwtFault::{Audience, Claims, Expired, Issuer, NotYet};
     for (name, value, fault) in [
         ("aud", json!("other"), Audience),
@@ -139,7 +139,7 @@ fn who_is_named_by_no_grant_is_forbidden() {
 }
 
 #[test]
-fn a_header_that_asks_for_anything_else_is_refused_before_a_key_is_fetched() {
+fn header_with_extras_is_refused_before_fetching_keys() {
     let key = Key::new("one", 0);
     let good = claims(|_| {});
     for header in [
@@ -168,7 +168,7 @@ fn a_header_that_asks_for_anything_else_is_refused_before_a_key_is_fetched() {
 }
 
 #[test]
-fn what_is_not_three_parts_of_base64url_is_refused() {
+fn malformed_assertion_is_refused() {
     let good = Key::new("one", 0).token(&claims(|_| {}));
     let (head, rest) = good.split_once('.').unwrap();
     let (body, signature) = rest.split_once('.').unwrap();
@@ -245,7 +245,7 @@ fn a_bearer_token_counts_before_an_assertion() {
 }
 
 #[test]
-fn a_grant_that_names_nobody_or_two_is_a_fault() {
+fn grant_naming_no_one_or_two_is_fault() {
     let with = |who: &str| read_grants(&format!(r#"[{{{who}"scopes":["read"],"role":"viewer"}}]"#)).map(|_| ());
     assert_eq!(with(r#""email":"a@b.example","#), Ok(()));
     for who in [

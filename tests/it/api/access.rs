@@ -86,7 +86,7 @@ fn is_for_zones(row: &Row) -> bool {
 }
 
 #[test]
-fn every_route_lets_in_whoever_may_and_nobody_else() {
+fn every_route_admits_exactly_those_who_may() {
     let (callers, rules) = callers();
     let config = Ok(deployment(&rules));
     let fakes = Fakes::new();
@@ -135,7 +135,7 @@ fn refused_in_its_own_form(row: &Row, reply: &Reply) {
 }
 
 #[test]
-fn a_ray_of_another_zone_is_as_unknown_as_one_that_there_is_not() {
+fn foreign_zones_ray_looks_like_an_unknown_one() {
     let fakes = Fakes::new();
     let line = |zone: &str, number| format!(r#"{{"RayID":"{}","ZoneName":"{zone}"}}"#, ray(number));
     batch(&fakes, KEYS[0], &ndjson([line("a.example", 1), line("b.example", 2)]), None);

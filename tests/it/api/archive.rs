@@ -12,7 +12,7 @@ use super::segments::{ANY, Log, rewritten};
 use super::support::{Fault, Kind, run};
 
 #[test]
-fn an_alarm_is_set_for_a_full_table_and_not_for_an_entry() {
+fn alarm_is_set_for_full_tables_only() {
     let mut log = Log::with(10, 10);
     assert_eq!(log.fakes.audits.alarms.get(), 0, "the table is full, but nothing is behind it");
     (0..29).for_each(|_| log.append(1));
@@ -26,7 +26,7 @@ fn an_alarm_is_set_for_a_full_table_and_not_for_an_entry() {
 }
 
 #[test]
-fn bringing_a_table_to_the_bucket_costs_few_rows_however_many_it_has() {
+fn archiving_costs_few_rows_whatever_the_tables_size() {
     let mut rows = vec![];
     for entries in [20, 200] {
         let mut log = Log::with(entries, usize::try_from(entries).unwrap() * 3 + 1);
@@ -39,7 +39,7 @@ fn bringing_a_table_to_the_bucket_costs_few_rows_however_many_it_has() {
 }
 
 #[test]
-fn a_bucket_that_refuses_is_asked_again_in_growing_pauses_and_entries_go_on() {
+fn refusing_bucket_is_retried_in_growing_pauses() {
     let mut log = Log::with(3, 4);
     let (faults, audits, clock) = (log.fakes.faults.clone(), log.fakes.audits.clone(), log.fakes.clock_ms.clone());
     faults.plan_row(Some(Kind::PutNew), 0, Fault::Fails, 10);
@@ -64,7 +64,7 @@ fn a_bucket_that_refuses_is_asked_again_in_growing_pauses_and_entries_go_on() {
 }
 
 #[test]
-fn an_alarm_that_was_lost_is_set_again_by_a_later_entry() {
+fn lost_alarm_is_set_again_by_later_entries() {
     let mut log = Log::with(3, 4);
     let (audits, clock) = (log.fakes.audits.clone(), log.fakes.clock_ms.clone());
     audits.alarm_ms.set(None);
@@ -85,7 +85,7 @@ fn an_alarm_that_was_lost_is_set_again_by_a_later_entry() {
 }
 
 #[test]
-fn entries_that_come_while_a_segment_is_put_are_neither_lost_nor_doubled() {
+fn entries_during_a_put_are_recorded_exactly_once() {
     let mut log = Log::with(3, 7);
     let (fakes, deeds) = (log.fakes.clone(), Rc::new(std::cell::Cell::new(0)));
     let count = deeds.clone();
@@ -132,7 +132,7 @@ fn alarm_fails(kind: Kind, nth: usize, fault: Fault) -> Option<()> {
 }
 
 #[test]
-fn whatever_fails_of_an_alarm_nothing_is_lost_and_it_is_done_later() {
+fn alarm_failures_lose_nothing_and_are_retried() {
     for (kind, least) in [(Kind::PutNew, 1), (Kind::Alarm, 1), (Kind::Commit, 2), (Kind::Sql, 11)] {
         for fault in Fault::BOTH {
             let calls = (0..100).take_while(|&nth| alarm_fails(kind, nth, fault).is_some()).count();
@@ -165,7 +165,7 @@ fn append_fails(before: usize, kind: Kind, nth: usize, fault: Fault) -> bool {
 }
 
 #[test]
-fn an_append_that_fails_was_written_whole_or_not_at_all() {
+fn failed_append_is_written_whole_or_not() {
     for before in [0, 1, 3, 4, 6] {
         for fault in Fault::BOTH {
             let calls = (0..100).take_while(|&nth| append_fails(before, Kind::Sql, nth, fault)).count();
@@ -176,7 +176,7 @@ fn an_append_that_fails_was_written_whole_or_not_at_all() {
 }
 
 #[test]
-fn what_lies_at_the_key_of_a_segment_is_read_before_it_is_believed() {
+fn existing_object_at_a_segments_key_is_verified() {
     let log = Log::with(3, 4);
     log.fakes.faults.plan(Some(Kind::PutNew), 0, Fault::FailsButHappened);
     assert!(log.ring().is_err());
@@ -217,7 +217,7 @@ fn old(count: usize) -> Log {
 }
 
 #[test]
-fn a_log_of_before_is_read_on_and_goes_to_the_bucket_like_others() {
+fn older_log_is_read_and_archived_like_others() {
     for count in [0, 1, 9, 10, 34] {
         let mut log = old(count);
         log.look(0, 200).unwrap();
@@ -250,7 +250,7 @@ fn append_as_before(log: &mut Log) {
 }
 
 #[test]
-fn the_version_before_goes_on_with_the_chain_and_so_does_this_one_behind_it() {
+fn older_version_and_this_one_continue_one_chain() {
     for mut log in [old(4), old(25), Log::with(3, 5), Log::with(3, 6)] {
         log.kept();
         for _ in 0..3 {

@@ -17,7 +17,7 @@ fn entries(fakes: &Fakes) -> Vec<Value> {
 }
 
 #[test]
-fn every_lookup_and_every_change_is_written_down_with_who_did_what() {
+fn lookups_and_changes_are_recorded_with_their_actor() {
     let fakes = Fakes::new();
     batch(&fakes, KEYS[0], &records(0..2), None);
     Ask::get(&format!("/v1/rays/CF-RAY%3A%20{}-SJC?format=native", ray(1))).of(&fakes);
@@ -39,7 +39,7 @@ fn every_lookup_and_every_change_is_written_down_with_who_did_what() {
 }
 
 #[test]
-fn the_form_of_an_entry_and_of_its_hash_never_changes() {
+fn entry_and_hash_format_never_changes() {
     let fakes = Fakes::new();
     Ask::get("/v1/rays/764660d8ec5c2ab1").of(&fakes);
     let kept = fakes.audits.entries();
@@ -50,7 +50,7 @@ fn the_form_of_an_entry_and_of_its_hash_never_changes() {
 }
 
 #[test]
-fn nothing_is_served_that_the_log_did_not_take() {
+fn nothing_is_served_that_was_not_logged() {
     let fakes = Fakes::new();
     batch(&fakes, KEYS[0], &records(0..2), None);
     for fault in Fault::BOTH {
@@ -65,7 +65,7 @@ fn nothing_is_served_that_the_log_did_not_take() {
 }
 
 #[test]
-fn a_chain_tells_what_was_changed_left_out_or_put_in() {
+fn chain_shows_what_was_changed_removed_or_inserted() {
     let fakes = Fakes::new();
     for number in 0..20 {
         Ask::get(&format!("/v1/rays/{}", ray(number))).of(&fakes);
@@ -92,7 +92,7 @@ fn a_chain_tells_what_was_changed_left_out_or_put_in() {
 }
 
 #[test]
-fn the_log_is_read_page_by_page_and_reading_it_is_an_entry() {
+fn log_is_paged_and_reading_is_an_entry() {
     let fakes = Fakes::new();
     for number in 0..5 {
         Ask::get(&format!("/v1/rays/{}", ray(number))).of(&fakes);
@@ -118,7 +118,7 @@ fn the_log_is_read_page_by_page_and_reading_it_is_an_entry() {
 }
 
 #[test]
-fn whoever_asks_too_often_is_told_when_to_come_again_and_leaves_no_entry() {
+fn rate_limited_caller_gets_retry_after_without_entry() {
     let fakes = Fakes::new();
     let config = Ok(config_with(&[("API_RATE_PER_MINUTE", "3")]));
     for _ in 0..3 {

@@ -39,7 +39,7 @@ fn with_authorization(method: &str, path: &str, authorization: Option<&str>) -> 
 }
 
 #[test]
-fn no_route_asks_anything_of_the_world_before_the_token_is_right() {
+fn no_route_touches_the_world_before_the_token() {
     let other = "x".repeat(TOKEN.len());
     let wrong = [
         None,
@@ -68,7 +68,7 @@ fn no_route_asks_anything_of_the_world_before_the_token_is_right() {
 }
 
 #[test]
-fn the_right_token_opens_every_route_in_any_case_of_the_scheme() {
+fn right_token_opens_every_route_in_any_case() {
     for (method, path) in GUARDED {
         for scheme in ["Bearer ", "bearer ", "BEARER ", "  Bearer   "] {
             let reply = with_authorization(method, path, Some(&format!("{scheme}{TOKEN} "))).of(&Fakes::new());
@@ -96,7 +96,7 @@ fn health_needs_no_token_and_tells_nothing_else() {
 }
 
 #[test]
-fn a_deployment_without_its_settings_answers_503_and_health_names_them() {
+fn unconfigured_deployment_answers_503_and_health_names_settings() {
     let secret = "s3cret-that-is-no-hash";
     for (faults, named) in [
         (Config::read(|_| None), "API_TOKEN_SHA256 is not set"),
@@ -122,7 +122,7 @@ fn a_deployment_without_its_settings_answers_503_and_health_names_them() {
 }
 
 #[test]
-fn paths_that_there_are_not_are_404_and_methods_405_with_those_allowed() {
+fn unknown_paths_are_404_and_methods_405() {
     for path in [
         "/",
         "",

@@ -58,7 +58,7 @@ fn times_are_taken_in_every_unit() {
 }
 
 #[test]
-fn a_body_that_asks_for_no_backfill_is_refused_with_what_to_send() {
+fn invalid_backfill_bodies_are_refused_with_help() {
     let fakes = Fakes::new();
     for bad in [
         "",
@@ -82,7 +82,7 @@ fn a_body_that_asks_for_no_backfill_is_refused_with_what_to_send() {
 }
 
 #[test]
-fn nothing_is_delivered_by_a_deployment_without_a_partner() {
+fn deployment_without_a_partner_delivers_nothing() {
     let fakes = Fakes::new();
     let both = INDEX.replace("false", "true");
     let off = Ok(Config { delivery: None, ..config() });

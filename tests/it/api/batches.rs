@@ -40,7 +40,7 @@ fn world() -> Fakes {
 }
 
 #[test]
-fn batches_are_listed_by_hour_the_latest_first_and_those_of_no_hour_last() {
+fn batches_are_listed_by_hour_newest_first() {
     let fakes = world();
     let all = get(&fakes, "/v1/batches");
     assert_eq!(keys(&all)[..3], [KEYS[1], KEYS[0], KEYS[2]]);
@@ -59,7 +59,7 @@ fn batches_are_listed_by_hour_the_latest_first_and_those_of_no_hour_last() {
 }
 
 #[test]
-fn a_list_is_of_one_state_and_has_an_end() {
+fn list_has_one_state_and_an_end() {
     let fakes = world();
     let aside = get(&fakes, "/v1/batches?state=set_aside");
     assert_eq!(keys(&aside), ["logs/damaged.log.gz"]);
@@ -76,7 +76,7 @@ fn a_list_is_of_one_state_and_has_an_end() {
 }
 
 #[test]
-fn what_cannot_be_asked_of_a_list_is_refused() {
+fn invalid_list_parameters_are_refused() {
     for (query, code) in [
         ("state=", "bad_parameter"),
         ("state=pending", "bad_parameter"),
@@ -92,7 +92,7 @@ fn what_cannot_be_asked_of_a_list_is_refused() {
 }
 
 #[test]
-fn a_batch_is_shown_with_its_books_its_plans_and_its_payloads() {
+fn batch_shows_its_books_plans_and_payloads() {
     let fakes = Fakes::new();
     let window = Window { start_ms: NOW_MS - 3_600_000, ..Window::EVER };
     let ids = batch(&fakes, KEYS[0], &records(0..5), Some(Wish { window, ..wish() }));
@@ -149,7 +149,7 @@ fn a_batch_is_shown_with_its_books_its_plans_and_its_payloads() {
 }
 
 #[test]
-fn a_handle_that_is_none_and_one_that_nobody_knows_are_404() {
+fn malformed_and_unknown_handles_are_404() {
     let fakes = world();
     let known = id_of(&fakes, KEYS[0]).handle();
     let digits = "a".repeat(64);
@@ -203,7 +203,7 @@ fn set_aside_wrongly() -> (Fakes, String) {
 }
 
 #[test]
-fn a_batch_that_was_set_aside_is_read_again() {
+fn quarantined_batch_is_read_again() {
     let (fakes, handle) = set_aside_wrongly();
     let path = format!("/v1/batches/{handle}/replay");
     let reply = Ask::post(&path, "the reader was wrong").of(&fakes);
@@ -221,7 +221,7 @@ fn a_batch_that_was_set_aside_is_read_again() {
 }
 
 #[test]
-fn a_replay_whose_message_was_lost_can_be_asked_for_again() {
+fn replay_with_a_lost_message_can_be_repeated() {
     let (fakes, handle) = set_aside_wrongly();
     let ask = || Ask::post(&format!("/v1/batches/{handle}/replay"), "the reader was wrong");
     fakes.faults.plan(Some(Kind::Send), 0, super::support::Fault::Fails);
@@ -232,7 +232,7 @@ fn a_replay_whose_message_was_lost_can_be_asked_for_again() {
 }
 
 #[test]
-fn a_batch_whose_object_is_gone_or_another_one_stays_set_aside() {
+fn batch_with_a_lost_object_stays_quarantined() {
     let (fakes, handle) = set_aside_wrongly();
     let path = format!("/v1/batches/{handle}/replay");
     fakes.bucket.store(KEYS[0], &records(0..4));

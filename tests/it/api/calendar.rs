@@ -46,7 +46,7 @@ fn counted(fakes: &Fakes, path: &str) -> ([usize; 2], Vec<String>, Value) {
 }
 
 #[test]
-fn a_range_from_the_year_2000_on_asks_the_shards_that_hold_anything_and_those_of_the_present() {
+fn long_range_asks_occupied_and_present_shards_only() {
     let (fakes, lines) = world([12_000, 0]);
     let ([ledger, shard], told, summary) = counted(&fakes, FROM_2000);
     assert_eq!((told, &summary["complete"], &summary["cursor"]), (lines, &true.into(), &Value::Null));
@@ -55,7 +55,7 @@ fn a_range_from_the_year_2000_on_asks_the_shards_that_hold_anything_and_those_of
 }
 
 #[test]
-fn a_record_of_1970_does_not_make_every_search_begin_there() {
+fn record_of_1970_does_not_move_every_search() {
     let (fakes, lines) = world([3, 0]);
     let old = r#"{"RayID":"made-up","EdgeStartTimestamp":5}"#;
     batch(&fakes, "logs/old.log.gz", &ndjson([old]), None);
@@ -66,7 +66,7 @@ fn a_record_of_1970_does_not_make_every_search_begin_there() {
 }
 
 #[test]
-fn an_index_without_anything_is_told_in_full_by_the_shards_of_the_present() {
+fn empty_index_is_answered_by_present_shards() {
     let fakes = Fakes::new();
     let (calls, told, summary) = counted(&fakes, FROM_2000);
     assert_eq!((told.len(), &summary["complete"]), (0, &true.into()));
@@ -76,7 +76,7 @@ fn an_index_without_anything_is_told_in_full_by_the_shards_of_the_present() {
 }
 
 #[test]
-fn an_index_of_as_many_shards_as_a_batch_can_have_is_gone_over_in_a_dozen_requests() {
+fn fullest_index_is_searched_in_a_dozen_requests() {
     let fakes = Fakes::new();
     let most = u32::try_from(MAX_SHARDS).unwrap();
     let prefixes: Vec<u32> = (0..most).map(|number| number * ((PREFIX - 10) / most)).collect();
@@ -97,7 +97,7 @@ fn an_index_of_as_many_shards_as_a_batch_can_have_is_gone_over_in_a_dozen_reques
 }
 
 #[test]
-fn a_registry_that_does_not_answer_is_said_and_the_next_answer_is_whole() {
+fn unreachable_registry_is_reported_and_next_answer_complete() {
     let (fakes, lines) = world([3, 0]);
     for fault in Fault::BOTH {
         fakes.faults.plan(Some(Kind::Ledger), 0, fault);
@@ -109,7 +109,7 @@ fn a_registry_that_does_not_answer_is_said_and_the_next_answer_is_whole() {
 }
 
 #[test]
-fn a_registry_that_fails_in_the_middle_of_a_range_is_said_and_the_next_answer_is_whole() {
+fn registry_failing_mid_range_is_reported_and_recovers() {
     let rows = u32::try_from(CALENDAR_ROWS).unwrap();
     let (fakes, lines) = world([3, 0]);
     // More years than one answer of the registry has; nothing is in the shards.

@@ -135,13 +135,13 @@ fn nothing_of_any_secret_comes_out(secrets: usize, seed: u64) {
 }
 
 #[test]
-fn a_viewer_gets_nothing_of_any_secret_by_any_route() {
+fn viewer_gets_no_secret_by_any_route() {
     nothing_of_any_secret_comes_out(SECRETS, 0x5eed);
 }
 
 #[test]
 #[ignore = "takes minutes"]
-fn a_viewer_gets_nothing_of_a_thousand_secrets_by_any_route() {
+fn viewer_gets_none_of_a_thousand_secrets() {
     nothing_of_any_secret_comes_out(SECRETS_LARGE, 0xca11);
 }
 
@@ -154,7 +154,7 @@ fn figures(reply: &Reply) -> Option<Vec<Value>> {
 }
 
 #[test]
-fn no_filter_of_a_viewers_tells_one_secret_from_another() {
+fn viewers_filters_cannot_tell_secrets_apart() {
     let mut random = Random::new(0xf117);
     let with = |secret: &str| {
         let fakes = Fakes::new();

@@ -58,7 +58,7 @@ fn failure(reply: &Reply) -> (u16, u64) {
 }
 
 #[test]
-fn received_tells_the_records_of_a_range_in_the_fields_that_are_asked_for() {
+fn received_returns_a_range_in_the_fields_asked() {
     let (fakes, lines) = store();
     let all = zone(&fakes, &format!("received?{RANGE}"));
     assert_eq!(all.status, 200);
@@ -86,7 +86,7 @@ fn received_tells_the_records_of_a_range_in_the_fields_that_are_asked_for() {
 }
 
 #[test]
-fn a_query_that_is_not_understood_is_told_in_logpulls_own_words() {
+fn invalid_query_is_answered_in_logpulls_words() {
     let (fakes, _) = store();
     for (query, words) in [
         ("", "bad query: error parsing start time: must be unix timestamp or rfc3339 string"),
@@ -112,7 +112,7 @@ fn a_query_that_is_not_understood_is_told_in_logpulls_own_words() {
 }
 
 #[test]
-fn a_stream_that_breaks_off_ends_as_logpulls_does() {
+fn broken_stream_ends_like_logpulls() {
     let (fakes, lines) = store();
     let before = fakes.faults.calls();
     let whole = zone(&fakes, &format!("received?{RANGE}"));
@@ -130,7 +130,7 @@ fn a_stream_that_breaks_off_ends_as_logpulls_does() {
 }
 
 #[test]
-fn a_ray_has_as_many_lines_as_it_has_records() {
+fn ray_has_one_line_for_each_record() {
     let (fakes, _) = store();
     for (id, count) in
         [(ray(1).to_string(), 1), (ray(2).to_string(), 2), (ray(9).to_string(), 0), (format!("{}-SJC", ray(1)), 1)]
@@ -173,7 +173,7 @@ fn logs_are_kept_and_cannot_be_turned_off() {
 }
 
 #[test]
-fn the_engine_lists_and_retrieves_its_own_bucket_alone() {
+fn engine_lists_and_retrieves_its_own_bucket_only() {
     let (fakes, lines) = store();
     let ours = format!("{RANGE}&bucket=cdn-logs-raw&prefix=logs/http_requests/{{DATE}}");
     let listed = body(&engine(&fakes, &format!("list?{ours}")));
@@ -218,7 +218,7 @@ fn more_objects_than_are_listed_are_too_many() {
 }
 
 #[test]
-fn a_zone_of_the_path_narrows_what_is_told() {
+fn zone_of_the_path_narrows_the_answer() {
     let (fakes, lines) = store();
     let config: Result<Config, Vec<ConfigFault>> =
         Ok(config_with(&[("API_ZONES", r#"{"023e105f":"a.example","9a7806061c88":"b.example"}"#)]));
@@ -241,7 +241,7 @@ fn a_zone_of_the_path_narrows_what_is_told() {
 }
 
 #[test]
-fn a_zone_is_the_callers_whatever_the_case_of_its_name() {
+fn zone_matches_the_callers_in_any_case() {
     let (fakes, _) = store();
     let zones = r#"{"023e105f":"a.example","9a7806061c88":"b.example"}"#;
     let tokens = json!([rule("narrow", &json!({ "zones": ["A.Example"] }))]).to_string();

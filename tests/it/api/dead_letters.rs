@@ -45,7 +45,7 @@ fn redrive(fakes: &Fakes, id: &str) -> Reply {
 }
 
 #[test]
-fn letters_are_listed_the_latest_first_and_say_what_they_are_for() {
+fn dead_letters_are_listed_newest_first_with_purpose() {
     let (fakes, id) = world();
     let common = json!({"attempts": 3, "code": "gave_up", "at": "2026-03-28T08:42:25.000Z", "redriven": null});
     let letter = |own: Value| {
@@ -65,7 +65,7 @@ fn letters_are_listed_the_latest_first_and_say_what_they_are_for() {
 }
 
 #[test]
-fn a_list_has_an_end_and_says_whether_there_are_more() {
+fn list_has_an_end_and_reports_more() {
     let (fakes, _) = world();
     for (query, expected, truncated) in
         [("?limit=1", vec![3], true), ("?limit=2", vec![3, 2], true), ("?limit=3", vec![3, 2, 1], false)]
@@ -85,7 +85,7 @@ fn a_list_has_an_end_and_says_whether_there_are_more() {
 }
 
 #[test]
-fn a_letter_goes_back_to_where_it_was_for_and_is_kept_with_the_reason() {
+fn dead_letter_is_redriven_and_kept_with_reason() {
     let (fakes, id) = world();
     let reply = redrive(&fakes, "1");
     assert_eq!((reply.status, body(&reply)), (200, json!({"letter": 1, "redriven": true, "to": "parse"})));
@@ -105,7 +105,7 @@ fn a_letter_goes_back_to_where_it_was_for_and_is_kept_with_the_reason() {
 }
 
 #[test]
-fn a_letter_that_is_no_message_of_ours_cannot_be_put_back() {
+fn foreign_dead_letter_cannot_be_redriven() {
     let (fakes, id) = world();
     let odd = |change: fn(&mut DeliveryId)| {
         let mut id = id.clone();
@@ -132,7 +132,7 @@ fn a_letter_that_there_is_not_is_404() {
 }
 
 #[test]
-fn a_letter_is_never_kept_as_put_back_before_its_message_is_sent() {
+fn dead_letter_is_marked_redriven_only_after_sending() {
     for fault in Fault::BOTH {
         let (fakes, _) = world();
         fakes.faults.plan(Some(Kind::Send), 0, fault);

@@ -23,7 +23,7 @@ fn handles(record: &Value) -> Vec<&str> {
 }
 
 #[test]
-fn a_record_is_found_in_the_one_payload_that_carries_it() {
+fn record_is_found_in_its_one_payload() {
     let fakes = Fakes::new();
     let ids = batch(&fakes, KEYS[0], &records(0..5), Some(wish()));
     deliver(&fakes, &ids[0]);
@@ -70,7 +70,7 @@ fn an_answer_names_batch_payload_answer_and_hash() {
 }
 
 #[test]
-fn of_a_payload_that_was_split_any_half_may_carry_the_record() {
+fn record_of_a_split_payload_names_both_halves() {
     let fakes = Fakes::new();
     let ids = batch(&fakes, KEYS[0], &records(0..2), Some(wish()));
     let halves = split(&fakes, &ids[0]);
@@ -100,7 +100,7 @@ fn a_record_that_does_not_go_says_why() {
 }
 
 #[test]
-fn each_record_of_a_ray_is_judged_in_its_own_batch() {
+fn each_record_is_judged_in_its_own_batch() {
     let fakes = Fakes::new();
     let first = batch(&fakes, KEYS[0], &[records(0..1), records(0..3)].concat(), Some(wish()));
     let second = batch(&fakes, KEYS[2], &records(0..1), Some(wish()));
@@ -112,7 +112,7 @@ fn each_record_of_a_ray_is_judged_in_its_own_batch() {
 }
 
 #[test]
-fn a_version_that_the_ledger_does_not_know_yet_is_said_to_be_unknown() {
+fn version_unknown_to_the_ledger_is_reported_unknown() {
     let fakes = Fakes::new();
     batch(&fakes, KEYS[0], &records(0..2), Some(wish()));
     fakes.bucket.store(KEYS[0], &records(0..3));
@@ -121,7 +121,7 @@ fn a_version_that_the_ledger_does_not_know_yet_is_said_to_be_unknown() {
 }
 
 #[test]
-fn a_plan_whose_payloads_are_still_made_is_said_to_be_waited_for() {
+fn plan_in_progress_is_reported_as_pending() {
     let fakes = Fakes::new();
     batch(&fakes, KEYS[0], &records(0..2), None);
     let object = fakes.bucket.object(KEYS[0]).unwrap();
@@ -140,7 +140,7 @@ fn a_plan_whose_payloads_are_still_made_is_said_to_be_waited_for() {
 }
 
 #[test]
-fn what_is_no_ray_or_in_no_batch_is_answered_as_a_lookup_would() {
+fn non_rays_and_unknown_rays_answer_like_lookups() {
     let fakes = Fakes::new();
     fakes.index("logs/firewall_events/c", Dataset::FirewallEvents, http(&ray(1).to_string(), 0).as_bytes());
     let nothing = Ask::get(&format!("/v1/rays/{}/deliveries", ray(1))).of(&fakes);

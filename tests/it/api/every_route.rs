@@ -97,7 +97,7 @@ fn every_route_answers_with_success() {
 }
 
 #[test]
-fn what_a_caller_has_already_is_not_sent_again() {
+fn unchanged_answer_is_not_sent_again() {
     let (fakes, asks) = world();
     let ask = asks[1].clone();
     let tag = header(&ask.clone().of(&fakes), "etag").unwrap().to_owned();
@@ -126,7 +126,7 @@ fn every_route_says_so_where_the_world_fails() {
 }
 
 #[test]
-fn every_route_says_so_where_settings_are_missing_or_the_caller_asks_too_often() {
+fn every_route_reports_missing_settings_and_rate_limits() {
     let (fakes, asks) = world();
     let hasty = Ok(config_with(&[("API_RATE_PER_MINUTE", "1")]));
     let missing = Config::read(|_| None);
@@ -142,7 +142,7 @@ fn every_route_says_so_where_settings_are_missing_or_the_caller_asks_too_often()
 }
 
 #[test]
-fn what_clients_of_cloudflare_ask_wrongly_is_told_in_their_form() {
+fn cloudflare_clients_get_errors_in_their_form() {
     let (fakes, _) = world();
     let range = "start=2026-03-28T08:00:00Z&end=2026-03-28T09:00:00Z";
     let post = |path: String, body: &str| Ask { body: body.into(), ..Ask::new("POST", &path) };
@@ -176,7 +176,7 @@ fn what_clients_of_cloudflare_ask_wrongly_is_told_in_their_form() {
 }
 
 #[test]
-fn a_batch_that_cannot_be_read_is_told_alike_to_every_client() {
+fn unreadable_batch_is_reported_alike_to_every_client() {
     for path in [
         format!("/v1/rays/{}", ray(1)),
         format!("/v1/rays/{}/deliveries", ray(1)),

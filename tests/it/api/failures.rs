@@ -10,7 +10,7 @@ use super::support::{Fakes, Fault, Kind};
 use super::{Ask, header, problem};
 
 #[test]
-fn a_lookup_whose_world_fails_is_a_503_and_works_the_next_time() {
+fn failing_lookup_is_503_and_works_next_time() {
     let fakes = Fakes::new();
     for key in ["logs/a", "logs/b"] {
         fakes.index(key, Dataset::HttpRequests, &gzip(http(&ray(1).to_string(), 0).as_bytes()));
@@ -58,7 +58,7 @@ fn upload_fails(body: &[u8], nth: usize, fault: Fault) -> bool {
 }
 
 #[test]
-fn an_upload_whose_world_fails_stores_nothing_and_leaves_no_parts() {
+fn failing_upload_stores_nothing_and_leaves_no_parts() {
     let mut large = noise(5, 12 * MIB);
     large[0] = 0x1f;
     for body in [gzip(http(&ray(1).to_string(), 0).as_bytes()), large] {
@@ -70,7 +70,7 @@ fn an_upload_whose_world_fails_stores_nothing_and_leaves_no_parts() {
 }
 
 #[test]
-fn an_upload_that_cannot_even_be_dropped_is_a_503_too() {
+fn upload_that_cannot_be_aborted_is_503_too() {
     let mut large = noise(5, 12 * MIB);
     large[0] = 0x1f;
     let fakes = Fakes::new();
@@ -130,7 +130,7 @@ fn batch_set_aside(fakes: &Fakes) -> String {
 }
 
 #[test]
-fn a_question_or_an_operation_whose_world_fails_says_so_and_works_the_next_time() {
+fn failing_requests_report_it_and_work_next_time() {
     let count = whole_world().1.len();
     let mut failed = 0;
     for place in 0..count {

@@ -97,7 +97,7 @@ fn every_form_tells_the_lines_of_the_oracle() {
 }
 
 #[test]
-fn filters_samples_and_limits_with_cursors_tell_what_they_should() {
+fn filters_samples_limits_and_cursors_agree() {
     let mut random = Random::new(72);
     for _ in 0..12 {
         let store = Store::random(&mut random, 6, 30);
@@ -143,7 +143,7 @@ fn what_is_not_understood_is_refused() {
 }
 
 #[test]
-fn a_world_that_fails_in_mid_stream_loses_nothing_and_tells_nothing_twice() {
+fn failure_mid_stream_loses_and_repeats_nothing() {
     let store = Store::random(&mut Random::new(74), 5, 30);
     let all = expected(&store, None);
     let before = store.fakes.faults.calls();
@@ -200,7 +200,7 @@ fn ask_as(store: &Store, token: &str, query: &str) -> Reply {
 }
 
 #[test]
-fn a_host_in_three_of_two_hundred_batches_costs_three_reads_for_every_role() {
+fn rare_host_costs_three_reads_for_every_role() {
     let mut store = Store::new();
     for batch in 0..200_u32 {
         let host = if batch % 70 == 7 { "\"rare.example.com\"" } else { "\"www.example.com\"" };
@@ -220,7 +220,7 @@ fn a_host_in_three_of_two_hundred_batches_costs_three_reads_for_every_role() {
 }
 
 #[test]
-fn roles_and_zones_get_what_a_naive_model_says() {
+fn roles_and_zones_match_a_naive_model() {
     let mut random = Random::new(75);
     for _ in 0..10 {
         let store = Store::random(&mut random, 5, 30);

@@ -40,7 +40,7 @@ fn every_ray_of_a_body_gets_its_line() {
 }
 
 #[test]
-fn a_body_without_rays_or_with_too_many_is_refused() {
+fn body_with_too_few_or_many_rays_refused() {
     let fakes = Fakes::new();
     let many = vec!["764660d8ec5c2ab1"; 101];
     for ask in [
@@ -90,7 +90,7 @@ fn fields_filters_and_forms_work_on_a_lookup() {
 }
 
 #[test]
-fn a_caller_who_has_the_answer_already_is_told_so() {
+fn caller_with_the_current_answer_gets_304() {
     let fakes = Fakes::new();
     batch(&fakes, KEYS[0], &records(0..3), None);
     let get = |number, query: &str, known: Option<String>| {
@@ -106,7 +106,7 @@ fn a_caller_who_has_the_answer_already_is_told_so() {
 }
 
 #[test]
-fn requests_that_would_outgrow_the_memory_together_are_told_to_come_again() {
+fn requests_beyond_the_memory_budget_must_retry() {
     let mut fakes = Fakes::new();
     batch(&fakes, KEYS[0], &records(0..3), None);
     fakes.memory = MemoryBudget::new(1024 * 1024);

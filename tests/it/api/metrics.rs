@@ -7,7 +7,7 @@ use super::support::Fakes;
 use super::{Ask, header, json as body, problem};
 
 #[test]
-fn metrics_are_the_books_in_the_form_that_prometheus_reads() {
+fn metrics_are_the_books_in_prometheus_format() {
     let fakes = Fakes::new();
     let ids = batch(&fakes, KEYS[0], &[records(0..5), b"no record\n".to_vec()].concat(), Some(wish()));
     deliver(&fakes, &ids[0]);
@@ -59,7 +59,7 @@ fn windows(list: &[[&str; 2]]) -> Value {
 }
 
 #[test]
-fn coverage_tells_whole_windows_from_gaps_and_from_what_was_set_aside() {
+fn coverage_separates_complete_windows_gaps_and_quarantine() {
     let fakes = Fakes::new();
     let key = |times: &str| format!("logs/http_requests/20260328/{times}_aa.log.gz");
     batch(&fakes, &key("20260328T083000Z_20260328T083029Z"), &records(0..1), None);

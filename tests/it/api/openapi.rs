@@ -103,7 +103,7 @@ fn a_route_takes_the_parameters_that_are_described() {
 }
 
 #[test]
-fn who_may_ask_and_what_is_written_down_is_what_the_table_says() {
+fn scopes_and_auditing_match_the_route_table() {
     for row in ROUTES {
         let (operation, statuses) = with(|document| {
             let pointer = operation(row);
@@ -127,7 +127,7 @@ fn who_may_ask_and_what_is_written_down_is_what_the_table_says() {
 }
 
 #[test]
-fn the_codes_and_statuses_are_those_of_the_problems() {
+fn codes_and_statuses_are_those_of_the_problems() {
     let problems = problems();
     let codes: BTreeSet<_> = problems.iter().map(|(_, code)| code.clone()).collect();
     let statuses: BTreeSet<_> = problems.iter().map(|(status, _)| *status).collect();
@@ -255,7 +255,7 @@ fn the_document_is_served_to_whoever_asks() {
 }
 
 #[test]
-fn a_reply_that_the_document_does_not_know_is_seen() {
+fn undocumented_reply_is_seen() {
     let path = "/v1/rays/764660d8ec5c2ab1";
     let good = Ask::get(path).of(&Fakes::new());
     assert_eq!(check_against_openapi("GET", path, &good), Ok(()));

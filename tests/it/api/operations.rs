@@ -34,7 +34,7 @@ fn a_parked_payload_is_resent_released_or_dropped() {
 }
 
 #[test]
-fn a_delivered_payload_can_be_resent_and_nothing_else() {
+fn only_a_delivered_payload_can_be_resent() {
     let (fakes, id) = world();
     deliver(&fakes, &id);
     for what in ["release", "drop"] {
@@ -48,7 +48,7 @@ fn a_delivered_payload_can_be_resent_and_nothing_else() {
 type Bring = fn(&Fakes, &DeliveryId);
 
 #[test]
-fn a_payload_that_does_not_wait_for_a_person_is_left_alone() {
+fn payload_not_parked_is_left_alone() {
     let states: [(&str, Bring); 5] = [
         ("prepared", |_, _| {}),
         ("sending", |fakes, id| drop(claimed(fakes, id))),
@@ -75,7 +75,7 @@ fn a_payload_that_does_not_wait_for_a_person_is_left_alone() {
 }
 
 #[test]
-fn a_handle_that_is_none_and_one_that_nobody_knows_are_404() {
+fn malformed_and_unknown_handles_are_404() {
     let (fakes, id) = world();
     let others = [
         DeliveryId { index: "000001".into(), ..id.clone() },
@@ -138,7 +138,7 @@ fn nothing_is_done_without_a_reason() {
 }
 
 #[test]
-fn a_reason_may_be_long_and_come_in_any_pieces() {
+fn reason_may_be_long_and_in_any_pieces() {
     for pieces in [vec![1], vec![7, 100], vec![100_000]] {
         let (fakes, id) = world();
         park(&fakes, &id);
@@ -151,7 +151,7 @@ fn a_reason_may_be_long_and_come_in_any_pieces() {
 }
 
 #[test]
-fn a_body_of_more_than_an_operation_needs_is_refused_before_it_is_read() {
+fn oversized_operation_body_is_refused_before_reading() {
     let fakes = Fakes::new();
     for path in operations(&fakes) {
         let most = json!({ "reason": "x", "more": "x".repeat(OPERATION_BODY_MAX) }).to_string().into_bytes();
@@ -169,7 +169,7 @@ fn a_body_of_more_than_an_operation_needs_is_refused_before_it_is_read() {
 }
 
 #[test]
-fn a_decision_whose_message_is_lost_holds_all_the_same() {
+fn decision_holds_although_its_message_is_lost() {
     let (fakes, id) = world();
     park(&fakes, &id);
     fakes.faults.plan(Some(Kind::SendPayload), 0, Fault::Fails);
@@ -179,7 +179,7 @@ fn a_decision_whose_message_is_lost_holds_all_the_same() {
 }
 
 #[test]
-fn from_parked_to_dropped_the_books_balance_at_every_step() {
+fn books_balance_from_parked_to_dropped() {
     let fakes = Fakes::new();
     let ids = batch(&fakes, KEYS[0], &records(0..6), Some(wish()));
     let lines = || {

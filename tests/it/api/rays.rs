@@ -30,7 +30,7 @@ fn path(suffix: u64) -> String {
 }
 
 #[test]
-fn the_native_form_is_the_stored_lines_byte_for_byte() {
+fn native_form_is_the_stored_lines_unchanged() {
     let line = http(&ray(1).to_string(), 0);
     let expected = [line.as_bytes(), b"\n", ROUGH, b"\n", line.as_bytes(), b"\n"].concat();
     for ask in [
@@ -99,7 +99,7 @@ fn each_dataset_is_looked_up_on_its_own() {
 }
 
 #[test]
-fn parameters_that_cannot_be_are_refused_before_the_world_is_asked() {
+fn impossible_parameters_are_refused_before_any_call() {
     for (query, code) in [
         ("?format=xml", "bad_parameter"),
         ("?format=", "bad_parameter"),
@@ -147,7 +147,7 @@ fn head_is_get() {
 }
 
 #[test]
-fn a_ray_that_is_not_found_tells_its_time_and_a_likely_reason() {
+fn missing_ray_reports_its_time_and_likely_reason() {
     let fakes = world();
     for (age_ms, words) in
         [(-60_000, "ahead of the clock"), (60_000, "less than ten minutes"), (3_600_000, "not logged")]
@@ -165,7 +165,7 @@ fn a_ray_that_is_not_found_tells_its_time_and_a_likely_reason() {
 }
 
 #[test]
-fn a_ray_whose_batches_cannot_be_read_any_more_is_not_called_unknown() {
+fn ray_in_unreadable_batches_is_not_called_unknown() {
     let fakes = world();
     fakes.bucket.delete("logs/b");
     let some = Ask::get(&path(1)).of(&fakes);
@@ -177,7 +177,7 @@ fn a_ray_whose_batches_cannot_be_read_any_more_is_not_called_unknown() {
 }
 
 #[test]
-fn more_records_than_an_answer_holds_are_cut_and_said_so() {
+fn answer_beyond_its_bound_is_cut_and_reported() {
     let fakes = Fakes::new();
     let line = http(&ray(1).to_string(), 0) + "\n";
     fakes.index("logs/a", Dataset::HttpRequests, line.repeat(1001).as_bytes());
@@ -190,7 +190,7 @@ fn more_records_than_an_answer_holds_are_cut_and_said_so() {
 }
 
 #[test]
-fn a_lookup_asks_one_shard_and_reads_each_batch_once() {
+fn lookup_asks_one_shard_and_reads_batches_once() {
     let fakes = world();
     let before = (fakes.faults.count(Kind::Shard), fakes.faults.count(Kind::GetRange));
     Ask::get(&path(1)).of(&fakes);

@@ -64,7 +64,7 @@ fn nothing_of_a_request_is_repeated() {
 }
 
 #[test]
-fn nothing_of_a_token_or_a_body_is_repeated() {
+fn tokens_and_bodies_are_never_repeated() {
     let mut ask = Ask::get("/v1/rays/9e35512345678abc");
     for authorization in ["Bearer c4n4ry", "c4n4ry", "c4n4ry c4n4ry"] {
         ask.authorization = Some(authorization.into());
@@ -76,7 +76,7 @@ fn nothing_of_a_token_or_a_body_is_repeated() {
 }
 
 #[test]
-fn nothing_of_a_reason_or_of_a_record_is_repeated_by_an_operation() {
+fn operations_repeat_neither_reasons_nor_records() {
     let fakes = Fakes::new();
     let stored = [records(0..2), b"{\"RayID\":\"c4n4ry\",\"ClientIP\":\"c4n4ry\"}\nc4n4ry\n".to_vec()].concat();
     let ids = batch(&fakes, KEYS[0], &stored, Some(wish()));

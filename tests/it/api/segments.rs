@@ -176,7 +176,7 @@ impl Log {
 }
 
 #[test]
-fn entries_go_to_the_bucket_segment_by_segment_and_are_read_from_there() {
+fn entries_are_archived_and_read_by_segments() {
     let mut log = Log::with(10, 35);
     assert_eq!(log.fakes.audits.alarms.get(), 1, "one alarm is set, however many wait");
     let segments = log.settle();
@@ -252,7 +252,7 @@ fn the_forms_of_the_calls_never_change() {
 }
 
 #[test]
-fn a_segment_that_is_gone_is_said_to_be_and_where_to_go_on() {
+fn missing_segment_is_reported_with_where_to_continue() {
     let mut log = Log::with(10, 35);
     let segments = log.settle();
     let remove = |log: &Log, at: usize| assert!(log.fakes.bucket.delete(&segments[at].key));
@@ -270,7 +270,7 @@ fn a_segment_that_is_gone_is_said_to_be_and_where_to_go_on() {
 }
 
 #[test]
-fn a_page_ends_before_a_segment_that_cannot_be_read() {
+fn page_ends_before_an_unreadable_segment() {
     let mut log = Log::with(10, 35);
     let segments = log.settle();
     log.fakes.bucket.delete(&segments[1].key);
@@ -315,7 +315,7 @@ fn whoever_changes_a_segment_is_seen() {
 }
 
 #[test]
-fn a_segment_that_is_damaged_is_said_to_be() {
+fn damaged_segment_is_reported() {
     let mut log = Log::with(10, 25);
     let key = log.settle().remove(0).key;
     let stored = log.fakes.bucket.contents().remove(&key).unwrap();
@@ -344,7 +344,7 @@ fn a_segment_that_is_damaged_is_said_to_be() {
 }
 
 #[test]
-fn a_page_takes_its_memory_from_the_account_and_gives_it_back() {
+fn page_reserves_and_returns_its_memory() {
     let mut log = Log::with(10, 35);
     log.settle();
     let others = log.fakes.memory.reservation();
@@ -362,7 +362,7 @@ fn a_page_takes_its_memory_from_the_account_and_gives_it_back() {
 }
 
 #[test]
-fn a_bucket_that_fails_while_it_is_read_is_a_503() {
+fn bucket_failing_during_a_read_is_503() {
     for kind in [Kind::Get, Kind::Body, Kind::List] {
         let mut log = Log::with(10, 35);
         let key = log.settle().remove(0).key;
@@ -432,7 +432,7 @@ impl Log {
 
 proptest! {
     #[test]
-    fn a_log_is_the_list_of_its_entries_whatever_happens(
+    fn log_is_the_list_of_its_entries_always(
         entries in 1..8_u64, bytes in 300..3_000_u64, steps in vec(step(), 1..40),
     ) {
         let mut log = Log::of(entries, bytes);

@@ -48,7 +48,7 @@ fn a_ray_is_found_however_it_is_spelled() {
 }
 
 #[test]
-fn an_id_of_another_form_is_found_where_a_log_has_it() {
+fn id_of_another_form_is_found_where_logged() {
     let fakes = world();
     let reply = Ask::get("/v1/rays/test-ray-001").of(&fakes);
     assert_eq!((reply.status, &json(&reply)["ray"]), (200, &"test-ray-001".into()));
@@ -59,7 +59,7 @@ fn an_id_of_another_form_is_found_where_a_log_has_it() {
 }
 
 #[test]
-fn what_is_no_ray_is_refused_without_asking_a_shard() {
+fn non_ray_is_refused_without_asking_a_shard() {
     let long = "9".repeat(5000);
     for text in
         [" ", "a b", "<script>", "' OR 1=1 --", "é", "\0", "9e35512345678abc9e35512345678abcx!", "%", "%zz", &long]

@@ -53,7 +53,7 @@ fn world() -> Fakes {
 }
 
 #[test]
-fn the_books_of_several_batches_of_several_hours_add_up() {
+fn books_of_batches_over_hours_add_up() {
     let fakes = world();
     let expected = json!({
         "lines": {
@@ -71,7 +71,7 @@ fn the_books_of_several_batches_of_several_hours_add_up() {
 }
 
 #[test]
-fn fewer_ledgers_are_those_of_the_latest_hours_and_the_answer_says_so() {
+fn limited_ledgers_are_the_latest_and_reported() {
     let fakes = world();
     for (query, read, lines) in [("?ledgers=1", 1, 14), ("?ledgers=2", 2, 17), ("?ledgers=4", 4, 18)] {
         let stats = stats(&fakes, query);
@@ -80,7 +80,7 @@ fn fewer_ledgers_are_those_of_the_latest_hours_and_the_answer_says_so() {
 }
 
 #[test]
-fn a_number_of_ledgers_that_cannot_be_is_refused() {
+fn impossible_number_of_ledgers_is_refused() {
     for (query, code) in [
         ("ledgers=0", "bad_parameter"),
         ("ledgers=801", "bad_parameter"),
@@ -97,7 +97,7 @@ fn a_number_of_ledgers_that_cannot_be_is_refused() {
 }
 
 #[test]
-fn books_that_do_not_balance_raise_the_alarm_even_where_their_errors_cancel_each_other() {
+fn unbalanced_books_raise_the_alarm_despite_cancelling_errors() {
     let fakes = world();
     let spoil = |ledger: &str, statement: &str| fakes.ledgers.ledger(ledger).sql.run(statement, &[]).unwrap();
     spoil("v1/20260328T08", "UPDATE delivery_v1 SET lines = 5 WHERE state = 'parked'");
@@ -109,7 +109,7 @@ fn books_that_do_not_balance_raise_the_alarm_even_where_their_errors_cancel_each
 }
 
 #[test]
-fn dead_letters_are_counted_until_they_are_put_back() {
+fn dead_letters_are_counted_until_redriven() {
     let fakes = Fakes::new();
     for message in ["m1", "m2"] {
         let (queue, body) = ("parse-queue".into(), "7".into());

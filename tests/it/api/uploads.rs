@@ -38,7 +38,7 @@ fn text() -> Vec<u8> {
 }
 
 #[test]
-fn gzip_is_stored_as_it_comes_whatever_pieces_it_comes_in() {
+fn gzip_is_stored_unchanged_in_any_pieces() {
     for body in [gzip(&text()), members(&[&text(), b"", &text()])] {
         for pieces in [vec![1], vec![511], vec![512, 1], vec![513], vec![1, 700], vec![100_000]] {
             let ask = Ask { pieces, ..Ask::upload(&body) };
@@ -48,7 +48,7 @@ fn gzip_is_stored_as_it_comes_whatever_pieces_it_comes_in() {
 }
 
 #[test]
-fn text_is_stored_as_gzip_of_the_same_text_whatever_pieces_it_comes_in() {
+fn text_is_stored_as_gzip_in_any_pieces() {
     let marked = [b"\xef\xbb\xbf", text().as_slice()].concat();
     let spaced = [b"\r\n  ", text().as_slice()].concat();
     let short = b"{}".to_vec();
@@ -61,7 +61,7 @@ fn text_is_stored_as_gzip_of_the_same_text_whatever_pieces_it_comes_in() {
 }
 
 #[test]
-fn an_upload_is_named_as_logpush_names_batches_and_its_message_gets_it_indexed() {
+fn upload_is_named_like_logpushs_and_gets_indexed() {
     for dataset in Dataset::ALL {
         let fakes = Fakes::new();
         let id = ray(1);
@@ -83,7 +83,7 @@ fn an_upload_is_named_as_logpush_names_batches_and_its_message_gets_it_indexed()
 }
 
 #[test]
-fn a_large_body_goes_up_in_parts_and_arrives_whole() {
+fn large_body_is_uploaded_in_parts_and_complete() {
     for size in [12 * MIB, UPLOAD_PART - 1, UPLOAD_PART, UPLOAD_PART + 1, 2 * UPLOAD_PART] {
         let mut body = noise(3, size);
         body[0] = 0x1f;
@@ -105,7 +105,7 @@ fn large_text_goes_up_compressed_in_parts() {
 }
 
 #[test]
-fn text_whose_last_compressed_bytes_pass_the_border_of_a_part_goes_up_in_parts_of_the_right_size() {
+fn text_overflowing_a_part_gets_parts_of_size() {
     let text = |bytes: usize| hex::encode(noise(9, bytes)).into_bytes();
     let packed = |bytes| gzip(&[b"{", text(bytes).as_slice()].concat()).len();
     let border = UPLOAD_PART + 1..UPLOAD_PART + 500;
@@ -124,7 +124,7 @@ fn text_whose_last_compressed_bytes_pass_the_border_of_a_part_goes_up_in_parts_o
 }
 
 #[test]
-fn an_upload_waits_for_the_memory_of_its_part_and_leaves_the_answers_theirs() {
+fn upload_waits_for_memory_and_leaves_answers_theirs() {
     let small = Ask { content_length: Some(1_000), ..Ask::upload(&gzip(&text())) };
     let unknown = Ask::upload(&gzip(&text()));
     for (left, ask, is_taken) in [
@@ -152,7 +152,7 @@ fn an_upload_waits_for_the_memory_of_its_part_and_leaves_the_answers_theirs() {
 }
 
 #[test]
-fn a_body_of_more_than_the_platform_carries_is_refused() {
+fn body_beyond_the_platforms_limit_is_refused() {
     let most = usize::try_from(INGEST_MAX).unwrap();
     let body = vec![0x1f; most + 1];
     refused(Ask { pieces: vec![MIB], ..Ask::upload(&body) }, (413, "too_large"));
@@ -166,7 +166,7 @@ fn a_body_of_more_than_the_platform_carries_is_refused() {
 }
 
 #[test]
-fn what_is_neither_gzip_nor_lines_of_objects_is_refused() {
+fn neither_gzip_nor_lines_of_objects_is_refused() {
     for body in [&b""[..], b"\n", b" \r\n\t ", &[b' '; 512]] {
         for pieces in [vec![1], vec![1000]] {
             refused(Ask { pieces, ..Ask::upload(body) }, (400, "empty_body"));
@@ -181,7 +181,7 @@ fn what_is_neither_gzip_nor_lines_of_objects_is_refused() {
 }
 
 #[test]
-fn a_body_that_begins_with_many_blank_lines_is_taken() {
+fn body_beginning_with_many_blank_lines_is_taken() {
     for blank in [513, 5000] {
         let body = [vec![b'\n'; blank], text()].concat();
         assert_eq!(gunzip(&stored(&Fakes::new(), Ask::upload(&body))), body);

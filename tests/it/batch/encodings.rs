@@ -34,7 +34,7 @@ fn members_are_one_text_wherever_they_are_cut() {
 }
 
 #[test]
-fn a_member_for_every_byte_and_empty_members_between_are_read() {
+fn members_of_one_byte_and_empty_are_read() {
     let mut stored = gzip(b"");
     for byte in TEXT {
         stored.extend(members(&[&[*byte], b""]));
@@ -45,7 +45,7 @@ fn a_member_for_every_byte_and_empty_members_between_are_read() {
 }
 
 #[test]
-fn plain_text_under_a_gz_name_is_read_as_it_is() {
+fn plain_text_named_gz_is_read_unchanged() {
     let (found, totals) = read([TEXT]).unwrap();
     assert_eq!(found, naive(TEXT));
     assert_eq!((totals.stored, totals.inflated, totals.members), (TEXT.len() as u64, TEXT.len() as u64, 0));
@@ -55,7 +55,7 @@ fn plain_text_under_a_gz_name_is_read_as_it_is() {
 }
 
 #[test]
-fn zeros_behind_the_last_member_are_padding_and_anything_else_is_refused() {
+fn trailing_zeros_are_padding_and_other_bytes_refused() {
     let stored = members(&[TEXT, TEXT]);
     let padded = [stored.as_slice(), &[0; 1000]].concat();
     assert_eq!(read([padded.as_slice()]).unwrap().1.stored, padded.len() as u64);
@@ -69,7 +69,7 @@ fn zeros_behind_the_last_member_are_padding_and_anything_else_is_refused() {
 }
 
 #[test]
-fn nothing_at_all_is_empty_and_a_member_without_text_has_no_lines() {
+fn empty_object_and_empty_member_have_no_lines() {
     assert_eq!(lines(b""), Err(BatchError::Empty));
     assert_eq!(read(std::iter::empty()).err(), Some(BatchError::Empty));
     assert_eq!(lines(&gzip(b"")), Ok(vec![]));
@@ -77,7 +77,7 @@ fn nothing_at_all_is_empty_and_a_member_without_text_has_no_lines() {
 }
 
 #[test]
-fn a_byte_order_mark_is_skipped_at_the_start_of_the_text_alone() {
+fn byte_order_mark_is_skipped_only_at_start() {
     let text = b"\xef\xbb\xbf{\"a\":1}\n\xef\xbb\xbf{\"b\":2}\n";
     for stored in [gzip(text), text.to_vec(), members(&[b"", b"\xef", &text[1..]])] {
         let found = lines(&stored).unwrap();
@@ -121,7 +121,7 @@ fn zeros(size: usize) -> Vec<u8> {
 }
 
 #[test]
-fn a_bomb_is_refused_after_a_bounded_amount_of_work() {
+fn bomb_is_refused_after_bounded_work() {
     let bomb = zeros(64 * MIB);
     let nested: Vec<u8> = std::iter::repeat_n(zeros(MIB), 64).flatten().collect();
     let late = [gzip(&noise(1, MIB)), zeros(512 * MIB)].concat();
@@ -137,7 +137,7 @@ fn a_bomb_is_refused_after_a_bounded_amount_of_work() {
 }
 
 #[test]
-fn a_small_object_may_be_as_uniform_as_it_likes() {
+fn small_object_may_be_as_uniform_as_possible() {
     let line = b"{\"RayID\":\"764660d8ec5c2ab1\"}\n";
     let count = usize::try_from(RATIO_FREE).unwrap() / line.len();
     assert_eq!(lines(&gzip(&line.repeat(count))).unwrap().len(), count);

@@ -42,7 +42,7 @@ fn object() -> impl Strategy<Value = Vec<u8>> {
 
 proptest! {
     #[test]
-    fn what_is_read_does_not_depend_on_where_the_object_is_cut(object in object(), cuts in vec(any::<Index>(), 0..12)) {
+    fn reading_does_not_depend_on_cuts(object in object(), cuts in vec(any::<Index>(), 0..12)) {
         let whole = read([object.as_slice()]);
         prop_assert_eq!(read(cut(&object, &cuts)), whole.clone());
         prop_assert_eq!(read(object.chunks(1)), whole);
@@ -50,7 +50,7 @@ proptest! {
 }
 
 #[test]
-fn a_generated_batch_may_come_in_pieces_of_any_size() {
+fn generated_batch_may_come_in_any_pieces() {
     let plan = Plan { records: 400, members: 3, ..Plan::default() };
     let batch = plan.batch(Dataset::HttpRequests, 1);
     let whole = read([batch.gzip.as_slice()]);

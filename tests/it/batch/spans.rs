@@ -45,7 +45,7 @@ fn records(count: u64) -> Vec<u8> {
 }
 
 #[test]
-fn spans_of_plain_text_do_not_depend_on_its_pieces() {
+fn plain_text_spans_do_not_depend_on_pieces() {
     let text = records(400);
     let whole = spans(&text, text.len());
     assert_eq!(whole.places.len(), text.len().div_ceil(32 * 1024));
@@ -56,7 +56,7 @@ fn spans_of_plain_text_do_not_depend_on_its_pieces() {
 }
 
 #[test]
-fn a_span_in_which_no_line_begins_has_none() {
+fn span_without_a_line_start_has_no_lines() {
     let text = [records(10), vec![b'x'; 200_000]].concat();
     for stored in [gzip_at(0, &text), text] {
         let counts = lines_of_spans(&stored);
@@ -66,7 +66,7 @@ fn a_span_in_which_no_line_begins_has_none() {
 }
 
 #[test]
-fn a_span_holds_its_last_line_though_that_is_of_many_members() {
+fn span_holds_its_last_line_across_members() {
     let stored: Vec<u8> = records(100).chunks(5).flat_map(gzip).collect();
     let counts = lines_of_spans(&stored);
     assert!(counts.len() > 1, "{counts:?}");
@@ -74,7 +74,7 @@ fn a_span_holds_its_last_line_though_that_is_of_many_members() {
 }
 
 #[test]
-fn a_block_of_nothing_before_padding_is_one_span_however_it_comes() {
+fn empty_block_before_padding_is_one_span() {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::new(6));
     encoder.write_all(&records(200)).unwrap();
     encoder.flush().unwrap();

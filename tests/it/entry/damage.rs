@@ -69,7 +69,7 @@ fn a_cut_entry_is_an_error_or_harmless() {
 }
 
 #[test]
-fn an_entry_cut_by_a_byte_never_gives_all_of_its_rays() {
+fn entry_cut_by_a_byte_never_gives_all() {
     for entry in entries().into_iter().filter(|entry| entry[1] == 0) {
         let whole = poke(&entry);
         // A single ray in the first span takes no bits behind the directory.
@@ -80,7 +80,7 @@ fn an_entry_cut_by_a_byte_never_gives_all_of_its_rays() {
 }
 
 #[test]
-fn a_bit_flipped_anywhere_is_an_error_or_harmless() {
+fn flipped_bit_is_an_error_or_harmless() {
     for entry in entries() {
         for place in 0..entry.len() {
             for bit in 0..8 {
@@ -98,7 +98,7 @@ const FIRST_ROW: usize = 16;
 const ROW: usize = 15;
 
 #[test]
-fn numbers_beyond_all_bounds_are_an_error_at_once() {
+fn numbers_beyond_bounds_are_an_error_at_once() {
     let mut endless = one_part(&[(1, 1), (2, 2)]);
     for (count, blocks) in [(u32::MAX, 1_u32), (u32::MAX, u32::MAX / 256 + 1), (0, 1), (257, 1), (1, 2), (2, u32::MAX)]
     {

@@ -35,7 +35,7 @@ fn holds(all: &[Pair]) {
 }
 
 #[test]
-fn every_number_of_rays_around_the_borders_of_blocks_is_exact() {
+fn ray_counts_around_block_borders_are_exact() {
     for count in [1, 2, 255, 256, 257, 511, 512, 513] {
         for distance in [1, 1 << 20, LAST / 1000] {
             for spans in [1, 100] {
@@ -50,7 +50,7 @@ fn every_number_of_rays_around_the_borders_of_blocks_is_exact() {
 }
 
 #[test]
-fn equal_rays_are_found_wherever_they_straddle_the_borders_of_blocks() {
+fn equal_rays_are_found_across_block_borders() {
     for before in [0, 1, 250, 255, 256, 257, 500, 511, 512] {
         for equal in [1_u32, 2, 5, 6, 7, 255, 256, 257, 600, 1024] {
             for behind in [0, 1, 300] {

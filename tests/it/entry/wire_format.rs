@@ -34,7 +34,7 @@ fn packing_does_not_depend_on_order() {
 }
 
 #[test]
-fn another_version_or_kind_is_refused_by_its_name() {
+fn other_versions_and_kinds_are_refused_by_name() {
     let bytes = one_part(&[(1, 1), (2, 2)]);
     for (version, kind) in [(0, 0), (3, 0), (255, 0), (1, 1), (1, 2), (2, 255), (2, 1)] {
         let mut other = bytes.clone();
@@ -44,7 +44,7 @@ fn another_version_or_kind_is_refused_by_its_name() {
 }
 
 #[test]
-fn a_part_of_the_version_before_is_read_and_names_no_places() {
+fn part_of_the_older_version_names_no_places() {
     for (now, count) in [(FEW, 5), (ONE, 1), (MANY, 257)] {
         let before = hex::decode(now.replacen("0200000000000000", "01000000", 1)).unwrap();
         assert_eq!(pairs(&before), pairs(&hex::decode(now).unwrap()));
@@ -58,7 +58,7 @@ fn no_rays_are_no_part() {
 }
 
 #[test]
-fn more_rays_than_a_part_holds_are_split_at_its_size() {
+fn rays_beyond_a_part_start_another() {
     for (count, parts) in [(PART_RAYS, 1), (PART_RAYS + 1, 2), (2 * PART_RAYS + 7, 3)] {
         let all: Vec<Pair> = (0..count as u64).map(|number| (number << 20, 0)).collect();
         let packed = packed(&all);
@@ -75,7 +75,7 @@ fn more_rays_than_a_part_holds_are_split_at_its_size() {
 }
 
 #[test]
-fn the_worst_rays_there_are_fit_in_a_blob() {
+fn worst_rays_fit_in_a_blob() {
     let (last, span) = ((1 << RayId::SUFFIX_BITS) - 1, (1 << SPAN_BITS) - 1);
     let step = last / PART_RAYS as u64;
     // Equal distances, all rays in one block but one, and a straggler in every block.

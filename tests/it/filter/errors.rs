@@ -15,7 +15,7 @@ fn fault(text: &str) -> (String, Fault) {
 }
 
 #[test]
-fn a_text_that_is_no_filter_at_all_is_told() {
+fn text_that_is_no_filter_is_reported() {
     for (text, expected) in [
         ("", Fault::NotJson),
         ("hunter2", Fault::NotJson),
@@ -35,7 +35,7 @@ fn a_text_that_is_no_filter_at_all_is_told() {
 }
 
 #[test]
-fn a_part_that_is_neither_group_nor_condition_is_told() {
+fn neither_group_nor_condition_is_reported() {
     for part in [
         "{}",
         "null",

@@ -51,7 +51,7 @@ fn a_filter_keeps_its_text() {
 }
 
 #[test]
-fn only_the_top_level_counts_and_there_the_last_of_two() {
+fn top_level_counts_and_there_the_last_duplicate() {
     let filter = r#"{"where":{"key":"A","operator":"eq","value":"x"}}"#;
     assert!(accepts(filter, r#"{"A":"y","A":"x"}"#));
     assert!(!accepts(filter, r#"{"A":"x","\u0041":"y"}"#));
@@ -60,7 +60,7 @@ fn only_the_top_level_counts_and_there_the_last_of_two() {
 }
 
 #[test]
-fn a_line_that_is_no_record_is_an_error() {
+fn line_that_is_no_record_is_an_error() {
     let filter = Filter::parse(r#"{"where":{"key":"A","operator":"!eq","value":"x"}}"#).unwrap();
     for (line, error) in [
         (&b""[..], RecordError::NotJson),

@@ -77,7 +77,7 @@ fn satisfying(operator: &str, value: &str) -> Vec<&'static str> {
 }
 
 #[test]
-fn every_operator_is_true_for_the_fields_of_the_table() {
+fn every_operator_holds_for_the_documented_fields() {
     for (operator, value, expected) in TRUE_FOR.iter().chain(&ORDERED) {
         let found = satisfying(operator, value);
         let expected: Vec<&str> = FIELDS.iter().map(|(name, _)| *name).filter(|name| expected.contains(name)).collect();
@@ -86,7 +86,7 @@ fn every_operator_is_true_for_the_fields_of_the_table() {
 }
 
 #[test]
-fn an_operator_with_a_mark_is_the_exact_complement() {
+fn negated_operator_is_the_exact_complement() {
     for (operator, value, _) in TRUE_FOR {
         let positive = satisfying(operator, value);
         let rest: Vec<&str> = FIELDS.iter().map(|(name, _)| *name).filter(|name| !positive.contains(name)).collect();

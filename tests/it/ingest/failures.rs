@@ -51,7 +51,7 @@ fn worlds() -> [(&'static str, Maker); 4] {
 }
 
 #[test]
-fn after_any_failure_a_second_run_gives_the_world_of_a_clean_run() {
+fn rerun_after_any_failure_equals_a_clean_run() {
     for (name, world) in worlds() {
         let clean = world();
         let before = clean.faults.calls();
@@ -89,7 +89,7 @@ fn the_calendar_knows_every_shard(fakes: &Fakes, place: &str) {
 }
 
 #[test]
-fn the_calendar_knows_every_prefix_that_was_ever_written() {
+fn calendar_knows_every_prefix_ever_written() {
     let fakes = Fakes::new();
     let told = |dataset: Dataset| {
         let calendar = run(look(&fakes.ledgers, dataset, (0, 99))).unwrap();
@@ -133,7 +133,7 @@ fn failures_one_after_the_other_come_right_too() {
 }
 
 #[test]
-fn a_body_cut_short_is_the_worlds_failure_and_writes_nothing() {
+fn truncated_body_is_a_failure_and_writes_nothing() {
     let text = ndjson((0..50).map(|number| http(&RayId::from_parts(PREFIX, number).to_string(), 5)));
     for stored in [gzip(&text), members(&[&text[..99], &text[99..]]), text.clone()] {
         for end in (0..stored.len()).step_by(7) {
@@ -147,7 +147,7 @@ fn a_body_cut_short_is_the_worlds_failure_and_writes_nothing() {
 }
 
 #[test]
-fn a_lookup_that_fails_anywhere_says_so_and_works_the_next_time() {
+fn failing_lookup_reports_it_and_works_next_time() {
     let fakes = Fakes::new();
     fakes.index(KEY, DATASET, &object(0..3));
     fakes.index("logs/b", DATASET, &object(0..3));
@@ -164,7 +164,7 @@ fn a_lookup_that_fails_anywhere_says_so_and_works_the_next_time() {
 }
 
 #[test]
-fn a_lookup_whose_body_is_cut_short_fails_and_finds_no_less() {
+fn lookup_of_a_truncated_body_finds_no_less() {
     let text = ndjson((0..50).map(|number| http(&RayId::from_parts(PREFIX, number).to_string(), 5)));
     for stored in [gzip(&text), text.clone()] {
         let fakes = Fakes::new();

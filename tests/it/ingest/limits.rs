@@ -21,7 +21,7 @@ fn world(batches: usize, lines: usize, filler: usize) -> Fakes {
 }
 
 #[test]
-fn as_many_records_as_are_allowed_are_not_truncated_and_one_more_is() {
+fn records_are_truncated_only_beyond_the_limit() {
     for (batches, lines, truncated) in [(1, LOOKUP_RECORDS, false), (1, LOOKUP_RECORDS + 1, true), (4, 251, true)] {
         let found = world(batches, lines, 0).find(DATASET, &ray(1).to_string());
         assert_eq!((found.records.len(), found.truncated), (LOOKUP_RECORDS, truncated));
@@ -29,7 +29,7 @@ fn as_many_records_as_are_allowed_are_not_truncated_and_one_more_is() {
 }
 
 #[test]
-fn bytes_beyond_the_limit_are_cut_off_between_records() {
+fn bytes_beyond_the_limit_are_cut_between_records() {
     for (batches, lines) in [(1, 12), (4, 3)] {
         let found = world(batches, lines, 999_999).find(DATASET, &ray(1).to_string());
         let bytes: usize = found.records.iter().map(|record| record.line.len()).sum();

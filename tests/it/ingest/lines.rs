@@ -52,7 +52,7 @@ fn judge(line: &[u8], fate: Fate<'_>) {
 const RAY: &str = "9e35512345678abc";
 
 #[test]
-fn lines_that_are_no_records_are_rejected_and_counted() {
+fn non_record_lines_are_rejected_and_counted() {
     let long = vec![b'x'; MAX_LINE + 1];
     let deep = [b"[".repeat(100_000), b"]".repeat(100_000)].concat();
     let unclosed = b"{\"a\":".repeat(100_000);
@@ -86,7 +86,7 @@ fn lines_that_are_no_records_are_rejected_and_counted() {
 }
 
 #[test]
-fn records_without_a_usable_ray_are_counted_as_such() {
+fn records_without_a_usable_ray_are_counted() {
     let long = format!(r#"{{"RayID":"{}"}}"#, "a".repeat(10_240));
     let just_too_long = format!(r#"{{"RayID":"{}"}}"#, "a".repeat(129));
     for line in [
@@ -109,7 +109,7 @@ fn records_without_a_usable_ray_are_counted_as_such() {
 }
 
 #[test]
-fn ids_of_other_forms_are_found_by_exact_match() {
+fn ids_of_other_forms_are_found_exactly() {
     let most = "a".repeat(128);
     for id in [
         "9e35512345678ab",
@@ -135,7 +135,7 @@ fn ids_of_other_forms_are_found_by_exact_match() {
 }
 
 #[test]
-fn a_ray_in_any_dress_is_found_by_its_digits() {
+fn ray_in_any_spelling_is_found_by_digits() {
     let deep = format!(r#"{{"x":{}{},"RayID":"{RAY}"}}"#, "[".repeat(100_000), "]".repeat(100_000));
     let deep_objects = format!(r#"{{"x":{}1{},"RayID":"{RAY}"}}"#, r#"{"a":"#.repeat(50_000), "}".repeat(50_000));
     let lines: [&[u8]; 14] = [
@@ -160,7 +160,7 @@ fn a_ray_in_any_dress_is_found_by_its_digits() {
 }
 
 #[test]
-fn the_other_datasets_take_their_rays_from_where_they_keep_them() {
+fn other_datasets_take_rays_from_their_own_fields() {
     for (dataset, line, ray) in [
         (Dataset::FirewallEvents, r#"{"RayID":"9e35512345678abc","OriginatorRayID":"00"}"#, Some(RAY)),
         (Dataset::WorkersTraceEvents, r#"{"Event":{"RayID":"9e35512345678abc"}}"#, Some(RAY)),

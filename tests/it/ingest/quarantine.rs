@@ -30,7 +30,7 @@ fn is_set_aside(name: &str, stored: &[u8], code: &str) {
 }
 
 #[test]
-fn what_is_no_batch_is_set_aside_with_its_reason() {
+fn non_batch_is_quarantined_with_its_reason() {
     let line = http(&ray(1).to_string(), 40);
     let whole = gzip(&ndjson(vec![line.clone(); 20]));
     let mut damaged = whole.clone();
@@ -73,14 +73,14 @@ fn damage_behind_good_members_leaves_nothing_of_them() {
 }
 
 #[test]
-fn a_batch_of_more_lines_than_there_can_be_is_set_aside() {
+fn batch_with_too_many_lines_is_quarantined() {
     let lines = usize::try_from(MAX_LINES).unwrap();
     let text = [http(&ray(1).to_string(), 0).as_bytes(), &b"\n{}".repeat(lines)].concat();
     is_set_aside("too many lines", &text, "too_many_lines");
 }
 
 #[test]
-fn rays_of_more_shards_than_there_can_be_are_set_aside_and_as_many_as_can_be_are_not() {
+fn only_rays_of_too_many_shards_are_quarantined() {
     let text = |shards: u32| {
         let ray = |shard| RayId::from_parts(0x10000 + shard, 1).to_string();
         gzip(&ndjson((0..shards).map(|shard| http(&ray(shard), 0))))
@@ -95,7 +95,7 @@ fn rays_of_more_shards_than_there_can_be_are_set_aside_and_as_many_as_can_be_are
 }
 
 #[test]
-fn odd_ids_without_end_are_set_aside_and_as_many_as_can_be_are_found() {
+fn only_too_many_nonstandard_ids_are_quarantined() {
     let text = |ids: u32| {
         let mut text = String::new();
         for id in 0..ids {
@@ -113,7 +113,7 @@ fn odd_ids_without_end_are_set_aside_and_as_many_as_can_be_are_found() {
 }
 
 #[test]
-fn a_batch_without_lines_is_indexed_and_holds_nothing() {
+fn batch_without_lines_is_indexed_as_empty() {
     for stored in [gzip(b""), gzip(b"\n\n \r\n"), b"\n".to_vec()] {
         let fakes = Fakes::new();
         let (_, outcome) = fakes.index(KEY, DATASET, &stored);

@@ -21,7 +21,7 @@ fn object(lines: u64) -> Vec<u8> {
 }
 
 #[test]
-fn a_changed_object_is_read_in_full_and_its_lines_are_of_the_new_version() {
+fn changed_object_is_read_in_full_as_new() {
     let fakes = Fakes::new();
     fakes.index(KEY, DATASET, &object(0));
     let head = fakes.bucket.store(KEY, &object(3000));
@@ -33,7 +33,7 @@ fn a_changed_object_is_read_in_full_and_its_lines_are_of_the_new_version() {
 }
 
 #[test]
-fn a_changed_object_without_the_ray_is_read_once_and_gives_nothing() {
+fn changed_object_without_the_ray_is_read_once() {
     let fakes = Fakes::new();
     fakes.index(KEY, DATASET, &object(0));
     fakes.bucket.store(KEY, &gzip(http(&ray(2).to_string(), 0).as_bytes()));
@@ -44,7 +44,7 @@ fn a_changed_object_without_the_ray_is_read_once_and_gives_nothing() {
 }
 
 #[test]
-fn objects_that_are_gone_or_damaged_are_counted_and_the_others_are_read() {
+fn missing_and_damaged_objects_are_counted_others_read() {
     let fakes = Fakes::new();
     let keys = ["logs/a", "logs/b", "logs/c", "logs/d"];
     for key in keys {
@@ -61,7 +61,7 @@ fn objects_that_are_gone_or_damaged_are_counted_and_the_others_are_read() {
 }
 
 #[test]
-fn an_entry_that_names_the_wrong_span_costs_a_full_scan_and_loses_nothing() {
+fn wrong_span_costs_a_full_scan_losing_nothing() {
     for span in [1, 7, 5000] {
         let fakes = Fakes::new();
         let head = fakes.bucket.store(KEY, &object(3000));
@@ -82,7 +82,7 @@ fn an_entry_that_names_the_wrong_span_costs_a_full_scan_and_loses_nothing() {
 }
 
 #[test]
-fn a_lookup_reads_the_batches_that_hold_the_ray_and_stops_behind_it() {
+fn lookup_stops_reading_after_the_ray() {
     let fakes = Fakes::new();
     let filler = |seed| hex::encode(noise(seed, 2000));
     let others =
@@ -113,7 +113,7 @@ fn windows_of(fakes: &Fakes) -> String {
 }
 
 #[test]
-fn a_lookup_in_any_span_is_one_range_of_the_batch_and_one_of_its_windows() {
+fn lookup_is_one_range_and_one_window() {
     let fakes = Fakes::new();
     let lines = several_spans(&fakes);
     let stored = fakes.bucket.object(KEY).unwrap().head.size;
@@ -134,7 +134,7 @@ fn a_lookup_in_any_span_is_one_range_of_the_batch_and_one_of_its_windows() {
 }
 
 #[test]
-fn windows_that_are_gone_or_damaged_cost_a_full_scan_and_lose_nothing() {
+fn missing_windows_cost_a_full_scan_losing_nothing() {
     let fakes = Fakes::new();
     let lines = several_spans(&fakes);
     let key = windows_of(&fakes);
@@ -159,7 +159,7 @@ fn windows_that_are_gone_or_damaged_cost_a_full_scan_and_lose_nothing() {
 }
 
 #[test]
-fn windows_go_with_the_version_that_they_are_of() {
+fn windows_go_with_their_version() {
     let fakes = Fakes::new();
     several_spans(&fakes);
     let first = windows_of(&fakes);

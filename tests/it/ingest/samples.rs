@@ -60,13 +60,13 @@ fn every_ray_is_found(plan: &Plan, dataset: Dataset) {
 }
 
 #[test]
-fn every_ray_of_20_000_records_is_found_byte_for_byte() {
+fn rays_of_20_000_records_are_found_unchanged() {
     // A lookup reads a batch up to its ray, so many small ones are quicker than few large ones.
     every_ray_is_found(&plan(1250), Dataset::HttpRequests);
 }
 
 #[test]
-fn every_ray_of_firewall_events_and_traces_is_found_byte_for_byte() {
+fn rays_of_events_and_traces_are_found_unchanged() {
     every_ray_is_found(&plan(40), Dataset::FirewallEvents);
     every_ray_is_found(&plan(40), Dataset::WorkersTraceEvents);
 }
@@ -80,7 +80,7 @@ fn begins_of_spans(gzip: &[u8]) -> Vec<u64> {
 }
 
 #[test]
-fn every_ray_of_large_batches_is_indexed_in_the_very_spans_of_its_lines() {
+fn large_batches_index_rays_in_their_exact_spans() {
     // The blocks of level 1 are a megabyte long.
     let plan = Plan { level: 6, ..plan(4) };
     let (fakes, lines) = indexed(&plan, Dataset::HttpRequests);
@@ -109,7 +109,7 @@ fn every_ray_of_large_batches_is_indexed_in_the_very_spans_of_its_lines() {
 }
 
 #[test]
-fn a_ray_that_no_batch_holds_is_not_found_and_opens_none() {
+fn unknown_ray_opens_no_batch() {
     let (fakes, lines) = indexed(&plan(4), Dataset::HttpRequests);
     for ray in lines.keys().step_by(61) {
         let near = RayId::from_bits(ray.bits() ^ 1 << 17);

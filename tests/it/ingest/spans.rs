@@ -29,7 +29,7 @@ fn text_with_lines_at(places: &[usize]) -> Vec<u8> {
 }
 
 #[test]
-fn a_line_is_found_wherever_it_begins_beside_a_border() {
+fn line_is_found_around_a_border() {
     let span = usize::try_from(SPAN_BYTES).unwrap();
     let mut places = vec![0];
     // Before the border (and across it), on it, behind it.
@@ -51,7 +51,7 @@ fn a_line_is_found_wherever_it_begins_beside_a_border() {
 }
 
 #[test]
-fn a_ray_in_two_spans_and_in_two_members_gives_both_lines_in_order() {
+fn ray_in_two_spans_gives_lines_in_order() {
     let text = text_with_lines_at(&[0, 3 * MIB]);
     let again = String::from_utf8(text.clone()).unwrap().replace(&ray(1).to_string(), &ray(0).to_string());
     let fakes = Fakes::new();
@@ -63,7 +63,7 @@ fn a_ray_in_two_spans_and_in_two_members_gives_both_lines_in_order() {
 }
 
 #[test]
-fn a_line_behind_one_that_is_too_long_is_found_where_it_stands() {
+fn line_after_an_overlong_one_is_found() {
     let fakes = Fakes::new();
     let long = "x".repeat(MAX_LINE + 1);
     let text = [http(&ray(1).to_string(), 0), long, http(&ray(2).to_string(), 0)].join("\n");
@@ -76,7 +76,7 @@ fn a_line_behind_one_that_is_too_long_is_found_where_it_stands() {
 }
 
 #[test]
-fn the_first_ray_of_a_shard_in_the_first_span_is_found_alone() {
+fn first_ray_of_the_first_span_is_found() {
     let fakes = Fakes::new();
     fakes.index(KEY, Dataset::HttpRequests, http(&ray(0).to_string(), 0).as_bytes());
     assert_eq!(fakes.lines(&ray(0).to_string()).len(), 1);

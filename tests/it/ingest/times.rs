@@ -23,7 +23,7 @@ fn shards(fakes: &Fakes) -> Vec<String> {
 }
 
 #[test]
-fn a_batch_is_in_the_shard_of_every_records_time_and_goes_from_there() {
+fn batch_is_in_every_records_shard_until_removed() {
     let fakes = Fakes::new();
     fakes.index(KEY, DATASET, &ndjson([line(1, 0), line(2, 5), line(3, -2), line(4, 5)]));
     let names = ["v1/http_requests/9e353", "v1/http_requests/9e355", "v1/http_requests/9e35a"];
@@ -44,7 +44,7 @@ fn a_batch_is_in_the_shard_of_every_records_time_and_goes_from_there() {
 }
 
 #[test]
-fn times_all_over_are_as_many_shards_as_a_batch_may_write_to() {
+fn scattered_times_fill_the_allowed_shards() {
     let count = i64::try_from(MAX_SHARDS).unwrap();
     // The first one is the rays' own.
     let lines = |end: i64| ndjson((0..end).map(|number| line(1, -number)));

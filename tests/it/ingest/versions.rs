@@ -47,7 +47,7 @@ fn the_same_bytes_written_again_are_indexed_already() {
 }
 
 #[test]
-fn another_version_takes_the_place_of_the_older_in_every_shard() {
+fn newer_version_replaces_the_older_in_every_shard() {
     let fakes = Fakes::new();
     fakes.index(KEY, DATASET, &object(&[0, 1]));
     assert_eq!(found(&fakes), [0, 1]);
@@ -61,7 +61,7 @@ fn another_version_takes_the_place_of_the_older_in_every_shard() {
 }
 
 #[test]
-fn odd_ids_give_way_to_rays_and_rays_to_odd_ids() {
+fn nonstandard_ids_and_rays_replace_each_other() {
     let fakes = Fakes::new();
     fakes.index(KEY, DATASET, http("test-ray-001", 0).as_bytes());
     assert_eq!(fakes.lines("test-ray-001").len(), 1);
@@ -72,7 +72,7 @@ fn odd_ids_give_way_to_rays_and_rays_to_odd_ids() {
 }
 
 #[test]
-fn a_damaged_version_leaves_nothing_of_the_older_one_either() {
+fn damaged_version_leaves_nothing_of_the_older() {
     let whole = object(&[0, 1]);
     for damaged in [&whole[..whole.len() - 1], b"", b"a,b,c\n", b"{}\n", &[&whole[..], b"x"].concat()] {
         let fakes = Fakes::new();
@@ -89,7 +89,7 @@ fn a_damaged_version_leaves_nothing_of_the_older_one_either() {
 }
 
 #[test]
-fn a_slow_reader_whose_ledger_knows_of_the_newer_version_does_nothing() {
+fn slow_reader_stops_once_a_newer_version_exists() {
     let fakes = Fakes::new();
     let slow = Fakes { ledgers: fakes.ledgers.clone(), ..Fakes::with(KEY, &object(&[0, 1])) };
     fakes.index(KEY, DATASET, &object(&[3]));
@@ -145,7 +145,7 @@ fn records_far_from_their_rays_time_are_counted() {
 }
 
 #[test]
-fn a_slow_reader_of_an_older_version_leaves_nothing_behind() {
+fn slow_reader_of_an_older_version_leaves_nothing() {
     let fakes = Fakes::new();
     fakes.index(KEY, DATASET, &object(&[3]));
     fakes.index(KEY, DATASET, &object(&[1, 2]));
@@ -160,7 +160,7 @@ fn a_slow_reader_of_an_older_version_leaves_nothing_behind() {
 }
 
 #[test]
-fn what_a_reading_left_that_was_cut_off_is_dropped_by_the_next_version() {
+fn interrupted_readings_leftovers_go_with_the_next_version() {
     let fakes = Fakes::with(KEY, &object(&[0, 1]));
     // The entries are written, the seal is not.
     fakes.faults.plan(Some(Kind::Ledger), 5, Fault::Fails);
@@ -173,7 +173,7 @@ fn what_a_reading_left_that_was_cut_off_is_dropped_by_the_next_version() {
 }
 
 #[test]
-fn an_object_that_was_removed_leaves_nothing_in_the_index() {
+fn removed_object_leaves_nothing_in_the_index() {
     for action in ["DeleteObject", "LifecycleDeletion"] {
         let fakes = Fakes::new();
         fakes.index(KEY, DATASET, &object(&[0, 1, 2]));

@@ -101,7 +101,7 @@ fn it_is_set_again_before_anything_else() {
 }
 
 #[test]
-fn an_error_anywhere_leaves_it_set_and_the_next_one_does_what_is_left() {
+fn error_leaves_the_alarm_set_for_the_rest() {
     let world = || {
         let clockwork = Clockwork::with(3);
         clockwork.ledger.claim(2, "someone who crashes");
@@ -130,7 +130,7 @@ fn an_error_anywhere_leaves_it_set_and_the_next_one_does_what_is_left() {
 }
 
 #[test]
-fn messages_that_nobody_claims_are_sent_once_in_each_span() {
+fn unclaimed_messages_are_sent_once_per_span() {
     let clockwork = Clockwork::with(3);
     clockwork.ledger.pass(OUTBOX_FIRST_MS - 1);
     assert_eq!((clockwork.ring(), clockwork.in_ms()), ((0, 0), Some(1)));
@@ -146,7 +146,7 @@ fn messages_that_nobody_claims_are_sent_once_in_each_span() {
 }
 
 #[test]
-fn what_is_claimed_or_at_rest_gets_no_message() {
+fn claimed_and_terminal_payloads_get_no_message() {
     let clockwork = Clockwork::with(4);
     clockwork.ledger.claim(0, "someone");
     clockwork.ledger.attempt(1, delivered());
@@ -157,7 +157,7 @@ fn what_is_claimed_or_at_rest_gets_no_message() {
 }
 
 #[test]
-fn one_that_failed_is_woken_when_it_is_due() {
+fn failed_payload_is_woken_when_due() {
     let clockwork = Clockwork::with(1);
     clockwork.ledger.attempt(0, not_stored());
     let due = clockwork.ledger.number(0, "due_ms").unwrap();
@@ -179,7 +179,7 @@ fn a_lease_that_is_over_is_ended_once() {
 }
 
 #[test]
-fn more_than_it_sends_at_once_follow_at_once() {
+fn messages_beyond_one_turn_follow_at_once() {
     let clockwork = Clockwork::of(Ledger::new());
     clockwork.ledger.ask(&begin());
     clockwork.ledger.ask(&seal(1, ALARM_MESSAGES + 7));
@@ -203,14 +203,14 @@ fn held(payloads: usize) -> Clockwork {
 }
 
 #[test]
-fn an_open_breaker_holds_the_messages_and_sets_the_alarm_to_its_end() {
+fn open_breaker_holds_messages_until_its_end() {
     let clockwork = held(20);
     assert_eq!((clockwork.ring(), clockwork.in_ms()), ((0, 0), Some(BREAKER_MIN_MS)));
     assert_eq!(clockwork.ring_for(BREAKER_MIN_MS - 1), []);
 }
 
 #[test]
-fn then_one_message_at_a_time_goes_out_until_someone_tries() {
+fn half_open_breaker_lets_one_message_out() {
     let clockwork = held(20);
     clockwork.ledger.pass(BREAKER_MIN_MS);
     assert_eq!(clockwork.ring(), (0, 1));
@@ -228,7 +228,7 @@ fn then_one_message_at_a_time_goes_out_until_someone_tries() {
 }
 
 #[test]
-fn a_lease_is_ended_in_time_while_the_breaker_is_open() {
+fn lease_ends_in_time_despite_an_open_breaker() {
     let clockwork = Clockwork::with(8);
     clockwork.ledger.claim(7, "someone who crashes");
     clockwork.ledger.pass(LEASE_MS - 1000);
@@ -239,7 +239,7 @@ fn a_lease_is_ended_in_time_while_the_breaker_is_open() {
 }
 
 #[test]
-fn a_message_that_is_claimed_while_the_alarm_works_is_not_marked() {
+fn message_claimed_during_the_alarm_is_not_marked() {
     let clockwork = Clockwork::with(1);
     clockwork.ledger.pass(OUTBOX_FIRST_MS);
     // The clock is read before the messages go out and behind them: meanwhile someone claims.
@@ -257,7 +257,7 @@ fn a_message_that_is_claimed_while_the_alarm_works_is_not_marked() {
 }
 
 #[test]
-fn a_nudge_says_when_the_alarm_was_to_ring() {
+fn nudge_reports_when_the_alarm_was_due() {
     let ledger = Ledger::sealed(1);
     let due = ledger.now() + OUTBOX_FIRST_MS;
     assert_eq!(ledger.answer(&Nudge {}).unwrap().1, Some(due));

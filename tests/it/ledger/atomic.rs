@@ -255,19 +255,19 @@ fn fails_everywhere(name: &str, make: Maker, call: &Doing) -> usize {
 }
 
 #[test]
-fn a_call_about_a_source_happens_or_does_not() {
+fn source_calls_happen_or_do_not() {
     let statements: usize = of_sources().iter().map(|(name, make, call)| fails_everywhere(name, *make, call)).sum();
     assert!(statements >= 80, "{statements} statements");
 }
 
 #[test]
-fn a_call_about_a_payload_happens_or_does_not() {
+fn payload_calls_happen_or_do_not() {
     let statements: usize = of_payloads().iter().map(|(name, make, call)| fails_everywhere(name, *make, call)).sum();
     assert!(statements >= 100, "{statements} statements");
 }
 
 #[test]
-fn an_answer_that_was_lost_is_given_again_or_says_that_it_was_done() {
+fn lost_answer_is_repeated_or_reported_as_done() {
     for (name, make, call) in of_sources().into_iter().chain(of_payloads()) {
         let ledger = make();
         call(&ledger).unwrap();

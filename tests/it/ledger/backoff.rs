@@ -21,7 +21,7 @@ fn wait(ledger: &Ledger, number: usize) {
 }
 
 #[test]
-fn a_pause_doubles_with_each_attempt_up_to_its_bound_and_spreads_by_a_quarter() {
+fn pause_doubles_to_its_bound_within_a_quarter() {
     let ledger = Ledger::sealed(1);
     let mut expected = RETRY_MIN_MS;
     for attempt in 1..30 {
@@ -35,7 +35,7 @@ fn a_pause_doubles_with_each_attempt_up_to_its_bound_and_spreads_by_a_quarter() 
 }
 
 #[test]
-fn payloads_that_failed_together_do_not_come_again_together() {
+fn payloads_failed_together_do_not_return_together() {
     let ledger = Ledger::sealed(4);
     let pauses: BTreeSet<i64> = (0..4)
         .map(|number| {
@@ -48,7 +48,7 @@ fn payloads_that_failed_together_do_not_come_again_together() {
 }
 
 #[test]
-fn before_it_is_due_nobody_gets_it_and_then_anyone_does() {
+fn payload_is_claimable_only_once_due() {
     let ledger = Ledger::sealed(1);
     ledger.attempt(0, not_stored());
     let due = ledger.now() + pause(&ledger, 0);
@@ -62,7 +62,7 @@ fn before_it_is_due_nobody_gets_it_and_then_anyone_does() {
 }
 
 #[test]
-fn a_longer_wait_that_the_partner_asks_for_is_kept_and_a_shorter_one_is_not() {
+fn longer_retry_after_is_kept_shorter_is_not() {
     for (asked, least, most) in [
         (None, RETRY_MIN_MS * 3 / 4, RETRY_MIN_MS * 5 / 4),
         (Some(1_000), RETRY_MIN_MS * 3 / 4, RETRY_MIN_MS * 5 / 4),

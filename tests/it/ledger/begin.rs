@@ -42,7 +42,7 @@ fn indexed(ledger: &Ledger, digit: char) -> (bool, Vec<String>) {
 }
 
 #[test]
-fn a_new_source_is_indexed_and_delivered_as_it_was_asked_for() {
+fn new_source_is_indexed_and_delivered_as_asked() {
     let ledger = Ledger::new();
     let first = work(ledger.ask(&begin()));
     assert!(first.index && !first.registered && !first.more && first.replaced.is_empty());
@@ -55,7 +55,7 @@ fn a_new_source_is_indexed_and_delivered_as_it_was_asked_for() {
 }
 
 #[test]
-fn beginning_again_asks_for_the_same_and_changes_nothing() {
+fn beginning_again_repeats_and_changes_nothing() {
     let ledger = Ledger::new();
     let first = ledger.ask(&begin());
     let rows = ledger.sql.rows();
@@ -72,7 +72,7 @@ fn what_was_done_is_not_asked_for_again() {
 }
 
 #[test]
-fn a_source_that_was_sealed_without_a_part_of_it_is_asked_for_that_part() {
+fn partly_sealed_source_is_asked_for_the_rest() {
     let ledger = Ledger::new();
     ledger.ask(&Begin { deliver: None, ..begin() });
     ledger.ask(&Seal { plan: None, ..seal(1, 2) });
@@ -96,7 +96,7 @@ fn the_registry_is_asked_once() {
 }
 
 #[test]
-fn an_older_version_is_left_alone_whatever_became_of_the_newer() {
+fn older_version_is_left_alone_whatever_the_newer() {
     let newer: [fn(&Ledger); 3] = [
         |ledger| {
             ledger.ask(&begin_of('b', 9));
@@ -118,7 +118,7 @@ fn an_older_version_is_left_alone_whatever_became_of_the_newer() {
 }
 
 #[test]
-fn a_newer_version_is_told_where_rays_of_the_older_ones_may_be() {
+fn newer_version_learns_where_older_rays_may_be() {
     let ledger = Ledger::new();
     whole(&ledger, 'a', 5, &["s1", "s2"]);
     // This one was cut off behind its first entries.
@@ -141,7 +141,7 @@ fn a_newer_version_is_told_where_rays_of_the_older_ones_may_be() {
 }
 
 #[test]
-fn a_version_that_comes_back_takes_its_place_again_and_goes_out_once() {
+fn returning_version_is_current_again_and_delivered_once() {
     let ledger = Ledger::sealed(2);
     ledger.ask(&entries('a', &["s1"]));
     whole(&ledger, 'b', 6, &["s2"]);
@@ -155,7 +155,7 @@ fn a_version_that_comes_back_takes_its_place_again_and_goes_out_once() {
 }
 
 #[test]
-fn the_same_bytes_written_again_are_the_same_source_with_a_later_date() {
+fn rewritten_bytes_are_the_same_source_dated_later() {
     let ledger = Ledger::sealed(2);
     assert_eq!(ledger.ask(&begin_of('a', 9)), BeginAnswer::Done);
     let uploaded = |ledger: &Ledger| ledger.ask(&BatchAsk { source: source('a') }).batch.unwrap().object.uploaded_ms;
@@ -167,7 +167,7 @@ fn the_same_bytes_written_again_are_the_same_source_with_a_later_date() {
 }
 
 #[test]
-fn what_was_set_aside_stays_so_until_a_person_says_otherwise() {
+fn quarantined_source_stays_until_a_person_decides() {
     let ledger = Ledger::new();
     ledger.ask(&begin());
     assert!(ledger.ask(&aside(false)).set_aside);
@@ -184,7 +184,7 @@ fn what_was_set_aside_stays_so_until_a_person_says_otherwise() {
 }
 
 #[test]
-fn a_sealed_source_is_neither_set_aside_nor_opened_again() {
+fn sealed_source_is_neither_quarantined_nor_reopened() {
     let ledger = Ledger::sealed(2);
     let rows = ledger.sql.rows();
     assert!(!ledger.again_is_the_same(&aside(false), &rows).set_aside);
@@ -196,7 +196,7 @@ fn a_sealed_source_is_neither_set_aside_nor_opened_again() {
 }
 
 #[test]
-fn a_damaged_version_takes_the_place_of_the_older_too() {
+fn damaged_version_replaces_the_older_too() {
     let ledger = Ledger::new();
     whole(&ledger, 'a', 5, &["s1"]);
     assert_eq!(work(ledger.ask(&begin_of('b', 6))).replaced.len(), 1);
@@ -205,7 +205,7 @@ fn a_damaged_version_takes_the_place_of_the_older_too() {
 }
 
 #[test]
-fn entries_are_kept_before_the_seal_and_cost_no_row_when_they_are_known() {
+fn entries_precede_the_seal_known_ones_cost_nothing() {
     let ledger = Ledger::new();
     ledger.ask(&begin());
     ledger.ask(&entries('a', &["s1"]));
@@ -216,7 +216,7 @@ fn entries_are_kept_before_the_seal_and_cost_no_row_when_they_are_known() {
 }
 
 #[test]
-fn of_an_object_that_is_gone_every_shard_is_told_until_it_was_forgotten() {
+fn lost_objects_shards_are_named_until_all_forgot() {
     let ledger = Ledger::new();
     whole(&ledger, 'a', 5, &["s1", "s2"]);
     let KnownGone { ask, forgotten } = KnownGone::new();

@@ -26,7 +26,7 @@ fn held(ledger: &Ledger, number: usize) -> Option<i64> {
 }
 
 #[test]
-fn failures_of_any_payloads_in_a_row_open_it() {
+fn failures_of_any_payloads_in_a_row_open() {
     for outcome in [not_stored(), unknown()] {
         let ledger = Ledger::sealed(FAILURES + 2);
         for number in 0..FAILURES {
@@ -38,7 +38,7 @@ fn failures_of_any_payloads_in_a_row_open_it() {
 }
 
 #[test]
-fn a_wrong_address_or_key_opens_it_at_once() {
+fn wrong_address_or_key_opens_at_once() {
     for park in [false, true] {
         let ledger = Ledger::sealed(2);
         ledger.attempt(0, endpoint(park));
@@ -56,7 +56,7 @@ fn a_success_between_failures_begins_the_count_anew() {
 }
 
 #[test]
-fn a_poisoned_payload_does_not_open_it_and_shows_that_the_partner_answers() {
+fn poisoned_payload_opens_nothing_and_proves_partner_answers() {
     let ledger = Ledger::sealed(4 * FAILURES + 1);
     for number in 0..4 * FAILURES {
         let outcome = if number % FAILURES == 0 { refused() } else { not_stored() };
@@ -66,7 +66,7 @@ fn a_poisoned_payload_does_not_open_it_and_shows_that_the_partner_answers() {
 }
 
 #[test]
-fn what_the_partner_was_never_asked_about_says_nothing_of_it() {
+fn payload_never_posted_says_nothing_of_the_partner() {
     let ledger = open(3);
     ledger.pass(BREAKER_MIN_MS);
     // The one that tries has no body: the next one tries at once, and no more than that one.
@@ -76,7 +76,7 @@ fn what_the_partner_was_never_asked_about_says_nothing_of_it() {
 }
 
 #[test]
-fn once_its_time_is_up_one_tries_and_the_others_wait_for_that() {
+fn one_payload_probes_while_the_others_wait() {
     let ledger = open(3);
     let until = held(&ledger, FAILURES).unwrap();
     ledger.pass(until - ledger.now() - 1);
@@ -94,7 +94,7 @@ fn once_its_time_is_up_one_tries_and_the_others_wait_for_that() {
 }
 
 #[test]
-fn each_further_failure_doubles_the_pause_up_to_its_bound() {
+fn further_failures_double_the_pause_to_its_bound() {
     let ledger = open(20);
     let mut expected = BREAKER_MIN_MS;
     for number in FAILURES..FAILURES + 19 {
@@ -107,7 +107,7 @@ fn each_further_failure_doubles_the_pause_up_to_its_bound() {
 }
 
 #[test]
-fn when_it_closes_those_that_it_held_are_woken_at_once() {
+fn closing_wakes_held_payloads_at_once() {
     let ledger = open(4);
     let until = held(&ledger, FAILURES).unwrap();
     assert!(held(&ledger, FAILURES + 1).is_some());
@@ -125,7 +125,7 @@ fn when_it_closes_those_that_it_held_are_woken_at_once() {
 }
 
 #[test]
-fn one_that_is_held_is_woken_when_the_breaker_lets_one_try() {
+fn held_payload_wakes_when_one_may_try() {
     let ledger = open(1);
     let (_, wake_ms) = ledger.answer(&claim(FAILURES, "someone")).unwrap();
     assert_eq!(wake_ms, Some(ledger.now() + BREAKER_MIN_MS));
@@ -158,7 +158,7 @@ fn a_person_who_resends_is_not_held() {
 }
 
 #[test]
-fn a_partner_that_finds_a_payload_too_large_is_well() {
+fn payload_too_large_does_not_count_as_failure() {
     let ledger = open(3);
     ledger.pass(BREAKER_MIN_MS);
     let token = ledger.claim(FAILURES, "the one that tries");

@@ -109,7 +109,7 @@ fn tell_before(sql: &SqliteSql, earliest: &[(&str, u32)]) {
 }
 
 #[test]
-fn what_is_told_in_any_order_with_any_fault_is_present_and_nothing_else_is() {
+fn recorded_prefixes_are_present_and_no_others() {
     for seed in 0..20 {
         let mut random = Random::new(seed);
         let fakes = Fakes::new();
@@ -159,7 +159,7 @@ fn asked(ledgers: &impl Objects, first: u32, last: u32) -> Vec<u32> {
 }
 
 #[test]
-fn an_answer_has_so_many_rows_and_is_whole_up_to_the_next() {
+fn answer_has_bounded_rows_up_to_the_next() {
     let fakes = Fakes::new();
     let rows = u32::try_from(CALENDAR_ROWS).unwrap();
     let prefixes: Vec<u32> = (0..3 * rows).map(|number| number * 5 * CALENDAR_ROW + 7).collect();
@@ -172,7 +172,7 @@ fn an_answer_has_so_many_rows_and_is_whole_up_to_the_next() {
 }
 
 #[test]
-fn a_batch_of_as_many_shards_as_there_can_be_is_told_in_one_call() {
+fn largest_batch_is_recorded_in_one_call() {
     let sql = fresh();
     let most = u32::try_from(MAX_SHARDS).unwrap();
     // As far apart as they can be.
@@ -190,7 +190,7 @@ fn a_batch_of_as_many_shards_as_there_can_be_is_told_in_one_call() {
 }
 
 #[test]
-fn a_row_is_written_only_where_a_prefix_is_new() {
+fn row_is_written_only_for_new_prefixes() {
     let sql = fresh();
     let at = now() / CALENDAR_ROW * CALENDAR_ROW;
     told(&sql, &[at + 5, at + 6]);
@@ -212,7 +212,7 @@ fn a_row_is_written_only_where_a_prefix_is_new() {
 }
 
 #[test]
-fn what_a_version_before_indexed_counts_as_present_and_what_is_told_later_is_exact() {
+fn older_versions_prefixes_count_present_later_ones_exactly() {
     let sql = registry_of(before(true, &[("http_requests", now() - 900)]));
     // The first call finds it out, whichever it is.
     told(&sql, &[50, now() - 950, now() + CALENDAR_AHEAD + 7]);
@@ -230,7 +230,7 @@ fn what_a_version_before_indexed_counts_as_present_and_what_is_told_later_is_exa
 }
 
 #[test]
-fn where_the_version_before_may_have_indexed_anything_all_counts_as_present() {
+fn possible_older_indexing_makes_everything_count_as_present() {
     // Ledgers were known before prefixes were.
     let sql = registry_of(before(true, &[("*", 0)]));
     for dataset in ["http_requests", "firewall_events", "workers_trace_events"] {
@@ -241,7 +241,7 @@ fn where_the_version_before_may_have_indexed_anything_all_counts_as_present() {
 }
 
 #[test]
-fn a_version_before_that_came_back_and_went_again_is_noticed() {
+fn returned_older_version_is_noticed() {
     let sql = fresh();
     told(&sql, &[now() - 3_000]);
     assert_eq!(present(&whole(&registry_of(sql.clone()))), [now() - 3_000], "the same version opens it again");
@@ -270,7 +270,7 @@ fn told_before(sql: &SqliteSql, lowest: u32) {
 }
 
 #[test]
-fn whichever_versions_come_and_go_no_prefix_that_was_written_is_ruled_out() {
+fn no_version_history_rules_out_written_prefixes() {
     for seed in 0..200 {
         let mut random = Random::new(seed);
         let sql = SqliteSql::new(&Faults::default());
@@ -317,7 +317,7 @@ fn whichever_versions_come_and_go_no_prefix_that_was_written_is_ruled_out() {
 }
 
 #[test]
-fn a_worker_of_the_version_before_leaves_untold_what_it_may_write() {
+fn older_worker_leaves_unrecorded_what_it_may_write() {
     let sql = fresh();
     told(&sql, &[100]);
     assert_eq!(ask(&sql, "http_requests", None), Some(100), "it asks for the lowest");
@@ -351,7 +351,7 @@ impl Objects for Before {
 }
 
 #[test]
-fn a_registry_of_the_version_before_is_told_the_lowest_prefix_and_rules_out_what_is_below() {
+fn older_registry_gets_the_lowest_prefix() {
     run(tell(&Before(None), DATASET, &[9, 7, 8])).unwrap();
     for (prefix, next) in [(Some(7), [7, 7, 8, RayId::LAST_PREFIX]), (None, [u32::MAX; 4])] {
         let calendar = run(look(&Before(prefix), DATASET, (0, 9))).unwrap();
@@ -360,7 +360,7 @@ fn a_registry_of_the_version_before_is_told_the_lowest_prefix_and_rules_out_what
 }
 
 #[test]
-fn the_lowest_prefix_that_was_told_is_kept_for_each_dataset() {
+fn lowest_prefix_is_kept_for_each_dataset() {
     let sql = fresh();
     assert_eq!(ask(&sql, "http_requests", None), None);
     let mut lowest = u32::MAX;
@@ -375,7 +375,7 @@ fn the_lowest_prefix_that_was_told_is_kept_for_each_dataset() {
 }
 
 #[test]
-fn where_no_ledger_was_known_what_is_known_later_changes_nothing() {
+fn later_ledgers_change_nothing_where_none_was_known() {
     for sql in [before(false, &[]), SqliteSql::new(&Faults::default())] {
         let sql = registry_of(sql);
         register(&sql);
@@ -389,7 +389,7 @@ fn where_no_ledger_was_known_what_is_known_later_changes_nothing() {
 }
 
 #[test]
-fn a_registry_that_was_opened_in_part_is_opened_right_the_next_time() {
+fn half_opened_registry_opens_fully_next_time() {
     for has_ledger in [false, true] {
         for fault in Fault::BOTH {
             let mut nth = 0;
@@ -448,7 +448,7 @@ fn a_call_that_fails_anywhere_has_changed_nothing() {
 }
 
 #[test]
-fn a_row_that_is_none_is_an_error_and_not_an_empty_one() {
+fn invalid_row_is_an_error_not_absence() {
     let sql = fresh();
     told(&sql, &[9]);
     sql.run("UPDATE calendar_v1 SET bits = x'00'", &[]).unwrap();

@@ -173,7 +173,7 @@ fn table() -> String {
 }
 
 #[test]
-fn every_call_in_every_state_does_what_the_table_says() {
+fn every_call_in_every_state_matches_the_table() {
     let now = table();
     assert_eq!(now, TABLE, "it is now:\n{now}");
 }
@@ -194,7 +194,7 @@ fn every_call_asked_for_again_changes_nothing_more() {
 }
 
 #[test]
-fn the_claimant_who_lost_the_answer_gets_it_again_and_nobody_else_does() {
+fn only_the_claimant_gets_a_lost_answer_again() {
     let ledger = Ledger::sealed(1);
     let first = ledger.ask(&claim(0, "one"));
     let rows = ledger.sql.rows();
@@ -218,7 +218,7 @@ fn a_payload_that_there_is_not_is_nobodys() {
 }
 
 #[test]
-fn halves_are_the_whole_in_two_or_nothing_happens() {
+fn halves_are_the_whole_in_two_or_nothing() {
     let right = split(4, 6);
     let named = |index: &str| Payload { index: index.into(), ..right.halves[0].clone() };
     let wrong = [
@@ -242,7 +242,7 @@ fn halves_are_the_whole_in_two_or_nothing_happens() {
 }
 
 #[test]
-fn halves_are_halved_again_and_name_the_messages_that_may_be_lost() {
+fn halves_split_again_and_name_their_messages() {
     let ledger = Ledger::sealed(1);
     ledger.claim(0, "one");
     let [first, second] = &ledger.ask(&split(4, 6)).send[..] else { panic!("two halves") };

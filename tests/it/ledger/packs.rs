@@ -61,7 +61,7 @@ fn claimed(ledger: &Ledger, id: &DeliveryId) -> Option<Place> {
 }
 
 #[test]
-fn a_claim_and_a_view_say_where_the_body_lies() {
+fn claim_and_view_name_the_body_location() {
     let ledger = sealed(&[3, 1, 2]);
     let expected =
         [Some(place(0, 0)), Some(place(0, 1)), Some(place(0, 2)), None, Some(place(4, 0)), Some(place(4, 1))];
@@ -74,7 +74,7 @@ fn a_claim_and_a_view_say_where_the_body_lies() {
 }
 
 #[test]
-fn packs_of_two_plans_and_two_sources_are_apart() {
+fn packs_of_two_plans_and_sources_are_apart() {
     let ledger = sealed(&[2]);
     let rows = ledger.sql.run("SELECT count(*) FROM pack_v1", &[]).unwrap().rows;
     assert_eq!(rows[0][0].as_integer(), Some(1), "a row for each pack, not for each payload");
@@ -90,7 +90,7 @@ fn packs_of_two_plans_and_two_sources_are_apart() {
 }
 
 #[test]
-fn packs_that_are_not_what_the_payloads_make_are_refused() {
+fn packs_that_do_not_match_payloads_are_refused() {
     type Change = fn(&mut Vec<Payload>);
     let changes: [(&str, Change); 7] = [
         ("begins late", |all| all[0].pack.as_mut().unwrap().at = 1),
@@ -112,7 +112,7 @@ fn packs_that_are_not_what_the_payloads_make_are_refused() {
 }
 
 #[test]
-fn a_pack_is_of_no_use_once_every_payload_of_it_is_at_rest() {
+fn pack_is_unused_once_its_payloads_are_terminal() {
     let ledger = sealed(&[3, 1, 2]);
     for number in [1, 0, 5] {
         ledger.attempt(number, delivered());
@@ -140,7 +140,7 @@ fn a_pack_is_of_no_use_once_every_payload_of_it_is_at_rest() {
 }
 
 #[test]
-fn a_pack_is_not_kept_for_the_halves_of_one_of_its_payloads() {
+fn pack_is_not_kept_for_its_payloads_halves() {
     let ledger = sealed(&[3]);
     let token = ledger.claim(1, "one");
     let half = |index: String| Payload { index, lines: LINES / 2, ..payload(1) };
@@ -156,7 +156,7 @@ fn a_pack_is_not_kept_for_the_halves_of_one_of_its_payloads() {
 }
 
 #[test]
-fn what_lay_in_a_pack_that_was_removed_is_not_sent_again() {
+fn payload_of_a_removed_pack_is_not_resent() {
     let ledger = sealed(&[2]);
     ledger.attempt(0, delivered());
     ledger.attempt(1, delivered());
@@ -173,7 +173,7 @@ fn what_lay_in_a_pack_that_was_removed_is_not_sent_again() {
 }
 
 #[test]
-fn one_removal_has_so_many_objects_at_most_packs_among_them() {
+fn removal_is_bounded_and_counts_packs() {
     let alone = SWEEP_BODIES - 1;
     let ledger = sealed(&[vec![1; alone], vec![2, 2]].concat());
     (0..alone + 4).for_each(|number| ledger.attempt(number, delivered()));
@@ -185,7 +185,7 @@ fn one_removal_has_so_many_objects_at_most_packs_among_them() {
 }
 
 #[test]
-fn a_worker_of_the_version_before_waits_for_another_one() {
+fn older_worker_waits_for_another_one() {
     let ledger = sealed(&[2, 1]);
     let before = Claim { packs: false, ..claim(0, "an old one") };
     let rows = ledger.sql.rows();
@@ -244,7 +244,7 @@ fn a_ledger_of_the_version_before_goes_on() {
 }
 
 #[test]
-fn a_version_before_takes_a_payload_in_a_pack_for_one_without_a_body() {
+fn older_version_treats_packed_payloads_as_without_body() {
     // So that after a deployment that was taken back none of them is listed, resent or looked for.
     let ledger = sealed(&[2, 1]);
     let removed = |number| ledger.number(number, "removed");

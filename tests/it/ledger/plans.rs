@@ -38,7 +38,7 @@ fn all_of(ledger: &Ledger, wish: &Wish) -> Vec<Plan> {
 }
 
 #[test]
-fn a_second_attempt_with_other_settings_gets_the_plan_of_the_first() {
+fn second_attempt_keeps_the_first_plan_despite_settings() {
     let ledger = Ledger::new();
     let (first, more) = plan(&ledger, wish(Window::EVER));
     assert_eq!((first.number, &first.form, more), (1, &form(), false));
@@ -57,7 +57,7 @@ fn a_second_attempt_with_other_settings_gets_the_plan_of_the_first() {
 }
 
 #[test]
-fn delivery_that_was_off_and_is_on_again_finds_its_plan() {
+fn delivery_switched_back_on_finds_its_plan() {
     let ledger = Ledger::new();
     let (first, _) = plan(&ledger, wish(window(0, 10)));
     let off = Begin { deliver: None, ..begin() };
@@ -66,7 +66,7 @@ fn delivery_that_was_off_and_is_on_again_finds_its_plan() {
 }
 
 #[test]
-fn a_window_is_half_open_and_the_next_one_begins_where_it_ends() {
+fn window_is_half_open_and_next_begins_there() {
     let ledger = Ledger::new();
     let (first, _) = plan(&ledger, wish(window(0, 10)));
     assert!(first.holds(0) && first.holds(9) && !first.holds(10) && !first.holds(-1));
@@ -78,7 +78,7 @@ fn a_window_is_half_open_and_the_next_one_begins_where_it_ends() {
 }
 
 #[test]
-fn a_window_over_older_ones_is_what_they_leave() {
+fn window_over_older_ones_is_their_remainder() {
     let ledger = Ledger::new();
     for covered in [window(10, 20), window(30, 40)] {
         let (plan, _) = plan(&ledger, wish(covered));
@@ -89,7 +89,7 @@ fn a_window_over_older_ones_is_what_they_leave() {
 }
 
 #[test]
-fn a_plan_that_was_left_open_comes_first_and_says_that_there_is_more() {
+fn open_plan_comes_first_and_reports_more() {
     let ledger = Ledger::new();
     let (open, _) = plan(&ledger, wish(window(0, 10)));
     assert_eq!(plan(&ledger, wish(window(5, 20))), (open.clone(), true));
@@ -110,7 +110,7 @@ fn a_window_that_holds_nothing_is_no_plan() {
 
 proptest! {
     #[test]
-    fn whatever_is_asked_for_is_in_exactly_one_plan(asked in vec((0_i64..40, 1_i64..15), 1..6)) {
+    fn every_request_is_in_exactly_one_plan(asked in vec((0_i64..40, 1_i64..15), 1..6)) {
         let ledger = Ledger::new();
         let windows: Vec<Window> = asked.iter().map(|(start, length)| window(*start, start + length)).collect();
         let mut plans = Vec::new();

@@ -39,7 +39,7 @@ fn totals(ledger: &Ledger) -> Totals {
 }
 
 #[test]
-fn a_seal_says_which_messages_to_send_and_when_the_ledger_does_it_itself() {
+fn seal_names_messages_or_schedules_them() {
     let ledger = begun();
     let (answer, wake_ms) = ledger.answer(&seal(1, 3)).unwrap();
     assert_eq!((answer.already, answer.send), (false, ids(3)));
@@ -47,7 +47,7 @@ fn a_seal_says_which_messages_to_send_and_when_the_ledger_does_it_itself() {
 }
 
 #[test]
-fn sealing_again_changes_nothing_and_names_what_nobody_has_claimed() {
+fn resealing_changes_nothing_and_names_unclaimed_payloads() {
     let ledger = Ledger::sealed(3);
     let rows = ledger.sql.rows();
     let again = ledger.pass(1000).again_is_the_same(&seal(1, 3), &rows);
@@ -88,7 +88,7 @@ fn books_that_do_not_balance_are_refused() {
 }
 
 #[test]
-fn what_was_never_begun_or_planned_or_was_set_aside_is_not_sealed() {
+fn unbegun_unplanned_and_quarantined_sources_are_not_sealed() {
     let ledger = Ledger::new();
     assert!(ledger.refusal(&seal(1, 2)).contains("never begun"));
     ledger.ask(&Begin { deliver: None, ..begin() });
@@ -100,7 +100,7 @@ fn what_was_never_begun_or_planned_or_was_set_aside_is_not_sealed() {
 }
 
 #[test]
-fn a_source_has_as_many_lines_in_every_seal() {
+fn source_has_equal_lines_in_every_seal() {
     let ledger = Ledger::sealed(2);
     for lines in [19, 21] {
         assert!(ledger.refusal(&Seal { counts: counts(lines), ..seal(1, 2) }).contains("20 lines"));
@@ -150,7 +150,7 @@ fn the_books_name_every_line() {
 }
 
 #[test]
-fn a_plan_of_nothing_is_sealed_and_wakes_nobody() {
+fn empty_plan_is_sealed_and_wakes_nothing() {
     let ledger = begun();
     let (answer, wake_ms) = ledger.answer(&Seal { counts: counts(0), ..seal(1, 0) }).unwrap();
     assert!(answer.send.is_empty() && wake_ms.is_none());

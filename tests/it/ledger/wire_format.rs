@@ -106,7 +106,7 @@ macro_rules! are_forms {
 }
 
 #[test]
-fn a_ledger_takes_answers_and_stores_what_it_always_did() {
+fn ledger_calls_and_rows_match_their_frozen_form() {
     let sql = SqliteSql::new(&Faults::default());
     open(&sql, NAME).unwrap();
     let now = told(LEDGER, &sql, |name, body, now_ms| answer(&sql, NAME, name, body.as_bytes(), now_ms).unwrap());
@@ -114,7 +114,7 @@ fn a_ledger_takes_answers_and_stores_what_it_always_did() {
 }
 
 #[test]
-fn the_registry_takes_answers_and_stores_what_it_always_did() {
+fn registry_calls_and_rows_match_their_frozen_form() {
     let sql = SqliteSql::new(&Faults::default());
     registry::open(&sql).unwrap();
     let now = told(REGISTRY, &sql, |name, body, now_ms| registry::answer(&sql, name, body.as_bytes(), now_ms).unwrap());
@@ -145,7 +145,7 @@ fn every_call_is_in_a_story() {
 }
 
 #[test]
-fn a_call_that_there_is_not_and_a_body_that_is_none_are_refused() {
+fn unknown_calls_and_invalid_bodies_are_refused() {
     let ledger = Ledger::sealed(2);
     let known = SqliteSql::new(&Faults::default());
     registry::open(&known).unwrap();
@@ -169,7 +169,7 @@ fn a_call_that_there_is_not_and_a_body_that_is_none_are_refused() {
 }
 
 #[test]
-fn members_that_a_later_version_adds_are_stepped_over() {
+fn members_of_later_versions_are_skipped() {
     let ledger = Ledger::new();
     let body = br#"{"limit":5,"state":null,"order":"oldest"}"#;
     assert_eq!(answer(&ledger.sql, NAME, "v1/batches", body, 9).unwrap().body, br#"{"batches":[]}"#);

@@ -63,7 +63,7 @@ fn miniz_text(gzip: &[u8]) -> std::io::Cursor<Vec<u8>> {
 }
 
 #[test]
-fn no_viewer_sees_anything_of_a_secret_wherever_it_stands() {
+fn viewer_sees_no_secret_wherever_it_is() {
     let mut random = Random::new(0x5eed);
     let mut planted = BTreeMap::new();
     for _ in 0..canaries::COUNT {
@@ -78,7 +78,7 @@ fn no_viewer_sees_anything_of_a_secret_wherever_it_stands() {
 }
 
 #[test]
-fn support_sees_no_secret_in_the_places_of_secrets() {
+fn support_sees_no_secret_where_secrets_belong() {
     let mut random = Random::new(0xca5e);
     let mut planted = 0;
     for _ in 0..canaries::COUNT {
@@ -93,7 +93,7 @@ fn support_sees_no_secret_in_the_places_of_secrets() {
 }
 
 #[test]
-fn a_masked_line_is_json_with_the_same_names_and_masking_it_again_changes_nothing() {
+fn masked_line_keeps_its_names_and_masks_once() {
     let mut random = Random::new(1);
     for _ in 0..canaries::COUNT / 10 {
         let canary = Canary::draw(&mut random);
@@ -133,7 +133,7 @@ fn altered(role: Role, dataset: Dataset) -> BTreeMap<String, (Value, Value)> {
 }
 
 #[test]
-fn ordinary_records_are_altered_where_they_should_be_and_nowhere_else() {
+fn ordinary_records_are_altered_only_where_they_should() {
     for dataset in Dataset::ALL {
         for role in [Role::Viewer, Role::Support] {
             for (name, (before, after)) in altered(role, dataset) {
@@ -189,7 +189,7 @@ fn what_people_browse_stays_for_support() {
 }
 
 #[test]
-fn the_partners_form_of_a_masked_line_is_masked_too() {
+fn partner_form_of_a_masked_line_is_masked() {
     let mut altered = 0;
     for line in sample(Dataset::HttpRequests) {
         let seen = masked(Role::Viewer, Dataset::HttpRequests, &line);

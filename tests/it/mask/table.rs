@@ -31,7 +31,7 @@ fn the_published_classes_are_the_ones_that_mask() {
 }
 
 #[test]
-fn the_published_fields_are_the_ones_of_the_code() {
+fn published_fields_are_those_of_the_code() {
     let published = published();
     let datasets = published["fields"].as_table().unwrap();
     assert_eq!(datasets.len(), Dataset::ALL.len());
@@ -61,7 +61,7 @@ fn every_field_of_the_datasets_has_a_class() {
 }
 
 #[test]
-fn no_role_sees_less_than_the_one_before_it() {
+fn roles_see_no_less_than_the_one_before() {
     // A viewer sees cut addresses that support sees whole, and no class better than support does.
     for class in FieldClass::ALL {
         let seen: Vec<FieldTreatment> = Role::ALL.iter().map(|role| class.treatment(*role)).collect();

@@ -69,7 +69,7 @@ fn cost(pack_bytes: usize) -> Cost {
 }
 
 #[test]
-fn a_batch_of_18_000_records_is_one_object_and_a_payload_is_three_rows() {
+fn batch_is_one_object_and_payload_three_rows() {
     let alone = cost(0);
     println!("each alone: {alone:?}");
     let together = cost(PACK_BYTES);

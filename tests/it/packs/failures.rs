@@ -6,7 +6,7 @@ use super::support::{Fault, Kind};
 use super::{RECORDS, delivered, payloads, scene, sealed, stored};
 
 #[test]
-fn after_any_failure_a_second_attempt_writes_nothing_new() {
+fn second_attempt_after_any_failure_writes_nothing_new() {
     let (clean, event) = scene(delivered);
     let before = clean.fakes.faults.calls();
     assert_eq!(clean.parse(&event, 1).verdict, "sealed");
@@ -30,7 +30,7 @@ fn after_any_failure_a_second_attempt_writes_nothing_new() {
 }
 
 #[test]
-fn puts_that_fail_one_after_the_other_come_right_too() {
+fn puts_failing_one_after_another_recover() {
     let (clean, event) = scene(delivered);
     clean.parse(&event, 1);
     for fault in Fault::BOTH {
@@ -47,7 +47,7 @@ fn puts_that_fail_one_after_the_other_come_right_too() {
 }
 
 #[test]
-fn after_any_failure_of_a_sending_every_line_goes_out() {
+fn every_line_is_sent_after_any_sending_failure() {
     let (clean, messages) = sealed(delivered);
     let before = clean.fakes.faults.calls();
     assert_eq!(clean.send(&messages[4], 1).verdict, "delivered");

@@ -61,7 +61,7 @@ fn payloads(consumers: &Consumers) -> Vec<PayloadView> {
 }
 
 #[test]
-fn payloads_lie_together_under_keys_of_their_content_and_one_without_company_lies_alone() {
+fn payloads_share_packs_and_lone_ones_do_not() {
     let (consumers, messages) = sealed(delivered);
     let (objects, payloads) = (stored(&consumers), payloads(&consumers));
     assert_eq!((messages.len() as u64, payloads.len() as u64), (RECORDS, RECORDS));
@@ -85,7 +85,7 @@ fn payloads_lie_together_under_keys_of_their_content_and_one_without_company_lie
 }
 
 #[test]
-fn a_pack_is_a_gzip_file_of_all_its_lines_and_each_body_a_member_of_it() {
+fn pack_is_gzip_with_a_member_per_body() {
     let (consumers, messages) = sealed(delivered);
     let members: usize = stored(&consumers).values().map(|bytes| gunzip_each(bytes).len()).sum();
     assert_eq!(members, messages.len());
@@ -107,7 +107,7 @@ fn a_pack_is_a_gzip_file_of_all_its_lines_and_each_body_a_member_of_it() {
 }
 
 #[test]
-fn what_is_posted_does_not_depend_on_how_bodies_lie() {
+fn posts_do_not_depend_on_body_locations() {
     let posts = |pack_bytes: usize| {
         let (consumers, event) = scene(delivered);
         consumers.fakes.pack_bytes.set(pack_bytes);

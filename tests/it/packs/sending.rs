@@ -14,7 +14,7 @@ fn first_pack(consumers: &super::Consumers) -> (String, Vec<u8>) {
 }
 
 #[test]
-fn one_payload_costs_one_ranged_read_of_its_own_bytes() {
+fn payload_costs_one_ranged_read_of_its_bytes() {
     let (consumers, messages) = sealed(delivered);
     let faults = &consumers.fakes.faults;
     let before = (faults.count(Kind::Get), faults.count(Kind::GetRange), consumers.fakes.bucket.ranged());
@@ -25,7 +25,7 @@ fn one_payload_costs_one_ranged_read_of_its_own_bytes() {
 }
 
 #[test]
-fn a_pack_that_is_gone_or_ends_early_parks_what_it_lacks_and_nothing_else() {
+fn missing_or_short_pack_parks_only_its_lacks() {
     let (whole, _) = sealed(delivered);
     let end = |view: PayloadView| view.payload.pack.unwrap().at + view.payload.bytes;
     let ends: Vec<usize> =
@@ -50,7 +50,7 @@ fn a_pack_that_is_gone_or_ends_early_parks_what_it_lacks_and_nothing_else() {
 }
 
 #[test]
-fn a_flipped_bit_is_seen_by_the_payload_that_it_is_in_and_by_no_other() {
+fn flipped_bit_is_seen_by_its_payload_only() {
     let (whole, _) = sealed(delivered);
     for at in (0..first_pack(&whole).1.len()).step_by(11) {
         let (consumers, messages) = sealed(delivered);
@@ -67,7 +67,7 @@ fn a_flipped_bit_is_seen_by_the_payload_that_it_is_in_and_by_no_other() {
 }
 
 #[test]
-fn a_bucket_that_fails_or_breaks_off_gives_the_claim_back() {
+fn failing_bucket_returns_the_claim() {
     let (consumers, messages) = sealed(delivered);
     for kind in [Kind::GetRange, Kind::Body] {
         consumers.fakes.faults.plan(Some(kind), 0, Fault::Fails);
@@ -89,7 +89,7 @@ fn a_bucket_that_fails_or_breaks_off_gives_the_claim_back() {
 }
 
 #[test]
-fn a_payload_of_a_pack_that_is_too_large_is_halved_into_bodies_that_lie_alone() {
+fn oversized_packed_payload_is_split_into_separate_bodies() {
     let at_most_one = |seen: &Seen| Reply::Status(if seen.lines.len() > 1 { 413 } else { 200 });
     let (consumers, event) = super::scene_of("2", at_most_one);
     assert_eq!(consumers.parse(&event, 1).verdict, "sealed");

@@ -58,7 +58,7 @@ fn the_published_table_is_the_one_that_renders() {
 /// Every hand-made record prints what its file says: a line for each column that has a value, with its number
 /// and its name; the columns that the file leaves out are unavailable.
 #[test]
-fn records_made_by_hand_print_as_their_files_say() {
+fn handmade_records_print_as_their_files_say() {
     for name in ["typical", "texts", "numbers", "hostile", "empty"] {
         let (cells, sanitised) = cells(fixture(&format!("{name}.json")).trim_end().as_bytes());
         let mut printed = String::new();
@@ -80,7 +80,7 @@ fn a_whole_line_is_frozen() {
 }
 
 #[test]
-fn every_spelling_of_one_instant_gives_the_same_columns() {
+fn spellings_of_one_instant_give_equal_columns() {
     let spellings = [
         "1774687345",
         "1774687345.000",
@@ -104,7 +104,7 @@ fn every_spelling_of_one_instant_gives_the_same_columns() {
 }
 
 #[test]
-fn a_control_character_of_any_text_column_becomes_a_space_and_is_counted() {
+fn control_characters_become_spaces_and_are_counted() {
     for column in COLUMNS.iter().filter(|column| matches!(column.rule, ColumnRule::Text | ColumnRule::Url)) {
         let ColumnSource::Field(field) = column.source else { panic!("{column:?} has no field") };
         for control in ["\u{1}", "\r", "\n", "\0", "\u{1b}", "\r\n\u{1}"] {
@@ -119,7 +119,7 @@ fn a_control_character_of_any_text_column_becomes_a_space_and_is_counted() {
 }
 
 #[test]
-fn a_control_character_in_what_is_not_printed_is_not_counted() {
+fn unprinted_control_characters_are_not_counted() {
     let line =
         r#"{"Unread":"\u0001","CacheCacheStatus":"hit\n","EdgeColoCode":"\u0000","OriginResponseDurationMs":"1\r"}"#;
     assert!(!cells(line.as_bytes()).1);
@@ -172,14 +172,14 @@ proptest! {
     }
 
     #[test]
-    fn a_value_of_any_type_in_any_field_prints_as_the_oracle_says(field in select(Field::ALL), value in records::value()) {
+    fn any_value_in_any_field_prints_like_oracle(field in select(Field::ALL), value in records::value()) {
         let line = records::record(field, &value);
         let (cells, sanitised) = cells(line.as_bytes());
         prop_assert_eq!(oracle::Expected { cells, sanitised }, oracle::render(line.as_bytes()), "{}", line);
     }
 
     #[test]
-    fn bytes_of_any_kind_give_a_whole_line_or_nothing(mut line in records::line().prop_map(String::into_bytes), at: usize, byte in any::<u8>()) {
+    fn any_bytes_give_a_whole_line_or_nothing(mut line in records::line().prop_map(String::into_bytes), at: usize, byte in any::<u8>()) {
         let at = at % line.len();
         line[at] = byte;
         let mut out = Vec::new();

@@ -121,7 +121,7 @@ fn told(random: &mut Random, fakes: &Fakes, batches: usize) -> BTreeSet<u32> {
 }
 
 #[test]
-fn every_prefix_that_was_told_is_asked_and_no_other_one_but_those_of_the_present() {
+fn only_recorded_and_present_prefixes_are_asked() {
     assert_eq!(RayId::prefix_at(LATER_MS * 1_000_000), LATER);
     for seed in 0..30 {
         let mut random = Random::new(seed);
@@ -141,7 +141,7 @@ fn every_prefix_that_was_told_is_asked_and_no_other_one_but_those_of_the_present
 }
 
 #[test]
-fn answers_that_go_by_the_calendar_tell_what_all_others_do() {
+fn answers_by_the_calendar_equal_all_others() {
     for seed in 200..240 {
         let mut random = Random::new(seed);
         let store = Store::random(&mut random, 6, 30);
@@ -172,7 +172,7 @@ fn three_months_without_a_batch_cost_no_call() {
 }
 
 #[test]
-fn one_made_up_time_of_1970_costs_one_call_of_a_search_from_then_on() {
+fn made_up_1970_time_costs_searches_one_call() {
     let mut store = Store::new();
     let old = record("\"made-up\"", Some("5"), &[]);
     store.put("logs/old.log.gz", &ndjson([&old]), true);
@@ -183,7 +183,7 @@ fn one_made_up_time_of_1970_costs_one_call_of_a_search_from_then_on() {
 }
 
 #[test]
-fn an_index_of_years_is_learnt_part_by_part() {
+fn index_of_years_is_learnt_in_parts() {
     let mut store = Store::new();
     let rows = u32::try_from(CALENDAR_ROWS).unwrap();
     let lines: Vec<String> = (0..2 * rows + 5)
@@ -208,7 +208,7 @@ fn an_index_of_years_is_learnt_part_by_part() {
 }
 
 #[test]
-fn cursors_go_on_whatever_was_known_where_they_were_made() {
+fn cursors_continue_whatever_was_known_before() {
     for seed in 240..250 {
         let mut random = Random::new(seed);
         let store = Store::random(&mut random, 6, 25);
@@ -235,7 +235,7 @@ fn cursors_go_on_whatever_was_known_where_they_were_made() {
 }
 
 #[test]
-fn a_cursor_from_where_nothing_is_goes_on_at_the_next_entry() {
+fn cursor_in_an_empty_range_continues_at_entries() {
     let mut store = Store::new();
     let line = put(&mut store, "logs/a.log.gz", PREFIX);
     let ask = all(0, i64::MAX);
@@ -246,7 +246,7 @@ fn a_cursor_from_where_nothing_is_goes_on_at_the_next_entry() {
 }
 
 #[test]
-fn what_lies_before_the_lowest_prefix_is_not_told_and_all_else_is() {
+fn records_before_the_lowest_prefix_are_not_returned() {
     let mut random = Random::new(21);
     let store = Store::random(&mut random, 8, 40);
     let start_ns = (start_ms() - 3 * PREFIX_MS) * 1_000_000;
@@ -262,7 +262,7 @@ fn what_lies_before_the_lowest_prefix_is_not_told_and_all_else_is() {
 }
 
 #[test]
-fn a_range_in_which_nothing_is_is_answered_without_a_call() {
+fn empty_range_is_answered_without_a_call() {
     let mut store = Store::new();
     put(&mut store, "logs/a.log.gz", PREFIX - 100);
     for (first, last) in [(0, PREFIX - 101), (PREFIX - 99, PREFIX)] {
@@ -280,7 +280,7 @@ fn a_range_in_which_nothing_is_is_answered_without_a_call() {
 }
 
 #[test]
-fn a_run_under_way_that_learns_it_loses_nothing() {
+fn run_learning_midway_loses_nothing() {
     let mut random = Random::new(23);
     let store = Store::random(&mut random, 6, 30);
     let ask = all(RayId::prefix_start_ns(PREFIX - 9), i64::MAX);
@@ -298,7 +298,7 @@ fn a_run_under_way_that_learns_it_loses_nothing() {
 }
 
 #[test]
-fn a_prefix_of_the_present_is_asked_although_its_first_batch_came_behind_the_calendar() {
+fn present_prefix_is_asked_although_missing_from_calendar() {
     let mut store = Store::new();
     let old = put(&mut store, "logs/a.log.gz", LATER - 20);
     let mut asked = Run::new(all(0, i64::MAX), LATER_MS).unwrap();
@@ -312,7 +312,7 @@ fn a_prefix_of_the_present_is_asked_although_its_first_batch_came_behind_the_cal
 }
 
 #[test]
-fn what_was_removed_leaves_its_bits_and_costs_a_call() {
+fn removed_entries_keep_their_bits_and_cost_calls() {
     let mut store = Store::new();
     put(&mut store, "logs/a.log.gz", PREFIX - 50);
     let line = put(&mut store, "logs/a.log.gz", PREFIX - 60);

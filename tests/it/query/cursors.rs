@@ -62,7 +62,7 @@ fn an_answer_may_be_cut_behind_any_line() {
 }
 
 #[test]
-fn every_budget_ends_with_a_cursor_and_loses_nothing() {
+fn every_budget_ends_with_a_lossless_cursor() {
     let mut random = Random::new(11);
     let store = Store::random(&mut random, 6, 30);
     let ask = Ask::all(Dataset::HttpRequests, (start_ms() - 3 * PREFIX_MS) * 1_000_000, i64::MAX);
@@ -90,7 +90,7 @@ fn every_budget_ends_with_a_cursor_and_loses_nothing() {
 }
 
 #[test]
-fn what_was_read_to_its_end_is_not_read_again() {
+fn finished_batches_are_not_read_again() {
     let mut random = Random::new(15);
     let store = Store::random(&mut random, 6, 30);
     let ask = Ask::all(Dataset::HttpRequests, (start_ms() - 3 * PREFIX_MS) * 1_000_000, i64::MAX);
@@ -127,7 +127,7 @@ fn the_clock_ends_an_answer() {
 }
 
 #[test]
-fn years_of_nothing_take_several_requests_and_come_to_their_end() {
+fn empty_years_take_several_requests_and_end() {
     let mut store = Store::new();
     let line = super::generate::record(&format!("\"{}\"", super::generate::ray(start_ms(), 1)), None, &[]);
     store.put("logs/a.log.gz", &ndjson([&line]), true);
@@ -142,7 +142,7 @@ fn years_of_nothing_take_several_requests_and_come_to_their_end() {
 }
 
 #[test]
-fn a_sample_is_the_same_however_it_is_cut() {
+fn sample_is_the_same_however_it_is_cut() {
     let mut random = Random::new(13);
     let store = Store::random(&mut random, 10, 80);
     let all = Ask::all(Dataset::HttpRequests, (start_ms() - PREFIX_MS) * 1_000_000, i64::MAX);
@@ -179,7 +179,7 @@ fn a_cursor_of_another_question_is_refused() {
 }
 
 #[test]
-fn a_batch_that_is_replaced_meanwhile_is_told_anew_behind_the_others() {
+fn replaced_batch_is_returned_anew_after_the_others() {
     let mut store = Store::new();
     let at = start_ms();
     let line = |number: u32| super::generate::record(&format!("\"{}\"", super::generate::ray(at, number)), None, &[]);

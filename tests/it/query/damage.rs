@@ -51,7 +51,7 @@ where
 }
 
 #[test]
-fn a_batch_that_is_gone_is_counted_and_the_others_are_told() {
+fn missing_batch_is_counted_and_others_are_returned() {
     let (store, lines) = three();
     store.fakes.bucket.delete("logs/1.log.gz");
     let found = answer(&store.fakes, ask());
@@ -60,7 +60,7 @@ fn a_batch_that_is_gone_is_counted_and_the_others_are_told() {
 }
 
 #[test]
-fn a_batch_that_has_changed_is_read_as_it_is_now() {
+fn changed_batch_is_read_as_it_is_now() {
     let (store, lines) = three();
     let now = [line(20, "h", ""), line(21, "h", "")];
     store.fakes.bucket.store("logs/1.log.gz", &gzip(&ndjson(&now)));
@@ -70,7 +70,7 @@ fn a_batch_that_has_changed_is_read_as_it_is_now() {
 }
 
 #[test]
-fn a_batch_that_cannot_be_read_is_an_error_with_its_place_and_the_next_call_goes_on_behind_it() {
+fn unreadable_batch_is_located_and_skipped_next_time() {
     let (store, lines) = three();
     let whole = store.fakes.bucket.object("logs/1.log.gz").unwrap();
     for damaged in [&b""[..], &whole.bytes[..whole.bytes.len() / 2], &[&whole.bytes[..], b"x"].concat()] {
@@ -87,7 +87,7 @@ fn a_batch_that_cannot_be_read_is_an_error_with_its_place_and_the_next_call_goes
 }
 
 #[test]
-fn lines_before_the_damage_are_told_once_and_as_they_are() {
+fn lines_before_the_damage_are_returned_once() {
     let mut store = Store::new();
     let of = |numbers: std::ops::Range<u32>| numbers.map(|number| line(number, "h", "")).collect::<Vec<_>>();
     let batches = [of(0..3), of(10..2_010), of(3_000..3_003)];
@@ -108,7 +108,7 @@ fn lines_before_the_damage_are_told_once_and_as_they_are() {
 }
 
 #[test]
-fn whatever_call_fails_the_next_one_goes_on_and_every_line_is_told_once() {
+fn any_failing_call_loses_and_repeats_no_line() {
     let (store, lines) = three();
     let calls = |work: &dyn Fn()| {
         let before = store.fakes.faults.calls();
@@ -147,7 +147,7 @@ fn whatever_call_fails_the_next_one_goes_on_and_every_line_is_told_once() {
 }
 
 #[test]
-fn a_connection_that_is_cut_is_an_error_and_not_an_end() {
+fn cut_connection_is_an_error_not_an_end() {
     let (store, lines) = three();
     store.fakes.bucket.cut_after(Some(20));
     let mut run = Run::new(ask(), LATER_MS).unwrap();
@@ -175,7 +175,7 @@ fn beside(store: &Store) -> [String; 2] {
 }
 
 #[test]
-fn what_lies_beside_a_batch_may_be_gone_or_damaged() {
+fn sidecar_objects_may_be_missing_or_damaged() {
     let (store, ask, expected) = large();
     let sound = answer(&store.fakes, ask.clone());
     assert_eq!((sound.texts(), sound.told.full_scans), (expected.clone(), 0));
@@ -202,7 +202,7 @@ fn what_lies_beside_a_batch_may_be_gone_or_damaged() {
 }
 
 #[test]
-fn a_batch_of_spans_that_changes_or_goes_is_seen() {
+fn changed_or_missing_batch_of_spans_is_seen() {
     let (store, ask, expected) = large();
     let other = ndjson([line(1, "rare", "new"), line(2, "usual", "")]);
     store.fakes.bucket.store("logs/large.log.gz", &gzip(&other));
@@ -214,7 +214,7 @@ fn a_batch_of_spans_that_changes_or_goes_is_seen() {
 }
 
 #[test]
-fn a_failure_in_the_middle_of_a_batch_of_spans_costs_no_line() {
+fn failure_within_a_batch_of_spans_costs_nothing() {
     let (store, _, _) = large();
     let lines = answer(&store.fakes, ask()).texts();
     assert_eq!(lines.len(), 5_000);

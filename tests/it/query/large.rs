@@ -40,7 +40,7 @@ fn filter_of(random: &mut Random, line: &str) -> Filter {
 }
 
 #[test]
-fn realistic_batches_tell_what_they_hold_by_spans_too() {
+fn realistic_batches_return_all_by_spans_too() {
     let plan = Plan { batches: 2, records: 8_000, members: 2, ..Plan::default() };
     let (store, lines) = store(&plan);
     let times: Vec<i64> = {

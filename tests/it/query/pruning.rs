@@ -35,7 +35,7 @@ fn ask(filter: Filter) -> Ask {
 }
 
 #[test]
-fn a_host_in_three_of_two_hundred_batches_costs_three_reads() {
+fn rare_host_costs_three_reads_of_two_hundred() {
     let mut store = Store::new();
     for batch in 0..200_u32 {
         let host = |number: u32| if batch % 70 == 7 && number == 3 { "rare.example.com" } else { "www.example.com" };
@@ -55,7 +55,7 @@ fn a_host_in_three_of_two_hundred_batches_costs_three_reads() {
 }
 
 #[test]
-fn what_may_not_be_ruled_out_by_is_read_and_a_filter_of_the_callers_is_not_held_against_lines() {
+fn unprunable_batches_are_read_without_the_callers_filter() {
     let mut store = Store::new();
     for batch in 0..4_u32 {
         let host = format!("h{batch}.example.com");
@@ -87,7 +87,7 @@ fn large(is_gzip: bool) -> (Store, Vec<String>) {
 }
 
 #[test]
-fn of_a_large_batch_only_the_spans_are_read_that_may_hold_something() {
+fn only_possible_spans_of_large_batches_are_read() {
     for is_gzip in [true, false] {
         let (store, lines) = large(is_gzip);
         let size = store.fakes.bucket.object("logs/large.log.gz").unwrap().head.size;
@@ -116,7 +116,7 @@ fn of_a_large_batch_only_the_spans_are_read_that_may_hold_something() {
 }
 
 #[test]
-fn the_summaries_of_a_large_batch_are_a_small_part_of_it() {
+fn summaries_are_a_small_part_of_large_batches() {
     let (store, _) = large(true);
     let head = store.fakes.bucket.object("logs/large.log.gz").unwrap().head;
     let key = summaries_key(&version_digest(BUCKET_NAME, "logs/large.log.gz", &head.etag));
@@ -126,7 +126,7 @@ fn the_summaries_of_a_large_batch_are_a_small_part_of_it() {
 }
 
 #[test]
-fn entries_without_a_summary_are_read_and_tell_the_same() {
+fn entries_without_a_summary_return_the_same() {
     let mut random = Random::new(21);
     let store = Store::random(&mut random, 6, 30);
     let filter = host_is("h1.example.com");

@@ -25,7 +25,7 @@ pub(crate) fn range(random: &mut Random) -> (i64, i64) {
 }
 
 #[test]
-fn every_record_is_told_once_and_in_order_whatever_the_range_and_the_filter() {
+fn records_are_returned_once_and_in_order() {
     let (mut lines, mut skipped) = (0, 0);
     for seed in 0..60 {
         let mut random = Random::new(seed);
@@ -50,7 +50,7 @@ fn every_record_is_told_once_and_in_order_whatever_the_range_and_the_filter() {
 }
 
 #[test]
-fn a_range_holds_its_start_and_not_its_end_to_the_nanosecond() {
+fn range_includes_start_excludes_end_to_the_nanosecond() {
     let mut store = Store::new();
     let ns = start_ms() * 1_000_000 + 5;
     let id = format!("\"{}\"", ray(start_ms(), 1));
@@ -72,7 +72,7 @@ fn an_empty_range_asks_nobody() {
 }
 
 #[test]
-fn a_record_is_found_by_its_own_time_wherever_its_ray_belongs() {
+fn record_is_found_by_time_whatever_its_ray() {
     let mut store = Store::new();
     // Batches' names tell whole seconds.
     let at = RayId::prefix_start_ns(PREFIX - 1) / 1_000_000 + 800;
@@ -95,7 +95,7 @@ fn a_record_is_found_by_its_own_time_wherever_its_ray_belongs() {
 }
 
 #[test]
-fn what_lies_ahead_of_now_is_not_asked_for() {
+fn future_shards_are_not_asked() {
     let mut store = Store::new();
     let line = record(&format!("\"{}\"", ray(NOW_MS, 1)), None, &[]);
     store.put("logs/a.log.gz", &ndjson([&line]), true);
@@ -107,7 +107,7 @@ fn what_lies_ahead_of_now_is_not_asked_for() {
 }
 
 #[test]
-fn what_the_caller_does_not_keep_is_not_told_and_not_counted() {
+fn invisible_records_are_neither_returned_nor_counted() {
     let mut random = Random::new(3);
     let store = Store::random(&mut random, 4, 30);
     let all = oracle::lines(&store, 0, i64::MAX, None);

@@ -62,7 +62,7 @@ fn filter(random: &mut Random, values: usize) -> Filter {
 }
 
 #[test]
-fn a_value_that_is_there_is_never_ruled_out() {
+fn existing_value_is_never_ruled_out() {
     let (mut out_batch, mut out_span) = (0, 0);
     for seed in 0..60 {
         let mut random = Random::new(seed);
@@ -104,7 +104,7 @@ fn a_value_that_is_there_is_never_ruled_out() {
 }
 
 #[test]
-fn a_line_that_nothing_is_known_of_may_hold_anything() {
+fn unknown_line_may_hold_anything() {
     let mut gatherer = Gatherer::default();
     let line = br#"{"Action":"a"}"#;
     gatherer.take(0, 1, line, &Watched::read(line));

@@ -213,18 +213,18 @@ fn check_mutants(cases: u32) {
 }
 
 #[test]
-fn a_line_to_which_something_happened_is_read_alike() {
+fn mutated_line_is_read_alike() {
     check_mutants(4_000);
 }
 
 #[test]
 #[ignore = "the same for minutes: by hand, after a change of the scanner"]
-fn a_great_many_lines_to_which_something_happened_are_read_alike() {
+fn many_mutated_lines_are_read_alike() {
     check_mutants(2_000_000);
 }
 
 #[test]
-fn a_line_cut_at_any_place_is_read_alike() {
+fn line_cut_at_any_place_is_read_alike() {
     let job = &jobs(3)[3];
     for dataset in Dataset::ALL {
         let mut scanner = Scanner::new(dataset);
@@ -249,7 +249,7 @@ fn any_value_may_stand_under_any_name() {
 
 proptest! {
     #[test]
-    fn members_in_any_order_and_number_are_read_alike(
+    fn members_in_any_order_are_read_alike(
         members in prop::collection::vec(
             (
                 prop::sample::select(vec!["RayID", "\\u0052ayID", "EdgeStartTimestamp", "Datetime", "ClientIP", "Event", ""]),

@@ -94,7 +94,7 @@ fn lines_without_a_record_are_refused_alike() {
 }
 
 #[test]
-fn bytes_that_are_no_utf_8_are_read_alike_wherever_they_stand() {
+fn invalid_utf8_is_read_alike_wherever_it_is() {
     let line =
         r#"{"a":"b","RayID":"764660d8ec5c2ab1","Event":{"RayID":"x"},"EdgeStartTimestamp":"1667491808"}"#.as_bytes();
     let mut scanners = scanners();

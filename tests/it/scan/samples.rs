@@ -40,7 +40,7 @@ fn every_line_of_every_job_is_read_alike() {
 }
 
 #[test]
-fn lines_of_several_jobs_and_datasets_may_be_mixed() {
+fn lines_of_several_jobs_and_datasets_may_mix() {
     let jobs = jobs(40);
     let each: Vec<_> = Dataset::ALL.iter().flat_map(|set| jobs.iter().map(|job| lines(job, *set))).collect();
     let mut scanners = scanners();
@@ -72,7 +72,7 @@ fn ordinary_lines_are_read_the_fast_way() {
 }
 
 #[test]
-fn two_jobs_in_turn_are_read_the_fast_way() {
+fn two_alternating_jobs_are_read_fast() {
     let [first, second] = [FieldSet::Usual, FieldSet::All].map(|fields| {
         let plan = Plan { fields, batches: 1, records: 200, window_ms: 60_000, ..Plan::default() };
         lines(&plan, Dataset::HttpRequests)

@@ -60,7 +60,7 @@ fn no_answer_is_told_from_no_connection() {
 }
 
 #[test]
-fn doubt_is_sent_again_or_left_to_a_person() {
+fn doubt_is_resent_or_left_to_a_person() {
     let scene = Scene::script(&[("PARTNER_ON_UNKNOWN", "resend")], &[Reply::Silence, Reply::Status(200)]);
     scene.send();
     scene.consumers.settle(3_600_000);
@@ -134,7 +134,7 @@ fn the_verdict_is_one_line_of_the_log() {
 }
 
 #[test]
-fn nothing_of_the_address_the_keys_or_the_body_is_logged_or_stored() {
+fn address_keys_and_body_are_never_logged() {
     let statuses = [200, 302, 400, 401, 404, 413, 429, 500, 520].map(Reply::Status);
     for reply in statuses.into_iter().chain([Reply::NotSent, Reply::Silence, Reply::RetryAfter(503, "90")]) {
         let scene = Scene::one(&[("PARTNER_PRIVATE_KEY_2", SECOND_KEY)], reply);

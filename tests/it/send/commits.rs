@@ -32,7 +32,7 @@ fn a_commit_is_tried_until_it_is_heard() {
 }
 
 #[test]
-fn a_commit_that_is_never_heard_is_a_payload_in_doubt() {
+fn unheard_commit_leaves_the_payload_in_doubt() {
     let scene = Scene::script(&[], &[Reply::Status(200)]);
     let said = failing(&scene, Fault::Fails, TRIES);
     assert_eq!((said.verdict, said.code.as_deref()), ("failed", Some("backend_failed")));
@@ -46,7 +46,7 @@ fn a_commit_that_is_never_heard_is_a_payload_in_doubt() {
 }
 
 #[test]
-fn where_doubt_is_to_be_parked_it_is_and_nothing_is_sent_twice() {
+fn parked_doubt_sends_nothing_twice() {
     let scene = Scene::one(&[("PARTNER_ON_UNKNOWN", "park")], Reply::Status(200));
     failing(&scene, Fault::Fails, TRIES);
     scene.consumers.settle(24 * 3_600_000);
@@ -65,7 +65,7 @@ fn a_commit_that_happened_unheard_is_found_done() {
 }
 
 #[test]
-fn a_claim_whose_answer_was_lost_is_held_until_its_lease_ends() {
+fn claim_with_lost_answer_holds_until_lease_end() {
     let scene = Scene::one(&[], Reply::Status(200));
     scene.consumers.fakes.faults.plan(Some(Kind::Ledger), 0, Fault::FailsButHappened);
     assert_eq!((scene.send().verdict, scene.posts()), ("failed", 0));
@@ -75,7 +75,7 @@ fn a_claim_whose_answer_was_lost_is_held_until_its_lease_ends() {
 }
 
 #[test]
-fn a_ledger_that_cannot_be_reached_has_the_message_come_again_later_each_time() {
+fn unreachable_ledger_makes_the_message_return_later() {
     for (attempt, delay) in [(0, 15), (1, 15), (2, 45), (3, 120), (4, 240), (5, 480), (6, 480), (u32::MAX, 480)] {
         let scene = Scene::one(&[], Reply::Status(200));
         scene.consumers.fakes.faults.plan(Some(Kind::Ledger), 0, Fault::Fails);

@@ -20,7 +20,7 @@ fn second_alone(reply: Reply) -> impl Fn(&Seen, usize) -> Reply {
 }
 
 #[test]
-fn the_second_key_is_tried_once_where_the_first_is_refused() {
+fn second_key_is_tried_once_after_a_refusal() {
     for status in [401, 403] {
         let mind = move |seen: &Seen, _| Reply::Status(if seen.key == KEY { status } else { 200 });
         let scene = Scene::of(2, 1, &BOTH, mind);
@@ -35,7 +35,7 @@ fn the_second_key_is_tried_once_where_the_first_is_refused() {
 }
 
 #[test]
-fn both_refused_is_one_attempt_that_opens_the_breaker() {
+fn two_refused_keys_are_one_attempt_opening_breaker() {
     let scene = Scene::of(2, 1, &BOTH, |_, _| Reply::Status(403));
     let said = scene.send();
     assert_eq!((said.verdict, said.code.as_deref()), ("endpoint", Some("auth")));
@@ -44,7 +44,7 @@ fn both_refused_is_one_attempt_that_opens_the_breaker() {
 }
 
 #[test]
-fn without_a_second_key_or_with_another_refusal_there_is_one_post() {
+fn other_refusals_and_single_keys_post_once() {
     let scene = Scene::one(&[], Reply::Status(401));
     scene.send();
     assert_eq!(keys(&scene), [KEY]);
@@ -70,7 +70,7 @@ fn whatever_the_second_key_comes_to_counts() {
 }
 
 #[test]
-fn the_second_key_posts_the_same_body_which_is_read_once() {
+fn second_key_posts_the_same_body_read_once() {
     let scene = Scene::of(1, 1, &BOTH, second_alone(Reply::Status(200)));
     scene.consumers.fakes.faults.plan(Some(Kind::Get), 1, Fault::Fails);
     assert_eq!((scene.send().verdict, scene.posts()), ("delivered", 2));
@@ -78,7 +78,7 @@ fn the_second_key_posts_the_same_body_which_is_read_once() {
 }
 
 #[test]
-fn no_second_post_begins_that_could_outlast_the_lease() {
+fn second_post_never_outlasts_the_lease() {
     let most = LEASE_MS - POST_MS - COMMIT_MS;
     for (takes_ms, posts) in [(0, 2), (most, 2), (most + 1, 1), (LEASE_MS - 1, 1)] {
         let scene = Scene::of(1, 1, &BOTH, second_alone(Reply::Status(200)));

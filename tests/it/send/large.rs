@@ -36,7 +36,7 @@ fn in_state(scene: &Scene, state: State) -> Vec<PayloadView> {
 }
 
 #[test]
-fn halves_hold_the_lines_of_the_whole_in_its_order() {
+fn halves_hold_the_lines_in_order() {
     for (records, takes) in [(2, 1), (3, 2), (7, 1), (8, 3), (50, 9), (99, 98)] {
         let clean = scene(records, usize::MAX);
         drain(&clean);
@@ -73,7 +73,7 @@ fn the_verdict_says_that_it_is_two_now() {
 }
 
 #[test]
-fn a_single_line_that_is_too_large_waits_for_a_person_and_the_others_go_out() {
+fn single_oversized_line_waits_alone_for_a_person() {
     // The fourth record is the one; whoever carries it is too large.
     let mind = |seen: &Seen, _| {
         let bad = super::ray(3).to_string();
@@ -91,14 +91,14 @@ fn a_single_line_that_is_too_large_waits_for_a_person_and_the_others_go_out() {
 }
 
 #[test]
-fn a_partner_that_takes_nothing_gets_every_line_parked_by_itself() {
+fn partner_refusing_everything_gets_lines_parked_singly() {
     let scene = scene(9, 0);
     drain(&scene);
     assert_eq!((in_state(&scene, State::Parked).len(), scene.totals().lines.parked), (9, 9));
 }
 
 #[test]
-fn after_any_failing_call_of_a_split_every_line_goes_out_once() {
+fn split_with_any_failing_call_delivers_once() {
     let clean = scene(4, 3);
     let before = clean.consumers.fakes.faults.calls();
     clean.send();
@@ -119,7 +119,7 @@ fn after_any_failing_call_of_a_split_every_line_goes_out_once() {
 }
 
 #[test]
-fn halves_whose_messages_are_lost_are_sent_by_the_ledger() {
+fn halves_with_lost_messages_are_sent_by_ledger() {
     let scene = scene(4, 3);
     scene.consumers.fakes.faults.plan(Some(Kind::SendPayload), 0, Fault::Fails);
     assert_eq!(scene.send().verdict, "split");

@@ -8,7 +8,7 @@ use super::Scene;
 use super::support::Reply;
 
 #[test]
-fn a_message_that_names_no_payload_is_acked_and_asks_nothing() {
+fn message_without_a_payload_is_acked_without_calls() {
     let scene = Scene::one(&[], Reply::Status(200));
     let (good, calls) = (scene.messages[0].clone(), scene.consumers.fakes.faults.calls());
     let deep = "[".repeat(100_000);
@@ -65,7 +65,7 @@ fn one_message_a_thousand_times_is_one_delivery() {
 }
 
 #[test]
-fn one_that_is_not_due_is_acked_since_the_ledger_wakes_it() {
+fn message_not_due_is_acked_for_the_ledger() {
     let scene = Scene::script(&[], &[Reply::Status(500), Reply::Status(200)]);
     scene.send();
     for _ in 0..50 {
@@ -78,7 +78,7 @@ fn one_that_is_not_due_is_acked_since_the_ledger_wakes_it() {
 }
 
 #[test]
-fn every_attempt_sends_the_same_bytes_under_the_same_name() {
+fn every_attempt_sends_the_same_bytes_and_name() {
     let replies = [Reply::Status(500), Reply::Silence, Reply::Status(429), Reply::NotSent, Reply::Status(401)];
     let scene = Scene::script(&[], &[&replies[..], &[Reply::Status(200)]].concat());
     scene.send();
@@ -99,7 +99,7 @@ fn every_attempt_sends_the_same_bytes_under_the_same_name() {
 }
 
 #[test]
-fn payloads_of_one_batch_have_names_of_their_own() {
+fn payloads_of_one_batch_have_own_names() {
     let scene = Scene::of(10, 3, &[], |_, _| Reply::Status(200));
     (0..scene.messages.len()).for_each(|nth| assert_eq!(scene.send_nth(nth).verdict, "delivered"));
     let mut names: Vec<String> = scene.consumers.partner.seen().into_iter().map(|seen| seen.post.batch_id).collect();

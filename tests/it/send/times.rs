@@ -11,7 +11,7 @@ use super::support::{Fault, Kind, Reply};
 const MOST: i64 = LEASE_MS - POST_MS - COMMIT_MS;
 
 #[test]
-fn a_claim_that_has_grown_old_is_given_back_and_nothing_is_sent() {
+fn old_claim_is_returned_and_nothing_sent() {
     for (late_ms, verdict) in
         [(0, "delivered"), (MOST, "delivered"), (MOST + 1, "released"), (3 * LEASE_MS, "released")]
     {
@@ -42,7 +42,7 @@ fn a_clock_that_goes_back_sends_in_time() {
 }
 
 #[test]
-fn a_body_that_is_gone_or_damaged_is_parked_and_nothing_is_sent() {
+fn missing_or_damaged_body_is_parked_unsent() {
     for damage in [None, Some(&b""[..]), Some(b"no gzip"), Some(b"\x1f\x8b\x08\0")] {
         let scene = Scene::one(&[], Reply::Status(200));
         let key = scene.body_key();
@@ -58,7 +58,7 @@ fn a_body_that_is_gone_or_damaged_is_parked_and_nothing_is_sent() {
 }
 
 #[test]
-fn a_flipped_bit_anywhere_in_a_body_is_seen() {
+fn flipped_bit_anywhere_in_a_body_is_seen() {
     let whole = Scene::one(&[], Reply::Status(200));
     let body = whole.consumers.fakes.bucket.object(&whole.body_key()).unwrap().bytes;
     for at in (0..body.len()).step_by(7) {
@@ -89,7 +89,7 @@ fn a_bucket_that_fails_gives_the_claim_back() {
 }
 
 #[test]
-fn a_body_that_is_damaged_lets_nobody_into_an_outage() {
+fn damaged_body_does_not_end_an_outage() {
     let most = BREAKER_FAILURES as usize + 3;
     let scene = Scene::of(most as u64, 1, &[], |_, _| Reply::NotSent);
     let key = scene.body_key();

@@ -13,7 +13,7 @@ const LAST: u64 = (1 << RayId::SUFFIX_BITS) - 1;
 const SLOT: u64 = 1 << (RayId::SUFFIX_BITS - 8);
 
 #[test]
-fn an_ordinary_entry_costs_at_most_four_rows_and_the_same_again_none() {
+fn ordinary_entry_costs_four_rows_at_most() {
     let shard = Shard::new();
     let put = entry(version("a", "e1", 5), &[(1, 0), (2, 1), (LAST, 2)]);
     let first = shard.put(&put);
@@ -42,7 +42,7 @@ fn opening_again_changes_nothing() {
 }
 
 #[test]
-fn a_newer_version_replaces_and_an_older_one_is_superseded() {
+fn newer_version_replaces_and_older_is_superseded() {
     let shard = Shard::new();
     assert_eq!(kept(shard.put(&entry(version("a", "e1", 5), &[(1, 0)]))), Kept::Stored);
     let newer = shard.put(&entry(version("a", "e2", 6), &[(2, 0)]));
@@ -73,7 +73,7 @@ fn only_versions_from_before_the_instant_are_forgotten() {
 }
 
 #[test]
-fn a_ray_is_found_at_both_ends_of_every_slot() {
+fn ray_is_found_at_both_ends_of_slots() {
     let shard = Shard::new();
     let borders = (0..=256).flat_map(|slot: u64| [(slot * SLOT).wrapping_sub(1), slot * SLOT]);
     let suffixes: Vec<u64> = borders.filter(|&suffix| suffix <= LAST).collect();
@@ -90,14 +90,14 @@ fn a_ray_is_found_at_both_ends_of_every_slot() {
 }
 
 #[test]
-fn the_slot_is_the_two_highest_digits_of_the_suffix() {
+fn slot_is_the_suffixs_two_highest_digits() {
     for (suffix, slot) in [(0, 0), (SLOT - 1, 0), (SLOT, 1), (0x0d8_ec5c_2ab1, 0x0d), (LAST, 255), (LAST - SLOT, 254)] {
         assert_eq!(shard::slot_of(suffix), slot, "{suffix:#x}");
     }
 }
 
 #[test]
-fn candidates_come_in_the_order_of_their_entries_with_their_versions() {
+fn candidates_come_in_entry_order_with_versions() {
     let shard = Shard::new();
     for key in ["z", "a", "m"] {
         shard.put(&entry(version(key, key, 7), &[(1, 4), (1, 2), (1, 4), (2, 0)]));
@@ -109,7 +109,7 @@ fn candidates_come_in_the_order_of_their_entries_with_their_versions() {
 }
 
 #[test]
-fn keys_and_etags_of_any_text_and_numbers_of_53_bits_come_back_as_they_are() {
+fn any_text_and_53_bit_number_returns_unchanged() {
     let shard = Shard::new();
     let mut object = version("logs/é'\"\0\u{1}';--%_", "\u{2028}", (1 << 53) - 1);
     object.size = (1 << 53) - 1;
@@ -123,7 +123,7 @@ fn keys_and_etags_of_any_text_and_numbers_of_53_bits_come_back_as_they_are() {
 }
 
 #[test]
-fn odd_ids_are_found_in_each_object_that_has_them_by_exact_match() {
+fn nonstandard_ids_are_found_exactly_in_each_object() {
     let shard = Shard::new();
     shard.put(&odd_entry(version("a", "e", 1), &[("test-ray-001", 3), ("00", 0), ("é", 7), ("test-ray-001", 1)]));
     shard.put(&odd_entry(version("b", "e", 1), &[("test-ray-001", 9)]));
@@ -137,7 +137,7 @@ fn odd_ids_are_found_in_each_object_that_has_them_by_exact_match() {
 }
 
 #[test]
-fn an_entry_of_several_parts_is_found_at_their_borders_and_goes_as_one() {
+fn multi_part_entry_is_found_and_removed_whole() {
     let shard = Shard::new();
     let count = PART_RAYS as u64 + 60_000;
     let mut places: Vec<(u64, u32)> = (0..count).map(|number| (number * 1000, (number % 900) as u32)).collect();
@@ -176,7 +176,7 @@ fn equal_rays_in_two_parts_are_one_candidate() {
 }
 
 #[test]
-fn a_part_that_cannot_be_read_is_not_kept() {
+fn unreadable_part_is_not_kept() {
     let shard = Shard::new();
     shard.put(&entry(version("a", "e1", 5), &[(1, 0)]));
     let rows = shard.sql.rows();

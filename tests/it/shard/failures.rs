@@ -19,7 +19,7 @@ fn full() -> Shard {
 }
 
 #[test]
-fn a_body_that_is_none_is_an_error_and_changes_nothing() {
+fn invalid_body_is_an_error_and_changes_nothing() {
     let shard = full();
     let rows = shard.sql.rows();
     let put = entry(version("c", "e", 9), &[(1, 0), (9, 1)]).to_body();
@@ -41,7 +41,7 @@ fn a_body_that_is_none_is_an_error_and_changes_nothing() {
 }
 
 #[test]
-fn a_call_that_there_is_not_is_an_error() {
+fn unknown_call_is_an_error() {
     let shard = full();
     let body = Find { id: id(1) }.to_body();
     for call in ["", "find", "v1/", "v1/find/", "V1/FIND", "v2/find", "v1/drop"] {
@@ -50,14 +50,14 @@ fn a_call_that_there_is_not_is_an_error() {
 }
 
 #[test]
-fn an_id_too_long_to_have_been_indexed_is_an_error() {
+fn overlong_id_is_an_error() {
     let shard = full();
     let body = Find { id: "x".repeat(129) }.to_body();
     assert!(shard::answer(&shard.sql, Find::NAME, &body).is_err());
 }
 
 #[test]
-fn a_part_larger_than_a_row_can_be_is_refused_before_anything_is_written() {
+fn oversized_part_is_refused_before_writing() {
     let shard = full();
     let rows = shard.sql.rows();
     let part = |size| Part { lo: 0, hi: 9, bytes: vec![1; size] };
@@ -68,7 +68,7 @@ fn a_part_larger_than_a_row_can_be_is_refused_before_anything_is_written() {
 }
 
 #[test]
-fn a_statement_that_fails_anywhere_leaves_the_database_as_it_was() {
+fn failing_statement_leaves_the_database_unchanged() {
     let calls = [
         ("new", Put::NAME, entry(version("c", "e", 9), &[(1, 0), (9, 1)]).to_body()),
         ("newer", Put::NAME, entry(version("a", "e2", 9), &[(1, 0), (9, 1)]).to_body()),

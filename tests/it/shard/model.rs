@@ -66,7 +66,7 @@ fn model_find(model: &Model, suffix: u64) -> BTreeMap<String, Vec<u32>> {
 
 proptest! {
     #[test]
-    fn a_shard_is_a_map_of_the_newest_versions(steps in vec(step(), 1..40)) {
+    fn shard_is_a_map_of_newest_versions(steps in vec(step(), 1..40)) {
         let (shard, mut model) = (Shard::new(), Model::new());
         for step in steps {
             match step {

@@ -31,7 +31,7 @@ fn page(shard: &Shard, from: i64, limit: u64) -> (bool, Vec<Row>) {
 }
 
 #[test]
-fn batches_come_in_the_order_in_which_they_were_put_page_by_page() {
+fn batches_come_in_put_order_by_pages() {
     let shard = Shard::new();
     assert_eq!(page(&shard, 0, 5), (false, vec![]));
     for key in ["c", "a", "b"] {
@@ -61,7 +61,7 @@ fn a_page_is_no_longer_than_the_limit() {
 }
 
 #[test]
-fn an_entry_without_rays_is_one_row_and_holds_no_ray() {
+fn entry_without_rays_is_one_empty_row() {
     let shard = Shard::new();
     let put = presence("a", "e", 5, &[7; SUMMARY_MAX]);
     let answer = shard.put(&put);
@@ -79,7 +79,7 @@ fn an_entry_without_rays_is_one_row_and_holds_no_ray() {
 }
 
 #[test]
-fn a_table_of_the_version_before_is_read_and_goes_on() {
+fn older_table_is_read_and_continued() {
     let faults = Faults::default();
     let sql = SqliteSql::new(&faults);
     sql.run(BEFORE, &[]).unwrap();

@@ -22,7 +22,7 @@ fn object() -> (Vec<u8>, Vec<u8>, Spans) {
 }
 
 #[test]
-fn a_byte_flipped_anywhere_in_a_range_ends_in_lines_or_an_error() {
+fn flipped_byte_in_ranges_gives_lines_or_error() {
     let (stored, text, spans) = object();
     let most = naive(&text).len() * 10;
     let place = &spans.places[1];
@@ -39,7 +39,7 @@ fn a_byte_flipped_anywhere_in_a_range_ends_in_lines_or_an_error() {
 }
 
 #[test]
-fn a_byte_flipped_anywhere_in_a_window_ends_in_lines_or_an_error() {
+fn flipped_byte_in_windows_gives_lines_or_error() {
     let (stored, text, spans) = object();
     let whole = naive(&text);
     let place = &spans.places[1];
@@ -58,7 +58,7 @@ fn a_byte_flipped_anywhere_in_a_window_ends_in_lines_or_an_error() {
 }
 
 #[test]
-fn a_range_that_ends_too_early_gives_only_lines_that_there_are() {
+fn short_range_gives_only_existing_lines() {
     let (stored, text, spans) = object();
     let lines: BTreeSet<_> = naive(&text).into_iter().collect();
     for place in &spans.places {
@@ -77,7 +77,7 @@ fn a_range_that_ends_too_early_gives_only_lines_that_there_are() {
 }
 
 #[test]
-fn any_window_any_bit_and_any_form_end_in_lines_or_an_error() {
+fn any_window_and_bit_gives_lines_or_error() {
     let (stored, _, spans) = object();
     let mut random = Random::new(5);
     let place = &spans.places[1];
@@ -101,7 +101,7 @@ fn any_window_any_bit_and_any_form_end_in_lines_or_an_error() {
 }
 
 #[test]
-fn a_window_of_more_than_a_window_is_none() {
+fn oversized_window_is_refused() {
     let (stored, _, spans) = object();
     let place = &spans.places[1];
     let (_, range) = parts(&spans, place, &stored);

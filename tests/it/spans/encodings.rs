@@ -39,22 +39,22 @@ fn every_text_of(writer: Writer) {
 }
 
 #[test]
-fn every_text_is_read_span_by_span_as_zlib_rs_writes_it() {
+fn zlib_rs_texts_are_read_by_spans() {
     every_text_of(Writer::ZlibRs);
 }
 
 #[test]
-fn every_text_is_read_span_by_span_as_libdeflate_writes_it() {
+fn libdeflate_texts_are_read_by_spans() {
     every_text_of(Writer::Libdeflate);
 }
 
 #[test]
-fn every_text_is_read_span_by_span_as_miniz_writes_it() {
+fn miniz_texts_are_read_by_spans() {
     every_text_of(Writer::Miniz);
 }
 
 #[test]
-fn every_text_is_read_span_by_span_as_programs_write_it() {
+fn other_programs_texts_are_read_by_spans() {
     let (here, missing) = Writer::here();
     println!("not installed: {missing:?}");
     for writer in here.into_iter().filter(|writer| !Writer::QUICK.contains(writer)) {
@@ -69,7 +69,7 @@ fn every_text_is_read_span_by_span_as_programs_write_it() {
 }
 
 #[test]
-fn the_c_zlib_may_be_told_to_make_other_blocks() {
+fn c_zlib_may_be_set_to_other_blocks() {
     let text = texts::sample(Dataset::HttpRequests, 500);
     for (level, memory, strategy) in [(9, 1, 0), (6, 9, 1), (6, 8, 2), (1, 1, 3), (6, 2, 4), (0, 1, 0)] {
         let stored = node(level, memory, strategy, &text);
@@ -78,7 +78,7 @@ fn the_c_zlib_may_be_told_to_make_other_blocks() {
 }
 
 #[test]
-fn spans_of_the_usual_size_are_read_of_batches_of_several_sizes() {
+fn usual_spans_are_read_in_several_batch_sizes() {
     for (records, most) in [(40, 1), (800, 2), (4_000, 7)] {
         let text = texts::sample(Dataset::HttpRequests, records);
         for writer in Writer::EVERYWHERE {
@@ -118,7 +118,7 @@ fn members_are_read_however_many_and_padded() {
 }
 
 #[test]
-fn plain_text_under_a_gz_name_is_read_span_by_span() {
+fn plain_text_named_gz_is_read_by_spans() {
     for (words, text) in texts::all().into_iter().filter(|(_, text)| !text.is_empty()) {
         let spans = hold(words, &text, &text, SPAN);
         assert_eq!(spans, 1.max(text.len().div_ceil(usize::try_from(SPAN).unwrap())), "{words}");

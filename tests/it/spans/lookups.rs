@@ -110,7 +110,7 @@ fn look_up(text: &Text, writer: Writer, count: usize, path: &Path) -> usize {
 }
 
 #[test]
-fn a_ray_is_found_as_zcat_and_grep_find_it_whoever_wrote_the_batch() {
+fn ray_is_found_like_zcat_and_grep_do() {
     let text = Text::of(2_500);
     for writer in Writer::EVERYWHERE {
         let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("lookups-small.log.gz");
@@ -121,7 +121,7 @@ fn a_ray_is_found_as_zcat_and_grep_find_it_whoever_wrote_the_batch() {
 #[test]
 #[ignore = "takes minutes: scripts/lookups"]
 #[expect(clippy::disallowed_methods, reason = "tells how long it takes, and is told how many")]
-fn ten_thousand_rays_are_found_as_zcat_and_grep_find_them() {
+fn ten_thousand_rays_match_zcat_and_grep() {
     let wanted: usize = std::env::var("RAYDEX_LOOKUPS").map_or(10_000, |count| count.parse().unwrap());
     let (writers, missing) = Writer::here();
     println!("  writers: {writers:?}; not installed: {missing:?}");

@@ -47,7 +47,7 @@ fn decide(scene: &Scene, message: &str, decision: Decision) {
 }
 
 #[test]
-fn bodies_of_what_came_to_rest_go_days_later_and_not_before() {
+fn bodies_of_terminal_payloads_go_days_later() {
     let (scene, messages) = scene(3, Reply::Status(200));
     for message in &messages {
         assert_eq!(scene.0.send(message, 1).verdict, "delivered");
@@ -80,7 +80,7 @@ fn bodies_of_what_is_pending_or_parked_stay() {
 }
 
 #[test]
-fn the_body_of_what_a_person_resends_stays_until_it_comes_to_rest_again() {
+fn resent_payloads_body_stays_until_terminal_again() {
     let (scene, messages) = scene(1, Reply::Status(200));
     scene.0.send(&messages[0], 1);
     scene.0.pass(BODIES_KEPT_MS + 1);
@@ -93,7 +93,7 @@ fn the_body_of_what_a_person_resends_stays_until_it_comes_to_rest_again() {
 }
 
 #[test]
-fn what_has_no_body_any_more_is_not_resent() {
+fn payload_without_a_body_is_not_resent() {
     let (scene, messages) = scene(1, Reply::Status(200));
     scene.0.send(&messages[0], 1);
     scene.0.pass(BODIES_KEPT_MS + 1);
@@ -103,7 +103,7 @@ fn what_has_no_body_any_more_is_not_resent() {
 }
 
 #[test]
-fn bodies_of_what_was_dropped_or_split_go_too() {
+fn bodies_of_dropped_and_split_payloads_go_too() {
     let (scene, messages) = scene(1, Reply::Status(400));
     scene.0.send(&messages[0], 1);
     decide(&scene, &messages[0], Decision::Drop);
@@ -122,7 +122,7 @@ fn bodies_of_what_was_dropped_or_split_go_too() {
 }
 
 #[test]
-fn more_bodies_than_go_in_one_removal_go_in_several() {
+fn bodies_beyond_one_removal_go_in_several() {
     let (scene, messages) = scene(1003, Reply::Status(200));
     for message in &messages {
         assert_eq!(scene.0.send(message, 1).verdict, "delivered");
@@ -134,7 +134,7 @@ fn more_bodies_than_go_in_one_removal_go_in_several() {
 }
 
 #[test]
-fn a_pack_goes_days_after_the_last_of_its_payloads_came_to_rest() {
+fn pack_goes_days_after_its_last_payload_ended() {
     let (scene, messages) = packed(3, MIB, |_| Reply::Status(200));
     assert_eq!(bodies(&scene), 1);
     for message in &messages {
@@ -150,7 +150,7 @@ fn a_pack_goes_days_after_the_last_of_its_payloads_came_to_rest() {
 }
 
 #[test]
-fn a_parked_payload_keeps_its_pack_and_can_be_sent_out_of_it_later() {
+fn parked_payload_keeps_its_pack_for_later_sending() {
     let bad = ray(1).to_string();
     let (scene, messages) =
         packed(3, MIB, move |seen| Reply::Status(if seen.rays().contains(&bad) { 400 } else { 200 }));
@@ -178,7 +178,7 @@ fn a_parked_payload_keeps_its_pack_and_can_be_sent_out_of_it_later() {
 }
 
 #[test]
-fn a_removal_that_fails_anywhere_is_done_by_the_next_sweep() {
+fn failed_removal_is_done_by_the_next_sweep() {
     let rested = || {
         let (scene, messages) = packed(5, 250, |_| Reply::Status(200));
         assert!((2..5).contains(&bodies(&scene)), "some together, and more than one: {}", bodies(&scene));

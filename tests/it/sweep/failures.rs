@@ -25,7 +25,7 @@ fn scene() -> Scene {
 }
 
 #[test]
-fn a_sweep_that_fails_anywhere_is_right_the_next_time() {
+fn failed_sweep_is_right_next_time() {
     let clean = scene();
     let before = clean.0.fakes.faults.calls();
     let swept = clean.try_sweep().unwrap();
@@ -50,7 +50,7 @@ fn a_sweep_that_fails_anywhere_is_right_the_next_time() {
 }
 
 #[test]
-fn a_sweep_that_failed_is_not_taken_for_one() {
+fn failed_sweep_does_not_count_as_one() {
     let scene = Scene::new();
     scene.sweep();
     let key = scene.write_batch(1);

@@ -62,7 +62,7 @@ fn at_midnight_objects_of_both_days_are_found() {
 }
 
 #[test]
-fn folders_of_other_days_and_older_names_are_not_listed() {
+fn folders_of_other_days_and_names_are_skipped() {
     let scene = Scene::new();
     let text = http(&ray(1).to_string(), 0);
     for day in 1..28 {
@@ -77,7 +77,7 @@ fn folders_of_other_days_and_older_names_are_not_listed() {
 }
 
 #[test]
-fn what_lies_further_back_than_it_looks_is_not_looked_at() {
+fn objects_older_than_the_horizon_are_skipped() {
     let scene = Scene::new();
     let key = scene.write_batch(1);
     scene.0.pass(3 * HOUR);
@@ -101,7 +101,7 @@ fn every_page_is_looked_at() {
 }
 
 #[test]
-fn objects_of_many_hours_are_asked_about_at_their_own_ledgers() {
+fn objects_are_checked_at_their_own_hours_ledgers() {
     let scene = Scene::new();
     let mut keys = Vec::new();
     for hour in 0..3 {
@@ -118,7 +118,7 @@ fn objects_of_many_hours_are_asked_about_at_their_own_ledgers() {
 }
 
 #[test]
-fn more_folders_than_one_sweep_looks_at_are_all_looked_at_in_time() {
+fn folders_beyond_one_sweep_are_reached_in_time() {
     let scene = Scene::new();
     let zones = 2 * SWEEP_PAGES;
     for zone in 0..zones {

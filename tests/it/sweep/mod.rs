@@ -80,7 +80,7 @@ impl Scene {
 }
 
 #[test]
-fn an_object_that_no_event_announced_is_announced_once_it_is_old_enough() {
+fn unannounced_object_is_announced_once_old_enough() {
     let scene = Scene::new();
     let key = scene.write_batch(1);
     scene.0.pass(10 * MINUTE - 1);
@@ -92,7 +92,7 @@ fn an_object_that_no_event_announced_is_announced_once_it_is_old_enough() {
 }
 
 #[test]
-fn what_it_announces_is_an_event_like_any_other() {
+fn announcement_is_an_event_like_any_other() {
     let scene = Scene::new();
     let key = scene.write_batch(1);
     scene.0.pass(HOUR);
@@ -105,7 +105,7 @@ fn what_it_announces_is_an_event_like_any_other() {
 }
 
 #[test]
-fn what_was_finished_is_not_announced_and_a_new_version_of_it_is() {
+fn finished_object_is_skipped_a_new_version_announced() {
     let scene = Scene::new();
     let (sealed, aside) = (scene.write_batch(1), scene.write_text("logs/aside.log.gz", b"a,b,c\n"));
     scene.0.pass(HOUR);
@@ -124,7 +124,7 @@ fn what_was_finished_is_not_announced_and_a_new_version_of_it_is() {
 }
 
 #[test]
-fn a_reading_that_was_cut_off_is_announced_again() {
+fn interrupted_reading_is_announced_again() {
     let scene = Scene::new();
     let key = scene.write_batch(1);
     let event = serde_json::to_string(&R2Event::put_object("cdn-logs-raw", &key, 1, "e", scene.0.now())).unwrap();

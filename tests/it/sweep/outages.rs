@@ -4,7 +4,7 @@ use super::support::{Fault, Kind};
 use super::{DAY, HOUR, MINUTE, Scene};
 
 #[test]
-fn after_a_day_without_a_sweep_everything_since_the_last_one_is_found() {
+fn day_without_sweeps_is_caught_up_completely() {
     let scene = Scene::new();
     assert!(scene.sweep().is_empty());
     let mut keys = Vec::new();
@@ -17,7 +17,7 @@ fn after_a_day_without_a_sweep_everything_since_the_last_one_is_found() {
 }
 
 #[test]
-fn after_a_day_in_which_no_sweep_came_to_its_end_everything_is_found() {
+fn day_of_unfinished_sweeps_is_caught_up_completely() {
     for kind in [Kind::List, Kind::Ledger] {
         let scene = Scene::new();
         assert!(scene.sweep().is_empty());
@@ -36,7 +36,7 @@ fn after_a_day_in_which_no_sweep_came_to_its_end_everything_is_found() {
 }
 
 #[test]
-fn after_a_first_day_in_which_no_sweep_came_to_its_end_everything_is_found() {
+fn first_day_of_unfinished_sweeps_is_caught_up() {
     let scene = Scene::new();
     let mut keys = Vec::new();
     for number in 0..24 {
@@ -51,7 +51,7 @@ fn after_a_first_day_in_which_no_sweep_came_to_its_end_everything_is_found() {
 }
 
 #[test]
-fn an_object_written_just_before_the_last_sweep_is_found_by_the_next() {
+fn object_written_before_a_sweep_is_found_next() {
     let scene = Scene::new();
     let key = scene.write_batch(1);
     assert!(scene.sweep().is_empty(), "too young");
@@ -60,7 +60,7 @@ fn an_object_written_just_before_the_last_sweep_is_found_by_the_next() {
 }
 
 #[test]
-fn it_looks_back_four_days_at_most_and_three_hours_at_least() {
+fn horizon_is_three_hours_to_four_days() {
     let scene = Scene::new();
     assert!(scene.sweep().is_empty());
     scene.0.pass(30 * DAY);
@@ -74,7 +74,7 @@ fn it_looks_back_four_days_at_most_and_three_hours_at_least() {
 }
 
 #[test]
-fn a_ledger_of_days_ago_is_not_asked_about_what_was_found_since() {
+fn old_ledgers_are_not_asked_about_newer_objects() {
     let scene = Scene::new();
     scene.write_batch(1);
     scene.0.pass(HOUR);

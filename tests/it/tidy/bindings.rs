@@ -35,7 +35,7 @@ fn the_bucket_is_bound_under_its_name() {
 }
 
 #[test]
-fn the_queues_are_bound_and_consumed_as_they_were_asked_for() {
+fn queues_are_bound_and_consumed_as_specified() {
     let wrangler = toml("wrangler.toml");
     let (producers, consumers) = (tables(&wrangler, "queues.producers"), tables(&wrangler, "queues.consumers"));
     for (room, name, size, timeout, retries, dead) in [
@@ -57,7 +57,7 @@ fn the_queues_are_bound_and_consumed_as_they_were_asked_for() {
 }
 
 #[test]
-fn the_dead_letter_queues_are_consumed_and_lose_nothing() {
+fn dead_letter_queues_are_consumed_and_lose_nothing() {
     let wrangler = toml("wrangler.toml");
     let consumers = tables(&wrangler, "queues.consumers");
     let all: Vec<&str> = consumers.iter().map(|consumer| consumer["queue"].as_str().unwrap()).collect();
@@ -72,7 +72,7 @@ fn the_dead_letter_queues_are_consumed_and_lose_nothing() {
 }
 
 #[test]
-fn acks_do_not_wait_for_what_goes_on_behind_a_batch() {
+fn acks_do_not_wait_for_later_work() {
     assert!(flags().contains(&Value::from("queue_consumer_no_wait_for_wait_until")));
     assert!(text("src/platform/send_queue.rs").contains("wait_until"), "what the flag is for");
 }
@@ -124,7 +124,7 @@ fn the_durable_objects_are_bound_migrated_and_exported() {
 }
 
 #[test]
-fn every_binding_of_the_code_is_one_of_wrangler() {
+fn every_binding_in_code_is_in_wrangler() {
     let env = text("src/platform/env.rs");
     let wrangler = text("wrangler.toml");
     for found in regex("const [A-Z_]+: &str = \"([^\"]+)\";").captures_iter(&env) {
@@ -133,6 +133,6 @@ fn every_binding_of_the_code_is_one_of_wrangler() {
 }
 
 #[test]
-fn the_time_a_message_may_take_is_what_the_limits_count_with() {
+fn message_time_limit_is_what_limits_assume() {
     assert_eq!(toml("wrangler.toml")["limits"]["cpu_ms"].as_integer(), Some(300_000));
 }

@@ -6,7 +6,7 @@ use super::{files, regex};
 const MAX_LINES: usize = 500;
 
 #[test]
-fn every_file_of_code_opens_with_what_it_is() {
+fn every_code_file_opens_with_its_purpose() {
     for file in files("").into_iter().filter(super::File::is_code) {
         let mut lines = file.text.lines().skip_while(|line| line.starts_with("#!/"));
         let first = lines.next().unwrap_or_default();
@@ -20,7 +20,7 @@ fn every_file_of_code_opens_with_what_it_is() {
 }
 
 #[test]
-fn no_file_of_code_is_too_long_to_read() {
+fn no_code_file_is_too_long() {
     for file in files("").into_iter().filter(super::File::is_code) {
         let lines = file.text.lines().count();
         assert!(lines <= MAX_LINES, "{} has {lines} lines", file.path);
@@ -28,7 +28,7 @@ fn no_file_of_code_is_too_long_to_read() {
 }
 
 #[test]
-fn nothing_outside_of_tests_can_panic_by_its_own_words() {
+fn nothing_outside_tests_names_a_panic() {
     let panics = regex(r"\.unwrap\(\)|\.expect\(|\b(panic|todo|unimplemented|unreachable)!");
     for file in files("src").into_iter().filter(|file| file.has_extension("rs")) {
         for (number, line) in file.code_lines() {
@@ -49,7 +49,7 @@ fn tests_stand_at_the_end_of_their_file() {
 }
 
 #[test]
-fn no_file_names_a_place_of_one_machine_or_a_package_host() {
+fn no_file_names_local_paths_or_package_hosts() {
     let place = regex(r#"(?:^|[\s"'`(=:\[])/(?:work|root|home|tmp|Users)/"#);
     let host = regex(r#"https?://([^/\s"'`<>)]+)"#);
     let package_host = regex(r"registry|mirror|artifactory|nexus|proxy|pypi|npmjs|crates\.io|debian|rust-lang\.org");

@@ -4,6 +4,7 @@ mod bindings;
 mod circles;
 mod documents;
 mod files;
+mod names;
 mod platform;
 mod rooms;
 mod runner;

@@ -30,7 +30,7 @@ fn no_source_outside_of_the_platform_names_it() {
 }
 
 #[test]
-fn the_manifest_has_the_platforms_crates_for_wasm_alone() {
+fn manifest_has_platform_crates_for_wasm_only() {
     let manifest = toml("Cargo.toml");
     let wasm = manifest["target"]["cfg(target_arch = \"wasm32\")"]["dependencies"].as_table().unwrap();
     for name in PLATFORM_CRATES {
@@ -43,7 +43,7 @@ fn the_manifest_has_the_platforms_crates_for_wasm_alone() {
 }
 
 #[test]
-fn a_native_build_has_none_of_the_platforms_crates() {
+fn native_build_has_no_platform_crates() {
     // So that a `use worker::…` outside of the platform does not compile here.
     let tree = Command::new(env!("CARGO"))
         .args(["tree", "--offline", "--locked", "--all-features", "--edges", "normal,build,dev", "--prefix", "none"])
@@ -101,13 +101,13 @@ fn both_sides_of_the_bindings_have_one_version() {
 }
 
 #[test]
-fn the_linkers_bound_is_the_one_of_the_limits() {
+fn linker_bound_is_the_one_of_limits() {
     let linker = super::capture(&text(".cargo/config.toml"), r"--max-memory=(\d+)");
     assert_eq!(linker, raydex::limits::WASM_MEMORY_MAX.to_string());
 }
 
 #[test]
-fn the_worker_is_built_without_the_generator_the_bench_and_mistakes() {
+fn worker_is_built_without_generator_bench_and_mistakes() {
     // All are features, and off by default; a build turns one on only where it builds something else than the Worker.
     let features = toml("Cargo.toml")["features"].as_table().unwrap().clone();
     assert!(["bench", "mistakes", "sample"].iter().all(|name| features.contains_key(*name)));
@@ -120,7 +120,7 @@ fn the_worker_is_built_without_the_generator_the_bench_and_mistakes() {
 }
 
 #[test]
-fn patterns_of_the_worker_need_no_tables_of_unicode() {
+fn worker_patterns_need_no_unicode_tables() {
     // The Worker has none, and such a pattern would not compile there. Here it would: the validator of JSON Schema,
     // which the tests use, brings them along.
     let manifest = toml("Cargo.toml");

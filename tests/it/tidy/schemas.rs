@@ -72,7 +72,7 @@ fn the_examples_of_an_event_are_events() {
 }
 
 #[test]
-fn the_members_of_an_event_are_the_ones_that_are_read() {
+fn event_members_are_the_ones_read() {
     let schema = json("schemas/r2_event.json");
     let backfill = EventBackfill { id: 1, start_ms: 0, end_ms: 1, index: true, deliver: true };
     let event =
@@ -95,7 +95,7 @@ fn the_members_of_an_event_are_the_ones_that_are_read() {
 }
 
 #[test]
-fn just_the_required_members_of_an_event_must_be_there() {
+fn only_required_event_members_must_be_there() {
     let schema = json("schemas/r2_event.json");
     let example = &examples(&schema)[0];
     assert!(parses(example));
@@ -114,7 +114,7 @@ fn just_the_required_members_of_an_event_must_be_there() {
 }
 
 #[test]
-fn the_fields_are_sorted_and_told_with_their_types() {
+fn fields_are_sorted_and_typed() {
     // Of two members with one name a parser sees the last alone: the lines are looked at.
     let text = text("schemas/http_requests_fields.json");
     let form = r#"^  "([A-Z][A-Za-z0-9]*)": "[A-Z][^"]*[^". ] \((int|float|bool|string|time|object|array\[(int|string|object)\])\)",?$"#;
