@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::ledgers::ask;
 use super::rays::find;
-use super::sight::Sight;
+use super::sight::DatasetViews;
 use super::views::PayloadShown;
 use crate::access::Caller;
 use crate::http::{Problem, Reply, Spent, problems};
@@ -62,10 +62,10 @@ struct BatchShown {
 /// Answers for all records of a ray.
 pub(crate) async fn answer(world: &impl Services, caller: &Caller, argument: &str) -> Result<Reply, Problem> {
     let started = world.now_ms();
-    let sight = Sight::new(caller, Dataset::HttpRequests, None)?;
+    let views = DatasetViews::new(caller, Some(Dataset::HttpRequests), None)?;
     let key = ray_from_user(argument).map_err(|_| problems::not_a_ray())?;
     let reservation = world.memory().reservation();
-    let (found, spent) = find(world, &sight, &key, &reservation).await?;
+    let (found, spent) = find(world, &views, &key, &reservation).await?;
     let records = fates(world, &found.records).await?;
     let cost = Spent { elapsed_ms: world.now_ms() - started, ..spent };
     let answer = Answer {

@@ -40,6 +40,11 @@ impl Format {
         }
     }
 
+    /// Whether an answer in this form holds records of one dataset alone: its columns are those of a dataset.
+    pub(super) const fn is_of_one_dataset(self) -> bool {
+        matches!(self, Self::Partner | Self::Csv)
+    }
+
     /// The media type of an answer in this form.
     pub(crate) const fn media_type(self) -> &'static str {
         match self {

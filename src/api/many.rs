@@ -10,13 +10,13 @@ use serde::{Deserialize, Serialize};
 
 use super::form::Form;
 use super::rays::{AnswerRecord, find, records, shown};
-use super::sight::{Sight, dataset_of, filter_of};
+use super::sight::{DatasetViews, filter_of, named_dataset};
 use crate::access::Caller;
 use crate::config::Config;
 use crate::http::media_type::NDJSON;
 use crate::http::{Problem, Reply, Request, Spent, problems};
 use crate::limits::{LOOKUPS_AT_ONCE, RAYS_ASKED};
-use crate::record::ray_from_user;
+use crate::record::{Dataset, ray_from_user};
 use crate::services::Services;
 
 /// The body.
@@ -52,20 +52,20 @@ pub(crate) fn answer<D: Services + 'static>(
     caller: &Caller,
     request: &Request<Vec<u8>>,
 ) -> Result<Reply, Problem> {
-    let dataset = dataset_of(request)?;
-    let form = Form::in_json(config, request, dataset)?;
-    let sight = Sight::new(caller, dataset, filter_of(request)?)?;
+    let named = named_dataset(request)?;
+    let form = Form::in_json(config, request, named.unwrap_or(Dataset::HttpRequests))?;
+    let views = DatasetViews::new(caller, named, filter_of(request)?)?;
     let Wanted { rays } = serde_json::from_slice(&request.body).map_err(|_| problems::no_rays())?;
     if rays.is_empty() || rays.len() > RAYS_ASKED {
         return Err(problems::no_rays());
     }
-    let asked = Rc::new((desk.clone(), sight, form));
+    let asked = Rc::new((desk.clone(), views, form));
     let lines = stream::iter(rays.into_iter().enumerate())
         .map(move |(index, text)| {
             let asked = asked.clone();
             async move {
-                let (desk, sight, form) = asked.as_ref();
-                Ok(line(desk.as_ref(), sight, form, index, &text).await)
+                let (desk, views, form) = asked.as_ref();
+                Ok(line(desk.as_ref(), views, form, index, &text).await)
             }
         })
         .buffer_unordered(LOOKUPS_AT_ONCE);
@@ -73,18 +73,18 @@ pub(crate) fn answer<D: Services + 'static>(
 }
 
 /// The line of one ray.
-async fn line(desk: &impl Services, sight: &Sight, form: &Form, index: usize, text: &str) -> Vec<u8> {
+async fn line(desk: &impl Services, views: &DatasetViews, form: &Form, index: usize, text: &str) -> Vec<u8> {
     let empty = Line { index, ray: None, found: false, truncated: None, records: None, cost: None, problem: None };
     let Ok(key) = ray_from_user(text) else {
         return json(&Line { problem: Some(problems::not_a_ray()), ..empty });
     };
     let empty = Line { ray: Some(key.to_string()), ..empty };
     let reservation = desk.memory().reservation();
-    match find(desk, sight, &key, &reservation).await {
+    match find(desk, views, &key, &reservation).await {
         Err(problem) => json(&Line { problem: Some(problem), ..empty }),
         Ok((found, spent)) => {
-            let seen = records(&found, sight);
-            let records = seen.iter().map(|seen| shown(sight.dataset(), seen, form)).collect();
+            let seen = records(&found, views);
+            let records = seen.iter().map(|seen| shown(seen, form)).collect();
             let (truncated, cost) = (Some(found.truncated), Some(spent));
             json(&Line { found: true, truncated, records: Some(records), cost, ..empty })
         }

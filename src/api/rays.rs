@@ -1,4 +1,5 @@
-//! `GET /v1/rays/{ray}`: the records of one ray, in the form asked for.
+//! `GET /v1/rays/{ray}`: the records of one ray, in the form asked for: of the dataset that the query names, or of every
+//! dataset that the caller may see. A form that has columns is of one dataset, `http_requests` where none is named.
 //!
 //! What always holds: the native form is the stored lines, byte for byte, each ended by a newline; every form says
 //! what the lookup cost; a record that the caller may not see is answered as one that is not there.
@@ -9,7 +10,7 @@ use serde_json::value::RawValue;
 
 use super::form::{Form, Format};
 use super::retry::retry_while_out_of_memory;
-use super::sight::{Sight, dataset_of, filter_of};
+use super::sight::{DatasetViews, filter_of, named_dataset};
 use crate::access::Caller;
 use crate::config::Config;
 use crate::http::entity_tag::tag_of;
@@ -29,20 +30,22 @@ pub(crate) async fn answer(
     request: &Request<Vec<u8>>,
     argument: &str,
 ) -> Result<Reply, Problem> {
-    let dataset = dataset_of(request)?;
+    let named = named_dataset(request)?;
+    let dataset = named.unwrap_or(Dataset::HttpRequests);
     let form = Form::of(config, request, dataset, Format::Json)?;
-    let sight = Sight::new(caller, dataset, filter_of(request)?)?;
+    let named = if form.format.is_of_one_dataset() { Some(dataset) } else { named };
+    let views = DatasetViews::new(caller, named, filter_of(request)?)?;
     let key = ray_from_user(argument).map_err(|_| problems::not_a_ray())?;
     let reservation = desk.memory().reservation();
-    let (found, spent) = find(desk, &sight, &key, &reservation).await?;
-    let seen = records(&found, &sight);
+    let (found, spent) = find(desk, &views, &key, &reservation).await?;
+    let seen = records(&found, &views);
     let tag = tag_of(
         [caller.role.name().as_bytes(), request.query.as_bytes(), form.format.media_type().as_bytes()]
             .into_iter()
             .chain(seen.iter().map(|record| record.line.as_slice())),
     );
     let body = if form.format == Format::Json {
-        json(&key, dataset, &found, &seen, &form, spent)
+        json(&key, &found, &seen, &form, spent)
     } else {
         form.page(seen.iter().map(|record| record.line.as_slice()))
     };
@@ -54,21 +57,21 @@ pub(crate) async fn answer(
 /// Looks the ray up, as the caller sees it: where nothing exists for the caller, nothing was found.
 pub(crate) async fn find(
     desk: &impl Services,
-    sight: &Sight,
+    views: &DatasetViews,
     key: &RayKey,
     reservation: &Reservation,
 ) -> Result<(Lookup, Spent), Problem> {
     let started = desk.now_ms();
     let mut found = retry_while_out_of_memory(desk, reservation, async || {
-        Ok(lookup(desk.batch_store(), desk.shards(), sight.dataset(), key, reservation).await?)
+        Ok(lookup(desk.batch_store(), desk.shards(), &views.datasets(), key, reservation).await?)
     })
     .await?;
     let now = desk.now_ms();
     let spent = Spent { cost: found.cost, elapsed_ms: now - started };
-    found.records.retain(|record| sight.is_visible(&record.line));
+    found.records.retain(|record| views.is_visible(record));
     if found.records.is_empty() {
         // What it cost would tell that there is something.
-        return Err(if sight.is_narrow() {
+        return Err(if views.is_narrow() {
             nothing(key, &Lookup::default(), now)
         } else {
             nothing(key, &found, now).costing(spent)
@@ -98,8 +101,8 @@ pub(crate) struct SeenRecord<'a> {
 }
 
 /// The records that pass the filter, as the caller sees them.
-pub(crate) fn records<'a>(found: &'a Lookup, sight: &Sight) -> Vec<SeenRecord<'a>> {
-    let seen = |found: &'a FoundRecord| Some(SeenRecord { found, line: sight.see(&found.line)?.into_owned() });
+pub(crate) fn records<'a>(found: &'a Lookup, views: &DatasetViews) -> Vec<SeenRecord<'a>> {
+    let seen = |found: &'a FoundRecord| Some(SeenRecord { found, line: views.see(found)?.into_owned() });
     found.records.iter().filter_map(seen).collect()
 }
 
@@ -134,23 +137,23 @@ struct AnswerBatch<'a> {
 }
 
 /// A record as the answer in JSON shows it.
-pub(crate) fn shown<'a>(dataset: Dataset, seen: &SeenRecord<'a>, form: &Form) -> AnswerRecord<'a> {
+pub(crate) fn shown<'a>(seen: &SeenRecord<'a>, form: &Form) -> AnswerRecord<'a> {
     let SeenRecord { found, line } = seen;
     let mut object = Vec::new();
     let written = form.write_object(&mut object, line);
     let record = written.ok().and_then(|()| RawValue::from_string(line_text(&object).into_owned()).ok());
     let batch = AnswerBatch { key: &found.object.key, etag: &found.object.etag, offset: found.offset };
-    AnswerRecord { dataset: dataset.name(), batch, record }
+    AnswerRecord { dataset: found.dataset.name(), batch, record }
 }
 
-fn json(key: &RayKey, dataset: Dataset, found: &Lookup, seen: &[SeenRecord<'_>], form: &Form, cost: Spent) -> Vec<u8> {
+fn json(key: &RayKey, found: &Lookup, seen: &[SeenRecord<'_>], form: &Form, cost: Spent) -> Vec<u8> {
     let answer = Answer {
         ray: key.to_string(),
         ray_time: key.ray().map(|ray| time::rfc3339(ray.unix_ms())),
         truncated: found.truncated,
         objects_gone: found.objects_gone,
         objects_unreadable: found.objects_unreadable,
-        records: seen.iter().map(|seen| shown(dataset, seen, form)).collect(),
+        records: seen.iter().map(|seen| shown(seen, form)).collect(),
         cost,
     };
     let mut body = serde_json::to_vec(&answer).unwrap_or_default();

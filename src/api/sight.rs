@@ -1,4 +1,5 @@
-//! What a caller sees of the records of a dataset: whose they are, which pass the filter, what is masked.
+//! What a caller sees of the records of a dataset: whose they are, which pass the filter, what is masked; and of the
+//! records of several datasets, each by its own.
 //!
 //! What always holds: a record of another zone does not exist for the caller; a filter is asked about what the caller
 //! sees, so that nothing can be learned by filtering which cannot be read.
@@ -8,7 +9,8 @@ use std::borrow::Cow;
 use crate::access::Caller;
 use crate::filter::Filter;
 use crate::http::{Problem, Request, problems};
-use crate::mask::{Role, Shown, mask_line, prunes, shown};
+use crate::lookup::FoundRecord;
+use crate::mask::{Role, Shown, fields, mask_line, prunes, shown};
 use crate::query::Prunable;
 use crate::record::Dataset;
 
@@ -31,13 +33,16 @@ impl Sight {
         if !caller.may_dataset(dataset) {
             return Err(problems::other_dataset());
         }
-        let fields = filter.iter().flat_map(Filter::fields);
-        let shown: Vec<Shown> = fields.map(|field| shown(caller.role, dataset, field)).collect();
-        if shown.contains(&Shown::Hidden) {
+        if reads(filter.as_ref(), |field| shown(caller.role, dataset, field) == Shown::Hidden) {
             return Err(problems::field_masked());
         }
-        let masked_first = shown.iter().any(|shown| *shown != Shown::Verbatim);
-        Ok(Self { caller: caller.clone(), dataset, filter, masked_first })
+        Ok(Self::unchecked(caller, dataset, filter))
+    }
+
+    /// The same where the dataset and the filter's fields are known to be allowed.
+    fn unchecked(caller: &Caller, dataset: Dataset, filter: Option<Filter>) -> Self {
+        let masked_first = reads(filter.as_ref(), |field| shown(caller.role, dataset, field) != Shown::Verbatim);
+        Self { caller: caller.clone(), dataset, filter, masked_first }
     }
 
     /// The dataset.
@@ -93,12 +98,76 @@ impl Sight {
     }
 }
 
-/// The dataset that the query names.
-pub(crate) fn dataset_of<B>(request: &Request<B>) -> Result<Dataset, Problem> {
-    match request.parameter("dataset") {
-        None => Ok(Dataset::HttpRequests),
-        Some(name) => Dataset::from_name(&name).ok_or_else(problems::bad_dataset),
+/// Whether a filter reads a field of which this holds.
+fn reads(filter: Option<&Filter>, of: impl Fn(&str) -> bool) -> bool {
+    filter.is_some_and(|filter| filter.fields().any(of))
+}
+
+/// What a caller sees of several datasets: those that a lookup asks for.
+#[derive(Debug, Clone)]
+pub(crate) struct DatasetViews(Vec<Sight>);
+
+impl DatasetViews {
+    /// What `caller` sees, through `filter`, of the dataset `named`, or of every dataset that they may see.
+    ///
+    /// A filter is refused where it names a field that is hidden in one of these datasets. A field that a dataset does not
+    /// have counts only where none of them has it: there the filter reads what the caller sees, which is no such field.
+    ///
+    /// # Errors
+    /// The [`Problem`] of a dataset or a field that the caller may not see.
+    pub(crate) fn new(caller: &Caller, named: Option<Dataset>, filter: Option<Filter>) -> Result<Self, Problem> {
+        let named = named.map_or_else(|| Dataset::ALL.to_vec(), |named| vec![named]);
+        let datasets: Vec<Dataset> = named.into_iter().filter(|dataset| caller.may_dataset(*dataset)).collect();
+        if datasets.is_empty() {
+            return Err(problems::other_dataset());
+        }
+        let is_hidden = |field: &str| {
+            let has_field = |dataset: Dataset| fields(dataset).iter().any(|(name, _)| *name == field);
+            let is_known = datasets.iter().copied().any(has_field);
+            let mut counted = datasets.iter().filter(|dataset| !is_known || has_field(**dataset));
+            counted.any(|dataset| shown(caller.role, *dataset, field) == Shown::Hidden)
+        };
+        if reads(filter.as_ref(), is_hidden) {
+            return Err(problems::field_masked());
+        }
+        let view = |dataset| Sight::unchecked(caller, dataset, filter.clone());
+        Ok(Self(datasets.into_iter().map(view).collect()))
     }
+
+    /// The datasets, in the order of [`Dataset::ALL`].
+    pub(crate) fn datasets(&self) -> Vec<Dataset> {
+        self.0.iter().map(Sight::dataset).collect()
+    }
+
+    /// Whether the record exists for the caller.
+    pub(crate) fn is_visible(&self, record: &FoundRecord) -> bool {
+        self.of(record.dataset).is_some_and(|view| view.is_visible(&record.line))
+    }
+
+    /// Whether what exists of these datasets for the caller is less than there is.
+    pub(crate) fn is_narrow(&self) -> bool {
+        self.0.iter().any(Sight::is_narrow)
+    }
+
+    /// What the caller sees of the record; `None` where it is another zone's or does not pass the filter.
+    pub(crate) fn see<'a>(&self, record: &'a FoundRecord) -> Option<Cow<'a, [u8]>> {
+        self.of(record.dataset)?.see(&record.line)
+    }
+
+    fn of(&self, dataset: Dataset) -> Option<&Sight> {
+        self.0.iter().find(|view| view.dataset == dataset)
+    }
+}
+
+/// The dataset that the query names, or `http_requests`.
+pub(crate) fn dataset_of<B>(request: &Request<B>) -> Result<Dataset, Problem> {
+    Ok(named_dataset(request)?.unwrap_or(Dataset::HttpRequests))
+}
+
+/// The dataset that the query names, if it names one.
+pub(crate) fn named_dataset<B>(request: &Request<B>) -> Result<Option<Dataset>, Problem> {
+    let named = request.parameter("dataset");
+    named.map(|name| Dataset::from_name(&name).ok_or_else(problems::bad_dataset)).transpose()
 }
 
 /// The filter that the query spells.

@@ -6,7 +6,7 @@ use super::envelope::not_a_ray;
 use crate::access::Caller;
 use crate::api::form::Form;
 use crate::api::rays::{find, records};
-use crate::api::sight::Sight;
+use crate::api::sight::DatasetViews;
 use crate::config::Config;
 use crate::http::media_type::TEXT;
 use crate::http::{Problem, Reply, Request, problems};
@@ -47,12 +47,12 @@ impl<D: Services + 'static> Client<'_, D> {
     ) -> Result<Reply, Problem> {
         let ray = self.arguments.last().map_or("", String::as_str);
         let Ok(key) = ray_from_user(ray) else { return Ok(not_a_ray()) };
-        let sight = Sight::new(caller, dataset, None)?;
+        let views = DatasetViews::new(caller, Some(dataset), None)?;
         let form = Form::of_lines(self.config, projection);
         let reservation = self.desk.memory().reservation();
-        let body = match find(self.desk.as_ref(), &sight, &key, &reservation).await {
+        let body = match find(self.desk.as_ref(), &views, &key, &reservation).await {
             Ok((found, _)) => {
-                let seen = records(&found, &sight);
+                let seen = records(&found, &views);
                 form.page(seen.iter().map(|record| record.line.as_slice()))
             }
             Err(problem) if matches!(problem.status, 400 | 404) => Vec::new(),

@@ -17,7 +17,7 @@ use super::summary::{Gathered, Gatherer};
 use super::{ShardName, odd};
 use crate::batch::{BatchError, Line, Spans};
 use crate::limits::{EARLY_REJECTED_LINES, MAX_LINES, MAX_ODD_BYTES, MAX_RAY_SKEW_MS, MAX_SHARDS};
-use crate::record::{Dataset, RayId, RayKey, RecordError, RecordKey, Watched};
+use crate::record::{RayId, RayKey, RecordError, RecordKey, Watched};
 
 /// What was found in a batch, in lines.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -71,7 +71,6 @@ pub struct Built {
 /// Gathers the rays of one batch.
 #[derive(Debug)]
 pub struct IndexBuilder {
-    dataset: Dataset,
     /// The instant of records that tell none.
     default_ns: i64,
     counts: Counts,
@@ -87,11 +86,10 @@ pub struct IndexBuilder {
 }
 
 impl IndexBuilder {
-    /// A builder for a batch of this dataset; `default_ms` is the instant of records that tell none.
+    /// A builder for a batch; `default_ms` is the instant of records that tell none.
     #[must_use]
-    pub fn new(dataset: Dataset, default_ms: i64) -> Self {
+    pub fn new(default_ms: i64) -> Self {
         Self {
-            dataset,
             default_ns: default_ms.saturating_mul(1_000_000),
             counts: Counts::default(),
             summaries: Gatherer::default(),
@@ -140,13 +138,12 @@ impl IndexBuilder {
         if shards > MAX_SHARDS {
             return Err(BatchError::TooManyShards { shards });
         }
-        let dataset = self.dataset;
         let mut entries: Vec<ShardEntry> =
-            self.shards.into_iter().map(|(prefix, places)| ray_entry(dataset, prefix, places, spans)).collect();
+            self.shards.into_iter().map(|(prefix, places)| ray_entry(prefix, places, spans)).collect();
         if !self.odd.is_empty() {
-            entries.push(odd_entry(dataset, &self.odd, spans));
+            entries.push(odd_entry(&self.odd, spans));
         }
-        entries.extend(elsewhere.into_iter().map(|prefix| time_entry(dataset, prefix)));
+        entries.extend(elsewhere.into_iter().map(time_entry));
         Ok(Built { entries, counts: self.counts, summaries: self.summaries.finish(spans) })
     }
 
@@ -201,21 +198,21 @@ impl IndexBuilder {
 }
 
 /// The entry of the rays of one prefix.
-fn ray_entry(dataset: Dataset, prefix: u32, places: Vec<Place>, spans: &Spans) -> ShardEntry {
+fn ray_entry(prefix: u32, places: Vec<Place>, spans: &Spans) -> ShardEntry {
     let slots = ascending(places.iter().map(|place| slot_of(place.suffix())));
-    ShardEntry { shard: ShardName::of_prefix(dataset, prefix), slots, parts: entry::pack(places, spans) }
+    ShardEntry { shard: ShardName::for_prefix(prefix), slots, parts: entry::pack(places, spans) }
 }
 
 /// The entry of a shard that has records' times alone.
-fn time_entry(dataset: Dataset, prefix: u32) -> ShardEntry {
-    ShardEntry { shard: ShardName::of_prefix(dataset, prefix), slots: Vec::new(), parts: Vec::new() }
+fn time_entry(prefix: u32) -> ShardEntry {
+    ShardEntry { shard: ShardName::for_prefix(prefix), slots: Vec::new(), parts: Vec::new() }
 }
 
 /// The entry of the odd ids.
-fn odd_entry(dataset: Dataset, ids: &[(Box<str>, u32)], spans: &Spans) -> ShardEntry {
+fn odd_entry(ids: &[(Box<str>, u32)], spans: &Spans) -> ShardEntry {
     let bytes = odd::pack(ids.iter().map(|(id, span)| (id.as_ref(), *span)), spans);
     let slots = ascending(ids.iter().map(|(id, _)| odd::slot_of(id)));
-    ShardEntry { shard: ShardName::odd(dataset), slots, parts: vec![Part { lo: 0, hi: 0, bytes }] }
+    ShardEntry { shard: ShardName::NONSTANDARD, slots, parts: vec![Part { lo: 0, hi: 0, bytes }] }
 }
 
 /// Each slot once, ascending.

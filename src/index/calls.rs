@@ -14,7 +14,7 @@ use super::entry::Part;
 use crate::backend::{BackendError, to_json};
 use crate::batch::SpanPlace;
 use crate::bucket_keys::batch_times;
-use crate::record::RayKey;
+use crate::record::{Dataset, RayKey};
 use crate::rpc::{Call, calls, from_json};
 
 calls! {
@@ -48,6 +48,8 @@ impl ObjectVersion {
 /// An entry to keep.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Put {
+    /// The dataset of its records.
+    pub dataset: Dataset,
     /// The object.
     pub object: ObjectVersion,
     /// Which slots have rays, ascending (see [`super::shard`]).
@@ -61,6 +63,7 @@ pub struct Put {
 /// The head of a `put`.
 #[derive(Debug, Serialize, Deserialize)]
 struct PutHead {
+    dataset: Dataset,
     object: ObjectVersion,
     slots: Vec<u8>,
     parts: Vec<PartHead>,
@@ -84,8 +87,8 @@ impl Call for Put {
     fn to_body(&self) -> Vec<u8> {
         let parts = self.parts.iter().map(|part| PartHead { lo: part.lo, hi: part.hi, len: part.bytes.len() });
         let summary = self.summary.as_ref().map(Vec::len);
-        let head = PutHead { object: self.object.clone(), slots: self.slots.clone(), parts: parts.collect(), summary };
-        let head = to_json(&head);
+        let (object, slots) = (self.object.clone(), self.slots.clone());
+        let head = to_json(&PutHead { dataset: self.dataset, object, slots, parts: parts.collect(), summary });
         let mut body = u32::try_from(head.len()).unwrap_or(u32::MAX).to_le_bytes().to_vec();
         body.extend_from_slice(&head);
         for part in &self.parts {
@@ -107,7 +110,7 @@ impl Call for Put {
             rest = after;
         }
         let summary = head.summary.map(|length| rest.get(..length).map(<[u8]>::to_vec).ok_or_else(cut)).transpose()?;
-        Ok(Self { object: head.object, slots: head.slots, parts, summary })
+        Ok(Self { dataset: head.dataset, object: head.object, slots: head.slots, parts, summary })
     }
 }
 
@@ -135,21 +138,25 @@ pub struct PutAnswer {
 /// Asks for a ray.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Find {
-    /// The ray's 16 digits, or the odd id.
+    /// The ray's 16 digits, or the nonstandard id.
     pub id: String,
+    /// The datasets that are asked for; entries of others are not looked at.
+    pub datasets: Vec<Dataset>,
 }
 
 impl Find {
-    /// Asks for `key`.
+    /// Asks for `key` in these datasets.
     #[must_use]
-    pub fn of(key: &RayKey) -> Self {
-        Self { id: key.to_string() }
+    pub fn new(key: &RayKey, datasets: &[Dataset]) -> Self {
+        Self { id: key.to_string(), datasets: datasets.to_vec() }
     }
 }
 
 /// A batch that holds a ray.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Candidate {
+    /// The dataset of its records.
+    pub dataset: Dataset,
     /// The object, in the version that was indexed.
     pub object: ObjectVersion,
     /// The span of each of the ray's lines, ascending.
@@ -162,7 +169,7 @@ pub struct Candidate {
 /// The answer to a `find`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Found {
-    /// The batches that hold the ray, oldest entry first.
+    /// The batches that hold the ray: by dataset, in the order of [`Dataset::ALL`], then the oldest entry first.
     pub candidates: Vec<Candidate>,
 }
 
@@ -182,9 +189,11 @@ pub struct Forgotten {
     pub entries: u64,
 }
 
-/// Asks for the batches of a shard, page by page.
+/// Asks for the batches of one dataset in a shard, page by page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Within {
+    /// The dataset.
+    pub dataset: Dataset,
     /// The first place that is asked for; 0 for the first page.
     pub from: i64,
     /// Most batches of the page, [`crate::limits::WITHIN_PAGE`] at most.
@@ -194,7 +203,7 @@ pub struct Within {
 /// A batch of a shard.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ShardBatch {
-    /// Its place in the shard's order, from 1: the later it was indexed, the further back.
+    /// Its place among the shard's batches of its dataset, from 1: the later it was indexed, the higher.
     pub place: i64,
     /// The object, in the version that was indexed.
     pub object: ObjectVersion,
@@ -236,34 +245,37 @@ mod base64_bytes {
 #[cfg(test)]
 mod tests {
     use super::{
-        Batches, Call, Find, Forget, Found, Kept, ObjectVersion, Part, Put, PutAnswer, Within, from_json, to_json,
+        Batches, Call, Dataset, Find, Forget, Found, Kept, ObjectVersion, Part, Put, PutAnswer, Within, from_json,
+        to_json,
     };
 
     fn put() -> Put {
         let object = ObjectVersion { key: "logs/é".into(), etag: "e".into(), uploaded_ms: 5, size: 9 };
         let part = |lo, hi, bytes: &[u8]| Part { lo, hi, bytes: bytes.to_vec() };
-        Put { object, slots: vec![1, 255], parts: vec![part(1, 2, b"ab"), part(3, 4, b"\0c")], summary: None }
+        let parts = vec![part(1, 2, b"ab"), part(3, 4, b"\0c")];
+        Put { dataset: Dataset::FirewallEvents, object, slots: vec![1, 255], parts, summary: None }
     }
 
     #[test]
     fn the_wire_forms_are_unchanged() {
-        let head = r#"{"object":{"key":"logs/é","etag":"e","uploaded_ms":5,"size":9},"slots":[1,255],"parts":[{"lo":1,"hi":2,"len":2},{"lo":3,"hi":4,"len":2}]}"#;
+        let head = r#"{"dataset":"firewall_events","object":{"key":"logs/é","etag":"e","uploaded_ms":5,"size":9},"slots":[1,255],"parts":[{"lo":1,"hi":2,"len":2},{"lo":3,"hi":4,"len":2}]}"#;
         let body = [&u32::try_from(head.len()).unwrap().to_le_bytes(), head.as_bytes(), b"ab\0c"].concat();
         assert_eq!(put().to_body(), body);
         let head = head.replace("}]}", r#"}],"summary":3}"#);
         let body = [&u32::try_from(head.len()).unwrap().to_le_bytes(), head.as_bytes(), b"ab\0csum"].concat();
         assert_eq!(with_summary().to_body(), body);
-        assert_eq!(to_json(&Within { from: 7, limit: 200 }), br#"{"from":7,"limit":200}"#);
+        let within = Within { dataset: Dataset::HttpRequests, from: 7, limit: 200 };
+        assert_eq!(to_json(&within), br#"{"dataset":"http_requests","from":7,"limit":200}"#);
         let batches = r#"{"batches":[{"place":7,"object":{"key":"k","etag":"e","uploaded_ms":1,"size":2},"summary":"AP8="},{"place":9,"object":{"key":"l","etag":"e","uploaded_ms":1,"size":2}}],"more":true}"#;
         let read = from_json::<Batches>(batches.as_bytes()).unwrap();
         assert_eq!((&read.batches[0].summary, &read.batches[1].summary), (&Some(vec![0, 255]), &None));
         assert_eq!(to_json(&read), batches.as_bytes());
         let answer = PutAnswer { kept: Kept::Stored, rows_written: 3 };
         assert_eq!(to_json(&answer), br#"{"kept":"stored","rows_written":3}"#);
-        assert_eq!(to_json(&Find { id: "00".into() }), br#"{"id":"00"}"#);
+        let find = Find { id: "00".into(), datasets: vec![Dataset::HttpRequests, Dataset::WorkersTraceEvents] };
+        assert_eq!(to_json(&find), br#"{"id":"00","datasets":["http_requests","workers_trace_events"]}"#);
         assert_eq!(to_json(&Forget { key: "k".into(), before_ms: 7 }), br#"{"key":"k","before_ms":7}"#);
-        let found =
-            r#"{"candidates":[{"object":{"key":"k","etag":"e","uploaded_ms":1,"size":2},"spans":[0,3],"places":[]}]}"#;
+        let found = r#"{"candidates":[{"dataset":"http_requests","object":{"key":"k","etag":"e","uploaded_ms":1,"size":2},"spans":[0,3],"places":[]}]}"#;
         assert_eq!(to_json(&from_json::<Found>(found.as_bytes()).unwrap()), found.as_bytes());
         let place = r#"{"number":3,"form":"block","bit":9,"bytes":8,"offset":7,"head":6,"text":5,"window":{"start":3,"end":4}}"#;
         let with_places = found.replace("[]", &format!("[{place}]"));

@@ -1,15 +1,15 @@
 //! A shard's logic over its SQLite database: keep an entry, find a ray, list the batches, forget an object.
 //!
-//! Two tables, their version in their names. `entry_v1` has a row for each object: small, since every lookup and
-//! every put of the shard scans it (a secondary index would double the rows written, which cost a thousand times
-//! what rows read cost); `summary` is NULL in rows of the versions that had none. An entry of a batch that has no ray
+//! Two tables, their version in their names. `entry_v1` has a row for each object, by its dataset and a number within it:
+//! small, since every put scans them, and every lookup those of the datasets that it asks for (a secondary index would
+//! double the rows written, which cost a thousand times what rows read cost). An entry of a batch that has no ray
 //! here, but records of this time, has no parts. `part_v1` holds the packed rays of its entries.
 //!
 //! A *slot* is one of 256 equal pieces of the shard's window, 2.56 s each (the two digits below the prefix); an
 //! entry's row says which slots have rays, so that a lookup opens only BLOBs of batches near the ray's instant.
 //!
-//! What always holds: one entry per object key, that of the newest version offered; every call is one
-//! transaction; the same call again changes nothing.
+//! What always holds: one entry per object key, whatever the dataset, that of the newest version offered; every call is
+//! one transaction; the same call again changes nothing; an answer depends on the datasets that were asked for alone.
 
 use super::calls::{
     Batches, Candidate, Find, Forget, Forgotten, Found, Kept, ObjectVersion, Put, PutAnswer, ShardBatch, Within,
@@ -20,7 +20,7 @@ use super::part;
 use crate::backend::{BackendError, Sql, SqlRow, SqlValue};
 use crate::batch::SpanPlace;
 use crate::limits::{SQL_BLOB_MAX, SUMMARY_MAX, WITHIN_PAGE};
-use crate::record::{RayId, RayKey};
+use crate::record::{Dataset, RayId, RayKey};
 use crate::rpc::Dispatcher;
 
 /// How many slots a shard's window has.
@@ -29,20 +29,23 @@ const SLOTS: usize = 256;
 /// The tables.
 const SCHEMA: [&str; 2] = [
     "CREATE TABLE IF NOT EXISTS entry_v1 (
-        id INTEGER PRIMARY KEY,
+        dataset TEXT NOT NULL,
+        number INTEGER NOT NULL,
         object_key TEXT NOT NULL,
         etag TEXT NOT NULL,
         uploaded_ms INTEGER NOT NULL,
         size INTEGER NOT NULL,
         slots BLOB NOT NULL,
-        summary BLOB)",
+        summary BLOB,
+        PRIMARY KEY (dataset, number)) WITHOUT ROWID",
     "CREATE TABLE IF NOT EXISTS part_v1 (
+        dataset TEXT NOT NULL,
         entry INTEGER NOT NULL,
         number INTEGER NOT NULL,
         lo INTEGER NOT NULL,
         hi INTEGER NOT NULL,
         rays BLOB NOT NULL,
-        PRIMARY KEY (entry, number)) WITHOUT ROWID",
+        PRIMARY KEY (dataset, entry, number)) WITHOUT ROWID",
 ];
 
 /// Prepares the database. Called once for each start of the object; costs no written row if it was done before.
@@ -50,13 +53,7 @@ const SCHEMA: [&str; 2] = [
 /// # Errors
 /// [`BackendError`] where the database refuses.
 pub fn open(sql: &impl Sql) -> Result<(), BackendError> {
-    SCHEMA.iter().try_for_each(|statement| sql.run(statement, &[]).map(drop))?;
-    let table = sql.run("SELECT sql FROM sqlite_master WHERE type = 'table' AND name = 'entry_v1'", &[])?;
-    let form = table.rows.first().and_then(|row| row.first()?.as_text());
-    if form.is_some_and(|form| !form.contains("summary")) {
-        sql.run("ALTER TABLE entry_v1 ADD COLUMN summary BLOB", &[])?;
-    }
-    Ok(())
+    SCHEMA.iter().try_for_each(|statement| sql.run(statement, &[]).map(drop))
 }
 
 /// Answers one call.
@@ -90,7 +87,7 @@ fn put(sql: &impl Sql, put: &Put) -> Result<PutAnswer, BackendError> {
     }
     let mut rows_written = 0;
     if let Some((id, there)) = entry_of(sql, &put.object.key)? {
-        if there.etag == put.object.etag {
+        if there.etag == put.object.etag && id.dataset == put.dataset {
             return Ok(PutAnswer { kept: Kept::Unchanged, rows_written });
         }
         if there.uploaded_ms > put.object.uploaded_ms {
@@ -124,49 +121,62 @@ fn insert(sql: &impl Sql, put: &Put) -> Result<u64, BackendError> {
     }
     let ObjectVersion { key, etag, uploaded_ms, size } = &put.object;
     let summary = put.summary.clone().map_or(SqlValue::Null, SqlValue::Blob);
+    let dataset = text(put.dataset.name());
+    let version = [text(key), text(etag), SqlValue::Integer(*uploaded_ms), integer(*size)];
+    // Numbers count within a dataset, so that no answer tells how much there is of another.
     let inserted = sql.run(
-        "INSERT INTO entry_v1 (object_key, etag, uploaded_ms, size, slots, summary)
-         VALUES (?, ?, ?, ?, ?, ?) RETURNING id",
-        &[text(key), text(etag), SqlValue::Integer(*uploaded_ms), integer(*size), SqlValue::Blob(slots), summary],
+        "INSERT INTO entry_v1 (dataset, number, object_key, etag, uploaded_ms, size, slots, summary)
+         SELECT ?1, coalesce(max(number), 0) + 1, ?2, ?3, ?4, ?5, ?6, ?7 FROM entry_v1 WHERE dataset = ?1
+         RETURNING number",
+        &[std::slice::from_ref(&dataset), &version, &[SqlValue::Blob(slots), summary]].concat(),
     )?;
-    let id = inserted.rows.first().and_then(|row| row_integer(row, 0));
-    let id = id.ok_or_else(|| BackendError::new("keeping an entry", "the database named no row"))?;
+    let entry = inserted.rows.first().and_then(|row| row_integer(row, 0));
+    let entry = entry.ok_or_else(|| BackendError::new("keeping an entry", "the database named no row"))?;
     let mut written = inserted.rows_written;
     for (number, part) in put.parts.iter().enumerate() {
-        let part_row = [SqlValue::Integer(id), integer(number as u64), integer(part.lo), integer(part.hi)];
-        let row = [part_row.as_slice(), &[SqlValue::Blob(part.bytes.clone())]].concat();
-        written +=
-            sql.run("INSERT INTO part_v1 (entry, number, lo, hi, rays) VALUES (?, ?, ?, ?, ?)", &row)?.rows_written;
+        let numbers = [SqlValue::Integer(entry), integer(number as u64), integer(part.lo), integer(part.hi)];
+        let row = [std::slice::from_ref(&dataset), &numbers, &[SqlValue::Blob(part.bytes.clone())]].concat();
+        let statement = "INSERT INTO part_v1 (dataset, entry, number, lo, hi, rays) VALUES (?, ?, ?, ?, ?, ?)";
+        written += sql.run(statement, &row)?.rows_written;
     }
     Ok(written)
 }
 
-/// Finds the batches that hold a ray.
+/// Finds the batches that hold a ray, dataset by dataset. Entries of datasets that are not asked for are not read.
 fn find(sql: &impl Sql, find: &Find) -> Result<Found, BackendError> {
     let key = RayKey::from_logged(&find.id);
     let key = key.ok_or_else(|| BackendError::new("finding a ray", "the call names no ray"))?;
-    let (slot, place) = match &key {
+    let mut candidates = Vec::new();
+    for dataset in Dataset::ALL.into_iter().filter(|dataset| find.datasets.contains(dataset)) {
+        candidates.extend(find_in(sql, &key, dataset)?);
+    }
+    Ok(Found { candidates })
+}
+
+/// The batches of one dataset that hold a ray.
+fn find_in(sql: &impl Sql, key: &RayKey, dataset: Dataset) -> Result<Vec<Candidate>, BackendError> {
+    let (slot, place) = match key {
         RayKey::Ray(ray) => (slot_of(ray.suffix()), ray.suffix()),
         RayKey::Odd(id) => (odd::slot_of(id), 0),
     };
     // SQL counts the bytes of a BLOB from one.
     let rows = sql.run(
         "SELECT e.object_key, e.etag, e.uploaded_ms, e.size, p.rays
-         FROM entry_v1 AS e JOIN part_v1 AS p ON p.entry = e.id
-         WHERE substr(e.slots, ?1, 1) = x'01' AND p.lo <= ?2 AND p.hi >= ?2
-         ORDER BY e.id, p.number",
-        &[SqlValue::Integer(i64::from(slot) + 1), integer(place)],
+         FROM entry_v1 AS e JOIN part_v1 AS p ON p.dataset = e.dataset AND p.entry = e.number
+         WHERE e.dataset = ?1 AND substr(e.slots, ?2, 1) = x'01' AND p.lo <= ?3 AND p.hi >= ?3
+         ORDER BY e.number, p.number",
+        &[text(dataset.name()), SqlValue::Integer(i64::from(slot) + 1), integer(place)],
     )?;
     let mut candidates: Vec<Candidate> = Vec::new();
     for row in &rows.rows {
-        let Some((object, (spans, places))) = object_of(row, 0).zip(spans_in(row, &key)?) else { continue };
+        let Some((object, (spans, places))) = object_of(row, 0).zip(spans_in(row, key)?) else { continue };
         match candidates.last_mut().filter(|last| last.object == object) {
             // The lines of one ray may lie in two parts.
             Some(last) => {
                 last.spans.extend(spans);
                 last.places.extend(places);
             }
-            None => candidates.push(Candidate { object, spans, places }),
+            None => candidates.push(Candidate { dataset, object, spans, places }),
         }
     }
     for Candidate { spans, places, .. } in &mut candidates {
@@ -174,17 +184,18 @@ fn find(sql: &impl Sql, find: &Find) -> Result<Found, BackendError> {
         places.sort_unstable_by_key(|place| place.number);
         places.dedup_by_key(|place| place.number);
     }
-    Ok(Found { candidates })
+    Ok(candidates)
 }
 
-/// Lists batches by their place, which is their row's number: what is put later stands behind.
+/// Lists the batches of a dataset by their place, which is their row's number: what is put later has a higher one.
 fn within(sql: &impl Sql, within: Within) -> Result<Batches, BackendError> {
     let limit = within.limit.clamp(1, WITHIN_PAGE as u64);
     // One more than is told says whether there are more.
     let mut rows = sql
         .run(
-            "SELECT object_key, etag, uploaded_ms, size, id, summary FROM entry_v1 WHERE id >= ? ORDER BY id LIMIT ?",
-            &[SqlValue::Integer(within.from), integer(limit + 1)],
+            "SELECT object_key, etag, uploaded_ms, size, number, summary FROM entry_v1
+             WHERE dataset = ? AND number >= ? ORDER BY number LIMIT ?",
+            &[text(within.dataset.name()), SqlValue::Integer(within.from), integer(limit + 1)],
         )?
         .rows;
     let more = rows.len() as u64 > limit;
@@ -233,17 +244,30 @@ fn forget(sql: &impl Sql, forget: &Forget) -> Result<Forgotten, BackendError> {
     Ok(Forgotten { entries: 0 })
 }
 
-/// The entry of the object at `key`.
-fn entry_of(sql: &impl Sql, key: &str) -> Result<Option<(i64, ObjectVersion)>, BackendError> {
-    let rows =
-        sql.run("SELECT object_key, etag, uploaded_ms, size, id FROM entry_v1 WHERE object_key = ?", &[text(key)])?;
-    Ok(rows.rows.first().and_then(|row| Some((row_integer(row, 4)?, object_of(row, 0)?))))
+/// What names an entry's rows.
+#[derive(Debug, Clone, Copy)]
+struct EntryId {
+    dataset: Dataset,
+    number: i64,
+}
+
+/// The entry of the object at `key`, whatever its dataset.
+fn entry_of(sql: &impl Sql, key: &str) -> Result<Option<(EntryId, ObjectVersion)>, BackendError> {
+    let rows = sql.run(
+        "SELECT object_key, etag, uploaded_ms, size, dataset, number FROM entry_v1 WHERE object_key = ?",
+        &[text(key)],
+    )?;
+    Ok(rows.rows.first().and_then(|row| {
+        let dataset = Dataset::from_name(row.get(4)?.as_text()?)?;
+        Some((EntryId { dataset, number: row_integer(row, 5)? }, object_of(row, 0)?))
+    }))
 }
 
 /// Removes an entry and its parts; says how many rows that wrote.
-fn drop_entry(sql: &impl Sql, id: i64) -> Result<u64, BackendError> {
-    let parts = sql.run("DELETE FROM part_v1 WHERE entry = ?", &[SqlValue::Integer(id)])?;
-    let entry = sql.run("DELETE FROM entry_v1 WHERE id = ?", &[SqlValue::Integer(id)])?;
+fn drop_entry(sql: &impl Sql, EntryId { dataset, number }: EntryId) -> Result<u64, BackendError> {
+    let id = [text(dataset.name()), SqlValue::Integer(number)];
+    let parts = sql.run("DELETE FROM part_v1 WHERE dataset = ? AND entry = ?", &id)?;
+    let entry = sql.run("DELETE FROM entry_v1 WHERE dataset = ? AND number = ?", &id)?;
     Ok(parts.rows_written + entry.rows_written)
 }
 

@@ -9,6 +9,7 @@ use super::build::ShardEntry;
 use super::calls::{Forget, Kept, ObjectVersion, Put};
 use crate::backend::{BackendError, Objects};
 use crate::limits::CONCURRENT_CALLS;
+use crate::record::Dataset;
 use crate::rpc;
 
 /// Writes every entry to its shard, each with the batch's summary; says how many rows that wrote, or `None` where a shard has a newer version and
@@ -18,14 +19,14 @@ use crate::rpc;
 /// [`BackendError`] where a shard cannot be written; some may hold their entry then.
 pub async fn put_entries(
     shards: &impl Objects,
-    object: &ObjectVersion,
+    (dataset, object): (Dataset, &ObjectVersion),
     entries: Vec<ShardEntry>,
     summary: &[u8],
 ) -> Result<Option<u64>, BackendError> {
     let names: Vec<String> = entries.iter().map(|entry| entry.shard.to_string()).collect();
     let rows_written = stream::iter(entries)
         .map(async |ShardEntry { shard, slots, parts }| {
-            let put = Put { object: object.clone(), slots, parts, summary: Some(summary.to_vec()) };
+            let put = Put { dataset, object: object.clone(), slots, parts, summary: Some(summary.to_vec()) };
             let answer = rpc::call(shards, &shard.to_string(), &put).await?;
             Ok((answer.kept != Kept::Superseded).then_some(answer.rows_written))
         })

@@ -120,7 +120,8 @@ impl<'a> Gathering<'a> {
                 self.truncated = true;
                 return ControlFlow::Break(());
             }
-            self.records.push(FoundRecord { object: self.object.clone(), offset, line: bytes.to_vec() });
+            let (dataset, object) = (self.wanted.dataset, self.object.clone());
+            self.records.push(FoundRecord { dataset, object, offset, line: bytes.to_vec() });
         }
         if self.is_complete() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     }

@@ -3,7 +3,8 @@
 //! Reading order: `read` does it for one batch, `span` for one span of it, `gather` picks the lines.
 //!
 //! What always holds: a line is returned only if it carries the ray at the record's top level; lines come in the
-//! order in which their batches were indexed, then as they stand; a lookup asks exactly one shard.
+//! order of the datasets, then in that in which their batches were indexed, then as they stand; a lookup asks exactly one
+//! shard, whatever the datasets.
 
 mod gather;
 mod read;
@@ -23,6 +24,8 @@ use crate::rpc;
 /// One record, as it is stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FoundRecord {
+    /// Its dataset.
+    pub dataset: Dataset,
     /// The object that holds it.
     pub object: ObjectVersion,
     /// Where its line begins, in inflated bytes.
@@ -105,27 +108,26 @@ pub enum LookupError {
     Backend(#[from] BackendError),
 }
 
-/// Finds the records of `key` in one dataset. The memory of what it finds is reserved in `reservation`.
+/// Finds the records of `key` in these datasets. The memory of what it finds is reserved in `reservation`.
 ///
 /// # Errors
 /// [`LookupError`] where the shard or the bucket failed, or the memory is used up.
 pub async fn lookup(
     store: BatchStore<'_, impl Bucket>,
     shards: &impl Objects,
-    dataset: Dataset,
+    datasets: &[Dataset],
     key: &RayKey,
     reservation: &Reservation,
 ) -> Result<Lookup, LookupError> {
-    let shard = ShardName::of(dataset, key).to_string();
-    let found = rpc::call(shards, &shard, &Find::of(key)).await?;
+    let shard = ShardName::for_key(key).to_string();
+    let found = rpc::call(shards, &shard, &Find::new(key, datasets)).await?;
     let asked = Lookup {
         truncated: found.candidates.len() > LOOKUP_BATCHES,
         cost: Cost { shards_asked: 1, ..Cost::default() },
         ..Lookup::default()
     };
-    let wanted = Wanted::new(dataset, key, reservation);
     stream::iter(found.candidates.iter().take(LOOKUP_BATCHES))
-        .map(async |candidate| read::read(store, &wanted, candidate).await)
+        .map(async |candidate| read::read(store, &Wanted::new(candidate.dataset, key, reservation), candidate).await)
         .buffered(CONCURRENT_CALLS)
         .try_fold(asked, async |sum, one| Ok(sum.absorb(one)))
         .await

@@ -53,7 +53,7 @@ pub(super) async fn read(
 
 /// The spans to read; `None` where the object is better read in full.
 fn spans_of(candidate: &Candidate) -> Option<Vec<WantedSpan<'_>>> {
-    let Candidate { object, spans, places } = candidate;
+    let Candidate { object, spans, places, .. } = candidate;
     let counts = spans.iter().dedup_with_count();
     let wanted: Option<Vec<WantedSpan<'_>>> = counts
         .map(|(lines, number)| {

@@ -125,7 +125,7 @@ pub async fn pass<B: Bucket>(
     transform: Option<Transformer>,
 ) -> Result<Result<Passed, BatchError>, BackendError> {
     let mut reader = BatchReader::finding_spans();
-    let (scanner, index) = (Scanner::new(dataset), IndexBuilder::new(dataset, default_ms));
+    let (scanner, index) = (Scanner::new(dataset), IndexBuilder::new(default_ms));
     let mut sink = Sink { scanner, index, transform, full: Vec::new(), refused: None };
     let number = sink.transform.as_ref().map_or(0, Transformer::number);
     let mut puts = FuturesUnordered::new();

@@ -177,7 +177,8 @@ impl<W: Services> Job<'_, W> {
                 self.tell_calendar(&prefixes).await?;
             }
             self.call(&Entries { source: self.id.source.clone(), shards: shards.clone() }).await?;
-            let rows = put_entries(self.world.shards(), self.object, passed.entries, &passed.summaries.batch).await?;
+            let version = (self.dataset, self.object);
+            let rows = put_entries(self.world.shards(), version, passed.entries, &passed.summaries.batch).await?;
             if made(Mistake::EntriesFirst) {
                 self.tell_calendar(&prefixes).await?;
             }

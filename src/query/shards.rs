@@ -146,8 +146,8 @@ impl Ahead {
 }
 
 async fn ask_one(shards: &impl Objects, dataset: Dataset, prefix: u32, from: i64) -> Result<Page, BackendError> {
-    let name = ShardName::of_prefix(dataset, prefix).to_string();
-    let within = Within { from, limit: WITHIN_PAGE as u64 };
+    let name = ShardName::for_prefix(prefix).to_string();
+    let within = Within { dataset, from, limit: WITHIN_PAGE as u64 };
     let Batches { batches, more } = rpc::call(shards, &name, &within).await?;
     let behind = batches.last().map(|last| last.place.saturating_add(1));
     Ok(Page { prefix, batches: batches.into(), more: behind.filter(|_| more) })

@@ -5,8 +5,11 @@
 
 use std::fmt;
 
-/// A Logpush dataset that raydex indexes, by the name of its folder.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+use serde::{Deserialize, Serialize};
+
+/// A Logpush dataset that raydex indexes, by the name of its folder, which is its name in JSON too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Dataset {
     /// One record for each HTTP request, subrequests included.
     HttpRequests,
@@ -51,6 +54,7 @@ mod tests {
     fn dataset_is_found_by_its_own_name_only() {
         for dataset in Dataset::ALL {
             assert_eq!(Dataset::from_name(dataset.name()), Some(dataset));
+            assert_eq!(serde_json::to_value(dataset).unwrap(), dataset.name());
         }
         assert_eq!(Dataset::from_name("dns_logs"), None);
         assert_eq!(Dataset::from_name("HTTP_REQUESTS"), None);

@@ -216,7 +216,7 @@ fn judge_index(run: &Run) -> Result<(), String> {
         let found = finish(lookup(
             world.batch_store(),
             world.shards(),
-            Dataset::HttpRequests,
+            &[Dataset::HttpRequests],
             &key,
             &MemoryBudget::default().reservation(),
         ));

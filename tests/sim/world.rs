@@ -399,7 +399,7 @@ impl Platform {
 
     /// Nobody writes to a shard that the calendar does not know: a search would pass over it.
     fn accuse_untold(self: &Rc<Self>, shard: &str) {
-        let Some(prefix) = shard.strip_prefix("v1/http_requests/") else { return };
+        let Some(prefix) = shard.strip_prefix("v1/") else { return };
         // The shard of odd ids has no prefix.
         let Ok(prefix) = u32::from_str_radix(prefix, 16) else { return };
         let number = CalendarRow::number_of(prefix);

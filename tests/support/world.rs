@@ -192,15 +192,15 @@ impl Fakes {
 
     /// Looks for an id as a log line spells it.
     pub fn find(&self, dataset: Dataset, id: &str) -> Lookup {
-        self.try_find(dataset, id).unwrap()
+        self.try_find(&[dataset], id).unwrap()
     }
 
-    /// Looks for an id; the world may fail.
-    pub fn try_find(&self, dataset: Dataset, id: &str) -> Result<Lookup, LookupError> {
+    /// Looks for an id in several datasets; the world may fail.
+    pub fn try_find(&self, datasets: &[Dataset], id: &str) -> Result<Lookup, LookupError> {
         run(lookup(
             self.batch_store(),
             &self.shards,
-            dataset,
+            datasets,
             &RayKey::from_logged(id).unwrap(),
             &self.memory.reservation(),
         ))

@@ -106,3 +106,27 @@ fn failed_bucket_operations_are_repeated() {
     harness.remove(key);
     harness.native("http_requests", &ray).assert_problem(502, "batch_unreadable");
 }
+
+#[test]
+fn a_ray_in_three_datasets_costs_one_shard_call() {
+    let harness = Harness::start();
+    let id = "9e35500000000001";
+    let lines = [
+        ("http_requests", format!(r#"{{"RayID":"{id}","EdgeResponseStatus":200}}"#)),
+        ("firewall_events", format!(r#"{{"RayID":"{id}","Action":"block"}}"#)),
+        ("workers_trace_events", format!(r#"{{"Event":{{"RayID":"{id}"}},"Outcome":"ok"}}"#)),
+    ];
+    for (dataset, line) in &lines {
+        let verdict = harness.index(&format!("logs/{dataset}/a.log.gz"), &gzip(line.as_bytes()));
+        assert_eq!(verdict["verdict"], "sealed", "{verdict}");
+    }
+    let all = harness.read(&format!("/v1/rays/{id}"));
+    let shown = all["records"].as_array().unwrap().iter().map(|record| (&record["dataset"], &record["record"]));
+    let expected =
+        lines.each_ref().map(|(dataset, line)| (json!(dataset), serde_json::from_str::<Value>(line).unwrap()));
+    assert!(shown.eq(expected.iter().map(|(dataset, record)| (dataset, record))), "{all}");
+    assert_eq!((&all["cost"]["shards_asked"], &all["cost"]["objects_read"]), (&1.into(), &3.into()), "{all}");
+    for (dataset, line) in &lines {
+        assert_eq!(harness.native(dataset, id).text(), format!("{line}\n"));
+    }
+}

@@ -17,7 +17,7 @@ use crate::backend::{BackendError, Bucket, Bytes, List, Listed, ObjectHead, Obje
 use crate::index::calls::{Find, Found};
 use crate::index::entry::{EntryError, PartView};
 use crate::index::{Candidate, ObjectVersion, ShardEntry, part};
-use crate::record::{RayId, RayKey};
+use crate::record::{Dataset, RayId, RayKey};
 use crate::rpc::Call;
 
 /// Bytes of one piece of a body: what R2 hands over at most at once.
@@ -179,7 +179,8 @@ impl MemoryShards {
             places.extend(part::places(&part.bytes).map_err(failed)?);
         }
         places.retain(|place| spans.contains(&place.number));
-        let candidate = (!spans.is_empty()).then(|| Candidate { object: self.object.clone(), spans, places });
+        let (dataset, object) = (Dataset::HttpRequests, self.object.clone());
+        let candidate = (!spans.is_empty()).then(|| Candidate { dataset, object, spans, places });
         Ok(Found { candidates: candidate.into_iter().collect() })
     }
 }

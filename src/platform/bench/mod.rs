@@ -246,7 +246,8 @@ impl BenchBatch {
     fn find(&self, ray: &str) -> Result<crate::lookup::Lookup> {
         let key = RayKey::from_logged(ray).ok_or_else(|| JsError::new("the bench asks for no ray"))?;
         let store = BatchStore { logs: &self.bucket, data: &self.bucket, bucket_name: BUCKET_NAME };
-        Ok(run(lookup(store, &self.shards, Dataset::HttpRequests, &key, &MemoryBudget::default().reservation()))?)
+        let datasets = [Dataset::HttpRequests];
+        Ok(run(lookup(store, &self.shards, &datasets, &key, &MemoryBudget::default().reservation()))?)
     }
 }
 

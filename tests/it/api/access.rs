@@ -160,7 +160,12 @@ fn a_token_for_one_dataset_gets_no_other() {
     let config = Ok(deployment(&[rule("waf", &json!({ "datasets": ["firewall_events"] }))]));
     let get =
         |path: &str| Ask { authorization: Some("Bearer waf".into()), ..Ask::get(path) }.of_deployment(&fakes, &config);
-    assert_eq!(problem(&get("/v1/rays/764660d8ec5c2ab1")), (403, "other_dataset".into()));
-    assert_eq!(problem(&get("/v1/rays/764660d8ec5c2ab1?dataset=firewall_events")).0, 404);
+    for query in ["?dataset=http_requests", "?format=csv", "?format=partner"] {
+        let reply = get(&format!("/v1/rays/764660d8ec5c2ab1{query}"));
+        assert_eq!(problem(&reply), (403, "other_dataset".into()), "{query}");
+    }
+    for query in ["", "?format=native", "?dataset=firewall_events"] {
+        assert_eq!(problem(&get(&format!("/v1/rays/764660d8ec5c2ab1{query}"))).0, 404, "{query}");
+    }
     assert_eq!(problem(&get("/v1/logs?start=2026-03-28T08:00:00Z")), (403, "other_dataset".into()));
 }

@@ -14,6 +14,7 @@ mod calendar;
 mod canaries;
 mod clients;
 mod data_bucket;
+mod datasets;
 mod dead_letters;
 mod deliveries;
 mod document;

@@ -10,6 +10,9 @@ use super::{Ask, header, json, problem};
 /// A line with bytes that are no UTF-8, odd spaces, a member twice.
 const ROUGH: &[u8] = b" {\"RayID\" :\"9e35500000000001\",\"n\":1.50e3,\"n\":2, \"ClientRequestUserAgent\":\"\xff\"} ";
 
+/// A firewall event of ray 1.
+const EVENT: &str = r#"{"RayID":"9e35500000000001","MatchIndex":0}"#;
+
 /// A world with a ray of three lines in two batches, in two datasets.
 fn world() -> Fakes {
     let fakes = Fakes::new();
@@ -20,8 +23,7 @@ fn world() -> Fakes {
         [line.as_bytes(), b"\n", other.as_bytes(), b"\r\n", ROUGH].concat().as_slice(),
     );
     fakes.index("logs/b", Dataset::HttpRequests, line.as_bytes());
-    let event = format!(r#"{{"RayID":"{}","MatchIndex":0}}"#, ray(1));
-    fakes.index("logs/firewall_events/c", Dataset::FirewallEvents, event.as_bytes());
+    fakes.index("logs/firewall_events/c", Dataset::FirewallEvents, EVENT.as_bytes());
     fakes
 }
 
@@ -33,11 +35,12 @@ fn path(suffix: u64) -> String {
 fn native_form_is_the_stored_lines_unchanged() {
     let line = http(&ray(1).to_string(), 0);
     let expected = [line.as_bytes(), b"\n", ROUGH, b"\n", line.as_bytes(), b"\n"].concat();
-    for ask in [
-        Ask::get(&(path(1) + "?format=native")),
-        Ask::get(&path(1)).accept("application/x-ndjson"),
-        Ask::get(&path(1)).accept("text/html;q=0.1, application/x-ndjson;q=0.9"),
-        Ask::get(&(path(1) + "?format=native&dataset=http_requests")).accept("application/json"),
+    let all = [&expected[..], EVENT.as_bytes(), b"\n"].concat();
+    for (ask, expected) in [
+        (Ask::get(&(path(1) + "?format=native")), &all),
+        (Ask::get(&path(1)).accept("application/x-ndjson"), &all),
+        (Ask::get(&path(1)).accept("text/html;q=0.1, application/x-ndjson;q=0.9"), &all),
+        (Ask::get(&(path(1) + "?format=native&dataset=http_requests")).accept("application/json"), &expected),
     ] {
         let reply = ask.of(&world());
         assert_eq!((reply.status, reply.body.as_slice()), (200, expected.as_slice()));
@@ -86,11 +89,12 @@ fn the_json_form_says_where_each_record_stands() {
 }
 
 #[test]
-fn each_dataset_is_looked_up_on_its_own() {
+fn a_dataset_that_is_named_is_looked_up_alone() {
     let fakes = world();
     let count = |query: &str| json(&Ask::get(&(path(1) + query)).of(&fakes))["records"].as_array().map(Vec::len);
-    assert_eq!(count(""), Some(3));
+    assert_eq!(count("?dataset=http_requests"), Some(3));
     assert_eq!(count("?dataset=firewall_events"), Some(1));
+    assert_eq!(count(""), Some(4));
     let traces = Ask::get(&(path(1) + "?dataset=workers_trace_events")).of(&fakes);
     assert_eq!(problem(&traces), (404, "ray_not_found".into()));
     let unknown = Ask::get(&(path(1) + "?dataset=dns_logs")).of(&fakes);
@@ -122,7 +126,7 @@ fn every_answer_says_what_it_cost() {
     let fakes = world();
     let found = fakes.find(Dataset::HttpRequests, &ray(1).to_string()).cost;
     for format in ["native", "partner", "json"] {
-        let reply = Ask::get(&format!("{}?format={format}", path(1))).of(&fakes);
+        let reply = Ask::get(&format!("{}?format={format}&dataset=http_requests", path(1))).of(&fakes);
         let words = format!(
             "shards_asked=1, objects_read=2, bytes_read={}, bytes_inflated={}, full_scans=0, elapsed_ms=7",
             found.bytes_read, found.bytes_inflated
@@ -135,7 +139,7 @@ fn every_answer_says_what_it_cost() {
     assert_eq!(json(&nothing)["cost"]["elapsed_ms"], 7);
     assert!(header(&nothing, "raydex-cost").is_some_and(|cost| cost.starts_with("shards_asked=1, objects_read=0")));
     cost["elapsed_ms"] = 7.into();
-    assert_eq!(json(&Ask::get(&path(1)).of(&fakes))["cost"], cost);
+    assert_eq!(json(&Ask::get(&(path(1) + "?dataset=http_requests")).of(&fakes))["cost"], cost);
 }
 
 #[test]
@@ -171,7 +175,7 @@ fn ray_in_unreadable_batches_is_not_called_unknown() {
     let some = Ask::get(&path(1)).of(&fakes);
     assert_eq!((some.status, &json(&some)["objects_gone"]), (200, &1.into()));
     fakes.bucket.store("logs/a", b"\x1f\x8b\x08damaged");
-    let none = Ask::get(&path(1)).of(&fakes);
+    let none = Ask::get(&(path(1) + "?dataset=http_requests")).of(&fakes);
     assert_eq!(problem(&none), (502, "batch_unreadable".into()));
     assert_eq!(json(&none)["cost"]["objects_read"], 1);
 }
@@ -194,5 +198,5 @@ fn lookup_asks_one_shard_and_reads_batches_once() {
     let fakes = world();
     let before = (fakes.faults.count(Kind::Shard), fakes.faults.count(Kind::GetRange));
     Ask::get(&path(1)).of(&fakes);
-    assert_eq!((fakes.faults.count(Kind::Shard) - before.0, fakes.faults.count(Kind::GetRange) - before.1), (1, 2));
+    assert_eq!((fakes.faults.count(Kind::Shard) - before.0, fakes.faults.count(Kind::GetRange) - before.1), (1, 3));
 }

@@ -68,12 +68,13 @@ fn wrong_span_costs_a_full_scan_losing_nothing() {
         let version =
             ObjectVersion { key: KEY.into(), etag: head.etag, uploaded_ms: head.uploaded_ms, size: head.size };
         let put = Put {
+            dataset: DATASET,
             object: version,
             slots: vec![0],
             parts: pack(vec![Place::new(ray(1), span)], &Spans::default()),
             summary: None,
         };
-        let name = ShardName::of(DATASET, &RayKey::Ray(ray(1))).to_string();
+        let name = ShardName::for_key(&RayKey::Ray(ray(1))).to_string();
         run(rpc::call(&fakes.shards, &name, &put)).unwrap();
         let found = fakes.find(DATASET, &ray(1).to_string());
         assert_eq!(found.records.len(), 1, "span {span}");

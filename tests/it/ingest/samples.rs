@@ -94,8 +94,8 @@ fn large_batches_index_rays_in_their_exact_spans() {
     }
     assert!(places.values().flatten().flat_map(|(_, spans)| spans).max() >= Some(&3), "too few spans to prove it");
     for (ray, expected) in places {
-        let name = ShardName::of(Dataset::HttpRequests, &RayKey::Ray(ray)).to_string();
-        let find = Find { id: ray.to_string() };
+        let name = ShardName::for_key(&RayKey::Ray(ray)).to_string();
+        let find = Find { id: ray.to_string(), datasets: vec![Dataset::HttpRequests] };
         let found = run(rpc::call(&fakes.shards, &name, &find)).unwrap();
         let found = found.candidates.into_iter().map(|candidate| {
             (candidate.object.key, candidate.spans.into_iter().map(u64::from).collect::<BTreeSet<_>>())

@@ -26,7 +26,7 @@ fn shards(fakes: &Fakes) -> Vec<String> {
 fn batch_is_in_every_records_shard_until_removed() {
     let fakes = Fakes::new();
     fakes.index(KEY, DATASET, &ndjson([line(1, 0), line(2, 5), line(3, -2), line(4, 5)]));
-    let names = ["v1/http_requests/9e353", "v1/http_requests/9e355", "v1/http_requests/9e35a"];
+    let names = ["v1/9e353", "v1/9e355", "v1/9e35a"];
     assert_eq!(shards(&fakes), names);
     assert_eq!(fakes.shards.rows()[names[2]].len(), 1, "an entry, and no rays");
     assert_eq!(fakes.kept(KEY).shards.len(), 3);

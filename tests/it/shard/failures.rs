@@ -8,7 +8,12 @@ use raydex::rpc::Call;
 
 use super::support::faults::DETAIL;
 use super::support::{Fault, Kind};
-use super::{Shard, entry, id, odd_entry, version};
+use super::{DATASET, Dataset, Shard, entry, id, odd_entry, version};
+
+/// The call for a ray in every dataset.
+fn find(id: &str) -> Find {
+    Find { id: id.into(), datasets: Dataset::ALL.to_vec() }
+}
 
 /// A shard with two entries.
 fn full() -> Shard {
@@ -33,9 +38,12 @@ fn invalid_body_is_an_error_and_changes_nothing() {
         assert!(shard::answer(&shard.sql, Find::NAME, body).is_err(), "{body:?}");
         assert!(shard::answer(&shard.sql, Forget::NAME, body).is_err(), "{body:?}");
     }
-    for body in [r#"{"id":7}"#, r#"{"id":null}"#, r#"{"id":""}"#, r#"{"id":"  "}"#, r#"{"key":"a"}"#, r#"["x"] "#] {
-        let outcome = shard::answer(&shard.sql, Find::NAME, body.as_bytes());
-        assert!(outcome.is_err() || body.starts_with('['), "{body}");
+    for id in ["7", "null", r#""""#, r#""  ""#] {
+        let body = format!(r#"{{"id":{id},"datasets":["http_requests"]}}"#);
+        assert!(shard::answer(&shard.sql, Find::NAME, body.as_bytes()).is_err(), "{body}");
+    }
+    for body in [r#"{"id":"1"}"#, r#"{"id":"1","datasets":["dns_logs"]}"#, r#"{"key":"a"}"#, r#"["x"] "#] {
+        assert!(shard::answer(&shard.sql, Find::NAME, body.as_bytes()).is_err(), "{body}");
     }
     assert_eq!(shard.sql.rows(), rows);
 }
@@ -43,7 +51,7 @@ fn invalid_body_is_an_error_and_changes_nothing() {
 #[test]
 fn unknown_call_is_an_error() {
     let shard = full();
-    let body = Find { id: id(1) }.to_body();
+    let body = find(&id(1)).to_body();
     for call in ["", "find", "v1/", "v1/find/", "V1/FIND", "v2/find", "v1/drop"] {
         assert!(shard::answer(&shard.sql, call, &body).is_err(), "{call}");
     }
@@ -52,7 +60,7 @@ fn unknown_call_is_an_error() {
 #[test]
 fn overlong_id_is_an_error() {
     let shard = full();
-    let body = Find { id: "x".repeat(129) }.to_body();
+    let body = find(&"x".repeat(129)).to_body();
     assert!(shard::answer(&shard.sql, Find::NAME, &body).is_err());
 }
 
@@ -61,7 +69,7 @@ fn oversized_part_is_refused_before_writing() {
     let shard = full();
     let rows = shard.sql.rows();
     let part = |size| Part { lo: 0, hi: 9, bytes: vec![1; size] };
-    let put = |parts| Put { object: version("a", "e2", 9), slots: vec![0], parts, summary: None };
+    let put = |parts| Put { dataset: DATASET, object: version("a", "e2", 9), slots: vec![0], parts, summary: None };
     let too_large = put(vec![part(5), part(SQL_BLOB_MAX + 1)]).to_body();
     assert!(shard::answer(&shard.sql, Put::NAME, &too_large).is_err());
     assert_eq!(shard.sql.rows(), rows);
@@ -74,7 +82,7 @@ fn failing_statement_leaves_the_database_unchanged() {
         ("newer", Put::NAME, entry(version("a", "e2", 9), &[(1, 0), (9, 1)]).to_body()),
         ("odd", Put::NAME, odd_entry(version("a", "e2", 9), &[("x", 1)]).to_body()),
         ("forget", Forget::NAME, Forget { key: "a".into(), before_ms: 99 }.to_body()),
-        ("find", Find::NAME, Find { id: id(1) }.to_body()),
+        ("find", Find::NAME, find(&id(1)).to_body()),
     ];
     for (name, call, body) in calls {
         let clean = full();

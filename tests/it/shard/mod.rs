@@ -3,6 +3,7 @@
 use crate::support;
 
 mod calls;
+mod datasets;
 mod failures;
 mod model;
 mod within;
@@ -12,11 +13,14 @@ use raydex::batch::Spans;
 use raydex::index::calls::{Candidate, Find, Forget, Kept, ObjectVersion, Put, PutAnswer};
 use raydex::index::entry::{Part, Place, pack};
 use raydex::index::{odd, shard};
-use raydex::record::RayId;
+use raydex::record::{Dataset, RayId};
 use raydex::rpc::Call;
 
 use support::records::ray;
 use support::{Faults, SqliteSql};
+
+/// The dataset of entries, where it does not matter.
+const DATASET: Dataset = Dataset::FirewallEvents;
 
 /// One shard.
 struct Shard {
@@ -46,7 +50,11 @@ impl Shard {
     }
 
     fn candidates(&self, id: &str) -> Vec<Candidate> {
-        self.call(&Find { id: id.into() }).unwrap().candidates
+        self.candidates_in(&Dataset::ALL, id)
+    }
+
+    fn candidates_in(&self, datasets: &[Dataset], id: &str) -> Vec<Candidate> {
+        self.call(&Find { id: id.into(), datasets: datasets.to_vec() }).unwrap().candidates
     }
 
     /// The key and the spans of every candidate.
@@ -66,14 +74,14 @@ fn entry(object: ObjectVersion, places: &[(u64, u32)]) -> Put {
     slots.sort_unstable();
     slots.dedup();
     let places = places.iter().map(|&(suffix, span)| Place::new(ray(suffix), span.into())).collect();
-    Put { object, slots, parts: pack(places, &Spans::default()), summary: None }
+    Put { dataset: DATASET, object, slots, parts: pack(places, &Spans::default()), summary: None }
 }
 
 /// The entry of these (odd id, span) pairs.
 fn odd_entry(object: ObjectVersion, ids: &[(&str, u32)]) -> Put {
     let slots = ids.iter().map(|(id, _)| odd::slot_of(id)).collect();
     let bytes = odd::pack(ids.iter().copied(), &Spans::default());
-    Put { object, slots, parts: vec![Part { lo: 0, hi: 0, bytes }], summary: None }
+    Put { dataset: DATASET, object, slots, parts: vec![Part { lo: 0, hi: 0, bytes }], summary: None }
 }
 
 /// The digits of the ray with this suffix.

@@ -1,24 +1,18 @@
-//! Which batches a shard names for a range, page by page, and the rows of versions that knew no summaries.
+//! Which batches a shard names for a range, page by page.
 
-use raydex::backend::Sql;
 use raydex::index::calls::{Batches, Kept, Put, Within};
-use raydex::index::shard;
 use raydex::limits::{SUMMARY_MAX, WITHIN_PAGE};
 
-use super::support::{Faults, SqliteSql};
-use super::{Shard, entry, id, version};
-
-/// The table as it was before there were summaries.
-const BEFORE: &str = "CREATE TABLE entry_v1 (
-    id INTEGER PRIMARY KEY,
-    object_key TEXT NOT NULL,
-    etag TEXT NOT NULL,
-    uploaded_ms INTEGER NOT NULL,
-    size INTEGER NOT NULL,
-    slots BLOB NOT NULL)";
+use super::{DATASET, Shard, id, version};
 
 fn presence(key: &str, etag: &str, at: i64, summary: &[u8]) -> Put {
-    Put { object: version(key, etag, at), slots: Vec::new(), parts: Vec::new(), summary: Some(summary.to_vec()) }
+    Put {
+        dataset: DATASET,
+        object: version(key, etag, at),
+        slots: Vec::new(),
+        parts: Vec::new(),
+        summary: Some(summary.to_vec()),
+    }
 }
 
 /// A batch's place, key and summary.
@@ -26,7 +20,7 @@ type Row = (i64, String, Option<Vec<u8>>);
 
 /// A page: whether there is more, and its batches.
 fn page(shard: &Shard, from: i64, limit: u64) -> (bool, Vec<Row>) {
-    let Batches { batches, more } = shard.call(&Within { from, limit }).unwrap();
+    let Batches { batches, more } = shard.call(&Within { dataset: DATASET, from, limit }).unwrap();
     (more, batches.into_iter().map(|batch| (batch.place, batch.object.key, batch.summary)).collect())
 }
 
@@ -76,23 +70,4 @@ fn entry_without_rays_is_one_empty_row() {
     let long = presence("a", "e", 5, &[7; SUMMARY_MAX + 1]);
     assert!(shard.call(&long).is_err());
     assert!(shard.sql.rows().is_empty());
-}
-
-#[test]
-fn older_table_is_read_and_continued() {
-    let faults = Faults::default();
-    let sql = SqliteSql::new(&faults);
-    sql.run(BEFORE, &[]).unwrap();
-    sql.run("INSERT INTO entry_v1 VALUES (1, 'old', 'e', 5, 9, x'00')", &[]).unwrap();
-    for _ in 0..2 {
-        shard::open(&sql).unwrap();
-    }
-    let shard = Shard { sql, faults };
-    shard.put(&presence("new", "e", 5, b"s"));
-    let mut without = entry(version("plain", "e", 5), &[(1, 0)]);
-    without.summary = None;
-    shard.put(&without);
-    let (_, batches) = page(&shard, 0, 9);
-    assert_eq!(batches, [(1, "old".into(), None), (2, "new".into(), Some(b"s".to_vec())), (3, "plain".into(), None)]);
-    assert_eq!(shard.forget("old", 6), 1);
 }
