@@ -16,6 +16,7 @@ fn one_batch(faults: &[(u64, Fault)], park: bool) -> Setting {
         batch_size: 2,
         moods: Moods::default(),
         batches: Some(1),
+        violation: None,
     }
 }
 

@@ -2,7 +2,7 @@
 //! every fault; an independent count of lines is the judge.
 //!
 //! `run.rs` schedules, `world.rs` is the platform, `post.rs` the way to the partner, `faults.rs` what goes wrong,
-//! `traffic.rs` what comes in, `judge.rs` what must hold at the end, `lifecycle.rs` the exhaustive schedules. Here is a
+//! `violations.rs` what the platform promises never to do, `traffic.rs` what comes in, `judge.rs` what must hold at the end, `lifecycle.rs` the exhaustive schedules. Here is a
 //! slice of fixed seeds; `scripts/simulate` (`simulate.rs`, over the same files) runs any others.
 //!
 //! What always holds: a run is a function of its seed; a seed that fails, fails again.
@@ -19,9 +19,11 @@ mod run;
 mod task;
 mod time;
 mod traffic;
+mod violations;
 mod world;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Instant;
 
 use raydex::mistakes::{Mistake, make};
 use raydex_test_support::{self as support, random};
@@ -29,6 +31,7 @@ use raydex_test_support::{self as support, random};
 use judge::{Figures, simulate};
 use lifecycle::{pairs, singles};
 use run::Setting;
+use violations::ContractViolation;
 
 /// Steps of a seed of the slice, in which things go wrong.
 const STEPS: u64 = 5_000;
@@ -69,6 +72,28 @@ fn pairs_of_faults_in_a_batchs_life_recover() {
     // Each twentieth; `scripts/simulate --pairs` runs them all.
     let schedules = pairs(20, &|_| ()).unwrap_or_else(|why| panic!("{why}"));
     println!("{schedules} schedules of two faults");
+}
+
+/// The first seed that shows the violation, and what the judge says.
+fn first_to_see_violation(violation: ContractViolation) -> Option<(u64, String)> {
+    (0..ENOUGH_SEEDS).find_map(|seed| {
+        let setting = Setting { violation: Some(violation), ..Setting::of_seed(seed, STEPS, PER_MILLE) };
+        match catch_unwind(AssertUnwindSafe(|| simulate(setting))) {
+            Ok(Ok(_)) => None,
+            Ok(Err(why)) => Some((seed, why)),
+            Err(_) => Some((seed, "an accusation of the platform's".into())),
+        }
+    })
+}
+
+#[test]
+#[expect(clippy::disallowed_methods, reason = "it says how long each takes")]
+fn every_violation_by_the_platform_is_seen() {
+    for violation in ContractViolation::ALL {
+        let begun = Instant::now();
+        let (seed, why) = first_to_see_violation(violation).unwrap_or_else(|| panic!("{violation:?} is not seen"));
+        println!("{violation:?}: seed {seed}, {:.1} s: {why}", begun.elapsed().as_secs_f64());
+    }
 }
 
 /// The first seed that shows the mistake, and what the judge says.

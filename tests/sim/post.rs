@@ -8,6 +8,15 @@ use super::world::Isolate;
 
 impl Partner for Isolate {
     async fn post(&self, post: &Post) -> Result<PostAnswer, PostError> {
+        let changed = self.falsify_post(post);
+        let answer = self.exchange(changed.as_ref().unwrap_or(post)).await;
+        self.falsify_answer(answer)
+    }
+}
+
+impl Isolate {
+    /// The POST as it arrives, and the answer as the partner gives it.
+    async fn exchange(&self, post: &Post) -> Result<PostAnswer, PostError> {
         let time = self.platform.time.clone();
         let number = self.platform.partner.borrow_mut().look(post);
         self.post.set(Some(number));
@@ -40,9 +49,7 @@ impl Partner for Isolate {
             }
         }
     }
-}
 
-impl Isolate {
     /// The partner takes a POST, as far as it likes it.
     fn take(&self, number: usize) -> PostAnswer {
         let mut partner = self.platform.partner.borrow_mut();

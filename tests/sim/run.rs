@@ -21,6 +21,7 @@ use super::partner::{ENDPOINT, KEY, Moods, URI};
 use super::random::Random;
 use super::task::TaskWorld;
 use super::traffic::{self, BEGIN_MS, Batch};
+use super::violations::ContractViolation;
 use super::world::{Isolate, LedgerAlarm, Message, Platform};
 
 /// Isolates of the Worker; one more runs the ledgers.
@@ -50,6 +51,8 @@ pub(crate) struct Setting {
     pub(crate) moods: Moods,
     /// Batches to write; `None`: as long as the steps last.
     pub(crate) batches: Option<usize>,
+    /// The promise that the platform breaks.
+    pub(crate) violation: Option<ContractViolation>,
 }
 
 impl Setting {
@@ -67,6 +70,7 @@ impl Setting {
             batch_size: 1 + random.below(4),
             moods: Moods { poison, most_lines },
             batches: None,
+            violation: None,
         }
     }
 
@@ -137,6 +141,7 @@ impl Run {
     pub(crate) fn new(setting: Setting) -> Self {
         let platform = Platform::new(setting.seed, Faults::new(setting.plan.clone()), BEGIN_MS);
         platform.partner.borrow_mut().moods = setting.moods;
+        platform.violation.set(setting.violation);
         let config = Rc::new(setting.config());
         Self {
             setting,
@@ -352,6 +357,7 @@ impl Run {
                     Ended::Acked
                 })
             }
+            Job::Cron if self.platform.violates(ContractViolation::CronSkipped) => Box::pin(async { Ended::Acked }),
             Job::Cron => {
                 Box::pin(async move { sweep(&world, &config).await.map_or(Ended::Again(0), |_| Ended::Acked) })
             }

@@ -23,6 +23,7 @@ mod run;
 mod task;
 mod time;
 mod traffic;
+mod violations;
 mod world;
 
 use std::ops::Range;

@@ -91,7 +91,7 @@ impl Services for TaskWorld {
     }
 
     fn now_ms(&self) -> i64 {
-        self.isolate.platform.time.now_ms() + self.isolate.skew_ms
+        self.isolate.clock_ms()
     }
 
     fn random_bits(&self) -> u32 {

@@ -23,6 +23,7 @@ use super::faults::{Fault, Faults};
 use super::partner;
 use super::random::Random;
 use super::time::Time;
+use super::violations::ContractViolation;
 use crate::support::SqliteSql;
 
 /// The longest that an effect of the bucket can take.
@@ -66,6 +67,8 @@ pub(crate) struct Platform {
     pub(crate) parses: RefCell<Vec<Message>>,
     pub(crate) sends: RefCell<Vec<Message>>,
     pub(crate) partner: RefCell<partner::Partner>,
+    /// The promise that it breaks; `None`: it breaks none.
+    pub(crate) violation: Cell<Option<ContractViolation>>,
     /// The isolate that has just ended.
     pub(crate) crashed: Cell<Option<usize>>,
 }
@@ -84,6 +87,7 @@ impl Platform {
             parses: RefCell::default(),
             sends: RefCell::default(),
             partner: RefCell::default(),
+            violation: Cell::default(),
             crashed: Cell::default(),
         })
     }
@@ -154,7 +158,7 @@ impl Sql for TornSql {
     }
 
     fn transaction(&self, work: &mut dyn FnMut() -> Result<(), BackendError>) -> Result<(), BackendError> {
-        self.sql.transaction(work)
+        if self.platform.violates(ContractViolation::NoRollback) { work() } else { self.sql.transaction(work) }
     }
 }
 
@@ -164,7 +168,9 @@ pub(crate) struct Isolate {
     pub(crate) platform: Rc<Platform>,
     pub(crate) number: usize,
     /// How wrong its clock is.
-    pub(crate) skew_ms: i64,
+    skew_ms: i64,
+    /// When the task began.
+    begun_ms: i64,
     /// The POST that the task has made, until its end.
     pub(crate) post: Rc<Cell<Option<usize>>>,
     /// As a bucket, it is the data bucket.
@@ -173,7 +179,8 @@ pub(crate) struct Isolate {
 
 impl Isolate {
     pub(crate) fn new(platform: &Rc<Platform>, number: usize, skew_ms: i64) -> Self {
-        Self { platform: platform.clone(), number, skew_ms, post: Rc::default(), is_data: false }
+        let begun_ms = platform.time.now_ms();
+        Self { platform: platform.clone(), number, skew_ms, begun_ms, post: Rc::default(), is_data: false }
     }
 
     /// The same isolate, as the data bucket.
@@ -182,8 +189,14 @@ impl Isolate {
     }
 
     /// The objects of the bucket that it is.
-    fn objects(&self) -> &RefCell<BTreeMap<String, Stored>> {
+    pub(crate) fn objects(&self) -> &RefCell<BTreeMap<String, Stored>> {
         if self.is_data { self.platform.data() } else { &self.platform.bucket }
+    }
+
+    /// What its clock says.
+    pub(crate) fn clock_ms(&self) -> i64 {
+        let is_frozen = self.platform.violates(ContractViolation::FrozenTaskClock);
+        self.skew_ms + if is_frozen { self.begun_ms } else { self.platform.time.now_ms() }
     }
 
     /// Something went wrong: if the task has made a POST, nobody can know of it now.
@@ -238,11 +251,12 @@ impl Bucket for Isolate {
     type Upload = NoUpload;
 
     async fn get(&self, key: &str) -> Result<Option<(ObjectHead, Body)>, BackendError> {
-        self.effect(SLOW_BUCKET_MS, || {
+        let read = self.effect(SLOW_BUCKET_MS, || {
             let stored = self.objects().borrow().get(key).cloned();
+            self.remove_once_read(key);
             Ok(stored.map(|stored| (stored.head.clone(), Body { isolate: self.clone(), stored, at: 0 })))
-        })
-        .await
+        });
+        self.falsify_read(key, read.await)
     }
 
     async fn get_range(&self, key: &str, etag: Option<&str>, bytes: Range<u64>) -> Result<Ranged<Body>, BackendError> {
@@ -251,6 +265,9 @@ impl Bucket for Isolate {
             if etag.is_some_and(|etag| etag != stored.head.etag) {
                 return Ok(Ranged::Changed);
             }
+            self.remove_once_read(key);
+            let from_start = self.platform.violates(ContractViolation::RangeFromStart);
+            let bytes = if from_start { 0..bytes.end - bytes.start } else { bytes };
             let range = usize::try_from(bytes.start).unwrap()..usize::try_from(bytes.end).unwrap();
             stored.bytes = Rc::new(stored.bytes[range].to_vec());
             Ok(Ranged::Body(Body { isolate: self.clone(), stored, at: 0 }))
@@ -264,15 +281,15 @@ impl Bucket for Isolate {
 
     async fn put_new(&self, key: &str, bytes: Vec<u8>) -> Result<bool, BackendError> {
         assert!(self.is_data, "{key}: the pipeline writes to the log bucket");
-        self.effect(SLOW_BUCKET_MS, || {
+        let put = self.effect(SLOW_BUCKET_MS, || {
             if let Some(there) = self.objects().borrow().get(key) {
                 assert!(*there.bytes == bytes, "a key made of content has one content");
                 return Ok(false);
             }
             self.platform.store_in(self.objects(), key, bytes);
             Ok(true)
-        })
-        .await
+        });
+        self.falsify_put(put.await)
     }
 
     async fn delete(&self, keys: &[String]) -> Result<(), BackendError> {
@@ -324,9 +341,9 @@ impl Upload for NoUpload {
 /// A body, in two pieces; it may break off.
 #[derive(Debug)]
 pub(crate) struct Body {
-    isolate: Isolate,
-    stored: Stored,
-    at: usize,
+    pub(crate) isolate: Isolate,
+    pub(crate) stored: Stored,
+    pub(crate) at: usize,
 }
 
 impl Bytes for Body {
