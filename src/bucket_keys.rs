@@ -106,13 +106,6 @@ pub fn folder_day(folder: &str) -> Option<&str> {
     (name.len() == 8 && name.bytes().all(|byte| byte.is_ascii_digit())).then_some(name)
 }
 
-/// The key of a payload's body that is an object of its own: source (64 hexadecimal digits), plan, number in the plan,
-/// SHA-256 of the body. Every part is derived, none is chosen by a client, so equal keys mean equal objects.
-#[must_use]
-pub fn payload_key(source: &str, plan: u32, index: &str, sha256: &str) -> String {
-    format!("{PAYLOADS}{source}/{plan}/{index}-{sha256}")
-}
-
 /// The key of a pack of payload bodies: source (64 hexadecimal digits), plan, number of the first payload,
 /// [`pack_digest`]. Every part is derived, none is chosen by a client, so equal keys mean equal objects.
 #[must_use]
@@ -168,7 +161,7 @@ pub fn segment_first(key: &str) -> Option<u64> {
 mod tests {
     use super::{
         FOLDER, IgnoreReason, KeyClass, batch_key, batch_times, classify, folder_day, pack_digest, pack_key,
-        payload_key, segment_first, segment_key, summaries_key, version_digest, windows_key,
+        segment_first, segment_key, summaries_key, version_digest, windows_key,
     };
     use crate::record::Dataset;
 
@@ -239,7 +232,6 @@ mod tests {
         assert_eq!(digest, "2bcd0b16ae698e62246dd054e0380dc98dc4a6faa19b82c2c9318762fc2c5a41");
         let segment = "raydex/audit/v1/00000000000000000001-00000000000000010000-5a3c.ndjson.gz".to_owned();
         for (key, expected) in [
-            (payload_key("5a", 1, "000003", "3c"), "raydex/payloads/v1/5a/1/000003-3c".to_owned()),
             (pack_key("5a", 1, "000003", "3c"), "raydex/payloads/v1/5a/1/000003-3c".to_owned()),
             (windows_key(&digest), format!("raydex/windows/v1/{digest}")),
             (summaries_key(&digest), format!("raydex/summaries/v1/{digest}")),

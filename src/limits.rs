@@ -327,7 +327,7 @@ pub const LISTED: u64 = 100;
 pub const BATCHES_LISTED: u64 = 1000;
 
 /// Most dead letters of one list: a message has 128 KB at most, and its JSON may be twice that: 26 MB.
-pub const LETTERS_LISTED: u64 = 100;
+pub const DEAD_LETTERS_LISTED: u64 = 100;
 
 /// Messages of one call of a queue: what the platform takes, and of the longest of ours (a key of 1 KB) well below the
 /// 256 KB that it takes too.
@@ -343,7 +343,7 @@ pub const BEHIND_BATCH_MS: i64 = 30_000;
 
 /// Delay before a dead letter that the registry did not take comes again, in seconds. A hundred retries, which is the
 /// most that the platform grants, are 25 hours: an outage of a day loses no letter.
-pub const LETTER_RETRY_S: u32 = 900;
+pub const DEAD_LETTER_RETRY_S: u32 = 900;
 
 const _: () = assert!(2 * POST_MS + COMMIT_MS < LEASE_MS);
 const _: () = assert!(POST_MS < SEND_PATIENCE_MS + BEHIND_BATCH_MS);

@@ -12,9 +12,9 @@ use serde_json::value::RawValue;
 
 use super::retry::{AttemptError, retry_while_out_of_memory};
 use crate::audit::AUDIT;
-use crate::audit::calls::{Head, Kept, Page, Read, Segment};
-use crate::audit::chain::is_whole;
-use crate::audit::segment::{self, Part, SegmentError};
+use crate::audit::calls::{AuditSegment, ChainEntry, ChainHead, EntryPage, ReadEntries};
+use crate::audit::chain::is_chain_valid;
+use crate::audit::segment::{self, SegmentError, SegmentPart};
 use crate::backend::{Bucket, List};
 use crate::bucket_keys::{AUDIT_SEGMENTS, segment_first};
 use crate::http::{Problem, Reply, Request, problems};
@@ -30,9 +30,9 @@ struct Answer {
     /// The hash that stands before the first of them.
     before: String,
     /// Whether each hash follows from the one before it.
-    whole: bool,
+    chain_valid: bool,
     /// The last entry there is.
-    head: Head,
+    head: ChainHead,
     /// Where the next page begins; null at the end.
     after: Option<u64>,
 }
@@ -54,14 +54,16 @@ pub(crate) async fn answer<B>(desk: &impl Services, request: &Request<B>) -> Res
     };
     let limit = request.number("limit", LISTED, AUDIT_PAGE)?;
     let reservation = desk.memory().reservation();
-    let (Part { entries, before, whole }, head) =
-        retry_while_out_of_memory(desk, &reservation, async || gather(desk, Read { after, limit }, &reservation).await)
-            .await?;
+    let (SegmentPart { entries, before, chain_valid }, head) =
+        retry_while_out_of_memory(desk, &reservation, async || {
+            gather(desk, ReadEntries { after, limit }, &reservation).await
+        })
+        .await?;
     let last = entries.last().map(|kept| kept.seq);
-    let shown = |Kept { seq, entry, hash }| EntryShown { seq, hash, entry: RawValue::from_string(entry).ok() };
+    let shown = |ChainEntry { seq, entry, hash }| EntryShown { seq, hash, entry: RawValue::from_string(entry).ok() };
     Ok(Reply::json(&Answer {
         before,
-        whole,
+        chain_valid,
         after: last.filter(|last| *last < head.seq),
         head,
         entries: entries.into_iter().map(shown).collect(),
@@ -69,13 +71,17 @@ pub(crate) async fn answer<B>(desk: &impl Services, request: &Request<B>) -> Res
 }
 
 /// The entries asked for, from one place after the other.
-async fn gather(desk: &impl Services, ask: Read, reservation: &Reservation) -> Result<(Part, Head), AttemptError> {
-    let mut found: Option<Part> = None;
+async fn gather(
+    desk: &impl Services,
+    ask: ReadEntries,
+    reservation: &Reservation,
+) -> Result<(SegmentPart, ChainHead), AttemptError> {
+    let mut found: Option<SegmentPart> = None;
     loop {
         let (behind, so_far) = found.as_ref().map_or((ask.after, 0), |found| {
             (found.entries.last().map_or(ask.after, |kept| kept.seq), found.entries.len() as u64)
         });
-        let ask_rest = Read { after: behind, limit: ask.limit.saturating_sub(so_far) };
+        let ask_rest = ReadEntries { after: behind, limit: ask.limit.saturating_sub(so_far) };
         let page = rpc::call(desk.audit_log(), AUDIT, &ask_rest).await;
         let page = page.map_err(|_| problems::not_audited())?;
         let head = page.head.clone();
@@ -95,20 +101,25 @@ async fn gather(desk: &impl Services, ask: Read, reservation: &Reservation) -> R
 }
 
 /// Two parts that follow one another.
-fn joined(mut first: Part, second: Part) -> Part {
+fn joined(mut first: SegmentPart, second: SegmentPart) -> SegmentPart {
     let follows = first.entries.last().is_none_or(|last| last.hash == second.before);
-    first.whole &= second.whole && follows;
+    first.chain_valid &= second.chain_valid && follows;
     first.entries.extend(second.entries);
     first
 }
 
 /// The entries of one place.
-async fn part(desk: &impl Services, ask: &Read, page: Page, reservation: &Reservation) -> Result<Part, AttemptError> {
-    let Page { entries, before, segment, kept_from, .. } = page;
+async fn part(
+    desk: &impl Services,
+    ask: &ReadEntries,
+    page: EntryPage,
+    reservation: &Reservation,
+) -> Result<SegmentPart, AttemptError> {
+    let EntryPage { entries, before, segment, kept_from, .. } = page;
     let Some(segment) = segment else {
         let bytes: usize = entries.iter().map(|kept| kept.entry.len()).sum();
         reservation.reserve(bytes * LINE_COPIES)?;
-        return Ok(Part { whole: is_whole(&before, &entries), entries, before });
+        return Ok(SegmentPart { chain_valid: is_chain_valid(&before, &entries), entries, before });
     };
     match segment::read(desk.data_bucket(), &segment, ask.after, ask.limit, reservation).await {
         Ok(part) => Ok(part),
@@ -116,14 +127,14 @@ async fn part(desk: &impl Services, ask: &Read, page: Page, reservation: &Reserv
         Err(SegmentError::Failed(_)) => Err(problems::unavailable().into()),
         Err(SegmentError::Damaged) => Err(problems::audit_damaged(segment.last).into()),
         Err(SegmentError::Gone) => {
-            let first = first_behind(desk, &segment).await?.or(kept_from);
-            Err(problems::audit_gone(first.map_or(segment.last, |first| first.saturating_sub(1))).into())
+            let first = first_behind(desk, &segment).await?.unwrap_or(kept_from);
+            Err(problems::audit_gone(first.saturating_sub(1)).into())
         }
     }
 }
 
 /// The first entry behind a segment that lies in the bucket.
-async fn first_behind(desk: &impl Services, segment: &Segment) -> Result<Option<u64>, Problem> {
+async fn first_behind(desk: &impl Services, segment: &AuditSegment) -> Result<Option<u64>, Problem> {
     let ask = List { prefix: AUDIT_SEGMENTS.into(), after: Some(segment.key.clone()), ..List::default() };
     let listed = desk.data_bucket().list(&ask).await.map_err(|_| problems::unavailable())?;
     Ok(listed.objects.iter().filter_map(|(key, _)| segment_first(key)).find(|first| *first > segment.last))

@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::ledgers::ask;
 use crate::config::Config;
 use crate::http::{Problem, Reply, problems};
-use crate::ledger::backfills::{Ask, Job, JobState, JobsAsk, Turn};
+use crate::ledger::backfills::{BackfillJob, BackfillRequest, BackfillState, ListBackfills, SwitchBackfill};
 use crate::ledger::ids::REGISTRY;
 use crate::limits::{BACKFILL_JOBS, BACKFILL_RATE};
 use crate::pipeline::start_backfill;
@@ -49,16 +49,16 @@ struct JobShown {
     index: bool,
     deliver: bool,
     lines_per_second: u64,
-    state: JobState,
-    created: String,
-    changed: String,
+    state: BackfillState,
+    created_at: String,
+    updated_at: String,
     objects: Objects,
     /// Lines announced, guessed by the sizes of their objects.
     lines: u64,
     /// The folder and the key up to which the bucket was listed; null at the end.
-    listed_up_to: Option<String>,
+    list_cursor: Option<String>,
     /// Folders that are still to be listed, as far as is known.
-    folders_left: usize,
+    folders_remaining: usize,
 }
 
 /// Objects of a job.
@@ -72,10 +72,21 @@ struct Objects {
 }
 
 impl JobShown {
-    fn of(id: i64, job: Job) -> Self {
-        let Job { ask, state, steps: _, cursor, credit: _, listed, announced, lines, ended, created_ms, changed_ms } =
-            job;
-        let Ask { start_ms, end_ms, index, deliver, lines_per_second } = ask;
+    fn of(id: i64, job: BackfillJob) -> Self {
+        let BackfillJob {
+            ask,
+            state,
+            steps: _,
+            cursor,
+            credit: _,
+            listed,
+            announced,
+            lines,
+            ended,
+            created_ms,
+            updated_ms,
+        } = job;
+        let BackfillRequest { start_ms, end_ms, index, deliver, lines_per_second } = ask;
         Self {
             id,
             start: rfc3339(start_ms),
@@ -84,12 +95,12 @@ impl JobShown {
             deliver,
             lines_per_second,
             state,
-            created: rfc3339(created_ms),
-            changed: rfc3339(changed_ms),
+            created_at: rfc3339(created_ms),
+            updated_at: rfc3339(updated_ms),
             objects: Objects { listed, announced, ended, left: announced.saturating_sub(ended) },
             lines,
-            folders_left: cursor.folders.len(),
-            listed_up_to: cursor.after.or_else(|| cursor.folders.last().cloned()),
+            folders_remaining: cursor.folders.len(),
+            list_cursor: cursor.after.or_else(|| cursor.folders.last().cloned()),
         }
     }
 }
@@ -111,7 +122,7 @@ pub(crate) async fn start(config: &Config, world: &impl Services, body: &[u8]) -
         return Err(problems::delivery_off());
     }
     let Wanted { index, deliver, lines_per_second, .. } = wanted;
-    let ask = Ask { start_ms, end_ms, index, deliver, lines_per_second };
+    let ask = BackfillRequest { start_ms, end_ms, index, deliver, lines_per_second };
     let started = start_backfill(world, config, ask, None).await.map_err(|_| problems::unavailable())?;
     let reply = one(world, &started.id.to_string()).await?;
     Ok(Reply { status: 201, ..reply })
@@ -129,21 +140,21 @@ fn instant(value: &Value) -> Result<i64, Problem> {
 
 /// Lists the jobs, the latest first.
 pub(crate) async fn list(world: &impl Services) -> Result<Reply, Problem> {
-    let jobs = ask(world, REGISTRY, &JobsAsk { id: None, limit: BACKFILL_JOBS }).await?.jobs;
+    let jobs = ask(world, REGISTRY, &ListBackfills { id: None, limit: BACKFILL_JOBS }).await?.jobs;
     Ok(Reply::json(&List { backfills: jobs.into_iter().map(|(id, job)| JobShown::of(id, job)).collect() }))
 }
 
 /// Shows one job.
 pub(crate) async fn one(world: &impl Services, argument: &str) -> Result<Reply, Problem> {
     let id = number(argument)?;
-    let job = ask(world, REGISTRY, &JobsAsk { id: Some(id), limit: 1 }).await?.jobs.pop();
+    let job = ask(world, REGISTRY, &ListBackfills { id: Some(id), limit: 1 }).await?.jobs.pop();
     job.map(|(id, job)| Reply::json(&JobShown::of(id, job))).ok_or_else(problems::no_such_backfill)
 }
 
 /// Stops a job, or has it go on.
 pub(crate) async fn turn(world: &impl Services, argument: &str, run: bool) -> Result<Reply, Problem> {
     let id = number(argument)?;
-    let job = ask(world, REGISTRY, &Turn { id, run }).await?.jobs.pop();
+    let job = ask(world, REGISTRY, &SwitchBackfill { id, run }).await?.jobs.pop();
     job.map(|(id, job)| Reply::json(&JobShown::of(id, job))).ok_or_else(problems::no_such_backfill)
 }
 

@@ -1,5 +1,5 @@
 //! `GET /v1/batches`, `GET /v1/batches/{batch}`, `POST /v1/batches/{batch}/replay`: which batches were seen, what
-//! became of one, and another chance for one that was set aside.
+//! became of one, and another chance for one that was quarantined.
 //!
 //! What always holds: a batch is replayed only while the bucket holds that very version; its message is sent after
 //! the ledger has it open, so that the message finds work.
@@ -9,13 +9,13 @@ use serde::Serialize;
 
 use super::ledgers::{LedgersRead, ask, newest};
 use super::reason::reason;
-use super::views::{BATCH_STATES, BatchShown, PayloadShown, PlanShown, whole};
+use super::views::{BatchShown, PayloadShown, PlanShown, whole};
 use crate::backend::{Bucket, Queue};
 use crate::http::{Problem, Reply, Request, problems};
 use crate::index::ObjectVersion;
-use crate::ledger::books::{Batch, Totals};
-use crate::ledger::calls::{BatchAnswer, BatchAsk, BatchesAsk, SetAside};
-use crate::ledger::{BatchId, OPEN, SEALED};
+use crate::ledger::books::{BatchSummary, LedgerTotals};
+use crate::ledger::calls::{BatchDetails, GetBatch, ListBatches, QuarantineBatch};
+use crate::ledger::{BatchId, BatchState};
 use crate::limits::{BATCHES_LISTED, CONCURRENT_CALLS, LEDGERS_READ, LISTED};
 use crate::r2_event::R2Event;
 use crate::services::Services;
@@ -38,7 +38,7 @@ pub(crate) async fn list<Y>(world: &impl Services, request: &Request<Y>) -> Resu
     let limit = request.number("limit", LISTED, BATCHES_LISTED)?;
     let ledgers = newest(world, LEDGERS_READ).await?;
     // One more than is shown tells whether there are more.
-    let call = BatchesAsk { state, limit: limit + 1 };
+    let call = ListBatches { state, limit: limit + 1 };
     let mut answers = stream::iter(&ledgers.names)
         .map(async |name: &String| ask(world, name, &call).await)
         .buffered(CONCURRENT_CALLS);
@@ -53,24 +53,21 @@ pub(crate) async fn list<Y>(world: &impl Services, request: &Request<Y>) -> Resu
     let truncated = batches.len() as u64 > limit || read < ledgers.total;
     batches.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
     let batches = batches.into_iter().map(BatchShown::from).collect();
-    Ok(Reply::json(&List { batches, truncated, ledgers: LedgersRead { read, known: ledgers.total } }))
+    Ok(Reply::json(&List { batches, truncated, ledgers: LedgersRead { scanned: read, total: ledgers.total } }))
 }
 
 /// The state asked for.
-fn state<Y>(request: &Request<Y>) -> Result<Option<String>, Problem> {
-    let state = request.parameter("state");
-    if state.as_ref().is_none_or(|state| BATCH_STATES.contains(&state.as_str())) {
-        Ok(state)
-    } else {
-        Err(problems::bad_parameter("state", &BATCH_STATES.join(", ")))
-    }
+fn state<Y>(request: &Request<Y>) -> Result<Option<BatchState>, Problem> {
+    let Some(name) = request.parameter("state") else { return Ok(None) };
+    let state = BatchState::from_name(&name);
+    state.map(Some).ok_or_else(|| problems::bad_parameter("state", &BatchState::ALL.map(BatchState::name).join(", ")))
 }
 
 /// One batch.
 #[derive(Serialize)]
 struct One {
     batch: BatchShown,
-    books: Totals,
+    books: LedgerTotals,
     shards: Vec<String>,
     plans: Vec<PlanShown>,
     payloads: Vec<PayloadShown>,
@@ -79,8 +76,8 @@ struct One {
 /// Shows one batch with all that became of it.
 pub(crate) async fn one(world: &impl Services, argument: &str) -> Result<Reply, Problem> {
     let id = BatchId::from_handle(argument).ok_or_else(problems::no_such_batch)?;
-    let BatchAnswer { batch, shards, totals, plans, payloads } =
-        ask(world, &id.ledger, &BatchAsk { source: id.source }).await?;
+    let BatchDetails { batch, shards, totals, plans, payloads } =
+        ask(world, &id.ledger, &GetBatch { source: id.source }).await?;
     let batch = batch.ok_or_else(problems::no_such_batch)?;
     Ok(Reply::json(&One {
         batch: batch.into(),
@@ -95,27 +92,27 @@ pub(crate) async fn one(world: &impl Services, argument: &str) -> Result<Reply, 
 #[derive(Serialize)]
 struct Replay {
     batch: String,
-    before: String,
-    state: &'static str,
+    before: BatchState,
+    state: BatchState,
 }
 
-/// Has a batch read again that was set aside. One that is open already gets a message once more.
+/// Has a batch read again that was quarantined. One that is open already gets a message once more.
 pub(crate) async fn replay(world: &impl Services, body: &[u8], argument: &str) -> Result<Reply, Problem> {
     let id = BatchId::from_handle(argument).ok_or_else(problems::no_such_batch)?;
     let reason = reason(body)?;
-    let known = ask(world, &id.ledger, &BatchAsk { source: id.source.clone() }).await?;
-    let Batch { object, state: before, .. } = known.batch.ok_or_else(problems::no_such_batch)?;
-    if before == SEALED {
-        return Err(problems::not_set_aside());
+    let known = ask(world, &id.ledger, &GetBatch { source: id.source.clone() }).await?;
+    let BatchSummary { object, state: before, .. } = known.batch.ok_or_else(problems::no_such_batch)?;
+    if before == BatchState::Sealed {
+        return Err(problems::not_quarantined());
     }
     if !is_there(world, &object).await? {
         return Err(problems::object_gone());
     }
-    let open = SetAside { source: id.source.clone(), code: REPLAYED.into(), reason, replay: true };
+    let open = QuarantineBatch { source: id.source.clone(), code: REPLAYED.into(), reason, replay: true };
     ask(world, &id.ledger, &open).await?;
     let event = R2Event::put_object(world.bucket_name(), &object.key, object.size, &object.etag, world.now_ms());
     world.parse_queue().send(&[event]).await.map_err(|_| problems::unavailable())?;
-    Ok(Reply::json(&Replay { batch: id.handle(), before, state: OPEN }))
+    Ok(Reply::json(&Replay { batch: id.handle(), before, state: BatchState::Open }))
 }
 
 /// Whether the bucket holds this version of the object.

@@ -15,10 +15,10 @@ use super::times::range_of;
 use crate::bucket_keys::{KeyClass, batch_times, classify};
 use crate::config::Config;
 use crate::http::{Problem, Reply, Request, problems};
-use crate::ledger::books::Batch;
-use crate::ledger::calls::BatchesAsk;
+use crate::ledger::BatchState;
+use crate::ledger::books::BatchSummary;
+use crate::ledger::calls::ListBatches;
 use crate::ledger::ids::ledger_of;
-use crate::ledger::{OPEN, SEALED};
 use crate::limits::{CONCURRENT_CALLS, COVERAGE_BATCHES, COVERAGE_JOIN_MS, COVERAGE_MS};
 use crate::record::Dataset;
 use crate::services::Services;
@@ -37,8 +37,8 @@ struct Answer {
     complete: Vec<Window>,
     /// Batches of these have come, but are not sealed yet.
     pending: Vec<Window>,
-    /// Batches of these were set aside: `GET /v1/batches?state=set_aside` says why.
-    set_aside: Vec<Window>,
+    /// Batches of these were quarantined: `GET /v1/batches?state=quarantined` says why.
+    quarantined: Vec<Window>,
     /// No batch of these has come.
     gaps: Vec<Window>,
     batches: u64,
@@ -61,7 +61,7 @@ type Windows = Vec<(i64, i64)>;
 struct Seen {
     complete: Windows,
     pending: Windows,
-    set_aside: Windows,
+    quarantined: Windows,
     batches: u64,
     truncated: bool,
 }
@@ -77,8 +77,8 @@ pub(crate) async fn answer<B>(config: &Config, world: &impl Services, request: &
     }
     let seen = gather(config, world, dataset, start..=end).await?;
     let within = |windows: &Windows| joined(windows, start, end);
-    let (complete, pending, set_aside) = (within(&seen.complete), within(&seen.pending), within(&seen.set_aside));
-    let any = joined(&[seen.complete, seen.pending, seen.set_aside].concat(), start, end);
+    let (complete, pending, quarantined) = (within(&seen.complete), within(&seen.pending), within(&seen.quarantined));
+    let any = joined(&[seen.complete, seen.pending, seen.quarantined].concat(), start, end);
     let gaps = between(&any, start, end);
     let shown = |windows: Windows| windows.into_iter().map(|(a, b)| Window { start: rfc3339(a), end: rfc3339(b) });
     Ok(Reply::json(&Answer {
@@ -87,7 +87,7 @@ pub(crate) async fn answer<B>(config: &Config, world: &impl Services, request: &
         dataset: dataset.name(),
         complete: shown(complete).collect(),
         pending: shown(pending).collect(),
-        set_aside: shown(set_aside).collect(),
+        quarantined: shown(quarantined).collect(),
         gaps: shown(gaps).collect(),
         batches: seen.batches,
         truncated: seen.truncated,
@@ -102,7 +102,7 @@ async fn gather(
     range: RangeInclusive<i64>,
 ) -> Result<Seen, Problem> {
     let (first, last) = (range.start().div_euclid(HOUR_MS) - 1, range.end().div_euclid(HOUR_MS));
-    let call = BatchesAsk { state: None, limit: COVERAGE_BATCHES };
+    let call = ListBatches { state: None, limit: COVERAGE_BATCHES };
     let seen = stream::iter(first..=last)
         .map(async |hour| ask(world, &ledger_of(&stamp(hour * HOUR_MS)), &call).await)
         .buffered(CONCURRENT_CALLS)
@@ -119,14 +119,14 @@ async fn gather(
 
 impl Seen {
     /// Takes in a batch of the dataset.
-    fn take(&mut self, config: &Config, dataset: Dataset, batch: &Batch) {
+    fn take(&mut self, config: &Config, dataset: Dataset, batch: &BatchSummary) {
         let is_wanted = classify(&batch.object.key, &config.log_prefix) == KeyClass::Batch(dataset) && !batch.gone;
         let Some((start, end)) = batch_times(&batch.object.key).filter(|_| is_wanted) else { return };
         self.batches += 1;
-        let windows = match batch.state.as_str() {
-            SEALED => &mut self.complete,
-            OPEN => &mut self.pending,
-            _ => &mut self.set_aside,
+        let windows = match batch.state {
+            BatchState::Sealed => &mut self.complete,
+            BatchState::Open => &mut self.pending,
+            BatchState::Quarantined => &mut self.quarantined,
         };
         windows.push((start, end.max(start)));
     }

@@ -1,4 +1,4 @@
-//! `GET /v1/dead-letters`, `POST /v1/dead-letters/{letter}/redrive`: the messages that their queues gave up, and a
+//! `GET /v1/dead-letters`, `POST /v1/dead-letters/{dead_letter}/redrive`: the messages that their queues gave up, and a
 //! way back.
 //!
 //! What always holds: of a letter that is no message of ours only its size is shown; one is put back before it is
@@ -12,8 +12,8 @@ use crate::backend::{BackendError, Queue};
 use crate::http::{Problem, Reply, Request, problems};
 use crate::ledger::DeliveryId;
 use crate::ledger::ids::REGISTRY;
-use crate::ledger::registry::{KeptLetter, Letter, LettersAsk, Redriven};
-use crate::limits::{LETTERS_LISTED, LISTED};
+use crate::ledger::registry::{DeadLetter, ListDeadLetters, MarkRedriven, StoredDeadLetter};
+use crate::limits::{DEAD_LETTERS_LISTED, LISTED};
 use crate::r2_event::R2Event;
 use crate::services::Services;
 use crate::time::rfc3339;
@@ -57,7 +57,7 @@ impl Message {
 /// The list.
 #[derive(Serialize)]
 struct List {
-    letters: Vec<LetterShown>,
+    dead_letters: Vec<LetterShown>,
     /// There are more.
     truncated: bool,
 }
@@ -78,44 +78,44 @@ struct LetterShown {
     /// The handle of the payload of a letter that is for `send`.
     #[serde(skip_serializing_if = "Option::is_none")]
     payload: Option<String>,
-    redriven: Option<String>,
+    redriven_at: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
 }
 
-impl From<KeptLetter> for LetterShown {
-    fn from(KeptLetter { id, letter, at_ms, redriven_ms, reason }: KeptLetter) -> Self {
-        let Letter { queue, message, body, attempts, code } = letter;
+impl From<StoredDeadLetter> for LetterShown {
+    fn from(StoredDeadLetter { id, letter, at_ms, redriven_ms, reason }: StoredDeadLetter) -> Self {
+        let DeadLetter { queue, message, body, attempts, code } = letter;
         let (event, payload) = match Message::of(&body) {
             Some(Message::Parse(event)) => (Some(event), None),
             Some(Message::Send(id)) => (None, Some(id.handle())),
             None => (None, None),
         };
-        let (at, redriven, body_bytes) = (rfc3339(at_ms), redriven_ms.map(rfc3339), body.len());
-        Self { id, queue, message, attempts, code, at, body_bytes, event, payload, redriven, reason }
+        let (at, redriven_at, body_bytes) = (rfc3339(at_ms), redriven_ms.map(rfc3339), body.len());
+        Self { id, queue, message, attempts, code, at, body_bytes, event, payload, redriven_at, reason }
     }
 }
 
 /// Lists dead letters, the latest first.
 pub(crate) async fn list<Y>(world: &impl Services, request: &Request<Y>) -> Result<Reply, Problem> {
-    let limit = request.number("limit", LISTED, LETTERS_LISTED)?;
+    let limit = request.number("limit", LISTED, DEAD_LETTERS_LISTED)?;
     let redriven = match request.parameter("redriven").as_deref() {
         None | Some("false") => false,
         Some("true") => true,
         Some(_) => return Err(problems::bad_parameter("redriven", "true or false")),
     };
     // One more than is shown tells whether there are more.
-    let call = LettersAsk { id: None, redriven, limit: limit + 1 };
-    let mut letters = ask(world, REGISTRY, &call).await?.letters;
+    let call = ListDeadLetters { id: None, redriven, limit: limit + 1 };
+    let mut letters = ask(world, REGISTRY, &call).await?.dead_letters;
     let truncated = letters.len() as u64 > limit;
     letters.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
-    Ok(Reply::json(&List { letters: letters.into_iter().map(LetterShown::from).collect(), truncated }))
+    Ok(Reply::json(&List { dead_letters: letters.into_iter().map(LetterShown::from).collect(), truncated }))
 }
 
 /// What putting back came to.
 #[derive(Serialize)]
 struct Answer {
-    letter: i64,
+    dead_letter: i64,
     redriven: bool,
     /// What the message is for.
     to: &'static str,
@@ -123,13 +123,13 @@ struct Answer {
 
 /// Puts a dead letter back on its queue. What a message asks for can be done twice, so a letter can be put back twice.
 pub(crate) async fn redrive(world: &impl Services, body: &[u8], argument: &str) -> Result<Reply, Problem> {
-    let id = argument.parse::<u32>().map_err(|_| problems::no_such_letter())?.into();
+    let id = argument.parse::<u32>().map_err(|_| problems::no_such_dead_letter())?.into();
     let reason = reason(body)?;
-    let call = LettersAsk { id: Some(id), redriven: true, limit: 1 };
-    let kept = ask(world, REGISTRY, &call).await?.letters.pop().ok_or_else(problems::no_such_letter)?;
+    let call = ListDeadLetters { id: Some(id), redriven: true, limit: 1 };
+    let kept = ask(world, REGISTRY, &call).await?.dead_letters.pop().ok_or_else(problems::no_such_dead_letter)?;
     let message = Message::of(&kept.letter.body).ok_or_else(problems::not_redrivable)?;
     let to = message.name();
     message.send(world).await.map_err(|_| problems::unavailable())?;
-    let redriven = ask(world, REGISTRY, &Redriven { id, reason }).await?.known;
-    Ok(Reply::json(&Answer { letter: id, redriven, to }))
+    let redriven = ask(world, REGISTRY, &MarkRedriven { id, reason }).await?.known;
+    Ok(Reply::json(&Answer { dead_letter: id, redriven, to }))
 }

@@ -12,7 +12,7 @@ use super::views::PayloadShown;
 use crate::access::Caller;
 use crate::http::{Problem, Reply, Spent, problems};
 use crate::ledger::BatchId;
-use crate::ledger::calls::{BatchAnswer, BatchAsk};
+use crate::ledger::calls::{BatchDetails, GetBatch};
 use crate::lookup::FoundRecord;
 use crate::pipeline::{Whereabouts, whereabouts};
 use crate::record::{Dataset, ray_from_user};
@@ -83,11 +83,11 @@ pub(crate) async fn answer(world: &impl Services, caller: &Caller, argument: &st
 /// What became of each record. The books of one batch are held at a time: they can be megabytes.
 async fn fates(world: &impl Services, records: &[FoundRecord]) -> Result<Vec<RecordShown>, Problem> {
     let mut fates = Vec::new();
-    let mut known: Option<(BatchId, BatchAnswer)> = None;
+    let mut known: Option<(BatchId, BatchDetails)> = None;
     for record in records {
-        let id = BatchId::of(world.bucket_name(), &record.object.key, &record.object.etag);
+        let id = BatchId::for_object(world.bucket_name(), &record.object.key, &record.object.etag);
         if known.as_ref().is_none_or(|(of, _)| *of != id) {
-            let books = ask(world, &id.ledger, &BatchAsk { source: id.source.clone() }).await?;
+            let books = ask(world, &id.ledger, &GetBatch { source: id.source.clone() }).await?;
             known = Some((id, books));
         }
         fates.extend(known.as_ref().map(|(id, books)| fate(id, books, record)));
@@ -95,7 +95,7 @@ async fn fates(world: &impl Services, records: &[FoundRecord]) -> Result<Vec<Rec
     Ok(fates)
 }
 
-fn fate(id: &BatchId, books: &BatchAnswer, record: &FoundRecord) -> RecordShown {
+fn fate(id: &BatchId, books: &BatchDetails, record: &FoundRecord) -> RecordShown {
     let (object, offset) = (record.object.clone(), record.offset);
     let default_ms = object.default_ms();
     let batch = BatchShown { id: id.handle(), key: object.key, etag: object.etag, offset };

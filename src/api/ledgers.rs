@@ -7,22 +7,22 @@ use serde::Serialize;
 
 use crate::http::{Problem, problems};
 use crate::ledger::ids::REGISTRY;
-use crate::ledger::registry::{Ledgers, LedgersAsk};
+use crate::ledger::registry::{LedgerList, ListLedgers};
 use crate::rpc::{self, Call};
 use crate::services::Services;
 
 /// How many ledgers an answer was gathered from.
 #[derive(Debug, Clone, Copy, Serialize)]
 pub(crate) struct LedgersRead {
-    /// Those that were read.
-    pub(crate) read: u64,
-    /// All there are.
-    pub(crate) known: u64,
+    /// How many the answer was gathered from.
+    pub(crate) scanned: u64,
+    /// How many there are.
+    pub(crate) total: u64,
 }
 
 /// The newest ledgers, at most `most`.
-pub(crate) async fn newest(world: &impl Services, most: u64) -> Result<Ledgers, Problem> {
-    ask(world, REGISTRY, &LedgersAsk { limit: most }).await
+pub(crate) async fn newest(world: &impl Services, most: u64) -> Result<LedgerList, Problem> {
+    ask(world, REGISTRY, &ListLedgers { limit: most }).await
 }
 
 /// Asks one ledger.

@@ -6,7 +6,7 @@ use std::fmt::Write;
 
 use super::stats::{Books, books};
 use crate::audit::AUDIT;
-use crate::audit::calls::Read;
+use crate::audit::calls::ReadEntries;
 use crate::http::{Problem, Reply, problems};
 use crate::limits::LEDGERS_READ;
 use crate::rpc;
@@ -18,7 +18,7 @@ const PROMETHEUS: &str = "text/plain; version=0.0.4; charset=utf-8";
 /// Answers with all figures.
 pub(crate) async fn answer(desk: &impl Services) -> Result<Reply, Problem> {
     let Books { totals, ledgers, dead_letters, balanced } = books(desk, LEDGERS_READ).await?;
-    let audit = rpc::call(desk.audit_log(), AUDIT, &Read { after: 0, limit: 0 }).await;
+    let audit = rpc::call(desk.audit_log(), AUDIT, &ReadEntries { after: 0, limit: 0 }).await;
     let audit = audit.map_err(|_| problems::unavailable())?;
     let mut page = Page(String::new());
     let lines = &totals.lines;
@@ -55,11 +55,11 @@ pub(crate) async fn answer(desk: &impl Services) -> Result<Reply, Problem> {
     );
     page.single("raydex_dead_letters", "Messages that their queue gave up and nobody has put back.", dead_letters);
     page.family("raydex_audit_entries", "Entries of the audit log, by where they were put.");
-    let in_bucket = audit.kept_from.map_or(0, |first| first.saturating_sub(1));
+    let in_bucket = audit.kept_from.saturating_sub(1);
     page.labelled("raydex_audit_entries", "place", "bucket", in_bucket);
     page.labelled("raydex_audit_entries", "place", "object", audit.head.seq.saturating_sub(in_bucket));
-    page.single("raydex_ledgers_read", "Ledgers that these figures were gathered from.", ledgers.read);
-    page.single("raydex_ledgers_known", "Ledgers there are.", ledgers.known);
+    page.single("raydex_ledgers_scanned", "Ledgers that these figures were gathered from.", ledgers.scanned);
+    page.single("raydex_ledgers", "Ledgers that exist.", ledgers.total);
     Ok(Reply::new(200, PROMETHEUS, page.0.into_bytes()))
 }
 

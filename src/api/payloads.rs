@@ -9,16 +9,16 @@ use super::ledgers::ask;
 use super::reason::reason;
 use crate::backend::Queue;
 use crate::http::{Problem, Reply, problems};
-use crate::ledger::calls::{Decide, Decision};
-use crate::ledger::{DeliveryId, State};
+use crate::ledger::calls::{DecideDelivery, DeliveryDecision};
+use crate::ledger::{DeliveryId, DeliveryState};
 use crate::services::Services;
 
 /// The answer.
 #[derive(Serialize)]
 struct Answer {
     payload: String,
-    before: State,
-    state: State,
+    before: DeliveryState,
+    state: DeliveryState,
 }
 
 /// Does what was decided.
@@ -26,11 +26,11 @@ pub(crate) async fn decide(
     world: &impl Services,
     body: &[u8],
     argument: &str,
-    decision: Decision,
+    decision: DeliveryDecision,
 ) -> Result<Reply, Problem> {
     let id = DeliveryId::from_handle(argument).ok_or_else(problems::no_such_payload)?;
     let reason = reason(body)?;
-    let decided = ask(world, &id.ledger, &Decide { id: id.clone(), decision, reason }).await?;
+    let decided = ask(world, &id.ledger, &DecideDelivery { id: id.clone(), decision, reason }).await?;
     let (Some(before), Some(state)) = (decided.before, decided.state) else {
         return Err(problems::no_such_payload());
     };

@@ -9,8 +9,8 @@ use serde::Serialize;
 use super::ledgers::{LedgersRead, ask, newest};
 use super::views::whole;
 use crate::http::{Problem, Reply, Request};
-use crate::ledger::books::Totals;
-use crate::ledger::calls::TotalsAsk;
+use crate::ledger::books::LedgerTotals;
+use crate::ledger::calls::GetTotals;
 use crate::limits::{CONCURRENT_CALLS, LEDGERS_READ};
 use crate::services::Services;
 
@@ -21,7 +21,7 @@ const UNACCOUNTED: &str = "unaccounted";
 #[derive(Serialize)]
 struct Answer {
     #[serde(flatten)]
-    books: Totals,
+    books: LedgerTotals,
     ledgers: LedgersRead,
     dead_letters: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -39,7 +39,7 @@ pub(crate) async fn answer<Y>(world: &impl Services, request: &Request<Y>) -> Re
 /// The books of several ledgers.
 pub(crate) struct Books {
     /// Their sums.
-    pub(crate) totals: Totals,
+    pub(crate) totals: LedgerTotals,
     /// How many were read.
     pub(crate) ledgers: LedgersRead,
     /// Dead letters that nobody has put back.
@@ -53,9 +53,9 @@ pub(crate) async fn books(world: &impl Services, most: u64) -> Result<Books, Pro
     let ledgers = newest(world, most).await?;
     let read = ledgers.names.len() as u64;
     let (totals, balanced) = stream::iter(ledgers.names)
-        .map(async |name| ask(world, &name, &TotalsAsk {}).await)
+        .map(async |name| ask(world, &name, &GetTotals {}).await)
         .buffered(CONCURRENT_CALLS)
-        .try_fold((Totals::default(), true), async |(mut sum, balance), one| {
+        .try_fold((LedgerTotals::default(), true), async |(mut sum, balance), one| {
             let balance = balance && one.lines.unaccounted == 0;
             sum.add(one);
             Ok((sum, balance))
@@ -63,8 +63,8 @@ pub(crate) async fn books(world: &impl Services, most: u64) -> Result<Books, Pro
         .await?;
     Ok(Books {
         totals: whole(totals),
-        ledgers: LedgersRead { read, known: ledgers.total },
-        dead_letters: ledgers.letters,
+        ledgers: LedgersRead { scanned: read, total: ledgers.total },
+        dead_letters: ledgers.dead_letters,
         balanced,
     })
 }

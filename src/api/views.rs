@@ -6,25 +6,23 @@
 use serde::Serialize;
 
 use crate::index::{Counts, ObjectVersion};
-use crate::ledger::books::{Batch, PayloadView, Totals};
+use crate::ledger::books::{BatchSummary, LedgerTotals, PayloadView};
 use crate::ledger::delivery::Payload;
-use crate::ledger::{DeliveryId, OPEN, Plan, PlanForm, SEALED, SET_ASIDE, State, Window};
+use crate::ledger::{BatchState, DeliveryId, DeliveryPlan, DeliveryState, DeliveryWindow, PlanOptions};
 use crate::time::rfc3339;
 
-/// The states of a batch, as they are asked for and counted by.
-pub(crate) const BATCH_STATES: [&str; 3] = [OPEN, SEALED, SET_ASIDE];
 /// Payloads that wait to be sent, as whoever waits for them counts them.
 const PENDING: &str = "pending";
 
 /// The books with every count, zeroes too.
-pub(crate) fn whole(mut books: Totals) -> Totals {
-    for state in BATCH_STATES {
-        books.sources.entry(state.into()).or_default();
+pub(crate) fn whole(mut books: LedgerTotals) -> LedgerTotals {
+    for state in BatchState::ALL {
+        books.sources.entry(state.name().into()).or_default();
     }
-    for state in State::ALL {
+    for state in DeliveryState::ALL {
         books.payloads.entry(state.name().into()).or_default();
     }
-    let prepared = books.payloads.get(State::Prepared.name()).copied().unwrap_or_default();
+    let prepared = books.payloads.get(DeliveryState::Prepared.name()).copied().unwrap_or_default();
     books.payloads.insert(PENDING.into(), prepared);
     books
 }
@@ -35,15 +33,15 @@ pub(crate) struct BatchShown {
     id: String,
     object: ObjectShown,
     dataset: String,
-    state: String,
+    state: BatchState,
     #[serde(skip_serializing_if = "Option::is_none")]
     code: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
     indexed: bool,
     gone: bool,
-    begun: String,
-    sealed: Option<String>,
+    first_seen_at: String,
+    sealed_at: Option<String>,
     inflated: u64,
     counts: Counts,
 }
@@ -54,17 +52,29 @@ struct ObjectShown {
     key: String,
     etag: String,
     size: u64,
-    uploaded: String,
+    uploaded_at: String,
 }
 
-impl From<Batch> for BatchShown {
-    fn from(batch: Batch) -> Self {
-        let Batch { id, object, dataset, state, code, reason, indexed, gone, begun_ms, sealed_ms, counts, inflated } =
-            batch;
+impl From<BatchSummary> for BatchShown {
+    fn from(batch: BatchSummary) -> Self {
+        let BatchSummary {
+            id,
+            object,
+            dataset,
+            state,
+            code,
+            reason,
+            indexed,
+            gone,
+            first_seen_ms,
+            sealed_ms,
+            counts,
+            inflated,
+        } = batch;
         let ObjectVersion { key, etag, size, uploaded_ms } = object;
-        let object = ObjectShown { key, etag, size, uploaded: rfc3339(uploaded_ms) };
-        let (begun, sealed) = (rfc3339(begun_ms), sealed_ms.map(rfc3339));
-        Self { id, object, dataset, state, code, reason, indexed, gone, begun, sealed, inflated, counts }
+        let object = ObjectShown { key, etag, size, uploaded_at: rfc3339(uploaded_ms) };
+        let (first_seen_at, sealed_at) = (rfc3339(first_seen_ms), sealed_ms.map(rfc3339));
+        Self { id, object, dataset, state, code, reason, indexed, gone, first_seen_at, sealed_at, inflated, counts }
     }
 }
 
@@ -73,7 +83,7 @@ impl From<Batch> for BatchShown {
 pub(crate) struct PlanShown {
     number: u32,
     windows: Vec<WindowShown>,
-    form: PlanForm,
+    options: PlanOptions,
 }
 
 /// A window; null where it has no end.
@@ -83,14 +93,14 @@ struct WindowShown {
     end: Option<String>,
 }
 
-impl From<Plan> for PlanShown {
-    fn from(Plan { number, windows, form }: Plan) -> Self {
+impl From<DeliveryPlan> for PlanShown {
+    fn from(DeliveryPlan { number, windows, options }: DeliveryPlan) -> Self {
         let instant = |at: i64, never: i64| (at != never).then(|| rfc3339(at));
         let windows = windows.iter().map(|window| WindowShown {
-            start: instant(window.start_ms, Window::EVER.start_ms),
-            end: instant(window.end_ms, Window::EVER.end_ms),
+            start: instant(window.start_ms, DeliveryWindow::EVER.start_ms),
+            end: instant(window.end_ms, DeliveryWindow::EVER.end_ms),
         });
-        Self { number, windows: windows.collect(), form }
+        Self { number, windows: windows.collect(), options }
     }
 }
 
@@ -98,11 +108,11 @@ impl From<Plan> for PlanShown {
 #[derive(Serialize)]
 pub(crate) struct PayloadShown {
     id: String,
-    batch_id: String,
+    partner_batch_id: String,
     plan: u32,
     #[serde(flatten)]
     payload: Payload,
-    state: State,
+    state: DeliveryState,
     attempts: u32,
     ambiguous: u32,
     status: Option<u16>,
@@ -110,20 +120,34 @@ pub(crate) struct PayloadShown {
     /// Why a person decided against it.
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
-    due: Option<String>,
-    settled: Option<String>,
+    next_attempt_at: Option<String>,
+    completed_at: Option<String>,
     /// Those that took its place.
     #[serde(skip_serializing_if = "Option::is_none")]
-    halves: Option<[String; 2]>,
+    split_into: Option<[String; 2]>,
 }
 
 impl From<PayloadView> for PayloadShown {
     fn from(view: PayloadView) -> Self {
-        let halves = (view.state == State::Split).then(|| halves(&view.id)).flatten();
-        let (code, reason) = if view.state == State::Dropped { (None, view.code) } else { (view.code, None) };
-        let (due, settled) = (view.due_ms.map(rfc3339), view.settled_ms.map(rfc3339));
-        let PayloadView { id, batch_id, plan, payload, state, attempts, ambiguous, status, .. } = view;
-        Self { id, batch_id, plan, payload, state, attempts, ambiguous, status, code, reason, due, settled, halves }
+        let split_into = (view.state == DeliveryState::Split).then(|| halves(&view.id)).flatten();
+        let (code, reason) = if view.state == DeliveryState::Dropped { (None, view.code) } else { (view.code, None) };
+        let (next_attempt_at, completed_at) = (view.next_attempt_ms.map(rfc3339), view.completed_ms.map(rfc3339));
+        let PayloadView { id, partner_batch_id, plan, payload, state, attempts, ambiguous, status, .. } = view;
+        Self {
+            id,
+            partner_batch_id,
+            plan,
+            payload,
+            state,
+            attempts,
+            ambiguous,
+            status,
+            code,
+            reason,
+            next_attempt_at,
+            completed_at,
+            split_into,
+        }
     }
 }
 

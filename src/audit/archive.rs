@@ -1,19 +1,20 @@
-//! Brings what lies in closed tables to the bucket, one segment for each alarm.
+//! Moves the entries of closed tables to the bucket, one segment for each alarm.
 //!
 //! Calls go on meanwhile: a closed table is never changed, and the next segment is chosen by what the last one was, in
 //! the database, not in memory. What is kept in memory alone is whether an alarm is to be expected.
 //!
-//! What always holds: entries are removed only where the bucket said that it has their segment, in the transaction that
-//! notes it; a segment that was put although the bucket said no is found there the next time, and read before it is
-//! believed; no call waits for the bucket; an alarm that failed is set again, and one that was lost by a later entry.
+//! # Invariants
+//! Entries are removed only after the bucket confirmed their segment, in the transaction that records it. A segment whose
+//! put failed but happened is found the next time, and read before it is trusted. No call waits for the bucket. An alarm
+//! that failed is set again; a lost one is set by a later entry.
 
 use std::cell::RefCell;
 
-use super::Held;
-use super::calls::Segment;
-use super::chain::{BEFORE_ALL, Bounds};
+use super::AuditMemory;
+use super::calls::AuditSegment;
+use super::chain::TableBounds;
 use super::segment::{SegmentWriter, read};
-use super::tables::{Table, broken, last_segment, note_segment, open};
+use super::tables::{BEFORE_ALL, EntryTable, broken, last_segment, note_segment, open};
 use crate::backend::{BackendError, Bucket, Sql};
 use crate::bucket_keys::segment_key;
 use crate::ledger::Alarm;
@@ -23,14 +24,14 @@ use crate::mistakes::{Mistake, made};
 
 /// What is known of the alarm. An alarm costs a written row, so it is set for a table that is full, not for an entry.
 #[derive(Debug, Default)]
-pub struct Watch {
+pub struct AlarmWatch {
     /// Until then one is to be expected.
     quiet_until_ms: i64,
     /// How often the bucket refused in a row.
     failures: u32,
 }
 
-impl Watch {
+impl AlarmWatch {
     /// When to set the alarm to, if something waits and no alarm is to be expected.
     pub(super) fn wake_ms(&mut self, waits: bool, now_ms: i64) -> Option<i64> {
         (waits && now_ms >= self.quiet_until_ms).then(|| self.at(now_ms))
@@ -58,9 +59,9 @@ impl Watch {
 }
 
 /// Entries of the first table, packed.
-struct Slice {
-    table: Table,
-    segment: Segment,
+struct NextSegment {
+    table: EntryTable,
+    segment: AuditSegment,
     object: Vec<u8>,
     /// The table has no more.
     ends_table: bool,
@@ -70,7 +71,11 @@ struct Slice {
 ///
 /// # Errors
 /// [`BackendError`] where it cannot be set; a later entry will do it.
-pub async fn set_alarm(held: &RefCell<Held>, alarm: &impl Alarm, wake_ms: Option<i64>) -> Result<(), BackendError> {
+pub async fn set_alarm(
+    held: &RefCell<AuditMemory>,
+    alarm: &impl Alarm,
+    wake_ms: Option<i64>,
+) -> Result<(), BackendError> {
     if wake_ms.is_none() {
         return Ok(());
     }
@@ -84,11 +89,11 @@ pub async fn set_alarm(held: &RefCell<Held>, alarm: &impl Alarm, wake_ms: Option
 /// [`BackendError`] where the world failed. The alarm is set to try again; where that failed too, an entry will do it.
 pub async fn alarm(
     sql: &impl Sql,
-    held: &RefCell<Held>,
+    held: &RefCell<AuditMemory>,
     bucket: &impl Bucket,
     alarm: &impl Alarm,
     clock: impl Fn() -> i64,
-) -> Result<Option<Segment>, BackendError> {
+) -> Result<Option<AuditSegment>, BackendError> {
     let bounds = {
         let mut held = held.borrow_mut();
         held.watch.at(clock());
@@ -106,32 +111,32 @@ pub async fn alarm(
 /// Brings the next segment to the bucket; says which it was, and whether another one waits.
 async fn archive(
     sql: &impl Sql,
-    bounds: Bounds,
+    bounds: TableBounds,
     bucket: &impl Bucket,
-) -> Result<(Option<Segment>, bool), BackendError> {
+) -> Result<(Option<AuditSegment>, bool), BackendError> {
     let Some(mut slice) = next(sql, bounds)? else { return Ok((None, false)) };
     let put = put(bucket, &slice.segment, std::mem::take(&mut slice.object)).await;
     if !made(Mistake::RemoveBeforePut) {
         put?;
     }
     remove(sql, &slice)?;
-    Ok((Some(slice.segment), Table::oldest(sql)?.len() > 1))
+    Ok((Some(slice.segment), EntryTable::oldest(sql)?.len() > 1))
 }
 
 /// Packs what comes next, if it is closed.
-fn next(sql: &impl Sql, bounds: Bounds) -> Result<Option<Slice>, BackendError> {
-    let mut oldest = Table::oldest(sql)?.into_iter();
-    let (Some(table), Some(behind)) = (oldest.next(), oldest.next()) else { return Ok(None) };
+fn next(sql: &impl Sql, bounds: TableBounds) -> Result<Option<NextSegment>, BackendError> {
+    let mut oldest = EntryTable::oldest(sql)?.into_iter();
+    let (Some(table), Some(following)) = (oldest.next(), oldest.next()) else { return Ok(None) };
     let (done, before) =
         last_segment(sql)?.map_or_else(|| (0, BEFORE_ALL.into()), |segment| (segment.last, segment.hash));
-    let (Packed { last, hash, .. }, writer) = pack(sql, bounds, &table, done)?;
+    let (PackedEntries { last, hash, .. }, writer) = pack(sql, bounds, &table, done)?;
     let object = writer.finish()?;
-    let segment = Segment { first: done + 1, last, before, key: segment_key(done + 1, last, &hash), hash };
-    Ok(Some(Slice { ends_table: last + 1 == behind.first, table, segment, object }))
+    let segment = AuditSegment { first: done + 1, last, before, key: segment_key(done + 1, last, &hash), hash };
+    Ok(Some(NextSegment { ends_table: last + 1 == following.first, table, segment, object }))
 }
 
 /// What was packed so far.
-struct Packed {
+struct PackedEntries {
     /// The last entry.
     last: u64,
     /// Its hash.
@@ -140,9 +145,15 @@ struct Packed {
     bytes: u64,
 }
 
-/// Packs the entries of a table behind the one that was brought last, until they are a segment or the table ends.
-fn pack(sql: &impl Sql, bounds: Bounds, table: &Table, done: u64) -> Result<(Packed, SegmentWriter), BackendError> {
-    let (mut packed, mut writer) = (Packed { last: done, hash: String::new(), bytes: 0 }, SegmentWriter::default());
+/// Packs the entries of a table after the last archived one, until they fill a segment or the table ends.
+fn pack(
+    sql: &impl Sql,
+    bounds: TableBounds,
+    table: &EntryTable,
+    done: u64,
+) -> Result<(PackedEntries, SegmentWriter), BackendError> {
+    let (mut packed, mut writer) =
+        (PackedEntries { last: done, hash: String::new(), bytes: 0 }, SegmentWriter::default());
     loop {
         // Page by page, so that the object never holds the text of a whole table.
         let rows = table.rows(sql, packed.last, AUDIT_PAGE)?;
@@ -154,7 +165,7 @@ fn pack(sql: &impl Sql, bounds: Bounds, table: &Table, done: u64) -> Result<(Pac
                 return Err(broken());
             }
             writer.push(&kept)?;
-            packed = Packed { last: kept.seq, hash: kept.hash, bytes: packed.bytes + kept.entry.len() as u64 };
+            packed = PackedEntries { last: kept.seq, hash: kept.hash, bytes: packed.bytes + kept.entry.len() as u64 };
             if bounds.are_reached(packed.last - done, packed.bytes) {
                 return Ok((packed, writer));
             }
@@ -163,7 +174,7 @@ fn pack(sql: &impl Sql, bounds: Bounds, table: &Table, done: u64) -> Result<(Pac
 }
 
 /// Puts a segment; there is no error only where the bucket has it.
-async fn put(bucket: &impl Bucket, segment: &Segment, object: Vec<u8>) -> Result<(), BackendError> {
+async fn put(bucket: &impl Bucket, segment: &AuditSegment, object: Vec<u8>) -> Result<(), BackendError> {
     if bucket.put_new(&segment.key, object).await? {
         return Ok(());
     }
@@ -171,14 +182,14 @@ async fn put(bucket: &impl Bucket, segment: &Segment, object: Vec<u8>) -> Result
     let read = read(bucket, segment, segment.last, 0, &MemoryBudget::default().reservation()).await;
     let refused = |why: String| BackendError::new("writing a segment of the audit log", why);
     match read {
-        Ok(part) if part.whole => Ok(()),
+        Ok(part) if part.chain_valid => Ok(()),
         Ok(_) => Err(refused(format!("{} has other content", segment.key))),
         Err(error) => Err(refused(format!("{}: {error}", segment.key))),
     }
 }
 
 /// Notes the segment and removes the table that has no more, both or neither.
-fn remove(sql: &impl Sql, slice: &Slice) -> Result<(), BackendError> {
+fn remove(sql: &impl Sql, slice: &NextSegment) -> Result<(), BackendError> {
     sql.transaction(&mut || {
         let done = last_segment(sql)?.map_or(0, |segment| segment.last);
         // Another alarm was quicker: the platform runs one at a time, but nothing here hangs on that.

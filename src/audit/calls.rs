@@ -5,99 +5,97 @@ use serde::{Deserialize, Serialize};
 use crate::rpc::calls;
 
 calls! {
-    "v1/append": Append => Appended,
-    "v1/read": Read => Page,
+    "v1/append": AppendEvent => AppendAnswer,
+    "v1/read": ReadEntries => EntryPage,
 }
 
-/// Someone wants to do something.
+/// Counts a request against the caller's rate, and appends its entry.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Append {
+pub struct AppendEvent {
     /// The caller's name: a token's, or the address of a person.
-    pub who: String,
-    /// How often this caller may ask, per minute; 0 for as often as it likes.
+    pub actor: String,
+    /// Requests per minute that this caller may send; 0 for no limit.
     pub per_minute: u32,
-    /// What is to be written down; `None` for what needs no entry.
-    pub deed: Option<Deed>,
+    /// The event to record; `None` for requests that are not audited.
+    pub event: Option<AuditEvent>,
 }
 
-/// What is done.
+/// What a caller does, as its entry records it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Deed {
-    /// How the caller proved who it is: `token` or `access`.
-    pub by: String,
+pub struct AuditEvent {
+    /// How the caller authenticated: `token` or `access`.
+    pub auth_method: String,
     /// The caller's role.
     pub role: String,
-    /// The route, such as `GET /v1/rays/{ray}`.
-    pub did: String,
-    /// What it is about: a ray in its canonical digits, or a handle.
-    pub about: String,
-    /// The parameters, as they were sent, cut where they are long.
-    pub asked: String,
+    /// The method and the route, such as `GET /v1/rays/{ray}`.
+    pub action: String,
+    /// A ray in its canonical digits, or a handle; empty where the route names none.
+    pub resource: String,
+    /// The query and the body as they were sent, cut at [`crate::limits::AUDIT_ASKED`] characters.
+    pub request: String,
 }
 
-/// What became of it.
+/// The answer to [`AppendEvent`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "is", rename_all = "snake_case")]
-pub enum Appended {
-    /// It was written down.
+pub enum AppendAnswer {
+    /// The entry was appended.
     Written {
-        /// The entry's number.
+        /// The number of the entry.
         seq: u64,
     },
-    /// The caller may go on; there was nothing to write.
+    /// The caller is within its rate, and there was nothing to append.
     Passed {},
-    /// The caller asks too often. Nothing was written.
+    /// The caller is over its rate. Nothing was appended.
     Limited {
-        /// When to ask again, in milliseconds.
+        /// Milliseconds until the next request is allowed.
         wait_ms: i64,
     },
 }
 
-/// Asks for entries, in their order.
+/// Asks for a page of entries.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Read {
-    /// Those behind this number.
+pub struct ReadEntries {
+    /// The number of the entry before the first one of the page.
     pub after: u64,
-    /// At most so many.
+    /// Maximum number of entries, [`crate::limits::AUDIT_PAGE`] at most.
     pub limit: u64,
 }
 
-/// Entries.
+/// The answer to [`ReadEntries`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Page {
-    /// They, in their order.
-    pub entries: Vec<Kept>,
-    /// The hash that stands before the first of them.
+pub struct EntryPage {
+    /// The entries, in their order.
+    pub entries: Vec<ChainEntry>,
+    /// The hash before the first of them.
     pub before: String,
-    /// The last entry there is.
-    pub head: Head,
-    /// The segment that has the entries asked for, where the object has them no more; then there are none here, and
-    /// `before` stands before the segment. Objects of before segments say nothing of any.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub segment: Option<Segment>,
-    /// The first number that the object has itself.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub kept_from: Option<u64>,
+    /// The end of the chain.
+    pub head: ChainHead,
+    /// The segment that has the entries asked for, where they are in the bucket; then `entries` is empty, and `before`
+    /// is the hash before the segment.
+    pub segment: Option<AuditSegment>,
+    /// The number of the first entry that the object has itself.
+    pub kept_from: u64,
 }
 
-/// Entries that lie in the bucket.
+/// A run of entries that moved to the bucket.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Segment {
-    /// The number of the first one.
+pub struct AuditSegment {
+    /// The number of its first entry.
     pub first: u64,
-    /// That of the last one.
+    /// The number of its last entry.
     pub last: u64,
-    /// The hash before the first one.
+    /// The hash before its first entry.
     pub before: String,
-    /// The hash of the last one.
+    /// The hash of its last entry.
     pub hash: String,
-    /// Where they lie.
+    /// The key of the object.
     pub key: String,
 }
 
-/// An entry.
+/// An entry of the chain.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Kept {
+pub struct ChainEntry {
     /// Its number, from 1.
     pub seq: u64,
     /// Its text: the JSON that was hashed.
@@ -108,9 +106,9 @@ pub struct Kept {
 
 /// The end of the chain.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Head {
-    /// The number of the last entry; 0 where there is none.
+pub struct ChainHead {
+    /// The number of the last entry; 0 in an empty log.
     pub seq: u64,
-    /// Its hash.
+    /// The hash of that entry.
     pub hash: String,
 }

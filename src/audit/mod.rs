@@ -1,13 +1,13 @@
-//! Who asked for what, and when: a chain of entries that cannot be changed without being seen, and the rate at which
-//! each caller may ask.
+//! The audit log: a chain of entries that cannot be changed unnoticed, and a rate limit for each caller.
 //!
-//! Reading order: [`calls`] is what travels, [`chain`] the entries and their hashes, `tables` where they lie, [`segment`]
-//! the form in which they go to the bucket, [`archive`] what brings them there, [`rate`] the limiter; [`answer`] puts
-//! them together inside the one object that keeps them.
+//! Reading order: [`calls`] has the wire forms, [`chain`] the entries and their hashes, `tables` their storage, [`segment`]
+//! the form in which they move to the bucket, [`archive`] what moves them, [`rate`] the limiter; [`answer`] combines
+//! them inside the one object that keeps the log.
 //!
-//! What always holds: an entry is only ever appended; its hash covers that of the one before it; the object holds the
-//! last ones alone, and of all others the hashes at the borders of their segments; whoever is refused for asking too
-//! often leaves no entry, and whoever is not refused has one before anything is served.
+//! # Invariants
+//! Entries are only appended, and the hash of each covers the hash of the one before it. The object keeps the newest
+//! entries, and of all others the hashes at the borders of their segments. A caller over its rate leaves no entry; any
+//! other request that is audited has its entry before anything is served.
 
 pub mod archive;
 pub mod calls;
@@ -16,10 +16,10 @@ pub mod rate;
 pub mod segment;
 mod tables;
 
-use self::archive::Watch;
-use self::calls::{Append, Appended};
-use self::chain::Bounds;
-use self::rate::Rates;
+use self::archive::AlarmWatch;
+use self::calls::{AppendAnswer, AppendEvent};
+use self::chain::TableBounds;
+use self::rate::RateLimiter;
 use crate::backend::{BackendError, Sql};
 use crate::rpc::{CallReply, Dispatcher};
 
@@ -31,22 +31,22 @@ pub const AUDIT: &str = "audit";
 
 /// What the object keeps in memory alone.
 #[derive(Debug, Default)]
-pub struct Held {
-    rates: Rates,
-    watch: Watch,
-    bounds: Bounds,
+pub struct AuditMemory {
+    rates: RateLimiter,
+    watch: AlarmWatch,
+    bounds: TableBounds,
 }
 
-impl Held {
+impl AuditMemory {
     /// With tables of another size than the usual one.
     #[must_use]
-    pub fn of(bounds: Bounds) -> Self {
+    pub fn with_bounds(bounds: TableBounds) -> Self {
         Self { bounds, ..Self::default() }
     }
 
     /// How much one table may hold.
     #[must_use]
-    pub const fn bounds(&self) -> Bounds {
+    pub const fn bounds(&self) -> TableBounds {
         self.bounds
     }
 }
@@ -57,7 +57,7 @@ impl Held {
 /// [`BackendError`] where the call is unknown or the database failed; nothing was appended then.
 pub fn answer(
     sql: &impl Sql,
-    held: &mut Held,
+    held: &mut AuditMemory,
     name: &str,
     body: &[u8],
     now_ms: i64,
@@ -74,16 +74,16 @@ pub fn answer(
 /// Lets the caller in, and writes down what it is about to do; learns whether a table `waits` to be archived.
 fn append(
     sql: &impl Sql,
-    held: &mut Held,
-    ask: &Append,
+    held: &mut AuditMemory,
+    ask: &AppendEvent,
     waits: &mut bool,
     now_ms: i64,
-) -> Result<Appended, BackendError> {
-    if let Err(wait_ms) = held.rates.take(&ask.who, ask.per_minute, now_ms) {
-        return Ok(Appended::Limited { wait_ms });
+) -> Result<AppendAnswer, BackendError> {
+    if let Err(wait_ms) = held.rates.take(&ask.actor, ask.per_minute, now_ms) {
+        return Ok(AppendAnswer::Limited { wait_ms });
     }
-    let Some(deed) = &ask.deed else { return Ok(Appended::Passed {}) };
-    let written = chain::append(sql, held.bounds, &ask.who, deed, now_ms)?;
+    let Some(event) = &ask.event else { return Ok(AppendAnswer::Passed {}) };
+    let written = chain::append(sql, held.bounds, &ask.actor, event, now_ms)?;
     *waits = written.waits;
-    Ok(Appended::Written { seq: written.seq })
+    Ok(AppendAnswer::Written { seq: written.seq })
 }

@@ -3,8 +3,9 @@
 //! It is held in the memory of the one object that all requests pass, so that it counts exactly; where that object is
 //! started anew, every bucket is full.
 //!
-//! What always holds: in any minute a caller is let through at most twice its rate (a full bucket, and what fills it
-//! meanwhile); what is kept is bounded, however many callers there are.
+//! # Invariants
+//! In any minute a caller gets at most twice its rate (a full bucket, and what fills it meanwhile). The memory is bounded,
+//! however many callers there are.
 
 use std::collections::HashMap;
 
@@ -15,18 +16,18 @@ const MINUTE_MS: i64 = 60_000;
 
 /// The buckets of all callers.
 #[derive(Debug, Default)]
-pub struct Rates {
-    callers: HashMap<String, Bucket>,
+pub struct RateLimiter {
+    callers: HashMap<String, PermitBucket>,
 }
 
 /// What one caller has left, in thousandths of a permit times 60: so that a millisecond fills a whole number.
 #[derive(Debug, Clone, Copy)]
-struct Bucket {
+struct PermitBucket {
     left: i64,
     at_ms: i64,
 }
 
-impl Rates {
+impl RateLimiter {
     /// Takes one permit of `who`, who has `per_minute` of them (0: no bound).
     ///
     /// # Errors
@@ -38,13 +39,13 @@ impl Rates {
         let rate = i64::from(per_minute);
         let full = rate * MINUTE_MS;
         if self.callers.len() >= RATED_CALLERS && !self.callers.contains_key(who) {
-            // Whoever has not asked for a minute has a full bucket again, as if never seen.
+            // A caller without a request for a minute has a full bucket again, as if it were new.
             self.callers.retain(|_, bucket| now_ms - bucket.at_ms < MINUTE_MS);
             if self.callers.len() >= RATED_CALLERS {
                 return Err(MINUTE_MS);
             }
         }
-        let bucket = self.callers.entry(who.to_owned()).or_insert(Bucket { left: full, at_ms: now_ms });
+        let bucket = self.callers.entry(who.to_owned()).or_insert(PermitBucket { left: full, at_ms: now_ms });
         let gained = (now_ms - bucket.at_ms).clamp(0, MINUTE_MS) * rate;
         bucket.left = (bucket.left + gained).min(full);
         bucket.at_ms = bucket.at_ms.max(now_ms);
@@ -58,12 +59,12 @@ impl Rates {
 
 #[cfg(test)]
 mod tests {
-    use super::{MINUTE_MS, Rates};
+    use super::{MINUTE_MS, RateLimiter};
     use crate::limits::RATED_CALLERS;
 
     #[test]
     fn caller_gets_a_burst_then_one_per_interval() {
-        let mut rates = Rates::default();
+        let mut rates = RateLimiter::default();
         for _ in 0..30 {
             assert_eq!(rates.take("a", 30, 1_000), Ok(()));
         }
@@ -78,7 +79,7 @@ mod tests {
     #[test]
     fn waiting_caller_passes_and_clock_setback_gives_nothing() {
         for per_minute in [1, 7, 59, 1_000, u32::MAX] {
-            let mut rates = Rates::default();
+            let mut rates = RateLimiter::default();
             let mut now = 5;
             for _ in 0..3_000 {
                 if let Err(wait) = rates.take("a", per_minute, now) {
@@ -94,7 +95,7 @@ mod tests {
 
     #[test]
     fn callers_beyond_the_table_wait_until_entries_expire() {
-        let mut rates = Rates::default();
+        let mut rates = RateLimiter::default();
         for number in 0..RATED_CALLERS {
             assert_eq!(rates.take(&number.to_string(), 1, 0), Ok(()));
         }

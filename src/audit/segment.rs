@@ -1,10 +1,11 @@
 //! A segment: entries that follow one another, as one object of gzip-compressed NDJSON.
 //!
-//! A line is `{"seq":…,"hash":"…","entry":"…"}`, where `entry` is the very text that was hashed: whoever has the objects
-//! can check the chain with `jq` and `sha256sum`, without raydex. The form is frozen.
+//! A line is `{"seq":…,"hash":"…","entry":"…"}`, where `entry` is the very text that was hashed: the objects alone
+//! let anyone check the chain with `jq` and `sha256sum`, without raydex. The form is frozen.
 //!
-//! What always holds: a segment's bytes are a function of its entries; what is read of one was checked from the hash
-//! before its first entry to that of its last one, both of which the audit log's own object keeps.
+//! # Invariants
+//! The bytes of a segment are a function of its entries. What is read of one was checked from the hash before its first
+//! entry to that of its last one, both of which the audit log's own object keeps.
 
 use std::io::Write;
 use std::ops::ControlFlow;
@@ -13,7 +14,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use serde::Serialize;
 
-use super::calls::{Kept, Segment};
+use super::calls::{AuditSegment, ChainEntry};
 use super::chain::hash;
 use crate::backend::{BackendError, Bucket, Bytes, WholeBody, to_json};
 use crate::batch::{BatchError, BatchReader, Line};
@@ -46,7 +47,7 @@ impl SegmentWriter {
     ///
     /// # Errors
     /// [`BackendError`] where it cannot be packed.
-    pub fn push(&mut self, kept: &Kept) -> Result<(), BackendError> {
+    pub fn push(&mut self, kept: &ChainEntry) -> Result<(), BackendError> {
         let mut line = to_json(&SegmentLine { seq: kept.seq, hash: &kept.hash, entry: &kept.entry });
         line.push(b'\n');
         self.0.write_all(&line).map_err(|error| packing(&error))
@@ -90,31 +91,31 @@ impl From<BatchError> for SegmentError {
 
 /// Entries of a segment.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Part {
+pub struct SegmentPart {
     /// They, in their order.
-    pub entries: Vec<Kept>,
+    pub entries: Vec<ChainEntry>,
     /// The hash before the first of them.
     pub before: String,
     /// Whether every hash of the segment, these and the others, follows from the one before it, from the first to the
     /// last.
-    pub whole: bool,
+    pub chain_valid: bool,
 }
 
-/// Reads the entries behind `after`, at most so many, from the segment that has them.
+/// Reads at most `limit` entries after the number `after` from the segment that has them.
 ///
 /// # Errors
 /// [`SegmentError`] where it cannot be read to its end.
 pub async fn read(
     bucket: &impl Bucket,
-    segment: &Segment,
+    segment: &AuditSegment,
     after: u64,
     limit: u64,
     reservation: &Reservation,
-) -> Result<Part, SegmentError> {
+) -> Result<SegmentPart, SegmentError> {
     reservation.reserve(READER_BYTES)?;
     let Some((head, body)) = bucket.get(&segment.key).await? else { return Err(SegmentError::Gone) };
     let (mut body, mut reader) = (WholeBody::new(body, head.size), BatchReader::default());
-    let mut scan = Scan::new(segment, after, limit, reservation);
+    let mut scan = SegmentScan::new(segment, after, limit, reservation);
     while let Some(piece) = body.next().await? {
         reader.push(&piece, |line| scan.take(line))?.is_break().then(|| scan.stopped()).transpose()?;
         if reader.totals().inflated > AUDIT_SEGMENT_INFLATED {
@@ -127,8 +128,8 @@ pub async fn read(
 }
 
 /// What has been seen of a segment so far.
-struct Scan<'a> {
-    segment: &'a Segment,
+struct SegmentScan<'a> {
+    segment: &'a AuditSegment,
     after: u64,
     limit: u64,
     reservation: &'a Reservation,
@@ -136,14 +137,14 @@ struct Scan<'a> {
     next: u64,
     /// The hash of the last entry.
     last: String,
-    part: Part,
+    part: SegmentPart,
     /// Why it goes no further.
     error: Option<SegmentError>,
 }
 
-impl<'a> Scan<'a> {
-    fn new(segment: &'a Segment, after: u64, limit: u64, reservation: &'a Reservation) -> Self {
-        let part = Part { entries: Vec::new(), before: segment.before.clone(), whole: true };
+impl<'a> SegmentScan<'a> {
+    fn new(segment: &'a AuditSegment, after: u64, limit: u64, reservation: &'a Reservation) -> Self {
+        let part = SegmentPart { entries: Vec::new(), before: segment.before.clone(), chain_valid: true };
         let (next, last) = (segment.first, segment.before.clone());
         Self { segment, after, limit, reservation, next, last, part, error: None }
     }
@@ -155,12 +156,12 @@ impl<'a> Scan<'a> {
 
     fn look(&mut self, line: Line<'_>) -> Result<(), SegmentError> {
         let Line::Text { bytes, .. } = line else { return Err(SegmentError::Damaged) };
-        let kept: Kept = serde_json::from_slice(bytes).map_err(|_| SegmentError::Damaged)?;
+        let kept: ChainEntry = serde_json::from_slice(bytes).map_err(|_| SegmentError::Damaged)?;
         if kept.seq != self.next || kept.seq > self.segment.last {
             return Err(SegmentError::Damaged);
         }
         self.next += 1;
-        self.part.whole &= hash(&self.last, &kept.entry) == kept.hash;
+        self.part.chain_valid &= hash(&self.last, &kept.entry) == kept.hash;
         if kept.seq <= self.after {
             self.part.before.clone_from(&kept.hash);
         }
@@ -177,14 +178,14 @@ impl<'a> Scan<'a> {
         Err(self.error.take().unwrap_or(SegmentError::Damaged))
     }
 
-    fn finish(mut self) -> Result<Part, SegmentError> {
+    fn finish(mut self) -> Result<SegmentPart, SegmentError> {
         if let Some(error) = self.error {
             return Err(error);
         }
         if self.next != self.segment.last + 1 {
             return Err(SegmentError::Damaged);
         }
-        self.part.whole &= self.last == self.segment.hash;
+        self.part.chain_valid &= self.last == self.segment.hash;
         Ok(self.part)
     }
 }

@@ -1,4 +1,4 @@
-//! Why an object is set aside: a fault of its bytes, not of the world around it.
+//! Why an object is quarantined: a fault of its bytes, not of the world around it.
 //!
 //! What always holds: the same bytes give the same error, so trying again is useless; codes are stable, they
 //! stand in logs and in the object's record.

@@ -48,7 +48,7 @@ struct Wanted {
 struct ObjectShown {
     key: String,
     size: u64,
-    uploaded: String,
+    uploaded_at: String,
 }
 
 /// `GET …/list`: the objects whose names say that they hold records of the range.
@@ -73,7 +73,7 @@ pub(crate) async fn list<D: Services + 'static>(client: &Client<'_, D>) -> Resul
                 if shown.len() as u64 == limit {
                     return Ok(if client.request.parameter("limit").is_some() { success(shown) } else { too_many() });
                 }
-                shown.push(ObjectShown { key, size: head.size, uploaded: rfc3339(head.uploaded_ms) });
+                shown.push(ObjectShown { key, size: head.size, uploaded_at: rfc3339(head.uploaded_ms) });
             }
             ask.cursor = listed.cursor;
             if ask.cursor.is_none() {

@@ -4,7 +4,7 @@
 
 use super::problem::Problem;
 use crate::filter::FilterError;
-use crate::ledger::State;
+use crate::ledger::DeliveryState;
 use crate::limits::{INGEST_MAX, OPERATION_BODY_MAX, RAYS_ASKED, REASON_CHARS};
 use crate::record::{Dataset, NotARay, RayKey};
 use crate::time;
@@ -250,7 +250,7 @@ pub fn no_such_payload() -> Problem {
 
 /// The payload does not wait for a person.
 #[must_use]
-pub fn not_parked(state: State) -> Problem {
+pub fn not_parked(state: DeliveryState) -> Problem {
     Problem::new(409, "not_parked", format!("The payload is {}; this cannot be done to it now.", state.name()))
         .hint("release and drop are for a parked payload, resend for a parked or delivered one.")
 }
@@ -261,11 +261,11 @@ pub fn no_such_batch() -> Problem {
     Problem::new(404, "no_such_batch", "There is no batch of this handle.").hint("GET /v1/batches names the handles.")
 }
 
-/// The batch was not set aside.
+/// The batch was not quarantined.
 #[must_use]
-pub fn not_set_aside() -> Problem {
-    Problem::new(409, "not_set_aside", "Every line of this batch is accounted for; there is nothing to replay.")
-        .hint("Only a batch that was set aside, or is still open, can be replayed.")
+pub fn not_quarantined() -> Problem {
+    Problem::new(409, "not_quarantined", "Every line of this batch is accounted for; there is nothing to replay.")
+        .hint("Only a batch that was quarantined, or is still open, can be replayed.")
 }
 
 /// The object of the batch is there no more, or is another version.
@@ -300,8 +300,8 @@ pub fn no_such_backfill() -> Problem {
 
 /// There is no such dead letter.
 #[must_use]
-pub fn no_such_letter() -> Problem {
-    Problem::new(404, "no_such_letter", "There is no dead letter of this number.")
+pub fn no_such_dead_letter() -> Problem {
+    Problem::new(404, "no_such_dead_letter", "There is no dead letter of this number.")
         .hint("GET /v1/dead-letters names the numbers.")
 }
 

@@ -29,23 +29,23 @@ pub fn name_of(sql: &impl Sql) -> Result<String, BackendError> {
 /// Answers the call `name` to the ledger `ledger` by its own clock.
 ///
 /// # Errors
-/// [`BackendError`] for an unknown call, a body that is none, or a database that refuses; nothing has changed then.
+/// [`BackendError`] for an unknown call, a malformed body, or a failing database; nothing has changed then.
 pub fn answer(sql: &impl Sql, ledger: &str, name: &str, body: &[u8], now_ms: i64) -> Result<CallReply, BackendError> {
     Dispatcher::new(sql, name, body)
         .on(|begin| sources::begin(sql, begin, now_ms))
-        .on(|entries| sources::entries(sql, entries))
+        .on(|entries| sources::record_shards(sql, entries))
         .on_timed(|seal| with_next(sql, sources::seal(sql, ledger, seal, now_ms)?))
-        .on(|set_aside| sources::set_aside(sql, set_aside))
-        .on(|gone| sources::gone(sql, gone))
-        .on(|missing| sources::missing(sql, missing))
-        .on(|registered| sources::registered(sql, *registered))
+        .on(|quarantined| sources::quarantine(sql, quarantined))
+        .on(|gone| sources::forget_object(sql, gone))
+        .on(|missing| sources::find_unfinished(sql, missing))
+        .on(|registered| sources::mark_registered(sql, *registered))
         .on_timed(|claim| deliveries::claim(sql, claim, now_ms))
         .on_timed(|commit| deliveries::commit(sql, commit, now_ms))
         .on_timed(|split| with_next(sql, deliveries::split(sql, split, now_ms)?))
         .on_timed(|decide| with_next(sql, deliveries::decide(sql, decide, now_ms)?))
-        .on(|bodies| deliveries::bodies(sql, ledger, *bodies))
-        .on(|removed| deliveries::removed(sql, removed))
-        .on_timed(|nudge| with_next(sql, wake::nudge(*nudge)))
+        .on(|bodies| deliveries::expired_packs(sql, *bodies))
+        .on(|removed| deliveries::mark_removed(sql, removed))
+        .on_timed(|nudge| with_next(sql, wake::rearm(*nudge)))
         .on(|totals| views::totals(sql, *totals))
         .on(|batches| views::batches(sql, ledger, batches))
         .on(|batch| views::batch(sql, ledger, batch))

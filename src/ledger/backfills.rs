@@ -1,12 +1,13 @@
 //! Backfills: objects that are in the bucket already, to be indexed or delivered between two times. Kept in the
 //! registry, driven by the cron ([`crate::pipeline::drive_backfills`]).
 //!
-//! What always holds: a job goes on from where its last step was kept, and two drivers cannot both take the same step;
-//! what a job delivers goes through the ledgers of its batches, so that no line goes out twice.
+//! # Invariants
+//! A backfill continues from its last recorded step, and two drivers cannot both record the same step. What it delivers
+//! goes through the ledgers of its batches, so no line is delivered twice.
 
 use serde::{Deserialize, Serialize};
 
-use super::tables::{Row, json};
+use super::tables::{LedgerRow, json};
 use crate::backend::{BackendError, Sql, SqlValue};
 use crate::rpc::{Dispatcher, calls};
 
@@ -14,144 +15,144 @@ use crate::rpc::{Dispatcher, calls};
 pub(super) const SCHEMA: &str =
     "CREATE TABLE IF NOT EXISTS backfill_v1 (id INTEGER PRIMARY KEY, name TEXT UNIQUE, job TEXT NOT NULL)";
 
-/// Where a job stands.
+/// The state of a backfill.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum JobState {
-    /// It goes on with each turn of the cron.
+pub enum BackfillState {
+    /// It continues at each run of the cron.
     Running,
     /// A person stopped it.
     Stopped,
-    /// Every object was announced.
+    /// Every object of its range was announced.
     Done,
 }
 
-/// How far a job has listed the bucket.
+/// How far a backfill has listed the bucket.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct Cursor {
-    /// Folders still to be listed; the last one is being listed.
+pub struct BackfillCursor {
+    /// Folders that remain; the last one is being listed.
     pub folders: Vec<String>,
-    /// The last key of that folder that was looked at.
+    /// The last key of that folder that was considered.
     pub after: Option<String>,
 }
 
-/// What a job is to do.
+/// What a backfill must do.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Ask {
-    /// The first instant that is in it, in Unix milliseconds.
+pub struct BackfillRequest {
+    /// Start of the range in Unix milliseconds, inclusive.
     pub start_ms: i64,
-    /// The first instant behind it.
+    /// End of the range in Unix milliseconds, exclusive.
     pub end_ms: i64,
-    /// Whether to index.
+    /// Whether to index the batches.
     pub index: bool,
-    /// Whether to deliver.
+    /// Whether to deliver their records.
     pub deliver: bool,
-    /// How many lines a second, as far as sizes tell.
+    /// Lines to announce per second, estimated from the sizes of the objects.
     pub lines_per_second: u64,
 }
 
-/// A job.
+/// A backfill with its progress.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Job {
-    /// What it is to do.
-    pub ask: Ask,
-    /// Where it stands.
-    pub state: JobState,
-    /// Steps taken: the fence between two drivers.
+pub struct BackfillJob {
+    /// What it must do.
+    pub ask: BackfillRequest,
+    /// Whether it goes on.
+    pub state: BackfillState,
+    /// Number of steps taken, which fences two drivers from each other.
     pub steps: u64,
-    /// How far it has listed.
-    pub cursor: Cursor,
-    /// Lines that may be announced before the next second; below 0 where an object was larger.
+    /// How far it has listed the bucket.
+    pub cursor: BackfillCursor,
+    /// Lines that may still be announced in this second; negative after an object that was larger.
     pub credit: i64,
-    /// Objects looked at.
+    /// Number of objects considered.
     pub listed: u64,
-    /// Objects announced.
+    /// Number of objects announced.
     pub announced: u64,
-    /// Their lines, as far as sizes tell.
+    /// Lines of the announced objects, estimated from their sizes.
     pub lines: u64,
-    /// Announced objects whose message came to its end; one that came twice counts twice.
+    /// Announced objects whose message was processed; one that was delivered twice counts twice.
     pub ended: u64,
-    /// When it was started, in Unix milliseconds.
+    /// Unix milliseconds of its start.
     pub created_ms: i64,
-    /// When it took its last step.
-    pub changed_ms: i64,
+    /// Unix milliseconds of its last step.
+    pub updated_ms: i64,
 }
 
 calls! {
-    "v1/backfill-start": Start => Started,
-    "v1/backfills": JobsAsk => Jobs,
-    "v1/backfill-step": Step => Stepped,
-    "v1/backfill-turn": Turn => Jobs,
-    "v1/backfill-ended": Ended => Stepped,
+    "v1/backfill-start": StartBackfill => BackfillStart,
+    "v1/backfills": ListBackfills => BackfillList,
+    "v1/backfill-step": RecordBackfillStep => StepAnswer,
+    "v1/backfill-switch": SwitchBackfill => BackfillList,
+    "v1/backfill-ended": CountEndedObject => StepAnswer,
 }
 
-/// Starts a job.
+/// Starts a backfill.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Start {
-    /// What it is to do.
-    pub ask: Ask,
-    /// The folder to list.
+pub struct StartBackfill {
+    /// What it must do.
+    pub ask: BackfillRequest,
+    /// The prefix of the keys to list.
     pub folder: String,
-    /// Where there is a job of that name already, no other one is started.
+    /// A name that makes the start happen once: a second start with it returns the first backfill.
     pub name: Option<String>,
 }
 
-/// A job that was started.
+/// The answer to [`StartBackfill`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Started {
-    /// Its number.
+pub struct BackfillStart {
+    /// The number of the backfill.
     pub id: i64,
-    /// Whether it is new.
+    /// Whether this call started it.
     pub new: bool,
 }
 
-/// Asks for jobs, the latest first.
+/// Asks for backfills, newest first.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct JobsAsk {
-    /// This one alone.
+pub struct ListBackfills {
+    /// Only this one; `None` for all.
     pub id: Option<i64>,
-    /// At most so many.
+    /// Maximum number of backfills.
     pub limit: u64,
 }
 
-/// Jobs, with their numbers.
+/// Backfills with their numbers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Jobs {
-    /// They.
-    pub jobs: Vec<(i64, Job)>,
+pub struct BackfillList {
+    /// Number and backfill, newest first.
+    pub jobs: Vec<(i64, BackfillJob)>,
 }
 
-/// A job was driven on.
+/// Records one step of a backfill.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Step {
-    /// Its number.
+pub struct RecordBackfillStep {
+    /// The number of the backfill.
     pub id: i64,
-    /// The steps it had taken before.
+    /// The number of steps that the driver read; another number means that a different driver was faster.
     pub after_steps: u64,
-    /// The job as it is now.
-    pub job: Job,
+    /// The backfill after the step.
+    pub job: BackfillJob,
 }
 
-/// Whether something was kept.
+/// Whether a change to a backfill was recorded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Stepped {
-    /// Whether it was.
+pub struct StepAnswer {
+    /// `false` where the backfill is unknown, stopped, or was changed by another driver.
     pub kept: bool,
 }
 
-/// A person stops a job, or has it go on.
+/// Stops or resumes a backfill.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Turn {
-    /// Its number.
+pub struct SwitchBackfill {
+    /// The number of the backfill.
     pub id: i64,
-    /// Whether it is to go on.
+    /// `true` to resume, `false` to stop.
     pub run: bool,
 }
 
-/// The message of an object that a job announced came to its end.
+/// Counts an announced object whose message was processed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Ended {
-    /// The job's number.
+pub struct CountEndedObject {
+    /// The number of the backfill that announced it.
     pub id: i64,
 }
 
@@ -165,73 +166,73 @@ pub(super) fn dispatch<'a, S: Sql>(sql: &S, calls: Dispatcher<'a, S>, now_ms: i6
         .on(|ask| ended(sql, *ask))
 }
 
-fn start(sql: &impl Sql, start: &Start, now_ms: i64) -> Result<Started, BackendError> {
+fn start(sql: &impl Sql, start: &StartBackfill, now_ms: i64) -> Result<BackfillStart, BackendError> {
     let name = start.name.as_deref().map_or(SqlValue::Null, SqlValue::text);
     let known = sql.run("SELECT id FROM backfill_v1 WHERE name = ?", std::slice::from_ref(&name))?;
     if let Some(row) = known.rows.first() {
-        return Ok(Started { id: Row(row).integer(0)?, new: false });
+        return Ok(BackfillStart { id: LedgerRow(row).integer(0)?, new: false });
     }
-    let job = Job {
+    let job = BackfillJob {
         credit: i64::try_from(start.ask.lines_per_second).unwrap_or(i64::MAX),
         ask: start.ask.clone(),
-        state: JobState::Running,
+        state: BackfillState::Running,
         steps: 0,
-        cursor: Cursor { folders: vec![start.folder.clone()], after: None },
+        cursor: BackfillCursor { folders: vec![start.folder.clone()], after: None },
         listed: 0,
         announced: 0,
         lines: 0,
         ended: 0,
         created_ms: now_ms,
-        changed_ms: now_ms,
+        updated_ms: now_ms,
     };
     let new = sql.run("INSERT INTO backfill_v1 (name, job) VALUES (?, ?) RETURNING id", &[name, json(&job)])?;
     let id = new.rows.first().ok_or_else(|| BackendError::new("starting a backfill", "the database named no row"))?;
-    Ok(Started { id: Row(id).integer(0)?, new: true })
+    Ok(BackfillStart { id: LedgerRow(id).integer(0)?, new: true })
 }
 
-fn jobs(sql: &impl Sql, ask: &JobsAsk) -> Result<Jobs, BackendError> {
+fn jobs(sql: &impl Sql, ask: &ListBackfills) -> Result<BackfillList, BackendError> {
     let parameters = [ask.id.map_or(SqlValue::Null, SqlValue::Integer), SqlValue::number(ask.limit)];
     let statement = "SELECT id, job FROM backfill_v1 WHERE ?1 IS NULL OR id = ?1 ORDER BY id DESC LIMIT ?2";
     let rows = sql.run(statement, &parameters)?.rows;
-    let jobs = rows.iter().map(|row| Ok((Row(row).integer(0)?, Row(row).json(1)?)));
-    Ok(Jobs { jobs: jobs.collect::<Result<_, BackendError>>()? })
+    let jobs = rows.iter().map(|row| Ok((LedgerRow(row).integer(0)?, LedgerRow(row).json(1)?)));
+    Ok(BackfillList { jobs: jobs.collect::<Result<_, BackendError>>()? })
 }
 
-/// One job by its number.
-fn job(sql: &impl Sql, id: i64) -> Result<Option<Job>, BackendError> {
-    Ok(jobs(sql, &JobsAsk { id: Some(id), limit: 1 })?.jobs.pop().map(|(_, job)| job))
+/// One backfill by its number.
+fn job(sql: &impl Sql, id: i64) -> Result<Option<BackfillJob>, BackendError> {
+    Ok(jobs(sql, &ListBackfills { id: Some(id), limit: 1 })?.jobs.pop().map(|(_, job)| job))
 }
 
-fn keep(sql: &impl Sql, id: i64, job: &Job) -> Result<(), BackendError> {
+fn keep(sql: &impl Sql, id: i64, job: &BackfillJob) -> Result<(), BackendError> {
     sql.run("UPDATE backfill_v1 SET job = ? WHERE id = ?", &[json(job), SqlValue::Integer(id)]).map(drop)
 }
 
-fn step(sql: &impl Sql, step: &Step) -> Result<Stepped, BackendError> {
-    let Some(known) = job(sql, step.id)? else { return Ok(Stepped { kept: false }) };
-    if known.steps != step.after_steps || known.state != JobState::Running {
-        return Ok(Stepped { kept: false });
+fn step(sql: &impl Sql, step: &RecordBackfillStep) -> Result<StepAnswer, BackendError> {
+    let Some(known) = job(sql, step.id)? else { return Ok(StepAnswer { kept: false }) };
+    if known.steps != step.after_steps || known.state != BackfillState::Running {
+        return Ok(StepAnswer { kept: false });
     }
     // Messages may have come to their end meanwhile.
-    let job = Job { ended: known.ended, steps: known.steps + 1, ..step.job.clone() };
+    let job = BackfillJob { ended: known.ended, steps: known.steps + 1, ..step.job.clone() };
     keep(sql, step.id, &job)?;
-    Ok(Stepped { kept: true })
+    Ok(StepAnswer { kept: true })
 }
 
-fn turn(sql: &impl Sql, turn: Turn, now_ms: i64) -> Result<Jobs, BackendError> {
-    let Some(known) = job(sql, turn.id)? else { return Ok(Jobs { jobs: Vec::new() }) };
+fn turn(sql: &impl Sql, turn: SwitchBackfill, now_ms: i64) -> Result<BackfillList, BackendError> {
+    let Some(known) = job(sql, turn.id)? else { return Ok(BackfillList { jobs: Vec::new() }) };
     let state = match (known.state, turn.run) {
-        (JobState::Done, _) => JobState::Done,
-        (_, true) => JobState::Running,
-        (_, false) => JobState::Stopped,
+        (BackfillState::Done, _) => BackfillState::Done,
+        (_, true) => BackfillState::Running,
+        (_, false) => BackfillState::Stopped,
     };
     // A step that is under way when the job is stopped is not kept, and done again.
-    let job = Job { state, steps: known.steps + 1, changed_ms: now_ms, ..known };
+    let job = BackfillJob { state, steps: known.steps + 1, updated_ms: now_ms, ..known };
     keep(sql, turn.id, &job)?;
-    Ok(Jobs { jobs: vec![(turn.id, job)] })
+    Ok(BackfillList { jobs: vec![(turn.id, job)] })
 }
 
-fn ended(sql: &impl Sql, ended: Ended) -> Result<Stepped, BackendError> {
-    let Some(known) = job(sql, ended.id)? else { return Ok(Stepped { kept: false }) };
-    keep(sql, ended.id, &Job { ended: known.ended + 1, ..known })?;
-    Ok(Stepped { kept: true })
+fn ended(sql: &impl Sql, ended: CountEndedObject) -> Result<StepAnswer, BackendError> {
+    let Some(known) = job(sql, ended.id)? else { return Ok(StepAnswer { kept: false }) };
+    keep(sql, ended.id, &BackfillJob { ended: known.ended + 1, ..known })?;
+    Ok(StepAnswer { kept: true })
 }

@@ -1,125 +1,127 @@
-//! The books as they are told: of a source, of a ledger, of all.
+//! The accounts of a batch, of a ledger, or of all ledgers together.
 //!
-//! What always holds: lines in = delivered + pending + parked + rejected + filtered + unaccounted, and the last is 0;
+//! # Invariants
+//! Lines in = delivered + pending + parked + rejected + filtered + unaccounted, and the last is 0;
 //! the forms here are shown to users and only ever grow.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::delivery::{Payload, State};
+use super::delivery::{DeliveryState, Payload};
+use super::state::BatchState;
 use crate::index::{Counts, ObjectVersion};
 
-/// The books: of a source, of a ledger, of all.
+/// The accounts of a batch, of a ledger, or of all ledgers together.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct Totals {
-    /// Lines.
-    pub lines: Lines,
-    /// Sources by state.
+pub struct LedgerTotals {
+    /// Lines of sealed batches, by what became of them.
+    pub lines: LineTotals,
+    /// Number of batches by state.
     pub sources: BTreeMap<String, u64>,
-    /// Payloads by state.
+    /// Number of payloads by state.
     pub payloads: BTreeMap<String, u64>,
-    /// Attempts to send.
-    pub posts: Posts,
+    /// Attempts to send payloads.
+    pub posts: PostTotals,
 }
 
-/// Lines by what became of them.
+/// Lines of sealed batches, by what became of them.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct Lines {
-    /// Lines of sealed sources.
+pub struct LineTotals {
+    /// All lines of sealed batches.
     #[serde(rename = "in")]
     pub lines_in: u64,
-    /// Those that the partner has.
+    /// Lines that the partner confirmed.
     pub delivered: u64,
-    /// Those under way.
+    /// Lines of payloads that wait or are being sent.
     pub pending: u64,
-    /// Those that wait for a person.
+    /// Lines of payloads that wait for a person.
     pub parked: u64,
-    /// Lines that are no records, by reason.
+    /// Lines that are not records, by reason.
     pub rejected: BTreeMap<String, u64>,
-    /// Records that do not go to the partner, by reason.
+    /// Records that are not delivered, by reason.
     pub filtered: BTreeMap<String, u64>,
-    /// What is missing on the right: it must be 0.
+    /// Lines that no other count includes; 0 unless raydex lost one.
     pub unaccounted: i64,
 }
 
-/// Attempts to send.
+/// Attempts to send payloads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct Posts {
-    /// Claims granted.
+pub struct PostTotals {
+    /// Number of claims granted.
     pub sent: u64,
-    /// Those of which nobody can say whether the partner stored them.
+    /// Attempts with an unknown outcome.
     pub ambiguous: u64,
 }
 
-/// A source as a user sees it.
+/// A batch as the API shows it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Batch {
-    /// Its handle.
+pub struct BatchSummary {
+    /// The handle of the batch.
     pub id: String,
     /// The object version.
     pub object: ObjectVersion,
-    /// The dataset.
+    /// The dataset that its key names.
     pub dataset: String,
-    /// `open`, `sealed`, `set_aside`.
-    pub state: String,
-    /// Why it was set aside.
+    /// How far its processing is.
+    pub state: BatchState,
+    /// Code of the reason for which it was quarantined, or opened again.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub code: Option<String>,
-    /// The same in words.
+    /// The same reason for a person.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub reason: Option<String>,
-    /// Whether its rays are in the index.
+    /// Whether its rays are in the index now.
     pub indexed: bool,
-    /// Whether the object is still in the bucket, as far as is known.
+    /// Whether raydex was notified that the object was deleted.
     pub gone: bool,
-    /// When it was first seen, in Unix milliseconds.
-    pub begun_ms: i64,
-    /// When every line of it was accounted for.
+    /// Unix milliseconds of the first [`super::calls::BeginBatch`].
+    pub first_seen_ms: i64,
+    /// Unix milliseconds of the seal.
     pub sealed_ms: Option<i64>,
-    /// What it holds, in lines.
+    /// Its lines, by what they are.
     pub counts: Counts,
-    /// Bytes inflated.
+    /// Size of its text in bytes.
     pub inflated: u64,
 }
 
-/// A payload as a user sees it.
+/// A payload as the API shows it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PayloadView {
-    /// Its handle.
+    /// The handle of the payload.
     pub id: String,
-    /// What the partner knows it by.
-    pub batch_id: String,
+    /// The value of the header `X-Batch-Id` in every attempt.
+    pub partner_batch_id: String,
     /// The number of its plan.
     pub plan: u32,
-    /// What it is.
+    /// Its facts, as the seal recorded them.
     #[serde(flatten)]
     pub payload: Payload,
-    /// Where it stands.
-    pub state: State,
+    /// The state of its delivery.
+    pub state: DeliveryState,
     /// Attempts since it was sealed or released.
     pub attempts: u32,
-    /// Attempts of which nobody can say whether the partner stored them.
+    /// Attempts with an unknown outcome.
     pub ambiguous: u32,
-    /// The partner's last status.
+    /// HTTP status of the partner's last answer.
     pub status: Option<u16>,
-    /// The code of the last reason.
+    /// Code of the last failure, or the reason for which a person dropped it.
     pub code: Option<String>,
-    /// When the next attempt is due, in Unix milliseconds.
-    pub due_ms: Option<i64>,
-    /// When it came to rest, in Unix milliseconds.
-    pub settled_ms: Option<i64>,
+    /// Unix milliseconds of the next attempt, while it waits for one.
+    pub next_attempt_ms: Option<i64>,
+    /// Unix milliseconds at which it became terminal.
+    pub completed_ms: Option<i64>,
 }
 
-impl Totals {
-    /// Adds the books of another ledger.
+impl LedgerTotals {
+    /// Adds the accounts of another ledger.
     pub fn add(&mut self, other: Self) {
         let Self { lines, sources, payloads, posts } = other;
         add_all(&mut self.sources, sources);
         add_all(&mut self.payloads, payloads);
         self.posts.sent += posts.sent;
         self.posts.ambiguous += posts.ambiguous;
-        let Lines { lines_in, delivered, pending, parked, rejected, filtered, unaccounted } = lines;
+        let LineTotals { lines_in, delivered, pending, parked, rejected, filtered, unaccounted } = lines;
         self.lines.lines_in += lines_in;
         self.lines.delivered += delivered;
         self.lines.pending += pending;

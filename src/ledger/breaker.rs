@@ -3,12 +3,13 @@
 //! One for each ledger, since claims pass through it anyway. Closed, it lets everything through; opened, nothing
 //! until its time is up; then one delivery at a time tries whether things are better.
 //!
-//! What always holds: another address of the partner begins with a closed breaker; a refusal of one payload (it is
-//! poisoned, the partner is well) never opens it.
+//! # Invariants
+//! Another address of the partner starts with a closed breaker. The refusal of one payload never opens it: the payload is
+//! at fault, the partner works.
 
 use serde::{Deserialize, Serialize};
 
-use super::delivery::Outcome;
+use super::delivery::AttemptOutcome;
 use crate::limits::{BREAKER_FAILURES, BREAKER_MAX_MS, BREAKER_MIN_MS, LEASE_MS};
 
 /// A breaker.
@@ -51,17 +52,17 @@ impl Breaker {
     }
 
     /// Learns how a delivery ended.
-    pub fn learn(&mut self, outcome: &Outcome, now_ms: i64) {
+    pub fn learn(&mut self, outcome: &AttemptOutcome, now_ms: i64) {
         match outcome {
-            Outcome::Delivered { .. } | Outcome::Refused { status: Some(_), .. } => {
+            AttemptOutcome::Delivered { .. } | AttemptOutcome::Refused { status: Some(_), .. } => {
                 *self = Self { endpoint: std::mem::take(&mut self.endpoint), ..Self::default() };
             }
             // The partner was not asked: another delivery tries.
-            Outcome::Released | Outcome::Refused { status: None, .. } => {
+            AttemptOutcome::Released | AttemptOutcome::Refused { status: None, .. } => {
                 self.open_until_ms = self.open_until_ms.min(now_ms);
             }
-            Outcome::NotStored { code, .. } | Outcome::Unknown { code } => self.failed(code, 1, now_ms),
-            Outcome::Endpoint { code, .. } => self.failed(code, BREAKER_FAILURES, now_ms),
+            AttemptOutcome::NotStored { code, .. } | AttemptOutcome::Unknown { code } => self.failed(code, 1, now_ms),
+            AttemptOutcome::Endpoint { code, .. } => self.failed(code, BREAKER_FAILURES, now_ms),
         }
     }
 
@@ -80,11 +81,11 @@ impl Breaker {
 #[cfg(test)]
 mod tests {
     use super::Breaker;
-    use crate::ledger::Outcome;
+    use crate::ledger::AttemptOutcome;
     use crate::limits::{BREAKER_FAILURES, BREAKER_MAX_MS, BREAKER_MIN_MS, LEASE_MS};
 
-    fn not_stored() -> Outcome {
-        Outcome::NotStored { status: Some(500), code: "server_error".into(), wait_ms: None }
+    fn not_stored() -> AttemptOutcome {
+        AttemptOutcome::NotStored { status: Some(500), code: "server_error".into(), wait_ms: None }
     }
 
     #[test]
@@ -98,7 +99,7 @@ mod tests {
         assert_eq!(breaker.admit("", 0), Err(BREAKER_MIN_MS));
         assert_eq!(breaker.admit("", BREAKER_MIN_MS), Ok(()), "one tries");
         assert_eq!(breaker.admit("", BREAKER_MIN_MS), Err(BREAKER_MIN_MS + LEASE_MS), "the next one waits");
-        breaker.learn(&Outcome::Delivered { status: 200 }, BREAKER_MIN_MS);
+        breaker.learn(&AttemptOutcome::Delivered { status: 200 }, BREAKER_MIN_MS);
         assert_eq!(breaker.admit("", BREAKER_MIN_MS), Ok(()));
     }
 
@@ -114,7 +115,7 @@ mod tests {
     #[test]
     fn address_faults_open_at_once_for_that_address() {
         let mut breaker = Breaker::default();
-        breaker.learn(&Outcome::Endpoint { status: 401, code: "auth".into(), park: false }, 0);
+        breaker.learn(&AttemptOutcome::Endpoint { status: 401, code: "auth".into(), park: false }, 0);
         assert_eq!(breaker.admit("", 1), Err(BREAKER_MIN_MS));
         assert_eq!(breaker.admit("another", 1), Ok(()));
     }
@@ -123,7 +124,7 @@ mod tests {
     fn a_poisoned_payload_never_opens_it() {
         let mut breaker = Breaker::default();
         for _ in 0..1000 {
-            breaker.learn(&Outcome::Refused { status: Some(400), code: "refused".into() }, 0);
+            breaker.learn(&AttemptOutcome::Refused { status: Some(400), code: "refused".into() }, 0);
             assert_eq!(breaker.admit("", 0), Ok(()));
         }
     }
@@ -133,7 +134,7 @@ mod tests {
         let mut breaker = Breaker::default();
         (0..BREAKER_FAILURES).for_each(|_| breaker.learn(&not_stored(), 0));
         assert_eq!(breaker.admit("", BREAKER_MIN_MS), Ok(()), "one tries");
-        breaker.learn(&Outcome::Refused { status: None, code: "payload_missing".into() }, BREAKER_MIN_MS);
+        breaker.learn(&AttemptOutcome::Refused { status: None, code: "payload_missing".into() }, BREAKER_MIN_MS);
         assert!(breaker.is_open());
         assert_eq!(breaker.admit("", BREAKER_MIN_MS), Ok(()), "another one tries");
         assert_eq!(breaker.admit("", BREAKER_MIN_MS), Err(BREAKER_MIN_MS + LEASE_MS));

@@ -16,7 +16,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::ids::REGISTRY;
-use super::tables::Row;
+use super::tables::LedgerRow;
 use crate::backend::{BackendError, Objects, Sql, SqlRow, SqlValue};
 use crate::index::{Calendar, CalendarRow};
 use crate::limits::{CALENDAR_AHEAD, CALENDAR_ROW, CALENDAR_ROWS};
@@ -169,7 +169,7 @@ fn lowest(sql: &impl Sql, ask: &CalendarAsk) -> Result<Option<u32>, BackendError
         "SELECT prefix FROM earliest_v1 WHERE dataset IN (?, '*') AND prefix IS NOT NULL ORDER BY prefix LIMIT 1",
         std::slice::from_ref(&dataset),
     )?;
-    let known = known.rows.first().map(|row| Row(row).number::<u32>(0)).transpose()?;
+    let known = known.rows.first().map(|row| LedgerRow(row).number::<u32>(0)).transpose()?;
     let Some(lower) = ask.prefix.filter(|prefix| known.is_none_or(|known| *prefix < known)) else {
         return Ok(known);
     };
@@ -190,10 +190,10 @@ fn known(sql: &impl Sql, dataset: &str, (first, last): (u32, u32)) -> Result<Cal
             SqlValue::number(CALENDAR_ROWS + 1),
         ],
     )?;
-    let read = |row: &SqlRow| Ok((Row(row).number(0)?, bits(row, 1)?));
+    let read = |row: &SqlRow| Ok((LedgerRow(row).number(0)?, bits(row, 1)?));
     let rows = found.rows.iter().take(CALENDAR_ROWS).map(read).collect::<Result<_, BackendError>>()?;
     // Between two rows there is nothing, so all is known up to the first one that is left out.
-    let left_out = found.rows.get(CALENDAR_ROWS).map(|row| Row(row).number::<u32>(0)).transpose()?;
+    let left_out = found.rows.get(CALENDAR_ROWS).map(|row| LedgerRow(row).number::<u32>(0)).transpose()?;
     let until = left_out.map_or(last.saturating_add(1), |number| number.saturating_mul(CALENDAR_ROW));
     let any = untold(sql, dataset)?;
     Ok(Calendar { rows, any, until })
@@ -204,7 +204,7 @@ fn untold(sql: &impl Sql, dataset: &str) -> Result<Option<(u32, u32)>, BackendEr
     let found = sql.run("SELECT first, last FROM untold_v1 WHERE dataset IN (?, '*')", &[SqlValue::text(dataset)])?;
     let mut all = None;
     for row in &found.rows {
-        let (first, last) = (Row(row).number::<u32>(0)?, Row(row).number::<u32>(1)?);
+        let (first, last) = (LedgerRow(row).number::<u32>(0)?, LedgerRow(row).number::<u32>(1)?);
         all = Some(all.map_or((first, last), |(lowest, highest): (u32, u32)| (lowest.min(first), highest.max(last))));
     }
     Ok(all)

@@ -5,389 +5,378 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::books::{Batch, PayloadView, Totals};
-use super::delivery::{Outcome, Payload, State, Why};
-use super::ids::{DeliveryId, PackId, SourceId};
-use super::plan::{Plan, Wish};
+use super::books::{BatchSummary, LedgerTotals, PayloadView};
+use super::delivery::{AttemptOutcome, DeliveryState, Payload, WaitReason};
+use super::ids::{DeliveryId, PackId};
+use super::plan::{DeliveryPlan, DeliveryRequest};
+use super::source_id::SourceId;
+use super::state::BatchState;
 use crate::index::{Counts, ObjectVersion};
 use crate::partner::OnUnknown;
 use crate::rpc::calls;
 
 calls! {
-    "v1/begin": Begin => BeginAnswer,
-    "v1/entries": Entries => Done,
-    "v1/seal": Seal => SealAnswer,
-    "v1/set-aside": SetAside => SetAsideAnswer,
-    "v1/gone": Gone => GoneAnswer,
-    "v1/missing": Missing => MissingAnswer,
-    "v1/registered": Registered => Done,
-    "v1/claim": Claim => ClaimAnswer,
-    "v1/commit": Commit => CommitAnswer,
-    "v1/split": Split => SplitAnswer,
-    "v1/decide": Decide => DecideAnswer,
-    "v1/bodies": Bodies => BodiesAnswer,
-    "v1/removed": Removed => Done,
-    "v1/nudge": Nudge => Done,
-    "v1/totals": TotalsAsk => Totals,
-    "v1/batches": BatchesAsk => BatchesAnswer,
-    "v1/batch": BatchAsk => BatchAnswer,
+    "v1/begin": BeginBatch => BeginAnswer,
+    "v1/record-shards": RecordShards => CallAck,
+    "v1/seal": SealBatch => SealAnswer,
+    "v1/quarantine": QuarantineBatch => QuarantineAnswer,
+    "v1/forget-object": ForgetDeletedObject => DeletedObjectVersions,
+    "v1/find-unfinished": FindUnfinished => UnfinishedSources,
+    "v1/mark-registered": MarkRegistered => CallAck,
+    "v1/claim": ClaimPayload => ClaimAnswer,
+    "v1/commit": CommitAttempt => CommitAnswer,
+    "v1/split": SplitPayload => SplitAnswer,
+    "v1/decide": DecideDelivery => DecisionAnswer,
+    "v1/list-expired-packs": ListExpiredPacks => ExpiredPacks,
+    "v1/mark-removed": MarkRemoved => CallAck,
+    "v1/rearm-alarm": RearmAlarm => CallAck,
+    "v1/totals": GetTotals => LedgerTotals,
+    "v1/batches": ListBatches => BatchList,
+    "v1/batch": GetBatch => BatchDetails,
 }
 
-/// Nothing more to say.
+/// The empty answer of calls that only record something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Done {}
+pub struct CallAck {}
 
-/// Someone is about to read an object: what is there to do?
+/// Asks what remains to be done with an object version before it is read, and pins its plan.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Begin {
-    /// The source.
+pub struct BeginBatch {
+    /// The identity of the object version.
     pub source: SourceId,
     /// The object version.
     pub object: ObjectVersion,
-    /// The dataset that it is taken for.
+    /// The dataset that its key names.
     pub dataset: String,
-    /// Whether it is to be indexed.
+    /// Whether to index it.
     pub index: bool,
-    /// What is to go to the partner; `None`: nothing.
-    pub deliver: Option<Wish>,
+    /// What to deliver to the partner; `None` for nothing.
+    pub deliver: Option<DeliveryRequest>,
 }
 
-/// What is there to do with a source.
+/// What remains to be done with a source.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "state", rename_all = "snake_case")]
 pub enum BeginAnswer {
-    /// Something.
-    Work(Work),
-    /// Nothing: all that was asked for has been done. Deliveries whose message may be missing are told.
-    Done,
-    /// Nothing: this version was set aside.
-    SetAside {
-        /// The reason's code.
+    /// There is work to do.
+    Work(RemainingWork),
+    /// Nothing: everything that was requested is done.
+    Complete,
+    /// Nothing: this version is quarantined.
+    Quarantined {
+        /// The code of the reason, such as `not_ndjson`.
         code: String,
     },
-    /// Nothing: a newer version is known.
+    /// Nothing: the ledger knows a newer version of the object.
     Superseded,
 }
 
-/// What is there to do with a source.
+/// The work that remains on a source.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Work {
+pub struct RemainingWork {
     /// Whether to index it.
     pub index: bool,
-    /// What to make payloads of.
-    pub plan: Option<Plan>,
-    /// Older versions of the object, with the shards that hold their rays.
-    pub replaced: Vec<Replaced>,
+    /// The plan by which its lines become payloads; `None` where nothing is to be delivered.
+    pub plan: Option<DeliveryPlan>,
+    /// Older versions of the object whose rays are in the index.
+    pub replaced: Vec<ReplacedVersion>,
     /// Whether the registry knows this ledger.
     pub registered: bool,
-    /// Another plan's work was left unfinished and comes first; then ask again.
+    /// Whether another plan follows: this one was left unfinished. Send the call again after the seal.
     pub more: bool,
-    /// Most bytes of a pack, of whose bodies the ledger keeps the places; one of the version before keeps none.
-    #[serde(default)]
-    pub pack_bytes: usize,
 }
 
-/// An older version of an object.
+/// A version of an object whose traces must be removed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Replaced {
-    /// The source, by which its windows are named; a ledger of the version before names none.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub source: Option<SourceId>,
+pub struct ReplacedVersion {
+    /// The source, by which its windows and summaries are named.
+    pub source: SourceId,
     /// When it was written, in Unix milliseconds.
     pub uploaded_ms: i64,
-    /// The shards that hold its rays.
+    /// The names of the shards that hold its rays.
     pub shards: Vec<String>,
 }
 
-/// The rays of a source are about to be written to these shards: whoever replaces it must drop them there, whether
-/// it comes to a seal or not.
+/// Records the shards that the rays of a source are about to be written to, so that a later version can drop them there
+/// even if this one is never sealed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Entries {
+pub struct RecordShards {
     /// The source.
     pub source: SourceId,
-    /// The names of the shards.
+    /// The names of all shards that get an entry.
     pub shards: Vec<String>,
 }
 
-/// Everything about a source has been done, and this is what it came to.
+/// Seals a source: every line of it is accounted for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Seal {
+pub struct SealBatch {
     /// The source.
     pub source: SourceId,
-    /// What it holds, in lines.
+    /// Its lines, by what they are.
     pub counts: Counts,
-    /// Bytes inflated.
+    /// Size of its text in bytes.
     pub inflated: u64,
-    /// Whether its rays are in the index now; `None` where it was not to be indexed.
+    /// Whether its rays are in the index now; `None` where indexing was not requested.
     pub indexed: Option<bool>,
-    /// What was made of the plan, if there was one.
+    /// The outcome of the plan, if there was one.
     pub plan: Option<SealedPlan>,
 }
 
-/// What was made of a plan.
+/// The outcome of a plan.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SealedPlan {
-    /// Its number.
+    /// The number of the plan in the source.
     pub number: u32,
     /// Records whose time is in its windows.
     pub in_window: u64,
-    /// Records in its windows that do not go to the partner, by reason.
+    /// Records in its windows that are not delivered, by reason.
     pub filtered: BTreeMap<String, u64>,
-    /// Lines of which a control character became a space.
+    /// Lines in which a control character was replaced by a space.
     pub sanitised: u64,
-    /// Its payloads.
+    /// Its payloads, in order.
     pub payloads: Vec<Payload>,
 }
 
-/// What a seal came to.
+/// The answer to [`SealBatch`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SealAnswer {
-    /// Whether it had been sealed before.
+    /// Whether the source, or its plan, was sealed already.
     pub already: bool,
-    /// The payloads whose messages are to be sent.
+    /// Payloads whose messages must be sent now.
     pub send: Vec<DeliveryId>,
 }
 
-/// The source is no batch.
+/// Quarantines a source whose object is not a valid batch, or opens a quarantined one again.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SetAside {
+pub struct QuarantineBatch {
     /// The source.
     pub source: SourceId,
-    /// The reason's code.
+    /// The code of the reason, such as `not_ndjson`.
     pub code: String,
-    /// The reason in words.
+    /// The reason for a person.
     pub reason: String,
-    /// Whether to read it again after all: the next `begin` starts over.
+    /// Whether to open it again: the next [`BeginBatch`] starts from the beginning.
     pub replay: bool,
 }
 
-/// What setting aside came to.
+/// The answer to [`QuarantineBatch`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SetAsideAnswer {
-    /// Whether it is set aside now; a sealed source stays sealed.
-    pub set_aside: bool,
+pub struct QuarantineAnswer {
+    /// Whether it is quarantined now; a sealed source stays sealed.
+    pub quarantined: bool,
 }
 
-/// The object at this key is there no more.
+/// Lists the versions of an object that was deleted, then records that their entries were dropped.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Gone {
-    /// The key.
+pub struct ForgetDeletedObject {
+    /// The key of the object in the bucket.
     pub key: String,
-    /// Whether the entries of the versions were dropped.
+    /// Whether the index entries of all versions were dropped.
     pub forgotten: bool,
 }
 
-/// The versions of an object that is gone.
+/// The answer to [`ForgetDeletedObject`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct GoneAnswer {
-    /// Those with rays in the index.
-    pub versions: Vec<Replaced>,
+pub struct DeletedObjectVersions {
+    /// The versions that had rays in the index before this call.
+    pub versions: Vec<ReplacedVersion>,
 }
 
-/// Which of these sources has nobody begun or finished?
+/// Asks which of these sources are neither sealed nor quarantined.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Missing {
+pub struct FindUnfinished {
     /// The sources.
     pub sources: Vec<SourceId>,
 }
 
-/// The answer to [`Missing`].
+/// The answer to [`FindUnfinished`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct MissingAnswer {
-    /// Those that are missing.
+pub struct UnfinishedSources {
+    /// The unknown and the open ones.
     pub sources: Vec<SourceId>,
 }
 
-/// The registry knows this ledger.
+/// Records that the registry knows this ledger.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Registered {}
+pub struct MarkRegistered {}
 
-/// Someone wants to send a payload.
+/// Claims a payload in order to send it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Claim {
+pub struct ClaimPayload {
     /// The payload.
     pub id: DeliveryId,
-    /// Who: the same caller gets the same answer again.
+    /// A name for the attempt: the same claimant gets the same answer again.
     pub claimant: String,
-    /// Where to, as a fingerprint.
+    /// A fingerprint of the partner's address.
     pub endpoint: String,
-    /// What to do where nobody can say whether the partner has it.
+    /// What to do when the outcome is unknown.
     pub on_unknown: OnUnknown,
-    /// Whether the claimant reads bodies out of packs; one of the version before does not, and would find none.
-    #[serde(default)]
-    pub packs: bool,
 }
 
-/// What a claim came to.
+/// The answer to [`ClaimPayload`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "claim", rename_all = "snake_case")]
 pub enum ClaimAnswer {
-    /// It is the claimant's.
-    Yes {
-        /// What fences it.
+    /// The payload belongs to the claimant until its lease ends.
+    Granted {
+        /// The token that a commit must carry.
         token: u32,
         /// The payload.
         payload: Payload,
         /// Which attempt this is, from 1.
         attempt: u32,
     },
-    /// Not now; the ledger sees to it.
+    /// Not now: the ledger sends another message when it is time.
     Wait {
-        /// Until then, in Unix milliseconds.
+        /// The earliest instant, in Unix milliseconds.
         until_ms: i64,
-        /// Why.
-        why: Why,
+        /// The reason of the wait.
+        why: WaitReason,
     },
-    /// It is at rest.
-    Settled {
-        /// Where.
-        state: State,
+    /// The payload is in a terminal state.
+    Terminal {
+        /// Which one.
+        state: DeliveryState,
     },
-    /// The ledger knows of no such payload.
-    NoSuch,
+    /// The ledger has no such payload.
+    Unknown,
 }
 
-/// How an attempt ended.
+/// Records how an attempt ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Commit {
+pub struct CommitAttempt {
     /// The payload.
     pub id: DeliveryId,
     /// The token of the claim.
     pub token: u32,
-    /// How it ended.
-    pub outcome: Outcome,
+    /// The outcome that the partner's answer means.
+    pub outcome: AttemptOutcome,
 }
 
-/// What a commit came to.
+/// The answer to [`CommitAttempt`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CommitAnswer {
-    /// Whether it counted.
+    /// Whether the commit was accepted: its token is the last one, and it is the first commit with it.
     pub counted: bool,
-    /// Where the payload stands now; `None` where there is none.
-    pub state: Option<State>,
+    /// The state of the payload now; `None` where the ledger has no such payload.
+    pub state: Option<DeliveryState>,
 }
 
-/// A payload was too large; these are its halves.
+/// Replaces a payload that is too large for the partner by its halves.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Split {
+pub struct SplitPayload {
     /// The payload.
     pub id: DeliveryId,
     /// The token of the claim.
     pub token: u32,
-    /// Its halves.
+    /// The halves, with indexes as [`DeliveryId::halves`] gives them.
     pub halves: Vec<Payload>,
 }
 
-/// What a split came to.
+/// The answer to [`SplitPayload`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SplitAnswer {
-    /// The halves whose messages are to be sent.
+    /// The halves whose messages must be sent now.
     pub send: Vec<DeliveryId>,
 }
 
-/// A person decides about a payload.
+/// Applies a person's decision to a payload.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Decide {
+pub struct DecideDelivery {
     /// The payload.
     pub id: DeliveryId,
-    /// What is to happen.
-    pub decision: Decision,
-    /// Why.
+    /// What the person decided.
+    pub decision: DeliveryDecision,
+    /// The reason that the person gave.
     pub reason: String,
 }
 
 /// What a person can decide.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Decision {
-    /// Send it now, whatever the breaker says; one that was delivered too.
+pub enum DeliveryDecision {
+    /// Send it now, whatever the breaker says; also a delivered one.
     Resend,
-    /// Let a parked one go on by itself.
+    /// Let a parked payload be sent when its turn comes.
     Release,
-    /// Never send a parked one.
+    /// Never send a parked payload.
     Drop,
 }
 
-/// What a decision came to.
+/// The answer to [`DecideDelivery`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct DecideAnswer {
-    /// Where the payload stood; `None` where there is none.
-    pub before: Option<State>,
-    /// Where it stands.
-    pub state: Option<State>,
-    /// The message to send.
+pub struct DecisionAnswer {
+    /// The state before; `None` where the ledger has no such payload.
+    pub before: Option<DeliveryState>,
+    /// The state now.
+    pub state: Option<DeliveryState>,
+    /// The payload whose message must be sent now, if any.
     pub send: Vec<DeliveryId>,
 }
 
-/// Which bodies are of no use any more?
+/// Asks for packs that can be removed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Bodies {
-    /// Those of payloads that came to rest before this instant.
+pub struct ListExpiredPacks {
+    /// Unix milliseconds: every payload of such a pack became terminal before.
     pub before_ms: i64,
 }
 
-/// The answer to [`Bodies`].
+/// The answer to [`ListExpiredPacks`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct BodiesAnswer {
-    /// Payloads whose bodies lie alone, with the hashes of these.
-    pub bodies: Vec<(DeliveryId, String)>,
-    /// Packs, of no use to any of their payloads.
-    #[serde(default)]
+pub struct ExpiredPacks {
+    /// The packs, at most [`crate::limits::SWEEP_BODIES`].
     pub packs: Vec<PackId>,
 }
 
-/// The bodies of these payloads and these packs were removed.
+/// Records that packs were removed from the bucket.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Removed {
-    /// The payloads.
-    pub ids: Vec<DeliveryId>,
-    /// The packs.
-    #[serde(default)]
+pub struct MarkRemoved {
+    /// The packs that the bucket no longer has.
     pub packs: Vec<PackId>,
 }
 
-/// Sets the alarm, in case it was lost.
+/// Sets the ledger's alarm again, in case the platform lost it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Nudge {}
+pub struct RearmAlarm {}
 
-/// Asks for the books of a ledger.
+/// Asks for the accounts of the whole ledger.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct TotalsAsk {}
+pub struct GetTotals {}
 
-/// Asks for sources, newest first.
+/// Asks for batches, newest first.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct BatchesAsk {
-    /// Only those in this state.
-    pub state: Option<String>,
-    /// At most so many.
+pub struct ListBatches {
+    /// Only batches in this state; `None` for all.
+    pub state: Option<BatchState>,
+    /// Maximum number of batches.
     pub limit: u64,
 }
 
-/// The answer to [`BatchesAsk`].
+/// The answer to [`ListBatches`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct BatchesAnswer {
-    /// The sources.
-    pub batches: Vec<Batch>,
+pub struct BatchList {
+    /// The batches, newest first.
+    pub batches: Vec<BatchSummary>,
 }
 
-/// Asks for one source with its payloads.
+/// Asks for one batch with its plans and payloads.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct BatchAsk {
+pub struct GetBatch {
     /// The source.
     pub source: SourceId,
 }
 
-/// The answer to [`BatchAsk`].
+/// The answer to [`GetBatch`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct BatchAnswer {
-    /// The source; `None` where the ledger knows of none.
-    pub batch: Option<Batch>,
-    /// The shards that hold its rays.
+pub struct BatchDetails {
+    /// The batch; `None` where the ledger does not know it.
+    pub batch: Option<BatchSummary>,
+    /// The names of the shards that hold its rays.
     pub shards: Vec<String>,
-    /// Its books.
-    pub totals: Totals,
-    /// Its plans.
-    pub plans: Vec<Plan>,
-    /// Its payloads.
+    /// The accounts of this batch alone.
+    pub totals: LedgerTotals,
+    /// Its plans, by number.
+    pub plans: Vec<DeliveryPlan>,
+    /// Its payloads, by plan and index.
     pub payloads: Vec<PayloadView>,
 }

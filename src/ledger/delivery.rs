@@ -1,4 +1,4 @@
-//! The life of one payload, as a machine without storage.
+//! The state machine of one payload, without storage.
 //!
 //! ```text
 //! prepared ──claim──> sending ──commit──> delivered | parked | prepared (try again later)
@@ -6,42 +6,43 @@
 //! parked ──> prepared (released) | dropped          sending ──413──> split (its halves go on)
 //! ```
 //!
-//! What always holds: one claimant at a time; a commit counts only for the claim whose token it carries, and once;
-//! a late one still counts as long as nobody else has claimed; only an answer that never came can double a payload,
-//! and then it is counted.
+//! # Invariants
+//! A payload has one claimant at a time. A commit counts once, and only for the claim whose token it carries; a late one
+//! counts as long as no other attempt has claimed the payload. Only an attempt with an unknown outcome can deliver a
+//! payload twice, and each of these is counted.
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::ids::SourceId;
+use super::source_id::SourceId;
 use crate::limits::{LEASE_MS, MAX_ATTEMPTS, RELEASED_MS, RETRY_MAX_MS, RETRY_MIN_MS};
 use crate::mistakes::{Mistake, made};
 use crate::partner::OnUnknown;
 
-/// Where a payload stands.
+/// The state of a payload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum State {
+pub enum DeliveryState {
     /// It waits for its next attempt.
     Prepared,
-    /// Someone sends it.
+    /// A claimant is sending it.
     Sending,
     /// The partner has it.
     Delivered,
-    /// A person has to decide.
+    /// It waits for a person's decision.
     Parked,
-    /// A person decided that it is not sent.
+    /// A person decided against sending it.
     Dropped,
-    /// It was too large; its halves took its place.
+    /// It was too large, and its halves replaced it.
     Split,
 }
 
-impl State {
-    /// All of them.
+impl DeliveryState {
+    /// All states, in the order in which they are listed.
     pub const ALL: [Self; 6] =
         [Self::Prepared, Self::Sending, Self::Delivered, Self::Parked, Self::Dropped, Self::Split];
 
-    /// The stored name.
+    /// The name, as SQL and JSON spell it.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -54,161 +55,158 @@ impl State {
         }
     }
 
-    /// The state of that name.
+    /// The state with that name.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|state| state.name() == name)
     }
 }
 
-/// A payload of a plan, as the seal tells of it.
+/// A payload of a plan, as the seal records it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Payload {
-    /// Its number in the plan: [`super::ids::index_of`].
+    /// Its index in the plan: [`super::ids::index_of`].
     pub index: String,
     /// The SHA-256 of its body, in hexadecimal digits.
     pub sha256: String,
-    /// Its lines.
+    /// Number of its lines.
     pub lines: u64,
-    /// Bytes of its body.
+    /// Size of its compressed body in bytes.
     pub bytes: u64,
-    /// Where its first record begins in the source, in inflated bytes.
-    pub first_at: u64,
-    /// Where its last record begins.
-    pub last_at: u64,
-    /// Where its body lies among others; `None`: it lies alone, under a key of its own.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub pack: Option<Place>,
+    /// Offset of its first record in the text of the batch, in bytes.
+    pub first_offset: u64,
+    /// Offset of its last record, in bytes.
+    pub last_offset: u64,
+    /// Where its body is; `None` once its pack was removed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pack: Option<BodyLocation>,
 }
 
-/// Where a body lies: in which pack of its plan, and from which byte on.
+/// Where a body is: in which pack of its plan, and from which byte on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Place {
-    /// The number of the pack's first payload.
+pub struct BodyLocation {
+    /// The index of the pack's first payload.
     pub first: String,
-    /// The SHA-256 of the hashes of the pack's bodies, one behind the other, in hexadecimal digits: each body is hashed
-    /// by itself already, and once is enough.
+    /// The SHA-256 of the concatenated hashes of the pack's bodies, in hexadecimal digits: each body is hashed by itself
+    /// already, and once is enough.
     pub digest: String,
-    /// Where the body begins in it.
-    pub at: u64,
+    /// Where the body begins in it, in bytes.
+    pub offset: u64,
 }
 
 /// How an attempt ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "outcome", rename_all = "snake_case")]
-pub enum Outcome {
-    /// The partner said that it has it.
+pub enum AttemptOutcome {
+    /// The partner confirmed it.
     Delivered {
-        /// Its status.
+        /// HTTP status of the answer.
         status: u16,
     },
-    /// The partner said, or it is plain, that it does not have it; later it may.
+    /// The partner certainly does not have it; a later attempt may succeed.
     NotStored {
-        /// Its status, if it answered.
+        /// HTTP status, if the partner answered.
         status: Option<u16>,
-        /// The reason.
+        /// Code of the reason.
         code: String,
-        /// What the partner asked to wait.
+        /// The pause that the partner asked for, in milliseconds.
         wait_ms: Option<u64>,
     },
-    /// Nobody can say whether the partner has it.
+    /// The outcome is unknown: the partner may have it.
     Unknown {
-        /// The reason.
+        /// Code of the reason.
         code: String,
     },
-    /// It will never be taken as it is.
+    /// The partner will never accept it as it is.
     Refused {
-        /// The partner's status, if it was asked.
+        /// HTTP status, if the partner was asked.
         status: Option<u16>,
-        /// The reason.
+        /// Code of the reason.
         code: String,
     },
-    /// The partner's address or key is wrong: no payload's own fault.
+    /// The partner's address or key is wrong, which is not the payload's fault.
     Endpoint {
-        /// Its status.
+        /// HTTP status of the answer.
         status: u16,
-        /// The reason.
+        /// Code of the reason.
         code: String,
-        /// Whether this payload needs a decision all the same.
+        /// Whether this payload needs a person's decision nevertheless.
         park: bool,
     },
-    /// Nothing was sent after all.
+    /// Nothing was sent; the claim is returned.
     Released,
 }
 
-/// What the ledger keeps of a payload.
+/// A payload with the state of its delivery: a row of the ledger.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Delivery {
-    /// The source.
+    /// The source that it is made of.
     pub source: SourceId,
-    /// The plan.
+    /// The number of the plan in the source.
     pub plan: u32,
-    /// What it is.
+    /// Its facts, as the seal recorded them.
     pub payload: Payload,
-    /// Where it stands.
-    pub state: State,
-    /// No attempt before this instant.
-    pub due_ms: i64,
-    /// When the ledger itself does something about it, if nobody else did; `None` once it is settled.
+    /// The current state.
+    pub state: DeliveryState,
+    /// Unix milliseconds before which no attempt is granted.
+    pub next_attempt_ms: i64,
+    /// Unix milliseconds at which the ledger's alarm must act on it; `None` in a terminal or parked state.
     pub wake_ms: Option<i64>,
     /// The number of the last claim.
     pub token: u32,
-    /// Who claimed it.
+    /// The last claimant.
     pub claimant: String,
-    /// The last claim has not been committed.
+    /// Whether the last claim has no commit yet.
     pub uncommitted: bool,
-    /// When that claim ends.
+    /// Unix milliseconds at which that claim ends.
     pub lease_ms: i64,
-    /// What to do where nobody can say whether the partner has it.
+    /// What to do when the outcome of the last claim is unknown.
     pub on_unknown: OnUnknown,
     /// Attempts since it was sealed or released.
     pub attempts: u32,
-    /// Attempts of which nobody can say whether the partner stored them.
+    /// Attempts with an unknown outcome.
     pub ambiguous: u32,
-    /// The partner's last status.
+    /// HTTP status of the partner's last answer.
     pub status: Option<u16>,
-    /// The code of the last reason.
+    /// Code of the last failure, or a person's reason for dropping it.
     pub code: Option<String>,
-    /// When it came to rest.
-    pub settled_ms: Option<i64>,
-    /// Whether no body lies under its own key: it was removed, or lies in a pack.
-    pub removed: bool,
+    /// Unix milliseconds at which it became terminal or was parked.
+    pub completed_ms: Option<i64>,
 }
 
-/// Why a claim waits.
+/// The reason for which a claim must wait.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Why {
-    /// Someone else sends it.
+pub enum WaitReason {
+    /// Another claimant is sending it.
     Busy,
-    /// Its next attempt is later.
+    /// Its next attempt is due later.
     NotDue,
-    /// The breaker is open.
+    /// The breaker of the ledger is open.
     BreakerOpen,
 }
 
-/// What a claim came to.
+/// Whether a claim can be granted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Claimed {
-    /// It is the claimant's, under this token, until the lease ends.
-    Yes(u32),
-    /// Not before this instant.
-    Wait(i64, Why),
-    /// It is at rest.
-    Settled(State),
+pub enum ClaimVerdict {
+    /// It can, or was already, under this token.
+    Granted(u32),
+    /// Not before this instant in Unix milliseconds.
+    Wait(i64, WaitReason),
+    /// It is in a terminal state.
+    Terminal(DeliveryState),
 }
 
 impl Delivery {
-    /// A payload that was just sealed. Whoever sealed it sends its message; if that is lost, the ledger does.
+    /// A payload that was just sealed. The sealing Worker sends its message; if that is lost, the ledger does at `wake_ms`.
     #[must_use]
     pub const fn new(source: SourceId, plan: u32, payload: Payload, now_ms: i64, wake_ms: i64) -> Self {
         Self {
             source,
             plan,
-            removed: payload.pack.is_some(),
             payload,
-            state: State::Prepared,
-            due_ms: now_ms,
+            state: DeliveryState::Prepared,
+            next_attempt_ms: now_ms,
             wake_ms: Some(wake_ms),
             token: 0,
             claimant: String::new(),
@@ -219,35 +217,33 @@ impl Delivery {
             ambiguous: 0,
             status: None,
             code: None,
-            settled_ms: None,
+            completed_ms: None,
         }
     }
 
-    /// Whether it has a body that can be sent, by what is known of it with its place.
+    /// Whether a claim would be granted; the breaker is consulted only then.
     #[must_use]
-    pub const fn has_body(&self) -> bool {
-        !self.removed || self.payload.pack.is_some()
-    }
-
-    /// Whether a claim would be granted; the breaker is asked only then.
-    #[must_use]
-    pub fn may_be_claimed(&mut self, claimant: &str, now_ms: i64) -> Claimed {
-        if self.state == State::Sending && self.lease_ms <= now_ms {
+    pub fn may_be_claimed(&mut self, claimant: &str, now_ms: i64) -> ClaimVerdict {
+        if self.state == DeliveryState::Sending && self.lease_ms <= now_ms {
             self.end_lease(now_ms);
         }
         match self.state {
-            State::Sending if self.claimant == claimant || made(Mistake::CheckThenSend) => Claimed::Yes(self.token),
-            State::Sending => Claimed::Wait(self.lease_ms, Why::Busy),
-            State::Prepared if self.due_ms > now_ms => Claimed::Wait(self.due_ms, Why::NotDue),
-            State::Prepared => Claimed::Yes(self.token),
-            state => Claimed::Settled(state),
+            DeliveryState::Sending if self.claimant == claimant || made(Mistake::CheckThenSend) => {
+                ClaimVerdict::Granted(self.token)
+            }
+            DeliveryState::Sending => ClaimVerdict::Wait(self.lease_ms, WaitReason::Busy),
+            DeliveryState::Prepared if self.next_attempt_ms > now_ms => {
+                ClaimVerdict::Wait(self.next_attempt_ms, WaitReason::NotDue)
+            }
+            DeliveryState::Prepared => ClaimVerdict::Granted(self.token),
+            state => ClaimVerdict::Terminal(state),
         }
     }
 
-    /// Grants the claim; the same claimant gets what it has.
+    /// Grants the claim and returns its token; the same claimant gets the same token again.
     pub fn claim(&mut self, claimant: &str, on_unknown: OnUnknown, now_ms: i64) -> u32 {
-        if self.state == State::Prepared {
-            self.state = State::Sending;
+        if self.state == DeliveryState::Prepared {
+            self.state = DeliveryState::Sending;
             self.token = self.token.saturating_add(1);
             claimant.clone_into(&mut self.claimant);
             self.uncommitted = true;
@@ -259,39 +255,45 @@ impl Delivery {
         self.token
     }
 
-    /// Learns how the attempt under `token` ended; says whether that was news.
-    pub fn commit(&mut self, token: u32, outcome: &Outcome, now_ms: i64) -> bool {
+    /// Records how the attempt under `token` ended; returns whether the commit counted.
+    pub fn commit(&mut self, token: u32, outcome: &AttemptOutcome, now_ms: i64) -> bool {
         let fenced = token == self.token && self.uncommitted || made(Mistake::NoFence);
-        if !fenced || matches!(self.state, State::Delivered | State::Dropped | State::Split) && !made(Mistake::NoFence)
+        if !fenced
+            || matches!(self.state, DeliveryState::Delivered | DeliveryState::Dropped | DeliveryState::Split)
+                && !made(Mistake::NoFence)
         {
             return false;
         }
-        if self.state != State::Sending && !matches!(outcome, Outcome::Unknown { .. }) {
-            // The lease was over, and now the doubt is.
+        if self.state != DeliveryState::Sending && !matches!(outcome, AttemptOutcome::Unknown { .. }) {
+            // The lease had ended, which was counted as an unknown outcome; now it is known.
             self.ambiguous = self.ambiguous.saturating_sub(1);
         }
-        let was_counted = self.state != State::Sending;
+        let was_counted = self.state != DeliveryState::Sending;
         self.uncommitted = false;
         match outcome {
-            Outcome::Delivered { status } => {
+            AttemptOutcome::Delivered { status } => {
                 self.status = Some(*status);
-                self.rest(State::Delivered, None, now_ms);
+                self.rest(DeliveryState::Delivered, None, now_ms);
             }
-            Outcome::NotStored { status, code, wait_ms } => {
+            AttemptOutcome::NotStored { status, code, wait_ms } => {
                 self.status = *status;
                 self.try_later(code, *wait_ms, now_ms);
             }
-            Outcome::Unknown { .. } if was_counted => {}
-            Outcome::Unknown { code } => self.doubt(code, now_ms),
-            Outcome::Refused { status, code } => {
+            AttemptOutcome::Unknown { .. } if was_counted => {}
+            AttemptOutcome::Unknown { code } => self.doubt(code, now_ms),
+            AttemptOutcome::Refused { status, code } => {
                 self.status = *status;
-                self.rest(State::Parked, Some(code), now_ms);
+                self.rest(DeliveryState::Parked, Some(code), now_ms);
             }
-            Outcome::Endpoint { status, code, park } => {
+            AttemptOutcome::Endpoint { status, code, park } => {
                 self.status = Some(*status);
-                if *park { self.rest(State::Parked, Some(code), now_ms) } else { self.try_later(code, None, now_ms) }
+                if *park {
+                    self.rest(DeliveryState::Parked, Some(code), now_ms);
+                } else {
+                    self.try_later(code, None, now_ms);
+                }
             }
-            Outcome::Released => {
+            AttemptOutcome::Released => {
                 self.attempts = self.attempts.saturating_sub(1);
                 self.wait_until(now_ms + RELEASED_MS);
             }
@@ -299,44 +301,45 @@ impl Delivery {
         true
     }
 
-    /// The lease is over, and nobody has said how the attempt ended.
+    /// Ends a lease that is over: the outcome of the attempt is unknown.
     pub fn end_lease(&mut self, now_ms: i64) {
-        if self.state == State::Sending && self.lease_ms <= now_ms {
+        if self.state == DeliveryState::Sending && self.lease_ms <= now_ms {
             self.doubt("lease_ended", now_ms);
         }
     }
 
-    /// A person has the payload sent after all, from the beginning. A commit that is still under way counts.
+    /// Makes the payload due now, with all attempts ahead of it, by a person's decision. A commit that is still under way
+    /// counts.
     pub fn release(&mut self, now_ms: i64) {
         self.attempts = 0;
         self.wait_until(now_ms);
     }
 
-    /// A person has decided against it.
+    /// Drops the payload by a person's decision.
     pub fn drop_for(&mut self, reason: &str, now_ms: i64) {
         self.uncommitted = false;
-        self.rest(State::Dropped, Some(reason), now_ms);
+        self.rest(DeliveryState::Dropped, Some(reason), now_ms);
     }
 
-    /// Its halves have taken its place.
+    /// Marks the payload as replaced by its halves.
     pub fn split(&mut self, now_ms: i64) {
         self.uncommitted = false;
-        self.rest(State::Split, Some("too_large"), now_ms);
+        self.rest(DeliveryState::Split, Some("too_large"), now_ms);
     }
 
-    /// Nobody can say whether the partner has it.
+    /// Handles an unknown outcome.
     fn doubt(&mut self, code: &str, now_ms: i64) {
         self.ambiguous = self.ambiguous.saturating_add(1);
         match self.on_unknown {
-            OnUnknown::Park if !made(Mistake::ResendInDoubt) => self.rest(State::Parked, Some(code), now_ms),
+            OnUnknown::Park if !made(Mistake::ResendInDoubt) => self.rest(DeliveryState::Parked, Some(code), now_ms),
             _ => self.try_later(code, None, now_ms),
         }
     }
 
-    /// Another attempt, later each time; or a decision, once there were too many.
+    /// Schedules another attempt, with a longer pause each time, or parks the payload after too many.
     fn try_later(&mut self, code: &str, wait_ms: Option<u64>, now_ms: i64) {
         if self.attempts >= MAX_ATTEMPTS {
-            return self.rest(State::Parked, Some("too_many_attempts"), now_ms);
+            return self.rest(DeliveryState::Parked, Some("too_many_attempts"), now_ms);
         }
         self.code = Some(code.to_owned());
         let asked = wait_ms.map_or(0, |wait| i64::try_from(wait).unwrap_or(RETRY_MAX_MS));
@@ -344,21 +347,21 @@ impl Delivery {
     }
 
     fn wait_until(&mut self, at_ms: i64) {
-        self.state = State::Prepared;
-        self.due_ms = at_ms;
+        self.state = DeliveryState::Prepared;
+        self.next_attempt_ms = at_ms;
         self.wake_ms = Some(at_ms);
-        self.settled_ms = None;
+        self.completed_ms = None;
     }
 
-    fn rest(&mut self, state: State, code: Option<&str>, now_ms: i64) {
+    fn rest(&mut self, state: DeliveryState, code: Option<&str>, now_ms: i64) {
         self.state = state;
         self.wake_ms = None;
-        self.settled_ms = Some(now_ms);
+        self.completed_ms = Some(now_ms);
         self.code = code.map(str::to_owned);
     }
 
-    /// Doubles with each attempt, and spreads by a quarter either way, so that what failed together does not come
-    /// again together.
+    /// The pause before the next attempt in milliseconds: it doubles each time, and varies by a quarter either way so
+    /// that payloads that failed together do not return together.
     fn backoff(&self) -> i64 {
         let doublings = self.attempts.saturating_sub(1).min(20);
         let pause = (RETRY_MIN_MS << doublings).min(RETRY_MAX_MS);

@@ -1,49 +1,24 @@
-//! Who is who in the ledger: a source by what it is made of, a ledger by the hour of its batches, a delivery by
-//! its place in a plan.
+//! The identities in the ledger: a ledger by the hour of its batches, a delivery by its index in a plan.
 //!
-//! What always holds: an identity is a function of content and names alone, so that every attempt comes to the
-//! same one; the forms here are stored and travel in messages, and are frozen by tests.
+//! # Invariants
+//! An identity is a function of content and names alone, so every attempt computes the same one. Identities are stored
+//! and travel in messages; tests freeze their forms.
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::delivery::{Payload, Place};
-use crate::bucket_keys::{pack_key, payload_key, version_digest};
+use super::delivery::BodyLocation;
+use super::source_id::SourceId;
+use crate::bucket_keys::pack_key;
 
-/// Where every ledger is known by name, and what belongs to no hour is kept.
+/// The name of the registry, the object that knows every ledger.
 pub const REGISTRY: &str = "v1/registry";
-/// The part of a ledger's name that says how its tables are laid out.
+/// The part of a ledger's name that names the layout of its tables.
 const VERSION: &str = "v1/";
-/// How the name of a ledger begins that is of no hour; there are 256 of them.
+/// The prefix of the names of the 256 ledgers that belong to no hour.
 pub const OTHER: &str = "v1/other-";
-/// Digits of a payload's number.
+/// Number of digits in a payload's index.
 const INDEX_DIGITS: usize = 6;
-
-/// The identity of one version of one object: the SHA-256 of bucket, key and eTag, in hexadecimal digits.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct SourceId(String);
-
-impl SourceId {
-    /// The identity of this version of an object.
-    #[must_use]
-    pub fn of(bucket: &str, key: &str, etag: &str) -> Self {
-        Self(version_digest(bucket, key, etag))
-    }
-
-    /// The identity with these digits, if they are one.
-    #[must_use]
-    pub fn from_digits(digits: &str) -> Option<Self> {
-        let fits = digits.len() == 64 && digits.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
-        fits.then(|| Self(digits.to_owned()))
-    }
-
-    /// Its digits.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
 
 /// The ledger of the batch at `key`: that of the hour which the key's first stamp names, or, for a key without
 /// one, one of 256 by the key's hash. It never depends on the object, so that all versions of a key meet.
@@ -67,18 +42,13 @@ fn is_stamp(bytes: &[u8]) -> bool {
     })
 }
 
-/// The number of a payload of a plan, from 0, as it stands in its index: `000003`.
+/// The index of the payload with this number in its plan, from 0: `000003`.
 #[must_use]
 pub fn index_of(number: usize) -> String {
     format!("{number:0INDEX_DIGITS$}")
 }
 
-/// The number that an index says, if it is one: that of a half is none.
-pub(super) fn number_of(index: &str) -> Option<usize> {
-    index.parse().ok()
-}
-
-/// One payload of one plan of one source, wherever it is. It is the whole content of a message on `send-queue`.
+/// The identity of a payload: of which ledger, source and plan. It is the whole content of a message on `send-queue`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct DeliveryId {
     /// The ledger's name.
@@ -92,39 +62,27 @@ pub struct DeliveryId {
 }
 
 impl DeliveryId {
-    /// What the partner knows the payload by, in every attempt: 16 digits of the source, the plan, the index.
+    /// The value of the header `X-Batch-Id` in every attempt: 16 digits of the source, the plan, the index.
     #[must_use]
     pub fn batch_header(&self) -> String {
         let digits = self.source.as_str().get(..16).unwrap_or_default();
         format!("{digits}-{}-{}", self.plan, self.index)
     }
 
-    /// The key of its body, where that lies alone and has this hash.
-    #[must_use]
-    pub fn lone_key(&self, sha256: &str) -> String {
-        payload_key(self.source.as_str(), self.plan, &self.index, sha256)
-    }
-
-    /// The key of the object that its body lies in, by what is known of the payload.
-    #[must_use]
-    pub fn body_key(&self, payload: &Payload) -> String {
-        payload.key(&self.source, self.plan)
-    }
-
-    /// The halves of this payload.
+    /// The indexes of the halves of this payload.
     #[must_use]
     pub fn halves(&self) -> [String; 2] {
         [format!("{}.0", self.index), format!("{}.1", self.index)]
     }
 
-    /// What a user knows the payload by: it names no key.
+    /// The handle by which the API names the payload; it contains no key.
     #[must_use]
     pub fn handle(&self) -> String {
         let batch = BatchId { ledger: self.ledger.clone(), source: self.source.clone() }.handle();
         format!("{batch}.{}.{}", self.plan, self.index)
     }
 
-    /// The payload of that handle.
+    /// The payload with that handle; `None` where it is malformed.
     #[must_use]
     pub fn from_handle(handle: &str) -> Option<Self> {
         let mut parts = handle.splitn(4, '.');
@@ -137,39 +95,36 @@ impl DeliveryId {
     }
 }
 
-/// One object with the bodies of several payloads of a plan.
+/// The identity of a pack: an object with the bodies of consecutive payloads of a plan.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PackId {
     /// The source.
     pub source: SourceId,
     /// The number of the plan.
     pub plan: u32,
-    /// The number of its first payload.
+    /// The index of its first payload.
     pub first: String,
-    /// What its bodies come to ([`super::delivery::Place::digest`]).
+    /// The digest of its bodies ([`super::delivery::BodyLocation::digest`]).
     pub digest: String,
 }
 
-impl Payload {
-    /// The key of the object that its body lies in: its own, or its pack's.
+impl BodyLocation {
+    /// The key of the pack, which is one of this plan of this source.
     #[must_use]
     pub fn key(&self, source: &SourceId, plan: u32) -> String {
-        match &self.pack {
-            Some(Place { first, digest, .. }) => pack_key(source.as_str(), plan, first, digest),
-            None => payload_key(source.as_str(), plan, &self.index, &self.sha256),
-        }
+        pack_key(source.as_str(), plan, &self.first, &self.digest)
     }
 }
 
 impl PackId {
-    /// Its key.
+    /// The key of the pack in the bucket.
     #[must_use]
     pub fn key(&self) -> String {
         pack_key(self.source.as_str(), self.plan, &self.first, &self.digest)
     }
 }
 
-/// One source, wherever it is.
+/// The identity of a batch: its ledger and its source.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct BatchId {
     /// The ledger's name.
@@ -181,18 +136,18 @@ pub struct BatchId {
 impl BatchId {
     /// The source that this version of an object is.
     #[must_use]
-    pub fn of(bucket: &str, key: &str, etag: &str) -> Self {
-        Self { ledger: ledger_of(key), source: SourceId::of(bucket, key, etag) }
+    pub fn for_object(bucket: &str, key: &str, etag: &str) -> Self {
+        Self { ledger: ledger_of(key), source: SourceId::for_object(bucket, key, etag) }
     }
 
-    /// What a user knows the batch by: `20260328T08.840571bb…`.
+    /// The handle by which the API names the batch: `20260328T08.840571bb…`.
     #[must_use]
     pub fn handle(&self) -> String {
         let ledger = self.ledger.strip_prefix(VERSION).unwrap_or(&self.ledger);
         format!("{ledger}.{}", self.source.as_str())
     }
 
-    /// The batch of that handle.
+    /// The batch with that handle; `None` where it is malformed.
     #[must_use]
     pub fn from_handle(handle: &str) -> Option<Self> {
         let (ledger, source) = handle.split_once('.')?;
@@ -213,7 +168,7 @@ mod tests {
 
     #[test]
     fn an_identity_never_changes() {
-        let source = SourceId::of("cdn-logs-raw", "logs/a.log.gz", "e1");
+        let source = SourceId::for_object("cdn-logs-raw", "logs/a.log.gz", "e1");
         // printf 'cdn-logs-raw\0logs/a.log.gz\0e1' | sha256sum
         assert_eq!(source.as_str(), "ee2cc580b6c4e15e7edf6d988660f40c4d9df3cf1bb7d810f30b4910b5d0fde8");
         let id = DeliveryId { ledger: "v1/20260328T08".into(), source, plan: 1, index: index_of(3) };
@@ -238,7 +193,7 @@ mod tests {
 
     #[test]
     fn handle_is_read_back_and_nothing_else() {
-        let batch = BatchId::of("b", "logs/20260328T084200Z_x.log.gz", "e");
+        let batch = BatchId::for_object("b", "logs/20260328T084200Z_x.log.gz", "e");
         assert_eq!(BatchId::from_handle(&batch.handle()), Some(batch.clone()));
         let BatchId { ledger, source } = batch;
         let id = DeliveryId { ledger, source, plan: 2, index: "000003.0.1".into() };

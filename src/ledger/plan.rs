@@ -3,8 +3,9 @@
 //! A source may have several plans, since a backfill may ask for times that no earlier plan covered. Their windows
 //! never overlap, so no line is in two plans.
 //!
-//! What always holds: a window is half-open, [start, end); a plan's form is stored, and read back whatever the
-//! settings say by then.
+//! # Invariants
+//! A window is half-open, `[start, end)`. The options of a plan are stored, and stay the same whatever the settings say
+//! later.
 
 use serde::{Deserialize, Serialize};
 
@@ -16,24 +17,24 @@ pub const FORMAT: u32 = 1;
 
 /// A half-open window of request times, in Unix milliseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Window {
-    /// The first instant that is in it.
+pub struct DeliveryWindow {
+    /// The start, inclusive.
     pub start_ms: i64,
-    /// The first instant behind it.
+    /// The end, exclusive.
     pub end_ms: i64,
 }
 
-impl Window {
-    /// All time.
+impl DeliveryWindow {
+    /// The window of all instants.
     pub const EVER: Self = Self { start_ms: i64::MIN, end_ms: i64::MAX };
 
-    /// Whether an instant is in it.
+    /// Whether the window contains an instant.
     #[must_use]
     pub fn holds(&self, unix_ms: i64) -> bool {
         self.start_ms <= unix_ms && unix_ms < self.end_ms.saturating_add(made(Mistake::ClosedWindow).into())
     }
 
-    /// What of this window none of the others covers, in order.
+    /// The parts of this window that no other window covers, in order.
     #[must_use]
     pub fn without(self, others: &[Self]) -> Vec<Self> {
         let mut left: Vec<Self> = (self.start_ms < self.end_ms).then_some(self).into_iter().collect();
@@ -43,17 +44,17 @@ impl Window {
         left
     }
 
-    /// The parts of this window before and behind the other one.
+    /// The parts of this window before and after the other one.
     fn cut(self, other: Self) -> impl Iterator<Item = Self> {
         let before = Self { end_ms: self.end_ms.min(other.start_ms), ..self };
-        let behind = Self { start_ms: self.start_ms.max(other.end_ms), ..self };
-        [before, behind].into_iter().filter(|part| part.start_ms < part.end_ms)
+        let after = Self { start_ms: self.start_ms.max(other.end_ms), ..self };
+        [before, after].into_iter().filter(|part| part.start_ms < part.end_ms)
     }
 }
 
 /// How lines become payloads.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PlanForm {
+pub struct PlanOptions {
     /// [`FORMAT`].
     pub format: u32,
     /// Lines of one payload.
@@ -70,16 +71,16 @@ pub struct PlanForm {
 
 /// A plan of a source.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Plan {
+pub struct DeliveryPlan {
     /// Its number in the source, from 1.
     pub number: u32,
     /// The times that it covers, apart from each other and from those of other plans.
-    pub windows: Vec<Window>,
+    pub windows: Vec<DeliveryWindow>,
     /// How its lines become payloads.
-    pub form: PlanForm,
+    pub options: PlanOptions,
 }
 
-impl Plan {
+impl DeliveryPlan {
     /// Whether an instant is in one of its windows.
     #[must_use]
     pub fn holds(&self, unix_ms: i64) -> bool {
@@ -89,24 +90,24 @@ impl Plan {
 
 /// What an attempt would have delivered, were nothing pinned yet.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Wish {
+pub struct DeliveryRequest {
     /// The times asked for.
-    pub window: Window,
+    pub window: DeliveryWindow,
     /// How lines are to become payloads.
-    pub form: PlanForm,
+    pub options: PlanOptions,
 }
 
 #[cfg(test)]
 mod tests {
     use proptest::prelude::{prop, prop_assert_eq, proptest};
 
-    use super::{Plan, PlanForm, Window};
+    use super::{DeliveryPlan, DeliveryWindow, PlanOptions};
     use crate::partner::Subrequests;
 
     #[test]
     fn the_stored_form_is_unchanged() {
-        let stored = r#"{"number":1,"windows":[{"start_ms":-9223372036854775808,"end_ms":9223372036854775807}],"form":{"format":1,"lines":1000,"subrequests":"include","filter":null,"tenant":"-","unknown_country":"CN"}}"#;
-        let form = PlanForm {
+        let stored = r#"{"number":1,"windows":[{"start_ms":-9223372036854775808,"end_ms":9223372036854775807}],"options":{"format":1,"lines":1000,"subrequests":"include","filter":null,"tenant":"-","unknown_country":"CN"}}"#;
+        let options = PlanOptions {
             format: 1,
             lines: 1000,
             subrequests: Subrequests::Include,
@@ -114,9 +115,9 @@ mod tests {
             tenant: "-".into(),
             unknown_country: "CN".into(),
         };
-        let plan = Plan { number: 1, windows: vec![Window::EVER], form };
+        let plan = DeliveryPlan { number: 1, windows: vec![DeliveryWindow::EVER], options };
         assert_eq!(serde_json::to_string(&plan).unwrap(), stored);
-        assert_eq!(serde_json::from_str::<Plan>(stored).unwrap(), plan);
+        assert_eq!(serde_json::from_str::<DeliveryPlan>(stored).unwrap(), plan);
     }
 
     proptest! {
@@ -126,9 +127,9 @@ mod tests {
             length in 0_i64..30,
             others in prop::collection::vec((0_i64..30, 0_i64..10), 0..5),
         ) {
-            let window = Window { start_ms: start, end_ms: start + length };
-            let others: Vec<Window> =
-                others.into_iter().map(|(start_ms, length)| Window { start_ms, end_ms: start_ms + length }).collect();
+            let window = DeliveryWindow { start_ms: start, end_ms: start + length };
+            let others: Vec<DeliveryWindow> =
+                others.into_iter().map(|(start_ms, length)| DeliveryWindow { start_ms, end_ms: start_ms + length }).collect();
             let left = window.without(&others);
             for at in -1..70 {
                 let expected = window.holds(at) && !others.iter().any(|other| other.holds(at));

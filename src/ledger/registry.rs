@@ -1,19 +1,18 @@
 //! The one ledger that is of no hour: it knows the names of all others, and keeps what belongs to none.
 //!
-//! Its tables: `ledger_v1`, a row for each ledger that holds something; `letter_v1`, the messages that became dead
-//! letters; `backfill_v1`, the jobs of [`super::backfills`]; `swept_v1`, up to when objects were looked for that no event announced;
+//! Its tables: `ledger_v1`, a row for each ledger that holds something; `dead_letter_v1`, the dead letters; `backfill_v1`, the jobs of [`super::backfills`]; `swept_v1`, up to when objects were looked for that no event announced;
 //! those of [`super::calendar`].
 //!
-//! What always holds: a ledger is known here before it holds a sealed source; a dead letter stays until a person has
-//! it put back.
+//! # Invariants
+//! A ledger is known here before it holds a sealed source. A dead letter stays until a person redrives it.
 
 use serde::{Deserialize, Serialize};
 
 use super::backfills;
 use super::calendar;
-use super::calls::Done;
+use super::calls::CallAck;
 use super::ids::{OTHER, REGISTRY};
-use super::tables::Row;
+use super::tables::LedgerRow;
 use crate::backend::{BackendError, Objects, Sql, SqlValue};
 use crate::rpc::{self, CallReply, Dispatcher, calls};
 
@@ -22,7 +21,7 @@ const SCHEMA: [&str; 4] = [
     backfills::SCHEMA,
     "CREATE TABLE IF NOT EXISTS swept_v1 (one INTEGER PRIMARY KEY, at_ms INTEGER NOT NULL)",
     "CREATE TABLE IF NOT EXISTS ledger_v1 (name TEXT PRIMARY KEY, since_ms INTEGER NOT NULL) WITHOUT ROWID",
-    "CREATE TABLE IF NOT EXISTS letter_v1 (
+    "CREATE TABLE IF NOT EXISTS dead_letter_v1 (
         id INTEGER PRIMARY KEY,
         queue TEXT NOT NULL, message TEXT NOT NULL, body TEXT NOT NULL, attempts INTEGER NOT NULL,
         code TEXT NOT NULL, at_ms INTEGER NOT NULL, redriven_ms INTEGER, reason TEXT,
@@ -30,125 +29,124 @@ const SCHEMA: [&str; 4] = [
 ];
 
 calls! {
-    "v1/register": Register => Done,
-    "v1/ledgers": LedgersAsk => Ledgers,
-    "v1/letter": Letter => Done,
-    "v1/letters": LettersAsk => Letters,
-    "v1/redriven": Redriven => RedrivenAnswer,
-    "v1/swept": Swept => LastSwept,
-}
-
-/// There is a ledger of this name.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Register {
-    /// Its name.
-    pub name: String,
-}
-
-/// Asks for the ledgers, the latest first.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LedgersAsk {
-    /// At most so many.
-    pub limit: u64,
-}
-
-/// The ledgers there are.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Ledgers {
-    /// Their names.
-    pub names: Vec<String>,
-    /// How many there are in all.
-    pub total: u64,
-    /// Dead letters that nobody has put back.
-    #[serde(default)]
-    pub letters: u64,
-}
-
-/// A message that its queue gave up.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Letter {
-    /// The queue that it was on first.
-    pub queue: String,
-    /// The queue's own name of the message: the same letter twice is one.
-    pub message: String,
-    /// Its body, as JSON.
-    pub body: String,
-    /// How often it was tried.
-    pub attempts: u32,
-    /// Why, as far as is known.
-    pub code: String,
-}
-
-/// Asks for dead letters, the latest first.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LettersAsk {
-    /// This one alone.
-    pub id: Option<i64>,
-    /// Those that were put back, too.
-    pub redriven: bool,
-    /// At most so many.
-    pub limit: u64,
-}
-
-/// Dead letters.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Letters {
-    /// They.
-    pub letters: Vec<KeptLetter>,
-}
-
-/// A dead letter that is kept.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct KeptLetter {
-    /// Its number.
-    pub id: i64,
-    /// The letter.
-    #[serde(flatten)]
-    pub letter: Letter,
-    /// When it came, in Unix milliseconds.
-    pub at_ms: i64,
-    /// When it was put back.
-    pub redriven_ms: Option<i64>,
-    /// Why it was put back.
-    pub reason: Option<String>,
-}
-
-/// A dead letter was put back.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Redriven {
-    /// Its number.
-    pub id: i64,
-    /// Why.
-    pub reason: String,
-}
-
-/// Whether there is such a letter.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RedrivenAnswer {
-    /// Whether there is.
-    pub known: bool,
-}
-
-/// Every object up to an instant was looked for; or, without one, asks up to which.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Swept {
-    /// The instant, in Unix milliseconds.
-    pub at_ms: Option<i64>,
-}
-
-/// Up to when every object was looked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LastSwept {
-    /// The instant; `None` where nobody ever looked.
-    pub at_ms: Option<i64>,
+    "v1/register": RegisterLedger => CallAck,
+    "v1/ledgers": ListLedgers => LedgerList,
+    "v1/dead-letter": DeadLetter => CallAck,
+    "v1/dead-letters": ListDeadLetters => DeadLetterList,
+    "v1/mark-redriven": MarkRedriven => RedriveAnswer,
+    "v1/advance-sweep": AdvanceSweep => SweepMark,
 }
 
 /// Makes a ledger known.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RegisterLedger {
+    /// The name of the ledger.
+    pub name: String,
+}
+
+/// Asks for the names of ledgers, the latest hours first.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ListLedgers {
+    /// Maximum number of results.
+    pub limit: u64,
+}
+
+/// The answer to [`ListLedgers`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LedgerList {
+    /// The names, those of no hour last.
+    pub names: Vec<String>,
+    /// Number of all ledgers.
+    pub total: u64,
+    /// Number of dead letters that are not redriven.
+    pub dead_letters: u64,
+}
+
+/// A message whose retries ran out. As a call, it is recorded once per queue and message.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeadLetter {
+    /// The name of the queue that it was on first.
+    pub queue: String,
+    /// The identifier that the queue gave the message.
+    pub message: String,
+    /// Its body, in JSON.
+    pub body: String,
+    /// Number of times that it was tried.
+    pub attempts: u32,
+    /// Code of the reason, as far as it is known.
+    pub code: String,
+}
+
+/// Asks for dead letters, newest first.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ListDeadLetters {
+    /// Only this one; `None` for all.
+    pub id: Option<i64>,
+    /// Whether to include redriven ones.
+    pub redriven: bool,
+    /// Maximum number of results.
+    pub limit: u64,
+}
+
+/// The answer to [`ListDeadLetters`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeadLetterList {
+    /// The dead letters, newest first.
+    pub dead_letters: Vec<StoredDeadLetter>,
+}
+
+/// A dead letter in the registry.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StoredDeadLetter {
+    /// The number by which a person names it.
+    pub id: i64,
+    /// The message that was given up.
+    #[serde(flatten)]
+    pub letter: DeadLetter,
+    /// Unix milliseconds of its arrival.
+    pub at_ms: i64,
+    /// Unix milliseconds at which it was redriven.
+    pub redriven_ms: Option<i64>,
+    /// The reason that the person gave for redriving it.
+    pub reason: Option<String>,
+}
+
+/// Records that a dead letter was redriven.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MarkRedriven {
+    /// The number of the dead letter.
+    pub id: i64,
+    /// The reason that the person gave.
+    pub reason: String,
+}
+
+/// The answer to [`MarkRedriven`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RedriveAnswer {
+    /// Whether the registry has this dead letter.
+    pub known: bool,
+}
+
+/// Records up to which instant the sweep found every object, or asks for that instant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AdvanceSweep {
+    /// Unix milliseconds to record; `None` only asks. An earlier instant than the recorded one is ignored.
+    pub at_ms: Option<i64>,
+}
+
+/// The answer to [`AdvanceSweep`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SweepMark {
+    /// The latest recorded instant in Unix milliseconds; `None` before the first sweep.
+    pub at_ms: Option<i64>,
+}
+
+/// Makes a ledger known to the registry.
 ///
 /// # Errors
-/// [`BackendError`] where the registry cannot be reached; asking again changes nothing.
+/// [`BackendError`] where the registry cannot be reached. Repeating the call changes nothing.
 pub async fn register(ledgers: &impl Objects, name: &str) -> Result<(), BackendError> {
-    rpc::call(ledgers, REGISTRY, &Register { name: name.to_owned() }).await.map(drop)
+    rpc::call(ledgers, REGISTRY, &RegisterLedger { name: name.to_owned() }).await.map(drop)
 }
 
 /// Prepares the database. Costs no written row if it was done before.
@@ -162,7 +160,7 @@ pub fn open(sql: &impl Sql) -> Result<(), BackendError> {
 /// Answers a call to the registry by its own clock.
 ///
 /// # Errors
-/// [`BackendError`] for an unknown call, a body that is none, or a database that refuses; nothing has changed then.
+/// [`BackendError`] for an unknown call, a malformed body, or a failing database; nothing has changed then.
 pub fn answer(sql: &impl Sql, name: &str, body: &[u8], now_ms: i64) -> Result<CallReply, BackendError> {
     let calls = Dispatcher::new(sql, name, body)
         .on(|ledger| keep_ledger(sql, ledger, now_ms))
@@ -174,29 +172,33 @@ pub fn answer(sql: &impl Sql, name: &str, body: &[u8], now_ms: i64) -> Result<Ca
     calendar::dispatch(sql, backfills::dispatch(sql, calls, now_ms), now_ms).finish()
 }
 
-fn keep_ledger(sql: &impl Sql, ask: &Register, now_ms: i64) -> Result<Done, BackendError> {
+fn keep_ledger(sql: &impl Sql, ask: &RegisterLedger, now_ms: i64) -> Result<CallAck, BackendError> {
     let parameters = [SqlValue::text(&*ask.name), SqlValue::Integer(now_ms)];
     sql.run("INSERT OR IGNORE INTO ledger_v1 (name, since_ms) VALUES (?, ?)", &parameters)?;
-    Ok(Done {})
+    Ok(CallAck {})
 }
 
-fn ledgers(sql: &impl Sql, ask: &LedgersAsk) -> Result<Ledgers, BackendError> {
+fn ledgers(sql: &impl Sql, ask: &ListLedgers) -> Result<LedgerList, BackendError> {
     // Those of the latest hours first, those of no hour last.
     let rows = sql.run(
         "SELECT name FROM ledger_v1 ORDER BY name LIKE ? || '%', name DESC LIMIT ?",
         &[SqlValue::text(OTHER), SqlValue::number(ask.limit)],
     )?;
-    let names = rows.rows.iter().map(|row| Row(row).text(0)).collect::<Result<_, _>>()?;
+    let names = rows.rows.iter().map(|row| LedgerRow(row).text(0)).collect::<Result<_, _>>()?;
     let count = |what: &str| {
         let counted = sql.run(&format!("SELECT count(*) FROM {what}"), &[])?;
-        counted.rows.first().map_or(Ok(0), |row| Row(row).number(0))
+        counted.rows.first().map_or(Ok(0), |row| LedgerRow(row).number(0))
     };
-    Ok(Ledgers { names, total: count("ledger_v1")?, letters: count("letter_v1 WHERE redriven_ms IS NULL")? })
+    Ok(LedgerList {
+        names,
+        total: count("ledger_v1")?,
+        dead_letters: count("dead_letter_v1 WHERE redriven_ms IS NULL")?,
+    })
 }
 
-fn keep_letter(sql: &impl Sql, letter: &Letter, now_ms: i64) -> Result<Done, BackendError> {
+fn keep_letter(sql: &impl Sql, letter: &DeadLetter, now_ms: i64) -> Result<CallAck, BackendError> {
     sql.run(
-        "INSERT OR IGNORE INTO letter_v1 (queue, message, body, attempts, code, at_ms) VALUES (?, ?, ?, ?, ?, ?)",
+        "INSERT OR IGNORE INTO dead_letter_v1 (queue, message, body, attempts, code, at_ms) VALUES (?, ?, ?, ?, ?, ?)",
         &[
             SqlValue::text(&*letter.queue),
             SqlValue::text(&*letter.message),
@@ -206,19 +208,19 @@ fn keep_letter(sql: &impl Sql, letter: &Letter, now_ms: i64) -> Result<Done, Bac
             SqlValue::Integer(now_ms),
         ],
     )?;
-    Ok(Done {})
+    Ok(CallAck {})
 }
 
-fn letters(sql: &impl Sql, ask: &LettersAsk) -> Result<Letters, BackendError> {
+fn letters(sql: &impl Sql, ask: &ListDeadLetters) -> Result<DeadLetterList, BackendError> {
     let one = ask.id.map_or(SqlValue::Null, SqlValue::Integer);
     let rows = sql.run(
-        "SELECT id, queue, message, body, attempts, code, at_ms, redriven_ms, reason FROM letter_v1
+        "SELECT id, queue, message, body, attempts, code, at_ms, redriven_ms, reason FROM dead_letter_v1
          WHERE (?1 IS NULL OR id = ?1) AND (?2 = 1 OR redriven_ms IS NULL) ORDER BY id DESC LIMIT ?3",
         &[one, SqlValue::Integer(ask.redriven.into()), SqlValue::number(ask.limit)],
     )?;
     let letters = rows.rows.iter().map(|row| {
-        let row = Row(row);
-        let letter = Letter {
+        let row = LedgerRow(row);
+        let letter = DeadLetter {
             queue: row.text(1)?,
             message: row.text(2)?,
             body: row.text(3)?,
@@ -226,23 +228,24 @@ fn letters(sql: &impl Sql, ask: &LettersAsk) -> Result<Letters, BackendError> {
             code: row.text(5)?,
         };
         let (redriven_ms, reason) = (row.maybe_integer(7), row.maybe_text(8));
-        Ok(KeptLetter { id: row.integer(0)?, letter, at_ms: row.integer(6)?, redriven_ms, reason })
+        Ok(StoredDeadLetter { id: row.integer(0)?, letter, at_ms: row.integer(6)?, redriven_ms, reason })
     });
-    Ok(Letters { letters: letters.collect::<Result<_, BackendError>>()? })
+    Ok(DeadLetterList { dead_letters: letters.collect::<Result<_, BackendError>>()? })
 }
 
-fn swept(sql: &impl Sql, ask: Swept) -> Result<LastSwept, BackendError> {
+fn swept(sql: &impl Sql, ask: AdvanceSweep) -> Result<SweepMark, BackendError> {
     if let Some(at_ms) = ask.at_ms {
         let statement = "INSERT INTO swept_v1 (one, at_ms) VALUES (1, ?1)
             ON CONFLICT (one) DO UPDATE SET at_ms = max(at_ms, ?1)";
         sql.run(statement, &[SqlValue::Integer(at_ms)])?;
     }
     let rows = sql.run("SELECT at_ms FROM swept_v1", &[])?.rows;
-    Ok(LastSwept { at_ms: rows.first().and_then(|row| Row(row).maybe_integer(0)) })
+    Ok(SweepMark { at_ms: rows.first().and_then(|row| LedgerRow(row).maybe_integer(0)) })
 }
 
-fn redriven(sql: &impl Sql, ask: &Redriven, now_ms: i64) -> Result<RedrivenAnswer, BackendError> {
+fn redriven(sql: &impl Sql, ask: &MarkRedriven, now_ms: i64) -> Result<RedriveAnswer, BackendError> {
     let parameters = [SqlValue::Integer(now_ms), SqlValue::text(&*ask.reason), SqlValue::Integer(ask.id)];
-    let done = sql.run("UPDATE letter_v1 SET redriven_ms = ?, reason = ? WHERE id = ? RETURNING id", &parameters)?;
-    Ok(RedrivenAnswer { known: !done.rows.is_empty() })
+    let done =
+        sql.run("UPDATE dead_letter_v1 SET redriven_ms = ?, reason = ? WHERE id = ? RETURNING id", &parameters)?;
+    Ok(RedriveAnswer { known: !done.rows.is_empty() })
 }

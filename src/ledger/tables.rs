@@ -3,10 +3,14 @@
 //! Their version is in their names. There is no secondary index: rows read cost a thousandth of rows written, and
 //! a ledger is one hour's. A payload's row is written when it is sealed, claimed and committed, and no more.
 //!
-//! What always holds: a row that cannot be read is an error, never a default.
+//! # Invariants
+//! A row that cannot be read is an error, never a default.
 
-use super::delivery::{Delivery, Payload, State};
-use super::ids::{DeliveryId, SourceId};
+use super::breaker::Breaker;
+use super::delivery::{Delivery, DeliveryState, Payload};
+use super::ids::DeliveryId;
+use super::source_id::SourceId;
+use super::state::BatchState;
 use crate::backend::{BackendError, Sql, SqlRow, SqlValue};
 use crate::partner::OnUnknown;
 
@@ -19,7 +23,7 @@ pub(super) const SCHEMA: [&str; 5] = [
         state TEXT NOT NULL, code TEXT, reason TEXT,
         indexed INTEGER NOT NULL, shards TEXT NOT NULL, gone INTEGER NOT NULL,
         lines INTEGER NOT NULL, counts TEXT NOT NULL, inflated INTEGER NOT NULL,
-        begun_ms INTEGER NOT NULL, sealed_ms INTEGER) WITHOUT ROWID",
+        first_seen_ms INTEGER NOT NULL, sealed_ms INTEGER) WITHOUT ROWID",
     "CREATE TABLE IF NOT EXISTS plan_v1 (
         source TEXT NOT NULL, number INTEGER NOT NULL,
         plan TEXT NOT NULL, sealed INTEGER NOT NULL,
@@ -28,27 +32,31 @@ pub(super) const SCHEMA: [&str; 5] = [
     "CREATE TABLE IF NOT EXISTS delivery_v1 (
         source TEXT NOT NULL, plan INTEGER NOT NULL, number TEXT NOT NULL,
         sha256 TEXT NOT NULL, lines INTEGER NOT NULL, bytes INTEGER NOT NULL,
-        first_at INTEGER NOT NULL, last_at INTEGER NOT NULL,
-        state TEXT NOT NULL, due_ms INTEGER NOT NULL, wake_ms INTEGER,
+        first_offset INTEGER NOT NULL, last_offset INTEGER NOT NULL,
+        state TEXT NOT NULL, next_attempt_ms INTEGER NOT NULL, wake_ms INTEGER,
         token INTEGER NOT NULL, claimant TEXT NOT NULL, uncommitted INTEGER NOT NULL, lease_ms INTEGER NOT NULL,
         park INTEGER NOT NULL, attempts INTEGER NOT NULL, ambiguous INTEGER NOT NULL,
-        status INTEGER, code TEXT, settled_ms INTEGER, removed INTEGER NOT NULL DEFAULT 0,
+        status INTEGER, code TEXT, completed_ms INTEGER,
         PRIMARY KEY (source, plan, number)) WITHOUT ROWID",
     "CREATE TABLE IF NOT EXISTS note_v1 (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
-    super::packs::SCHEMA,
+    // A body begins where `ats` says, in the order of the payloads.
+    "CREATE TABLE IF NOT EXISTS pack_v1 (
+        source TEXT NOT NULL, plan INTEGER NOT NULL, first TEXT NOT NULL, last TEXT NOT NULL,
+        digest TEXT NOT NULL, ats TEXT NOT NULL, removed INTEGER NOT NULL,
+        PRIMARY KEY (source, plan, first)) WITHOUT ROWID",
 ];
 
-/// The condition that a payload came to rest before an instant, which no body outlives for long.
-pub(super) const AT_REST: &str = "state IN ('delivered', 'dropped', 'split') AND settled_ms < ?";
+/// The condition that a payload became terminal before an instant, from which on its body is kept for a while.
+pub(super) const TERMINAL_BEFORE: &str = "state IN ('delivered', 'dropped', 'split') AND completed_ms < ?";
 
 /// The columns of a payload, in the order of [`delivery`].
-const COLUMNS: &str = "source, plan, number, sha256, lines, bytes, first_at, last_at, state, due_ms, wake_ms, \
-     token, claimant, uncommitted, lease_ms, park, attempts, ambiguous, status, code, settled_ms, removed";
+const COLUMNS: &str = "source, plan, number, sha256, lines, bytes, first_offset, last_offset, state, next_attempt_ms, wake_ms, \
+     token, claimant, uncommitted, lease_ms, park, attempts, ambiguous, status, code, completed_ms";
 
 /// A row, read by column.
-pub(super) struct Row<'a>(pub(super) &'a SqlRow);
+pub(super) struct LedgerRow<'a>(pub(super) &'a SqlRow);
 
-impl Row<'_> {
+impl LedgerRow<'_> {
     /// The text in a column.
     pub(super) fn text(&self, column: usize) -> Result<String, BackendError> {
         self.maybe_text(column).ok_or_else(|| unreadable(column))
@@ -79,6 +87,16 @@ impl Row<'_> {
         serde_json::from_str(&self.text(column)?).map_err(|_| unreadable(column))
     }
 
+    /// The state of a source in a column.
+    pub(super) fn batch_state(&self, column: usize) -> Result<BatchState, BackendError> {
+        BatchState::from_name(&self.text(column)?).ok_or_else(|| unreadable(column))
+    }
+
+    /// The state of a payload in a column.
+    pub(super) fn delivery_state(&self, column: usize) -> Result<DeliveryState, BackendError> {
+        DeliveryState::from_name(&self.text(column)?).ok_or_else(|| unreadable(column))
+    }
+
     /// The source in a column.
     pub(super) fn source(&self, column: usize) -> Result<SourceId, BackendError> {
         SourceId::from_digits(&self.text(column)?).ok_or_else(|| unreadable(column))
@@ -86,7 +104,7 @@ impl Row<'_> {
 }
 
 fn unreadable(column: usize) -> BackendError {
-    BackendError::new("reading a row of the ledger", format!("column {column} is none of its kind"))
+    BackendError::new("reading a row of the ledger", format!("column {column} has a value that was never written"))
 }
 
 /// The JSON of a plain value, as a parameter.
@@ -99,17 +117,17 @@ pub(super) fn maybe<T: TryInto<i64>>(value: Option<T>) -> SqlValue {
     value.map_or(SqlValue::Null, SqlValue::number)
 }
 
-/// The payloads that the condition holds for; where bodies lie in packs, [`super::packs`] says.
+/// The payloads that the condition holds for, without the places of their bodies: [`super::packs`] has these.
 pub(super) fn deliveries(
     sql: &impl Sql,
     condition: &str,
     parameters: &[SqlValue],
 ) -> Result<Vec<Delivery>, BackendError> {
     let rows = sql.run(&format!("SELECT {COLUMNS} FROM delivery_v1 WHERE {condition}"), parameters)?.rows;
-    rows.iter().map(|row| delivery(&Row(row))).collect()
+    rows.iter().map(|row| delivery(&LedgerRow(row))).collect()
 }
 
-/// One payload, as its row says.
+/// One payload, without the place of its body.
 pub(super) fn find(sql: &impl Sql, id: &DeliveryId) -> Result<Option<Delivery>, BackendError> {
     Ok(deliveries(sql, "source = ? AND plan = ? AND number = ?", &place(id))?.pop())
 }
@@ -122,25 +140,34 @@ pub(super) fn place(id: &DeliveryId) -> [SqlValue; 3] {
 /// What the ledger has noted under a name.
 pub(super) fn note(sql: &impl Sql, name: &str) -> Result<Option<String>, BackendError> {
     let kept = sql.run("SELECT value FROM note_v1 WHERE name = ?", &[SqlValue::text(name)])?;
-    kept.rows.first().map(|row| Row(row).text(0)).transpose()
+    kept.rows.first().map(|row| LedgerRow(row).text(0)).transpose()
 }
 
-fn delivery(row: &Row<'_>) -> Result<Delivery, BackendError> {
+/// The name of the note that holds the breaker.
+pub(super) const BREAKER: &str = "breaker";
+
+/// The breaker, as it was kept.
+pub(super) fn breaker(sql: &impl Sql) -> Result<Breaker, BackendError> {
+    let Some(kept) = note(sql, BREAKER)? else { return Ok(Breaker::default()) };
+    serde_json::from_str(&kept).map_err(|error| BackendError::new("reading the breaker", error.to_string()))
+}
+
+fn delivery(row: &LedgerRow<'_>) -> Result<Delivery, BackendError> {
     let payload = Payload {
         index: row.text(2)?,
         sha256: row.text(3)?,
         lines: row.number(4)?,
         bytes: row.number(5)?,
-        first_at: row.number(6)?,
-        last_at: row.number(7)?,
+        first_offset: row.number(6)?,
+        last_offset: row.number(7)?,
         pack: None,
     };
     Ok(Delivery {
         source: row.source(0)?,
         plan: row.number(1)?,
         payload,
-        state: State::from_name(&row.text(8)?).ok_or_else(|| unreadable(8))?,
-        due_ms: row.integer(9)?,
+        state: row.delivery_state(8)?,
+        next_attempt_ms: row.integer(9)?,
         wake_ms: row.maybe_integer(10),
         token: row.number(11)?,
         claimant: row.text(12)?,
@@ -151,8 +178,7 @@ fn delivery(row: &Row<'_>) -> Result<Delivery, BackendError> {
         ambiguous: row.number(17)?,
         status: row.maybe_integer(18).and_then(|status| u16::try_from(status).ok()),
         code: row.maybe_text(19),
-        settled_ms: row.maybe_integer(20),
-        removed: row.integer(21)? != 0,
+        completed_ms: row.maybe_integer(20),
     })
 }
 
@@ -166,10 +192,10 @@ pub(super) fn save(sql: &impl Sql, delivery: &Delivery) -> Result<(), BackendErr
         SqlValue::text(&*payload.sha256),
         SqlValue::number(payload.lines),
         SqlValue::number(payload.bytes),
-        SqlValue::number(payload.first_at),
-        SqlValue::number(payload.last_at),
+        SqlValue::number(payload.first_offset),
+        SqlValue::number(payload.last_offset),
         SqlValue::text(delivery.state.name()),
-        SqlValue::number(delivery.due_ms),
+        SqlValue::number(delivery.next_attempt_ms),
         maybe(delivery.wake_ms),
         SqlValue::number(delivery.token),
         SqlValue::text(&*delivery.claimant),
@@ -180,9 +206,8 @@ pub(super) fn save(sql: &impl Sql, delivery: &Delivery) -> Result<(), BackendErr
         SqlValue::number(delivery.ambiguous),
         maybe(delivery.status),
         delivery.code.as_deref().map_or(SqlValue::Null, SqlValue::text),
-        maybe(delivery.settled_ms),
-        SqlValue::Integer(delivery.removed.into()),
+        maybe(delivery.completed_ms),
     ];
-    let statement = format!("INSERT OR REPLACE INTO delivery_v1 ({COLUMNS}) VALUES (?{})", ", ?".repeat(21));
+    let statement = format!("INSERT OR REPLACE INTO delivery_v1 ({COLUMNS}) VALUES (?{})", ", ?".repeat(20));
     sql.run(&statement, &parameters).map(drop)
 }

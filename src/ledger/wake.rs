@@ -1,53 +1,53 @@
-//! The ledger's own clockwork: it ends leases that nobody ended, and sends messages that nobody sent.
+//! The ledger's alarm: it ends leases that no commit ended, and sends messages again.
 //!
-//! The row of a payload that is not at rest says when something must be done about it at the latest. The alarm
-//! does that. A message on the queue is a wake-up and may be lost or doubled; the row is what counts.
+//! The row of a payload says when something must be done about it at the latest, and the alarm does that. A message on
+//! the queue is only a wake-up, which may be lost or doubled; the row is what counts.
 //!
-//! What always holds: the alarm is set again before anything else is done, so that no failure stops the clock; it
-//! never throws; what it does twice has the effect of once.
+//! # Invariants
+//! The alarm is set again before anything else is done, so that no failure stops it. Doing its work twice has the effect
+//! of doing it once.
 
 use std::future::Future;
 
 use serde::Serialize;
 
-use super::calls::{Done, Nudge};
-use super::deliveries::breaker;
-use super::delivery::State;
+use super::calls::{CallAck, RearmAlarm};
+use super::delivery::DeliveryState;
 use super::ids::DeliveryId;
 use super::sources::id_of;
-use super::tables::{Row, deliveries, place, save};
+use super::tables::{LedgerRow, breaker, deliveries, place, save};
 use crate::backend::{BackendError, Queue, Sql, SqlValue};
 use crate::limits::{ALARM_AGAIN_MS, ALARM_MESSAGES, OUTBOX_AGAIN_MS};
 use crate::mistakes::{Mistake, made};
 
 /// The alarm of one ledger.
 pub trait Alarm {
-    /// Has the ledger woken at this instant, instead of at any other; `None`: not at all.
+    /// Sets the alarm to this instant in Unix milliseconds, instead of any other; `None` removes it.
     fn set(&self, at_ms: Option<i64>) -> impl Future<Output = Result<(), BackendError>>;
 }
 
-/// What an alarm did.
+/// What one alarm did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
-pub struct Woken {
-    /// Leases that were over.
+pub struct AlarmReport {
+    /// Number of leases that it ended.
     pub leases_ended: usize,
-    /// Messages sent.
+    /// Number of messages that it sent.
     pub messages: usize,
 }
 
-/// Does what is due, and sets the alarm for what comes next.
+/// Does what is due, and sets the alarm to what comes next.
 ///
 /// # Errors
-/// [`BackendError`] where the world failed; the alarm is set all the same.
+/// [`BackendError`] where the queue, the database or the alarm failed; the alarm was set before.
 pub async fn alarm(
     sql: &impl Sql,
     ledger: &str,
     queue: &impl Queue<DeliveryId>,
     alarm: &impl Alarm,
     clock: impl Fn() -> i64,
-) -> Result<Woken, BackendError> {
+) -> Result<AlarmReport, BackendError> {
     alarm.set(Some(clock() + ALARM_AGAIN_MS)).await?;
-    let Due { leases_ended, ids, to_try } = due(sql, ledger, clock())?;
+    let DueWork { leases_ended, ids, to_try } = due(sql, ledger, clock())?;
     let messages = ids.len();
     if !ids.is_empty() && !made(Mistake::NoOutbox) {
         queue.send(&ids).await?;
@@ -56,27 +56,27 @@ pub async fn alarm(
     // Until the one that is to try has claimed, the breaker does not know of it.
     let messages_from_ms = if to_try { clock() + ALARM_AGAIN_MS } else { i64::MIN };
     alarm.set(next_from(sql, messages_from_ms)?).await?;
-    Ok(Woken { leases_ended, messages })
+    Ok(AlarmReport { leases_ended, messages })
 }
 
-/// What is due.
+/// What is due at this instant.
 #[derive(Default)]
-struct Due {
+struct DueWork {
     leases_ended: usize,
     /// The payloads whose message is due.
     ids: Vec<DeliveryId>,
-    /// It is one payload, to try whether the partner is well again.
+    /// Whether it is a single payload that tests whether the partner has recovered.
     to_try: bool,
 }
 
 /// Ends the leases that are over, and names the payloads whose message is due.
-fn due(sql: &impl Sql, ledger: &str, now_ms: i64) -> Result<Due, BackendError> {
-    let mut found = Due::default();
+fn due(sql: &impl Sql, ledger: &str, now_ms: i64) -> Result<DueWork, BackendError> {
+    let mut found = DueWork::default();
     sql.transaction(&mut || {
         let limit = SqlValue::number(ALARM_MESSAGES);
-        let over = [SqlValue::text(State::Sending.name()), SqlValue::Integer(now_ms), limit.clone()];
+        let over = [SqlValue::text(DeliveryState::Sending.name()), SqlValue::Integer(now_ms), limit.clone()];
         let over = deliveries(sql, "state = ? AND lease_ms <= ? ORDER BY lease_ms LIMIT ?", &over)?;
-        found = Due { leases_ended: over.len(), ..Due::default() };
+        found = DueWork { leases_ended: over.len(), ..DueWork::default() };
         for mut delivery in over {
             if !made(Mistake::NoLeaseEnd) {
                 delivery.end_lease(now_ms);
@@ -90,7 +90,7 @@ fn due(sql: &impl Sql, ledger: &str, now_ms: i64) -> Result<Due, BackendError> {
             true => SqlValue::Integer(1),
             false => limit,
         };
-        let waiting = [SqlValue::text(State::Prepared.name()), SqlValue::Integer(now_ms), limit];
+        let waiting = [SqlValue::text(DeliveryState::Prepared.name()), SqlValue::Integer(now_ms), limit];
         let waiting = deliveries(sql, "state = ? AND wake_ms <= ? ORDER BY attempts, wake_ms LIMIT ?", &waiting)?;
         found.ids = waiting.iter().map(|delivery| id_of(ledger, delivery)).collect();
         found.to_try = breaker.is_open() && !found.ids.is_empty();
@@ -99,12 +99,12 @@ fn due(sql: &impl Sql, ledger: &str, now_ms: i64) -> Result<Due, BackendError> {
     Ok(found)
 }
 
-/// Keeps that messages were sent: unless someone claims, they are sent again.
+/// Records that messages were sent: without a claim, they are sent again later.
 fn sent(sql: &impl Sql, ids: &[DeliveryId], now_ms: i64) -> Result<(), BackendError> {
     sql.transaction(&mut || {
         for id in ids {
             let again = SqlValue::Integer(now_ms + OUTBOX_AGAIN_MS);
-            let still = [SqlValue::text(State::Prepared.name()), SqlValue::Integer(now_ms)];
+            let still = [SqlValue::text(DeliveryState::Prepared.name()), SqlValue::Integer(now_ms)];
             let parameters = [std::slice::from_ref(&again), &place(id), &still].concat();
             sql.run(
                 "UPDATE delivery_v1 SET wake_ms = ?
@@ -116,26 +116,26 @@ fn sent(sql: &impl Sql, ids: &[DeliveryId], now_ms: i64) -> Result<(), BackendEr
     })
 }
 
-/// When something must be done next.
+/// The next instant at which something must be done.
 pub(super) fn next(sql: &impl Sql) -> Result<Option<i64>, BackendError> {
     next_from(sql, i64::MIN)
 }
 
-/// The same, where no message is to go out before an instant. Leases end when they end.
+/// The same, where no message is to be sent before an instant; leases are not held back.
 fn next_from(sql: &impl Sql, messages_from_ms: i64) -> Result<Option<i64>, BackendError> {
     let rows = sql.run("SELECT state, min(wake_ms) FROM delivery_v1 WHERE wake_ms IS NOT NULL GROUP BY state", &[])?;
     let breaker = breaker(sql)?;
     let held_ms = if breaker.is_open() { breaker.open_until_ms.max(messages_from_ms) } else { messages_from_ms };
     let mut next = None;
-    for row in rows.rows.iter().map(Row) {
+    for row in rows.rows.iter().map(LedgerRow) {
         let at_ms = row.integer(1)?;
-        let at_ms = if row.text(0)? == State::Sending.name() { at_ms } else { at_ms.max(held_ms) };
+        let at_ms = if row.text(0)? == DeliveryState::Sending.name() { at_ms } else { at_ms.max(held_ms) };
         next = Some(next.map_or(at_ms, |next: i64| next.min(at_ms)));
     }
     Ok(next)
 }
 
-/// Someone asks for the alarm to be set: the answer's own wake does it.
-pub(super) const fn nudge(_ask: Nudge) -> Done {
-    Done {}
+/// Sets the alarm again, which the instant that is returned with the answer does.
+pub(super) const fn rearm(_ask: RearmAlarm) -> CallAck {
+    CallAck {}
 }

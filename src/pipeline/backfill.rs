@@ -12,7 +12,10 @@ use serde::Serialize;
 use crate::backend::{BackendError, Bucket, List, Listed, ObjectHead, Queue};
 use crate::bucket_keys::{KeyClass, batch_times, classify, folder_day};
 use crate::config::Config;
-use crate::ledger::backfills::{Ask, Cursor, Job, JobState, JobsAsk, Start, Started, Step};
+use crate::ledger::backfills::{
+    BackfillCursor, BackfillJob, BackfillRequest, BackfillStart, BackfillState, ListBackfills, RecordBackfillStep,
+    StartBackfill,
+};
 use crate::ledger::ids::REGISTRY;
 use crate::limits::{
     BACKFILL_BURST_S, BACKFILL_JOBS, BACKFILL_LATE_MS, BACKFILL_LINE_BYTES, BACKFILL_PAGES, BACKFILL_RATE,
@@ -39,8 +42,8 @@ pub struct Driven {
 pub async fn drive_backfills(world: &impl Services, config: &Config) -> Result<Driven, BackendError> {
     let mut driven = Driven::default();
     start_from_push_time(world, config).await?;
-    let jobs = rpc::call(world.ledgers(), REGISTRY, &JobsAsk { id: None, limit: BACKFILL_JOBS }).await?.jobs;
-    for (id, job) in jobs.into_iter().filter(|(_, job)| job.state == JobState::Running) {
+    let jobs = rpc::call(world.ledgers(), REGISTRY, &ListBackfills { id: None, limit: BACKFILL_JOBS }).await?.jobs;
+    for (id, job) in jobs.into_iter().filter(|(_, job)| job.state == BackfillState::Running) {
         driven.jobs += 1;
         driven.announced += drive(world, config, id, job).await?;
     }
@@ -54,10 +57,10 @@ pub async fn drive_backfills(world: &impl Services, config: &Config) -> Result<D
 pub async fn start_backfill(
     world: &impl Services,
     config: &Config,
-    ask: Ask,
+    ask: BackfillRequest,
     name: Option<String>,
-) -> Result<Started, BackendError> {
-    rpc::call(world.ledgers(), REGISTRY, &Start { ask, folder: config.log_prefix.clone(), name }).await
+) -> Result<BackfillStart, BackendError> {
+    rpc::call(world.ledgers(), REGISTRY, &StartBackfill { ask, folder: config.log_prefix.clone(), name }).await
 }
 
 /// `PUSH_START_TIME` in the past means that what came since then is wanted, too: once for each value.
@@ -66,23 +69,23 @@ async fn start_from_push_time(world: &impl Services, config: &Config) -> Result<
     let Some(start_ms) = config.push_start_ms.filter(|start| *start < now_ms && config.delivery.is_some()) else {
         return Ok(());
     };
-    let ask = Ask { start_ms, end_ms: now_ms, index: true, deliver: true, lines_per_second: BACKFILL_RATE };
+    let ask = BackfillRequest { start_ms, end_ms: now_ms, index: true, deliver: true, lines_per_second: BACKFILL_RATE };
     start_backfill(world, config, ask, Some(format!("push-start-{start_ms}"))).await.map(drop)
 }
 
 /// Drives one job on; says how many objects that announced.
-async fn drive(world: &impl Services, config: &Config, id: i64, mut job: Job) -> Result<u64, BackendError> {
+async fn drive(world: &impl Services, config: &Config, id: i64, mut job: BackfillJob) -> Result<u64, BackendError> {
     let now_ms = world.now_ms();
     let before = job.announced;
     job.credit = credit(&job, now_ms);
     for _ in 0..BACKFILL_PAGES {
-        if job.credit <= 0 || job.state != JobState::Running {
+        if job.credit <= 0 || job.state != BackfillState::Running {
             break;
         }
         let after_steps = job.steps;
         page(world, config, id, &mut job).await?;
-        job.changed_ms = now_ms;
-        let step = Step { id, after_steps, job: job.clone() };
+        job.updated_ms = now_ms;
+        let step = RecordBackfillStep { id, after_steps, job: job.clone() };
         if !rpc::call(world.ledgers(), REGISTRY, &step).await?.kept {
             // Someone else drives it, or it was stopped.
             break;
@@ -93,16 +96,16 @@ async fn drive(world: &impl Services, config: &Config, id: i64, mut job: Job) ->
 }
 
 /// The lines that may be announced now: what the time since the last step brings, and no more than a burst.
-fn credit(job: &Job, now_ms: i64) -> i64 {
+fn credit(job: &BackfillJob, now_ms: i64) -> i64 {
     let rate = i64::try_from(job.ask.lines_per_second).unwrap_or(i64::MAX);
-    let earned = rate.saturating_mul((now_ms - job.changed_ms).max(0)) / 1000;
+    let earned = rate.saturating_mul((now_ms - job.updated_ms).max(0)) / 1000;
     job.credit.saturating_add(earned).min(rate.saturating_mul(BACKFILL_BURST_S))
 }
 
 /// Looks at one page of the listing, as far as the credit reaches.
-async fn page(world: &impl Services, config: &Config, id: i64, job: &mut Job) -> Result<(), BackendError> {
+async fn page(world: &impl Services, config: &Config, id: i64, job: &mut BackfillJob) -> Result<(), BackendError> {
     let Some(folder) = job.cursor.folders.last().cloned() else {
-        job.state = JobState::Done;
+        job.state = BackfillState::Done;
         return Ok(());
     };
     let ask = List { prefix: folder, after: job.cursor.after.clone(), cursor: None, by_folder: true };
@@ -132,7 +135,7 @@ async fn page(world: &impl Services, config: &Config, id: i64, job: &mut Job) ->
 }
 
 /// Moves the cursor behind what was looked at: the whole page, or up to the key at which the credit was used up.
-fn move_on(cursor: &mut Cursor, listed: &Listed, stopped_at: Option<String>, ask: &Ask) {
+fn move_on(cursor: &mut BackfillCursor, listed: &Listed, stopped_at: Option<String>, ask: &BackfillRequest) {
     let current = cursor.folders.pop();
     // Folders behind that key are listed again by the next page.
     let seen = listed.folders.iter().filter(|folder| stopped_at.as_ref().is_none_or(|key| *folder < key));
@@ -149,15 +152,15 @@ fn move_on(cursor: &mut Cursor, listed: &Listed, stopped_at: Option<String>, ask
 }
 
 /// The message of an object, with what the job asks for.
-fn event(bucket_name: &str, key: &str, head: &ObjectHead, id: i64, ask: &Ask, now_ms: i64) -> R2Event {
-    let Ask { start_ms, end_ms, index, deliver, .. } = *ask;
+fn event(bucket_name: &str, key: &str, head: &ObjectHead, id: i64, ask: &BackfillRequest, now_ms: i64) -> R2Event {
+    let BackfillRequest { start_ms, end_ms, index, deliver, .. } = *ask;
     let event = R2Event::put_object(bucket_name, key, head.size, &head.etag, now_ms);
     R2Event { backfill: Some(EventBackfill { id, start_ms, end_ms, index, deliver }), ..event }
 }
 
 /// Whether an object may hold records of the window. Its name tells when it was written, which is after the requests,
 /// mostly by minutes; one whose name tells nothing is looked into.
-fn is_wanted(key: &str, config: &Config, ask: &Ask) -> bool {
+fn is_wanted(key: &str, config: &Config, ask: &BackfillRequest) -> bool {
     let is_batch = matches!(classify(key, &config.log_prefix), KeyClass::Batch(_));
     let near = batch_times(key).is_none_or(|(start_ms, end_ms)| {
         start_ms <= ask.end_ms.saturating_add(BACKFILL_LATE_MS)
@@ -167,7 +170,7 @@ fn is_wanted(key: &str, config: &Config, ask: &Ask) -> bool {
 }
 
 /// Whether a folder may hold such objects.
-fn is_near(folder: &str, ask: &Ask) -> bool {
+fn is_near(folder: &str, ask: &BackfillRequest) -> bool {
     let first = time::day(ask.start_ms.saturating_sub(BACKFILL_SKEW_MS));
     let last = time::day(ask.end_ms.saturating_add(BACKFILL_LATE_MS));
     folder_day(folder).is_none_or(|day| (first.as_str()..=last.as_str()).contains(&day))

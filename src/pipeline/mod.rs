@@ -23,7 +23,7 @@ mod verdict;
 mod whereabouts;
 
 pub use backfill::{Driven, drive_backfills, start_backfill};
-pub use parse::{ParseVerdict, form_of, parse_message};
+pub use parse::{ParseVerdict, options_of, parse_message};
 pub use process::{Outcome, Work, process};
 pub use send::{Sender, send_message};
 pub use sweep::{Swept, sweep};

@@ -1,14 +1,15 @@
 //! Bodies to packs: what is put into the bucket as one object, since writes are paid by the piece.
 //!
 //! Each body is a gzip member of its own, so a pack is a gzip file of all its lines, and each body is a range of it.
-//! One without company lies alone, under the key that bodies had before there were packs.
+//! One that fits with no other is a pack of its own.
 //!
 //! What always holds: bodies keep their order, each lies behind the one before; the same bodies under the same bound
 //! give the same packs, so the same keys; a pack is beyond the bound only where it is one body.
 
 use super::payload::Packed;
 use crate::bucket_keys::pack_digest;
-use crate::ledger::delivery::{Payload, Place};
+use crate::ledger::SourceId;
+use crate::ledger::delivery::{BodyLocation, Payload};
 use crate::limits::PACK_PAYLOADS;
 
 /// One object with the bodies of payloads.
@@ -20,6 +21,14 @@ pub struct Pack {
     pub bytes: Vec<u8>,
 }
 
+impl Pack {
+    /// Its key, in this plan of this source; `None` where it has no payload.
+    #[must_use]
+    pub fn key(&self, source: &SourceId, plan: u32) -> Option<String> {
+        Some(self.payloads.first()?.pack.as_ref()?.key(source, plan))
+    }
+}
+
 /// Gathers bodies and closes packs.
 #[derive(Debug)]
 pub struct PackBuilder {
@@ -29,7 +38,7 @@ pub struct PackBuilder {
 }
 
 impl PackBuilder {
-    /// A builder of packs of at most so many bytes; with 0, every body lies alone.
+    /// A builder of packs of at most so many bytes; with 0, every body is a pack of its own.
     #[must_use]
     pub const fn new(most: usize) -> Self {
         Self { payloads: Vec::new(), bytes: Vec::new(), most }
@@ -52,13 +61,11 @@ impl PackBuilder {
     pub fn close(&mut self) -> Option<Pack> {
         let (mut payloads, bytes) = (std::mem::take(&mut self.payloads), std::mem::take(&mut self.bytes));
         let first = payloads.first()?.index.clone();
-        if payloads.len() > 1 {
-            let digest = pack_digest(payloads.iter().map(|payload| payload.sha256.as_str()));
-            let mut at = 0;
-            for payload in &mut payloads {
-                payload.pack = Some(Place { first: first.clone(), digest: digest.clone(), at });
-                at += payload.bytes;
-            }
+        let digest = pack_digest(payloads.iter().map(|payload| payload.sha256.as_str()));
+        let mut at = 0;
+        for payload in &mut payloads {
+            payload.pack = Some(BodyLocation { first: first.clone(), digest: digest.clone(), offset: at });
+            at += payload.bytes;
         }
         Some(Pack { payloads, bytes })
     }
@@ -93,8 +100,8 @@ mod tests {
             sha256: format!("of {number}"),
             lines: 1,
             bytes: body.len() as u64,
-            first_at: 0,
-            last_at: 0,
+            first_offset: 0,
+            last_offset: 0,
             pack: None,
         };
         Packed { payload, body }
@@ -156,11 +163,11 @@ mod tests {
     }
 
     #[test]
-    fn a_body_without_company_lies_alone() {
-        let alone = |pack: &Pack| pack.payloads.iter().all(|payload| payload.pack.is_none());
-        assert_eq!(packs(10, &[11, 2, 3, 10]).iter().map(alone).collect::<Vec<_>>(), [true, false, true]);
-        assert!(packs(0, &[1, 1, 1]).iter().all(alone), "where there are to be no packs");
-        assert_eq!(packs(0, &[1, 1, 1]).len(), 3);
+    fn a_body_without_company_is_a_pack_of_its_own() {
+        assert_eq!(sizes(&packs(10, &[11, 2, 3, 10])), [vec![11], vec![2, 3], vec![10]]);
+        assert_eq!(sizes(&packs(0, &[1, 1, 1])), [[1]; 3], "where bodies are not to share one");
+        let place = packs(0, &[1, 1])[1].payloads[0].pack.clone().unwrap();
+        assert_eq!((&*place.first, place.offset), ("000001", 0));
     }
 
     #[test]
@@ -182,9 +189,9 @@ mod tests {
         flate2::bufread::MultiGzDecoder::new(&bytes[..]).read_to_end(&mut inflated).unwrap();
         assert_eq!((payloads.len(), inflated), (7, text));
         let place = payloads[0].pack.clone().unwrap();
-        assert_eq!((&*place.first, place.at), ("000000", 0));
+        assert_eq!((&*place.first, place.offset), ("000000", 0));
         let hash = |text: &[u8]| hex::encode(<sha2::Sha256 as sha2::Digest>::digest(text));
-        let range = |payload: &Payload| size(payload.pack.as_ref().unwrap().at)..;
+        let range = |payload: &Payload| size(payload.pack.as_ref().unwrap().offset)..;
         let bodies = payloads.iter().map(|payload| &bytes[range(payload)][..size(payload.bytes)]);
         assert_eq!(place.digest, hash(bodies.map(hash).collect::<String>().as_bytes()));
     }
@@ -198,15 +205,13 @@ mod tests {
                 prop_assert!(pack.bytes.len() <= most || pack.payloads.len() == 1);
                 for payload in &pack.payloads {
                     prop_assert_eq!(&payload.index, &index_of(number));
-                    prop_assert_eq!(payload.pack.is_some(), pack.payloads.len() > 1);
-                    let at = size(payload.pack.as_ref().map_or(0, |place| place.at));
+                    let place = payload.pack.as_ref().unwrap();
+                    prop_assert_eq!(&place.first, &pack.payloads[0].index);
+                    let at = size(place.offset);
                     let body = &pack.bytes[at..at + size(payload.bytes)];
                     prop_assert_eq!(body, &vec![byte_of(number); sizes[number]][..]);
                     number += 1;
                 }
-                let first = &pack.payloads[0].index;
-                let same = |payload: &Payload| payload.pack.as_ref().is_none_or(|place| place.first == *first);
-                prop_assert!(pack.payloads.iter().all(same));
             }
             prop_assert_eq!(number, sizes.len());
             // No two neighbours would have fitted into one.

@@ -11,11 +11,11 @@ use crate::backend::{BackendError, Bucket};
 use crate::bucket_keys::{KeyClass, classify};
 use crate::config::{Config, LogLevel};
 use crate::index::forget_entries;
-use crate::ledger::backfills::Ended;
-use crate::ledger::calls::{Gone, GoneAnswer};
+use crate::ledger::backfills::CountEndedObject;
+use crate::ledger::calls::{DeletedObjectVersions, ForgetDeletedObject};
 use crate::ledger::ids::REGISTRY;
-use crate::ledger::plan::{FORMAT, Wish};
-use crate::ledger::{PlanForm, Window, ledger_of};
+use crate::ledger::plan::{DeliveryRequest, FORMAT};
+use crate::ledger::{DeliveryWindow, PlanOptions, ledger_of};
 use crate::limits::PARSE_RETRY_S;
 use crate::r2_event::{EventBackfill, ObjectChange, R2Event};
 use crate::record::Dataset;
@@ -30,8 +30,8 @@ const OTHER_BUCKET: &str = "other_bucket";
 /// What to do with a message, and why. As JSON it is the message's one line in the log.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ParseVerdict {
-    /// The verdict's stable code: `sealed`, `already_sealed`, `superseded`, `gone`, `removed`, `ignored`, `set_aside`,
-    /// `already_set_aside`, `bad_message`, `failed`.
+    /// The verdict's stable code: `sealed`, `already_sealed`, `superseded`, `gone`, `removed`, `ignored`, `quarantined`,
+    /// `already_quarantined`, `bad_message`, `failed`.
     pub verdict: &'static str,
     /// The stable code of the reason, where there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -69,7 +69,7 @@ impl ParseVerdict {
     #[must_use]
     pub fn level(&self) -> LogLevel {
         match self.verdict {
-            "failed" | "bad_message" | "set_aside" => LogLevel::Warn,
+            "failed" | "bad_message" | "quarantined" => LogLevel::Warn,
             _ => LogLevel::Info,
         }
     }
@@ -118,7 +118,7 @@ async fn object(
     };
     let outcome = process(world, key, &work).await?;
     if let Some(EventBackfill { id, .. }) = backfill {
-        rpc::call(world.ledgers(), REGISTRY, &Ended { id }).await?;
+        rpc::call(world.ledgers(), REGISTRY, &CountEndedObject { id }).await?;
     }
     Ok(verdict_of(outcome, key))
 }
@@ -127,23 +127,23 @@ async fn object(
 fn backfill_work(config: &Config, dataset: Dataset, backfill: &EventBackfill) -> Work {
     let EventBackfill { start_ms, end_ms, index, deliver, .. } = *backfill;
     let delivers = deliver && config.delivery.is_some() && dataset == Dataset::HttpRequests;
-    let wish = || Wish { window: Window { start_ms, end_ms }, form: form_of(config) };
+    let wish = || DeliveryRequest { window: DeliveryWindow { start_ms, end_ms }, options: options_of(config) };
     Work { dataset, index, deliver: delivers.then(wish) }
 }
 
 /// What live traffic asks for: an index of everything, and for the partner what the settings say.
 fn work_of(config: &Config, dataset: Dataset) -> Work {
     let start_ms = config.push_start_ms.unwrap_or(i64::MIN);
-    let window = Window { start_ms, ..Window::EVER };
+    let window = DeliveryWindow { start_ms, ..DeliveryWindow::EVER };
     let delivers = config.delivery.is_some() && dataset == Dataset::HttpRequests;
-    let deliver = delivers.then(|| Wish { window, form: form_of(config) });
+    let deliver = delivers.then(|| DeliveryRequest { window, options: options_of(config) });
     Work { dataset, index: true, deliver }
 }
 
 /// How lines become payloads, as the settings say now.
 #[must_use]
-pub fn form_of(config: &Config) -> PlanForm {
-    PlanForm {
+pub fn options_of(config: &Config) -> PlanOptions {
+    PlanOptions {
         format: FORMAT,
         lines: config.batch_size,
         subrequests: config.subrequests,
@@ -159,8 +159,8 @@ async fn forget(world: &impl Services, key: &str) -> Result<ParseVerdict, Backen
         return Ok(ParseVerdict::new("ignored", Some(key.into())).because("still_there", None));
     }
     let ledger = ledger_of(key);
-    let ask = |forgotten| Gone { key: key.into(), forgotten };
-    let GoneAnswer { versions } = rpc::call(world.ledgers(), &ledger, &ask(false)).await?;
+    let ask = |forgotten| ForgetDeletedObject { key: key.into(), forgotten };
+    let DeletedObjectVersions { versions } = rpc::call(world.ledgers(), &ledger, &ask(false)).await?;
     for old in &versions {
         forget_entries(world.shards(), key, old.uploaded_ms, old.shards.iter()).await?;
         forget_beside(world, old).await?;
@@ -180,7 +180,7 @@ fn verdict_of(outcome: Outcome, key: &str) -> ParseVerdict {
         Outcome::AlreadySealed => ParseVerdict::new("already_sealed", key),
         Outcome::Superseded => ParseVerdict::new("superseded", key),
         Outcome::Gone => ParseVerdict::new("gone", key),
-        Outcome::SetAside(why) => ParseVerdict::new("set_aside", key).because(why.code(), Some(why.to_string())),
-        Outcome::AlreadySetAside => ParseVerdict::new("already_set_aside", key),
+        Outcome::Quarantined(why) => ParseVerdict::new("quarantined", key).because(why.code(), Some(why.to_string())),
+        Outcome::AlreadyQuarantined => ParseVerdict::new("already_quarantined", key),
     }
 }

@@ -178,9 +178,8 @@ pub async fn pass<B: Bucket>(
 
 /// Puts a pack where its content says. One that is there is the same.
 async fn put(bucket: &impl Bucket, source: &SourceId, plan: u32, pack: Pack) -> Result<(), BackendError> {
-    let Pack { payloads, bytes } = pack;
-    let Some(first) = payloads.first() else { return Ok(()) };
-    match bucket.put_new(&first.key(source, plan), bytes).await {
+    let Some(key) = pack.key(source, plan) else { return Ok(()) };
+    match bucket.put_new(&key, pack.bytes).await {
         Err(_) if made(Mistake::SwallowPut) => Ok(()),
         put => put.map(drop),
     }

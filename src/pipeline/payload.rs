@@ -33,8 +33,8 @@ pub struct Packer {
     pending: Vec<u8>,
     body: Vec<u8>,
     lines: u64,
-    first_at: u64,
-    last_at: u64,
+    first_offset: u64,
+    last_offset: u64,
     number: usize,
     most: u64,
 }
@@ -48,8 +48,8 @@ impl Packer {
             pending: Vec::new(),
             body: Vec::new(),
             lines: 0,
-            first_at: 0,
-            last_at: 0,
+            first_offset: 0,
+            last_offset: 0,
             number: 0,
             most: lines.max(1).into(),
         }
@@ -69,9 +69,9 @@ impl Packer {
     /// The line whose text was appended is whole; it begins at `at` in its object. A payload that is full is closed.
     pub fn end_line(&mut self, at: u64) -> Option<Packed> {
         if self.lines == 0 {
-            self.first_at = at;
+            self.first_offset = at;
         }
-        self.last_at = at;
+        self.last_offset = at;
         self.lines += 1;
         if self.pending.len() >= PENDING {
             self.compress(FlushCompress::None);
@@ -93,8 +93,8 @@ impl Packer {
             sha256: hex::encode(Sha256::digest(&body)),
             lines: self.lines,
             bytes: body.len() as u64,
-            first_at: self.first_at,
-            last_at: self.last_at,
+            first_offset: self.first_offset,
+            last_offset: self.last_offset,
             pack: None,
         };
         self.lines = 0;
@@ -140,12 +140,12 @@ pub fn halve(whole: &Payload, body: &[u8], indexes: [String; 2]) -> Option<[Pack
         let mut full = None;
         for line in lines {
             packer.text().extend_from_slice(line);
-            full = packer.end_line(whole.first_at).or(full);
+            full = packer.end_line(whole.first_offset).or(full);
         }
         let Packed { payload, body } = packer.finish().or(full)?;
         // Where the cut lies in the source is not known here; both halves cover the whole.
         let lines = counted as u64;
-        Some(Packed { payload: Payload { index, lines, last_at: whole.last_at, ..payload }, body })
+        Some(Packed { payload: Payload { index, lines, last_offset: whole.last_offset, ..payload }, body })
     };
     Some([pack(first, first.len(), first_index)?, pack(second.get(lost..)?, second.len(), second_index)?])
 }
@@ -202,7 +202,7 @@ mod tests {
             assert_eq!(all.len(), count.div_ceil(most.max(1) as usize));
             assert_eq!(all.iter().map(|packed| packed.payload.lines).sum::<u64>(), count as u64);
             for (packed, number) in all.iter().zip(0_u64..) {
-                assert_eq!(packed.payload.first_at, number * u64::from(most.max(1)));
+                assert_eq!(packed.payload.first_offset, number * u64::from(most.max(1)));
                 assert_eq!(packed.payload.index, format!("{number:06}"));
                 assert_eq!(packed.payload.bytes, packed.body.len() as u64);
             }

@@ -20,9 +20,11 @@ use crate::backend::{BackendError, Bucket, Queue, WholeBody};
 use crate::batch::{BatchError, Totals};
 use crate::bucket_keys::{summaries_key, windows_key};
 use crate::index::{Counts, ObjectVersion, forget_entries, put_entries};
-use crate::ledger::calls::{Begin, BeginAnswer, Entries, Registered, Replaced, Seal, SealAnswer, SetAside};
-use crate::ledger::plan::Wish;
-use crate::ledger::{BatchId, DeliveryId, Plan, calendar, registry};
+use crate::ledger::calls::{
+    BeginAnswer, BeginBatch, MarkRegistered, QuarantineBatch, RecordShards, ReplacedVersion, SealAnswer, SealBatch,
+};
+use crate::ledger::plan::DeliveryRequest;
+use crate::ledger::{BatchId, DeliveryId, DeliveryPlan, calendar, registry};
 use crate::limits::PLANS_AT_ONCE;
 use crate::memory::Held;
 use crate::mistakes::{Mistake, made};
@@ -38,7 +40,7 @@ pub struct Work {
     /// Whether it is to be indexed.
     pub index: bool,
     /// What of it is to go to the partner.
-    pub deliver: Option<Wish>,
+    pub deliver: Option<DeliveryRequest>,
 }
 
 /// What became of an object.
@@ -51,9 +53,9 @@ pub enum Outcome {
     /// A newer version of the object is known; this one is left alone.
     Superseded,
     /// It is no batch; the ledger holds the reason.
-    SetAside(BatchError),
-    /// It had been set aside.
-    AlreadySetAside,
+    Quarantined(BatchError),
+    /// It had been quarantined.
+    AlreadyQuarantined,
     /// There is no such object (any more).
     Gone,
 }
@@ -105,10 +107,10 @@ pub async fn process(world: &impl Services, key: &str, work: &Work) -> Result<Ou
 /// One round; says whether another one is needed.
 async fn once(world: &impl Services, turn: &Held, key: &str, work: &Work) -> Result<(Outcome, bool), BackendError> {
     let Some((head, body)) = world.bucket().get(key).await? else { return Ok((Outcome::Gone, false)) };
-    let id = BatchId::of(world.bucket_name(), key, &head.etag);
+    let id = BatchId::for_object(world.bucket_name(), key, &head.etag);
     let object =
         ObjectVersion { key: key.into(), etag: head.etag.clone(), uploaded_ms: head.uploaded_ms, size: head.size };
-    let begin = Begin {
+    let begin = BeginBatch {
         source: id.source.clone(),
         object: object.clone(),
         dataset: work.dataset.name().into(),
@@ -116,27 +118,26 @@ async fn once(world: &impl Services, turn: &Held, key: &str, work: &Work) -> Res
         deliver: work.deliver.clone(),
     };
     let todo = match rpc::call(world.ledgers(), &id.ledger, &begin).await? {
-        BeginAnswer::Done => return Ok((Outcome::AlreadySealed, false)),
-        BeginAnswer::SetAside { .. } => return Ok((Outcome::AlreadySetAside, false)),
+        BeginAnswer::Complete => return Ok((Outcome::AlreadySealed, false)),
+        BeginAnswer::Quarantined { .. } => return Ok((Outcome::AlreadyQuarantined, false)),
         BeginAnswer::Superseded => return Ok((Outcome::Superseded, false)),
         BeginAnswer::Work(todo) => todo,
     };
     if !todo.registered {
         registry::register(world.ledgers(), &id.ledger).await?;
-        rpc::call(world.ledgers(), &id.ledger, &Registered {}).await?;
+        rpc::call(world.ledgers(), &id.ledger, &MarkRegistered {}).await?;
     }
-    let pack_bytes = world.pack_bytes().min(todo.pack_bytes);
-    let transform = todo.plan.map(|plan| transformer(plan, &object, pack_bytes)).transpose()?;
+    let transform = todo.plan.map(|plan| transformer(plan, &object, world.pack_bytes())).transpose()?;
     let body = Heard { turn, now_ms: || world.now_ms(), body: WholeBody::new(body, head.size) };
     let job =
         Job { world, id: &id, object: &object, replaced: &todo.replaced, dataset: work.dataset, index: todo.index };
     match pass(world.data_bucket(), body, &id.source, (work.dataset, object.default_ms()), transform).await? {
         Ok(passed) => Ok((Outcome::Sealed(job.seal(passed).await?), todo.more)),
-        Err(why) => job.set_aside(why).await.map(|outcome| (outcome, false)),
+        Err(why) => job.quarantine(why).await.map(|outcome| (outcome, false)),
     }
 }
 
-fn transformer(plan: Plan, object: &ObjectVersion, pack_bytes: usize) -> Result<Transformer, BackendError> {
+fn transformer(plan: DeliveryPlan, object: &ObjectVersion, pack_bytes: usize) -> Result<Transformer, BackendError> {
     let rules = Rules::new(plan).ok_or_else(|| {
         BackendError::new("reading a plan", "it was pinned in a form that this version does not know")
     })?;
@@ -148,7 +149,7 @@ struct Job<'a, W> {
     world: &'a W,
     id: &'a BatchId,
     object: &'a ObjectVersion,
-    replaced: &'a [Replaced],
+    replaced: &'a [ReplacedVersion],
     dataset: Dataset,
     index: bool,
 }
@@ -176,7 +177,7 @@ impl<W: Services> Job<'_, W> {
             if !made(Mistake::EntriesFirst) {
                 self.tell_calendar(&prefixes).await?;
             }
-            self.call(&Entries { source: self.id.source.clone(), shards: shards.clone() }).await?;
+            self.call(&RecordShards { source: self.id.source.clone(), shards: shards.clone() }).await?;
             let version = (self.dataset, self.object);
             let rows = put_entries(self.world.shards(), version, passed.entries, &passed.summaries.batch).await?;
             if made(Mistake::EntriesFirst) {
@@ -187,7 +188,7 @@ impl<W: Services> Job<'_, W> {
             indexed = Some(rows.is_some());
             self.forget_replaced(&shards).await?;
         }
-        let seal = Seal {
+        let seal = SealBatch {
             source: self.id.source.clone(),
             counts: passed.counts,
             inflated: passed.totals.inflated,
@@ -227,12 +228,12 @@ impl<W: Services> Job<'_, W> {
     }
 
     /// Keeps that the object is no batch.
-    async fn set_aside(&self, why: BatchError) -> Result<Outcome, BackendError> {
+    async fn quarantine(&self, why: BatchError) -> Result<Outcome, BackendError> {
         self.forget_replaced(&[]).await?;
         let source = self.id.source.clone();
-        let ask = SetAside { source, code: why.code().into(), reason: why.to_string(), replay: false };
+        let ask = QuarantineBatch { source, code: why.code().into(), reason: why.to_string(), replay: false };
         let answer = self.call(&ask).await?;
-        Ok(if answer.set_aside { Outcome::SetAside(why) } else { Outcome::AlreadySealed })
+        Ok(if answer.quarantined { Outcome::Quarantined(why) } else { Outcome::AlreadySealed })
     }
 
     /// Drops what older versions left in shards that this one does not write to.
@@ -251,12 +252,7 @@ impl<W: Services> Job<'_, W> {
 }
 
 /// Removes what lies beside a version that is no more: behind its entries, which name it.
-pub(super) async fn forget_beside(world: &impl Services, old: &Replaced) -> Result<(), BackendError> {
-    match &old.source {
-        Some(source) => {
-            let digest = source.as_str();
-            world.data_bucket().delete(&[windows_key(digest), summaries_key(digest)]).await
-        }
-        None => Ok(()),
-    }
+pub(super) async fn forget_beside(world: &impl Services, old: &ReplacedVersion) -> Result<(), BackendError> {
+    let digest = old.source.as_str();
+    world.data_bucket().delete(&[windows_key(digest), summaries_key(digest)]).await
 }

@@ -11,13 +11,14 @@ use std::ops::Range;
 
 use sha2::{Digest, Sha256};
 
+use super::pack::PackBuilder;
 use super::payload::{Packed, halve};
 use super::verdict::SendVerdict;
-use crate::backend::{BackendError, Bucket, Bytes, Partner, Post, PostAnswer, PostError, Queue, Ranged, WholeBody};
+use crate::backend::{BackendError, Bucket, Bytes, Partner, Post, PostAnswer, PostError, Queue, Ranged};
 use crate::config::DeliverySettings;
-use crate::ledger::calls::{Claim, ClaimAnswer, Commit, CommitAnswer, Split, SplitAnswer};
+use crate::ledger::calls::{ClaimAnswer, ClaimPayload, CommitAnswer, CommitAttempt, SplitAnswer, SplitPayload};
 use crate::ledger::delivery::Payload;
-use crate::ledger::{DeliveryId, Outcome};
+use crate::ledger::{AttemptOutcome, DeliveryId};
 use crate::limits::{COMMIT_MS, COMMIT_PAUSES_MS, LEASE_MS, POST_MS};
 use crate::mistakes::{Mistake, made};
 use crate::partner::{AnswerClass, PrivateKey, auth_key, classify, retry_after_ms};
@@ -55,11 +56,11 @@ pub async fn send_message<W: Services, P: Partner, N: Fn() -> u32>(
 }
 
 fn refused(code: &str) -> Tried {
-    Tried::Ended(Outcome::Refused { status: None, code: code.into() })
+    Tried::Ended(AttemptOutcome::Refused { status: None, code: code.into() })
 }
 
-fn not_stored(status: Option<u16>, code: &str, wait_ms: Option<u64>) -> Outcome {
-    Outcome::NotStored { status, code: code.into(), wait_ms }
+fn not_stored(status: Option<u16>, code: &str, wait_ms: Option<u64>) -> AttemptOutcome {
+    AttemptOutcome::NotStored { status, code: code.into(), wait_ms }
 }
 
 /// A payload that is the sender's for now.
@@ -73,7 +74,7 @@ struct Claimed {
 
 /// How an attempt came out.
 enum Tried {
-    Ended(Outcome),
+    Ended(AttemptOutcome),
     /// The body, which has to be halved.
     TooLarge(Vec<u8>),
 }
@@ -81,21 +82,20 @@ enum Tried {
 impl<W: Services, P: Partner, N: Fn() -> u32> Sender<'_, W, P, N> {
     async fn send(&self, id: &DeliveryId) -> Result<SendVerdict, BackendError> {
         let since_ms = self.world.now_ms();
-        let claim = Claim {
+        let claim = ClaimPayload {
             id: id.clone(),
             claimant: self.claimant.clone(),
             endpoint: self.settings.endpoint.fingerprint(),
             on_unknown: self.settings.on_unknown,
-            packs: true,
         };
         let claimed = match rpc::call(self.world.ledgers(), &id.ledger, &claim).await? {
-            ClaimAnswer::Yes { token, payload, attempt } => Claimed { token, payload, attempt, since_ms },
+            ClaimAnswer::Granted { token, payload, attempt } => Claimed { token, payload, attempt, since_ms },
             ClaimAnswer::Wait { why, .. } => return Ok(SendVerdict::waits(id, why)),
-            ClaimAnswer::Settled { state } => return Ok(SendVerdict::settled(id, state)),
-            ClaimAnswer::NoSuch => return Ok(SendVerdict::no_such(id)),
+            ClaimAnswer::Terminal { state } => return Ok(SendVerdict::settled(id, state)),
+            ClaimAnswer::Unknown => return Ok(SendVerdict::no_such(id)),
         };
         if made(Mistake::CommitBeforePost) {
-            self.commit(id, &claimed, Outcome::Delivered { status: 200 }).await?;
+            self.commit(id, &claimed, AttemptOutcome::Delivered { status: 200 }).await?;
         }
         match self.attempt(id, &claimed).await {
             Tried::Ended(outcome) => self.end(id, &claimed, outcome).await,
@@ -109,7 +109,7 @@ impl<W: Services, P: Partner, N: Fn() -> u32> Sender<'_, W, P, N> {
         let body = match self.body(id, payload).await {
             Ok(Some(body)) => body,
             Ok(None) => return refused("payload_missing"),
-            Err(_) => return Tried::Ended(Outcome::Released),
+            Err(_) => return Tried::Ended(AttemptOutcome::Released),
         };
         if hex::encode(Sha256::digest(&body)) != payload.sha256 {
             return refused("payload_damaged");
@@ -118,31 +118,27 @@ impl<W: Services, P: Partner, N: Fn() -> u32> Sender<'_, W, P, N> {
         let batch_id = if made(Mistake::NewBatchId) { format!("{batch_id}-{}", claimed.attempt) } else { batch_id };
         let mut post = Post { url: String::new(), batch_id, body };
         let mut outcome = self.post(claimed, &mut post, &self.settings.key).await;
-        if let (Some(Outcome::Endpoint { code, .. }), Some(second)) = (&outcome, &self.settings.second_key)
+        if let (Some(AttemptOutcome::Endpoint { code, .. }), Some(second)) = (&outcome, &self.settings.second_key)
             && code == AnswerClass::Auth.code()
         {
             match self.post(claimed, &mut post, second).await {
                 // No time is left for another try; the first one's answer stands.
-                Some(Outcome::Released) => {}
+                Some(AttemptOutcome::Released) => {}
                 again => outcome = again,
             }
         }
         if made(Mistake::DeleteWhenSent) {
-            let key = id.body_key(payload);
-            let _deleted = self.world.data_bucket().delete(&[key]).await;
+            let key = payload.pack.as_ref().map(|place| place.key(&id.source, id.plan));
+            let _deleted = self.world.data_bucket().delete(key.as_slice()).await;
         }
         outcome.map_or(Tried::TooLarge(post.body), Tried::Ended)
     }
 
     /// The body of a payload; `None` where there is none.
     async fn body(&self, id: &DeliveryId, payload: &Payload) -> Result<Option<Vec<u8>>, BackendError> {
-        let key = id.body_key(payload);
-        let Some(place) = &payload.pack else {
-            let Some((head, body)) = self.world.data_bucket().get(&key).await? else { return Ok(None) };
-            return WholeBody::new(body, head.size).all().await.map(Some);
-        };
-        let at = if made(Mistake::ReadFromPackStart) { 0 } else { place.at };
-        self.cut(&key, at..at.saturating_add(payload.bytes)).await
+        let Some(place) = &payload.pack else { return Ok(None) };
+        let at = if made(Mistake::ReadFromPackStart) { 0 } else { place.offset };
+        self.cut(&place.key(&id.source, id.plan), at..at.saturating_add(payload.bytes)).await
     }
 
     /// These bytes of a pack; fewer where it ends before, `None` where there is none.
@@ -167,11 +163,11 @@ impl<W: Services, P: Partner, N: Fn() -> u32> Sender<'_, W, P, N> {
     }
 
     /// One POST under this key, if the claim leaves time for it; `None` where the body is too large.
-    async fn post(&self, claimed: &Claimed, post: &mut Post, key: &PrivateKey) -> Option<Outcome> {
+    async fn post(&self, claimed: &Claimed, post: &mut Post, key: &PrivateKey) -> Option<AttemptOutcome> {
         let now_ms = self.world.now_ms();
         let in_time = now_ms - claimed.since_ms + POST_MS + COMMIT_MS <= LEASE_MS;
         if !in_time && !made(Mistake::NoTimeCheck) {
-            return Some(Outcome::Released);
+            return Some(AttemptOutcome::Released);
         }
         let endpoint = &self.settings.endpoint;
         post.url = endpoint.url(&auth_key(endpoint.uri(), now_ms / 1000, (self.nonce)(), key));
@@ -181,30 +177,32 @@ impl<W: Services, P: Partner, N: Fn() -> u32> Sender<'_, W, P, N> {
                 class => Some(self.outcome(class, status, retry_after.as_deref())),
             },
             Err(PostError::NotSent(_)) => Some(not_stored(None, "unreachable", None)),
-            Err(PostError::Unknown(_)) if made(Mistake::TimeoutIsSuccess) => Some(Outcome::Delivered { status: 200 }),
+            Err(PostError::Unknown(_)) if made(Mistake::TimeoutIsSuccess) => {
+                Some(AttemptOutcome::Delivered { status: 200 })
+            }
             Err(PostError::Unknown(_)) if made(Mistake::TimeoutIsNotStored) => {
                 Some(not_stored(None, "no_answer", None))
             }
-            Err(PostError::Unknown(_)) => Some(Outcome::Unknown { code: "no_answer".into() }),
+            Err(PostError::Unknown(_)) => Some(AttemptOutcome::Unknown { code: "no_answer".into() }),
         }
     }
 
     /// What an answer of this class means.
-    fn outcome(&self, class: AnswerClass, status: u16, retry_after: Option<&str>) -> Outcome {
+    fn outcome(&self, class: AnswerClass, status: u16, retry_after: Option<&str>) -> AttemptOutcome {
         let code = class.code();
         match class {
-            AnswerClass::Delivered => Outcome::Delivered { status },
-            AnswerClass::Misconfigured if made(Mistake::RedirectIsSuccess) => Outcome::Delivered { status },
-            AnswerClass::ServerError if made(Mistake::ServerErrorIsSuccess) => Outcome::Delivered { status },
-            AnswerClass::Misconfigured => Outcome::Endpoint { status, code: code.into(), park: true },
+            AnswerClass::Delivered => AttemptOutcome::Delivered { status },
+            AnswerClass::Misconfigured if made(Mistake::RedirectIsSuccess) => AttemptOutcome::Delivered { status },
+            AnswerClass::ServerError if made(Mistake::ServerErrorIsSuccess) => AttemptOutcome::Delivered { status },
+            AnswerClass::Misconfigured => AttemptOutcome::Endpoint { status, code: code.into(), park: true },
             AnswerClass::Auth | AnswerClass::Configuration => {
-                Outcome::Endpoint { status, code: code.into(), park: false }
+                AttemptOutcome::Endpoint { status, code: code.into(), park: false }
             }
             AnswerClass::Busy => not_stored(Some(status), code, retry_after_ms(retry_after, self.world.now_ms())),
             AnswerClass::ServerError => not_stored(Some(status), code, None),
-            AnswerClass::Unknown => Outcome::Unknown { code: code.into() },
+            AnswerClass::Unknown => AttemptOutcome::Unknown { code: code.into() },
             AnswerClass::Permanent | AnswerClass::TooLarge => {
-                Outcome::Refused { status: Some(status), code: code.into() }
+                AttemptOutcome::Refused { status: Some(status), code: code.into() }
             }
         }
     }
@@ -212,7 +210,7 @@ impl<W: Services, P: Partner, N: Fn() -> u32> Sender<'_, W, P, N> {
     /// Puts two halves in the place of a payload that was too large.
     async fn split(&self, id: &DeliveryId, claimed: &Claimed, body: &[u8]) -> Result<SendVerdict, BackendError> {
         let Some(halves) = halve(&claimed.payload, body, id.halves()) else {
-            let outcome = Outcome::Refused { status: Some(413), code: AnswerClass::TooLarge.code().into() };
+            let outcome = AttemptOutcome::Refused { status: Some(413), code: AnswerClass::TooLarge.code().into() };
             return self.end(id, claimed, outcome).await;
         };
         let Ok(send) = self.put_halves(id, claimed, halves).await else {
@@ -231,26 +229,38 @@ impl<W: Services, P: Partner, N: Fn() -> u32> Sender<'_, W, P, N> {
         claimed: &Claimed,
         halves: [Packed; 2],
     ) -> Result<Vec<DeliveryId>, BackendError> {
-        let mut payloads = Vec::new();
-        for Packed { payload, body } in halves {
-            let key = payload.key(&id.source, id.plan);
-            self.world.data_bucket().put_new(&key, body).await?;
-            payloads.push(payload);
-        }
-        let split = Split { id: id.clone(), token: claimed.token, halves: payloads };
+        // Both in one pack, however large they are: together they are about what the whole was.
+        let mut packs = PackBuilder::new(usize::MAX);
+        let _none_is_full = halves.map(|half| packs.add(half));
+        let pack = packs.close();
+        let Some((pack, key)) = pack.and_then(|pack| pack.key(&id.source, id.plan).map(|key| (pack, key))) else {
+            return Ok(Vec::new());
+        };
+        self.world.data_bucket().put_new(&key, pack.bytes).await?;
+        let split = SplitPayload { id: id.clone(), token: claimed.token, halves: pack.payloads };
         let SplitAnswer { send } = rpc::call(self.world.ledgers(), &id.ledger, &split).await?;
         Ok(send)
     }
 
     /// Tells the ledger how the attempt ended, and says so.
-    async fn end(&self, id: &DeliveryId, claimed: &Claimed, outcome: Outcome) -> Result<SendVerdict, BackendError> {
+    async fn end(
+        &self,
+        id: &DeliveryId,
+        claimed: &Claimed,
+        outcome: AttemptOutcome,
+    ) -> Result<SendVerdict, BackendError> {
         let answer = self.commit(id, claimed, outcome.clone()).await?;
         Ok(SendVerdict::ended(id, &claimed.payload, claimed.attempt, &outcome, answer.counted))
     }
 
     /// Tells the ledger how the attempt ended; what it does not hear is a payload in doubt.
-    async fn commit(&self, id: &DeliveryId, claimed: &Claimed, outcome: Outcome) -> Result<CommitAnswer, BackendError> {
-        let commit = Commit { id: id.clone(), token: claimed.token, outcome };
+    async fn commit(
+        &self,
+        id: &DeliveryId,
+        claimed: &Claimed,
+        outcome: AttemptOutcome,
+    ) -> Result<CommitAnswer, BackendError> {
+        let commit = CommitAttempt { id: id.clone(), token: claimed.token, outcome };
         for pause_ms in COMMIT_PAUSES_MS {
             if let Ok(answer) = rpc::call(self.world.ledgers(), &id.ledger, &commit).await {
                 return Ok(answer);

@@ -15,9 +15,9 @@ use crate::backend::{BackendError, Bucket, List, ObjectHead, Queue};
 use crate::bucket_keys::{KeyClass, classify, folder_day};
 use crate::config::Config;
 use crate::ledger::BatchId;
-use crate::ledger::calls::{Bodies, BodiesAnswer, Missing, Nudge, Removed};
+use crate::ledger::calls::{ExpiredPacks, FindUnfinished, ListExpiredPacks, MarkRemoved, RearmAlarm};
 use crate::ledger::ids::{PackId, REGISTRY};
-use crate::ledger::registry::{LastSwept, Ledgers, LedgersAsk, Swept as LookedUpTo};
+use crate::ledger::registry::{AdvanceSweep as LookedUpTo, LedgerList, ListLedgers, SweepMark};
 use crate::limits::{
     BODIES_KEPT_MS, SWEEP_AGE_MS, SWEEP_BACK_MAX_MS, SWEEP_BACK_MS, SWEEP_FOLDERS, SWEEP_LEDGERS, SWEEP_PAGES,
     SWEEP_STEPS,
@@ -51,7 +51,7 @@ pub async fn sweep(world: &impl Services, config: &Config) -> Result<Swept, Back
     let mut swept = Swept::default();
     if !made(Mistake::NoSweep) {
         let now_ms = world.now_ms();
-        let LastSwept { at_ms } = looked_up_to(world, None).await?;
+        let SweepMark { at_ms } = looked_up_to(world, None).await?;
         // The very first one says from when on there were any, so that the next one knows even if this one fails.
         let at_ms = if at_ms.is_some() { at_ms } else { looked_up_to(world, Some(now_ms)).await?.at_ms };
         // After an outage, everything since the last sweep that came to its end.
@@ -63,10 +63,10 @@ pub async fn sweep(world: &impl Services, config: &Config) -> Result<Swept, Back
             looked_up_to(world, Some(now_ms)).await?;
         }
     }
-    let ask = LedgersAsk { limit: SWEEP_LEDGERS };
-    let Ledgers { names, .. } = rpc::call(world.ledgers(), REGISTRY, &ask).await?;
+    let ask = ListLedgers { limit: SWEEP_LEDGERS };
+    let LedgerList { names, .. } = rpc::call(world.ledgers(), REGISTRY, &ask).await?;
     for name in names {
-        rpc::call(world.ledgers(), &name, &Nudge {}).await?;
+        rpc::call(world.ledgers(), &name, &RearmAlarm {}).await?;
         swept.ledgers += 1;
         remove_bodies(world, &name, &mut swept).await?;
     }
@@ -74,7 +74,7 @@ pub async fn sweep(world: &impl Services, config: &Config) -> Result<Swept, Back
 }
 
 /// Up to when everything was looked for; keeps this instant, if there is one.
-async fn looked_up_to(world: &impl Services, at_ms: Option<i64>) -> Result<LastSwept, BackendError> {
+async fn looked_up_to(world: &impl Services, at_ms: Option<i64>) -> Result<SweepMark, BackendError> {
     rpc::call(world.ledgers(), REGISTRY, &LookedUpTo { at_ms }).await
 }
 
@@ -143,13 +143,13 @@ async fn announce(
     let mut by_ledger: BTreeMap<String, Vec<(BatchId, R2Event)>> = BTreeMap::new();
     let now_ms = world.now_ms();
     for (key, head) in objects {
-        let id = BatchId::of(world.bucket_name(), &key, &head.etag);
+        let id = BatchId::for_object(world.bucket_name(), &key, &head.etag);
         let event = R2Event::put_object(world.bucket_name(), &key, head.size, &head.etag, now_ms);
         by_ledger.entry(id.ledger.clone()).or_default().push((id, event));
     }
     for (ledger, objects) in by_ledger {
         let sources = objects.iter().map(|(id, _)| id.source.clone()).collect();
-        let missing = rpc::call(world.ledgers(), &ledger, &Missing { sources }).await?.sources;
+        let missing = rpc::call(world.ledgers(), &ledger, &FindUnfinished { sources }).await?.sources;
         let events: Vec<R2Event> =
             objects.into_iter().filter_map(|(id, event)| missing.contains(&id.source).then_some(event)).collect();
         if !events.is_empty() {
@@ -164,15 +164,13 @@ async fn announce(
 async fn remove_bodies(world: &impl Services, ledger: &str, swept: &mut Swept) -> Result<(), BackendError> {
     let before_ms = world.now_ms() - BODIES_KEPT_MS;
     for _ in 0..SWEEP_STEPS {
-        let BodiesAnswer { bodies, packs } = rpc::call(world.ledgers(), ledger, &Bodies { before_ms }).await?;
-        let alone = bodies.iter().map(|(id, sha256)| id.lone_key(sha256));
-        let keys: Vec<String> = alone.chain(packs.iter().map(PackId::key)).collect();
+        let ExpiredPacks { packs } = rpc::call(world.ledgers(), ledger, &ListExpiredPacks { before_ms }).await?;
+        let keys: Vec<String> = packs.iter().map(PackId::key).collect();
         if keys.is_empty() {
             return Ok(());
         }
         world.data_bucket().delete(&keys).await?;
-        let ids = bodies.into_iter().map(|(id, _)| id).collect();
-        rpc::call(world.ledgers(), ledger, &Removed { ids, packs }).await?;
+        rpc::call(world.ledgers(), ledger, &MarkRemoved { packs }).await?;
         swept.bodies += keys.len();
     }
     swept.more = true;

@@ -9,7 +9,7 @@ use super::pack::{Pack, PackBuilder};
 use super::payload::{Packed, Packer};
 use crate::batch::BatchError;
 use crate::filter::Filter;
-use crate::ledger::Plan;
+use crate::ledger::DeliveryPlan;
 use crate::ledger::calls::SealedPlan;
 use crate::limits::MAX_PAYLOADS;
 use crate::partner::Subrequests;
@@ -46,7 +46,7 @@ impl KeptBack {
 /// A plan, ready to judge records by.
 #[derive(Debug)]
 pub struct Rules {
-    plan: Plan,
+    plan: DeliveryPlan,
     options: PartnerOptions,
     filter: Option<Filter>,
 }
@@ -54,10 +54,10 @@ pub struct Rules {
 impl Rules {
     /// The rules of a plan. `None` where it cannot be read: it was pinned by another version of this code.
     #[must_use]
-    pub fn new(plan: Plan) -> Option<Self> {
-        let options = PartnerOptions::new(&plan.form.tenant, &plan.form.unknown_country).ok()?;
-        let filter = plan.form.filter.as_deref().map(Filter::parse).transpose().ok()?;
-        (plan.form.format == crate::ledger::plan::FORMAT).then_some(Self { plan, options, filter })
+    pub fn new(plan: DeliveryPlan) -> Option<Self> {
+        let options = PartnerOptions::new(&plan.options.tenant, &plan.options.unknown_country).ok()?;
+        let filter = plan.options.filter.as_deref().map(Filter::parse).transpose().ok()?;
+        (plan.options.format == crate::ledger::plan::FORMAT).then_some(Self { plan, options, filter })
     }
 
     /// Whether the plan covers a record that began at this instant.
@@ -79,7 +79,7 @@ impl Rules {
 
     /// The same for a record whose fields were read already.
     fn write_fields(&self, out: &mut Vec<u8>, line: &[u8], fields: &Fields<'_>) -> Result<bool, KeptBack> {
-        if self.plan.form.subrequests == Subrequests::Exclude {
+        if self.plan.options.subrequests == Subrequests::Exclude {
             is_visitors(fields)?;
         }
         if let Some(filter) = &self.filter
@@ -139,7 +139,7 @@ impl Transformer {
             sanitised: 0,
             payloads: Vec::new(),
         };
-        let packer = Packer::new(rules.plan.form.lines);
+        let packer = Packer::new(rules.plan.options.lines);
         Self { rules, packer, packs: PackBuilder::new(pack_bytes), default_ms, sealed }
     }
 

@@ -7,8 +7,8 @@ use serde::Serialize;
 use super::later::later;
 use crate::backend::BackendError;
 use crate::config::LogLevel;
-use crate::ledger::delivery::{Payload, Why};
-use crate::ledger::{DeliveryId, Outcome, State};
+use crate::ledger::delivery::{Payload, WaitReason};
+use crate::ledger::{AttemptOutcome, DeliveryId, DeliveryState};
 use crate::limits::SEND_RETRY_S;
 
 /// What to do with a message, and why.
@@ -87,17 +87,17 @@ impl SendVerdict {
     }
 
     /// The ledger sees to it later.
-    pub(super) fn waits(id: &DeliveryId, why: Why) -> Self {
+    pub(super) fn waits(id: &DeliveryId, why: WaitReason) -> Self {
         let code = match why {
-            Why::Busy => "busy",
-            Why::NotDue => "not_due",
-            Why::BreakerOpen => "breaker_open",
+            WaitReason::Busy => "busy",
+            WaitReason::NotDue => "not_due",
+            WaitReason::BreakerOpen => "breaker_open",
         };
         Self { code: Some(code.into()), ..Self::new("waits", Some(id)) }
     }
 
     /// There is nothing to do.
-    pub(super) fn settled(id: &DeliveryId, state: State) -> Self {
+    pub(super) fn settled(id: &DeliveryId, state: DeliveryState) -> Self {
         Self { code: Some(state.name().into()), ..Self::new("settled", Some(id)) }
     }
 
@@ -112,14 +112,20 @@ impl SendVerdict {
     }
 
     /// An attempt came to its end.
-    pub(super) fn ended(id: &DeliveryId, payload: &Payload, attempt: u32, outcome: &Outcome, counted: bool) -> Self {
+    pub(super) fn ended(
+        id: &DeliveryId,
+        payload: &Payload,
+        attempt: u32,
+        outcome: &AttemptOutcome,
+        counted: bool,
+    ) -> Self {
         let (verdict, status, code) = match outcome {
-            Outcome::Delivered { status } => ("delivered", Some(*status), None),
-            Outcome::NotStored { status, code, .. } => ("not_stored", *status, Some(code)),
-            Outcome::Unknown { code } => ("unknown", None, Some(code)),
-            Outcome::Refused { status, code } => ("refused", *status, Some(code)),
-            Outcome::Endpoint { status, code, .. } => ("endpoint", Some(*status), Some(code)),
-            Outcome::Released => ("released", None, None),
+            AttemptOutcome::Delivered { status } => ("delivered", Some(*status), None),
+            AttemptOutcome::NotStored { status, code, .. } => ("not_stored", *status, Some(code)),
+            AttemptOutcome::Unknown { code } => ("unknown", None, Some(code)),
+            AttemptOutcome::Refused { status, code } => ("refused", *status, Some(code)),
+            AttemptOutcome::Endpoint { status, code, .. } => ("endpoint", Some(*status), Some(code)),
+            AttemptOutcome::Released => ("released", None, None),
         };
         Self {
             code: code.cloned(),

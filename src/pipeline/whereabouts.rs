@@ -4,9 +4,9 @@
 //! from the line, its place and the ledger's answer alone.
 
 use super::transform::{KeptBack, Rules};
-use crate::ledger::State;
+use crate::ledger::DeliveryState;
 use crate::ledger::books::PayloadView;
-use crate::ledger::calls::BatchAnswer;
+use crate::ledger::calls::BatchDetails;
 use crate::record::{Dataset, read_key};
 
 /// Where a record stands.
@@ -58,14 +58,14 @@ impl Whereabouts<'_> {
     #[must_use]
     pub fn is_certain(&self) -> bool {
         let Self::Carried { payloads, .. } = self else { return true };
-        payloads.iter().filter(|payload| payload.state != State::Split).count() == 1
+        payloads.iter().filter(|payload| payload.state != DeliveryState::Split).count() == 1
     }
 }
 
 /// Where the record `line` stands, which begins at `at` in the object of this batch; `default_ms` is its instant if
 /// it has none.
 #[must_use]
-pub fn whereabouts<'a>(batch: &'a BatchAnswer, line: &[u8], at: u64, default_ms: i64) -> Whereabouts<'a> {
+pub fn whereabouts<'a>(batch: &'a BatchDetails, line: &[u8], at: u64, default_ms: i64) -> Whereabouts<'a> {
     let key = read_key(Dataset::HttpRequests, line).unwrap_or_default();
     let unix_ms = key.unix_ms().unwrap_or(default_ms);
     let Some(plan) = batch.plans.iter().find(|plan| plan.holds(unix_ms)) else { return Whereabouts::NoPlan };
@@ -74,8 +74,9 @@ pub fn whereabouts<'a>(batch: &'a BatchAnswer, line: &[u8], at: u64, default_ms:
     if let Err(why) = rules.write(&mut Vec::new(), line) {
         return Whereabouts::KeptBack { plan: number, why };
     }
-    let covers =
-        |view: &&PayloadView| view.plan == number && (view.payload.first_at..=view.payload.last_at).contains(&at);
+    let covers = |view: &&PayloadView| {
+        view.plan == number && (view.payload.first_offset..=view.payload.last_offset).contains(&at)
+    };
     let payloads: Vec<_> = batch.payloads.iter().filter(covers).collect();
     if payloads.is_empty() {
         Whereabouts::NotYet { plan: number }
@@ -87,19 +88,19 @@ pub fn whereabouts<'a>(batch: &'a BatchAnswer, line: &[u8], at: u64, default_ms:
 #[cfg(test)]
 mod tests {
     use super::{KeptBack, Whereabouts, whereabouts};
-    use crate::ledger::books::{PayloadView, Totals};
-    use crate::ledger::calls::BatchAnswer;
+    use crate::ledger::books::{LedgerTotals, PayloadView};
+    use crate::ledger::calls::BatchDetails;
     use crate::ledger::delivery::Payload;
     use crate::ledger::plan::FORMAT;
-    use crate::ledger::{Plan, PlanForm, State, Window};
+    use crate::ledger::{DeliveryPlan, DeliveryState, DeliveryWindow, PlanOptions};
     use crate::partner::Subrequests;
 
     /// A record of the second 10 after the epoch, of a visitor.
     const LINE: &[u8] =
         br#"{"RayID":"9e35512345678abc","EdgeStartTimestamp":"1970-01-01T00:00:10Z","EdgeResponseStatus":200}"#;
 
-    fn plan(number: u32, start_ms: i64, end_ms: i64) -> Plan {
-        let form = PlanForm {
+    fn plan(number: u32, start_ms: i64, end_ms: i64) -> DeliveryPlan {
+        let options = PlanOptions {
             format: FORMAT,
             lines: 10,
             subrequests: Subrequests::Exclude,
@@ -107,15 +108,15 @@ mod tests {
             tenant: "-".into(),
             unknown_country: "CN".into(),
         };
-        Plan { number, windows: vec![Window { start_ms, end_ms }], form }
+        DeliveryPlan { number, windows: vec![DeliveryWindow { start_ms, end_ms }], options }
     }
 
-    fn payload(plan: u32, index: &str, state: State, first_at: u64, last_at: u64) -> PayloadView {
+    fn payload(plan: u32, index: &str, state: DeliveryState, first_offset: u64, last_offset: u64) -> PayloadView {
         let (number, sha256) = (index.into(), String::new());
-        let payload = Payload { index: number, sha256, lines: 1, bytes: 1, first_at, last_at, pack: None };
+        let payload = Payload { index: number, sha256, lines: 1, bytes: 1, first_offset, last_offset, pack: None };
         PayloadView {
             id: format!("{plan}.{index}"),
-            batch_id: String::new(),
+            partner_batch_id: String::new(),
             plan,
             payload,
             state,
@@ -123,13 +124,13 @@ mod tests {
             ambiguous: 0,
             status: None,
             code: None,
-            due_ms: None,
-            settled_ms: None,
+            next_attempt_ms: None,
+            completed_ms: None,
         }
     }
 
-    fn batch(plans: Vec<Plan>, payloads: Vec<PayloadView>) -> BatchAnswer {
-        BatchAnswer { batch: None, shards: Vec::new(), totals: Totals::default(), plans, payloads }
+    fn batch(plans: Vec<DeliveryPlan>, payloads: Vec<PayloadView>) -> BatchDetails {
+        BatchDetails { batch: None, shards: Vec::new(), totals: LedgerTotals::default(), plans, payloads }
     }
 
     fn ids(found: &Whereabouts<'_>) -> Vec<String> {
@@ -140,10 +141,10 @@ mod tests {
     #[test]
     fn record_is_in_the_payload_covering_its_place() {
         let payloads = vec![
-            payload(1, "000000", State::Delivered, 0, 500),
-            payload(2, "000000", State::Delivered, 0, 99),
-            payload(2, "000001", State::Parked, 100, 200),
-            payload(2, "000002", State::Prepared, 201, 300),
+            payload(1, "000000", DeliveryState::Delivered, 0, 500),
+            payload(2, "000000", DeliveryState::Delivered, 0, 99),
+            payload(2, "000001", DeliveryState::Parked, 100, 200),
+            payload(2, "000002", DeliveryState::Prepared, 201, 300),
         ];
         let batch = batch(vec![plan(1, 0, 10_000), plan(2, 10_000, 20_000)], payloads);
         for (at, id) in [(0, "2.000000"), (99, "2.000000"), (100, "2.000001"), (200, "2.000001"), (300, "2.000002")] {
@@ -157,13 +158,13 @@ mod tests {
     fn halves_are_named_and_the_choice_stays_open() {
         let split = |last| {
             vec![
-                payload(1, "000000", State::Split, 0, 9),
-                payload(1, "000000.0", State::Delivered, 0, 9),
+                payload(1, "000000", DeliveryState::Split, 0, 9),
+                payload(1, "000000.0", DeliveryState::Delivered, 0, 9),
                 payload(1, "000000.1", last, 0, 9),
-                payload(1, "000001", State::Prepared, 10, 19),
+                payload(1, "000001", DeliveryState::Prepared, 10, 19),
             ]
         };
-        let books = batch(vec![plan(1, 0, 20_000)], split(State::Parked));
+        let books = batch(vec![plan(1, 0, 20_000)], split(DeliveryState::Parked));
         let found = whereabouts(&books, LINE, 5, 0);
         assert_eq!(ids(&found), ["1.000000", "1.000000.0", "1.000000.1"]);
         assert!(!found.is_certain());
@@ -172,23 +173,23 @@ mod tests {
 
     #[test]
     fn timeless_record_takes_its_rays_or_objects_time() {
-        let books = batch(vec![plan(1, 1000, 2000)], vec![payload(1, "000000", State::Delivered, 0, 9)]);
+        let books = batch(vec![plan(1, 1000, 2000)], vec![payload(1, "000000", DeliveryState::Delivered, 0, 9)]);
         for (default_ms, name) in [(999, "no_plan"), (1000, "carried"), (1999, "carried"), (2000, "no_plan")] {
             assert_eq!(whereabouts(&books, b"{}", 0, default_ms).name(), name, "{default_ms}");
         }
         let of_its_ray = br#"{"RayID":"9e35512345678abc"}"#;
         assert_eq!(whereabouts(&books, of_its_ray, 0, 1000), Whereabouts::NoPlan);
-        let all = batch(vec![plan(1, 0, i64::MAX)], vec![payload(1, "000000", State::Delivered, 0, 9)]);
+        let all = batch(vec![plan(1, 0, i64::MAX)], vec![payload(1, "000000", DeliveryState::Delivered, 0, 9)]);
         assert_eq!(whereabouts(&all, of_its_ray, 0, -1).name(), "carried");
     }
 
     #[test]
     fn excluded_record_is_in_no_payload_with_reason() {
         let mut filtered = plan(1, 0, 20_000);
-        filtered.form.filter = Some(r#"{"where":{"key":"EdgeResponseStatus","operator":"eq","value":404}}"#.into());
+        filtered.options.filter = Some(r#"{"where":{"key":"EdgeResponseStatus","operator":"eq","value":404}}"#.into());
         let mut unknown = plan(1, 0, 20_000);
-        unknown.form.format = FORMAT + 1;
-        let payloads = || vec![payload(1, "000000", State::Delivered, 0, 9)];
+        unknown.options.format = FORMAT + 1;
+        let payloads = || vec![payload(1, "000000", DeliveryState::Delivered, 0, 9)];
         let of_a_worker = br#"{"ParentRayID":"9e35512345678abd","EdgeStartTimestamp":"1970-01-01T00:00:10Z"}"#;
         let kept_back = |why| Whereabouts::KeptBack { plan: 1, why };
         for (plan, line, expected) in [

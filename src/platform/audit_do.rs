@@ -18,7 +18,7 @@ use super::log::{self, Log};
 use super::objects::{answer_call, read_call};
 use super::sql::ObjectSql;
 use super::{env, failed};
-use crate::audit::{self, Held, calls::Segment};
+use crate::audit::{self, AuditMemory, calls::AuditSegment};
 use crate::backend::BackendError;
 use crate::rpc::CallReply;
 
@@ -30,7 +30,7 @@ pub struct Audit {
     sql: ObjectSql,
     alarm: ObjectAlarm,
     env: Env,
-    held: RefCell<Held>,
+    held: RefCell<AuditMemory>,
     /// The tables are known to be there.
     open: Cell<bool>,
 }
@@ -68,7 +68,7 @@ impl Audit {
         audit::answer(&self.sql, &mut self.held.borrow_mut(), call, body, log::now_ms())
     }
 
-    async fn archive(&self) -> Outcome<Option<Segment>> {
+    async fn archive(&self) -> Outcome<Option<AuditSegment>> {
         let bucket = env::data_bucket(&self.env).map_err(failed("archiving the audit log"))?;
         audit::alarm(&self.sql, &self.held, &bucket, &self.alarm, log::now_ms).await
     }

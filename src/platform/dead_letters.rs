@@ -12,8 +12,8 @@ use super::{env, failed};
 use crate::backend::BackendError;
 use crate::config::LogLevel;
 use crate::ledger::ids::REGISTRY;
-use crate::ledger::registry::Letter;
-use crate::limits::LETTER_RETRY_S;
+use crate::ledger::registry::DeadLetter;
+use crate::limits::DEAD_LETTER_RETRY_S;
 use crate::rpc;
 
 /// All that is known of why: the log has the verdicts.
@@ -42,7 +42,7 @@ pub(super) async fn consume(batch: &QueueBatch, env: &Env, queue: &str, retries:
                 Said { verdict: "kept", code: CODE, queue, message: &letter.message, reason: None, retry_s: None }
             }
             Err(error) => {
-                let (reason, retry_s) = (Some(error.to_string()), Some(LETTER_RETRY_S));
+                let (reason, retry_s) = (Some(error.to_string()), Some(DEAD_LETTER_RETRY_S));
                 Said { verdict: "failed", code: "backend_failed", queue, message: &letter.message, reason, retry_s }
             }
         };
@@ -53,13 +53,13 @@ pub(super) async fn consume(batch: &QueueBatch, env: &Env, queue: &str, retries:
 }
 
 /// The letter of a message. It was tried once more often than it was retried.
-fn letter(message: &QueueMessage, queue: &str, retries: usize) -> Letter {
+fn letter(message: &QueueMessage, queue: &str, retries: usize) -> DeadLetter {
     let attempts = u32::try_from(retries + 1).unwrap_or(u32::MAX);
-    Letter { queue: queue.into(), message: message.id(), body: message.json(), attempts, code: CODE.into() }
+    DeadLetter { queue: queue.into(), message: message.id(), body: message.json(), attempts, code: CODE.into() }
 }
 
 /// Has the registry keep it.
-async fn keep(env: &Env, letter: &Letter) -> Result<(), BackendError> {
+async fn keep(env: &Env, letter: &DeadLetter) -> Result<(), BackendError> {
     let ledgers = env::ledgers(env).map_err(failed("storing a dead letter"))?;
     rpc::call(&ledgers, REGISTRY, letter).await.map(drop)
 }

@@ -79,7 +79,7 @@ impl Ledger {
         let name = ledger::name_of(&self.sql)?;
         let sends = env::send_queue(&self.env).map_err(failed("waking a ledger"))?;
         let woken = ledger::alarm(&self.sql, &name, &sends, &self.alarm, log::now_ms).await?;
-        let level = if woken == ledger::Woken::default() { LogLevel::Debug } else { LogLevel::Info };
+        let level = if woken == ledger::AlarmReport::default() { LogLevel::Debug } else { LogLevel::Info };
         let what = serde_json::json!({ "ledger": name, "woken": woken });
         Log::of(&env::config(&self.env)).write(level, "alarm", &what);
         Ok(())

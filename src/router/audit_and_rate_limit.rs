@@ -8,7 +8,7 @@ use ::http::header::AUTHORIZATION;
 use super::routes::Row;
 use crate::access::Caller;
 use crate::audit::AUDIT;
-use crate::audit::calls::{Append, Appended, Deed};
+use crate::audit::calls::{AppendAnswer, AppendEvent, AuditEvent};
 use crate::config::Config;
 use crate::http::{Problem, Request, problems};
 use crate::limits::AUDIT_ASKED;
@@ -30,23 +30,23 @@ pub(crate) async fn audit_and_rate_limit(
     request: &Request<Vec<u8>>,
     arguments: &[String],
 ) -> Result<(), Problem> {
-    let deed = row.audited.then(|| Deed {
-        by: if request.headers.contains_key(AUTHORIZATION) { TOKEN } else { ACCESS }.to_owned(),
+    let event = row.audited.then(|| AuditEvent {
+        auth_method: if request.headers.contains_key(AUTHORIZATION) { TOKEN } else { ACCESS }.to_owned(),
         role: caller.role.name().to_owned(),
-        did: row.name(),
-        about: about(row, arguments),
-        asked: asked(request),
+        action: row.name(),
+        resource: resource(row, arguments),
+        request: parameters(request),
     });
-    let append = Append { who: caller.name.clone(), per_minute: config.per_minute, deed };
+    let append = AppendEvent { actor: caller.name.clone(), per_minute: config.per_minute, event };
     match rpc::call(desk.audit_log(), AUDIT, &append).await {
-        Ok(Appended::Written { .. } | Appended::Passed {}) => Ok(()),
-        Ok(Appended::Limited { wait_ms }) => Err(problems::too_many(wait_ms)),
+        Ok(AppendAnswer::Written { .. } | AppendAnswer::Passed {}) => Ok(()),
+        Ok(AppendAnswer::Limited { wait_ms }) => Err(problems::too_many(wait_ms)),
         Err(_) => Err(problems::not_audited()),
     }
 }
 
 /// What the path names: a ray in its canonical digits, whatever was pasted around it.
-fn about(row: &Row, arguments: &[String]) -> String {
+fn resource(row: &Row, arguments: &[String]) -> String {
     let Some(last) = arguments.last() else { return String::new() };
     if row.path.contains("{ray}") {
         return ray_from_user(last).map_or_else(|_| "no ray".into(), |key| key.to_string());
@@ -55,7 +55,7 @@ fn about(row: &Row, arguments: &[String]) -> String {
 }
 
 /// What the query and the body say, cut where they are long.
-fn asked(request: &Request<Vec<u8>>) -> String {
+fn parameters(request: &Request<Vec<u8>>) -> String {
     let body = String::from_utf8_lossy(&request.body);
     let both = [request.query.as_str(), &body].into_iter().filter(|part| !part.is_empty());
     itertools::join(both, "\n").chars().take(AUDIT_ASKED).collect()

@@ -5,7 +5,7 @@
 
 use crate::access::Scope;
 use crate::http::{Problem, decoded, problems};
-use crate::ledger::calls::Decision;
+use crate::ledger::calls::DeliveryDecision;
 
 /// Something that can be asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,7 +31,7 @@ pub enum Route {
     /// `POST /v1/batches/{batch}/replay`
     Replay,
     /// `POST /v1/payloads/{payload}/resend`, `/release` and `/drop`
-    Payload(Decision),
+    Payload(DeliveryDecision),
     /// `POST /v1/backfills`
     Backfill,
     /// `GET /v1/backfills`
@@ -42,7 +42,7 @@ pub enum Route {
     BackfillTurn(bool),
     /// `GET /v1/dead-letters`
     DeadLetters,
-    /// `POST /v1/dead-letters/{letter}/redrive`
+    /// `POST /v1/dead-letters/{dead_letter}/redrive`
     Redrive,
     /// `GET /v1/audit`
     Audit,
@@ -163,16 +163,16 @@ pub const ROUTES: &[Row] = &[
     Row::new("GET", "/v1/batches", Route::Batches, WATCH).taking(&["state", "limit"]),
     Row::new("GET", "/v1/batches/{batch}", Route::Batch, WATCH),
     Row::new("POST", "/v1/batches/{batch}/replay", Route::Replay, DELIVER).audited(),
-    Row::new("POST", "/v1/payloads/{payload}/resend", Route::Payload(Decision::Resend), DELIVER).audited(),
-    Row::new("POST", "/v1/payloads/{payload}/release", Route::Payload(Decision::Release), DELIVER).audited(),
-    Row::new("POST", "/v1/payloads/{payload}/drop", Route::Payload(Decision::Drop), DELIVER).audited(),
+    Row::new("POST", "/v1/payloads/{payload}/resend", Route::Payload(DeliveryDecision::Resend), DELIVER).audited(),
+    Row::new("POST", "/v1/payloads/{payload}/release", Route::Payload(DeliveryDecision::Release), DELIVER).audited(),
+    Row::new("POST", "/v1/payloads/{payload}/drop", Route::Payload(DeliveryDecision::Drop), DELIVER).audited(),
     Row::new("GET", "/v1/backfills", Route::Backfills, DELIVER),
     Row::new("POST", "/v1/backfills", Route::Backfill, DELIVER).audited(),
     Row::new("GET", "/v1/backfills/{id}", Route::BackfillJob, DELIVER),
     Row::new("POST", "/v1/backfills/{id}/stop", Route::BackfillTurn(false), DELIVER).audited(),
     Row::new("POST", "/v1/backfills/{id}/resume", Route::BackfillTurn(true), DELIVER).audited(),
     Row::new("GET", "/v1/dead-letters", Route::DeadLetters, DELIVER).taking(&["redriven", "limit"]),
-    Row::new("POST", "/v1/dead-letters/{letter}/redrive", Route::Redrive, DELIVER).audited(),
+    Row::new("POST", "/v1/dead-letters/{dead_letter}/redrive", Route::Redrive, DELIVER).audited(),
     Row::new("GET", "/v1/audit", Route::Audit, ADMIN).taking(&["after", "limit"]).audited(),
     Row::new("GET", "/metrics", Route::Metrics, WATCH),
     Row::new("GET", "/openapi.json", Route::OpenApi, &[]),
@@ -254,7 +254,7 @@ fn fitting(route: Route, argument: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::{ClientRoute, ROUTES, Route, route};
-    use crate::ledger::calls::Decision;
+    use crate::ledger::calls::DeliveryDecision;
 
     #[test]
     fn known_paths_are_routed_with_their_argument() {
@@ -272,7 +272,7 @@ mod tests {
         assert_eq!(ok("GET", "/v1/rays/deliveries"), (Route::Ray, "deliveries".into()));
         let url = "/v1/rays/https%3A%2F%2Fe.com%2F%3Fray%3Da/deliveries";
         assert_eq!(ok("GET", url), (Route::Deliveries, "https://e.com/?ray=a".into()));
-        assert_eq!(ok("POST", "/v1/payloads/h.1.2/drop"), (Route::Payload(Decision::Drop), "h.1.2".into()));
+        assert_eq!(ok("POST", "/v1/payloads/h.1.2/drop"), (Route::Payload(DeliveryDecision::Drop), "h.1.2".into()));
     }
 
     #[test]

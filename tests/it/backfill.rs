@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use raydex::bucket_keys::batch_key;
 use raydex::config::Config;
-use raydex::ledger::backfills::{Ask, Job, JobState, JobsAsk, Turn};
+use raydex::ledger::backfills::{BackfillJob, BackfillRequest, BackfillState, ListBackfills, SwitchBackfill};
 use raydex::ledger::ids::REGISTRY;
 use raydex::limits::{BACKFILL_BURST_S, BACKFILL_LINE_BYTES};
 use raydex::pipeline::{drive_backfills, parse_message, start_backfill};
@@ -62,12 +62,12 @@ fn world(batches: i64) -> Fakes {
     fakes
 }
 
-fn ask(start_ms: i64, end_ms: i64) -> Ask {
-    Ask { start_ms, end_ms, index: true, deliver: true, lines_per_second: 1_000 }
+fn ask(start_ms: i64, end_ms: i64) -> BackfillRequest {
+    BackfillRequest { start_ms, end_ms, index: true, deliver: true, lines_per_second: 1_000 }
 }
 
-fn job(fakes: &Fakes, id: i64) -> Job {
-    fakes.ledgers.ask(REGISTRY, &JobsAsk { id: Some(id), limit: 1 }).jobs.remove(0).1
+fn job(fakes: &Fakes, id: i64) -> BackfillJob {
+    fakes.ledgers.ask(REGISTRY, &ListBackfills { id: Some(id), limit: 1 }).jobs.remove(0).1
 }
 
 /// One turn of the cron, and the messages that came of it; failures are tried again by the next turn.
@@ -87,8 +87,8 @@ fn turn(fakes: &Fakes, config: &Config) {
 fn finish(fakes: &Fakes, config: &Config) {
     for _ in 0..200 {
         turn(fakes, config);
-        let jobs = fakes.ledgers.ask(REGISTRY, &JobsAsk { id: None, limit: 100 }).jobs;
-        if jobs.iter().all(|(_, job)| job.state != JobState::Running) {
+        let jobs = fakes.ledgers.ask(REGISTRY, &ListBackfills { id: None, limit: 100 }).jobs;
+        if jobs.iter().all(|(_, job)| job.state != BackfillState::Running) {
             return;
         }
     }
@@ -141,7 +141,7 @@ fn exactly_the_windows_records_are_sent() {
         finish(&fakes, &config);
         assert_eq!(delivered(&fakes), expected(batches, &[(start, end)]));
         let job = job(&fakes, id);
-        assert_eq!((job.state, job.announced), (JobState::Done, job.ended));
+        assert_eq!((job.state, job.announced), (BackfillState::Done, job.ended));
         assert_eq!(fakes.ledgers.totals().lines.unaccounted, 0);
     }
 }
@@ -167,7 +167,7 @@ fn adjacent_and_overlapping_windows_send_nothing_twice() {
 fn index_only_and_deliver_only_backfills_do_that() {
     for (index, deliver) in [(true, false), (false, true)] {
         let (fakes, config) = (world(10), config(&[]));
-        let ask = Ask { index, deliver, ..ask(0, i64::MAX / 2) };
+        let ask = BackfillRequest { index, deliver, ..ask(0, i64::MAX / 2) };
         run(start_backfill(&fakes, &config, ask, None)).unwrap();
         finish(&fakes, &config);
         assert_eq!(delivered(&fakes).is_empty(), !deliver);
@@ -179,11 +179,11 @@ fn index_only_and_deliver_only_backfills_do_that() {
 fn no_more_is_announced_than_the_rate_allows() {
     let (fakes, config) = (world(200), config(&[]));
     let rate = 2;
-    let slow = Ask { lines_per_second: rate, ..ask(0, i64::MAX / 2) };
+    let slow = BackfillRequest { lines_per_second: rate, ..ask(0, i64::MAX / 2) };
     let id = run(start_backfill(&fakes, &config, slow, None)).unwrap().id;
     let largest = fakes.bucket.contents().values().map(|body| body.len() as u64 / BACKFILL_LINE_BYTES).max().unwrap();
     let mut turns = 0;
-    while job(&fakes, id).state == JobState::Running {
+    while job(&fakes, id).state == BackfillState::Running {
         let before = job(&fakes, id).lines;
         turn(&fakes, &config);
         turns += 1;
@@ -199,23 +199,23 @@ fn no_more_is_announced_than_the_rate_allows() {
 #[test]
 fn stopped_backfill_continues_where_it_was() {
     let (fakes, config) = (world(100), config(&[]));
-    let slow = Ask { lines_per_second: 1, ..ask(0, i64::MAX / 2) };
+    let slow = BackfillRequest { lines_per_second: 1, ..ask(0, i64::MAX / 2) };
     let id = run(start_backfill(&fakes, &config, slow, None)).unwrap().id;
     turn(&fakes, &config);
-    fakes.ledgers.ask(REGISTRY, &Turn { id, run: false });
+    fakes.ledgers.ask(REGISTRY, &SwitchBackfill { id, run: false });
     let stopped = job(&fakes, id);
     for _ in 0..5 {
         turn(&fakes, &config);
     }
     assert_eq!(job(&fakes, id).announced, stopped.announced);
     assert!(stopped.announced > 0 && stopped.announced < 100, "{}", stopped.announced);
-    fakes.ledgers.ask(REGISTRY, &Turn { id, run: true });
+    fakes.ledgers.ask(REGISTRY, &SwitchBackfill { id, run: true });
     finish(&fakes, &config);
     assert_eq!(job(&fakes, id).announced, 100, "none is announced again");
     assert_eq!(delivered(&fakes).len(), 500);
     // One that is done stays done.
-    fakes.ledgers.ask(REGISTRY, &Turn { id, run: true });
-    assert_eq!(job(&fakes, id).state, JobState::Done);
+    fakes.ledgers.ask(REGISTRY, &SwitchBackfill { id, run: true });
+    assert_eq!(job(&fakes, id).state, BackfillState::Done);
 }
 
 #[test]
@@ -250,13 +250,13 @@ fn past_push_start_begins_one_backfill_per_value() {
     let first = settings(&raydex::time::rfc3339(instant(4, 2)));
     finish(&fakes, &first);
     finish(&fakes, &first);
-    assert_eq!(fakes.ledgers.ask(REGISTRY, &JobsAsk { id: None, limit: 9 }).jobs.len(), 1);
+    assert_eq!(fakes.ledgers.ask(REGISTRY, &ListBackfills { id: None, limit: 9 }).jobs.len(), 1);
     assert_eq!(delivered(&fakes), expected(20, &[(instant(4, 2), NOW_MS)]));
     finish(&fakes, &settings(&raydex::time::rfc3339(instant(1, 0))));
-    assert_eq!(fakes.ledgers.ask(REGISTRY, &JobsAsk { id: None, limit: 9 }).jobs.len(), 2);
+    assert_eq!(fakes.ledgers.ask(REGISTRY, &ListBackfills { id: None, limit: 9 }).jobs.len(), 2);
     assert_eq!(delivered(&fakes), expected(20, &[(instant(1, 0), NOW_MS)]));
     // One in the future starts none.
     let fakes = world(20);
     turn(&fakes, &settings("2036-01-01T00:00:00Z"));
-    assert!(fakes.ledgers.ask(REGISTRY, &JobsAsk { id: None, limit: 9 }).jobs.is_empty());
+    assert!(fakes.ledgers.ask(REGISTRY, &ListBackfills { id: None, limit: 9 }).jobs.is_empty());
 }

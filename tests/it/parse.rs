@@ -123,7 +123,7 @@ fn events_of_another_bucket_are_ignored() {
 fn own_payloads_are_no_batches_under_watched_prefixes() {
     let config = Config { log_prefix: "raydex/".into(), ..config() };
     let fakes = Fakes::new();
-    let key = raydex::bucket_keys::payload_key("5a", 1, "000000", "3c");
+    let key = raydex::bucket_keys::pack_key("5a", 1, "000000", "3c");
     fakes.bucket.store(&key, b"{}");
     let verdict = run(parse_message(&fakes, &config, &put(&key), 1));
     assert_eq!((verdict.verdict, verdict.code), ("ignored", Some("other_prefix")));
@@ -173,7 +173,7 @@ fn finished_and_impossible_messages_are_acked() {
     assert_eq!((again.verdict, again.code, again.retry_s, again.batch), ("already_sealed", None, None, None));
     fakes.bucket.store(KEY, b"a,b\n");
     let aside = fakes.parse(&put(KEY), 1);
-    assert_eq!((aside.verdict, aside.code, aside.retry_s), ("set_aside", Some("not_ndjson"), None));
+    assert_eq!((aside.verdict, aside.code, aside.retry_s), ("quarantined", Some("not_ndjson"), None));
     assert!(aside.reason.unwrap().contains("ndjson"));
 }
 
@@ -228,8 +228,8 @@ fn poison_among_messages_touches_no_other() {
     }
     let expected = [
         ("bad_message", 6),
-        ("set_aside", 1),
-        ("already_set_aside", 2),
+        ("quarantined", 1),
+        ("already_quarantined", 2),
         ("gone", 3),
         ("ignored", 3),
         ("sealed", 5),

@@ -5,9 +5,9 @@ use crate::support;
 
 use raydex::bucket_keys::batch_key;
 use raydex::config::DEFAULT_BUCKET_NAME as BUCKET_NAME;
-use raydex::ledger::books::{PayloadView, Totals};
-use raydex::ledger::calls::{Decide, Decision};
-use raydex::ledger::{DeliveryId, State};
+use raydex::ledger::books::{LedgerTotals, PayloadView};
+use raydex::ledger::calls::{DecideDelivery, DeliveryDecision};
+use raydex::ledger::{DeliveryId, DeliveryState};
 use raydex::r2_event::R2Event;
 use raydex::record::{Dataset, RayId};
 
@@ -67,12 +67,12 @@ impl Scene {
 
     /// How often the poisoned payload was posted.
     fn tries(&self) -> usize {
-        let name = self.payload().batch_id;
+        let name = self.payload().partner_batch_id;
         self.consumers.partner.seen().iter().filter(|seen| seen.post.batch_id == name).count()
     }
 
     /// Every good line is there exactly once, everything is found, and the books balance.
-    fn judge(&self) -> Totals {
+    fn judge(&self) -> LedgerTotals {
         let stored = self.consumers.partner.stored();
         assert_eq!(stored.len() as u64, GOOD);
         for number in 0..GOOD {
@@ -86,7 +86,7 @@ impl Scene {
         let totals = self.consumers.fakes.ledgers.totals();
         let lines = &totals.lines;
         assert_eq!((lines.lines_in, lines.delivered, lines.unaccounted), (GOOD + 1, GOOD, 0), "{totals:?}");
-        assert_eq!((totals.sources["sealed"], totals.sources["set_aside"]), (GOOD + 1, 1));
+        assert_eq!((totals.sources["sealed"], totals.sources["quarantined"]), (GOOD + 1, 1));
         assert_eq!(totals.posts.ambiguous, 0);
         totals
     }
@@ -106,7 +106,7 @@ fn story(reply: Reply, poison: impl Fn(&Scene, usize)) -> Scene {
     let scene = Scene::new(reply);
     for nth in 0..TRIES {
         let aside = scene.consumers.parse(&scene.damaged, u32::try_from(nth).unwrap() + 1);
-        let expected = if nth == 0 { "set_aside" } else { "already_set_aside" };
+        let expected = if nth == 0 { "quarantined" } else { "already_quarantined" };
         assert_eq!((aside.verdict, aside.retry_s), (expected, None), "never again by itself");
         let again = scene.consumers.parse(&scene.poisoned, 1);
         assert_eq!(again.verdict, if nth == 0 { "sealed" } else { "already_sealed" });
@@ -123,12 +123,12 @@ fn always_refused_payload_waits_for_a_person_alone() {
     let scene = story(Reply::Status(400), |scene, nth| {
         scene.send_all();
         let payload = scene.payload();
-        assert_eq!((payload.state, payload.code.as_deref()), (State::Parked, Some("permanent")));
+        assert_eq!((payload.state, payload.code.as_deref()), (DeliveryState::Parked, Some("permanent")));
         // One try, and no second one until a person says so; this person never learns.
         assert_eq!(scene.tries(), nth + 1);
         let id = DeliveryId::from_handle(&payload.id).unwrap();
         assert_eq!(scene.consumers.send(&serde_json::to_string(&id).unwrap(), 6).verdict, "settled");
-        let decide = Decide { id: id.clone(), decision: Decision::Release, reason: "once more".into() };
+        let decide = DecideDelivery { id: id.clone(), decision: DeliveryDecision::Release, reason: "once more".into() };
         let sent = scene.consumers.fakes.ledgers.ask(&id.ledger, &decide).send;
         assert_eq!(sent, std::slice::from_ref(&id));
         scene.consumers.send(&serde_json::to_string(&id).unwrap(), 1);
@@ -159,6 +159,9 @@ fn always_failing_payload_is_retried_ever_less_alone() {
     assert_eq!(scene.payload().attempts as usize, scene.tries());
     // It goes on until it has had its attempts; then a person decides.
     scene.consumers.settle(30 * 24 * 3_600_000);
-    assert_eq!((scene.payload().state, scene.payload().code.as_deref()), (State::Parked, Some("too_many_attempts")));
+    assert_eq!(
+        (scene.payload().state, scene.payload().code.as_deref()),
+        (DeliveryState::Parked, Some("too_many_attempts"))
+    );
     assert_eq!(scene.judge().lines.parked, 1);
 }

@@ -6,10 +6,10 @@ use std::collections::BTreeMap;
 
 use raydex::config::Config;
 use raydex::config::DEFAULT_BUCKET_NAME as BUCKET_NAME;
-use raydex::ledger::Window;
-use raydex::ledger::calls::BatchAnswer;
-use raydex::ledger::plan::Wish;
-use raydex::pipeline::{Outcome, Work, form_of, process};
+use raydex::ledger::DeliveryWindow;
+use raydex::ledger::calls::BatchDetails;
+use raydex::ledger::plan::DeliveryRequest;
+use raydex::pipeline::{Outcome, Work, options_of, process};
 use raydex::record::Dataset;
 
 use support::gzip::{gunzip, gzip, members};
@@ -26,14 +26,14 @@ fn record(number: u64, more: &str) -> String {
 }
 
 /// Writes the object and has it read: all of the window goes out, by these settings.
-fn transform(fakes: &Fakes, stored: &[u8], settings: &[(&str, &str)], window: Window) -> BatchAnswer {
+fn transform(fakes: &Fakes, stored: &[u8], settings: &[(&str, &str)], window: DeliveryWindow) -> BatchDetails {
     fakes.bucket.store(KEY, stored);
     again(fakes, settings, window)
 }
 
 /// Has the object read as it is.
-fn again(fakes: &Fakes, settings: &[(&str, &str)], window: Window) -> BatchAnswer {
-    let wish = Wish { window, form: form_of(&delivering(settings)) };
+fn again(fakes: &Fakes, settings: &[(&str, &str)], window: DeliveryWindow) -> BatchDetails {
+    let wish = DeliveryRequest { window, options: options_of(&delivering(settings)) };
     let work = Work { dataset: Dataset::HttpRequests, index: true, deliver: Some(wish) };
     assert!(matches!(run(process(fakes, KEY, &work)), Ok(Outcome::Sealed(_) | Outcome::AlreadySealed)));
     let kept = fakes.kept(KEY);
@@ -42,21 +42,21 @@ fn again(fakes: &Fakes, settings: &[(&str, &str)], window: Window) -> BatchAnswe
 }
 
 /// The rays of the lines that go out, in their order.
-fn rays(fakes: &Fakes, kept: &BatchAnswer) -> Vec<String> {
+fn rays(fakes: &Fakes, kept: &BatchDetails) -> Vec<String> {
     let text: Vec<u8> = bodies(fakes, kept).iter().flat_map(|body| gunzip(body)).collect();
     let lines = String::from_utf8(text).unwrap();
     lines.lines().map(|line| line.split('\u{1}').nth(2).unwrap().to_owned()).collect()
 }
 
 /// The bodies of all payloads, in their order.
-fn bodies(fakes: &Fakes, kept: &BatchAnswer) -> Vec<Vec<u8>> {
+fn bodies(fakes: &Fakes, kept: &BatchDetails) -> Vec<Vec<u8>> {
     kept.payloads.iter().map(|view| fakes.body(KEY, view).unwrap()).collect()
 }
 
 /// Why a record with these members does not go; `None`: it goes.
 fn kept_back(settings: &[(&str, &str)], more: &str) -> Option<String> {
     let fakes = Fakes::new();
-    let kept = transform(&fakes, record(1, more).as_bytes(), settings, Window::EVER);
+    let kept = transform(&fakes, record(1, more).as_bytes(), settings, DeliveryWindow::EVER);
     let filtered = kept.totals.lines.filtered;
     assert_eq!(filtered.len(), usize::from(kept.totals.lines.pending == 0), "{more}");
     filtered.into_keys().next()
@@ -131,7 +131,8 @@ fn every_line_is_counted_under_one_reason() {
     let others = ["null", "no json", "", "[]"].map(str::to_owned);
     let fakes = Fakes::new();
     let text = gzip(&ndjson(lines.chain(others)));
-    let kept = transform(&fakes, &text, &[("PARTNER_SUBREQUESTS", "exclude"), ("BATCH_SIZE", "4")], Window::EVER);
+    let kept =
+        transform(&fakes, &text, &[("PARTNER_SUBREQUESTS", "exclude"), ("BATCH_SIZE", "4")], DeliveryWindow::EVER);
     let lines = &kept.totals.lines;
     assert_eq!((lines.lines_in, lines.pending), (24, 9), "a blank line is none");
     assert_eq!(lines.filtered, reasons(&[("not_a_visitor", 5), ("subrequest", 7)]));
@@ -163,7 +164,7 @@ fn bodies_of(stored: &[u8], pieces: &[usize], beside: &[&str]) -> Vec<Vec<u8>> {
     for key in beside {
         fakes.index(key, Dataset::HttpRequests, &stored[..stored.len().min(500)]);
     }
-    let kept = transform(&fakes, stored, &SETTINGS, Window::EVER);
+    let kept = transform(&fakes, stored, &SETTINGS, DeliveryWindow::EVER);
     bodies(&fakes, &kept)
 }
 
@@ -187,18 +188,21 @@ fn bodies_do_not_depend_on_cuts_or_neighbours() {
 fn second_attempt_under_other_settings_makes_equal_bodies() {
     let stored = gzip(&text());
     let clean = Fakes::new();
-    let expected = bodies(&clean, &transform(&clean, &stored, &SETTINGS, Window::EVER));
+    let expected = bodies(&clean, &transform(&clean, &stored, &SETTINGS, DeliveryWindow::EVER));
     let fakes = Fakes::new();
     fakes.bucket.store(KEY, &stored);
     // The seal is lost: everything before it has happened.
     fakes.faults.plan(Some(support::Kind::Ledger), 5, support::Fault::Fails);
-    let wish = |settings: &[(&str, &str)]| Wish { window: Window::EVER, form: form_of(&delivering(settings)) };
+    let wish = |settings: &[(&str, &str)]| DeliveryRequest {
+        window: DeliveryWindow::EVER,
+        options: options_of(&delivering(settings)),
+    };
     let work = |settings| Work { dataset: Dataset::HttpRequests, index: true, deliver: Some(wish(settings)) };
     assert!(run(process(&fakes, KEY, &work(&SETTINGS))).is_err());
     assert!(fakes.faults.clear());
     let before = fakes.bucket.contents();
     let other = [("BATCH_SIZE", "3"), ("PARTNER_TENANT", "other"), ("PARTNER_SUBREQUESTS", "include")];
-    let kept = again(&fakes, &other, Window::EVER);
+    let kept = again(&fakes, &other, DeliveryWindow::EVER);
     assert!(bodies(&fakes, &kept) == expected);
     assert!(fakes.bucket.contents() == before, "not a byte more is stored");
 }
@@ -213,12 +217,14 @@ fn window_includes_its_first_instant_excludes_its_last() {
     let lines = [NOW_MS - 1, NOW_MS, NOW_MS + 9, NOW_MS + 10, NOW_MS + 11];
     let stored = ndjson(lines.iter().zip(0..).map(|(ms, number)| at(number, *ms)));
     let fakes = Fakes::new();
-    let window = |start: i64, end: i64| Window { start_ms: NOW_MS + start, end_ms: NOW_MS + end };
+    let window = |start: i64, end: i64| DeliveryWindow { start_ms: NOW_MS + start, end_ms: NOW_MS + end };
     let first = transform(&fakes, &stored, &[], window(0, 10));
     assert_eq!(rays(&fakes, &first), [1, 2].map(|number| ray(number).to_string()));
     assert_eq!(first.totals.lines.filtered, reasons(&[("no_plan", 3)]));
     // The window behind it, then one over both, then all: each record goes out once.
-    for (window, lines) in [(window(10, 11), 3), (window(-1, 11), 4), (Window::EVER, 5), (Window::EVER, 5)] {
+    for (window, lines) in
+        [(window(10, 11), 3), (window(-1, 11), 4), (DeliveryWindow::EVER, 5), (DeliveryWindow::EVER, 5)]
+    {
         let kept = again(&fakes, &[], window);
         assert_eq!(kept.totals.lines.pending, lines);
     }
@@ -263,7 +269,10 @@ fn timeless_record_has_its_batchs_start_on_rewrites() {
     // 2026-03-28T08:42:00Z, as the key says; the object is written later, and later still.
     let start = NOW_MS - 25_000;
     let text = gzip(&ndjson([r#"{"RayID":"no-time-here"}"#.to_owned(), record(1, "")]));
-    let (before, behind) = (Window { end_ms: start, ..Window::EVER }, Window { start_ms: start, ..Window::EVER });
+    let (before, behind) = (
+        DeliveryWindow { end_ms: start, ..DeliveryWindow::EVER },
+        DeliveryWindow { start_ms: start, ..DeliveryWindow::EVER },
+    );
     let fakes = Fakes::new();
     transform(&fakes, &text, &[], before);
     let kept = transform(&fakes, &text, &[], behind);
@@ -272,5 +281,5 @@ fn timeless_record_has_its_batchs_start_on_rewrites() {
     // The same bytes once more, a second later: both windows are covered.
     let payloads = kept.payloads.len();
     fakes.bucket.store(KEY, &text);
-    assert_eq!(again(&fakes, &[], Window::EVER).payloads.len(), payloads);
+    assert_eq!(again(&fakes, &[], DeliveryWindow::EVER).payloads.len(), payloads);
 }

@@ -5,10 +5,10 @@ use std::io::Read;
 
 use flate2::bufread::GzDecoder;
 use raydex::config::DEFAULT_BUCKET_NAME as BUCKET_NAME;
-use raydex::ledger::books::{PayloadView, Totals};
-use raydex::ledger::calls::{BatchAnswer, BatchAsk, TotalsAsk};
+use raydex::ledger::books::{LedgerTotals, PayloadView};
+use raydex::ledger::calls::{BatchDetails, GetBatch, GetTotals};
 use raydex::ledger::ids::REGISTRY;
-use raydex::ledger::{BatchId, State};
+use raydex::ledger::{BatchId, DeliveryState};
 use raydex::lookup::lookup;
 use raydex::memory::MemoryBudget;
 use raydex::record::{Dataset, RayKey};
@@ -33,7 +33,7 @@ pub(crate) struct Figures {
     pub(crate) posts: u64,
     pub(crate) duplicates: u64,
     pub(crate) parked: u64,
-    /// Payloads that lie in packs.
+    /// Payloads that share a pack with others.
     pub(crate) in_packs: u64,
 }
 
@@ -79,7 +79,7 @@ const PARKED_IN_DOUBT: [&str; 3] = ["no_answer", "lease_ended", "unknown"];
 
 /// What the ledger says of every payload.
 struct Books {
-    totals: Totals,
+    totals: LedgerTotals,
     payloads: Vec<(PayloadView, Vec<String>)>,
     /// The objects that the payloads' bodies lie in.
     keys: Vec<String>,
@@ -106,7 +106,9 @@ fn judge(run: &Run) -> Result<(Figures, Books), String> {
         }
     }
     figures.parked = parked.len() as u64;
-    figures.in_packs = books.payloads.iter().filter(|(payload, _)| payload.payload.pack.is_some()).count() as u64;
+    let mut sharing: BTreeMap<&String, u64> = BTreeMap::new();
+    books.keys.iter().for_each(|key| *sharing.entry(key).or_default() += 1);
+    figures.in_packs = sharing.into_values().filter(|payloads| *payloads > 1).sum();
     judge_books(run, &books, &partner.seen, &copies)?;
     judge_index(run)?;
     let faults = run.platform.faults.borrow();
@@ -118,7 +120,7 @@ fn judge(run: &Run) -> Result<(Figures, Books), String> {
 fn judge_bodies(run: &Run, books: &Books) -> Result<(), String> {
     let mut needed = BTreeSet::new();
     for ((payload, _), key) in books.payloads.iter().zip(&books.keys) {
-        if payload.state == State::Parked {
+        if payload.state == DeliveryState::Parked {
             needed.insert(key);
             let body = body(run, key, payload).unwrap_or_default();
             if hex::encode(Sha256::digest(&body)) != payload.payload.sha256 {
@@ -136,7 +138,7 @@ fn judge_bodies(run: &Run, books: &Books) -> Result<(), String> {
 /// The body of a payload, as it lies in the bucket.
 fn body(run: &Run, key: &str, view: &PayloadView) -> Option<Vec<u8>> {
     let bucket = run.platform.data().borrow();
-    let at = view.payload.pack.as_ref().map_or(0, |place| usize::try_from(place.at).unwrap());
+    let at = view.payload.pack.as_ref().map_or(0, |place| usize::try_from(place.offset).unwrap());
     bucket.get(key)?.bytes.get(at..at + usize::try_from(view.payload.bytes).unwrap()).map(<[u8]>::to_vec)
 }
 
@@ -172,7 +174,7 @@ fn judge_line(
 /// The rays of parked payloads, each parked for a reason that there is.
 fn parked_rays(run: &Run, books: &Books) -> Result<BTreeSet<String>, String> {
     let mut parked = BTreeSet::new();
-    for (payload, rays) in books.payloads.iter().filter(|(payload, _)| payload.state == State::Parked) {
+    for (payload, rays) in books.payloads.iter().filter(|(payload, _)| payload.state == DeliveryState::Parked) {
         let code = payload.code.as_deref().unwrap_or_default();
         let fits = PARKED_FOR.contains(&code) || run.setting.park && PARKED_IN_DOUBT.contains(&code);
         if !fits {
@@ -190,16 +192,16 @@ fn judge_books(run: &Run, books: &Books, seen: &[Seen], copies: &BTreeMap<&str, 
     if lines.unaccounted != 0 || lines.pending != 0 || lines.lines_in != whole {
         return Err(format!("{whole} lines went in, and the books say {lines:?}"));
     }
-    let names: BTreeSet<&str> = books.payloads.iter().map(|(payload, _)| payload.batch_id.as_str()).collect();
+    let names: BTreeSet<&str> = books.payloads.iter().map(|(payload, _)| payload.partner_batch_id.as_str()).collect();
     if let Some(stranger) = seen.iter().find(|seen| !names.contains(seen.batch_id.as_str())) {
         return Err(format!("no payload is called {}", stranger.batch_id));
     }
     for (payload, rays) in &books.payloads {
         let is_there = rays.iter().all(|ray| copies.contains_key(ray.as_str()));
-        if payload.state == State::Delivered && !is_there {
+        if payload.state == DeliveryState::Delivered && !is_there {
             return Err(format!("payload {} is delivered, and the partner lacks lines of it", payload.id));
         }
-        let stored = seen.iter().filter(|seen| seen.stored && seen.batch_id == payload.batch_id).count() as u64;
+        let stored = seen.iter().filter(|seen| seen.stored && seen.batch_id == payload.partner_batch_id).count() as u64;
         if stored.saturating_sub(1) > u64::from(payload.ambiguous) {
             return Err(format!("payload {} was stored {stored} times, {} in doubt", payload.id, payload.ambiguous));
         }
@@ -229,17 +231,18 @@ fn judge_index(run: &Run) -> Result<(), String> {
 
 /// Asks every ledger for everything.
 fn books(run: &Run) -> Books {
-    let mut books = Books { totals: Totals::default(), payloads: Vec::new(), keys: Vec::new() };
+    let mut books = Books { totals: LedgerTotals::default(), payloads: Vec::new(), keys: Vec::new() };
     let names: Vec<String> = run.platform.ledgers.borrow().keys().filter(|name| *name != REGISTRY).cloned().collect();
     for name in names {
-        books.totals.add(ask(run, &name, &TotalsAsk {}));
+        books.totals.add(ask(run, &name, &GetTotals {}));
     }
     for batch in &run.batches {
         let etag = run.platform.bucket.borrow()[&batch.key].head.etag.clone();
-        let BatchId { ledger, source } = BatchId::of(BUCKET_NAME, &batch.key, &etag);
-        let answer: BatchAnswer = ask(run, &ledger, &BatchAsk { source: source.clone() });
+        let BatchId { ledger, source } = BatchId::for_object(BUCKET_NAME, &batch.key, &etag);
+        let answer: BatchDetails = ask(run, &ledger, &GetBatch { source: source.clone() });
         for payload in answer.payloads {
-            let key = payload.payload.key(&source, payload.plan);
+            // Without a pack there is no body left to look for.
+            let key = payload.payload.pack.as_ref().map_or_else(String::new, |place| place.key(&source, payload.plan));
             let rays = body(run, &key, &payload).map_or_else(Vec::new, |body| rays_of(&body));
             books.payloads.push((payload, rays));
             books.keys.push(key);

@@ -8,10 +8,10 @@ use std::task::{Context, Poll, Waker};
 
 use raydex::config::Config;
 use raydex::config::DEFAULT_BUCKET_NAME as BUCKET_NAME;
-use raydex::ledger::plan::Wish;
-use raydex::ledger::{Window, alarm};
+use raydex::ledger::plan::DeliveryRequest;
+use raydex::ledger::{DeliveryWindow, alarm};
 use raydex::limits::BODIES_KEPT_MS;
-use raydex::pipeline::{Sender, Work, form_of, parse_message, process, send_message, sweep};
+use raydex::pipeline::{Sender, Work, options_of, parse_message, process, send_message, sweep};
 use raydex::r2_event::R2Event;
 use raydex::record::Dataset;
 use sha2::{Digest, Sha256};
@@ -100,7 +100,7 @@ impl Setting {
 enum Job {
     Parse(Message),
     Send(Message),
-    Backfill(usize, Window),
+    Backfill(usize, DeliveryWindow),
     Alarm(String),
     Cron,
 }
@@ -128,7 +128,7 @@ pub(crate) struct Run {
     pub(crate) batches: Vec<Batch>,
     pub(crate) steps: u64,
     tasks: Vec<Task>,
-    backfills: Vec<(usize, Window, i64)>,
+    backfills: Vec<(usize, DeliveryWindow, i64)>,
     next_batch_ms: i64,
     next_cron_ms: i64,
     /// Nobody writes batches any more.
@@ -342,7 +342,7 @@ impl Run {
             }
             Job::Backfill(batch, window) => {
                 let key = self.batches[batch].key.clone();
-                let wish = Wish { window, form: form_of(&config) };
+                let wish = DeliveryRequest { window, options: options_of(&config) };
                 let work = Work { dataset: Dataset::HttpRequests, index: true, deliver: Some(wish) };
                 Box::pin(async move { process(&world, &key, &work).await.map_or(Ended::Again(60), |_| Ended::Acked) })
             }

@@ -214,6 +214,6 @@ fn summary(all: &Figures, begun: Instant) -> String {
     format!(
         "{steps} steps in {seconds:.0} s ({rate:.0} a second), {faulty} of {effects} effects faulty, {lines} lines, \
          {posts} posts: 0 lost, {duplicates} lines twice (each in doubt), {parked} parked; {in_packs} \
-         payloads lay in packs"
+         payloads shared a pack"
     )
 }

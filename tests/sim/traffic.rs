@@ -4,7 +4,7 @@ use std::io::Write;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use raydex::ledger::Window;
+use raydex::ledger::DeliveryWindow;
 use raydex::record::{Dataset, RayId};
 
 use super::random::Random;
@@ -29,7 +29,7 @@ pub(crate) struct Batch {
     /// It cannot be read to its end.
     pub(crate) damaged: bool,
     /// The windows that a backfill asks for; none: live traffic.
-    pub(crate) windows: Vec<Window>,
+    pub(crate) windows: Vec<DeliveryWindow>,
 }
 
 /// The first instant of the simulated traffic: 2026-03-28T08:42:25Z.
@@ -73,7 +73,7 @@ pub(crate) fn batch(random: &mut Random, number: usize, now_ms: i64, exclude: bo
         now_ms,
         u32::try_from(number).unwrap(),
     );
-    // An object of which no line is a record is set aside.
+    // An object of which no line is a record is quarantined.
     let damaged = damaged || (lines.is_empty() && lines_in > 0);
     Batch { key, bytes, lines, lines_in, damaged, windows }
 }
@@ -87,17 +87,17 @@ fn ray(unix_ms: i64, number: usize) -> String {
 }
 
 /// Windows next to each other, and some over each other, with edges exactly at records.
-fn windows(random: &mut Random, now_ms: i64) -> Vec<Window> {
+fn windows(random: &mut Random, now_ms: i64) -> Vec<DeliveryWindow> {
     let edge = |random: &mut Random| now_ms - 60_000 + random.between(0, 9) * 10;
     let mut edges = [edge(random), edge(random), edge(random)];
     edges.sort_unstable();
-    let mut windows: Vec<Window> = edges
+    let mut windows: Vec<DeliveryWindow> = edges
         .windows(2)
-        .map(|pair| Window { start_ms: pair[0], end_ms: pair[1] })
+        .map(|pair| DeliveryWindow { start_ms: pair[0], end_ms: pair[1] })
         .filter(|window| window.start_ms < window.end_ms)
         .collect();
     if random.chance(500) {
-        windows.push(Window { start_ms: edges[0], end_ms: edges[2] + 20 });
+        windows.push(DeliveryWindow { start_ms: edges[0], end_ms: edges[2] + 20 });
     }
     windows
 }

@@ -3,9 +3,9 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
-use raydex::audit::calls::{Kept, Read, Segment};
-use raydex::audit::chain::Bounds;
-use raydex::audit::{self, AUDIT, Held};
+use raydex::audit::calls::{AuditSegment, ChainEntry, ReadEntries};
+use raydex::audit::chain::TableBounds;
+use raydex::audit::{self, AUDIT, AuditMemory};
 use raydex::backend::{BackendError, Objects};
 use raydex::ledger::Alarm;
 use raydex::rpc;
@@ -18,7 +18,7 @@ pub struct MemoryAudits {
     pub sql: SqliteSql,
     /// The faults of its database, which the world's do not count.
     pub sql_faults: Faults,
-    held: Rc<RefCell<Held>>,
+    held: Rc<RefCell<AuditMemory>>,
     /// When it wakes.
     pub alarm_ms: Rc<Cell<Option<i64>>>,
     /// How often that was set: the platform bills a row for each.
@@ -43,19 +43,19 @@ impl MemoryAudits {
 
     /// From now on a table, and so a segment, is full with so many entries, or so many bytes.
     pub fn set_bounds(&self, entries: u64, bytes: u64) {
-        *self.held.borrow_mut() = Held::of(Bounds { entries, bytes });
+        *self.held.borrow_mut() = AuditMemory::with_bounds(TableBounds { entries, bytes });
     }
 
     /// The object is started anew: what it kept in memory is gone, the size of its tables excepted.
     pub fn restart(&self) {
         let bounds = self.held.borrow().bounds();
-        *self.held.borrow_mut() = Held::of(bounds);
+        *self.held.borrow_mut() = AuditMemory::with_bounds(bounds);
     }
 
     /// The entries that it has itself, up to a page of them.
-    pub fn entries(&self) -> Vec<Kept> {
+    pub fn entries(&self) -> Vec<ChainEntry> {
         let sound = Self { faults: Faults::default(), ..self.clone() };
-        run(rpc::call(&sound, AUDIT, &Read { after: 0, limit: u64::MAX })).unwrap().entries
+        run(rpc::call(&sound, AUDIT, &ReadEntries { after: 0, limit: u64::MAX })).unwrap().entries
     }
 
     /// The object's answer to a call.
@@ -67,13 +67,13 @@ impl MemoryAudits {
     }
 
     /// The alarm goes off.
-    pub async fn ring(&self, bucket: &MemoryBucket) -> Result<Option<Segment>, BackendError> {
+    pub async fn ring(&self, bucket: &MemoryBucket) -> Result<Option<AuditSegment>, BackendError> {
         self.alarm_ms.set(None);
         audit::alarm(&self.sql, &self.held, bucket, self, || self.clock_ms.get()).await
     }
 
     /// Has the alarm go off as often as it is set, whatever its time; the segments that this brought to the bucket.
-    pub fn settle(&self, bucket: &MemoryBucket) -> Vec<Segment> {
+    pub fn settle(&self, bucket: &MemoryBucket) -> Vec<AuditSegment> {
         let mut brought = Vec::new();
         while let Some(at_ms) = self.alarm_ms.get() {
             self.clock_ms.set(self.clock_ms.get().max(at_ms));

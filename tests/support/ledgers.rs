@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use raydex::backend::{BackendError, Objects};
-use raydex::ledger::books::Totals;
-use raydex::ledger::calls::{BatchAnswer, BatchAsk, TotalsAsk};
+use raydex::ledger::books::LedgerTotals;
+use raydex::ledger::calls::{BatchDetails, GetBatch, GetTotals};
 use raydex::ledger::ids::REGISTRY;
 use raydex::ledger::{BatchId, calendar, registry};
 use raydex::record::Dataset;
@@ -77,17 +77,17 @@ impl MemoryLedgers {
     }
 
     /// The books of all ledgers together.
-    pub fn totals(&self) -> Totals {
-        let mut totals = Totals::default();
+    pub fn totals(&self) -> LedgerTotals {
+        let mut totals = LedgerTotals::default();
         for name in self.names() {
-            totals.add(self.ask(&name, &TotalsAsk {}));
+            totals.add(self.ask(&name, &GetTotals {}));
         }
         totals
     }
 
     /// What is kept of a batch.
-    pub fn batch(&self, id: &BatchId) -> BatchAnswer {
-        self.ask(&id.ledger, &BatchAsk { source: id.source.clone() })
+    pub fn batch(&self, id: &BatchId) -> BatchDetails {
+        self.ask(&id.ledger, &GetBatch { source: id.source.clone() })
     }
 }
 

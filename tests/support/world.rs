@@ -10,7 +10,7 @@ use raydex::batch::BatchError;
 use raydex::config::DEFAULT_BUCKET_NAME as BUCKET_NAME;
 use raydex::config::{Config, ConfigFault};
 use raydex::ledger::books::PayloadView;
-use raydex::ledger::calls::BatchAnswer;
+use raydex::ledger::calls::BatchDetails;
 use raydex::ledger::{BatchId, SourceId};
 use raydex::limits::PACK_BYTES;
 use raydex::lookup::{Lookup, LookupError, lookup};
@@ -218,16 +218,17 @@ impl Fakes {
     }
 
     /// What the ledger keeps of the object at `key`, as it is now.
-    pub fn kept(&self, key: &str) -> BatchAnswer {
+    pub fn kept(&self, key: &str) -> BatchDetails {
         let etag = self.bucket.object(key).unwrap().head.etag;
-        self.ledgers.batch(&BatchId::of(BUCKET_NAME, key, &etag))
+        self.ledgers.batch(&BatchId::for_object(BUCKET_NAME, key, &etag))
     }
 
     /// The body of a payload of the object at `key`, as it lies in the bucket.
     pub fn body(&self, key: &str, view: &PayloadView) -> Option<Vec<u8>> {
-        let source = SourceId::of(BUCKET_NAME, key, &self.bucket.object(key)?.head.etag);
-        let object = self.data.object(&view.payload.key(&source, view.plan))?.bytes;
-        let at = view.payload.pack.as_ref().map_or(0, |place| usize::try_from(place.at).unwrap());
+        let source = SourceId::for_object(BUCKET_NAME, key, &self.bucket.object(key)?.head.etag);
+        let place = view.payload.pack.as_ref()?;
+        let object = self.data.object(&place.key(&source, view.plan))?.bytes;
+        let at = usize::try_from(place.offset).unwrap();
         object.get(at..at + usize::try_from(view.payload.bytes).unwrap()).map(<[u8]>::to_vec)
     }
 
@@ -237,10 +238,10 @@ impl Fakes {
     }
 }
 
-/// Why the object was set aside.
-pub fn set_aside(outcome: Outcome) -> BatchError {
+/// Why the object was quarantined.
+pub fn quarantined(outcome: Outcome) -> BatchError {
     match outcome {
-        Outcome::SetAside(why) => why,
-        other => panic!("not set aside: {other:?}"),
+        Outcome::Quarantined(why) => why,
+        other => panic!("not quarantined: {other:?}"),
     }
 }

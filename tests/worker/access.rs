@@ -109,7 +109,7 @@ fn only_valid_assertions_are_believed() {
     ask(&harness, "/v1/audit", &token).assert_problem(403, "forbidden");
     let ann = good.token(&issuer.claims(&[("email", json!("Ann@a.example"))]));
     let audit = ask(&harness, "/v1/audit", &ann);
-    assert_eq!((audit.status, &audit.json()["entries"][0]["entry"]["who"]), (200, &json!("Ann@a.example")));
+    assert_eq!((audit.status, &audit.json()["entries"][0]["entry"]["actor"]), (200, &json!("Ann@a.example")));
     let stranger = good.token(&issuer.claims(&[("email", json!("eve@b.example"))]));
     assert_eq!(ask(&harness, ANY, &stranger).status, 403);
 

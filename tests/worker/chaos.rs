@@ -51,8 +51,8 @@ struct Payload {
     state: String,
     attempts: u64,
     ambiguous: u64,
-    first_at: usize,
-    last_at: usize,
+    first_offset: usize,
+    last_offset: usize,
 }
 
 impl Payload {
@@ -96,7 +96,7 @@ impl Chaos {
     fn live_and_die(&mut self, batches: Vec<Batch>) {
         for (life, batch) in batches.into_iter().enumerate() {
             let object = self.harness.put(&batch.key, &batch.gzip);
-            let handle = BatchId::of(BUCKET_NAME, &batch.key, object["etag"].as_str().unwrap()).handle();
+            let handle = BatchId::for_object(BUCKET_NAME, &batch.key, object["etag"].as_str().unwrap()).handle();
             self.arrived.push(Arrived { batch, object, handle });
             self.announce_unsealed();
             let life_ms = self.random(life, LIFE_MS);
@@ -171,7 +171,8 @@ impl Chaos {
         let lines = &stats["lines"];
         let [delivered, pending] = ["delivered", "pending"].map(|figure| lines[figure].as_u64().unwrap());
         assert_eq!((&lines["in"], delivered + pending), (&self.lines().into(), self.lines()), "{stats}");
-        for zero in [&lines["unaccounted"], &lines["parked"], &stats["sources"]["set_aside"], &stats["dead_letters"]] {
+        for zero in [&lines["unaccounted"], &lines["parked"], &stats["sources"]["quarantined"], &stats["dead_letters"]]
+        {
             assert_eq!(*zero, 0, "{stats}");
         }
         assert!(stats["alarm"].is_null(), "{stats}");
@@ -190,7 +191,8 @@ impl Chaos {
         let mut allowed: BTreeMap<String, (u64, u64)> = BTreeMap::new();
         for (arrived, payloads) in self.arrived.iter().zip(books) {
             for place in &arrived.batch.lines {
-                let carries = |payload: &&Payload| (payload.first_at..=payload.last_at).contains(&place.range.start);
+                let carries =
+                    |payload: &&Payload| (payload.first_offset..=payload.last_offset).contains(&place.range.start);
                 let mut carrying = payloads.iter().filter(carries);
                 let payload = carrying.next().unwrap_or_else(|| panic!("no payload carries {}", place.ray));
                 assert!(carrying.next().is_none(), "two payloads carry {}", place.ray);

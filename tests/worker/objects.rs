@@ -73,11 +73,11 @@ fn damaged_object_is_quarantined_and_touches_nothing_else() {
     assert_eq!(parsed.messages[2]["verdict"], "sealed");
     for (key, _) in &damaged {
         let said = parsed.messages.iter().find(|line| line["key"] == *key).unwrap();
-        assert_eq!(said["verdict"], "set_aside", "{said}");
+        assert_eq!(said["verdict"], "quarantined", "{said}");
         assert!(said["code"].is_string() && said["reason"].is_string(), "{said}");
     }
     let again = harness.parse(&bodies);
-    let verdicts = json!({ "already_set_aside": 5, "already_sealed": 1 });
+    let verdicts = json!({ "already_quarantined": 5, "already_sealed": 1 });
     assert_eq!((again.acked, &again.batch["verdicts"]), (vec![true; 6], &verdicts));
     assert_eq!(status_of_all(&harness, &good), 200);
     assert_eq!(harness.native("http_requests", "a5e33aff24280fa2").status, 404);

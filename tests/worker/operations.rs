@@ -65,20 +65,21 @@ fn dead_message_is_kept_and_can_be_redriven() {
     harness.faults(&json!([{ "op": "get", "key": batch.key, "fault": "error" }]));
     harness.announce(&harness.put(&batch.key, &batch.gzip));
     // The queue gives it up, and the Worker itself consumes what it gave up.
-    let letter = harness.wait_for("the dead letter", || harness.read("/v1/dead-letters")["letters"].get(0).cloned());
+    let letter =
+        harness.wait_for("the dead letter", || harness.read("/v1/dead-letters")["dead_letters"].get(0).cloned());
     assert_eq!((&letter["queue"], &letter["code"]), (&"parse-queue".into(), &"retries_used_up".into()), "{letter}");
     assert_eq!(letter["event"]["object"]["key"], batch.key, "{letter}");
     let stats = harness.read("/v1/stats");
     assert_eq!((&stats["dead_letters"], &stats["lines"]["in"]), (&1.into(), &0.into()), "{stats}");
 
     let redriven = harness.operate(&format!("/v1/dead-letters/{}/redrive", letter["id"]));
-    assert_eq!(redriven, json!({ "letter": letter["id"], "redriven": true, "to": "parse" }));
+    assert_eq!(redriven, json!({ "dead_letter": letter["id"], "redriven": true, "to": "parse" }));
     let lines = batch.written.records;
     harness.wait_for("the batch", || (harness.read("/v1/stats")["lines"]["in"] == lines).then_some(()));
     assert_books(&at_rest(&harness), [("in", lines), ("delivered", lines), ("parked", 0)]);
     assert_eq!(harness.partner()["lines"], lines);
-    assert_eq!(harness.read("/v1/dead-letters")["letters"], json!([]));
-    assert_eq!(harness.read("/v1/dead-letters?redriven=true")["letters"][0]["id"], letter["id"]);
+    assert_eq!(harness.read("/v1/dead-letters")["dead_letters"], json!([]));
+    assert_eq!(harness.read("/v1/dead-letters?redriven=true")["dead_letters"][0]["id"], letter["id"]);
 }
 
 #[test]

@@ -23,7 +23,7 @@ use crate::backend::{BatchStore, Bytes};
 use crate::batch::{BatchError, BatchReader, Inflater, Line};
 use crate::index::ShardEntry;
 use crate::index::entry::PartView;
-use crate::ledger::{BatchId, Plan, PlanForm, Window};
+use crate::ledger::{BatchId, DeliveryPlan, DeliveryWindow, PlanOptions};
 use crate::limits::PACK_BYTES;
 use crate::lookup::{Cost, lookup};
 use crate::memory::MemoryBudget;
@@ -112,7 +112,7 @@ pub fn bench_index(gzip: Uint8Array, check: bool) -> Result<String> {
 /// Where it is no batch.
 #[wasm_bindgen]
 pub fn bench_parse(gzip: Uint8Array) -> Result<String> {
-    let form = PlanForm {
+    let form = PlanOptions {
         format: crate::ledger::plan::FORMAT,
         lines: LINES,
         subrequests: Subrequests::Include,
@@ -120,7 +120,7 @@ pub fn bench_parse(gzip: Uint8Array) -> Result<String> {
         tenant: "-".into(),
         unknown_country: "CN".into(),
     };
-    let rules = Rules::new(Plan { number: 1, windows: vec![Window::EVER], form });
+    let rules = Rules::new(DeliveryPlan { number: 1, windows: vec![DeliveryWindow::EVER], form });
     let rules = rules.ok_or_else(|| JsError::new("the bench's plan is none"))?;
     let passed = passed(&MemoryBucket::new(KEY, gzip), Some(Transformer::new(rules, 0, PACK_BYTES)))?;
     let payloads = passed.plan.map(|plan| plan.payloads).unwrap_or_default();
@@ -254,7 +254,7 @@ impl BenchBatch {
 /// One pass over the batch.
 fn passed(bucket: &MemoryBucket, transform: Option<Transformer>) -> Result<Passed> {
     let object = bucket.object();
-    let source = BatchId::of(BUCKET_NAME, &object.key, &object.etag).source;
+    let source = BatchId::for_object(BUCKET_NAME, &object.key, &object.etag).source;
     let passed: std::result::Result<Passed, BatchError> =
         run(pass(bucket, bucket.body(), &source, (Dataset::HttpRequests, 0), transform))?;
     Ok(passed?)

@@ -1,6 +1,6 @@
 //! The audit log, and how often a caller may ask.
 
-use raydex::audit::chain::{hash, is_whole};
+use raydex::audit::chain::{hash, is_chain_valid};
 use raydex::backend::{Sql, SqlValue};
 use serde_json::{Value, json};
 
@@ -26,15 +26,15 @@ fn lookups_and_changes_are_recorded_with_their_actor() {
     Ask::get("/v1/stats").of(&fakes);
     let found = entries(&fakes);
     let expected = json!({
-        "v": 1, "seq": 1, "at": "2026-03-28T08:42:25.000Z", "who": "main", "by": "token", "role": "forensics",
-        "did": "GET /v1/rays/{ray}", "about": ray(1).to_string(), "asked": "format=native",
+        "v": 1, "seq": 1, "time": "2026-03-28T08:42:25.000Z", "actor": "main", "auth_method": "token", "role": "forensics",
+        "action": "GET /v1/rays/{ray}", "resource": ray(1).to_string(), "request": "format=native",
     });
     assert_eq!(found[0], expected);
-    let did = |at: usize| (found[at]["did"].as_str().unwrap(), found[at]["about"].as_str().unwrap());
+    let did = |at: usize| (found[at]["action"].as_str().unwrap(), found[at]["resource"].as_str().unwrap());
     assert_eq!(did(1), ("POST /v1/payloads/{payload}/drop", "a.b.1.000000"));
-    assert_eq!(found[1]["asked"], r#"{"reason":"enough of it"}"#);
+    assert_eq!(found[1]["request"], r#"{"reason":"enough of it"}"#);
     assert_eq!(did(2), ("POST /v1/rays", ""));
-    assert_eq!(found[2]["asked"], "dataset=http_requests\n{\"rays\":[\"x\"]}");
+    assert_eq!(found[2]["request"], "dataset=http_requests\n{\"rays\":[\"x\"]}");
     assert_eq!(found.len(), 3, "figures leave no entry");
 }
 
@@ -43,10 +43,10 @@ fn entry_and_hash_format_never_changes() {
     let fakes = Fakes::new();
     Ask::get("/v1/rays/764660d8ec5c2ab1").of(&fakes);
     let kept = fakes.audits.entries();
-    let entry = r#"{"v":1,"seq":1,"at":"2026-03-28T08:42:25.000Z","who":"main","by":"token","role":"forensics","did":"GET /v1/rays/{ray}","about":"764660d8ec5c2ab1","asked":""}"#;
+    let entry = r#"{"v":1,"seq":1,"time":"2026-03-28T08:42:25.000Z","actor":"main","auth_method":"token","role":"forensics","action":"GET /v1/rays/{ray}","resource":"764660d8ec5c2ab1","request":""}"#;
     assert_eq!(kept[0].entry, entry);
     // printf '%064d\n%s' 0 "$entry" | sha256sum
-    assert_eq!(kept[0].hash, "a1b5387800206d0c2bb9db823030ba29e7e7d5a3a3a897044c15b542acf5b3d2");
+    assert_eq!(kept[0].hash, "9f8be997d1591e8d17367a21639a43828404d7caac6077fb663a804b19fe40b0");
 }
 
 #[test]
@@ -72,7 +72,7 @@ fn chain_shows_what_was_changed_removed_or_inserted() {
     }
     let kept = fakes.audits.entries();
     assert_eq!(kept.len(), 20);
-    assert!(is_whole(BEFORE_ALL, &kept) && is_whole(&kept[6].hash, &kept[7..]));
+    assert!(is_chain_valid(BEFORE_ALL, &kept) && is_chain_valid(&kept[6].hash, &kept[7..]));
     let mut last = BEFORE_ALL.to_owned();
     for entry in &kept {
         last = hash(&last, &entry.entry);
@@ -81,13 +81,13 @@ fn chain_shows_what_was_changed_removed_or_inserted() {
     for at in 0..20 {
         let mut changed = kept.clone();
         changed[at].entry = changed[at].entry.replace("forensics", "support");
-        assert!(!is_whole(BEFORE_ALL, &changed), "{at}");
+        assert!(!is_chain_valid(BEFORE_ALL, &changed), "{at}");
         let mut less = kept.clone();
         less.remove(at);
-        assert_eq!(is_whole(BEFORE_ALL, &less), at == 19, "only the end can be cut unseen: the head tells of it");
+        assert_eq!(is_chain_valid(BEFORE_ALL, &less), at == 19, "only the end can be cut unseen: the head tells of it");
         let mut more = kept.clone();
         more.insert(at, kept[at].clone());
-        assert!(!is_whole(BEFORE_ALL, &more), "{at}");
+        assert!(!is_chain_valid(BEFORE_ALL, &more), "{at}");
     }
 }
 
@@ -99,7 +99,7 @@ fn log_is_paged_and_reading_is_an_entry() {
     }
     let first = body(&Ask::get("/v1/audit?limit=4").of(&fakes));
     assert_eq!(
-        (first["entries"].as_array().unwrap().len(), &first["whole"], &first["after"]),
+        (first["entries"].as_array().unwrap().len(), &first["chain_valid"], &first["after"]),
         (4, &true.into(), &4.into())
     );
     assert_eq!((&first["before"], &first["head"]["seq"]), (&BEFORE_ALL.into(), &6.into()));
@@ -107,14 +107,18 @@ fn log_is_paged_and_reading_is_an_entry() {
     assert_eq!(second["before"], first["entries"][3]["hash"]);
     let seqs: Vec<_> = second["entries"].as_array().unwrap().iter().map(|entry| entry["seq"].clone()).collect();
     assert_eq!((seqs, &second["after"]), (vec![5.into(), 6.into(), 7.into()], &Value::Null));
-    assert_eq!(second["entries"][1]["entry"]["did"], "GET /v1/audit");
+    assert_eq!(second["entries"][1]["entry"]["action"], "GET /v1/audit");
     for query in ["after=x", "limit=0", "limit=201", "page=1"] {
         assert_eq!(problem(&Ask::get(&format!("/v1/audit?{query}")).of(&fakes)).0, 400, "{query}");
     }
-    fakes.audits.sql.run("UPDATE audit_v2_1 SET entry = replace(entry, 'main', 'nobody') WHERE seq = 3", &[]).unwrap();
-    assert_eq!(body(&Ask::get("/v1/audit").of(&fakes))["whole"], false);
-    fakes.audits.sql.run("DELETE FROM audit_v2_1 WHERE seq = ?", &[SqlValue::Integer(3)]).unwrap();
-    assert_eq!(body(&Ask::get("/v1/audit").of(&fakes))["whole"], false);
+    fakes
+        .audits
+        .sql
+        .run("UPDATE audit_entry_v1_1 SET entry = replace(entry, 'main', 'nobody') WHERE seq = 3", &[])
+        .unwrap();
+    assert_eq!(body(&Ask::get("/v1/audit").of(&fakes))["chain_valid"], false);
+    fakes.audits.sql.run("DELETE FROM audit_entry_v1_1 WHERE seq = ?", &[SqlValue::Integer(3)]).unwrap();
+    assert_eq!(body(&Ask::get("/v1/audit").of(&fakes))["chain_valid"], false);
 }
 
 #[test]
@@ -140,5 +144,5 @@ fn what_is_long_is_cut_in_an_entry() {
     let long = "é".repeat(3_000);
     Ask::post("/v1/payloads/a.b.1.000000/drop", &long).of(&fakes);
     let found = entries(&fakes);
-    assert_eq!(found[0]["asked"].as_str().unwrap().chars().count(), raydex::limits::AUDIT_ASKED);
+    assert_eq!(found[0]["request"].as_str().unwrap().chars().count(), raydex::limits::AUDIT_ASKED);
 }

@@ -23,12 +23,12 @@ fn a_backfill_is_started_and_shown() {
     let shown = json!({
         "id": 1, "start": "2026-03-27T00:00:00.000Z", "end": "2026-03-28T00:00:00.000Z", "index": true,
         "deliver": false, "lines_per_second": BACKFILL_RATE, "state": "running",
-        "created": "2026-03-28T08:42:25.000Z", "changed": "2026-03-28T08:42:25.000Z",
-        "objects": {"listed": 0, "announced": 0, "ended": 0, "left": 0}, "lines": 0, "listed_up_to": "logs/",
-        "folders_left": 1,
+        "created_at": "2026-03-28T08:42:25.000Z", "updated_at": "2026-03-28T08:42:25.000Z",
+        "objects": {"listed": 0, "announced": 0, "ended": 0, "left": 0}, "lines": 0, "list_cursor": "logs/",
+        "folders_remaining": 1,
     });
     let near = |mut job: serde_json::Value| {
-        for instant in ["created", "changed"] {
+        for instant in ["created_at", "updated_at"] {
             assert!(job[instant].as_str().unwrap().starts_with("2026-03-28T08:42:25"));
             job[instant] = shown[instant].clone();
         }

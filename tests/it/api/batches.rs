@@ -1,13 +1,13 @@
-//! Which batches were seen, what became of one, and another chance for one that was set aside.
+//! Which batches were seen, what became of one, and another chance for one that was quarantined.
 
 use raydex::config::DEFAULT_BUCKET_NAME as BUCKET_NAME;
 use raydex::ledger::BatchId;
-use raydex::ledger::calls::SetAside;
-use raydex::ledger::plan::Wish;
-use raydex::ledger::{Plan, Window};
+use raydex::ledger::calls::QuarantineBatch;
+use raydex::ledger::plan::DeliveryRequest;
+use raydex::ledger::{DeliveryPlan, DeliveryWindow};
 use serde_json::{Value, json};
 
-use super::story::{KEYS, batch, deliver, form, park, records, split, wish};
+use super::story::{KEYS, batch, deliver, park, plan_options, records, split, wish};
 use super::support::{Fakes, Kind, NOW_MS};
 use super::{Ask, json as body, problem};
 
@@ -19,7 +19,7 @@ fn get(fakes: &Fakes, path: &str) -> Value {
 
 /// The batch that the object at `key` is now.
 fn id_of(fakes: &Fakes, key: &str) -> BatchId {
-    BatchId::of(BUCKET_NAME, key, &fakes.bucket.object(key).unwrap().head.etag)
+    BatchId::for_object(BUCKET_NAME, key, &fakes.bucket.object(key).unwrap().head.etag)
 }
 
 /// The keys of a list, in its order.
@@ -45,14 +45,14 @@ fn batches_are_listed_by_hour_newest_first() {
     let all = get(&fakes, "/v1/batches");
     assert_eq!(keys(&all)[..3], [KEYS[1], KEYS[0], KEYS[2]]);
     assert_eq!(keys(&all).len(), 5);
-    assert_eq!((&all["truncated"], &all["ledgers"]), (&false.into(), &json!({"read": 4, "known": 4})));
+    assert_eq!((&all["truncated"], &all["ledgers"]), (&false.into(), &json!({"scanned": 4, "total": 4})));
     let head = fakes.bucket.object(KEYS[1]).unwrap().head;
     let expected = json!({
         "id": id_of(&fakes, KEYS[1]).handle(),
         "object": {"key": KEYS[1], "etag": head.etag, "size": head.size,
-            "uploaded": raydex::time::rfc3339(head.uploaded_ms)},
+            "uploaded_at": raydex::time::rfc3339(head.uploaded_ms)},
         "dataset": "http_requests", "state": "sealed", "indexed": true, "gone": false,
-        "begun": "2026-03-28T08:42:25.010Z", "sealed": "2026-03-28T08:42:25.010Z", "inflated": head.size,
+        "first_seen_at": "2026-03-28T08:42:25.010Z", "sealed_at": "2026-03-28T08:42:25.010Z", "inflated": head.size,
         "counts": {"lines": 3, "records": 3, "rays": 3, "odd_ids": 0, "no_ray": 0, "clock_skewed": 0, "rejected": {}},
     });
     assert_eq!(all["batches"][0], expected);
@@ -61,7 +61,7 @@ fn batches_are_listed_by_hour_newest_first() {
 #[test]
 fn list_has_one_state_and_an_end() {
     let fakes = world();
-    let aside = get(&fakes, "/v1/batches?state=set_aside");
+    let aside = get(&fakes, "/v1/batches?state=quarantined");
     assert_eq!(keys(&aside), ["logs/damaged.log.gz"]);
     assert!(aside["batches"][0]["code"].is_string() && aside["batches"][0]["reason"].is_string(), "{aside}");
     assert_eq!(keys(&get(&fakes, "/v1/batches?state=sealed")).len(), 4);
@@ -94,8 +94,8 @@ fn invalid_list_parameters_are_refused() {
 #[test]
 fn batch_shows_its_books_plans_and_payloads() {
     let fakes = Fakes::new();
-    let window = Window { start_ms: NOW_MS - 3_600_000, ..Window::EVER };
-    let ids = batch(&fakes, KEYS[0], &records(0..5), Some(Wish { window, ..wish() }));
+    let window = DeliveryWindow { start_ms: NOW_MS - 3_600_000, ..DeliveryWindow::EVER };
+    let ids = batch(&fakes, KEYS[0], &records(0..5), Some(DeliveryRequest { window, ..wish() }));
     deliver(&fakes, &ids[0]);
     park(&fakes, &ids[1]);
     let halves = split(&fakes, &batch(&fakes, KEYS[1], &records(5..7), Some(wish()))[0]);
@@ -116,13 +116,13 @@ fn batch_shows_its_books_plans_and_payloads() {
         json!({"in": 5, "delivered": 2, "pending": 1, "parked": 2, "rejected": {},
         "filtered": {}, "unaccounted": 0})
     );
-    assert_eq!(one["books"]["sources"], json!({"open": 0, "sealed": 1, "set_aside": 0}));
+    assert_eq!(one["books"]["sources"], json!({"open": 0, "sealed": 1, "quarantined": 0}));
     assert_eq!(one["shards"].as_array().unwrap().len(), 1);
     assert_eq!(
         one["plans"],
         json!([{
             "number": 1, "windows": [{"start": "2026-03-28T07:42:25.000Z", "end": null}],
-            "form": {"format": 1, "lines": 2, "subrequests": "include", "filter": null, "tenant": "-", "unknown_country": "CN"},
+            "options": {"format": 1, "lines": 2, "subrequests": "include", "filter": null, "tenant": "-", "unknown_country": "CN"},
         }])
     );
     let payload = &one["payloads"][0];
@@ -130,21 +130,21 @@ fn batch_shows_its_books_plans_and_payloads() {
     assert_eq!(
         payload,
         &json!({
-            "id": ids[0].handle(), "batch_id": ids[0].batch_header(), "plan": 1, "index": "000000",
+            "id": ids[0].handle(), "partner_batch_id": ids[0].batch_header(), "plan": 1, "index": "000000",
             "pack": kept.payloads[0].payload.pack, "sha256": kept.payloads[0].payload.sha256, "bytes": kept.payloads[0].payload.bytes, "lines": 2,
-            "first_at": 0, "last_at": kept.payloads[0].payload.last_at, "state": "delivered", "attempts": 1, "ambiguous": 0,
-            "status": 200, "code": null, "due": null, "settled": "2026-03-28T08:42:25.000Z",
+            "first_offset": 0, "last_offset": kept.payloads[0].payload.last_offset, "state": "delivered", "attempts": 1, "ambiguous": 0,
+            "status": 200, "code": null, "next_attempt_at": null, "completed_at": "2026-03-28T08:42:25.000Z",
         })
     );
     let states: Vec<_> = one["payloads"].as_array().unwrap().iter().map(|payload| &payload["state"]).collect();
     assert_eq!(states, ["delivered", "parked", "prepared"]);
     assert_eq!(
-        (&one["payloads"][1]["code"], &one["payloads"][2]["due"]),
+        (&one["payloads"][1]["code"], &one["payloads"][2]["next_attempt_at"]),
         (&"http_400".into(), &"2026-03-28T08:42:25.000Z".into())
     );
     let other = get(&fakes, &path(KEYS[1]));
     assert_eq!(other["plans"][0]["windows"], json!([{"start": null, "end": null}]));
-    assert_eq!(other["payloads"][0]["halves"], json!([halves[0].handle(), halves[1].handle()]));
+    assert_eq!(other["payloads"][0]["split_into"], json!([halves[0].handle(), halves[1].handle()]));
     assert_eq!(other["payloads"][1]["id"], halves[0].handle());
 }
 
@@ -177,7 +177,7 @@ fn malformed_and_unknown_handles_are_404() {
 }
 
 /// A good batch that an earlier version took for a bad one.
-fn set_aside_wrongly() -> (Fakes, String) {
+fn quarantined_wrongly() -> (Fakes, String) {
     let fakes = Fakes::new();
     fakes.bucket.store(KEYS[0], &records(0..3));
     let id = id_of(&fakes, KEYS[0]);
@@ -188,7 +188,7 @@ fn set_aside_wrongly() -> (Fakes, String) {
         uploaded_ms: object.uploaded_ms,
         size: object.size,
     };
-    let begin = raydex::ledger::calls::Begin {
+    let begin = raydex::ledger::calls::BeginBatch {
         source: id.source.clone(),
         object,
         dataset: "http_requests".into(),
@@ -197,17 +197,17 @@ fn set_aside_wrongly() -> (Fakes, String) {
     };
     fakes.ledgers.ask(&id.ledger, &begin);
     let (code, reason) = ("not_gzip".into(), "It is no gzip.".into());
-    fakes.ledgers.ask(&id.ledger, &SetAside { source: id.source.clone(), code, reason, replay: false });
+    fakes.ledgers.ask(&id.ledger, &QuarantineBatch { source: id.source.clone(), code, reason, replay: false });
     let handle = id.handle();
     (fakes, handle)
 }
 
 #[test]
 fn quarantined_batch_is_read_again() {
-    let (fakes, handle) = set_aside_wrongly();
+    let (fakes, handle) = quarantined_wrongly();
     let path = format!("/v1/batches/{handle}/replay");
     let reply = Ask::post(&path, "the reader was wrong").of(&fakes);
-    assert_eq!((reply.status, body(&reply)), (200, json!({"batch": handle, "before": "set_aside", "state": "open"})));
+    assert_eq!((reply.status, body(&reply)), (200, json!({"batch": handle, "before": "quarantined", "state": "open"})));
     let open = get(&fakes, &format!("/v1/batches/{handle}"));
     assert_eq!((&open["batch"]["state"], &open["batch"]["code"]), (&"open".into(), &"replayed".into()));
     assert_eq!(open["batch"]["reason"], "the reader was wrong");
@@ -216,13 +216,13 @@ fn quarantined_batch_is_read_again() {
     assert_eq!(fakes.parse(&messages[0], 1).verdict, "sealed");
     assert_eq!(get(&fakes, &format!("/v1/batches/{handle}"))["batch"]["state"], "sealed");
     let again = Ask::post(&path, "once more").of(&fakes);
-    assert_eq!(problem(&again), (409, "not_set_aside".into()));
+    assert_eq!(problem(&again), (409, "not_quarantined".into()));
     assert!(fakes.queue.sent().is_empty());
 }
 
 #[test]
 fn replay_with_a_lost_message_can_be_repeated() {
-    let (fakes, handle) = set_aside_wrongly();
+    let (fakes, handle) = quarantined_wrongly();
     let ask = || Ask::post(&format!("/v1/batches/{handle}/replay"), "the reader was wrong");
     fakes.faults.plan(Some(Kind::Send), 0, super::support::Fault::Fails);
     assert_eq!(problem(&ask().of(&fakes)), (503, "unavailable".into()));
@@ -233,25 +233,25 @@ fn replay_with_a_lost_message_can_be_repeated() {
 
 #[test]
 fn batch_with_a_lost_object_stays_quarantined() {
-    let (fakes, handle) = set_aside_wrongly();
+    let (fakes, handle) = quarantined_wrongly();
     let path = format!("/v1/batches/{handle}/replay");
     fakes.bucket.store(KEYS[0], &records(0..4));
     assert_eq!(problem(&Ask::post(&path, "why not").of(&fakes)), (409, "object_gone".into()));
     fakes.bucket.delete(KEYS[0]);
     assert_eq!(problem(&Ask::post(&path, "why not").of(&fakes)), (409, "object_gone".into()));
-    assert_eq!(get(&fakes, &format!("/v1/batches/{handle}"))["batch"]["state"], "set_aside");
+    assert_eq!(get(&fakes, &format!("/v1/batches/{handle}"))["batch"]["state"], "quarantined");
     assert!(fakes.queue.sent().is_empty());
 }
 
 #[test]
 fn plans_of_one_batch_are_shown_apart() {
     let fakes = Fakes::new();
-    let early = Window { end_ms: NOW_MS, ..Window::EVER };
-    batch(&fakes, KEYS[0], &records(0..3), Some(Wish { window: early, form: form() }));
+    let early = DeliveryWindow { end_ms: NOW_MS, ..DeliveryWindow::EVER };
+    batch(&fakes, KEYS[0], &records(0..3), Some(DeliveryRequest { window: early, options: plan_options() }));
     let uploaded = fakes.bucket.object(KEYS[0]).unwrap();
     batch(&fakes, KEYS[0], &uploaded.bytes, Some(wish()));
     let one = get(&fakes, &format!("/v1/batches/{}", id_of(&fakes, KEYS[0]).handle()));
-    let plans: Vec<Plan> = fakes.ledgers.batch(&id_of(&fakes, KEYS[0])).plans;
+    let plans: Vec<DeliveryPlan> = fakes.ledgers.batch(&id_of(&fakes, KEYS[0])).plans;
     assert_eq!(plans.len(), 2);
     assert_eq!(one["plans"][0]["windows"], json!([{"start": null, "end": "2026-03-28T08:42:25.000Z"}]));
     assert_eq!(one["plans"][1]["windows"], json!([{"start": "2026-03-28T08:42:25.000Z", "end": null}]));

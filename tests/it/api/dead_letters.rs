@@ -2,7 +2,7 @@
 
 use raydex::ledger::DeliveryId;
 use raydex::ledger::ids::REGISTRY;
-use raydex::ledger::registry::Letter;
+use raydex::ledger::registry::DeadLetter;
 use raydex::r2_event::R2Event;
 use serde_json::{Value, json};
 
@@ -12,7 +12,7 @@ use super::{Ask, Reply, json as body, problem};
 
 fn keep(fakes: &Fakes, queue: &str, message: &str, body: &str) {
     let (queue, message, body) = (queue.into(), message.into(), body.into());
-    fakes.ledgers.ask(REGISTRY, &Letter { queue, message, body, attempts: 3, code: "gave_up".into() });
+    fakes.ledgers.ask(REGISTRY, &DeadLetter { queue, message, body, attempts: 3, code: "gave_up".into() });
 }
 
 fn event() -> R2Event {
@@ -37,7 +37,7 @@ fn list(fakes: &Fakes, query: &str) -> Value {
 }
 
 fn ids(list: &Value) -> Vec<i64> {
-    list["letters"].as_array().unwrap().iter().map(|letter| letter["id"].as_i64().unwrap()).collect()
+    list["dead_letters"].as_array().unwrap().iter().map(|letter| letter["id"].as_i64().unwrap()).collect()
 }
 
 fn redrive(fakes: &Fakes, id: &str) -> Reply {
@@ -47,21 +47,21 @@ fn redrive(fakes: &Fakes, id: &str) -> Reply {
 #[test]
 fn dead_letters_are_listed_newest_first_with_purpose() {
     let (fakes, id) = world();
-    let common = json!({"attempts": 3, "code": "gave_up", "at": "2026-03-28T08:42:25.000Z", "redriven": null});
+    let common = json!({"attempts": 3, "code": "gave_up", "at": "2026-03-28T08:42:25.000Z", "redriven_at": null});
     let letter = |own: Value| {
         let mut letter = common.clone();
         letter.as_object_mut().unwrap().extend(own.as_object().unwrap().clone());
         letter
     };
     let (first, second) = (serde_json::to_string(&event()).unwrap(), serde_json::to_string(&id).unwrap());
-    let expected = json!({"truncated": false, "letters": [
+    let expected = json!({"truncated": false, "dead_letters": [
         letter(json!({"id": 3, "queue": "parse-queue", "message": "m3", "body_bytes": 18})),
         letter(json!({"id": 2, "queue": "send-queue", "message": "m2", "body_bytes": second.len(),
             "payload": id.handle()})),
         letter(json!({"id": 1, "queue": "parse-queue", "message": "m1", "body_bytes": first.len(), "event": event()})),
     ]});
     assert_eq!(list(&fakes, ""), expected);
-    assert_eq!(list(&Fakes::new(), ""), json!({"letters": [], "truncated": false}));
+    assert_eq!(list(&Fakes::new(), ""), json!({"dead_letters": [], "truncated": false}));
 }
 
 #[test]
@@ -88,18 +88,18 @@ fn list_has_an_end_and_reports_more() {
 fn dead_letter_is_redriven_and_kept_with_reason() {
     let (fakes, id) = world();
     let reply = redrive(&fakes, "1");
-    assert_eq!((reply.status, body(&reply)), (200, json!({"letter": 1, "redriven": true, "to": "parse"})));
+    assert_eq!((reply.status, body(&reply)), (200, json!({"dead_letter": 1, "redriven": true, "to": "parse"})));
     assert_eq!(fakes.queue.take(), [serde_json::to_string(&event()).unwrap()]);
     let reply = redrive(&fakes, "2");
-    assert_eq!(body(&reply), json!({"letter": 2, "redriven": true, "to": "send"}));
+    assert_eq!(body(&reply), json!({"dead_letter": 2, "redriven": true, "to": "send"}));
     assert_eq!(fakes.sends.take(), [serde_json::to_string(&id).unwrap()]);
     assert_eq!(ids(&list(&fakes, "")), [3]);
     assert_eq!(ids(&list(&fakes, "?redriven=false")), [3]);
     let all = list(&fakes, "?redriven=true");
     assert_eq!(ids(&all), [3, 2, 1]);
-    let first = &all["letters"][2];
+    let first = &all["dead_letters"][2];
     assert_eq!(
-        (&first["redriven"], &first["reason"]),
+        (&first["redriven_at"], &first["reason"]),
         (&"2026-03-28T08:42:25.000Z".into(), &"the ledger is back".into())
     );
 }
@@ -127,7 +127,7 @@ fn foreign_dead_letter_cannot_be_redriven() {
 fn a_letter_that_there_is_not_is_404() {
     let (fakes, _) = world();
     for id in ["0", "-1", "4", "x", "1.0", "99999999999999999999", "9007199254740993"] {
-        assert_eq!(problem(&redrive(&fakes, id)), (404, "no_such_letter".into()), "{id}");
+        assert_eq!(problem(&redrive(&fakes, id)), (404, "no_such_dead_letter".into()), "{id}");
     }
 }
 

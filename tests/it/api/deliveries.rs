@@ -1,12 +1,13 @@
 //! What became of the records of one ray on their way to the partner.
 
 use raydex::config::DEFAULT_BUCKET_NAME as BUCKET_NAME;
-use raydex::ledger::plan::Wish;
-use raydex::ledger::{BatchId, PlanForm, Window};
+use raydex::ledger::plan::DeliveryRequest;
+use raydex::ledger::{BatchId, DeliveryWindow, PlanOptions};
 use raydex::record::Dataset;
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 
-use super::story::{KEYS, batch, deliver, form, park, records, split, wish};
+use super::story::{KEYS, batch, deliver, park, plan_options, records, split, wish};
 use super::support::records::{http, ray};
 use super::support::{Fakes, NOW_MS};
 use super::{Ask, header, json as body, problem};
@@ -46,7 +47,7 @@ fn an_answer_names_batch_payload_answer_and_hash() {
     deliver(&fakes, &ids[0]);
     let reply = Ask::get(&format!("/v1/rays/{}-SJC/deliveries", ray(1))).of(&fakes);
     let etag = fakes.bucket.object(KEYS[0]).unwrap().head.etag;
-    let id = BatchId::of(BUCKET_NAME, KEYS[0], &etag);
+    let id = BatchId::for_object(BUCKET_NAME, KEYS[0], &etag);
     let payload = fakes.ledgers.batch(&id).payloads.remove(0).payload;
     let cost = body(&reply)["cost"].clone();
     assert_eq!((&cost["shards_asked"], &cost["objects_read"], &cost["elapsed_ms"]), (&1.into(), &1.into(), &21.into()));
@@ -54,13 +55,14 @@ fn an_answer_names_batch_payload_answer_and_hash() {
         "ray": ray(1).to_string(), "ray_time": "2026-03-28T08:37:22.560Z", "truncated": false, "objects_gone": 0,
         "objects_unreadable": 0,
         "records": [{
-            "batch": {"id": id.handle(), "key": KEYS[0], "etag": etag, "offset": payload.last_at},
+            "batch": {"id": id.handle(), "key": KEYS[0], "etag": etag, "offset": payload.last_offset},
             "fate": "carried", "plan": 1, "certain": true,
             "payloads": [{
-                "id": ids[0].handle(), "batch_id": ids[0].batch_header(), "plan": 1, "index": "000000",
-                "sha256": payload.sha256, "lines": 2, "bytes": payload.bytes, "first_at": 0, "last_at": payload.last_at,
-                "state": "delivered", "attempts": 1, "ambiguous": 0, "status": 200, "code": null, "due": null,
-                "settled": "2026-03-28T08:42:25.000Z",
+                "id": ids[0].handle(), "partner_batch_id": ids[0].batch_header(), "plan": 1, "index": "000000",
+                "sha256": payload.sha256, "lines": 2, "bytes": payload.bytes, "first_offset": 0, "last_offset": payload.last_offset,
+                "state": "delivered", "attempts": 1, "ambiguous": 0, "status": 200, "code": null, "next_attempt_at": null,
+                "completed_at": "2026-03-28T08:42:25.000Z",
+                "pack": {"first": "000000", "digest": hex::encode(Sha256::digest(&payload.sha256)), "offset": 0},
             }],
         }],
         "cost": cost,
@@ -78,14 +80,14 @@ fn record_of_a_split_payload_names_both_halves() {
     let found = of_ray(&fakes, 1).remove(0);
     assert_eq!(handles(&found), [ids[0].handle(), halves[0].handle(), halves[1].handle()]);
     assert_eq!((&found["fate"], &found["certain"]), (&"carried".into(), &false.into()));
-    assert_eq!(found["payloads"][0]["halves"], json!([halves[0].handle(), halves[1].handle()]));
+    assert_eq!(found["payloads"][0]["split_into"], json!([halves[0].handle(), halves[1].handle()]));
 }
 
 #[test]
 fn a_record_that_does_not_go_says_why() {
     let filter = Some(r#"{"where":{"key":"ClientRequestURI","operator":"eq","value":"x"}}"#.into());
-    let filtered = Wish { form: PlanForm { filter, ..form() }, ..wish() };
-    let later = Wish { window: Window { start_ms: NOW_MS, ..Window::EVER }, ..wish() };
+    let filtered = DeliveryRequest { options: PlanOptions { filter, ..plan_options() }, ..wish() };
+    let later = DeliveryRequest { window: DeliveryWindow { start_ms: NOW_MS, ..DeliveryWindow::EVER }, ..wish() };
     let kept_back = json!({"fate": "kept_back", "reason": "filter", "plan": 1});
     let none = json!({"fate": "no_plan"});
     for (deliver, expected) in [(Some(filtered), kept_back), (Some(later), none.clone()), (None, none)] {
@@ -125,9 +127,9 @@ fn plan_in_progress_is_reported_as_pending() {
     let fakes = Fakes::new();
     batch(&fakes, KEYS[0], &records(0..2), None);
     let object = fakes.bucket.object(KEYS[0]).unwrap();
-    let id = BatchId::of(BUCKET_NAME, KEYS[0], &object.head.etag);
+    let id = BatchId::for_object(BUCKET_NAME, KEYS[0], &object.head.etag);
     let version = fakes.ledgers.batch(&id).batch.unwrap().object;
-    let begin = raydex::ledger::calls::Begin {
+    let begin = raydex::ledger::calls::BeginBatch {
         source: id.source.clone(),
         object: version,
         dataset: "http_requests".into(),

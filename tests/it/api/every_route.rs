@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use raydex::config::Config;
 use raydex::config::DEFAULT_BUCKET_NAME as BUCKET_NAME;
 use raydex::ledger::ids::REGISTRY;
-use raydex::ledger::registry::Letter;
+use raydex::ledger::registry::DeadLetter;
 use raydex::router::{ROUTES, Route, route};
 
 use super::story::{KEYS, batch, batch_of, deliver, park, records, wish};
@@ -29,7 +29,7 @@ fn world() -> (Fakes, Vec<Ask>) {
     park(&fakes, &ids[2]);
     batch(&fakes, "logs/damaged.log.gz", b"\x1f\x8bdamaged", None);
     let (queue, body) = ("send-queue".into(), serde_json::to_string(&ids[1]).unwrap());
-    fakes.ledgers.ask(REGISTRY, &Letter { queue, message: "m".into(), body, attempts: 1, code: "gave_up".into() });
+    fakes.ledgers.ask(REGISTRY, &DeadLetter { queue, message: "m".into(), body, attempts: 1, code: "gave_up".into() });
     let aside = fakes.kept("logs/damaged.log.gz").batch.unwrap().id;
     let payload = |place: usize, what| Ask::post(&format!("/v1/payloads/{}/{what}", ids[place].handle()), "why not");
     let sent = |path: &str, body: &str| Ask { body: body.into(), ..Ask::new("POST", path) };

@@ -100,9 +100,9 @@ fn whole_world() -> (Fakes, Vec<Ask>) {
     let fakes = Fakes::new();
     let ids = batch(&fakes, KEYS[0], &records(0..4), Some(wish()));
     batch(&fakes, KEYS[2], &records(4..6), Some(wish()));
-    let aside = batch_set_aside(&fakes);
+    let aside = batch_quarantined(&fakes);
     park(&fakes, &ids[0]);
-    let letter = raydex::ledger::registry::Letter {
+    let letter = raydex::ledger::registry::DeadLetter {
         queue: "send-queue".into(),
         message: "m".into(),
         body: serde_json::to_string(&ids[1]).unwrap(),
@@ -123,8 +123,8 @@ fn whole_world() -> (Fakes, Vec<Ask>) {
     (fakes, asks)
 }
 
-/// The handle of a batch that was set aside.
-fn batch_set_aside(fakes: &Fakes) -> String {
+/// The handle of a batch that was quarantined.
+fn batch_quarantined(fakes: &Fakes) -> String {
     batch(fakes, "logs/damaged.log.gz", b"\x1f\x8bdamaged", None);
     fakes.kept("logs/damaged.log.gz").batch.unwrap().id
 }

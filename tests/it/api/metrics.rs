@@ -73,7 +73,7 @@ fn coverage_separates_complete_windows_gaps_and_quarantine() {
         found["complete"],
         windows(&[["08:00:00", "08:00:10"], ["08:30:00", "08:30:59"], ["08:32:00", "08:32:29"]])
     );
-    assert_eq!(found["set_aside"], windows(&[["08:33:00", "08:33:29"]]));
+    assert_eq!(found["quarantined"], windows(&[["08:33:00", "08:33:29"]]));
     assert_eq!(
         found["gaps"],
         windows(&[

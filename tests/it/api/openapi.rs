@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use raydex::limits::{
-    AUDIT_PAGE, BACKFILL_RATE, BATCHES_LISTED, ENGINE_LISTED, FILTER_BYTES, LEDGERS_READ, LETTERS_LISTED, LISTED,
+    AUDIT_PAGE, BACKFILL_RATE, BATCHES_LISTED, DEAD_LETTERS_LISTED, ENGINE_LISTED, FILTER_BYTES, LEDGERS_READ, LISTED,
     RAYS_ASKED, REASON_CHARS,
 };
 use raydex::router::{ROUTES, Row};
@@ -231,7 +231,7 @@ fn bounds_are_those_of_the_limits() {
     let expected = BTreeMap::from([
         (("/v1/stats", "\"ledgers\"".to_owned()), (LEDGERS_READ, Some(LEDGERS_READ))),
         (("/v1/batches", limit.clone()), (BATCHES_LISTED, Some(LISTED))),
-        (("/v1/dead-letters", limit.clone()), (LETTERS_LISTED, Some(LISTED))),
+        (("/v1/dead-letters", limit.clone()), (DEAD_LETTERS_LISTED, Some(LISTED))),
         (("/v1/audit", limit.clone()), (AUDIT_PAGE, Some(LISTED))),
         (("/client/v4/accounts/{account}/logs/list", limit), (ENGINE_LISTED, None)),
     ]);

@@ -1,6 +1,6 @@
 //! What a person can do about payloads: each for a reason, each with the books in balance.
 
-use raydex::ledger::{DeliveryId, Outcome, State};
+use raydex::ledger::{AttemptOutcome, DeliveryId, DeliveryState};
 use raydex::limits::{OPERATION_BODY_MAX, REASON_CHARS};
 use serde_json::json;
 
@@ -53,7 +53,7 @@ fn payload_not_parked_is_left_alone() {
         ("prepared", |_, _| {}),
         ("sending", |fakes, id| drop(claimed(fakes, id))),
         ("split", |fakes, id| drop(split(fakes, id))),
-        ("prepared", |fakes, id| attempt(fakes, id, Outcome::Released)),
+        ("prepared", |fakes, id| attempt(fakes, id, AttemptOutcome::Released)),
         ("dropped", |fakes, id| {
             park(fakes, id);
             assert_eq!(Ask::post(&path(id, "drop"), "enough").of(fakes).status, 200);
@@ -192,7 +192,7 @@ fn books_balance_from_parked_to_dropped() {
     assert_eq!(lines(), (6, 0, 0, None));
     deliver(&fakes, &ids[0]);
     park(&fakes, &ids[1]);
-    attempt(&fakes, &ids[2], Outcome::Unknown { code: "timeout".into() });
+    attempt(&fakes, &ids[2], AttemptOutcome::Unknown { code: "timeout".into() });
     assert_eq!(lines(), (0, 2, 4, None));
     assert_eq!(Ask::post(&path(&ids[1], "drop"), "the partner does not want it").of(&fakes).status, 200);
     assert_eq!(lines(), (0, 2, 2, Some(2)));
@@ -202,5 +202,8 @@ fn books_balance_from_parked_to_dropped() {
     assert_eq!(lines(), (0, 4, 0, Some(2)));
     let batch = body(&Ask::get(&format!("/v1/batches/{}", batch_of(&ids[0]))).of(&fakes));
     let states: Vec<_> = batch["payloads"].as_array().unwrap().iter().map(|payload| payload["state"].clone()).collect();
-    assert_eq!(states, [State::Delivered, State::Dropped, State::Delivered].map(State::name));
+    assert_eq!(
+        states,
+        [DeliveryState::Delivered, DeliveryState::Dropped, DeliveryState::Delivered].map(DeliveryState::name)
+    );
 }

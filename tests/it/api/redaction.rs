@@ -1,7 +1,7 @@
 //! No reply repeats what came in, and none shows what the platform said.
 
 use raydex::ledger::ids::REGISTRY;
-use raydex::ledger::registry::Letter;
+use raydex::ledger::registry::DeadLetter;
 
 use super::story::{KEYS, batch, batch_of, park, records, wish};
 use super::support::faults::DETAIL;
@@ -86,7 +86,9 @@ fn operations_repeat_neither_reasons_nor_records() {
     for (message, body) in [("m1", "c4n4ry"), ("m2", r#"{"c4n4ry":1}"#), ("m3", r#"{"action":"c4n4ry","bucket":"b"}"#)]
     {
         let (queue, body) = ("parse-queue".into(), body.into());
-        fakes.ledgers.ask(REGISTRY, &Letter { queue, message: message.into(), body, attempts: 1, code: "x".into() });
+        fakes
+            .ledgers
+            .ask(REGISTRY, &DeadLetter { queue, message: message.into(), body, attempts: 1, code: "x".into() });
     }
     let batch = batch_of(&ids[0]);
     let payload = ids[0].handle();

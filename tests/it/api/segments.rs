@@ -4,7 +4,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
 use raydex::audit::AUDIT;
-use raydex::audit::calls::{Append, Appended, Deed, Kept, Page, Read, Segment};
+use raydex::audit::calls::{AppendAnswer, AppendEvent, AuditEvent, AuditSegment, ChainEntry, EntryPage, ReadEntries};
 use raydex::audit::segment::SegmentWriter;
 use raydex::backend::{BackendError, Sql, SqlValue};
 use raydex::limits::{AUDIT_ALARM_MS, AUDIT_SEGMENT_INFLATED, MEMORY_BUDGET, READER_BYTES};
@@ -38,7 +38,7 @@ impl Naive {
     fn push(&mut self, now_ms: i64, who: &str, role: &str, did: &str, about: &str, asked: &str) {
         let (seq, at) = (self.entries.len() + 1, rfc3339(now_ms));
         let text = format!(
-            r#"{{"v":1,"seq":{seq},"at":"{at}","who":"{who}","by":"token","role":"{role}","did":"{did}","about":"{about}","asked":"{asked}"}}"#
+            r#"{{"v":1,"seq":{seq},"time":"{at}","actor":"{who}","auth_method":"token","role":"{role}","action":"{did}","resource":"{about}","request":"{asked}"}}"#
         );
         let hash = hex::encode(Sha256::digest(format!("{}\n{text}", self.hash_before(seq - 1))));
         self.entries.push((text, hash));
@@ -50,7 +50,7 @@ impl Naive {
 pub(super) struct Told {
     entries: Vec<ToldEntry>,
     before: String,
-    whole: bool,
+    chain_valid: bool,
     head: Value,
     after: Option<u64>,
 }
@@ -88,14 +88,20 @@ impl Log {
         log
     }
 
-    pub(super) fn deed(number: usize, size: usize) -> Append {
+    pub(super) fn deed(number: usize, size: usize) -> AppendEvent {
         let text = |text: &str| text.to_owned();
-        let (did, asked) = (text("GET /v1/rays/{ray}"), "x".repeat(size));
-        let deed = Deed { by: text("token"), role: text("viewer"), did, about: format!("r{number}"), asked };
-        Append { who: text("eye"), per_minute: 0, deed: Some(deed) }
+        let (action, request) = (text("GET /v1/rays/{ray}"), "x".repeat(size));
+        let event = AuditEvent {
+            auth_method: text("token"),
+            role: text("viewer"),
+            action,
+            resource: format!("r{number}"),
+            request,
+        };
+        AppendEvent { actor: text("eye"), per_minute: 0, event: Some(event) }
     }
 
-    pub(super) fn try_append(&self, size: usize) -> Result<Appended, BackendError> {
+    pub(super) fn try_append(&self, size: usize) -> Result<AppendAnswer, BackendError> {
         run(rpc::call(&self.fakes.audits, AUDIT, &Self::deed(self.naive.entries.len(), size)))
     }
 
@@ -108,7 +114,7 @@ impl Log {
     pub(super) fn append(&mut self, size: usize) {
         let appended = self.try_append(size).unwrap();
         self.appended(size);
-        assert_eq!(appended, Appended::Written { seq: self.naive.entries.len() as u64 });
+        assert_eq!(appended, AppendAnswer::Written { seq: self.naive.entries.len() as u64 });
     }
 
     /// What a page must be, when its reading is an entry already.
@@ -124,7 +130,7 @@ impl Log {
         Told {
             entries: (from..until).map(entry).collect(),
             before: self.naive.hash_before(from),
-            whole: true,
+            chain_valid: true,
             head: json!({ "seq": all.len(), "hash": self.naive.hash_before(all.len()) }),
             after: (from < until && until < all.len()).then_some(until as u64),
         }
@@ -159,19 +165,19 @@ impl Log {
         Ok(())
     }
 
-    pub(super) fn settle(&self) -> Vec<Segment> {
+    pub(super) fn settle(&self) -> Vec<AuditSegment> {
         self.fakes.audits.settle(&self.fakes.bucket)
     }
 
-    pub(super) fn ring(&self) -> Result<Option<Segment>, BackendError> {
+    pub(super) fn ring(&self) -> Result<Option<AuditSegment>, BackendError> {
         run(self.fakes.audits.ring(&self.fakes.bucket))
     }
 
     /// How many entries the object has itself.
     pub(super) fn kept(&self) -> u64 {
-        let ask = Read { after: 0, limit: 0 };
-        let page: Page = run(rpc::call(&self.fakes.audits, AUDIT, &ask)).unwrap();
-        page.head.seq + 1 - page.kept_from.unwrap()
+        let ask = ReadEntries { after: 0, limit: 0 };
+        let page: EntryPage = run(rpc::call(&self.fakes.audits, AUDIT, &ask)).unwrap();
+        page.head.seq + 1 - page.kept_from
     }
 }
 
@@ -200,10 +206,10 @@ fn a_border_that_does_not_fit_is_seen() {
     // Only who changes the object itself can do this: the last entry begins a chain of its own.
     let (zeroes, text) = ("0".repeat(64), log.naive.entries[10].0.clone());
     let values = [SqlValue::text(raydex::audit::chain::hash(&zeroes, &text))];
-    log.fakes.audits.sql.run("UPDATE audit_v2_11 SET hash = ?", &values).unwrap();
+    log.fakes.audits.sql.run("UPDATE audit_entry_v1_11 SET hash = ?", &values).unwrap();
     log.fakes.audits.sql.run("UPDATE audit_table_v1 SET before = ?", &[SqlValue::text(zeroes)]).unwrap();
-    assert_eq!(body(&log.reply(10, 5))["whole"], true);
-    assert_eq!(body(&log.reply(9, 5))["whole"], false);
+    assert_eq!(body(&log.reply(10, 5))["chain_valid"], true);
+    assert_eq!(body(&log.reply(9, 5))["chain_valid"], false);
 }
 
 #[test]
@@ -221,34 +227,33 @@ fn the_form_of_a_segment_never_changes() {
     let segment = log.settle().remove(0);
     let text = gunzip(&log.fakes.bucket.object(&segment.key).unwrap().bytes);
     let lines = [
-        r#"{"seq":1,"hash":"b525cbbbed0a7162ad26c0da7008485e5dff1ed1a58b7bc83848b439d9a48364","entry":"{\"v\":1,\"seq\":1,\"at\":\"2026-03-28T08:42:25.000Z\",\"who\":\"eye\",\"by\":\"token\",\"role\":\"viewer\",\"did\":\"GET /v1/rays/{ray}\",\"about\":\"r0\",\"asked\":\"x\"}"}"#,
-        r#"{"seq":2,"hash":"2c5a6a088fd3800b113339a0781fead105f18f3e7d1df49850c5abfa75f48e79","entry":"{\"v\":1,\"seq\":2,\"at\":\"2026-03-28T08:42:25.000Z\",\"who\":\"eye\",\"by\":\"token\",\"role\":\"viewer\",\"did\":\"GET /v1/rays/{ray}\",\"about\":\"r1\",\"asked\":\"x\"}"}"#,
+        r#"{"seq":1,"hash":"cfb7dc289b7666f0bdf4cd3070f0e6d9fc66c3301939ddc514fd9d021365d33f","entry":"{\"v\":1,\"seq\":1,\"time\":\"2026-03-28T08:42:25.000Z\",\"actor\":\"eye\",\"auth_method\":\"token\",\"role\":\"viewer\",\"action\":\"GET /v1/rays/{ray}\",\"resource\":\"r0\",\"request\":\"x\"}"}"#,
+        r#"{"seq":2,"hash":"c94ab7fd69eca374db09fc42833ccd7e5dadccd388963482a4f8cae808eeccff","entry":"{\"v\":1,\"seq\":2,\"time\":\"2026-03-28T08:42:25.000Z\",\"actor\":\"eye\",\"auth_method\":\"token\",\"role\":\"viewer\",\"action\":\"GET /v1/rays/{ray}\",\"resource\":\"r1\",\"request\":\"x\"}"}"#,
     ];
     assert_eq!(String::from_utf8(text).unwrap(), format!("{}\n{}\n", lines[0], lines[1]));
     assert_eq!(
         segment.key,
-        "raydex/audit/v1/00000000000000000001-00000000000000000002-2c5a6a088fd3800b113339a0781fead105f18f3e7d1df49850c5abfa75f48e79.ndjson.gz"
+        "raydex/audit/v1/00000000000000000001-00000000000000000002-c94ab7fd69eca374db09fc42833ccd7e5dadccd388963482a4f8cae808eeccff.ndjson.gz"
     );
     log.look_at_all().unwrap();
 }
 
 #[test]
 fn the_forms_of_the_calls_never_change() {
-    let (asked, said) = (Read { after: 7, limit: 3 }, Appended::Written { seq: 8 });
+    let (asked, said) = (ReadEntries { after: 7, limit: 3 }, AppendAnswer::Written { seq: 8 });
     assert_eq!(serde_json::to_string(&asked).unwrap(), r#"{"after":7,"limit":3}"#);
     assert_eq!(serde_json::to_string(&said).unwrap(), r#"{"is":"written","seq":8}"#);
-    let append = r#"{"who":"eye","per_minute":0,"deed":{"by":"token","role":"viewer","did":"GET /v1/rays/{ray}","about":"r5","asked":"xx"}}"#;
+    let append = r#"{"actor":"eye","per_minute":0,"event":{"auth_method":"token","role":"viewer","action":"GET /v1/rays/{ray}","resource":"r5","request":"xx"}}"#;
     assert_eq!(serde_json::to_string(&Log::deed(5, 2)).unwrap(), append);
-    // What an object of before segments answers, and what a Worker of that time reads.
-    let old = r#"{"entries":[{"seq":8,"entry":"{}","hash":"5a"}],"before":"3c","head":{"seq":9,"hash":"7e"}}"#;
-    let page: Page = serde_json::from_str(old).unwrap();
-    assert_eq!((&page.segment, page.kept_from, serde_json::to_string(&page).unwrap().as_str()), (&None, None, old));
+    let text = r#"{"entries":[{"seq":8,"entry":"{}","hash":"5a"}],"before":"3c","head":{"seq":9,"hash":"7e"},"segment":null,"kept_from":8}"#;
+    let page: EntryPage = serde_json::from_str(text).unwrap();
+    assert_eq!((&page.segment, page.kept_from, serde_json::to_string(&page).unwrap().as_str()), (&None, 8, text));
     let (first, last, key) = (1, 9, "raydex/audit/v1/k".to_owned());
-    let segment = Some(Segment { first, last, before: "3c".into(), hash: "7e".into(), key });
-    let page = Page { entries: vec![], segment, kept_from: Some(10), ..page };
+    let segment = Some(AuditSegment { first, last, before: "3c".into(), hash: "7e".into(), key });
+    let page = EntryPage { entries: vec![], segment, kept_from: 10, ..page };
     let new = r#"{"entries":[],"before":"3c","head":{"seq":9,"hash":"7e"},"segment":{"first":1,"last":9,"before":"3c","hash":"7e","key":"raydex/audit/v1/k"},"kept_from":10}"#;
     assert_eq!(serde_json::to_string(&page).unwrap(), new);
-    assert_eq!(serde_json::from_str::<Page>(new).unwrap(), page);
+    assert_eq!(serde_json::from_str::<EntryPage>(new).unwrap(), page);
 }
 
 #[test]
@@ -280,7 +285,7 @@ fn page_ends_before_an_unreadable_segment() {
 }
 
 /// The entries of a segment, written again with a change.
-pub(super) fn rewritten(stored: &[u8], change: impl Fn(&mut Vec<Kept>)) -> Vec<u8> {
+pub(super) fn rewritten(stored: &[u8], change: impl Fn(&mut Vec<ChainEntry>)) -> Vec<u8> {
     let text = gunzip(stored);
     let mut kept = serde_json::Deserializer::from_slice(&text).into_iter().collect::<Result<_, _>>().unwrap();
     change(&mut kept);
@@ -307,8 +312,8 @@ fn whoever_changes_a_segment_is_seen() {
     for object in [forged, changed] {
         log.fakes.bucket.store(&key, &object);
         let told = body(&log.reply(0, 3));
-        assert_eq!((told["entries"].as_array().unwrap().len(), &told["whole"]), (3, &false.into()));
-        assert_eq!(body(&log.reply(8, 5))["whole"], false, "its border is that of the page, too");
+        assert_eq!((told["entries"].as_array().unwrap().len(), &told["chain_valid"]), (3, &false.into()));
+        assert_eq!(body(&log.reply(8, 5))["chain_valid"], false, "its border is that of the page, too");
     }
     log.fakes.bucket.store(&key, &stored);
     log.look(0, 3).unwrap();
@@ -332,7 +337,7 @@ fn damaged_segment_is_reported() {
         ("one is missing", rewritten(&stored, |kept| drop(kept.remove(3)))),
         ("the last one is missing", rewritten(&stored, |kept| drop(kept.pop()))),
         ("one is twice", rewritten(&stored, |kept| kept.insert(3, kept[3].clone()))),
-        ("one too many", rewritten(&stored, |kept| kept.push(Kept { seq: 11, ..kept[9].clone() }))),
+        ("one too many", rewritten(&stored, |kept| kept.push(ChainEntry { seq: 11, ..kept[9].clone() }))),
         ("much more than was written", large),
     ] {
         log.fakes.bucket.store(&key, &object);

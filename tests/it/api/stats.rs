@@ -1,13 +1,13 @@
 //! The books of all ledgers together.
 
 use raydex::backend::Sql;
-use raydex::ledger::Outcome;
+use raydex::ledger::AttemptOutcome;
 use raydex::ledger::ids::REGISTRY;
-use raydex::ledger::plan::Wish;
-use raydex::ledger::registry::Letter;
+use raydex::ledger::plan::DeliveryRequest;
+use raydex::ledger::registry::DeadLetter;
 use serde_json::json;
 
-use super::story::{KEYS, attempt, batch, claimed, deliver, form, park, records, split, wish};
+use super::story::{KEYS, attempt, batch, claimed, deliver, park, plan_options, records, split, wish};
 use super::support::Fakes;
 use super::{Ask, json as body, problem};
 
@@ -22,10 +22,10 @@ fn stats(fakes: &Fakes, query: &str) -> serde_json::Value {
 fn an_empty_world_answers_every_count_with_zero() {
     let expected = json!({
         "lines": {"in": 0, "delivered": 0, "pending": 0, "parked": 0, "rejected": {}, "filtered": {}, "unaccounted": 0},
-        "sources": {"open": 0, "sealed": 0, "set_aside": 0},
+        "sources": {"open": 0, "sealed": 0, "quarantined": 0},
         "payloads": {"prepared": 0, "sending": 0, "delivered": 0, "parked": 0, "dropped": 0, "split": 0, "pending": 0},
         "posts": {"sent": 0, "ambiguous": 0},
-        "ledgers": {"read": 0, "known": 0},
+        "ledgers": {"scanned": 0, "total": 0},
         "dead_letters": 0,
     });
     assert_eq!(stats(&Fakes::new(), ""), expected);
@@ -41,12 +41,12 @@ fn world() -> Fakes {
     let halves = split(&fakes, &ids[3]);
     deliver(&fakes, &halves[1]);
     let ids = batch(&fakes, KEYS[1], &records(9..13), Some(wish()));
-    attempt(&fakes, &ids[0], Outcome::Unknown { code: "timeout".into() });
+    attempt(&fakes, &ids[0], AttemptOutcome::Unknown { code: "timeout".into() });
     let drop = Ask::post(&format!("/v1/payloads/{}/drop", ids[0].handle()), "enough of it").of(&fakes);
     assert_eq!(drop.status, 200);
     let filter = Some(r#"{"where":{"key":"ClientRequestURI","operator":"eq","value":"x"}}"#.into());
-    let form = raydex::ledger::PlanForm { filter, ..form() };
-    batch(&fakes, KEYS[2], &records(13..16), Some(Wish { form, ..wish() }));
+    let options = raydex::ledger::PlanOptions { filter, ..plan_options() };
+    batch(&fakes, KEYS[2], &records(13..16), Some(DeliveryRequest { options, ..wish() }));
     batch(&fakes, KEYS[3], &records(16..17), None);
     batch(&fakes, "logs/damaged.log.gz", b"\x1f\x8bdamaged", None);
     fakes
@@ -60,10 +60,10 @@ fn books_of_batches_over_hours_add_up() {
             "in": 18, "delivered": 3, "pending": 6, "parked": 2, "rejected": {"not_json": 1},
             "filtered": {"dropped": 2, "filter": 3, "no_plan": 1}, "unaccounted": 0,
         },
-        "sources": {"open": 0, "sealed": 4, "set_aside": 1},
+        "sources": {"open": 0, "sealed": 4, "quarantined": 1},
         "payloads": {"prepared": 3, "sending": 1, "delivered": 2, "parked": 1, "dropped": 1, "split": 1, "pending": 3},
         "posts": {"sent": 6, "ambiguous": 1},
-        "ledgers": {"read": 4, "known": 4},
+        "ledgers": {"scanned": 4, "total": 4},
         "dead_letters": 0,
     });
     assert_eq!(stats(&fakes, ""), expected);
@@ -75,7 +75,7 @@ fn limited_ledgers_are_the_latest_and_reported() {
     let fakes = world();
     for (query, read, lines) in [("?ledgers=1", 1, 14), ("?ledgers=2", 2, 17), ("?ledgers=4", 4, 18)] {
         let stats = stats(&fakes, query);
-        assert_eq!((&stats["lines"]["in"], &stats["ledgers"]), (&lines.into(), &json!({"read": read, "known": 4})));
+        assert_eq!((&stats["lines"]["in"], &stats["ledgers"]), (&lines.into(), &json!({"scanned": read, "total": 4})));
     }
 }
 
@@ -113,10 +113,10 @@ fn dead_letters_are_counted_until_redriven() {
     let fakes = Fakes::new();
     for message in ["m1", "m2"] {
         let (queue, body) = ("parse-queue".into(), "7".into());
-        let letter = Letter { queue, message: message.into(), body, attempts: 3, code: "gave_up".into() };
+        let letter = DeadLetter { queue, message: message.into(), body, attempts: 3, code: "gave_up".into() };
         fakes.ledgers.ask(REGISTRY, &letter);
     }
     assert_eq!(stats(&fakes, "")["dead_letters"], 2);
-    fakes.ledgers.ask(REGISTRY, &raydex::ledger::registry::Redriven { id: 1, reason: "r".into() });
+    fakes.ledgers.ask(REGISTRY, &raydex::ledger::registry::MarkRedriven { id: 1, reason: "r".into() });
     assert_eq!(stats(&fakes, "")["dead_letters"], 1);
 }

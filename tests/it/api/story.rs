@@ -1,9 +1,9 @@
 //! How tests bring batches and payloads to where they want them: by the calls that the consumers make.
 
-use raydex::ledger::calls::{Claim, ClaimAnswer, Commit, Split};
-use raydex::ledger::delivery::Payload;
-use raydex::ledger::plan::{FORMAT, Wish};
-use raydex::ledger::{BatchId, DeliveryId, Outcome, PlanForm, Window};
+use raydex::ledger::calls::{ClaimAnswer, ClaimPayload, CommitAttempt, SplitPayload};
+use raydex::ledger::delivery::{BodyLocation, Payload};
+use raydex::ledger::plan::{DeliveryRequest, FORMAT};
+use raydex::ledger::{AttemptOutcome, BatchId, DeliveryId, DeliveryWindow, PlanOptions};
 use raydex::partner::{OnUnknown, Subrequests};
 use raydex::pipeline::{Work, process};
 use raydex::record::Dataset;
@@ -20,8 +20,8 @@ pub(crate) const KEYS: [&str; 4] = [
 ];
 
 /// How lines become payloads: two to each.
-pub(crate) fn form() -> PlanForm {
-    PlanForm {
+pub(crate) fn plan_options() -> PlanOptions {
+    PlanOptions {
         format: FORMAT,
         lines: 2,
         subrequests: Subrequests::Include,
@@ -32,8 +32,8 @@ pub(crate) fn form() -> PlanForm {
 }
 
 /// All records, in that form.
-pub(crate) fn wish() -> Wish {
-    Wish { window: Window::EVER, form: form() }
+pub(crate) fn wish() -> DeliveryRequest {
+    DeliveryRequest { window: DeliveryWindow::EVER, options: plan_options() }
 }
 
 /// Records with the rays of these numbers.
@@ -42,7 +42,7 @@ pub(crate) fn records(rays: std::ops::Range<u64>) -> Vec<u8> {
 }
 
 /// Writes an object and has it read, with this of it for the partner; the payloads.
-pub(crate) fn batch(fakes: &Fakes, key: &str, stored: &[u8], deliver: Option<Wish>) -> Vec<DeliveryId> {
+pub(crate) fn batch(fakes: &Fakes, key: &str, stored: &[u8], deliver: Option<DeliveryRequest>) -> Vec<DeliveryId> {
     fakes.bucket.store(key, stored);
     run(process(fakes, key, &Work { dataset: Dataset::HttpRequests, index: true, deliver })).unwrap();
     fakes.sends.take().iter().map(|message| serde_json::from_str(message).unwrap()).collect()
@@ -57,31 +57,34 @@ pub(crate) fn batch_of(id: &DeliveryId) -> String {
 pub(crate) fn claimed(fakes: &Fakes, id: &DeliveryId) -> (u32, Payload) {
     let (id, claimant, endpoint) = (id.clone(), "tests".into(), "e".into());
     let ledger = id.ledger.clone();
-    match fakes.ledgers.ask(&ledger, &Claim { id, claimant, endpoint, on_unknown: OnUnknown::Park, packs: true }) {
-        ClaimAnswer::Yes { token, payload, .. } => (token, payload),
+    match fakes.ledgers.ask(&ledger, &ClaimPayload { id, claimant, endpoint, on_unknown: OnUnknown::Park }) {
+        ClaimAnswer::Granted { token, payload, .. } => (token, payload),
         other => panic!("not claimed: {other:?}"),
     }
 }
 
 /// An attempt to send a payload ends so.
-pub(crate) fn attempt(fakes: &Fakes, id: &DeliveryId, outcome: Outcome) {
+pub(crate) fn attempt(fakes: &Fakes, id: &DeliveryId, outcome: AttemptOutcome) {
     let (token, _) = claimed(fakes, id);
-    assert!(fakes.ledgers.ask(&id.ledger, &Commit { id: id.clone(), token, outcome }).counted);
+    assert!(fakes.ledgers.ask(&id.ledger, &CommitAttempt { id: id.clone(), token, outcome }).counted);
 }
 
 /// The partner takes a payload.
 pub(crate) fn deliver(fakes: &Fakes, id: &DeliveryId) {
-    attempt(fakes, id, Outcome::Delivered { status: 200 });
+    attempt(fakes, id, AttemptOutcome::Delivered { status: 200 });
 }
 
 /// The partner refuses a payload for good.
 pub(crate) fn park(fakes: &Fakes, id: &DeliveryId) {
-    attempt(fakes, id, Outcome::Refused { status: Some(400), code: "http_400".into() });
+    attempt(fakes, id, AttemptOutcome::Refused { status: Some(400), code: "http_400".into() });
 }
 
 /// A payload of two lines was too large; its halves.
 pub(crate) fn split(fakes: &Fakes, id: &DeliveryId) -> Vec<DeliveryId> {
     let (token, whole) = claimed(fakes, id);
-    let halves = id.halves().map(|index| Payload { index, lines: 1, pack: None, ..whole.clone() }).to_vec();
-    fakes.ledgers.ask(&id.ledger, &Split { id: id.clone(), token, halves }).send
+    let indexes = id.halves();
+    let place = |at| Some(BodyLocation { first: indexes[0].clone(), digest: "5a".into(), offset: at });
+    let half = |index: &String, at| Payload { index: index.clone(), lines: 1, pack: place(at), ..whole.clone() };
+    let halves = vec![half(&indexes[0], 0), half(&indexes[1], whole.bytes)];
+    fakes.ledgers.ask(&id.ledger, &SplitPayload { id: id.clone(), token, halves }).send
 }

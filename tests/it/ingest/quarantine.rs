@@ -1,7 +1,8 @@
-//! Objects that are set aside: with their code, leaving nothing in the index.
+//! Objects that are quarantined: with their code, leaving nothing in the index.
 
 use std::fmt::Write;
 
+use raydex::ledger::BatchState;
 use raydex::limits::{MAX_LINES, MAX_SHARDS};
 use raydex::pipeline::Outcome;
 use raydex::record::{Dataset, RayId};
@@ -9,23 +10,23 @@ use raydex::record::{Dataset, RayId};
 use super::support::Fakes;
 use super::support::gzip::{gzip, gzip_at, members};
 use super::support::records::{http, ndjson, ray};
-use super::support::world::set_aside;
+use super::support::world::quarantined;
 use super::{KEY, counts};
 
 const DATASET: Dataset = Dataset::HttpRequests;
 
-/// The object is set aside under this code, and says so again when asked again.
-fn is_set_aside(name: &str, stored: &[u8], code: &str) {
+/// The object is quarantined under this code, and says so again when asked again.
+fn is_quarantined(name: &str, stored: &[u8], code: &str) {
     let fakes = Fakes::new();
     let (_, outcome) = fakes.index(KEY, DATASET, stored);
-    let why = set_aside(outcome);
+    let why = quarantined(outcome);
     assert_eq!(why.code(), code, "{name}");
     assert!(fakes.shards.rows().is_empty(), "{name}");
     let kept = fakes.kept(KEY).batch.unwrap();
-    assert_eq!((kept.state.as_str(), kept.code.as_deref()), ("set_aside", Some(code)), "{name}");
+    assert_eq!((kept.state, kept.code.as_deref()), (BatchState::Quarantined, Some(code)), "{name}");
     assert_eq!(kept.reason, Some(why.to_string()), "{name}");
     let before = fakes.everything();
-    assert_eq!(fakes.ingest(KEY, DATASET), Ok(Outcome::AlreadySetAside), "{name}");
+    assert_eq!(fakes.ingest(KEY, DATASET), Ok(Outcome::AlreadyQuarantined), "{name}");
     assert_eq!(fakes.everything(), before, "{name}");
 }
 
@@ -59,7 +60,7 @@ fn non_batch_is_quarantined_with_its_reason() {
         ("a PNG", b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR".to_vec(), "not_ndjson"),
         ("zeros as they are", vec![0; 5000], "not_ndjson"),
     ] {
-        is_set_aside(name, &stored, code);
+        is_quarantined(name, &stored, code);
     }
 }
 
@@ -69,14 +70,14 @@ fn damage_behind_good_members_leaves_nothing_of_them() {
     let mut stored = members(&[&good, &good]);
     let last = stored.len() - 5;
     stored[last] ^= 1;
-    is_set_aside("a wrong checksum at the very end", &stored, "gzip_damaged");
+    is_quarantined("a wrong checksum at the very end", &stored, "gzip_damaged");
 }
 
 #[test]
 fn batch_with_too_many_lines_is_quarantined() {
     let lines = usize::try_from(MAX_LINES).unwrap();
     let text = [http(&ray(1).to_string(), 0).as_bytes(), &b"\n{}".repeat(lines)].concat();
-    is_set_aside("too many lines", &text, "too_many_lines");
+    is_quarantined("too many lines", &text, "too_many_lines");
 }
 
 #[test]
@@ -86,7 +87,7 @@ fn only_rays_of_too_many_shards_are_quarantined() {
         gzip(&ndjson((0..shards).map(|shard| http(&ray(shard), 0))))
     };
     let most = u32::try_from(MAX_SHARDS).unwrap();
-    is_set_aside("too many shards", &text(most + 1), "too_many_shards");
+    is_quarantined("too many shards", &text(most + 1), "too_many_shards");
     // Few enough to be quick here; the bound itself is the line above.
     let fakes = Fakes::new();
     let (_, outcome) = fakes.index(KEY, DATASET, &text(200));
@@ -103,7 +104,7 @@ fn only_too_many_nonstandard_ids_are_quarantined() {
         }
         text.into_bytes()
     };
-    is_set_aside("too many odd ids", &text(15_000), "too_many_odd_ids");
+    is_quarantined("too many odd ids", &text(15_000), "too_many_odd_ids");
     let fakes = Fakes::new();
     let (_, outcome) = fakes.index(KEY, DATASET, &text(14_000));
     assert_eq!(counts(outcome).odd_ids, 14_000);

@@ -7,7 +7,7 @@ use raydex::record::{Dataset, RayId};
 use super::KEY;
 use super::support::Fakes;
 use super::support::records::{PREFIX, ndjson, ray};
-use super::support::world::set_aside;
+use super::support::world::quarantined;
 
 const DATASET: Dataset = Dataset::HttpRequests;
 
@@ -49,7 +49,7 @@ fn scattered_times_fill_the_allowed_shards() {
     // The first one is the rays' own.
     let lines = |end: i64| ndjson((0..end).map(|number| line(1, -number)));
     let (_, outcome) = Fakes::new().index(KEY, DATASET, &lines(count + 1));
-    assert_eq!(set_aside(outcome), BatchError::TooManyShards { shards: MAX_SHARDS + 1 });
+    assert_eq!(quarantined(outcome), BatchError::TooManyShards { shards: MAX_SHARDS + 1 });
     let (_, outcome) = Fakes::new().index(KEY, DATASET, &lines(3 * count));
-    assert!(matches!(set_aside(outcome), BatchError::TooManyShards { shards } if shards > MAX_SHARDS));
+    assert!(matches!(quarantined(outcome), BatchError::TooManyShards { shards } if shards > MAX_SHARDS));
 }

@@ -2,7 +2,8 @@
 
 use raydex::config::DEFAULT_BUCKET_NAME as BUCKET_NAME;
 use raydex::ledger::BatchId;
-use raydex::ledger::calls::BatchAnswer;
+use raydex::ledger::BatchState;
+use raydex::ledger::calls::BatchDetails;
 use raydex::pipeline::Outcome;
 use raydex::record::{Dataset, RayId};
 
@@ -78,7 +79,7 @@ fn damaged_version_leaves_nothing_of_the_older() {
         let fakes = Fakes::new();
         fakes.index(KEY, DATASET, &object(&[0, 1, 2]));
         let (head, outcome) = fakes.index(KEY, DATASET, damaged);
-        assert!(matches!(outcome, Outcome::SetAside(_)), "{outcome:?}");
+        assert!(matches!(outcome, Outcome::Quarantined(_)), "{outcome:?}");
         assert!(fakes.shards.rows().is_empty());
         assert_eq!(fakes.kept(KEY).batch.unwrap().object.etag, head.etag);
         // A whole version behind it is indexed as ever.
@@ -122,11 +123,11 @@ fn the_ledger_says_what_became_of_the_object() {
     let fakes = Fakes::new();
     let stored = gzip(&ndjson([http(&ray_in(0), 0), "null".into(), http("odd", 0), "{}".into()]));
     let (head, _) = fakes.index(KEY, DATASET, &stored);
-    let BatchAnswer { batch, shards, .. } = fakes.kept(KEY);
+    let BatchDetails { batch, shards, .. } = fakes.kept(KEY);
     let batch = batch.unwrap();
     assert_eq!((&batch.object.etag, batch.object.size), (&head.etag, stored.len() as u64));
-    assert_eq!((batch.dataset.as_str(), batch.state.as_str(), batch.indexed), ("http_requests", "sealed", true));
-    assert_eq!((batch.begun_ms, batch.sealed_ms), (NOW_MS, Some(NOW_MS)));
+    assert_eq!((batch.dataset.as_str(), batch.state, batch.indexed), ("http_requests", BatchState::Sealed, true));
+    assert_eq!((batch.first_seen_ms, batch.sealed_ms), (NOW_MS, Some(NOW_MS)));
     assert_eq!(shards, ["v1/9e355", "v1/nonstandard"]);
     let counts = serde_json::json!({
         "lines": 4, "records": 3, "rays": 2, "odd_ids": 1, "no_ray": 1, "clock_skewed": 0,
@@ -182,14 +183,14 @@ fn removed_object_leaves_nothing_in_the_index() {
         let still = fakes.parse(&event, 1);
         assert_eq!((still.verdict, still.code), ("ignored", Some("still_there")));
         assert_eq!(found(&fakes), [0, 1, 2]);
-        let kept = BatchId::of(BUCKET_NAME, KEY, &fakes.bucket.object(KEY).unwrap().head.etag);
+        let kept = BatchId::for_object(BUCKET_NAME, KEY, &fakes.bucket.object(KEY).unwrap().head.etag);
         fakes.bucket.delete(KEY);
         for _ in 0..2 {
             assert_eq!(fakes.parse(&event, 1).verdict, "removed");
             assert!(fakes.shards.rows().is_empty());
         }
         let batch = fakes.ledgers.batch(&kept).batch.unwrap();
-        assert!(batch.gone && !batch.indexed && batch.state == "sealed");
+        assert!(batch.gone && !batch.indexed && batch.state == BatchState::Sealed);
         // And it comes back.
         fakes.index(KEY, DATASET, &object(&[0, 1, 2]));
         assert_eq!(found(&fakes), [0, 1, 2]);

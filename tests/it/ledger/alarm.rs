@@ -3,8 +3,8 @@
 use std::cell::RefCell;
 
 use raydex::backend::BackendError;
-use raydex::ledger::calls::Nudge;
-use raydex::ledger::{Alarm, DeliveryId, Woken, alarm};
+use raydex::ledger::calls::RearmAlarm;
+use raydex::ledger::{Alarm, AlarmReport, DeliveryId, alarm};
 use raydex::limits::{
     ALARM_AGAIN_MS, ALARM_MESSAGES, BREAKER_FAILURES, BREAKER_MIN_MS, LEASE_MS, OUTBOX_AGAIN_MS, OUTBOX_FIRST_MS,
 };
@@ -38,13 +38,13 @@ impl Clockwork {
         Self::of(Ledger::sealed(payloads))
     }
 
-    fn try_ring(&self) -> Result<Woken, BackendError> {
+    fn try_ring(&self) -> Result<AlarmReport, BackendError> {
         run(alarm(&self.ledger.sql, NAME, &self.queue, self, || self.ledger.now()))
     }
 
     /// What an alarm comes to now: leases ended, messages sent.
     fn ring(&self) -> (usize, usize) {
-        let Woken { leases_ended, messages } = self.try_ring().unwrap();
+        let AlarmReport { leases_ended, messages } = self.try_ring().unwrap();
         (leases_ended, messages)
     }
 
@@ -86,7 +86,7 @@ fn an_idle_ledger_has_no_alarm() {
     clockwork.ledger.attempt(0, delivered());
     clockwork.ledger.attempt(1, refused());
     assert_eq!((clockwork.ring(), clockwork.next()), ((0, 0), None));
-    assert_eq!(clockwork.ledger.answer(&Nudge {}).unwrap().1, None);
+    assert_eq!(clockwork.ledger.answer(&RearmAlarm {}).unwrap().1, None);
 }
 
 #[test]
@@ -160,7 +160,7 @@ fn claimed_and_terminal_payloads_get_no_message() {
 fn failed_payload_is_woken_when_due() {
     let clockwork = Clockwork::with(1);
     clockwork.ledger.attempt(0, not_stored());
-    let due = clockwork.ledger.number(0, "due_ms").unwrap();
+    let due = clockwork.ledger.number(0, "next_attempt_ms").unwrap();
     assert_eq!((clockwork.ring(), clockwork.next()), ((0, 0), Some(due)));
     clockwork.ledger.now_ms.set(due);
     assert_eq!(clockwork.ring(), (0, 1));
@@ -175,7 +175,7 @@ fn a_lease_that_is_over_is_ended_once() {
     clockwork.ledger.pass(1);
     assert_eq!((clockwork.ring(), clockwork.ledger.number(0, "ambiguous")), ((1, 0), Some(1)));
     assert_eq!(clockwork.ring(), (0, 0));
-    assert_eq!(clockwork.next(), clockwork.ledger.number(0, "due_ms"));
+    assert_eq!(clockwork.next(), clockwork.ledger.number(0, "next_attempt_ms"));
 }
 
 #[test]
@@ -260,6 +260,6 @@ fn message_claimed_during_the_alarm_is_not_marked() {
 fn nudge_reports_when_the_alarm_was_due() {
     let ledger = Ledger::sealed(1);
     let due = ledger.now() + OUTBOX_FIRST_MS;
-    assert_eq!(ledger.answer(&Nudge {}).unwrap().1, Some(due));
-    assert_eq!(ledger.pass(10 * OUTBOX_FIRST_MS).answer(&Nudge {}).unwrap().1, Some(due), "at once");
+    assert_eq!(ledger.answer(&RearmAlarm {}).unwrap().1, Some(due));
+    assert_eq!(ledger.pass(10 * OUTBOX_FIRST_MS).answer(&RearmAlarm {}).unwrap().1, Some(due), "at once");
 }

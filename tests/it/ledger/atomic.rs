@@ -2,11 +2,12 @@
 //! would have done.
 
 use raydex::backend::BackendError;
-use raydex::ledger::Outcome;
+use raydex::ledger::AttemptOutcome;
 use raydex::ledger::calls::{
-    Begin, Claim, Commit, Decide, Decision, Entries, Gone, Registered, Removed, Seal, SetAside, Split,
+    BeginBatch, ClaimPayload, CommitAttempt, DecideDelivery, DeliveryDecision, ForgetDeletedObject, MarkRegistered,
+    MarkRemoved, QuarantineBatch, RecordShards, SealBatch, SplitPayload,
 };
-use raydex::ledger::delivery::{Payload, Place};
+use raydex::ledger::delivery::BodyLocation;
 use raydex::ledger::ids::PackId;
 use raydex::limits::{BREAKER_FAILURES, BREAKER_MAX_MS, LEASE_MS};
 use raydex::rpc::Call;
@@ -14,7 +15,7 @@ use raydex::rpc::Call;
 use super::support::faults::DETAIL;
 use super::support::{Fault, Kind};
 use super::{
-    KEY, Ledger, begin, begin_of, claim, counts, delivered, endpoint, id, index, not_stored, payload, refused, seal,
+    KEY, Ledger, begin, begin_of, claim, counts, delivered, endpoint, halves, id, index, not_stored, refused, seal,
     source, unknown, window, wish,
 };
 
@@ -30,12 +31,12 @@ fn doing<C: Call + 'static>(call: C) -> Doing {
     })
 }
 
-fn commit(outcome: Outcome) -> Doing {
-    doing(Commit { id: id(0), token: 1, outcome })
+fn commit(outcome: AttemptOutcome) -> Doing {
+    doing(CommitAttempt { id: id(0), token: 1, outcome })
 }
 
-fn decide(decision: Decision) -> Doing {
-    doing(Decide { id: id(0), decision, reason: "by_hand".into() })
+fn decide(decision: DeliveryDecision) -> Doing {
+    doing(DecideDelivery { id: id(0), decision, reason: "by_hand".into() })
 }
 
 fn new() -> Ledger {
@@ -50,7 +51,7 @@ fn begun() -> Ledger {
 
 fn sealed() -> Ledger {
     let ledger = Ledger::sealed(8);
-    ledger.ask(&Entries { source: source('a'), shards: vec!["s1".into()] });
+    ledger.ask(&RecordShards { source: source('a'), shards: vec!["s1".into()] });
     ledger
 }
 
@@ -82,12 +83,12 @@ fn trying() -> Ledger {
 
 fn aside() -> Ledger {
     let ledger = begun();
-    ledger.ask(&set_aside(false));
+    ledger.ask(&quarantine(false));
     ledger
 }
 
-fn set_aside(replay: bool) -> SetAside {
-    SetAside { source: source('a'), code: "not_ndjson".into(), reason: "it is CSV".into(), replay }
+fn quarantine(replay: bool) -> QuarantineBatch {
+    QuarantineBatch { source: source('a'), code: "not_ndjson".into(), reason: "it is CSV".into(), replay }
 }
 
 fn newer_begun() -> Ledger {
@@ -96,24 +97,23 @@ fn newer_begun() -> Ledger {
     ledger
 }
 
-fn split() -> Split {
-    let halves = id(0).halves().map(|index| Payload { index, lines: 5, ..payload(0) }).to_vec();
-    Split { id: id(0), token: 1, halves }
+fn split() -> SplitPayload {
+    SplitPayload { id: id(0), token: 1, halves: halves(0, [5, 5]) }
 }
 
 /// A backfill of a source that was sealed without any plan.
 fn planless() -> Ledger {
     let ledger = Ledger::new();
-    ledger.ask(&Begin { deliver: None, ..begin() });
-    ledger.ask(&Seal { plan: None, counts: counts(80), ..seal(1, 0) });
+    ledger.ask(&BeginBatch { deliver: None, ..begin() });
+    ledger.ask(&SealBatch { plan: None, counts: counts(80), ..seal(1, 0) });
     ledger
 }
 
 /// The seal of eight payloads that lie together.
-fn seal_in_a_pack() -> Seal {
+fn seal_in_a_pack() -> SealBatch {
     let mut seal = seal(1, 8);
     for (nth, payload) in (0..).zip(&mut seal.plan.as_mut().unwrap().payloads) {
-        payload.pack = Some(Place { first: index(0), digest: "5a".into(), at: 500 * nth });
+        payload.pack = Some(BodyLocation { first: index(0), digest: "5a".into(), offset: 500 * nth });
     }
     seal
 }
@@ -131,29 +131,38 @@ fn packed_at_rest() -> Ledger {
     ledger
 }
 
+/// The pack of the nth payload, where each has one of its own.
+fn pack_of(number: usize) -> PackId {
+    PackId { first: index(number), digest: format!("{number:064x}"), ..pack() }
+}
+
 fn pack() -> PackId {
     PackId { source: source('a'), plan: 1, first: index(0), digest: "5a".into() }
 }
 
 /// Calls about sources.
 fn of_sources() -> Vec<(&'static str, Maker, Doing)> {
-    let backfill = Begin { deliver: Some(wish(window(0, 10))), ..begin() };
+    let backfill = BeginBatch { deliver: Some(wish(window(0, 10))), ..begin() };
     vec![
         ("begin", new, doing(begin())),
         ("begin, the same bytes", sealed, doing(begin_of('a', 9))),
         ("begin, a newer version", sealed, doing(begin_of('b', 9))),
         ("begin, a backfill", planless, doing(backfill)),
-        ("entries", begun, doing(Entries { source: source('a'), shards: vec!["s1".into()] })),
+        ("entries", begun, doing(RecordShards { source: source('a'), shards: vec!["s1".into()] })),
         ("seal", begun, doing(seal(1, 8))),
         ("seal, in a pack", begun, doing(seal_in_a_pack())),
-        ("seal, superseded", begun, doing(Seal { indexed: Some(false), ..seal(1, 8) })),
-        ("seal, of the newer version", newer_begun, doing(Seal { source: source('b'), ..seal(1, 8) })),
+        ("seal, superseded", begun, doing(SealBatch { indexed: Some(false), ..seal(1, 8) })),
+        ("seal, of the newer version", newer_begun, doing(SealBatch { source: source('b'), ..seal(1, 8) })),
         ("seal, again", sealed, doing(seal(1, 8))),
-        ("set aside", begun, doing(set_aside(false))),
-        ("set aside, the newer version", newer_begun, doing(SetAside { source: source('b'), ..set_aside(false) })),
-        ("replay", aside, doing(set_aside(true))),
-        ("gone", sealed, doing(Gone { key: KEY.into(), forgotten: true })),
-        ("registered", new, doing(Registered {})),
+        ("quarantined", begun, doing(quarantine(false))),
+        (
+            "quarantined, the newer version",
+            newer_begun,
+            doing(QuarantineBatch { source: source('b'), ..quarantine(false) }),
+        ),
+        ("replay", aside, doing(quarantine(true))),
+        ("gone", sealed, doing(ForgetDeletedObject { key: KEY.into(), forgotten: true })),
+        ("registered", new, doing(MarkRegistered {})),
     ]
 }
 
@@ -168,7 +177,7 @@ fn at_rest() -> Ledger {
 fn of_payloads() -> Vec<(&'static str, Maker, Doing)> {
     vec![
         ("claim", sealed, doing(claim(0, "one"))),
-        ("claim, another address", broken, doing(Claim { endpoint: "f".into(), ..claim(0, "one") })),
+        ("claim, another address", broken, doing(ClaimPayload { endpoint: "f".into(), ..claim(0, "one") })),
         (
             "claim, the lease is over",
             || {
@@ -193,7 +202,7 @@ fn of_payloads() -> Vec<(&'static str, Maker, Doing)> {
         ("commit, unknown", claimed, commit(unknown())),
         ("commit, refused", claimed, commit(refused())),
         ("commit, endpoint", claimed, commit(endpoint(true))),
-        ("commit, released", trying, commit(Outcome::Released)),
+        ("commit, released", trying, commit(AttemptOutcome::Released)),
         ("commit, which closes the breaker", trying, commit(delivered())),
         ("split", claimed, doing(split())),
         ("split, which closes the breaker", trying, doing(split())),
@@ -206,10 +215,10 @@ fn of_payloads() -> Vec<(&'static str, Maker, Doing)> {
             },
             doing(split()),
         ),
-        ("release", parked, decide(Decision::Release)),
-        ("resend", parked, decide(Decision::Resend)),
-        ("drop", parked, decide(Decision::Drop)),
-        ("resend, of one that was delivered", at_rest, decide(Decision::Resend)),
+        ("release", parked, decide(DeliveryDecision::Release)),
+        ("resend", parked, decide(DeliveryDecision::Resend)),
+        ("drop", parked, decide(DeliveryDecision::Drop)),
+        ("resend, of one that was delivered", at_rest, decide(DeliveryDecision::Resend)),
         (
             "commit, after the lease ended",
             || {
@@ -219,14 +228,14 @@ fn of_payloads() -> Vec<(&'static str, Maker, Doing)> {
             },
             commit(delivered()),
         ),
-        ("removed", parked, doing(Removed { ids: (0..8).map(id).collect(), packs: Vec::new() })),
+        ("removed", parked, doing(MarkRemoved { packs: (0..8).map(pack_of).collect() })),
         ("claim, out of a pack", packed, doing(claim(1, "one"))),
-        ("resend, out of a pack", packed_at_rest, decide(Decision::Resend)),
-        ("removed, a pack", packed_at_rest, doing(Removed { ids: Vec::new(), packs: vec![pack()] })),
+        ("resend, out of a pack", packed_at_rest, decide(DeliveryDecision::Resend)),
+        ("removed, a pack", packed_at_rest, doing(MarkRemoved { packs: vec![pack()] })),
         (
             "removed, of one that was delivered",
             at_rest,
-            doing(Removed { ids: vec![id(0), id(1), id(2)], packs: Vec::new() }),
+            doing(MarkRemoved { packs: vec![pack_of(0), pack_of(1), pack_of(2)] }),
         ),
     ]
 }

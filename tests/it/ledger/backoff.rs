@@ -2,15 +2,15 @@
 
 use std::collections::BTreeSet;
 
-use raydex::ledger::Outcome;
-use raydex::ledger::calls::{ClaimAnswer, Decide, Decision};
+use raydex::ledger::AttemptOutcome;
+use raydex::ledger::calls::{ClaimAnswer, DecideDelivery, DeliveryDecision};
 use raydex::limits::{BREAKER_MAX_MS, LEASE_MS, MAX_ATTEMPTS, RELEASED_MS, RETRY_MAX_MS, RETRY_MIN_MS};
 
 use super::{Ledger, claim, id, not_stored, unknown};
 
 /// How long the payload has to wait.
 fn pause(ledger: &Ledger, number: usize) -> i64 {
-    let due = ledger.number(number, "due_ms").unwrap();
+    let due = ledger.number(number, "next_attempt_ms").unwrap();
     assert_eq!(ledger.number(number, "wake_ms"), Some(due), "the ledger sees to it then");
     due - ledger.now()
 }
@@ -71,7 +71,7 @@ fn longer_retry_after_is_kept_shorter_is_not() {
         (Some(u64::MAX), RETRY_MAX_MS, RETRY_MAX_MS),
     ] {
         let ledger = Ledger::sealed(1);
-        ledger.attempt(0, Outcome::NotStored { status: Some(503), code: "busy".into(), wait_ms: asked });
+        ledger.attempt(0, AttemptOutcome::NotStored { status: Some(503), code: "busy".into(), wait_ms: asked });
         assert!((least..=most).contains(&pause(&ledger, 0)), "{asked:?}: {}", pause(&ledger, 0));
     }
 }
@@ -80,7 +80,7 @@ fn longer_retry_after_is_kept_shorter_is_not() {
 fn an_attempt_that_sent_nothing_is_none() {
     let ledger = Ledger::sealed(1);
     for _ in 0..2 * MAX_ATTEMPTS {
-        ledger.attempt(0, Outcome::Released);
+        ledger.attempt(0, AttemptOutcome::Released);
         assert_eq!((pause(&ledger, 0), ledger.number(0, "attempts")), (RELEASED_MS, Some(0)));
         ledger.pass(RELEASED_MS);
     }
@@ -101,7 +101,7 @@ fn after_the_last_attempt_a_person_decides() {
         let code = ledger.row("000000", "code")[0].clone();
         assert_eq!(code.as_text(), Some("too_many_attempts"));
         // Who releases it grants as many again.
-        ledger.ask(&Decide { id: id(0), decision: Decision::Release, reason: "they are back".into() });
+        ledger.ask(&DecideDelivery { id: id(0), decision: DeliveryDecision::Release, reason: "they are back".into() });
         ledger.pass(BREAKER_MAX_MS + LEASE_MS).attempt(0, outcome);
         assert_eq!((ledger.state(0).as_str(), ledger.number(0, "attempts")), ("prepared", Some(1)));
     }

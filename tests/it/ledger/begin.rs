@@ -1,14 +1,16 @@
-//! `begin` and what belongs to it: what there is to do with a source, versions of an object, objects set aside or gone.
+//! `begin` and what belongs to it: what there is to do with a source, versions of an object, objects quarantined or gone.
 
+use raydex::ledger::BatchState;
 use raydex::ledger::calls::{
-    BatchAsk, Begin, BeginAnswer, Entries, Gone, Missing, Registered, Replaced, Seal, SetAside, Work,
+    BeginAnswer, BeginBatch, FindUnfinished, ForgetDeletedObject, GetBatch, MarkRegistered, QuarantineBatch,
+    RecordShards, RemainingWork, ReplacedVersion, SealBatch,
 };
-use raydex::ledger::{SourceId, Window};
+use raydex::ledger::{DeliveryWindow, SourceId};
 
 use super::{Ledger, begin, begin_of, object, seal, source};
 
 /// What there is to do.
-fn work(answer: BeginAnswer) -> Work {
+fn work(answer: BeginAnswer) -> RemainingWork {
     match answer {
         BeginAnswer::Work(work) => work,
         other => panic!("there is nothing to do: {other:?}"),
@@ -17,27 +19,27 @@ fn work(answer: BeginAnswer) -> Work {
 
 /// A version of the object is read to its end; its rays are in these shards.
 fn whole(ledger: &Ledger, digit: char, uploaded_ms: i64, shards: &[&str]) {
-    let begin = Begin { deliver: None, ..begin_of(digit, uploaded_ms) };
+    let begin = BeginBatch { deliver: None, ..begin_of(digit, uploaded_ms) };
     work(ledger.ask(&begin));
     ledger.ask(&entries(digit, shards));
-    ledger.ask(&Seal { source: source(digit), plan: None, ..seal(1, 1) });
+    ledger.ask(&SealBatch { source: source(digit), plan: None, ..seal(1, 1) });
 }
 
-fn entries(digit: char, shards: &[&str]) -> Entries {
-    Entries { source: source(digit), shards: shards.iter().map(|name| (*name).to_owned()).collect() }
+fn entries(digit: char, shards: &[&str]) -> RecordShards {
+    RecordShards { source: source(digit), shards: shards.iter().map(|name| (*name).to_owned()).collect() }
 }
 
-fn aside(replay: bool) -> SetAside {
-    SetAside { source: source('a'), code: "not_ndjson".into(), reason: "it is CSV".into(), replay }
+fn aside(replay: bool) -> QuarantineBatch {
+    QuarantineBatch { source: source('a'), code: "not_ndjson".into(), reason: "it is CSV".into(), replay }
 }
 
 fn missing(ledger: &Ledger, digits: &[char]) -> Vec<SourceId> {
-    ledger.ask(&Missing { sources: digits.iter().map(|digit| source(*digit)).collect() }).sources
+    ledger.ask(&FindUnfinished { sources: digits.iter().map(|digit| source(*digit)).collect() }).sources
 }
 
 /// Whether a version is in the index, and where.
 fn indexed(ledger: &Ledger, digit: char) -> (bool, Vec<String>) {
-    let known = ledger.ask(&BatchAsk { source: source(digit) });
+    let known = ledger.ask(&GetBatch { source: source(digit) });
     (known.batch.unwrap().indexed, known.shards)
 }
 
@@ -46,11 +48,11 @@ fn new_source_is_indexed_and_delivered_as_asked() {
     let ledger = Ledger::new();
     let first = work(ledger.ask(&begin()));
     assert!(first.index && !first.registered && !first.more && first.replaced.is_empty());
-    assert_eq!(first.plan.unwrap().windows, [Window::EVER]);
+    assert_eq!(first.plan.unwrap().windows, [DeliveryWindow::EVER]);
     let ledger = Ledger::new();
-    let index_alone = Begin { deliver: None, ..begin() };
+    let index_alone = BeginBatch { deliver: None, ..begin() };
     assert_eq!(work(ledger.ask(&index_alone)).plan, None);
-    let deliver_alone = Begin { index: false, ..begin() };
+    let deliver_alone = BeginBatch { index: false, ..begin() };
     assert!(!work(ledger.ask(&deliver_alone)).index);
 }
 
@@ -66,21 +68,21 @@ fn beginning_again_repeats_and_changes_nothing() {
 fn what_was_done_is_not_asked_for_again() {
     let ledger = Ledger::sealed(2);
     let rows = ledger.sql.rows();
-    assert_eq!(ledger.again_is_the_same(&begin(), &rows), BeginAnswer::Done);
-    let less = Begin { index: false, deliver: None, ..begin() };
-    assert_eq!(ledger.again_is_the_same(&less, &rows), BeginAnswer::Done);
+    assert_eq!(ledger.again_is_the_same(&begin(), &rows), BeginAnswer::Complete);
+    let less = BeginBatch { index: false, deliver: None, ..begin() };
+    assert_eq!(ledger.again_is_the_same(&less, &rows), BeginAnswer::Complete);
 }
 
 #[test]
 fn partly_sealed_source_is_asked_for_the_rest() {
     let ledger = Ledger::new();
-    ledger.ask(&Begin { deliver: None, ..begin() });
-    ledger.ask(&Seal { plan: None, ..seal(1, 2) });
+    ledger.ask(&BeginBatch { deliver: None, ..begin() });
+    ledger.ask(&SealBatch { plan: None, ..seal(1, 2) });
     let delivery = work(ledger.ask(&begin()));
     assert_eq!((delivery.index, delivery.plan.map(|plan| plan.number)), (false, Some(1)));
     let ledger = Ledger::new();
-    ledger.ask(&Begin { index: false, ..begin() });
-    ledger.ask(&Seal { indexed: None, ..seal(1, 2) });
+    ledger.ask(&BeginBatch { index: false, ..begin() });
+    ledger.ask(&SealBatch { indexed: None, ..seal(1, 2) });
     let index = work(ledger.ask(&begin()));
     assert_eq!((index.index, index.plan), (true, None));
 }
@@ -89,9 +91,9 @@ fn partly_sealed_source_is_asked_for_the_rest() {
 fn the_registry_is_asked_once() {
     let ledger = Ledger::new();
     assert!(!work(ledger.ask(&begin())).registered);
-    ledger.ask(&Registered {});
+    ledger.ask(&MarkRegistered {});
     let rows = ledger.sql.rows();
-    ledger.again_is_the_same(&Registered {}, &rows);
+    ledger.again_is_the_same(&MarkRegistered {}, &rows);
     assert!(work(ledger.ask(&begin())).registered);
 }
 
@@ -104,7 +106,7 @@ fn older_version_is_left_alone_whatever_the_newer() {
         |ledger| whole(ledger, 'b', 9, &["s1"]),
         |ledger| {
             ledger.ask(&begin_of('b', 9));
-            ledger.ask(&SetAside { source: source('b'), ..aside(false) });
+            ledger.ask(&QuarantineBatch { source: source('b'), ..aside(false) });
         },
     ];
     for newer in newer {
@@ -128,16 +130,16 @@ fn newer_version_learns_where_older_rays_may_be() {
     ledger.ask(&begin_of('c', 7));
     let mut replaced = work(ledger.ask(&begin_of('d', 8))).replaced;
     replaced.sort_by_key(|version| version.uploaded_ms);
-    let old = |name, uploaded_ms, shards: &[&str]| Replaced {
-        source: Some(source(name)),
+    let old = |name, uploaded_ms, shards: &[&str]| ReplacedVersion {
+        source: source(name),
         uploaded_ms,
         shards: entries(name, shards).shards,
     };
     assert_eq!(replaced, [old('a', 5, &["s1", "s2"]), old('b', 6, &["s3"])]);
     // Once it is sealed, nothing of them is there.
-    ledger.ask(&Seal { source: source('d'), ..seal(1, 2) });
+    ledger.ask(&SealBatch { source: source('d'), ..seal(1, 2) });
     assert_eq!((indexed(&ledger, 'a'), indexed(&ledger, 'b')), ((false, vec![]), (false, vec![])));
-    assert_eq!(ledger.ask(&begin_of('d', 8)), BeginAnswer::Done);
+    assert_eq!(ledger.ask(&begin_of('d', 8)), BeginAnswer::Complete);
 }
 
 #[test]
@@ -149,7 +151,7 @@ fn returning_version_is_current_again_and_delivered_once() {
     let back = work(ledger.ask(&begin_of('a', 7)));
     assert_eq!((back.index, back.plan, back.replaced.len()), (true, None, 1), "its payloads are under way");
     ledger.ask(&entries('a', &["s1"]));
-    ledger.ask(&Seal { plan: None, ..seal(1, 2) });
+    ledger.ask(&SealBatch { plan: None, ..seal(1, 2) });
     assert_eq!((indexed(&ledger, 'a').0, indexed(&ledger, 'b')), (true, (false, vec![])));
     assert_eq!(ledger.ask(&begin_of('b', 6)), BeginAnswer::Superseded);
 }
@@ -157,11 +159,11 @@ fn returning_version_is_current_again_and_delivered_once() {
 #[test]
 fn rewritten_bytes_are_the_same_source_dated_later() {
     let ledger = Ledger::sealed(2);
-    assert_eq!(ledger.ask(&begin_of('a', 9)), BeginAnswer::Done);
-    let uploaded = |ledger: &Ledger| ledger.ask(&BatchAsk { source: source('a') }).batch.unwrap().object.uploaded_ms;
+    assert_eq!(ledger.ask(&begin_of('a', 9)), BeginAnswer::Complete);
+    let uploaded = |ledger: &Ledger| ledger.ask(&GetBatch { source: source('a') }).batch.unwrap().object.uploaded_ms;
     assert_eq!(uploaded(&ledger), 9);
     // Whoever still holds the older telling of them does not turn that back.
-    assert_eq!(ledger.ask(&begin_of('a', 5)), BeginAnswer::Done);
+    assert_eq!(ledger.ask(&begin_of('a', 5)), BeginAnswer::Complete);
     assert_eq!(uploaded(&ledger), 9);
     assert_eq!(ledger.ask(&begin_of('b', 8)), BeginAnswer::Superseded);
 }
@@ -170,15 +172,15 @@ fn rewritten_bytes_are_the_same_source_dated_later() {
 fn quarantined_source_stays_until_a_person_decides() {
     let ledger = Ledger::new();
     ledger.ask(&begin());
-    assert!(ledger.ask(&aside(false)).set_aside);
+    assert!(ledger.ask(&aside(false)).quarantined);
     let rows = ledger.sql.rows();
-    assert!(ledger.again_is_the_same(&aside(false), &rows).set_aside);
-    let expected = BeginAnswer::SetAside { code: "not_ndjson".into() };
+    assert!(ledger.again_is_the_same(&aside(false), &rows).quarantined);
+    let expected = BeginAnswer::Quarantined { code: "not_ndjson".into() };
     assert_eq!(ledger.again_is_the_same(&begin(), &rows), expected);
-    assert!(ledger.refusal(&seal(1, 2)).contains("set aside"));
-    assert_eq!(ledger.ask(&BatchAsk { source: source('a') }).batch.unwrap().state, "set_aside");
+    assert!(ledger.refusal(&seal(1, 2)).contains("quarantined"));
+    assert_eq!(ledger.ask(&GetBatch { source: source('a') }).batch.unwrap().state, BatchState::Quarantined);
     // A replay: it is read as if for the first time, by the plan that was pinned then.
-    assert!(!ledger.ask(&aside(true)).set_aside);
+    assert!(!ledger.ask(&aside(true)).quarantined);
     assert!(work(ledger.ask(&begin())).index);
     assert_eq!(ledger.ask(&seal(1, 2)).send.len(), 2);
 }
@@ -187,12 +189,12 @@ fn quarantined_source_stays_until_a_person_decides() {
 fn sealed_source_is_neither_quarantined_nor_reopened() {
     let ledger = Ledger::sealed(2);
     let rows = ledger.sql.rows();
-    assert!(!ledger.again_is_the_same(&aside(false), &rows).set_aside);
-    assert!(!ledger.again_is_the_same(&aside(true), &rows).set_aside);
-    assert_eq!(ledger.ask(&begin()), BeginAnswer::Done);
+    assert!(!ledger.again_is_the_same(&aside(false), &rows).quarantined);
+    assert!(!ledger.again_is_the_same(&aside(true), &rows).quarantined);
+    assert_eq!(ledger.ask(&begin()), BeginAnswer::Complete);
     // Nor is one that nobody has begun.
-    let stranger = SetAside { source: source('b'), ..aside(false) };
-    assert!(!ledger.again_is_the_same(&stranger, &rows).set_aside);
+    let stranger = QuarantineBatch { source: source('b'), ..aside(false) };
+    assert!(!ledger.again_is_the_same(&stranger, &rows).quarantined);
 }
 
 #[test]
@@ -200,7 +202,7 @@ fn damaged_version_replaces_the_older_too() {
     let ledger = Ledger::new();
     whole(&ledger, 'a', 5, &["s1"]);
     assert_eq!(work(ledger.ask(&begin_of('b', 6))).replaced.len(), 1);
-    ledger.ask(&SetAside { source: source('b'), ..aside(false) });
+    ledger.ask(&QuarantineBatch { source: source('b'), ..aside(false) });
     assert_eq!(indexed(&ledger, 'a'), (false, vec![]));
 }
 
@@ -225,27 +227,27 @@ fn lost_objects_shards_are_named_until_all_forgot() {
         let versions = ledger.again_is_the_same(&ask, &rows).versions;
         assert_eq!(
             versions,
-            [Replaced { source: Some(source('a')), uploaded_ms: 5, shards: vec!["s1".into(), "s2".into()] }]
+            [ReplacedVersion { source: source('a'), uploaded_ms: 5, shards: vec!["s1".into(), "s2".into()] }]
         );
     }
     ledger.ask(&forgotten);
     assert!(ledger.ask(&ask).versions.is_empty());
-    let batch = ledger.ask(&BatchAsk { source: source('a') }).batch.unwrap();
-    assert!(batch.gone && !batch.indexed && batch.state == "sealed");
+    let batch = ledger.ask(&GetBatch { source: source('a') }).batch.unwrap();
+    assert!(batch.gone && !batch.indexed && batch.state == BatchState::Sealed);
     // It comes back: the same bytes, written again.
     assert!(work(ledger.ask(&begin_of('a', 9))).index);
-    assert!(!ledger.ask(&BatchAsk { source: source('a') }).batch.unwrap().gone);
+    assert!(!ledger.ask(&GetBatch { source: source('a') }).batch.unwrap().gone);
 }
 
 /// The two calls about an object that is gone.
 struct KnownGone {
-    ask: Gone,
-    forgotten: Gone,
+    ask: ForgetDeletedObject,
+    forgotten: ForgetDeletedObject,
 }
 
 impl KnownGone {
     fn new() -> Self {
-        let gone = |forgotten| Gone { key: super::KEY.into(), forgotten };
+        let gone = |forgotten| ForgetDeletedObject { key: super::KEY.into(), forgotten };
         Self { ask: gone(false), forgotten: gone(true) }
     }
 }
@@ -253,13 +255,15 @@ impl KnownGone {
 #[test]
 fn missing_is_what_nobody_began_or_finished() {
     let ledger = Ledger::sealed(1);
-    let other =
-        Begin { object: raydex::index::ObjectVersion { key: "logs/b".into(), ..object("b", 5) }, ..begin_of('b', 5) };
+    let other = BeginBatch {
+        object: raydex::index::ObjectVersion { key: "logs/b".into(), ..object("b", 5) },
+        ..begin_of('b', 5)
+    };
     ledger.ask(&other);
     assert_eq!(missing(&ledger, &['a', 'b', 'c']), [source('b'), source('c')]);
-    ledger.ask(&SetAside { source: source('b'), ..aside(false) });
+    ledger.ask(&QuarantineBatch { source: source('b'), ..aside(false) });
     assert_eq!(missing(&ledger, &['a', 'b', 'c']), [source('c')]);
-    ledger.ask(&SetAside { source: source('b'), ..aside(true) });
+    ledger.ask(&QuarantineBatch { source: source('b'), ..aside(true) });
     assert_eq!(missing(&ledger, &['b']), [source('b')]);
     assert!(missing(&ledger, &[]).is_empty());
 }

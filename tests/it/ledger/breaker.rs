@@ -1,11 +1,11 @@
 //! The breaker over the payloads of one ledger: when it holds them, and that it lets them go.
 
-use raydex::ledger::Outcome;
-use raydex::ledger::calls::{Claim, ClaimAnswer, Decide, Decision, Split};
-use raydex::ledger::delivery::{Payload, Why};
+use raydex::ledger::AttemptOutcome;
+use raydex::ledger::calls::{ClaimAnswer, ClaimPayload, DecideDelivery, DeliveryDecision, SplitPayload};
+use raydex::ledger::delivery::WaitReason;
 use raydex::limits::{BREAKER_FAILURES, BREAKER_MAX_MS, BREAKER_MIN_MS, LEASE_MS};
 
-use super::{Ledger, claim, delivered, endpoint, id, not_stored, payload, refused, unknown};
+use super::{Ledger, claim, delivered, endpoint, halves, id, not_stored, refused, unknown};
 
 const FAILURES: usize = BREAKER_FAILURES as usize;
 
@@ -19,7 +19,7 @@ fn open(more: usize) -> Ledger {
 /// Until when the payload waits for the breaker.
 fn held(ledger: &Ledger, number: usize) -> Option<i64> {
     match ledger.ask(&claim(number, "someone")) {
-        ClaimAnswer::Wait { until_ms, why: Why::BreakerOpen } => Some(until_ms),
+        ClaimAnswer::Wait { until_ms, why: WaitReason::BreakerOpen } => Some(until_ms),
         ClaimAnswer::Wait { why, .. } => panic!("it waits, and not for the breaker: {why:?}"),
         _ => None,
     }
@@ -70,7 +70,7 @@ fn payload_never_posted_says_nothing_of_the_partner() {
     let ledger = open(3);
     ledger.pass(BREAKER_MIN_MS);
     // The one that tries has no body: the next one tries at once, and no more than that one.
-    ledger.attempt(FAILURES, Outcome::Refused { status: None, code: "payload_missing".into() });
+    ledger.attempt(FAILURES, AttemptOutcome::Refused { status: None, code: "payload_missing".into() });
     assert!(held(&ledger, FAILURES + 1).is_none());
     assert_eq!(held(&ledger, FAILURES + 2), Some(ledger.now() + LEASE_MS));
 }
@@ -85,7 +85,7 @@ fn one_payload_probes_while_the_others_wait() {
     assert!(held(&ledger, FAILURES).is_none());
     assert_eq!(held(&ledger, FAILURES + 1), Some(ledger.now() + LEASE_MS));
     // It sent nothing after all: another one tries.
-    ledger.commit(FAILURES, 1, Outcome::Released);
+    ledger.commit(FAILURES, 1, AttemptOutcome::Released);
     assert!(held(&ledger, FAILURES + 1).is_none());
     // It is never heard of again: when its lease is over, another one tries.
     assert_eq!(held(&ledger, FAILURES + 2), Some(ledger.now() + LEASE_MS));
@@ -115,7 +115,7 @@ fn closing_wakes_held_payloads_at_once() {
     let token = ledger.claim(FAILURES, "the one that tries");
     // This one asks while that one tries.
     assert!(held(&ledger, FAILURES + 2).is_some());
-    let commit = raydex::ledger::calls::Commit { id: id(FAILURES), token, outcome: delivered() };
+    let commit = raydex::ledger::calls::CommitAttempt { id: id(FAILURES), token, outcome: delivered() };
     let (_, wake_ms) = ledger.pass(500).answer(&commit).unwrap();
     assert!(wake_ms.is_some_and(|at| at <= ledger.now()), "the alarm is to ring now");
     for number in [FAILURES + 1, FAILURES + 2] {
@@ -137,9 +137,9 @@ fn held_payload_wakes_when_one_may_try() {
 fn another_address_of_the_partner_is_not_held() {
     let ledger = open(2);
     assert!(held(&ledger, FAILURES).is_some());
-    let moved = Claim { endpoint: "another".into(), ..claim(FAILURES, "someone") };
-    assert!(matches!(ledger.ask(&moved), ClaimAnswer::Yes { .. }));
-    assert!(matches!(ledger.ask(&Claim { id: id(FAILURES + 1), ..moved }), ClaimAnswer::Yes { .. }));
+    let moved = ClaimPayload { endpoint: "another".into(), ..claim(FAILURES, "someone") };
+    assert!(matches!(ledger.ask(&moved), ClaimAnswer::Granted { .. }));
+    assert!(matches!(ledger.ask(&ClaimPayload { id: id(FAILURES + 1), ..moved }), ClaimAnswer::Granted { .. }));
 }
 
 #[test]
@@ -147,13 +147,13 @@ fn a_person_who_resends_is_not_held() {
     let ledger = Ledger::sealed(FAILURES + 1);
     ledger.attempt(FAILURES, refused());
     (0..FAILURES).for_each(|number| ledger.attempt(number, not_stored()));
-    let decide = |decision| Decide { id: id(FAILURES), decision, reason: "now".into() };
-    ledger.ask(&decide(Decision::Release));
+    let decide = |decision| DecideDelivery { id: id(FAILURES), decision, reason: "now".into() };
+    ledger.ask(&decide(DeliveryDecision::Release));
     assert!(held(&ledger, FAILURES).is_some(), "who releases lets it go on by itself");
     let ledger = Ledger::sealed(FAILURES + 1);
     ledger.attempt(FAILURES, delivered());
     (0..FAILURES).for_each(|number| ledger.attempt(number, not_stored()));
-    ledger.ask(&decide(Decision::Resend));
+    ledger.ask(&decide(DeliveryDecision::Resend));
     assert!(held(&ledger, FAILURES).is_none());
 }
 
@@ -162,7 +162,6 @@ fn payload_too_large_does_not_count_as_failure() {
     let ledger = open(3);
     ledger.pass(BREAKER_MIN_MS);
     let token = ledger.claim(FAILURES, "the one that tries");
-    let halves = id(FAILURES).halves().map(|index| Payload { index, lines: 5, ..payload(FAILURES) }).to_vec();
-    ledger.ask(&Split { id: id(FAILURES), token, halves });
+    ledger.ask(&SplitPayload { id: id(FAILURES), token, halves: halves(FAILURES, [5, 5]) });
     assert!(held(&ledger, FAILURES + 1).is_none() && held(&ledger, FAILURES + 2).is_none());
 }

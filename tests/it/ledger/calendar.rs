@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use raydex::backend::{Objects, Sql, SqlValue};
 use raydex::index::Calendar;
 use raydex::ledger::calendar::{CalendarAnswer, CalendarAsk, look, tell};
-use raydex::ledger::registry::{self, Register};
+use raydex::ledger::registry::{self, RegisterLedger};
 use raydex::limits::{CALENDAR_AHEAD, CALENDAR_ROW, CALENDAR_ROWS, MAX_SHARDS};
 use raydex::record::{Dataset, RayId};
 
@@ -78,7 +78,7 @@ fn present(calendar: &Calendar) -> Vec<u32> {
 }
 
 fn register(sql: &SqliteSql) {
-    registry::answer(sql, "v1/register", &json(&Register { name: "v1/20260328T08".into() }), NOW_MS).unwrap();
+    registry::answer(sql, "v1/register", &json(&RegisterLedger { name: "v1/20260328T08".into() }), NOW_MS).unwrap();
 }
 
 /// The version before opens the registry.

@@ -2,14 +2,16 @@
 
 use std::fmt::Write;
 
-use raydex::ledger::Outcome;
-use raydex::ledger::calls::{Claim, ClaimAnswer, Commit, CommitAnswer, Decide, Decision, Split};
+use raydex::ledger::AttemptOutcome;
+use raydex::ledger::calls::{
+    ClaimAnswer, ClaimPayload, CommitAnswer, CommitAttempt, DecideDelivery, DeliveryDecision, SplitPayload,
+};
 use raydex::ledger::delivery::Payload;
 use raydex::limits::{LEASE_MS, OUTBOX_FIRST_MS, RELEASED_MS, RETRY_MIN_MS};
 use raydex::partner::OnUnknown;
 use raydex::rpc::Call;
 
-use super::{Ledger, claim, delivered, endpoint, id, index, not_stored, payload, refused, unknown};
+use super::{Ledger, claim, delivered, endpoint, halves, halves_of, id, not_stored, refused, unknown};
 
 const TABLE: &str = include_str!("lifecycle.txt");
 
@@ -31,7 +33,7 @@ const STATES: [(&str, State); 15] = [
     ("in doubt: park", |ledger| in_doubt(ledger, OnUnknown::Park)),
     ("in doubt, and released by a person", |ledger| {
         in_doubt(ledger, OnUnknown::Park);
-        decide(ledger, Decision::Release);
+        decide(ledger, DeliveryDecision::Release);
     }),
     ("waits after one's attempt", |ledger| ended(ledger, not_stored())),
     ("claimed by two after one's attempt", |ledger| {
@@ -41,12 +43,12 @@ const STATES: [(&str, State); 15] = [
     ("delivered by one", |ledger| ended(ledger, delivered())),
     ("delivered by one, and resent by a person", |ledger| {
         ended(ledger, delivered());
-        decide(ledger, Decision::Resend);
+        decide(ledger, DeliveryDecision::Resend);
     }),
     ("refused to one", |ledger| ended(ledger, refused())),
     ("dropped", |ledger| {
         ended(ledger, refused());
-        decide(ledger, Decision::Drop);
+        decide(ledger, DeliveryDecision::Drop);
     }),
     ("split by one", |ledger| {
         first(ledger, OnUnknown::Resend);
@@ -63,7 +65,7 @@ const STEPS: [(&str, Step); 15] = [
     ("one: refused", |ledger| committed(ledger, 1, refused())),
     ("one: endpoint", |ledger| committed(ledger, 1, endpoint(false))),
     ("one: endpoint, park", |ledger| committed(ledger, 1, endpoint(true))),
-    ("one: released", |ledger| committed(ledger, 1, Outcome::Released)),
+    ("one: released", |ledger| committed(ledger, 1, AttemptOutcome::Released)),
     ("nobody: delivered", |ledger| committed(ledger, 9, delivered())),
     ("split", |ledger| {
         let (answer, wake_ms) = ledger.answer(&split(4, 6)).unwrap();
@@ -73,13 +75,13 @@ const STEPS: [(&str, Step); 15] = [
         let outcome = ledger.answer(&split(4, 7));
         (outcome.map_or_else(|_| "error".into(), |(answer, _)| format!("{} messages", answer.send.len())), None)
     }),
-    ("release", |ledger| decide(ledger, Decision::Release)),
-    ("resend", |ledger| decide(ledger, Decision::Resend)),
-    ("drop", |ledger| decide(ledger, Decision::Drop)),
+    ("release", |ledger| decide(ledger, DeliveryDecision::Release)),
+    ("resend", |ledger| decide(ledger, DeliveryDecision::Resend)),
+    ("drop", |ledger| decide(ledger, DeliveryDecision::Drop)),
 ];
 
 fn first(ledger: &Ledger, on_unknown: OnUnknown) {
-    ledger.ask(&Claim { on_unknown, ..claim(0, "one") });
+    ledger.ask(&ClaimPayload { on_unknown, ..claim(0, "one") });
 }
 
 fn over(ledger: &Ledger, on_unknown: OnUnknown) {
@@ -91,10 +93,10 @@ fn over(ledger: &Ledger, on_unknown: OnUnknown) {
 fn in_doubt(ledger: &Ledger, on_unknown: OnUnknown) {
     over(ledger, on_unknown);
     let other = ledger.ask(&claim(0, "three"));
-    assert!(!matches!(other, ClaimAnswer::Yes { .. }));
+    assert!(!matches!(other, ClaimAnswer::Granted { .. }));
 }
 
-fn ended(ledger: &Ledger, outcome: Outcome) {
+fn ended(ledger: &Ledger, outcome: AttemptOutcome) {
     let token = ledger.claim(0, "one");
     ledger.commit(0, token, outcome);
 }
@@ -102,28 +104,27 @@ fn ended(ledger: &Ledger, outcome: Outcome) {
 fn claimed(ledger: &Ledger, claimant: &str) -> (String, Option<i64>) {
     let (answer, wake_ms) = ledger.answer(&claim(0, claimant)).unwrap();
     let words = match answer {
-        ClaimAnswer::Yes { token, attempt, .. } => format!("token {token}, attempt {attempt}"),
+        ClaimAnswer::Granted { token, attempt, .. } => format!("token {token}, attempt {attempt}"),
         ClaimAnswer::Wait { until_ms, why } => format!("wait for {}: {why:?}", when(ledger, Some(until_ms))),
-        ClaimAnswer::Settled { state } => format!("is {}", state.name()),
-        ClaimAnswer::NoSuch => "no such".into(),
+        ClaimAnswer::Terminal { state } => format!("is {}", state.name()),
+        ClaimAnswer::Unknown => "no such".into(),
     };
     (words, wake_ms)
 }
 
-fn committed(ledger: &Ledger, token: u32, outcome: Outcome) -> (String, Option<i64>) {
-    let (answer, wake_ms) = ledger.answer(&Commit { id: id(0), token, outcome }).unwrap();
+fn committed(ledger: &Ledger, token: u32, outcome: AttemptOutcome) -> (String, Option<i64>) {
+    let (answer, wake_ms) = ledger.answer(&CommitAttempt { id: id(0), token, outcome }).unwrap();
     (if answer.counted { "counts" } else { "too late" }.into(), wake_ms)
 }
 
-fn decide(ledger: &Ledger, decision: Decision) -> (String, Option<i64>) {
-    let (answer, wake_ms) = ledger.answer(&Decide { id: id(0), decision, reason: "by_hand".into() }).unwrap();
+fn decide(ledger: &Ledger, decision: DeliveryDecision) -> (String, Option<i64>) {
+    let (answer, wake_ms) = ledger.answer(&DecideDelivery { id: id(0), decision, reason: "by_hand".into() }).unwrap();
     (format!("{} messages", answer.send.len()), wake_ms)
 }
 
 /// The payload in two, with so many lines each.
-fn split(first: u64, second: u64) -> Split {
-    let half = |number: usize, lines| Payload { index: format!("{}.{number}", index(0)), lines, ..payload(0) };
-    Split { id: id(0), token: 1, halves: vec![half(0, first), half(1, second)] }
+fn split(first: u64, second: u64) -> SplitPayload {
+    SplitPayload { id: id(0), token: 1, halves: halves(0, [first, second]) }
 }
 
 /// An instant, by what it is counted from.
@@ -209,12 +210,12 @@ fn only_the_claimant_gets_a_lost_answer_again() {
 fn a_payload_that_there_is_not_is_nobodys() {
     let ledger = Ledger::sealed(1);
     let rows = ledger.sql.rows();
-    assert_eq!(ledger.again_is_the_same(&claim(7, "one"), &rows), ClaimAnswer::NoSuch);
-    let commit = Commit { id: id(7), token: 0, outcome: delivered() };
+    assert_eq!(ledger.again_is_the_same(&claim(7, "one"), &rows), ClaimAnswer::Unknown);
+    let commit = CommitAttempt { id: id(7), token: 0, outcome: delivered() };
     assert_eq!(ledger.again_is_the_same(&commit, &rows), CommitAnswer { counted: false, state: None });
-    let decision = Decide { id: id(7), decision: Decision::Resend, reason: String::new() };
+    let decision = DecideDelivery { id: id(7), decision: DeliveryDecision::Resend, reason: String::new() };
     assert_eq!(ledger.again_is_the_same(&decision, &rows).before, None);
-    assert!(ledger.refusal(&Split { id: id(7), ..split(4, 6) }).contains("there is none"));
+    assert!(ledger.refusal(&SplitPayload { id: id(7), ..split(4, 6) }).contains("no such payload"));
 }
 
 #[test]
@@ -234,7 +235,7 @@ fn halves_are_the_whole_in_two_or_nothing() {
         let ledger = Ledger::sealed(1);
         ledger.claim(0, "one");
         assert!(
-            ledger.refusal(&Split { halves: halves.clone(), ..right.clone() }).contains("not the whole"),
+            ledger.refusal(&SplitPayload { halves: halves.clone(), ..right.clone() }).contains("not the whole"),
             "{halves:?}"
         );
         assert_eq!(ledger.ask(&right).send.len(), 2);
@@ -247,15 +248,13 @@ fn halves_split_again_and_name_their_messages() {
     ledger.claim(0, "one");
     let [first, second] = &ledger.ask(&split(4, 6)).send[..] else { panic!("two halves") };
     assert_eq!([&*first.index, &*second.index], ["000000.0", "000000.1"]);
-    let token = match ledger.ask(&Claim { id: second.clone(), ..claim(0, "two") }) {
-        ClaimAnswer::Yes { token, .. } => token,
+    let token = match ledger.ask(&ClaimPayload { id: second.clone(), ..claim(0, "two") }) {
+        ClaimAnswer::Granted { token, .. } => token,
         other => panic!("{other:?}"),
     };
     assert_eq!(ledger.ask(&split(4, 6)).send, std::slice::from_ref(first), "the other one is being sent");
-    let quarter = |index: String| Payload { index, lines: 3, ..payload(0) };
-    let quarters = second.halves().map(quarter).to_vec();
-    let answer = ledger.ask(&Split { id: second.clone(), token, halves: quarters });
+    let answer = ledger.ask(&SplitPayload { id: second.clone(), token, halves: halves_of(second, [3, 3]) });
     let names: Vec<&str> = answer.send.iter().map(|id| id.index.as_str()).collect();
     assert_eq!(names, ["000000.1.0", "000000.1.1"]);
-    assert!(Split::NAME.ends_with("split"));
+    assert!(SplitPayload::NAME.ends_with("split"));
 }

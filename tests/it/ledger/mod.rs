@@ -20,10 +20,12 @@ use std::collections::BTreeMap;
 
 use raydex::backend::{BackendError, Sql, SqlRow, SqlValue};
 use raydex::index::{Counts, ObjectVersion};
-use raydex::ledger::calls::{Begin, Claim, ClaimAnswer, Commit, CommitAnswer, Seal, SealedPlan};
-use raydex::ledger::delivery::Payload;
-use raydex::ledger::plan::{FORMAT, Wish};
-use raydex::ledger::{DeliveryId, Outcome, PlanForm, SourceId, Window, answer, open};
+use raydex::ledger::calls::{
+    BeginBatch, ClaimAnswer, ClaimPayload, CommitAnswer, CommitAttempt, SealBatch, SealedPlan,
+};
+use raydex::ledger::delivery::{BodyLocation, Payload};
+use raydex::ledger::plan::{DeliveryRequest, FORMAT};
+use raydex::ledger::{AttemptOutcome, DeliveryId, DeliveryWindow, PlanOptions, SourceId, answer, open};
 use raydex::partner::{OnUnknown, Subrequests};
 use raydex::rpc::{Call, CallReply};
 
@@ -97,17 +99,17 @@ impl Ledger {
     /// Claims the nth payload; the token.
     fn claim(&self, number: usize, claimant: &str) -> u32 {
         match self.ask(&claim(number, claimant)) {
-            ClaimAnswer::Yes { token, .. } => token,
+            ClaimAnswer::Granted { token, .. } => token,
             other => panic!("payload {number} is not {claimant}'s: {other:?}"),
         }
     }
 
-    fn commit(&self, number: usize, token: u32, outcome: Outcome) -> CommitAnswer {
-        self.ask(&Commit { id: id(number), token, outcome })
+    fn commit(&self, number: usize, token: u32, outcome: AttemptOutcome) -> CommitAnswer {
+        self.ask(&CommitAttempt { id: id(number), token, outcome })
     }
 
     /// Claims the nth payload, and the attempt ends so.
-    fn attempt(&self, number: usize, outcome: Outcome) {
+    fn attempt(&self, number: usize, outcome: AttemptOutcome) {
         let token = self.claim(number, "an attempt");
         assert!(self.commit(number, token, outcome).counted);
     }
@@ -153,12 +155,12 @@ fn object(etag: &str, uploaded_ms: i64) -> ObjectVersion {
     ObjectVersion { key: KEY.into(), etag: etag.into(), uploaded_ms, size: 1000 }
 }
 
-fn window(start_ms: i64, end_ms: i64) -> Window {
-    Window { start_ms, end_ms }
+fn window(start_ms: i64, end_ms: i64) -> DeliveryWindow {
+    DeliveryWindow { start_ms, end_ms }
 }
 
-fn form() -> PlanForm {
-    PlanForm {
+fn plan_options() -> PlanOptions {
+    PlanOptions {
         format: FORMAT,
         lines: 1000,
         subrequests: Subrequests::Include,
@@ -169,23 +171,23 @@ fn form() -> PlanForm {
 }
 
 /// All of a window, in the usual form.
-fn wish(window: Window) -> Wish {
-    Wish { window, form: form() }
+fn wish(window: DeliveryWindow) -> DeliveryRequest {
+    DeliveryRequest { window, options: plan_options() }
 }
 
 /// Someone is about to read the source `a`, to index and deliver all of it.
-fn begin() -> Begin {
+fn begin() -> BeginBatch {
     begin_of('a', 5)
 }
 
 /// Someone is about to read this version of the object, written at that instant.
-fn begin_of(digit: char, uploaded_ms: i64) -> Begin {
-    Begin {
+fn begin_of(digit: char, uploaded_ms: i64) -> BeginBatch {
+    BeginBatch {
         source: source(digit),
         object: object(&digit.to_string(), uploaded_ms),
         dataset: "http_requests".into(),
         index: true,
-        deliver: Some(wish(Window::EVER)),
+        deliver: Some(wish(DeliveryWindow::EVER)),
     }
 }
 
@@ -197,10 +199,28 @@ fn payload(number: usize) -> Payload {
         sha256: format!("{number:064x}"),
         lines: LINES,
         bytes: 500,
-        first_at: at,
-        last_at: at + 999,
-        pack: None,
+        first_offset: at,
+        last_offset: at + 999,
+        pack: Some(place(number, 0)),
     }
+}
+
+/// The place of a body of 500 bytes, the nth in the pack that begins with that payload.
+fn place(first: usize, nth: usize) -> BodyLocation {
+    BodyLocation { first: index(first), digest: format!("{first:064x}"), offset: 500 * nth as u64 }
+}
+
+/// The halves of the nth payload with so many lines each, in a pack of their own.
+fn halves(number: usize, lines: [u64; 2]) -> Vec<Payload> {
+    halves_of(&id(number), lines)
+}
+
+/// The same of any payload.
+fn halves_of(id: &DeliveryId, lines: [u64; 2]) -> Vec<Payload> {
+    let [first, second] = id.halves();
+    let place = |at| Some(BodyLocation { first: first.clone(), digest: "5a".into(), offset: at });
+    let half = |index: &str, lines, at| Payload { index: index.into(), lines, pack: place(at), ..payload(0) };
+    vec![half(&first, lines[0], 0), half(&second, lines[1], 500)]
 }
 
 /// So many records, and nothing else.
@@ -209,7 +229,7 @@ fn counts(records: u64) -> Counts {
 }
 
 /// The seal of the source `a`: this plan came to so many payloads, and all records are in them.
-fn seal(plan: u32, payloads: usize) -> Seal {
+fn seal(plan: u32, payloads: usize) -> SealBatch {
     let lines = LINES * payloads as u64;
     let plan = SealedPlan {
         number: plan,
@@ -218,30 +238,30 @@ fn seal(plan: u32, payloads: usize) -> Seal {
         sanitised: 0,
         payloads: (0..payloads).map(payload).collect(),
     };
-    Seal { source: source('a'), counts: counts(lines), inflated: 9000, indexed: Some(true), plan: Some(plan) }
+    SealBatch { source: source('a'), counts: counts(lines), inflated: 9000, indexed: Some(true), plan: Some(plan) }
 }
 
-fn claim(number: usize, claimant: &str) -> Claim {
+fn claim(number: usize, claimant: &str) -> ClaimPayload {
     let (id, on_unknown) = (id(number), OnUnknown::Resend);
-    Claim { id, claimant: claimant.into(), endpoint: "e".into(), on_unknown, packs: true }
+    ClaimPayload { id, claimant: claimant.into(), endpoint: "e".into(), on_unknown }
 }
 
-fn delivered() -> Outcome {
-    Outcome::Delivered { status: 200 }
+fn delivered() -> AttemptOutcome {
+    AttemptOutcome::Delivered { status: 200 }
 }
 
-fn not_stored() -> Outcome {
-    Outcome::NotStored { status: Some(500), code: "server_error".into(), wait_ms: None }
+fn not_stored() -> AttemptOutcome {
+    AttemptOutcome::NotStored { status: Some(500), code: "server_error".into(), wait_ms: None }
 }
 
-fn refused() -> Outcome {
-    Outcome::Refused { status: Some(400), code: "permanent".into() }
+fn refused() -> AttemptOutcome {
+    AttemptOutcome::Refused { status: Some(400), code: "permanent".into() }
 }
 
-fn unknown() -> Outcome {
-    Outcome::Unknown { code: "no_answer".into() }
+fn unknown() -> AttemptOutcome {
+    AttemptOutcome::Unknown { code: "no_answer".into() }
 }
 
-fn endpoint(park: bool) -> Outcome {
-    Outcome::Endpoint { status: 401, code: "auth".into(), park }
+fn endpoint(park: bool) -> AttemptOutcome {
+    AttemptOutcome::Endpoint { status: 401, code: "auth".into(), park }
 }

@@ -1,35 +1,25 @@
-//! Packs in the books: where each body lies, when a pack is of no use any more, and what a ledger, a row or a Worker
-//! of the version before makes of them.
+//! Packs in the books: where each body is, and when a pack has no further use.
 
 use raydex::backend::Sql;
 use raydex::ledger::calls::{
-    BatchAsk, BeginAnswer, Bodies, BodiesAnswer, Claim, ClaimAnswer, Decide, DecideAnswer, Decision, Removed, Seal,
-    Split, SplitAnswer, Work,
+    ClaimAnswer, ClaimPayload, CommitAttempt, DecideDelivery, DecisionAnswer, DeliveryDecision, GetBatch,
+    ListExpiredPacks, MarkRemoved, SealBatch, SplitAnswer, SplitPayload,
 };
-use raydex::ledger::delivery::{Payload, Place, Why};
+use raydex::ledger::delivery::{BodyLocation, Payload};
 use raydex::ledger::ids::PackId;
-use raydex::ledger::{DeliveryId, State, open};
-use raydex::limits::{PACK_BYTES, SWEEP_BODIES};
+use raydex::ledger::{DeliveryId, DeliveryState};
+use raydex::limits::SWEEP_BODIES;
 
-use super::support::{Faults, SqliteSql};
-use super::{LINES, Ledger, NAME, begin, claim, delivered, id, index, payload, refused, seal, source};
+use super::{Ledger, begin, claim, delivered, halves, halves_of, id, index, place, refused, seal, source};
 
-/// The tables of the version before packs, and rows of every kind as it wrote them.
-const BEFORE: &str = include_str!("before_packs.sql");
-
-/// The place of a body of 500 bytes, the nth in the pack that begins with that payload.
-fn place(first: usize, nth: usize) -> Place {
-    Place { first: index(first), digest: format!("{first:064x}"), at: 500 * nth as u64 }
-}
-
-/// A seal of so many payloads, in packs of these sizes; a pack of one is none.
-fn packed(sizes: &[usize]) -> Seal {
+/// A seal of so many payloads, in packs of these sizes.
+fn packed(sizes: &[usize]) -> SealBatch {
     let mut seal = seal(1, sizes.iter().sum());
     let mut payloads = seal.plan.as_mut().unwrap().payloads.iter_mut();
     let mut first = 0;
     for &size in sizes {
         for (nth, payload) in payloads.by_ref().take(size).enumerate() {
-            payload.pack = (size > 1).then(|| place(first, nth));
+            payload.pack = Some(place(first, nth));
         }
         first += size;
     }
@@ -48,14 +38,15 @@ fn pack(first: usize) -> PackId {
     PackId { source: source('a'), plan: 1, first: index(first), digest: format!("{first:064x}") }
 }
 
-fn bodies(ledger: &Ledger) -> BodiesAnswer {
-    ledger.ask(&Bodies { before_ms: ledger.now() })
+/// The packs that have no further use.
+fn idle(ledger: &Ledger) -> Vec<PackId> {
+    ledger.ask(&ListExpiredPacks { before_ms: ledger.now() }).packs
 }
 
 /// Claims a payload; where its body lies.
-fn claimed(ledger: &Ledger, id: &DeliveryId) -> Option<Place> {
-    match ledger.ask(&Claim { id: id.clone(), ..claim(0, "one") }) {
-        ClaimAnswer::Yes { payload, .. } => payload.pack,
+fn claimed(ledger: &Ledger, id: &DeliveryId) -> Option<BodyLocation> {
+    match ledger.ask(&ClaimPayload { id: id.clone(), ..claim(0, "one") }) {
+        ClaimAnswer::Granted { payload, .. } => payload.pack,
         other => panic!("not claimed: {other:?}"),
     }
 }
@@ -63,12 +54,11 @@ fn claimed(ledger: &Ledger, id: &DeliveryId) -> Option<Place> {
 #[test]
 fn claim_and_view_name_the_body_location() {
     let ledger = sealed(&[3, 1, 2]);
-    let expected =
-        [Some(place(0, 0)), Some(place(0, 1)), Some(place(0, 2)), None, Some(place(4, 0)), Some(place(4, 1))];
+    let expected = [place(0, 0), place(0, 1), place(0, 2), place(3, 0), place(4, 0), place(4, 1)].map(Some);
     for (number, place) in expected.iter().enumerate() {
         assert_eq!(&claimed(&ledger, &id(number)), place, "{number}");
     }
-    let views = ledger.ask(&BatchAsk { source: source('a') }).payloads;
+    let views = ledger.ask(&GetBatch { source: source('a') }).payloads;
     let places: Vec<_> = views.into_iter().map(|view| view.payload.pack).collect();
     assert_eq!(places, expected);
 }
@@ -79,7 +69,7 @@ fn packs_of_two_plans_and_sources_are_apart() {
     let rows = ledger.sql.run("SELECT count(*) FROM pack_v1", &[]).unwrap().rows;
     assert_eq!(rows[0][0].as_integer(), Some(1), "a row for each pack, not for each payload");
     ledger.ask(&super::begin_of('b', 9));
-    let mut second = Seal { source: source('b'), ..packed(&[2]) };
+    let mut second = SealBatch { source: source('b'), ..packed(&[2]) };
     for payload in &mut second.plan.as_mut().unwrap().payloads {
         payload.pack.as_mut().unwrap().digest = "5a".into();
     }
@@ -93,9 +83,9 @@ fn packs_of_two_plans_and_sources_are_apart() {
 fn packs_that_do_not_match_payloads_are_refused() {
     type Change = fn(&mut Vec<Payload>);
     let changes: [(&str, Change); 7] = [
-        ("begins late", |all| all[0].pack.as_mut().unwrap().at = 1),
-        ("a gap", |all| all[2].pack.as_mut().unwrap().at += 1),
-        ("one over the other", |all| all[1].pack.as_mut().unwrap().at = 0),
+        ("begins late", |all| all[0].pack.as_mut().unwrap().offset = 1),
+        ("a gap", |all| all[2].pack.as_mut().unwrap().offset += 1),
+        ("one over the other", |all| all[1].pack.as_mut().unwrap().offset = 0),
         ("another's name", |all| all.iter_mut().for_each(|one| one.pack.as_mut().unwrap().first = index(1))),
         ("no number", |all| all.iter_mut().for_each(|one| one.pack.as_mut().unwrap().first = "0.0".into())),
         ("one of it lies elsewhere", |all| all[1].pack = None),
@@ -118,41 +108,75 @@ fn pack_is_unused_once_its_payloads_are_terminal() {
         ledger.attempt(number, delivered());
     }
     ledger.pass(1);
-    assert_eq!(bodies(&ledger), BodiesAnswer { bodies: Vec::new(), packs: Vec::new() });
+    assert_eq!(idle(&ledger), []);
     // One is parked: the pack stays for it.
     ledger.attempt(2, refused());
     ledger.attempt(3, delivered());
     ledger.pass(1);
-    let lone = (id(3), payload(3).sha256);
-    assert_eq!(bodies(&ledger), BodiesAnswer { bodies: vec![lone.clone()], packs: Vec::new() });
-    ledger.ask(&Decide { id: id(2), decision: Decision::Drop, reason: "x".into() });
-    assert_eq!(bodies(&ledger).packs, [], "to the millisecond");
+    assert_eq!(idle(&ledger), [pack(3)]);
+    ledger.ask(&DecideDelivery { id: id(2), decision: DeliveryDecision::Drop, reason: "x".into() });
+    assert_eq!(idle(&ledger), [pack(3)], "to the millisecond");
     ledger.pass(1);
-    assert_eq!(bodies(&ledger), BodiesAnswer { bodies: vec![lone], packs: vec![pack(0)] });
+    assert_eq!(idle(&ledger), [pack(0), pack(3)]);
     ledger.attempt(4, delivered());
     ledger.pass(1);
-    assert_eq!(bodies(&ledger).packs, [pack(0), pack(4)]);
-    let removed = Removed { ids: vec![id(3)], packs: vec![pack(0), pack(4)] };
+    assert_eq!(idle(&ledger), [pack(0), pack(3), pack(4)]);
+    let removed = MarkRemoved { packs: idle(&ledger) };
     ledger.ask(&removed);
-    assert_eq!(bodies(&ledger), BodiesAnswer { bodies: Vec::new(), packs: Vec::new() });
+    assert_eq!(idle(&ledger), []);
     let rows = ledger.sql.rows();
     ledger.again_is_the_same(&removed, &rows);
 }
 
 #[test]
-fn pack_is_not_kept_for_its_payloads_halves() {
+fn halves_share_a_pack_of_their_own() {
     let ledger = sealed(&[3]);
     let token = ledger.claim(1, "one");
-    let half = |index: String| Payload { index, lines: LINES / 2, ..payload(1) };
-    let halves = id(1).halves().map(half).to_vec();
-    let inside = halves.iter().map(|half| Payload { pack: Some(place(0, 1)), ..half.clone() }).collect();
-    assert!(ledger.refusal(&Split { id: id(1), token, halves: inside }).contains("alone"));
-    let SplitAnswer { send } = ledger.ask(&Split { id: id(1), token, halves });
-    assert_eq!(claimed(&ledger, &send[0]), None, "a half lies alone");
+    let changes: [fn(&mut Vec<Payload>); 3] = [
+        |halves| halves[1].pack = None,
+        |halves| halves.iter_mut().for_each(|half| half.pack = Some(place(0, 1))),
+        |halves| halves[1].pack.as_mut().unwrap().digest = "other".into(),
+    ];
+    for change in changes {
+        let mut halves = halves(1, [5, 5]);
+        change(&mut halves);
+        assert!(ledger.refusal(&SplitPayload { id: id(1), token, halves }).contains("pack"));
+    }
+    let new = halves(1, [5, 5]);
+    let SplitAnswer { send } = ledger.ask(&SplitPayload { id: id(1), token, halves: new.clone() });
+    assert_eq!(claimed(&ledger, &id(2)), Some(place(0, 2)), "whatever packs were made since");
     ledger.attempt(0, delivered());
-    ledger.attempt(2, delivered());
+    for (half, id) in new.iter().zip(&send) {
+        let claim = ledger.ask(&ClaimPayload { id: id.clone(), ..claim(0, "one") });
+        let ClaimAnswer::Granted { token, payload, .. } = claim else { panic!("not claimed: {claim:?}") };
+        assert_eq!(payload, *half);
+        ledger.pass(1);
+        assert_eq!(idle(&ledger), []);
+        ledger.ask(&CommitAttempt { id: id.clone(), token, outcome: delivered() });
+    }
     ledger.pass(1);
-    assert_eq!(bodies(&ledger), BodiesAnswer { bodies: Vec::new(), packs: vec![pack(0)] });
+    let of_halves = PackId { first: "000001.0".into(), digest: "5a".into(), ..pack(0) };
+    assert_eq!(idle(&ledger), [of_halves], "the pack of the whole waits for another payload of it");
+    let token = ledger.claim(2, "one");
+    ledger.commit(2, token, delivered());
+    ledger.pass(1);
+    assert_eq!(idle(&ledger).len(), 2);
+}
+
+#[test]
+fn halves_of_a_half_have_their_pack_too() {
+    let ledger = sealed(&[1]);
+    let token = ledger.claim(0, "one");
+    let send = ledger.ask(&SplitPayload { id: id(0), token, halves: halves(0, [2, 8]) }).send;
+    let ClaimAnswer::Granted { token, .. } = ledger.ask(&ClaimPayload { id: send[1].clone(), ..claim(0, "one") })
+    else {
+        panic!("not claimed")
+    };
+    let quarters = halves_of(&send[1], [4, 4]);
+    let send = ledger.ask(&SplitPayload { id: send[1].clone(), token, halves: quarters.clone() }).send;
+    assert_eq!(claimed(&ledger, &send[1]), quarters[1].pack);
+    let views = ledger.ask(&GetBatch { source: source('a') }).payloads;
+    assert!(views.iter().all(|view| view.payload.pack.is_some()));
 }
 
 #[test]
@@ -160,96 +184,31 @@ fn payload_of_a_removed_pack_is_not_resent() {
     let ledger = sealed(&[2]);
     ledger.attempt(0, delivered());
     ledger.attempt(1, delivered());
-    let resend = |number| ledger.ask(&Decide { id: id(number), decision: Decision::Resend, reason: "x".into() });
-    assert_eq!(resend(0).state, Some(State::Prepared), "as long as there is one");
+    let resend =
+        |number| ledger.ask(&DecideDelivery { id: id(number), decision: DeliveryDecision::Resend, reason: "x".into() });
+    assert_eq!(resend(0).state, Some(DeliveryState::Prepared), "as long as there is one");
     ledger.attempt(0, delivered());
-    ledger.ask(&Removed { ids: Vec::new(), packs: vec![pack(0)] });
+    ledger.ask(&MarkRemoved { packs: vec![pack(0)] });
     assert_eq!(
         resend(0),
-        DecideAnswer { before: Some(State::Delivered), state: Some(State::Delivered), send: Vec::new() }
+        DecisionAnswer {
+            before: Some(DeliveryState::Delivered),
+            state: Some(DeliveryState::Delivered),
+            send: Vec::new()
+        }
     );
-    let views = ledger.ask(&BatchAsk { source: source('a') }).payloads;
+    let views = ledger.ask(&GetBatch { source: source('a') }).payloads;
     assert!(views.iter().all(|view| view.payload.pack.is_none()));
 }
 
 #[test]
-fn removal_is_bounded_and_counts_packs() {
-    let alone = SWEEP_BODIES - 1;
-    let ledger = sealed(&[vec![1; alone], vec![2, 2]].concat());
-    (0..alone + 4).for_each(|number| ledger.attempt(number, delivered()));
+fn removal_is_bounded_in_packs() {
+    let sizes = [vec![1; SWEEP_BODIES - 1], vec![2, 2]].concat();
+    let ledger = sealed(&sizes);
+    (0..sizes.iter().sum()).for_each(|number| ledger.attempt(number, delivered()));
     ledger.pass(1);
-    let BodiesAnswer { bodies: lone, packs } = bodies(&ledger);
-    assert_eq!((lone.len(), packs.len()), (alone, 1));
-    ledger.ask(&Removed { ids: lone.into_iter().map(|(id, _)| id).collect(), packs });
-    assert_eq!(bodies(&ledger).packs, [pack(alone + 2)]);
-}
-
-#[test]
-fn older_worker_waits_for_another_one() {
-    let ledger = sealed(&[2, 1]);
-    let before = Claim { packs: false, ..claim(0, "an old one") };
-    let rows = ledger.sql.rows();
-    let (answer, wake_ms) = ledger.answer(&before).unwrap();
-    assert!(matches!(answer, ClaimAnswer::Wait { why: Why::NotDue, .. }), "{answer:?}");
-    assert!(wake_ms.is_some(), "the alarm wakes another one");
-    assert_eq!(ledger.sql.rows(), rows);
-    assert!(
-        matches!(ledger.ask(&Claim { id: id(2), ..before }), ClaimAnswer::Yes { .. }),
-        "what lies alone it can read"
-    );
-    // What such a Worker says and hears lacks the member.
-    let said = serde_json::to_value(claim(0, "x")).unwrap();
-    let mut old = said.clone();
-    old.as_object_mut().unwrap().remove("packs");
-    assert!(!serde_json::from_value::<Claim>(old).unwrap().packs);
-    let BeginAnswer::Work(work) = Ledger::new().ask(&begin()) else { panic!("there is work") };
-    assert_eq!(work.pack_bytes, PACK_BYTES);
-    let mut old = serde_json::to_value(&work).unwrap();
-    old.as_object_mut().unwrap().remove("pack_bytes");
-    assert_eq!(serde_json::from_value::<Work>(old).unwrap().pack_bytes, 0, "each body alone");
-    for text in [r#"{"bodies":[]}"#, r#"{"bodies":[],"packs":[]}"#] {
-        assert!(serde_json::from_str::<BodiesAnswer>(text).unwrap().packs.is_empty());
-    }
-}
-
-#[test]
-fn a_ledger_of_the_version_before_goes_on() {
-    let sql = SqliteSql::new(&Faults::default());
-    for statement in BEFORE.split(";\n").map(str::trim).filter(|statement| !statement.is_empty()) {
-        sql.run(statement, &[]).unwrap();
-    }
-    let rows = sql.rows();
-    open(&sql, NAME).unwrap();
-    assert_eq!(sql.rows(), rows, "its rows are as they were");
-    let ledger = Ledger { sql, ..Ledger::new() };
-    // 0 waits, 1 is parked, 2 is delivered, 3 is delivered and its body was removed.
-    assert_eq!(claimed(&ledger, &id(0)), None);
-    ledger.commit(0, 1, delivered());
-    let release = Decide { id: id(1), decision: Decision::Release, reason: "x".into() };
-    assert_eq!(ledger.ask(&release).state, Some(State::Prepared));
-    let resend = |number| ledger.ask(&Decide { id: id(number), decision: Decision::Resend, reason: "x".into() }).state;
-    assert_eq!([resend(2), resend(3)], [Some(State::Prepared), Some(State::Delivered)]);
-    ledger.attempt(2, delivered());
-    ledger.pass(1);
-    let BodiesAnswer { bodies: lone, packs } = bodies(&ledger);
-    assert_eq!((lone.len(), packs.len()), (2, 0));
-    assert_eq!(lone[0].0.lone_key(&lone[0].1), format!("raydex/payloads/v1/{}/1/000000-{:064x}", "a".repeat(64), 0));
-    ledger.ask(&Removed { ids: lone.into_iter().map(|(id, _)| id).collect(), packs });
-    assert!(bodies(&ledger).bodies.is_empty());
-    // And a source that comes now has packs beside the old rows.
-    ledger.ask(&super::begin_of('b', 9));
-    ledger.ask(&Seal { source: source('b'), ..packed(&[2]) });
-    assert_eq!(claimed(&ledger, &DeliveryId { source: source('b'), ..id(1) }), Some(place(0, 1)));
-    assert_eq!(ledger.ask(&raydex::ledger::calls::TotalsAsk {}).lines.unaccounted, 0);
-}
-
-#[test]
-fn older_version_treats_packed_payloads_as_without_body() {
-    // So that after a deployment that was taken back none of them is listed, resent or looked for.
-    let ledger = sealed(&[2, 1]);
-    let removed = |number| ledger.number(number, "removed");
-    assert_eq!([removed(0), removed(1), removed(2)], [Some(1), Some(1), Some(0)]);
-    ledger.attempt(0, delivered());
-    assert_eq!([removed(0), removed(1)], [Some(1), Some(1)], "whatever is written of it");
-    assert_eq!(claimed(&ledger, &id(1)), Some(place(0, 1)), "and what lies where is not lost");
+    let packs = idle(&ledger);
+    assert_eq!(packs.len(), SWEEP_BODIES);
+    ledger.ask(&MarkRemoved { packs });
+    assert_eq!(idle(&ledger), [pack(SWEEP_BODIES + 1)]);
 }

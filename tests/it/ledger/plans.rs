@@ -2,35 +2,35 @@
 
 use proptest::collection::vec;
 use proptest::prelude::{prop_assert, prop_assert_eq, proptest};
-use raydex::ledger::calls::{Begin, BeginAnswer, Seal, Work};
-use raydex::ledger::plan::Wish;
-use raydex::ledger::{Plan, PlanForm, Window};
+use raydex::ledger::calls::{BeginAnswer, BeginBatch, RemainingWork, SealBatch};
+use raydex::ledger::plan::DeliveryRequest;
+use raydex::ledger::{DeliveryPlan, DeliveryWindow, PlanOptions};
 use raydex::partner::Subrequests;
 
-use super::{Ledger, begin, counts, form, seal, window, wish};
+use super::{Ledger, begin, counts, plan_options, seal, window, wish};
 
 /// An attempt that wants this delivered.
-fn wants(wish: Wish) -> Begin {
-    Begin { deliver: Some(wish), ..begin() }
+fn wants(wish: DeliveryRequest) -> BeginBatch {
+    BeginBatch { deliver: Some(wish), ..begin() }
 }
 
 /// The plan to work on, and whether there is more behind it.
-fn plan(ledger: &Ledger, wish: Wish) -> (Plan, bool) {
+fn plan(ledger: &Ledger, wish: DeliveryRequest) -> (DeliveryPlan, bool) {
     match ledger.ask(&wants(wish)) {
-        BeginAnswer::Work(Work { plan: Some(plan), more, .. }) => (plan, more),
+        BeginAnswer::Work(RemainingWork { plan: Some(plan), more, .. }) => (plan, more),
         other => panic!("no plan: {other:?}"),
     }
 }
 
 /// The seal of a plan that came to nothing, of a source of so many records.
-fn nothing_of(number: u32, records: u64) -> Seal {
-    Seal { counts: counts(records), ..seal(number, 0) }
+fn nothing_of(number: u32, records: u64) -> SealBatch {
+    SealBatch { counts: counts(records), ..seal(number, 0) }
 }
 
 /// Every plan of the source with this window, one after the other, sealed.
-fn all_of(ledger: &Ledger, wish: &Wish) -> Vec<Plan> {
+fn all_of(ledger: &Ledger, wish: &DeliveryRequest) -> Vec<DeliveryPlan> {
     let mut plans = Vec::new();
-    while let BeginAnswer::Work(Work { plan: Some(plan), .. }) = ledger.ask(&wants(wish.clone())) {
+    while let BeginAnswer::Work(RemainingWork { plan: Some(plan), .. }) = ledger.ask(&wants(wish.clone())) {
         ledger.ask(&nothing_of(plan.number, 20));
         plans.push(plan);
     }
@@ -40,18 +40,18 @@ fn all_of(ledger: &Ledger, wish: &Wish) -> Vec<Plan> {
 #[test]
 fn second_attempt_keeps_the_first_plan_despite_settings() {
     let ledger = Ledger::new();
-    let (first, more) = plan(&ledger, wish(Window::EVER));
-    assert_eq!((first.number, &first.form, more), (1, &form(), false));
+    let (first, more) = plan(&ledger, wish(DeliveryWindow::EVER));
+    assert_eq!((first.number, &first.options, more), (1, &plan_options(), false));
     let rows = ledger.sql.rows();
-    let other = PlanForm {
+    let other = PlanOptions {
         lines: 7,
         subrequests: Subrequests::Exclude,
         filter: Some("{}".into()),
         tenant: "x".into(),
         unknown_country: "US".into(),
-        ..form()
+        ..plan_options()
     };
-    let again = plan(&ledger, Wish { window: Window::EVER, form: other });
+    let again = plan(&ledger, DeliveryRequest { window: DeliveryWindow::EVER, options: other });
     assert_eq!(again, (first, false));
     assert_eq!(ledger.sql.rows(), rows);
 }
@@ -60,8 +60,8 @@ fn second_attempt_keeps_the_first_plan_despite_settings() {
 fn delivery_switched_back_on_finds_its_plan() {
     let ledger = Ledger::new();
     let (first, _) = plan(&ledger, wish(window(0, 10)));
-    let off = Begin { deliver: None, ..begin() };
-    assert!(matches!(ledger.ask(&off), BeginAnswer::Work(Work { plan: None, .. })));
+    let off = BeginBatch { deliver: None, ..begin() };
+    assert!(matches!(ledger.ask(&off), BeginAnswer::Work(RemainingWork { plan: None, .. })));
     assert_eq!(plan(&ledger, wish(window(0, 10))), (first, false));
 }
 
@@ -71,8 +71,8 @@ fn window_is_half_open_and_next_begins_there() {
     let (first, _) = plan(&ledger, wish(window(0, 10)));
     assert!(first.holds(0) && first.holds(9) && !first.holds(10) && !first.holds(-1));
     ledger.ask(&nothing_of(1, 20));
-    assert_eq!(ledger.ask(&wants(wish(window(0, 10)))), BeginAnswer::Done);
-    assert_eq!(ledger.ask(&wants(wish(window(3, 4)))), BeginAnswer::Done);
+    assert_eq!(ledger.ask(&wants(wish(window(0, 10)))), BeginAnswer::Complete);
+    assert_eq!(ledger.ask(&wants(wish(window(3, 4)))), BeginAnswer::Complete);
     let (second, more) = plan(&ledger, wish(window(10, 20)));
     assert_eq!((second.number, second.windows, more), (2, vec![window(10, 20)], false));
 }
@@ -104,7 +104,7 @@ fn a_window_that_holds_nothing_is_no_plan() {
     let ledger = Ledger::new();
     for empty in [window(5, 5), window(9, 3)] {
         let answer = ledger.ask(&wants(wish(empty)));
-        assert!(matches!(answer, BeginAnswer::Work(Work { plan: None, more: false, .. })), "{answer:?}");
+        assert!(matches!(answer, BeginAnswer::Work(RemainingWork { plan: None, more: false, .. })), "{answer:?}");
     }
 }
 
@@ -112,7 +112,7 @@ proptest! {
     #[test]
     fn every_request_is_in_exactly_one_plan(asked in vec((0_i64..40, 1_i64..15), 1..6)) {
         let ledger = Ledger::new();
-        let windows: Vec<Window> = asked.iter().map(|(start, length)| window(*start, start + length)).collect();
+        let windows: Vec<DeliveryWindow> = asked.iter().map(|(start, length)| window(*start, start + length)).collect();
         let mut plans = Vec::new();
         for window in &windows {
             plans.extend(all_of(&ledger, &wish(*window)));

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use raydex::index::Counts;
 use raydex::ledger::DeliveryId;
-use raydex::ledger::books::Totals;
-use raydex::ledger::calls::{Begin, Claim, Seal, SealedPlan, SetAside, TotalsAsk};
+use raydex::ledger::books::LedgerTotals;
+use raydex::ledger::calls::{BeginBatch, ClaimPayload, GetTotals, QuarantineBatch, SealBatch, SealedPlan};
 use raydex::limits::OUTBOX_FIRST_MS;
 
 use super::{LINES, Ledger, begin, claim, counts, delivered, id, payload, refused, seal, source, window, wish};
@@ -22,7 +22,7 @@ fn ids(count: usize) -> Vec<DeliveryId> {
 }
 
 /// The usual seal, of which something else is said.
-fn with(change: impl FnOnce(&mut Counts, &mut SealedPlan)) -> Seal {
+fn with(change: impl FnOnce(&mut Counts, &mut SealedPlan)) -> SealBatch {
     let mut seal = seal(1, 2);
     change(&mut seal.counts, seal.plan.as_mut().unwrap());
     seal
@@ -32,8 +32,8 @@ fn reasons(reasons: &[(&str, u64)]) -> BTreeMap<String, u64> {
     reasons.iter().map(|(reason, count)| ((*reason).to_owned(), *count)).collect()
 }
 
-fn totals(ledger: &Ledger) -> Totals {
-    let totals = ledger.ask(&TotalsAsk {});
+fn totals(ledger: &Ledger) -> LedgerTotals {
+    let totals = ledger.ask(&GetTotals {});
     assert_eq!(totals.lines.unaccounted, 0, "{totals:?}");
     totals
 }
@@ -64,7 +64,7 @@ fn resealing_changes_nothing_and_names_unclaimed_payloads() {
 
 #[test]
 fn books_that_do_not_balance_are_refused() {
-    let unbalanced: [(&str, Seal); 8] = [
+    let unbalanced: [(&str, SealBatch); 8] = [
         (
             "a record of the window is nowhere",
             with(|counts, plan| (counts.lines, counts.records, plan.in_window) = (21, 21, 21)),
@@ -84,35 +84,35 @@ fn books_that_do_not_balance_are_refused() {
     }
     // Without a plan, too.
     let ledger = begun();
-    ledger.refusal(&Seal { plan: None, counts: Counts { lines: 3, ..counts(2) }, ..seal(1, 2) });
+    ledger.refusal(&SealBatch { plan: None, counts: Counts { lines: 3, ..counts(2) }, ..seal(1, 2) });
 }
 
 #[test]
 fn unbegun_unplanned_and_quarantined_sources_are_not_sealed() {
     let ledger = Ledger::new();
     assert!(ledger.refusal(&seal(1, 2)).contains("never begun"));
-    ledger.ask(&Begin { deliver: None, ..begin() });
+    ledger.ask(&BeginBatch { deliver: None, ..begin() });
     assert!(ledger.refusal(&seal(1, 2)).contains("no such plan"));
     let ledger = begun();
     assert!(ledger.refusal(&seal(2, 2)).contains("no such plan"));
-    ledger.ask(&SetAside { source: source('a'), code: "x".into(), reason: "y".into(), replay: false });
-    assert!(ledger.refusal(&seal(1, 2)).contains("set aside"));
+    ledger.ask(&QuarantineBatch { source: source('a'), code: "x".into(), reason: "y".into(), replay: false });
+    assert!(ledger.refusal(&seal(1, 2)).contains("quarantined"));
 }
 
 #[test]
 fn source_has_equal_lines_in_every_seal() {
     let ledger = Ledger::sealed(2);
     for lines in [19, 21] {
-        assert!(ledger.refusal(&Seal { counts: counts(lines), ..seal(1, 2) }).contains("20 lines"));
-        assert!(ledger.refusal(&Seal { counts: counts(lines), plan: None, ..seal(1, 2) }).contains("20 lines"));
+        assert!(ledger.refusal(&SealBatch { counts: counts(lines), ..seal(1, 2) }).contains("20 lines"));
+        assert!(ledger.refusal(&SealBatch { counts: counts(lines), plan: None, ..seal(1, 2) }).contains("20 lines"));
     }
 }
 
 #[test]
 fn a_second_plan_is_sealed_beside_the_first() {
     let ledger = Ledger::new();
-    let part = |start, end| Begin { deliver: Some(wish(window(start, end))), ..begin() };
-    let sealed = |plan, payloads| Seal { counts: counts(30), ..seal(plan, payloads) };
+    let part = |start, end| BeginBatch { deliver: Some(wish(window(start, end))), ..begin() };
+    let sealed = |plan, payloads| SealBatch { counts: counts(30), ..seal(plan, payloads) };
     ledger.ask(&part(0, 10));
     assert_eq!(ledger.ask(&sealed(1, 2)).send, ids(2));
     assert_eq!(totals(&ledger).lines.filtered, reasons(&[("no_plan", 10)]));
@@ -122,7 +122,7 @@ fn a_second_plan_is_sealed_beside_the_first() {
     let of_the_second = DeliveryId { plan: 2, ..id(0) };
     assert_eq!((second.already, second.send), (false, [ids(2), vec![of_the_second.clone()]].concat()));
     assert_eq!(totals(&ledger).lines.filtered, BTreeMap::new());
-    ledger.ask(&Claim { id: of_the_second, ..claim(0, "one") });
+    ledger.ask(&ClaimPayload { id: of_the_second, ..claim(0, "one") });
     assert_eq!(totals(&ledger).payloads, reasons(&[("prepared", 2), ("sending", 1)]));
 }
 
@@ -152,7 +152,7 @@ fn the_books_name_every_line() {
 #[test]
 fn empty_plan_is_sealed_and_wakes_nothing() {
     let ledger = begun();
-    let (answer, wake_ms) = ledger.answer(&Seal { counts: counts(0), ..seal(1, 0) }).unwrap();
+    let (answer, wake_ms) = ledger.answer(&SealBatch { counts: counts(0), ..seal(1, 0) }).unwrap();
     assert!(answer.send.is_empty() && wake_ms.is_none());
     assert_eq!(totals(&ledger).sources, reasons(&[("sealed", 1)]));
 }
@@ -160,8 +160,8 @@ fn empty_plan_is_sealed_and_wakes_nothing() {
 #[test]
 fn an_index_that_was_superseded_is_none() {
     let ledger = begun();
-    ledger.ask(&Seal { indexed: Some(false), ..seal(1, 2) });
-    let known = ledger.ask(&raydex::ledger::calls::BatchAsk { source: source('a') });
+    ledger.ask(&SealBatch { indexed: Some(false), ..seal(1, 2) });
+    let known = ledger.ask(&raydex::ledger::calls::GetBatch { source: source('a') });
     assert!(!known.batch.unwrap().indexed && known.shards.is_empty());
     assert_eq!(known.payloads.len(), 2);
     assert_eq!(known.payloads[1].payload, payload(1));

@@ -7,13 +7,18 @@
 use std::collections::BTreeSet;
 
 use raydex::backend::Sql;
-use raydex::ledger::backfills::{self, Ended, JobsAsk, Start, Step, Turn};
+use raydex::ledger::backfills::{
+    self, CountEndedObject, ListBackfills, RecordBackfillStep, StartBackfill, SwitchBackfill,
+};
 use raydex::ledger::calendar::{self, CalendarAsk};
 use raydex::ledger::calls::{
-    BatchAsk, BatchesAsk, Begin, Bodies, Claim, Commit, Decide, Entries, Gone, Missing, NAMES, Nudge, Registered,
-    Removed, Seal, SetAside, Split, TotalsAsk,
+    BeginBatch, ClaimPayload, CommitAttempt, DecideDelivery, FindUnfinished, ForgetDeletedObject, GetBatch, GetTotals,
+    ListBatches, ListExpiredPacks, MarkRegistered, MarkRemoved, NAMES, QuarantineBatch, RearmAlarm, RecordShards,
+    SealBatch, SplitPayload,
 };
-use raydex::ledger::registry::{self, LedgersAsk, Letter, LettersAsk, Redriven, Register, Swept};
+use raydex::ledger::registry::{
+    self, AdvanceSweep, DeadLetter, ListDeadLetters, ListLedgers, MarkRedriven, RegisterLedger,
+};
 use raydex::ledger::{answer, open};
 use raydex::rpc::{Call, CallReply};
 use serde::Serialize;
@@ -125,12 +130,12 @@ fn registry_calls_and_rows_match_their_frozen_form() {
 fn both_ends_of_a_call_spell_it_alike() {
     are_forms!(
         calls(LEDGER),
-        Begin Entries Seal SetAside Gone Missing Registered Claim Commit Split Decide Bodies Removed Nudge TotalsAsk
-        BatchesAsk BatchAsk
+        BeginBatch RecordShards SealBatch QuarantineBatch ForgetDeletedObject FindUnfinished MarkRegistered ClaimPayload CommitAttempt SplitPayload DecideDelivery ListExpiredPacks MarkRemoved RearmAlarm GetTotals
+        ListBatches GetBatch
     );
     are_forms!(
         calls(REGISTRY),
-        Register LedgersAsk Letter LettersAsk Redriven Swept CalendarAsk Start JobsAsk Step Turn Ended
+        RegisterLedger ListLedgers DeadLetter ListDeadLetters MarkRedriven AdvanceSweep CalendarAsk StartBackfill ListBackfills RecordBackfillStep SwitchBackfill CountEndedObject
     );
 }
 

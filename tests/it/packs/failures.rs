@@ -1,6 +1,6 @@
 //! Every call of the world fails once, in both ways, while packs are made and sent; then it all comes right.
 
-use raydex::ledger::State;
+use raydex::ledger::DeliveryState;
 
 use super::support::{Fault, Kind};
 use super::{RECORDS, delivered, payloads, scene, sealed, stored};
@@ -60,8 +60,8 @@ fn every_line_is_sent_after_any_sending_failure() {
             consumers.send(&messages[4], 1);
             assert!(consumers.fakes.faults.clear());
             consumers.settle(24 * 3_600_000);
-            let states: Vec<State> = payloads(&consumers).iter().map(|view| view.state).collect();
-            assert_eq!(states, [State::Delivered; 7], "call {nth} of {calls} {fault:?}");
+            let states: Vec<DeliveryState> = payloads(&consumers).iter().map(|view| view.state).collect();
+            assert_eq!(states, [DeliveryState::Delivered; 7], "call {nth} of {calls} {fault:?}");
             assert_eq!(consumers.partner.stored().len() as u64, RECORDS);
         }
     }

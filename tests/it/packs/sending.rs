@@ -1,6 +1,6 @@
 //! Bodies read out of packs: whatever became of the object, nothing but the sealed body is posted.
 
-use raydex::ledger::State;
+use raydex::ledger::DeliveryState;
 use raydex::ledger::books::PayloadView;
 
 use super::support::partner::Seen;
@@ -27,7 +27,7 @@ fn payload_costs_one_ranged_read_of_its_bytes() {
 #[test]
 fn missing_or_short_pack_parks_only_its_lacks() {
     let (whole, _) = sealed(delivered);
-    let end = |view: PayloadView| view.payload.pack.unwrap().at + view.payload.bytes;
+    let end = |view: PayloadView| view.payload.pack.unwrap().offset + view.payload.bytes;
     let ends: Vec<usize> =
         payloads(&whole).into_iter().take(3).map(|view| usize::try_from(end(view)).unwrap()).collect();
     // Cut before, in and behind each body.
@@ -59,7 +59,7 @@ fn flipped_bit_is_seen_by_its_payload_only() {
         consumers.fakes.bucket.store(&key, &bytes);
         for (message, view) in messages.iter().zip(payloads(&consumers)).take(3) {
             let place = view.payload.pack.unwrap();
-            let is_in = (place.at..place.at + view.payload.bytes).contains(&(at as u64));
+            let is_in = (place.offset..place.offset + view.payload.bytes).contains(&(at as u64));
             let code = is_in.then_some("payload_damaged");
             assert_eq!(consumers.send(message, 1).code.as_deref(), code, "byte {at}, {}", view.id);
         }
@@ -85,11 +85,11 @@ fn failing_bucket_returns_the_claim() {
     assert!(consumers.fakes.faults.clear());
     consumers.fakes.bucket.cut_after(None);
     consumers.settle(24 * 3_600_000);
-    assert!(payloads(&consumers).iter().all(|view| view.state == State::Delivered));
+    assert!(payloads(&consumers).iter().all(|view| view.state == DeliveryState::Delivered));
 }
 
 #[test]
-fn oversized_packed_payload_is_split_into_separate_bodies() {
+fn halves_of_a_payload_share_a_pack() {
     let at_most_one = |seen: &Seen| Reply::Status(if seen.lines.len() > 1 { 413 } else { 200 });
     let (consumers, event) = super::scene_of("2", at_most_one);
     assert_eq!(consumers.parse(&event, 1).verdict, "sealed");
@@ -99,8 +99,8 @@ fn oversized_packed_payload_is_split_into_separate_bodies() {
     let views = payloads(&consumers);
     let halves: Vec<_> = views.iter().filter(|view| view.payload.index.contains('.')).collect();
     assert_eq!(halves.len(), 6);
-    assert!(halves.iter().all(|half| half.payload.pack.is_none() && half.state == State::Delivered));
-    assert_eq!(stored(&consumers).len(), before.len() + 6);
+    assert!(halves.iter().all(|half| half.payload.pack.is_some() && half.state == DeliveryState::Delivered));
+    assert_eq!(stored(&consumers).len(), before.len() + 3);
     assert!(before.iter().all(|(key, bytes)| stored(&consumers).get(key) == Some(bytes)), "packs stay as they are");
     let lines = consumers.fakes.kept(KEY).totals.lines;
     assert_eq!((lines.delivered, lines.unaccounted), (super::RECORDS, 0));

@@ -1,6 +1,6 @@
 //! What each answer of the partner makes of a payload, of the others, and of the log.
 
-use raydex::ledger::State;
+use raydex::ledger::DeliveryState;
 use serde_json::{Value, json};
 
 use super::Scene;
@@ -8,22 +8,22 @@ use super::support::partner::{ENDPOINT, KEY, NONCE, SECOND_KEY, URI};
 use super::support::{NOW_MS, Reply};
 
 /// What a status comes to: the verdict, its code, the payload's state, whether the others wait.
-type Row = (&'static str, &'static str, State, bool);
+type Row = (&'static str, &'static str, DeliveryState, bool);
 
 /// The table of the design, row by row; whatever else a 4xx or 5xx says stands behind them.
 fn expected(status: u16, server_errors: &str) -> Row {
     match status {
-        200..=299 => ("delivered", "", State::Delivered, false),
-        300..=399 => ("endpoint", "misconfigured", State::Parked, true),
-        401 | 403 => ("endpoint", "auth", State::Prepared, true),
-        404 | 405 | 410 => ("endpoint", "configuration", State::Prepared, true),
-        408 | 425 | 429 | 503 => ("not_stored", "busy", State::Prepared, false),
-        413 => ("refused", "too_large", State::Parked, false),
-        400..=499 => ("refused", "permanent", State::Parked, false),
+        200..=299 => ("delivered", "", DeliveryState::Delivered, false),
+        300..=399 => ("endpoint", "misconfigured", DeliveryState::Parked, true),
+        401 | 403 => ("endpoint", "auth", DeliveryState::Prepared, true),
+        404 | 405 | 410 => ("endpoint", "configuration", DeliveryState::Prepared, true),
+        408 | 425 | 429 | 503 => ("not_stored", "busy", DeliveryState::Prepared, false),
+        413 => ("refused", "too_large", DeliveryState::Parked, false),
+        400..=499 => ("refused", "permanent", DeliveryState::Parked, false),
         // Cloudflare in front of the partner: the request had gone out.
-        520 | 524 => ("unknown", "unknown", State::Prepared, false),
-        _ if server_errors == "unknown" => ("unknown", "unknown", State::Prepared, false),
-        _ => ("not_stored", "server_error", State::Prepared, false),
+        520 | 524 => ("unknown", "unknown", DeliveryState::Prepared, false),
+        _ if server_errors == "unknown" => ("unknown", "unknown", DeliveryState::Prepared, false),
+        _ => ("not_stored", "server_error", DeliveryState::Prepared, false),
     }
 }
 
@@ -52,11 +52,11 @@ fn no_answer_is_told_from_no_connection() {
     let scene = Scene::one(&[], Reply::NotSent);
     let said = scene.send();
     assert_eq!((said.verdict, said.code.as_deref(), said.status), ("not_stored", Some("unreachable"), None));
-    assert_eq!((scene.state(), scene.payload().ambiguous), (State::Prepared, 0));
+    assert_eq!((scene.state(), scene.payload().ambiguous), (DeliveryState::Prepared, 0));
     let scene = Scene::one(&[], Reply::Silence);
     let said = scene.send();
     assert_eq!((said.verdict, said.code.as_deref(), said.status), ("unknown", Some("no_answer"), None));
-    assert_eq!((scene.state(), scene.payload().ambiguous), (State::Prepared, 1));
+    assert_eq!((scene.state(), scene.payload().ambiguous), (DeliveryState::Prepared, 1));
 }
 
 #[test]
@@ -64,18 +64,18 @@ fn doubt_is_resent_or_left_to_a_person() {
     let scene = Scene::script(&[("PARTNER_ON_UNKNOWN", "resend")], &[Reply::Silence, Reply::Status(200)]);
     scene.send();
     scene.consumers.settle(3_600_000);
-    assert_eq!((scene.state(), scene.posts()), (State::Delivered, 2));
+    assert_eq!((scene.state(), scene.posts()), (DeliveryState::Delivered, 2));
     let posts = scene.totals().posts;
     assert_eq!((posts.sent, posts.ambiguous), (2, 1));
 
     let scene = Scene::script(&[("PARTNER_ON_UNKNOWN", "park")], &[Reply::Silence, Reply::Status(200)]);
     scene.send();
-    assert_eq!((scene.state(), scene.payload().code.as_deref()), (State::Parked, Some("no_answer")));
+    assert_eq!((scene.state(), scene.payload().code.as_deref()), (DeliveryState::Parked, Some("no_answer")));
     for _ in 0..5 {
         assert_eq!(scene.send().verdict, "settled");
     }
     scene.consumers.settle(30 * 24 * 3_600_000);
-    assert_eq!((scene.state(), scene.posts()), (State::Parked, 1), "at most once");
+    assert_eq!((scene.state(), scene.posts()), (DeliveryState::Parked, 1), "at most once");
     assert_eq!(scene.totals().lines.parked, 1);
 }
 
@@ -93,13 +93,13 @@ fn the_partners_wait_is_kept_within_its_bounds() {
         for status in [408, 425, 429, 503] {
             let scene = Scene::one(&[], Reply::RetryAfter(status, header));
             scene.send();
-            let wait = scene.payload().due_ms.unwrap() - NOW_MS;
+            let wait = scene.payload().next_attempt_ms.unwrap() - NOW_MS;
             assert!((least_ms..=most_ms).contains(&wait), "{status} {header}: {wait}");
         }
         // No other answer has a say in it.
         let scene = Scene::one(&[], Reply::RetryAfter(500, header));
         scene.send();
-        assert!(scene.payload().due_ms.unwrap() - NOW_MS <= 18_750);
+        assert!(scene.payload().next_attempt_ms.unwrap() - NOW_MS <= 18_750);
     }
 }
 

@@ -1,7 +1,7 @@
 //! Ledgers that fail: an answer of the partner's is committed again and again, and what the ledger never hears is in
 //! doubt.
 
-use raydex::ledger::State;
+use raydex::ledger::DeliveryState;
 use raydex::limits::{COMMIT_PAUSES_MS, LEASE_MS};
 
 use super::Scene;
@@ -22,12 +22,12 @@ fn a_commit_is_tried_until_it_is_heard() {
     for times in 1..TRIES {
         let scene = Scene::one(&[], Reply::Status(200));
         let said = failing(&scene, Fault::Fails, times);
-        assert_eq!((said.verdict, said.counted, scene.state()), ("delivered", Some(true), State::Delivered));
+        assert_eq!((said.verdict, said.counted, scene.state()), ("delivered", Some(true), DeliveryState::Delivered));
     }
     // The first one happened: the second one is no news, and the verdict is the same.
     let scene = Scene::one(&[], Reply::Status(200));
     let said = failing(&scene, Fault::FailsButHappened, 1);
-    assert_eq!((said.verdict, said.counted, scene.state()), ("delivered", Some(false), State::Delivered));
+    assert_eq!((said.verdict, said.counted, scene.state()), ("delivered", Some(false), DeliveryState::Delivered));
     assert_eq!(scene.posts(), 1);
 }
 
@@ -41,7 +41,7 @@ fn unheard_commit_leaves_the_payload_in_doubt() {
     let again = scene.send();
     assert_eq!((again.verdict, again.code.as_deref(), again.retry_s), ("waits", Some("busy"), None));
     scene.consumers.settle(LEASE_MS + 60_000);
-    assert_eq!((scene.state(), scene.posts()), (State::Delivered, 2));
+    assert_eq!((scene.state(), scene.posts()), (DeliveryState::Delivered, 2));
     assert_eq!(scene.payload().ambiguous, 1, "the second copy is counted");
 }
 
@@ -51,7 +51,7 @@ fn parked_doubt_sends_nothing_twice() {
     failing(&scene, Fault::Fails, TRIES);
     scene.consumers.settle(24 * 3_600_000);
     let payload = scene.payload();
-    assert_eq!((payload.state, payload.code.as_deref()), (State::Parked, Some("lease_ended")));
+    assert_eq!((payload.state, payload.code.as_deref()), (DeliveryState::Parked, Some("lease_ended")));
     assert_eq!((scene.posts(), payload.ambiguous), (1, 1));
 }
 
@@ -71,7 +71,7 @@ fn claim_with_lost_answer_holds_until_lease_end() {
     assert_eq!((scene.send().verdict, scene.posts()), ("failed", 0));
     assert_eq!(scene.send().code.as_deref(), Some("busy"));
     scene.consumers.settle(LEASE_MS + 60_000);
-    assert_eq!((scene.state(), scene.posts()), (State::Delivered, 1));
+    assert_eq!((scene.state(), scene.posts()), (DeliveryState::Delivered, 1));
 }
 
 #[test]
@@ -107,12 +107,12 @@ fn after_any_failing_call_it_comes_right() {
                 let payload = scene.payload();
                 let place = format!("{settings:?} call {nth} {fault:?}: {payload:?}");
                 // One call alone: a claim may be lost in it, but no answer of the partner's.
-                let expected = if payload.ambiguous == 0 { State::Delivered } else { State::Parked };
+                let expected = if payload.ambiguous == 0 { DeliveryState::Delivered } else { DeliveryState::Parked };
                 assert!(
-                    payload.state == State::Delivered || payload.state == expected && !settings.is_empty(),
+                    payload.state == DeliveryState::Delivered || payload.state == expected && !settings.is_empty(),
                     "{place}"
                 );
-                assert_eq!(scene.posts(), usize::from(payload.state == State::Delivered), "{place}");
+                assert_eq!(scene.posts(), usize::from(payload.state == DeliveryState::Delivered), "{place}");
                 scene.totals();
             }
         }

@@ -1,6 +1,6 @@
 //! Two keys: while they change, either may be the right one.
 
-use raydex::ledger::State;
+use raydex::ledger::DeliveryState;
 use raydex::limits::{COMMIT_MS, LEASE_MS, POST_MS};
 
 use super::Scene;
@@ -25,7 +25,7 @@ fn second_key_is_tried_once_after_a_refusal() {
         let mind = move |seen: &Seen, _| Reply::Status(if seen.key == KEY { status } else { 200 });
         let scene = Scene::of(2, 1, &BOTH, mind);
         assert_eq!(scene.send().verdict, "delivered");
-        assert_eq!((keys(&scene), scene.state()), (vec![KEY, SECOND_KEY], State::Delivered));
+        assert_eq!((keys(&scene), scene.state()), (vec![KEY, SECOND_KEY], DeliveryState::Delivered));
         // The partner is well: nobody waits, and it was one attempt.
         assert_eq!((scene.payload().attempts, scene.send_nth(1).verdict), (1, "delivered"));
         let seen = scene.consumers.partner.seen();
@@ -58,11 +58,11 @@ fn other_refusals_and_single_keys_post_once() {
 #[test]
 fn whatever_the_second_key_comes_to_counts() {
     for (reply, verdict, state) in [
-        (Reply::Status(500), "not_stored", State::Prepared),
-        (Reply::Status(400), "refused", State::Parked),
-        (Reply::Status(413), "refused", State::Parked),
-        (Reply::Silence, "unknown", State::Prepared),
-        (Reply::NotSent, "not_stored", State::Prepared),
+        (Reply::Status(500), "not_stored", DeliveryState::Prepared),
+        (Reply::Status(400), "refused", DeliveryState::Parked),
+        (Reply::Status(413), "refused", DeliveryState::Parked),
+        (Reply::Silence, "unknown", DeliveryState::Prepared),
+        (Reply::NotSent, "not_stored", DeliveryState::Prepared),
     ] {
         let scene = Scene::of(1, 1, &BOTH, second_alone(reply));
         assert_eq!((scene.send().verdict, scene.state()), (verdict, state), "{reply:?}");

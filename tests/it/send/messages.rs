@@ -1,7 +1,7 @@
 //! Messages: bad ones, old ones, the same one again and again.
 
-use raydex::ledger::calls::{Decide, Decision};
-use raydex::ledger::{DeliveryId, State};
+use raydex::ledger::calls::{DecideDelivery, DeliveryDecision};
+use raydex::ledger::{DeliveryId, DeliveryState};
 use serde_json::json;
 
 use super::Scene;
@@ -74,7 +74,7 @@ fn message_not_due_is_acked_for_the_ledger() {
     }
     assert_eq!((scene.posts(), scene.payload().attempts), (1, 1));
     scene.consumers.settle(60_000);
-    assert_eq!((scene.posts(), scene.state()), (2, State::Delivered));
+    assert_eq!((scene.posts(), scene.state()), (2, DeliveryState::Delivered));
 }
 
 #[test]
@@ -84,13 +84,13 @@ fn every_attempt_sends_the_same_bytes_and_name() {
     scene.send();
     scene.consumers.settle(24 * 3_600_000);
     let seen = scene.consumers.partner.seen();
-    assert_eq!((seen.len(), scene.state()), (6, State::Delivered));
+    assert_eq!((seen.len(), scene.state()), (6, DeliveryState::Delivered));
     let stored = scene.consumers.fakes.bucket.object(&scene.body_key()).unwrap().bytes;
     assert!(seen.iter().all(|seen| seen.post.body == *stored));
     assert!(seen.iter().all(|seen| seen.post.batch_id == scene.id().batch_header()));
     // And one more by a person's word, after another deployment took over.
     let id = scene.id();
-    let decide = Decide { id: id.clone(), decision: Decision::Resend, reason: "they lost it".into() };
+    let decide = DecideDelivery { id: id.clone(), decision: DeliveryDecision::Resend, reason: "they lost it".into() };
     let message = serde_json::to_string(&scene.consumers.fakes.ledgers.ask(&id.ledger, &decide).send[0]).unwrap();
     assert_eq!(message, scene.messages[0]);
     assert_eq!(scene.consumers.send(&message, 1).verdict, "delivered");

@@ -12,8 +12,8 @@ mod times;
 
 use raydex::config::Config;
 use raydex::config::DEFAULT_BUCKET_NAME as BUCKET_NAME;
-use raydex::ledger::books::{PayloadView, Totals};
-use raydex::ledger::{DeliveryId, State};
+use raydex::ledger::books::{LedgerTotals, PayloadView};
+use raydex::ledger::{DeliveryId, DeliveryState};
 use raydex::pipeline::SendVerdict;
 use raydex::r2_event::R2Event;
 use support::gzip::gzip;
@@ -87,13 +87,14 @@ impl Scene {
         self.payloads().remove(0)
     }
 
-    fn state(&self) -> State {
+    fn state(&self) -> DeliveryState {
         self.payload().state
     }
 
     /// The object that the body of the first payload lies in.
     fn body_key(&self) -> String {
-        self.id().body_key(&self.payload().payload)
+        let id = self.id();
+        self.payload().payload.pack.unwrap().key(&id.source, id.plan)
     }
 
     fn posts(&self) -> usize {
@@ -101,7 +102,7 @@ impl Scene {
     }
 
     /// The books, which balance.
-    fn totals(&self) -> Totals {
+    fn totals(&self) -> LedgerTotals {
         let totals = self.consumers.fakes.ledgers.totals();
         assert_eq!(totals.lines.unaccounted, 0, "{totals:?}");
         totals

@@ -1,7 +1,7 @@
 //! Bodies and clocks: nothing is posted that is not the sealed body, nor so late that the claim could end before the
 //! answer.
 
-use raydex::ledger::State;
+use raydex::ledger::DeliveryState;
 use raydex::limits::{BREAKER_FAILURES, COMMIT_MS, LEASE_MS, POST_MS, RELEASED_MS};
 
 use super::Scene;
@@ -23,13 +23,13 @@ fn old_claim_is_returned_and_nothing_sent() {
         assert_eq!((said.verdict, said.counted), (verdict, Some(true)), "{late_ms}");
         let payload = scene.payload();
         if verdict == "released" {
-            assert_eq!((payload.state, payload.attempts, scene.posts()), (State::Prepared, 0, 0), "{late_ms}");
-            assert_eq!(payload.due_ms, Some(scene.consumers.now() + RELEASED_MS), "{late_ms}");
+            assert_eq!((payload.state, payload.attempts, scene.posts()), (DeliveryState::Prepared, 0, 0), "{late_ms}");
+            assert_eq!(payload.next_attempt_ms, Some(scene.consumers.now() + RELEASED_MS), "{late_ms}");
         }
         // One whose lease is over is in doubt no more, once its sender says that nothing went out.
         assert_eq!(payload.ambiguous, 0, "{late_ms}");
         scene.consumers.settle(3_600_000);
-        assert_eq!((scene.state(), scene.posts()), (State::Delivered, 1), "{late_ms}");
+        assert_eq!((scene.state(), scene.posts()), (DeliveryState::Delivered, 1), "{late_ms}");
     }
 }
 
@@ -53,7 +53,7 @@ fn missing_or_damaged_body_is_parked_unsent() {
         }
         let said = scene.send();
         assert_eq!((said.verdict, said.code.as_deref(), said.status), ("refused", Some(code), None));
-        assert_eq!((scene.state(), scene.posts(), scene.totals().lines.parked), (State::Parked, 0, 1));
+        assert_eq!((scene.state(), scene.posts(), scene.totals().lines.parked), (DeliveryState::Parked, 0, 1));
     }
 }
 
@@ -72,12 +72,12 @@ fn flipped_bit_anywhere_in_a_body_is_seen() {
 
 #[test]
 fn a_bucket_that_fails_gives_the_claim_back() {
-    for kind in [Kind::Get, Kind::Body] {
+    for kind in [Kind::GetRange, Kind::Body] {
         let scene = Scene::one(&[], Reply::Status(200));
         scene.consumers.fakes.faults.plan(Some(kind), 0, Fault::Fails);
         assert_eq!((scene.send().verdict, scene.posts(), scene.payload().attempts), ("released", 0, 0), "{kind:?}");
         scene.consumers.settle(60_000);
-        assert_eq!((scene.state(), scene.posts()), (State::Delivered, 1));
+        assert_eq!((scene.state(), scene.posts()), (DeliveryState::Delivered, 1));
     }
     // A body that breaks off is no damaged one.
     let scene = Scene::one(&[], Reply::Status(200));
@@ -85,7 +85,7 @@ fn a_bucket_that_fails_gives_the_claim_back() {
     assert_eq!((scene.send().verdict, scene.posts()), ("released", 0));
     scene.consumers.fakes.bucket.cut_after(None);
     scene.consumers.settle(60_000);
-    assert_eq!(scene.state(), State::Delivered);
+    assert_eq!(scene.state(), DeliveryState::Delivered);
 }
 
 #[test]

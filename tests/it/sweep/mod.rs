@@ -9,6 +9,7 @@ mod outages;
 
 use raydex::backend::BackendError;
 use raydex::bucket_keys::batch_key;
+use raydex::ledger::BatchState;
 use raydex::pipeline::{Swept, sweep};
 use raydex::r2_event::R2Event;
 use raydex::record::Dataset;
@@ -112,7 +113,7 @@ fn finished_object_is_skipped_a_new_version_announced() {
     assert_eq!(scene.sweep_and_read(), 2);
     let before = scene.0.fakes.everything();
     assert_eq!(scene.sweep_and_read(), 0);
-    assert_eq!(scene.0.fakes.kept(&aside).batch.unwrap().state, "set_aside");
+    assert_eq!(scene.0.fakes.kept(&aside).batch.unwrap().state, BatchState::Quarantined);
     // A sweep changes nothing that is right, apart from its own date.
     let differing = |name: &&String| name.as_str() != "v1/registry";
     let after = scene.0.fakes.everything();

@@ -1,0 +1,49 @@
+//! How far a batch is.
+
+use serde::{Deserialize, Serialize};
+
+/// The state of a batch, with one name for SQL, JSON and metrics.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BatchState {
+    /// Its object is being read, or the reading broke off.
+    Open,
+    /// Every line of it is accounted for.
+    Sealed,
+    /// Its object is not a valid batch; it waits for a person to replay it.
+    Quarantined,
+}
+
+impl BatchState {
+    /// All states, in the order in which they are listed.
+    pub const ALL: [Self; 3] = [Self::Open, Self::Sealed, Self::Quarantined];
+
+    /// The name, as SQL and JSON spell it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Sealed => "sealed",
+            Self::Quarantined => "quarantined",
+        }
+    }
+
+    /// The state with that name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.name() == name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::BatchState;
+
+    #[test]
+    fn sql_and_json_spell_a_state_alike() {
+        for state in BatchState::ALL {
+            assert_eq!(serde_json::to_string(&state).unwrap(), format!("{:?}", state.name()));
+            assert_eq!(BatchState::from_name(state.name()), Some(state));
+        }
+    }
+}
