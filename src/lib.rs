@@ -7,7 +7,8 @@
 //! * **A batch arrives**: R2 event → [`pipeline`] → [`batch`] reads the object as a stream, once, and finds its access
 //!   points → [`record`] reads each line's key → [`index`] packs the rays into one entry per shard.
 //! * **Someone asks**: [`router`] → [`api`] → [`lookup`] asks the one shard that the ray's own bits name →
-//!   [`batch`] inflates one span of the object, from its access point → the line, checked to carry that ray → [`render`].
+//!   [`span_reader`] reads one span of the object, from its access point → the line, checked to carry that ray →
+//!   [`render`].
 //! * **Who may see it**: [`access`] says who asks and what they may; [`mask`] takes out of a line what the caller's role
 //!   must not see; [`audit`] keeps what was asked.
 //! * **Someone searches**: [`query`] asks the shards of a time range, but for those that never held anything, for their
@@ -43,6 +44,8 @@ pub mod rpc;
 pub mod access;
 
 pub mod index;
+
+pub mod span_reader;
 
 pub mod lookup;
 

@@ -1,9 +1,9 @@
 //! The stream of a time range: what is read of the bucket, piece by piece, as the client takes it.
 //!
 //! What always holds: nothing is read before it is asked for, and one batch at a time; a stream that cannot go on ends
-//! with a record that says so and where to go on, never in silence.
+//! with a trailer that says why and where to continue, never in silence.
 
-use std::collections::VecDeque;
+use std::borrow::Cow;
 use std::rc::Rc;
 
 use futures_util::{StreamExt, stream};
@@ -15,268 +15,249 @@ use super::sight::Sight;
 use super::times::Range;
 use crate::backend::Bucket;
 use crate::http::{Problem, Reply, problems};
-use crate::ledger::calendar;
+use crate::ledger::RegistryDirectory;
 use crate::limits::{STREAM_BYTES, STREAM_PIECE};
 use crate::memory::Reservation;
-use crate::query::{Ask, Cursor, Ended, LogLine, QueryError, Run, Step, Told};
+use crate::query::{QueryCursor, QueryEnd, QueryError, QueryLine, QueryRun, QueryStep, RangeQuery, RecordSink};
 use crate::services::Services;
+use crate::span_reader::ReadStats;
 
-/// What a client of Logpull reads at the end of a stream that broke off.
+/// The last line of a Logpull response that broke off.
 const LOGPULL_BROKEN: &str = "Error streaming data.\n";
 
-/// What is asked.
-pub(crate) struct Question {
+/// A request for the records of a time range.
+pub(crate) struct RangeRequest {
     /// What the caller sees, and through which filter.
     pub(crate) sight: Sight,
-    /// From when to when.
     pub(crate) range: Range,
-    /// Which part of the records.
+    /// The share of the records, above 0 and up to 1.
     pub(crate) sample: Option<f64>,
-    /// How many of them at most.
+    /// The most records to return.
     pub(crate) limit: Option<u64>,
     /// Where an earlier stream ended.
     pub(crate) cursor: Option<String>,
-    /// Of objects whose keys begin so alone; `{DATE}` stands for any day.
-    pub(crate) prefix: Option<String>,
+    /// Returns only records of objects whose keys start with this; `{DATE}` stands for any day.
+    pub(crate) key_prefix: Option<String>,
 }
 
-/// How a stream ends, and what stands between its records.
+/// How a stream separates its records and how it ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Tail {
-    /// Lines of JSON; a last one that begins `{"raydex":` where something is to be said, or where it is asked for.
+pub(crate) enum StreamFormat {
+    /// Lines of JSON. The trailer is a last line that starts with `{"raydex":`.
     Lines {
-        /// Whether the summary stands there always.
-        summary: bool,
+        /// Whether the trailer is written even if the stream is complete.
+        trailer: bool,
     },
-    /// Lines of text; a last one that begins `# raydex ` likewise.
+    /// Lines of text. The trailer is a last line that starts with `# raydex `.
     Text {
-        /// Whether the summary stands there always.
-        summary: bool,
+        /// Whether the trailer is written even if the stream is complete.
+        trailer: bool,
     },
-    /// One document in JSON, with the summary behind the records.
+    /// One JSON document, with the trailer after the records.
     Document,
-    /// Lines of JSON as Logpull has them; where they break off, the line that Logpull ends with.
+    /// Lines of JSON as Logpull writes them. A stream that breaks off ends with Logpull's own line.
     Logpull,
 }
 
-/// What stands at the end of a stream.
+/// The last part of a stream: how it ended, where it continues, and what it took.
 #[derive(Serialize)]
-struct Summary<'a> {
-    /// Everything in the range was told.
+struct StreamTrailer<'a> {
+    /// Every record of the range was returned.
     complete: bool,
-    /// The answer's budget is used up before the range is.
+    /// The stream ended before its range, by its budget or by an error.
     truncated: bool,
-    /// Where to go on.
     cursor: Option<String>,
-    /// Why it broke off.
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<Problem>,
-    /// What was done.
-    told: &'a Told,
+    stats: &'a ReadStats,
     elapsed_ms: i64,
 }
 
 /// How a stream came to its end.
-enum End {
-    /// As the question's range or budget has it.
-    Ended(Ended),
-    /// It broke off.
-    Broken(Box<Problem>, Cursor),
+enum StreamEnd {
+    /// The query ended.
+    Query(QueryEnd),
+    /// A problem broke the stream off; it continues at the cursor.
+    Broken(Box<Problem>, QueryCursor),
 }
 
-/// The part of the records that a text asks for: above 0, and 1 at most.
-pub(crate) fn share_of(text: &str) -> Option<f64> {
+/// The share of the records that a parameter asks for: above 0, and up to 1.
+pub(crate) fn parse_share(text: &str) -> Option<f64> {
     text.parse().ok().filter(|share| *share > 0.0 && *share <= 1.0)
 }
 
-/// Streams what the question asks for.
+/// Answers with the stream of the records that the request asks for.
 pub(crate) async fn stream<D: Services + 'static>(
     desk: &Rc<D>,
-    question: Question,
+    request: RangeRequest,
     form: Form,
-    tail: Tail,
+    format: StreamFormat,
     media_type: &'static str,
 ) -> Result<Reply, Problem> {
     let reservation = desk.memory().reservation();
     retry_while_out_of_memory(desk.as_ref(), &reservation, async || Ok(reservation.reserve(STREAM_BYTES)?)).await?;
-    let Question { sight, range, sample, limit, cursor, prefix } = question;
-    let from = cursor.map(|text| text.parse::<Cursor>()).transpose().map_err(|_| problems::bad_cursor())?;
-    let ask = Ask {
-        filter: sight.filter().cloned(),
-        filters: false,
-        prunable: sight.prunable(),
+    let RangeRequest { sight, range, sample, limit, cursor, key_prefix } = request;
+    let cursor = cursor.map(|text| text.parse::<QueryCursor>()).transpose().map_err(|_| problems::bad_cursor())?;
+    let query = RangeQuery {
+        pruning: sight.pruning_filter(),
+        predicate: sight.stored_filter().cloned(),
         sample,
         limit,
-        from,
-        ..Ask::all(sight.dataset(), range.start_ns, range.end_ns)
+        cursor,
+        ..RangeQuery::new(sight.dataset(), range.start_ns, range.end_ns)
     };
     let started_ms = desk.now_ms();
-    let run = Run::new(ask, started_ms).map_err(|_| problems::bad_cursor())?;
-    let feed = Feed {
+    let run = QueryRun::new(query, started_ms).map_err(|_| problems::bad_cursor())?;
+    let response = ResponseStream {
         desk: desk.clone(),
         run,
         sight,
-        prefix,
+        key_prefix,
         form,
-        tail,
+        format,
         started_ms,
-        at: At::Start,
+        phase: StreamPhase::Start,
         is_first: true,
         _reservation: reservation,
     };
-    let pieces = stream::unfold(feed, async |mut feed| feed.piece().await.map(|piece| (Ok(piece), feed)));
+    let pieces =
+        stream::unfold(response, async |mut response| response.next_piece().await.map(|piece| (Ok(piece), response)));
     Ok(Reply::stream(media_type, pieces.boxed_local()))
 }
 
-/// Where a stream is.
+/// What a stream writes next.
 #[derive(PartialEq, Eq)]
-enum At {
+enum StreamPhase {
     Start,
     Records,
     End,
 }
 
-/// A stream under way.
-struct Feed<D: Services> {
+/// A stream in progress.
+struct ResponseStream<D: Services> {
     desk: Rc<D>,
-    run: Run<<D::Bucket as Bucket>::Body>,
+    run: QueryRun<<D::Bucket as Bucket>::Body>,
     sight: Sight,
-    prefix: Option<String>,
+    key_prefix: Option<String>,
     form: Form,
-    tail: Tail,
+    format: StreamFormat,
     started_ms: i64,
-    at: At,
-    /// No record was written yet.
+    phase: StreamPhase,
+    /// No record is written yet.
     is_first: bool,
     _reservation: Reservation,
 }
 
-impl<D: Services> Feed<D> {
+/// Shows of each record what the caller sees of it.
+struct SightSink<'s>(&'s Sight);
+
+impl RecordSink for SightSink<'_> {
+    fn view<'l>(&mut self, line: &'l [u8]) -> Option<Cow<'l, [u8]>> {
+        self.0.show(line)
+    }
+}
+
+impl<D: Services> ResponseStream<D> {
     /// The next piece, which is not empty; `None` at the end.
-    async fn piece(&mut self) -> Option<Vec<u8>> {
+    async fn next_piece(&mut self) -> Option<Vec<u8>> {
         let mut out = Vec::new();
-        if self.at == At::Start {
-            self.begin(&mut out);
-            self.at = At::Records;
-            self.learn(&mut out).await;
+        if self.phase == StreamPhase::Start {
+            self.write_start(&mut out);
+            self.phase = StreamPhase::Records;
         }
-        while self.at == At::Records && out.len() < STREAM_PIECE {
-            self.step(&mut out).await;
+        while self.phase == StreamPhase::Records && out.len() < STREAM_PIECE {
+            self.write_step(&mut out).await;
         }
         (!out.is_empty()).then_some(out)
     }
 
-    fn begin(&self, out: &mut Vec<u8>) {
-        if self.tail == Tail::Document {
+    fn write_start(&self, out: &mut Vec<u8>) {
+        if self.format == StreamFormat::Document {
             out.extend_from_slice(b"{\"records\":[");
         } else {
             self.form.begin(out);
         }
     }
 
-    /// Asks the calendar which shards hold anything: a range may go back years, with a shard for every eleven minutes.
-    async fn learn(&mut self, out: &mut Vec<u8>) {
-        // Before it is asked: what is told while it answers is of the present then.
-        let now_ms = self.desk.now_ms();
-        match calendar::look(self.desk.ledgers(), self.sight.dataset(), self.run.to_come()).await {
-            Ok(calendar) => self.run.learn(calendar, now_ms),
-            Err(_) => self.end(out, End::Broken(Box::new(problems::unavailable()), self.run.cursor())),
-        }
-    }
-
-    /// Reads on, and writes what came.
-    async fn step(&mut self, out: &mut Vec<u8>) {
-        let (desk, sight) = (self.desk.as_ref(), &self.sight);
-        // What the caller sees of each line, in their order; nothing where it is the line itself.
-        let mut seen = VecDeque::new();
-        let mut keep = |line: &[u8]| match sight.see(line) {
-            None => false,
-            Some(std::borrow::Cow::Borrowed(_)) => {
-                seen.push_back(None);
-                true
-            }
-            Some(std::borrow::Cow::Owned(masked)) => {
-                seen.push_back(Some(masked));
-                true
-            }
-        };
-        let clock = || desk.now_ms();
-        match self.run.next(desk.batch_store(), desk.shards(), &clock, &mut keep).await {
-            Ok(Step::Lines(lines)) => {
+    /// Runs one step of the query, and writes its lines or its end.
+    async fn write_step(&mut self, out: &mut Vec<u8>) {
+        let desk = self.desk.as_ref();
+        let (directory, clock) = (RegistryDirectory(desk.ledgers()), || desk.now_ms());
+        let mut sink = SightSink(&self.sight);
+        match self.run.next(desk.batch_store(), desk.shards(), &directory, &clock, &mut sink).await {
+            Ok(QueryStep::Lines(lines)) => {
                 for line in lines {
-                    let masked = seen.pop_front().flatten();
-                    self.write(out, &line, masked.as_deref());
+                    self.write_line(out, &line);
                 }
             }
-            Ok(Step::Unknown) => self.learn(out).await,
-            Ok(Step::End(ended)) => self.end(out, End::Ended(ended)),
+            Ok(QueryStep::End(end)) => self.write_end(out, StreamEnd::Query(end)),
             Err(QueryError::Backend { cursor, .. }) => {
-                self.end(out, End::Broken(Box::new(problems::unavailable()), cursor));
+                self.write_end(out, StreamEnd::Broken(Box::new(problems::unavailable()), cursor));
             }
             Err(QueryError::Unreadable { cursor, .. }) => {
-                self.end(out, End::Broken(Box::new(problems::batch_unreadable()), cursor));
+                self.write_end(out, StreamEnd::Broken(Box::new(problems::batch_unreadable()), cursor));
             }
         }
     }
 
-    fn write(&mut self, out: &mut Vec<u8>, line: &LogLine, masked: Option<&[u8]>) {
-        if self.prefix.as_deref().is_some_and(|prefix| !begins_so(&line.object.key, prefix)) {
+    fn write_line(&mut self, out: &mut Vec<u8>, line: &QueryLine) {
+        if self.key_prefix.as_deref().is_some_and(|prefix| !matches_prefix(&line.object.key, prefix)) {
             return;
         }
-        if self.tail == Tail::Document {
+        if self.format == StreamFormat::Document {
             out.extend_from_slice(if self.is_first { b"\n" } else { b",\n" });
             let start = out.len();
-            if self.form.write_object(out, masked.unwrap_or(&line.bytes)).is_err() {
+            if self.form.write_object(out, &line.bytes).is_err() {
                 out.truncate(start);
                 out.extend_from_slice(b"null");
             }
         } else {
-            self.form.write(out, masked.unwrap_or(&line.bytes));
+            self.form.write(out, &line.bytes);
         }
         self.is_first = false;
     }
 
-    /// Writes how it ended.
-    fn end(&mut self, out: &mut Vec<u8>, end: End) {
-        self.at = At::End;
-        let told = *self.run.told();
-        let lost = told.objects_gone + told.objects_unreadable > 0;
+    /// Writes what follows the records.
+    fn write_end(&mut self, out: &mut Vec<u8>, end: StreamEnd) {
+        self.phase = StreamPhase::End;
+        let stats = *self.run.stats();
+        let lost = stats.objects_gone + stats.objects_unreadable > 0;
         let (truncated, complete, cursor, error) = match end {
-            End::Ended(Ended::Complete) => (false, !lost, None, None),
-            End::Ended(Ended::Limit(cursor)) => (false, false, Some(cursor), None),
-            End::Ended(Ended::Budget(cursor)) => (true, false, Some(cursor), None),
-            End::Broken(problem, cursor) => (true, false, Some(cursor), Some(*problem)),
+            StreamEnd::Query(QueryEnd::Complete) => (false, !lost, None, None),
+            StreamEnd::Query(QueryEnd::Limit(cursor)) => (false, false, Some(cursor), None),
+            StreamEnd::Query(QueryEnd::Budget(cursor)) => (true, false, Some(cursor), None),
+            StreamEnd::Broken(problem, cursor) => (true, false, Some(cursor), Some(*problem)),
         };
-        let must_say = truncated || lost;
+        let is_needed = truncated || lost;
         let elapsed_ms = self.desk.now_ms() - self.started_ms;
         let cursor = cursor.map(|cursor| cursor.to_string());
-        let summary = Summary { complete, truncated, cursor, error, told: &told, elapsed_ms };
-        let json = serde_json::to_string(&summary).unwrap_or_default();
-        let said = match self.tail {
-            Tail::Document => format!("\n],\"raydex\":{json}}}\n"),
-            Tail::Lines { summary } if summary || must_say => format!("{{\"raydex\":{json}}}\n"),
-            Tail::Text { summary } if summary || must_say => format!("# raydex {json}\n"),
-            Tail::Logpull if must_say => LOGPULL_BROKEN.into(),
-            Tail::Lines { .. } | Tail::Text { .. } | Tail::Logpull => String::new(),
+        let trailer = StreamTrailer { complete, truncated, cursor, error, stats: &stats, elapsed_ms };
+        let json = serde_json::to_string(&trailer).unwrap_or_default();
+        let text = match self.format {
+            StreamFormat::Document => format!("\n],\"raydex\":{json}}}\n"),
+            StreamFormat::Lines { trailer } if trailer || is_needed => format!("{{\"raydex\":{json}}}\n"),
+            StreamFormat::Text { trailer } if trailer || is_needed => format!("# raydex {json}\n"),
+            StreamFormat::Logpull if is_needed => LOGPULL_BROKEN.into(),
+            StreamFormat::Lines { .. } | StreamFormat::Text { .. } | StreamFormat::Logpull => String::new(),
         };
-        out.extend_from_slice(said.as_bytes());
+        out.extend_from_slice(text.as_bytes());
     }
 }
 
-/// Whether a key begins as the prefix says, in which `{DATE}` stands for the eight digits of a day.
-fn begins_so(key: &str, prefix: &str) -> bool {
-    let Some((before, behind)) = prefix.split_once("{DATE}") else { return key.starts_with(prefix) };
+/// Whether a key starts with the prefix, in which `{DATE}` stands for the eight digits of a day.
+fn matches_prefix(key: &str, prefix: &str) -> bool {
+    let Some((before, after)) = prefix.split_once("{DATE}") else { return key.starts_with(prefix) };
     let Some(rest) = key.strip_prefix(before) else { return false };
     let Some((day, rest)) = rest.split_at_checked(8) else { return false };
-    day.bytes().all(|byte| byte.is_ascii_digit()) && rest.starts_with(behind)
+    day.bytes().all(|byte| byte.is_ascii_digit()) && rest.starts_with(after)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::begins_so;
+    use super::matches_prefix;
 
     #[test]
-    fn a_prefix_names_any_day() {
+    fn a_date_in_a_prefix_matches_any_day() {
         let key = "logs/http_requests/20260328/20260328T084200Z_x.log.gz";
         for (prefix, fits) in [
             ("logs/", true),
@@ -286,8 +267,8 @@ mod tests {
             ("logs/http_requests/{DATE}/2027", false),
             ("other/{DATE}", false),
         ] {
-            assert_eq!(begins_so(key, prefix), fits, "{prefix}");
+            assert_eq!(matches_prefix(key, prefix), fits, "{prefix}");
         }
-        assert!(!begins_so("logs/é", "logs/{DATE}"));
+        assert!(!matches_prefix("logs/é", "logs/{DATE}"));
     }
 }

@@ -11,7 +11,7 @@ use crate::filter::Filter;
 use crate::http::{Problem, Request, problems};
 use crate::lookup::FoundRecord;
 use crate::mask::{Role, Shown, fields, mask_line, prunes, shown};
-use crate::query::Prunable;
+use crate::query::PruningFilter;
 use crate::record::Dataset;
 
 /// What a caller sees of one dataset.
@@ -60,13 +60,19 @@ impl Sight {
         self.caller.zones.is_some()
     }
 
-    /// What the caller sees of the record; `None` where it is another zone's or does not pass the filter.
+    /// What the caller sees of the stored line; `None` where it is another zone's or does not pass the filter.
     pub(crate) fn see<'a>(&self, line: &'a [u8]) -> Option<Cow<'a, [u8]>> {
-        let passes = |line: &[u8]| self.filter.as_ref().is_none_or(|filter| filter.accepts(line).unwrap_or(false));
-        if !self.is_visible(line) || !(self.masked_first || passes(line)) {
+        let is_selected = self.stored_filter().is_none_or(|filter| filter.accepts(line) == Ok(true));
+        if is_selected { self.show(line) } else { None }
+    }
+
+    /// What the caller sees of a stored line that passes the [stored filter](Self::stored_filter); `None` where it is
+    /// another zone's, or the filter applies to what the caller sees and does not pass that.
+    pub(crate) fn show<'a>(&self, line: &'a [u8]) -> Option<Cow<'a, [u8]>> {
+        if !self.is_visible(line) {
             return None;
         }
-        let seen = match self.caller.role {
+        let shown = match self.caller.role {
             Role::Forensics => Cow::Borrowed(line),
             role => {
                 let mut masked = Vec::with_capacity(line.len());
@@ -74,27 +80,29 @@ impl Sight {
                 Cow::Owned(masked)
             }
         };
-        (!self.masked_first || passes(&seen)).then_some(seen)
+        let filter = self.filter.as_ref().filter(|_| self.masked_first);
+        filter.is_none_or(|filter| filter.accepts(&shown) == Ok(true)).then_some(shown)
     }
 
-    /// By which fields of the filter batches may be left out: those whose values the caller sees just as they are, so
-    /// that what was left out tells no more than what is shown.
-    pub(crate) fn prunable(&self) -> Prunable {
-        let Some(filter) = &self.filter else { return Prunable::All };
+    /// The filter, where it reads only fields that the caller sees as they are stored, so that it applies to stored lines.
+    pub(crate) fn stored_filter(&self) -> Option<&Filter> {
+        self.filter.as_ref().filter(|_| !self.masked_first)
+    }
+
+    /// The filter by which batches may be ruled out: by the fields whose values the caller sees just as they are, so that
+    /// what is left out reveals no more than what is shown.
+    pub(crate) fn pruning_filter(&self) -> Option<PruningFilter> {
+        let filter = self.filter.clone()?;
         let (role, dataset) = (self.caller.role, self.dataset);
-        let allowed = |field: &&str| {
+        if role == Role::Forensics {
+            return Some(PruningFilter::new(filter));
+        }
+        let may_decide = |field: &&str| {
             let operands = filter.exact_operands(field);
             operands.is_some_and(|operands| operands.iter().all(|operand| prunes(role, dataset, field, operand)))
         };
-        match role {
-            Role::Forensics => Prunable::All,
-            _ => Prunable::Only(filter.fields().filter(allowed).map(str::to_owned).collect()),
-        }
-    }
-
-    /// The filter.
-    pub(crate) const fn filter(&self) -> Option<&Filter> {
-        self.filter.as_ref()
+        let fields = filter.fields().filter(may_decide).map(str::to_owned).collect();
+        Some(PruningFilter::with_fields(filter, fields))
     }
 }
 

@@ -6,8 +6,7 @@
 use super::client_request::Client;
 use super::envelope::{INVALID, bad_query, failure, success};
 use crate::api::form::{Form, fields_of};
-use crate::api::range;
-use crate::api::range::{Question, Tail, share_of};
+use crate::api::range::{self, RangeRequest, StreamFormat, parse_share};
 use crate::api::sight::Sight;
 use crate::api::times::{Range, with_plus};
 use crate::http::media_type::{JSON, TEXT};
@@ -39,16 +38,16 @@ pub(crate) async fn received<D: Services + 'static>(client: &Client<'_, D>) -> R
         Ok(query) => query,
         Err(what) => return Ok(bad_query(&what)),
     };
-    let question = Question {
+    let request = RangeRequest {
         sight: Sight::new(&caller, Dataset::HttpRequests, None)?,
         range: query.range,
         sample: query.sample,
         limit: query.count,
         cursor: None,
-        prefix: None,
+        key_prefix: None,
     };
     let form = Form::of_lines(client.config, query.projection);
-    range::stream(client.desk, question, form, Tail::Logpull, TEXT).await
+    range::stream(client.desk, request, form, StreamFormat::Logpull, TEXT).await
 }
 
 /// `GET …/rayids/{ray}`: the records of a ray.
@@ -124,7 +123,8 @@ fn query_of<B>(request: &Request<B>, now_ms: i64) -> Result<Query, String> {
         Some(_) => return Err("error parsing count: must be an integer greater than 0".into()),
     };
     let sample = request.parameter("sample").map(|text| {
-        share_of(&text).ok_or_else(|| "error parsing sample: must be a number greater than 0, and 1 at most".to_owned())
+        parse_share(&text)
+            .ok_or_else(|| "error parsing sample: must be a number greater than 0, and 1 at most".to_owned())
     });
     let sample = sample.transpose()?;
     Ok(Query { range: Range { start_ns, end_ns }, count, sample, projection: projection_of(request)? })

@@ -8,8 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::client_request::Client;
 use super::envelope::{INVALID, NO_BUCKET, TOO_MANY, failure, success};
 use crate::api::form::Form;
-use crate::api::range;
-use crate::api::range::{Question, Tail};
+use crate::api::range::{self, RangeRequest, StreamFormat};
 use crate::api::sight::Sight;
 use crate::api::times::{Range, with_plus};
 use crate::backend::{Bucket, List};
@@ -91,9 +90,9 @@ pub(crate) async fn retrieve<D: Services + 'static>(client: &Client<'_, D>) -> R
         Err(reply) => return Ok(*reply),
     };
     let sight = Sight::new(client.caller, dataset, None)?;
-    let question = Question { sight, range, sample: None, limit: None, cursor: None, prefix };
-    range::stream(client.desk, question, Form::of_lines(client.config, Projection::default()), Tail::Logpull, TEXT)
-        .await
+    let request = RangeRequest { sight, range, sample: None, limit: None, cursor: None, key_prefix: prefix };
+    let form = Form::of_lines(client.config, Projection::default());
+    range::stream(client.desk, request, form, StreamFormat::Logpull, TEXT).await
 }
 
 /// `POST …/rayids/index`: there is nothing to do, since every batch is indexed as it comes.

@@ -18,6 +18,7 @@ pub mod calendar;
 pub mod calls;
 mod deliveries;
 pub mod delivery;
+mod directory;
 pub mod ids;
 mod packs;
 pub mod plan;
@@ -31,6 +32,7 @@ mod wake;
 
 pub use answer::{answer, name_of, open};
 pub use delivery::{AttemptOutcome, Delivery, DeliveryState};
+pub use directory::RegistryDirectory;
 pub use ids::{BatchId, DeliveryId, ledger_of};
 pub use plan::{DeliveryPlan, DeliveryWindow, PlanOptions};
 pub use source_id::SourceId;

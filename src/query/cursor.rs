@@ -1,14 +1,15 @@
-//! Where an answer goes on: a place among all records, and which question it belongs to.
+//! Where an answer continues: a position among all records, and the query that it belongs to.
 //!
-//! As text it is base64url of 37 bytes: version = 1, a hash of the question (8), the prefix (u32 LE), the batch's place
-//! in the shard of that prefix (8), a hash of its version (8), the first text of it that is still to come (8).
+//! As text it is base64url of 37 bytes: version = 1, a hash of the query (8), the prefix (u32 LE), the batch's place in
+//! the shard of that prefix (8), a hash of its version (8), the first offset of its text that is still to come (8).
 //!
-//! A batch that was replaced in between has another place, behind all others, and is told there from its beginning: its
-//! lines are other ones. A batch that is gone is passed over.
+//! A batch that is replaced in between gets another place, after all others, and is returned there from its start: its
+//! lines are other lines. A batch that is gone is passed over.
 //!
-//! What always holds: a cursor of another question is refused; none holds a key or anything of a record; one that
-//! someone made up leads to no record that its question would not tell.
+//! What always holds: a cursor of another query is refused; a cursor holds no key and nothing of a record; a made-up
+//! cursor leads to no record that its query would not return.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
 
@@ -16,71 +17,77 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::{Digest, Sha256};
 
-use super::Ask;
+use super::{PruningFilter, RangeQuery};
+use crate::filter::Filter;
 
 /// The version of this form.
 const VERSION: u8 = 1;
 /// Bytes of a cursor.
 const LENGTH: usize = 37;
 
-/// A place among all records of a dataset.
+/// A position among all records of a dataset.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Place {
+pub(super) struct QueryPosition {
     pub(super) prefix: u32,
-    /// The place of the batch in its shard: it, or the first one behind.
+    /// A place in the order of the prefix's shard: the batch with it, or the next one.
     pub(super) batch: i64,
-    /// Which version of which object it was; 0 for any.
+    /// The hash of the object version that was read; 0 for any.
     pub(super) version: u64,
-    /// Where the first line may begin that is still to come.
+    /// Where the next line may start, in bytes of text.
     pub(super) offset: u64,
 }
 
-impl Place {
-    /// The beginning of a prefix.
+impl QueryPosition {
+    /// The first record of a prefix.
     pub(super) const fn start_of(prefix: u32) -> Self {
         Self { prefix, batch: 0, version: 0, offset: 0 }
     }
 }
 
-/// Where an answer goes on.
+/// Where an answer continues.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Cursor {
-    pub(super) question: u64,
-    pub(super) place: Place,
+pub struct QueryCursor {
+    /// The fingerprint of the query.
+    pub(super) query: u64,
+    pub(super) position: QueryPosition,
 }
 
-/// Why a cursor does not serve.
+/// Why a cursor is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum CursorError {
-    /// It is no text that raydex made.
-    #[error("this is no cursor")]
+    /// The text is not a cursor.
+    #[error("this is not a cursor")]
     NotACursor,
-    /// It belongs to another dataset, range, filter or sample.
-    #[error("the cursor belongs to another question")]
-    OtherQuestion,
+    /// The cursor belongs to another dataset, range, filter or sample.
+    #[error("the cursor belongs to another query")]
+    OtherQuery,
 }
 
-impl Ask {
-    /// A hash of what is asked, limits and budgets aside.
-    pub(super) fn question(&self) -> u64 {
+impl RangeQuery {
+    /// A hash of the query without its limit and budget. A filter counts once, whether it prunes, is applied to lines,
+    /// or both, since that depends on the caller's role.
+    pub(super) fn fingerprint(&self) -> u64 {
         let sample = self.sample.map_or(u64::MAX, f64::to_bits);
-        let filter = self.filter.as_ref().map_or("", |filter| filter.text());
         let mut hash = Sha256::new();
         hash.update(self.dataset.name());
         for number in [self.start_ns.cast_unsigned(), self.end_ns.cast_unsigned(), sample] {
             hash.update(number.to_le_bytes());
         }
-        hash.update(filter);
+        let pruning = self.pruning.iter().map(PruningFilter::text);
+        let filters: BTreeSet<&str> = pruning.chain(self.predicate.iter().map(Filter::text)).collect();
+        for filter in filters {
+            hash.update(filter);
+        }
         let digest: [u8; 32] = hash.finalize().into();
         digest.first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes))
     }
 }
 
-impl fmt::Display for Cursor {
+impl fmt::Display for QueryCursor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Place { prefix, batch, version, offset } = self.place;
+        let QueryPosition { prefix, batch, version, offset } = self.position;
         let mut bytes = vec![VERSION];
-        bytes.extend_from_slice(&self.question.to_le_bytes());
+        bytes.extend_from_slice(&self.query.to_le_bytes());
         bytes.extend_from_slice(&prefix.to_le_bytes());
         for number in [batch.cast_unsigned(), version, offset] {
             bytes.extend_from_slice(&number.to_le_bytes());
@@ -89,73 +96,89 @@ impl fmt::Display for Cursor {
     }
 }
 
-impl FromStr for Cursor {
+impl FromStr for QueryCursor {
     type Err = CursorError;
 
     fn from_str(text: &str) -> Result<Self, CursorError> {
         let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| CursorError::NotACursor)?;
         let whole = bytes.len() == LENGTH && bytes.first() == Some(&VERSION);
-        read(bytes.get(1..).unwrap_or_default()).filter(|_| whole).ok_or(CursorError::NotACursor)
+        read_fields(bytes.get(1..).unwrap_or_default()).filter(|_| whole).ok_or(CursorError::NotACursor)
     }
 }
 
-fn read(bytes: &[u8]) -> Option<Cursor> {
-    let (question, bytes) = bytes.split_first_chunk()?;
+fn read_fields(bytes: &[u8]) -> Option<QueryCursor> {
+    let (query, bytes) = bytes.split_first_chunk()?;
     let (prefix, bytes) = bytes.split_first_chunk()?;
     let (batch, bytes) = bytes.split_first_chunk()?;
     let (version, bytes) = bytes.split_first_chunk()?;
     let offset = bytes.first_chunk()?;
-    let place = Place {
+    let position = QueryPosition {
         prefix: u32::from_le_bytes(*prefix),
         batch: i64::from_le_bytes(*batch),
         version: u64::from_le_bytes(*version),
         offset: u64::from_le_bytes(*offset),
     };
-    Some(Cursor { question: u64::from_le_bytes(*question), place })
+    Some(QueryCursor { query: u64::from_le_bytes(*query), position })
 }
 
 #[cfg(test)]
 mod tests {
     use proptest::prelude::{any, prop_assert_eq, proptest};
 
-    use super::{Cursor, CursorError, Place};
+    use super::{CursorError, QueryCursor, QueryPosition};
     use crate::filter::Filter;
-    use crate::query::Ask;
+    use crate::query::{PruningFilter, RangeQuery};
     use crate::record::Dataset;
 
     #[test]
     fn the_form_is_unchanged() {
         let filter = Filter::parse(r#"{"where":{"key":"A","operator":"eq","value":1}}"#).unwrap();
-        let ask = Ask { filter: Some(filter), sample: Some(0.5), ..Ask::all(Dataset::HttpRequests, 1, 2) };
-        let place = Place { prefix: 0x9e355, batch: 7, version: 0x0102_0304_0506_0708, offset: 99 };
-        let cursor = Cursor { question: ask.question(), place };
+        let query =
+            RangeQuery { sample: Some(0.5), ..RangeQuery::new(Dataset::HttpRequests, 1, 2).with_filter(filter) };
+        let position = QueryPosition { prefix: 0x9e355, batch: 7, version: 0x0102_0304_0506_0708, offset: 99 };
+        let cursor = QueryCursor { query: query.fingerprint(), position };
         let text = "AVYWYapOcdp6VeMJAAcAAAAAAAAACAcGBQQDAgFjAAAAAAAAAA";
         assert_eq!(cursor.to_string(), text);
         assert_eq!(text.parse(), Ok(cursor));
     }
 
     #[test]
-    fn another_question_has_another_hash() {
-        let ask = || Ask::all(Dataset::HttpRequests, 1, 2);
+    fn another_query_has_another_fingerprint() {
+        let query = || RangeQuery::new(Dataset::HttpRequests, 1, 2);
         let filter =
-            |value| Filter::parse(&format!(r#"{{"where":{{"key":"A","operator":"eq","value":{value}}}}}"#)).ok();
-        let asks = [
-            ask(),
-            Ask { start_ns: 0, ..ask() },
-            Ask { end_ns: 3, ..ask() },
-            Ask { dataset: Dataset::FirewallEvents, ..ask() },
-            Ask { sample: Some(1.0), ..ask() },
-            Ask { filter: filter(1), ..ask() },
-            Ask { filter: filter(2), ..ask() },
+            |value| Filter::parse(&format!(r#"{{"where":{{"key":"A","operator":"eq","value":{value}}}}}"#)).unwrap();
+        let queries = [
+            query(),
+            RangeQuery { start_ns: 0, ..query() },
+            RangeQuery { end_ns: 3, ..query() },
+            RangeQuery { dataset: Dataset::FirewallEvents, ..query() },
+            RangeQuery { sample: Some(1.0), ..query() },
+            query().with_filter(filter(1)),
+            query().with_filter(filter(2)),
+            RangeQuery { predicate: Some(filter(2)), ..query().with_filter(filter(1)) },
         ];
-        let hashes: std::collections::BTreeSet<u64> = asks.iter().map(Ask::question).collect();
-        assert_eq!(hashes.len(), asks.len());
-        assert_eq!(Ask { limit: Some(3), ..ask() }.question(), ask().question());
+        let hashes: std::collections::BTreeSet<u64> = queries.iter().map(RangeQuery::fingerprint).collect();
+        assert_eq!(hashes.len(), queries.len());
+        assert_eq!(RangeQuery { limit: Some(3), ..query() }.fingerprint(), query().fingerprint());
     }
 
     #[test]
-    fn what_is_no_cursor_is_refused() {
-        let cursor = Cursor { question: 1, place: Place::start_of(2) }.to_string();
+    fn fingerprint_ignores_where_the_filter_applies() {
+        let filter = || Filter::parse(r#"{"where":{"key":"A","operator":"eq","value":1}}"#).unwrap();
+        let both = RangeQuery::new(Dataset::HttpRequests, 1, 2).with_filter(filter());
+        let no_field = PruningFilter::with_fields(filter(), [].into());
+        for other in [
+            RangeQuery { predicate: None, ..both.clone() },
+            RangeQuery { pruning: None, ..both.clone() },
+            RangeQuery { pruning: Some(no_field), predicate: None, ..both.clone() },
+        ] {
+            assert_eq!(other.fingerprint(), both.fingerprint());
+        }
+    }
+
+    #[test]
+    fn text_that_is_not_a_cursor_is_refused() {
+        let cursor = QueryCursor { query: 1, position: QueryPosition::start_of(2) }.to_string();
         let longer = format!("{cursor}AAAA");
         for text in [
             "",
@@ -166,16 +189,16 @@ mod tests {
             &cursor.replacen("AQ", "Ag", 1),
             &format!("{cursor}="),
         ] {
-            assert_eq!(text.parse::<Cursor>(), Err(CursorError::NotACursor), "{text}");
+            assert_eq!(text.parse::<QueryCursor>(), Err(CursorError::NotACursor), "{text}");
         }
     }
 
     proptest! {
         #[test]
-        fn cursors_come_back(question: u64, prefix: u32, batch: i64, version: u64, offset: u64, text in any::<String>()) {
-            let cursor = Cursor { question, place: Place { prefix, batch, version, offset } };
+        fn cursors_come_back(query: u64, prefix: u32, batch: i64, version: u64, offset: u64, text in any::<String>()) {
+            let cursor = QueryCursor { query, position: QueryPosition { prefix, batch, version, offset } };
             prop_assert_eq!(cursor.to_string().parse(), Ok(cursor));
-            let _either = text.parse::<Cursor>();
+            let _either = text.parse::<QueryCursor>();
         }
     }
 }

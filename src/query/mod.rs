@@ -1,36 +1,40 @@
-//! All records of a time range that pass a filter, as a stream: what a search and a download of logs stand on.
+//! All records of a time range that pass a filter, as a stream: the base of a search and of a download of logs.
 //!
 //! ```text
-//! range → prefixes (655.36 s each) → their shards → batches → summaries rule out → spans → lines → filter → caller
+//! range → prefixes (655.36 s each) → shards → batches → summaries rule out → spans → lines → predicate → sink → caller
 //! ```
 //!
-//! A record is told iff `start <= its time < end`, where its time is its own (the start of the request, else its ray's,
-//! else what its batch's name says). It is told while the prefix of *its own time* is worked through, so it is told
-//! once, however many shards name its batch; a record that came late, or whose clock was wrong, is found by its time
-//! too, since a batch is in the shard of every record's time. Prefixes ascend; in each, batches come in the order in
-//! which its shard took them in; lines as they stand. Nothing is kept of what was told.
+//! A record is returned iff `start <= its time < end`. Its time is its own (the start of the request, else the time of
+//! its ray, else what the name of its batch says). It is returned with the prefix of *its own time*, so exactly once,
+//! however many shards name its batch. A record that arrived late, or whose clock was wrong, is found by its time too,
+//! since a batch is in the shard of every record's time. Prefixes ascend; within a prefix, batches come in the order in
+//! which the shard indexed them, and lines in the order of the batch. The run keeps nothing of what it returned.
 //!
-//! A prefix in which nothing was ever indexed costs no call: the calendar says so, which the caller asks at the
-//! beginning, and again where it told of a part of the range only. It stands for the instant at which it was asked; the
-//! prefixes of the present are asked all the same.
+//! A prefix in which nothing was ever indexed costs no call. The run asks a [`ShardDirectory`] at its start, and again
+//! where an answer covers only a part of the range. An answer holds as of the instant at which it was asked; the
+//! prefixes of the present are searched whatever it says.
 //!
-//! Reading order: `ask` is the question, `cursor` the place where an answer goes on, `shards` names the batches,
-//! `prune` and `plan` say what of them is read (`open` asks them), `read` reads, `take` picks the lines, `run` does it step by step.
+//! Reading order: `range_query` is the query, `cursor` the position where an answer continues, `directory` and
+//! `prefetch` find the batches, `pruning` and `read_plan` decide what of a batch is read (`open_batch` applies them),
+//! [`crate::span_reader`] reads it, `collect` selects the lines, `run` does all of it step by step.
 //!
-//! What always holds: nothing is read unless the next lines are asked for, and memory is one piece of one batch; what is
-//! ruled out holds no record that would be told; every step makes headway, so that whoever follows cursors comes to the
-//! end; what is gone or cannot be read is counted or an error, and never silent.
+//! What always holds: nothing is read before the next lines are asked for, and memory is one piece of one batch; what is
+//! ruled out holds no record of the answer; every step makes progress, so following cursors reaches the end; a batch
+//! that is gone or unreadable is counted or an error, never silent.
 
-mod ask;
+mod collect;
 mod cursor;
-mod open;
-mod plan;
-mod prune;
-mod read;
+mod directory;
+mod open_batch;
+mod prefetch;
+mod pruning;
+mod range_query;
+mod read_plan;
 mod run;
-mod shards;
-mod take;
 
-pub use ask::{Ask, Budget, Ended, LogLine, Prunable, QueryError, Step, Told};
-pub use cursor::{Cursor, CursorError};
-pub use run::Run;
+pub use collect::{QueryLine, RecordSink};
+pub use cursor::{CursorError, QueryCursor};
+pub use directory::ShardDirectory;
+pub use pruning::PruningFilter;
+pub use range_query::{QueryBudget, QueryEnd, QueryError, QueryStep, RangeQuery};
+pub use run::QueryRun;

@@ -1,327 +1,318 @@
-//! An answer under way.
+//! A query in progress.
 //!
-//! Whoever streams it asks for one step after the other, and holds the run between them; nothing goes on by itself. The
-//! run's place is all that it knows of what was told, so that it goes on behind an error as it does from a cursor.
+//! The caller asks for one step after the other and holds the run between them; nothing happens by itself. The position
+//! is all that the run knows of what it returned, so that it goes on after an error as it does from a cursor.
 //!
-//! What always holds: one batch is open at a time; a budget is looked at between steps only, and ends nothing before the
-//! place has moved by a batch, a prefix or [`QUERY_STEP`] bytes of text.
+//! What always holds: one batch is open at a time; a budget is checked between steps only, and ends nothing before the
+//! position has moved by a batch, a prefix or [`QUERY_STEP`] bytes of text.
 
 use std::collections::VecDeque;
 use std::rc::Rc;
 
-use super::cursor::{Cursor, CursorError, Place};
-use super::open::{Open, plan_of, version_of};
-use super::plan::Read;
-use super::prune::{Window, batch_may};
-use super::read::{self, Begun, ReadError, Went};
-use super::shards::{Ahead, Next};
-use super::take::Taker;
-use super::{Ask, Ended, LogLine, QueryError, Step, Told};
+use super::collect::LineCollector;
+use super::cursor::{CursorError, QueryCursor, QueryPosition};
+use super::open_batch::{OpenBatch, version_hash};
+use super::prefetch::{NextBatch, ShardPrefetcher};
+use super::pruning::{PrefixWindow, batch_may_match};
+use super::read_plan::PlannedRead;
+use super::{QueryEnd, QueryError, QueryLine, QueryStep, RangeQuery, RecordSink, ShardDirectory};
 use crate::backend::{BackendError, BatchStore, Bucket, Bytes, Objects};
 use crate::batch::BatchError;
 use crate::index::calls::ShardBatch;
-use crate::index::{Calendar, ObjectVersion, Summary};
-use crate::limits::{CALENDAR_MARGIN, QUERY_STEP};
+use crate::index::{ObjectVersion, Summary};
+use crate::limits::QUERY_STEP;
 use crate::record::{RayId, Scanner};
+use crate::span_reader::{ReadError, ReadProgress, ReadStart, ReadStats, SpanReader};
 
-/// An answer under way; `Y` is the bucket's body.
+/// A query in progress; `Y` is the bucket's body.
 #[derive(Debug)]
-pub struct Run<Y> {
-    ask: Ask,
-    question: u64,
-    place: Place,
-    ahead: Ahead,
+pub struct QueryRun<Y> {
+    query: RangeQuery,
+    /// The hash of the query, which its cursors carry.
+    fingerprint: u64,
+    position: QueryPosition,
+    prefetcher: ShardPrefetcher,
     scanner: Scanner,
-    open: Option<Open<Y>>,
-    told: Told,
-    /// Lines that may still be told: by the limit and by the budget.
-    left: (u64, u64),
+    open: Option<OpenBatch<Y>>,
+    stats: ReadStats,
+    /// Lines that may still be returned: by the limit, and by the budget.
+    lines_left: (u64, u64),
     started_ms: Option<i64>,
-    /// The place has moved so far that the budget may end the answer.
+    /// The position has moved far enough for the budget to end the answer.
     has_moved: bool,
-    ended: Option<Ended>,
+    end: Option<QueryEnd>,
 }
 
-impl<Y: Bytes> Run<Y> {
-    /// An answer to `ask`, which nothing was read for yet. A range is cut off behind the prefix that follows `now_ms`.
+impl<Y: Bytes> QueryRun<Y> {
+    /// A run that has read nothing yet. A range ends with the prefix after the one of `now_ms` at the latest.
     ///
     /// # Errors
-    /// [`CursorError`] where the question's cursor is another question's.
-    pub fn new(ask: Ask, now_ms: i64) -> Result<Self, CursorError> {
-        let question = ask.question();
-        let first = RayId::prefix_at(ask.start_ns);
-        let last = RayId::prefix_at(ask.end_ns.saturating_sub(1));
-        let place = match ask.from {
-            Some(cursor) if cursor.question != question => return Err(CursorError::OtherQuestion),
-            Some(Cursor { place, .. }) if !(first..=last).contains(&place.prefix) => {
-                return Err(CursorError::OtherQuestion);
+    /// [`CursorError`] where the query's cursor belongs to another query.
+    pub fn new(query: RangeQuery, now_ms: i64) -> Result<Self, CursorError> {
+        let fingerprint = query.fingerprint();
+        let first = RayId::prefix_at(query.start_ns);
+        let last = RayId::prefix_at(query.end_ns.saturating_sub(1));
+        let position = match query.cursor {
+            Some(cursor) if cursor.query != fingerprint => return Err(CursorError::OtherQuery),
+            Some(QueryCursor { position, .. }) if !(first..=last).contains(&position.prefix) => {
+                return Err(CursorError::OtherQuery);
             }
-            Some(cursor) => cursor.place,
-            None => Place::start_of(first),
+            Some(cursor) => cursor.position,
+            None => QueryPosition::start_of(first),
         };
-        let now = RayId::prefix_at(now_ms.saturating_mul(1_000_000)).saturating_add(1);
-        let is_empty = ask.start_ns >= ask.end_ns;
+        let ahead = RayId::prefix_at(now_ms.saturating_mul(1_000_000)).saturating_add(1);
+        let is_empty = query.start_ns >= query.end_ns;
         Ok(Self {
-            question,
-            place,
-            ahead: Ahead::new(ask.dataset, place, last.min(now)),
-            scanner: Scanner::new(ask.dataset),
+            fingerprint,
+            position,
+            prefetcher: ShardPrefetcher::new(query.dataset, position, last.min(ahead)),
+            scanner: Scanner::new(query.dataset),
             open: None,
-            told: Told::default(),
-            left: (ask.limit.unwrap_or(u64::MAX), ask.budget.lines.max(1)),
+            stats: ReadStats::default(),
+            lines_left: (query.limit.unwrap_or(u64::MAX), query.budget.lines.max(1)),
             started_ms: None,
             has_moved: false,
-            ended: is_empty.then_some(Ended::Complete),
-            ask,
+            end: is_empty.then_some(QueryEnd::Complete),
+            query,
         })
     }
 
-    /// What the calendar said at this instant of the prefixes that are still to come ([`Run::to_come`]): those that it
-    /// rules out are passed over without a call. Cursors stay as good as they were.
-    ///
-    /// Until then every prefix is asked.
-    pub fn learn(&mut self, calendar: Calendar, now_ms: i64) {
-        let now = RayId::prefix_at(now_ms.saturating_mul(1_000_000));
-        self.ahead.learn(calendar, now.saturating_sub(CALENDAR_MARGIN));
-    }
-
-    /// The prefixes that no shard was asked of yet, from the first to the last.
+    /// The work so far.
     #[must_use]
-    pub const fn to_come(&self) -> (u32, u32) {
-        self.ahead.rest()
+    pub const fn stats(&self) -> &ReadStats {
+        &self.stats
     }
 
-    /// What was done so far.
+    /// Where an answer continues that ends here.
     #[must_use]
-    pub const fn told(&self) -> &Told {
-        &self.told
+    pub const fn cursor(&self) -> QueryCursor {
+        QueryCursor { query: self.fingerprint, position: self.position }
     }
 
-    /// Where an answer would go on that ended here.
+    /// Where an answer continues that ends with this line.
     #[must_use]
-    pub const fn cursor(&self) -> Cursor {
-        Cursor { question: self.question, place: self.place }
+    pub const fn cursor_after(&self, line: &QueryLine) -> QueryCursor {
+        QueryCursor { query: self.fingerprint, position: line.next }
     }
 
-    /// Where an answer would go on that ended with this line.
-    #[must_use]
-    pub const fn cursor_behind(&self, line: &LogLine) -> Cursor {
-        Cursor { question: self.question, place: line.behind }
-    }
-
-    /// The next lines, the end, or that the calendar is to be learnt first. `keep` decides at last which are told: it is
-    /// asked of each line in the range, in the sample and past the filter, and limits count what it keeps.
+    /// The next lines, or the end. The sink sees each line of the range that is in the sample and passes the predicate;
+    /// limits count the lines that it shows.
     ///
     /// # Errors
-    /// [`QueryError`] says why, and where it goes on; the next call does go on there.
-    pub async fn next<B: Bucket<Body = Y>, K: FnMut(&[u8]) -> bool>(
+    /// [`QueryError`] says why, and where the answer continues; the next call does continue there.
+    pub async fn next<B: Bucket<Body = Y>>(
         &mut self,
         store: BatchStore<'_, B>,
         shards: &impl Objects,
+        directory: &impl ShardDirectory,
         clock: &impl Fn() -> i64,
-        keep: &mut K,
-    ) -> Result<Step, QueryError> {
-        let started = *self.started_ms.get_or_insert_with(clock);
+        sink: &mut impl RecordSink,
+    ) -> Result<QueryStep, QueryError> {
+        let started_ms = *self.started_ms.get_or_insert_with(clock);
         loop {
-            if let Some(ended) = self.end(clock() - started) {
-                return Ok(Step::End(ended));
+            if let Some(end) = self.check_end(clock() - started_ms) {
+                return Ok(QueryStep::End(end));
             }
             if self.open.is_none() {
-                if !self.find(shards).await? {
-                    return Ok(Step::Unknown);
-                }
+                self.find_batch(shards, directory, clock).await?;
                 continue;
             }
-            let lines = self.read_on(store, keep).await?;
+            let lines = self.read_lines(store, sink).await?;
             if !lines.is_empty() {
-                return Ok(Step::Lines(lines));
+                return Ok(QueryStep::Lines(lines));
             }
         }
     }
 
     /// How the answer has ended, if it has.
-    fn end(&mut self, elapsed_ms: i64) -> Option<Ended> {
+    fn check_end(&mut self, elapsed_ms: i64) -> Option<QueryEnd> {
         let cursor = self.cursor();
-        let (by_limit, by_budget) = self.left;
-        if self.ended.is_none() {
-            let budget = &self.ask.budget;
-            let is_over = self.told.operations() >= budget.operations
-                || self.told.bytes_inflated >= budget.inflated
-                || elapsed_ms >= budget.ms;
+        let (by_limit, by_budget) = self.lines_left;
+        if self.end.is_none() {
+            let budget = &self.query.budget;
+            let is_over = self.stats.operations() >= budget.operations
+                || self.stats.bytes_inflated >= budget.inflated_bytes
+                || elapsed_ms >= budget.elapsed_ms;
             if by_limit == 0 {
-                self.ended = Some(Ended::Limit(cursor));
+                self.end = Some(QueryEnd::Limit(cursor));
             } else if by_budget == 0 || (is_over && self.has_moved) {
-                self.ended = Some(Ended::Budget(cursor));
+                self.end = Some(QueryEnd::Budget(cursor));
             }
         }
-        self.ended.clone()
+        self.end.clone()
     }
 
-    /// The place moves behind what was worked through.
-    fn move_to(&mut self, place: Place) {
-        self.place = place;
+    /// Moves the position past what is done.
+    fn move_to(&mut self, position: QueryPosition) {
+        self.position = position;
         self.has_moved = true;
     }
 
-    fn move_behind(&mut self, batch: i64) {
+    /// Closes the open batch, if any, and moves the position past this place of the shard's order.
+    fn move_past(&mut self, place: i64) {
         self.open = None;
-        self.move_to(Place { batch: batch.saturating_add(1), ..Place::start_of(self.place.prefix) });
+        self.move_to(QueryPosition { batch: place.saturating_add(1), ..QueryPosition::start_of(self.position.prefix) });
     }
 
-    fn failed(&self, error: BackendError) -> QueryError {
+    fn backend_error(&self, error: BackendError) -> QueryError {
         QueryError::Backend { error, cursor: self.cursor() }
     }
 
-    /// Finds the next batch; `false` where the calendar must be learnt first.
-    async fn find(&mut self, shards: &impl Objects) -> Result<bool, QueryError> {
-        let left = self.ask.budget.operations.saturating_sub(self.told.operations());
-        let next = self.ahead.next(shards, left, &mut self.told.shards_asked).await;
-        match next.map_err(|error| self.failed(error))? {
-            Next::Batch(prefix, batch) => self.consider(prefix, batch),
-            Next::Unknown(prefix) => {
-                self.place = if prefix == self.place.prefix { self.place } else { Place::start_of(prefix) };
-                return Ok(false);
+    /// Finds the next batch and opens it, unless it is ruled out.
+    async fn find_batch(
+        &mut self,
+        shards: &impl Objects,
+        directory: &impl ShardDirectory,
+        clock: &impl Fn() -> i64,
+    ) -> Result<(), QueryError> {
+        let calls = self.query.budget.operations.saturating_sub(self.stats.operations());
+        let next = self.prefetcher.next(shards, directory, clock, calls, &mut self.stats.shards_asked).await;
+        match next.map_err(|error| self.backend_error(error))? {
+            NextBatch::Batch(prefix, batch) => self.consider_batch(prefix, batch),
+            NextBatch::PrefixEnd(prefix) if !self.prefetcher.is_exhausted() => {
+                self.move_to(QueryPosition::start_of(prefix + 1));
             }
-            Next::Behind(prefix) if !self.ahead.is_through() => self.move_to(Place::start_of(prefix + 1)),
-            Next::Behind(_) | Next::End => self.ended = Some(Ended::Complete),
+            NextBatch::PrefixEnd(_) | NextBatch::RangeEnd => self.end = Some(QueryEnd::Complete),
         }
-        Ok(true)
+        Ok(())
     }
 
     /// Opens a batch, unless it is ruled out.
-    fn consider(&mut self, prefix: u32, batch: ShardBatch) {
+    fn consider_batch(&mut self, prefix: u32, batch: ShardBatch) {
         let ShardBatch { place, object, summary } = batch;
-        self.told.batches_considered += 1;
+        self.stats.batches_considered += 1;
         let summary = summary.and_then(|summary| Summary::from_bytes(&summary));
-        let window = Window::of(&self.ask, prefix);
-        if summary.as_ref().is_some_and(|summary| !batch_may(&self.ask, window, summary)) {
-            self.told.batches_skipped += 1;
-            return self.move_behind(place);
+        let window = PrefixWindow::new(&self.query, prefix);
+        if summary.as_ref().is_some_and(|summary| !batch_may_match(&self.query, window, summary)) {
+            self.stats.batches_skipped += 1;
+            return self.move_past(place);
         }
-        let version = version_of(&object);
-        if (self.place.prefix, self.place.batch, self.place.version) != (prefix, place, version) {
-            self.place = Place { prefix, batch: place, version, offset: 0 };
+        let version = version_hash(&object);
+        if (self.position.prefix, self.position.batch, self.position.version) != (prefix, place, version) {
+            self.position = QueryPosition { prefix, batch: place, version, offset: 0 };
         }
-        self.open = Some(Open::new(place, object, window, summary, self.place.offset));
+        self.open = Some(OpenBatch::new(place, object, window, summary, self.position.offset));
     }
 
-    /// Reads on in the open batch.
-    async fn read_on<B: Bucket<Body = Y>, K: FnMut(&[u8]) -> bool>(
+    /// Reads on in the open batch, and returns the lines of one step.
+    async fn read_lines<B: Bucket<Body = Y>>(
         &mut self,
         store: BatchStore<'_, B>,
-        keep: &mut K,
-    ) -> Result<Vec<LogLine>, QueryError> {
-        if self.open.as_ref().is_some_and(|open| open.reading.is_none()) {
-            self.begin(store).await.map_err(|error| self.failed(error))?;
+        sink: &mut impl RecordSink,
+    ) -> Result<Vec<QueryLine>, QueryError> {
+        if self.open.as_ref().is_some_and(|open| open.reader.is_none()) {
+            self.start_read(store).await.map_err(|error| self.backend_error(error))?;
         }
-        let left = self.left.0.min(self.left.1);
-        let Some(Open { reading: Some(reading), window, .. }) = &mut self.open else { return Ok(Vec::new()) };
-        let object = Rc::clone(&reading.object);
-        let mut taker = Taker {
-            ask: &self.ask,
+        let Some(OpenBatch { reader: Some(reader), window, .. }) = &mut self.open else { return Ok(Vec::new()) };
+        let mut collector = LineCollector {
+            query: &self.query,
             window: *window,
-            keep,
+            sink,
             scanner: &mut self.scanner,
-            object: &object,
-            place: &mut self.place,
-            told: &mut self.told,
-            left,
-            text_end: reading.text_end,
+            object: Rc::clone(reader.version()),
+            position: &mut self.position,
+            limit: self.lines_left.0.min(self.lines_left.1),
             lines: Vec::new(),
             bytes: 0,
-            stop: None,
+            scanned: 0,
         };
-        let went = reading.on(&mut taker).await;
-        let lines = taker.lines;
+        let progress = reader.advance(&mut collector, &mut self.stats).await;
+        let LineCollector { lines, scanned, .. } = collector;
         let count = lines.len() as u64;
-        self.left = (self.left.0 - count, self.left.1 - count);
-        match went {
-            Ok(went) => self.went(went),
-            Err(error) => self.broke(error, !lines.is_empty())?,
+        self.stats.records_scanned += scanned;
+        self.stats.records_returned += count;
+        self.lines_left = (self.lines_left.0 - count, self.lines_left.1 - count);
+        match progress {
+            Ok(progress) => self.on_progress(progress),
+            Err(error) => self.on_error(error, !lines.is_empty())?,
         }
         Ok(lines)
     }
 
-    /// Reading went on.
-    fn went(&mut self, went: Went) {
+    /// Follows a read that made a step.
+    fn on_progress(&mut self, progress: ReadProgress) {
         let Some(open) = &mut self.open else { return };
-        if went == Went::Through {
-            // What is left of a row's last span is no part of it.
-            let text_end = open.reading.take().map_or(0, |reading| reading.text_end);
-            self.place.offset = self.place.offset.max(text_end);
+        if progress == ReadProgress::Complete {
+            // What is left of the last span belongs to a span that follows.
+            let text_end = open.reader.take().map_or(0, |reader| reader.text_end());
+            self.position.offset = self.position.offset.max(text_end);
             if open.reads.as_ref().is_none_or(VecDeque::is_empty) {
-                // At once, so that a cursor never points at the end of a batch, which would be read again to see that.
-                let batch = open.place;
-                return self.move_behind(batch);
+                // At once, so that a cursor never points to the end of a batch, which would be read again to see that.
+                let place = open.place;
+                return self.move_past(place);
             }
         }
-        self.has_moved |= self.place.offset.saturating_sub(open.from) >= QUERY_STEP;
+        self.has_moved |= self.position.offset.saturating_sub(open.from) >= QUERY_STEP;
     }
 
-    /// Reading broke off. Where there are lines to be told first, the same error comes again when it is tried again.
-    fn broke(&mut self, error: ReadError, has_lines: bool) -> Result<(), QueryError> {
+    /// Follows a read that broke off. Where there are lines to return first, the same error comes again with the next
+    /// attempt.
+    fn on_error(&mut self, error: ReadError, has_lines: bool) -> Result<(), QueryError> {
         let cursor = self.cursor();
         let Some(open) = &mut self.open else { return Ok(()) };
-        let was_whole = open.reading.take().is_some_and(|reading| reading.is_whole);
+        let was_whole = open.reader.take().is_some_and(|reader| reader.is_whole());
         open.reads = None;
         match error {
             ReadError::Backend(_) if has_lines => Ok(()),
             ReadError::Backend(error) => Err(QueryError::Backend { error, cursor }),
             ReadError::Batch(_) if !was_whole => {
                 open.in_full = true;
-                self.told.full_scans += 1;
+                self.stats.full_scans += 1;
                 Ok(())
             }
             ReadError::Batch(_) if has_lines => Ok(()),
             ReadError::Batch(why) => {
                 let object = Rc::clone(&open.object);
-                Err(self.unreadable(object, why))
+                Err(self.skip_unreadable(object, why))
             }
         }
     }
 
-    /// The open batch cannot be read: it is passed over.
-    fn unreadable(&mut self, object: Rc<ObjectVersion>, why: BatchError) -> QueryError {
-        let offset = self.place.offset;
-        self.told.objects_unreadable += 1;
-        self.move_behind(self.place.batch);
+    /// Passes over the open batch, which cannot be read.
+    fn skip_unreadable(&mut self, object: Rc<ObjectVersion>, why: BatchError) -> QueryError {
+        let offset = self.position.offset;
+        self.stats.objects_unreadable += 1;
+        self.move_past(self.position.batch);
         QueryError::Unreadable { object, why, offset, cursor: self.cursor() }
     }
 
-    /// Begins the next read of the open batch, or closes it where there is none.
-    async fn begin<B: Bucket<Body = Y>>(&mut self, store: BatchStore<'_, B>) -> Result<(), BackendError> {
-        let Self { ask, told, open: Some(open), place, .. } = self else { return Ok(()) };
+    /// Starts the next read of the open batch, or closes the batch where it has none.
+    async fn start_read<B: Bucket<Body = Y>>(&mut self, store: BatchStore<'_, B>) -> Result<(), BackendError> {
+        let Self { query, stats, open: Some(open), position, .. } = self else { return Ok(()) };
         if open.reads.is_none() {
-            let plan = plan_of(ask, open, store, place.offset, told).await?;
-            told.spans_skipped += if open.was_counted { 0 } else { plan.skipped };
-            told.batches_skipped += u64::from(plan.reads.is_empty() && !open.was_counted);
+            let plan = open.plan(query, store, position.offset, stats).await?;
+            stats.spans_skipped += if open.was_counted { 0 } else { plan.spans_skipped };
+            stats.batches_skipped += u64::from(plan.reads.is_empty() && !open.was_counted);
             open.was_counted = true;
             open.reads = Some(plan.reads);
         }
-        let (next, batch) = (open.reads.as_mut().and_then(VecDeque::pop_front), open.place);
-        let begun = match next {
+        let start = match open.reads.as_mut().and_then(VecDeque::pop_front) {
             None => {
-                self.move_behind(batch);
+                let place = open.place;
+                self.move_past(place);
                 return Ok(());
             }
-            Some(Read::Whole) => read::whole(store.logs, &open.object, open.in_full, told).await,
-            Some(Read::Spans(row)) => read::spans(store, &open.object, &row, told).await,
+            Some(PlannedRead::Object) => SpanReader::open_object(store.logs, &open.object, stats).await,
+            Some(PlannedRead::Spans(spans)) => SpanReader::open_spans(store, &open.object, &spans, stats).await,
         };
-        if begun.is_err() {
+        if start.is_err() {
             open.reads = None;
         }
-        match begun? {
-            Begun::Reading(reading) => {
-                open.reading = Some(reading);
-                told.batches_read += u64::from(!std::mem::replace(&mut open.was_read, true));
+        match start? {
+            ReadStart::Reading(reader) => {
+                let is_other_version = reader.version().etag != open.object.etag;
+                stats.full_scans += u64::from(is_other_version && !open.in_full);
+                stats.batches_read += u64::from(!std::mem::replace(&mut open.was_read, true));
+                open.reader = Some(reader);
             }
-            Begun::Useless => {
-                told.full_scans += 1;
+            ReadStart::SpanUnusable => {
+                stats.full_scans += 1;
                 (open.in_full, open.reads) = (true, None);
             }
-            Begun::Gone => {
-                told.objects_gone += 1;
-                self.move_behind(batch);
+            ReadStart::ObjectGone => {
+                stats.objects_gone += 1;
+                let place = open.place;
+                self.move_past(place);
             }
         }
         Ok(())

@@ -20,7 +20,7 @@ fn search(harness: &Harness) -> (Vec<String>, u64) {
     let mut lines: Vec<String> = reply.text().lines().map(str::to_owned).collect();
     let summary: Value = serde_json::from_str(&lines.pop().unwrap()).unwrap();
     assert_eq!(summary["raydex"]["complete"], true, "{summary}");
-    (lines, summary["raydex"]["told"]["shards_asked"].as_u64().unwrap())
+    (lines, summary["raydex"]["stats"]["shards_asked"].as_u64().unwrap())
 }
 
 #[test]

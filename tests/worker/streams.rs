@@ -125,7 +125,7 @@ fn a_stream_tells_every_line_in_bounded_memory(store: &Store) {
     assert_eq!((reply.status, reply.header("content-type")), (200, "application/x-ndjson"));
     let summary = store.check(reply.text());
     assert_eq!((&summary["complete"], &summary["cursor"]), (&true.into(), &Value::Null), "{summary}");
-    assert_eq!(summary["told"]["records_told"], store.lines.len());
+    assert_eq!(summary["stats"]["records_returned"], store.lines.len());
     let grown = store.wasm() - before;
     println!("{} bytes in {} lines, {grown} bytes more of wasm: {summary}", reply.body.len(), store.lines.len());
     assert!(grown <= 4 * MIB as u64, "{grown}");
@@ -194,7 +194,10 @@ fn a_search_that_finds_nothing_ends_with_its_client(store: &Store) {
     assert!(soon < all / 2, "{soon} of {all}");
     let reply = store.harness.get(&format!("{path}&summary=true"));
     let summary: Value = serde_json::from_str(reply.text()).unwrap();
-    assert_eq!((&summary["raydex"]["told"]["records_told"], &summary["raydex"]["complete"]), (&0.into(), &true.into()));
+    assert_eq!(
+        (&summary["raydex"]["stats"]["records_returned"], &summary["raydex"]["complete"]),
+        (&0.into(), &true.into())
+    );
 }
 
 /// Asks, reads so many bytes of the answer, and is gone.
@@ -216,7 +219,7 @@ fn a_host_in_three_batches_costs_three_reads(store: &Store) {
         let summary = lines.pop().unwrap()["raydex"].clone();
         assert_eq!(lines.len(), RARE.len());
         assert!(lines.iter().all(|line| line["ClientRequestHost"] == "rare.example.com"));
-        let told = &summary["told"];
+        let told = &summary["stats"];
         assert_eq!((&told["batches_read"], store.reads() - reads), (&3.into(), 3), "{token}: {summary}");
         // A batch that two shards name is considered in each.
         assert!(told["batches_skipped"].as_u64() >= Some(u64::from(BATCHES) - 3), "{summary}");

@@ -18,7 +18,7 @@ pub mod spans;
 pub use filter::TextFilter;
 pub(crate) use filter::hash as stable_hash;
 pub use gather::{Gathered, Gatherer};
-pub use spans::{SpanSummaries, SpanSummary};
+pub use spans::{SpanSummaries, SpanSummary, WindowHash};
 
 use crate::filter::Possible;
 use crate::record::{Value, watched_place};

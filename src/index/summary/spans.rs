@@ -12,8 +12,8 @@
 //! ```
 //! Numbers without a type are LEB128.
 //!
-//! What always holds: bytes that changed on their way are refused; so is a window whose hash is another, by whoever
-//! reads from it ([`SpanSummary::is_window`]). The form is frozen by tests; another form has another version.
+//! What always holds: bytes that changed on their way are refused; so is a window with another hash, by its reader
+//! ([`WindowHash`]). The form is frozen by tests; another form has another version.
 
 use super::filter::{TextFilter, hash};
 use super::form::{read_bytes, write_bytes};
@@ -106,7 +106,7 @@ pub(super) fn to_bytes(dictionaries: &[&[Box<[u8]>]], told: &[SpanTold], spans: 
         }
     }
     for (place, span) in spans.places.iter().zip(told) {
-        bytes.extend_from_slice(&window_hash(window_of(spans, place)).to_le_bytes());
+        bytes.extend_from_slice(&WindowHash::new(window_of(spans, place)).0.to_le_bytes());
         write_span(&mut bytes, span, base, dictionaries);
     }
     let sum = hash(&bytes);
@@ -119,9 +119,21 @@ fn window_of<'a>(spans: &'a Spans, place: &SpanPlace) -> &'a [u8] {
     spans.windows.get(at(place.window.start)..at(place.window.end)).unwrap_or_default()
 }
 
-fn window_hash(packed: &[u8]) -> u32 {
-    let [a, b, c, d, ..] = hash(packed).to_le_bytes();
-    u32::from_le_bytes([a, b, c, d])
+/// The hash of a packed window, by which a reader knows that the window is the one of its span.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WindowHash(u32);
+
+impl WindowHash {
+    fn new(packed: &[u8]) -> Self {
+        let [a, b, c, d, ..] = hash(packed).to_le_bytes();
+        Self(u32::from_le_bytes([a, b, c, d]))
+    }
+
+    /// Whether these bytes are the packed window.
+    #[must_use]
+    pub fn matches(self, packed: &[u8]) -> bool {
+        Self::new(packed) == self
+    }
 }
 
 fn write_span(bytes: &mut Vec<u8>, span: &SpanTold, base: i64, dictionaries: &[&[Box<[u8]>]]) {
@@ -165,16 +177,9 @@ pub struct SpanSummary {
     pub times: Times,
     /// How many there are.
     pub records: u64,
-    window: u32,
+    /// The hash of its packed window.
+    pub window_hash: WindowHash,
     fields: Vec<Seen>,
-}
-
-impl SpanSummary {
-    /// Whether these bytes are its packed window.
-    #[must_use]
-    pub fn is_window(&self, packed: &[u8]) -> bool {
-        window_hash(packed) == self.window
-    }
 }
 
 impl SpanSummaries {
@@ -224,10 +229,10 @@ fn read_dictionaries(from: &mut &[u8]) -> Option<Vec<Vec<Box<[u8]>>>> {
 fn read_span(from: &mut &[u8], place: SpanPlace, base: i64, dictionaries: &[Vec<Box<[u8]>>]) -> Option<SpanSummary> {
     let (window, rest) = from.split_first_chunk()?;
     *from = rest;
-    let window = u32::from_le_bytes(*window);
+    let window_hash = WindowHash(u32::from_le_bytes(*window));
     let records = read_number(from)?;
     if records == 0 {
-        return Some(SpanSummary { place, times: Times::NONE, records, window, fields: Vec::new() });
+        return Some(SpanSummary { place, times: Times::NONE, records, window_hash, fields: Vec::new() });
     }
     let first_ns = base.checked_add_unsigned(read_number(from)?)?;
     let last_ns = first_ns.checked_add_unsigned(read_number(from)?)?;
@@ -235,7 +240,7 @@ fn read_span(from: &mut &[u8], place: SpanPlace, base: i64, dictionaries: &[Vec<
     for tokens in dictionaries {
         fields.push(read_seen(from, tokens.len())?);
     }
-    Some(SpanSummary { place, times: Times { first_ns, last_ns }, records, window, fields })
+    Some(SpanSummary { place, times: Times { first_ns, last_ns }, records, window_hash, fields })
 }
 
 fn read_seen(from: &mut &[u8], tokens: usize) -> Option<Seen> {
@@ -255,7 +260,7 @@ fn read_seen(from: &mut &[u8], tokens: usize) -> Option<Seen> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Bits, Seen, SpanSummaries, SpanTold, TextFilter, Times, to_bytes};
+    use super::{Bits, Seen, SpanSummaries, SpanSummary, SpanTold, TextFilter, Times, to_bytes};
     use crate::batch::{PointForm, SpanPlace, Spans};
     use crate::filter::Possible;
     use crate::record::Value;
@@ -309,7 +314,8 @@ mod tests {
         assert_eq!((first.times, first.records), (Times { first_ns: 1000, last_ns: 1007 }, 3));
         assert_eq!((second.times, second.records), (Times::NONE, 0));
         assert_eq!((third.times, third.records), (Times { first_ns: 5, last_ns: 2000 }, 300));
-        assert!(second.is_window(b"abc") && !second.is_window(b"abd") && third.is_window(b"d") && first.is_window(b""));
+        let fits = |span: &SpanSummary, packed: &[u8]| span.window_hash.matches(packed);
+        assert!(fits(second, b"abc") && !fits(second, b"abd") && fits(third, b"d") && fits(first, b""));
         let Possible::OneOf(values) = read.possible(first, "EdgeResponseStatus") else { panic!("a set") };
         assert_eq!(values, [Value::Number("404")]);
         let Possible::Texts(test) = read.possible(third, "ClientRequestHost") else { panic!("a test") };

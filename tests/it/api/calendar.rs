@@ -41,7 +41,7 @@ fn counted(fakes: &Fakes, path: &str) -> ([usize; 2], Vec<String>, Value) {
     let before = counts();
     let (lines, summary) = read(&Ask::get(path).of(fakes));
     let [ledger, shard] = counts();
-    assert_eq!(summary["told"]["shards_asked"], shard - before[1]);
+    assert_eq!(summary["stats"]["shards_asked"], shard - before[1]);
     ([ledger - before[0], shard - before[1]], lines, summary)
 }
 

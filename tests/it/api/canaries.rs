@@ -148,8 +148,9 @@ fn viewer_gets_none_of_a_thousand_secrets() {
 /// What the summary of a stream says of batches and records.
 fn figures(reply: &Reply) -> Option<Vec<Value>> {
     let last: Value = serde_json::from_str(String::from_utf8_lossy(&reply.body).lines().last()?).ok()?;
-    let told = last.get("raydex")?.get("told")?;
-    let names = ["batches_skipped", "batches_read", "spans_skipped", "objects_read", "records_scanned", "records_told"];
+    let told = last.get("raydex")?.get("stats")?;
+    let names =
+        ["batches_skipped", "batches_read", "spans_skipped", "objects_read", "records_scanned", "records_returned"];
     Some(names.map(|name| told[name].clone()).to_vec())
 }
 

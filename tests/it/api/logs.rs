@@ -81,7 +81,7 @@ fn every_form_tells_the_lines_of_the_oracle() {
     let values: Vec<Value> = all.iter().map(|line| read(line)).collect();
     assert_eq!(document["records"], Value::from(values.clone()));
     let said = &document["raydex"];
-    assert_eq!((&said["complete"], &said["told"]["records_told"]), (&true.into(), &all.len().into()));
+    assert_eq!((&said["complete"], &said["stats"]["records_returned"]), (&true.into(), &all.len().into()));
     let csv = ask(&store, "&format=csv&fields=RayID,ClientIP");
     assert!(text(&csv).starts_with("RayID,ClientIP\r\n") && text(&csv).lines().count() == all.len() + 1);
     let partner = ask(&store, "&format=partner");
@@ -183,7 +183,7 @@ fn what_is_gone_or_damaged_is_said() {
     let (told, said) = lines(&ask(&store, ""));
     let said = said.unwrap();
     assert_eq!((told, &said["complete"]), ([batch(0), batch(20)].concat(), &false.into()));
-    assert_eq!(said["told"]["objects_gone"], 1, "{said}");
+    assert_eq!(said["stats"]["objects_gone"], 1, "{said}");
 }
 
 /// A deployment with a viewer, and one who sees one zone alone.
@@ -213,7 +213,7 @@ fn rare_host_costs_three_reads_for_every_role() {
         let reads = store.fakes.faults.count(Kind::Get);
         let reply = if token == "main" { ask(&store, &query) } else { ask_as(&store, token, &query) };
         let (told, said) = lines(&reply);
-        let figures = &said.unwrap()["told"];
+        let figures = &said.unwrap()["stats"];
         assert_eq!((told.len(), store.fakes.faults.count(Kind::Get) - reads), (3, 3), "{token}");
         assert_eq!((&figures["batches_skipped"], &figures["batches_read"]), (&197.into(), &3.into()), "{token}");
     }

@@ -1,8 +1,8 @@
-//! Answers in pieces: whoever follows cursors gets the same lines, however the answer was cut.
+//! Answers in pieces: following cursors gives the same lines, however the answer is cut.
 
 use raydex::filter::Filter;
 use raydex::limits::QUERY_OPERATIONS;
-use raydex::query::{Ask, Budget, Cursor, CursorError, Ended, Run};
+use raydex::query::{CursorError, QueryBudget, QueryCursor, QueryEnd, QueryRun, RangeQuery};
 use raydex::record::Dataset;
 use raydex::services::Services;
 
@@ -13,14 +13,14 @@ use super::support::records::ndjson;
 use super::{LATER_MS, answer, oracle};
 
 /// All lines, following cursors; `more` says what each request may be.
-fn follow(store: &Store, ask: &Ask, mut more: impl FnMut(Ask) -> Ask) -> (Vec<String>, usize) {
+fn follow(store: &Store, ask: &RangeQuery, mut more: impl FnMut(RangeQuery) -> RangeQuery) -> (Vec<String>, usize) {
     let (mut lines, mut requests, mut from) = (Vec::new(), 0, None);
     loop {
-        let found = answer(&store.fakes, more(Ask { from, ..ask.clone() }));
+        let found = answer(&store.fakes, more(RangeQuery { cursor: from, ..ask.clone() }));
         lines.extend(found.texts());
         requests += 1;
         assert!(requests < 5_000, "it does not end");
-        let Some(cursor) = found.ended.cursor() else { return (lines, requests) };
+        let Some(cursor) = found.end.cursor() else { return (lines, requests) };
         // As it travels.
         from = Some(cursor.to_string().parse().unwrap());
     }
@@ -35,53 +35,54 @@ fn pieces_of_any_size_are_the_whole() {
             let (start_ns, end_ns) = range(&mut random);
             let filter = random.chance(500).then(|| Filter::parse(&filter(&mut random)).unwrap());
             let expected = oracle::lines(&store, start_ns, end_ns, filter.as_ref());
-            let ask = Ask { filter, ..Ask::all(Dataset::HttpRequests, start_ns, end_ns) };
+            let all = RangeQuery::new(Dataset::HttpRequests, start_ns, end_ns);
+            let ask = filter.into_iter().fold(all, RangeQuery::with_filter);
             let most = 1 + random.below(9) as u64;
-            let (lines, requests) = follow(&store, &ask, |ask| Ask { limit: Some(most), ..ask });
+            let (lines, requests) = follow(&store, &ask, |ask| RangeQuery { limit: Some(most), ..ask });
             assert_eq!(lines, expected, "seed {seed}");
             assert!(requests as u64 > expected.len() as u64 / most);
-            let (lines, _) = follow(&store, &ask, |ask| Ask { limit: Some(1 + random.below(20) as u64), ..ask });
+            let (lines, _) = follow(&store, &ask, |ask| RangeQuery { limit: Some(1 + random.below(20) as u64), ..ask });
             assert_eq!(lines, expected, "seed {seed}");
         }
     }
 }
 
 #[test]
-fn an_answer_may_be_cut_behind_any_line() {
+fn an_answer_may_be_cut_after_any_line() {
     let mut random = Random::new(7);
     let store = Store::random(&mut random, 5, 20);
-    let ask = Ask::all(Dataset::HttpRequests, (start_ms() - PREFIX_MS) * 1_000_000, i64::MAX);
-    let mut run = Run::new(ask.clone(), LATER_MS).unwrap();
+    let ask = RangeQuery::new(Dataset::HttpRequests, (start_ms() - PREFIX_MS) * 1_000_000, i64::MAX);
+    let mut run = QueryRun::new(ask.clone(), LATER_MS).unwrap();
     let whole = super::finish(&store.fakes, &mut run).unwrap();
     assert!(whole.lines.len() > 30);
     for (number, line) in whole.lines.iter().enumerate() {
-        let from = Some(run.cursor_behind(line));
-        let rest = answer(&store.fakes, Ask { from, ..ask.clone() });
-        assert_eq!(rest.texts(), whole.texts()[number + 1..], "behind line {number}");
+        let from = Some(run.cursor_after(line));
+        let rest = answer(&store.fakes, RangeQuery { cursor: from, ..ask.clone() });
+        assert_eq!(rest.texts(), whole.texts()[number + 1..], "after line {number}");
     }
 }
 
 #[test]
-fn every_budget_ends_with_a_lossless_cursor() {
+fn every_budget_ends_with_a_cursor() {
     let mut random = Random::new(11);
     let store = Store::random(&mut random, 6, 30);
-    let ask = Ask::all(Dataset::HttpRequests, (start_ms() - 3 * PREFIX_MS) * 1_000_000, i64::MAX);
+    let ask = RangeQuery::new(Dataset::HttpRequests, (start_ms() - 3 * PREFIX_MS) * 1_000_000, i64::MAX);
     let expected = oracle::lines(&store, ask.start_ns, ask.end_ns, None);
-    let whole = Budget::default();
+    let whole = QueryBudget::default();
     for budget in [
-        Budget { operations: 0, ..whole },
-        Budget { operations: 1, ..whole },
-        Budget { operations: 7, ..whole },
-        Budget { inflated: 0, ..whole },
-        Budget { inflated: 4_000, ..whole },
-        Budget { lines: 0, ..whole },
-        Budget { lines: 3, ..whole },
-        Budget { ms: 0, ..whole },
+        QueryBudget { operations: 0, ..whole },
+        QueryBudget { operations: 1, ..whole },
+        QueryBudget { operations: 7, ..whole },
+        QueryBudget { inflated_bytes: 0, ..whole },
+        QueryBudget { inflated_bytes: 4_000, ..whole },
+        QueryBudget { lines: 0, ..whole },
+        QueryBudget { lines: 3, ..whole },
+        QueryBudget { elapsed_ms: 0, ..whole },
     ] {
         let mut asked = 0;
         let (lines, requests) = follow(&store, &ask, |ask| {
             asked += 1;
-            Ask { budget, ..ask }
+            RangeQuery { budget, ..ask }
         });
         assert_eq!(lines, expected, "{budget:?}");
         assert!(requests > 2 && asked == requests, "{budget:?}: {requests}");
@@ -90,16 +91,16 @@ fn every_budget_ends_with_a_lossless_cursor() {
 }
 
 #[test]
-fn finished_batches_are_not_read_again() {
+fn batch_read_to_its_end_is_not_read_again() {
     let mut random = Random::new(15);
     let store = Store::random(&mut random, 6, 30);
-    let ask = Ask::all(Dataset::HttpRequests, (start_ms() - 3 * PREFIX_MS) * 1_000_000, i64::MAX);
+    let ask = RangeQuery::new(Dataset::HttpRequests, (start_ms() - 3 * PREFIX_MS) * 1_000_000, i64::MAX);
     let reads = || store.fakes.faults.count(super::support::Kind::Get);
     let before = reads();
     let expected = answer(&store.fakes, ask.clone()).texts();
     let (once, before) = (reads() - before, reads());
-    let budget = Budget { inflated: 0, ..Budget::default() };
-    let (lines, requests) = follow(&store, &ask, |ask| Ask { budget, ..ask });
+    let budget = QueryBudget { inflated_bytes: 0, ..QueryBudget::default() };
+    let (lines, requests) = follow(&store, &ask, |ask| RangeQuery { budget, ..ask });
     assert_eq!((lines, reads() - before), (expected, once));
     assert!(requests > once, "{requests} requests, {once} reads");
 }
@@ -108,35 +109,35 @@ fn finished_batches_are_not_read_again() {
 fn the_clock_ends_an_answer() {
     let mut random = Random::new(12);
     let store = Store::random(&mut random, 6, 30);
-    let budget = Budget { ms: 50, ..Budget::default() };
-    let ask = Ask { budget, ..Ask::all(Dataset::HttpRequests, (start_ms() - PREFIX_MS) * 1_000_000, i64::MAX) };
-    let mut run = Run::new(ask, LATER_MS).unwrap();
+    let budget = QueryBudget { elapsed_ms: 50, ..QueryBudget::default() };
+    let ask =
+        RangeQuery { budget, ..RangeQuery::new(Dataset::HttpRequests, (start_ms() - PREFIX_MS) * 1_000_000, i64::MAX) };
+    let mut run = QueryRun::new(ask, LATER_MS).unwrap();
     let clock = std::cell::Cell::new(0);
     let tick = || clock.replace(clock.get() + 20);
     let mut steps = 0;
     loop {
-        let mut all = |_: &[u8]| true;
-        let next = run.next(store.fakes.batch_store(), &store.fakes.shards, &tick, &mut all);
+        let (directory, mut sink) = (super::FixedDirectory::of_any(), super::EveryLine);
+        let next = run.next(store.fakes.batch_store(), &store.fakes.shards, &directory, &tick, &mut sink);
         match super::support::run(next).unwrap() {
-            raydex::query::Step::Lines(_) => steps += 1,
-            raydex::query::Step::Unknown => panic!("no calendar was learnt"),
-            raydex::query::Step::End(ended) => break assert!(matches!(ended, Ended::Budget(_)), "{ended:?}"),
+            raydex::query::QueryStep::Lines(_) => steps += 1,
+            raydex::query::QueryStep::End(ended) => break assert!(matches!(ended, QueryEnd::Budget(_)), "{ended:?}"),
         }
     }
     assert!(steps <= 3, "{steps}");
 }
 
 #[test]
-fn empty_years_take_several_requests_and_end() {
+fn years_without_a_batch_end_after_several_requests() {
     let mut store = Store::new();
     let line = super::generate::record(&format!("\"{}\"", super::generate::ray(start_ms(), 1)), None, &[]);
     store.put("logs/a.log.gz", &ndjson([&line]), true);
     let days = 20;
     let start_ns = (start_ms() - days * 86_400_000) * 1_000_000;
-    let ask = Ask::all(Dataset::HttpRequests, start_ns, i64::MAX);
+    let ask = RangeQuery::new(Dataset::HttpRequests, start_ns, i64::MAX);
     let first = answer(&store.fakes, ask.clone());
-    assert!(matches!(first.ended, Ended::Budget(_)));
-    assert_eq!(first.told.shards_asked, QUERY_OPERATIONS);
+    assert!(matches!(first.end, QueryEnd::Budget(_)));
+    assert_eq!(first.stats.shards_asked, QUERY_OPERATIONS);
     let (lines, requests) = follow(&store, &ask, |ask| ask);
     assert_eq!((lines, requests), (vec![line], 4));
 }
@@ -145,37 +146,37 @@ fn empty_years_take_several_requests_and_end() {
 fn sample_is_the_same_however_it_is_cut() {
     let mut random = Random::new(13);
     let store = Store::random(&mut random, 10, 80);
-    let all = Ask::all(Dataset::HttpRequests, (start_ms() - PREFIX_MS) * 1_000_000, i64::MAX);
+    let all = RangeQuery::new(Dataset::HttpRequests, (start_ms() - PREFIX_MS) * 1_000_000, i64::MAX);
     let lines = answer(&store.fakes, all.clone()).texts();
-    let share = |share| Ask { sample: Some(share), ..all.clone() };
+    let share = |share| RangeQuery { sample: Some(share), ..all.clone() };
     let half = answer(&store.fakes, share(0.5)).texts();
     assert!((lines.len() * 3 / 8..lines.len() * 5 / 8).contains(&half.len()), "{} of {}", half.len(), lines.len());
-    assert_eq!(follow(&store, &share(0.5), |ask| Ask { limit: Some(3), ..ask }).0, half);
+    assert_eq!(follow(&store, &share(0.5), |ask| RangeQuery { limit: Some(3), ..ask }).0, half);
     let tenth = answer(&store.fakes, share(0.1)).texts();
     assert!(tenth.iter().all(|line| half.contains(line)) && !tenth.is_empty());
     assert_eq!((answer(&store.fakes, share(0.0)).lines.len(), answer(&store.fakes, share(1.0)).texts()), (0, lines));
 }
 
 #[test]
-fn a_cursor_of_another_question_is_refused() {
+fn a_cursor_of_another_query_is_refused() {
     let mut random = Random::new(14);
     let store = Store::random(&mut random, 3, 20);
-    let ask = Ask::all(Dataset::HttpRequests, start_ms() * 1_000_000, i64::MAX);
-    let first = answer(&store.fakes, Ask { limit: Some(1), ..ask.clone() });
-    let cursor = *first.ended.cursor().unwrap();
-    let refused = |ask| Run::<super::support::bucket::MemoryBody>::new(ask, LATER_MS).err();
+    let ask = RangeQuery::new(Dataset::HttpRequests, start_ms() * 1_000_000, i64::MAX);
+    let first = answer(&store.fakes, RangeQuery { limit: Some(1), ..ask.clone() });
+    let cursor = *first.end.cursor().unwrap();
+    let refused = |ask| QueryRun::<super::support::bucket::MemoryBody>::new(ask, LATER_MS).err();
     let from = Some(cursor);
-    assert_eq!(refused(Ask { from, ..ask.clone() }), None);
-    assert_eq!(refused(Ask { from, limit: Some(9), ..ask.clone() }), None);
+    assert_eq!(refused(RangeQuery { cursor: from, ..ask.clone() }), None);
+    assert_eq!(refused(RangeQuery { cursor: from, limit: Some(9), ..ask.clone() }), None);
     for other in [
-        Ask { from, start_ns: ask.start_ns + 1, ..ask.clone() },
-        Ask { from, dataset: Dataset::FirewallEvents, ..ask.clone() },
-        Ask { from, sample: Some(0.5), ..ask.clone() },
+        RangeQuery { cursor: from, start_ns: ask.start_ns + 1, ..ask.clone() },
+        RangeQuery { cursor: from, dataset: Dataset::FirewallEvents, ..ask.clone() },
+        RangeQuery { cursor: from, sample: Some(0.5), ..ask.clone() },
     ] {
-        assert_eq!(refused(other), Some(CursorError::OtherQuestion));
+        assert_eq!(refused(other), Some(CursorError::OtherQuery));
     }
     let shown = cursor.to_string();
-    assert!(shown.len() == 50 && shown.parse::<Cursor>() == Ok(cursor));
+    assert!(shown.len() == 50 && shown.parse::<QueryCursor>() == Ok(cursor));
 }
 
 #[test]
@@ -185,10 +186,10 @@ fn replaced_batch_is_returned_anew_after_the_others() {
     let line = |number: u32| super::generate::record(&format!("\"{}\"", super::generate::ray(at, number)), None, &[]);
     store.put("logs/a.log.gz", &ndjson([line(1), line(2)]), true);
     store.put("logs/b.log.gz", &ndjson([line(3), line(4)]), true);
-    let ask = Ask::all(Dataset::HttpRequests, at * 1_000_000, (at + 1000) * 1_000_000);
-    let first = answer(&store.fakes, Ask { limit: Some(1), ..ask.clone() });
+    let ask = RangeQuery::new(Dataset::HttpRequests, at * 1_000_000, (at + 1000) * 1_000_000);
+    let first = answer(&store.fakes, RangeQuery { limit: Some(1), ..ask.clone() });
     assert_eq!(first.texts(), [line(1)]);
     store.put("logs/a.log.gz", &ndjson([line(5), line(6)]), true);
-    let rest = answer(&store.fakes, Ask { from: first.ended.cursor().copied(), ..ask });
+    let rest = answer(&store.fakes, RangeQuery { cursor: first.end.cursor().copied(), ..ask });
     assert_eq!(rest.texts(), [3, 4, 5, 6].map(line));
 }

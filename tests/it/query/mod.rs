@@ -12,21 +12,52 @@ mod pruning;
 mod ranges;
 mod summaries;
 
-use raydex::backend::Bytes;
-use raydex::query::{Ask, Ended, LogLine, QueryError, Run, Step, Told};
+use std::borrow::Cow;
+use std::ops::RangeInclusive;
+
+use raydex::backend::{BackendError, Bytes};
+use raydex::index::Calendar;
+use raydex::query::{QueryEnd, QueryError, QueryLine, QueryRun, QueryStep, RangeQuery, RecordSink, ShardDirectory};
+use raydex::record::Dataset;
 use raydex::services::Services;
+use raydex::span_reader::ReadStats;
 
 use support::{Fakes, NOW_MS, run};
 
-/// An hour behind every record that the tests make.
+/// An hour after every record that the tests make.
 const LATER_MS: i64 = NOW_MS + 3_600_000;
+
+/// A sink that shows every line as it is stored.
+struct EveryLine;
+
+impl RecordSink for EveryLine {
+    fn view<'l>(&mut self, line: &'l [u8]) -> Option<Cow<'l, [u8]>> {
+        Some(Cow::Borrowed(line))
+    }
+}
+
+/// A directory with one answer, whatever it is asked.
+struct FixedDirectory(Calendar);
+
+impl FixedDirectory {
+    /// Rules out nothing.
+    const fn of_any() -> Self {
+        Self(Calendar::any_from(Some(0)))
+    }
+}
+
+impl ShardDirectory for FixedDirectory {
+    async fn occupancy(&self, _: Dataset, _: RangeInclusive<u32>) -> Result<Calendar, BackendError> {
+        Ok(self.0.clone())
+    }
+}
 
 /// What a whole answer came to.
 #[derive(Debug)]
 struct Answer {
-    lines: Vec<LogLine>,
-    told: Told,
-    ended: Ended,
+    lines: Vec<QueryLine>,
+    stats: ReadStats,
+    end: QueryEnd,
 }
 
 impl Answer {
@@ -36,33 +67,59 @@ impl Answer {
     }
 }
 
-/// Runs a question to its end; every line is kept.
-fn answer(fakes: &Fakes, ask: Ask) -> Answer {
-    let mut run = Run::new(ask, LATER_MS).unwrap();
-    finish(fakes, &mut run).unwrap()
+/// Runs a query to its end, over a directory that rules out nothing.
+fn answer(fakes: &Fakes, query: RangeQuery) -> Answer {
+    answer_by(fakes, &FixedDirectory::of_any(), query)
+}
+
+/// Runs a query to its end by what a directory says.
+fn answer_by(fakes: &Fakes, directory: &impl ShardDirectory, query: RangeQuery) -> Answer {
+    let mut run = QueryRun::new(query, LATER_MS).unwrap();
+    finish_by(fakes, directory, &mut run).unwrap()
 }
 
 /// Runs on to the end, or to the first error.
-fn finish<Y: Bytes>(fakes: &Fakes, run: &mut Run<Y>) -> Result<Answer, QueryError>
+fn finish<Y: Bytes>(fakes: &Fakes, run: &mut QueryRun<Y>) -> Result<Answer, QueryError>
+where
+    support::MemoryBucket: raydex::backend::Bucket<Body = Y>,
+{
+    finish_by(fakes, &FixedDirectory::of_any(), run)
+}
+
+fn finish_by<Y: Bytes>(
+    fakes: &Fakes,
+    directory: &impl ShardDirectory,
+    run: &mut QueryRun<Y>,
+) -> Result<Answer, QueryError>
 where
     support::MemoryBucket: raydex::backend::Bucket<Body = Y>,
 {
     let mut lines = Vec::new();
     loop {
-        match step(fakes, run)? {
-            Step::Lines(more) => {
+        match step_by(fakes, directory, run)? {
+            QueryStep::Lines(more) => {
                 assert!(!more.is_empty());
                 lines.extend(more);
             }
-            Step::Unknown => panic!("no calendar was learnt that knows a part alone"),
-            Step::End(ended) => return Ok(Answer { lines, told: *run.told(), ended }),
+            QueryStep::End(end) => return Ok(Answer { lines, stats: *run.stats(), end }),
         }
     }
 }
 
-fn step<Y: Bytes>(fakes: &Fakes, asked: &mut Run<Y>) -> Result<Step, QueryError>
+fn step<Y: Bytes>(fakes: &Fakes, asked: &mut QueryRun<Y>) -> Result<QueryStep, QueryError>
 where
     support::MemoryBucket: raydex::backend::Bucket<Body = Y>,
 {
-    run(asked.next(fakes.batch_store(), &fakes.shards, &|| fakes.clock_ms.get(), &mut |_: &[u8]| true))
+    step_by(fakes, &FixedDirectory::of_any(), asked)
+}
+
+fn step_by<Y: Bytes>(
+    fakes: &Fakes,
+    directory: &impl ShardDirectory,
+    asked: &mut QueryRun<Y>,
+) -> Result<QueryStep, QueryError>
+where
+    support::MemoryBucket: raydex::backend::Bucket<Body = Y>,
+{
+    run(asked.next(fakes.batch_store(), &fakes.shards, directory, &|| LATER_MS, &mut EveryLine))
 }

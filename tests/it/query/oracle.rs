@@ -1,4 +1,4 @@
-//! What a query has to tell, found by reading everything.
+//! The answer that a query has to give, found by reading everything.
 
 use std::collections::HashMap;
 
@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 use super::generate::Store;
 use super::support::lines::naive;
 
-/// When a record was, in nanoseconds; `None` where the line is none.
+/// When a record was, in nanoseconds; `None` where the line is not a record.
 fn time(line: &[u8], default_ms: i64) -> Option<i64> {
     let record: HashMap<String, &RawValue> = serde_json::from_slice(line).ok()?;
     let text = |name: &str| match serde_json::from_str(record.get(name)?.get()).ok()? {
@@ -24,7 +24,7 @@ fn time(line: &[u8], default_ms: i64) -> Option<i64> {
     Some(start.or_else(|| ray.map(|ray| ray.unix_ms() * 1_000_000)).unwrap_or(default_ms * 1_000_000))
 }
 
-/// The lines of a range, in the order in which they are told.
+/// The lines of a range, in the order in which they are returned.
 pub(crate) fn lines(store: &Store, start_ns: i64, end_ns: i64, filter: Option<&Filter>) -> Vec<String> {
     let mut found: Vec<(u32, usize, String)> = Vec::new();
     for (number, (key, text)) in store.batches.iter().enumerate() {

@@ -3,7 +3,7 @@
 use super::{File, core_sources, regex, text};
 
 /// The rooms, in reading order: each may import those before it.
-const ROOMS: [&str; 27] = [
+const ROOMS: [&str; 28] = [
     "limits",
     "memory",
     "mistakes",
@@ -18,6 +18,7 @@ const ROOMS: [&str; 27] = [
     "rpc",
     "access",
     "index",
+    "span_reader",
     "lookup",
     "query",
     "render",

@@ -1,0 +1,21 @@
+//! The directory of shards that queries ask: the registry's calendar.
+//!
+//! What always holds: one question is one call of the registry.
+
+use std::ops::RangeInclusive;
+
+use super::calendar;
+use crate::backend::{BackendError, Objects};
+use crate::index::Calendar;
+use crate::query::ShardDirectory;
+use crate::record::Dataset;
+
+/// The directory that the registry keeps; `O` is the class of ledgers.
+#[derive(Debug)]
+pub struct RegistryDirectory<'l, O>(pub &'l O);
+
+impl<O: Objects> ShardDirectory for RegistryDirectory<'_, O> {
+    async fn occupancy(&self, dataset: Dataset, prefixes: RangeInclusive<u32>) -> Result<Calendar, BackendError> {
+        calendar::look(self.0, dataset, prefixes.into_inner()).await
+    }
+}

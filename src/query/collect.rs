@@ -1,0 +1,98 @@
+//! Selects the lines of an answer.
+//!
+//! What always holds: a line is returned if it is a record of the window, is in the sample, passes the predicate, and the
+//! sink shows it; each line is judged once, and the position moves past it.
+
+use std::borrow::Cow;
+use std::ops::ControlFlow;
+use std::rc::Rc;
+
+use super::RangeQuery;
+use super::cursor::QueryPosition;
+use super::pruning::PrefixWindow;
+use crate::batch::Line;
+use crate::index::ObjectVersion;
+use crate::index::summary::stable_hash;
+use crate::limits::QUERY_CHUNK;
+use crate::record::Scanner;
+use crate::span_reader::LineSink;
+
+/// Decides last which records a query returns, and what the caller sees of them.
+pub trait RecordSink {
+    /// What is returned of the stored line, or `None` to leave the record out. A record that is left out does not count
+    /// against the limit.
+    fn view<'l>(&mut self, line: &'l [u8]) -> Option<Cow<'l, [u8]>>;
+}
+
+/// A line of an answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct QueryLine {
+    /// The line as the sink shows it, without its newline.
+    pub bytes: Vec<u8>,
+    /// The batch that holds the record.
+    pub object: Rc<ObjectVersion>,
+    /// Where the stored line starts, in bytes of text.
+    pub offset: u64,
+    /// The position after the line.
+    pub(super) next: QueryPosition,
+}
+
+/// Collects the lines of one step from one batch.
+pub(super) struct LineCollector<'r, S> {
+    pub(super) query: &'r RangeQuery,
+    pub(super) window: PrefixWindow,
+    pub(super) sink: &'r mut S,
+    pub(super) scanner: &'r mut Scanner,
+    pub(super) object: Rc<ObjectVersion>,
+    /// Where the next line may start: lines before it are judged already.
+    pub(super) position: &'r mut QueryPosition,
+    /// The most lines to collect.
+    pub(super) limit: u64,
+    pub(super) lines: Vec<QueryLine>,
+    /// Bytes of the collected lines.
+    pub(super) bytes: usize,
+    /// Lines that were read as records.
+    pub(super) scanned: u64,
+}
+
+impl<S: RecordSink> LineSink for LineCollector<'_, S> {
+    fn line(&mut self, line: Line<'_>) -> ControlFlow<()> {
+        let Line::Text { offset, bytes, .. } = line else { return ControlFlow::Continue(()) };
+        if offset < self.position.offset {
+            return ControlFlow::Continue(());
+        }
+        self.position.offset = offset + 1;
+        let Some(shown) = self.select(offset, bytes) else { return ControlFlow::Continue(()) };
+        let bytes = shown.into_owned();
+        self.bytes += bytes.len();
+        self.lines.push(QueryLine { bytes, object: Rc::clone(&self.object), offset, next: *self.position });
+        if self.lines.len() as u64 >= self.limit { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    }
+
+    fn is_full(&self) -> bool {
+        self.bytes >= QUERY_CHUNK
+    }
+}
+
+impl<S: RecordSink> LineCollector<'_, S> {
+    /// What the answer shows of the line, if it belongs to the answer.
+    fn select<'l>(&mut self, offset: u64, line: &'l [u8]) -> Option<Cow<'l, [u8]>> {
+        let key = self.scanner.key(line).ok()?;
+        self.scanned += 1;
+        let default_ns = || self.object.default_ms().saturating_mul(1_000_000);
+        let matches = self.window.contains(key.unix_ns().unwrap_or_else(default_ns))
+            && self.query.sample.is_none_or(|share| is_sampled(share, self.position.version, offset))
+            && self.query.predicate.as_ref().is_none_or(|filter| filter.accepts(line) == Ok(true));
+        if matches { self.sink.view(line) } else { None }
+    }
+}
+
+/// Whether the line at `offset` is in the sample, which depends on nothing else.
+fn is_sampled(share: f64, version: u64, offset: u64) -> bool {
+    let [mut bytes, place] = [version, offset].map(|number| number.to_le_bytes().to_vec());
+    bytes.extend(place);
+    // The highest 53 bits, which a float holds exactly.
+    #[expect(clippy::cast_precision_loss, reason = "53 bits are held exactly")]
+    let drawn = (stable_hash(&bytes) >> 11) as f64 / (1_u64 << 53) as f64;
+    drawn < share
+}

@@ -1,0 +1,104 @@
+//! The batch that a run reads, and the plan of its reads.
+//!
+//! What always holds: a sidecar object that cannot be read costs reading the batch in full, and nothing else.
+
+use std::collections::VecDeque;
+use std::rc::Rc;
+
+use super::RangeQuery;
+use super::pruning::{PrefixWindow, can_skip_spans};
+use super::read_plan::{PlannedRead, ReadPlan};
+use crate::backend::{BackendError, BatchStore, Bucket, Bytes, WholeBody};
+use crate::bucket_keys::{summaries_key, version_digest};
+use crate::index::{ObjectVersion, SpanSummaries, Summary};
+use crate::limits::SUMMARIES_OBJECT_MAX;
+use crate::span_reader::{ReadStats, SpanReader};
+
+/// The batch that a run reads; `Y` is the bucket's body.
+#[derive(Debug)]
+pub(super) struct OpenBatch<Y> {
+    /// Its place in the order of its shard.
+    pub(super) place: i64,
+    pub(super) object: Rc<ObjectVersion>,
+    pub(super) window: PrefixWindow,
+    pub(super) summary: Option<Summary>,
+    /// The reads still to come; `None` before they are planned, and again after an error.
+    pub(super) reads: Option<VecDeque<PlannedRead>>,
+    /// The batch must be read as a whole.
+    pub(super) in_full: bool,
+    pub(super) reader: Option<Box<SpanReader<Y>>>,
+    /// Where its text starts for this run.
+    pub(super) from: u64,
+    /// Its skipped spans are counted.
+    pub(super) was_counted: bool,
+    pub(super) was_read: bool,
+}
+
+impl<Y> OpenBatch<Y> {
+    /// A batch of which nothing has been read, from the offset `from` of its text on.
+    pub(super) fn new(
+        place: i64,
+        object: ObjectVersion,
+        window: PrefixWindow,
+        summary: Option<Summary>,
+        from: u64,
+    ) -> Self {
+        Self {
+            place,
+            object: Rc::new(object),
+            window,
+            summary,
+            reads: None,
+            in_full: false,
+            reader: None,
+            from,
+            was_counted: false,
+            was_read: false,
+        }
+    }
+
+    /// Plans what to read from the offset `from` of its text on.
+    pub(super) async fn plan(
+        &self,
+        query: &RangeQuery,
+        store: BatchStore<'_, impl Bucket>,
+        from: u64,
+        stats: &mut ReadStats,
+    ) -> Result<ReadPlan, BackendError> {
+        let has_spans = self
+            .summary
+            .as_ref()
+            .is_some_and(|summary| can_skip_spans(query, self.window, summary) || (from > 0 && summary.spans > 1));
+        if self.in_full || !has_spans {
+            return Ok(ReadPlan::for_object());
+        }
+        let summaries = read_summaries(store, &self.object, stats).await?;
+        Ok(summaries.map_or_else(ReadPlan::for_object, |summaries| {
+            ReadPlan::for_spans(query, self.window, &summaries, self.object.size, from)
+        }))
+    }
+}
+
+/// The summaries of the batch's spans; `None` where they are gone or damaged.
+async fn read_summaries(
+    store: BatchStore<'_, impl Bucket>,
+    object: &ObjectVersion,
+    stats: &mut ReadStats,
+) -> Result<Option<SpanSummaries>, BackendError> {
+    stats.bucket_calls += 1;
+    let key = summaries_key(&store.version_digest(&object.key, &object.etag));
+    let Some((head, body)) = store.data.get(&key).await? else { return Ok(None) };
+    stats.objects_read += 1;
+    if head.size > SUMMARIES_OBJECT_MAX {
+        return Ok(None);
+    }
+    let bytes = WholeBody::new(body, head.size).all().await?;
+    stats.bytes_read += bytes.len() as u64;
+    Ok(SpanSummaries::from_bytes(&bytes))
+}
+
+/// A hash of the version, which is never 0. All batches of a query are in one bucket, so its name is left out.
+pub(super) fn version_hash(object: &ObjectVersion) -> u64 {
+    let digest = version_digest("", &object.key, &object.etag);
+    u64::from_str_radix(digest.get(..16).unwrap_or_default(), 16).unwrap_or_default() | 1
+}

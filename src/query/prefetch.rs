@@ -1,0 +1,165 @@
+//! Finds the batches, prefix by prefix: shards are asked a few at a time, ahead of the batch that is read.
+//!
+//! What always holds: batches come by prefix, then by their place in its shard; after an error the same call is made
+//! again; no prefix is passed over that the directory does not rule out.
+
+use std::collections::VecDeque;
+use std::iter;
+
+use futures_util::future::try_join_all;
+
+use super::ShardDirectory;
+use super::cursor::QueryPosition;
+use crate::backend::{BackendError, Objects};
+use crate::index::calls::{Batches, ShardBatch, Within};
+use crate::index::{Calendar, ShardName};
+use crate::limits::{CALENDAR_MARGIN, CONCURRENT_CALLS, WITHIN_PAGE};
+use crate::record::{Dataset, RayId};
+use crate::rpc;
+
+/// What the prefetcher finds next.
+#[derive(Debug)]
+pub(super) enum NextBatch {
+    /// A batch of this prefix.
+    Batch(u32, ShardBatch),
+    /// This prefix has no more batches.
+    PrefixEnd(u32),
+    /// The range has no more batches.
+    RangeEnd,
+}
+
+/// Finds the batches of a range of prefixes.
+#[derive(Debug)]
+pub(super) struct ShardPrefetcher {
+    dataset: Dataset,
+    /// The first prefix whose shard has not been asked.
+    next: u32,
+    /// Where the range starts: in its prefix, at this place of the shard's order.
+    from: QueryPosition,
+    /// The last prefix of the range. The range is empty where it is before the first.
+    last: u32,
+    /// The directory's last answer; `None` before the first.
+    occupancy: Option<DatedOccupancy>,
+    pages: VecDeque<ShardPage>,
+}
+
+/// An answer of the directory, with the instant from which it does not hold.
+#[derive(Debug)]
+struct DatedOccupancy {
+    map: Calendar,
+    /// The first prefix of the present when the answer was asked for. Its first batch may come at any time, so it and
+    /// later prefixes are searched whatever the map says.
+    present: u32,
+}
+
+/// A page of the batches that a shard named.
+#[derive(Debug)]
+struct ShardPage {
+    prefix: u32,
+    batches: VecDeque<ShardBatch>,
+    /// Where the next page starts, if there is one.
+    next_place: Option<i64>,
+}
+
+impl ShardPrefetcher {
+    /// Finds the batches from a position up to the last prefix.
+    pub(super) const fn new(dataset: Dataset, from: QueryPosition, last: u32) -> Self {
+        Self { dataset, next: from.prefix, from, last, occupancy: None, pages: VecDeque::new() }
+    }
+
+    /// Whether no batch can follow, as far as the directory has said.
+    pub(super) fn is_exhausted(&self) -> bool {
+        self.pages.is_empty() && self.skip_to(self.next) > self.last
+    }
+
+    /// The first prefix from this one on that is not ruled out.
+    fn skip_to(&self, from: u32) -> u32 {
+        let Some(DatedOccupancy { map, present }) = &self.occupancy else { return from };
+        map.next(from).min((*present).max(from))
+    }
+
+    /// Whether the directory must be asked before the shard of this prefix is.
+    fn is_unknown(&self, prefix: u32) -> bool {
+        let Some(DatedOccupancy { map, present }) = &self.occupancy else { return true };
+        prefix >= map.until && prefix < *present
+    }
+
+    /// The next batch. At most `calls` shards are asked at once, but at least one; `shards_asked` counts them.
+    pub(super) async fn next(
+        &mut self,
+        shards: &impl Objects,
+        directory: &impl ShardDirectory,
+        clock: &impl Fn() -> i64,
+        calls: u64,
+        shards_asked: &mut u64,
+    ) -> Result<NextBatch, BackendError> {
+        loop {
+            let Some(page) = self.pages.front_mut() else {
+                self.next = self.skip_to(self.next);
+                if self.next > self.last {
+                    return Ok(NextBatch::RangeEnd);
+                }
+                if self.is_unknown(self.next) {
+                    self.ask_directory(directory, clock()).await?;
+                } else {
+                    self.ask_shards(shards, calls, shards_asked).await?;
+                }
+                continue;
+            };
+            let prefix = page.prefix;
+            if let Some(batch) = page.batches.pop_front() {
+                return Ok(NextBatch::Batch(prefix, batch));
+            }
+            let Some(from) = page.next_place else {
+                self.pages.pop_front();
+                return Ok(NextBatch::PrefixEnd(prefix));
+            };
+            *shards_asked += 1;
+            *page = ask_shard(shards, self.dataset, prefix, from).await?;
+        }
+    }
+
+    /// Asks which prefixes from the next one on may hold entries. The clock is read before the call: what is indexed
+    /// while the directory answers belongs to the present then.
+    async fn ask_directory(&mut self, directory: &impl ShardDirectory, now_ms: i64) -> Result<(), BackendError> {
+        let map = directory.occupancy(self.dataset, self.next..=self.last).await?;
+        if map.until <= self.next {
+            return Err(BackendError::new(
+                "asking which shards hold entries",
+                "the answer does not cover the question",
+            ));
+        }
+        let present = RayId::prefix_at(now_ms.saturating_mul(1_000_000)).saturating_sub(CALENDAR_MARGIN);
+        self.occupancy = Some(DatedOccupancy { map, present });
+        Ok(())
+    }
+
+    /// Asks the shards of the next prefixes, of the first one at least.
+    async fn ask_shards(
+        &mut self,
+        shards: &impl Objects,
+        calls: u64,
+        shards_asked: &mut u64,
+    ) -> Result<(), BackendError> {
+        let most = usize::try_from(calls).unwrap_or(usize::MAX).clamp(1, CONCURRENT_CALLS);
+        let following = |prefix: &u32| Some(self.skip_to(prefix.saturating_add(1)));
+        let is_known = |prefix: &u32| *prefix <= self.last && !self.is_unknown(*prefix);
+        let prefixes: Vec<u32> = iter::successors(Some(self.next), following).take_while(is_known).take(most).collect();
+        let answers = prefixes.iter().map(|&prefix| {
+            let from = if prefix == self.from.prefix { self.from.batch } else { 0 };
+            ask_shard(shards, self.dataset, prefix, from)
+        });
+        *shards_asked += prefixes.len() as u64;
+        self.pages.extend(try_join_all(answers).await?);
+        self.next = prefixes.last().map_or(self.next, |last| last + 1);
+        Ok(())
+    }
+}
+
+async fn ask_shard(shards: &impl Objects, dataset: Dataset, prefix: u32, from: i64) -> Result<ShardPage, BackendError> {
+    let name = ShardName::for_prefix(prefix).to_string();
+    let within = Within { dataset, from, limit: WITHIN_PAGE as u64 };
+    let Batches { batches, more } = rpc::call(shards, &name, &within).await?;
+    let next_place = batches.last().map(|last| last.place.saturating_add(1));
+    Ok(ShardPage { prefix, batches: batches.into(), next_place: next_place.filter(|_| more) })
+}

@@ -1,0 +1,103 @@
+//! What of a batch is ruled out before it is read.
+//!
+//! Summaries describe the version that was indexed: a batch that was replaced since, and is not indexed again yet, is
+//! ruled out by its former content.
+//!
+//! What always holds: a batch or span that is ruled out holds no record of the window that passes the filter.
+
+use std::collections::BTreeSet;
+
+use super::RangeQuery;
+use crate::filter::{Filter, Possible};
+use crate::index::{SpanSummaries, SpanSummary, Summary};
+use crate::record::{RayId, watched_place};
+
+/// The filter by which batches and spans are ruled out: those in which no record can pass it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PruningFilter {
+    filter: Filter,
+    /// The fields whose stored values may decide; `None` for all.
+    fields: Option<BTreeSet<String>>,
+}
+
+impl PruningFilter {
+    /// A filter whose fields may all decide.
+    #[must_use]
+    pub const fn new(filter: Filter) -> Self {
+        Self { filter, fields: None }
+    }
+
+    /// A filter of which only these fields may decide. What is ruled out by a field reveals something about the field's
+    /// stored values, which not every caller may see.
+    #[must_use]
+    pub const fn with_fields(filter: Filter, fields: BTreeSet<String>) -> Self {
+        Self { filter, fields: Some(fields) }
+    }
+
+    /// The text of the filter, whatever fields may decide.
+    pub(super) fn text(&self) -> &str {
+        self.filter.text()
+    }
+
+    fn may_decide(&self, field: &str) -> bool {
+        self.fields.as_ref().is_none_or(|fields| fields.contains(field))
+    }
+
+    /// Whether a record can pass whose fields hold what `possible` says.
+    fn may_match<'a>(&self, mut possible: impl FnMut(&str) -> Possible<'a>) -> bool {
+        self.filter.may_match(|field| if self.may_decide(field) { possible(field) } else { Possible::Any })
+    }
+
+    /// Whether summaries describe a field that may decide.
+    fn can_rule_out(&self) -> bool {
+        self.filter.fields().any(|field| watched_place(field).is_some() && self.may_decide(field))
+    }
+}
+
+/// The part of a query's time range that belongs to one prefix, in Unix nanoseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct PrefixWindow {
+    start_ns: i64,
+    /// The first instant after the window.
+    end_ns: i64,
+}
+
+impl PrefixWindow {
+    /// The window of a prefix. The first and the last prefix include the instants that no ray can have.
+    pub(super) fn new(query: &RangeQuery, prefix: u32) -> Self {
+        let start = if prefix == 0 { i64::MIN } else { RayId::prefix_start_ns(prefix) };
+        let end = if prefix >= RayId::LAST_PREFIX { i64::MAX } else { RayId::prefix_start_ns(prefix + 1) };
+        Self { start_ns: query.start_ns.max(start), end_ns: query.end_ns.min(end) }
+    }
+
+    /// Whether the instant is in the window.
+    pub(super) const fn contains(self, ns: i64) -> bool {
+        self.start_ns <= ns && ns < self.end_ns
+    }
+}
+
+/// Whether the batch can hold a record of the answer.
+pub(super) fn batch_may_match(query: &RangeQuery, window: PrefixWindow, summary: &Summary) -> bool {
+    let filter = query.pruning.as_ref();
+    summary.times.meet(window.start_ns, window.end_ns)
+        && filter.is_none_or(|filter| filter.may_match(|name| summary.possible(name)))
+}
+
+/// Whether the span can hold a record of the answer.
+pub(super) fn span_may_match(
+    query: &RangeQuery,
+    window: PrefixWindow,
+    summaries: &SpanSummaries,
+    span: &SpanSummary,
+) -> bool {
+    let filter = query.pruning.as_ref();
+    span.records > 0
+        && span.times.meet(window.start_ns, window.end_ns)
+        && filter.is_none_or(|filter| filter.may_match(|name| summaries.possible(span, name)))
+}
+
+/// Whether the summaries of a batch's spans can rule some of them out, which makes them worth a read.
+pub(super) fn can_skip_spans(query: &RangeQuery, window: PrefixWindow, summary: &Summary) -> bool {
+    let is_inside = window.contains(summary.times.first_ns) && window.contains(summary.times.last_ns);
+    summary.spans > 1 && (!is_inside || query.pruning.as_ref().is_some_and(PruningFilter::can_rule_out))
+}

@@ -1,0 +1,76 @@
+//! What of a batch is read: all of it, or the ranges of spans that are not ruled out.
+//!
+//! What always holds: every span that may hold a record of the answer is in exactly one read; reads ascend.
+
+use std::collections::VecDeque;
+
+use super::RangeQuery;
+use super::pruning::{PrefixWindow, span_may_match};
+use crate::index::SpanSummaries;
+use crate::limits::{QUERY_GAP, QUERY_RUNS};
+use crate::span_reader::SpanRange;
+
+/// One read of a batch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum PlannedRead {
+    /// The object as a whole.
+    Object,
+    /// Spans that follow one another.
+    Spans(Box<SpanRange>),
+}
+
+/// The reads of a batch.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct ReadPlan {
+    /// The reads that are still to come.
+    pub(super) reads: VecDeque<PlannedRead>,
+    /// The number of spans that are ruled out.
+    pub(super) spans_skipped: u64,
+}
+
+impl ReadPlan {
+    /// The plan that reads the object as a whole.
+    pub(super) fn for_object() -> Self {
+        Self { reads: [PlannedRead::Object].into(), spans_skipped: 0 }
+    }
+
+    /// The plan for a batch of `size` stored bytes, from the offset `from` of its text on.
+    pub(super) fn for_spans(
+        query: &RangeQuery,
+        window: PrefixWindow,
+        summaries: &SpanSummaries,
+        size: u64,
+        from: u64,
+    ) -> Self {
+        let mut ranges: Vec<SpanRange> = Vec::new();
+        let mut spans_skipped = 0;
+        for span in summaries.spans.iter().filter(|span| span.place.text_end() > from) {
+            if !span_may_match(query, window, summaries, span) {
+                spans_skipped += 1;
+                continue;
+            }
+            let range = SpanRange::from_summary(span);
+            match ranges.last_mut() {
+                // Inflating a little in between is cheaper than another read and its window.
+                Some(last) if range.stored_bytes().start <= last.stored_bytes().end.saturating_add(QUERY_GAP) => {
+                    last.extend(&range);
+                }
+                _ => ranges.push(range),
+            }
+        }
+        if ranges.len() > QUERY_RUNS {
+            let joined = ranges.into_iter().reduce(|mut all, range| {
+                all.extend(&range);
+                all
+            });
+            ranges = joined.into_iter().collect();
+        }
+        let bytes: u64 = ranges.iter().map(SpanRange::stored_len).sum();
+        // The object as a whole is one read, and its checksum is verified.
+        let is_most = from == 0 && bytes >= size - size / 4;
+        if is_most && !ranges.is_empty() {
+            return Self { spans_skipped, ..Self::for_object() };
+        }
+        Self { reads: ranges.into_iter().map(|range| PlannedRead::Spans(Box::new(range))).collect(), spans_skipped }
+    }
+}

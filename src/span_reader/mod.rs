@@ -1,0 +1,19 @@
+//! Reads stored batches for lookups and queries: an object as a whole, or a range of its spans from an access point.
+//!
+//! ```text
+//! SpanRange → range of the batch ──────────┐ at the same time
+//!           → range of the batch's windows ┴→ SpanReader → lines → LineSink
+//! ```
+//!
+//! Reading order: `range` names the spans, `reader` reads them, `stats` counts the work.
+//!
+//! What always holds: spans are read only from the version that was indexed; memory is one piece of one object, and
+//! what the sink keeps.
+
+mod range;
+mod reader;
+mod stats;
+
+pub use range::SpanRange;
+pub use reader::{LineSink, ReadError, ReadProgress, ReadStart, SpanReader};
+pub use stats::ReadStats;

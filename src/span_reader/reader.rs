@@ -1,0 +1,264 @@
+//! One read of a batch: the object as a whole, or a range of its spans.
+//!
+//! What always holds: stored bytes are inflated a few at a time, so that what the sink gathers of one step stays small; a
+//! range of spans is read only from the version that was indexed, and from a window whose hash is right.
+
+use std::ops::ControlFlow;
+use std::rc::Rc;
+
+use futures_util::future::try_join;
+
+use super::{ReadStats, SpanRange};
+use crate::backend::{BackendError, BatchStore, Bucket, Bytes, Ranged, WholeBody};
+use crate::batch::{BatchError, BatchReader, Line};
+use crate::bucket_keys::windows_key;
+use crate::index::ObjectVersion;
+use crate::limits::QUERY_PIECE;
+
+/// Receives the lines of a read, in the order of the object.
+pub trait LineSink {
+    /// Takes the next line; a break ends the read.
+    fn line(&mut self, line: Line<'_>) -> ControlFlow<()>;
+
+    /// Whether the sink must be emptied before it takes more bytes' worth of lines.
+    fn is_full(&self) -> bool {
+        false
+    }
+}
+
+/// A read in progress; `Y` is the bucket's body.
+#[derive(Debug)]
+pub struct SpanReader<Y> {
+    body: WholeBody<Y>,
+    lines: BatchReader,
+    version: Rc<ObjectVersion>,
+    /// The last piece of the body, and how much of it is inflated.
+    piece: Vec<u8>,
+    pushed: usize,
+    /// The text before the first byte that is read, in bytes.
+    text_start: u64,
+    /// Where lines start that do not belong to the read, in bytes of text.
+    text_end: u64,
+    /// The read includes the end of the object.
+    reaches_end: bool,
+    is_whole: bool,
+}
+
+/// The outcome of starting a read.
+#[derive(Debug)]
+pub enum ReadStart<Y> {
+    /// The read has started.
+    Reading(Box<SpanReader<Y>>),
+    /// The object is gone from the bucket.
+    ObjectGone,
+    /// The object is another version now, or the window is damaged or gone: only the object as a whole can be read.
+    SpanUnusable,
+}
+
+/// How far a read is after one step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReadProgress {
+    /// There may be more lines.
+    More,
+    /// All lines of the read have been handed on.
+    Complete,
+    /// The sink ended the read.
+    Stopped,
+}
+
+/// Why a read does not go on.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// The bucket failed; the same read may succeed later.
+    #[error(transparent)]
+    Backend(#[from] BackendError),
+    /// The stored bytes are damaged.
+    #[error(transparent)]
+    Batch(#[from] BatchError),
+}
+
+impl<Y: Bytes> SpanReader<Y> {
+    /// Starts to read an object as a whole, in the version that the bucket has now. Never [`ReadStart::SpanUnusable`].
+    ///
+    /// # Errors
+    /// [`BackendError`] where the bucket fails.
+    pub async fn open_object<B: Bucket<Body = Y>>(
+        bucket: &B,
+        indexed: &Rc<ObjectVersion>,
+        stats: &mut ReadStats,
+    ) -> Result<ReadStart<Y>, BackendError> {
+        stats.bucket_calls += 1;
+        let Some((head, body)) = bucket.get(&indexed.key).await? else { return Ok(ReadStart::ObjectGone) };
+        stats.objects_read += 1;
+        let body = WholeBody::new(body, head.size);
+        let version = if head.etag == indexed.etag {
+            Rc::clone(indexed)
+        } else {
+            let key = indexed.key.clone();
+            Rc::new(ObjectVersion { key, etag: head.etag, uploaded_ms: head.uploaded_ms, size: head.size })
+        };
+        Ok(ReadStart::Reading(Box::new(Self {
+            body,
+            lines: BatchReader::default(),
+            version,
+            piece: Vec::new(),
+            pushed: 0,
+            text_start: 0,
+            text_end: u64::MAX,
+            reaches_end: true,
+            is_whole: true,
+        })))
+    }
+
+    /// Starts to read a range of spans of the version that was indexed. The range of the batch and the window are
+    /// requested at the same time.
+    ///
+    /// # Errors
+    /// [`BackendError`] where the bucket fails.
+    pub async fn open_spans<B: Bucket<Body = Y>>(
+        store: BatchStore<'_, B>,
+        indexed: &Rc<ObjectVersion>,
+        spans: &SpanRange,
+        stats: &mut ReadStats,
+    ) -> Result<ReadStart<Y>, BackendError> {
+        let stored = spans.stored_bytes();
+        let (end, length) = (stored.end.min(indexed.size), stored.end.min(indexed.size).saturating_sub(stored.start));
+        stats.bucket_calls += 1 + u64::from(!spans.first.window.is_empty());
+        let batch = store.logs.get_range(&indexed.key, Some(&indexed.etag), stored.start..end);
+        let (window, batch) = try_join(read_window(store, indexed, spans), batch).await?;
+        let window_bytes = window.as_ref().map_or(0, Vec::len) as u64;
+        stats.bytes_read += window_bytes;
+        stats.objects_read += u64::from(window_bytes > 0) + u64::from(matches!(batch, Ranged::Body(_)));
+        let body = match batch {
+            Ranged::Gone => return Ok(ReadStart::ObjectGone),
+            Ranged::Changed => return Ok(ReadStart::SpanUnusable),
+            Ranged::Body(body) => WholeBody::new(body, length),
+        };
+        let window = window.filter(|packed| spans.window_hash.is_none_or(|hash| hash.matches(packed)));
+        let Some(lines) = window.and_then(|packed| BatchReader::of_span(&spans.first, &packed)) else {
+            return Ok(ReadStart::SpanUnusable);
+        };
+        Ok(ReadStart::Reading(Box::new(Self {
+            body,
+            lines,
+            version: Rc::clone(indexed),
+            piece: Vec::new(),
+            pushed: 0,
+            text_start: spans.first.offset,
+            text_end: spans.text_end,
+            reaches_end: stored.end >= indexed.size,
+            is_whole: false,
+        })))
+    }
+
+    /// The version that is read.
+    #[must_use]
+    pub const fn version(&self) -> &Rc<ObjectVersion> {
+        &self.version
+    }
+
+    /// Whether the object is read as a whole.
+    #[must_use]
+    pub const fn is_whole(&self) -> bool {
+        self.is_whole
+    }
+
+    /// Where lines start that do not belong to the read, in bytes of text.
+    #[must_use]
+    pub const fn text_end(&self) -> u64 {
+        self.text_end
+    }
+
+    /// Reads on until the sink is full or a piece of the body is used up; waits for one piece at most.
+    ///
+    /// # Errors
+    /// [`ReadError`] where the body breaks off or is damaged.
+    pub async fn advance(
+        &mut self,
+        sink: &mut impl LineSink,
+        stats: &mut ReadStats,
+    ) -> Result<ReadProgress, ReadError> {
+        if self.pushed >= self.piece.len() {
+            let Some(piece) = self.body.next().await? else { return self.finish(sink) };
+            stats.bytes_read += piece.len() as u64;
+            (self.piece, self.pushed) = (piece, 0);
+        }
+        while self.pushed < self.piece.len() && !sink.is_full() {
+            let end = self.piece.len().min(self.pushed + QUERY_PIECE);
+            let piece = self.piece.get(self.pushed..end).unwrap_or_default();
+            let before = self.lines.totals().inflated;
+            let mut bounded = BoundedSink { sink: &mut *sink, text_end: self.text_end, is_stopped: false };
+            let flow = self.lines.push(piece, |line| bounded.line(line));
+            stats.bytes_inflated += self.lines.totals().inflated - before;
+            self.pushed = end;
+            if flow?.is_break() {
+                return Ok(bounded.progress());
+            }
+        }
+        Ok(ReadProgress::More)
+    }
+
+    /// Reads until the sink ends the read or there are no more lines. A sink that fills up is not emptied in between.
+    ///
+    /// # Errors
+    /// [`ReadError`] where the body breaks off or is damaged.
+    pub async fn read_to_end(&mut self, sink: &mut impl LineSink, stats: &mut ReadStats) -> Result<(), ReadError> {
+        while self.advance(sink, stats).await? == ReadProgress::More {}
+        Ok(())
+    }
+
+    /// Handles the end of the body.
+    fn finish(&mut self, sink: &mut impl LineSink) -> Result<ReadProgress, ReadError> {
+        if self.reaches_end {
+            let mut bounded = BoundedSink { sink, text_end: self.text_end, is_stopped: false };
+            self.lines.finish(|line| bounded.line(line))?;
+            return Ok(bounded.progress());
+        }
+        let totals = self.lines.totals();
+        if self.text_start.saturating_add(totals.inflated) < self.text_end {
+            return Err(BatchError::Truncated { stored: totals.stored }.into());
+        }
+        Ok(ReadProgress::Complete)
+    }
+}
+
+/// Hands lines on up to the end of the read.
+struct BoundedSink<'s, S> {
+    sink: &'s mut S,
+    text_end: u64,
+    /// The sink ended the read.
+    is_stopped: bool,
+}
+
+impl<S: LineSink> BoundedSink<'_, S> {
+    fn line(&mut self, line: Line<'_>) -> ControlFlow<()> {
+        if line.offset() >= self.text_end {
+            return ControlFlow::Break(());
+        }
+        let flow = self.sink.line(line);
+        self.is_stopped = flow.is_break();
+        flow
+    }
+
+    /// The progress of a read after which no further line is handed on.
+    const fn progress(&self) -> ReadProgress {
+        if self.is_stopped { ReadProgress::Stopped } else { ReadProgress::Complete }
+    }
+}
+
+/// The packed window of the first span; `None` where it is gone.
+async fn read_window(
+    store: BatchStore<'_, impl Bucket>,
+    indexed: &ObjectVersion,
+    spans: &SpanRange,
+) -> Result<Option<Vec<u8>>, BackendError> {
+    let range = spans.first.window.clone();
+    if range.is_empty() {
+        return Ok(Some(Vec::new()));
+    }
+    let key = windows_key(&store.version_digest(&indexed.key, &indexed.etag));
+    match store.data.get_range(&key, None, range).await? {
+        Ranged::Body(body) => body.all().await.map(Some),
+        Ranged::Changed | Ranged::Gone => Ok(None),
+    }
+}
