@@ -10,7 +10,7 @@ use super::rays::find;
 use super::sight::DatasetViews;
 use super::views::PayloadShown;
 use crate::access::Caller;
-use crate::http::{Problem, Reply, Spent, problems};
+use crate::http::{LookupCost, Problem, Reply, problems};
 use crate::ledger::BatchId;
 use crate::ledger::calls::{BatchDetails, GetBatch};
 use crate::lookup::FoundRecord;
@@ -32,7 +32,7 @@ struct Answer {
     objects_gone: u64,
     objects_unreadable: u64,
     records: Vec<RecordShown>,
-    cost: Spent,
+    cost: LookupCost,
 }
 
 /// One record and what became of it.
@@ -65,15 +65,15 @@ pub(crate) async fn answer(world: &impl Services, caller: &Caller, argument: &st
     let views = DatasetViews::new(caller, Some(Dataset::HttpRequests), None)?;
     let key = ray_from_user(argument).map_err(|_| problems::not_a_ray())?;
     let reservation = world.memory().reservation();
-    let (found, spent) = find(world, &views, &key, &reservation).await?;
+    let (found, mut cost) = find(world, &views, &key, &reservation).await?;
     let records = fates(world, &found.records).await?;
-    let cost = Spent { elapsed_ms: world.now_ms() - started, ..spent };
+    cost.elapsed_ms = world.now_ms() - started;
     let answer = Answer {
         ray: key.to_string(),
         ray_time: key.ray().map(|ray| rfc3339(ray.unix_ms())),
         truncated: found.truncated,
-        objects_gone: found.objects_gone,
-        objects_unreadable: found.objects_unreadable,
+        objects_gone: found.stats.objects_gone,
+        objects_unreadable: found.stats.objects_unreadable,
         records,
         cost,
     };
@@ -96,9 +96,9 @@ async fn fates(world: &impl Services, records: &[FoundRecord]) -> Result<Vec<Rec
 }
 
 fn fate(id: &BatchId, books: &BatchDetails, record: &FoundRecord) -> RecordShown {
-    let (object, offset) = (record.object.clone(), record.offset);
+    let (object, offset) = (&record.object, record.offset);
     let default_ms = object.default_ms();
-    let batch = BatchShown { id: id.handle(), key: object.key, etag: object.etag, offset };
+    let batch = BatchShown { id: id.handle(), key: object.key.clone(), etag: object.etag.clone(), offset };
     let shown =
         RecordShown { batch, fate: UNKNOWN_BATCH, reason: None, plan: None, certain: true, payloads: Vec::new() };
     if books.batch.is_none() {

@@ -14,7 +14,7 @@ use super::sight::{DatasetViews, filter_of, named_dataset};
 use crate::access::Caller;
 use crate::config::Config;
 use crate::http::media_type::NDJSON;
-use crate::http::{Problem, Reply, Request, Spent, problems};
+use crate::http::{LookupCost, Problem, Reply, Request, problems};
 use crate::limits::{LOOKUPS_AT_ONCE, RAYS_ASKED};
 use crate::record::{Dataset, ray_from_user};
 use crate::services::Services;
@@ -39,7 +39,7 @@ struct Line<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     records: Option<Vec<AnswerRecord<'a>>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    cost: Option<Spent>,
+    cost: Option<LookupCost>,
     /// Why there are no records.
     #[serde(skip_serializing_if = "Option::is_none")]
     problem: Option<Problem>,
@@ -82,10 +82,10 @@ async fn line(desk: &impl Services, views: &DatasetViews, form: &Form, index: us
     let reservation = desk.memory().reservation();
     match find(desk, views, &key, &reservation).await {
         Err(problem) => json(&Line { problem: Some(problem), ..empty }),
-        Ok((found, spent)) => {
+        Ok((found, cost)) => {
             let seen = records(&found, views);
             let records = seen.iter().map(|seen| shown(seen, form)).collect();
-            let (truncated, cost) = (Some(found.truncated), Some(spent));
+            let (truncated, cost) = (Some(found.truncated), Some(cost));
             json(&Line { found: true, truncated, records: Some(records), cost, ..empty })
         }
     }

@@ -14,8 +14,8 @@ use super::sight::{DatasetViews, filter_of, named_dataset};
 use crate::access::Caller;
 use crate::config::Config;
 use crate::http::entity_tag::tag_of;
-use crate::http::{Problem, Reply, Request, Spent, problems};
-use crate::lookup::{FoundRecord, Lookup, lookup};
+use crate::http::{LookupCost, Problem, Reply, Request, problems};
+use crate::lookup::{FoundRecord, LookupResult, lookup};
 use crate::memory::Reservation;
 use crate::record::fields::line_text;
 use crate::record::{Dataset, RayKey, ray_from_user};
@@ -37,7 +37,7 @@ pub(crate) async fn answer(
     let views = DatasetViews::new(caller, named, filter_of(request)?)?;
     let key = ray_from_user(argument).map_err(|_| problems::not_a_ray())?;
     let reservation = desk.memory().reservation();
-    let (found, spent) = find(desk, &views, &key, &reservation).await?;
+    let (found, cost) = find(desk, &views, &key, &reservation).await?;
     let seen = records(&found, &views);
     let tag = tag_of(
         [caller.role.name().as_bytes(), request.query.as_bytes(), form.format.media_type().as_bytes()]
@@ -45,11 +45,11 @@ pub(crate) async fn answer(
             .chain(seen.iter().map(|record| record.line.as_slice())),
     );
     let body = if form.format == Format::Json {
-        json(&key, &found, &seen, &form, spent)
+        json(&key, &found, &seen, &form, cost)
     } else {
         form.page(seen.iter().map(|record| record.line.as_slice()))
     };
-    let reply = Reply::new(200, form.format.media_type(), body).costing(&spent);
+    let reply = Reply::new(200, form.format.media_type(), body).costing(&cost);
     let reply = if found.truncated { reply.with("raydex-truncated", "true") } else { reply };
     Ok(reply.tagged(tag, request.header(IF_NONE_MATCH).as_deref()))
 }
@@ -60,29 +60,29 @@ pub(crate) async fn find(
     views: &DatasetViews,
     key: &RayKey,
     reservation: &Reservation,
-) -> Result<(Lookup, Spent), Problem> {
+) -> Result<(LookupResult, LookupCost), Problem> {
     let started = desk.now_ms();
     let mut found = retry_while_out_of_memory(desk, reservation, async || {
         Ok(lookup(desk.batch_store(), desk.shards(), &views.datasets(), key, reservation).await?)
     })
     .await?;
     let now = desk.now_ms();
-    let spent = Spent { cost: found.cost, elapsed_ms: now - started };
+    let cost = LookupCost::new(&found.stats, now - started);
     found.records.retain(|record| views.is_visible(record));
     if found.records.is_empty() {
         // What it cost would tell that there is something.
         return Err(if views.is_narrow() {
-            nothing(key, &Lookup::default(), now)
+            nothing(key, &LookupResult::default(), now)
         } else {
-            nothing(key, &found, now).costing(spent)
+            nothing(key, &found, now).costing(cost)
         });
     }
-    Ok((found, spent))
+    Ok((found, cost))
 }
 
 /// Why nothing was found.
-fn nothing(key: &RayKey, found: &Lookup, now_ms: i64) -> Problem {
-    if found.objects_gone + found.objects_unreadable > 0 {
+fn nothing(key: &RayKey, found: &LookupResult, now_ms: i64) -> Problem {
+    if found.stats.objects_gone + found.stats.objects_unreadable > 0 {
         return problems::batch_unreadable();
     }
     match key {
@@ -101,7 +101,7 @@ pub(crate) struct SeenRecord<'a> {
 }
 
 /// The records that pass the filter, as the caller sees them.
-pub(crate) fn records<'a>(found: &'a Lookup, views: &DatasetViews) -> Vec<SeenRecord<'a>> {
+pub(crate) fn records<'a>(found: &'a LookupResult, views: &DatasetViews) -> Vec<SeenRecord<'a>> {
     let seen = |found: &'a FoundRecord| Some(SeenRecord { found, line: views.see(found)?.into_owned() });
     found.records.iter().filter_map(seen).collect()
 }
@@ -116,7 +116,7 @@ struct Answer<'a> {
     objects_gone: u64,
     objects_unreadable: u64,
     records: Vec<AnswerRecord<'a>>,
-    cost: Spent,
+    cost: LookupCost,
 }
 
 /// One record and where it was found.
@@ -146,13 +146,13 @@ pub(crate) fn shown<'a>(seen: &SeenRecord<'a>, form: &Form) -> AnswerRecord<'a> 
     AnswerRecord { dataset: found.dataset.name(), batch, record }
 }
 
-fn json(key: &RayKey, found: &Lookup, seen: &[SeenRecord<'_>], form: &Form, cost: Spent) -> Vec<u8> {
+fn json(key: &RayKey, found: &LookupResult, seen: &[SeenRecord<'_>], form: &Form, cost: LookupCost) -> Vec<u8> {
     let answer = Answer {
         ray: key.to_string(),
         ray_time: key.ray().map(|ray| time::rfc3339(ray.unix_ms())),
         truncated: found.truncated,
-        objects_gone: found.objects_gone,
-        objects_unreadable: found.objects_unreadable,
+        objects_gone: found.stats.objects_gone,
+        objects_unreadable: found.stats.objects_unreadable,
         records: seen.iter().map(|seen| shown(seen, form)).collect(),
         cost,
     };

@@ -16,6 +16,6 @@ pub(crate) use body::with_body;
 pub use negotiation::accepts_gzip;
 pub(crate) use negotiation::preferred;
 pub use problem::Problem;
-pub use reply::{Body, Reply, Spent};
+pub use reply::{Body, LookupCost, Reply};
 pub use request::Request;
 pub(crate) use request::{ACCESS_ASSERTION, decoded};

@@ -6,7 +6,7 @@
 use serde::Serialize;
 
 use super::media_type::PROBLEM;
-use super::reply::{Reply, Spent};
+use super::reply::{LookupCost, Reply};
 
 /// When to come again where nothing better is known, in seconds.
 const RETRY_AFTER_S: i64 = 30;
@@ -36,7 +36,7 @@ pub struct Problem {
     ray_time: Option<String>,
     /// What finding that out cost.
     #[serde(skip_serializing_if = "Option::is_none")]
-    cost: Option<Spent>,
+    cost: Option<LookupCost>,
     /// When to come again, in seconds.
     #[serde(skip)]
     retry_after_s: Option<i64>,
@@ -89,8 +89,8 @@ impl Problem {
 
     /// The problem with what finding it out cost.
     #[must_use]
-    pub fn costing(self, spent: Spent) -> Self {
-        Self { cost: Some(spent), ..self }
+    pub fn costing(self, cost: LookupCost) -> Self {
+        Self { cost: Some(cost), ..self }
     }
 }
 
@@ -98,7 +98,7 @@ impl From<Problem> for Reply {
     fn from(problem: Problem) -> Self {
         let body = serde_json::to_vec(&problem).unwrap_or_default();
         let reply = Self::new(problem.status, PROBLEM, body);
-        let reply = if let Some(spent) = &problem.cost { reply.costing(spent) } else { reply };
+        let reply = if let Some(cost) = &problem.cost { reply.costing(cost) } else { reply };
         let reply = match problem.retry_after() {
             Some(seconds) => reply.with("retry-after", seconds),
             None => reply,

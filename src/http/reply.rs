@@ -13,16 +13,26 @@ use serde::Serialize;
 use super::entity_tag::names_tag;
 use super::media_type::JSON;
 use crate::backend::BackendError;
-use crate::lookup::Cost;
+use crate::span_reader::ReadStats;
 
-/// What an answer cost, in work and in time.
+/// The cost of a lookup, as answers and the header `raydex-cost` show it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub struct Spent {
-    /// The work.
-    #[serde(flatten)]
-    pub cost: Cost,
-    /// The time that the platform's clock shows, in milliseconds.
-    pub elapsed_ms: i64,
+pub struct LookupCost {
+    shards_asked: u64,
+    objects_read: u64,
+    bytes_read: u64,
+    bytes_inflated: u64,
+    full_scans: u64,
+    /// Milliseconds of the platform's clock, which may include other work than the lookup.
+    pub(crate) elapsed_ms: i64,
+}
+
+impl LookupCost {
+    /// The cost of a lookup that did this work in so many milliseconds.
+    pub(crate) const fn new(stats: &ReadStats, elapsed_ms: i64) -> Self {
+        let &ReadStats { shards_asked, objects_read, bytes_read, bytes_inflated, full_scans, .. } = stats;
+        Self { shards_asked, objects_read, bytes_read, bytes_inflated, full_scans, elapsed_ms }
+    }
 }
 
 /// The body of a reply.
@@ -109,9 +119,8 @@ impl Reply {
 
     /// The reply with what it cost in a header: `raydex-cost: shards_asked=1, objects_read=1, …`.
     #[must_use]
-    pub fn costing(self, spent: &Spent) -> Self {
-        let Spent { cost, elapsed_ms } = spent;
-        let Cost { shards_asked, objects_read, bytes_read, bytes_inflated, full_scans } = cost;
+    pub fn costing(self, cost: &LookupCost) -> Self {
+        let LookupCost { shards_asked, objects_read, bytes_read, bytes_inflated, full_scans, elapsed_ms } = cost;
         self.with(
             "raydex-cost",
             format!(

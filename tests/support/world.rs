@@ -13,7 +13,7 @@ use raydex::ledger::books::PayloadView;
 use raydex::ledger::calls::BatchDetails;
 use raydex::ledger::{BatchId, SourceId};
 use raydex::limits::PACK_BYTES;
-use raydex::lookup::{Lookup, LookupError, lookup};
+use raydex::lookup::{LookupError, LookupResult, lookup};
 use raydex::memory::{MemoryBudget, Turn};
 use raydex::pipeline::{Outcome, ParseVerdict, Work, parse_message, process};
 use raydex::record::{Dataset, RayKey};
@@ -191,12 +191,12 @@ impl Fakes {
     }
 
     /// Looks for an id as a log line spells it.
-    pub fn find(&self, dataset: Dataset, id: &str) -> Lookup {
+    pub fn find(&self, dataset: Dataset, id: &str) -> LookupResult {
         self.try_find(&[dataset], id).unwrap()
     }
 
     /// Looks for an id in several datasets; the world may fail.
-    pub fn try_find(&self, datasets: &[Dataset], id: &str) -> Result<Lookup, LookupError> {
+    pub fn try_find(&self, datasets: &[Dataset], id: &str) -> Result<LookupResult, LookupError> {
         run(lookup(
             self.batch_store(),
             &self.shards,

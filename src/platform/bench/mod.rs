@@ -25,7 +25,7 @@ use crate::index::ShardEntry;
 use crate::index::entry::PartView;
 use crate::ledger::{BatchId, DeliveryPlan, DeliveryWindow, PlanOptions};
 use crate::limits::PACK_BYTES;
-use crate::lookup::{Cost, lookup};
+use crate::lookup::{LookupResult, lookup};
 use crate::memory::MemoryBudget;
 use crate::partner::Subrequests;
 use crate::pipeline::pass::{Passed, pass};
@@ -33,6 +33,7 @@ use crate::pipeline::payload::Packer;
 use crate::pipeline::transform::{Rules, Transformer};
 use crate::record::{Dataset, RayId, RayKey, Scanned, Scanner};
 use crate::render::{PartnerOptions, write_partner_fields};
+use crate::span_reader::ReadStats;
 
 type Result<T> = std::result::Result<T, JsError>;
 
@@ -222,14 +223,12 @@ impl BenchBatch {
     /// # Errors
     /// Where one is no ray.
     pub fn lookup(&self, rays: Vec<String>) -> Result<String> {
-        let (mut records, mut bytes, mut cost) = (0, 0, Cost::default());
+        let (mut records, mut bytes, mut cost) = (0, 0, ReadStats::default());
         for ray in rays {
             let found = self.find(&ray)?;
             records += found.records.len();
             bytes += found.records.iter().map(|record| record.line.len()).sum::<usize>();
-            cost.bytes_read += found.cost.bytes_read;
-            cost.bytes_inflated += found.cost.bytes_inflated;
-            cost.objects_read += found.cost.objects_read;
+            cost += found.stats;
         }
         Ok(json!({ "records": records, "bytes": bytes, "cost": cost }).to_string())
     }
@@ -243,7 +242,7 @@ impl BenchBatch {
         Ok(records.iter().flat_map(|record| [&record.line, &b"\n"[..]].concat()).collect())
     }
 
-    fn find(&self, ray: &str) -> Result<crate::lookup::Lookup> {
+    fn find(&self, ray: &str) -> Result<LookupResult> {
         let key = RayKey::from_logged(ray).ok_or_else(|| JsError::new("the bench asks for no ray"))?;
         let store = BatchStore { logs: &self.bucket, data: &self.bucket, bucket_name: BUCKET_NAME };
         let datasets = [Dataset::HttpRequests];

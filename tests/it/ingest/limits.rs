@@ -43,7 +43,7 @@ fn batches_beyond_the_limit_are_not_opened() {
     for (batches, truncated) in [(LOOKUP_BATCHES, false), (LOOKUP_BATCHES + 1, true)] {
         let found = world(batches, 1, 0).find(DATASET, &ray(1).to_string());
         assert_eq!((found.records.len(), found.truncated), (LOOKUP_BATCHES, truncated));
-        assert_eq!(found.cost.objects_read, LOOKUP_BATCHES as u64);
+        assert_eq!(found.stats.objects_read, LOOKUP_BATCHES as u64);
         let keys: Vec<&String> = found.records.iter().map(|record| &record.object.key).collect();
         assert!(keys.is_sorted(), "in the order in which the batches were indexed");
     }

@@ -44,7 +44,7 @@ fn judge(line: &[u8], fate: Fate<'_>) {
             assert_eq!((counts.rays, counts.odd_ids), (3, u64::from(matches!(fate, Fate::Odd(_)))), "{name}");
             let found = fakes.find(Dataset::HttpRequests, id);
             assert_eq!(found.records.iter().map(|record| record.line.as_slice()).collect::<Vec<_>>(), [line], "{name}");
-            assert_eq!(found.cost.full_scans, 0, "{name}");
+            assert_eq!(found.stats.full_scans, 0, "{name}");
         }
     }
 }

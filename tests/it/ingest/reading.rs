@@ -27,7 +27,7 @@ fn changed_object_is_read_in_full_as_new() {
     let head = fakes.bucket.store(KEY, &object(3000));
     let found = fakes.find(DATASET, &ray(1).to_string());
     assert_eq!(found.records.len(), 1);
-    assert_eq!((found.cost.full_scans, found.cost.objects_read), (1, 1));
+    assert_eq!((found.stats.full_scans, found.stats.objects_read), (1, 1));
     let object = &found.records[0].object;
     assert_eq!((&object.etag, object.size, object.uploaded_ms), (&head.etag, head.size, head.uploaded_ms));
 }
@@ -39,8 +39,8 @@ fn changed_object_without_the_ray_is_read_once() {
     fakes.bucket.store(KEY, &gzip(http(&ray(2).to_string(), 0).as_bytes()));
     let found = fakes.find(DATASET, &ray(1).to_string());
     assert!(found.records.is_empty());
-    assert_eq!((found.cost.full_scans, found.cost.objects_read), (1, 1));
-    assert_eq!((found.objects_gone, found.objects_unreadable), (0, 0));
+    assert_eq!((found.stats.full_scans, found.stats.objects_read), (1, 1));
+    assert_eq!((found.stats.objects_gone, found.stats.objects_unreadable), (0, 0));
 }
 
 #[test]
@@ -55,9 +55,9 @@ fn missing_and_damaged_objects_are_counted_others_read() {
     fakes.bucket.store("logs/b", &whole[..whole.len() / 2]);
     fakes.bucket.store("logs/c", b"");
     let found = fakes.find(DATASET, &ray(1).to_string());
-    assert_eq!((found.objects_gone, found.objects_unreadable), (1, 2));
+    assert_eq!((found.stats.objects_gone, found.stats.objects_unreadable), (1, 2));
     assert_eq!(found.records.iter().map(|record| record.object.key.as_str()).collect::<Vec<_>>(), ["logs/d"]);
-    assert_eq!(found.cost.objects_read, 3);
+    assert_eq!(found.stats.objects_read, 3);
 }
 
 #[test]
@@ -78,7 +78,7 @@ fn wrong_span_costs_a_full_scan_losing_nothing() {
         run(rpc::call(&fakes.shards, &name, &put)).unwrap();
         let found = fakes.find(DATASET, &ray(1).to_string());
         assert_eq!(found.records.len(), 1, "span {span}");
-        assert_eq!((found.cost.full_scans, found.cost.objects_read), (1, 1));
+        assert_eq!((found.stats.full_scans, found.stats.objects_read), (1, 1));
     }
 }
 
@@ -92,9 +92,9 @@ fn lookup_stops_reading_after_the_ray() {
     fakes.index(KEY, DATASET, &stored);
     fakes.index("logs/other", DATASET, &gzip(http(&ray(2).to_string(), 0).as_bytes()));
     let found = fakes.find(DATASET, &ray(1).to_string());
-    assert_eq!((found.records.len(), found.cost.objects_read), (1, 1));
-    assert!(found.cost.bytes_inflated < 3 << 20, "{:?}", found.cost);
-    assert!(found.cost.bytes_read < stored.len() as u64 / 2, "{:?} of {}", found.cost, stored.len());
+    assert_eq!((found.records.len(), found.stats.objects_read), (1, 1));
+    assert!(found.stats.bytes_inflated < 3 << 20, "{:?}", found.stats);
+    assert!(found.stats.bytes_read < stored.len() as u64 / 2, "{:?} of {}", found.stats, stored.len());
 }
 
 /// A batch of several spans whose windows are kept, with the lines of rays 0, 1, …
@@ -122,10 +122,10 @@ fn lookup_is_one_range_and_one_window() {
     for (number, line) in (0..).zip(&lines).step_by(37) {
         let found = fakes.find(DATASET, &ray(number).to_string());
         assert_eq!(found.records.iter().map(|record| &record.line).collect::<Vec<_>>(), [line], "line {number}");
-        assert_eq!((found.cost.shards_asked, found.cost.full_scans), (1, 0));
-        assert!(found.cost.bytes_read < stored / 2, "{:?} of {stored}", found.cost);
-        assert!(found.cost.bytes_inflated < 2 << 20, "{:?}", found.cost);
-        match found.cost.objects_read {
+        assert_eq!((found.stats.shards_asked, found.stats.full_scans), (1, 0));
+        assert!(found.stats.bytes_read < stored / 2, "{:?} of {stored}", found.stats);
+        assert!(found.stats.bytes_inflated < 2 << 20, "{:?}", found.stats);
+        match found.stats.objects_read {
             1 => alone += 1,
             2 => with_window += 1,
             reads => panic!("{reads} reads"),
@@ -154,7 +154,7 @@ fn missing_windows_cost_a_full_scan_losing_nothing() {
             let found = fakes.find(DATASET, &ray(number).to_string());
             let line = &lines[usize::try_from(number).unwrap()];
             assert_eq!(found.records.iter().map(|record| &record.line).collect::<Vec<_>>(), [line]);
-            assert_eq!(found.cost.full_scans, u64::from(number >= 2000), "line {number}");
+            assert_eq!(found.stats.full_scans, u64::from(number >= 2000), "line {number}");
         }
     }
 }

@@ -53,8 +53,8 @@ fn every_ray_is_found(plan: &Plan, dataset: Dataset) {
         let found = fakes.find(dataset, &ray.to_string());
         let texts: Vec<Vec<u8>> = found.records.into_iter().map(|record| record.line).collect();
         assert_eq!(&texts, expected, "{ray}");
-        assert_eq!((found.cost.shards_asked, found.cost.full_scans), (1, 0));
-        assert!(found.cost.objects_read <= expected.len() as u64);
+        assert_eq!((found.stats.shards_asked, found.stats.full_scans), (1, 0));
+        assert!(found.stats.objects_read <= expected.len() as u64);
         assert!(!found.truncated);
     }
 }
@@ -116,7 +116,7 @@ fn unknown_ray_opens_no_batch() {
         assert!(!lines.contains_key(&near));
         let found = fakes.find(Dataset::HttpRequests, &near.to_string());
         assert!(found.records.is_empty());
-        assert_eq!((found.cost.shards_asked, found.cost.objects_read), (1, 0));
+        assert_eq!((found.stats.shards_asked, found.stats.objects_read), (1, 0));
     }
     let (ray, _) = lines.first_key_value().unwrap();
     assert!(fakes.find(Dataset::FirewallEvents, &ray.to_string()).records.is_empty(), "datasets do not mix");

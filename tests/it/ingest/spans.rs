@@ -42,10 +42,10 @@ fn line_is_found_around_a_border() {
             let found = fakes.find(Dataset::HttpRequests, &ray(number as u64).to_string());
             assert_eq!(found.records.len(), 1, "at {place}");
             assert_eq!(found.records[0].offset, place as u64);
-            assert_eq!(found.cost.full_scans, 0, "at {place}");
+            assert_eq!(found.stats.full_scans, 0, "at {place}");
             // Reading ends with the first line behind the span.
             let end = (place as u64 / SPAN_BYTES + 2) * SPAN_BYTES;
-            assert!(found.cost.bytes_inflated <= end.max(text.len() as u64), "at {place}");
+            assert!(found.stats.bytes_inflated <= end.max(text.len() as u64), "at {place}");
         }
     }
 }
@@ -59,7 +59,7 @@ fn ray_in_two_spans_gives_lines_in_order() {
     let found = fakes.find(Dataset::HttpRequests, &ray(0).to_string());
     let offsets: Vec<u64> = found.records.iter().map(|record| record.offset).collect();
     assert_eq!(offsets, [0, 3 * SPAN_BYTES]);
-    assert_eq!(found.cost.full_scans, 0);
+    assert_eq!(found.stats.full_scans, 0);
 }
 
 #[test]
@@ -71,7 +71,7 @@ fn line_after_an_overlong_one_is_found() {
     assert_eq!(counts(outcome).rejected, [("line_too_long".to_owned(), 1)].into());
     for number in [1, 2] {
         let found = fakes.find(Dataset::HttpRequests, &ray(number).to_string());
-        assert_eq!((found.records.len(), found.cost.full_scans), (1, 0));
+        assert_eq!((found.records.len(), found.stats.full_scans), (1, 0));
     }
 }
 

@@ -67,7 +67,7 @@ fn nonstandard_ids_and_rays_replace_each_other() {
     fakes.index(KEY, DATASET, http("test-ray-001", 0).as_bytes());
     assert_eq!(fakes.lines("test-ray-001").len(), 1);
     fakes.index(KEY, DATASET, &object(&[0]));
-    assert!(fakes.find(DATASET, "test-ray-001").cost.objects_read == 0);
+    assert!(fakes.find(DATASET, "test-ray-001").stats.objects_read == 0);
     fakes.index(KEY, DATASET, http("test-ray-001", 0).as_bytes());
     assert_eq!((found(&fakes), fakes.lines("test-ray-001").len()), (vec![], 1));
 }

@@ -101,7 +101,7 @@ fn look_up(text: &Text, writer: Writer, count: usize, path: &Path) -> usize {
     fakes.index(&text.key, DATASET, &stored);
     for (ray, expected) in &drawn {
         let found = fakes.find(DATASET, ray);
-        full_scans += found.cost.full_scans;
+        full_scans += found.stats.full_scans;
         let lines: Vec<Vec<u8>> = found.records.into_iter().map(|record| record.line).collect();
         assert!(&lines == expected, "{ray}, {writer:?}: other lines than in the text");
     }

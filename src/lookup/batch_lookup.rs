@@ -1,0 +1,160 @@
+//! Finds the records of one ray in one batch.
+//!
+//! The shard named the spans that hold them, each of which is a small ranged read. A batch is read in full where that
+//! does not work: the object is another version than the indexed one, an access point is damaged or gone, or the ray has
+//! lines all over the batch.
+//!
+//! What always holds: a span gives all lines that the index counted in it, or none and the reason; a full read is
+//! counted; lines come in the order of the batch.
+
+use std::rc::Rc;
+
+use futures_util::{StreamExt, TryStreamExt, stream};
+use itertools::Itertools;
+
+use super::sink::{LookupSink, ScanMode};
+use super::target::LookupTarget;
+use super::{LookupError, LookupResult};
+use crate::backend::{BatchStore, Bucket};
+use crate::batch::SpanPlace;
+use crate::index::{Candidate, ObjectVersion};
+use crate::limits::{CONCURRENT_CALLS, LOOKUP_SPANS};
+use crate::span_reader::{ReadError, ReadStart, ReadStats, SpanRange, SpanReader};
+
+/// A span that holds lines of the ray.
+#[derive(Debug)]
+struct SpanLines<'a> {
+    place: &'a SpanPlace,
+    /// How many lines of the ray start in it.
+    lines: usize,
+}
+
+/// The outcome of reading one span.
+#[derive(Debug)]
+enum SpanOutcome<'a> {
+    /// All lines of the ray.
+    Complete(LookupSink<'a>),
+    /// The batch is gone.
+    ObjectGone,
+    /// The batch is another version now, or the window is damaged or gone.
+    SpanUnusable,
+    /// Fewer lines than the index counted: the access point is damaged, or lines spell the ray in another way.
+    Incomplete,
+}
+
+/// Finds what the candidate holds of the ray.
+pub(super) async fn find_in_batch(
+    store: BatchStore<'_, impl Bucket>,
+    target: &LookupTarget<'_>,
+    candidate: &Candidate,
+) -> Result<LookupResult, LookupError> {
+    let object = Rc::new(candidate.object.clone());
+    let Some(spans) = spans_to_read(candidate) else { return scan_object(store.logs, target, &object).await };
+    let reads: Vec<_> = stream::iter(&spans)
+        .map(async |span| read_span(store, target, &object, span).await)
+        .buffered(CONCURRENT_CALLS)
+        .try_collect()
+        .await?;
+    let mut result = LookupResult::default();
+    let (mut is_gone, mut needs_scan) = (false, false);
+    for (outcome, stats) in reads {
+        result.stats += stats;
+        match outcome {
+            SpanOutcome::Complete(LookupSink { records, truncated, .. }) => {
+                result.records.extend(records);
+                result.truncated |= truncated;
+            }
+            SpanOutcome::ObjectGone => is_gone = true,
+            SpanOutcome::SpanUnusable | SpanOutcome::Incomplete => needs_scan = true,
+        }
+    }
+    if needs_scan {
+        let mut scan = scan_object(store.logs, target, &object).await?;
+        scan.stats += result.stats;
+        return Ok(scan);
+    }
+    result.stats.objects_gone = u64::from(is_gone);
+    Ok(result)
+}
+
+/// The spans to read; `None` where it is better to read the object in full.
+fn spans_to_read(candidate: &Candidate) -> Option<Vec<SpanLines<'_>>> {
+    let Candidate { object, spans, places, .. } = candidate;
+    let counts = spans.iter().dedup_with_count();
+    let found: Option<Vec<SpanLines<'_>>> = counts
+        .map(|(lines, number)| {
+            let at = places.binary_search_by_key(number, |place| place.number).ok()?;
+            Some(SpanLines { place: places.get(at)?, lines })
+        })
+        .collect();
+    let bytes = |spans: &[SpanLines<'_>]| spans.iter().map(|span| span.place.bytes).sum::<u64>();
+    found.filter(|spans| spans.len() <= 2 || (spans.len() <= LOOKUP_SPANS && bytes(spans) <= object.size))
+}
+
+/// Reads the lines of the ray that start in this span. Where lines are missing that spell the ray in a usual way, it
+/// reads the span again and parses every line.
+async fn read_span<'a>(
+    store: BatchStore<'_, impl Bucket>,
+    target: &'a LookupTarget<'a>,
+    object: &Rc<ObjectVersion>,
+    span: &SpanLines<'_>,
+) -> Result<(SpanOutcome<'a>, ReadStats), LookupError> {
+    let mut stats = ReadStats::default();
+    target.reserve_reader()?;
+    let mut outcome = try_read_span(store, target, object, span, true, &mut stats).await;
+    if matches!(outcome, Ok(SpanOutcome::Incomplete)) {
+        outcome = try_read_span(store, target, object, span, false, &mut stats).await;
+    }
+    target.release_reader();
+    Ok((outcome?, stats))
+}
+
+async fn try_read_span<'a>(
+    store: BatchStore<'_, impl Bucket>,
+    target: &'a LookupTarget<'a>,
+    object: &Rc<ObjectVersion>,
+    span: &SpanLines<'_>,
+    by_spelling: bool,
+    stats: &mut ReadStats,
+) -> Result<SpanOutcome<'a>, LookupError> {
+    let range = SpanRange::from_place(span.place);
+    let mut reader = match SpanReader::open_spans(store, object, &range, stats).await? {
+        ReadStart::Reading(reader) => reader,
+        ReadStart::ObjectGone => return Ok(SpanOutcome::ObjectGone),
+        ReadStart::SpanUnusable => return Ok(SpanOutcome::SpanUnusable),
+    };
+    let mode = ScanMode::Expect { lines: span.lines, by_spelling };
+    let mut sink = LookupSink::new(target, mode, Rc::clone(object));
+    match reader.read_to_end(&mut sink, stats).await {
+        Err(ReadError::Backend(error)) => return Err(error.into()),
+        // Damage ends the span early, which shows in what was found.
+        Ok(()) | Err(ReadError::Batch(_)) => {}
+    }
+    sink.check_memory()?;
+    Ok(if sink.is_complete() { SpanOutcome::Complete(sink) } else { SpanOutcome::Incomplete })
+}
+
+/// Reads the object in full, whatever version it is.
+async fn scan_object(
+    bucket: &impl Bucket,
+    target: &LookupTarget<'_>,
+    object: &Rc<ObjectVersion>,
+) -> Result<LookupResult, LookupError> {
+    let mut result = LookupResult::default();
+    let ReadStart::Reading(mut reader) = SpanReader::open_object(bucket, object, &mut result.stats).await? else {
+        result.stats.objects_gone = 1;
+        return Ok(result);
+    };
+    result.stats.full_scans = 1;
+    target.reserve_reader()?;
+    let mut sink = LookupSink::new(target, ScanMode::Full, Rc::clone(reader.version()));
+    let outcome = reader.read_to_end(&mut sink, &mut result.stats).await;
+    target.release_reader();
+    sink.check_memory()?;
+    match outcome {
+        Ok(()) => (result.records, result.truncated) = (sink.records, sink.truncated),
+        Err(ReadError::Batch(_)) => result.stats.objects_unreadable = 1,
+        Err(ReadError::Backend(error)) => return Err(error.into()),
+    }
+    Ok(result)
+}

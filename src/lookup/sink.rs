@@ -1,0 +1,86 @@
+//! Picks the lines of the ray among the lines that are read.
+//!
+//! What always holds: the records stay within the limits of a lookup and within its memory.
+
+use std::ops::ControlFlow;
+use std::rc::Rc;
+
+use super::FoundRecord;
+use super::target::LookupTarget;
+use crate::batch::Line;
+use crate::index::ObjectVersion;
+use crate::limits::{LINE_COPIES, LOOKUP_BYTES, LOOKUP_RECORDS};
+use crate::memory::OutOfMemory;
+use crate::span_reader::LineSink;
+
+/// Which lines a sink examines.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum ScanMode {
+    /// Every line, parsed as a record.
+    Full,
+    /// Lines until so many match. With `by_spelling` only lines are parsed that spell the ray in a usual way; lines with
+    /// escapes or mixed case need the others.
+    Expect { lines: usize, by_spelling: bool },
+}
+
+/// The records of the ray in one object.
+#[derive(Debug)]
+pub(super) struct LookupSink<'a> {
+    target: &'a LookupTarget<'a>,
+    mode: ScanMode,
+    object: Rc<ObjectVersion>,
+    pub(super) records: Vec<FoundRecord>,
+    bytes: usize,
+    /// There are more records than the limits of a lookup allow.
+    pub(super) truncated: bool,
+    /// A matching line had no room in memory, which ended the read.
+    out_of_memory: Option<OutOfMemory>,
+}
+
+impl<'a> LookupSink<'a> {
+    pub(super) const fn new(target: &'a LookupTarget<'a>, mode: ScanMode, object: Rc<ObjectVersion>) -> Self {
+        Self { target, mode, object, records: Vec::new(), bytes: 0, truncated: false, out_of_memory: None }
+    }
+
+    /// Whether all expected lines are found, or as many as a lookup returns.
+    pub(super) const fn is_complete(&self) -> bool {
+        match self.mode {
+            ScanMode::Full => false,
+            ScanMode::Expect { lines, .. } => self.truncated || self.records.len() == lines,
+        }
+    }
+
+    /// Whether every matching line had room in memory.
+    pub(super) fn check_memory(&self) -> Result<(), OutOfMemory> {
+        self.out_of_memory.map_or(Ok(()), Err)
+    }
+
+    fn matches(&self, line: &[u8]) -> bool {
+        let by_spelling = matches!(self.mode, ScanMode::Expect { by_spelling: true, .. });
+        (!by_spelling || self.target.is_spelled_in(line)) && self.target.matches(line)
+    }
+}
+
+impl LineSink for LookupSink<'_> {
+    fn line(&mut self, line: Line<'_>) -> ControlFlow<()> {
+        if self.is_complete() {
+            return ControlFlow::Break(());
+        }
+        let Line::Text { offset, bytes, .. } = line else { return ControlFlow::Continue(()) };
+        if self.matches(bytes) {
+            self.bytes += bytes.len();
+            let reserved = self.target.reserve_line(LINE_COPIES * bytes.len() + self.object.key.len());
+            self.out_of_memory = reserved.err();
+            if reserved.is_err() {
+                return ControlFlow::Break(());
+            }
+            if self.records.len() >= LOOKUP_RECORDS || self.bytes > LOOKUP_BYTES {
+                self.truncated = true;
+                return ControlFlow::Break(());
+            }
+            let (dataset, object) = (self.target.dataset, Rc::clone(&self.object));
+            self.records.push(FoundRecord { dataset, object, offset, line: bytes.to_vec() });
+        }
+        if self.is_complete() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    }
+}

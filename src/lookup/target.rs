@@ -1,0 +1,58 @@
+//! The ray of a lookup, and how its lines are recognised.
+//!
+//! What always holds: a line matches only if it carries the ray at the record's top level, by the same function that
+//! indexed it.
+
+use memchr::memmem::Finder;
+
+use crate::limits::READER_BYTES;
+use crate::memory::{OutOfMemory, Reservation};
+use crate::record::{Dataset, RayKey, read_key};
+
+/// The ray that a lookup is for.
+#[derive(Debug)]
+pub(super) struct LookupTarget<'a> {
+    pub(super) dataset: Dataset,
+    key: &'a RayKey,
+    /// The memory of the lookup.
+    reservation: &'a Reservation,
+    /// How lines usually spell the ray: in lower case, or in upper case.
+    spellings: Vec<Finder<'static>>,
+}
+
+impl<'a> LookupTarget<'a> {
+    pub(super) fn new(dataset: Dataset, key: &'a RayKey, reservation: &'a Reservation) -> Self {
+        let id = key.to_string();
+        let mut spellings = vec![id.clone()];
+        if key.ray().is_some() {
+            spellings.push(id.to_ascii_uppercase());
+            spellings.dedup();
+        }
+        let spellings = spellings.iter().map(|id| Finder::new(id.as_bytes()).into_owned()).collect();
+        Self { dataset, key, reservation, spellings }
+    }
+
+    /// Reserves the memory of one reader, which [`Self::release_reader`] returns.
+    pub(super) fn reserve_reader(&self) -> Result<(), OutOfMemory> {
+        self.reservation.reserve(READER_BYTES)
+    }
+
+    pub(super) fn release_reader(&self) {
+        self.reservation.release(READER_BYTES);
+    }
+
+    /// Reserves the memory of a line that is returned.
+    pub(super) fn reserve_line(&self, bytes: usize) -> Result<(), OutOfMemory> {
+        self.reservation.reserve(bytes)
+    }
+
+    /// Whether the line spells the ray in a usual way.
+    pub(super) fn is_spelled_in(&self, line: &[u8]) -> bool {
+        self.spellings.iter().any(|spelling| spelling.find(line).is_some())
+    }
+
+    /// Whether the line is a record of the ray.
+    pub(super) fn matches(&self, line: &[u8]) -> bool {
+        read_key(self.dataset, line).is_ok_and(|found| found.ray.as_ref() == Some(self.key))
+    }
+}
