@@ -9,16 +9,11 @@
 //! What always holds: a cursor of another query is refused; a cursor holds no key and nothing of a record; a made-up
 //! cursor leads to no record that its query would not return.
 
-use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use sha2::{Digest, Sha256};
-
-use super::{PruningFilter, RangeQuery};
-use crate::filter::Filter;
 
 /// The version of this form.
 const VERSION: u8 = 1;
@@ -61,26 +56,6 @@ pub enum CursorError {
     /// The cursor belongs to another dataset, range, filter or sample.
     #[error("the cursor belongs to another query")]
     OtherQuery,
-}
-
-impl RangeQuery {
-    /// A hash of the query without its limit and budget. A filter counts once, whether it prunes, is applied to lines,
-    /// or both, since that depends on the caller's role.
-    pub(super) fn fingerprint(&self) -> u64 {
-        let sample = self.sample.map_or(u64::MAX, f64::to_bits);
-        let mut hash = Sha256::new();
-        hash.update(self.dataset.name());
-        for number in [self.start_ns.cast_unsigned(), self.end_ns.cast_unsigned(), sample] {
-            hash.update(number.to_le_bytes());
-        }
-        let pruning = self.pruning.iter().map(PruningFilter::text);
-        let filters: BTreeSet<&str> = pruning.chain(self.predicate.iter().map(Filter::text)).collect();
-        for filter in filters {
-            hash.update(filter);
-        }
-        let digest: [u8; 32] = hash.finalize().into();
-        digest.first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes))
-    }
 }
 
 impl fmt::Display for QueryCursor {
@@ -126,54 +101,14 @@ mod tests {
     use proptest::prelude::{any, prop_assert_eq, proptest};
 
     use super::{CursorError, QueryCursor, QueryPosition};
-    use crate::filter::Filter;
-    use crate::query::{PruningFilter, RangeQuery};
-    use crate::record::Dataset;
 
     #[test]
     fn the_form_is_unchanged() {
-        let filter = Filter::parse(r#"{"where":{"key":"A","operator":"eq","value":1}}"#).unwrap();
-        let query =
-            RangeQuery { sample: Some(0.5), ..RangeQuery::new(Dataset::HttpRequests, 1, 2).with_filter(filter) };
         let position = QueryPosition { prefix: 0x9e355, batch: 7, version: 0x0102_0304_0506_0708, offset: 99 };
-        let cursor = QueryCursor { query: query.fingerprint(), position };
+        let cursor = QueryCursor { query: 0x7ada_714e_aa61_1656, position };
         let text = "AVYWYapOcdp6VeMJAAcAAAAAAAAACAcGBQQDAgFjAAAAAAAAAA";
         assert_eq!(cursor.to_string(), text);
         assert_eq!(text.parse(), Ok(cursor));
-    }
-
-    #[test]
-    fn another_query_has_another_fingerprint() {
-        let query = || RangeQuery::new(Dataset::HttpRequests, 1, 2);
-        let filter =
-            |value| Filter::parse(&format!(r#"{{"where":{{"key":"A","operator":"eq","value":{value}}}}}"#)).unwrap();
-        let queries = [
-            query(),
-            RangeQuery { start_ns: 0, ..query() },
-            RangeQuery { end_ns: 3, ..query() },
-            RangeQuery { dataset: Dataset::FirewallEvents, ..query() },
-            RangeQuery { sample: Some(1.0), ..query() },
-            query().with_filter(filter(1)),
-            query().with_filter(filter(2)),
-            RangeQuery { predicate: Some(filter(2)), ..query().with_filter(filter(1)) },
-        ];
-        let hashes: std::collections::BTreeSet<u64> = queries.iter().map(RangeQuery::fingerprint).collect();
-        assert_eq!(hashes.len(), queries.len());
-        assert_eq!(RangeQuery { limit: Some(3), ..query() }.fingerprint(), query().fingerprint());
-    }
-
-    #[test]
-    fn fingerprint_ignores_where_the_filter_applies() {
-        let filter = || Filter::parse(r#"{"where":{"key":"A","operator":"eq","value":1}}"#).unwrap();
-        let both = RangeQuery::new(Dataset::HttpRequests, 1, 2).with_filter(filter());
-        let no_field = PruningFilter::with_fields(filter(), [].into());
-        for other in [
-            RangeQuery { predicate: None, ..both.clone() },
-            RangeQuery { pruning: None, ..both.clone() },
-            RangeQuery { pruning: Some(no_field), predicate: None, ..both.clone() },
-        ] {
-            assert_eq!(other.fingerprint(), both.fingerprint());
-        }
     }
 
     #[test]

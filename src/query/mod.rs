@@ -15,7 +15,7 @@
 //! prefixes of the present are searched whatever it says.
 //!
 //! Reading order: `range_query` is the query, `cursor` the position where an answer continues, `directory` and
-//! `prefetch` find the batches, `pruning` and `read_plan` decide what of a batch is read (`open_batch` applies them),
+//! `prefetch` find the batches, `pruning_filter`, `pruning` and `read_plan` decide what of a batch is read (`open_batch` applies them),
 //! [`crate::span_reader`] reads it, `collect` selects the lines, `run` does all of it step by step.
 //!
 //! What always holds: nothing is read before the next lines are asked for, and memory is one piece of one batch; what is
@@ -28,13 +28,16 @@ mod directory;
 mod open_batch;
 mod prefetch;
 mod pruning;
+mod pruning_filter;
 mod range_query;
 mod read_plan;
 mod run;
+mod step;
 
 pub use collect::{QueryLine, RecordSink};
 pub use cursor::{CursorError, QueryCursor};
 pub use directory::ShardDirectory;
-pub use pruning::PruningFilter;
-pub use range_query::{QueryBudget, QueryEnd, QueryError, QueryStep, RangeQuery};
+pub use pruning_filter::PruningFilter;
+pub use range_query::{QueryBudget, RangeQuery};
 pub use run::QueryRun;
+pub use step::{QueryEnd, QueryError, QueryStep};

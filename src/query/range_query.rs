@@ -1,16 +1,15 @@
-//! The query, its steps and its errors.
+//! The query and its budget.
 //!
 //! What always holds: a limit counts lines that are returned; a budget ends an answer with a cursor, never in the middle
 //! of a line.
 
-use std::rc::Rc;
+use std::collections::BTreeSet;
 
+use sha2::{Digest, Sha256};
+
+use super::PruningFilter;
 use super::cursor::QueryCursor;
-use super::{PruningFilter, QueryLine};
-use crate::backend::BackendError;
-use crate::batch::BatchError;
 use crate::filter::Filter;
-use crate::index::ObjectVersion;
 use crate::limits::{QUERY_INFLATED, QUERY_LINES, QUERY_MS, QUERY_OPERATIONS};
 use crate::record::Dataset;
 
@@ -80,60 +79,71 @@ impl RangeQuery {
     pub fn with_filter(self, filter: Filter) -> Self {
         Self { pruning: Some(PruningFilter::new(filter.clone())), predicate: Some(filter), ..self }
     }
-}
 
-/// The next part of an answer.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum QueryStep {
-    /// At least one line.
-    Lines(Vec<QueryLine>),
-    /// The answer has ended.
-    End(QueryEnd),
-}
-
-/// How an answer ends.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum QueryEnd {
-    /// The answer covers the whole range.
-    Complete,
-    /// The answer has as many lines as the query's limit; more may follow at the cursor.
-    Limit(QueryCursor),
-    /// The budget is used up; the answer continues at the cursor.
-    Budget(QueryCursor),
-}
-
-impl QueryEnd {
-    /// Where the answer continues, if it may.
-    #[must_use]
-    pub const fn cursor(&self) -> Option<&QueryCursor> {
-        match self {
-            Self::Complete => None,
-            Self::Limit(cursor) | Self::Budget(cursor) => Some(cursor),
+    /// A hash of the query without its limit and budget. A filter counts once, whether it prunes, is applied to lines,
+    /// or both, since that depends on the caller's role.
+    pub(super) fn fingerprint(&self) -> u64 {
+        let sample = self.sample.map_or(u64::MAX, f64::to_bits);
+        let mut hash = Sha256::new();
+        hash.update(self.dataset.name());
+        for number in [self.start_ns.cast_unsigned(), self.end_ns.cast_unsigned(), sample] {
+            hash.update(number.to_le_bytes());
         }
+        let pruning = self.pruning.iter().map(PruningFilter::text);
+        let filters: BTreeSet<&str> = pruning.chain(self.predicate.iter().map(Filter::text)).collect();
+        for filter in filters {
+            hash.update(filter);
+        }
+        let digest: [u8; 32] = hash.finalize().into();
+        digest.first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes))
     }
 }
 
-/// Why the next lines are missing. The same run may be asked again.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum QueryError {
-    /// A backend failed. Asking again continues at the same position.
-    #[error("{error}")]
-    Backend {
-        /// What failed.
-        error: BackendError,
-        /// Where the answer continues.
-        cursor: QueryCursor,
-    },
-    /// A batch can no longer be read. Asking again continues after it.
-    #[error("a batch cannot be read: {why}")]
-    Unreadable {
-        /// The batch.
-        object: Rc<ObjectVersion>,
-        /// The damage.
-        why: BatchError,
-        /// Lines before this offset of its text were read.
-        offset: u64,
-        /// Where the answer continues: after the batch.
-        cursor: QueryCursor,
-    },
+#[cfg(test)]
+mod tests {
+    use super::{PruningFilter, RangeQuery};
+    use crate::filter::Filter;
+    use crate::record::Dataset;
+
+    #[test]
+    fn the_fingerprint_is_unchanged() {
+        let filter = Filter::parse(r#"{"where":{"key":"A","operator":"eq","value":1}}"#).unwrap();
+        let all = RangeQuery::new(Dataset::HttpRequests, 1, 2).with_filter(filter);
+        let query = RangeQuery { sample: Some(0.5), ..all };
+        assert_eq!(query.fingerprint(), 0x7ada_714e_aa61_1656);
+    }
+
+    #[test]
+    fn another_query_has_another_fingerprint() {
+        let query = || RangeQuery::new(Dataset::HttpRequests, 1, 2);
+        let filter =
+            |value| Filter::parse(&format!(r#"{{"where":{{"key":"A","operator":"eq","value":{value}}}}}"#)).unwrap();
+        let queries = [
+            query(),
+            RangeQuery { start_ns: 0, ..query() },
+            RangeQuery { end_ns: 3, ..query() },
+            RangeQuery { dataset: Dataset::FirewallEvents, ..query() },
+            RangeQuery { sample: Some(1.0), ..query() },
+            query().with_filter(filter(1)),
+            query().with_filter(filter(2)),
+            RangeQuery { predicate: Some(filter(2)), ..query().with_filter(filter(1)) },
+        ];
+        let hashes: std::collections::BTreeSet<u64> = queries.iter().map(RangeQuery::fingerprint).collect();
+        assert_eq!(hashes.len(), queries.len());
+        assert_eq!(RangeQuery { limit: Some(3), ..query() }.fingerprint(), query().fingerprint());
+    }
+
+    #[test]
+    fn fingerprint_ignores_where_the_filter_applies() {
+        let filter = || Filter::parse(r#"{"where":{"key":"A","operator":"eq","value":1}}"#).unwrap();
+        let both = RangeQuery::new(Dataset::HttpRequests, 1, 2).with_filter(filter());
+        let no_field = PruningFilter::with_fields(filter(), [].into());
+        for other in [
+            RangeQuery { predicate: None, ..both.clone() },
+            RangeQuery { pruning: None, ..both.clone() },
+            RangeQuery { pruning: Some(no_field), predicate: None, ..both.clone() },
+        ] {
+            assert_eq!(other.fingerprint(), both.fingerprint());
+        }
+    }
 }

@@ -91,7 +91,7 @@ fn every_budget_ends_with_a_cursor() {
 }
 
 #[test]
-fn batch_read_to_its_end_is_not_read_again() {
+fn finished_batches_are_not_read_again() {
     let mut random = Random::new(15);
     let store = Store::random(&mut random, 6, 30);
     let ask = RangeQuery::new(Dataset::HttpRequests, (start_ms() - 3 * PREFIX_MS) * 1_000_000, i64::MAX);

@@ -15,7 +15,6 @@ type Module = Vec<String>;
 const CLOSE_CIRCLES: &[(&str, &str)] = &[
     ("index::part", "index::entry"),
     ("index::summary::form", "index::summary::gather"),
-    ("query::cursor", "query::ask"),
     ("sample::plan", "sample::request"),
 ];
 
