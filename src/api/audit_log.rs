@@ -50,7 +50,9 @@ struct EntryShown {
 pub(crate) async fn answer<B>(desk: &impl Services, request: &Request<B>) -> Result<Reply, Problem> {
     let after = match request.parameter("after") {
         None => 0,
-        Some(number) => number.parse().map_err(|_| problems::bad_parameter("after", "the number of an entry"))?,
+        Some(number) => {
+            number.parse().map_err(|_| problems::bad_parameter("after", "the sequence number of an entry"))?
+        }
     };
     let limit = request.number("limit", LISTED, AUDIT_PAGE)?;
     let reservation = desk.memory().reservation();

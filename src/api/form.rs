@@ -99,7 +99,7 @@ impl Form {
         if format == Format::Partner && (dataset != Dataset::HttpRequests || fields.is_some() || times.is_some()) {
             return Err(problems::bad_parameter(
                 "format",
-                "partner for http_requests alone, and without fields and timestamps: the partner's columns are fixed",
+                "partner only for http_requests and without fields and timestamps, because the partner's columns are fixed",
             ));
         }
         let default = || default_columns(dataset).iter().map(|name| (*name).to_owned()).collect();
@@ -182,7 +182,7 @@ pub(crate) fn fields_of<B>(request: &Request<B>) -> Result<Option<Vec<String>>, 
     if fits {
         Ok(Some(fields))
     } else {
-        Err(problems::bad_parameter("fields", &format!("1 to {FIELDS_ASKED} names with commas between")))
+        Err(problems::bad_parameter("fields", &format!("1 to {FIELDS_ASKED} names, separated by commas")))
     }
 }
 

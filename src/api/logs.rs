@@ -45,5 +45,7 @@ pub(crate) async fn answer<D: Services + 'static>(
 /// The share of the records that the query asks for.
 fn sample_of<B>(request: &Request<B>) -> Result<Option<f64>, Problem> {
     let Some(text) = request.parameter("sample") else { return Ok(None) };
-    parse_share(&text).map(Some).ok_or_else(|| problems::bad_parameter("sample", "a number above 0, and 1 at most"))
+    parse_share(&text)
+        .map(Some)
+        .ok_or_else(|| problems::bad_parameter("sample", "a number greater than 0 and at most 1"))
 }

@@ -40,7 +40,7 @@ pub(crate) fn range_of<B>(request: &Request<B>, now_ms: i64) -> Result<Range, Pr
 }
 
 /// What an instant is spelled as.
-const INSTANT: &str = "an instant: RFC 3339, or Unix seconds, milliseconds or nanoseconds";
+const INSTANT: &str = "a time: RFC 3339, or Unix seconds, milliseconds or nanoseconds";
 
 fn instant<B>(request: &Request<B>, name: &'static str) -> Result<Option<i64>, Problem> {
     let Some(text) = request.parameter(name) else { return Ok(None) };

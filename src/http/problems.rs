@@ -9,305 +9,309 @@ use crate::limits::{INGEST_MAX, OPERATION_BODY_MAX, RAYS_ASKED, REASON_CHARS};
 use crate::record::{Dataset, NotARay, RayKey};
 use crate::time;
 
-/// No route has this path.
+/// No route matches the path.
 #[must_use]
 pub fn no_such_path() -> Problem {
-    Problem::new(404, "no_such_path", "There is nothing at this path.").hint("Look a ray up with GET /v1/rays/{ray}.")
+    Problem::new(404, "no_such_path", "No route has this path.")
+        .hint("Look up a ray with GET /v1/rays/{ray}. GET /openapi.json lists all routes.")
 }
 
-/// A route has this path, for another method.
+/// The path exists, but not for this method.
 #[must_use]
 pub fn no_such_method(known: &'static str) -> Problem {
     let allow = if known == "GET" { "GET, HEAD" } else { known };
-    let problem = Problem::new(405, "no_such_method", format!("This path takes {allow} only."));
+    let problem = Problem::new(405, "no_such_method", format!("This path accepts only {allow}."));
     problem.allowing(allow)
 }
 
-/// The deployment lacks a setting.
+/// A required setting is missing.
 #[must_use]
 pub fn not_configured() -> Problem {
-    Problem::new(503, "not_configured", "This deployment lacks a setting and answers nothing until it has it.")
+    Problem::new(503, "not_configured", "This deployment serves no requests because a required setting is missing.")
         .hint("GET /healthz names the setting.")
 }
 
-/// No token, or not the right one.
+/// The request has no valid token or assertion.
 #[must_use]
 pub fn unauthorized() -> Problem {
-    Problem::new(401, "unauthorized", "This needs a valid token.")
-        .hint("Send the header Authorization: Bearer followed by the token.")
+    Problem::new(401, "unauthorized", "The request has no valid token.")
+        .hint("Send the header Authorization: Bearer followed by your token.")
 }
 
-/// The caller is known, but may not do this.
+/// The caller is authenticated, but lacks the scope.
 #[must_use]
 pub fn forbidden() -> Problem {
-    Problem::new(403, "forbidden", "This token may not do that.")
-        .hint("It needs another scope; GET /openapi.json says which one each route takes.")
+    Problem::new(403, "forbidden", "Your token does not allow this request.")
+        .hint("Use a token with the right scope; GET /openapi.json lists the scopes of each route.")
 }
 
-/// The caller asks too often.
+/// The caller exceeded `API_RATE_PER_MINUTE`.
 #[must_use]
 pub fn too_many(wait_ms: i64) -> Problem {
-    let problem = Problem::new(429, "too_many_requests", "This token asks more often than it may.")
-        .hint("The header Retry-After says when to ask again, in seconds.");
+    let problem = Problem::new(429, "too_many_requests", "Your token exceeded its request rate.")
+        .hint("Retry after the number of seconds in the header Retry-After.");
     problem.again_in(wait_ms.div_euclid(1_000) + 1)
 }
 
-/// Other requests hold the memory.
+/// The memory did not become available in time.
 #[must_use]
 pub fn busy() -> Problem {
     let problem = Problem::new(503, "busy", "Other requests hold the memory that this answer needs.")
-        .hint("Try again in a second.");
+        .hint("Retry in one second.");
     problem.again_in(1)
 }
 
-/// The audit log did not take the entry.
+/// The audit log did not record the request.
 #[must_use]
 pub fn not_audited() -> Problem {
-    Problem::new(503, "not_audited", "The audit log did not answer; nothing is served without it.")
-        .hint("Try again in a while.")
+    Problem::new(503, "not_audited", "The audit log did not respond, and raydex serves nothing that it cannot record.")
+        .hint("Retry later.")
 }
 
-/// The segment of the audit log that has the entries is gone.
+/// The segment with the audit log entries was deleted.
 #[must_use]
 pub fn audit_gone(after: u64) -> Problem {
-    Problem::new(404, "audit_gone", "These entries of the audit log lay in the bucket, which has them no more.")
-        .hint(format!("The next ones that are still there stand behind after={after}."))
+    Problem::new(404, "audit_gone", "The bucket no longer holds the segment with these audit log entries.")
+        .hint(format!("Continue with after={after}, which skips the missing entries."))
 }
 
-/// The segment of the audit log that has the entries is not what was written.
+/// The segment with the audit log entries fails its hash chain.
 #[must_use]
 pub fn audit_damaged(after: u64) -> Problem {
-    Problem::new(502, "audit_damaged", "The object with these entries of the audit log is not what was written.").hint(
-        format!("The next ones stand behind after={after}; the objects lie under raydex/audit/v1/ in the bucket."),
-    )
+    Problem::new(502, "audit_damaged", "The segment with these audit log entries differs from what raydex wrote.")
+        .hint(format!("Continue with after={after}; the segments are under raydex/audit/v1/ in the bucket."))
 }
 
-/// The keys of the identity provider cannot be had.
+/// The JWKS document of Cloudflare Access is unavailable.
 #[must_use]
 pub fn no_keys() -> Problem {
-    Problem::new(503, "no_keys", "The keys of the identity provider cannot be read, so nobody is let in by it.")
-        .hint("Try again in a while.")
+    Problem::new(
+        503,
+        "no_keys",
+        "The keys of the identity provider are unavailable, so its assertions cannot be verified.",
+    )
+    .hint("Retry later.")
 }
 
-/// The cursor is none, or another question's.
+/// The cursor is malformed, or belongs to another query.
 #[must_use]
 pub fn bad_cursor() -> Problem {
-    Problem::new(400, "bad_cursor", "The cursor is none that an answer to this question gave.")
-        .hint("Send it with the same dataset, range, filter and sample as before, or leave it out.")
+    Problem::new(400, "bad_cursor", "The cursor does not belong to this query.")
+        .hint("Send it with the dataset, range, filter and sample of the query that returned it, or omit it.")
 }
 
-/// The path's argument is no ray.
+/// The argument of the path is not a Ray ID.
 #[must_use]
 pub fn not_a_ray() -> Problem {
     Problem::new(400, "not_a_ray", NotARay.to_string())
-        .hint("Copy it from the Cf-Ray header or from the foot of Cloudflare's error page.")
+        .hint("Copy the Ray ID from the Cf-Ray header or from the bottom of a Cloudflare error page.")
 }
 
-/// A parameter has a value that it cannot have.
+/// A query parameter has an invalid value.
 #[must_use]
 pub fn bad_parameter(name: &'static str, takes: &str) -> Problem {
-    Problem::new(400, "bad_parameter", format!("The parameter {name} takes {takes}."))
+    Problem::new(400, "bad_parameter", format!("The parameter {name} accepts {takes}."))
 }
 
-/// The body of `POST /v1/rays` names no rays.
+/// The body of `POST /v1/rays` lists no rays, or too many.
 #[must_use]
 pub fn no_rays() -> Problem {
-    Problem::new(400, "no_rays", format!("The body does not name 1 to {RAYS_ASKED} rays."))
+    Problem::new(400, "no_rays", format!("The body must list 1 to {RAYS_ASKED} rays."))
         .hint(r#"Send JSON: {"rays":["764660d8ec5c2ab1","…"]}."#)
 }
 
-/// The range has no length.
+/// The time range is empty.
 #[must_use]
 pub fn empty_range() -> Problem {
-    Problem::new(400, "empty_range", "The range has no length: start must lie before end.")
+    Problem::new(400, "empty_range", "The range is empty: start must be before end.")
 }
 
-/// The range is longer than is answered at once.
+/// The time range is longer than the route answers.
 #[must_use]
 pub fn range_too_long(most_ms: i64) -> Problem {
     let hours = most_ms / 3_600_000;
-    Problem::new(400, "range_too_long", format!("The range may be {hours} hours long here."))
-        .hint("Ask for several shorter ones.")
+    Problem::new(400, "range_too_long", format!("The range must not exceed {hours} hours."))
+        .hint("Request several shorter ranges.")
 }
 
-/// The parameter `filter` is no filter.
+/// The parameter `filter` does not parse.
 #[must_use]
 pub fn bad_filter(error: &FilterError) -> Problem {
-    Problem::new(400, "bad_filter", format!("The filter cannot be read: {error}."))
-        .hint(r#"It is Logpush's: {"where":{"key":"EdgeResponseStatus","operator":"geq","value":500}}."#)
+    Problem::new(400, "bad_filter", format!("The filter is invalid: {error}."))
+        .hint(r#"Write it as in Logpush: {"where":{"key":"EdgeResponseStatus","operator":"geq","value":500}}."#)
 }
 
-/// The filter reads what this caller does not see.
+/// The filter reads a field hidden from the role.
 #[must_use]
 pub fn field_masked() -> Problem {
-    Problem::new(403, "field_masked", "The filter reads a field that is hidden from this token's role.")
-        .hint("Filter by fields that the answers show.")
+    Problem::new(403, "field_masked", "The filter reads a field that your role cannot see.")
+        .hint("Filter by fields that appear in your answers.")
 }
 
-/// The token is not for this dataset.
+/// The grant does not cover the dataset.
 #[must_use]
 pub fn other_dataset() -> Problem {
-    Problem::new(403, "other_dataset", "This token is not for that dataset.")
-        .hint("The parameter dataset names another one; without it http_requests is asked for.")
+    Problem::new(403, "other_dataset", "Your token does not cover this dataset.")
+        .hint("Name a dataset that your token covers in the parameter dataset.")
 }
 
-/// The parameter `dataset` names none that is known.
+/// The parameter `dataset` names an unknown dataset.
 #[must_use]
 pub fn bad_dataset() -> Problem {
     bad_parameter("dataset", &itertools::join(Dataset::ALL, ", "))
 }
 
-/// There is no such parameter.
+/// The route does not accept the query parameter.
 #[must_use]
 pub fn unknown_parameter(known: &[&str]) -> Problem {
     let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
-    Problem::new(400, "unknown_parameter", "The query has a parameter that this path does not take.")
-        .hint(format!("It takes: {known}."))
+    Problem::new(400, "unknown_parameter", "The query has a parameter that this path does not accept.")
+        .hint(format!("It accepts: {known}."))
 }
 
-/// No indexed batch holds the ray.
+/// No indexed batch contains the ray.
 #[must_use]
 pub fn ray_not_found(key: &RayKey, now_ms: i64) -> Problem {
-    let problem = Problem::new(404, "ray_not_found", "No batch that has been indexed holds this ray.");
+    let problem = Problem::new(404, "ray_not_found", "No indexed batch contains this ray.");
     let Some(ray) = key.ray() else { return problem };
     let at = ray.unix_ms();
     let hint = match now_ms - at {
-        ..0 => "The ray's time lies ahead of the clock: check its digits.",
-        0..=600_000 => "The ray is less than ten minutes old; most batches arrive within five. Ask again in a while.",
-        _ => "Either the request was not logged, or its batch has not been indexed or is no longer kept.",
+        ..0 => "The time of the ray is in the future: check its digits.",
+        0..=600_000 => "The ray is less than ten minutes old, and most batches arrive within five. Retry shortly.",
+        _ => "Either the request was not logged, or its batch is not indexed yet or has expired.",
     };
     problem.about(ray.to_string(), time::rfc3339(at)).hint(hint)
 }
 
-/// A batch that holds the ray cannot be read any more.
+/// A batch with the ray is missing or damaged.
 #[must_use]
 pub fn batch_unreadable() -> Problem {
-    Problem::new(502, "batch_unreadable", "A batch holds this ray, but can no longer be read.")
-        .hint("Its object in the bucket is gone or damaged; the log names its key.")
+    Problem::new(502, "batch_unreadable", "A batch that contains this ray can no longer be read.")
+        .hint("Its object in the bucket is missing or damaged; the log names its key.")
 }
 
-/// A part of the platform did not answer.
+/// A service of the platform failed or did not respond.
 #[must_use]
 pub fn unavailable() -> Problem {
-    Problem::new(503, "unavailable", "A part of the storage did not answer; nothing was lost.")
-        .hint("Try again in a while.")
+    Problem::new(503, "unavailable", "A storage service did not respond. No data was lost.").hint("Retry later.")
 }
 
-/// There is no such dataset.
+/// The path names an unknown dataset.
 #[must_use]
 pub fn unknown_dataset() -> Problem {
     let known = Dataset::ALL.map(Dataset::name).join(", ");
-    Problem::new(404, "unknown_dataset", "raydex does not know this dataset.").hint(format!("It knows: {known}."))
+    Problem::new(404, "unknown_dataset", "raydex does not support this dataset.").hint(format!("It supports: {known}."))
 }
 
-/// The body of an ingest is empty.
+/// The uploaded body is empty.
 #[must_use]
 pub fn empty_body() -> Problem {
-    Problem::new(400, "empty_body", "The body is empty.").hint("Send NDJSON, gzip-compressed or plain.")
+    Problem::new(400, "empty_body", "The body is empty.").hint("Send NDJSON, plain or gzip-compressed.")
 }
 
-/// The body of an ingest is no NDJSON.
+/// The uploaded body is not NDJSON.
 #[must_use]
 pub fn not_ndjson() -> Problem {
-    Problem::new(400, "not_ndjson", "The body is neither gzip nor lines of JSON objects.")
-        .hint("Set output_type to ndjson in the Logpush job, without batch_prefix and record_template.")
+    Problem::new(400, "not_ndjson", "The body is neither gzip nor NDJSON.")
+        .hint("In the Logpush job, set output_type to ndjson and omit batch_prefix and record_template.")
 }
 
-/// The body of an ingest is too large.
+/// The uploaded body exceeds [`INGEST_MAX`].
 #[must_use]
 pub fn too_large() -> Problem {
-    Problem::new(413, "too_large", format!("A body may have {INGEST_MAX} bytes at most."))
-        .hint("Lower max_upload_bytes of the Logpush job.")
+    Problem::new(413, "too_large", format!("The body must not exceed {INGEST_MAX} bytes."))
+        .hint("Lower max_upload_bytes in the Logpush job.")
 }
 
-/// The body of an ingest ended before it was all there.
+/// The uploaded body ended early.
 #[must_use]
 pub fn body_broken() -> Problem {
-    Problem::new(400, "body_broken", "The body ended before all of it was there; nothing was stored.")
-        .hint("Send it again.")
+    Problem::new(400, "body_broken", "The body ended early, so nothing was stored.").hint("Send it again.")
 }
 
-/// The body of an operation says no reason.
+/// The body of an operation gives no reason.
 #[must_use]
 pub fn reason_missing() -> Problem {
-    let detail = format!("This needs a reason of 1 to {REASON_CHARS} characters.");
-    Problem::new(400, "reason_missing", detail).hint(r#"Send the JSON {"reason":"…"}."#)
+    let detail = format!("The body must give a reason of 1 to {REASON_CHARS} characters.");
+    Problem::new(400, "reason_missing", detail).hint(r#"Send JSON: {"reason":"…"}."#)
 }
 
-/// The body of an operation is too large.
+/// The body of an operation exceeds [`OPERATION_BODY_MAX`].
 #[must_use]
 pub fn operation_too_large() -> Problem {
-    Problem::new(413, "too_large", format!("A body may have {OPERATION_BODY_MAX} bytes at most here."))
-        .hint(r#"Send the JSON {"reason":"…"}."#)
+    Problem::new(413, "too_large", format!("The body must not exceed {OPERATION_BODY_MAX} bytes on this path."))
+        .hint(r#"Send JSON: {"reason":"…"}."#)
 }
 
-/// The handle is none of a payload that is known.
+/// No known payload has the handle.
 #[must_use]
 pub fn no_such_payload() -> Problem {
-    Problem::new(404, "no_such_payload", "There is no payload of this handle.")
-        .hint("GET /v1/rays/{ray}/deliveries and GET /v1/batches/{batch} name the handles.")
+    Problem::new(404, "no_such_payload", "No payload has this handle.")
+        .hint("GET /v1/rays/{ray}/deliveries and GET /v1/batches/{batch} list the handles.")
 }
 
-/// The payload does not wait for a person.
+/// The state of the payload rules the decision out.
 #[must_use]
 pub fn not_parked(state: DeliveryState) -> Problem {
-    Problem::new(409, "not_parked", format!("The payload is {}; this cannot be done to it now.", state.name()))
-        .hint("release and drop are for a parked payload, resend for a parked or delivered one.")
+    Problem::new(
+        409,
+        "not_parked",
+        format!("The payload is {}, and this operation does not apply to that state.", state.name()),
+    )
+    .hint("You can release or drop a parked payload, and resend a parked or delivered one.")
 }
 
-/// The handle is none of a batch that is known.
+/// No known batch has the handle.
 #[must_use]
 pub fn no_such_batch() -> Problem {
-    Problem::new(404, "no_such_batch", "There is no batch of this handle.").hint("GET /v1/batches names the handles.")
+    Problem::new(404, "no_such_batch", "No batch has this handle.").hint("GET /v1/batches lists the handles.")
 }
 
-/// The batch was not quarantined.
+/// The batch is sealed, so a replay would change nothing.
 #[must_use]
 pub fn not_quarantined() -> Problem {
-    Problem::new(409, "not_quarantined", "Every line of this batch is accounted for; there is nothing to replay.")
-        .hint("Only a batch that was quarantined, or is still open, can be replayed.")
+    Problem::new(409, "not_quarantined", "Every line of this batch is accounted for, so there is nothing to replay.")
+        .hint("You can replay only a quarantined or an open batch.")
 }
 
-/// The object of the batch is there no more, or is another version.
+/// The object of the batch was deleted or replaced.
 #[must_use]
 pub fn object_gone() -> Problem {
     Problem::new(409, "object_gone", "The bucket no longer holds this version of the object.")
-        .hint("Write the object again: it then comes in as a version of its own.")
+        .hint("Upload the object again; raydex then processes it as a new batch.")
 }
 
-/// The body asks for no backfill.
+/// The body does not describe a backfill.
 #[must_use]
 pub fn not_a_backfill() -> Problem {
-    Problem::new(400, "not_a_backfill", "The body does not say what to backfill.").hint(
-        "Send JSON: start and end (RFC 3339 or Unix time, start before end), and if need be index, deliver (true or \
-         false, one of them true) and lines_per_second (at least 1).",
+    Problem::new(400, "not_a_backfill", "The body does not describe a backfill.").hint(
+        "Send JSON: start and end (RFC 3339 or Unix time, start before end). Optional: index and deliver (true or \
+         false, at least one true) and lines_per_second (at least 1).",
     )
 }
 
-/// Nothing is delivered by this deployment.
+/// The deployment has no partner configured.
 #[must_use]
 pub fn delivery_off() -> Problem {
-    Problem::new(409, "delivery_off", "This deployment delivers to no partner.")
+    Problem::new(409, "delivery_off", "This deployment does not deliver to a partner.")
         .hint("Set PARTNER_ENDPOINT, PARTNER_URI and PARTNER_PRIVATE_KEY, or send deliver: false.")
 }
 
-/// There is no such backfill.
+/// No backfill has the id.
 #[must_use]
 pub fn no_such_backfill() -> Problem {
-    Problem::new(404, "no_such_backfill", "There is no backfill of this number.")
-        .hint("GET /v1/backfills names the numbers.")
+    Problem::new(404, "no_such_backfill", "No backfill has this id.").hint("GET /v1/backfills lists the ids.")
 }
 
-/// There is no such dead letter.
+/// No dead letter has the id.
 #[must_use]
 pub fn no_such_dead_letter() -> Problem {
-    Problem::new(404, "no_such_dead_letter", "There is no dead letter of this number.")
-        .hint("GET /v1/dead-letters names the numbers.")
+    Problem::new(404, "no_such_dead_letter", "No dead letter has this id.").hint("GET /v1/dead-letters lists the ids.")
 }
 
-/// The body of a dead letter is no message of ours.
+/// The dead letter holds neither kind of message.
 #[must_use]
 pub fn not_redrivable() -> Problem {
-    Problem::new(422, "not_redrivable", "The letter is neither an R2 event nor a payload's message.")
-        .hint("No consumer could do anything with it.")
+    Problem::new(422, "not_redrivable", "The dead letter is neither an R2 event nor a payload message.")
+        .hint("No consumer can process it.")
 }

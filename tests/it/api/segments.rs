@@ -265,7 +265,7 @@ fn missing_segment_is_reported_with_where_to_continue() {
     remove(&log, 0);
     let reply = log.reply(4, 5);
     assert_eq!(problem(&reply), (404, "audit_gone".into()));
-    assert_eq!(hint(&reply), "The next ones that are still there stand behind after=10.");
+    assert_eq!(hint(&reply), "Continue with after=10, which skips the missing entries.");
     log.look(10, 25).unwrap();
     remove(&log, 1);
     assert!(hint(&log.reply(0, 5)).ends_with("after=20."));
