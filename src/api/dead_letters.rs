@@ -1,8 +1,8 @@
-//! `GET /v1/dead-letters`, `POST /v1/dead-letters/{dead_letter}/redrive`: the messages that their queues gave up, and a
+//! `GET /v1/dead-letters`, `POST /v1/dead-letters/{dead_letter}/redrive`: messages whose retries ran out, and a
 //! way back.
 //!
-//! What always holds: of a letter that is no message of ours only its size is shown; one is put back before it is
-//! kept as put back, so that no letter is lost on the way.
+//! What always holds: of a dead letter that is not a message of raydex only its size is shown; one is sent again before it is
+//! recorded as redriven, so that none is lost.
 
 use serde::Serialize;
 
@@ -18,7 +18,7 @@ use crate::r2_event::R2Event;
 use crate::services::Services;
 use crate::time::rfc3339;
 
-/// What a letter says, as far as it is a message of ours.
+/// The message in a dead letter, where raydex sent it.
 enum Message {
     /// Parse this object.
     Parse(R2Event),
@@ -27,7 +27,7 @@ enum Message {
 }
 
 impl Message {
-    /// The message in the body of a letter.
+    /// Reads the message in the body of a dead letter.
     fn of(body: &str) -> Option<Self> {
         if let Ok(event) = R2Event::parse(body) {
             return Some(Self::Parse(event));
@@ -57,14 +57,14 @@ impl Message {
 /// The list.
 #[derive(Serialize)]
 struct List {
-    dead_letters: Vec<LetterShown>,
+    dead_letters: Vec<DeadLetterShown>,
     /// There are more.
     truncated: bool,
 }
 
 /// A dead letter.
 #[derive(Serialize)]
-struct LetterShown {
+struct DeadLetterShown {
     id: i64,
     queue: String,
     message: String,
@@ -72,10 +72,10 @@ struct LetterShown {
     code: String,
     at: String,
     body_bytes: usize,
-    /// The event of a letter that is for `parse`.
+    /// The event of a dead letter for `parse`.
     #[serde(skip_serializing_if = "Option::is_none")]
     event: Option<R2Event>,
-    /// The handle of the payload of a letter that is for `send`.
+    /// The handle of the payload of a dead letter for `send`.
     #[serde(skip_serializing_if = "Option::is_none")]
     payload: Option<String>,
     redriven_at: Option<String>,
@@ -83,7 +83,7 @@ struct LetterShown {
     reason: Option<String>,
 }
 
-impl From<StoredDeadLetter> for LetterShown {
+impl From<StoredDeadLetter> for DeadLetterShown {
     fn from(StoredDeadLetter { id, letter, at_ms, redriven_ms, reason }: StoredDeadLetter) -> Self {
         let DeadLetter { queue, message, body, attempts, code } = letter;
         let (event, payload) = match Message::of(&body) {
@@ -96,7 +96,7 @@ impl From<StoredDeadLetter> for LetterShown {
     }
 }
 
-/// Lists dead letters, the latest first.
+/// Lists dead letters, newest first.
 pub(crate) async fn list<Y>(world: &impl Services, request: &Request<Y>) -> Result<Reply, Problem> {
     let limit = request.number("limit", LISTED, DEAD_LETTERS_LISTED)?;
     let redriven = match request.parameter("redriven").as_deref() {
@@ -109,7 +109,7 @@ pub(crate) async fn list<Y>(world: &impl Services, request: &Request<Y>) -> Resu
     let mut letters = ask(world, REGISTRY, &call).await?.dead_letters;
     let truncated = letters.len() as u64 > limit;
     letters.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
-    Ok(Reply::json(&List { dead_letters: letters.into_iter().map(LetterShown::from).collect(), truncated }))
+    Ok(Reply::json(&List { dead_letters: letters.into_iter().map(DeadLetterShown::from).collect(), truncated }))
 }
 
 /// What putting back came to.
@@ -121,7 +121,7 @@ struct Answer {
     to: &'static str,
 }
 
-/// Puts a dead letter back on its queue. What a message asks for can be done twice, so a letter can be put back twice.
+/// Sends the message of a dead letter again. What a message asks for can be done twice, so a dead letter can be redriven twice.
 pub(crate) async fn redrive(world: &impl Services, body: &[u8], argument: &str) -> Result<Reply, Problem> {
     let id = argument.parse::<u32>().map_err(|_| problems::no_such_dead_letter())?.into();
     let reason = reason(body)?;

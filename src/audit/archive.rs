@@ -137,11 +137,11 @@ fn next(sql: &impl Sql, bounds: TableBounds) -> Result<Option<NextSegment>, Back
 
 /// What was packed so far.
 struct PackedEntries {
-    /// The last entry.
+    /// The number of the last packed entry.
     last: u64,
-    /// Its hash.
+    /// The hash of the last packed entry.
     hash: String,
-    /// Bytes of all texts.
+    /// Sum of the sizes of their texts.
     bytes: u64,
 }
 

@@ -25,7 +25,7 @@ pub struct AppendEvent {
 pub struct AuditEvent {
     /// How the caller authenticated: `token` or `access`.
     pub auth_method: String,
-    /// The caller's role.
+    /// The name of the role that the caller has.
     pub role: String,
     /// The method and the route, such as `GET /v1/rays/{ray}`.
     pub action: String,
@@ -35,11 +35,11 @@ pub struct AuditEvent {
     pub request: String,
 }
 
-/// The answer to [`AppendEvent`].
+/// What the audit log answers to [`AppendEvent`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "is", rename_all = "snake_case")]
 pub enum AppendAnswer {
-    /// The entry was appended.
+    /// The entry was appended under this number.
     Written {
         /// The number of the entry.
         seq: u64,
@@ -62,7 +62,7 @@ pub struct ReadEntries {
     pub limit: u64,
 }
 
-/// The answer to [`ReadEntries`].
+/// What the audit log answers to [`ReadEntries`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EntryPage {
     /// The entries, in their order.
@@ -96,7 +96,7 @@ pub struct AuditSegment {
 /// An entry of the chain.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ChainEntry {
-    /// Its number, from 1.
+    /// The number of the entry, from 1.
     pub seq: u64,
     /// Its text: the JSON that was hashed.
     pub entry: String,

@@ -20,9 +20,9 @@ use crate::time::rfc3339;
 /// How much one table, and so one segment, may hold. It is full with the entry that reaches one of the two.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TableBounds {
-    /// Entries.
+    /// Number of entries that make a table full.
     pub entries: u64,
-    /// Bytes of their texts.
+    /// Bytes of text that make a table full.
     pub bytes: u64,
 }
 
@@ -73,7 +73,7 @@ pub fn is_chain_valid(before: &str, entries: &[ChainEntry]) -> bool {
 
 /// An entry that was appended.
 pub(super) struct AppendedEntry {
-    /// Its number.
+    /// The number of the entry.
     pub(super) seq: u64,
     /// A table before the last one waits to be brought to the bucket.
     pub(super) waits: bool,

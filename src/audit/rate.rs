@@ -11,7 +11,7 @@ use std::collections::HashMap;
 
 use crate::limits::RATED_CALLERS;
 
-/// One minute, in milliseconds.
+/// Length of a minute in milliseconds.
 const MINUTE_MS: i64 = 60_000;
 
 /// The buckets of all callers.

@@ -24,7 +24,7 @@ use crate::memory::{OutOfMemory, Reservation};
 /// A segment is packed while calls wait: of 10,000 entries level 6 makes 4 % less and takes a third longer.
 const LEVEL: Compression = Compression::new(3);
 
-/// One line.
+/// One line of a segment, with its members in this order.
 #[derive(Serialize)]
 struct SegmentLine<'a> {
     seq: u64,
@@ -78,7 +78,7 @@ pub enum SegmentError {
     /// Other requests hold the memory that reading takes.
     #[error(transparent)]
     OutOfMemory(#[from] OutOfMemory),
-    /// The bucket failed.
+    /// The bucket failed while it was read.
     #[error(transparent)]
     Failed(#[from] BackendError),
 }
@@ -89,10 +89,10 @@ impl From<BatchError> for SegmentError {
     }
 }
 
-/// Entries of a segment.
+/// Entries of a segment that were read and checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SegmentPart {
-    /// They, in their order.
+    /// The entries in the order of their numbers.
     pub entries: Vec<ChainEntry>,
     /// The hash before the first of them.
     pub before: String,

@@ -27,21 +27,21 @@ const SCHEMA: [&str; 2] = [
      before TEXT NOT NULL, hash TEXT NOT NULL, key TEXT NOT NULL)",
 ];
 
-/// A table of entries.
+/// A table with a run of entries.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct EntryTable {
     /// The number of its first entry.
     pub(super) first: u64,
-    /// The hash before that.
+    /// The hash before its first entry.
     pub(super) before: String,
 }
 
 /// The last entry of a table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct TableEnd {
-    /// Its number.
+    /// The number of the entry.
     pub(super) seq: u64,
-    /// Its hash.
+    /// The hash of the entry.
     pub(super) hash: String,
     /// The bytes of all texts of the table.
     pub(super) size: u64,
@@ -84,7 +84,7 @@ impl EntryTable {
         Ok(Self::list(sql, "WHERE first <= ? ORDER BY first DESC LIMIT 1", &[SqlValue::number(seq)])?.pop())
     }
 
-    /// The next one.
+    /// The table that follows this one.
     pub(super) fn next(&self, sql: &impl Sql) -> Result<Option<Self>, BackendError> {
         Ok(Self::list(sql, "WHERE first > ? ORDER BY first LIMIT 1", &[SqlValue::number(self.first)])?.pop())
     }
@@ -101,14 +101,14 @@ impl EntryTable {
         self.note(sql)
     }
 
-    /// Its last entry.
+    /// The last entry of this table.
     pub(super) fn end(&self, sql: &impl Sql) -> Result<TableEnd, BackendError> {
         let answer = sql.run(&format!("SELECT seq, hash, size FROM {} ORDER BY seq DESC LIMIT 1", self.name()), &[])?;
         let row = answer.rows.first().ok_or_else(broken)?;
         Ok(TableEnd { seq: number(row, 0)?, hash: text(row, 1)?, size: number(row, 2)? })
     }
 
-    /// Appends an entry.
+    /// Appends an entry; `size` is the new sum of text sizes.
     pub(super) fn insert(&self, sql: &impl Sql, kept: &ChainEntry, size: u64) -> Result<(), BackendError> {
         let ChainEntry { seq, entry, hash } = kept;
         let values = [SqlValue::number(*seq), SqlValue::text(entry), SqlValue::text(hash), SqlValue::number(size)];
@@ -138,7 +138,7 @@ impl EntryTable {
     }
 }
 
-/// The last segment.
+/// The segment that was archived last.
 pub(super) fn last_segment(sql: &impl Sql) -> Result<Option<AuditSegment>, BackendError> {
     segment(sql, "ORDER BY first DESC LIMIT 1", &[])
 }

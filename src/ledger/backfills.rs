@@ -21,7 +21,7 @@ pub(super) const SCHEMA: &str =
 pub enum BackfillState {
     /// It continues at each run of the cron.
     Running,
-    /// A person stopped it.
+    /// A person stopped it and can resume it.
     Stopped,
     /// Every object of its range was announced.
     Done,
@@ -54,9 +54,9 @@ pub struct BackfillRequest {
 /// A backfill with its progress.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BackfillJob {
-    /// What it must do.
+    /// The range and the work that were requested.
     pub ask: BackfillRequest,
-    /// Whether it goes on.
+    /// Whether the cron continues it.
     pub state: BackfillState,
     /// Number of steps taken, which fences two drivers from each other.
     pub steps: u64,
@@ -64,9 +64,9 @@ pub struct BackfillJob {
     pub cursor: BackfillCursor,
     /// Lines that may still be announced in this second; negative after an object that was larger.
     pub credit: i64,
-    /// Number of objects considered.
+    /// Number of objects in the listing that were considered.
     pub listed: u64,
-    /// Number of objects announced.
+    /// Number of objects for which a message was sent.
     pub announced: u64,
     /// Lines of the announced objects, estimated from their sizes.
     pub lines: u64,
@@ -86,10 +86,10 @@ calls! {
     "v1/backfill-ended": CountEndedObject => StepAnswer,
 }
 
-/// Starts a backfill.
+/// Starts a backfill, unless its name is taken.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StartBackfill {
-    /// What it must do.
+    /// The range and the work that were requested.
     pub ask: BackfillRequest,
     /// The prefix of the keys to list.
     pub folder: String,
@@ -97,7 +97,7 @@ pub struct StartBackfill {
     pub name: Option<String>,
 }
 
-/// The answer to [`StartBackfill`].
+/// What the registry answers to [`StartBackfill`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BackfillStart {
     /// The number of the backfill.
@@ -111,11 +111,11 @@ pub struct BackfillStart {
 pub struct ListBackfills {
     /// Only this one; `None` for all.
     pub id: Option<i64>,
-    /// Maximum number of backfills.
+    /// Maximum number of backfills in the answer.
     pub limit: u64,
 }
 
-/// Backfills with their numbers.
+/// The backfills that a call lists or changes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BackfillList {
     /// Number and backfill, newest first.

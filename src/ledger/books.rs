@@ -21,7 +21,7 @@ pub struct LedgerTotals {
     pub sources: BTreeMap<String, u64>,
     /// Number of payloads by state.
     pub payloads: BTreeMap<String, u64>,
-    /// Attempts to send payloads.
+    /// Attempts to send payloads to the partner.
     pub posts: PostTotals,
 }
 
@@ -45,10 +45,10 @@ pub struct LineTotals {
     pub unaccounted: i64,
 }
 
-/// Attempts to send payloads.
+/// Attempts to send payloads to the partner.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct PostTotals {
-    /// Number of claims granted.
+    /// Number of claims that were granted.
     pub sent: u64,
     /// Attempts with an unknown outcome.
     pub ambiguous: u64,
@@ -59,7 +59,7 @@ pub struct PostTotals {
 pub struct BatchSummary {
     /// The handle of the batch.
     pub id: String,
-    /// The object version.
+    /// The version of the object in the bucket.
     pub object: ObjectVersion,
     /// The dataset that its key names.
     pub dataset: String,
@@ -132,7 +132,7 @@ impl LedgerTotals {
     }
 }
 
-/// Adds counts by reason.
+/// Adds counts by reason to other such counts.
 pub(super) fn add_all(to: &mut BTreeMap<String, u64>, counts: BTreeMap<String, u64>) {
     for (reason, count) in counts {
         *to.entry(reason).or_default() += count;

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::delivery::AttemptOutcome;
 use crate::limits::{BREAKER_FAILURES, BREAKER_MAX_MS, BREAKER_MIN_MS, LEASE_MS};
 
-/// A breaker.
+/// The breaker of one ledger, as it is stored.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Breaker {
     /// The address that it is of, as a fingerprint.

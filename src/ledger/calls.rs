@@ -44,11 +44,11 @@ pub struct CallAck {}
 pub struct BeginBatch {
     /// The identity of the object version.
     pub source: SourceId,
-    /// The object version.
+    /// The version of the object in the bucket.
     pub object: ObjectVersion,
     /// The dataset that its key names.
     pub dataset: String,
-    /// Whether to index it.
+    /// Whether its rays go into the index.
     pub index: bool,
     /// What to deliver to the partner; `None` for nothing.
     pub deliver: Option<DeliveryRequest>,
@@ -74,7 +74,7 @@ pub enum BeginAnswer {
 /// The work that remains on a source.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RemainingWork {
-    /// Whether to index it.
+    /// Whether its rays go into the index.
     pub index: bool,
     /// The plan by which its lines become payloads; `None` where nothing is to be delivered.
     pub plan: Option<DeliveryPlan>,
@@ -101,7 +101,7 @@ pub struct ReplacedVersion {
 /// even if this one is never sealed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RecordShards {
-    /// The source.
+    /// The source, one version of one object.
     pub source: SourceId,
     /// The names of all shards that get an entry.
     pub shards: Vec<String>,
@@ -110,7 +110,7 @@ pub struct RecordShards {
 /// Seals a source: every line of it is accounted for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SealBatch {
-    /// The source.
+    /// The source, one version of one object.
     pub source: SourceId,
     /// Its lines, by what they are.
     pub counts: Counts,
@@ -133,11 +133,11 @@ pub struct SealedPlan {
     pub filtered: BTreeMap<String, u64>,
     /// Lines in which a control character was replaced by a space.
     pub sanitised: u64,
-    /// Its payloads, in order.
+    /// Its payloads in the order of their indexes.
     pub payloads: Vec<Payload>,
 }
 
-/// The answer to [`SealBatch`].
+/// What a ledger answers to [`SealBatch`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SealAnswer {
     /// Whether the source, or its plan, was sealed already.
@@ -149,7 +149,7 @@ pub struct SealAnswer {
 /// Quarantines a source whose object is not a valid batch, or opens a quarantined one again.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct QuarantineBatch {
-    /// The source.
+    /// The source, one version of one object.
     pub source: SourceId,
     /// The code of the reason, such as `not_ndjson`.
     pub code: String,
@@ -159,7 +159,7 @@ pub struct QuarantineBatch {
     pub replay: bool,
 }
 
-/// The answer to [`QuarantineBatch`].
+/// What a ledger answers to [`QuarantineBatch`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct QuarantineAnswer {
     /// Whether it is quarantined now; a sealed source stays sealed.
@@ -175,7 +175,7 @@ pub struct ForgetDeletedObject {
     pub forgotten: bool,
 }
 
-/// The answer to [`ForgetDeletedObject`].
+/// What a ledger answers to [`ForgetDeletedObject`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeletedObjectVersions {
     /// The versions that had rays in the index before this call.
@@ -185,11 +185,11 @@ pub struct DeletedObjectVersions {
 /// Asks which of these sources are neither sealed nor quarantined.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FindUnfinished {
-    /// The sources.
+    /// The sources, all of batches of this ledger.
     pub sources: Vec<SourceId>,
 }
 
-/// The answer to [`FindUnfinished`].
+/// What a ledger answers to [`FindUnfinished`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UnfinishedSources {
     /// The unknown and the open ones.
@@ -203,7 +203,7 @@ pub struct MarkRegistered {}
 /// Claims a payload in order to send it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ClaimPayload {
-    /// The payload.
+    /// The identity of the payload.
     pub id: DeliveryId,
     /// A name for the attempt: the same claimant gets the same answer again.
     pub claimant: String,
@@ -213,7 +213,7 @@ pub struct ClaimPayload {
     pub on_unknown: OnUnknown,
 }
 
-/// The answer to [`ClaimPayload`].
+/// What a ledger answers to [`ClaimPayload`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "claim", rename_all = "snake_case")]
 pub enum ClaimAnswer {
@@ -221,7 +221,7 @@ pub enum ClaimAnswer {
     Granted {
         /// The token that a commit must carry.
         token: u32,
-        /// The payload.
+        /// The payload with the place of its body.
         payload: Payload,
         /// Which attempt this is, from 1.
         attempt: u32,
@@ -235,7 +235,7 @@ pub enum ClaimAnswer {
     },
     /// The payload is in a terminal state.
     Terminal {
-        /// Which one.
+        /// The terminal state, or the one in which it waits for a person.
         state: DeliveryState,
     },
     /// The ledger has no such payload.
@@ -245,7 +245,7 @@ pub enum ClaimAnswer {
 /// Records how an attempt ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CommitAttempt {
-    /// The payload.
+    /// The identity of the payload.
     pub id: DeliveryId,
     /// The token of the claim.
     pub token: u32,
@@ -253,7 +253,7 @@ pub struct CommitAttempt {
     pub outcome: AttemptOutcome,
 }
 
-/// The answer to [`CommitAttempt`].
+/// What a ledger answers to [`CommitAttempt`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CommitAnswer {
     /// Whether the commit was accepted: its token is the last one, and it is the first commit with it.
@@ -265,7 +265,7 @@ pub struct CommitAnswer {
 /// Replaces a payload that is too large for the partner by its halves.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SplitPayload {
-    /// The payload.
+    /// The identity of the payload.
     pub id: DeliveryId,
     /// The token of the claim.
     pub token: u32,
@@ -273,7 +273,7 @@ pub struct SplitPayload {
     pub halves: Vec<Payload>,
 }
 
-/// The answer to [`SplitPayload`].
+/// What a ledger answers to [`SplitPayload`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SplitAnswer {
     /// The halves whose messages must be sent now.
@@ -283,9 +283,9 @@ pub struct SplitAnswer {
 /// Applies a person's decision to a payload.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DecideDelivery {
-    /// The payload.
+    /// The identity of the payload.
     pub id: DeliveryId,
-    /// What the person decided.
+    /// What the person wants to happen.
     pub decision: DeliveryDecision,
     /// The reason that the person gave.
     pub reason: String,
@@ -303,12 +303,12 @@ pub enum DeliveryDecision {
     Drop,
 }
 
-/// The answer to [`DecideDelivery`].
+/// What a ledger answers to [`DecideDelivery`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DecisionAnswer {
     /// The state before; `None` where the ledger has no such payload.
     pub before: Option<DeliveryState>,
-    /// The state now.
+    /// The state after the decision.
     pub state: Option<DeliveryState>,
     /// The payload whose message must be sent now, if any.
     pub send: Vec<DeliveryId>,
@@ -321,7 +321,7 @@ pub struct ListExpiredPacks {
     pub before_ms: i64,
 }
 
-/// The answer to [`ListExpiredPacks`].
+/// What a ledger answers to [`ListExpiredPacks`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ExpiredPacks {
     /// The packs, at most [`crate::limits::SWEEP_BODIES`].
@@ -348,25 +348,25 @@ pub struct GetTotals {}
 pub struct ListBatches {
     /// Only batches in this state; `None` for all.
     pub state: Option<BatchState>,
-    /// Maximum number of batches.
+    /// Maximum number of batches in the answer.
     pub limit: u64,
 }
 
-/// The answer to [`ListBatches`].
+/// What a ledger answers to [`ListBatches`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct BatchList {
-    /// The batches, newest first.
+    /// The batches, those first seen last at the front.
     pub batches: Vec<BatchSummary>,
 }
 
 /// Asks for one batch with its plans and payloads.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GetBatch {
-    /// The source.
+    /// The source, one version of one object.
     pub source: SourceId,
 }
 
-/// The answer to [`GetBatch`].
+/// What a ledger answers to [`GetBatch`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct BatchDetails {
     /// The batch; `None` where the ledger does not know it.
@@ -375,7 +375,7 @@ pub struct BatchDetails {
     pub shards: Vec<String>,
     /// The accounts of this batch alone.
     pub totals: LedgerTotals,
-    /// Its plans, by number.
+    /// Its plans in the order of their numbers.
     pub plans: Vec<DeliveryPlan>,
     /// Its payloads, by plan and index.
     pub payloads: Vec<PayloadView>,

@@ -115,7 +115,7 @@ fn halves(sql: &impl Sql, ask: &SplitPayload) -> Result<Vec<DeliveryId>, Backend
     Ok(waiting.map(|half| id_of(&ask.id.ledger, half)).collect())
 }
 
-/// Applies a person's decision.
+/// Applies a person's decision to a payload.
 pub(super) fn decide(sql: &impl Sql, ask: &DecideDelivery, now_ms: i64) -> Result<DecisionAnswer, BackendError> {
     let Some(mut delivery) = packs::find(sql, &ask.id)? else {
         return Ok(DecisionAnswer { before: None, state: None, send: Vec::new() });

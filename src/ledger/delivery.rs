@@ -27,7 +27,7 @@ pub enum DeliveryState {
     Prepared,
     /// A claimant is sending it.
     Sending,
-    /// The partner has it.
+    /// The partner confirmed that it has it.
     Delivered,
     /// It waits for a person's decision.
     Parked,
@@ -69,7 +69,7 @@ pub struct Payload {
     pub index: String,
     /// The SHA-256 of its body, in hexadecimal digits.
     pub sha256: String,
-    /// Number of its lines.
+    /// Number of lines in its body.
     pub lines: u64,
     /// Size of its compressed body in bytes.
     pub bytes: u64,
@@ -94,11 +94,11 @@ pub struct BodyLocation {
     pub offset: u64,
 }
 
-/// How an attempt ended.
+/// How an attempt to send a payload ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "outcome", rename_all = "snake_case")]
 pub enum AttemptOutcome {
-    /// The partner confirmed it.
+    /// The partner confirmed that it has the payload.
     Delivered {
         /// HTTP status of the answer.
         status: u16,
@@ -107,28 +107,28 @@ pub enum AttemptOutcome {
     NotStored {
         /// HTTP status, if the partner answered.
         status: Option<u16>,
-        /// Code of the reason.
+        /// Stable code of the reason, for programs.
         code: String,
         /// The pause that the partner asked for, in milliseconds.
         wait_ms: Option<u64>,
     },
     /// The outcome is unknown: the partner may have it.
     Unknown {
-        /// Code of the reason.
+        /// Stable code of the reason, for programs.
         code: String,
     },
     /// The partner will never accept it as it is.
     Refused {
         /// HTTP status, if the partner was asked.
         status: Option<u16>,
-        /// Code of the reason.
+        /// Stable code of the reason, for programs.
         code: String,
     },
     /// The partner's address or key is wrong, which is not the payload's fault.
     Endpoint {
         /// HTTP status of the answer.
         status: u16,
-        /// Code of the reason.
+        /// Stable code of the reason, for programs.
         code: String,
         /// Whether this payload needs a person's decision nevertheless.
         park: bool,
@@ -146,7 +146,7 @@ pub struct Delivery {
     pub plan: u32,
     /// Its facts, as the seal recorded them.
     pub payload: Payload,
-    /// The current state.
+    /// The state since the last change.
     pub state: DeliveryState,
     /// Unix milliseconds before which no attempt is granted.
     pub next_attempt_ms: i64,
@@ -154,7 +154,7 @@ pub struct Delivery {
     pub wake_ms: Option<i64>,
     /// The number of the last claim.
     pub token: u32,
-    /// The last claimant.
+    /// The name that the last claimant gave.
     pub claimant: String,
     /// Whether the last claim has no commit yet.
     pub uncommitted: bool,
@@ -327,7 +327,7 @@ impl Delivery {
         self.rest(DeliveryState::Split, Some("too_large"), now_ms);
     }
 
-    /// Handles an unknown outcome.
+    /// Counts an unknown outcome, and resends or parks the payload.
     fn doubt(&mut self, code: &str, now_ms: i64) {
         self.ambiguous = self.ambiguous.saturating_add(1);
         match self.on_unknown {

@@ -51,9 +51,9 @@ pub fn index_of(number: usize) -> String {
 /// The identity of a payload: of which ledger, source and plan. It is the whole content of a message on `send-queue`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct DeliveryId {
-    /// The ledger's name.
+    /// The name of the ledger that has it.
     pub ledger: String,
-    /// The source.
+    /// The source, one version of one object.
     pub source: SourceId,
     /// The number of the plan.
     pub plan: u32,
@@ -98,7 +98,7 @@ impl DeliveryId {
 /// The identity of a pack: an object with the bodies of consecutive payloads of a plan.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PackId {
-    /// The source.
+    /// The source, one version of one object.
     pub source: SourceId,
     /// The number of the plan.
     pub plan: u32,
@@ -127,9 +127,9 @@ impl PackId {
 /// The identity of a batch: its ledger and its source.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct BatchId {
-    /// The ledger's name.
+    /// The name of the ledger that has it.
     pub ledger: String,
-    /// The source.
+    /// The source, one version of one object.
     pub source: SourceId,
 }
 

@@ -25,7 +25,7 @@ struct StoredPack {
     ats: Vec<u64>,
 }
 
-/// The columns of [`StoredPack`].
+/// The columns that [`StoredPack::read`] expects, in order.
 const COLUMNS: &str = "plan, first, digest, ats";
 
 impl StoredPack {

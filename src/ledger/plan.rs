@@ -18,9 +18,9 @@ pub const FORMAT: u32 = 1;
 /// A half-open window of request times, in Unix milliseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeliveryWindow {
-    /// The start, inclusive.
+    /// The start in Unix milliseconds, inclusive.
     pub start_ms: i64,
-    /// The end, exclusive.
+    /// The end in Unix milliseconds, exclusive.
     pub end_ms: i64,
 }
 
@@ -52,18 +52,18 @@ impl DeliveryWindow {
     }
 }
 
-/// How lines become payloads.
+/// The options by which lines become payloads.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PlanOptions {
-    /// [`FORMAT`].
+    /// The version of the payload format: [`FORMAT`].
     pub format: u32,
-    /// Lines of one payload.
+    /// Maximum number of lines of a payload.
     pub lines: u32,
     /// Whether the requests that Workers made go too.
     pub subrequests: Subrequests,
     /// A filter in Logpush's language: what it refuses does not go.
     pub filter: Option<String>,
-    /// Column 58.
+    /// The text of the partner's column 58.
     pub tenant: String,
     /// Column 45 where the airport is unknown.
     pub unknown_country: String,
@@ -91,7 +91,7 @@ impl DeliveryPlan {
 /// What an attempt would have delivered, were nothing pinned yet.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeliveryRequest {
-    /// The times asked for.
+    /// The request times to deliver.
     pub window: DeliveryWindow,
     /// How lines are to become payloads.
     pub options: PlanOptions,

@@ -16,7 +16,7 @@ use super::tables::LedgerRow;
 use crate::backend::{BackendError, Objects, Sql, SqlValue};
 use crate::rpc::{self, CallReply, Dispatcher, calls};
 
-/// The tables.
+/// The statements that create the tables where they do not exist.
 const SCHEMA: [&str; 4] = [
     backfills::SCHEMA,
     "CREATE TABLE IF NOT EXISTS swept_v1 (one INTEGER PRIMARY KEY, at_ms INTEGER NOT NULL)",
@@ -37,7 +37,7 @@ calls! {
     "v1/advance-sweep": AdvanceSweep => SweepMark,
 }
 
-/// Makes a ledger known.
+/// Makes a ledger known to the registry.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RegisterLedger {
     /// The name of the ledger.
@@ -47,16 +47,16 @@ pub struct RegisterLedger {
 /// Asks for the names of ledgers, the latest hours first.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ListLedgers {
-    /// Maximum number of results.
+    /// Maximum number of results in the answer.
     pub limit: u64,
 }
 
-/// The answer to [`ListLedgers`].
+/// What the registry answers to [`ListLedgers`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LedgerList {
     /// The names, those of no hour last.
     pub names: Vec<String>,
-    /// Number of all ledgers.
+    /// Number of all ledgers that the registry knows.
     pub total: u64,
     /// Number of dead letters that are not redriven.
     pub dead_letters: u64,
@@ -69,7 +69,7 @@ pub struct DeadLetter {
     pub queue: String,
     /// The identifier that the queue gave the message.
     pub message: String,
-    /// Its body, in JSON.
+    /// The JSON text of its body.
     pub body: String,
     /// Number of times that it was tried.
     pub attempts: u32,
@@ -84,11 +84,11 @@ pub struct ListDeadLetters {
     pub id: Option<i64>,
     /// Whether to include redriven ones.
     pub redriven: bool,
-    /// Maximum number of results.
+    /// Maximum number of results in the answer.
     pub limit: u64,
 }
 
-/// The answer to [`ListDeadLetters`].
+/// What the registry answers to [`ListDeadLetters`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeadLetterList {
     /// The dead letters, newest first.
@@ -120,7 +120,7 @@ pub struct MarkRedriven {
     pub reason: String,
 }
 
-/// The answer to [`MarkRedriven`].
+/// What the registry answers to [`MarkRedriven`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RedriveAnswer {
     /// Whether the registry has this dead letter.
@@ -134,7 +134,7 @@ pub struct AdvanceSweep {
     pub at_ms: Option<i64>,
 }
 
-/// The answer to [`AdvanceSweep`].
+/// What the registry answers to [`AdvanceSweep`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SweepMark {
     /// The latest recorded instant in Unix milliseconds; `None` before the first sweep.

@@ -23,7 +23,7 @@ impl SourceId {
         fits.then(|| Self(digits.to_owned()))
     }
 
-    /// Its digits.
+    /// The 64 hexadecimal digits.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0

@@ -14,7 +14,7 @@ use super::state::BatchState;
 use crate::backend::{BackendError, Sql, SqlRow, SqlValue};
 use crate::partner::OnUnknown;
 
-/// The tables.
+/// The statements that create the tables where they do not exist.
 pub(super) const SCHEMA: [&str; 5] = [
     "CREATE TABLE IF NOT EXISTS source_v1 (
         id TEXT PRIMARY KEY,

@@ -92,7 +92,7 @@ fn unaccounted(lines: &LineTotals) -> i64 {
 const SOURCE: &str = "id, object_key, etag, uploaded_ms, size, dataset, state, code, reason, indexed, gone, first_seen_ms, \
      sealed_ms, counts, inflated, shards";
 
-/// Sources, newest first.
+/// Lists sources, those first seen last at the front.
 pub(super) fn batches(sql: &impl Sql, ledger: &str, ask: &ListBatches) -> Result<BatchList, BackendError> {
     let state = ask.state.map_or(SqlValue::Null, |state| SqlValue::text(state.name()));
     let rows = sql.run(

@@ -26,7 +26,7 @@ pub trait Alarm {
     fn set(&self, at_ms: Option<i64>) -> impl Future<Output = Result<(), BackendError>>;
 }
 
-/// What one alarm did.
+/// What one alarm did, for its line in the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 pub struct AlarmReport {
     /// Number of leases that it ended.

@@ -113,7 +113,7 @@ pub fn bench_index(gzip: Uint8Array, check: bool) -> Result<String> {
 /// Where it is no batch.
 #[wasm_bindgen]
 pub fn bench_parse(gzip: Uint8Array) -> Result<String> {
-    let form = PlanOptions {
+    let options = PlanOptions {
         format: crate::ledger::plan::FORMAT,
         lines: LINES,
         subrequests: Subrequests::Include,
@@ -121,7 +121,7 @@ pub fn bench_parse(gzip: Uint8Array) -> Result<String> {
         tenant: "-".into(),
         unknown_country: "CN".into(),
     };
-    let rules = Rules::new(DeliveryPlan { number: 1, windows: vec![DeliveryWindow::EVER], form });
+    let rules = Rules::new(DeliveryPlan { number: 1, windows: vec![DeliveryWindow::EVER], options });
     let rules = rules.ok_or_else(|| JsError::new("the bench's plan is none"))?;
     let passed = passed(&MemoryBucket::new(KEY, gzip), Some(Transformer::new(rules, 0, PACK_BYTES)))?;
     let payloads = passed.plan.map(|plan| plan.payloads).unwrap_or_default();
