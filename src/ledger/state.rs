@@ -40,7 +40,7 @@ mod tests {
     use super::BatchState;
 
     #[test]
-    fn sql_and_json_spell_a_state_alike() {
+    fn state_has_one_name_for_sql_and_json() {
         for state in BatchState::ALL {
             assert_eq!(serde_json::to_string(&state).unwrap(), format!("{:?}", state.name()));
             assert_eq!(BatchState::from_name(state.name()), Some(state));

@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn a_body_without_company_is_a_pack_of_its_own() {
+    fn lone_body_is_a_pack_of_its_own() {
         assert_eq!(sizes(&packs(10, &[11, 2, 3, 10])), [vec![11], vec![2, 3], vec![10]]);
         assert_eq!(sizes(&packs(0, &[1, 1, 1])), [[1]; 3], "where bodies are not to share one");
         let place = packs(0, &[1, 1])[1].payloads[0].pack.clone().unwrap();
