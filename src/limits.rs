@@ -64,18 +64,13 @@ pub const MAX_RAY_SKEW_MS: i64 = 5_000;
 /// touches 1 to 5; only made-up Ray IDs or times touch thousands.
 pub const MAX_SHARDS: usize = 9_000;
 
-/// Prefixes of one row of the calendar, a bit each: 31 days in 512 bytes. Each new prefix (one in 655 s) writes its row
+/// Prefixes of one row of the occupancy map, a bit each: 31 days in 512 bytes. Each new prefix (one in 655 s) writes its row
 /// anew, whatever its length, and eight of them fit into a page of the database; a search over a month reads two rows,
 /// one over all times 256, where days would be 8,000.
-pub const CALENDAR_ROW: u32 = 4_096;
+pub const OCCUPANCY_ROW: u32 = 4_096;
 
-/// Bytes of one row of the calendar.
-pub const CALENDAR_ROW_BYTES: usize = CALENDAR_ROW as usize / 8;
-
-/// Prefixes ahead of the clock that count as present in an index that was begun before its calendar: 31 days. Records may
-/// lie ahead of their time there that nobody told of: a wrong time zone is 14 hours, a wrong day 24, a wrong month 31 days.
-/// It costs nothing while batches come; a search over a pause right behind the update asks as many empty shards.
-pub const CALENDAR_AHEAD: u32 = CALENDAR_ROW;
+/// Bytes of one row of the occupancy map.
+pub const OCCUPANCY_ROW_BYTES: usize = OCCUPANCY_ROW as usize / 8;
 
 /// Calls to other objects at once: the platform opens six connections and queues the rest.
 pub const CONCURRENT_CALLS: usize = 6;
@@ -359,10 +354,9 @@ const _: () = assert!(
 const PACKS_HELD: usize = (CONCURRENT_PUTS + 2) * PACK_BYTES;
 const _: () = assert!(MAX_LINES * 8 * 3 + (MAX_ODD_BYTES * 3 + PACKS_HELD) as u64 <= WASM_MEMORY_MAX as u64);
 const _: () = assert!(PACK_PAYLOADS * 11 < SQL_BLOB_MAX);
-const QUERY_CALENDARS: u64 = (1 << 20) / (CALENDAR_ROW as u64 * CALENDAR_ROWS as u64) + 1;
-const _: () =
-    assert!(QUERY_OPERATIONS + QUERY_CALENDARS + 3 + 2 * QUERY_RUNS as u64 + CONCURRENT_CALLS as u64 <= 1_000);
-const _: () = assert!(CALENDAR_ROW.is_multiple_of(8) && CALENDAR_ROW_BYTES < SQL_BLOB_MAX);
+const QUERY_MAPS: u64 = (1 << 20) / (OCCUPANCY_ROW as u64 * OCCUPANCY_ROWS as u64) + 1;
+const _: () = assert!(QUERY_OPERATIONS + QUERY_MAPS + 3 + 2 * QUERY_RUNS as u64 + CONCURRENT_CALLS as u64 <= 1_000);
+const _: () = assert!(OCCUPANCY_ROW.is_multiple_of(8) && OCCUPANCY_ROW_BYTES < SQL_BLOB_MAX);
 const _: () = assert!(SUMMARY_BATCH_TEXTS <= SUMMARY_TEXTS);
 const _: () = assert!(SWEEP_AGE_MS < SWEEP_BACK_MS);
 const _: () = assert!(REASON_CHARS * 12 < OPERATION_BODY_MAX);

@@ -3,17 +3,17 @@
 //! One entry per batch and shard, never a row per ray: its rays, sorted and delta-coded in BLOBs, each with the
 //! number of the span that holds its line. Reading order: [`build`] gathers, [`entry`] packs behind the beginning of every [`part`], [`shard`] keeps,
 //! [`summary`] says what a batch holds beside its rays, [`calls`] is what travels between the Worker and a shard, [`mod@write`] does it for one object;
-//! [`calendar`] says which shards hold anything.
+//! [`occupancy`] says which shards hold anything.
 //!
 //! What always holds: no false negatives for an indexed object version; indexing again changes nothing;
 //! nothing of a damaged object gets in.
 
 mod bits;
 pub mod build;
-pub mod calendar;
 pub mod calls;
 pub mod entry;
 pub mod names;
+pub mod occupancy;
 pub mod odd;
 pub mod part;
 pub mod shard;
@@ -21,8 +21,8 @@ pub mod summary;
 pub mod write;
 
 pub use build::{Built, Counts, IndexBuilder, ShardEntry};
-pub use calendar::{Calendar, CalendarRow};
 pub use calls::{Candidate, ObjectVersion};
 pub use names::ShardName;
+pub use occupancy::{OccupancyMap, OccupancyRow};
 pub use summary::{SpanSummaries, SpanSummary, Summary};
 pub use write::{forget_entries, put_entries};

@@ -1,12 +1,12 @@
-//! The directory of shards that queries ask: the registry's calendar.
+//! The directory of shards that queries ask: the occupancy map in the registry.
 //!
 //! What always holds: one question is one call of the registry.
 
 use std::ops::RangeInclusive;
 
-use super::calendar;
+use super::occupancy;
 use crate::backend::{BackendError, Objects};
-use crate::index::Calendar;
+use crate::index::OccupancyMap;
 use crate::query::ShardDirectory;
 use crate::record::Dataset;
 
@@ -15,7 +15,7 @@ use crate::record::Dataset;
 pub struct RegistryDirectory<'l, O>(pub &'l O);
 
 impl<O: Objects> ShardDirectory for RegistryDirectory<'_, O> {
-    async fn occupancy(&self, dataset: Dataset, prefixes: RangeInclusive<u32>) -> Result<Calendar, BackendError> {
-        calendar::look(self.0, dataset, prefixes.into_inner()).await
+    async fn occupancy(&self, dataset: Dataset, prefixes: RangeInclusive<u32>) -> Result<OccupancyMap, BackendError> {
+        occupancy::read_occupancy(self.0, dataset, prefixes.into_inner()).await
     }
 }

@@ -1,7 +1,7 @@
 //! The one ledger that is of no hour: it knows the names of all others, and keeps what belongs to none.
 //!
 //! Its tables: `ledger_v1`, a row for each ledger that holds something; `dead_letter_v1`, the dead letters; `backfill_v1`, the jobs of [`super::backfills`]; `swept_v1`, up to when objects were looked for that no event announced;
-//! those of [`super::calendar`].
+//! those of [`super::occupancy`].
 //!
 //! # Invariants
 //! A ledger is known here before it holds a sealed source. A dead letter stays until a person redrives it.
@@ -9,9 +9,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::backfills;
-use super::calendar;
 use super::calls::CallAck;
 use super::ids::{OTHER, REGISTRY};
+use super::occupancy;
 use super::tables::LedgerRow;
 use crate::backend::{BackendError, Objects, Sql, SqlValue};
 use crate::rpc::{self, CallReply, Dispatcher, calls};
@@ -154,7 +154,7 @@ pub async fn register(ledgers: &impl Objects, name: &str) -> Result<(), BackendE
 /// # Errors
 /// [`BackendError`] where the database refuses; it may be prepared in part then, and is no less right for it.
 pub fn open(sql: &impl Sql) -> Result<(), BackendError> {
-    SCHEMA.iter().chain(&calendar::SCHEMA).try_for_each(|statement| sql.run(statement, &[]).map(drop))
+    SCHEMA.iter().chain(&occupancy::SCHEMA).try_for_each(|statement| sql.run(statement, &[]).map(drop))
 }
 
 /// Answers a call to the registry by its own clock.
@@ -169,7 +169,7 @@ pub fn answer(sql: &impl Sql, name: &str, body: &[u8], now_ms: i64) -> Result<Ca
         .on(|ask| letters(sql, ask))
         .on(|ask| swept(sql, *ask))
         .on(|ask| redriven(sql, ask, now_ms));
-    calendar::dispatch(sql, backfills::dispatch(sql, calls, now_ms), now_ms).finish()
+    occupancy::dispatch(sql, backfills::dispatch(sql, calls, now_ms)).finish()
 }
 
 fn keep_ledger(sql: &impl Sql, ask: &RegisterLedger, now_ms: i64) -> Result<CallAck, BackendError> {

@@ -119,14 +119,14 @@ pub const FIELD_NAME_BYTES: usize = 100;
 /// batch takes up to twenty.
 pub const QUERY_OPERATIONS: u64 = 800;
 
-/// Most rows of the calendar that one call returns: a year, which is 8 KB of JSON, and 6 KiB that a stream holds. A search
+/// Most rows of the occupancy map that one call returns: a year, which is 8 KB of JSON, and 6 KiB that a stream holds. A search
 /// over all times makes 22 such calls.
-pub const CALENDAR_ROWS: usize = 12;
+pub const OCCUPANCY_ROWS: usize = 12;
 
-/// Prefixes before the present that a search asks without looking at the calendar, which is as it was when the search
+/// Prefixes before the present that a search asks without looking at the occupancy map, which is as it was when the search
 /// began: 22 to 33 minutes. A prefix is new for as long as its first batch takes, which is minutes, and a search of the
 /// present asks so many shards in vain at most.
-pub const CALENDAR_MARGIN: u32 = 2;
+pub const OCCUPANCY_MARGIN: u32 = 2;
 
 /// Bytes that one request inflates: 4 GiB with their filter take about 30 s of the 300 s of CPU that `limits.cpu_ms`
 /// grants, and there is no batch of more.

@@ -1,7 +1,7 @@
 //! One object by the ledger's protocol: ask what there is to do, do it in one pass, seal it, send the messages.
 //!
 //! ```text
-//! get → begin → read to the end, put packs of payloads → windows, summaries, calendar, entries → write the index → seal → send
+//! get → begin → read to the end, put packs of payloads → windows, summaries, occupancy map, entries → write the index → seal → send
 //! ```
 //!
 //! It may be cut off anywhere and begun again, by anyone, at the same time: the plan is pinned, packs are named by
@@ -24,7 +24,7 @@ use crate::ledger::calls::{
     BeginAnswer, BeginBatch, MarkRegistered, QuarantineBatch, RecordShards, ReplacedVersion, SealAnswer, SealBatch,
 };
 use crate::ledger::plan::DeliveryRequest;
-use crate::ledger::{BatchId, DeliveryId, DeliveryPlan, calendar, registry};
+use crate::ledger::{BatchId, DeliveryId, DeliveryPlan, occupancy, registry};
 use crate::limits::PLANS_AT_ONCE;
 use crate::memory::Held;
 use crate::mistakes::{Mistake, made};
@@ -175,13 +175,13 @@ impl<W: Services> Job<'_, W> {
             self.put_beside(summaries_key(digest), passed.summaries.spans).await?;
             let prefixes: Vec<u32> = passed.entries.iter().filter_map(|entry| entry.shard.prefix()).collect();
             if !made(Mistake::EntriesFirst) {
-                self.tell_calendar(&prefixes).await?;
+                self.mark_occupied(&prefixes).await?;
             }
             self.call(&RecordShards { source: self.id.source.clone(), shards: shards.clone() }).await?;
             let version = (self.dataset, self.object);
             let rows = put_entries(self.world.shards(), version, passed.entries, &passed.summaries.batch).await?;
             if made(Mistake::EntriesFirst) {
-                self.tell_calendar(&prefixes).await?;
+                self.mark_occupied(&prefixes).await?;
             }
             done.superseded = rows.is_none();
             done.rows_written = rows.unwrap_or_default();
@@ -214,10 +214,9 @@ impl<W: Services> Job<'_, W> {
         self.world.data_bucket().put_new(&key, bytes).await.map(drop)
     }
 
-    /// Has the calendar know under which prefixes there are entries: before there are, so that a search that goes by it
-    /// passes over none, whatever is cut off where.
-    async fn tell_calendar(&self, prefixes: &[u32]) -> Result<(), BackendError> {
-        calendar::tell(self.world.ledgers(), self.dataset, prefixes).await
+    /// Marks the prefixes of the entries before there are any, so that no search skips one, wherever this is cut off.
+    async fn mark_occupied(&self, prefixes: &[u32]) -> Result<(), BackendError> {
+        occupancy::mark_occupied(self.world.ledgers(), self.dataset, prefixes).await
     }
 
     /// Sends the messages of payloads. One that does not go out is the ledger's, which sends it in a minute.

@@ -6,7 +6,7 @@ use std::future::Future;
 use std::ops::RangeInclusive;
 
 use crate::backend::BackendError;
-use crate::index::Calendar;
+use crate::index::OccupancyMap;
 use crate::record::Dataset;
 
 /// Knows which shard prefixes of a dataset may hold entries.
@@ -20,5 +20,5 @@ pub trait ShardDirectory {
         &self,
         dataset: Dataset,
         prefixes: RangeInclusive<u32>,
-    ) -> impl Future<Output = Result<Calendar, BackendError>>;
+    ) -> impl Future<Output = Result<OccupancyMap, BackendError>>;
 }

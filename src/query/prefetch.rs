@@ -12,8 +12,8 @@ use super::ShardDirectory;
 use super::cursor::QueryPosition;
 use crate::backend::{BackendError, Objects};
 use crate::index::calls::{Batches, ShardBatch, Within};
-use crate::index::{Calendar, ShardName};
-use crate::limits::{CALENDAR_MARGIN, CONCURRENT_CALLS, WITHIN_PAGE};
+use crate::index::{OccupancyMap, ShardName};
+use crate::limits::{CONCURRENT_CALLS, OCCUPANCY_MARGIN, WITHIN_PAGE};
 use crate::record::{Dataset, RayId};
 use crate::rpc;
 
@@ -46,7 +46,7 @@ pub(super) struct ShardPrefetcher {
 /// An answer of the directory, with the instant from which it does not hold.
 #[derive(Debug)]
 struct DatedOccupancy {
-    map: Calendar,
+    map: OccupancyMap,
     /// The first prefix of the present when the answer was asked for. Its first batch may come at any time, so it and
     /// later prefixes are searched whatever the map says.
     present: u32,
@@ -75,7 +75,7 @@ impl ShardPrefetcher {
     /// The first prefix from this one on that is not ruled out.
     fn skip_to(&self, from: u32) -> u32 {
         let Some(DatedOccupancy { map, present }) = &self.occupancy else { return from };
-        map.next(from).min((*present).max(from))
+        map.next_occupied(from).min((*present).max(from))
     }
 
     /// Whether the directory must be asked before the shard of this prefix is.
@@ -129,7 +129,7 @@ impl ShardPrefetcher {
                 "the answer does not cover the question",
             ));
         }
-        let present = RayId::prefix_at(now_ms.saturating_mul(1_000_000)).saturating_sub(CALENDAR_MARGIN);
+        let present = RayId::prefix_at(now_ms.saturating_mul(1_000_000)).saturating_sub(OCCUPANCY_MARGIN);
         self.occupancy = Some(DatedOccupancy { map, present });
         Ok(())
     }

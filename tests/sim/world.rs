@@ -11,7 +11,7 @@ use raydex::backend::{
     BackendError, Bucket, Bytes, List, Listed, ObjectHead, Objects, Queue, Ranged, Sql, SqlAnswer, SqlValue, Upload,
 };
 use raydex::index::calls::Put;
-use raydex::index::{Calendar, CalendarRow, shard};
+use raydex::index::{OccupancyMap, OccupancyRow, shard};
 use raydex::ledger::ids::REGISTRY;
 use raydex::ledger::{Alarm, DeliveryId, registry};
 use raydex::r2_event::R2Event;
@@ -414,20 +414,20 @@ impl Platform {
         Ok(answered.body)
     }
 
-    /// Nobody writes to a shard that the calendar does not know: a search would pass over it.
+    /// Nobody writes to a shard whose prefix the occupancy map lacks: a search would skip it.
     fn accuse_untold(self: &Rc<Self>, shard: &str) {
         let Some(prefix) = shard.strip_prefix("v1/") else { return };
         // The shard of odd ids has no prefix.
         let Ok(prefix) = u32::from_str_radix(prefix, 16) else { return };
-        let number = CalendarRow::number_of(prefix);
-        let statement = "SELECT bits FROM calendar_v1 WHERE dataset = 'http_requests' AND number = ?";
+        let number = OccupancyRow::number_of(prefix);
+        let statement = "SELECT bits FROM occupancy_v1 WHERE dataset = 'http_requests' AND number = ?";
         let found = self.ledger(REGISTRY).sql.sql.run(statement, &[SqlValue::number(number)]).unwrap();
         let is_told = found.rows.first().is_some_and(|row| {
             let SqlValue::Blob(bits) = &row[0] else { panic!("{row:?}") };
-            let row = CalendarRow::from_bytes(bits).unwrap();
-            Calendar { rows: [(number, row)].into(), any: None, until: u32::MAX }.next(prefix) == prefix
+            let row = OccupancyRow::from_bytes(bits).unwrap();
+            OccupancyMap { rows: [(number, row)].into(), until: u32::MAX }.next_occupied(prefix) == prefix
         });
-        assert!(is_told, "the calendar was not told of {shard}");
+        assert!(is_told, "the occupancy map lacks {shard}");
     }
 
     /// The clock of every ledger.

@@ -9,16 +9,17 @@ use raydex::backend::{BackendError, Objects};
 use raydex::ledger::books::LedgerTotals;
 use raydex::ledger::calls::{BatchDetails, GetBatch, GetTotals};
 use raydex::ledger::ids::REGISTRY;
-use raydex::ledger::{BatchId, calendar, registry};
+use raydex::ledger::{BatchId, occupancy, registry};
 use raydex::record::Dataset;
 use raydex::rpc::{self, Call};
 
 use super::{Faults, Kind, SqliteSql, run};
 
-/// Whether the calendar of `http_requests` has this prefix.
-pub fn is_told(fakes: &super::Fakes, prefix: u32) -> bool {
+/// Whether the occupancy map of `http_requests` has this prefix.
+pub fn is_occupied(fakes: &super::Fakes, prefix: u32) -> bool {
     let sound = MemoryLedgers { faults: Faults::default(), ..fakes.ledgers.clone() };
-    run(calendar::look(&sound, Dataset::HttpRequests, (prefix, prefix))).unwrap().next(prefix) == prefix
+    run(occupancy::read_occupancy(&sound, Dataset::HttpRequests, (prefix, prefix))).unwrap().next_occupied(prefix)
+        == prefix
 }
 
 /// One ledger.

@@ -9,12 +9,12 @@
 #![cfg(test)]
 
 mod harness;
+mod occupancy;
 mod reply;
 
 mod access;
 mod audit;
 mod auth;
-mod calendar;
 mod chaos;
 mod crash;
 mod delivery;

@@ -1,7 +1,7 @@
 //! Every call of the world fails once, in both ways; then it all comes right.
 
 use raydex::ledger::BatchState;
-use raydex::ledger::calendar::look;
+use raydex::ledger::occupancy::read_occupancy;
 use raydex::lookup::LookupError;
 use raydex::pipeline::Outcome;
 use raydex::record::{Dataset, RayId};
@@ -9,7 +9,7 @@ use raydex::record::{Dataset, RayId};
 use super::KEY;
 use super::support::faults::DETAIL;
 use super::support::gzip::{gzip, members};
-use super::support::ledgers::is_told;
+use super::support::ledgers::is_occupied;
 use super::support::records::{PREFIX, http, ndjson};
 use super::support::{Fakes, Fault, Kind, run};
 
@@ -67,7 +67,7 @@ fn rerun_after_any_failure_equals_a_clean_run() {
                 let failed = fakes.ingest(KEY, DATASET);
                 assert!(fakes.faults.clear(), "{place}: never came to it");
                 assert_eq!(failed.unwrap_err().detail, DETAIL, "{place}");
-                the_calendar_knows_every_shard(&fakes, &place);
+                the_map_has_every_shard(&fakes, &place);
                 let again = fakes.ingest(KEY, DATASET).unwrap();
                 // The seal comes last: once it is there, nothing is left to do.
                 let same = std::mem::discriminant(&again) == std::mem::discriminant(&outcome);
@@ -79,22 +79,22 @@ fn rerun_after_any_failure_equals_a_clean_run() {
     }
 }
 
-/// Whatever the shards hold, the calendar was told of its prefix before.
-fn the_calendar_knows_every_shard(fakes: &Fakes, place: &str) {
+/// Whatever the shards hold, the occupancy map has its prefix.
+fn the_map_has_every_shard(fakes: &Fakes, place: &str) {
     for name in fakes.shards.rows().keys() {
         let prefix = name.strip_prefix("v1/").unwrap();
         // The shard of odd ids has none, and none is asked for by a range.
         let Ok(prefix) = u32::from_str_radix(prefix, 16) else { continue };
-        assert!(is_told(fakes, prefix), "{place}: {name}");
+        assert!(is_occupied(fakes, prefix), "{place}: {name}");
     }
 }
 
 #[test]
-fn calendar_knows_every_prefix_ever_written() {
+fn map_has_every_prefix_ever_written() {
     let fakes = Fakes::new();
     let told = |dataset: Dataset| {
-        let calendar = run(look(&fakes.ledgers, dataset, (0, 99))).unwrap();
-        (0..=99).filter(|prefix| calendar.next(*prefix) == *prefix).collect::<Vec<u32>>()
+        let map = run(read_occupancy(&fakes.ledgers, dataset, (0, 99))).unwrap();
+        (0..=99).filter(|prefix| map.next_occupied(*prefix) == *prefix).collect::<Vec<u32>>()
     };
     assert!(told(DATASET).is_empty());
     for (key, shards, expected) in [
@@ -190,6 +190,6 @@ fn an_ingest_reads_the_object_once() {
     fakes.ingest(KEY, DATASET).unwrap();
     assert_eq!((fakes.faults.count(Kind::Get), fakes.faults.count(Kind::Put)), (1, 0));
     assert_eq!(fakes.faults.count(Kind::Shard), 4);
-    // Begin, make the ledger known and keep that it is, calendar, entries, seal.
+    // Begin, make the ledger known and keep that it is, occupancy map, entries, seal.
     assert_eq!(fakes.faults.count(Kind::Ledger), 6);
 }

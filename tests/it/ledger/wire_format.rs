@@ -10,12 +10,12 @@ use raydex::backend::Sql;
 use raydex::ledger::backfills::{
     self, CountEndedObject, ListBackfills, RecordBackfillStep, StartBackfill, SwitchBackfill,
 };
-use raydex::ledger::calendar::{self, CalendarAsk};
 use raydex::ledger::calls::{
     BeginBatch, ClaimPayload, CommitAttempt, DecideDelivery, FindUnfinished, ForgetDeletedObject, GetBatch, GetTotals,
     ListBatches, ListExpiredPacks, MarkRegistered, MarkRemoved, NAMES, QuarantineBatch, RearmAlarm, RecordShards,
     SealBatch, SplitPayload,
 };
+use raydex::ledger::occupancy::{self, MarkOccupied, ReadOccupancy};
 use raydex::ledger::registry::{
     self, AdvanceSweep, DeadLetter, ListDeadLetters, ListLedgers, MarkRedriven, RegisterLedger,
 };
@@ -30,7 +30,7 @@ use super::{Ledger, NAME};
 const LEDGER: &str = include_str!("story.txt");
 const REGISTRY: &str = include_str!("registry.txt");
 
-/// Sources have long names, and rows of the calendar are long.
+/// Sources have long names, and rows of the occupancy map are long.
 fn long() -> impl Iterator<Item = (String, String)> {
     let sources = ['a', 'b', 'c', 'd', 'e'].map(|digit| (format!("${}", digit.to_uppercase()), whole(digit)));
     let rows = [("$0".to_owned(), "0, ".repeat(64)), ("$_".to_owned(), whole('A'))];
@@ -135,14 +135,14 @@ fn both_ends_of_a_call_spell_it_alike() {
     );
     are_forms!(
         calls(REGISTRY),
-        RegisterLedger ListLedgers DeadLetter ListDeadLetters MarkRedriven AdvanceSweep CalendarAsk StartBackfill ListBackfills RecordBackfillStep SwitchBackfill CountEndedObject
+        RegisterLedger ListLedgers DeadLetter ListDeadLetters MarkRedriven AdvanceSweep MarkOccupied ReadOccupancy StartBackfill ListBackfills RecordBackfillStep SwitchBackfill CountEndedObject
     );
 }
 
 #[test]
 fn every_call_is_in_a_story() {
     for (names, story) in
-        [(NAMES.to_vec(), LEDGER), ([registry::NAMES, backfills::NAMES, calendar::NAMES].concat(), REGISTRY)]
+        [(NAMES.to_vec(), LEDGER), ([registry::NAMES, backfills::NAMES, occupancy::NAMES].concat(), REGISTRY)]
     {
         let told: BTreeSet<String> = calls(story).into_iter().map(|(name, ..)| name).collect();
         assert_eq!(told, names.iter().map(|name| (*name).to_owned()).collect());
@@ -166,7 +166,7 @@ fn unknown_calls_and_invalid_bodies_are_refused() {
         for name in NAMES {
             assert!(answer(&ledger.sql, NAME, name, body, 9).is_err(), "{name} {body:?}");
         }
-        for name in registry::NAMES.iter().chain(calendar::NAMES) {
+        for name in registry::NAMES.iter().chain(occupancy::NAMES) {
             assert!(registry::answer(&known, name, body, 9).is_err(), "{name} {body:?}");
         }
     }

@@ -2,11 +2,11 @@
 
 use crate::support::{self, random};
 
-mod calendar;
 mod cursors;
 mod damage;
 pub(crate) mod generate;
 mod large;
+mod occupancy;
 pub(crate) mod oracle;
 mod pruning;
 mod ranges;
@@ -16,9 +16,10 @@ use std::borrow::Cow;
 use std::ops::RangeInclusive;
 
 use raydex::backend::{BackendError, Bytes};
-use raydex::index::Calendar;
+use raydex::index::{OccupancyMap, OccupancyRow};
+use raydex::limits::{OCCUPANCY_ROW, OCCUPANCY_ROW_BYTES};
 use raydex::query::{QueryEnd, QueryError, QueryLine, QueryRun, QueryStep, RangeQuery, RecordSink, ShardDirectory};
-use raydex::record::Dataset;
+use raydex::record::{Dataset, RayId};
 use raydex::services::Services;
 use raydex::span_reader::ReadStats;
 
@@ -37,17 +38,27 @@ impl RecordSink for EveryLine {
 }
 
 /// A directory with one answer, whatever it is asked.
-struct FixedDirectory(Calendar);
+struct FixedDirectory(OccupancyMap);
 
 impl FixedDirectory {
     /// Rules out nothing.
-    const fn of_any() -> Self {
-        Self(Calendar::any_from(Some(0)))
+    fn of_any() -> Self {
+        Self::from_prefix(0)
+    }
+
+    /// Rules out what is before this prefix, and nothing else.
+    fn from_prefix(first: u32) -> Self {
+        let number = OccupancyRow::number_of(first);
+        let full = OccupancyRow::from_bytes(&[0xff; OCCUPANCY_ROW_BYTES]).unwrap();
+        let mut row = OccupancyRow::default();
+        (first..(number + 1) * OCCUPANCY_ROW).for_each(|prefix| assert!(row.insert(prefix)));
+        let rest = (number + 1..OccupancyRow::number_of(RayId::LAST_PREFIX) + 1).map(|number| (number, full.clone()));
+        Self(OccupancyMap { rows: rest.chain([(number, row)]).collect(), until: u32::MAX })
     }
 }
 
 impl ShardDirectory for FixedDirectory {
-    async fn occupancy(&self, _: Dataset, _: RangeInclusive<u32>) -> Result<Calendar, BackendError> {
+    async fn occupancy(&self, _: Dataset, _: RangeInclusive<u32>) -> Result<OccupancyMap, BackendError> {
         Ok(self.0.clone())
     }
 }

@@ -1,7 +1,7 @@
-//! Logs of a time range: what the calendar saves, and what a registry that does not answer comes to.
+//! Logs of a time range: what the occupancy map saves, and what a registry that does not answer comes to.
 
-use raydex::ledger::calendar::tell;
-use raydex::limits::{CALENDAR_MARGIN, CALENDAR_ROW, CALENDAR_ROWS, CONCURRENT_CALLS, MAX_SHARDS};
+use raydex::ledger::occupancy::mark_occupied;
+use raydex::limits::{CONCURRENT_CALLS, MAX_SHARDS, OCCUPANCY_MARGIN, OCCUPANCY_ROW, OCCUPANCY_ROWS};
 use raydex::record::{Dataset, RayId};
 use serde_json::Value;
 
@@ -12,8 +12,8 @@ use super::{Ask, Reply};
 
 /// The year 2000 is before the first ray that there can be.
 const FROM_2000: &str = "/v1/logs?start=2000-01-01T00:00:00Z&end=2026-03-28T09:00:00Z&summary=true";
-/// Calls to the shards of the present: those that the calendar is not held against, up to the one ahead of the clock.
-const PRESENT: u64 = CALENDAR_MARGIN as u64 + 2;
+/// Calls to the shards of the present: those that are asked whatever the occupancy map says, up to the one ahead of the clock.
+const PRESENT: u64 = OCCUPANCY_MARGIN as u64 + 2;
 
 /// A world with a record in each of these prefixes, counted back from the clock's; their lines.
 fn world<const N: usize>(back: [u32; N]) -> (Fakes, Vec<String>) {
@@ -80,7 +80,7 @@ fn fullest_index_is_searched_in_a_dozen_requests() {
     let fakes = Fakes::new();
     let most = u32::try_from(MAX_SHARDS).unwrap();
     let prefixes: Vec<u32> = (0..most).map(|number| number * ((PREFIX - 10) / most)).collect();
-    run(tell(&fakes.ledgers, Dataset::HttpRequests, &prefixes)).unwrap();
+    run(mark_occupied(&fakes.ledgers, Dataset::HttpRequests, &prefixes)).unwrap();
     let (mut cursor, mut asked, mut calls, mut requests) = (String::new(), 0, 0, 0);
     loop {
         let ([ledger, shard], _, summary) = counted(&fakes, &format!("{FROM_2000}{cursor}"));
@@ -93,7 +93,7 @@ fn fullest_index_is_searched_in_a_dozen_requests() {
     assert!((least..least + requests * CONCURRENT_CALLS).contains(&asked), "{asked}");
     assert_eq!(requests, 12);
     // One for each request, and one more for each year of 158 rows.
-    assert!(calls <= requests + 158 / CALENDAR_ROWS + 1, "{calls}");
+    assert!(calls <= requests + 158 / OCCUPANCY_ROWS + 1, "{calls}");
 }
 
 #[test]
@@ -110,16 +110,16 @@ fn unreachable_registry_is_reported_and_next_answer_complete() {
 
 #[test]
 fn registry_failing_mid_range_is_reported_and_recovers() {
-    let rows = u32::try_from(CALENDAR_ROWS).unwrap();
+    let rows = u32::try_from(OCCUPANCY_ROWS).unwrap();
     let (fakes, lines) = world([3, 0]);
     // More years than one answer of the registry has; nothing is in the shards.
-    let prefixes: Vec<u32> = (0..rows + 3).map(|number| number * CALENDAR_ROW).collect();
-    run(tell(&fakes.ledgers, Dataset::HttpRequests, &prefixes)).unwrap();
+    let prefixes: Vec<u32> = (0..rows + 3).map(|number| number * OCCUPANCY_ROW).collect();
+    run(mark_occupied(&fakes.ledgers, Dataset::HttpRequests, &prefixes)).unwrap();
     for fault in Fault::BOTH {
         fakes.faults.plan(Some(Kind::Ledger), 1, fault);
         let (calls, told, summary) = counted(&fakes, FROM_2000);
         assert!(fakes.faults.clear());
-        assert_eq!((told.len(), calls), (0, [2, CALENDAR_ROWS]));
+        assert_eq!((told.len(), calls), (0, [2, OCCUPANCY_ROWS]));
         is_whole_from_its_cursor(&fakes, &summary, &lines);
     }
     let ([ledger, _], told, _) = counted(&fakes, FROM_2000);

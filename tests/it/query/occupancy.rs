@@ -5,10 +5,10 @@ use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
 
 use raydex::backend::{BackendError, Objects};
-use raydex::index::Calendar;
+use raydex::index::OccupancyMap;
 use raydex::ledger::RegistryDirectory;
-use raydex::ledger::calendar::{look, tell};
-use raydex::limits::{CALENDAR_MARGIN, CALENDAR_ROW, CALENDAR_ROWS, QUERY_OPERATIONS};
+use raydex::ledger::occupancy::{mark_occupied, read_occupancy};
+use raydex::limits::{OCCUPANCY_MARGIN, OCCUPANCY_ROW, OCCUPANCY_ROWS, QUERY_OPERATIONS};
 use raydex::query::{QueryBudget, QueryEnd, QueryError, QueryRun, QueryStep, RangeQuery, ShardDirectory};
 use raydex::record::{Dataset, RayId};
 use raydex::services::Services;
@@ -26,23 +26,23 @@ const DATASET: Dataset = Dataset::HttpRequests;
 const LATER: u32 = PREFIX + 5;
 
 /// The answer that goes by what the registry knows.
-fn by_calendar(fakes: &Fakes, query: RangeQuery) -> Answer {
+fn by_registry(fakes: &Fakes, query: RangeQuery) -> Answer {
     answer_by(fakes, &RegistryDirectory(&fakes.ledgers), query)
 }
 
 /// The answer of an index in which nothing is before that prefix.
-fn answer_from(store: &Store, query: RangeQuery, prefix: Option<u32>) -> Answer {
-    answer_by(&store.fakes, &FixedDirectory(Calendar::any_from(prefix)), query)
+fn answer_from(store: &Store, query: RangeQuery, prefix: u32) -> Answer {
+    answer_by(&store.fakes, &FixedDirectory::from_prefix(prefix), query)
 }
 
 /// The registry, of whose answers only so many prefixes are used at a time.
 struct ShortAnswers<'f>(&'f Fakes, u32);
 
 impl ShardDirectory for ShortAnswers<'_> {
-    async fn occupancy(&self, dataset: Dataset, prefixes: RangeInclusive<u32>) -> Result<Calendar, BackendError> {
+    async fn occupancy(&self, dataset: Dataset, prefixes: RangeInclusive<u32>) -> Result<OccupancyMap, BackendError> {
         let until = prefixes.start() + self.1;
-        let calendar = RegistryDirectory(&self.0.ledgers).occupancy(dataset, prefixes).await?;
-        Ok(Calendar { until: until.min(calendar.until), ..calendar })
+        let map = RegistryDirectory(&self.0.ledgers).occupancy(dataset, prefixes).await?;
+        Ok(OccupancyMap { until: until.min(map.until), ..map })
     }
 }
 
@@ -97,7 +97,7 @@ fn register(random: &mut Random, fakes: &Fakes, batches: usize) -> BTreeSet<u32>
         if let Some(fault) = fault {
             fakes.faults.plan(Some(Kind::Ledger), 0, fault);
         }
-        assert_eq!(now(tell(&fakes.ledgers, DATASET, &prefixes)).is_err(), fakes.faults.clear());
+        assert_eq!(now(mark_occupied(&fakes.ledgers, DATASET, &prefixes)).is_err(), fakes.faults.clear());
         if fault != Some(Fault::Fails) {
             set.extend(prefixes);
         }
@@ -113,7 +113,7 @@ fn only_occupied_and_present_prefixes_are_asked() {
         let fakes = Fakes::new();
         let mut set = register(&mut random, &fakes, 200);
         set.retain(|prefix| *prefix <= LATER + 1);
-        set.extend(LATER - CALENDAR_MARGIN..=LATER + 1);
+        set.extend(LATER - OCCUPANCY_MARGIN..=LATER + 1);
         for _ in 0..10 {
             let mut at = || *random.of(&[0, PREFIX - 45_000, PREFIX - 10_000, PREFIX - 10]);
             let (a, b) = (at() + 3, at() + 20);
@@ -130,14 +130,14 @@ fn the_directory_changes_no_answer() {
     for seed in 200..240 {
         let mut random = Random::new(seed);
         let store = Store::random(&mut random, 6, 30);
-        let found = by_calendar(&store.fakes, all(0, i64::MAX));
+        let found = by_registry(&store.fakes, all(0, i64::MAX));
         assert_eq!((found.texts(), found.end), (oracle::lines(&store, 0, i64::MAX, None), QueryEnd::Complete));
         // Nine prefixes at most have records; the other calls are of the present.
-        assert!(found.stats.shards_asked <= 9 + u64::from(CALENDAR_MARGIN) + 2, "{:?}", found.stats);
+        assert!(found.stats.shards_asked <= 9 + u64::from(OCCUPANCY_MARGIN) + 2, "{:?}", found.stats);
         for _ in 0..8 {
             let (start_ns, end_ns) = range(&mut random);
             let ask = all(start_ns, end_ns);
-            let (plain, found) = (answer(&store.fakes, ask.clone()), by_calendar(&store.fakes, ask));
+            let (plain, found) = (answer(&store.fakes, ask.clone()), by_registry(&store.fakes, ask));
             assert_eq!((&found.lines, &found.end), (&plain.lines, &plain.end), "seed {seed}");
             assert!(found.stats.shards_asked <= plain.stats.shards_asked);
         }
@@ -151,7 +151,7 @@ fn three_months_without_a_batch_cost_no_call() {
     let lines = [("a", pause), ("b", 1), ("c", 0)].map(|(key, back)| put(&mut store, key, PREFIX - back));
     let ask = all(RayId::prefix_start_ns(PREFIX - pause - 500), RayId::prefix_start_ns(PREFIX + 1));
     let before = store.fakes.faults.count(Kind::Ledger);
-    let found = by_calendar(&store.fakes, ask);
+    let found = by_registry(&store.fakes, ask);
     assert_eq!((found.texts(), found.end), (lines.to_vec(), QueryEnd::Complete));
     assert_eq!((found.stats.shards_asked, store.fakes.faults.count(Kind::Ledger) - before), (3, 1));
 }
@@ -162,24 +162,24 @@ fn a_record_of_1970_costs_one_call() {
     let old = record("\"made-up\"", Some("5"), &[]);
     store.put("logs/old.log.gz", &ndjson([&old]), true);
     let new = put(&mut store, "logs/new.log.gz", PREFIX);
-    let found = by_calendar(&store.fakes, all(0, i64::MAX));
+    let found = by_registry(&store.fakes, all(0, i64::MAX));
     assert_eq!((found.texts(), found.end), (vec![old, new], QueryEnd::Complete));
-    assert_eq!(found.stats.shards_asked, 2 + u64::from(CALENDAR_MARGIN) + 2);
+    assert_eq!(found.stats.shards_asked, 2 + u64::from(OCCUPANCY_MARGIN) + 2);
 }
 
 #[test]
 fn years_of_entries_take_several_directory_calls() {
     let mut store = Store::new();
-    let rows = u32::try_from(CALENDAR_ROWS).unwrap();
+    let rows = u32::try_from(OCCUPANCY_ROWS).unwrap();
     let lines: Vec<String> = (0..2 * rows + 5)
-        .map(|number| put(&mut store, &format!("logs/{number}.log.gz"), 9 + number * 2 * CALENDAR_ROW))
+        .map(|number| put(&mut store, &format!("logs/{number}.log.gz"), 9 + number * 2 * OCCUPANCY_ROW))
         .collect();
     let end_ns = RayId::prefix_start_ns(PREFIX);
     for budget in [QueryBudget::default(), QueryBudget { operations: 3, ..QueryBudget::default() }] {
         let before = store.fakes.faults.count(Kind::Ledger);
         let (mut texts, mut from) = (Vec::new(), None);
         loop {
-            let found = by_calendar(&store.fakes, RangeQuery { cursor: from, budget, ..all(0, end_ns) });
+            let found = by_registry(&store.fakes, RangeQuery { cursor: from, budget, ..all(0, end_ns) });
             texts.extend(found.texts());
             from = found.end.cursor().copied();
             if from.is_none() {
@@ -208,9 +208,9 @@ fn cursors_go_on_whatever_the_directory_said() {
                 RangeQuery { cursor: from, budget, limit: Some(1 + random.below(9) as u64), ..all(start_ns, i64::MAX) };
             // Nothing known, the lowest prefix alone, or what is so.
             let found = match random.below(4) {
-                0 => answer_from(&store, ask, Some(0)),
-                1 => answer_from(&store, ask, Some(first - 2)),
-                _ => by_calendar(&store.fakes, ask),
+                0 => answer_from(&store, ask, 0),
+                1 => answer_from(&store, ask, first - 2),
+                _ => by_registry(&store.fakes, ask),
             };
             lines.extend(found.texts());
             let Some(cursor) = found.end.cursor() else { break };
@@ -227,7 +227,7 @@ fn cursor_amid_nothing_continues_at_the_next_entry() {
     let ask = all(0, i64::MAX);
     let first = answer(&store.fakes, ask.clone());
     assert_eq!((first.lines.len(), first.stats.shards_asked), (0, QUERY_OPERATIONS));
-    let rest = by_calendar(&store.fakes, RangeQuery { cursor: first.end.cursor().copied(), ..ask });
+    let rest = by_registry(&store.fakes, RangeQuery { cursor: first.end.cursor().copied(), ..ask });
     assert_eq!((rest.texts(), rest.end), (vec![line], QueryEnd::Complete));
 }
 
@@ -240,7 +240,7 @@ fn prefixes_before_the_lowest_are_left_out() {
     for prefix in PREFIX - 7..PREFIX + 3 {
         let from = RayId::prefix_start_ns(prefix).max(start_ns);
         let expected = oracle::lines(&store, from, i64::MAX, None);
-        let found = answer_from(&store, all(start_ns, i64::MAX), Some(prefix));
+        let found = answer_from(&store, all(start_ns, i64::MAX), prefix);
         assert_eq!((found.texts(), found.end), (expected, QueryEnd::Complete), "{prefix}");
         counts.push(found.lines.len());
     }
@@ -253,7 +253,7 @@ fn a_range_without_entries_costs_no_call() {
     put(&mut store, "logs/a.log.gz", PREFIX - 100);
     for (first, last) in [(0, PREFIX - 101), (PREFIX - 99, PREFIX)] {
         let ask = all(RayId::prefix_start_ns(first), RayId::prefix_start_ns(last + 1));
-        let found = by_calendar(&store.fakes, ask.clone());
+        let found = by_registry(&store.fakes, ask.clone());
         assert_eq!((found.lines.len(), found.stats.shards_asked, found.end), (0, 0, QueryEnd::Complete));
         let mut asked = QueryRun::<MemoryBody>::new(ask.clone(), LATER_MS).unwrap();
         finish_by(&store.fakes, &RegistryDirectory(&store.fakes.ledgers), &mut asked).unwrap();
@@ -261,8 +261,8 @@ fn a_range_without_entries_costs_no_call() {
         let cursor = Some(asked.cursor());
         assert!(QueryRun::<MemoryBody>::new(RangeQuery { cursor, ..ask }, LATER_MS).is_ok());
     }
-    let present = by_calendar(&Fakes::new(), all(0, i64::MAX)).stats.shards_asked;
-    assert_eq!(present, u64::from(CALENDAR_MARGIN) + 2, "an empty index, up to the prefix ahead of the clock");
+    let present = by_registry(&Fakes::new(), all(0, i64::MAX)).stats.shards_asked;
+    assert_eq!(present, u64::from(OCCUPANCY_MARGIN) + 2, "an empty index, up to the prefix ahead of the clock");
 }
 
 #[test]
@@ -292,13 +292,13 @@ fn an_answer_that_covers_nothing_is_an_error() {
 fn a_new_prefix_of_the_present_is_searched() {
     let mut store = Store::new();
     let old = put(&mut store, "logs/a.log.gz", LATER - 20);
-    let known = now(look(&store.fakes.ledgers, DATASET, (0, LATER + 1))).unwrap();
-    let present = put(&mut store, "logs/b.log.gz", LATER - CALENDAR_MARGIN);
+    let known = now(read_occupancy(&store.fakes.ledgers, DATASET, (0, LATER + 1))).unwrap();
+    let present = put(&mut store, "logs/b.log.gz", LATER - OCCUPANCY_MARGIN);
     // What comes for a time long past is found by the next search.
-    let late = put(&mut store, "logs/c.log.gz", LATER - CALENDAR_MARGIN - 1);
+    let late = put(&mut store, "logs/c.log.gz", LATER - OCCUPANCY_MARGIN - 1);
     let found = answer_by(&store.fakes, &FixedDirectory(known), all(0, i64::MAX));
     assert_eq!((found.texts(), found.end), (vec![old.clone(), present.clone()], QueryEnd::Complete));
-    assert_eq!(by_calendar(&store.fakes, all(0, i64::MAX)).texts(), [old, late, present]);
+    assert_eq!(by_registry(&store.fakes, all(0, i64::MAX)).texts(), [old, late, present]);
 }
 
 #[test]
@@ -306,6 +306,6 @@ fn a_removed_entry_still_costs_a_call() {
     let mut store = Store::new();
     put(&mut store, "logs/a.log.gz", PREFIX - 50);
     let line = put(&mut store, "logs/a.log.gz", PREFIX - 60);
-    let found = by_calendar(&store.fakes, all(0, RayId::prefix_start_ns(PREFIX)));
+    let found = by_registry(&store.fakes, all(0, RayId::prefix_start_ns(PREFIX)));
     assert_eq!((found.texts(), found.stats.shards_asked), (vec![line], 2));
 }

@@ -1,6 +1,6 @@
-//! The calendar under the real runtime: its rows, its trigger, and what a search over all times costs.
+//! The occupancy map under the real runtime: its rows, and what a search over all times costs.
 
-use raydex::limits::CALENDAR_MARGIN;
+use raydex::limits::OCCUPANCY_MARGIN;
 use raydex::record::RayId;
 use serde_json::{Value, json};
 
@@ -25,11 +25,11 @@ fn search(harness: &Harness) -> (Vec<String>, u64) {
 
 #[test]
 fn full_range_search_asks_few_shards_after_crashes() {
-    let state = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("calendar");
+    let state = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("occupancy");
     let _none = std::fs::remove_dir_all(&state);
     let mut harness = Harness::with(json!({ "state": state }));
     // Up to where the range ends, which is the clock.
-    let present = u64::from(CALENDAR_MARGIN) + 1;
+    let present = u64::from(OCCUPANCY_MARGIN) + 1;
     assert_eq!(search(&harness), (Vec::new(), present));
     for (number, line) in [(1, LINES[1]), (2, LINES[2]), (0, LINES[0])] {
         let verdict = harness.index(&format!("logs/{number}.log.gz"), &gzip(line.as_bytes()));

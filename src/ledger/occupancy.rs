@@ -1,0 +1,126 @@
+//! The occupancy map in the registry: which shard prefixes of each dataset have entries.
+//!
+//! Table `occupancy_v1` has one row for each dataset and row number, whose `bits` are an [`OccupancyRow`];
+//! [`crate::index::occupancy`] says how rows are read. The pipeline marks the prefixes of a batch before it writes the
+//! batch's entries; a range query reads the rows of its range and asks no shard of any other prefix.
+//!
+//! # Invariants
+//! No shard holds an entry whose prefix is not marked for the entry's dataset. A bit that is set stays set.
+
+use serde::{Deserialize, Serialize};
+
+use super::calls::CallAck;
+use super::ids::REGISTRY;
+use super::tables::LedgerRow;
+use crate::backend::{BackendError, Objects, Sql, SqlRow, SqlValue};
+use crate::index::{OccupancyMap, OccupancyRow};
+use crate::limits::{OCCUPANCY_ROW, OCCUPANCY_ROWS};
+use crate::record::Dataset;
+use crate::rpc::{self, Dispatcher, calls};
+
+/// The table.
+pub(super) const SCHEMA: [&str; 1] = ["CREATE TABLE IF NOT EXISTS occupancy_v1 (
+        dataset TEXT NOT NULL, number INTEGER NOT NULL, bits BLOB NOT NULL, PRIMARY KEY (dataset, number)) WITHOUT ROWID"];
+
+calls! {
+    "v1/mark-occupied": MarkOccupied => CallAck,
+    "v1/occupancy": ReadOccupancy => OccupancyMap,
+}
+
+/// Marks prefixes whose shards are about to get entries.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MarkOccupied {
+    /// The dataset of the entries.
+    pub dataset: Dataset,
+    /// The prefixes of their shards, in any order.
+    pub prefixes: Vec<u32>,
+}
+
+/// Asks which prefixes have entries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReadOccupancy {
+    /// The dataset of the entries.
+    pub dataset: Dataset,
+    /// The first prefix of interest.
+    pub first: u32,
+    /// The last prefix of interest.
+    pub last: u32,
+}
+
+/// Marks prefixes in the registry, before entries of `dataset` are written to their shards.
+///
+/// # Errors
+/// [`BackendError`] where the registry cannot be reached. Marking again changes nothing.
+pub async fn mark_occupied(ledgers: &impl Objects, dataset: Dataset, prefixes: &[u32]) -> Result<(), BackendError> {
+    if prefixes.is_empty() {
+        return Ok(());
+    }
+    rpc::call(ledgers, REGISTRY, &MarkOccupied { dataset, prefixes: prefixes.to_vec() }).await.map(drop)
+}
+
+/// Reads which prefixes from `first` to `last` have entries of `dataset`. The map may end before `last`: it says where.
+///
+/// # Errors
+/// [`BackendError`] where the registry cannot be reached.
+pub async fn read_occupancy(
+    ledgers: &impl Objects,
+    dataset: Dataset,
+    (first, last): (u32, u32),
+) -> Result<OccupancyMap, BackendError> {
+    rpc::call(ledgers, REGISTRY, &ReadOccupancy { dataset, first, last }).await
+}
+
+/// Offers the calls.
+pub(super) fn dispatch<'a, S: Sql>(sql: &S, calls: Dispatcher<'a, S>) -> Dispatcher<'a, S> {
+    calls.on(|ask| mark(sql, ask)).on(|ask| read(sql, *ask))
+}
+
+/// Sets the bits of the prefixes, and writes the rows in which one of them is new.
+fn mark(sql: &impl Sql, MarkOccupied { dataset, prefixes }: &MarkOccupied) -> Result<CallAck, BackendError> {
+    let mut prefixes = prefixes.clone();
+    prefixes.sort_unstable();
+    for of_row in prefixes.chunk_by(|a, b| OccupancyRow::number_of(*a) == OccupancyRow::number_of(*b)) {
+        let Some(number) = of_row.first().map(|prefix| OccupancyRow::number_of(*prefix)) else { continue };
+        let row_key = [SqlValue::text(dataset.name()), SqlValue::number(number)];
+        let stored = sql.run("SELECT bits FROM occupancy_v1 WHERE dataset = ? AND number = ?", &row_key)?;
+        let mut row = stored.rows.first().map_or_else(|| Ok(OccupancyRow::default()), |row| row_of(row, 0))?;
+        // Every bit is set, although one that is new is enough to know.
+        if of_row.iter().fold(false, |is_new, prefix| row.insert(*prefix) | is_new) {
+            let [dataset, number] = row_key;
+            sql.run(
+                "INSERT INTO occupancy_v1 (dataset, number, bits) VALUES (?1, ?2, ?3)
+                    ON CONFLICT (dataset, number) DO UPDATE SET bits = ?3",
+                &[dataset, number, SqlValue::Blob(row.as_bytes().to_vec())],
+            )?;
+        }
+    }
+    Ok(CallAck {})
+}
+
+/// The map from the first prefix to the last, or to the end of the last row that fits into an answer.
+fn read(sql: &impl Sql, ReadOccupancy { dataset, first, last }: ReadOccupancy) -> Result<OccupancyMap, BackendError> {
+    let stored = sql.run(
+        "SELECT number, bits FROM occupancy_v1 WHERE dataset = ? AND number BETWEEN ? AND ? ORDER BY number LIMIT ?",
+        &[
+            SqlValue::text(dataset.name()),
+            SqlValue::number(OccupancyRow::number_of(first)),
+            SqlValue::number(OccupancyRow::number_of(last)),
+            SqlValue::number(OCCUPANCY_ROWS + 1),
+        ],
+    )?;
+    let numbered = |row: &SqlRow| Ok((LedgerRow(row).number(0)?, row_of(row, 1)?));
+    let rows = stored.rows.iter().take(OCCUPANCY_ROWS).map(numbered).collect::<Result<_, BackendError>>()?;
+    // Between two rows nothing is occupied, so the map is complete up to the first row that does not fit.
+    let left_out = stored.rows.get(OCCUPANCY_ROWS).map(|row| LedgerRow(row).number::<u32>(0)).transpose()?;
+    let until = left_out.map_or(last.saturating_add(1), |number| number.saturating_mul(OCCUPANCY_ROW));
+    Ok(OccupancyMap { rows, until })
+}
+
+/// The row whose bits are in a column.
+fn row_of(row: &SqlRow, column: usize) -> Result<OccupancyRow, BackendError> {
+    let bits = match row.get(column) {
+        Some(SqlValue::Blob(bits)) => OccupancyRow::from_bytes(bits),
+        _ => None,
+    };
+    bits.ok_or_else(|| BackendError::new("reading the occupancy map", "a row has a wrong length"))
+}
