@@ -50,11 +50,11 @@ pub const EARLY_REJECTED_LINES: u64 = 1000;
 
 /// Longest ray id that is not 16 hexadecimal digits, in bytes. Real ones are 12 to 32 characters; a longer one
 /// is counted as a record without a ray.
-pub const MAX_ODD_ID: usize = 128;
+pub const MAX_NONSTANDARD_ID: usize = 128;
 
-/// Most bytes of odd ids of one batch, counted as held in memory: more than they take when packed, so that they
+/// Most bytes of nonstandard ids of one batch, counted as held in memory: more than they take when packed, so that they
 /// fit in one BLOB beside the table of their spans. That is 24,000 ids of 50 characters.
-pub const MAX_ODD_BYTES: usize = SQL_BLOB_MAX - SPAN_TABLE_MAX - KIB;
+pub const MAX_NONSTANDARD_BYTES: usize = SQL_BLOB_MAX - SPAN_TABLE_MAX - KIB;
 
 /// How far a record's start may lie from its ray's time before it is counted as `clock_skewed`, in
 /// milliseconds. Measured: 2 to 11 ms. The count is the alarm for a change of the Ray ID's layout.
@@ -352,7 +352,7 @@ const _: () = assert!(
     12 + PART_RAYS * (46 + SPAN_BITS as usize) / 8 + PART_RAYS / BLOCK_RAYS * 15 + SPAN_TABLE_MAX < SQL_BLOB_MAX
 );
 const PACKS_HELD: usize = (CONCURRENT_PUTS + 2) * PACK_BYTES;
-const _: () = assert!(MAX_LINES * 8 * 3 + (MAX_ODD_BYTES * 3 + PACKS_HELD) as u64 <= WASM_MEMORY_MAX as u64);
+const _: () = assert!(MAX_LINES * 8 * 3 + (MAX_NONSTANDARD_BYTES * 3 + PACKS_HELD) as u64 <= WASM_MEMORY_MAX as u64);
 const _: () = assert!(PACK_PAYLOADS * 11 < SQL_BLOB_MAX);
 const QUERY_MAPS: u64 = (1 << 20) / (OCCUPANCY_ROW as u64 * OCCUPANCY_ROWS as u64) + 1;
 const _: () = assert!(QUERY_OPERATIONS + QUERY_MAPS + 3 + 2 * QUERY_RUNS as u64 + CONCURRENT_CALLS as u64 <= 1_000);

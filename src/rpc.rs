@@ -15,7 +15,7 @@ use crate::mistakes::{Mistake, made};
 
 /// A request to a Durable Object. [`calls!`](crate::rpc::calls) implements it for types with a JSON body.
 pub trait Call: Sized {
-    /// The wire name, which is the path of the request, such as `v1/put`.
+    /// The wire name, which is the path of the request, such as `v1/put-entry`.
     const NAME: &'static str;
     /// What the object answers, in JSON.
     type Answer: Serialize + DeserializeOwned;

@@ -54,7 +54,7 @@ pub(crate) fn answer<D: Services + 'static>(
 ) -> Result<Reply, Problem> {
     let named = named_dataset(request)?;
     let form = Form::in_json(config, request, named.unwrap_or(Dataset::HttpRequests))?;
-    let views = DatasetViews::new(caller, named, filter_of(request)?)?;
+    let views = DatasetViews::new(caller, named, filter_of(request)?.as_ref())?;
     let Wanted { rays } = serde_json::from_slice(&request.body).map_err(|_| problems::no_rays())?;
     if rays.is_empty() || rays.len() > RAYS_ASKED {
         return Err(problems::no_rays());

@@ -34,7 +34,7 @@ pub(crate) async fn answer(
     let dataset = named.unwrap_or(Dataset::HttpRequests);
     let form = Form::of(config, request, dataset, Format::Json)?;
     let named = if form.format.is_of_one_dataset() { Some(dataset) } else { named };
-    let views = DatasetViews::new(caller, named, filter_of(request)?)?;
+    let views = DatasetViews::new(caller, named, filter_of(request)?.as_ref())?;
     let key = ray_from_user(argument).map_err(|_| problems::not_a_ray())?;
     let reservation = desk.memory().reservation();
     let (found, cost) = find(desk, &views, &key, &reservation).await?;
@@ -88,7 +88,7 @@ fn nothing(key: &RayKey, found: &LookupResult, now_ms: i64) -> Problem {
     match key {
         RayKey::Ray(_) => problems::ray_not_found(key, now_ms),
         // Ids of other forms exist in logs; one that no log has is most likely a slip.
-        RayKey::Odd(_) => problems::not_a_ray(),
+        RayKey::Nonstandard(_) => problems::not_a_ray(),
     }
 }
 

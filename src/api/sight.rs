@@ -123,7 +123,7 @@ impl DatasetViews {
     ///
     /// # Errors
     /// The [`Problem`] of a dataset or a field that the caller may not see.
-    pub(crate) fn new(caller: &Caller, named: Option<Dataset>, filter: Option<Filter>) -> Result<Self, Problem> {
+    pub(crate) fn new(caller: &Caller, named: Option<Dataset>, filter: Option<&Filter>) -> Result<Self, Problem> {
         let named = named.map_or_else(|| Dataset::ALL.to_vec(), |named| vec![named]);
         let datasets: Vec<Dataset> = named.into_iter().filter(|dataset| caller.may_dataset(*dataset)).collect();
         if datasets.is_empty() {
@@ -135,10 +135,10 @@ impl DatasetViews {
             let mut counted = datasets.iter().filter(|dataset| !is_known || has_field(**dataset));
             counted.any(|dataset| shown(caller.role, *dataset, field) == Shown::Hidden)
         };
-        if reads(filter.as_ref(), is_hidden) {
+        if reads(filter, is_hidden) {
             return Err(problems::field_masked());
         }
-        let view = |dataset| Sight::unchecked(caller, dataset, filter.clone());
+        let view = |dataset| Sight::unchecked(caller, dataset, filter.cloned());
         Ok(Self(datasets.into_iter().map(view).collect()))
     }
 

@@ -39,8 +39,8 @@ pub enum BatchError {
     #[error("the object has more than {} lines", limits::MAX_LINES)]
     TooManyLines,
     /// Its ids that are no rays are too many to hold.
-    #[error("the object has more than {} bytes of nonstandard IDs", limits::MAX_ODD_BYTES)]
-    TooManyOddIds,
+    #[error("the object has more than {} bytes of nonstandard IDs", limits::MAX_NONSTANDARD_BYTES)]
+    TooManyNonstandardIds,
     /// Its rays and times belong to more shards than one message may write.
     #[error(
         "the rays and times of the object belong to {shards} shards, more than the maximum of {}",
@@ -81,7 +81,7 @@ impl BatchError {
             Self::TooLarge => "too_large",
             Self::Bomb => "ratio_too_high",
             Self::TooManyLines => "too_many_lines",
-            Self::TooManyOddIds => "too_many_odd_ids",
+            Self::TooManyNonstandardIds => "too_many_nonstandard_ids",
             Self::TooManyShards { .. } => "too_many_shards",
             Self::TooManyPayloads => "too_many_payloads",
             Self::JsonArray => "json_array",

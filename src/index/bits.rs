@@ -4,14 +4,14 @@
 
 /// Writes bits.
 #[derive(Debug, Default)]
-pub(super) struct BitWriter {
+pub(super) struct PackedBitWriter {
     bytes: Vec<u8>,
     /// Bits not yet in `bytes`, fewer than 32 between calls.
     pending: u64,
     count: u32,
 }
 
-impl BitWriter {
+impl PackedBitWriter {
     /// Bits written so far.
     pub(super) fn position(&self) -> u64 {
         self.bytes.len() as u64 * 8 + u64::from(self.count)
@@ -52,12 +52,12 @@ impl BitWriter {
 
 /// Reads bits.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct BitReader<'a> {
+pub(super) struct PackedBitReader<'a> {
     bytes: &'a [u8],
     position: u64,
 }
 
-impl<'a> BitReader<'a> {
+impl<'a> PackedBitReader<'a> {
     /// A reader of `bytes` from the bit `position` on.
     pub(super) const fn at(bytes: &'a [u8], position: u64) -> Self {
         Self { bytes, position }
@@ -113,33 +113,33 @@ impl<'a> BitReader<'a> {
 mod tests {
     use proptest::prelude::{prop, prop_assert_eq, proptest};
 
-    use super::{BitReader, BitWriter};
+    use super::{PackedBitReader, PackedBitWriter};
 
     #[test]
     fn reading_past_the_end_is_none() {
-        assert_eq!(BitReader::at(&[], 0).read(1), None);
-        assert_eq!(BitReader::at(&[], 0).read_unary(), None);
-        assert_eq!(BitReader::at(&[0, 0], 0).read_unary(), None);
-        assert_eq!(BitReader::at(&[1, 0], 9).read(8), None);
-        assert_eq!(BitReader::at(&[1], u64::MAX).read(8), None);
+        assert_eq!(PackedBitReader::at(&[], 0).read(1), None);
+        assert_eq!(PackedBitReader::at(&[], 0).read_unary(), None);
+        assert_eq!(PackedBitReader::at(&[0, 0], 0).read_unary(), None);
+        assert_eq!(PackedBitReader::at(&[1, 0], 9).read(8), None);
+        assert_eq!(PackedBitReader::at(&[1], u64::MAX).read(8), None);
     }
 
     #[test]
     fn no_bits_can_be_read_at_the_end() {
-        assert_eq!(BitReader::at(&[], 0).read(0), Some(0));
-        assert_eq!(BitReader::at(&[7], 8).read(0), Some(0));
+        assert_eq!(PackedBitReader::at(&[], 0).read(0), Some(0));
+        assert_eq!(PackedBitReader::at(&[7], 8).read(0), Some(0));
     }
 
     proptest! {
         #[test]
         fn what_was_written_is_read_back(values in prop::collection::vec((0_u64..1 << 44, 0_u64..300, 0_u32..=44), 0..60)) {
-            let mut writer = BitWriter::default();
+            let mut writer = PackedBitWriter::default();
             for &(value, unary, width) in &values {
                 writer.write_unary(unary);
                 writer.write(value, width);
             }
             let bytes = writer.finish();
-            let mut reader = BitReader::at(&bytes, 0);
+            let mut reader = PackedBitReader::at(&bytes, 0);
             for (value, unary, width) in values {
                 prop_assert_eq!(reader.read_unary(), Some(unary));
                 prop_assert_eq!(reader.read(width), Some(value & ((1 << width) - 1)));

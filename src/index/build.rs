@@ -11,12 +11,12 @@ use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
-use super::entry::{self, Part, Place};
+use super::entry::{self, EntryPart, RayLocation};
 use super::shard::slot_of;
-use super::summary::{Gathered, Gatherer};
-use super::{ShardName, odd};
+use super::summary::{PackedSummaries, SummaryBuilder};
+use super::{ShardName, nonstandard};
 use crate::batch::{BatchError, Line, Spans};
-use crate::limits::{EARLY_REJECTED_LINES, MAX_LINES, MAX_ODD_BYTES, MAX_RAY_SKEW_MS, MAX_SHARDS};
+use crate::limits::{EARLY_REJECTED_LINES, MAX_LINES, MAX_NONSTANDARD_BYTES, MAX_RAY_SKEW_MS, MAX_SHARDS};
 use crate::record::{RayId, RayKey, RecordError, RecordKey, Watched};
 
 /// What was found in a batch, in lines.
@@ -26,10 +26,10 @@ pub struct Counts {
     pub lines: u64,
     /// Lines that are records.
     pub records: u64,
-    /// Records with a ray, odd ids included.
+    /// Records with a ray, nonstandard ids included.
     pub rays: u64,
     /// Records whose id is not 16 hexadecimal digits.
-    pub odd_ids: u64,
+    pub nonstandard_ids: u64,
     /// Records without an id.
     pub no_ray: u64,
     /// Records whose ray and start time lie more than 5 s apart: the alarm for a change of the Ray ID's layout.
@@ -54,18 +54,18 @@ pub struct ShardEntry {
     /// The slots that have rays, ascending.
     pub slots: Vec<u8>,
     /// The packed rays; none where only records' times are of this shard.
-    pub parts: Vec<Part>,
+    pub parts: Vec<EntryPart>,
 }
 
 /// What is to be kept of the whole batch.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Built {
+pub struct BatchIndex {
     /// Its entries.
     pub entries: Vec<ShardEntry>,
     /// What it holds, in lines.
     pub counts: Counts,
     /// What it holds, in values.
-    pub summaries: Gathered,
+    pub summaries: PackedSummaries,
 }
 
 /// Gathers the rays of one batch.
@@ -74,13 +74,13 @@ pub struct IndexBuilder {
     /// The instant of records that tell none.
     default_ns: i64,
     counts: Counts,
-    summaries: Gatherer,
+    summaries: SummaryBuilder,
     /// The prefixes of the records' own times, and all instants of the last of them.
     times: BTreeSet<u32>,
     last_times: Range<i64>,
-    shards: BTreeMap<u32, Vec<Place>>,
-    odd: Vec<(Box<str>, u32)>,
-    odd_bytes: usize,
+    shards: BTreeMap<u32, Vec<RayLocation>>,
+    nonstandard: Vec<(Box<str>, u32)>,
+    nonstandard_bytes: usize,
     /// The object begins with `[`.
     array: bool,
 }
@@ -92,12 +92,12 @@ impl IndexBuilder {
         Self {
             default_ns: default_ms.saturating_mul(1_000_000),
             counts: Counts::default(),
-            summaries: Gatherer::default(),
+            summaries: SummaryBuilder::default(),
             times: BTreeSet::new(),
             last_times: 0..0,
             shards: BTreeMap::new(),
-            odd: Vec::new(),
-            odd_bytes: 0,
+            nonstandard: Vec::new(),
+            nonstandard_bytes: 0,
             array: false,
         }
     }
@@ -126,7 +126,7 @@ impl IndexBuilder {
     ///
     /// # Errors
     /// [`BatchError`] where it holds nothing to find, or too much.
-    pub fn finish(self, spans: &Spans) -> Result<Built, BatchError> {
+    pub fn finish(self, spans: &Spans) -> Result<BatchIndex, BatchError> {
         if self.counts.records == 0 && self.counts.lines > 0 {
             return Err(self.no_records());
         }
@@ -134,17 +134,17 @@ impl IndexBuilder {
             return Err(BatchError::NoRays);
         }
         let elsewhere: Vec<u32> = self.times.iter().copied().filter(|time| !self.shards.contains_key(time)).collect();
-        let shards = self.shards.len() + elsewhere.len() + usize::from(!self.odd.is_empty());
+        let shards = self.shards.len() + elsewhere.len() + usize::from(!self.nonstandard.is_empty());
         if shards > MAX_SHARDS {
             return Err(BatchError::TooManyShards { shards });
         }
         let mut entries: Vec<ShardEntry> =
             self.shards.into_iter().map(|(prefix, places)| ray_entry(prefix, places, spans)).collect();
-        if !self.odd.is_empty() {
-            entries.push(odd_entry(&self.odd, spans));
+        if !self.nonstandard.is_empty() {
+            entries.push(nonstandard_entry(&self.nonstandard, spans));
         }
         entries.extend(elsewhere.into_iter().map(time_entry));
-        Ok(Built { entries, counts: self.counts, summaries: self.summaries.finish(spans) })
+        Ok(BatchIndex { entries, counts: self.counts, summaries: self.summaries.finish(spans) })
     }
 
     /// Keeps when a record was, and what it holds.
@@ -166,15 +166,15 @@ impl IndexBuilder {
             Some(RayKey::Ray(ray)) => {
                 let skew = key.start.map_or(0, |start| (start.unix_ms() - ray.unix_ms()).abs());
                 self.counts.clock_skewed += u64::from(skew > MAX_RAY_SKEW_MS);
-                self.shards.entry(ray.prefix()).or_default().push(Place::new(ray, span));
+                self.shards.entry(ray.prefix()).or_default().push(RayLocation::new(ray, span));
             }
-            Some(RayKey::Odd(id)) => {
-                self.counts.odd_ids += 1;
-                self.odd_bytes += id.len() + size_of::<(Box<str>, u32)>();
-                if self.odd_bytes > MAX_ODD_BYTES {
-                    return Err(BatchError::TooManyOddIds);
+            Some(RayKey::Nonstandard(id)) => {
+                self.counts.nonstandard_ids += 1;
+                self.nonstandard_bytes += id.len() + size_of::<(Box<str>, u32)>();
+                if self.nonstandard_bytes > MAX_NONSTANDARD_BYTES {
+                    return Err(BatchError::TooManyNonstandardIds);
                 }
-                self.odd.push((id, u32::try_from(span).unwrap_or(u32::MAX)));
+                self.nonstandard.push((id, u32::try_from(span).unwrap_or(u32::MAX)));
             }
             None => self.counts.no_ray += 1,
         }
@@ -198,7 +198,7 @@ impl IndexBuilder {
 }
 
 /// The entry of the rays of one prefix.
-fn ray_entry(prefix: u32, places: Vec<Place>, spans: &Spans) -> ShardEntry {
+fn ray_entry(prefix: u32, places: Vec<RayLocation>, spans: &Spans) -> ShardEntry {
     let slots = ascending(places.iter().map(|place| slot_of(place.suffix())));
     ShardEntry { shard: ShardName::for_prefix(prefix), slots, parts: entry::pack(places, spans) }
 }
@@ -208,11 +208,11 @@ fn time_entry(prefix: u32) -> ShardEntry {
     ShardEntry { shard: ShardName::for_prefix(prefix), slots: Vec::new(), parts: Vec::new() }
 }
 
-/// The entry of the odd ids.
-fn odd_entry(ids: &[(Box<str>, u32)], spans: &Spans) -> ShardEntry {
-    let bytes = odd::pack(ids.iter().map(|(id, span)| (id.as_ref(), *span)), spans);
-    let slots = ascending(ids.iter().map(|(id, _)| odd::slot_of(id)));
-    ShardEntry { shard: ShardName::NONSTANDARD, slots, parts: vec![Part { lo: 0, hi: 0, bytes }] }
+/// The entry of the nonstandard ids.
+fn nonstandard_entry(ids: &[(Box<str>, u32)], spans: &Spans) -> ShardEntry {
+    let bytes = nonstandard::pack(ids.iter().map(|(id, span)| (id.as_ref(), *span)), spans);
+    let slots = ascending(ids.iter().map(|(id, _)| nonstandard::slot_of(id)));
+    ShardEntry { shard: ShardName::NONSTANDARD, slots, parts: vec![EntryPart { lo: 0, hi: 0, bytes }] }
 }
 
 /// Each slot once, ascending.

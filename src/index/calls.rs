@@ -5,12 +5,12 @@
 //! u32 LE  length of the head
 //! head    JSON, PutHead
 //! for each part of the head, its bytes
-//! the summary, if the head has its length
+//! the summary, as long as the head says
 //! ```
 
 use serde::{Deserialize, Serialize};
 
-use super::entry::Part;
+use super::entry::EntryPart;
 use crate::backend::{BackendError, to_json};
 use crate::batch::SpanPlace;
 use crate::bucket_keys::batch_times;
@@ -18,9 +18,9 @@ use crate::record::{Dataset, RayKey};
 use crate::rpc::{Call, calls, from_json};
 
 calls! {
-    "v1/find": Find => Found,
-    "v1/forget": Forget => Forgotten,
-    "v1/within": Within => Batches,
+    "v1/find-ray": FindRay => RayCandidates,
+    "v1/forget-entry": ForgetEntry => ForgetAnswer,
+    "v1/list-batches": ListShardBatches => BatchPage,
 }
 
 /// Which version of which object an entry is of.
@@ -47,7 +47,7 @@ impl ObjectVersion {
 
 /// An entry to keep.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Put {
+pub struct PutEntry {
     /// The dataset of its records.
     pub dataset: Dataset,
     /// The object.
@@ -55,9 +55,9 @@ pub struct Put {
     /// Which slots have rays, ascending (see [`super::shard`]).
     pub slots: Vec<u8>,
     /// The packed rays.
-    pub parts: Vec<Part>,
-    /// The batch's summary (see [`super::summary::form`]).
-    pub summary: Option<Vec<u8>>,
+    pub parts: Vec<EntryPart>,
+    /// The batch's summary, packed as [`super::summary::form`] says.
+    pub summary: Vec<u8>,
 }
 
 /// The head of a `put`.
@@ -67,9 +67,8 @@ struct PutHead {
     object: ObjectVersion,
     slots: Vec<u8>,
     parts: Vec<PartHead>,
-    /// Bytes of the summary. A Worker of the version before sends none, and a shard of that version reads none.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    summary: Option<usize>,
+    /// Bytes of the summary.
+    summary: usize,
 }
 
 /// A part without its bytes.
@@ -80,21 +79,21 @@ struct PartHead {
     len: usize,
 }
 
-impl Call for Put {
-    const NAME: &'static str = "v1/put";
+impl Call for PutEntry {
+    const NAME: &'static str = "v1/put-entry";
     type Answer = PutAnswer;
 
     fn to_body(&self) -> Vec<u8> {
         let parts = self.parts.iter().map(|part| PartHead { lo: part.lo, hi: part.hi, len: part.bytes.len() });
-        let summary = self.summary.as_ref().map(Vec::len);
         let (object, slots) = (self.object.clone(), self.slots.clone());
+        let summary = self.summary.len();
         let head = to_json(&PutHead { dataset: self.dataset, object, slots, parts: parts.collect(), summary });
         let mut body = u32::try_from(head.len()).unwrap_or(u32::MAX).to_le_bytes().to_vec();
         body.extend_from_slice(&head);
         for part in &self.parts {
             body.extend_from_slice(&part.bytes);
         }
-        body.extend_from_slice(self.summary.as_deref().unwrap_or_default());
+        body.extend_from_slice(&self.summary);
         body
     }
 
@@ -106,10 +105,10 @@ impl Call for Put {
         let mut parts = Vec::with_capacity(head.parts.len());
         for PartHead { lo, hi, len } in head.parts {
             let (bytes, after) = rest.split_at_checked(len).ok_or_else(cut)?;
-            parts.push(Part { lo, hi, bytes: bytes.to_vec() });
+            parts.push(EntryPart { lo, hi, bytes: bytes.to_vec() });
             rest = after;
         }
-        let summary = head.summary.map(|length| rest.get(..length).map(<[u8]>::to_vec).ok_or_else(cut)).transpose()?;
+        let summary = rest.get(..head.summary).ok_or_else(cut)?.to_vec();
         Ok(Self { dataset: head.dataset, object: head.object, slots: head.slots, parts, summary })
     }
 }
@@ -117,7 +116,7 @@ impl Call for Put {
 /// What became of a `put`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Kept {
+pub enum PutOutcome {
     /// The entry is new, or took the place of an older version's.
     Stored,
     /// The same version was there already.
@@ -130,21 +129,21 @@ pub enum Kept {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PutAnswer {
     /// What became of it.
-    pub kept: Kept,
+    pub kept: PutOutcome,
     /// Rows that the platform bills as written.
     pub rows_written: u64,
 }
 
 /// Asks for a ray.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Find {
+pub struct FindRay {
     /// The ray's 16 digits, or the nonstandard id.
     pub id: String,
     /// The datasets that are asked for; entries of others are not looked at.
     pub datasets: Vec<Dataset>,
 }
 
-impl Find {
+impl FindRay {
     /// Asks for `key` in these datasets.
     #[must_use]
     pub fn new(key: &RayKey, datasets: &[Dataset]) -> Self {
@@ -161,21 +160,20 @@ pub struct Candidate {
     pub object: ObjectVersion,
     /// The span of each of the ray's lines, ascending.
     pub spans: Vec<u32>,
-    /// Where these spans lie, ascending; those that are not here were indexed before spans had places.
-    #[serde(default)]
+    /// The extents of these spans, ascending by number. A batch of less than 1 MiB of text has no spans, and none here.
     pub places: Vec<SpanPlace>,
 }
 
 /// The answer to a `find`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Found {
+pub struct RayCandidates {
     /// The batches that hold the ray: by dataset, in the order of [`Dataset::ALL`], then the oldest entry first.
     pub candidates: Vec<Candidate>,
 }
 
 /// Drops an entry.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Forget {
+pub struct ForgetEntry {
     /// The object's key.
     pub key: String,
     /// Only versions written before this instant, in Unix milliseconds.
@@ -184,14 +182,14 @@ pub struct Forget {
 
 /// The answer to a `forget`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Forgotten {
+pub struct ForgetAnswer {
     /// How many entries were dropped: 0 or 1.
     pub entries: u64,
 }
 
 /// Asks for the batches of one dataset in a shard, page by page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Within {
+pub struct ListShardBatches {
     /// The dataset.
     pub dataset: Dataset,
     /// The first place that is asked for; 0 for the first page.
@@ -207,14 +205,14 @@ pub struct ShardBatch {
     pub place: i64,
     /// The object, in the version that was indexed.
     pub object: ObjectVersion,
-    /// Its summary; none where it was indexed before there were any.
-    #[serde(default, with = "base64_bytes", skip_serializing_if = "Option::is_none")]
-    pub summary: Option<Vec<u8>>,
+    /// Its summary, packed as [`super::summary::form`] says; in JSON in base64.
+    #[serde(with = "base64_bytes")]
+    pub summary: Vec<u8>,
 }
 
 /// The answer to a `within`.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct Batches {
+pub struct BatchPage {
     /// The batches, by place.
     pub batches: Vec<ShardBatch>,
     /// There are more behind the last one.
@@ -228,75 +226,58 @@ mod base64_bytes {
     use serde::de::Error;
     use serde::{Deserialize, Deserializer, Serializer};
 
-    #[expect(clippy::ref_option, reason = "serde hands it so")]
-    pub(super) fn serialize<S: Serializer>(bytes: &Option<Vec<u8>>, serializer: S) -> Result<S::Ok, S::Error> {
-        match bytes {
-            Some(bytes) => serializer.serialize_str(&STANDARD.encode(bytes)),
-            None => serializer.serialize_none(),
-        }
+    pub(super) fn serialize<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&STANDARD.encode(bytes))
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<u8>>, D::Error> {
-        let text = Option::<String>::deserialize(deserializer)?;
-        text.map(|text| STANDARD.decode(text).map_err(D::Error::custom)).transpose()
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
+        STANDARD.decode(String::deserialize(deserializer)?).map_err(D::Error::custom)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::{
-        Batches, Call, Dataset, Find, Forget, Found, Kept, ObjectVersion, Part, Put, PutAnswer, Within, from_json,
-        to_json,
+        BatchPage, Call, Dataset, EntryPart, FindRay, ForgetEntry, ListShardBatches, ObjectVersion, PutAnswer,
+        PutEntry, PutOutcome, RayCandidates, from_json, to_json,
     };
 
-    fn put() -> Put {
+    fn put() -> PutEntry {
         let object = ObjectVersion { key: "logs/é".into(), etag: "e".into(), uploaded_ms: 5, size: 9 };
-        let part = |lo, hi, bytes: &[u8]| Part { lo, hi, bytes: bytes.to_vec() };
+        let part = |lo, hi, bytes: &[u8]| EntryPart { lo, hi, bytes: bytes.to_vec() };
         let parts = vec![part(1, 2, b"ab"), part(3, 4, b"\0c")];
-        Put { dataset: Dataset::FirewallEvents, object, slots: vec![1, 255], parts, summary: None }
+        PutEntry { dataset: Dataset::FirewallEvents, object, slots: vec![1, 255], parts, summary: b"sum".to_vec() }
     }
 
     #[test]
     fn the_wire_forms_are_unchanged() {
-        let head = r#"{"dataset":"firewall_events","object":{"key":"logs/é","etag":"e","uploaded_ms":5,"size":9},"slots":[1,255],"parts":[{"lo":1,"hi":2,"len":2},{"lo":3,"hi":4,"len":2}]}"#;
-        let body = [&u32::try_from(head.len()).unwrap().to_le_bytes(), head.as_bytes(), b"ab\0c"].concat();
-        assert_eq!(put().to_body(), body);
-        let head = head.replace("}]}", r#"}],"summary":3}"#);
+        let head = r#"{"dataset":"firewall_events","object":{"key":"logs/é","etag":"e","uploaded_ms":5,"size":9},"slots":[1,255],"parts":[{"lo":1,"hi":2,"len":2},{"lo":3,"hi":4,"len":2}],"summary":3}"#;
         let body = [&u32::try_from(head.len()).unwrap().to_le_bytes(), head.as_bytes(), b"ab\0csum"].concat();
-        assert_eq!(with_summary().to_body(), body);
-        let within = Within { dataset: Dataset::HttpRequests, from: 7, limit: 200 };
+        assert_eq!(put().to_body(), body);
+        let within = ListShardBatches { dataset: Dataset::HttpRequests, from: 7, limit: 200 };
         assert_eq!(to_json(&within), br#"{"dataset":"http_requests","from":7,"limit":200}"#);
-        let batches = r#"{"batches":[{"place":7,"object":{"key":"k","etag":"e","uploaded_ms":1,"size":2},"summary":"AP8="},{"place":9,"object":{"key":"l","etag":"e","uploaded_ms":1,"size":2}}],"more":true}"#;
-        let read = from_json::<Batches>(batches.as_bytes()).unwrap();
-        assert_eq!((&read.batches[0].summary, &read.batches[1].summary), (&Some(vec![0, 255]), &None));
+        let batches = r#"{"batches":[{"place":7,"object":{"key":"k","etag":"e","uploaded_ms":1,"size":2},"summary":"AP8="},{"place":9,"object":{"key":"l","etag":"e","uploaded_ms":1,"size":2},"summary":""}],"more":true}"#;
+        let read = from_json::<BatchPage>(batches.as_bytes()).unwrap();
+        assert_eq!((&read.batches[0].summary, &read.batches[1].summary), (&vec![0, 255], &vec![]));
         assert_eq!(to_json(&read), batches.as_bytes());
-        let answer = PutAnswer { kept: Kept::Stored, rows_written: 3 };
+        let answer = PutAnswer { kept: PutOutcome::Stored, rows_written: 3 };
         assert_eq!(to_json(&answer), br#"{"kept":"stored","rows_written":3}"#);
-        let find = Find { id: "00".into(), datasets: vec![Dataset::HttpRequests, Dataset::WorkersTraceEvents] };
+        let find = FindRay { id: "00".into(), datasets: vec![Dataset::HttpRequests, Dataset::WorkersTraceEvents] };
         assert_eq!(to_json(&find), br#"{"id":"00","datasets":["http_requests","workers_trace_events"]}"#);
-        assert_eq!(to_json(&Forget { key: "k".into(), before_ms: 7 }), br#"{"key":"k","before_ms":7}"#);
+        assert_eq!(to_json(&ForgetEntry { key: "k".into(), before_ms: 7 }), br#"{"key":"k","before_ms":7}"#);
         let found = r#"{"candidates":[{"dataset":"http_requests","object":{"key":"k","etag":"e","uploaded_ms":1,"size":2},"spans":[0,3],"places":[]}]}"#;
-        assert_eq!(to_json(&from_json::<Found>(found.as_bytes()).unwrap()), found.as_bytes());
+        assert_eq!(to_json(&from_json::<RayCandidates>(found.as_bytes()).unwrap()), found.as_bytes());
         let place = r#"{"number":3,"form":"block","bit":9,"bytes":8,"offset":7,"head":6,"text":5,"window":{"start":3,"end":4}}"#;
         let with_places = found.replace("[]", &format!("[{place}]"));
-        assert_eq!(to_json(&from_json::<Found>(with_places.as_bytes()).unwrap()), with_places.as_bytes());
-        // A shard of the version before names no places.
-        let before = found.replace(r#","places":[]"#, "");
-        assert_eq!(from_json::<Found>(before.as_bytes()), from_json(found.as_bytes()));
+        assert_eq!(to_json(&from_json::<RayCandidates>(with_places.as_bytes()).unwrap()), with_places.as_bytes());
     }
 
     #[test]
     fn put_survives_its_body_and_cuts_are_refused() {
-        for put in [put(), with_summary()] {
-            let body = put.to_body();
-            assert_eq!(Put::from_body(&body), Ok(put));
-            for end in 0..body.len() {
-                assert!(Put::from_body(&body[..end]).is_err(), "{end}");
-            }
+        let body = put().to_body();
+        assert_eq!(PutEntry::from_body(&body), Ok(put()));
+        for end in 0..body.len() {
+            assert!(PutEntry::from_body(&body[..end]).is_err(), "{end}");
         }
-    }
-
-    fn with_summary() -> Put {
-        Put { summary: Some(b"sum".to_vec()), ..put() }
     }
 }

@@ -22,8 +22,8 @@ use std::collections::BTreeSet;
 
 use itertools::Itertools;
 
-use super::bits::{BitReader, BitWriter};
-use super::part::{self, Opened};
+use super::bits::{PackedBitReader, PackedBitWriter};
+use super::part::{self, OpenPart};
 use crate::batch::Spans;
 use crate::limits::{BLOCK_RAYS, PART_RAYS, SPAN_BITS};
 use crate::record::RayId;
@@ -54,9 +54,9 @@ pub enum EntryError {
 /// A ray's place in a batch: its bits below the shard's prefix, and the span of its line, in one word that
 /// sorts by both.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Place(u64);
+pub struct RayLocation(u64);
 
-impl Place {
+impl RayLocation {
     /// The place of a ray in the span `span`; a span past the last possible number counts as that.
     #[must_use]
     pub fn new(ray: RayId, span: u64) -> Self {
@@ -78,7 +78,7 @@ impl Place {
 
 /// One part of an entry, packed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Part {
+pub struct EntryPart {
     /// The smallest suffix in it.
     pub lo: u64,
     /// The largest suffix in it.
@@ -89,31 +89,31 @@ pub struct Part {
 
 /// Packs places, in any order, into as many parts as their number asks for; `spans` says where theirs lie.
 #[must_use]
-pub fn pack(mut places: Vec<Place>, spans: &Spans) -> Vec<Part> {
+pub fn pack(mut places: Vec<RayLocation>, spans: &Spans) -> Vec<EntryPart> {
     places.sort_unstable();
     places.chunks(PART_RAYS).filter_map(|places| pack_part(places, spans)).collect()
 }
 
 /// Packs sorted places into one part.
-fn pack_part(places: &[Place], spans: &Spans) -> Option<Part> {
+fn pack_part(places: &[RayLocation], spans: &Spans) -> Option<EntryPart> {
     let (first, last) = (places.first()?, places.last()?);
     let blocks = places.len().div_ceil(BLOCK_RAYS);
     let named: BTreeSet<u32> = places.iter().map(|place| place.span()).collect();
     let mut bytes = part::head(KIND_RAYS, named.into_iter(), spans);
     bytes.extend_from_slice(&u32::try_from(places.len()).ok()?.to_le_bytes());
     bytes.extend_from_slice(&u32::try_from(blocks).ok()?.to_le_bytes());
-    let mut stream = BitWriter::default();
+    let mut stream = PackedBitWriter::default();
     for block in places.chunks(BLOCK_RAYS) {
-        let row = Row::of(block, stream.position())?;
+        let row = BlockRow::of(block, stream.position())?;
         bytes.extend(row.to_bytes()?);
         pack_block(&mut stream, block, &row);
     }
     bytes.extend(stream.finish());
-    Some(Part { lo: first.suffix(), hi: last.suffix(), bytes })
+    Some(EntryPart { lo: first.suffix(), hi: last.suffix(), bytes })
 }
 
 /// Writes the rays of one block.
-fn pack_block(stream: &mut BitWriter, block: &[Place], row: &Row) {
+fn pack_block(stream: &mut PackedBitWriter, block: &[RayLocation], row: &BlockRow) {
     let mut before = None;
     for place in block {
         if let Some(before) = before {
@@ -127,7 +127,7 @@ fn pack_block(stream: &mut BitWriter, block: &[Place], row: &Row) {
 }
 
 /// The k that packs the block's distances best, by trying the ones around their mean.
-fn best_k(block: &[Place]) -> u32 {
+fn best_k(block: &[RayLocation]) -> u32 {
     let distances = || block.iter().zip(block.iter().skip(1)).map(|(a, b)| b.suffix() - a.suffix());
     let count = block.len().saturating_sub(1).max(1) as u64;
     let mean = distances().sum::<u64>() / count;
@@ -138,7 +138,7 @@ fn best_k(block: &[Place]) -> u32 {
 
 /// A block's row in the directory.
 #[derive(Debug, Clone, Copy)]
-struct Row {
+struct BlockRow {
     /// The first suffix of the block.
     suffix: u64,
     /// Its first bit in the stream.
@@ -151,9 +151,9 @@ struct Row {
     span_bits: u32,
 }
 
-impl Row {
+impl BlockRow {
     /// The row of a block whose first bit is `bit`.
-    fn of(block: &[Place], bit: u64) -> Option<Self> {
+    fn of(block: &[RayLocation], bit: u64) -> Option<Self> {
         let (least, most) = block.iter().map(|place| place.span()).minmax().into_option()?;
         Some(Self {
             suffix: block.first()?.suffix(),
@@ -200,7 +200,7 @@ impl<'a> PartView<'a> {
     /// # Errors
     /// [`EntryError`] where they are none of this form.
     pub fn open(bytes: &'a [u8]) -> Result<Self, EntryError> {
-        let Opened { version, kind, body, .. } = part::open(bytes)?;
+        let OpenPart { version, kind, body, .. } = part::open(bytes)?;
         if kind != KIND_RAYS {
             return Err(EntryError::Unknown { version, kind });
         }
@@ -253,7 +253,7 @@ impl<'a> PartView<'a> {
     ///
     /// # Errors
     /// [`EntryError::Damaged`] where the bytes contradict themselves.
-    pub fn places(&self) -> Result<Vec<Place>, EntryError> {
+    pub fn places(&self) -> Result<Vec<RayLocation>, EntryError> {
         let mut places = Vec::new();
         for (number, row) in self.directory.as_chunks::<ROW>().0.iter().enumerate() {
             self.each_of_block(number, row, |place| {
@@ -269,10 +269,10 @@ impl<'a> PartView<'a> {
         &self,
         number: usize,
         row: &[u8; ROW],
-        mut sink: impl FnMut(Place) -> bool,
+        mut sink: impl FnMut(RayLocation) -> bool,
     ) -> Result<(), EntryError> {
-        let row = Row::from_bytes(row).ok_or(EntryError::Damaged)?;
-        let mut bits = BitReader::at(self.stream, u64::from(row.bit));
+        let row = BlockRow::from_bytes(row).ok_or(EntryError::Damaged)?;
+        let mut bits = PackedBitReader::at(self.stream, u64::from(row.bit));
         let rays = self.count.saturating_sub(number * BLOCK_RAYS).min(BLOCK_RAYS);
         let mut suffix = row.suffix;
         for ray in 0..rays {
@@ -283,7 +283,7 @@ impl<'a> PartView<'a> {
                 suffix = next.filter(|next| next >> RayId::SUFFIX_BITS == 0).ok_or(EntryError::Damaged)?;
             }
             let span = bits.read(row.span_bits).ok_or(EntryError::Damaged)? + u64::from(row.span);
-            let place = (span >> SPAN_BITS == 0).then_some(Place(suffix << SPAN_BITS | span));
+            let place = (span >> SPAN_BITS == 0).then_some(RayLocation(suffix << SPAN_BITS | span));
             if !sink(place.ok_or(EntryError::Damaged)?) {
                 break;
             }

@@ -1,8 +1,8 @@
 //! What every part of an entry begins with: its version and kind, and where the spans lie that it names.
 //!
 //! ```text
-//! 0  u8      version = 2 (1 has no table: its body begins at 4)
-//! 1  u8      kind: 0 rays (`entry`), 1 odd ids (`odd`)
+//! 0  u8      version = 2
+//! 1  u8      kind: 0 rays (`entry`), 1 nonstandard ids (`nonstandard`)
 //! 2  u16     0
 //! 4  u32 LE  bytes of the table
 //! 8  the table: a row for each span that the part names, ascending, of nine numbers in LEB128:
@@ -20,8 +20,6 @@ use crate::batch::{PointForm, SpanPlace, Spans};
 
 /// The version of this stored form.
 pub const VERSION: u8 = 2;
-/// The version without a table, which is read too.
-const VERSION_1: u8 = 1;
 /// The forms of points by their number.
 const FORMS: [PointForm; 3] = [PointForm::Start, PointForm::Block, PointForm::Plain];
 
@@ -38,13 +36,13 @@ pub(super) fn head(kind: u8, numbers: impl Iterator<Item = u32>, spans: &Spans) 
 /// The table of these spans, ascending.
 pub(super) fn table_of<'a>(places: impl Iterator<Item = &'a SpanPlace>) -> Vec<u8> {
     let mut table = Vec::new();
-    places.fold(Row::default(), |before, place| before.write(&mut table, place));
+    places.fold(SpanTableRow::default(), |before, place| before.write(&mut table, place));
     table
 }
 
 /// A part that was opened.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Opened<'a> {
+pub(super) struct OpenPart<'a> {
     pub(super) version: u8,
     pub(super) kind: u8,
     table: &'a [u8],
@@ -52,18 +50,15 @@ pub(super) struct Opened<'a> {
 }
 
 /// Looks at a part's beginning.
-pub(super) fn open(bytes: &[u8]) -> Result<Opened<'_>, EntryError> {
+pub(super) fn open(bytes: &[u8]) -> Result<OpenPart<'_>, EntryError> {
     let (&[version, kind, _, _], rest) = bytes.split_first_chunk::<4>().ok_or(EntryError::Damaged)?;
-    match version {
-        VERSION_1 => Ok(Opened { version, kind, table: &[], body: rest }),
-        VERSION => {
-            let (length, rest) = rest.split_first_chunk::<4>().ok_or(EntryError::Damaged)?;
-            let split = rest.split_at_checked(u32::from_le_bytes(*length) as usize);
-            let (table, body) = split.ok_or(EntryError::Damaged)?;
-            Ok(Opened { version, kind, table, body })
-        }
-        _ => Err(EntryError::Unknown { version, kind }),
+    if version != VERSION {
+        return Err(EntryError::Unknown { version, kind });
     }
+    let (length, rest) = rest.split_first_chunk::<4>().ok_or(EntryError::Damaged)?;
+    let split = rest.split_at_checked(u32::from_le_bytes(*length) as usize);
+    let (table, body) = split.ok_or(EntryError::Damaged)?;
+    Ok(OpenPart { version, kind, table, body })
 }
 
 /// The places of the spans that the part with these bytes names, ascending.
@@ -77,7 +72,7 @@ pub fn places(bytes: &[u8]) -> Result<Vec<SpanPlace>, EntryError> {
 /// The places of the spans in a table.
 pub(super) fn places_in(mut table: &[u8]) -> Result<Vec<SpanPlace>, EntryError> {
     let mut places = Vec::new();
-    let mut before = Row::default();
+    let mut before = SpanTableRow::default();
     while !table.is_empty() {
         let (place, after) = before.read(&mut table).ok_or(EntryError::Damaged)?;
         places.push(place);
@@ -88,14 +83,14 @@ pub(super) fn places_in(mut table: &[u8]) -> Result<Vec<SpanPlace>, EntryError> 
 
 /// What a row is counted from: the row before it.
 #[derive(Debug, Clone, Copy, Default)]
-struct Row {
+struct SpanTableRow {
     number: u64,
     bit: u64,
     offset: u64,
     window_end: u64,
 }
 
-impl Row {
+impl SpanTableRow {
     fn of(place: &SpanPlace) -> Self {
         let SpanPlace { number, bit, offset, window, .. } = place;
         Self { number: u64::from(*number), bit: *bit, offset: *offset, window_end: window.end }
@@ -190,7 +185,7 @@ mod tests {
     #[test]
     fn a_form_that_is_not_known_is_refused() {
         assert_eq!(places(&[3, 0, 0, 0, 0, 0, 0, 0]), Err(EntryError::Unknown { version: 3, kind: 0 }));
-        assert_eq!(places(&[1, 0, 0, 0]), Ok(vec![]));
+        assert_eq!(places(&[1, 0, 0, 0]), Err(EntryError::Unknown { version: 1, kind: 0 }));
         for bytes in [&[2][..], &[2, 0, 0, 0, 1, 0, 0, 0], &[2, 0, 0, 0, 1, 0, 0, 0, 0x80]] {
             assert_eq!(places(bytes), Err(EntryError::Damaged));
         }

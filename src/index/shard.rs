@@ -12,10 +12,11 @@
 //! one transaction; the same call again changes nothing; an answer depends on the datasets that were asked for alone.
 
 use super::calls::{
-    Batches, Candidate, Find, Forget, Forgotten, Found, Kept, ObjectVersion, Put, PutAnswer, ShardBatch, Within,
+    BatchPage, Candidate, FindRay, ForgetAnswer, ForgetEntry, ListShardBatches, ObjectVersion, PutAnswer, PutEntry,
+    PutOutcome, RayCandidates, ShardBatch,
 };
 use super::entry::{EntryError, PartView};
-use super::odd::{self, KIND_ODD};
+use super::nonstandard::{self, KIND_NONSTANDARD};
 use super::part;
 use crate::backend::{BackendError, Sql, SqlRow, SqlValue};
 use crate::batch::SpanPlace;
@@ -36,7 +37,7 @@ const SCHEMA: [&str; 2] = [
         uploaded_ms INTEGER NOT NULL,
         size INTEGER NOT NULL,
         slots BLOB NOT NULL,
-        summary BLOB,
+        summary BLOB NOT NULL,
         PRIMARY KEY (dataset, number)) WITHOUT ROWID",
     "CREATE TABLE IF NOT EXISTS part_v1 (
         dataset TEXT NOT NULL,
@@ -78,25 +79,25 @@ pub const fn slot_of(suffix: u64) -> u8 {
 }
 
 /// Keeps an entry, unless this version of the object or a newer one is there.
-fn put(sql: &impl Sql, put: &Put) -> Result<PutAnswer, BackendError> {
+fn put(sql: &impl Sql, put: &PutEntry) -> Result<PutAnswer, BackendError> {
     for part in &put.parts {
         check(&part.bytes).map_err(|why| BackendError::new("keeping an entry", why))?;
     }
-    if put.summary.as_ref().is_some_and(|summary| summary.len() > SUMMARY_MAX) {
+    if put.summary.len() > SUMMARY_MAX {
         return Err(BackendError::new("keeping an entry", "its summary is too long"));
     }
     let mut rows_written = 0;
     if let Some((id, there)) = entry_of(sql, &put.object.key)? {
         if there.etag == put.object.etag && id.dataset == put.dataset {
-            return Ok(PutAnswer { kept: Kept::Unchanged, rows_written });
+            return Ok(PutAnswer { kept: PutOutcome::Unchanged, rows_written });
         }
         if there.uploaded_ms > put.object.uploaded_ms {
-            return Ok(PutAnswer { kept: Kept::Superseded, rows_written });
+            return Ok(PutAnswer { kept: PutOutcome::Superseded, rows_written });
         }
         rows_written += drop_entry(sql, id)?;
     }
     rows_written += insert(sql, put)?;
-    Ok(PutAnswer { kept: Kept::Stored, rows_written })
+    Ok(PutAnswer { kept: PutOutcome::Stored, rows_written })
 }
 
 /// Whether a part can be kept: one that cannot be read would make every lookup near it fail.
@@ -105,14 +106,14 @@ fn check(part: &[u8]) -> Result<(), String> {
         return Err("a part is larger than a row can be".into());
     }
     let read = match part.get(1) {
-        Some(&KIND_ODD) => odd::spans_of(part, "").map(drop),
+        Some(&KIND_NONSTANDARD) => nonstandard::spans_of(part, "").map(drop),
         _ => PartView::open(part).map(drop),
     };
     read.and_then(|()| part::places(part)).map(drop).map_err(|error| error.to_string())
 }
 
 /// Writes the rows of an entry; says how many that were.
-fn insert(sql: &impl Sql, put: &Put) -> Result<u64, BackendError> {
+fn insert(sql: &impl Sql, put: &PutEntry) -> Result<u64, BackendError> {
     let mut slots = vec![0; SLOTS];
     for &slot in &put.slots {
         if let Some(there) = slots.get_mut(usize::from(slot)) {
@@ -120,7 +121,6 @@ fn insert(sql: &impl Sql, put: &Put) -> Result<u64, BackendError> {
         }
     }
     let ObjectVersion { key, etag, uploaded_ms, size } = &put.object;
-    let summary = put.summary.clone().map_or(SqlValue::Null, SqlValue::Blob);
     let dataset = text(put.dataset.name());
     let version = [text(key), text(etag), SqlValue::Integer(*uploaded_ms), integer(*size)];
     // Numbers count within a dataset, so that no answer tells how much there is of another.
@@ -128,7 +128,8 @@ fn insert(sql: &impl Sql, put: &Put) -> Result<u64, BackendError> {
         "INSERT INTO entry_v1 (dataset, number, object_key, etag, uploaded_ms, size, slots, summary)
          SELECT ?1, coalesce(max(number), 0) + 1, ?2, ?3, ?4, ?5, ?6, ?7 FROM entry_v1 WHERE dataset = ?1
          RETURNING number",
-        &[std::slice::from_ref(&dataset), &version, &[SqlValue::Blob(slots), summary]].concat(),
+        &[std::slice::from_ref(&dataset), &version, &[SqlValue::Blob(slots), SqlValue::Blob(put.summary.clone())]]
+            .concat(),
     )?;
     let entry = inserted.rows.first().and_then(|row| row_integer(row, 0));
     let entry = entry.ok_or_else(|| BackendError::new("keeping an entry", "the database named no row"))?;
@@ -143,21 +144,21 @@ fn insert(sql: &impl Sql, put: &Put) -> Result<u64, BackendError> {
 }
 
 /// Finds the batches that hold a ray, dataset by dataset. Entries of datasets that are not asked for are not read.
-fn find(sql: &impl Sql, find: &Find) -> Result<Found, BackendError> {
+fn find(sql: &impl Sql, find: &FindRay) -> Result<RayCandidates, BackendError> {
     let key = RayKey::from_logged(&find.id);
     let key = key.ok_or_else(|| BackendError::new("finding a ray", "the call names no ray"))?;
     let mut candidates = Vec::new();
     for dataset in Dataset::ALL.into_iter().filter(|dataset| find.datasets.contains(dataset)) {
         candidates.extend(find_in(sql, &key, dataset)?);
     }
-    Ok(Found { candidates })
+    Ok(RayCandidates { candidates })
 }
 
 /// The batches of one dataset that hold a ray.
 fn find_in(sql: &impl Sql, key: &RayKey, dataset: Dataset) -> Result<Vec<Candidate>, BackendError> {
     let (slot, place) = match key {
         RayKey::Ray(ray) => (slot_of(ray.suffix()), ray.suffix()),
-        RayKey::Odd(id) => (odd::slot_of(id), 0),
+        RayKey::Nonstandard(id) => (nonstandard::slot_of(id), 0),
     };
     // SQL counts the bytes of a BLOB from one.
     let rows = sql.run(
@@ -188,7 +189,7 @@ fn find_in(sql: &impl Sql, key: &RayKey, dataset: Dataset) -> Result<Vec<Candida
 }
 
 /// Lists the batches of a dataset by their place, which is their row's number: what is put later has a higher one.
-fn within(sql: &impl Sql, within: Within) -> Result<Batches, BackendError> {
+fn within(sql: &impl Sql, within: ListShardBatches) -> Result<BatchPage, BackendError> {
     let limit = within.limit.clamp(1, WITHIN_PAGE as u64);
     // One more than is told says whether there are more.
     let mut rows = sql
@@ -200,16 +201,13 @@ fn within(sql: &impl Sql, within: Within) -> Result<Batches, BackendError> {
         .rows;
     let more = rows.len() as u64 > limit;
     rows.truncate(usize::try_from(limit).unwrap_or(WITHIN_PAGE));
-    Ok(Batches { batches: rows.into_iter().filter_map(batch_of).collect(), more })
+    Ok(BatchPage { batches: rows.into_iter().filter_map(batch_of).collect(), more })
 }
 
 /// The batch of a row of [`within`].
 fn batch_of(mut row: SqlRow) -> Option<ShardBatch> {
     let (place, object) = (row_integer(&row, 4)?, object_of(&row, 0)?);
-    let summary = match row.pop() {
-        Some(SqlValue::Blob(summary)) => Some(summary),
-        _ => None,
-    };
+    let Some(SqlValue::Blob(summary)) = row.pop() else { return None };
     Some(ShardBatch { place, object, summary })
 }
 
@@ -222,7 +220,7 @@ fn spans_in(row: &SqlRow, key: &RayKey) -> Result<Option<Named>, BackendError> {
     let failed = |error: EntryError| BackendError::new("finding a ray", error.to_string());
     let spans = match key {
         RayKey::Ray(ray) => PartView::open(part).and_then(|part| part.spans_of(ray.suffix())),
-        RayKey::Odd(id) => odd::spans_of(part, id),
+        RayKey::Nonstandard(id) => nonstandard::spans_of(part, id),
     };
     let spans = spans.map_err(failed)?;
     if spans.is_empty() {
@@ -234,14 +232,14 @@ fn spans_in(row: &SqlRow, key: &RayKey) -> Result<Option<Named>, BackendError> {
 }
 
 /// Drops the entry of an object, if its version was written before the given instant.
-fn forget(sql: &impl Sql, forget: &Forget) -> Result<Forgotten, BackendError> {
+fn forget(sql: &impl Sql, forget: &ForgetEntry) -> Result<ForgetAnswer, BackendError> {
     if let Some((id, there)) = entry_of(sql, &forget.key)?
         && there.uploaded_ms < forget.before_ms
     {
         drop_entry(sql, id)?;
-        return Ok(Forgotten { entries: 1 });
+        return Ok(ForgetAnswer { entries: 1 });
     }
-    Ok(Forgotten { entries: 0 })
+    Ok(ForgetAnswer { entries: 0 })
 }
 
 /// What names an entry's rows.

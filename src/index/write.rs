@@ -6,7 +6,7 @@
 use futures_util::{StreamExt, TryStreamExt, stream};
 
 use super::build::ShardEntry;
-use super::calls::{Forget, Kept, ObjectVersion, Put};
+use super::calls::{ForgetEntry, ObjectVersion, PutEntry, PutOutcome};
 use crate::backend::{BackendError, Objects};
 use crate::limits::CONCURRENT_CALLS;
 use crate::record::Dataset;
@@ -26,9 +26,9 @@ pub async fn put_entries(
     let names: Vec<String> = entries.iter().map(|entry| entry.shard.to_string()).collect();
     let rows_written = stream::iter(entries)
         .map(async |ShardEntry { shard, slots, parts }| {
-            let put = Put { dataset, object: object.clone(), slots, parts, summary: Some(summary.to_vec()) };
+            let put = PutEntry { dataset, object: object.clone(), slots, parts, summary: summary.to_vec() };
             let answer = rpc::call(shards, &shard.to_string(), &put).await?;
-            Ok((answer.kept != Kept::Superseded).then_some(answer.rows_written))
+            Ok((answer.kept != PutOutcome::Superseded).then_some(answer.rows_written))
         })
         .buffer_unordered(CONCURRENT_CALLS)
         .try_fold(Some(0), async |sum: Option<u64>, rows| Ok(sum.zip(rows).map(|(sum, rows)| sum + rows)))
@@ -50,7 +50,7 @@ pub async fn forget_entries(
     uploaded_ms: i64,
     names: impl Iterator<Item = &String>,
 ) -> Result<(), BackendError> {
-    let forget = Forget { key: key.to_owned(), before_ms: uploaded_ms.saturating_add(1) };
+    let forget = ForgetEntry { key: key.to_owned(), before_ms: uploaded_ms.saturating_add(1) };
     for name in names {
         rpc::call(shards, name, &forget).await?;
     }

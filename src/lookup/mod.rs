@@ -17,7 +17,7 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use self::target::LookupTarget;
 use crate::backend::{BackendError, BatchStore, Bucket, Objects};
 use crate::index::ShardName;
-use crate::index::calls::{Find, ObjectVersion};
+use crate::index::calls::{FindRay, ObjectVersion};
 use crate::limits::{CONCURRENT_CALLS, LOOKUP_BATCHES, LOOKUP_BYTES, LOOKUP_RECORDS};
 use crate::memory::{OutOfMemory, Reservation};
 use crate::record::{Dataset, RayKey};
@@ -89,7 +89,7 @@ pub async fn lookup(
     reservation: &Reservation,
 ) -> Result<LookupResult, LookupError> {
     let shard = ShardName::for_key(key).to_string();
-    let found = rpc::call(shards, &shard, &Find::new(key, datasets)).await?;
+    let found = rpc::call(shards, &shard, &FindRay::new(key, datasets)).await?;
     let asked = LookupResult {
         truncated: found.candidates.len() > LOOKUP_BATCHES,
         stats: ReadStats { shards_asked: 1, ..ReadStats::default() },

@@ -12,8 +12,8 @@ use super::pack::Pack;
 use super::transform::{Record, Transformer};
 use crate::backend::{BackendError, Bucket, Bytes};
 use crate::batch::{BatchError, BatchReader, Line, LineStart, Lines, Totals};
-use crate::index::summary::Gathered;
-use crate::index::{Built, Counts, IndexBuilder, ShardEntry};
+use crate::index::summary::PackedSummaries;
+use crate::index::{BatchIndex, Counts, IndexBuilder, ShardEntry};
 use crate::ledger::SourceId;
 use crate::ledger::calls::SealedPlan;
 use crate::limits::CONCURRENT_PUTS;
@@ -30,7 +30,7 @@ pub struct Passed {
     /// Its rays, by shard.
     pub entries: Vec<ShardEntry>,
     /// What it holds, in values.
-    pub summaries: Gathered,
+    pub summaries: PackedSummaries,
     /// The windows of its access points.
     pub windows: Vec<u8>,
     /// What the plan came to.
@@ -166,7 +166,7 @@ pub async fn pass<B: Bucket>(
     let Sink { index, transform, .. } = sink;
     let totals = reader.totals();
     let spans = reader.into_spans();
-    Ok(index.finish(&spans).map(|Built { entries, counts, summaries }| Passed {
+    Ok(index.finish(&spans).map(|BatchIndex { entries, counts, summaries }| Passed {
         totals,
         counts,
         entries,

@@ -10,7 +10,7 @@ use super::pruning::{PrefixWindow, can_skip_spans};
 use super::read_plan::{PlannedRead, ReadPlan};
 use crate::backend::{BackendError, BatchStore, Bucket, Bytes, WholeBody};
 use crate::bucket_keys::{summaries_key, version_digest};
-use crate::index::{ObjectVersion, SpanSummaries, Summary};
+use crate::index::{ObjectVersion, PruningSummary, SpanSummaries};
 use crate::limits::SUMMARIES_OBJECT_MAX;
 use crate::span_reader::{ReadStats, SpanReader};
 
@@ -21,7 +21,7 @@ pub(super) struct OpenBatch<Y> {
     pub(super) place: i64,
     pub(super) object: Rc<ObjectVersion>,
     pub(super) window: PrefixWindow,
-    pub(super) summary: Option<Summary>,
+    pub(super) summary: Option<PruningSummary>,
     /// The reads still to come; `None` before they are planned, and again after an error.
     pub(super) reads: Option<VecDeque<PlannedRead>>,
     /// The batch must be read as a whole.
@@ -40,7 +40,7 @@ impl<Y> OpenBatch<Y> {
         place: i64,
         object: ObjectVersion,
         window: PrefixWindow,
-        summary: Option<Summary>,
+        summary: Option<PruningSummary>,
         from: u64,
     ) -> Self {
         Self {

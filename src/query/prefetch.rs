@@ -11,7 +11,7 @@ use futures_util::future::try_join_all;
 use super::ShardDirectory;
 use super::cursor::QueryPosition;
 use crate::backend::{BackendError, Objects};
-use crate::index::calls::{Batches, ShardBatch, Within};
+use crate::index::calls::{BatchPage, ListShardBatches, ShardBatch};
 use crate::index::{OccupancyMap, ShardName};
 use crate::limits::{CONCURRENT_CALLS, OCCUPANCY_MARGIN, WITHIN_PAGE};
 use crate::record::{Dataset, RayId};
@@ -158,8 +158,8 @@ impl ShardPrefetcher {
 
 async fn ask_shard(shards: &impl Objects, dataset: Dataset, prefix: u32, from: i64) -> Result<ShardPage, BackendError> {
     let name = ShardName::for_prefix(prefix).to_string();
-    let within = Within { dataset, from, limit: WITHIN_PAGE as u64 };
-    let Batches { batches, more } = rpc::call(shards, &name, &within).await?;
+    let within = ListShardBatches { dataset, from, limit: WITHIN_PAGE as u64 };
+    let BatchPage { batches, more } = rpc::call(shards, &name, &within).await?;
     let next_place = batches.last().map(|last| last.place.saturating_add(1));
     Ok(ShardPage { prefix, batches: batches.into(), next_place: next_place.filter(|_| more) })
 }

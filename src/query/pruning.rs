@@ -6,7 +6,7 @@
 //! What always holds: a batch or span that is ruled out holds no record of the window that passes the filter.
 
 use super::{PruningFilter, RangeQuery};
-use crate::index::{SpanSummaries, SpanSummary, Summary};
+use crate::index::{PruningSummary, SpanSummaries, SpanSummary};
 use crate::record::RayId;
 
 /// The part of a query's time range that belongs to one prefix, in Unix nanoseconds.
@@ -32,7 +32,7 @@ impl PrefixWindow {
 }
 
 /// Whether the batch can hold a record of the answer.
-pub(super) fn batch_may_match(query: &RangeQuery, window: PrefixWindow, summary: &Summary) -> bool {
+pub(super) fn batch_may_match(query: &RangeQuery, window: PrefixWindow, summary: &PruningSummary) -> bool {
     let filter = query.pruning.as_ref();
     summary.times.meet(window.start_ns, window.end_ns)
         && filter.is_none_or(|filter| filter.may_match(|name| summary.possible(name)))
@@ -52,7 +52,7 @@ pub(super) fn span_may_match(
 }
 
 /// Whether the summaries of a batch's spans can rule some of them out, which makes them worth a read.
-pub(super) fn can_skip_spans(query: &RangeQuery, window: PrefixWindow, summary: &Summary) -> bool {
+pub(super) fn can_skip_spans(query: &RangeQuery, window: PrefixWindow, summary: &PruningSummary) -> bool {
     let is_inside = window.contains(summary.times.first_ns) && window.contains(summary.times.last_ns);
     summary.spans > 1 && (!is_inside || query.pruning.as_ref().is_some_and(PruningFilter::can_rule_out))
 }

@@ -19,7 +19,7 @@ use super::{QueryEnd, QueryError, QueryLine, QueryStep, RangeQuery, RecordSink, 
 use crate::backend::{BackendError, BatchStore, Bucket, Bytes, Objects};
 use crate::batch::BatchError;
 use crate::index::calls::ShardBatch;
-use crate::index::{ObjectVersion, Summary};
+use crate::index::{ObjectVersion, PruningSummary};
 use crate::limits::QUERY_STEP;
 use crate::record::{RayId, Scanner};
 use crate::span_reader::{ReadError, ReadProgress, ReadStart, ReadStats, SpanReader};
@@ -181,7 +181,7 @@ impl<Y: Bytes> QueryRun<Y> {
     fn consider_batch(&mut self, prefix: u32, batch: ShardBatch) {
         let ShardBatch { place, object, summary } = batch;
         self.stats.batches_considered += 1;
-        let summary = summary.and_then(|summary| Summary::from_bytes(&summary));
+        let summary = PruningSummary::from_bytes(&summary);
         let window = PrefixWindow::new(&self.query, prefix);
         if summary.as_ref().is_some_and(|summary| !batch_may_match(&self.query, window, summary)) {
             self.stats.batches_skipped += 1;

@@ -11,7 +11,7 @@
 use std::fmt;
 
 use super::digits::hexadecimal;
-use crate::limits::MAX_ODD_ID;
+use crate::limits::MAX_NONSTANDARD_ID;
 
 /// Unix milliseconds of tick 0.
 const EPOCH_MS: i64 = 1_350_000_000_000;
@@ -115,13 +115,13 @@ impl fmt::Display for RayId {
 pub enum RayKey {
     /// A ray of 16 hexadecimal digits, which carries its time.
     Ray(RayId),
-    /// Anything else (`test-ray-001`, old ids of 15 digits): found by exact match. 1 to [`MAX_ODD_ID`] bytes.
-    Odd(Box<str>),
+    /// Anything else (`test-ray-001`, old ids of 15 digits): found by exact match. 1 to [`MAX_NONSTANDARD_ID`] bytes.
+    Nonstandard(Box<str>),
 }
 
 impl RayKey {
     /// The key of an id as a log line spells it. Any case; a data centre after a dash is no part of the id.
-    /// `None` where there is no id, or one longer than [`MAX_ODD_ID`].
+    /// `None` where there is no id, or one longer than [`MAX_NONSTANDARD_ID`].
     #[must_use]
     pub fn from_logged(id: &str) -> Option<Self> {
         let id = id.trim_matches([' ', '\t']);
@@ -131,7 +131,7 @@ impl RayKey {
         {
             return Some(Self::Ray(ray));
         }
-        (1..=MAX_ODD_ID).contains(&id.len()).then(|| Self::Odd(id.into()))
+        (1..=MAX_NONSTANDARD_ID).contains(&id.len()).then(|| Self::Nonstandard(id.into()))
     }
 
     /// The ray, if the key is one of the ordinary form.
@@ -139,7 +139,7 @@ impl RayKey {
     pub const fn ray(&self) -> Option<RayId> {
         match self {
             Self::Ray(ray) => Some(*ray),
-            Self::Odd(_) => None,
+            Self::Nonstandard(_) => None,
         }
     }
 }
@@ -148,7 +148,7 @@ impl fmt::Display for RayKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Ray(ray) => ray.fmt(f),
-            Self::Odd(id) => f.write_str(id),
+            Self::Nonstandard(id) => f.write_str(id),
         }
     }
 }
@@ -194,7 +194,7 @@ mod tests {
     #[test]
     fn only_sixteen_hexadecimal_digits_are_a_ray() {
         for odd in ["764660d8ec5c2ab", "764660d8ec5c2ab1f", "764660d8ec5c2abg", "test-ray-001", "00"] {
-            assert_eq!(RayKey::from_logged(odd), Some(RayKey::Odd(odd.into())), "{odd}");
+            assert_eq!(RayKey::from_logged(odd), Some(RayKey::Nonstandard(odd.into())), "{odd}");
         }
         assert_eq!(RayKey::from_logged(""), None);
         assert_eq!(RayKey::from_logged("  "), None);
@@ -206,7 +206,7 @@ mod tests {
         let plain = RayKey::from_logged("9efa0d09391dabcb");
         assert_eq!(RayKey::from_logged("9EFA0D09391DABCB"), plain);
         assert_eq!(RayKey::from_logged("9efa0d09391dabcb-HKG"), plain);
-        assert_eq!(RayKey::from_logged("9efa0d09391dabcb-"), Some(RayKey::Odd("9efa0d09391dabcb-".into())));
+        assert_eq!(RayKey::from_logged("9efa0d09391dabcb-"), Some(RayKey::Nonstandard("9efa0d09391dabcb-".into())));
     }
 
     proptest! {

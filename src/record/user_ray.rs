@@ -8,7 +8,7 @@ use std::sync::LazyLock;
 use regex::Regex;
 
 use super::RayKey;
-use crate::limits::MAX_ODD_ID;
+use crate::limits::MAX_NONSTANDARD_ID;
 
 /// Longest text looked at, in bytes: a URL that contains a ray is 2 KB at most in practice.
 const MAX_TEXT: usize = 4096;
@@ -19,7 +19,7 @@ const MAX_TEXT: usize = 4096;
 pub struct NotARay;
 
 /// The key that a person's text names: any case, a data centre behind it, a whole `CF-RAY: …` line, spaces, a
-/// URL that contains it. What has none of these forms may still be an odd id, if it could be one in a log.
+/// URL that contains it. What has none of these forms may still be an nonstandard id, if it could be one in a log.
 ///
 /// # Errors
 /// [`NotARay`] where the text can be no id at all.
@@ -36,8 +36,8 @@ pub fn ray_from_user(text: &str) -> Result<RayKey, NotARay> {
     if let Some(digits) = within {
         return RayKey::from_logged(digits.as_str()).ok_or(NotARay);
     }
-    let odd =
-        text.len() <= MAX_ODD_ID && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.:".contains(&byte));
+    let odd = text.len() <= MAX_NONSTANDARD_ID
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.:".contains(&byte));
     key.filter(|_| odd).ok_or(NotARay)
 }
 
@@ -72,7 +72,7 @@ mod tests {
     #[test]
     fn id_of_another_form_is_taken_unchanged() {
         for text in ["test-ray-001", "764660d8ec5c2ab", "00", "req_1:2.3"] {
-            assert_eq!(ray_from_user(text), Ok(RayKey::Odd(text.into())));
+            assert_eq!(ray_from_user(text), Ok(RayKey::Nonstandard(text.into())));
         }
     }
 

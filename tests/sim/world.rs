@@ -10,7 +10,7 @@ use std::rc::Rc;
 use raydex::backend::{
     BackendError, Bucket, Bytes, List, Listed, ObjectHead, Objects, Queue, Ranged, Sql, SqlAnswer, SqlValue, Upload,
 };
-use raydex::index::calls::Put;
+use raydex::index::calls::PutEntry;
 use raydex::index::{OccupancyMap, OccupancyRow, shard};
 use raydex::ledger::ids::REGISTRY;
 use raydex::ledger::{Alarm, DeliveryId, registry};
@@ -365,7 +365,7 @@ impl Objects for Shards {
         let Self(isolate) = self;
         isolate
             .effect(SLOW_OBJECT_MS, || {
-                if call == Put::NAME {
+                if call == PutEntry::NAME {
                     isolate.platform.accuse_untold(name);
                 }
                 let mut shards = isolate.platform.shards.borrow_mut();
@@ -417,7 +417,7 @@ impl Platform {
     /// Nobody writes to a shard whose prefix the occupancy map lacks: a search would skip it.
     fn accuse_untold(self: &Rc<Self>, shard: &str) {
         let Some(prefix) = shard.strip_prefix("v1/") else { return };
-        // The shard of odd ids has no prefix.
+        // The shard of nonstandard ids has no prefix.
         let Ok(prefix) = u32::from_str_radix(prefix, 16) else { return };
         let number = OccupancyRow::number_of(prefix);
         let statement = "SELECT bits FROM occupancy_v1 WHERE dataset = 'http_requests' AND number = ?";

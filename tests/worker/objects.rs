@@ -1,4 +1,4 @@
-//! Objects of the bucket: the same again, another version, odd ids, damaged ones, and a bucket that fails.
+//! Objects of the bucket: the same again, another version, nonstandard ids, damaged ones, and a bucket that fails.
 
 use raydex::record::Dataset;
 use raydex::sample::{Batch, Plan};
@@ -46,7 +46,7 @@ fn ids_of_other_forms_are_found_as_written() {
         r#"{"RayID":"test-ray-001","EdgeStartTimestamp":1795301186425000000,"n":3}"#,
     ];
     let verdict = harness.index("logs/odd.log.gz", &gzip(lines.join("\n").as_bytes()));
-    assert_eq!(verdict["batch"]["odd_ids"], 3, "{verdict}");
+    assert_eq!(verdict["batch"]["nonstandard_ids"], 3, "{verdict}");
     assert_eq!(harness.native("http_requests", "test-ray-001").text(), format!("{}\n{}\n", lines[0], lines[2]));
     assert_eq!(harness.native("http_requests", "3b2f5ea2f51a17b").text(), format!("{}\n", lines[1]));
     assert_ne!(harness.native("http_requests", "test-ray-002").status, 200);

@@ -12,20 +12,20 @@ const SLOTS: usize = 2 * SUMMARY_TOKENS;
 
 /// A place of the table.
 #[derive(Debug, Clone, Copy)]
-struct Slot {
+struct TableSlot {
     head: TextHead,
     length: usize,
     number: u16,
 }
 
 /// A place without a token: none is so long.
-const FREE: Slot = Slot { head: TextHead::NONE, length: usize::MAX, number: u16::MAX };
+const FREE: TableSlot = TableSlot { head: TextHead::NONE, length: usize::MAX, number: u16::MAX };
 
 /// The values.
 #[derive(Debug)]
 pub(super) struct Dictionary {
     tokens: Vec<Box<[u8]>>,
-    slots: Box<[Slot; SLOTS]>,
+    slots: Box<[TableSlot; SLOTS]>,
     bytes: usize,
     is_full: bool,
 }
@@ -63,7 +63,7 @@ impl Dictionary {
 
     /// Whether a token is that of a slot whose head and length it has.
     #[inline]
-    fn has_rest(&self, slot: &Slot, token: &Token<'_>) -> bool {
+    fn has_rest(&self, slot: &TableSlot, token: &Token<'_>) -> bool {
         let Some(rest) = token.text.get(LANES..).filter(|rest| !rest.is_empty()) else { return true };
         let known = self.tokens.get(usize::from(slot.number)).and_then(|known| known.get(LANES..));
         known == Some(rest)
@@ -80,7 +80,7 @@ impl Dictionary {
         let number = self.tokens.len();
         let mut places = (0..SLOTS).map(|step| (first_place(token) + step) % SLOTS);
         let free = places.find(|place| self.slots.get(*place).is_some_and(|slot| slot.length == FREE.length))?;
-        *self.slots.get_mut(free)? = Slot { head, length: text.len(), number: u16::try_from(number).ok()? };
+        *self.slots.get_mut(free)? = TableSlot { head, length: text.len(), number: u16::try_from(number).ok()? };
         self.bytes = bytes;
         self.tokens.push(text.into());
         Some(number)

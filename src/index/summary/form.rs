@@ -16,7 +16,7 @@
 
 use super::filter::TextFilter;
 use super::gather::with_tokens;
-use super::{FieldSummary, Summary, Times};
+use super::{FieldSummary, PruningSummary, TimeBounds};
 use crate::index::part::{read_number, write_number};
 use crate::limits::SUMMARY_MAX;
 
@@ -24,8 +24,8 @@ use crate::limits::SUMMARY_MAX;
 const VERSION: u8 = 1;
 
 /// The stored form; fields that take most are made smaller until it fits.
-pub(super) fn to_bytes(summary: Summary) -> Vec<u8> {
-    let Summary { spans, times, mut fields } = summary;
+pub(super) fn to_bytes(summary: PruningSummary) -> Vec<u8> {
+    let PruningSummary { spans, times, mut fields } = summary;
     let mut parts: Vec<Vec<u8>> = fields.iter().map(field_bytes).collect();
     let mut head = vec![VERSION];
     head.extend_from_slice(&times.first_ns.to_le_bytes());
@@ -88,14 +88,14 @@ pub(super) fn read_bytes<'a>(from: &mut &'a [u8]) -> Option<&'a [u8]> {
     Some(bytes)
 }
 
-impl Summary {
+impl PruningSummary {
     /// The summary that is stored as these bytes; `None` where they are none that this version knows.
     #[must_use]
     pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
         let (&VERSION, rest) = bytes.split_first()? else { return None };
         let (first, rest) = rest.split_first_chunk()?;
         let (last, mut rest) = rest.split_first_chunk()?;
-        let times = Times { first_ns: i64::from_le_bytes(*first), last_ns: i64::from_le_bytes(*last) };
+        let times = TimeBounds { first_ns: i64::from_le_bytes(*first), last_ns: i64::from_le_bytes(*last) };
         let spans = u32::try_from(read_number(&mut rest)?).ok()?;
         let count = read_number(&mut rest)?;
         let mut fields = Vec::new();
@@ -128,16 +128,16 @@ fn read_field(from: &mut &[u8]) -> Option<FieldSummary> {
 mod tests {
     use proptest::prelude::{any, prop, proptest};
 
-    use super::{FieldSummary, Summary, TextFilter, Times, smaller, to_bytes};
+    use super::{FieldSummary, PruningSummary, TextFilter, TimeBounds, smaller, to_bytes};
     use crate::limits::SUMMARY_MAX;
 
     fn one_of(tokens: &[&str]) -> FieldSummary {
         FieldSummary::OneOf(tokens.iter().map(|token| token.as_bytes().into()).collect())
     }
 
-    fn summary(fields: Vec<FieldSummary>) -> Summary {
-        let times = Times { first_ns: 1_774_687_345_000_000_001, last_ns: 1_774_687_345_000_000_777 };
-        Summary { spans: 152, times, fields }
+    fn summary(fields: Vec<FieldSummary>) -> PruningSummary {
+        let times = TimeBounds { first_ns: 1_774_687_345_000_000_001, last_ns: 1_774_687_345_000_000_777 };
+        PruningSummary { spans: 152, times, fields }
     }
 
     #[test]
@@ -149,12 +149,12 @@ mod tests {
             hex::encode(&bytes),
             "01012a1bd2bcf4a018092d1bd2bcf4a01898010301030003323030052247455422000208fe01000000000000"
         );
-        assert_eq!(Summary::from_bytes(&bytes), Some(summary(fields)));
+        assert_eq!(PruningSummary::from_bytes(&bytes), Some(summary(fields)));
         for cut in 0..bytes.len() {
-            assert_eq!(Summary::from_bytes(&bytes[..cut]), None);
+            assert_eq!(PruningSummary::from_bytes(&bytes[..cut]), None);
         }
-        assert_eq!(Summary::from_bytes(&[&[2][..], &bytes[1..]].concat()), None);
-        assert_eq!(Summary::from_bytes(&[&bytes[..], &[0]].concat()), None);
+        assert_eq!(PruningSummary::from_bytes(&[&[2][..], &bytes[1..]].concat()), None);
+        assert_eq!(PruningSummary::from_bytes(&[&bytes[..], &[0]].concat()), None);
     }
 
     #[test]
@@ -166,7 +166,7 @@ mod tests {
         let fields = vec![one_of(&["200"]), one_of(&many), one_of(&numbers)];
         let bytes = to_bytes(summary(fields));
         assert!(bytes.len() <= SUMMARY_MAX, "{}", bytes.len());
-        let read = Summary::from_bytes(&bytes).unwrap().fields;
+        let read = PruningSummary::from_bytes(&bytes).unwrap().fields;
         assert_eq!((&read[0], &read[2]), (&one_of(&["200"]), &FieldSummary::Any));
         let FieldSummary::Texts(texts) = &read[1] else { panic!("{read:?}") };
         assert!(texts.may_hold("host-7.example.com") && !texts.may_hold("host-200.example.com"));
@@ -176,8 +176,8 @@ mod tests {
     proptest! {
         #[test]
         fn no_bytes_make_it_panic(bytes in prop::collection::vec(any::<u8>(), 0..80)) {
-            let _summary = Summary::from_bytes(&bytes);
-            let _summary = Summary::from_bytes(&[&[1; 17], bytes.as_slice()].concat());
+            let _summary = PruningSummary::from_bytes(&bytes);
+            let _summary = PruningSummary::from_bytes(&[&[1; 17], bytes.as_slice()].concat());
         }
     }
 }

@@ -7,41 +7,41 @@
 
 use super::dictionary::Dictionary;
 use super::filter::{TextFilter, hash};
-use super::spans::{self, Bits, Seen, SpanTold};
-use super::{FieldSummary, Summary, Times, form};
+use super::spans::{self, SpanValues, TokenSet, ValueSet};
+use super::{FieldSummary, PruningSummary, TimeBounds, form};
 use crate::batch::Spans;
 use crate::limits::{SUMMARIES_MAX, SUMMARY_BATCH_TEXTS, SUMMARY_TEXTS, SUMMARY_TOKEN_MAX, SUMMARY_TOKENS};
 use crate::record::{Token, Value, WATCHED, Watched};
 
 /// Collects.
 #[derive(Debug)]
-pub struct Gatherer {
-    columns: Vec<Column>,
+pub struct SummaryBuilder {
+    columns: Vec<FieldColumn>,
     /// The spans that have ended.
-    spans: Vec<SpanTold>,
+    spans: Vec<SpanValues>,
     /// The times and the number of records of the current one.
-    current: SpanTold,
+    current: SpanValues,
     /// Bytes of the filters so far.
     filters: usize,
 }
 
 /// The summaries in their stored forms.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Gathered {
+pub struct PackedSummaries {
     /// That of the batch.
     pub batch: Vec<u8>,
     /// Those of its spans, where there is more than one.
     pub spans: Vec<u8>,
 }
 
-impl Default for Gatherer {
+impl Default for SummaryBuilder {
     fn default() -> Self {
-        let columns = WATCHED.iter().map(|_| Column::new()).collect();
-        Self { columns, spans: Vec::new(), current: SpanTold::default(), filters: 0 }
+        let columns = WATCHED.iter().map(|_| FieldColumn::new()).collect();
+        Self { columns, spans: Vec::new(), current: SpanValues::default(), filters: 0 }
     }
 }
 
-impl Gatherer {
+impl SummaryBuilder {
     /// Takes a record of a span, of this instant, whose line this is. Spans come in their order.
     pub fn take(&mut self, span: u32, ns: i64, line: &[u8], watched: &Watched) {
         while self.spans.len() < span as usize {
@@ -50,7 +50,7 @@ impl Gatherer {
         self.current.times = self.current.times.and(ns);
         self.current.records += 1;
         if !watched.is_known() {
-            self.columns.iter_mut().for_each(Column::give_up);
+            self.columns.iter_mut().for_each(FieldColumn::give_up);
             return;
         }
         for (column, (start, text)) in self.columns.iter_mut().zip(watched.values(line)) {
@@ -60,17 +60,17 @@ impl Gatherer {
 
     /// The summaries of the whole batch, whose spans lie so.
     #[must_use]
-    pub fn finish(mut self, places: &Spans) -> Gathered {
+    pub fn finish(mut self, places: &Spans) -> PackedSummaries {
         while self.spans.len() < places.places.len().max(1) {
             self.end_span();
         }
-        let times = self.spans.iter().fold(Times::NONE, |times, span| times.with(span.times));
+        let times = self.spans.iter().fold(TimeBounds::NONE, |times, span| times.with(span.times));
         let spans = u32::try_from(self.spans.len()).unwrap_or(u32::MAX);
-        let fields = self.columns.iter_mut().map(Column::summary).collect();
-        let batch = form::to_bytes(Summary { spans, times, fields });
+        let fields = self.columns.iter_mut().map(FieldColumn::summary).collect();
+        let batch = form::to_bytes(PruningSummary { spans, times, fields });
         let dictionaries: Vec<&[Box<[u8]>]> = self.columns.iter().map(|column| column.dictionary.tokens()).collect();
         let of_spans = if spans > 1 { spans::to_bytes(&dictionaries, &self.spans, places) } else { Vec::new() };
-        Gathered { batch, spans: of_spans }
+        PackedSummaries { batch, spans: of_spans }
     }
 
     /// The current span ends.
@@ -78,10 +78,10 @@ impl Gatherer {
         let mut span = std::mem::take(&mut self.current);
         for column in &mut self.columns {
             let mut seen = column.end_span();
-            if let Seen::Texts(texts) = &seen {
+            if let ValueSet::Texts(texts) = &seen {
                 self.filters += texts.bytes().len();
                 if self.filters > SUMMARIES_MAX {
-                    seen = Seen::Any;
+                    seen = ValueSet::Any;
                 }
             }
             span.fields.push(seen);
@@ -92,12 +92,12 @@ impl Gatherer {
 
 /// One field.
 #[derive(Debug)]
-struct Column {
+struct FieldColumn {
     dictionary: Dictionary,
     /// Whether the current span has a record without the field: many fields are always absent.
     has_absent: bool,
     /// The current span: tokens of the dictionary, hashes of other texts, and whether there is more than these.
-    seen: Bits,
+    seen: TokenSet,
     texts: Vec<u64>,
     is_any: bool,
     /// The same of the spans before; the tokens are all those of the dictionary.
@@ -105,12 +105,12 @@ struct Column {
     batch_is_any: bool,
 }
 
-impl Column {
+impl FieldColumn {
     fn new() -> Self {
         Self {
             dictionary: Dictionary::new(),
             has_absent: false,
-            seen: Bits::default(),
+            seen: TokenSet::default(),
             texts: Vec::new(),
             is_any: false,
             batch_texts: Vec::new(),
@@ -165,22 +165,22 @@ impl Column {
     }
 
     /// The current span ends.
-    fn end_span(&mut self) -> Seen {
+    fn end_span(&mut self) -> ValueSet {
         self.has_absent = false;
         let (seen, mut texts) = (std::mem::take(&mut self.seen), std::mem::take(&mut self.texts));
         if std::mem::take(&mut self.is_any) {
             self.batch_is_any = true;
-            return Seen::Any;
+            return ValueSet::Any;
         }
         if texts.is_empty() {
-            return Seen::Tokens(seen);
+            return ValueSet::Tokens(seen);
         }
         sort(&mut texts);
         self.add_to_batch(&texts);
         let tokens = seen.of(self.dictionary.tokens());
         match with_tokens(texts, tokens) {
-            Some(texts) => Seen::Texts(TextFilter::of(&texts)),
-            None => Seen::Any,
+            Some(texts) => ValueSet::Texts(TextFilter::of(&texts)),
+            None => ValueSet::Any,
         }
     }
 
@@ -249,4 +249,4 @@ fn text_of(token: &[u8]) -> Option<u64> {
     }
 }
 
-const _: () = assert!(SUMMARY_TOKENS <= Bits::LENGTH);
+const _: () = assert!(SUMMARY_TOKENS <= TokenSet::LENGTH);

@@ -17,7 +17,7 @@ pub mod spans;
 
 pub use filter::TextFilter;
 pub(crate) use filter::hash as stable_hash;
-pub use gather::{Gathered, Gatherer};
+pub use gather::{PackedSummaries, SummaryBuilder};
 pub use spans::{SpanSummaries, SpanSummary, WindowHash};
 
 use crate::filter::Possible;
@@ -25,14 +25,14 @@ use crate::record::{Value, watched_place};
 
 /// The first and the last instant of records, in Unix nanoseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Times {
+pub struct TimeBounds {
     /// The first one.
     pub first_ns: i64,
     /// The last one; before the first where there is no record.
     pub last_ns: i64,
 }
 
-impl Times {
+impl TimeBounds {
     /// Of no record.
     pub const NONE: Self = Self { first_ns: i64::MAX, last_ns: i64::MIN };
 
@@ -86,16 +86,16 @@ fn one_of<'a>(tokens: impl Iterator<Item = &'a [u8]>) -> Possible<'a> {
 
 /// What is known of a batch.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Summary {
+pub struct PruningSummary {
     /// How many spans it has. Where there are more than one, there is an object of their summaries.
     pub spans: u32,
     /// When its records were.
-    pub times: Times,
+    pub times: TimeBounds,
     /// Its fields, in the order of [`crate::record::WATCHED`].
     pub fields: Vec<FieldSummary>,
 }
 
-impl Summary {
+impl PruningSummary {
     /// What a field may hold.
     #[must_use]
     pub fn possible(&self, name: &str) -> Possible<'_> {

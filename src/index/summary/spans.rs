@@ -17,7 +17,7 @@
 
 use super::filter::{TextFilter, hash};
 use super::form::{read_bytes, write_bytes};
-use super::{Times, one_of};
+use super::{TimeBounds, one_of};
 use crate::batch::{SpanPlace, Spans};
 use crate::filter::Possible;
 use crate::index::part::{places_in, read_number, table_of, write_number};
@@ -29,9 +29,9 @@ const VERSION: u8 = 1;
 
 /// Which of the first 256 values of a field there are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Bits([u64; Self::LENGTH / 64]);
+pub(super) struct TokenSet([u64; Self::LENGTH / 64]);
 
-impl Bits {
+impl TokenSet {
     /// How many there can be.
     pub(super) const LENGTH: usize = SUMMARY_TOKENS;
 
@@ -69,32 +69,32 @@ impl Bits {
 
 /// What is known of a field in one span.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Seen {
+pub(super) enum ValueSet {
     /// Nothing.
     Any,
     /// Its values are these of the field's.
-    Tokens(Bits),
+    Tokens(TokenSet),
     /// They are texts of this filter, or absent.
     Texts(TextFilter),
 }
 
 /// What is known of one span, beside its place.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct SpanTold {
-    pub(super) times: Times,
+pub(super) struct SpanValues {
+    pub(super) times: TimeBounds,
     pub(super) records: u64,
-    pub(super) fields: Vec<Seen>,
+    pub(super) fields: Vec<ValueSet>,
 }
 
-impl Default for SpanTold {
+impl Default for SpanValues {
     fn default() -> Self {
-        Self { times: Times::NONE, records: 0, fields: Vec::new() }
+        Self { times: TimeBounds::NONE, records: 0, fields: Vec::new() }
     }
 }
 
 /// The stored form; `dictionaries` are the values of each field.
-pub(super) fn to_bytes(dictionaries: &[&[Box<[u8]>]], told: &[SpanTold], spans: &Spans) -> Vec<u8> {
-    let base = told.iter().fold(Times::NONE, |times, span| times.with(span.times)).first_ns;
+pub(super) fn to_bytes(dictionaries: &[&[Box<[u8]>]], told: &[SpanValues], spans: &Spans) -> Vec<u8> {
+    let base = told.iter().fold(TimeBounds::NONE, |times, span| times.with(span.times)).first_ns;
     let mut bytes = vec![VERSION];
     bytes.extend_from_slice(&base.to_le_bytes());
     write_bytes(&mut bytes, &table_of(spans.places.iter()));
@@ -136,22 +136,22 @@ impl WindowHash {
     }
 }
 
-fn write_span(bytes: &mut Vec<u8>, span: &SpanTold, base: i64, dictionaries: &[&[Box<[u8]>]]) {
+fn write_span(bytes: &mut Vec<u8>, span: &SpanValues, base: i64, dictionaries: &[&[Box<[u8]>]]) {
     write_number(bytes, span.records);
     if span.records == 0 {
         return;
     }
-    let Times { first_ns, last_ns } = span.times;
+    let TimeBounds { first_ns, last_ns } = span.times;
     write_number(bytes, first_ns.abs_diff(base));
     write_number(bytes, last_ns.abs_diff(first_ns));
     for (seen, tokens) in span.fields.iter().zip(dictionaries) {
         match seen {
-            Seen::Any => bytes.push(0),
-            Seen::Tokens(seen) => {
+            ValueSet::Any => bytes.push(0),
+            ValueSet::Tokens(seen) => {
                 bytes.push(1);
                 bytes.extend(seen.to_bytes(tokens.len()));
             }
-            Seen::Texts(texts) => {
+            ValueSet::Texts(texts) => {
                 bytes.push(2);
                 write_bytes(bytes, texts.bytes());
             }
@@ -174,12 +174,12 @@ pub struct SpanSummary {
     /// Where it lies.
     pub place: SpanPlace,
     /// When its records were.
-    pub times: Times,
+    pub times: TimeBounds,
     /// How many there are.
     pub records: u64,
     /// The hash of its packed window.
     pub window_hash: WindowHash,
-    fields: Vec<Seen>,
+    fields: Vec<ValueSet>,
 }
 
 impl SpanSummaries {
@@ -206,8 +206,8 @@ impl SpanSummaries {
     pub fn possible<'a>(&'a self, span: &'a SpanSummary, name: &str) -> Possible<'a> {
         let Some(place) = watched_place(name) else { return Possible::Any };
         match (span.fields.get(place), self.dictionaries.get(place)) {
-            (Some(Seen::Tokens(seen)), Some(tokens)) => one_of(seen.of(tokens)),
-            (Some(Seen::Texts(texts)), _) => Possible::Texts(Box::new(|text| texts.may_hold(text))),
+            (Some(ValueSet::Tokens(seen)), Some(tokens)) => one_of(seen.of(tokens)),
+            (Some(ValueSet::Texts(texts)), _) => Possible::Texts(Box::new(|text| texts.may_hold(text))),
             _ => Possible::Any,
         }
     }
@@ -232,7 +232,7 @@ fn read_span(from: &mut &[u8], place: SpanPlace, base: i64, dictionaries: &[Vec<
     let window_hash = WindowHash(u32::from_le_bytes(*window));
     let records = read_number(from)?;
     if records == 0 {
-        return Some(SpanSummary { place, times: Times::NONE, records, window_hash, fields: Vec::new() });
+        return Some(SpanSummary { place, times: TimeBounds::NONE, records, window_hash, fields: Vec::new() });
     }
     let first_ns = base.checked_add_unsigned(read_number(from)?)?;
     let last_ns = first_ns.checked_add_unsigned(read_number(from)?)?;
@@ -240,27 +240,27 @@ fn read_span(from: &mut &[u8], place: SpanPlace, base: i64, dictionaries: &[Vec<
     for tokens in dictionaries {
         fields.push(read_seen(from, tokens.len())?);
     }
-    Some(SpanSummary { place, times: Times { first_ns, last_ns }, records, window_hash, fields })
+    Some(SpanSummary { place, times: TimeBounds { first_ns, last_ns }, records, window_hash, fields })
 }
 
-fn read_seen(from: &mut &[u8], tokens: usize) -> Option<Seen> {
+fn read_seen(from: &mut &[u8], tokens: usize) -> Option<ValueSet> {
     let (&kind, rest) = from.split_first()?;
     *from = rest;
     match kind {
-        0 => Some(Seen::Any),
+        0 => Some(ValueSet::Any),
         1 => {
             let (bits, rest) = from.split_at_checked(tokens.div_ceil(8))?;
             *from = rest;
-            Some(Seen::Tokens(Bits::from_bytes(bits)))
+            Some(ValueSet::Tokens(TokenSet::from_bytes(bits)))
         }
-        2 => TextFilter::from_bytes(read_bytes(from)?).map(Seen::Texts),
+        2 => TextFilter::from_bytes(read_bytes(from)?).map(ValueSet::Texts),
         _ => None,
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Bits, Seen, SpanSummaries, SpanSummary, SpanTold, TextFilter, Times, to_bytes};
+    use super::{SpanSummaries, SpanSummary, SpanValues, TextFilter, TimeBounds, TokenSet, ValueSet, to_bytes};
     use crate::batch::{PointForm, SpanPlace, Spans};
     use crate::filter::Possible;
     use crate::record::Value;
@@ -288,14 +288,14 @@ mod tests {
     fn stored() -> (Vec<u8>, Spans) {
         let spans = Spans { places: vec![place(0, 0..0), place(1, 0..3), place(2, 3..4)], windows: b"abcd".to_vec() };
         let (first, second) = (tokens(&["200", "404"]), tokens(&["\"a\"", ""]));
-        let mut bits = Bits::default();
+        let mut bits = TokenSet::default();
         bits.set(1);
-        let times = |first_ns, last_ns| Times { first_ns, last_ns };
-        let texts = || Seen::Texts(TextFilter::of(&[super::hash(b"a")]));
+        let times = |first_ns, last_ns| TimeBounds { first_ns, last_ns };
+        let texts = || ValueSet::Texts(TextFilter::of(&[super::hash(b"a")]));
         let told = [
-            SpanTold { times: times(1000, 1007), records: 3, fields: vec![Seen::Tokens(bits), Seen::Any] },
-            SpanTold::default(),
-            SpanTold { times: times(5, 2000), records: 300, fields: vec![Seen::Any, texts()] },
+            SpanValues { times: times(1000, 1007), records: 3, fields: vec![ValueSet::Tokens(bits), ValueSet::Any] },
+            SpanValues::default(),
+            SpanValues { times: times(5, 2000), records: 300, fields: vec![ValueSet::Any, texts()] },
         ];
         (to_bytes(&[&first, &second], &told, &spans), spans)
     }
@@ -311,9 +311,9 @@ mod tests {
         let places: Vec<SpanPlace> = read.spans.iter().map(|span| span.place.clone()).collect();
         assert_eq!(places, spans.places);
         let [first, second, third] = read.spans.as_slice() else { panic!("three spans") };
-        assert_eq!((first.times, first.records), (Times { first_ns: 1000, last_ns: 1007 }, 3));
-        assert_eq!((second.times, second.records), (Times::NONE, 0));
-        assert_eq!((third.times, third.records), (Times { first_ns: 5, last_ns: 2000 }, 300));
+        assert_eq!((first.times, first.records), (TimeBounds { first_ns: 1000, last_ns: 1007 }, 3));
+        assert_eq!((second.times, second.records), (TimeBounds::NONE, 0));
+        assert_eq!((third.times, third.records), (TimeBounds { first_ns: 5, last_ns: 2000 }, 300));
         let fits = |span: &SpanSummary, packed: &[u8]| span.window_hash.matches(packed);
         assert!(fits(second, b"abc") && !fits(second, b"abd") && fits(third, b"d") && fits(first, b""));
         let Possible::OneOf(values) = read.possible(first, "EdgeResponseStatus") else { panic!("a set") };

@@ -14,7 +14,7 @@ use std::task::{Context, Poll, Waker};
 use js_sys::Uint8Array;
 
 use crate::backend::{BackendError, Bucket, Bytes, List, Listed, ObjectHead, Objects, Ranged, Upload, to_json};
-use crate::index::calls::{Find, Found};
+use crate::index::calls::{FindRay, RayCandidates};
 use crate::index::entry::{EntryError, PartView};
 use crate::index::{Candidate, ObjectVersion, ShardEntry, part};
 use crate::record::{Dataset, RayId, RayKey};
@@ -168,8 +168,8 @@ impl MemoryShards {
         Self { object: object.clone(), entries }
     }
 
-    /// What `v1/find` answers of one entry.
-    fn find(&self, entry: &ShardEntry, ray: RayId) -> Result<Found, BackendError> {
+    /// What `v1/find-ray` answers of one entry.
+    fn find(&self, entry: &ShardEntry, ray: RayId) -> Result<RayCandidates, BackendError> {
         let (mut spans, mut places) = (Vec::new(), Vec::new());
         let place = ray.suffix();
         for part in entry.parts.iter().filter(|part| (part.lo..=part.hi).contains(&place)) {
@@ -181,16 +181,16 @@ impl MemoryShards {
         places.retain(|place| spans.contains(&place.number));
         let (dataset, object) = (Dataset::HttpRequests, self.object.clone());
         let candidate = (!spans.is_empty()).then(|| Candidate { dataset, object, spans, places });
-        Ok(Found { candidates: candidate.into_iter().collect() })
+        Ok(RayCandidates { candidates: candidate.into_iter().collect() })
     }
 }
 
 impl Objects for MemoryShards {
     async fn call(&self, name: &str, _call: &str, body: Vec<u8>) -> Result<Vec<u8>, BackendError> {
-        let find = Find::from_body(&body)?;
+        let find = FindRay::from_body(&body)?;
         let key = RayKey::from_logged(&find.id);
         let asked = self.entries.get(name).zip(key.as_ref().and_then(RayKey::ray));
         let found = asked.map(|(entry, ray)| self.find(entry, ray)).transpose()?;
-        Ok(to_json(&found.unwrap_or(Found { candidates: Vec::new() })))
+        Ok(to_json(&found.unwrap_or(RayCandidates { candidates: Vec::new() })))
     }
 }

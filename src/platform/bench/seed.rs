@@ -8,8 +8,8 @@ use wasm_bindgen::prelude::{JsError, wasm_bindgen};
 
 use super::Result;
 use crate::batch::{Line, PointForm, SpanPlace, Spans};
-use crate::index::calls::Put;
-use crate::index::{Built, IndexBuilder, ObjectVersion};
+use crate::index::calls::PutEntry;
+use crate::index::{BatchIndex, IndexBuilder, ObjectVersion};
 use crate::limits::SPAN_BYTES;
 use crate::record::{Dataset, RayId, Watched, read_key};
 use crate::rpc::Call;
@@ -39,7 +39,7 @@ fn spans_of(text: u64) -> Spans {
     Spans { places: (0..spans).map(place).collect(), windows: Vec::new() }
 }
 
-/// The calls that put batch `number` into the index: `[name of the shard, body of v1/put]` for each of its shards. It
+/// The calls that put batch `number` into the index: `[name of the shard, body of v1/put-entry]` for each of its shards. It
 /// has so many records, over the 30 seconds from `start_ms` on.
 ///
 /// # Errors
@@ -66,14 +66,14 @@ pub fn bench_puts(number: u32, start_ms: f64, records: u32) -> Result<Array> {
         uploaded_ms: start_ms + 60_000,
         size: u64::from(records) * LINE_BYTES / RATIO,
     };
-    let Built { entries, summaries, .. } = index.finish(&spans_of(u64::from(records) * LINE_BYTES))?;
+    let BatchIndex { entries, summaries, .. } = index.finish(&spans_of(u64::from(records) * LINE_BYTES))?;
     let calls = entries.into_iter().map(|entry| {
-        let put = Put {
+        let put = PutEntry {
             dataset: Dataset::HttpRequests,
             object: object.clone(),
             slots: entry.slots,
             parts: entry.parts,
-            summary: Some(summaries.batch.clone()),
+            summary: summaries.batch.clone(),
         };
         Array::of2(&entry.shard.to_string().into(), &Uint8Array::from(put.to_body().as_slice()))
     });

@@ -3,8 +3,8 @@
 use proptest::collection::vec;
 use proptest::prelude::{any, prop_assert, proptest};
 use raydex::batch::{PointForm, SpanPlace, Spans};
-use raydex::index::entry::{EntryError, PartView, Place, pack};
-use raydex::index::{odd, part};
+use raydex::index::entry::{EntryError, PartView, RayLocation, pack};
+use raydex::index::{nonstandard, part};
 
 use super::support::records::ray;
 use super::{Pair, one_part};
@@ -15,7 +15,7 @@ fn poke(bytes: &[u8]) -> usize {
         let _spans = PartView::open(bytes).and_then(|part| part.spans_of(suffix));
     }
     for id in ["", "abc", "test-ray-001"] {
-        let _spans = odd::spans_of(bytes, id);
+        let _spans = nonstandard::spans_of(bytes, id);
     }
     let _places = part::places(bytes);
     PartView::open(bytes).and_then(|part| part.places()).map_or(0, |places| places.len())
@@ -34,7 +34,7 @@ fn in_two_spans() -> Vec<u8> {
         window: u64::from(number) * 2000..u64::from(number) * 2000 + 1900,
     };
     let spans = Spans { places: vec![place(0), place(1)], windows: Vec::new() };
-    let [part] = pack(vec![Place::new(ray(5), 0), Place::new(ray(9), 1)], &spans).try_into().unwrap();
+    let [part] = pack(vec![RayLocation::new(ray(5), 0), RayLocation::new(ray(9), 1)], &spans).try_into().unwrap();
     part.bytes
 }
 
@@ -49,7 +49,7 @@ fn entries() -> Vec<Vec<u8>> {
         one_part(&pairs(40, 1, 0)),
         one_part(&pairs(40, 1 << 38, 30)),
         one_part(&pairs(300, 77, 2)),
-        odd::pack([("abc", 3), ("test-ray-001", 70_000), ("", 1)], &Spans::default()),
+        nonstandard::pack([("abc", 3), ("test-ray-001", 70_000), ("", 1)], &Spans::default()),
         in_two_spans(),
     ]
 }

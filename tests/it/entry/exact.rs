@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use proptest::collection::vec;
 use proptest::prelude::{ProptestConfig, Strategy, prop_assert, prop_assert_eq, prop_oneof, proptest};
-use raydex::index::entry::{PartView, Place};
+use raydex::index::entry::{PartView, RayLocation};
 use raydex::limits::{BLOCK_RAYS, SPAN_BITS};
 use raydex::record::RayId;
 
@@ -72,7 +72,7 @@ fn the_ends_of_both_ranges_are_exact() {
     block.push((LAST, 1));
     holds(&block);
     // A span past the last possible number counts as that.
-    assert_eq!(Place::new(ray(1), u64::MAX).span(), LAST_SPAN);
+    assert_eq!(RayLocation::new(ray(1), u64::MAX).span(), LAST_SPAN);
 }
 
 /// Suffixes as batches have them: dense, sparse, in clusters, many times the same.

@@ -7,7 +7,7 @@ mod exact;
 mod wire_format;
 
 use raydex::batch::Spans;
-use raydex::index::entry::{Part, PartView, Place, pack};
+use raydex::index::entry::{EntryPart, PartView, RayLocation, pack};
 
 use support::records::ray;
 
@@ -15,8 +15,8 @@ use support::records::ray;
 type Pair = (u64, u32);
 
 /// The parts of these pairs.
-fn packed(pairs: &[Pair]) -> Vec<Part> {
-    let places = pairs.iter().map(|&(suffix, span)| Place::new(ray(suffix), span.into())).collect();
+fn packed(pairs: &[Pair]) -> Vec<EntryPart> {
+    let places = pairs.iter().map(|&(suffix, span)| RayLocation::new(ray(suffix), span.into())).collect();
     pack(places, &Spans::default())
 }
 
@@ -33,7 +33,7 @@ fn pairs(bytes: &[u8]) -> Vec<Pair> {
 }
 
 /// The spans of one suffix in all parts.
-fn spans(parts: &[Part], suffix: u64) -> Vec<u32> {
+fn spans(parts: &[EntryPart], suffix: u64) -> Vec<u32> {
     let holds = parts.iter().filter(|part| (part.lo..=part.hi).contains(&suffix));
     holds.flat_map(|part| PartView::open(&part.bytes).unwrap().spans_of(suffix).unwrap()).collect()
 }

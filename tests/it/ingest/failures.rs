@@ -15,7 +15,7 @@ use super::support::{Fakes, Fault, Kind, run};
 
 const DATASET: Dataset = Dataset::HttpRequests;
 
-/// An object with a ray in each of these shards, and an odd id.
+/// An object with a ray in each of these shards, and an nonstandard id.
 fn object(shards: std::ops::Range<u32>) -> Vec<u8> {
     let rays = shards.map(|shard| RayId::from_parts(PREFIX + shard, u64::from(shard)).to_string());
     gzip(&ndjson(rays.chain(["odd".into()]).map(|id| http(&id, 0))))
@@ -83,7 +83,7 @@ fn rerun_after_any_failure_equals_a_clean_run() {
 fn the_map_has_every_shard(fakes: &Fakes, place: &str) {
     for name in fakes.shards.rows().keys() {
         let prefix = name.strip_prefix("v1/").unwrap();
-        // The shard of odd ids has none, and none is asked for by a range.
+        // The shard of nonstandard ids has none, and none is asked for by a range.
         let Ok(prefix) = u32::from_str_radix(prefix, 16) else { continue };
         assert!(is_occupied(fakes, prefix), "{place}: {name}");
     }

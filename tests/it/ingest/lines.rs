@@ -41,7 +41,7 @@ fn judge(line: &[u8], fate: Fate<'_>) {
         Fate::Rejected(code) => assert_eq!(counts.rejected, [(code.to_owned(), 1)].into(), "{name}"),
         Fate::NoRay => assert_eq!((counts.no_ray, counts.records), (1, 3), "{name}"),
         Fate::Odd(id) | Fate::Ray(id) => {
-            assert_eq!((counts.rays, counts.odd_ids), (3, u64::from(matches!(fate, Fate::Odd(_)))), "{name}");
+            assert_eq!((counts.rays, counts.nonstandard_ids), (3, u64::from(matches!(fate, Fate::Odd(_)))), "{name}");
             let found = fakes.find(Dataset::HttpRequests, id);
             assert_eq!(found.records.iter().map(|record| record.line.as_slice()).collect::<Vec<_>>(), [line], "{name}");
             assert_eq!(found.stats.full_scans, 0, "{name}");

@@ -104,10 +104,10 @@ fn only_too_many_nonstandard_ids_are_quarantined() {
         }
         text.into_bytes()
     };
-    is_quarantined("too many odd ids", &text(15_000), "too_many_odd_ids");
+    is_quarantined("too many nonstandard ids", &text(15_000), "too_many_nonstandard_ids");
     let fakes = Fakes::new();
     let (_, outcome) = fakes.index(KEY, DATASET, &text(14_000));
-    assert_eq!(counts(outcome).odd_ids, 14_000);
+    assert_eq!(counts(outcome).nonstandard_ids, 14_000);
     for id in [0, 1, 9999, 13_999] {
         assert_eq!(fakes.lines(&format!("{id:0>100}")).len(), 1);
     }

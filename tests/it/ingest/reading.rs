@@ -2,8 +2,8 @@
 
 use raydex::batch::Spans;
 use raydex::index::ShardName;
-use raydex::index::calls::{ObjectVersion, Put};
-use raydex::index::entry::{Place, pack};
+use raydex::index::calls::{ObjectVersion, PutEntry};
+use raydex::index::entry::{RayLocation, pack};
 use raydex::record::{Dataset, RayKey};
 use raydex::rpc;
 
@@ -67,12 +67,12 @@ fn wrong_span_costs_a_full_scan_losing_nothing() {
         let head = fakes.bucket.store(KEY, &object(3000));
         let version =
             ObjectVersion { key: KEY.into(), etag: head.etag, uploaded_ms: head.uploaded_ms, size: head.size };
-        let put = Put {
+        let put = PutEntry {
             dataset: DATASET,
             object: version,
             slots: vec![0],
-            parts: pack(vec![Place::new(ray(1), span)], &Spans::default()),
-            summary: None,
+            parts: pack(vec![RayLocation::new(ray(1), span)], &Spans::default()),
+            summary: Vec::new(),
         };
         let name = ShardName::for_key(&RayKey::Ray(ray(1))).to_string();
         run(rpc::call(&fakes.shards, &name, &put)).unwrap();

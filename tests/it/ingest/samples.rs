@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 
 use raydex::batch::BatchReader;
 use raydex::index::ShardName;
-use raydex::index::calls::Find;
+use raydex::index::calls::FindRay;
 use raydex::pipeline::Outcome;
 use raydex::pipeline::process::Done;
 use raydex::record::{Dataset, RayId, RayKey};
@@ -36,7 +36,7 @@ fn indexed(plan: &Plan, dataset: Dataset) -> (Fakes, BTreeMap<RayId, Vec<Vec<u8>
         let (_, outcome) = fakes.index(&batch.key, dataset, &batch.gzip);
         let Outcome::Sealed(Done { counts, totals, .. }) = outcome else { panic!("{outcome:?}") };
         assert_eq!((counts.rays, counts.lines), (batch.written.records, batch.written.records));
-        assert_eq!((counts.clock_skewed, counts.rejected_lines(), counts.odd_ids), (0, 0, 0));
+        assert_eq!((counts.clock_skewed, counts.rejected_lines(), counts.nonstandard_ids), (0, 0, 0));
         assert_eq!(totals.inflated, batch.written.inflated);
         for place in &batch.lines {
             lines.entry(place.ray).or_default().push(batch.line(place).to_vec());
@@ -95,7 +95,7 @@ fn large_batches_index_rays_in_their_exact_spans() {
     assert!(places.values().flatten().flat_map(|(_, spans)| spans).max() >= Some(&3), "too few spans to prove it");
     for (ray, expected) in places {
         let name = ShardName::for_key(&RayKey::Ray(ray)).to_string();
-        let find = Find { id: ray.to_string(), datasets: vec![Dataset::HttpRequests] };
+        let find = FindRay { id: ray.to_string(), datasets: vec![Dataset::HttpRequests] };
         let found = run(rpc::call(&fakes.shards, &name, &find)).unwrap();
         let found = found.candidates.into_iter().map(|candidate| {
             (candidate.object.key, candidate.spans.into_iter().map(u64::from).collect::<BTreeSet<_>>())

@@ -63,7 +63,7 @@ struct Empty(RefCell<Vec<u32>>);
 
 impl Objects for Empty {
     async fn call(&self, name: &str, call: &str, _: Vec<u8>) -> Result<Vec<u8>, BackendError> {
-        assert_eq!(call, "v1/within");
+        assert_eq!(call, "v1/list-batches");
         let prefix = name.strip_prefix("v1/").unwrap();
         self.0.borrow_mut().push(u32::from_str_radix(prefix, 16).unwrap());
         Ok(br#"{"batches":[],"more":false}"#.to_vec())

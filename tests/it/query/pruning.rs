@@ -136,7 +136,7 @@ fn entries_without_a_summary_are_read() {
     let filter = host_is("h1.example.com");
     let range = (0, i64::MAX);
     let expected = oracle::lines(&store, range.0, range.1, Some(&filter));
-    store.fakes.shards.run_in_all("UPDATE entry_v1 SET summary = NULL");
+    store.fakes.shards.run_in_all("UPDATE entry_v1 SET summary = x''");
     let start_ns = (start_ms() - 2 * super::generate::PREFIX_MS) * 1_000_000;
     let found =
         answer(&store.fakes, RangeQuery::new(Dataset::HttpRequests, start_ns, i64::MAX).with_filter(filter.clone()));

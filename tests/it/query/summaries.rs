@@ -2,7 +2,7 @@
 
 use raydex::batch::{PointForm, SpanPlace, Spans};
 use raydex::filter::Filter;
-use raydex::index::summary::{Gatherer, SpanSummaries, Summary};
+use raydex::index::summary::{PruningSummary, SpanSummaries, SummaryBuilder};
 use raydex::limits::SUMMARY_MAX;
 use raydex::record::Watched;
 
@@ -68,7 +68,7 @@ fn existing_value_is_never_ruled_out() {
         let mut random = Random::new(seed);
         let values = *random.of(&[2, 20, 250, 300, 1_000, 5_000]);
         let count = 1 + u32::try_from(random.below(5)).unwrap();
-        let mut summaries = Gatherer::default();
+        let mut summaries = SummaryBuilder::default();
         let mut records: Vec<Vec<String>> = Vec::new();
         for span in 0..count {
             let number = if random.chance(150) { 0 } else { 1 + random.below(600) };
@@ -81,7 +81,7 @@ fn existing_value_is_never_ruled_out() {
         let gathered = summaries.finish(&spans(count));
         assert!(gathered.batch.len() <= SUMMARY_MAX);
         assert_eq!(gathered.spans.is_empty(), count == 1);
-        let batch = Summary::from_bytes(&gathered.batch).unwrap();
+        let batch = PruningSummary::from_bytes(&gathered.batch).unwrap();
         let each = SpanSummaries::from_bytes(&gathered.spans);
         for _ in 0..150 {
             let filter = filter(&mut random, values);
@@ -105,11 +105,11 @@ fn existing_value_is_never_ruled_out() {
 
 #[test]
 fn unknown_line_may_hold_anything() {
-    let mut gatherer = Gatherer::default();
+    let mut gatherer = SummaryBuilder::default();
     let line = br#"{"Action":"a"}"#;
     gatherer.take(0, 1, line, &Watched::read(line));
     gatherer.take(0, 1, b"{\"Action\":\"\xff\"}", &Watched::read(b"{\"Action\":\"\xff\"}"));
-    let summary = Summary::from_bytes(&gatherer.finish(&spans(1)).batch).unwrap();
+    let summary = PruningSummary::from_bytes(&gatherer.finish(&spans(1)).batch).unwrap();
     let filter = Filter::parse(r#"{"where":{"key":"Action","operator":"eq","value":"x"}}"#).unwrap();
     assert!(filter.may_match(|name| summary.possible(name)));
 }

@@ -1,11 +1,11 @@
 //! What each call does.
 
-use raydex::index::calls::Kept;
+use raydex::index::calls::PutOutcome;
 use raydex::index::shard;
 use raydex::limits::{PART_RAYS, SQL_BLOB_MAX};
 use raydex::record::RayId;
 
-use super::{Shard, entry, id, kept, odd_entry, version};
+use super::{Shard, entry, id, kept, nonstandard_entry, version};
 
 /// The last suffix there is.
 const LAST: u64 = (1 << RayId::SUFFIX_BITS) - 1;
@@ -17,16 +17,16 @@ fn ordinary_entry_costs_four_rows_at_most() {
     let shard = Shard::new();
     let put = entry(version("a", "e1", 5), &[(1, 0), (2, 1), (LAST, 2)]);
     let first = shard.put(&put);
-    assert_eq!(first.kept, Kept::Stored);
+    assert_eq!(first.kept, PutOutcome::Stored);
     assert!((1..=4).contains(&first.rows_written), "{first:?}");
     let rows = shard.sql.rows();
     let again = shard.put(&put);
-    assert_eq!((again.kept, again.rows_written), (Kept::Unchanged, 0));
+    assert_eq!((again.kept, again.rows_written), (PutOutcome::Unchanged, 0));
     assert_eq!(shard.sql.rows(), rows);
     // Even if it is said to have been written at another time.
     let mut later = put.clone();
     later.object.uploaded_ms = 99;
-    assert_eq!(shard.put(&later).kept, Kept::Unchanged);
+    assert_eq!(shard.put(&later).kept, PutOutcome::Unchanged);
     assert_eq!(shard.sql.rows(), rows);
 }
 
@@ -44,17 +44,17 @@ fn opening_again_changes_nothing() {
 #[test]
 fn newer_version_replaces_and_older_is_superseded() {
     let shard = Shard::new();
-    assert_eq!(kept(shard.put(&entry(version("a", "e1", 5), &[(1, 0)]))), Kept::Stored);
+    assert_eq!(kept(shard.put(&entry(version("a", "e1", 5), &[(1, 0)]))), PutOutcome::Stored);
     let newer = shard.put(&entry(version("a", "e2", 6), &[(2, 0)]));
-    assert_eq!(newer.kept, Kept::Stored);
+    assert_eq!(newer.kept, PutOutcome::Stored);
     assert!(newer.rows_written <= 8, "{newer:?}");
     assert_eq!((shard.find(&id(1)), shard.find(&id(2))), (vec![], vec![("a".into(), vec![0])]));
     let rows = shard.sql.rows();
     let older = shard.put(&entry(version("a", "e1", 5), &[(1, 0)]));
-    assert_eq!((older.kept, older.rows_written), (Kept::Superseded, 0));
+    assert_eq!((older.kept, older.rows_written), (PutOutcome::Superseded, 0));
     assert_eq!(shard.sql.rows(), rows);
     // Written in the same millisecond: the one that comes last was read last.
-    assert_eq!(kept(shard.put(&entry(version("a", "e3", 6), &[(3, 0)]))), Kept::Stored);
+    assert_eq!(kept(shard.put(&entry(version("a", "e3", 6), &[(3, 0)]))), PutOutcome::Stored);
     assert_eq!((shard.find(&id(2)), shard.find(&id(3)).len()), (vec![], 1));
     assert_eq!(shard.sql.rows().len(), 2, "one entry, one part");
 }
@@ -125,8 +125,11 @@ fn any_text_and_53_bit_number_returns_unchanged() {
 #[test]
 fn nonstandard_ids_are_found_exactly_in_each_object() {
     let shard = Shard::new();
-    shard.put(&odd_entry(version("a", "e", 1), &[("test-ray-001", 3), ("00", 0), ("é", 7), ("test-ray-001", 1)]));
-    shard.put(&odd_entry(version("b", "e", 1), &[("test-ray-001", 9)]));
+    shard.put(&nonstandard_entry(
+        version("a", "e", 1),
+        &[("test-ray-001", 3), ("00", 0), ("é", 7), ("test-ray-001", 1)],
+    ));
+    shard.put(&nonstandard_entry(version("b", "e", 1), &[("test-ray-001", 9)]));
     assert_eq!(shard.find("test-ray-001"), [("a".to_owned(), vec![1, 3]), ("b".to_owned(), vec![9])]);
     assert_eq!((shard.find("é"), shard.find("00")), (vec![("a".into(), vec![7])], vec![("a".into(), vec![0])]));
     for unknown in ["test-ray-00", "test-ray-0011", "TEST-RAY-001", "0"] {
@@ -148,7 +151,7 @@ fn multi_part_entry_is_found_and_removed_whole() {
     assert_eq!(put.parts.len(), 2);
     assert!(put.parts.iter().all(|part| part.bytes.len() < SQL_BLOB_MAX));
     assert_eq!(shard.put(&put).rows_written, 3);
-    assert_eq!(shard.put(&put).kept, Kept::Unchanged);
+    assert_eq!(shard.put(&put).kept, PutOutcome::Unchanged);
     for number in (0..count).step_by(4999).chain([PART_RAYS as u64 - 1, PART_RAYS as u64 + 1, count - 1]) {
         let expected = vec![("large".to_owned(), vec![(number % 900) as u32])];
         assert_eq!(shard.find(&id(number * 1000)), expected, "{number}");

@@ -1,17 +1,17 @@
 //! Entries of several datasets in one shard: each answer depends on the datasets that were asked for alone.
 
-use raydex::index::calls::{Batches, Candidate, Kept, Put, Within};
+use raydex::index::calls::{BatchPage, Candidate, ListShardBatches, PutEntry, PutOutcome};
 use raydex::record::Dataset;
 
-use super::{Shard, entry, id, kept, odd_entry, version};
+use super::{Shard, entry, id, kept, nonstandard_entry, version};
 
 const HTTP: Dataset = Dataset::HttpRequests;
 const WAF: Dataset = Dataset::FirewallEvents;
 const TRACE: Dataset = Dataset::WorkersTraceEvents;
 
 /// The entry of one ray in the first span of an object.
-fn of(dataset: Dataset, key: &str, etag: &str, uploaded_ms: i64) -> Put {
-    Put { dataset, ..entry(version(key, etag, uploaded_ms), &[(1, 0)]) }
+fn of(dataset: Dataset, key: &str, etag: &str, uploaded_ms: i64) -> PutEntry {
+    PutEntry { dataset, ..entry(version(key, etag, uploaded_ms), &[(1, 0)]) }
 }
 
 /// The same ray in objects of all datasets, put in another order than that of the datasets.
@@ -27,8 +27,8 @@ fn names(candidates: &[Candidate]) -> Vec<(Dataset, &str)> {
     candidates.iter().map(|candidate| (candidate.dataset, candidate.object.key.as_str())).collect()
 }
 
-fn page(shard: &Shard, dataset: Dataset) -> Batches {
-    shard.call(&Within { dataset, from: 0, limit: 9 }).unwrap()
+fn page(shard: &Shard, dataset: Dataset) -> BatchPage {
+    shard.call(&ListShardBatches { dataset, from: 0, limit: 9 }).unwrap()
 }
 
 #[test]
@@ -40,7 +40,7 @@ fn one_call_finds_a_ray_in_every_dataset_asked() {
     assert_eq!(names(&shard.candidates_in(&[WAF], &id(1))), [(WAF, "w")]);
     assert_eq!(shard.candidates_in(&[], &id(1)), []);
     for (dataset, key) in [(WAF, "n1"), (HTTP, "n2")] {
-        shard.put(&Put { dataset, ..odd_entry(version(key, "e", 5), &[("test", 0)]) });
+        shard.put(&PutEntry { dataset, ..nonstandard_entry(version(key, "e", 5), &[("test", 0)]) });
     }
     assert_eq!(names(&shard.candidates("test")), [(HTTP, "n2"), (WAF, "n1")]);
     assert_eq!(names(&shard.candidates_in(&[HTTP], "test")), [(HTTP, "n2")]);
@@ -66,10 +66,10 @@ fn a_dataset_looks_as_if_there_were_no_other() {
 fn an_object_has_one_entry_whatever_its_dataset() {
     let shard = full();
     let rows = shard.sql.rows().len();
-    assert_eq!(kept(shard.put(&of(WAF, "h1", "e", 4))), Kept::Superseded);
+    assert_eq!(kept(shard.put(&of(WAF, "h1", "e", 4))), PutOutcome::Superseded);
     assert_eq!(names(&shard.candidates_in(&[WAF], &id(1))), [(WAF, "w")]);
-    assert_eq!(kept(shard.put(&of(WAF, "h1", "e", 5))), Kept::Stored);
-    assert_eq!(kept(shard.put(&of(WAF, "h1", "e", 5))), Kept::Unchanged);
+    assert_eq!(kept(shard.put(&of(WAF, "h1", "e", 5))), PutOutcome::Stored);
+    assert_eq!(kept(shard.put(&of(WAF, "h1", "e", 5))), PutOutcome::Unchanged);
     assert_eq!(names(&shard.candidates(&id(1))), [(HTTP, "h2"), (WAF, "w"), (WAF, "h1"), (TRACE, "t")]);
     assert_eq!(shard.sql.rows().len(), rows);
     assert_eq!((shard.forget("h1", 6), shard.forget("t", 6)), (1, 1));

@@ -1,18 +1,18 @@
 //! Calls that are none, and statements that fail: nothing has changed then.
 
-use raydex::index::calls::{Find, Forget, Put};
-use raydex::index::entry::Part;
+use raydex::index::calls::{FindRay, ForgetEntry, PutEntry};
+use raydex::index::entry::EntryPart;
 use raydex::index::shard;
 use raydex::limits::SQL_BLOB_MAX;
 use raydex::rpc::Call;
 
 use super::support::faults::DETAIL;
 use super::support::{Fault, Kind};
-use super::{DATASET, Dataset, Shard, entry, id, odd_entry, version};
+use super::{DATASET, Dataset, Shard, entry, id, nonstandard_entry, version};
 
 /// The call for a ray in every dataset.
-fn find(id: &str) -> Find {
-    Find { id: id.into(), datasets: Dataset::ALL.to_vec() }
+fn find(id: &str) -> FindRay {
+    FindRay { id: id.into(), datasets: Dataset::ALL.to_vec() }
 }
 
 /// A shard with two entries.
@@ -34,16 +34,16 @@ fn invalid_body_is_an_error_and_changes_nothing() {
     let mut bodies: Vec<Vec<u8>> = (0..put.len()).map(|end| put[..end].to_vec()).collect();
     bodies.extend([endless, json_alone, b"null".to_vec(), b"{}".to_vec(), b"\0\0\0\0".to_vec(), vec![0xff; 100]]);
     for body in &bodies {
-        assert!(shard::answer(&shard.sql, Put::NAME, body).is_err(), "{body:?}");
-        assert!(shard::answer(&shard.sql, Find::NAME, body).is_err(), "{body:?}");
-        assert!(shard::answer(&shard.sql, Forget::NAME, body).is_err(), "{body:?}");
+        assert!(shard::answer(&shard.sql, PutEntry::NAME, body).is_err(), "{body:?}");
+        assert!(shard::answer(&shard.sql, FindRay::NAME, body).is_err(), "{body:?}");
+        assert!(shard::answer(&shard.sql, ForgetEntry::NAME, body).is_err(), "{body:?}");
     }
     for id in ["7", "null", r#""""#, r#""  ""#] {
         let body = format!(r#"{{"id":{id},"datasets":["http_requests"]}}"#);
-        assert!(shard::answer(&shard.sql, Find::NAME, body.as_bytes()).is_err(), "{body}");
+        assert!(shard::answer(&shard.sql, FindRay::NAME, body.as_bytes()).is_err(), "{body}");
     }
     for body in [r#"{"id":"1"}"#, r#"{"id":"1","datasets":["dns_logs"]}"#, r#"{"key":"a"}"#, r#"["x"] "#] {
-        assert!(shard::answer(&shard.sql, Find::NAME, body.as_bytes()).is_err(), "{body}");
+        assert!(shard::answer(&shard.sql, FindRay::NAME, body.as_bytes()).is_err(), "{body}");
     }
     assert_eq!(shard.sql.rows(), rows);
 }
@@ -52,7 +52,7 @@ fn invalid_body_is_an_error_and_changes_nothing() {
 fn unknown_call_is_an_error() {
     let shard = full();
     let body = find(&id(1)).to_body();
-    for call in ["", "find", "v1/", "v1/find/", "V1/FIND", "v2/find", "v1/drop"] {
+    for call in ["", "find", "v1/", "v1/find-ray/", "V1/FIND-RAY", "v2/find-ray", "v1/drop"] {
         assert!(shard::answer(&shard.sql, call, &body).is_err(), "{call}");
     }
 }
@@ -61,28 +61,34 @@ fn unknown_call_is_an_error() {
 fn overlong_id_is_an_error() {
     let shard = full();
     let body = find(&"x".repeat(129)).to_body();
-    assert!(shard::answer(&shard.sql, Find::NAME, &body).is_err());
+    assert!(shard::answer(&shard.sql, FindRay::NAME, &body).is_err());
 }
 
 #[test]
 fn oversized_part_is_refused_before_writing() {
     let shard = full();
     let rows = shard.sql.rows();
-    let part = |size| Part { lo: 0, hi: 9, bytes: vec![1; size] };
-    let put = |parts| Put { dataset: DATASET, object: version("a", "e2", 9), slots: vec![0], parts, summary: None };
+    let part = |size| EntryPart { lo: 0, hi: 9, bytes: vec![1; size] };
+    let put = |parts| PutEntry {
+        dataset: DATASET,
+        object: version("a", "e2", 9),
+        slots: vec![0],
+        parts,
+        summary: Vec::new(),
+    };
     let too_large = put(vec![part(5), part(SQL_BLOB_MAX + 1)]).to_body();
-    assert!(shard::answer(&shard.sql, Put::NAME, &too_large).is_err());
+    assert!(shard::answer(&shard.sql, PutEntry::NAME, &too_large).is_err());
     assert_eq!(shard.sql.rows(), rows);
 }
 
 #[test]
 fn failing_statement_leaves_the_database_unchanged() {
     let calls = [
-        ("new", Put::NAME, entry(version("c", "e", 9), &[(1, 0), (9, 1)]).to_body()),
-        ("newer", Put::NAME, entry(version("a", "e2", 9), &[(1, 0), (9, 1)]).to_body()),
-        ("odd", Put::NAME, odd_entry(version("a", "e2", 9), &[("x", 1)]).to_body()),
-        ("forget", Forget::NAME, Forget { key: "a".into(), before_ms: 99 }.to_body()),
-        ("find", Find::NAME, find(&id(1)).to_body()),
+        ("new", PutEntry::NAME, entry(version("c", "e", 9), &[(1, 0), (9, 1)]).to_body()),
+        ("newer", PutEntry::NAME, entry(version("a", "e2", 9), &[(1, 0), (9, 1)]).to_body()),
+        ("odd", PutEntry::NAME, nonstandard_entry(version("a", "e2", 9), &[("x", 1)]).to_body()),
+        ("forget", ForgetEntry::NAME, ForgetEntry { key: "a".into(), before_ms: 99 }.to_body()),
+        ("find", FindRay::NAME, find(&id(1)).to_body()),
     ];
     for (name, call, body) in calls {
         let clean = full();

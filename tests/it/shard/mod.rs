@@ -10,9 +10,9 @@ mod within;
 
 use raydex::backend::BackendError;
 use raydex::batch::Spans;
-use raydex::index::calls::{Candidate, Find, Forget, Kept, ObjectVersion, Put, PutAnswer};
-use raydex::index::entry::{Part, Place, pack};
-use raydex::index::{odd, shard};
+use raydex::index::calls::{Candidate, FindRay, ForgetEntry, ObjectVersion, PutAnswer, PutEntry, PutOutcome};
+use raydex::index::entry::{EntryPart, RayLocation, pack};
+use raydex::index::{nonstandard, shard};
 use raydex::record::{Dataset, RayId};
 use raydex::rpc::Call;
 
@@ -41,12 +41,12 @@ impl Shard {
         Ok(serde_json::from_slice(&answer).unwrap())
     }
 
-    fn put(&self, put: &Put) -> PutAnswer {
+    fn put(&self, put: &PutEntry) -> PutAnswer {
         self.call(put).unwrap()
     }
 
     fn forget(&self, key: &str, before_ms: i64) -> u64 {
-        self.call(&Forget { key: key.into(), before_ms }).unwrap().entries
+        self.call(&ForgetEntry { key: key.into(), before_ms }).unwrap().entries
     }
 
     fn candidates(&self, id: &str) -> Vec<Candidate> {
@@ -54,7 +54,7 @@ impl Shard {
     }
 
     fn candidates_in(&self, datasets: &[Dataset], id: &str) -> Vec<Candidate> {
-        self.call(&Find { id: id.into(), datasets: datasets.to_vec() }).unwrap().candidates
+        self.call(&FindRay { id: id.into(), datasets: datasets.to_vec() }).unwrap().candidates
     }
 
     /// The key and the spans of every candidate.
@@ -69,19 +69,19 @@ fn version(key: &str, etag: &str, uploaded_ms: i64) -> ObjectVersion {
 }
 
 /// The entry of these (suffix, span) pairs.
-fn entry(object: ObjectVersion, places: &[(u64, u32)]) -> Put {
+fn entry(object: ObjectVersion, places: &[(u64, u32)]) -> PutEntry {
     let mut slots: Vec<u8> = places.iter().map(|&(suffix, _)| shard::slot_of(suffix)).collect();
     slots.sort_unstable();
     slots.dedup();
-    let places = places.iter().map(|&(suffix, span)| Place::new(ray(suffix), span.into())).collect();
-    Put { dataset: DATASET, object, slots, parts: pack(places, &Spans::default()), summary: None }
+    let places = places.iter().map(|&(suffix, span)| RayLocation::new(ray(suffix), span.into())).collect();
+    PutEntry { dataset: DATASET, object, slots, parts: pack(places, &Spans::default()), summary: Vec::new() }
 }
 
-/// The entry of these (odd id, span) pairs.
-fn odd_entry(object: ObjectVersion, ids: &[(&str, u32)]) -> Put {
-    let slots = ids.iter().map(|(id, _)| odd::slot_of(id)).collect();
-    let bytes = odd::pack(ids.iter().copied(), &Spans::default());
-    Put { dataset: DATASET, object, slots, parts: vec![Part { lo: 0, hi: 0, bytes }], summary: None }
+/// The entry of these (nonstandard id, span) pairs.
+fn nonstandard_entry(object: ObjectVersion, ids: &[(&str, u32)]) -> PutEntry {
+    let slots = ids.iter().map(|(id, _)| nonstandard::slot_of(id)).collect();
+    let bytes = nonstandard::pack(ids.iter().copied(), &Spans::default());
+    PutEntry { dataset: DATASET, object, slots, parts: vec![EntryPart { lo: 0, hi: 0, bytes }], summary: Vec::new() }
 }
 
 /// The digits of the ray with this suffix.
@@ -90,6 +90,6 @@ fn id(suffix: u64) -> String {
 }
 
 /// What a put came to.
-fn kept(answer: PutAnswer) -> Kept {
+fn kept(answer: PutAnswer) -> PutOutcome {
     answer.kept
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use proptest::collection::vec;
 use proptest::prelude::{Strategy, prop_assert_eq, prop_oneof, proptest};
 use proptest::sample::select;
-use raydex::index::calls::{Kept, PutAnswer};
+use raydex::index::calls::{PutAnswer, PutOutcome};
 use raydex::record::RayId;
 
 use super::{Shard, entry, id, version};
@@ -25,31 +25,31 @@ const KEYS: [&str; 3] = ["a", "b", "logs/é"];
 
 #[derive(Debug, Clone)]
 enum Step {
-    Put { key: &'static str, etag: u8, at: i64, places: Vec<(u64, u32)> },
-    Forget { key: &'static str, before: i64 },
-    Find { suffix: u64 },
+    PutEntry { key: &'static str, etag: u8, at: i64, places: Vec<(u64, u32)> },
+    ForgetEntry { key: &'static str, before: i64 },
+    FindRay { suffix: u64 },
 }
 
 fn step() -> impl Strategy<Value = Step> {
     let places = || vec((select(&SUFFIXES[..]), 0_u32..4), 1..6);
     prop_oneof![
         4 => (select(&KEYS[..]), 0_u8..4, 0_i64..6, places())
-            .prop_map(|(key, etag, at, places)| Step::Put { key, etag, at, places }),
-        1 => (select(&KEYS[..]), 0_i64..8).prop_map(|(key, before)| Step::Forget { key, before }),
-        3 => select(&SUFFIXES[..]).prop_map(|suffix| Step::Find { suffix }),
+            .prop_map(|(key, etag, at, places)| Step::PutEntry { key, etag, at, places }),
+        1 => (select(&KEYS[..]), 0_i64..8).prop_map(|(key, before)| Step::ForgetEntry { key, before }),
+        3 => select(&SUFFIXES[..]).prop_map(|suffix| Step::FindRay { suffix }),
     ]
 }
 
 /// What a shard is: for each key the version kept, and its places.
 type Model = BTreeMap<&'static str, (u8, i64, Vec<(u64, u32)>)>;
 
-fn model_put(model: &mut Model, key: &'static str, etag: u8, at: i64, places: &[(u64, u32)]) -> Kept {
+fn model_put(model: &mut Model, key: &'static str, etag: u8, at: i64, places: &[(u64, u32)]) -> PutOutcome {
     match model.get(key) {
-        Some((there, ..)) if *there == etag => Kept::Unchanged,
-        Some((_, written, _)) if *written > at => Kept::Superseded,
+        Some((there, ..)) if *there == etag => PutOutcome::Unchanged,
+        Some((_, written, _)) if *written > at => PutOutcome::Superseded,
         _ => {
             model.insert(key, (etag, at, places.to_vec()));
-            Kept::Stored
+            PutOutcome::Stored
         }
     }
 }
@@ -70,21 +70,21 @@ proptest! {
         let (shard, mut model) = (Shard::new(), Model::new());
         for step in steps {
             match step {
-                Step::Put { key, etag, at, places } => {
+                Step::PutEntry { key, etag, at, places } => {
                     let put = entry(version(key, &etag.to_string(), at), &places);
                     let expected = model_put(&mut model, key, etag, at, &places);
                     let PutAnswer { kept, rows_written } = shard.put(&put);
                     prop_assert_eq!(kept, expected);
-                    prop_assert_eq!(rows_written > 0, expected == Kept::Stored);
+                    prop_assert_eq!(rows_written > 0, expected == PutOutcome::Stored);
                 }
-                Step::Forget { key, before } => {
+                Step::ForgetEntry { key, before } => {
                     let due = model.get(key).is_some_and(|(_, at, _)| *at < before);
                     prop_assert_eq!(shard.forget(key, before), u64::from(due));
                     if due {
                         model.remove(key);
                     }
                 }
-                Step::Find { suffix } => {
+                Step::FindRay { suffix } => {
                     let found: BTreeMap<_, _> = shard.find(&id(suffix)).into_iter().collect();
                     prop_assert_eq!(found, model_find(&model, suffix));
                 }

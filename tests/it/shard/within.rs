@@ -1,26 +1,26 @@
 //! Which batches a shard names for a range, page by page.
 
-use raydex::index::calls::{Batches, Kept, Put, Within};
+use raydex::index::calls::{BatchPage, ListShardBatches, PutEntry, PutOutcome};
 use raydex::limits::{SUMMARY_MAX, WITHIN_PAGE};
 
 use super::{DATASET, Shard, id, version};
 
-fn presence(key: &str, etag: &str, at: i64, summary: &[u8]) -> Put {
-    Put {
+fn presence(key: &str, etag: &str, at: i64, summary: &[u8]) -> PutEntry {
+    PutEntry {
         dataset: DATASET,
         object: version(key, etag, at),
         slots: Vec::new(),
         parts: Vec::new(),
-        summary: Some(summary.to_vec()),
+        summary: summary.to_vec(),
     }
 }
 
 /// A batch's place, key and summary.
-type Row = (i64, String, Option<Vec<u8>>);
+type Row = (i64, String, Vec<u8>);
 
 /// A page: whether there is more, and its batches.
 fn page(shard: &Shard, from: i64, limit: u64) -> (bool, Vec<Row>) {
-    let Batches { batches, more } = shard.call(&Within { dataset: DATASET, from, limit }).unwrap();
+    let BatchPage { batches, more } = shard.call(&ListShardBatches { dataset: DATASET, from, limit }).unwrap();
     (more, batches.into_iter().map(|batch| (batch.place, batch.object.key, batch.summary)).collect())
 }
 
@@ -31,7 +31,7 @@ fn batches_come_in_put_order_by_pages() {
     for key in ["c", "a", "b"] {
         shard.put(&presence(key, "e", 5, key.as_bytes()));
     }
-    let row = |place, key: &str| (place, key.to_owned(), Some(key.as_bytes().to_vec()));
+    let row = |place, key: &str| (place, key.to_owned(), key.as_bytes().to_vec());
     assert_eq!(page(&shard, 0, 5), (false, vec![row(1, "c"), row(2, "a"), row(3, "b")]));
     assert_eq!(page(&shard, 0, 2), (true, vec![row(1, "c"), row(2, "a")]));
     assert_eq!(page(&shard, 3, 2), (false, vec![row(3, "b")]));
@@ -59,10 +59,10 @@ fn entry_without_rays_is_one_empty_row() {
     let shard = Shard::new();
     let put = presence("a", "e", 5, &[7; SUMMARY_MAX]);
     let answer = shard.put(&put);
-    assert_eq!((answer.kept, answer.rows_written), (Kept::Stored, 1));
+    assert_eq!((answer.kept, answer.rows_written), (PutOutcome::Stored, 1));
     assert_eq!(
         (shard.put(&put).kept, shard.put(&presence("a", "e0", 4, b"")).kept),
-        (Kept::Unchanged, Kept::Superseded)
+        (PutOutcome::Unchanged, PutOutcome::Superseded)
     );
     assert!(shard.find(&id(0)).is_empty());
     assert_eq!(shard.forget("a", 6), 1);

@@ -1,4 +1,4 @@
-//! The stored form of a batch's odd ids: ids that are not 16 hexadecimal digits, found by exact match.
+//! The stored form of a batch's nonstandard ids: ids that are not 16 hexadecimal digits, found by exact match.
 //!
 //! ```text
 //! the beginning of every part, of kind 1 (`part`)
@@ -11,23 +11,23 @@
 use std::collections::BTreeSet;
 
 use super::entry::EntryError;
-use super::part::{self, Opened};
+use super::part::{self, OpenPart};
 use crate::batch::Spans;
 
-/// The kind of a part that holds odd ids.
-pub const KIND_ODD: u8 = 1;
+/// The kind of a part that holds nonstandard ids.
+pub const KIND_NONSTANDARD: u8 = 1;
 /// Bytes of the body before the pairs.
 const HEADER: usize = 4;
 
 /// Packs the ids and the spans of their lines, which lie where `spans` says. An id longer than 255 bytes is left out:
-/// there is none ([`crate::limits::MAX_ODD_ID`]).
+/// there is none ([`crate::limits::MAX_NONSTANDARD_ID`]).
 #[must_use]
 pub fn pack<'a>(pairs: impl IntoIterator<Item = (&'a str, u32)>, spans: &Spans) -> Vec<u8> {
     let with_length = pairs.into_iter().filter_map(|(id, span)| Some((id, span, u8::try_from(id.len()).ok()?)));
     let mut pairs: Vec<(&str, u32, u8)> = with_length.collect();
     pairs.sort_unstable();
     let named: BTreeSet<u32> = pairs.iter().map(|(_, span, _)| *span).collect();
-    let mut bytes = part::head(KIND_ODD, named.into_iter(), spans);
+    let mut bytes = part::head(KIND_NONSTANDARD, named.into_iter(), spans);
     bytes.extend_from_slice(&u32::try_from(pairs.len()).unwrap_or(u32::MAX).to_le_bytes());
     for (id, span, length) in pairs {
         bytes.push(length);
@@ -42,8 +42,8 @@ pub fn pack<'a>(pairs: impl IntoIterator<Item = (&'a str, u32)>, spans: &Spans) 
 /// # Errors
 /// [`EntryError`] where the bytes are none of this form.
 pub fn spans_of(bytes: &[u8], id: &str) -> Result<Vec<u32>, EntryError> {
-    let Opened { version, kind, body, .. } = part::open(bytes)?;
-    if kind != KIND_ODD {
+    let OpenPart { version, kind, body, .. } = part::open(bytes)?;
+    if kind != KIND_NONSTANDARD {
         return Err(EntryError::Unknown { version, kind });
     }
     let (_, mut rest) = body.split_first_chunk::<HEADER>().ok_or(EntryError::Damaged)?;
@@ -59,7 +59,7 @@ pub fn spans_of(bytes: &[u8], id: &str) -> Result<Vec<u32>, EntryError> {
     Ok(spans)
 }
 
-/// The slot of an odd id: any byte that the id alone decides (see [`super::shard`]).
+/// The slot of an nonstandard id: any byte that the id alone decides (see [`super::shard`]).
 #[must_use]
 pub fn slot_of(id: &str) -> u8 {
     id.bytes().fold(0, |slot: u8, byte| slot.rotate_left(3) ^ byte)
