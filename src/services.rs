@@ -9,7 +9,7 @@ use crate::access::{Caller, Denied, Presented, Rules};
 use crate::backend::{BatchStore, Bucket, Objects, Queue};
 use crate::ledger::DeliveryId;
 use crate::limits::PACK_BYTES;
-use crate::memory::{MemoryBudget, Turn};
+use crate::memory::{MemoryBudget, ReadPermits};
 use crate::r2_event::R2Event;
 
 /// The storage, queues, clock and memory of one isolate.
@@ -60,8 +60,8 @@ pub trait Services {
 
     /// The memory that the requests of this isolate share.
     fn memory(&self) -> &MemoryBudget;
-    /// The turn to read a batch, which all messages of an isolate wait for.
-    fn turn(&self) -> &Turn;
+    /// The permit to read a batch, which the messages of an isolate share.
+    fn read_permits(&self) -> &ReadPermits;
     /// The largest pack of payloads, in bytes; the simulator makes smaller ones.
     fn pack_bytes(&self) -> usize {
         PACK_BYTES

@@ -14,7 +14,7 @@ use crate::http::{LookupCost, Problem, Reply, problems};
 use crate::ledger::BatchId;
 use crate::ledger::calls::{BatchDetails, GetBatch};
 use crate::lookup::FoundRecord;
-use crate::pipeline::{Whereabouts, whereabouts};
+use crate::pipeline::{DeliveryStatus, find_delivery_status};
 use crate::record::{Dataset, ray_from_user};
 use crate::services::Services;
 use crate::time::rfc3339;
@@ -39,14 +39,14 @@ struct Answer {
 #[derive(Serialize)]
 struct RecordShown {
     batch: BatchShown,
-    /// `carried`, `kept_back`, `no_plan`, `not_yet`, `unknown_plan`, `unknown_batch`.
-    fate: &'static str,
+    /// `assigned`, `excluded`, `no_plan`, `pending`, `unknown_plan`, `unknown_batch`.
+    delivery_status: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     plan: Option<u32>,
     /// Whether it is known which of the payloads carries it.
-    certain: bool,
+    exact: bool,
     payloads: Vec<PayloadShown>,
 }
 
@@ -66,7 +66,7 @@ pub(crate) async fn answer(world: &impl Services, caller: &Caller, argument: &st
     let key = ray_from_user(argument).map_err(|_| problems::not_a_ray())?;
     let reservation = world.memory().reservation();
     let (found, mut cost) = find(world, &views, &key, &reservation).await?;
-    let records = fates(world, &found.records).await?;
+    let records = delivery_statuses(world, &found.records).await?;
     cost.elapsed_ms = world.now_ms() - started;
     let answer = Answer {
         ray: key.to_string(),
@@ -81,8 +81,8 @@ pub(crate) async fn answer(world: &impl Services, caller: &Caller, argument: &st
 }
 
 /// What became of each record. The books of one batch are held at a time: they can be megabytes.
-async fn fates(world: &impl Services, records: &[FoundRecord]) -> Result<Vec<RecordShown>, Problem> {
-    let mut fates = Vec::new();
+async fn delivery_statuses(world: &impl Services, records: &[FoundRecord]) -> Result<Vec<RecordShown>, Problem> {
+    let mut delivery_statuses = Vec::new();
     let mut known: Option<(BatchId, BatchDetails)> = None;
     for record in records {
         let id = BatchId::for_object(world.bucket_name(), &record.object.key, &record.object.etag);
@@ -90,27 +90,35 @@ async fn fates(world: &impl Services, records: &[FoundRecord]) -> Result<Vec<Rec
             let books = ask(world, &id.ledger, &GetBatch { source: id.source.clone() }).await?;
             known = Some((id, books));
         }
-        fates.extend(known.as_ref().map(|(id, books)| fate(id, books, record)));
+        delivery_statuses.extend(known.as_ref().map(|(id, books)| shown_status(id, books, record)));
     }
-    Ok(fates)
+    Ok(delivery_statuses)
 }
 
-fn fate(id: &BatchId, books: &BatchDetails, record: &FoundRecord) -> RecordShown {
+fn shown_status(id: &BatchId, books: &BatchDetails, record: &FoundRecord) -> RecordShown {
     let (object, offset) = (&record.object, record.offset);
     let default_ms = object.default_ms();
     let batch = BatchShown { id: id.handle(), key: object.key.clone(), etag: object.etag.clone(), offset };
-    let shown =
-        RecordShown { batch, fate: UNKNOWN_BATCH, reason: None, plan: None, certain: true, payloads: Vec::new() };
+    let shown = RecordShown {
+        batch,
+        delivery_status: UNKNOWN_BATCH,
+        reason: None,
+        plan: None,
+        exact: true,
+        payloads: Vec::new(),
+    };
     if books.batch.is_none() {
         return shown;
     }
-    let place = whereabouts(books, &record.line, offset, default_ms);
-    let shown = RecordShown { fate: place.name(), certain: place.is_certain(), ..shown };
-    match place {
-        Whereabouts::NoPlan => shown,
-        Whereabouts::UnknownPlan { plan } | Whereabouts::NotYet { plan } => RecordShown { plan: Some(plan), ..shown },
-        Whereabouts::KeptBack { plan, why } => RecordShown { plan: Some(plan), reason: Some(why.code()), ..shown },
-        Whereabouts::Carried { plan, payloads } => {
+    let status = find_delivery_status(books, &record.line, offset, default_ms);
+    let shown = RecordShown { delivery_status: status.name(), exact: status.is_exact(), ..shown };
+    match status {
+        DeliveryStatus::NoPlan => shown,
+        DeliveryStatus::UnknownPlan { plan } | DeliveryStatus::Pending { plan } => {
+            RecordShown { plan: Some(plan), ..shown }
+        }
+        DeliveryStatus::Excluded { plan, why } => RecordShown { plan: Some(plan), reason: Some(why.code()), ..shown },
+        DeliveryStatus::Assigned { plan, payloads } => {
             let payloads = payloads.into_iter().cloned().map(PayloadShown::from).collect();
             RecordShown { plan: Some(plan), payloads, ..shown }
         }

@@ -53,13 +53,13 @@ pub const UPLOAD_BUSY_MS: i64 = 30_000;
 
 /// How long a message waits for its turn to read a batch, in milliseconds: a batch of 1,000,000 records takes 15 s, and
 /// five messages that wait so long stay below the 15 minutes of an invocation.
-pub const TURN_WAIT_MS: i64 = 120_000;
+pub const READ_PERMIT_WAIT_MS: i64 = 120_000;
 
 /// How long whoever reads a batch may be silent until the next one begins, in milliseconds. It is heard with each piece
 /// of the batch; the longest silence is that of the calls that write its index, [`super::OBJECT_CALL_MS`] each.
-pub const TURN_SILENT_MS: i64 = 90_000;
+pub const READ_PERMIT_SILENT_MS: i64 = 90_000;
 
 const _: () = assert!(UPLOAD_PART as u64 * 10_000 > INGEST_MAX);
 const _: () = assert!(UPLOAD_PART + UPLOAD_BESIDE < MEMORY_BUDGET - BESIDE_UPLOADS);
-const _: () = assert!(5 * TURN_WAIT_MS < 15 * 60_000);
-const _: () = assert!(TURN_SILENT_MS < TURN_WAIT_MS);
+const _: () = assert!(5 * READ_PERMIT_WAIT_MS < 15 * 60_000);
+const _: () = assert!(READ_PERMIT_SILENT_MS < READ_PERMIT_WAIT_MS);

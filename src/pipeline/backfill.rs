@@ -28,7 +28,7 @@ use crate::time;
 
 /// What one turn of the cron did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
-pub struct Driven {
+pub struct BackfillProgress {
     /// Jobs that went on.
     pub jobs: usize,
     /// Objects announced.
@@ -39,8 +39,8 @@ pub struct Driven {
 ///
 /// # Errors
 /// [`BackendError`] where the world failed; the next turn goes on.
-pub async fn drive_backfills(world: &impl Services, config: &Config) -> Result<Driven, BackendError> {
-    let mut driven = Driven::default();
+pub async fn drive_backfills(world: &impl Services, config: &Config) -> Result<BackfillProgress, BackendError> {
+    let mut driven = BackfillProgress::default();
     start_from_push_time(world, config).await?;
     let jobs = rpc::call(world.ledgers(), REGISTRY, &ListBackfills { id: None, limit: BACKFILL_JOBS }).await?.jobs;
     for (id, job) in jobs.into_iter().filter(|(_, job)| job.state == BackfillState::Running) {

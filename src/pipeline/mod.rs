@@ -1,31 +1,31 @@
 //! The stages of a batch's life behind the queues: *parse* (index and transform in one pass), *deliver*, and what
 //! finds what the queues lost.
 //!
-//! Reading order: [`payload`] and [`transform`] make bodies, [`mod@pass`] reads an object once, [`mod@process`] does it by
+//! Reading order: [`payload`] and [`transform`] make bodies, [`scan`] reads a batch once, [`mod@process`] does it by
 //! the ledger's protocol, `parse` and [`send`] are the two queues' messages,
-//! [`mod@sweep`] looks for what they lost, `whereabouts` finds one record in the books.
+//! [`mod@sweep`] looks for what they lost, `delivery_status` finds the payload of one record.
 //!
 //! What always holds: each message is judged on its own, and by its verdict alone is it acked or tried again; a
 //! message is acked only when the ledger holds what it stood for.
 
 pub mod backfill;
-mod later;
+mod delivery_status;
 pub mod pack;
 mod parse;
-pub mod pass;
 pub mod payload;
 pub mod process;
+mod read_permit;
+mod retry_delay;
+pub mod scan;
 pub mod send;
 pub mod sweep;
 pub mod transform;
-mod turn;
 mod verdict;
-mod whereabouts;
 
-pub use backfill::{Driven, drive_backfills, start_backfill};
-pub use parse::{ParseVerdict, options_of, parse_message};
-pub use process::{Outcome, Work, process};
+pub use backfill::{BackfillProgress, drive_backfills, start_backfill};
+pub use delivery_status::{DeliveryStatus, find_delivery_status};
+pub use parse::{ParseOutcome, ParseVerdict, options_of, parse_message};
+pub use process::{BatchOutcome, BatchRequest, process_batch};
 pub use send::{Sender, send_message};
-pub use sweep::{Swept, sweep};
-pub use verdict::SendVerdict;
-pub use whereabouts::{Whereabouts, whereabouts};
+pub use sweep::{SweepReport, sweep};
+pub use verdict::{SendOutcome, SendVerdict};

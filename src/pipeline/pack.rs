@@ -6,7 +6,7 @@
 //! What always holds: bodies keep their order, each lies behind the one before; the same bodies under the same bound
 //! give the same packs, so the same keys; a pack is beyond the bound only where it is one body.
 
-use super::payload::Packed;
+use super::payload::PackedPayload;
 use crate::bucket_keys::pack_digest;
 use crate::ledger::SourceId;
 use crate::ledger::delivery::{BodyLocation, Payload};
@@ -14,14 +14,14 @@ use crate::limits::PACK_PAYLOADS;
 
 /// One object with the bodies of payloads.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Pack {
+pub struct PayloadPack {
     /// The payloads, with their places.
     pub payloads: Vec<Payload>,
     /// Their bodies.
     pub bytes: Vec<u8>,
 }
 
-impl Pack {
+impl PayloadPack {
     /// Its key, in this plan of this source; `None` where it has no payload.
     #[must_use]
     pub fn key(&self, source: &SourceId, plan: u32) -> Option<String> {
@@ -45,7 +45,7 @@ impl PackBuilder {
     }
 
     /// Takes the next body; hands on the pack that it does not fit into.
-    pub fn add(&mut self, Packed { payload, body }: Packed) -> Option<Pack> {
+    pub fn add(&mut self, PackedPayload { payload, body }: PackedPayload) -> Option<PayloadPack> {
         let fits = self.bytes.len() + body.len() <= self.most && self.payloads.len() < PACK_PAYLOADS;
         let full = if fits { None } else { self.close() };
         if self.payloads.is_empty() {
@@ -58,7 +58,7 @@ impl PackBuilder {
     }
 
     /// Closes the last pack, if it has bodies.
-    pub fn close(&mut self) -> Option<Pack> {
+    pub fn close(&mut self) -> Option<PayloadPack> {
         let (mut payloads, bytes) = (std::mem::take(&mut self.payloads), std::mem::take(&mut self.bytes));
         let first = payloads.first()?.index.clone();
         let digest = pack_digest(payloads.iter().map(|payload| payload.sha256.as_str()));
@@ -67,7 +67,7 @@ impl PackBuilder {
             payload.pack = Some(BodyLocation { first: first.clone(), digest: digest.clone(), offset: at });
             at += payload.bytes;
         }
-        Some(Pack { payloads, bytes })
+        Some(PayloadPack { payloads, bytes })
     }
 
     /// Appends a body that fits, in room that doubles, but never beyond what a pack may have.
@@ -87,14 +87,14 @@ mod tests {
 
     use proptest::prelude::{any, prop, prop_assert, prop_assert_eq, proptest};
 
-    use super::{Pack, PackBuilder};
+    use super::{PackBuilder, PayloadPack};
     use crate::ledger::delivery::Payload;
     use crate::ledger::ids::index_of;
     use crate::limits::{PACK_BYTES, PACK_PAYLOADS};
-    use crate::pipeline::payload::{Packed, Packer};
+    use crate::pipeline::payload::{PackedPayload, PayloadPacker};
 
     /// The nth payload of a plan, with this body.
-    fn packed(number: usize, body: Vec<u8>) -> Packed {
+    fn packed(number: usize, body: Vec<u8>) -> PackedPayload {
         let payload = Payload {
             index: index_of(number),
             sha256: format!("of {number}"),
@@ -104,7 +104,7 @@ mod tests {
             last_offset: 0,
             pack: None,
         };
-        Packed { payload, body }
+        PackedPayload { payload, body }
     }
 
     /// The byte that the nth body is of.
@@ -117,16 +117,16 @@ mod tests {
     }
 
     /// The packs of bodies of these sizes, each of bytes of its own.
-    fn packs(most: usize, sizes: &[usize]) -> Vec<Pack> {
+    fn packs(most: usize, sizes: &[usize]) -> Vec<PayloadPack> {
         let mut builder = PackBuilder::new(most);
         let bodies = sizes.iter().enumerate().map(|(number, &size)| packed(number, vec![byte_of(number); size]));
-        let mut packs: Vec<Pack> = bodies.filter_map(|body| builder.add(body)).collect();
+        let mut packs: Vec<PayloadPack> = bodies.filter_map(|body| builder.add(body)).collect();
         packs.extend(builder.close());
         assert_eq!(builder.close(), None);
         packs
     }
 
-    fn sizes(packs: &[Pack]) -> Vec<Vec<u64>> {
+    fn sizes(packs: &[PayloadPack]) -> Vec<Vec<u64>> {
         packs.iter().map(|pack| pack.payloads.iter().map(|payload| payload.bytes).collect()).collect()
     }
 
@@ -172,7 +172,7 @@ mod tests {
 
     #[test]
     fn pack_inflates_to_all_lines_named_by_content() {
-        let mut packer = Packer::new(3);
+        let mut packer = PayloadPacker::new(3);
         let mut builder = PackBuilder::new(PACK_BYTES);
         let mut text = Vec::new();
         for at in 0..20 {
@@ -184,7 +184,7 @@ mod tests {
             }
         }
         builder.add(packer.finish().unwrap());
-        let Pack { payloads, bytes } = builder.close().unwrap();
+        let PayloadPack { payloads, bytes } = builder.close().unwrap();
         let mut inflated = Vec::new();
         flate2::bufread::MultiGzDecoder::new(&bytes[..]).read_to_end(&mut inflated).unwrap();
         assert_eq!((payloads.len(), inflated), (7, text));
@@ -224,7 +224,7 @@ mod tests {
         fn the_same_bodies_make_the_same_packs(bodies in prop::collection::vec(any::<Vec<u8>>(), 0..20), most in 0_usize..400) {
             let build = || {
                 let mut builder = PackBuilder::new(most);
-                let mut packs: Vec<Pack> =
+                let mut packs: Vec<PayloadPack> =
                     bodies.iter().cloned().enumerate().filter_map(|(number, body)| builder.add(packed(number, body))).collect();
                 packs.extend(builder.close());
                 packs

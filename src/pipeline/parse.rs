@@ -1,12 +1,13 @@
-//! One message of `parse-queue`: which object it tells of, and what became of that.
+//! Handles one message of `parse-queue`: an event about one object.
 //!
-//! What always holds: a message that can never succeed is acked with its reason, one that failed for the world's
-//! reasons is tried again, and neither touches another message; nothing here returns an error.
+//! # Invariants
+//! A message that can never succeed is acked with its reason, one for which a backend failed is retried, and neither
+//! touches another message.
 
 use serde::Serialize;
 
-use super::later::later;
-use super::process::{Done, Outcome, Work, forget_beside, process};
+use super::process::{BatchFigures, BatchOutcome, BatchRequest, process_batch, remove_sidecars};
+use super::retry_delay::retry_delay_s;
 use crate::backend::{BackendError, Bucket};
 use crate::bucket_keys::{KeyClass, classify};
 use crate::config::{Config, LogLevel};
@@ -22,17 +23,66 @@ use crate::record::Dataset;
 use crate::rpc;
 use crate::services::Services;
 
-/// The reason of an event that brings no object and takes none.
+/// The reason of an event that neither writes nor removes an object.
 const NO_NEW_OBJECT: &str = "no_new_object";
 /// The reason of an event of a bucket that is not `BUCKET_NAME`.
 const OTHER_BUCKET: &str = "other_bucket";
 
+/// How a message of `parse-queue` ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ParseOutcome {
+    /// The batch was processed completely.
+    Sealed,
+    /// The batch was processed before.
+    AlreadySealed,
+    /// A newer version of the object is known.
+    Superseded,
+    /// The bucket has no such object any more.
+    Gone,
+    /// The rays of a removed object were dropped.
+    Removed,
+    /// There is nothing to do for the event.
+    Ignored,
+    /// The object is not a valid batch.
+    Quarantined,
+    /// The object was recorded before as not a valid batch.
+    AlreadyQuarantined,
+    /// The message's body is not an event.
+    BadMessage,
+    /// A backend failed; the message is retried.
+    Failed,
+}
+
+impl ParseOutcome {
+    /// The stable code, in logs and counts.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Sealed => "sealed",
+            Self::AlreadySealed => "already_sealed",
+            Self::Superseded => "superseded",
+            Self::Gone => "gone",
+            Self::Removed => "removed",
+            Self::Ignored => "ignored",
+            Self::Quarantined => "quarantined",
+            Self::AlreadyQuarantined => "already_quarantined",
+            Self::BadMessage => "bad_message",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+impl Serialize for ParseOutcome {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
+    }
+}
+
 /// What to do with a message, and why. As JSON it is the message's one line in the log.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ParseVerdict {
-    /// The verdict's stable code: `sealed`, `already_sealed`, `superseded`, `gone`, `removed`, `ignored`, `quarantined`,
-    /// `already_quarantined`, `bad_message`, `failed`.
-    pub verdict: &'static str,
+    /// How the message ended.
+    pub verdict: ParseOutcome,
     /// The stable code of the reason, where there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub code: Option<&'static str>,
@@ -47,11 +97,11 @@ pub struct ParseVerdict {
     pub retry_s: Option<u32>,
     /// What was read and made.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub batch: Option<Done>,
+    pub batch: Option<BatchFigures>,
 }
 
 impl ParseVerdict {
-    fn new(verdict: &'static str, key: Option<String>) -> Self {
+    fn new(verdict: ParseOutcome, key: Option<String>) -> Self {
         Self { verdict, code: None, reason: None, key, retry_s: None, batch: None }
     }
 
@@ -62,44 +112,49 @@ impl ParseVerdict {
     /// Nothing could be tried: the message has to come again after `delay_s` seconds.
     #[must_use]
     pub fn not_now(code: &'static str, reason: String, delay_s: u32) -> Self {
-        Self { retry_s: Some(delay_s), ..Self::new("failed", None).because(code, Some(reason)) }
+        Self { retry_s: Some(delay_s), ..Self::new(ParseOutcome::Failed, None).because(code, Some(reason)) }
     }
 
-    /// How grave its line in the log is.
+    /// The severity of its log line.
     #[must_use]
     pub fn level(&self) -> LogLevel {
         match self.verdict {
-            "failed" | "bad_message" | "quarantined" => LogLevel::Warn,
+            ParseOutcome::Failed | ParseOutcome::BadMessage | ParseOutcome::Quarantined => LogLevel::Warn,
+            ParseOutcome::Ignored if self.code == Some(OTHER_BUCKET) => LogLevel::Warn,
             _ => LogLevel::Info,
         }
     }
 
     /// The message has to come again.
     fn again(error: &BackendError, key: String, attempt: u32) -> Self {
-        let delay_s = later(&PARSE_RETRY_S, &key, attempt);
+        let delay_s = retry_delay_s(&PARSE_RETRY_S, &key, attempt);
         Self { key: Some(key), ..Self::not_now("backend_failed", error.to_string(), delay_s) }
     }
 }
 
-/// Does what the message with this JSON body asks for. `attempt` counts from 1.
+/// Handles the message with this JSON body. `attempt` counts from 1.
 pub async fn parse_message(world: &impl Services, config: &Config, body: &str, attempt: u32) -> ParseVerdict {
     let event = match R2Event::parse(body) {
         Ok(event) => event,
-        Err(why) => return ParseVerdict::new("bad_message", None).because("not_an_event", Some(why.to_string())),
+        Err(why) => {
+            return ParseVerdict::new(ParseOutcome::BadMessage, None).because("not_an_event", Some(why.to_string()));
+        }
     };
     let change = event.object_change();
     let key = event.object.key;
     if event.bucket != world.bucket_name() {
-        return ParseVerdict::new("ignored", Some(key)).because(OTHER_BUCKET, None);
+        return ParseVerdict::new(ParseOutcome::Ignored, Some(key)).because(OTHER_BUCKET, None);
     }
     let dataset = match classify(&key, &config.log_prefix) {
-        KeyClass::Ignored(why) => return ParseVerdict::new("ignored", Some(key)).because(why.code(), None),
+        KeyClass::Ignored(why) => return ParseVerdict::new(ParseOutcome::Ignored, Some(key)).because(why.code(), None),
         KeyClass::Batch(dataset) => dataset,
     };
     let outcome = match change {
         ObjectChange::Written => object(world, config, &key, dataset, event.backfill).await,
         ObjectChange::Removed => forget(world, &key).await,
-        ObjectChange::Unknown => Ok(ParseVerdict::new("ignored", Some(key.clone())).because(NO_NEW_OBJECT, None)),
+        ObjectChange::Unknown => {
+            Ok(ParseVerdict::new(ParseOutcome::Ignored, Some(key.clone())).because(NO_NEW_OBJECT, None))
+        }
     };
     outcome.unwrap_or_else(|error| ParseVerdict::again(&error, key, attempt))
 }
@@ -116,7 +171,7 @@ async fn object(
         Some(backfill) => backfill_work(config, dataset, &backfill),
         None => work_of(config, dataset),
     };
-    let outcome = process(world, key, &work).await?;
+    let outcome = process_batch(world, key, &work).await?;
     if let Some(EventBackfill { id, .. }) = backfill {
         rpc::call(world.ledgers(), REGISTRY, &CountEndedObject { id }).await?;
     }
@@ -124,20 +179,20 @@ async fn object(
 }
 
 /// What a backfill asks for.
-fn backfill_work(config: &Config, dataset: Dataset, backfill: &EventBackfill) -> Work {
+fn backfill_work(config: &Config, dataset: Dataset, backfill: &EventBackfill) -> BatchRequest {
     let EventBackfill { start_ms, end_ms, index, deliver, .. } = *backfill;
     let delivers = deliver && config.delivery.is_some() && dataset == Dataset::HttpRequests;
     let wish = || DeliveryRequest { window: DeliveryWindow { start_ms, end_ms }, options: options_of(config) };
-    Work { dataset, index, deliver: delivers.then(wish) }
+    BatchRequest { dataset, index, deliver: delivers.then(wish) }
 }
 
 /// What live traffic asks for: an index of everything, and for the partner what the settings say.
-fn work_of(config: &Config, dataset: Dataset) -> Work {
+fn work_of(config: &Config, dataset: Dataset) -> BatchRequest {
     let start_ms = config.push_start_ms.unwrap_or(i64::MIN);
     let window = DeliveryWindow { start_ms, ..DeliveryWindow::EVER };
     let delivers = config.delivery.is_some() && dataset == Dataset::HttpRequests;
     let deliver = delivers.then(|| DeliveryRequest { window, options: options_of(config) });
-    Work { dataset, index: true, deliver }
+    BatchRequest { dataset, index: true, deliver }
 }
 
 /// How lines become payloads, as the settings say now.
@@ -156,31 +211,33 @@ pub fn options_of(config: &Config) -> PlanOptions {
 /// An object was removed: so are its rays, unless there is one again.
 async fn forget(world: &impl Services, key: &str) -> Result<ParseVerdict, BackendError> {
     if world.bucket().get(key).await?.is_some() {
-        return Ok(ParseVerdict::new("ignored", Some(key.into())).because("still_there", None));
+        return Ok(ParseVerdict::new(ParseOutcome::Ignored, Some(key.into())).because("still_there", None));
     }
     let ledger = ledger_of(key);
     let ask = |forgotten| ForgetDeletedObject { key: key.into(), forgotten };
     let DeletedObjectVersions { versions } = rpc::call(world.ledgers(), &ledger, &ask(false)).await?;
     for old in &versions {
         forget_entries(world.shards(), key, old.uploaded_ms, old.shards.iter()).await?;
-        forget_beside(world, old).await?;
+        remove_sidecars(world, old).await?;
     }
     rpc::call(world.ledgers(), &ledger, &ask(true)).await?;
-    Ok(ParseVerdict::new("removed", Some(key.into())))
+    Ok(ParseVerdict::new(ParseOutcome::Removed, Some(key.into())))
 }
 
 /// The verdict on a message whose object came to this outcome.
-fn verdict_of(outcome: Outcome, key: &str) -> ParseVerdict {
+fn verdict_of(outcome: BatchOutcome, key: &str) -> ParseVerdict {
     let key = Some(key.to_owned());
     match outcome {
-        Outcome::Sealed(done) => {
-            let verdict = if done.superseded { "superseded" } else { "sealed" };
-            ParseVerdict { batch: Some(done), ..ParseVerdict::new(verdict, key) }
+        BatchOutcome::Sealed(report) => {
+            let verdict = if report.superseded { ParseOutcome::Superseded } else { ParseOutcome::Sealed };
+            ParseVerdict { batch: Some(report), ..ParseVerdict::new(verdict, key) }
         }
-        Outcome::AlreadySealed => ParseVerdict::new("already_sealed", key),
-        Outcome::Superseded => ParseVerdict::new("superseded", key),
-        Outcome::Gone => ParseVerdict::new("gone", key),
-        Outcome::Quarantined(why) => ParseVerdict::new("quarantined", key).because(why.code(), Some(why.to_string())),
-        Outcome::AlreadyQuarantined => ParseVerdict::new("already_quarantined", key),
+        BatchOutcome::AlreadySealed => ParseVerdict::new(ParseOutcome::AlreadySealed, key),
+        BatchOutcome::Superseded => ParseVerdict::new(ParseOutcome::Superseded, key),
+        BatchOutcome::Gone => ParseVerdict::new(ParseOutcome::Gone, key),
+        BatchOutcome::Quarantined(why) => {
+            ParseVerdict::new(ParseOutcome::Quarantined, key).because(why.code(), Some(why.to_string()))
+        }
+        BatchOutcome::AlreadyQuarantined => ParseVerdict::new(ParseOutcome::AlreadyQuarantined, key),
     }
 }

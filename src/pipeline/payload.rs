@@ -18,7 +18,7 @@ const WINDOW_BITS: u8 = 15;
 
 /// A payload with its body.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Packed {
+pub struct PackedPayload {
     /// What the ledger keeps.
     pub payload: Payload,
     /// What is sent.
@@ -27,7 +27,7 @@ pub struct Packed {
 
 /// Gathers lines and closes payloads.
 #[derive(Debug)]
-pub struct Packer {
+pub struct PayloadPacker {
     compress: Compress,
     /// Text not yet compressed.
     pending: Vec<u8>,
@@ -39,7 +39,7 @@ pub struct Packer {
     most: u64,
 }
 
-impl Packer {
+impl PayloadPacker {
     /// A packer of payloads of at most so many lines.
     #[must_use]
     pub fn new(lines: u32) -> Self {
@@ -67,7 +67,7 @@ impl Packer {
     }
 
     /// The line whose text was appended is whole; it begins at `at` in its object. A payload that is full is closed.
-    pub fn end_line(&mut self, at: u64) -> Option<Packed> {
+    pub fn end_line(&mut self, at: u64) -> Option<PackedPayload> {
         if self.lines == 0 {
             self.first_offset = at;
         }
@@ -80,11 +80,11 @@ impl Packer {
     }
 
     /// Closes the last payload, if it has lines.
-    pub fn finish(&mut self) -> Option<Packed> {
+    pub fn finish(&mut self) -> Option<PackedPayload> {
         (self.lines > 0).then(|| self.close())
     }
 
-    fn close(&mut self) -> Packed {
+    fn close(&mut self) -> PackedPayload {
         self.compress(FlushCompress::Finish);
         self.compress.reset();
         let body = std::mem::take(&mut self.body);
@@ -99,7 +99,7 @@ impl Packer {
         };
         self.lines = 0;
         self.number += 1;
-        Packed { payload, body }
+        PackedPayload { payload, body }
     }
 
     /// Compresses what waits.
@@ -126,7 +126,7 @@ impl Packer {
 /// The two halves of a body that was too large: the same lines in the same order. `None` where it has one line, or is
 /// no payload.
 #[must_use]
-pub fn halve(whole: &Payload, body: &[u8], indexes: [String; 2]) -> Option<[Packed; 2]> {
+pub fn halve(whole: &Payload, body: &[u8], indexes: [String; 2]) -> Option<[PackedPayload; 2]> {
     let text = inflated(body)?;
     let lines: Vec<&[u8]> = text.split_inclusive(|&byte| byte == b'\n').collect();
     if lines.len() < 2 || lines.len() as u64 != whole.lines {
@@ -136,16 +136,16 @@ pub fn halve(whole: &Payload, body: &[u8], indexes: [String; 2]) -> Option<[Pack
     let lost = usize::from(crate::mistakes::made(crate::mistakes::Mistake::SplitLosesLine));
     let [first_index, second_index] = indexes;
     let pack = |lines: &[&[u8]], counted: usize, index: String| {
-        let mut packer = Packer::new(u32::MAX);
+        let mut packer = PayloadPacker::new(u32::MAX);
         let mut full = None;
         for line in lines {
             packer.text().extend_from_slice(line);
             full = packer.end_line(whole.first_offset).or(full);
         }
-        let Packed { payload, body } = packer.finish().or(full)?;
+        let PackedPayload { payload, body } = packer.finish().or(full)?;
         // Where the cut lies in the source is not known here; both halves cover the whole.
         let lines = counted as u64;
-        Some(Packed { payload: Payload { index, lines, last_offset: whole.last_offset, ..payload }, body })
+        Some(PackedPayload { payload: Payload { index, lines, last_offset: whole.last_offset, ..payload }, body })
     };
     Some([pack(first, first.len(), first_index)?, pack(second.get(lost..)?, second.len(), second_index)?])
 }
@@ -167,7 +167,7 @@ fn inflated(body: &[u8]) -> Option<Vec<u8>> {
 mod tests {
     use std::io::Read;
 
-    use super::{Packed, Packer, halve};
+    use super::{PackedPayload, PayloadPacker, halve};
 
     fn gunzip(body: &[u8]) -> Vec<u8> {
         let mut text = Vec::new();
@@ -175,8 +175,8 @@ mod tests {
         text
     }
 
-    fn packed(lines: &[Vec<u8>], most: u32) -> Vec<Packed> {
-        let mut packer = Packer::new(most);
+    fn packed(lines: &[Vec<u8>], most: u32) -> Vec<PackedPayload> {
+        let mut packer = PayloadPacker::new(most);
         let mut all = Vec::new();
         for (line, at) in lines.iter().zip(0..) {
             packer.text().extend_from_slice(line);

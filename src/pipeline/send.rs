@@ -12,7 +12,7 @@ use std::ops::Range;
 use sha2::{Digest, Sha256};
 
 use super::pack::PackBuilder;
-use super::payload::{Packed, halve};
+use super::payload::{PackedPayload, halve};
 use super::verdict::SendVerdict;
 use crate::backend::{BackendError, Bucket, Bytes, Partner, Post, PostAnswer, PostError, Queue, Ranged};
 use crate::config::DeliverySettings;
@@ -55,16 +55,16 @@ pub async fn send_message<W: Services, P: Partner, N: Fn() -> u32>(
     }
 }
 
-fn refused(code: &str) -> Tried {
-    Tried::Ended(AttemptOutcome::Refused { status: None, code: code.into() })
+fn refused(code: &str) -> AttemptResult {
+    AttemptResult::Ended(AttemptOutcome::Refused { status: None, code: code.into() })
 }
 
 fn not_stored(status: Option<u16>, code: &str, wait_ms: Option<u64>) -> AttemptOutcome {
     AttemptOutcome::NotStored { status, code: code.into(), wait_ms }
 }
 
-/// A payload that is the sender's for now.
-struct Claimed {
+/// A payload that this sender has claimed.
+struct ClaimedPayload {
     token: u32,
     payload: Payload,
     attempt: u32,
@@ -72,8 +72,8 @@ struct Claimed {
     since_ms: i64,
 }
 
-/// How an attempt came out.
-enum Tried {
+/// How an attempt ended.
+enum AttemptResult {
     Ended(AttemptOutcome),
     /// The body, which has to be halved.
     TooLarge(Vec<u8>),
@@ -89,7 +89,7 @@ impl<W: Services, P: Partner, N: Fn() -> u32> Sender<'_, W, P, N> {
             on_unknown: self.settings.on_unknown,
         };
         let claimed = match rpc::call(self.world.ledgers(), &id.ledger, &claim).await? {
-            ClaimAnswer::Granted { token, payload, attempt } => Claimed { token, payload, attempt, since_ms },
+            ClaimAnswer::Granted { token, payload, attempt } => ClaimedPayload { token, payload, attempt, since_ms },
             ClaimAnswer::Wait { why, .. } => return Ok(SendVerdict::waits(id, why)),
             ClaimAnswer::Terminal { state } => return Ok(SendVerdict::settled(id, state)),
             ClaimAnswer::Unknown => return Ok(SendVerdict::no_such(id)),
@@ -98,18 +98,18 @@ impl<W: Services, P: Partner, N: Fn() -> u32> Sender<'_, W, P, N> {
             self.commit(id, &claimed, AttemptOutcome::Delivered { status: 200 }).await?;
         }
         match self.attempt(id, &claimed).await {
-            Tried::Ended(outcome) => self.end(id, &claimed, outcome).await,
-            Tried::TooLarge(body) => self.split(id, &claimed, &body).await,
+            AttemptResult::Ended(outcome) => self.end(id, &claimed, outcome).await,
+            AttemptResult::TooLarge(body) => self.split(id, &claimed, &body).await,
         }
     }
 
     /// Reads the body and posts it.
-    async fn attempt(&self, id: &DeliveryId, claimed: &Claimed) -> Tried {
-        let Claimed { payload, .. } = claimed;
+    async fn attempt(&self, id: &DeliveryId, claimed: &ClaimedPayload) -> AttemptResult {
+        let ClaimedPayload { payload, .. } = claimed;
         let body = match self.body(id, payload).await {
             Ok(Some(body)) => body,
             Ok(None) => return refused("payload_missing"),
-            Err(_) => return Tried::Ended(AttemptOutcome::Released),
+            Err(_) => return AttemptResult::Ended(AttemptOutcome::Released),
         };
         if hex::encode(Sha256::digest(&body)) != payload.sha256 {
             return refused("payload_damaged");
@@ -131,7 +131,7 @@ impl<W: Services, P: Partner, N: Fn() -> u32> Sender<'_, W, P, N> {
             let key = payload.pack.as_ref().map(|place| place.key(&id.source, id.plan));
             let _deleted = self.world.data_bucket().delete(key.as_slice()).await;
         }
-        outcome.map_or(Tried::TooLarge(post.body), Tried::Ended)
+        outcome.map_or(AttemptResult::TooLarge(post.body), AttemptResult::Ended)
     }
 
     /// The body of a payload; `None` where there is none.
@@ -163,7 +163,7 @@ impl<W: Services, P: Partner, N: Fn() -> u32> Sender<'_, W, P, N> {
     }
 
     /// One POST under this key, if the claim leaves time for it; `None` where the body is too large.
-    async fn post(&self, claimed: &Claimed, post: &mut Post, key: &PrivateKey) -> Option<AttemptOutcome> {
+    async fn post(&self, claimed: &ClaimedPayload, post: &mut Post, key: &PrivateKey) -> Option<AttemptOutcome> {
         let now_ms = self.world.now_ms();
         let in_time = now_ms - claimed.since_ms + POST_MS + COMMIT_MS <= LEASE_MS;
         if !in_time && !made(Mistake::NoTimeCheck) {
@@ -208,7 +208,7 @@ impl<W: Services, P: Partner, N: Fn() -> u32> Sender<'_, W, P, N> {
     }
 
     /// Puts two halves in the place of a payload that was too large.
-    async fn split(&self, id: &DeliveryId, claimed: &Claimed, body: &[u8]) -> Result<SendVerdict, BackendError> {
+    async fn split(&self, id: &DeliveryId, claimed: &ClaimedPayload, body: &[u8]) -> Result<SendVerdict, BackendError> {
         let Some(halves) = halve(&claimed.payload, body, id.halves()) else {
             let outcome = AttemptOutcome::Refused { status: Some(413), code: AnswerClass::TooLarge.code().into() };
             return self.end(id, claimed, outcome).await;
@@ -226,8 +226,8 @@ impl<W: Services, P: Partner, N: Fn() -> u32> Sender<'_, W, P, N> {
     async fn put_halves(
         &self,
         id: &DeliveryId,
-        claimed: &Claimed,
-        halves: [Packed; 2],
+        claimed: &ClaimedPayload,
+        halves: [PackedPayload; 2],
     ) -> Result<Vec<DeliveryId>, BackendError> {
         // Both in one pack, however large they are: together they are about what the whole was.
         let mut packs = PackBuilder::new(usize::MAX);
@@ -246,7 +246,7 @@ impl<W: Services, P: Partner, N: Fn() -> u32> Sender<'_, W, P, N> {
     async fn end(
         &self,
         id: &DeliveryId,
-        claimed: &Claimed,
+        claimed: &ClaimedPayload,
         outcome: AttemptOutcome,
     ) -> Result<SendVerdict, BackendError> {
         let answer = self.commit(id, claimed, outcome.clone()).await?;
@@ -257,7 +257,7 @@ impl<W: Services, P: Partner, N: Fn() -> u32> Sender<'_, W, P, N> {
     async fn commit(
         &self,
         id: &DeliveryId,
-        claimed: &Claimed,
+        claimed: &ClaimedPayload,
         outcome: AttemptOutcome,
     ) -> Result<CommitAnswer, BackendError> {
         let commit = CommitAttempt { id: id.clone(), token: claimed.token, outcome };

@@ -30,7 +30,7 @@ use crate::time;
 
 /// What a sweep did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
-pub struct Swept {
+pub struct SweepReport {
     /// Objects looked at.
     pub objects: usize,
     /// Those that nobody had finished, announced again.
@@ -47,8 +47,8 @@ pub struct Swept {
 ///
 /// # Errors
 /// [`BackendError`] where the world failed; what was found before is done.
-pub async fn sweep(world: &impl Services, config: &Config) -> Result<Swept, BackendError> {
-    let mut swept = Swept::default();
+pub async fn sweep(world: &impl Services, config: &Config) -> Result<SweepReport, BackendError> {
+    let mut swept = SweepReport::default();
     if !made(Mistake::NoSweep) {
         let now_ms = world.now_ms();
         let SweepMark { at_ms } = looked_up_to(world, None).await?;
@@ -83,7 +83,7 @@ async fn recent(
     world: &impl Services,
     config: &Config,
     since_ms: i64,
-    swept: &mut Swept,
+    swept: &mut SweepReport,
 ) -> Result<Vec<(String, ObjectHead)>, BackendError> {
     let now_ms = world.now_ms();
     let window = since_ms..=now_ms - SWEEP_AGE_MS;
@@ -138,7 +138,7 @@ fn is_worth_a_look(folder: &str, since_ms: i64, now_ms: i64) -> bool {
 async fn announce(
     world: &impl Services,
     objects: Vec<(String, ObjectHead)>,
-    swept: &mut Swept,
+    swept: &mut SweepReport,
 ) -> Result<(), BackendError> {
     let mut by_ledger: BTreeMap<String, Vec<(BatchId, R2Event)>> = BTreeMap::new();
     let now_ms = world.now_ms();
@@ -161,7 +161,7 @@ async fn announce(
 }
 
 /// Removes the bodies of a ledger's payloads that came to rest days ago.
-async fn remove_bodies(world: &impl Services, ledger: &str, swept: &mut Swept) -> Result<(), BackendError> {
+async fn remove_bodies(world: &impl Services, ledger: &str, swept: &mut SweepReport) -> Result<(), BackendError> {
     let before_ms = world.now_ms() - BODIES_KEPT_MS;
     for _ in 0..SWEEP_STEPS {
         let ExpiredPacks { packs } = rpc::call(world.ledgers(), ledger, &ListExpiredPacks { before_ms }).await?;

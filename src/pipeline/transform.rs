@@ -1,12 +1,13 @@
-//! Records to the partner's lines, by a plan: who goes, who does not and why.
+//! Renders records as the partner's lines by a plan, and counts the excluded ones by reason.
 //!
-//! What always holds: each record of the plan's windows is in a payload or counted under one reason; what a record
-//! comes to depends on its line and the plan alone.
+//! # Invariants
+//! Each record of the plan's windows is in a payload or counted under one [`Exclusion`]. Which one depends on its line and
+//! the plan alone.
 
 use std::collections::BTreeMap;
 
-use super::pack::{Pack, PackBuilder};
-use super::payload::{Packed, Packer};
+use super::pack::{PackBuilder, PayloadPack};
+use super::payload::{PackedPayload, PayloadPacker};
 use crate::batch::BatchError;
 use crate::filter::Filter;
 use crate::ledger::DeliveryPlan;
@@ -17,21 +18,21 @@ use crate::record::fields::{Field, line_text};
 use crate::record::{Fields, RecordKey};
 use crate::render::{PartnerOptions, write_partner_fields};
 
-/// Why a record does not go.
+/// Why a record is not delivered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum KeptBack {
-    /// A Worker made the request.
+pub enum Exclusion {
+    /// The request is a subrequest of a Worker.
     Subrequest,
-    /// Nobody outside made the request: a health check, a purge.
+    /// The request has no visitor: a health check, a purge.
     NotAVisitor,
-    /// The plan's filter refuses it.
+    /// The plan's filter does not accept the record.
     Filter,
-    /// It is no record after all.
+    /// The line is not a valid record.
     NoRecord,
 }
 
-impl KeptBack {
-    /// The stable code that counts name it by.
+impl Exclusion {
+    /// The stable code of the reason, in counts and answers.
     #[must_use]
     pub const fn code(self) -> &'static str {
         match self {
@@ -43,16 +44,16 @@ impl KeptBack {
     }
 }
 
-/// A plan, ready to judge records by.
+/// A plan with its filter and options parsed.
 #[derive(Debug)]
-pub struct Rules {
+pub struct PlanRules {
     plan: DeliveryPlan,
     options: PartnerOptions,
     filter: Option<Filter>,
 }
 
-impl Rules {
-    /// The rules of a plan. `None` where it cannot be read: it was pinned by another version of this code.
+impl PlanRules {
+    /// The rules of a plan; `None` where its format is unknown or its filter or options are not valid.
     #[must_use]
     pub fn new(plan: DeliveryPlan) -> Option<Self> {
         let options = PartnerOptions::new(&plan.options.tenant, &plan.options.unknown_country).ok()?;
@@ -66,26 +67,26 @@ impl Rules {
         self.plan.holds(unix_ms)
     }
 
-    /// Appends the partner's line of a record; says whether it was sanitised.
+    /// Appends the partner's line of a record. Returns whether characters of it were replaced.
     ///
     /// # Errors
-    /// [`KeptBack`] where it does not go; nothing is appended then.
-    pub fn write(&self, out: &mut Vec<u8>, line: &[u8]) -> Result<bool, KeptBack> {
+    /// [`Exclusion`] where the record is not delivered; nothing is appended then.
+    pub fn write(&self, out: &mut Vec<u8>, line: &[u8]) -> Result<bool, Exclusion> {
         let text = line_text(line);
-        let fields = Fields::parse(&text).map_err(|_| KeptBack::NoRecord)?;
+        let fields = Fields::parse(&text).map_err(|_| Exclusion::NoRecord)?;
         let sanitised = self.write_fields(out, line, &fields)?;
         Ok(sanitised || matches!(text, std::borrow::Cow::Owned(_)))
     }
 
     /// The same for a record whose fields were read already.
-    fn write_fields(&self, out: &mut Vec<u8>, line: &[u8], fields: &Fields<'_>) -> Result<bool, KeptBack> {
+    fn write_fields(&self, out: &mut Vec<u8>, line: &[u8], fields: &Fields<'_>) -> Result<bool, Exclusion> {
         if self.plan.options.subrequests == Subrequests::Exclude {
             is_visitors(fields)?;
         }
         if let Some(filter) = &self.filter
-            && !filter.accepts(line).map_err(|_| KeptBack::NoRecord)?
+            && !filter.accepts(line).map_err(|_| Exclusion::NoRecord)?
         {
-            return Err(KeptBack::Filter);
+            return Err(Exclusion::Filter);
         }
         Ok(write_partner_fields(out, fields, &self.options).sanitised)
     }
@@ -93,45 +94,45 @@ impl Rules {
 
 /// Whether a visitor made the request: it has no parent (`"00"`, empty, null or no field), and its source, where it
 /// is named, is a visitor.
-fn is_visitors(fields: &Fields<'_>) -> Result<(), KeptBack> {
+fn is_visitors(fields: &Fields<'_>) -> Result<(), Exclusion> {
     let (parent, source) = (fields.get(Field::ParentRayID), fields.get(Field::ClientRequestSource));
     match (parent.text().unwrap_or_default(), source.text().unwrap_or_default()) {
         ("" | "00", "" | "eyeball") => Ok(()),
-        ("" | "00", _) => Err(KeptBack::NotAVisitor),
-        _ => Err(KeptBack::Subrequest),
+        ("" | "00", _) => Err(Exclusion::NotAVisitor),
+        _ => Err(Exclusion::Subrequest),
     }
 }
 
-/// A record as the pass has read it, once for all who want to know.
+/// A record with everything that the scan has read of it.
 #[derive(Debug, Clone, Copy)]
-pub struct Record<'a> {
-    /// Its line.
+pub struct ScannedLine<'a> {
+    /// The bytes of the line, without its newline.
     pub line: &'a [u8],
     /// Where the line begins, in inflated bytes.
     pub at: u64,
-    /// Its fields.
+    /// The fields that were read of it.
     pub fields: &'a Fields<'a>,
-    /// What it is found by, and when its request began.
+    /// The record's ray, and when its request began.
     pub key: &'a RecordKey,
-    /// Whether the line is no UTF-8, so that its fields show replacement characters.
+    /// Whether the line is not valid UTF-8, so that its fields contain replacement characters.
     pub lossy: bool,
 }
 
-/// Makes the payloads of a plan, line by line.
+/// Makes the payloads of a plan, record by record.
 #[derive(Debug)]
 pub struct Transformer {
-    rules: Rules,
-    packer: Packer,
+    rules: PlanRules,
+    packer: PayloadPacker,
     packs: PackBuilder,
-    /// The instant of records that have none.
+    /// The instant of records without a time, in Unix milliseconds.
     default_ms: i64,
     sealed: SealedPlan,
 }
 
 impl Transformer {
-    /// A transformer for one object, into packs of at most so many bytes.
+    /// A transformer for one batch, which makes packs of at most `pack_bytes` bytes.
     #[must_use]
-    pub fn new(rules: Rules, default_ms: i64, pack_bytes: usize) -> Self {
+    pub fn new(rules: PlanRules, default_ms: i64, pack_bytes: usize) -> Self {
         let sealed = SealedPlan {
             number: rules.plan.number,
             in_window: 0,
@@ -139,7 +140,7 @@ impl Transformer {
             sanitised: 0,
             payloads: Vec::new(),
         };
-        let packer = Packer::new(rules.plan.options.lines);
+        let packer = PayloadPacker::new(rules.plan.options.lines);
         Self { rules, packer, packs: PackBuilder::new(pack_bytes), default_ms, sealed }
     }
 
@@ -149,12 +150,12 @@ impl Transformer {
         self.sealed.number
     }
 
-    /// Takes a record; hands on a pack that is full.
+    /// Adds a record. Returns a pack that became full.
     ///
     /// # Errors
     /// [`BatchError`] where there are more payloads than a batch may have.
-    pub fn record(&mut self, record: &Record<'_>) -> Result<Option<Pack>, BatchError> {
-        let Record { line, at, fields, key, lossy } = record;
+    pub fn record(&mut self, record: &ScannedLine<'_>) -> Result<Option<PayloadPack>, BatchError> {
+        let ScannedLine { line, at, fields, key, lossy } = record;
         if !self.rules.covers(key.unix_ms().unwrap_or(self.default_ms)) {
             return Ok(None);
         }
@@ -172,11 +173,11 @@ impl Transformer {
         }
     }
 
-    /// Closes the last payload, and hands on the packs that are left.
+    /// Closes the last payload, and returns the remaining packs.
     ///
     /// # Errors
     /// As [`Transformer::record`].
-    pub fn finish(&mut self) -> Result<Vec<Pack>, BatchError> {
+    pub fn finish(&mut self) -> Result<Vec<PayloadPack>, BatchError> {
         let packed = self.packer.finish();
         let full = self.keep(packed)?;
         let last = self.packs.close();
@@ -184,13 +185,13 @@ impl Transformer {
         Ok(full.into_iter().chain(last).collect())
     }
 
-    /// What the plan came to.
+    /// The payloads and figures of the plan.
     #[must_use]
     pub fn sealed(self) -> SealedPlan {
         self.sealed
     }
 
-    fn keep(&mut self, packed: Option<Packed>) -> Result<Option<Pack>, BatchError> {
+    fn keep(&mut self, packed: Option<PackedPayload>) -> Result<Option<PayloadPack>, BatchError> {
         if self.packer.closed() > MAX_PAYLOADS {
             return Err(BatchError::TooManyPayloads);
         }
@@ -199,8 +200,8 @@ impl Transformer {
         Ok(full)
     }
 
-    /// The payloads of a pack know their places now.
-    fn seal(&mut self, pack: Option<&Pack>) {
+    /// Records the payloads of a pack, which have their positions now.
+    fn seal(&mut self, pack: Option<&PayloadPack>) {
         self.sealed.payloads.extend(pack.into_iter().flat_map(|pack| pack.payloads.iter().cloned()));
     }
 }

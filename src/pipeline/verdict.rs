@@ -1,22 +1,78 @@
-//! What became of a message of `send-queue`, as its one line in the log.
+//! The verdict on a message of `send-queue`, which is its log line.
 //!
-//! What always holds: it holds no byte of a payload, no address and no words of the partner's.
+//! # Invariants
+//! A verdict contains no byte of a payload, no address and none of the partner's words.
 
 use serde::Serialize;
 
-use super::later::later;
+use super::retry_delay::retry_delay_s;
 use crate::backend::BackendError;
 use crate::config::LogLevel;
 use crate::ledger::delivery::{Payload, WaitReason};
 use crate::ledger::{AttemptOutcome, DeliveryId, DeliveryState};
 use crate::limits::SEND_RETRY_S;
 
+/// How a message of `send-queue` ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SendOutcome {
+    /// The partner has the payload.
+    Delivered,
+    /// The partner does not have it; the ledger schedules another attempt.
+    NotStored,
+    /// Whether the partner has it is not known.
+    Unknown,
+    /// The partner rejects the payload.
+    Refused,
+    /// The partner's endpoint or key is wrong.
+    Endpoint,
+    /// Nothing was sent, and the claim was returned.
+    Released,
+    /// The payload was too large and is two payloads now.
+    Split,
+    /// The ledger schedules the attempt for later.
+    Waits,
+    /// The payload needs no attempt.
+    Settled,
+    /// The ledger has no such payload.
+    NoSuchPayload,
+    /// The message's body names no payload.
+    BadMessage,
+    /// A backend failed; the message is retried.
+    Failed,
+}
+
+impl SendOutcome {
+    /// The stable code, in logs and counts.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Delivered => "delivered",
+            Self::NotStored => "not_stored",
+            Self::Unknown => "unknown",
+            Self::Refused => "refused",
+            Self::Endpoint => "endpoint",
+            Self::Released => "released",
+            Self::Split => "split",
+            Self::Waits => "waits",
+            Self::Settled => "settled",
+            Self::NoSuchPayload => "no_such_payload",
+            Self::BadMessage => "bad_message",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+impl Serialize for SendOutcome {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
+    }
+}
+
 /// What to do with a message, and why.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct SendVerdict {
-    /// The verdict's stable code: `delivered`, `not_stored`, `unknown`, `refused`, `endpoint`, `released`, `split`,
-    /// `waits`, `settled`, `no_such_payload`, `bad_message`, `failed`.
-    pub verdict: &'static str,
+    /// How the message ended.
+    pub verdict: SendOutcome,
     /// The stable code of the reason, where there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub code: Option<String>,
@@ -44,7 +100,7 @@ pub struct SendVerdict {
 }
 
 impl SendVerdict {
-    fn new(verdict: &'static str, id: Option<&DeliveryId>) -> Self {
+    fn new(verdict: SendOutcome, id: Option<&DeliveryId>) -> Self {
         Self {
             verdict,
             code: None,
@@ -61,20 +117,29 @@ impl SendVerdict {
     /// The body names no payload.
     #[must_use]
     pub fn bad_message() -> Self {
-        Self::new("bad_message", None)
+        Self::new(SendOutcome::BadMessage, None)
     }
 
     /// Nothing could be tried: the message has to come again after `delay_s` seconds.
     #[must_use]
     pub fn not_now(code: &str, reason: String, delay_s: u32) -> Self {
-        Self { code: Some(code.into()), reason: Some(reason), retry_s: Some(delay_s), ..Self::new("failed", None) }
+        Self {
+            code: Some(code.into()),
+            reason: Some(reason),
+            retry_s: Some(delay_s),
+            ..Self::new(SendOutcome::Failed, None)
+        }
     }
 
-    /// How grave its line in the log is.
+    /// The severity of its log line.
     #[must_use]
     pub fn level(&self) -> LogLevel {
         match self.verdict {
-            "delivered" | "split" | "waits" | "settled" | "released" => LogLevel::Info,
+            SendOutcome::Delivered
+            | SendOutcome::Split
+            | SendOutcome::Waits
+            | SendOutcome::Settled
+            | SendOutcome::Released => LogLevel::Info,
             _ => LogLevel::Warn,
         }
     }
@@ -82,7 +147,7 @@ impl SendVerdict {
     /// The ledger could not be asked or told.
     pub(super) fn again(id: &DeliveryId, error: &BackendError, attempt: u32) -> Self {
         let payload = id.handle();
-        let delay_s = later(&SEND_RETRY_S, &payload, attempt);
+        let delay_s = retry_delay_s(&SEND_RETRY_S, &payload, attempt);
         Self { payload: Some(payload), ..Self::not_now("backend_failed", error.to_string(), delay_s) }
     }
 
@@ -93,22 +158,22 @@ impl SendVerdict {
             WaitReason::NotDue => "not_due",
             WaitReason::BreakerOpen => "breaker_open",
         };
-        Self { code: Some(code.into()), ..Self::new("waits", Some(id)) }
+        Self { code: Some(code.into()), ..Self::new(SendOutcome::Waits, Some(id)) }
     }
 
     /// There is nothing to do.
     pub(super) fn settled(id: &DeliveryId, state: DeliveryState) -> Self {
-        Self { code: Some(state.name().into()), ..Self::new("settled", Some(id)) }
+        Self { code: Some(state.name().into()), ..Self::new(SendOutcome::Settled, Some(id)) }
     }
 
     /// The ledger knows of no such payload.
     pub(super) fn no_such(id: &DeliveryId) -> Self {
-        Self::new("no_such_payload", Some(id))
+        Self::new(SendOutcome::NoSuchPayload, Some(id))
     }
 
     /// It is two now.
     pub(super) fn split(id: &DeliveryId, payload: &Payload, attempt: u32) -> Self {
-        Self { lines: Some(payload.lines), attempt: Some(attempt), ..Self::new("split", Some(id)) }
+        Self { lines: Some(payload.lines), attempt: Some(attempt), ..Self::new(SendOutcome::Split, Some(id)) }
     }
 
     /// An attempt came to its end.
@@ -120,12 +185,12 @@ impl SendVerdict {
         counted: bool,
     ) -> Self {
         let (verdict, status, code) = match outcome {
-            AttemptOutcome::Delivered { status } => ("delivered", Some(*status), None),
-            AttemptOutcome::NotStored { status, code, .. } => ("not_stored", *status, Some(code)),
-            AttemptOutcome::Unknown { code } => ("unknown", None, Some(code)),
-            AttemptOutcome::Refused { status, code } => ("refused", *status, Some(code)),
-            AttemptOutcome::Endpoint { status, code, .. } => ("endpoint", Some(*status), Some(code)),
-            AttemptOutcome::Released => ("released", None, None),
+            AttemptOutcome::Delivered { status } => (SendOutcome::Delivered, Some(*status), None),
+            AttemptOutcome::NotStored { status, code, .. } => (SendOutcome::NotStored, *status, Some(code)),
+            AttemptOutcome::Unknown { code } => (SendOutcome::Unknown, None, Some(code)),
+            AttemptOutcome::Refused { status, code } => (SendOutcome::Refused, *status, Some(code)),
+            AttemptOutcome::Endpoint { status, code, .. } => (SendOutcome::Endpoint, Some(*status), Some(code)),
+            AttemptOutcome::Released => (SendOutcome::Released, None, None),
         };
         Self {
             code: code.cloned(),

@@ -21,7 +21,7 @@ pub(super) async fn consume(batch: &QueueBatch, env: &Env) -> Result<(), JsValue
     for message in batch.messages() {
         let verdict = parse(config.as_ref(), world.as_ref(), &message).await;
         message.settle(verdict.retry_s)?;
-        summary.count(verdict.verdict, verdict.code);
+        summary.count(verdict.verdict.name(), verdict.code);
         log.write(verdict.level(), "parse_message", &verdict);
     }
     log.info("parse_batch", &summary);

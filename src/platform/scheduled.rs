@@ -27,7 +27,7 @@ pub async fn scheduled(cron: String, env: Env) {
     };
     if cron == env::BACKFILL_CRON {
         match pipeline::drive_backfills(&world, &config).await {
-            Ok(driven) if driven == pipeline::Driven::default() => {}
+            Ok(driven) if driven == pipeline::BackfillProgress::default() => {}
             Ok(driven) => log.info("backfills", &driven),
             Err(error) => tell_failure(&error),
         }

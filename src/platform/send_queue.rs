@@ -84,7 +84,7 @@ impl Run {
         let (begun, _) = self.begun.get();
         self.begun.set((begun + 1, log::now_ms()));
         let verdict = self.sending.send(&message.message).await;
-        self.settle(message, verdict.verdict, verdict.code.as_deref(), verdict.retry_s);
+        self.settle(message, verdict.verdict.name(), verdict.code.as_deref(), verdict.retry_s);
         self.log.write(verdict.level(), "send_message", &verdict);
     }
 

@@ -12,14 +12,14 @@ use super::producer::Producer;
 use super::{access, env, log, random};
 use crate::access::{Caller, Denied, Presented, Rules};
 use crate::config::Config;
-use crate::memory::{MemoryBudget, Turn};
+use crate::memory::{MemoryBudget, ReadPermits};
 use crate::services::Services;
 
 thread_local! {
     /// The budget of this isolate.
     static MEMORY: MemoryBudget = MemoryBudget::default();
-    /// The one turn of this isolate.
-    static TURN: Turn = Turn::default();
+    /// The permit of this isolate to read a batch.
+    static READ_PERMITS: ReadPermits = ReadPermits::default();
 }
 
 /// The bindings of the deployment.
@@ -32,7 +32,7 @@ pub(super) struct Bindings {
     ledgers: NamedObjects,
     audit_log: NamedObjects,
     memory: MemoryBudget,
-    turn: Turn,
+    read_permits: ReadPermits,
     parse_queue: Producer,
     send_queue: Producer,
 }
@@ -50,7 +50,7 @@ impl Bindings {
             ledgers: env::ledgers(env)?,
             audit_log: env::audit_log(env)?,
             memory: MEMORY.with(MemoryBudget::clone),
-            turn: TURN.with(Turn::clone),
+            read_permits: READ_PERMITS.with(ReadPermits::clone),
             parse_queue: env::parse_queue(env)?,
             send_queue: env::send_queue(env)?,
         })
@@ -117,7 +117,7 @@ impl Services for Bindings {
         &self.memory
     }
 
-    fn turn(&self) -> &Turn {
-        &self.turn
+    fn read_permits(&self) -> &ReadPermits {
+        &self.read_permits
     }
 }

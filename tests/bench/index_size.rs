@@ -20,8 +20,8 @@
 use std::ops::ControlFlow;
 
 use raydex::batch::{BatchReader, Line};
-use raydex::pipeline::Outcome;
-use raydex::pipeline::process::Done;
+use raydex::pipeline::BatchOutcome;
+use raydex::pipeline::process::BatchFigures;
 use raydex::record::{Dataset, RayKey, read_key};
 use raydex::sample::Plan;
 use raydex_test_support::Fakes;
@@ -83,7 +83,9 @@ fn measure(shape: &Shape) -> Figures {
     let (json, checked) = rays_of(&gzip, shape.records as usize / CHECKED);
     let world = Fakes::new();
     let (_, outcome) = world.index(&key, Dataset::HttpRequests, &gzip);
-    let Outcome::Sealed(Done { counts, shards, packed, rows_written, .. }) = outcome else { panic!("{outcome:?}") };
+    let BatchOutcome::Sealed(BatchFigures { counts, shards, packed, rows_written, .. }) = outcome else {
+        panic!("{outcome:?}")
+    };
     assert_eq!(counts.rays, u64::from(shape.records));
     for (ray, line) in checked {
         let found = world.find(Dataset::HttpRequests, &ray.to_string()).records;

@@ -5,7 +5,7 @@ use crate::support;
 use std::collections::BTreeMap;
 
 use raydex::config::Config;
-use raydex::limits::{TURN_SILENT_MS, TURN_WAIT_MS};
+use raydex::limits::{READ_PERMIT_SILENT_MS, READ_PERMIT_WAIT_MS};
 use raydex::pipeline::{ParseVerdict, parse_message};
 use raydex::r2_event::R2Event;
 use raydex::record::Dataset;
@@ -34,7 +34,7 @@ fn acked_unseen(body: &str, verdict: &str, code: &str) -> ParseVerdict {
     let fakes = Fakes::with(KEY, &batch());
     let found = fakes.parse(body, 1);
     let name = body.chars().take(100).collect::<String>();
-    assert_eq!((found.verdict, found.code, found.retry_s), (verdict, Some(code), None), "{name}");
+    assert_eq!((found.verdict.name(), found.code, found.retry_s), (verdict, Some(code), None), "{name}");
     assert_eq!(fakes.faults.calls(), 0, "{name}");
     found
 }
@@ -114,7 +114,7 @@ fn events_of_another_bucket_are_ignored() {
     for action in ["PutObject", "DeleteObject"] {
         let body = json!({"action": action, "bucket": "cdn-logs-raw-2", "object": {"key": KEY}}).to_string();
         let verdict = fakes.parse(&body, 1);
-        assert_eq!((verdict.verdict, verdict.code, verdict.retry_s), ("ignored", Some("other_bucket"), None));
+        assert_eq!((verdict.verdict.name(), verdict.code, verdict.retry_s), ("ignored", Some("other_bucket"), None));
     }
     assert_eq!(fakes.faults.calls(), 0);
 }
@@ -126,7 +126,7 @@ fn own_payloads_are_no_batches_under_watched_prefixes() {
     let key = raydex::bucket_keys::pack_key("5a", 1, "000000", "3c");
     fakes.bucket.store(&key, b"{}");
     let verdict = run(parse_message(&fakes, &config, &put(&key), 1));
-    assert_eq!((verdict.verdict, verdict.code), ("ignored", Some("other_prefix")));
+    assert_eq!((verdict.verdict.name(), verdict.code), ("ignored", Some("other_prefix")));
     assert_eq!(fakes.faults.calls(), 0);
 }
 
@@ -140,7 +140,7 @@ fn every_object_event_gets_it_indexed() {
             "object": {"key": KEY, "size": 99_999_999, "eTag": "of another version"}
         });
         let verdict = fakes.parse(&body.to_string(), 1);
-        assert_eq!((verdict.verdict, verdict.code, verdict.retry_s), ("sealed", None, None));
+        assert_eq!((verdict.verdict.name(), verdict.code, verdict.retry_s), ("sealed", None, None));
         assert_eq!(fakes.lines(&ray(1).to_string()).len(), 1);
     }
 }
@@ -167,13 +167,13 @@ fn the_verdict_is_one_line_of_the_log() {
 #[test]
 fn finished_and_impossible_messages_are_acked() {
     let fakes = Fakes::with(KEY, &batch());
-    assert_eq!(fakes.parse(&put("logs/none.log.gz"), 1).verdict, "gone");
-    assert_eq!(fakes.parse(&put(KEY), 1).verdict, "sealed");
+    assert_eq!(fakes.parse(&put("logs/none.log.gz"), 1).verdict.name(), "gone");
+    assert_eq!(fakes.parse(&put(KEY), 1).verdict.name(), "sealed");
     let again = fakes.parse(&put(KEY), 3);
-    assert_eq!((again.verdict, again.code, again.retry_s, again.batch), ("already_sealed", None, None, None));
+    assert_eq!((again.verdict.name(), again.code, again.retry_s, again.batch), ("already_sealed", None, None, None));
     fakes.bucket.store(KEY, b"a,b\n");
     let aside = fakes.parse(&put(KEY), 1);
-    assert_eq!((aside.verdict, aside.code, aside.retry_s), ("quarantined", Some("not_ndjson"), None));
+    assert_eq!((aside.verdict.name(), aside.code, aside.retry_s), ("quarantined", Some("not_ndjson"), None));
     assert!(aside.reason.unwrap().contains("ndjson"));
 }
 
@@ -183,7 +183,7 @@ fn failed_message_returns_later_each_time() {
         let fakes = Fakes::with(KEY, &batch());
         fakes.faults.plan(Some(Kind::Get), 0, Fault::Fails);
         let verdict = fakes.parse(&put(KEY), attempt);
-        assert_eq!((verdict.verdict, verdict.code), ("failed", Some("backend_failed")));
+        assert_eq!((verdict.verdict.name(), verdict.code), ("failed", Some("backend_failed")));
         // And up to a quarter more, by the key and the attempt.
         let retry_s = verdict.retry_s.unwrap();
         assert!((delay..=delay + delay / 4).contains(&retry_s), "attempt {attempt}: {retry_s}");
@@ -203,7 +203,7 @@ fn failing_call_makes_the_message_return_until_done() {
             assert!(fakes.parse(&put(KEY), 1).retry_s.is_some_and(|delay| delay >= 60), "call {nth} {fault:?}");
             assert!(fakes.faults.clear());
             let again = fakes.parse(&put(KEY), 2);
-            assert!(["sealed", "already_sealed"].contains(&again.verdict), "call {nth} {fault:?}");
+            assert!(["sealed", "already_sealed"].contains(&again.verdict.name()), "call {nth} {fault:?}");
             assert_eq!(fakes.everything(), clean.everything(), "call {nth} {fault:?}");
         }
     }
@@ -223,7 +223,7 @@ fn poison_among_messages_touches_no_other() {
     for message in messages {
         // Each one comes three times, as a queue may have it.
         for attempt in 1..=3 {
-            *verdicts.entry(fakes.parse(&message, attempt).verdict).or_insert(0) += 1;
+            *verdicts.entry(fakes.parse(&message, attempt).verdict.name()).or_insert(0) += 1;
         }
     }
     let expected = [
@@ -256,24 +256,24 @@ fn the_dataset_is_told_by_the_key() {
 fn message_waits_for_its_permit_or_returns() {
     let fakes = Fakes::with(KEY, &batch());
     let began_ms = fakes.clock_ms.get();
-    let others = fakes.turn.take(began_ms + TURN_WAIT_MS).unwrap();
+    let others = fakes.read_permits.try_acquire(began_ms + READ_PERMIT_WAIT_MS).unwrap();
     let found = fakes.parse(&put(KEY), 1);
-    assert_eq!((found.verdict, found.code), ("failed", Some("backend_failed")));
+    assert_eq!((found.verdict.name(), found.code), ("failed", Some("backend_failed")));
     assert_eq!(found.reason.as_deref(), Some("waiting for the turn to read a batch failed: others have it still"));
     assert!(found.retry_s.is_some());
-    assert_eq!((fakes.faults.calls(), fakes.clock_ms.get() - began_ms >= TURN_WAIT_MS), (0, true));
+    assert_eq!((fakes.faults.calls(), fakes.clock_ms.get() - began_ms >= READ_PERMIT_WAIT_MS), (0, true));
     drop(others);
-    assert_eq!(fakes.parse(&put(KEY), 2).verdict, "sealed");
-    assert!(fakes.turn.take(fakes.clock_ms.get()).is_some(), "it was given back");
+    assert_eq!(fakes.parse(&put(KEY), 2).verdict.name(), "sealed");
+    assert!(fakes.read_permits.try_acquire(fakes.clock_ms.get()).is_some(), "it was given back");
 }
 
 #[test]
 fn silent_permit_holder_is_replaced() {
     let fakes = Fakes::with(KEY, &batch());
-    let silent = fakes.turn.take(fakes.clock_ms.get()).unwrap();
+    let silent = fakes.read_permits.try_acquire(fakes.clock_ms.get()).unwrap();
     let began_ms = fakes.clock_ms.get();
-    assert_eq!(fakes.parse(&put(KEY), 1).verdict, "sealed");
+    assert_eq!(fakes.parse(&put(KEY), 1).verdict.name(), "sealed");
     let waited_ms = fakes.clock_ms.get() - began_ms;
-    assert!((TURN_SILENT_MS..TURN_WAIT_MS).contains(&waited_ms), "{waited_ms}");
+    assert!((READ_PERMIT_SILENT_MS..READ_PERMIT_WAIT_MS).contains(&waited_ms), "{waited_ms}");
     drop(silent);
 }

@@ -50,7 +50,7 @@ impl Scene {
     fn good(&self, number: u64) {
         let line = http(&RayId::to_string(&ray(number)), 0);
         let (_, message) = store(&self.consumers, u32::try_from(number).unwrap(), &gzip(line.as_bytes()));
-        assert_eq!(self.consumers.parse(&message, 1).verdict, "sealed");
+        assert_eq!(self.consumers.parse(&message, 1).verdict.name(), "sealed");
     }
 
     /// Whatever is on the queue is sent.
@@ -107,9 +107,9 @@ fn story(reply: Reply, poison: impl Fn(&Scene, usize)) -> Scene {
     for nth in 0..TRIES {
         let aside = scene.consumers.parse(&scene.damaged, u32::try_from(nth).unwrap() + 1);
         let expected = if nth == 0 { "quarantined" } else { "already_quarantined" };
-        assert_eq!((aside.verdict, aside.retry_s), (expected, None), "never again by itself");
+        assert_eq!((aside.verdict.name(), aside.retry_s), (expected, None), "never again by itself");
         let again = scene.consumers.parse(&scene.poisoned, 1);
-        assert_eq!(again.verdict, if nth == 0 { "sealed" } else { "already_sealed" });
+        assert_eq!(again.verdict.name(), if nth == 0 { "sealed" } else { "already_sealed" });
         poison(&scene, nth);
         let first = BETWEEN * nth as u64;
         (first..first + BETWEEN).for_each(|number| scene.good(number));
@@ -127,7 +127,7 @@ fn always_refused_payload_waits_for_a_person_alone() {
         // One try, and no second one until a person says so; this person never learns.
         assert_eq!(scene.tries(), nth + 1);
         let id = DeliveryId::from_handle(&payload.id).unwrap();
-        assert_eq!(scene.consumers.send(&serde_json::to_string(&id).unwrap(), 6).verdict, "settled");
+        assert_eq!(scene.consumers.send(&serde_json::to_string(&id).unwrap(), 6).verdict.name(), "settled");
         let decide = DecideDelivery { id: id.clone(), decision: DeliveryDecision::Release, reason: "once more".into() };
         let sent = scene.consumers.fakes.ledgers.ask(&id.ledger, &decide).send;
         assert_eq!(sent, std::slice::from_ref(&id));

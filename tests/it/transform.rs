@@ -9,7 +9,7 @@ use raydex::config::DEFAULT_BUCKET_NAME as BUCKET_NAME;
 use raydex::ledger::DeliveryWindow;
 use raydex::ledger::calls::BatchDetails;
 use raydex::ledger::plan::DeliveryRequest;
-use raydex::pipeline::{Outcome, Work, options_of, process};
+use raydex::pipeline::{BatchOutcome, BatchRequest, options_of, process_batch};
 use raydex::record::Dataset;
 
 use support::gzip::{gunzip, gzip, members};
@@ -34,8 +34,8 @@ fn transform(fakes: &Fakes, stored: &[u8], settings: &[(&str, &str)], window: De
 /// Has the object read as it is.
 fn again(fakes: &Fakes, settings: &[(&str, &str)], window: DeliveryWindow) -> BatchDetails {
     let wish = DeliveryRequest { window, options: options_of(&delivering(settings)) };
-    let work = Work { dataset: Dataset::HttpRequests, index: true, deliver: Some(wish) };
-    assert!(matches!(run(process(fakes, KEY, &work)), Ok(Outcome::Sealed(_) | Outcome::AlreadySealed)));
+    let work = BatchRequest { dataset: Dataset::HttpRequests, index: true, deliver: Some(wish) };
+    assert!(matches!(run(process_batch(fakes, KEY, &work)), Ok(BatchOutcome::Sealed(_) | BatchOutcome::AlreadySealed)));
     let kept = fakes.kept(KEY);
     assert_eq!(kept.totals.lines.unaccounted, 0, "{:?}", kept.totals);
     kept
@@ -197,8 +197,8 @@ fn second_attempt_under_other_settings_makes_equal_bodies() {
         window: DeliveryWindow::EVER,
         options: options_of(&delivering(settings)),
     };
-    let work = |settings| Work { dataset: Dataset::HttpRequests, index: true, deliver: Some(wish(settings)) };
-    assert!(run(process(&fakes, KEY, &work(&SETTINGS))).is_err());
+    let work = |settings| BatchRequest { dataset: Dataset::HttpRequests, index: true, deliver: Some(wish(settings)) };
+    assert!(run(process_batch(&fakes, KEY, &work(&SETTINGS))).is_err());
     assert!(fakes.faults.clear());
     let before = fakes.bucket.contents();
     let other = [("BATCH_SIZE", "3"), ("PARTNER_TENANT", "other"), ("PARTNER_SUBREQUESTS", "include")];
@@ -260,7 +260,7 @@ fn only_requests_are_delivered_and_only_to_partners() {
         fakes.bucket.store(&key, record(1, "").as_bytes());
         let event = raydex::r2_event::R2Event::put_object(BUCKET_NAME, &key, 1, "e", NOW_MS);
         let said = run(raydex::pipeline::parse_message(&fakes, config, &serde_json::to_string(&event).unwrap(), 1));
-        assert_eq!((said.verdict, fakes.kept(&key).payloads.len()), ("sealed", payloads), "{dataset}");
+        assert_eq!((said.verdict.name(), fakes.kept(&key).payloads.len()), ("sealed", payloads), "{dataset}");
     }
 }
 

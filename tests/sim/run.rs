@@ -11,7 +11,7 @@ use raydex::config::DEFAULT_BUCKET_NAME as BUCKET_NAME;
 use raydex::ledger::plan::DeliveryRequest;
 use raydex::ledger::{DeliveryWindow, alarm};
 use raydex::limits::BODIES_KEPT_MS;
-use raydex::pipeline::{Sender, Work, options_of, parse_message, process, send_message, sweep};
+use raydex::pipeline::{BatchRequest, Sender, options_of, parse_message, process_batch, send_message, sweep};
 use raydex::r2_event::R2Event;
 use raydex::record::Dataset;
 use sha2::{Digest, Sha256};
@@ -343,8 +343,10 @@ impl Run {
             Job::Backfill(batch, window) => {
                 let key = self.batches[batch].key.clone();
                 let wish = DeliveryRequest { window, options: options_of(&config) };
-                let work = Work { dataset: Dataset::HttpRequests, index: true, deliver: Some(wish) };
-                Box::pin(async move { process(&world, &key, &work).await.map_or(Ended::Again(60), |_| Ended::Acked) })
+                let work = BatchRequest { dataset: Dataset::HttpRequests, index: true, deliver: Some(wish) };
+                Box::pin(
+                    async move { process_batch(&world, &key, &work).await.map_or(Ended::Again(60), |_| Ended::Acked) },
+                )
             }
             Job::Alarm(name) => {
                 let ledger = self.platform.ledger(&name);

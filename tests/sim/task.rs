@@ -3,7 +3,7 @@
 use raydex::access::{Caller, Denied, Presented, Rules};
 use raydex::backend::{BackendError, Objects};
 use raydex::config::DEFAULT_BUCKET_NAME;
-use raydex::memory::{MemoryBudget, Turn};
+use raydex::memory::{MemoryBudget, ReadPermits};
 use raydex::services::Services;
 
 use super::world::{Isolate, Ledgers, Shards};
@@ -20,7 +20,7 @@ pub(crate) struct TaskWorld {
     ledgers: Ledgers,
     memory: MemoryBudget,
     /// Each task's own, as if it ran in an isolate of its own: so that all orders of their steps come about.
-    turn: Turn,
+    read_permits: ReadPermits,
 }
 
 impl TaskWorld {
@@ -30,7 +30,7 @@ impl TaskWorld {
             shards: Shards(isolate.clone()),
             ledgers: Ledgers(isolate.clone()),
             memory: MemoryBudget::default(),
-            turn: Turn::default(),
+            read_permits: ReadPermits::default(),
             isolate,
         }
     }
@@ -106,8 +106,8 @@ impl Services for TaskWorld {
         &self.memory
     }
 
-    fn turn(&self) -> &Turn {
-        &self.turn
+    fn read_permits(&self) -> &ReadPermits {
+        &self.read_permits
     }
 
     async fn sleep(&self, ms: i64) {

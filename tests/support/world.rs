@@ -14,8 +14,8 @@ use raydex::ledger::calls::BatchDetails;
 use raydex::ledger::{BatchId, SourceId};
 use raydex::limits::PACK_BYTES;
 use raydex::lookup::{LookupError, LookupResult, lookup};
-use raydex::memory::{MemoryBudget, Turn};
-use raydex::pipeline::{Outcome, ParseVerdict, Work, parse_message, process};
+use raydex::memory::{MemoryBudget, ReadPermits};
+use raydex::pipeline::{BatchOutcome, BatchRequest, ParseVerdict, parse_message, process_batch};
 use raydex::record::{Dataset, RayKey};
 use raydex::services::Services;
 use sha2::{Digest, Sha256};
@@ -53,7 +53,7 @@ pub struct Fakes {
     pub queue: MemoryQueue,
     pub sends: MemoryQueue,
     pub memory: MemoryBudget,
-    pub turn: Turn,
+    pub read_permits: ReadPermits,
     pub clock_ms: Rc<Cell<i64>>,
     /// How long someone has paused, in all.
     pub paused_ms: Rc<Cell<i64>>,
@@ -130,8 +130,8 @@ impl Services for Fakes {
         &self.memory
     }
 
-    fn turn(&self) -> &Turn {
-        &self.turn
+    fn read_permits(&self) -> &ReadPermits {
+        &self.read_permits
     }
 
     fn pack_bytes(&self) -> usize {
@@ -157,7 +157,7 @@ impl Fakes {
             queue: MemoryQueue::new(Kind::Send, &faults),
             sends: MemoryQueue::new(Kind::SendPayload, &faults),
             memory: MemoryBudget::default(),
-            turn: Turn::default(),
+            read_permits: ReadPermits::default(),
             paused_ms: Rc::default(),
             clock_ms,
             tick_ms: Cell::default(),
@@ -180,14 +180,14 @@ impl Fakes {
     }
 
     /// Writes the object and indexes it.
-    pub fn index(&self, key: &str, dataset: Dataset, stored: &[u8]) -> (ObjectHead, Outcome) {
+    pub fn index(&self, key: &str, dataset: Dataset, stored: &[u8]) -> (ObjectHead, BatchOutcome) {
         let head = self.bucket.store(key, stored);
         (head, self.ingest(key, dataset).unwrap())
     }
 
     /// Indexes the object at `key`.
-    pub fn ingest(&self, key: &str, dataset: Dataset) -> Result<Outcome, BackendError> {
-        run(process(self, key, &Work { dataset, index: true, deliver: None }))
+    pub fn ingest(&self, key: &str, dataset: Dataset) -> Result<BatchOutcome, BackendError> {
+        run(process_batch(self, key, &BatchRequest { dataset, index: true, deliver: None }))
     }
 
     /// Looks for an id as a log line spells it.
@@ -239,9 +239,9 @@ impl Fakes {
 }
 
 /// Why the object was quarantined.
-pub fn quarantined(outcome: Outcome) -> BatchError {
+pub fn quarantined(outcome: BatchOutcome) -> BatchError {
     match outcome {
-        Outcome::Quarantined(why) => why,
+        BatchOutcome::Quarantined(why) => why,
         other => panic!("not quarantined: {other:?}"),
     }
 }

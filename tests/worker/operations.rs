@@ -39,7 +39,7 @@ fn refused_payload_is_parked_until_released() {
 
     // Whoever asks for the ray, or for its batch, is led to the payload.
     let record = harness.read(&format!("/v1/rays/{ray}/deliveries"))["records"][0].take();
-    assert_eq!((&record["fate"], &record["certain"]), (&"carried".into(), &true.into()), "{record}");
+    assert_eq!((&record["delivery_status"], &record["exact"]), (&"assigned".into(), &true.into()), "{record}");
     let of_batch = harness.read(&format!("/v1/batches/{}", record["batch"]["id"].as_str().unwrap()));
     assert_eq!(of_batch["payloads"], record["payloads"]);
     let payload = &record["payloads"][0];

@@ -20,7 +20,7 @@ use wasm_bindgen::prelude::{JsError, wasm_bindgen};
 use self::memory::{MemoryBucket, MemoryShards, run};
 use self::miniz::MinizInflater;
 use crate::backend::{BatchStore, Bytes};
-use crate::batch::{BatchError, BatchReader, Inflater, Line};
+use crate::batch::{BatchReader, Inflater, Line};
 use crate::index::ShardEntry;
 use crate::index::entry::PartView;
 use crate::ledger::{BatchId, DeliveryPlan, DeliveryWindow, PlanOptions};
@@ -28,9 +28,9 @@ use crate::limits::PACK_BYTES;
 use crate::lookup::{LookupResult, lookup};
 use crate::memory::MemoryBudget;
 use crate::partner::Subrequests;
-use crate::pipeline::pass::{Passed, pass};
-use crate::pipeline::payload::Packer;
-use crate::pipeline::transform::{Rules, Transformer};
+use crate::pipeline::payload::PayloadPacker;
+use crate::pipeline::scan::{BatchContext, BatchScan, scan_batch};
+use crate::pipeline::transform::{PlanRules, Transformer};
 use crate::record::{Dataset, RayId, RayKey, Scanned, Scanner};
 use crate::render::{PartnerOptions, write_partner_fields};
 use crate::span_reader::ReadStats;
@@ -98,11 +98,11 @@ pub fn bench_inflate_miniz(gzip: Uint8Array, check: bool) -> Result<String> {
 /// Where it is no batch.
 #[wasm_bindgen]
 pub fn bench_index(gzip: Uint8Array, check: bool) -> Result<String> {
-    let passed = passed(&MemoryBucket::new(KEY, gzip), None)?;
-    let packed: usize = passed.entries.iter().flat_map(|entry| &entry.parts).map(|part| part.bytes.len()).sum();
-    let mut said = json!({ "rays": passed.counts.rays, "shards": passed.entries.len(), "packed": packed });
+    let scan = scan_whole(&MemoryBucket::new(KEY, gzip), None)?;
+    let packed: usize = scan.entries.iter().flat_map(|entry| &entry.parts).map(|part| part.bytes.len()).sum();
+    let mut said = json!({ "rays": scan.counts.rays, "shards": scan.entries.len(), "packed": packed });
     if check && let Some(said) = said.as_object_mut() {
-        said.insert("sha256".into(), digest_of_rays(&passed.entries)?.into());
+        said.insert("sha256".into(), digest_of_rays(&scan.entries)?.into());
     }
     Ok(said.to_string())
 }
@@ -121,12 +121,12 @@ pub fn bench_parse(gzip: Uint8Array) -> Result<String> {
         tenant: "-".into(),
         unknown_country: "CN".into(),
     };
-    let rules = Rules::new(DeliveryPlan { number: 1, windows: vec![DeliveryWindow::EVER], options });
+    let rules = PlanRules::new(DeliveryPlan { number: 1, windows: vec![DeliveryWindow::EVER], options });
     let rules = rules.ok_or_else(|| JsError::new("the bench's plan is none"))?;
-    let passed = passed(&MemoryBucket::new(KEY, gzip), Some(Transformer::new(rules, 0, PACK_BYTES)))?;
-    let payloads = passed.plan.map(|plan| plan.payloads).unwrap_or_default();
+    let scan = scan_whole(&MemoryBucket::new(KEY, gzip), Some(Transformer::new(rules, 0, PACK_BYTES)))?;
+    let payloads = scan.plan.map(|plan| plan.payloads).unwrap_or_default();
     let lines: u64 = payloads.iter().map(|payload| payload.lines).sum();
-    Ok(json!({ "rays": passed.counts.rays, "lines": lines, "payloads": payloads.len() }).to_string())
+    Ok(json!({ "rays": scan.counts.rays, "lines": lines, "payloads": payloads.len() }).to_string())
 }
 
 /// Renders every record of a batch for the partner.
@@ -172,7 +172,7 @@ pub fn bench_transform(gzip: Uint8Array, check: bool) -> Result<String> {
 /// Packs payloads.
 #[wasm_bindgen]
 #[derive(Debug)]
-pub struct BenchPacker(Packer);
+pub struct BenchPacker(PayloadPacker);
 
 #[wasm_bindgen]
 impl BenchPacker {
@@ -180,7 +180,7 @@ impl BenchPacker {
     #[wasm_bindgen(constructor)]
     #[must_use]
     pub fn new() -> Self {
-        Self(Packer::new(LINES))
+        Self(PayloadPacker::new(LINES))
     }
 
     /// The body of a payload of these lines, of which there are at most [`LINES`].
@@ -213,9 +213,9 @@ impl BenchBatch {
     #[wasm_bindgen(constructor)]
     pub fn new(key: &str, gzip: Uint8Array) -> Result<Self> {
         let bucket = MemoryBucket::new(key, gzip);
-        let passed = passed(&bucket, None)?;
-        let shards = MemoryShards::new(bucket.object(), passed.entries);
-        Ok(Self { bucket: bucket.with_windows(&passed.windows), shards })
+        let scan = scan_whole(&bucket, None)?;
+        let shards = MemoryShards::new(bucket.object(), scan.entries);
+        Ok(Self { bucket: bucket.with_windows(&scan.windows), shards })
     }
 
     /// Looks rays up, one after the other; says how many records and bytes were found, and what that cost.
@@ -250,13 +250,12 @@ impl BenchBatch {
     }
 }
 
-/// One pass over the batch.
-fn passed(bucket: &MemoryBucket, transform: Option<Transformer>) -> Result<Passed> {
+/// One scan of the batch.
+fn scan_whole(bucket: &MemoryBucket, transform: Option<Transformer>) -> Result<BatchScan> {
     let object = bucket.object();
     let source = BatchId::for_object(BUCKET_NAME, &object.key, &object.etag).source;
-    let passed: std::result::Result<Passed, BatchError> =
-        run(pass(bucket, bucket.body(), &source, (Dataset::HttpRequests, 0), transform))?;
-    Ok(passed?)
+    let context = BatchContext { source: &source, dataset: Dataset::HttpRequests, default_ms: 0 };
+    Ok(run(scan_batch(bucket, bucket.body(), context, transform))?)
 }
 
 /// The SHA-256 of all rays of the entries, unpacked, sorted, one a line.

@@ -213,7 +213,7 @@ fn quarantined_batch_is_read_again() {
     assert_eq!(open["batch"]["reason"], "the reader was wrong");
     let messages = fakes.queue.take();
     assert_eq!(messages.len(), 1);
-    assert_eq!(fakes.parse(&messages[0], 1).verdict, "sealed");
+    assert_eq!(fakes.parse(&messages[0], 1).verdict.name(), "sealed");
     assert_eq!(get(&fakes, &format!("/v1/batches/{handle}"))["batch"]["state"], "sealed");
     let again = Ask::post(&path, "once more").of(&fakes);
     assert_eq!(problem(&again), (409, "not_quarantined".into()));

@@ -34,7 +34,7 @@ fn record_is_found_in_its_one_payload() {
     {
         let found = of_ray(&fakes, number);
         assert_eq!(found.len(), 1);
-        assert_eq!((&found[0]["fate"], &found[0]["certain"]), (&"carried".into(), &true.into()));
+        assert_eq!((&found[0]["delivery_status"], &found[0]["exact"]), (&"assigned".into(), &true.into()));
         assert_eq!(handles(&found[0]), [ids[payload].handle()]);
         assert_eq!(found[0]["payloads"][0]["state"], state);
     }
@@ -56,7 +56,7 @@ fn an_answer_names_batch_payload_answer_and_hash() {
         "objects_unreadable": 0,
         "records": [{
             "batch": {"id": id.handle(), "key": KEYS[0], "etag": etag, "offset": payload.last_offset},
-            "fate": "carried", "plan": 1, "certain": true,
+            "delivery_status": "assigned", "plan": 1, "exact": true,
             "payloads": [{
                 "id": ids[0].handle(), "partner_batch_id": ids[0].batch_header(), "plan": 1, "index": "000000",
                 "sha256": payload.sha256, "lines": 2, "bytes": payload.bytes, "first_offset": 0, "last_offset": payload.last_offset,
@@ -79,7 +79,7 @@ fn record_of_a_split_payload_names_both_halves() {
     deliver(&fakes, &halves[0]);
     let found = of_ray(&fakes, 1).remove(0);
     assert_eq!(handles(&found), [ids[0].handle(), halves[0].handle(), halves[1].handle()]);
-    assert_eq!((&found["fate"], &found["certain"]), (&"carried".into(), &false.into()));
+    assert_eq!((&found["delivery_status"], &found["exact"]), (&"assigned".into(), &false.into()));
     assert_eq!(found["payloads"][0]["split_into"], json!([halves[0].handle(), halves[1].handle()]));
 }
 
@@ -88,14 +88,14 @@ fn a_record_that_does_not_go_says_why() {
     let filter = Some(r#"{"where":{"key":"ClientRequestURI","operator":"eq","value":"x"}}"#.into());
     let filtered = DeliveryRequest { options: PlanOptions { filter, ..plan_options() }, ..wish() };
     let later = DeliveryRequest { window: DeliveryWindow { start_ms: NOW_MS, ..DeliveryWindow::EVER }, ..wish() };
-    let kept_back = json!({"fate": "kept_back", "reason": "filter", "plan": 1});
-    let none = json!({"fate": "no_plan"});
-    for (deliver, expected) in [(Some(filtered), kept_back), (Some(later), none.clone()), (None, none)] {
+    let excluded = json!({"delivery_status": "excluded", "reason": "filter", "plan": 1});
+    let none = json!({"delivery_status": "no_plan"});
+    for (deliver, expected) in [(Some(filtered), excluded), (Some(later), none.clone()), (None, none)] {
         let fakes = Fakes::new();
         batch(&fakes, KEYS[0], &records(0..2), deliver);
         let mut found = of_ray(&fakes, 0).remove(0);
         let found = found.as_object_mut().unwrap();
-        assert_eq!((found.remove("certain"), found.remove("payloads")), (Some(true.into()), Some(json!([]))));
+        assert_eq!((found.remove("exact"), found.remove("payloads")), (Some(true.into()), Some(json!([]))));
         found.remove("batch");
         assert_eq!(&Value::Object(found.clone()), &expected);
     }
@@ -110,7 +110,7 @@ fn each_record_is_judged_in_its_own_batch() {
     let found = of_ray(&fakes, 0);
     let expected = [first[0].handle(), first[0].handle(), second[0].handle()];
     assert_eq!(found.iter().flat_map(handles).collect::<Vec<_>>(), expected);
-    assert_eq!(found[3]["fate"], "no_plan");
+    assert_eq!(found[3]["delivery_status"], "no_plan");
 }
 
 #[test]
@@ -119,7 +119,7 @@ fn version_unknown_to_the_ledger_is_reported_unknown() {
     batch(&fakes, KEYS[0], &records(0..2), Some(wish()));
     fakes.bucket.store(KEYS[0], &records(0..3));
     let found = of_ray(&fakes, 0).remove(0);
-    assert_eq!((&found["fate"], &found["payloads"]), (&"unknown_batch".into(), &json!([])));
+    assert_eq!((&found["delivery_status"], &found["payloads"]), (&"unknown_batch".into(), &json!([])));
 }
 
 #[test]
@@ -138,7 +138,7 @@ fn plan_in_progress_is_reported_as_pending() {
     };
     fakes.ledgers.ask(&id.ledger, &begin);
     let found = of_ray(&fakes, 0).remove(0);
-    assert_eq!((&found["fate"], &found["plan"]), (&"not_yet".into(), &1.into()));
+    assert_eq!((&found["delivery_status"], &found["plan"]), (&"pending".into(), &1.into()));
 }
 
 #[test]

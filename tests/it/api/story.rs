@@ -5,7 +5,7 @@ use raydex::ledger::delivery::{BodyLocation, Payload};
 use raydex::ledger::plan::{DeliveryRequest, FORMAT};
 use raydex::ledger::{AttemptOutcome, BatchId, DeliveryId, DeliveryWindow, PlanOptions};
 use raydex::partner::{OnUnknown, Subrequests};
-use raydex::pipeline::{Work, process};
+use raydex::pipeline::{BatchRequest, process_batch};
 use raydex::record::Dataset;
 
 use super::support::records::{http, ndjson, ray};
@@ -44,7 +44,7 @@ pub(crate) fn records(rays: std::ops::Range<u64>) -> Vec<u8> {
 /// Writes an object and has it read, with this of it for the partner; the payloads.
 pub(crate) fn batch(fakes: &Fakes, key: &str, stored: &[u8], deliver: Option<DeliveryRequest>) -> Vec<DeliveryId> {
     fakes.bucket.store(key, stored);
-    run(process(fakes, key, &Work { dataset: Dataset::HttpRequests, index: true, deliver })).unwrap();
+    run(process_batch(fakes, key, &BatchRequest { dataset: Dataset::HttpRequests, index: true, deliver })).unwrap();
     fakes.sends.take().iter().map(|message| serde_json::from_str(message).unwrap()).collect()
 }
 

@@ -76,7 +76,7 @@ fn upload_is_named_like_logpushs_and_gets_indexed() {
         assert_eq!((event.bucket.as_str(), event.object.key.as_str()), (BUCKET_NAME, key.as_str()));
         assert_eq!((event.object.size, event.object.etag), (Some(head.size), Some(head.etag)));
         assert_eq!(event.event_time.as_deref(), Some("2026-03-28T08:42:25.000Z"));
-        assert_eq!(fakes.parse(&message, 1).verdict, "sealed");
+        assert_eq!(fakes.parse(&message, 1).verdict.name(), "sealed");
         let found = Ask::get(&format!("/v1/rays/{id}?dataset={dataset}&format=native")).of(&fakes);
         assert_eq!(String::from_utf8(found.body).unwrap(), line + "\n");
     }

@@ -3,7 +3,7 @@
 use raydex::ledger::BatchState;
 use raydex::ledger::occupancy::read_occupancy;
 use raydex::lookup::LookupError;
-use raydex::pipeline::Outcome;
+use raydex::pipeline::BatchOutcome;
 use raydex::record::{Dataset, RayId};
 
 use super::KEY;
@@ -71,7 +71,7 @@ fn rerun_after_any_failure_equals_a_clean_run() {
                 let again = fakes.ingest(KEY, DATASET).unwrap();
                 // The seal comes last: once it is there, nothing is left to do.
                 let same = std::mem::discriminant(&again) == std::mem::discriminant(&outcome);
-                let done = [Outcome::AlreadySealed, Outcome::AlreadyQuarantined].contains(&again);
+                let done = [BatchOutcome::AlreadySealed, BatchOutcome::AlreadyQuarantined].contains(&again);
                 assert!(same || done, "{place}: {again:?}");
                 assert_eq!(fakes.everything(), clean.everything(), "{place}");
             }

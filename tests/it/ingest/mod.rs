@@ -14,15 +14,15 @@ mod times;
 mod versions;
 
 use raydex::index::Counts;
-use raydex::pipeline::Outcome;
+use raydex::pipeline::BatchOutcome;
 
 /// The key of the object that most tests are about.
 const KEY: &str = "logs/http_requests/20260328/a.log.gz";
 
 /// The counts of an object that was indexed.
-fn counts(outcome: Outcome) -> Counts {
+fn counts(outcome: BatchOutcome) -> Counts {
     match outcome {
-        Outcome::Sealed(done) => done.counts,
+        BatchOutcome::Sealed(done) => done.counts,
         other => panic!("not sealed: {other:?}"),
     }
 }

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use raydex::ledger::BatchState;
 use raydex::limits::{MAX_LINES, MAX_SHARDS};
-use raydex::pipeline::Outcome;
+use raydex::pipeline::BatchOutcome;
 use raydex::record::{Dataset, RayId};
 
 use super::support::Fakes;
@@ -26,7 +26,7 @@ fn is_quarantined(name: &str, stored: &[u8], code: &str) {
     assert_eq!((kept.state, kept.code.as_deref()), (BatchState::Quarantined, Some(code)), "{name}");
     assert_eq!(kept.reason, Some(why.to_string()), "{name}");
     let before = fakes.everything();
-    assert_eq!(fakes.ingest(KEY, DATASET), Ok(Outcome::AlreadyQuarantined), "{name}");
+    assert_eq!(fakes.ingest(KEY, DATASET), Ok(BatchOutcome::AlreadyQuarantined), "{name}");
     assert_eq!(fakes.everything(), before, "{name}");
 }
 

@@ -6,8 +6,8 @@ use std::ops::ControlFlow;
 use raydex::batch::BatchReader;
 use raydex::index::ShardName;
 use raydex::index::calls::FindRay;
-use raydex::pipeline::Outcome;
-use raydex::pipeline::process::Done;
+use raydex::pipeline::BatchOutcome;
+use raydex::pipeline::process::BatchFigures;
 use raydex::record::{Dataset, RayId, RayKey};
 use raydex::rpc;
 use raydex::sample::{Plan, Units};
@@ -34,7 +34,7 @@ fn indexed(plan: &Plan, dataset: Dataset) -> (Fakes, BTreeMap<RayId, Vec<Vec<u8>
     let (fakes, mut lines) = (Fakes::new(), BTreeMap::<RayId, Vec<Vec<u8>>>::new());
     for batch in plan.batches(dataset) {
         let (_, outcome) = fakes.index(&batch.key, dataset, &batch.gzip);
-        let Outcome::Sealed(Done { counts, totals, .. }) = outcome else { panic!("{outcome:?}") };
+        let BatchOutcome::Sealed(BatchFigures { counts, totals, .. }) = outcome else { panic!("{outcome:?}") };
         assert_eq!((counts.rays, counts.lines), (batch.written.records, batch.written.records));
         assert_eq!((counts.clock_skewed, counts.rejected_lines(), counts.nonstandard_ids), (0, 0, 0));
         assert_eq!(totals.inflated, batch.written.inflated);

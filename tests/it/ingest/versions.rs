@@ -4,7 +4,7 @@ use raydex::config::DEFAULT_BUCKET_NAME as BUCKET_NAME;
 use raydex::ledger::BatchId;
 use raydex::ledger::BatchState;
 use raydex::ledger::calls::BatchDetails;
-use raydex::pipeline::Outcome;
+use raydex::pipeline::BatchOutcome;
 use raydex::record::{Dataset, RayId};
 
 use super::support::gzip::gzip;
@@ -34,7 +34,7 @@ fn indexing_again_changes_nothing_and_calls_no_shard() {
     let fakes = Fakes::new();
     fakes.index(KEY, DATASET, &object(&[0, 1, 2]));
     let (before, calls) = (fakes.everything(), fakes.faults.count(Kind::Shard));
-    assert_eq!(fakes.ingest(KEY, DATASET), Ok(Outcome::AlreadySealed));
+    assert_eq!(fakes.ingest(KEY, DATASET), Ok(BatchOutcome::AlreadySealed));
     assert_eq!(fakes.everything(), before);
     assert_eq!(fakes.faults.count(Kind::Shard), calls);
 }
@@ -44,7 +44,7 @@ fn the_same_bytes_written_again_are_indexed_already() {
     let fakes = Fakes::new();
     fakes.index(KEY, DATASET, &object(&[0]));
     let (_, outcome) = fakes.index(KEY, DATASET, &object(&[0]));
-    assert_eq!(outcome, Outcome::AlreadySealed);
+    assert_eq!(outcome, BatchOutcome::AlreadySealed);
 }
 
 #[test]
@@ -79,7 +79,7 @@ fn damaged_version_leaves_nothing_of_the_older() {
         let fakes = Fakes::new();
         fakes.index(KEY, DATASET, &object(&[0, 1, 2]));
         let (head, outcome) = fakes.index(KEY, DATASET, damaged);
-        assert!(matches!(outcome, Outcome::Quarantined(_)), "{outcome:?}");
+        assert!(matches!(outcome, BatchOutcome::Quarantined(_)), "{outcome:?}");
         assert!(fakes.shards.rows().is_empty());
         assert_eq!(fakes.kept(KEY).batch.unwrap().object.etag, head.etag);
         // A whole version behind it is indexed as ever.
@@ -96,14 +96,14 @@ fn slow_reader_stops_once_a_newer_version_exists() {
     fakes.index(KEY, DATASET, &object(&[3]));
     fakes.index(KEY, DATASET, &object(&[1, 2]));
     let before = fakes.everything();
-    assert_eq!(slow.ingest(KEY, DATASET), Ok(Outcome::Superseded));
+    assert_eq!(slow.ingest(KEY, DATASET), Ok(BatchOutcome::Superseded));
     assert_eq!(fakes.everything(), before);
 }
 
 #[test]
 fn an_object_that_is_gone_is_gone() {
     let fakes = Fakes::new();
-    assert_eq!(fakes.ingest(KEY, DATASET), Ok(Outcome::Gone));
+    assert_eq!(fakes.ingest(KEY, DATASET), Ok(BatchOutcome::Gone));
     assert!(fakes.bucket.contents().is_empty() && fakes.shards.rows().is_empty());
 }
 
@@ -153,7 +153,7 @@ fn slow_reader_of_an_older_version_leaves_nothing() {
     let before = fakes.everything();
     // The bucket as the slow one saw it, an older version, and a ledger that has not heard of the newer one.
     let slow = Fakes { shards: fakes.shards.clone(), ..Fakes::with(KEY, &object(&[0, 1])) };
-    let Ok(Outcome::Sealed(done)) = slow.ingest(KEY, DATASET) else { panic!("its lines are accounted for") };
+    let Ok(BatchOutcome::Sealed(done)) = slow.ingest(KEY, DATASET) else { panic!("its lines are accounted for") };
     assert!(done.superseded);
     assert_eq!(fakes.everything(), before);
     assert!(!slow.kept(KEY).batch.unwrap().indexed);
@@ -181,12 +181,12 @@ fn removed_object_leaves_nothing_in_the_index() {
         let event = serde_json::json!({"action": action, "bucket": "cdn-logs-raw", "object": {"key": KEY}}).to_string();
         // An event that tells of a removal while the object is there is no more than a hint.
         let still = fakes.parse(&event, 1);
-        assert_eq!((still.verdict, still.code), ("ignored", Some("still_there")));
+        assert_eq!((still.verdict.name(), still.code), ("ignored", Some("still_there")));
         assert_eq!(found(&fakes), [0, 1, 2]);
         let kept = BatchId::for_object(BUCKET_NAME, KEY, &fakes.bucket.object(KEY).unwrap().head.etag);
         fakes.bucket.delete(KEY);
         for _ in 0..2 {
-            assert_eq!(fakes.parse(&event, 1).verdict, "removed");
+            assert_eq!(fakes.parse(&event, 1).verdict.name(), "removed");
             assert!(fakes.shards.rows().is_empty());
         }
         let batch = fakes.ledgers.batch(&kept).batch.unwrap();

@@ -36,7 +36,7 @@ fn cost(pack_bytes: usize) -> Cost {
     fakes.pack_bytes.set(pack_bytes);
     let head = fakes.bucket.store(&batch.key, &batch.gzip);
     let event = R2Event::put_object(BUCKET_NAME, &batch.key, head.size, &head.etag, consumers.now());
-    assert_eq!(consumers.parse(&serde_json::to_string(&event).unwrap(), 1).verdict, "sealed");
+    assert_eq!(consumers.parse(&serde_json::to_string(&event).unwrap(), 1).verdict.name(), "sealed");
     let objects = || fakes.bucket.contents().keys().filter(|key| key.starts_with("raydex/payloads/")).count();
     let puts = objects();
     let largest = fakes
@@ -51,7 +51,7 @@ fn cost(pack_bytes: usize) -> Cost {
     let reads = || fakes.faults.count(Kind::Get) + fakes.faults.count(Kind::GetRange);
     let before = reads();
     let messages = fakes.sends.take();
-    let verdicts: Vec<_> = messages.iter().map(|message| consumers.send(message, 1).verdict).collect();
+    let verdicts: Vec<_> = messages.iter().map(|message| consumers.send(message, 1).verdict.name()).collect();
     assert_eq!(verdicts, ["delivered"; 18]);
     let reads = reads() - before;
     // No claim and no commit sets the alarm: what the seal set comes earlier. It rings, and finds that there is nothing to do.

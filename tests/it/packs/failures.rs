@@ -9,7 +9,7 @@ use super::{RECORDS, delivered, payloads, scene, sealed, stored};
 fn second_attempt_after_any_failure_writes_nothing_new() {
     let (clean, event) = scene(delivered);
     let before = clean.fakes.faults.calls();
-    assert_eq!(clean.parse(&event, 1).verdict, "sealed");
+    assert_eq!(clean.parse(&event, 1).verdict.name(), "sealed");
     let calls = clean.fakes.faults.calls() - before;
     let puts = clean.fakes.faults.count(Kind::PutNew);
     assert_eq!(stored(&clean).len(), puts, "three packs, and a batch of this size has nothing beside it");
@@ -21,7 +21,7 @@ fn second_attempt_after_any_failure_writes_nothing_new() {
             consumers.parse(&event, 1);
             assert!(consumers.fakes.faults.clear(), "{place}: never came to it");
             let first = stored(&consumers);
-            assert!(["sealed", "already_sealed"].contains(&consumers.parse(&event, 2).verdict), "{place}");
+            assert!(["sealed", "already_sealed"].contains(&consumers.parse(&event, 2).verdict.name()), "{place}");
             assert!(first.iter().all(|(key, bytes)| stored(&clean).get(key) == Some(bytes)), "{place}");
             assert_eq!(stored(&consumers), stored(&clean), "{place}");
             assert_eq!(payloads(&consumers), payloads(&clean), "{place}");
@@ -41,7 +41,7 @@ fn puts_failing_one_after_another_recover() {
             assert!(consumers.fakes.sends.take().is_empty(), "nothing is sent of what is not sealed");
         }
         consumers.fakes.faults.clear();
-        assert_eq!(consumers.parse(&event, 1).verdict, "sealed");
+        assert_eq!(consumers.parse(&event, 1).verdict.name(), "sealed");
         assert_eq!(stored(&consumers), stored(&clean), "{fault:?}");
     }
 }
@@ -50,7 +50,7 @@ fn puts_failing_one_after_another_recover() {
 fn every_line_is_sent_after_any_sending_failure() {
     let (clean, messages) = sealed(delivered);
     let before = clean.fakes.faults.calls();
-    assert_eq!(clean.send(&messages[4], 1).verdict, "delivered");
+    assert_eq!(clean.send(&messages[4], 1).verdict.name(), "delivered");
     let calls = clean.fakes.faults.calls() - before;
     assert!(calls >= 4, "claim, range, its body, commit: {calls}");
     for nth in 0..calls {

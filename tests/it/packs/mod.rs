@@ -42,7 +42,7 @@ fn scene_of(lines: &str, mind: impl Fn(&Seen) -> Reply + 'static) -> (Consumers,
 /// The same, sealed; with the payloads' messages.
 fn sealed(mind: impl Fn(&Seen) -> Reply + 'static) -> (Consumers, Vec<String>) {
     let (consumers, event) = scene(mind);
-    assert_eq!(consumers.parse(&event, 1).verdict, "sealed");
+    assert_eq!(consumers.parse(&event, 1).verdict.name(), "sealed");
     let messages = consumers.fakes.sends.take();
     (consumers, messages)
 }
@@ -92,7 +92,7 @@ fn pack_is_gzip_with_a_member_per_body() {
     let each: Vec<u8> =
         payloads(&consumers).iter().flat_map(|view| gunzip(&consumers.fakes.body(KEY, view).unwrap())).collect();
     assert_eq!(whole.len(), each.len());
-    let verdicts: Vec<_> = messages.iter().map(|message| consumers.send(message, 1).verdict).collect();
+    let verdicts: Vec<_> = messages.iter().map(|message| consumers.send(message, 1).verdict.name()).collect();
     assert_eq!(verdicts, ["delivered"; 7]);
     let lines: Vec<String> = consumers.partner.seen().into_iter().flat_map(|seen| seen.lines).collect();
     let sealed = String::from_utf8(each).unwrap();

@@ -18,7 +18,7 @@ fn payload_costs_one_ranged_read_of_its_bytes() {
     let (consumers, messages) = sealed(delivered);
     let faults = &consumers.fakes.faults;
     let before = (faults.count(Kind::Get), faults.count(Kind::GetRange), consumers.fakes.bucket.ranged());
-    assert_eq!(consumers.send(&messages[1], 1).verdict, "delivered");
+    assert_eq!(consumers.send(&messages[1], 1).verdict.name(), "delivered");
     let after = (faults.count(Kind::Get), faults.count(Kind::GetRange), consumers.fakes.bucket.ranged());
     let bytes = usize::try_from(payloads(&consumers)[1].payload.bytes).unwrap();
     assert_eq!(after, (before.0, before.1 + 1, before.2 + bytes));
@@ -40,7 +40,7 @@ fn missing_or_short_pack_parks_only_its_lacks() {
             let code = (end > length).then_some("payload_damaged");
             assert_eq!((said.code.as_deref(), said.status.is_none()), (code, code.is_some()), "{length} of {end}");
         }
-        assert_eq!(consumers.send(&messages[3], 1).verdict, "delivered", "it lies elsewhere");
+        assert_eq!(consumers.send(&messages[3], 1).verdict.name(), "delivered", "it lies elsewhere");
     }
     let (consumers, messages) = sealed(delivered);
     consumers.fakes.bucket.delete(&first_pack(&consumers).0);
@@ -71,17 +71,21 @@ fn failing_bucket_returns_the_claim() {
     let (consumers, messages) = sealed(delivered);
     for kind in [Kind::GetRange, Kind::Body] {
         consumers.fakes.faults.plan(Some(kind), 0, Fault::Fails);
-        assert_eq!((consumers.send(&messages[0], 1).verdict, consumers.partner.posts()), ("released", 0), "{kind:?}");
+        assert_eq!(
+            (consumers.send(&messages[0], 1).verdict.name(), consumers.partner.posts()),
+            ("released", 0),
+            "{kind:?}"
+        );
         assert!(consumers.fakes.faults.clear());
         consumers.pass(60_000);
     }
     // A body that breaks off is no damaged one, though it is as short.
     consumers.fakes.bucket.cut_after(Some(20));
-    assert_eq!((consumers.send(&messages[0], 1).verdict, consumers.partner.posts()), ("released", 0));
+    assert_eq!((consumers.send(&messages[0], 1).verdict.name(), consumers.partner.posts()), ("released", 0));
     consumers.pass(60_000);
     // Nor is one of which nobody can say how long its pack is.
     consumers.fakes.faults.plan(Some(Kind::Get), 0, Fault::Fails);
-    assert_eq!((consumers.send(&messages[0], 1).verdict, consumers.partner.posts()), ("released", 0));
+    assert_eq!((consumers.send(&messages[0], 1).verdict.name(), consumers.partner.posts()), ("released", 0));
     assert!(consumers.fakes.faults.clear());
     consumers.fakes.bucket.cut_after(None);
     consumers.settle(24 * 3_600_000);
@@ -92,7 +96,7 @@ fn failing_bucket_returns_the_claim() {
 fn halves_of_a_payload_share_a_pack() {
     let at_most_one = |seen: &Seen| Reply::Status(if seen.lines.len() > 1 { 413 } else { 200 });
     let (consumers, event) = super::scene_of("2", at_most_one);
-    assert_eq!(consumers.parse(&event, 1).verdict, "sealed");
+    assert_eq!(consumers.parse(&event, 1).verdict.name(), "sealed");
     let before = stored(&consumers);
     assert!(before.len() < 4 && before.values().all(|bytes| bytes.len() <= PACK_BYTES));
     consumers.settle(24 * 3_600_000);

@@ -35,13 +35,13 @@ fn every_status_comes_to_what_the_table_says() {
             let scene = Scene::of(2, 1, &[("PARTNER_SERVER_ERRORS", server_errors)], mind);
             let (verdict, code, state, holds) = expected(status, server_errors);
             let said = scene.send();
-            assert_eq!((said.verdict, said.code.as_deref().unwrap_or_default()), (verdict, code), "{status}");
+            assert_eq!((said.verdict.name(), said.code.as_deref().unwrap_or_default()), (verdict, code), "{status}");
             assert_eq!((said.counted, said.retry_s), (Some(true), None), "{status}: the ledger sees to it");
             assert_eq!((scene.state(), scene.posts()), (state, 1), "{status}");
             assert_eq!(u64::from(scene.payload().ambiguous), u64::from(verdict == "unknown"), "{status}");
             let other = scene.send_nth(1);
             let expected = if holds { ("waits", Some("breaker_open")) } else { ("delivered", None) };
-            assert_eq!((other.verdict, other.code.as_deref()), expected, "{status}");
+            assert_eq!((other.verdict.name(), other.code.as_deref()), expected, "{status}");
             scene.totals();
         }
     }
@@ -51,11 +51,11 @@ fn every_status_comes_to_what_the_table_says() {
 fn no_answer_is_told_from_no_connection() {
     let scene = Scene::one(&[], Reply::NotSent);
     let said = scene.send();
-    assert_eq!((said.verdict, said.code.as_deref(), said.status), ("not_stored", Some("unreachable"), None));
+    assert_eq!((said.verdict.name(), said.code.as_deref(), said.status), ("not_stored", Some("unreachable"), None));
     assert_eq!((scene.state(), scene.payload().ambiguous), (DeliveryState::Prepared, 0));
     let scene = Scene::one(&[], Reply::Silence);
     let said = scene.send();
-    assert_eq!((said.verdict, said.code.as_deref(), said.status), ("unknown", Some("no_answer"), None));
+    assert_eq!((said.verdict.name(), said.code.as_deref(), said.status), ("unknown", Some("no_answer"), None));
     assert_eq!((scene.state(), scene.payload().ambiguous), (DeliveryState::Prepared, 1));
 }
 
@@ -72,7 +72,7 @@ fn doubt_is_resent_or_left_to_a_person() {
     scene.send();
     assert_eq!((scene.state(), scene.payload().code.as_deref()), (DeliveryState::Parked, Some("no_answer")));
     for _ in 0..5 {
-        assert_eq!(scene.send().verdict, "settled");
+        assert_eq!(scene.send().verdict.name(), "settled");
     }
     scene.consumers.settle(30 * 24 * 3_600_000);
     assert_eq!((scene.state(), scene.posts()), (DeliveryState::Parked, 1), "at most once");

@@ -22,12 +22,18 @@ fn a_commit_is_tried_until_it_is_heard() {
     for times in 1..TRIES {
         let scene = Scene::one(&[], Reply::Status(200));
         let said = failing(&scene, Fault::Fails, times);
-        assert_eq!((said.verdict, said.counted, scene.state()), ("delivered", Some(true), DeliveryState::Delivered));
+        assert_eq!(
+            (said.verdict.name(), said.counted, scene.state()),
+            ("delivered", Some(true), DeliveryState::Delivered)
+        );
     }
     // The first one happened: the second one is no news, and the verdict is the same.
     let scene = Scene::one(&[], Reply::Status(200));
     let said = failing(&scene, Fault::FailsButHappened, 1);
-    assert_eq!((said.verdict, said.counted, scene.state()), ("delivered", Some(false), DeliveryState::Delivered));
+    assert_eq!(
+        (said.verdict.name(), said.counted, scene.state()),
+        ("delivered", Some(false), DeliveryState::Delivered)
+    );
     assert_eq!(scene.posts(), 1);
 }
 
@@ -35,11 +41,11 @@ fn a_commit_is_tried_until_it_is_heard() {
 fn unheard_commit_leaves_the_payload_in_doubt() {
     let scene = Scene::script(&[], &[Reply::Status(200)]);
     let said = failing(&scene, Fault::Fails, TRIES);
-    assert_eq!((said.verdict, said.code.as_deref()), ("failed", Some("backend_failed")));
+    assert_eq!((said.verdict.name(), said.code.as_deref()), ("failed", Some("backend_failed")));
     assert!(said.retry_s.is_some());
     // The message comes again, to a payload that is still someone's: acked, since the ledger sees to it.
     let again = scene.send();
-    assert_eq!((again.verdict, again.code.as_deref(), again.retry_s), ("waits", Some("busy"), None));
+    assert_eq!((again.verdict.name(), again.code.as_deref(), again.retry_s), ("waits", Some("busy"), None));
     scene.consumers.settle(LEASE_MS + 60_000);
     assert_eq!((scene.state(), scene.posts()), (DeliveryState::Delivered, 2));
     assert_eq!(scene.payload().ambiguous, 1, "the second copy is counted");
@@ -58,9 +64,9 @@ fn parked_doubt_sends_nothing_twice() {
 #[test]
 fn a_commit_that_happened_unheard_is_found_done() {
     let scene = Scene::one(&[("PARTNER_ON_UNKNOWN", "park")], Reply::Status(200));
-    assert_eq!(failing(&scene, Fault::FailsButHappened, TRIES).verdict, "failed");
+    assert_eq!(failing(&scene, Fault::FailsButHappened, TRIES).verdict.name(), "failed");
     let again = scene.send();
-    assert_eq!((again.verdict, again.code.as_deref()), ("settled", Some("delivered")));
+    assert_eq!((again.verdict.name(), again.code.as_deref()), ("settled", Some("delivered")));
     assert_eq!((scene.posts(), scene.payload().ambiguous), (1, 0));
 }
 
@@ -68,7 +74,7 @@ fn a_commit_that_happened_unheard_is_found_done() {
 fn claim_with_lost_answer_holds_until_lease_end() {
     let scene = Scene::one(&[], Reply::Status(200));
     scene.consumers.fakes.faults.plan(Some(Kind::Ledger), 0, Fault::FailsButHappened);
-    assert_eq!((scene.send().verdict, scene.posts()), ("failed", 0));
+    assert_eq!((scene.send().verdict.name(), scene.posts()), ("failed", 0));
     assert_eq!(scene.send().code.as_deref(), Some("busy"));
     scene.consumers.settle(LEASE_MS + 60_000);
     assert_eq!((scene.state(), scene.posts()), (DeliveryState::Delivered, 1));
@@ -80,7 +86,7 @@ fn unreachable_ledger_makes_the_message_return_later() {
         let scene = Scene::one(&[], Reply::Status(200));
         scene.consumers.fakes.faults.plan(Some(Kind::Ledger), 0, Fault::Fails);
         let said = scene.consumers.send(&scene.messages[0], attempt);
-        assert_eq!((said.verdict, said.code.as_deref()), ("failed", Some("backend_failed")));
+        assert_eq!((said.verdict.name(), said.code.as_deref()), ("failed", Some("backend_failed")));
         assert_eq!((said.payload, scene.posts()), (Some(scene.id().handle()), 0));
         let retry_s = said.retry_s.unwrap();
         assert!((delay..=delay + delay / 4).contains(&retry_s), "attempt {attempt}: {retry_s}");

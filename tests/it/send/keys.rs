@@ -24,10 +24,10 @@ fn second_key_is_tried_once_after_a_refusal() {
     for status in [401, 403] {
         let mind = move |seen: &Seen, _| Reply::Status(if seen.key == KEY { status } else { 200 });
         let scene = Scene::of(2, 1, &BOTH, mind);
-        assert_eq!(scene.send().verdict, "delivered");
+        assert_eq!(scene.send().verdict.name(), "delivered");
         assert_eq!((keys(&scene), scene.state()), (vec![KEY, SECOND_KEY], DeliveryState::Delivered));
         // The partner is well: nobody waits, and it was one attempt.
-        assert_eq!((scene.payload().attempts, scene.send_nth(1).verdict), (1, "delivered"));
+        assert_eq!((scene.payload().attempts, scene.send_nth(1).verdict.name()), (1, "delivered"));
         let seen = scene.consumers.partner.seen();
         assert_eq!(seen[0].post.body, seen[1].post.body);
         assert_eq!(seen[0].post.batch_id, seen[1].post.batch_id);
@@ -38,7 +38,7 @@ fn second_key_is_tried_once_after_a_refusal() {
 fn two_refused_keys_are_one_attempt_opening_breaker() {
     let scene = Scene::of(2, 1, &BOTH, |_, _| Reply::Status(403));
     let said = scene.send();
-    assert_eq!((said.verdict, said.code.as_deref()), ("endpoint", Some("auth")));
+    assert_eq!((said.verdict.name(), said.code.as_deref()), ("endpoint", Some("auth")));
     assert_eq!((keys(&scene), scene.payload().attempts), (vec![KEY, SECOND_KEY], 1));
     assert_eq!(scene.send_nth(1).code.as_deref(), Some("breaker_open"));
 }
@@ -65,7 +65,7 @@ fn whatever_the_second_key_comes_to_counts() {
         (Reply::NotSent, "not_stored", DeliveryState::Prepared),
     ] {
         let scene = Scene::of(1, 1, &BOTH, second_alone(reply));
-        assert_eq!((scene.send().verdict, scene.state()), (verdict, state), "{reply:?}");
+        assert_eq!((scene.send().verdict.name(), scene.state()), (verdict, state), "{reply:?}");
     }
 }
 
@@ -73,7 +73,7 @@ fn whatever_the_second_key_comes_to_counts() {
 fn second_key_posts_the_same_body_read_once() {
     let scene = Scene::of(1, 1, &BOTH, second_alone(Reply::Status(200)));
     scene.consumers.fakes.faults.plan(Some(Kind::Get), 1, Fault::Fails);
-    assert_eq!((scene.send().verdict, scene.posts()), ("delivered", 2));
+    assert_eq!((scene.send().verdict.name(), scene.posts()), ("delivered", 2));
     assert!(!scene.consumers.fakes.faults.clear(), "the body was read again");
 }
 
@@ -85,6 +85,6 @@ fn second_post_never_outlasts_the_lease() {
         scene.consumers.partner.takes_ms.set(takes_ms);
         let said = scene.send();
         assert_eq!(scene.posts(), posts, "{takes_ms}");
-        assert_eq!(said.verdict, if posts == 2 { "delivered" } else { "endpoint" }, "{takes_ms}");
+        assert_eq!(said.verdict.name(), if posts == 2 { "delivered" } else { "endpoint" }, "{takes_ms}");
     }
 }

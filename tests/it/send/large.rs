@@ -128,7 +128,7 @@ fn split_with_any_failing_call_delivers_once() {
 fn halves_with_lost_messages_are_sent_by_ledger() {
     let scene = scene(4, 3);
     scene.consumers.fakes.faults.plan(Some(Kind::SendPayload), 0, Fault::Fails);
-    assert_eq!(scene.send().verdict, "split");
+    assert_eq!(scene.send().verdict.name(), "split");
     assert!(scene.consumers.fakes.faults.clear() && scene.consumers.fakes.sends.sent().is_empty());
     scene.consumers.settle(3_600_000);
     assert_eq!(scene.totals().lines.delivered, 4);
@@ -141,7 +141,7 @@ fn halves_that_cannot_be_put_leave_no_doubt() {
         let passing = usize::from(kind == Kind::Ledger);
         scene.consumers.fakes.faults.plan(Some(kind), passing, Fault::Fails);
         let said = scene.send();
-        assert_eq!((said.verdict, said.code.as_deref()), ("not_stored", Some("too_large")), "{kind:?}");
+        assert_eq!((said.verdict.name(), said.code.as_deref()), ("not_stored", Some("too_large")), "{kind:?}");
         assert_eq!((said.status, said.retry_s), (Some(413), None), "{kind:?}");
         assert!(scene.consumers.fakes.faults.clear());
         scene.consumers.settle(3_600_000);

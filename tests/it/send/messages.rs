@@ -44,7 +44,7 @@ fn a_payload_that_there_is_not_is_acked() {
         DeliveryId { ledger: "v1/20260328T09".into(), ..scene.id() },
     ] {
         let said = scene.consumers.send(&serde_json::to_string(&id).unwrap(), 1);
-        assert_eq!((said.verdict, said.payload, said.retry_s), ("no_such_payload", Some(id.handle()), None));
+        assert_eq!((said.verdict.name(), said.payload, said.retry_s), ("no_such_payload", Some(id.handle()), None));
     }
     assert_eq!(scene.posts(), 0);
 }
@@ -52,15 +52,15 @@ fn a_payload_that_there_is_not_is_acked() {
 #[test]
 fn one_message_a_thousand_times_is_one_delivery() {
     let scene = Scene::one(&[], Reply::Status(200));
-    assert_eq!(scene.send().verdict, "delivered");
+    assert_eq!(scene.send().verdict.name(), "delivered");
     let rows = scene.consumers.fakes.ledgers.rows();
     for _ in 0..1000 {
         let said = scene.send();
-        assert_eq!((said.verdict, said.code.as_deref(), said.retry_s), ("settled", Some("delivered"), None));
+        assert_eq!((said.verdict.name(), said.code.as_deref(), said.retry_s), ("settled", Some("delivered"), None));
     }
     // Five days late, too.
     scene.consumers.pass(5 * 24 * 3_600_000);
-    assert_eq!(scene.send().verdict, "settled");
+    assert_eq!(scene.send().verdict.name(), "settled");
     assert_eq!((scene.posts(), scene.consumers.fakes.ledgers.rows()), (1, rows));
 }
 
@@ -70,7 +70,7 @@ fn message_not_due_is_acked_for_the_ledger() {
     scene.send();
     for _ in 0..50 {
         let said = scene.send();
-        assert_eq!((said.verdict, said.code.as_deref(), said.retry_s), ("waits", Some("not_due"), None));
+        assert_eq!((said.verdict.name(), said.code.as_deref(), said.retry_s), ("waits", Some("not_due"), None));
     }
     assert_eq!((scene.posts(), scene.payload().attempts), (1, 1));
     scene.consumers.settle(60_000);
@@ -93,7 +93,7 @@ fn every_attempt_sends_the_same_bytes_and_name() {
     let decide = DecideDelivery { id: id.clone(), decision: DeliveryDecision::Resend, reason: "they lost it".into() };
     let message = serde_json::to_string(&scene.consumers.fakes.ledgers.ask(&id.ledger, &decide).send[0]).unwrap();
     assert_eq!(message, scene.messages[0]);
-    assert_eq!(scene.consumers.send(&message, 1).verdict, "delivered");
+    assert_eq!(scene.consumers.send(&message, 1).verdict.name(), "delivered");
     assert_eq!(scene.consumers.partner.seen()[6].post.batch_id, seen[0].post.batch_id);
     assert_eq!(scene.totals().lines.delivered, 1);
 }
@@ -101,7 +101,7 @@ fn every_attempt_sends_the_same_bytes_and_name() {
 #[test]
 fn payloads_of_one_batch_have_own_names() {
     let scene = Scene::of(10, 3, &[], |_, _| Reply::Status(200));
-    (0..scene.messages.len()).for_each(|nth| assert_eq!(scene.send_nth(nth).verdict, "delivered"));
+    (0..scene.messages.len()).for_each(|nth| assert_eq!(scene.send_nth(nth).verdict.name(), "delivered"));
     let mut names: Vec<String> = scene.consumers.partner.seen().into_iter().map(|seen| seen.post.batch_id).collect();
     names.sort();
     names.dedup();

@@ -48,7 +48,7 @@ impl Scene {
         let text = ndjson((0..records).map(|number| http(&ray(number).to_string(), 0)));
         let head = consumers.fakes.bucket.store(KEY, &gzip(&text));
         let event = R2Event::put_object(BUCKET_NAME, KEY, head.size, &head.etag, NOW_MS);
-        assert_eq!(consumers.parse(&serde_json::to_string(&event).unwrap(), 1).verdict, "sealed");
+        assert_eq!(consumers.parse(&serde_json::to_string(&event).unwrap(), 1).verdict.name(), "sealed");
         let messages = consumers.fakes.sends.take();
         Self { consumers, messages }
     }

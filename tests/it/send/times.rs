@@ -20,7 +20,7 @@ fn old_claim_is_returned_and_nothing_sent() {
         scene.consumers.fakes.tick_ms.set(late_ms);
         let said = scene.send();
         scene.consumers.fakes.tick_ms.set(0);
-        assert_eq!((said.verdict, said.counted), (verdict, Some(true)), "{late_ms}");
+        assert_eq!((said.verdict.name(), said.counted), (verdict, Some(true)), "{late_ms}");
         let payload = scene.payload();
         if verdict == "released" {
             assert_eq!((payload.state, payload.attempts, scene.posts()), (DeliveryState::Prepared, 0, 0), "{late_ms}");
@@ -38,7 +38,7 @@ fn a_clock_that_goes_back_sends_in_time() {
     let scene = Scene::one(&[], Reply::Status(200));
     scene.consumers.pass(600_000);
     scene.consumers.fakes.tick_ms.set(-300_000);
-    assert_eq!(scene.send().verdict, "delivered");
+    assert_eq!(scene.send().verdict.name(), "delivered");
 }
 
 #[test]
@@ -52,7 +52,7 @@ fn missing_or_damaged_body_is_parked_unsent() {
             scene.consumers.fakes.bucket.store(&key, bytes);
         }
         let said = scene.send();
-        assert_eq!((said.verdict, said.code.as_deref(), said.status), ("refused", Some(code), None));
+        assert_eq!((said.verdict.name(), said.code.as_deref(), said.status), ("refused", Some(code), None));
         assert_eq!((scene.state(), scene.posts(), scene.totals().lines.parked), (DeliveryState::Parked, 0, 1));
     }
 }
@@ -75,14 +75,18 @@ fn a_bucket_that_fails_gives_the_claim_back() {
     for kind in [Kind::GetRange, Kind::Body] {
         let scene = Scene::one(&[], Reply::Status(200));
         scene.consumers.fakes.faults.plan(Some(kind), 0, Fault::Fails);
-        assert_eq!((scene.send().verdict, scene.posts(), scene.payload().attempts), ("released", 0, 0), "{kind:?}");
+        assert_eq!(
+            (scene.send().verdict.name(), scene.posts(), scene.payload().attempts),
+            ("released", 0, 0),
+            "{kind:?}"
+        );
         scene.consumers.settle(60_000);
         assert_eq!((scene.state(), scene.posts()), (DeliveryState::Delivered, 1));
     }
     // A body that breaks off is no damaged one.
     let scene = Scene::one(&[], Reply::Status(200));
     scene.consumers.fakes.bucket.cut_after(Some(20));
-    assert_eq!((scene.send().verdict, scene.posts()), ("released", 0));
+    assert_eq!((scene.send().verdict.name(), scene.posts()), ("released", 0));
     scene.consumers.fakes.bucket.cut_after(None);
     scene.consumers.settle(60_000);
     assert_eq!(scene.state(), DeliveryState::Delivered);
@@ -97,10 +101,10 @@ fn damaged_body_does_not_end_an_outage() {
     pack[20] ^= 1;
     scene.consumers.fakes.bucket.store(&key, &pack);
     for nth in 1..=BREAKER_FAILURES as usize {
-        assert_eq!(scene.send_nth(nth).verdict, "not_stored");
+        assert_eq!(scene.send_nth(nth).verdict.name(), "not_stored");
     }
     scene.consumers.pass(60_000);
     assert_eq!(scene.send().code.as_deref(), Some("payload_damaged"), "the one that was to try");
-    let rest = [scene.send_nth(most - 2).verdict, scene.send_nth(most - 1).verdict];
+    let rest = [scene.send_nth(most - 2).verdict.name(), scene.send_nth(most - 1).verdict.name()];
     assert_eq!(rest, ["not_stored", "waits"], "one more tries, and no more than that");
 }

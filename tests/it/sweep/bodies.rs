@@ -3,7 +3,7 @@
 use raydex::ledger::calls::{DecideDelivery, DeliveryDecision};
 use raydex::ledger::{DeliveryId, DeliveryState};
 use raydex::limits::{BODIES_KEPT_MS, MIB};
-use raydex::pipeline::Swept;
+use raydex::pipeline::SweepReport;
 
 use super::support::partner::{Seen, delivering};
 use super::support::records::{http, ndjson, ray};
@@ -35,7 +35,7 @@ fn bodies(scene: &Scene) -> usize {
 }
 
 fn swept(scene: &Scene) -> usize {
-    let Swept { bodies, more, .. } = scene.try_sweep().unwrap();
+    let SweepReport { bodies, more, .. } = scene.try_sweep().unwrap();
     assert!(!more);
     bodies
 }
@@ -50,7 +50,7 @@ fn decide(scene: &Scene, message: &str, decision: DeliveryDecision) {
 fn bodies_of_terminal_payloads_go_days_later() {
     let (scene, messages) = scene(3, Reply::Status(200));
     for message in &messages {
-        assert_eq!(scene.0.send(message, 1).verdict, "delivered");
+        assert_eq!(scene.0.send(message, 1).verdict.name(), "delivered");
     }
     scene.0.pass(BODIES_KEPT_MS);
     assert_eq!((swept(&scene), bodies(&scene)), (0, 3), "to the millisecond");
@@ -86,7 +86,7 @@ fn resent_payloads_body_stays_until_terminal_again() {
     scene.0.pass(BODIES_KEPT_MS + 1);
     decide(&scene, &messages[0], DeliveryDecision::Resend);
     assert_eq!((swept(&scene), bodies(&scene)), (0, 1));
-    assert_eq!(scene.0.send(&messages[0], 1).verdict, "delivered");
+    assert_eq!(scene.0.send(&messages[0], 1).verdict.name(), "delivered");
     assert_eq!((swept(&scene), bodies(&scene)), (0, 1));
     scene.0.pass(BODIES_KEPT_MS + 1);
     assert_eq!((swept(&scene), bodies(&scene)), (1, 0));
@@ -125,7 +125,7 @@ fn bodies_of_dropped_and_split_payloads_go_too() {
 fn bodies_beyond_one_removal_go_in_several() {
     let (scene, messages) = scene(1003, Reply::Status(200));
     for message in &messages {
-        assert_eq!(scene.0.send(message, 1).verdict, "delivered");
+        assert_eq!(scene.0.send(message, 1).verdict.name(), "delivered");
     }
     scene.0.pass(BODIES_KEPT_MS + 1);
     let before = scene.0.fakes.faults.count(Kind::Delete);
@@ -138,7 +138,7 @@ fn pack_goes_days_after_its_last_payload_ended() {
     let (scene, messages) = packed(3, MIB, |_| Reply::Status(200));
     assert_eq!(bodies(&scene), 1);
     for message in &messages {
-        assert_eq!(scene.0.send(message, 1).verdict, "delivered");
+        assert_eq!(scene.0.send(message, 1).verdict.name(), "delivered");
         scene.0.pass(DAY);
     }
     // The last one a day ago.
@@ -154,15 +154,15 @@ fn parked_payload_keeps_its_pack_for_later_sending() {
     let bad = ray(1).to_string();
     let (scene, messages) =
         packed(3, MIB, move |seen| Reply::Status(if seen.rays().contains(&bad) { 400 } else { 200 }));
-    let verdicts: Vec<&str> = messages.iter().map(|message| scene.0.send(message, 1).verdict).collect();
+    let verdicts: Vec<&str> = messages.iter().map(|message| scene.0.send(message, 1).verdict.name()).collect();
     assert_eq!(verdicts, ["delivered", "refused", "delivered"]);
     scene.0.pass(100 * DAY);
     assert_eq!((swept(&scene), bodies(&scene)), (0, 1));
     // One that was delivered is still there to be resent; then it is the later one that counts.
     decide(&scene, &messages[0], DeliveryDecision::Resend);
-    assert_eq!(scene.0.send(&messages[0], 1).verdict, "delivered");
+    assert_eq!(scene.0.send(&messages[0], 1).verdict.name(), "delivered");
     decide(&scene, &messages[1], DeliveryDecision::Release);
-    assert_eq!(scene.0.send(&messages[1], 1).verdict, "refused", "it was read, and posted");
+    assert_eq!(scene.0.send(&messages[1], 1).verdict.name(), "refused", "it was read, and posted");
     decide(&scene, &messages[1], DeliveryDecision::Drop);
     scene.0.pass(BODIES_KEPT_MS);
     assert_eq!((swept(&scene), bodies(&scene)), (0, 1));
@@ -185,7 +185,7 @@ fn failed_removal_is_done_by_the_next_sweep() {
         let (scene, messages) = packed(5, 250, |_| Reply::Status(200));
         assert!((2..5).contains(&bodies(&scene)), "some together, and more than one: {}", bodies(&scene));
         for message in &messages {
-            assert_eq!(scene.0.send(message, 1).verdict, "delivered");
+            assert_eq!(scene.0.send(message, 1).verdict.name(), "delivered");
         }
         scene.0.pass(BODIES_KEPT_MS + 1);
         scene

@@ -10,7 +10,7 @@ mod outages;
 use raydex::backend::BackendError;
 use raydex::bucket_keys::batch_key;
 use raydex::ledger::BatchState;
-use raydex::pipeline::{Swept, sweep};
+use raydex::pipeline::{SweepReport, sweep};
 use raydex::r2_event::R2Event;
 use raydex::record::Dataset;
 
@@ -48,7 +48,7 @@ impl Scene {
         self.write(&batch_key("logs/", Dataset::HttpRequests, self.0.now() - MINUTE, self.0.now(), number))
     }
 
-    fn try_sweep(&self) -> Result<Swept, BackendError> {
+    fn try_sweep(&self) -> Result<SweepReport, BackendError> {
         run(sweep(&self.0.fakes, &self.0.config))
     }
 
@@ -100,7 +100,7 @@ fn announcement_is_an_event_like_any_other() {
     scene.try_sweep().unwrap();
     let [message] = &scene.0.fakes.queue.take()[..] else { panic!("one message") };
     let verdict = scene.0.parse(message, 1);
-    assert_eq!((verdict.verdict, verdict.key), ("sealed", Some(key)));
+    assert_eq!((verdict.verdict.name(), verdict.key), ("sealed", Some(key)));
     scene.0.settle(DAY);
     assert_eq!(scene.0.fakes.ledgers.totals().lines.delivered, 1);
 }
@@ -144,7 +144,7 @@ fn it_says_what_it_did() {
     scene.write_batch(9);
     scene.0.pass(HOUR);
     let swept = scene.try_sweep().unwrap();
-    assert_eq!(swept, Swept { objects: 4, announced: 1, ledgers: 1, bodies: 0, more: false });
+    assert_eq!(swept, SweepReport { objects: 4, announced: 1, ledgers: 1, bodies: 0, more: false });
     let line = serde_json::to_string(&swept).unwrap();
     assert_eq!(line, r#"{"objects":4,"announced":1,"ledgers":1,"bodies":0,"more":false}"#);
 }

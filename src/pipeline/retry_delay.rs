@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 
 /// The delay before the message about `what` is tried again after its attempt `attempt`, which counts from 1, in
 /// seconds. The last of `delays` holds for every later attempt.
-pub(super) fn later(delays: &[u32], what: &str, attempt: u32) -> u32 {
+pub(super) fn retry_delay_s(delays: &[u32], what: &str, attempt: u32) -> u32 {
     let nth = attempt.saturating_sub(1) as usize;
     let delay = delays.get(nth).or(delays.last()).copied().unwrap_or_default();
     let [a, b, ..]: [u8; 32] = Sha256::digest(format!("{what}/{attempt}")).into();
@@ -18,7 +18,7 @@ pub(super) fn later(delays: &[u32], what: &str, attempt: u32) -> u32 {
 mod tests {
     use std::collections::BTreeSet;
 
-    use super::later;
+    use super::retry_delay_s;
     use crate::limits::{PARSE_RETRY_S, SEND_RETRY_S};
 
     #[test]
@@ -27,7 +27,7 @@ mod tests {
             for attempt in [0, 1, 2, 3, 4, 5, 6, u32::MAX] {
                 let shortest = delays[(attempt.max(1) as usize - 1).min(delays.len() - 1)];
                 let drawn: BTreeSet<u32> =
-                    (0..2000).map(|message| later(delays, &message.to_string(), attempt)).collect();
+                    (0..2000).map(|message| retry_delay_s(delays, &message.to_string(), attempt)).collect();
                 assert!(drawn.iter().all(|delay| (shortest..=shortest + shortest / 4).contains(delay)), "{attempt}");
                 let (first, last) = (drawn.first().unwrap() - shortest, drawn.last().unwrap() - shortest);
                 assert!(
@@ -41,9 +41,9 @@ mod tests {
     #[test]
     fn delay_depends_on_message_and_attempt_only() {
         let delays = [1000, 1000];
-        assert_eq!(later(&delays, "a", 1), later(&delays, "a", 1));
-        assert_ne!(later(&delays, "a", 1), later(&delays, "b", 1));
-        assert_ne!(later(&delays, "a", 1), later(&delays, "a", 2));
-        assert_eq!(later(&[], "a", 1), 0);
+        assert_eq!(retry_delay_s(&delays, "a", 1), retry_delay_s(&delays, "a", 1));
+        assert_ne!(retry_delay_s(&delays, "a", 1), retry_delay_s(&delays, "b", 1));
+        assert_ne!(retry_delay_s(&delays, "a", 1), retry_delay_s(&delays, "a", 2));
+        assert_eq!(retry_delay_s(&[], "a", 1), 0);
     }
 }

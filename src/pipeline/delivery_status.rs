@@ -1,17 +1,18 @@
-//! Where in a batch's books one record stands: the payload that carries it, or why none does.
+//! Finds the delivery status of one record: the payload that it is assigned to, or why there is none.
 //!
-//! What always holds: a record is judged by the same rules as when its payloads were made; what is answered follows
-//! from the line, its place and the ledger's answer alone.
+//! # Invariants
+//! A record is judged by the same rules as when its payloads were made. The status follows from the line, its offset and
+//! the ledger's answer alone.
 
-use super::transform::{KeptBack, Rules};
+use super::transform::{Exclusion, PlanRules};
 use crate::ledger::DeliveryState;
 use crate::ledger::books::PayloadView;
 use crate::ledger::calls::BatchDetails;
 use crate::record::{Dataset, read_key};
 
-/// Where a record stands.
+/// What the delivery plans of a batch say about one of its records.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Whereabouts<'a> {
+pub enum DeliveryStatus<'a> {
     /// No plan covers its time.
     NoPlan,
     /// Its plan is in a form that this version does not know.
@@ -19,20 +20,20 @@ pub enum Whereabouts<'a> {
         /// The plan's number.
         plan: u32,
     },
-    /// Its plan keeps it back.
-    KeptBack {
+    /// Its plan excludes it.
+    Excluded {
         /// The plan's number.
         plan: u32,
         /// Why.
-        why: KeptBack,
+        why: Exclusion,
     },
-    /// Its plan has it go, and has no payloads yet.
-    NotYet {
+    /// Its plan delivers it, but has no payload for it yet.
+    Pending {
         /// The plan's number.
         plan: u32,
     },
-    /// Its plan has it go, and this is what carries it.
-    Carried {
+    /// Its plan delivers it, in one of these payloads.
+    Assigned {
         /// The plan's number.
         plan: u32,
         /// The payloads that cover its place, one that was split before its halves.
@@ -40,54 +41,54 @@ pub enum Whereabouts<'a> {
     },
 }
 
-impl Whereabouts<'_> {
-    /// The stable name of the case.
+impl DeliveryStatus<'_> {
+    /// The stable name of the status, in answers.
     #[must_use]
     pub const fn name(&self) -> &'static str {
         match self {
             Self::NoPlan => "no_plan",
             Self::UnknownPlan { .. } => "unknown_plan",
-            Self::KeptBack { .. } => "kept_back",
-            Self::NotYet { .. } => "not_yet",
-            Self::Carried { .. } => "carried",
+            Self::Excluded { .. } => "excluded",
+            Self::Pending { .. } => "pending",
+            Self::Assigned { .. } => "assigned",
         }
     }
 
-    /// Whether exactly one payload can hold the record. Where one was split, nobody knows which of its halves does:
-    /// both cover all of its places.
+    /// Whether exactly one payload can hold the record. Both halves of a split payload cover all of its offsets, so which
+    /// of them holds the record is not known.
     #[must_use]
-    pub fn is_certain(&self) -> bool {
-        let Self::Carried { payloads, .. } = self else { return true };
+    pub fn is_exact(&self) -> bool {
+        let Self::Assigned { payloads, .. } = self else { return true };
         payloads.iter().filter(|payload| payload.state != DeliveryState::Split).count() == 1
     }
 }
 
-/// Where the record `line` stands, which begins at `at` in the object of this batch; `default_ms` is its instant if
-/// it has none.
+/// Finds the status of the record `line`, which begins at the inflated byte `at` of this batch. `default_ms` is the
+/// instant of a record without a time.
 #[must_use]
-pub fn whereabouts<'a>(batch: &'a BatchDetails, line: &[u8], at: u64, default_ms: i64) -> Whereabouts<'a> {
+pub fn find_delivery_status<'a>(batch: &'a BatchDetails, line: &[u8], at: u64, default_ms: i64) -> DeliveryStatus<'a> {
     let key = read_key(Dataset::HttpRequests, line).unwrap_or_default();
     let unix_ms = key.unix_ms().unwrap_or(default_ms);
-    let Some(plan) = batch.plans.iter().find(|plan| plan.holds(unix_ms)) else { return Whereabouts::NoPlan };
+    let Some(plan) = batch.plans.iter().find(|plan| plan.holds(unix_ms)) else { return DeliveryStatus::NoPlan };
     let number = plan.number;
-    let Some(rules) = Rules::new(plan.clone()) else { return Whereabouts::UnknownPlan { plan: number } };
+    let Some(rules) = PlanRules::new(plan.clone()) else { return DeliveryStatus::UnknownPlan { plan: number } };
     if let Err(why) = rules.write(&mut Vec::new(), line) {
-        return Whereabouts::KeptBack { plan: number, why };
+        return DeliveryStatus::Excluded { plan: number, why };
     }
     let covers = |view: &&PayloadView| {
         view.plan == number && (view.payload.first_offset..=view.payload.last_offset).contains(&at)
     };
     let payloads: Vec<_> = batch.payloads.iter().filter(covers).collect();
     if payloads.is_empty() {
-        Whereabouts::NotYet { plan: number }
+        DeliveryStatus::Pending { plan: number }
     } else {
-        Whereabouts::Carried { plan: number, payloads }
+        DeliveryStatus::Assigned { plan: number, payloads }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{KeptBack, Whereabouts, whereabouts};
+    use super::{DeliveryStatus, Exclusion, find_delivery_status};
     use crate::ledger::books::{LedgerTotals, PayloadView};
     use crate::ledger::calls::BatchDetails;
     use crate::ledger::delivery::Payload;
@@ -133,8 +134,8 @@ mod tests {
         BatchDetails { batch: None, shards: Vec::new(), totals: LedgerTotals::default(), plans, payloads }
     }
 
-    fn ids(found: &Whereabouts<'_>) -> Vec<String> {
-        let Whereabouts::Carried { payloads, .. } = found else { return Vec::new() };
+    fn ids(found: &DeliveryStatus<'_>) -> Vec<String> {
+        let DeliveryStatus::Assigned { payloads, .. } = found else { return Vec::new() };
         payloads.iter().map(|payload| payload.id.clone()).collect()
     }
 
@@ -148,10 +149,10 @@ mod tests {
         ];
         let batch = batch(vec![plan(1, 0, 10_000), plan(2, 10_000, 20_000)], payloads);
         for (at, id) in [(0, "2.000000"), (99, "2.000000"), (100, "2.000001"), (200, "2.000001"), (300, "2.000002")] {
-            let found = whereabouts(&batch, LINE, at, 0);
-            assert_eq!((ids(&found), found.is_certain(), found.name()), (vec![id.to_owned()], true, "carried"), "{at}");
+            let found = find_delivery_status(&batch, LINE, at, 0);
+            assert_eq!((ids(&found), found.is_exact(), found.name()), (vec![id.to_owned()], true, "assigned"), "{at}");
         }
-        assert_eq!(whereabouts(&batch, LINE, 301, 0), Whereabouts::NotYet { plan: 2 });
+        assert_eq!(find_delivery_status(&batch, LINE, 301, 0), DeliveryStatus::Pending { plan: 2 });
     }
 
     #[test]
@@ -165,22 +166,22 @@ mod tests {
             ]
         };
         let books = batch(vec![plan(1, 0, 20_000)], split(DeliveryState::Parked));
-        let found = whereabouts(&books, LINE, 5, 0);
+        let found = find_delivery_status(&books, LINE, 5, 0);
         assert_eq!(ids(&found), ["1.000000", "1.000000.0", "1.000000.1"]);
-        assert!(!found.is_certain());
-        assert!(whereabouts(&books, LINE, 12, 0).is_certain());
+        assert!(!found.is_exact());
+        assert!(find_delivery_status(&books, LINE, 12, 0).is_exact());
     }
 
     #[test]
     fn timeless_record_takes_its_rays_or_objects_time() {
         let books = batch(vec![plan(1, 1000, 2000)], vec![payload(1, "000000", DeliveryState::Delivered, 0, 9)]);
-        for (default_ms, name) in [(999, "no_plan"), (1000, "carried"), (1999, "carried"), (2000, "no_plan")] {
-            assert_eq!(whereabouts(&books, b"{}", 0, default_ms).name(), name, "{default_ms}");
+        for (default_ms, name) in [(999, "no_plan"), (1000, "assigned"), (1999, "assigned"), (2000, "no_plan")] {
+            assert_eq!(find_delivery_status(&books, b"{}", 0, default_ms).name(), name, "{default_ms}");
         }
         let of_its_ray = br#"{"RayID":"9e35512345678abc"}"#;
-        assert_eq!(whereabouts(&books, of_its_ray, 0, 1000), Whereabouts::NoPlan);
+        assert_eq!(find_delivery_status(&books, of_its_ray, 0, 1000), DeliveryStatus::NoPlan);
         let all = batch(vec![plan(1, 0, i64::MAX)], vec![payload(1, "000000", DeliveryState::Delivered, 0, 9)]);
-        assert_eq!(whereabouts(&all, of_its_ray, 0, -1).name(), "carried");
+        assert_eq!(find_delivery_status(&all, of_its_ray, 0, -1).name(), "assigned");
     }
 
     #[test]
@@ -191,17 +192,17 @@ mod tests {
         unknown.options.format = FORMAT + 1;
         let payloads = || vec![payload(1, "000000", DeliveryState::Delivered, 0, 9)];
         let of_a_worker = br#"{"ParentRayID":"9e35512345678abd","EdgeStartTimestamp":"1970-01-01T00:00:10Z"}"#;
-        let kept_back = |why| Whereabouts::KeptBack { plan: 1, why };
+        let kept_back = |why| DeliveryStatus::Excluded { plan: 1, why };
         for (plan, line, expected) in [
-            (plan(1, 0, 20_000), &of_a_worker[..], kept_back(KeptBack::Subrequest)),
-            (filtered, LINE, kept_back(KeptBack::Filter)),
-            (unknown, LINE, Whereabouts::UnknownPlan { plan: 1 }),
+            (plan(1, 0, 20_000), &of_a_worker[..], kept_back(Exclusion::Subrequest)),
+            (filtered, LINE, kept_back(Exclusion::Filter)),
+            (unknown, LINE, DeliveryStatus::UnknownPlan { plan: 1 }),
         ] {
             let books = batch(vec![plan], payloads());
-            let found = whereabouts(&books, line, 0, 0);
+            let found = find_delivery_status(&books, line, 0, 0);
             assert_eq!(found, expected);
-            assert!(found.is_certain());
+            assert!(found.is_exact());
         }
-        assert_eq!(whereabouts(&batch(Vec::new(), Vec::new()), LINE, 0, 0), Whereabouts::NoPlan);
+        assert_eq!(find_delivery_status(&batch(Vec::new(), Vec::new()), LINE, 0, 0), DeliveryStatus::NoPlan);
     }
 }

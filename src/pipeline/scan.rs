@@ -1,15 +1,15 @@
-//! One pass over an object: its lines go to the index and to the payloads, each read once.
+//! One scan of a batch: each line is read once, for the index and for the payloads.
 //!
-//! What always holds: the object is read as a stream; packs of payloads are put as they become full, at most
-//! [`CONCURRENT_PUTS`] under way; nothing of the pass counts before it is sealed.
+//! The object is read as a stream. Packs of payloads are written as they fill up, at most [`CONCURRENT_PUTS`] at a
+//! time. Nothing of a scan counts before the ledger has sealed it.
 
 use std::ops::ControlFlow;
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 
-use super::pack::Pack;
-use super::transform::{Record, Transformer};
+use super::pack::PayloadPack;
+use super::transform::{ScannedLine, Transformer};
 use crate::backend::{BackendError, Bucket, Bytes};
 use crate::batch::{BatchError, BatchReader, Line, LineStart, Lines, Totals};
 use crate::index::summary::PackedSummaries;
@@ -20,34 +20,34 @@ use crate::limits::CONCURRENT_PUTS;
 use crate::mistakes::{Mistake, made};
 use crate::record::{Dataset, Next, RecordError, RecordKey, Scanned, Scanner, Watched};
 
-/// What a whole object gives.
+/// What the scan of a whole batch produces.
 #[derive(Debug)]
-pub struct Passed {
-    /// What was read.
+pub struct BatchScan {
+    /// Bytes and lines that were read.
     pub totals: Totals,
-    /// What it holds, in lines.
+    /// The batch's lines, by kind.
     pub counts: Counts,
-    /// Its rays, by shard.
+    /// The batch's rays, grouped by shard.
     pub entries: Vec<ShardEntry>,
-    /// What it holds, in values.
+    /// The values that its records hold, for pruning.
     pub summaries: PackedSummaries,
-    /// The windows of its access points.
+    /// The windows of the batch's access points, as they are stored.
     pub windows: Vec<u8>,
-    /// What the plan came to.
+    /// The payloads and figures of the plan, if there is one.
     pub plan: Option<SealedPlan>,
 }
 
-/// Takes the lines of one object.
-struct Sink {
+/// Receives the lines of one batch.
+struct BatchLineSink {
     scanner: Scanner,
     index: IndexBuilder,
     transform: Option<Transformer>,
     /// Packs that are full and not yet put.
-    full: Vec<Pack>,
+    full: Vec<PayloadPack>,
     refused: Option<BatchError>,
 }
 
-impl Lines for Sink {
+impl Lines for BatchLineSink {
     fn line(&mut self, line: Line<'_>) -> ControlFlow<()> {
         let taken = self.take(line);
         self.flow(taken)
@@ -62,25 +62,25 @@ impl Lines for Sink {
         };
         let Next { record, length, found: scanned } = self.scanner.next_record(text)?;
         let bytes = text.get(..record).unwrap_or_default();
-        let taken = transformed(transform, &mut self.full, (offset, bytes), scanned);
+        let taken = transform_record(transform, &mut self.full, (offset, bytes), scanned);
         let taken = taken.and_then(|read| self.index.take(line(record), Ok(read)));
         Some((length, self.flow(taken)))
     }
 }
 
-/// Renders a record for the partner; what is left of it is for the index.
-fn transformed<'s>(
+/// Renders a record for the partner, and returns what the index needs of it.
+fn transform_record<'s>(
     transform: &mut Transformer,
-    full: &mut Vec<Pack>,
+    full: &mut Vec<PayloadPack>,
     (at, line): (u64, &[u8]),
     scanned: Scanned<'s>,
 ) -> Result<(RecordKey, &'s Watched), BatchError> {
     let Scanned { key, fields, lossy, watched } = scanned;
-    full.extend(transform.record(&Record { line, at, fields: &fields, key: &key, lossy })?);
+    full.extend(transform.record(&ScannedLine { line, at, fields: &fields, key: &key, lossy })?);
     Ok((key, watched))
 }
 
-impl Sink {
+impl BatchLineSink {
     /// Whether there is more to read.
     fn flow(&mut self, taken: Result<(), BatchError>) -> ControlFlow<()> {
         match taken {
@@ -101,32 +101,69 @@ impl Sink {
         };
         // The fields are read once, for the index and for the partner.
         let read = match self.scanner.record(bytes) {
-            Ok(scanned) => Ok(transformed(transform, &mut self.full, (offset, bytes), scanned)?),
+            Ok(scanned) => Ok(transform_record(transform, &mut self.full, (offset, bytes), scanned)?),
             Err(why) => Err(why),
         };
         self.index.take(line, read)
     }
 
-    /// The error of a line, if there was one: it stands before what the reader says.
-    fn verdict<T>(&mut self, read: Result<T, BatchError>) -> Result<T, BatchError> {
-        self.refused.take().map_or(read, Err)
+    /// Reads the next piece of the object, or its end. The error of a line comes before what the reader says.
+    fn read_piece(&mut self, reader: &mut BatchReader, piece: Option<&[u8]>) -> Result<(), BatchError> {
+        let read = match piece {
+            Some(piece) => reader.push_to(piece, self).map(drop),
+            None => reader.finish(|line| self.line(line)).map(drop),
+        };
+        if let Some(why) = self.refused.take() {
+            return Err(why);
+        }
+        if !made(Mistake::BrokenIsEnd) {
+            read?;
+        }
+        if piece.is_none()
+            && let Some(transform) = &mut self.transform
+        {
+            self.full.extend(transform.finish()?);
+        }
+        Ok(())
     }
 }
 
-/// Reads an object to its end; `default_ms` is the instant of records that tell none. The outer error is the world's, the inner one the object's own.
+/// The batch that a scan reads.
+#[derive(Debug, Clone, Copy)]
+pub struct BatchContext<'a> {
+    /// The identity of the batch, which names its packs.
+    pub source: &'a SourceId,
+    /// The dataset that the batch is read as.
+    pub dataset: Dataset,
+    /// The instant of records that have no time of their own, in Unix milliseconds.
+    pub default_ms: i64,
+}
+
+/// Why a scan did not reach the end of its batch.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ScanError {
+    /// The body broke off, or a pack could not be written; scanning again may help.
+    #[error(transparent)]
+    Backend(#[from] BackendError),
+    /// The object is not a valid batch; scanning again does not help.
+    #[error(transparent)]
+    Batch(#[from] BatchError),
+}
+
+/// Scans a batch to its end, and writes its packs to `bucket`.
 ///
 /// # Errors
-/// [`BackendError`] where the body breaks off or a pack cannot be put.
-pub async fn pass<B: Bucket>(
+/// [`ScanError`] where a backend fails or the object is not a valid batch.
+pub async fn scan_batch<B: Bucket>(
     bucket: &B,
     mut body: impl Bytes,
-    source: &SourceId,
-    (dataset, default_ms): (Dataset, i64),
+    context: BatchContext<'_>,
     transform: Option<Transformer>,
-) -> Result<Result<Passed, BatchError>, BackendError> {
+) -> Result<BatchScan, ScanError> {
+    let BatchContext { source, dataset, default_ms } = context;
     let mut reader = BatchReader::finding_spans();
     let (scanner, index) = (Scanner::new(dataset), IndexBuilder::new(default_ms));
-    let mut sink = Sink { scanner, index, transform, full: Vec::new(), refused: None };
+    let mut sink = BatchLineSink { scanner, index, transform, full: Vec::new(), refused: None };
     let number = sink.transform.as_ref().map_or(0, Transformer::number);
     let mut puts = FuturesUnordered::new();
     loop {
@@ -134,27 +171,12 @@ pub async fn pass<B: Bucket>(
             Err(_) if made(Mistake::BrokenIsEnd) => None,
             piece => piece?,
         };
-        let read = match &piece {
-            Some(piece) => reader.push_to(piece, &mut sink).map(drop),
-            None => reader.finish(|line| sink.line(line)).map(drop),
-        };
-        let read = if made(Mistake::BrokenIsEnd) { Ok(()) } else { read };
-        if let Err(why) = sink.verdict(read) {
-            return Ok(Err(why));
-        }
-        if piece.is_none()
-            && let Some(transform) = &mut sink.transform
-        {
-            match transform.finish() {
-                Ok(last) => sink.full.extend(last),
-                Err(why) => return Ok(Err(why)),
-            }
-        }
+        sink.read_piece(&mut reader, piece.as_deref())?;
         for pack in sink.full.drain(..) {
             if puts.len() >= CONCURRENT_PUTS {
                 puts.next().await.unwrap_or(Ok(()))?;
             }
-            puts.push(put(bucket, source, number, pack));
+            puts.push(put_pack(bucket, source, number, pack));
         }
         if piece.is_none() {
             break;
@@ -163,21 +185,16 @@ pub async fn pass<B: Bucket>(
     while let Some(put) = puts.next().await {
         put?;
     }
-    let Sink { index, transform, .. } = sink;
+    let BatchLineSink { index, transform, .. } = sink;
     let totals = reader.totals();
     let spans = reader.into_spans();
-    Ok(index.finish(&spans).map(|BatchIndex { entries, counts, summaries }| Passed {
-        totals,
-        counts,
-        entries,
-        summaries,
-        windows: spans.windows,
-        plan: transform.map(Transformer::sealed),
-    }))
+    let BatchIndex { entries, counts, summaries } = index.finish(&spans)?;
+    let plan = transform.map(Transformer::sealed);
+    Ok(BatchScan { totals, counts, entries, summaries, windows: spans.windows, plan })
 }
 
-/// Puts a pack where its content says. One that is there is the same.
-async fn put(bucket: &impl Bucket, source: &SourceId, plan: u32, pack: Pack) -> Result<(), BackendError> {
+/// Writes a pack under the key that its content gives. An object that is already there has the same content.
+async fn put_pack(bucket: &impl Bucket, source: &SourceId, plan: u32, pack: PayloadPack) -> Result<(), BackendError> {
     let Some(key) = pack.key(source, plan) else { return Ok(()) };
     match bucket.put_new(&key, pack.bytes).await {
         Err(_) if made(Mistake::SwallowPut) => Ok(()),
