@@ -92,3 +92,44 @@ fn documents_use_plain_words() {
         }
     }
 }
+
+/// Every definition of the sources, by name.
+fn definitions() -> BTreeSet<String> {
+    let defined = regex(r"\b(?:fn|struct|enum|trait|type|const|static|mod|macro_rules!) ([A-Za-z_][A-Za-z0-9_]*)");
+    let member = regex(r"^ +(?:pub(?:\([a-z]+\))? )?([a-z_]+): ");
+    let sources = files("src").into_iter().filter(|file| file.has_extension("rs"));
+    let names = |file: File| {
+        let defined = defined.captures_iter(&file.text).map(|found| found[1].to_owned());
+        let members = file.text.lines().filter_map(|line| Some(member.captures(line)?[1].to_owned()));
+        defined.chain(members).collect::<Vec<_>>()
+    };
+    sources.flat_map(names).collect()
+}
+
+#[test]
+fn architecture_names_exist_in_the_sources() {
+    let (page, definitions) = (text("docs/architecture.md"), definitions());
+    let span = regex(r"`([^`\n]+)`");
+    let name = regex(r"^[A-Za-z_][A-Za-z0-9_]*(?:::[A-Za-z_][A-Za-z0-9_]*)*$");
+    let mut seen = 0;
+    for found in span.captures_iter(&page).map(|found| found[1].to_owned()) {
+        if found.starts_with("src/") {
+            assert!(root().join(&found).exists(), "{found}");
+        }
+        if name.is_match(&found) && found != "serde_json" {
+            let missing = found.split("::").find(|part| !definitions.contains(*part));
+            assert!(missing.is_none(), "nothing in src is named {}", missing.unwrap_or_default());
+            seen += 1;
+        }
+    }
+    assert!(seen > 60, "{seen} names");
+}
+
+#[test]
+fn architecture_describes_every_module() {
+    let page = text("docs/architecture.md");
+    let rows: String = page.lines().filter(|line| line.starts_with("| `")).collect();
+    for module in regex(r"(?m)^(?:pub )?mod ([a-z0-9_]+);").captures_iter(&text("src/lib.rs")) {
+        assert!(rows.contains(&format!("`{}`", &module[1])), "{} is in no row", &module[1]);
+    }
+}
