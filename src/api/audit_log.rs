@@ -17,7 +17,7 @@ use crate::audit::chain::is_chain_valid;
 use crate::audit::segment::{self, SegmentError, SegmentPart};
 use crate::backend::{Bucket, List};
 use crate::bucket_keys::{AUDIT_SEGMENTS, segment_first};
-use crate::http::{Problem, Reply, Request, problems};
+use crate::http::{HttpRequest, Problem, Reply, problems};
 use crate::limits::{AUDIT_PAGE, LINE_COPIES, LISTED};
 use crate::memory::Reservation;
 use crate::rpc;
@@ -25,8 +25,8 @@ use crate::services::Services;
 
 /// The answer.
 #[derive(Serialize)]
-struct Answer {
-    entries: Vec<EntryShown>,
+struct AuditPageResponse {
+    entries: Vec<AuditEntryResponse>,
     /// The hash that stands before the first of them.
     before: String,
     /// Whether each hash follows from the one before it.
@@ -39,7 +39,7 @@ struct Answer {
 
 /// One entry.
 #[derive(Serialize)]
-struct EntryShown {
+struct AuditEntryResponse {
     seq: u64,
     hash: String,
     /// The very text that was hashed.
@@ -47,23 +47,27 @@ struct EntryShown {
 }
 
 /// Answers with a page of entries.
-pub(crate) async fn answer<B>(desk: &impl Services, request: &Request<B>) -> Result<Reply, Problem> {
+pub(crate) async fn list_audit_entries<B>(
+    services: &impl Services,
+    request: &HttpRequest<B>,
+) -> Result<Reply, Problem> {
     let after = match request.parameter("after") {
         None => 0,
         Some(number) => {
             number.parse().map_err(|_| problems::bad_parameter("after", "the sequence number of an entry"))?
         }
     };
-    let limit = request.number("limit", LISTED, AUDIT_PAGE)?;
-    let reservation = desk.memory().reservation();
+    let limit = request.number_parameter("limit", LISTED, AUDIT_PAGE)?;
+    let reservation = services.memory().reservation();
     let (SegmentPart { entries, before, chain_valid }, head) =
-        retry_while_out_of_memory(desk, &reservation, async || {
-            gather(desk, ReadEntries { after, limit }, &reservation).await
+        retry_while_out_of_memory(services, &reservation, async || {
+            collect_entries(services, ReadEntries { after, limit }, &reservation).await
         })
         .await?;
     let last = entries.last().map(|kept| kept.seq);
-    let shown = |ChainEntry { seq, entry, hash }| EntryShown { seq, hash, entry: RawValue::from_string(entry).ok() };
-    Ok(Reply::json(&Answer {
+    let shown =
+        |ChainEntry { seq, entry, hash }| AuditEntryResponse { seq, hash, entry: RawValue::from_string(entry).ok() };
+    Ok(Reply::json(&AuditPageResponse {
         before,
         chain_valid,
         after: last.filter(|last| *last < head.seq),
@@ -73,23 +77,23 @@ pub(crate) async fn answer<B>(desk: &impl Services, request: &Request<B>) -> Res
 }
 
 /// The entries asked for, from one place after the other.
-async fn gather(
-    desk: &impl Services,
+async fn collect_entries(
+    services: &impl Services,
     ask: ReadEntries,
     reservation: &Reservation,
 ) -> Result<(SegmentPart, ChainHead), AttemptError> {
     let mut found: Option<SegmentPart> = None;
     loop {
-        let (behind, so_far) = found.as_ref().map_or((ask.after, 0), |found| {
+        let (last_read, so_far) = found.as_ref().map_or((ask.after, 0), |found| {
             (found.entries.last().map_or(ask.after, |kept| kept.seq), found.entries.len() as u64)
         });
-        let ask_rest = ReadEntries { after: behind, limit: ask.limit.saturating_sub(so_far) };
-        let page = rpc::call(desk.audit_log(), AUDIT, &ask_rest).await;
+        let ask_rest = ReadEntries { after: last_read, limit: ask.limit.saturating_sub(so_far) };
+        let page = rpc::call(services.audit_log(), AUDIT, &ask_rest).await;
         let page = page.map_err(|_| problems::not_audited())?;
         let head = page.head.clone();
-        let part = match (part(desk, &ask_rest, page, reservation).await, found.take()) {
+        let part = match (read_part(services, &ask_rest, page, reservation).await, found.take()) {
             (Ok(part), None) => part,
-            (Ok(part), Some(before)) => joined(before, part),
+            (Ok(part), Some(before)) => join_parts(before, part),
             // What was found is told, and the next page says why there is no more.
             (Err(AttemptError::Problem(_)), Some(before)) => return Ok((before, head)),
             (Err(error), _) => return Err(error),
@@ -103,7 +107,7 @@ async fn gather(
 }
 
 /// Two parts that follow one another.
-fn joined(mut first: SegmentPart, second: SegmentPart) -> SegmentPart {
+fn join_parts(mut first: SegmentPart, second: SegmentPart) -> SegmentPart {
     let follows = first.entries.last().is_none_or(|last| last.hash == second.before);
     first.chain_valid &= second.chain_valid && follows;
     first.entries.extend(second.entries);
@@ -111,8 +115,8 @@ fn joined(mut first: SegmentPart, second: SegmentPart) -> SegmentPart {
 }
 
 /// The entries of one place.
-async fn part(
-    desk: &impl Services,
+async fn read_part(
+    services: &impl Services,
     ask: &ReadEntries,
     page: EntryPage,
     reservation: &Reservation,
@@ -123,21 +127,21 @@ async fn part(
         reservation.reserve(bytes * LINE_COPIES)?;
         return Ok(SegmentPart { chain_valid: is_chain_valid(&before, &entries), entries, before });
     };
-    match segment::read(desk.data_bucket(), &segment, ask.after, ask.limit, reservation).await {
+    match segment::read(services.data_bucket(), &segment, ask.after, ask.limit, reservation).await {
         Ok(part) => Ok(part),
         Err(SegmentError::OutOfMemory(error)) => Err(error.into()),
         Err(SegmentError::Failed(_)) => Err(problems::unavailable().into()),
         Err(SegmentError::Damaged) => Err(problems::audit_damaged(segment.last).into()),
         Err(SegmentError::Gone) => {
-            let first = first_behind(desk, &segment).await?.unwrap_or(kept_from);
+            let first = first_entry_after(services, &segment).await?.unwrap_or(kept_from);
             Err(problems::audit_gone(first.saturating_sub(1)).into())
         }
     }
 }
 
 /// The first entry behind a segment that lies in the bucket.
-async fn first_behind(desk: &impl Services, segment: &AuditSegment) -> Result<Option<u64>, Problem> {
+async fn first_entry_after(services: &impl Services, segment: &AuditSegment) -> Result<Option<u64>, Problem> {
     let ask = List { prefix: AUDIT_SEGMENTS.into(), after: Some(segment.key.clone()), ..List::default() };
-    let listed = desk.data_bucket().list(&ask).await.map_err(|_| problems::unavailable())?;
+    let listed = services.data_bucket().list(&ask).await.map_err(|_| problems::unavailable())?;
     Ok(listed.objects.iter().filter_map(|(key, _)| segment_first(key)).find(|first| *first > segment.last))
 }

@@ -7,7 +7,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::ledgers::ask;
+use super::ledgers::call_ledger;
 use crate::config::Config;
 use crate::http::{Problem, Reply, problems};
 use crate::ledger::backfills::{BackfillJob, BackfillRequest, BackfillState, ListBackfills, SwitchBackfill};
@@ -21,7 +21,7 @@ use crate::time::rfc3339;
 /// The body of a start.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Wanted {
+struct BackfillBody {
     start: Value,
     end: Value,
     #[serde(default = "yes")]
@@ -42,7 +42,7 @@ const fn rate() -> u64 {
 
 /// A job as it is shown.
 #[derive(Serialize)]
-struct JobShown {
+struct BackfillResponse {
     id: i64,
     start: String,
     end: String,
@@ -52,7 +52,7 @@ struct JobShown {
     state: BackfillState,
     created_at: String,
     updated_at: String,
-    objects: Objects,
+    objects: ObjectCounts,
     /// Lines announced, guessed by the sizes of their objects.
     lines: u64,
     /// The folder and the key up to which the bucket was listed; null at the end.
@@ -61,9 +61,9 @@ struct JobShown {
     folders_remaining: usize,
 }
 
-/// Objects of a job.
+/// The progress of a backfill, in objects.
 #[derive(Serialize)]
-struct Objects {
+struct ObjectCounts {
     listed: u64,
     announced: u64,
     /// Those whose message came to its end; one that came twice counts twice.
@@ -71,8 +71,8 @@ struct Objects {
     left: u64,
 }
 
-impl JobShown {
-    fn of(id: i64, job: BackfillJob) -> Self {
+impl BackfillResponse {
+    fn new(id: i64, job: BackfillJob) -> Self {
         let BackfillJob {
             ask,
             state,
@@ -97,7 +97,7 @@ impl JobShown {
             state,
             created_at: rfc3339(created_ms),
             updated_at: rfc3339(updated_ms),
-            objects: Objects { listed, announced, ended, left: announced.saturating_sub(ended) },
+            objects: ObjectCounts { listed, announced, ended, left: announced.saturating_sub(ended) },
             lines,
             folders_remaining: cursor.folders.len(),
             list_cursor: cursor.after.or_else(|| cursor.folders.last().cloned()),
@@ -107,29 +107,29 @@ impl JobShown {
 
 /// A list of jobs.
 #[derive(Serialize)]
-struct List {
-    backfills: Vec<JobShown>,
+struct BackfillList {
+    backfills: Vec<BackfillResponse>,
 }
 
 /// Starts a job.
-pub(crate) async fn start(config: &Config, world: &impl Services, body: &[u8]) -> Result<Reply, Problem> {
-    let wanted: Wanted = serde_json::from_slice(body).map_err(|_| problems::not_a_backfill())?;
-    let (start_ms, end_ms) = (instant(&wanted.start)?, instant(&wanted.end)?);
+pub(crate) async fn create_backfill(config: &Config, services: &impl Services, body: &[u8]) -> Result<Reply, Problem> {
+    let wanted: BackfillBody = serde_json::from_slice(body).map_err(|_| problems::not_a_backfill())?;
+    let (start_ms, end_ms) = (parse_instant(&wanted.start)?, parse_instant(&wanted.end)?);
     if start_ms >= end_ms || !(wanted.index || wanted.deliver) || wanted.lines_per_second == 0 {
         return Err(problems::not_a_backfill());
     }
     if wanted.deliver && config.delivery.is_none() {
         return Err(problems::delivery_off());
     }
-    let Wanted { index, deliver, lines_per_second, .. } = wanted;
+    let BackfillBody { index, deliver, lines_per_second, .. } = wanted;
     let ask = BackfillRequest { start_ms, end_ms, index, deliver, lines_per_second };
-    let started = start_backfill(world, config, ask, None).await.map_err(|_| problems::unavailable())?;
-    let reply = one(world, &started.id.to_string()).await?;
+    let started = start_backfill(services, config, ask, None).await.map_err(|_| problems::unavailable())?;
+    let reply = get_backfill(services, &started.id.to_string()).await?;
     Ok(Reply { status: 201, ..reply })
 }
 
-/// The instant that a number or a text spells, in Unix milliseconds.
-fn instant(value: &Value) -> Result<i64, Problem> {
+/// The time that a JSON number or string spells, in Unix milliseconds.
+fn parse_instant(value: &Value) -> Result<i64, Problem> {
     let text = match value {
         Value::String(text) => text.clone(),
         Value::Number(number) => number.to_string(),
@@ -139,25 +139,31 @@ fn instant(value: &Value) -> Result<i64, Problem> {
 }
 
 /// Lists the jobs, the latest first.
-pub(crate) async fn list(world: &impl Services) -> Result<Reply, Problem> {
-    let jobs = ask(world, REGISTRY, &ListBackfills { id: None, limit: BACKFILL_JOBS }).await?.jobs;
-    Ok(Reply::json(&List { backfills: jobs.into_iter().map(|(id, job)| JobShown::of(id, job)).collect() }))
+pub(crate) async fn list_backfills(services: &impl Services) -> Result<Reply, Problem> {
+    let jobs = call_ledger(services, REGISTRY, &ListBackfills { id: None, limit: BACKFILL_JOBS }).await?.jobs;
+    Ok(Reply::json(&BackfillList {
+        backfills: jobs.into_iter().map(|(id, job)| BackfillResponse::new(id, job)).collect(),
+    }))
 }
 
 /// Shows one job.
-pub(crate) async fn one(world: &impl Services, argument: &str) -> Result<Reply, Problem> {
-    let id = number(argument)?;
-    let job = ask(world, REGISTRY, &ListBackfills { id: Some(id), limit: 1 }).await?.jobs.pop();
-    job.map(|(id, job)| Reply::json(&JobShown::of(id, job))).ok_or_else(problems::no_such_backfill)
+pub(crate) async fn get_backfill(services: &impl Services, argument: &str) -> Result<Reply, Problem> {
+    let id = parse_id(argument)?;
+    let job = call_ledger(services, REGISTRY, &ListBackfills { id: Some(id), limit: 1 }).await?.jobs.pop();
+    job.map(|(id, job)| Reply::json(&BackfillResponse::new(id, job))).ok_or_else(problems::no_such_backfill)
 }
 
 /// Stops a job, or has it go on.
-pub(crate) async fn turn(world: &impl Services, argument: &str, run: bool) -> Result<Reply, Problem> {
-    let id = number(argument)?;
-    let job = ask(world, REGISTRY, &SwitchBackfill { id, run }).await?.jobs.pop();
-    job.map(|(id, job)| Reply::json(&JobShown::of(id, job))).ok_or_else(problems::no_such_backfill)
+pub(crate) async fn set_backfill_running(
+    services: &impl Services,
+    argument: &str,
+    run: bool,
+) -> Result<Reply, Problem> {
+    let id = parse_id(argument)?;
+    let job = call_ledger(services, REGISTRY, &SwitchBackfill { id, run }).await?.jobs.pop();
+    job.map(|(id, job)| Reply::json(&BackfillResponse::new(id, job))).ok_or_else(problems::no_such_backfill)
 }
 
-fn number(argument: &str) -> Result<i64, Problem> {
+fn parse_id(argument: &str) -> Result<i64, Problem> {
     argument.parse::<u32>().map(i64::from).map_err(|_| problems::no_such_backfill())
 }

@@ -7,11 +7,11 @@
 use futures_util::{StreamExt, stream};
 use serde::Serialize;
 
-use super::ledgers::{LedgersRead, ask, newest};
-use super::reason::reason;
-use super::views::{BatchShown, PayloadShown, PlanShown, whole};
+use super::ledgers::{LedgerCounts, call_ledger, newest_ledgers};
+use super::operation_reason::parse_reason;
+use super::views::{BatchResponse, PayloadResponse, PlanResponse, with_all_states};
 use crate::backend::{Bucket, Queue};
-use crate::http::{Problem, Reply, Request, problems};
+use crate::http::{HttpRequest, Problem, Reply, problems};
 use crate::index::ObjectVersion;
 use crate::ledger::books::{BatchSummary, LedgerTotals};
 use crate::ledger::calls::{BatchDetails, GetBatch, ListBatches, QuarantineBatch};
@@ -25,22 +25,22 @@ const REPLAYED: &str = "replayed";
 
 /// The list.
 #[derive(Serialize)]
-struct List {
-    batches: Vec<BatchShown>,
+struct BatchList {
+    batches: Vec<BatchResponse>,
     /// There may be more.
     truncated: bool,
-    ledgers: LedgersRead,
+    ledgers: LedgerCounts,
 }
 
 /// Lists batches, those of the latest hour first.
-pub(crate) async fn list<Y>(world: &impl Services, request: &Request<Y>) -> Result<Reply, Problem> {
-    let state = state(request)?;
-    let limit = request.number("limit", LISTED, BATCHES_LISTED)?;
-    let ledgers = newest(world, LEDGERS_READ).await?;
+pub(crate) async fn list_batches<Y>(services: &impl Services, request: &HttpRequest<Y>) -> Result<Reply, Problem> {
+    let state = parse_state(request)?;
+    let limit = request.number_parameter("limit", LISTED, BATCHES_LISTED)?;
+    let ledgers = newest_ledgers(services, LEDGERS_READ).await?;
     // One more than is shown tells whether there are more.
     let call = ListBatches { state, limit: limit + 1 };
     let mut answers = stream::iter(&ledgers.names)
-        .map(async |name: &String| ask(world, name, &call).await)
+        .map(async |name: &String| call_ledger(services, name, &call).await)
         .buffered(CONCURRENT_CALLS);
     let (mut batches, mut read) = (Vec::new(), 0);
     while let Some(answer) = answers.next().await {
@@ -52,71 +52,71 @@ pub(crate) async fn list<Y>(world: &impl Services, request: &Request<Y>) -> Resu
     }
     let truncated = batches.len() as u64 > limit || read < ledgers.total;
     batches.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
-    let batches = batches.into_iter().map(BatchShown::from).collect();
-    Ok(Reply::json(&List { batches, truncated, ledgers: LedgersRead { scanned: read, total: ledgers.total } }))
+    let batches = batches.into_iter().map(BatchResponse::from).collect();
+    Ok(Reply::json(&BatchList { batches, truncated, ledgers: LedgerCounts { scanned: read, total: ledgers.total } }))
 }
 
 /// The state asked for.
-fn state<Y>(request: &Request<Y>) -> Result<Option<BatchState>, Problem> {
+fn parse_state<Y>(request: &HttpRequest<Y>) -> Result<Option<BatchState>, Problem> {
     let Some(name) = request.parameter("state") else { return Ok(None) };
     let state = BatchState::from_name(&name);
     state.map(Some).ok_or_else(|| problems::bad_parameter("state", &BatchState::ALL.map(BatchState::name).join(", ")))
 }
 
-/// One batch.
+/// One batch with all that became of it.
 #[derive(Serialize)]
-struct One {
-    batch: BatchShown,
+struct BatchDetail {
+    batch: BatchResponse,
     books: LedgerTotals,
     shards: Vec<String>,
-    plans: Vec<PlanShown>,
-    payloads: Vec<PayloadShown>,
+    plans: Vec<PlanResponse>,
+    payloads: Vec<PayloadResponse>,
 }
 
 /// Shows one batch with all that became of it.
-pub(crate) async fn one(world: &impl Services, argument: &str) -> Result<Reply, Problem> {
+pub(crate) async fn get_batch(services: &impl Services, argument: &str) -> Result<Reply, Problem> {
     let id = BatchId::from_handle(argument).ok_or_else(problems::no_such_batch)?;
     let BatchDetails { batch, shards, totals, plans, payloads } =
-        ask(world, &id.ledger, &GetBatch { source: id.source }).await?;
+        call_ledger(services, &id.ledger, &GetBatch { source: id.source }).await?;
     let batch = batch.ok_or_else(problems::no_such_batch)?;
-    Ok(Reply::json(&One {
+    Ok(Reply::json(&BatchDetail {
         batch: batch.into(),
-        books: whole(totals),
+        books: with_all_states(totals),
         shards,
-        plans: plans.into_iter().map(PlanShown::from).collect(),
-        payloads: payloads.into_iter().map(PayloadShown::from).collect(),
+        plans: plans.into_iter().map(PlanResponse::from).collect(),
+        payloads: payloads.into_iter().map(PayloadResponse::from).collect(),
     }))
 }
 
 /// What a replay came to.
 #[derive(Serialize)]
-struct Replay {
+struct ReplayResponse {
     batch: String,
     before: BatchState,
     state: BatchState,
 }
 
-/// Has a batch read again that was quarantined. One that is open already gets a message once more.
-pub(crate) async fn replay(world: &impl Services, body: &[u8], argument: &str) -> Result<Reply, Problem> {
+/// Has a quarantined batch read again. A batch that is already open gets another message.
+pub(crate) async fn replay_batch(services: &impl Services, body: &[u8], argument: &str) -> Result<Reply, Problem> {
     let id = BatchId::from_handle(argument).ok_or_else(problems::no_such_batch)?;
-    let reason = reason(body)?;
-    let known = ask(world, &id.ledger, &GetBatch { source: id.source.clone() }).await?;
+    let reason = parse_reason(body)?;
+    let known = call_ledger(services, &id.ledger, &GetBatch { source: id.source.clone() }).await?;
     let BatchSummary { object, state: before, .. } = known.batch.ok_or_else(problems::no_such_batch)?;
     if before == BatchState::Sealed {
         return Err(problems::not_quarantined());
     }
-    if !is_there(world, &object).await? {
+    if !has_version(services, &object).await? {
         return Err(problems::object_gone());
     }
     let open = QuarantineBatch { source: id.source.clone(), code: REPLAYED.into(), reason, replay: true };
-    ask(world, &id.ledger, &open).await?;
-    let event = R2Event::put_object(world.bucket_name(), &object.key, object.size, &object.etag, world.now_ms());
-    world.parse_queue().send(&[event]).await.map_err(|_| problems::unavailable())?;
-    Ok(Reply::json(&Replay { batch: id.handle(), before, state: BatchState::Open }))
+    call_ledger(services, &id.ledger, &open).await?;
+    let event = R2Event::put_object(services.bucket_name(), &object.key, object.size, &object.etag, services.now_ms());
+    services.parse_queue().send(&[event]).await.map_err(|_| problems::unavailable())?;
+    Ok(Reply::json(&ReplayResponse { batch: id.handle(), before, state: BatchState::Open }))
 }
 
 /// Whether the bucket holds this version of the object.
-async fn is_there(world: &impl Services, object: &ObjectVersion) -> Result<bool, Problem> {
-    let found = world.bucket().get(&object.key).await.map_err(|_| problems::unavailable())?;
+async fn has_version(services: &impl Services, object: &ObjectVersion) -> Result<bool, Problem> {
+    let found = services.bucket().get(&object.key).await.map_err(|_| problems::unavailable())?;
     Ok(found.is_some_and(|(head, _)| head.etag == object.etag))
 }

@@ -10,11 +10,11 @@ use std::ops::RangeInclusive;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use serde::Serialize;
 
-use super::ledgers::ask;
-use super::times::range_of;
+use super::ledgers::call_ledger;
+use super::time_range::parse_range;
 use crate::bucket_keys::{KeyClass, batch_times, classify};
 use crate::config::Config;
-use crate::http::{Problem, Reply, Request, problems};
+use crate::http::{HttpRequest, Problem, Reply, problems};
 use crate::ledger::BatchState;
 use crate::ledger::books::BatchSummary;
 use crate::ledger::calls::ListBatches;
@@ -29,18 +29,18 @@ const HOUR_MS: i64 = 3_600_000;
 
 /// The answer.
 #[derive(Serialize)]
-struct Answer {
+struct CoverageResponse {
     start: String,
     end: String,
     dataset: &'static str,
     /// Sealed batches cover these.
-    complete: Vec<Window>,
+    complete: Vec<TimeWindow>,
     /// Batches of these have come, but are not sealed yet.
-    pending: Vec<Window>,
+    pending: Vec<TimeWindow>,
     /// Batches of these were quarantined: `GET /v1/batches?state=quarantined` says why.
-    quarantined: Vec<Window>,
+    quarantined: Vec<TimeWindow>,
     /// No batch of these has come.
-    gaps: Vec<Window>,
+    gaps: Vec<TimeWindow>,
     batches: u64,
     /// An hour has more batches than are looked at.
     truncated: bool,
@@ -48,40 +48,45 @@ struct Answer {
 
 /// From an instant to another one.
 #[derive(Serialize)]
-struct Window {
+struct TimeWindow {
     start: String,
     end: String,
 }
 
 /// Half-open windows in Unix milliseconds.
-type Windows = Vec<(i64, i64)>;
+type TimeWindows = Vec<(i64, i64)>;
 
 /// What the batches of the range say.
 #[derive(Default)]
-struct Seen {
-    complete: Windows,
-    pending: Windows,
-    quarantined: Windows,
+struct BatchWindows {
+    complete: TimeWindows,
+    pending: TimeWindows,
+    quarantined: TimeWindows,
     batches: u64,
     truncated: bool,
 }
 
 /// Answers for a time range.
-pub(crate) async fn answer<B>(config: &Config, world: &impl Services, request: &Request<B>) -> Result<Reply, Problem> {
-    let dataset = super::sight::dataset_of(request)?;
-    let now = world.now_ms();
-    let range = range_of(request, now)?;
+pub(crate) async fn get_coverage<B>(
+    config: &Config,
+    services: &impl Services,
+    request: &HttpRequest<B>,
+) -> Result<Reply, Problem> {
+    let dataset = super::record_view::parse_dataset(request)?;
+    let now = services.now_ms();
+    let range = parse_range(request, now)?;
     let (start, end) = (range.start_ms(), range.end_ms().min(now).max(range.start_ms()));
     if end - start > COVERAGE_MS {
         return Err(problems::range_too_long(COVERAGE_MS));
     }
-    let seen = gather(config, world, dataset, start..=end).await?;
-    let within = |windows: &Windows| joined(windows, start, end);
+    let seen = collect_windows(config, services, dataset, start..=end).await?;
+    let within = |windows: &TimeWindows| join_windows(windows, start, end);
     let (complete, pending, quarantined) = (within(&seen.complete), within(&seen.pending), within(&seen.quarantined));
-    let any = joined(&[seen.complete, seen.pending, seen.quarantined].concat(), start, end);
-    let gaps = between(&any, start, end);
-    let shown = |windows: Windows| windows.into_iter().map(|(a, b)| Window { start: rfc3339(a), end: rfc3339(b) });
-    Ok(Reply::json(&Answer {
+    let any = join_windows(&[seen.complete, seen.pending, seen.quarantined].concat(), start, end);
+    let gaps = gaps_between(&any, start, end);
+    let shown =
+        |windows: TimeWindows| windows.into_iter().map(|(a, b)| TimeWindow { start: rfc3339(a), end: rfc3339(b) });
+    Ok(Reply::json(&CoverageResponse {
         start: rfc3339(start),
         end: rfc3339(end),
         dataset: dataset.name(),
@@ -95,18 +100,18 @@ pub(crate) async fn answer<B>(config: &Config, world: &impl Services, request: &
 }
 
 /// Asks the ledgers of the hours in which batches of the range can have begun.
-async fn gather(
+async fn collect_windows(
     config: &Config,
-    world: &impl Services,
+    services: &impl Services,
     dataset: Dataset,
     range: RangeInclusive<i64>,
-) -> Result<Seen, Problem> {
+) -> Result<BatchWindows, Problem> {
     let (first, last) = (range.start().div_euclid(HOUR_MS) - 1, range.end().div_euclid(HOUR_MS));
     let call = ListBatches { state: None, limit: COVERAGE_BATCHES };
     let seen = stream::iter(first..=last)
-        .map(async |hour| ask(world, &ledger_of(&stamp(hour * HOUR_MS)), &call).await)
+        .map(async |hour| call_ledger(services, &ledger_of(&stamp(hour * HOUR_MS)), &call).await)
         .buffered(CONCURRENT_CALLS)
-        .try_fold(Seen::default(), async |mut seen, answer| {
+        .try_fold(BatchWindows::default(), async |mut seen, answer| {
             seen.truncated |= answer.batches.len() as u64 == COVERAGE_BATCHES;
             for batch in answer.batches {
                 seen.take(config, dataset, &batch);
@@ -117,7 +122,7 @@ async fn gather(
     Ok(seen)
 }
 
-impl Seen {
+impl BatchWindows {
     /// Takes in a batch of the dataset.
     fn take(&mut self, config: &Config, dataset: Dataset, batch: &BatchSummary) {
         let is_wanted = classify(&batch.object.key, &config.log_prefix) == KeyClass::Batch(dataset) && !batch.gone;
@@ -133,26 +138,26 @@ impl Seen {
 }
 
 /// The windows cut to the range, those that touch made one.
-fn joined(windows: &[(i64, i64)], start: i64, end: i64) -> Windows {
-    let mut sorted: Windows = windows
+fn join_windows(windows: &[(i64, i64)], start: i64, end: i64) -> TimeWindows {
+    let mut sorted: TimeWindows = windows
         .iter()
         .map(|(a, b)| ((*a).max(start), (*b).min(end)))
         .filter(|(a, b)| a <= b && *a < end && *b >= start)
         .collect();
     sorted.sort_unstable();
-    let mut joined: Windows = Vec::new();
+    let mut join_windows: TimeWindows = Vec::new();
     for (from, to) in sorted {
-        match joined.last_mut() {
+        match join_windows.last_mut() {
             Some((_, last)) if from <= *last + COVERAGE_JOIN_MS => *last = to.max(*last),
-            _ => joined.push((from, to)),
+            _ => join_windows.push((from, to)),
         }
     }
-    joined.retain(|(from, to)| from < to);
-    joined
+    join_windows.retain(|(from, to)| from < to);
+    join_windows
 }
 
-/// What of the range lies between the windows.
-fn between(windows: &[(i64, i64)], start: i64, end: i64) -> Windows {
+/// The parts of the range that no window covers.
+fn gaps_between(windows: &[(i64, i64)], start: i64, end: i64) -> TimeWindows {
     let mut gaps = Vec::new();
     let mut at = start;
     for (from, to) in windows {
@@ -169,20 +174,20 @@ fn between(windows: &[(i64, i64)], start: i64, end: i64) -> Windows {
 
 #[cfg(test)]
 mod tests {
-    use super::{between, joined};
+    use super::{gaps_between, join_windows};
 
     #[test]
     fn windows_that_touch_or_nearly_so_are_one() {
         let windows = [(30_000, 60_000), (0, 29_000), (61_000, 90_000), (200_000, 230_000), (40_000, 45_000)];
-        let one = joined(&windows, 10_000, 220_000);
+        let one = join_windows(&windows, 10_000, 220_000);
         assert_eq!(one, [(10_000, 90_000), (200_000, 220_000)]);
-        assert_eq!(between(&one, 10_000, 220_000), [(90_000, 200_000)]);
+        assert_eq!(gaps_between(&one, 10_000, 220_000), [(90_000, 200_000)]);
     }
 
     #[test]
     fn a_range_without_batches_is_one_gap() {
-        assert_eq!(joined(&[(0, 10), (90, 100)], 20, 80), []);
-        assert_eq!(between(&[], 20, 80), [(20, 80)]);
-        assert_eq!(between(&[(20, 80)], 20, 80), []);
+        assert_eq!(join_windows(&[(0, 10), (90, 100)], 20, 80), []);
+        assert_eq!(gaps_between(&[], 20, 80), [(20, 80)]);
+        assert_eq!(gaps_between(&[(20, 80)], 20, 80), []);
     }
 }

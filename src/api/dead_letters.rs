@@ -6,10 +6,10 @@
 
 use serde::Serialize;
 
-use super::ledgers::ask;
-use super::reason::reason;
+use super::ledgers::call_ledger;
+use super::operation_reason::parse_reason;
 use crate::backend::{BackendError, Queue};
-use crate::http::{Problem, Reply, Request, problems};
+use crate::http::{HttpRequest, Problem, Reply, problems};
 use crate::ledger::DeliveryId;
 use crate::ledger::ids::REGISTRY;
 use crate::ledger::registry::{DeadLetter, ListDeadLetters, MarkRedriven, StoredDeadLetter};
@@ -19,16 +19,16 @@ use crate::services::Services;
 use crate::time::rfc3339;
 
 /// The message in a dead letter, where raydex sent it.
-enum Message {
+enum DeadMessage {
     /// Parse this object.
     Parse(R2Event),
     /// Send this payload.
     Send(DeliveryId),
 }
 
-impl Message {
+impl DeadMessage {
     /// Reads the message in the body of a dead letter.
-    fn of(body: &str) -> Option<Self> {
+    fn from_body(body: &str) -> Option<Self> {
         if let Ok(event) = R2Event::parse(body) {
             return Some(Self::Parse(event));
         }
@@ -46,25 +46,25 @@ impl Message {
     }
 
     /// Puts the message on its queue.
-    async fn send(self, world: &impl Services) -> Result<(), BackendError> {
+    async fn send(self, services: &impl Services) -> Result<(), BackendError> {
         match self {
-            Self::Parse(event) => world.parse_queue().send(&[event]).await,
-            Self::Send(id) => world.send_queue().send(&[id]).await,
+            Self::Parse(event) => services.parse_queue().send(&[event]).await,
+            Self::Send(id) => services.send_queue().send(&[id]).await,
         }
     }
 }
 
 /// The list.
 #[derive(Serialize)]
-struct List {
-    dead_letters: Vec<DeadLetterShown>,
+struct DeadLetterList {
+    dead_letters: Vec<DeadLetterResponse>,
     /// There are more.
     truncated: bool,
 }
 
 /// A dead letter.
 #[derive(Serialize)]
-struct DeadLetterShown {
+struct DeadLetterResponse {
     id: i64,
     queue: String,
     message: String,
@@ -83,12 +83,12 @@ struct DeadLetterShown {
     reason: Option<String>,
 }
 
-impl From<StoredDeadLetter> for DeadLetterShown {
+impl From<StoredDeadLetter> for DeadLetterResponse {
     fn from(StoredDeadLetter { id, letter, at_ms, redriven_ms, reason }: StoredDeadLetter) -> Self {
         let DeadLetter { queue, message, body, attempts, code } = letter;
-        let (event, payload) = match Message::of(&body) {
-            Some(Message::Parse(event)) => (Some(event), None),
-            Some(Message::Send(id)) => (None, Some(id.handle())),
+        let (event, payload) = match DeadMessage::from_body(&body) {
+            Some(DeadMessage::Parse(event)) => (Some(event), None),
+            Some(DeadMessage::Send(id)) => (None, Some(id.handle())),
             None => (None, None),
         };
         let (at, redriven_at, body_bytes) = (rfc3339(at_ms), redriven_ms.map(rfc3339), body.len());
@@ -97,8 +97,8 @@ impl From<StoredDeadLetter> for DeadLetterShown {
 }
 
 /// Lists dead letters, newest first.
-pub(crate) async fn list<Y>(world: &impl Services, request: &Request<Y>) -> Result<Reply, Problem> {
-    let limit = request.number("limit", LISTED, DEAD_LETTERS_LISTED)?;
+pub(crate) async fn list_dead_letters<Y>(services: &impl Services, request: &HttpRequest<Y>) -> Result<Reply, Problem> {
+    let limit = request.number_parameter("limit", LISTED, DEAD_LETTERS_LISTED)?;
     let redriven = match request.parameter("redriven").as_deref() {
         None | Some("false") => false,
         Some("true") => true,
@@ -106,15 +106,18 @@ pub(crate) async fn list<Y>(world: &impl Services, request: &Request<Y>) -> Resu
     };
     // One more than is shown tells whether there are more.
     let call = ListDeadLetters { id: None, redriven, limit: limit + 1 };
-    let mut letters = ask(world, REGISTRY, &call).await?.dead_letters;
+    let mut letters = call_ledger(services, REGISTRY, &call).await?.dead_letters;
     let truncated = letters.len() as u64 > limit;
     letters.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
-    Ok(Reply::json(&List { dead_letters: letters.into_iter().map(DeadLetterShown::from).collect(), truncated }))
+    Ok(Reply::json(&DeadLetterList {
+        dead_letters: letters.into_iter().map(DeadLetterResponse::from).collect(),
+        truncated,
+    }))
 }
 
 /// What putting back came to.
 #[derive(Serialize)]
-struct Answer {
+struct RedriveResponse {
     dead_letter: i64,
     redriven: bool,
     /// What the message is for.
@@ -122,14 +125,19 @@ struct Answer {
 }
 
 /// Sends the message of a dead letter again. What a message asks for can be done twice, so a dead letter can be redriven twice.
-pub(crate) async fn redrive(world: &impl Services, body: &[u8], argument: &str) -> Result<Reply, Problem> {
+pub(crate) async fn redrive_dead_letter(
+    services: &impl Services,
+    body: &[u8],
+    argument: &str,
+) -> Result<Reply, Problem> {
     let id = argument.parse::<u32>().map_err(|_| problems::no_such_dead_letter())?.into();
-    let reason = reason(body)?;
+    let reason = parse_reason(body)?;
     let call = ListDeadLetters { id: Some(id), redriven: true, limit: 1 };
-    let kept = ask(world, REGISTRY, &call).await?.dead_letters.pop().ok_or_else(problems::no_such_dead_letter)?;
-    let message = Message::of(&kept.letter.body).ok_or_else(problems::not_redrivable)?;
+    let kept =
+        call_ledger(services, REGISTRY, &call).await?.dead_letters.pop().ok_or_else(problems::no_such_dead_letter)?;
+    let message = DeadMessage::from_body(&kept.letter.body).ok_or_else(problems::not_redrivable)?;
     let to = message.name();
-    message.send(world).await.map_err(|_| problems::unavailable())?;
-    let redriven = ask(world, REGISTRY, &MarkRedriven { id, reason }).await?.known;
-    Ok(Reply::json(&Answer { dead_letter: id, redriven, to }))
+    message.send(services).await.map_err(|_| problems::unavailable())?;
+    let redriven = call_ledger(services, REGISTRY, &MarkRedriven { id, reason }).await?.known;
+    Ok(Reply::json(&RedriveResponse { dead_letter: id, redriven, to }))
 }

@@ -5,10 +5,10 @@
 
 use serde::Serialize;
 
-use super::ledgers::ask;
-use super::rays::find;
-use super::sight::DatasetViews;
-use super::views::PayloadShown;
+use super::ledgers::call_ledger;
+use super::rays::find_ray;
+use super::record_view::DatasetViews;
+use super::views::PayloadResponse;
 use crate::access::Caller;
 use crate::http::{LookupCost, Problem, Reply, problems};
 use crate::ledger::BatchId;
@@ -24,21 +24,21 @@ const UNKNOWN_BATCH: &str = "unknown_batch";
 
 /// The answer.
 #[derive(Serialize)]
-struct Answer {
+struct DeliveriesResponse {
     ray: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     ray_time: Option<String>,
     truncated: bool,
     objects_gone: u64,
     objects_unreadable: u64,
-    records: Vec<RecordShown>,
+    records: Vec<RecordDelivery>,
     cost: LookupCost,
 }
 
 /// One record and what became of it.
 #[derive(Serialize)]
-struct RecordShown {
-    batch: BatchShown,
+struct RecordDelivery {
+    batch: RecordPosition,
     /// `assigned`, `excluded`, `no_plan`, `pending`, `unknown_plan`, `unknown_batch`.
     delivery_status: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -47,12 +47,12 @@ struct RecordShown {
     plan: Option<u32>,
     /// Whether it is known which of the payloads carries it.
     exact: bool,
-    payloads: Vec<PayloadShown>,
+    payloads: Vec<PayloadResponse>,
 }
 
 /// Where a record was found.
 #[derive(Serialize)]
-struct BatchShown {
+struct RecordPosition {
     id: String,
     key: String,
     etag: String,
@@ -60,15 +60,19 @@ struct BatchShown {
 }
 
 /// Answers for all records of a ray.
-pub(crate) async fn answer(world: &impl Services, caller: &Caller, argument: &str) -> Result<Reply, Problem> {
-    let started = world.now_ms();
+pub(crate) async fn get_deliveries(
+    services: &impl Services,
+    caller: &Caller,
+    argument: &str,
+) -> Result<Reply, Problem> {
+    let started = services.now_ms();
     let views = DatasetViews::new(caller, Some(Dataset::HttpRequests), None)?;
     let key = ray_from_user(argument).map_err(|_| problems::not_a_ray())?;
-    let reservation = world.memory().reservation();
-    let (found, mut cost) = find(world, &views, &key, &reservation).await?;
-    let records = delivery_statuses(world, &found.records).await?;
-    cost.elapsed_ms = world.now_ms() - started;
-    let answer = Answer {
+    let reservation = services.memory().reservation();
+    let (found, mut cost) = find_ray(services, &views, &key, &reservation).await?;
+    let records = delivery_statuses(services, &found.records).await?;
+    cost.elapsed_ms = services.now_ms() - started;
+    let answer = DeliveriesResponse {
         ray: key.to_string(),
         ray_time: key.ray().map(|ray| rfc3339(ray.unix_ms())),
         truncated: found.truncated,
@@ -77,17 +81,17 @@ pub(crate) async fn answer(world: &impl Services, caller: &Caller, argument: &st
         records,
         cost,
     };
-    Ok(Reply::json(&answer).costing(&cost))
+    Ok(Reply::json(&answer).with_cost(&cost))
 }
 
 /// What became of each record. The books of one batch are held at a time: they can be megabytes.
-async fn delivery_statuses(world: &impl Services, records: &[FoundRecord]) -> Result<Vec<RecordShown>, Problem> {
+async fn delivery_statuses(services: &impl Services, records: &[FoundRecord]) -> Result<Vec<RecordDelivery>, Problem> {
     let mut delivery_statuses = Vec::new();
     let mut known: Option<(BatchId, BatchDetails)> = None;
     for record in records {
-        let id = BatchId::for_object(world.bucket_name(), &record.object.key, &record.object.etag);
+        let id = BatchId::for_object(services.bucket_name(), &record.object.key, &record.object.etag);
         if known.as_ref().is_none_or(|(of, _)| *of != id) {
-            let books = ask(world, &id.ledger, &GetBatch { source: id.source.clone() }).await?;
+            let books = call_ledger(services, &id.ledger, &GetBatch { source: id.source.clone() }).await?;
             known = Some((id, books));
         }
         delivery_statuses.extend(known.as_ref().map(|(id, books)| shown_status(id, books, record)));
@@ -95,11 +99,11 @@ async fn delivery_statuses(world: &impl Services, records: &[FoundRecord]) -> Re
     Ok(delivery_statuses)
 }
 
-fn shown_status(id: &BatchId, books: &BatchDetails, record: &FoundRecord) -> RecordShown {
+fn shown_status(id: &BatchId, books: &BatchDetails, record: &FoundRecord) -> RecordDelivery {
     let (object, offset) = (&record.object, record.offset);
     let default_ms = object.default_ms();
-    let batch = BatchShown { id: id.handle(), key: object.key.clone(), etag: object.etag.clone(), offset };
-    let shown = RecordShown {
+    let batch = RecordPosition { id: id.handle(), key: object.key.clone(), etag: object.etag.clone(), offset };
+    let shown = RecordDelivery {
         batch,
         delivery_status: UNKNOWN_BATCH,
         reason: None,
@@ -111,16 +115,18 @@ fn shown_status(id: &BatchId, books: &BatchDetails, record: &FoundRecord) -> Rec
         return shown;
     }
     let status = find_delivery_status(books, &record.line, offset, default_ms);
-    let shown = RecordShown { delivery_status: status.name(), exact: status.is_exact(), ..shown };
+    let shown = RecordDelivery { delivery_status: status.name(), exact: status.is_exact(), ..shown };
     match status {
         DeliveryStatus::NoPlan => shown,
         DeliveryStatus::UnknownPlan { plan } | DeliveryStatus::Pending { plan } => {
-            RecordShown { plan: Some(plan), ..shown }
+            RecordDelivery { plan: Some(plan), ..shown }
         }
-        DeliveryStatus::Excluded { plan, why } => RecordShown { plan: Some(plan), reason: Some(why.code()), ..shown },
+        DeliveryStatus::Excluded { plan, why } => {
+            RecordDelivery { plan: Some(plan), reason: Some(why.code()), ..shown }
+        }
         DeliveryStatus::Assigned { plan, payloads } => {
-            let payloads = payloads.into_iter().cloned().map(PayloadShown::from).collect();
-            RecordShown { plan: Some(plan), payloads, ..shown }
+            let payloads = payloads.into_iter().cloned().map(PayloadResponse::from).collect();
+            RecordDelivery { plan: Some(plan), payloads, ..shown }
         }
     }
 }

@@ -19,7 +19,7 @@ use crate::batch::{BatchReader, GZIP_MAGIC, Line};
 use crate::bucket_keys::batch_key;
 use crate::config::Config;
 use crate::http::media_type::JSON;
-use crate::http::{Problem, Reply, Request, problems};
+use crate::http::{HttpRequest, Problem, Reply, problems};
 use crate::limits::{
     BESIDE_UPLOADS, INGEST_MAX, TEST_UPLOAD_MAX, UPLOAD_BESIDE, UPLOAD_BUSY_MS, UPLOAD_PART, UPLOAD_STEP,
 };
@@ -35,7 +35,7 @@ const LEVEL: Compression = Compression::new(6);
 
 /// The answer to an upload.
 #[derive(Serialize)]
-struct Answer<'a> {
+struct IngestResponse<'a> {
     /// `batch`, or `test` for Logpush's test upload, which is not kept.
     accepted: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -45,10 +45,10 @@ struct Answer<'a> {
 }
 
 /// Answers one upload.
-pub(crate) async fn answer<Y: Bytes>(
+pub(crate) async fn ingest_batch<Y: Bytes>(
     config: &Config,
-    desk: &impl Services,
-    mut request: Request<Y>,
+    services: &impl Services,
+    mut request: HttpRequest<Y>,
     argument: &str,
 ) -> Result<Reply, Problem> {
     let dataset = Dataset::from_name(argument).ok_or_else(problems::unknown_dataset)?;
@@ -57,32 +57,32 @@ pub(crate) async fn answer<Y: Bytes>(
     }
     let head = read_head(&mut request.body).await?;
     if is_test_upload(&head) {
-        return Ok(reply(&Answer { accepted: "test", key: None, size: None }));
+        return Ok(reply(&IngestResponse { accepted: "test", key: None, size: None }));
     }
-    let part = part_of(request.content_length());
-    let _reservation = room_for(desk, part).await?;
-    let now = desk.now_ms();
-    let key = batch_key(&config.log_prefix, dataset, now, now, desk.random_bits());
-    let object = store(desk.bucket(), &key, part, head, &mut request.body).await?;
-    let event = R2Event::put_object(desk.bucket_name(), &key, object.size, &object.etag, now);
-    desk.parse_queue().send(&[event]).await.map_err(|_| problems::unavailable())?;
-    Ok(reply(&Answer { accepted: "batch", key: Some(&key), size: Some(object.size) }))
+    let part = part_bytes(request.content_length());
+    let _reservation = reserve_part(services, part).await?;
+    let now = services.now_ms();
+    let key = batch_key(&config.log_prefix, dataset, now, now, services.random_bits());
+    let object = store(services.bucket(), &key, part, head, &mut request.body).await?;
+    let event = R2Event::put_object(services.bucket_name(), &key, object.size, &object.etag, now);
+    services.parse_queue().send(&[event]).await.map_err(|_| problems::unavailable())?;
+    Ok(reply(&IngestResponse { accepted: "batch", key: Some(&key), size: Some(object.size) }))
 }
 
 /// Most bytes of one part of a body of this length.
-fn part_of(length: Option<u64>) -> usize {
+fn part_bytes(length: Option<u64>) -> usize {
     length.and_then(|length| usize::try_from(length).ok()).map_or(UPLOAD_PART, |length| length.min(UPLOAD_PART))
 }
 
 /// Reserves the memory of such a part, as soon as it is available.
-async fn room_for(desk: &impl Services, part: usize) -> Result<Reservation, Problem> {
-    let reservation = desk.memory().reservation();
+async fn reserve_part(services: &impl Services, part: usize) -> Result<Reservation, Problem> {
+    let reservation = services.memory().reservation();
     let reserve = async || Ok(reservation.reserve_leaving(part + UPLOAD_BESIDE, BESIDE_UPLOADS)?);
-    retry_for(UPLOAD_BUSY_MS, desk, &reservation, reserve).await?;
+    retry_for(UPLOAD_BUSY_MS, services, &reservation, reserve).await?;
     Ok(reservation)
 }
 
-fn reply(answer: &Answer<'_>) -> Reply {
+fn reply(answer: &IngestResponse<'_>) -> Reply {
     Reply::new(200, JSON, serde_json::to_vec(answer).unwrap_or_default())
 }
 
@@ -127,7 +127,7 @@ async fn store<B: Bucket>(
     body: &mut impl Bytes,
 ) -> Result<ObjectHead, Problem> {
     let mut received = 0;
-    let mut packer = Packer::new(&head);
+    let mut packer = BodyPacker::new(&head);
     let mut upload: Option<B::Upload> = None;
     let mut piece = Some(head);
     let failure = loop {
@@ -136,7 +136,7 @@ async fn store<B: Bucket>(
         if received > INGEST_MAX {
             break Some(problems::too_large());
         }
-        if take_in(bucket, key, part, &bytes, &mut packer, &mut upload).await.is_err() {
+        if store_piece(bucket, key, part, &bytes, &mut packer, &mut upload).await.is_err() {
             break Some(problems::unavailable());
         }
         match body.next().await {
@@ -145,31 +145,31 @@ async fn store<B: Bucket>(
         }
     };
     if let Some(problem) = failure {
-        give_up(upload).await;
+        abort_upload(upload).await;
         return Err(problem);
     }
-    finish(bucket, key, packer, upload).await.map_err(|_| problems::unavailable())
+    finish_object(bucket, key, packer, upload).await.map_err(|_| problems::unavailable())
 }
 
 /// Drops the parts of an upload. Those that cannot be dropped now expire by themselves after a week.
-async fn give_up(upload: Option<impl Upload>) {
+async fn abort_upload(upload: Option<impl Upload>) {
     if let Some(upload) = upload {
         let _dropped = upload.abort().await;
     }
 }
 
 /// Takes a piece of the body in, step by step, and sends each part that is full.
-async fn take_in<B: Bucket>(
+async fn store_piece<B: Bucket>(
     bucket: &B,
     key: &str,
     part: usize,
     bytes: &[u8],
-    packer: &mut Packer,
+    packer: &mut BodyPacker,
     upload: &mut Option<B::Upload>,
 ) -> Result<(), BackendError> {
     for step in bytes.chunks(UPLOAD_STEP) {
         packer.make_room(part);
-        packer.push(step).map_err(|error| packing(&error))?;
+        packer.push(step).map_err(|error| packing_error(&error))?;
         send_parts(bucket, key, packer, upload).await?;
     }
     Ok(())
@@ -179,7 +179,7 @@ async fn take_in<B: Bucket>(
 async fn send_parts<B: Bucket>(
     bucket: &B,
     key: &str,
-    packer: &mut Packer,
+    packer: &mut BodyPacker,
     upload: &mut Option<B::Upload>,
 ) -> Result<(), BackendError> {
     while let Some(part) = packer.take_part() {
@@ -193,10 +193,10 @@ async fn send_parts<B: Bucket>(
 }
 
 /// Sends what is left, and makes the object.
-async fn finish<B: Bucket>(
+async fn finish_object<B: Bucket>(
     bucket: &B,
     key: &str,
-    packer: Packer,
+    packer: BodyPacker,
     mut upload: Option<B::Upload>,
 ) -> Result<ObjectHead, BackendError> {
     match send_rest(bucket, key, packer, &mut upload).await {
@@ -205,7 +205,7 @@ async fn finish<B: Bucket>(
             None => bucket.put(key, rest).await,
         },
         Err(error) => {
-            give_up(upload).await;
+            abort_upload(upload).await;
             Err(error)
         }
     }
@@ -215,13 +215,13 @@ async fn finish<B: Bucket>(
 async fn send_rest<B: Bucket>(
     bucket: &B,
     key: &str,
-    packer: Packer,
+    packer: BodyPacker,
     upload: &mut Option<B::Upload>,
 ) -> Result<Vec<u8>, BackendError> {
     // The end of the compression may fill one more part.
-    let mut last = Packer::AsIs(packer.finish().map_err(|error| packing(&error))?);
+    let mut last = BodyPacker::AsIs(packer.finish().map_err(|error| packing_error(&error))?);
     send_parts(bucket, key, &mut last, upload).await?;
-    let rest = last.finish().map_err(|error| packing(&error))?;
+    let rest = last.finish().map_err(|error| packing_error(&error))?;
     match upload {
         Some(upload) if !rest.is_empty() => upload.part(rest).await.map(|()| Vec::new()),
         _ => Ok(rest),
@@ -229,20 +229,20 @@ async fn send_rest<B: Bucket>(
 }
 
 /// What a body that cannot be packed says.
-fn packing(error: &std::io::Error) -> BackendError {
+fn packing_error(error: &std::io::Error) -> BackendError {
     BackendError::new("compressing a body", error.to_string())
 }
 
 /// Gathers the bytes to store. Its buffer has room for a part and a step before the first byte of each: one that
 /// doubles as it grows would be held twice, and larger.
-enum Packer {
+enum BodyPacker {
     /// They come as gzip.
     AsIs(Vec<u8>),
     /// They come as text.
     Compress(Box<GzEncoder<Vec<u8>>>),
 }
 
-impl Packer {
+impl BodyPacker {
     fn new(head: &[u8]) -> Self {
         match head.first() {
             Some(&GZIP_MAGIC) => Self::AsIs(Vec::new()),

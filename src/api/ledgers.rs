@@ -13,7 +13,7 @@ use crate::services::Services;
 
 /// How many ledgers an answer was gathered from.
 #[derive(Debug, Clone, Copy, Serialize)]
-pub(crate) struct LedgersRead {
+pub(crate) struct LedgerCounts {
     /// How many the answer was gathered from.
     pub(crate) scanned: u64,
     /// How many there are.
@@ -21,11 +21,15 @@ pub(crate) struct LedgersRead {
 }
 
 /// The newest ledgers, at most `most`.
-pub(crate) async fn newest(world: &impl Services, most: u64) -> Result<LedgerList, Problem> {
-    ask(world, REGISTRY, &ListLedgers { limit: most }).await
+pub(crate) async fn newest_ledgers(services: &impl Services, most: u64) -> Result<LedgerList, Problem> {
+    call_ledger(services, REGISTRY, &ListLedgers { limit: most }).await
 }
 
-/// Asks one ledger.
-pub(crate) async fn ask<C: Call>(world: &impl Services, ledger: &str, call: &C) -> Result<C::Answer, Problem> {
-    rpc::call(world.ledgers(), ledger, call).await.map_err(|_| problems::unavailable())
+/// Calls one ledger; a failure is answered 503.
+pub(crate) async fn call_ledger<C: Call>(
+    services: &impl Services,
+    ledger: &str,
+    call: &C,
+) -> Result<C::Answer, Problem> {
+    rpc::call(services.ledgers(), ledger, call).await.map_err(|_| problems::unavailable())
 }

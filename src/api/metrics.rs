@@ -4,7 +4,7 @@
 
 use std::fmt::Write;
 
-use super::stats::{Books, books};
+use super::stats::{SummedBooks, sum_books};
 use crate::audit::AUDIT;
 use crate::audit::calls::ReadEntries;
 use crate::http::{Problem, Reply, problems};
@@ -16,11 +16,11 @@ use crate::services::Services;
 const PROMETHEUS: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// Answers with all figures.
-pub(crate) async fn answer(desk: &impl Services) -> Result<Reply, Problem> {
-    let Books { totals, ledgers, dead_letters, balanced } = books(desk, LEDGERS_READ).await?;
-    let audit = rpc::call(desk.audit_log(), AUDIT, &ReadEntries { after: 0, limit: 0 }).await;
+pub(crate) async fn get_metrics(services: &impl Services) -> Result<Reply, Problem> {
+    let SummedBooks { totals, ledgers, dead_letters, balanced } = sum_books(services, LEDGERS_READ).await?;
+    let audit = rpc::call(services.audit_log(), AUDIT, &ReadEntries { after: 0, limit: 0 }).await;
     let audit = audit.map_err(|_| problems::unavailable())?;
-    let mut page = Page(String::new());
+    let mut page = MetricsPage(String::new());
     let lines = &totals.lines;
     page.family("raydex_lines", "Lines of sealed batches, by what became of them.");
     for (state, count) in [
@@ -64,9 +64,9 @@ pub(crate) async fn answer(desk: &impl Services) -> Result<Reply, Problem> {
 }
 
 /// A page of figures. Writing to a string cannot fail.
-struct Page(String);
+struct MetricsPage(String);
 
-impl Page {
+impl MetricsPage {
     /// Begins a family. Its figures cover the ledgers that were read, so they may sink: gauges, not counters.
     fn family(&mut self, name: &str, help: &str) {
         let _written = write!(self.0, "# HELP {name} {help}\n# TYPE {name} gauge\n");

@@ -1,7 +1,7 @@
 //! raydex's own API: one file per resource, each answering its routes.
 //!
-//! `sight` says what a caller sees of a record and `form` how it is written; `views`, `ledgers`, `reason` and
-//! `retry` are what several resources share.
+//! `record_view` says what a caller sees of a record and `record_writer` how it is written; `views`, `ledgers`,
+//! `operation_reason` and `retry` are what several resources share.
 //!
 //! # Invariants
 //! A lookup says what it cost; an error never repeats what the client sent.
@@ -12,20 +12,20 @@ pub(crate) mod batches;
 pub(crate) mod coverage;
 pub(crate) mod dead_letters;
 pub(crate) mod deliveries;
-pub(crate) mod form;
 pub(crate) mod health;
 pub(crate) mod ingest;
 pub(crate) mod ledgers;
 pub(crate) mod logs;
-pub(crate) mod many;
 pub(crate) mod metrics;
 pub(crate) mod openapi;
+pub(crate) mod operation_reason;
 pub(crate) mod payloads;
-pub(crate) mod range;
+pub(crate) mod range_stream;
+pub(crate) mod ray_list;
 pub(crate) mod rays;
-pub(crate) mod reason;
+pub(crate) mod record_view;
+pub(crate) mod record_writer;
 pub(crate) mod retry;
-pub(crate) mod sight;
 pub(crate) mod stats;
-pub(crate) mod times;
+pub(crate) mod time_range;
 pub(crate) mod views;

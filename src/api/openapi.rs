@@ -10,6 +10,6 @@ use crate::http::media_type::JSON;
 const DOCUMENT: &str = include_str!("../../schemas/openapi.json");
 
 /// Answers with the document.
-pub(crate) fn answer() -> Reply {
+pub(crate) fn get_openapi() -> Reply {
     Reply::new(200, JSON, DOCUMENT.as_bytes().to_vec())
 }

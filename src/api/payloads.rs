@@ -5,8 +5,8 @@
 
 use serde::Serialize;
 
-use super::ledgers::ask;
-use super::reason::reason;
+use super::ledgers::call_ledger;
+use super::operation_reason::parse_reason;
 use crate::backend::Queue;
 use crate::http::{Problem, Reply, problems};
 use crate::ledger::calls::{DecideDelivery, DeliveryDecision};
@@ -15,22 +15,22 @@ use crate::services::Services;
 
 /// The answer.
 #[derive(Serialize)]
-struct Answer {
+struct DecisionResponse {
     payload: String,
     before: DeliveryState,
     state: DeliveryState,
 }
 
 /// Does what was decided.
-pub(crate) async fn decide(
-    world: &impl Services,
+pub(crate) async fn decide_payload(
+    services: &impl Services,
     body: &[u8],
     argument: &str,
     decision: DeliveryDecision,
 ) -> Result<Reply, Problem> {
     let id = DeliveryId::from_handle(argument).ok_or_else(problems::no_such_payload)?;
-    let reason = reason(body)?;
-    let decided = ask(world, &id.ledger, &DecideDelivery { id: id.clone(), decision, reason }).await?;
+    let reason = parse_reason(body)?;
+    let decided = call_ledger(services, &id.ledger, &DecideDelivery { id: id.clone(), decision, reason }).await?;
     let (Some(before), Some(state)) = (decided.before, decided.state) else {
         return Err(problems::no_such_payload());
     };
@@ -39,7 +39,7 @@ pub(crate) async fn decide(
     }
     if !decided.send.is_empty() {
         // A message that does not go out is the ledger's, which sends it in a minute.
-        let _sent = world.send_queue().send(&decided.send).await;
+        let _sent = services.send_queue().send(&decided.send).await;
     }
-    Ok(Reply::json(&Answer { payload: id.handle(), before, state }))
+    Ok(Reply::json(&DecisionResponse { payload: id.handle(), before, state }))
 }

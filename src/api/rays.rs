@@ -8,13 +8,13 @@ use ::http::header::IF_NONE_MATCH;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::form::{Form, Format};
+use super::record_view::{DatasetViews, parse_filter, parse_named_dataset};
+use super::record_writer::{RecordFormat, RecordWriter};
 use super::retry::retry_while_out_of_memory;
-use super::sight::{DatasetViews, filter_of, named_dataset};
 use crate::access::Caller;
 use crate::config::Config;
-use crate::http::entity_tag::tag_of;
-use crate::http::{LookupCost, Problem, Reply, Request, problems};
+use crate::http::entity_tag::entity_tag;
+use crate::http::{HttpRequest, LookupCost, Problem, Reply, problems};
 use crate::lookup::{FoundRecord, LookupResult, lookup};
 use crate::memory::Reservation;
 use crate::record::fields::line_text;
@@ -23,58 +23,58 @@ use crate::services::Services;
 use crate::time;
 
 /// Answers one lookup.
-pub(crate) async fn answer(
+pub(crate) async fn get_ray(
     config: &Config,
-    desk: &impl Services,
+    services: &impl Services,
     caller: &Caller,
-    request: &Request<Vec<u8>>,
+    request: &HttpRequest<Vec<u8>>,
     argument: &str,
 ) -> Result<Reply, Problem> {
-    let named = named_dataset(request)?;
+    let named = parse_named_dataset(request)?;
     let dataset = named.unwrap_or(Dataset::HttpRequests);
-    let form = Form::of(config, request, dataset, Format::Json)?;
+    let form = RecordWriter::from_request(config, request, dataset, RecordFormat::Json)?;
     let named = if form.format.is_of_one_dataset() { Some(dataset) } else { named };
-    let views = DatasetViews::new(caller, named, filter_of(request)?.as_ref())?;
+    let views = DatasetViews::new(caller, named, parse_filter(request)?.as_ref())?;
     let key = ray_from_user(argument).map_err(|_| problems::not_a_ray())?;
-    let reservation = desk.memory().reservation();
-    let (found, cost) = find(desk, &views, &key, &reservation).await?;
-    let seen = records(&found, &views);
-    let tag = tag_of(
+    let reservation = services.memory().reservation();
+    let (found, cost) = find_ray(services, &views, &key, &reservation).await?;
+    let seen = visible_records(&found, &views);
+    let tag = entity_tag(
         [caller.role.name().as_bytes(), request.query.as_bytes(), form.format.media_type().as_bytes()]
             .into_iter()
             .chain(seen.iter().map(|record| record.line.as_slice())),
     );
-    let body = if form.format == Format::Json {
+    let body = if form.format == RecordFormat::Json {
         json(&key, &found, &seen, &form, cost)
     } else {
         form.page(seen.iter().map(|record| record.line.as_slice()))
     };
-    let reply = Reply::new(200, form.format.media_type(), body).costing(&cost);
-    let reply = if found.truncated { reply.with("raydex-truncated", "true") } else { reply };
-    Ok(reply.tagged(tag, request.header(IF_NONE_MATCH).as_deref()))
+    let reply = Reply::new(200, form.format.media_type(), body).with_cost(&cost);
+    let reply = if found.truncated { reply.with_header("raydex-truncated", "true") } else { reply };
+    Ok(reply.with_entity_tag(tag, request.header(IF_NONE_MATCH).as_deref()))
 }
 
 /// Looks the ray up, as the caller sees it: where nothing exists for the caller, nothing was found.
-pub(crate) async fn find(
-    desk: &impl Services,
+pub(crate) async fn find_ray(
+    services: &impl Services,
     views: &DatasetViews,
     key: &RayKey,
     reservation: &Reservation,
 ) -> Result<(LookupResult, LookupCost), Problem> {
-    let started = desk.now_ms();
-    let mut found = retry_while_out_of_memory(desk, reservation, async || {
-        Ok(lookup(desk.batch_store(), desk.shards(), &views.datasets(), key, reservation).await?)
+    let started = services.now_ms();
+    let mut found = retry_while_out_of_memory(services, reservation, async || {
+        Ok(lookup(services.batch_store(), services.shards(), &views.datasets(), key, reservation).await?)
     })
     .await?;
-    let now = desk.now_ms();
+    let now = services.now_ms();
     let cost = LookupCost::new(&found.stats, now - started);
     found.records.retain(|record| views.is_visible(record));
     if found.records.is_empty() {
         // What it cost would tell that there is something.
-        return Err(if views.is_narrow() {
+        return Err(if views.is_zone_restricted() {
             nothing(key, &LookupResult::default(), now)
         } else {
-            nothing(key, &found, now).costing(cost)
+            nothing(key, &found, now).with_cost(cost)
         });
     }
     Ok((found, cost))
@@ -93,7 +93,7 @@ fn nothing(key: &RayKey, found: &LookupResult, now_ms: i64) -> Problem {
 }
 
 /// A record as the caller sees it.
-pub(crate) struct SeenRecord<'a> {
+pub(crate) struct VisibleRecord<'a> {
     /// Where it was found.
     pub(crate) found: &'a FoundRecord,
     /// What is seen of its line.
@@ -101,35 +101,35 @@ pub(crate) struct SeenRecord<'a> {
 }
 
 /// The records that pass the filter, as the caller sees them.
-pub(crate) fn records<'a>(found: &'a LookupResult, views: &DatasetViews) -> Vec<SeenRecord<'a>> {
-    let seen = |found: &'a FoundRecord| Some(SeenRecord { found, line: views.see(found)?.into_owned() });
+pub(crate) fn visible_records<'a>(found: &'a LookupResult, views: &DatasetViews) -> Vec<VisibleRecord<'a>> {
+    let seen = |found: &'a FoundRecord| Some(VisibleRecord { found, line: views.view(found)?.into_owned() });
     found.records.iter().filter_map(seen).collect()
 }
 
 /// The answer in JSON.
 #[derive(Serialize)]
-struct Answer<'a> {
+struct RayResponse<'a> {
     ray: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     ray_time: Option<String>,
     truncated: bool,
     objects_gone: u64,
     objects_unreadable: u64,
-    records: Vec<AnswerRecord<'a>>,
+    records: Vec<RayRecord<'a>>,
     cost: LookupCost,
 }
 
 /// One record and where it was found.
 #[derive(Serialize)]
-pub(crate) struct AnswerRecord<'a> {
+pub(crate) struct RayRecord<'a> {
     dataset: &'static str,
-    batch: AnswerBatch<'a>,
+    batch: RecordBatch<'a>,
     record: Option<Box<RawValue>>,
 }
 
 /// The batch that holds a record.
 #[derive(Serialize)]
-struct AnswerBatch<'a> {
+struct RecordBatch<'a> {
     key: &'a str,
     etag: &'a str,
     /// Where the line begins, in inflated bytes.
@@ -137,23 +137,29 @@ struct AnswerBatch<'a> {
 }
 
 /// A record as the answer in JSON shows it.
-pub(crate) fn shown<'a>(seen: &SeenRecord<'a>, form: &Form) -> AnswerRecord<'a> {
-    let SeenRecord { found, line } = seen;
+pub(crate) fn ray_record<'a>(seen: &VisibleRecord<'a>, form: &RecordWriter) -> RayRecord<'a> {
+    let VisibleRecord { found, line } = seen;
     let mut object = Vec::new();
     let written = form.write_object(&mut object, line);
     let record = written.ok().and_then(|()| RawValue::from_string(line_text(&object).into_owned()).ok());
-    let batch = AnswerBatch { key: &found.object.key, etag: &found.object.etag, offset: found.offset };
-    AnswerRecord { dataset: found.dataset.name(), batch, record }
+    let batch = RecordBatch { key: &found.object.key, etag: &found.object.etag, offset: found.offset };
+    RayRecord { dataset: found.dataset.name(), batch, record }
 }
 
-fn json(key: &RayKey, found: &LookupResult, seen: &[SeenRecord<'_>], form: &Form, cost: LookupCost) -> Vec<u8> {
-    let answer = Answer {
+fn json(
+    key: &RayKey,
+    found: &LookupResult,
+    seen: &[VisibleRecord<'_>],
+    form: &RecordWriter,
+    cost: LookupCost,
+) -> Vec<u8> {
+    let answer = RayResponse {
         ray: key.to_string(),
         ray_time: key.ray().map(|ray| time::rfc3339(ray.unix_ms())),
         truncated: found.truncated,
         objects_gone: found.stats.objects_gone,
         objects_unreadable: found.stats.objects_unreadable,
-        records: seen.iter().map(|seen| shown(seen, form)).collect(),
+        records: seen.iter().map(|seen| ray_record(seen, form)).collect(),
         cost,
     };
     let mut body = serde_json::to_vec(&answer).unwrap_or_default();

@@ -15,7 +15,7 @@ use crate::time::rfc3339;
 const PENDING: &str = "pending";
 
 /// The books with every count, zeroes too.
-pub(crate) fn whole(mut books: LedgerTotals) -> LedgerTotals {
+pub(crate) fn with_all_states(mut books: LedgerTotals) -> LedgerTotals {
     for state in BatchState::ALL {
         books.sources.entry(state.name().into()).or_default();
     }
@@ -29,9 +29,9 @@ pub(crate) fn whole(mut books: LedgerTotals) -> LedgerTotals {
 
 /// A batch.
 #[derive(Serialize)]
-pub(crate) struct BatchShown {
+pub(crate) struct BatchResponse {
     id: String,
-    object: ObjectShown,
+    object: ObjectResponse,
     dataset: String,
     state: BatchState,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -48,14 +48,14 @@ pub(crate) struct BatchShown {
 
 /// A version of an object.
 #[derive(Serialize)]
-struct ObjectShown {
+struct ObjectResponse {
     key: String,
     etag: String,
     size: u64,
     uploaded_at: String,
 }
 
-impl From<BatchSummary> for BatchShown {
+impl From<BatchSummary> for BatchResponse {
     fn from(batch: BatchSummary) -> Self {
         let BatchSummary {
             id,
@@ -72,7 +72,7 @@ impl From<BatchSummary> for BatchShown {
             inflated,
         } = batch;
         let ObjectVersion { key, etag, size, uploaded_ms } = object;
-        let object = ObjectShown { key, etag, size, uploaded_at: rfc3339(uploaded_ms) };
+        let object = ObjectResponse { key, etag, size, uploaded_at: rfc3339(uploaded_ms) };
         let (first_seen_at, sealed_at) = (rfc3339(first_seen_ms), sealed_ms.map(rfc3339));
         Self { id, object, dataset, state, code, reason, indexed, gone, first_seen_at, sealed_at, inflated, counts }
     }
@@ -80,23 +80,23 @@ impl From<BatchSummary> for BatchShown {
 
 /// A plan.
 #[derive(Serialize)]
-pub(crate) struct PlanShown {
+pub(crate) struct PlanResponse {
     number: u32,
-    windows: Vec<WindowShown>,
+    windows: Vec<WindowResponse>,
     options: PlanOptions,
 }
 
 /// A window; null where it has no end.
 #[derive(Serialize)]
-struct WindowShown {
+struct WindowResponse {
     start: Option<String>,
     end: Option<String>,
 }
 
-impl From<DeliveryPlan> for PlanShown {
+impl From<DeliveryPlan> for PlanResponse {
     fn from(DeliveryPlan { number, windows, options }: DeliveryPlan) -> Self {
         let instant = |at: i64, never: i64| (at != never).then(|| rfc3339(at));
-        let windows = windows.iter().map(|window| WindowShown {
+        let windows = windows.iter().map(|window| WindowResponse {
             start: instant(window.start_ms, DeliveryWindow::EVER.start_ms),
             end: instant(window.end_ms, DeliveryWindow::EVER.end_ms),
         });
@@ -106,7 +106,7 @@ impl From<DeliveryPlan> for PlanShown {
 
 /// A payload.
 #[derive(Serialize)]
-pub(crate) struct PayloadShown {
+pub(crate) struct PayloadResponse {
     id: String,
     partner_batch_id: String,
     plan: u32,
@@ -127,7 +127,7 @@ pub(crate) struct PayloadShown {
     split_into: Option<[String; 2]>,
 }
 
-impl From<PayloadView> for PayloadShown {
+impl From<PayloadView> for PayloadResponse {
     fn from(view: PayloadView) -> Self {
         let split_into = (view.state == DeliveryState::Split).then(|| halves(&view.id)).flatten();
         let (code, reason) = if view.state == DeliveryState::Dropped { (None, view.code) } else { (view.code, None) };
@@ -153,6 +153,6 @@ impl From<PayloadView> for PayloadShown {
 
 /// The handles of a payload's halves.
 fn halves(handle: &str) -> Option<[String; 2]> {
-    let whole = DeliveryId::from_handle(handle)?;
-    Some(whole.halves().map(|index| DeliveryId { index, ..whole.clone() }.handle()))
+    let payload = DeliveryId::from_handle(handle)?;
+    Some(payload.halves().map(|index| DeliveryId { index, ..payload.clone() }.handle()))
 }

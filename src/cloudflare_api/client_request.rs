@@ -1,29 +1,29 @@
-//! One request of such a client, and what Logpull and the Logs Engine have in common.
+//! One request of a client of Cloudflare's API, and what Logpull and the Logs Engine share.
 
 use std::rc::Rc;
 
 use super::envelope::not_a_ray;
 use crate::access::Caller;
-use crate::api::form::Form;
-use crate::api::rays::{find, records};
-use crate::api::sight::DatasetViews;
+use crate::api::rays::{find_ray, visible_records};
+use crate::api::record_view::DatasetViews;
+use crate::api::record_writer::RecordWriter;
 use crate::config::Config;
 use crate::http::media_type::TEXT;
-use crate::http::{Problem, Reply, Request, problems};
+use crate::http::{HttpRequest, Problem, Reply, problems};
 use crate::record::{Dataset, ray_from_user};
 use crate::render::Projection;
 use crate::services::Services;
 
-/// A request of such a client.
-pub(crate) struct Client<'a, D> {
+/// A request of a client of Cloudflare's API.
+pub(crate) struct ClientRequest<'a, D> {
     pub(crate) config: &'a Config,
-    pub(crate) desk: &'a Rc<D>,
+    pub(crate) services: &'a Rc<D>,
     pub(crate) caller: &'a Caller,
-    pub(crate) request: &'a Request<Vec<u8>>,
+    pub(crate) request: &'a HttpRequest<Vec<u8>>,
     pub(crate) arguments: &'a [String],
 }
 
-impl<D: Services + 'static> Client<'_, D> {
+impl<D: Services + 'static> ClientRequest<'_, D> {
     /// The caller, narrowed to the zone of the path where zones are configured.
     ///
     /// # Errors
@@ -48,11 +48,11 @@ impl<D: Services + 'static> Client<'_, D> {
         let ray = self.arguments.last().map_or("", String::as_str);
         let Ok(key) = ray_from_user(ray) else { return Ok(not_a_ray()) };
         let views = DatasetViews::new(caller, Some(dataset), None)?;
-        let form = Form::of_lines(self.config, projection);
-        let reservation = self.desk.memory().reservation();
-        let body = match find(self.desk.as_ref(), &views, &key, &reservation).await {
+        let form = RecordWriter::for_lines(self.config, projection);
+        let reservation = self.services.memory().reservation();
+        let body = match find_ray(self.services.as_ref(), &views, &key, &reservation).await {
             Ok((found, _)) => {
-                let seen = records(&found, &views);
+                let seen = visible_records(&found, &views);
                 form.page(seen.iter().map(|record| record.line.as_slice()))
             }
             Err(problem) if matches!(problem.status, 400 | 404) => Vec::new(),

@@ -1,64 +1,66 @@
-//! The form in which Cloudflare's API answers: `{"success":…,"errors":[…],"messages":[],"result":…}`, and the plain
-//! text of a query that Logpull does not understand.
+//! The envelope of Cloudflare's API: `{"success":…,"errors":[…],"messages":[],"result":…}`, and the plain
+//! text of a query that Logpull finds invalid.
 //!
-//! What always holds: an error is never told in our own form, and repeats nothing that was sent.
+//! # Invariants
+//! An error is never `application/problem+json`, and repeats nothing that the client sent.
 
 use serde::Serialize;
 
 use crate::http::media_type::{JSON, TEXT};
 use crate::http::{Problem, Reply, problems};
 
-/// The code of whatever is wrong with the caller.
+/// The code of a caller who is not authenticated or not authorized.
 const AUTHENTICATION: u32 = 10_000;
-/// The code of asking too often.
+/// The code of a caller over the rate limit.
 const THROTTLED: u32 = 971;
-/// The code of a path that is none.
+/// The code of an unknown path.
 const NO_ROUTE: u32 = 7_003;
-/// The code of a method that a path does not take.
+/// The code of a method that the path does not accept.
 const NO_METHOD: u32 = 7_001;
-/// The code of a request that is not understood.
+/// The code of an invalid request.
 pub(crate) const INVALID: u32 = 1_001;
-/// The code of a range that holds too much.
+/// The code of a range with too many objects.
 pub(crate) const TOO_MANY: u32 = 1_002;
-/// The code of a bucket or prefix that is not ours.
+/// The code of a bucket or prefix that this deployment does not read.
 pub(crate) const NO_BUCKET: u32 = 1_003;
-/// The code of whatever is not the caller's fault.
+/// The code of every failure of raydex itself.
 const INTERNAL: u32 = 1_101;
 
-/// The envelope.
+/// The envelope of every JSON answer.
 #[derive(Serialize)]
 struct Envelope<'a, T> {
     success: bool,
-    errors: &'a [Fault<'a>],
+    errors: &'a [EnvelopeError<'a>],
     messages: [(); 0],
     result: Option<T>,
 }
 
-/// One error.
+/// An error inside the envelope.
 #[derive(Serialize)]
-struct Fault<'a> {
+struct EnvelopeError<'a> {
     code: u32,
     message: &'a str,
 }
 
-/// A success.
-pub(crate) fn success(result: impl Serialize) -> Reply {
+/// A 200 with this result.
+pub(crate) fn success_reply(result: impl Serialize) -> Reply {
     Reply::json(&Envelope { success: true, errors: &[], messages: [], result: Some(result) })
 }
 
-/// A failure.
-pub(crate) fn failure(status: u16, code: u32, message: &str) -> Reply {
-    let envelope = Envelope::<()> { success: false, errors: &[Fault { code, message }], messages: [], result: None };
+/// An error with one code and message.
+pub(crate) fn error_reply(status: u16, code: u32, message: &str) -> Reply {
+    let envelope =
+        Envelope::<()> { success: false, errors: &[EnvelopeError { code, message }], messages: [], result: None };
     Reply::new(status, JSON, serde_json::to_vec(&envelope).unwrap_or_default())
 }
 
-/// A query that Logpull does not understand.
-pub(crate) fn bad_query(what: &str) -> Reply {
+/// A 400 in plain text, as Logpull answers an invalid query.
+pub(crate) fn bad_query_reply(what: &str) -> Reply {
     Reply::new(400, TEXT, format!("bad query: {what}\n").into_bytes())
 }
 
-/// A problem as these clients know it.
-pub(crate) fn reply_of(problem: &Problem) -> Reply {
+/// The problem as an envelope.
+pub(crate) fn problem_reply(problem: &Problem) -> Reply {
     let (code, message) = match problem.status {
         401 | 403 => (AUTHENTICATION, "Authentication error"),
         404 => (NO_ROUTE, "Could not route to the requested object; perhaps its identifier is invalid."),
@@ -67,14 +69,14 @@ pub(crate) fn reply_of(problem: &Problem) -> Reply {
         400..500 => (INVALID, "The request is not understood."),
         _ => (INTERNAL, "An internal error occurred; please try again."),
     };
-    let reply = failure(problem.status, code, message);
+    let reply = error_reply(problem.status, code, message);
     match problem.retry_after() {
-        Some(seconds) => reply.with("retry-after", seconds),
+        Some(seconds) => reply.with_header("retry-after", seconds),
         None => reply,
     }
 }
 
-/// The ray of a path that is none.
+/// The answer to a path whose argument is not a Ray ID.
 pub(crate) fn not_a_ray() -> Reply {
-    reply_of(&problems::not_a_ray())
+    problem_reply(&problems::not_a_ray())
 }

@@ -10,5 +10,5 @@ mod envelope;
 pub(crate) mod logpull;
 pub(crate) mod logs_engine;
 
-pub(crate) use client_request::Client;
-pub(crate) use envelope::reply_of;
+pub(crate) use client_request::ClientRequest;
+pub(crate) use envelope::problem_reply;

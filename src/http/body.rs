@@ -1,23 +1,23 @@
-//! The whole body of a request that is no upload.
+//! Reads the body of a request that is not an upload.
 //!
-//! What always holds: at most [`OPERATION_BODY_MAX`] bytes are read, and none of a question's; it is read after the caller is known, and before
-//! the audit log is told what is asked.
+//! # Invariants
+//! At most [`OPERATION_BODY_MAX`] bytes are read, and none of a `GET` or `HEAD`.
 
 use super::problem::Problem;
 use super::problems;
-use super::request::Request;
+use super::request::HttpRequest;
 use crate::backend::Bytes;
 use crate::limits::OPERATION_BODY_MAX;
 
-/// The request with its body read to the end.
-pub(crate) async fn with_body<Y: Bytes>(request: Request<Y>) -> Result<Request<Vec<u8>>, Problem> {
+/// Reads the body to its end. The caller is authenticated first, and the audit log records the bytes after.
+pub(crate) async fn read_body<Y: Bytes>(request: HttpRequest<Y>) -> Result<HttpRequest<Vec<u8>>, Problem> {
     if matches!(request.method.as_str(), "GET" | "HEAD") {
-        return Ok(request.replace(Vec::new()).1);
+        return Ok(request.replace_body(Vec::new()).1);
     }
     if request.content_length().is_some_and(|length| length > OPERATION_BODY_MAX as u64) {
         return Err(problems::operation_too_large());
     }
-    let (mut stream, request) = request.replace(());
+    let (mut stream, request) = request.replace_body(());
     let mut body = Vec::new();
     while let Some(piece) = stream.next().await.map_err(|_| problems::body_broken())? {
         if body.len() + piece.len() > OPERATION_BODY_MAX {
@@ -25,5 +25,5 @@ pub(crate) async fn with_body<Y: Bytes>(request: Request<Y>) -> Result<Request<V
         }
         body.extend_from_slice(&piece);
     }
-    Ok(request.replace(body).1)
+    Ok(request.replace_body(body).1)
 }

@@ -3,7 +3,7 @@
 use sha2::{Digest, Sha256};
 
 /// The tag of what these parts say together. It is weak, since one answer can be encoded in several ways.
-pub(crate) fn tag_of<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> String {
+pub(crate) fn entity_tag<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> String {
     let mut hasher = Sha256::new();
     for part in parts {
         hasher.update(part.len().to_le_bytes());
@@ -14,7 +14,7 @@ pub(crate) fn tag_of<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> String {
 }
 
 /// Whether the value of `If-None-Match` names the tag, compared weakly.
-pub(super) fn names_tag(if_none_match: &str, tag: &str) -> bool {
+pub(super) fn matches_entity_tag(if_none_match: &str, tag: &str) -> bool {
     let opaque = |tag: &str| tag.trim().trim_start_matches("W/").to_owned();
     if_none_match.trim() == "*" || if_none_match.split(',').any(|one| opaque(one) == opaque(tag))
 }

@@ -12,10 +12,10 @@ pub mod problems;
 mod reply;
 mod request;
 
-pub(crate) use body::with_body;
+pub(crate) use body::read_body;
 pub use negotiation::accepts_gzip;
 pub(crate) use negotiation::preferred;
 pub use problem::Problem;
-pub use reply::{Body, LookupCost, Reply};
-pub use request::Request;
-pub(crate) use request::{ACCESS_ASSERTION, decoded};
+pub use reply::{LookupCost, Reply, ReplyBody};
+pub use request::HttpRequest;
+pub(crate) use request::{ACCESS_ASSERTION, percent_decoded};

@@ -1,17 +1,17 @@
 //! Errors as a caller sees them: `application/problem+json` (RFC 9457).
 //!
-//! What always holds: each has a stable `code`, a plain sentence and, where it helps, a `hint`; none repeats what
-//! the caller sent, and none shows what the platform said.
+//! # Invariants
+//! A problem never repeats what the client sent, and never shows what the platform answered.
 
 use serde::Serialize;
 
 use super::media_type::PROBLEM;
 use super::reply::{LookupCost, Reply};
 
-/// When to come again where nothing better is known, in seconds.
+/// The default of `Retry-After`, in seconds.
 const RETRY_AFTER_S: i64 = 30;
 
-/// One problem.
+/// A problem: a stable code, one sentence of detail and, where it helps, a hint.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Problem {
     /// Always `about:blank`: the code says what it is.
@@ -62,22 +62,22 @@ impl Problem {
         }
     }
 
-    pub(crate) fn hint(self, hint: impl Into<String>) -> Self {
+    pub(crate) fn with_hint(self, hint: impl Into<String>) -> Self {
         Self { hint: Some(hint.into()), ..self }
     }
 
     /// The problem with what the path takes.
-    pub(crate) fn allowing(self, methods: &'static str) -> Self {
+    pub(crate) fn with_allow(self, methods: &'static str) -> Self {
         Self { allow: Some(methods), ..self }
     }
 
     /// The problem with when to come again, in seconds.
-    pub(crate) fn again_in(self, seconds: i64) -> Self {
+    pub(crate) fn retry_after_s(self, seconds: i64) -> Self {
         Self { retry_after_s: Some(seconds), ..self }
     }
 
     /// The problem with the ray that it is about, and the instant that this decodes to.
-    pub(crate) fn about(self, ray: String, ray_time: String) -> Self {
+    pub(crate) fn with_ray(self, ray: String, ray_time: String) -> Self {
         Self { ray: Some(ray), ray_time: Some(ray_time), ..self }
     }
 
@@ -89,7 +89,7 @@ impl Problem {
 
     /// The problem with what finding it out cost.
     #[must_use]
-    pub fn costing(self, cost: LookupCost) -> Self {
+    pub fn with_cost(self, cost: LookupCost) -> Self {
         Self { cost: Some(cost), ..self }
     }
 }
@@ -98,14 +98,14 @@ impl From<Problem> for Reply {
     fn from(problem: Problem) -> Self {
         let body = serde_json::to_vec(&problem).unwrap_or_default();
         let reply = Self::new(problem.status, PROBLEM, body);
-        let reply = if let Some(cost) = &problem.cost { reply.costing(cost) } else { reply };
+        let reply = if let Some(cost) = &problem.cost { reply.with_cost(cost) } else { reply };
         let reply = match problem.retry_after() {
-            Some(seconds) => reply.with("retry-after", seconds),
+            Some(seconds) => reply.with_header("retry-after", seconds),
             None => reply,
         };
         match (problem.status, problem.allow) {
-            (401, _) => reply.with("www-authenticate", "Bearer"),
-            (_, Some(allow)) => reply.with("allow", allow),
+            (401, _) => reply.with_header("www-authenticate", "Bearer"),
+            (_, Some(allow)) => reply.with_header("allow", allow),
             _ => reply,
         }
     }

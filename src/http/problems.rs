@@ -13,7 +13,7 @@ use crate::time;
 #[must_use]
 pub fn no_such_path() -> Problem {
     Problem::new(404, "no_such_path", "No route has this path.")
-        .hint("Look up a ray with GET /v1/rays/{ray}. GET /openapi.json lists all routes.")
+        .with_hint("Look up a ray with GET /v1/rays/{ray}. GET /openapi.json lists all routes.")
 }
 
 /// The path exists, but not for this method.
@@ -21,65 +21,65 @@ pub fn no_such_path() -> Problem {
 pub fn no_such_method(known: &'static str) -> Problem {
     let allow = if known == "GET" { "GET, HEAD" } else { known };
     let problem = Problem::new(405, "no_such_method", format!("This path accepts only {allow}."));
-    problem.allowing(allow)
+    problem.with_allow(allow)
 }
 
 /// A required setting is missing.
 #[must_use]
 pub fn not_configured() -> Problem {
     Problem::new(503, "not_configured", "This deployment serves no requests because a required setting is missing.")
-        .hint("GET /healthz names the setting.")
+        .with_hint("GET /healthz names the setting.")
 }
 
 /// The request has no valid token or assertion.
 #[must_use]
 pub fn unauthorized() -> Problem {
     Problem::new(401, "unauthorized", "The request has no valid token.")
-        .hint("Send the header Authorization: Bearer followed by your token.")
+        .with_hint("Send the header Authorization: Bearer followed by your token.")
 }
 
 /// The caller is authenticated, but lacks the scope.
 #[must_use]
 pub fn forbidden() -> Problem {
     Problem::new(403, "forbidden", "Your token does not allow this request.")
-        .hint("Use a token with the right scope; GET /openapi.json lists the scopes of each route.")
+        .with_hint("Use a token with the right scope; GET /openapi.json lists the scopes of each route.")
 }
 
 /// The caller exceeded `API_RATE_PER_MINUTE`.
 #[must_use]
 pub fn too_many(wait_ms: i64) -> Problem {
     let problem = Problem::new(429, "too_many_requests", "Your token exceeded its request rate.")
-        .hint("Retry after the number of seconds in the header Retry-After.");
-    problem.again_in(wait_ms.div_euclid(1_000) + 1)
+        .with_hint("Retry after the number of seconds in the header Retry-After.");
+    problem.retry_after_s(wait_ms.div_euclid(1_000) + 1)
 }
 
 /// The memory did not become available in time.
 #[must_use]
 pub fn busy() -> Problem {
     let problem = Problem::new(503, "busy", "Other requests hold the memory that this answer needs.")
-        .hint("Retry in one second.");
-    problem.again_in(1)
+        .with_hint("Retry in one second.");
+    problem.retry_after_s(1)
 }
 
 /// The audit log did not record the request.
 #[must_use]
 pub fn not_audited() -> Problem {
     Problem::new(503, "not_audited", "The audit log did not respond, and raydex serves nothing that it cannot record.")
-        .hint("Retry later.")
+        .with_hint("Retry later.")
 }
 
 /// The segment with the audit log entries was deleted.
 #[must_use]
 pub fn audit_gone(after: u64) -> Problem {
     Problem::new(404, "audit_gone", "The bucket no longer holds the segment with these audit log entries.")
-        .hint(format!("Continue with after={after}, which skips the missing entries."))
+        .with_hint(format!("Continue with after={after}, which skips the missing entries."))
 }
 
 /// The segment with the audit log entries fails its hash chain.
 #[must_use]
 pub fn audit_damaged(after: u64) -> Problem {
     Problem::new(502, "audit_damaged", "The segment with these audit log entries differs from what raydex wrote.")
-        .hint(format!("Continue with after={after}; the segments are under raydex/audit/v1/ in the bucket."))
+        .with_hint(format!("Continue with after={after}; the segments are under raydex/audit/v1/ in the bucket."))
 }
 
 /// The JWKS document of Cloudflare Access is unavailable.
@@ -90,21 +90,21 @@ pub fn no_keys() -> Problem {
         "no_keys",
         "The keys of the identity provider are unavailable, so its assertions cannot be verified.",
     )
-    .hint("Retry later.")
+    .with_hint("Retry later.")
 }
 
 /// The cursor is malformed, or belongs to another query.
 #[must_use]
 pub fn bad_cursor() -> Problem {
     Problem::new(400, "bad_cursor", "The cursor does not belong to this query.")
-        .hint("Send it with the dataset, range, filter and sample of the query that returned it, or omit it.")
+        .with_hint("Send it with the dataset, range, filter and sample of the query that returned it, or omit it.")
 }
 
 /// The argument of the path is not a Ray ID.
 #[must_use]
 pub fn not_a_ray() -> Problem {
     Problem::new(400, "not_a_ray", NotARay.to_string())
-        .hint("Copy the Ray ID from the Cf-Ray header or from the bottom of a Cloudflare error page.")
+        .with_hint("Copy the Ray ID from the Cf-Ray header or from the bottom of a Cloudflare error page.")
 }
 
 /// A query parameter has an invalid value.
@@ -117,7 +117,7 @@ pub fn bad_parameter(name: &'static str, takes: &str) -> Problem {
 #[must_use]
 pub fn no_rays() -> Problem {
     Problem::new(400, "no_rays", format!("The body must list 1 to {RAYS_ASKED} rays."))
-        .hint(r#"Send JSON: {"rays":["764660d8ec5c2ab1","…"]}."#)
+        .with_hint(r#"Send JSON: {"rays":["764660d8ec5c2ab1","…"]}."#)
 }
 
 /// The time range is empty.
@@ -131,28 +131,28 @@ pub fn empty_range() -> Problem {
 pub fn range_too_long(most_ms: i64) -> Problem {
     let hours = most_ms / 3_600_000;
     Problem::new(400, "range_too_long", format!("The range must not exceed {hours} hours."))
-        .hint("Request several shorter ranges.")
+        .with_hint("Request several shorter ranges.")
 }
 
 /// The parameter `filter` does not parse.
 #[must_use]
 pub fn bad_filter(error: &FilterError) -> Problem {
     Problem::new(400, "bad_filter", format!("The filter is invalid: {error}."))
-        .hint(r#"Write it as in Logpush: {"where":{"key":"EdgeResponseStatus","operator":"geq","value":500}}."#)
+        .with_hint(r#"Write it as in Logpush: {"where":{"key":"EdgeResponseStatus","operator":"geq","value":500}}."#)
 }
 
 /// The filter reads a field hidden from the role.
 #[must_use]
 pub fn field_masked() -> Problem {
     Problem::new(403, "field_masked", "The filter reads a field that your role cannot see.")
-        .hint("Filter by fields that appear in your answers.")
+        .with_hint("Filter by fields that appear in your answers.")
 }
 
 /// The grant does not cover the dataset.
 #[must_use]
 pub fn other_dataset() -> Problem {
     Problem::new(403, "other_dataset", "Your token does not cover this dataset.")
-        .hint("Name a dataset that your token covers in the parameter dataset.")
+        .with_hint("Name a dataset that your token covers in the parameter dataset.")
 }
 
 /// The parameter `dataset` names an unknown dataset.
@@ -166,7 +166,7 @@ pub fn bad_dataset() -> Problem {
 pub fn unknown_parameter(known: &[&str]) -> Problem {
     let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
     Problem::new(400, "unknown_parameter", "The query has a parameter that this path does not accept.")
-        .hint(format!("It accepts: {known}."))
+        .with_hint(format!("It accepts: {known}."))
 }
 
 /// No indexed batch contains the ray.
@@ -180,74 +180,75 @@ pub fn ray_not_found(key: &RayKey, now_ms: i64) -> Problem {
         0..=600_000 => "The ray is less than ten minutes old, and most batches arrive within five. Retry shortly.",
         _ => "Either the request was not logged, or its batch is not indexed yet or has expired.",
     };
-    problem.about(ray.to_string(), time::rfc3339(at)).hint(hint)
+    problem.with_ray(ray.to_string(), time::rfc3339(at)).with_hint(hint)
 }
 
 /// A batch with the ray is missing or damaged.
 #[must_use]
 pub fn batch_unreadable() -> Problem {
     Problem::new(502, "batch_unreadable", "A batch that contains this ray can no longer be read.")
-        .hint("Its object in the bucket is missing or damaged; the log names its key.")
+        .with_hint("Its object in the bucket is missing or damaged; the log names its key.")
 }
 
 /// A service of the platform failed or did not respond.
 #[must_use]
 pub fn unavailable() -> Problem {
-    Problem::new(503, "unavailable", "A storage service did not respond. No data was lost.").hint("Retry later.")
+    Problem::new(503, "unavailable", "A storage service did not respond. No data was lost.").with_hint("Retry later.")
 }
 
 /// The path names an unknown dataset.
 #[must_use]
 pub fn unknown_dataset() -> Problem {
     let known = Dataset::ALL.map(Dataset::name).join(", ");
-    Problem::new(404, "unknown_dataset", "raydex does not support this dataset.").hint(format!("It supports: {known}."))
+    Problem::new(404, "unknown_dataset", "raydex does not support this dataset.")
+        .with_hint(format!("It supports: {known}."))
 }
 
 /// The uploaded body is empty.
 #[must_use]
 pub fn empty_body() -> Problem {
-    Problem::new(400, "empty_body", "The body is empty.").hint("Send NDJSON, plain or gzip-compressed.")
+    Problem::new(400, "empty_body", "The body is empty.").with_hint("Send NDJSON, plain or gzip-compressed.")
 }
 
 /// The uploaded body is not NDJSON.
 #[must_use]
 pub fn not_ndjson() -> Problem {
     Problem::new(400, "not_ndjson", "The body is neither gzip nor NDJSON.")
-        .hint("In the Logpush job, set output_type to ndjson and omit batch_prefix and record_template.")
+        .with_hint("In the Logpush job, set output_type to ndjson and omit batch_prefix and record_template.")
 }
 
 /// The uploaded body exceeds [`INGEST_MAX`].
 #[must_use]
 pub fn too_large() -> Problem {
     Problem::new(413, "too_large", format!("The body must not exceed {INGEST_MAX} bytes."))
-        .hint("Lower max_upload_bytes in the Logpush job.")
+        .with_hint("Lower max_upload_bytes in the Logpush job.")
 }
 
 /// The uploaded body ended early.
 #[must_use]
 pub fn body_broken() -> Problem {
-    Problem::new(400, "body_broken", "The body ended early, so nothing was stored.").hint("Send it again.")
+    Problem::new(400, "body_broken", "The body ended early, so nothing was stored.").with_hint("Send it again.")
 }
 
 /// The body of an operation gives no reason.
 #[must_use]
 pub fn reason_missing() -> Problem {
     let detail = format!("The body must give a reason of 1 to {REASON_CHARS} characters.");
-    Problem::new(400, "reason_missing", detail).hint(r#"Send JSON: {"reason":"…"}."#)
+    Problem::new(400, "reason_missing", detail).with_hint(r#"Send JSON: {"reason":"…"}."#)
 }
 
 /// The body of an operation exceeds [`OPERATION_BODY_MAX`].
 #[must_use]
 pub fn operation_too_large() -> Problem {
     Problem::new(413, "too_large", format!("The body must not exceed {OPERATION_BODY_MAX} bytes on this path."))
-        .hint(r#"Send JSON: {"reason":"…"}."#)
+        .with_hint(r#"Send JSON: {"reason":"…"}."#)
 }
 
 /// No known payload has the handle.
 #[must_use]
 pub fn no_such_payload() -> Problem {
     Problem::new(404, "no_such_payload", "No payload has this handle.")
-        .hint("GET /v1/rays/{ray}/deliveries and GET /v1/batches/{batch} list the handles.")
+        .with_hint("GET /v1/rays/{ray}/deliveries and GET /v1/batches/{batch} list the handles.")
 }
 
 /// The state of the payload rules the decision out.
@@ -258,33 +259,33 @@ pub fn not_parked(state: DeliveryState) -> Problem {
         "not_parked",
         format!("The payload is {}, and this operation does not apply to that state.", state.name()),
     )
-    .hint("You can release or drop a parked payload, and resend a parked or delivered one.")
+    .with_hint("You can release or drop a parked payload, and resend a parked or delivered one.")
 }
 
 /// No known batch has the handle.
 #[must_use]
 pub fn no_such_batch() -> Problem {
-    Problem::new(404, "no_such_batch", "No batch has this handle.").hint("GET /v1/batches lists the handles.")
+    Problem::new(404, "no_such_batch", "No batch has this handle.").with_hint("GET /v1/batches lists the handles.")
 }
 
 /// The batch is sealed, so a replay would change nothing.
 #[must_use]
 pub fn not_quarantined() -> Problem {
     Problem::new(409, "not_quarantined", "Every line of this batch is accounted for, so there is nothing to replay.")
-        .hint("You can replay only a quarantined or an open batch.")
+        .with_hint("You can replay only a quarantined or an open batch.")
 }
 
 /// The object of the batch was deleted or replaced.
 #[must_use]
 pub fn object_gone() -> Problem {
     Problem::new(409, "object_gone", "The bucket no longer holds this version of the object.")
-        .hint("Upload the object again; raydex then processes it as a new batch.")
+        .with_hint("Upload the object again; raydex then processes it as a new batch.")
 }
 
 /// The body does not describe a backfill.
 #[must_use]
 pub fn not_a_backfill() -> Problem {
-    Problem::new(400, "not_a_backfill", "The body does not describe a backfill.").hint(
+    Problem::new(400, "not_a_backfill", "The body does not describe a backfill.").with_hint(
         "Send JSON: start and end (RFC 3339 or Unix time, start before end). Optional: index and deliver (true or \
          false, at least one true) and lines_per_second (at least 1).",
     )
@@ -294,24 +295,25 @@ pub fn not_a_backfill() -> Problem {
 #[must_use]
 pub fn delivery_off() -> Problem {
     Problem::new(409, "delivery_off", "This deployment does not deliver to a partner.")
-        .hint("Set PARTNER_ENDPOINT, PARTNER_URI and PARTNER_PRIVATE_KEY, or send deliver: false.")
+        .with_hint("Set PARTNER_ENDPOINT, PARTNER_URI and PARTNER_PRIVATE_KEY, or send deliver: false.")
 }
 
 /// No backfill has the id.
 #[must_use]
 pub fn no_such_backfill() -> Problem {
-    Problem::new(404, "no_such_backfill", "No backfill has this id.").hint("GET /v1/backfills lists the ids.")
+    Problem::new(404, "no_such_backfill", "No backfill has this id.").with_hint("GET /v1/backfills lists the ids.")
 }
 
 /// No dead letter has the id.
 #[must_use]
 pub fn no_such_dead_letter() -> Problem {
-    Problem::new(404, "no_such_dead_letter", "No dead letter has this id.").hint("GET /v1/dead-letters lists the ids.")
+    Problem::new(404, "no_such_dead_letter", "No dead letter has this id.")
+        .with_hint("GET /v1/dead-letters lists the ids.")
 }
 
 /// The dead letter holds neither kind of message.
 #[must_use]
 pub fn not_redrivable() -> Problem {
     Problem::new(422, "not_redrivable", "The dead letter is neither an R2 event nor a payload message.")
-        .hint("No consumer can process it.")
+        .with_hint("No consumer can process it.")
 }

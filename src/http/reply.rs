@@ -1,7 +1,8 @@
 //! A reply: status, headers, body.
 //!
-//! What always holds: every reply forbids caching and sniffing; log lines are nobody's to keep but the caller's. A body
-//! that streams is made piece by piece, as the client takes it.
+//! # Invariants
+//! Every reply forbids caching and sniffing, since a log line must not stay in a cache. A streamed body is produced piece
+//! by piece, as the client reads it.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -10,7 +11,7 @@ use futures_util::StreamExt;
 use futures_util::stream::LocalBoxStream;
 use serde::Serialize;
 
-use super::entity_tag::names_tag;
+use super::entity_tag::matches_entity_tag;
 use super::media_type::JSON;
 use crate::backend::BackendError;
 use crate::span_reader::ReadStats;
@@ -36,15 +37,15 @@ impl LookupCost {
 }
 
 /// The body of a reply.
-pub enum Body {
-    /// All of it.
+pub enum ReplyBody {
+    /// The complete body.
     Whole(Vec<u8>),
-    /// Its pieces, each made when it is asked for. An error breaks the connection, so that nobody takes what came for
-    /// the whole.
+    /// The pieces, each produced when the client reads it. An error aborts the connection, so that a truncated body does not
+    /// look complete.
     Stream(LocalBoxStream<'static, Result<Vec<u8>, BackendError>>),
 }
 
-impl Body {
+impl ReplyBody {
     /// All of it, whatever its length: for tests, and for what is known to be short.
     ///
     /// # Errors
@@ -63,7 +64,7 @@ impl Body {
     }
 }
 
-impl fmt::Debug for Body {
+impl fmt::Debug for ReplyBody {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Whole(bytes) => write!(f, "{} bytes", bytes.len()),
@@ -80,7 +81,7 @@ pub struct Reply {
     /// The headers.
     pub headers: Vec<(&'static str, Cow<'static, str>)>,
     /// The body.
-    pub body: Body,
+    pub body: ReplyBody,
 }
 
 impl Reply {
@@ -92,15 +93,15 @@ impl Reply {
             ("cache-control", Cow::Borrowed("no-store")),
             ("x-content-type-options", Cow::Borrowed("nosniff")),
         ];
-        Self { status, headers, body: Body::Whole(body) }
+        Self { status, headers, body: ReplyBody::Whole(body) }
     }
 
     /// A reply of 200 that streams.
-    pub(crate) fn stream(
+    pub(crate) fn streaming(
         media_type: &'static str,
         pieces: LocalBoxStream<'static, Result<Vec<u8>, BackendError>>,
     ) -> Self {
-        Self { body: Body::Stream(pieces), ..Self::new(200, media_type, Vec::new()) }
+        Self { body: ReplyBody::Stream(pieces), ..Self::new(200, media_type, Vec::new()) }
     }
 
     /// A reply with this JSON, on one line.
@@ -112,16 +113,16 @@ impl Reply {
 
     /// The reply with one more header.
     #[must_use]
-    pub fn with(mut self, name: &'static str, value: impl Into<Cow<'static, str>>) -> Self {
+    pub fn with_header(mut self, name: &'static str, value: impl Into<Cow<'static, str>>) -> Self {
         self.headers.push((name, value.into()));
         self
     }
 
     /// The reply with what it cost in a header: `raydex-cost: shards_asked=1, objects_read=1, …`.
     #[must_use]
-    pub fn costing(self, cost: &LookupCost) -> Self {
+    pub fn with_cost(self, cost: &LookupCost) -> Self {
         let LookupCost { shards_asked, objects_read, bytes_read, bytes_inflated, full_scans, elapsed_ms } = cost;
-        self.with(
+        self.with_header(
             "raydex-cost",
             format!(
                 "shards_asked={shards_asked}, objects_read={objects_read}, bytes_read={bytes_read}, \
@@ -131,35 +132,35 @@ impl Reply {
     }
 
     /// The reply under a tag of what it says, or, where the caller has that already, the word that it has not changed.
-    pub(crate) fn tagged(self, tag: String, known: Option<&str>) -> Self {
-        if known.is_some_and(|known| names_tag(known, &tag)) {
+    pub(crate) fn with_entity_tag(self, tag: String, known: Option<&str>) -> Self {
+        if known.is_some_and(|known| matches_entity_tag(known, &tag)) {
             let kept = self.headers.into_iter().filter(|(name, _)| *name != "content-type").collect();
-            let unchanged = Self { status: 304, headers: kept, body: Body::Whole(Vec::new()) };
-            return unchanged.with("etag", tag);
+            let unchanged = Self { status: 304, headers: kept, body: ReplyBody::Whole(Vec::new()) };
+            return unchanged.with_header("etag", tag);
         }
-        self.with("etag", tag)
+        self.with_header("etag", tag)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::entity_tag::tag_of;
-    use super::{Body, Reply};
+    use super::super::entity_tag::entity_tag;
+    use super::{Reply, ReplyBody};
 
     #[test]
     fn known_etag_is_answered_without_a_body() {
-        let tag = tag_of([&b"a"[..], b"b"]);
-        assert_ne!(tag, tag_of([&b"ab"[..], b""]), "parts do not run into each other");
+        let tag = entity_tag([&b"a"[..], b"b"]);
+        assert_ne!(tag, entity_tag([&b"ab"[..], b""]), "parts do not run into each other");
         let strong = tag.trim_start_matches("W/").to_owned();
         for known in [tag.clone(), strong, "*".into(), format!("\"x\", {tag}")] {
-            let reply = Reply::new(200, "text/plain", b"body".to_vec()).tagged(tag.clone(), Some(&known));
+            let reply = Reply::new(200, "text/plain", b"body".to_vec()).with_entity_tag(tag.clone(), Some(&known));
             assert_eq!(reply.status, 304, "{known}");
-            assert!(matches!(&reply.body, Body::Whole(bytes) if bytes.is_empty()));
+            assert!(matches!(&reply.body, ReplyBody::Whole(bytes) if bytes.is_empty()));
             assert!(reply.headers.iter().any(|(name, value)| *name == "etag" && *value == tag));
             assert!(!reply.headers.iter().any(|(name, _)| *name == "content-type"));
         }
         for known in [None, Some("\"x\""), Some("")] {
-            assert_eq!(Reply::new(200, "text/plain", b"body".to_vec()).tagged(tag.clone(), known).status, 200);
+            assert_eq!(Reply::new(200, "text/plain", b"body".to_vec()).with_entity_tag(tag.clone(), known).status, 200);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! A request, as far as raydex looks at it.
+//! A request as the API reads it, with its headers in a map.
 //!
 //! # Invariants
 //! Path and query are percent-decoded here, once; of a parameter that is given twice the first value counts.
@@ -17,7 +17,7 @@ pub(crate) const ACCESS_ASSERTION: HeaderName = HeaderName::from_static("cf-acce
 
 /// One HTTP request.
 #[derive(Debug)]
-pub struct Request<B> {
+pub struct HttpRequest<B> {
     /// The method, upper case.
     pub method: String,
     /// The path as it was sent, still percent-encoded.
@@ -30,11 +30,11 @@ pub struct Request<B> {
     pub body: B,
 }
 
-impl<B> Request<B> {
+impl<B> HttpRequest<B> {
     /// The body, and the same request with another one.
-    pub(crate) fn replace<C>(self, body: C) -> (B, Request<C>) {
+    pub(crate) fn replace_body<C>(self, body: C) -> (B, HttpRequest<C>) {
         let Self { method, path, query, headers, body: old } = self;
-        (old, Request { method, path, query, headers, body })
+        (old, HttpRequest { method, path, query, headers, body })
     }
 
     /// The value of a header; a byte sequence that is not UTF-8 becomes U+FFFD.
@@ -47,18 +47,18 @@ impl<B> Request<B> {
         self.header(CONTENT_LENGTH)?.parse().ok()
     }
 
-    /// The query parameter `name`, decoded.
+    /// The query parameter `name`, percent-decoded.
     #[must_use]
     pub fn parameter(&self, name: &str) -> Option<String> {
         let mut pairs = form_urlencoded::parse(self.query.as_bytes());
         pairs.find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
     }
 
-    /// Refuses a query with a parameter that is none of these.
+    /// Refuses a query with any other parameter.
     ///
     /// # Errors
     /// The [`Problem`] of such a parameter.
-    pub(crate) fn takes_only(&self, known: &[&str]) -> Result<(), Problem> {
+    pub(crate) fn check_parameters(&self, known: &[&str]) -> Result<(), Problem> {
         let mut pairs = form_urlencoded::parse(self.query.as_bytes());
         if pairs.all(|(key, _)| known.contains(&key.as_ref())) {
             Ok(())
@@ -71,14 +71,14 @@ impl<B> Request<B> {
     ///
     /// # Errors
     /// The [`Problem`] of a value that is no such number.
-    pub fn number(&self, name: &'static str, default: u64, most: u64) -> Result<u64, Problem> {
+    pub fn number_parameter(&self, name: &'static str, default: u64, most: u64) -> Result<u64, Problem> {
         let Some(value) = self.parameter(name) else { return Ok(default) };
         let number = value.parse().ok().filter(|number| (1..=most).contains(number));
         number.ok_or_else(|| problems::bad_parameter(name, &format!("a number from 1 to {most}")))
     }
 }
 
-/// A piece of a path, percent-decoded; what is no UTF-8 becomes U+FFFD.
-pub(crate) fn decoded(piece: &str) -> String {
+/// A segment of a path, percent-decoded; a byte sequence that is not UTF-8 becomes U+FFFD.
+pub(crate) fn percent_decoded(piece: &str) -> String {
     percent_decode_str(piece).decode_utf8_lossy().into_owned()
 }

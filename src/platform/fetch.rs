@@ -2,7 +2,7 @@
 //!
 //! A body is compressed by the runtime where the client takes gzip: it does so as soon as the header says that it has.
 //!
-//! What always holds: every request is answered by `router::answer`, whose reply is passed on unchanged but for how it is
+//! What always holds: every request is answered by `router::answer_request`, whose reply is passed on unchanged but for how it is
 //! encoded; `HEAD` has no body.
 
 use std::rc::Rc;
@@ -20,8 +20,8 @@ use super::streams::Body as Stream;
 use super::world::Bindings;
 use super::{env, log};
 use crate::backend::BackendError;
-use crate::http::{Body, Reply, accepts_gzip};
-use crate::router::answer;
+use crate::http::{HttpRequest, Reply, ReplyBody, accepts_gzip};
+use crate::router::answer_request;
 
 /// The pieces of a body that streams.
 type Pieces = LocalBoxStream<'static, std::result::Result<Vec<u8>, BackendError>>;
@@ -29,13 +29,13 @@ type Pieces = LocalBoxStream<'static, std::result::Result<Vec<u8>, BackendError>
 #[event(fetch)]
 async fn fetch(request: Request, env: Env, context: Context) -> Result<Response> {
     let config = env::config(&env);
-    let desk = Rc::new(Bindings::new(&env, config.as_ref().ok())?);
+    let services = Rc::new(Bindings::new(&env, config.as_ref().ok())?);
     if let Err(faults) = &config {
         log::not_configured(faults);
     }
     let (is_head, takes_gzip) = (request.method() == Method::Head, takes_gzip(&request));
     let (client, request) = (Client::of(&request), from_platform(request)?);
-    let answer = async move { answer(&config, &desk, request).await };
+    let answer = async move { answer_request(&config, &services, request).await };
     match client.wants(answer.boxed_local()).await {
         Some(reply) => to_platform(reply, is_head, takes_gzip, |pieces| hang_up::body(&context, client.wants(pieces))),
         None => Response::empty(),
@@ -51,9 +51,9 @@ fn takes_gzip(request: &Request) -> bool {
     accepted.is_some_and(|accepted| accepts_gzip(&accepted))
 }
 
-fn from_platform(mut request: Request) -> Result<crate::http::Request<Stream>> {
+fn from_platform(mut request: Request) -> Result<HttpRequest<Stream>> {
     let url = request.url()?;
-    Ok(crate::http::Request {
+    Ok(HttpRequest {
         method: request.method().to_string(),
         path: url.path().to_owned(),
         query: url.query().unwrap_or_default().to_owned(),
@@ -82,14 +82,14 @@ fn to_platform(
         headers.set(name, value)?;
     }
     headers.set("vary", "accept-encoding")?;
-    let has_body = !is_head && !matches!(&reply.body, Body::Whole(bytes) if bytes.is_empty());
+    let has_body = !is_head && !matches!(&reply.body, ReplyBody::Whole(bytes) if bytes.is_empty());
     if has_body && takes_gzip {
         headers.set("content-encoding", "gzip")?;
     }
     let builder = ResponseBuilder::new().with_status(reply.status).with_headers(headers);
     match reply.body {
         _ if !has_body => Ok(builder.empty()),
-        Body::Whole(bytes) => Ok(builder.fixed(bytes)),
-        Body::Stream(pieces) => Ok(builder.stream(stream(pieces))),
+        ReplyBody::Whole(bytes) => Ok(builder.fixed(bytes)),
+        ReplyBody::Stream(pieces) => Ok(builder.stream(stream(pieces))),
     }
 }

@@ -7,117 +7,120 @@ use std::rc::Rc;
 
 use super::audit_and_rate_limit::audit_and_rate_limit;
 use super::authenticate::authenticate;
-use super::routes::{ClientRoute, Route, Row, is_client, route};
+use super::routes::{CloudflareRoute, Route, RouteSpec, find_route, is_cloudflare_path};
 use crate::access::Caller;
 use crate::api::{
-    audit_log, backfills, batches, coverage, dead_letters, deliveries, health, ingest, logs, many, metrics, openapi,
-    payloads, rays, stats,
+    audit_log, backfills, batches, coverage, dead_letters, deliveries, health, ingest, logs, metrics, openapi,
+    payloads, ray_list, rays, stats,
 };
 use crate::backend::Bytes;
 use crate::cloudflare_api::{self, logpull, logs_engine};
 use crate::config::{Config, ConfigFault};
-use crate::http::{Problem, Reply, Request, problems, with_body};
+use crate::http::{HttpRequest, Problem, Reply, problems, read_body};
 use crate::services::Services;
 
-/// Answers one request.
-pub async fn answer<D: Services + 'static>(
+/// Answers one request, an invalid one with a problem in the format of the API that its path belongs to.
+pub async fn answer_request<D: Services + 'static>(
     config: &Result<Config, Vec<ConfigFault>>,
-    desk: &Rc<D>,
-    request: Request<impl Bytes>,
+    services: &Rc<D>,
+    request: HttpRequest<impl Bytes>,
 ) -> Reply {
-    let is_clients = is_client(&request.path);
+    let is_clients = is_cloudflare_path(&request.path);
     let reply = async {
-        let (row, arguments) = route(&request.method, &request.path)?;
-        if row.route == Route::Health {
-            return Ok(health::answer(config));
+        let (spec, arguments) = find_route(&request.method, &request.path)?;
+        if spec.route == Route::GetHealth {
+            return Ok(health::get_health(config));
         }
         let config = config.as_ref().map_err(|_| problems::not_configured())?;
-        admitted(config, desk, row, &arguments, request).await
+        admit_request(config, services, spec, &arguments, request).await
     };
-    reply.await.unwrap_or_else(|problem| if is_clients { cloudflare_api::reply_of(&problem) } else { problem.into() })
+    reply
+        .await
+        .unwrap_or_else(|problem| if is_clients { cloudflare_api::problem_reply(&problem) } else { problem.into() })
 }
 
-/// Answers where there are settings: behind the door and the gate.
-async fn admitted<D: Services + 'static>(
+/// Authenticates, records and answers a request of a configured deployment.
+async fn admit_request<D: Services + 'static>(
     config: &Config,
-    desk: &Rc<D>,
-    row: &'static Row,
+    services: &Rc<D>,
+    spec: &'static RouteSpec,
     arguments: &[String],
-    request: Request<impl Bytes>,
+    request: HttpRequest<impl Bytes>,
 ) -> Result<Reply, Problem> {
     let argument = arguments.first().map_or("", String::as_str);
-    if row.route == Route::OpenApi {
-        return Ok(openapi::answer());
+    if spec.route == Route::GetOpenApi {
+        return Ok(openapi::get_openapi());
     }
-    let caller = authenticate(config, desk.as_ref(), row, &request).await?;
-    if row.route == Route::Ingest {
-        return ingest::answer(config, desk.as_ref(), request, argument).await;
+    let caller = authenticate(config, services.as_ref(), spec, &request).await?;
+    if spec.route == Route::IngestBatch {
+        return ingest::ingest_batch(config, services.as_ref(), request, argument).await;
     }
-    if !is_client(&request.path) {
-        request.takes_only(row.parameters)?;
+    if !is_cloudflare_path(&request.path) {
+        request.check_parameters(spec.parameters)?;
     }
-    let request = with_body(request).await?;
-    audit_and_rate_limit(config, desk.as_ref(), &caller, row, &request, arguments).await?;
-    Visit { config, desk, caller, request, arguments }.answer(row.route).await
+    let request = read_body(request).await?;
+    audit_and_rate_limit(config, services.as_ref(), &caller, spec, &request, arguments).await?;
+    AdmittedRequest { config, services, caller, request, arguments }.answer(spec.route).await
 }
 
-/// A request that was let in.
-struct Visit<'a, D> {
+/// A request whose caller is authenticated.
+struct AdmittedRequest<'a, D> {
     config: &'a Config,
-    desk: &'a Rc<D>,
+    services: &'a Rc<D>,
     caller: Caller,
-    request: Request<Vec<u8>>,
+    request: HttpRequest<Vec<u8>>,
     arguments: &'a [String],
 }
 
-impl<D: Services + 'static> Visit<'_, D> {
+impl<D: Services + 'static> AdmittedRequest<'_, D> {
     async fn answer(&self, route: Route) -> Result<Reply, Problem> {
         let (config, request, body) = (self.config, &self.request, self.request.body.as_slice());
-        let desk = self.desk.as_ref();
+        let services = self.services.as_ref();
         let argument = self.arguments.first().map_or("", String::as_str);
         match route {
-            Route::Ray => rays::answer(config, desk, &self.caller, request, argument).await,
-            Route::Rays => many::answer(config, self.desk, &self.caller, request),
-            Route::Deliveries => deliveries::answer(desk, &self.caller, argument).await,
-            Route::Coverage => coverage::answer(config, desk, request).await,
-            Route::Audit => audit_log::answer(desk, request).await,
-            Route::Metrics => metrics::answer(desk).await,
-            Route::Stats => stats::answer(desk, request).await,
-            Route::Batches => batches::list(desk, request).await,
-            Route::Batch => batches::one(desk, argument).await,
-            Route::Replay => batches::replay(desk, body, argument).await,
-            Route::Payload(decision) => payloads::decide(desk, body, argument, decision).await,
-            Route::Backfill => backfills::start(config, desk, body).await,
-            Route::Backfills => backfills::list(desk).await,
-            Route::BackfillJob => backfills::one(desk, argument).await,
-            Route::BackfillTurn(run) => backfills::turn(desk, argument, run).await,
-            Route::DeadLetters => dead_letters::list(desk, request).await,
-            Route::Redrive => dead_letters::redrive(desk, body, argument).await,
-            Route::Logs => logs::answer(config, self.desk, &self.caller, request).await,
-            Route::Client(route) => {
+            Route::GetRay => rays::get_ray(config, services, &self.caller, request, argument).await,
+            Route::LookUpRays => ray_list::look_up_rays(config, self.services, &self.caller, request),
+            Route::GetDeliveries => deliveries::get_deliveries(services, &self.caller, argument).await,
+            Route::GetCoverage => coverage::get_coverage(config, services, request).await,
+            Route::ListAuditEntries => audit_log::list_audit_entries(services, request).await,
+            Route::GetMetrics => metrics::get_metrics(services).await,
+            Route::GetStats => stats::get_stats(services, request).await,
+            Route::ListBatches => batches::list_batches(services, request).await,
+            Route::GetBatch => batches::get_batch(services, argument).await,
+            Route::ReplayBatch => batches::replay_batch(services, body, argument).await,
+            Route::DecidePayload(decision) => payloads::decide_payload(services, body, argument, decision).await,
+            Route::CreateBackfill => backfills::create_backfill(config, services, body).await,
+            Route::ListBackfills => backfills::list_backfills(services).await,
+            Route::GetBackfill => backfills::get_backfill(services, argument).await,
+            Route::SetBackfillRunning(run) => backfills::set_backfill_running(services, argument, run).await,
+            Route::ListDeadLetters => dead_letters::list_dead_letters(services, request).await,
+            Route::RedriveDeadLetter => dead_letters::redrive_dead_letter(services, body, argument).await,
+            Route::SearchLogs => logs::search_logs(config, self.services, &self.caller, request).await,
+            Route::Cloudflare(route) => {
                 let (caller, arguments) = (&self.caller, self.arguments);
-                let client = cloudflare_api::Client { config, desk: self.desk, caller, request, arguments };
+                let client =
+                    cloudflare_api::ClientRequest { config, services: self.services, caller, request, arguments };
                 answer_client(&client, route).await
             }
-            Route::Ingest | Route::OpenApi | Route::Health => Err(problems::no_such_path()),
+            Route::IngestBatch | Route::GetOpenApi | Route::GetHealth => Err(problems::no_such_path()),
         }
     }
 }
 
 /// Answers a route of Cloudflare's API.
 async fn answer_client<D: Services + 'static>(
-    client: &cloudflare_api::Client<'_, D>,
-    route: ClientRoute,
+    client: &cloudflare_api::ClientRequest<'_, D>,
+    route: CloudflareRoute,
 ) -> Result<Reply, Problem> {
     match route {
-        ClientRoute::Received => logpull::received(client).await,
-        ClientRoute::Fields => logpull::fields(client),
-        ClientRoute::ZoneRay => logpull::ray(client).await,
-        ClientRoute::Retention => logpull::retention(client),
-        ClientRoute::SetRetention => logpull::set_retention(client),
-        ClientRoute::List => logs_engine::list(client).await,
-        ClientRoute::Retrieve => logs_engine::retrieve(client).await,
-        ClientRoute::Index => Ok(logs_engine::index(client)),
-        ClientRoute::AccountRay => logs_engine::ray(client).await,
+        CloudflareRoute::ReceivedLogs => logpull::received_logs(client).await,
+        CloudflareRoute::ListFields => logpull::list_fields(client),
+        CloudflareRoute::ZoneRay => logpull::zone_ray(client).await,
+        CloudflareRoute::GetRetention => logpull::get_retention(client),
+        CloudflareRoute::SetRetention => logpull::set_retention(client),
+        CloudflareRoute::ListObjects => logs_engine::list_objects(client).await,
+        CloudflareRoute::RetrieveLogs => logs_engine::retrieve_logs(client).await,
+        CloudflareRoute::IndexRays => Ok(logs_engine::index_rays(client)),
+        CloudflareRoute::AccountRay => logs_engine::account_ray(client).await,
     }
 }

@@ -1,7 +1,7 @@
 //! Every route for every kind of caller.
 
 use raydex::config::Config;
-use raydex::router::{ClientRoute, ROUTES, Route, Row};
+use raydex::router::{CloudflareRoute, ROUTES, Route, RouteSpec};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
@@ -60,13 +60,13 @@ fn callers() -> (Vec<Caller>, Vec<serde_json::Value>) {
 }
 
 /// A request of the row that would be answered.
-fn ask(row: &Row) -> Ask {
+fn ask(row: &RouteSpec) -> Ask {
     let path =
         row.path.replace("{ray}", &ray(1).to_string()).replace("{dataset}", "http_requests").replace("{id}", "1");
     let path =
         path.split('/').map(|piece| if piece.starts_with('{') { "x" } else { piece }).collect::<Vec<_>>().join("/");
     let query = match row.route {
-        Route::Logs | Route::Coverage | Route::Client(ClientRoute::Received) => {
+        Route::SearchLogs | Route::GetCoverage | Route::Cloudflare(CloudflareRoute::ReceivedLogs) => {
             "?start=2026-03-28T08:00:00Z&end=2026-03-28T08:42:00Z"
         }
         _ => "",
@@ -75,12 +75,16 @@ fn ask(row: &Row) -> Ask {
 }
 
 /// Whether a row tells of what lies in the zones of a caller alone.
-fn is_for_zones(row: &Row) -> bool {
+fn is_for_zones(row: &RouteSpec) -> bool {
     match row.route {
-        Route::Ray | Route::Rays | Route::Deliveries | Route::Logs | Route::Ingest | Route::OpenApi | Route::Health => {
-            true
-        }
-        Route::Client(route) => route != ClientRoute::List,
+        Route::GetRay
+        | Route::LookUpRays
+        | Route::GetDeliveries
+        | Route::SearchLogs
+        | Route::IngestBatch
+        | Route::GetOpenApi
+        | Route::GetHealth => true,
+        Route::Cloudflare(route) => route != CloudflareRoute::ListObjects,
         _ => false,
     }
 }
@@ -125,8 +129,8 @@ fn every_route_admits_exactly_those_who_may() {
 }
 
 /// Our own routes answer problems, Cloudflare's their envelope.
-fn refused_in_its_own_form(row: &Row, reply: &Reply) {
-    if matches!(row.route, Route::Client(_)) {
+fn refused_in_its_own_form(row: &RouteSpec, reply: &Reply) {
+    if matches!(row.route, Route::Cloudflare(_)) {
         let expected = br#"{"success":false,"errors":[{"code":10000,"message":"Authentication error"}],"messages":[],"result":null}"#;
         assert_eq!(reply.body, expected);
     } else {

@@ -8,7 +8,7 @@ use std::cell::RefCell;
 use boon::{Compiler, Schemas};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use raydex::http::problems;
-use raydex::router::route;
+use raydex::router::find_route;
 use serde_json::Value;
 
 use super::{Reply, header};
@@ -121,7 +121,7 @@ pub(crate) fn escaped(name: &str) -> String {
 
 /// Holds a reply to this request against the document: what is wrong with one of them.
 pub(crate) fn check_against_openapi(method: &str, path: &str, reply: &Reply) -> Result<(), String> {
-    let pointer = match route(method, path) {
+    let pointer = match find_route(method, path) {
         Ok((row, _)) => {
             let (path, method) = (escaped(row.path), row.method.to_lowercase());
             format!("/paths/{path}/{method}/responses/{}", reply.status)

@@ -7,7 +7,7 @@ use raydex::config::Config;
 use raydex::config::DEFAULT_BUCKET_NAME as BUCKET_NAME;
 use raydex::ledger::ids::REGISTRY;
 use raydex::ledger::registry::DeadLetter;
-use raydex::router::{ROUTES, Route, route};
+use raydex::router::{ROUTES, Route, find_route};
 
 use super::story::{KEYS, batch, batch_of, deliver, park, records, wish};
 use super::support::records::ray;
@@ -87,13 +87,13 @@ fn every_route_answers_with_success() {
     let (fakes, asks) = world();
     let mut answered = BTreeSet::new();
     for ask in asks {
-        let (row, _) = route(&ask.method, &ask.path).unwrap();
+        let (row, _) = find_route(&ask.method, &ask.path).unwrap();
         let what = format!("{} {}?{}", ask.method, ask.path, ask.query);
         let reply = ask.of(&fakes);
         assert!(matches!(reply.status, 200 | 201), "{what}: {}", String::from_utf8_lossy(&reply.body));
         answered.insert(row.name());
     }
-    assert_eq!(answered, ROUTES.iter().map(raydex::router::Row::name).collect());
+    assert_eq!(answered, ROUTES.iter().map(raydex::router::RouteSpec::name).collect());
 }
 
 #[test]
@@ -110,14 +110,14 @@ fn every_route_says_so_where_the_world_fails() {
     for place in 0..world().1.len() {
         let (fakes, asks) = world();
         let ask = asks[place].clone();
-        let (row, _) = route(&ask.method, &ask.path).unwrap();
+        let (row, _) = find_route(&ask.method, &ask.path).unwrap();
         fakes.faults.plan(None, 0, Fault::Fails);
         let reply = ask.of(&fakes);
         // What asks nothing of the world is answered all the same.
         let expected: &[u16] = match row.route {
-            Route::OpenApi | Route::Health => &[200],
+            Route::GetOpenApi | Route::GetHealth => &[200],
             // The first call is the body's, and the test upload asks for nothing else.
-            Route::Ingest => &[200, 400, 503],
+            Route::IngestBatch => &[200, 400, 503],
             _ if row.method == "POST" => &[400, 503],
             _ => &[503],
         };
@@ -132,10 +132,10 @@ fn every_route_reports_missing_settings_and_rate_limits() {
     let missing = Config::read(|_| None);
     while Ask::get("/v1/stats").of_deployment(&fakes, &hasty).status == 200 {}
     for ask in asks {
-        let (row, _) = route(&ask.method, &ask.path).unwrap();
+        let (row, _) = find_route(&ask.method, &ask.path).unwrap();
         let answered = ask.clone().of_deployment(&fakes, &missing);
         assert_eq!(answered.status, 503, "{}", row.name());
-        let is_free = row.scopes.is_empty() || row.route == Route::Ingest;
+        let is_free = row.scopes.is_empty() || row.route == Route::IngestBatch;
         let limited = ask.of_deployment(&fakes, &hasty);
         assert_eq!(limited.status, if is_free { 200 } else { 429 }, "{}", row.name());
     }

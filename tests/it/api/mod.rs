@@ -38,8 +38,8 @@ use std::rc::Rc;
 
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_LENGTH, HeaderName, IF_NONE_MATCH};
 use raydex::config::{Config, ConfigFault};
-use raydex::http::Request;
-use raydex::router::answer;
+use raydex::http::HttpRequest;
+use raydex::router::answer_request;
 use serde_json::Value;
 
 use document::check_against_openapi;
@@ -133,14 +133,14 @@ impl Ask {
             (CONTENT_LENGTH, self.content_length.map(|length| length.to_string())),
         ];
         let headers = headers.into_iter().filter_map(|(name, value)| Some((name, value?.parse().unwrap()))).collect();
-        let request = Request {
+        let request = HttpRequest {
             method: self.method,
             path: self.path,
             query: self.query,
             headers,
             body: MemoryBody::new(self.body, self.pieces, &fakes.faults),
         };
-        let reply = Reply::of(run(answer(config, &Rc::new(fakes.clone()), request)));
+        let reply = Reply::of(run(answer_request(config, &Rc::new(fakes.clone()), request)));
         fakes.tick_ms.set(0);
         fakes.clock_ms.set(before);
         assert_eq!(header(&reply, "cache-control"), Some("no-store"));

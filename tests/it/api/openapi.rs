@@ -6,7 +6,7 @@ use raydex::limits::{
     AUDIT_PAGE, BACKFILL_RATE, BATCHES_LISTED, DEAD_LETTERS_LISTED, ENGINE_LISTED, FILTER_BYTES, LEDGERS_READ, LISTED,
     RAYS_ASKED, REASON_CHARS,
 };
-use raydex::router::{ROUTES, Row};
+use raydex::router::{ROUTES, RouteSpec};
 use regex::Regex;
 use serde_json::{Value, json};
 
@@ -18,7 +18,7 @@ use super::{Ask, header};
 const PROBLEMS: &str = include_str!("../../../src/http/problems.rs");
 
 /// Where the operation of a row stands.
-fn operation(row: &Row) -> String {
+fn operation(row: &RouteSpec) -> String {
     format!("/paths/{}/{}", escaped(row.path), row.method.to_lowercase())
 }
 

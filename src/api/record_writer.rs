@@ -1,4 +1,4 @@
-//! The forms in which records are answered: which one a request asks for, and how one record is written in it.
+//! The formats of records in an answer: which one a request accepts, and how one record is written in it.
 //!
 //! What always holds: a native record is the stored line, byte for byte, unless fields were picked or masked; what
 //! cannot be rendered was no record, and those are not found.
@@ -7,16 +7,16 @@ use ::http::header::ACCEPT;
 
 use crate::config::Config;
 use crate::http::media_type::{CSV, JSON, NDJSON, TEXT};
-use crate::http::{Problem, Request, preferred, problems};
+use crate::http::{HttpRequest, Problem, preferred, problems};
 use crate::limits::{FIELD_NAME_BYTES, FIELDS_ASKED};
 use crate::record::Dataset;
 use crate::render::{
     PartnerOptions, Projection, TimeForm, default_columns, write_csv_names, write_csv_row, write_partner_line,
 };
 
-/// The forms of an answer.
+/// The formats of an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Format {
+pub(crate) enum RecordFormat {
     /// One document.
     Json,
     /// The stored lines.
@@ -27,7 +27,7 @@ pub(crate) enum Format {
     Csv,
 }
 
-impl Format {
+impl RecordFormat {
     /// All of them.
     const ALL: [Self; 4] = [Self::Json, Self::Native, Self::Partner, Self::Csv];
 
@@ -65,38 +65,44 @@ impl Format {
 
 /// How records are written.
 #[derive(Debug, Clone)]
-pub(crate) struct Form {
-    pub(crate) format: Format,
+pub(crate) struct RecordWriter {
+    pub(crate) format: RecordFormat,
     pub(crate) projection: Projection,
     columns: Vec<String>,
     partner: PartnerOptions,
 }
 
-impl Form {
+impl RecordWriter {
     /// The form that the request asks for; `default` where it asks for none.
     ///
     /// # Errors
     /// The [`Problem`] of a parameter that cannot be.
-    pub(crate) fn of<B>(
+    pub(crate) fn from_request<B>(
         config: &Config,
-        request: &Request<B>,
+        request: &HttpRequest<B>,
         dataset: Dataset,
-        default: Format,
+        default: RecordFormat,
     ) -> Result<Self, Problem> {
         let format = match request.parameter("format") {
-            None => request.header(ACCEPT).and_then(|accept| Format::accepted(&accept)).unwrap_or(default),
+            None => request.header(ACCEPT).and_then(|accept| RecordFormat::accepted(&accept)).unwrap_or(default),
             Some(name) => {
-                let named = Format::ALL.into_iter().find(|format| format.name() == name);
+                let named = RecordFormat::ALL.into_iter().find(|format| format.name() == name);
                 named.ok_or_else(|| problems::bad_parameter("format", "json, native, partner or csv"))?
             }
         };
         Self::new(config, request, dataset, format)
     }
 
-    fn new<B>(config: &Config, request: &Request<B>, dataset: Dataset, format: Format) -> Result<Self, Problem> {
-        let fields = fields_of(request)?;
-        let times = times_of(request)?;
-        if format == Format::Partner && (dataset != Dataset::HttpRequests || fields.is_some() || times.is_some()) {
+    fn new<B>(
+        config: &Config,
+        request: &HttpRequest<B>,
+        dataset: Dataset,
+        format: RecordFormat,
+    ) -> Result<Self, Problem> {
+        let fields = parse_fields(request)?;
+        let times = parse_timestamps(request)?;
+        if format == RecordFormat::Partner && (dataset != Dataset::HttpRequests || fields.is_some() || times.is_some())
+        {
             return Err(problems::bad_parameter(
                 "format",
                 "partner only for http_requests and without fields and timestamps, because the partner's columns are fixed",
@@ -111,18 +117,18 @@ impl Form {
     ///
     /// # Errors
     /// The [`Problem`] of a parameter that cannot be.
-    pub(crate) fn in_json<B>(config: &Config, request: &Request<B>, dataset: Dataset) -> Result<Self, Problem> {
-        Self::new(config, request, dataset, Format::Json)
+    pub(crate) fn for_json<B>(config: &Config, request: &HttpRequest<B>, dataset: Dataset) -> Result<Self, Problem> {
+        Self::new(config, request, dataset, RecordFormat::Json)
     }
 
     /// Lines as Cloudflare's own clients get them.
-    pub(crate) fn of_lines(config: &Config, projection: Projection) -> Self {
-        Self { format: Format::Native, projection, columns: Vec::new(), partner: config.partner.clone() }
+    pub(crate) fn for_lines(config: &Config, projection: Projection) -> Self {
+        Self { format: RecordFormat::Native, projection, columns: Vec::new(), partner: config.partner.clone() }
     }
 
     /// Appends what stands before the first record.
     pub(crate) fn begin(&self, out: &mut Vec<u8>) {
-        if self.format == Format::Csv {
+        if self.format == RecordFormat::Csv {
             write_csv_names(out, &self.columns);
         }
     }
@@ -141,9 +147,9 @@ impl Form {
     /// was found is a record.
     pub(crate) fn write(&self, out: &mut Vec<u8>, seen: &[u8]) {
         let _outcome = match self.format {
-            Format::Partner => write_partner_line(out, seen, &self.partner).map(drop),
-            Format::Csv => self.write_row(out, seen),
-            Format::Json | Format::Native => {
+            RecordFormat::Partner => write_partner_line(out, seen, &self.partner).map(drop),
+            RecordFormat::Csv => self.write_row(out, seen),
+            RecordFormat::Json | RecordFormat::Native => {
                 let start = out.len();
                 let written = self.write_object(out, seen);
                 if out.len() > start {
@@ -174,7 +180,7 @@ impl Form {
 }
 
 /// The fields that the query asks for.
-pub(crate) fn fields_of<B>(request: &Request<B>) -> Result<Option<Vec<String>>, Problem> {
+pub(crate) fn parse_fields<B>(request: &HttpRequest<B>) -> Result<Option<Vec<String>>, Problem> {
     let Some(text) = request.parameter("fields") else { return Ok(None) };
     let fields: Vec<String> =
         text.split(',').map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()).collect();
@@ -187,7 +193,7 @@ pub(crate) fn fields_of<B>(request: &Request<B>) -> Result<Option<Vec<String>>, 
 }
 
 /// How the query wants times to be spelled.
-pub(crate) fn times_of<B>(request: &Request<B>) -> Result<Option<TimeForm>, Problem> {
+pub(crate) fn parse_timestamps<B>(request: &HttpRequest<B>) -> Result<Option<TimeForm>, Problem> {
     let Some(name) = request.parameter("timestamps") else { return Ok(None) };
     let form = TimeForm::from_name(&name).ok_or_else(|| {
         problems::bad_parameter("timestamps", &itertools::join(TimeForm::ALL.map(TimeForm::name), ", "))
@@ -197,21 +203,21 @@ pub(crate) fn times_of<B>(request: &Request<B>) -> Result<Option<TimeForm>, Prob
 
 #[cfg(test)]
 mod tests {
-    use super::Format;
+    use super::RecordFormat;
 
     #[test]
     fn the_form_is_what_the_caller_prefers() {
         for (accept, format) in [
-            ("application/x-ndjson", Some(Format::Native)),
-            ("text/csv;header=present", Some(Format::Csv)),
-            ("application/json, text/plain", Some(Format::Json)),
-            ("application/json;q=0.5, text/plain;q=0.9", Some(Format::Partner)),
-            ("text/plain;q=0, application/json;q=0.1", Some(Format::Json)),
+            ("application/x-ndjson", Some(RecordFormat::Native)),
+            ("text/csv;header=present", Some(RecordFormat::Csv)),
+            ("application/json, text/plain", Some(RecordFormat::Json)),
+            ("application/json;q=0.5, text/plain;q=0.9", Some(RecordFormat::Partner)),
+            ("text/plain;q=0, application/json;q=0.1", Some(RecordFormat::Json)),
             ("text/html, */*;q=0.8", None),
             ("application/json;q=x", None),
             ("", None),
         ] {
-            assert_eq!(Format::accepted(accept), format, "{accept}");
+            assert_eq!(RecordFormat::accepted(accept), format, "{accept}");
         }
     }
 }

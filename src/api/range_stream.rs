@@ -9,10 +9,10 @@ use std::rc::Rc;
 use futures_util::{StreamExt, stream};
 use serde::Serialize;
 
-use super::form::Form;
+use super::record_view::RecordView;
+use super::record_writer::RecordWriter;
 use super::retry::retry_while_out_of_memory;
-use super::sight::Sight;
-use super::times::Range;
+use super::time_range::TimeRange;
 use crate::backend::Bucket;
 use crate::http::{Problem, Reply, problems};
 use crate::ledger::RegistryDirectory;
@@ -28,8 +28,8 @@ const LOGPULL_BROKEN: &str = "Error streaming data.\n";
 /// A request for the records of a time range.
 pub(crate) struct RangeRequest {
     /// What the caller sees, and through which filter.
-    pub(crate) sight: Sight,
-    pub(crate) range: Range,
+    pub(crate) view: RecordView,
+    pub(crate) range: TimeRange,
     /// The share of the records, above 0 and up to 1.
     pub(crate) sample: Option<f64>,
     /// The most records to return.
@@ -87,31 +87,31 @@ pub(crate) fn parse_share(text: &str) -> Option<f64> {
 }
 
 /// Answers with the stream of the records that the request asks for.
-pub(crate) async fn stream<D: Services + 'static>(
-    desk: &Rc<D>,
+pub(crate) async fn stream_range<D: Services + 'static>(
+    services: &Rc<D>,
     request: RangeRequest,
-    form: Form,
+    form: RecordWriter,
     format: StreamFormat,
     media_type: &'static str,
 ) -> Result<Reply, Problem> {
-    let reservation = desk.memory().reservation();
-    retry_while_out_of_memory(desk.as_ref(), &reservation, async || Ok(reservation.reserve(STREAM_BYTES)?)).await?;
-    let RangeRequest { sight, range, sample, limit, cursor, key_prefix } = request;
+    let reservation = services.memory().reservation();
+    retry_while_out_of_memory(services.as_ref(), &reservation, async || Ok(reservation.reserve(STREAM_BYTES)?)).await?;
+    let RangeRequest { view, range, sample, limit, cursor, key_prefix } = request;
     let cursor = cursor.map(|text| text.parse::<QueryCursor>()).transpose().map_err(|_| problems::bad_cursor())?;
     let query = RangeQuery {
-        pruning: sight.pruning_filter(),
-        predicate: sight.stored_filter().cloned(),
+        pruning: view.pruning_filter(),
+        predicate: view.stored_filter().cloned(),
         sample,
         limit,
         cursor,
-        ..RangeQuery::new(sight.dataset(), range.start_ns, range.end_ns)
+        ..RangeQuery::new(view.dataset(), range.start_ns, range.end_ns)
     };
-    let started_ms = desk.now_ms();
+    let started_ms = services.now_ms();
     let run = QueryRun::new(query, started_ms).map_err(|_| problems::bad_cursor())?;
     let response = ResponseStream {
-        desk: desk.clone(),
+        services: services.clone(),
         run,
-        sight,
+        view,
         key_prefix,
         form,
         format,
@@ -122,7 +122,7 @@ pub(crate) async fn stream<D: Services + 'static>(
     };
     let pieces =
         stream::unfold(response, async |mut response| response.next_piece().await.map(|piece| (Ok(piece), response)));
-    Ok(Reply::stream(media_type, pieces.boxed_local()))
+    Ok(Reply::streaming(media_type, pieces.boxed_local()))
 }
 
 /// What a stream writes next.
@@ -135,11 +135,11 @@ enum StreamPhase {
 
 /// A stream in progress.
 struct ResponseStream<D: Services> {
-    desk: Rc<D>,
+    services: Rc<D>,
     run: QueryRun<<D::Bucket as Bucket>::Body>,
-    sight: Sight,
+    view: RecordView,
     key_prefix: Option<String>,
-    form: Form,
+    form: RecordWriter,
     format: StreamFormat,
     started_ms: i64,
     phase: StreamPhase,
@@ -149,9 +149,9 @@ struct ResponseStream<D: Services> {
 }
 
 /// Shows of each record what the caller sees of it.
-struct SightSink<'s>(&'s Sight);
+struct ViewSink<'s>(&'s RecordView);
 
-impl RecordSink for SightSink<'_> {
+impl RecordSink for ViewSink<'_> {
     fn view<'l>(&mut self, line: &'l [u8]) -> Option<Cow<'l, [u8]>> {
         self.0.show(line)
     }
@@ -181,10 +181,10 @@ impl<D: Services> ResponseStream<D> {
 
     /// Runs one step of the query, and writes its lines or its end.
     async fn write_step(&mut self, out: &mut Vec<u8>) {
-        let desk = self.desk.as_ref();
-        let (directory, clock) = (RegistryDirectory(desk.ledgers()), || desk.now_ms());
-        let mut sink = SightSink(&self.sight);
-        match self.run.next(desk.batch_store(), desk.shards(), &directory, &clock, &mut sink).await {
+        let services = self.services.as_ref();
+        let (directory, clock) = (RegistryDirectory(services.ledgers()), || services.now_ms());
+        let mut sink = ViewSink(&self.view);
+        match self.run.next(services.batch_store(), services.shards(), &directory, &clock, &mut sink).await {
             Ok(QueryStep::Lines(lines)) => {
                 for line in lines {
                     self.write_line(out, &line);
@@ -229,7 +229,7 @@ impl<D: Services> ResponseStream<D> {
             StreamEnd::Broken(problem, cursor) => (true, false, Some(cursor), Some(*problem)),
         };
         let is_needed = truncated || lost;
-        let elapsed_ms = self.desk.now_ms() - self.started_ms;
+        let elapsed_ms = self.services.now_ms() - self.started_ms;
         let cursor = cursor.map(|cursor| cursor.to_string());
         let trailer = StreamTrailer { complete, truncated, cursor, error, stats: &stats, elapsed_ms };
         let json = serde_json::to_string(&trailer).unwrap_or_default();

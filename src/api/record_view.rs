@@ -8,7 +8,7 @@ use std::borrow::Cow;
 
 use crate::access::Caller;
 use crate::filter::Filter;
-use crate::http::{Problem, Request, problems};
+use crate::http::{HttpRequest, Problem, problems};
 use crate::lookup::FoundRecord;
 use crate::mask::{Role, Shown, fields, mask_line, prunes, shown};
 use crate::query::PruningFilter;
@@ -16,7 +16,7 @@ use crate::record::Dataset;
 
 /// What a caller sees of one dataset.
 #[derive(Debug, Clone)]
-pub(crate) struct Sight {
+pub(crate) struct RecordView {
     caller: Caller,
     dataset: Dataset,
     filter: Option<Filter>,
@@ -24,7 +24,7 @@ pub(crate) struct Sight {
     masked_first: bool,
 }
 
-impl Sight {
+impl RecordView {
     /// What `caller` sees of `dataset` through `filter`.
     ///
     /// # Errors
@@ -56,12 +56,12 @@ impl Sight {
     }
 
     /// Whether what exists for the caller is less than there is.
-    pub(crate) const fn is_narrow(&self) -> bool {
+    pub(crate) const fn is_zone_restricted(&self) -> bool {
         self.caller.zones.is_some()
     }
 
     /// What the caller sees of the stored line; `None` where it is another zone's or does not pass the filter.
-    pub(crate) fn see<'a>(&self, line: &'a [u8]) -> Option<Cow<'a, [u8]>> {
+    pub(crate) fn view<'a>(&self, line: &'a [u8]) -> Option<Cow<'a, [u8]>> {
         let is_selected = self.stored_filter().is_none_or(|filter| filter.accepts(line) == Ok(true));
         if is_selected { self.show(line) } else { None }
     }
@@ -113,7 +113,7 @@ fn reads(filter: Option<&Filter>, of: impl Fn(&str) -> bool) -> bool {
 
 /// What a caller sees of several datasets: those that a lookup asks for.
 #[derive(Debug, Clone)]
-pub(crate) struct DatasetViews(Vec<Sight>);
+pub(crate) struct DatasetViews(Vec<RecordView>);
 
 impl DatasetViews {
     /// What `caller` sees, through `filter`, of the dataset `named`, or of every dataset that they may see.
@@ -138,13 +138,13 @@ impl DatasetViews {
         if reads(filter, is_hidden) {
             return Err(problems::field_masked());
         }
-        let view = |dataset| Sight::unchecked(caller, dataset, filter.cloned());
+        let view = |dataset| RecordView::unchecked(caller, dataset, filter.cloned());
         Ok(Self(datasets.into_iter().map(view).collect()))
     }
 
     /// The datasets, in the order of [`Dataset::ALL`].
     pub(crate) fn datasets(&self) -> Vec<Dataset> {
-        self.0.iter().map(Sight::dataset).collect()
+        self.0.iter().map(RecordView::dataset).collect()
     }
 
     /// Whether the record exists for the caller.
@@ -153,33 +153,33 @@ impl DatasetViews {
     }
 
     /// Whether what exists of these datasets for the caller is less than there is.
-    pub(crate) fn is_narrow(&self) -> bool {
-        self.0.iter().any(Sight::is_narrow)
+    pub(crate) fn is_zone_restricted(&self) -> bool {
+        self.0.iter().any(RecordView::is_zone_restricted)
     }
 
     /// What the caller sees of the record; `None` where it is another zone's or does not pass the filter.
-    pub(crate) fn see<'a>(&self, record: &'a FoundRecord) -> Option<Cow<'a, [u8]>> {
-        self.of(record.dataset)?.see(&record.line)
+    pub(crate) fn view<'a>(&self, record: &'a FoundRecord) -> Option<Cow<'a, [u8]>> {
+        self.of(record.dataset)?.view(&record.line)
     }
 
-    fn of(&self, dataset: Dataset) -> Option<&Sight> {
+    fn of(&self, dataset: Dataset) -> Option<&RecordView> {
         self.0.iter().find(|view| view.dataset == dataset)
     }
 }
 
 /// The dataset that the query names, or `http_requests`.
-pub(crate) fn dataset_of<B>(request: &Request<B>) -> Result<Dataset, Problem> {
-    Ok(named_dataset(request)?.unwrap_or(Dataset::HttpRequests))
+pub(crate) fn parse_dataset<B>(request: &HttpRequest<B>) -> Result<Dataset, Problem> {
+    Ok(parse_named_dataset(request)?.unwrap_or(Dataset::HttpRequests))
 }
 
 /// The dataset that the query names, if it names one.
-pub(crate) fn named_dataset<B>(request: &Request<B>) -> Result<Option<Dataset>, Problem> {
+pub(crate) fn parse_named_dataset<B>(request: &HttpRequest<B>) -> Result<Option<Dataset>, Problem> {
     let named = request.parameter("dataset");
     named.map(|name| Dataset::from_name(&name).ok_or_else(problems::bad_dataset)).transpose()
 }
 
 /// The filter that the query spells.
-pub(crate) fn filter_of<B>(request: &Request<B>) -> Result<Option<Filter>, Problem> {
+pub(crate) fn parse_filter<B>(request: &HttpRequest<B>) -> Result<Option<Filter>, Problem> {
     let text = request.parameter("filter").filter(|text| !text.is_empty());
     text.map(|text| Filter::parse(&text).map_err(|error| problems::bad_filter(&error))).transpose()
 }

@@ -8,13 +8,13 @@ use std::rc::Rc;
 use futures_util::{StreamExt, stream};
 use serde::{Deserialize, Serialize};
 
-use super::form::Form;
-use super::rays::{AnswerRecord, find, records, shown};
-use super::sight::{DatasetViews, filter_of, named_dataset};
+use super::rays::{RayRecord, find_ray, ray_record, visible_records};
+use super::record_view::{DatasetViews, parse_filter, parse_named_dataset};
+use super::record_writer::RecordWriter;
 use crate::access::Caller;
 use crate::config::Config;
 use crate::http::media_type::NDJSON;
-use crate::http::{LookupCost, Problem, Reply, Request, problems};
+use crate::http::{HttpRequest, LookupCost, Problem, Reply, problems};
 use crate::limits::{LOOKUPS_AT_ONCE, RAYS_ASKED};
 use crate::record::{Dataset, ray_from_user};
 use crate::services::Services;
@@ -22,13 +22,13 @@ use crate::services::Services;
 /// The body.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Wanted {
+struct RaysRequest {
     rays: Vec<String>,
 }
 
 /// One line of the answer.
 #[derive(Serialize)]
-struct Line<'a> {
+struct RayLine<'a> {
     /// The place of the ray in the body, from 0.
     index: usize,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -37,7 +37,7 @@ struct Line<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     truncated: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    records: Option<Vec<AnswerRecord<'a>>>,
+    records: Option<Vec<RayRecord<'a>>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     cost: Option<LookupCost>,
     /// Why there are no records.
@@ -46,52 +46,58 @@ struct Line<'a> {
 }
 
 /// Answers many lookups.
-pub(crate) fn answer<D: Services + 'static>(
+pub(crate) fn look_up_rays<D: Services + 'static>(
     config: &Config,
-    desk: &Rc<D>,
+    services: &Rc<D>,
     caller: &Caller,
-    request: &Request<Vec<u8>>,
+    request: &HttpRequest<Vec<u8>>,
 ) -> Result<Reply, Problem> {
-    let named = named_dataset(request)?;
-    let form = Form::in_json(config, request, named.unwrap_or(Dataset::HttpRequests))?;
-    let views = DatasetViews::new(caller, named, filter_of(request)?.as_ref())?;
-    let Wanted { rays } = serde_json::from_slice(&request.body).map_err(|_| problems::no_rays())?;
+    let named = parse_named_dataset(request)?;
+    let form = RecordWriter::for_json(config, request, named.unwrap_or(Dataset::HttpRequests))?;
+    let views = DatasetViews::new(caller, named, parse_filter(request)?.as_ref())?;
+    let RaysRequest { rays } = serde_json::from_slice(&request.body).map_err(|_| problems::no_rays())?;
     if rays.is_empty() || rays.len() > RAYS_ASKED {
         return Err(problems::no_rays());
     }
-    let asked = Rc::new((desk.clone(), views, form));
+    let asked = Rc::new((services.clone(), views, form));
     let lines = stream::iter(rays.into_iter().enumerate())
         .map(move |(index, text)| {
             let asked = asked.clone();
             async move {
-                let (desk, views, form) = asked.as_ref();
-                Ok(line(desk.as_ref(), views, form, index, &text).await)
+                let (services, views, form) = asked.as_ref();
+                Ok(line(services.as_ref(), views, form, index, &text).await)
             }
         })
         .buffer_unordered(LOOKUPS_AT_ONCE);
-    Ok(Reply::stream(NDJSON, lines.boxed_local()))
+    Ok(Reply::streaming(NDJSON, lines.boxed_local()))
 }
 
 /// The line of one ray.
-async fn line(desk: &impl Services, views: &DatasetViews, form: &Form, index: usize, text: &str) -> Vec<u8> {
-    let empty = Line { index, ray: None, found: false, truncated: None, records: None, cost: None, problem: None };
+async fn line(
+    services: &impl Services,
+    views: &DatasetViews,
+    form: &RecordWriter,
+    index: usize,
+    text: &str,
+) -> Vec<u8> {
+    let empty = RayLine { index, ray: None, found: false, truncated: None, records: None, cost: None, problem: None };
     let Ok(key) = ray_from_user(text) else {
-        return json(&Line { problem: Some(problems::not_a_ray()), ..empty });
+        return json(&RayLine { problem: Some(problems::not_a_ray()), ..empty });
     };
-    let empty = Line { ray: Some(key.to_string()), ..empty };
-    let reservation = desk.memory().reservation();
-    match find(desk, views, &key, &reservation).await {
-        Err(problem) => json(&Line { problem: Some(problem), ..empty }),
+    let empty = RayLine { ray: Some(key.to_string()), ..empty };
+    let reservation = services.memory().reservation();
+    match find_ray(services, views, &key, &reservation).await {
+        Err(problem) => json(&RayLine { problem: Some(problem), ..empty }),
         Ok((found, cost)) => {
-            let seen = records(&found, views);
-            let records = seen.iter().map(|seen| shown(seen, form)).collect();
+            let seen = visible_records(&found, views);
+            let records = seen.iter().map(|seen| ray_record(seen, form)).collect();
             let (truncated, cost) = (Some(found.truncated), Some(cost));
-            json(&Line { found: true, truncated, records: Some(records), cost, ..empty })
+            json(&RayLine { found: true, truncated, records: Some(records), cost, ..empty })
         }
     }
 }
 
-fn json(line: &Line<'_>) -> Vec<u8> {
+fn json(line: &RayLine<'_>) -> Vec<u8> {
     let mut json = serde_json::to_vec(line).unwrap_or_default();
     json.push(b'\n');
     json
