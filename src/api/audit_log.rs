@@ -1,11 +1,11 @@
-//! `GET /v1/audit`: who asked for what.
+//! `GET /v1/audit`: the entries of the audit log, oldest first.
 //!
-//! The last entries come from the audit log's own object, those before them from their segments in the bucket. A page is
-//! the same wherever they lie.
+//! The audit log's Durable Object holds the last entries, the segments in the bucket hold the earlier ones. A page may
+//! join both. A page ends before a segment that cannot be read, and the next page reports the problem.
 //!
-//! What always holds: entries come in their order and with their hashes, and the answer says whether these follow from
-//! the hash before them, and those of a segment from border to border; reading them is itself an entry; a page ends
-//! before a segment that cannot be read, and the next one says so.
+//! # Invariants
+//! Entries come in order with their hashes, and `chain_valid` says whether each hash follows from the one before,
+//! across the borders of segments too. Reading the audit log is itself recorded in it.
 
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -23,30 +23,29 @@ use crate::memory::Reservation;
 use crate::rpc;
 use crate::services::Services;
 
-/// The answer.
+/// A page of at most [`AUDIT_PAGE`] entries.
 #[derive(Serialize)]
 struct AuditPageResponse {
     entries: Vec<AuditEntryResponse>,
-    /// The hash that stands before the first of them.
+    /// The hash of the entry before the first of the page.
     before: String,
     /// Whether each hash follows from the one before it.
     chain_valid: bool,
-    /// The last entry there is.
+    /// The newest entry of the whole log.
     head: ChainHead,
-    /// Where the next page begins; null at the end.
+    /// The parameter `after` of the next page; null on the last page.
     after: Option<u64>,
 }
 
-/// One entry.
 #[derive(Serialize)]
 struct AuditEntryResponse {
     seq: u64,
     hash: String,
-    /// The very text that was hashed.
+    /// The text that was hashed, byte for byte.
     entry: Option<Box<RawValue>>,
 }
 
-/// Answers with a page of entries.
+/// Answers with the entries after the parameter `after`, at most `limit`.
 pub(crate) async fn list_audit_entries<B>(
     services: &impl Services,
     request: &HttpRequest<B>,
@@ -76,7 +75,7 @@ pub(crate) async fn list_audit_entries<B>(
     }))
 }
 
-/// The entries asked for, from one place after the other.
+/// Reads entries until the page is full, from as many segments as it takes and then from the audit log itself.
 async fn collect_entries(
     services: &impl Services,
     ask: ReadEntries,
@@ -94,7 +93,7 @@ async fn collect_entries(
         let part = match (read_part(services, &ask_rest, page, reservation).await, found.take()) {
             (Ok(part), None) => part,
             (Ok(part), Some(before)) => join_parts(before, part),
-            // What was found is told, and the next page says why there is no more.
+            // The page ends here, and the next one reports the problem.
             (Err(AttemptError::Problem(_)), Some(before)) => return Ok((before, head)),
             (Err(error), _) => return Err(error),
         };
@@ -106,7 +105,7 @@ async fn collect_entries(
     }
 }
 
-/// Two parts that follow one another.
+/// Joins two parts, and checks that the second continues the chain of the first.
 fn join_parts(mut first: SegmentPart, second: SegmentPart) -> SegmentPart {
     let follows = first.entries.last().is_none_or(|last| last.hash == second.before);
     first.chain_valid &= second.chain_valid && follows;
@@ -114,7 +113,7 @@ fn join_parts(mut first: SegmentPart, second: SegmentPart) -> SegmentPart {
     first
 }
 
-/// The entries of one place.
+/// Reads the entries that `page` carries, or those of the segment that it names.
 async fn read_part(
     services: &impl Services,
     ask: &ReadEntries,
@@ -139,7 +138,7 @@ async fn read_part(
     }
 }
 
-/// The first entry behind a segment that lies in the bucket.
+/// The sequence number of the first entry after this segment that a segment in the bucket holds.
 async fn first_entry_after(services: &impl Services, segment: &AuditSegment) -> Result<Option<u64>, Problem> {
     let ask = List { prefix: AUDIT_SEGMENTS.into(), after: Some(segment.key.clone()), ..List::default() };
     let listed = services.data_bucket().list(&ask).await.map_err(|_| problems::unavailable())?;

@@ -1,8 +1,6 @@
 //! `POST /v1/backfills`, `GET /v1/backfills`, `GET /v1/backfills/{id}`, `POST /v1/backfills/{id}/stop` and `/resume`:
-//! what is in the bucket already, indexed or delivered between two times.
-//!
-//! What always holds: a window is half-open and has a length; an answer says how far the job is, and never more than
-//! is known.
+//! jobs that index or deliver the objects of a time range that are already in the bucket. The range is half-open and
+//! not empty.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -18,7 +16,7 @@ use crate::record::Timestamp;
 use crate::services::Services;
 use crate::time::rfc3339;
 
-/// The body of a start.
+/// The body of `POST /v1/backfills`. `start` and `end` are numbers or strings that spell an instant.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct BackfillBody {
@@ -40,7 +38,7 @@ const fn rate() -> u64 {
     BACKFILL_RATE
 }
 
-/// A job as it is shown.
+/// The settings and the progress of a backfill.
 #[derive(Serialize)]
 struct BackfillResponse {
     id: i64,
@@ -53,11 +51,11 @@ struct BackfillResponse {
     created_at: String,
     updated_at: String,
     objects: ObjectCounts,
-    /// Lines announced, guessed by the sizes of their objects.
+    /// Lines of the announced objects, estimated from their sizes.
     lines: u64,
-    /// The folder and the key up to which the bucket was listed; null at the end.
+    /// The last key or folder that the listing reached; null when it is complete.
     list_cursor: Option<String>,
-    /// Folders that are still to be listed, as far as is known.
+    /// Folders found so far that are not listed yet.
     folders_remaining: usize,
 }
 
@@ -66,7 +64,7 @@ struct BackfillResponse {
 struct ObjectCounts {
     listed: u64,
     announced: u64,
-    /// Those whose message came to its end; one that came twice counts twice.
+    /// Objects whose message was acked or given up; a message that is delivered twice counts twice.
     ended: u64,
     left: u64,
 }
@@ -105,13 +103,12 @@ impl BackfillResponse {
     }
 }
 
-/// A list of jobs.
 #[derive(Serialize)]
 struct BackfillList {
     backfills: Vec<BackfillResponse>,
 }
 
-/// Starts a job.
+/// Starts a backfill and answers 201 with it; 409 if it is to deliver and delivery is not configured.
 pub(crate) async fn create_backfill(config: &Config, services: &impl Services, body: &[u8]) -> Result<Reply, Problem> {
     let wanted: BackfillBody = serde_json::from_slice(body).map_err(|_| problems::not_a_backfill())?;
     let (start_ms, end_ms) = (parse_instant(&wanted.start)?, parse_instant(&wanted.end)?);
@@ -128,7 +125,7 @@ pub(crate) async fn create_backfill(config: &Config, services: &impl Services, b
     Ok(Reply { status: 201, ..reply })
 }
 
-/// The time that a JSON number or string spells, in Unix milliseconds.
+/// Parses a JSON number or string into Unix milliseconds.
 fn parse_instant(value: &Value) -> Result<i64, Problem> {
     let text = match value {
         Value::String(text) => text.clone(),
@@ -138,7 +135,7 @@ fn parse_instant(value: &Value) -> Result<i64, Problem> {
     Timestamp::parse(&text).map(Timestamp::unix_ms).ok_or_else(problems::not_a_backfill)
 }
 
-/// Lists the jobs, the latest first.
+/// Lists at most [`BACKFILL_JOBS`] backfills, newest first.
 pub(crate) async fn list_backfills(services: &impl Services) -> Result<Reply, Problem> {
     let jobs = call_ledger(services, REGISTRY, &ListBackfills { id: None, limit: BACKFILL_JOBS }).await?.jobs;
     Ok(Reply::json(&BackfillList {
@@ -146,14 +143,14 @@ pub(crate) async fn list_backfills(services: &impl Services) -> Result<Reply, Pr
     }))
 }
 
-/// Shows one job.
+/// Answers with one backfill, or 404.
 pub(crate) async fn get_backfill(services: &impl Services, argument: &str) -> Result<Reply, Problem> {
     let id = parse_id(argument)?;
     let job = call_ledger(services, REGISTRY, &ListBackfills { id: Some(id), limit: 1 }).await?.jobs.pop();
     job.map(|(id, job)| Reply::json(&BackfillResponse::new(id, job))).ok_or_else(problems::no_such_backfill)
 }
 
-/// Stops a job, or has it go on.
+/// Stops a backfill, or resumes a stopped one.
 pub(crate) async fn set_backfill_running(
     services: &impl Services,
     argument: &str,

@@ -1,8 +1,9 @@
-//! `GET /v1/batches`, `GET /v1/batches/{batch}`, `POST /v1/batches/{batch}/replay`: which batches were seen, what
-//! became of one, and another chance for one that was quarantined.
+//! `GET /v1/batches`, `GET /v1/batches/{batch}`, `POST /v1/batches/{batch}/replay`: the batches that were seen, one of
+//! them with its plans and payloads, and the replay of a quarantined one.
 //!
-//! What always holds: a batch is replayed only while the bucket holds that very version; its message is sent after
-//! the ledger has it open, so that the message finds work.
+//! # Invariants
+//! A batch is replayed only while the bucket holds this version of its object. The ledger reopens the batch before the
+//! message is sent, since a message for a closed batch does nothing.
 
 use futures_util::{StreamExt, stream};
 use serde::Serialize;
@@ -20,19 +21,18 @@ use crate::limits::{BATCHES_LISTED, CONCURRENT_CALLS, LEDGERS_READ, LISTED};
 use crate::r2_event::R2Event;
 use crate::services::Services;
 
-/// The code of a batch that a person has read again.
+/// The reason code in the ledger of a batch that an operator replays.
 const REPLAYED: &str = "replayed";
 
-/// The list.
 #[derive(Serialize)]
 struct BatchList {
     batches: Vec<BatchResponse>,
-    /// There may be more.
+    /// The list reached `limit`, or not all ledgers were read.
     truncated: bool,
     ledgers: LedgerCounts,
 }
 
-/// Lists batches, those of the latest hour first.
+/// Lists batches, those of the newest hour first.
 pub(crate) async fn list_batches<Y>(services: &impl Services, request: &HttpRequest<Y>) -> Result<Reply, Problem> {
     let state = parse_state(request)?;
     let limit = request.number_parameter("limit", LISTED, BATCHES_LISTED)?;
@@ -56,14 +56,14 @@ pub(crate) async fn list_batches<Y>(services: &impl Services, request: &HttpRequ
     Ok(Reply::json(&BatchList { batches, truncated, ledgers: LedgerCounts { scanned: read, total: ledgers.total } }))
 }
 
-/// The state asked for.
+/// Parses the parameter `state`.
 fn parse_state<Y>(request: &HttpRequest<Y>) -> Result<Option<BatchState>, Problem> {
     let Some(name) = request.parameter("state") else { return Ok(None) };
     let state = BatchState::from_name(&name);
     state.map(Some).ok_or_else(|| problems::bad_parameter("state", &BatchState::ALL.map(BatchState::name).join(", ")))
 }
 
-/// One batch with all that became of it.
+/// A batch with its history, plans and payloads.
 #[derive(Serialize)]
 struct BatchDetail {
     batch: BatchResponse,
@@ -73,7 +73,7 @@ struct BatchDetail {
     payloads: Vec<PayloadResponse>,
 }
 
-/// Shows one batch with all that became of it.
+/// Answers with one batch, its plans and its payloads, or 404.
 pub(crate) async fn get_batch(services: &impl Services, argument: &str) -> Result<Reply, Problem> {
     let id = BatchId::from_handle(argument).ok_or_else(problems::no_such_batch)?;
     let BatchDetails { batch, shards, totals, plans, payloads } =
@@ -88,7 +88,7 @@ pub(crate) async fn get_batch(services: &impl Services, argument: &str) -> Resul
     }))
 }
 
-/// What a replay came to.
+/// The state of the batch before and after a replay.
 #[derive(Serialize)]
 struct ReplayResponse {
     batch: String,
@@ -96,7 +96,8 @@ struct ReplayResponse {
     state: BatchState,
 }
 
-/// Has a quarantined batch read again. A batch that is already open gets another message.
+/// Reopens a quarantined batch and sends its message to `parse-queue`; a batch that is already open gets another
+/// message.
 pub(crate) async fn replay_batch(services: &impl Services, body: &[u8], argument: &str) -> Result<Reply, Problem> {
     let id = BatchId::from_handle(argument).ok_or_else(problems::no_such_batch)?;
     let reason = parse_reason(body)?;

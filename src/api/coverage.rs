@@ -1,9 +1,11 @@
-//! `GET /v1/coverage`: of a time range, which windows are whole, which wait, and where nothing came.
+//! `GET /v1/coverage`: the complete, pending and quarantined windows of a time range, and its gaps.
 //!
-//! A window is what the name of a batch says of it. A gap is not yet a loss: a site that nobody visits has them, too.
+//! The window of a batch comes from the name of its object. A gap does not mean that data was lost: a site without
+//! traffic has gaps too.
 //!
-//! What always holds: what no sealed batch covers is never shown as complete; the windows of each kind come in order
-//! and do not touch.
+//! # Invariants
+//! Only time that a sealed batch covers is shown as complete. The windows of each kind are sorted, disjoint and not
+//! adjacent.
 
 use std::ops::RangeInclusive;
 
@@ -24,29 +26,27 @@ use crate::record::Dataset;
 use crate::services::Services;
 use crate::time::{rfc3339, stamp};
 
-/// One hour, in milliseconds.
 const HOUR_MS: i64 = 3_600_000;
 
-/// The answer.
 #[derive(Serialize)]
 struct CoverageResponse {
     start: String,
     end: String,
     dataset: &'static str,
-    /// Sealed batches cover these.
+    /// Windows that sealed batches cover.
     complete: Vec<TimeWindow>,
-    /// Batches of these have come, but are not sealed yet.
+    /// Windows of batches that are known but not sealed yet.
     pending: Vec<TimeWindow>,
-    /// Batches of these were quarantined: `GET /v1/batches?state=quarantined` says why.
+    /// Windows of quarantined batches; `GET /v1/batches?state=quarantined` has the reasons.
     quarantined: Vec<TimeWindow>,
-    /// No batch of these has come.
+    /// Windows without a known batch.
     gaps: Vec<TimeWindow>,
     batches: u64,
-    /// An hour has more batches than are looked at.
+    /// An hour has more batches than one answer reads, so windows may be missing.
     truncated: bool,
 }
 
-/// From an instant to another one.
+/// A half-open window; both ends are in RFC 3339.
 #[derive(Serialize)]
 struct TimeWindow {
     start: String,
@@ -56,7 +56,7 @@ struct TimeWindow {
 /// Half-open windows in Unix milliseconds.
 type TimeWindows = Vec<(i64, i64)>;
 
-/// What the batches of the range say.
+/// The windows of the batches of the range, by state.
 #[derive(Default)]
 struct BatchWindows {
     complete: TimeWindows,
@@ -66,7 +66,7 @@ struct BatchWindows {
     truncated: bool,
 }
 
-/// Answers for a time range.
+/// Answers with the windows of the range `start` to `end`.
 pub(crate) async fn get_coverage<B>(
     config: &Config,
     services: &impl Services,
@@ -99,7 +99,7 @@ pub(crate) async fn get_coverage<B>(
     }))
 }
 
-/// Asks the ledgers of the hours in which batches of the range can have begun.
+/// Reads the ledgers of every hour in which a batch of the range can start.
 async fn collect_windows(
     config: &Config,
     services: &impl Services,
@@ -123,7 +123,7 @@ async fn collect_windows(
 }
 
 impl BatchWindows {
-    /// Takes in a batch of the dataset.
+    /// Adds the window of the batch if it belongs to the dataset and its object still exists.
     fn take(&mut self, config: &Config, dataset: Dataset, batch: &BatchSummary) {
         let is_wanted = classify(&batch.object.key, &config.log_prefix) == KeyClass::Batch(dataset) && !batch.gone;
         let Some((start, end)) = batch_times(&batch.object.key).filter(|_| is_wanted) else { return };
@@ -137,7 +137,7 @@ impl BatchWindows {
     }
 }
 
-/// The windows cut to the range, those that touch made one.
+/// Cuts the windows to the range, sorts them and merges those that overlap or touch.
 fn join_windows(windows: &[(i64, i64)], start: i64, end: i64) -> TimeWindows {
     let mut sorted: TimeWindows = windows
         .iter()

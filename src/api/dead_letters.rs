@@ -1,8 +1,9 @@
-//! `GET /v1/dead-letters`, `POST /v1/dead-letters/{dead_letter}/redrive`: messages whose retries ran out, and a
-//! way back.
+//! `GET /v1/dead-letters`, `POST /v1/dead-letters/{dead_letter}/redrive`: messages whose retries ran out, and their
+//! return to the queue.
 //!
-//! What always holds: of a dead letter that is not a message of raydex only its size is shown; one is sent again before it is
-//! recorded as redriven, so that none is lost.
+//! # Invariants
+//! A dead letter that is not a message of raydex is shown by its size only. A message is sent before its dead letter is
+//! recorded as redriven, so a failure between the two repeats the message and does not lose it.
 
 use serde::Serialize;
 
@@ -20,14 +21,14 @@ use crate::time::rfc3339;
 
 /// The message in a dead letter, where raydex sent it.
 enum DeadMessage {
-    /// Parse this object.
+    /// From `parse-queue`: the event of an object to index.
     Parse(R2Event),
-    /// Send this payload.
+    /// From `send-queue`: the payload to deliver.
     Send(DeliveryId),
 }
 
 impl DeadMessage {
-    /// Reads the message in the body of a dead letter.
+    /// Parses the body of a dead letter; `None` if it is not a message of raydex.
     fn from_body(body: &str) -> Option<Self> {
         if let Ok(event) = R2Event::parse(body) {
             return Some(Self::Parse(event));
@@ -37,7 +38,7 @@ impl DeadMessage {
         (DeliveryId::from_handle(&id.handle()).as_ref() == Some(&id)).then_some(Self::Send(id))
     }
 
-    /// What the message is for.
+    /// The name of the queue in answers: `parse` or `send`.
     const fn name(&self) -> &'static str {
         match self {
             Self::Parse(_) => "parse",
@@ -54,15 +55,13 @@ impl DeadMessage {
     }
 }
 
-/// The list.
 #[derive(Serialize)]
 struct DeadLetterList {
     dead_letters: Vec<DeadLetterResponse>,
-    /// There are more.
+    /// More dead letters exist than `limit`.
     truncated: bool,
 }
 
-/// A dead letter.
 #[derive(Serialize)]
 struct DeadLetterResponse {
     id: i64,
@@ -115,16 +114,16 @@ pub(crate) async fn list_dead_letters<Y>(services: &impl Services, request: &Htt
     }))
 }
 
-/// What putting back came to.
+/// The queue that a dead letter returned to.
 #[derive(Serialize)]
 struct RedriveResponse {
     dead_letter: i64,
     redriven: bool,
-    /// What the message is for.
+    /// The name of the queue in answers: `parse` or `send`.
     to: &'static str,
 }
 
-/// Sends the message of a dead letter again. What a message asks for can be done twice, so a dead letter can be redriven twice.
+/// Sends the message of a dead letter to its queue again. Messages are idempotent, so redriving twice is harmless.
 pub(crate) async fn redrive_dead_letter(
     services: &impl Services,
     body: &[u8],

@@ -1,7 +1,8 @@
-//! `GET /v1/rays/{ray}/deliveries`: what became of each record of a ray on its way to the partner.
+//! `GET /v1/rays/{ray}/deliveries`: the delivery of each record of a ray to the partner.
 //!
-//! What always holds: a record is looked for in the books of the very version of the batch that it was read from;
-//! where nobody knows which of several payloads carries it, the answer says so.
+//! # Invariants
+//! The status of a record comes from the ledger's rows for the version of the batch that the record was read from. If
+//! several payloads may carry the record, the answer lists them all and is not marked exact.
 
 use serde::Serialize;
 
@@ -19,10 +20,9 @@ use crate::record::{Dataset, ray_from_user};
 use crate::services::Services;
 use crate::time::rfc3339;
 
-/// The case of a record whose batch the ledger does not know: another version of it was indexed.
+/// The status of a record whose batch the ledger does not know, because another version of the object was indexed.
 const UNKNOWN_BATCH: &str = "unknown_batch";
 
-/// The answer.
 #[derive(Serialize)]
 struct DeliveriesResponse {
     ray: String,
@@ -50,7 +50,7 @@ struct RecordDelivery {
     payloads: Vec<PayloadResponse>,
 }
 
-/// Where a record was found.
+/// The batch and the offset, in inflated bytes, at which a record was found.
 #[derive(Serialize)]
 struct RecordPosition {
     id: String,
@@ -59,7 +59,7 @@ struct RecordPosition {
     offset: u64,
 }
 
-/// Answers for all records of a ray.
+/// Answers with the delivery of every record of the ray that the caller sees.
 pub(crate) async fn get_deliveries(
     services: &impl Services,
     caller: &Caller,

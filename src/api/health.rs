@@ -1,4 +1,4 @@
-//! `GET /healthz`: up, and which settings are missing.
+//! `GET /healthz`: whether the deployment is configured, and which settings are missing.
 //!
 //! It needs no token, so it shows nothing else and calls no service.
 
@@ -8,7 +8,6 @@ use crate::config::{Config, ConfigFault};
 use crate::http::Reply;
 use crate::http::media_type::JSON;
 
-/// The answer.
 #[derive(Serialize)]
 struct HealthResponse {
     status: &'static str,
@@ -16,7 +15,7 @@ struct HealthResponse {
     faults: Vec<String>,
 }
 
-/// Answers 200 where the deployment is whole, 503 with what is wrong where it is not.
+/// Answers 200 if every setting is valid, else 503 with the invalid ones.
 pub(crate) fn get_health(config: &Result<Config, Vec<ConfigFault>>) -> Reply {
     let (status, health) = match config {
         Ok(_) => (200, HealthResponse { status: "ok", faults: Vec::new() }),

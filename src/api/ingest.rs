@@ -3,9 +3,9 @@
 //! The body becomes a batch in the bucket, named as Logpush names its own, and a message on `parse-queue`; from
 //! there on it is like any other. gzip is stored as it comes, plain NDJSON is compressed on the way.
 //!
-//! What always holds: the body is never held whole, one part of it at most, and only where the account of memory has
-//! room for that; the object appears whole or not at all; success is answered only after both the object and its
-//! message are there.
+//! # Invariants
+//! Memory holds at most one part of the body, reserved in the memory budget first. The object appears complete or not
+//! at all. Success is answered only after the object is stored and its message is sent.
 
 use std::io::Write;
 
@@ -28,9 +28,9 @@ use crate::r2_event::R2Event;
 use crate::record::Dataset;
 use crate::services::Services;
 
-/// What Logpush uploads when a job is created.
+/// The upload with which Logpush tests a destination when a job is created.
 const TEST_CONTENT: &[u8] = br#"{"content":"tests"}"#;
-/// Level for plain bodies: the one that Logpush's own files look like.
+/// The gzip level for plain bodies, which gives the sizes of Logpush's own files.
 const LEVEL: Compression = Compression::new(6);
 
 /// The answer to an upload.
@@ -44,7 +44,7 @@ struct IngestResponse<'a> {
     size: Option<u64>,
 }
 
-/// Answers one upload.
+/// Stores one upload as a batch and announces it; a test upload is accepted and not stored.
 pub(crate) async fn ingest_batch<Y: Bytes>(
     config: &Config,
     services: &impl Services,
@@ -69,12 +69,12 @@ pub(crate) async fn ingest_batch<Y: Bytes>(
     Ok(reply(&IngestResponse { accepted: "batch", key: Some(&key), size: Some(object.size) }))
 }
 
-/// Most bytes of one part of a body of this length.
+/// The size of a part in bytes: [`UPLOAD_PART`], or less if the body is announced as shorter.
 fn part_bytes(length: Option<u64>) -> usize {
     length.and_then(|length| usize::try_from(length).ok()).map_or(UPLOAD_PART, |length| length.min(UPLOAD_PART))
 }
 
-/// Reserves the memory of such a part, as soon as it is available.
+/// Reserves the memory of a part, and waits while other requests hold it.
 async fn reserve_part(services: &impl Services, part: usize) -> Result<Reservation, Problem> {
     let reservation = services.memory().reservation();
     let reserve = async || Ok(reservation.reserve_leaving(part + UPLOAD_BESIDE, BESIDE_UPLOADS)?);
@@ -86,7 +86,7 @@ fn reply(answer: &IngestResponse<'_>) -> Reply {
     Reply::new(200, JSON, serde_json::to_vec(answer).unwrap_or_default())
 }
 
-/// The first pieces of the body, until they are more than a test upload can be, or the end.
+/// Reads the body until it ends or is longer than a test upload.
 async fn read_head(body: &mut impl Bytes) -> Result<Vec<u8>, Problem> {
     let mut head = Vec::new();
     while head.len() <= TEST_UPLOAD_MAX {
@@ -158,7 +158,7 @@ async fn abort_upload(upload: Option<impl Upload>) {
     }
 }
 
-/// Takes a piece of the body in, step by step, and sends each part that is full.
+/// Packs a piece of the body in steps, and sends each part that fills up.
 async fn store_piece<B: Bucket>(
     bucket: &B,
     key: &str,
@@ -192,7 +192,7 @@ async fn send_parts<B: Bucket>(
     Ok(())
 }
 
-/// Sends what is left, and makes the object.
+/// Sends the rest, and completes the object.
 async fn finish_object<B: Bucket>(
     bucket: &B,
     key: &str,
@@ -211,7 +211,7 @@ async fn finish_object<B: Bucket>(
     }
 }
 
-/// Sends what is left if there is an upload; else gives it back, since it is all there is.
+/// Sends the rest as the last part if an upload has begun; else returns it, since it is the complete body.
 async fn send_rest<B: Bucket>(
     bucket: &B,
     key: &str,
@@ -228,17 +228,17 @@ async fn send_rest<B: Bucket>(
     }
 }
 
-/// What a body that cannot be packed says.
+/// The error of a body that cannot be compressed.
 fn packing_error(error: &std::io::Error) -> BackendError {
     BackendError::new("compressing a body", error.to_string())
 }
 
-/// Gathers the bytes to store. Its buffer has room for a part and a step before the first byte of each: one that
-/// doubles as it grows would be held twice, and larger.
+/// Collects the bytes to store. Before the first byte of each part its buffer has the capacity for a part and a step,
+/// since a buffer that doubles as it grows would exist twice for a moment, and be larger.
 enum BodyPacker {
-    /// They come as gzip.
+    /// A gzip body, stored as it arrives.
     AsIs(Vec<u8>),
-    /// They come as text.
+    /// A plain body, compressed while it arrives.
     Compress(Box<GzEncoder<Vec<u8>>>),
 }
 
@@ -257,7 +257,7 @@ impl BodyPacker {
         }
     }
 
-    /// A full part, if there is one.
+    /// Takes the first full part out of the buffer.
     fn take_part(&mut self) -> Option<Vec<u8>> {
         let packed = self.packed();
         if packed.len() < UPLOAD_PART {
@@ -267,7 +267,7 @@ impl BodyPacker {
         Some(std::mem::replace(packed, rest))
     }
 
-    /// Makes room for a part of this size and a step, unless there is.
+    /// Grows the capacity to a part of this size and a step.
     fn make_room(&mut self, part: usize) {
         let packed = self.packed();
         packed.reserve_exact((part + 2 * UPLOAD_STEP).saturating_sub(packed.len()));

@@ -1,7 +1,7 @@
-//! Which ledgers an answer is gathered from, and what they are asked.
+//! Chooses the ledgers that an answer reads, and calls them.
 //!
-//! What always holds: their number has a bound, and an answer says how many were read of how many there are; those
-//! of the latest hours come first, those of no hour last.
+//! An answer reads a bounded number of ledgers, those of the newest hours first and those without an hour last, and
+//! says how many it read of how many exist.
 
 use serde::Serialize;
 
@@ -11,12 +11,12 @@ use crate::ledger::registry::{LedgerList, ListLedgers};
 use crate::rpc::{self, Call};
 use crate::services::Services;
 
-/// How many ledgers an answer was gathered from.
+/// The numbers of ledgers read and existing.
 #[derive(Debug, Clone, Copy, Serialize)]
 pub(crate) struct LedgerCounts {
-    /// How many the answer was gathered from.
+    /// Ledgers that the answer covers.
     pub(crate) scanned: u64,
-    /// How many there are.
+    /// Ledgers that the registry knows.
     pub(crate) total: u64,
 }
 

@@ -1,7 +1,8 @@
 //! `GET /v1/logs`: all records of a time range that pass a filter, as a stream.
 //!
-//! What always holds: a record is returned by its own timestamp, whichever batch carried it; a stream that ends before
-//! its range ends with a trailer that says why, and where to continue.
+//! # Invariants
+//! A record is returned by its own timestamp, whichever batch carried it. A stream that ends before its range ends with
+//! a trailer that has the reason and the cursor to continue at.
 
 use std::rc::Rc;
 
@@ -14,7 +15,7 @@ use crate::config::Config;
 use crate::http::{HttpRequest, Problem, Reply, problems};
 use crate::services::Services;
 
-/// Answers with a stream.
+/// Answers with a stream of records in the format that the client accepts.
 pub(crate) async fn search_logs<D: Services + 'static>(
     config: &Config,
     services: &Rc<D>,
@@ -42,7 +43,7 @@ pub(crate) async fn search_logs<D: Services + 'static>(
     range_stream::stream_range(services, stream_request, form, format, media_type).await
 }
 
-/// The share of the records that the query asks for.
+/// The parameter `sample`: a share of the records.
 fn sample_of<B>(request: &HttpRequest<B>) -> Result<Option<f64>, Problem> {
     let Some(text) = request.parameter("sample") else { return Ok(None) };
     parse_share(&text)

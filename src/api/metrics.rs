@@ -1,6 +1,7 @@
-//! `GET /metrics`: the books in the text format that Prometheus reads, and how much of the audit log lies where.
+//! `GET /metrics`: the sums of the ledgers and the size of the audit log, in the text format of Prometheus.
 //!
-//! What always holds: every count is there, zeroes too; nothing of a log line, a key or a token is.
+//! # Invariants
+//! Every count is present, zeroes too. No log line, object key or token appears.
 
 use std::fmt::Write;
 
@@ -12,10 +13,10 @@ use crate::limits::LEDGERS_READ;
 use crate::rpc;
 use crate::services::Services;
 
-/// The media type of the format.
+/// The media type of the text format 0.0.4.
 const PROMETHEUS: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-/// Answers with all figures.
+/// Answers with the sums of the newest ledgers and the state of the audit log.
 pub(crate) async fn get_metrics(services: &impl Services) -> Result<Reply, Problem> {
     let SummedBooks { totals, ledgers, dead_letters, balanced } = sum_books(services, LEDGERS_READ).await?;
     let audit = rpc::call(services.audit_log(), AUDIT, &ReadEntries { after: 0, limit: 0 }).await;
@@ -67,7 +68,7 @@ pub(crate) async fn get_metrics(services: &impl Services) -> Result<Reply, Probl
 struct MetricsPage(String);
 
 impl MetricsPage {
-    /// Begins a family. Its figures cover the ledgers that were read, so they may sink: gauges, not counters.
+    /// Begins a metric family. All are gauges: the values cover the ledgers that were read, so they may decrease.
     fn family(&mut self, name: &str, help: &str) {
         let _written = write!(self.0, "# HELP {name} {help}\n# TYPE {name} gauge\n");
     }

@@ -1,20 +1,19 @@
 //! The body of an operation: `{"reason":"…"}`.
 //!
-//! What always holds: a reason has 1 to [`REASON_CHARS`] characters
-//! and no space around it.
+//! A reason has 1 to [`REASON_CHARS`] characters and no space at either end.
 
 use serde::Deserialize;
 
 use crate::http::{Problem, problems};
 use crate::limits::REASON_CHARS;
 
-/// The body. Members that raydex does not know are stepped over.
+/// The body; unknown members are ignored.
 #[derive(Deserialize)]
 struct OperationBody {
     reason: String,
 }
 
-/// The reason that the body gives.
+/// Parses the body, and returns the trimmed reason.
 pub(crate) fn parse_reason(body: &[u8]) -> Result<String, Problem> {
     let OperationBody { reason } = serde_json::from_slice(body).map_err(|_| problems::reason_missing())?;
     let reason = reason.trim();

@@ -1,7 +1,7 @@
-//! `POST /v1/payloads/{payload}/resend`, `/release`, `/drop`: what a person decides about a payload.
+//! `POST /v1/payloads/{payload}/resend`, `/release`, `/drop`: the decision of an operator about a payload.
 //!
-//! What always holds: nothing is decided without a reason; an answer of 200 says that the payload has moved, and from
-//! where to where.
+//! # Invariants
+//! A decision has a reason. A 200 means that the state of the payload changed, and says from what to what.
 
 use serde::Serialize;
 
@@ -13,7 +13,7 @@ use crate::ledger::calls::{DecideDelivery, DeliveryDecision};
 use crate::ledger::{DeliveryId, DeliveryState};
 use crate::services::Services;
 
-/// The answer.
+/// The state of the payload before and after the decision.
 #[derive(Serialize)]
 struct DecisionResponse {
     payload: String,
@@ -21,7 +21,7 @@ struct DecisionResponse {
     state: DeliveryState,
 }
 
-/// Does what was decided.
+/// Applies the decision; 409 if the state of the payload does not allow it.
 pub(crate) async fn decide_payload(
     services: &impl Services,
     body: &[u8],

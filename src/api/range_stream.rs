@@ -1,7 +1,8 @@
-//! The stream of a time range: what is read of the bucket, piece by piece, as the client takes it.
+//! The stream of a time range, read from the bucket piece by piece as the client reads the response.
 //!
-//! What always holds: nothing is read before it is asked for, and one batch at a time; a stream that cannot go on ends
-//! with a trailer that says why and where to continue, never in silence.
+//! # Invariants
+//! Nothing is read before the client asks for the next piece, and one batch at a time. A stream that cannot continue
+//! ends with a trailer that has the reason and the cursor to continue at.
 
 use std::borrow::Cow;
 use std::rc::Rc;
@@ -75,7 +76,7 @@ struct StreamTrailer<'a> {
 
 /// How a stream came to its end.
 enum StreamEnd {
-    /// The query ended.
+    /// The query ended: it is complete, or at a limit or its budget.
     Query(QueryEnd),
     /// A problem broke the stream off; it continues at the cursor.
     Broken(Box<Problem>, QueryCursor),
@@ -133,7 +134,7 @@ enum StreamPhase {
     End,
 }
 
-/// A stream in progress.
+/// The state of a stream between two pieces.
 struct ResponseStream<D: Services> {
     services: Rc<D>,
     run: QueryRun<<D::Bucket as Bucket>::Body>,

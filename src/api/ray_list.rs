@@ -1,7 +1,8 @@
 //! `POST /v1/rays`: many rays at once, a line of JSON for each as it is found.
 //!
-//! What always holds: every ray of the body gets exactly one line, found or not; a line names its ray by its place in
-//! the body; one that fails leaves the others alone.
+//! # Invariants
+//! Every ray of the body gets exactly one line, found or not, which names it by its index in the body. A lookup that
+//! fails does not affect the others.
 
 use std::rc::Rc;
 
@@ -19,7 +20,7 @@ use crate::limits::{LOOKUPS_AT_ONCE, RAYS_ASKED};
 use crate::record::{Dataset, ray_from_user};
 use crate::services::Services;
 
-/// The body.
+/// The body: 1 to [`RAYS_ASKED`] rays.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RaysRequest {
@@ -29,7 +30,7 @@ struct RaysRequest {
 /// One line of the answer.
 #[derive(Serialize)]
 struct RayLine<'a> {
-    /// The place of the ray in the body, from 0.
+    /// The index of the ray in the body, from 0.
     index: usize,
     #[serde(skip_serializing_if = "Option::is_none")]
     ray: Option<String>,
@@ -45,7 +46,7 @@ struct RayLine<'a> {
     problem: Option<Problem>,
 }
 
-/// Answers many lookups.
+/// Looks up every ray of the body, [`LOOKUPS_AT_ONCE`] at a time, and streams each line when it is ready.
 pub(crate) fn look_up_rays<D: Services + 'static>(
     config: &Config,
     services: &Rc<D>,
@@ -72,7 +73,7 @@ pub(crate) fn look_up_rays<D: Services + 'static>(
     Ok(Reply::streaming(NDJSON, lines.boxed_local()))
 }
 
-/// The line of one ray.
+/// Looks up one ray, and returns its line.
 async fn line(
     services: &impl Services,
     views: &DatasetViews,

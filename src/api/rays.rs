@@ -1,8 +1,9 @@
-//! `GET /v1/rays/{ray}`: the records of one ray, in the form asked for: of the dataset that the query names, or of every
-//! dataset that the caller may see. A form that has columns is of one dataset, `http_requests` where none is named.
+//! `GET /v1/rays/{ray}`: the records of one ray, of the dataset that the query names or of every dataset that the
+//! caller may see. A format with columns shows one dataset, by default `http_requests`.
 //!
-//! What always holds: the native form is the stored lines, byte for byte, each ended by a newline; every form says
-//! what the lookup cost; a record that the caller may not see is answered as one that is not there.
+//! # Invariants
+//! The native format is the stored lines, byte for byte, each with a newline. Every answer has the cost of the lookup.
+//! A record that the caller may not see is indistinguishable from one that does not exist.
 
 use ::http::header::IF_NONE_MATCH;
 use serde::Serialize;
@@ -22,7 +23,7 @@ use crate::record::{Dataset, RayKey, ray_from_user};
 use crate::services::Services;
 use crate::time;
 
-/// Answers one lookup.
+/// Answers with the records of the ray in the format that the client accepts, or 404.
 pub(crate) async fn get_ray(
     config: &Config,
     services: &impl Services,
@@ -54,7 +55,8 @@ pub(crate) async fn get_ray(
     Ok(reply.with_entity_tag(tag, request.header(IF_NONE_MATCH).as_deref()))
 }
 
-/// Looks the ray up, as the caller sees it: where nothing exists for the caller, nothing was found.
+/// Looks up the ray, and keeps the records that the caller may see. If none remain, the problem is the same as for a
+/// ray without records.
 pub(crate) async fn find_ray(
     services: &impl Services,
     views: &DatasetViews,
@@ -80,7 +82,7 @@ pub(crate) async fn find_ray(
     Ok((found, cost))
 }
 
-/// Why nothing was found.
+/// The problem of a lookup without records.
 fn nothing(key: &RayKey, found: &LookupResult, now_ms: i64) -> Problem {
     if found.stats.objects_gone + found.stats.objects_unreadable > 0 {
         return problems::batch_unreadable();
@@ -94,19 +96,18 @@ fn nothing(key: &RayKey, found: &LookupResult, now_ms: i64) -> Problem {
 
 /// A record as the caller sees it.
 pub(crate) struct VisibleRecord<'a> {
-    /// Where it was found.
+    /// The stored record, with its object and offset.
     pub(crate) found: &'a FoundRecord,
-    /// What is seen of its line.
+    /// The line without the fields that the caller may not see.
     pub(crate) line: Vec<u8>,
 }
 
-/// The records that pass the filter, as the caller sees them.
+/// The records that pass the filter, masked for the caller.
 pub(crate) fn visible_records<'a>(found: &'a LookupResult, views: &DatasetViews) -> Vec<VisibleRecord<'a>> {
     let seen = |found: &'a FoundRecord| Some(VisibleRecord { found, line: views.view(found)?.into_owned() });
     found.records.iter().filter_map(seen).collect()
 }
 
-/// The answer in JSON.
 #[derive(Serialize)]
 struct RayResponse<'a> {
     ray: String,
@@ -132,11 +133,11 @@ pub(crate) struct RayRecord<'a> {
 struct RecordBatch<'a> {
     key: &'a str,
     etag: &'a str,
-    /// Where the line begins, in inflated bytes.
+    /// The offset of the line, in inflated bytes.
     offset: u64,
 }
 
-/// A record as the answer in JSON shows it.
+/// The record with its batch, as JSON answers show it.
 pub(crate) fn ray_record<'a>(seen: &VisibleRecord<'a>, form: &RecordWriter) -> RayRecord<'a> {
     let VisibleRecord { found, line } = seen;
     let mut object = Vec::new();

@@ -1,8 +1,8 @@
-//! What a caller sees of the records of a dataset: whose they are, which pass the filter, what is masked; and of the
-//! records of several datasets, each by its own.
+//! The records that a caller sees, of one dataset or of several: restricted to the caller's zones, filtered and masked.
 //!
-//! What always holds: a record of another zone does not exist for the caller; a filter is asked about what the caller
-//! sees, so that nothing can be learned by filtering which cannot be read.
+//! # Invariants
+//! A record of another zone does not exist for the caller. A filter applies to what the caller sees, so that filtering
+//! reveals nothing that the caller cannot read.
 
 use std::borrow::Cow;
 
@@ -14,18 +14,18 @@ use crate::mask::{Role, Shown, fields, mask_line, prunes, shown};
 use crate::query::PruningFilter;
 use crate::record::Dataset;
 
-/// What a caller sees of one dataset.
+/// The view of a caller on the records of one dataset.
 #[derive(Debug, Clone)]
 pub(crate) struct RecordView {
     caller: Caller,
     dataset: Dataset,
     filter: Option<Filter>,
-    /// The filter reads fields that this caller sees altered: it is asked about the masked record.
+    /// The filter reads fields that are masked for this caller, so it applies to the masked record.
     masked_first: bool,
 }
 
 impl RecordView {
-    /// What `caller` sees of `dataset` through `filter`.
+    /// The view of `caller` on the records of `dataset` that pass `filter`.
     ///
     /// # Errors
     /// The [`Problem`] of a dataset or a field that the caller may not see.
@@ -39,23 +39,22 @@ impl RecordView {
         Ok(Self::unchecked(caller, dataset, filter))
     }
 
-    /// The same where the dataset and the filter's fields are known to be allowed.
+    /// The view of a caller who may see the dataset and the fields of the filter.
     fn unchecked(caller: &Caller, dataset: Dataset, filter: Option<Filter>) -> Self {
         let masked_first = reads(filter.as_ref(), |field| shown(caller.role, dataset, field) != Shown::Verbatim);
         Self { caller: caller.clone(), dataset, filter, masked_first }
     }
 
-    /// The dataset.
     pub(crate) const fn dataset(&self) -> Dataset {
         self.dataset
     }
 
-    /// Whether the record exists for the caller.
+    /// Whether the record is of a zone of the caller.
     pub(crate) fn is_visible(&self, line: &[u8]) -> bool {
         self.caller.sees(self.dataset, line)
     }
 
-    /// Whether what exists for the caller is less than there is.
+    /// Whether the caller is restricted to some zones.
     pub(crate) const fn is_zone_restricted(&self) -> bool {
         self.caller.zones.is_some()
     }
@@ -84,13 +83,14 @@ impl RecordView {
         filter.is_none_or(|filter| filter.accepts(&shown) == Ok(true)).then_some(shown)
     }
 
-    /// The filter, where it reads only fields that the caller sees as they are stored, so that it applies to stored lines.
+    /// The filter, where it reads only fields that the caller sees as they are stored, so that it applies to stored
+    /// lines.
     pub(crate) fn stored_filter(&self) -> Option<&Filter> {
         self.filter.as_ref().filter(|_| !self.masked_first)
     }
 
-    /// The filter by which batches may be ruled out: by the fields whose values the caller sees just as they are, so that
-    /// what is left out reveals no more than what is shown.
+    /// The filter that may skip whole batches. It has only the conditions on fields that the caller sees unmasked, so
+    /// that the work which a query saves reveals nothing about the others.
     pub(crate) fn pruning_filter(&self) -> Option<PruningFilter> {
         let filter = self.filter.clone()?;
         let (role, dataset) = (self.caller.role, self.dataset);
@@ -106,20 +106,21 @@ impl RecordView {
     }
 }
 
-/// Whether a filter reads a field of which this holds.
+/// Whether the filter reads a field that satisfies `of`.
 fn reads(filter: Option<&Filter>, of: impl Fn(&str) -> bool) -> bool {
     filter.is_some_and(|filter| filter.fields().any(of))
 }
 
-/// What a caller sees of several datasets: those that a lookup asks for.
+/// The views of a caller on the datasets that a lookup searches.
 #[derive(Debug, Clone)]
 pub(crate) struct DatasetViews(Vec<RecordView>);
 
 impl DatasetViews {
     /// What `caller` sees, through `filter`, of the dataset `named`, or of every dataset that they may see.
     ///
-    /// A filter is refused where it names a field that is hidden in one of these datasets. A field that a dataset does not
-    /// have counts only where none of them has it: there the filter reads what the caller sees, which is no such field.
+    /// A filter is refused where it names a field that is hidden in one of these datasets. A field that a dataset does
+    /// not have counts only where none of them has it: there the filter reads what the caller sees, which is no such
+    /// field.
     ///
     /// # Errors
     /// The [`Problem`] of a dataset or a field that the caller may not see.
@@ -147,12 +148,12 @@ impl DatasetViews {
         self.0.iter().map(RecordView::dataset).collect()
     }
 
-    /// Whether the record exists for the caller.
+    /// Whether the record is of a zone of the caller.
     pub(crate) fn is_visible(&self, record: &FoundRecord) -> bool {
         self.of(record.dataset).is_some_and(|view| view.is_visible(&record.line))
     }
 
-    /// Whether what exists of these datasets for the caller is less than there is.
+    /// Whether the caller is restricted to some zones of one of these datasets.
     pub(crate) fn is_zone_restricted(&self) -> bool {
         self.0.iter().any(RecordView::is_zone_restricted)
     }
@@ -178,7 +179,7 @@ pub(crate) fn parse_named_dataset<B>(request: &HttpRequest<B>) -> Result<Option<
     named.map(|name| Dataset::from_name(&name).ok_or_else(problems::bad_dataset)).transpose()
 }
 
-/// The filter that the query spells.
+/// Parses the parameter `filter`; an empty one is no filter.
 pub(crate) fn parse_filter<B>(request: &HttpRequest<B>) -> Result<Option<Filter>, Problem> {
     let text = request.parameter("filter").filter(|text| !text.is_empty());
     text.map(|text| Filter::parse(&text).map_err(|error| problems::bad_filter(&error))).transpose()

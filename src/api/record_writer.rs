@@ -1,7 +1,7 @@
 //! The formats of records in an answer: which one a request accepts, and how one record is written in it.
 //!
-//! What always holds: a native record is the stored line, byte for byte, unless fields were picked or masked; what
-//! cannot be rendered was no record, and those are not found.
+//! # Invariants
+//! A native record is the stored line, byte for byte, unless fields are selected or masked.
 
 use ::http::header::ACCEPT;
 
@@ -17,18 +17,17 @@ use crate::render::{
 /// The formats of an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum RecordFormat {
-    /// One document.
+    /// A JSON document with all records, batches and the cost.
     Json,
-    /// The stored lines.
+    /// The stored lines as NDJSON, byte for byte.
     Native,
-    /// The partner's lines.
+    /// Lines in the format of the partner's deliveries.
     Partner,
-    /// Comma-separated values.
+    /// CSV with a header row of field names.
     Csv,
 }
 
 impl RecordFormat {
-    /// All of them.
     const ALL: [Self; 4] = [Self::Json, Self::Native, Self::Partner, Self::Csv];
 
     const fn name(self) -> &'static str {
@@ -40,12 +39,12 @@ impl RecordFormat {
         }
     }
 
-    /// Whether an answer in this form holds records of one dataset alone: its columns are those of a dataset.
+    /// Whether an answer in this format has the columns of one dataset, and so the records of that dataset only.
     pub(super) const fn is_of_one_dataset(self) -> bool {
         matches!(self, Self::Partner | Self::Csv)
     }
 
-    /// The media type of an answer in this form.
+    /// The media type of an answer in this format.
     pub(crate) const fn media_type(self) -> &'static str {
         match self {
             Self::Json => JSON,
@@ -55,7 +54,7 @@ impl RecordFormat {
         }
     }
 
-    /// The form that the header `Accept` prefers; of several equally good ones the one named first.
+    /// The format that the header `Accept` prefers; of several with equal weight the first.
     fn accepted(accept: &str) -> Option<Self> {
         preferred(accept, |media_type| {
             Self::ALL.into_iter().find(|form| form.media_type().split(';').next() == Some(media_type))
@@ -63,7 +62,7 @@ impl RecordFormat {
     }
 }
 
-/// How records are written.
+/// Writes records in a format, with the fields and the timestamps that the query selects.
 #[derive(Debug, Clone)]
 pub(crate) struct RecordWriter {
     pub(crate) format: RecordFormat,
@@ -73,10 +72,10 @@ pub(crate) struct RecordWriter {
 }
 
 impl RecordWriter {
-    /// The form that the request asks for; `default` where it asks for none.
+    /// The writer for the format that the request accepts, or for `default`.
     ///
     /// # Errors
-    /// The [`Problem`] of a parameter that cannot be.
+    /// The [`Problem`] of an invalid parameter.
     pub(crate) fn from_request<B>(
         config: &Config,
         request: &HttpRequest<B>,
@@ -113,27 +112,27 @@ impl RecordWriter {
         Ok(Self { format, projection: Projection { fields, times }, columns, partner: config.partner.clone() })
     }
 
-    /// The form of records inside a document in JSON, whatever else the request prefers.
+    /// The writer for records inside a JSON document, whatever format the request accepts.
     ///
     /// # Errors
-    /// The [`Problem`] of a parameter that cannot be.
+    /// The [`Problem`] of an invalid parameter.
     pub(crate) fn for_json<B>(config: &Config, request: &HttpRequest<B>, dataset: Dataset) -> Result<Self, Problem> {
         Self::new(config, request, dataset, RecordFormat::Json)
     }
 
-    /// Lines as Cloudflare's own clients get them.
+    /// The writer for lines as Logpull and the Logs Engine return them.
     pub(crate) fn for_lines(config: &Config, projection: Projection) -> Self {
         Self { format: RecordFormat::Native, projection, columns: Vec::new(), partner: config.partner.clone() }
     }
 
-    /// Appends what stands before the first record.
+    /// Appends the header row of CSV; other formats have none.
     pub(crate) fn begin(&self, out: &mut Vec<u8>) {
         if self.format == RecordFormat::Csv {
             write_csv_names(out, &self.columns);
         }
     }
 
-    /// A whole page of records, as the caller sees them.
+    /// Writes all records, which are masked for the caller already.
     pub(crate) fn page<'a>(&self, seen: impl Iterator<Item = &'a [u8]>) -> Vec<u8> {
         let mut page = Vec::new();
         self.begin(&mut page);
@@ -143,8 +142,8 @@ impl RecordWriter {
         page
     }
 
-    /// Appends the record that the caller sees as `seen`, with what ends it. Nothing is appended where it fails: what
-    /// was found is a record.
+    /// Appends the masked record `seen` and its newline. A line that cannot be rendered appends nothing; a lookup does
+    /// not find such lines.
     pub(crate) fn write(&self, out: &mut Vec<u8>, seen: &[u8]) {
         let _outcome = match self.format {
             RecordFormat::Partner => write_partner_line(out, seen, &self.partner).map(drop),
@@ -179,7 +178,7 @@ impl RecordWriter {
     }
 }
 
-/// The fields that the query asks for.
+/// Parses the parameter `fields`, names separated by commas.
 pub(crate) fn parse_fields<B>(request: &HttpRequest<B>) -> Result<Option<Vec<String>>, Problem> {
     let Some(text) = request.parameter("fields") else { return Ok(None) };
     let fields: Vec<String> =
@@ -192,7 +191,7 @@ pub(crate) fn parse_fields<B>(request: &HttpRequest<B>) -> Result<Option<Vec<Str
     }
 }
 
-/// How the query wants times to be spelled.
+/// Parses the parameter `timestamps`, the format of times in records.
 pub(crate) fn parse_timestamps<B>(request: &HttpRequest<B>) -> Result<Option<TimeForm>, Problem> {
     let Some(name) = request.parameter("timestamps") else { return Ok(None) };
     let form = TimeForm::from_name(&name).ok_or_else(|| {

@@ -1,4 +1,4 @@
-//! Attempts at an answer that need memory which other requests hold.
+//! Retries the work of a request while other requests hold the memory that it needs.
 
 use crate::http::{Problem, problems};
 use crate::limits::BUSY_MS;
@@ -6,7 +6,7 @@ use crate::lookup::LookupError;
 use crate::memory::{Backoff, OutOfMemory, Reservation};
 use crate::services::Services;
 
-/// Why an attempt at an answer failed.
+/// The error of one attempt.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum AttemptError {
     /// Other requests hold the memory; another attempt may succeed.

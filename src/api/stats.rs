@@ -1,7 +1,8 @@
-//! `GET /v1/stats`: the books of all ledgers, added up.
+//! `GET /v1/stats`: the sums of all ledgers.
 //!
-//! What always holds: every count is there, zeroes too; books that do not balance raise the alarm, also where the
-//! errors of two ledgers would cancel each other.
+//! # Invariants
+//! Every count is present, zeroes too. Each ledger is checked for itself, so the alarm is raised even if the errors of
+//! two ledgers cancel each other in the sum.
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 use serde::Serialize;
@@ -14,10 +15,9 @@ use crate::ledger::calls::GetTotals;
 use crate::limits::{CONCURRENT_CALLS, LEDGERS_READ};
 use crate::services::Services;
 
-/// The alarm: lines came in of which nobody knows what became.
+/// The alarm for lines that came in without a known outcome.
 const UNACCOUNTED_ALARM: &str = "unaccounted";
 
-/// The answer.
 #[derive(Serialize)]
 struct StatsResponse {
     #[serde(flatten)]
@@ -28,7 +28,7 @@ struct StatsResponse {
     alarm: Option<&'static str>,
 }
 
-/// Adds up the books.
+/// Answers with the sums of the newest ledgers, at most `ledgers` of them.
 pub(crate) async fn get_stats<Y>(services: &impl Services, request: &HttpRequest<Y>) -> Result<Reply, Problem> {
     let most = request.number_parameter("ledgers", LEDGERS_READ, LEDGERS_READ)?;
     let SummedBooks { totals, ledgers, dead_letters, balanced } = sum_books(services, most).await?;
@@ -36,19 +36,17 @@ pub(crate) async fn get_stats<Y>(services: &impl Services, request: &HttpRequest
     Ok(Reply::json(&StatsResponse { books: totals, ledgers, dead_letters, alarm }))
 }
 
-/// The books of several ledgers.
+/// The sums of several ledgers.
 pub(crate) struct SummedBooks {
-    /// Their sums.
     pub(crate) totals: LedgerTotals,
-    /// How many were read.
     pub(crate) ledgers: LedgerCounts,
-    /// Dead letters that nobody has put back.
+    /// Dead letters that are not redriven.
     pub(crate) dead_letters: u64,
-    /// Whether each of them balances.
+    /// Whether every ledger balances.
     pub(crate) balanced: bool,
 }
 
-/// Adds up the books of the latest ledgers, at most `most`.
+/// Reads and sums the newest ledgers, at most `most`.
 pub(crate) async fn sum_books(services: &impl Services, most: u64) -> Result<SummedBooks, Problem> {
     let ledgers = newest_ledgers(services, most).await?;
     let read = ledgers.names.len() as u64;

@@ -1,45 +1,44 @@
 //! The time range of a request: `start` inclusive, `end` exclusive.
 //!
-//! What always holds: an instant is RFC 3339 or Unix seconds, milliseconds or nanoseconds; a range has a length.
+//! An instant is RFC 3339 or Unix seconds, milliseconds or nanoseconds. A range is never empty.
 
 use crate::http::{HttpRequest, Problem, problems};
 use crate::record::Timestamp;
 
-/// Nanoseconds of a millisecond.
 const NS_PER_MS: i64 = 1_000_000;
 
-/// A time range.
+/// A half-open, non-empty range of time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct TimeRange {
-    /// Its first instant, in Unix nanoseconds.
+    /// The start, inclusive, in Unix nanoseconds.
     pub(crate) start_ns: i64,
-    /// The first instant behind it.
+    /// The end, exclusive, in Unix nanoseconds.
     pub(crate) end_ns: i64,
 }
 
 impl TimeRange {
-    /// Its first instant, in Unix milliseconds.
+    /// The start in Unix milliseconds, rounded down.
     pub(crate) const fn start_ms(&self) -> i64 {
         self.start_ns.div_euclid(NS_PER_MS)
     }
 
-    /// The first millisecond that holds nothing of it.
+    /// The end in Unix milliseconds, rounded up.
     pub(crate) const fn end_ms(&self) -> i64 {
         self.end_ns.div_euclid(NS_PER_MS) + (self.end_ns.rem_euclid(NS_PER_MS) > 0) as i64
     }
 }
 
-/// The range that `start` and `end` of the query say; without an end, up to now.
+/// Parses the parameters `start` and `end`; `end` defaults to now.
 ///
 /// # Errors
-/// The [`Problem`] of an instant that is none, or of a range without a length.
+/// The [`Problem`] of an invalid instant or an empty range.
 pub(crate) fn parse_range<B>(request: &HttpRequest<B>, now_ms: i64) -> Result<TimeRange, Problem> {
     let start_ns = instant_parameter(request, "start")?.ok_or_else(|| problems::bad_parameter("start", INSTANT))?;
     let end_ns = instant_parameter(request, "end")?.unwrap_or(now_ms.saturating_mul(NS_PER_MS));
     if start_ns < end_ns { Ok(TimeRange { start_ns, end_ns }) } else { Err(problems::empty_range()) }
 }
 
-/// What an instant is spelled as.
+/// The formats of an instant, as problems list them.
 const INSTANT: &str = "a time: RFC 3339, or Unix seconds, milliseconds or nanoseconds";
 
 fn instant_parameter<B>(request: &HttpRequest<B>, name: &'static str) -> Result<Option<i64>, Problem> {
@@ -48,7 +47,7 @@ fn instant_parameter<B>(request: &HttpRequest<B>, name: &'static str) -> Result<
     instant.map(Some).ok_or_else(|| problems::bad_parameter(name, INSTANT))
 }
 
-/// The instant that a parameter spells whose plus was not encoded and came as a space, in Unix nanoseconds.
+/// Parses an instant into Unix nanoseconds; a space counts as a plus that the client did not encode.
 pub(crate) fn parse_loose_instant(text: &str) -> Option<i64> {
     Timestamp::parse(&text.trim().replace(' ', "+")).map(Timestamp::unix_ns)
 }

@@ -1,7 +1,6 @@
-//! What several answers show alike: books, batches, plans, payloads.
+//! The JSON of totals, batches, plans and payloads, which several answers share.
 //!
-//! What always holds: an instant is RFC 3339, or null where there is none; what can be acted upon is named by its
-//! handle.
+//! Instants are RFC 3339 or null. Everything that an operation accepts is named by its handle.
 
 use serde::Serialize;
 
@@ -11,10 +10,10 @@ use crate::ledger::delivery::Payload;
 use crate::ledger::{BatchState, DeliveryId, DeliveryPlan, DeliveryState, DeliveryWindow, PlanOptions};
 use crate::time::rfc3339;
 
-/// Payloads that wait to be sent, as whoever waits for them counts them.
+/// The key in the totals for prepared payloads, which wait to be sent.
 const PENDING: &str = "pending";
 
-/// The books with every count, zeroes too.
+/// Adds a zero for every state that the totals do not have.
 pub(crate) fn with_all_states(mut books: LedgerTotals) -> LedgerTotals {
     for state in BatchState::ALL {
         books.sources.entry(state.name().into()).or_default();
@@ -27,7 +26,6 @@ pub(crate) fn with_all_states(mut books: LedgerTotals) -> LedgerTotals {
     books
 }
 
-/// A batch.
 #[derive(Serialize)]
 pub(crate) struct BatchResponse {
     id: String,
@@ -46,7 +44,7 @@ pub(crate) struct BatchResponse {
     counts: Counts,
 }
 
-/// A version of an object.
+/// The bucket, key and ETag of a version of an object.
 #[derive(Serialize)]
 struct ObjectResponse {
     key: String,
@@ -78,7 +76,6 @@ impl From<BatchSummary> for BatchResponse {
     }
 }
 
-/// A plan.
 #[derive(Serialize)]
 pub(crate) struct PlanResponse {
     number: u32,
@@ -86,7 +83,7 @@ pub(crate) struct PlanResponse {
     options: PlanOptions,
 }
 
-/// A window; null where it has no end.
+/// A window of time in RFC 3339; null at an end that is open.
 #[derive(Serialize)]
 struct WindowResponse {
     start: Option<String>,
@@ -104,7 +101,6 @@ impl From<DeliveryPlan> for PlanResponse {
     }
 }
 
-/// A payload.
 #[derive(Serialize)]
 pub(crate) struct PayloadResponse {
     id: String,
@@ -117,12 +113,12 @@ pub(crate) struct PayloadResponse {
     ambiguous: u32,
     status: Option<u16>,
     code: Option<String>,
-    /// Why a person decided against it.
+    /// The reason that an operator gave for dropping it.
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
     next_attempt_at: Option<String>,
     completed_at: Option<String>,
-    /// Those that took its place.
+    /// The handles of the two payloads that replace it after a split.
     #[serde(skip_serializing_if = "Option::is_none")]
     split_into: Option<[String; 2]>,
 }
@@ -151,7 +147,7 @@ impl From<PayloadView> for PayloadResponse {
     }
 }
 
-/// The handles of a payload's halves.
+/// The handles of the two payloads that a split creates.
 fn halves(handle: &str) -> Option<[String; 2]> {
     let payload = DeliveryId::from_handle(handle)?;
     Some(payload.halves().map(|index| DeliveryId { index, ..payload.clone() }.handle()))

@@ -38,7 +38,7 @@ impl<D: Services + 'static> ClientRequest<'_, D> {
         Ok(caller)
     }
 
-    /// The records of the ray that the path names, as lines: none where nothing is found.
+    /// The records of a ray as lines; an unknown ray is a 200 with an empty body.
     pub(super) async fn lines_of_ray(
         &self,
         caller: &Caller,

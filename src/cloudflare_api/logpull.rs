@@ -1,7 +1,6 @@
 //! Logpull: the records of a time range or of a ray, one per line, with the fields that are asked for.
 //!
-//! What always holds: lines are NDJSON; a field that a record does not have is left out, not refused; a query that is
-//! not understood is told in Logpull's own words.
+//! A field that a record does not have is omitted, not refused. The texts of invalid queries are Logpull's own.
 
 use super::client_request::ClientRequest;
 use super::envelope::{INVALID, bad_query_reply, error_reply, success_reply};
@@ -15,7 +14,7 @@ use crate::record::Dataset;
 use crate::render::{Projection, TimeForm};
 use crate::services::Services;
 
-/// The fields of a record where none are asked for.
+/// The fields of a record if the query selects none, as Logpull documents.
 const DEFAULT_FIELDS: [&str; 9] = [
     "ClientIP",
     "ClientRequestHost",
@@ -28,7 +27,7 @@ const DEFAULT_FIELDS: [&str; 9] = [
     "RayID",
 ];
 
-/// The fields of `http_requests`, each with what it says.
+/// The fields of `http_requests` with their descriptions, as a JSON object.
 const FIELDS: &str = include_str!("../../schemas/http_requests_fields.json");
 
 /// `GET …/received`: the records of a time range.
@@ -60,27 +59,26 @@ pub(crate) async fn zone_ray<D: Services + 'static>(client: &ClientRequest<'_, D
     client.lines_of_ray(&caller, Dataset::HttpRequests, projection).await
 }
 
-/// `GET …/received/fields`: the fields there are.
+/// `GET …/received/fields`: the names and descriptions of all fields.
 pub(crate) fn list_fields<D: Services + 'static>(client: &ClientRequest<'_, D>) -> Result<Reply, Problem> {
     client.in_zone()?;
     Ok(Reply::new(200, JSON, FIELDS.as_bytes().to_vec()))
 }
 
-/// Whether logs are kept: always, as long as the bucket keeps them.
+/// The retention flag, which is always on: the lifecycle rules of the bucket decide how long logs are kept.
 #[derive(serde::Serialize)]
 struct RetentionFlag {
     flag: bool,
 }
 
-/// `GET …/control/retention/flag`.
+/// `GET …/control/retention/flag`: always `true`.
 pub(crate) fn get_retention<D: Services + 'static>(client: &ClientRequest<'_, D>) -> Result<Reply, Problem> {
     client.in_zone()?;
     Ok(success_reply(RetentionFlag { flag: true }))
 }
 
-/// `POST …/control/retention/flag`: what is kept is kept; how long is the bucket's to say.
+/// `POST …/control/retention/flag`: accepts `true`, and answers 400 to `false`, which raydex cannot do.
 pub(crate) fn set_retention<D: Services + 'static>(client: &ClientRequest<'_, D>) -> Result<Reply, Problem> {
-    /// The body.
     #[derive(serde::Deserialize)]
     struct RetentionRequest {
         flag: bool,
@@ -95,7 +93,7 @@ pub(crate) fn set_retention<D: Services + 'static>(client: &ClientRequest<'_, D>
     })
 }
 
-/// What `received` is asked for.
+/// The parameters of `received`.
 struct LogpullQuery {
     range: TimeRange,
     count: Option<u64>,
@@ -103,7 +101,7 @@ struct LogpullQuery {
     projection: Projection,
 }
 
-/// Reads the query, or says what is wrong with it as Logpull does.
+/// Parses the query; the error is the text that Logpull answers.
 fn parse_query<B>(request: &HttpRequest<B>, now_ms: i64) -> Result<LogpullQuery, String> {
     const TIME: &str = "must be unix timestamp or rfc3339 string";
     let instant = |name: &str| {
@@ -130,7 +128,7 @@ fn parse_query<B>(request: &HttpRequest<B>, now_ms: i64) -> Result<LogpullQuery,
     Ok(LogpullQuery { range: TimeRange { start_ns, end_ns }, count, sample, projection: parse_projection(request)? })
 }
 
-/// The fields and the form of times that are asked for.
+/// Parses the parameters `fields` and `timestamps`; the error is the text that Logpull answers.
 fn parse_projection<B>(request: &HttpRequest<B>) -> Result<Projection, String> {
     let fields =
         parse_fields(request).map_err(|_| "error parsing fields: must be names with commas between".to_owned())?;

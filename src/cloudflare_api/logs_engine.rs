@@ -21,9 +21,8 @@ use crate::render::Projection;
 use crate::services::Services;
 use crate::time::{day, rfc3339};
 
-/// What stands in a prefix for the day.
+/// The placeholder for the eight digits of a day in a prefix.
 const DATE: &str = "{DATE}";
-/// One day, in milliseconds.
 const DAY_MS: i64 = 86_400_000;
 
 /// The range, prefix and dataset that a client names.
@@ -99,7 +98,7 @@ pub(crate) async fn retrieve_logs<D: Services + 'static>(client: &ClientRequest<
     range_stream::stream_range(client.services, request, form, StreamFormat::Logpull, TEXT).await
 }
 
-/// `POST …/rayids/index`: there is nothing to do, since every batch is indexed as it comes.
+/// `POST …/rayids/index`: accepts without work, since every batch is indexed when it arrives.
 pub(crate) fn index_rays<D: Services>(client: &ClientRequest<'_, D>) -> Reply {
     let Ok(IndexRequest { start, end, bucket, prefix }) = serde_json::from_slice(&client.request.body) else {
         return error_reply(400, INVALID, "The body must be JSON with start, end, bucket and prefix.");
@@ -119,7 +118,7 @@ pub(crate) async fn account_ray<D: Services + 'static>(client: &ClientRequest<'_
     }
 }
 
-/// Reads the query parameters.
+/// Parses `start`, `end`, `bucket` and `prefix`; the error is the reply to send.
 fn parse_query<D: Services>(client: &ClientRequest<'_, D>) -> Result<EngineQuery, Box<Reply>> {
     let parameter = |name| client.request.parameter(name);
     engine_query(

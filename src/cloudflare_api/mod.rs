@@ -1,9 +1,9 @@
-//! Cloudflare's own retrieval APIs over one's own bucket: Logpull under `/client/v4/zones/{zone}/logs`, the Logs Engine
-//! under `/client/v4/accounts/{account}/logs`. A client needs another base URL and one of our tokens, nothing else.
+//! Cloudflare's retrieval APIs over your own bucket: Logpull under `/client/v4/zones/{zone}/logs`, the Logs Engine
+//! under `/client/v4/accounts/{account}/logs`. A client needs another base URL and a raydex token, and no other change.
 //!
-//! What always holds: parameters, defaults, status codes and the form of errors are those that Cloudflare documents;
-//! the limits of 7 days, 1 hour and 15 requests a minute are not; the account and the R2 keys that clients send are not
-//! looked at, since the Worker reads its own bucket alone.
+//! Parameters, defaults, status codes and errors are as Cloudflare documents them, without the limits of 7 days, 1 hour
+//! and 15 requests a minute. The account and the R2 keys that clients send are ignored, since the Worker reads only its
+//! own bucket.
 
 mod client_request;
 mod envelope;

@@ -1,8 +1,6 @@
-//! The media types of replies.
+//! The media types of replies: RFC 8259 for JSON, RFC 9457 for problems, RFC 4180 for CSV.
 
-/// One JSON document.
 pub(crate) const JSON: &str = "application/json";
-/// A problem (RFC 9457).
 pub(crate) const PROBLEM: &str = "application/problem+json";
 /// One JSON object per line.
 pub(crate) const NDJSON: &str = "application/x-ndjson";

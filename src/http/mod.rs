@@ -1,4 +1,4 @@
-//! Requests in, replies out: HTTP in types of the crate's own, which know no route and no platform.
+//! HTTP requests and replies, independent of routes and of the platform.
 //!
 //! Reading order: [`request`] and [`reply`] are the two ends; [`negotiation`] reads what the client accepts;
 //! [`problem`] is the form of an error, [`problems`] the list of all errors.

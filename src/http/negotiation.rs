@@ -1,6 +1,6 @@
-//! What a client accepts: `Accept` and `Accept-Encoding` (RFC 9110, 12.5), as far as raydex looks at them.
+//! Content negotiation by `Accept` and `Accept-Encoding` (RFC 9110, 12.5).
 
-/// One element of such a header: its name and its weight. A weight that is no number is 0.
+/// Splits an element of a header into its name and its weight; an invalid weight is 0.
 fn weighted(element: &str) -> (&str, f32) {
     let mut parts = element.split(';').map(str::trim);
     let name = parts.next().unwrap_or_default();
@@ -8,8 +8,8 @@ fn weighted(element: &str) -> (&str, f32) {
     (name, weight)
 }
 
-/// The offer that `Accept` prefers, each offered with its media type; of equally good ones the one named first. Wildcards
-/// prefer nothing.
+/// The offer whose media type has the highest weight in `Accept`; of several with equal weight the first. Wildcards
+/// match no offer.
 pub(crate) fn preferred<T>(accept: &str, offers: impl Fn(&str) -> Option<T>) -> Option<T> {
     let mut best: Option<(f32, T)> = None;
     for (media_type, weight) in accept.split(',').map(weighted) {
@@ -20,7 +20,7 @@ pub(crate) fn preferred<T>(accept: &str, offers: impl Fn(&str) -> Option<T>) -> 
     best.map(|(_, offer)| offer)
 }
 
-/// Whether `Accept-Encoding` accepts gzip.
+/// Whether `Accept-Encoding` accepts gzip with a weight above 0.
 #[must_use]
 pub fn accepts_gzip(accept_encoding: &str) -> bool {
     let weight = |coding: &str| {

@@ -14,18 +14,18 @@ const RETRY_AFTER_S: i64 = 30;
 /// A problem: a stable code, one sentence of detail and, where it helps, a hint.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Problem {
-    /// Always `about:blank`: the code says what it is.
+    /// Always `about:blank`: `code` identifies the problem.
     #[serde(rename = "type")]
     kind: &'static str,
-    /// The status in words.
+    /// The reason phrase of the status, such as `Not Found`.
     title: &'static str,
-    /// The HTTP status.
+    /// The HTTP status, 400 to 599.
     pub status: u16,
-    /// The stable code.
+    /// The stable code that clients can match, in snake case.
     pub code: &'static str,
-    /// What is wrong.
+    /// One sentence for people, which may change.
     detail: String,
-    /// What to do about it.
+    /// The next step of the client, in one sentence.
     #[serde(skip_serializing_if = "Option::is_none")]
     hint: Option<String>,
     /// The ray asked for, in its canonical digits.
@@ -34,13 +34,13 @@ pub struct Problem {
     /// The instant that the ray decodes to, in RFC 3339.
     #[serde(skip_serializing_if = "Option::is_none")]
     ray_time: Option<String>,
-    /// What finding that out cost.
+    /// The cost of the lookup that found no records.
     #[serde(skip_serializing_if = "Option::is_none")]
     cost: Option<LookupCost>,
-    /// When to come again, in seconds.
+    /// The value of `Retry-After`, in seconds.
     #[serde(skip)]
     retry_after_s: Option<i64>,
-    /// The methods that the path takes.
+    /// The value of `Allow`: the methods of the path.
     #[serde(skip)]
     allow: Option<&'static str>,
 }
@@ -66,28 +66,28 @@ impl Problem {
         Self { hint: Some(hint.into()), ..self }
     }
 
-    /// The problem with what the path takes.
+    /// Sets the header `Allow`.
     pub(crate) fn with_allow(self, methods: &'static str) -> Self {
         Self { allow: Some(methods), ..self }
     }
 
-    /// The problem with when to come again, in seconds.
+    /// Sets the header `Retry-After`, in seconds.
     pub(crate) fn retry_after_s(self, seconds: i64) -> Self {
         Self { retry_after_s: Some(seconds), ..self }
     }
 
-    /// The problem with the ray that it is about, and the instant that this decodes to.
+    /// Adds the ray, and the instant that it decodes to in RFC 3339.
     pub(crate) fn with_ray(self, ray: String, ray_time: String) -> Self {
         Self { ray: Some(ray), ray_time: Some(ray_time), ..self }
     }
 
-    /// When to come again, in seconds, where that helps.
+    /// The value of `Retry-After` for 429 and 503: the one set, or the default.
     pub(crate) fn retry_after(&self) -> Option<String> {
         let may_help = matches!(self.status, 429 | 503);
         may_help.then(|| self.retry_after_s.unwrap_or(RETRY_AFTER_S).to_string())
     }
 
-    /// The problem with what finding it out cost.
+    /// Adds the cost of the lookup.
     #[must_use]
     pub fn with_cost(self, cost: LookupCost) -> Self {
         Self { cost: Some(cost), ..self }
@@ -111,7 +111,7 @@ impl From<Problem> for Reply {
     }
 }
 
-/// The status in words.
+/// The reason phrase of the status, such as `Not Found`.
 const fn title(status: u16) -> &'static str {
     match status {
         400 => "Bad Request",

@@ -1,6 +1,7 @@
 //! Every problem that raydex answers with.
 //!
-//! What always holds: a code stands for one thing and never changes; `schemas/openapi.json` has them all, held by a test.
+//! # Invariants
+//! A code has one meaning and never changes. `schemas/openapi.json` lists every code.
 
 use super::problem::Problem;
 use crate::filter::FilterError;

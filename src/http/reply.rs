@@ -1,8 +1,8 @@
 //! A reply: status, headers, body.
 //!
 //! # Invariants
-//! Every reply forbids caching and sniffing, since a log line must not stay in a cache. A streamed body is produced piece
-//! by piece, as the client reads it.
+//! Every reply forbids caching and sniffing, since a log line must not stay in a cache. A streamed body is produced
+//! piece by piece, as the client reads it.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -29,7 +29,7 @@ pub struct LookupCost {
 }
 
 impl LookupCost {
-    /// The cost of a lookup that did this work in so many milliseconds.
+    /// The cost of a lookup with these counts and this duration in milliseconds.
     pub(crate) const fn new(stats: &ReadStats, elapsed_ms: i64) -> Self {
         let &ReadStats { shards_asked, objects_read, bytes_read, bytes_inflated, full_scans, .. } = stats;
         Self { shards_asked, objects_read, bytes_read, bytes_inflated, full_scans, elapsed_ms }
@@ -40,16 +40,16 @@ impl LookupCost {
 pub enum ReplyBody {
     /// The complete body.
     Whole(Vec<u8>),
-    /// The pieces, each produced when the client reads it. An error aborts the connection, so that a truncated body does not
-    /// look complete.
+    /// The pieces, each produced when the client reads it. An error aborts the connection, so that a truncated body
+    /// does not look complete.
     Stream(LocalBoxStream<'static, Result<Vec<u8>, BackendError>>),
 }
 
 impl ReplyBody {
-    /// All of it, whatever its length: for tests, and for what is known to be short.
+    /// Reads the complete body without a bound: for tests and for bodies that are known to be short.
     ///
     /// # Errors
-    /// [`BackendError`] where a piece could not be made.
+    /// The [`BackendError`] of the piece that failed.
     pub async fn whole(self) -> Result<Vec<u8>, BackendError> {
         match self {
             Self::Whole(bytes) => Ok(bytes),
@@ -73,14 +73,14 @@ impl fmt::Debug for ReplyBody {
     }
 }
 
-/// One HTTP reply.
+/// A reply of the API, which `platform` turns into a response of the runtime.
 #[derive(Debug)]
 pub struct Reply {
-    /// The status.
+    /// The HTTP status, 200 to 599.
     pub status: u16,
-    /// The headers.
+    /// The headers in order, with lower-case names.
     pub headers: Vec<(&'static str, Cow<'static, str>)>,
-    /// The body.
+    /// The body, complete or streamed.
     pub body: ReplyBody,
 }
 
@@ -96,7 +96,7 @@ impl Reply {
         Self { status, headers, body: ReplyBody::Whole(body) }
     }
 
-    /// A reply of 200 that streams.
+    /// A 200 with a streamed body.
     pub(crate) fn streaming(
         media_type: &'static str,
         pieces: LocalBoxStream<'static, Result<Vec<u8>, BackendError>>,
@@ -104,21 +104,21 @@ impl Reply {
         Self { body: ReplyBody::Stream(pieces), ..Self::new(200, media_type, Vec::new()) }
     }
 
-    /// A reply with this JSON, on one line.
+    /// A 200 with this value as one line of JSON.
     pub(crate) fn json(answer: &impl Serialize) -> Self {
         let mut body = serde_json::to_vec(answer).unwrap_or_default();
         body.push(b'\n');
         Self::new(200, JSON, body)
     }
 
-    /// The reply with one more header.
+    /// Adds a header.
     #[must_use]
     pub fn with_header(mut self, name: &'static str, value: impl Into<Cow<'static, str>>) -> Self {
         self.headers.push((name, value.into()));
         self
     }
 
-    /// The reply with what it cost in a header: `raydex-cost: shards_asked=1, objects_read=1, …`.
+    /// Adds the header `raydex-cost: shards_asked=1, objects_read=1, …`.
     #[must_use]
     pub fn with_cost(self, cost: &LookupCost) -> Self {
         let LookupCost { shards_asked, objects_read, bytes_read, bytes_inflated, full_scans, elapsed_ms } = cost;
@@ -131,7 +131,7 @@ impl Reply {
         )
     }
 
-    /// The reply under a tag of what it says, or, where the caller has that already, the word that it has not changed.
+    /// Adds the entity tag, or answers 304 if `If-None-Match` has it (`known`).
     pub(crate) fn with_entity_tag(self, tag: String, known: Option<&str>) -> Self {
         if known.is_some_and(|known| matches_entity_tag(known, &tag)) {
             let kept = self.headers.into_iter().filter(|(name, _)| *name != "content-type").collect();

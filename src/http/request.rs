@@ -15,10 +15,10 @@ use super::problems;
 /// The header in which Cloudflare Access sends its assertion.
 pub(crate) const ACCESS_ASSERTION: HeaderName = HeaderName::from_static("cf-access-jwt-assertion");
 
-/// One HTTP request.
+/// A request of a client, before any header or parameter is interpreted.
 #[derive(Debug)]
 pub struct HttpRequest<B> {
-    /// The method, upper case.
+    /// The method in upper case, such as `GET`.
     pub method: String,
     /// The path as it was sent, still percent-encoded.
     pub path: String,
@@ -57,7 +57,7 @@ impl<B> HttpRequest<B> {
     /// Refuses a query with any other parameter.
     ///
     /// # Errors
-    /// The [`Problem`] of such a parameter.
+    /// The [`Problem`] of the first parameter that is not in `known`.
     pub(crate) fn check_parameters(&self, known: &[&str]) -> Result<(), Problem> {
         let mut pairs = form_urlencoded::parse(self.query.as_bytes());
         if pairs.all(|(key, _)| known.contains(&key.as_ref())) {
@@ -70,7 +70,7 @@ impl<B> HttpRequest<B> {
     /// The number from 1 to `most` in the query parameter `name`; `default` where it is not given.
     ///
     /// # Errors
-    /// The [`Problem`] of a value that is no such number.
+    /// The [`Problem`] of a value outside 1 to `most`.
     pub fn number_parameter(&self, name: &'static str, default: u64, most: u64) -> Result<u64, Problem> {
         let Some(value) = self.parameter(name) else { return Ok(default) };
         let number = value.parse().ok().filter(|number| (1..=most).contains(number));

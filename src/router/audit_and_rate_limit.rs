@@ -1,7 +1,8 @@
 //! Records a request in the audit log and counts it against the rate limit, before anything is answered.
 //!
 //! # Invariants
-//! No audited request is served that the audit log did not record; one over the rate limit is answered 429 and not recorded.
+//! No audited request is served that the audit log did not record; one over the rate limit is answered 429 and not
+//! recorded.
 
 use ::http::header::AUTHORIZATION;
 

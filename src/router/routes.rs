@@ -1,7 +1,7 @@
-//! The table of routes: every path that raydex answers, by which method, and for whom.
+//! The table of routes: method, path, scopes and query parameters of everything that raydex answers.
 //!
-//! What always holds: the table is the only place that knows a path; a route without a row cannot be reached, and each
-//! row says which scopes it takes and whether it leaves an entry in the audit log.
+//! # Invariants
+//! The table is the only place with paths. Every row declares its scopes and whether the audit log records it.
 
 use crate::access::Scope;
 use crate::http::{Problem, percent_decoded, problems};
@@ -10,49 +10,49 @@ use crate::ledger::calls::DeliveryDecision;
 /// What a request asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Route {
-    /// `GET /v1/rays/{ray}`
+    /// The records of one ray: `GET /v1/rays/{ray}`.
     GetRay,
-    /// `POST /v1/rays`
+    /// The records of several rays: `POST /v1/rays`.
     LookUpRays,
-    /// `GET /v1/rays/{ray}/deliveries`
+    /// The deliveries of the records of a ray: `GET /v1/rays/{ray}/deliveries`.
     GetDeliveries,
-    /// `GET /v1/logs`
+    /// The records of a time range: `GET /v1/logs`.
     SearchLogs,
-    /// `GET /v1/coverage`
+    /// The complete and missing windows of a range: `GET /v1/coverage`.
     GetCoverage,
-    /// `POST /v1/ingest/{dataset}`
+    /// The HTTP destination of Logpush: `POST /v1/ingest/{dataset}`.
     IngestBatch,
-    /// `GET /v1/stats`
+    /// The sums of the ledgers: `GET /v1/stats`.
     GetStats,
-    /// `GET /v1/batches`
+    /// The known batches, newest first: `GET /v1/batches`.
     ListBatches,
-    /// `GET /v1/batches/{batch}`
+    /// One batch with its plans and payloads: `GET /v1/batches/{batch}`.
     GetBatch,
-    /// `POST /v1/batches/{batch}/replay`
+    /// Reads a quarantined batch again: `POST /v1/batches/{batch}/replay`.
     ReplayBatch,
-    /// `POST /v1/payloads/{payload}/resend`, `/release` and `/drop`
+    /// Decides about a payload: `POST /v1/payloads/{payload}/resend`, `/release` and `/drop`.
     DecidePayload(DeliveryDecision),
-    /// `POST /v1/backfills`
+    /// Starts a backfill of a range: `POST /v1/backfills`.
     CreateBackfill,
-    /// `GET /v1/backfills`
+    /// The backfills, newest first: `GET /v1/backfills`.
     ListBackfills,
-    /// `GET /v1/backfills/{id}`
+    /// The progress of one backfill: `GET /v1/backfills/{id}`.
     GetBackfill,
-    /// `POST /v1/backfills/{id}/stop` and `/resume`
+    /// Stops (`false`) or resumes (`true`) a backfill: `POST /v1/backfills/{id}/stop` and `/resume`.
     SetBackfillRunning(bool),
-    /// `GET /v1/dead-letters`
+    /// The messages that queues gave up: `GET /v1/dead-letters`.
     ListDeadLetters,
-    /// `POST /v1/dead-letters/{dead_letter}/redrive`
+    /// Returns a message to its queue: `POST /v1/dead-letters/{dead_letter}/redrive`.
     RedriveDeadLetter,
-    /// `GET /v1/audit`
+    /// A page of the audit log: `GET /v1/audit`.
     ListAuditEntries,
-    /// `GET /metrics`
+    /// The sums in Prometheus text format: `GET /metrics`.
     GetMetrics,
-    /// `GET /openapi.json`
+    /// The description of this API: `GET /openapi.json`.
     GetOpenApi,
-    /// `GET /healthz`
+    /// Whether the deployment is configured: `GET /healthz`.
     GetHealth,
-    /// What Logpull and the Logs Engine are asked for, as Cloudflare's own clients ask.
+    /// A route of Logpull or the Logs Engine under `/client/v4`.
     Cloudflare(CloudflareRoute),
 }
 
@@ -82,16 +82,16 @@ pub enum CloudflareRoute {
 /// One row of the table of routes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RouteSpec {
-    /// The method; `HEAD` goes wherever `GET` does.
+    /// The method; a row for `GET` answers `HEAD` too.
     pub method: &'static str,
-    /// The path; a name in braces stands for an argument.
+    /// The path; a name in braces matches one argument.
     pub path: &'static str,
-    /// The route.
+    /// The route, with what the path alone decides.
     pub route: Route,
     /// The caller needs one of these scopes; none is needed where the list is empty.
     pub scopes: &'static [Scope],
-    /// The parameters of the query that it takes. Others are refused, but by the routes of Cloudflare's API, whose
-    /// clients may send what raydex does not need.
+    /// The accepted query parameters. Others are refused, except by the routes of Cloudflare's API, whose clients may
+    /// send parameters that raydex does not need.
     pub parameters: &'static [&'static str],
     /// Whether it leaves an entry in the audit log.
     pub audited: bool,
@@ -113,8 +113,8 @@ impl RouteSpec {
         Self { audited: true, ..self }
     }
 
-    /// Whether it tells of the records of a caller's zones alone; what tells of the whole deployment is not for callers
-    /// who are let in for some zones.
+    /// Whether callers restricted to zones may use it: it answers with records of their zones only, and with nothing
+    /// about the deployment.
     pub(crate) const fn is_for_zones(&self) -> bool {
         match self.route {
             Route::GetRay
@@ -129,7 +129,7 @@ impl RouteSpec {
         }
     }
 
-    /// Method and path, as the audit log has them: `GET /v1/rays/{ray}`.
+    /// Method and path, as the audit log records them: `GET /v1/rays/{ray}`.
     #[must_use]
     pub fn name(&self) -> String {
         format!("{} {}", self.method, self.path)
@@ -140,16 +140,16 @@ impl RouteSpec {
 const READ: &[Scope] = &[Scope::Read];
 /// Routes for the operators of deliveries.
 const DELIVER: &[Scope] = &[Scope::Deliver];
-/// Routes that show figures.
+/// Routes that show totals and states but no log lines.
 const WATCH: &[Scope] = &[Scope::Read, Scope::Deliver, Scope::Admin];
 /// Routes for the administrators of the deployment.
 const ADMIN: &[Scope] = &[Scope::Admin];
 
-/// The parameters of a stream.
+/// The query parameters of `GET /v1/logs`.
 const LOGS: &[&str] =
     &["start", "end", "dataset", "filter", "fields", "timestamps", "format", "sample", "limit", "cursor", "summary"];
 
-/// Every route. Where two paths fit, the first one counts.
+/// Every route; if two paths match, the first one wins.
 pub const ROUTES: &[RouteSpec] = &[
     RouteSpec::new("GET", "/v1/rays/{ray}/deliveries", Route::GetDeliveries, READ).audited(),
     RouteSpec::new("GET", "/v1/rays/{ray}", Route::GetRay, READ)
@@ -214,7 +214,7 @@ const fn client(
     RouteSpec::new(method, path, Route::Cloudflare(route), scopes)
 }
 
-/// Whether the path is one of Cloudflare's API, whose clients expect its own form of errors.
+/// Whether the path belongs to Cloudflare's API, whose clients expect its envelope for errors.
 pub(crate) fn is_cloudflare_path(path: &str) -> bool {
     path.starts_with("/client/")
 }
@@ -254,7 +254,7 @@ fn arguments(spec: &RouteSpec, path: &str) -> Option<Vec<String>> {
     (rest == pattern).then_some(found)
 }
 
-/// The argument, if it can be one: it is never empty, and a pasted URL alone brings slashes of its own.
+/// The argument unless it is empty or contains a slash; only a ray may, since it can be a pasted URL.
 fn fitting(route: Route, argument: &str) -> Option<String> {
     let is_url = argument.starts_with("http://") || argument.starts_with("https://");
     let may_have_slashes = is_url && matches!(route, Route::GetRay | Route::GetDeliveries);
