@@ -44,7 +44,7 @@ pub(crate) struct BatchResponse {
     counts: Counts,
 }
 
-/// The bucket, key and ETag of a version of an object.
+/// The bucket, key and entity tag of a version of an object.
 #[derive(Serialize)]
 struct ObjectResponse {
     key: String,

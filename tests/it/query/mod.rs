@@ -52,7 +52,7 @@ impl FixedDirectory {
         let full = OccupancyRow::from_bytes(&[0xff; OCCUPANCY_ROW_BYTES]).unwrap();
         let mut row = OccupancyRow::default();
         (first..(number + 1) * OCCUPANCY_ROW).for_each(|prefix| assert!(row.insert(prefix)));
-        let rest = (number + 1..OccupancyRow::number_of(RayId::LAST_PREFIX) + 1).map(|number| (number, full.clone()));
+        let rest = (number + 1..=OccupancyRow::number_of(RayId::LAST_PREFIX)).map(|number| (number, full.clone()));
         Self(OccupancyMap { rows: rest.chain([(number, row)]).collect(), until: u32::MAX })
     }
 }
