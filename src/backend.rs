@@ -1,17 +1,17 @@
-//! What the core asks of the world, as narrow traits.
+//! The services outside of the process, as narrow traits: buckets, queues, Durable Objects, the partner, signing keys,
+//! SQL.
 //!
 //! `platform` implements them over R2, Queues and Durable Objects; the tests over memory and SQLite. Each
 //! trait states what its calls mean, not just their types.
 //!
-//! The compiler is the wall: the runtime's crate is a dependency of wasm32 alone, so that native code which names
-//! it does not compile.
+//! The crate of the runtime is a dependency of wasm32 only, so native code that names it does not compile.
 //!
 //! ```compile_fail,E0432
 //! use worker::Env;
 //! ```
 //!
-//! What always holds: an error of a backend says nothing about whether the effect happened; every effect here
-//! may be asked for again with the same result.
+//! # Invariants
+//! After an error the effect may or may not have happened. Every effect is idempotent, so callers repeat it.
 
 use std::future::Future;
 use std::ops::Range;
@@ -20,13 +20,13 @@ use serde::Serialize;
 
 use crate::bucket_keys::version_digest;
 
-/// The world did not do what was asked, or did not say that it did. Trying later may help.
+/// A call that failed, or whose answer did not arrive. A retry may succeed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{what} failed: {detail}")]
 pub struct BackendError {
-    /// What was asked for, as words for a log line.
+    /// The operation, in words for a log line, such as `compressing a body`.
     pub what: &'static str,
-    /// What came back; for the log only, never for a user.
+    /// The error of the platform; for the log only, never for a client.
     pub detail: String,
 }
 
@@ -37,12 +37,12 @@ impl BackendError {
     }
 }
 
-/// What a bucket says of one object.
+/// The metadata of one version of an object.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ObjectHead {
-    /// Its version: another content has another one.
+    /// The entity tag, which differs for different content.
     pub etag: String,
-    /// Its size, in stored bytes.
+    /// The stored size in bytes, compressed if the object is.
     pub size: u64,
     /// When this version was written, in Unix milliseconds.
     pub uploaded_ms: i64,
@@ -53,7 +53,7 @@ pub trait Bytes {
     /// The next piece, of any size above 0; `None` at the end. An error ends the stream.
     fn next(&mut self) -> impl Future<Output = Result<Option<Vec<u8>>, BackendError>>;
 
-    /// All of them at once: for what is small, since it is held in memory.
+    /// Reads the complete stream into memory: for small bodies only.
     fn all(mut self) -> impl Future<Output = Result<Vec<u8>, BackendError>>
     where
         Self: Sized,
@@ -68,10 +68,10 @@ pub trait Bytes {
     }
 }
 
-/// A body that must be as long as the bucket says its object is.
+/// A body that must have the size of its object.
 ///
-/// A connection that breaks must not look like an object that was written so: the end of a body that is shorter
-/// or longer is an error. Whoever stops before the end asks for none.
+/// An aborted connection must not look like a short object, so the end of a body that is shorter or longer is an error.
+/// A reader that stops earlier sees no error.
 #[derive(Debug)]
 pub struct WholeBody<B> {
     body: B,
@@ -107,43 +107,43 @@ pub trait Upload {
     fn part(&mut self, bytes: Vec<u8>) -> impl Future<Output = Result<(), BackendError>>;
     /// Makes the object of the parts, all at once.
     fn complete(self) -> impl Future<Output = Result<ObjectHead, BackendError>>;
-    /// Drops the parts.
+    /// Discards the parts; no object appears.
     fn abort(self) -> impl Future<Output = Result<(), BackendError>>;
 }
 
-/// What a ranged read came to.
+/// The result of reading a range of one version of an object.
 #[derive(Debug)]
 pub enum Ranged<B> {
-    /// The bytes.
+    /// The bytes of the range, as a stream.
     Body(B),
-    /// The object is another version now.
+    /// The object has another entity tag now.
     Changed,
-    /// There is no such object.
+    /// The object does not exist any more.
     Gone,
 }
 
 /// A bucket: the one that Logpush writes to, or the one that raydex keeps its own objects in.
 pub trait Bucket {
-    /// The body of an object.
+    /// The stream of an object's stored bytes.
     type Body: Bytes;
-    /// An upload in parts.
+    /// An upload in parts, not visible until it completes.
     type Upload: Upload;
 
-    /// The object at `key` as it is now, or `None` where there is none.
+    /// The current version of the object at `key`; `None` if it does not exist.
     fn get(&self, key: &str) -> impl Future<Output = Result<Option<(ObjectHead, Self::Body)>, BackendError>>;
-    /// Bytes of the object at `key`, if it is still this version. There are as many as asked for, or fewer where the
-    /// object ends before.
+    /// Reads a range of the object at `key` if it still has this entity tag. A range that exceeds the object is cut to
+    /// it.
     fn get_range(
         &self,
         key: &str,
         etag: Option<&str>,
         bytes: Range<u64>,
     ) -> impl Future<Output = Result<Ranged<Self::Body>, BackendError>>;
-    /// Writes an object whole, over what was there.
+    /// Writes a complete object, and replaces an existing one.
     fn put(&self, key: &str, bytes: Vec<u8>) -> impl Future<Output = Result<ObjectHead, BackendError>>;
-    /// Writes an object whole where there is none, and says whether it did; what is there stays as it is.
+    /// Writes a complete object unless one exists, and returns whether it wrote.
     fn put_new(&self, key: &str, bytes: Vec<u8>) -> impl Future<Output = Result<bool, BackendError>>;
-    /// Removes objects, at most [`crate::limits::LIST_PAGE`]; one that is not there is no error.
+    /// Deletes at most [`crate::limits::LIST_PAGE`] objects; a missing one is not an error.
     fn delete(&self, keys: &[String]) -> impl Future<Output = Result<(), BackendError>>;
     /// The next page of a listing, in the order of the keys' bytes.
     fn list(&self, ask: &List) -> impl Future<Output = Result<Listed, BackendError>>;
@@ -178,133 +178,131 @@ impl<B> BatchStore<'_, B> {
     }
 }
 
-/// What to list of a bucket.
+/// The keys to list, and where the listing continues.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct List {
-    /// The keys begin so.
+    /// The prefix of the keys; empty for all keys.
     pub prefix: String,
-    /// They stand behind this one; for the first page.
+    /// Lists only keys after this one; for the first page.
     pub after: Option<String>,
-    /// Where the last page ended.
+    /// The cursor that the previous page returned.
     pub cursor: Option<String>,
-    /// Whether keys with a further slash are told as folders alone.
+    /// Whether keys with another slash after the prefix are grouped into folders.
     pub by_folder: bool,
 }
 
 /// A page of a listing.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Listed {
-    /// The objects, with their keys.
+    /// Keys and metadata, in byte order of the keys.
     pub objects: Vec<(String, ObjectHead)>,
-    /// The folders, each with its slash; only where they were asked for.
+    /// Folders with their final slash, if the listing groups by folder.
     pub folders: Vec<String>,
-    /// Where the next page begins; `None` at the end.
+    /// The cursor of the next page; `None` on the last page.
     pub cursor: Option<String>,
 }
 
-/// The Durable Objects of one class, by name. A call is answered by that one object, which works through its
-/// calls one at a time.
+/// The Durable Objects of one class, by name. Each object handles its calls one at a time.
 pub trait Objects {
     /// Sends `body` to the object `name` under `call` and returns its answer. An object that refuses a call
     /// (the answer is no success) is an error with its words.
     fn call(&self, name: &str, call: &str, body: Vec<u8>) -> impl Future<Output = Result<Vec<u8>, BackendError>>;
 }
 
-/// The JSON of a plain struct, which always has one.
+/// Serializes a plain struct, which cannot fail.
 pub(crate) fn to_json(value: &impl Serialize) -> Vec<u8> {
     serde_json::to_vec(value).unwrap_or_default()
 }
 
-/// A queue of messages.
+/// A queue of Cloudflare Queues with messages of type `M`.
 pub trait Queue<M> {
-    /// Puts messages on the queue, in any number; each comes at least once, at any time, in any order.
+    /// Sends any number of messages. Each is delivered at least once, in any order.
     fn send(&self, messages: &[M]) -> impl Future<Output = Result<(), BackendError>>;
 }
 
-/// One POST to the partner.
+/// A signed request that delivers one payload to the partner.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Post {
-    /// Where to; it carries the signature, so it is never logged.
+    /// The URL, which is never logged because it contains the signature.
     pub url: String,
-    /// The header `X-Batch-Id`.
+    /// The value of the header `X-Batch-Id`.
     pub batch_id: String,
-    /// The body: gzip.
+    /// The body, compressed with gzip.
     pub body: Vec<u8>,
 }
 
-/// What the partner answered.
+/// The parts of the partner's response that decide about the delivery.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PostAnswer {
-    /// The status.
+    /// The HTTP status, 100 to 599.
     pub status: u16,
-    /// The header `Retry-After`.
+    /// The value of `Retry-After`, as the partner sent it.
     pub retry_after: Option<String>,
 }
 
-/// No answer came. The words are for the log; they hold no part of the address.
+/// The partner sent no response. The texts are for the log, and contain no part of the URL.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PostError {
-    /// No byte of the body can have left: the name or the connection failed.
+    /// The name lookup or the connection failed, so no byte of the body was sent.
     #[error("the partner is unreachable: {0}")]
     NotSent(String),
-    /// The partner may have the body.
+    /// The request failed later, so the partner may have the body.
     #[error("the partner did not respond: {0}")]
     Unknown(String),
 }
 
-/// The partner.
+/// The HTTP endpoint that receives deliveries.
 pub trait Partner {
-    /// Sends one body and waits for the answer, at most [`crate::limits::POST_MS`]. A redirect is an answer, and
-    /// is not followed.
+    /// Sends one request and waits for the response, at most [`crate::limits::POST_MS`]. Redirects are returned, not
+    /// followed.
     fn post(&self, post: &Post) -> impl Future<Output = Result<PostAnswer, PostError>>;
 }
 
-/// A public key of RSA, as a JWKS document spells it.
+/// An RSA public key as in a JWKS document (RFC 7517).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Jwk {
-    /// Its id.
+    /// The key ID (`kid`), which assertions name.
     pub kid: String,
-    /// The modulus, in base64url.
+    /// The modulus in base64url without padding.
     pub n: String,
-    /// The exponent, in base64url.
+    /// The exponent in base64url without padding.
     pub e: String,
 }
 
-/// The issuer of assertions, and the arithmetic of their signatures.
+/// Fetches the keys of an issuer of assertions, and verifies signatures.
 pub trait Keys {
-    /// The issuer's JWKS document, as it is now; at most [`crate::limits::JWKS_MAX`] bytes, within
-    /// [`crate::limits::JWKS_FETCH_MS`]. A redirect is an error, and so is any status but 200.
+    /// Fetches the JWKS document: at most [`crate::limits::JWKS_MAX`] bytes, within [`crate::limits::JWKS_FETCH_MS`].
+    /// Every status except 200 is an error, redirects included.
     fn fetch(&self) -> impl Future<Output = Result<Vec<u8>, BackendError>>;
-    /// Whether `signature` is the one of RSASSA-PKCS1-v1_5 with SHA-256 over `signed` by that key. A key that is none
-    /// is an error.
+    /// Verifies an RSASSA-PKCS1-v1_5 signature with SHA-256 over `signed`. An invalid key is an error.
     fn verify(&self, key: &Jwk, signed: &[u8], signature: &[u8]) -> impl Future<Output = Result<bool, BackendError>>;
 }
 
-/// A value of SQL.
+/// A parameter or a column of a SQL statement.
 #[derive(Debug, Clone, PartialEq)]
 pub enum SqlValue {
-    /// An integer of at most 53 bits: more do not survive the platform.
+    /// An integer of at most 53 bits, since the platform uses doubles.
     Integer(i64),
-    /// Text.
+    /// A string in UTF-8, as SQLite stores it.
     Text(String),
-    /// Bytes, at most [`crate::limits::SQL_BLOB_MAX`].
+    /// A blob of at most [`crate::limits::SQL_BLOB_MAX`] bytes.
     Blob(Vec<u8>),
-    /// NULL.
+    /// The SQL value `NULL`, without a type.
     Null,
 }
 
 impl SqlValue {
-    /// Text as SQL knows it.
+    /// Converts text into a value of SQL.
     pub fn text(text: impl Into<String>) -> Self {
         Self::Text(text.into())
     }
 
-    /// A number under 2^53 as SQL knows it; a larger one as the largest.
+    /// Converts a number below 2^53; one outside of `i64` becomes the largest `i64`.
     pub fn number(number: impl TryInto<i64>) -> Self {
         Self::Integer(number.try_into().unwrap_or(i64::MAX))
     }
 
-    /// The integer that it is.
+    /// The integer, or `None` for another type.
     #[must_use]
     pub const fn as_integer(&self) -> Option<i64> {
         match self {
@@ -313,7 +311,7 @@ impl SqlValue {
         }
     }
 
-    /// The text that it is.
+    /// The text, or `None` for another type.
     #[must_use]
     pub fn as_text(&self) -> Option<&str> {
         match self {
@@ -323,13 +321,13 @@ impl SqlValue {
     }
 }
 
-/// A row of an answer.
+/// The columns of one row, in the order of the `SELECT`.
 pub type SqlRow = Vec<SqlValue>;
 
-/// What one statement did.
+/// The rows of one statement and its billed writes.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct SqlAnswer {
-    /// The rows it returned.
+    /// The returned rows, in the order of the statement.
     pub rows: Vec<SqlRow>,
     /// Rows that the platform bills as written.
     pub rows_written: u64,
@@ -340,7 +338,7 @@ pub trait Sql {
     /// Runs one statement with positional parameters and reads its answer to the end.
     ///
     /// # Errors
-    /// [`BackendError`] where the statement failed. Earlier statements stay, unless a transaction is open.
+    /// The error of the statement. The effects of earlier statements remain, unless a transaction is open.
     fn run(&self, statement: &str, parameters: &[SqlValue]) -> Result<SqlAnswer, BackendError>;
 
     /// Runs `work` so that all of its statements happen or, if it returns an error, none.

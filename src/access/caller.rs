@@ -1,10 +1,11 @@
-//! Who was let in, and what they may do and see.
+//! An authenticated caller, with the operations and the records that they may access.
 //!
-//! A record is of the zone that its `ZoneName` says, or, where it has none, of every zone that its host lies in:
-//! `ClientRequestHost`, or the host of a Worker's `Event.Request.URL`. Records inside of a record are of its zone.
+//! A record belongs to the zone in `ZoneName`. Without one it belongs to every zone that its host is in: the host of
+//! `ClientRequestHost`, or of a Worker's `Event.Request.URL`. Records inside of a record belong to its zone.
 //!
-//! What always holds: a caller without a list of zones sees every record; with one, a record is seen only if it can be
-//! told that it is of one of them.
+//! # Invariants
+//! A caller without a list of zones sees every record. A caller with a list sees a record only if it provably belongs
+//! to one of these zones.
 
 use serde::Deserialize;
 
@@ -13,22 +14,22 @@ use crate::mask::Role;
 use crate::record::Dataset;
 use crate::record::fields::line_text;
 
-/// Someone who was let in.
+/// An authenticated caller and what they may access.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Caller {
-    /// Who it is: the id of the token, the address of the person, the id of the service. For the audit log.
+    /// The id of the token, the address of the person or the id of the service, for the audit log.
     pub name: String,
-    /// What they may do.
+    /// The operations that they may use.
     pub scopes: Scopes,
-    /// What they see of a record.
+    /// The role, which decides how records are masked.
     pub role: Role,
-    /// The zones whose records they see, in small letters; all where there is no list.
+    /// The zones whose records they see, in lower case; `None` for all.
     pub zones: Option<Vec<String>>,
-    /// The datasets that they see; all where there is no list.
+    /// The datasets that they see; `None` for all.
     pub datasets: Option<Vec<Dataset>>,
 }
 
-/// What of a record says whose it is.
+/// The fields of a record that determine its zone.
 #[derive(Deserialize)]
 struct Whose {
     #[serde(rename = "ZoneName")]
@@ -52,38 +53,38 @@ struct Request {
 }
 
 impl Caller {
-    /// The caller of that name with that grant.
+    /// The caller with this name and the rights of the grant.
     #[must_use]
     pub fn new(name: &str, grant: &Grant) -> Self {
         let Grant { scopes, role, zones, datasets } = grant.clone();
         Self { name: name.to_owned(), scopes, role, zones, datasets }
     }
 
-    /// Whether they may do something.
+    /// Whether the caller has the scope.
     #[must_use]
     pub const fn may(&self, scope: Scope) -> bool {
         self.scopes.has(scope)
     }
 
-    /// Whether they see records of a dataset.
+    /// Whether the caller sees records of the dataset.
     #[must_use]
     pub fn may_dataset(&self, dataset: Dataset) -> bool {
         self.datasets.as_ref().is_none_or(|datasets| datasets.contains(&dataset))
     }
 
-    /// Whether nothing is kept from them: every scope, every record, raw.
+    /// Whether the caller has every scope and sees every record unmasked.
     #[must_use]
     pub fn may_everything(&self) -> bool {
         self.scopes == Scopes::all() && self.role == Role::Forensics && self.zones.is_none() && self.datasets.is_none()
     }
 
-    /// Whether they see the records of a zone.
+    /// Whether the caller sees records of the zone.
     #[must_use]
     pub fn sees_zone(&self, zone: &str) -> bool {
         self.zones.as_ref().is_none_or(|zones| zones.iter().any(|known| known.eq_ignore_ascii_case(zone)))
     }
 
-    /// Whether they see the record `line` of a dataset.
+    /// Whether the caller sees the record `line`, by the zone that it belongs to.
     #[must_use]
     pub fn sees(&self, dataset: Dataset, line: &[u8]) -> bool {
         self.may_dataset(dataset)
@@ -95,7 +96,7 @@ impl Caller {
     }
 }
 
-/// Whether a record is of one of the zones.
+/// Whether the record belongs to one of the zones.
 fn is_of(dataset: Dataset, whose: &Whose, zones: &[String]) -> bool {
     if let Some(name) = whose.zone.as_deref().filter(|name| !name.is_empty()) {
         return zones.iter().any(|zone| zone.eq_ignore_ascii_case(name));
@@ -107,13 +108,13 @@ fn is_of(dataset: Dataset, whose: &Whose, zones: &[String]) -> bool {
     host.is_some_and(|host| zones.iter().any(|zone| lies_in(&host, zone)))
 }
 
-/// The host that a Worker was called under.
+/// The host in the URL of the request to a Worker.
 fn host_of(event: &Event) -> Option<String> {
     let url = url::Url::parse(event.request.as_ref()?.url.as_deref()?).ok()?;
     url.host_str().map(str::to_owned)
 }
 
-/// Whether a host, perhaps with a port, is the zone's name or lies below it.
+/// Whether a host, with or without a port, is the zone's name or a subdomain of it.
 fn lies_in(host: &str, zone: &str) -> bool {
     let host = host.split_once(':').map_or(host, |(name, _)| name);
     let host = host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase();

@@ -1,7 +1,8 @@
-//! What an entry of a setting grants: scopes, a role, zones, datasets.
+//! The rights that an entry of a setting grants: scopes, a role, zones, datasets.
 //!
-//! What always holds: a member that is not known is a fault, and so is one that is missing; what is not restricted is
-//! not listed; a fault says which entry and what, and repeats nothing of it.
+//! # Invariants
+//! Unknown and missing members are errors. An error has the number of the entry and the rule that it breaks, and
+//! repeats none of its content.
 
 use serde::de::DeserializeOwned;
 
@@ -10,42 +11,42 @@ use crate::limits::ACCESS_ENTRIES;
 use crate::mask::Role;
 use crate::record::Dataset;
 
-/// What someone may do and see.
+/// Rights that an entry of a setting grants.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Grant {
-    /// What they may do.
+    /// The operations that are allowed.
     pub scopes: Scopes,
-    /// What they see of a record.
+    /// The role, which decides how records are masked.
     pub role: Role,
-    /// The zones whose records they see, in small letters; all where there is no list.
+    /// The zones whose records are visible, in lower case; `None` for all.
     pub zones: Option<Vec<String>>,
-    /// The datasets that they see; all where there is no list.
+    /// The datasets that are visible; `None` for all.
     pub datasets: Option<Vec<Dataset>>,
 }
 
 impl Grant {
-    /// Everything.
+    /// All scopes, and every record unmasked.
     #[must_use]
     pub fn everything() -> Self {
         Self { scopes: Scopes::all(), role: Role::Forensics, zones: None, datasets: None }
     }
 }
 
-/// What is wrong with a list of entries.
+/// An error in a list of entries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum GrantFault {
-    /// It is no list.
+    /// The value is not a JSON array.
     #[error("the value must be a JSON array")]
     NotAList,
-    /// It has too many entries, or none.
+    /// The array is empty or too long.
     #[error("the array must have 1 to {ACCESS_ENTRIES} entries")]
     Count,
-    /// An entry, counted from 1, is wrong.
+    /// An entry, counted from 1, breaks this rule.
     #[error("entry {0} {1}")]
     Entry(usize, &'static str),
 }
 
-/// The members of an entry that grant.
+/// The members of an entry that hold its rights.
 #[derive(Debug)]
 pub(super) struct Granted {
     pub(super) scopes: Vec<String>,
@@ -55,7 +56,7 @@ pub(super) struct Granted {
 }
 
 impl Granted {
-    /// What they grant.
+    /// Checks the members; the error is the rule that they break.
     pub(super) fn read(self) -> Result<Grant, &'static str> {
         let scopes = self.scopes.iter().map(|name| Scope::from_name(name)).collect::<Option<Scopes>>();
         let scopes = scopes.filter(|scopes| !scopes.is_empty());
@@ -88,7 +89,7 @@ fn datasets(names: &[String]) -> Result<Vec<Dataset>, &'static str> {
     found.ok_or("has datasets that are not a list of http_requests, firewall_events and workers_trace_events")
 }
 
-/// The entries of a list, each read by `read`.
+/// Parses a JSON array, each entry with `read`.
 pub(super) fn entries<E: DeserializeOwned, T>(
     text: &str,
     unknown: &'static str,

@@ -1,7 +1,8 @@
-//! The assertion of Cloudflare Access: a JSON Web Token, read and judged before its signature is looked at.
+//! The assertion of Cloudflare Access: parses a JSON Web Token and checks its claims, before its signature is verified.
 //!
-//! What always holds: one algorithm is known, RS256, whatever a token asks for; a token that is none of ours is refused
-//! before a key is fetched for it; times are whole numbers, and a token without an end is none.
+//! # Invariants
+//! The only algorithm is RS256, whatever a token names. A token for another application is refused before a key is
+//! fetched. Times are whole seconds, and a token must have an expiry.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -10,7 +11,7 @@ use serde::{Deserialize, de::DeserializeOwned};
 
 use crate::limits::{JWT_LEEWAY_S, JWT_MAX};
 
-/// Why an assertion is refused before its signature is looked at.
+/// The reason to refuse an assertion before its signature is verified.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum JwtFault {
     /// It is longer than [`JWT_MAX`].
@@ -19,40 +20,40 @@ pub enum JwtFault {
     /// It is not three parts of base64url.
     #[error("it does not have three base64url parts")]
     Form,
-    /// Its header is none that is known.
+    /// Its header is invalid, or names another algorithm or extensions.
     #[error("its header does not have the algorithm RS256 and a key ID")]
     Header,
-    /// Its claims are none, or one has a wrong type.
+    /// Its claims are not an object, or one has a wrong type.
     #[error("its claims are not valid")]
     Claims,
-    /// It is for somebody else.
+    /// Its audience is another application.
     #[error("it is for another audience")]
     Audience,
-    /// Somebody else made it.
+    /// Its issuer is another team.
     #[error("it is from another issuer")]
     Issuer,
-    /// Its time is over.
+    /// It has expired, by the claim `exp`.
     #[error("it has expired")]
     Expired,
-    /// Its time has not begun.
+    /// It is not valid yet, by the claim `nbf`.
     #[error("it is not valid yet")]
     NotYet,
 }
 
-/// An assertion whose form is right. Nothing in it is true before its signature is.
+/// A well-formed assertion. Its claims are untrusted until the signature is verified.
 #[derive(Debug)]
 pub struct Jwt<'t> {
-    /// The id of the key that signed it.
+    /// The id of the signing key, by which it is looked up.
     pub kid: String,
-    /// What was signed.
+    /// The signed bytes: header and claims in base64url, with the dot between.
     pub signed: &'t [u8],
-    /// The signature.
+    /// The signature bytes, decoded from base64url.
     pub signature: Vec<u8>,
-    /// What it says.
+    /// The claims, untrusted until the signature is verified.
     pub claims: Claims,
 }
 
-/// What an assertion says.
+/// The claims of an assertion that raydex reads.
 #[derive(Debug, Deserialize)]
 pub struct Claims {
     aud: Audience,
@@ -60,7 +61,7 @@ pub struct Claims {
     exp: i64,
     nbf: Option<i64>,
     iat: Option<i64>,
-    /// The address of a person.
+    /// The email address of a person.
     pub email: Option<String>,
     /// The id of a service token.
     pub common_name: Option<String>,
@@ -78,18 +79,18 @@ struct Header {
     alg: String,
     kid: String,
     typ: Option<String>,
-    /// Extensions that must be understood: none is.
+    /// Whether critical extensions are named; raydex supports none.
     #[serde(default, deserialize_with = "is_there")]
     crit: bool,
 }
 
-/// Whatever stands there, something does.
+/// Deserializes any value as `true`.
 fn is_there<'de, D: Deserializer<'de>>(value: D) -> Result<bool, D::Error> {
     IgnoredAny::deserialize(value).map(|_| true)
 }
 
 impl<'t> Jwt<'t> {
-    /// Reads an assertion.
+    /// Parses header and claims without verifying the signature.
     ///
     /// # Errors
     /// [`JwtFault`] where it is none.
@@ -111,14 +112,14 @@ impl<'t> Jwt<'t> {
     }
 }
 
-/// JSON that is an object: serde would read a struct from an array too.
+/// Parses a JSON object; serde alone would accept an array for a struct.
 fn json<T: DeserializeOwned>(bytes: &[u8], fault: JwtFault) -> Result<T, JwtFault> {
     let is_object = bytes.first() == Some(&b'{');
     serde_json::from_slice(bytes).ok().filter(|_| is_object).ok_or(fault)
 }
 
 impl Claims {
-    /// Whether they are of this issuer, for this audience, and of this time.
+    /// Checks issuer, audience and times.
     ///
     /// # Errors
     /// [`JwtFault`] says what they are not.

@@ -1,11 +1,11 @@
-//! The issuer's keys, kept for a while.
+//! A cache of the issuer's keys.
 //!
-//! Keys are fresh for an hour. A key that is not among them is asked for, at most once a minute, so that tokens with
-//! made-up keys cause no flood; while there are no keys at all, as in a new isolate, a few times. What cannot be fetched
-//! leaves the old keys in use for a day, and no longer.
+//! Keys are fresh for an hour. An unknown key causes a fetch, at most one a minute, so that tokens with invented keys
+//! do not flood the issuer; without any keys, as in a new isolate, a few fetches are allowed. If a fetch fails, the old
+//! keys stay in use for up to a day.
 //!
-//! What always holds: a key that cannot be believed (not RSA, not for signatures, short) is none; no borrow is held
-//! while the issuer is asked.
+//! # Invariants
+//! Keys that are not RSA, not for signatures or too short are ignored. No borrow of the cache is held across a fetch.
 
 use std::cell::RefCell;
 
@@ -19,13 +19,13 @@ use crate::limits::{
     JWKS_FETCHES, JWKS_FRESH_MS, JWKS_KEPT_MS, JWKS_KEYS, JWKS_MAX, JWKS_WINDOW_MS, RSA_MAX_BYTES, RSA_MIN_BYTES,
 };
 
-/// Why a document is none of keys.
+/// The reason to refuse a JWKS document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum KeysFault {
     /// It is longer than [`JWKS_MAX`].
     #[error("the key set is longer than {JWKS_MAX} bytes")]
     TooLong,
-    /// It is no JWKS document.
+    /// It is not a JWKS document.
     #[error("the key set is not a valid JWKS document")]
     Form,
     /// It has too many keys.
@@ -36,13 +36,13 @@ pub enum KeysFault {
     None,
 }
 
-/// The keys of an issuer, as far as they are known.
+/// The usable keys of an issuer, and when they were fetched.
 #[derive(Debug, Default)]
 pub struct JwksCache {
     keys: Vec<Jwk>,
-    /// When they were fetched.
+    /// The time of the last successful fetch, in Unix milliseconds.
     fetched_ms: Option<i64>,
-    /// When the window began in which fetches are counted, and how many there were.
+    /// The start of the window in which fetches are counted, in Unix milliseconds.
     window_ms: Option<i64>,
     fetches: u32,
 }
@@ -63,7 +63,7 @@ struct Spelled {
     alg: Option<String>,
 }
 
-/// The keys of a JWKS document that can be used: RSA, for signatures by RS256, 2048 bits or more.
+/// Parses a JWKS document, and returns its RSA keys for RS256 signatures with at least 2048 bits.
 ///
 /// # Errors
 /// [`KeysFault`] where it is no such document, or has no such key.
@@ -98,18 +98,18 @@ fn usable(key: Spelled) -> Option<Jwk> {
 }
 
 impl JwksCache {
-    /// The key of that id.
+    /// The cached key with this id, if the cache is not too old.
     fn key(&self, kid: &str, now_ms: i64) -> Option<Jwk> {
         let key = self.keys.iter().find(|key| key.kid == kid);
         key.filter(|_| self.is_younger(JWKS_KEPT_MS, now_ms)).cloned()
     }
 
-    /// Whether the keys were fetched within so many milliseconds. A clock that went back says no.
+    /// Whether the keys are younger than `ms`; `false` if the clock went back.
     fn is_younger(&self, ms: i64, now_ms: i64) -> bool {
         self.fetched_ms.is_some_and(|at| (0..ms).contains(&now_ms.saturating_sub(at)))
     }
 
-    /// Whether the issuer may be asked now; it counts as asked then.
+    /// Whether a fetch is allowed now; if so it is counted.
     fn may_fetch(&mut self, now_ms: i64) -> bool {
         if !self.window_ms.is_some_and(|at| (0..JWKS_WINDOW_MS).contains(&now_ms.saturating_sub(at))) {
             (self.window_ms, self.fetches) = (Some(now_ms), 0);
@@ -121,7 +121,7 @@ impl JwksCache {
     }
 }
 
-/// The key of that id, of the cache or of the issuer.
+/// The key with this id from the cache, or after a fetch.
 pub(super) async fn find_key(
     cache: &RefCell<JwksCache>,
     keys: &impl Keys,

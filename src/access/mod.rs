@@ -1,14 +1,15 @@
-//! Who asks, and what they may do and see.
+//! Authentication and authorization: identifies the caller of a request, and what they may do and see.
 //!
 //! Reading order: `scope` is what one may do, `caller` is who was let in, `grant` reads what an entry of a setting
 //! grants, `tokens` lets in by bearer tokens; `sign_on` by Cloudflare Access, whose assertion `jwt` reads and whose
 //! keys `keys` keeps. [`admit_any`] is the one door over both.
 //!
-//! A request that carries `Authorization` is judged by that alone: a token that is unknown is not made good by an
-//! assertion beside it.
+//! A request with `Authorization` is authenticated by that header only: a valid assertion does not make up for an
+//! unknown token.
 //!
-//! What always holds: who is not known is not let in; no token is kept, only its hash; every hash is compared, each in
-//! constant time; no value of a setting is part of an error.
+//! # Invariants
+//! Only hashes of tokens are stored. Every hash is compared, each in constant time. No error contains the value of a
+//! setting.
 
 mod caller;
 mod grant;
@@ -30,55 +31,55 @@ use std::cell::RefCell;
 
 use crate::backend::Keys;
 
-/// Who a deployment lets in.
+/// The tokens and the Cloudflare Access settings of a deployment.
 #[derive(Debug, Clone, Default)]
 pub struct Rules {
-    /// Its tokens.
+    /// The bearer tokens, each with its grant.
     pub tokens: Vec<TokenRule>,
-    /// Its Cloudflare Access, where it has one.
+    /// The settings of Cloudflare Access; `None` without it.
     pub sign_on: Option<SignOn>,
 }
 
-/// What a request brings to say who sent it.
+/// The credentials in the headers of a request.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Presented<'r> {
-    /// The header `Authorization`.
+    /// The value of the header `Authorization`.
     pub authorization: Option<&'r str>,
-    /// The header `Cf-Access-Jwt-Assertion`.
+    /// The value of the header `Cf-Access-Jwt-Assertion`.
     pub assertion: Option<&'r str>,
 }
 
 /// Why a request is not let in. To the one who asks, all but [`Denied::NoGrant`] and [`Denied::NoKeys`] are the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Denied {
-    /// It says nothing of who sent it.
+    /// The request has no credentials.
     #[error("the request has no token")]
     NoToken,
-    /// Nobody has that token.
+    /// No configured token has this hash.
     #[error("the token is unknown")]
     Unknown,
-    /// The token has been one.
+    /// The token was valid until it expired.
     #[error("the token has expired")]
     Expired,
-    /// The assertion is none, or none for this deployment.
+    /// The assertion is malformed, expired or for another application.
     #[error("the assertion is not valid: {0}")]
     Assertion(#[from] JwtFault),
     /// The assertion names a key that the issuer does not have.
     #[error("the key of the assertion is unknown")]
     UnknownKey,
-    /// The assertion was not signed by that key.
+    /// The signature of the assertion is invalid.
     #[error("the signature of the assertion is not valid")]
     Signature,
-    /// The assertion is right, and grants its bearer nothing here.
+    /// The assertion is valid, but no grant names its bearer.
     #[error("no grant matches the identity")]
     NoGrant,
-    /// The issuer's keys cannot be had, so that nobody can say whether the assertion is right.
+    /// The keys of the issuer are unavailable, so the assertion cannot be verified.
     #[error("the keys of the issuer are unavailable")]
     NoKeys,
 }
 
 impl Denied {
-    /// The status of HTTP that tells as much as may be told.
+    /// The HTTP status, which does not reveal why credentials are invalid.
     #[must_use]
     pub const fn status(self) -> u16 {
         match self {
@@ -89,7 +90,7 @@ impl Denied {
     }
 }
 
-/// Who sent a request.
+/// Identifies the caller by a bearer token or an assertion.
 ///
 /// # Errors
 /// [`Denied`] where nobody did who may.

@@ -1,25 +1,23 @@
-//! What a caller may do.
-//!
-//! What always holds: a scope grants itself alone; a set without scopes grants nothing.
+//! Scopes: the kinds of operations that a caller may use. No scope includes another.
 
-/// One thing that a caller may do.
+/// A kind of operations.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Scope {
-    /// Look up records and read what became of batches.
+    /// Look up records, and read the states of batches and deliveries.
     Read,
-    /// Put batches in.
+    /// Upload batches to the ingest route.
     Ingest,
     /// Decide about payloads and dead letters.
     Deliver,
-    /// Backfill, erase, look after the deployment.
+    /// Start backfills, read the audit log, administer the deployment.
     Admin,
 }
 
 impl Scope {
-    /// All of them.
+    /// Every scope, in the order of answers.
     pub const ALL: &'static [Self] = &[Self::Read, Self::Ingest, Self::Deliver, Self::Admin];
 
-    /// Its name in settings and answers.
+    /// The name in settings and answers, such as `read`.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -30,37 +28,37 @@ impl Scope {
         }
     }
 
-    /// The scope of that name, if there is one.
+    /// The scope with this name; `None` for an unknown one.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|scope| scope.name() == name)
     }
 }
 
-/// A set of scopes.
+/// A set of scopes, one bit for each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Scopes(u8);
 
 impl Scopes {
-    /// Every scope.
+    /// The set with every scope.
     #[must_use]
     pub fn all() -> Self {
         Scope::ALL.iter().copied().collect()
     }
 
-    /// Whether `scope` is one of them.
+    /// Whether the set contains `scope`.
     #[must_use]
     pub const fn has(self, scope: Scope) -> bool {
         self.0 & (1 << scope as u8) != 0
     }
 
-    /// Whether there is none.
+    /// Whether the set has no scope.
     #[must_use]
     pub const fn is_empty(self) -> bool {
         self.0 == 0
     }
 
-    /// Them, in the order of [`Scope::ALL`].
+    /// The scopes, in the order of [`Scope::ALL`].
     pub fn iter(self) -> impl Iterator<Item = Scope> {
         Scope::ALL.iter().copied().filter(move |scope| self.has(*scope))
     }

@@ -1,7 +1,8 @@
-//! Cloudflare Access: whose assertions count, and what they grant.
+//! Cloudflare Access: the issuer whose assertions are accepted, and the rights that they grant.
 //!
-//! What always holds: an assertion counts only once its signature does; what is granted is said by the first entry that
-//! names the bearer; who is named by none is not let in; the issuer's address is https, but for tests on one machine.
+//! # Invariants
+//! An assertion counts only after its signature is verified. The first grant that names the bearer applies; without one
+//! the bearer is refused. The issuer's address is HTTPS, except in local tests.
 
 use std::cell::RefCell;
 
@@ -13,43 +14,43 @@ use super::keys::find_key;
 use super::{Caller, Claims, Denied, Grant, GrantFault, JwksCache, Jwt};
 use crate::backend::Keys;
 
-/// The Cloudflare Access of a deployment.
+/// The settings of Cloudflare Access.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SignOn {
-    /// Who makes its assertions.
+    /// The team that issues the assertions.
     pub issuer: Issuer,
-    /// The tag of the application that they are for.
+    /// The audience tag (`aud`) of the Access application.
     pub audience: String,
-    /// What they grant, the first that fits.
+    /// The grants in order; the first that names the bearer applies.
     pub grants: Vec<GrantRule>,
 }
 
-/// Who makes assertions.
+/// The origin of an issuer, such as `https://acme.cloudflareaccess.com`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Issuer(String);
 
-/// A text is no team and no issuer's address.
+/// The text is neither a team name nor the address of an issuer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the value must be a team name, or an address that begins with https:// and has no path")]
 pub struct IssuerFault;
 
-/// Whom a grant is for.
+/// The bearer or bearers that a grant names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Who {
-    /// The person with this address, in small letters.
+    /// The person with this email address, in lower case.
     Email(String),
-    /// Every person with an address of this domain, in small letters.
+    /// Every person with an email address of this domain, in lower case.
     EmailDomain(String),
     /// The service token with this id.
     Service(String),
 }
 
-/// What someone is granted.
+/// An entry of the setting: rights, and the bearer that has them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GrantRule {
-    /// Whom.
+    /// The person, domain or service that the entry names.
     pub who: Who,
-    /// What.
+    /// The rights that the bearer gets.
     pub grant: Grant,
 }
 
@@ -67,8 +68,8 @@ struct Entry {
 }
 
 impl Issuer {
-    /// The issuer that a setting names: a team (`acme`) or an address. Plain HTTP is for this machine alone, and only
-    /// where it is allowed.
+    /// Parses a setting: the name of a team (`acme`) or an address. Plain HTTP is accepted only for the local host, and
+    /// only if `allow_http` is set.
     ///
     /// # Errors
     /// [`IssuerFault`] for anything else.
@@ -90,20 +91,20 @@ impl Issuer {
         if is_bare && is_safe { Ok(Self(text.to_owned())) } else { Err(IssuerFault) }
     }
 
-    /// The claim `iss` of its assertions.
+    /// The claim `iss` of the issuer's assertions.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.0
     }
 
-    /// Where its keys are.
+    /// The URL of the JWKS document.
     #[must_use]
     pub fn certs(&self) -> String {
         format!("{}/cdn-cgi/access/certs", self.0)
     }
 }
 
-/// The grants that the JSON of a setting spells.
+/// Parses the setting: a JSON array of grants.
 ///
 /// # Errors
 /// [`GrantFault`] says which entry is wrong, and repeats nothing of it.
@@ -126,7 +127,7 @@ pub fn read_grants(text: &str) -> Result<Vec<GrantRule>, GrantFault> {
 }
 
 impl Who {
-    /// Whether the claims are of someone meant here; returns the name they go by.
+    /// The name of the bearer if the entry names them: the email address or the id of the service token.
     fn is<'c>(&self, claims: &'c Claims) -> Option<&'c str> {
         // A service token has an empty address, and a person no common name.
         let email = claims.email.as_deref().filter(|email| !email.is_empty());
@@ -141,7 +142,8 @@ impl Who {
     }
 }
 
-/// Who sent an assertion: the header `Cf-Access-Jwt-Assertion`. Two of them, which arrive as one with a comma, are none.
+/// Identifies the bearer of the header `Cf-Access-Jwt-Assertion`. Two headers arrive as one value with a comma, which
+/// is invalid.
 ///
 /// # Errors
 /// [`Denied`] where it is wrong, or grants nothing here.

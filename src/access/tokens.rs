@@ -1,9 +1,10 @@
-//! Bearer tokens: the rules of a setting, and who sent a header.
+//! Bearer tokens: parses the setting, and identifies the caller of a header.
 //!
-//! Two tokens of one id live beside each other while one takes the place of the other.
+//! Two tokens may share an id, so that one can replace the other without a gap.
 //!
-//! What always holds: a token that has expired is denied as one that is unknown; the time that an answer takes does not
-//! depend on which rule fits, nor on how much of a hash does.
+//! # Invariants
+//! An expired token is refused like an unknown one. The time of an answer does not depend on which token matches, or on
+//! how much of a hash does.
 
 use chrono::DateTime;
 use serde::Deserialize;
@@ -17,16 +18,16 @@ use crate::limits::TOKENS_OF_ONE;
 /// The id of the token that `API_TOKEN_SHA256` is the hash of.
 pub const MAIN: &str = "main";
 
-/// A token that is let in.
+/// A bearer token that the deployment accepts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TokenRule {
-    /// Whose it is.
+    /// The name of the token in the audit log.
     pub id: String,
-    /// The SHA-256 of the token.
+    /// The SHA-256 of the token's text.
     pub sha256: [u8; 32],
-    /// What it grants.
+    /// The rights of the caller with this token.
     pub grant: Grant,
-    /// When it ends, in Unix milliseconds.
+    /// The expiry in Unix milliseconds; `None` for never.
     pub expires_ms: Option<i64>,
 }
 
@@ -43,13 +44,13 @@ struct Entry {
     expires: Option<String>,
 }
 
-/// The token that may do and see everything.
+/// The rule of the main token, which has every right.
 #[must_use]
 pub fn main_rule(sha256: [u8; 32]) -> TokenRule {
     TokenRule { id: MAIN.to_owned(), sha256, grant: Grant::everything(), expires_ms: None }
 }
 
-/// The rules that the JSON of a setting spells.
+/// Parses the setting: a JSON array of tokens.
 ///
 /// # Errors
 /// [`GrantFault`] says which entry is wrong, and repeats nothing of it.
@@ -82,7 +83,7 @@ fn rule(entry: Entry) -> Result<TokenRule, &'static str> {
     Ok(TokenRule { id, sha256, grant, expires_ms: expires.map(|at| at.timestamp_millis()) })
 }
 
-/// Who sent the header `Authorization`.
+/// Identifies the caller of the header `Authorization`.
 ///
 /// # Errors
 /// [`Denied`] where it carries no token that is let in.

@@ -1,14 +1,15 @@
-//! The settings of who is let in: tokens, and Cloudflare Access.
+//! The settings of authentication: tokens and Cloudflare Access.
 //!
-//! What always holds: without a token and without Access nobody is let in, and the deployment is not configured; team,
-//! audience and grants of Access are set together or not at all; no value is part of a fault.
+//! # Invariants
+//! A deployment without a token and without Access is not configured. Team, audience and grants of Access are set
+//! together or not at all. No error contains a value.
 
 use super::reader::{Reader, not_valid, one_of};
 use super::settings::{ACCESS_AUD, ACCESS_GRANTS, ACCESS_PLAIN_HTTP, ACCESS_TEAM, TOKEN, TOKENS};
 use crate::access::{Issuer, Rules, SignOn, TokenRule, main_rule, read_grants, read_tokens};
 
-/// The settings of who is let in; every one is read, so that all faults are named. They count only where the reader has
-/// noted none.
+/// Reads the settings of authentication, all of them, so that every error is reported. The result is meaningful only if
+/// the reader has no error.
 pub(super) fn read<G: Fn(&str) -> Option<String>>(reader: &mut Reader<G>) -> Rules {
     let main = reader.read(&TOKEN, token_hash);
     let tokens = reader.read(&TOKENS, |text| tokens(text, main));
@@ -27,7 +28,7 @@ fn token_hash(value: &str) -> Result<[u8; 32], String> {
     decoded.map(|()| hash).map_err(|_| "must be a SHA-256 in 64 hexadecimal digits".into())
 }
 
-/// The listed tokens, none of which may be the one that may do everything.
+/// Parses the listed tokens, none of which may be the main token.
 fn tokens(text: &str, main: Option<[u8; 32]>) -> Result<Vec<TokenRule>, String> {
     let rules = read_tokens(text).map_err(not_valid)?;
     let is_main = main.is_some_and(|main| rules.iter().any(|rule| rule.sha256 == main));

@@ -1,29 +1,29 @@
-//! The settings of sending: where to, signed by what, and what follows an answer that leaves things open.
+//! The settings of deliveries: endpoint, keys, and the policy for unknown outcomes.
 //!
-//! What always holds: address, path and key are set together or not at all, and without them nothing is sent; no
-//! secret is part of a fault.
+//! # Invariants
+//! Address, path and key are set together or not at all; without them nothing is sent. No error contains a secret.
 
 use super::reader::{Reader, not_valid, one_of};
 use super::settings::{ENDPOINT, KEY, ON_UNKNOWN, PLAIN_HTTP, SECOND_KEY, SERVER_ERRORS, URI};
 use crate::partner::{Endpoint, OnUnknown, PrivateKey, ServerErrors};
 
-/// What sending needs.
+/// The endpoint, the keys and the policies of deliveries.
 #[derive(Debug, Clone)]
 pub struct DeliverySettings {
-    /// Where deliveries go.
+    /// The URL and path that receive deliveries.
     pub endpoint: Endpoint,
-    /// What signs them.
+    /// The private key that signs deliveries.
     pub key: PrivateKey,
-    /// What is tried once where the first key is refused.
+    /// The key to retry with once if the partner refuses the first.
     pub second_key: Option<PrivateKey>,
-    /// What follows when nobody knows whether a delivery was stored.
+    /// The policy for a delivery with an unknown outcome.
     pub on_unknown: OnUnknown,
-    /// What a 5xx means.
+    /// Whether a 5xx means that the payload was not stored.
     pub server_errors: ServerErrors,
 }
 
-/// The settings of sending. `None` where it is off, or where the reader has noted a fault; every setting is read
-/// all the same, so that all faults are named.
+/// Reads the settings of deliveries. `None` if they are off or the reader has an error; every setting is read in any
+/// case, so that every error is reported.
 pub(super) fn read<G: Fn(&str) -> Option<String>>(reader: &mut Reader<G>) -> Option<DeliverySettings> {
     let on_unknown = reader.read(&ON_UNKNOWN, |name| one_of(name, OnUnknown::ALL, OnUnknown::name));
     let server_errors = reader.read(&SERVER_ERRORS, |name| one_of(name, ServerErrors::ALL, ServerErrors::name));
@@ -43,7 +43,7 @@ pub(super) fn read<G: Fn(&str) -> Option<String>>(reader: &mut Reader<G>) -> Opt
     Some(DeliverySettings { endpoint: endpoint?, key: key?, second_key, on_unknown, server_errors })
 }
 
-/// The address. Each half is tried beside another that is right, so that faults of both are named.
+/// The endpoint. Address and path are each checked with a valid counterpart, so that errors in both are reported.
 fn endpoint<G: Fn(&str) -> Option<String>>(reader: &mut Reader<G>, allow_http: bool) -> Option<Endpoint> {
     let checked = |endpoint: &str, uri: &str| Endpoint::new(endpoint, uri, allow_http).map_err(not_valid);
     let endpoint = reader.read(&ENDPOINT, |endpoint| checked(endpoint, "/").map(|_| endpoint.to_owned()));

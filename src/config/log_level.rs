@@ -1,27 +1,24 @@
-//! How much the log says.
-//!
-//! What always holds: levels stand in the order of their gravity, so that a line is written where its level is
-//! not below the setting's.
+//! The levels of the log. They are ordered by severity: a line is written if its level is at or above the setting.
 
-/// A level of the log.
+/// The severity of a log line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub enum LogLevel {
-    /// What helps to find a fault.
+    /// Details for finding the cause of an error.
     Debug,
-    /// What was done.
+    /// Work that succeeded, such as an indexed batch.
     #[default]
     Info,
-    /// What was done otherwise than hoped.
+    /// Work that failed and will be retried, or is degraded.
     Warn,
-    /// What a person must look at.
+    /// Failures that an operator must handle.
     Error,
 }
 
 impl LogLevel {
-    /// All of them, the least grave first.
+    /// Every level, least severe first.
     pub const ALL: &'static [Self] = &[Self::Debug, Self::Info, Self::Warn, Self::Error];
 
-    /// Its name in the settings.
+    /// The name in settings and log lines.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -32,7 +29,7 @@ impl LogLevel {
         }
     }
 
-    /// The level of that name, if there is one.
+    /// The level with this name; `None` for an unknown one.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|level| level.name() == name)

@@ -1,10 +1,10 @@
-//! What a deployment sets, read once and checked whole.
+//! The settings of a deployment, read and checked once.
 //!
 //! `settings` is the list, held against `schemas/config.json` by a test; `reader` finds the values; `access` has who is
 //! let in, `delivery` what sending alone needs.
 //!
-//! What always holds: a setting that is missing or nonsense is named, all of them at once; no secret is ever
-//! part of a message.
+//! # Invariants
+//! Every missing or invalid setting is reported, all at once. No message contains a secret.
 
 mod access;
 mod delivery;
@@ -30,32 +30,32 @@ pub use settings::{DEFAULT_BUCKET_NAME, Need, SETTINGS, Setting};
 
 use reader::{Reader, not_valid, one_of};
 
-/// A deployment's settings, checked.
+/// The settings of a deployment, each parsed and checked.
 #[derive(Clone)]
 pub struct Config {
-    /// Who is let in.
+    /// The tokens and Cloudflare Access grants.
     pub access: Rules,
-    /// How often one caller may ask, per minute; 0 for as often as it likes.
+    /// Requests that one caller may send per minute; 0 for no limit.
     pub per_minute: u32,
-    /// The zones by their identifiers, for clients that name a zone so; all of them are one where nothing is said.
+    /// Pairs of zone id and zone name, for clients that name zones by id; `None` to accept any id and show every zone.
     pub zones: Option<Vec<(String, String)>>,
     /// The name of the bucket that Logpush writes to.
     pub bucket_name: String,
-    /// The prefix of the bucket that Logpush writes under.
+    /// The prefix of the keys that Logpush writes, with its final slash.
     pub log_prefix: String,
-    /// What the partner's lines take from the deployment.
+    /// The values of the partner's lines that a deployment sets.
     pub partner: PartnerOptions,
-    /// Lines of one delivery.
+    /// Lines of one payload, at most.
     pub batch_size: u32,
-    /// Whether the requests of Workers are delivered.
+    /// Whether subrequests of Workers are delivered.
     pub subrequests: Subrequests,
-    /// Which records are delivered; all of them where there is none.
+    /// The filter of records to deliver; `None` for all.
     pub filter: Option<Filter>,
-    /// Requests before this instant (Unix milliseconds) are not delivered.
+    /// The time, in Unix milliseconds, before which requests are not delivered.
     pub push_start_ms: Option<i64>,
-    /// The least grave lines of the log.
+    /// The least severe level that is logged.
     pub log_level: LogLevel,
-    /// What sending needs; nothing is sent where there is none.
+    /// The settings of deliveries; `None` if nothing is delivered.
     pub delivery: Option<DeliverySettings>,
 }
 
@@ -71,7 +71,7 @@ impl Config {
         config.filter(|_| faults.is_empty()).ok_or(faults)
     }
 
-    /// The settings, as far as there is no fault: every one is read before any is missed.
+    /// The settings, or `None` after an error; every setting is read before the first is needed.
     fn from<G: Fn(&str) -> Option<String>>(reader: &mut Reader<G>) -> Option<Self> {
         let access = access::read(reader);
         let per_minute = reader
@@ -103,7 +103,7 @@ impl Config {
     }
 }
 
-/// Zones, each with its identifier and its name.
+/// Parses a JSON object of zone ids and zone names.
 fn zones(value: &str) -> Result<Vec<(String, String)>, String> {
     let zones: BTreeMap<String, String> = serde_json::from_str(value).map_err(|_| {
         "must be a JSON object of zone IDs and names, such as {\"023e105f…\":\"example.com\"}".to_owned()
@@ -111,7 +111,7 @@ fn zones(value: &str) -> Result<Vec<(String, String)>, String> {
     Ok(zones.into_iter().collect())
 }
 
-/// A bucket's name, by the rules of R2.
+/// Checks the name of a bucket by the rules of R2.
 fn bucket_name(value: &str) -> Result<String, String> {
     let is_inner = |byte: &u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || *byte == b'-';
     let fits = (3..=63).contains(&value.len())
@@ -134,7 +134,7 @@ fn prefix(value: &str) -> Result<String, String> {
     }
 }
 
-/// What the partner's lines take. Each value is tried beside one that is right, so that faults of both are named.
+/// The values of the partner's lines. Each is checked with a valid counterpart, so that errors in both are reported.
 fn partner<G: Fn(&str) -> Option<String>>(reader: &mut Reader<G>) -> Option<PartnerOptions> {
     let options = |tenant: &str, country: &str| PartnerOptions::new(tenant, country).map_err(not_valid);
     let tenant = reader.read(&settings::TENANT, |tenant| options(tenant, "CN").map(|options| options.tenant));
@@ -147,7 +147,7 @@ fn batch_size(value: &str) -> Result<u32, String> {
     lines.ok_or_else(|| format!("must be a whole number from 1 to {BATCH_SIZE_MAX}"))
 }
 
-/// The Unix milliseconds of an instant.
+/// Parses an RFC 3339 instant into Unix milliseconds.
 fn instant(value: &str) -> Result<i64, String> {
     let instant = DateTime::parse_from_rfc3339(value);
     instant.map(|at| at.timestamp_millis()).map_err(|_| "must be a time such as 2026-03-28T08:42:25Z".into())

@@ -1,23 +1,23 @@
-//! Settings one by one: found under a name or an older one, read, and every fault kept.
+//! Reads settings one by one, by their names or aliases, and collects every error.
 //!
-//! What always holds: a value never gets into a fault, only our own words about it; a value that is empty counts
-//! as not set.
+//! # Invariants
+//! No error contains a value. An empty value counts as not set.
 
 use super::settings::{Need, Setting};
 
-/// What is wrong with one setting.
+/// An error in one setting.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ConfigFault {
-    /// It is not set, and has no default.
+    /// The required setting with this name is not set.
     #[error("{0} is not set")]
     Missing(&'static str),
-    /// Its value cannot be.
+    /// The value is invalid: the name, and the rule that it breaks.
     #[error("{0} {1}")]
     Invalid(&'static str, String),
 }
 
 impl ConfigFault {
-    /// All faults in one line.
+    /// All errors in one line, separated by commas.
     #[must_use]
     pub fn words(faults: &[Self]) -> String {
         itertools::join(faults, ", ")
@@ -35,15 +35,15 @@ impl<G: Fn(&str) -> Option<String>> Reader<G> {
         Self { get, faults: Vec::new() }
     }
 
-    /// What was set.
+    /// The non-empty value under the name or an alias.
     pub(super) fn given(&self, setting: &Setting) -> Option<String> {
         let names = std::iter::once(&setting.name).chain(setting.aliases);
         let mut values = names.filter_map(|name| (self.get)(name)).map(|value| value.trim().to_owned());
         values.find(|value| !value.is_empty())
     }
 
-    /// The value of a setting or of its default, through `read`, whose error goes on the setting's name. `None`
-    /// where there is a fault, or where an optional one is not set.
+    /// Parses the value or the default with `read`, whose error text follows the name of the setting. `None` after an
+    /// error, or if an optional setting is not set.
     pub(super) fn read<T>(&mut self, setting: &Setting, read: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
         let Some(value) = self.given(setting).or_else(|| setting.default().map(str::to_owned)) else {
             if setting.need == Need::Required {
@@ -54,24 +54,24 @@ impl<G: Fn(&str) -> Option<String>> Reader<G> {
         read(&value).map_err(|words| self.faults.push(ConfigFault::Invalid(setting.name, words))).ok()
     }
 
-    /// Notes that a setting had to be set.
+    /// Adds the error of a missing setting.
     pub(super) fn missing(&mut self, setting: &Setting) {
         self.faults.push(ConfigFault::Missing(setting.name));
     }
 
-    /// Every fault found.
+    /// The collected errors, in the order of reading.
     pub(super) fn faults(self) -> Vec<ConfigFault> {
         self.faults
     }
 }
 
-/// The one of `all` that `text` names.
+/// The element of `all` with the name `text`; the error lists the names.
 pub(super) fn one_of<T: Copy>(text: &str, all: &[T], name: impl Fn(T) -> &'static str) -> Result<T, String> {
     let found = all.iter().copied().find(|&choice| name(choice) == text);
     found.ok_or_else(|| format!("must be one of {}", itertools::join(all.iter().map(|&choice| name(choice)), ", ")))
 }
 
-/// The words for an error of another room, which goes on a setting's name.
+/// The text of another module's error, to follow the name of the setting.
 pub(super) fn not_valid(error: impl std::fmt::Display) -> String {
     format!("is not valid: {error}")
 }
