@@ -23,7 +23,7 @@ use std::collections::BTreeSet;
 use itertools::Itertools;
 
 use super::bits::{PackedBitReader, PackedBitWriter};
-use super::part::{self, OpenPart};
+use super::part::{self, EntryError, OpenPart};
 use crate::batch::Spans;
 use crate::limits::{BLOCK_RAYS, PART_RAYS, SPAN_BITS};
 use crate::record::RayId;
@@ -34,22 +34,6 @@ pub const KIND_RAYS: u8 = 0;
 const HEADER: usize = 8;
 /// Bytes of one block's directory row.
 const ROW: usize = 15;
-
-/// The stored bytes are none of ours.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum EntryError {
-    /// A version or kind that this code does not know.
-    #[error("an index entry has version {version} and kind {kind}, which this version of raydex does not read")]
-    Unknown {
-        /// Its version.
-        version: u8,
-        /// Its kind.
-        kind: u8,
-    },
-    /// Bytes that contradict themselves.
-    #[error("an index entry is damaged")]
-    Damaged,
-}
 
 /// A ray's place in a batch: its bits below the shard's prefix, and the span of its line, in one word that
 /// sorts by both.

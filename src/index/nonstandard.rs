@@ -10,8 +10,7 @@
 
 use std::collections::BTreeSet;
 
-use super::entry::EntryError;
-use super::part::{self, OpenPart};
+use super::part::{self, EntryError, OpenPart};
 use crate::batch::Spans;
 
 /// The kind of a part that holds nonstandard ids.
@@ -69,7 +68,7 @@ pub fn slot_of(id: &str) -> u8 {
 mod tests {
     use super::{pack, slot_of, spans_of};
     use crate::batch::Spans;
-    use crate::index::entry::EntryError;
+    use crate::index::part::EntryError;
 
     #[test]
     fn the_stored_form_is_unchanged() {

@@ -15,13 +15,28 @@
 //! What always holds: a part tells by itself where to read what it names; no bytes make reading it panic. The form is
 //! frozen by tests; another form has another version.
 
-use super::entry::EntryError;
 use crate::batch::{PointForm, SpanPlace, Spans};
 
 /// The version of this stored form.
 pub const VERSION: u8 = 2;
 /// The forms of points by their number.
 const FORMS: [PointForm; 3] = [PointForm::Start, PointForm::Block, PointForm::Plain];
+
+/// Why stored bytes are not a part of an entry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum EntryError {
+    /// A version or kind that this code does not know.
+    #[error("an index entry has version {version} and kind {kind}, which this version of raydex does not read")]
+    Unknown {
+        /// Its version.
+        version: u8,
+        /// Its kind.
+        kind: u8,
+    },
+    /// Bytes that contradict themselves.
+    #[error("an index entry is damaged")]
+    Damaged,
+}
 
 /// The beginning of a part of this kind that names these spans, ascending.
 pub(super) fn head(kind: u8, numbers: impl Iterator<Item = u32>, spans: &Spans) -> Vec<u8> {
@@ -161,9 +176,8 @@ pub(super) fn read_number(bytes: &mut &[u8]) -> Option<u64> {
 mod tests {
     use proptest::prelude::{any, prop, prop_assert_eq, proptest};
 
-    use super::{FORMS, head, places};
+    use super::{EntryError, FORMS, head, places};
     use crate::batch::{SpanPlace, Spans};
-    use crate::index::entry::EntryError;
 
     fn place(number: u32, form: usize, parts: [u64; 5]) -> SpanPlace {
         let [bit, bytes, offset, head, window] = parts;

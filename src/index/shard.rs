@@ -15,9 +15,9 @@ use super::calls::{
     BatchPage, Candidate, FindRay, ForgetAnswer, ForgetEntry, ListShardBatches, ObjectVersion, PutAnswer, PutEntry,
     PutOutcome, RayCandidates, ShardBatch,
 };
-use super::entry::{EntryError, PartView};
+use super::entry::PartView;
 use super::nonstandard::{self, KIND_NONSTANDARD};
-use super::part;
+use super::part::{self, EntryError};
 use crate::backend::{BackendError, Sql, SqlRow, SqlValue};
 use crate::batch::SpanPlace;
 use crate::limits::{SQL_BLOB_MAX, SUMMARY_MAX, WITHIN_PAGE};

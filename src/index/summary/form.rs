@@ -15,7 +15,7 @@
 //! bytes make reading it panic. The form is frozen by tests; another form has another version.
 
 use super::filter::TextFilter;
-use super::gather::with_tokens;
+use super::tokens::with_tokens;
 use super::{FieldSummary, PruningSummary, TimeBounds};
 use crate::index::part::{read_number, write_number};
 use crate::limits::SUMMARY_MAX;

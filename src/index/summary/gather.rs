@@ -8,10 +8,11 @@
 use super::dictionary::Dictionary;
 use super::filter::{TextFilter, hash};
 use super::spans::{self, SpanValues, TokenSet, ValueSet};
+use super::tokens::{inside, is_plain, sort, text_of, with_tokens};
 use super::{FieldSummary, PruningSummary, TimeBounds, form};
 use crate::batch::Spans;
 use crate::limits::{SUMMARIES_MAX, SUMMARY_BATCH_TEXTS, SUMMARY_TEXTS, SUMMARY_TOKEN_MAX, SUMMARY_TOKENS};
-use crate::record::{Token, Value, WATCHED, Watched};
+use crate::record::{Token, WATCHED, Watched};
 
 /// Collects.
 #[derive(Debug)]
@@ -205,47 +206,6 @@ impl FieldColumn {
         }
         let texts = with_tokens(std::mem::take(&mut self.batch_texts), tokens.iter().map(Box::as_ref));
         texts.map_or(FieldSummary::Any, |texts| FieldSummary::Texts(TextFilter::of(&texts)))
-    }
-}
-
-fn sort(texts: &mut Vec<u64>) {
-    texts.sort_unstable();
-    texts.dedup();
-}
-
-/// The hashes of these texts and of those that tokens spell; `None` where a token is something else.
-pub(super) fn with_tokens<'a>(mut texts: Vec<u64>, tokens: impl Iterator<Item = &'a [u8]>) -> Option<Vec<u64>> {
-    for token in tokens {
-        texts.push(text_of(token)?);
-    }
-    sort(&mut texts);
-    Some(texts)
-}
-
-/// What stands in the quotes of a string.
-#[inline]
-fn inside(token: &[u8]) -> Option<&[u8]> {
-    match token {
-        [b'"', text @ .., b'"'] => Some(text),
-        _ => None,
-    }
-}
-
-/// Whether what stands in quotes is the text itself.
-fn is_plain(text: &[u8]) -> bool {
-    // Added up without a way out in the middle, so that the bytes are looked at many at a time.
-    let odd: u32 = text.iter().map(|byte| u32::from(!byte.is_ascii()) + u32::from(*byte == b'\\')).sum();
-    odd == 0
-}
-
-/// The hash of the text that a token spells, where one that says that there is nothing spells the empty one; `None`
-/// where it is another value, or no UTF-8.
-fn text_of(token: &[u8]) -> Option<u64> {
-    let token = std::str::from_utf8(token).ok()?;
-    match Value::from_json(token) {
-        Value::Text(text) => Some(hash(text.as_bytes())),
-        Value::Absent => Some(hash(b"")),
-        Value::Number(_) | Value::Bool(_) | Value::Nested(_) => None,
     }
 }
 

@@ -14,6 +14,7 @@ mod filter;
 pub mod form;
 pub mod gather;
 pub mod spans;
+mod tokens;
 
 pub use filter::TextFilter;
 pub(crate) use filter::hash as stable_hash;

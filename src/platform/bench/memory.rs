@@ -15,7 +15,8 @@ use js_sys::Uint8Array;
 
 use crate::backend::{BackendError, Bucket, Bytes, List, Listed, ObjectHead, Objects, Ranged, Upload, to_json};
 use crate::index::calls::{FindRay, RayCandidates};
-use crate::index::entry::{EntryError, PartView};
+use crate::index::entry::PartView;
+use crate::index::part::EntryError;
 use crate::index::{Candidate, ObjectVersion, ShardEntry, part};
 use crate::record::{Dataset, RayId, RayKey};
 use crate::rpc::Call;

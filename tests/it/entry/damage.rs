@@ -3,7 +3,8 @@
 use proptest::collection::vec;
 use proptest::prelude::{any, prop_assert, proptest};
 use raydex::batch::{PointForm, SpanPlace, Spans};
-use raydex::index::entry::{EntryError, PartView, RayLocation, pack};
+use raydex::index::entry::{PartView, RayLocation, pack};
+use raydex::index::part::EntryError;
 use raydex::index::{nonstandard, part};
 
 use super::support::records::ray;

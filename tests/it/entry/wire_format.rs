@@ -1,7 +1,8 @@
 //! The bytes themselves: that they never change, and how many they are.
 
-use raydex::index::entry::{EntryError, PartView};
+use raydex::index::entry::PartView;
 use raydex::index::part;
+use raydex::index::part::EntryError;
 use raydex::limits::{BLOCK_RAYS, PART_RAYS, SPAN_BITS, SQL_BLOB_MAX};
 use raydex::record::RayId;
 
