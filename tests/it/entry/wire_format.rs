@@ -1,7 +1,6 @@
 //! The bytes themselves: that they never change, and how many they are.
 
 use raydex::index::entry::PartView;
-use raydex::index::part;
 use raydex::index::part::EntryError;
 use raydex::limits::{BLOCK_RAYS, PART_RAYS, SPAN_BITS, SQL_BLOB_MAX};
 use raydex::record::RayId;
@@ -37,19 +36,10 @@ fn packing_does_not_depend_on_order() {
 #[test]
 fn other_versions_and_kinds_are_refused_by_name() {
     let bytes = one_part(&[(1, 1), (2, 2)]);
-    for (version, kind) in [(0, 0), (3, 0), (255, 0), (1, 1), (1, 2), (2, 255), (2, 1)] {
+    for (version, kind) in [(0, 0), (1, 0), (3, 0), (255, 0), (1, 1), (1, 2), (2, 255), (2, 1)] {
         let mut other = bytes.clone();
         (other[0], other[1]) = (version, kind);
         assert_eq!(PartView::open(&other).err(), Some(EntryError::Unknown { version, kind }));
-    }
-}
-
-#[test]
-fn part_of_the_older_version_names_no_places() {
-    for (now, count) in [(FEW, 5), (ONE, 1), (MANY, 257)] {
-        let before = hex::decode(now.replacen("0200000000000000", "01000000", 1)).unwrap();
-        assert_eq!(pairs(&before), pairs(&hex::decode(now).unwrap()));
-        assert_eq!((pairs(&before).len(), part::places(&before)), (count, Ok(vec![])));
     }
 }
 

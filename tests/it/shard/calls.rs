@@ -183,9 +183,13 @@ fn unreadable_part_is_not_kept() {
     let shard = Shard::new();
     shard.put(&entry(version("a", "e1", 5), &[(1, 0)]));
     let rows = shard.sql.rows();
-    for bytes in
-        [&b""[..], b"\x01", b"\x02\0\0\0\0\0\0\0\0\0\0\0", b"\x01\x01\0\0\x01\0\0\0\x05", &vec![1; SQL_BLOB_MAX + 1]]
-    {
+    for bytes in [
+        &b""[..],
+        b"\x01",
+        b"\x02\0\0\0\0\0\0\0\0\0\0\0",
+        b"\x02\x01\0\0\0\0\0\0\x01\0\0\0\x05",
+        &vec![1; SQL_BLOB_MAX + 1],
+    ] {
         let mut put = entry(version("b", "e1", 5), &[(1, 0)]);
         put.parts[0].bytes = bytes.to_vec();
         assert!(shard.call(&put).is_err());
