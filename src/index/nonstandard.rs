@@ -58,7 +58,7 @@ pub fn spans_of(bytes: &[u8], id: &str) -> Result<Vec<u32>, EntryError> {
     Ok(spans)
 }
 
-/// The slot of an nonstandard id: any byte that the id alone decides (see [`super::shard`]).
+/// The slot of a nonstandard id: any byte that the id alone decides (see [`super::shard`]).
 #[must_use]
 pub fn slot_of(id: &str) -> u8 {
     id.bytes().fold(0, |slot: u8, byte| slot.rotate_left(3) ^ byte)

@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn a_prefix_is_the_bit_that_it_always_was() {
+    fn prefix_keeps_its_bit_for_ever() {
         let mut row = OccupancyRow::default();
         for prefix in [0x9e000, 0x9e009, 0x9efff] {
             assert!(row.insert(prefix) && !row.insert(prefix));
@@ -146,7 +146,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_next_prefix_is_the_one_that_a_set_has(
+        fn next_prefix_is_the_one_in_the_set(
             prefixes: Vec<(u8, u16)>,
             until in 0..=1_u32 << 20,
             from in 0..1_u32 << 20,

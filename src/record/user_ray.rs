@@ -19,7 +19,7 @@ const MAX_TEXT: usize = 4096;
 pub struct NotARay;
 
 /// The key that a person's text names: any case, a data centre behind it, a whole `CF-RAY: …` line, spaces, a
-/// URL that contains it. What has none of these forms may still be an nonstandard id, if it could be one in a log.
+/// URL that contains it. What has none of these forms may still be a nonstandard id, if it could be one in a log.
 ///
 /// # Errors
 /// [`NotARay`] where the text can be no id at all.

@@ -108,7 +108,7 @@ fn failed_bucket_operations_are_repeated() {
 }
 
 #[test]
-fn a_ray_in_three_datasets_costs_one_shard_call() {
+fn ray_in_three_datasets_costs_one_shard_call() {
     let harness = Harness::start();
     let id = "9e35500000000001";
     let lines = [

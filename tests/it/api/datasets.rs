@@ -78,7 +78,7 @@ fn datasets(reply: &Value) -> Vec<&str> {
 }
 
 #[test]
-fn a_ray_in_three_datasets_costs_one_shard_call() {
+fn ray_in_three_datasets_costs_one_shard_call() {
     let fakes = world(&Dataset::ALL);
     let before = fakes.faults.count(Kind::Shard);
     let reply = body(&get(&fakes, "all", ""));
@@ -110,7 +110,7 @@ fn forms_with_columns_are_of_one_dataset() {
 }
 
 #[test]
-fn a_dataset_that_is_kept_from_a_caller_changes_nothing() {
+fn datasets_of_others_change_nothing() {
     for (token, seen) in [
         ("two", vec![Dataset::HttpRequests, Dataset::WorkersTraceEvents]),
         ("waf", vec![Dataset::FirewallEvents]),
@@ -155,7 +155,7 @@ fn truncation_counts_the_datasets_of_the_caller_alone() {
 }
 
 #[test]
-fn a_filter_meets_each_record_as_its_dataset_shows_it() {
+fn filter_meets_records_as_their_dataset_shows_them() {
     let fakes = world(&Dataset::ALL);
     let found = |token: &str, key: &str, value: &str| {
         let reply = get(&fakes, token, &format!("?filter={}", filter(key, value)));

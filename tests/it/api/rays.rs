@@ -89,7 +89,7 @@ fn the_json_form_says_where_each_record_stands() {
 }
 
 #[test]
-fn a_dataset_that_is_named_is_looked_up_alone() {
+fn named_dataset_is_looked_up_alone() {
     let fakes = world();
     let count = |query: &str| json(&Ask::get(&(path(1) + query)).of(&fakes))["records"].as_array().map(Vec::len);
     assert_eq!(count("?dataset=http_requests"), Some(3));

@@ -15,7 +15,7 @@ use super::support::{Fakes, Fault, Kind, run};
 
 const DATASET: Dataset = Dataset::HttpRequests;
 
-/// An object with a ray in each of these shards, and an nonstandard id.
+/// An object with a ray in each of these shards, and a nonstandard id.
 fn object(shards: std::ops::Range<u32>) -> Vec<u8> {
     let rays = shards.map(|shard| RayId::from_parts(PREFIX + shard, u64::from(shard)).to_string());
     gzip(&ndjson(rays.chain(["odd".into()]).map(|id| http(&id, 0))))

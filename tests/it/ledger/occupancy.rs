@@ -102,7 +102,7 @@ fn asked(ledgers: &impl Objects, first: u32, last: u32) -> Vec<u32> {
 }
 
 #[test]
-fn an_answer_covers_its_rows_up_to_the_next() {
+fn answer_covers_its_rows_up_to_the_next() {
     let fakes = Fakes::new();
     let rows = u32::try_from(OCCUPANCY_ROWS).unwrap();
     let prefixes: Vec<u32> = (0..3 * rows).map(|number| number * 5 * OCCUPANCY_ROW + 7).collect();
@@ -115,7 +115,7 @@ fn an_answer_covers_its_rows_up_to_the_next() {
 }
 
 #[test]
-fn a_batch_of_as_many_shards_as_there_can_be_is_marked_in_one_call() {
+fn largest_batch_is_marked_in_one_call() {
     let sql = fresh();
     let most = u32::try_from(MAX_SHARDS).unwrap();
     // As far apart as they can be.
@@ -131,7 +131,7 @@ fn a_batch_of_as_many_shards_as_there_can_be_is_marked_in_one_call() {
 }
 
 #[test]
-fn a_row_is_written_only_where_a_prefix_is_new() {
+fn row_is_written_only_for_new_prefixes() {
     let sql = fresh();
     let at = now() / OCCUPANCY_ROW * OCCUPANCY_ROW;
     mark(&sql, &[at + 5, at + 6]);
@@ -184,7 +184,7 @@ fn a_call_that_fails_anywhere_has_changed_nothing() {
 }
 
 #[test]
-fn a_damaged_row_is_an_error_and_not_an_empty_one() {
+fn damaged_row_is_an_error_not_absence() {
     let sql = fresh();
     mark(&sql, &[9]);
     sql.run("UPDATE occupancy_v1 SET bits = x'00'", &[]).unwrap();

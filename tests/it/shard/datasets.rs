@@ -32,7 +32,7 @@ fn page(shard: &Shard, dataset: Dataset) -> BatchPage {
 }
 
 #[test]
-fn one_call_finds_a_ray_in_every_dataset_asked() {
+fn one_call_finds_rays_in_all_datasets_asked() {
     let shard = full();
     let all = shard.candidates(&id(1));
     assert_eq!(names(&all), [(HTTP, "h1"), (HTTP, "h2"), (WAF, "w"), (TRACE, "t")]);
@@ -47,7 +47,7 @@ fn one_call_finds_a_ray_in_every_dataset_asked() {
 }
 
 #[test]
-fn a_dataset_looks_as_if_there_were_no_other() {
+fn dataset_answers_as_if_it_were_alone() {
     let (shared, alone) = (full(), Shard::new());
     for key in ["h1", "h2"] {
         alone.put(&of(HTTP, key, "e", 5));
