@@ -49,7 +49,7 @@ pub struct ObjectHead {
 }
 
 /// A stream of bytes, read once.
-pub trait Bytes {
+pub trait ByteStream {
     /// The next piece, of any size above 0; `None` at the end. An error ends the stream.
     fn next(&mut self) -> impl Future<Output = Result<Option<Vec<u8>>, BackendError>>;
 
@@ -79,14 +79,14 @@ pub struct WholeBody<B> {
     received: u64,
 }
 
-impl<B: Bytes> WholeBody<B> {
+impl<B: ByteStream> WholeBody<B> {
     /// The body of an object of `size` bytes.
     pub const fn new(body: B, size: u64) -> Self {
         Self { body, size, received: 0 }
     }
 }
 
-impl<B: Bytes> Bytes for WholeBody<B> {
+impl<B: ByteStream> ByteStream for WholeBody<B> {
     async fn next(&mut self) -> Result<Option<Vec<u8>>, BackendError> {
         let piece = self.body.next().await?;
         let Self { received, size, .. } = self;
@@ -102,7 +102,7 @@ impl<B: Bytes> Bytes for WholeBody<B> {
 }
 
 /// An upload in parts: nothing is visible until it is completed.
-pub trait Upload {
+pub trait MultipartUpload {
     /// Adds the next part. All but the last are [`crate::limits::UPLOAD_PART`] bytes.
     fn part(&mut self, bytes: Vec<u8>) -> impl Future<Output = Result<(), BackendError>>;
     /// Makes the object of the parts, all at once.
@@ -113,7 +113,7 @@ pub trait Upload {
 
 /// The result of reading a range of one version of an object.
 #[derive(Debug)]
-pub enum Ranged<B> {
+pub enum RangedRead<B> {
     /// The bytes of the range, as a stream.
     Body(B),
     /// The object has another entity tag now.
@@ -125,9 +125,9 @@ pub enum Ranged<B> {
 /// A bucket: the one that Logpush writes to, or the one that raydex keeps its own objects in.
 pub trait Bucket {
     /// The stream of an object's stored bytes.
-    type Body: Bytes;
+    type Body: ByteStream;
     /// An upload in parts, not visible until it completes.
-    type Upload: Upload;
+    type Upload: MultipartUpload;
 
     /// The current version of the object at `key`; `None` if it does not exist.
     fn get(&self, key: &str) -> impl Future<Output = Result<Option<(ObjectHead, Self::Body)>, BackendError>>;
@@ -138,7 +138,7 @@ pub trait Bucket {
         key: &str,
         etag: Option<&str>,
         bytes: Range<u64>,
-    ) -> impl Future<Output = Result<Ranged<Self::Body>, BackendError>>;
+    ) -> impl Future<Output = Result<RangedRead<Self::Body>, BackendError>>;
     /// Writes a complete object, and replaces an existing one.
     fn put(&self, key: &str, bytes: Vec<u8>) -> impl Future<Output = Result<ObjectHead, BackendError>>;
     /// Writes a complete object unless one exists, and returns whether it wrote.
@@ -146,7 +146,7 @@ pub trait Bucket {
     /// Deletes at most [`crate::limits::LIST_PAGE`] objects; a missing one is not an error.
     fn delete(&self, keys: &[String]) -> impl Future<Output = Result<(), BackendError>>;
     /// The next page of a listing, in the order of the keys' bytes.
-    fn list(&self, ask: &List) -> impl Future<Output = Result<Listed, BackendError>>;
+    fn list(&self, ask: &ListRequest) -> impl Future<Output = Result<ListPage, BackendError>>;
     /// Begins an upload in parts.
     fn upload(&self, key: &str) -> impl Future<Output = Result<Self::Upload, BackendError>>;
 }
@@ -180,7 +180,7 @@ impl<B> BatchStore<'_, B> {
 
 /// The keys to list, and where the listing continues.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct List {
+pub struct ListRequest {
     /// The prefix of the keys; empty for all keys.
     pub prefix: String,
     /// Lists only keys after this one; for the first page.
@@ -193,7 +193,7 @@ pub struct List {
 
 /// A page of a listing.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Listed {
+pub struct ListPage {
     /// Keys and metadata, in byte order of the keys.
     pub objects: Vec<(String, ObjectHead)>,
     /// Folders with their final slash, if the listing groups by folder.
@@ -203,7 +203,7 @@ pub struct Listed {
 }
 
 /// The Durable Objects of one class, by name. Each object handles its calls one at a time.
-pub trait Objects {
+pub trait DurableObjects {
     /// Sends `body` to the object `name` under `call` and returns its answer. An object that refuses a call
     /// (the answer is no success) is an error with its words.
     fn call(&self, name: &str, call: &str, body: Vec<u8>) -> impl Future<Output = Result<Vec<u8>, BackendError>>;
@@ -222,7 +222,7 @@ pub trait Queue<M> {
 
 /// A signed request that delivers one payload to the partner.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Post {
+pub struct PartnerPost {
     /// The URL, which is never logged because it contains the signature.
     pub url: String,
     /// The value of the header `X-Batch-Id`.
@@ -252,10 +252,10 @@ pub enum PostError {
 }
 
 /// The HTTP endpoint that receives deliveries.
-pub trait Partner {
+pub trait PartnerClient {
     /// Sends one request and waits for the response, at most [`crate::limits::POST_MS`]. Redirects are returned, not
     /// followed.
-    fn post(&self, post: &Post) -> impl Future<Output = Result<PostAnswer, PostError>>;
+    fn post(&self, post: &PartnerPost) -> impl Future<Output = Result<PostAnswer, PostError>>;
 }
 
 /// An RSA public key as in a JWKS document (RFC 7517).
@@ -270,7 +270,7 @@ pub struct Jwk {
 }
 
 /// Fetches the keys of an issuer of assertions, and verifies signatures.
-pub trait Keys {
+pub trait AssertionKeys {
     /// Fetches the JWKS document: at most [`crate::limits::JWKS_MAX`] bytes, within [`crate::limits::JWKS_FETCH_MS`].
     /// Every status except 200 is an error, redirects included.
     fn fetch(&self) -> impl Future<Output = Result<Vec<u8>, BackendError>>;
@@ -334,7 +334,7 @@ pub struct SqlAnswer {
 }
 
 /// The SQLite database of one object.
-pub trait Sql {
+pub trait SqlDatabase {
     /// Runs one statement with positional parameters and reads its answer to the end.
     ///
     /// # Errors

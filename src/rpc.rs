@@ -10,7 +10,7 @@
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::backend::{BackendError, Objects, Sql, to_json};
+use crate::backend::{BackendError, DurableObjects, SqlDatabase, to_json};
 use crate::mistakes::{Mistake, made};
 
 /// A request to a Durable Object. [`calls!`](crate::rpc::calls) implements it for types with a JSON body.
@@ -57,7 +57,7 @@ pub(crate) use calls;
 ///
 /// # Errors
 /// [`BackendError`] where the object cannot be reached, refuses the call, or answers with something else.
-pub async fn call<C: Call>(objects: &impl Objects, name: &str, call: &C) -> Result<C::Answer, BackendError> {
+pub async fn call<C: Call>(objects: &impl DurableObjects, name: &str, call: &C) -> Result<C::Answer, BackendError> {
     from_json(&objects.call(name, C::NAME, call.to_body()).await?)
 }
 
@@ -85,7 +85,7 @@ pub struct Dispatcher<'a, S> {
     reply: Option<Result<CallReply, BackendError>>,
 }
 
-impl<'a, S: Sql> Dispatcher<'a, S> {
+impl<'a, S: SqlDatabase> Dispatcher<'a, S> {
     /// For a call that arrived under `name` with this body, at the object with this database.
     #[must_use]
     pub const fn new(sql: &'a S, name: &'a str, body: &'a [u8]) -> Self {
@@ -119,7 +119,7 @@ impl<'a, S: Sql> Dispatcher<'a, S> {
 
 /// Runs `work` on the call in `body`, in one transaction.
 fn run<C: Call>(
-    sql: &impl Sql,
+    sql: &impl SqlDatabase,
     body: &[u8],
     mut work: impl FnMut(&C) -> Result<(C::Answer, Option<i64>), BackendError>,
 ) -> Result<CallReply, BackendError> {

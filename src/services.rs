@@ -5,8 +5,8 @@
 
 use std::future::Future;
 
-use crate::access::{Caller, Denied, Presented, Rules};
-use crate::backend::{BatchStore, Bucket, Objects, Queue};
+use crate::access::{AccessRules, AuthFailure, Caller, Credentials};
+use crate::backend::{BatchStore, Bucket, DurableObjects, Queue};
 use crate::ledger::DeliveryId;
 use crate::limits::PACK_BYTES;
 use crate::memory::{MemoryBudget, ReadPermits};
@@ -17,11 +17,11 @@ pub trait Services {
     /// The log bucket and the data bucket.
     type Bucket: Bucket;
     /// The Durable Objects that hold the index.
-    type Shards: Objects;
+    type Shards: DurableObjects;
     /// The Durable Objects that keep the books of batches.
-    type Ledgers: Objects;
+    type Ledgers: DurableObjects;
     /// The Durable Object of the audit log.
-    type AuditLog: Objects;
+    type AuditLog: DurableObjects;
     /// The queue of objects to parse.
     type ParseQueue: Queue<R2Event>;
     /// The queue of payloads to send.
@@ -49,7 +49,11 @@ pub trait Services {
     fn send_queue(&self) -> &Self::SendQueue;
 
     /// The caller that a request's credentials name.
-    fn authenticate(&self, rules: &Rules, presented: Presented<'_>) -> impl Future<Output = Result<Caller, Denied>>;
+    fn authenticate(
+        &self,
+        rules: &AccessRules,
+        presented: Credentials<'_>,
+    ) -> impl Future<Output = Result<Caller, AuthFailure>>;
 
     /// The clock, in Unix milliseconds.
     fn now_ms(&self) -> i64;

@@ -1,7 +1,7 @@
 //! An authenticated caller, with the operations and the records that they may access.
 //!
 //! A record belongs to the zone in `ZoneName`. Without one it belongs to every zone that its host is in: the host of
-//! `ClientRequestHost`, or of a Worker's `Event.Request.URL`. Records inside of a record belong to its zone.
+//! `ClientRequestHost`, or of a Worker's `TraceEvent.TraceRequest.URL`. Records inside of a record belong to its zone.
 //!
 //! # Invariants
 //! A caller without a list of zones sees every record. A caller with a list sees a record only if it provably belongs
@@ -31,23 +31,23 @@ pub struct Caller {
 
 /// The fields of a record that determine its zone.
 #[derive(Deserialize)]
-struct Whose {
+struct ZoneFields {
     #[serde(rename = "ZoneName")]
     zone: Option<String>,
     #[serde(rename = "ClientRequestHost")]
     host: Option<String>,
     #[serde(rename = "Event")]
-    event: Option<Event>,
+    event: Option<TraceEvent>,
 }
 
 #[derive(Deserialize)]
-struct Event {
+struct TraceEvent {
     #[serde(rename = "Request")]
-    request: Option<Request>,
+    request: Option<TraceRequest>,
 }
 
 #[derive(Deserialize)]
-struct Request {
+struct TraceRequest {
     #[serde(rename = "URL")]
     url: Option<String>,
 }
@@ -97,7 +97,7 @@ impl Caller {
 }
 
 /// Whether the record belongs to one of the zones.
-fn is_of(dataset: Dataset, whose: &Whose, zones: &[String]) -> bool {
+fn is_of(dataset: Dataset, whose: &ZoneFields, zones: &[String]) -> bool {
     if let Some(name) = whose.zone.as_deref().filter(|name| !name.is_empty()) {
         return zones.iter().any(|zone| zone.eq_ignore_ascii_case(name));
     }
@@ -109,7 +109,7 @@ fn is_of(dataset: Dataset, whose: &Whose, zones: &[String]) -> bool {
 }
 
 /// The host in the URL of the request to a Worker.
-fn host_of(event: &Event) -> Option<String> {
+fn host_of(event: &TraceEvent) -> Option<String> {
     let url = url::Url::parse(event.request.as_ref()?.url.as_deref()?).ok()?;
     url.host_str().map(str::to_owned)
 }
@@ -149,10 +149,10 @@ mod tests {
             (Http, "{}", false),
             (Http, "a.example", false),
             (Waf, r#"{"ClientRequestHost":"a.example"}"#, true),
-            (Trace, r#"{"Event":{"Request":{"URL":"https://x.a.example:8443/?c.example"}}}"#, true),
-            (Trace, r#"{"Event":{"Request":{"URL":"https://a.example@c.example/"}}}"#, false),
-            (Trace, r#"{"Event":{"Request":{"URL":"a.example"}}}"#, false),
-            (Trace, r#"{"Event":{"Cron":"* * * * *"}}"#, false),
+            (Trace, r#"{"TraceEvent":{"TraceRequest":{"URL":"https://x.a.example:8443/?c.example"}}}"#, true),
+            (Trace, r#"{"TraceEvent":{"TraceRequest":{"URL":"https://a.example@c.example/"}}}"#, false),
+            (Trace, r#"{"TraceEvent":{"TraceRequest":{"URL":"a.example"}}}"#, false),
+            (Trace, r#"{"TraceEvent":{"Cron":"* * * * *"}}"#, false),
             (Trace, r#"{"ClientRequestHost":"a.example"}"#, false),
         ] {
             assert_eq!(caller.sees(dataset, line.as_bytes()), seen, "{dataset} {line}");

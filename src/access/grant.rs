@@ -48,14 +48,14 @@ pub enum GrantFault {
 
 /// The members of an entry that hold its rights.
 #[derive(Debug)]
-pub(super) struct Granted {
+pub(super) struct GrantFields {
     pub(super) scopes: Vec<String>,
     pub(super) role: String,
     pub(super) zones: Option<Vec<String>>,
     pub(super) datasets: Option<Vec<String>>,
 }
 
-impl Granted {
+impl GrantFields {
     /// Checks the members; the error is the rule that they break.
     pub(super) fn read(self) -> Result<Grant, &'static str> {
         let scopes = self.scopes.iter().map(|name| Scope::from_name(name)).collect::<Option<Scopes>>();

@@ -50,13 +50,13 @@ pub struct Jwt<'t> {
     /// The signature bytes, decoded from base64url.
     pub signature: Vec<u8>,
     /// The claims, untrusted until the signature is verified.
-    pub claims: Claims,
+    pub claims: JwtClaims,
 }
 
 /// The claims of an assertion that raydex reads.
 #[derive(Debug, Deserialize)]
-pub struct Claims {
-    aud: Audience,
+pub struct JwtClaims {
+    aud: JwtAudience,
     iss: String,
     exp: i64,
     nbf: Option<i64>,
@@ -69,13 +69,13 @@ pub struct Claims {
 
 #[derive(Debug, Deserialize)]
 #[serde(untagged)]
-enum Audience {
+enum JwtAudience {
     One(String),
     Many(Vec<String>),
 }
 
 #[derive(Deserialize)]
-struct Header {
+struct JwtHeader {
     alg: String,
     kid: String,
     typ: Option<String>,
@@ -102,7 +102,7 @@ impl<'t> Jwt<'t> {
         let (header, claims) = signed.split_once('.').ok_or(JwtFault::Form)?;
         let decoded = |part: &str| URL_SAFE_NO_PAD.decode(part).map_err(|_| JwtFault::Form);
         let (header, claims, signature) = (decoded(header)?, decoded(claims)?, decoded(signature)?);
-        let header: Header = json(&header, JwtFault::Header)?;
+        let header: JwtHeader = json(&header, JwtFault::Header)?;
         let is_jwt = header.typ.is_none_or(|typ| typ.eq_ignore_ascii_case("JWT"));
         if header.alg != "RS256" || !is_jwt || header.crit || header.kid.is_empty() {
             return Err(JwtFault::Header);
@@ -118,15 +118,15 @@ fn json<T: DeserializeOwned>(bytes: &[u8], fault: JwtFault) -> Result<T, JwtFaul
     serde_json::from_slice(bytes).ok().filter(|_| is_object).ok_or(fault)
 }
 
-impl Claims {
+impl JwtClaims {
     /// Checks issuer, audience and times.
     ///
     /// # Errors
     /// [`JwtFault`] says what they are not.
     pub fn check(&self, issuer: &str, audience: &str, now_ms: i64) -> Result<(), JwtFault> {
         let is_for_us = match &self.aud {
-            Audience::One(name) => name == audience,
-            Audience::Many(names) => names.iter().any(|name| name == audience),
+            JwtAudience::One(name) => name == audience,
+            JwtAudience::Many(names) => names.iter().any(|name| name == audience),
         };
         let second = now_ms.div_euclid(1000);
         let is_ahead = |at: Option<i64>| at.is_some_and(|at| at > second.saturating_add(JWT_LEEWAY_S));

@@ -13,8 +13,8 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Deserialize;
 
-use super::Denied;
-use crate::backend::{Jwk, Keys};
+use super::AuthFailure;
+use crate::backend::{AssertionKeys, Jwk};
 use crate::limits::{
     JWKS_FETCHES, JWKS_FRESH_MS, JWKS_KEPT_MS, JWKS_KEYS, JWKS_MAX, JWKS_WINDOW_MS, RSA_MAX_BYTES, RSA_MIN_BYTES,
 };
@@ -48,12 +48,12 @@ pub struct JwksCache {
 }
 
 #[derive(Deserialize)]
-struct Document {
+struct JwksDocument {
     keys: Vec<serde_json::Value>,
 }
 
 #[derive(Deserialize)]
-struct Spelled {
+struct JwkFields {
     kty: String,
     kid: String,
     n: String,
@@ -71,16 +71,16 @@ pub fn parse_keys(document: &[u8]) -> Result<Vec<Jwk>, KeysFault> {
     if document.len() > JWKS_MAX {
         return Err(KeysFault::TooLong);
     }
-    let Document { keys } = serde_json::from_slice(document).map_err(|_| KeysFault::Form)?;
+    let JwksDocument { keys } = serde_json::from_slice(document).map_err(|_| KeysFault::Form)?;
     if keys.len() > JWKS_KEYS {
         return Err(KeysFault::TooMany);
     }
     // A key of another kind lacks what ours have: it is stepped over.
-    let usable: Vec<Jwk> = keys.into_iter().filter_map(|key| usable(Spelled::deserialize(key).ok()?)).collect();
+    let usable: Vec<Jwk> = keys.into_iter().filter_map(|key| usable(JwkFields::deserialize(key).ok()?)).collect();
     if usable.is_empty() { Err(KeysFault::None) } else { Ok(usable) }
 }
 
-fn usable(key: Spelled) -> Option<Jwk> {
+fn usable(key: JwkFields) -> Option<Jwk> {
     let modulus = URL_SAFE_NO_PAD.decode(&key.n).ok()?;
     let exponent = URL_SAFE_NO_PAD.decode(&key.e).ok()?;
     let bytes = modulus.len() - modulus.iter().take_while(|byte| **byte == 0).count();
@@ -124,10 +124,10 @@ impl JwksCache {
 /// The key with this id from the cache, or after a fetch.
 pub(super) async fn find_key(
     cache: &RefCell<JwksCache>,
-    keys: &impl Keys,
+    keys: &impl AssertionKeys,
     kid: &str,
     now_ms: i64,
-) -> Result<Jwk, Denied> {
+) -> Result<Jwk, AuthFailure> {
     let known = cache.borrow().key(kid, now_ms).filter(|_| cache.borrow().is_younger(JWKS_FRESH_MS, now_ms));
     if let Some(key) = known {
         return Ok(key);
@@ -142,5 +142,5 @@ pub(super) async fn find_key(
     }
     let cache = cache.borrow();
     let is_known = cache.is_younger(JWKS_KEPT_MS, now_ms);
-    cache.key(kid, now_ms).ok_or(if is_known { Denied::UnknownKey } else { Denied::NoKeys })
+    cache.key(kid, now_ms).ok_or(if is_known { AuthFailure::UnknownKey } else { AuthFailure::NoKeys })
 }

@@ -21,19 +21,19 @@ mod tokens;
 
 pub use caller::Caller;
 pub use grant::{Grant, GrantFault};
-pub use jwt::{Claims, Jwt, JwtFault};
+pub use jwt::{Jwt, JwtClaims, JwtFault};
 pub use keys::{JwksCache, KeysFault, parse_keys};
 pub use scope::{Scope, Scopes};
-pub use sign_on::{GrantRule, Issuer, IssuerFault, SignOn, Who, admit_assertion, read_grants};
+pub use sign_on::{GrantRule, GrantSubject, IssuerFault, SignOn, TokenIssuer, admit_assertion, read_grants};
 pub use tokens::{MAIN, TokenRule, admit, main_rule, read_tokens};
 
 use std::cell::RefCell;
 
-use crate::backend::Keys;
+use crate::backend::AssertionKeys;
 
 /// The tokens and the Cloudflare Access settings of a deployment.
 #[derive(Debug, Clone, Default)]
-pub struct Rules {
+pub struct AccessRules {
     /// The bearer tokens, each with its grant.
     pub tokens: Vec<TokenRule>,
     /// The settings of Cloudflare Access; `None` without it.
@@ -42,16 +42,16 @@ pub struct Rules {
 
 /// The credentials in the headers of a request.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Presented<'r> {
+pub struct Credentials<'r> {
     /// The value of the header `Authorization`.
     pub authorization: Option<&'r str>,
     /// The value of the header `Cf-Access-Jwt-Assertion`.
     pub assertion: Option<&'r str>,
 }
 
-/// Why a request is not let in. To the one who asks, all but [`Denied::NoGrant`] and [`Denied::NoKeys`] are the same.
+/// Why a request is not let in. To the one who asks, all but [`AuthFailure::NoGrant`] and [`AuthFailure::NoKeys`] are the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Denied {
+pub enum AuthFailure {
     /// The request has no credentials.
     #[error("the request has no token")]
     NoToken,
@@ -78,7 +78,7 @@ pub enum Denied {
     NoKeys,
 }
 
-impl Denied {
+impl AuthFailure {
     /// The HTTP status, which does not reveal why credentials are invalid.
     #[must_use]
     pub const fn status(self) -> u16 {
@@ -93,16 +93,16 @@ impl Denied {
 /// Identifies the caller by a bearer token or an assertion.
 ///
 /// # Errors
-/// [`Denied`] where nobody did who may.
+/// [`AuthFailure`] where nobody did who may.
 pub async fn admit_any(
-    rules: &Rules,
-    presented: Presented<'_>,
-    keys: &impl Keys,
+    rules: &AccessRules,
+    presented: Credentials<'_>,
+    keys: &impl AssertionKeys,
     cache: &RefCell<JwksCache>,
     now_ms: i64,
-) -> Result<Caller, Denied> {
+) -> Result<Caller, AuthFailure> {
     match (presented, &rules.sign_on) {
-        (Presented { authorization: None, assertion: Some(assertion) }, Some(sign_on)) => {
+        (Credentials { authorization: None, assertion: Some(assertion) }, Some(sign_on)) => {
             admit_assertion(sign_on, assertion, keys, cache, now_ms).await
         }
         _ => admit(&rules.tokens, presented.authorization, now_ms),

@@ -9,16 +9,16 @@ use std::cell::RefCell;
 use serde::Deserialize;
 use url::{Host, Url};
 
-use super::grant::{Granted, entries};
+use super::grant::{GrantFields, entries};
 use super::keys::find_key;
-use super::{Caller, Claims, Denied, Grant, GrantFault, JwksCache, Jwt};
-use crate::backend::Keys;
+use super::{AuthFailure, Caller, Grant, GrantFault, JwksCache, Jwt, JwtClaims};
+use crate::backend::AssertionKeys;
 
 /// The settings of Cloudflare Access.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SignOn {
     /// The team that issues the assertions.
-    pub issuer: Issuer,
+    pub issuer: TokenIssuer,
     /// The audience tag (`aud`) of the Access application.
     pub audience: String,
     /// The grants in order; the first that names the bearer applies.
@@ -27,7 +27,7 @@ pub struct SignOn {
 
 /// The origin of an issuer, such as `https://acme.cloudflareaccess.com`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Issuer(String);
+pub struct TokenIssuer(String);
 
 /// The text is neither a team name nor the address of an issuer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -36,7 +36,7 @@ pub struct IssuerFault;
 
 /// The bearer or bearers that a grant names.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Who {
+pub enum GrantSubject {
     /// The person with this email address, in lower case.
     Email(String),
     /// Every person with an email address of this domain, in lower case.
@@ -49,7 +49,7 @@ pub enum Who {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GrantRule {
     /// The person, domain or service that the entry names.
-    pub who: Who,
+    pub who: GrantSubject,
     /// The rights that the bearer gets.
     pub grant: Grant,
 }
@@ -57,7 +57,7 @@ pub struct GrantRule {
 /// An entry of the setting.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Entry {
+struct GrantEntry {
     email: Option<String>,
     email_domain: Option<String>,
     service: Option<String>,
@@ -67,7 +67,7 @@ struct Entry {
     datasets: Option<Vec<String>>,
 }
 
-impl Issuer {
+impl TokenIssuer {
     /// Parses a setting: the name of a team (`acme`) or an address. Plain HTTP is accepted only for the local host, and
     /// only if `allow_http` is set.
     ///
@@ -111,24 +111,24 @@ impl Issuer {
 pub fn read_grants(text: &str) -> Result<Vec<GrantRule>, GrantFault> {
     let words = "must have scopes, role and one of email, email_domain and service; optional members are zones and \
                  datasets";
-    entries(text, words, |entry: Entry| {
-        let Entry { email, email_domain, service, scopes, role, zones, datasets } = entry;
+    entries(text, words, |entry: GrantEntry| {
+        let GrantEntry { email, email_domain, service, scopes, role, zones, datasets } = entry;
         let small = |text: String| text.to_ascii_lowercase();
         let who = match (email, email_domain, service) {
-            (Some(email), None, None) if email.contains('@') => Who::Email(small(email)),
+            (Some(email), None, None) if email.contains('@') => GrantSubject::Email(small(email)),
             (None, Some(domain), None) if !domain.is_empty() && !domain.contains('@') => {
-                Who::EmailDomain(small(domain))
+                GrantSubject::EmailDomain(small(domain))
             }
-            (None, None, Some(id)) if !id.is_empty() => Who::Service(id),
+            (None, None, Some(id)) if !id.is_empty() => GrantSubject::Service(id),
             _ => return Err("must have exactly one of email, email_domain and service"),
         };
-        Ok(GrantRule { who, grant: Granted { scopes, role, zones, datasets }.read()? })
+        Ok(GrantRule { who, grant: GrantFields { scopes, role, zones, datasets }.read()? })
     })
 }
 
-impl Who {
+impl GrantSubject {
     /// The name of the bearer if the entry names them: the email address or the id of the service token.
-    fn is<'c>(&self, claims: &'c Claims) -> Option<&'c str> {
+    fn is<'c>(&self, claims: &'c JwtClaims) -> Option<&'c str> {
         // A service token has an empty address, and a person no common name.
         let email = claims.email.as_deref().filter(|email| !email.is_empty());
         match self {
@@ -146,21 +146,21 @@ impl Who {
 /// is invalid.
 ///
 /// # Errors
-/// [`Denied`] where it is wrong, or grants nothing here.
+/// [`AuthFailure`] where it is wrong, or grants nothing here.
 pub async fn admit_assertion(
     sign_on: &SignOn,
     assertion: &str,
-    keys: &impl Keys,
+    keys: &impl AssertionKeys,
     cache: &RefCell<JwksCache>,
     now_ms: i64,
-) -> Result<Caller, Denied> {
+) -> Result<Caller, AuthFailure> {
     let jwt = Jwt::parse(assertion)?;
     jwt.claims.check(sign_on.issuer.name(), &sign_on.audience, now_ms)?;
     let key = find_key(cache, keys, &jwt.kid, now_ms).await?;
-    let is_signed = keys.verify(&key, jwt.signed, &jwt.signature).await.map_err(|_| Denied::Signature)?;
+    let is_signed = keys.verify(&key, jwt.signed, &jwt.signature).await.map_err(|_| AuthFailure::Signature)?;
     if !is_signed {
-        return Err(Denied::Signature);
+        return Err(AuthFailure::Signature);
     }
     let granted = sign_on.grants.iter().find_map(|rule| Some((rule.who.is(&jwt.claims)?, &rule.grant)));
-    granted.map(|(name, grant)| Caller::new(name, grant)).ok_or(Denied::NoGrant)
+    granted.map(|(name, grant)| Caller::new(name, grant)).ok_or(AuthFailure::NoGrant)
 }

@@ -11,8 +11,8 @@ use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use subtle::{Choice, ConditionallySelectable, ConstantTimeEq};
 
-use super::grant::{Granted, entries};
-use super::{Caller, Denied, Grant, GrantFault};
+use super::grant::{GrantFields, entries};
+use super::{AuthFailure, Caller, Grant, GrantFault};
 use crate::limits::TOKENS_OF_ONE;
 
 /// The id of the token that `API_TOKEN_SHA256` is the hash of.
@@ -34,7 +34,7 @@ pub struct TokenRule {
 /// An entry of the setting.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Entry {
+struct TokenEntry {
     id: String,
     sha256: String,
     scopes: Vec<String>,
@@ -69,15 +69,15 @@ pub fn read_tokens(text: &str) -> Result<Vec<TokenRule>, GrantFault> {
     Ok(rules)
 }
 
-fn rule(entry: Entry) -> Result<TokenRule, &'static str> {
-    let Entry { id, sha256: hex, scopes, role, zones, datasets, expires } = entry;
+fn rule(entry: TokenEntry) -> Result<TokenRule, &'static str> {
+    let TokenEntry { id, sha256: hex, scopes, role, zones, datasets, expires } = entry;
     let sign = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
     if id.is_empty() || id.len() > 64 || !id.bytes().all(sign) {
         return Err("must have an id of 1 to 64 letters, digits, dots, hyphens and underscores");
     }
     let mut sha256 = [0; 32];
     hex::decode_to_slice(hex, &mut sha256).map_err(|_| "must have a sha256 of 64 hexadecimal digits")?;
-    let grant = Granted { scopes, role, zones, datasets }.read()?;
+    let grant = GrantFields { scopes, role, zones, datasets }.read()?;
     let expires = expires.map(|at| DateTime::parse_from_rfc3339(&at)).transpose();
     let expires = expires.map_err(|_| "has an expires that is not a time such as 2027-01-01T00:00:00Z")?;
     Ok(TokenRule { id, sha256, grant, expires_ms: expires.map(|at| at.timestamp_millis()) })
@@ -86,9 +86,9 @@ fn rule(entry: Entry) -> Result<TokenRule, &'static str> {
 /// Identifies the caller of the header `Authorization`.
 ///
 /// # Errors
-/// [`Denied`] where it carries no token that is let in.
-pub fn admit(rules: &[TokenRule], authorization: Option<&str>, now_ms: i64) -> Result<Caller, Denied> {
-    let (scheme, token) = authorization.and_then(|header| header.trim().split_once(' ')).ok_or(Denied::NoToken)?;
+/// [`AuthFailure`] where it carries no token that is let in.
+pub fn admit(rules: &[TokenRule], authorization: Option<&str>, now_ms: i64) -> Result<Caller, AuthFailure> {
+    let (scheme, token) = authorization.and_then(|header| header.trim().split_once(' ')).ok_or(AuthFailure::NoToken)?;
     let sent: [u8; 32] = Sha256::digest(token.trim()).into();
     // Every rule is compared, and the place of the one that fits is chosen without a branch.
     let (mut found, mut place) = (Choice::from(0), 0_u32);
@@ -98,11 +98,11 @@ pub fn admit(rules: &[TokenRule], authorization: Option<&str>, now_ms: i64) -> R
         found |= fits;
     }
     if !bool::from(found) || !scheme.eq_ignore_ascii_case("bearer") {
-        return Err(Denied::Unknown);
+        return Err(AuthFailure::Unknown);
     }
-    let rule = rules.get(place as usize).ok_or(Denied::Unknown)?;
+    let rule = rules.get(place as usize).ok_or(AuthFailure::Unknown)?;
     if rule.expires_ms.is_some_and(|end| end <= now_ms) {
-        return Err(Denied::Expired);
+        return Err(AuthFailure::Expired);
     }
     Ok(Caller::new(&rule.id, &rule.grant))
 }
@@ -111,7 +111,7 @@ pub fn admit(rules: &[TokenRule], authorization: Option<&str>, now_ms: i64) -> R
 mod tests {
     use sha2::{Digest, Sha256};
 
-    use super::{Caller, Denied, TokenRule, admit, main_rule, read_tokens};
+    use super::{AuthFailure, Caller, TokenRule, admit, main_rule, read_tokens};
     use crate::access::Scope;
     use crate::mask::Role;
 
@@ -137,7 +137,7 @@ mod tests {
         rules
     }
 
-    fn ask(header: &str) -> Result<Caller, Denied> {
+    fn ask(header: &str) -> Result<Caller, AuthFailure> {
         admit(&rules(), Some(header), NOW_MS)
     }
 
@@ -153,22 +153,22 @@ mod tests {
     #[test]
     fn nobody_else_is_let_in() {
         for (header, denied) in [
-            ("Bearer old", Denied::Expired),
-            ("Bearer newer", Denied::Unknown),
-            ("Bearer ", Denied::NoToken),
-            ("Bearer", Denied::NoToken),
-            ("", Denied::NoToken),
-            ("Basic new", Denied::Unknown),
-            ("new", Denied::NoToken),
-            ("Bearer new more", Denied::Unknown),
+            ("Bearer old", AuthFailure::Expired),
+            ("Bearer newer", AuthFailure::Unknown),
+            ("Bearer ", AuthFailure::NoToken),
+            ("Bearer", AuthFailure::NoToken),
+            ("", AuthFailure::NoToken),
+            ("Basic new", AuthFailure::Unknown),
+            ("new", AuthFailure::NoToken),
+            ("Bearer new more", AuthFailure::Unknown),
         ] {
             assert_eq!(ask(header), Err(denied), "{header}");
             assert_eq!(denied.status(), 401);
         }
         let hash = hex::encode(Sha256::digest("new"));
-        assert_eq!(ask(&format!("Bearer {hash}")), Err(Denied::Unknown), "a hash is no token");
-        assert_eq!(admit(&rules(), None, NOW_MS), Err(Denied::NoToken));
-        assert_eq!(admit(&[], Some("Bearer new"), NOW_MS), Err(Denied::Unknown));
+        assert_eq!(ask(&format!("Bearer {hash}")), Err(AuthFailure::Unknown), "a hash is no token");
+        assert_eq!(admit(&rules(), None, NOW_MS), Err(AuthFailure::NoToken));
+        assert_eq!(admit(&[], Some("Bearer new"), NOW_MS), Err(AuthFailure::Unknown));
     }
 
     #[test]

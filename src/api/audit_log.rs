@@ -15,7 +15,7 @@ use crate::audit::AUDIT;
 use crate::audit::calls::{AuditSegment, ChainEntry, ChainHead, EntryPage, ReadEntries};
 use crate::audit::chain::is_chain_valid;
 use crate::audit::segment::{self, SegmentError, SegmentPart};
-use crate::backend::{Bucket, List};
+use crate::backend::{Bucket, ListRequest};
 use crate::bucket_keys::{AUDIT_SEGMENTS, segment_first};
 use crate::http::{HttpRequest, Problem, Reply, problems};
 use crate::limits::{AUDIT_PAGE, LINE_COPIES, LISTED};
@@ -140,7 +140,7 @@ async fn read_part(
 
 /// The sequence number of the first entry after this segment that a segment in the bucket holds.
 async fn first_entry_after(services: &impl Services, segment: &AuditSegment) -> Result<Option<u64>, Problem> {
-    let ask = List { prefix: AUDIT_SEGMENTS.into(), after: Some(segment.key.clone()), ..List::default() };
+    let ask = ListRequest { prefix: AUDIT_SEGMENTS.into(), after: Some(segment.key.clone()), ..ListRequest::default() };
     let listed = services.data_bucket().list(&ask).await.map_err(|_| problems::unavailable())?;
     Ok(listed.objects.iter().filter_map(|(key, _)| segment_first(key)).find(|first| *first > segment.last))
 }

@@ -14,8 +14,8 @@ use flate2::write::GzEncoder;
 use serde::Serialize;
 
 use super::retry::retry_for;
-use crate::backend::{BackendError, Bucket, Bytes, ObjectHead, Queue, Upload};
-use crate::batch::{BatchReader, GZIP_MAGIC, Line};
+use crate::backend::{BackendError, Bucket, ByteStream, MultipartUpload, ObjectHead, Queue};
+use crate::batch::{BatchLine, BatchReader, GZIP_MAGIC};
 use crate::bucket_keys::batch_key;
 use crate::config::Config;
 use crate::http::media_type::JSON;
@@ -45,7 +45,7 @@ struct IngestResponse<'a> {
 }
 
 /// Stores one upload as a batch and announces it; a test upload is accepted and not stored.
-pub(crate) async fn ingest_batch<Y: Bytes>(
+pub(crate) async fn ingest_batch<Y: ByteStream>(
     config: &Config,
     services: &impl Services,
     mut request: HttpRequest<Y>,
@@ -87,7 +87,7 @@ fn reply(answer: &IngestResponse<'_>) -> Reply {
 }
 
 /// Reads the body until it ends or is longer than a test upload.
-async fn read_head(body: &mut impl Bytes) -> Result<Vec<u8>, Problem> {
+async fn read_head(body: &mut impl ByteStream) -> Result<Vec<u8>, Problem> {
     let mut head = Vec::new();
     while head.len() <= TEST_UPLOAD_MAX {
         let Some(piece) = body.next().await.map_err(|_| problems::body_broken())? else { break };
@@ -108,9 +108,9 @@ fn is_test_upload(head: &[u8]) -> bool {
         return false;
     }
     let (mut lines, mut tests) = (0, 0);
-    let mut sink = |line: Line<'_>| {
+    let mut sink = |line: BatchLine<'_>| {
         lines += 1;
-        tests += u32::from(matches!(line, Line::Text { bytes, .. } if bytes == TEST_CONTENT));
+        tests += u32::from(matches!(line, BatchLine::Text { bytes, .. } if bytes == TEST_CONTENT));
         std::ops::ControlFlow::Continue(())
     };
     let mut reader = BatchReader::default();
@@ -124,7 +124,7 @@ async fn store<B: Bucket>(
     key: &str,
     part: usize,
     head: Vec<u8>,
-    body: &mut impl Bytes,
+    body: &mut impl ByteStream,
 ) -> Result<ObjectHead, Problem> {
     let mut received = 0;
     let mut packer = BodyPacker::new(&head);
@@ -152,7 +152,7 @@ async fn store<B: Bucket>(
 }
 
 /// Drops the parts of an upload. Those that cannot be dropped now expire by themselves after a week.
-async fn abort_upload(upload: Option<impl Upload>) {
+async fn abort_upload(upload: Option<impl MultipartUpload>) {
     if let Some(upload) = upload {
         let _dropped = upload.abort().await;
     }

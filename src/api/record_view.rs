@@ -10,7 +10,7 @@ use crate::access::Caller;
 use crate::filter::Filter;
 use crate::http::{HttpRequest, Problem, problems};
 use crate::lookup::FoundRecord;
-use crate::mask::{Role, Shown, fields, mask_line, prunes, shown};
+use crate::mask::{Disclosure, Role, fields, mask_line, prunes, shown};
 use crate::query::PruningFilter;
 use crate::record::Dataset;
 
@@ -33,7 +33,7 @@ impl RecordView {
         if !caller.may_dataset(dataset) {
             return Err(problems::other_dataset());
         }
-        if reads(filter.as_ref(), |field| shown(caller.role, dataset, field) == Shown::Hidden) {
+        if reads(filter.as_ref(), |field| shown(caller.role, dataset, field) == Disclosure::Hidden) {
             return Err(problems::field_masked());
         }
         Ok(Self::unchecked(caller, dataset, filter))
@@ -41,7 +41,7 @@ impl RecordView {
 
     /// The view of a caller who may see the dataset and the fields of the filter.
     fn unchecked(caller: &Caller, dataset: Dataset, filter: Option<Filter>) -> Self {
-        let masked_first = reads(filter.as_ref(), |field| shown(caller.role, dataset, field) != Shown::Verbatim);
+        let masked_first = reads(filter.as_ref(), |field| shown(caller.role, dataset, field) != Disclosure::Verbatim);
         Self { caller: caller.clone(), dataset, filter, masked_first }
     }
 
@@ -134,7 +134,7 @@ impl DatasetViews {
             let has_field = |dataset: Dataset| fields(dataset).iter().any(|(name, _)| *name == field);
             let is_known = datasets.iter().copied().any(has_field);
             let mut counted = datasets.iter().filter(|dataset| !is_known || has_field(**dataset));
-            counted.any(|dataset| shown(caller.role, *dataset, field) == Shown::Hidden)
+            counted.any(|dataset| shown(caller.role, *dataset, field) == Disclosure::Hidden)
         };
         if reads(filter, is_hidden) {
             return Err(problems::field_masked());

@@ -11,7 +11,7 @@ use crate::http::{HttpRequest, Problem, preferred, problems};
 use crate::limits::{FIELD_NAME_BYTES, FIELDS_ASKED};
 use crate::record::Dataset;
 use crate::render::{
-    PartnerOptions, Projection, TimeForm, default_columns, write_csv_names, write_csv_row, write_partner_line,
+    FieldProjection, PartnerOptions, TimeForm, default_columns, write_csv_names, write_csv_row, write_partner_line,
 };
 
 /// The formats of an answer.
@@ -66,7 +66,7 @@ impl RecordFormat {
 #[derive(Debug, Clone)]
 pub(crate) struct RecordWriter {
     pub(crate) format: RecordFormat,
-    pub(crate) projection: Projection,
+    pub(crate) projection: FieldProjection,
     columns: Vec<String>,
     partner: PartnerOptions,
 }
@@ -109,7 +109,7 @@ impl RecordWriter {
         }
         let default = || default_columns(dataset).iter().map(|name| (*name).to_owned()).collect();
         let columns = fields.clone().unwrap_or_else(default);
-        Ok(Self { format, projection: Projection { fields, times }, columns, partner: config.partner.clone() })
+        Ok(Self { format, projection: FieldProjection { fields, times }, columns, partner: config.partner.clone() })
     }
 
     /// The writer for records inside a JSON document, whatever format the request accepts.
@@ -121,7 +121,7 @@ impl RecordWriter {
     }
 
     /// The writer for lines as Logpull and the Logs Engine return them.
-    pub(crate) fn for_lines(config: &Config, projection: Projection) -> Self {
+    pub(crate) fn for_lines(config: &Config, projection: FieldProjection) -> Self {
         Self { format: RecordFormat::Native, projection, columns: Vec::new(), partner: config.partner.clone() }
     }
 

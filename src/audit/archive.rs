@@ -15,7 +15,7 @@ use super::calls::AuditSegment;
 use super::chain::TableBounds;
 use super::segment::{SegmentWriter, read};
 use super::tables::{BEFORE_ALL, EntryTable, broken, last_segment, note_segment, open};
-use crate::backend::{BackendError, Bucket, Sql};
+use crate::backend::{BackendError, Bucket, SqlDatabase};
 use crate::bucket_keys::segment_key;
 use crate::ledger::Alarm;
 use crate::limits::{AUDIT_AGAIN_MAX_MS, AUDIT_AGAIN_MS, AUDIT_ALARM_MS, AUDIT_PAGE};
@@ -88,7 +88,7 @@ pub async fn set_alarm(
 /// # Errors
 /// [`BackendError`] where the world failed. The alarm is set to try again; where that failed too, an entry will do it.
 pub async fn alarm(
-    sql: &impl Sql,
+    sql: &impl SqlDatabase,
     held: &RefCell<AuditMemory>,
     bucket: &impl Bucket,
     alarm: &impl Alarm,
@@ -110,7 +110,7 @@ pub async fn alarm(
 
 /// Brings the next segment to the bucket; says which it was, and whether another one waits.
 async fn archive(
-    sql: &impl Sql,
+    sql: &impl SqlDatabase,
     bounds: TableBounds,
     bucket: &impl Bucket,
 ) -> Result<(Option<AuditSegment>, bool), BackendError> {
@@ -124,7 +124,7 @@ async fn archive(
 }
 
 /// Packs what comes next, if it is closed.
-fn next(sql: &impl Sql, bounds: TableBounds) -> Result<Option<NextSegment>, BackendError> {
+fn next(sql: &impl SqlDatabase, bounds: TableBounds) -> Result<Option<NextSegment>, BackendError> {
     let mut oldest = EntryTable::oldest(sql)?.into_iter();
     let (Some(table), Some(following)) = (oldest.next(), oldest.next()) else { return Ok(None) };
     let (done, before) =
@@ -147,7 +147,7 @@ struct PackedEntries {
 
 /// Packs the entries of a table after the last archived one, until they fill a segment or the table ends.
 fn pack(
-    sql: &impl Sql,
+    sql: &impl SqlDatabase,
     bounds: TableBounds,
     table: &EntryTable,
     done: u64,
@@ -189,7 +189,7 @@ async fn put(bucket: &impl Bucket, segment: &AuditSegment, object: Vec<u8>) -> R
 }
 
 /// Notes the segment and removes the table that has no more, both or neither.
-fn remove(sql: &impl Sql, slice: &NextSegment) -> Result<(), BackendError> {
+fn remove(sql: &impl SqlDatabase, slice: &NextSegment) -> Result<(), BackendError> {
     sql.transaction(&mut || {
         let done = last_segment(sql)?.map_or(0, |segment| segment.last);
         // Another alarm was quicker: the platform runs one at a time, but nothing here hangs on that.

@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 
 use super::calls::{AuditEvent, ChainEntry, ChainHead, EntryPage, ReadEntries};
 use super::tables::{self, BEFORE_ALL, EntryTable, TableEnd, broken};
-use crate::backend::{BackendError, Sql, to_json};
+use crate::backend::{BackendError, SqlDatabase, to_json};
 use crate::limits::{AUDIT_PAGE, AUDIT_SEGMENT, AUDIT_SEGMENT_BYTES};
 use crate::mistakes::{Mistake, made};
 use crate::time::rfc3339;
@@ -81,7 +81,7 @@ pub(super) struct AppendedEntry {
 
 /// Appends an entry. For inside of a transaction.
 pub(super) fn append(
-    sql: &impl Sql,
+    sql: &impl SqlDatabase,
     bounds: TableBounds,
     actor: &str,
     event: &AuditEvent,
@@ -106,7 +106,7 @@ pub(super) fn append(
 }
 
 /// Begins a table with this entry.
-fn begin(sql: &impl Sql, kept: &ChainEntry, before: String) -> Result<(), BackendError> {
+fn begin(sql: &impl SqlDatabase, kept: &ChainEntry, before: String) -> Result<(), BackendError> {
     let table = EntryTable { first: kept.seq, before };
     table.begin(sql)?;
     if made(Mistake::BreakChainAtBorder) {
@@ -117,12 +117,12 @@ fn begin(sql: &impl Sql, kept: &ChainEntry, before: String) -> Result<(), Backen
 }
 
 /// The last entry of a table; without a table, the state of an empty log.
-fn end(sql: &impl Sql, table: Option<&EntryTable>) -> Result<TableEnd, BackendError> {
+fn end(sql: &impl SqlDatabase, table: Option<&EntryTable>) -> Result<TableEnd, BackendError> {
     table.map_or_else(|| Ok(TableEnd { seq: 0, hash: BEFORE_ALL.into(), size: 0 }), |table| table.end(sql))
 }
 
 /// A page of entries, or the segment that has them.
-pub(super) fn read(sql: &impl Sql, ask: &ReadEntries) -> Result<EntryPage, BackendError> {
+pub(super) fn read(sql: &impl SqlDatabase, ask: &ReadEntries) -> Result<EntryPage, BackendError> {
     let TableEnd { seq, hash, .. } = end(sql, EntryTable::newest(sql)?.first())?;
     let (head, after) = (ChainHead { seq, hash }, ask.after.min(seq));
     let kept_from = tables::last_segment(sql)?.map_or(1, |segment| segment.last + 1);

@@ -20,7 +20,7 @@ use self::archive::AlarmWatch;
 use self::calls::{AppendAnswer, AppendEvent};
 use self::chain::TableBounds;
 use self::rate::RateLimiter;
-use crate::backend::{BackendError, Sql};
+use crate::backend::{BackendError, SqlDatabase};
 use crate::rpc::{CallReply, Dispatcher};
 
 pub use archive::{alarm, set_alarm};
@@ -56,7 +56,7 @@ impl AuditMemory {
 /// # Errors
 /// [`BackendError`] where the call is unknown or the database failed; nothing was appended then.
 pub fn answer(
-    sql: &impl Sql,
+    sql: &impl SqlDatabase,
     held: &mut AuditMemory,
     name: &str,
     body: &[u8],
@@ -73,7 +73,7 @@ pub fn answer(
 
 /// Lets the caller in, and writes down what it is about to do; learns whether a table `waits` to be archived.
 fn append(
-    sql: &impl Sql,
+    sql: &impl SqlDatabase,
     held: &mut AuditMemory,
     ask: &AppendEvent,
     waits: &mut bool,

@@ -16,8 +16,8 @@ use serde::Serialize;
 
 use super::calls::{AuditSegment, ChainEntry};
 use super::chain::hash;
-use crate::backend::{BackendError, Bucket, Bytes, WholeBody, to_json};
-use crate::batch::{BatchError, BatchReader, Line};
+use crate::backend::{BackendError, Bucket, ByteStream, WholeBody, to_json};
+use crate::batch::{BatchError, BatchLine, BatchReader};
 use crate::limits::{AUDIT_SEGMENT_INFLATED, LINE_COPIES, READER_BYTES};
 use crate::memory::{OutOfMemory, Reservation};
 
@@ -149,13 +149,13 @@ impl<'a> SegmentScan<'a> {
         Self { segment, after, limit, reservation, next, last, part, error: None }
     }
 
-    fn take(&mut self, line: Line<'_>) -> ControlFlow<()> {
+    fn take(&mut self, line: BatchLine<'_>) -> ControlFlow<()> {
         self.error = self.look(line).err();
         if self.error.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     }
 
-    fn look(&mut self, line: Line<'_>) -> Result<(), SegmentError> {
-        let Line::Text { bytes, .. } = line else { return Err(SegmentError::Damaged) };
+    fn look(&mut self, line: BatchLine<'_>) -> Result<(), SegmentError> {
+        let BatchLine::Text { bytes, .. } = line else { return Err(SegmentError::Damaged) };
         let kept: ChainEntry = serde_json::from_slice(bytes).map_err(|_| SegmentError::Damaged)?;
         if kept.seq != self.next || kept.seq > self.segment.last {
             return Err(SegmentError::Damaged);

@@ -14,7 +14,7 @@
 //! first moment on. A table is dropped in the transaction that records the last of its segments.
 
 use super::calls::{AuditSegment, ChainEntry};
-use crate::backend::{BackendError, Sql, SqlRow, SqlValue};
+use crate::backend::{BackendError, SqlDatabase, SqlRow, SqlValue};
 use crate::mistakes::{Mistake, made};
 
 /// Takes the place of the hash before the first entry.
@@ -51,7 +51,7 @@ pub(super) struct TableEnd {
 ///
 /// # Errors
 /// [`BackendError`] where the database failed.
-pub fn open(sql: &impl Sql) -> Result<(), BackendError> {
+pub fn open(sql: &impl SqlDatabase) -> Result<(), BackendError> {
     SCHEMA.iter().try_for_each(|statement| sql.run(statement, &[]).map(drop))
 }
 
@@ -64,52 +64,52 @@ impl EntryTable {
         Ok(Self { first: number(row, 0)?, before: text(row, 1)? })
     }
 
-    fn note(&self, sql: &impl Sql) -> Result<(), BackendError> {
+    fn note(&self, sql: &impl SqlDatabase) -> Result<(), BackendError> {
         let values = [SqlValue::number(self.first), SqlValue::text(&self.before)];
         sql.run("INSERT INTO audit_table_v1 (first, before) VALUES (?, ?)", &values).map(drop)
     }
 
     /// The last two, the last one first.
-    pub(super) fn newest(sql: &impl Sql) -> Result<Vec<Self>, BackendError> {
+    pub(super) fn newest(sql: &impl SqlDatabase) -> Result<Vec<Self>, BackendError> {
         Self::list(sql, "ORDER BY first DESC LIMIT 2", &[])
     }
 
     /// The first two. Where there are two, the first one is appended to no more.
-    pub(super) fn oldest(sql: &impl Sql) -> Result<Vec<Self>, BackendError> {
+    pub(super) fn oldest(sql: &impl SqlDatabase) -> Result<Vec<Self>, BackendError> {
         Self::list(sql, "ORDER BY first LIMIT 2", &[])
     }
 
     /// The one that has this entry, or would have it.
-    pub(super) fn holding(sql: &impl Sql, seq: u64) -> Result<Option<Self>, BackendError> {
+    pub(super) fn holding(sql: &impl SqlDatabase, seq: u64) -> Result<Option<Self>, BackendError> {
         Ok(Self::list(sql, "WHERE first <= ? ORDER BY first DESC LIMIT 1", &[SqlValue::number(seq)])?.pop())
     }
 
     /// The table that follows this one.
-    pub(super) fn next(&self, sql: &impl Sql) -> Result<Option<Self>, BackendError> {
+    pub(super) fn next(&self, sql: &impl SqlDatabase) -> Result<Option<Self>, BackendError> {
         Ok(Self::list(sql, "WHERE first > ? ORDER BY first LIMIT 1", &[SqlValue::number(self.first)])?.pop())
     }
 
-    fn list(sql: &impl Sql, which: &str, values: &[SqlValue]) -> Result<Vec<Self>, BackendError> {
+    fn list(sql: &impl SqlDatabase, which: &str, values: &[SqlValue]) -> Result<Vec<Self>, BackendError> {
         let answer = sql.run(&format!("SELECT first, before FROM audit_table_v1 {which}"), values)?;
         answer.rows.iter().map(Self::from_row).collect()
     }
 
     /// Makes it, for entries from its first number on. For inside of a transaction.
-    pub(super) fn begin(&self, sql: &impl Sql) -> Result<(), BackendError> {
+    pub(super) fn begin(&self, sql: &impl SqlDatabase) -> Result<(), BackendError> {
         let columns = "seq INTEGER PRIMARY KEY, entry TEXT NOT NULL, hash TEXT NOT NULL, size INTEGER NOT NULL";
         sql.run(&format!("CREATE TABLE {} ({columns})", self.name()), &[])?;
         self.note(sql)
     }
 
     /// The last entry of this table.
-    pub(super) fn end(&self, sql: &impl Sql) -> Result<TableEnd, BackendError> {
+    pub(super) fn end(&self, sql: &impl SqlDatabase) -> Result<TableEnd, BackendError> {
         let answer = sql.run(&format!("SELECT seq, hash, size FROM {} ORDER BY seq DESC LIMIT 1", self.name()), &[])?;
         let row = answer.rows.first().ok_or_else(broken)?;
         Ok(TableEnd { seq: number(row, 0)?, hash: text(row, 1)?, size: number(row, 2)? })
     }
 
     /// Appends an entry; `size` is the new sum of text sizes.
-    pub(super) fn insert(&self, sql: &impl Sql, kept: &ChainEntry, size: u64) -> Result<(), BackendError> {
+    pub(super) fn insert(&self, sql: &impl SqlDatabase, kept: &ChainEntry, size: u64) -> Result<(), BackendError> {
         let ChainEntry { seq, entry, hash } = kept;
         let values = [SqlValue::number(*seq), SqlValue::text(entry), SqlValue::text(hash), SqlValue::number(size)];
         let statement = format!("INSERT INTO {} (seq, entry, hash, size) VALUES (?, ?, ?, ?)", self.name());
@@ -117,7 +117,7 @@ impl EntryTable {
     }
 
     /// At most `limit` of its entries, after the number `after`.
-    pub(super) fn rows(&self, sql: &impl Sql, after: u64, limit: u64) -> Result<Vec<ChainEntry>, BackendError> {
+    pub(super) fn rows(&self, sql: &impl SqlDatabase, after: u64, limit: u64) -> Result<Vec<ChainEntry>, BackendError> {
         let statement = format!("SELECT seq, entry, hash FROM {} WHERE seq > ? ORDER BY seq LIMIT ?", self.name());
         let answer = sql.run(&statement, &[SqlValue::number(after), SqlValue::number(limit)])?;
         let kept = |row: &SqlRow| Ok(ChainEntry { seq: number(row, 0)?, entry: text(row, 1)?, hash: text(row, 2)? });
@@ -125,31 +125,31 @@ impl EntryTable {
     }
 
     /// The hash of its last entry up to this number; that before the table where it has none.
-    pub(super) fn hash_at(&self, sql: &impl Sql, seq: u64) -> Result<String, BackendError> {
+    pub(super) fn hash_at(&self, sql: &impl SqlDatabase, seq: u64) -> Result<String, BackendError> {
         let statement = format!("SELECT hash FROM {} WHERE seq <= ? ORDER BY seq DESC LIMIT 1", self.name());
         let answer = sql.run(&statement, &[SqlValue::number(seq)])?;
         answer.rows.first().map_or_else(|| Ok(self.before.clone()), |row| text(row, 0))
     }
 
     /// Removes it with all of its entries. For inside of a transaction.
-    pub(super) fn remove(&self, sql: &impl Sql) -> Result<(), BackendError> {
+    pub(super) fn remove(&self, sql: &impl SqlDatabase) -> Result<(), BackendError> {
         sql.run(&format!("DROP TABLE {}", self.name()), &[])?;
         sql.run("DELETE FROM audit_table_v1 WHERE first = ?", &[SqlValue::number(self.first)]).map(drop)
     }
 }
 
 /// The segment that was archived last.
-pub(super) fn last_segment(sql: &impl Sql) -> Result<Option<AuditSegment>, BackendError> {
+pub(super) fn last_segment(sql: &impl SqlDatabase) -> Result<Option<AuditSegment>, BackendError> {
     segment(sql, "ORDER BY first DESC LIMIT 1", &[])
 }
 
 /// The segment that has this entry, if any has.
-pub(super) fn segment_of(sql: &impl Sql, seq: u64) -> Result<Option<AuditSegment>, BackendError> {
+pub(super) fn segment_of(sql: &impl SqlDatabase, seq: u64) -> Result<Option<AuditSegment>, BackendError> {
     let found = segment(sql, "WHERE first <= ? ORDER BY first DESC LIMIT 1", &[SqlValue::number(seq)])?;
     Ok(found.filter(|segment| seq <= segment.last))
 }
 
-fn segment(sql: &impl Sql, which: &str, values: &[SqlValue]) -> Result<Option<AuditSegment>, BackendError> {
+fn segment(sql: &impl SqlDatabase, which: &str, values: &[SqlValue]) -> Result<Option<AuditSegment>, BackendError> {
     let answer = sql.run(&format!("SELECT first, last, before, hash, key FROM audit_segment_v1 {which}"), values)?;
     let read = |row: &SqlRow| {
         let (first, last) = (number(row, 0)?, number(row, 1)?);
@@ -159,7 +159,7 @@ fn segment(sql: &impl Sql, which: &str, values: &[SqlValue]) -> Result<Option<Au
 }
 
 /// Records a segment that the bucket has. Must run inside a transaction.
-pub(super) fn note_segment(sql: &impl Sql, segment: &AuditSegment) -> Result<(), BackendError> {
+pub(super) fn note_segment(sql: &impl SqlDatabase, segment: &AuditSegment) -> Result<(), BackendError> {
     if made(Mistake::DropSegmentRow) {
         return Ok(());
     }

@@ -13,7 +13,7 @@ use serde::Serialize;
 
 use super::BatchError;
 use super::checksum::Checksum;
-use super::deflate::{DeflateDecoder, InvalidDeflate, Step};
+use super::deflate::{DeflateDecoder, InflateStep, InvalidDeflate};
 use super::gzip::{GZIP_MAGIC, GzipHeader, NoHeader};
 use super::points::{AccessPoint, BlockBoundary, PointFinder, PointForm};
 use super::window::WINDOW;
@@ -24,7 +24,7 @@ const TRAILER: usize = 8;
 
 /// What was read of an object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
-pub struct Totals {
+pub struct ReadTotals {
     /// Bytes read from the bucket.
     pub stored: u64,
     /// Bytes of text that they inflate to.
@@ -66,7 +66,7 @@ pub struct Inflater {
     /// The member was read from its start.
     is_whole: bool,
     checksum: Option<Checksum>,
-    totals: Totals,
+    totals: ReadTotals,
     /// Text that stood before the member.
     member_start: u64,
     /// The member's trailer, as far as it has come, at the end.
@@ -95,7 +95,7 @@ impl Inflater {
             base: 0,
             is_whole: false,
             checksum: None,
-            totals: Totals::default(),
+            totals: ReadTotals::default(),
             member_start: 0,
             trailer: [0; TRAILER],
             points: None,
@@ -174,7 +174,7 @@ impl Inflater {
     ///
     /// # Errors
     /// [`BatchError::Truncated`] inside a member, [`BatchError::Empty`] where there was nothing.
-    pub fn finish(&self) -> Result<Totals, BatchError> {
+    pub fn finish(&self) -> Result<ReadTotals, BatchError> {
         match self.state {
             MemberPosition::Start => Err(BatchError::Empty),
             MemberPosition::InHeader | MemberPosition::InMember | MemberPosition::InTrailer(_) => {
@@ -186,7 +186,7 @@ impl Inflater {
 
     /// What was read so far.
     #[must_use]
-    pub const fn totals(&self) -> Totals {
+    pub const fn totals(&self) -> ReadTotals {
         self.totals
     }
 
@@ -244,7 +244,7 @@ impl Inflater {
         input: &[u8],
         sink: &mut impl FnMut(&[u8], &[AccessPoint]) -> ControlFlow<()>,
     ) -> Result<(usize, ControlFlow<()>), BatchError> {
-        let Step { used, made, end, block } = self.step(input)?;
+        let InflateStep { used, made, end, block } = self.step(input)?;
         self.totals.stored += used as u64;
         if let Some(points) = &mut self.points {
             let text = self.buffer.get(self.filled..self.filled + made).unwrap_or_default();
@@ -273,7 +273,7 @@ impl Inflater {
     }
 
     /// Inflates some of the member, and has its access points told what that refers to.
-    fn step(&mut self, input: &[u8]) -> Result<Step, BatchError> {
+    fn step(&mut self, input: &[u8]) -> Result<InflateStep, BatchError> {
         let text = self.buffer.get_mut(self.base..).unwrap_or_default();
         let at = self.filled - self.base;
         let step = match self.points.as_mut().and_then(|points| points.trace(at)) {
@@ -322,7 +322,7 @@ impl Inflater {
     /// A block begins here, with so many bits of the last byte.
     fn note_block(&mut self, bits: u8) {
         let Some(points) = &mut self.points else { return };
-        let Totals { stored, inflated: offset, .. } = self.totals;
+        let ReadTotals { stored, inflated: offset, .. } = self.totals;
         let history = self.buffer.get(self.base..self.filled).unwrap_or_default();
         points.block(&BlockBoundary { stored, bits, offset, history });
     }

@@ -2,7 +2,7 @@
 //!
 //! What always holds: a line is handed on once, without its newline (`\n` or `\r\n`), borrowed where it lies
 //! whole in one piece; a byte-order mark at the start and blank lines are no lines; a line over the limit is
-//! handed on as [`Line::TooLong`] and never held; the last line needs no newline; a line is of the span that it
+//! handed on as [`BatchLine::TooLong`] and never held; the last line needs no newline; a line is of the span that it
 //! begins in.
 
 use std::ops::ControlFlow;
@@ -14,7 +14,7 @@ const BOM: &[u8] = b"\xef\xbb\xbf";
 
 /// One line of a batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Line<'a> {
+pub enum BatchLine<'a> {
     /// A line of text, without its line feed.
     Text {
         /// Where it begins, in inflated bytes from the start of the object.
@@ -33,7 +33,7 @@ pub enum Line<'a> {
     },
 }
 
-impl Line<'_> {
+impl BatchLine<'_> {
     /// Where the line begins, in inflated bytes from the start of the object.
     #[must_use]
     pub const fn offset(&self) -> u64 {
@@ -52,9 +52,9 @@ impl Line<'_> {
 }
 
 /// What lines are handed to. A closure that takes each line is one.
-pub trait Lines {
+pub trait LineSink {
     /// Takes a line; may end the reading.
-    fn line(&mut self, line: Line<'_>) -> ControlFlow<()>;
+    fn line(&mut self, line: BatchLine<'_>) -> ControlFlow<()>;
 
     /// Takes the line that begins `text`, if it can tell by reading it where it ends: so nobody has to look for its
     /// newline first. Says how many bytes that were, the newline included; `None` where it took nothing.
@@ -63,8 +63,8 @@ pub trait Lines {
     }
 }
 
-impl<F: FnMut(Line<'_>) -> ControlFlow<()>> Lines for F {
-    fn line(&mut self, line: Line<'_>) -> ControlFlow<()> {
+impl<F: FnMut(BatchLine<'_>) -> ControlFlow<()>> LineSink for F {
+    fn line(&mut self, line: BatchLine<'_>) -> ControlFlow<()> {
         self(line)
     }
 }
@@ -108,12 +108,12 @@ impl LineSplitter {
     }
 
     /// Takes the next bytes and hands on each line that ends in them; `sink` may end the reading.
-    pub fn push(&mut self, bytes: &[u8], mut sink: impl FnMut(Line<'_>) -> ControlFlow<()>) -> ControlFlow<()> {
+    pub fn push(&mut self, bytes: &[u8], mut sink: impl FnMut(BatchLine<'_>) -> ControlFlow<()>) -> ControlFlow<()> {
         self.push_to(bytes, &mut sink)
     }
 
     /// The same for a sink that may know where lines end.
-    pub fn push_to(&mut self, bytes: &[u8], sink: &mut impl Lines) -> ControlFlow<()> {
+    pub fn push_to(&mut self, bytes: &[u8], sink: &mut impl LineSink) -> ControlFlow<()> {
         let skipped = self.skip.min(bytes.len());
         let mut rest = bytes.get(skipped..).unwrap_or_default();
         self.skip -= skipped;
@@ -136,7 +136,7 @@ impl LineSplitter {
     }
 
     /// Lines of which the sink itself can tell where they end; gives back what stands behind them.
-    fn whole_lines<'t>(&mut self, mut text: &'t [u8], sink: &mut impl Lines) -> ControlFlow<(), &'t [u8]> {
+    fn whole_lines<'t>(&mut self, mut text: &'t [u8], sink: &mut impl LineSink) -> ControlFlow<(), &'t [u8]> {
         loop {
             let start = LineStart { offset: self.start, span: self.spans.of(self.start) };
             let within = text.get(..=MAX_LINE).unwrap_or(text);
@@ -149,20 +149,20 @@ impl LineSplitter {
     }
 
     /// The end of the bytes: hands on a last line without a newline.
-    pub fn finish(&mut self, mut sink: impl FnMut(Line<'_>) -> ControlFlow<()>) -> ControlFlow<()> {
+    pub fn finish(&mut self, mut sink: impl FnMut(BatchLine<'_>) -> ControlFlow<()>) -> ControlFlow<()> {
         let flow = self.end_line(&[], &mut sink);
         self.start = self.position;
         flow
     }
 
     /// The line that has begun ends with `last`.
-    fn end_line(&mut self, last: &[u8], sink: &mut impl Lines) -> ControlFlow<()> {
+    fn end_line(&mut self, last: &[u8], sink: &mut impl LineSink) -> ControlFlow<()> {
         let offset = self.start;
         let span = self.spans.of(offset);
         if self.dropping || self.carry.len() + last.len() > MAX_LINE {
             self.dropping = false;
             self.carry.clear();
-            return sink.line(Line::TooLong { offset, span });
+            return sink.line(BatchLine::TooLong { offset, span });
         }
         if self.carry.is_empty() {
             return hand_on(offset, span, last, sink);
@@ -185,14 +185,14 @@ impl LineSplitter {
 }
 
 /// Hands on a whole line, unless it is blank.
-fn hand_on(offset: u64, span: u32, bytes: &[u8], sink: &mut impl Lines) -> ControlFlow<()> {
+fn hand_on(offset: u64, span: u32, bytes: &[u8], sink: &mut impl LineSink) -> ControlFlow<()> {
     let bytes = bytes.strip_suffix(b"\r").unwrap_or(bytes);
     let marked = if offset == 0 { bytes.strip_prefix(BOM) } else { None };
     let bytes = marked.unwrap_or(bytes);
     if bytes.iter().all(u8::is_ascii_whitespace) {
         return ControlFlow::Continue(());
     }
-    sink.line(Line::Text { offset, span, bytes })
+    sink.line(BatchLine::Text { offset, span, bytes })
 }
 
 #[cfg(test)]
@@ -201,17 +201,17 @@ mod tests {
 
     use proptest::prelude::{any, prop, prop_assert, prop_assert_eq, proptest};
 
-    use super::{Line, LineSplitter, LineStart, Lines};
+    use super::{BatchLine, LineSink, LineSplitter, LineStart};
     use crate::limits::MAX_LINE;
 
     /// The lines of `pieces`, as (offset, text); too long ones as text `None`.
     fn lines<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> Vec<(u64, Option<Vec<u8>>)> {
         let mut found = Vec::new();
         let mut splitter = LineSplitter::default();
-        let mut sink = |line: Line<'_>| {
+        let mut sink = |line: BatchLine<'_>| {
             found.push(match line {
-                Line::Text { offset, bytes, .. } => (offset, Some(bytes.to_vec())),
-                Line::TooLong { offset, .. } => (offset, None),
+                BatchLine::Text { offset, bytes, .. } => (offset, Some(bytes.to_vec())),
+                BatchLine::TooLong { offset, .. } => (offset, None),
             });
             ControlFlow::Continue(())
         };
@@ -282,9 +282,9 @@ mod tests {
         told: usize,
     }
 
-    impl Lines for Knowing {
-        fn line(&mut self, line: Line<'_>) -> ControlFlow<()> {
-            let Line::Text { offset, bytes, .. } = line else { panic!("{line:?}") };
+    impl LineSink for Knowing {
+        fn line(&mut self, line: BatchLine<'_>) -> ControlFlow<()> {
+            let BatchLine::Text { offset, bytes, .. } = line else { panic!("{line:?}") };
             self.found.push((offset, Some(bytes.to_vec())));
             ControlFlow::Continue(())
         }

@@ -17,8 +17,8 @@ mod window;
 
 pub use error::BatchError;
 pub use gzip::GZIP_MAGIC;
-pub use inflate::{Inflater, Totals};
-pub use lines::{Line, LineSplitter, LineStart, Lines};
+pub use inflate::{Inflater, ReadTotals};
+pub use lines::{BatchLine, LineSink, LineSplitter, LineStart};
 pub use points::{AccessPoint, FirstLine, PointForm};
 pub use reader::BatchReader;
-pub use spans::{SpanPlace, Spans};
+pub use spans::{ObjectSpans, SpanPlace};

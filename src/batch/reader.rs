@@ -6,8 +6,8 @@
 use std::ops::ControlFlow;
 
 use super::points::PointFinder;
-use super::spans::{SpanPlace, Spans};
-use super::{BatchError, Inflater, Line, LineSplitter, Lines, Totals, window};
+use super::spans::{ObjectSpans, SpanPlace};
+use super::{BatchError, BatchLine, Inflater, LineSink, LineSplitter, ReadTotals, window};
 
 /// Reads one object, or one span of it, pushed in pieces of any size.
 #[derive(Debug, Default)]
@@ -69,7 +69,7 @@ impl BatchReader {
     pub fn push(
         &mut self,
         stored: &[u8],
-        mut sink: impl FnMut(Line<'_>) -> ControlFlow<()>,
+        mut sink: impl FnMut(BatchLine<'_>) -> ControlFlow<()>,
     ) -> Result<ControlFlow<()>, BatchError> {
         self.push_to(stored, &mut sink)
     }
@@ -78,7 +78,7 @@ impl BatchReader {
     ///
     /// # Errors
     /// [`BatchError`] where the object is damaged or passes the budget.
-    pub fn push_to(&mut self, stored: &[u8], sink: &mut impl Lines) -> Result<ControlFlow<()>, BatchError> {
+    pub fn push_to(&mut self, stored: &[u8], sink: &mut impl LineSink) -> Result<ControlFlow<()>, BatchError> {
         let stored = self.start(stored);
         let Self { source: TextSource::Inflater(inflater), splitter, begun } = self else {
             return Ok(ControlFlow::Continue(()));
@@ -96,7 +96,7 @@ impl BatchReader {
     ///
     /// # Errors
     /// [`BatchError`] where the object ends too early.
-    pub fn finish(&mut self, sink: impl FnMut(Line<'_>) -> ControlFlow<()>) -> Result<Totals, BatchError> {
+    pub fn finish(&mut self, sink: impl FnMut(BatchLine<'_>) -> ControlFlow<()>) -> Result<ReadTotals, BatchError> {
         let totals = match &self.source {
             TextSource::Inflater(inflater) => inflater.finish()?,
             TextSource::Span { .. } => return Err(BatchError::Empty),
@@ -108,19 +108,19 @@ impl BatchReader {
 
     /// What was read so far.
     #[must_use]
-    pub fn totals(&self) -> Totals {
+    pub fn totals(&self) -> ReadTotals {
         match &self.source {
             TextSource::Inflater(inflater) => inflater.totals(),
-            TextSource::Span { .. } => Totals::default(),
+            TextSource::Span { .. } => ReadTotals::default(),
         }
     }
 
     /// The spans of the object, when it was read to its end; none where none were looked for.
     #[must_use]
-    pub fn into_spans(self) -> Spans {
-        let TextSource::Inflater(inflater) = self.source else { return Spans::default() };
-        let Totals { stored, inflated, .. } = inflater.totals();
-        Spans::new(inflater.into_points(), stored, inflated)
+    pub fn into_spans(self) -> ObjectSpans {
+        let TextSource::Inflater(inflater) = self.source else { return ObjectSpans::default() };
+        let ReadTotals { stored, inflated, .. } = inflater.totals();
+        ObjectSpans::new(inflater.into_points(), stored, inflated)
     }
 
     /// Begins the span with its first byte, if there is one to begin; hands back what is to be pushed.

@@ -75,14 +75,14 @@ impl SpanPlace {
 
 /// All spans of an object, and their windows behind one another.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Spans {
+pub struct ObjectSpans {
     /// Where each span is stored, ordered by number.
     pub places: Vec<SpanPlace>,
     /// The compressed windows of all access points, one after another.
     pub windows: Vec<u8>,
 }
 
-impl Spans {
+impl ObjectSpans {
     /// The spans between these points of an object of so many stored bytes and so many of text.
     pub(super) fn new(points: Vec<AccessPoint>, stored: u64, text: u64) -> Self {
         let behind: Vec<(u64, Option<FirstLine>)> =

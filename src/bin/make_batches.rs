@@ -12,7 +12,7 @@ use std::str::FromStr;
 
 use lexopt::prelude::{Long, Short, ValueExt};
 use raydex::record::{Dataset, Timestamp};
-use raydex::sample::{FieldSet, Line, Plan, SampleManifest, TimestampUnit, Units};
+use raydex::sample::{FieldSet, PlanUnits, SampleLine, SampleManifest, SamplePlan, TimestampUnit};
 
 const HELP: &str = "\
 Generates realistic Logpush batches in a folder, with paths equal to their keys in a bucket, and a
@@ -46,7 +46,7 @@ struct Options {
     out: PathBuf,
     rays: Option<PathBuf>,
     datasets: Vec<Dataset>,
-    plan: Plan,
+    plan: SamplePlan,
 }
 
 fn main() -> ExitCode {
@@ -73,7 +73,7 @@ fn say(mut to: impl Write, text: &str, code: ExitCode) -> ExitCode {
 /// Reads the options; `None` where help was asked for.
 fn parse(mut args: lexopt::Parser) -> Result<Option<Options>, String> {
     let (mut out, mut rays, mut start, mut window_s) = (None, None, None, None);
-    let (mut datasets, mut plan) = (Dataset::ALL.to_vec(), Plan::default());
+    let (mut datasets, mut plan) = (Dataset::ALL.to_vec(), SamplePlan::default());
     while let Some(arg) = args.next().map_err(|error| error.to_string())? {
         let name = match arg {
             Long("help") | Short('h') => return Ok(None),
@@ -126,12 +126,12 @@ fn dataset_list(text: &str) -> Result<Vec<Dataset>, String> {
     Dataset::from_name(text).map(|dataset| vec![dataset]).ok_or_else(wrong)
 }
 
-fn units(text: &str) -> Result<Units, String> {
+fn units(text: &str) -> Result<PlanUnits, String> {
     if text == "mixed" {
-        return Ok(Units::Mixed);
+        return Ok(PlanUnits::Mixed);
     }
     let found = TimestampUnit::ALL.into_iter().find(|unit| unit.name() == text);
-    found.map(Units::Always).ok_or_else(|| format!("--unit must be unixnano, unix, rfc3339 or mixed, not {text:?}"))
+    found.map(PlanUnits::Always).ok_or_else(|| format!("--unit must be unixnano, unix, rfc3339 or mixed, not {text:?}"))
 }
 
 fn field_set(text: &str) -> Result<FieldSet, String> {
@@ -203,7 +203,7 @@ fn write_batch(
     let path = options.out.join(&key);
     let file = BufWriter::new(create(&path)?);
     let (mut count, mut ray_error) = (0_u64, None);
-    let observe = |line: Line<'_>| {
+    let observe = |line: SampleLine<'_>| {
         count += 1;
         if count.is_multiple_of(100_000) {
             progress(&format!("{key}: {count} lines\n"));

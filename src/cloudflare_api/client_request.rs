@@ -11,7 +11,7 @@ use crate::config::Config;
 use crate::http::media_type::TEXT;
 use crate::http::{HttpRequest, Problem, Reply, problems};
 use crate::record::{Dataset, ray_from_user};
-use crate::render::Projection;
+use crate::render::FieldProjection;
 use crate::services::Services;
 
 /// A request of a client of Cloudflare's API.
@@ -43,7 +43,7 @@ impl<D: Services + 'static> ClientRequest<'_, D> {
         &self,
         caller: &Caller,
         dataset: Dataset,
-        projection: Projection,
+        projection: FieldProjection,
     ) -> Result<Reply, Problem> {
         let ray = self.arguments.last().map_or("", String::as_str);
         let Ok(key) = ray_from_user(ray) else { return Ok(not_a_ray()) };

@@ -11,7 +11,7 @@ use crate::api::time_range::{TimeRange, parse_loose_instant};
 use crate::http::media_type::{JSON, TEXT};
 use crate::http::{HttpRequest, Problem, Reply};
 use crate::record::Dataset;
-use crate::render::{Projection, TimeForm};
+use crate::render::{FieldProjection, TimeForm};
 use crate::services::Services;
 
 /// The fields of a record if the query selects none, as Logpull documents.
@@ -98,7 +98,7 @@ struct LogpullQuery {
     range: TimeRange,
     count: Option<u64>,
     sample: Option<f64>,
-    projection: Projection,
+    projection: FieldProjection,
 }
 
 /// Parses the query; the error is the text that Logpull answers.
@@ -129,7 +129,7 @@ fn parse_query<B>(request: &HttpRequest<B>, now_ms: i64) -> Result<LogpullQuery,
 }
 
 /// Parses the parameters `fields` and `timestamps`; the error is the text that Logpull answers.
-fn parse_projection<B>(request: &HttpRequest<B>) -> Result<Projection, String> {
+fn parse_projection<B>(request: &HttpRequest<B>) -> Result<FieldProjection, String> {
     let fields =
         parse_fields(request).map_err(|_| "error parsing fields: must be names with commas between".to_owned())?;
     let fields = fields.unwrap_or_else(|| DEFAULT_FIELDS.map(String::from).to_vec());
@@ -138,5 +138,5 @@ fn parse_projection<B>(request: &HttpRequest<B>) -> Result<Projection, String> {
         Some(name) => TimeForm::from_name(&name)
             .ok_or_else(|| "error parsing timestamps: must be unix, unixnano or rfc3339".to_owned())?,
     };
-    Ok(Projection { fields: Some(fields), times: Some(times) })
+    Ok(FieldProjection { fields: Some(fields), times: Some(times) })
 }

@@ -11,13 +11,13 @@ use crate::api::range_stream::{self, RangeRequest, StreamFormat};
 use crate::api::record_view::RecordView;
 use crate::api::record_writer::RecordWriter;
 use crate::api::time_range::{TimeRange, parse_loose_instant};
-use crate::backend::{Bucket, List};
+use crate::backend::{Bucket, ListRequest};
 use crate::bucket_keys::{KeyClass, batch_times, classify};
 use crate::http::media_type::TEXT;
 use crate::http::{Problem, Reply, problems};
 use crate::limits::{ENGINE_DAYS, ENGINE_LISTED};
 use crate::record::Dataset;
-use crate::render::Projection;
+use crate::render::FieldProjection;
 use crate::services::Services;
 use crate::time::{day, rfc3339};
 
@@ -61,7 +61,7 @@ pub(crate) async fn list_objects<D: Services + 'static>(client: &ClientRequest<'
     let limit = client.request.number_parameter("limit", ENGINE_LISTED, ENGINE_LISTED)?;
     let mut shown = Vec::new();
     for prefix in folders(client, &query) {
-        let mut ask = List { prefix, ..List::default() };
+        let mut ask = ListRequest { prefix, ..ListRequest::default() };
         loop {
             let listed = client.services.bucket().list(&ask).await.map_err(|_| problems::unavailable())?;
             for (key, head) in listed.objects {
@@ -94,7 +94,7 @@ pub(crate) async fn retrieve_logs<D: Services + 'static>(client: &ClientRequest<
     };
     let view = RecordView::new(client.caller, dataset, None)?;
     let request = RangeRequest { view, range, sample: None, limit: None, cursor: None, key_prefix: prefix };
-    let form = RecordWriter::for_lines(client.config, Projection::default());
+    let form = RecordWriter::for_lines(client.config, FieldProjection::default());
     range_stream::stream_range(client.services, request, form, StreamFormat::Logpull, TEXT).await
 }
 
@@ -113,7 +113,7 @@ pub(crate) fn index_rays<D: Services>(client: &ClientRequest<'_, D>) -> Reply {
 pub(crate) async fn account_ray<D: Services + 'static>(client: &ClientRequest<'_, D>) -> Result<Reply, Problem> {
     let parameter = |name| client.request.parameter(name);
     match check_bucket(client, parameter("bucket").as_deref(), parameter("prefix").as_deref()) {
-        Ok(dataset) => client.lines_of_ray(client.caller, dataset, Projection::default()).await,
+        Ok(dataset) => client.lines_of_ray(client.caller, dataset, FieldProjection::default()).await,
         Err(reply) => Ok(*reply),
     }
 }

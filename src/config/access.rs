@@ -4,13 +4,13 @@
 //! A deployment without a token and without Access is not configured. Team, audience and grants of Access are set
 //! together or not at all. No error contains a value.
 
-use super::reader::{Reader, not_valid, one_of};
+use super::reader::{SettingsReader, not_valid, one_of};
 use super::settings::{ACCESS_AUD, ACCESS_GRANTS, ACCESS_PLAIN_HTTP, ACCESS_TEAM, TOKEN, TOKENS};
-use crate::access::{Issuer, Rules, SignOn, TokenRule, main_rule, read_grants, read_tokens};
+use crate::access::{AccessRules, SignOn, TokenIssuer, TokenRule, main_rule, read_grants, read_tokens};
 
 /// Reads the settings of authentication, all of them, so that every error is reported. The result is meaningful only if
 /// the reader has no error.
-pub(super) fn read<G: Fn(&str) -> Option<String>>(reader: &mut Reader<G>) -> Rules {
+pub(super) fn read<G: Fn(&str) -> Option<String>>(reader: &mut SettingsReader<G>) -> AccessRules {
     let main = reader.read(&TOKEN, token_hash);
     let tokens = reader.read(&TOKENS, |text| tokens(text, main));
     let nobody = [TOKEN, TOKENS, ACCESS_TEAM].iter().all(|setting| reader.given(setting).is_none());
@@ -19,7 +19,7 @@ pub(super) fn read<G: Fn(&str) -> Option<String>>(reader: &mut Reader<G>) -> Rul
     }
     let sign_on = sign_on(reader);
     let tokens = tokens.into_iter().flatten().chain(main.map(main_rule)).collect();
-    Rules { tokens, sign_on }
+    AccessRules { tokens, sign_on }
 }
 
 fn token_hash(value: &str) -> Result<[u8; 32], String> {
@@ -35,7 +35,7 @@ fn tokens(text: &str, main: Option<[u8; 32]>) -> Result<Vec<TokenRule>, String> 
     if is_main { Err(format!("is not valid: an entry has the same hash as {}", TOKEN.name)) } else { Ok(rules) }
 }
 
-fn sign_on<G: Fn(&str) -> Option<String>>(reader: &mut Reader<G>) -> Option<SignOn> {
+fn sign_on<G: Fn(&str) -> Option<String>>(reader: &mut SettingsReader<G>) -> Option<SignOn> {
     let allow = |allow| if allow { "allow" } else { "refuse" };
     let allow_http = reader.read(&ACCESS_PLAIN_HTTP, |name| one_of(name, &[false, true], allow)) != Some(false);
     let together = [ACCESS_TEAM, ACCESS_AUD, ACCESS_GRANTS];
@@ -45,7 +45,7 @@ fn sign_on<G: Fn(&str) -> Option<String>>(reader: &mut Reader<G>) -> Option<Sign
             reader.missing(setting);
         }
     }
-    let issuer = reader.read(&ACCESS_TEAM, |text| Issuer::read(text, allow_http).map_err(not_valid));
+    let issuer = reader.read(&ACCESS_TEAM, |text| TokenIssuer::read(text, allow_http).map_err(not_valid));
     let audience = reader.read(&ACCESS_AUD, |text| Ok(text.to_owned()));
     let grants = reader.read(&ACCESS_GRANTS, |text| read_grants(text).map_err(not_valid));
     Some(SignOn { issuer: issuer?, audience: audience?, grants: grants? })

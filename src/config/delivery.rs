@@ -3,15 +3,15 @@
 //! # Invariants
 //! Address, path and key are set together or not at all; without them nothing is sent. No error contains a secret.
 
-use super::reader::{Reader, not_valid, one_of};
+use super::reader::{SettingsReader, not_valid, one_of};
 use super::settings::{ENDPOINT, KEY, ON_UNKNOWN, PLAIN_HTTP, SECOND_KEY, SERVER_ERRORS, URI};
-use crate::partner::{Endpoint, OnUnknown, PrivateKey, ServerErrors};
+use crate::partner::{OnUnknown, PartnerEndpoint, PrivateKey, ServerErrors};
 
 /// The endpoint, the keys and the policies of deliveries.
 #[derive(Debug, Clone)]
 pub struct DeliverySettings {
     /// The URL and path that receive deliveries.
-    pub endpoint: Endpoint,
+    pub endpoint: PartnerEndpoint,
     /// The private key that signs deliveries.
     pub key: PrivateKey,
     /// The key to retry with once if the partner refuses the first.
@@ -24,7 +24,7 @@ pub struct DeliverySettings {
 
 /// Reads the settings of deliveries. `None` if they are off or the reader has an error; every setting is read in any
 /// case, so that every error is reported.
-pub(super) fn read<G: Fn(&str) -> Option<String>>(reader: &mut Reader<G>) -> Option<DeliverySettings> {
+pub(super) fn read<G: Fn(&str) -> Option<String>>(reader: &mut SettingsReader<G>) -> Option<DeliverySettings> {
     let on_unknown = reader.read(&ON_UNKNOWN, |name| one_of(name, OnUnknown::ALL, OnUnknown::name));
     let server_errors = reader.read(&SERVER_ERRORS, |name| one_of(name, ServerErrors::ALL, ServerErrors::name));
     let allow = |allow| if allow { "allow" } else { "refuse" };
@@ -44,8 +44,11 @@ pub(super) fn read<G: Fn(&str) -> Option<String>>(reader: &mut Reader<G>) -> Opt
 }
 
 /// The endpoint. Address and path are each checked with a valid counterpart, so that errors in both are reported.
-fn endpoint<G: Fn(&str) -> Option<String>>(reader: &mut Reader<G>, allow_http: bool) -> Option<Endpoint> {
-    let checked = |endpoint: &str, uri: &str| Endpoint::new(endpoint, uri, allow_http).map_err(not_valid);
+fn endpoint<G: Fn(&str) -> Option<String>>(
+    reader: &mut SettingsReader<G>,
+    allow_http: bool,
+) -> Option<PartnerEndpoint> {
+    let checked = |endpoint: &str, uri: &str| PartnerEndpoint::new(endpoint, uri, allow_http).map_err(not_valid);
     let endpoint = reader.read(&ENDPOINT, |endpoint| checked(endpoint, "/").map(|_| endpoint.to_owned()));
     let uri = reader.read(&URI, |uri| checked("https://localhost", uri).map(|_| uri.to_owned()))?;
     let endpoint = endpoint?;

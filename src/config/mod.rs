@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 
 use chrono::DateTime;
 
-use crate::access::Rules;
+use crate::access::AccessRules;
 use crate::bucket_keys::FOLDER;
 use crate::filter::Filter;
 use crate::limits::BATCH_SIZE_MAX;
@@ -26,15 +26,15 @@ use crate::render::PartnerOptions;
 pub use delivery::DeliverySettings;
 pub use log_level::LogLevel;
 pub use reader::ConfigFault;
-pub use settings::{DEFAULT_BUCKET_NAME, Need, SETTINGS, Setting};
+pub use settings::{DEFAULT_BUCKET_NAME, SETTINGS, SettingRequirement, SettingSpec};
 
-use reader::{Reader, not_valid, one_of};
+use reader::{SettingsReader, not_valid, one_of};
 
 /// The settings of a deployment, each parsed and checked.
 #[derive(Clone)]
 pub struct Config {
     /// The tokens and Cloudflare Access grants.
-    pub access: Rules,
+    pub access: AccessRules,
     /// Requests that one caller may send per minute; 0 for no limit.
     pub per_minute: u32,
     /// Pairs of zone id and zone name, for clients that name zones by id; `None` to accept any id and show every zone.
@@ -65,14 +65,14 @@ impl Config {
     /// # Errors
     /// Every [`ConfigFault`] there is.
     pub fn read(get: impl Fn(&str) -> Option<String>) -> Result<Self, Vec<ConfigFault>> {
-        let mut reader = Reader::new(get);
+        let mut reader = SettingsReader::new(get);
         let config = Self::from(&mut reader);
         let faults = reader.faults();
         config.filter(|_| faults.is_empty()).ok_or(faults)
     }
 
     /// The settings, or `None` after an error; every setting is read before the first is needed.
-    fn from<G: Fn(&str) -> Option<String>>(reader: &mut Reader<G>) -> Option<Self> {
+    fn from<G: Fn(&str) -> Option<String>>(reader: &mut SettingsReader<G>) -> Option<Self> {
         let access = access::read(reader);
         let per_minute = reader
             .read(&settings::RATE, |value| value.parse().map_err(|_| "must be a whole number, 0 or greater".into()));
@@ -135,7 +135,7 @@ fn prefix(value: &str) -> Result<String, String> {
 }
 
 /// The values of the partner's lines. Each is checked with a valid counterpart, so that errors in both are reported.
-fn partner<G: Fn(&str) -> Option<String>>(reader: &mut Reader<G>) -> Option<PartnerOptions> {
+fn partner<G: Fn(&str) -> Option<String>>(reader: &mut SettingsReader<G>) -> Option<PartnerOptions> {
     let options = |tenant: &str, country: &str| PartnerOptions::new(tenant, country).map_err(not_valid);
     let tenant = reader.read(&settings::TENANT, |tenant| options(tenant, "CN").map(|options| options.tenant));
     let country = reader.read(&settings::COUNTRY, |country| options("-", country).map(|found| found.unknown_country));

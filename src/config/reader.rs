@@ -3,7 +3,7 @@
 //! # Invariants
 //! No error contains a value. An empty value counts as not set.
 
-use super::settings::{Need, Setting};
+use super::settings::{SettingRequirement, SettingSpec};
 
 /// An error in one setting.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -25,18 +25,18 @@ impl ConfigFault {
 }
 
 /// The settings of a deployment while they are being read.
-pub(super) struct Reader<G> {
+pub(super) struct SettingsReader<G> {
     get: G,
     faults: Vec<ConfigFault>,
 }
 
-impl<G: Fn(&str) -> Option<String>> Reader<G> {
+impl<G: Fn(&str) -> Option<String>> SettingsReader<G> {
     pub(super) const fn new(get: G) -> Self {
         Self { get, faults: Vec::new() }
     }
 
     /// The non-empty value under the name or an alias.
-    pub(super) fn given(&self, setting: &Setting) -> Option<String> {
+    pub(super) fn given(&self, setting: &SettingSpec) -> Option<String> {
         let names = std::iter::once(&setting.name).chain(setting.aliases);
         let mut values = names.filter_map(|name| (self.get)(name)).map(|value| value.trim().to_owned());
         values.find(|value| !value.is_empty())
@@ -44,9 +44,9 @@ impl<G: Fn(&str) -> Option<String>> Reader<G> {
 
     /// Parses the value or the default with `read`, whose error text follows the name of the setting. `None` after an
     /// error, or if an optional setting is not set.
-    pub(super) fn read<T>(&mut self, setting: &Setting, read: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
+    pub(super) fn read<T>(&mut self, setting: &SettingSpec, read: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
         let Some(value) = self.given(setting).or_else(|| setting.default().map(str::to_owned)) else {
-            if setting.need == Need::Required {
+            if setting.need == SettingRequirement::Required {
                 self.missing(setting);
             }
             return None;
@@ -55,7 +55,7 @@ impl<G: Fn(&str) -> Option<String>> Reader<G> {
     }
 
     /// Adds the error of a missing setting.
-    pub(super) fn missing(&mut self, setting: &Setting) {
+    pub(super) fn missing(&mut self, setting: &SettingSpec) {
         self.faults.push(ConfigFault::Missing(setting.name));
     }
 

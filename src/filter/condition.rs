@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 
 use super::decimal::Decimal;
 use super::operator::{FieldTest, FilterScalar, NumberSide};
-use crate::record::Value;
+use crate::record::FieldValue;
 
 /// One field, one operator, one value: a leaf of the filter's tree.
 #[derive(Debug, Clone, PartialEq)]
@@ -24,7 +24,7 @@ pub(super) struct FilterCondition {
 
 impl FilterCondition {
     /// Whether a record with this field satisfies it.
-    pub(super) fn holds(&self, field: &Value<'_>) -> bool {
+    pub(super) fn holds(&self, field: &FieldValue<'_>) -> bool {
         let is_true = match &self.test {
             FieldTest::Equals(value) => equals(value, field),
             FieldTest::In(values) => values.iter().any(|value| equals(value, field)),
@@ -37,14 +37,16 @@ impl FilterCondition {
     }
 }
 
-fn equals(value: &FilterScalar, field: &Value<'_>) -> bool {
+fn equals(value: &FilterScalar, field: &FieldValue<'_>) -> bool {
     match (value, field) {
-        (FilterScalar::Text(value), Value::Text(text)) => **value == **text,
-        (FilterScalar::Text(value) | FilterScalar::Integer(value), Value::Number(digits)) => same_number(value, digits),
-        (FilterScalar::Integer(value), Value::Text(text)) => same_number(value, text),
-        (FilterScalar::Bool(value), Value::Bool(found)) => value == found,
-        (FilterScalar::Bool(value), Value::Text(text)) => spelled(*value) == text,
-        (FilterScalar::Text(value), Value::Bool(found)) => &**value == spelled(*found),
+        (FilterScalar::Text(value), FieldValue::Text(text)) => **value == **text,
+        (FilterScalar::Text(value) | FilterScalar::Integer(value), FieldValue::Number(digits)) => {
+            same_number(value, digits)
+        }
+        (FilterScalar::Integer(value), FieldValue::Text(text)) => same_number(value, text),
+        (FilterScalar::Bool(value), FieldValue::Bool(found)) => value == found,
+        (FilterScalar::Bool(value), FieldValue::Text(text)) => spelled(*value) == text,
+        (FilterScalar::Text(value), FieldValue::Bool(found)) => &**value == spelled(*found),
         _ => false,
     }
 }
@@ -62,7 +64,7 @@ fn order(a: &str, b: &str) -> Option<Ordering> {
     Some(Decimal::parse(a)?.compare(&Decimal::parse(b)?))
 }
 
-fn compares(side: NumberSide, value: &str, field: &Value<'_>) -> bool {
+fn compares(side: NumberSide, value: &str, field: &FieldValue<'_>) -> bool {
     text(field).and_then(|digits| order(digits, value)).is_some_and(|order| match side {
         NumberSide::Below => order.is_lt(),
         NumberSide::UpTo => order.is_le(),
@@ -72,18 +74,18 @@ fn compares(side: NumberSide, value: &str, field: &Value<'_>) -> bool {
 }
 
 /// A field as a text: a string, or a number as the line spells it.
-fn text<'a>(field: &'a Value<'_>) -> Option<&'a str> {
+fn text<'a>(field: &'a FieldValue<'_>) -> Option<&'a str> {
     match field {
-        Value::Text(text) => Some(text),
-        Value::Number(digits) => Some(digits),
-        Value::Absent | Value::Bool(_) | Value::Nested(_) => None,
+        FieldValue::Text(text) => Some(text),
+        FieldValue::Number(digits) => Some(digits),
+        FieldValue::Absent | FieldValue::Bool(_) | FieldValue::Nested(_) => None,
     }
 }
 
-fn contains(value: &FilterScalar, field: &Value<'_>) -> bool {
-    if let Value::Nested(raw) = field {
+fn contains(value: &FilterScalar, field: &FieldValue<'_>) -> bool {
+    if let FieldValue::Nested(raw) = field {
         let elements = serde_json::from_str::<Vec<&RawValue>>(raw).unwrap_or_default();
-        return elements.into_iter().any(|element| equals(value, &Value::from_json(element.get())));
+        return elements.into_iter().any(|element| equals(value, &FieldValue::from_json(element.get())));
     }
     match value {
         FilterScalar::Text(part) | FilterScalar::Integer(part) => {

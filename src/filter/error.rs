@@ -11,12 +11,12 @@ pub struct FilterError {
     /// Where, from the outside in: `where.and[1].or[0]`.
     pub at: Box<str>,
     /// What the filter language does not allow at that place.
-    pub fault: Fault,
+    pub fault: FilterFault,
 }
 
 /// What is wrong with a filter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Fault {
+pub enum FilterFault {
     /// It is longer than [`FILTER_BYTES`].
     #[error("a filter can have at most {FILTER_BYTES} bytes")]
     TooLong,

@@ -9,8 +9,8 @@ use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::FilterFields;
-use crate::record::Value;
-use crate::record::fields::Name;
+use crate::record::FieldValue;
+use crate::record::fields::MemberName;
 
 /// What a record holds of the names.
 #[derive(Debug)]
@@ -18,8 +18,8 @@ pub(super) struct FieldValues<'a>(Vec<Option<&'a RawValue>>);
 
 impl<'a> FieldValues<'a> {
     /// What stands at the place of a name.
-    pub(super) fn get(&self, place: usize) -> Value<'a> {
-        self.0.get(place).copied().flatten().map_or(Value::Absent, |raw| Value::from_json(raw.get()))
+    pub(super) fn get(&self, place: usize) -> FieldValue<'a> {
+        self.0.get(place).copied().flatten().map_or(FieldValue::Absent, |raw| FieldValue::from_json(raw.get()))
     }
 }
 
@@ -43,7 +43,7 @@ impl<'de> Visitor<'de> for FieldValuesVisitor<'_> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let mut found = vec![None; self.names.len()];
-        while let Some(Name(name)) = map.next_key()? {
+        while let Some(MemberName(name)) = map.next_key()? {
             match self.names.get(name.as_ref()).and_then(|place| found.get_mut(*place)) {
                 Some(slot) => *slot = Some(map.next_value()?),
                 None => map.next_value::<IgnoredAny>().map(drop)?,

@@ -38,8 +38,8 @@ use condition::FilterCondition;
 use crate::record::RecordError;
 use crate::record::fields::line_text;
 
-pub use error::{Fault, FilterError};
-pub use possible::Possible;
+pub use error::{FilterError, FilterFault};
+pub use possible::PossibleValues;
 
 /// A filter, ready to be asked.
 #[derive(Debug, Clone, PartialEq)]

@@ -7,8 +7,8 @@ use std::borrow::Cow;
 use serde_json::value::RawValue;
 
 use super::decimal::Decimal;
-use super::error::Fault;
-use crate::record::Value;
+use super::error::FilterFault;
+use crate::record::FieldValue;
 
 /// A string, integer or boolean of a filter, as it was given.
 #[derive(Debug, Clone, PartialEq)]
@@ -65,23 +65,23 @@ pub(super) enum NumberSide {
 }
 
 /// The test that an operator and its value spell, and whether its result is turned around.
-pub(super) fn read(operator: &str, value: &RawValue) -> Result<(FieldTest, bool), Fault> {
+pub(super) fn read(operator: &str, value: &RawValue) -> Result<(FieldTest, bool), FilterFault> {
     let (name, negated) = match operator.strip_prefix('!') {
         Some(name) => (name, true),
         None if operator == "neq" => ("eq", true),
         None => (operator, false),
     };
     let test = match name {
-        "eq" => FieldTest::Equals(scalar(value).ok_or(Fault::Value("a string, an integer or a boolean"))?),
+        "eq" => FieldTest::Equals(scalar(value).ok_or(FilterFault::Value("a string, an integer or a boolean"))?),
         "lt" if !negated => FieldTest::Compares(NumberSide::Below, integer(value)?),
         "leq" if !negated => FieldTest::Compares(NumberSide::UpTo, integer(value)?),
         "gt" if !negated => FieldTest::Compares(NumberSide::Above, integer(value)?),
         "geq" if !negated => FieldTest::Compares(NumberSide::From, integer(value)?),
         "startsWith" => FieldTest::StartsWith(text(value)?),
         "endsWith" => FieldTest::EndsWith(text(value)?),
-        "contains" => FieldTest::Contains(element(value).ok_or(Fault::Value("a string or an integer"))?),
-        "in" => FieldTest::In(list(value).ok_or(Fault::Value(LIST))?),
-        _ => return Err(Fault::Operator),
+        "contains" => FieldTest::Contains(element(value).ok_or(FilterFault::Value("a string or an integer"))?),
+        "in" => FieldTest::In(list(value).ok_or(FilterFault::Value(LIST))?),
+        _ => return Err(FilterFault::Operator),
     };
     Ok((test, negated))
 }
@@ -89,11 +89,11 @@ pub(super) fn read(operator: &str, value: &RawValue) -> Result<(FieldTest, bool)
 const LIST: &str = "a non-empty array of strings and integers, or a comma-separated string of them";
 
 fn scalar(value: &RawValue) -> Option<FilterScalar> {
-    match Value::from_json(value.get()) {
-        Value::Text(text) => Some(FilterScalar::Text(text.into())),
-        Value::Number(digits) if is_integer(digits) => Some(FilterScalar::Integer(digits.into())),
-        Value::Bool(value) => Some(FilterScalar::Bool(value)),
-        Value::Number(_) | Value::Nested(_) | Value::Absent => None,
+    match FieldValue::from_json(value.get()) {
+        FieldValue::Text(text) => Some(FilterScalar::Text(text.into())),
+        FieldValue::Number(digits) if is_integer(digits) => Some(FilterScalar::Integer(digits.into())),
+        FieldValue::Bool(value) => Some(FilterScalar::Bool(value)),
+        FieldValue::Number(_) | FieldValue::Nested(_) | FieldValue::Absent => None,
     }
 }
 
@@ -103,35 +103,37 @@ fn element(value: &RawValue) -> Option<FilterScalar> {
 }
 
 /// An integer, also one in a string.
-fn integer(value: &RawValue) -> Result<Box<str>, Fault> {
-    let digits = match Value::from_json(value.get()) {
-        Value::Number(digits) => Some(Cow::Borrowed(digits)),
-        Value::Text(digits) => Some(digits),
-        Value::Bool(_) | Value::Nested(_) | Value::Absent => None,
+fn integer(value: &RawValue) -> Result<Box<str>, FilterFault> {
+    let digits = match FieldValue::from_json(value.get()) {
+        FieldValue::Number(digits) => Some(Cow::Borrowed(digits)),
+        FieldValue::Text(digits) => Some(digits),
+        FieldValue::Bool(_) | FieldValue::Nested(_) | FieldValue::Absent => None,
     };
-    digits.filter(|digits| is_integer(digits)).map(Into::into).ok_or(Fault::Value("an integer"))
+    digits.filter(|digits| is_integer(digits)).map(Into::into).ok_or(FilterFault::Value("an integer"))
 }
 
-fn text(value: &RawValue) -> Result<Box<str>, Fault> {
-    match Value::from_json(value.get()) {
-        Value::Text(text) => Ok(text.into()),
-        Value::Number(_) | Value::Bool(_) | Value::Nested(_) | Value::Absent => Err(Fault::Value("a string")),
+fn text(value: &RawValue) -> Result<Box<str>, FilterFault> {
+    match FieldValue::from_json(value.get()) {
+        FieldValue::Text(text) => Ok(text.into()),
+        FieldValue::Number(_) | FieldValue::Bool(_) | FieldValue::Nested(_) | FieldValue::Absent => {
+            Err(FilterFault::Value("a string"))
+        }
     }
 }
 
 /// The elements of an in-list, of which there is one at least.
 fn list(value: &RawValue) -> Option<Vec<FilterScalar>> {
-    let list = match Value::from_json(value.get()) {
-        Value::Nested(array) => {
+    let list = match FieldValue::from_json(value.get()) {
+        FieldValue::Nested(array) => {
             serde_json::from_str::<Vec<&RawValue>>(array).ok()?.into_iter().map(element).collect::<Option<Vec<_>>>()?
         }
-        Value::Text(text) => {
+        FieldValue::Text(text) => {
             let named = |part: &str| {
                 Some(part.trim()).filter(|part| !part.is_empty()).map(|part| FilterScalar::Text(part.into()))
             };
             text.split(',').map(named).collect::<Option<Vec<_>>>()?
         }
-        Value::Number(_) | Value::Bool(_) | Value::Absent => return None,
+        FieldValue::Number(_) | FieldValue::Bool(_) | FieldValue::Absent => return None,
     };
     (!list.is_empty()).then_some(list)
 }

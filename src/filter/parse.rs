@@ -8,7 +8,7 @@ use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
 use super::condition::FilterCondition;
-use super::error::{Fault, FilterError};
+use super::error::{FilterError, FilterFault};
 use super::{FilterFields, FilterNode, operator};
 use crate::limits::{FILTER_BYTES, FILTER_CONDITIONS, FILTER_DEPTH};
 
@@ -38,10 +38,10 @@ struct GroupMembers<'a> {
 pub(super) fn parse(text: &str) -> Result<(FilterNode, FilterFields), FilterError> {
     let fault = |fault| FilterError { at: "the filter".into(), fault };
     if text.len() > FILTER_BYTES {
-        return Err(fault(Fault::TooLong));
+        return Err(fault(FilterFault::TooLong));
     }
-    serde_json::from_str::<IgnoredAny>(text).map_err(|_| fault(Fault::NotJson))?;
-    let outer: FilterDocument<'_> = object(text).ok_or_else(|| fault(Fault::NotAFilter))?;
+    serde_json::from_str::<IgnoredAny>(text).map_err(|_| fault(FilterFault::NotJson))?;
+    let outer: FilterDocument<'_> = object(text).ok_or_else(|| fault(FilterFault::NotAFilter))?;
     let mut parser = FilterParser { names: FilterFields::new(), conditions: 0, at: vec!["where".to_owned()] };
     match parser.node(outer.root) {
         Ok(root) => Ok((root, parser.names)),
@@ -62,8 +62,8 @@ struct FilterParser {
 }
 
 impl FilterParser {
-    fn node(&mut self, raw: &RawValue) -> Result<FilterNode, Fault> {
-        match object(raw.get()).ok_or(Fault::NotANode)? {
+    fn node(&mut self, raw: &RawValue) -> Result<FilterNode, FilterFault> {
+        match object(raw.get()).ok_or(FilterFault::NotANode)? {
             GroupMembers { and: Some(nodes), or: None, key: None, operator: None, value: None } => {
                 self.group("and", &nodes).map(FilterNode::And)
             }
@@ -73,17 +73,17 @@ impl FilterParser {
             GroupMembers { and: None, or: None, key: Some(key), operator: Some(operator), value: Some(value) } => {
                 self.condition(key, &operator, value).map(FilterNode::Leaf)
             }
-            _ => Err(Fault::NotANode),
+            _ => Err(FilterFault::NotANode),
         }
     }
 
-    fn group(&mut self, name: &str, nodes: &[&RawValue]) -> Result<Vec<FilterNode>, Fault> {
+    fn group(&mut self, name: &str, nodes: &[&RawValue]) -> Result<Vec<FilterNode>, FilterFault> {
         if nodes.is_empty() {
-            return Err(Fault::EmptyGroup);
+            return Err(FilterFault::EmptyGroup);
         }
         // The first step is `where`.
         if self.at.len() > FILTER_DEPTH {
-            return Err(Fault::TooDeep);
+            return Err(FilterFault::TooDeep);
         }
         let mut parsed = Vec::with_capacity(nodes.len());
         for (index, node) in nodes.iter().enumerate() {
@@ -94,13 +94,13 @@ impl FilterParser {
         Ok(parsed)
     }
 
-    fn condition(&mut self, key: String, operator: &str, value: &RawValue) -> Result<FilterCondition, Fault> {
+    fn condition(&mut self, key: String, operator: &str, value: &RawValue) -> Result<FilterCondition, FilterFault> {
         self.conditions += 1;
         if self.conditions > FILTER_CONDITIONS {
-            return Err(Fault::TooManyConditions);
+            return Err(FilterFault::TooManyConditions);
         }
         if key.is_empty() {
-            return Err(Fault::Key);
+            return Err(FilterFault::Key);
         }
         let (test, negated) = operator::read(operator, value)?;
         let next = self.names.len();

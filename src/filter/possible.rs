@@ -5,14 +5,14 @@
 use super::condition::FilterCondition;
 use super::operator::{FieldTest, FilterScalar};
 use super::{Filter, FilterNode};
-use crate::record::Value;
+use crate::record::FieldValue;
 
 /// What a field may hold in the records that are asked about.
-pub enum Possible<'a> {
+pub enum PossibleValues<'a> {
     /// Nothing is known: the field may hold any value.
     Any,
-    /// One of these, and nothing else; [`Value::Absent`] where a record may be without it.
-    OneOf(Vec<Value<'a>>),
+    /// One of these, and nothing else; [`FieldValue::Absent`] where a record may be without it.
+    OneOf(Vec<FieldValue<'a>>),
     /// Nothing, or a text that this function says yes to; it may say yes to others too.
     Texts(Box<dyn Fn(&str) -> bool + 'a>),
 }
@@ -20,8 +20,8 @@ pub enum Possible<'a> {
 impl Filter {
     /// Whether a record could pass whose fields hold what `possible` says, field by field. It is asked once for each
     /// field that the filter reads.
-    pub fn may_match<'a>(&self, mut possible: impl FnMut(&str) -> Possible<'a>) -> bool {
-        let mut fields: Vec<Possible<'a>> = self.names.iter().map(|_| Possible::Any).collect();
+    pub fn may_match<'a>(&self, mut possible: impl FnMut(&str) -> PossibleValues<'a>) -> bool {
+        let mut fields: Vec<PossibleValues<'a>> = self.names.iter().map(|_| PossibleValues::Any).collect();
         for (name, place) in &self.names {
             if let Some(slot) = fields.get_mut(*place) {
                 *slot = possible(name);
@@ -34,7 +34,7 @@ impl Filter {
 impl FilterNode {
     /// Whether some record may satisfy it. A group is held against its parts one by one: they may be true of different
     /// records, so this says yes too often, and never no too often.
-    fn may_hold(&self, fields: &[Possible<'_>]) -> bool {
+    fn may_hold(&self, fields: &[PossibleValues<'_>]) -> bool {
         match self {
             Self::And(nodes) => nodes.iter().all(|node| node.may_hold(fields)),
             Self::Or(nodes) => nodes.iter().any(|node| node.may_hold(fields)),
@@ -45,11 +45,11 @@ impl FilterNode {
 
 impl FilterCondition {
     /// Whether some of the values that the field may hold satisfies it.
-    fn may_hold(&self, field: Option<&Possible<'_>>) -> bool {
+    fn may_hold(&self, field: Option<&PossibleValues<'_>>) -> bool {
         match field {
-            None | Some(Possible::Any) => true,
-            Some(Possible::OneOf(values)) => values.iter().any(|value| self.holds(value)),
-            Some(Possible::Texts(test)) => match &self.test {
+            None | Some(PossibleValues::Any) => true,
+            Some(PossibleValues::OneOf(values)) => values.iter().any(|value| self.holds(value)),
+            Some(PossibleValues::Texts(test)) => match &self.test {
                 _ if self.negated => true,
                 FieldTest::Equals(value) => may_equal(value, test),
                 FieldTest::In(values) => values.iter().any(|value| may_equal(value, test)),
@@ -73,17 +73,17 @@ fn may_equal(value: &FilterScalar, test: &dyn Fn(&str) -> bool) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{Filter, Possible};
-    use crate::record::Value;
+    use super::{Filter, PossibleValues};
+    use crate::record::FieldValue;
 
-    fn may(operator: &str, value: &str, possible: impl Fn() -> Possible<'static>) -> bool {
+    fn may(operator: &str, value: &str, possible: impl Fn() -> PossibleValues<'static>) -> bool {
         let text = format!(r#"{{"where":{{"key":"A","operator":"{operator}","value":{value}}}}}"#);
         Filter::parse(&text).unwrap().may_match(|_| possible())
     }
 
     #[test]
     fn a_set_is_held_against_the_condition_itself() {
-        let set = || Possible::OneOf(vec![Value::Number("200"), Value::Text("a".into())]);
+        let set = || PossibleValues::OneOf(vec![FieldValue::Number("200"), FieldValue::Text("a".into())]);
         for (operator, value, expected) in [
             ("eq", "200", true),
             ("eq", "\"200\"", true),
@@ -97,13 +97,13 @@ mod tests {
         ] {
             assert_eq!(may(operator, value, set), expected, "{operator} {value}");
         }
-        assert!(may("!in", "[200,\"a\"]", || Possible::OneOf(vec![Value::Absent])));
-        assert!(!may("!eq", "1", || Possible::OneOf(vec![])), "no record at all passes nothing");
+        assert!(may("!in", "[200,\"a\"]", || PossibleValues::OneOf(vec![FieldValue::Absent])));
+        assert!(!may("!eq", "1", || PossibleValues::OneOf(vec![])), "no record at all passes nothing");
     }
 
     #[test]
     fn a_test_of_texts_rules_out_strings_alone() {
-        let texts = || Possible::Texts(Box::new(|text: &str| text == "192.0.2.1"));
+        let texts = || PossibleValues::Texts(Box::new(|text: &str| text == "192.0.2.1"));
         for (operator, value, expected) in [
             ("eq", "\"192.0.2.1\"", true),
             ("eq", "\"192.0.2.2\"", false),
@@ -122,7 +122,7 @@ mod tests {
 
     #[test]
     fn groups_are_what_they_say_of_their_parts() {
-        let set = |name: &str| Possible::OneOf(vec![Value::Text(name.to_lowercase().into())]);
+        let set = |name: &str| PossibleValues::OneOf(vec![FieldValue::Text(name.to_lowercase().into())]);
         let leaf = |key: &str, value: &str| format!(r#"{{"key":"{key}","operator":"eq","value":"{value}"}}"#);
         for (group, expected) in [("and", false), ("or", true)] {
             let parts = [leaf("A", "a"), leaf("B", "x")].join(",");

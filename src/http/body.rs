@@ -6,11 +6,11 @@
 use super::problem::Problem;
 use super::problems;
 use super::request::HttpRequest;
-use crate::backend::Bytes;
+use crate::backend::ByteStream;
 use crate::limits::OPERATION_BODY_MAX;
 
 /// Reads the body to its end. The caller is authenticated first, and the audit log records the bytes after.
-pub(crate) async fn read_body<Y: Bytes>(request: HttpRequest<Y>) -> Result<HttpRequest<Vec<u8>>, Problem> {
+pub(crate) async fn read_body<Y: ByteStream>(request: HttpRequest<Y>) -> Result<HttpRequest<Vec<u8>>, Problem> {
     if matches!(request.method.as_str(), "GET" | "HEAD") {
         return Ok(request.replace_body(Vec::new()).1);
     }

@@ -15,9 +15,9 @@ use super::entry::{self, EntryPart, RayLocation};
 use super::shard::slot_of;
 use super::summary::{PackedSummaries, SummaryBuilder};
 use super::{ShardName, nonstandard};
-use crate::batch::{BatchError, Line, Spans};
+use crate::batch::{BatchError, BatchLine, ObjectSpans};
 use crate::limits::{EARLY_REJECTED_LINES, MAX_LINES, MAX_NONSTANDARD_BYTES, MAX_RAY_SKEW_MS, MAX_SHARDS};
-use crate::record::{RayId, RayKey, RecordError, RecordKey, Watched};
+use crate::record::{IndexedFields, RayId, RayKey, RecordError, RecordKey};
 
 /// What was found in a batch, in lines.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -106,19 +106,23 @@ impl IndexBuilder {
     ///
     /// # Errors
     /// [`BatchError`] where the object turns out to be no batch, or too large a one.
-    pub fn take(&mut self, line: Line<'_>, read: Result<(RecordKey, &Watched), RecordError>) -> Result<(), BatchError> {
+    pub fn take(
+        &mut self,
+        line: BatchLine<'_>,
+        read: Result<(RecordKey, &IndexedFields), RecordError>,
+    ) -> Result<(), BatchError> {
         self.counts.lines += 1;
         if self.counts.lines > MAX_LINES {
             return Err(BatchError::TooManyLines);
         }
         match (read, line) {
-            (Ok((key, watched)), Line::Text { span, bytes, .. }) => {
-                self.summarise(&key, span, bytes, watched);
+            (Ok((key, indexed_fields)), BatchLine::Text { span, bytes, .. }) => {
+                self.summarise(&key, span, bytes, indexed_fields);
                 self.record(key, span.into())
             }
-            (Ok(_), Line::TooLong { .. }) => self.reject(RecordError::TooLong, &[]),
-            (Err(why), Line::Text { bytes, .. }) => self.reject(why, bytes),
-            (Err(why), Line::TooLong { .. }) => self.reject(why, &[]),
+            (Ok(_), BatchLine::TooLong { .. }) => self.reject(RecordError::TooLong, &[]),
+            (Err(why), BatchLine::Text { bytes, .. }) => self.reject(why, bytes),
+            (Err(why), BatchLine::TooLong { .. }) => self.reject(why, &[]),
         }
     }
 
@@ -126,7 +130,7 @@ impl IndexBuilder {
     ///
     /// # Errors
     /// [`BatchError`] where it holds nothing to find, or too much.
-    pub fn finish(self, spans: &Spans) -> Result<BatchIndex, BatchError> {
+    pub fn finish(self, spans: &ObjectSpans) -> Result<BatchIndex, BatchError> {
         if self.counts.records == 0 && self.counts.lines > 0 {
             return Err(self.no_records());
         }
@@ -148,9 +152,9 @@ impl IndexBuilder {
     }
 
     /// Keeps when a record was, and what it holds.
-    fn summarise(&mut self, key: &RecordKey, span: u32, line: &[u8], watched: &Watched) {
+    fn summarise(&mut self, key: &RecordKey, span: u32, line: &[u8], indexed_fields: &IndexedFields) {
         let ns = key.unix_ns().unwrap_or(self.default_ns);
-        self.summaries.take(span, ns, line, watched);
+        self.summaries.take(span, ns, line, indexed_fields);
         if !self.last_times.contains(&ns) && self.times.len() <= MAX_SHARDS {
             let prefix = RayId::prefix_at(ns);
             self.times.insert(prefix);
@@ -198,7 +202,7 @@ impl IndexBuilder {
 }
 
 /// The entry of the rays of one prefix.
-fn ray_entry(prefix: u32, places: Vec<RayLocation>, spans: &Spans) -> ShardEntry {
+fn ray_entry(prefix: u32, places: Vec<RayLocation>, spans: &ObjectSpans) -> ShardEntry {
     let slots = ascending(places.iter().map(|place| slot_of(place.suffix())));
     ShardEntry { shard: ShardName::for_prefix(prefix), slots, parts: entry::pack(places, spans) }
 }
@@ -209,7 +213,7 @@ fn time_entry(prefix: u32) -> ShardEntry {
 }
 
 /// The entry of the nonstandard ids.
-fn nonstandard_entry(ids: &[(Box<str>, u32)], spans: &Spans) -> ShardEntry {
+fn nonstandard_entry(ids: &[(Box<str>, u32)], spans: &ObjectSpans) -> ShardEntry {
     let bytes = nonstandard::pack(ids.iter().map(|(id, span)| (id.as_ref(), *span)), spans);
     let slots = ascending(ids.iter().map(|(id, _)| nonstandard::slot_of(id)));
     ShardEntry { shard: ShardName::NONSTANDARD, slots, parts: vec![EntryPart { lo: 0, hi: 0, bytes }] }

@@ -24,7 +24,7 @@ use itertools::Itertools;
 
 use super::bits::{PackedBitReader, PackedBitWriter};
 use super::part::{self, EntryError, OpenPart};
-use crate::batch::Spans;
+use crate::batch::ObjectSpans;
 use crate::limits::{BLOCK_RAYS, PART_RAYS, SPAN_BITS};
 use crate::record::RayId;
 
@@ -73,13 +73,13 @@ pub struct EntryPart {
 
 /// Packs places, in any order, into as many parts as their number asks for; `spans` says where theirs lie.
 #[must_use]
-pub fn pack(mut places: Vec<RayLocation>, spans: &Spans) -> Vec<EntryPart> {
+pub fn pack(mut places: Vec<RayLocation>, spans: &ObjectSpans) -> Vec<EntryPart> {
     places.sort_unstable();
     places.chunks(PART_RAYS).filter_map(|places| pack_part(places, spans)).collect()
 }
 
 /// Packs sorted places into one part.
-fn pack_part(places: &[RayLocation], spans: &Spans) -> Option<EntryPart> {
+fn pack_part(places: &[RayLocation], spans: &ObjectSpans) -> Option<EntryPart> {
     let (first, last) = (places.first()?, places.last()?);
     let blocks = places.len().div_ceil(BLOCK_RAYS);
     let named: BTreeSet<u32> = places.iter().map(|place| place.span()).collect();

@@ -11,7 +11,7 @@
 use std::collections::BTreeSet;
 
 use super::part::{self, EntryError, OpenPart};
-use crate::batch::Spans;
+use crate::batch::ObjectSpans;
 
 /// The kind of a part that holds nonstandard ids.
 pub const KIND_NONSTANDARD: u8 = 1;
@@ -21,7 +21,7 @@ const HEADER: usize = 4;
 /// Packs the ids and the spans of their lines, which lie where `spans` says. An id longer than 255 bytes is left out:
 /// there is none ([`crate::limits::MAX_NONSTANDARD_ID`]).
 #[must_use]
-pub fn pack<'a>(pairs: impl IntoIterator<Item = (&'a str, u32)>, spans: &Spans) -> Vec<u8> {
+pub fn pack<'a>(pairs: impl IntoIterator<Item = (&'a str, u32)>, spans: &ObjectSpans) -> Vec<u8> {
     let with_length = pairs.into_iter().filter_map(|(id, span)| Some((id, span, u8::try_from(id.len()).ok()?)));
     let mut pairs: Vec<(&str, u32, u8)> = with_length.collect();
     pairs.sort_unstable();
@@ -67,12 +67,12 @@ pub fn slot_of(id: &str) -> u8 {
 #[cfg(test)]
 mod tests {
     use super::{pack, slot_of, spans_of};
-    use crate::batch::Spans;
+    use crate::batch::ObjectSpans;
     use crate::index::part::EntryError;
 
     #[test]
     fn the_stored_form_is_unchanged() {
-        let bytes = pack([("test-ray-001", 3), ("00", 70_000)], &Spans::default());
+        let bytes = pack([("test-ray-001", 3), ("00", 70_000)], &ObjectSpans::default());
         assert_eq!(hex::encode(&bytes), "020100000000000002000000023030701101000c746573742d7261792d30303103000000");
         assert_eq!(slot_of("test-ray-001"), slot_of("test-ray-001"));
         assert_eq!(slot_of("00"), 177);
@@ -80,14 +80,14 @@ mod tests {
 
     #[test]
     fn id_is_found_in_exactly_its_spans() {
-        let bytes = pack([("b", 2), ("a", 1), ("b", 1), ("b", 2)], &Spans::default());
+        let bytes = pack([("b", 2), ("a", 1), ("b", 1), ("b", 2)], &ObjectSpans::default());
         assert_eq!(spans_of(&bytes, "b"), Ok(vec![1, 2, 2]));
         assert_eq!(spans_of(&bytes, "B"), Ok(vec![]));
     }
 
     #[test]
     fn cut_or_unknown_version_bytes_are_refused() {
-        let bytes = pack([("abc", 2)], &Spans::default());
+        let bytes = pack([("abc", 2)], &ObjectSpans::default());
         for end in 0..bytes.len() {
             let cut = spans_of(&bytes[..end], "abc");
             assert!(cut == Err(EntryError::Damaged) || (end == 12 && cut == Ok(vec![])), "{end}");

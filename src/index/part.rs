@@ -15,7 +15,7 @@
 //! What always holds: a part tells by itself where to read what it names; no bytes make reading it panic. The form is
 //! frozen by tests; another form has another version.
 
-use crate::batch::{PointForm, SpanPlace, Spans};
+use crate::batch::{ObjectSpans, PointForm, SpanPlace};
 
 /// The version of this stored form.
 pub const VERSION: u8 = 2;
@@ -39,7 +39,7 @@ pub enum EntryError {
 }
 
 /// The beginning of a part of this kind that names these spans, ascending.
-pub(super) fn head(kind: u8, numbers: impl Iterator<Item = u32>, spans: &Spans) -> Vec<u8> {
+pub(super) fn head(kind: u8, numbers: impl Iterator<Item = u32>, spans: &ObjectSpans) -> Vec<u8> {
     let table = table_of(numbers.filter_map(|number| spans.place(number)));
     let length = u32::try_from(table.len()).unwrap_or(u32::MAX);
     let mut bytes = vec![VERSION, kind, 0, 0];
@@ -177,7 +177,7 @@ mod tests {
     use proptest::prelude::{any, prop, prop_assert_eq, proptest};
 
     use super::{EntryError, FORMS, head, places};
-    use crate::batch::{SpanPlace, Spans};
+    use crate::batch::{ObjectSpans, SpanPlace};
 
     fn place(number: u32, form: usize, parts: [u64; 5]) -> SpanPlace {
         let [bit, bytes, offset, head, window] = parts;
@@ -188,7 +188,7 @@ mod tests {
     #[test]
     fn the_stored_form_is_unchanged() {
         let windows = Vec::new();
-        let spans = Spans {
+        let spans = ObjectSpans {
             places: vec![place(0, 0, [0, 98_765, 0, 0, 0]), place(1, 1, [790_123, 98_765, 1_241_593, 700, 0])],
             windows,
         };
@@ -227,7 +227,7 @@ mod tests {
                 end += length;
                 place
             }).collect();
-            let spans = Spans { places: all.clone(), windows: Vec::new() };
+            let spans = ObjectSpans { places: all.clone(), windows: Vec::new() };
             let used = (0..u32::try_from(all.len()).unwrap()).step_by(step);
             let expected: Vec<SpanPlace> = used.clone().map(|number| all[number as usize].clone()).collect();
             prop_assert_eq!(places(&head(0, used, &spans)), Ok(expected));

@@ -18,7 +18,7 @@ use super::calls::{
 use super::entry::PartView;
 use super::nonstandard::{self, KIND_NONSTANDARD};
 use super::part::{self, EntryError};
-use crate::backend::{BackendError, Sql, SqlRow, SqlValue};
+use crate::backend::{BackendError, SqlDatabase, SqlRow, SqlValue};
 use crate::batch::SpanPlace;
 use crate::limits::{SQL_BLOB_MAX, SUMMARY_MAX, WITHIN_PAGE};
 use crate::record::{Dataset, RayId, RayKey};
@@ -53,7 +53,7 @@ const SCHEMA: [&str; 2] = [
 ///
 /// # Errors
 /// [`BackendError`] where the database refuses.
-pub fn open(sql: &impl Sql) -> Result<(), BackendError> {
+pub fn open(sql: &impl SqlDatabase) -> Result<(), BackendError> {
     SCHEMA.iter().try_for_each(|statement| sql.run(statement, &[]).map(drop))
 }
 
@@ -61,7 +61,7 @@ pub fn open(sql: &impl Sql) -> Result<(), BackendError> {
 ///
 /// # Errors
 /// [`BackendError`] for an unknown call, a body that is none, or a database that refuses; nothing has changed then.
-pub fn answer(sql: &impl Sql, call: &str, body: &[u8]) -> Result<Vec<u8>, BackendError> {
+pub fn answer(sql: &impl SqlDatabase, call: &str, body: &[u8]) -> Result<Vec<u8>, BackendError> {
     let reply = Dispatcher::new(sql, call, body)
         .on(|ask| put(sql, ask))
         .on(|ask| find(sql, ask))
@@ -79,7 +79,7 @@ pub const fn slot_of(suffix: u64) -> u8 {
 }
 
 /// Keeps an entry, unless this version of the object or a newer one is there.
-fn put(sql: &impl Sql, put: &PutEntry) -> Result<PutAnswer, BackendError> {
+fn put(sql: &impl SqlDatabase, put: &PutEntry) -> Result<PutAnswer, BackendError> {
     for part in &put.parts {
         check(&part.bytes).map_err(|why| BackendError::new("keeping an entry", why))?;
     }
@@ -113,7 +113,7 @@ fn check(part: &[u8]) -> Result<(), String> {
 }
 
 /// Writes the rows of an entry; says how many that were.
-fn insert(sql: &impl Sql, put: &PutEntry) -> Result<u64, BackendError> {
+fn insert(sql: &impl SqlDatabase, put: &PutEntry) -> Result<u64, BackendError> {
     let mut slots = vec![0; SLOTS];
     for &slot in &put.slots {
         if let Some(there) = slots.get_mut(usize::from(slot)) {
@@ -144,7 +144,7 @@ fn insert(sql: &impl Sql, put: &PutEntry) -> Result<u64, BackendError> {
 }
 
 /// Finds the batches that hold a ray, dataset by dataset. Entries of datasets that are not asked for are not read.
-fn find(sql: &impl Sql, find: &FindRay) -> Result<RayCandidates, BackendError> {
+fn find(sql: &impl SqlDatabase, find: &FindRay) -> Result<RayCandidates, BackendError> {
     let key = RayKey::from_logged(&find.id);
     let key = key.ok_or_else(|| BackendError::new("finding a ray", "the call names no ray"))?;
     let mut candidates = Vec::new();
@@ -155,7 +155,7 @@ fn find(sql: &impl Sql, find: &FindRay) -> Result<RayCandidates, BackendError> {
 }
 
 /// The batches of one dataset that hold a ray.
-fn find_in(sql: &impl Sql, key: &RayKey, dataset: Dataset) -> Result<Vec<Candidate>, BackendError> {
+fn find_in(sql: &impl SqlDatabase, key: &RayKey, dataset: Dataset) -> Result<Vec<Candidate>, BackendError> {
     let (slot, place) = match key {
         RayKey::Ray(ray) => (slot_of(ray.suffix()), ray.suffix()),
         RayKey::Nonstandard(id) => (nonstandard::slot_of(id), 0),
@@ -189,7 +189,7 @@ fn find_in(sql: &impl Sql, key: &RayKey, dataset: Dataset) -> Result<Vec<Candida
 }
 
 /// Lists the batches of a dataset by their place, which is their row's number: what is put later has a higher one.
-fn within(sql: &impl Sql, within: ListShardBatches) -> Result<BatchPage, BackendError> {
+fn within(sql: &impl SqlDatabase, within: ListShardBatches) -> Result<BatchPage, BackendError> {
     let limit = within.limit.clamp(1, WITHIN_PAGE as u64);
     // One more than is told says whether there are more.
     let mut rows = sql
@@ -232,7 +232,7 @@ fn spans_in(row: &SqlRow, key: &RayKey) -> Result<Option<Named>, BackendError> {
 }
 
 /// Drops the entry of an object, if its version was written before the given instant.
-fn forget(sql: &impl Sql, forget: &ForgetEntry) -> Result<ForgetAnswer, BackendError> {
+fn forget(sql: &impl SqlDatabase, forget: &ForgetEntry) -> Result<ForgetAnswer, BackendError> {
     if let Some((id, there)) = entry_of(sql, &forget.key)?
         && there.uploaded_ms < forget.before_ms
     {
@@ -250,7 +250,7 @@ struct EntryId {
 }
 
 /// The entry of the object at `key`, whatever its dataset.
-fn entry_of(sql: &impl Sql, key: &str) -> Result<Option<(EntryId, ObjectVersion)>, BackendError> {
+fn entry_of(sql: &impl SqlDatabase, key: &str) -> Result<Option<(EntryId, ObjectVersion)>, BackendError> {
     let rows = sql.run(
         "SELECT object_key, etag, uploaded_ms, size, dataset, number FROM entry_v1 WHERE object_key = ?",
         &[text(key)],
@@ -262,7 +262,7 @@ fn entry_of(sql: &impl Sql, key: &str) -> Result<Option<(EntryId, ObjectVersion)
 }
 
 /// Removes an entry and its parts; says how many rows that wrote.
-fn drop_entry(sql: &impl Sql, EntryId { dataset, number }: EntryId) -> Result<u64, BackendError> {
+fn drop_entry(sql: &impl SqlDatabase, EntryId { dataset, number }: EntryId) -> Result<u64, BackendError> {
     let id = [text(dataset.name()), SqlValue::Integer(number)];
     let parts = sql.run("DELETE FROM part_v1 WHERE dataset = ? AND entry = ?", &id)?;
     let entry = sql.run("DELETE FROM entry_v1 WHERE dataset = ? AND number = ?", &id)?;

@@ -7,7 +7,7 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 
 use super::build::ShardEntry;
 use super::calls::{ForgetEntry, ObjectVersion, PutEntry, PutOutcome};
-use crate::backend::{BackendError, Objects};
+use crate::backend::{BackendError, DurableObjects};
 use crate::limits::CONCURRENT_CALLS;
 use crate::record::Dataset;
 use crate::rpc;
@@ -18,7 +18,7 @@ use crate::rpc;
 /// # Errors
 /// [`BackendError`] where a shard cannot be written; some may hold their entry then.
 pub async fn put_entries(
-    shards: &impl Objects,
+    shards: &impl DurableObjects,
     (dataset, object): (Dataset, &ObjectVersion),
     entries: Vec<ShardEntry>,
     summary: &[u8],
@@ -45,7 +45,7 @@ pub async fn put_entries(
 /// # Errors
 /// [`BackendError`] where a shard cannot be reached; asking again goes on.
 pub async fn forget_entries(
-    shards: &impl Objects,
+    shards: &impl DurableObjects,
     key: &str,
     uploaded_ms: i64,
     names: impl Iterator<Item = &String>,

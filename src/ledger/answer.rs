@@ -2,7 +2,7 @@
 
 use super::tables::note;
 use super::{deliveries, sources, tables, views, wake};
-use crate::backend::{BackendError, Sql, SqlValue};
+use crate::backend::{BackendError, SqlDatabase, SqlValue};
 use crate::rpc::{CallReply, Dispatcher};
 
 /// The name of the note that holds the ledger's own name.
@@ -12,7 +12,7 @@ const NAME: &str = "name";
 ///
 /// # Errors
 /// [`BackendError`] where the database refuses.
-pub fn open(sql: &impl Sql, name: &str) -> Result<(), BackendError> {
+pub fn open(sql: &impl SqlDatabase, name: &str) -> Result<(), BackendError> {
     tables::SCHEMA.iter().try_for_each(|statement| sql.run(statement, &[]).map(drop))?;
     let parameters = [SqlValue::text(NAME), SqlValue::text(name)];
     sql.run("INSERT OR IGNORE INTO note_v1 (name, value) VALUES (?, ?)", &parameters).map(drop)
@@ -22,7 +22,7 @@ pub fn open(sql: &impl Sql, name: &str) -> Result<(), BackendError> {
 ///
 /// # Errors
 /// [`BackendError`] where it never was.
-pub fn name_of(sql: &impl Sql) -> Result<String, BackendError> {
+pub fn name_of(sql: &impl SqlDatabase) -> Result<String, BackendError> {
     note(sql, NAME)?.ok_or_else(|| BackendError::new("waking a ledger", "it has no name"))
 }
 
@@ -30,7 +30,13 @@ pub fn name_of(sql: &impl Sql) -> Result<String, BackendError> {
 ///
 /// # Errors
 /// [`BackendError`] for an unknown call, a malformed body, or a failing database; nothing has changed then.
-pub fn answer(sql: &impl Sql, ledger: &str, name: &str, body: &[u8], now_ms: i64) -> Result<CallReply, BackendError> {
+pub fn answer(
+    sql: &impl SqlDatabase,
+    ledger: &str,
+    name: &str,
+    body: &[u8],
+    now_ms: i64,
+) -> Result<CallReply, BackendError> {
     Dispatcher::new(sql, name, body)
         .on(|begin| sources::begin(sql, begin, now_ms))
         .on(|entries| sources::record_shards(sql, entries))
@@ -54,6 +60,6 @@ pub fn answer(sql: &impl Sql, ledger: &str, name: &str, body: &[u8], now_ms: i64
 
 /// The answer to a call that may have set several payloads in motion, with the next instant at which one of the ledger
 /// is due.
-fn with_next<A>(sql: &impl Sql, answer: A) -> Result<(A, Option<i64>), BackendError> {
+fn with_next<A>(sql: &impl SqlDatabase, answer: A) -> Result<(A, Option<i64>), BackendError> {
     Ok((answer, wake::next(sql)?))
 }

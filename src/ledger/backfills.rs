@@ -8,7 +8,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::tables::{LedgerRow, json};
-use crate::backend::{BackendError, Sql, SqlValue};
+use crate::backend::{BackendError, SqlDatabase, SqlValue};
 use crate::rpc::{Dispatcher, calls};
 
 /// The table: a job is one row, read and written whole. A name makes a job one that is started once.
@@ -157,7 +157,7 @@ pub struct CountEndedObject {
 }
 
 /// Offers the calls about backfills.
-pub(super) fn dispatch<'a, S: Sql>(sql: &S, calls: Dispatcher<'a, S>, now_ms: i64) -> Dispatcher<'a, S> {
+pub(super) fn dispatch<'a, S: SqlDatabase>(sql: &S, calls: Dispatcher<'a, S>, now_ms: i64) -> Dispatcher<'a, S> {
     calls
         .on(|ask| start(sql, ask, now_ms))
         .on(|ask| jobs(sql, ask))
@@ -166,7 +166,7 @@ pub(super) fn dispatch<'a, S: Sql>(sql: &S, calls: Dispatcher<'a, S>, now_ms: i6
         .on(|ask| ended(sql, *ask))
 }
 
-fn start(sql: &impl Sql, start: &StartBackfill, now_ms: i64) -> Result<BackfillStart, BackendError> {
+fn start(sql: &impl SqlDatabase, start: &StartBackfill, now_ms: i64) -> Result<BackfillStart, BackendError> {
     let name = start.name.as_deref().map_or(SqlValue::Null, SqlValue::text);
     let known = sql.run("SELECT id FROM backfill_v1 WHERE name = ?", std::slice::from_ref(&name))?;
     if let Some(row) = known.rows.first() {
@@ -190,7 +190,7 @@ fn start(sql: &impl Sql, start: &StartBackfill, now_ms: i64) -> Result<BackfillS
     Ok(BackfillStart { id: LedgerRow(id).integer(0)?, new: true })
 }
 
-fn jobs(sql: &impl Sql, ask: &ListBackfills) -> Result<BackfillList, BackendError> {
+fn jobs(sql: &impl SqlDatabase, ask: &ListBackfills) -> Result<BackfillList, BackendError> {
     let parameters = [ask.id.map_or(SqlValue::Null, SqlValue::Integer), SqlValue::number(ask.limit)];
     let statement = "SELECT id, job FROM backfill_v1 WHERE ?1 IS NULL OR id = ?1 ORDER BY id DESC LIMIT ?2";
     let rows = sql.run(statement, &parameters)?.rows;
@@ -199,15 +199,15 @@ fn jobs(sql: &impl Sql, ask: &ListBackfills) -> Result<BackfillList, BackendErro
 }
 
 /// One backfill by its number.
-fn job(sql: &impl Sql, id: i64) -> Result<Option<BackfillJob>, BackendError> {
+fn job(sql: &impl SqlDatabase, id: i64) -> Result<Option<BackfillJob>, BackendError> {
     Ok(jobs(sql, &ListBackfills { id: Some(id), limit: 1 })?.jobs.pop().map(|(_, job)| job))
 }
 
-fn keep(sql: &impl Sql, id: i64, job: &BackfillJob) -> Result<(), BackendError> {
+fn keep(sql: &impl SqlDatabase, id: i64, job: &BackfillJob) -> Result<(), BackendError> {
     sql.run("UPDATE backfill_v1 SET job = ? WHERE id = ?", &[json(job), SqlValue::Integer(id)]).map(drop)
 }
 
-fn step(sql: &impl Sql, step: &RecordBackfillStep) -> Result<StepAnswer, BackendError> {
+fn step(sql: &impl SqlDatabase, step: &RecordBackfillStep) -> Result<StepAnswer, BackendError> {
     let Some(known) = job(sql, step.id)? else { return Ok(StepAnswer { kept: false }) };
     if known.steps != step.after_steps || known.state != BackfillState::Running {
         return Ok(StepAnswer { kept: false });
@@ -218,7 +218,7 @@ fn step(sql: &impl Sql, step: &RecordBackfillStep) -> Result<StepAnswer, Backend
     Ok(StepAnswer { kept: true })
 }
 
-fn turn(sql: &impl Sql, turn: SwitchBackfill, now_ms: i64) -> Result<BackfillList, BackendError> {
+fn turn(sql: &impl SqlDatabase, turn: SwitchBackfill, now_ms: i64) -> Result<BackfillList, BackendError> {
     let Some(known) = job(sql, turn.id)? else { return Ok(BackfillList { jobs: Vec::new() }) };
     let state = match (known.state, turn.run) {
         (BackfillState::Done, _) => BackfillState::Done,
@@ -231,7 +231,7 @@ fn turn(sql: &impl Sql, turn: SwitchBackfill, now_ms: i64) -> Result<BackfillLis
     Ok(BackfillList { jobs: vec![(turn.id, job)] })
 }
 
-fn ended(sql: &impl Sql, ended: CountEndedObject) -> Result<StepAnswer, BackendError> {
+fn ended(sql: &impl SqlDatabase, ended: CountEndedObject) -> Result<StepAnswer, BackendError> {
     let Some(known) = job(sql, ended.id)? else { return Ok(StepAnswer { kept: false }) };
     keep(sql, ended.id, &BackfillJob { ended: known.ended + 1, ..known })?;
     Ok(StepAnswer { kept: true })

@@ -13,13 +13,13 @@ use super::ids::DeliveryId;
 use super::sources::id_of;
 use super::tables::{BREAKER, breaker, deliveries, find, json, save};
 use super::{packs, wake};
-use crate::backend::{BackendError, Sql, SqlValue};
+use crate::backend::{BackendError, SqlDatabase, SqlValue};
 use crate::limits::OUTBOX_FIRST_MS;
 use crate::mistakes::{Mistake, made};
 
 /// Grants a claim, or says why not.
 pub(super) fn claim(
-    sql: &impl Sql,
+    sql: &impl SqlDatabase,
     ask: &ClaimPayload,
     now_ms: i64,
 ) -> Result<(ClaimAnswer, Option<i64>), BackendError> {
@@ -54,7 +54,7 @@ fn yes(delivery: &Delivery, token: u32) -> ClaimAnswer {
 
 /// Records how an attempt ended.
 pub(super) fn commit(
-    sql: &impl Sql,
+    sql: &impl SqlDatabase,
     ask: &CommitAttempt,
     now_ms: i64,
 ) -> Result<(CommitAnswer, Option<i64>), BackendError> {
@@ -73,7 +73,7 @@ pub(super) fn commit(
 }
 
 /// Replaces a payload by its halves.
-pub(super) fn split(sql: &impl Sql, ask: &SplitPayload, now_ms: i64) -> Result<SplitAnswer, BackendError> {
+pub(super) fn split(sql: &impl SqlDatabase, ask: &SplitPayload, now_ms: i64) -> Result<SplitAnswer, BackendError> {
     let refuse = |why: &str| Err(BackendError::new("splitting a payload", why));
     let Some(mut whole) = find(sql, &ask.id)? else { return refuse("the ledger has no such payload") };
     let indexes = ask.id.halves();
@@ -106,7 +106,7 @@ pub(super) fn split(sql: &impl Sql, ask: &SplitPayload, now_ms: i64) -> Result<S
 }
 
 /// The halves of a payload that are not claimed yet.
-fn halves(sql: &impl Sql, ask: &SplitPayload) -> Result<Vec<DeliveryId>, BackendError> {
+fn halves(sql: &impl SqlDatabase, ask: &SplitPayload) -> Result<Vec<DeliveryId>, BackendError> {
     let [first, second] = ask.id.halves();
     let place = [SqlValue::text(ask.id.source.as_str()), SqlValue::number(ask.id.plan)];
     let parameters = [place.as_slice(), &[SqlValue::text(first), SqlValue::text(second)]].concat();
@@ -116,7 +116,11 @@ fn halves(sql: &impl Sql, ask: &SplitPayload) -> Result<Vec<DeliveryId>, Backend
 }
 
 /// Applies a person's decision to a payload.
-pub(super) fn decide(sql: &impl Sql, ask: &DecideDelivery, now_ms: i64) -> Result<DecisionAnswer, BackendError> {
+pub(super) fn decide(
+    sql: &impl SqlDatabase,
+    ask: &DecideDelivery,
+    now_ms: i64,
+) -> Result<DecisionAnswer, BackendError> {
     let Some(mut delivery) = packs::find(sql, &ask.id)? else {
         return Ok(DecisionAnswer { before: None, state: None, send: Vec::new() });
     };
@@ -143,18 +147,18 @@ pub(super) fn decide(sql: &impl Sql, ask: &DecideDelivery, now_ms: i64) -> Resul
 }
 
 /// The packs that have no further use.
-pub(super) fn expired_packs(sql: &impl Sql, ask: ListExpiredPacks) -> Result<ExpiredPacks, BackendError> {
+pub(super) fn expired_packs(sql: &impl SqlDatabase, ask: ListExpiredPacks) -> Result<ExpiredPacks, BackendError> {
     Ok(ExpiredPacks { packs: packs::idle(sql, ask.before_ms)? })
 }
 
 /// Records that packs were removed.
-pub(super) fn mark_removed(sql: &impl Sql, ask: &MarkRemoved) -> Result<CallAck, BackendError> {
+pub(super) fn mark_removed(sql: &impl SqlDatabase, ask: &MarkRemoved) -> Result<CallAck, BackendError> {
     ask.packs.iter().try_for_each(|pack| packs::removed(sql, pack))?;
     Ok(CallAck {})
 }
 
 /// Changes the breaker, and writes it if it differs.
-fn change_breaker<T>(sql: &impl Sql, change: impl FnOnce(&mut Breaker) -> T) -> Result<T, BackendError> {
+fn change_breaker<T>(sql: &impl SqlDatabase, change: impl FnOnce(&mut Breaker) -> T) -> Result<T, BackendError> {
     let before = breaker(sql)?;
     let mut now = before.clone();
     let answer = change(&mut now);
@@ -166,7 +170,7 @@ fn change_breaker<T>(sql: &impl Sql, change: impl FnOnce(&mut Breaker) -> T) -> 
 }
 
 /// Updates the breaker with how an attempt ended; returns whether that closed it.
-fn learn(sql: &impl Sql, outcome: &AttemptOutcome, now_ms: i64) -> Result<bool, BackendError> {
+fn learn(sql: &impl SqlDatabase, outcome: &AttemptOutcome, now_ms: i64) -> Result<bool, BackendError> {
     change_breaker(sql, |breaker| {
         let was_open = breaker.is_open();
         breaker.learn(outcome, now_ms);

@@ -5,7 +5,7 @@
 use std::ops::RangeInclusive;
 
 use super::occupancy;
-use crate::backend::{BackendError, Objects};
+use crate::backend::{BackendError, DurableObjects};
 use crate::index::OccupancyMap;
 use crate::query::ShardDirectory;
 use crate::record::Dataset;
@@ -14,7 +14,7 @@ use crate::record::Dataset;
 #[derive(Debug)]
 pub struct RegistryDirectory<'l, O>(pub &'l O);
 
-impl<O: Objects> ShardDirectory for RegistryDirectory<'_, O> {
+impl<O: DurableObjects> ShardDirectory for RegistryDirectory<'_, O> {
     async fn occupancy(&self, dataset: Dataset, prefixes: RangeInclusive<u32>) -> Result<OccupancyMap, BackendError> {
         occupancy::read_occupancy(self.0, dataset, prefixes.into_inner()).await
     }

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::calls::CallAck;
 use super::ids::REGISTRY;
 use super::tables::LedgerRow;
-use crate::backend::{BackendError, Objects, Sql, SqlRow, SqlValue};
+use crate::backend::{BackendError, DurableObjects, SqlDatabase, SqlRow, SqlValue};
 use crate::index::{OccupancyMap, OccupancyRow};
 use crate::limits::{OCCUPANCY_ROW, OCCUPANCY_ROWS};
 use crate::record::Dataset;
@@ -51,7 +51,11 @@ pub struct ReadOccupancy {
 ///
 /// # Errors
 /// [`BackendError`] where the registry cannot be reached. Marking again changes nothing.
-pub async fn mark_occupied(ledgers: &impl Objects, dataset: Dataset, prefixes: &[u32]) -> Result<(), BackendError> {
+pub async fn mark_occupied(
+    ledgers: &impl DurableObjects,
+    dataset: Dataset,
+    prefixes: &[u32],
+) -> Result<(), BackendError> {
     if prefixes.is_empty() {
         return Ok(());
     }
@@ -63,7 +67,7 @@ pub async fn mark_occupied(ledgers: &impl Objects, dataset: Dataset, prefixes: &
 /// # Errors
 /// [`BackendError`] where the registry cannot be reached.
 pub async fn read_occupancy(
-    ledgers: &impl Objects,
+    ledgers: &impl DurableObjects,
     dataset: Dataset,
     (first, last): (u32, u32),
 ) -> Result<OccupancyMap, BackendError> {
@@ -71,12 +75,12 @@ pub async fn read_occupancy(
 }
 
 /// Offers the calls.
-pub(super) fn dispatch<'a, S: Sql>(sql: &S, calls: Dispatcher<'a, S>) -> Dispatcher<'a, S> {
+pub(super) fn dispatch<'a, S: SqlDatabase>(sql: &S, calls: Dispatcher<'a, S>) -> Dispatcher<'a, S> {
     calls.on(|ask| mark(sql, ask)).on(|ask| read(sql, *ask))
 }
 
 /// Sets the bits of the prefixes, and writes the rows in which one of them is new.
-fn mark(sql: &impl Sql, MarkOccupied { dataset, prefixes }: &MarkOccupied) -> Result<CallAck, BackendError> {
+fn mark(sql: &impl SqlDatabase, MarkOccupied { dataset, prefixes }: &MarkOccupied) -> Result<CallAck, BackendError> {
     let mut prefixes = prefixes.clone();
     prefixes.sort_unstable();
     for of_row in prefixes.chunk_by(|a, b| OccupancyRow::number_of(*a) == OccupancyRow::number_of(*b)) {
@@ -98,7 +102,10 @@ fn mark(sql: &impl Sql, MarkOccupied { dataset, prefixes }: &MarkOccupied) -> Re
 }
 
 /// The map from the first prefix to the last, or to the end of the last row that fits into an answer.
-fn read(sql: &impl Sql, ReadOccupancy { dataset, first, last }: ReadOccupancy) -> Result<OccupancyMap, BackendError> {
+fn read(
+    sql: &impl SqlDatabase,
+    ReadOccupancy { dataset, first, last }: ReadOccupancy,
+) -> Result<OccupancyMap, BackendError> {
     let stored = sql.run(
         "SELECT number, bits FROM occupancy_v1 WHERE dataset = ? AND number BETWEEN ? AND ? ORDER BY number LIMIT ?",
         &[

@@ -13,7 +13,7 @@ use super::delivery::{BodyLocation, Delivery, Payload};
 use super::ids::{DeliveryId, PackId};
 use super::source_id::SourceId;
 use super::tables::{self, LedgerRow, json};
-use crate::backend::{BackendError, Sql, SqlRow, SqlValue};
+use crate::backend::{BackendError, SqlDatabase, SqlRow, SqlValue};
 use crate::limits::SWEEP_BODIES;
 use crate::mistakes::{Mistake, made};
 
@@ -55,7 +55,12 @@ fn number_in(index: &str) -> Option<(&str, usize)> {
 }
 
 /// Records the packs of payloads that are new, which must be all in packs.
-pub(super) fn keep(sql: &impl Sql, source: &SourceId, plan: u32, payloads: &[Payload]) -> Result<(), BackendError> {
+pub(super) fn keep(
+    sql: &impl SqlDatabase,
+    source: &SourceId,
+    plan: u32,
+    payloads: &[Payload],
+) -> Result<(), BackendError> {
     let pack_of = |payload: &&Payload| payload.pack.as_ref().map(|place| (place.first.clone(), place.digest.clone()));
     for (pack, payloads) in &payloads.iter().chunk_by(pack_of) {
         let payloads: Vec<&Payload> = payloads.collect();
@@ -94,7 +99,7 @@ fn places(payloads: &[&Payload]) -> Option<Vec<u64>> {
 }
 
 /// One payload, with the place of its body.
-pub(super) fn find(sql: &impl Sql, id: &DeliveryId) -> Result<Option<Delivery>, BackendError> {
+pub(super) fn find(sql: &impl SqlDatabase, id: &DeliveryId) -> Result<Option<Delivery>, BackendError> {
     let Some(mut delivery) = tables::find(sql, id)? else { return Ok(None) };
     // The pack of a half is that of both, whatever packs come before it in the order of their names.
     let (first, digits) = match id.index.rsplit_once('.') {
@@ -116,7 +121,11 @@ pub(super) fn find(sql: &impl Sql, id: &DeliveryId) -> Result<Option<Delivery>, 
 }
 
 /// Adds the places of their bodies to the payloads of a source.
-pub(super) fn locate(sql: &impl Sql, source: &SourceId, deliveries: &mut [Delivery]) -> Result<(), BackendError> {
+pub(super) fn locate(
+    sql: &impl SqlDatabase,
+    source: &SourceId,
+    deliveries: &mut [Delivery],
+) -> Result<(), BackendError> {
     let rows = sql.run(
         &format!("SELECT {COLUMNS} FROM pack_v1 WHERE source = ? AND removed = 0"),
         &[SqlValue::text(source.as_str())],
@@ -130,7 +139,7 @@ pub(super) fn locate(sql: &impl Sql, source: &SourceId, deliveries: &mut [Delive
 }
 
 /// Packs of which every payload became terminal before this instant. Indexes of one depth have one length.
-pub(super) fn idle(sql: &impl Sql, before_ms: i64) -> Result<Vec<PackId>, BackendError> {
+pub(super) fn idle(sql: &impl SqlDatabase, before_ms: i64) -> Result<Vec<PackId>, BackendError> {
     let last = if made(Mistake::PackGoesWithFirst) { "first" } else { "last" };
     let rows = sql.run(
         &format!(
@@ -151,7 +160,7 @@ pub(super) fn idle(sql: &impl Sql, before_ms: i64) -> Result<Vec<PackId>, Backen
 }
 
 /// Keeps that a pack was removed.
-pub(super) fn removed(sql: &impl Sql, pack: &PackId) -> Result<(), BackendError> {
+pub(super) fn removed(sql: &impl SqlDatabase, pack: &PackId) -> Result<(), BackendError> {
     let place = [SqlValue::text(pack.source.as_str()), SqlValue::number(pack.plan), SqlValue::text(&*pack.first)];
     sql.run("UPDATE pack_v1 SET removed = 1 WHERE source = ? AND plan = ? AND first = ?", &place).map(drop)
 }

@@ -13,7 +13,7 @@ use super::calls::CallAck;
 use super::ids::{OTHER, REGISTRY};
 use super::occupancy;
 use super::tables::LedgerRow;
-use crate::backend::{BackendError, Objects, Sql, SqlValue};
+use crate::backend::{BackendError, DurableObjects, SqlDatabase, SqlValue};
 use crate::rpc::{self, CallReply, Dispatcher, calls};
 
 /// The statements that create the tables where they do not exist.
@@ -145,7 +145,7 @@ pub struct SweepMark {
 ///
 /// # Errors
 /// [`BackendError`] where the registry cannot be reached. Repeating the call changes nothing.
-pub async fn register(ledgers: &impl Objects, name: &str) -> Result<(), BackendError> {
+pub async fn register(ledgers: &impl DurableObjects, name: &str) -> Result<(), BackendError> {
     rpc::call(ledgers, REGISTRY, &RegisterLedger { name: name.to_owned() }).await.map(drop)
 }
 
@@ -153,7 +153,7 @@ pub async fn register(ledgers: &impl Objects, name: &str) -> Result<(), BackendE
 ///
 /// # Errors
 /// [`BackendError`] where the database refuses; it may be prepared in part then, and is no less right for it.
-pub fn open(sql: &impl Sql) -> Result<(), BackendError> {
+pub fn open(sql: &impl SqlDatabase) -> Result<(), BackendError> {
     SCHEMA.iter().chain(&occupancy::SCHEMA).try_for_each(|statement| sql.run(statement, &[]).map(drop))
 }
 
@@ -161,7 +161,7 @@ pub fn open(sql: &impl Sql) -> Result<(), BackendError> {
 ///
 /// # Errors
 /// [`BackendError`] for an unknown call, a malformed body, or a failing database; nothing has changed then.
-pub fn answer(sql: &impl Sql, name: &str, body: &[u8], now_ms: i64) -> Result<CallReply, BackendError> {
+pub fn answer(sql: &impl SqlDatabase, name: &str, body: &[u8], now_ms: i64) -> Result<CallReply, BackendError> {
     let calls = Dispatcher::new(sql, name, body)
         .on(|ledger| keep_ledger(sql, ledger, now_ms))
         .on(|ask| ledgers(sql, ask))
@@ -172,13 +172,13 @@ pub fn answer(sql: &impl Sql, name: &str, body: &[u8], now_ms: i64) -> Result<Ca
     occupancy::dispatch(sql, backfills::dispatch(sql, calls, now_ms)).finish()
 }
 
-fn keep_ledger(sql: &impl Sql, ask: &RegisterLedger, now_ms: i64) -> Result<CallAck, BackendError> {
+fn keep_ledger(sql: &impl SqlDatabase, ask: &RegisterLedger, now_ms: i64) -> Result<CallAck, BackendError> {
     let parameters = [SqlValue::text(&*ask.name), SqlValue::Integer(now_ms)];
     sql.run("INSERT OR IGNORE INTO ledger_v1 (name, since_ms) VALUES (?, ?)", &parameters)?;
     Ok(CallAck {})
 }
 
-fn ledgers(sql: &impl Sql, ask: &ListLedgers) -> Result<LedgerList, BackendError> {
+fn ledgers(sql: &impl SqlDatabase, ask: &ListLedgers) -> Result<LedgerList, BackendError> {
     // Those of the latest hours first, those of no hour last.
     let rows = sql.run(
         "SELECT name FROM ledger_v1 ORDER BY name LIKE ? || '%', name DESC LIMIT ?",
@@ -196,7 +196,7 @@ fn ledgers(sql: &impl Sql, ask: &ListLedgers) -> Result<LedgerList, BackendError
     })
 }
 
-fn keep_letter(sql: &impl Sql, letter: &DeadLetter, now_ms: i64) -> Result<CallAck, BackendError> {
+fn keep_letter(sql: &impl SqlDatabase, letter: &DeadLetter, now_ms: i64) -> Result<CallAck, BackendError> {
     sql.run(
         "INSERT OR IGNORE INTO dead_letter_v1 (queue, message, body, attempts, code, at_ms) VALUES (?, ?, ?, ?, ?, ?)",
         &[
@@ -211,7 +211,7 @@ fn keep_letter(sql: &impl Sql, letter: &DeadLetter, now_ms: i64) -> Result<CallA
     Ok(CallAck {})
 }
 
-fn letters(sql: &impl Sql, ask: &ListDeadLetters) -> Result<DeadLetterList, BackendError> {
+fn letters(sql: &impl SqlDatabase, ask: &ListDeadLetters) -> Result<DeadLetterList, BackendError> {
     let one = ask.id.map_or(SqlValue::Null, SqlValue::Integer);
     let rows = sql.run(
         "SELECT id, queue, message, body, attempts, code, at_ms, redriven_ms, reason FROM dead_letter_v1
@@ -233,7 +233,7 @@ fn letters(sql: &impl Sql, ask: &ListDeadLetters) -> Result<DeadLetterList, Back
     Ok(DeadLetterList { dead_letters: letters.collect::<Result<_, BackendError>>()? })
 }
 
-fn swept(sql: &impl Sql, ask: AdvanceSweep) -> Result<SweepMark, BackendError> {
+fn swept(sql: &impl SqlDatabase, ask: AdvanceSweep) -> Result<SweepMark, BackendError> {
     if let Some(at_ms) = ask.at_ms {
         let statement = "INSERT INTO swept_v1 (one, at_ms) VALUES (1, ?1)
             ON CONFLICT (one) DO UPDATE SET at_ms = max(at_ms, ?1)";
@@ -243,7 +243,7 @@ fn swept(sql: &impl Sql, ask: AdvanceSweep) -> Result<SweepMark, BackendError> {
     Ok(SweepMark { at_ms: rows.first().and_then(|row| LedgerRow(row).maybe_integer(0)) })
 }
 
-fn redriven(sql: &impl Sql, ask: &MarkRedriven, now_ms: i64) -> Result<RedriveAnswer, BackendError> {
+fn redriven(sql: &impl SqlDatabase, ask: &MarkRedriven, now_ms: i64) -> Result<RedriveAnswer, BackendError> {
     let parameters = [SqlValue::Integer(now_ms), SqlValue::text(&*ask.reason), SqlValue::Integer(ask.id)];
     let done =
         sql.run("UPDATE dead_letter_v1 SET redriven_ms = ?, reason = ? WHERE id = ? RETURNING id", &parameters)?;

@@ -16,7 +16,7 @@ use super::plan::{DeliveryPlan, DeliveryRequest, DeliveryWindow};
 use super::source_id::SourceId;
 use super::state::BatchState;
 use super::tables::{LedgerRow, deliveries, json, note, save};
-use crate::backend::{BackendError, Sql, SqlValue};
+use crate::backend::{BackendError, SqlDatabase, SqlValue};
 use crate::index::Counts;
 use crate::limits::OUTBOX_FIRST_MS;
 use crate::mistakes::{Mistake, made};
@@ -35,7 +35,7 @@ struct StoredVersion {
 }
 
 /// Every version of the object at `key`.
-fn versions(sql: &impl Sql, key: &str) -> Result<Vec<StoredVersion>, BackendError> {
+fn versions(sql: &impl SqlDatabase, key: &str) -> Result<Vec<StoredVersion>, BackendError> {
     let rows = sql.run(
         "SELECT id, uploaded_ms, state, code, indexed, shards FROM source_v1 WHERE object_key = ?",
         &[SqlValue::text(key)],
@@ -55,7 +55,7 @@ fn versions(sql: &impl Sql, key: &str) -> Result<Vec<StoredVersion>, BackendErro
 }
 
 /// Returns what remains to be done with a source, and pins its plan.
-pub(super) fn begin(sql: &impl Sql, ask: &BeginBatch, now_ms: i64) -> Result<BeginAnswer, BackendError> {
+pub(super) fn begin(sql: &impl SqlDatabase, ask: &BeginBatch, now_ms: i64) -> Result<BeginAnswer, BackendError> {
     let (mine, others): (Vec<_>, Vec<_>) =
         versions(sql, &ask.object.key)?.into_iter().partition(|version| version.id == ask.source);
     if others.iter().any(|version| version.uploaded_ms > ask.object.uploaded_ms) {
@@ -92,7 +92,7 @@ fn replaced(version: StoredVersion) -> ReplacedVersion {
     ReplacedVersion { source: version.id, uploaded_ms: version.uploaded_ms, shards: version.shards }
 }
 
-fn insert(sql: &impl Sql, ask: &BeginBatch, now_ms: i64) -> Result<(), BackendError> {
+fn insert(sql: &impl SqlDatabase, ask: &BeginBatch, now_ms: i64) -> Result<(), BackendError> {
     let object = &ask.object;
     sql.run(
         "INSERT INTO source_v1 (id, object_key, etag, uploaded_ms, size, dataset, state, indexed, shards, gone, lines,
@@ -112,14 +112,14 @@ fn insert(sql: &impl Sql, ask: &BeginBatch, now_ms: i64) -> Result<(), BackendEr
 }
 
 /// Records that the same bytes were written again.
-fn touch(sql: &impl Sql, ask: &BeginBatch) -> Result<(), BackendError> {
+fn touch(sql: &impl SqlDatabase, ask: &BeginBatch) -> Result<(), BackendError> {
     let parameters = [SqlValue::number(ask.object.uploaded_ms), SqlValue::text(ask.source.as_str())];
     sql.run("UPDATE source_v1 SET uploaded_ms = ?, gone = 0 WHERE id = ?", &parameters).map(drop)
 }
 
 /// The plan to work on, and whether another one follows it.
 fn plan_for(
-    sql: &impl Sql,
+    sql: &impl SqlDatabase,
     source: &SourceId,
     wish: &DeliveryRequest,
 ) -> Result<(Option<DeliveryPlan>, bool), BackendError> {
@@ -143,14 +143,19 @@ fn plan_for(
 }
 
 /// The plans of a source, each with whether it is sealed.
-pub(super) fn plans(sql: &impl Sql, source: &SourceId) -> Result<Vec<(DeliveryPlan, bool)>, BackendError> {
+pub(super) fn plans(sql: &impl SqlDatabase, source: &SourceId) -> Result<Vec<(DeliveryPlan, bool)>, BackendError> {
     let rows = sql
         .run("SELECT plan, sealed FROM plan_v1 WHERE source = ? ORDER BY number", &[SqlValue::text(source.as_str())])?;
     rows.rows.iter().map(|row| Ok((LedgerRow(row).json(0)?, LedgerRow(row).integer(1)? != 0))).collect()
 }
 
 /// Seals a source if the accounts balance.
-pub(super) fn seal(sql: &impl Sql, ledger: &str, seal: &SealBatch, now_ms: i64) -> Result<SealAnswer, BackendError> {
+pub(super) fn seal(
+    sql: &impl SqlDatabase,
+    ledger: &str,
+    seal: &SealBatch,
+    now_ms: i64,
+) -> Result<SealAnswer, BackendError> {
     let refuse = |why: String| Err(BackendError::new("sealing a source", why));
     let source = SqlValue::text(seal.source.as_str());
     let known = sql.run("SELECT state, lines FROM source_v1 WHERE id = ?", std::slice::from_ref(&source))?;
@@ -196,7 +201,7 @@ pub(super) fn seal(sql: &impl Sql, ledger: &str, seal: &SealBatch, now_ms: i64) 
 }
 
 /// Records that no ray of an older version is in the index.
-fn replace_older(sql: &impl Sql, source: &SqlValue) -> Result<(), BackendError> {
+fn replace_older(sql: &impl SqlDatabase, source: &SqlValue) -> Result<(), BackendError> {
     sql.run(
         "UPDATE source_v1 SET indexed = 0, shards = '[]' WHERE id <> ?1 AND shards <> '[]'
             AND object_key = (SELECT object_key FROM source_v1 WHERE id = ?1)
@@ -207,14 +212,14 @@ fn replace_older(sql: &impl Sql, source: &SqlValue) -> Result<(), BackendError> 
 }
 
 /// Records the shards that are about to hold rays of a source.
-pub(super) fn record_shards(sql: &impl Sql, ask: &RecordShards) -> Result<CallAck, BackendError> {
+pub(super) fn record_shards(sql: &impl SqlDatabase, ask: &RecordShards) -> Result<CallAck, BackendError> {
     let parameters = [json(&ask.shards), SqlValue::text(ask.source.as_str())];
     sql.run("UPDATE source_v1 SET shards = ?1 WHERE id = ?2 AND shards <> ?1", &parameters)?;
     Ok(CallAck {})
 }
 
 /// Seals a plan; returns whether it was not sealed before.
-fn seal_plan(sql: &impl Sql, seal: &SealBatch, plan: &SealedPlan, now_ms: i64) -> Result<bool, BackendError> {
+fn seal_plan(sql: &impl SqlDatabase, seal: &SealBatch, plan: &SealedPlan, now_ms: i64) -> Result<bool, BackendError> {
     let refuse = |why: String| Err(BackendError::new("sealing a plan", why));
     let place = [SqlValue::text(seal.source.as_str()), SqlValue::number(plan.number)];
     let known = sql.run("SELECT sealed FROM plan_v1 WHERE source = ? AND number = ?", &place)?;
@@ -247,7 +252,7 @@ fn seal_plan(sql: &impl Sql, seal: &SealBatch, plan: &SealedPlan, now_ms: i64) -
 }
 
 /// The payloads of a source without any claim: their messages may not have been sent.
-fn unsent(sql: &impl Sql, ledger: &str, source: &SourceId) -> Result<Vec<DeliveryId>, BackendError> {
+fn unsent(sql: &impl SqlDatabase, ledger: &str, source: &SourceId) -> Result<Vec<DeliveryId>, BackendError> {
     let parameters = [SqlValue::text(source.as_str()), SqlValue::text(DeliveryState::Prepared.name())];
     let unsent = deliveries(sql, "source = ? AND state = ? AND token = 0 ORDER BY plan, number", &parameters)?;
     Ok(unsent.iter().map(|delivery| id_of(ledger, delivery)).collect())
@@ -260,7 +265,7 @@ pub(super) fn id_of(ledger: &str, delivery: &Delivery) -> DeliveryId {
 }
 
 /// Quarantines a source, or opens it again.
-pub(super) fn quarantine(sql: &impl Sql, ask: &QuarantineBatch) -> Result<QuarantineAnswer, BackendError> {
+pub(super) fn quarantine(sql: &impl SqlDatabase, ask: &QuarantineBatch) -> Result<QuarantineAnswer, BackendError> {
     let (from, to) = (BatchState::Open, BatchState::Quarantined);
     let (from, to) = if ask.replay { (to, from) } else { (from, to) };
     let source = SqlValue::text(ask.source.as_str());
@@ -280,7 +285,10 @@ pub(super) fn quarantine(sql: &impl Sql, ask: &QuarantineBatch) -> Result<Quaran
 }
 
 /// Lists the versions of a deleted object whose entries must be dropped, or records that they were.
-pub(super) fn forget_object(sql: &impl Sql, ask: &ForgetDeletedObject) -> Result<DeletedObjectVersions, BackendError> {
+pub(super) fn forget_object(
+    sql: &impl SqlDatabase,
+    ask: &ForgetDeletedObject,
+) -> Result<DeletedObjectVersions, BackendError> {
     let key = SqlValue::text(&*ask.key);
     let versions: Vec<StoredVersion> =
         versions(sql, &ask.key)?.into_iter().filter(|version| !version.shards.is_empty()).collect();
@@ -291,7 +299,7 @@ pub(super) fn forget_object(sql: &impl Sql, ask: &ForgetDeletedObject) -> Result
 }
 
 /// Those of these sources that are neither sealed nor quarantined.
-pub(super) fn find_unfinished(sql: &impl Sql, ask: &FindUnfinished) -> Result<UnfinishedSources, BackendError> {
+pub(super) fn find_unfinished(sql: &impl SqlDatabase, ask: &FindUnfinished) -> Result<UnfinishedSources, BackendError> {
     let mut sources = Vec::new();
     for source in &ask.sources {
         if matches!(state_of(sql, source)?, None | Some(BatchState::Open)) {
@@ -302,17 +310,17 @@ pub(super) fn find_unfinished(sql: &impl Sql, ask: &FindUnfinished) -> Result<Un
 }
 
 /// The state of a source; `None` where the ledger does not know it.
-fn state_of(sql: &impl Sql, source: &SourceId) -> Result<Option<BatchState>, BackendError> {
+fn state_of(sql: &impl SqlDatabase, source: &SourceId) -> Result<Option<BatchState>, BackendError> {
     let known = sql.run("SELECT state FROM source_v1 WHERE id = ?", &[SqlValue::text(source.as_str())])?;
     known.rows.first().map(|row| LedgerRow(row).batch_state(0)).transpose()
 }
 
 /// Records that the registry knows this ledger.
-pub(super) fn mark_registered(sql: &impl Sql, _ask: MarkRegistered) -> Result<CallAck, BackendError> {
+pub(super) fn mark_registered(sql: &impl SqlDatabase, _ask: MarkRegistered) -> Result<CallAck, BackendError> {
     sql.run("INSERT OR IGNORE INTO note_v1 (name, value) VALUES (?, '')", &[SqlValue::text(REGISTERED)])?;
     Ok(CallAck {})
 }
 
-fn is_registered(sql: &impl Sql) -> Result<bool, BackendError> {
+fn is_registered(sql: &impl SqlDatabase) -> Result<bool, BackendError> {
     Ok(note(sql, REGISTERED)?.is_some())
 }

@@ -11,7 +11,7 @@ use super::delivery::{Delivery, DeliveryState, Payload};
 use super::ids::DeliveryId;
 use super::source_id::SourceId;
 use super::state::BatchState;
-use crate::backend::{BackendError, Sql, SqlRow, SqlValue};
+use crate::backend::{BackendError, SqlDatabase, SqlRow, SqlValue};
 use crate::partner::OnUnknown;
 
 /// The statements that create the tables where they do not exist.
@@ -119,7 +119,7 @@ pub(super) fn maybe<T: TryInto<i64>>(value: Option<T>) -> SqlValue {
 
 /// The payloads that the condition holds for, without the places of their bodies: [`super::packs`] has these.
 pub(super) fn deliveries(
-    sql: &impl Sql,
+    sql: &impl SqlDatabase,
     condition: &str,
     parameters: &[SqlValue],
 ) -> Result<Vec<Delivery>, BackendError> {
@@ -128,7 +128,7 @@ pub(super) fn deliveries(
 }
 
 /// One payload, without the place of its body.
-pub(super) fn find(sql: &impl Sql, id: &DeliveryId) -> Result<Option<Delivery>, BackendError> {
+pub(super) fn find(sql: &impl SqlDatabase, id: &DeliveryId) -> Result<Option<Delivery>, BackendError> {
     Ok(deliveries(sql, "source = ? AND plan = ? AND number = ?", &place(id))?.pop())
 }
 
@@ -138,7 +138,7 @@ pub(super) fn place(id: &DeliveryId) -> [SqlValue; 3] {
 }
 
 /// What the ledger has noted under a name.
-pub(super) fn note(sql: &impl Sql, name: &str) -> Result<Option<String>, BackendError> {
+pub(super) fn note(sql: &impl SqlDatabase, name: &str) -> Result<Option<String>, BackendError> {
     let kept = sql.run("SELECT value FROM note_v1 WHERE name = ?", &[SqlValue::text(name)])?;
     kept.rows.first().map(|row| LedgerRow(row).text(0)).transpose()
 }
@@ -147,7 +147,7 @@ pub(super) fn note(sql: &impl Sql, name: &str) -> Result<Option<String>, Backend
 pub(super) const BREAKER: &str = "breaker";
 
 /// The breaker, as it was kept.
-pub(super) fn breaker(sql: &impl Sql) -> Result<Breaker, BackendError> {
+pub(super) fn breaker(sql: &impl SqlDatabase) -> Result<Breaker, BackendError> {
     let Some(kept) = note(sql, BREAKER)? else { return Ok(Breaker::default()) };
     serde_json::from_str(&kept).map_err(|error| BackendError::new("reading the breaker", error.to_string()))
 }
@@ -183,7 +183,7 @@ fn delivery(row: &LedgerRow<'_>) -> Result<Delivery, BackendError> {
 }
 
 /// Writes the row of a payload, new or not.
-pub(super) fn save(sql: &impl Sql, delivery: &Delivery) -> Result<(), BackendError> {
+pub(super) fn save(sql: &impl SqlDatabase, delivery: &Delivery) -> Result<(), BackendError> {
     let Delivery { source, plan, payload, .. } = delivery;
     let parameters = [
         SqlValue::text(source.as_str()),

@@ -11,7 +11,7 @@ use super::packs;
 use super::sources::{id_of, plans};
 use super::state::BatchState;
 use super::tables::{LedgerRow, deliveries};
-use crate::backend::{BackendError, Sql, SqlRow, SqlValue};
+use crate::backend::{BackendError, SqlDatabase, SqlRow, SqlValue};
 use crate::index::{Counts, ObjectVersion};
 
 /// The reason of records that no plan covers: delivery is off, their dataset is not delivered, or their time is outside
@@ -21,12 +21,12 @@ const NO_PLAN: &str = "no_plan";
 const DROPPED: &str = "dropped";
 
 /// The accounts of the whole ledger.
-pub(super) fn totals(sql: &impl Sql, _ask: GetTotals) -> Result<LedgerTotals, BackendError> {
+pub(super) fn totals(sql: &impl SqlDatabase, _ask: GetTotals) -> Result<LedgerTotals, BackendError> {
     books(sql, "1 = 1", &[])
 }
 
 /// The accounts of the sources that meet the condition, in which `id` names the source in `source_v1`.
-fn books(sql: &impl Sql, condition: &str, parameters: &[SqlValue]) -> Result<LedgerTotals, BackendError> {
+fn books(sql: &impl SqlDatabase, condition: &str, parameters: &[SqlValue]) -> Result<LedgerTotals, BackendError> {
     let mut totals = LedgerTotals::default();
     let mut records = 0;
     let rows = sql.run(&format!("SELECT state, counts FROM source_v1 WHERE {condition}"), parameters)?.rows;
@@ -93,7 +93,7 @@ const SOURCE: &str = "id, object_key, etag, uploaded_ms, size, dataset, state, c
      sealed_ms, counts, inflated, shards";
 
 /// Lists sources, those first seen last at the front.
-pub(super) fn batches(sql: &impl Sql, ledger: &str, ask: &ListBatches) -> Result<BatchList, BackendError> {
+pub(super) fn batches(sql: &impl SqlDatabase, ledger: &str, ask: &ListBatches) -> Result<BatchList, BackendError> {
     let state = ask.state.map_or(SqlValue::Null, |state| SqlValue::text(state.name()));
     let rows = sql.run(
         &format!(
@@ -106,7 +106,7 @@ pub(super) fn batches(sql: &impl Sql, ledger: &str, ask: &ListBatches) -> Result
 }
 
 /// One source with its payloads.
-pub(super) fn batch(sql: &impl Sql, ledger: &str, ask: &GetBatch) -> Result<BatchDetails, BackendError> {
+pub(super) fn batch(sql: &impl SqlDatabase, ledger: &str, ask: &GetBatch) -> Result<BatchDetails, BackendError> {
     let source = [SqlValue::text(ask.source.as_str())];
     let rows = sql.run(&format!("SELECT {SOURCE} FROM source_v1 WHERE id = ?"), &source)?;
     let shards = rows.rows.first().map(|row| LedgerRow(row).json(15)).transpose()?.unwrap_or_default();

@@ -16,7 +16,7 @@ use super::delivery::DeliveryState;
 use super::ids::DeliveryId;
 use super::sources::id_of;
 use super::tables::{LedgerRow, breaker, deliveries, place, save};
-use crate::backend::{BackendError, Queue, Sql, SqlValue};
+use crate::backend::{BackendError, Queue, SqlDatabase, SqlValue};
 use crate::limits::{ALARM_AGAIN_MS, ALARM_MESSAGES, OUTBOX_AGAIN_MS};
 use crate::mistakes::{Mistake, made};
 
@@ -40,7 +40,7 @@ pub struct AlarmReport {
 /// # Errors
 /// [`BackendError`] where the queue, the database or the alarm failed; the alarm was set before.
 pub async fn alarm(
-    sql: &impl Sql,
+    sql: &impl SqlDatabase,
     ledger: &str,
     queue: &impl Queue<DeliveryId>,
     alarm: &impl Alarm,
@@ -70,7 +70,7 @@ struct DueWork {
 }
 
 /// Ends the leases that are over, and names the payloads whose message is due.
-fn due(sql: &impl Sql, ledger: &str, now_ms: i64) -> Result<DueWork, BackendError> {
+fn due(sql: &impl SqlDatabase, ledger: &str, now_ms: i64) -> Result<DueWork, BackendError> {
     let mut found = DueWork::default();
     sql.transaction(&mut || {
         let limit = SqlValue::number(ALARM_MESSAGES);
@@ -100,7 +100,7 @@ fn due(sql: &impl Sql, ledger: &str, now_ms: i64) -> Result<DueWork, BackendErro
 }
 
 /// Records that messages were sent: without a claim, they are sent again later.
-fn sent(sql: &impl Sql, ids: &[DeliveryId], now_ms: i64) -> Result<(), BackendError> {
+fn sent(sql: &impl SqlDatabase, ids: &[DeliveryId], now_ms: i64) -> Result<(), BackendError> {
     sql.transaction(&mut || {
         for id in ids {
             let again = SqlValue::Integer(now_ms + OUTBOX_AGAIN_MS);
@@ -117,12 +117,12 @@ fn sent(sql: &impl Sql, ids: &[DeliveryId], now_ms: i64) -> Result<(), BackendEr
 }
 
 /// The next instant at which something must be done.
-pub(super) fn next(sql: &impl Sql) -> Result<Option<i64>, BackendError> {
+pub(super) fn next(sql: &impl SqlDatabase) -> Result<Option<i64>, BackendError> {
     next_from(sql, i64::MIN)
 }
 
 /// The same, where no message is to be sent before an instant; leases are not held back.
-fn next_from(sql: &impl Sql, messages_from_ms: i64) -> Result<Option<i64>, BackendError> {
+fn next_from(sql: &impl SqlDatabase, messages_from_ms: i64) -> Result<Option<i64>, BackendError> {
     let rows = sql.run("SELECT state, min(wake_ms) FROM delivery_v1 WHERE wake_ms IS NOT NULL GROUP BY state", &[])?;
     let breaker = breaker(sql)?;
     let held_ms = if breaker.is_open() { breaker.open_until_ms.max(messages_from_ms) } else { messages_from_ms };

@@ -15,7 +15,7 @@ use std::rc::Rc;
 use futures_util::{StreamExt, TryStreamExt, stream};
 
 use self::target::LookupTarget;
-use crate::backend::{BackendError, BatchStore, Bucket, Objects};
+use crate::backend::{BackendError, BatchStore, Bucket, DurableObjects};
 use crate::index::ShardName;
 use crate::index::calls::{FindRay, ObjectVersion};
 use crate::limits::{CONCURRENT_CALLS, LOOKUP_BATCHES, LOOKUP_BYTES, LOOKUP_RECORDS};
@@ -83,7 +83,7 @@ pub enum LookupError {
 /// [`LookupError`] where the shard or the bucket failed, or the memory is used up.
 pub async fn lookup(
     store: BatchStore<'_, impl Bucket>,
-    shards: &impl Objects,
+    shards: &impl DurableObjects,
     datasets: &[Dataset],
     key: &RayKey,
     reservation: &Reservation,

@@ -7,7 +7,7 @@ use std::rc::Rc;
 
 use super::FoundRecord;
 use super::target::LookupTarget;
-use crate::batch::Line;
+use crate::batch::BatchLine;
 use crate::index::ObjectVersion;
 use crate::limits::{LINE_COPIES, LOOKUP_BYTES, LOOKUP_RECORDS};
 use crate::memory::OutOfMemory;
@@ -62,11 +62,11 @@ impl<'a> LookupSink<'a> {
 }
 
 impl LineSink for LookupSink<'_> {
-    fn line(&mut self, line: Line<'_>) -> ControlFlow<()> {
+    fn line(&mut self, line: BatchLine<'_>) -> ControlFlow<()> {
         if self.is_complete() {
             return ControlFlow::Break(());
         }
-        let Line::Text { offset, bytes, .. } = line else { return ControlFlow::Continue(()) };
+        let BatchLine::Text { offset, bytes, .. } = line else { return ControlFlow::Continue(()) };
         if self.matches(bytes) {
             self.bytes += bytes.len();
             let reserved = self.target.reserve_line(LINE_COPIES * bytes.len() + self.object.key.len());

@@ -39,7 +39,7 @@ pub const MASKED: &str = "[masked]";
 
 /// How a role sees a field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Shown {
+pub enum Disclosure {
     /// Exactly as it is, whatever it is.
     Verbatim,
     /// It may be changed, in part or as a whole: a filter has to be asked of the masked record.
@@ -50,15 +50,15 @@ pub enum Shown {
 
 /// How `role` sees the field `name`.
 ///
-/// A field with a shape (a status, a host) counts as [`Shown::Altered`], since a value of another shape is masked: by a
+/// A field with a shape (a status, a host) counts as [`Disclosure::Altered`], since a value of another shape is masked: by a
 /// filter on the line as it was stored, one could find out what it is. What such a field allows is [`prunes`].
 #[must_use]
-pub fn shown(role: Role, dataset: Dataset, name: &str) -> Shown {
+pub fn shown(role: Role, dataset: Dataset, name: &str) -> Disclosure {
     match class_of(dataset, name).treatment(role) {
-        FieldTreatment::Raw => Shown::Verbatim,
-        FieldTreatment::Hidden | FieldTreatment::Names => Shown::Hidden,
+        FieldTreatment::Raw => Disclosure::Verbatim,
+        FieldTreatment::Hidden | FieldTreatment::Names => Disclosure::Hidden,
         FieldTreatment::Checked | FieldTreatment::Cut | FieldTreatment::Scrubbed | FieldTreatment::Members => {
-            Shown::Altered
+            Disclosure::Altered
         }
     }
 }
@@ -82,7 +82,7 @@ pub fn prunes(role: Role, dataset: Dataset, name: &str, operand: &str) -> bool {
 }
 #[cfg(test)]
 mod tests {
-    use super::{MASKED, Role, Shown, mask_line, prunes, shown};
+    use super::{Disclosure, MASKED, Role, mask_line, prunes, shown};
     use crate::record::Dataset;
 
     /// What `role` sees of a record of `http_requests`.
@@ -205,12 +205,12 @@ mod tests {
     #[test]
     fn masked_text_is_no_way_to_query_it() {
         let (viewer, http) = (Role::Viewer, Dataset::HttpRequests);
-        assert_eq!(shown(viewer, http, "EdgeResponseStatus"), Shown::Altered);
-        assert_eq!(shown(viewer, http, "Cookies"), Shown::Hidden);
-        assert_eq!(shown(viewer, http, "Novel"), Shown::Hidden);
-        assert_eq!(shown(viewer, http, "JA4"), Shown::Hidden);
-        assert_eq!(shown(Role::Support, http, "JA4"), Shown::Altered);
-        assert_eq!(shown(Role::Forensics, http, "Novel"), Shown::Verbatim);
+        assert_eq!(shown(viewer, http, "EdgeResponseStatus"), Disclosure::Altered);
+        assert_eq!(shown(viewer, http, "Cookies"), Disclosure::Hidden);
+        assert_eq!(shown(viewer, http, "Novel"), Disclosure::Hidden);
+        assert_eq!(shown(viewer, http, "JA4"), Disclosure::Hidden);
+        assert_eq!(shown(Role::Support, http, "JA4"), Disclosure::Altered);
+        assert_eq!(shown(Role::Forensics, http, "Novel"), Disclosure::Verbatim);
         for (name, operand, may) in [
             ("EdgeResponseStatus", "500", true),
             ("EdgeResponseStatus", "hunter2", false),

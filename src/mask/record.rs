@@ -13,8 +13,8 @@ use super::names::names_secret;
 use super::words::refused;
 use super::{FieldClass, FieldTreatment, MASKED, Role, class_of, fields, ip, scrub, shapes};
 use crate::limits::MASK_DEPTH;
-use crate::record::fields::{Name, line_text};
-use crate::record::{Dataset, RecordError, Value};
+use crate::record::fields::{MemberName, line_text};
+use crate::record::{Dataset, FieldValue, RecordError};
 
 /// Appends the record `line` as `role` sees it: JSON on one line, without a line feed.
 ///
@@ -48,17 +48,19 @@ impl ValueMask {
     /// Writes the value that `raw` spells.
     fn value(self, class: FieldClass, raw: &str, out: &mut Vec<u8>) {
         let treatment = class.treatment(self.role);
-        match Value::from_json(raw) {
-            Value::Nested(_) => self.nested(class, raw, out),
-            Value::Text(text) if text.is_empty() || self.text(class, treatment, &text, out) => put(out, raw),
-            Value::Text(_) => {}
-            Value::Number(digits) if treatment == FieldTreatment::Checked && shapes::fits_number(class, digits) => {
+        match FieldValue::from_json(raw) {
+            FieldValue::Nested(_) => self.nested(class, raw, out),
+            FieldValue::Text(text) if text.is_empty() || self.text(class, treatment, &text, out) => put(out, raw),
+            FieldValue::Text(_) => {}
+            FieldValue::Number(digits)
+                if treatment == FieldTreatment::Checked && shapes::fits_number(class, digits) =>
+            {
                 put(out, raw);
             }
-            Value::Bool(_) if treatment > FieldTreatment::Names => put(out, raw),
+            FieldValue::Bool(_) if treatment > FieldTreatment::Names => put(out, raw),
             // A string that no text can be made of is masked, as all that is not known.
-            Value::Absent if raw.starts_with('"') => put_masked(out),
-            Value::Absent | Value::Number(_) | Value::Bool(_) => put(out, "null"),
+            FieldValue::Absent if raw.starts_with('"') => put_masked(out),
+            FieldValue::Absent | FieldValue::Number(_) | FieldValue::Bool(_) => put(out, "null"),
         }
     }
 
@@ -203,7 +205,7 @@ impl<'de> Visitor<'de> for MaskedMembers<'_> {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
         let Self { mask, of, out } = self;
         let mut mark = '{';
-        while let Some(Name(name)) = map.next_key::<Name<'de>>()? {
+        while let Some(MemberName(name)) = map.next_key::<MemberName<'de>>()? {
             let class = mask.member(of, &name);
             put(out, mark.encode_utf8(&mut [0; 4]));
             put_text(out, if mask.shows_name(of, &name, class) { &name } else { MASKED });

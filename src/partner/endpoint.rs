@@ -5,7 +5,7 @@
 //!
 //! What always holds: the scheme, host and port of a request are the endpoint's own, whatever the path says; the
 //! path that is signed is the end of the path that is sent, byte for byte; an address is printed by
-//! [`Endpoint::url`] alone.
+//! [`PartnerEndpoint::url`] alone.
 
 use std::fmt;
 
@@ -45,14 +45,14 @@ pub enum EndpointError {
 
 /// The address of the partner's receiver.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Endpoint {
+pub struct PartnerEndpoint {
     /// Scheme, host, port and whole path.
     address: Box<str>,
     /// The end of the path, which is signed.
     uri: Box<str>,
 }
 
-impl Endpoint {
+impl PartnerEndpoint {
     /// The address of `uri` at `endpoint`; a path of the endpoint's own stands before the uri and is not signed.
     ///
     /// # Errors
@@ -90,7 +90,7 @@ impl Endpoint {
     }
 }
 
-impl fmt::Debug for Endpoint {
+impl fmt::Debug for PartnerEndpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Endpoint({})", self.fingerprint())
     }
@@ -148,10 +148,10 @@ mod tests {
     use proptest::sample::select;
     use url::Url;
 
-    use super::{Endpoint, EndpointError};
+    use super::{EndpointError, PartnerEndpoint};
 
     fn url(endpoint: &str, uri: &str) -> Result<String, EndpointError> {
-        Endpoint::new(endpoint, uri, true).map(|endpoint| endpoint.url("K"))
+        PartnerEndpoint::new(endpoint, uri, true).map(|endpoint| endpoint.url("K"))
     }
 
     #[test]
@@ -165,14 +165,14 @@ mod tests {
             ("https://[::1]:1", "/%41@b:c", "https://[::1]:1/%41@b:c?auth_key=K"),
         ] {
             assert_eq!(url(endpoint, uri).as_deref(), Ok(expected));
-            assert_eq!(Endpoint::new(endpoint, uri, true).unwrap().uri(), uri, "the uri alone is signed");
+            assert_eq!(PartnerEndpoint::new(endpoint, uri, true).unwrap().uri(), uri, "the uri alone is signed");
         }
     }
 
     #[test]
     fn plain_http_is_taken_only_where_allowed() {
-        assert!(Endpoint::new("http://logs.example.com", "/edge", true).is_ok());
-        assert_eq!(Endpoint::new("http://logs.example.com", "/edge", false).err(), Some(EndpointError::Scheme));
+        assert!(PartnerEndpoint::new("http://logs.example.com", "/edge", true).is_ok());
+        assert_eq!(PartnerEndpoint::new("http://logs.example.com", "/edge", false).err(), Some(EndpointError::Scheme));
     }
 
     #[test]
@@ -243,10 +243,10 @@ mod tests {
 
     #[test]
     fn only_the_fingerprint_prints() {
-        let endpoint = Endpoint::new("https://logs.example.com", "/hunter2", false).unwrap();
+        let endpoint = PartnerEndpoint::new("https://logs.example.com", "/hunter2", false).unwrap();
         // printf %s https://logs.example.com/hunter2 | sha256sum
         assert_eq!(format!("{endpoint:?}"), "Endpoint(a92c2bbe2dddf2e3)");
-        let other = Endpoint::new("https://logs.example.com", "/hunter3", false).unwrap();
+        let other = PartnerEndpoint::new("https://logs.example.com", "/hunter3", false).unwrap();
         assert_ne!(endpoint.fingerprint(), other.fingerprint());
     }
 
@@ -256,7 +256,7 @@ mod tests {
             base in select(vec!["https://a.example", "https://a.example:8443/v1", "http://[::1]:1/"]),
             uri in "/?[/.%2eE\\\\@:a?# \\PC]{0,12}",
         ) {
-            if let Ok(endpoint) = Endpoint::new(base, &uri, true) {
+            if let Ok(endpoint) = PartnerEndpoint::new(base, &uri, true) {
                 let (sent, base) = (Url::parse(&endpoint.url("k")).unwrap(), Url::parse(base).unwrap());
                 prop_assert!(sent.origin() == base.origin());
                 prop_assert!(sent.path().ends_with(&uri) && sent.query() == Some("auth_key=k"));
@@ -265,7 +265,7 @@ mod tests {
 
         #[test]
         fn no_endpoint_panics(endpoint in ".*", uri in ".*", allow_http in any::<bool>()) {
-            let _endpoint = Endpoint::new(&endpoint, &uri, allow_http);
+            let _endpoint = PartnerEndpoint::new(&endpoint, &uri, allow_http);
         }
     }
 }

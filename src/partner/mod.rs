@@ -9,6 +9,6 @@ pub mod policy;
 pub mod sign;
 
 pub use answer::{AnswerClass, classify, retry_after_ms};
-pub use endpoint::{Endpoint, EndpointError};
+pub use endpoint::{EndpointError, PartnerEndpoint};
 pub use policy::{OnUnknown, ServerErrors, Subrequests};
 pub use sign::{EmptyKey, PrivateKey, SignatureNonces, auth_key};

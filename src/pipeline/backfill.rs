@@ -9,7 +9,7 @@
 
 use serde::Serialize;
 
-use crate::backend::{BackendError, Bucket, List, Listed, ObjectHead, Queue};
+use crate::backend::{BackendError, Bucket, ListPage, ListRequest, ObjectHead, Queue};
 use crate::bucket_keys::{KeyClass, batch_times, classify, folder_day};
 use crate::config::Config;
 use crate::ledger::backfills::{
@@ -108,7 +108,7 @@ async fn page(world: &impl Services, config: &Config, id: i64, job: &mut Backfil
         job.state = BackfillState::Done;
         return Ok(());
     };
-    let ask = List { prefix: folder, after: job.cursor.after.clone(), cursor: None, by_folder: true };
+    let ask = ListRequest { prefix: folder, after: job.cursor.after.clone(), cursor: None, by_folder: true };
     let listed = world.bucket().list(&ask).await?;
     let now_ms = world.now_ms();
     let mut events = Vec::new();
@@ -135,7 +135,7 @@ async fn page(world: &impl Services, config: &Config, id: i64, job: &mut Backfil
 }
 
 /// Moves the cursor behind what was looked at: the whole page, or up to the key at which the credit was used up.
-fn move_on(cursor: &mut BackfillCursor, listed: &Listed, stopped_at: Option<String>, ask: &BackfillRequest) {
+fn move_on(cursor: &mut BackfillCursor, listed: &ListPage, stopped_at: Option<String>, ask: &BackfillRequest) {
     let current = cursor.folders.pop();
     // Folders behind that key are listed again by the next page.
     let seen = listed.folders.iter().filter(|folder| stopped_at.as_ref().is_none_or(|key| *folder < key));

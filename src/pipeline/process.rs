@@ -18,7 +18,7 @@ use super::read_permit::{HeartbeatBody, acquire_read_permit};
 use super::scan::{BatchContext, BatchScan, ScanError, scan_batch};
 use super::transform::{PlanRules, Transformer};
 use crate::backend::{BackendError, Bucket, Queue, WholeBody};
-use crate::batch::{BatchError, Totals};
+use crate::batch::{BatchError, ReadTotals};
 use crate::bucket_keys::{summaries_key, windows_key};
 use crate::index::{Counts, ObjectVersion, forget_entries, put_entries};
 use crate::ledger::calls::{
@@ -66,7 +66,7 @@ pub enum BatchOutcome {
 pub struct BatchFigures {
     /// Bytes and lines that were read.
     #[serde(flatten)]
-    pub totals: Totals,
+    pub totals: ReadTotals,
     /// Number of shards written to.
     pub shards: usize,
     /// Bytes of the packed rays, over all shards.

@@ -1,6 +1,6 @@
 //! Waiting for the permit to read a batch, and keeping it while the batch is read.
 
-use crate::backend::{BackendError, Bytes};
+use crate::backend::{BackendError, ByteStream};
 use crate::limits::READ_PERMIT_WAIT_MS;
 use crate::memory::{Backoff, ReadPermit};
 use crate::services::Services;
@@ -28,7 +28,7 @@ pub(super) struct HeartbeatBody<'a, F, Y> {
     pub(super) body: Y,
 }
 
-impl<F: Fn() -> i64, Y: Bytes> Bytes for HeartbeatBody<'_, F, Y> {
+impl<F: Fn() -> i64, Y: ByteStream> ByteStream for HeartbeatBody<'_, F, Y> {
     async fn next(&mut self) -> Result<Option<Vec<u8>>, BackendError> {
         self.permit.heartbeat((self.now_ms)());
         self.body.next().await
@@ -42,7 +42,7 @@ mod tests {
     use futures_util::FutureExt;
 
     use super::HeartbeatBody;
-    use crate::backend::{BackendError, Bytes};
+    use crate::backend::{BackendError, ByteStream};
     use crate::limits::READ_PERMIT_SILENT_MS;
     use crate::memory::ReadPermits;
 
@@ -53,7 +53,7 @@ mod tests {
         permits: &'a ReadPermits,
     }
 
-    impl Bytes for Slow<'_> {
+    impl ByteStream for Slow<'_> {
         async fn next(&mut self) -> Result<Option<Vec<u8>>, BackendError> {
             self.clock_ms.set(self.clock_ms.get() + READ_PERMIT_SILENT_MS - 1);
             assert!(self.permits.try_acquire(self.clock_ms.get()).is_none(), "{} pieces are left", self.pieces);

@@ -10,21 +10,21 @@ use futures_util::stream::FuturesUnordered;
 
 use super::pack::PayloadPack;
 use super::transform::{ScannedLine, Transformer};
-use crate::backend::{BackendError, Bucket, Bytes};
-use crate::batch::{BatchError, BatchReader, Line, LineStart, Lines, Totals};
+use crate::backend::{BackendError, Bucket, ByteStream};
+use crate::batch::{BatchError, BatchLine, BatchReader, LineSink, LineStart, ReadTotals};
 use crate::index::summary::PackedSummaries;
 use crate::index::{BatchIndex, Counts, IndexBuilder, ShardEntry};
 use crate::ledger::SourceId;
 use crate::ledger::calls::SealedPlan;
 use crate::limits::CONCURRENT_PUTS;
 use crate::mistakes::{Mistake, made};
-use crate::record::{Dataset, Next, RecordError, RecordKey, Scanned, Scanner, Watched};
+use crate::record::{Dataset, IndexedFields, LineScanner, NextLine, RecordError, RecordKey, RecordScan};
 
 /// What the scan of a whole batch produces.
 #[derive(Debug)]
 pub struct BatchScan {
     /// Bytes and lines that were read.
-    pub totals: Totals,
+    pub totals: ReadTotals,
     /// The batch's lines, by kind.
     pub counts: Counts,
     /// The batch's rays, grouped by shard.
@@ -39,7 +39,7 @@ pub struct BatchScan {
 
 /// Receives the lines of one batch.
 struct BatchLineSink {
-    scanner: Scanner,
+    scanner: LineScanner,
     index: IndexBuilder,
     transform: Option<Transformer>,
     /// Packs that are full and not yet put.
@@ -47,20 +47,20 @@ struct BatchLineSink {
     refused: Option<BatchError>,
 }
 
-impl Lines for BatchLineSink {
-    fn line(&mut self, line: Line<'_>) -> ControlFlow<()> {
+impl LineSink for BatchLineSink {
+    fn line(&mut self, line: BatchLine<'_>) -> ControlFlow<()> {
         let taken = self.take(line);
         self.flow(taken)
     }
 
     fn next_line(&mut self, LineStart { offset, span }: LineStart, text: &[u8]) -> Option<(usize, ControlFlow<()>)> {
-        let line = |record: usize| Line::Text { offset, span, bytes: text.get(..record).unwrap_or_default() };
+        let line = |record: usize| BatchLine::Text { offset, span, bytes: text.get(..record).unwrap_or_default() };
         let Some(transform) = &mut self.transform else {
-            let Next { record, length, found: (key, watched) } = self.scanner.next_key(text)?;
-            let taken = self.index.take(line(record), Ok((key, watched)));
+            let NextLine { record, length, found: (key, indexed_fields) } = self.scanner.next_key(text)?;
+            let taken = self.index.take(line(record), Ok((key, indexed_fields)));
             return Some((length, self.flow(taken)));
         };
-        let Next { record, length, found: scanned } = self.scanner.next_record(text)?;
+        let NextLine { record, length, found: scanned } = self.scanner.next_record(text)?;
         let bytes = text.get(..record).unwrap_or_default();
         let taken = transform_record(transform, &mut self.full, (offset, bytes), scanned);
         let taken = taken.and_then(|read| self.index.take(line(record), Ok(read)));
@@ -73,11 +73,11 @@ fn transform_record<'s>(
     transform: &mut Transformer,
     full: &mut Vec<PayloadPack>,
     (at, line): (u64, &[u8]),
-    scanned: Scanned<'s>,
-) -> Result<(RecordKey, &'s Watched), BatchError> {
-    let Scanned { key, fields, lossy, watched } = scanned;
+    scanned: RecordScan<'s>,
+) -> Result<(RecordKey, &'s IndexedFields), BatchError> {
+    let RecordScan { key, fields, lossy, indexed_fields } = scanned;
     full.extend(transform.record(&ScannedLine { line, at, fields: &fields, key: &key, lossy })?);
-    Ok((key, watched))
+    Ok((key, indexed_fields))
 }
 
 impl BatchLineSink {
@@ -92,12 +92,12 @@ impl BatchLineSink {
         }
     }
 
-    fn take(&mut self, line: Line<'_>) -> Result<(), BatchError> {
-        let Line::Text { offset, bytes, .. } = line else {
+    fn take(&mut self, line: BatchLine<'_>) -> Result<(), BatchError> {
+        let BatchLine::Text { offset, bytes, .. } = line else {
             return self.index.take(line, Err(RecordError::TooLong));
         };
         let Some(transform) = &mut self.transform else {
-            return self.index.take(line, self.scanner.key_and_watched(bytes));
+            return self.index.take(line, self.scanner.key_and_indexed_fields(bytes));
         };
         // The fields are read once, for the index and for the partner.
         let read = match self.scanner.record(bytes) {
@@ -156,13 +156,13 @@ pub enum ScanError {
 /// [`ScanError`] where a backend fails or the object is not a valid batch.
 pub async fn scan_batch<B: Bucket>(
     bucket: &B,
-    mut body: impl Bytes,
+    mut body: impl ByteStream,
     context: BatchContext<'_>,
     transform: Option<Transformer>,
 ) -> Result<BatchScan, ScanError> {
     let BatchContext { source, dataset, default_ms } = context;
     let mut reader = BatchReader::finding_spans();
-    let (scanner, index) = (Scanner::new(dataset), IndexBuilder::new(default_ms));
+    let (scanner, index) = (LineScanner::new(dataset), IndexBuilder::new(default_ms));
     let mut sink = BatchLineSink { scanner, index, transform, full: Vec::new(), refused: None };
     let number = sink.transform.as_ref().map_or(0, Transformer::number);
     let mut puts = FuturesUnordered::new();

@@ -14,7 +14,9 @@ use sha2::{Digest, Sha256};
 use super::pack::PackBuilder;
 use super::payload::{PackedPayload, halve};
 use super::verdict::SendVerdict;
-use crate::backend::{BackendError, Bucket, Bytes, Partner, Post, PostAnswer, PostError, Queue, Ranged};
+use crate::backend::{
+    BackendError, Bucket, ByteStream, PartnerClient, PartnerPost, PostAnswer, PostError, Queue, RangedRead,
+};
 use crate::config::DeliverySettings;
 use crate::ledger::calls::{ClaimAnswer, ClaimPayload, CommitAnswer, CommitAttempt, SplitAnswer, SplitPayload};
 use crate::ledger::delivery::Payload;
@@ -41,7 +43,7 @@ pub struct Sender<'a, W, P, N> {
 }
 
 /// Does what the message with this JSON body asks for. `attempt` counts from 1.
-pub async fn send_message<W: Services, P: Partner, N: Fn() -> u32>(
+pub async fn send_message<W: Services, P: PartnerClient, N: Fn() -> u32>(
     sender: &Sender<'_, W, P, N>,
     body: &str,
     attempt: u32,
@@ -79,7 +81,7 @@ enum AttemptResult {
     TooLarge(Vec<u8>),
 }
 
-impl<W: Services, P: Partner, N: Fn() -> u32> Sender<'_, W, P, N> {
+impl<W: Services, P: PartnerClient, N: Fn() -> u32> Sender<'_, W, P, N> {
     async fn send(&self, id: &DeliveryId) -> Result<SendVerdict, BackendError> {
         let since_ms = self.world.now_ms();
         let claim = ClaimPayload {
@@ -116,7 +118,7 @@ impl<W: Services, P: Partner, N: Fn() -> u32> Sender<'_, W, P, N> {
         }
         let batch_id = id.batch_header();
         let batch_id = if made(Mistake::NewBatchId) { format!("{batch_id}-{}", claimed.attempt) } else { batch_id };
-        let mut post = Post { url: String::new(), batch_id, body };
+        let mut post = PartnerPost { url: String::new(), batch_id, body };
         let mut outcome = self.post(claimed, &mut post, &self.settings.key).await;
         if let (Some(AttemptOutcome::Endpoint { code, .. }), Some(second)) = (&outcome, &self.settings.second_key)
             && code == AnswerClass::Auth.code()
@@ -144,8 +146,8 @@ impl<W: Services, P: Partner, N: Fn() -> u32> Sender<'_, W, P, N> {
     /// These bytes of a pack; fewer where it ends before, `None` where there is none.
     async fn cut(&self, key: &str, bytes: Range<u64>) -> Result<Option<Vec<u8>>, BackendError> {
         let read = match self.world.data_bucket().get_range(key, None, bytes.clone()).await {
-            Ok(Ranged::Body(body)) => body.all().await,
-            Ok(Ranged::Changed | Ranged::Gone) => return Ok(None),
+            Ok(RangedRead::Body(body)) => body.all().await,
+            Ok(RangedRead::Changed | RangedRead::Gone) => return Ok(None),
             Err(error) => Err(error),
         };
         let (came, asked) = (read.as_ref().map_or(0, Vec::len) as u64, bytes.end - bytes.start);
@@ -163,7 +165,7 @@ impl<W: Services, P: Partner, N: Fn() -> u32> Sender<'_, W, P, N> {
     }
 
     /// One POST under this key, if the claim leaves time for it; `None` where the body is too large.
-    async fn post(&self, claimed: &ClaimedPayload, post: &mut Post, key: &PrivateKey) -> Option<AttemptOutcome> {
+    async fn post(&self, claimed: &ClaimedPayload, post: &mut PartnerPost, key: &PrivateKey) -> Option<AttemptOutcome> {
         let now_ms = self.world.now_ms();
         let in_time = now_ms - claimed.since_ms + POST_MS + COMMIT_MS <= LEASE_MS;
         if !in_time && !made(Mistake::NoTimeCheck) {

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::backend::{BackendError, Bucket, List, ObjectHead, Queue};
+use crate::backend::{BackendError, Bucket, ListRequest, ObjectHead, Queue};
 use crate::bucket_keys::{KeyClass, classify, folder_day};
 use crate::config::Config;
 use crate::ledger::BatchId;
@@ -123,9 +123,9 @@ fn begun_anywhere(world: &impl Services, mut folders: Vec<String>) -> Vec<String
 }
 
 /// What to list of a folder: in one of a day, names begin with their stamps, so what is older is passed over.
-fn in_folder(folder: String, since_ms: i64) -> List {
+fn in_folder(folder: String, since_ms: i64) -> ListRequest {
     let after = folder_day(&folder).map(|_| format!("{folder}{}", time::stamp(since_ms - SWEEP_BACK_MS)));
-    List { prefix: folder, after, cursor: None, by_folder: true }
+    ListRequest { prefix: folder, after, cursor: None, by_folder: true }
 }
 
 /// Whether a folder may hold what was written in the hours looked back at: at midnight those are of two days.

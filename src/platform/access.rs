@@ -17,8 +17,8 @@ use worker::js_sys::{Array, JSON, Uint8Array};
 use worker::{AbortController, AbortSignal, Delay, Fetch, Method, Request, RequestInit, RequestRedirect};
 
 use super::{failed, noted};
-use crate::access::{Caller, Denied, Issuer, JwksCache, Presented, Rules, admit_any};
-use crate::backend::{BackendError, Jwk, Keys};
+use crate::access::{AccessRules, AuthFailure, Caller, Credentials, JwksCache, TokenIssuer, admit_any};
+use crate::backend::{AssertionKeys, BackendError, Jwk};
 use crate::limits::{JWKS_FETCH_MS, JWKS_MAX};
 
 #[wasm_bindgen]
@@ -38,9 +38,9 @@ thread_local! {
 }
 
 /// Who sent a request.
-pub(super) async fn admit(rules: &Rules, presented: Presented<'_>, now_ms: i64) -> Result<Caller, Denied> {
+pub(super) async fn admit(rules: &AccessRules, presented: Credentials<'_>, now_ms: i64) -> Result<Caller, AuthFailure> {
     let cache = KEYS.with(Rc::clone);
-    let certs = rules.sign_on.as_ref().map(|sign_on| Issuer::certs(&sign_on.issuer));
+    let certs = rules.sign_on.as_ref().map(|sign_on| TokenIssuer::certs(&sign_on.issuer));
     admit_any(rules, presented, &IssuerKeys { certs: certs.unwrap_or_default() }, &cache, now_ms).await
 }
 
@@ -49,7 +49,7 @@ struct IssuerKeys {
     certs: String,
 }
 
-impl Keys for IssuerKeys {
+impl AssertionKeys for IssuerKeys {
     async fn fetch(&self) -> Result<Vec<u8>, BackendError> {
         let controller = AbortController::default();
         let signal = controller.signal();

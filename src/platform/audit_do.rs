@@ -14,7 +14,7 @@ use std::cell::{Cell, RefCell};
 use worker::{DurableObject, Env, Request, Response, Result, State, durable_object};
 
 use super::alarm::ObjectAlarm;
-use super::log::{self, Log};
+use super::log::{self, EventLog};
 use super::objects::{answer_call, read_call};
 use super::sql::ObjectSql;
 use super::{env, failed};
@@ -53,7 +53,7 @@ impl DurableObject for Audit {
 
     async fn alarm(&self) -> Result<Response> {
         if let Some(Some(segment)) = said(self.archive().await) {
-            Log::of(&env::config(&self.env)).info("audit_segment", &segment);
+            EventLog::of(&env::config(&self.env)).info("audit_segment", &segment);
         }
         Response::empty()
     }

@@ -8,8 +8,8 @@ use std::ops::Range;
 use worker::{Bucket as R2, Conditional, MultipartUpload, Object, Range as R2Range, UploadedPart};
 
 use super::failed;
-use super::streams::Body;
-use crate::backend::{BackendError, Bucket, List, Listed, ObjectHead, Ranged, Upload};
+use super::streams::StreamedBody;
+use crate::backend::{BackendError, Bucket, ListPage, ListRequest, MultipartUpload, ObjectHead, RangedRead};
 
 /// An R2 bucket.
 #[derive(Debug)]
@@ -22,27 +22,32 @@ impl R2Bucket {
 }
 
 impl Bucket for R2Bucket {
-    type Body = Body;
+    type Body = StreamedBody;
     type Upload = R2Upload;
 
-    async fn get(&self, key: &str) -> Result<Option<(ObjectHead, Body)>, BackendError> {
+    async fn get(&self, key: &str) -> Result<Option<(ObjectHead, StreamedBody)>, BackendError> {
         let reading = failed("reading an object");
         let Some(object) = self.0.get(key).execute().await.map_err(&reading)? else { return Ok(None) };
         let stream = object.body().map(worker::ObjectBody::stream).transpose().map_err(&reading)?;
-        Ok(Some((head(&object), Body(stream))))
+        Ok(Some((head(&object), StreamedBody(stream))))
     }
 
-    async fn get_range(&self, key: &str, etag: Option<&str>, bytes: Range<u64>) -> Result<Ranged<Body>, BackendError> {
+    async fn get_range(
+        &self,
+        key: &str,
+        etag: Option<&str>,
+        bytes: Range<u64>,
+    ) -> Result<RangedRead<StreamedBody>, BackendError> {
         let reading = failed("reading a part of an object");
         let range = R2Range::OffsetWithLength { offset: bytes.start, length: bytes.end.saturating_sub(bytes.start) };
         let mut get = self.0.get(key).range(range);
         if let Some(etag) = etag {
             get = get.only_if(Conditional { etag_matches: Some(etag.to_owned()), ..Conditional::default() });
         }
-        let Some(object) = get.execute().await.map_err(&reading)? else { return Ok(Ranged::Gone) };
+        let Some(object) = get.execute().await.map_err(&reading)? else { return Ok(RangedRead::Gone) };
         // An object without a body is one that does not match.
-        let Some(body) = object.body() else { return Ok(Ranged::Changed) };
-        Ok(Ranged::Body(Body(Some(body.stream().map_err(&reading)?))))
+        let Some(body) = object.body() else { return Ok(RangedRead::Changed) };
+        Ok(RangedRead::StreamedBody(StreamedBody(Some(body.stream().map_err(&reading)?))))
     }
 
     async fn put(&self, key: &str, bytes: Vec<u8>) -> Result<ObjectHead, BackendError> {
@@ -64,7 +69,7 @@ impl Bucket for R2Bucket {
         self.0.delete_multiple(keys.to_vec()).await.map_err(failed("removing objects"))
     }
 
-    async fn list(&self, ask: &List) -> Result<Listed, BackendError> {
+    async fn list(&self, ask: &ListRequest) -> Result<ListPage, BackendError> {
         let mut list = self.0.list().prefix(ask.prefix.as_str());
         // A cursor knows where its listing began.
         match (&ask.cursor, &ask.after) {
@@ -76,7 +81,7 @@ impl Bucket for R2Bucket {
             list = list.delimiter("/");
         }
         let page = list.execute().await.map_err(failed("listing objects"))?;
-        Ok(Listed {
+        Ok(ListPage {
             objects: page.objects().iter().map(|object| (object.key(), head(object))).collect(),
             folders: page.delimited_prefixes(),
             cursor: page.cursor().filter(|_| page.truncated()),
@@ -102,7 +107,7 @@ pub(super) struct R2Upload {
     parts: Vec<UploadedPart>,
 }
 
-impl Upload for R2Upload {
+impl MultipartUpload for R2Upload {
     async fn part(&mut self, bytes: Vec<u8>) -> Result<(), BackendError> {
         let number = u16::try_from(self.parts.len() + 1)
             .map_err(|_| BackendError::new("uploading a part", "there are too many parts"))?;

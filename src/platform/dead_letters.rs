@@ -6,7 +6,7 @@ use serde::Serialize;
 use wasm_bindgen::prelude::JsValue;
 use worker::Env;
 
-use super::log::Log;
+use super::log::EventLog;
 use super::messages::{QueueBatch, QueueMessage};
 use super::{env, failed};
 use crate::backend::BackendError;
@@ -21,7 +21,7 @@ const CODE: &str = "retries_used_up";
 
 /// What became of a letter, as its one line in the log.
 #[derive(Serialize)]
-struct Said<'a> {
+struct DeadLetterOutcome<'a> {
     verdict: &'static str,
     code: &'static str,
     queue: &'a str,
@@ -34,16 +34,28 @@ struct Said<'a> {
 
 /// Consumes a batch of messages which `queue` gave up after so many retries.
 pub(super) async fn consume(batch: &QueueBatch, env: &Env, queue: &str, retries: usize) -> Result<(), JsValue> {
-    let log = Log::of(&env::config(env));
+    let log = EventLog::of(&env::config(env));
     for message in batch.messages() {
         let letter = letter(&message, queue, retries);
         let said = match keep(env, &letter).await {
-            Ok(()) => {
-                Said { verdict: "kept", code: CODE, queue, message: &letter.message, reason: None, retry_s: None }
-            }
+            Ok(()) => DeadLetterOutcome {
+                verdict: "kept",
+                code: CODE,
+                queue,
+                message: &letter.message,
+                reason: None,
+                retry_s: None,
+            },
             Err(error) => {
                 let (reason, retry_s) = (Some(error.to_string()), Some(DEAD_LETTER_RETRY_S));
-                Said { verdict: "failed", code: "backend_failed", queue, message: &letter.message, reason, retry_s }
+                DeadLetterOutcome {
+                    verdict: "failed",
+                    code: "backend_failed",
+                    queue,
+                    message: &letter.message,
+                    reason,
+                    retry_s,
+                }
             }
         };
         message.settle(said.retry_s)?;

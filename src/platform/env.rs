@@ -8,7 +8,7 @@ use worker::{Env, Result};
 
 use super::bucket::R2Bucket;
 use super::objects::NamedObjects;
-use super::producer::Producer;
+use super::producer::QueueProducer;
 use crate::config::{Config, ConfigFault};
 
 /// The R2 bucket that Logpush writes to.
@@ -74,11 +74,11 @@ pub(super) fn audit_log(env: &Env) -> Result<NamedObjects> {
 }
 
 /// The queue of objects to parse.
-pub(super) fn parse_queue(env: &Env) -> Result<Producer> {
-    env.queue(PARSE_QUEUE).map(|queue| Producer::new(queue, "sending to parse-queue"))
+pub(super) fn parse_queue(env: &Env) -> Result<QueueProducer> {
+    env.queue(PARSE_QUEUE).map(|queue| QueueProducer::new(queue, "sending to parse-queue"))
 }
 
 /// The queue of payloads to send.
-pub(super) fn send_queue(env: &Env) -> Result<Producer> {
-    env.queue(SEND_QUEUE).map(|queue| Producer::new(queue, "sending to send-queue"))
+pub(super) fn send_queue(env: &Env) -> Result<QueueProducer> {
+    env.queue(SEND_QUEUE).map(|queue| QueueProducer::new(queue, "sending to send-queue"))
 }

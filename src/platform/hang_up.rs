@@ -29,17 +29,17 @@ extern "C" {
     /// A request, as far as it says whose client is gone.
     type Incoming;
     #[wasm_bindgen(method, getter)]
-    fn signal(this: &Incoming) -> Signal;
+    fn signal(this: &AbortableRequest) -> AbortSignal;
 
     /// The signal of that.
     #[derive(Clone)]
     type Signal;
     #[wasm_bindgen(method, getter)]
-    fn aborted(this: &Signal) -> bool;
+    fn aborted(this: &AbortSignal) -> bool;
     #[wasm_bindgen(method, js_name = addEventListener)]
-    fn add_event_listener(this: &Signal, event: &str, listener: &JsValue);
+    fn add_event_listener(this: &AbortSignal, event: &str, listener: &JsValue);
     #[wasm_bindgen(method, js_name = removeEventListener)]
-    fn remove_event_listener(this: &Signal, event: &str, listener: &JsValue);
+    fn remove_event_listener(this: &AbortSignal, event: &str, listener: &JsValue);
 
     /// A pipe of the platform's: a write is done when it was read.
     type IdentityTransformStream;
@@ -48,21 +48,21 @@ extern "C" {
     #[wasm_bindgen(method, getter)]
     fn readable(this: &IdentityTransformStream) -> JsValue;
     #[wasm_bindgen(method, getter)]
-    fn writable(this: &IdentityTransformStream) -> Writable;
+    fn writable(this: &IdentityTransformStream) -> WritableEnd;
 
     /// Its end that is written to.
     type Writable;
     #[wasm_bindgen(method, js_name = getWriter)]
-    fn get_writer(this: &Writable) -> Writer;
+    fn get_writer(this: &WritableEnd) -> StreamWriter;
 
     /// Whoever writes.
     type Writer;
     #[wasm_bindgen(method, catch)]
-    async fn write(this: &Writer, piece: &Uint8Array) -> Result<JsValue, JsValue>;
+    async fn write(this: &StreamWriter, piece: &Uint8Array) -> Result<JsValue, JsValue>;
     #[wasm_bindgen(method, catch)]
-    async fn close(this: &Writer) -> Result<JsValue, JsValue>;
+    async fn close(this: &StreamWriter) -> Result<JsValue, JsValue>;
     #[wasm_bindgen(method, catch)]
-    async fn abort(this: &Writer, reason: &str) -> Result<JsValue, JsValue>;
+    async fn abort(this: &StreamWriter, reason: &str) -> Result<JsValue, JsValue>;
 }
 
 /// The event of a client that is gone.
@@ -79,23 +79,23 @@ pub(super) fn is_over() -> bool {
 }
 
 /// The client of a request.
-pub(super) struct Client(Signal);
+pub(super) struct RequestClient(AbortSignal);
 
 /// Work for a client.
-pub(super) struct While<W> {
+pub(super) struct UntilHangUp<W> {
     work: Rc<RefCell<Option<W>>>,
-    signal: Signal,
+    signal: AbortSignal,
     listener: Closure<dyn FnMut()>,
 }
 
-impl Client {
+impl RequestClient {
     /// The client of that request.
     pub(super) fn of(request: &Request) -> Self {
-        Self(request.inner().unchecked_ref::<Incoming>().signal())
+        Self(request.inner().unchecked_ref::<AbortableRequest>().signal())
     }
 
     /// Does the work as long as the client is there.
-    pub(super) fn wants<W: 'static>(&self, work: W) -> While<W> {
+    pub(super) fn wants<W: 'static>(&self, work: W) -> UntilHangUp<W> {
         let work = Rc::new(RefCell::new((!self.0.aborted()).then_some(work)));
         let dropped = work.clone();
         let listener = Closure::new(move || {
@@ -106,7 +106,7 @@ impl Client {
             IS_OVER.set(false);
         });
         self.0.add_event_listener(GONE, listener.as_ref());
-        While { work, signal: self.0.clone(), listener }
+        UntilHangUp { work, signal: self.0.clone(), listener }
     }
 }
 
@@ -133,14 +133,14 @@ pub(super) fn body(
     readable
 }
 
-impl<W> Drop for While<W> {
+impl<W> Drop for UntilHangUp<W> {
     fn drop(&mut self) {
         // A listener whose closure is gone throws.
         self.signal.remove_event_listener(GONE, self.listener.as_ref());
     }
 }
 
-impl<W: Future + Unpin> Future for While<W> {
+impl<W: Future + Unpin> Future for UntilHangUp<W> {
     /// `None` where the client hung up.
     type Output = Option<W::Output>;
 
@@ -152,7 +152,7 @@ impl<W: Future + Unpin> Future for While<W> {
     }
 }
 
-impl<W: Stream + Unpin> Stream for While<W> {
+impl<W: Stream + Unpin> Stream for UntilHangUp<W> {
     type Item = W::Item;
 
     fn poll_next(self: Pin<&mut Self>, context: &mut Waiting<'_>) -> Poll<Option<Self::Item>> {

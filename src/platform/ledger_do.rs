@@ -14,7 +14,7 @@ use std::cell::Cell;
 use worker::{DurableObject, Env, Request, Response, Result, State, durable_object};
 
 use super::alarm::ObjectAlarm;
-use super::log::{self, Log};
+use super::log::{self, EventLog};
 use super::objects::{answer_call, read_call};
 use super::sql::ObjectSql;
 use super::{env, failed};
@@ -81,7 +81,7 @@ impl Ledger {
         let woken = ledger::alarm(&self.sql, &name, &sends, &self.alarm, log::now_ms).await?;
         let level = if woken == ledger::AlarmReport::default() { LogLevel::Debug } else { LogLevel::Info };
         let what = serde_json::json!({ "ledger": name, "woken": woken });
-        Log::of(&env::config(&self.env)).write(level, "alarm", &what);
+        EventLog::of(&env::config(&self.env)).write(level, "alarm", &what);
         Ok(())
     }
 }

@@ -13,7 +13,7 @@ const PAGE: u64 = 65_536;
 
 /// One line of the log.
 #[derive(Serialize)]
-struct LogLine<'a, T> {
+struct LogEntry<'a, T> {
     level: &'a str,
     event: &'a str,
     at: String,
@@ -25,9 +25,9 @@ struct LogLine<'a, T> {
 
 /// The log of a deployment, by how much it is to say.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Log(LogLevel);
+pub(super) struct EventLog(LogLevel);
 
-impl Log {
+impl EventLog {
     /// The log that the settings ask for; without any, the usual one.
     pub(super) fn of<F>(config: &Result<Config, F>) -> Self {
         Self(config.as_ref().map_or_else(|_| LogLevel::default(), |config| config.log_level))
@@ -54,7 +54,7 @@ impl Log {
 
 /// Writes what should not have happened, whatever the settings say.
 pub(super) fn error(event: &str, what: &impl Serialize) {
-    Log(LogLevel::Error).write(LogLevel::Error, event, what);
+    EventLog(LogLevel::Error).write(LogLevel::Error, event, what);
 }
 
 /// Says what is wrong with the settings.
@@ -65,7 +65,7 @@ pub(super) fn not_configured(faults: &[ConfigFault]) {
 fn line(level: &str, event: &str, what: &impl Serialize) -> String {
     let at = crate::time::rfc3339(now_ms());
     let wasm_bytes = core::arch::wasm32::memory_size(0) as u64 * PAGE;
-    serde_json::to_string(&LogLine { level, event, at, wasm_bytes, what }).unwrap_or_default()
+    serde_json::to_string(&LogEntry { level, event, at, wasm_bytes, what }).unwrap_or_default()
 }
 
 /// The clock, in Unix milliseconds. It stands still between two waits for the outside.

@@ -64,14 +64,14 @@ impl QueueMessage {
 
 /// What became of a batch of messages, as its one line in the log.
 #[derive(Serialize, Default)]
-pub(super) struct Summary {
+pub(super) struct MessageBatchSummary {
     queue: String,
     messages: usize,
     /// Messages by verdict and reason.
     verdicts: BTreeMap<String, u64>,
 }
 
-impl Summary {
+impl MessageBatchSummary {
     /// That of a batch of this queue.
     pub(super) fn of(queue: String) -> Self {
         Self { queue, ..Self::default() }

@@ -12,7 +12,7 @@ use worker::js_sys::Uint8Array;
 use worker::{Delay, Method, ObjectNamespace, Request, RequestInit, Response, Url};
 
 use super::{failed, noted};
-use crate::backend::{BackendError, Objects};
+use crate::backend::{BackendError, DurableObjects};
 use crate::limits::OBJECT_CALL_MS;
 
 /// The objects of one class.
@@ -52,7 +52,7 @@ impl NamedObjects {
     }
 }
 
-impl Objects for NamedObjects {
+impl DurableObjects for NamedObjects {
     async fn call(&self, name: &str, call: &str, body: Vec<u8>) -> Result<Vec<u8>, BackendError> {
         let asked = async {
             let mut response = self.ask(name, call, &body).await?;

@@ -6,8 +6,8 @@ use wasm_bindgen::prelude::JsValue;
 use worker::Env;
 
 use super::env;
-use super::log::Log;
-use super::messages::{QueueBatch, QueueMessage, Summary};
+use super::log::EventLog;
+use super::messages::{MessageBatchSummary, QueueBatch, QueueMessage};
 use super::world::Bindings;
 use crate::config::{Config, ConfigFault};
 use crate::limits::PARSE_RETRY_S;
@@ -17,7 +17,7 @@ use crate::pipeline::{ParseVerdict, parse_message};
 pub(super) async fn consume(batch: &QueueBatch, env: &Env) -> Result<(), JsValue> {
     let config = env::config(env);
     let world = Bindings::new(env, config.as_ref().ok());
-    let (log, mut summary) = (Log::of(&config), Summary::of(batch.queue()));
+    let (log, mut summary) = (EventLog::of(&config), MessageBatchSummary::of(batch.queue()));
     for message in batch.messages() {
         let verdict = parse(config.as_ref(), world.as_ref(), &message).await;
         message.settle(verdict.retry_s)?;

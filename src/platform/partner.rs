@@ -12,15 +12,15 @@ use futures_util::future::select;
 use worker::js_sys::Uint8Array;
 use worker::{AbortController, Delay, Fetch, Headers, Method, Request, RequestInit, RequestRedirect, Response};
 
-use crate::backend::{Partner, Post, PostAnswer, PostError};
+use crate::backend::{PartnerClient, PartnerPost, PostAnswer, PostError};
 use crate::limits::{POST_ANSWER_MAX, POST_MS};
 
 /// The partner on the network.
 #[derive(Debug)]
 pub(super) struct FetchPartner;
 
-impl Partner for FetchPartner {
-    async fn post(&self, post: &Post) -> Result<PostAnswer, PostError> {
+impl PartnerClient for FetchPartner {
+    async fn post(&self, post: &PartnerPost) -> Result<PostAnswer, PostError> {
         let request = request(post).map_err(|_| PostError::NotSent("the request is not valid".into()))?;
         let controller = AbortController::default();
         let signal = controller.signal();
@@ -44,14 +44,14 @@ impl Partner for FetchPartner {
 }
 
 /// The request of a POST.
-fn request(post: &Post) -> worker::Result<Request> {
+fn request(post: &PartnerPost) -> worker::Result<Request> {
     let headers = Headers::new();
     headers.set("Content-Type", "text/plain; charset=utf-8")?;
     // The body is gzip already, and the platform sends it as it is.
     headers.set("Content-Encoding", "gzip")?;
     headers.set("X-Batch-Id", &post.batch_id)?;
     let mut init = RequestInit::new();
-    init.with_method(Method::Post)
+    init.with_method(Method::PartnerPost)
         .with_redirect(RequestRedirect::Manual)
         .with_headers(headers)
         .with_body(Some(Uint8Array::from(post.body.as_slice()).into()));

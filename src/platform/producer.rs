@@ -12,19 +12,19 @@ use crate::limits::QUEUE_BATCH;
 
 /// A queue binding.
 #[derive(Debug)]
-pub(super) struct Producer {
+pub(super) struct QueueProducer {
     queue: PlatformQueue,
     /// What sending to it is called in a log line.
     what: &'static str,
 }
 
-impl Producer {
+impl QueueProducer {
     pub(super) const fn new(queue: PlatformQueue, what: &'static str) -> Self {
         Self { queue, what }
     }
 }
 
-impl<M: Serialize + Clone> Queue<M> for Producer {
+impl<M: Serialize + Clone> Queue<M> for QueueProducer {
     async fn send(&self, messages: &[M]) -> Result<(), BackendError> {
         for some in messages.chunks(QUEUE_BATCH) {
             // Structs, not `serde_json::Value`: that would arrive as `{}`.

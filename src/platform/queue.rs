@@ -6,7 +6,7 @@
 use wasm_bindgen::prelude::{JsValue, wasm_bindgen};
 use worker::{Context, Env};
 
-use super::messages::{QueueBatch, Summary};
+use super::messages::{MessageBatchSummary, QueueBatch};
 use super::{dead_letters, env, log, parse_queue, send_queue};
 use crate::limits::{PARSE_RETRY_S, SEND_RETRY_S};
 
@@ -21,7 +21,7 @@ pub async fn consume(batch: QueueBatch, env: Env, context: worker::worker_sys::C
         env::PARSE_DLQ_NAME => dead_letters::consume(&batch, &env, env::PARSE_QUEUE_NAME, PARSE_RETRY_S.len()).await,
         env::SEND_DLQ_NAME => dead_letters::consume(&batch, &env, env::SEND_QUEUE_NAME, SEND_RETRY_S.len()).await,
         _ => {
-            log::error("unknown_queue", &Summary::of(queue));
+            log::error("unknown_queue", &MessageBatchSummary::of(queue));
             batch.retry_all()
         }
     }

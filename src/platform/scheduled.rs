@@ -5,7 +5,7 @@
 use wasm_bindgen::prelude::wasm_bindgen;
 use worker::Env;
 
-use super::log::{self, Log};
+use super::log::{self, EventLog};
 use super::world::Bindings;
 use super::{env, failed};
 use crate::backend::BackendError;
@@ -16,7 +16,7 @@ use crate::pipeline;
 #[expect(unreachable_pub, reason = "called from JavaScript alone")]
 pub async fn scheduled(cron: String, env: Env) {
     let config = env::config(&env);
-    let log = Log::of(&config);
+    let log = EventLog::of(&config);
     let config = match config {
         Ok(config) => config,
         Err(faults) => return log::not_configured(&faults),

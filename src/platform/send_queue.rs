@@ -16,14 +16,14 @@ use futures_util::{StreamExt, stream};
 use wasm_bindgen::prelude::JsValue;
 use worker::{Context, Delay, Env};
 
-use super::log::{self, Log};
-use super::messages::{QueueBatch, QueueMessage, Summary};
-use super::sending::Sending;
+use super::log::{self, EventLog};
+use super::messages::{MessageBatchSummary, QueueBatch, QueueMessage};
+use super::sending::SendDependencies;
 use crate::limits::{CONCURRENT_CALLS, SEND_PATIENCE_MS};
 
 /// Consumes a batch of messages.
 pub(super) async fn consume(batch: &QueueBatch, env: &Env, context: &Context) -> Result<(), JsValue> {
-    let run = Rc::new(Run::of(batch, env));
+    let run = Rc::new(SendBatchRun::of(batch, env));
     let each = Rc::clone(&run);
     let mut all = Box::pin(stream::iter(run.messages.clone()).for_each_concurrent(CONCURRENT_CALLS, move |message| {
         let run = Rc::clone(&each);
@@ -41,32 +41,32 @@ pub(super) async fn consume(batch: &QueueBatch, env: &Env, context: &Context) ->
 }
 
 /// A message, and whether it was acked or given a delay.
-struct Message {
+struct SendMessage {
     message: QueueMessage,
     settled: Cell<bool>,
 }
 
 /// A batch that is worked through.
-struct Run {
-    sending: Sending,
-    log: Log,
-    messages: Vec<Rc<Message>>,
+struct SendBatchRun {
+    sending: SendDependencies,
+    log: EventLog,
+    messages: Vec<Rc<SendMessage>>,
     /// How many messages were begun, and when the last one was.
     begun: Cell<(usize, i64)>,
-    summary: RefCell<Summary>,
+    summary: RefCell<MessageBatchSummary>,
     fault: Cell<Option<JsValue>>,
 }
 
-impl Run {
+impl SendBatchRun {
     fn of(batch: &QueueBatch, env: &Env) -> Self {
-        let sending = Sending::of(env);
-        let unsettled = |message| Rc::new(Message { message, settled: Cell::new(false) });
+        let sending = SendDependencies::of(env);
+        let unsettled = |message| Rc::new(SendMessage { message, settled: Cell::new(false) });
         Self {
-            log: Log::of(&sending.config),
+            log: EventLog::of(&sending.config),
             sending,
             messages: batch.messages().into_iter().map(unsettled).collect(),
             begun: Cell::new((0, log::now_ms())),
-            summary: RefCell::new(Summary::of(batch.queue())),
+            summary: RefCell::new(MessageBatchSummary::of(batch.queue())),
             fault: Cell::new(None),
         }
     }
@@ -80,7 +80,7 @@ impl Run {
     }
 
     /// Does what one message asks for.
-    async fn take(&self, message: &Message) {
+    async fn take(&self, message: &SendMessage) {
         let (begun, _) = self.begun.get();
         self.begun.set((begun + 1, log::now_ms()));
         let verdict = self.sending.send(&message.message).await;
@@ -94,7 +94,7 @@ impl Run {
     }
 
     /// Settles a message, once.
-    fn settle(&self, message: &Message, verdict: &str, code: Option<&str>, retry_s: Option<u32>) {
+    fn settle(&self, message: &SendMessage, verdict: &str, code: Option<&str>, retry_s: Option<u32>) {
         if !message.settled.replace(true) {
             self.summary.borrow_mut().count(verdict, code);
             if let Err(fault) = message.message.settle(retry_s) {

@@ -14,12 +14,12 @@ use crate::pipeline::{SendVerdict, Sender, send_message};
 use crate::services::Services;
 
 /// What messages are sent with.
-pub(super) struct Sending {
+pub(super) struct SendDependencies {
     pub(super) config: Result<Config, Vec<ConfigFault>>,
     world: worker::Result<Bindings>,
 }
 
-impl Sending {
+impl SendDependencies {
     /// That of this deployment.
     pub(super) fn of(env: &Env) -> Self {
         let config = env::config(env);

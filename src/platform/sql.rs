@@ -8,7 +8,7 @@ use wasm_bindgen::{JsCast, JsError};
 use worker::{SqlStorageValue, Storage};
 
 use super::failed;
-use crate::backend::{BackendError, Sql, SqlAnswer, SqlValue};
+use crate::backend::{BackendError, SqlAnswer, SqlDatabase, SqlValue};
 
 #[wasm_bindgen]
 extern "C" {
@@ -31,7 +31,7 @@ impl ObjectSql {
     }
 }
 
-impl Sql for ObjectSql {
+impl SqlDatabase for ObjectSql {
     fn run(&self, statement: &str, parameters: &[SqlValue]) -> Result<SqlAnswer, BackendError> {
         let running = failed("running SQL");
         let parameters: Vec<SqlStorageValue> = parameters.iter().map(to_platform).collect();

@@ -7,13 +7,13 @@ use futures_util::StreamExt;
 use worker::ByteStream;
 
 use super::{failed, hang_up};
-use crate::backend::{BackendError, Bytes};
+use crate::backend::{BackendError, ByteStream};
 
 /// A body of the platform; `None` is an empty one.
 #[derive(Debug)]
-pub(super) struct Body(pub(super) Option<ByteStream>);
+pub(super) struct StreamedBody(pub(super) Option<ByteStream>);
 
-impl Drop for Body {
+impl Drop for StreamedBody {
     fn drop(&mut self) {
         if hang_up::is_over() {
             // Cancelling throws then, which would end the drop of all that is left half-way. A handle is lost.
@@ -22,7 +22,7 @@ impl Drop for Body {
     }
 }
 
-impl Bytes for Body {
+impl ByteStream for StreamedBody {
     async fn next(&mut self) -> Result<Option<Vec<u8>>, BackendError> {
         let Some(stream) = &mut self.0 else { return Ok(None) };
         loop {

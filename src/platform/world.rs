@@ -8,9 +8,9 @@ use worker::{Delay, Env, Result};
 
 use super::bucket::R2Bucket;
 use super::objects::NamedObjects;
-use super::producer::Producer;
+use super::producer::QueueProducer;
 use super::{access, env, log, random};
-use crate::access::{Caller, Denied, Presented, Rules};
+use crate::access::{AccessRules, AuthFailure, Caller, Credentials};
 use crate::config::Config;
 use crate::memory::{MemoryBudget, ReadPermits};
 use crate::services::Services;
@@ -33,8 +33,8 @@ pub(super) struct Bindings {
     audit_log: NamedObjects,
     memory: MemoryBudget,
     read_permits: ReadPermits,
-    parse_queue: Producer,
-    send_queue: Producer,
+    parse_queue: QueueProducer,
+    send_queue: QueueProducer,
 }
 
 impl Bindings {
@@ -62,8 +62,8 @@ impl Services for Bindings {
     type Shards = NamedObjects;
     type Ledgers = NamedObjects;
     type AuditLog = NamedObjects;
-    type ParseQueue = Producer;
-    type SendQueue = Producer;
+    type ParseQueue = QueueProducer;
+    type SendQueue = QueueProducer;
 
     fn bucket(&self) -> &R2Bucket {
         &self.bucket
@@ -89,15 +89,19 @@ impl Services for Bindings {
         &self.audit_log
     }
 
-    fn parse_queue(&self) -> &Producer {
+    fn parse_queue(&self) -> &QueueProducer {
         &self.parse_queue
     }
 
-    fn send_queue(&self) -> &Producer {
+    fn send_queue(&self) -> &QueueProducer {
         &self.send_queue
     }
 
-    async fn authenticate(&self, rules: &Rules, presented: Presented<'_>) -> std::result::Result<Caller, Denied> {
+    async fn authenticate(
+        &self,
+        rules: &AccessRules,
+        presented: Credentials<'_>,
+    ) -> std::result::Result<Caller, AuthFailure> {
         access::admit(rules, presented, log::now_ms()).await
     }
 

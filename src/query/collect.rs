@@ -10,11 +10,11 @@ use std::rc::Rc;
 use super::RangeQuery;
 use super::cursor::QueryPosition;
 use super::pruning::PrefixWindow;
-use crate::batch::Line;
+use crate::batch::BatchLine;
 use crate::index::ObjectVersion;
 use crate::index::summary::stable_hash;
 use crate::limits::QUERY_CHUNK;
-use crate::record::Scanner;
+use crate::record::LineScanner;
 use crate::span_reader::LineSink;
 
 /// Decides last which records a query returns, and what the caller sees of them.
@@ -42,7 +42,7 @@ pub(super) struct LineCollector<'r, S> {
     pub(super) query: &'r RangeQuery,
     pub(super) window: PrefixWindow,
     pub(super) sink: &'r mut S,
-    pub(super) scanner: &'r mut Scanner,
+    pub(super) scanner: &'r mut LineScanner,
     pub(super) object: Rc<ObjectVersion>,
     /// Where the next line may start: lines before it are judged already.
     pub(super) position: &'r mut QueryPosition,
@@ -56,8 +56,8 @@ pub(super) struct LineCollector<'r, S> {
 }
 
 impl<S: RecordSink> LineSink for LineCollector<'_, S> {
-    fn line(&mut self, line: Line<'_>) -> ControlFlow<()> {
-        let Line::Text { offset, bytes, .. } = line else { return ControlFlow::Continue(()) };
+    fn line(&mut self, line: BatchLine<'_>) -> ControlFlow<()> {
+        let BatchLine::Text { offset, bytes, .. } = line else { return ControlFlow::Continue(()) };
         if offset < self.position.offset {
             return ControlFlow::Continue(());
         }

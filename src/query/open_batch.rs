@@ -8,7 +8,7 @@ use std::rc::Rc;
 use super::RangeQuery;
 use super::pruning::{PrefixWindow, can_skip_spans};
 use super::read_plan::{PlannedRead, ReadPlan};
-use crate::backend::{BackendError, BatchStore, Bucket, Bytes, WholeBody};
+use crate::backend::{BackendError, BatchStore, Bucket, ByteStream, WholeBody};
 use crate::bucket_keys::{summaries_key, version_digest};
 use crate::index::{ObjectVersion, PruningSummary, SpanSummaries};
 use crate::limits::SUMMARIES_OBJECT_MAX;

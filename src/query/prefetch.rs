@@ -10,7 +10,7 @@ use futures_util::future::try_join_all;
 
 use super::ShardDirectory;
 use super::cursor::QueryPosition;
-use crate::backend::{BackendError, Objects};
+use crate::backend::{BackendError, DurableObjects};
 use crate::index::calls::{BatchPage, ListShardBatches, ShardBatch};
 use crate::index::{OccupancyMap, ShardName};
 use crate::limits::{CONCURRENT_CALLS, OCCUPANCY_MARGIN, WITHIN_PAGE};
@@ -87,7 +87,7 @@ impl ShardPrefetcher {
     /// The next batch. At most `calls` shards are asked at once, but at least one; `shards_asked` counts them.
     pub(super) async fn next(
         &mut self,
-        shards: &impl Objects,
+        shards: &impl DurableObjects,
         directory: &impl ShardDirectory,
         clock: &impl Fn() -> i64,
         calls: u64,
@@ -137,7 +137,7 @@ impl ShardPrefetcher {
     /// Asks the shards of the next prefixes, of the first one at least.
     async fn ask_shards(
         &mut self,
-        shards: &impl Objects,
+        shards: &impl DurableObjects,
         calls: u64,
         shards_asked: &mut u64,
     ) -> Result<(), BackendError> {
@@ -156,7 +156,12 @@ impl ShardPrefetcher {
     }
 }
 
-async fn ask_shard(shards: &impl Objects, dataset: Dataset, prefix: u32, from: i64) -> Result<ShardPage, BackendError> {
+async fn ask_shard(
+    shards: &impl DurableObjects,
+    dataset: Dataset,
+    prefix: u32,
+    from: i64,
+) -> Result<ShardPage, BackendError> {
     let name = ShardName::for_prefix(prefix).to_string();
     let within = ListShardBatches { dataset, from, limit: WITHIN_PAGE as u64 };
     let BatchPage { batches, more } = rpc::call(shards, &name, &within).await?;

@@ -4,8 +4,8 @@
 
 use std::collections::BTreeSet;
 
-use crate::filter::{Filter, Possible};
-use crate::record::watched_place;
+use crate::filter::{Filter, PossibleValues};
+use crate::record::indexed_field_position;
 
 /// The filter by which batches and spans are ruled out: those in which no record can pass it.
 #[derive(Debug, Clone, PartialEq)]
@@ -39,12 +39,12 @@ impl PruningFilter {
     }
 
     /// Whether a record can pass whose fields hold what `possible` says.
-    pub(super) fn may_match<'a>(&self, mut possible: impl FnMut(&str) -> Possible<'a>) -> bool {
-        self.filter.may_match(|field| if self.may_decide(field) { possible(field) } else { Possible::Any })
+    pub(super) fn may_match<'a>(&self, mut possible: impl FnMut(&str) -> PossibleValues<'a>) -> bool {
+        self.filter.may_match(|field| if self.may_decide(field) { possible(field) } else { PossibleValues::Any })
     }
 
     /// Whether summaries describe a field that may decide.
     pub(super) fn can_rule_out(&self) -> bool {
-        self.filter.fields().any(|field| watched_place(field).is_some() && self.may_decide(field))
+        self.filter.fields().any(|field| indexed_field_position(field).is_some() && self.may_decide(field))
     }
 }

@@ -16,12 +16,12 @@ use super::prefetch::{NextBatch, ShardPrefetcher};
 use super::pruning::{PrefixWindow, batch_may_match};
 use super::read_plan::PlannedRead;
 use super::{QueryEnd, QueryError, QueryLine, QueryStep, RangeQuery, RecordSink, ShardDirectory};
-use crate::backend::{BackendError, BatchStore, Bucket, Bytes, Objects};
+use crate::backend::{BackendError, BatchStore, Bucket, ByteStream, DurableObjects};
 use crate::batch::BatchError;
 use crate::index::calls::ShardBatch;
 use crate::index::{ObjectVersion, PruningSummary};
 use crate::limits::QUERY_STEP;
-use crate::record::{RayId, Scanner};
+use crate::record::{LineScanner, RayId};
 use crate::span_reader::{ReadError, ReadProgress, ReadStart, ReadStats, SpanReader};
 
 /// A query in progress; `Y` is the bucket's body.
@@ -32,7 +32,7 @@ pub struct QueryRun<Y> {
     fingerprint: u64,
     position: QueryPosition,
     prefetcher: ShardPrefetcher,
-    scanner: Scanner,
+    scanner: LineScanner,
     open: Option<OpenBatch<Y>>,
     stats: ReadStats,
     /// Lines that may still be returned: by the limit, and by the budget.
@@ -43,7 +43,7 @@ pub struct QueryRun<Y> {
     end: Option<QueryEnd>,
 }
 
-impl<Y: Bytes> QueryRun<Y> {
+impl<Y: ByteStream> QueryRun<Y> {
     /// A run that has read nothing yet. A range ends with the prefix after the one of `now_ms` at the latest.
     ///
     /// # Errors
@@ -66,7 +66,7 @@ impl<Y: Bytes> QueryRun<Y> {
             fingerprint,
             position,
             prefetcher: ShardPrefetcher::new(query.dataset, position, last.min(ahead)),
-            scanner: Scanner::new(query.dataset),
+            scanner: LineScanner::new(query.dataset),
             open: None,
             stats: ReadStats::default(),
             lines_left: (query.limit.unwrap_or(u64::MAX), query.budget.lines.max(1)),
@@ -103,7 +103,7 @@ impl<Y: Bytes> QueryRun<Y> {
     pub async fn next<B: Bucket<Body = Y>>(
         &mut self,
         store: BatchStore<'_, B>,
-        shards: &impl Objects,
+        shards: &impl DurableObjects,
         directory: &impl ShardDirectory,
         clock: &impl Fn() -> i64,
         sink: &mut impl RecordSink,
@@ -161,7 +161,7 @@ impl<Y: Bytes> QueryRun<Y> {
     /// Finds the next batch and opens it, unless it is ruled out.
     async fn find_batch(
         &mut self,
-        shards: &impl Objects,
+        shards: &impl DurableObjects,
         directory: &impl ShardDirectory,
         clock: &impl Fn() -> i64,
     ) -> Result<(), QueryError> {

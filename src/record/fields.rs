@@ -101,7 +101,7 @@ fields! {
 
 /// What stands in a record under one name.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Value<'a> {
+pub enum FieldValue<'a> {
     /// The member is absent, or its value is `null`.
     Absent,
     /// A string with its escapes resolved; borrowed where it has none.
@@ -114,27 +114,27 @@ pub enum Value<'a> {
     Nested(&'a str),
 }
 
-impl<'a> Value<'a> {
+impl<'a> FieldValue<'a> {
     /// The value that the JSON text `raw` (valid, without spaces around it) spells.
     #[must_use]
     pub fn from_json(raw: &'a str) -> Self {
         match raw.as_bytes().first() {
-            Some(b'"') => unescape(raw).map_or(Value::Absent, Value::Text),
-            Some(b't') => Value::Bool(true),
-            Some(b'f') => Value::Bool(false),
-            Some(b'{' | b'[') => Value::Nested(raw),
-            Some(b'-' | b'0'..=b'9') => Value::Number(raw),
-            _ => Value::Absent,
+            Some(b'"') => unescape(raw).map_or(FieldValue::Absent, FieldValue::Text),
+            Some(b't') => FieldValue::Bool(true),
+            Some(b'f') => FieldValue::Bool(false),
+            Some(b'{' | b'[') => FieldValue::Nested(raw),
+            Some(b'-' | b'0'..=b'9') => FieldValue::Number(raw),
+            _ => FieldValue::Absent,
         }
     }
 }
 
-impl Value<'_> {
+impl FieldValue<'_> {
     /// The text, where it is one.
     #[must_use]
     pub fn text(&self) -> Option<&str> {
         match self {
-            Value::Text(text) => Some(text),
+            FieldValue::Text(text) => Some(text),
             _ => None,
         }
     }
@@ -234,11 +234,11 @@ impl<'a> Fields<'a> {
             .map_err(|error| RecordError::of(line.as_bytes(), &error))
     }
 
-    /// The value of `field`, or [`Value::Absent`] where the record lacks it.
+    /// The value of `field`, or [`FieldValue::Absent`] where the record lacks it.
     #[must_use]
-    pub fn get(&self, field: Field) -> Value<'a> {
+    pub fn get(&self, field: Field) -> FieldValue<'a> {
         let text = self.raw(field).and_then(|raw| std::str::from_utf8(raw).ok());
-        text.map_or(Value::Absent, Value::from_json)
+        text.map_or(FieldValue::Absent, FieldValue::from_json)
     }
 
     /// The text of the string or number under `field` where it stands in the line as it is, so that it holds no control
@@ -276,7 +276,7 @@ impl<'de> Visitor<'de> for FieldsVisitor<'de> {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let line = self.line.as_bytes();
         let mut fields = Fields::of(line);
-        while let Some(name) = map.next_key::<Name<'de>>()? {
+        while let Some(name) = map.next_key::<MemberName<'de>>()? {
             match Field::from_name(&name.0) {
                 Some(field) => {
                     let raw = map.next_value::<&'de RawValue>()?;
@@ -292,30 +292,30 @@ impl<'de> Visitor<'de> for FieldsVisitor<'de> {
 /// A member's name, borrowed where it has no escape.
 #[derive(serde::Deserialize)]
 #[serde(transparent)]
-pub(crate) struct Name<'a>(#[serde(borrow)] pub(crate) Cow<'a, str>);
+pub(crate) struct MemberName<'a>(#[serde(borrow)] pub(crate) Cow<'a, str>);
 
 #[cfg(test)]
 mod tests {
     use std::borrow::Cow;
 
-    use super::{Field, Fields, RecordError, Value};
+    use super::{Field, FieldValue, Fields, RecordError};
 
     #[test]
     fn a_number_stays_as_the_line_spells_it() {
         let line = r#"{"EdgeStartTimestamp":1774680145123456789,"EdgeResponseBytes":1.50e3,"ClientIP":"::1"}"#;
         let fields = Fields::parse(line).unwrap();
-        assert_eq!(fields.get(Field::EdgeStartTimestamp), Value::Number("1774680145123456789"));
-        assert_eq!(fields.get(Field::EdgeResponseBytes), Value::Number("1.50e3"));
-        assert_eq!(fields.get(Field::ClientIP), Value::Text(Cow::Borrowed("::1")));
-        assert_eq!(fields.get(Field::RayID), Value::Absent);
+        assert_eq!(fields.get(Field::EdgeStartTimestamp), FieldValue::Number("1774680145123456789"));
+        assert_eq!(fields.get(Field::EdgeResponseBytes), FieldValue::Number("1.50e3"));
+        assert_eq!(fields.get(Field::ClientIP), FieldValue::Text(Cow::Borrowed("::1")));
+        assert_eq!(fields.get(Field::RayID), FieldValue::Absent);
     }
 
     #[test]
     fn top_level_is_read_and_last_duplicate_counts() {
         let line = r#"{"Subrequests":[{"RayID":"a"}],"RayID":"b","\u0052ayID" : "c","OriginIP":null}"#;
         let fields = Fields::parse(line).unwrap();
-        assert_eq!(fields.get(Field::RayID), Value::Text(Cow::Borrowed("c")));
-        assert_eq!(fields.get(Field::OriginIP), Value::Absent);
+        assert_eq!(fields.get(Field::RayID), FieldValue::Text(Cow::Borrowed("c")));
+        assert_eq!(fields.get(Field::OriginIP), FieldValue::Absent);
     }
 
     #[test]
@@ -338,9 +338,9 @@ mod tests {
     #[test]
     fn depth_without_end_neither_overflows_nor_panics() {
         let deep = format!(r#"{{"x":{}{},"RayID":"a"}}"#, "[".repeat(100_000), "]".repeat(100_000));
-        assert_eq!(Fields::parse(&deep).unwrap().get(Field::RayID), Value::Text(Cow::Borrowed("a")));
+        assert_eq!(Fields::parse(&deep).unwrap().get(Field::RayID), FieldValue::Text(Cow::Borrowed("a")));
         let nested = format!(r#"{{"RayID":{}{}}}"#, "[".repeat(100_000), "]".repeat(100_000));
-        assert!(matches!(Fields::parse(&nested).unwrap().get(Field::RayID), Value::Nested(_)));
+        assert!(matches!(Fields::parse(&nested).unwrap().get(Field::RayID), FieldValue::Nested(_)));
     }
 
     #[test]

@@ -10,7 +10,7 @@ use std::fmt;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::fields::{Name, RecordError, Value};
+use super::fields::{FieldValue, MemberName, RecordError};
 use super::{Dataset, RayId, RayKey, Timestamp};
 
 /// The key of one record.
@@ -23,7 +23,7 @@ pub struct RecordKey {
 }
 
 impl RecordKey {
-    fn of(ray: Value<'_>, start: Value<'_>) -> Self {
+    fn of(ray: FieldValue<'_>, start: FieldValue<'_>) -> Self {
         let ray = text_of(ray).and_then(|id| RayKey::from_logged(&id));
         let start = text_of(start).and_then(|time| Timestamp::parse(&time));
         Self { ray, start }
@@ -110,16 +110,16 @@ struct KeyTexts<'a> {
 }
 
 /// What stands in a member, if there is one.
-fn value_of(raw: Option<&RawValue>) -> Value<'_> {
-    raw.map_or(Value::Absent, |raw| Value::from_json(raw.get()))
+fn value_of(raw: Option<&RawValue>) -> FieldValue<'_> {
+    raw.map_or(FieldValue::Absent, |raw| FieldValue::from_json(raw.get()))
 }
 
 /// The text of a string or number.
-pub(super) fn text_of(value: Value<'_>) -> Option<Cow<'_, str>> {
+pub(super) fn text_of(value: FieldValue<'_>) -> Option<Cow<'_, str>> {
     match value {
-        Value::Text(text) => Some(text),
-        Value::Number(digits) => Some(Cow::Borrowed(digits)),
-        Value::Absent | Value::Bool(_) | Value::Nested(_) => None,
+        FieldValue::Text(text) => Some(text),
+        FieldValue::Number(digits) => Some(Cow::Borrowed(digits)),
+        FieldValue::Absent | FieldValue::Bool(_) | FieldValue::Nested(_) => None,
     }
 }
 
@@ -137,7 +137,7 @@ impl<'de> Visitor<'de> for KeyVisitor {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let KeyNames { outer, ray, start } = self.names;
         let mut found = KeyTexts::default();
-        while let Some(Name(name)) = map.next_key()? {
+        while let Some(MemberName(name)) = map.next_key()? {
             if name == start {
                 found.start = Some(map.next_value()?);
             } else if Some(name.as_ref()) == outer {

@@ -6,19 +6,14 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::fields::RecordError;
+use super::fields::{MemberName, RecordError};
 
 /// The members of one record.
 #[derive(Debug)]
 pub struct RecordMembers<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
-
-/// A name, which is borrowed where it has no escape.
-#[derive(Deserialize)]
-struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
 
 impl<'a> RecordMembers<'a> {
     /// The members of the record that `text` spells.
@@ -54,7 +49,7 @@ impl<'de> Visitor<'de> for RecordMembersVisitor {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let mut members = Vec::new();
-        while let Some((Name(name), value)) = map.next_entry()? {
+        while let Some((MemberName(name), value)) = map.next_entry()? {
             members.push((name, value));
         }
         Ok(members)

@@ -6,6 +6,7 @@
 pub mod dataset;
 mod digits;
 pub mod fields;
+pub mod indexed_fields;
 pub mod key;
 pub(crate) mod lanes;
 pub mod members;
@@ -13,15 +14,14 @@ pub mod ray_id;
 pub mod scan;
 pub mod timestamp;
 pub mod user_ray;
-pub mod watched;
 
 pub use dataset::Dataset;
-pub use fields::{Field, Fields, RecordError, Value};
+pub use fields::{Field, FieldValue, Fields, RecordError};
+pub(crate) use indexed_fields::FieldToken;
+pub use indexed_fields::{INDEXED_FIELDS, IndexedFields, indexed_field_position};
 pub use key::{RecordKey, read_key};
 pub use members::RecordMembers;
 pub use ray_id::{RayId, RayKey};
-pub use scan::{Next, ScanCounts, Scanned, Scanner};
+pub use scan::{LineScanner, NextLine, RecordScan, ScanCounts};
 pub use timestamp::Timestamp;
 pub use user_ray::{NotARay, ray_from_user};
-pub(crate) use watched::Token;
-pub use watched::{WATCHED, Watched, watched_place};

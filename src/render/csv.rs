@@ -4,7 +4,7 @@
 //! is a text there (an apostrophe stands before it), since what clients send stands in log lines.
 
 use crate::record::fields::line_text;
-use crate::record::{Dataset, RecordError, RecordMembers, Value};
+use crate::record::{Dataset, FieldValue, RecordError, RecordMembers};
 
 /// The columns of a dataset where none are asked for.
 #[must_use]
@@ -68,12 +68,12 @@ fn write_row(out: &mut Vec<u8>, cells: impl Iterator<Item = String>) {
 
 /// The cell of a value in JSON.
 fn cell(value: &str) -> String {
-    match Value::from_json(value) {
-        Value::Absent => String::new(),
-        Value::Number(digits) => digits.to_owned(),
-        Value::Bool(value) => value.to_string(),
-        Value::Text(text) => write_cell(&text),
-        Value::Nested(raw) => write_cell(raw),
+    match FieldValue::from_json(value) {
+        FieldValue::Absent => String::new(),
+        FieldValue::Number(digits) => digits.to_owned(),
+        FieldValue::Bool(value) => value.to_string(),
+        FieldValue::Text(text) => write_cell(&text),
+        FieldValue::Nested(raw) => write_cell(raw),
     }
 }
 

@@ -9,4 +9,4 @@ pub mod project;
 
 pub use csv::{default_columns, write_csv_names, write_csv_row};
 pub use partner::{PartnerLine, PartnerOptions, write_partner_fields, write_partner_line};
-pub use project::{Projection, TimeForm};
+pub use project::{FieldProjection, TimeForm};

@@ -4,7 +4,7 @@
 //! record does not have is left out; what is written is one JSON object on one line.
 
 use crate::record::fields::line_text;
-use crate::record::{RecordError, RecordMembers, Timestamp, Value};
+use crate::record::{FieldValue, RecordError, RecordMembers, Timestamp};
 use crate::time;
 
 /// The fields that hold an instant.
@@ -53,14 +53,14 @@ impl TimeForm {
 
 /// What is written of each record.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Projection {
+pub struct FieldProjection {
     /// These fields, in this order; all where there is no list.
     pub fields: Option<Vec<String>>,
     /// How times are spelled; as the line has them where nothing is said.
     pub times: Option<TimeForm>,
 }
 
-impl Projection {
+impl FieldProjection {
     /// Whether it leaves every line as it is.
     #[must_use]
     pub const fn is_whole(&self) -> bool {
@@ -104,9 +104,9 @@ impl Projection {
     /// The time in `value`, spelled anew, if that is asked for and it is one.
     fn time(&self, name: &str, value: &str) -> Option<String> {
         let form = self.times.filter(|_| TIMES.contains(&name))?;
-        let at = match Value::from_json(value) {
-            Value::Text(text) => Timestamp::parse(&text),
-            Value::Number(digits) => Timestamp::parse(digits),
+        let at = match FieldValue::from_json(value) {
+            FieldValue::Text(text) => Timestamp::parse(&text),
+            FieldValue::Number(digits) => Timestamp::parse(digits),
             _ => None,
         };
         at.map(|at| form.spell(at))
@@ -115,14 +115,14 @@ impl Projection {
 
 #[cfg(test)]
 mod tests {
-    use super::{Projection, TimeForm};
+    use super::{FieldProjection, TimeForm};
 
     const LINE: &str = r#"{"RayID":"764660d8ec5c2ab1","EdgeStartTimestamp":1667491808142000001,"n":1.50,"EdgeEndTimestamp":"2022-11-03T16:10:09.5Z","x":{"a":[1]}}"#;
 
     fn written(fields: Option<&[&str]>, times: Option<TimeForm>) -> String {
         let fields = fields.map(|fields| fields.iter().map(|name| (*name).to_owned()).collect());
         let mut out = Vec::new();
-        Projection { fields, times }.write(&mut out, LINE.as_bytes()).unwrap();
+        FieldProjection { fields, times }.write(&mut out, LINE.as_bytes()).unwrap();
         String::from_utf8(out).unwrap()
     }
 
@@ -134,7 +134,7 @@ mod tests {
         );
         assert_eq!(written(Some(&["nothing"]), None), "{}");
         assert_eq!(written(None, None), LINE);
-        assert!(Projection::default().is_whole());
+        assert!(FieldProjection::default().is_whole());
     }
 
     #[test]
@@ -151,7 +151,7 @@ mod tests {
 
     #[test]
     fn non_times_stay_and_non_records_append_nothing() {
-        let projection = Projection { fields: None, times: Some(TimeForm::Unix) };
+        let projection = FieldProjection { fields: None, times: Some(TimeForm::Unix) };
         let mut out = Vec::new();
         projection.write(&mut out, br#"{"EdgeStartTimestamp":"soon","Datetime":null}"#).unwrap();
         assert_eq!(out, br#"{"EdgeStartTimestamp":"soon","Datetime":null}"#);

@@ -6,7 +6,7 @@
 use ::http::header::AUTHORIZATION;
 
 use super::routes::RouteSpec;
-use crate::access::{Caller, Presented};
+use crate::access::{Caller, Credentials};
 use crate::config::Config;
 use crate::http::{ACCESS_ASSERTION, HttpRequest, Problem, problems};
 use crate::services::Services;
@@ -22,7 +22,7 @@ pub(crate) async fn authenticate<B>(
     request: &HttpRequest<B>,
 ) -> Result<Caller, Problem> {
     let (authorization, assertion) = (request.header(AUTHORIZATION), request.header(ACCESS_ASSERTION));
-    let presented = Presented { authorization: authorization.as_deref(), assertion: assertion.as_deref() };
+    let presented = Credentials { authorization: authorization.as_deref(), assertion: assertion.as_deref() };
     let authenticated = services.authenticate(&config.access, presented).await;
     let caller = authenticated.map_err(|denied| match denied.status() {
         403 => problems::forbidden(),

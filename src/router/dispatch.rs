@@ -13,7 +13,7 @@ use crate::api::{
     audit_log, backfills, batches, coverage, dead_letters, deliveries, health, ingest, logs, metrics, openapi,
     payloads, ray_list, rays, stats,
 };
-use crate::backend::Bytes;
+use crate::backend::ByteStream;
 use crate::cloudflare_api::{self, logpull, logs_engine};
 use crate::config::{Config, ConfigFault};
 use crate::http::{HttpRequest, Problem, Reply, problems, read_body};
@@ -23,7 +23,7 @@ use crate::services::Services;
 pub async fn answer_request<D: Services + 'static>(
     config: &Result<Config, Vec<ConfigFault>>,
     services: &Rc<D>,
-    request: HttpRequest<impl Bytes>,
+    request: HttpRequest<impl ByteStream>,
 ) -> Reply {
     let is_clients = is_cloudflare_path(&request.path);
     let reply = async {
@@ -45,7 +45,7 @@ async fn admit_request<D: Services + 'static>(
     services: &Rc<D>,
     spec: &'static RouteSpec,
     arguments: &[String],
-    request: HttpRequest<impl Bytes>,
+    request: HttpRequest<impl ByteStream>,
 ) -> Result<Reply, Problem> {
     let argument = arguments.first().map_or("", String::as_str);
     if spec.route == Route::GetOpenApi {

@@ -1,6 +1,6 @@
 //! One batch as Logpush would store it: lines, gzipped in one or several members.
 //!
-//! What always holds: [`Plan::write_batch`] holds one line at a time, so memory does not depend on the number
+//! What always holds: [`SamplePlan::write_batch`] holds one line at a time, so memory does not depend on the number
 //! of records; a line is shown to its observer exactly as it is written, without the newline after it.
 
 use std::io::{self, Write};
@@ -13,14 +13,14 @@ use super::exchange::RequestExchange;
 use super::firewall;
 use super::http::{self, HttpRecord};
 use super::json::JsonLine;
-use super::plan::{Plan, TimestampUnit};
-use super::request::Request;
+use super::plan::{SamplePlan, TimestampUnit};
+use super::request::SampleRequest;
 use super::trace;
 use crate::record::{Dataset, RayId};
 
 /// A batch in memory, with its text beside it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Batch {
+pub struct SampleBatch {
     /// What it is a batch of.
     pub dataset: Dataset,
     /// Its key in the bucket.
@@ -37,7 +37,7 @@ pub struct Batch {
     pub written: BatchReport,
 }
 
-impl Batch {
+impl SampleBatch {
     /// The bytes of the line at `place`, without its newline.
     #[must_use]
     pub fn line(&self, place: &LinePosition) -> &[u8] {
@@ -56,9 +56,9 @@ pub struct LinePosition {
 
 /// A line that has been written.
 #[derive(Debug)]
-pub struct Line<'l> {
+pub struct SampleLine<'l> {
     /// The request that it logs.
-    pub request: &'l Request,
+    pub request: &'l SampleRequest,
     /// Its bytes, without the newline.
     pub json: &'l [u8],
 }
@@ -76,15 +76,15 @@ pub struct BatchReport {
     pub inflated: u64,
 }
 
-impl Plan {
+impl SamplePlan {
     /// The batches of `dataset`, each made when it is asked for.
-    pub fn batches(&self, dataset: Dataset) -> impl Iterator<Item = Batch> {
+    pub fn batches(&self, dataset: Dataset) -> impl Iterator<Item = SampleBatch> {
         (0..self.batches).map(move |number| self.batch(dataset, number))
     }
 
     /// Batch `number` of `dataset`, all of it in memory.
     #[must_use]
-    pub fn batch(&self, dataset: Dataset, number: u32) -> Batch {
+    pub fn batch(&self, dataset: Dataset, number: u32) -> SampleBatch {
         let (mut gzip, mut ndjson, mut lines) = (Vec::new(), Vec::new(), Vec::new());
         let outcome = self.write_batch(dataset, number, &mut gzip, |line| {
             let start = ndjson.len();
@@ -94,7 +94,7 @@ impl Plan {
         });
         // Writing to a vector cannot fail.
         let written = outcome.unwrap_or_default();
-        Batch { dataset, key: self.key(dataset, number), unit: self.unit(number), gzip, ndjson, lines, written }
+        SampleBatch { dataset, key: self.key(dataset, number), unit: self.unit(number), gzip, ndjson, lines, written }
     }
 
     /// Writes the object of batch `number` of `dataset` to `out` while it is made, and shows each line to
@@ -108,7 +108,7 @@ impl Plan {
         dataset: Dataset,
         number: u32,
         out: impl Write,
-        mut observe: impl FnMut(Line<'_>),
+        mut observe: impl FnMut(SampleLine<'_>),
     ) -> io::Result<BatchReport> {
         let level = Compression::new(self.level.clamp(1, 9));
         let mut writer = MemberWriter::new(CountingWriter { out, bytes: 0 }, level);
@@ -142,9 +142,9 @@ impl Plan {
         &self,
         dataset: Dataset,
         number: u32,
-        request: &Request,
+        request: &SampleRequest,
         json: &mut JsonLine,
-        mut emit: impl FnMut(Line<'_>) -> io::Result<()>,
+        mut emit: impl FnMut(SampleLine<'_>) -> io::Result<()>,
     ) -> io::Result<()> {
         let unit = self.unit(number);
         match dataset {
@@ -152,12 +152,12 @@ impl Plan {
                 json.clear();
                 let children = self.merged.then_some(request.merged.as_slice());
                 http::write(json, &HttpRecord::of(self, unit, request), children);
-                emit(Line { request, json: json.bytes() })
+                emit(SampleLine { request, json: json.bytes() })
             }
             _ if request.copy => Ok(()),
             Dataset::FirewallEvents if request.matches == 0 => Ok(()),
             Dataset::FirewallEvents => {
-                firewall::lines(json, &RequestExchange::of(request), unit, |json| emit(Line { request, json }))
+                firewall::lines(json, &RequestExchange::of(request), unit, |json| emit(SampleLine { request, json }))
             }
             Dataset::WorkersTraceEvents => std::iter::once(request).chain(&request.merged).try_for_each(|request| {
                 if !request.worker {
@@ -165,7 +165,7 @@ impl Plan {
                 }
                 json.clear();
                 trace::write(json, &RequestExchange::of(request));
-                emit(Line { request, json: json.bytes() })
+                emit(SampleLine { request, json: json.bytes() })
             }),
         }
     }

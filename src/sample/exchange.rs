@@ -9,7 +9,7 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use super::plan::mix;
-use super::request::{Request, skewed};
+use super::request::{SampleRequest, skewed};
 use super::world::{
     BROWSERS, BrowserProfile, COLOS, DataCenter, FirewallRule, PATHS, PathGroup, PathKind, QUERIES, RULES, SITES,
     SampleSite,
@@ -22,7 +22,7 @@ const CLIENTS: u64 = 3_000;
 /// Everything known of one request.
 #[derive(Debug)]
 pub(super) struct RequestExchange<'r> {
-    pub(super) request: &'r Request,
+    pub(super) request: &'r SampleRequest,
     pub(super) site: &'static SampleSite,
     pub(super) client: RequestClient,
     pub(super) path: PathGroup,
@@ -75,7 +75,7 @@ pub(super) struct ExchangeTimes {
 }
 
 impl<'r> RequestExchange<'r> {
-    pub(super) fn of(request: &'r Request) -> Self {
+    pub(super) fn of(request: &'r SampleRequest) -> Self {
         let mut family = ChaCha8Rng::seed_from_u64(request.family_seed);
         let mut rng = ChaCha8Rng::seed_from_u64(request.seed);
         let (site, client) = (pick(&SITES, &mut family), RequestClient::draw(&mut family));
@@ -171,7 +171,7 @@ impl RequestClient {
 
 impl ExchangeTimes {
     /// How long the parts of `request` took.
-    fn draw(request: &Request, origin_asked: bool, rng: &mut ChaCha8Rng) -> Self {
+    fn draw(request: &SampleRequest, origin_asked: bool, rng: &mut ChaCha8Rng) -> Self {
         let total = (request.end_ns - request.start_ns) / 1_000_000;
         let first_byte = total * rng.random_range(50..=90) / 100;
         let cpu_us = if request.worker { rng.random_range(400..6000) } else { 0 };
@@ -288,11 +288,11 @@ fn protocol(secure: bool, rng: &mut ChaCha8Rng) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::RequestExchange;
-    use crate::sample::Plan;
+    use crate::sample::SamplePlan;
 
     #[test]
     fn what_is_told_of_a_request_fits_together() {
-        let plan = Plan::default();
+        let plan = SamplePlan::default();
         for request in plan.requests(1) {
             let x = RequestExchange::of(&request);
             assert_eq!(x.origin_asked, !x.origin_ip().is_empty());
@@ -308,7 +308,7 @@ mod tests {
 
     #[test]
     fn a_family_shares_its_site_and_its_client() {
-        let plan = Plan { merged: true, ..Plan::default() };
+        let plan = SamplePlan { merged: true, ..SamplePlan::default() };
         for request in plan.requests(0).filter(|request| !request.merged.is_empty()) {
             let visitor = RequestExchange::of(&request);
             for child in request.merged.iter().map(RequestExchange::of) {

@@ -9,18 +9,18 @@ use chrono::{DateTime, SecondsFormat};
 
 use super::exchange::RequestExchange;
 use super::json::JsonLine;
-use super::plan::{FieldSet, Plan, TimestampUnit};
-use super::request::Request;
+use super::plan::{FieldSet, SamplePlan, TimestampUnit};
+use super::request::SampleRequest;
 
 /// What a line is written with: the exchange, and how the job is set up.
 pub(super) struct HttpRecord<'r> {
-    pub(super) plan: &'r Plan,
+    pub(super) plan: &'r SamplePlan,
     pub(super) unit: TimestampUnit,
     pub(super) exchange: RequestExchange<'r>,
 }
 
 impl<'r> HttpRecord<'r> {
-    pub(super) fn of(plan: &'r Plan, unit: TimestampUnit, request: &'r Request) -> Self {
+    pub(super) fn of(plan: &'r SamplePlan, unit: TimestampUnit, request: &'r SampleRequest) -> Self {
         Self { plan, unit, exchange: RequestExchange::of(request) }
     }
 }
@@ -42,7 +42,7 @@ fn columns(fields: FieldSet) -> impl Iterator<Item = &'static HttpField> {
 
 /// Writes a record; `children` are the merged subrequests, `None` where the job does not merge or the record is
 /// one of them.
-pub(super) fn write(json: &mut JsonLine, record: &HttpRecord<'_>, children: Option<&[Request]>) {
+pub(super) fn write(json: &mut JsonLine, record: &HttpRecord<'_>, children: Option<&[SampleRequest]>) {
     json.raw("{");
     for column in columns(record.plan.fields) {
         json.name(column.name);

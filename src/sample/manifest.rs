@@ -4,8 +4,8 @@
 
 use serde::Serialize;
 
-use super::batch::{BatchReport, Line};
-use super::plan::Plan;
+use super::batch::{BatchReport, SampleLine};
+use super::plan::SamplePlan;
 use crate::record::{Dataset, RayId};
 use crate::time::rfc3339;
 
@@ -74,14 +74,14 @@ pub struct ExampleRay {
 impl SampleManifest {
     /// The manifest of `plan`, of which nothing has been written.
     #[must_use]
-    pub fn new(plan: &Plan) -> Self {
+    pub fn new(plan: &SamplePlan) -> Self {
         let end = plan.window(plan.batches.saturating_sub(1)).end;
         let (start, end) = (rfc3339(plan.start_ms), rfc3339(end));
         Self { seed: plan.seed, start, end, batches: Vec::new(), examples: ExampleRays::default() }
     }
 
     /// Takes down a line of `http_requests` that stands in the batch of `key`.
-    pub fn line(&mut self, key: &str, line: &Line<'_>) {
+    pub fn line(&mut self, key: &str, line: &SampleLine<'_>) {
         let request = line.request;
         let examples = &mut self.examples;
         let visitor = request.parent.is_none();
@@ -105,7 +105,7 @@ impl SampleManifest {
     }
 
     /// Takes down batch `number` of `dataset`.
-    pub fn batch(&mut self, plan: &Plan, dataset: Dataset, number: u32, written: BatchReport) {
+    pub fn batch(&mut self, plan: &SamplePlan, dataset: Dataset, number: u32, written: BatchReport) {
         let BatchReport { records, rays, bytes, inflated } = written;
         let (key, unit) = (plan.key(dataset, number), plan.unit(number).name());
         self.batches.push(BatchEntry { key, dataset: dataset.name(), unit, records, rays, bytes, inflated });

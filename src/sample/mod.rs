@@ -1,12 +1,12 @@
 //! A generator of Logpush batches that look like real ones: for the sample data, the tests and the benches.
 //!
-//! A [`Plan`] says what traffic to invent; its [`requests`](Plan::requests) are the skeletons (ray, parent,
+//! A [`SamplePlan`] says what traffic to invent; its [`requests`](Plan::requests) are the skeletons (ray, parent,
 //! times) that all three datasets share; an exchange fills in what the edge saw; a writer per dataset spells
-//! the line; and [`Plan::write_batch`] gzips the lines on the way to wherever they go.
+//! the line; and [`SamplePlan::write_batch`] gzips the lines on the way to wherever they go.
 //!
 //! What always holds: everything is a function of the plan (no clock, no environment, no global state), so
 //! the same plan gives the same bytes; memory does not grow with the number of records or batches, except
-//! where a whole [`Batch`] is asked for.
+//! where a whole [`SampleBatch`] is asked for.
 
 mod batch;
 mod exchange;
@@ -19,10 +19,10 @@ mod request;
 mod trace;
 mod world;
 
-pub use batch::{Batch, BatchReport, Line, LinePosition};
+pub use batch::{BatchReport, LinePosition, SampleBatch, SampleLine};
 pub use manifest::{BatchEntry, ExampleRay, ExampleRays, SampleManifest};
-pub use plan::{FieldSet, Plan, PlanError, TimestampUnit, Units};
-pub use request::{Request, Requests};
+pub use plan::{FieldSet, PlanError, PlanUnits, SamplePlan, TimestampUnit};
+pub use request::{SampleRequest, SampleRequests};
 
 use crate::record::Dataset;
 

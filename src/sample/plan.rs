@@ -1,6 +1,6 @@
 //! What traffic to invent, and how the job that logs it is set up.
 //!
-//! What always holds: a plan that passes [`Plan::check`] can be written to its last record; batch `n` depends
+//! What always holds: a plan that passes [`SamplePlan::check`] can be written to its last record; batch `n` depends
 //! on the plan and on `n` alone, so any batch can be made without those before it.
 
 use std::ops::Range;
@@ -44,7 +44,7 @@ impl TimestampUnit {
 
 /// The units of a plan's batches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Units {
+pub enum PlanUnits {
     /// The same one in every batch.
     Always(TimestampUnit),
     /// Each in turn, as if the job had been changed in between.
@@ -62,7 +62,7 @@ pub enum FieldSet {
 
 /// What to invent. Shares are in thousandths.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Plan {
+pub struct SamplePlan {
     /// Everything random comes of it.
     pub seed: u64,
     /// When the first batch begins, in Unix milliseconds.
@@ -74,7 +74,7 @@ pub struct Plan {
     /// Lines of `http_requests` in all batches together; the other datasets follow from them.
     pub records: u32,
     /// The timestamp unit of each batch.
-    pub units: Units,
+    pub units: PlanUnits,
     /// Share of records that are subrequests of Workers.
     pub subrequests: u32,
     /// Share of records that are written later than the batch they belong to.
@@ -95,7 +95,7 @@ pub struct Plan {
     pub prefix: String,
 }
 
-impl Default for Plan {
+impl Default for SamplePlan {
     /// 20,000 records in four batches of 30 s, beginning at 2026-03-28T06:42:00Z.
     fn default() -> Self {
         Self {
@@ -104,7 +104,7 @@ impl Default for Plan {
             window_ms: 120_000,
             batches: 4,
             records: 20_000,
-            units: Units::Always(TimestampUnit::UnixNano),
+            units: PlanUnits::Always(TimestampUnit::UnixNano),
             subrequests: 120,
             late: 20,
             duplicates: 0,
@@ -141,7 +141,7 @@ pub enum PlanError {
     Gzip,
 }
 
-impl Plan {
+impl SamplePlan {
     /// Whether the plan can be carried out.
     ///
     /// # Errors
@@ -185,10 +185,10 @@ impl Plan {
     #[must_use]
     pub fn unit(&self, number: u32) -> TimestampUnit {
         match (self.units, number % 3) {
-            (Units::Always(unit), _) => unit,
-            (Units::Mixed, 0) => TimestampUnit::UnixNano,
-            (Units::Mixed, 1) => TimestampUnit::Rfc3339,
-            (Units::Mixed, _) => TimestampUnit::Unix,
+            (PlanUnits::Always(unit), _) => unit,
+            (PlanUnits::Mixed, 0) => TimestampUnit::UnixNano,
+            (PlanUnits::Mixed, 1) => TimestampUnit::Rfc3339,
+            (PlanUnits::Mixed, _) => TimestampUnit::Unix,
         }
     }
 
@@ -217,12 +217,12 @@ pub(super) const fn mix(a: u64, b: u64) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use super::{Plan, PlanError, TimestampUnit, Units};
+    use super::{PlanError, PlanUnits, SamplePlan, TimestampUnit};
     use crate::record::Dataset;
 
     #[test]
     fn records_and_time_are_divided_without_gap() {
-        let plan = Plan { batches: 7, records: 100, window_ms: 70_000, ..Plan::default() };
+        let plan = SamplePlan { batches: 7, records: 100, window_ms: 70_000, ..SamplePlan::default() };
         assert_eq!((0..7).map(|number| plan.records_of(number)).sum::<u32>(), 100);
         assert_eq!((0..7).map(|number| plan.records_before(number)).collect::<Vec<_>>(), [0, 15, 30, 44, 58, 72, 86]);
         assert!((0..6).all(|number| plan.window(number).end == plan.window(number + 1).start));
@@ -230,7 +230,7 @@ mod tests {
 
     #[test]
     fn key_has_the_form_logpush_gives() {
-        let key = Plan::default().key(Dataset::HttpRequests, 1);
+        let key = SamplePlan::default().key(Dataset::HttpRequests, 1);
         let rest = key.strip_prefix("logs/http_requests/20260328/20260328T064230Z_20260328T064300Z_").unwrap();
         let id = rest.strip_suffix(".log.gz").unwrap();
         assert!(id.len() == 8 && id.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')), "{id}");
@@ -238,26 +238,26 @@ mod tests {
 
     #[test]
     fn mixed_units_take_turns() {
-        let plan = Plan { units: Units::Mixed, ..Plan::default() };
+        let plan = SamplePlan { units: PlanUnits::Mixed, ..SamplePlan::default() };
         assert_eq!([0, 1, 2].map(|number| plan.unit(number)), TimestampUnit::ALL);
         assert_eq!(plan.unit(3), TimestampUnit::UnixNano);
     }
 
     #[test]
     fn impossible_plan_says_why() {
-        let plan = Plan::default();
+        let plan = SamplePlan::default();
         assert_eq!(plan.check(), Ok(()));
         for (plan, error) in [
-            (Plan { batches: 0, ..plan.clone() }, PlanError::Empty),
-            (Plan { records: 3, ..plan.clone() }, PlanError::Empty),
-            (Plan { records: u32::MAX, ..plan.clone() }, PlanError::TooManyRecords),
-            (Plan { window_ms: 3999, ..plan.clone() }, PlanError::ShortWindow),
-            (Plan { start_ms: 0, ..plan.clone() }, PlanError::OutsideOfRayTime),
-            (Plan { start_ms: i64::MAX, ..plan.clone() }, PlanError::OutsideOfRayTime),
-            (Plan { start_ms: i64::MIN, ..plan.clone() }, PlanError::OutsideOfRayTime),
-            (Plan { late: 201, ..plan.clone() }, PlanError::Share),
-            (Plan { level: 0, ..plan.clone() }, PlanError::Gzip),
-            (Plan { members: 0, ..plan.clone() }, PlanError::Gzip),
+            (SamplePlan { batches: 0, ..plan.clone() }, PlanError::Empty),
+            (SamplePlan { records: 3, ..plan.clone() }, PlanError::Empty),
+            (SamplePlan { records: u32::MAX, ..plan.clone() }, PlanError::TooManyRecords),
+            (SamplePlan { window_ms: 3999, ..plan.clone() }, PlanError::ShortWindow),
+            (SamplePlan { start_ms: 0, ..plan.clone() }, PlanError::OutsideOfRayTime),
+            (SamplePlan { start_ms: i64::MAX, ..plan.clone() }, PlanError::OutsideOfRayTime),
+            (SamplePlan { start_ms: i64::MIN, ..plan.clone() }, PlanError::OutsideOfRayTime),
+            (SamplePlan { late: 201, ..plan.clone() }, PlanError::Share),
+            (SamplePlan { level: 0, ..plan.clone() }, PlanError::Gzip),
+            (SamplePlan { members: 0, ..plan.clone() }, PlanError::Gzip),
         ] {
             assert_eq!(plan.check(), Err(error));
         }

@@ -10,7 +10,7 @@
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use super::plan::{Plan, mix};
+use super::plan::{SamplePlan, mix};
 use crate::record::RayId;
 
 /// Numbers set aside for the rays of one family: a visitor and its subrequests.
@@ -27,7 +27,7 @@ const PARENT_NS: i64 = 150 * MS;
 
 /// One request, or rather what all datasets say of it in the same words.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Request {
+pub struct SampleRequest {
     /// The Ray ID, which carries the start time.
     pub ray: RayId,
     /// The ray of the request that a Worker made it for; `None` for a visitor's.
@@ -51,19 +51,25 @@ pub struct Request {
     /// What the details are drawn from that a whole family has in common: site, client, data centre.
     pub family_seed: u64,
     /// The subrequests that its record contains, where the plan merges them.
-    pub merged: Vec<Request>,
+    pub merged: Vec<SampleRequest>,
 }
 
-impl Plan {
+impl SamplePlan {
     /// The records of batch `number`, in the order in which they are written.
     #[must_use]
-    pub fn requests(&self, number: u32) -> Requests<'_> {
+    pub fn requests(&self, number: u32) -> SampleRequests<'_> {
         let rng = ChaCha8Rng::seed_from_u64(mix(self.seed ^ 0x5817, u64::from(number)));
-        let mut requests =
-            Requests { plan: self, number, next_family: 0, to_come: self.records_of(number), waiting: Vec::new(), rng };
+        let mut requests = SampleRequests {
+            plan: self,
+            number,
+            next_family: 0,
+            to_come: self.records_of(number),
+            waiting: Vec::new(),
+            rng,
+        };
         if let Some(before) = number.checked_sub(1) {
             let held = (0..self.held_families(before)).flat_map(|family| self.family(before, family).1);
-            requests.admit(held.map(|request| Request { late: true, ..request }));
+            requests.admit(held.map(|request| SampleRequest { late: true, ..request }));
         }
         requests
     }
@@ -80,7 +86,7 @@ impl Plan {
     }
 
     /// Family `family` of batch `number`: the visitor and its subrequests.
-    fn family(&self, number: u32, family: u32) -> (Request, Vec<Request>) {
+    fn family(&self, number: u32, family: u32) -> (SampleRequest, Vec<SampleRequest>) {
         let id = self.records_before(number).wrapping_add(family);
         let mut rng = ChaCha8Rng::seed_from_u64(mix(self.seed, u64::from(id)));
         let maker = RayMaker { seed: self.seed, first: id.wrapping_mul(MAX_FAMILY) };
@@ -125,11 +131,18 @@ struct RayMaker {
 
 impl RayMaker {
     /// The request of member `member`, whose ray's clock reads `ray_ms` or up to 10 ms before.
-    fn request(&self, member: u32, parent: Option<RayId>, ray_ms: i64, lasts_ns: i64, rng: &mut ChaCha8Rng) -> Request {
+    fn request(
+        &self,
+        member: u32,
+        parent: Option<RayId>,
+        ray_ms: i64,
+        lasts_ns: i64,
+        rng: &mut ChaCha8Rng,
+    ) -> SampleRequest {
         let low = scatter(self.first.wrapping_add(member), self.seed);
         let ray = RayId::at(ray_ms, low).unwrap_or(RayId::from_bits(u64::from(low)));
         let start_ns = ray.unix_ms() * MS + rng.random_range(2 * MS..=11 * MS);
-        Request {
+        SampleRequest {
             ray,
             parent,
             start_ns,
@@ -147,8 +160,8 @@ impl RayMaker {
 }
 
 /// `count` subrequests of `visitor`, one in four made by the subrequest before it if that lasts long enough.
-fn subrequests(maker: &RayMaker, visitor: &mut Request, count: u32, rng: &mut ChaCha8Rng) -> Vec<Request> {
-    let mut children: Vec<Request> = Vec::new();
+fn subrequests(maker: &RayMaker, visitor: &mut SampleRequest, count: u32, rng: &mut ChaCha8Rng) -> Vec<SampleRequest> {
+    let mut children: Vec<SampleRequest> = Vec::new();
     for member in 1..=count {
         let chained = rng.random_range(0..4) == 0;
         let previous = children.last_mut().filter(|child| chained && child.end_ns - child.start_ns >= PARENT_NS);
@@ -188,19 +201,19 @@ pub(super) fn skewed(rng: &mut ChaCha8Rng, least: i64, most: i64) -> i64 {
 
 /// The records of one batch: made a family at a time, and let wait so that they leave in another order.
 #[derive(Debug)]
-pub struct Requests<'p> {
-    plan: &'p Plan,
+pub struct SampleRequests<'p> {
+    plan: &'p SamplePlan,
     number: u32,
     next_family: u32,
     /// Records still to be made.
     to_come: u32,
-    waiting: Vec<Request>,
+    waiting: Vec<SampleRequest>,
     rng: ChaCha8Rng,
 }
 
-impl Requests<'_> {
+impl SampleRequests<'_> {
     /// Lets `requests` wait, as far as the batch has room for them.
-    fn admit(&mut self, requests: impl IntoIterator<Item = Request>) {
+    fn admit(&mut self, requests: impl IntoIterator<Item = SampleRequest>) {
         for request in requests.into_iter().take(self.to_come as usize) {
             self.to_come -= 1;
             self.waiting.push(request);
@@ -216,18 +229,18 @@ impl Requests<'_> {
         } else if self.plan.merged {
             visitor.merged = std::mem::take(&mut children);
         }
-        let copy =
-            (self.rng.random_range(0..1000) < self.plan.duplicates).then(|| Request { copy: true, ..visitor.clone() });
+        let copy = (self.rng.random_range(0..1000) < self.plan.duplicates)
+            .then(|| SampleRequest { copy: true, ..visitor.clone() });
         self.admit([visitor]);
         self.admit(copy);
         self.admit(children);
     }
 }
 
-impl Iterator for Requests<'_> {
-    type Item = Request;
+impl Iterator for SampleRequests<'_> {
+    type Item = SampleRequest;
 
-    fn next(&mut self) -> Option<Request> {
+    fn next(&mut self) -> Option<SampleRequest> {
         while self.waiting.len() < SHUFFLED && self.to_come > 0 {
             self.make();
         }
@@ -246,7 +259,7 @@ mod tests {
     use rand::SeedableRng;
     use rand_chacha::ChaCha8Rng;
 
-    use super::{Plan, SHUFFLED, scatter, skewed};
+    use super::{SHUFFLED, SamplePlan, scatter, skewed};
 
     #[test]
     fn scattered_numbers_stay_different_and_within_28_bits() {
@@ -265,7 +278,7 @@ mod tests {
 
     #[test]
     fn few_requests_are_held_at_a_time() {
-        let plan = Plan { records: 200_000, batches: 2, ..Plan::default() };
+        let plan = SamplePlan { records: 200_000, batches: 2, ..SamplePlan::default() };
         let mut requests = plan.requests(0);
         while requests.next().is_some() {
             assert!(requests.waiting.len() < SHUFFLED + 8);
@@ -274,7 +287,7 @@ mod tests {
 
     #[test]
     fn any_batch_can_be_made_alone() {
-        let plan = Plan { records: 300, batches: 3, late: 200, subrequests: 600, ..Plan::default() };
+        let plan = SamplePlan { records: 300, batches: 3, late: 200, subrequests: 600, ..SamplePlan::default() };
         let held: Vec<_> = plan.requests(2).filter(|request| request.late && request.parent.is_some()).collect();
         let before: HashSet<_> = plan.requests(1).map(|request| request.ray).collect();
         assert!(held.iter().any(|request| before.contains(&request.parent.unwrap())));

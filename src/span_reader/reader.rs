@@ -9,8 +9,8 @@ use std::rc::Rc;
 use futures_util::future::try_join;
 
 use super::{ReadStats, SpanRange};
-use crate::backend::{BackendError, BatchStore, Bucket, Bytes, Ranged, WholeBody};
-use crate::batch::{BatchError, BatchReader, Line};
+use crate::backend::{BackendError, BatchStore, Bucket, ByteStream, RangedRead, WholeBody};
+use crate::batch::{BatchError, BatchLine, BatchReader};
 use crate::bucket_keys::windows_key;
 use crate::index::ObjectVersion;
 use crate::limits::QUERY_PIECE;
@@ -18,7 +18,7 @@ use crate::limits::QUERY_PIECE;
 /// Receives the lines of a read, in the order of the object.
 pub trait LineSink {
     /// Takes the next line; a break ends the read.
-    fn line(&mut self, line: Line<'_>) -> ControlFlow<()>;
+    fn line(&mut self, line: BatchLine<'_>) -> ControlFlow<()>;
 
     /// Whether the sink must be emptied before it takes more bytes' worth of lines.
     fn is_full(&self) -> bool {
@@ -77,7 +77,7 @@ pub enum ReadError {
     Batch(#[from] BatchError),
 }
 
-impl<Y: Bytes> SpanReader<Y> {
+impl<Y: ByteStream> SpanReader<Y> {
     /// Starts to read an object as a whole, in the version that the bucket has now. Never [`ReadStart::SpanUnusable`].
     ///
     /// # Errors
@@ -128,11 +128,11 @@ impl<Y: Bytes> SpanReader<Y> {
         let (window, batch) = try_join(read_window(store, indexed, spans), batch).await?;
         let window_bytes = window.as_ref().map_or(0, Vec::len) as u64;
         stats.bytes_read += window_bytes;
-        stats.objects_read += u64::from(window_bytes > 0) + u64::from(matches!(batch, Ranged::Body(_)));
+        stats.objects_read += u64::from(window_bytes > 0) + u64::from(matches!(batch, RangedRead::Body(_)));
         let body = match batch {
-            Ranged::Gone => return Ok(ReadStart::ObjectGone),
-            Ranged::Changed => return Ok(ReadStart::SpanUnusable),
-            Ranged::Body(body) => WholeBody::new(body, length),
+            RangedRead::Gone => return Ok(ReadStart::ObjectGone),
+            RangedRead::Changed => return Ok(ReadStart::SpanUnusable),
+            RangedRead::Body(body) => WholeBody::new(body, length),
         };
         let window = window.filter(|packed| spans.window_hash.is_none_or(|hash| hash.matches(packed)));
         let Some(lines) = window.and_then(|packed| BatchReader::of_span(&spans.first, &packed)) else {
@@ -231,7 +231,7 @@ struct BoundedSink<'s, S> {
 }
 
 impl<S: LineSink> BoundedSink<'_, S> {
-    fn line(&mut self, line: Line<'_>) -> ControlFlow<()> {
+    fn line(&mut self, line: BatchLine<'_>) -> ControlFlow<()> {
         if line.offset() >= self.text_end {
             return ControlFlow::Break(());
         }
@@ -258,7 +258,7 @@ async fn read_window(
     }
     let key = windows_key(&store.version_digest(&indexed.key, &indexed.etag));
     match store.data.get_range(&key, None, range).await? {
-        Ranged::Body(body) => body.all().await.map(Some),
-        Ranged::Changed | Ranged::Gone => Ok(None),
+        RangedRead::Body(body) => body.all().await.map(Some),
+        RangedRead::Changed | RangedRead::Gone => Ok(None),
     }
 }

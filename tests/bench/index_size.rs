@@ -19,11 +19,11 @@
 
 use std::ops::ControlFlow;
 
-use raydex::batch::{BatchReader, Line};
+use raydex::batch::{BatchLine, BatchReader};
 use raydex::pipeline::BatchOutcome;
 use raydex::pipeline::process::BatchFigures;
 use raydex::record::{Dataset, RayKey, read_key};
-use raydex::sample::Plan;
+use raydex::sample::SamplePlan;
 use raydex_test_support::Fakes;
 
 /// Rays of each batch that are looked up again.
@@ -76,7 +76,7 @@ fn main() {
 
 /// Indexes one batch and looks rays of it up again.
 fn measure(shape: &Shape) -> Figures {
-    let plan = Plan { batches: 1, records: shape.records, window_ms: shape.window_ms, ..Plan::default() };
+    let plan = SamplePlan { batches: 1, records: shape.records, window_ms: shape.window_ms, ..SamplePlan::default() };
     let mut gzip = Vec::new();
     let key = plan.key(Dataset::HttpRequests, 0);
     plan.write_batch(Dataset::HttpRequests, 0, &mut gzip, |_| ()).expect("memory takes all bytes");
@@ -97,8 +97,8 @@ fn measure(shape: &Shape) -> Figures {
 /// The size of a JSON array of the batch's rays, and every `step`-th ray with its line.
 fn rays_of(gzip: &[u8], step: usize) -> (u64, Vec<(RayKey, Vec<u8>)>) {
     let (mut json, mut count, mut checked) = (1, 0, Vec::new());
-    let mut sink = |line: Line<'_>| {
-        let Line::Text { bytes, .. } = line else { panic!("a sample line is short") };
+    let mut sink = |line: BatchLine<'_>| {
+        let BatchLine::Text { bytes, .. } = line else { panic!("a sample line is short") };
         let ray = read_key(Dataset::HttpRequests, bytes).ok().and_then(|key| key.ray).expect("a sample line has a ray");
         // Two quotes and a comma, or the bracket at the end.
         json += ray.to_string().len() as u64 + 3;

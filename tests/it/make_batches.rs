@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use raydex::record::Dataset;
-use raydex::sample::{Plan, Units};
+use raydex::sample::{PlanUnits, SamplePlan};
 
 #[test]
 fn the_program_writes_what_the_library_makes() {
@@ -18,14 +18,14 @@ fn the_program_writes_what_the_library_makes() {
         .output()
         .unwrap();
     assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
-    let plan = Plan {
+    let plan = SamplePlan {
         seed: 7,
         records: 2000,
         batches: 3,
         window_ms: 90_000,
         members: 2,
-        units: Units::Mixed,
-        ..Plan::default()
+        units: PlanUnits::Mixed,
+        ..SamplePlan::default()
     };
     let manifest = std::fs::read_to_string(folder.join("manifest.json")).unwrap();
     let manifest: serde_json::Value = serde_json::from_str(&manifest).unwrap();

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::io::Read;
 
-use raydex::record::{Dataset, Field, Fields, RayId, RayKey, Value, read_key};
-use raydex::sample::{Batch, FieldSet, Plan, TimestampUnit, Units, field_names};
+use raydex::record::{Dataset, Field, FieldValue, Fields, RayId, RayKey, read_key};
+use raydex::sample::{FieldSet, PlanUnits, SampleBatch, SamplePlan, TimestampUnit, field_names};
 
 const MS: i64 = 1_000_000;
 
@@ -29,7 +29,7 @@ fn inflate(gzip: &[u8]) -> Vec<u8> {
     text
 }
 
-fn lines(batch: &Batch) -> impl Iterator<Item = &str> {
+fn lines(batch: &SampleBatch) -> impl Iterator<Item = &str> {
     batch.lines.iter().map(|place| std::str::from_utf8(batch.line(place)).unwrap())
 }
 
@@ -62,16 +62,16 @@ fn names_in_order(line: &str) -> Vec<String> {
     serde_json::from_str::<Names>(line).unwrap().0
 }
 
-fn all_batches(plan: &Plan) -> Vec<Batch> {
+fn all_batches(plan: &SamplePlan) -> Vec<SampleBatch> {
     Dataset::ALL.into_iter().flat_map(|dataset| plan.batches(dataset)).collect()
 }
 
 #[test]
 fn seed_gives_the_same_bytes_another_gives_others() {
-    let plan = Plan { records: 2000, ..Plan::default() };
+    let plan = SamplePlan { records: 2000, ..SamplePlan::default() };
     let first = all_batches(&plan);
     assert_eq!(first, all_batches(&plan));
-    for (one, other) in first.iter().zip(all_batches(&Plan { seed: 2, ..plan })) {
+    for (one, other) in first.iter().zip(all_batches(&SamplePlan { seed: 2, ..plan })) {
         assert_ne!(one.key, other.key);
         assert_ne!(one.ndjson, other.ndjson);
     }
@@ -80,7 +80,7 @@ fn seed_gives_the_same_bytes_another_gives_others() {
 #[test]
 fn every_line_is_keyed_by_its_ray() {
     for fields in [FieldSet::Usual, FieldSet::All] {
-        let plan = Plan { records: 4000, units: Units::Mixed, fields, ..Plan::default() };
+        let plan = SamplePlan { records: 4000, units: PlanUnits::Mixed, fields, ..SamplePlan::default() };
         for batch in all_batches(&plan) {
             for place in &batch.lines {
                 let line = batch.line(place);
@@ -88,7 +88,7 @@ fn every_line_is_keyed_by_its_ray() {
                 assert_eq!(key.ray, Some(RayKey::Ray(place.ray)));
                 assert!(key.start.is_some());
                 let fields = Fields::parse(std::str::from_utf8(line).unwrap()).unwrap();
-                let whole = Field::ALL.iter().all(|&field| fields.get(field) != Value::Absent);
+                let whole = Field::ALL.iter().all(|&field| fields.get(field) != FieldValue::Absent);
                 assert_eq!(whole, batch.dataset == Dataset::HttpRequests);
             }
         }
@@ -97,7 +97,7 @@ fn every_line_is_keyed_by_its_ray() {
 
 #[test]
 fn request_begins_2_to_11_ms_after_ray() {
-    let plan = Plan { units: Units::Mixed, ..Plan::default() };
+    let plan = SamplePlan { units: PlanUnits::Mixed, ..SamplePlan::default() };
     for batch in plan.batches(Dataset::HttpRequests) {
         for place in &batch.lines {
             let start = read_key(batch.dataset, batch.line(place)).unwrap().start.unwrap();
@@ -114,7 +114,7 @@ fn request_begins_2_to_11_ms_after_ray() {
 #[test]
 fn fields_match_the_schemas_order_and_types() {
     for fields in [FieldSet::All, FieldSet::Usual] {
-        let plan = Plan { records: 4000, batches: 3, units: Units::Mixed, fields, ..Plan::default() };
+        let plan = SamplePlan { records: 4000, batches: 3, units: PlanUnits::Mixed, fields, ..SamplePlan::default() };
         for batch in all_batches(&plan) {
             let schema = &schemas()[batch.dataset.name()];
             let usual = fields == FieldSet::Usual && !schema.usual.is_empty();
@@ -154,7 +154,7 @@ fn is_of_type(kind: &str, value: &serde_json::Value) -> bool {
 
 #[test]
 fn lines_and_batches_have_realistic_sizes() {
-    let batch = Plan { batches: 1, ..Plan::default() }.batch(Dataset::HttpRequests, 0);
+    let batch = SamplePlan { batches: 1, ..SamplePlan::default() }.batch(Dataset::HttpRequests, 0);
     let (mut least, mut most) = (usize::MAX, 0);
     for line in lines(&batch) {
         (least, most) = (least.min(line.len()), most.max(line.len()));
@@ -168,7 +168,7 @@ fn lines_and_batches_have_realistic_sizes() {
 
 #[test]
 fn counts_and_places_are_those_written() {
-    let plan = Plan { records: 3001, duplicates: 100, ..Plan::default() };
+    let plan = SamplePlan { records: 3001, duplicates: 100, ..SamplePlan::default() };
     for batch in all_batches(&plan) {
         assert_eq!(inflate(&batch.gzip), batch.ndjson);
         assert_eq!(batch.written.records, batch.lines.len() as u64);
@@ -185,20 +185,20 @@ fn counts_and_places_are_those_written() {
 
 #[test]
 fn rays_are_unique_unless_doubles_are_asked_for() {
-    let rays = |plan: &Plan| {
+    let rays = |plan: &SamplePlan| {
         let all: Vec<RayId> = (0..plan.batches).flat_map(|number| plan.requests(number)).map(|r| r.ray).collect();
         (all.len(), all.into_iter().collect::<HashSet<_>>().len())
     };
-    assert_eq!(rays(&Plan::default()), (20_000, 20_000));
-    let crowded = Plan { records: 200_000, batches: 1, window_ms: 1000, ..Plan::default() };
+    assert_eq!(rays(&SamplePlan::default()), (20_000, 20_000));
+    let crowded = SamplePlan { records: 200_000, batches: 1, window_ms: 1000, ..SamplePlan::default() };
     assert_eq!(rays(&crowded), (200_000, 200_000));
-    let (records, different) = rays(&Plan { duplicates: 50, ..Plan::default() });
+    let (records, different) = rays(&SamplePlan { duplicates: 50, ..SamplePlan::default() });
     assert!(records == 20_000 && (18_900..19_300).contains(&different), "{different}");
 }
 
 #[test]
 fn subrequests_are_inside_a_parent_that_exists() {
-    let plan = Plan::default();
+    let plan = SamplePlan::default();
     let all: Vec<_> = (0..plan.batches).flat_map(|number| plan.requests(number)).collect();
     let by_ray: HashMap<RayId, _> = all.iter().map(|request| (request.ray, request)).collect();
     let (mut children, mut chained) = (0, 0);
@@ -221,7 +221,7 @@ fn subrequests_are_inside_a_parent_that_exists() {
 
 #[test]
 fn late_records_are_minutes_older_than_their_batch() {
-    let plan = Plan::default();
+    let plan = SamplePlan::default();
     let (mut late, mut old) = (0, 0);
     for number in 0..plan.batches {
         let window = plan.window(number);
@@ -237,14 +237,14 @@ fn late_records_are_minutes_older_than_their_batch() {
 
 #[test]
 fn records_are_not_in_the_order_of_time() {
-    let starts: Vec<i64> = Plan::default().requests(0).map(|request| request.start_ns).collect();
+    let starts: Vec<i64> = SamplePlan::default().requests(0).map(|request| request.start_ns).collect();
     let back = starts.windows(2).filter(|pair| pair[1] < pair[0]).count();
     assert!(back > starts.len() / 4, "{back} steps back of {}", starts.len());
 }
 
 #[test]
 fn line_describes_its_parent_like_real_ones() {
-    let plan = Plan::default();
+    let plan = SamplePlan::default();
     let mut statuses = BTreeSet::new();
     let mut odd = BTreeMap::from([("referer", 0), ("non-ascii", 0), ("quote", 0), ("content-length", 0)]);
     for batch in plan.batches(Dataset::HttpRequests) {
@@ -271,7 +271,7 @@ fn line_describes_its_parent_like_real_ones() {
 
 #[test]
 fn firewall_events_count_matches_of_generated_requests() {
-    let plan = Plan::default();
+    let plan = SamplePlan::default();
     for number in 0..plan.batches {
         let http: HashSet<RayId> = plan.requests(number).map(|request| request.ray).collect();
         let mut next: HashMap<RayId, i64> = HashMap::new();
@@ -289,7 +289,7 @@ fn firewall_events_count_matches_of_generated_requests() {
 #[test]
 fn traces_are_of_requests_a_worker_served() {
     for merged in [false, true] {
-        let plan = Plan { merged, ..Plan::default() };
+        let plan = SamplePlan { merged, ..SamplePlan::default() };
         let batch = plan.batch(Dataset::WorkersTraceEvents, 0);
         let requests = plan.requests(0).flat_map(|request| [vec![request.clone()], request.merged].concat());
         let workers: HashMap<RayId, _> = requests.filter(|r| r.worker).map(|r| (r.ray, r)).collect();
@@ -304,7 +304,7 @@ fn traces_are_of_requests_a_worker_served() {
 
 #[test]
 fn merged_subrequests_stand_in_their_visitors_record() {
-    let plan = Plan { merged: true, ..Plan::default() };
+    let plan = SamplePlan { merged: true, ..SamplePlan::default() };
     let batch = plan.batch(Dataset::HttpRequests, 0);
     let mut children = 0;
     for line in lines(&batch) {
@@ -319,7 +319,7 @@ fn merged_subrequests_stand_in_their_visitors_record() {
 
 #[test]
 fn headers_are_arrays_where_the_job_preserves_duplicates() {
-    let plan = Plan { preserve_duplicates: true, records: 2000, ..Plan::default() };
+    let plan = SamplePlan { preserve_duplicates: true, records: 2000, ..SamplePlan::default() };
     for line in lines(&plan.batch(Dataset::HttpRequests, 0)) {
         for headers in ["RequestHeaders", "ResponseHeaders"] {
             let record = object(line);
@@ -330,7 +330,7 @@ fn headers_are_arrays_where_the_job_preserves_duplicates() {
 
 #[test]
 fn second_batch_has_the_requested_members() {
-    let plan = Plan { members: 5, ..Plan::default() };
+    let plan = SamplePlan { members: 5, ..SamplePlan::default() };
     for (number, members) in [(0, 1), (1, 5)] {
         let batch = plan.batch(Dataset::HttpRequests, number);
         assert_eq!(inflate(&batch.gzip), batch.ndjson);

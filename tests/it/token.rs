@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use raydex::access::{Caller, Denied, Scope, admit};
+use raydex::access::{AuthFailure, Caller, Scope, admit};
 use raydex::config::{Config, ConfigFault};
 use raydex::mask::Role;
 use raydex::record::Dataset;
@@ -45,7 +45,7 @@ impl Tokens {
     }
 
     /// Who comes in with a token, where the file is the setting.
-    fn ask(&self, token: &str) -> Result<Caller, Denied> {
+    fn ask(&self, token: &str) -> Result<Caller, AuthFailure> {
         let config = Config::read(|name| (name == "API_TOKENS").then(|| self.text()));
         let config = config.unwrap_or_else(|faults| panic!("{}", ConfigFault::words(&faults)));
         admit(&config.access.tokens, Some(&format!("Bearer {token}")), NOW_MS)
@@ -76,7 +76,7 @@ fn a_token_takes_the_place_of_another() {
     assert!(old != new && tokens.ask(&old).is_ok() && tokens.ask(&new).is_ok(), "both live");
     assert!(tokens.refuses(make).contains("third with its ID"));
     tokens.says("revoke --id desk --all-but-newest");
-    assert!(tokens.ask(&old) == Err(Denied::Unknown) && tokens.ask(&new).is_ok());
+    assert!(tokens.ask(&old) == Err(AuthFailure::Unknown) && tokens.ask(&new).is_ok());
     tokens.says("revoke --id desk");
     assert_eq!(tokens.text().trim(), "[]");
 }

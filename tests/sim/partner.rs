@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::Read;
 
 use flate2::bufread::GzDecoder;
-use raydex::backend::Post;
+use raydex::backend::PartnerPost;
 use sha2::{Digest, Sha256};
 
 /// One POST, as the partner saw it.
@@ -42,7 +42,7 @@ impl Partner {
     ///
     /// # Panics
     /// Where it is none that the partner would understand, or a batch id has another body than before.
-    pub(crate) fn look(&mut self, post: &Post) -> usize {
+    pub(crate) fn look(&mut self, post: &PartnerPost) -> usize {
         check_signature(&post.url);
         let body: [u8; 32] = Sha256::digest(&post.body).into();
         let first = *self.bodies.entry(post.batch_id.clone()).or_insert(body);

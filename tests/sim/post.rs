@@ -1,13 +1,13 @@
 //! A POST as a task makes it: it comes late, goes wrong, or is refused.
 
-use raydex::backend::{Partner, Post, PostAnswer, PostError};
+use raydex::backend::{PartnerClient, PartnerPost, PostAnswer, PostError};
 use raydex::limits::POST_MS;
 
 use super::faults::Fault;
 use super::world::Isolate;
 
-impl Partner for Isolate {
-    async fn post(&self, post: &Post) -> Result<PostAnswer, PostError> {
+impl PartnerClient for Isolate {
+    async fn post(&self, post: &PartnerPost) -> Result<PostAnswer, PostError> {
         let changed = self.falsify_post(post);
         let answer = self.exchange(changed.as_ref().unwrap_or(post)).await;
         self.falsify_answer(answer)
@@ -16,7 +16,7 @@ impl Partner for Isolate {
 
 impl Isolate {
     /// The POST as it arrives, and the answer as the partner gives it.
-    async fn exchange(&self, post: &Post) -> Result<PostAnswer, PostError> {
+    async fn exchange(&self, post: &PartnerPost) -> Result<PostAnswer, PostError> {
         let time = self.platform.time.clone();
         let number = self.platform.partner.borrow_mut().look(post);
         self.post.set(Some(number));

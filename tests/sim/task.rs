@@ -1,7 +1,7 @@
 //! The world as one task takes it.
 
-use raydex::access::{Caller, Denied, Presented, Rules};
-use raydex::backend::{BackendError, Objects};
+use raydex::access::{AccessRules, AuthFailure, Caller, Credentials};
+use raydex::backend::{BackendError, DurableObjects};
 use raydex::config::DEFAULT_BUCKET_NAME;
 use raydex::memory::{MemoryBudget, ReadPermits};
 use raydex::services::Services;
@@ -40,7 +40,7 @@ impl TaskWorld {
 #[derive(Debug)]
 pub(crate) struct NoAuditLog;
 
-impl Objects for NoAuditLog {
+impl DurableObjects for NoAuditLog {
     async fn call(&self, _: &str, _: &str, _: Vec<u8>) -> Result<Vec<u8>, BackendError> {
         Err(BackendError::new("calling the audit log", "the simulator has none"))
     }
@@ -86,8 +86,8 @@ impl Services for TaskWorld {
         &self.isolate
     }
 
-    async fn authenticate(&self, _: &Rules, _: Presented<'_>) -> Result<Caller, Denied> {
-        Err(Denied::NoKeys)
+    async fn authenticate(&self, _: &AccessRules, _: Credentials<'_>) -> Result<Caller, AuthFailure> {
+        Err(AuthFailure::NoKeys)
     }
 
     fn now_ms(&self) -> i64 {

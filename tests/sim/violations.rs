@@ -3,7 +3,7 @@
 
 use std::rc::Rc;
 
-use raydex::backend::{BackendError, ObjectHead, Post, PostAnswer, PostError};
+use raydex::backend::{BackendError, ObjectHead, PartnerPost, PostAnswer, PostError};
 
 use super::world::{Body, Isolate, Platform, Stored};
 
@@ -94,9 +94,9 @@ impl Isolate {
     }
 
     /// A POST as it arrives, if it changes on its way.
-    pub(crate) fn falsify_post(&self, post: &Post) -> Option<Post> {
+    pub(crate) fn falsify_post(&self, post: &PartnerPost) -> Option<PartnerPost> {
         let number = self.platform.partner.borrow().seen.len();
-        let changed = || Post { batch_id: format!("{}-{number}", post.batch_id), ..post.clone() };
+        let changed = || PartnerPost { batch_id: format!("{}-{number}", post.batch_id), ..post.clone() };
         self.platform.violates(ContractViolation::BatchIdChanged).then(changed)
     }
 

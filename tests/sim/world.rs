@@ -8,7 +8,8 @@ use std::ops::Range;
 use std::rc::Rc;
 
 use raydex::backend::{
-    BackendError, Bucket, Bytes, List, Listed, ObjectHead, Objects, Queue, Ranged, Sql, SqlAnswer, SqlValue, Upload,
+    BackendError, Bucket, ByteStream, DurableObjects, ListPage, ListRequest, MultipartUpload, ObjectHead, Queue,
+    RangedRead, SqlAnswer, SqlDatabase, SqlValue,
 };
 use raydex::index::calls::PutEntry;
 use raydex::index::{OccupancyMap, OccupancyRow, shard};
@@ -147,7 +148,7 @@ pub(crate) struct TornSql {
     platform: Rc<Platform>,
 }
 
-impl Sql for TornSql {
+impl SqlDatabase for TornSql {
     fn run(&self, statement: &str, parameters: &[SqlValue]) -> Result<SqlAnswer, BackendError> {
         let writes = !statement.starts_with("SELECT") && !statement.starts_with("CREATE");
         let share = matches!(self.platform.faults.borrow().plan, super::faults::Plan::Share(_));
@@ -259,18 +260,23 @@ impl Bucket for Isolate {
         self.falsify_read(key, read.await)
     }
 
-    async fn get_range(&self, key: &str, etag: Option<&str>, bytes: Range<u64>) -> Result<Ranged<Body>, BackendError> {
+    async fn get_range(
+        &self,
+        key: &str,
+        etag: Option<&str>,
+        bytes: Range<u64>,
+    ) -> Result<RangedRead<Body>, BackendError> {
         self.effect(SLOW_BUCKET_MS, || {
-            let Some(mut stored) = self.objects().borrow().get(key).cloned() else { return Ok(Ranged::Gone) };
+            let Some(mut stored) = self.objects().borrow().get(key).cloned() else { return Ok(RangedRead::Gone) };
             if etag.is_some_and(|etag| etag != stored.head.etag) {
-                return Ok(Ranged::Changed);
+                return Ok(RangedRead::Changed);
             }
             self.remove_once_read(key);
             let from_start = self.platform.violates(ContractViolation::RangeFromStart);
             let bytes = if from_start { 0..bytes.end - bytes.start } else { bytes };
             let range = usize::try_from(bytes.start).unwrap()..usize::try_from(bytes.end).unwrap();
             stored.bytes = Rc::new(stored.bytes[range].to_vec());
-            Ok(Ranged::Body(Body { isolate: self.clone(), stored, at: 0 }))
+            Ok(RangedRead::Body(Body { isolate: self.clone(), stored, at: 0 }))
         })
         .await
     }
@@ -301,15 +307,15 @@ impl Bucket for Isolate {
         .await
     }
 
-    async fn list(&self, ask: &List) -> Result<Listed, BackendError> {
+    async fn list(&self, ask: &ListRequest) -> Result<ListPage, BackendError> {
         self.effect(SLOW_BUCKET_MS, || {
             // All in one page: what a folder is, the tests of the sweep show.
             let objects = self.objects().borrow();
             let under = objects.iter().filter(|(key, _)| key.starts_with(&ask.prefix));
             let behind = under.filter(|(key, _)| ask.after.as_ref().is_none_or(|after| *key > after));
-            Ok(Listed {
+            Ok(ListPage {
                 objects: behind.map(|(key, stored)| (key.clone(), stored.head.clone())).collect(),
-                ..Listed::default()
+                ..ListPage::default()
             })
         })
         .await
@@ -324,7 +330,7 @@ impl Bucket for Isolate {
 #[derive(Debug)]
 pub(crate) struct NoUpload;
 
-impl Upload for NoUpload {
+impl MultipartUpload for NoUpload {
     async fn part(&mut self, _bytes: Vec<u8>) -> Result<(), BackendError> {
         Ok(())
     }
@@ -346,7 +352,7 @@ pub(crate) struct Body {
     pub(crate) at: usize,
 }
 
-impl Bytes for Body {
+impl ByteStream for Body {
     async fn next(&mut self) -> Result<Option<Vec<u8>>, BackendError> {
         let Self { isolate, stored, at } = self;
         let end = stored.bytes.len().min(*at + stored.bytes.len() / 2 + 1);
@@ -360,7 +366,7 @@ impl Bytes for Body {
 #[derive(Debug, Clone)]
 pub(crate) struct Shards(pub(crate) Isolate);
 
-impl Objects for Shards {
+impl DurableObjects for Shards {
     async fn call(&self, name: &str, call: &str, body: Vec<u8>) -> Result<Vec<u8>, BackendError> {
         let Self(isolate) = self;
         isolate
@@ -384,7 +390,7 @@ impl Objects for Shards {
 #[derive(Debug, Clone)]
 pub(crate) struct Ledgers(pub(crate) Isolate);
 
-impl Objects for Ledgers {
+impl DurableObjects for Ledgers {
     async fn call(&self, name: &str, call: &str, body: Vec<u8>) -> Result<Vec<u8>, BackendError> {
         let Self(isolate) = self;
         let answer = || {

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use raydex::audit::calls::{AuditSegment, ChainEntry, ReadEntries};
 use raydex::audit::chain::TableBounds;
 use raydex::audit::{self, AUDIT, AuditMemory};
-use raydex::backend::{BackendError, Objects};
+use raydex::backend::{BackendError, DurableObjects};
 use raydex::ledger::Alarm;
 use raydex::rpc;
 
@@ -93,7 +93,7 @@ impl Alarm for MemoryAudits {
     }
 }
 
-impl Objects for MemoryAudits {
+impl DurableObjects for MemoryAudits {
     async fn call(&self, name: &str, call: &str, body: Vec<u8>) -> Result<Vec<u8>, BackendError> {
         assert_eq!(name, AUDIT, "there is one audit log");
         self.faults.call(Kind::Audit, || self.answer(call, &body))

@@ -8,7 +8,9 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::rc::Rc;
 
-use raydex::backend::{BackendError, Bucket, Bytes, List, Listed, ObjectHead, Ranged, Upload};
+use raydex::backend::{
+    BackendError, Bucket, ByteStream, ListPage, ListRequest, MultipartUpload, ObjectHead, RangedRead,
+};
 use raydex::limits::{LIST_PAGE, UPLOAD_PART};
 use sha2::{Digest, Sha256};
 
@@ -155,10 +157,10 @@ impl MemoryBucket {
     }
 
     /// One page of a listing, as R2 gives it: objects and folders in one order, the cursor the last of them.
-    fn page(&self, ask: &List) -> Listed {
+    fn page(&self, ask: &ListRequest) -> ListPage {
         let objects = self.state.objects.borrow();
         let start = ask.cursor.as_ref().or(ask.after.as_ref());
-        let mut listed = Listed::default();
+        let mut listed = ListPage::default();
         for (key, stored) in objects.iter() {
             let Some(rest) = key.strip_prefix(&ask.prefix).filter(|_| start.is_none_or(|start| key > start)) else {
                 continue;
@@ -208,12 +210,12 @@ impl Bucket for MemoryBucket {
         key: &str,
         etag: Option<&str>,
         bytes: Range<u64>,
-    ) -> Result<Ranged<MemoryBody>, BackendError> {
+    ) -> Result<RangedRead<MemoryBody>, BackendError> {
         assert!(bytes.start < bytes.end, "{key}: R2 refuses a range without bytes");
         self.faults.call(Kind::GetRange, || {
-            let Some(stored) = self.object(key) else { return Ok(Ranged::Gone) };
+            let Some(stored) = self.object(key) else { return Ok(RangedRead::Gone) };
             if etag.is_some_and(|etag| etag != stored.head.etag) {
-                return Ok(Ranged::Changed);
+                return Ok(RangedRead::Changed);
             }
             if bytes.start >= stored.head.size {
                 // Of what we made ourselves, only someone else can have taken bytes away.
@@ -224,7 +226,7 @@ impl Bucket for MemoryBucket {
             let range = usize::try_from(bytes.start).unwrap()..usize::try_from(cut.min(stored.head.size)).unwrap();
             self.state.ranged.set(self.state.ranged.get() + range.len());
             let pieces = self.state.pieces.borrow().clone();
-            Ok(Ranged::Body(MemoryBody::new(stored.bytes[range].to_vec(), pieces, &self.faults)))
+            Ok(RangedRead::Body(MemoryBody::new(stored.bytes[range].to_vec(), pieces, &self.faults)))
         })
     }
 
@@ -261,7 +263,7 @@ impl Bucket for MemoryBucket {
         })
     }
 
-    async fn list(&self, ask: &List) -> Result<Listed, BackendError> {
+    async fn list(&self, ask: &ListRequest) -> Result<ListPage, BackendError> {
         self.faults.call(Kind::List, || Ok(self.page(ask)))
     }
 
@@ -293,7 +295,7 @@ impl MemoryBody {
     }
 }
 
-impl Bytes for MemoryBody {
+impl ByteStream for MemoryBody {
     async fn next(&mut self) -> Result<Option<Vec<u8>>, BackendError> {
         assert!(!self.broken, "a stream ends with its error");
         let size = self.pieces.find(|&size| size > 0).unwrap();
@@ -314,7 +316,7 @@ pub struct MemoryUpload {
     parts: Vec<Vec<u8>>,
 }
 
-impl Upload for MemoryUpload {
+impl MultipartUpload for MemoryUpload {
     async fn part(&mut self, bytes: Vec<u8>) -> Result<(), BackendError> {
         let whole = self.parts.last().is_none_or(|last| last.len() == UPLOAD_PART);
         assert!(whole, "every part but the last has {UPLOAD_PART} bytes");

@@ -4,7 +4,7 @@ use std::cell::{Cell, RefCell};
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use raydex::backend::{BackendError, Jwk, Keys};
+use raydex::backend::{AssertionKeys, BackendError, Jwk};
 use rsa::pkcs1v15::{Signature, SigningKey, VerifyingKey};
 use rsa::sha2::{Digest, Sha256};
 use rsa::signature::{SignatureEncoding, Signer, Verifier};
@@ -94,7 +94,7 @@ impl FakeIssuer {
     }
 }
 
-impl Keys for FakeIssuer {
+impl AssertionKeys for FakeIssuer {
     async fn fetch(&self) -> Result<Vec<u8>, BackendError> {
         self.fetches.set(self.fetches.get() + 1);
         self.document.borrow().clone().ok_or_else(|| BackendError::new("fetching keys", "it is down"))

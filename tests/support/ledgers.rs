@@ -5,7 +5,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use raydex::backend::{BackendError, Objects};
+use raydex::backend::{BackendError, DurableObjects};
 use raydex::ledger::books::LedgerTotals;
 use raydex::ledger::calls::{BatchDetails, GetBatch, GetTotals};
 use raydex::ledger::ids::REGISTRY;
@@ -92,7 +92,7 @@ impl MemoryLedgers {
     }
 }
 
-impl Objects for MemoryLedgers {
+impl DurableObjects for MemoryLedgers {
     async fn call(&self, name: &str, call: &str, body: Vec<u8>) -> Result<Vec<u8>, BackendError> {
         self.faults.call(Kind::Ledger, || {
             let ledger = self.ledger(name);

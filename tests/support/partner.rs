@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use md5::Digest;
-use raydex::backend::{Partner, Post, PostAnswer, PostError};
+use raydex::backend::{PartnerClient, PartnerPost, PostAnswer, PostError};
 use raydex::config::Config;
 
 use super::gzip::gunzip;
@@ -43,7 +43,7 @@ pub enum Reply {
 /// A POST as the partner saw it.
 #[derive(Debug, Clone)]
 pub struct Seen {
-    pub post: Post,
+    pub post: PartnerPost,
     /// What it signed by.
     pub key: &'static str,
     /// The body's lines.
@@ -100,8 +100,8 @@ impl FakePartner {
     }
 }
 
-impl Partner for FakePartner {
-    async fn post(&self, post: &Post) -> Result<PostAnswer, PostError> {
+impl PartnerClient for FakePartner {
+    async fn post(&self, post: &PartnerPost) -> Result<PostAnswer, PostError> {
         let now_s = self.clock_ms.get() / 1000;
         self.clock_ms.set(self.clock_ms.get() + self.takes_ms.get());
         let (key, lines) = (signed_by(&post.url, now_s), lines(&post.body));

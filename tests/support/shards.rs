@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use raydex::backend::{BackendError, Objects, Sql};
+use raydex::backend::{BackendError, DurableObjects, SqlDatabase};
 use raydex::index::shard;
 
 use super::{Faults, Kind, SqliteSql};
@@ -42,7 +42,7 @@ impl MemoryShards {
     }
 }
 
-impl Objects for MemoryShards {
+impl DurableObjects for MemoryShards {
     async fn call(&self, name: &str, call: &str, body: Vec<u8>) -> Result<Vec<u8>, BackendError> {
         self.faults.call(Kind::Shard, || {
             let sql = self.object(name);

@@ -6,7 +6,7 @@
 use std::cell::Cell;
 use std::rc::Rc;
 
-use raydex::backend::{BackendError, Sql, SqlAnswer, SqlRow, SqlValue};
+use raydex::backend::{BackendError, SqlAnswer, SqlDatabase, SqlRow, SqlValue};
 use raydex::limits::SQL_BLOB_MAX;
 use rusqlite::types::{Value, ValueRef};
 use rusqlite::{Connection, params_from_iter};
@@ -74,7 +74,7 @@ impl SqliteSql {
     }
 }
 
-impl Sql for SqliteSql {
+impl SqlDatabase for SqliteSql {
     fn run(&self, statement: &str, parameters: &[SqlValue]) -> Result<SqlAnswer, BackendError> {
         let refused = |why: String| BackendError::new("running SQL", why);
         if parameters.len() > 100 || statement.len() > 100_000 {

@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use raydex::access::{Caller, Denied, Presented, Rules, admit};
+use raydex::access::{AccessRules, AuthFailure, Caller, Credentials, admit};
 use raydex::backend::{BackendError, ObjectHead};
 use raydex::batch::BatchError;
 use raydex::config::DEFAULT_BUCKET_NAME as BUCKET_NAME;
@@ -105,10 +105,10 @@ impl Services for Fakes {
         &self.sends
     }
 
-    async fn authenticate(&self, rules: &Rules, presented: Presented<'_>) -> Result<Caller, Denied> {
+    async fn authenticate(&self, rules: &AccessRules, presented: Credentials<'_>) -> Result<Caller, AuthFailure> {
         // There is no identity provider in memory; `tests/it/access` has one.
         if presented.authorization.is_none() && presented.assertion.is_some() {
-            return Err(Denied::NoKeys);
+            return Err(AuthFailure::NoKeys);
         }
         admit(&rules.tokens, presented.authorization, self.clock_ms.get())
     }

@@ -6,7 +6,7 @@ use raydex::audit::calls::ChainEntry;
 use raydex::audit::chain::{hash, is_chain_valid};
 use raydex::limits::{AUDIT_ASKED, AUDIT_SEGMENT_BYTES};
 use raydex::record::Dataset;
-use raydex::sample::{FieldSet, Plan};
+use raydex::sample::{FieldSet, SamplePlan};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
@@ -37,7 +37,8 @@ fn each_token_does_and_sees_what_it_may() {
     let rules =
         [rule("eye", &["read"], "viewer"), rule("desk", &["read"], "support"), rule("ops", &["deliver"], "viewer")];
     let harness = Harness::with(json!({ "settings": settings(&rules, 0) }));
-    let plan = Plan { batches: 1, window_ms: 30_000, records: 60, fields: FieldSet::All, ..Plan::default() };
+    let plan =
+        SamplePlan { batches: 1, window_ms: 30_000, records: 60, fields: FieldSet::All, ..SamplePlan::default() };
     let batch = plan.batch(Dataset::HttpRequests, 0);
     assert_eq!(harness.index(&batch.key, &batch.gzip)["verdict"], "sealed");
     let path = format!("/v1/logs?start={}&end={}", plan.start_ms - 3_600_000, plan.start_ms + 3_600_000);

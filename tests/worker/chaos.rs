@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 use raydex::config::DEFAULT_BUCKET_NAME as BUCKET_NAME;
 use raydex::ledger::{BatchId, DeliveryId};
 use raydex::record::Dataset;
-use raydex::sample::{Batch, Plan};
+use raydex::sample::{SampleBatch, SamplePlan};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -38,7 +38,7 @@ const STEP: Duration = Duration::from_millis(250);
 
 /// One batch of the test, as the bucket has it.
 struct Arrived {
-    batch: Batch,
+    batch: SampleBatch,
     object: Value,
     handle: String,
 }
@@ -93,7 +93,7 @@ impl Chaos {
     }
 
     /// As many lives as there are batches, each of which ends by a kill.
-    fn live_and_die(&mut self, batches: Vec<Batch>) {
+    fn live_and_die(&mut self, batches: Vec<SampleBatch>) {
         for (life, batch) in batches.into_iter().enumerate() {
             let object = self.harness.put(&batch.key, &batch.gzip);
             let handle = BatchId::for_object(BUCKET_NAME, &batch.key, object["etag"].as_str().unwrap()).handle();
@@ -246,8 +246,8 @@ fn judge_duplicates(books: Vec<Vec<Payload>>, duplicates: &Value) {
 }
 
 /// Batches of ten payloads each.
-fn batches(seed: u64, count: u32) -> Vec<Batch> {
-    let plan = Plan { seed, batches: count, records: LINES * count, window_ms: 30_000, ..Plan::default() };
+fn batches(seed: u64, count: u32) -> Vec<SampleBatch> {
+    let plan = SamplePlan { seed, batches: count, records: LINES * count, window_ms: 30_000, ..SamplePlan::default() };
     plan.batches(Dataset::HttpRequests).collect()
 }
 

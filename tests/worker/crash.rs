@@ -1,7 +1,7 @@
 //! What is left when the runtime is killed, and what stands beside it and is not.
 
 use raydex::record::Dataset;
-use raydex::sample::Plan;
+use raydex::sample::SamplePlan;
 use serde_json::json;
 
 use super::harness::Harness;
@@ -11,7 +11,8 @@ fn index_and_partner_survive_a_crash() {
     let state = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("crash");
     let _none = std::fs::remove_dir_all(&state);
     let mut harness = Harness::with(json!({ "state": state, "partner": true }));
-    let batch = Plan { batches: 1, window_ms: 30_000, records: 20, ..Plan::default() }.batch(Dataset::HttpRequests, 0);
+    let batch = SamplePlan { batches: 1, window_ms: 30_000, records: 20, ..SamplePlan::default() }
+        .batch(Dataset::HttpRequests, 0);
     assert_eq!(harness.index(&batch.key, &batch.gzip)["verdict"], "sealed");
     harness.wait_for("the delivery", || (harness.partner()["lines"] == batch.written.records).then_some(()));
     harness.behave(&json!([{ "share": 0.1, "do": { "status": 503 } }]));

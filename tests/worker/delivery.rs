@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::net::TcpListener;
 
 use raydex::record::Dataset;
-use raydex::sample::{Batch, Plan};
+use raydex::sample::{SampleBatch, SamplePlan};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
@@ -19,19 +19,19 @@ fn delivering() -> Harness {
 }
 
 /// Batches of about 1,200 requests each, those of Workers among them.
-fn batches(seed: u64, count: u32) -> Vec<Batch> {
-    let plan = Plan { seed, batches: count, records: 1_200 * count, window_ms: 30_000, ..Plan::default() };
+fn batches(seed: u64, count: u32) -> Vec<SampleBatch> {
+    let plan = SamplePlan { seed, batches: count, records: 1_200 * count, window_ms: 30_000, ..SamplePlan::default() };
     plan.batches(Dataset::HttpRequests).collect()
 }
 
 /// Puts every batch and announces it.
-fn arrive(harness: &Harness, batches: &[Batch]) {
+fn arrive(harness: &Harness, batches: &[SampleBatch]) {
     for batch in batches {
         harness.announce(&harness.put(&batch.key, &batch.gzip));
     }
 }
 
-fn lines(batches: &[Batch]) -> u64 {
+fn lines(batches: &[SampleBatch]) -> u64 {
     batches.iter().map(|batch| batch.written.records).sum()
 }
 
@@ -42,7 +42,7 @@ fn payloads(harness: &Harness, verdict: &str) -> Vec<String> {
 }
 
 /// Waits until the partner has as many lines as these batches, and holds each line against it.
-fn assert_all_once(harness: &Harness, batches: &[Batch]) -> Value {
+fn assert_all_once(harness: &Harness, batches: &[SampleBatch]) -> Value {
     let all = lines(batches);
     harness.wait_for("every line", || (harness.partner()["lines"].as_u64() >= Some(all)).then_some(()));
     let figures = harness.partner();
@@ -137,7 +137,7 @@ fn hanging_post_delays_neither_acks_nor_commits() {
     });
     assert_eq!(harness.partner()["lines"].as_u64().unwrap(), before + lines(&second), "the first one hangs no longer");
     // What went on behind its batch comes to its end: posted once, and committed.
-    let all: Vec<Batch> = first.into_iter().chain(second).collect();
+    let all: Vec<SampleBatch> = first.into_iter().chain(second).collect();
     let figures = assert_all_once(&harness, &all);
     assert_eq!(figures["posts"], figures["batches"], "{figures}");
     harness.wait_for("the last commit", || {

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use raydex::record::Dataset;
-use raydex::sample::{Batch, Plan, Units};
+use raydex::sample::{PlanUnits, SampleBatch, SamplePlan};
 use serde_json::json;
 
 use super::harness::Harness;
@@ -23,8 +23,14 @@ struct Wanted {
 
 /// The batches of one half: of 20,000 requests in 200 batches (a lookup inflates half of one, and small ones keep the
 /// suite short), and of what belongs to them.
-fn batches(half: u32) -> Vec<Batch> {
-    let plan = |batches| Plan { batches, window_ms: 900_000, members: 3, units: Units::Mixed, ..Plan::default() };
+fn batches(half: u32) -> Vec<SampleBatch> {
+    let plan = |batches| SamplePlan {
+        batches,
+        window_ms: 900_000,
+        members: 3,
+        units: PlanUnits::Mixed,
+        ..SamplePlan::default()
+    };
     let every_other = |dataset, batches| {
         let numbers = (half..batches).step_by(2);
         numbers.map(move |number| plan(batches).batch(dataset, number)).collect::<Vec<_>>()
@@ -36,7 +42,7 @@ fn batches(half: u32) -> Vec<Batch> {
 }
 
 /// Every ray of the batches with all of its lines, in the order in which the batches were put.
-fn wanted(batches: &[Batch]) -> Vec<Wanted> {
+fn wanted(batches: &[SampleBatch]) -> Vec<Wanted> {
     let mut wanted: BTreeMap<(Dataset, String), Vec<u8>> = BTreeMap::new();
     for batch in batches {
         for place in &batch.lines {
@@ -49,7 +55,7 @@ fn wanted(batches: &[Batch]) -> Vec<Wanted> {
 }
 
 /// Puts every batch, announces it, and waits until it is indexed.
-fn index_all(harness: &Harness, batches: &[Batch]) {
+fn index_all(harness: &Harness, batches: &[SampleBatch]) {
     for batch in batches {
         harness.announce(&harness.put(&batch.key, &batch.gzip));
     }

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use raydex::limits::WASM_MEMORY_MAX;
 use raydex::record::Dataset;
-use raydex::sample::{Plan, TimestampUnit, Units};
+use raydex::sample::{PlanUnits, SamplePlan, TimestampUnit};
 use serde_json::json;
 
 use super::harness::Harness;
@@ -16,12 +16,12 @@ const LOOKUPS: u64 = 50;
 
 /// Writes one batch of this many records to a file, and keeps the lines of some rays spread over it.
 fn write_batch(path: &Path, records: u32) -> (String, HashMap<String, Vec<u8>>) {
-    let units = Units::Always(TimestampUnit::UnixNano);
-    let plan = Plan { batches: 1, records, window_ms: 30_000, units, late: 0, ..Plan::default() };
+    let units = PlanUnits::Always(TimestampUnit::UnixNano);
+    let plan = SamplePlan { batches: 1, records, window_ms: 30_000, units, late: 0, ..SamplePlan::default() };
     let (mut number, mut kept) = (0, HashMap::new());
     let step = u64::from(records) / LOOKUPS;
     let file = std::io::BufWriter::new(fs::File::create(path).unwrap());
-    let keep = |line: raydex::sample::Line<'_>| {
+    let keep = |line: raydex::sample::SampleLine<'_>| {
         number += 1;
         if number % step == 0 {
             kept.insert(line.request.ray.to_string(), [line.json, b"\n"].concat());

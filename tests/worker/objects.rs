@@ -1,19 +1,20 @@
 //! Objects of the bucket: the same again, another version, nonstandard ids, damaged ones, and a bucket that fails.
 
 use raydex::record::Dataset;
-use raydex::sample::{Batch, Plan};
+use raydex::sample::{SampleBatch, SamplePlan};
 use serde_json::{Value, json};
 
 use super::harness::{Harness, event};
 use super::spellings::gzip;
 
 /// A batch of requests; another seed gives other rays.
-fn batch(seed: u64) -> Batch {
-    Plan { seed, batches: 1, window_ms: 30_000, records: 200, ..Plan::default() }.batch(Dataset::HttpRequests, 0)
+fn batch(seed: u64) -> SampleBatch {
+    SamplePlan { seed, batches: 1, window_ms: 30_000, records: 200, ..SamplePlan::default() }
+        .batch(Dataset::HttpRequests, 0)
 }
 
 /// The status of a lookup of each ray of the batch, all the same.
-fn status_of_all(harness: &Harness, batch: &Batch) -> u16 {
+fn status_of_all(harness: &Harness, batch: &SampleBatch) -> u16 {
     let status = |ray: String| harness.native("http_requests", &ray).status;
     let mut all: Vec<u16> = batch.lines.iter().map(|place| status(place.ray.to_string())).collect();
     all.dedup();

@@ -1,15 +1,15 @@
 //! What a person does when something did not go by itself: a parked payload, a dead letter, an object that was deleted.
 
 use raydex::record::Dataset;
-use raydex::sample::{Batch, Plan};
+use raydex::sample::{SampleBatch, SamplePlan};
 use serde_json::{Value, json};
 
 use super::harness::{Harness, event, event_of};
 use super::spellings::gzip;
 
 /// A batch of 200 requests: one payload.
-fn batch() -> Batch {
-    Plan { batches: 1, window_ms: 30_000, records: 200, ..Plan::default() }.batch(Dataset::HttpRequests, 0)
+fn batch() -> SampleBatch {
+    SamplePlan { batches: 1, window_ms: 30_000, records: 200, ..SamplePlan::default() }.batch(Dataset::HttpRequests, 0)
 }
 
 /// Waits until every payload is at rest; says the books.
@@ -108,8 +108,8 @@ fn deleted_object_is_not_found_but_stays_accounted() {
 #[test]
 fn backfill_delivers_earlier_records_once_each() {
     let harness = Harness::with_partner();
-    let plan = Plan { batches: 3, window_ms: 30_000, records: 600, ..Plan::default() };
-    let batches: Vec<Batch> = (0..3).map(|number| plan.batch(Dataset::HttpRequests, number)).collect();
+    let plan = SamplePlan { batches: 3, window_ms: 30_000, records: 600, ..SamplePlan::default() };
+    let batches: Vec<SampleBatch> = (0..3).map(|number| plan.batch(Dataset::HttpRequests, number)).collect();
     for batch in &batches {
         harness.put(&batch.key, &batch.gzip);
     }

@@ -1,7 +1,7 @@
 //! What the Worker says to its log: nothing of what log lines hold, whatever goes wrong.
 
 use raydex::record::Dataset;
-use raydex::sample::Plan;
+use raydex::sample::SamplePlan;
 use serde_json::json;
 
 use super::audit::{rule, settings};
@@ -58,7 +58,7 @@ fn no_log_line_says_anything_of_a_record() {
     let path = "/v1/logs?start=2026-03-28T08:00:00Z&end=2026-03-28T10:00:00Z";
     let broken = harness.get(path);
     assert!(broken.text().contains("\"error\":{"), "{}", broken.text());
-    let plan = Plan { batches: 1, window_ms: 30_000, records: 20, ..Plan::default() };
+    let plan = SamplePlan { batches: 1, window_ms: 30_000, records: 20, ..SamplePlan::default() };
     assert_eq!(harness.index("logs/good.log.gz", &plan.batch(Dataset::HttpRequests, 0).gzip)["verdict"], "sealed");
     harness.scheduled();
     harness.wait_for("the sweep", || harness.said("sweep").pop());

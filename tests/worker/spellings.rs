@@ -5,7 +5,7 @@ use std::io::Write;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use raydex::record::Dataset;
-use raydex::sample::Plan;
+use raydex::sample::SamplePlan;
 use serde_json::Value;
 
 use super::harness::{Harness, TOKEN};
@@ -20,7 +20,8 @@ pub(crate) fn gzip(text: &[u8]) -> Vec<u8> {
 /// A Worker that has indexed one batch of 300 requests, a ray of it, and its line.
 fn one_batch() -> (Harness, String, Vec<u8>) {
     let harness = Harness::start();
-    let batch = Plan { batches: 1, window_ms: 30_000, records: 300, ..Plan::default() }.batch(Dataset::HttpRequests, 0);
+    let batch = SamplePlan { batches: 1, window_ms: 30_000, records: 300, ..SamplePlan::default() }
+        .batch(Dataset::HttpRequests, 0);
     assert_eq!(harness.index(&batch.key, &batch.gzip)["verdict"], "sealed");
     let place = &batch.lines[150];
     let line = [&batch.ndjson[place.range.clone()], b"\n"].concat();

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use raydex::limits::{MEMORY_BUDGET, MIB, READER_BYTES};
 use raydex::record::Dataset;
-use raydex::sample::{Batch, Plan};
+use raydex::sample::{SampleBatch, SamplePlan};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
@@ -24,8 +24,15 @@ const AT_ONCE: usize = 40;
 const HANG_UPS: usize = 60;
 
 /// What the batches are made of.
-fn plan() -> Plan {
-    Plan { batches: BATCHES, window_ms: 7_200_000, records: BATCHES * 80, late: 0, level: 1, ..Plan::default() }
+fn plan() -> SamplePlan {
+    SamplePlan {
+        batches: BATCHES,
+        window_ms: 7_200_000,
+        records: BATCHES * 80,
+        late: 0,
+        level: 1,
+        ..SamplePlan::default()
+    }
 }
 
 /// The range of all of it, with what was late.
@@ -35,7 +42,7 @@ fn range() -> String {
 }
 
 /// A batch with its text, in which one line of some is of the rare host.
-fn batch(number: u32) -> (Batch, Vec<String>) {
+fn batch(number: u32) -> (SampleBatch, Vec<String>) {
     let mut batch = plan().batch(Dataset::HttpRequests, number);
     let mut lines: Vec<String> = String::from_utf8(batch.ndjson.clone()).unwrap().lines().map(str::to_owned).collect();
     if RARE.contains(&number) {

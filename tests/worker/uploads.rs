@@ -5,19 +5,20 @@ use std::net::TcpStream;
 
 use raydex::limits::INGEST_MAX;
 use raydex::record::Dataset;
-use raydex::sample::{Batch, Plan};
+use raydex::sample::{SampleBatch, SamplePlan};
 
 use super::harness::{Harness, TOKEN};
 use super::reply::Reply;
 use super::spellings::gzip;
 
 /// A batch of requests, of this many lines and at this compression.
-fn batch(seed: u64, records: u32, level: u32) -> Batch {
-    Plan { seed, batches: 1, window_ms: 30_000, records, level, ..Plan::default() }.batch(Dataset::HttpRequests, 0)
+fn batch(seed: u64, records: u32, level: u32) -> SampleBatch {
+    SamplePlan { seed, batches: 1, window_ms: 30_000, records, level, ..SamplePlan::default() }
+        .batch(Dataset::HttpRequests, 0)
 }
 
 /// Waits until the upload was indexed, and looks some of its rays up.
-fn assert_found(harness: &Harness, reply: &Reply, batch: &Batch) {
+fn assert_found(harness: &Harness, reply: &Reply, batch: &SampleBatch) {
     assert_eq!(reply.status, 200, "{}", reply.text());
     let answer = reply.json();
     assert_eq!(answer["accepted"], "batch");

@@ -5,7 +5,7 @@
 
 use super::InvalidDeflate;
 use super::fast::BlockCodes;
-use super::input::BitReader;
+use super::input::DeflateInput;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum DecodedSymbol {
@@ -22,8 +22,8 @@ pub(super) enum DecodedSymbol {
 /// The next symbol, and the input behind it; `None` where the input ends before it does.
 pub(super) fn next<'i>(
     codes: &BlockCodes,
-    input: &mut BitReader<'i>,
-) -> Result<Option<(DecodedSymbol, BitReader<'i>)>, InvalidDeflate> {
+    input: &mut DeflateInput<'i>,
+) -> Result<Option<(DecodedSymbol, DeflateInput<'i>)>, InvalidDeflate> {
     loop {
         if let Some(found) = peek(codes, *input)? {
             return Ok(Some(found));
@@ -37,8 +37,8 @@ pub(super) fn next<'i>(
 /// The symbol that the held bits begin with; `None` where they are too few.
 fn peek<'i>(
     codes: &BlockCodes,
-    mut input: BitReader<'i>,
-) -> Result<Option<(DecodedSymbol, BitReader<'i>)>, InvalidDeflate> {
+    mut input: DeflateInput<'i>,
+) -> Result<Option<(DecodedSymbol, DeflateInput<'i>)>, InvalidDeflate> {
     let mut entry = codes.literals.look(input.held());
     if !entry.is_literal() && entry.is_link() {
         if entry.bits() > input.count() {
@@ -79,7 +79,7 @@ fn peek<'i>(
 }
 
 /// The input behind so many bits, if it has them.
-fn skip(mut input: BitReader<'_>, bits: u32) -> Option<BitReader<'_>> {
+fn skip(mut input: DeflateInput<'_>, bits: u32) -> Option<DeflateInput<'_>> {
     (bits <= input.count()).then(|| {
         input.skip(bits);
         input

@@ -7,7 +7,7 @@
 //! given back.
 
 use super::entry::TableEntry;
-use super::input::BitReader;
+use super::input::DeflateInput;
 use super::output::{OutputBuffer, TooFar, copy};
 use super::table::{DistanceTable, LiteralTable};
 use super::{BackrefObserver, InvalidDeflate};
@@ -82,7 +82,7 @@ fn copy_part(source: &[u8; STEP], target: &mut [u8; STEP], at: usize) {
 
 /// The distance whose code and extra bits are held.
 #[inline]
-fn distance(distances: &DistanceTable, from: &mut BitReader<'_>) -> Result<usize, InvalidDeflate> {
+fn distance(distances: &DistanceTable, from: &mut DeflateInput<'_>) -> Result<usize, InvalidDeflate> {
     let mut far = distances.look(from.held());
     if far.is_link() {
         from.skip(far.bits());
@@ -94,7 +94,7 @@ fn distance(distances: &DistanceTable, from: &mut BitReader<'_>) -> Result<usize
 /// Decodes symbols; fewer than 8 bits are held before and behind. Whether the block ended.
 pub(super) fn decode(
     codes: &BlockCodes,
-    input: &mut BitReader<'_>,
+    input: &mut DeflateInput<'_>,
     output: &mut OutputBuffer<'_>,
     watch: &mut impl BackrefObserver,
 ) -> Result<bool, InvalidDeflate> {

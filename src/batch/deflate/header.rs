@@ -5,7 +5,7 @@
 use super::InvalidDeflate;
 use super::entry::{CODE_LENGTHS, DISTANCES, LITERALS};
 use super::fast::BlockCodes;
-use super::input::BitReader;
+use super::input::DeflateInput;
 use super::table::{CodeLengths, NoCode};
 
 /// The order in which the lengths of the code of code lengths come.
@@ -57,7 +57,11 @@ impl BlockHeader {
     }
 
     /// Reads on; whether that was all, and `codes` are those of the block.
-    pub(super) fn read(&mut self, input: &mut BitReader<'_>, codes: &mut BlockCodes) -> Result<bool, InvalidDeflate> {
+    pub(super) fn read(
+        &mut self,
+        input: &mut DeflateInput<'_>,
+        codes: &mut BlockCodes,
+    ) -> Result<bool, InvalidDeflate> {
         loop {
             let goes_on = match self.stage {
                 HeaderStage::CodeLengthCounts => self.read_counts(input)?,
@@ -76,7 +80,7 @@ impl BlockHeader {
         }
     }
 
-    fn read_counts(&mut self, input: &mut BitReader<'_>) -> Result<bool, InvalidDeflate> {
+    fn read_counts(&mut self, input: &mut DeflateInput<'_>) -> Result<bool, InvalidDeflate> {
         if !input.need(14) {
             return Ok(false);
         }
@@ -89,7 +93,7 @@ impl BlockHeader {
         if self.literals > literals || self.distances > distances { Err(InvalidDeflate) } else { Ok(true) }
     }
 
-    fn read_code_length(&mut self, place: usize, input: &mut BitReader<'_>) -> Result<bool, InvalidDeflate> {
+    fn read_code_length(&mut self, place: usize, input: &mut DeflateInput<'_>) -> Result<bool, InvalidDeflate> {
         let slot = ORDER.get(place).filter(|_| place < self.code_lengths);
         let Some(slot) = slot.and_then(|symbol| self.of_code_lengths.get_mut(*symbol)) else {
             self.table.build(&self.of_code_lengths, &CODE_LENGTHS, false)?;
@@ -106,7 +110,7 @@ impl BlockHeader {
     }
 
     /// Reads the length of this symbol's code, or of several from this one on.
-    fn read_length(&mut self, symbol: usize, input: &mut BitReader<'_>) -> Result<bool, InvalidDeflate> {
+    fn read_length(&mut self, symbol: usize, input: &mut DeflateInput<'_>) -> Result<bool, InvalidDeflate> {
         let (code, extra) = loop {
             let entry = self.table.look(input.held());
             let extra = match entry.base() {

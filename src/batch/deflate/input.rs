@@ -33,13 +33,13 @@ pub(super) struct FastInput<'i> {
 
 /// A piece of the stream, and the bits before it.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct BitReader<'i> {
+pub(super) struct DeflateInput<'i> {
     bits: BitBuffer,
     bytes: &'i [u8],
     read: usize,
 }
 
-impl<'i> BitReader<'i> {
+impl<'i> DeflateInput<'i> {
     /// The next piece, behind these bits.
     pub(super) const fn new(bits: BitBuffer, bytes: &'i [u8]) -> Self {
         Self { bits, bytes, read: 0 }

@@ -6,7 +6,7 @@
 //! what access points need and zlib's interface does not say without `unsafe`: the very bit at which a block begins, and
 //! (to a [`BackrefObserver`]) what matches refer to.
 //!
-//! What always holds: bytes of any kind end in a [`Step`] or in [`InvalidDeflate`]; nothing is read or written outside; what
+//! What always holds: bytes of any kind end in a [`InflateStep`] or in [`InvalidDeflate`]; nothing is read or written outside; what
 //! zlib refuses is refused, at the same byte of text at the latest; the pieces that a stream comes in change nothing.
 
 mod careful;
@@ -20,7 +20,7 @@ mod table;
 use self::careful::DecodedSymbol;
 use self::fast::BlockCodes;
 use self::header::BlockHeader;
-use self::input::{BitBuffer, BitReader};
+use self::input::{BitBuffer, DeflateInput};
 use self::output::{OutputBuffer, TooFar};
 use self::table::{DistanceTable, LiteralTable};
 
@@ -47,7 +47,7 @@ impl BackrefObserver for () {
 
 /// What one call came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Step {
+pub(super) struct InflateStep {
     /// Bytes taken of the input.
     pub(super) used: usize,
     /// Bytes of text that the call produced.
@@ -126,8 +126,8 @@ impl DeflateDecoder {
         text: &mut [u8],
         at: usize,
         watch: &mut impl BackrefObserver,
-    ) -> Result<Step, InvalidDeflate> {
-        let (mut input, mut output) = (BitReader::new(self.bits, input), OutputBuffer::new(text, at));
+    ) -> Result<InflateStep, InvalidDeflate> {
+        let (mut input, mut output) = (DeflateInput::new(self.bits, input), OutputBuffer::new(text, at));
         let flow = loop {
             match self.go_on(&mut input, &mut output, watch)? {
                 InflateFlow::On => {}
@@ -138,12 +138,12 @@ impl DeflateDecoder {
         let end = self.state == InflateState::End;
         let held = u8::try_from(input.count()).unwrap_or(u8::MAX);
         let block = (flow == InflateFlow::Block && !end).then_some(held);
-        Ok(Step { used: input.read(), made: output.written() - at, end, block })
+        Ok(InflateStep { used: input.read(), made: output.written() - at, end, block })
     }
 
     fn go_on(
         &mut self,
-        input: &mut BitReader<'_>,
+        input: &mut DeflateInput<'_>,
         output: &mut OutputBuffer<'_>,
         watch: &mut impl BackrefObserver,
     ) -> Result<InflateFlow, InvalidDeflate> {
@@ -166,7 +166,7 @@ impl DeflateDecoder {
         }
     }
 
-    fn begin_block(&mut self, input: &mut BitReader<'_>) -> Result<InflateFlow, InvalidDeflate> {
+    fn begin_block(&mut self, input: &mut DeflateInput<'_>) -> Result<InflateFlow, InvalidDeflate> {
         if !input.need(3) {
             return Ok(InflateFlow::Wait);
         }
@@ -192,7 +192,7 @@ impl DeflateDecoder {
         Ok(InflateFlow::On)
     }
 
-    fn read_stored_length(&mut self, input: &mut BitReader<'_>) -> Result<InflateFlow, InvalidDeflate> {
+    fn read_stored_length(&mut self, input: &mut DeflateInput<'_>) -> Result<InflateFlow, InvalidDeflate> {
         if !input.need(32) {
             return Ok(InflateFlow::Wait);
         }
@@ -201,7 +201,7 @@ impl DeflateDecoder {
         if length == !complement { Ok(InflateFlow::On) } else { Err(InvalidDeflate) }
     }
 
-    fn copy_stored(&mut self, left: usize, input: &mut BitReader<'_>, output: &mut OutputBuffer<'_>) -> InflateFlow {
+    fn copy_stored(&mut self, left: usize, input: &mut DeflateInput<'_>, output: &mut OutputBuffer<'_>) -> InflateFlow {
         let bytes = input.bytes(left.min(output.room()));
         output.extend(bytes);
         if bytes.len() == left {
@@ -213,7 +213,7 @@ impl DeflateDecoder {
 
     fn decode(
         &mut self,
-        input: &mut BitReader<'_>,
+        input: &mut DeflateInput<'_>,
         output: &mut OutputBuffer<'_>,
         watch: &mut impl BackrefObserver,
     ) -> Result<InflateFlow, InvalidDeflate> {

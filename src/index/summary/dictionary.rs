@@ -4,7 +4,7 @@
 //! [`SUMMARY_TOKENS`] and [`SUMMARY_TOKEN_BYTES`].
 
 use crate::limits::{SUMMARY_TOKEN_BYTES, SUMMARY_TOKENS};
-use crate::record::Token;
+use crate::record::FieldToken;
 use crate::record::lanes::{LANES, TextHead};
 
 /// Places of the table; twice as many as tokens, so that few meet. A power of two.
@@ -47,7 +47,7 @@ impl Dictionary {
 
     /// The number of a token, if it has one.
     #[inline]
-    pub(super) fn number(&self, token: &Token<'_>) -> Option<usize> {
+    pub(super) fn number(&self, token: &FieldToken<'_>) -> Option<usize> {
         let mut place = first_place(token);
         loop {
             let slot = self.slots.get(place % SLOTS)?;
@@ -63,15 +63,15 @@ impl Dictionary {
 
     /// Whether a token is that of a slot whose head and length it has.
     #[inline]
-    fn has_rest(&self, slot: &TableSlot, token: &Token<'_>) -> bool {
+    fn has_rest(&self, slot: &TableSlot, token: &FieldToken<'_>) -> bool {
         let Some(rest) = token.text.get(LANES..).filter(|rest| !rest.is_empty()) else { return true };
         let known = self.tokens.get(usize::from(slot.number)).and_then(|known| known.get(LANES..));
         known == Some(rest)
     }
 
     /// Enters a token that has no number yet, and gives it one; `None` where there is no room.
-    pub(super) fn enter(&mut self, token: &Token<'_>) -> Option<usize> {
-        let Token { text, head } = *token;
+    pub(super) fn enter(&mut self, token: &FieldToken<'_>) -> Option<usize> {
+        let FieldToken { text, head } = *token;
         let bytes = self.bytes + text.len();
         self.is_full |= self.tokens.len() >= SUMMARY_TOKENS || bytes > SUMMARY_TOKEN_BYTES;
         if self.is_full {
@@ -89,7 +89,7 @@ impl Dictionary {
 
 /// The place that a token is looked for at first: a function of its beginning, its length, and its last bytes.
 #[inline]
-fn first_place(token: &Token<'_>) -> usize {
+fn first_place(token: &FieldToken<'_>) -> usize {
     /// Odd, and as irregular as the golden ratio.
     const FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;
     let [low, high] = token.head.words();
@@ -103,10 +103,10 @@ fn first_place(token: &Token<'_>) -> usize {
 mod tests {
     use super::Dictionary;
     use crate::limits::{SUMMARY_TOKEN_BYTES, SUMMARY_TOKENS};
-    use crate::record::Token;
+    use crate::record::FieldToken;
 
     fn enter(dictionary: &mut Dictionary, text: &[u8]) -> Option<usize> {
-        let token = Token::at(text, 0, text);
+        let token = FieldToken::at(text, 0, text);
         let number = dictionary.number(&token).or_else(|| dictionary.enter(&token));
         assert_eq!(dictionary.number(&token), number);
         number

@@ -10,9 +10,9 @@ use super::filter::{TextFilter, hash};
 use super::spans::{self, SpanValues, TokenSet, ValueSet};
 use super::tokens::{inside, is_plain, sort, text_of, with_tokens};
 use super::{FieldSummary, PruningSummary, TimeBounds, form};
-use crate::batch::Spans;
+use crate::batch::ObjectSpans;
 use crate::limits::{SUMMARIES_MAX, SUMMARY_BATCH_TEXTS, SUMMARY_TEXTS, SUMMARY_TOKEN_MAX, SUMMARY_TOKENS};
-use crate::record::{Token, WATCHED, Watched};
+use crate::record::{FieldToken, INDEXED_FIELDS, IndexedFields};
 
 /// Collects.
 #[derive(Debug)]
@@ -37,14 +37,14 @@ pub struct PackedSummaries {
 
 impl Default for SummaryBuilder {
     fn default() -> Self {
-        let columns = WATCHED.iter().map(|_| FieldColumn::new()).collect();
+        let columns = INDEXED_FIELDS.iter().map(|_| FieldColumn::new()).collect();
         Self { columns, spans: Vec::new(), current: SpanValues::default(), filters: 0 }
     }
 }
 
 impl SummaryBuilder {
     /// Takes a record of a span, of this instant, whose line this is. Spans come in their order.
-    pub fn take(&mut self, span: u32, ns: i64, line: &[u8], watched: &Watched) {
+    pub fn take(&mut self, span: u32, ns: i64, line: &[u8], watched: &IndexedFields) {
         while self.spans.len() < span as usize {
             self.end_span();
         }
@@ -61,7 +61,7 @@ impl SummaryBuilder {
 
     /// The summaries of the whole batch, whose spans lie so.
     #[must_use]
-    pub fn finish(mut self, places: &Spans) -> PackedSummaries {
+    pub fn finish(mut self, places: &ObjectSpans) -> PackedSummaries {
         while self.spans.len() < places.places.len().max(1) {
             self.end_span();
         }
@@ -125,7 +125,7 @@ impl FieldColumn {
             return;
         }
         self.has_absent |= text.is_empty();
-        let token = Token::at(line, start, text);
+        let token = FieldToken::at(line, start, text);
         match self.dictionary.number(&token) {
             Some(number) => self.seen.set(number),
             None => self.take_other(&token),
@@ -133,7 +133,7 @@ impl FieldColumn {
     }
 
     /// Takes a value that the dictionary does not hold.
-    fn take_other(&mut self, token: &Token<'_>) {
+    fn take_other(&mut self, token: &FieldToken<'_>) {
         let text = token.text;
         if text.len() > SUMMARY_TOKEN_MAX || matches!(text, [b'{' | b'[', ..]) {
             return self.give_up();

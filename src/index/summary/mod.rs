@@ -1,6 +1,6 @@
 //! What a batch holds, in few bytes: so that a query passes over batches, and parts of one, that hold nothing for it.
 //!
-//! Of a batch: the first and the last instant of its records, and for each of the [watched fields](crate::record::WATCHED) the set of its
+//! Of a batch: the first and the last instant of its records, and for each of the [watched fields](crate::record::INDEXED_FIELDS) the set of its
 //! values while these are few, else a filter of its texts (a Bloom filter), else nothing. It is kept in the batch's
 //! entries ([`form`]). The same for each span of a batch of more than one lies beside the batch in one object, together
 //! with the table of where its spans lie ([`spans`]). Reading order: [`gather`] collects while the batch is indexed,
@@ -21,8 +21,8 @@ pub(crate) use filter::hash as stable_hash;
 pub use gather::{PackedSummaries, SummaryBuilder};
 pub use spans::{SpanSummaries, SpanSummary, WindowHash};
 
-use crate::filter::Possible;
-use crate::record::{Value, watched_place};
+use crate::filter::PossibleValues;
+use crate::record::{FieldValue, indexed_field_position};
 
 /// The first and the last instant of records, in Unix nanoseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,19 +70,21 @@ pub enum FieldSummary {
 impl FieldSummary {
     /// What the field may hold.
     #[must_use]
-    pub fn possible(&self) -> Possible<'_> {
+    pub fn possible(&self) -> PossibleValues<'_> {
         match self {
-            Self::Any => Possible::Any,
+            Self::Any => PossibleValues::Any,
             Self::OneOf(tokens) => one_of(tokens.iter().map(Box::as_ref)),
-            Self::Texts(texts) => Possible::Texts(Box::new(|text| texts.may_hold(text))),
+            Self::Texts(texts) => PossibleValues::Texts(Box::new(|text| texts.may_hold(text))),
         }
     }
 }
 
 /// One of the values that these JSON texts spell.
-fn one_of<'a>(tokens: impl Iterator<Item = &'a [u8]>) -> Possible<'a> {
+fn one_of<'a>(tokens: impl Iterator<Item = &'a [u8]>) -> PossibleValues<'a> {
     let texts: Option<Vec<&str>> = tokens.map(|token| std::str::from_utf8(token).ok()).collect();
-    texts.map_or(Possible::Any, |texts| Possible::OneOf(texts.into_iter().map(Value::from_json).collect()))
+    texts.map_or(PossibleValues::Any, |texts| {
+        PossibleValues::OneOf(texts.into_iter().map(FieldValue::from_json).collect())
+    })
 }
 
 /// What is known of a batch.
@@ -92,15 +94,15 @@ pub struct PruningSummary {
     pub spans: u32,
     /// When its records were.
     pub times: TimeBounds,
-    /// Its fields, in the order of [`crate::record::WATCHED`].
+    /// Its fields, in the order of [`crate::record::INDEXED_FIELDS`].
     pub fields: Vec<FieldSummary>,
 }
 
 impl PruningSummary {
     /// What a field may hold.
     #[must_use]
-    pub fn possible(&self, name: &str) -> Possible<'_> {
-        let field = watched_place(name).and_then(|place| self.fields.get(place));
-        field.map_or(Possible::Any, FieldSummary::possible)
+    pub fn possible(&self, name: &str) -> PossibleValues<'_> {
+        let field = indexed_field_position(name).and_then(|place| self.fields.get(place));
+        field.map_or(PossibleValues::Any, FieldSummary::possible)
     }
 }

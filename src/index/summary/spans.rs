@@ -18,11 +18,11 @@
 use super::filter::{TextFilter, hash};
 use super::form::{read_bytes, write_bytes};
 use super::{TimeBounds, one_of};
-use crate::batch::{SpanPlace, Spans};
-use crate::filter::Possible;
+use crate::batch::{ObjectSpans, SpanPlace};
+use crate::filter::PossibleValues;
 use crate::index::part::{places_in, read_number, table_of, write_number};
 use crate::limits::SUMMARY_TOKENS;
-use crate::record::watched_place;
+use crate::record::indexed_field_position;
 
 /// The version of this stored form.
 const VERSION: u8 = 1;
@@ -93,7 +93,7 @@ impl Default for SpanValues {
 }
 
 /// The stored form; `dictionaries` are the values of each field.
-pub(super) fn to_bytes(dictionaries: &[&[Box<[u8]>]], told: &[SpanValues], spans: &Spans) -> Vec<u8> {
+pub(super) fn to_bytes(dictionaries: &[&[Box<[u8]>]], told: &[SpanValues], spans: &ObjectSpans) -> Vec<u8> {
     let base = told.iter().fold(TimeBounds::NONE, |times, span| times.with(span.times)).first_ns;
     let mut bytes = vec![VERSION];
     bytes.extend_from_slice(&base.to_le_bytes());
@@ -114,7 +114,7 @@ pub(super) fn to_bytes(dictionaries: &[&[Box<[u8]>]], told: &[SpanValues], spans
     bytes
 }
 
-fn window_of<'a>(spans: &'a Spans, place: &SpanPlace) -> &'a [u8] {
+fn window_of<'a>(spans: &'a ObjectSpans, place: &SpanPlace) -> &'a [u8] {
     let at = |place| usize::try_from(place).unwrap_or(usize::MAX);
     spans.windows.get(at(place.window.start)..at(place.window.end)).unwrap_or_default()
 }
@@ -203,12 +203,12 @@ impl SpanSummaries {
 
     /// What a field may hold in a span.
     #[must_use]
-    pub fn possible<'a>(&'a self, span: &'a SpanSummary, name: &str) -> Possible<'a> {
-        let Some(place) = watched_place(name) else { return Possible::Any };
+    pub fn possible<'a>(&'a self, span: &'a SpanSummary, name: &str) -> PossibleValues<'a> {
+        let Some(place) = indexed_field_position(name) else { return PossibleValues::Any };
         match (span.fields.get(place), self.dictionaries.get(place)) {
             (Some(ValueSet::Tokens(seen)), Some(tokens)) => one_of(seen.of(tokens)),
-            (Some(ValueSet::Texts(texts)), _) => Possible::Texts(Box::new(|text| texts.may_hold(text))),
-            _ => Possible::Any,
+            (Some(ValueSet::Texts(texts)), _) => PossibleValues::Texts(Box::new(|text| texts.may_hold(text))),
+            _ => PossibleValues::Any,
         }
     }
 }
@@ -261,9 +261,9 @@ fn read_seen(from: &mut &[u8], tokens: usize) -> Option<ValueSet> {
 #[cfg(test)]
 mod tests {
     use super::{SpanSummaries, SpanSummary, SpanValues, TextFilter, TimeBounds, TokenSet, ValueSet, to_bytes};
-    use crate::batch::{PointForm, SpanPlace, Spans};
-    use crate::filter::Possible;
-    use crate::record::Value;
+    use crate::batch::{ObjectSpans, PointForm, SpanPlace};
+    use crate::filter::PossibleValues;
+    use crate::record::FieldValue;
 
     fn tokens(texts: &[&str]) -> Vec<Box<[u8]>> {
         texts.iter().map(|text| text.as_bytes().into()).collect()
@@ -285,8 +285,9 @@ mod tests {
         }
     }
 
-    fn stored() -> (Vec<u8>, Spans) {
-        let spans = Spans { places: vec![place(0, 0..0), place(1, 0..3), place(2, 3..4)], windows: b"abcd".to_vec() };
+    fn stored() -> (Vec<u8>, ObjectSpans) {
+        let spans =
+            ObjectSpans { places: vec![place(0, 0..0), place(1, 0..3), place(2, 3..4)], windows: b"abcd".to_vec() };
         let (first, second) = (tokens(&["200", "404"]), tokens(&["\"a\"", ""]));
         let mut bits = TokenSet::default();
         bits.set(1);
@@ -316,12 +317,12 @@ mod tests {
         assert_eq!((third.times, third.records), (TimeBounds { first_ns: 5, last_ns: 2000 }, 300));
         let fits = |span: &SpanSummary, packed: &[u8]| span.window_hash.matches(packed);
         assert!(fits(second, b"abc") && !fits(second, b"abd") && fits(third, b"d") && fits(first, b""));
-        let Possible::OneOf(values) = read.possible(first, "EdgeResponseStatus") else { panic!("a set") };
-        assert_eq!(values, [Value::Number("404")]);
-        let Possible::Texts(test) = read.possible(third, "ClientRequestHost") else { panic!("a test") };
+        let PossibleValues::OneOf(values) = read.possible(first, "EdgeResponseStatus") else { panic!("a set") };
+        assert_eq!(values, [FieldValue::Number("404")]);
+        let PossibleValues::Texts(test) = read.possible(third, "ClientRequestHost") else { panic!("a test") };
         assert!(test("a") && !test("b"));
         for name in ["ClientRequestHost", "ClientIP", "x"] {
-            assert!(matches!(read.possible(first, name), Possible::Any), "{name}");
+            assert!(matches!(read.possible(first, name), PossibleValues::Any), "{name}");
         }
     }
 

@@ -1,7 +1,7 @@
 //! Tokens of JSON as texts, and the hashes of these: what a filter of texts is made of.
 
 use super::filter::hash;
-use crate::record::Value;
+use crate::record::FieldValue;
 
 /// Sorts hashes and keeps each once.
 pub(super) fn sort(texts: &mut Vec<u64>) {
@@ -38,9 +38,9 @@ pub(super) fn is_plain(text: &[u8]) -> bool {
 /// where it is another value, or no UTF-8.
 pub(super) fn text_of(token: &[u8]) -> Option<u64> {
     let token = std::str::from_utf8(token).ok()?;
-    match Value::from_json(token) {
-        Value::Text(text) => Some(hash(text.as_bytes())),
-        Value::Absent => Some(hash(b"")),
-        Value::Number(_) | Value::Bool(_) | Value::Nested(_) => None,
+    match FieldValue::from_json(token) {
+        FieldValue::Text(text) => Some(hash(text.as_bytes())),
+        FieldValue::Absent => Some(hash(b"")),
+        FieldValue::Number(_) | FieldValue::Bool(_) | FieldValue::Nested(_) => None,
     }
 }

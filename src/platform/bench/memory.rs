@@ -13,7 +13,10 @@ use std::task::{Context, Poll, Waker};
 
 use js_sys::Uint8Array;
 
-use crate::backend::{BackendError, Bucket, Bytes, List, Listed, ObjectHead, Objects, Ranged, Upload, to_json};
+use crate::backend::{
+    BackendError, Bucket, ByteStream, DurableObjects, ListPage, ListRequest, MultipartUpload, ObjectHead, RangedRead,
+    to_json,
+};
 use crate::index::calls::{FindRay, RayCandidates};
 use crate::index::entry::PartView;
 use crate::index::part::EntryError;
@@ -91,12 +94,12 @@ impl Bucket for MemoryBucket {
         key: &str,
         _etag: Option<&str>,
         bytes: Range<u64>,
-    ) -> Result<Ranged<MemoryBody>, BackendError> {
+    ) -> Result<RangedRead<MemoryBody>, BackendError> {
         let of = if key == self.object.key { Some(&self.bytes) } else { self.windows.as_ref() };
         let (Some(of), Ok(start), Ok(end)) = (of, u32::try_from(bytes.start), u32::try_from(bytes.end)) else {
-            return Ok(Ranged::Gone);
+            return Ok(RangedRead::Gone);
         };
-        Ok(Ranged::Body(MemoryBody { bytes: of.subarray(start, end), at: 0 }))
+        Ok(RangedRead::Body(MemoryBody { bytes: of.subarray(start, end), at: 0 }))
     }
 
     async fn put(&self, _key: &str, _bytes: Vec<u8>) -> Result<ObjectHead, BackendError> {
@@ -112,7 +115,7 @@ impl Bucket for MemoryBucket {
         Err(not_here())
     }
 
-    async fn list(&self, _ask: &List) -> Result<Listed, BackendError> {
+    async fn list(&self, _ask: &ListRequest) -> Result<ListPage, BackendError> {
         Err(not_here())
     }
 
@@ -128,7 +131,7 @@ pub(super) struct MemoryBody {
     at: u32,
 }
 
-impl Bytes for MemoryBody {
+impl ByteStream for MemoryBody {
     async fn next(&mut self) -> Result<Option<Vec<u8>>, BackendError> {
         let end = self.at.saturating_add(PIECE).min(self.bytes.length());
         let piece = self.bytes.subarray(self.at, end).to_vec();
@@ -141,7 +144,7 @@ impl Bytes for MemoryBody {
 #[derive(Debug)]
 pub(super) struct NoUpload;
 
-impl Upload for NoUpload {
+impl MultipartUpload for NoUpload {
     async fn part(&mut self, _bytes: Vec<u8>) -> Result<(), BackendError> {
         Err(not_here())
     }
@@ -186,7 +189,7 @@ impl MemoryShards {
     }
 }
 
-impl Objects for MemoryShards {
+impl DurableObjects for MemoryShards {
     async fn call(&self, name: &str, _call: &str, body: Vec<u8>) -> Result<Vec<u8>, BackendError> {
         let find = FindRay::from_body(&body)?;
         let key = RayKey::from_logged(&find.id);

@@ -19,8 +19,8 @@ use wasm_bindgen::prelude::{JsError, wasm_bindgen};
 
 use self::memory::{MemoryBucket, MemoryShards, run};
 use self::miniz::MinizInflater;
-use crate::backend::{BatchStore, Bytes};
-use crate::batch::{BatchReader, Inflater, Line};
+use crate::backend::{BatchStore, ByteStream};
+use crate::batch::{BatchLine, BatchReader, Inflater};
 use crate::index::ShardEntry;
 use crate::index::entry::PartView;
 use crate::ledger::{BatchId, DeliveryPlan, DeliveryWindow, PlanOptions};
@@ -31,7 +31,7 @@ use crate::partner::Subrequests;
 use crate::pipeline::payload::PayloadPacker;
 use crate::pipeline::scan::{BatchContext, BatchScan, scan_batch};
 use crate::pipeline::transform::{PlanRules, Transformer};
-use crate::record::{Dataset, RayId, RayKey, Scanned, Scanner};
+use crate::record::{Dataset, LineScanner, RayId, RayKey, RecordScan};
 use crate::render::{PartnerOptions, write_partner_fields};
 use crate::span_reader::ReadStats;
 
@@ -145,10 +145,10 @@ pub fn bench_transform(gzip: Uint8Array, check: bool) -> Result<String> {
         }
         text.clear();
     };
-    let mut scanner = Scanner::new(Dataset::HttpRequests);
-    let mut sink = |line: Line<'_>| {
-        if let Line::Text { bytes, .. } = line
-            && let Ok(Scanned { fields, .. }) = scanner.record(bytes)
+    let mut scanner = LineScanner::new(Dataset::HttpRequests);
+    let mut sink = |line: BatchLine<'_>| {
+        if let BatchLine::Text { bytes, .. } = line
+            && let Ok(RecordScan { fields, .. }) = scanner.record(bytes)
         {
             write_partner_fields(&mut text, &fields, &options);
             lines += 1;

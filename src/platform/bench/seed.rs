@@ -7,11 +7,11 @@ use js_sys::{Array, Uint8Array};
 use wasm_bindgen::prelude::{JsError, wasm_bindgen};
 
 use super::Result;
-use crate::batch::{Line, PointForm, SpanPlace, Spans};
+use crate::batch::{BatchLine, ObjectSpans, PointForm, SpanPlace};
 use crate::index::calls::PutEntry;
 use crate::index::{BatchIndex, IndexBuilder, ObjectVersion};
 use crate::limits::SPAN_BYTES;
-use crate::record::{Dataset, RayId, Watched, read_key};
+use crate::record::{Dataset, IndexedFields, RayId, read_key};
 use crate::rpc::Call;
 
 /// Bytes of a line, on average.
@@ -24,7 +24,7 @@ const WINDOW_BYTES: u64 = 2_600;
 const SPREAD: u32 = 0x9E37_79B1;
 
 /// The spans of a batch with so much text, as a real one has them.
-fn spans_of(text: u64) -> Spans {
+fn spans_of(text: u64) -> ObjectSpans {
     let place = |number: u32| SpanPlace {
         number,
         form: PointForm::Block,
@@ -36,7 +36,7 @@ fn spans_of(text: u64) -> Spans {
         window: u64::from(number) * WINDOW_BYTES..u64::from(number + 1) * WINDOW_BYTES,
     };
     let spans = u32::try_from(text.div_ceil(SPAN_BYTES)).unwrap_or(u32::MAX);
-    Spans { places: (0..spans).map(place).collect(), windows: Vec::new() }
+    ObjectSpans { places: (0..spans).map(place).collect(), windows: Vec::new() }
 }
 
 /// The calls that put batch `number` into the index: `[name of the shard, body of v1/put-entry]` for each of its shards. It
@@ -56,9 +56,9 @@ pub fn bench_puts(number: u32, start_ms: f64, records: u32) -> Result<Array> {
         let line = format!(r#"{{"RayID":"{ray}"}}"#);
         let offset = u64::from(record) * LINE_BYTES;
         let span = u32::try_from(offset / SPAN_BYTES).unwrap_or(u32::MAX);
-        let (bytes, watched) = (line.as_bytes(), Watched::read(line.as_bytes()));
+        let (bytes, watched) = (line.as_bytes(), IndexedFields::read(line.as_bytes()));
         let key = read_key(Dataset::HttpRequests, bytes);
-        index.take(Line::Text { offset, span, bytes }, key.map(|key| (key, &watched)))?;
+        index.take(BatchLine::Text { offset, span, bytes }, key.map(|key| (key, &watched)))?;
     }
     let object = ObjectVersion {
         key: format!("logs/http_requests/seeded/{number:08}.log.gz"),

@@ -18,17 +18,17 @@ use self::names::{KnownNames, NameRole};
 use self::parts::KeyParts;
 use super::Dataset;
 use super::fields::{Fields, RecordError, ValueSpan, line_text, utf8};
+use super::indexed_fields::IndexedFields;
 use super::key::{KeyNames, RecordKey, read_key_text};
 use super::lanes::LaneMarks;
-use super::watched::Watched;
 
 /// Reads the lines of one object.
 #[derive(Debug)]
-pub struct Scanner {
+pub struct LineScanner {
     dataset: Dataset,
     names: KnownNames,
     marks: LaneMarks,
-    watched: Watched,
+    indexed_fields: IndexedFields,
     /// The text of a line that is no UTF-8.
     lossy: String,
     scanned: u64,
@@ -37,7 +37,7 @@ pub struct Scanner {
 
 /// A record that was read.
 #[derive(Debug)]
-pub struct Scanned<'a> {
+pub struct RecordScan<'a> {
     /// What it is found by, and when its request began.
     pub key: RecordKey,
     /// The fields that the partner's columns read.
@@ -45,12 +45,12 @@ pub struct Scanned<'a> {
     /// Whether the line is no UTF-8, so that its fields show replacement characters.
     pub lossy: bool,
     /// What summaries tell of it.
-    pub watched: &'a Watched,
+    pub indexed_fields: &'a IndexedFields,
 }
 
 /// What was read of the line that begins a text.
 #[derive(Debug)]
-pub struct Next<T> {
+pub struct NextLine<T> {
     /// Length of the record in bytes, without the line feed.
     pub record: usize,
     /// The same with its newline.
@@ -70,7 +70,7 @@ pub struct ScanCounts {
     pub missed: u64,
 }
 
-impl Scanner {
+impl LineScanner {
     /// A scanner for the lines of this dataset.
     #[must_use]
     pub fn new(dataset: Dataset) -> Self {
@@ -79,7 +79,7 @@ impl Scanner {
             dataset,
             names,
             marks: LaneMarks::JSON,
-            watched: Watched::none(),
+            indexed_fields: IndexedFields::none(),
             lossy: String::new(),
             scanned: 0,
             plainly: 0,
@@ -97,51 +97,51 @@ impl Scanner {
     /// # Errors
     /// [`RecordError`] where the line is no record.
     pub fn key(&mut self, line: &[u8]) -> Result<RecordKey, RecordError> {
-        self.key_and_watched(line).map(|(key, _)| key)
+        self.key_and_indexed_fields(line).map(|(key, _)| key)
     }
 
-    /// Reads the key of a line and what summaries tell of it: what [`super::read_key`] and [`Watched::read`] do.
+    /// Reads the key of a line and what summaries tell of it: what [`super::read_key`] and [`IndexedFields::read`] do.
     ///
     /// # Errors
     /// [`RecordError`] where the line is no record.
-    pub fn key_and_watched(&mut self, line: &[u8]) -> Result<(RecordKey, &Watched), RecordError> {
+    pub fn key_and_indexed_fields(&mut self, line: &[u8]) -> Result<(RecordKey, &IndexedFields), RecordError> {
         let walked = self.walk_key(line).filter(|(length, _)| *length == line.len());
         if let Some((_, found)) = walked {
             self.scanned += 1;
-            return Ok((found.key(line), &self.watched));
+            return Ok((found.key(line), &self.indexed_fields));
         }
         self.plainly += 1;
         let key = super::read_key(self.dataset, line)?;
-        self.watched = Watched::read(line);
-        Ok((key, &self.watched))
+        self.indexed_fields = IndexedFields::read(line);
+        Ok((key, &self.indexed_fields))
     }
 
     /// The same for the line that begins this text. `None` where a line has to be
     /// cut off first, since something about it is unusual: then nothing was read.
-    pub fn next_key(&mut self, text: &[u8]) -> Option<Next<(RecordKey, &Watched)>> {
+    pub fn next_key(&mut self, text: &[u8]) -> Option<NextLine<(RecordKey, &IndexedFields)>> {
         let (record, found) = self.walk_key(text)?;
         let length = line_length(text, record)?;
         self.scanned += 1;
-        Some(Next { record, length, found: (found.key(text), &self.watched) })
+        Some(NextLine { record, length, found: (found.key(text), &self.indexed_fields) })
     }
 
     /// Reads the key and the fields of a line: what [`super::read_key`] and [`Fields::parse`] do.
     ///
     /// # Errors
     /// [`RecordError`] where the line is no record.
-    pub fn record<'a>(&'a mut self, line: &'a [u8]) -> Result<Scanned<'a>, RecordError> {
+    pub fn record<'a>(&'a mut self, line: &'a [u8]) -> Result<RecordScan<'a>, RecordError> {
         let mut fields = Fields::of(line);
         let walked = self.walk_record(line, &mut fields).filter(|(length, _)| *length == line.len());
         if let Some((_, found)) = walked
             && utf8(line).is_some()
         {
             self.scanned += 1;
-            return Ok(Scanned { key: found.key(line), fields, lossy: false, watched: &self.watched });
+            return Ok(RecordScan { key: found.key(line), fields, lossy: false, indexed_fields: &self.indexed_fields });
         }
         self.plainly += 1;
         // The places of a line that was walked are right, though it is no UTF-8.
         if walked.is_none() {
-            self.watched = Watched::read(line);
+            self.indexed_fields = IndexedFields::read(line);
         }
         let (text, lossy) = match line_text(line) {
             Cow::Borrowed(text) => (text, false),
@@ -152,43 +152,43 @@ impl Scanner {
         };
         let fields = Fields::parse(text)?;
         let key = read_key_text(self.dataset, text)?;
-        Ok(Scanned { key, fields, lossy, watched: &self.watched })
+        Ok(RecordScan { key, fields, lossy, indexed_fields: &self.indexed_fields })
     }
 
     /// The same for the line that begins this text. `None` where a line has to be
     /// cut off first, since something about it is unusual: then nothing was read.
-    pub fn next_record<'a>(&'a mut self, text: &'a [u8]) -> Option<Next<Scanned<'a>>> {
+    pub fn next_record<'a>(&'a mut self, text: &'a [u8]) -> Option<NextLine<RecordScan<'a>>> {
         let mut fields = Fields::of_text(text);
         let (record, found) = self.walk_record(text, &mut fields)?;
         let length = line_length(text, record)?;
         fields.cut(record);
         utf8(text.get(..record)?)?;
         self.scanned += 1;
-        let found = Scanned { key: found.key(text), fields, lossy: false, watched: &self.watched };
-        Some(Next { record, length, found })
+        let found = RecordScan { key: found.key(text), fields, lossy: false, indexed_fields: &self.indexed_fields };
+        Some(NextLine { record, length, found })
     }
 
     /// Walks over a record for its key and for summaries; says how long it is.
     fn walk_key(&mut self, text: &[u8]) -> Option<(usize, KeyParts)> {
-        let Self { names, marks, watched, .. } = self;
+        let Self { names, marks, indexed_fields, .. } = self;
         let mut found = KeyParts::default();
-        watched.begin();
+        indexed_fields.begin();
         // Bytes that are no UTF-8 can only stand in strings here, and the text of no other member depends on them.
         let length = walk((names, marks), text, false, |mark, span| {
             found.keep(mark.part, span);
-            watched.keep(mark.watched, span);
+            indexed_fields.keep(mark.indexed_fields, span);
         })?;
         Some((length, found))
     }
 
     /// The same for its fields too.
     fn walk_record(&mut self, text: &[u8], fields: &mut Fields<'_>) -> Option<(usize, KeyParts)> {
-        let Self { names, marks, watched, .. } = self;
+        let Self { names, marks, indexed_fields, .. } = self;
         let mut found = KeyParts::default();
-        watched.begin();
+        indexed_fields.begin();
         let length = walk((names, marks), text, true, |mark, span| {
             found.keep(mark.part, span);
-            watched.keep(mark.watched, span);
+            indexed_fields.keep(mark.indexed_fields, span);
             if let Some(field) = mark.field {
                 fields.set(field, span);
             }
@@ -249,15 +249,15 @@ fn line_length(text: &[u8], record: usize) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
-    use super::{ScanCounts, Scanner};
+    use super::{LineScanner, ScanCounts};
     use crate::limits::{SCAN_NAME_BYTES, SCAN_NAMES};
-    use crate::record::{Dataset, Field, RayKey, RecordError, Value, read_key};
+    use crate::record::{Dataset, Field, FieldValue, RayKey, RecordError, read_key};
 
     const LINE: &str =
         r#"{"ClientIP":"::1","EdgeStartTimestamp":1667491808142000000,"RayID":"764660d8ec5c2ab1","x":[1]}"#;
 
     fn counts(lines: &[&str]) -> ScanCounts {
-        let mut scanner = Scanner::new(Dataset::HttpRequests);
+        let mut scanner = LineScanner::new(Dataset::HttpRequests);
         for line in lines {
             assert_eq!(scanner.key(line.as_bytes()), read_key(Dataset::HttpRequests, line.as_bytes()), "{line}");
         }
@@ -319,14 +319,14 @@ mod tests {
 
     #[test]
     fn record_is_key_fields_and_utf8_flag() {
-        let mut scanner = Scanner::new(Dataset::FirewallEvents);
+        let mut scanner = LineScanner::new(Dataset::FirewallEvents);
         let found = scanner.record(LINE.as_bytes()).unwrap();
         assert_eq!(found.key.ray, RayKey::from_logged("764660d8ec5c2ab1"));
         assert_eq!(found.key.start, None, "a firewall event has its time under another name");
-        assert_eq!(found.fields.get(Field::EdgeStartTimestamp), Value::Number("1667491808142000000"));
+        assert_eq!(found.fields.get(Field::EdgeStartTimestamp), FieldValue::Number("1667491808142000000"));
         assert!(!found.lossy);
         let found = scanner.record(b"{\"ClientIP\":\"a\xff\",\"RayID\":\"x\"}").unwrap();
-        assert_eq!(found.fields.get(Field::ClientIP), Value::Text("a\u{fffd}".into()));
+        assert_eq!(found.fields.get(Field::ClientIP), FieldValue::Text("a\u{fffd}".into()));
         assert!(found.lossy);
         assert_eq!(scanner.record(b"[1]").err(), Some(RecordError::NotAnObject));
         assert_eq!(scanner.record(b"{\"a\":01}").err(), Some(RecordError::NotJson));

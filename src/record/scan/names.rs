@@ -15,8 +15,8 @@ use super::literal::LiteralText;
 use super::text::plain_string_end;
 use crate::limits::{SCAN_NAME_BYTES, SCAN_NAMES};
 use crate::record::Field;
+use crate::record::indexed_fields::indexed_field_position;
 use crate::record::key::{KeyNames, KeyPart};
-use crate::record::watched::watched_place;
 
 /// What a name is to its readers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -25,7 +25,7 @@ pub(super) struct NameRole {
     /// What it is of the record's key.
     pub(super) part: Option<KeyPart>,
     /// Its place among the names that summaries tell of.
-    pub(super) watched: Option<u8>,
+    pub(super) indexed_fields: Option<u8>,
 }
 
 /// A name that was read.
@@ -152,7 +152,7 @@ impl KnownNames {
         }
         let place = u16::try_from(self.known.len()).unwrap_or(Self::START);
         let mark = self.mark_of(literal);
-        let tells = mark.part.is_some() || mark.watched.is_some();
+        let tells = mark.part.is_some() || mark.indexed_fields.is_some();
         self.known.push(KnownName { literal: LiteralText::of(literal), mark, tells, next: [NOWHERE; 2] });
         if literal.first() == Some(&b'{') {
             self.firsts.push(place);
@@ -186,7 +186,7 @@ impl KnownNames {
     fn mark_of(&self, literal: &[u8]) -> NameRole {
         let name = literal.get(2..).and_then(|rest| rest.strip_suffix(b"\":"));
         let Some(name) = name.and_then(|name| std::str::from_utf8(name).ok()) else { return NameRole::default() };
-        let watched = watched_place(name).and_then(|place| u8::try_from(place).ok());
-        NameRole { field: Field::from_name(name), part: self.parts.part_of(name), watched }
+        let indexed_fields = indexed_field_position(name).and_then(|place| u8::try_from(place).ok());
+        NameRole { field: Field::from_name(name), part: self.parts.part_of(name), indexed_fields }
     }
 }

@@ -5,7 +5,7 @@
 use super::nested::{NotPlain, member};
 use crate::record::fields::{ValueSpan, line_text};
 use crate::record::key::{KeyPart, inner_ray_text, text_of};
-use crate::record::{RayId, RayKey, RecordKey, Timestamp, Value};
+use crate::record::{FieldValue, RayId, RayKey, RecordKey, Timestamp};
 
 /// Where the parts of a record's key stand in its line.
 #[derive(Debug, Clone, Copy, Default)]
@@ -43,7 +43,7 @@ fn ray_of(raw: &[u8]) -> Option<RayKey> {
         return Some(RayKey::Ray(ray));
     }
     let text = line_text(raw);
-    text_of(Value::from_json(&text)).and_then(|id| RayKey::from_logged(&id))
+    text_of(FieldValue::from_json(&text)).and_then(|id| RayKey::from_logged(&id))
 }
 
 /// The instant that the JSON text `raw` spells.
@@ -61,7 +61,7 @@ fn start_of(raw: &[u8]) -> Option<Timestamp> {
         return Timestamp::parse(text);
     }
     let text = line_text(raw);
-    text_of(Value::from_json(&text)).and_then(|time| Timestamp::parse(&time))
+    text_of(FieldValue::from_json(&text)).and_then(|time| Timestamp::parse(&time))
 }
 
 /// The ray in the object `raw`, if it is one.

@@ -11,41 +11,41 @@ use std::fmt;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
-use crate::record::Value;
-use crate::record::fields::Name;
+use crate::record::FieldValue;
+use crate::record::fields::MemberName;
 use crate::record::scan::nested::{NotPlain, first_element, member};
 
-/// The value of the header `name` of an object of headers, [`Value::Absent`] where there is none.
-pub(super) fn first_header<'a>(headers: &Value<'a>, name: &str) -> Value<'a> {
-    let Value::Nested(raw) = *headers else { return Value::Absent };
+/// The value of the header `name` of an object of headers, [`FieldValue::Absent`] where there is none.
+pub(super) fn first_header<'a>(headers: &FieldValue<'a>, name: &str) -> FieldValue<'a> {
+    let FieldValue::Nested(raw) = *headers else { return FieldValue::Absent };
     let found = match member(raw.as_bytes(), |found| found.eq_ignore_ascii_case(name.as_bytes())) {
         Ok(found) => found.and_then(value_of),
         Err(NotPlain) => plain_member(raw, name),
     };
     match found {
-        Some(Value::Nested(values)) => match first_element(values.as_bytes()) {
-            Ok(first) => first.and_then(value_of).unwrap_or(Value::Absent),
+        Some(FieldValue::Nested(values)) => match first_element(values.as_bytes()) {
+            Ok(first) => first.and_then(value_of).unwrap_or(FieldValue::Absent),
             Err(NotPlain) => plain_element(values),
         },
-        found => found.unwrap_or(Value::Absent),
+        found => found.unwrap_or(FieldValue::Absent),
     }
 }
 
 /// The value that the JSON text `raw` spells.
-fn value_of(raw: &[u8]) -> Option<Value<'_>> {
-    std::str::from_utf8(raw).ok().map(Value::from_json)
+fn value_of(raw: &[u8]) -> Option<FieldValue<'_>> {
+    std::str::from_utf8(raw).ok().map(FieldValue::from_json)
 }
 
 /// The same as [`member`], for an object of any form.
-fn plain_member<'a>(object: &'a str, name: &str) -> Option<Value<'a>> {
+fn plain_member<'a>(object: &'a str, name: &str) -> Option<FieldValue<'a>> {
     let found = serde_json::Deserializer::from_str(object).deserialize_map(HeaderFinder { name });
-    found.ok().flatten().map(|raw| Value::from_json(raw.get()))
+    found.ok().flatten().map(|raw| FieldValue::from_json(raw.get()))
 }
 
 /// The same as [`first_element`], for an array of any form.
-fn plain_element(array: &str) -> Value<'_> {
+fn plain_element(array: &str) -> FieldValue<'_> {
     let first = serde_json::Deserializer::from_str(array).deserialize_seq(FirstElement);
-    first.ok().flatten().map_or(Value::Absent, |raw| Value::from_json(raw.get()))
+    first.ok().flatten().map_or(FieldValue::Absent, |raw| FieldValue::from_json(raw.get()))
 }
 
 struct HeaderFinder<'n> {
@@ -61,7 +61,7 @@ impl<'de> Visitor<'de> for HeaderFinder<'_> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let mut found = None;
-        while let Some(name) = map.next_key::<Name<'de>>()? {
+        while let Some(name) = map.next_key::<MemberName<'de>>()? {
             if name.0.eq_ignore_ascii_case(self.name) {
                 found = Some(map.next_value()?);
             } else {
@@ -91,10 +91,10 @@ impl<'de> Visitor<'de> for FirstElement {
 #[cfg(test)]
 mod tests {
     use super::first_header;
-    use crate::record::Value;
+    use crate::record::FieldValue;
 
-    fn length(headers: &str) -> Value<'_> {
-        first_header(&Value::from_json(headers), "content-length")
+    fn length(headers: &str) -> FieldValue<'_> {
+        first_header(&FieldValue::from_json(headers), "content-length")
     }
 
     #[test]
@@ -106,10 +106,10 @@ mod tests {
             r#"{"content\u002dlength":"12"}"#,
             r#"{"content-length":"1","Content-Length":"12"}"#,
         ] {
-            assert_eq!(length(headers), Value::Text("12".into()), "{headers}");
+            assert_eq!(length(headers), FieldValue::Text("12".into()), "{headers}");
         }
-        assert_eq!(length(r#"{"content-length":1.50e3}"#), Value::Number("1.50e3"));
-        assert_eq!(length(r#"{"content-length":[12,"x"]}"#), Value::Number("12"));
+        assert_eq!(length(r#"{"content-length":1.50e3}"#), FieldValue::Number("1.50e3"));
+        assert_eq!(length(r#"{"content-length":[12,"x"]}"#), FieldValue::Number("12"));
     }
 
     #[test]
@@ -126,13 +126,16 @@ mod tests {
             r#"{"content-length":{"0":"12"}}"#,
             r#"{"content-length ":"12"}"#,
         ] {
-            assert_eq!(length(headers), Value::Absent, "{headers}");
+            assert_eq!(length(headers), FieldValue::Absent, "{headers}");
         }
     }
 
     #[test]
     fn depth_without_end_does_not_overflow() {
         let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
-        assert!(matches!(length(&format!(r#"{{"a":{deep},"content-length":[{deep},{deep}]}}"#)), Value::Nested(_)));
+        assert!(matches!(
+            length(&format!(r#"{{"a":{deep},"content-length":[{deep},{deep}]}}"#)),
+            FieldValue::Nested(_)
+        ));
     }
 }

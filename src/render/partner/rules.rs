@@ -12,7 +12,7 @@ use super::durations::write_seconds;
 use super::headers::first_header;
 use super::times::{write_local, write_unix};
 use super::{FORMAT, PartnerOptions};
-use crate::record::{Field, Fields, Timestamp, Value};
+use crate::record::{Field, FieldValue, Fields, Timestamp};
 
 /// What a rule has appended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,13 +72,13 @@ impl<'a> ScalarText<'a> {
     }
 
     #[cold]
-    fn of(value: Value<'a>) -> Self {
+    fn of(value: FieldValue<'a>) -> Self {
         let text = match value {
-            Value::Text(Cow::Borrowed(text)) | Value::Number(text) => Cow::Borrowed(text.as_bytes()),
-            Value::Text(Cow::Owned(text)) => Cow::Owned(text.into_bytes()),
-            Value::Bool(true) => Cow::Borrowed(&b"true"[..]),
-            Value::Bool(false) => Cow::Borrowed(&b"false"[..]),
-            Value::Absent | Value::Nested(_) => return Self::NONE,
+            FieldValue::Text(Cow::Borrowed(text)) | FieldValue::Number(text) => Cow::Borrowed(text.as_bytes()),
+            FieldValue::Text(Cow::Owned(text)) => Cow::Owned(text.into_bytes()),
+            FieldValue::Bool(true) => Cow::Borrowed(&b"true"[..]),
+            FieldValue::Bool(false) => Cow::Borrowed(&b"false"[..]),
+            FieldValue::Absent | FieldValue::Nested(_) => return Self::NONE,
         };
         Self { text, wrote: CellContent::Anything }
     }

@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 
-use raydex::access::{Denied, JwksCache, KeysFault, Presented, admit_any, parse_keys};
+use raydex::access::{AuthFailure, Credentials, JwksCache, KeysFault, admit_any, parse_keys};
 use raydex::limits::{JWKS_FETCHES, JWKS_FRESH_MS, JWKS_KEPT_MS, JWKS_KEYS, JWKS_MAX, JWKS_WINDOW_MS};
 use serde_json::{Value, json};
 
@@ -18,9 +18,9 @@ struct Isolate {
 
 impl Isolate {
     /// Lets in the bearer of a token of `key`, so many milliseconds later.
-    fn ask(&self, key: &Key, later_ms: i64) -> Result<(), Denied> {
+    fn ask(&self, key: &Key, later_ms: i64) -> Result<(), AuthFailure> {
         let token = key.token(&claims(|claims| drop(claims.insert("exp".into(), json!(i64::MAX / 2)))));
-        let presented = Presented { authorization: None, assertion: Some(&token) };
+        let presented = Credentials { authorization: None, assertion: Some(&token) };
         run(admit_any(&rules(), presented, &self.issuer, &self.cache, NOW_MS + later_ms)).map(|_| ())
     }
 
@@ -53,7 +53,7 @@ fn a_rotation_is_followed() {
     isolate.issuer.publish(&[&one, &two]);
     assert_eq!(isolate.ask(&two, JWKS_WINDOW_MS), Ok(()), "an unknown key is asked for");
     isolate.issuer.publish(&[&two]);
-    assert_eq!(isolate.ask(&one, JWKS_WINDOW_MS + JWKS_FRESH_MS), Err(Denied::UnknownKey), "the old one is gone");
+    assert_eq!(isolate.ask(&one, JWKS_WINDOW_MS + JWKS_FRESH_MS), Err(AuthFailure::UnknownKey), "the old one is gone");
     assert_eq!(isolate.ask(&two, JWKS_WINDOW_MS + JWKS_FRESH_MS), Ok(()));
     assert_eq!(isolate.fetches(), 3);
 }
@@ -66,7 +66,7 @@ fn unknown_keys_ask_the_issuer_once_a_minute() {
     let unknown = Key::new("made-up", 1);
     // Ten tokens a second for three minutes.
     for later_ms in (0..3 * JWKS_WINDOW_MS).step_by(5_000) {
-        assert_eq!(isolate.ask(&unknown, later_ms), Err(Denied::UnknownKey));
+        assert_eq!(isolate.ask(&unknown, later_ms), Err(AuthFailure::UnknownKey));
         assert_eq!(isolate.ask(&one, later_ms), Ok(()), "the others are let in all the while");
     }
     assert!((3..=4).contains(&isolate.fetches()), "{}", isolate.fetches());
@@ -80,10 +80,10 @@ fn unreachable_issuer_leaves_old_keys_for_a_day() {
     for broken in [None, Some(b"<html>".to_vec()), Some(br#"{"keys":[]}"#.to_vec())] {
         *isolate.issuer.document.borrow_mut() = broken;
         assert_eq!(isolate.ask(&one, JWKS_KEPT_MS - 1), Ok(()));
-        assert_eq!(isolate.ask(&two, JWKS_KEPT_MS - 1), Err(Denied::UnknownKey));
-        assert_eq!(isolate.ask(&one, JWKS_KEPT_MS), Err(Denied::NoKeys));
+        assert_eq!(isolate.ask(&two, JWKS_KEPT_MS - 1), Err(AuthFailure::UnknownKey));
+        assert_eq!(isolate.ask(&one, JWKS_KEPT_MS), Err(AuthFailure::NoKeys));
     }
-    assert_eq!(Denied::NoKeys.status(), 503);
+    assert_eq!(AuthFailure::NoKeys.status(), 503);
     isolate.issuer.publish(&[&two]);
     assert_eq!(isolate.ask(&two, JWKS_KEPT_MS + JWKS_WINDOW_MS), Ok(()), "it is back");
 }
@@ -92,7 +92,7 @@ fn unreachable_issuer_leaves_old_keys_for_a_day() {
 fn isolate_without_keys_asks_only_a_few_times() {
     let (isolate, (one, _)) = (Isolate::default(), keys());
     for _ in 0..50 {
-        assert_eq!(isolate.ask(&one, 0), Err(Denied::NoKeys));
+        assert_eq!(isolate.ask(&one, 0), Err(AuthFailure::NoKeys));
     }
     assert_eq!(isolate.fetches(), JWKS_FETCHES);
     isolate.issuer.publish(&[&one]);

@@ -7,7 +7,8 @@ use crate::support::{self, issuer};
 use std::cell::RefCell;
 
 use raydex::access::{
-    Caller, Denied, Issuer, JwksCache, JwtFault, Presented, Rules, SignOn, admit_any, main_rule, read_grants,
+    AccessRules, AuthFailure, Caller, Credentials, JwksCache, JwtFault, SignOn, TokenIssuer, admit_any, main_rule,
+    read_grants,
 };
 use raydex::limits::JWT_MAX;
 use serde_json::{Value, json};
@@ -21,16 +22,16 @@ const ISSUER: &str = "https://acme.cloudflareaccess.com";
 const NOW_S: i64 = NOW_MS / 1000;
 
 /// A deployment with a token and with Access.
-fn rules() -> Rules {
+fn rules() -> AccessRules {
     let grants = json!([
         { "email": "Ann@a.example", "scopes": ["read", "admin"], "role": "forensics" },
         { "email_domain": "a.example", "scopes": ["read"], "role": "support", "zones": ["a.example"] },
         { "service": "robot.access", "scopes": ["ingest"], "role": "viewer" },
     ]);
     let grants = read_grants(&grants.to_string()).unwrap();
-    let issuer = Issuer::read("acme", false).unwrap();
+    let issuer = TokenIssuer::read("acme", false).unwrap();
     let sign_on = SignOn { issuer, audience: AUDIENCE.to_owned(), grants };
-    Rules { tokens: vec![main_rule(Sha256::digest("main").into())], sign_on: Some(sign_on) }
+    AccessRules { tokens: vec![main_rule(Sha256::digest("main").into())], sign_on: Some(sign_on) }
 }
 
 /// The claims of a person's token, changed so.
@@ -44,16 +45,16 @@ fn claims(change: impl FnOnce(&mut serde_json::Map<String, Value>)) -> Value {
 }
 
 /// What becomes of an assertion, where the issuer publishes one key; the backend counts.
-fn ask(assertion: &str) -> (Result<Caller, Denied>, FakeIssuer) {
+fn ask(assertion: &str) -> (Result<Caller, AuthFailure>, FakeIssuer) {
     let issuer = FakeIssuer::default();
     issuer.publish(&[&Key::new("one", 0)]);
-    let presented = Presented { authorization: None, assertion: Some(assertion) };
+    let presented = Credentials { authorization: None, assertion: Some(assertion) };
     let caller = run(admit_any(&rules(), presented, &issuer, &RefCell::default(), NOW_MS));
     (caller, issuer)
 }
 
 /// The same, for a token of the published key with these claims.
-fn claiming(name: &str, value: Value) -> Result<Caller, Denied> {
+fn claiming(name: &str, value: Value) -> Result<Caller, AuthFailure> {
     let claims = claims(|claims| {
         if value.is_null() {
             claims.remove(name);
@@ -113,7 +114,7 @@ fn claims_of_wrong_kind_or_time_are_refused() {
         ("iat", json!(i64::MAX), NotYet),
         ("iat", json!("1"), Claims),
     ] {
-        assert_eq!(claiming(name, value.clone()), Err(Denied::Assertion(fault)), "{name} {value}");
+        assert_eq!(claiming(name, value.clone()), Err(AuthFailure::Assertion(fault)), "{name} {value}");
     }
 }
 
@@ -127,15 +128,15 @@ fn who_is_named_by_no_grant_is_forbidden() {
         ("email", json!("")),
         ("email", Value::Null),
     ] {
-        assert_eq!(claiming(name, value.clone()), Err(Denied::NoGrant), "{name} {value}");
+        assert_eq!(claiming(name, value.clone()), Err(AuthFailure::NoGrant), "{name} {value}");
     }
-    assert_eq!(Denied::NoGrant.status(), 403);
+    assert_eq!(AuthFailure::NoGrant.status(), 403);
     // A person cannot call themselves a service.
     let both = claims(|claims| {
         claims.insert("email".into(), "eve@b.example".into());
         claims.insert("common_name".into(), "robot.access".into());
     });
-    assert_eq!(ask(&Key::new("one", 0).token(&both)).0, Err(Denied::NoGrant));
+    assert_eq!(ask(&Key::new("one", 0).token(&both)).0, Err(AuthFailure::NoGrant));
 }
 
 #[test]
@@ -161,7 +162,7 @@ fn header_with_extras_is_refused_before_fetching_keys() {
         json!(["RS256", "one", null, false]),
     ] {
         let (caller, issuer) = ask(&key.sign(&header, &good));
-        assert_eq!(caller, Err(Denied::Assertion(JwtFault::Header)), "{header}");
+        assert_eq!(caller, Err(AuthFailure::Assertion(JwtFault::Header)), "{header}");
         assert_eq!((issuer.fetches.get(), issuer.verified.get()), (0, 0));
     }
     assert!(ask(&key.sign(&json!({ "alg": "RS256", "kid": "one" }), &good)).0.is_ok(), "typ may be absent");
@@ -191,11 +192,11 @@ fn malformed_assertion_is_refused() {
         format!("{good},{good}"),
     ] {
         let (caller, issuer) = ask(&text);
-        assert!(matches!(caller, Err(Denied::Assertion(_))), "{text} {caller:?}");
+        assert!(matches!(caller, Err(AuthFailure::Assertion(_))), "{text} {caller:?}");
         assert_eq!((issuer.fetches.get(), issuer.verified.get()), (0, 0), "{text}");
     }
     for length in [JWT_MAX + 1, 1 << 20] {
-        assert_eq!(ask(&"a".repeat(length)).0, Err(Denied::Assertion(JwtFault::TooLong)));
+        assert_eq!(ask(&"a".repeat(length)).0, Err(AuthFailure::Assertion(JwtFault::TooLong)));
     }
     let long =
         Key::new("one", 0).token(&claims(|claims| drop(claims.insert("groups".into(), json!("g".repeat(11_000))))));
@@ -216,9 +217,9 @@ fn a_signature_of_anything_else_is_refused() {
         (format!("{signed}.{}", base64url([0; 256])), "zeros"),
         (format!("{signed}.{}", key.hs256(signed)), "HS256 with the public key"),
     ] {
-        assert_eq!(ask(&text).0, Err(Denied::Signature), "{why}");
+        assert_eq!(ask(&text).0, Err(AuthFailure::Signature), "{why}");
     }
-    assert_eq!(ask(&Key::new("two", 1).token(&claims(|_| {}))).0, Err(Denied::UnknownKey));
+    assert_eq!(ask(&Key::new("two", 1).token(&claims(|_| {}))).0, Err(AuthFailure::UnknownKey));
     assert!(ask(&good).0.is_ok());
 }
 
@@ -229,19 +230,19 @@ fn a_bearer_token_counts_before_an_assertion() {
     issuer.publish(&[&Key::new("one", 0)]);
     let cache = RefCell::<JwksCache>::default();
     let with = |authorization, assertion| {
-        let presented = Presented { authorization, assertion };
+        let presented = Credentials { authorization, assertion };
         run(admit_any(&rules(), presented, &issuer, &cache, NOW_MS)).map(|caller| caller.name)
     };
     assert_eq!(with(Some("Bearer main"), Some(&good)).as_deref(), Ok("main"));
     assert_eq!(with(Some("Bearer main"), Some("nonsense")).as_deref(), Ok("main"));
-    assert_eq!(with(Some("Bearer other"), Some(&good)), Err(Denied::Unknown));
-    assert_eq!(with(Some(""), Some(&good)), Err(Denied::NoToken));
-    assert_eq!(with(None, None), Err(Denied::NoToken));
+    assert_eq!(with(Some("Bearer other"), Some(&good)), Err(AuthFailure::Unknown));
+    assert_eq!(with(Some(""), Some(&good)), Err(AuthFailure::NoToken));
+    assert_eq!(with(None, None), Err(AuthFailure::NoToken));
     assert_eq!(issuer.fetches.get(), 0);
     assert_eq!(with(None, Some(&good)).as_deref(), Ok("bob@a.example"));
-    let without = Rules { sign_on: None, ..rules() };
-    let presented = Presented { authorization: None, assertion: Some(&good) };
-    assert_eq!(run(admit_any(&without, presented, &issuer, &cache, NOW_MS)), Err(Denied::NoToken));
+    let without = AccessRules { sign_on: None, ..rules() };
+    let presented = Credentials { authorization: None, assertion: Some(&good) };
+    assert_eq!(run(admit_any(&without, presented, &issuer, &cache, NOW_MS)), Err(AuthFailure::NoToken));
 }
 
 #[test]

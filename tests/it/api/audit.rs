@@ -1,7 +1,7 @@
 //! The audit log, and how often a caller may ask.
 
 use raydex::audit::chain::{hash, is_chain_valid};
-use raydex::backend::{Sql, SqlValue};
+use raydex::backend::{SqlDatabase, SqlValue};
 use serde_json::{Value, json};
 
 use super::story::{KEYS, batch, records};

@@ -6,7 +6,7 @@ use proptest::sample::select;
 use raydex::audit::AUDIT;
 use raydex::audit::calls::{AppendAnswer, AppendEvent, AuditEvent, AuditSegment, ChainEntry, EntryPage, ReadEntries};
 use raydex::audit::segment::SegmentWriter;
-use raydex::backend::{BackendError, Sql, SqlValue};
+use raydex::backend::{BackendError, SqlDatabase, SqlValue};
 use raydex::limits::{AUDIT_ALARM_MS, AUDIT_SEGMENT_INFLATED, MEMORY_BUDGET, READER_BYTES};
 use raydex::rpc;
 use raydex::time::rfc3339;

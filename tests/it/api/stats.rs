@@ -1,6 +1,6 @@
 //! The books of all ledgers together.
 
-use raydex::backend::Sql;
+use raydex::backend::SqlDatabase;
 use raydex::ledger::AttemptOutcome;
 use raydex::ledger::ids::REGISTRY;
 use raydex::ledger::plan::DeliveryRequest;

@@ -6,7 +6,7 @@ use flate2::{Compression, GzBuilder};
 use raydex::batch::{BatchError, BatchReader};
 use raydex::limits::{INFLATE_CHUNK, KIB, MAX_INFLATED, MAX_LINE, MAX_RATIO, MIB, RATIO_FREE};
 use raydex::record::Dataset;
-use raydex::sample::Plan;
+use raydex::sample::SamplePlan;
 
 use super::support::gzip::{gunzip, gzip, gzip_at, gzip_with, members};
 use super::support::records::noise;
@@ -160,7 +160,7 @@ fn long_lines_are_named_and_never_held() {
 
 #[test]
 fn generated_batches_give_their_lines_back() {
-    let plan = Plan { records: 2000, members: 5, level: 1, ..Plan::default() };
+    let plan = SamplePlan { records: 2000, members: 5, level: 1, ..SamplePlan::default() };
     for dataset in Dataset::ALL {
         for batch in plan.batches(dataset) {
             let found = lines(&batch.gzip).unwrap();

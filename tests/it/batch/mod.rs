@@ -11,19 +11,19 @@ mod spans;
 
 use std::ops::ControlFlow;
 
-use raydex::batch::{BatchError, BatchReader, Line, Totals};
+use raydex::batch::{BatchError, BatchLine, BatchReader, ReadTotals};
 
 /// A line as it was handed on: where it begins, and its text unless it was too long.
 type Handed = (u64, Option<Vec<u8>>);
 
 /// The lines of an object that comes in these pieces.
-fn read<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> Result<(Vec<Handed>, Totals), BatchError> {
+fn read<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> Result<(Vec<Handed>, ReadTotals), BatchError> {
     let mut lines = Vec::new();
     let mut reader = BatchReader::default();
-    let mut sink = |line: Line<'_>| {
+    let mut sink = |line: BatchLine<'_>| {
         lines.push(match line {
-            Line::Text { offset, bytes, .. } => (offset, Some(bytes.to_vec())),
-            Line::TooLong { offset, .. } => (offset, None),
+            BatchLine::Text { offset, bytes, .. } => (offset, Some(bytes.to_vec())),
+            BatchLine::TooLong { offset, .. } => (offset, None),
         });
         ControlFlow::Continue(())
     };

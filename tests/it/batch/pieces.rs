@@ -4,7 +4,7 @@ use proptest::collection::vec;
 use proptest::prelude::{Strategy, any, prop_assert_eq, prop_oneof, proptest};
 use proptest::sample::{Index, select};
 use raydex::record::Dataset;
-use raydex::sample::Plan;
+use raydex::sample::SamplePlan;
 
 use super::read;
 use super::support::gzip::gzip_at;
@@ -51,7 +51,7 @@ proptest! {
 
 #[test]
 fn generated_batch_may_come_in_any_pieces() {
-    let plan = Plan { records: 400, members: 3, ..Plan::default() };
+    let plan = SamplePlan { records: 400, members: 3, ..SamplePlan::default() };
     let batch = plan.batch(Dataset::HttpRequests, 1);
     let whole = read([batch.gzip.as_slice()]);
     assert!(whole.is_ok());

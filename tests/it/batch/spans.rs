@@ -5,13 +5,13 @@ use std::ops::ControlFlow;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use raydex::batch::{BatchReader, Line, Spans};
+use raydex::batch::{BatchLine, BatchReader, ObjectSpans};
 
 use super::support::gzip::{gzip, gzip_at};
 use super::support::records::{http, ndjson};
 
 /// The spans of an object that comes in pieces of this size.
-fn spans(stored: &[u8], size: usize) -> Spans {
+fn spans(stored: &[u8], size: usize) -> ObjectSpans {
     let mut reader = BatchReader::finding_spans_of(0);
     for piece in stored.chunks(size) {
         assert!(reader.push(piece, |_| ControlFlow::Continue(())).unwrap().is_continue());
@@ -25,7 +25,7 @@ fn lines_of_spans(stored: &[u8]) -> Vec<usize> {
     let spans = spans(stored, stored.len());
     let count = |place: &raydex::batch::SpanPlace| {
         let mut count = 0;
-        let mut sink = |line: Line<'_>| {
+        let mut sink = |line: BatchLine<'_>| {
             count += usize::from(line.offset() < place.text_end());
             ControlFlow::Continue(())
         };

@@ -2,7 +2,7 @@
 
 use proptest::collection::vec;
 use proptest::prelude::{any, prop_assert, proptest};
-use raydex::batch::{PointForm, SpanPlace, Spans};
+use raydex::batch::{ObjectSpans, PointForm, SpanPlace};
 use raydex::index::entry::{PartView, RayLocation, pack};
 use raydex::index::part::EntryError;
 use raydex::index::{nonstandard, part};
@@ -34,7 +34,7 @@ fn in_two_spans() -> Vec<u8> {
         text: Some(1 << 20),
         window: u64::from(number) * 2000..u64::from(number) * 2000 + 1900,
     };
-    let spans = Spans { places: vec![place(0), place(1)], windows: Vec::new() };
+    let spans = ObjectSpans { places: vec![place(0), place(1)], windows: Vec::new() };
     let [part] = pack(vec![RayLocation::new(ray(5), 0), RayLocation::new(ray(9), 1)], &spans).try_into().unwrap();
     part.bytes
 }
@@ -50,7 +50,7 @@ fn entries() -> Vec<Vec<u8>> {
         one_part(&pairs(40, 1, 0)),
         one_part(&pairs(40, 1 << 38, 30)),
         one_part(&pairs(300, 77, 2)),
-        nonstandard::pack([("abc", 3), ("test-ray-001", 70_000), ("", 1)], &Spans::default()),
+        nonstandard::pack([("abc", 3), ("test-ray-001", 70_000), ("", 1)], &ObjectSpans::default()),
         in_two_spans(),
     ]
 }

@@ -6,7 +6,7 @@ mod damage;
 mod exact;
 mod wire_format;
 
-use raydex::batch::Spans;
+use raydex::batch::ObjectSpans;
 use raydex::index::entry::{EntryPart, PartView, RayLocation, pack};
 
 use support::records::ray;
@@ -17,7 +17,7 @@ type Pair = (u64, u32);
 /// The parts of these pairs.
 fn packed(pairs: &[Pair]) -> Vec<EntryPart> {
     let places = pairs.iter().map(|&(suffix, span)| RayLocation::new(ray(suffix), span.into())).collect();
-    pack(places, &Spans::default())
+    pack(places, &ObjectSpans::default())
 }
 
 /// The bytes of these pairs, which fit in one part.

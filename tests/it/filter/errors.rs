@@ -1,12 +1,12 @@
 //! What is no filter: each fault by its name and place, and no byte of the text in the words.
 
 use proptest::prelude::{prop_assert, proptest};
-use raydex::filter::{Fault, Filter};
+use raydex::filter::{Filter, FilterFault};
 use raydex::limits::{FILTER_BYTES, FILTER_CONDITIONS, FILTER_DEPTH};
 
 const GOOD: &str = r#"{"key":"hunter2","operator":"eq","value":"hunter2"}"#;
 
-fn fault(text: &str) -> (String, Fault) {
+fn fault(text: &str) -> (String, FilterFault) {
     let error = Filter::parse(text).err().unwrap_or_else(|| panic!("a filter: {text}"));
     let words = error.to_string();
     assert!(!words.contains("hunter2"), "{words}");
@@ -17,21 +17,21 @@ fn fault(text: &str) -> (String, Fault) {
 #[test]
 fn text_that_is_no_filter_is_reported() {
     for (text, expected) in [
-        ("", Fault::NotJson),
-        ("hunter2", Fault::NotJson),
-        (r#"{"where":"#, Fault::NotJson),
-        (r#"{"where":{}}}"#, Fault::NotJson),
-        ("null", Fault::NotAFilter),
-        ("[1]", Fault::NotAFilter),
-        ("{}", Fault::NotAFilter),
-        (r#"{"hunter2":{}}"#, Fault::NotAFilter),
-        (GOOD, Fault::NotAFilter),
+        ("", FilterFault::NotJson),
+        ("hunter2", FilterFault::NotJson),
+        (r#"{"where":"#, FilterFault::NotJson),
+        (r#"{"where":{}}}"#, FilterFault::NotJson),
+        ("null", FilterFault::NotAFilter),
+        ("[1]", FilterFault::NotAFilter),
+        ("{}", FilterFault::NotAFilter),
+        (r#"{"hunter2":{}}"#, FilterFault::NotAFilter),
+        (GOOD, FilterFault::NotAFilter),
     ] {
         assert_eq!(fault(text), ("the filter".into(), expected), "{text}");
     }
-    assert_eq!(fault(&format!(r#"{{"where":{GOOD},"hunter2":1}}"#)).1, Fault::NotAFilter);
-    assert_eq!(fault(&format!(r#"{{"where":{GOOD},"where":{GOOD}}}"#)).1, Fault::NotAFilter);
-    assert_eq!(fault(&format!("[{GOOD}]")).1, Fault::NotAFilter);
+    assert_eq!(fault(&format!(r#"{{"where":{GOOD},"hunter2":1}}"#)).1, FilterFault::NotAFilter);
+    assert_eq!(fault(&format!(r#"{{"where":{GOOD},"where":{GOOD}}}"#)).1, FilterFault::NotAFilter);
+    assert_eq!(fault(&format!("[{GOOD}]")).1, FilterFault::NotAFilter);
 }
 
 #[test]
@@ -54,11 +54,11 @@ fn neither_group_nor_condition_is_reported() {
         r#"{"key":"hunter2","operator":"eq","value":1,"hunter2":1}"#,
         r#"{"key":"hunter2","key":"b","operator":"eq","value":1}"#,
     ] {
-        assert_eq!(fault(&format!(r#"{{"where":{part}}}"#)), ("where".into(), Fault::NotANode), "{part}");
+        assert_eq!(fault(&format!(r#"{{"where":{part}}}"#)), ("where".into(), FilterFault::NotANode), "{part}");
         let deep = format!(r#"{{"where":{{"and":[{GOOD},{{"or":[{GOOD},{GOOD},{part}]}}]}}}}"#);
-        assert_eq!(fault(&deep), ("where.and[1].or[2]".into(), Fault::NotANode), "{part}");
+        assert_eq!(fault(&deep), ("where.and[1].or[2]".into(), FilterFault::NotANode), "{part}");
     }
-    assert_eq!(fault(r#"{"where":{"or":[]}}"#), ("where".into(), Fault::EmptyGroup));
+    assert_eq!(fault(r#"{"where":{"or":[]}}"#), ("where".into(), FilterFault::EmptyGroup));
 }
 
 #[test]
@@ -69,9 +69,9 @@ fn a_condition_says_what_is_wrong_with_it() {
         assert_eq!(at, "where.and[0]");
         fault
     };
-    assert_eq!(of("", "eq", "1"), Fault::Key);
+    assert_eq!(of("", "eq", "1"), FilterFault::Key);
     for operator in ["", "!", "=", "hunter2", "EQ", "ne", "!neq", "!lt", "!geq", "!!eq", "startswith", "notIn"] {
-        assert_eq!(of("A", operator, "1"), Fault::Operator, "{operator}");
+        assert_eq!(of("A", operator, "1"), FilterFault::Operator, "{operator}");
     }
     for (operators, values, expected) in [
         (&["eq", "!eq", "neq"][..], &["1.5", "1e2", "[]", "{}", "[1]"][..], "a string, an integer or a boolean"),
@@ -90,7 +90,7 @@ fn a_condition_says_what_is_wrong_with_it() {
     ] {
         for operator in operators {
             for value in values {
-                assert_eq!(of("hunter2", operator, value), Fault::Value(expected), "{operator} {value}");
+                assert_eq!(of("hunter2", operator, value), FilterFault::Value(expected), "{operator} {value}");
             }
         }
     }
@@ -102,15 +102,15 @@ fn a_filter_ends_at_its_bounds() {
     let nested = |depth| format!(r#"{{"where":{}{condition}{}}}"#, r#"{"or":["#.repeat(depth), "]}".repeat(depth));
     assert!(Filter::parse(&nested(FILTER_DEPTH)).is_ok());
     let place = format!("where{}", ".or[0]".repeat(FILTER_DEPTH));
-    assert_eq!(fault(&nested(FILTER_DEPTH + 1)), (place, Fault::TooDeep));
+    assert_eq!(fault(&nested(FILTER_DEPTH + 1)), (place, FilterFault::TooDeep));
 
     let many = |count| format!(r#"{{"where":{{"and":[{}]}}}}"#, vec![condition; count].join(","));
     assert!(Filter::parse(&many(FILTER_CONDITIONS)).is_ok());
-    assert_eq!(fault(&many(FILTER_CONDITIONS + 1)), ("where.and[100]".into(), Fault::TooManyConditions));
+    assert_eq!(fault(&many(FILTER_CONDITIONS + 1)), ("where.and[100]".into(), FilterFault::TooManyConditions));
 
     let long = |bytes: usize| format!(r#"{{"where":{condition}}}{}"#, " ".repeat(bytes - condition.len() - 10));
     assert!(Filter::parse(&long(FILTER_BYTES)).is_ok());
-    assert_eq!(fault(&long(FILTER_BYTES + 1)).1, Fault::TooLong);
+    assert_eq!(fault(&long(FILTER_BYTES + 1)).1, FilterFault::TooLong);
 }
 
 proptest! {

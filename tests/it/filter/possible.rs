@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use raydex::filter::{Filter, Possible};
-use raydex::record::Value;
+use raydex::filter::{Filter, PossibleValues};
+use raydex::record::FieldValue;
 use serde_json::Map;
 
 use super::generate::{NAMES, Random};
@@ -36,11 +36,13 @@ fn known(random: &mut Random, records: &[String], name: &str) -> Known {
     }
 }
 
-fn possible(known: &Known) -> Possible<'_> {
+fn possible(known: &Known) -> PossibleValues<'_> {
     match known {
-        Known::Nothing => Possible::Any,
-        Known::Values(values) => Possible::OneOf(values.iter().map(|value| Value::from_json(value)).collect()),
-        Known::Texts(texts) => Possible::Texts(Box::new(|text| texts.contains(text))),
+        Known::Nothing => PossibleValues::Any,
+        Known::Values(values) => {
+            PossibleValues::OneOf(values.iter().map(|value| FieldValue::from_json(value)).collect())
+        }
+        Known::Texts(texts) => PossibleValues::Texts(Box::new(|text| texts.contains(text))),
     }
 }
 
@@ -54,7 +56,7 @@ fn records_ruled_out_together_fail_one_by_one() {
         let all: Vec<Known> = NAMES.iter().map(|name| known(&mut random, &records, name)).collect();
         let parsed = Filter::parse(&filter).unwrap();
         let may = parsed.may_match(|name| {
-            NAMES.iter().position(|known| *known == name).map_or(Possible::Any, |at| possible(&all[at]))
+            NAMES.iter().position(|known| *known == name).map_or(PossibleValues::Any, |at| possible(&all[at]))
         });
         let passes = records.iter().any(|record| parsed.accepts(record.as_bytes()).unwrap());
         assert!(may || !passes, "{filter}\n{records:#?}");

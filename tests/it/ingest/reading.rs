@@ -1,6 +1,6 @@
 //! Lookups of objects that are not any more what was indexed.
 
-use raydex::batch::Spans;
+use raydex::batch::ObjectSpans;
 use raydex::index::ShardName;
 use raydex::index::calls::{ObjectVersion, PutEntry};
 use raydex::index::entry::{RayLocation, pack};
@@ -71,7 +71,7 @@ fn wrong_span_costs_a_full_scan_losing_nothing() {
             dataset: DATASET,
             object: version,
             slots: vec![0],
-            parts: pack(vec![RayLocation::new(ray(1), span)], &Spans::default()),
+            parts: pack(vec![RayLocation::new(ray(1), span)], &ObjectSpans::default()),
             summary: Vec::new(),
         };
         let name = ShardName::for_key(&RayKey::Ray(ray(1))).to_string();

@@ -10,27 +10,27 @@ use raydex::pipeline::BatchOutcome;
 use raydex::pipeline::process::BatchFigures;
 use raydex::record::{Dataset, RayId, RayKey};
 use raydex::rpc;
-use raydex::sample::{Plan, Units};
+use raydex::sample::{PlanUnits, SamplePlan};
 
 use super::support::{Fakes, run};
 
 /// 20,000 records with everything in them that real ones have.
-fn plan(batches: u32) -> Plan {
-    Plan {
+fn plan(batches: u32) -> SamplePlan {
+    SamplePlan {
         batches,
         window_ms: i64::from(batches.max(120)) * 1000,
-        units: Units::Mixed,
+        units: PlanUnits::Mixed,
         subrequests: 200,
         late: 50,
         duplicates: 30,
         members: 3,
         level: 1,
-        ..Plan::default()
+        ..SamplePlan::default()
     }
 }
 
 /// A world that holds the plan's batches of a dataset, and the lines of each ray in the order of the batches.
-fn indexed(plan: &Plan, dataset: Dataset) -> (Fakes, BTreeMap<RayId, Vec<Vec<u8>>>) {
+fn indexed(plan: &SamplePlan, dataset: Dataset) -> (Fakes, BTreeMap<RayId, Vec<Vec<u8>>>) {
     let (fakes, mut lines) = (Fakes::new(), BTreeMap::<RayId, Vec<Vec<u8>>>::new());
     for batch in plan.batches(dataset) {
         let (_, outcome) = fakes.index(&batch.key, dataset, &batch.gzip);
@@ -46,7 +46,7 @@ fn indexed(plan: &Plan, dataset: Dataset) -> (Fakes, BTreeMap<RayId, Vec<Vec<u8>
 }
 
 /// Looks every ray up, and compares the stored lines.
-fn every_ray_is_found(plan: &Plan, dataset: Dataset) {
+fn every_ray_is_found(plan: &SamplePlan, dataset: Dataset) {
     let (fakes, lines) = indexed(plan, dataset);
     assert!(lines.len() > 100, "{} rays", lines.len());
     for (ray, expected) in &lines {
@@ -82,7 +82,7 @@ fn begins_of_spans(gzip: &[u8]) -> Vec<u64> {
 #[test]
 fn large_batches_index_rays_in_their_exact_spans() {
     // The blocks of level 1 are a megabyte long.
-    let plan = Plan { level: 6, ..plan(4) };
+    let plan = SamplePlan { level: 6, ..plan(4) };
     let (fakes, lines) = indexed(&plan, Dataset::HttpRequests);
     let mut places: BTreeMap<RayId, BTreeMap<String, BTreeSet<u64>>> = BTreeMap::new();
     for batch in plan.batches(Dataset::HttpRequests) {

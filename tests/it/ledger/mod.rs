@@ -18,7 +18,7 @@ mod wire_format;
 use std::cell::Cell;
 use std::collections::BTreeMap;
 
-use raydex::backend::{BackendError, Sql, SqlRow, SqlValue};
+use raydex::backend::{BackendError, SqlDatabase, SqlRow, SqlValue};
 use raydex::index::{Counts, ObjectVersion};
 use raydex::ledger::calls::{
     BeginBatch, ClaimAnswer, ClaimPayload, CommitAnswer, CommitAttempt, SealBatch, SealedPlan,

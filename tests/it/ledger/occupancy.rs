@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use raydex::backend::{Objects, Sql};
+use raydex::backend::{DurableObjects, SqlDatabase};
 use raydex::index::OccupancyMap;
 use raydex::ledger::occupancy::{MarkOccupied, ReadOccupancy, mark_occupied, read_occupancy};
 use raydex::ledger::registry;
@@ -85,7 +85,7 @@ fn marked_prefixes_and_no_others_are_present() {
 }
 
 /// The prefixes that a query asks which goes by the map, answer by answer.
-fn asked(ledgers: &impl Objects, first: u32, last: u32) -> Vec<u32> {
+fn asked(ledgers: &impl DurableObjects, first: u32, last: u32) -> Vec<u32> {
     let (mut asked, mut at) = (Vec::new(), first);
     while at <= last {
         let map = run(read_occupancy(ledgers, DATASET, (at, last))).unwrap();

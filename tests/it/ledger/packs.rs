@@ -1,6 +1,6 @@
 //! Packs in the books: where each body is, and when a pack has no further use.
 
-use raydex::backend::Sql;
+use raydex::backend::SqlDatabase;
 use raydex::ledger::calls::{
     ClaimAnswer, ClaimPayload, CommitAttempt, DecideDelivery, DecisionAnswer, DeliveryDecision, GetBatch,
     ListExpiredPacks, MarkRemoved, SealBatch, SplitAnswer, SplitPayload,

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 
-use raydex::backend::Sql;
+use raydex::backend::SqlDatabase;
 use raydex::ledger::backfills::{
     self, CountEndedObject, ListBackfills, RecordBackfillStep, StartBackfill, SwitchBackfill,
 };

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use raydex::mask::{FieldTreatment, MASKED, Role, class_of, mask_line};
 use raydex::record::{Dataset, Field, Fields};
 use raydex::render::{PartnerOptions, write_partner_line};
-use raydex::sample::{FieldSet, Plan};
+use raydex::sample::{FieldSet, SamplePlan};
 use serde_json::Value;
 
 use crate::support::canaries::{self, Canary, Random};
@@ -43,7 +43,7 @@ fn names(line: &str) -> Vec<String> {
 
 /// Lines of a small sample of a dataset, with every field.
 fn sample(dataset: Dataset) -> Vec<String> {
-    let plan = Plan { records: 600, batches: 1, fields: FieldSet::All, merged: true, ..Plan::default() };
+    let plan = SamplePlan { records: 600, batches: 1, fields: FieldSet::All, merged: true, ..SamplePlan::default() };
     let mut lines = Vec::new();
     for batch in plan.batches(dataset) {
         let mut text = Vec::new();
@@ -198,7 +198,7 @@ fn partner_form_of_a_masked_line_is_masked() {
         let cells = String::from_utf8(out).unwrap();
         assert_eq!(cells.matches('\u{1}').count(), 144);
         let [before, after] = [&line, &seen].map(|line| Fields::parse(line).unwrap().get(Field::ClientIP));
-        let cell = |ip: &raydex::record::Value<'_>| cells.contains(&format!("\u{1}{}\u{1}", ip.text().unwrap()));
+        let cell = |ip: &raydex::record::FieldValue<'_>| cells.contains(&format!("\u{1}{}\u{1}", ip.text().unwrap()));
         assert!(cell(&after) && (before == after || !cell(&before)), "{seen}");
         altered += usize::from(before != after);
         assert!(!cells.contains("?q=") || cells.contains(MASKED));

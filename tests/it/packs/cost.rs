@@ -5,7 +5,7 @@ use raydex::limits::{BODIES_KEPT_MS, OUTBOX_FIRST_MS, PACK_BYTES};
 use raydex::pipeline::sweep;
 use raydex::r2_event::R2Event;
 use raydex::record::Dataset;
-use raydex::sample::Plan;
+use raydex::sample::SamplePlan;
 
 use super::support::partner::delivering;
 use super::support::{Consumers, Kind, Reply, run};
@@ -29,7 +29,8 @@ struct Cost {
 }
 
 fn cost(pack_bytes: usize) -> Cost {
-    let plan = Plan { batches: 1, records: RECORDS, window_ms: 30_000, late: 0, duplicates: 0, ..Plan::default() };
+    let plan =
+        SamplePlan { batches: 1, records: RECORDS, window_ms: 30_000, late: 0, duplicates: 0, ..SamplePlan::default() };
     let batch = plan.batches(Dataset::HttpRequests).next().unwrap();
     let consumers = Consumers::new(delivering(&[]), |_, _| Reply::Status(200));
     let fakes = &consumers.fakes;

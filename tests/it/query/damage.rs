@@ -1,6 +1,6 @@
 //! Objects that are gone, changed or damaged, and a world that fails.
 
-use raydex::backend::{Bucket, Bytes};
+use raydex::backend::{Bucket, ByteStream};
 use raydex::bucket_keys::{summaries_key, version_digest, windows_key};
 use raydex::config::DEFAULT_BUCKET_NAME as BUCKET_NAME;
 use raydex::filter::Filter;
@@ -37,7 +37,7 @@ fn three() -> (Store, Vec<String>) {
 }
 
 /// The lines that are returned before the run breaks off, and its error.
-fn until_it_breaks<Y: Bytes>(store: &Store, run: &mut QueryRun<Y>) -> (Vec<String>, QueryError)
+fn until_it_breaks<Y: ByteStream>(store: &Store, run: &mut QueryRun<Y>) -> (Vec<String>, QueryError)
 where
     MemoryBucket: Bucket<Body = Y>,
 {

@@ -2,8 +2,8 @@
 
 use raydex::filter::Filter;
 use raydex::query::{QueryEnd, RangeQuery};
-use raydex::record::{Dataset, Scanner};
-use raydex::sample::Plan;
+use raydex::record::{Dataset, LineScanner};
+use raydex::sample::SamplePlan;
 use serde_json::Value;
 
 use super::generate::Store;
@@ -12,7 +12,7 @@ use super::support::gzip::gunzip;
 use super::{answer, oracle};
 
 /// Two batches, one of them in two gzip members.
-fn store(plan: &Plan) -> (Store, Vec<String>) {
+fn store(plan: &SamplePlan) -> (Store, Vec<String>) {
     let mut store = Store::new();
     for batch in 0..2 {
         let mut gzip = Vec::new();
@@ -41,10 +41,10 @@ fn filter_of(random: &mut Random, line: &str) -> Filter {
 
 #[test]
 fn realistic_batches_lose_nothing_to_pruning() {
-    let plan = Plan { batches: 2, records: 8_000, members: 2, ..Plan::default() };
+    let plan = SamplePlan { batches: 2, records: 8_000, members: 2, ..SamplePlan::default() };
     let (store, lines) = store(&plan);
     let times: Vec<i64> = {
-        let mut scanner = Scanner::new(Dataset::HttpRequests);
+        let mut scanner = LineScanner::new(Dataset::HttpRequests);
         lines.iter().filter_map(|line| scanner.key(line.as_bytes()).unwrap().unix_ns()).collect()
     };
     let mut random = Random::new(77);

@@ -15,7 +15,7 @@ mod summaries;
 use std::borrow::Cow;
 use std::ops::RangeInclusive;
 
-use raydex::backend::{BackendError, Bytes};
+use raydex::backend::{BackendError, ByteStream};
 use raydex::index::{OccupancyMap, OccupancyRow};
 use raydex::limits::{OCCUPANCY_ROW, OCCUPANCY_ROW_BYTES};
 use raydex::query::{QueryEnd, QueryError, QueryLine, QueryRun, QueryStep, RangeQuery, RecordSink, ShardDirectory};
@@ -90,14 +90,14 @@ fn answer_by(fakes: &Fakes, directory: &impl ShardDirectory, query: RangeQuery) 
 }
 
 /// Runs on to the end, or to the first error.
-fn finish<Y: Bytes>(fakes: &Fakes, run: &mut QueryRun<Y>) -> Result<Answer, QueryError>
+fn finish<Y: ByteStream>(fakes: &Fakes, run: &mut QueryRun<Y>) -> Result<Answer, QueryError>
 where
     support::MemoryBucket: raydex::backend::Bucket<Body = Y>,
 {
     finish_by(fakes, &FixedDirectory::of_any(), run)
 }
 
-fn finish_by<Y: Bytes>(
+fn finish_by<Y: ByteStream>(
     fakes: &Fakes,
     directory: &impl ShardDirectory,
     run: &mut QueryRun<Y>,
@@ -117,14 +117,14 @@ where
     }
 }
 
-fn step<Y: Bytes>(fakes: &Fakes, asked: &mut QueryRun<Y>) -> Result<QueryStep, QueryError>
+fn step<Y: ByteStream>(fakes: &Fakes, asked: &mut QueryRun<Y>) -> Result<QueryStep, QueryError>
 where
     support::MemoryBucket: raydex::backend::Bucket<Body = Y>,
 {
     step_by(fakes, &FixedDirectory::of_any(), asked)
 }
 
-fn step_by<Y: Bytes>(
+fn step_by<Y: ByteStream>(
     fakes: &Fakes,
     directory: &impl ShardDirectory,
     asked: &mut QueryRun<Y>,

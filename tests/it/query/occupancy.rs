@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
 
-use raydex::backend::{BackendError, Objects};
+use raydex::backend::{BackendError, DurableObjects};
 use raydex::index::OccupancyMap;
 use raydex::ledger::RegistryDirectory;
 use raydex::ledger::occupancy::{mark_occupied, read_occupancy};
@@ -61,7 +61,7 @@ fn put(store: &mut Store, key: &str, prefix: u32) -> String {
 #[derive(Default)]
 struct Empty(RefCell<Vec<u32>>);
 
-impl Objects for Empty {
+impl DurableObjects for Empty {
     async fn call(&self, name: &str, call: &str, _: Vec<u8>) -> Result<Vec<u8>, BackendError> {
         assert_eq!(call, "v1/list-batches");
         let prefix = name.strip_prefix("v1/").unwrap();

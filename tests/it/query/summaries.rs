@@ -1,15 +1,15 @@
 //! Summaries against the records that they are of: nothing is ruled out that is there.
 
-use raydex::batch::{PointForm, SpanPlace, Spans};
+use raydex::batch::{ObjectSpans, PointForm, SpanPlace};
 use raydex::filter::Filter;
 use raydex::index::summary::{PruningSummary, SpanSummaries, SummaryBuilder};
 use raydex::limits::SUMMARY_MAX;
-use raydex::record::Watched;
+use raydex::record::IndexedFields;
 
 use super::random::Random;
 
 /// The table of so many spans.
-fn spans(count: u32) -> Spans {
+fn spans(count: u32) -> ObjectSpans {
     let place = |number| SpanPlace {
         number,
         form: PointForm::Plain,
@@ -20,7 +20,7 @@ fn spans(count: u32) -> Spans {
         text: Some(1_000_000),
         window: 0..0,
     };
-    Spans { places: (0..count).map(place).collect(), windows: Vec::new() }
+    ObjectSpans { places: (0..count).map(place).collect(), windows: Vec::new() }
 }
 
 /// A record, whose fields have about so many values each.
@@ -75,7 +75,7 @@ fn existing_value_is_never_ruled_out() {
             records.push((0..number).map(|_| record(&mut random, values)).collect());
             for (at, line) in (0..).zip(&records[span as usize]) {
                 let ns = 1_000_000 * i64::from(span) + at;
-                summaries.take(span, ns, line.as_bytes(), &Watched::read(line.as_bytes()));
+                summaries.take(span, ns, line.as_bytes(), &IndexedFields::read(line.as_bytes()));
             }
         }
         let gathered = summaries.finish(&spans(count));
@@ -107,8 +107,8 @@ fn existing_value_is_never_ruled_out() {
 fn unknown_line_may_hold_anything() {
     let mut gatherer = SummaryBuilder::default();
     let line = br#"{"Action":"a"}"#;
-    gatherer.take(0, 1, line, &Watched::read(line));
-    gatherer.take(0, 1, b"{\"Action\":\"\xff\"}", &Watched::read(b"{\"Action\":\"\xff\"}"));
+    gatherer.take(0, 1, line, &IndexedFields::read(line));
+    gatherer.take(0, 1, b"{\"Action\":\"\xff\"}", &IndexedFields::read(b"{\"Action\":\"\xff\"}"));
     let summary = PruningSummary::from_bytes(&gatherer.finish(&spans(1)).batch).unwrap();
     let filter = Filter::parse(r#"{"where":{"key":"Action","operator":"eq","value":"x"}}"#).unwrap();
     assert!(filter.may_match(|name| summary.possible(name)));

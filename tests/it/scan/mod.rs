@@ -6,13 +6,13 @@ mod odd;
 mod samples;
 
 use raydex::record::fields::line_text;
-use raydex::record::{Dataset, Field, Fields, Next, Scanner, WATCHED, Watched, read_key};
+use raydex::record::{Dataset, Field, Fields, INDEXED_FIELDS, IndexedFields, LineScanner, NextLine, read_key};
 
 /// Has the scanner read a line both ways, and compares with the plain reading.
-fn check(scanner: &mut Scanner, dataset: Dataset, line: &[u8]) {
+fn check(scanner: &mut LineScanner, dataset: Dataset, line: &[u8]) {
     let shown = String::from_utf8_lossy(line);
     let key = read_key(dataset, line);
-    let read = scanner.key_and_watched(line).map(|(key, watched)| {
+    let read = scanner.key_and_indexed_fields(line).map(|(key, watched)| {
         check_watched(watched, line);
         key
     });
@@ -21,7 +21,7 @@ fn check(scanner: &mut Scanner, dataset: Dataset, line: &[u8]) {
     match (scanner.record(line), Fields::parse(&text)) {
         (Ok(found), Ok(fields)) => {
             assert_eq!(Ok(found.key), key, "{dataset}: {shown}");
-            check_watched(found.watched, line);
+            check_watched(found.indexed_fields, line);
             assert_eq!(found.lossy, std::str::from_utf8(line).is_err(), "{dataset}: {shown}");
             for &field in Field::ALL {
                 assert_eq!(found.fields.get(field), fields.get(field), "{dataset}: {field:?} of {shown}");
@@ -36,22 +36,22 @@ fn check(scanner: &mut Scanner, dataset: Dataset, line: &[u8]) {
 }
 
 /// Has the scanner find out where the first line of a text ends: if it says so, it is right, and so is all it read.
-fn check_next(scanner: &mut Scanner, dataset: Dataset, text: &[u8]) {
+fn check_next(scanner: &mut LineScanner, dataset: Dataset, text: &[u8]) {
     let shown = String::from_utf8_lossy(text);
     let end = text.iter().position(|byte| *byte == b'\n');
     let line = text.get(..end.unwrap_or_default()).unwrap();
     let line = line.strip_suffix(b"\r").unwrap_or(line);
     let lengths = (line.len(), end.map_or(0, |end| end + 1));
-    if let Some(Next { record, length, found: (key, watched) }) = scanner.next_key(text) {
+    if let Some(NextLine { record, length, found: (key, watched) }) = scanner.next_key(text) {
         assert_eq!((record, length), lengths, "{shown}");
         assert_eq!(Ok(key), read_key(dataset, line), "{dataset}: {shown}");
         check_watched(watched, line);
     }
-    if let Some(Next { record, length, found }) = scanner.next_record(text) {
+    if let Some(NextLine { record, length, found }) = scanner.next_record(text) {
         assert_eq!((record, length), lengths, "{shown}");
         assert_eq!(Ok(found.key), read_key(dataset, line), "{dataset}: {shown}");
         assert!(!found.lossy);
-        check_watched(found.watched, line);
+        check_watched(found.indexed_fields, line);
         let fields = Fields::parse(std::str::from_utf8(line).unwrap()).unwrap();
         for &field in Field::ALL {
             assert_eq!(found.fields.get(field), fields.get(field), "{field:?} of {shown}");
@@ -61,26 +61,26 @@ fn check_next(scanner: &mut Scanner, dataset: Dataset, text: &[u8]) {
 }
 
 /// Compares what summaries are told of a line with the plain reading of its text, where they are told anything.
-fn check_watched(watched: &Watched, line: &[u8]) {
+fn check_watched(watched: &IndexedFields, line: &[u8]) {
     let text = line_text(line);
-    let plain = Watched::read(text.as_bytes());
+    let plain = IndexedFields::read(text.as_bytes());
     assert!(plain.is_known(), "{text}");
     assert!(watched.is_known() || std::str::from_utf8(line).is_err(), "{text}");
-    for place in (0..WATCHED.len()).filter(|_| watched.is_known()) {
+    for place in (0..INDEXED_FIELDS.len()).filter(|_| watched.is_known()) {
         let token = line_text(watched.token(line, place));
-        assert_eq!(token.as_bytes(), plain.token(text.as_bytes(), place), "{} of {text}", WATCHED[place]);
+        assert_eq!(token.as_bytes(), plain.token(text.as_bytes(), place), "{} of {text}", INDEXED_FIELDS[place]);
     }
 }
 
 /// Checks a line for each dataset, with a scanner that knows nothing and with those that have read others.
-fn check_all(scanners: &mut [(Dataset, Scanner)], line: &[u8]) {
+fn check_all(scanners: &mut [(Dataset, LineScanner)], line: &[u8]) {
     for (dataset, scanner) in scanners {
         check(scanner, *dataset, line);
-        check(&mut Scanner::new(*dataset), *dataset, line);
+        check(&mut LineScanner::new(*dataset), *dataset, line);
     }
 }
 
 /// A scanner for each dataset.
-fn scanners() -> Vec<(Dataset, Scanner)> {
-    Dataset::ALL.into_iter().map(|dataset| (dataset, Scanner::new(dataset))).collect()
+fn scanners() -> Vec<(Dataset, LineScanner)> {
+    Dataset::ALL.into_iter().map(|dataset| (dataset, LineScanner::new(dataset))).collect()
 }

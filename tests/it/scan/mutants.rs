@@ -3,7 +3,7 @@
 use proptest::prelude::{ProptestConfig, Strategy, any, prop, prop_oneof, proptest};
 use proptest::sample::Index;
 use proptest::test_runner::TestRunner;
-use raydex::record::{Dataset, Scanner};
+use raydex::record::{Dataset, LineScanner};
 
 use super::samples::{jobs, lines};
 use super::{check, check_all, scanners};
@@ -194,8 +194,8 @@ fn check_mutants(cases: u32) {
         .flat_map(|set| jobs.iter().map(move |job| (set, lines(job, set))))
         .filter(|(_, lines)| !lines.is_empty())
         .collect();
-    let known: std::cell::RefCell<Vec<Scanner>> =
-        sets.iter().map(|(set, _)| Scanner::new(*set)).collect::<Vec<_>>().into();
+    let known: std::cell::RefCell<Vec<LineScanner>> =
+        sets.iter().map(|(set, _)| LineScanner::new(*set)).collect::<Vec<_>>().into();
     let input = (any::<Index>(), any::<Index>(), prop::collection::vec(mutation(), 1..4));
     let mut runner = TestRunner::new(ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() });
     let outcome = runner.run(&input, |(set, line, mutations)| {
@@ -206,7 +206,7 @@ fn check_mutants(cases: u32) {
         let scanner = &mut known.borrow_mut()[set];
         check(scanner, *dataset, line);
         check(scanner, *dataset, &mutant);
-        check(&mut Scanner::new(*dataset), *dataset, &mutant);
+        check(&mut LineScanner::new(*dataset), *dataset, &mutant);
         Ok(())
     });
     outcome.unwrap();
@@ -227,7 +227,7 @@ fn many_mutated_lines_are_read_alike() {
 fn line_cut_at_any_place_is_read_alike() {
     let job = &jobs(3)[3];
     for dataset in Dataset::ALL {
-        let mut scanner = Scanner::new(dataset);
+        let mut scanner = LineScanner::new(dataset);
         for line in lines(job, dataset).iter().take(1) {
             for cut in 0..=line.len() {
                 check(&mut scanner, dataset, &line[..cut]);

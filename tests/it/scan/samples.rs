@@ -1,26 +1,26 @@
 //! Lines as jobs write them, under many settings.
 
-use raydex::record::{Dataset, Scanner};
-use raydex::sample::{FieldSet, Plan, TimestampUnit, Units};
+use raydex::record::{Dataset, LineScanner};
+use raydex::sample::{FieldSet, PlanUnits, SamplePlan, TimestampUnit};
 
 use super::{check, check_all, scanners};
 
 /// The settings of jobs that differ in what their lines are like, so many records each.
-pub(crate) fn jobs(records: u32) -> Vec<Plan> {
-    let plan = Plan { batches: 1, records, window_ms: 60_000, subrequests: 300, ..Plan::default() };
-    let units = TimestampUnit::ALL.map(|unit| Plan { units: Units::Always(unit), ..plan.clone() });
+pub(crate) fn jobs(records: u32) -> Vec<SamplePlan> {
+    let plan = SamplePlan { batches: 1, records, window_ms: 60_000, subrequests: 300, ..SamplePlan::default() };
+    let units = TimestampUnit::ALL.map(|unit| SamplePlan { units: PlanUnits::Always(unit), ..plan.clone() });
     let mut jobs = units.to_vec();
     jobs.extend([
-        Plan { fields: FieldSet::All, seed: 2, ..plan.clone() },
-        Plan { merged: true, seed: 3, ..plan.clone() },
-        Plan { preserve_duplicates: true, seed: 4, ..plan.clone() },
-        Plan { fields: FieldSet::All, merged: true, preserve_duplicates: true, seed: 5, ..plan },
+        SamplePlan { fields: FieldSet::All, seed: 2, ..plan.clone() },
+        SamplePlan { merged: true, seed: 3, ..plan.clone() },
+        SamplePlan { preserve_duplicates: true, seed: 4, ..plan.clone() },
+        SamplePlan { fields: FieldSet::All, merged: true, preserve_duplicates: true, seed: 5, ..plan },
     ]);
     jobs
 }
 
 /// The lines of one dataset of a job.
-pub(crate) fn lines(plan: &Plan, dataset: Dataset) -> Vec<Vec<u8>> {
+pub(crate) fn lines(plan: &SamplePlan, dataset: Dataset) -> Vec<Vec<u8>> {
     let batch = plan.batch(dataset, 0);
     batch.lines.iter().map(|place| batch.line(place).to_vec()).collect()
 }
@@ -28,9 +28,9 @@ pub(crate) fn lines(plan: &Plan, dataset: Dataset) -> Vec<Vec<u8>> {
 #[test]
 fn every_line_of_every_job_is_read_alike() {
     for dataset in Dataset::ALL {
-        let mut mixed = Scanner::new(dataset);
+        let mut mixed = LineScanner::new(dataset);
         for job in jobs(150) {
-            let mut scanner = Scanner::new(dataset);
+            let mut scanner = LineScanner::new(dataset);
             for line in lines(&job, dataset) {
                 check(&mut scanner, dataset, &line);
                 check(&mut mixed, dataset, &line);
@@ -55,7 +55,7 @@ fn lines_of_several_jobs_and_datasets_may_mix() {
 fn ordinary_lines_are_read_the_fast_way() {
     for dataset in Dataset::ALL {
         for job in jobs(300) {
-            let mut scanner = Scanner::new(dataset);
+            let mut scanner = LineScanner::new(dataset);
             let lines = lines(&job, dataset);
             for line in &lines {
                 assert!(scanner.key(line).is_ok());
@@ -74,10 +74,10 @@ fn ordinary_lines_are_read_the_fast_way() {
 #[test]
 fn two_alternating_jobs_are_read_fast() {
     let [first, second] = [FieldSet::Usual, FieldSet::All].map(|fields| {
-        let plan = Plan { fields, batches: 1, records: 200, window_ms: 60_000, ..Plan::default() };
+        let plan = SamplePlan { fields, batches: 1, records: 200, window_ms: 60_000, ..SamplePlan::default() };
         lines(&plan, Dataset::HttpRequests)
     });
-    let mut scanner = Scanner::new(Dataset::HttpRequests);
+    let mut scanner = LineScanner::new(Dataset::HttpRequests);
     for line in first.iter().zip(&second).flat_map(|(a, b)| [a, b]) {
         check(&mut scanner, Dataset::HttpRequests, line);
     }

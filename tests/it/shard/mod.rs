@@ -9,7 +9,7 @@ mod model;
 mod within;
 
 use raydex::backend::BackendError;
-use raydex::batch::Spans;
+use raydex::batch::ObjectSpans;
 use raydex::index::calls::{Candidate, FindRay, ForgetEntry, ObjectVersion, PutAnswer, PutEntry, PutOutcome};
 use raydex::index::entry::{EntryPart, RayLocation, pack};
 use raydex::index::{nonstandard, shard};
@@ -74,13 +74,13 @@ fn entry(object: ObjectVersion, places: &[(u64, u32)]) -> PutEntry {
     slots.sort_unstable();
     slots.dedup();
     let places = places.iter().map(|&(suffix, span)| RayLocation::new(ray(suffix), span.into())).collect();
-    PutEntry { dataset: DATASET, object, slots, parts: pack(places, &Spans::default()), summary: Vec::new() }
+    PutEntry { dataset: DATASET, object, slots, parts: pack(places, &ObjectSpans::default()), summary: Vec::new() }
 }
 
 /// The entry of these (nonstandard id, span) pairs.
 fn nonstandard_entry(object: ObjectVersion, ids: &[(&str, u32)]) -> PutEntry {
     let slots = ids.iter().map(|(id, _)| nonstandard::slot_of(id)).collect();
-    let bytes = nonstandard::pack(ids.iter().copied(), &Spans::default());
+    let bytes = nonstandard::pack(ids.iter().copied(), &ObjectSpans::default());
     PutEntry { dataset: DATASET, object, slots, parts: vec![EntryPart { lo: 0, hi: 0, bytes }], summary: Vec::new() }
 }
 

@@ -1,7 +1,7 @@
 //! One case of fuzzing: a text, whoever compresses it, spans and pieces, all from a seed.
 
 use flate2::FlushCompress;
-use raydex::batch::{GZIP_MAGIC, SpanPlace, Spans};
+use raydex::batch::{GZIP_MAGIC, ObjectSpans, SpanPlace};
 
 use super::random::Random;
 use super::reading::{check, parts, pieces, read_span};
@@ -102,7 +102,7 @@ fn cuts(random: &mut Random, length: usize, count: usize) -> Vec<usize> {
 }
 
 /// Damages some of the spans and reads them: that ends, in lines or in an error. Says how many there were.
-fn damage(random: &mut Random, stored: &[u8], spans: &Spans) -> u64 {
+fn damage(random: &mut Random, stored: &[u8], spans: &ObjectSpans) -> u64 {
     let mut damaged = 0;
     for place in &spans.places {
         for _ in 0..random.below(4) {

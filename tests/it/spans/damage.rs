@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use flate2::FlushCompress;
-use raydex::batch::{BatchError, PointForm, Spans};
+use raydex::batch::{BatchError, ObjectSpans, PointForm};
 use raydex::record::Dataset;
 
 use super::random::Random;
@@ -13,7 +13,7 @@ use super::texts;
 use super::writers::flushing;
 
 /// An object of a few spans, and its text.
-fn object() -> (Vec<u8>, Vec<u8>, Spans) {
+fn object() -> (Vec<u8>, Vec<u8>, ObjectSpans) {
     let text = texts::sample(Dataset::HttpRequests, 150);
     let stored = flushing(6, &text, &[55_000, 110_000, 165_000], FlushCompress::Sync);
     let spans = check(&stored, &text, 50_000, &mut Random::new(1)).unwrap();
@@ -65,7 +65,7 @@ fn short_range_gives_only_existing_lines() {
         let (packed, range) = parts(&spans, place, &stored);
         for end in (0..range.len()).step_by(11) {
             let outcome = read_span(place, packed, [&range[..end]], |line| {
-                let raydex::batch::Line::Text { offset, bytes, .. } = line else { panic!("{line:?}") };
+                let raydex::batch::BatchLine::Text { offset, bytes, .. } = line else { panic!("{line:?}") };
                 assert!(lines.contains(&(offset, Some(bytes))), "at {offset}, cut at {end}");
             });
             let is_seen = place.text.is_some() || end == 0 || outcome.as_ref().is_some_and(Result::is_err);

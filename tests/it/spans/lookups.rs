@@ -7,7 +7,7 @@ use std::path::Path;
 
 use flate2::bufread::MultiGzDecoder;
 use raydex::record::{Dataset, RayKey, read_key};
-use raydex::sample::Plan;
+use raydex::sample::SamplePlan;
 
 use super::random::Random;
 use super::support::Fakes;
@@ -30,7 +30,8 @@ struct Text {
 impl Text {
     /// A batch of so many records, some of them written twice.
     fn of(records: u32) -> Self {
-        let plan = Plan { batches: 1, records, window_ms: 30_000, duplicates: 30, level: 1, ..Plan::default() };
+        let plan =
+            SamplePlan { batches: 1, records, window_ms: 30_000, duplicates: 30, level: 1, ..SamplePlan::default() };
         let batch = plan.batch(DATASET, 0);
         let mut rays: Vec<String> = batch.lines.iter().map(|place| place.ray.to_string()).collect();
         rays.sort_unstable();

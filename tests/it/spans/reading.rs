@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt::Debug;
 use std::ops::ControlFlow;
 
-use raydex::batch::{BatchError, BatchReader, Line, PointForm, SpanPlace, Spans};
+use raydex::batch::{BatchError, BatchLine, BatchReader, ObjectSpans, PointForm, SpanPlace};
 
 use super::lines::naive;
 use super::random::Random;
@@ -28,7 +28,7 @@ impl<'t> Comparer<'t> {
         Self { expected: expected.iter(), spans: Vec::new(), wrong: None }
     }
 
-    fn take(&mut self, line: Line<'_>) {
+    fn take(&mut self, line: BatchLine<'_>) {
         let told = told(line);
         self.spans.push(line.span());
         let next = self.expected.next();
@@ -49,10 +49,10 @@ impl<'t> Comparer<'t> {
     }
 }
 
-const fn told(line: Line<'_>) -> Told<'_> {
+const fn told(line: BatchLine<'_>) -> Told<'_> {
     match line {
-        Line::Text { offset, bytes, .. } => (offset, Some(bytes)),
-        Line::TooLong { offset, .. } => (offset, None),
+        BatchLine::Text { offset, bytes, .. } => (offset, Some(bytes)),
+        BatchLine::TooLong { offset, .. } => (offset, None),
     }
 }
 
@@ -76,10 +76,10 @@ pub(crate) fn read_whole<'a>(
     pieces: impl IntoIterator<Item = &'a [u8]>,
     span_bytes: u64,
     expected: &[Told<'_>],
-) -> Result<(Spans, Vec<u32>), String> {
+) -> Result<(ObjectSpans, Vec<u32>), String> {
     let mut comparer = Comparer::new(expected);
     let mut reader = BatchReader::finding_spans_of(span_bytes);
-    let mut sink = |line: Line<'_>| {
+    let mut sink = |line: BatchLine<'_>| {
         comparer.take(line);
         ControlFlow::Continue(())
     };
@@ -100,11 +100,11 @@ pub(crate) fn read_span<'a>(
     place: &SpanPlace,
     packed: &[u8],
     pieces: impl IntoIterator<Item = &'a [u8]>,
-    mut take: impl FnMut(Line<'_>),
+    mut take: impl FnMut(BatchLine<'_>),
 ) -> Option<Result<(), BatchError>> {
     let mut reader = BatchReader::of_span(place, packed)?;
     let end = place.text_end();
-    let mut sink = |line: Line<'_>| {
+    let mut sink = |line: BatchLine<'_>| {
         if line.offset() >= end {
             return ControlFlow::Break(());
         }
@@ -128,14 +128,14 @@ pub(crate) fn read_span<'a>(
 }
 
 /// The stored bytes of a span, and its packed window.
-pub(crate) fn parts<'b>(spans: &'b Spans, place: &SpanPlace, stored: &'b [u8]) -> (&'b [u8], &'b [u8]) {
+pub(crate) fn parts<'b>(spans: &'b ObjectSpans, place: &SpanPlace, stored: &'b [u8]) -> (&'b [u8], &'b [u8]) {
     let place_of = |number: u64| usize::try_from(number).unwrap();
     let window = &spans.windows[place_of(place.window.start)..place_of(place.window.end)];
     (window, &stored[place_of(place.first_byte())..place_of(place.first_byte() + place.bytes)])
 }
 
 /// Reads the object in every way; an error says what is not as it should be.
-pub(crate) fn check(stored: &[u8], text: &[u8], span_bytes: u64, random: &mut Random) -> Result<Spans, String> {
+pub(crate) fn check(stored: &[u8], text: &[u8], span_bytes: u64, random: &mut Random) -> Result<ObjectSpans, String> {
     let expected = naive(text);
     let (spans, numbers) = read_whole([stored], span_bytes, &expected).map_err(|why| format!("in one piece: {why}"))?;
     let cut = read_whole(pieces(random, stored), span_bytes, &expected).map_err(|why| format!("in pieces: {why}"))?;
@@ -164,7 +164,7 @@ pub(crate) fn check(stored: &[u8], text: &[u8], span_bytes: u64, random: &mut Ra
 }
 
 /// Every place is where it should be.
-fn check_places(spans: &Spans, stored: &[u8], text: &[u8], span_bytes: u64) -> Result<(), String> {
+fn check_places(spans: &ObjectSpans, stored: &[u8], text: &[u8], span_bytes: u64) -> Result<(), String> {
     let first = spans.places.first().ok_or("no span")?;
     let mut right = (first.form, first.bit, first.offset, first.head) == (PointForm::Start, 0, 0, 0);
     let mut packed = 0;

@@ -4,7 +4,7 @@ use std::sync::OnceLock;
 
 use raydex::limits::{KIB, MAX_LINE};
 use raydex::record::Dataset;
-use raydex::sample::{Plan, Units};
+use raydex::sample::{PlanUnits, SamplePlan};
 
 use super::random::Random;
 
@@ -15,7 +15,7 @@ const BUFFERS: [usize; 4] = [256 * KIB, 288 * KIB, 544 * KIB, 800 * KIB];
 
 /// The text of a batch of so many records.
 pub(crate) fn sample(dataset: Dataset, records: u32) -> Vec<u8> {
-    let plan = Plan { batches: 1, records, units: Units::Mixed, level: 1, ..Plan::default() };
+    let plan = SamplePlan { batches: 1, records, units: PlanUnits::Mixed, level: 1, ..SamplePlan::default() };
     plan.batch(dataset, 0).ndjson
 }
 

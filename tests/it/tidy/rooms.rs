@@ -96,6 +96,6 @@ fn a_room_that_looks_ahead_is_seen() {
     {
         assert!(!allowed(from, to), "{from} → {to}");
     }
-    let file = File { path: "src/record/x.rs".into(), text: "use crate::batch::Line;\n// crate::api\n".into() };
+    let file = File { path: "src/record/x.rs".into(), text: "use crate::batch::BatchLine;\n// crate::api\n".into() };
     assert_eq!(imports(&file), [(1, "batch".to_owned())]);
 }

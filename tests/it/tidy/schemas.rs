@@ -1,6 +1,6 @@
 //! The contracts in `schemas/` and the code say the same.
 
-use raydex::config::{Need, SETTINGS};
+use raydex::config::{SETTINGS, SettingRequirement};
 use raydex::r2_event::{EventBackfill, ObjectChange, R2Event};
 use raydex::record::Dataset;
 use raydex::record::fields::Field;
@@ -18,7 +18,7 @@ fn the_settings_are_the_ones_of_the_code() {
         assert_eq!(described["name"], setting.name);
         assert_eq!(described["secret"], setting.secret, "{}", setting.name);
         assert_eq!(described["aliases"], serde_json::json!(setting.aliases), "{}", setting.name);
-        assert_eq!(described["required"], setting.need == Need::Required, "{}", setting.name);
+        assert_eq!(described["required"], setting.need == SettingRequirement::Required, "{}", setting.name);
         assert_eq!(described["default"].as_str(), setting.default(), "{}", setting.name);
         assert!(described["description"].as_str().unwrap().ends_with('.'), "{}", setting.name);
         assert_eq!(described.as_object().unwrap().len(), 6, "{}", setting.name);

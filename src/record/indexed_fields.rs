@@ -8,11 +8,11 @@ use std::fmt;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::fields::{Name, ValueSpan};
+use super::fields::{MemberName, ValueSpan};
 use super::lanes::TextHead;
 
 /// The names, whatever dataset they are of: those that people filter by and that have few values, and the address.
-pub const WATCHED: [&str; 12] = [
+pub const INDEXED_FIELDS: [&str; 12] = [
     "EdgeResponseStatus",
     "ClientRequestHost",
     "ClientRequestMethod",
@@ -29,19 +29,19 @@ pub const WATCHED: [&str; 12] = [
 
 /// The place of a name among them.
 #[must_use]
-pub fn watched_place(name: &str) -> Option<usize> {
-    WATCHED.iter().position(|watched| *watched == name)
+pub fn indexed_field_position(name: &str) -> Option<usize> {
+    INDEXED_FIELDS.iter().position(|indexed_fields| *indexed_fields == name)
 }
 
 /// The value of one of them: the JSON text that stands in the line, or nothing.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Token<'l> {
+pub(crate) struct FieldToken<'l> {
     pub(crate) text: &'l [u8],
     /// The first bytes of the text, which decide most comparisons.
     pub(crate) head: TextHead,
 }
 
-impl<'l> Token<'l> {
+impl<'l> FieldToken<'l> {
     /// The token that begins at `start` of a line.
     #[inline]
     pub(crate) fn at(line: &[u8], start: usize, text: &'l [u8]) -> Self {
@@ -51,18 +51,23 @@ impl<'l> Token<'l> {
 
 /// Where they stand in one line.
 #[derive(Debug, Clone, Copy)]
-pub struct Watched {
-    spans: [ValueSpan; WATCHED.len()],
+pub struct IndexedFields {
+    spans: [ValueSpan; INDEXED_FIELDS.len()],
     /// The line that each was found in: forgetting them all costs nothing.
-    lines: [u32; WATCHED.len()],
+    lines: [u32; INDEXED_FIELDS.len()],
     line: u32,
     is_known: bool,
 }
 
-impl Watched {
+impl IndexedFields {
     /// None of them is there.
     pub(super) fn none() -> Self {
-        Self { spans: [ValueSpan::default(); WATCHED.len()], lines: [0; WATCHED.len()], line: 1, is_known: true }
+        Self {
+            spans: [ValueSpan::default(); INDEXED_FIELDS.len()],
+            lines: [0; INDEXED_FIELDS.len()],
+            line: 1,
+            is_known: true,
+        }
     }
 
     /// Any of them may be there.
@@ -122,30 +127,30 @@ struct WatchedVisitor<'l> {
 }
 
 impl<'de> Visitor<'de> for WatchedVisitor<'de> {
-    type Value = Watched;
+    type Value = IndexedFields;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a record: a JSON object")
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut watched = Watched::none();
-        while let Some(name) = map.next_key::<Name<'de>>()? {
-            match watched_place(&name.0).and_then(|place| u8::try_from(place).ok()) {
+        let mut indexed_fields = IndexedFields::none();
+        while let Some(name) = map.next_key::<MemberName<'de>>()? {
+            match indexed_field_position(&name.0).and_then(|place| u8::try_from(place).ok()) {
                 place @ Some(_) => {
                     let value = map.next_value::<&'de RawValue>()?.get();
-                    watched.keep(place, ValueSpan::of(self.line, value.as_bytes()));
+                    indexed_fields.keep(place, ValueSpan::of(self.line, value.as_bytes()));
                 }
                 None => map.next_value::<IgnoredAny>().map(drop)?,
             }
         }
-        Ok(watched)
+        Ok(indexed_fields)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{WATCHED, Watched, watched_place};
+    use super::{INDEXED_FIELDS, IndexedFields, indexed_field_position};
 
     #[test]
     fn the_places_of_the_names_never_change() {
@@ -153,19 +158,19 @@ mod tests {
         let next = ["CacheCacheStatus", "SecurityAction", "Action", "Source", "ScriptName", "Outcome", "ClientIP"];
         let names = first.into_iter().chain(next);
         for (place, name) in names.enumerate() {
-            assert_eq!(watched_place(name), Some(place));
+            assert_eq!(indexed_field_position(name), Some(place));
         }
-        assert!(WATCHED.len() < 256 && watched_place("RayID").is_none());
+        assert!(INDEXED_FIELDS.len() < 256 && indexed_field_position("RayID").is_none());
     }
 
     #[test]
     fn last_duplicate_counts_and_invalid_utf8_is_skipped() {
         let line = r#"{"Action":"a","ClientIP": 7 ,"\u0041ction":["b"],"x":{"Action":"c"}}"#.as_bytes();
-        let watched = Watched::read(line);
-        assert!(watched.is_known());
-        let token = |name| watched.token(line, watched_place(name).unwrap());
+        let indexed_fields = IndexedFields::read(line);
+        assert!(indexed_fields.is_known());
+        let token = |name| indexed_fields.token(line, indexed_field_position(name).unwrap());
         assert_eq!((token("Action"), token("ClientIP"), token("Source")), (&b"[\"b\"]"[..], &b"7"[..], &b""[..]));
-        assert!(!Watched::read(b"{\"Action\":\"\xff\"}").is_known());
-        assert!(!Watched::read(b"[]").is_known());
+        assert!(!IndexedFields::read(b"{\"Action\":\"\xff\"}").is_known());
+        assert!(!IndexedFields::read(b"[]").is_known());
     }
 }
