@@ -22,7 +22,6 @@
 
 pub mod limits;
 pub mod memory;
-pub mod mistakes;
 pub mod time;
 
 pub mod record;

@@ -11,7 +11,6 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::backend::{BackendError, DurableObjects, SqlDatabase, to_json};
-use crate::mistakes::{Mistake, made};
 
 /// A request to a Durable Object. [`calls!`](crate::rpc::calls) implements it for types with a JSON body.
 pub trait Call: Sized {
@@ -129,11 +128,7 @@ fn run<C: Call>(
         done = Some(work(&call)?);
         Ok(())
     };
-    if made(Mistake::TornTransaction) {
-        in_transaction()?;
-    } else {
-        sql.transaction(&mut in_transaction)?;
-    }
+    sql.transaction(&mut in_transaction)?;
     let (answer, wake_ms) = done.ok_or_else(|| BackendError::new("answering a call", "it did not run"))?;
     Ok(CallReply { body: to_json(&answer), wake_ms })
 }

@@ -20,7 +20,6 @@ use crate::bucket_keys::segment_key;
 use crate::ledger::Alarm;
 use crate::limits::{AUDIT_AGAIN_MAX_MS, AUDIT_AGAIN_MS, AUDIT_ALARM_MS, AUDIT_PAGE};
 use crate::memory::MemoryBudget;
-use crate::mistakes::{Mistake, made};
 
 /// What is known of the alarm. An alarm costs a written row, so it is set for a table that is full, not for an entry.
 #[derive(Debug, Default)]
@@ -115,10 +114,7 @@ async fn archive(
     bucket: &impl Bucket,
 ) -> Result<(Option<AuditSegment>, bool), BackendError> {
     let Some(mut slice) = next(sql, bounds)? else { return Ok((None, false)) };
-    let put = put(bucket, &slice.segment, std::mem::take(&mut slice.object)).await;
-    if !made(Mistake::RemoveBeforePut) {
-        put?;
-    }
+    put(bucket, &slice.segment, std::mem::take(&mut slice.object)).await?;
     remove(sql, &slice)?;
     Ok((Some(slice.segment), EntryTable::oldest(sql)?.len() > 1))
 }

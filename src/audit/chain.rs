@@ -14,7 +14,6 @@ use super::calls::{AuditEvent, ChainEntry, ChainHead, EntryPage, ReadEntries};
 use super::tables::{self, BEFORE_ALL, EntryTable, TableEnd, broken};
 use crate::backend::{BackendError, SqlDatabase, to_json};
 use crate::limits::{AUDIT_PAGE, AUDIT_SEGMENT, AUDIT_SEGMENT_BYTES};
-use crate::mistakes::{Mistake, made};
 use crate::time::rfc3339;
 
 /// How much one table, and so one segment, may hold. It is full with the entry that reaches one of the two.
@@ -109,10 +108,6 @@ pub(super) fn append(
 fn begin(sql: &impl SqlDatabase, kept: &ChainEntry, before: String) -> Result<(), BackendError> {
     let table = EntryTable { first: kept.seq, before };
     table.begin(sql)?;
-    if made(Mistake::BreakChainAtBorder) {
-        let hash = hash(BEFORE_ALL, &kept.entry);
-        return table.insert(sql, &ChainEntry { hash, ..kept.clone() }, kept.entry.len() as u64);
-    }
     table.insert(sql, kept, kept.entry.len() as u64)
 }
 

@@ -15,7 +15,6 @@ use super::tables::{BREAKER, breaker, deliveries, find, json, save};
 use super::{packs, wake};
 use crate::backend::{BackendError, SqlDatabase, SqlValue};
 use crate::limits::OUTBOX_FIRST_MS;
-use crate::mistakes::{Mistake, made};
 
 /// Grants a claim, or says why not.
 pub(super) fn claim(
@@ -92,10 +91,8 @@ pub(super) fn split(sql: &impl SqlDatabase, ask: &SplitPayload, now_ms: i64) -> 
         return refuse("its halves are not in one pack");
     }
     packs::keep(sql, &whole.source, whole.plan, &ask.halves)?;
-    if !made(Mistake::SplitKeepsWhole) {
-        whole.split(now_ms);
-        save(sql, &whole)?;
-    }
+    whole.split(now_ms);
+    save(sql, &whole)?;
     for half in &ask.halves {
         let half = Delivery::new(whole.source.clone(), whole.plan, half.clone(), now_ms, now_ms + OUTBOX_FIRST_MS);
         save(sql, &half)?;

@@ -16,7 +16,6 @@ use sha2::{Digest, Sha256};
 
 use super::source_id::SourceId;
 use crate::limits::{LEASE_MS, MAX_ATTEMPTS, RELEASED_MS, RETRY_MAX_MS, RETRY_MIN_MS};
-use crate::mistakes::{Mistake, made};
 use crate::partner::OnUnknown;
 
 /// The state of a payload.
@@ -228,9 +227,7 @@ impl Delivery {
             self.end_lease(now_ms);
         }
         match self.state {
-            DeliveryState::Sending if self.claimant == claimant || made(Mistake::CheckThenSend) => {
-                ClaimVerdict::Granted(self.token)
-            }
+            DeliveryState::Sending if self.claimant == claimant => ClaimVerdict::Granted(self.token),
             DeliveryState::Sending => ClaimVerdict::Wait(self.lease_ms, WaitReason::Busy),
             DeliveryState::Prepared if self.next_attempt_ms > now_ms => {
                 ClaimVerdict::Wait(self.next_attempt_ms, WaitReason::NotDue)
@@ -249,7 +246,7 @@ impl Delivery {
             self.uncommitted = true;
             self.on_unknown = on_unknown;
             self.attempts = self.attempts.saturating_add(1);
-            self.lease_ms = now_ms + if made(Mistake::ShortLease) { LEASE_MS / 20 } else { LEASE_MS };
+            self.lease_ms = now_ms + LEASE_MS;
             self.wake_ms = Some(self.lease_ms);
         }
         self.token
@@ -257,11 +254,8 @@ impl Delivery {
 
     /// Records how the attempt under `token` ended; returns whether the commit counted.
     pub fn commit(&mut self, token: u32, outcome: &AttemptOutcome, now_ms: i64) -> bool {
-        let fenced = token == self.token && self.uncommitted || made(Mistake::NoFence);
-        if !fenced
-            || matches!(self.state, DeliveryState::Delivered | DeliveryState::Dropped | DeliveryState::Split)
-                && !made(Mistake::NoFence)
-        {
+        let fenced = token == self.token && self.uncommitted;
+        if !fenced || matches!(self.state, DeliveryState::Delivered | DeliveryState::Dropped | DeliveryState::Split) {
             return false;
         }
         if self.state != DeliveryState::Sending && !matches!(outcome, AttemptOutcome::Unknown { .. }) {
@@ -331,8 +325,8 @@ impl Delivery {
     fn doubt(&mut self, code: &str, now_ms: i64) {
         self.ambiguous = self.ambiguous.saturating_add(1);
         match self.on_unknown {
-            OnUnknown::Park if !made(Mistake::ResendInDoubt) => self.rest(DeliveryState::Parked, Some(code), now_ms),
-            _ => self.try_later(code, None, now_ms),
+            OnUnknown::Park => self.rest(DeliveryState::Parked, Some(code), now_ms),
+            OnUnknown::Resend => self.try_later(code, None, now_ms),
         }
     }
 

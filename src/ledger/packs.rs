@@ -15,7 +15,6 @@ use super::source_id::SourceId;
 use super::tables::{self, LedgerRow, json};
 use crate::backend::{BackendError, SqlDatabase, SqlRow, SqlValue};
 use crate::limits::SWEEP_BODIES;
-use crate::mistakes::{Mistake, made};
 
 /// A pack as it is kept, in the order of its columns.
 struct StoredPack {
@@ -140,12 +139,11 @@ pub(super) fn locate(
 
 /// Packs of which every payload became terminal before this instant. Indexes of one depth have one length.
 pub(super) fn idle(sql: &impl SqlDatabase, before_ms: i64) -> Result<Vec<PackId>, BackendError> {
-    let last = if made(Mistake::PackGoesWithFirst) { "first" } else { "last" };
     let rows = sql.run(
         &format!(
             "SELECT source, plan, first, digest FROM pack_v1 AS pack WHERE removed = 0 AND NOT EXISTS (
                 SELECT 1 FROM delivery_v1 AS body WHERE body.source = pack.source AND body.plan = pack.plan
-                AND body.number BETWEEN pack.first AND pack.{last} AND length(body.number) = length(pack.first)
+                AND body.number BETWEEN pack.first AND pack.last AND length(body.number) = length(pack.first)
                 AND NOT ({}))
              LIMIT ?",
             tables::TERMINAL_BEFORE

@@ -19,7 +19,6 @@ use super::tables::{LedgerRow, deliveries, json, note, save};
 use crate::backend::{BackendError, SqlDatabase, SqlValue};
 use crate::index::Counts;
 use crate::limits::OUTBOX_FIRST_MS;
-use crate::mistakes::{Mistake, made};
 
 /// The name of the note that says that the registry knows this ledger.
 const REGISTERED: &str = "registered";
@@ -66,9 +65,6 @@ pub(super) fn begin(sql: &impl SqlDatabase, ask: &BeginBatch, now_ms: i64) -> Re
         && mine.state == BatchState::Quarantined
     {
         return Ok(BeginAnswer::Quarantined { code: mine.code.clone() });
-    }
-    if mine.is_some() && made(Mistake::MarkerFirst) {
-        return Ok(BeginAnswer::Complete);
     }
     match &mine {
         None => insert(sql, ask, now_ms)?,
@@ -125,7 +121,6 @@ fn plan_for(
 ) -> Result<(Option<DeliveryPlan>, bool), BackendError> {
     let plans = plans(sql, source)?;
     let covered: Vec<DeliveryWindow> = plans.iter().flat_map(|(plan, _)| &plan.windows).copied().collect();
-    let covered = if made(Mistake::ForgetCoverage) { Vec::new() } else { covered };
     let left = wish.window.without(&covered);
     if let Some((open, _)) = plans.iter().find(|(_, sealed)| !sealed) {
         return Ok((Some(open.clone()), !left.is_empty()));
@@ -226,7 +221,6 @@ fn seal_plan(sql: &impl SqlDatabase, seal: &SealBatch, plan: &SealedPlan, now_ms
     match known.rows.first().map(|row| LedgerRow(row).integer(0)).transpose()? {
         None => return refuse("there is no such plan".into()),
         Some(0) => {}
-        Some(_) if made(Mistake::SealTwice) => {}
         Some(_) => return Ok(false),
     }
     let gone_out: u64 = plan.payloads.iter().map(|payload| payload.lines).sum();

@@ -133,9 +133,8 @@ pub fn halve(whole: &Payload, body: &[u8], indexes: [String; 2]) -> Option<[Pack
         return None;
     }
     let (first, second) = lines.split_at_checked(lines.len() / 2)?;
-    let lost = usize::from(crate::mistakes::made(crate::mistakes::Mistake::SplitLosesLine));
     let [first_index, second_index] = indexes;
-    let pack = |lines: &[&[u8]], counted: usize, index: String| {
+    let pack = |lines: &[&[u8]], index: String| {
         let mut packer = PayloadPacker::new(u32::MAX);
         let mut full = None;
         for line in lines {
@@ -144,10 +143,10 @@ pub fn halve(whole: &Payload, body: &[u8], indexes: [String; 2]) -> Option<[Pack
         }
         let PackedPayload { payload, body } = packer.finish().or(full)?;
         // Where the cut lies in the source is not known here; both halves cover the whole.
-        let lines = counted as u64;
+        let lines = lines.len() as u64;
         Some(PackedPayload { payload: Payload { index, lines, last_offset: whole.last_offset, ..payload }, body })
     };
-    Some([pack(first, first.len(), first_index)?, pack(second.get(lost..)?, second.len(), second_index)?])
+    Some([pack(first, first_index)?, pack(second, second_index)?])
 }
 
 /// What a body of ours inflates to, within the bounds of a payload.

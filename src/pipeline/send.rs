@@ -22,7 +22,6 @@ use crate::ledger::calls::{ClaimAnswer, ClaimPayload, CommitAnswer, CommitAttemp
 use crate::ledger::delivery::Payload;
 use crate::ledger::{AttemptOutcome, DeliveryId};
 use crate::limits::{COMMIT_MS, COMMIT_PAUSES_MS, LEASE_MS, POST_MS};
-use crate::mistakes::{Mistake, made};
 use crate::partner::{AnswerClass, PrivateKey, auth_key, classify, retry_after_ms};
 use crate::rpc;
 use crate::services::Services;
@@ -96,9 +95,6 @@ impl<W: Services, P: PartnerClient, N: Fn() -> u32> Sender<'_, W, P, N> {
             ClaimAnswer::Terminal { state } => return Ok(SendVerdict::settled(id, state)),
             ClaimAnswer::Unknown => return Ok(SendVerdict::no_such(id)),
         };
-        if made(Mistake::CommitBeforePost) {
-            self.commit(id, &claimed, AttemptOutcome::Delivered { status: 200 }).await?;
-        }
         match self.attempt(id, &claimed).await {
             AttemptResult::Ended(outcome) => self.end(id, &claimed, outcome).await,
             AttemptResult::TooLarge(body) => self.split(id, &claimed, &body).await,
@@ -117,7 +113,6 @@ impl<W: Services, P: PartnerClient, N: Fn() -> u32> Sender<'_, W, P, N> {
             return refused("payload_damaged");
         }
         let batch_id = id.batch_header();
-        let batch_id = if made(Mistake::NewBatchId) { format!("{batch_id}-{}", claimed.attempt) } else { batch_id };
         let mut post = PartnerPost { url: String::new(), batch_id, body };
         let mut outcome = self.post(claimed, &mut post, &self.settings.key).await;
         if let (Some(AttemptOutcome::Endpoint { code, .. }), Some(second)) = (&outcome, &self.settings.second_key)
@@ -129,17 +124,13 @@ impl<W: Services, P: PartnerClient, N: Fn() -> u32> Sender<'_, W, P, N> {
                 again => outcome = again,
             }
         }
-        if made(Mistake::DeleteWhenSent) {
-            let key = payload.pack.as_ref().map(|place| place.key(&id.source, id.plan));
-            let _deleted = self.world.data_bucket().delete(key.as_slice()).await;
-        }
         outcome.map_or(AttemptResult::TooLarge(post.body), AttemptResult::Ended)
     }
 
     /// The body of a payload; `None` where there is none.
     async fn body(&self, id: &DeliveryId, payload: &Payload) -> Result<Option<Vec<u8>>, BackendError> {
         let Some(place) = &payload.pack else { return Ok(None) };
-        let at = if made(Mistake::ReadFromPackStart) { 0 } else { place.offset };
+        let at = place.offset;
         self.cut(&place.key(&id.source, id.plan), at..at.saturating_add(payload.bytes)).await
     }
 
@@ -168,7 +159,7 @@ impl<W: Services, P: PartnerClient, N: Fn() -> u32> Sender<'_, W, P, N> {
     async fn post(&self, claimed: &ClaimedPayload, post: &mut PartnerPost, key: &PrivateKey) -> Option<AttemptOutcome> {
         let now_ms = self.world.now_ms();
         let in_time = now_ms - claimed.since_ms + POST_MS + COMMIT_MS <= LEASE_MS;
-        if !in_time && !made(Mistake::NoTimeCheck) {
+        if !in_time {
             return Some(AttemptOutcome::Released);
         }
         let endpoint = &self.settings.endpoint;
@@ -179,12 +170,6 @@ impl<W: Services, P: PartnerClient, N: Fn() -> u32> Sender<'_, W, P, N> {
                 class => Some(self.outcome(class, status, retry_after.as_deref())),
             },
             Err(PostError::NotSent(_)) => Some(not_stored(None, "unreachable", None)),
-            Err(PostError::Unknown(_)) if made(Mistake::TimeoutIsSuccess) => {
-                Some(AttemptOutcome::Delivered { status: 200 })
-            }
-            Err(PostError::Unknown(_)) if made(Mistake::TimeoutIsNotStored) => {
-                Some(not_stored(None, "no_answer", None))
-            }
             Err(PostError::Unknown(_)) => Some(AttemptOutcome::Unknown { code: "no_answer".into() }),
         }
     }
@@ -194,8 +179,6 @@ impl<W: Services, P: PartnerClient, N: Fn() -> u32> Sender<'_, W, P, N> {
         let code = class.code();
         match class {
             AnswerClass::Delivered => AttemptOutcome::Delivered { status },
-            AnswerClass::Misconfigured if made(Mistake::RedirectIsSuccess) => AttemptOutcome::Delivered { status },
-            AnswerClass::ServerError if made(Mistake::ServerErrorIsSuccess) => AttemptOutcome::Delivered { status },
             AnswerClass::Misconfigured => AttemptOutcome::Endpoint { status, code: code.into(), park: true },
             AnswerClass::Auth | AnswerClass::Configuration => {
                 AttemptOutcome::Endpoint { status, code: code.into(), park: false }

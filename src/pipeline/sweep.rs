@@ -22,7 +22,6 @@ use crate::limits::{
     BODIES_KEPT_MS, SWEEP_AGE_MS, SWEEP_BACK_MAX_MS, SWEEP_BACK_MS, SWEEP_FOLDERS, SWEEP_LEDGERS, SWEEP_PAGES,
     SWEEP_STEPS,
 };
-use crate::mistakes::{Mistake, made};
 use crate::r2_event::R2Event;
 use crate::rpc;
 use crate::services::Services;
@@ -49,19 +48,17 @@ pub struct SweepReport {
 /// [`BackendError`] where the world failed; what was found before is done.
 pub async fn sweep(world: &impl Services, config: &Config) -> Result<SweepReport, BackendError> {
     let mut swept = SweepReport::default();
-    if !made(Mistake::NoSweep) {
-        let now_ms = world.now_ms();
-        let SweepMark { at_ms } = looked_up_to(world, None).await?;
-        // The very first one says from when on there were any, so that the next one knows even if this one fails.
-        let at_ms = if at_ms.is_some() { at_ms } else { looked_up_to(world, Some(now_ms)).await?.at_ms };
-        // After an outage, everything since the last sweep that came to its end.
-        let since_ms = at_ms.map_or(now_ms, |at| at.clamp(now_ms - SWEEP_BACK_MAX_MS, now_ms)) - SWEEP_BACK_MS;
-        let objects = recent(world, config, since_ms, &mut swept).await?;
-        swept.objects = objects.len();
-        announce(world, objects, &mut swept).await?;
-        if !swept.more {
-            looked_up_to(world, Some(now_ms)).await?;
-        }
+    let now_ms = world.now_ms();
+    let SweepMark { at_ms } = looked_up_to(world, None).await?;
+    // The very first one says from when on there were any, so that the next one knows even if this one fails.
+    let at_ms = if at_ms.is_some() { at_ms } else { looked_up_to(world, Some(now_ms)).await?.at_ms };
+    // After an outage, everything since the last sweep that came to its end.
+    let since_ms = at_ms.map_or(now_ms, |at| at.clamp(now_ms - SWEEP_BACK_MAX_MS, now_ms)) - SWEEP_BACK_MS;
+    let objects = recent(world, config, since_ms, &mut swept).await?;
+    swept.objects = objects.len();
+    announce(world, objects, &mut swept).await?;
+    if !swept.more {
+        looked_up_to(world, Some(now_ms)).await?;
     }
     let ask = ListLedgers { limit: SWEEP_LEDGERS };
     let LedgerList { names, .. } = rpc::call(world.ledgers(), REGISTRY, &ask).await?;

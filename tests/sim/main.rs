@@ -25,7 +25,6 @@ mod world;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Instant;
 
-use raydex::mistakes::{Mistake, make};
 use raydex_test_support::{self as support, random};
 
 use judge::{Figures, simulate};
@@ -39,7 +38,7 @@ const STEPS: u64 = 5_000;
 const PER_MILLE: u64 = 150;
 /// Seeds of the slice.
 const SEEDS: u64 = 120;
-/// Seeds in which a mistake must have shown.
+/// Seeds in which a violation must have shown.
 const ENOUGH_SEEDS: u64 = 60;
 
 #[test]
@@ -75,7 +74,7 @@ fn pairs_of_faults_in_a_batchs_life_recover() {
 }
 
 /// The first seed that shows the violation, and what the judge says.
-fn first_to_see_violation(violation: ContractViolation) -> Option<(u64, String)> {
+fn first_to_see(violation: ContractViolation) -> Option<(u64, String)> {
     (0..ENOUGH_SEEDS).find_map(|seed| {
         let setting = Setting { violation: Some(violation), ..Setting::of_seed(seed, STEPS, PER_MILLE) };
         match catch_unwind(AssertUnwindSafe(|| simulate(setting))) {
@@ -91,31 +90,7 @@ fn first_to_see_violation(violation: ContractViolation) -> Option<(u64, String)>
 fn every_violation_by_the_platform_is_seen() {
     for violation in ContractViolation::ALL {
         let begun = Instant::now();
-        let (seed, why) = first_to_see_violation(violation).unwrap_or_else(|| panic!("{violation:?} is not seen"));
+        let (seed, why) = first_to_see(violation).unwrap_or_else(|| panic!("{violation:?} is not seen"));
         println!("{violation:?}: seed {seed}, {:.1} s: {why}", begun.elapsed().as_secs_f64());
-    }
-}
-
-/// The first seed that shows the mistake, and what the judge says.
-fn first_to_see(mistake: Mistake) -> Option<(u64, String)> {
-    make(Some(mistake));
-    let found = (0..ENOUGH_SEEDS).find_map(|seed| {
-        let run = catch_unwind(AssertUnwindSafe(|| simulate(Setting::of_seed(seed, STEPS, PER_MILLE))));
-        match run {
-            Ok(Ok(_)) => None,
-            Ok(Err(why)) => Some((seed, why)),
-            Err(_) => Some((seed, "an accusation of the platform's".into())),
-        }
-    });
-    make(None);
-    found
-}
-
-#[test]
-fn every_possible_protocol_mistake_is_seen() {
-    assert!(Mistake::ALL.len() >= 20);
-    for &mistake in Mistake::ALL {
-        let (seed, why) = first_to_see(mistake).unwrap_or_else(|| panic!("{mistake:?} is not seen"));
-        println!("{mistake:?}: seed {seed}: {why}");
     }
 }

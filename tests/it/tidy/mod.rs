@@ -4,6 +4,7 @@ mod bindings;
 mod circles;
 mod documents;
 mod files;
+mod mutants;
 mod names;
 mod platform;
 mod rooms;

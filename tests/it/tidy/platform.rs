@@ -107,10 +107,10 @@ fn linker_bound_is_the_one_of_limits() {
 }
 
 #[test]
-fn worker_is_built_without_generator_bench_and_mistakes() {
-    // All are features, and off by default; a build turns one on only where it builds something else than the Worker.
+fn worker_is_built_without_generator_and_bench() {
+    // Both are features, and off by default; a build turns one on only where it builds something else than the Worker.
     let features = toml("Cargo.toml")["features"].as_table().unwrap().clone();
-    assert!(["bench", "mistakes", "sample"].iter().all(|name| features.contains_key(*name)));
+    assert!(["bench", "sample"].iter().all(|name| features.contains_key(*name)));
     assert!(!features.contains_key("default"));
     let build = text("scripts/build");
     let named: Vec<&str> = build.lines().filter(|line| line.contains("feature")).collect();

@@ -3,10 +3,9 @@
 use super::{File, core_sources, regex, text};
 
 /// The rooms, in reading order: each may import those before it.
-const ROOMS: [&str; 28] = [
+const ROOMS: [&str; 27] = [
     "limits",
     "memory",
-    "mistakes",
     "time",
     "record",
     "filter",
