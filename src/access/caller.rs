@@ -89,7 +89,7 @@ impl Caller {
     pub fn sees(&self, dataset: Dataset, line: &[u8]) -> bool {
         self.may_dataset(dataset)
             && self.zones.as_ref().is_none_or(|zones| {
-                // A member that stands twice is none that can be told.
+                // serde refuses a repeated member, whose value would be ambiguous.
                 let whose = serde_json::from_str(&line_text(line)).ok();
                 whose.is_some_and(|whose| is_of(dataset, &whose, zones))
             })

@@ -93,7 +93,7 @@ impl<'t> Jwt<'t> {
     /// Parses header and claims without verifying the signature.
     ///
     /// # Errors
-    /// [`JwtFault`] where it is none.
+    /// [`JwtFault`] if it is malformed.
     pub fn parse(text: &'t str) -> Result<Self, JwtFault> {
         if text.len() > JWT_MAX {
             return Err(JwtFault::TooLong);

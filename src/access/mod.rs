@@ -93,7 +93,7 @@ impl AuthFailure {
 /// Identifies the caller by a bearer token or an assertion.
 ///
 /// # Errors
-/// [`AuthFailure`] where nobody did who may.
+/// [`AuthFailure`] if the credentials are missing or not accepted.
 pub async fn admit_any(
     rules: &AccessRules,
     presented: Credentials<'_>,

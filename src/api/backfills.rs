@@ -104,7 +104,7 @@ impl BackfillResponse {
 }
 
 #[derive(Serialize)]
-struct BackfillList {
+struct BackfillListResponse {
     backfills: Vec<BackfillResponse>,
 }
 
@@ -138,7 +138,7 @@ fn parse_instant(value: &Value) -> Result<i64, Problem> {
 /// Lists at most [`BACKFILL_JOBS`] backfills, newest first.
 pub(crate) async fn list_backfills(services: &impl Services) -> Result<Reply, Problem> {
     let jobs = call_ledger(services, REGISTRY, &ListBackfills { id: None, limit: BACKFILL_JOBS }).await?.jobs;
-    Ok(Reply::json(&BackfillList {
+    Ok(Reply::json(&BackfillListResponse {
         backfills: jobs.into_iter().map(|(id, job)| BackfillResponse::new(id, job)).collect(),
     }))
 }

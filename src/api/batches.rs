@@ -25,7 +25,7 @@ use crate::services::Services;
 const REPLAYED: &str = "replayed";
 
 #[derive(Serialize)]
-struct BatchList {
+struct BatchListResponse {
     batches: Vec<BatchResponse>,
     /// The list reached `limit`, or not all ledgers were read.
     truncated: bool,
@@ -53,7 +53,11 @@ pub(crate) async fn list_batches<Y>(services: &impl Services, request: &HttpRequ
     let truncated = batches.len() as u64 > limit || read < ledgers.total;
     batches.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
     let batches = batches.into_iter().map(BatchResponse::from).collect();
-    Ok(Reply::json(&BatchList { batches, truncated, ledgers: LedgerCounts { scanned: read, total: ledgers.total } }))
+    Ok(Reply::json(&BatchListResponse {
+        batches,
+        truncated,
+        ledgers: LedgerCounts { scanned: read, total: ledgers.total },
+    }))
 }
 
 /// Parses the parameter `state`.

@@ -56,7 +56,7 @@ impl DeadMessage {
 }
 
 #[derive(Serialize)]
-struct DeadLetterList {
+struct DeadLetterListResponse {
     dead_letters: Vec<DeadLetterResponse>,
     /// More dead letters exist than `limit`.
     truncated: bool,
@@ -108,7 +108,7 @@ pub(crate) async fn list_dead_letters<Y>(services: &impl Services, request: &Htt
     let mut letters = call_ledger(services, REGISTRY, &call).await?.dead_letters;
     let truncated = letters.len() as u64 > limit;
     letters.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
-    Ok(Reply::json(&DeadLetterList {
+    Ok(Reply::json(&DeadLetterListResponse {
         dead_letters: letters.into_iter().map(DeadLetterResponse::from).collect(),
         truncated,
     }))

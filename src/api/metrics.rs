@@ -38,23 +38,15 @@ pub(crate) async fn get_metrics(services: &impl Services) -> Result<Reply, Probl
     lines.rejected.iter().for_each(|(why, count)| page.labelled("raydex_lines_rejected", "reason", why, *count));
     page.family("raydex_lines_filtered", "Records that do not go to the partner, by reason.");
     lines.filtered.iter().for_each(|(why, count)| page.labelled("raydex_lines_filtered", "reason", why, *count));
-    page.single(
-        "raydex_lines_unaccounted",
-        "Lines of which nobody knows what became; it must be 0.",
-        lines.unaccounted,
-    );
+    page.single("raydex_lines_unaccounted", "Lines without a known outcome; must be 0.", lines.unaccounted);
     page.single("raydex_balanced", "1 where the books of every ledger balance.", i64::from(balanced));
     page.family("raydex_batches", "Batches, by state.");
     totals.sources.iter().for_each(|(state, count)| page.labelled("raydex_batches", "state", state, *count));
     page.family("raydex_payloads", "Payloads, by state.");
     totals.payloads.iter().for_each(|(state, count)| page.labelled("raydex_payloads", "state", state, *count));
     page.single("raydex_posts", "Attempts to send.", totals.posts.sent);
-    page.single(
-        "raydex_posts_ambiguous",
-        "Attempts of which nobody knows whether they arrived.",
-        totals.posts.ambiguous,
-    );
-    page.single("raydex_dead_letters", "Messages that their queue gave up and nobody has put back.", dead_letters);
+    page.single("raydex_posts_ambiguous", "Attempts with an unknown outcome.", totals.posts.ambiguous);
+    page.single("raydex_dead_letters", "Dead letters that are not redriven.", dead_letters);
     page.family("raydex_audit_entries", "Entries of the audit log, by where they were put.");
     let in_bucket = audit.kept_from.saturating_sub(1);
     page.labelled("raydex_audit_entries", "place", "bucket", in_bucket);

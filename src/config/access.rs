@@ -13,8 +13,8 @@ use crate::access::{AccessRules, SignOn, TokenIssuer, TokenRule, main_rule, read
 pub(super) fn read<G: Fn(&str) -> Option<String>>(reader: &mut SettingsReader<G>) -> AccessRules {
     let main = reader.read(&TOKEN, token_hash);
     let tokens = reader.read(&TOKENS, |text| tokens(text, main));
-    let nobody = [TOKEN, TOKENS, ACCESS_TEAM].iter().all(|setting| reader.given(setting).is_none());
-    if nobody {
+    let has_no_method = [TOKEN, TOKENS, ACCESS_TEAM].iter().all(|setting| reader.given(setting).is_none());
+    if has_no_method {
         reader.missing(&TOKEN);
     }
     let sign_on = sign_on(reader);

@@ -60,7 +60,7 @@ fn having<'a>(value: &'a Value, name: &str, at: &str, found: &mut Vec<(String, &
 
 /// The status and the code of every problem.
 fn problems() -> BTreeSet<(u16, String)> {
-    let form = Regex::new(r#"Problem::new\(([0-9]+), "([a-z_]+)""#).unwrap();
+    let form = Regex::new(r#"Problem::new\(\s*([0-9]+),\s+"([a-z_]+)""#).unwrap();
     form.captures_iter(PROBLEMS).map(|found| (found[1].parse().unwrap(), found[2].to_owned())).collect()
 }
 

@@ -156,7 +156,7 @@ fn head_is_get() {
 fn missing_ray_reports_its_time_and_likely_reason() {
     let fakes = world();
     for (age_ms, words) in
-        [(-60_000, "ahead of the clock"), (60_000, "less than ten minutes"), (3_600_000, "not logged")]
+        [(-60_000, "in the future"), (60_000, "less than ten minutes old"), (3_600_000, "not logged")]
     {
         let ray = RayId::at(NOW_MS - age_ms, 7).unwrap();
         let reply = Ask::get(&format!("/v1/rays/{}-SJC", ray.to_string().to_uppercase())).of(&fakes);

@@ -268,9 +268,9 @@ fn missing_segment_is_reported_with_where_to_continue() {
     assert_eq!(hint(&reply), "Continue with after=10, which skips the missing entries.");
     log.look(10, 25).unwrap();
     remove(&log, 1);
-    assert!(hint(&log.reply(0, 5)).ends_with("after=20."));
+    assert!(hint(&log.reply(0, 5)).contains("after=20,"));
     remove(&log, 2);
-    assert!(hint(&log.reply(0, 5)).ends_with("after=30."), "the object has the others");
+    assert!(hint(&log.reply(0, 5)).contains("after=30,"), "the object has the others");
     log.look(30, 5).unwrap();
 }
 

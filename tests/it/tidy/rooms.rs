@@ -83,7 +83,7 @@ fn a_room_imports_only_what_stands_before_it() {
 fn the_crate_declares_its_rooms_in_that_order() {
     let root = text("src/lib.rs");
     let declared: Vec<String> =
-        regex(r"(?m)^pub mod ([a-z_]+);").captures_iter(&root).map(|found| found[1].to_owned()).collect();
+        regex(r"(?m)^pub mod ([a-z0-9_]+);").captures_iter(&root).map(|found| found[1].to_owned()).collect();
     assert_eq!(declared[..ROOMS.len()], ROOMS);
     assert_eq!(declared[ROOMS.len()..], ["sample"]);
 }
