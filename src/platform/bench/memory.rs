@@ -184,7 +184,7 @@ impl MemoryShards {
         }
         places.retain(|place| spans.contains(&place.number));
         let (dataset, object) = (Dataset::HttpRequests, self.object.clone());
-        let candidate = (!spans.is_empty()).then(|| Candidate { dataset, object, spans, places });
+        let candidate = (!spans.is_empty()).then_some(Candidate { dataset, object, spans, places });
         Ok(RayCandidates { candidates: candidate.into_iter().collect() })
     }
 }
