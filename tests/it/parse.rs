@@ -259,7 +259,10 @@ fn message_waits_for_its_permit_or_returns() {
     let others = fakes.read_permits.try_acquire(began_ms + READ_PERMIT_WAIT_MS).unwrap();
     let found = fakes.parse(&put(KEY), 1);
     assert_eq!((found.verdict.name(), found.code), ("failed", Some("backend_failed")));
-    assert_eq!(found.reason.as_deref(), Some("waiting for the turn to read a batch failed: others have it still"));
+    assert_eq!(
+        found.reason.as_deref(),
+        Some("waiting for the permit to read a batch failed: another batch is being read")
+    );
     assert!(found.retry_s.is_some());
     assert_eq!((fakes.faults.calls(), fakes.clock_ms.get() - began_ms >= READ_PERMIT_WAIT_MS), (0, true));
     drop(others);

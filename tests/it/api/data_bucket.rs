@@ -11,7 +11,7 @@ use serde_json::json;
 
 use super::support::gzip::gzip;
 use super::support::partner::{Seen, delivering};
-use super::support::records::{http, ndjson, ray};
+use super::support::records::{http, ndjson, noise, ray};
 use super::support::{Consumers, Fakes, Reply, run};
 use super::{Ask, json as body};
 
@@ -41,7 +41,11 @@ fn folders(fakes: &Fakes) -> BTreeSet<String> {
 fn the_log_bucket_is_only_read() {
     let consumers = deployment();
     let fakes = &consumers.fakes;
-    let head = fakes.bucket.store(KEY, &gzip(&ndjson((0..RECORDS).map(|n| http(&ray(n).to_string(), 1_000)))));
+    // Text that does not compress well has several spans with a window each.
+    let line = |n: u64| {
+        format!(r#"{{"RayID":"{}","f":"{}"}}"#, ray(n), hex::encode(noise(u32::try_from(n % 50).unwrap(), 600)))
+    };
+    let head = fakes.bucket.store(KEY, &gzip(&ndjson((0..RECORDS).map(line))));
     let event = R2Event::put_object(BUCKET_NAME, KEY, head.size, &head.etag, consumers.now());
     assert_eq!(consumers.parse(&serde_json::to_string(&event).unwrap(), 1).verdict.name(), "sealed");
     consumers.settle(DAY);

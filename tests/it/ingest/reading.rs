@@ -108,7 +108,8 @@ fn several_spans(fakes: &Fakes) -> Vec<Vec<u8>> {
 
 /// The key of the one object that holds windows.
 fn windows_of(fakes: &Fakes) -> String {
-    let keys: Vec<String> = fakes.bucket.contents().into_keys().filter(|key| key.starts_with("windows/")).collect();
+    let keys: Vec<String> =
+        fakes.bucket.contents().into_keys().filter(|key| key.starts_with("raydex/windows/")).collect();
     let [key] = keys.try_into().unwrap();
     key
 }
@@ -172,5 +173,5 @@ fn windows_go_with_their_version() {
 fn a_small_batch_has_no_windows() {
     let fakes = Fakes::new();
     fakes.index(KEY, DATASET, &object(500));
-    assert!(!fakes.bucket.contents().keys().any(|key| key.starts_with("windows/")));
+    assert!(!fakes.bucket.contents().keys().any(|key| key.starts_with("raydex/windows/")));
 }
