@@ -1,7 +1,7 @@
 //! An authenticated caller, with the operations and the records that they may access.
 //!
 //! A record belongs to the zone in `ZoneName`. Without one it belongs to every zone that its host is in: the host of
-//! `ClientRequestHost`, or of a Worker's `TraceEvent.TraceRequest.URL`. Records inside of a record belong to its zone.
+//! `ClientRequestHost`, or of a Worker's `Event.Request.URL`. Records inside of a record belong to its zone.
 //!
 //! # Invariants
 //! A caller without a list of zones sees every record. A caller with a list sees a record only if it provably belongs
@@ -149,10 +149,10 @@ mod tests {
             (Http, "{}", false),
             (Http, "a.example", false),
             (Waf, r#"{"ClientRequestHost":"a.example"}"#, true),
-            (Trace, r#"{"TraceEvent":{"TraceRequest":{"URL":"https://x.a.example:8443/?c.example"}}}"#, true),
-            (Trace, r#"{"TraceEvent":{"TraceRequest":{"URL":"https://a.example@c.example/"}}}"#, false),
-            (Trace, r#"{"TraceEvent":{"TraceRequest":{"URL":"a.example"}}}"#, false),
-            (Trace, r#"{"TraceEvent":{"Cron":"* * * * *"}}"#, false),
+            (Trace, r#"{"Event":{"Request":{"URL":"https://x.a.example:8443/?c.example"}}}"#, true),
+            (Trace, r#"{"Event":{"Request":{"URL":"https://a.example@c.example/"}}}"#, false),
+            (Trace, r#"{"Event":{"Request":{"URL":"a.example"}}}"#, false),
+            (Trace, r#"{"Event":{"Cron":"* * * * *"}}"#, false),
             (Trace, r#"{"ClientRequestHost":"a.example"}"#, false),
         ] {
             assert_eq!(caller.sees(dataset, line.as_bytes()), seen, "{dataset} {line}");

@@ -51,7 +51,7 @@ pub fn answer(
         .on_timed(|decide| with_next(sql, deliveries::decide(sql, decide, now_ms)?))
         .on(|bodies| deliveries::expired_packs(sql, *bodies))
         .on(|removed| deliveries::mark_removed(sql, removed))
-        .on_timed(|nudge| with_next(sql, wake::rearm(*nudge)))
+        .on_timed(|rearm| with_next(sql, wake::rearm(*rearm)))
         .on(|totals| views::totals(sql, *totals))
         .on(|batches| views::batches(sql, ledger, batches))
         .on(|batch| views::batch(sql, ledger, batch))

@@ -73,7 +73,7 @@ pub(super) fn begin(sql: &impl SqlDatabase, ask: &BeginBatch, now_ms: i64) -> Re
     }
     let index = ask.index && !mine.as_ref().is_some_and(|mine| mine.indexed);
     let (plan, more) = match &ask.deliver {
-        Some(wish) => plan_for(sql, &ask.source, wish)?,
+        Some(request) => plan_for(sql, &ask.source, request)?,
         None => (None, false),
     };
     let replaced: Vec<_> = others.into_iter().filter(|version| !version.shards.is_empty()).map(replaced).collect();
@@ -117,11 +117,11 @@ fn touch(sql: &impl SqlDatabase, ask: &BeginBatch) -> Result<(), BackendError> {
 fn plan_for(
     sql: &impl SqlDatabase,
     source: &SourceId,
-    wish: &DeliveryRequest,
+    request: &DeliveryRequest,
 ) -> Result<(Option<DeliveryPlan>, bool), BackendError> {
     let plans = plans(sql, source)?;
     let covered: Vec<DeliveryWindow> = plans.iter().flat_map(|(plan, _)| &plan.windows).copied().collect();
-    let left = wish.window.without(&covered);
+    let left = request.window.without(&covered);
     if let Some((open, _)) = plans.iter().find(|(_, sealed)| !sealed) {
         return Ok((Some(open.clone()), !left.is_empty()));
     }
@@ -129,7 +129,7 @@ fn plan_for(
         return Ok((None, false));
     }
     let number = plans.iter().map(|(plan, _)| plan.number).max().unwrap_or(0) + 1;
-    let plan = DeliveryPlan { number, windows: left, options: wish.options.clone() };
+    let plan = DeliveryPlan { number, windows: left, options: request.options.clone() };
     sql.run(
         "INSERT INTO plan_v1 (source, number, plan, sealed, in_window, filtered, sanitised) VALUES (?, ?, ?, 0, 0, '{}', 0)",
         &[SqlValue::text(source.as_str()), SqlValue::number(number), json(&plan)],
@@ -223,12 +223,12 @@ fn seal_plan(sql: &impl SqlDatabase, seal: &SealBatch, plan: &SealedPlan, now_ms
         Some(0) => {}
         Some(_) => return Ok(false),
     }
-    let gone_out: u64 = plan.payloads.iter().map(|payload| payload.lines).sum();
-    let kept_back: u64 = plan.filtered.values().sum();
-    if gone_out + kept_back != plan.in_window || plan.in_window > seal.counts.records {
+    let delivered_lines: u64 = plan.payloads.iter().map(|payload| payload.lines).sum();
+    let filtered_lines: u64 = plan.filtered.values().sum();
+    if delivered_lines + filtered_lines != plan.in_window || plan.in_window > seal.counts.records {
         let records = seal.counts.records;
         return refuse(format!(
-            "of {records} records, {} are in its windows, {gone_out} in payloads, {kept_back} filtered",
+            "of {records} records, {} are in its windows, {delivered_lines} in payloads, {filtered_lines} filtered",
             plan.in_window
         ));
     }

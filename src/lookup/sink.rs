@@ -11,7 +11,7 @@ use crate::batch::BatchLine;
 use crate::index::ObjectVersion;
 use crate::limits::{LINE_COPIES, LOOKUP_BYTES, LOOKUP_RECORDS};
 use crate::memory::OutOfMemory;
-use crate::span_reader::LineSink;
+use crate::span_reader::SpanLineSink;
 
 /// Which lines a sink examines.
 #[derive(Debug, Clone, Copy)]
@@ -61,7 +61,7 @@ impl<'a> LookupSink<'a> {
     }
 }
 
-impl LineSink for LookupSink<'_> {
+impl SpanLineSink for LookupSink<'_> {
     fn line(&mut self, line: BatchLine<'_>) -> ControlFlow<()> {
         if self.is_complete() {
             return ControlFlow::Break(());

@@ -79,7 +79,7 @@ pub(super) fn is_over() -> bool {
 }
 
 /// The client of a request.
-pub(super) struct RequestClient(AbortSignal);
+pub(super) struct ClientConnection(AbortSignal);
 
 /// Work for a client.
 pub(super) struct UntilHangUp<W> {
@@ -88,7 +88,7 @@ pub(super) struct UntilHangUp<W> {
     listener: Closure<dyn FnMut()>,
 }
 
-impl RequestClient {
+impl ClientConnection {
     /// The client of that request.
     pub(super) fn of(request: &Request) -> Self {
         Self(request.inner().unchecked_ref::<AbortableRequest>().signal())

@@ -15,7 +15,7 @@ use crate::index::ObjectVersion;
 use crate::index::summary::stable_hash;
 use crate::limits::QUERY_CHUNK;
 use crate::record::LineScanner;
-use crate::span_reader::LineSink;
+use crate::span_reader::SpanLineSink;
 
 /// Decides last which records a query returns, and what the caller sees of them.
 pub trait RecordSink {
@@ -55,7 +55,7 @@ pub(super) struct LineCollector<'r, S> {
     pub(super) scanned: u64,
 }
 
-impl<S: RecordSink> LineSink for LineCollector<'_, S> {
+impl<S: RecordSink> SpanLineSink for LineCollector<'_, S> {
     fn line(&mut self, line: BatchLine<'_>) -> ControlFlow<()> {
         let BatchLine::Text { offset, bytes, .. } = line else { return ControlFlow::Continue(()) };
         if offset < self.position.offset {

@@ -5,10 +5,13 @@
 
 use std::ops::Range;
 
-use super::request::MAX_FAMILY;
 use crate::bucket_keys::batch_key;
 use crate::record::{Dataset, RayId};
 
+/// Most subrequests of a family.
+pub(super) const FAMILY_SUBREQUESTS: u32 = 3;
+/// Numbers reserved for the rays of one family: a visitor and its subrequests.
+pub(super) const MAX_FAMILY: u32 = FAMILY_SUBREQUESTS + 1;
 /// Most records of a plan: every possible member of every family needs low ray bits of its own.
 const MAX_RECORDS: u32 = (1 << 28) / MAX_FAMILY;
 /// Most late records, in thousandths: those held back for the next batch must fit into it.

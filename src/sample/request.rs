@@ -10,13 +10,9 @@
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use super::plan::{SamplePlan, mix};
+use super::plan::{FAMILY_SUBREQUESTS, MAX_FAMILY, SamplePlan, mix};
 use crate::record::RayId;
 
-/// Numbers set aside for the rays of one family: a visitor and its subrequests.
-pub(super) const MAX_FAMILY: u32 = MAX_SUBREQUESTS + 1;
-/// Most subrequests of a family.
-const MAX_SUBREQUESTS: u32 = 3;
 /// Subrequests of a family that has any, on average.
 const MEAN_SUBREQUESTS: u32 = 2;
 /// How many records wait to be written in another order than they came.
@@ -118,7 +114,7 @@ impl SamplePlan {
     fn subrequest_count(&self, rng: &mut ChaCha8Rng) -> u32 {
         let share = self.subrequests.min(999);
         let families = share * 1000 / ((1000 - share) * MEAN_SUBREQUESTS);
-        if rng.random_range(0..1000) >= families { 0 } else { rng.random_range(1..=MAX_SUBREQUESTS) }
+        if rng.random_range(0..1000) >= families { 0 } else { rng.random_range(1..=FAMILY_SUBREQUESTS) }
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! SpanRange → range of the batch ──────────┐ at the same time
-//!           → range of the batch's windows ┴→ SpanReader → lines → LineSink
+//!           → range of the batch's windows ┴→ SpanReader → lines → SpanLineSink
 //! ```
 //!
 //! Reading order: `range` names the spans, `reader` reads them, `stats` counts the work.
@@ -15,5 +15,5 @@ mod reader;
 mod stats;
 
 pub use range::SpanRange;
-pub use reader::{LineSink, ReadError, ReadProgress, ReadStart, SpanReader};
+pub use reader::{ReadError, ReadProgress, ReadStart, SpanLineSink, SpanReader};
 pub use stats::ReadStats;

@@ -16,7 +16,7 @@ use crate::index::ObjectVersion;
 use crate::limits::QUERY_PIECE;
 
 /// Receives the lines of a read, in the order of the object.
-pub trait LineSink {
+pub trait SpanLineSink {
     /// Takes the next line; a break ends the read.
     fn line(&mut self, line: BatchLine<'_>) -> ControlFlow<()>;
 
@@ -175,7 +175,7 @@ impl<Y: ByteStream> SpanReader<Y> {
     /// [`ReadError`] where the body breaks off or is damaged.
     pub async fn advance(
         &mut self,
-        sink: &mut impl LineSink,
+        sink: &mut impl SpanLineSink,
         stats: &mut ReadStats,
     ) -> Result<ReadProgress, ReadError> {
         if self.pushed >= self.piece.len() {
@@ -202,13 +202,13 @@ impl<Y: ByteStream> SpanReader<Y> {
     ///
     /// # Errors
     /// [`ReadError`] where the body breaks off or is damaged.
-    pub async fn read_to_end(&mut self, sink: &mut impl LineSink, stats: &mut ReadStats) -> Result<(), ReadError> {
+    pub async fn read_to_end(&mut self, sink: &mut impl SpanLineSink, stats: &mut ReadStats) -> Result<(), ReadError> {
         while self.advance(sink, stats).await? == ReadProgress::More {}
         Ok(())
     }
 
     /// Handles the end of the body.
-    fn finish(&mut self, sink: &mut impl LineSink) -> Result<ReadProgress, ReadError> {
+    fn finish(&mut self, sink: &mut impl SpanLineSink) -> Result<ReadProgress, ReadError> {
         if self.reaches_end {
             let mut bounded = BoundedSink { sink, text_end: self.text_end, is_stopped: false };
             self.lines.finish(|line| bounded.line(line))?;
@@ -230,7 +230,7 @@ struct BoundedSink<'s, S> {
     is_stopped: bool,
 }
 
-impl<S: LineSink> BoundedSink<'_, S> {
+impl<S: SpanLineSink> BoundedSink<'_, S> {
     fn line(&mut self, line: BatchLine<'_>) -> ControlFlow<()> {
         if line.offset() >= self.text_end {
             return ControlFlow::Break(());

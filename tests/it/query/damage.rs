@@ -187,7 +187,7 @@ fn sidecar_objects_may_be_gone_or_damaged() {
         let flipped: Vec<u8> = whole.iter().map(|byte| byte ^ 1).collect();
         let longer = [&whole[..], b"x"].concat();
         // R2 refuses a range after the end, so windows are not cut.
-        let cut = if key.starts_with("windows/") { &flipped } else { &whole[..whole.len() / 2] };
+        let cut = if key.contains("/windows/") { &flipped } else { &whole[..whole.len() / 2] };
         for damaged in [None, Some(cut), Some(&flipped[..]), Some(&longer[..])] {
             match damaged {
                 None => assert!(store.fakes.bucket.delete(&key)),
@@ -196,7 +196,7 @@ fn sidecar_objects_may_be_gone_or_damaged() {
             let found = answer(&store.fakes, ask.clone());
             assert_eq!(found.texts(), expected, "{key}");
             // What follows the windows belongs to no span.
-            let is_whole = damaged == Some(&longer[..]) && key.starts_with("windows/");
+            let is_whole = damaged == Some(&longer[..]) && key.contains("/windows/");
             assert_eq!(found.stats.bytes_inflated > sound.stats.bytes_inflated, !is_whole, "{key}: {:?}", found.stats);
         }
         store.fakes.bucket.store(&key, &whole);

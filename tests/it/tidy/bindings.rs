@@ -80,7 +80,7 @@ fn acks_do_not_wait_for_later_work() {
 #[test]
 fn a_request_learns_that_its_client_is_gone() {
     assert!(flags().contains(&Value::from("enable_request_signal")));
-    assert!(text("src/platform/hang_up.rs").contains("fn signal(this: &Incoming)"), "what the flag is for");
+    assert!(text("src/platform/hang_up.rs").contains("fn signal(this: &AbortableRequest)"), "what the flag is for");
     assert_eq!(flags().len(), 2, "every flag has a test");
 }
 

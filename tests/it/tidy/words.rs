@@ -4,39 +4,37 @@ use std::collections::BTreeMap;
 
 use super::{core_sources, files, regex};
 
-/// The reason of names that are still to be renamed.
-const TO_RENAME: &str = "to be renamed";
+/// It is an associated type: the trait names it once, each implementation again.
+const IN_TRAIT: &str = "an associated type, named by its trait and by each implementation";
 
 /// Type names that are defined more than once, each with its reason. The list only shrinks.
 const DEFINED_TWICE: &[(&str, &str)] = &[
-    ("Answer", TO_RENAME),
-    ("AuditLog", TO_RENAME),
-    ("BatchShown", TO_RENAME),
-    ("Body", TO_RENAME),
-    ("Bucket", TO_RENAME),
-    ("Client", TO_RENAME),
-    ("Entry", TO_RENAME),
-    ("Fault", TO_RENAME),
-    ("Item", TO_RENAME),
-    ("Ledgers", TO_RENAME),
-    ("Line", TO_RENAME),
-    ("List", TO_RENAME),
-    ("Message", TO_RENAME),
-    ("Name", TO_RENAME),
-    ("ObjectShown", TO_RENAME),
-    ("Objects", TO_RENAME),
-    ("ParseQueue", TO_RENAME),
-    ("Request", TO_RENAME),
-    ("SendQueue", TO_RENAME),
-    ("Shards", TO_RENAME),
-    ("Upload", TO_RENAME),
-    ("Value", TO_RENAME),
-    ("Wanted", TO_RENAME),
+    ("Answer", IN_TRAIT),
+    ("AuditLog", IN_TRAIT),
+    ("Body", IN_TRAIT),
+    ("Bucket", IN_TRAIT),
+    ("Item", IN_TRAIT),
+    ("Ledgers", IN_TRAIT),
+    ("ParseQueue", IN_TRAIT),
+    ("SendQueue", IN_TRAIT),
+    ("Shards", IN_TRAIT),
+    ("Upload", IN_TRAIT),
+    ("Value", IN_TRAIT),
 ];
 
 /// Words that are gone, and what is said instead. A phrase holds for `snake_case`, `CamelCase` and prose alike; what
 /// stands in brackets behind it are phrases around it that are right.
-const BANNED: &[(&str, &[&str], &str)] = &[("as unknown as", &[], "indistinguishable from")];
+const BANNED: &[(&str, &[&str], &str)] = &[
+    ("as unknown as", &[], "indistinguishable from"),
+    ("calendar", &[], "occupancy map"),
+    ("grave", &[], "severity"),
+    ("odd id", &[], "nonstandard id"),
+    ("odd ids", &[], "nonstandard ids"),
+    ("sight", &[], "view"),
+    ("starved", &[], "out of memory"),
+    ("the version before", &[], "nothing: nothing was released before"),
+    ("whereabouts", &[], "delivery status"),
+];
 
 /// How many definitions each type name has.
 fn definitions() -> BTreeMap<String, Vec<String>> {
