@@ -12,7 +12,7 @@ use serde::de::DeserializeOwned;
 
 use crate::backend::{BackendError, DurableObjects, SqlDatabase, to_json};
 
-/// A request to a Durable Object. [`calls!`](crate::rpc::calls) implements it for types with a JSON body.
+/// A request to a Durable Object. The macro `calls!` implements it for types with a JSON body.
 pub trait Call: Sized {
     /// The wire name, which is the path of the request, such as `v1/put-entry`.
     const NAME: &'static str;

@@ -1,7 +1,7 @@
 //! HTTP requests and replies, independent of routes and of the platform.
 //!
-//! Reading order: [`request`] and [`reply`] are the two ends; [`negotiation`] reads what the client accepts;
-//! [`problem`] is the form of an error, [`problems`] the list of all errors.
+//! Reading order: `request` and `reply` are the two ends; `negotiation` reads what the client accepts;
+//! `problem` is the form of an error, `problems` the list of all errors.
 
 mod body;
 pub(crate) mod entity_tag;

@@ -5,7 +5,7 @@
 
 use std::ops::Range;
 
-use worker::{Bucket as R2, Conditional, MultipartUpload, Object, Range as R2Range, UploadedPart};
+use worker::{Bucket as R2, Conditional, MultipartUpload as R2MultipartUpload, Object, Range as R2Range, UploadedPart};
 
 use super::failed;
 use super::streams::StreamedBody;
@@ -47,7 +47,7 @@ impl Bucket for R2Bucket {
         let Some(object) = get.execute().await.map_err(&reading)? else { return Ok(RangedRead::Gone) };
         // An object without a body is one that does not match.
         let Some(body) = object.body() else { return Ok(RangedRead::Changed) };
-        Ok(RangedRead::StreamedBody(StreamedBody(Some(body.stream().map_err(&reading)?))))
+        Ok(RangedRead::Body(StreamedBody(Some(body.stream().map_err(&reading)?))))
     }
 
     async fn put(&self, key: &str, bytes: Vec<u8>) -> Result<ObjectHead, BackendError> {
@@ -103,7 +103,7 @@ fn head(object: &Object) -> ObjectHead {
 /// An upload in parts.
 #[derive(Debug)]
 pub(super) struct R2Upload {
-    upload: MultipartUpload,
+    upload: R2MultipartUpload,
     parts: Vec<UploadedPart>,
 }
 

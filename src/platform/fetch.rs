@@ -24,7 +24,7 @@ use crate::http::{HttpRequest, Reply, ReplyBody, accepts_gzip};
 use crate::router::answer_request;
 
 /// The pieces of a body that streams.
-type Pieces = LocalBoxStream<'static, std::result::Result<Vec<u8>, BackendError>>;
+type BodyPieces = LocalBoxStream<'static, std::result::Result<Vec<u8>, BackendError>>;
 
 #[event(fetch)]
 async fn fetch(request: Request, env: Env, context: Context) -> Result<Response> {

@@ -27,13 +27,13 @@ use crate::backend::BackendError;
 #[wasm_bindgen]
 extern "C" {
     /// A request, as far as it says whose client is gone.
-    type Incoming;
+    type AbortableRequest;
     #[wasm_bindgen(method, getter)]
     fn signal(this: &AbortableRequest) -> AbortSignal;
 
     /// The signal of that.
     #[derive(Clone)]
-    type Signal;
+    type AbortSignal;
     #[wasm_bindgen(method, getter)]
     fn aborted(this: &AbortSignal) -> bool;
     #[wasm_bindgen(method, js_name = addEventListener)]
@@ -51,12 +51,12 @@ extern "C" {
     fn writable(this: &IdentityTransformStream) -> WritableEnd;
 
     /// Its end that is written to.
-    type Writable;
+    type WritableEnd;
     #[wasm_bindgen(method, js_name = getWriter)]
     fn get_writer(this: &WritableEnd) -> StreamWriter;
 
     /// Whoever writes.
-    type Writer;
+    type StreamWriter;
     #[wasm_bindgen(method, catch)]
     async fn write(this: &StreamWriter, piece: &Uint8Array) -> Result<JsValue, JsValue>;
     #[wasm_bindgen(method, catch)]

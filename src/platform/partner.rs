@@ -51,7 +51,7 @@ fn request(post: &PartnerPost) -> worker::Result<Request> {
     headers.set("Content-Encoding", "gzip")?;
     headers.set("X-Batch-Id", &post.batch_id)?;
     let mut init = RequestInit::new();
-    init.with_method(Method::PartnerPost)
+    init.with_method(Method::Post)
         .with_redirect(RequestRedirect::Manual)
         .with_headers(headers)
         .with_body(Some(Uint8Array::from(post.body.as_slice()).into()));

@@ -4,14 +4,14 @@
 //! has done so by itself.
 
 use futures_util::StreamExt;
-use worker::ByteStream;
+use worker::ByteStream as BodyStream;
 
 use super::{failed, hang_up};
 use crate::backend::{BackendError, ByteStream};
 
 /// A body of the platform; `None` is an empty one.
 #[derive(Debug)]
-pub(super) struct StreamedBody(pub(super) Option<ByteStream>);
+pub(super) struct StreamedBody(pub(super) Option<BodyStream>);
 
 impl Drop for StreamedBody {
     fn drop(&mut self) {

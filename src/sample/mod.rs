@@ -1,6 +1,6 @@
 //! A generator of Logpush batches that look like real ones: for the sample data, the tests and the benches.
 //!
-//! A [`SamplePlan`] says what traffic to invent; its [`requests`](Plan::requests) are the skeletons (ray, parent,
+//! A [`SamplePlan`] says what traffic to invent; its [`requests`](SamplePlan::requests) are the skeletons (ray, parent,
 //! times) that all three datasets share; an exchange fills in what the edge saw; a writer per dataset spells
 //! the line; and [`SamplePlan::write_batch`] gzips the lines on the way to wherever they go.
 //!
