@@ -183,7 +183,7 @@ fn audit_log_continues_in_the_bucket() {
     harness.remove(segments[0]["key"].as_str().unwrap());
     let gone = harness.get("/v1/audit");
     gone.assert_problem(404, "audit_gone");
-    assert!(gone.json()["hint"].as_str().unwrap().ends_with(&format!("after={}.", segments[0]["last"])));
+    assert!(gone.json()["hint"].as_str().unwrap().contains(&format!("after={},", segments[0]["last"])));
 }
 
 #[test]

@@ -47,7 +47,7 @@ struct Arrived {
 #[derive(Debug, Deserialize)]
 struct Payload {
     id: String,
-    batch_id: String,
+    partner_batch_id: String,
     state: String,
     attempts: u64,
     ambiguous: u64,
@@ -235,7 +235,7 @@ fn count(books: &[Vec<Payload>], state: &str) -> usize {
 
 /// A line came twice only in one and the same payload, and no oftener than its attempts were in doubt.
 fn judge_duplicates(books: Vec<Vec<Payload>>, duplicates: &Value) {
-    let in_doubt = books.into_iter().flatten().map(|payload| (payload.batch_id, payload.ambiguous));
+    let in_doubt = books.into_iter().flatten().map(|payload| (payload.partner_batch_id, payload.ambiguous));
     let in_doubt: BTreeMap<String, u64> = in_doubt.collect();
     for duplicate in duplicates.as_array().unwrap() {
         let payloads = duplicate["batches"].as_array().unwrap();
