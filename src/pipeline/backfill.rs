@@ -1,11 +1,14 @@
-//! Drives backfills: lists the bucket from where the last step ended, and announces what lies in a job's window.
+//! Drives backfills: lists the bucket from where the last step ended, and announces the objects that match a job's
+//! window.
 //!
-//! An object is announced by the message that R2 would send, with what the job asks for beside it; the parse stage does
-//! the rest, record by record. The order of a step is announce, then keep: a step that is cut off is done again, and
-//! the ledgers know what was done.
+//! An object is announced by the message that R2 would send, with the job's options added; the parse stage does the
+//! rest, record by record. A step announces first and then saves the cursor: a step that is interrupted is repeated,
+//! and the ledgers know what is done.
 //!
-//! What always holds: a job announces no more lines than its rate allows, apart from one object that is larger; nothing
-//! is skipped, since the cursor moves behind what was announced.
+//! # Invariants
+//!
+//! A job announces no more lines than its rate allows, apart from one object that is larger. No object is skipped: the
+//! cursor moves only past objects that are announced.
 
 use serde::Serialize;
 
@@ -134,10 +137,10 @@ async fn page(world: &impl Services, config: &Config, id: i64, job: &mut Backfil
     if events.is_empty() { Ok(()) } else { world.parse_queue().send(&events).await }
 }
 
-/// Moves the cursor behind what was looked at: the whole page, or up to the key at which the credit was used up.
+/// Moves the cursor past the objects examined: the whole page, or up to the key at which the credit was used up.
 fn move_on(cursor: &mut BackfillCursor, listed: &ListPage, stopped_at: Option<String>, ask: &BackfillRequest) {
     let current = cursor.folders.pop();
-    // Folders behind that key are listed again by the next page.
+    // The next page lists the folders after that key again.
     let seen = listed.folders.iter().filter(|folder| stopped_at.as_ref().is_none_or(|key| *folder < key));
     cursor.folders.splice(0..0, seen.filter(|folder| is_near(folder, ask)).cloned());
     if listed.cursor.is_none() && stopped_at.is_none() {
@@ -145,7 +148,7 @@ fn move_on(cursor: &mut BackfillCursor, listed: &ListPage, stopped_at: Option<St
         return;
     }
     let last_key = listed.objects.last().map(|(key, _)| key.clone());
-    // Behind everything that the folder holds.
+    // After everything that the folder holds.
     let last_folder = listed.folders.last().map(|folder| format!("{folder}{}", char::MAX));
     cursor.after = stopped_at.or_else(|| last_key.max(last_folder)).or_else(|| cursor.after.take());
     cursor.folders.extend(current);
@@ -158,8 +161,8 @@ fn event(bucket_name: &str, key: &str, head: &ObjectHead, id: i64, ask: &Backfil
     R2Event { backfill: Some(EventBackfill { id, start_ms, end_ms, index, deliver }), ..event }
 }
 
-/// Whether an object may hold records of the window. Its name tells when it was written, which is after the requests,
-/// mostly by minutes; one whose name tells nothing is looked into.
+/// Whether an object may hold records of the window. Its name gives the time of writing, mostly minutes after the
+/// requests; an object whose name gives no time is read.
 fn is_wanted(key: &str, config: &Config, ask: &BackfillRequest) -> bool {
     let is_batch = matches!(classify(key, &config.log_prefix), KeyClass::Batch(_));
     let near = batch_times(key).is_none_or(|(start_ms, end_ms)| {

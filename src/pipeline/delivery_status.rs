@@ -36,7 +36,8 @@ pub enum DeliveryStatus<'a> {
     Assigned {
         /// The plan's number.
         plan: u32,
-        /// The payloads that cover its place, one that was split before its halves.
+        /// The payloads that cover the record's offset; a payload that was split comes before the two that replaced
+        /// it.
         payloads: Vec<&'a PayloadView>,
     },
 }
@@ -54,8 +55,8 @@ impl DeliveryStatus<'_> {
         }
     }
 
-    /// Whether exactly one payload can hold the record. Both halves of a split payload cover all of its offsets, so which
-    /// of them holds the record is not known.
+    /// Whether exactly one payload can hold the record. Both payloads that replace a split one cover all of its
+    /// offsets, so which of them holds the record is not known.
     #[must_use]
     pub fn is_exact(&self) -> bool {
         let Self::Assigned { payloads, .. } = self else { return true };

@@ -1,12 +1,14 @@
-//! The stages of a batch's life behind the queues: *parse* (index and transform in one pass), *deliver*, and what
-//! finds what the queues lost.
+//! The stages of a batch's life after the queues: *parse* (index and transform in one pass), *deliver*, and the search
+//! for what the queues lost.
 //!
 //! Reading order: [`payload`] and [`transform`] make bodies, [`scan`] reads a batch once, [`mod@process`] does it by
 //! the ledger's protocol, `parse` and [`send`] are the two queues' messages,
 //! [`mod@sweep`] looks for what they lost, `delivery_status` finds the payload of one record.
 //!
-//! What always holds: each message is judged on its own, and by its verdict alone is it acked or tried again; a
-//! message is acked only when the ledger holds what it stood for.
+//! # Invariants
+//!
+//! Each message has a verdict of its own, and only this verdict decides whether it is acknowledged or retried. A
+//! message is acknowledged only when the ledger has recorded its effect.
 
 pub mod backfill;
 mod delivery_status;

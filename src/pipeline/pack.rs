@@ -3,8 +3,10 @@
 //! Each body is a gzip member of its own, so a pack is a gzip file of all its lines, and each body is a range of it.
 //! One that fits with no other is a pack of its own.
 //!
-//! What always holds: bodies keep their order, each lies behind the one before; the same bodies under the same bound
-//! give the same packs, so the same keys; a pack is beyond the bound only where it is one body.
+//! # Invariants
+//!
+//! Bodies keep their order, each directly after the previous one. The same bodies under the same bound give the same
+//! packs, hence the same keys. A pack exceeds the bound only where it consists of one body.
 
 use super::payload::PackedPayload;
 use crate::bucket_keys::pack_digest;
@@ -38,7 +40,7 @@ pub struct PackBuilder {
 }
 
 impl PackBuilder {
-    /// A builder of packs of at most so many bytes; with 0, every body is a pack of its own.
+    /// A builder of packs of at most `most` bytes; with 0, every body is a pack of its own.
     #[must_use]
     pub const fn new(most: usize) -> Self {
         Self { payloads: Vec::new(), bytes: Vec::new(), most }

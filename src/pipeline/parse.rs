@@ -159,7 +159,7 @@ pub async fn parse_message(world: &impl Services, config: &Config, body: &str, a
     outcome.unwrap_or_else(|error| ParseVerdict::again(&error, key, attempt))
 }
 
-/// An object is there: processes it, and tells the backfill that asked for it.
+/// An object exists: processes it, and reports to the backfill that asked for it.
 async fn object(
     world: &impl Services,
     config: &Config,

@@ -1,7 +1,9 @@
 //! Lines to payloads: gathered, compressed while they come, closed when they are enough.
 //!
-//! What always holds: the same lines in the same plan give the same bytes, so the same hash and key; memory is one
-//! payload compressed and 64 KiB of text.
+//! # Invariants
+//!
+//! The same lines in the same plan give the same bytes, hence the same hash and key. Memory is bounded by one
+//! compressed payload and 64 KiB of text.
 
 use flate2::{Compress, Compression, FlushCompress, Status};
 use sha2::{Digest, Sha256};
@@ -9,7 +11,8 @@ use sha2::{Digest, Sha256};
 use crate::ledger::delivery::Payload;
 use crate::ledger::ids::index_of;
 
-/// The level: measured, 3 takes half the time of 6 for a few percent more bytes, and writes are paid by the piece.
+/// The level: in measurements, 3 takes 50 % of the time of 6 for a few percent more bytes, and writes are billed per
+/// object.
 const LEVEL: Compression = Compression::new(3);
 /// Text that waits to be compressed, in bytes.
 const PENDING: usize = 64 * crate::limits::KIB;
@@ -40,7 +43,7 @@ pub struct PayloadPacker {
 }
 
 impl PayloadPacker {
-    /// A packer of payloads of at most so many lines.
+    /// A packer of payloads of at most `lines` lines.
     #[must_use]
     pub fn new(lines: u32) -> Self {
         Self {
@@ -61,7 +64,7 @@ impl PayloadPacker {
         self.number
     }
 
-    /// Where the next line's text goes, behind what waits.
+    /// The buffer for the next line's text, which goes after the text that is still uncompressed.
     pub const fn text(&mut self) -> &mut Vec<u8> {
         &mut self.pending
     }
@@ -123,8 +126,8 @@ impl PayloadPacker {
     }
 }
 
-/// The two halves of a body that was too large: the same lines in the same order. `None` where it has one line, or is
-/// no payload.
+/// Splits a body that was too large into two: the same lines in the same order. `None` where it has one line, or is
+/// not a payload.
 #[must_use]
 pub fn halve(whole: &Payload, body: &[u8], indexes: [String; 2]) -> Option<[PackedPayload; 2]> {
     let text = inflated(body)?;
@@ -142,7 +145,7 @@ pub fn halve(whole: &Payload, body: &[u8], indexes: [String; 2]) -> Option<[Pack
             full = packer.end_line(whole.first_offset).or(full);
         }
         let PackedPayload { payload, body } = packer.finish().or(full)?;
-        // Where the cut lies in the source is not known here; both halves cover the whole.
+        // The offset of the cut in the source is not known here; both payloads cover the whole range.
         let lines = lines.len() as u64;
         Some(PackedPayload { payload: Payload { index, lines, last_offset: whole.last_offset, ..payload }, body })
     };

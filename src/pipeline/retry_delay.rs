@@ -1,7 +1,7 @@
 //! How long until a message comes again: what the table says for its attempt, and up to a quarter more, so that what
 //! failed together does not come again together.
 //!
-//! What always holds: it is a function of the message and its attempt; it is never less than the table says.
+//! The delay is a function of the message and its attempt, and is never less than the table says.
 
 use sha2::{Digest, Sha256};
 

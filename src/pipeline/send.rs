@@ -3,9 +3,11 @@
 //! A message is a wake-up and nothing else. Whatever the ledger knows of is the ledger's to wake again, so it is
 //! acked; only a ledger that cannot be reached makes the queue bring the message again.
 //!
-//! What always holds: nothing is posted without a claim, nor so late that the claim could end before the answer; the
-//! body is the one that was sealed, by its hash; an answer is committed under the claim's token, again and again if
-//! need be, before the message is done.
+//! # Invariants
+//!
+//! Nothing is posted without a claim, nor so late that the claim could end before the answer. The body is the one that
+//! was sealed, by its hash. An answer is committed under the claim's token, with retries where necessary, before the
+//! message is done.
 
 use std::ops::Range;
 
@@ -37,7 +39,7 @@ pub struct Sender<'a, W, P, N> {
     pub settings: &'a DeliverySettings,
     /// A number of 0 to 99,999 for the signature, never twice within one second.
     pub nonce: N,
-    /// Whoever sends, by a name that nobody else has.
+    /// The sender, by a name that is unique to it.
     pub claimant: String,
 }
 
@@ -119,7 +121,7 @@ impl<W: Services, P: PartnerClient, N: Fn() -> u32> Sender<'_, W, P, N> {
             && code == AnswerClass::Auth.code()
         {
             match self.post(claimed, &mut post, second).await {
-                // No time is left for another try; the first one's answer stands.
+                // No time is left for another try; the first one's answer is final.
                 Some(AttemptOutcome::Released) => {}
                 again => outcome = again,
             }
@@ -127,14 +129,14 @@ impl<W: Services, P: PartnerClient, N: Fn() -> u32> Sender<'_, W, P, N> {
         outcome.map_or(AttemptResult::TooLarge(post.body), AttemptResult::Ended)
     }
 
-    /// The body of a payload; `None` where there is none.
+    /// The body of a payload; `None` where its pack does not exist or is too short.
     async fn body(&self, id: &DeliveryId, payload: &Payload) -> Result<Option<Vec<u8>>, BackendError> {
         let Some(place) = &payload.pack else { return Ok(None) };
         let at = place.offset;
         self.cut(&place.key(&id.source, id.plan), at..at.saturating_add(payload.bytes)).await
     }
 
-    /// These bytes of a pack; fewer where it ends before, `None` where there is none.
+    /// These bytes of a pack; fewer where it ends earlier, `None` where it does not exist.
     async fn cut(&self, key: &str, bytes: Range<u64>) -> Result<Option<Vec<u8>>, BackendError> {
         let read = match self.world.data_bucket().get_range(key, None, bytes.clone()).await {
             Ok(RangedRead::Body(body)) => body.all().await,
@@ -192,14 +194,14 @@ impl<W: Services, P: PartnerClient, N: Fn() -> u32> Sender<'_, W, P, N> {
         }
     }
 
-    /// Puts two halves in the place of a payload that was too large.
+    /// Replaces a payload that was too large by two smaller ones.
     async fn split(&self, id: &DeliveryId, claimed: &ClaimedPayload, body: &[u8]) -> Result<SendVerdict, BackendError> {
         let Some(halves) = halve(&claimed.payload, body, id.halves()) else {
             let outcome = AttemptOutcome::Refused { status: Some(413), code: AnswerClass::TooLarge.code().into() };
             return self.end(id, claimed, outcome).await;
         };
         let Ok(send) = self.put_halves(id, claimed, halves).await else {
-            // The partner said that it does not have it, so there is no doubt; the next attempt halves it again.
+            // The partner said that it does not have it, so there is no doubt; the next attempt splits it again.
             return self.end(id, claimed, not_stored(Some(413), AnswerClass::TooLarge.code(), None)).await;
         };
         // One that does not go out is the ledger's, which sends it in a minute.
@@ -207,7 +209,7 @@ impl<W: Services, P: PartnerClient, N: Fn() -> u32> Sender<'_, W, P, N> {
         Ok(SendVerdict::split(id, &claimed.payload, claimed.attempt))
     }
 
-    /// Writes the halves and has the ledger put them in the payload's place; says whose messages to send.
+    /// Writes the two smaller payloads and has the ledger replace the large one; returns the payloads to announce.
     async fn put_halves(
         &self,
         id: &DeliveryId,
@@ -227,7 +229,7 @@ impl<W: Services, P: PartnerClient, N: Fn() -> u32> Sender<'_, W, P, N> {
         Ok(send)
     }
 
-    /// Tells the ledger how the attempt ended, and says so.
+    /// Records in the ledger how the attempt ended, and returns it.
     async fn end(
         &self,
         id: &DeliveryId,
@@ -238,7 +240,7 @@ impl<W: Services, P: PartnerClient, N: Fn() -> u32> Sender<'_, W, P, N> {
         Ok(SendVerdict::ended(id, &claimed.payload, claimed.attempt, &outcome, answer.counted))
     }
 
-    /// Tells the ledger how the attempt ended; what it does not hear is a payload in doubt.
+    /// Records in the ledger how the attempt ended; where that fails, the payload is in doubt.
     async fn commit(
         &self,
         id: &DeliveryId,

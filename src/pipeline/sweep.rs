@@ -1,11 +1,13 @@
-//! What the queues lost, found by looking: objects that no event announced, ledgers whose alarm did not ring, bodies
-//! that nobody needs any more.
+//! Finds what the queues lost: objects that no event announced, ledgers whose alarm did not fire, bodies that are no
+//! longer needed.
 //!
-//! Run by the cron. An object is looked at once it is old enough for its event to have come, and as long as it lies in
-//! the hours looked back at; its ledger says whether anyone has finished it.
+//! Run by the cron. An object is examined once it is old enough for its event to have arrived, and as long as it falls
+//! in the hours that the sweep covers; its ledger says whether it is finished.
 //!
-//! What always holds: a sweep changes nothing that is right; one that fails in the middle is done again by the next;
-//! no body is removed of a payload that is pending or parked, nor a pack that holds one.
+//! # Invariants
+//!
+//! A sweep changes nothing that is right; the next sweep repeats one that fails in the middle. It never removes the
+//! body of a payload that is pending or parked, nor a pack that holds one.
 
 use std::collections::BTreeMap;
 
@@ -32,7 +34,7 @@ use crate::time;
 pub struct SweepReport {
     /// Objects looked at.
     pub objects: usize,
-    /// Those that nobody had finished, announced again.
+    /// Unfinished objects, announced again.
     pub announced: usize,
     /// Ledgers whose alarm was set.
     pub ledgers: usize,
@@ -131,7 +133,7 @@ fn is_worth_a_look(folder: &str, since_ms: i64, now_ms: i64) -> bool {
     folder_day(folder).is_none_or(|day| days.contains(&day.to_owned()))
 }
 
-/// Announces the objects that nobody has finished.
+/// Announces the objects that are not finished.
 async fn announce(
     world: &impl Services,
     objects: Vec<(String, ObjectHead)>,

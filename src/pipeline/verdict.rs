@@ -144,7 +144,7 @@ impl SendVerdict {
         }
     }
 
-    /// The ledger could not be asked or told.
+    /// A call to the ledger failed.
     pub(super) fn again(id: &DeliveryId, error: &BackendError, attempt: u32) -> Self {
         let payload = id.handle();
         let delay_s = retry_delay_s(&SEND_RETRY_S, &payload, attempt);
