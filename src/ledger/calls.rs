@@ -262,21 +262,21 @@ pub struct CommitAnswer {
     pub state: Option<DeliveryState>,
 }
 
-/// Replaces a payload that is too large for the partner by its halves.
+/// Replaces a payload that is too large for the partner by two smaller ones.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SplitPayload {
     /// The identity of the payload.
     pub id: DeliveryId,
     /// The token of the claim.
     pub token: u32,
-    /// The halves, with indexes as [`DeliveryId::halves`] gives them.
+    /// The two smaller payloads, with indexes as [`DeliveryId::halves`] gives them.
     pub halves: Vec<Payload>,
 }
 
 /// What a ledger answers to [`SplitPayload`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SplitAnswer {
-    /// The halves whose messages must be sent now.
+    /// The smaller payloads whose messages must be sent now.
     pub send: Vec<DeliveryId>,
 }
 

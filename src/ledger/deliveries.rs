@@ -71,7 +71,7 @@ pub(super) fn commit(
     Ok((CommitAnswer { counted, state: Some(delivery.state) }, wake_ms))
 }
 
-/// Replaces a payload by its halves.
+/// Replaces a payload by two smaller ones.
 pub(super) fn split(sql: &impl SqlDatabase, ask: &SplitPayload, now_ms: i64) -> Result<SplitAnswer, BackendError> {
     let refuse = |why: &str| Err(BackendError::new("splitting a payload", why));
     let Some(mut whole) = find(sql, &ask.id)? else { return refuse("the ledger has no such payload") };
@@ -102,7 +102,7 @@ pub(super) fn split(sql: &impl SqlDatabase, ask: &SplitPayload, now_ms: i64) -> 
     Ok(SplitAnswer { send: halves(sql, ask)? })
 }
 
-/// The halves of a payload that are not claimed yet.
+/// Those of the two smaller payloads that are not claimed yet.
 fn halves(sql: &impl SqlDatabase, ask: &SplitPayload) -> Result<Vec<DeliveryId>, BackendError> {
     let [first, second] = ask.id.halves();
     let place = [SqlValue::text(ask.id.source.as_str()), SqlValue::number(ask.id.plan)];

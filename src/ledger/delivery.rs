@@ -3,7 +3,7 @@
 //! ```text
 //! prepared ──claim──> sending ──commit──> delivered | parked | prepared (try again later)
 //!                        └──lease over──> prepared (resend) | parked (a person decides)
-//! parked ──> prepared (released) | dropped          sending ──413──> split (its halves go on)
+//! parked ──> prepared (released) | dropped          sending ──413──> split (two payloads replace it)
 //! ```
 //!
 //! # Invariants
@@ -32,7 +32,7 @@ pub enum DeliveryState {
     Parked,
     /// A person decided against sending it.
     Dropped,
-    /// It was too large, and its halves replaced it.
+    /// It was too large, and two smaller payloads replaced it.
     Split,
 }
 
@@ -315,7 +315,7 @@ impl Delivery {
         self.rest(DeliveryState::Dropped, Some(reason), now_ms);
     }
 
-    /// Marks the payload as replaced by its halves.
+    /// Marks the payload as replaced by two smaller ones.
     pub fn split(&mut self, now_ms: i64) {
         self.uncommitted = false;
         self.rest(DeliveryState::Split, Some("too_large"), now_ms);

@@ -1,6 +1,6 @@
 //! The directory of shards that queries ask: the occupancy map in the registry.
 //!
-//! What always holds: one question is one call of the registry.
+//! One question is one call of the registry.
 
 use std::ops::RangeInclusive;
 

@@ -57,7 +57,7 @@ pub struct DeliveryId {
     pub source: SourceId,
     /// The number of the plan.
     pub plan: u32,
-    /// The payload's number in the plan, `000003`; the halves of one are `000003.0` and `000003.1`.
+    /// The payload's number in the plan, `000003`; the two that replace a split one are `000003.0` and `000003.1`.
     pub index: String,
 }
 
@@ -69,7 +69,7 @@ impl DeliveryId {
         format!("{digits}-{}-{}", self.plan, self.index)
     }
 
-    /// The indexes of the halves of this payload.
+    /// The indexes of the two payloads that this one splits into.
     #[must_use]
     pub fn halves(&self) -> [String; 2] {
         [format!("{}.0", self.index), format!("{}.1", self.index)]

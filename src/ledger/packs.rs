@@ -3,9 +3,10 @@
 //! A row for each pack, not for each payload: rows written are what a ledger costs.
 //!
 //! # Invariants
-//! Every body is in a pack. A pack holds consecutive payloads of one plan, or the two halves of one payload, each body
-//! right after the one before. A pack is listed for removal only when every payload of it has been terminal for as long
-//! as a body is kept.
+//!
+//! Every body is in a pack. A pack holds consecutive payloads of one plan, or the two that replace a split payload,
+//! each body directly after the previous one. A pack is listed for removal only when every payload of it has been
+//! terminal for as long as a body is kept.
 
 use itertools::Itertools;
 
@@ -100,7 +101,7 @@ fn places(payloads: &[&Payload]) -> Option<Vec<u64>> {
 /// One payload, with the place of its body.
 pub(super) fn find(sql: &impl SqlDatabase, id: &DeliveryId) -> Result<Option<Delivery>, BackendError> {
     let Some(mut delivery) = tables::find(sql, id)? else { return Ok(None) };
-    // The pack of a half is that of both, whatever packs come before it in the order of their names.
+    // Both payloads of a split are in one pack, whatever packs precede it in the order of their names.
     let (first, digits) = match id.index.rsplit_once('.') {
         Some((whole, _)) => (format!("{whole}.0"), 0),
         None => (id.index.clone(), id.index.len()),

@@ -152,7 +152,7 @@ pub async fn register(ledgers: &impl DurableObjects, name: &str) -> Result<(), B
 /// Prepares the database. Costs no written row if it was done before.
 ///
 /// # Errors
-/// [`BackendError`] where the database refuses; it may be prepared in part then, and is no less right for it.
+/// [`BackendError`] where the database refuses; some tables may exist then, which does no harm.
 pub fn open(sql: &impl SqlDatabase) -> Result<(), BackendError> {
     SCHEMA.iter().chain(&occupancy::SCHEMA).try_for_each(|statement| sql.run(statement, &[]).map(drop))
 }

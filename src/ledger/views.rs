@@ -75,7 +75,7 @@ fn add_payloads(totals: &mut LedgerTotals, state: DeliveryState, row: &LedgerRow
         DeliveryState::Delivered => totals.lines.delivered += lines,
         DeliveryState::Parked => totals.lines.parked += lines,
         DeliveryState::Dropped => *totals.lines.filtered.entry(DROPPED.into()).or_default() += lines,
-        // Its halves are counted.
+        // The two payloads that replace it are counted.
         DeliveryState::Split => {}
     }
     Ok(())
