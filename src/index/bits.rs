@@ -1,6 +1,6 @@
 //! Bits in a row, least significant first: what the packed rays are written with.
 //!
-//! What always holds: reading past the end is `None`, whatever the bytes are.
+//! Reading past the end is `None`, whatever the bytes are.
 
 /// Writes bits.
 #[derive(Debug, Default)]

@@ -3,8 +3,10 @@
 //! A batch is also in the shards of its records' own times, where a query of a range looks for them: mostly those are
 //! the shards of its rays; where not (clocks that differ, records without a ray), the entry there holds no rays.
 //!
-//! What always holds: memory is 8 bytes a ray (16 while a list grows); a line that is no record is counted by
-//! its reason and touches no other line; nothing leaves the builder before the object was read to its end.
+//! # Invariants
+//!
+//! Memory is 8 bytes a ray (16 while a list grows). A line that is not a record is counted by its reason and affects
+//! no other line. Nothing leaves the builder before the object is read to its end.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
@@ -32,14 +34,14 @@ pub struct Counts {
     pub nonstandard_ids: u64,
     /// Records without an id.
     pub no_ray: u64,
-    /// Records whose ray and start time lie more than 5 s apart: the alarm for a change of the Ray ID's layout.
+    /// Records whose ray and start time differ by more than 5 s: the alarm for a change of the Ray ID's layout.
     pub clock_skewed: u64,
-    /// Lines that are no records, by the reason's code.
+    /// Lines that are not records, by the reason's code.
     pub rejected: BTreeMap<String, u64>,
 }
 
 impl Counts {
-    /// How many lines are no records.
+    /// How many lines are not records.
     #[must_use]
     pub fn rejected_lines(&self) -> u64 {
         self.rejected.values().sum()
@@ -71,7 +73,7 @@ pub struct BatchIndex {
 /// Gathers the rays of one batch.
 #[derive(Debug)]
 pub struct IndexBuilder {
-    /// The instant of records that tell none.
+    /// The instant of records that have none.
     default_ns: i64,
     counts: Counts,
     summaries: SummaryBuilder,
@@ -86,7 +88,7 @@ pub struct IndexBuilder {
 }
 
 impl IndexBuilder {
-    /// A builder for a batch; `default_ms` is the instant of records that tell none.
+    /// A builder for a batch; `default_ms` is the instant of records that have none.
     #[must_use]
     pub fn new(default_ms: i64) -> Self {
         Self {
@@ -126,7 +128,7 @@ impl IndexBuilder {
         }
     }
 
-    /// What is to be kept of the whole batch, whose spans lie so.
+    /// The index of the whole batch, whose spans are `spans`.
     ///
     /// # Errors
     /// [`BatchError`] where it holds nothing to find, or too much.
@@ -185,7 +187,7 @@ impl IndexBuilder {
         Ok(())
     }
 
-    /// Counts a line that is no record; enough of them from the start on are no batch.
+    /// Counts a line that is not a record; an object that begins with enough such lines is not a batch.
     fn reject(&mut self, why: RecordError, line: &[u8]) -> Result<(), BatchError> {
         if self.counts.lines == 1 {
             self.array = line.trim_ascii_start().first() == Some(&b'[');

@@ -37,7 +37,7 @@ pub struct ObjectVersion {
 }
 
 impl ObjectVersion {
-    /// The instant of records that tell none themselves: what the object's name says, so that it is the same however
+    /// The instant of records that have none themselves: what the object's name says, so that it is the same however
     /// often the same bytes are written, or else when they were.
     #[must_use]
     pub fn default_ms(&self) -> i64 {
@@ -215,7 +215,7 @@ pub struct ShardBatch {
 pub struct BatchPage {
     /// The batches, by place.
     pub batches: Vec<ShardBatch>,
-    /// There are more behind the last one.
+    /// There are more after the last one.
     pub more: bool,
 }
 

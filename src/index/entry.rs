@@ -6,17 +6,19 @@
 //! 4   u32 LE  number of blocks, each of 256 rays but the last
 //! 8   blocks × 15 bytes: first suffix (6 bytes LE), its first bit in the stream (u32 LE), k (u8), smallest span
 //!     (3 bytes LE), s (u8)
-//! …   the stream, bits least significant first. For each block: how far the span of its first ray lies above the
-//!     block's smallest (s bits); then for each further ray the distance to the one before, as Rice code
+//! …   the stream, bits least significant first. For each block: the span of its first ray minus the block's smallest
+//!     span (s bits); then for each further ray the distance to the one before, as Rice code
 //!     (⌊d/2^k⌋ zeros, a one, k bits), and its span likewise (s bits)
 //! ```
 //!
-//! Rays are sorted by suffix, then by span; a ray stands there once for each of its lines, so that whoever looks one
-//! up knows how many lines there are to find. k and s are chosen for each block, so that a few stragglers among many dense rays do not cost all of them: rays of one block are near
-//! in time, and mostly near in the file too. A lookup decodes one block.
+//! Rays are sorted by suffix, then by span. A ray appears once for each of its lines, so a lookup knows how many lines
+//! there are to find. k and s are chosen for each block, so that a few stragglers among many dense rays do not enlarge
+//! all of them: rays of one block are near in time, and mostly near in the file too. A lookup decodes one block.
 //!
-//! What always holds: packing is a function of the (suffix, span) of all lines alone; unpacking is exact; no bytes make
-//! it panic. The form is frozen by tests; another form has another version.
+//! # Invariants
+//!
+//! Packing is a function of the (suffix, span) of all lines alone, and unpacking is exact. No bytes make unpacking
+//! panic. Tests freeze the form; another form has another version.
 
 use std::collections::BTreeSet;
 
@@ -71,7 +73,8 @@ pub struct EntryPart {
     pub bytes: Vec<u8>,
 }
 
-/// Packs places, in any order, into as many parts as their number asks for; `spans` says where theirs lie.
+/// Packs ray locations, in any order, into as many parts as their number requires; `spans` gives the range of each
+/// span.
 #[must_use]
 pub fn pack(mut places: Vec<RayLocation>, spans: &ObjectSpans) -> Vec<EntryPart> {
     places.sort_unstable();
@@ -156,7 +159,7 @@ impl BlockRow {
         Some([s0, s1, s2, s3, s4, s5, b0, b1, b2, b3, k, l0, l1, l2, span_bits])
     }
 
-    /// The row of these bytes; `None` where they are none.
+    /// The row of these bytes; `None` where they are not a row.
     fn from_bytes(row: &[u8; ROW]) -> Option<Self> {
         let &[_, _, _, _, _, _, b0, b1, b2, b3, k, l0, l1, l2, span_bits] = row;
         let (k, span_bits) = (u32::from(k), u32::from(span_bits));
@@ -182,7 +185,7 @@ impl<'a> PartView<'a> {
     /// Looks at stored bytes.
     ///
     /// # Errors
-    /// [`EntryError`] where they are none of this form.
+    /// [`EntryError`] where the bytes do not have this form.
     pub fn open(bytes: &'a [u8]) -> Result<Self, EntryError> {
         let OpenPart { version, kind, body, .. } = part::open(bytes)?;
         if kind != KIND_RAYS {

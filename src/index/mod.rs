@@ -1,12 +1,15 @@
 //! The forward index: which batch holds a ray, and where in it.
 //!
-//! One entry per batch and shard, never a row per ray: its rays, sorted and delta-coded in BLOBs, each with the
-//! number of the span that holds its line. Reading order: [`build`] gathers, [`entry`] packs behind the beginning of every [`part`], [`shard`] keeps,
-//! [`summary`] says what a batch holds beside its rays, [`calls`] is what travels between the Worker and a shard, [`mod@write`] does it for one object;
-//! [`occupancy`] says which shards hold anything.
+//! One entry per batch and shard, never a row per ray: its rays, sorted and delta-coded in BLOBs, each with the number
+//! of the span that holds its line. Reading order: [`build`] gathers, [`entry`] packs after the beginning of every
+//! [`part`], [`shard`] keeps, [`summary`] says what a batch holds in addition to its rays, [`calls`] is what travels
+//! between the Worker and a shard, [`mod@write`] does it for one object; [`occupancy`] says which shards hold
+//! anything.
 //!
-//! What always holds: no false negatives for an indexed object version; indexing again changes nothing;
-//! nothing of a damaged object gets in.
+//! # Invariants
+//!
+//! An indexed object version has no false negatives. Indexing it again changes nothing. Nothing of a damaged object is
+//! stored.
 
 mod bits;
 pub mod build;

@@ -1,7 +1,9 @@
 //! The names of shards: which one object holds a ray.
 //!
-//! What always holds: the name is a function of the ray alone, the same for writing and for reading, so that one shard
-//! holds what there is of a ray in every dataset; names are stored by the platform and never change.
+//! # Invariants
+//!
+//! The name is a function of the ray alone, the same for writing and for reading, so that one shard holds the lines of
+//! a ray in every dataset. The platform stores names, and they never change.
 
 use std::fmt;
 

@@ -6,7 +6,7 @@
 //! 4  pairs, sorted: length of the id (u8), its bytes, span (u32 LE)
 //! ```
 //!
-//! What always holds: they are rare (tests, very old lines), so the form is plain; the form is frozen by tests.
+//! These ids are rare (tests, very old lines), so the form is simple. Tests freeze the form.
 
 use std::collections::BTreeSet;
 
@@ -18,8 +18,8 @@ pub const KIND_NONSTANDARD: u8 = 1;
 /// Bytes of the body before the pairs.
 const HEADER: usize = 4;
 
-/// Packs the ids and the spans of their lines, which lie where `spans` says. An id longer than 255 bytes is left out:
-/// there is none ([`crate::limits::MAX_NONSTANDARD_ID`]).
+/// Packs the ids and the spans of their lines; `spans` gives the range of each span. An id longer than 255 bytes is
+/// left out: the limit [`crate::limits::MAX_NONSTANDARD_ID`] excludes it.
 #[must_use]
 pub fn pack<'a>(pairs: impl IntoIterator<Item = (&'a str, u32)>, spans: &ObjectSpans) -> Vec<u8> {
     let with_length = pairs.into_iter().filter_map(|(id, span)| Some((id, span, u8::try_from(id.len()).ok()?)));
@@ -39,7 +39,7 @@ pub fn pack<'a>(pairs: impl IntoIterator<Item = (&'a str, u32)>, spans: &ObjectS
 /// The span of each line of the id, ascending.
 ///
 /// # Errors
-/// [`EntryError`] where the bytes are none of this form.
+/// [`EntryError`] where the bytes do not have this form.
 pub fn spans_of(bytes: &[u8], id: &str) -> Result<Vec<u32>, EntryError> {
     let OpenPart { version, kind, body, .. } = part::open(bytes)?;
     if kind != KIND_NONSTANDARD {

@@ -1,4 +1,4 @@
-//! What every part of an entry begins with: its version and kind, and where the spans lie that it names.
+//! The beginning of every part of an entry: its version and kind, and the ranges of the spans that it names.
 //!
 //! ```text
 //! 0  u8      version = 2
@@ -12,8 +12,10 @@
 //! …  the body
 //! ```
 //!
-//! What always holds: a part tells by itself where to read what it names; no bytes make reading it panic. The form is
-//! frozen by tests; another form has another version.
+//! # Invariants
+//!
+//! A part contains all that is needed to read the spans it names. No bytes make reading it panic. Tests freeze the
+//! form; another form has another version.
 
 use crate::batch::{ObjectSpans, PointForm, SpanPlace};
 
@@ -79,7 +81,7 @@ pub(super) fn open(bytes: &[u8]) -> Result<OpenPart<'_>, EntryError> {
 /// The places of the spans that the part with these bytes names, ascending.
 ///
 /// # Errors
-/// [`EntryError`] where the bytes are none of this form.
+/// [`EntryError`] where the bytes do not have this form.
 pub fn places(bytes: &[u8]) -> Result<Vec<SpanPlace>, EntryError> {
     places_in(open(bytes)?.table)
 }
@@ -111,7 +113,7 @@ impl SpanTableRow {
         Self { number: u64::from(*number), bit: *bit, offset: *offset, window_end: window.end }
     }
 
-    /// Writes the row behind this one.
+    /// Writes the row after this one.
     fn write(self, table: &mut Vec<u8>, place: &SpanPlace) -> Self {
         let form = FORMS.iter().position(|form| *form == place.form).unwrap_or_default();
         let numbers = [
@@ -131,7 +133,7 @@ impl SpanTableRow {
         Self::of(place)
     }
 
-    /// Reads the row behind this one.
+    /// Reads the row after this one.
     fn read(self, table: &mut &[u8]) -> Option<(SpanPlace, Self)> {
         let mut next = || read_number(table);
         let number = u32::try_from(self.number.checked_add(next()?)?).ok()?;
@@ -219,7 +221,7 @@ mod tests {
             }
             let all: Vec<SpanPlace> =
                 (0..).zip(&rows).zip(&sorted).map(|((number, (form, _)), parts)| place(number, *form, *parts)).collect();
-            // Windows lie behind one another.
+            // Windows are contiguous.
             let mut end = 0;
             let all: Vec<SpanPlace> = all.into_iter().map(|mut place| {
                 let length = place.window.end - place.window.start;

@@ -8,8 +8,10 @@
 //! A *slot* is one of 256 equal pieces of the shard's window, 2.56 s each (the two digits below the prefix); an
 //! entry's row says which slots have rays, so that a lookup opens only BLOBs of batches near the ray's instant.
 //!
-//! What always holds: one entry per object key, whatever the dataset, that of the newest version offered; every call is
-//! one transaction; the same call again changes nothing; an answer depends on the datasets that were asked for alone.
+//! # Invariants
+//!
+//! There is one entry per object key, whatever the dataset: that of the newest version offered. Every call is one
+//! transaction, and repeating it changes nothing. An answer depends only on the datasets that the call asks for.
 
 use super::calls::{
     BatchPage, Candidate, FindRay, ForgetAnswer, ForgetEntry, ListShardBatches, ObjectVersion, PutAnswer, PutEntry,
@@ -60,7 +62,7 @@ pub fn open(sql: &impl SqlDatabase) -> Result<(), BackendError> {
 /// Answers one call.
 ///
 /// # Errors
-/// [`BackendError`] for an unknown call, a body that is none, or a database that refuses; nothing has changed then.
+/// [`BackendError`] for an unknown call, a malformed body, or a failing database; nothing has changed then.
 pub fn answer(sql: &impl SqlDatabase, call: &str, body: &[u8]) -> Result<Vec<u8>, BackendError> {
     let reply = Dispatcher::new(sql, call, body)
         .on(|ask| put(sql, ask))
@@ -123,7 +125,7 @@ fn insert(sql: &impl SqlDatabase, put: &PutEntry) -> Result<u64, BackendError> {
     let ObjectVersion { key, etag, uploaded_ms, size } = &put.object;
     let dataset = text(put.dataset.name());
     let version = [text(key), text(etag), SqlValue::Integer(*uploaded_ms), integer(*size)];
-    // Numbers count within a dataset, so that no answer tells how much there is of another.
+    // Numbers count within a dataset, so that no answer reveals how much there is of another.
     let inserted = sql.run(
         "INSERT INTO entry_v1 (dataset, number, object_key, etag, uploaded_ms, size, slots, summary)
          SELECT ?1, coalesce(max(number), 0) + 1, ?2, ?3, ?4, ?5, ?6, ?7 FROM entry_v1 WHERE dataset = ?1
@@ -172,7 +174,7 @@ fn find_in(sql: &impl SqlDatabase, key: &RayKey, dataset: Dataset) -> Result<Vec
     for row in &rows.rows {
         let Some((object, (spans, places))) = object_of(row, 0).zip(spans_in(row, key)?) else { continue };
         match candidates.last_mut().filter(|last| last.object == object) {
-            // The lines of one ray may lie in two parts.
+            // The lines of one ray may be in two parts.
             Some(last) => {
                 last.spans.extend(spans);
                 last.places.extend(places);
@@ -191,7 +193,7 @@ fn find_in(sql: &impl SqlDatabase, key: &RayKey, dataset: Dataset) -> Result<Vec
 /// Lists the batches of a dataset by their place, which is their row's number: what is put later has a higher one.
 fn within(sql: &impl SqlDatabase, within: ListShardBatches) -> Result<BatchPage, BackendError> {
     let limit = within.limit.clamp(1, WITHIN_PAGE as u64);
-    // One more than is told says whether there are more.
+    // One row more than is returned shows whether there are more.
     let mut rows = sql
         .run(
             "SELECT object_key, etag, uploaded_ms, size, number, summary FROM entry_v1
@@ -211,10 +213,10 @@ fn batch_of(mut row: SqlRow) -> Option<ShardBatch> {
     Some(ShardBatch { place, object, summary })
 }
 
-/// The span of each line, and where the spans lie.
+/// The span of each line, and the ranges of these spans.
 type Named = (Vec<u32>, Vec<SpanPlace>);
 
-/// The spans that the part in a row of [`find`] names for `key`, and where they lie; `None` where it names none.
+/// The spans that the part in a row of [`find`] names for `key`, and their ranges; `None` where it names none.
 fn spans_in(row: &SqlRow, key: &RayKey) -> Result<Option<Named>, BackendError> {
     let Some(SqlValue::Blob(part)) = row.get(4) else { return Ok(None) };
     let failed = |error: EntryError| BackendError::new("finding a ray", error.to_string());
@@ -269,7 +271,7 @@ fn drop_entry(sql: &impl SqlDatabase, EntryId { dataset, number }: EntryId) -> R
     Ok(parts.rows_written + entry.rows_written)
 }
 
-/// The object whose key, etag, instant and size stand in a row from the column `from` on.
+/// The object whose key, etag, instant and size are in a row from the column `from` on.
 fn object_of(row: &SqlRow, from: usize) -> Option<ObjectVersion> {
     let [SqlValue::Text(key), SqlValue::Text(etag)] = row.get(from..from + 2)? else { return None };
     let size = u64::try_from(row_integer(row, from + 3)?).ok()?;

@@ -1,7 +1,9 @@
 //! Writes a batch's entries to their shards, and drops those of versions that it replaced.
 //!
-//! What always holds: each step may be repeated; a shard keeps the newest version offered, so a slow writer of an
-//! older one is told, and takes back what it wrote elsewhere.
+//! # Invariants
+//!
+//! Each step may be repeated. A shard keeps the newest version offered: it reports that to a slow writer of an older
+//! one, which removes what it wrote elsewhere.
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 

@@ -1,7 +1,9 @@
 //! The different values of a field in one batch, each with a number, while they are few.
 //!
-//! What always holds: a number stands for the same bytes as long as the dictionary lives; it holds no more than
-//! [`SUMMARY_TOKENS`] and [`SUMMARY_TOKEN_BYTES`].
+//! # Invariants
+//!
+//! A number denotes the same bytes as long as the dictionary exists. It holds no more than [`SUMMARY_TOKENS`] and
+//! [`SUMMARY_TOKEN_BYTES`].
 
 use crate::limits::{SUMMARY_TOKEN_BYTES, SUMMARY_TOKENS};
 use crate::record::FieldToken;
@@ -40,7 +42,7 @@ impl Dictionary {
         &self.tokens
     }
 
-    /// Whether there was a token for which there was no room; there is none for any other from then on.
+    /// Whether a token did not fit; no further token is entered from then on.
     pub(super) const fn is_full(&self) -> bool {
         self.is_full
     }

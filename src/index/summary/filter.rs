@@ -1,6 +1,8 @@
 //! A set of texts in few bits: a Bloom filter, ten bits a text, which one of a hundred others passes.
 //!
-//! What always holds: a text that was put in is found; the hash and the form never change, since they are stored.
+//! # Invariants
+//!
+//! Every text that was added is found. The hash and the form never change, since filters are stored.
 
 use crate::limits::FILTER_TEXT_BITS;
 
@@ -28,7 +30,7 @@ impl TextFilter {
         filter
     }
 
-    /// The filter that is stored as these bytes; `None` where they are none.
+    /// The filter that is stored as these bytes; `None` where they are not a filter.
     pub(super) fn from_bytes(bytes: &[u8]) -> Option<Self> {
         (bytes.len() >= LEAST).then(|| Self(bytes.into()))
     }
@@ -45,7 +47,8 @@ impl TextFilter {
         places.all(|(byte, mask)| self.0.get(byte).is_some_and(|byte| byte & mask != 0))
     }
 
-    /// The byte and the bit of each probe: two halves of the hash, the second one added again and again.
+    /// The byte and the bit of each probe: the low 32 bits of the hash, to which the high 32 bits are added
+    /// repeatedly.
     fn places(&self, hash: u64) -> impl Iterator<Item = (usize, u8)> + use<> {
         let bits = self.0.len() as u64 * 8;
         let (start, step) = (hash & u64::from(u32::MAX), hash >> 32 | 1);

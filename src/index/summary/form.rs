@@ -11,8 +11,10 @@
 //!       2 texts of a filter: its length and its bytes
 //! ```
 //!
-//! What always holds: it has [`SUMMARY_MAX`] bytes at most, and what does not fit says that anything may be there; no
-//! bytes make reading it panic. The form is frozen by tests; another form has another version.
+//! # Invariants
+//!
+//! A summary has [`SUMMARY_MAX`] bytes at most, and a field that does not fit says that anything may be there. No
+//! bytes make reading it panic. Tests freeze the form; another form has another version.
 
 use super::filter::TextFilter;
 use super::tokens::with_tokens;
@@ -74,7 +76,7 @@ fn field_bytes(field: &FieldSummary) -> Vec<u8> {
     }
 }
 
-/// A length and so many bytes.
+/// Writes a length and then the bytes.
 pub(super) fn write_bytes(into: &mut Vec<u8>, bytes: &[u8]) {
     write_number(into, bytes.len() as u64);
     into.extend_from_slice(bytes);
@@ -89,7 +91,7 @@ pub(super) fn read_bytes<'a>(from: &mut &'a [u8]) -> Option<&'a [u8]> {
 }
 
 impl PruningSummary {
-    /// The summary that is stored as these bytes; `None` where they are none that this version knows.
+    /// The summary that is stored as these bytes; `None` where this version does not know their form.
     #[must_use]
     pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
         let (&VERSION, rest) = bytes.split_first()? else { return None };

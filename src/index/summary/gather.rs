@@ -2,8 +2,10 @@
 //!
 //! Most records have values that others had: each costs a look into a table, which says its number.
 //!
-//! What always holds: every value that was taken is in the summaries; what they take of memory is bounded by the
-//! limits, and past these they say that anything may be there.
+//! # Invariants
+//!
+//! Every value that was taken is in the summaries. Their memory is bounded by the limits; past these, a summary says
+//! that anything may be there.
 
 use super::dictionary::Dictionary;
 use super::filter::{TextFilter, hash};
@@ -59,7 +61,7 @@ impl SummaryBuilder {
         }
     }
 
-    /// The summaries of the whole batch, whose spans lie so.
+    /// The summaries of the whole batch, whose spans are `places`.
     #[must_use]
     pub fn finish(mut self, places: &ObjectSpans) -> PackedSummaries {
         while self.spans.len() < places.places.len().max(1) {
@@ -141,7 +143,7 @@ impl FieldColumn {
         if let Some(number) = self.dictionary.enter(token) {
             return self.seen.set(number);
         }
-        // What stands in the quotes is the text itself, where it has no escapes.
+        // The bytes in the quotes are the text itself, where it has no escapes.
         let plain = inside(text).filter(|inside| is_plain(inside)).map(hash);
         match plain.or_else(|| text_of(text)) {
             Some(text) => self.add_text(text),

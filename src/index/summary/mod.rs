@@ -1,13 +1,15 @@
 //! What a batch holds, in few bytes: so that a query passes over batches, and parts of one, that hold nothing for it.
 //!
-//! Of a batch: the first and the last instant of its records, and for each of the [watched fields](crate::record::INDEXED_FIELDS) the set of its
-//! values while these are few, else a filter of its texts (a Bloom filter), else nothing. It is kept in the batch's
-//! entries ([`form`]). The same for each span of a batch of more than one lies beside the batch in one object, together
-//! with the table of where its spans lie ([`spans`]). Reading order: [`gather`] collects while the batch is indexed,
-//! `dictionary` and `filter` are what it collects in.
+//! Of a batch: the first and the last instant of its records, and for each of the [watched
+//! fields](crate::record::INDEXED_FIELDS) the set of its values while these are few, else a filter of its texts (a
+//! Bloom filter), else nothing. It is kept in the batch's entries ([`form`]). A batch of more than one span has a
+//! sidecar object with the same for each span, and with the table of the ranges of its spans ([`spans`]). Reading
+//! order: [`gather`] collects while the batch is indexed, `dictionary` and `filter` are what it collects in.
 //!
-//! What always holds: no value of a record is missing from the summaries of its batch and its span; a summary that is
-//! absent, or in a form that is not known, says that anything may be there.
+//! # Invariants
+//!
+//! No value of a record is missing from the summaries of its batch and its span. A summary that is absent, or in an
+//! unknown form, says that anything may be there.
 
 mod dictionary;
 mod filter;
@@ -49,7 +51,8 @@ impl TimeBounds {
         Self { first_ns: self.first_ns.min(other.first_ns), last_ns: self.last_ns.max(other.last_ns) }
     }
 
-    /// Whether some record may lie from the first instant up to the second one, which does not belong to it.
+    /// Whether a record may fall in the window from the first instant up to the second one, which does not belong to
+    /// it.
     #[must_use]
     pub const fn meet(self, start_ns: i64, end_ns: i64) -> bool {
         self.first_ns < end_ns && self.last_ns >= start_ns
@@ -61,7 +64,7 @@ impl TimeBounds {
 pub enum FieldSummary {
     /// Nothing.
     Any,
-    /// They are these JSON texts; an empty one stands for records without the field.
+    /// They are these JSON texts; an empty one denotes records without the field.
     OneOf(Vec<Box<[u8]>>),
     /// They are texts of this filter, or absent.
     Texts(TextFilter),

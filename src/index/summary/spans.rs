@@ -1,4 +1,4 @@
-//! The stored form of the summaries of a batch's spans, and of where these lie: one object beside the batch.
+//! The stored form of the summaries of a batch's spans, and of the ranges of these: one sidecar object of the batch.
 //!
 //! ```text
 //! 0  u8      version = 1
@@ -8,12 +8,14 @@
 //! …  for each span: the hash of its packed window (u32 LE), the number of its records, and where there are any
 //!      its first instant above the first of all, its last above its first,
 //!      for each field a kind: 0 anything · 1 values of the field, a bit each, lowest first · 2 a filter, with its length
-//! …  u64 LE  the hash of all that stands before
+//! …  u64 LE  the hash of all bytes before it
 //! ```
 //! Numbers without a type are LEB128.
 //!
-//! What always holds: bytes that changed on their way are refused; so is a window with another hash, by its reader
-//! ([`WindowHash`]). The form is frozen by tests; another form has another version.
+//! # Invariants
+//!
+//! Bytes that changed in transit are refused, and so is a window with another hash, by its reader ([`WindowHash`]).
+//! Tests freeze the form; another form has another version.
 
 use super::filter::{TextFilter, hash};
 use super::form::{read_bytes, write_bytes};
@@ -78,7 +80,7 @@ pub(super) enum ValueSet {
     Texts(TextFilter),
 }
 
-/// What is known of one span, beside its place.
+/// What is known of one span, with its range.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct SpanValues {
     pub(super) times: TimeBounds,
@@ -171,7 +173,7 @@ pub struct SpanSummaries {
 /// One span.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SpanSummary {
-    /// Where it lies.
+    /// The ranges of the span and of its window.
     pub place: SpanPlace,
     /// When its records were.
     pub times: TimeBounds,

@@ -18,7 +18,7 @@ pub(super) fn with_tokens<'a>(mut texts: Vec<u64>, tokens: impl Iterator<Item = 
     Some(texts)
 }
 
-/// What stands in the quotes of a string.
+/// The bytes in the quotes of a string.
 #[inline]
 pub(super) fn inside(token: &[u8]) -> Option<&[u8]> {
     match token {
@@ -27,7 +27,7 @@ pub(super) fn inside(token: &[u8]) -> Option<&[u8]> {
     }
 }
 
-/// Whether what stands in quotes is the text itself.
+/// Whether the bytes in the quotes are the text itself.
 pub(super) fn is_plain(text: &[u8]) -> bool {
     // Added up without a way out in the middle, so that the bytes are looked at many at a time.
     let odd: u32 = text.iter().map(|byte| u32::from(!byte.is_ascii()) + u32::from(*byte == b'\\')).sum();
