@@ -7,8 +7,9 @@
 //!
 //! Reading order: `range` names the spans, `reader` reads them, `stats` counts the work.
 //!
-//! What always holds: spans are read only from the version that was indexed; memory is one piece of one object, and
-//! what the sink keeps.
+//! # Invariants
+//!
+//! Spans are read only from the version that was indexed. Memory is one piece of one object, and what the sink keeps.
 
 mod range;
 mod reader;

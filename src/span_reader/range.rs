@@ -1,6 +1,6 @@
 //! Spans of a batch that are read together.
 //!
-//! What always holds: the stored bytes of a range hold every line of its spans to the end.
+//! The stored bytes of a range hold every line of its spans to the end.
 
 use std::ops::Range;
 

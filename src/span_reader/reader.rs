@@ -1,7 +1,9 @@
 //! One read of a batch: the object as a whole, or a range of its spans.
 //!
-//! What always holds: stored bytes are inflated a few at a time, so that what the sink gathers of one step stays small; a
-//! range of spans is read only from the version that was indexed, and from a window whose hash is right.
+//! # Invariants
+//!
+//! Stored bytes are inflated a few at a time, so that what the sink gathers in one step stays small. A range of spans
+//! is read only from the version that was indexed, and from a window whose hash is right.
 
 use std::ops::ControlFlow;
 use std::rc::Rc;

@@ -1,6 +1,6 @@
 //! What lookups and queries count.
 //!
-//! What always holds: a counter only grows.
+//! A counter only grows.
 
 use std::ops::AddAssign;
 
