@@ -4,8 +4,10 @@
 //! does not work: the object is another version than the indexed one, an access point is damaged or gone, or the ray has
 //! lines all over the batch.
 //!
-//! What always holds: a span gives all lines that the index counted in it, or none and the reason; a full read is
-//! counted; lines come in the order of the batch.
+//! # Invariants
+//!
+//! A span gives all lines that the index counted in it, or none and the reason. A full read is counted. Lines come in
+//! the order of the batch.
 
 use std::rc::Rc;
 

@@ -2,9 +2,11 @@
 //!
 //! Reading order: `batch_lookup` reads one batch, `sink` picks the lines, `target` recognises them.
 //!
-//! What always holds: a line is returned only if it carries the ray at the record's top level; lines come in the
-//! order of the datasets, then in the order in which their batches were indexed, then in the order of the batch; a
-//! lookup asks exactly one shard, whatever the datasets.
+//! # Invariants
+//!
+//! A line is returned only if it carries the ray at the record's top level. Lines come in the order of the datasets,
+//! then in the order in which their batches were indexed, then in the order of the batch. A lookup calls exactly one
+//! shard, whatever the datasets.
 
 mod batch_lookup;
 mod sink;

@@ -1,6 +1,6 @@
 //! Picks the lines of the ray among the lines that are read.
 //!
-//! What always holds: the records stay within the limits of a lookup and within its memory.
+//! The records stay within the limits of a lookup and within its memory.
 
 use std::ops::ControlFlow;
 use std::rc::Rc;
@@ -18,8 +18,8 @@ use crate::span_reader::SpanLineSink;
 pub(super) enum ScanMode {
     /// Every line, parsed as a record.
     Full,
-    /// Lines until so many match. With `by_spelling` only lines are parsed that spell the ray in a usual way; lines with
-    /// escapes or mixed case need the others.
+    /// Lines until `lines` of them match. With `by_spelling` only lines are parsed that spell the ray in a usual way;
+    /// lines with escapes or mixed case need the others.
     Expect { lines: usize, by_spelling: bool },
 }
 

@@ -1,7 +1,6 @@
 //! The ray of a lookup, and how its lines are recognised.
 //!
-//! What always holds: a line matches only if it carries the ray at the record's top level, by the same function that
-//! indexed it.
+//! A line matches only if it carries the ray at the record's top level, by the same function that indexed it.
 
 use memchr::memmem::Finder;
 
