@@ -1,7 +1,9 @@
 //! Selects the lines of an answer.
 //!
-//! What always holds: a line is returned if it is a record of the window, is in the sample, passes the predicate, and the
-//! sink shows it; each line is judged once, and the position moves past it.
+//! # Invariants
+//!
+//! A line is returned if it is a record of the window, is in the sample, passes the predicate, and the sink shows it.
+//! Each line is judged once, and the position moves past it.
 
 use std::borrow::Cow;
 use std::ops::ControlFlow;

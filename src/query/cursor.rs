@@ -6,8 +6,10 @@
 //! A batch that is replaced in between gets another place, after all others, and is returned there from its start: its
 //! lines are other lines. A batch that is gone is passed over.
 //!
-//! What always holds: a cursor of another query is refused; a cursor holds no key and nothing of a record; a made-up
-//! cursor leads to no record that its query would not return.
+//! # Invariants
+//!
+//! A cursor of another query is refused. A cursor holds no key and nothing of a record. A forged cursor leads to no
+//! record that its query would not return.
 
 use std::fmt;
 use std::str::FromStr;

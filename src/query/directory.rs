@@ -1,6 +1,6 @@
 //! Which prefixes are worth a call to their shard.
 //!
-//! What always holds: a directory rules out no prefix that had entries when it was asked.
+//! A directory rules out no prefix that had entries when it was asked.
 
 use std::future::Future;
 use std::ops::RangeInclusive;

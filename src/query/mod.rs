@@ -15,12 +15,15 @@
 //! prefixes of the present are searched whatever it says.
 //!
 //! Reading order: `range_query` is the query, `cursor` the position where an answer continues, `directory` and
-//! `prefetch` find the batches, `pruning_filter`, `pruning` and `read_plan` decide what of a batch is read (`open_batch` applies them),
-//! [`crate::span_reader`] reads it, `collect` selects the lines, `run` does all of it step by step.
+//! `prefetch` find the batches, `pruning_filter`, `pruning` and `read_plan` decide what of a batch is read
+//! (`open_batch` applies them), [`crate::span_reader`] reads it, `collect` selects the lines, `run` does all of it
+//! step by step.
 //!
-//! What always holds: nothing is read before the next lines are asked for, and memory is one piece of one batch; what is
-//! ruled out holds no record of the answer; every step makes progress, so following cursors reaches the end; a batch
-//! that is gone or unreadable is counted or an error, never silent.
+//! # Invariants
+//!
+//! Nothing is read before the next lines are asked for, and memory is one piece of one batch. What is ruled out holds
+//! no record of the answer. Every step makes progress, so following cursors reaches the end. A batch that is gone or
+//! unreadable is counted or an error, never silent.
 
 mod collect;
 mod cursor;

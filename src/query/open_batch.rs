@@ -1,6 +1,6 @@
 //! The batch that a run reads, and the plan of its reads.
 //!
-//! What always holds: a sidecar object that cannot be read costs reading the batch in full, and nothing else.
+//! A sidecar object that cannot be read costs reading the batch in full, and nothing else.
 
 use std::collections::VecDeque;
 use std::rc::Rc;

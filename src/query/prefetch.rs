@@ -1,7 +1,9 @@
 //! Finds the batches, prefix by prefix: shards are asked a few at a time, ahead of the batch that is read.
 //!
-//! What always holds: batches come by prefix, then by their place in its shard; after an error the same call is made
-//! again; no prefix is passed over that the directory does not rule out.
+//! # Invariants
+//!
+//! Batches come by prefix, then by their place in its shard. After an error the same call is made again. No prefix is
+//! skipped that the directory does not rule out.
 
 use std::collections::VecDeque;
 use std::iter;

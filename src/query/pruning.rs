@@ -3,7 +3,9 @@
 //! Summaries describe the version that was indexed: a batch that was replaced since, and is not indexed again yet, is
 //! ruled out by its former content.
 //!
-//! What always holds: a batch or span that is ruled out holds no record of the window that passes the filter.
+//! # Invariants
+//!
+//! A batch or span that is ruled out holds no record of the window that passes the filter.
 
 use super::{PruningFilter, RangeQuery};
 use crate::index::{PruningSummary, SpanSummaries, SpanSummary};

@@ -1,6 +1,6 @@
 //! The filter by which a query rules batches out.
 //!
-//! What always holds: a field that may not decide may hold anything.
+//! A field that may not decide may hold anything.
 
 use std::collections::BTreeSet;
 

@@ -1,7 +1,6 @@
 //! The query and its budget.
 //!
-//! What always holds: a limit counts lines that are returned; a budget ends an answer with a cursor, never in the middle
-//! of a line.
+//! A limit counts lines that are returned; a budget ends an answer with a cursor, never in the middle of a line.
 
 use std::collections::BTreeSet;
 

@@ -1,6 +1,8 @@
 //! What of a batch is read: all of it, or the ranges of spans that are not ruled out.
 //!
-//! What always holds: every span that may hold a record of the answer is in exactly one read; reads ascend.
+//! # Invariants
+//!
+//! Every span that may hold a record of the answer is in exactly one read. Reads ascend.
 
 use std::collections::VecDeque;
 

@@ -3,8 +3,10 @@
 //! The caller asks for one step after the other and holds the run between them; nothing happens by itself. The position
 //! is all that the run knows of what it returned, so that it goes on after an error as it does from a cursor.
 //!
-//! What always holds: one batch is open at a time; a budget is checked between steps only, and ends nothing before the
-//! position has moved by a batch, a prefix or [`QUERY_STEP`] bytes of text.
+//! # Invariants
+//!
+//! One batch is open at a time. A budget is checked between steps only, and ends nothing before the position has moved
+//! by a batch, a prefix or [`QUERY_STEP`] bytes of text.
 
 use std::collections::VecDeque;
 use std::rc::Rc;

@@ -1,6 +1,6 @@
 //! The steps of an answer, its end and its errors.
 //!
-//! What always holds: an answer that may continue has a cursor.
+//! An answer that may continue has a cursor.
 
 use std::rc::Rc;
 
