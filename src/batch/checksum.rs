@@ -8,14 +8,16 @@
 //! words to come, which the library's sum is taken of. That is done for a block of words at a time, in a loop that the
 //! compiler makes vectors of.
 //!
-//! What always holds: the sum is that of `flate2` for every text, in whatever pieces it comes; a text shorter than a block
-//! is summed by `flate2` alone.
+//! # Invariants
+//!
+//! The sum equals that of `flate2` for every text, in whatever pieces it comes. `flate2` alone sums a text shorter
+//! than a block.
 
 use flate2::Crc;
 
 /// Bytes of a word: a vector of the machine.
 const WORD: usize = 16;
-/// Words that are taken at once: not more than the shortest way of [`BEHIND`].
+/// Words that are processed at once: at most the shortest distance of [`BEHIND`].
 const BLOCK: usize = 128;
 /// A word is worth as much as itself so many words later, all three together: found by trying, proven by a test. Among
 /// such rules with words of this size it reaches no further than most: 48 KB.
@@ -73,7 +75,7 @@ impl Checksum {
         self.rest.extend_from_slice(rest);
     }
 
-    /// The sum of the text so far; it is as new behind that.
+    /// Returns the sum of the text so far, and resets the state.
     pub(super) fn finish(&mut self) -> u32 {
         let mut state = u32::MAX;
         if self.began {
@@ -88,7 +90,7 @@ impl Checksum {
         sum
     }
 
-    /// Takes whole blocks, and gives back what is none.
+    /// Processes whole blocks, and returns the rest, which is shorter than a block.
     fn blocks<'t>(&mut self, text: &'t [u8]) -> &'t [u8] {
         let (blocks, rest) = text.as_chunks::<{ BLOCK * WORD }>();
         for block in blocks {
@@ -115,7 +117,7 @@ impl Checksum {
             own[0] ^= u64::from(u32::MAX);
             self.began = true;
         }
-        // The first block of the ring stands behind its end too.
+        // The first block of the ring is repeated after its end.
         if self.at == 0
             && let Some(mirror) = after.last_chunk_mut()
         {
@@ -132,7 +134,7 @@ impl Checksum {
     }
 }
 
-/// The register behind these bytes, where it was `state` before them.
+/// The register after these bytes, where it was `state` before them.
 fn raw(state: u32, bytes: &[u8]) -> u32 {
     let mut crc = Crc::new();
     crc.update(bytes);

@@ -1,11 +1,11 @@
 //! Why an object is quarantined: a fault of its bytes, not of the world around it.
 //!
-//! What always holds: the same bytes give the same error, so trying again is useless; codes are stable, they
-//! stand in logs and in the object's record.
+//! The same bytes give the same error, so a retry is useless. Codes are stable: logs and the object's record contain
+//! them.
 
 use crate::limits;
 
-/// Why an object is no batch that can be indexed.
+/// Why an object is not a batch that can be indexed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum BatchError {
     /// The object has no bytes at all.
@@ -38,7 +38,7 @@ pub enum BatchError {
     /// It has more lines than a batch can have.
     #[error("the object has more than {} lines", limits::MAX_LINES)]
     TooManyLines,
-    /// Its ids that are no rays are too many to hold.
+    /// Its nonstandard ids are too many to hold.
     #[error("the object has more than {} bytes of nonstandard IDs", limits::MAX_NONSTANDARD_BYTES)]
     TooManyNonstandardIds,
     /// Its rays and times belong to more shards than one message may write.

@@ -1,7 +1,9 @@
 //! The header of a gzip member (RFC 1952), which is stepped over.
 //!
-//! What always holds: what zlib refuses is refused: another method than deflate, flags that mean nothing, a checksum of
-//! the header that is not its own. No byte behind the header is taken.
+//! # Invariants
+//!
+//! Every header that zlib refuses is refused: another method than deflate, reserved flags, a wrong checksum of the
+//! header. No byte after the header is taken.
 
 use flate2::Crc;
 
@@ -17,25 +19,25 @@ const COMMENT: u8 = 16;
 const CHECKSUM: u8 = 2;
 const RESERVED: u8 = 0xe0;
 
-/// These bytes are no header.
+/// These bytes are not a header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct NoHeader;
 
 /// What the next byte is of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum GzipPart {
-    /// The fixed part, with so many bytes before it: magic, method, flags, time (4), further flags, system.
+    /// The fixed part, after this number of its bytes: magic, method, flags, time (4), further flags, system.
     Fixed(u8),
     ExtraLength,
-    /// The high half of that length; this is the low one.
+    /// The high byte of that length; the value is the low one.
     ExtraLengthHigh(u8),
     Extra(u16),
     /// A text that a zero ends.
     Name,
     Comment,
-    /// The checksum of all before it, its low half of two.
+    /// The low one of the two bytes of the checksum of all bytes before it.
     Checksum,
-    /// The other half, and what it must be.
+    /// The high byte, with the value that it must have.
     ChecksumHigh(u8),
     End,
 }
@@ -150,7 +152,7 @@ mod tests {
         let mut writer = builder.write(Vec::new(), Compression::none());
         writer.flush().unwrap();
         let mut stored = writer.get_ref().clone();
-        // Behind the header stands an empty block, and its length tells nothing.
+        // An empty block follows the header, and its length says nothing.
         let end = stored.len() - stored.windows(5).rev().position(|tail| tail == [0, 0, 0, 0xff, 0xff]).unwrap() - 5;
         stored.truncate(end);
         if has_sum {

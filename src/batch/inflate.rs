@@ -1,11 +1,13 @@
 //! Stored bytes to inflated bytes, pushed in as they come: from the start of an object, or from an access point.
 //!
-//! One gzip stream as a rule; several members, empty ones and zero padding after the last occur, and so does
-//! plain text under a `.gz` name, which passes through. The first byte tells: no text begins with 0x1f.
+//! One gzip stream as a rule; several members, empty ones and zero padding after the last occur, and so does plain
+//! text under a `.gz` name, which passes through. The first byte distinguishes them: no text begins with 0x1f.
 //!
-//! What always holds: the checksum and length of every member that was read from its start are verified before
-//! [`Inflater::finish`] says so; work and output are bounded by the budget in `limits.rs`; memory is a window and a
-//! buffer; finding access points changes nothing of what is read.
+//! # Invariants
+//!
+//! [`Inflater::finish`] succeeds only after the checksum and length of every member that was read from its start are
+//! verified. The budget in `limits.rs` bounds work and output. Memory is a window and a buffer. Finding access points
+//! changes nothing of what is read.
 
 use std::ops::ControlFlow;
 
@@ -19,7 +21,7 @@ use super::points::{AccessPoint, BlockBoundary, PointFinder, PointForm};
 use super::window::WINDOW;
 use crate::limits::{INFLATE_CHUNK, MAX_INFLATED, MAX_RATIO, RATIO_FREE};
 
-/// Bytes behind the deflate stream of a member: checksum and length.
+/// Bytes after the deflate stream of a member: checksum and length.
 const TRAILER: usize = 8;
 
 /// What was read of an object.
@@ -33,7 +35,7 @@ pub struct ReadTotals {
     pub members: u32,
 }
 
-/// Where in the object the next byte stands.
+/// The position of the next byte in the object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum MemberPosition {
     Start,
@@ -41,7 +43,7 @@ enum MemberPosition {
     InHeader,
     /// In the deflate stream of a member.
     InMember,
-    /// So many bytes of the member's trailer are left.
+    /// In the member's trailer, with this number of its bytes left.
     InTrailer(usize),
     BetweenMembers,
     Padding,
@@ -53,7 +55,7 @@ pub struct Inflater {
     state: MemberPosition,
     header: GzipHeader,
     inflate: DeflateDecoder,
-    /// The last window of text, and behind it what was inflated since.
+    /// The last window of text, and after it the text inflated since.
     buffer: Box<[u8]>,
     /// How much of the buffer is in use.
     filled: usize,
@@ -67,7 +69,7 @@ pub struct Inflater {
     is_whole: bool,
     checksum: Option<Checksum>,
     totals: ReadTotals,
-    /// Text that stood before the member.
+    /// Bytes of text before the member.
     member_start: u64,
     /// The member's trailer, as far as it has come, at the end.
     trailer: [u8; TRAILER],
@@ -272,7 +274,7 @@ impl Inflater {
         Ok((used, flow))
     }
 
-    /// Inflates some of the member, and has its access points told what that refers to.
+    /// Inflates some of the member, and reports its back-references to the access points.
     fn step(&mut self, input: &[u8]) -> Result<InflateStep, BatchError> {
         let text = self.buffer.get_mut(self.base..).unwrap_or_default();
         let at = self.filled - self.base;
@@ -292,7 +294,7 @@ impl Inflater {
         }
     }
 
-    /// Takes a byte of the trailer, of which so many are left.
+    /// Takes a byte of the trailer, of which `left` are left.
     fn push_trailer(&mut self, left: usize, byte: u8) -> Result<(), BatchError> {
         self.totals.stored += 1;
         self.trailer.rotate_left(1);
@@ -319,7 +321,7 @@ impl Inflater {
         Ok(())
     }
 
-    /// A block begins here, with so many bits of the last byte.
+    /// A block begins here, with this number of high bits of the last byte.
     fn note_block(&mut self, bits: u8) {
         let Some(points) = &mut self.points else { return };
         let ReadTotals { stored, inflated: offset, .. } = self.totals;

@@ -1,9 +1,11 @@
 //! Inflated bytes to lines, whatever pieces the bytes come in.
 //!
-//! What always holds: a line is handed on once, without its newline (`\n` or `\r\n`), borrowed where it lies
-//! whole in one piece; a byte-order mark at the start and blank lines are no lines; a line over the limit is
-//! handed on as [`BatchLine::TooLong`] and never held; the last line needs no newline; a line is of the span that it
-//! begins in.
+//! # Invariants
+//!
+//! A line is passed on once, without its newline (`\n` or `\r\n`), borrowed where one piece holds it whole. A
+//! byte-order mark at the start and blank lines are not lines. A line over the limit is passed on as
+//! [`BatchLine::TooLong`] and never held. The last line needs no newline. A line belongs to the span that it begins
+//! in.
 
 use std::ops::ControlFlow;
 
@@ -56,8 +58,8 @@ pub trait LineSink {
     /// Takes a line; may end the reading.
     fn line(&mut self, line: BatchLine<'_>) -> ControlFlow<()>;
 
-    /// Takes the line that begins `text`, if it can tell by reading it where it ends: so nobody has to look for its
-    /// newline first. Says how many bytes that were, the newline included; `None` where it took nothing.
+    /// Takes the line that begins `text`, if reading it shows where it ends, so that no search for its newline is
+    /// needed. Returns the number of bytes taken, the newline included; `None` where it took nothing.
     fn next_line(&mut self, _start: LineStart, _text: &[u8]) -> Option<(usize, ControlFlow<()>)> {
         None
     }
@@ -135,7 +137,7 @@ impl LineSplitter {
         ControlFlow::Continue(())
     }
 
-    /// Lines of which the sink itself can tell where they end; gives back what stands behind them.
+    /// Passes on the lines whose end the sink itself finds; returns the text after them.
     fn whole_lines<'t>(&mut self, mut text: &'t [u8], sink: &mut impl LineSink) -> ControlFlow<(), &'t [u8]> {
         loop {
             let start = LineStart { offset: self.start, span: self.spans.of(self.start) };
@@ -222,7 +224,7 @@ mod tests {
         found
     }
 
-    /// The plain way to split: everything at once.
+    /// A naive splitter: everything at once.
     fn naive(text: &[u8]) -> Vec<(u64, Option<Vec<u8>>)> {
         let mut offset = 0;
         let mut found = Vec::new();
@@ -276,7 +278,7 @@ mod tests {
         assert_eq!(count, 2);
     }
 
-    /// A sink that can tell where lines end that begin with `x`.
+    /// A sink that finds the end of lines that begin with `x`.
     struct Knowing {
         found: Vec<(u64, Option<Vec<u8>>)>,
         told: usize,

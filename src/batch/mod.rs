@@ -1,7 +1,9 @@
 //! One Logpush object: its bytes as inflated lines, from its start or from an access point.
 //!
-//! What always holds: an object is read once, as a stream, in memory that does not grow with it; damage ends
-//! in a typed [`BatchError`]; nothing here is asynchronous, and nothing is `unsafe`.
+//! # Invariants
+//!
+//! An object is read once, as a stream, in memory that does not grow with it. Damage ends in a typed [`BatchError`].
+//! Nothing here is asynchronous, and nothing is `unsafe`.
 #![forbid(unsafe_code)]
 
 mod checksum;

@@ -1,17 +1,20 @@
 //! Access points: the places of a stored object at which reading can begin, found while it is read once.
 //!
-//! A point lies at the beginning of a deflate block; where blocks begin is up to whoever wrote the file (every 60 to
-//! 420 KB of text, as a rule, and no bound is promised), so real places are kept. In plain text it may lie anywhere.
+//! A point is at the beginning of a deflate block. The writer of the file decides where blocks begin (every 60 to 420
+//! KB of text, as a rule, and no bound is promised), so the actual positions are stored. In plain text a point may be
+//! anywhere.
 //!
-//! What always holds: points are at least [`SPAN_BYTES`] of text apart, and a function of the object's bytes alone;
-//! what they take of memory is bounded: past [`WINDOWS_MAX`] no more are made, and the last span is a long one.
+//! # Invariants
+//!
+//! Points are at least [`SPAN_BYTES`] of text apart, and a function of the object's bytes alone. Their memory is
+//! bounded: past [`WINDOWS_MAX`] no more are made, and the last span is a long one.
 
 use serde::{Deserialize, Serialize};
 
 use super::window::{BackrefTracer, TracedText, WINDOW};
 use crate::limits::{SPAN_BYTES, SPAN_MARGIN, WINDOWS_MAX};
 
-/// How the bytes behind a point are read.
+/// How the bytes after a point are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PointForm {
@@ -28,22 +31,22 @@ pub enum PointForm {
 pub struct AccessPoint {
     /// How to read from there.
     pub form: PointForm,
-    /// Where it lies in the stored object, in bits.
+    /// Its offset in the stored object, in bits.
     pub bit: u64,
-    /// How much text stands before it, in bytes.
+    /// Its offset in the text, in bytes.
     pub offset: u64,
     /// The packed window; empty where none is needed.
     pub window: Vec<u8>,
-    /// The first line that begins there or behind; `None` where there is none.
+    /// The first line that begins at the point or after it; `None` where no line does.
     pub line: Option<FirstLine>,
 }
 
-/// Where the first line behind an access point begins.
+/// Where the first line after an access point begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FirstLine {
-    /// How much text stands before it, in bytes.
+    /// Its offset in the text, in bytes.
     pub offset: u64,
-    /// So many bytes of the stored object hold all text before it.
+    /// Number of stored bytes that hold all text before it.
     pub stored: u64,
 }
 
@@ -63,7 +66,7 @@ impl FirstLine {
 pub(super) struct BlockBoundary<'a> {
     /// Stored bytes up to the last one that was begun.
     pub(super) stored: u64,
-    /// So many high bits of that last byte belong to the block, fewer than 8.
+    /// Number of high bits of that last byte that belong to the block, fewer than 8.
     pub(super) bits: u8,
     pub(super) offset: u64,
     /// The text just before it, of the same gzip member, up to a window.
@@ -126,12 +129,12 @@ impl PointFinder {
         self.is_tracing = true;
     }
 
-    /// What the inflater tells, which goes on at this place of its buffer, where somebody wants to know.
+    /// The observer for the inflater, which continues at this place of its buffer; `None` where no window is traced.
     pub(super) fn trace(&mut self, at: usize) -> Option<TracedText<'_>> {
         self.is_tracing.then(|| self.tracer.trace(at))
     }
 
-    /// The block made this text, behind `offset` bytes.
+    /// The block made this text, which begins at `offset`.
     pub(super) fn inflated(&mut self, offset: u64, text: &[u8]) {
         let FirstLine { offset: from, stored } = self.block;
         self.text(offset, text, |line| stored + (line - from) * 2 + SPAN_MARGIN);
@@ -143,7 +146,7 @@ impl PointFinder {
         }
     }
 
-    /// Plain text goes on with this, behind `offset` bytes.
+    /// Plain text continues with this, at `offset`.
     pub(super) fn plain(&mut self, mut offset: u64, mut text: &[u8]) {
         let last = |points: &[AccessPoint]| points.last().map_or(0, |point| point.offset);
         loop {
@@ -158,7 +161,7 @@ impl PointFinder {
         self.text(offset, text, |line| line);
     }
 
-    /// The gzip member ends: nothing behind it can refer to what stands before.
+    /// The gzip member ends: nothing after it can refer to the text before.
     pub(super) fn end_member(&mut self) {
         self.end_trace();
     }
@@ -171,7 +174,7 @@ impl PointFinder {
         }
     }
 
-    /// This text comes next, behind `offset` bytes; `stored` says how many stored bytes hold all before a place in it.
+    /// This text comes next, at `offset`; `stored` gives how many stored bytes hold all text before a place in it.
     fn text(&mut self, offset: u64, text: &[u8], stored: impl Fn(u64) -> u64) {
         let waiting = self.points.get_mut(self.waiting..).unwrap_or_default();
         if !waiting.is_empty()

@@ -1,7 +1,9 @@
 //! Stored bytes to lines: the inflater and the splitter together, from the start of an object or over one span.
 //!
-//! What always holds: lines come in the order of the object; `finish` succeeds only if every checksum was
-//! right, so a caller that keeps what it gathered until then keeps nothing of a damaged object.
+//! # Invariants
+//!
+//! Lines come in the order of the object. `finish` succeeds only if every checksum is right, so a caller that holds
+//! what it gathers until then keeps nothing of a damaged object.
 
 use std::ops::ControlFlow;
 
@@ -14,7 +16,7 @@ use super::{BatchError, BatchLine, Inflater, LineSink, LineSplitter, ReadTotals,
 pub struct BatchReader {
     source: TextSource,
     splitter: LineSplitter,
-    /// Access points whose spans have begun; the object's beginning is none of them.
+    /// Access points whose spans have begun, the object's beginning not counted.
     begun: usize,
 }
 
@@ -42,7 +44,7 @@ impl BatchReader {
         Self::finding(PointFinder::default())
     }
 
-    /// The same, with spans of at least so many bytes of text, which are no fewer than a window.
+    /// The same, with spans of at least `bytes` bytes of text, or of a window where that is more.
     #[must_use]
     pub fn finding_spans_of(bytes: u64) -> Self {
         Self::finding(PointFinder::new(bytes.max(window::WINDOW as u64)))
@@ -53,7 +55,7 @@ impl BatchReader {
         Self { source, splitter: LineSplitter::default(), begun: 0 }
     }
 
-    /// A reader of the stored bytes of one span, whose packed window is this. `None` where that is no window.
+    /// A reader of the stored bytes of one span with the packed window `packed`; `None` where that is not a window.
     #[must_use]
     pub fn of_span(place: &SpanPlace, packed: &[u8]) -> Option<Self> {
         let window = window::unpack(packed)?;

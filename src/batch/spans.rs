@@ -1,7 +1,9 @@
-//! Spans: the lines that begin between two access points, and where the bytes of each lie.
+//! Spans: the lines that begin between two access points, and the range of the bytes of each.
 //!
-//! What always holds: every line of an object is of exactly one span; the range of a span holds each of its lines to
-//! the end, the one too that runs on behind the next point.
+//! # Invariants
+//!
+//! Every line of an object belongs to exactly one span. The range of a span holds each of its lines to the end,
+//! including the one that runs past the next point.
 
 use std::ops::Range;
 
@@ -9,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::points::{AccessPoint, FirstLine, PointForm};
 
-/// Tells which span a line begins in, line by line.
+/// Determines the span that a line begins in, line by line.
 #[derive(Debug, Default)]
 pub(super) struct SpanCursor {
     /// The number of the current span.
@@ -38,7 +40,7 @@ impl SpanCursor {
     }
 }
 
-/// Where the bytes of a span lie, and how they are read.
+/// The range of a span's bytes, and how they are read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SpanPlace {
     /// The number of the span, from 0.
@@ -49,13 +51,13 @@ pub struct SpanPlace {
     pub bit: u64,
     /// How many stored bytes hold all of its lines, from the one that holds the `bit`.
     pub bytes: u64,
-    /// How much text stands before it, in bytes.
+    /// Its offset in the text, in bytes.
     pub offset: u64,
     /// Bytes of its text that belong to a line that began before.
     pub head: u64,
     /// Bytes of text up to the next span; `None` for the last one.
     pub text: Option<u64>,
-    /// Where its packed window lies in the batch's windows.
+    /// The range of its packed window in the batch's windows.
     pub window: Range<u64>,
 }
 
@@ -66,14 +68,14 @@ impl SpanPlace {
         self.bit / 8
     }
 
-    /// Where the lines end that belong to it, in bytes of text; one may run on behind that.
+    /// Where the lines that belong to it end, in bytes of text; one may run past that.
     #[must_use]
     pub fn text_end(&self) -> u64 {
         self.text.map_or(u64::MAX, |text| self.offset.saturating_add(text))
     }
 }
 
-/// All spans of an object, and their windows behind one another.
+/// All spans of an object, and their windows one after another.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ObjectSpans {
     /// Where each span is stored, ordered by number.
@@ -83,7 +85,7 @@ pub struct ObjectSpans {
 }
 
 impl ObjectSpans {
-    /// The spans between these points of an object of so many stored bytes and so many of text.
+    /// The spans between these points of an object of `stored` stored bytes and `text` bytes of text.
     pub(super) fn new(points: Vec<AccessPoint>, stored: u64, text: u64) -> Self {
         let behind: Vec<(u64, Option<FirstLine>)> =
             points.iter().skip(1).map(|point| (point.offset, point.line)).collect();

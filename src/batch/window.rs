@@ -1,11 +1,13 @@
 //! The window of an access point: the 32 KiB before it, of which only the bytes that the stream refers to are kept.
 //!
-//! The inflater says which those are ([`BackrefObserver`]), while it inflates what stands behind the point; behind 32 KiB of that,
-//! nothing can refer to the window any more. The other bytes become zeros, which cost next to nothing when compressed:
-//! 2 KB are left of 4.4.
+//! The inflater reports those bytes ([`BackrefObserver`]) while it inflates the text after the point; after 32 KiB of
+//! it, nothing can refer to the window any more. The other bytes become zeros, which cost next to nothing when
+//! compressed: 2 KB are left of 4.4.
 //!
-//! What always holds: inflating behind the kept window gives the very bytes that the full one gives; a window is a
-//! function of the stream alone, however its bytes come in.
+//! # Invariants
+//!
+//! Inflating after the stored window gives the same bytes as after the full one. A window is a function of the stream
+//! alone, however its bytes come in.
 
 use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, Status};
 
@@ -18,10 +20,10 @@ pub(super) const WINDOW: usize = 32 * 1024;
 /// TB of batches that is kept.
 const LEVEL: Compression = Compression::new(1);
 
-/// Finds out which bytes of a window are referred to, while the stream behind it is inflated.
+/// Determines which bytes of a window are referred to, while the stream after it is inflated.
 #[derive(Debug)]
 pub(super) struct BackrefTracer {
-    /// How much text was made behind the window.
+    /// Bytes of text made after the window.
     made: usize,
     /// The window as it is.
     window: Vec<u8>,
@@ -62,7 +64,7 @@ impl BackrefTracer {
         self.made = 0;
     }
 
-    /// What the inflater tells, which goes on at this place of its buffer.
+    /// The observer for the inflater, which continues at this place of its buffer.
     pub(super) fn trace(&mut self, at: usize) -> TracedText<'_> {
         let window = self.window.len();
         TracedText {
@@ -71,7 +73,7 @@ impl BackrefTracer {
         }
     }
 
-    /// So much text was made.
+    /// Counts `text` bytes of text that were made.
     pub(super) const fn made(&mut self, text: usize) {
         self.made = self.made.saturating_add(text);
     }
@@ -104,7 +106,7 @@ fn compress(window: &[u8]) -> Vec<u8> {
     }
 }
 
-/// The window that was packed so; `None` where these bytes are none.
+/// The window that these bytes pack; `None` where they are not a packed window.
 pub(super) fn unpack(packed: &[u8]) -> Option<Vec<u8>> {
     if packed.is_empty() {
         return Some(Vec::new());
@@ -121,7 +123,7 @@ mod tests {
     use super::{BackrefTracer, WINDOW, unpack};
     use crate::batch::deflate::DeflateDecoder;
 
-    /// Log lines, more or less, of so many bytes, from a seed.
+    /// Approximate log lines, of `bytes` bytes in total, from a seed.
     fn lines(seed: u64, bytes: usize) -> Vec<u8> {
         let mut state = seed;
         let mut text = Vec::new();
@@ -134,7 +136,7 @@ mod tests {
         text
     }
 
-    /// A block that begins at a whole byte behind so much text, with what stands before it as a window.
+    /// A block that begins at a whole byte after `before` bytes of text, with the text before it as a window.
     fn block(before: usize, behind: usize) -> (Vec<u8>, Vec<u8>) {
         let text = lines(before as u64, before + behind);
         let (mut compress, mut raw) =
@@ -146,7 +148,8 @@ mod tests {
         (head[before.saturating_sub(WINDOW)..].to_vec(), raw.split_off(from))
     }
 
-    /// What the block inflates to behind a window, as it comes in pieces of this size into a buffer with so much room.
+    /// The text that the block inflates to after a window, in pieces of `size` bytes into a buffer with `room` bytes
+    /// of room.
     fn inflate(
         window: &[u8],
         stream: &[u8],
