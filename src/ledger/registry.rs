@@ -1,9 +1,8 @@
 //! The one ledger that is of no hour: it knows the names of all others, and keeps what belongs to none.
 //!
 //! Its tables: `ledger_v1`, a row for each ledger that holds something; `dead_letter_v1`, the dead letters;
-//! `backfill_v1`, the jobs of [`super::backfills`]; `swept_v1`, up to when objects were looked for that no event
-//! announced;
-//! those of [`super::occupancy`].
+//! `backfill_v1`, the jobs of [`super::backfills`]; `swept_v1`, up to when the sweep has looked for objects that no
+//! event announced; those of [`super::occupancy`].
 //!
 //! # Invariants
 //! A ledger is known here before it holds a sealed source. A dead letter stays until a person redrives it.
