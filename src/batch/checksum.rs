@@ -1,12 +1,12 @@
 //! The checksum of gzip, CRC-32, over long texts: by folding, which needs no table.
 //!
-//! The usual ways look up a table for each byte, or use an instruction that wasm does not have; in wasm that took a sixth
-//! of the time of indexing. Here is another one. The sum is the text's remainder by a polynomial P, so a word of the text
-//! may be taken away if words are added (which is XOR) elsewhere that have the same remainder. There is such a rule with
-//! three places, all of them behind the word by a whole number of words: [`BEHIND`]. So to each word three former ones are
-//! added, as they are with what was added to them, and what is left in the end is what the last of them would add to the
-//! words to come, which the library's sum is taken of. That is done for a block of words at a time, in a loop that the
-//! compiler makes vectors of.
+//! The usual implementations look up a table for each byte, or use an instruction that wasm does not have; in wasm
+//! that took a sixth of the time of indexing. This one folds. The sum is the text's remainder by a polynomial P, so a
+//! word of the text may be removed if words with the same remainder are added (which is XOR) elsewhere. There is such
+//! a rule with three places, each a whole number of words after the word: [`BEHIND`]. So three former words are added
+//! to each word, including what was added to them. What the last of them would add to the words to come is left at the
+//! end, and the library computes its sum. The code does this for a block of words at a time, in a loop that the
+//! compiler vectorises.
 //!
 //! # Invariants
 //!
@@ -19,26 +19,26 @@ use flate2::Crc;
 const WORD: usize = 16;
 /// Words that are processed at once: at most the shortest distance of [`BEHIND`].
 const BLOCK: usize = 128;
-/// A word is worth as much as itself so many words later, all three together: found by trying, proven by a test. Among
-/// such rules with words of this size it reaches no further than most: 48 KB.
+/// A word has the same remainder as three copies of itself, each this many words later, together: found by trying,
+/// proven by a test. Among such rules with words of this size it reaches no further than most: 48 KB.
 const BEHIND: [usize; 3] = [140, 791, 3006];
 /// Words that are kept: more than the longest way and a block, so that a block never reads where it is kept; and a whole
 /// number of blocks.
 const KEPT: usize = 4096;
-/// Halves of a word, which are what is added.
+/// 64-bit halves of a word; additions work on them.
 const HALVES: usize = 2;
 
 /// P without its highest power, the powers from high to low.
 const POLYNOMIAL: u32 = 0xedb8_8320;
 const ONE: u32 = 1 << 31;
-/// The polynomial x to the power of so many bits as the longest way has, turned round: what undoes that many zeros.
+/// The inverse of x to the power of the bits of the longest distance: it undoes that many zeros.
 const UNDO: u32 = power(u32::MAX as u64 - (BEHIND[2] * WORD * 8) as u64);
 
 /// The CRC-32 of a text that arrives in pieces.
 #[derive(Debug)]
 pub(super) struct Checksum {
-    /// The last words with what was added to them, as a ring whose first block stands behind its end once more; zeros
-    /// before the text.
+    /// The last words with what was added to them, as a ring whose first block is repeated after its end; zeros before
+    /// the text.
     kept: Box<[u64]>,
     /// The place in the ring of the next word, in halves.
     at: usize,
@@ -100,7 +100,7 @@ impl Checksum {
     }
 
     fn block(&mut self, block: &[u8; BLOCK * WORD]) {
-        // Former words lie on one side of the block's place in the ring, each block of them as a whole.
+        // Former words are on one side of the block's place in the ring, each block of them as a whole.
         let Some((before, rest)) = self.kept.split_at_mut_checked(self.at) else { return };
         let Some((own, after)) = rest.split_first_chunk_mut::<{ BLOCK * HALVES }>() else { return };
         let [first, second, third] = BEHIND.map(|behind| {
@@ -126,7 +126,7 @@ impl Checksum {
         self.at = (self.at + own.len()) % (KEPT * HALVES);
     }
 
-    /// What the words so far add to the one to come that so many halves lie before.
+    /// What the words so far add to the word to come after `half` halves of further ones.
     fn to_come(&self, half: usize) -> u64 {
         let from = BEHIND.into_iter().filter(|behind| half < behind * HALVES);
         let kept = from.map(|behind| (self.at + half + (KEPT - behind) * HALVES) % (KEPT * HALVES));
