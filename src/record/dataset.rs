@@ -1,7 +1,9 @@
 //! The Logpush datasets that raydex understands, and where each keeps its ray and its time.
 //!
-//! What always holds: a dataset's name is spelled here and nowhere else; it is a part of stored names
-//! (shards, batches), so it never changes.
+//! # Invariants
+//!
+//! A dataset's name is spelled here and nowhere else. It is a part of stored names (shards, batches), so it never
+//! changes.
 
 use std::fmt;
 

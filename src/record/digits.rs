@@ -1,6 +1,6 @@
 //! Digits read eight at a time, in one word: a Ray ID's and a timestamp's, of which a batch has some for each line.
 //!
-//! What always holds: what is read is what reading digit by digit gives; anything else than digits is nothing.
+//! The result is that of reading digit by digit; anything but digits gives nothing.
 
 /// One in every byte of a word.
 const ONES: u64 = u64::from_ne_bytes([1; 8]);
@@ -38,7 +38,8 @@ const fn up_to(bytes: u64, bound: u8) -> u64 {
     bytes + ONES * (0x80 - bound as u64)
 }
 
-/// The number whose digits in this base stand in the bytes, the first one lowest: pairs, pairs of pairs, and both halves.
+/// The number whose digits in this base are the bytes, the first digit lowest: joins pairs, then fours, then both
+/// fours.
 const fn join(digits: u64, base: u64) -> u64 {
     let pairs = (digits.wrapping_mul(1 + (base << 8)) >> 8) & 0x00ff_00ff_00ff_00ff;
     let fours = (pairs.wrapping_mul(1 + (base.pow(2) << 16)) >> 16) & 0x0000_ffff_0000_ffff;

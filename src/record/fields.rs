@@ -1,11 +1,12 @@
-//! The named members of a record that raydex reads, each as the JSON text that stands in the line.
+//! The named members of a record that raydex reads, each as the JSON text in the line.
 //!
 //! A line is walked once; a known member keeps the place of its raw text (so a number prints as JSON gave it, whatever
 //! its size), an unknown one is stepped over. This reading by `serde_json` is the plain one, and the oracle for
 //! the fast one of [`super::scan`].
 //!
-//! What always holds: of a member that occurs twice the last one counts, as in JavaScript; only the record's
-//! top level is read.
+//! # Invariants
+//!
+//! Of a member that occurs twice the last one counts, as in JavaScript. Only the record's top level is read.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -13,13 +14,13 @@ use std::fmt;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-/// Why a line is no record.
+/// Why a line is not a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, thiserror::Error)]
 pub enum RecordError {
     /// The line is longer than [`crate::limits::MAX_LINE`].
     #[error("the line is longer than {} bytes", crate::limits::MAX_LINE)]
     TooLong,
-    /// The line is no valid JSON.
+    /// The line is not valid JSON.
     #[error("the line is not valid JSON")]
     NotJson,
     /// The line is JSON, but no object.
@@ -51,7 +52,7 @@ pub(crate) fn utf8(line: &[u8]) -> Option<&str> {
     simdutf8::basic::from_utf8(line).ok()
 }
 
-/// The text of a line: what is no UTF-8 in it becomes U+FFFD, which only the rendered forms show.
+/// The text of a line: bytes that are not UTF-8 become U+FFFD, which only the rendered forms show.
 #[must_use]
 pub fn line_text(line: &[u8]) -> Cow<'_, str> {
     // Checking alone is many times as fast as replacing, and nearly always all there is to do.
@@ -99,7 +100,7 @@ fields! {
     OriginResponseHeaderReceiveDurationMs OriginResponseStatus OriginTLSHandshakeDurationMs ParentRayID RayID ResponseHeaders
 }
 
-/// What stands in a record under one name.
+/// The value of a record under one name.
 #[derive(Debug, Clone, PartialEq)]
 pub enum FieldValue<'a> {
     /// The member is absent, or its value is `null`.
@@ -148,12 +149,12 @@ fn unescape(raw: &str) -> Option<Cow<'_, str>> {
     }
     match serde_json::from_str::<&str>(raw) {
         Ok(text) => Some(Cow::Borrowed(text)),
-        // A lone surrogate (`\ud800`) is no text in Rust; the rest of such a string is not guessed at.
+        // A lone surrogate (`\ud800`) is not text in Rust; the rest of such a string is not guessed at.
         Err(_) => serde_json::from_str::<String>(raw).ok().map(Cow::Owned),
     }
 }
 
-/// Where a value stands in its line.
+/// The position of a value in its line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct ValueSpan {
     start: u32,
@@ -168,7 +169,7 @@ impl ValueSpan {
         Self { start: place(start), end: place(end) }
     }
 
-    /// Where `part` stands in `line`, which it is a part of.
+    /// The position of `part` in `line`, which it is a part of.
     pub(super) fn of(line: &[u8], part: &[u8]) -> Self {
         let start = part.as_ptr().addr().wrapping_sub(line.as_ptr().addr());
         Self::new(start, start.saturating_add(part.len()))
@@ -180,14 +181,14 @@ impl ValueSpan {
         self.start as usize
     }
 
-    /// What stands there; `None` where there is no value.
+    /// The bytes at this position; `None` where there is no value.
     #[inline]
     pub(super) fn text(self, line: &[u8]) -> Option<&[u8]> {
         line.get(self.start as usize..self.end as usize).filter(|text| !text.is_empty())
     }
 }
 
-/// The fields of one record, each as the text that stands in the line.
+/// The fields of one record, each as the text in the line.
 #[derive(Debug, Clone)]
 pub struct Fields<'a> {
     /// UTF-8, or there are no fields.
@@ -215,7 +216,7 @@ impl<'a> Fields<'a> {
         self.escapes = memchr::memchr(b'\\', self.line).is_some();
     }
 
-    /// What stands at `span` is `field`.
+    /// Sets the position of the value of `field`.
     #[inline]
     pub(super) fn set(&mut self, field: Field, span: ValueSpan) {
         if let Some(slot) = self.spans.get_mut(field as usize) {
@@ -226,7 +227,7 @@ impl<'a> Fields<'a> {
     /// Reads the fields of one line.
     ///
     /// # Errors
-    /// [`RecordError`] where the line is no JSON object.
+    /// [`RecordError`] where the line is not a JSON object.
     pub fn parse(line: &'a str) -> Result<Self, RecordError> {
         let mut json = serde_json::Deserializer::from_str(line);
         json.deserialize_map(FieldsVisitor { line })
@@ -241,8 +242,8 @@ impl<'a> Fields<'a> {
         text.map_or(FieldValue::Absent, FieldValue::from_json)
     }
 
-    /// The text of the string or number under `field` where it stands in the line as it is, so that it holds no control
-    /// character. `None` where [`Fields::get`] has to be asked.
+    /// The text of the string or number under `field` where it is in the line verbatim, so that it holds no control
+    /// character. `None` where only [`Fields::get`] can decide.
     #[must_use]
     #[inline]
     pub fn plain(&self, field: Field) -> Option<&'a [u8]> {
@@ -253,7 +254,7 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// The JSON text that stands under `field`, if anything does.
+    /// The JSON text under `field`, if there is any.
     #[must_use]
     #[inline]
     pub fn raw(&self, field: Field) -> Option<&'a [u8]> {

@@ -1,7 +1,9 @@
-//! The members of a record that summaries tell of, each as the JSON text that stands in the line.
+//! The members of a record that summaries cover, each as the JSON text in the line.
 //!
-//! What always holds: of a member that occurs twice the last one counts, as for a filter; the places of the names are
-//! stored with summaries, so names are added at the end and never moved.
+//! # Invariants
+//!
+//! Of a member that occurs twice the last one counts, as for a filter. The places of the names are stored with
+//! summaries, so names are added at the end and never moved.
 
 use std::fmt;
 
@@ -33,7 +35,7 @@ pub fn indexed_field_position(name: &str) -> Option<usize> {
     INDEXED_FIELDS.iter().position(|indexed_fields| *indexed_fields == name)
 }
 
-/// The value of one of them: the JSON text that stands in the line, or nothing.
+/// The value of one of them: the JSON text in the line, or nothing.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct FieldToken<'l> {
     pub(crate) text: &'l [u8],
@@ -49,7 +51,7 @@ impl<'l> FieldToken<'l> {
     }
 }
 
-/// Where they stand in one line.
+/// The positions of the members in one line.
 #[derive(Debug, Clone, Copy)]
 pub struct IndexedFields {
     spans: [ValueSpan; INDEXED_FIELDS.len()],
@@ -75,7 +77,7 @@ impl IndexedFields {
         Self { is_known: false, ..Self::none() }
     }
 
-    /// Reads a line plainly: what a scanner finds in it.
+    /// Reads a line by the slow path, with the same result as a scanner.
     #[must_use]
     pub fn read(line: &[u8]) -> Self {
         let Ok(text) = std::str::from_utf8(line) else { return Self::unknown() };
@@ -92,7 +94,7 @@ impl IndexedFields {
         }
     }
 
-    /// What stands at `span` is the member at `place`, if that is one of them.
+    /// Sets the position of the member at `place`, if that is one of them.
     #[inline]
     pub(super) fn keep(&mut self, place: Option<u8>, span: ValueSpan) {
         let Some(place) = place.map(usize::from) else { return };
@@ -107,7 +109,7 @@ impl IndexedFields {
         self.is_known
     }
 
-    /// The JSON text of the member at `place`; empty where there is none.
+    /// The JSON text of the member at `place`; empty where the line has no such member.
     #[must_use]
     #[inline]
     pub fn token<'l>(&self, line: &'l [u8], place: usize) -> &'l [u8] {

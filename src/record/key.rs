@@ -1,8 +1,9 @@
 //! What the index reads of a line: the ray it is found by, and when the request began.
 //!
-//! What always holds: the same function reads a line when it is indexed and when a found line is confirmed,
-//! so a line that was indexed under a ray is found by it. Where a whole object is read, [`super::scan`] reads the same
-//! faster.
+//! # Invariants
+//!
+//! The same function reads a line when it is indexed and when a line found by a lookup is confirmed, so a line that
+//! was indexed under a ray is found by it. Where a whole object is read, [`super::scan`] reads the same faster.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -16,7 +17,7 @@ use super::{Dataset, RayId, RayKey, Timestamp};
 /// The key of one record.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct RecordKey {
-    /// What the record is found by; `None` where it has no ray, or one that is no possible id.
+    /// What the record is found by; `None` where it has no ray, or one that is not a possible id.
     pub ray: Option<RayKey>,
     /// When the request began, as the record says.
     pub start: Option<Timestamp>,
@@ -47,7 +48,7 @@ impl RecordKey {
 /// Reads the key of one line.
 ///
 /// # Errors
-/// [`RecordError`] where the line is no record.
+/// [`RecordError`] where the line is not a record.
 pub fn read_key(dataset: Dataset, line: &[u8]) -> Result<RecordKey, RecordError> {
     read_key_text(dataset, &super::fields::line_text(line))
 }
@@ -109,7 +110,7 @@ struct KeyTexts<'a> {
     start: Option<&'a RawValue>,
 }
 
-/// What stands in a member, if there is one.
+/// The value of a member, if there is one.
 fn value_of(raw: Option<&RawValue>) -> FieldValue<'_> {
     raw.map_or(FieldValue::Absent, |raw| FieldValue::from_json(raw.get()))
 }

@@ -2,7 +2,7 @@
 //!
 //! `wide` makes one form of the code simd128 in the Worker and SSE2 or NEON where the tests run.
 //!
-//! What always holds: a set of lanes is a number with a bit for each, that of the first byte lowest.
+//! A set of lanes is a number with a bit for each, that of the first byte lowest.
 
 #![expect(clippy::inline_always, reason = "measured in wasm: a call for each member is a tenth of indexing")]
 
@@ -39,7 +39,7 @@ impl ByteLanes {
     }
 }
 
-/// The first bytes of a text, with zeros behind its end: with its length, all that there is of a short one.
+/// The first bytes of a text, with zeros after its end: with its length, all that there is of a short one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct TextHead(ByteLanes);
 
@@ -70,7 +70,7 @@ impl TextHead {
         Self(ByteLanes(lanes.0 & there))
     }
 
-    /// The same where a line has less than so many bytes left.
+    /// The same where fewer than [`LANES`] bytes of the line are left.
     #[inline(never)]
     fn near_end(line: &[u8], start: usize, length: usize) -> Self {
         let mut bytes = [0; LANES];
@@ -125,7 +125,7 @@ impl LaneMarks {
         lanes.0.simd_eq(self.quote).to_bitmask()
     }
 
-    /// The lanes that may not simply stand in a string, quotes aside.
+    /// The lanes that a string may not contain unescaped, quotes aside.
     #[inline(always)]
     pub(crate) fn odd(&self, lanes: ByteLanes) -> u32 {
         (lanes.0.simd_eq(self.backslash) | lanes.0.simd_le(self.control)).to_bitmask()

@@ -1,7 +1,9 @@
-//! The members of a record in their order, each as the JSON text that stands in the line: for whoever picks some of
-//! them, or writes the record anew.
+//! The members of a record in their order, each as the JSON text in the line: for a reader that selects some of them,
+//! or writes the record anew.
 //!
-//! What always holds: only the record's top level is read; nothing of a value is changed.
+//! # Invariants
+//!
+//! Only the record's top level is read. No value is changed.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -19,7 +21,7 @@ impl<'a> RecordMembers<'a> {
     /// The members of the record that `text` spells.
     ///
     /// # Errors
-    /// [`RecordError`] where it is no record.
+    /// [`RecordError`] where it is not a record.
     pub fn parse(text: &'a str) -> Result<Self, RecordError> {
         let mut json = serde_json::Deserializer::from_str(text);
         let members = json.deserialize_map(RecordMembersVisitor).and_then(|members| json.end().map(|()| members));

@@ -1,7 +1,9 @@
 //! One log line: the ids in it, its times, the fields read from it.
 //!
-//! What always holds: everything here is synchronous and borrows from the line; no line makes it panic, and
-//! what cannot be read has a typed reason.
+//! # Invariants
+//!
+//! Everything here is synchronous and borrows from the line. No line makes it panic, and what cannot be read has a
+//! typed reason.
 
 pub mod dataset;
 mod digits;

@@ -5,8 +5,10 @@
 //! by the ray's own bits, never by the record's time or the batch's name, so that writing and reading use
 //! the same function of the same bits.
 //!
-//! What always holds: [`RayKey::from_logged`] is the one rule for what a logged id is, used when indexing and
-//! when a found line is confirmed; ids are not unique.
+//! # Invariants
+//!
+//! [`RayKey::from_logged`] is the one rule for what a logged id is, used when indexing and when a found line is
+//! confirmed. Ids are not unique.
 
 use std::fmt;
 
@@ -110,7 +112,7 @@ impl fmt::Display for RayId {
     }
 }
 
-/// What a record is found by: a ray of the ordinary form, or another id that stood in its place.
+/// What a record is found by: a ray of the ordinary form, or another id in its place.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum RayKey {
     /// A ray of 16 hexadecimal digits, which carries its time.
@@ -120,8 +122,8 @@ pub enum RayKey {
 }
 
 impl RayKey {
-    /// The key of an id as a log line spells it. Any case; a data centre after a dash is no part of the id.
-    /// `None` where there is no id, or one longer than [`MAX_NONSTANDARD_ID`].
+    /// The key of an id as a log line spells it. Any case; a data centre after a dash is not part of the id. `None`
+    /// where there is no id, or one longer than [`MAX_NONSTANDARD_ID`].
     #[must_use]
     pub fn from_logged(id: &str) -> Option<Self> {
         let id = id.trim_matches([' ', '\t']);
@@ -153,7 +155,7 @@ impl fmt::Display for RayKey {
     }
 }
 
-/// Whether `text` can be the data centre behind a ray: the three letters of an airport, or four.
+/// Whether `text` can be the data centre after a ray: the three letters of an airport, or four.
 fn is_colo(text: &str) -> bool {
     (3..=4).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric())
 }

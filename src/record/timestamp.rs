@@ -1,10 +1,12 @@
 //! A record's timestamp, in whatever unit the job was set to write.
 //!
-//! Logpush writes Unix nanoseconds (the API's default), Unix seconds or RFC 3339 (the dashboard's default), as
-//! a number or as a string; old jobs wrote milliseconds. They are told apart by magnitude and shape.
+//! Logpush writes Unix nanoseconds (the API's default), Unix seconds or RFC 3339 (the dashboard's default), as a
+//! number or as a string; old jobs wrote milliseconds. Magnitude and shape distinguish them.
 //!
-//! What always holds: reading is in integers (19 digits of nanoseconds do not fit in a float), so what was
-//! written is what is held; zero, a negative or an impossible value is no timestamp.
+//! # Invariants
+//!
+//! Reading is in integers (19 digits of nanoseconds do not fit in a float), so a value keeps its full precision. Zero,
+//! a negative or an impossible value is not a timestamp.
 
 use chrono::DateTime;
 
@@ -103,7 +105,7 @@ fn plain_date(text: &[u8]) -> Option<i64> {
     i64::try_from(seconds).ok()?.checked_mul(NS_PER_S)?.checked_add(i64::try_from(fraction).ok()?)
 }
 
-/// The days from 1970-01-01 to a date of the years 1970 to 2200; `None` where there is no such date.
+/// The days from 1970-01-01 to a date of the years 1970 to 2200; `None` where that date does not exist.
 fn days_of(year: u64, month: u64, day: u64) -> Option<u64> {
     const LENGTHS: [u64; 12] = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
     let is_leap = |year: u64| year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));

@@ -1,7 +1,9 @@
 //! A ray as people have it: copied out of a header, a URL, an error page or a chat.
 //!
-//! What always holds: a text that spells a ray of 16 digits in any of these ways gives that ray; the text
-//! itself is never part of an answer.
+//! # Invariants
+//!
+//! A text that spells a ray of 16 digits in any of these ways gives that ray. The text itself is never part of an
+//! answer.
 
 use std::sync::LazyLock;
 
@@ -18,8 +20,8 @@ const MAX_TEXT: usize = 4096;
 #[error("This is no Ray ID: one is 16 hexadecimal digits, such as 764660d8ec5c2ab1 or 764660d8ec5c2ab1-SJC.")]
 pub struct NotARay;
 
-/// The key that a person's text names: any case, a data centre behind it, a whole `CF-RAY: …` line, spaces, a
-/// URL that contains it. What has none of these forms may still be a nonstandard id, if it could be one in a log.
+/// The key that a person's text names: any case, a data centre after it, a whole `CF-RAY: …` line, spaces, a URL that
+/// contains it. A text with none of these forms may still be a nonstandard id, if it could be one in a log.
 ///
 /// # Errors
 /// [`NotARay`] where the text can be no id at all.

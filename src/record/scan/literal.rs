@@ -1,9 +1,9 @@
-//! A short text that is looked for at many places: the name of a member, with what stands around it.
+//! A short text that is compared at many places: the name of a member, with the punctuation around it.
 //!
 //! It is held as a few words of 16 bytes, so that a comparison is two or three loads without a loop: measured in wasm,
 //! names are a third of what walking a line costs, and half of that as slices.
 //!
-//! What always holds: a literal stands where its very bytes stand, and nowhere else.
+//! A literal matches where its exact bytes are, and nowhere else.
 
 use crate::record::lanes::{ByteLanes, LANES};
 
@@ -35,14 +35,14 @@ impl LiteralText {
         Self { words: std::array::from_fn(word), length, text: text.into() }
     }
 
-    /// What stands behind it, where it stands at the beginning of this. Says so only of texts of [`ROOM`] bytes at most,
-    /// with as much room for them; where it does not, [`Self::surely_behind`] is to be asked.
+    /// The text after the literal, where `line` begins with it. Decides only for literals of [`ROOM`] bytes at most,
+    /// with as much room for them; where it gives `None`, [`Self::surely_behind`] decides.
     #[inline(always)]
     pub(super) fn behind<'l>(&self, line: &'l [u8]) -> Option<&'l [u8]> {
         if self.stands_in(line.first_chunk()?) { line.get(self.length as usize..) } else { None }
     }
 
-    /// Whether it stands at the beginning of these bytes.
+    /// Whether these bytes begin with it.
     #[inline(always)]
     fn stands_in(&self, room: &[u8; ROOM]) -> bool {
         let (words, _) = room.as_chunks();
@@ -55,7 +55,7 @@ impl LiteralText {
         both == u32::MAX && ByteLanes::of(*third).same(three).trailing_ones() >= self.length - u32::BITS
     }
 
-    /// What stands behind it, however long it is and however little is there.
+    /// The text after the literal, for any length of literal and line.
     #[inline(never)]
     pub(super) fn surely_behind<'l>(&self, line: &'l [u8]) -> Option<&'l [u8]> {
         line.strip_prefix(&*self.text)

@@ -1,8 +1,10 @@
 //! Reads lines fast: each is walked by the names that its predecessors had, and what is unusual in any way is left to
 //! the plain reading by `serde_json`.
 //!
-//! What always holds: a scanner's answers are those of [`super::read_key`] and [`Fields::parse`] for every line, valid
-//! or not, whatever lines were read before; what is walked is proven valid to its last byte.
+//! # Invariants
+//!
+//! A scanner's answers are those of [`super::read_key`] and [`Fields::parse`] for every line, valid or not, whatever
+//! lines it has read before. Text that the walk accepts is proven valid to its last byte.
 #![expect(clippy::inline_always, reason = "measured in wasm: a call for each member is a tenth of indexing")]
 
 mod literal;
@@ -29,7 +31,7 @@ pub struct LineScanner {
     names: KnownNames,
     marks: LaneMarks,
     indexed_fields: IndexedFields,
-    /// The text of a line that is no UTF-8.
+    /// The text of a line that is not UTF-8.
     lossy: String,
     scanned: u64,
     plainly: u64,
@@ -42,9 +44,9 @@ pub struct RecordScan<'a> {
     pub key: RecordKey,
     /// The fields that the partner's columns read.
     pub fields: Fields<'a>,
-    /// Whether the line is no UTF-8, so that its fields show replacement characters.
+    /// Whether the line is not UTF-8, so that its fields show replacement characters.
     pub lossy: bool,
-    /// What summaries tell of it.
+    /// The members that summaries cover.
     pub indexed_fields: &'a IndexedFields,
 }
 
@@ -95,15 +97,16 @@ impl LineScanner {
     /// Reads the key of a line: what [`super::read_key`] does.
     ///
     /// # Errors
-    /// [`RecordError`] where the line is no record.
+    /// [`RecordError`] where the line is not a record.
     pub fn key(&mut self, line: &[u8]) -> Result<RecordKey, RecordError> {
         self.key_and_indexed_fields(line).map(|(key, _)| key)
     }
 
-    /// Reads the key of a line and what summaries tell of it: what [`super::read_key`] and [`IndexedFields::read`] do.
+    /// Reads the key of a line and the members that summaries cover, as [`super::read_key`] and
+    /// [`IndexedFields::read`] do.
     ///
     /// # Errors
-    /// [`RecordError`] where the line is no record.
+    /// [`RecordError`] where the line is not a record.
     pub fn key_and_indexed_fields(&mut self, line: &[u8]) -> Result<(RecordKey, &IndexedFields), RecordError> {
         let walked = self.walk_key(line).filter(|(length, _)| *length == line.len());
         if let Some((_, found)) = walked {
@@ -128,7 +131,7 @@ impl LineScanner {
     /// Reads the key and the fields of a line: what [`super::read_key`] and [`Fields::parse`] do.
     ///
     /// # Errors
-    /// [`RecordError`] where the line is no record.
+    /// [`RecordError`] where the line is not a record.
     pub fn record<'a>(&'a mut self, line: &'a [u8]) -> Result<RecordScan<'a>, RecordError> {
         let mut fields = Fields::of(line);
         let walked = self.walk_record(line, &mut fields).filter(|(length, _)| *length == line.len());
@@ -139,7 +142,7 @@ impl LineScanner {
             return Ok(RecordScan { key: found.key(line), fields, lossy: false, indexed_fields: &self.indexed_fields });
         }
         self.plainly += 1;
-        // The places of a line that was walked are right, though it is no UTF-8.
+        // The positions in a line that was walked are right, even where it is not UTF-8.
         if walked.is_none() {
             self.indexed_fields = IndexedFields::read(line);
         }
@@ -173,7 +176,7 @@ impl LineScanner {
         let Self { names, marks, indexed_fields, .. } = self;
         let mut found = KeyParts::default();
         indexed_fields.begin();
-        // Bytes that are no UTF-8 can only stand in strings here, and the text of no other member depends on them.
+        // Bytes that are not UTF-8 can only be in strings here, and the text of no other member depends on them.
         let length = walk((names, marks), text, false, |mark, span| {
             found.keep(mark.part, span);
             indexed_fields.keep(mark.indexed_fields, span);
@@ -197,8 +200,8 @@ impl LineScanner {
     }
 }
 
-/// Walks over the members of the record that begins this text, and shows to `take` those that tell something of it, or
-/// `all`; says how long the record is. `None` where something is unusual, or not valid.
+/// Walks over the members of the record that begins this text, and shows to `take` those with a role beyond their
+/// field, or `all`; returns the length of the record. `None` where something is unusual, or not valid.
 #[inline(always)]
 fn walk(
     (names, marks): (&mut KnownNames, &LaneMarks),

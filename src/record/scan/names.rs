@@ -1,13 +1,15 @@
-//! The names of members that were seen, and which one came behind which.
+//! The names of members seen so far, and which name followed which.
 //!
-//! A job writes its fields in one order, so names are kept in the order in which they were learned, and a line is walked
-//! along them: a name that comes in its turn costs one comparison, with the byte that parts it from the member before
-//! it. Where two jobs' lines alternate, or a field is left out here and there, the name is one of the last two that came
-//! behind that name; any other is looked up, and learned.
+//! A job writes its fields in one order, so names are kept in the order in which they are learned, and a line is
+//! walked along them: a name that comes in its turn costs one comparison, with the byte that separates it from the
+//! member before. Where two jobs' lines alternate, or a line omits some fields, the name is one of the last two that
+//! followed the previous name; any other is looked up, and learned.
 //!
-//! What always holds: what was learned decides how fast a name is read, never what it is; the name that begins an object
-//! is another than the same name further on; names that are long, or no ASCII, are read and not learned; the memory is
-//! bounded by [`SCAN_NAMES`] and [`SCAN_NAME_BYTES`].
+//! # Invariants
+//!
+//! What was learned decides how fast a name is read, never what it is. The name that begins an object is distinct from
+//! the same name further on. Names that are long, or not ASCII, are read and not learned. [`SCAN_NAMES`] and
+//! [`SCAN_NAME_BYTES`] bound the memory.
 
 use std::collections::BTreeMap;
 
@@ -24,7 +26,7 @@ pub(super) struct NameRole {
     pub(super) field: Option<Field>,
     /// What it is of the record's key.
     pub(super) part: Option<KeyPart>,
-    /// Its place among the names that summaries tell of.
+    /// Its place among the names that summaries cover.
     pub(super) indexed_fields: Option<u8>,
 }
 
@@ -43,12 +45,12 @@ const NOWHERE: u16 = u16::MAX;
 /// A name that is known.
 #[derive(Debug)]
 pub(super) struct KnownName {
-    /// As it stands in a line: `,"RayID":`, or `{"RayID":`.
+    /// Its form in a line: `,"RayID":`, or `{"RayID":`.
     pub(super) literal: LiteralText,
     pub(super) mark: NameRole,
     /// Whether it is of more than its field.
     pub(super) tells: bool,
-    /// The places of the names that came behind it: the last one first.
+    /// The places of the names that followed it: the last one first.
     next: [u16; 2],
 }
 
@@ -80,8 +82,8 @@ impl KnownNames {
         self.missed
     }
 
-    /// The names that may stand at `at`, and those behind it, in the order in which they were learned: which is mostly
-    /// the one that they stand in.
+    /// The names that may be at `at`, and those after it, in the order in which they were learned: which is mostly
+    /// their order in the line.
     #[inline(always)]
     pub(super) fn behind(&self, last: u16, at: usize) -> &[KnownName] {
         let start = last.saturating_add(1);
@@ -94,7 +96,7 @@ impl KnownNames {
         self.known.get(usize::from(start)..end).unwrap_or_default()
     }
 
-    /// Reads a name at `at` that does not come in that order. `None` where no plain name stands there.
+    /// Reads a name at `at` that does not come in that order. `None` where no name without escapes is there.
     #[inline(never)]
     pub(super) fn other(&mut self, last: u16, line: &[u8], at: usize) -> Option<NameStep> {
         let next = self.known.get(usize::from(last))?.next;
@@ -108,7 +110,7 @@ impl KnownNames {
         self.look_up(last, line, at)
     }
 
-    /// The step over the name of `place`, if it stands at `at`.
+    /// The step over the name of `place`, if it is at `at`.
     fn try_step(&self, place: u16, line: &[u8], at: usize) -> Option<NameStep> {
         let known = self.known.get(usize::from(place))?;
         if self.firsts.binary_search(&place).is_ok() != (at == 0) {
@@ -173,7 +175,7 @@ impl KnownNames {
         });
     }
 
-    /// Remembers that the name of `place` came behind the one of `last`.
+    /// Remembers that the name of `place` followed the one of `last`.
     fn follow(&mut self, last: u16, place: u16) {
         if let Some(known) = self.known.get_mut(usize::from(last))
             && known.next[0] != place

@@ -1,17 +1,19 @@
 //! Single parts of objects and arrays that are known to be valid.
 //!
-//! What always holds: what is found is what the plain reading finds; where a part may be unusual (a space, an escape in
-//! a name, depth), nothing is said and the plain reading is to be asked.
+//! # Invariants
+//!
+//! The result is that of the slow path. Where a part may be unusual (a space, an escape in a name, depth), the answer
+//! is [`NotPlain`], and the slow path decides.
 
 use super::text::plain_string_end;
 use super::value::value_end;
 use crate::record::lanes::LaneMarks;
 
-/// The text has to be read plainly.
+/// The text needs the slow path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct NotPlain;
 
-/// The text of the last member of `object` whose name `is` says yes to; none of what is no object.
+/// The text of the last member of `object` whose name `is` accepts; `None` where `object` is not an object.
 pub(crate) fn member(object: &[u8], is: impl Fn(&[u8]) -> bool) -> Result<Option<&[u8]>, NotPlain> {
     let (mut at, mut found) = (1, None);
     if object == b"{}" || object.first() != Some(&b'{') {
@@ -33,7 +35,7 @@ pub(crate) fn member(object: &[u8], is: impl Fn(&[u8]) -> bool) -> Result<Option
     }
 }
 
-/// The text of the first element of `array`; none of what is no array.
+/// The text of the first element of `array`; `None` where `array` is not an array.
 pub(crate) fn first_element(array: &[u8]) -> Result<Option<&[u8]>, NotPlain> {
     if array == b"[]" || array.first() != Some(&b'[') {
         return Ok(None);
@@ -42,7 +44,7 @@ pub(crate) fn first_element(array: &[u8]) -> Result<Option<&[u8]>, NotPlain> {
     Ok(array.get(1..end))
 }
 
-/// What stands behind the quote at `at`.
+/// The position after the quote at `at`.
 fn opening(text: &[u8], at: usize) -> Option<usize> {
     (text.get(at) == Some(&b'"')).then_some(at + 1)
 }

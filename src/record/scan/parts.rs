@@ -1,13 +1,15 @@
-//! A record's key out of the places where its parts stand.
+//! Builds a record's key from the positions of its parts.
 //!
-//! What always holds: the parts of a line that was walked give the key that [`crate::record::read_key`] finds in it.
+//! # Invariants
+//!
+//! The parts of a line that was walked give the key that [`crate::record::read_key`] finds in it.
 
 use super::nested::{NotPlain, member};
 use crate::record::fields::{ValueSpan, line_text};
 use crate::record::key::{KeyPart, inner_ray_text, text_of};
 use crate::record::{FieldValue, RayId, RayKey, RecordKey, Timestamp};
 
-/// Where the parts of a record's key stand in its line.
+/// The positions of the parts of a record's key in its line.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct KeyParts {
     ray: ValueSpan,
@@ -16,7 +18,7 @@ pub(super) struct KeyParts {
 }
 
 impl KeyParts {
-    /// What stands at `span` is `part`. The last one of several counts.
+    /// Sets the position of `part`. The last one of several counts.
     #[inline]
     pub(super) fn keep(&mut self, part: Option<KeyPart>, span: ValueSpan) {
         match part {
@@ -51,7 +53,7 @@ fn start_of(raw: &[u8]) -> Option<Timestamp> {
     if let Some(start) = Timestamp::of_digits(raw) {
         return Some(start);
     }
-    // Texts without escapes are read where they stand.
+    // Texts without escapes are read in place.
     let inside = match raw {
         [b'"', text @ .., b'"'] if !text.contains(&b'\\') => Some(text),
         [b'-' | b'0'..=b'9', ..] => Some(raw),

@@ -1,12 +1,14 @@
 //! Steps over single pieces of JSON text: a string, a number, a word.
 //!
-//! What always holds: a step ends behind a whole piece that `serde_json` steps over too, or nowhere; nothing behind
-//! the end of the line is read.
+//! # Invariants
+//!
+//! A step ends after a whole piece that `serde_json` steps over too, or nowhere. Nothing after the end of the line is
+//! read.
 
 use crate::record::lanes::{ByteLanes, LANES, LaneMarks};
 
-/// Where the string ends whose opening quote stands before `at`: behind its closing quote. It may hold escapes, lone
-/// surrogates among them, as in text that `serde_json` steps over.
+/// The end of the string whose opening quote is just before `at`: the position after its closing quote. It may hold
+/// escapes, lone surrogates among them, as in text that `serde_json` steps over.
 #[inline(always)]
 pub(super) fn string_end(line: &[u8], mut at: usize, marks: &LaneMarks) -> Option<usize> {
     loop {
@@ -26,7 +28,7 @@ pub(super) fn plain_string_end(line: &[u8], at: usize) -> Option<usize> {
     (line.get(at) == Some(&b'"')).then_some(at + 1)
 }
 
-/// Where the first byte from `at` on is that may not simply stand in a string, or the line's end.
+/// The position of the first byte from `at` on that a string may not contain unescaped, or the line's end.
 #[inline(always)]
 fn special_from(line: &[u8], mut at: usize, marks: &LaneMarks) -> usize {
     while let Some(lanes) = ByteLanes::at(line, at) {
@@ -40,7 +42,7 @@ fn special_from(line: &[u8], mut at: usize, marks: &LaneMarks) -> usize {
     at + rest.iter().position(|&byte| byte == b'"' || byte == b'\\' || byte < b' ').unwrap_or(rest.len())
 }
 
-/// Where the escape ends whose backslash stands before `at`.
+/// The end of the escape whose backslash is just before `at`.
 fn escape_end(line: &[u8], at: usize) -> Option<usize> {
     match line.get(at)? {
         b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => Some(at + 1),
@@ -57,7 +59,7 @@ fn escape_end(line: &[u8], at: usize) -> Option<usize> {
 pub(super) fn number_end(line: &[u8], at: usize) -> Option<usize> {
     let whole = at + usize::from(line.get(at) == Some(&b'-'));
     let end = digits_end(line, whole);
-    // A zero before other digits is none of JSON.
+    // JSON does not allow a zero before other digits.
     if end == whole || (end > whole + 1 && line.get(whole) == Some(&b'0')) {
         return None;
     }
@@ -99,7 +101,7 @@ fn digits_end(line: &[u8], mut at: usize) -> usize {
     at + rest.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(rest.len())
 }
 
-/// Where `word` ends, if it stands at `at`.
+/// The end of `word`, if it is at `at`.
 pub(super) fn word_end(line: &[u8], at: usize, word: &[u8]) -> Option<usize> {
     let end = at + word.len();
     (line.get(at..end)? == word).then_some(end)

@@ -1,17 +1,19 @@
 //! Steps over whole JSON values, nested ones too.
 //!
-//! What always holds: a value that is stepped over is valid, and has no space between its parts; objects and arrays
-//! stand in each other [`MAX_DEPTH`] times at most, and the program's stack does not grow with them.
+//! # Invariants
+//!
+//! A value that is stepped over is valid, and has no space between its parts. Objects and arrays are nested
+//! [`MAX_DEPTH`] levels deep at most, and the program's stack does not grow with them.
 
 use super::text::{number_end, string_end, word_end};
 use crate::record::lanes::{ByteLanes, LANES, LaneMarks};
 
-/// How many objects and arrays may stand in each other: one bit each.
+/// Most levels of nested objects and arrays: one bit each.
 const MAX_DEPTH: u32 = u64::BITS;
 
-/// The length of the value that begins these lanes, if it is a string or a whole number that ends there and has nothing
-/// special about it. The next name is looked for where this says, so the way from the lanes to it is as short as can be,
-/// and all else is asked beside it.
+/// The length of the value that begins these lanes, if it is a string or a whole number that ends there and has
+/// nothing special about it. The search for the next name depends on the result, so the path from the lanes to it is
+/// as short as possible, and all other checks run next to it.
 #[inline(always)]
 fn short_length(lanes: ByteLanes, marks: &LaneMarks) -> Option<usize> {
     let before = |ends: u32| ends.wrapping_sub(1) & !ends;
@@ -44,7 +46,7 @@ pub(super) fn length(text: &[u8], marks: &LaneMarks) -> Option<usize> {
     if plain.is_some() { plain } else { value_end(text, 0, marks) }
 }
 
-/// The length of the string that begins with these lanes; `quotes` are those behind the first one.
+/// The length of the string that begins with these lanes; `quotes` are those after the first one.
 #[inline(always)]
 fn plain_text_length(text: &[u8], mut lanes: ByteLanes, mut quotes: u32, marks: &LaneMarks) -> Option<usize> {
     let mut at = 0;
@@ -69,7 +71,7 @@ fn plain_number_length(text: &[u8], lanes: ByteLanes, marks: &LaneMarks) -> Opti
     let behind = |digits: u32| (digits + 1) & !digits;
     let digits = marks.digits(lanes);
     let end = behind(digits);
-    // A zero before other digits is none of JSON.
+    // JSON does not allow a zero before other digits.
     if end > 2 && lanes.first() == b'0' {
         return None;
     }
@@ -131,7 +133,7 @@ fn nested_end(line: &[u8], mut at: usize, marks: LaneMarks) -> Option<usize> {
             b'-' | b'0'..=b'9' => number_end(line, at)?,
             _ => constant_end(line, at)?,
         };
-        // Behind a value.
+        // After a value.
         loop {
             if depth == 0 {
                 return Some(at);
@@ -153,7 +155,7 @@ fn nested_end(line: &[u8], mut at: usize, marks: LaneMarks) -> Option<usize> {
     }
 }
 
-/// Where the value stands whose name begins at `at`.
+/// The position of the value whose name begins at `at`.
 #[inline(always)]
 fn name_end(line: &[u8], at: usize, marks: &LaneMarks) -> Option<usize> {
     if line.get(at) != Some(&b'"') {
