@@ -1,7 +1,9 @@
 //! Every bound of the system, once, each with its arithmetic.
 //!
-//! What always holds: a number that guards memory, time or money stands here and nowhere else;
-//! numbers that depend on each other are compared at compile time at the end of the file.
+//! # Invariants
+//!
+//! A number that guards memory, time or money is defined here and nowhere else. Numbers that depend on each other are
+//! compared at compile time at the end of the file.
 
 mod answers;
 mod memory;
@@ -41,23 +43,23 @@ pub const INFLATE_CHUNK: usize = 256 * KIB;
 /// Names of members that a scanner keeps in mind. The largest dataset has 150 fields; several jobs share most of them.
 pub const SCAN_NAMES: usize = 512;
 
-/// Longest name of a member that a scanner keeps in mind, in bytes, with quotes and colon: Cloudflare's have 45 at most.
-/// Each is held twice beside some 40 bytes: [`SCAN_NAMES`] of them are 86 KB at most.
+/// Longest name of a member that a scanner remembers, in bytes, with quotes and colon: Cloudflare's have 45 at most.
+/// Each is held twice, with some 40 bytes more: [`SCAN_NAMES`] of them are 86 KB at most.
 pub const SCAN_NAME_BYTES: usize = 64;
 
-/// If this many first lines are all rejected, the object is no NDJSON and the rest of it is not read.
+/// If this many first lines are all rejected, the object is not NDJSON and the rest of it is not read.
 pub const EARLY_REJECTED_LINES: u64 = 1000;
 
 /// Longest ray id that is not 16 hexadecimal digits, in bytes. Real ones are 12 to 32 characters; a longer one
 /// is counted as a record without a ray.
 pub const MAX_NONSTANDARD_ID: usize = 128;
 
-/// Most bytes of nonstandard ids of one batch, counted as held in memory: more than they take when packed, so that they
-/// fit in one BLOB beside the table of their spans. That is 24,000 ids of 50 characters.
+/// Most bytes of nonstandard ids of one batch, counted as held in memory: more than they take when packed, so that
+/// they fit in one BLOB with the table of their spans. That is 24,000 ids of 50 characters.
 pub const MAX_NONSTANDARD_BYTES: usize = SQL_BLOB_MAX - SPAN_TABLE_MAX - KIB;
 
-/// How far a record's start may lie from its ray's time before it is counted as `clock_skewed`, in
-/// milliseconds. Measured: 2 to 11 ms. The count is the alarm for a change of the Ray ID's layout.
+/// How far a record's start may differ from its ray's time before it is counted as `clock_skewed`, in milliseconds.
+/// Measured: 2 to 11 ms. The count is the alarm for a change of the Ray ID's layout.
 pub const MAX_RAY_SKEW_MS: i64 = 5_000;
 
 /// Most shards that one batch may write to: one call each, and an invocation may make 10,000. A real batch
@@ -76,8 +78,8 @@ pub const OCCUPANCY_ROW_BYTES: usize = OCCUPANCY_ROW as usize / 8;
 pub const CONCURRENT_CALLS: usize = 6;
 
 /// Most bytes of a pack of payloads: 1000 lines are 97 KB of gzip, so that the 18 payloads of a batch of 18,000
-/// records are one object of 1.7 MB, and the 1,000 of one of 1,000,000 are 24. One that is larger by itself lies alone.
-/// A pack is held in memory whole, and a parked payload keeps the others of its pack.
+/// records are one object of 1.7 MB, and the 1,000 of one of 1,000,000 are 24. A payload that is larger by itself has
+/// a pack of its own. A pack is held in memory whole, and a parked payload keeps the others of its pack.
 pub const PACK_BYTES: usize = 4 * MIB;
 
 /// Most payloads of one pack: each claim reads the row that says where they begin, and 1000 numbers are 8 KB.
@@ -100,16 +102,16 @@ pub const SPAN_BYTES: u64 = MIB as u64;
 /// Most bytes of the table of spans in a part of an entry: nine numbers a span, of which two are above 2^35 at most.
 pub const SPAN_TABLE_MAX: usize = (MAX_INFLATED / SPAN_BYTES) as usize * 40;
 
-/// Stored bytes that are read of the block in which a span's last line ends, beside two for each byte of its text up
-/// to there: the header of a deflate block, of 286 and 30 code lengths at 7 bits and their own codes, is below 300 bytes.
-/// Two are enough for a byte of text: a literal takes 15 bits at most, a match of three bytes 48.
+/// Stored bytes that are read of the block in which a span's last line ends, in addition to two for each byte of its
+/// text up to there: the header of a deflate block, of 286 and 30 code lengths at 7 bits and their own codes, is below
+/// 300 bytes. Two are enough for a byte of text: a literal takes 15 bits at most, a match of three bytes 48.
 pub const SPAN_MARGIN: u64 = 512;
 
 /// Packed windows of one object, in bytes: 1,000,000 records of 1.6 KB have 1,300 access points of 3.4 KB each. Beyond,
 /// no more points are made, and the last span is a long one.
 pub const WINDOWS_MAX: usize = 8 * MIB;
 
-/// Bits of a span's number beside a ray's 44 in one 64-bit word: 2^20 spans of 1 MiB, above [`MAX_INFLATED`].
+/// Bits of a span's number, next to a ray's 44 in one 64-bit word: 2^20 spans of 1 MiB, above [`MAX_INFLATED`].
 pub const SPAN_BITS: u32 = 20;
 
 /// Rays of one block of an entry: what a lookup decodes at most. Its directory row of 15 bytes is 0.06 bytes a ray.
@@ -119,8 +121,8 @@ pub const BLOCK_RAYS: usize = 256;
 /// 0.06 for the directory; 204,800 of them stay under [`SQL_BLOB_MAX`].
 pub const PART_RAYS: usize = 204_800;
 
-/// Most bytes of the summary of a batch, which stands in each of its entries: a query asks a shard for all of them,
-/// and 200 of 2 KB are half a megabyte.
+/// Most bytes of the summary of a batch, of which each of its entries has a copy: a query asks a shard for all of
+/// them, and 200 of 2 KB are half a megabyte.
 pub const SUMMARY_MAX: usize = 2 * KIB;
 
 /// Most different values of a field that a batch's summaries name one by one: a bit each in each span's.
@@ -132,8 +134,8 @@ pub const SUMMARY_TOKEN_BYTES: usize = 8 * KIB;
 /// Longest value that a summary names: a host has 253 bytes at most.
 pub const SUMMARY_TOKEN_MAX: usize = 256;
 
-/// Most different texts of a field in one span that a filter is made of: lines of 128 bytes fill [`SPAN_BYTES`] with as
-/// many, and the filter is 10 KB. The span behind the last access point may be a long one.
+/// Most different texts of a field in one span that a filter is made of: lines of 128 bytes fill [`SPAN_BYTES`] with
+/// as many, and the filter is 10 KB. The span after the last access point may be a long one.
 pub const SUMMARY_TEXTS: usize = 8 * KIB;
 
 /// The same in a whole batch: more make a filter that does not fit into [`SUMMARY_MAX`].
@@ -169,10 +171,10 @@ pub const FILTER_BYTES: usize = 4 * KIB;
 /// the line, 4 µs), so that 100 of them are 10 s of the 300 s of CPU for a batch of 1,000,000 lines.
 pub const FILTER_CONDITIONS: usize = 100;
 
-/// Most groups (`and`, `or`) that one condition of a filter may stand in. People write two or three.
+/// Most groups (`and`, `or`) around one condition of a filter. People write two or three.
 pub const FILTER_DEPTH: usize = 10;
 
-/// Most lines of one delivery. A partner's line is below a kilobyte on average: 10 MB of text, held once beside
+/// Most lines of one delivery. A partner's line is below a kilobyte on average: 10 MB of text, held once together with
 /// its gzip.
 pub const BATCH_SIZE_MAX: u32 = 10_000;
 
@@ -202,7 +204,7 @@ pub const POST_ANSWER_MAX: usize = 64 * KIB;
 /// second with the second key), and the commit with its tries. No POST begins that could outlast it.
 pub const LEASE_MS: i64 = 120_000;
 
-/// What is left of a lease behind the last POST, for the commit, in milliseconds.
+/// What is left of a lease after the last POST, for the commit, in milliseconds.
 pub const COMMIT_MS: i64 = 15_000;
 
 /// Pauses between the tries of a commit, in milliseconds: an answer that is lost is a payload in doubt, so a hiccup of
@@ -233,7 +235,7 @@ pub const BREAKER_MIN_MS: i64 = 30_000;
 /// Longest pause of an open breaker, in milliseconds: a partner that is back is noticed within a quarter of an hour.
 pub const BREAKER_MAX_MS: i64 = 900_000;
 
-/// How long after the seal the ledger sends a message itself, if nobody has claimed, in milliseconds.
+/// How long after the seal the ledger sends a message itself, if the payload is not claimed, in milliseconds.
 pub const OUTBOX_FIRST_MS: i64 = 60_000;
 
 /// How long after its own message the ledger sends another one, in milliseconds.
@@ -305,8 +307,8 @@ pub const MAX_PAYLOADS: usize = 20_000;
 /// by up to a quarter more.
 pub const SEND_RETRY_S: [u32; 5] = [15, 45, 120, 240, 480];
 
-/// Largest body of a POST that is no upload, in bytes: a reason of [`REASON_CHARS`] characters is 2 KB, and JSON may
-/// escape each of them in 12 bytes.
+/// Largest body of a POST that is not an upload, in bytes: a reason of [`REASON_CHARS`] characters is 2 KB, and JSON
+/// may escape each of them in 12 bytes.
 pub const OPERATION_BODY_MAX: usize = 16 * KIB;
 
 /// Longest reason that a person gives, in characters.
@@ -332,8 +334,8 @@ pub const QUEUE_BATCH: usize = 100;
 /// a second; acks are not sent before the batch is over.
 pub const SEND_PATIENCE_MS: i64 = 5_000;
 
-/// How long the platform lets work go on behind a batch, in milliseconds: its own figure. A POST that was begun last
-/// has its whole time, and what is left is for the claim and the commit.
+/// How long the platform lets work go on after a batch, in milliseconds: the platform's own figure. The POST that
+/// begins last has its whole time, and the rest is for the claim and the commit.
 pub const BEHIND_BATCH_MS: i64 = 30_000;
 
 /// Delay before a dead letter that the registry did not take comes again, in seconds. A hundred retries, which is the

@@ -1,13 +1,13 @@
 //! What letting someone in, and answering them, may take.
 //!
-//! What always holds: what [`super`] says of all bounds.
+//! The invariants of [`super`] apply.
 
 use super::{KIB, MAX_INFLATED, MIB};
 
 /// Most entries of a setting that lists who is let in. A setting has 5 KB at most on the platform, which is 30 of them.
 pub const ACCESS_ENTRIES: usize = 100;
 
-/// Tokens of one id that live beside each other: the old one and the new one.
+/// Tokens of one id that are valid at the same time: the old one and the new one.
 pub const TOKENS_OF_ONE: usize = 2;
 
 /// Longest assertion of Cloudflare Access, in bytes. Real ones have 1 to 2 KB, with many groups 8.
@@ -32,7 +32,7 @@ pub const JWKS_KEPT_MS: i64 = 24 * 3_600_000;
 /// The window in which fetches of keys are counted, in milliseconds.
 pub const JWKS_WINDOW_MS: i64 = 60_000;
 
-/// Fetches of a window while there are no keys to use: requests that come at once to a new isolate each need them.
+/// Fetches in one window while no keys are usable: requests that arrive at once at a new isolate each need them.
 pub const JWKS_FETCHES: u32 = 10;
 
 /// How long a fetch of an issuer's keys may take, in milliseconds: a visitor waits for it.
@@ -48,8 +48,8 @@ pub const RSA_MAX_BYTES: usize = 1024;
 /// parameter twice; each time costs another pass over the part.
 pub const MASK_ESCAPES: usize = 4;
 
-/// Objects and arrays in each other that masking looks into; a deeper value is masked whole. A subrequest's record lies
-/// two below its parent's, its headers three more; each level reads its text once again.
+/// Depth of nested objects and arrays that masking examines; a deeper value is masked whole. A subrequest's record is
+/// two levels below its parent's, its headers three more; each level reads its text once again.
 pub const MASK_DEPTH: u32 = 10;
 
 /// Entries of the audit log that one call returns: 3 KB each at most, 600 KB of JSON.
@@ -79,8 +79,8 @@ pub const AUDIT_AGAIN_MS: i64 = 10_000;
 /// The longest such pause, in milliseconds. At 100 entries a second that is 30 MB more in the object.
 pub const AUDIT_AGAIN_MAX_MS: i64 = 600_000;
 
-/// Most characters of a request's parameters that the audit log keeps. A filter of [`super::FILTER_BYTES`] may be cut; its
-/// first half tells what was looked for.
+/// Most characters of a request's parameters that the audit log keeps. A filter of [`super::FILTER_BYTES`] may be cut;
+/// its first half shows what the request looked for.
 pub const AUDIT_ASKED: usize = 2_000;
 
 /// Callers whose rate is counted at a time: 100 bytes each.
@@ -95,8 +95,7 @@ pub const LOOKUP_RECORDS: usize = 1_000;
 /// Most bytes of lines that one lookup returns.
 pub const LOOKUP_BYTES: usize = 8 * MIB;
 
-/// Most batches that one lookup opens. A ray of ordinary form lies in one or two; an id such as `test` may
-/// lie in all.
+/// Most batches that one lookup opens. A ray of ordinary form is in one or two; an id such as `test` may be in all.
 pub const LOOKUP_BATCHES: usize = 100;
 
 /// Most spans of one batch that a lookup reads one by one: a ranged read each, and one of its window. A ray has its
@@ -123,16 +122,16 @@ pub const QUERY_OPERATIONS: u64 = 800;
 /// over all times makes 22 such calls.
 pub const OCCUPANCY_ROWS: usize = 12;
 
-/// Prefixes before the present that a search asks without looking at the occupancy map, which is as it was when the search
-/// began: 22 to 33 minutes. A prefix is new for as long as its first batch takes, which is minutes, and a search of the
-/// present asks so many shards in vain at most.
+/// Prefixes before the present that a search asks without consulting the occupancy map, which dates from when the
+/// search began: 22 to 33 minutes. A prefix is new for as long as its first batch takes, which is minutes, and a
+/// search of the present asks at most this many shards in vain.
 pub const OCCUPANCY_MARGIN: u32 = 2;
 
 /// Bytes that one request inflates: 4 GiB with their filter take about 30 s of the 300 s of CPU that `limits.cpu_ms`
-/// grants, and there is no batch of more.
+/// grants, and no batch has more.
 pub const QUERY_INFLATED: u64 = MAX_INFLATED;
 
-/// Lines that one request tells: 1.6 GB of `http_requests`.
+/// Lines that one request returns: 1.6 GB of `http_requests`.
 pub const QUERY_LINES: u64 = 1_000_000;
 
 /// How long one request may take, in milliseconds: a client that reads slowly comes again with its cursor.
@@ -161,7 +160,8 @@ pub const COVERAGE_MS: i64 = 7 * 24 * 3_600_000;
 /// Batches of one hour that `GET /v1/coverage` looks at: one each two seconds.
 pub const COVERAGE_BATCHES: u64 = 1_800;
 
-/// How far apart two batches' windows may lie that follow one another, in milliseconds: their stamps are whole seconds.
+/// Largest gap between the windows of two successive batches that still counts as none, in milliseconds: their stamps
+/// are whole seconds.
 pub const COVERAGE_JOIN_MS: i64 = 1_000;
 
 /// Objects that the Logs Engine lists at once: ten pages of a listing.
