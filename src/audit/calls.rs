@@ -1,4 +1,5 @@
-//! The calls to the audit log ([`crate::rpc`]): their names, bodies and answers, all JSON. A test freezes them.
+//! The calls to the audit log ([`crate::rpc`]): their names, bodies and answers, all JSON.
+//! `tests/fixtures/v0.1/calls/audit.txt` has each of them.
 
 use serde::{Deserialize, Serialize};
 

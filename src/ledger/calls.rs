@@ -1,5 +1,5 @@
-//! The calls to a ledger ([`crate::rpc`]): their names, bodies and answers, all JSON. `tests/it/ledger/story.txt` freezes
-//! them.
+//! The calls to a ledger ([`crate::rpc`]): their names, bodies and answers, all JSON.
+//! `tests/fixtures/v0.1/calls/ledger.txt` has each of them.
 
 use std::collections::BTreeMap;
 

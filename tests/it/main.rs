@@ -28,5 +28,6 @@ mod sweep;
 mod tidy;
 mod token;
 mod transform;
+mod wire_format;
 
 use raydex_test_support as support;

@@ -36,7 +36,7 @@ impl MemoryShards {
     }
 
     /// The object `name`, which comes to be with its first call.
-    fn object(&self, name: &str) -> SqliteSql {
+    pub fn object(&self, name: &str) -> SqliteSql {
         // Its statements are no calls of the Worker's, so their faults are not this world's.
         self.objects.borrow_mut().entry(name.to_owned()).or_insert_with(|| SqliteSql::new(&Faults::default())).clone()
     }

@@ -198,34 +198,6 @@ fn existing_object_at_a_segments_key_is_verified() {
 }
 
 #[test]
-fn what_the_object_stores_never_changes_its_form() {
-    let log = Log::with(2, 5);
-    log.ring().unwrap();
-    let (zeroes, second, fourth) = (
-        "0".repeat(64),
-        "c94ab7fd69eca374db09fc42833ccd7e5dadccd388963482a4f8cae808eeccff",
-        "593e0e42ef82bb1bb9d5f83f6ebeafc7354a25a6c4966034b59ad578511d62de",
-    );
-    let key = format!("raydex/audit/v1/00000000000000000001-00000000000000000002-{second}.ndjson.gz");
-    let entry = |seq: usize, size: usize| {
-        let (text, hash) = &log.naive.entries[seq - 1];
-        format!(
-            "audit_entry_v1_{} [Integer({seq}), Text({text:?}), Text({hash:?}), Integer({size})]",
-            seq - (seq + 1) % 2
-        )
-    };
-    let expected = [
-        entry(3, 161),
-        entry(4, 322),
-        entry(5, 161),
-        format!("audit_segment_v1 [Integer(1), Integer(2), Text({zeroes:?}), Text({second:?}), Text({key:?})]"),
-        format!("audit_table_v1 [Integer(3), Text({second:?})]"),
-        format!("audit_table_v1 [Integer(5), Text({fourth:?})]"),
-    ];
-    assert_eq!(log.fakes.audits.sql.rows(), expected);
-}
-
-#[test]
 fn a_log_survives_puts_that_fail() {
     // The mutants of the audit log must fail here.
     let mut log = Log::with(3, 10);

@@ -15,13 +15,13 @@ use super::support::world::{config, config_with};
 use super::support::{Fakes, Fault, Kind};
 use super::{Ask, header, json};
 
-const ZONE: &str = "/client/v4/zones/z/logs";
+pub(crate) const ZONE: &str = "/client/v4/zones/z/logs";
 const ACCOUNT: &str = "/client/v4/accounts/a/logs";
 /// A range that holds the records of the world.
-const RANGE: &str = "start=2026-03-28T08:00:00Z&end=2026-03-28T09:00:00Z";
+pub(crate) const RANGE: &str = "start=2026-03-28T08:00:00Z&end=2026-03-28T09:00:00Z";
 
 /// A world with one of everything, and a question for each route.
-fn world() -> (Fakes, Vec<Ask>) {
+pub(crate) fn world() -> (Fakes, Vec<Ask>) {
     let fakes = Fakes::new();
     let ids = batch(&fakes, KEYS[0], &records(0..6), Some(wish()));
     deliver(&fakes, &ids[0]);

@@ -17,7 +17,7 @@ mod datasets;
 mod dead_letters;
 mod deliveries;
 mod document;
-mod every_route;
+pub(crate) mod every_route;
 mod failures;
 mod logs;
 mod many;
@@ -30,7 +30,7 @@ mod redaction;
 mod segments;
 mod spellings;
 mod stats;
-mod story;
+pub(crate) mod story;
 mod uploads;
 
 use std::borrow::Cow;
@@ -50,14 +50,14 @@ use support::{Fakes, run};
 
 /// A reply, read to its end.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Reply {
-    status: u16,
-    headers: Vec<(&'static str, Cow<'static, str>)>,
-    body: Vec<u8>,
+pub(crate) struct Reply {
+    pub(crate) status: u16,
+    pub(crate) headers: Vec<(&'static str, Cow<'static, str>)>,
+    pub(crate) body: Vec<u8>,
 }
 
 impl Reply {
-    fn of(reply: raydex::http::Reply) -> Self {
+    pub(crate) fn of(reply: raydex::http::Reply) -> Self {
         let raydex::http::Reply { status, headers, body } = reply;
         Self { status, headers, body: run(body.whole()).unwrap() }
     }
@@ -65,22 +65,22 @@ impl Reply {
 
 /// A request in the making.
 #[derive(Debug, Clone)]
-struct Ask {
-    method: String,
-    path: String,
-    query: String,
+pub(crate) struct Ask {
+    pub(crate) method: String,
+    pub(crate) path: String,
+    pub(crate) query: String,
     authorization: Option<String>,
     access_jwt: Option<String>,
     accept: Option<String>,
     if_none_match: Option<String>,
     content_length: Option<u64>,
-    body: Vec<u8>,
+    pub(crate) body: Vec<u8>,
     pieces: Vec<usize>,
 }
 
 impl Ask {
     /// A request with the right token.
-    fn new(method: &str, path: &str) -> Self {
+    pub(crate) fn new(method: &str, path: &str) -> Self {
         let (path, query) = path.split_once('?').unwrap_or((path, ""));
         Self {
             method: method.into(),
@@ -96,12 +96,12 @@ impl Ask {
         }
     }
 
-    fn get(path: &str) -> Self {
+    pub(crate) fn get(path: &str) -> Self {
         Self::new("GET", path)
     }
 
     /// An upload of `http_requests`.
-    fn upload(body: &[u8]) -> Self {
+    pub(crate) fn upload(body: &[u8]) -> Self {
         Self { body: body.to_vec(), ..Self::new("POST", "/v1/ingest/http_requests") }
     }
 
@@ -116,7 +116,7 @@ impl Ask {
     }
 
     /// The reply of a deployment that is configured.
-    fn of(self, fakes: &Fakes) -> Reply {
+    pub(crate) fn of(self, fakes: &Fakes) -> Reply {
         self.of_deployment(fakes, &Ok(config()))
     }
 
@@ -160,7 +160,7 @@ fn header<'a>(reply: &'a Reply, name: &str) -> Option<&'a str> {
 }
 
 /// The body of a reply in JSON.
-fn json(reply: &Reply) -> Value {
+pub(crate) fn json(reply: &Reply) -> Value {
     serde_json::from_slice(&reply.body).unwrap()
 }
 

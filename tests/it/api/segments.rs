@@ -239,24 +239,6 @@ fn the_form_of_a_segment_never_changes() {
 }
 
 #[test]
-fn the_forms_of_the_calls_never_change() {
-    let (asked, said) = (ReadEntries { after: 7, limit: 3 }, AppendAnswer::Written { seq: 8 });
-    assert_eq!(serde_json::to_string(&asked).unwrap(), r#"{"after":7,"limit":3}"#);
-    assert_eq!(serde_json::to_string(&said).unwrap(), r#"{"is":"written","seq":8}"#);
-    let append = r#"{"actor":"eye","per_minute":0,"event":{"auth_method":"token","role":"viewer","action":"GET /v1/rays/{ray}","resource":"r5","request":"xx"}}"#;
-    assert_eq!(serde_json::to_string(&Log::deed(5, 2)).unwrap(), append);
-    let text = r#"{"entries":[{"seq":8,"entry":"{}","hash":"5a"}],"before":"3c","head":{"seq":9,"hash":"7e"},"segment":null,"kept_from":8}"#;
-    let page: EntryPage = serde_json::from_str(text).unwrap();
-    assert_eq!((&page.segment, page.kept_from, serde_json::to_string(&page).unwrap().as_str()), (&None, 8, text));
-    let (first, last, key) = (1, 9, "raydex/audit/v1/k".to_owned());
-    let segment = Some(AuditSegment { first, last, before: "3c".into(), hash: "7e".into(), key });
-    let page = EntryPage { entries: vec![], segment, kept_from: 10, ..page };
-    let new = r#"{"entries":[],"before":"3c","head":{"seq":9,"hash":"7e"},"segment":{"first":1,"last":9,"before":"3c","hash":"7e","key":"raydex/audit/v1/k"},"kept_from":10}"#;
-    assert_eq!(serde_json::to_string(&page).unwrap(), new);
-    assert_eq!(serde_json::from_str::<EntryPage>(new).unwrap(), page);
-}
-
-#[test]
 fn missing_segment_is_reported_with_where_to_continue() {
     let mut log = Log::with(10, 35);
     let segments = log.settle();

@@ -12,8 +12,8 @@ mod lifecycle;
 mod occupancy;
 mod packs;
 mod plans;
+mod refusals;
 mod seal;
-mod wire_format;
 
 use std::cell::Cell;
 use std::collections::BTreeMap;

@@ -1,0 +1,95 @@
+//! Answers of every route but `GET /openapi.json`, whose body is a file of its own: `answers/{route}.txt`, each a request,
+//! `<` the status and the headers, and the body. `\x01` is the separator of the partner's columns.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write;
+
+use raydex::router::{ROUTES, RouteSpec, find_route};
+
+use super::api::every_route::{RANGE, ZONE, world};
+use super::api::story::KEYS;
+use super::api::{Ask, Reply};
+use super::{Fixture, compare};
+
+/// The route whose body is `schemas/openapi.json`.
+const OPENAPI: &str = "/openapi.json";
+
+/// The path of a route's fixture.
+fn path_of(row: &RouteSpec) -> String {
+    let letters: String = row.name().chars().map(|c| if c.is_ascii_alphanumeric() { c } else { ' ' }).collect();
+    let words: Vec<&str> = letters.split_whitespace().collect();
+    format!("answers/{}.txt", words.join("-").to_lowercase())
+}
+
+/// The routes that have a fixture.
+fn rows() -> impl Iterator<Item = &'static RouteSpec> {
+    ROUTES.iter().filter(|row| row.path != OPENAPI)
+}
+
+/// A request with its answer.
+fn exchange(ask: &Ask, reply: Reply) -> String {
+    let query = if ask.query.is_empty() { String::new() } else { format!("?{}", ask.query) };
+    let mut text = format!("{} {}{query}\n", ask.method, ask.path);
+    if !ask.body.is_empty() {
+        writeln!(text, "{}", String::from_utf8_lossy(&ask.body).trim_end()).unwrap();
+    }
+    writeln!(text, "< {}", reply.status).unwrap();
+    for (name, value) in &reply.headers {
+        writeln!(text, "< {name}: {value}").unwrap();
+    }
+    let body = String::from_utf8(reply.body).unwrap().replace('\u{1}', "\\x01");
+    writeln!(text, "{body}\n").unwrap();
+    text
+}
+
+/// The ends of streams, whole and broken off; then the errors of Cloudflare's clients.
+fn more() -> Vec<Ask> {
+    let logs = |query: &str| Ask::get(&format!("/v1/logs?{RANGE}{query}"));
+    vec![
+        logs("&summary=true"),
+        logs("&limit=2&summary=true"),
+        logs("&format=csv&fields=RayID,ClientIP&limit=2&summary=true"),
+        logs("&format=partner&limit=1"),
+        Ask::get(&format!("{ZONE}/received?start=2026-03-28T08:00:00Z")),
+        Ask::get(&format!("{ZONE}/rayids/!")),
+        Ask::get("/v1/rays/9e35500000000fff"),
+    ]
+}
+
+pub(super) fn fixtures() -> Vec<Fixture> {
+    let (fakes, asks) = world();
+    let mut texts: BTreeMap<String, String> = BTreeMap::new();
+    let mut add = |ask: Ask, reply: Reply| {
+        let (row, _) = find_route(&ask.method, &ask.path).unwrap();
+        if row.path != OPENAPI {
+            texts.entry(path_of(row)).or_default().push_str(&exchange(&ask, reply));
+        }
+    };
+    for ask in asks.into_iter().chain(more()) {
+        let reply = ask.clone().of(&fakes);
+        add(ask, reply);
+    }
+    for is_there in [true, false] {
+        fakes.bucket.store(KEYS[0], b"\x1f\x8b\x08\0not gzip");
+        if !is_there {
+            fakes.bucket.delete(KEYS[0]);
+        }
+        for path in [format!("/v1/logs?{RANGE}&summary=true"), format!("{ZONE}/received?{RANGE}")] {
+            let ask = Ask::get(&path);
+            let reply = ask.clone().of(&fakes);
+            add(ask, reply);
+        }
+    }
+    texts.into_iter().map(|(path, text)| Fixture::new(path, text)).collect()
+}
+
+#[test]
+fn answers_match_their_fixtures() {
+    compare(&fixtures());
+}
+
+#[test]
+fn every_route_has_an_answer() {
+    let made: BTreeSet<String> = fixtures().into_iter().map(|fixture| fixture.path).collect();
+    assert_eq!(made, rows().map(path_of).collect());
+}

@@ -1,0 +1,305 @@
+//! The calls to Durable Objects, as stories: `calls/{object}.txt`. A line `v1/…` is a call, `=` its answer, `wake` when
+//! the object must wake, `at` the clock; after `rows` come calls that only read. What the object holds at `rows` is
+//! `stored/{object}.sql`: the same calls to a database with these rows have the same answers.
+//!
+//! The calls are input: edit them by hand. `$A` means 64 times `a`, `$_` 64 times `A`; the raw bytes after the
+//! JSON of a body follow ` hex:`.
+
+use std::collections::BTreeSet;
+use std::fmt::Write;
+
+use raydex::audit::{self, AUDIT};
+use raydex::backend::{DurableObjects, SqlDatabase, SqlValue};
+use raydex::index::{calls as index_calls, shard};
+use raydex::ledger::{self, backfills, calls as ledger_calls, occupancy, registry};
+use raydex::rpc::{Call, CallReply};
+
+use super::support::{Fakes, Faults, SqliteSql, run};
+use super::{Fixture, compare, stored_text};
+
+/// The ledger of the story.
+const LEDGER: &str = "v1/20260328T08";
+/// Most entries of a table of the audit log.
+const AUDIT_ENTRIES: u64 = 2;
+/// The objects that have a story.
+pub(super) const OBJECTS: [&str; 4] = ["audit", "ledger", "registry", "shard"];
+
+/// Answers a call: its name, its body, the clock.
+type AnswerCall = Box<dyn Fn(&str, &[u8], i64) -> CallReply>;
+
+/// A Durable Object.
+struct StoryObject {
+    sql: SqliteSql,
+    answer: AnswerCall,
+}
+
+impl StoryObject {
+    /// The object of a story, whose database holds these statements already.
+    fn new(name: &str, statements: &str) -> Self {
+        let fakes = Fakes::new();
+        let sql = if name == "audit" { fakes.audits.sql.clone() } else { SqliteSql::new(&Faults::default()) };
+        load(&sql, statements);
+        let own = sql.clone();
+        let answer: AnswerCall = match name {
+            "audit" => {
+                fakes.audits.set_bounds(AUDIT_ENTRIES, u64::MAX);
+                audit::open(&sql).unwrap();
+                Box::new(move |call, body, now_ms| answer_audit(&fakes, call, body, now_ms))
+            }
+            "ledger" => {
+                ledger::open(&sql, LEDGER).unwrap();
+                Box::new(move |call, body, now_ms| ledger::answer(&own, LEDGER, call, body, now_ms).unwrap())
+            }
+            "registry" => {
+                registry::open(&sql).unwrap();
+                Box::new(move |call, body, now_ms| registry::answer(&own, call, body, now_ms).unwrap())
+            }
+            _ => {
+                shard::open(&sql).unwrap();
+                Box::new(move |call, body, _| CallReply {
+                    body: shard::answer(&own, call, body).unwrap(),
+                    wake_ms: None,
+                })
+            }
+        };
+        Self { sql, answer }
+    }
+}
+
+/// The audit log's answer; `archive` rings its alarm until nothing is left to move.
+fn answer_audit(fakes: &Fakes, call: &str, body: &[u8], now_ms: i64) -> CallReply {
+    fakes.clock_ms.set(now_ms);
+    let body = if call == "archive" {
+        let keys: Vec<String> = fakes.audits.settle(&fakes.bucket).into_iter().map(|segment| segment.key).collect();
+        keys.join(" ").into_bytes()
+    } else {
+        run(fakes.audits.call(AUDIT, call, body.to_vec())).unwrap()
+    };
+    CallReply { body, wake_ms: None }
+}
+
+/// The tables of a database with their rows, as SQL.
+pub(super) fn dump(sql: &SqliteSql) -> String {
+    let made = sql.run("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL ORDER BY name", &[]).unwrap().rows;
+    let mut text = String::new();
+    for row in &made {
+        let words: Vec<&str> = row[1].as_text().unwrap().split_whitespace().collect();
+        writeln!(text, "{};", words.join(" ")).unwrap();
+    }
+    for table in made.iter().map(|row| row[0].as_text().unwrap()) {
+        for row in sql.run(&format!("SELECT * FROM {table} ORDER BY 1, 2"), &[]).unwrap().rows {
+            let values: Vec<String> = row.iter().map(literal).collect();
+            writeln!(text, "INSERT INTO {table} VALUES ({});", values.join(", ")).unwrap();
+        }
+    }
+    text
+}
+
+/// A value as SQL spells it.
+fn literal(value: &SqlValue) -> String {
+    match value {
+        SqlValue::Integer(number) => number.to_string(),
+        SqlValue::Text(text) => format!("'{}'", text.replace('\'', "''")),
+        SqlValue::Blob(bytes) => format!("x'{}'", hex::encode(bytes)),
+        SqlValue::Null => "NULL".into(),
+    }
+}
+
+/// Runs the statements of [`dump`].
+pub(super) fn load(sql: &SqliteSql, statements: &str) {
+    for statement in statements.split_terminator(";\n") {
+        sql.run(statement, &[]).unwrap();
+    }
+}
+
+fn long() -> impl Iterator<Item = (String, String)> {
+    let sources = ["a", "b", "c", "d", "e"].map(|digit| (format!("${}", digit.to_uppercase()), digit.repeat(64)));
+    sources.into_iter().chain([("$_".to_owned(), "A".repeat(64))])
+}
+
+fn spelled_out(text: &str) -> String {
+    long().fold(text.to_owned(), |text, (short, long)| text.replace(&short, &long))
+}
+
+fn shortened(text: &str) -> String {
+    long().fold(text.to_owned(), |text, (short, long)| text.replace(&long, &short))
+}
+
+/// The bytes of a body: its JSON, or a length, JSON and raw bytes.
+fn body_bytes(text: &str) -> Vec<u8> {
+    let Some((head, raw)) = text.split_once(" hex:") else { return text.as_bytes().to_vec() };
+    let length = u32::try_from(head.len()).unwrap().to_le_bytes();
+    [&length, head.as_bytes(), &hex::decode(raw).unwrap()].concat()
+}
+
+/// A line's call and body.
+fn call_of(line: &str) -> Option<(&str, &str)> {
+    if line == "archive" { Some((line, "")) } else { line.split_once(' ').filter(|(name, _)| name.starts_with("v1/")) }
+}
+
+/// The story as the object answers it now, and what it holds at `rows`.
+fn play(story: &str, object: &StoryObject) -> (String, String) {
+    let (mut lines, mut rows, mut now_ms) = (Vec::new(), String::new(), 0);
+    for line in story.lines().map(spelled_out) {
+        if let Some((name, body)) = call_of(&line) {
+            let CallReply { body: answer, wake_ms } = (object.answer)(name, &body_bytes(body), now_ms);
+            lines.extend([line, format!("= {}", String::from_utf8(answer).unwrap())]);
+            lines.extend(wake_ms.map(|at| format!("wake {at}")));
+            continue;
+        }
+        if let Some(at) = line.strip_prefix("at ") {
+            now_ms = at.parse().unwrap();
+        } else if line == "rows" {
+            rows = dump(&object.sql);
+        } else if !line.starts_with('#') {
+            continue;
+        }
+        lines.push(line);
+    }
+    (shortened(&(lines.join("\n") + "\n")), rows)
+}
+
+fn story_of(object: &str) -> String {
+    stored_text(&format!("calls/{object}.txt"))
+}
+
+pub(super) fn fixtures() -> Vec<Fixture> {
+    let fixtures = OBJECTS.map(|name| {
+        let (story, rows) = play(&story_of(name), &StoryObject::new(name, ""));
+        [Fixture::new(format!("calls/{name}.txt"), story), Fixture::new(format!("stored/{name}.sql"), rows)]
+    });
+    fixtures.concat()
+}
+
+/// The calls of a story: names, bodies, answers.
+fn calls(story: &str) -> Vec<(String, String, String)> {
+    let lines: Vec<String> = story.lines().map(spelled_out).collect();
+    let pairs = lines.windows(2).filter_map(|pair| {
+        let (name, body) = call_of(&pair[0]).filter(|(name, _)| *name != "archive")?;
+        Some((name.to_owned(), body.to_owned(), pair[1].strip_prefix("= ").unwrap().to_owned()))
+    });
+    pairs.collect()
+}
+
+/// Both ends of a call read its texts, and write the same.
+fn check_form<C: Call>(body: &str, answer: &str) {
+    let bytes = body_bytes(body);
+    assert_eq!(C::from_body(&bytes).unwrap().to_body(), bytes, "{} {body}", C::NAME);
+    let read: C::Answer = serde_json::from_str(answer).unwrap_or_else(|why| panic!("{why}: {answer}"));
+    assert_eq!(serde_json::to_string(&read).unwrap(), answer, "{}", C::NAME);
+}
+
+macro_rules! check_forms {
+    ($object:expr, $($module:ident: $($call:ident)*;)*) => {
+        for (name, body, answer) in calls(&story_of($object)) {
+            match name.as_str() {
+                $($($module::$call::NAME => check_form::<$module::$call>(&body, &answer),)*)*
+                other => panic!("{other} is not a call"),
+            }
+        }
+    };
+}
+
+#[test]
+fn calls_and_rows_match_their_fixtures() {
+    compare(&fixtures());
+}
+
+#[test]
+fn rows_of_the_fixtures_are_read_back() {
+    for name in OBJECTS {
+        let story = story_of(name);
+        let (_, reads) = story.split_once("\nrows\n").unwrap();
+        let object = StoryObject::new(name, &stored_text(&format!("stored/{name}.sql")));
+        assert_eq!(play(reads, &object).0, reads, "{name}");
+        assert!(reads.contains("= "), "{name} has calls that read its rows");
+    }
+}
+
+#[test]
+fn both_ends_of_a_call_spell_it_alike() {
+    use raydex::audit::calls as audit_calls;
+    check_forms!("audit", audit_calls: AppendEvent ReadEntries;);
+    check_forms!(
+        "ledger",
+        ledger_calls: BeginBatch RecordShards SealBatch QuarantineBatch ForgetDeletedObject FindUnfinished
+            MarkRegistered ClaimPayload CommitAttempt SplitPayload DecideDelivery ListExpiredPacks MarkRemoved
+            RearmAlarm GetTotals ListBatches GetBatch;
+    );
+    check_forms!(
+        "registry",
+        registry: RegisterLedger ListLedgers DeadLetter ListDeadLetters MarkRedriven AdvanceSweep;
+        occupancy: MarkOccupied ReadOccupancy;
+        backfills: StartBackfill ListBackfills RecordBackfillStep SwitchBackfill CountEndedObject;
+    );
+    check_forms!("shard", index_calls: PutEntry FindRay ForgetEntry ListShardBatches;);
+}
+
+#[test]
+fn every_call_is_in_a_story() {
+    let names = |lists: &[&[&str]]| lists.concat().into_iter().map(str::to_owned).collect::<BTreeSet<String>>();
+    for (object, names) in [
+        ("audit", names(&[audit::calls::NAMES])),
+        ("ledger", names(&[ledger_calls::NAMES])),
+        ("registry", names(&[registry::NAMES, backfills::NAMES, occupancy::NAMES])),
+        ("shard", names(&[index_calls::NAMES, &[index_calls::PutEntry::NAME]])),
+    ] {
+        let played: BTreeSet<String> = calls(&story_of(object)).into_iter().map(|(name, ..)| name).collect();
+        assert_eq!(played, names, "{object}");
+    }
+}
+
+#[test]
+fn every_variant_of_an_answer_is_played() {
+    let variants: [(&str, &[&str]); 4] = [
+        (
+            "audit",
+            &[r#"{"is":"written""#, r#"{"is":"passed"}"#, r#"{"is":"limited""#, r#""segment":{"#, r#""segment":null"#],
+        ),
+        (
+            "ledger",
+            &[
+                r#"{"state":"work""#,
+                r#"{"state":"complete"}"#,
+                r#"{"state":"quarantined""#,
+                r#"{"state":"superseded"}"#,
+                r#"{"claim":"granted""#,
+                r#""why":"busy""#,
+                r#""why":"not_due""#,
+                r#""why":"breaker_open""#,
+                r#"{"claim":"terminal""#,
+                r#"{"claim":"unknown"}"#,
+            ],
+        ),
+        ("registry", &[r#"{"known":true}"#, r#"{"known":false}"#, r#"{"kept":true}"#, r#"{"kept":false}"#]),
+        (
+            "shard",
+            &[
+                r#""kept":"stored""#,
+                r#""kept":"unchanged""#,
+                r#""kept":"superseded""#,
+                r#""places":[{"#,
+                r#""more":true"#,
+            ],
+        ),
+    ];
+    for (object, variants) in variants {
+        let story = story_of(object);
+        let answers: Vec<&str> = story.lines().filter_map(|line| line.strip_prefix("= ")).collect();
+        for variant in variants {
+            assert!(answers.iter().any(|answer| answer.contains(variant)), "{object}: {variant}");
+        }
+    }
+}
+
+#[test]
+fn every_table_has_a_stored_row() {
+    for name in OBJECTS {
+        let text = stored_text(&format!("stored/{name}.sql"));
+        let tables: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix("CREATE TABLE ")).collect();
+        assert!(!tables.is_empty());
+        for table in tables.iter().map(|table| table.split([' ', '(']).next().unwrap()) {
+            assert!(text.contains(&format!("INSERT INTO {table} VALUES")), "{name}: {table}");
+        }
+    }
+}

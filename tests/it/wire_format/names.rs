@@ -1,0 +1,105 @@
+//! Keys of objects, names of Durable Objects, handles and cursors: `names.txt`, a name and its value in a line.
+
+use raydex::audit::AUDIT;
+use raydex::bucket_keys::{
+    AUDIT_SEGMENTS, FOLDER, KeyClass, PAYLOADS, SUMMARIES, batch_key, batch_times, classify, pack_digest, pack_key,
+    segment_first, segment_key, summaries_key, version_digest, windows_key,
+};
+use raydex::index::names::ShardName;
+use raydex::ledger::ids::{OTHER, REGISTRY, index_of};
+use raydex::ledger::{BatchId, DeliveryId, ledger_of};
+use raydex::query::QueryCursor;
+use raydex::record::{Dataset, RayKey};
+
+use super::{Fixture, compare, stored_text};
+
+/// The instants in a batch's name.
+const TIMES: (i64, i64) = (1_774_687_320_000, 1_774_687_345_000);
+/// The prefix under which Logpush writes.
+const PREFIX: &str = "logs/";
+const BUCKET: &str = "cdn-logs-raw";
+const ETAG: &str = "e1";
+/// A cursor's text: its form is in [`QueryCursor`].
+const CURSOR: &str = "AVYWYapOcdp6VeMJAAcAAAAAAAAACAcGBQQDAgFjAAAAAAAAAA";
+
+fn batch(dataset: Dataset) -> String {
+    batch_key(PREFIX, dataset, TIMES.0, TIMES.1, 0x5a3c)
+}
+
+fn shard(id: &str) -> String {
+    ShardName::for_key(&RayKey::from_logged(id).unwrap()).to_string()
+}
+
+/// The payload that the handles are of.
+fn payload() -> DeliveryId {
+    let BatchId { ledger, source } = BatchId::for_object(BUCKET, &batch(Dataset::HttpRequests), ETAG);
+    DeliveryId { ledger, source, plan: 1, index: index_of(3) }
+}
+
+pub(super) fn fixtures() -> Vec<Fixture> {
+    let id = payload();
+    let key = batch(Dataset::HttpRequests);
+    let digest = version_digest(BUCKET, &key, ETAG);
+    let [first_half, second_half] = id.halves();
+    let cursor: QueryCursor = CURSOR.parse().unwrap();
+    let mut lines: Vec<(String, String)> =
+        Dataset::ALL.into_iter().map(|dataset| (format!("key of a batch, {dataset}"), batch(dataset))).collect();
+    let rest = [
+        ("digest of a version", digest.clone()),
+        ("folder of raydex", FOLDER.into()),
+        ("folder of payloads", PAYLOADS.into()),
+        ("folder of summaries", SUMMARIES.into()),
+        ("folder of audit segments", AUDIT_SEGMENTS.into()),
+        ("digest of a pack", pack_digest(["ab", "cd"])),
+        ("key of a pack", pack_key(id.source.as_str(), id.plan, &id.index, &pack_digest(["ab", "cd"]))),
+        ("key of windows", windows_key(&digest)),
+        ("key of summaries", summaries_key(&digest)),
+        ("key of an audit segment", segment_key(10_001, 20_000, &"5a".repeat(32))),
+        ("shard of a ray", shard("9e3550d8ec5c2ab1")),
+        ("shard of a low ray", shard("000010d8ec5c2ab1")),
+        ("shard of nonstandard ids", shard("test-ray-001")),
+        ("audit log", AUDIT.into()),
+        ("registry", REGISTRY.into()),
+        ("ledger of an hour", ledger_of(&key)),
+        ("ledger of a key without a time", ledger_of("logs/a.log.gz")),
+        ("prefix of such ledgers", OTHER.into()),
+        ("handle of a batch", BatchId::for_object(BUCKET, &key, ETAG).handle()),
+        ("handle of a payload", id.handle()),
+        ("header X-Batch-Id", id.batch_header()),
+        ("index of a first half", first_half),
+        ("index of a second half", second_half),
+        ("cursor", cursor.to_string()),
+    ];
+    lines.extend(rest.map(|(name, value)| (name.to_owned(), value)));
+    let lines: Vec<String> = lines.into_iter().map(|(name, value)| format!("{name}: {value}\n")).collect();
+    vec![Fixture::new("names.txt", lines.concat())]
+}
+
+/// The value of a line of the fixture.
+fn stored(name: &str) -> String {
+    let text = stored_text("names.txt");
+    let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
+    value.unwrap_or_else(|| panic!("{name} is in names.txt")).to_owned()
+}
+
+#[test]
+fn names_match_their_fixture() {
+    compare(&fixtures());
+}
+
+#[test]
+fn stored_names_are_read_back() {
+    for dataset in Dataset::ALL {
+        let key = stored(&format!("key of a batch, {dataset}"));
+        assert_eq!((classify(&key, PREFIX), batch_times(&key)), (KeyClass::Batch(dataset), Some(TIMES)));
+    }
+    assert_eq!(segment_first(&stored("key of an audit segment")), Some(10_001));
+    let id = payload();
+    assert_eq!(DeliveryId::from_handle(&stored("handle of a payload")), Some(id.clone()));
+    let batch = BatchId { ledger: id.ledger, source: id.source };
+    assert_eq!(BatchId::from_handle(&stored("handle of a batch")), Some(batch));
+    assert_eq!(stored("cursor").parse::<QueryCursor>().unwrap().to_string(), CURSOR);
+    for name in ["key of a pack", "key of windows", "key of summaries", "key of an audit segment"] {
+        assert!(stored(name).starts_with(&stored("folder of raydex")), "{name}");
+    }
+}

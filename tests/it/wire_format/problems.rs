@@ -1,0 +1,61 @@
+//! The problems that requests end with: `problems.txt`, for each its name, its headers and its body.
+
+use std::collections::BTreeSet;
+use std::fmt::Write;
+
+use raydex::filter::Filter;
+use raydex::http::{Problem, problems};
+use raydex::ledger::DeliveryState;
+use raydex::record::RayKey;
+use regex::Regex;
+
+use super::support::NOW_MS;
+use super::{Fixture, api, compare};
+
+/// The problems, as they are written.
+const SOURCE: &str = include_str!("../../../src/http/problems.rs");
+
+macro_rules! named {
+    ($($name:ident($($argument:expr),*))*) => { vec![$((stringify!($name), problems::$name($($argument),*))),*] };
+}
+
+/// Every problem by the name of its function.
+fn all() -> Vec<(&'static str, Problem)> {
+    let filter = Filter::parse("{}").err().unwrap();
+    let ray = RayKey::from_logged("9e3550d8ec5c2ab1").unwrap();
+    named! {
+        no_such_path() no_such_method("GET") not_configured() unauthorized() forbidden() too_many(2_500) busy()
+        not_audited() audit_gone(7) audit_damaged(7) no_keys() bad_cursor() not_a_ray()
+        bad_parameter("limit", "a number") no_rays() empty_range() range_too_long(3_600_000) bad_filter(&filter)
+        field_masked() other_dataset() bad_dataset() unknown_parameter(&["start", "end"]) ray_not_found(&ray, NOW_MS)
+        batch_unreadable() unavailable() unknown_dataset() empty_body() not_ndjson() too_large() body_broken()
+        reason_missing() operation_too_large() no_such_payload() not_parked(DeliveryState::Delivered) no_such_batch()
+        not_quarantined() object_gone() not_a_backfill() delivery_off() no_such_backfill() no_such_dead_letter()
+        not_redrivable()
+    }
+}
+
+pub(super) fn fixtures() -> Vec<Fixture> {
+    let mut text = String::new();
+    for (name, problem) in all() {
+        let reply = api::Reply::of(problem.into());
+        writeln!(text, "{name}: {}", reply.status).unwrap();
+        for (name, value) in &reply.headers {
+            writeln!(text, "{name}: {value}").unwrap();
+        }
+        writeln!(text, "{}\n", String::from_utf8(reply.body).unwrap()).unwrap();
+    }
+    vec![Fixture::new("problems.txt", text)]
+}
+
+#[test]
+fn problems_match_their_fixture() {
+    compare(&fixtures());
+}
+
+#[test]
+fn every_problem_is_in_the_fixture() {
+    let function = Regex::new(r"\npub fn ([a-z_]+)\(").unwrap();
+    let written: BTreeSet<&str> = function.captures_iter(SOURCE).map(|found| found.get(1).unwrap().as_str()).collect();
+    assert_eq!(all().iter().map(|(name, _)| *name).collect::<BTreeSet<_>>(), written);
+}
