@@ -1,7 +1,9 @@
 //! One condition: a field of the record held against a value of the filter.
 //!
-//! What always holds: a condition is decided for every value; with `!` it is the exact complement of the one
-//! without; a number is the same number as a string that spells it, and two strings are never numbers.
+//! # Invariants
+//!
+//! A condition is decided for every value; with `!` it is the exact complement of the one without. A number equals a
+//! string that spells it, and two strings are never numbers.
 
 use std::cmp::Ordering;
 
@@ -59,7 +61,7 @@ fn same_number(a: &str, b: &str) -> bool {
     order(a, b) == Some(Ordering::Equal)
 }
 
-/// How two numbers stand to each other, if both are numbers.
+/// The order of two values, if both are numbers.
 fn order(a: &str, b: &str) -> Option<Ordering> {
     Some(Decimal::parse(a)?.compare(&Decimal::parse(b)?))
 }

@@ -1,7 +1,9 @@
 //! Numbers as JSON spells them, compared exactly: nanoseconds have 19 digits, and a float holds 15.
 //!
-//! What always holds: nothing is rounded and nothing overflows, however long a number or its exponent is; two
-//! spellings of one number are equal (`20`, `20.0`, `2e1`; `0`, `-0`).
+//! # Invariants
+//!
+//! Nothing is rounded and nothing overflows, however long a number or its exponent is. Two spellings of one number are
+//! equal (`20`, `20.0`, `2e1`; `0`, `-0`).
 
 use std::cmp::Ordering;
 
@@ -11,7 +13,7 @@ pub(super) struct Decimal<'a> {
     negative: bool,
     /// From the first digit that is not 0 to the end, perhaps with a point in it; empty for zero.
     digits: &'a str,
-    /// Where the point stands, seen from the first digit.
+    /// The position of the point, counted from the first digit.
     point: i64,
 }
 
@@ -40,7 +42,7 @@ impl<'a> Decimal<'a> {
         Some(Self { negative, digits, point: point.saturating_add(exponent) })
     }
 
-    /// How it stands to `other`.
+    /// Its order relative to `other`.
     pub(super) fn compare(&self, other: &Self) -> Ordering {
         match (self.sign(), other.sign()) {
             (-1, -1) => other.compare_size(self),
@@ -57,7 +59,7 @@ impl<'a> Decimal<'a> {
         }
     }
 
-    /// How its distance from zero stands to that of `other`; neither is zero.
+    /// The order of its absolute value relative to that of `other`; neither is zero.
     fn compare_size(&self, other: &Self) -> Ordering {
         self.point.cmp(&other.point).then_with(|| {
             let digits = |number: &Self| number.digits.trim_end_matches(['0', '.']).bytes().filter(u8::is_ascii_digit);

@@ -1,10 +1,12 @@
-//! Why a text is no filter.
+//! Why a text is not a filter.
 //!
-//! What always holds: an error is made of our own words and of positions; no byte of the filter is in it.
+//! # Invariants
+//!
+//! An error consists of fixed words and of positions; it contains no byte of the filter.
 
 use crate::limits::{FILTER_BYTES, FILTER_CONDITIONS, FILTER_DEPTH};
 
-/// Why a text is no filter, and where.
+/// Why a text is not a filter, and where.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{at}: {fault}")]
 pub struct FilterError {
@@ -34,7 +36,7 @@ pub enum FilterFault {
     /// A group has nothing in it.
     #[error("a group must not be empty")]
     EmptyGroup,
-    /// Groups stand in groups more than [`FILTER_DEPTH`] deep.
+    /// Groups are nested more than [`FILTER_DEPTH`] deep.
     #[error("groups can be nested at most {FILTER_DEPTH} deep")]
     TooDeep,
     /// There are more than [`FILTER_CONDITIONS`].
@@ -43,7 +45,7 @@ pub enum FilterFault {
     /// The key names no field.
     #[error("the key must be the name of a field")]
     Key,
-    /// There is no such operator.
+    /// The operator does not exist.
     #[error(
         "the operator must be one of eq, !eq, lt, leq, gt, geq, startsWith, !startsWith, endsWith, !endsWith, \
          contains, !contains, in, !in"

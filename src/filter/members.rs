@@ -1,7 +1,8 @@
-//! The members of a record that a filter reads, each as the text that stands in the line.
+//! The members of a record that a filter reads, each as the text in the line.
 //!
-//! What always holds: a line is walked once; of a member that occurs twice the last one counts; only the
-//! record's top level is read.
+//! # Invariants
+//!
+//! A line is walked once. Of a member that occurs twice the last one counts. Only the record's top level is read.
 
 use std::fmt;
 
@@ -17,7 +18,7 @@ use crate::record::fields::MemberName;
 pub(super) struct FieldValues<'a>(Vec<Option<&'a RawValue>>);
 
 impl<'a> FieldValues<'a> {
-    /// What stands at the place of a name.
+    /// The value of the name at `place`.
     pub(super) fn get(&self, place: usize) -> FieldValue<'a> {
         self.0.get(place).copied().flatten().map_or(FieldValue::Absent, |raw| FieldValue::from_json(raw.get()))
     }

@@ -1,9 +1,9 @@
 //! Logpush's filter language: which records are delivered.
 //!
-//! `{"where":{"and":[{"key":"EdgeResponseStatus","operator":"geq","value":500},{"or":[…]}]}}`; a group or one
-//! condition stands under `where`. Reading order: `parse` makes the tree, `operator` says what each operator
-//! takes, `condition` holds a record against one, `decimal` compares numbers, `possible` asks of many records at once
-//! whether one could pass.
+//! `{"where":{"and":[{"key":"EdgeResponseStatus","operator":"geq","value":500},{"or":[…]}]}}`; the value of `where` is
+//! a group or one condition. Reading order: `parse` makes the tree, `operator` says what each operator takes,
+//! `condition` holds a record against one, `decimal` compares numbers, `possible` asks of many records at once whether
+//! one could pass.
 //!
 //! | operator | value | is true for |
 //! |---|---|---|
@@ -15,13 +15,15 @@
 //!
 //! * Types drift in Logpush (`"BotScore":"20"` and `20`), so a number and a string that spells one are the same
 //!   number, in the filter and in the record; two strings are compared as strings. A number is compared exactly,
-//!   whatever its size, and stands as a text where a text is asked for. `true` equals `"true"`.
+//!   whatever its size, and counts as a text where a text is required. `true` equals `"true"`.
 //! * A field that is absent, `null`, an object, or of a type that the operator has no use for, is not true.
 //! * An operator with `!` is the exact complement of the one without: an absent field satisfies `!eq`.
 //!
-//! What always holds: every record is either accepted or not, whatever it holds, and what is no record is an
-//! error; only the record's top level is read, and the last of duplicates counts; an error of a filter says where
-//! it is by position and repeats nothing of it.
+//! # Invariants
+//!
+//! Every record is either accepted or not, whatever it holds, and a line that is not a record is an error. Only the
+//! record's top level is read, and the last of duplicates counts. An error of a filter gives a position and repeats
+//! nothing of the filter.
 
 mod condition;
 mod decimal;
@@ -96,7 +98,7 @@ impl Filter {
     /// Whether the record `line` passes.
     ///
     /// # Errors
-    /// [`RecordError`] where the line is no record.
+    /// [`RecordError`] where the line is not a record.
     pub fn accepts(&self, line: &[u8]) -> Result<bool, RecordError> {
         let text = line_text(line);
         let members = members::read(&text, &self.names).map_err(|error| RecordError::of(line, &error))?;

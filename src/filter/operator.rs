@@ -1,6 +1,6 @@
 //! The operators, and what values each takes.
 //!
-//! What always holds: an operator with `!` differs from the one without in its result alone.
+//! An operator with `!` differs from the one without in its result alone.
 
 use std::borrow::Cow;
 
@@ -23,7 +23,7 @@ pub(super) enum FilterScalar {
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum FieldTest {
     Equals(FilterScalar),
-    /// Stands on one side of the integer.
+    /// Is on one side of the integer.
     Compares(NumberSide, Box<str>),
     StartsWith(Box<str>),
     EndsWith(Box<str>),

@@ -1,7 +1,9 @@
 //! The text of a filter to its tree.
 //!
-//! What always holds: parsing goes no deeper than [`FILTER_DEPTH`] and keeps no more than [`FILTER_CONDITIONS`];
-//! a member that is unknown, missing or there twice is an error, never stepped over.
+//! # Invariants
+//!
+//! Parsing goes no deeper than [`FILTER_DEPTH`] and keeps no more than [`FILTER_CONDITIONS`]. A member that is
+//! unknown, missing or duplicated is an error, never skipped.
 
 use serde::Deserialize;
 use serde::de::IgnoredAny;

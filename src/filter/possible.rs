@@ -1,6 +1,8 @@
 //! Whether any record of many could pass a filter, by what is known of their fields: whole batches are passed over so.
 //!
-//! What always holds: where some record with these values passes, the answer is yes; what is not known may be anything.
+//! # Invariants
+//!
+//! Where some record with these values passes, the answer is yes. An unknown value may be anything.
 
 use super::condition::FilterCondition;
 use super::operator::{FieldTest, FilterScalar};
