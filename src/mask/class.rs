@@ -1,6 +1,8 @@
 //! The classes of fields, and how each role sees each of them.
 //!
-//! What always holds: forensics sees everything raw; viewer sees no class better than support does.
+//! # Invariants
+//!
+//! `forensics` sees everything raw. `viewer` sees no class better than `support` does.
 
 use super::Role;
 
@@ -151,6 +153,6 @@ classes! {
     Cookies "cookies" Names Names;
     /// A value that only `forensics` may see.
     Secret "secret" Hidden Hidden;
-    /// Nobody has heard of it.
+    /// No table lists the field.
     Unknown "unknown" Hidden Hidden;
 }

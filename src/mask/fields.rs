@@ -3,7 +3,9 @@
 //! `schemas/field_classes.toml` says the same for people and other programs; a test compares the two, and both with
 //! the fields that `schemas/datasets.toml` lists.
 //!
-//! What always holds: a table is sorted by its names; what it does not name is of the class `unknown`.
+//! # Invariants
+//!
+//! A table is sorted by its names. A field that it does not name is of the class `unknown`.
 
 use super::FieldClass;
 use crate::record::Dataset;

@@ -1,7 +1,9 @@
 //! Addresses, cut so that they name a network and no longer a client.
 //!
-//! What always holds: what is cut is an address still; cutting it again changes nothing; an address of IPv4 that is
-//! wrapped in one of IPv6 is cut as IPv4.
+//! # Invariants
+//!
+//! The result of cutting an address is still an address, and cutting it again changes nothing. An IPv4 address that is
+//! wrapped in an IPv6 one is cut as IPv4.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -9,7 +11,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 const V4_KEPT: u32 = !0 << 8;
 /// The first bits of an IPv6 address that stay: /48.
 const V6_KEPT: u128 = !0 << 80;
-/// The first bits of a 6to4 address that stay: its 16 bits and 24 of the IPv4 address behind them.
+/// The first bits of a 6to4 address that stay: its 16 bits and 24 of the IPv4 address after them.
 const TUNNEL_KEPT: u128 = !0 << 88;
 
 /// The network of the address that `text` spells.

@@ -2,8 +2,8 @@
 //!
 //! Reading order: `role` and `class` are the table of who sees what, `fields` says which class a field has
 //! (`schemas/field_classes.toml` says the same, held by a test), `record` walks a line, `shapes` knows how harmless
-//! values look, `scrub` takes secrets out of URLs and texts, `words` tells a word from a token, `names` knows what is called a
-//! secret, `ip` cuts addresses.
+//! values look, `scrub` takes secrets out of URLs and texts, `words` distinguishes a word from a token, `names` knows
+//! what is called a secret, `ip` cuts addresses.
 //!
 //! * `viewer`: addresses are cut, values of query strings, cookies and headers are masked, and so is everything
 //!   that is not known to be harmless.
@@ -14,8 +14,10 @@
 //! is shown only if it has the shape of its class, so that a secret in a field where it does not belong is not shown.
 //! The names of the record's own fields are the job's, and stay, unless one looks like a token.
 //!
-//! What always holds: a masked record has as many members as the record, in the same order; masking it again changes
-//! nothing; a field that nobody has heard of is masked.
+//! # Invariants
+//!
+//! A masked record has as many members as the record, in the same order. Masking it again changes nothing. A field
+//! that no table lists is masked.
 
 mod class;
 mod fields;
@@ -34,7 +36,7 @@ pub use role::Role;
 
 use crate::record::Dataset;
 
-/// What stands for a text that is not shown.
+/// Replaces a text that is not shown.
 pub const MASKED: &str = "[masked]";
 
 /// How a role sees a field.
@@ -63,8 +65,8 @@ pub fn shown(role: Role, dataset: Dataset, name: &str) -> Disclosure {
     }
 }
 
-/// Whether batches may be passed over because no true value of the field equals `operand` (or lies on that side of
-/// it): where every value of that shape is shown as it is, so that passing over tells no more than the records do.
+/// Whether batches may be skipped because no true value of the field equals `operand` (or is on that side of it):
+/// where every value of that shape is shown as it is, so that skipping reveals no more than the records do.
 ///
 /// It holds for `eq`, `in`, the comparisons and their opposites; the filter is asked of the masked record all the same.
 #[must_use]

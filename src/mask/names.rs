@@ -1,7 +1,9 @@
 //! Names of parameters, headers and members that carry a secret.
 //!
-//! What always holds: a name is judged in any case and spelling; where it is open, it carries a secret: a value too many
-//! is masked rather than one too few.
+//! # Invariants
+//!
+//! A name is judged in any case and spelling. An ambiguous name counts as that of a secret: a value too many is masked
+//! rather than one too few.
 
 /// Whether a parameter or header of this name carries a secret.
 pub(super) fn names_secret(name: &str) -> bool {
@@ -28,7 +30,7 @@ pub(super) fn names_secret(name: &str) -> bool {
         "mac", "state", "sso", "tan", "auth", "oauth", "pw", "sess", "card", "iban",
     ];
     let lower = name.to_ascii_lowercase();
-    // `author` is none, `authorization` and `x-auth-user` are.
+    // `author` is not such a name, `authorization` and `x-auth-user` are.
     let authorizes = lower.contains("authori") || lower.replace("author", "").contains("auth");
     authorizes || INSIDE.iter().any(|part| lower.contains(part)) || parts(name).any(|part| WHOLE.contains(&&*part))
 }

@@ -1,8 +1,10 @@
 //! Walks a record and writes it again, each value as its class is shown.
 //!
-//! What always holds: the members stand in the order of the record, doubles included; what is not altered is copied as
-//! the line spells it; nothing is written for a line that is no record; values nested deeper than
-//! [`crate::limits::MASK_DEPTH`] are masked, so that the stack does not grow with the line.
+//! # Invariants
+//!
+//! The members keep the order of the record, duplicates included. What is not altered is copied as the line spells it.
+//! A line that is not a record writes nothing. Values nested deeper than [`crate::limits::MASK_DEPTH`] are masked, so
+//! that the stack does not grow with the line.
 
 use std::fmt;
 
@@ -19,7 +21,7 @@ use crate::record::{Dataset, FieldValue, RecordError};
 /// Appends the record `line` as `role` sees it: JSON on one line, without a line feed.
 ///
 /// # Errors
-/// [`RecordError`] where the line is no record; nothing is appended then.
+/// [`RecordError`] where the line is not a record; nothing is appended then.
 pub fn mask_line(role: Role, dataset: Dataset, line: &[u8], out: &mut Vec<u8>) -> Result<(), RecordError> {
     if role == Role::Forensics {
         out.extend_from_slice(line);
@@ -64,7 +66,7 @@ impl ValueMask {
         }
     }
 
-    /// Whether a text is shown as it stands; otherwise what is shown for it is written.
+    /// Whether a text is shown unchanged; otherwise its replacement is written.
     fn text(self, class: FieldClass, treatment: FieldTreatment, text: &str, out: &mut Vec<u8>) -> bool {
         let mut shown = String::new();
         match treatment {

@@ -1,6 +1,8 @@
 //! The roles of callers.
 //!
-//! What always holds: roles stand in the order of what they see, the one who sees least first.
+//! # Invariants
+//!
+//! Roles are in the order of what they see, the one that sees least first.
 
 use std::fmt;
 

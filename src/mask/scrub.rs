@@ -1,11 +1,13 @@
 //! Takes secrets out of URLs, paths, query strings and free text, and leaves the rest as it is.
 //!
-//! A part is judged as what it says once all of its percent escapes are undone, and masked as a whole; so a secret that
-//! is escaped twice, or that stands in a URL inside of a parameter, is masked with the part that holds it. User
+//! A part is judged as what it says once all of its percent escapes are undone, and masked as a whole; so a secret
+//! that is escaped twice, or that is in a URL inside of a parameter, is masked with the part that holds it. User
 //! information in front of a host is removed. Nothing has to be complete: a URL may be cut anywhere.
 //!
-//! What always holds: scrubbing twice is scrubbing once; a text in which nothing was masked is the same text; the stack
-//! does not grow with the text.
+//! # Invariants
+//!
+//! Scrubbing twice equals scrubbing once. A text in which nothing is masked stays the same text. The stack does not
+//! grow with the text.
 
 use std::borrow::Cow;
 
@@ -23,8 +25,8 @@ const PASSES: usize = 5;
 
 /// What `role` sees of a text of a class: a URL, a query string, a host, or free text.
 ///
-/// What is masked may stand beside what now reads otherwise, so it is scrubbed until nothing changes any more; what does
-/// not come to rest is masked whole.
+/// A masked part may change how its neighbours read, so the text is scrubbed until nothing changes any more; a text
+/// that does not converge is masked whole.
 pub(super) fn scrubbed(role: Role, class: FieldClass, text: &str) -> String {
     let mut before = Cow::Borrowed(text);
     for _ in 0..PASSES {
@@ -62,7 +64,7 @@ fn unescaped(text: &str) -> Option<Cow<'_, str>> {
     matches!(Cow::from(percent_decode_str(&text)), Cow::Borrowed(_)).then_some(text)
 }
 
-/// Pieces of the text with the one separator behind each.
+/// Pieces of the text with the one separator after each.
 fn pieces(text: &str, is: fn(char) -> bool) -> impl Iterator<Item = (&str, &str)> {
     text.split_inclusive(is).map(move |piece| {
         let inside = piece.strip_suffix(is).unwrap_or(piece);
@@ -102,7 +104,7 @@ impl TextScrubber {
         }
     }
 
-    /// The host in front of `rest`, without who uses it; returns what stands behind.
+    /// Writes the host at the start of `rest`, without its user information; returns the text after it.
     fn authority<'t>(self, rest: &'t str, out: &mut String) -> &'t str {
         let end = rest.find(['/', '?', '#', '\\']).unwrap_or(rest.len());
         let (authority, behind) = rest.split_at_checked(end).unwrap_or((rest, ""));
@@ -269,7 +271,7 @@ impl WordCursor {
         if self.open { word.find(['&', ' ']).unwrap_or(word.len()) } else { 0 }
     }
 
-    /// A word that is no secret for where it stands.
+    /// A word that is not a secret in its position.
     fn shown(&self, word: &str, out: &mut String) {
         let scrub = self.scrub;
         if word.contains("://") || word.contains('?') {

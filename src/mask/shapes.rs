@@ -1,7 +1,9 @@
 //! How the harmless values of each class look.
 //!
-//! What always holds: a value that fits is shown as it is; what fits is as narrow as real values allow, so that a
-//! secret in a field where it does not belong does not fit.
+//! # Invariants
+//!
+//! A value that fits is shown as it is. A shape is as narrow as real values allow, so that a secret in a field where
+//! it does not belong does not fit.
 
 use super::words::{has_card, is_harmless, refused};
 use super::{FieldClass, MASKED, Role, scrub};
@@ -9,7 +11,7 @@ use chrono::DateTime;
 
 /// Digits before the point of a number: a count or an id has fewer, a card's number has 13 and more.
 const WHOLE_DIGITS: usize = 12;
-/// Digits behind it: what a ratio of 64 bits is written with.
+/// Digits after the point: what a ratio of 64 bits is written with.
 const DECIMALS: usize = 17;
 /// The years 2010 to 2100, in Unix seconds.
 const SECONDS: std::ops::Range<u64> = 1_262_304_000..4_102_444_800;
@@ -64,7 +66,7 @@ pub(super) fn fits_number(class: FieldClass, digits: &str) -> bool {
     }
 }
 
-/// A ray, or what stands for one in old lines. Digits alone, 17 of them and more, are none.
+/// A ray, or its substitute in old lines. Digits alone, 17 of them and more, do not count.
 fn is_ray(text: &str) -> bool {
     let is_digits = text.bytes().all(|byte| byte.is_ascii_digit());
     let is_hex = text.bytes().all(|byte| byte.is_ascii_hexdigit()) && !(is_digits && text.len() > 16);

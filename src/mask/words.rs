@@ -4,7 +4,9 @@
 //! ones, more often than a name has them; it is masked for everyone who may not see secrets. A text is **harmless** if
 //! nothing but words, short numbers and names such as `iphone15` is in it; what is not is masked for a viewer.
 //!
-//! What always holds: a text with a token is not harmless.
+//! # Invariants
+//!
+//! A text with a token is not harmless.
 
 use std::borrow::Cow;
 
@@ -185,7 +187,7 @@ pub(super) fn has_long_number(text: &str) -> bool {
     has_number(text, |digits| digits.len() > ALL_DIGITS_MAX)
 }
 
-/// Whether a number is in the text that is one of those. Groups stand a space, `-`, `+` or `.` apart.
+/// Whether the text has a number that `is` accepts. A space, `-`, `+` or `.` separates groups.
 fn has_number(text: &str, is: fn(&[u8]) -> bool) -> bool {
     // The digits of the groups so far, and where each group begins in them.
     let (mut digits, mut starts) = (Vec::new(), Vec::new());
