@@ -1,7 +1,9 @@
 //! Records as comma-separated values (RFC 4180): a row of names, then a row for each record.
 //!
-//! What always holds: every row has as many cells as the first one; a cell that a spreadsheet would take for a formula
-//! is a text there (an apostrophe stands before it), since what clients send stands in log lines.
+//! # Invariants
+//!
+//! Every row has as many cells as the first one. A cell that a spreadsheet would take for a formula becomes a text (an
+//! apostrophe precedes it), since log lines contain what clients send.
 
 use crate::record::fields::line_text;
 use crate::record::{Dataset, FieldValue, RecordError, RecordMembers};
@@ -53,7 +55,7 @@ pub fn write_csv_names<S: AsRef<str>>(out: &mut Vec<u8>, columns: &[S]) {
 /// Appends the row of the record `line`.
 ///
 /// # Errors
-/// [`RecordError`] where the line is no record; nothing is appended then.
+/// [`RecordError`] where the line is not a record; nothing is appended then.
 pub fn write_csv_row<S: AsRef<str>>(out: &mut Vec<u8>, line: &[u8], columns: &[S]) -> Result<(), RecordError> {
     let text = line_text(line);
     let members = RecordMembers::parse(&text)?;

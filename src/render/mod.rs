@@ -1,7 +1,9 @@
 //! A record as bytes, in the form that someone asked for.
 //!
-//! What always holds: rendering is synchronous, appends to the caller's buffer, and what cannot be rendered
-//! appends nothing; the same line and options give the same bytes.
+//! # Invariants
+//!
+//! Rendering is synchronous, appends to the caller's buffer, and appends nothing where it fails. The same line and
+//! options give the same bytes.
 
 pub mod csv;
 pub mod partner;

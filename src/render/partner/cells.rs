@@ -1,7 +1,9 @@
 //! What is done to every value alike, once its rule has written it: the last wall before the line.
 //!
-//! What always holds: a finished cell holds no control character, is not empty, is no longer than its
-//! column allows, and is UTF-8 where the value was.
+//! # Invariants
+//!
+//! A finished cell holds no control character, is not empty, is no longer than its column allows, and is UTF-8 where
+//! the value was.
 
 use super::UNAVAILABLE;
 
@@ -69,7 +71,7 @@ pub(super) fn finish(out: &mut Vec<u8>, start: usize, max: Option<usize>) -> boo
     sanitised
 }
 
-/// Replaces the control characters behind `start`. In UTF-8 such a byte is never a part of another character.
+/// Replaces the control characters after `start`. In UTF-8 such a byte is never a part of another character.
 fn blank_controls(out: &mut [u8], start: usize) -> bool {
     let mut any = false;
     for byte in out.iter_mut().skip(start).filter(|byte| **byte < BLANK) {
@@ -79,7 +81,7 @@ fn blank_controls(out: &mut [u8], start: usize) -> bool {
     any
 }
 
-/// Drops what lies behind the first `max` characters.
+/// Drops what follows the first `max` characters.
 fn cut(out: &mut Vec<u8>, start: usize, max: usize) {
     if out.len() - start <= max {
         return;
@@ -101,7 +103,7 @@ mod tests {
 
     use super::{finish, finish_clean, put};
 
-    /// `text` as a finished cell, behind other text.
+    /// `text` as a finished cell, after other text.
     fn cell(text: &str, max: Option<usize>) -> (String, bool) {
         let mut out = b"\n\x01".to_vec();
         out.extend_from_slice(text.as_bytes());

@@ -1,8 +1,9 @@
 //! The 145 columns as data: the one table that the renderer walks, and that `schemas/partner_v3.toml` repeats
 //! for people and other programs (the two are held together by `tests/it/partner`).
 //!
-//! What always holds: the column at place `n` bears the number `n + 1`; a column without a name is always
-//! unavailable.
+//! # Invariants
+//!
+//! The column at place `n` bears the number `n + 1`. A column without a name is always unavailable.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -57,7 +58,7 @@ pub enum ColumnRule {
     Msec,
     /// The port that a scheme implies.
     Port,
-    /// Scheme, host and path, each with what stands for it where it is absent.
+    /// Scheme, host and path, each with its substitute where it is absent.
     Url,
     /// The first value of the header of this name.
     FirstHeader(&'static str),

@@ -1,9 +1,11 @@
 //! The country of a data centre, by the airport whose code it bears.
 //!
-//! The table is the file itself, `schemas/colo_country.csv`: rows of equal width in the order of their codes,
-//! so it is searched where it lies (13 comparisons) and nothing is built when the Worker starts.
+//! The table is the file itself, `schemas/colo_country.csv`: rows of equal width in the order of their codes, so it is
+//! searched in place (13 comparisons) and nothing is built when the Worker starts.
 //!
-//! What always holds: a row is `AAA,CC` and a line feed, or this does not compile.
+//! # Invariants
+//!
+//! A row is `AAA,CC` and a line feed, or this does not compile.
 
 /// The file, its header included.
 const CSV: &[u8] = include_bytes!("../../../schemas/colo_country.csv");
@@ -14,7 +16,7 @@ type CountryRow = [u8; 7];
 /// All rows, in the order of their codes.
 static ROWS: &[CountryRow] = rows_of(CSV);
 
-/// The rows behind the header: lines of `#`, then the line of titles.
+/// The rows after the header: lines of `#`, then the line of titles.
 const fn rows_of(mut csv: &[u8]) -> &[CountryRow] {
     while let [b'#', ..] = csv {
         csv = behind_line(csv);
@@ -24,7 +26,7 @@ const fn rows_of(mut csv: &[u8]) -> &[CountryRow] {
     rows
 }
 
-/// What stands behind the first line of `text`.
+/// What follows the first line of `text`.
 const fn behind_line(mut text: &[u8]) -> &[u8] {
     while let [byte, rest @ ..] = text {
         text = rest;

@@ -1,14 +1,14 @@
 //! Durations: a record counts milliseconds, the partner reads seconds with three decimals.
 //!
-//! A number is read as JSON spells it (`149`, `0.5`, `1.5e3`), and so is a text that spells one, since types
-//! drift. What is below a millisecond is cut off, never rounded up. A negative one (an unset timer), one above
-//! 2^64 ms and whatever is no number are unavailable.
+//! A number is read as JSON spells it (`149`, `0.5`, `1.5e3`), and so is a text that spells one, since types drift.
+//! What is below a millisecond is cut off, never rounded up. A negative one (an unset timer), one above 2^64 ms and
+//! anything that is not a number are unavailable.
 //!
-//! What always holds: reading is in integers on the decimal digits, so no float rounds anything.
+//! Reading is in integers on the decimal digits, so no float rounds anything.
 
 use super::times::write_thousandths;
 
-/// Appends the seconds of `number` milliseconds, or nothing where it is no duration.
+/// Appends the seconds of `number` milliseconds, or nothing where it is not a duration.
 pub(super) fn write_seconds(out: &mut Vec<u8>, number: &[u8]) {
     if let Some(ms) = few_digits(number).or_else(|| whole_millis(std::str::from_utf8(number).ok()?)) {
         write_thousandths(out, ms);
