@@ -1,7 +1,9 @@
 //! What the partner's answer to a delivery means: one class for each status, which decides what follows.
 //!
-//! What always holds: every status has a class, and only a 2xx is a delivery; an answer that leaves open whether
-//! the body was stored is never taken for a refusal.
+//! # Invariants
+//!
+//! Every status has a class, and only a 2xx is a delivery. An answer that leaves open whether the body was stored is
+//! never taken for a refusal.
 
 use chrono::NaiveDateTime;
 
@@ -27,7 +29,7 @@ pub enum AnswerClass {
     Busy,
     /// The partner failed, and stored nothing.
     ServerError,
-    /// Nobody knows whether it was stored.
+    /// It is not known whether it was stored.
     Unknown,
 }
 
@@ -62,8 +64,8 @@ pub const fn classify(status: u16, server_errors: ServerErrors) -> AnswerClass {
         // 400, 415 and 422, and every refusal without a better class: it stays with its delivery, since a
         // breaker that one poisoned delivery opens would stop all others.
         400..=499 => AnswerClass::Permanent,
-        // Cloudflare's own words where the partner stands behind it: the origin broke off (520) or did not
-        // answer in time (524), both after the request had gone out. The body may be stored.
+        // Cloudflare's own statuses where the partner uses it: the origin broke off (520) or did not answer in time
+        // (524), both after the request had gone out. The body may be stored.
         520 | 524 => AnswerClass::Unknown,
         500..=599 => match server_errors {
             ServerErrors::NotStored => AnswerClass::ServerError,
@@ -73,8 +75,8 @@ pub const fn classify(status: u16, server_errors: ServerErrors) -> AnswerClass {
     }
 }
 
-/// How long a `Retry-After` header asks to wait, in milliseconds, within [`RETRY_AFTER_MS`]: a count of seconds
-/// or an HTTP date. `None` where there is none, or it is neither.
+/// How long a `Retry-After` header asks to wait, in milliseconds, within [`RETRY_AFTER_MS`]: a count of seconds or an
+/// HTTP date. `None` where the header is absent, or neither.
 #[must_use]
 pub fn retry_after_ms(header: Option<&str>, now_ms: i64) -> Option<u64> {
     let text = header?.trim();

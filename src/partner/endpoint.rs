@@ -1,11 +1,12 @@
-//! Where deliveries go: the partner's endpoint and the path behind it, checked once and then only printed.
+//! Where deliveries go: the partner's endpoint and the path after it, checked once and then only printed.
 //!
 //! A parser of addresses is forgiving: it drops tabs, turns `\` into `/`, resolves `..`, decodes hosts. So what
 //! was written is held against what was parsed, and an address that does not mean what it reads is refused.
 //!
-//! What always holds: the scheme, host and port of a request are the endpoint's own, whatever the path says; the
-//! path that is signed is the end of the path that is sent, byte for byte; an address is printed by
-//! [`PartnerEndpoint::url`] alone.
+//! # Invariants
+//!
+//! The scheme, host and port of a request are the endpoint's own, whatever the path says. The path that is signed is
+//! the end of the path that is sent, byte for byte. Only [`PartnerEndpoint::url`] prints an address.
 
 use std::fmt;
 
@@ -15,7 +16,7 @@ use url::Url;
 /// Why an address is not taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum EndpointError {
-    /// It is no address: no scheme and host, or characters that addresses do not have.
+    /// It is not an address: no scheme and host, or characters that addresses do not have.
     #[error("the endpoint must be an address such as https://logs.example.com")]
     NotAnAddress,
     /// It is not HTTPS, and plain HTTP was not allowed.
@@ -30,7 +31,7 @@ pub enum EndpointError {
     /// Nothing can listen on port 0.
     #[error("the endpoint's port must not be 0")]
     Port,
-    /// There is something behind its path.
+    /// Something follows its path.
     #[error("the endpoint must not contain a query or a fragment")]
     Query,
     /// Its path is not one that is sent as it is written.
@@ -53,7 +54,7 @@ pub struct PartnerEndpoint {
 }
 
 impl PartnerEndpoint {
-    /// The address of `uri` at `endpoint`; a path of the endpoint's own stands before the uri and is not signed.
+    /// The address of `uri` at `endpoint`; a path of the endpoint's own precedes the uri and is not signed.
     ///
     /// # Errors
     /// [`EndpointError`] names what is wrong, and repeats nothing of it.
@@ -81,7 +82,7 @@ impl PartnerEndpoint {
         &self.uri
     }
 
-    /// A name for the address in logs and stored rows: 16 hexadecimal digits that do not tell it.
+    /// A name for the address in logs and stored rows: 16 hexadecimal digits that do not reveal it.
     #[must_use]
     pub fn fingerprint(&self) -> String {
         let mut digits = hex::encode(Sha256::digest(self.address.as_bytes()));

@@ -1,7 +1,9 @@
 //! What the partner's receiver wants and means: its address, its signature, its answers.
 //!
-//! What always holds: nothing here does I/O, reads a clock or draws bits of its own; no address and no key is
-//! ever part of an error or of `Debug`.
+//! # Invariants
+//!
+//! Nothing here does I/O, reads a clock or draws bits of its own. No address and no key is ever part of an error or of
+//! `Debug`.
 
 pub mod answer;
 pub mod endpoint;

@@ -1,6 +1,6 @@
 //! What a deployment decides about its deliveries, where more than one answer is right.
 //!
-//! What always holds: a name is spelled as in the settings and in what is stored, so it never changes.
+//! A name is spelled as in the settings and in what is stored, so it never changes.
 
 use serde::{Deserialize, Serialize};
 
@@ -33,7 +33,7 @@ macro_rules! choice {
 }
 
 choice! {
-    /// What follows when nobody knows whether the partner stored a delivery.
+    /// What follows when it is not known whether the partner stored a delivery.
     OnUnknown {
         /// Send it again, the same bytes: at least once.
         #[default]
@@ -55,7 +55,7 @@ choice! {
 }
 
 choice! {
-    /// Whether the requests that Workers make are delivered beside those of visitors.
+    /// Whether the requests that Workers make are delivered in addition to those of visitors.
     Subrequests {
         /// Requests that Workers make are delivered.
         #[default]

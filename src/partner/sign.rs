@@ -1,7 +1,9 @@
 //! The signature of a delivery: `{ts}-{rand}-{md5}`, MD5 over uri, time, number and the private key.
 //!
-//! What always holds: the private key is part of nothing but the hash; a number is not drawn twice for one
-//! second, so two deliveries of an isolate never carry the same signature.
+//! # Invariants
+//!
+//! The private key is part of nothing but the hash. A number is not drawn twice for one second, so two deliveries of
+//! an isolate never carry the same signature.
 
 use std::collections::BTreeMap;
 use std::fmt;
