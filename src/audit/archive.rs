@@ -174,7 +174,7 @@ async fn put(bucket: &impl Bucket, segment: &AuditSegment, object: Vec<u8>) -> R
     if bucket.put_new(&segment.key, object).await? {
         return Ok(());
     }
-    // Most likely it was put before, and nobody heard of it.
+    // Most likely an earlier put succeeded, but its answer was lost.
     let read = read(bucket, segment, segment.last, 0, &MemoryBudget::default().reservation()).await;
     let refused = |why: String| BackendError::new("writing a segment of the audit log", why);
     match read {

@@ -32,7 +32,7 @@ impl Default for TableBounds {
 }
 
 impl TableBounds {
-    /// Whether so much is full.
+    /// Whether these counts reach the bounds.
     pub(super) const fn are_reached(self, entries: u64, bytes: u64) -> bool {
         entries >= self.entries || bytes >= self.bytes
     }
