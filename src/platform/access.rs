@@ -2,8 +2,10 @@
 //!
 //! [`admit`] is what an entry point calls. The keys are kept as long as the isolate lives.
 //!
-//! What always holds: a fetch ends within [`JWKS_FETCH_MS`], follows no redirect, and no more than [`JWKS_MAX`] bytes of
-//! it are held; no borrow of the kept keys outlives a step.
+//! # Invariants
+//!
+//! A fetch ends within [`JWKS_FETCH_MS`], follows no redirect, and holds no more than [`JWKS_MAX`] bytes. No borrow of
+//! the kept keys outlives a step.
 
 use std::cell::RefCell;
 use std::rc::Rc;

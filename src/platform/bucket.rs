@@ -1,7 +1,8 @@
 //! The bucket over R2.
 //!
-//! What always holds: an object is read as a stream; a put that the bucket refused is an error or said to be refused,
-//! never a success.
+//! # Invariants
+//!
+//! An object is read as a stream. A put that the bucket refuses is an error or reported as refused, never a success.
 
 use std::ops::Range;
 

@@ -1,6 +1,8 @@
 //! The consumer of the dead-letter queues: what a queue gave up is kept by the registry, until a person has it put back.
 //!
-//! What always holds: a letter is acked only when the registry has it; the same letter twice is one.
+//! # Invariants
+//!
+//! A letter is acknowledged only when the registry has it. The same letter twice is one.
 
 use serde::Serialize;
 use wasm_bindgen::prelude::JsValue;
@@ -32,7 +34,7 @@ struct DeadLetterOutcome<'a> {
     retry_s: Option<u32>,
 }
 
-/// Consumes a batch of messages which `queue` gave up after so many retries.
+/// Consumes a batch of messages which `queue` gave up after `retries` retries.
 pub(super) async fn consume(batch: &QueueBatch, env: &Env, queue: &str, retries: usize) -> Result<(), JsValue> {
     let log = EventLog::of(&env::config(env));
     for message in batch.messages() {

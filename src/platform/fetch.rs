@@ -2,8 +2,9 @@
 //!
 //! A body is compressed by the runtime where the client takes gzip: it does so as soon as the header says that it has.
 //!
-//! What always holds: every request is answered by `router::answer_request`, whose reply is passed on unchanged but for how it is
-//! encoded; `HEAD` has no body.
+//! # Invariants
+//!
+//! `router::answer_request` answers every request, and only the encoding of its reply changes. `HEAD` has no body.
 
 use std::rc::Rc;
 
@@ -42,8 +43,8 @@ async fn fetch(request: Request, env: Env, context: Context) -> Result<Response>
     }
 }
 
-/// Whether the client itself takes gzip. The platform puts its own `Accept-Encoding` in the place of the client's, which
-/// it keeps beside the request.
+/// Whether the client itself takes gzip. The platform replaces the client's `Accept-Encoding` by its own, and keeps
+/// the original with the request.
 fn takes_gzip(request: &Request) -> bool {
     let member = |object: &JsValue, name: &str| Reflect::get(object, &name.into()).ok();
     let kept = member(request.inner(), "cf").and_then(|cf| member(&cf, "clientAcceptEncoding")?.as_string());

@@ -1,7 +1,9 @@
 //! The log: one line of JSON per event, as the platform collects it.
 //!
-//! What always holds: a line carries no bytes of a log record, no token, no address of the partner's, and nothing of a
-//! request but its outcome; a line below the level of the settings is not written.
+//! # Invariants
+//!
+//! A line carries no bytes of a log record, no token, no address of the partner's, and nothing of a request but its
+//! outcome. A line below the level of the settings is not written.
 
 use serde::Serialize;
 use worker::{Date, console_error, console_log, console_warn};
@@ -68,7 +70,7 @@ fn line(level: &str, event: &str, what: &impl Serialize) -> String {
     serde_json::to_string(&LogEntry { level, event, at, wasm_bytes, what }).unwrap_or_default()
 }
 
-/// The clock, in Unix milliseconds. It stands still between two waits for the outside.
+/// The clock, in Unix milliseconds. It does not advance between two waits for I/O.
 pub(super) fn now_ms() -> i64 {
     i64::try_from(Date::now().as_millis()).unwrap_or(i64::MAX)
 }

@@ -53,7 +53,7 @@ impl QueueMessage {
         self.raw_attempts().unwrap_or(1)
     }
 
-    /// Acks it, or has it come again after so many seconds.
+    /// Acknowledges it, or retries it after `retry_s` seconds.
     pub(super) fn settle(&self, retry_s: Option<u32>) -> Result<(), JsValue> {
         let Some(delay) = retry_s else { return self.ack() };
         let options = Object::new();

@@ -5,8 +5,10 @@
 //! [`dead_letters`]), [`scheduled`], `*_do.rs`. Each is a shell over a function of the core; `entry.mjs` is their
 //! JavaScript face.
 //!
-//! What always holds: nothing is decided here; an error of the platform becomes a [`crate::backend::BackendError`]
-//! at this border, and its words go to the log, and only there.
+//! # Invariants
+//!
+//! Nothing is decided here. An error of the platform becomes a [`crate::backend::BackendError`] at this border, and
+//! its words go to the log, and only there.
 
 mod access;
 mod alarm;
@@ -42,7 +44,7 @@ fn failed(what: &'static str) -> impl Fn(worker::Error) -> BackendError {
     move |error| noted(BackendError::new(what, error.to_string()))
 }
 
-/// The error, after it was logged: a caller over HTTP is told no more than that something did not answer.
+/// Logs the error and returns it: a caller over HTTP learns no more than that something did not answer.
 fn noted(error: BackendError) -> BackendError {
     log::error("backend_failed", &serde_json::json!({ "reason": error.to_string() }));
     error

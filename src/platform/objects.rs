@@ -1,8 +1,10 @@
 //! Calls to Durable Objects by name: the index's and the ledgers'.
 //!
-//! A call is `POST /{call}?{name}`: an object is not told by the platform what it is called, and a ledger must know.
+//! A call is `POST /{call}?{name}`: the platform does not give an object its own name, and a ledger must know it.
 //!
-//! What always holds: a call ends. An object that traps never answers, so there is a limit of time.
+//! # Invariants
+//!
+//! A call ends. An object that traps never answers, so there is a limit of time.
 
 use std::time::Duration;
 

@@ -1,6 +1,6 @@
 //! The consumer of `parse-queue`: each message on its own, one after the other (their memory must not add up).
 //!
-//! What always holds: no message waits for another one's verdict to be acked but for its turn.
+//! No message waits for another one's verdict to be acknowledged, only for its turn.
 
 use wasm_bindgen::prelude::JsValue;
 use worker::Env;

@@ -1,7 +1,9 @@
 //! The producers of the queues.
 //!
-//! What always holds: a message has the form in which the consumer reads it, that of its own JSON; a call of the
-//! queue carries no more than the platform takes.
+//! # Invariants
+//!
+//! A message has the form in which the consumer reads it, that of its own JSON. A call of the queue carries no more
+//! than the platform takes.
 
 use serde::Serialize;
 use worker::Queue as PlatformQueue;

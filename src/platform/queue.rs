@@ -1,7 +1,8 @@
 //! The entry point of the queue consumers: a batch to the file of its queue.
 //!
-//! What always holds: a message is acked or given a delay as its verdict says; a message of a queue that is not known
-//! is never acked.
+//! # Invariants
+//!
+//! A message is acknowledged or delayed as its verdict says. A message of an unknown queue is never acknowledged.
 
 use wasm_bindgen::prelude::{JsValue, wasm_bindgen};
 use worker::{Context, Env};

@@ -1,6 +1,6 @@
 //! Random bits, and the numbers of signatures that are drawn from them.
 //!
-//! What always holds: bits are the platform's own, which nobody can foretell.
+//! Bits are the platform's own, which are unpredictable.
 
 use std::cell::RefCell;
 
@@ -21,7 +21,7 @@ thread_local! {
     static NONCES: RefCell<SignatureNonces> = RefCell::default();
 }
 
-/// So many random words.
+/// `N` random words.
 fn words<const N: usize>() -> [u32; N] {
     let mut words = [0; N];
     get_random_values(&mut words);
@@ -34,7 +34,7 @@ pub(super) fn word() -> u32 {
     word
 }
 
-/// A name that nobody else has: 128 random bits.
+/// A unique name: 128 random bits.
 pub(super) fn name() -> String {
     words::<4>().map(|word| format!("{word:08x}")).concat()
 }

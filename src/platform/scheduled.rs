@@ -1,6 +1,8 @@
 //! The entry point of the cron triggers: looks for what the queues lost, and drives backfills on.
 //!
-//! What always holds: a turn that fails says so in the log and in nothing else; the next one does its work.
+//! # Invariants
+//!
+//! A turn that fails reports it in the log and nowhere else. The next one does its work.
 
 use wasm_bindgen::prelude::wasm_bindgen;
 use worker::Env;

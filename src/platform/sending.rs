@@ -1,6 +1,6 @@
 //! One message of `send-queue` over the bindings.
 //!
-//! What always holds: without settings nothing is sent, and the message comes again as late as can be.
+//! Without settings nothing is sent, and the message is retried as late as possible.
 
 use worker::Env;
 

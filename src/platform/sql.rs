@@ -12,7 +12,7 @@ use crate::backend::{BackendError, SqlAnswer, SqlDatabase, SqlValue};
 
 #[wasm_bindgen]
 extern "C" {
-    /// The synchronous half of a Durable Object's storage, which `worker` does not bind.
+    /// The synchronous part of a Durable Object's storage, which `worker` does not bind.
     type SyncStorage;
 
     #[wasm_bindgen(method, catch, js_name = transactionSync)]

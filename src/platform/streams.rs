@@ -1,7 +1,9 @@
 //! Bodies as the core reads them.
 //!
-//! What always holds: an empty piece is never handed on; a body that is dropped early is cancelled, but where the platform
-//! has done so by itself.
+//! # Invariants
+//!
+//! An empty piece is never passed on. A body that is dropped early is cancelled, unless the platform has done so by
+//! itself.
 
 use futures_util::StreamExt;
 use worker::ByteStream as BodyStream;

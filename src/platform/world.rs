@@ -1,6 +1,6 @@
 //! The [`Services`] over the bindings of the deployment.
 //!
-//! What always holds: a missing binding is an error of the entry point, before any work begins.
+//! A missing binding is an error of the entry point, before any work begins.
 
 use std::time::Duration;
 

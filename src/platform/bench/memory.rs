@@ -1,9 +1,11 @@
-//! The world of the bench: one batch in the isolate's memory, its index entries beside it.
+//! The world of the bench: one batch in the isolate's memory, with its index entries.
 //!
 //! This is the one file that knows how a lookup and a pass reach their bytes.
 //!
-//! What always holds: bytes come into the module in pieces, as a body of R2 does, and never as a whole; what a shard
-//! would answer is decoded from the packed parts at each call.
+//! # Invariants
+//!
+//! Bytes come into the module in pieces, as a body of R2 does, and never as a whole. What a shard would answer is
+//! decoded from the packed parts at each call.
 
 use std::collections::BTreeMap;
 use std::future::Future;

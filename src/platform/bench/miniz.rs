@@ -1,5 +1,6 @@
 //! The alternative to the crate's own inflater: `miniz_oxide`, stopped at each block as access points need it
-//! (docs/adr/0001-own-inflater.md). Like the crate's own it inflates into one buffer behind its window, in the same pieces.
+//! (docs/adr/0001-own-inflater.md). Like the crate's own it inflates into one buffer after its window, in the same
+//! pieces.
 
 use miniz_oxide::inflate::TINFLStatus;
 use miniz_oxide::inflate::core::inflate_flags::{
