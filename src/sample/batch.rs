@@ -1,7 +1,9 @@
 //! One batch as Logpush would store it: lines, gzipped in one or several members.
 //!
-//! What always holds: [`SamplePlan::write_batch`] holds one line at a time, so memory does not depend on the number
-//! of records; a line is shown to its observer exactly as it is written, without the newline after it.
+//! # Invariants
+//!
+//! [`SamplePlan::write_batch`] holds one line at a time, so memory does not depend on the number of records. A line is
+//! shown to its observer exactly as it is written, without the newline after it.
 
 use std::io::{self, Write};
 use std::ops::Range;
@@ -18,7 +20,7 @@ use super::request::SampleRequest;
 use super::trace;
 use crate::record::{Dataset, RayId};
 
-/// A batch in memory, with its text beside it.
+/// A batch in memory, together with its text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SampleBatch {
     /// What it is a batch of.
@@ -31,7 +33,7 @@ pub struct SampleBatch {
     pub gzip: Vec<u8>,
     /// The NDJSON text inside the gzip file.
     pub ndjson: Vec<u8>,
-    /// Where each line stands in it.
+    /// The position of each line in it.
     pub lines: Vec<LinePosition>,
     /// Counts of what the batch holds.
     pub written: BatchReport,
@@ -45,7 +47,7 @@ impl SampleBatch {
     }
 }
 
-/// Where a line stands in the text of a batch.
+/// The position of a line in the text of a batch.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LinePosition {
     /// The ray that the line is found by.
@@ -125,7 +127,7 @@ impl SamplePlan {
             self.write_lines(dataset, number, &request, &mut json, |line| {
                 written.records += 1;
                 written.inflated += line.json.len() as u64 + 1;
-                // The lines of one ray stand together, copies of http_requests apart, and those are marked.
+                // The lines of one ray are consecutive, copies of http_requests apart, and those are marked.
                 let again = line.request.copy || last_ray.replace(line.request.ray) == Some(line.request.ray);
                 written.rays += u64::from(!again);
                 writer.write_line(line.json)?;

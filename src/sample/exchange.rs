@@ -1,7 +1,9 @@
 //! What the edge saw of one request: the details that the lines of all datasets are written from.
 //!
-//! What always holds: the details fit each other (a hit reached no origin, what was blocked has no answer of
-//! one, the parts of a duration do not exceed it), and come of the request's seeds alone.
+//! # Invariants
+//!
+//! The details fit each other (a hit reached no origin, a blocked request has no answer of one, the parts of a
+//! duration do not exceed it), and derive from the request's seeds alone.
 
 use std::fmt::Write as _;
 

@@ -1,7 +1,8 @@
 //! Lines of `firewall_events`: one for each rule that a request matched.
 //!
-//! What always holds: the lines of one ray stand together, `MatchIndex` counting them from 0; the fields are
-//! [`NAMES`], in that order.
+//! # Invariants
+//!
+//! The lines of one ray are consecutive, and `MatchIndex` counts them from 0. The fields are [`NAMES`], in that order.
 
 use super::exchange::RequestExchange;
 use super::json::JsonLine;

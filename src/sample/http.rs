@@ -1,9 +1,11 @@
 //! Lines of `http_requests`: every field, in the one order in which a job writes them.
 //!
-//! The table below is the definition: a name, whether a usual job writes it, and how its value is told from an
-//! exchange. `schemas/datasets.toml` is held against it by `tests/it/sample.rs`.
+//! The table below is the definition: a name, whether a usual job writes it, and how its value derives from an
+//! exchange. `tests/it/sample.rs` compares `schemas/datasets.toml` with it.
 //!
-//! What always holds: the fields of a set stand in every line of that set, and in the same order.
+//! # Invariants
+//!
+//! The fields of a set are in every line of that set, and in the same order.
 
 use chrono::{DateTime, SecondsFormat};
 

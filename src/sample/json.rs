@@ -1,10 +1,12 @@
-//! Writes JSON in the order in which it is told to, as Logpush does.
+//! Writes JSON in the order of the calls, as Logpush does.
 //!
 //! `serde_json` would need a struct of a hundred members to keep the order of a job's fields; here a line is
 //! written member by member into one buffer that every line of a batch shares.
 //!
-//! What always holds: what is written is valid JSON as long as every `name` is followed by one value; `<`,
-//! `>` and `&` are escaped as Logpush escapes them (`\u0026`), other text stays UTF-8.
+//! # Invariants
+//!
+//! The output is valid JSON as long as every `name` is followed by one value. `<`, `>` and `&` are escaped as Logpush
+//! escapes them (`\u0026`), other text stays UTF-8.
 
 /// One line in the making.
 #[derive(Debug, Default)]

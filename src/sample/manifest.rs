@@ -1,6 +1,8 @@
 //! What was generated, for those who use the files: each batch with its counts, and rays worth looking up.
 //!
-//! What always holds: a manifest is a function of what was written, and its JSON keeps the order of writing.
+//! # Invariants
+//!
+//! A manifest is a function of what was written, and its JSON keeps the order of writing.
 
 use serde::Serialize;
 
@@ -80,7 +82,7 @@ impl SampleManifest {
         Self { seed: plan.seed, start, end, batches: Vec::new(), examples: ExampleRays::default() }
     }
 
-    /// Takes down a line of `http_requests` that stands in the batch of `key`.
+    /// Records a line of `http_requests` that is in the batch of `key`.
     pub fn line(&mut self, key: &str, line: &SampleLine<'_>) {
         let request = line.request;
         let examples = &mut self.examples;
@@ -114,7 +116,7 @@ impl SampleManifest {
     /// The manifest as JSON, for people and programs.
     #[must_use]
     pub fn to_json(&self) -> String {
-        // Only maps whose keys are no strings can fail, and there are none.
+        // Only maps whose keys are not strings can fail, and this value has none.
         serde_json::to_string_pretty(self).unwrap_or_default()
     }
 }

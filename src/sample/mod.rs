@@ -4,9 +4,11 @@
 //! times) that all three datasets share; an exchange fills in what the edge saw; a writer per dataset spells
 //! the line; and [`SamplePlan::write_batch`] gzips the lines on the way to wherever they go.
 //!
-//! What always holds: everything is a function of the plan (no clock, no environment, no global state), so
-//! the same plan gives the same bytes; memory does not grow with the number of records or batches, except
-//! where a whole [`SampleBatch`] is asked for.
+//! # Invariants
+//!
+//! Everything is a function of the plan (no clock, no environment, no global state), so the same plan gives the same
+//! bytes. Memory does not grow with the number of records or batches, except where a whole [`SampleBatch`] is asked
+//! for.
 
 mod batch;
 mod exchange;

@@ -1,7 +1,9 @@
 //! What traffic to invent, and how the job that logs it is set up.
 //!
-//! What always holds: a plan that passes [`SamplePlan::check`] can be written to its last record; batch `n` depends
-//! on the plan and on `n` alone, so any batch can be made without those before it.
+//! # Invariants
+//!
+//! A plan that passes [`SamplePlan::check`] can be written to its last record. Batch `n` depends on the plan and on
+//! `n` alone, so any batch can be made without those before it.
 
 use std::ops::Range;
 
@@ -54,7 +56,7 @@ pub enum PlanUnits {
     Mixed,
 }
 
-/// Which fields of `http_requests` the job was told to write.
+/// Which fields of `http_requests` the job writes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FieldSet {
     /// What a job that feeds a partner and an investigation writes: lines of 1.0 to 2.5 KB.
@@ -90,7 +92,7 @@ pub struct SamplePlan {
     pub level: u32,
     /// The set of `http_requests` fields that the job selects.
     pub fields: FieldSet,
-    /// Whether subrequests stand inside their visitor's record (`merge_subrequests`).
+    /// Whether subrequests are inside their visitor's record (`merge_subrequests`).
     pub merged: bool,
     /// Whether logged headers are arrays of strings (`preserve_duplicates`).
     pub preserve_duplicates: bool,
@@ -133,7 +135,7 @@ pub enum PlanError {
     /// Batches would share their stamps.
     #[error("the window must be at least one second per batch")]
     ShortWindow,
-    /// A ray cannot tell these times.
+    /// A ray cannot express these times.
     #[error("all times must be between 2012-10-13 and 2034-07-22, the range that a Ray ID can encode")]
     OutsideOfRayTime,
     /// A share is out of its range.

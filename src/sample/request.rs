@@ -38,7 +38,7 @@ pub struct SampleRequest {
     pub worker: bool,
     /// Whether its record is written in a later batch than its time says.
     pub late: bool,
-    /// Whether its record stands in the batch already.
+    /// Whether the batch already holds its record.
     pub copy: bool,
     /// How many firewall rules it matched.
     pub matches: u32,

@@ -1,7 +1,9 @@
 //! Lines of `workers_trace_events`: one for each request that a Worker ran for.
 //!
-//! What always holds: `Event.RayID` is the ray of the request that the Worker answered, and its subrequests
-//! are the children of that ray in `http_requests`; times are milliseconds, whatever the job's unit.
+//! # Invariants
+//!
+//! `Event.RayID` is the ray of the request that the Worker answered, and its subrequests are the children of that ray
+//! in `http_requests`. Times are milliseconds, whatever the job's unit.
 
 use super::exchange::RequestExchange;
 use super::json::JsonLine;

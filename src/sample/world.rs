@@ -1,7 +1,9 @@
 //! The invented world that requests come from: sites, paths, people's browsers, data centres.
 //!
-//! What always holds: every name is under a domain set aside for examples (RFC 2606), every address in a block
-//! set aside for documentation or benchmarks (RFC 5737, 3849, 2544), every AS number in RFC 5398's.
+//! # Invariants
+//!
+//! Every name is under a domain reserved for examples (RFC 2606), every address in a block reserved for documentation
+//! or benchmarks (RFC 5737, 3849, 2544), every AS number in RFC 5398's.
 
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
@@ -13,7 +15,7 @@ pub(super) fn pick<'t, T, const N: usize>(table: &'t [T; N], rng: &mut ChaCha8Rn
     &table[rng.random_range(0..N)]
 }
 
-/// One of `table`, as likely as the weight beside it says.
+/// One of `table`, with the probability that the weight next to it gives.
 pub(super) fn weighted<T: Copy, const N: usize>(table: &[(T, u32); N], rng: &mut ChaCha8Rng) -> T {
     const { assert!(N > 0) };
     let mut left = rng.random_range(0..table.iter().map(|(_, weight)| weight).sum());
@@ -103,7 +105,7 @@ pub(super) struct BrowserProfile {
     pub(super) ja4: &'static str,
     /// The kind of a bot that is known and welcome; empty for others.
     pub(super) verified: &'static str,
-    /// Whether the program says what it is and is no browser.
+    /// Whether the program identifies itself and is not a browser.
     pub(super) bot: bool,
 }
 
@@ -133,7 +135,7 @@ const fn bot(agent: &'static str, verified: &'static str, ja3: &'static str) -> 
     }
 }
 
-/// Programs with how often each is met. One has a name that is no ASCII, one has quotes and a backslash in it.
+/// Programs with how often each is met. One has a name that is not ASCII, one has quotes and a backslash in it.
 pub(super) const BROWSERS: [(BrowserProfile, u32); 10] = [
     (
         browser(
@@ -211,7 +213,7 @@ pub(super) enum PathKind {
     File,
 }
 
-/// A group of paths: what stands before and after a number, what it is, what type it has, and its size.
+/// A group of paths: the text before and after a number, what it is, what type it has, and its size.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct PathGroup {
     pub(super) before: &'static str,
