@@ -66,7 +66,7 @@ struct JwkFields {
 /// Parses a JWKS document, and returns its RSA keys for RS256 signatures with at least 2048 bits.
 ///
 /// # Errors
-/// [`KeysFault`] where it is no such document, or has no such key.
+/// [`KeysFault`] where it is not such a document, or has no such key.
 pub fn parse_keys(document: &[u8]) -> Result<Vec<Jwk>, KeysFault> {
     if document.len() > JWKS_MAX {
         return Err(KeysFault::TooLong);
