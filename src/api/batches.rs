@@ -37,7 +37,7 @@ pub(crate) async fn list_batches<Y>(services: &impl Services, request: &HttpRequ
     let state = parse_state(request)?;
     let limit = request.number_parameter("limit", LISTED, BATCHES_LISTED)?;
     let ledgers = newest_ledgers(services, LEDGERS_READ).await?;
-    // One more than is shown tells whether there are more.
+    // One more than is shown decides whether there are more.
     let call = ListBatches { state, limit: limit + 1 };
     let mut answers = stream::iter(&ledgers.names)
         .map(async |name: &String| call_ledger(services, name, &call).await)

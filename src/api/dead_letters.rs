@@ -103,7 +103,7 @@ pub(crate) async fn list_dead_letters<Y>(services: &impl Services, request: &Htt
         Some("true") => true,
         Some(_) => return Err(problems::bad_parameter("redriven", "true or false")),
     };
-    // One more than is shown tells whether there are more.
+    // One more than is shown decides whether there are more.
     let call = ListDeadLetters { id: None, redriven, limit: limit + 1 };
     let mut letters = call_ledger(services, REGISTRY, &call).await?.dead_letters;
     let truncated = letters.len() as u64 > limit;

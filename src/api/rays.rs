@@ -72,7 +72,7 @@ pub(crate) async fn find_ray(
     let cost = LookupCost::new(&found.stats, now - started);
     found.records.retain(|record| views.is_visible(record));
     if found.records.is_empty() {
-        // What it cost would tell that there is something.
+        // The cost of the lookup would reveal that there is something.
         return Err(if views.is_zone_restricted() {
             nothing(key, &LookupResult::default(), now)
         } else {

@@ -179,7 +179,7 @@ pub(crate) fn parse_named_dataset<B>(request: &HttpRequest<B>) -> Result<Option<
     named.map(|name| Dataset::from_name(&name).ok_or_else(problems::bad_dataset)).transpose()
 }
 
-/// Parses the parameter `filter`; an empty one is no filter.
+/// Parses the parameter `filter`; an empty one counts as absent.
 pub(crate) fn parse_filter<B>(request: &HttpRequest<B>) -> Result<Option<Filter>, Problem> {
     let text = request.parameter("filter").filter(|text| !text.is_empty());
     text.map(|text| Filter::parse(&text).map_err(|error| problems::bad_filter(&error))).transpose()
