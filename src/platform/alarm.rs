@@ -1,8 +1,10 @@
 //! The alarm of a Durable Object, of which it has one.
 //!
-//! What always holds: the platform is told without an `await` before, so that SQL that ran just before is written with
-//! the alarm or not at all; a call makes the alarm come earlier, never later; a memory of an instant that has passed
-//! is not believed, since the platform may have given that alarm up.
+//! # Invariants
+//!
+//! The platform receives the alarm without an `await` before, so that SQL that ran just before is written with the
+//! alarm or not at all. A call makes the alarm come earlier, never later. A remembered instant that has passed is not
+//! trusted, since the platform may have given that alarm up.
 
 use std::cell::Cell;
 

@@ -73,7 +73,7 @@ thread_local! {
     static IS_OVER: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Whether whoever is dropped now must not call the platform any more.
+/// Whether a value that is dropped now must not call the platform any more.
 pub(super) fn is_over() -> bool {
     IS_OVER.get()
 }
@@ -118,7 +118,7 @@ pub(super) fn body(
     let pipe = IdentityTransformStream::new();
     let (readable, writer) = (pipe.readable().unchecked_into(), pipe.writable().get_writer());
     context.wait_until(async move {
-        // What fails here fails because nobody reads any more.
+        // What fails here fails because the reader is gone.
         while let Some(piece) = pieces.next().await {
             let Ok(piece) = piece else {
                 let _told = writer.abort("the response cannot continue").await;

@@ -1,8 +1,9 @@
 //! The partner over `fetch`.
 //!
-//! What always holds: a POST ends within [`POST_MS`], whatever the partner does; a status that came stands, whatever
-//! becomes of its body; the address, which carries the signature, is in no error: of the platform's words none is
-//! passed on.
+//! # Invariants
+//!
+//! A POST ends within [`POST_MS`], whatever the partner does. A status that came is final, whatever becomes of its
+//! body. The address, which carries the signature, is in no error: none of the platform's words are passed on.
 
 use std::cell::Cell;
 use std::time::Duration;
@@ -31,7 +32,7 @@ impl PartnerClient for FetchPartner {
                 read(&mut response).await;
             } else {
                 // The platform has the same words for a port that is closed and for a connection that broke in the
-                // midst of a body, so that nobody can say what has left.
+                // midst of a body, so it is not known what has left.
                 answer.set(Err(PostError::Unknown("the connection failed".into())));
             }
         };

@@ -1,11 +1,13 @@
 //! The consumer of `send-queue`: the messages of a batch at the same time, each on its own.
 //!
 //! Each holds one connection at a time, so as many are under way as the platform opens connections; were it more, a
-//! POST could wait for its connection until its time is up, and nobody could say that it was never sent.
+//! POST could wait for its connection until its time is up, and it could not be shown that it was never sent.
 //!
-//! What always holds: a POST that hangs keeps no other message from being acked: once there is nothing else to do,
-//! the batch is over. What is under way then is acked too, since the ledger holds it, and goes on behind the batch; a
-//! lease ends what does not come to its end there.
+//! # Invariants
+//!
+//! A POST that hangs keeps no other message from being acknowledged: once there is nothing else to do, the batch is
+//! over. What is under way then is acknowledged too, since the ledger holds it, and goes on after the batch; a lease
+//! ends what does not come to its end there.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;

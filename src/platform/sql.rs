@@ -1,7 +1,9 @@
 //! The SQLite database of a Durable Object.
 //!
-//! What always holds: a cursor is read to its end at once, by the one iterator whose errors come back as errors
-//! (the others throw through Rust and hang); a transaction that fails is rolled back by the platform.
+//! # Invariants
+//!
+//! A cursor is read to its end at once, by the one iterator whose errors come back as errors (the others throw through
+//! Rust and hang). The platform rolls back a transaction that fails.
 
 use wasm_bindgen::prelude::{JsValue, wasm_bindgen};
 use wasm_bindgen::{JsCast, JsError};
