@@ -13,7 +13,7 @@ pub(super) struct BitBuffer {
 }
 
 impl BitBuffer {
-    /// The so many high bits of a byte.
+    /// The `bits` high bits of a byte.
     pub(super) fn of_byte(byte: u8, bits: u8) -> Self {
         let count = u32::from(bits.min(8));
         Self { held: u64::from(byte) >> (8 - count), count }
@@ -40,7 +40,7 @@ pub(super) struct DeflateInput<'i> {
 }
 
 impl<'i> DeflateInput<'i> {
-    /// The next piece, behind these bits.
+    /// The next piece, after these bits.
     pub(super) const fn new(bits: BitBuffer, bytes: &'i [u8]) -> Self {
         Self { bits, bytes, read: 0 }
     }
@@ -75,7 +75,7 @@ impl<'i> DeflateInput<'i> {
         true
     }
 
-    /// Whether so many bits are held, 32 at most, or could be taken: no byte more than is needed.
+    /// Whether `bits` bits are held, 32 at most, or could be taken: no byte more than is needed.
     pub(super) fn need(&mut self, bits: u32) -> bool {
         while self.bits.count < bits {
             if !self.pull() {
@@ -85,7 +85,7 @@ impl<'i> DeflateInput<'i> {
         true
     }
 
-    /// So many bits, which are held; 16 at most.
+    /// Takes `bits` bits, which are held; 16 at most.
     pub(super) fn take(&mut self, bits: u32) -> u16 {
         #[expect(clippy::cast_possible_truncation, reason = "16 bits at most are left")]
         let taken = (self.bits.held & ((1 << bits) - 1)) as u16;
@@ -93,7 +93,7 @@ impl<'i> DeflateInput<'i> {
         taken
     }
 
-    /// Passes over so many bits, which are held.
+    /// Skips `bits` bits, which are held.
     #[inline]
     pub(super) fn skip(&mut self, bits: u32) {
         self.bits.held >>= bits;

@@ -1,7 +1,9 @@
-//! The text that a stream makes, behind the text that it may refer to, in one buffer: no window is kept or copied.
+//! The text that a stream makes, after the text that it may refer to, in one buffer: no window is kept or copied.
 //!
-//! What always holds: nothing but the buffer is read or written, and nothing before the place where it began to write
-//! is changed; what stands behind the text that was made is not the text's, and may be anything.
+//! # Invariants
+//!
+//! Nothing but the buffer is read or written, and nothing before the place where writing began is changed. The bytes
+//! after the text that was made do not belong to the text, and may be anything.
 
 #[derive(Debug)]
 pub(super) struct OutputBuffer<'t> {
@@ -15,7 +17,7 @@ pub(super) struct OutputBuffer<'t> {
 pub(super) struct TooFar;
 
 impl<'t> OutputBuffer<'t> {
-    /// A buffer of which so much is text.
+    /// A buffer whose first `written` bytes are text.
     pub(super) const fn new(text: &'t mut [u8], written: usize) -> Self {
         Self { text, written }
     }
@@ -85,7 +87,7 @@ fn step<const SIZE: usize>(text: &mut [u8], from: usize, to: usize) {
     }
 }
 
-/// Copies a match of any distance, and nothing behind it: as much as there is, then twice that, and so on.
+/// Copies a match of any distance, and nothing after it: as much as there is, then twice that, and so on.
 fn repeat(text: &mut [u8], (from, mut to): (usize, usize), length: usize) {
     let end = text.len().min(to + length);
     while to < end {
