@@ -204,8 +204,8 @@ pub struct ListPage {
 
 /// The Durable Objects of one class, by name. Each object handles its calls one at a time.
 pub trait DurableObjects {
-    /// Sends `body` to the object `name` under `call` and returns its answer. An object that refuses a call
-    /// (the answer is no success) is an error with its words.
+    /// Sends `body` to the object `name` under `call` and returns its answer. An object that refuses a call (its
+    /// answer does not report success) is an error with its words.
     fn call(&self, name: &str, call: &str, body: Vec<u8>) -> impl Future<Output = Result<Vec<u8>, BackendError>>;
 }
 

@@ -16,9 +16,10 @@
 //! * **A partner gets the lines**: [`filter`] says which → [`render`] writes them → [`partner`] says where they go,
 //!   how a delivery is signed, and what the answer means.
 //!
-//! What always holds: nothing outside `platform` names the Workers runtime; bytes → lines →
-//! records is synchronous; time, randomness and configuration are arguments; no data makes the
-//! code panic.
+//! # Invariants
+//!
+//! Nothing outside `platform` names the Workers runtime. The path bytes → lines → records is synchronous. Time,
+//! randomness and configuration are arguments. No data makes the code panic.
 
 pub mod limits;
 pub mod memory;

@@ -1,7 +1,9 @@
 //! Instants as the outside spells them: RFC 3339 for people, stamps for the names of batches.
 //!
-//! What always holds: an instant is Unix milliseconds in an `i64`; an instant outside the years 1 to 9999
-//! prints as the nearest one inside.
+//! # Invariants
+//!
+//! An instant is Unix milliseconds in an `i64`. An instant outside the years 1 to 9999 prints as the nearest one
+//! inside.
 
 use chrono::{DateTime, SecondsFormat, Utc};
 
@@ -36,7 +38,7 @@ pub fn day(unix_ms: i64) -> String {
     utc(unix_ms).format("%Y%m%d").to_string()
 }
 
-/// `unix_ms` as a date of the years 1 to 9999, the nearest one where it lies outside.
+/// `unix_ms` as a date of the years 1 to 9999, the nearest one where it is outside.
 fn utc(unix_ms: i64) -> DateTime<Utc> {
     /// 0001-01-01T00:00:00Z.
     const FIRST: i64 = -62_135_596_800_000;

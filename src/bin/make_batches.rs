@@ -1,7 +1,9 @@
 //! `make-batches`: writes generated Logpush batches into a folder, under the keys they would have in a bucket.
 //!
-//! What always holds: the files are a function of the options (with `--start` given, the same bytes each
-//! time); a bad option is named on stderr with what to do instead, and ends the program with code 2.
+//! # Invariants
+//!
+//! The files are a function of the options (with `--start` given, the same bytes each time). A bad option is named on
+//! stderr with its remedy, and ends the program with code 2.
 
 use std::fmt::Display;
 use std::fs::{self, File};
@@ -227,7 +229,7 @@ fn write_batch(
     Ok(())
 }
 
-/// Tells whoever watches how far it is.
+/// Prints the progress for the user.
 fn progress(text: &str) {
     let _code = say(io::stderr(), text, ExitCode::SUCCESS);
 }
