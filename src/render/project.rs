@@ -1,7 +1,9 @@
 //! Some of a record's fields, in the order asked for, and its times in the form asked for.
 //!
-//! What always holds: a value stands as the line spells it, but for times that are spelled anew; a field that the
-//! record does not have is left out; what is written is one JSON object on one line.
+//! # Invariants
+//!
+//! A value keeps the spelling of the line, except times that are converted. A field that the record does not have is
+//! left out. The output is one JSON object on one line.
 
 use crate::record::fields::line_text;
 use crate::record::{FieldValue, RecordError, RecordMembers, Timestamp};
@@ -54,7 +56,7 @@ impl TimeForm {
 /// What is written of each record.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct FieldProjection {
-    /// These fields, in this order; all where there is no list.
+    /// These fields, in this order; all of them where the list is absent.
     pub fields: Option<Vec<String>>,
     /// How times are spelled; as the line has them where nothing is said.
     pub times: Option<TimeForm>,
@@ -70,7 +72,7 @@ impl FieldProjection {
     /// Appends what is asked for of the record `line`, without a newline.
     ///
     /// # Errors
-    /// [`RecordError`] where the line is no record; nothing is appended then.
+    /// [`RecordError`] where the line is not a record; nothing is appended then.
     pub fn write(&self, out: &mut Vec<u8>, line: &[u8]) -> Result<(), RecordError> {
         let text = line_text(line);
         let members = RecordMembers::parse(&text)?;

@@ -21,8 +21,8 @@ fn few_digits(number: &[u8]) -> Option<u64> {
     is_usual.then(|| number.iter().fold(0, |sum, byte| sum * 10 + digit(*byte)))
 }
 
-/// The integer part of a decimal number: its first digits, as many as stand before the point once the
-/// exponent has moved it.
+/// The integer part of a decimal number: its first digits, as many as precede the point once the exponent has moved
+/// it.
 fn whole_millis(number: &str) -> Option<u64> {
     let (mantissa, exponent) = number.split_once(['e', 'E']).unwrap_or((number, "0"));
     let (whole, decimals) = mantissa.split_once('.').unwrap_or((mantissa, "0"));

@@ -3,8 +3,10 @@
 //! Logpush writes a header's value as a text, or as an array of texts where the job preserves duplicates. Its
 //! name may have any case.
 //!
-//! What always holds: of a header that occurs under two names the last one counts, as with members; of an
-//! array the first element; what is neither a text, a number nor a truth value is no value.
+//! # Invariants
+//!
+//! Of a header that occurs under two names the last one counts, as with members; of an array, the first element.
+//! Anything but a text, a number or a truth value counts as absent.
 
 use std::fmt;
 
@@ -15,7 +17,7 @@ use crate::record::FieldValue;
 use crate::record::fields::MemberName;
 use crate::record::scan::nested::{NotPlain, first_element, member};
 
-/// The value of the header `name` of an object of headers, [`FieldValue::Absent`] where there is none.
+/// The value of the header `name` of an object of headers, [`FieldValue::Absent`] where the object does not have it.
 pub(super) fn first_header<'a>(headers: &FieldValue<'a>, name: &str) -> FieldValue<'a> {
     let FieldValue::Nested(raw) = *headers else { return FieldValue::Absent };
     let found = match member(raw.as_bytes(), |found| found.eq_ignore_ascii_case(name.as_bytes())) {

@@ -1,12 +1,13 @@
 //! The partner format `cs_vod_v3.0`: 145 columns, joined by U+0001, ended by a line feed.
 //!
-//! One table, [`COLUMNS`], says what each column is; one loop writes them. A rule appends the bytes of its
-//! value, or none where there is no value, and knows nothing of the line: replacing control characters (where the
-//! rule does not know that there are none), cutting, and the `-` of an unavailable value happen in one place, behind
-//! every rule.
+//! One table, [`COLUMNS`], says what each column is; one loop writes them. A rule appends the bytes of its value, or
+//! nothing where there is no value, and knows nothing of the line: replacing control characters (where the rule does
+//! not exclude them), cutting, and the `-` of an unavailable value happen in one place, after every rule.
 //!
-//! What always holds: a line has 144 separators and ends with its only line feed, whatever the record holds;
-//! it is UTF-8; nothing is appended for a line that is no record.
+//! # Invariants
+//!
+//! A line has 144 separators and ends with its only line feed, whatever the record holds. It is UTF-8. Nothing is
+//! appended for a line that is not a record.
 
 mod cells;
 mod columns;
@@ -34,21 +35,21 @@ pub const FORMAT: &str = "cs_vod_v3.0";
 pub const SEPARATOR: u8 = 0x01;
 /// The byte that ends a line.
 pub const TERMINATOR: u8 = b'\n';
-/// Stands for a value that there is none of.
+/// Written in place of a value that is unavailable.
 pub const UNAVAILABLE: u8 = b'-';
 
 /// What became of one line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PartnerLine {
-    /// Whether the line differs from what the record says: a control character of a value became a space
-    /// (even one that a cut then took away), or the record was no UTF-8.
+    /// Whether the line differs from what the record says: a control character of a value became a space (even one
+    /// that a cut then took away), or the record was not UTF-8.
     pub sanitised: bool,
 }
 
 /// Appends the partner's form of the record `line`, its line feed included.
 ///
 /// # Errors
-/// [`RecordError`] where the line is no record; nothing is appended then.
+/// [`RecordError`] where the line is not a record; nothing is appended then.
 pub fn write_partner_line(
     out: &mut Vec<u8>,
     line: &[u8],

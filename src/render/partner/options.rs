@@ -1,7 +1,9 @@
 //! What a deployment sets of the partner format.
 //!
-//! What always holds: options made by [`PartnerOptions::new`] print as they were given; others are cleaned
-//! like any value, so that even they cannot break a line.
+//! # Invariants
+//!
+//! Options made by [`PartnerOptions::new`] print as they were given. Others are cleaned like any value, so that even
+//! they cannot break a line.
 
 /// What a deployment sets of the partner format.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,7 +1,9 @@
-//! The rules: each appends the bytes of one value, or nothing where there is none.
+//! The rules: each appends the bytes of one value, or nothing where the record has no value.
 //!
-//! What always holds: a rule appends UTF-8, and looks at nothing but its own record and the options; what it
-//! appends may still hold control characters where it says so, for [`super::cells`] cleans behind it.
+//! # Invariants
+//!
+//! A rule appends UTF-8, and looks at nothing but its own record and the options. Its output may still hold control
+//! characters where it says so, since [`super::cells`] cleans after it.
 
 use std::borrow::Cow;
 
@@ -87,7 +89,7 @@ impl<'a> ScalarText<'a> {
         std::str::from_utf8(&self.text).ok().and_then(Timestamp::parse)
     }
 
-    /// Appends the text, or `absent` where there is none.
+    /// Appends the text, or `absent` where there is no text.
     fn put(&self, out: &mut Vec<u8>, absent: &str) -> CellContent {
         put(out, if self.text.is_empty() { absent.as_bytes() } else { &self.text });
         self.wrote
@@ -128,7 +130,7 @@ pub(super) fn write(out: &mut Vec<u8>, column: &PartnerColumn, record: &PartnerR
     CellContent::Clean
 }
 
-/// The text of `source`, nearly always as it stands in the line.
+/// The text of `source`, nearly always unchanged from the line.
 #[inline]
 fn write_text(out: &mut Vec<u8>, record: &PartnerRecord<'_>, source: ColumnSource) -> CellContent {
     if let ColumnSource::Field(field) = source
@@ -140,7 +142,7 @@ fn write_text(out: &mut Vec<u8>, record: &PartnerRecord<'_>, source: ColumnSourc
     record.scalar(source).put(out, "")
 }
 
-/// The path of `source` behind the record's scheme and host, each replaced where it is absent.
+/// The path of `source` after the record's scheme and host, each replaced where it is absent.
 fn write_url(out: &mut Vec<u8>, record: &PartnerRecord<'_>, source: ColumnSource) -> CellContent {
     let scheme = record.scalar(ColumnSource::Field(Field::ClientRequestScheme)).put(out, "http");
     put(out, b"://");

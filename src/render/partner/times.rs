@@ -1,7 +1,8 @@
 //! Instants as the partner reads them: on the clock of UTC+8, and as Unix seconds.
 //!
-//! What always holds: everything is cut to its unit, never rounded; the month is English, whatever the
-//! machine's language.
+//! # Invariants
+//!
+//! Everything is cut to its unit, never rounded. The month is English, whatever the machine's language.
 
 use crate::record::Timestamp;
 
@@ -66,7 +67,7 @@ pub(super) fn write_thousandths(out: &mut Vec<u8>, value: u64) {
     let mut text = [b'0'; LENGTH];
     let (mut rest, mut start) = (value, LENGTH);
     for (place, byte) in text.iter_mut().enumerate().rev() {
-        // Behind the point stand three digits, before it one at least.
+        // Three digits follow the point, and at least one precedes it.
         if place == LENGTH - 4 {
             *byte = b'.';
             continue;
