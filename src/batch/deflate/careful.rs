@@ -1,7 +1,9 @@
 //! One symbol at a time, where input or room may end: what the fast loop leaves.
 //!
-//! What always holds: no byte is taken that the symbol does not need, so fewer than 8 bits are held behind it; a symbol
-//! is taken whole or not at all.
+//! # Invariants
+//!
+//! No byte is taken that the symbol does not need, so fewer than 8 bits are held after it. A symbol is taken whole or
+//! not at all.
 
 use super::InvalidDeflate;
 use super::fast::BlockCodes;
@@ -19,7 +21,7 @@ pub(super) enum DecodedSymbol {
     End,
 }
 
-/// The next symbol, and the input behind it; `None` where the input ends before it does.
+/// The next symbol, and the input after it; `None` where the input ends before it does.
 pub(super) fn next<'i>(
     codes: &BlockCodes,
     input: &mut DeflateInput<'i>,
@@ -78,7 +80,7 @@ fn peek<'i>(
     Ok(Some((DecodedSymbol::Match { length, distance }, input)))
 }
 
-/// The input behind so many bits, if it has them.
+/// The input after `bits` bits, if it has them.
 fn skip(mut input: DeflateInput<'_>, bits: u32) -> Option<DeflateInput<'_>> {
     (bits <= input.count()).then(|| {
         input.skip(bits);

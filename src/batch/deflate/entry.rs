@@ -8,8 +8,10 @@
 //! | end of block | | | | | 1 | 0 | 1 | | bits |
 //! | no symbol | | | | | 1 | 0 | 0 | | bits |
 //!
-//! What always holds: bit 15 says nothing of literals, so [`TableEntry::is_literal`] is asked first; the extra bits of a
-//! number stand above its code, as they do in the stream.
+//! # Invariants
+//!
+//! Bit 15 says nothing of literals, so [`TableEntry::is_literal`] is asked first. The extra bits of a number are above
+//! its code, as in the stream.
 
 /// Set in an entry that holds literals.
 const LITERAL: u32 = 1 << 31;
@@ -50,9 +52,9 @@ const LENGTHS: [(u32, u32); 29] = [
     (258, 0),
 ];
 
-/// The symbols of literals, the end and lengths, without the bits of their codes. 286 and 287 are none.
+/// The symbols of literals, the end and lengths, without the bits of their codes. 286 and 287 are not symbols.
 pub(super) static LITERALS: [TableEntry; 288] = literals();
-/// The symbols of distances. 30 and 31 are none.
+/// The symbols of distances. 30 and 31 are not symbols.
 pub(super) static DISTANCES: [TableEntry; 32] = distances();
 /// The symbols of the lengths of codes.
 pub(super) static CODE_LENGTHS: [TableEntry; 19] = code_lengths();
@@ -65,21 +67,21 @@ impl TableEntry {
     /// One bit that is no code.
     pub(super) const NONE: Self = Self(ODD | 1);
 
-    /// The symbol, with a code of so many bits.
+    /// The symbol, with a code of `bits` bits.
     pub(super) const fn with_code(self, bits: u32) -> Self {
         let place = if self.is_literal() { 24 } else { 8 };
         // What is odd has no use for the bits of its code, and bits 8 to 12 of it are free.
         Self(self.0 + (bits << place) + bits)
     }
 
-    /// A link to the subtable at this place, looked up with so many bits behind those of the root.
+    /// A link to the subtable at this place, looked up with `bits` bits after those of the root.
     pub(super) const fn link(place: usize, bits: u32, root: u32) -> Self {
         #[expect(clippy::cast_possible_truncation, reason = "tables have 2048 entries at most")]
         let place = place as u32;
         Self(ODD | LINK | place << 16 | bits << 8 | root)
     }
 
-    /// This literal and another behind it.
+    /// This literal and another after it.
     pub(super) const fn and(self, second: Self) -> Self {
         Self(
             LITERAL

@@ -3,8 +3,9 @@
 //! A turn takes up to six literals, or literals and a match. The next symbol is looked up before a match is copied, so
 //! that both happen at once. Input and output are locals, which the compiler keeps in registers.
 //!
-//! What always holds: it stops before a symbol that it has no room for, or behind one; bytes that were not used are
-//! given back.
+//! # Invariants
+//!
+//! Decoding stops before a symbol that it has no room for, or after one. Bytes that were not used are given back.
 
 use super::entry::TableEntry;
 use super::input::DeflateInput;
@@ -27,7 +28,7 @@ pub(super) struct BlockCodes {
     pub(super) distances: DistanceTable,
 }
 
-/// What one turn writes: literals, and a match behind them.
+/// The output of one turn: literals, and a match after them.
 struct LiteralsAndMatch<'t> {
     before: &'t [u8],
     room: &'t mut [u8; MARGIN],
@@ -91,7 +92,7 @@ fn distance(distances: &DistanceTable, from: &mut DeflateInput<'_>) -> Result<us
     if far.is_odd() { Err(InvalidDeflate) } else { Ok(from.number(far)) }
 }
 
-/// Decodes symbols; fewer than 8 bits are held before and behind. Whether the block ended.
+/// Decodes symbols; fewer than 8 bits are held before and after. Returns whether the block ended.
 pub(super) fn decode(
     codes: &BlockCodes,
     input: &mut DeflateInput<'_>,

@@ -1,6 +1,8 @@
 //! The beginning of a block with codes of its own: how long each code is, which is itself written in a code.
 //!
-//! What always holds: it may come in any pieces; what zlib refuses is refused, as soon as it shows.
+//! # Invariants
+//!
+//! A header may come in any pieces. What zlib refuses is refused, as soon as it shows.
 
 use super::InvalidDeflate;
 use super::entry::{CODE_LENGTHS, DISTANCES, LITERALS};
@@ -20,7 +22,7 @@ enum HeaderStage {
     CodeLengthCounts,
     /// The length of the code with this place in [`ORDER`].
     CodeLength(usize),
-    /// The length of the code of this symbol, distances behind literals.
+    /// The length of the code of this symbol, distances after literals.
     Length(usize),
 }
 

@@ -1,7 +1,9 @@
 //! The stream's bits, lowest first, out of bytes that come in pieces.
 //!
-//! What always holds: bytes that were taken of a piece and whose bits were not used can be given back to it, as long as
-//! no other piece came between; bits that are held above those that are counted are the stream's next ones, or zeros.
+//! # Invariants
+//!
+//! Bytes that were taken of a piece and whose bits were not used can be given back to it, as long as no other piece
+//! came between. Bits that are held above those that are counted are the stream's next ones, or zeros.
 
 use super::entry::TableEntry;
 

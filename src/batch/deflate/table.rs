@@ -4,8 +4,10 @@
 //! their first bit lowest, so a table of n bits, written twice in a row, is that of n + 1 bits: short codes come
 //! first, and the table is doubled whenever codes get longer.
 //!
-//! What always holds: exactly the codes that zlib refuses are refused; what any bits are looked up as is an entry that
-//! the last code put there; no lookup is outside.
+//! # Invariants
+//!
+//! Exactly the codes that zlib refuses are refused. The lookup of any bits gives an entry that the last code wrote. No
+//! lookup is out of bounds.
 
 use super::entry::TableEntry;
 
@@ -24,7 +26,7 @@ pub(super) type DistanceTable = DecodingTable<8, 512>;
 /// The lengths of codes, which have 7 bits at most.
 pub(super) type CodeLengths = DecodingTable<7, 128>;
 
-/// Lengths that are no code: too many codes, or too few.
+/// Lengths that do not form a code: too many codes, or too few.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct NoCode;
 
@@ -190,7 +192,7 @@ impl<const ROOT: u32, const SIZE: usize> DecodingTable<ROOT, SIZE> {
         Ok(())
     }
 
-    /// Writes the first so many entries a second time behind themselves.
+    /// Copies the first `filled` entries to the places after them.
     fn double(&mut self, filled: usize) {
         if let Some((filled, behind)) = self.entries.split_at_mut_checked(filled) {
             behind.iter_mut().zip(filled).for_each(|(slot, entry)| *slot = *entry);
