@@ -2,12 +2,15 @@
 //!
 //! The platform ends the context of a request whose client is gone: nothing in it is woken any more, and nothing is
 //! dropped. What was held for it (memory of the module's, and its share of the account) would be held for good. There
-//! are two ways to learn of it in time, and neither tells always: the event `abort` of the request, which does not come
+//! are two ways to learn of it in time, and neither is complete: the event `abort` of the request, which does not come
 //! where a write failed first; and the write, which does not fail where nothing is written. So a body goes through a
-//! pipe, whose writer is told (a `ReadableStream` of our own is not even cancelled), and all work ends with the event.
+//! pipe, whose writer is notified (a `ReadableStream` of our own is not even cancelled), and all work ends with the
+//! event.
 //!
-//! What always holds: whoever hangs up leaves nothing behind but a few handles; work that was dropped is over, and says
-//! so to whoever still waits; a body that fails half-way breaks the connection.
+//! # Invariants
+//!
+//! A client that hangs up leaves only a few handles allocated. Work that was dropped is over, and reports so to any
+//! code that still waits. A body that fails half-way breaks the connection.
 
 use std::cell::{Cell, RefCell};
 use std::pin::Pin;
@@ -55,7 +58,7 @@ extern "C" {
     #[wasm_bindgen(method, js_name = getWriter)]
     fn get_writer(this: &WritableEnd) -> StreamWriter;
 
-    /// Whoever writes.
+    /// The writer of a pipe.
     type StreamWriter;
     #[wasm_bindgen(method, catch)]
     async fn write(this: &StreamWriter, piece: &Uint8Array) -> Result<JsValue, JsValue>;
@@ -69,7 +72,7 @@ extern "C" {
 const GONE: &str = "abort";
 
 thread_local! {
-    /// What is dropped now is dropped behind the end of its context, where the platform's streams and timers throw.
+    /// Set while values are dropped after the end of their context, where the platform's streams and timers throw.
     static IS_OVER: Cell<bool> = const { Cell::new(false) };
 }
 

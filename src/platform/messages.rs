@@ -1,7 +1,9 @@
 //! The platform's messages, bound here: `worker` 0.8.7 does not show how often one was tried, and traps where a
 //! handler returns an error.
 //!
-//! What always holds: of what is asked to be done with a message the first counts.
+//! # Invariants
+//!
+//! Of several instructions for one message the first counts.
 
 use std::collections::BTreeMap;
 

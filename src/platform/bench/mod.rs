@@ -95,7 +95,7 @@ pub fn bench_inflate_miniz(gzip: Uint8Array, check: bool) -> Result<String> {
 /// Indexes a batch in one pass: what the Worker does where nothing is delivered.
 ///
 /// # Errors
-/// Where it is no batch.
+/// Where it is not a batch.
 #[wasm_bindgen]
 pub fn bench_index(gzip: Uint8Array, check: bool) -> Result<String> {
     let scan = scan_whole(&MemoryBucket::new(KEY, gzip), None)?;
@@ -110,7 +110,7 @@ pub fn bench_index(gzip: Uint8Array, check: bool) -> Result<String> {
 /// Indexes a batch, renders it for the partner, and packs the payloads: all that the Worker does with one.
 ///
 /// # Errors
-/// Where it is no batch.
+/// Where it is not a batch.
 #[wasm_bindgen]
 pub fn bench_parse(gzip: Uint8Array) -> Result<String> {
     let options = PlanOptions {
@@ -132,7 +132,7 @@ pub fn bench_parse(gzip: Uint8Array) -> Result<String> {
 /// Renders every record of a batch for the partner.
 ///
 /// # Errors
-/// Where it is no batch.
+/// Where it is not a batch.
 #[wasm_bindgen]
 pub fn bench_transform(gzip: Uint8Array, check: bool) -> Result<String> {
     let options = PartnerOptions::default();
@@ -221,7 +221,7 @@ impl BenchBatch {
     /// Looks rays up, one after the other; says how many records and bytes were found, and what that cost.
     ///
     /// # Errors
-    /// Where one is no ray.
+    /// Where one is not a ray.
     pub fn lookup(&self, rays: Vec<String>) -> Result<String> {
         let (mut records, mut bytes, mut cost) = (0, 0, ReadStats::default());
         for ray in rays {
