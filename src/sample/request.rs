@@ -3,9 +3,11 @@
 //! Requests come in families: a visitor's, and what Workers fetched for it. Families are numbered, and each
 //! is drawn from a seed of its own, so a batch can say what an earlier one held back without making it again.
 //!
-//! What always holds: every ray is its own (unless the plan asks for doubles) and its clock reads 2 to 11 ms
-//! before the start; a subrequest begins and ends within its parent; memory is a few
-//! hundred requests, and what the batch before held back.
+//! # Invariants
+//!
+//! Every ray is its own (unless the plan asks for doubles) and its clock reads 2 to 11 ms before the start. A
+//! subrequest begins and ends within its parent. Memory is a few hundred requests, and those carried over from the
+//! batch before.
 
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
