@@ -8,7 +8,7 @@
 //! # Invariants
 //!
 //! A job announces no more lines than its rate allows, apart from one object that is larger. No object is skipped: the
-//! cursor moves only past objects that are announced.
+//! cursor moves only past objects that were examined, and announced where they match.
 
 use serde::Serialize;
 
@@ -162,7 +162,7 @@ fn event(bucket_name: &str, key: &str, head: &ObjectHead, id: i64, ask: &Backfil
 }
 
 /// Whether an object may hold records of the window. Its name gives the time of writing, mostly minutes after the
-/// requests; an object whose name gives no time is read.
+/// requests; an object whose name gives no time counts as wanted.
 fn is_wanted(key: &str, config: &Config, ask: &BackfillRequest) -> bool {
     let is_batch = matches!(classify(key, &config.log_prefix), KeyClass::Batch(_));
     let near = batch_times(key).is_none_or(|(start_ms, end_ms)| {

@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 use crate::ledger::delivery::Payload;
 use crate::ledger::ids::index_of;
 
-/// The level: in measurements, 3 takes 50 % of the time of 6 for a few percent more bytes, and writes are billed per
+/// The level: in measurements, 3 takes half the time of 6 for a few percent more bytes, and writes are billed per
 /// object.
 const LEVEL: Compression = Compression::new(3);
 /// Text that waits to be compressed, in bytes.

@@ -129,7 +129,7 @@ impl<W: Services, P: PartnerClient, N: Fn() -> u32> Sender<'_, W, P, N> {
         outcome.map_or(AttemptResult::TooLarge(post.body), AttemptResult::Ended)
     }
 
-    /// The body of a payload; `None` where its pack does not exist or is too short.
+    /// The body of a payload; `None` where it has no pack, or its pack does not exist.
     async fn body(&self, id: &DeliveryId, payload: &Payload) -> Result<Option<Vec<u8>>, BackendError> {
         let Some(place) = &payload.pack else { return Ok(None) };
         let at = place.offset;
