@@ -1,8 +1,8 @@
 //! raydex: paste a Ray ID, get the request's log line back.
 //!
-//! One Cloudflare Worker over the Logpush batches in your own R2 bucket. Four stories run through
-//! this crate, and the rooms below stand in the order in which data flows through them; a room
-//! imports only what stands before it (held by `tests/it/tidy`).
+//! One Cloudflare Worker over the Logpush batches in your own R2 bucket. Five stories run through
+//! this crate. The modules below are declared in the order in which data flows through them, and a module imports only
+//! modules declared before it (`tests/it/tidy` holds that).
 //!
 //! * **A batch arrives**: R2 event → [`pipeline`] → [`batch`] reads the object as a stream, once, and finds its access
 //!   points → [`record`] reads each line's key → [`index`] packs the rays into one entry per shard.
