@@ -23,7 +23,7 @@ export default {
     let reads = [undefined];
     if (pathname === "/ours") {
       const stub = NOTHING.getByName(searchParams.get("shard"));
-      const reply = await stub.fetch("http://object/v1/find", { method: "POST", body: '{"id":"0000000000000000"}' });
+      const reply = await stub.fetch("http://object/", { method: "POST", body: '{"id":"0000000000000000"}' });
       await reply.text();
       reads = JSON.parse(searchParams.get("reads"));
     }

@@ -166,8 +166,8 @@ async function sha256(pieces) {
 async function seed(env, { from, to, records, start, step, within = Infinity }) {
   let rows = 0;
   const put = async (number) => {
-    for (const [shard, body] of wasm.bench_puts(number, start + (number * step) % within, records)) {
-      const url = `http://object/v1/put?${encodeURIComponent(shard)}`;
+    for (const [shard, call, body] of wasm.bench_puts(number, start + (number * step) % within, records)) {
+      const url = `http://object/${call}?${encodeURIComponent(shard)}`;
       const reply = await env.RAY_SHARD.getByName(shard).fetch(url, { method: "POST", body });
       if (!reply.ok) throw new Error(`batch ${number}: ${await reply.text()}`);
       const put = await reply.json();

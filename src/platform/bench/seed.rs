@@ -39,8 +39,8 @@ fn spans_of(text: u64) -> ObjectSpans {
     ObjectSpans { places: (0..spans).map(place).collect(), windows: Vec::new() }
 }
 
-/// The calls that put batch `number` into the index: `[name of the shard, body of v1/put-entry]` for each of its shards. It
-/// has so many records, over the 30 seconds from `start_ms` on.
+/// The calls that put batch `number` into the index: `[name of the shard, name of the call, its body]` for each of its
+/// shards. It has so many records, over the 30 seconds from `start_ms` on.
 ///
 /// # Errors
 /// Where the instant has no ray.
@@ -75,7 +75,7 @@ pub fn bench_puts(number: u32, start_ms: f64, records: u32) -> Result<Array> {
             parts: entry.parts,
             summary: summaries.batch.clone(),
         };
-        Array::of2(&entry.shard.to_string().into(), &Uint8Array::from(put.to_body().as_slice()))
+        Array::of3(&entry.shard.to_string().into(), &PutEntry::NAME.into(), &Uint8Array::from(put.to_body().as_slice()))
     });
     Ok(calls.collect())
 }

@@ -107,6 +107,21 @@ fn linker_bound_is_the_one_of_limits() {
 }
 
 #[test]
+fn scripts_spell_no_object_call() {
+    let spelled = regex(r"http://object/v1/[a-z-]+");
+    assert!(spelled.is_match("fetch('http://object/v1/put-entry')"));
+    for folder in ["bench", "local", "src/platform", "tests/run"] {
+        for file in files(folder).into_iter().filter(|file| file.has_extension("mjs")) {
+            assert!(
+                !spelled.is_match(&file.text),
+                "{}: take the name from the module that declares the call",
+                file.path
+            );
+        }
+    }
+}
+
+#[test]
 fn worker_is_built_without_generator_and_bench() {
     // Both are features, and off by default; a build turns one on only where it builds something else than the Worker.
     let features = toml("Cargo.toml")["features"].as_table().unwrap().clone();
