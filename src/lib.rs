@@ -12,7 +12,7 @@
 //! * **Who may see it**: [`access`] says who asks and what they may; [`mask`] takes out of a line what the caller's role
 //!   must not see; [`audit`] keeps what was asked.
 //! * **Someone searches**: [`query`] asks the shards of a time range, but for those that never held anything, for their
-//!   batches, passes over those that their summaries rule out, and streams the lines that pass a [`filter`].
+//!   batches, passes over those whose [`summary`] rules them out, and streams the lines that pass a [`filter`].
 //! * **A partner gets the lines**: [`filter`] says which → [`render`] writes them → [`partner`] says where they go,
 //!   how a delivery is signed, and what the answer means.
 //!
@@ -42,6 +42,8 @@ pub mod r2_event;
 pub mod rpc;
 
 pub mod access;
+
+pub mod summary;
 
 pub mod index;
 

@@ -15,11 +15,11 @@ use serde::{Deserialize, Serialize};
 
 use super::entry::{self, EntryPart, RayLocation};
 use super::shard::slot_of;
-use super::summary::{PackedSummaries, SummaryBuilder};
 use super::{ShardName, nonstandard};
 use crate::batch::{BatchError, BatchLine, ObjectSpans};
 use crate::limits::{EARLY_REJECTED_LINES, MAX_LINES, MAX_NONSTANDARD_BYTES, MAX_RAY_SKEW_MS, MAX_SHARDS};
 use crate::record::{IndexedFields, RayId, RayKey, RecordError, RecordKey};
+use crate::summary::{PackedSummaries, SummaryBuilder};
 
 /// What was found in a batch, in lines.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]

@@ -56,7 +56,7 @@ pub struct PutEntry {
     pub slots: Vec<u8>,
     /// The packed rays.
     pub parts: Vec<EntryPart>,
-    /// The batch's summary, packed as [`super::summary::form`] says.
+    /// The batch's summary, packed as [`crate::summary::form`] says.
     pub summary: Vec<u8>,
 }
 
@@ -205,7 +205,7 @@ pub struct ShardBatch {
     pub place: i64,
     /// The object, in the version that was indexed.
     pub object: ObjectVersion,
-    /// Its summary, packed as [`super::summary::form`] says; in JSON in base64.
+    /// Its summary, packed as [`crate::summary::form`] says; in JSON in base64.
     #[serde(with = "base64_bytes")]
     pub summary: Vec<u8>,
 }

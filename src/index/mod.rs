@@ -2,9 +2,8 @@
 //!
 //! One entry per batch and shard, never a row per ray: its rays, sorted and delta-coded in BLOBs, each with the number
 //! of the span that holds its line. Reading order: [`build`] gathers, [`entry`] packs after the beginning of every
-//! [`part`], [`shard`] keeps, [`summary`] says what a batch holds in addition to its rays, [`calls`] is what travels
-//! between the Worker and a shard, [`mod@write`] does it for one object; [`occupancy`] says which shards hold
-//! anything.
+//! [`part`], [`shard`] keeps, [`calls`] is what travels between the Worker and a shard, [`mod@write`] does it for one
+//! object; [`occupancy`] says which shards hold anything.
 //!
 //! # Invariants
 //!
@@ -20,12 +19,10 @@ pub mod nonstandard;
 pub mod occupancy;
 pub mod part;
 pub mod shard;
-pub mod summary;
 pub mod write;
 
 pub use build::{BatchIndex, Counts, IndexBuilder, ShardEntry};
 pub use calls::{Candidate, ObjectVersion};
 pub use names::ShardName;
 pub use occupancy::{OccupancyMap, OccupancyRow};
-pub use summary::{PruningSummary, SpanSummaries, SpanSummary};
 pub use write::{forget_entries, put_entries};

@@ -5,10 +5,7 @@
 //! 1  u8      kind: 0 rays (`entry`), 1 nonstandard ids (`nonstandard`)
 //! 2  u16     0
 //! 4  u32 LE  bytes of the table
-//! 8  the table: a row for each span that the part names, ascending, of nine numbers in LEB128:
-//!    number above the former row's, form (0 start, 1 block, 2 plain), first bit above the former row's, stored bytes,
-//!    offset of its text above the former row's, head, bytes of its text plus one (0 for the last span), where its
-//!    window begins above the end of the former row's, bytes of the window
+//! 8  the table of the spans that the part names (`batch::span_table`)
 //! …  the body
 //! ```
 //!
@@ -17,12 +14,10 @@
 //! A part contains all that is needed to read the spans it names. No bytes make reading it panic. Tests freeze the
 //! form; another form has another version.
 
-use crate::batch::{ObjectSpans, PointForm, SpanPlace};
+use crate::batch::{ObjectSpans, SpanPlace, read_span_table, write_span_table};
 
 /// The version of this stored form.
 pub const VERSION: u8 = 2;
-/// The forms of points by their number.
-const FORMS: [PointForm; 3] = [PointForm::Start, PointForm::Block, PointForm::Plain];
 
 /// Why stored bytes are not a part of an entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -42,19 +37,12 @@ pub enum EntryError {
 
 /// The beginning of a part of this kind that names these spans, ascending.
 pub(super) fn head(kind: u8, numbers: impl Iterator<Item = u32>, spans: &ObjectSpans) -> Vec<u8> {
-    let table = table_of(numbers.filter_map(|number| spans.place(number)));
+    let table = write_span_table(numbers.filter_map(|number| spans.place(number)));
     let length = u32::try_from(table.len()).unwrap_or(u32::MAX);
     let mut bytes = vec![VERSION, kind, 0, 0];
     bytes.extend_from_slice(&length.to_le_bytes());
     bytes.extend_from_slice(&table);
     bytes
-}
-
-/// The table of these spans, ascending.
-pub(super) fn table_of<'a>(places: impl Iterator<Item = &'a SpanPlace>) -> Vec<u8> {
-    let mut table = Vec::new();
-    places.fold(SpanTableRow::default(), |before, place| before.write(&mut table, place));
-    table
 }
 
 /// A part that was opened.
@@ -83,103 +71,17 @@ pub(super) fn open(bytes: &[u8]) -> Result<OpenPart<'_>, EntryError> {
 /// # Errors
 /// [`EntryError`] where the bytes do not have this form.
 pub fn places(bytes: &[u8]) -> Result<Vec<SpanPlace>, EntryError> {
-    places_in(open(bytes)?.table)
-}
-
-/// The places of the spans in a table.
-pub(super) fn places_in(mut table: &[u8]) -> Result<Vec<SpanPlace>, EntryError> {
-    let mut places = Vec::new();
-    let mut before = SpanTableRow::default();
-    while !table.is_empty() {
-        let (place, after) = before.read(&mut table).ok_or(EntryError::Damaged)?;
-        places.push(place);
-        before = after;
-    }
-    Ok(places)
-}
-
-/// What a row is counted from: the row before it.
-#[derive(Debug, Clone, Copy, Default)]
-struct SpanTableRow {
-    number: u64,
-    bit: u64,
-    offset: u64,
-    window_end: u64,
-}
-
-impl SpanTableRow {
-    fn of(place: &SpanPlace) -> Self {
-        let SpanPlace { number, bit, offset, window, .. } = place;
-        Self { number: u64::from(*number), bit: *bit, offset: *offset, window_end: window.end }
-    }
-
-    /// Writes the row after this one.
-    fn write(self, table: &mut Vec<u8>, place: &SpanPlace) -> Self {
-        let form = FORMS.iter().position(|form| *form == place.form).unwrap_or_default();
-        let numbers = [
-            u64::from(place.number).wrapping_sub(self.number),
-            form as u64,
-            place.bit.wrapping_sub(self.bit),
-            place.bytes,
-            place.offset.wrapping_sub(self.offset),
-            place.head,
-            place.text.map_or(0, |text| text + 1),
-            place.window.start.wrapping_sub(self.window_end),
-            place.window.end - place.window.start,
-        ];
-        for number in numbers {
-            write_number(table, number);
-        }
-        Self::of(place)
-    }
-
-    /// Reads the row after this one.
-    fn read(self, table: &mut &[u8]) -> Option<(SpanPlace, Self)> {
-        let mut next = || read_number(table);
-        let number = u32::try_from(self.number.checked_add(next()?)?).ok()?;
-        let form = *FORMS.get(usize::try_from(next()?).ok()?)?;
-        let bit = self.bit.checked_add(next()?)?;
-        let bytes = next()?;
-        let offset = self.offset.checked_add(next()?)?;
-        let head = next()?;
-        let text = next()?.checked_sub(1);
-        let start = self.window_end.checked_add(next()?)?;
-        let window = start..start.checked_add(next()?)?;
-        let place = SpanPlace { number, form, bit, bytes, offset, head, text, window };
-        let row = Self::of(&place);
-        Some((place, row))
-    }
-}
-
-/// Seven bits a byte, the lowest first; the high bit says that more follow.
-pub(super) fn write_number(bytes: &mut Vec<u8>, mut number: u64) {
-    while number >= 0x80 {
-        bytes.push((number & 0x7f) as u8 | 0x80);
-        number >>= 7;
-    }
-    bytes.push((number & 0x7f) as u8);
-}
-
-pub(super) fn read_number(bytes: &mut &[u8]) -> Option<u64> {
-    let mut number = 0_u64;
-    for shift in (0..64).step_by(7) {
-        let (&byte, rest) = bytes.split_first()?;
-        *bytes = rest;
-        let bits = u64::from(byte & 0x7f);
-        number |= bits.checked_shl(shift).filter(|shifted| shifted >> shift == bits)?;
-        if byte < 0x80 {
-            return Some(number);
-        }
-    }
-    None
+    read_span_table(open(bytes)?.table).ok_or(EntryError::Damaged)
 }
 
 #[cfg(test)]
 mod tests {
     use proptest::prelude::{any, prop, prop_assert_eq, proptest};
 
-    use super::{EntryError, FORMS, head, places};
-    use crate::batch::{ObjectSpans, SpanPlace};
+    use super::{EntryError, head, places};
+    use crate::batch::{ObjectSpans, PointForm, SpanPlace};
+
+    const FORMS: [PointForm; 3] = [PointForm::Start, PointForm::Block, PointForm::Plain];
 
     fn place(number: u32, form: usize, parts: [u64; 5]) -> SpanPlace {
         let [bit, bytes, offset, head, window] = parts;

@@ -12,12 +12,12 @@ use super::pack::PayloadPack;
 use super::transform::{ScannedLine, Transformer};
 use crate::backend::{BackendError, Bucket, ByteStream};
 use crate::batch::{BatchError, BatchLine, BatchReader, LineSink, LineStart, ReadTotals};
-use crate::index::summary::PackedSummaries;
 use crate::index::{BatchIndex, Counts, IndexBuilder, ShardEntry};
 use crate::ledger::SourceId;
 use crate::ledger::calls::SealedPlan;
 use crate::limits::CONCURRENT_PUTS;
 use crate::record::{Dataset, IndexedFields, LineScanner, NextLine, RecordError, RecordKey, RecordScan};
+use crate::summary::PackedSummaries;
 
 /// What the scan of a whole batch produces.
 #[derive(Debug)]

@@ -14,10 +14,10 @@ use super::cursor::QueryPosition;
 use super::pruning::PrefixWindow;
 use crate::batch::BatchLine;
 use crate::index::ObjectVersion;
-use crate::index::summary::stable_hash;
 use crate::limits::QUERY_CHUNK;
 use crate::record::LineScanner;
 use crate::span_reader::SpanLineSink;
+use crate::summary::stable_hash;
 
 /// Decides last which records a query returns, and what the caller sees of them.
 pub trait RecordSink {

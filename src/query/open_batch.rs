@@ -10,9 +10,10 @@ use super::pruning::{PrefixWindow, can_skip_spans};
 use super::read_plan::{PlannedRead, ReadPlan};
 use crate::backend::{BackendError, BatchStore, Bucket, ByteStream, WholeBody};
 use crate::bucket_keys::{summaries_key, version_digest};
-use crate::index::{ObjectVersion, PruningSummary, SpanSummaries};
+use crate::index::ObjectVersion;
 use crate::limits::SUMMARIES_OBJECT_MAX;
 use crate::span_reader::{ReadStats, SpanReader};
+use crate::summary::{PruningSummary, SpanSummaries};
 
 /// The batch that a run reads; `Y` is the bucket's body.
 #[derive(Debug)]

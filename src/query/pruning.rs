@@ -8,8 +8,8 @@
 //! A batch or span that is ruled out holds no record of the window that passes the filter.
 
 use super::{PruningFilter, RangeQuery};
-use crate::index::{PruningSummary, SpanSummaries, SpanSummary};
 use crate::record::RayId;
+use crate::summary::{PruningSummary, SpanSummaries, SpanSummary};
 
 /// The part of a query's time range that belongs to one prefix, in Unix nanoseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -8,9 +8,9 @@ use std::collections::VecDeque;
 
 use super::RangeQuery;
 use super::pruning::{PrefixWindow, span_may_match};
-use crate::index::SpanSummaries;
 use crate::limits::{QUERY_GAP, QUERY_RUNS};
 use crate::span_reader::SpanRange;
+use crate::summary::SpanSummaries;
 
 /// One read of a batch.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -20,11 +20,12 @@ use super::read_plan::PlannedRead;
 use super::{QueryEnd, QueryError, QueryLine, QueryStep, RangeQuery, RecordSink, ShardDirectory};
 use crate::backend::{BackendError, BatchStore, Bucket, ByteStream, DurableObjects};
 use crate::batch::BatchError;
+use crate::index::ObjectVersion;
 use crate::index::calls::ShardBatch;
-use crate::index::{ObjectVersion, PruningSummary};
 use crate::limits::QUERY_STEP;
 use crate::record::{LineScanner, RayId};
 use crate::span_reader::{ReadError, ReadProgress, ReadStart, ReadStats, SpanReader};
+use crate::summary::PruningSummary;
 
 /// A query in progress; `Y` is the bucket's body.
 #[derive(Debug)]

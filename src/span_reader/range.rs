@@ -5,8 +5,7 @@
 use std::ops::Range;
 
 use crate::batch::SpanPlace;
-use crate::index::SpanSummary;
-use crate::index::summary::WindowHash;
+use crate::summary::{SpanSummary, WindowHash};
 
 /// Spans that follow one another and are read as one range of the stored object.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -2,9 +2,9 @@
 
 use raydex::batch::{ObjectSpans, PointForm, SpanPlace};
 use raydex::filter::Filter;
-use raydex::index::summary::{PruningSummary, SpanSummaries, SummaryBuilder};
 use raydex::limits::SUMMARY_MAX;
 use raydex::record::IndexedFields;
+use raydex::summary::{PruningSummary, SpanSummaries, SummaryBuilder};
 
 use super::random::Random;
 

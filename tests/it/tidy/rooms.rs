@@ -3,7 +3,7 @@
 use super::{File, core_sources, regex, text};
 
 /// The rooms, in reading order: each may import those before it.
-const ROOMS: [&str; 27] = [
+const ROOMS: [&str; 28] = [
     "limits",
     "memory",
     "time",
@@ -16,6 +16,7 @@ const ROOMS: [&str; 27] = [
     "r2_event",
     "rpc",
     "access",
+    "summary",
     "index",
     "span_reader",
     "lookup",

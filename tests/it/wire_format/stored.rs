@@ -4,9 +4,9 @@
 use raydex::audit::AUDIT;
 use raydex::backend::DurableObjects;
 use raydex::config::DEFAULT_BUCKET_NAME as BUCKET_NAME;
-use raydex::index::summary::spans::SpanSummaries;
 use raydex::r2_event::R2Event;
 use raydex::record::Dataset;
+use raydex::summary::spans::SpanSummaries;
 
 use super::api::{Ask, json};
 use super::calls::{dump, load};

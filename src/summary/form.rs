@@ -19,7 +19,7 @@
 use super::filter::TextFilter;
 use super::tokens::with_tokens;
 use super::{FieldSummary, PruningSummary, TimeBounds};
-use crate::index::part::{read_number, write_number};
+use crate::batch::{read_leb128, write_leb128};
 use crate::limits::SUMMARY_MAX;
 
 /// The version of this stored form.
@@ -32,8 +32,8 @@ pub(super) fn to_bytes(summary: PruningSummary) -> Vec<u8> {
     let mut head = vec![VERSION];
     head.extend_from_slice(&times.first_ns.to_le_bytes());
     head.extend_from_slice(&times.last_ns.to_le_bytes());
-    write_number(&mut head, u64::from(spans));
-    write_number(&mut head, fields.len() as u64);
+    write_leb128(&mut head, u64::from(spans));
+    write_leb128(&mut head, fields.len() as u64);
     while head.len() + parts.iter().map(Vec::len).sum::<usize>() > SUMMARY_MAX {
         let largest = parts.iter().zip(fields.iter_mut()).enumerate().max_by_key(|(_, (part, _))| part.len());
         let Some((place, (_, field))) = largest else { break };
@@ -62,7 +62,7 @@ fn field_bytes(field: &FieldSummary) -> Vec<u8> {
         FieldSummary::Any => vec![0],
         FieldSummary::OneOf(tokens) => {
             let mut bytes = vec![1];
-            write_number(&mut bytes, tokens.len() as u64);
+            write_leb128(&mut bytes, tokens.len() as u64);
             for token in tokens {
                 write_bytes(&mut bytes, token);
             }
@@ -78,13 +78,13 @@ fn field_bytes(field: &FieldSummary) -> Vec<u8> {
 
 /// Writes a length and then the bytes.
 pub(super) fn write_bytes(into: &mut Vec<u8>, bytes: &[u8]) {
-    write_number(into, bytes.len() as u64);
+    write_leb128(into, bytes.len() as u64);
     into.extend_from_slice(bytes);
 }
 
 /// What [`write_bytes`] wrote.
 pub(super) fn read_bytes<'a>(from: &mut &'a [u8]) -> Option<&'a [u8]> {
-    let length = usize::try_from(read_number(from)?).ok()?;
+    let length = usize::try_from(read_leb128(from)?).ok()?;
     let (bytes, rest) = from.split_at_checked(length)?;
     *from = rest;
     Some(bytes)
@@ -98,8 +98,8 @@ impl PruningSummary {
         let (first, rest) = rest.split_first_chunk()?;
         let (last, mut rest) = rest.split_first_chunk()?;
         let times = TimeBounds { first_ns: i64::from_le_bytes(*first), last_ns: i64::from_le_bytes(*last) };
-        let spans = u32::try_from(read_number(&mut rest)?).ok()?;
-        let count = read_number(&mut rest)?;
+        let spans = u32::try_from(read_leb128(&mut rest)?).ok()?;
+        let count = read_leb128(&mut rest)?;
         let mut fields = Vec::new();
         for _ in 0..count {
             fields.push(read_field(&mut rest)?);
@@ -114,7 +114,7 @@ fn read_field(from: &mut &[u8]) -> Option<FieldSummary> {
     match kind {
         0 => Some(FieldSummary::Any),
         1 => {
-            let count = read_number(from)?;
+            let count = read_leb128(from)?;
             let mut tokens = Vec::new();
             for _ in 0..count {
                 tokens.push(read_bytes(from)?.into());

@@ -3,7 +3,7 @@
 //! ```text
 //! 0  u8      version = 1
 //! 1  i64 LE  the first instant of all, in Unix nanoseconds
-//! 9  the table of all spans (`part`), its length before it
+//! 9  the table of all spans (`batch::span_table`), its length before it
 //! …  the number of fields, and for each the number of its values, then for each its length and its bytes
 //! …  for each span: the hash of its packed window (u32 LE), the number of its records, and where there are any
 //!      its first instant above the first of all, its last above its first,
@@ -20,9 +20,8 @@
 use super::filter::{TextFilter, hash};
 use super::form::{read_bytes, write_bytes};
 use super::{TimeBounds, one_of};
-use crate::batch::{ObjectSpans, SpanPlace};
+use crate::batch::{ObjectSpans, SpanPlace, read_leb128, read_span_table, write_leb128, write_span_table};
 use crate::filter::PossibleValues;
-use crate::index::part::{places_in, read_number, table_of, write_number};
 use crate::limits::SUMMARY_TOKENS;
 use crate::record::indexed_field_position;
 
@@ -99,10 +98,10 @@ pub(super) fn to_bytes(dictionaries: &[&[Box<[u8]>]], told: &[SpanValues], spans
     let base = told.iter().fold(TimeBounds::NONE, |times, span| times.with(span.times)).first_ns;
     let mut bytes = vec![VERSION];
     bytes.extend_from_slice(&base.to_le_bytes());
-    write_bytes(&mut bytes, &table_of(spans.places.iter()));
-    write_number(&mut bytes, dictionaries.len() as u64);
+    write_bytes(&mut bytes, &write_span_table(spans.places.iter()));
+    write_leb128(&mut bytes, dictionaries.len() as u64);
     for tokens in dictionaries {
-        write_number(&mut bytes, tokens.len() as u64);
+        write_leb128(&mut bytes, tokens.len() as u64);
         for token in *tokens {
             write_bytes(&mut bytes, token);
         }
@@ -139,13 +138,13 @@ impl WindowHash {
 }
 
 fn write_span(bytes: &mut Vec<u8>, span: &SpanValues, base: i64, dictionaries: &[&[Box<[u8]>]]) {
-    write_number(bytes, span.records);
+    write_leb128(bytes, span.records);
     if span.records == 0 {
         return;
     }
     let TimeBounds { first_ns, last_ns } = span.times;
-    write_number(bytes, first_ns.abs_diff(base));
-    write_number(bytes, last_ns.abs_diff(first_ns));
+    write_leb128(bytes, first_ns.abs_diff(base));
+    write_leb128(bytes, last_ns.abs_diff(first_ns));
     for (seen, tokens) in span.fields.iter().zip(dictionaries) {
         match seen {
             ValueSet::Any => bytes.push(0),
@@ -194,7 +193,7 @@ impl SpanSummaries {
         };
         let (base, mut rest) = rest.split_first_chunk()?;
         let base = i64::from_le_bytes(*base);
-        let places = places_in(read_bytes(&mut rest)?).ok()?;
+        let places = read_span_table(read_bytes(&mut rest)?)?;
         let dictionaries = read_dictionaries(&mut rest)?;
         let mut spans = Vec::with_capacity(places.len());
         for place in places {
@@ -216,11 +215,11 @@ impl SpanSummaries {
 }
 
 fn read_dictionaries(from: &mut &[u8]) -> Option<Vec<Vec<Box<[u8]>>>> {
-    let count = read_number(from)?;
+    let count = read_leb128(from)?;
     let mut dictionaries = Vec::new();
     for _ in 0..count {
         let mut tokens = Vec::new();
-        for _ in 0..read_number(from)? {
+        for _ in 0..read_leb128(from)? {
             tokens.push(read_bytes(from)?.into());
         }
         dictionaries.push(tokens);
@@ -232,12 +231,12 @@ fn read_span(from: &mut &[u8], place: SpanPlace, base: i64, dictionaries: &[Vec<
     let (window, rest) = from.split_first_chunk()?;
     *from = rest;
     let window_hash = WindowHash(u32::from_le_bytes(*window));
-    let records = read_number(from)?;
+    let records = read_leb128(from)?;
     if records == 0 {
         return Some(SpanSummary { place, times: TimeBounds::NONE, records, window_hash, fields: Vec::new() });
     }
-    let first_ns = base.checked_add_unsigned(read_number(from)?)?;
-    let last_ns = first_ns.checked_add_unsigned(read_number(from)?)?;
+    let first_ns = base.checked_add_unsigned(read_leb128(from)?)?;
+    let last_ns = first_ns.checked_add_unsigned(read_leb128(from)?)?;
     let mut fields = Vec::with_capacity(dictionaries.len());
     for tokens in dictionaries {
         fields.push(read_seen(from, tokens.len())?);
