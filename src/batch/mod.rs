@@ -27,4 +27,4 @@ pub use lines::{BatchLine, LineSink, LineSplitter, LineStart};
 pub use points::{AccessPoint, FirstLine, PointForm};
 pub use reader::BatchReader;
 pub(crate) use span_table::{read_span_table, write_span_table};
-pub use spans::{ObjectSpans, SpanPlace};
+pub use spans::{ObjectSpans, SpanExtent};

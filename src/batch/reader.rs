@@ -8,7 +8,7 @@
 use std::ops::ControlFlow;
 
 use super::points::PointFinder;
-use super::spans::{ObjectSpans, SpanPlace};
+use super::spans::{ObjectSpans, SpanExtent};
 use super::{BatchError, BatchLine, Inflater, LineSink, LineSplitter, ReadTotals, window};
 
 /// Reads one object, or one span of it, pushed in pieces of any size.
@@ -26,7 +26,7 @@ enum TextSource {
     Inflater(Box<Inflater>),
     /// A span before its first byte, which may hold the end of a block too.
     Span {
-        place: SpanPlace,
+        extent: SpanExtent,
         window: Vec<u8>,
     },
 }
@@ -57,11 +57,11 @@ impl BatchReader {
 
     /// A reader of the stored bytes of one span with the packed window `packed`; `None` where that is not a window.
     #[must_use]
-    pub fn of_span(place: &SpanPlace, packed: &[u8]) -> Option<Self> {
+    pub fn of_span(extent: &SpanExtent, packed: &[u8]) -> Option<Self> {
         let window = window::unpack(packed)?;
-        let skip = usize::try_from(place.head).ok()?;
-        let splitter = LineSplitter::at(place.offset, skip, place.number);
-        Some(Self { source: TextSource::Span { place: place.clone(), window }, splitter, begun: 0 })
+        let skip = usize::try_from(extent.head).ok()?;
+        let splitter = LineSplitter::at(extent.offset, skip, extent.number);
+        Some(Self { source: TextSource::Span { extent: extent.clone(), window }, splitter, begun: 0 })
     }
 
     /// Takes the next stored bytes and hands on each line that ends in them; `sink` may end the reading.
@@ -127,10 +127,10 @@ impl BatchReader {
 
     /// Begins the span with its first byte, if there is one to begin; hands back what is to be pushed.
     fn start<'a>(&mut self, stored: &'a [u8]) -> &'a [u8] {
-        let TextSource::Span { place, window } = &self.source else { return stored };
+        let TextSource::Span { extent, window } = &self.source else { return stored };
         let Some((&byte, rest)) = stored.split_first() else { return stored };
-        let is_whole = place.bit.is_multiple_of(8);
-        self.source = TextSource::Inflater(Box::new(Inflater::at(place.form, place.bit, byte, window)));
+        let is_whole = extent.bit.is_multiple_of(8);
+        self.source = TextSource::Inflater(Box::new(Inflater::at(extent.form, extent.bit, byte, window)));
         if is_whole { stored } else { rest }
     }
 }

@@ -11,28 +11,28 @@
 
 use super::leb128::{read_leb128, write_leb128};
 use super::points::PointForm;
-use super::spans::SpanPlace;
+use super::spans::SpanExtent;
 
 /// The forms of points by their number.
 const FORMS: [PointForm; 3] = [PointForm::Start, PointForm::Block, PointForm::Plain];
 
 /// The table of these spans, ascending.
-pub(crate) fn write_span_table<'a>(places: impl Iterator<Item = &'a SpanPlace>) -> Vec<u8> {
+pub(crate) fn write_span_table<'a>(extents: impl Iterator<Item = &'a SpanExtent>) -> Vec<u8> {
     let mut table = Vec::new();
-    places.fold(SpanTableRow::default(), |before, place| before.write(&mut table, place));
+    extents.fold(SpanTableRow::default(), |before, extent| before.write(&mut table, extent));
     table
 }
 
 /// The spans in a table; `None` where the bytes are not a table.
-pub(crate) fn read_span_table(mut table: &[u8]) -> Option<Vec<SpanPlace>> {
-    let mut places = Vec::new();
+pub(crate) fn read_span_table(mut table: &[u8]) -> Option<Vec<SpanExtent>> {
+    let mut extents = Vec::new();
     let mut before = SpanTableRow::default();
     while !table.is_empty() {
-        let (place, after) = before.read(&mut table)?;
-        places.push(place);
+        let (extent, after) = before.read(&mut table)?;
+        extents.push(extent);
         before = after;
     }
-    Some(places)
+    Some(extents)
 }
 
 /// What a row is counted from: the row before it.
@@ -45,33 +45,33 @@ struct SpanTableRow {
 }
 
 impl SpanTableRow {
-    fn from_place(place: &SpanPlace) -> Self {
-        let SpanPlace { number, bit, offset, window, .. } = place;
+    fn from_extent(extent: &SpanExtent) -> Self {
+        let SpanExtent { number, bit, offset, window, .. } = extent;
         Self { number: u64::from(*number), bit: *bit, offset: *offset, window_end: window.end }
     }
 
     /// Writes the row after this one.
-    fn write(self, table: &mut Vec<u8>, place: &SpanPlace) -> Self {
-        let form = FORMS.iter().position(|form| *form == place.form).unwrap_or_default();
+    fn write(self, table: &mut Vec<u8>, extent: &SpanExtent) -> Self {
+        let form = FORMS.iter().position(|form| *form == extent.form).unwrap_or_default();
         let numbers = [
-            u64::from(place.number).wrapping_sub(self.number),
+            u64::from(extent.number).wrapping_sub(self.number),
             form as u64,
-            place.bit.wrapping_sub(self.bit),
-            place.bytes,
-            place.offset.wrapping_sub(self.offset),
-            place.head,
-            place.text.map_or(0, |text| text + 1),
-            place.window.start.wrapping_sub(self.window_end),
-            place.window.end - place.window.start,
+            extent.bit.wrapping_sub(self.bit),
+            extent.bytes,
+            extent.offset.wrapping_sub(self.offset),
+            extent.head,
+            extent.text.map_or(0, |text| text + 1),
+            extent.window.start.wrapping_sub(self.window_end),
+            extent.window.end - extent.window.start,
         ];
         for number in numbers {
             write_leb128(table, number);
         }
-        Self::from_place(place)
+        Self::from_extent(extent)
     }
 
     /// Reads the row after this one.
-    fn read(self, table: &mut &[u8]) -> Option<(SpanPlace, Self)> {
+    fn read(self, table: &mut &[u8]) -> Option<(SpanExtent, Self)> {
         let mut next = || read_leb128(table);
         let number = u32::try_from(self.number.checked_add(next()?)?).ok()?;
         let form = *FORMS.get(usize::try_from(next()?).ok()?)?;
@@ -82,8 +82,8 @@ impl SpanTableRow {
         let text = next()?.checked_sub(1);
         let start = self.window_end.checked_add(next()?)?;
         let window = start..start.checked_add(next()?)?;
-        let place = SpanPlace { number, form, bit, bytes, offset, head, text, window };
-        let row = Self::from_place(&place);
-        Some((place, row))
+        let extent = SpanExtent { number, form, bit, bytes, offset, head, text, window };
+        let row = Self::from_extent(&extent);
+        Some((extent, row))
     }
 }

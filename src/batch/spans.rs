@@ -42,7 +42,7 @@ impl SpanCursor {
 
 /// The range of a span's bytes, and how they are read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SpanPlace {
+pub struct SpanExtent {
     /// The number of the span, from 0.
     pub number: u32,
     /// How to read from its beginning.
@@ -61,7 +61,7 @@ pub struct SpanPlace {
     pub window: Range<u64>,
 }
 
-impl SpanPlace {
+impl SpanExtent {
     /// Offset of the span's first stored byte in the object.
     #[must_use]
     pub const fn first_byte(&self) -> u64 {
@@ -79,7 +79,7 @@ impl SpanPlace {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ObjectSpans {
     /// Where each span is stored, ordered by number.
-    pub places: Vec<SpanPlace>,
+    pub extents: Vec<SpanExtent>,
     /// The compressed windows of all access points, one after another.
     pub windows: Vec<u8>,
 }
@@ -90,13 +90,13 @@ impl ObjectSpans {
         let behind: Vec<(u64, Option<FirstLine>)> =
             points.iter().skip(1).map(|point| (point.offset, point.line)).collect();
         let mut spans = Self::default();
-        for (place, point) in points.into_iter().enumerate() {
-            let next = behind.get(place);
+        for (number, point) in points.into_iter().enumerate() {
+            let next = behind.get(number);
             let end = next.and_then(|(_, line)| line.map(|line| line.stored)).unwrap_or(stored);
             let window = spans.windows.len() as u64;
             spans.windows.extend_from_slice(&point.window);
-            spans.places.push(SpanPlace {
-                number: u32::try_from(place).unwrap_or(u32::MAX),
+            spans.extents.push(SpanExtent {
+                number: u32::try_from(number).unwrap_or(u32::MAX),
                 form: point.form,
                 bit: point.bit,
                 bytes: end.min(stored).saturating_sub(point.bit / 8),
@@ -109,9 +109,9 @@ impl ObjectSpans {
         spans
     }
 
-    /// The place of the span of this number.
+    /// The extent of the span of this number.
     #[must_use]
-    pub fn place(&self, number: u32) -> Option<&SpanPlace> {
-        self.places.get(number as usize)
+    pub fn extent(&self, number: u32) -> Option<&SpanExtent> {
+        self.extents.get(number as usize)
     }
 }

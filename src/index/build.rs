@@ -14,7 +14,7 @@ use std::ops::Range;
 use serde::{Deserialize, Serialize};
 
 use super::entry::{self, EntryPart, RayLocation};
-use super::shard::slot_of;
+use super::shard::time_slot_of;
 use super::{ShardName, nonstandard};
 use crate::batch::{BatchError, BatchLine, ObjectSpans};
 use crate::limits::{EARLY_REJECTED_LINES, MAX_LINES, MAX_NONSTANDARD_BYTES, MAX_RAY_SKEW_MS, MAX_SHARDS};
@@ -53,8 +53,8 @@ impl Counts {
 pub struct ShardEntry {
     /// The shard.
     pub shard: ShardName,
-    /// The slots that have rays, ascending.
-    pub slots: Vec<u8>,
+    /// The time slots that have rays, ascending.
+    pub time_slots: Vec<u8>,
     /// The packed rays; none where only records' times are of this shard.
     pub parts: Vec<EntryPart>,
 }
@@ -145,7 +145,7 @@ impl IndexBuilder {
             return Err(BatchError::TooManyShards { shards });
         }
         let mut entries: Vec<ShardEntry> =
-            self.shards.into_iter().map(|(prefix, places)| ray_entry(prefix, places, spans)).collect();
+            self.shards.into_iter().map(|(prefix, locations)| ray_entry(prefix, locations, spans)).collect();
         if !self.nonstandard.is_empty() {
             entries.push(nonstandard_entry(&self.nonstandard, spans));
         }
@@ -204,30 +204,34 @@ impl IndexBuilder {
 }
 
 /// The entry of the rays of one prefix.
-fn ray_entry(prefix: u32, places: Vec<RayLocation>, spans: &ObjectSpans) -> ShardEntry {
-    let slots = ascending(places.iter().map(|place| slot_of(place.suffix())));
-    ShardEntry { shard: ShardName::for_prefix(prefix), slots, parts: entry::pack(places, spans) }
+fn ray_entry(prefix: u32, locations: Vec<RayLocation>, spans: &ObjectSpans) -> ShardEntry {
+    let time_slots = ascending(locations.iter().map(|location| time_slot_of(location.suffix())));
+    ShardEntry { shard: ShardName::for_prefix(prefix), time_slots, parts: entry::pack(locations, spans) }
 }
 
 /// The entry of a shard that has records' times alone.
 fn time_entry(prefix: u32) -> ShardEntry {
-    ShardEntry { shard: ShardName::for_prefix(prefix), slots: Vec::new(), parts: Vec::new() }
+    ShardEntry { shard: ShardName::for_prefix(prefix), time_slots: Vec::new(), parts: Vec::new() }
 }
 
 /// The entry of the nonstandard ids.
 fn nonstandard_entry(ids: &[(Box<str>, u32)], spans: &ObjectSpans) -> ShardEntry {
     let bytes = nonstandard::pack(ids.iter().map(|(id, span)| (id.as_ref(), *span)), spans);
-    let slots = ascending(ids.iter().map(|(id, _)| nonstandard::slot_of(id)));
-    ShardEntry { shard: ShardName::NONSTANDARD, slots, parts: vec![EntryPart { lo: 0, hi: 0, bytes }] }
+    let time_slots = ascending(ids.iter().map(|(id, _)| nonstandard::time_slot_of(id)));
+    ShardEntry {
+        shard: ShardName::NONSTANDARD,
+        time_slots,
+        parts: vec![EntryPart { first_suffix: 0, last_suffix: 0, bytes }],
+    }
 }
 
-/// Each slot once, ascending.
-fn ascending(slots: impl Iterator<Item = u8>) -> Vec<u8> {
+/// Each time slot once, ascending.
+fn ascending(time_slots: impl Iterator<Item = u8>) -> Vec<u8> {
     let mut seen = [false; 256];
-    for slot in slots {
-        if let Some(seen) = seen.get_mut(usize::from(slot)) {
+    for time_slot in time_slots {
+        if let Some(seen) = seen.get_mut(usize::from(time_slot)) {
             *seen = true;
         }
     }
-    (0..=u8::MAX).zip(seen).filter_map(|(slot, seen)| seen.then_some(slot)).collect()
+    (0..=u8::MAX).zip(seen).filter_map(|(time_slot, seen)| seen.then_some(time_slot)).collect()
 }

@@ -1,4 +1,4 @@
-//! The calls to a shard ([`crate::rpc`]): their names, bodies and answers, all JSON but for the body of `put`, a JSON
+//! The calls to a shard ([`crate::rpc`]): their names, bodies and answers, all JSON but for the body of `PutEntry`, a JSON
 //! head followed by the raw parts, since BLOBs in JSON would triple.
 //!
 //! ```text
@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::entry::EntryPart;
 use crate::backend::{BackendError, to_json};
-use crate::batch::SpanPlace;
+use crate::batch::SpanExtent;
 use crate::bucket_keys::batch_times;
 use crate::record::{Dataset, RayKey};
 use crate::rpc::{Call, calls, from_json};
@@ -52,20 +52,20 @@ pub struct PutEntry {
     pub dataset: Dataset,
     /// The object.
     pub object: ObjectVersion,
-    /// Which slots have rays, ascending (see [`super::shard`]).
-    pub slots: Vec<u8>,
+    /// Which time slots have rays, ascending (see [`super::shard`]).
+    pub time_slots: Vec<u8>,
     /// The packed rays.
     pub parts: Vec<EntryPart>,
     /// The batch's summary, packed as [`crate::summary::form`] says.
     pub summary: Vec<u8>,
 }
 
-/// The head of a `put`.
+/// The head of a [`PutEntry`].
 #[derive(Debug, Serialize, Deserialize)]
 struct PutHead {
     dataset: Dataset,
     object: ObjectVersion,
-    slots: Vec<u8>,
+    time_slots: Vec<u8>,
     parts: Vec<PartHead>,
     /// Bytes of the summary.
     summary: usize,
@@ -74,8 +74,8 @@ struct PutHead {
 /// A part without its bytes.
 #[derive(Debug, Serialize, Deserialize)]
 struct PartHead {
-    lo: u64,
-    hi: u64,
+    first_suffix: u64,
+    last_suffix: u64,
     len: usize,
 }
 
@@ -84,10 +84,14 @@ impl Call for PutEntry {
     type Answer = PutAnswer;
 
     fn to_body(&self) -> Vec<u8> {
-        let parts = self.parts.iter().map(|part| PartHead { lo: part.lo, hi: part.hi, len: part.bytes.len() });
-        let (object, slots) = (self.object.clone(), self.slots.clone());
+        let parts = self.parts.iter().map(|part| PartHead {
+            first_suffix: part.first_suffix,
+            last_suffix: part.last_suffix,
+            len: part.bytes.len(),
+        });
+        let (object, time_slots) = (self.object.clone(), self.time_slots.clone());
         let summary = self.summary.len();
-        let head = to_json(&PutHead { dataset: self.dataset, object, slots, parts: parts.collect(), summary });
+        let head = to_json(&PutHead { dataset: self.dataset, object, time_slots, parts: parts.collect(), summary });
         let mut body = u32::try_from(head.len()).unwrap_or(u32::MAX).to_le_bytes().to_vec();
         body.extend_from_slice(&head);
         for part in &self.parts {
@@ -103,17 +107,17 @@ impl Call for PutEntry {
         let (head, mut rest) = rest.split_at_checked(u32::from_le_bytes(*length) as usize).ok_or_else(cut)?;
         let head: PutHead = from_json(head)?;
         let mut parts = Vec::with_capacity(head.parts.len());
-        for PartHead { lo, hi, len } in head.parts {
+        for PartHead { first_suffix, last_suffix, len } in head.parts {
             let (bytes, after) = rest.split_at_checked(len).ok_or_else(cut)?;
-            parts.push(EntryPart { lo, hi, bytes: bytes.to_vec() });
+            parts.push(EntryPart { first_suffix, last_suffix, bytes: bytes.to_vec() });
             rest = after;
         }
         let summary = rest.get(..head.summary).ok_or_else(cut)?.to_vec();
-        Ok(Self { dataset: head.dataset, object: head.object, slots: head.slots, parts, summary })
+        Ok(Self { dataset: head.dataset, object: head.object, time_slots: head.time_slots, parts, summary })
     }
 }
 
-/// What became of a `put`.
+/// What became of an entry that was put.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PutOutcome {
@@ -125,11 +129,11 @@ pub enum PutOutcome {
     Superseded,
 }
 
-/// The answer to a `put`.
+/// The answer to [`PutEntry`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PutAnswer {
     /// What became of it.
-    pub kept: PutOutcome,
+    pub outcome: PutOutcome,
     /// Rows that the platform bills as written.
     pub rows_written: u64,
 }
@@ -161,10 +165,10 @@ pub struct Candidate {
     /// The span of each of the ray's lines, ascending.
     pub spans: Vec<u32>,
     /// The extents of these spans, ascending by number. A batch of less than 1 MiB of text has no spans, and none here.
-    pub places: Vec<SpanPlace>,
+    pub extents: Vec<SpanExtent>,
 }
 
-/// The answer to a `find`.
+/// The answer to [`FindRay`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RayCandidates {
     /// The batches that hold the ray: by dataset, in the order of [`Dataset::ALL`], then the oldest entry first.
@@ -180,7 +184,7 @@ pub struct ForgetEntry {
     pub before_ms: i64,
 }
 
-/// The answer to a `forget`.
+/// The answer to [`ForgetEntry`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ForgetAnswer {
     /// How many entries were dropped: 0 or 1.
@@ -192,7 +196,7 @@ pub struct ForgetAnswer {
 pub struct ListShardBatches {
     /// The dataset.
     pub dataset: Dataset,
-    /// The first place that is asked for; 0 for the first page.
+    /// The first number that is asked for; 0 for the first page.
     pub from: i64,
     /// Most batches of the page, [`crate::limits::WITHIN_PAGE`] at most.
     pub limit: u64,
@@ -201,8 +205,8 @@ pub struct ListShardBatches {
 /// A batch of a shard.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ShardBatch {
-    /// Its place among the shard's batches of its dataset, from 1: the later it was indexed, the higher.
-    pub place: i64,
+    /// Its number among the shard's batches of its dataset, from 1: the later it was indexed, the higher.
+    pub number: i64,
     /// The object, in the version that was indexed.
     pub object: ObjectVersion,
     /// Its summary, packed as [`crate::summary::form`] says; in JSON in base64.
@@ -210,10 +214,10 @@ pub struct ShardBatch {
     pub summary: Vec<u8>,
 }
 
-/// The answer to a `within`.
+/// The answer to [`ListShardBatches`].
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct BatchPage {
-    /// The batches, by place.
+    /// The batches, by number.
     pub batches: Vec<ShardBatch>,
     /// There are more after the last one.
     pub more: bool,
@@ -241,9 +245,10 @@ mod tests {
 
     fn put() -> PutEntry {
         let object = ObjectVersion { key: "logs/é".into(), etag: "e".into(), uploaded_ms: 5, size: 9 };
-        let part = |lo, hi, bytes: &[u8]| EntryPart { lo, hi, bytes: bytes.to_vec() };
+        let part =
+            |first_suffix, last_suffix, bytes: &[u8]| EntryPart { first_suffix, last_suffix, bytes: bytes.to_vec() };
         let parts = vec![part(1, 2, b"ab"), part(3, 4, b"\0c")];
-        PutEntry { dataset: Dataset::FirewallEvents, object, slots: vec![1, 255], parts, summary: b"sum".to_vec() }
+        PutEntry { dataset: Dataset::FirewallEvents, object, time_slots: vec![1, 255], parts, summary: b"sum".to_vec() }
     }
 
     #[test]

@@ -37,13 +37,13 @@ const HEADER: usize = 8;
 /// Bytes of one block's directory row.
 const ROW: usize = 15;
 
-/// A ray's place in a batch: its bits below the shard's prefix, and the span of its line, in one word that
+/// A ray's location in a batch: its bits below the shard's prefix, and the span of its line, in one word that
 /// sorts by both.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct RayLocation(u64);
 
 impl RayLocation {
-    /// The place of a ray in the span `span`; a span past the last possible number counts as that.
+    /// The location of a ray in the span `span`; a span past the last possible number counts as that.
     #[must_use]
     pub fn new(ray: RayId, span: u64) -> Self {
         Self(ray.suffix() << SPAN_BITS | span.min((1 << SPAN_BITS) - 1))
@@ -66,9 +66,9 @@ impl RayLocation {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EntryPart {
     /// The smallest suffix in it.
-    pub lo: u64,
+    pub first_suffix: u64,
     /// The largest suffix in it.
-    pub hi: u64,
+    pub last_suffix: u64,
     /// The stored form.
     pub bytes: Vec<u8>,
 }
@@ -76,40 +76,40 @@ pub struct EntryPart {
 /// Packs ray locations, in any order, into as many parts as their number requires; `spans` gives the range of each
 /// span.
 #[must_use]
-pub fn pack(mut places: Vec<RayLocation>, spans: &ObjectSpans) -> Vec<EntryPart> {
-    places.sort_unstable();
-    places.chunks(PART_RAYS).filter_map(|places| pack_part(places, spans)).collect()
+pub fn pack(mut locations: Vec<RayLocation>, spans: &ObjectSpans) -> Vec<EntryPart> {
+    locations.sort_unstable();
+    locations.chunks(PART_RAYS).filter_map(|locations| pack_part(locations, spans)).collect()
 }
 
-/// Packs sorted places into one part.
-fn pack_part(places: &[RayLocation], spans: &ObjectSpans) -> Option<EntryPart> {
-    let (first, last) = (places.first()?, places.last()?);
-    let blocks = places.len().div_ceil(BLOCK_RAYS);
-    let named: BTreeSet<u32> = places.iter().map(|place| place.span()).collect();
+/// Packs sorted locations into one part.
+fn pack_part(locations: &[RayLocation], spans: &ObjectSpans) -> Option<EntryPart> {
+    let (first, last) = (locations.first()?, locations.last()?);
+    let blocks = locations.len().div_ceil(BLOCK_RAYS);
+    let named: BTreeSet<u32> = locations.iter().map(|location| location.span()).collect();
     let mut bytes = part::head(KIND_RAYS, named.into_iter(), spans);
-    bytes.extend_from_slice(&u32::try_from(places.len()).ok()?.to_le_bytes());
+    bytes.extend_from_slice(&u32::try_from(locations.len()).ok()?.to_le_bytes());
     bytes.extend_from_slice(&u32::try_from(blocks).ok()?.to_le_bytes());
     let mut stream = PackedBitWriter::default();
-    for block in places.chunks(BLOCK_RAYS) {
+    for block in locations.chunks(BLOCK_RAYS) {
         let row = BlockRow::of(block, stream.position())?;
         bytes.extend(row.to_bytes()?);
         pack_block(&mut stream, block, &row);
     }
     bytes.extend(stream.finish());
-    Some(EntryPart { lo: first.suffix(), hi: last.suffix(), bytes })
+    Some(EntryPart { first_suffix: first.suffix(), last_suffix: last.suffix(), bytes })
 }
 
 /// Writes the rays of one block.
 fn pack_block(stream: &mut PackedBitWriter, block: &[RayLocation], row: &BlockRow) {
     let mut before = None;
-    for place in block {
+    for location in block {
         if let Some(before) = before {
-            let distance = place.suffix() - before;
+            let distance = location.suffix() - before;
             stream.write_unary(distance >> row.k);
             stream.write(distance, row.k);
         }
-        stream.write(u64::from(place.span() - row.span), row.span_bits);
-        before = Some(place.suffix());
+        stream.write(u64::from(location.span() - row.span), row.span_bits);
+        before = Some(location.suffix());
     }
 }
 
@@ -141,7 +141,7 @@ struct BlockRow {
 impl BlockRow {
     /// The row of a block whose first bit is `bit`.
     fn of(block: &[RayLocation], bit: u64) -> Option<Self> {
-        let (least, most) = block.iter().map(|place| place.span()).minmax().into_option()?;
+        let (least, most) = block.iter().map(|location| location.span()).minmax().into_option()?;
         Some(Self {
             suffix: block.first()?.suffix(),
             bit: u32::try_from(bit).ok()?,
@@ -226,32 +226,32 @@ impl<'a> PartView<'a> {
             if first_suffix(row) > suffix {
                 break;
             }
-            self.each_of_block(number, row, |place| {
-                if place.suffix() == suffix {
-                    spans.push(place.span());
+            self.each_of_block(number, row, |location| {
+                if location.suffix() == suffix {
+                    spans.push(location.span());
                 }
-                place.suffix() <= suffix
+                location.suffix() <= suffix
             })?;
         }
         Ok(spans)
     }
 
-    /// All places, in order.
+    /// All locations, in order.
     ///
     /// # Errors
     /// [`EntryError::Damaged`] where the bytes contradict themselves.
-    pub fn places(&self) -> Result<Vec<RayLocation>, EntryError> {
-        let mut places = Vec::new();
+    pub fn locations(&self) -> Result<Vec<RayLocation>, EntryError> {
+        let mut locations = Vec::new();
         for (number, row) in self.directory.as_chunks::<ROW>().0.iter().enumerate() {
-            self.each_of_block(number, row, |place| {
-                places.push(place);
+            self.each_of_block(number, row, |location| {
+                locations.push(location);
                 true
             })?;
         }
-        Ok(places)
+        Ok(locations)
     }
 
-    /// Hands each place of a block to `sink` until it has enough.
+    /// Hands each location of a block to `sink` until it has enough.
     fn each_of_block(
         &self,
         number: usize,
@@ -270,8 +270,8 @@ impl<'a> PartView<'a> {
                 suffix = next.filter(|next| next >> RayId::SUFFIX_BITS == 0).ok_or(EntryError::Damaged)?;
             }
             let span = bits.read(row.span_bits).ok_or(EntryError::Damaged)? + u64::from(row.span);
-            let place = (span >> SPAN_BITS == 0).then_some(RayLocation(suffix << SPAN_BITS | span));
-            if !sink(place.ok_or(EntryError::Damaged)?) {
+            let location = (span >> SPAN_BITS == 0).then_some(RayLocation(suffix << SPAN_BITS | span));
+            if !sink(location.ok_or(EntryError::Damaged)?) {
                 break;
             }
         }

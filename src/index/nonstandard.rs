@@ -58,15 +58,15 @@ pub fn spans_of(bytes: &[u8], id: &str) -> Result<Vec<u32>, EntryError> {
     Ok(spans)
 }
 
-/// The slot of a nonstandard id: any byte that the id alone decides (see [`super::shard`]).
+/// The time slot of a nonstandard id: any byte that the id alone decides (see [`super::shard`]).
 #[must_use]
-pub fn slot_of(id: &str) -> u8 {
-    id.bytes().fold(0, |slot: u8, byte| slot.rotate_left(3) ^ byte)
+pub fn time_slot_of(id: &str) -> u8 {
+    id.bytes().fold(0, |time_slot: u8, byte| time_slot.rotate_left(3) ^ byte)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{pack, slot_of, spans_of};
+    use super::{pack, spans_of, time_slot_of};
     use crate::batch::ObjectSpans;
     use crate::index::part::EntryError;
 
@@ -74,8 +74,8 @@ mod tests {
     fn the_stored_form_is_unchanged() {
         let bytes = pack([("test-ray-001", 3), ("00", 70_000)], &ObjectSpans::default());
         assert_eq!(hex::encode(&bytes), "020100000000000002000000023030701101000c746573742d7261792d30303103000000");
-        assert_eq!(slot_of("test-ray-001"), slot_of("test-ray-001"));
-        assert_eq!(slot_of("00"), 177);
+        assert_eq!(time_slot_of("test-ray-001"), time_slot_of("test-ray-001"));
+        assert_eq!(time_slot_of("00"), 177);
     }
 
     #[test]

@@ -14,7 +14,7 @@
 //! A part contains all that is needed to read the spans it names. No bytes make reading it panic. Tests freeze the
 //! form; another form has another version.
 
-use crate::batch::{ObjectSpans, SpanPlace, read_span_table, write_span_table};
+use crate::batch::{ObjectSpans, SpanExtent, read_span_table, write_span_table};
 
 /// The version of this stored form.
 pub const VERSION: u8 = 2;
@@ -37,7 +37,7 @@ pub enum EntryError {
 
 /// The beginning of a part of this kind that names these spans, ascending.
 pub(super) fn head(kind: u8, numbers: impl Iterator<Item = u32>, spans: &ObjectSpans) -> Vec<u8> {
-    let table = write_span_table(numbers.filter_map(|number| spans.place(number)));
+    let table = write_span_table(numbers.filter_map(|number| spans.extent(number)));
     let length = u32::try_from(table.len()).unwrap_or(u32::MAX);
     let mut bytes = vec![VERSION, kind, 0, 0];
     bytes.extend_from_slice(&length.to_le_bytes());
@@ -66,11 +66,11 @@ pub(super) fn open(bytes: &[u8]) -> Result<OpenPart<'_>, EntryError> {
     Ok(OpenPart { version, kind, table, body })
 }
 
-/// The places of the spans that the part with these bytes names, ascending.
+/// The extents of the spans that the part with these bytes names, ascending.
 ///
 /// # Errors
 /// [`EntryError`] where the bytes do not have this form.
-pub fn places(bytes: &[u8]) -> Result<Vec<SpanPlace>, EntryError> {
+pub fn extents(bytes: &[u8]) -> Result<Vec<SpanExtent>, EntryError> {
     read_span_table(open(bytes)?.table).ok_or(EntryError::Damaged)
 }
 
@@ -78,22 +78,22 @@ pub fn places(bytes: &[u8]) -> Result<Vec<SpanPlace>, EntryError> {
 mod tests {
     use proptest::prelude::{any, prop, prop_assert_eq, proptest};
 
-    use super::{EntryError, head, places};
-    use crate::batch::{ObjectSpans, PointForm, SpanPlace};
+    use super::{EntryError, extents, head};
+    use crate::batch::{ObjectSpans, PointForm, SpanExtent};
 
     const FORMS: [PointForm; 3] = [PointForm::Start, PointForm::Block, PointForm::Plain];
 
-    fn place(number: u32, form: usize, parts: [u64; 5]) -> SpanPlace {
+    fn extent(number: u32, form: usize, parts: [u64; 5]) -> SpanExtent {
         let [bit, bytes, offset, head, window] = parts;
         let text = (head % 3 > 0).then_some(head);
-        SpanPlace { number, form: FORMS[form], bit, bytes, offset, head, text, window: window..window + head % 5000 }
+        SpanExtent { number, form: FORMS[form], bit, bytes, offset, head, text, window: window..window + head % 5000 }
     }
 
     #[test]
     fn the_stored_form_is_unchanged() {
         let windows = Vec::new();
         let spans = ObjectSpans {
-            places: vec![place(0, 0, [0, 98_765, 0, 0, 0]), place(1, 1, [790_123, 98_765, 1_241_593, 700, 0])],
+            extents: vec![extent(0, 0, [0, 98_765, 0, 0, 0]), extent(1, 1, [790_123, 98_765, 1_241_593, 700, 0])],
             windows,
         };
         let bytes = head(1, [0, 1].into_iter(), &spans);
@@ -102,10 +102,10 @@ mod tests {
 
     #[test]
     fn a_form_that_is_not_known_is_refused() {
-        assert_eq!(places(&[3, 0, 0, 0, 0, 0, 0, 0]), Err(EntryError::Unknown { version: 3, kind: 0 }));
-        assert_eq!(places(&[1, 0, 0, 0]), Err(EntryError::Unknown { version: 1, kind: 0 }));
+        assert_eq!(extents(&[3, 0, 0, 0, 0, 0, 0, 0]), Err(EntryError::Unknown { version: 3, kind: 0 }));
+        assert_eq!(extents(&[1, 0, 0, 0]), Err(EntryError::Unknown { version: 1, kind: 0 }));
         for bytes in [&[2][..], &[2, 0, 0, 0, 1, 0, 0, 0], &[2, 0, 0, 0, 1, 0, 0, 0, 0x80]] {
-            assert_eq!(places(bytes), Err(EntryError::Damaged));
+            assert_eq!(extents(bytes), Err(EntryError::Damaged));
         }
     }
 
@@ -121,25 +121,25 @@ mod tests {
                 values.sort_unstable();
                 sorted.iter_mut().zip(values).for_each(|(parts, value)| parts[column] = value + 5000);
             }
-            let all: Vec<SpanPlace> =
-                (0..).zip(&rows).zip(&sorted).map(|((number, (form, _)), parts)| place(number, *form, *parts)).collect();
+            let all: Vec<SpanExtent> =
+                (0..).zip(&rows).zip(&sorted).map(|((number, (form, _)), parts)| extent(number, *form, *parts)).collect();
             // Windows are contiguous.
             let mut end = 0;
-            let all: Vec<SpanPlace> = all.into_iter().map(|mut place| {
-                let length = place.window.end - place.window.start;
-                place.window = end..end + length;
+            let all: Vec<SpanExtent> = all.into_iter().map(|mut extent| {
+                let length = extent.window.end - extent.window.start;
+                extent.window = end..end + length;
                 end += length;
-                place
+                extent
             }).collect();
-            let spans = ObjectSpans { places: all.clone(), windows: Vec::new() };
+            let spans = ObjectSpans { extents: all.clone(), windows: Vec::new() };
             let used = (0..u32::try_from(all.len()).unwrap()).step_by(step);
-            let expected: Vec<SpanPlace> = used.clone().map(|number| all[number as usize].clone()).collect();
-            prop_assert_eq!(places(&head(0, used, &spans)), Ok(expected));
+            let expected: Vec<SpanExtent> = used.clone().map(|number| all[number as usize].clone()).collect();
+            prop_assert_eq!(extents(&head(0, used, &spans)), Ok(expected));
         }
 
         #[test]
         fn no_bytes_make_it_panic(bytes in prop::collection::vec(any::<u8>(), 0..80)) {
-            let _places = places(&[&[2, 0, 0, 0, 60, 0, 0, 0], bytes.as_slice()].concat());
+            let _extents = extents(&[&[2, 0, 0, 0, 60, 0, 0, 0], bytes.as_slice()].concat());
         }
     }
 }

@@ -5,8 +5,8 @@
 //! double the rows written, which cost a thousand times what rows read cost). An entry of a batch that has no ray
 //! here, but records of this time, has no parts. `part_v1` holds the packed rays of its entries.
 //!
-//! A *slot* is one of 256 equal pieces of the shard's window, 2.56 s each (the two digits below the prefix); an
-//! entry's row says which slots have rays, so that a lookup opens only BLOBs of batches near the ray's instant.
+//! A *time slot* is one of 256 equal pieces of the shard's window, 2.56 s each (the two digits below the prefix); an
+//! entry's row says which time slots have rays, so that a lookup opens only BLOBs of batches near the ray's instant.
 //!
 //! # Invariants
 //!
@@ -21,13 +21,13 @@ use super::entry::PartView;
 use super::nonstandard::{self, KIND_NONSTANDARD};
 use super::part::{self, EntryError};
 use crate::backend::{BackendError, SqlDatabase, SqlRow, SqlValue};
-use crate::batch::SpanPlace;
+use crate::batch::SpanExtent;
 use crate::limits::{SQL_BLOB_MAX, SUMMARY_MAX, WITHIN_PAGE};
 use crate::record::{Dataset, RayId, RayKey};
 use crate::rpc::Dispatcher;
 
-/// How many slots a shard's window has.
-const SLOTS: usize = 256;
+/// How many time slots a shard's window has.
+const TIME_SLOTS: usize = 256;
 
 /// The tables.
 const SCHEMA: [&str; 2] = [
@@ -38,15 +38,15 @@ const SCHEMA: [&str; 2] = [
         etag TEXT NOT NULL,
         uploaded_ms INTEGER NOT NULL,
         size INTEGER NOT NULL,
-        slots BLOB NOT NULL,
+        time_slots BLOB NOT NULL,
         summary BLOB NOT NULL,
         PRIMARY KEY (dataset, number)) WITHOUT ROWID",
     "CREATE TABLE IF NOT EXISTS part_v1 (
         dataset TEXT NOT NULL,
         entry INTEGER NOT NULL,
         number INTEGER NOT NULL,
-        lo INTEGER NOT NULL,
-        hi INTEGER NOT NULL,
+        first_suffix INTEGER NOT NULL,
+        last_suffix INTEGER NOT NULL,
         rays BLOB NOT NULL,
         PRIMARY KEY (dataset, entry, number)) WITHOUT ROWID",
 ];
@@ -65,23 +65,23 @@ pub fn open(sql: &impl SqlDatabase) -> Result<(), BackendError> {
 /// [`BackendError`] for an unknown call, a malformed body, or a failing database; nothing has changed then.
 pub fn answer(sql: &impl SqlDatabase, call: &str, body: &[u8]) -> Result<Vec<u8>, BackendError> {
     let reply = Dispatcher::new(sql, call, body)
-        .on(|ask| put(sql, ask))
-        .on(|ask| find(sql, ask))
-        .on(|ask| forget(sql, ask))
-        .on(|ask| within(sql, *ask))
+        .on(|ask| put_entry(sql, ask))
+        .on(|ask| find_ray(sql, ask))
+        .on(|ask| forget_entry(sql, ask))
+        .on(|ask| list_batches(sql, *ask))
         .finish()?;
     Ok(reply.body)
 }
 
-/// The slot of a suffix: its two highest digits.
+/// The time slot of a suffix: its two highest digits.
 #[must_use]
-pub const fn slot_of(suffix: u64) -> u8 {
+pub const fn time_slot_of(suffix: u64) -> u8 {
     let [_, _, _, _, _, high, ..] = (suffix << (48 - RayId::SUFFIX_BITS)).to_le_bytes();
     high
 }
 
 /// Keeps an entry, unless this version of the object or a newer one is there.
-fn put(sql: &impl SqlDatabase, put: &PutEntry) -> Result<PutAnswer, BackendError> {
+fn put_entry(sql: &impl SqlDatabase, put: &PutEntry) -> Result<PutAnswer, BackendError> {
     for part in &put.parts {
         check(&part.bytes).map_err(|why| BackendError::new("keeping an entry", why))?;
     }
@@ -91,15 +91,15 @@ fn put(sql: &impl SqlDatabase, put: &PutEntry) -> Result<PutAnswer, BackendError
     let mut rows_written = 0;
     if let Some((id, there)) = entry_of(sql, &put.object.key)? {
         if there.etag == put.object.etag && id.dataset == put.dataset {
-            return Ok(PutAnswer { kept: PutOutcome::Unchanged, rows_written });
+            return Ok(PutAnswer { outcome: PutOutcome::Unchanged, rows_written });
         }
         if there.uploaded_ms > put.object.uploaded_ms {
-            return Ok(PutAnswer { kept: PutOutcome::Superseded, rows_written });
+            return Ok(PutAnswer { outcome: PutOutcome::Superseded, rows_written });
         }
         rows_written += drop_entry(sql, id)?;
     }
     rows_written += insert(sql, put)?;
-    Ok(PutAnswer { kept: PutOutcome::Stored, rows_written })
+    Ok(PutAnswer { outcome: PutOutcome::Stored, rows_written })
 }
 
 /// Whether a part can be kept: one that cannot be read would make every lookup near it fail.
@@ -111,14 +111,14 @@ fn check(part: &[u8]) -> Result<(), String> {
         Some(&KIND_NONSTANDARD) => nonstandard::spans_of(part, "").map(drop),
         _ => PartView::open(part).map(drop),
     };
-    read.and_then(|()| part::places(part)).map(drop).map_err(|error| error.to_string())
+    read.and_then(|()| part::extents(part)).map(drop).map_err(|error| error.to_string())
 }
 
 /// Writes the rows of an entry; says how many that were.
 fn insert(sql: &impl SqlDatabase, put: &PutEntry) -> Result<u64, BackendError> {
-    let mut slots = vec![0; SLOTS];
-    for &slot in &put.slots {
-        if let Some(there) = slots.get_mut(usize::from(slot)) {
+    let mut time_slots = vec![0; TIME_SLOTS];
+    for &time_slot in &put.time_slots {
+        if let Some(there) = time_slots.get_mut(usize::from(time_slot)) {
             *there = 1;
         }
     }
@@ -127,78 +127,80 @@ fn insert(sql: &impl SqlDatabase, put: &PutEntry) -> Result<u64, BackendError> {
     let version = [text(key), text(etag), SqlValue::Integer(*uploaded_ms), integer(*size)];
     // Numbers count within a dataset, so that no answer reveals how much there is of another.
     let inserted = sql.run(
-        "INSERT INTO entry_v1 (dataset, number, object_key, etag, uploaded_ms, size, slots, summary)
+        "INSERT INTO entry_v1 (dataset, number, object_key, etag, uploaded_ms, size, time_slots, summary)
          SELECT ?1, coalesce(max(number), 0) + 1, ?2, ?3, ?4, ?5, ?6, ?7 FROM entry_v1 WHERE dataset = ?1
          RETURNING number",
-        &[std::slice::from_ref(&dataset), &version, &[SqlValue::Blob(slots), SqlValue::Blob(put.summary.clone())]]
+        &[std::slice::from_ref(&dataset), &version, &[SqlValue::Blob(time_slots), SqlValue::Blob(put.summary.clone())]]
             .concat(),
     )?;
     let entry = inserted.rows.first().and_then(|row| row_integer(row, 0));
     let entry = entry.ok_or_else(|| BackendError::new("keeping an entry", "the database named no row"))?;
     let mut written = inserted.rows_written;
     for (number, part) in put.parts.iter().enumerate() {
-        let numbers = [SqlValue::Integer(entry), integer(number as u64), integer(part.lo), integer(part.hi)];
+        let numbers =
+            [SqlValue::Integer(entry), integer(number as u64), integer(part.first_suffix), integer(part.last_suffix)];
         let row = [std::slice::from_ref(&dataset), &numbers, &[SqlValue::Blob(part.bytes.clone())]].concat();
-        let statement = "INSERT INTO part_v1 (dataset, entry, number, lo, hi, rays) VALUES (?, ?, ?, ?, ?, ?)";
+        let statement =
+            "INSERT INTO part_v1 (dataset, entry, number, first_suffix, last_suffix, rays) VALUES (?, ?, ?, ?, ?, ?)";
         written += sql.run(statement, &row)?.rows_written;
     }
     Ok(written)
 }
 
 /// Finds the batches that hold a ray, dataset by dataset. Entries of datasets that are not asked for are not read.
-fn find(sql: &impl SqlDatabase, find: &FindRay) -> Result<RayCandidates, BackendError> {
+fn find_ray(sql: &impl SqlDatabase, find: &FindRay) -> Result<RayCandidates, BackendError> {
     let key = RayKey::from_logged(&find.id);
     let key = key.ok_or_else(|| BackendError::new("finding a ray", "the call names no ray"))?;
     let mut candidates = Vec::new();
     for dataset in Dataset::ALL.into_iter().filter(|dataset| find.datasets.contains(dataset)) {
-        candidates.extend(find_in(sql, &key, dataset)?);
+        candidates.extend(find_ray_in(sql, &key, dataset)?);
     }
     Ok(RayCandidates { candidates })
 }
 
 /// The batches of one dataset that hold a ray.
-fn find_in(sql: &impl SqlDatabase, key: &RayKey, dataset: Dataset) -> Result<Vec<Candidate>, BackendError> {
-    let (slot, place) = match key {
-        RayKey::Ray(ray) => (slot_of(ray.suffix()), ray.suffix()),
-        RayKey::Nonstandard(id) => (nonstandard::slot_of(id), 0),
+fn find_ray_in(sql: &impl SqlDatabase, key: &RayKey, dataset: Dataset) -> Result<Vec<Candidate>, BackendError> {
+    let (time_slot, suffix) = match key {
+        RayKey::Ray(ray) => (time_slot_of(ray.suffix()), ray.suffix()),
+        RayKey::Nonstandard(id) => (nonstandard::time_slot_of(id), 0),
     };
     // SQL counts the bytes of a BLOB from one.
     let rows = sql.run(
         "SELECT e.object_key, e.etag, e.uploaded_ms, e.size, p.rays
          FROM entry_v1 AS e JOIN part_v1 AS p ON p.dataset = e.dataset AND p.entry = e.number
-         WHERE e.dataset = ?1 AND substr(e.slots, ?2, 1) = x'01' AND p.lo <= ?3 AND p.hi >= ?3
+         WHERE e.dataset = ?1 AND substr(e.time_slots, ?2, 1) = x'01' AND p.first_suffix <= ?3 AND p.last_suffix >= ?3
          ORDER BY e.number, p.number",
-        &[text(dataset.name()), SqlValue::Integer(i64::from(slot) + 1), integer(place)],
+        &[text(dataset.name()), SqlValue::Integer(i64::from(time_slot) + 1), integer(suffix)],
     )?;
     let mut candidates: Vec<Candidate> = Vec::new();
     for row in &rows.rows {
-        let Some((object, (spans, places))) = object_of(row, 0).zip(spans_in(row, key)?) else { continue };
+        let Some((object, RaySpans { spans, extents })) = object_of(row, 0).zip(spans_in(row, key)?) else { continue };
         match candidates.last_mut().filter(|last| last.object == object) {
             // The lines of one ray may be in two parts.
             Some(last) => {
                 last.spans.extend(spans);
-                last.places.extend(places);
+                last.extents.extend(extents);
             }
-            None => candidates.push(Candidate { dataset, object, spans, places }),
+            None => candidates.push(Candidate { dataset, object, spans, extents }),
         }
     }
-    for Candidate { spans, places, .. } in &mut candidates {
+    for Candidate { spans, extents, .. } in &mut candidates {
         spans.sort_unstable();
-        places.sort_unstable_by_key(|place| place.number);
-        places.dedup_by_key(|place| place.number);
+        extents.sort_unstable_by_key(|extent| extent.number);
+        extents.dedup_by_key(|extent| extent.number);
     }
     Ok(candidates)
 }
 
-/// Lists the batches of a dataset by their place, which is their row's number: what is put later has a higher one.
-fn within(sql: &impl SqlDatabase, within: ListShardBatches) -> Result<BatchPage, BackendError> {
-    let limit = within.limit.clamp(1, WITHIN_PAGE as u64);
+/// Lists the batches of a dataset by number: what is put later has a higher one.
+fn list_batches(sql: &impl SqlDatabase, ask: ListShardBatches) -> Result<BatchPage, BackendError> {
+    let limit = ask.limit.clamp(1, WITHIN_PAGE as u64);
     // One row more than is returned shows whether there are more.
     let mut rows = sql
         .run(
             "SELECT object_key, etag, uploaded_ms, size, number, summary FROM entry_v1
              WHERE dataset = ? AND number >= ? ORDER BY number LIMIT ?",
-            &[text(within.dataset.name()), SqlValue::Integer(within.from), integer(limit + 1)],
+            &[text(ask.dataset.name()), SqlValue::Integer(ask.from), integer(limit + 1)],
         )?
         .rows;
     let more = rows.len() as u64 > limit;
@@ -206,18 +208,24 @@ fn within(sql: &impl SqlDatabase, within: ListShardBatches) -> Result<BatchPage,
     Ok(BatchPage { batches: rows.into_iter().filter_map(batch_of).collect(), more })
 }
 
-/// The batch of a row of [`within`].
+/// The batch of a row of [`list_batches`].
 fn batch_of(mut row: SqlRow) -> Option<ShardBatch> {
-    let (place, object) = (row_integer(&row, 4)?, object_of(&row, 0)?);
+    let (number, object) = (row_integer(&row, 4)?, object_of(&row, 0)?);
     let Some(SqlValue::Blob(summary)) = row.pop() else { return None };
-    Some(ShardBatch { place, object, summary })
+    Some(ShardBatch { number, object, summary })
 }
 
-/// The span of each line, and the ranges of these spans.
-type Named = (Vec<u32>, Vec<SpanPlace>);
+/// Where a part has the lines of a ray.
+#[derive(Debug)]
+struct RaySpans {
+    /// The span of each line.
+    spans: Vec<u32>,
+    /// The extents of these spans.
+    extents: Vec<SpanExtent>,
+}
 
-/// The spans that the part in a row of [`find`] names for `key`, and their ranges; `None` where it names none.
-fn spans_in(row: &SqlRow, key: &RayKey) -> Result<Option<Named>, BackendError> {
+/// The spans that the part in a row of [`find_ray`] names for `key`; `None` where it names none.
+fn spans_in(row: &SqlRow, key: &RayKey) -> Result<Option<RaySpans>, BackendError> {
     let Some(SqlValue::Blob(part)) = row.get(4) else { return Ok(None) };
     let failed = |error: EntryError| BackendError::new("finding a ray", error.to_string());
     let spans = match key {
@@ -228,13 +236,13 @@ fn spans_in(row: &SqlRow, key: &RayKey) -> Result<Option<Named>, BackendError> {
     if spans.is_empty() {
         return Ok(None);
     }
-    let mut places = part::places(part).map_err(failed)?;
-    places.retain(|place| spans.binary_search(&place.number).is_ok());
-    Ok(Some((spans, places)))
+    let mut extents = part::extents(part).map_err(failed)?;
+    extents.retain(|extent| spans.binary_search(&extent.number).is_ok());
+    Ok(Some(RaySpans { spans, extents }))
 }
 
 /// Drops the entry of an object, if its version was written before the given instant.
-fn forget(sql: &impl SqlDatabase, forget: &ForgetEntry) -> Result<ForgetAnswer, BackendError> {
+fn forget_entry(sql: &impl SqlDatabase, forget: &ForgetEntry) -> Result<ForgetAnswer, BackendError> {
     if let Some((id, there)) = entry_of(sql, &forget.key)?
         && there.uploaded_ms < forget.before_ms
     {

@@ -27,10 +27,10 @@ pub async fn put_entries(
 ) -> Result<Option<u64>, BackendError> {
     let names: Vec<String> = entries.iter().map(|entry| entry.shard.to_string()).collect();
     let rows_written = stream::iter(entries)
-        .map(async |ShardEntry { shard, slots, parts }| {
-            let put = PutEntry { dataset, object: object.clone(), slots, parts, summary: summary.to_vec() };
+        .map(async |ShardEntry { shard, time_slots, parts }| {
+            let put = PutEntry { dataset, object: object.clone(), time_slots, parts, summary: summary.to_vec() };
             let answer = rpc::call(shards, &shard.to_string(), &put).await?;
-            Ok((answer.kept != PutOutcome::Superseded).then_some(answer.rows_written))
+            Ok((answer.outcome != PutOutcome::Superseded).then_some(answer.rows_written))
         })
         .buffer_unordered(CONCURRENT_CALLS)
         .try_fold(Some(0), async |sum: Option<u64>, rows| Ok(sum.zip(rows).map(|(sum, rows)| sum + rows)))

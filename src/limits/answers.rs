@@ -141,7 +141,7 @@ pub const QUERY_MS: i64 = 600_000;
 pub const QUERY_CHUNK: usize = 64 * KIB;
 
 /// Stored bytes that are inflated at once: some 100 KB of lines, and 8 MB at deflate's worst.
-pub const QUERY_PIECE: usize = 8 * KIB;
+pub const INFLATE_PIECE: usize = 8 * KIB;
 
 /// Stored bytes between two rows of spans that are read all the same: inflating them takes 10 ms, a read of its own and
 /// one of its window 30.

@@ -18,7 +18,7 @@ use super::sink::{LookupSink, ScanMode};
 use super::target::LookupTarget;
 use super::{LookupError, LookupResult};
 use crate::backend::{BatchStore, Bucket};
-use crate::batch::SpanPlace;
+use crate::batch::SpanExtent;
 use crate::index::{Candidate, ObjectVersion};
 use crate::limits::{CONCURRENT_CALLS, LOOKUP_SPANS};
 use crate::span_reader::{ReadError, ReadStart, ReadStats, SpanRange, SpanReader};
@@ -26,7 +26,7 @@ use crate::span_reader::{ReadError, ReadStart, ReadStats, SpanRange, SpanReader}
 /// A span that holds lines of the ray.
 #[derive(Debug)]
 struct SpanLines<'a> {
-    place: &'a SpanPlace,
+    extent: &'a SpanExtent,
     /// How many lines of the ray start in it.
     lines: usize,
 }
@@ -81,15 +81,15 @@ pub(super) async fn find_in_batch(
 
 /// The spans to read; `None` where it is better to read the object in full.
 fn spans_to_read(candidate: &Candidate) -> Option<Vec<SpanLines<'_>>> {
-    let Candidate { object, spans, places, .. } = candidate;
+    let Candidate { object, spans, extents, .. } = candidate;
     let counts = spans.iter().dedup_with_count();
     let found: Option<Vec<SpanLines<'_>>> = counts
         .map(|(lines, number)| {
-            let at = places.binary_search_by_key(number, |place| place.number).ok()?;
-            Some(SpanLines { place: places.get(at)?, lines })
+            let at = extents.binary_search_by_key(number, |extent| extent.number).ok()?;
+            Some(SpanLines { extent: extents.get(at)?, lines })
         })
         .collect();
-    let bytes = |spans: &[SpanLines<'_>]| spans.iter().map(|span| span.place.bytes).sum::<u64>();
+    let bytes = |spans: &[SpanLines<'_>]| spans.iter().map(|span| span.extent.bytes).sum::<u64>();
     found.filter(|spans| spans.len() <= 2 || (spans.len() <= LOOKUP_SPANS && bytes(spans) <= object.size))
 }
 
@@ -119,7 +119,7 @@ async fn try_read_span<'a>(
     by_spelling: bool,
     stats: &mut ReadStats,
 ) -> Result<SpanOutcome<'a>, LookupError> {
-    let range = SpanRange::from_place(span.place);
+    let range = SpanRange::from_extent(span.extent);
     let mut reader = match SpanReader::open_spans(store, object, &range, stats).await? {
         ReadStart::Reading(reader) => reader,
         ReadStart::ObjectGone => return Ok(SpanOutcome::ObjectGone),

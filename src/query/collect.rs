@@ -91,8 +91,8 @@ impl<S: RecordSink> LineCollector<'_, S> {
 
 /// Whether the line at `offset` is in the sample, which depends on nothing else.
 fn is_sampled(share: f64, version: u64, offset: u64) -> bool {
-    let [mut bytes, place] = [version, offset].map(|number| number.to_le_bytes().to_vec());
-    bytes.extend(place);
+    let [mut bytes, position] = [version, offset].map(|number| number.to_le_bytes().to_vec());
+    bytes.extend(position);
     // The highest 53 bits, which a float holds exactly.
     #[expect(clippy::cast_precision_loss, reason = "53 bits are held exactly")]
     let drawn = (stable_hash(&bytes) >> 11) as f64 / (1_u64 << 53) as f64;

@@ -1,9 +1,9 @@
 //! Where an answer continues: a position among all records, and the query that it belongs to.
 //!
-//! As text it is base64url of 37 bytes: version = 1, a hash of the query (8), the prefix (u32 LE), the batch's place in
+//! As text it is base64url of 37 bytes: version = 1, a hash of the query (8), the prefix (u32 LE), the batch's number in
 //! the shard of that prefix (8), a hash of its version (8), the first offset of its text that is still to come (8).
 //!
-//! A batch that is replaced in between gets another place, after all others, and is returned there from its start: its
+//! A batch that is replaced in between gets another number, after all others, and is returned there from its start: its
 //! lines are other lines. A batch that is gone is passed over.
 //!
 //! # Invariants
@@ -26,7 +26,7 @@ const LENGTH: usize = 37;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct QueryPosition {
     pub(super) prefix: u32,
-    /// A place in the order of the prefix's shard: the batch with it, or the next one.
+    /// A number in the prefix's shard: the batch with it, or the next one.
     pub(super) batch: i64,
     /// The hash of the object version that was read; 0 for any.
     pub(super) version: u64,

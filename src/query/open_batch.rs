@@ -18,8 +18,8 @@ use crate::summary::{PruningSummary, SpanSummaries};
 /// The batch that a run reads; `Y` is the bucket's body.
 #[derive(Debug)]
 pub(super) struct OpenBatch<Y> {
-    /// Its place in the order of its shard.
-    pub(super) place: i64,
+    /// Its number in its shard.
+    pub(super) number: i64,
     pub(super) object: Rc<ObjectVersion>,
     pub(super) window: PrefixWindow,
     pub(super) summary: Option<PruningSummary>,
@@ -38,14 +38,14 @@ pub(super) struct OpenBatch<Y> {
 impl<Y> OpenBatch<Y> {
     /// A batch of which nothing has been read, from the offset `from` of its text on.
     pub(super) fn new(
-        place: i64,
+        number: i64,
         object: ObjectVersion,
         window: PrefixWindow,
         summary: Option<PruningSummary>,
         from: u64,
     ) -> Self {
         Self {
-            place,
+            number,
             object: Rc::new(object),
             window,
             summary,

@@ -2,7 +2,7 @@
 //!
 //! # Invariants
 //!
-//! Batches come by prefix, then by their place in its shard. After an error the same call is made again. No prefix is
+//! Batches come by prefix, then by their number in its shard. After an error the same call is made again. No prefix is
 //! skipped that the directory does not rule out.
 
 use std::collections::VecDeque;
@@ -36,7 +36,7 @@ pub(super) struct ShardPrefetcher {
     dataset: Dataset,
     /// The first prefix whose shard has not been asked.
     next: u32,
-    /// Where the range starts: in its prefix, at this place of the shard's order.
+    /// Where the range starts: in its prefix, at this number of the shard's batches.
     from: QueryPosition,
     /// The last prefix of the range. The range is empty where it is before the first.
     last: u32,
@@ -60,7 +60,7 @@ struct ShardPage {
     prefix: u32,
     batches: VecDeque<ShardBatch>,
     /// Where the next page starts, if there is one.
-    next_place: Option<i64>,
+    next_number: Option<i64>,
 }
 
 impl ShardPrefetcher {
@@ -112,7 +112,7 @@ impl ShardPrefetcher {
             if let Some(batch) = page.batches.pop_front() {
                 return Ok(NextBatch::Batch(prefix, batch));
             }
-            let Some(from) = page.next_place else {
+            let Some(from) = page.next_number else {
                 self.pages.pop_front();
                 return Ok(NextBatch::PrefixEnd(prefix));
             };
@@ -167,6 +167,6 @@ async fn ask_shard(
     let name = ShardName::for_prefix(prefix).to_string();
     let within = ListShardBatches { dataset, from, limit: WITHIN_PAGE as u64 };
     let BatchPage { batches, more } = rpc::call(shards, &name, &within).await?;
-    let next_place = batches.last().map(|last| last.place.saturating_add(1));
-    Ok(ShardPage { prefix, batches: batches.into(), next_place: next_place.filter(|_| more) })
+    let next_number = batches.last().map(|last| last.number.saturating_add(1));
+    Ok(ShardPage { prefix, batches: batches.into(), next_number: next_number.filter(|_| more) })
 }

@@ -46,7 +46,7 @@ impl ReadPlan {
     ) -> Self {
         let mut ranges: Vec<SpanRange> = Vec::new();
         let mut spans_skipped = 0;
-        for span in summaries.spans.iter().filter(|span| span.place.text_end() > from) {
+        for span in summaries.spans.iter().filter(|span| span.extent.text_end() > from) {
             if !span_may_match(query, window, summaries, span) {
                 spans_skipped += 1;
                 continue;

@@ -151,10 +151,13 @@ impl<Y: ByteStream> QueryRun<Y> {
         self.has_moved = true;
     }
 
-    /// Closes the open batch, if any, and moves the position past this place of the shard's order.
-    fn move_past(&mut self, place: i64) {
+    /// Closes the open batch, if any, and moves the position past the batch of this number in the shard.
+    fn move_past(&mut self, number: i64) {
         self.open = None;
-        self.move_to(QueryPosition { batch: place.saturating_add(1), ..QueryPosition::start_of(self.position.prefix) });
+        self.move_to(QueryPosition {
+            batch: number.saturating_add(1),
+            ..QueryPosition::start_of(self.position.prefix)
+        });
     }
 
     fn backend_error(&self, error: BackendError) -> QueryError {
@@ -182,19 +185,19 @@ impl<Y: ByteStream> QueryRun<Y> {
 
     /// Opens a batch, unless it is ruled out.
     fn consider_batch(&mut self, prefix: u32, batch: ShardBatch) {
-        let ShardBatch { place, object, summary } = batch;
+        let ShardBatch { number, object, summary } = batch;
         self.stats.batches_considered += 1;
         let summary = PruningSummary::from_bytes(&summary);
         let window = PrefixWindow::new(&self.query, prefix);
         if summary.as_ref().is_some_and(|summary| !batch_may_match(&self.query, window, summary)) {
             self.stats.batches_skipped += 1;
-            return self.move_past(place);
+            return self.move_past(number);
         }
         let version = version_hash(&object);
-        if (self.position.prefix, self.position.batch, self.position.version) != (prefix, place, version) {
-            self.position = QueryPosition { prefix, batch: place, version, offset: 0 };
+        if (self.position.prefix, self.position.batch, self.position.version) != (prefix, number, version) {
+            self.position = QueryPosition { prefix, batch: number, version, offset: 0 };
         }
-        self.open = Some(OpenBatch::new(place, object, window, summary, self.position.offset));
+        self.open = Some(OpenBatch::new(number, object, window, summary, self.position.offset));
     }
 
     /// Reads on in the open batch, and returns the lines of one step.
@@ -241,8 +244,8 @@ impl<Y: ByteStream> QueryRun<Y> {
             self.position.offset = self.position.offset.max(text_end);
             if open.reads.as_ref().is_none_or(VecDeque::is_empty) {
                 // At once, so that a cursor never points to the end of a batch, which would be read again to see that.
-                let place = open.place;
-                return self.move_past(place);
+                let number = open.number;
+                return self.move_past(number);
             }
         }
         self.has_moved |= self.position.offset.saturating_sub(open.from) >= QUERY_STEP;
@@ -291,8 +294,8 @@ impl<Y: ByteStream> QueryRun<Y> {
         }
         let start = match open.reads.as_mut().and_then(VecDeque::pop_front) {
             None => {
-                let place = open.place;
-                self.move_past(place);
+                let number = open.number;
+                self.move_past(number);
                 return Ok(());
             }
             Some(PlannedRead::Object) => SpanReader::open_object(store.logs, &open.object, stats).await,
@@ -314,8 +317,8 @@ impl<Y: ByteStream> QueryRun<Y> {
             }
             ReadStart::ObjectGone => {
                 stats.objects_gone += 1;
-                let place = open.place;
-                self.move_past(place);
+                let number = open.number;
+                self.move_past(number);
             }
         }
         Ok(())

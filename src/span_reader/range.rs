@@ -4,15 +4,15 @@
 
 use std::ops::Range;
 
-use crate::batch::SpanPlace;
+use crate::batch::SpanExtent;
 use crate::summary::{SpanSummary, WindowHash};
 
 /// Spans that follow one another and are read as one range of the stored object.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SpanRange {
     /// The first span, from whose access point the range is read.
-    pub(super) first: SpanPlace,
-    /// The hash that the window of the first span must have; `None` where only its place is known.
+    pub(super) first: SpanExtent,
+    /// The hash that the window of the first span must have; `None` where only its extent is known.
     pub(super) window_hash: Option<WindowHash>,
     /// The first stored byte that no span of the range needs.
     end_byte: u64,
@@ -23,15 +23,15 @@ pub struct SpanRange {
 impl SpanRange {
     /// A single span, whose window is taken as it is found.
     #[must_use]
-    pub fn from_place(place: &SpanPlace) -> Self {
-        let end_byte = place.first_byte().saturating_add(place.bytes);
-        Self { first: place.clone(), window_hash: None, end_byte, text_end: place.text_end() }
+    pub fn from_extent(extent: &SpanExtent) -> Self {
+        let end_byte = extent.first_byte().saturating_add(extent.bytes);
+        Self { first: extent.clone(), window_hash: None, end_byte, text_end: extent.text_end() }
     }
 
     /// A single span, whose window is verified against the hash in its summary.
     #[must_use]
     pub fn from_summary(span: &SpanSummary) -> Self {
-        Self { window_hash: Some(span.window_hash), ..Self::from_place(&span.place) }
+        Self { window_hash: Some(span.window_hash), ..Self::from_extent(&span.extent) }
     }
 
     /// Includes a range that follows, and the bytes between the two.

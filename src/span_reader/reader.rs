@@ -15,7 +15,7 @@ use crate::backend::{BackendError, BatchStore, Bucket, ByteStream, RangedRead, W
 use crate::batch::{BatchError, BatchLine, BatchReader};
 use crate::bucket_keys::windows_key;
 use crate::index::ObjectVersion;
-use crate::limits::QUERY_PIECE;
+use crate::limits::INFLATE_PIECE;
 
 /// Receives the lines of a read, in the order of the object.
 pub trait SpanLineSink {
@@ -186,7 +186,7 @@ impl<Y: ByteStream> SpanReader<Y> {
             (self.piece, self.pushed) = (piece, 0);
         }
         while self.pushed < self.piece.len() && !sink.is_full() {
-            let end = self.piece.len().min(self.pushed + QUERY_PIECE);
+            let end = self.piece.len().min(self.pushed + INFLATE_PIECE);
             let piece = self.piece.get(self.pushed..end).unwrap_or_default();
             let before = self.lines.totals().inflated;
             let mut bounded = BoundedSink { sink: &mut *sink, text_end: self.text_end, is_stopped: false };

@@ -9,10 +9,10 @@ use crate::limits::{SUMMARY_TOKEN_BYTES, SUMMARY_TOKENS};
 use crate::record::FieldToken;
 use crate::record::lanes::{LANES, TextHead};
 
-/// Places of the table; twice as many as tokens, so that few meet. A power of two.
+/// Slots of the hash table; twice as many as tokens, so that few collide. A power of two.
 const SLOTS: usize = 2 * SUMMARY_TOKENS;
 
-/// A place of the table.
+/// A slot of the hash table.
 #[derive(Debug, Clone, Copy)]
 struct TableSlot {
     head: TextHead,
@@ -20,7 +20,7 @@ struct TableSlot {
     number: u16,
 }
 
-/// A place without a token: none is so long.
+/// A slot without a token: no token is so long.
 const FREE: TableSlot = TableSlot { head: TextHead::NONE, length: usize::MAX, number: u16::MAX };
 
 /// The values.
@@ -50,16 +50,16 @@ impl Dictionary {
     /// The number of a token, if it has one.
     #[inline]
     pub(super) fn number(&self, token: &FieldToken<'_>) -> Option<usize> {
-        let mut place = first_place(token);
+        let mut position = first_slot(token);
         loop {
-            let slot = self.slots.get(place % SLOTS)?;
+            let slot = self.slots.get(position % SLOTS)?;
             if slot.length == token.text.len() && slot.head.is(token.head) && self.has_rest(slot, token) {
                 return Some(slot.number.into());
             }
             if slot.length == FREE.length {
                 return None;
             }
-            place += 1;
+            position += 1;
         }
     }
 
@@ -80,8 +80,9 @@ impl Dictionary {
             return None;
         }
         let number = self.tokens.len();
-        let mut places = (0..SLOTS).map(|step| (first_place(token) + step) % SLOTS);
-        let free = places.find(|place| self.slots.get(*place).is_some_and(|slot| slot.length == FREE.length))?;
+        let mut positions = (0..SLOTS).map(|step| (first_slot(token) + step) % SLOTS);
+        let free =
+            positions.find(|position| self.slots.get(*position).is_some_and(|slot| slot.length == FREE.length))?;
         *self.slots.get_mut(free)? = TableSlot { head, length: text.len(), number: u16::try_from(number).ok()? };
         self.bytes = bytes;
         self.tokens.push(text.into());
@@ -89,9 +90,9 @@ impl Dictionary {
     }
 }
 
-/// The place that a token is looked for at first: a function of its beginning, its length, and its last bytes.
+/// The slot that a token is looked for in first: a function of its beginning, its length, and its last bytes.
 #[inline]
-fn first_place(token: &FieldToken<'_>) -> usize {
+fn first_slot(token: &FieldToken<'_>) -> usize {
     /// Odd, and as irregular as the golden ratio.
     const FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;
     let [low, high] = token.head.words();

@@ -21,7 +21,7 @@ impl TextFilter {
         let bytes = (hashes.len() * FILTER_TEXT_BITS).div_ceil(8).max(LEAST);
         let mut filter = Self(vec![0; bytes].into_boxed_slice());
         for &hash in hashes {
-            for (byte, mask) in filter.places(hash) {
+            for (byte, mask) in filter.probes(hash) {
                 if let Some(byte) = filter.0.get_mut(byte) {
                     *byte |= mask;
                 }
@@ -43,18 +43,18 @@ impl TextFilter {
     /// Whether the text may be one of them.
     #[must_use]
     pub fn may_hold(&self, text: &str) -> bool {
-        let mut places = self.places(hash(text.as_bytes()));
-        places.all(|(byte, mask)| self.0.get(byte).is_some_and(|byte| byte & mask != 0))
+        let mut probes = self.probes(hash(text.as_bytes()));
+        probes.all(|(byte, mask)| self.0.get(byte).is_some_and(|byte| byte & mask != 0))
     }
 
     /// The byte and the bit of each probe: the low 32 bits of the hash, to which the high 32 bits are added
     /// repeatedly.
-    fn places(&self, hash: u64) -> impl Iterator<Item = (usize, u8)> + use<> {
+    fn probes(&self, hash: u64) -> impl Iterator<Item = (usize, u8)> + use<> {
         let bits = self.0.len() as u64 * 8;
         let (start, step) = (hash & u64::from(u32::MAX), hash >> 32 | 1);
         (0..PROBES).map(move |probe| {
-            let place = (start + probe * step) % bits;
-            (usize::try_from(place / 8).unwrap_or_default(), 1 << (place % 8))
+            let bit = (start + probe * step) % bits;
+            (usize::try_from(bit / 8).unwrap_or_default(), 1 << (bit % 8))
         })
     }
 }

@@ -5,7 +5,7 @@
 //! 1   i64 LE  first instant of its records, in Unix nanoseconds
 //! 9   i64 LE  last instant
 //! 17  number of spans, number of fields, each in LEB128
-//! …   for each field, in the order of the watched names: u8 kind
+//! …   for each field, in the order of the indexed fields: u8 kind
 //!       0 anything
 //!       1 one of these: their number, then for each its length and its bytes
 //!       2 texts of a filter: its length and its bytes
@@ -36,10 +36,10 @@ pub(super) fn to_bytes(summary: PruningSummary) -> Vec<u8> {
     write_leb128(&mut head, fields.len() as u64);
     while head.len() + parts.iter().map(Vec::len).sum::<usize>() > SUMMARY_MAX {
         let largest = parts.iter().zip(fields.iter_mut()).enumerate().max_by_key(|(_, (part, _))| part.len());
-        let Some((place, (_, field))) = largest else { break };
+        let Some((position, (_, field))) = largest else { break };
         *field = smaller(field);
         let bytes = field_bytes(field);
-        if let Some(part) = parts.get_mut(place) {
+        if let Some(part) = parts.get_mut(position) {
             *part = bytes;
         }
     }

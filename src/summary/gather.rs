@@ -46,25 +46,25 @@ impl Default for SummaryBuilder {
 
 impl SummaryBuilder {
     /// Takes a record of a span, of this instant, whose line this is. Spans come in their order.
-    pub fn take(&mut self, span: u32, ns: i64, line: &[u8], watched: &IndexedFields) {
+    pub fn take(&mut self, span: u32, ns: i64, line: &[u8], indexed_fields: &IndexedFields) {
         while self.spans.len() < span as usize {
             self.end_span();
         }
         self.current.times = self.current.times.and(ns);
         self.current.records += 1;
-        if !watched.is_known() {
+        if !indexed_fields.is_known() {
             self.columns.iter_mut().for_each(FieldColumn::give_up);
             return;
         }
-        for (column, (start, text)) in self.columns.iter_mut().zip(watched.values(line)) {
+        for (column, (start, text)) in self.columns.iter_mut().zip(indexed_fields.values(line)) {
             column.take(line, start, text);
         }
     }
 
-    /// The summaries of the whole batch, whose spans are `places`.
+    /// The summaries of the whole batch, whose spans are `object_spans`.
     #[must_use]
-    pub fn finish(mut self, places: &ObjectSpans) -> PackedSummaries {
-        while self.spans.len() < places.places.len().max(1) {
+    pub fn finish(mut self, object_spans: &ObjectSpans) -> PackedSummaries {
+        while self.spans.len() < object_spans.extents.len().max(1) {
             self.end_span();
         }
         let times = self.spans.iter().fold(TimeBounds::NONE, |times, span| times.with(span.times));
@@ -72,7 +72,7 @@ impl SummaryBuilder {
         let fields = self.columns.iter_mut().map(FieldColumn::summary).collect();
         let batch = form::to_bytes(PruningSummary { spans, times, fields });
         let dictionaries: Vec<&[Box<[u8]>]> = self.columns.iter().map(|column| column.dictionary.tokens()).collect();
-        let of_spans = if spans > 1 { spans::to_bytes(&dictionaries, &self.spans, places) } else { Vec::new() };
+        let of_spans = if spans > 1 { spans::to_bytes(&dictionaries, &self.spans, object_spans) } else { Vec::new() };
         PackedSummaries { batch, spans: of_spans }
     }
 

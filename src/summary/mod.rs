@@ -1,6 +1,6 @@
 //! What a batch holds, in few bytes: so that a query passes over batches, and parts of one, that hold nothing for it.
 //!
-//! Of a batch: the first and the last instant of its records, and for each of the [watched
+//! Of a batch: the first and the last instant of its records, and for each of the [indexed
 //! fields](crate::record::INDEXED_FIELDS) the set of its values while these are few, else a filter of its texts (a
 //! Bloom filter), else nothing. It is kept in the batch's entries ([`form`]). A batch of more than one span has a
 //! sidecar object with the same for each span, and with the table of the ranges of its spans ([`spans`]). Reading
@@ -105,7 +105,7 @@ impl PruningSummary {
     /// What a field may hold.
     #[must_use]
     pub fn possible(&self, name: &str) -> PossibleValues<'_> {
-        let field = indexed_field_position(name).and_then(|place| self.fields.get(place));
+        let field = indexed_field_position(name).and_then(|position| self.fields.get(position));
         field.map_or(PossibleValues::Any, FieldSummary::possible)
     }
 }

@@ -20,7 +20,7 @@
 use super::filter::{TextFilter, hash};
 use super::form::{read_bytes, write_bytes};
 use super::{TimeBounds, one_of};
-use crate::batch::{ObjectSpans, SpanPlace, read_leb128, read_span_table, write_leb128, write_span_table};
+use crate::batch::{ObjectSpans, SpanExtent, read_leb128, read_span_table, write_leb128, write_span_table};
 use crate::filter::PossibleValues;
 use crate::limits::SUMMARY_TOKENS;
 use crate::record::indexed_field_position;
@@ -98,7 +98,7 @@ pub(super) fn to_bytes(dictionaries: &[&[Box<[u8]>]], told: &[SpanValues], spans
     let base = told.iter().fold(TimeBounds::NONE, |times, span| times.with(span.times)).first_ns;
     let mut bytes = vec![VERSION];
     bytes.extend_from_slice(&base.to_le_bytes());
-    write_bytes(&mut bytes, &write_span_table(spans.places.iter()));
+    write_bytes(&mut bytes, &write_span_table(spans.extents.iter()));
     write_leb128(&mut bytes, dictionaries.len() as u64);
     for tokens in dictionaries {
         write_leb128(&mut bytes, tokens.len() as u64);
@@ -106,8 +106,8 @@ pub(super) fn to_bytes(dictionaries: &[&[Box<[u8]>]], told: &[SpanValues], spans
             write_bytes(&mut bytes, token);
         }
     }
-    for (place, span) in spans.places.iter().zip(told) {
-        bytes.extend_from_slice(&WindowHash::new(window_of(spans, place)).0.to_le_bytes());
+    for (extent, span) in spans.extents.iter().zip(told) {
+        bytes.extend_from_slice(&WindowHash::new(window_of(spans, extent)).0.to_le_bytes());
         write_span(&mut bytes, span, base, dictionaries);
     }
     let sum = hash(&bytes);
@@ -115,9 +115,9 @@ pub(super) fn to_bytes(dictionaries: &[&[Box<[u8]>]], told: &[SpanValues], spans
     bytes
 }
 
-fn window_of<'a>(spans: &'a ObjectSpans, place: &SpanPlace) -> &'a [u8] {
-    let at = |place| usize::try_from(place).unwrap_or(usize::MAX);
-    spans.windows.get(at(place.window.start)..at(place.window.end)).unwrap_or_default()
+fn window_of<'a>(spans: &'a ObjectSpans, extent: &SpanExtent) -> &'a [u8] {
+    let at = |byte| usize::try_from(byte).unwrap_or(usize::MAX);
+    spans.windows.get(at(extent.window.start)..at(extent.window.end)).unwrap_or_default()
 }
 
 /// The hash of a packed window, by which a reader knows that the window is the one of its span.
@@ -173,7 +173,7 @@ pub struct SpanSummaries {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SpanSummary {
     /// The ranges of the span and of its window.
-    pub place: SpanPlace,
+    pub extent: SpanExtent,
     /// When its records were.
     pub times: TimeBounds,
     /// How many there are.
@@ -193,11 +193,11 @@ impl SpanSummaries {
         };
         let (base, mut rest) = rest.split_first_chunk()?;
         let base = i64::from_le_bytes(*base);
-        let places = read_span_table(read_bytes(&mut rest)?)?;
+        let extents = read_span_table(read_bytes(&mut rest)?)?;
         let dictionaries = read_dictionaries(&mut rest)?;
-        let mut spans = Vec::with_capacity(places.len());
-        for place in places {
-            spans.push(read_span(&mut rest, place, base, &dictionaries)?);
+        let mut spans = Vec::with_capacity(extents.len());
+        for extent in extents {
+            spans.push(read_span(&mut rest, extent, base, &dictionaries)?);
         }
         rest.is_empty().then_some(Self { dictionaries, spans })
     }
@@ -205,8 +205,8 @@ impl SpanSummaries {
     /// What a field may hold in a span.
     #[must_use]
     pub fn possible<'a>(&'a self, span: &'a SpanSummary, name: &str) -> PossibleValues<'a> {
-        let Some(place) = indexed_field_position(name) else { return PossibleValues::Any };
-        match (span.fields.get(place), self.dictionaries.get(place)) {
+        let Some(position) = indexed_field_position(name) else { return PossibleValues::Any };
+        match (span.fields.get(position), self.dictionaries.get(position)) {
             (Some(ValueSet::Tokens(seen)), Some(tokens)) => one_of(seen.of(tokens)),
             (Some(ValueSet::Texts(texts)), _) => PossibleValues::Texts(Box::new(|text| texts.may_hold(text))),
             _ => PossibleValues::Any,
@@ -227,13 +227,13 @@ fn read_dictionaries(from: &mut &[u8]) -> Option<Vec<Vec<Box<[u8]>>>> {
     Some(dictionaries)
 }
 
-fn read_span(from: &mut &[u8], place: SpanPlace, base: i64, dictionaries: &[Vec<Box<[u8]>>]) -> Option<SpanSummary> {
+fn read_span(from: &mut &[u8], extent: SpanExtent, base: i64, dictionaries: &[Vec<Box<[u8]>>]) -> Option<SpanSummary> {
     let (window, rest) = from.split_first_chunk()?;
     *from = rest;
     let window_hash = WindowHash(u32::from_le_bytes(*window));
     let records = read_leb128(from)?;
     if records == 0 {
-        return Some(SpanSummary { place, times: TimeBounds::NONE, records, window_hash, fields: Vec::new() });
+        return Some(SpanSummary { extent, times: TimeBounds::NONE, records, window_hash, fields: Vec::new() });
     }
     let first_ns = base.checked_add_unsigned(read_leb128(from)?)?;
     let last_ns = first_ns.checked_add_unsigned(read_leb128(from)?)?;
@@ -241,7 +241,7 @@ fn read_span(from: &mut &[u8], place: SpanPlace, base: i64, dictionaries: &[Vec<
     for tokens in dictionaries {
         fields.push(read_seen(from, tokens.len())?);
     }
-    Some(SpanSummary { place, times: TimeBounds { first_ns, last_ns }, records, window_hash, fields })
+    Some(SpanSummary { extent, times: TimeBounds { first_ns, last_ns }, records, window_hash, fields })
 }
 
 fn read_seen(from: &mut &[u8], tokens: usize) -> Option<ValueSet> {
@@ -262,7 +262,7 @@ fn read_seen(from: &mut &[u8], tokens: usize) -> Option<ValueSet> {
 #[cfg(test)]
 mod tests {
     use super::{SpanSummaries, SpanSummary, SpanValues, TextFilter, TimeBounds, TokenSet, ValueSet, to_bytes};
-    use crate::batch::{ObjectSpans, PointForm, SpanPlace};
+    use crate::batch::{ObjectSpans, PointForm, SpanExtent};
     use crate::filter::PossibleValues;
     use crate::record::FieldValue;
 
@@ -270,11 +270,11 @@ mod tests {
         texts.iter().map(|text| text.as_bytes().into()).collect()
     }
 
-    fn place(number: u32, window: std::ops::Range<u64>) -> SpanPlace {
+    fn extent(number: u32, window: std::ops::Range<u64>) -> SpanExtent {
         let form = if number == 0 { PointForm::Start } else { PointForm::Block };
         let at = u64::from(number);
         let text = (number < 2).then_some(1_100_000);
-        SpanPlace {
+        SpanExtent {
             number,
             form,
             bit: at * 790_123,
@@ -288,7 +288,7 @@ mod tests {
 
     fn stored() -> (Vec<u8>, ObjectSpans) {
         let spans =
-            ObjectSpans { places: vec![place(0, 0..0), place(1, 0..3), place(2, 3..4)], windows: b"abcd".to_vec() };
+            ObjectSpans { extents: vec![extent(0, 0..0), extent(1, 0..3), extent(2, 3..4)], windows: b"abcd".to_vec() };
         let (first, second) = (tokens(&["200", "404"]), tokens(&["\"a\"", ""]));
         let mut bits = TokenSet::default();
         bits.set(1);
@@ -310,8 +310,8 @@ mod tests {
         let others = "c80e592f00f7102d1eac0200cb0f0002088020080010044100bdc62d58000db82a";
         assert_eq!(hex::encode(&bytes), [head, fields, others].concat());
         let read = SpanSummaries::from_bytes(&bytes).unwrap();
-        let places: Vec<SpanPlace> = read.spans.iter().map(|span| span.place.clone()).collect();
-        assert_eq!(places, spans.places);
+        let extents: Vec<SpanExtent> = read.spans.iter().map(|span| span.extent.clone()).collect();
+        assert_eq!(extents, spans.extents);
         let [first, second, third] = read.spans.as_slice() else { panic!("three spans") };
         assert_eq!((first.times, first.records), (TimeBounds { first_ns: 1000, last_ns: 1007 }, 3));
         assert_eq!((second.times, second.records), (TimeBounds::NONE, 0));

@@ -176,17 +176,17 @@ impl MemoryShards {
 
     /// What `v1/find-ray` answers of one entry.
     fn find(&self, entry: &ShardEntry, ray: RayId) -> Result<RayCandidates, BackendError> {
-        let (mut spans, mut places) = (Vec::new(), Vec::new());
-        let place = ray.suffix();
-        for part in entry.parts.iter().filter(|part| (part.lo..=part.hi).contains(&place)) {
-            let found = PartView::open(&part.bytes).and_then(|view| view.spans_of(place));
+        let (mut spans, mut extents) = (Vec::new(), Vec::new());
+        let suffix = ray.suffix();
+        for part in entry.parts.iter().filter(|part| (part.first_suffix..=part.last_suffix).contains(&suffix)) {
+            let found = PartView::open(&part.bytes).and_then(|view| view.spans_of(suffix));
             let failed = |error: EntryError| BackendError::new("finding a ray", error.to_string());
             spans.extend(found.map_err(failed)?);
-            places.extend(part::places(&part.bytes).map_err(failed)?);
+            extents.extend(part::extents(&part.bytes).map_err(failed)?);
         }
-        places.retain(|place| spans.contains(&place.number));
+        extents.retain(|extent| spans.contains(&extent.number));
         let (dataset, object) = (Dataset::HttpRequests, self.object.clone());
-        let candidate = (!spans.is_empty()).then_some(Candidate { dataset, object, spans, places });
+        let candidate = (!spans.is_empty()).then_some(Candidate { dataset, object, spans, extents });
         Ok(RayCandidates { candidates: candidate.into_iter().collect() })
     }
 }

@@ -265,8 +265,8 @@ fn digest_of_rays(entries: &[ShardEntry]) -> Result<String> {
         let name = entry.shard.to_string();
         let prefix = u32::from_str_radix(name.rsplit('/').next().unwrap_or_default(), 16)?;
         for part in &entry.parts {
-            let places = PartView::open(&part.bytes)?.places()?;
-            rays.extend(places.iter().map(|place| RayId::from_parts(prefix, place.suffix())));
+            let locations = PartView::open(&part.bytes)?.locations()?;
+            rays.extend(locations.iter().map(|location| RayId::from_parts(prefix, location.suffix())));
         }
     }
     rays.sort_unstable();

@@ -7,7 +7,7 @@ use js_sys::{Array, Uint8Array};
 use wasm_bindgen::prelude::{JsError, wasm_bindgen};
 
 use super::Result;
-use crate::batch::{BatchLine, ObjectSpans, PointForm, SpanPlace};
+use crate::batch::{BatchLine, ObjectSpans, PointForm, SpanExtent};
 use crate::index::calls::PutEntry;
 use crate::index::{BatchIndex, IndexBuilder, ObjectVersion};
 use crate::limits::SPAN_BYTES;
@@ -25,7 +25,7 @@ const SPREAD: u32 = 0x9E37_79B1;
 
 /// The spans of a batch with so much text, as a real one has them.
 fn spans_of(text: u64) -> ObjectSpans {
-    let place = |number: u32| SpanPlace {
+    let extent = |number: u32| SpanExtent {
         number,
         form: PointForm::Block,
         bit: u64::from(number) * SPAN_BYTES / RATIO * 8 + 3,
@@ -36,7 +36,7 @@ fn spans_of(text: u64) -> ObjectSpans {
         window: u64::from(number) * WINDOW_BYTES..u64::from(number + 1) * WINDOW_BYTES,
     };
     let spans = u32::try_from(text.div_ceil(SPAN_BYTES)).unwrap_or(u32::MAX);
-    ObjectSpans { places: (0..spans).map(place).collect(), windows: Vec::new() }
+    ObjectSpans { extents: (0..spans).map(extent).collect(), windows: Vec::new() }
 }
 
 /// The calls that put batch `number` into the index: `[name of the shard, name of the call, its body]` for each of its
@@ -56,9 +56,9 @@ pub fn bench_puts(number: u32, start_ms: f64, records: u32) -> Result<Array> {
         let line = format!(r#"{{"RayID":"{ray}"}}"#);
         let offset = u64::from(record) * LINE_BYTES;
         let span = u32::try_from(offset / SPAN_BYTES).unwrap_or(u32::MAX);
-        let (bytes, watched) = (line.as_bytes(), IndexedFields::read(line.as_bytes()));
+        let (bytes, indexed_fields) = (line.as_bytes(), IndexedFields::read(line.as_bytes()));
         let key = read_key(Dataset::HttpRequests, bytes);
-        index.take(BatchLine::Text { offset, span, bytes }, key.map(|key| (key, &watched)))?;
+        index.take(BatchLine::Text { offset, span, bytes }, key.map(|key| (key, &indexed_fields)))?;
     }
     let object = ObjectVersion {
         key: format!("logs/http_requests/seeded/{number:08}.log.gz"),
@@ -71,7 +71,7 @@ pub fn bench_puts(number: u32, start_ms: f64, records: u32) -> Result<Array> {
         let put = PutEntry {
             dataset: Dataset::HttpRequests,
             object: object.clone(),
-            slots: entry.slots,
+            time_slots: entry.time_slots,
             parts: entry.parts,
             summary: summaries.batch.clone(),
         };

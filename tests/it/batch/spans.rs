@@ -23,21 +23,21 @@ fn spans(stored: &[u8], size: usize) -> ObjectSpans {
 /// How many lines each span gives, read from its own bytes.
 fn lines_of_spans(stored: &[u8]) -> Vec<usize> {
     let spans = spans(stored, stored.len());
-    let count = |place: &raydex::batch::SpanPlace| {
+    let count = |extent: &raydex::batch::SpanExtent| {
         let mut count = 0;
         let mut sink = |line: BatchLine<'_>| {
-            count += usize::from(line.offset() < place.text_end());
+            count += usize::from(line.offset() < extent.text_end());
             ControlFlow::Continue(())
         };
         let index = |number: u64| usize::try_from(number).unwrap();
-        let packed = &spans.windows[index(place.window.start)..index(place.window.end)];
-        let mut reader = BatchReader::of_span(place, packed).unwrap();
-        let range = &stored[index(place.first_byte())..index(place.first_byte() + place.bytes)];
+        let packed = &spans.windows[index(extent.window.start)..index(extent.window.end)];
+        let mut reader = BatchReader::of_span(extent, packed).unwrap();
+        let range = &stored[index(extent.first_byte())..index(extent.first_byte() + extent.bytes)];
         assert!(reader.push(range, &mut sink).unwrap().is_continue());
         let _in_the_midst = reader.finish(&mut sink);
         count
     };
-    spans.places.iter().map(count).collect()
+    spans.extents.iter().map(count).collect()
 }
 
 fn records(count: u64) -> Vec<u8> {
@@ -48,7 +48,7 @@ fn records(count: u64) -> Vec<u8> {
 fn plain_text_spans_do_not_depend_on_pieces() {
     let text = records(400);
     let whole = spans(&text, text.len());
-    assert_eq!(whole.places.len(), text.len().div_ceil(32 * 1024));
+    assert_eq!(whole.extents.len(), text.len().div_ceil(32 * 1024));
     for size in [1, 1000, 70_000] {
         assert_eq!(spans(&text, size), whole, "pieces of {size}");
     }
@@ -80,6 +80,6 @@ fn empty_block_before_padding_is_one_span() {
     encoder.flush().unwrap();
     let stored = [encoder.finish().unwrap(), vec![0; 5_000]].concat();
     let whole = spans(&stored, stored.len());
-    assert_eq!(whole.places.last().unwrap().offset, records(200).len() as u64);
+    assert_eq!(whole.extents.last().unwrap().offset, records(200).len() as u64);
     assert_eq!(spans(&stored, 1), whole);
 }

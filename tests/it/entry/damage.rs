@@ -2,7 +2,7 @@
 
 use proptest::collection::vec;
 use proptest::prelude::{any, prop_assert, proptest};
-use raydex::batch::{ObjectSpans, PointForm, SpanPlace};
+use raydex::batch::{ObjectSpans, PointForm, SpanExtent};
 use raydex::index::entry::{PartView, RayLocation, pack};
 use raydex::index::part::EntryError;
 use raydex::index::{nonstandard, part};
@@ -10,7 +10,7 @@ use raydex::index::{nonstandard, part};
 use super::support::records::ray;
 use super::{Pair, one_part};
 
-/// Asks everything that can be asked of these bytes; how many places that gave.
+/// Asks everything that can be asked of these bytes; how many locations that gave.
 fn poke(bytes: &[u8]) -> usize {
     for suffix in [0, 1, 1000, 5000, 1 << 43, (1 << 44) - 1, u64::MAX] {
         let _spans = PartView::open(bytes).and_then(|part| part.spans_of(suffix));
@@ -18,13 +18,13 @@ fn poke(bytes: &[u8]) -> usize {
     for id in ["", "abc", "test-ray-001"] {
         let _spans = nonstandard::spans_of(bytes, id);
     }
-    let _places = part::places(bytes);
-    PartView::open(bytes).and_then(|part| part.places()).map_or(0, |places| places.len())
+    let _extents = part::extents(bytes);
+    PartView::open(bytes).and_then(|part| part.locations()).map_or(0, |locations| locations.len())
 }
 
-/// An entry with the places of its spans.
+/// An entry with the extents of its spans.
 fn in_two_spans() -> Vec<u8> {
-    let place = |number: u32| SpanPlace {
+    let extent = |number: u32| SpanExtent {
         number,
         form: PointForm::Block,
         bit: u64::from(number) * 800_000,
@@ -34,7 +34,7 @@ fn in_two_spans() -> Vec<u8> {
         text: Some(1 << 20),
         window: u64::from(number) * 2000..u64::from(number) * 2000 + 1900,
     };
-    let spans = ObjectSpans { places: vec![place(0), place(1)], windows: Vec::new() };
+    let spans = ObjectSpans { extents: vec![extent(0), extent(1)], windows: Vec::new() };
     let [part] = pack(vec![RayLocation::new(ray(5), 0), RayLocation::new(ray(9), 1)], &spans).try_into().unwrap();
     part.bytes
 }
@@ -75,7 +75,7 @@ fn entry_cut_by_a_byte_never_gives_all() {
         let whole = poke(&entry);
         // A single ray in the first span takes no bits behind the directory.
         if whole > 1 {
-            assert_eq!(PartView::open(&entry[..entry.len() - 1]).unwrap().places(), Err(EntryError::Damaged));
+            assert_eq!(PartView::open(&entry[..entry.len() - 1]).unwrap().locations(), Err(EntryError::Damaged));
         }
     }
 }
@@ -83,12 +83,12 @@ fn entry_cut_by_a_byte_never_gives_all() {
 #[test]
 fn flipped_bit_is_an_error_or_harmless() {
     for entry in entries() {
-        for place in 0..entry.len() {
+        for at in 0..entry.len() {
             for bit in 0..8 {
                 let mut flipped = entry.clone();
-                flipped[place] ^= 1 << bit;
+                flipped[at] ^= 1 << bit;
                 // As many rays as the bytes can hold at best: a bit each, and the first of every block for free.
-                assert!(poke(&flipped) <= flipped.len() * 8 + 256, "bit {bit} of byte {place}");
+                assert!(poke(&flipped) <= flipped.len() * 8 + 256, "bit {bit} of byte {at}");
             }
         }
     }
@@ -110,7 +110,7 @@ fn numbers_beyond_bounds_are_an_error_at_once() {
     for span_bits in [21, 32, 57, 64, 255] {
         let mut wide = one_part(&[(1, 1), (2, 2)]);
         wide[FIRST_ROW + ROW - 1] = span_bits;
-        assert_eq!(PartView::open(&wide).unwrap().places(), Err(EntryError::Damaged));
+        assert_eq!(PartView::open(&wide).unwrap().locations(), Err(EntryError::Damaged));
     }
 }
 

@@ -16,8 +16,8 @@ type Pair = (u64, u32);
 
 /// The parts of these pairs.
 fn packed(pairs: &[Pair]) -> Vec<EntryPart> {
-    let places = pairs.iter().map(|&(suffix, span)| RayLocation::new(ray(suffix), span.into())).collect();
-    pack(places, &ObjectSpans::default())
+    let locations = pairs.iter().map(|&(suffix, span)| RayLocation::new(ray(suffix), span.into())).collect();
+    pack(locations, &ObjectSpans::default())
 }
 
 /// The bytes of these pairs, which fit in one part.
@@ -28,12 +28,12 @@ fn one_part(pairs: &[Pair]) -> Vec<u8> {
 
 /// Every pair of a part.
 fn pairs(bytes: &[u8]) -> Vec<Pair> {
-    let places = PartView::open(bytes).unwrap().places().unwrap();
-    places.into_iter().map(|place| (place.suffix(), place.span())).collect()
+    let locations = PartView::open(bytes).unwrap().locations().unwrap();
+    locations.into_iter().map(|location| (location.suffix(), location.span())).collect()
 }
 
 /// The spans of one suffix in all parts.
 fn spans(parts: &[EntryPart], suffix: u64) -> Vec<u32> {
-    let holds = parts.iter().filter(|part| (part.lo..=part.hi).contains(&suffix));
+    let holds = parts.iter().filter(|part| (part.first_suffix..=part.last_suffix).contains(&suffix));
     holds.flat_map(|part| PartView::open(&part.bytes).unwrap().spans_of(suffix).unwrap()).collect()
 }

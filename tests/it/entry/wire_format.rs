@@ -55,12 +55,12 @@ fn rays_beyond_a_part_start_another() {
         let packed = packed(&all);
         assert_eq!(packed.len(), parts);
         assert!(packed.iter().all(|part| part.bytes.len() <= SQL_BLOB_MAX));
-        assert!(packed.windows(2).all(|pair| pair[0].hi < pair[1].lo));
+        assert!(packed.windows(2).all(|pair| pair[0].last_suffix < pair[1].first_suffix));
         let back: Vec<Pair> = packed.iter().flat_map(|part| pairs(&part.bytes)).collect();
         assert!(back == all);
         assert!(packed.iter().all(|part| {
             let pairs = pairs(&part.bytes);
-            (part.lo, part.hi) == (pairs[0].0, pairs[pairs.len() - 1].0)
+            (part.first_suffix, part.last_suffix) == (pairs[0].0, pairs[pairs.len() - 1].0)
         }));
     }
 }

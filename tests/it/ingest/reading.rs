@@ -70,7 +70,7 @@ fn wrong_span_costs_a_full_scan_losing_nothing() {
         let put = PutEntry {
             dataset: DATASET,
             object: version,
-            slots: vec![0],
+            time_slots: vec![0],
             parts: pack(vec![RayLocation::new(ray(1), span)], &ObjectSpans::default()),
             summary: Vec::new(),
         };

@@ -76,7 +76,7 @@ fn begins_of_spans(gzip: &[u8]) -> Vec<u64> {
     let mut reader = BatchReader::finding_spans();
     assert!(reader.push(gzip, |_| ControlFlow::Continue(())).unwrap().is_continue());
     reader.finish(|_| ControlFlow::Continue(())).unwrap();
-    reader.into_spans().places.iter().map(|place| place.offset).collect()
+    reader.into_spans().extents.iter().map(|extent| extent.offset).collect()
 }
 
 #[test]

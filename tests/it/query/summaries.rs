@@ -1,6 +1,6 @@
 //! Summaries against the records that they are of: nothing is ruled out that is there.
 
-use raydex::batch::{ObjectSpans, PointForm, SpanPlace};
+use raydex::batch::{ObjectSpans, PointForm, SpanExtent};
 use raydex::filter::Filter;
 use raydex::limits::SUMMARY_MAX;
 use raydex::record::IndexedFields;
@@ -10,7 +10,7 @@ use super::random::Random;
 
 /// The table of so many spans.
 fn spans(count: u32) -> ObjectSpans {
-    let place = |number| SpanPlace {
+    let extent = |number| SpanExtent {
         number,
         form: PointForm::Plain,
         bit: u64::from(number) * 8_000_000,
@@ -20,7 +20,7 @@ fn spans(count: u32) -> ObjectSpans {
         text: Some(1_000_000),
         window: 0..0,
     };
-    ObjectSpans { places: (0..count).map(place).collect(), windows: Vec::new() }
+    ObjectSpans { extents: (0..count).map(extent).collect(), windows: Vec::new() }
 }
 
 /// A record, whose fields have about so many values each.

@@ -12,8 +12,8 @@ use raydex::record::{Dataset, Field, Fields, INDEXED_FIELDS, IndexedFields, Line
 fn check(scanner: &mut LineScanner, dataset: Dataset, line: &[u8]) {
     let shown = String::from_utf8_lossy(line);
     let key = read_key(dataset, line);
-    let read = scanner.key_and_indexed_fields(line).map(|(key, watched)| {
-        check_watched(watched, line);
+    let read = scanner.key_and_indexed_fields(line).map(|(key, indexed_fields)| {
+        check_indexed_fields(indexed_fields, line);
         key
     });
     assert_eq!(read, key, "{dataset}: {shown}");
@@ -21,7 +21,7 @@ fn check(scanner: &mut LineScanner, dataset: Dataset, line: &[u8]) {
     match (scanner.record(line), Fields::parse(&text)) {
         (Ok(found), Ok(fields)) => {
             assert_eq!(Ok(found.key), key, "{dataset}: {shown}");
-            check_watched(found.indexed_fields, line);
+            check_indexed_fields(found.indexed_fields, line);
             assert_eq!(found.lossy, std::str::from_utf8(line).is_err(), "{dataset}: {shown}");
             for &field in Field::ALL {
                 assert_eq!(found.fields.get(field), fields.get(field), "{dataset}: {field:?} of {shown}");
@@ -42,16 +42,16 @@ fn check_next(scanner: &mut LineScanner, dataset: Dataset, text: &[u8]) {
     let line = text.get(..end.unwrap_or_default()).unwrap();
     let line = line.strip_suffix(b"\r").unwrap_or(line);
     let lengths = (line.len(), end.map_or(0, |end| end + 1));
-    if let Some(NextLine { record, length, found: (key, watched) }) = scanner.next_key(text) {
+    if let Some(NextLine { record, length, found: (key, indexed_fields) }) = scanner.next_key(text) {
         assert_eq!((record, length), lengths, "{shown}");
         assert_eq!(Ok(key), read_key(dataset, line), "{dataset}: {shown}");
-        check_watched(watched, line);
+        check_indexed_fields(indexed_fields, line);
     }
     if let Some(NextLine { record, length, found }) = scanner.next_record(text) {
         assert_eq!((record, length), lengths, "{shown}");
         assert_eq!(Ok(found.key), read_key(dataset, line), "{dataset}: {shown}");
         assert!(!found.lossy);
-        check_watched(found.indexed_fields, line);
+        check_indexed_fields(found.indexed_fields, line);
         let fields = Fields::parse(std::str::from_utf8(line).unwrap()).unwrap();
         for &field in Field::ALL {
             assert_eq!(found.fields.get(field), fields.get(field), "{field:?} of {shown}");
@@ -61,13 +61,13 @@ fn check_next(scanner: &mut LineScanner, dataset: Dataset, text: &[u8]) {
 }
 
 /// Compares what summaries are told of a line with the plain reading of its text, where they are told anything.
-fn check_watched(watched: &IndexedFields, line: &[u8]) {
+fn check_indexed_fields(indexed_fields: &IndexedFields, line: &[u8]) {
     let text = line_text(line);
     let plain = IndexedFields::read(text.as_bytes());
     assert!(plain.is_known(), "{text}");
-    assert!(watched.is_known() || std::str::from_utf8(line).is_err(), "{text}");
-    for place in (0..INDEXED_FIELDS.len()).filter(|_| watched.is_known()) {
-        let token = line_text(watched.token(line, place));
+    assert!(indexed_fields.is_known() || std::str::from_utf8(line).is_err(), "{text}");
+    for place in (0..INDEXED_FIELDS.len()).filter(|_| indexed_fields.is_known()) {
+        let token = line_text(indexed_fields.token(line, place));
         assert_eq!(token.as_bytes(), plain.token(text.as_bytes(), place), "{} of {text}", INDEXED_FIELDS[place]);
     }
 }

@@ -5,28 +5,28 @@ use raydex::index::shard;
 use raydex::limits::{PART_RAYS, SQL_BLOB_MAX};
 use raydex::record::RayId;
 
-use super::{Shard, entry, id, kept, nonstandard_entry, version};
+use super::{Shard, entry, id, nonstandard_entry, outcome_of, version};
 
 /// The last suffix there is.
 const LAST: u64 = (1 << RayId::SUFFIX_BITS) - 1;
-/// Suffixes of one slot.
-const SLOT: u64 = 1 << (RayId::SUFFIX_BITS - 8);
+/// Suffixes of one time slot.
+const TIME_SLOT: u64 = 1 << (RayId::SUFFIX_BITS - 8);
 
 #[test]
 fn ordinary_entry_costs_four_rows_at_most() {
     let shard = Shard::new();
     let put = entry(version("a", "e1", 5), &[(1, 0), (2, 1), (LAST, 2)]);
     let first = shard.put(&put);
-    assert_eq!(first.kept, PutOutcome::Stored);
+    assert_eq!(first.outcome, PutOutcome::Stored);
     assert!((1..=4).contains(&first.rows_written), "{first:?}");
     let rows = shard.sql.rows();
     let again = shard.put(&put);
-    assert_eq!((again.kept, again.rows_written), (PutOutcome::Unchanged, 0));
+    assert_eq!((again.outcome, again.rows_written), (PutOutcome::Unchanged, 0));
     assert_eq!(shard.sql.rows(), rows);
     // Even if it is said to have been written at another time.
     let mut later = put.clone();
     later.object.uploaded_ms = 99;
-    assert_eq!(shard.put(&later).kept, PutOutcome::Unchanged);
+    assert_eq!(shard.put(&later).outcome, PutOutcome::Unchanged);
     assert_eq!(shard.sql.rows(), rows);
 }
 
@@ -44,17 +44,17 @@ fn opening_again_changes_nothing() {
 #[test]
 fn newer_version_replaces_and_older_is_superseded() {
     let shard = Shard::new();
-    assert_eq!(kept(shard.put(&entry(version("a", "e1", 5), &[(1, 0)]))), PutOutcome::Stored);
+    assert_eq!(outcome_of(shard.put(&entry(version("a", "e1", 5), &[(1, 0)]))), PutOutcome::Stored);
     let newer = shard.put(&entry(version("a", "e2", 6), &[(2, 0)]));
-    assert_eq!(newer.kept, PutOutcome::Stored);
+    assert_eq!(newer.outcome, PutOutcome::Stored);
     assert!(newer.rows_written <= 8, "{newer:?}");
     assert_eq!((shard.find(&id(1)), shard.find(&id(2))), (vec![], vec![("a".into(), vec![0])]));
     let rows = shard.sql.rows();
     let older = shard.put(&entry(version("a", "e1", 5), &[(1, 0)]));
-    assert_eq!((older.kept, older.rows_written), (PutOutcome::Superseded, 0));
+    assert_eq!((older.outcome, older.rows_written), (PutOutcome::Superseded, 0));
     assert_eq!(shard.sql.rows(), rows);
     // Written in the same millisecond: the one that comes last was read last.
-    assert_eq!(kept(shard.put(&entry(version("a", "e3", 6), &[(3, 0)]))), PutOutcome::Stored);
+    assert_eq!(outcome_of(shard.put(&entry(version("a", "e3", 6), &[(3, 0)]))), PutOutcome::Stored);
     assert_eq!((shard.find(&id(2)), shard.find(&id(3)).len()), (vec![], 1));
     assert_eq!(shard.sql.rows().len(), 2, "one entry, one part");
 }
@@ -75,7 +75,7 @@ fn only_versions_from_before_the_instant_are_forgotten() {
 #[test]
 fn ray_is_found_at_both_ends_of_slots() {
     let shard = Shard::new();
-    let borders = (0..=256).flat_map(|slot: u64| [(slot * SLOT).wrapping_sub(1), slot * SLOT]);
+    let borders = (0..=256).flat_map(|time_slot: u64| [(time_slot * TIME_SLOT).wrapping_sub(1), time_slot * TIME_SLOT]);
     let suffixes: Vec<u64> = borders.filter(|&suffix| suffix <= LAST).collect();
     assert_eq!(suffixes.len(), 512);
     let places: Vec<(u64, u32)> = suffixes.iter().copied().zip(0..).collect();
@@ -91,8 +91,10 @@ fn ray_is_found_at_both_ends_of_slots() {
 
 #[test]
 fn slot_is_the_suffixs_two_highest_digits() {
-    for (suffix, slot) in [(0, 0), (SLOT - 1, 0), (SLOT, 1), (0x0d8_ec5c_2ab1, 0x0d), (LAST, 255), (LAST - SLOT, 254)] {
-        assert_eq!(shard::slot_of(suffix), slot, "{suffix:#x}");
+    for (suffix, time_slot) in
+        [(0, 0), (TIME_SLOT - 1, 0), (TIME_SLOT, 1), (0x0d8_ec5c_2ab1, 0x0d), (LAST, 255), (LAST - TIME_SLOT, 254)]
+    {
+        assert_eq!(shard::time_slot_of(suffix), time_slot, "{suffix:#x}");
     }
 }
 
@@ -151,7 +153,7 @@ fn multi_part_entry_is_found_and_removed_whole() {
     assert_eq!(put.parts.len(), 2);
     assert!(put.parts.iter().all(|part| part.bytes.len() < SQL_BLOB_MAX));
     assert_eq!(shard.put(&put).rows_written, 3);
-    assert_eq!(shard.put(&put).kept, PutOutcome::Unchanged);
+    assert_eq!(shard.put(&put).outcome, PutOutcome::Unchanged);
     for number in (0..count).step_by(4999).chain([PART_RAYS as u64 - 1, PART_RAYS as u64 + 1, count - 1]) {
         let expected = vec![("large".to_owned(), vec![(number % 900) as u32])];
         assert_eq!(shard.find(&id(number * 1000)), expected, "{number}");
@@ -173,7 +175,7 @@ fn equal_rays_in_two_parts_are_one_candidate() {
     let mut places: Vec<(u64, u32)> = (0..count).map(|number| (number, 0)).collect();
     places.extend((0..300).map(|span| (count, span)));
     let put = entry(version("a", "e", 1), &places);
-    assert_eq!((put.parts.len(), put.parts[0].hi, put.parts[1].lo), (2, count, count));
+    assert_eq!((put.parts.len(), put.parts[0].last_suffix, put.parts[1].first_suffix), (2, count, count));
     shard.put(&put);
     assert_eq!(shard.find(&id(count)), [("a".to_owned(), (0..300).collect::<Vec<u32>>())]);
 }

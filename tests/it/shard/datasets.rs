@@ -3,7 +3,7 @@
 use raydex::index::calls::{BatchPage, Candidate, ListShardBatches, PutEntry, PutOutcome};
 use raydex::record::Dataset;
 
-use super::{Shard, entry, id, kept, nonstandard_entry, version};
+use super::{Shard, entry, id, nonstandard_entry, outcome_of, version};
 
 const HTTP: Dataset = Dataset::HttpRequests;
 const WAF: Dataset = Dataset::FirewallEvents;
@@ -53,9 +53,9 @@ fn dataset_answers_as_if_it_were_alone() {
         alone.put(&of(HTTP, key, "e", 5));
     }
     assert_eq!(shared.candidates_in(&[HTTP], &id(1)), alone.candidates(&id(1)));
-    // The places too, which cursors spell.
+    // The numbers too, which cursors spell.
     assert_eq!(page(&shared, HTTP), page(&alone, HTTP));
-    assert_eq!(page(&shared, WAF).batches[0].place, 1);
+    assert_eq!(page(&shared, WAF).batches[0].number, 1);
     for shard in [&shared, &alone] {
         shard.put(&of(HTTP, "h1", "e2", 6));
     }
@@ -66,10 +66,10 @@ fn dataset_answers_as_if_it_were_alone() {
 fn an_object_has_one_entry_whatever_its_dataset() {
     let shard = full();
     let rows = shard.sql.rows().len();
-    assert_eq!(kept(shard.put(&of(WAF, "h1", "e", 4))), PutOutcome::Superseded);
+    assert_eq!(outcome_of(shard.put(&of(WAF, "h1", "e", 4))), PutOutcome::Superseded);
     assert_eq!(names(&shard.candidates_in(&[WAF], &id(1))), [(WAF, "w")]);
-    assert_eq!(kept(shard.put(&of(WAF, "h1", "e", 5))), PutOutcome::Stored);
-    assert_eq!(kept(shard.put(&of(WAF, "h1", "e", 5))), PutOutcome::Unchanged);
+    assert_eq!(outcome_of(shard.put(&of(WAF, "h1", "e", 5))), PutOutcome::Stored);
+    assert_eq!(outcome_of(shard.put(&of(WAF, "h1", "e", 5))), PutOutcome::Unchanged);
     assert_eq!(names(&shard.candidates(&id(1))), [(HTTP, "h2"), (WAF, "w"), (WAF, "h1"), (TRACE, "t")]);
     assert_eq!(shard.sql.rows().len(), rows);
     assert_eq!((shard.forget("h1", 6), shard.forget("t", 6)), (1, 1));

@@ -68,11 +68,11 @@ fn overlong_id_is_an_error() {
 fn oversized_part_is_refused_before_writing() {
     let shard = full();
     let rows = shard.sql.rows();
-    let part = |size| EntryPart { lo: 0, hi: 9, bytes: vec![1; size] };
+    let part = |size| EntryPart { first_suffix: 0, last_suffix: 9, bytes: vec![1; size] };
     let put = |parts| PutEntry {
         dataset: DATASET,
         object: version("a", "e2", 9),
-        slots: vec![0],
+        time_slots: vec![0],
         parts,
         summary: Vec::new(),
     };

@@ -70,18 +70,24 @@ fn version(key: &str, etag: &str, uploaded_ms: i64) -> ObjectVersion {
 
 /// The entry of these (suffix, span) pairs.
 fn entry(object: ObjectVersion, places: &[(u64, u32)]) -> PutEntry {
-    let mut slots: Vec<u8> = places.iter().map(|&(suffix, _)| shard::slot_of(suffix)).collect();
-    slots.sort_unstable();
-    slots.dedup();
+    let mut time_slots: Vec<u8> = places.iter().map(|&(suffix, _)| shard::time_slot_of(suffix)).collect();
+    time_slots.sort_unstable();
+    time_slots.dedup();
     let places = places.iter().map(|&(suffix, span)| RayLocation::new(ray(suffix), span.into())).collect();
-    PutEntry { dataset: DATASET, object, slots, parts: pack(places, &ObjectSpans::default()), summary: Vec::new() }
+    PutEntry { dataset: DATASET, object, time_slots, parts: pack(places, &ObjectSpans::default()), summary: Vec::new() }
 }
 
 /// The entry of these (nonstandard id, span) pairs.
 fn nonstandard_entry(object: ObjectVersion, ids: &[(&str, u32)]) -> PutEntry {
-    let slots = ids.iter().map(|(id, _)| nonstandard::slot_of(id)).collect();
+    let time_slots = ids.iter().map(|(id, _)| nonstandard::time_slot_of(id)).collect();
     let bytes = nonstandard::pack(ids.iter().copied(), &ObjectSpans::default());
-    PutEntry { dataset: DATASET, object, slots, parts: vec![EntryPart { lo: 0, hi: 0, bytes }], summary: Vec::new() }
+    PutEntry {
+        dataset: DATASET,
+        object,
+        time_slots,
+        parts: vec![EntryPart { first_suffix: 0, last_suffix: 0, bytes }],
+        summary: Vec::new(),
+    }
 }
 
 /// The digits of the ray with this suffix.
@@ -90,6 +96,6 @@ fn id(suffix: u64) -> String {
 }
 
 /// What a put came to.
-fn kept(answer: PutAnswer) -> PutOutcome {
-    answer.kept
+fn outcome_of(answer: PutAnswer) -> PutOutcome {
+    answer.outcome
 }

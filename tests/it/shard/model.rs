@@ -10,7 +10,7 @@ use raydex::record::RayId;
 
 use super::{Shard, entry, id, version};
 
-/// Suffixes that collide: neighbours, borders of slots, both ends.
+/// Suffixes that collide: neighbours, borders of time slots, both ends.
 const SUFFIXES: [u64; 8] = [
     0,
     1,
@@ -73,8 +73,8 @@ proptest! {
                 Step::PutEntry { key, etag, at, places } => {
                     let put = entry(version(key, &etag.to_string(), at), &places);
                     let expected = model_put(&mut model, key, etag, at, &places);
-                    let PutAnswer { kept, rows_written } = shard.put(&put);
-                    prop_assert_eq!(kept, expected);
+                    let PutAnswer { outcome, rows_written } = shard.put(&put);
+                    prop_assert_eq!(outcome, expected);
                     prop_assert_eq!(rows_written > 0, expected == PutOutcome::Stored);
                 }
                 Step::ForgetEntry { key, before } => {

@@ -9,19 +9,19 @@ fn presence(key: &str, etag: &str, at: i64, summary: &[u8]) -> PutEntry {
     PutEntry {
         dataset: DATASET,
         object: version(key, etag, at),
-        slots: Vec::new(),
+        time_slots: Vec::new(),
         parts: Vec::new(),
         summary: summary.to_vec(),
     }
 }
 
-/// A batch's place, key and summary.
+/// A batch's number, key and summary.
 type Row = (i64, String, Vec<u8>);
 
 /// A page: whether there is more, and its batches.
 fn page(shard: &Shard, from: i64, limit: u64) -> (bool, Vec<Row>) {
     let BatchPage { batches, more } = shard.call(&ListShardBatches { dataset: DATASET, from, limit }).unwrap();
-    (more, batches.into_iter().map(|batch| (batch.place, batch.object.key, batch.summary)).collect())
+    (more, batches.into_iter().map(|batch| (batch.number, batch.object.key, batch.summary)).collect())
 }
 
 #[test]
@@ -31,7 +31,7 @@ fn batches_come_in_put_order_by_pages() {
     for key in ["c", "a", "b"] {
         shard.put(&presence(key, "e", 5, key.as_bytes()));
     }
-    let row = |place, key: &str| (place, key.to_owned(), key.as_bytes().to_vec());
+    let row = |number, key: &str| (number, key.to_owned(), key.as_bytes().to_vec());
     assert_eq!(page(&shard, 0, 5), (false, vec![row(1, "c"), row(2, "a"), row(3, "b")]));
     assert_eq!(page(&shard, 0, 2), (true, vec![row(1, "c"), row(2, "a")]));
     assert_eq!(page(&shard, 3, 2), (false, vec![row(3, "b")]));
@@ -59,9 +59,9 @@ fn entry_without_rays_is_one_empty_row() {
     let shard = Shard::new();
     let put = presence("a", "e", 5, &[7; SUMMARY_MAX]);
     let answer = shard.put(&put);
-    assert_eq!((answer.kept, answer.rows_written), (PutOutcome::Stored, 1));
+    assert_eq!((answer.outcome, answer.rows_written), (PutOutcome::Stored, 1));
     assert_eq!(
-        (shard.put(&put).kept, shard.put(&presence("a", "e0", 4, b"")).kept),
+        (shard.put(&put).outcome, shard.put(&presence("a", "e0", 4, b"")).outcome),
         (PutOutcome::Unchanged, PutOutcome::Superseded)
     );
     assert!(shard.find(&id(0)).is_empty());

@@ -1,7 +1,7 @@
 //! One case of fuzzing: a text, whoever compresses it, spans and pieces, all from a seed.
 
 use flate2::FlushCompress;
-use raydex::batch::{GZIP_MAGIC, ObjectSpans, SpanPlace};
+use raydex::batch::{GZIP_MAGIC, ObjectSpans, SpanExtent};
 
 use super::random::Random;
 use super::reading::{check, parts, pieces, read_span};
@@ -37,7 +37,7 @@ pub(crate) fn run(seed: u64, others: &[Writer]) -> Result<Figures, String> {
     let span_bytes = *random.of(&[0, 1, 40_000, 70_000, 100_000, 300_000]);
     let spans = check(&stored, &text, span_bytes, &mut random)?;
     let damaged = damage(&mut random, &stored, &spans);
-    Ok(Figures { cases: 1, spans: spans.places.len() as u64, damaged, text: text.len() as u64 })
+    Ok(Figures { cases: 1, spans: spans.extents.len() as u64, damaged, text: text.len() as u64 })
 }
 
 /// The text as an object: gzip in one or more members, padded or not, or as it is.
@@ -104,14 +104,14 @@ fn cuts(random: &mut Random, length: usize, count: usize) -> Vec<usize> {
 /// Damages some of the spans and reads them: that ends, in lines or in an error. Says how many there were.
 fn damage(random: &mut Random, stored: &[u8], spans: &ObjectSpans) -> u64 {
     let mut damaged = 0;
-    for place in &spans.places {
+    for extent in &spans.extents {
         for _ in 0..random.below(4) {
-            let (window, range) = parts(spans, place, stored);
-            let (mut place, mut window, mut range) = (place.clone(), window.to_vec(), range.to_vec());
-            harm(random, &mut place, &mut window, &mut range);
+            let (window, range) = parts(spans, extent, stored);
+            let (mut extent, mut window, mut range) = (extent.clone(), window.to_vec(), range.to_vec());
+            harm(random, &mut extent, &mut window, &mut range);
             let mut lines = 0_u64;
             let pieces = pieces(random, &range);
-            let _either = read_span(&place, &window, pieces, |_| lines += 1);
+            let _either = read_span(&extent, &window, pieces, |_| lines += 1);
             // No line is less than a byte, and no byte is more than 1032 of text.
             assert!(lines <= 1032 * (range.len() as u64 + 1), "{lines} lines of {} bytes", range.len());
             damaged += 1;
@@ -121,7 +121,7 @@ fn damage(random: &mut Random, stored: &[u8], spans: &ObjectSpans) -> u64 {
 }
 
 /// Makes something of a span wrong.
-fn harm(random: &mut Random, place: &mut SpanPlace, window: &mut Vec<u8>, range: &mut Vec<u8>) {
+fn harm(random: &mut Random, extent: &mut SpanExtent, window: &mut Vec<u8>, range: &mut Vec<u8>) {
     let flip = |random: &mut Random, bytes: &mut [u8]| {
         let at = random.below(bytes.len());
         if let Some(byte) = bytes.get_mut(at) {
@@ -134,7 +134,7 @@ fn harm(random: &mut Random, place: &mut SpanPlace, window: &mut Vec<u8>, range:
         1 => flip(random, window),
         2 => range.truncate(random.below(range.len())),
         3 => window.truncate(random.below(window.len())),
-        4 => place.bit = random.next(),
+        4 => extent.bit = random.next(),
         5 => {
             let length = random.below(40_000);
             *window = texts::drawn(random, length, &any);

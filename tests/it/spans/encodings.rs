@@ -20,7 +20,7 @@ fn hold(words: &str, stored: &[u8], text: &[u8], span_bytes: u64) -> usize {
     let mut count = 0;
     for seed in 0..2 {
         let spans = check(stored, text, span_bytes, &mut Random::new(seed));
-        count = spans.unwrap_or_else(|why| panic!("{words}: {why}")).places.len();
+        count = spans.unwrap_or_else(|why| panic!("{words}: {why}")).extents.len();
     }
     count
 }
@@ -130,14 +130,14 @@ fn a_span_may_be_cut_anywhere() {
     let text = texts::sample(Dataset::HttpRequests, 120);
     let stored = flushing(6, &text, &[55_000, 110_000], FlushCompress::Sync);
     let spans = check(&stored, &text, SPAN, &mut Random::new(1)).unwrap();
-    let place = &spans.places[1];
-    let (packed, range) = parts(&spans, place, &stored);
+    let extent = &spans.extents[1];
+    let (packed, range) = parts(&spans, extent, &stored);
     let whole = naive(&text);
-    let expected: Vec<_> = whole.iter().filter(|line| (place.offset..place.text_end()).contains(&line.0)).collect();
+    let expected: Vec<_> = whole.iter().filter(|line| (extent.offset..extent.text_end()).contains(&line.0)).collect();
     for cut in (0..=range.len()).step_by(3) {
         let mut found = Vec::new();
         let (head, tail) = range.split_at(cut);
-        read_span(place, packed, [head, tail], |line| found.push(line.offset())).unwrap().unwrap();
+        read_span(extent, packed, [head, tail], |line| found.push(line.offset())).unwrap().unwrap();
         assert!(found.iter().eq(expected.iter().map(|line| &line.0)), "cut at {cut}");
     }
 }
@@ -147,8 +147,8 @@ fn windows_of_log_lines_are_small() {
     let text = texts::sample(Dataset::HttpRequests, 2_000);
     for writer in Writer::EVERYWHERE {
         let spans = check(&writer.gzip(6, &text), &text, SPAN, &mut Random::new(1)).unwrap();
-        let mean = spans.windows.len() / spans.places.len();
-        assert!(spans.places.len() > 3 && mean < 5_000, "{mean} bytes, {} spans, {writer:?}", spans.places.len());
+        let mean = spans.windows.len() / spans.extents.len();
+        assert!(spans.extents.len() > 3 && mean < 5_000, "{mean} bytes, {} spans, {writer:?}", spans.extents.len());
     }
 }
 

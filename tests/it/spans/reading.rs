@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt::Debug;
 use std::ops::ControlFlow;
 
-use raydex::batch::{BatchError, BatchLine, BatchReader, ObjectSpans, PointForm, SpanPlace};
+use raydex::batch::{BatchError, BatchLine, BatchReader, ObjectSpans, PointForm, SpanExtent};
 
 use super::lines::naive;
 use super::random::Random;
@@ -95,15 +95,15 @@ fn words(error: impl Debug) -> String {
     format!("{error:?}")
 }
 
-/// Reads a span of an object from its place, up to its last line.
+/// Reads a span of an object from its extent, up to its last line.
 pub(crate) fn read_span<'a>(
-    place: &SpanPlace,
+    extent: &SpanExtent,
     packed: &[u8],
     pieces: impl IntoIterator<Item = &'a [u8]>,
     mut take: impl FnMut(BatchLine<'_>),
 ) -> Option<Result<(), BatchError>> {
-    let mut reader = BatchReader::of_span(place, packed)?;
-    let end = place.text_end();
+    let mut reader = BatchReader::of_span(extent, packed)?;
+    let end = extent.text_end();
     let mut sink = |line: BatchLine<'_>| {
         if line.offset() >= end {
             return ControlFlow::Break(());
@@ -118,7 +118,7 @@ pub(crate) fn read_span<'a>(
             Err(error) => return Some(Err(error)),
         }
     }
-    let is_last = place.text.is_none();
+    let is_last = extent.text.is_none();
     match reader.finish(&mut sink) {
         // A span that is not the last one ends in the midst of the stream.
         Err(BatchError::Truncated { .. }) if !is_last => Some(Ok(())),
@@ -128,10 +128,10 @@ pub(crate) fn read_span<'a>(
 }
 
 /// The stored bytes of a span, and its packed window.
-pub(crate) fn parts<'b>(spans: &'b ObjectSpans, place: &SpanPlace, stored: &'b [u8]) -> (&'b [u8], &'b [u8]) {
+pub(crate) fn parts<'b>(spans: &'b ObjectSpans, extent: &SpanExtent, stored: &'b [u8]) -> (&'b [u8], &'b [u8]) {
     let place_of = |number: u64| usize::try_from(number).unwrap();
-    let window = &spans.windows[place_of(place.window.start)..place_of(place.window.end)];
-    (window, &stored[place_of(place.first_byte())..place_of(place.first_byte() + place.bytes)])
+    let window = &spans.windows[place_of(extent.window.start)..place_of(extent.window.end)];
+    (window, &stored[place_of(extent.first_byte())..place_of(extent.first_byte() + extent.bytes)])
 }
 
 /// Reads the object in every way; an error says what is not as it should be.
@@ -141,52 +141,56 @@ pub(crate) fn check(stored: &[u8], text: &[u8], span_bytes: u64, random: &mut Ra
     let cut = read_whole(pieces(random, stored), span_bytes, &expected).map_err(|why| format!("in pieces: {why}"))?;
     check_places(&spans, stored, text, span_bytes)?;
     if cut != (spans.clone(), numbers.clone()) {
-        let differ = spans.places.iter().zip(&cut.0.places).find(|(one, other)| one != other);
-        return Err(format!("pieces change the spans: {} and {}: {differ:?}", spans.places.len(), cut.0.places.len()));
+        let differ = spans.extents.iter().zip(&cut.0.extents).find(|(one, other)| one != other);
+        return Err(format!(
+            "pieces change the spans: {} and {}: {differ:?}",
+            spans.extents.len(),
+            cut.0.extents.len()
+        ));
     }
-    for place in &spans.places {
-        let from = expected.partition_point(|line| line.0 < place.offset);
-        let to = expected.partition_point(|line| line.0 < place.text_end());
-        if numbers[from..to].iter().any(|number| *number != place.number) {
-            return Err(format!("a line of {place:?} is of another span"));
+    for extent in &spans.extents {
+        let from = expected.partition_point(|line| line.0 < extent.offset);
+        let to = expected.partition_point(|line| line.0 < extent.text_end());
+        if numbers[from..to].iter().any(|number| *number != extent.number) {
+            return Err(format!("a line of {extent:?} is of another span"));
         }
-        let (packed, range) = parts(&spans, place, stored);
+        let (packed, range) = parts(&spans, extent, stored);
         let mut comparer = Comparer::new(&expected[from..to]);
-        let outcome = read_span(place, packed, pieces(random, range), |line| comparer.take(line));
-        outcome.ok_or("no window")?.map_err(|why| format!("{place:?}: {why:?}"))?;
-        let spans = comparer.finish().map_err(|why| format!("{place:?}: {why}"))?;
-        let others: BTreeSet<u32> = spans.into_iter().filter(|number| *number != place.number).collect();
+        let outcome = read_span(extent, packed, pieces(random, range), |line| comparer.take(line));
+        outcome.ok_or("no window")?.map_err(|why| format!("{extent:?}: {why:?}"))?;
+        let spans = comparer.finish().map_err(|why| format!("{extent:?}: {why}"))?;
+        let others: BTreeSet<u32> = spans.into_iter().filter(|number| *number != extent.number).collect();
         if !others.is_empty() {
-            return Err(format!("{place:?} tells of the spans {others:?}"));
+            return Err(format!("{extent:?} tells of the spans {others:?}"));
         }
     }
     Ok(spans)
 }
 
-/// Every place is where it should be.
+/// Every extent is where it should be.
 fn check_places(spans: &ObjectSpans, stored: &[u8], text: &[u8], span_bytes: u64) -> Result<(), String> {
-    let first = spans.places.first().ok_or("no span")?;
+    let first = spans.extents.first().ok_or("no span")?;
     let mut right = (first.form, first.bit, first.offset, first.head) == (PointForm::Start, 0, 0, 0);
     let mut packed = 0;
-    for (number, place) in spans.places.iter().enumerate() {
-        let next = spans.places.get(number + 1);
-        let offset = usize::try_from(place.offset).unwrap();
+    for (number, extent) in spans.extents.iter().enumerate() {
+        let next = spans.extents.get(number + 1);
+        let offset = usize::try_from(extent.offset).unwrap();
         // A line begins at the start of the text and behind each newline.
         let newline =
             |from: usize| text[from..].iter().position(|byte| *byte == b'\n').unwrap_or(text.len() - from - 1);
         let head = offset.checked_sub(1).map_or(0, newline);
-        let size = place.window.end - place.window.start;
-        right &= spans.place(u32::try_from(number).unwrap()) == Some(place) && place.number as usize == number;
-        right &= place.head == head as u64 && offset <= text.len();
-        right &= place.window.start == packed && size <= PACKED_MAX as u64;
-        right &= place.first_byte() + place.bytes <= stored.len() as u64;
-        right &= next.is_some() || place.first_byte() + place.bytes == stored.len() as u64;
-        right &= place.text == next.map(|next| next.offset - place.offset);
-        right &= next.is_none_or(|next| next.offset >= place.offset + span_bytes && next.bit > place.bit);
-        packed = place.window.end;
+        let size = extent.window.end - extent.window.start;
+        right &= spans.extent(u32::try_from(number).unwrap()) == Some(extent) && extent.number as usize == number;
+        right &= extent.head == head as u64 && offset <= text.len();
+        right &= extent.window.start == packed && size <= PACKED_MAX as u64;
+        right &= extent.first_byte() + extent.bytes <= stored.len() as u64;
+        right &= next.is_some() || extent.first_byte() + extent.bytes == stored.len() as u64;
+        right &= extent.text == next.map(|next| next.offset - extent.offset);
+        right &= next.is_none_or(|next| next.offset >= extent.offset + span_bytes && next.bit > extent.bit);
+        packed = extent.window.end;
         if !right {
             return Err(format!(
-                "{place:?}, before {next:?}, is not where it should be (head {head}, packed {packed})"
+                "{extent:?}, before {next:?}, is not where it should be (head {head}, packed {packed})"
             ));
         }
     }

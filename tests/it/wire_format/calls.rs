@@ -275,10 +275,10 @@ fn every_variant_of_an_answer_is_played() {
         (
             "shard",
             &[
-                r#""kept":"stored""#,
-                r#""kept":"unchanged""#,
-                r#""kept":"superseded""#,
-                r#""places":[{"#,
+                r#""outcome":"stored""#,
+                r#""outcome":"unchanged""#,
+                r#""outcome":"superseded""#,
+                r#""extents":[{"#,
                 r#""more":true"#,
             ],
         ),
