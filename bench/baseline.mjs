@@ -4,9 +4,9 @@
 // the whole batch is inflated, the lines that contain the ray are parsed. Partner: JSON.parse and a template
 // (columns.mjs), 1000 lines each through CompressionStream.
 //
-// What always holds: it streams, since a batch's text does not fit into an isolate's 128 MB; it is written the way that
-// the platform's own examples are, a chain of streams; beside it stands a tuned one that is faster than anything
-// published (measured: a reader and one TextDecoder take two thirds of it, `readAtLeast` less than half).
+// It streams, since a batch's text does not fit into an isolate's 128 MB. It is written as the platform's own examples
+// are, a chain of streams. The tuned one beside it is faster than anything published (measured: a reader and one
+// TextDecoder take two thirds of its time, `readAtLeast` less than half).
 import { partnerLine } from "./columns.mjs";
 
 const RAY = /"RayID":"([0-9a-f]{16})"/;

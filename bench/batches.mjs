@@ -1,7 +1,7 @@
 // The batches that are measured: made once by make-batches, kept in target/bench/, read by Node's own zlib.
 //
-// What always holds: a batch is a function of the options below, so that two runs measure the same bytes; what its lines
-// are is said by Node alone, and neither by raydex nor by the baseline.
+// A batch is a function of the options below, so that two runs measure the same bytes. Node alone says what its lines
+// are, neither raydex nor the baseline.
 import { spawn } from "node:child_process";
 import fs from "node:fs";
 import path from "node:path";

@@ -3,8 +3,8 @@
 // It is the baseline of the row `transform`, and an independent writing of schemas/partner_v3.toml: the bench compares
 // its bytes with ours before it prints a figure.
 //
-// What always holds: what it costs is what the format asks for; there is no work in it that another writing would not
-// have too. Instants are read as numbers, and from the line's own digits only where a double is too coarse.
+// It does no work that another implementation of the format could avoid. Instants are read as numbers, and from the
+// line's own digits only where a double is too coarse.
 import colos from "../schemas/colo_country.csv";
 
 const SEPARATOR = "\x01";

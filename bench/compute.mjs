@@ -1,7 +1,7 @@
 // The rows of plain work: index, inflate, transform, payloads, lookup. Both sides in one workerd, bytes in its memory.
 //
-// What always holds: a row is made only after both sides' answers were found equal to each other, and to what Node's own
-// zlib reads of the batch.
+// It makes a row only after it found both sides' answers equal to each other, and to what Node's own zlib reads of the
+// batch.
 import { createHash } from "node:crypto";
 import path from "node:path";
 import zlib from "node:zlib";

@@ -3,8 +3,8 @@
 // Wall time says how busy the machine was; CPU time says what the work took. It is read from the kernel's own account of
 // every thread of the process (nanoseconds), or of the whole process (hundredths of a second) where the former is missing.
 //
-// What always holds: sides take turns, so that what drifts hits both; a figure is the median of its turns, with the
-// smallest and the largest beside it; nothing here asserts a time.
+// Sides take turns, so that drift affects both. A figure is the median of its turns, with the smallest and the largest.
+// Nothing here asserts a time.
 import fs from "node:fs";
 
 /** Nanoseconds of one tick of the coarse account: 100 a second on every Linux. */

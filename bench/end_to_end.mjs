@@ -3,7 +3,7 @@
 // The local runtime's own part is in both. The plumbing Worker makes the same calls and does nothing, so `net` is what a
 // Worker itself takes.
 //
-// What always holds: counts and bytes are those that raydex says of itself, in the header of its answer and in its log.
+// Counts and bytes are those that raydex reports, in the header of its answer and in its log.
 import { spreadSamples } from "./batches.mjs";
 import { exactly, same } from "./compute.mjs";
 import { inTurns, spread } from "./cpu.mjs";

@@ -6,8 +6,8 @@
 //
 // Batches come over time: one each 30 seconds, so that about 22 of them have rays in one shard of 655.36 s.
 //
-// What always holds: what is measured is a lookup of the real batch over HTTP, and its line is compared; a baseline that
-// would take minutes is left out, and not guessed.
+// It measures a lookup of the real batch over HTTP, and compares its line. A baseline that would take minutes is left
+// out, not estimated.
 import { spreadSamples, startOf } from "./batches.mjs";
 import { inTurns } from "./cpu.mjs";
 import { Wrong } from "./http.mjs";

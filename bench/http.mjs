@@ -1,7 +1,7 @@
 // One way to ask a Worker of the bench.
 //
-// What always holds: an answer that is no success is an error with its words; a connection that the runtime had closed
-// meanwhile is not one: the request never arrived, and is sent again.
+// An answer that is not a success is an error with the answer's text. A connection that the runtime had closed is not:
+// the request never arrived, and is sent again.
 
 /** An answer is not what it must be: no figure of it is printed. */
 export class Wrong extends Error {}

@@ -5,7 +5,7 @@
 //   GET /rays/R                the same; the batch is looked for in the arrays of all batches
 //   PUT /arrays?from&to&records  arrays of batches that were never written, to be looked through
 //
-// What always holds: the batch and the arrays are in the same bucket as ours; a lookup reads what it needs and no more.
+// The batch and the arrays are in the same bucket as ours. A lookup reads what it needs and no more.
 import { eachLineTuned, index, lookup } from "./baseline.mjs";
 
 const ARRAYS = "index/";

@@ -8,8 +8,8 @@
 // next request is there already goes on at once, the others wait unread, and one that waits for five seconds is closed.
 // A timer, be it of no time, ends only when the runtime looks: so each request waits for one, and all have their turn.
 //
-// What always holds: every answer is checked (status, and of a lookup the line); a slow reader holds a stream open all
-// the while; the figures are printed only if nothing was wrong, with what the module's memory has grown to.
+// Every answer is checked (its status, and of a lookup the line). A slow reader holds a stream open all the while. The
+// figures are printed only if all answers were right, with the size that the module's memory has grown to.
 import { createHash } from "node:crypto";
 import { execFileSync } from "node:child_process";
 import fs from "node:fs";

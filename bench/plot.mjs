@@ -1,7 +1,7 @@
 // The curves of growth as an SVG: ours and the baseline, by the size of a batch and by the number of batches.
 //
-// What always holds: both axes are logarithmic, or a thousandfold difference would be a flat line; every measured point is
-// marked, and none is made up between them; the colours stand on a light and on a dark page.
+// Both axes are logarithmic, or a thousandfold difference would be a flat line. Every measured point is marked, and no
+// other. The colours are readable on a light and on a dark page.
 import { figure } from "./table.mjs";
 
 const [WIDTH, HEIGHT] = [960, 400];

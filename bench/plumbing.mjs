@@ -5,7 +5,7 @@
 //   GET /ours?shard=S&key=K&reads=[[offset,length],…]   one call to an object, then these ranges of the batch, drained
 //   GET /baseline?key=K                          the batch, drained
 //
-// What always holds: as many calls and as many bytes as the real one, and the answer's bytes; no work in between.
+// It makes as many calls with as many bytes as the real one, and answers the same bytes, without any work in between.
 import { DurableObject } from "cloudflare:workers";
 
 /** Answers every call with what a shard's answer is as large as. */

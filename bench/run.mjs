@@ -2,8 +2,8 @@
 //
 // Options come from scripts/bench: --quick, --json FILE, --plot FILE, --program FILE (make-batches, built).
 //
-// What always holds: a figure is printed only after its answer was found right; a row that could not be measured says so;
-// nothing that was started outlives this process.
+// It prints a figure only after it found the answer right. A row that could not be measured says so. No process that it
+// starts outlives it.
 import fs from "node:fs";
 import path from "node:path";
 import { parseArgs } from "node:util";

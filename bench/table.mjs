@@ -3,8 +3,8 @@
 // A row is `{name, words, ours, baseline, unit, note}`; a figure is `{median, min, max}`, or nothing where there is none.
 // `{heading}` stands between rows.
 //
-// What always holds: `ratio` is baseline / ours, so above 1 ours is the better one; what was not measured is said to be
-// so, and is null in the JSON.
+// `ratio` is baseline / ours, so above 1 ours is the better one. What was not measured is marked so, and is null in the
+// JSON.
 const ABSENT = "-";
 
 /** How many times better ours is; null where one of the two is missing, or the row compares nothing. */

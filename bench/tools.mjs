@@ -1,7 +1,7 @@
 // One lookup with the tools of a shell, over the same file: those that this machine has.
 //
-// What always holds: the CPU is that of the whole pipeline, as the shell counts its children; the line found is the one
-// that Node reads of the batch; a tool that is missing is named, and has no figure.
+// The CPU is that of the whole pipeline, as the shell counts its children. The line that a tool finds is compared with
+// the one that Node reads. A missing tool is named, without a figure.
 import { execFileSync, spawnSync } from "node:child_process";
 import { same } from "./compute.mjs";
 import { spread } from "./cpu.mjs";

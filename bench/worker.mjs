@@ -6,7 +6,8 @@
 //   GET /memory                                     what the wasm module has grown to
 //   POST /seed   {from, to, records, start, step, within}  entries of batches that were never written, into the shards
 //
-// `side` is `ours`, `baseline`, `tuned` (baseline.mjs) or `miniz` (the inflater of another crate). What always holds: both sides get the same bytes; `run` does nothing beside the work.
+// `side` is `ours`, `baseline`, `tuned` (baseline.mjs) or `miniz` (the inflater of another crate). Both sides get the
+// same bytes, and `run` does nothing but the work.
 import * as wasm from "raydex-wasm";
 import * as baseline from "./baseline.mjs";
 

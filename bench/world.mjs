@@ -1,8 +1,8 @@
 // The real Worker, end to end, with the JavaScript Worker, the plumbing and the bench's own Worker beside it: one workerd,
 // one bucket, the local R2, queues and Durable Objects.
 //
-// What always holds: every Worker is asked over HTTP at an address of its own, the same way; a batch is in the index when
-// its message was sealed; a lookup's answer is compared with the line that Node reads before its CPU counts.
+// Every Worker is called over HTTP, the same way, at an address of its own. A batch is in the index when its message was
+// sealed. A lookup's answer is compared with the line that Node reads before its CPU counts.
 import { createHash } from "node:crypto";
 import path from "node:path";
 import { startPartner } from "../local/partner.mjs";

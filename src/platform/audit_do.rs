@@ -4,10 +4,13 @@
 //! (`audit/tables.rs`, `audit/segment.rs`), and an alarm while a table waits to be brought there.
 //! *Called by*: the API, by `POST /{call}` with the bodies of `audit/calls.rs`; answers are JSON with 200, or plain
 //! words with 500, and nothing was appended then. By the platform: `alarm`, which brings one segment to the bucket.
-//! *What always holds*: a call runs without an `await`, so that no other one comes between reading the end of the
-//! chain and appending to it; entries are never changed, and removed only where the bucket has them. How often each
-//! caller asked is kept in memory alone, and so is whether an alarm is set: a later entry sets one again that was lost.
-//! `alarm` never throws: the platform would try again six times and then never.
+//! *In memory alone*: how often each caller asked, and whether an alarm is set; a later entry replaces a lost alarm.
+//!
+//! # Invariants
+//!
+//! A call runs without an `await`, so that no other call comes between reading the end of the chain and appending to
+//! it. Entries are never changed, and removed only where the bucket has them. `alarm` never throws: the platform would
+//! retry six times and then never again.
 
 use std::cell::{Cell, RefCell};
 

@@ -1,8 +1,6 @@
 //! The bucket over R2.
 //!
-//! # Invariants
-//!
-//! An object is read as a stream. A put that the bucket refuses is an error or reported as refused, never a success.
+//! Objects are read as streams. A put that R2 refuses is an error or is reported as refused.
 
 use std::ops::Range;
 

@@ -2,7 +2,7 @@
 //!
 //! # Invariants
 //!
-//! A letter is acknowledged only when the registry has it. The same letter twice is one.
+//! A dead letter is acknowledged only when the registry has it, and is stored once however often it is delivered.
 
 use serde::Serialize;
 use wasm_bindgen::prelude::JsValue;

@@ -1,8 +1,8 @@
 // The Worker's JavaScript face: every call goes straight to the wasm exports.
 //
-// What always holds: a call that ends in a trap (a WebAssembly.RuntimeError) marks the instance as broken, and
-// the next call starts a new one first, so that one trap does not poison the isolate. Durable Objects of a
-// former instance are built anew before they are called; their state is in their SQLite storage, never here.
+// A call that ends in a trap (a WebAssembly.RuntimeError) marks the instance as broken, and the next call starts a new
+// one first, so that one trap does not poison the isolate. Durable Objects of a former instance are built anew before
+// they are called; their state is in their SQLite storage, never here.
 import { DurableObject, WorkerEntrypoint } from "cloudflare:workers";
 import * as wasm from "raydex-wasm";
 

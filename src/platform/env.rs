@@ -1,7 +1,5 @@
 //! The names of the bindings, and what hangs on them. `wrangler.toml` spells them too; a test compares the two.
 //!
-//! # Invariants
-//!
 //! No other file spells the name of a binding or of a queue. A missing binding is an error, not a trap.
 
 use worker::js_sys::Reflect;

@@ -1,9 +1,6 @@
 //! The HTTP entry point: the platform's request to the core's, the core's reply to the platform's.
 //!
-//! A body is compressed by the runtime where the client takes gzip: it does so as soon as the header says that it has.
-//!
-//! # Invariants
-//!
+//! The runtime compresses a body where the client accepts gzip: it does so when the reply's header says gzip.
 //! `router::answer_request` answers every request, and only the encoding of its reply changes. `HEAD` has no body.
 
 use std::rc::Rc;

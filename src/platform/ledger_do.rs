@@ -5,9 +5,12 @@
 //! *Called by*: the queue consumers, the sweep and the API, by `POST /{call}?{name}` with the bodies of
 //! `ledger/calls.rs` and `ledger/registry.rs`; answers are JSON with 200, or plain words with 500, and nothing has
 //! changed then. By the platform: `alarm`, which sends what no message was sent for.
-//! *What always holds*: a call is one `transactionSync`, and between it and setting the alarm there is no `await`, so
-//! the platform writes both or neither. An alarm is never put off by a call. `alarm` never throws: the platform would
-//! try again six times and then never.
+//!
+//! # Invariants
+//!
+//! A call is one `transactionSync`, and there is no `await` between it and setting the alarm, so the platform writes
+//! both or neither. No call moves an alarm to a later time. `alarm` never throws: the platform would retry six times
+//! and then never again.
 
 use std::cell::Cell;
 

@@ -1,9 +1,7 @@
 //! The platform's messages, bound here: `worker` 0.8.7 does not show how often one was tried, and traps where a
 //! handler returns an error.
 //!
-//! # Invariants
-//!
-//! Of several instructions for one message the first counts.
+//! Of several instructions for one message the platform follows the first.
 
 use std::collections::BTreeMap;
 

@@ -1,10 +1,7 @@
 //! Calls to Durable Objects by name: the index's and the ledgers'.
 //!
 //! A call is `POST /{call}?{name}`: the platform does not give an object its own name, and a ledger must know it.
-//!
-//! # Invariants
-//!
-//! A call ends. An object that traps never answers, so there is a limit of time.
+//! Every call has a time limit, since an object that traps never answers.
 
 use std::time::Duration;
 

@@ -1,9 +1,6 @@
 //! The producers of the queues.
 //!
-//! # Invariants
-//!
-//! A message has the form in which the consumer reads it, that of its own JSON. A call of the queue carries no more
-//! than the platform takes.
+//! A message is JSON, as the consumer reads it. A call carries at most as many messages as the platform accepts.
 
 use serde::Serialize;
 use worker::Queue as PlatformQueue;

@@ -1,8 +1,7 @@
 //! The entry point of the queue consumers: a batch to the file of its queue.
 //!
-//! # Invariants
-//!
-//! A message is acknowledged or delayed as its verdict says. A message of an unknown queue is never acknowledged.
+//! Each message's verdict says whether it is acknowledged or retried. Messages of an unknown queue are never
+//! acknowledged.
 
 use wasm_bindgen::prelude::{JsValue, wasm_bindgen};
 use worker::{Context, Env};

@@ -2,11 +2,12 @@
 //!
 //! *Stored*: `entry_v1`, a row for each object of the bucket that has rays or records of this time, with its summary;
 //! `part_v1`, the packed rays (`index/shard.rs` has the tables, `index/entry.rs` and `summary/` the bytes).
-//! *Called by*: ingest (`put`, `forget`), lookup (`find`) and queries (`within`), by `POST /{call}` with the bodies of
-//! `index/calls.rs`; answers are JSON with 200, or plain words with 500, and nothing has changed then.
-//! *What always holds*: one entry per object key, that of the newest version offered. Every call runs without an `await`, so
-//! no other call can come between its statements, and each write is one `transactionSync`, so a call that fails
-//! half-way leaves nothing.
+//! *Called by*: ingest, lookups and queries, by `POST /{call}` with the bodies of `index/calls.rs`; answers are JSON with 200, or plain words with 500, and nothing has changed then.
+//!
+//! # Invariants
+//!
+//! Every call runs without an `await`, so that no other call comes between its statements, and each write is one
+//! `transactionSync`, so that a call that fails half-way leaves nothing.
 
 use std::cell::Cell;
 

@@ -1,8 +1,6 @@
 //! The entry point of the cron triggers: looks for what the queues lost, and drives backfills on.
 //!
-//! # Invariants
-//!
-//! A turn that fails reports it in the log and nowhere else. The next one does its work.
+//! A run that fails only writes a log line; the next run does its work.
 
 use wasm_bindgen::prelude::wasm_bindgen;
 use worker::Env;

@@ -1,7 +1,5 @@
 //! The SQLite database of a Durable Object.
 //!
-//! # Invariants
-//!
 //! A cursor is read to its end at once, by the one iterator whose errors come back as errors (the others throw through
 //! Rust and hang). The platform rolls back a transaction that fails.
 

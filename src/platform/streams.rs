@@ -1,9 +1,6 @@
 //! Bodies as the core reads them.
 //!
-//! # Invariants
-//!
-//! An empty piece is never passed on. A body that is dropped early is cancelled, unless the platform has done so by
-//! itself.
+//! Empty pieces are skipped. A body that is dropped early is cancelled, unless the platform has cancelled it already.
 
 use futures_util::StreamExt;
 use worker::ByteStream as BodyStream;

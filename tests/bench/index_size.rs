@@ -4,8 +4,7 @@
 //! by the sample generator and go through the real ingest, over memory and SQLite; sizes are the same on every machine,
 //! so no time is taken.
 //!
-//! What always holds: a figure is printed only after rays drawn from all over the batch were found again, with
-//! the very lines they stand in.
+//! It prints a figure only after it found rays from all over the batch again, with their lines.
 
 #![allow(
     clippy::allow_attributes,

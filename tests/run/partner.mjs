@@ -1,7 +1,7 @@
 // The partner's receiver (local/partner.mjs): what it stores, what it refuses, how it misbehaves, what it counts.
 // Run by `node --test`, from scripts/test.
 //
-// What always holds: each test has a receiver of its own, and ends it.
+// Each test has a receiver of its own, and ends it.
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import http from "node:http";

@@ -5,7 +5,9 @@
 //! `violations.rs` what the platform promises never to do, `traffic.rs` what comes in, `judge.rs` what must hold at the end, `lifecycle.rs` the exhaustive schedules. Here is a
 //! slice of fixed seeds; `scripts/simulate` (`simulate.rs`, over the same files) runs any others.
 //!
-//! What always holds: a run is a function of its seed; a seed that fails, fails again.
+//! # Invariants
+//!
+//! A run is a function of its seed: a seed that fails, fails again.
 
 #![cfg(test)]
 

@@ -1,6 +1,6 @@
 //! Any number of seeds of the simulator, on all cores: `scripts/simulate --seeds A..B --steps N`.
 //!
-//! What always holds: the first seed that fails is named, and fails again when it is run alone.
+//! It names the first seed that fails, which fails again when it is run alone.
 
 #![allow(
     dead_code,

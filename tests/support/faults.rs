@@ -1,7 +1,7 @@
 //! Which call of the world fails, and how.
 //!
-//! What always holds: all fakes of one world share one count, so that "the nth call" means the nth of any kind;
-//! a fault strikes once, or as often in a row as it is told to.
+//! All fakes of one world share one count, so that "the nth call" means the nth of any kind. A fault strikes once, or
+//! a given number of times in a row.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;

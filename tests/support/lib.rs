@@ -3,7 +3,9 @@
 //! The fakes accuse: what the platform would refuse, or what no caller may do, fails the test. Every call is
 //! counted, and any one of them can be told to fail, or to fail although it happened ([`Faults`]).
 //!
-//! What always holds: nothing here waits, sleeps or reads a clock, so a test is a function of its input.
+//! # Invariants
+//!
+//! Nothing here waits, sleeps or reads a clock, so a test is a function of its input.
 
 pub mod audits;
 pub mod bucket;

@@ -10,7 +10,7 @@
 //! (`scripts/chaos`) waits for that. The slice that is always run does not: it ends when the kills have left nothing but
 //! such payloads, holds them against the books as they are, and hands the lost messages over itself.
 //!
-//! What always holds: of each line the partner has as many copies as the ledger's word on its payload allows.
+//! Of each line the partner has as many copies as the ledger's word on its payload allows.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;

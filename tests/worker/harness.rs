@@ -1,6 +1,6 @@
 //! Starts `local/harness.mjs` and speaks with it and with the Worker.
 //!
-//! What always holds: the process group of a harness ends with the test, panic or not; waiting has an end.
+//! The process group of a harness ends with the test, even where the test panics. Every wait has a limit.
 
 use std::io::{BufRead, BufReader};
 use std::os::unix::process::CommandExt;

@@ -4,7 +4,7 @@
 //! Objects, streams, memory. Each file is a topic, and each test starts one runtime of its own
 //! (`local/harness.mjs`). They need `scripts/build`; without it they fail and say so.
 //!
-//! What always holds: no runtime outlives its test, and none reaches the network.
+//! No runtime outlives its test, and none reaches the network.
 
 #![cfg(test)]
 

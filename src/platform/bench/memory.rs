@@ -1,11 +1,7 @@
 //! The world of the bench: one batch in the isolate's memory, with its index entries.
 //!
-//! This is the one file that knows how a lookup and a pass reach their bytes.
-//!
-//! # Invariants
-//!
-//! Bytes come into the module in pieces, as a body of R2 does, and never as a whole. What a shard would answer is
-//! decoded from the packed parts at each call.
+//! Bytes come into the module in pieces, as a body of R2 does. What a shard would answer is decoded from the packed
+//! parts at each call.
 
 use std::collections::BTreeMap;
 use std::future::Future;

@@ -1,8 +1,8 @@
 //! What `scripts/bench` measures: the crate's own work, over bytes in the isolate's memory. Built with the feature
 //! `bench` alone, and never into the Worker.
 //!
-//! What always holds: each export does what the Worker does with the same functions; nothing is measured here; where
-//! `check` is asked for, the answer says what the work came to, so that it can be compared, and is not timed.
+//! Each export calls the functions that the Worker calls, and measures nothing. With `check` the answer has a digest of
+//! the result, to compare with other implementations; such a call is not timed.
 
 #![expect(unreachable_pub, reason = "JavaScript reaches what the attribute exports")]
 

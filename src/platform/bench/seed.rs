@@ -1,7 +1,7 @@
 //! Index entries of batches that were never written: to see what a lookup costs among many of them.
 //!
-//! What always holds: an entry is made by the same builder, and travels in the same call, as that of a batch that was
-//! read; a batch is a function of its number.
+//! An entry is made by the same builder, and stored by the same call, as that of a real batch. A batch is a function of
+//! its number.
 
 use js_sys::{Array, Uint8Array};
 use wasm_bindgen::prelude::{JsError, wasm_bindgen};

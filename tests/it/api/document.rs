@@ -1,6 +1,6 @@
 //! `schemas/openapi.json`, and the replies held against it.
 //!
-//! What always holds: a reply fits if its status is listed for its route, its media type for that status, its body fits
+//! A reply fits if its status is listed for its route, its media type for that status, its body fits
 //! the schema of that media type (each line of it, where it is lines of JSON), and its headers are those listed.
 
 use std::cell::RefCell;

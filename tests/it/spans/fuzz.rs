@@ -1,6 +1,6 @@
 //! Fuzzing of the span reader against the whole text, on all cores: `scripts/fuzz --minutes N`.
 //!
-//! What always holds: a seed that shows a difference is named, and shows it again when it is run alone.
+//! It names a seed that shows a difference, which shows it again when it is run alone.
 
 #![allow(
     dead_code,
