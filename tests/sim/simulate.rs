@@ -34,7 +34,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use judge::{Figures, simulate};
-use lexopt::prelude::{Long, ValueExt};
+use raydex_test_support::command_line::read_options;
 use raydex_test_support::{self as support, random};
 use run::Setting;
 
@@ -52,8 +52,8 @@ Usage: scripts/simulate [options]
 
 /// Seeds of one process.
 const CHUNK: u64 = 20;
-/// How often progress is told.
-const TELL_EVERY: Duration = Duration::from_secs(10);
+/// How often it prints its progress.
+const PRINT_EVERY: Duration = Duration::from_secs(10);
 
 struct Options {
     seeds: Range<u64>,
@@ -67,49 +67,27 @@ struct Options {
 
 fn main() -> ExitCode {
     match options() {
-        Ok(Some(options)) if options.pairs => run_pairs(),
-        Ok(Some(options)) if options.chunk => run_chunk(&options),
-        Ok(Some(options)) => run_all(&options),
-        Ok(None) => ExitCode::SUCCESS,
-        Err(why) => {
-            eprintln!("scripts/simulate: {why}\nSee scripts/simulate --help.");
-            ExitCode::from(2)
-        }
+        Ok(options) if options.pairs => run_pairs(),
+        Ok(options) if options.chunk => run_chunk(&options),
+        Ok(options) => run_all(&options),
+        Err(code) => code,
     }
 }
 
-/// What the command line says; `None` where there is nothing to run.
-fn options() -> Result<Option<Options>, String> {
-    let mut options = Options { seeds: 0..1000, steps: 20_000, faults: 150, park: false, pairs: false, chunk: false };
-    let mut args = lexopt::Parser::from_env();
-    while let Some(arg) = args.next().map_err(|error| error.to_string())? {
-        let name = match arg {
-            Long(name) => name.to_owned(),
-            other => return Err(format!("unknown option {other:?}")),
-        };
-        let mut value = || args.value().map_err(|error| error.to_string())?.string().map_err(|error| error.to_string());
-        let number = |text: String| text.parse::<u64>().map_err(|_| format!("--{name} must be a number"));
-        match name.as_str() {
-            "steps" => options.steps = number(value()?)?,
-            "faults" => options.faults = number(value()?)?,
+fn options() -> Result<Options, ExitCode> {
+    let defaults = Options { seeds: 0..1000, steps: 20_000, faults: 150, park: false, pairs: false, chunk: false };
+    read_options("scripts/simulate", USAGE, defaults, |options, name, line| {
+        match name {
+            "seeds" => options.seeds = line.seeds()?,
+            "steps" => options.steps = line.number()?,
+            "faults" => options.faults = line.number()?,
             "park" => options.park = true,
             "pairs" => options.pairs = true,
             "chunk" => options.chunk = true,
-            "seeds" => {
-                let value = value()?;
-                let bounds = value.split_once("..").and_then(|(a, b)| Some(a.parse().ok()?..b.parse().ok()?));
-                options.seeds = bounds.ok_or("--seeds must be A..B")?;
-            }
-            // What cargo says to every bench.
-            "bench" => {}
-            "help" => {
-                println!("{USAGE}");
-                return Ok(None);
-            }
-            _ => return Err(format!("unknown option --{name}")),
+            _ => return Ok(false),
         }
-    }
-    Ok(Some(options))
+        Ok(true)
+    })
 }
 
 /// Runs every schedule of one and of two faults.
@@ -137,7 +115,7 @@ fn run_pairs() -> ExitCode {
 fn run_all(options: &Options) -> ExitCode {
     let (next, all, failed) = (AtomicU64::new(options.seeds.start), Mutex::new(Figures::default()), Mutex::new(None));
     let begun = Instant::now();
-    let told = Mutex::new(begun);
+    let printed = Mutex::new(begun);
     let cores = thread::available_parallelism().map_or(1, usize::from);
     thread::scope(|scope| {
         for _ in 0..cores {
@@ -151,9 +129,9 @@ fn run_all(options: &Options) -> ExitCode {
                         Ok(figures) => all.lock().unwrap().add(figures),
                         Err(words) => *failed.lock().unwrap() = Some(words),
                     }
-                    let mut told = told.lock().unwrap();
-                    if told.elapsed() > TELL_EVERY {
-                        *told = Instant::now();
+                    let mut printed = printed.lock().unwrap();
+                    if printed.elapsed() > PRINT_EVERY {
+                        *printed = Instant::now();
                         eprintln!("  from seed {first}: {}", summary(&all.lock().unwrap(), begun));
                     }
                 }

@@ -10,6 +10,7 @@
 pub mod audits;
 pub mod bucket;
 pub mod canaries;
+pub mod command_line;
 pub mod consumers;
 pub mod faults;
 pub mod gzip;

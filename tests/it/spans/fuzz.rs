@@ -28,7 +28,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use case::Figures;
-use lexopt::prelude::{Long, ValueExt};
+use raydex_test_support::command_line::read_options;
 use raydex_test_support::{lines, random};
 use writers::Writer;
 
@@ -42,8 +42,8 @@ Usage: scripts/fuzz [options]
   --quick        exclude compressors that are separate programs (changes the object of each seed)
   --help         show this help";
 
-/// How often progress is told.
-const TELL_EVERY: Duration = Duration::from_secs(15);
+/// How often it prints its progress.
+const PRINT_EVERY: Duration = Duration::from_secs(15);
 
 struct Options {
     minutes: u64,
@@ -53,43 +53,22 @@ struct Options {
 
 fn main() -> ExitCode {
     match options() {
-        Ok(Some(options)) => fuzz(&options),
-        Ok(None) => ExitCode::SUCCESS,
-        Err(why) => {
-            eprintln!("scripts/fuzz: {why}\nSee scripts/fuzz --help.");
-            ExitCode::from(2)
-        }
+        Ok(options) => fuzz(&options),
+        Err(code) => code,
     }
 }
 
-/// What the command line says; `None` where there is nothing to run.
-fn options() -> Result<Option<Options>, String> {
-    let mut options = Options { minutes: 10, seeds: None, quick: false };
-    let mut args = lexopt::Parser::from_env();
-    while let Some(arg) = args.next().map_err(|error| error.to_string())? {
-        let name = match arg {
-            Long(name) => name.to_owned(),
-            other => return Err(format!("unknown option {other:?}")),
-        };
-        let mut value = || args.value().map_err(|error| error.to_string())?.string().map_err(|error| error.to_string());
-        match name.as_str() {
-            "minutes" => options.minutes = value()?.parse().map_err(|_| "--minutes must be a number")?,
-            "seeds" => {
-                let value = value()?;
-                let bounds = value.split_once("..").and_then(|(a, b)| Some(a.parse().ok()?..b.parse().ok()?));
-                options.seeds = Some(bounds.ok_or("--seeds must be A..B")?);
-            }
+fn options() -> Result<Options, ExitCode> {
+    let defaults = Options { minutes: 10, seeds: None, quick: false };
+    read_options("scripts/fuzz", USAGE, defaults, |options, name, line| {
+        match name {
+            "minutes" => options.minutes = line.number()?,
+            "seeds" => options.seeds = Some(line.seeds()?),
             "quick" => options.quick = true,
-            // What cargo says to every bench.
-            "bench" => {}
-            "help" => {
-                println!("{USAGE}");
-                return Ok(None);
-            }
-            _ => return Err(format!("unknown option --{name}")),
+            _ => return Ok(false),
         }
-    }
-    Ok(Some(options))
+        Ok(true)
+    })
 }
 
 /// Runs seed after seed until the time is over, or until one shows a difference.
@@ -97,13 +76,13 @@ fn fuzz(options: &Options) -> ExitCode {
     let mut programs = Writer::here().0;
     programs.retain(|writer| !options.quick && !Writer::QUICK.contains(writer));
     let begun = Instant::now();
-    // Without seeds, each run has its own: where the last one ended, nobody knows.
+    // Without --seeds each run has seeds of its own, since no run knows where the last one ended.
     let day = std::time::SystemTime::UNIX_EPOCH.elapsed().map_or(0, |since| since.as_secs());
     let seeds = options.seeds.clone().unwrap_or(day << 24..u64::MAX);
     let minutes = if options.seeds.is_some() { u64::MAX / 60 } else { options.minutes };
     eprintln!("  from seed {}, with {programs:?} beside {:?}", seeds.start, Writer::QUICK);
     let (next, all, failed) = (AtomicU64::new(seeds.start), Mutex::new(Figures::default()), Mutex::new(None));
-    let told = Mutex::new(begun);
+    let printed = Mutex::new(begun);
     thread::scope(|scope| {
         for _ in 0..thread::available_parallelism().map_or(1, usize::from) {
             scope.spawn(|| {
@@ -117,9 +96,9 @@ fn fuzz(options: &Options) -> ExitCode {
                         Ok(Err(why)) => *failed.lock().unwrap() = Some((seed, why)),
                         Err(_) => *failed.lock().unwrap() = Some((seed, "a panic, see above".to_owned())),
                     }
-                    let mut told = told.lock().unwrap();
-                    if told.elapsed() > TELL_EVERY {
-                        *told = Instant::now();
+                    let mut printed = printed.lock().unwrap();
+                    if printed.elapsed() > PRINT_EVERY {
+                        *printed = Instant::now();
                         eprintln!("  {}", summary(&all.lock().unwrap(), begun));
                     }
                 }

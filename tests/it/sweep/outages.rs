@@ -3,34 +3,37 @@
 use super::support::{Fault, Kind};
 use super::{DAY, HOUR, MINUTE, Scene};
 
-#[test]
-fn day_without_sweeps_is_caught_up_completely() {
+/// A scene that was swept once, and then had a batch an hour for a day, each followed by `then`; the batches' keys.
+fn day_after_sweep(then: impl Fn(&Scene)) -> (Scene, Vec<String>) {
     let scene = Scene::new();
     assert!(scene.sweep().is_empty());
-    let mut keys = Vec::new();
-    for number in 0..24 {
-        keys.push(scene.write_batch(number));
-        scene.0.pass(HOUR);
-    }
+    let mut keys: Vec<String> = (0..24)
+        .map(|number| {
+            let key = scene.write_batch(number);
+            scene.0.pass(HOUR);
+            then(&scene);
+            key
+        })
+        .collect();
     keys.sort();
+    (scene, keys)
+}
+
+#[test]
+fn day_without_sweeps_is_caught_up_completely() {
+    let (scene, keys) = day_after_sweep(|_| ());
     assert_eq!(scene.sweep(), keys);
 }
 
 #[test]
 fn day_of_unfinished_sweeps_is_caught_up_completely() {
     for kind in [Kind::List, Kind::Ledger] {
-        let scene = Scene::new();
-        assert!(scene.sweep().is_empty());
-        let mut keys = Vec::new();
-        for number in 0..24 {
-            keys.push(scene.write_batch(number));
-            scene.0.pass(HOUR);
+        let (scene, keys) = day_after_sweep(|scene| {
             scene.0.fakes.faults.plan(Some(kind), usize::from(kind == Kind::Ledger), Fault::Fails);
             assert!(scene.try_sweep().is_err(), "{kind:?}");
             scene.announced();
-        }
+        });
         scene.0.fakes.faults.clear();
-        keys.sort();
         assert_eq!(scene.sweep(), keys, "{kind:?}");
     }
 }
