@@ -105,7 +105,7 @@ fn is_of(dataset: Dataset, whose: &ZoneFields, zones: &[String]) -> bool {
         Dataset::HttpRequests | Dataset::FirewallEvents => whose.host.clone(),
         Dataset::WorkersTraceEvents => whose.event.as_ref().and_then(host_of),
     };
-    host.is_some_and(|host| zones.iter().any(|zone| lies_in(&host, zone)))
+    host.is_some_and(|host| zones.iter().any(|zone| is_in_zone(&host, zone)))
 }
 
 /// The host in the URL of the request to a Worker.
@@ -115,7 +115,7 @@ fn host_of(event: &TraceEvent) -> Option<String> {
 }
 
 /// Whether a host, with or without a port, is the zone's name or a subdomain of it.
-fn lies_in(host: &str, zone: &str) -> bool {
+fn is_in_zone(host: &str, zone: &str) -> bool {
     let host = host.split_once(':').map_or(host, |(name, _)| name);
     let host = host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase();
     host.strip_suffix(zone).is_some_and(|before| before.is_empty() || before.ends_with('.'))

@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_else_is_let_in() {
+    fn other_tokens_are_refused() {
         for (header, denied) in [
             ("Bearer old", AuthFailure::Expired),
             ("Bearer newer", AuthFailure::Unknown),

@@ -281,7 +281,7 @@ mod tests {
     /// A sink that finds the end of lines that begin with `x`.
     struct Knowing {
         found: Vec<(u64, Option<Vec<u8>>)>,
-        told: usize,
+        calls: usize,
     }
 
     impl LineSink for Knowing {
@@ -293,7 +293,7 @@ mod tests {
 
         fn next_line(&mut self, start: LineStart, text: &[u8]) -> Option<(usize, ControlFlow<()>)> {
             let end = text.iter().position(|byte| *byte == b'\n').filter(|_| text.starts_with(b"x"))?;
-            self.told += 1;
+            self.calls += 1;
             let line = text.get(..end)?;
             let line = line.strip_suffix(b"\r").unwrap_or(line);
             self.found.push((start.offset, Some(line.to_vec())));
@@ -303,12 +303,12 @@ mod tests {
 
     #[test]
     fn sink_is_asked_for_lines_beginning_mid_piece() {
-        let mut sink = Knowing { found: Vec::new(), told: 0 };
+        let mut sink = Knowing { found: Vec::new(), calls: 0 };
         let mut splitter = LineSplitter::default();
         for piece in ["xa\nxb\n", "y\nxc\nx", "d\nxe\n"] {
             assert!(splitter.push_to(piece.as_bytes(), &mut sink).is_continue());
         }
-        assert_eq!((sink.told, sink.found.len()), (4, 6), "not for `y`, nor for the one in two pieces");
+        assert_eq!((sink.calls, sink.found.len()), (4, 6), "not for `y`, nor for the one in two pieces");
     }
 
     proptest! {
@@ -320,7 +320,7 @@ mod tests {
             let mut places: Vec<usize> = cuts.iter().map(|cut| cut.index(text.len() + 1)).collect();
             places.extend([0, text.len()]);
             places.sort_unstable();
-            let mut sink = Knowing { found: Vec::new(), told: 0 };
+            let mut sink = Knowing { found: Vec::new(), calls: 0 };
             let mut splitter = LineSplitter::default();
             for pair in places.windows(2) {
                 prop_assert!(splitter.push_to(&text[pair[0]..pair[1]], &mut sink).is_continue());

@@ -1,5 +1,5 @@
-//! The calls to a shard ([`crate::rpc`]): their names, bodies and answers, all JSON but for the body of `PutEntry`, a JSON
-//! head followed by the raw parts, since BLOBs in JSON would triple.
+//! The calls to a shard ([`crate::rpc`]): their names, bodies and answers. All are JSON but for the body of
+//! [`PutEntry`], a JSON head followed by the raw parts, since BLOBs in JSON would triple.
 //!
 //! ```text
 //! u32 LE  length of the head

@@ -38,7 +38,7 @@ pub fn mask_line(role: Role, dataset: Dataset, line: &[u8], out: &mut Vec<u8>) -
     })
 }
 
-/// What a value is masked for, so many levels deep.
+/// What a value is masked for, and how many levels deep it is.
 #[derive(Clone, Copy)]
 struct ValueMask {
     role: Role,

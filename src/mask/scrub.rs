@@ -72,7 +72,7 @@ fn pieces(text: &str, is: fn(char) -> bool) -> impl Iterator<Item = (&str, &str)
     })
 }
 
-/// Scrubs for one role, so many URLs deep.
+/// Scrubs for one role, inside `nested` URLs.
 #[derive(Clone, Copy)]
 struct TextScrubber {
     role: Role,

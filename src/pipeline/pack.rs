@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pack_has_so_many_payloads_at_most() {
+    fn pack_takes_its_most_payloads_and_no_more() {
         let all = packs(PACK_BYTES, &vec![1; 2 * PACK_PAYLOADS + 1]);
         assert_eq!(all.iter().map(|pack| pack.payloads.len()).collect::<Vec<_>>(), [PACK_PAYLOADS, PACK_PAYLOADS, 1]);
     }

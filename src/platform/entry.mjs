@@ -12,7 +12,7 @@ function noteTrap(error) {
   if (error instanceof WebAssembly.RuntimeError) life.criticalError = true;
 }
 
-// A trap in the middle of an asynchronous call reaches nobody but this listener.
+// A trap in the middle of an asynchronous call reaches only this listener.
 addEventListener("error", (event) => noteTrap(event.error));
 addEventListener("unhandledrejection", (event) => noteTrap(event.reason));
 

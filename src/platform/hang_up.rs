@@ -124,7 +124,7 @@ pub(super) fn body(
         // What fails here fails because the reader is gone.
         while let Some(piece) = pieces.next().await {
             let Ok(piece) = piece else {
-                let _told = writer.abort("the response cannot continue").await;
+                let _aborted = writer.abort("the response cannot continue").await;
                 return;
             };
             if writer.write(&Uint8Array::from(piece.as_slice())).await.is_err() {

@@ -2,7 +2,8 @@
 //!
 //! *Stored*: `entry_v1`, a row for each object of the bucket that has rays or records of this time, with its summary;
 //! `part_v1`, the packed rays (`index/shard.rs` has the tables, `index/entry.rs` and `summary/` the bytes).
-//! *Called by*: ingest, lookups and queries, by `POST /{call}` with the bodies of `index/calls.rs`; answers are JSON with 200, or plain words with 500, and nothing has changed then.
+//! *Called by*: ingest, lookups and queries, by `POST /{call}` with the bodies of `index/calls.rs`; answers are JSON
+//! with 200, or plain words with 500, and nothing has changed then.
 //!
 //! # Invariants
 //!

@@ -293,7 +293,7 @@ mod tests {
     use crate::sample::SamplePlan;
 
     #[test]
-    fn what_is_told_of_a_request_fits_together() {
+    fn fields_of_a_request_fit_together() {
         let plan = SamplePlan::default();
         for request in plan.requests(1) {
             let x = RequestExchange::of(&request);

@@ -94,8 +94,8 @@ impl Default for SpanValues {
 }
 
 /// The stored form; `dictionaries` are the values of each field.
-pub(super) fn to_bytes(dictionaries: &[&[Box<[u8]>]], told: &[SpanValues], spans: &ObjectSpans) -> Vec<u8> {
-    let base = told.iter().fold(TimeBounds::NONE, |times, span| times.with(span.times)).first_ns;
+pub(super) fn to_bytes(dictionaries: &[&[Box<[u8]>]], summaries: &[SpanValues], spans: &ObjectSpans) -> Vec<u8> {
+    let base = summaries.iter().fold(TimeBounds::NONE, |times, span| times.with(span.times)).first_ns;
     let mut bytes = vec![VERSION];
     bytes.extend_from_slice(&base.to_le_bytes());
     write_bytes(&mut bytes, &write_span_table(spans.extents.iter()));
@@ -106,7 +106,7 @@ pub(super) fn to_bytes(dictionaries: &[&[Box<[u8]>]], told: &[SpanValues], spans
             write_bytes(&mut bytes, token);
         }
     }
-    for (extent, span) in spans.extents.iter().zip(told) {
+    for (extent, span) in spans.extents.iter().zip(summaries) {
         bytes.extend_from_slice(&WindowHash::new(window_of(spans, extent)).0.to_le_bytes());
         write_span(&mut bytes, span, base, dictionaries);
     }
@@ -294,12 +294,12 @@ mod tests {
         bits.set(1);
         let times = |first_ns, last_ns| TimeBounds { first_ns, last_ns };
         let texts = || ValueSet::Texts(TextFilter::of(&[super::hash(b"a")]));
-        let told = [
+        let summaries = [
             SpanValues { times: times(1000, 1007), records: 3, fields: vec![ValueSet::Tokens(bits), ValueSet::Any] },
             SpanValues::default(),
             SpanValues { times: times(5, 2000), records: 300, fields: vec![ValueSet::Any, texts()] },
         ];
-        (to_bytes(&[&first, &second], &told, &spans), spans)
+        (to_bytes(&[&first, &second], &summaries, &spans), spans)
     }
 
     #[test]

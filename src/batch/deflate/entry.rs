@@ -1,17 +1,17 @@
-//! What a lookup in a decoding table says, in 32 bits: the symbol, and how many bits of the stream it takes.
+//! An entry of a decoding table, in 32 bits: the symbol, and how many bits of the stream it takes.
 //!
 //! | kind | 31 | 28–30 | 24–27 | 16–23 | 15 | 14 | 13 | 8–12 | 0–5 |
 //! |---|---|---|---|---|---|---|---|---|---|
 //! | literals | 1 | 1 or 2 | bits of the first | the second | the first, in bits 8–15 | | | | bits of all |
 //! | a number | its base, in bits 16–30 | | | | 0 | | | bits of the code | bits of code and extra bits |
-//! | a link | place of the subtable, in bits 16–30 | | | | 1 | 1 | | bits it is looked up with | bits of the root |
+//! | a link | index of the subtable, in bits 16–30 | | | | 1 | 1 | | bits of the second lookup | bits of the root |
 //! | end of block | | | | | 1 | 0 | 1 | | bits |
 //! | no symbol | | | | | 1 | 0 | 0 | | bits |
 //!
 //! # Invariants
 //!
-//! Bit 15 says nothing of literals, so [`TableEntry::is_literal`] is asked first. The extra bits of a number are above
-//! its code, as in the stream.
+//! Bit 15 has no meaning in an entry of literals, so callers check [`TableEntry::is_literal`] first. The extra bits of
+//! a number are above its code, as in the stream.
 
 /// Set in an entry that holds literals.
 const LITERAL: u32 = 1 << 31;
@@ -64,24 +64,24 @@ pub(super) static CODE_LENGTHS: [TableEntry; 19] = code_lengths();
 pub(super) struct TableEntry(u32);
 
 impl TableEntry {
-    /// One bit that is no code.
+    /// One bit that begins no code.
     pub(super) const NONE: Self = Self(ODD | 1);
 
     /// The symbol, with a code of `bits` bits.
     pub(super) const fn with_code(self, bits: u32) -> Self {
         let place = if self.is_literal() { 24 } else { 8 };
-        // What is odd has no use for the bits of its code, and bits 8 to 12 of it are free.
+        // An odd entry needs no bits of its code: its bits 8 to 12 are free.
         Self(self.0 + (bits << place) + bits)
     }
 
-    /// A link to the subtable at this place, looked up with `bits` bits after those of the root.
+    /// A link to the subtable at this index: its lookup takes `bits` bits after those of the root.
     pub(super) const fn link(place: usize, bits: u32, root: u32) -> Self {
         #[expect(clippy::cast_possible_truncation, reason = "tables have 2048 entries at most")]
         let place = place as u32;
         Self(ODD | LINK | place << 16 | bits << 8 | root)
     }
 
-    /// This literal and another after it.
+    /// The entry of this literal and another one after it.
     pub(super) const fn and(self, second: Self) -> Self {
         Self(
             LITERAL
@@ -93,43 +93,43 @@ impl TableEntry {
         )
     }
 
-    /// Whether it is one literal or two.
+    /// Whether it holds one literal or two.
     #[inline]
     pub(super) const fn is_literal(self) -> bool {
         self.0 & LITERAL != 0
     }
 
-    /// Whether something that is no literal is no number either.
+    /// Whether an entry without literals has no number either: it is a link, the end, or no symbol.
     #[inline]
     pub(super) const fn is_odd(self) -> bool {
         self.0 & ODD != 0
     }
 
-    /// Whether something that is no literal is a link.
+    /// Whether an entry without literals is a link.
     #[inline]
     pub(super) const fn is_link(self) -> bool {
         self.0 & (ODD | LINK) == ODD | LINK
     }
 
-    /// Whether something odd is the end of the block.
+    /// Whether an odd entry is the end of the block.
     #[inline]
     pub(super) const fn is_end(self) -> bool {
         self.0 & END != 0
     }
 
-    /// The bits that it takes.
+    /// How many bits of the stream it takes.
     #[inline]
     pub(super) const fn bits(self) -> u32 {
         self.0 & 63
     }
 
-    /// The bits of a number's code; of a link, those that the subtable is looked up with.
+    /// How many bits a number's code has; of a link, how many the lookup in the subtable takes.
     #[inline]
     pub(super) const fn code_bits(self) -> u32 {
         self.0 >> 8 & 15
     }
 
-    /// The number without its extra bits; the place that a link names; the symbol of a code length.
+    /// The number without its extra bits; the index of a link's subtable; the symbol of a code length.
     #[inline]
     pub(super) const fn base(self) -> usize {
         (self.0 >> 16) as usize
@@ -141,7 +141,7 @@ impl TableEntry {
         (self.0 >> 28 & 3) as usize
     }
 
-    /// The literals; where there is one, a zero stands behind it.
+    /// The literals; a single one is followed by a zero.
     #[inline]
     pub(super) const fn literals(self) -> [u8; 2] {
         #[expect(clippy::cast_possible_truncation, reason = "the two bytes in the middle")]
@@ -149,7 +149,7 @@ impl TableEntry {
         both.to_le_bytes()
     }
 
-    /// The bits that the first literal takes.
+    /// How many bits the first literal takes.
     pub(super) const fn first_bits(self) -> u32 {
         self.0 >> 24 & 15
     }
@@ -176,7 +176,7 @@ const fn literals() -> [TableEntry; 288] {
     entries
 }
 
-/// Behind the first four, two distances each have one extra bit more than the two before.
+/// After the first four, each pair of distances has one extra bit more than the pair before.
 #[expect(clippy::indexing_slicing, clippy::cast_possible_truncation, reason = "the compiler runs this, and only it")]
 const fn distances() -> [TableEntry; 32] {
     let mut entries = [TableEntry(ODD); 32];

@@ -1,11 +1,11 @@
-//! The loop that nearly all symbols go through: as long as there is enough input and room, nothing is asked per bit.
+//! The loop that decodes nearly all symbols: while there is enough input and room, it checks neither for each bit.
 //!
-//! A turn takes up to six literals, or literals and a match. The next symbol is looked up before a match is copied, so
-//! that both happen at once. Input and output are locals, which the compiler keeps in registers.
+//! A turn takes up to six literals, or literals and a match. It looks up the next symbol before it copies a match, so
+//! that the processor does both at once. Input and output are locals, which the compiler keeps in registers.
 //!
 //! # Invariants
 //!
-//! Decoding stops before a symbol that it has no room for, or after one. Bytes that were not used are given back.
+//! Decoding stops between two symbols, where the next one may not have room. It gives unused bytes back.
 
 use super::entry::TableEntry;
 use super::input::DeflateInput;
@@ -15,10 +15,10 @@ use super::{BackrefObserver, InvalidDeflate};
 
 /// The literals that a turn may add before its match: three times two, up to the next power of two.
 const LITERALS: usize = 8;
-/// What is copied at once. Most matches of log lines are of 16 to 100 bytes: so much is copied in any case, so that no
-/// branch depends on the length of most.
+/// Bytes of one copy. Most matches of log lines have 16 to 100 bytes, so one copy suffices for most of them, and no
+/// branch depends on their length.
 const STEP: usize = 128;
-/// How much room a turn needs: its literals, and a match of 258 bytes, copied in steps.
+/// The room that a turn needs: its literals, and a match of 258 bytes, copied in steps.
 const MARGIN: usize = LITERALS + 3 * STEP;
 
 /// The codes of a block.
@@ -37,7 +37,7 @@ struct LiteralsAndMatch<'t> {
 }
 
 impl<'t> LiteralsAndMatch<'t> {
-    /// A turn behind so much text, if there is room for it.
+    /// A turn after this much text, if there is room for it.
     #[inline]
     fn new(text: &'t mut [u8], written: usize) -> Option<Self> {
         let (before, room) = text.split_at_mut_checked(written)?;
@@ -53,7 +53,7 @@ impl<'t> LiteralsAndMatch<'t> {
         self.made += entry.count();
     }
 
-    /// Copies a match from this place of the text, as far as what it refers to stands before the turn; says how far.
+    /// Copies a match from this offset of the text, as far as its source is text before the turn; returns how far.
     #[inline]
     fn copy_far(&mut self, from: usize, length: usize) -> usize {
         let mut done = 0;
@@ -71,7 +71,7 @@ impl<'t> LiteralsAndMatch<'t> {
     }
 }
 
-/// Copies 32 bytes: two vectors.
+/// Copies 32 bytes, which are two vectors.
 #[inline]
 fn copy_part(source: &[u8; STEP], target: &mut [u8; STEP], at: usize) {
     if let Some(source) = source.get(at..).and_then(<[u8]>::first_chunk::<32>)
@@ -81,7 +81,7 @@ fn copy_part(source: &[u8; STEP], target: &mut [u8; STEP], at: usize) {
     }
 }
 
-/// The distance whose code and extra bits are held.
+/// The distance whose code and extra bits the input holds.
 #[inline]
 fn distance(distances: &DistanceTable, from: &mut DeflateInput<'_>) -> Result<usize, InvalidDeflate> {
     let mut far = distances.look(from.held());
@@ -108,7 +108,8 @@ pub(super) fn decode(
     let has_ended = loop {
         let Some(ahead) = from.ahead() else { break false };
         let Some(mut turn) = LiteralsAndMatch::new(text, written) else { break false };
-        // 56 bits are held here. Literals take 10, so two of these leave enough to look a third up; a match takes 48.
+        // 56 bits are held here. A literal takes 10, so two of them leave enough for the lookup of a third; a match
+        // takes 48.
         if entry.is_literal() {
             turn.literals(entry);
             from.skip(entry.bits());

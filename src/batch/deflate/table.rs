@@ -1,13 +1,13 @@
-//! Decoding tables: a Huffman code, made from the lengths of its codes, to be looked up by the next bits of a stream.
+//! Decoding tables: Huffman codes, built from the lengths of their codes, which the next bits of a stream index.
 //!
-//! Codes of up to `ROOT` bits are found by one lookup; longer ones by a link and a second one. Deflate's codes come with
-//! their first bit lowest, so a table of n bits, written twice in a row, is that of n + 1 bits: short codes come
-//! first, and the table is doubled whenever codes get longer.
+//! One lookup finds a code of up to `ROOT` bits; a link and a second lookup find a longer one. Deflate stores the first
+//! bit of a code lowest, so two copies of a table of n bits are the table of n + 1 bits: [`DecodingTable::build`]
+//! enters short codes first, and doubles the table whenever codes get longer.
 //!
 //! # Invariants
 //!
-//! Exactly the codes that zlib refuses are refused. The lookup of any bits gives an entry that the last code wrote. No
-//! lookup is out of bounds.
+//! Exactly the codes that zlib refuses are refused. Every lookup returns an entry of the code that was built last, and
+//! none is out of bounds.
 
 use super::entry::TableEntry;
 
@@ -16,31 +16,31 @@ const LONGEST: usize = 15;
 /// Most symbols of a code.
 const SYMBOLS: usize = 288;
 
-/// Bits that the codes of literals are looked up with.
+/// Bits of the first lookup of literals and lengths.
 const LITERAL_ROOT: u32 = 10;
 
-/// The literals, the end of a block, and lengths. 1334 entries are the most that a code takes (zlib's `enough.c`).
+/// The literals, the end of a block, and lengths: a code takes 1334 entries at most (zlib's `enough.c`).
 pub(super) type LiteralTable = DecodingTable<LITERAL_ROOT, 2048>;
 /// Distances: 402 entries at most.
 pub(super) type DistanceTable = DecodingTable<8, 512>;
-/// The lengths of codes, which have 7 bits at most.
+/// The lengths of codes: 7 bits at most.
 pub(super) type CodeLengths = DecodingTable<7, 128>;
 
-/// Lengths that do not form a code: too many codes, or too few.
+/// The lengths do not form a code: there are too many codes, or too few.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct NoCode;
 
-/// A decoding table. `SIZE` is a power of two, so that masking a place is all that a lookup's safety costs.
+/// A decoding table. `SIZE` is a power of two, so that a mask keeps every index in bounds.
 #[derive(Debug)]
 pub(super) struct DecodingTable<const ROOT: u32, const SIZE: usize> {
     entries: [TableEntry; SIZE],
 }
 
-/// How many codes there are of each length, and how long they get.
+/// The number of codes of each length, and the greatest length.
 struct CodeLengthCounts {
     of: [u16; LONGEST + 1],
     longest: u32,
-    /// Whether codes are missing: there is but one, of one bit, or none at all.
+    /// Whether codes are missing: there is only one, of one bit, or none at all.
     is_incomplete: bool,
 }
 
@@ -87,7 +87,7 @@ impl CodeLengthCounts {
         sorted
     }
 
-    /// With how many bits a subtable is looked up that begins with codes that are so long, of which so many are left.
+    /// The bits of the lookup in a subtable whose first codes have this length, of which `left` remain.
     fn subtable_bits(&self, length: u32, left: u16, root: u32) -> u32 {
         let (mut bits, mut codes) = (length - root, u32::from(left));
         while codes < 1 << bits && root + bits < self.longest {
@@ -98,7 +98,7 @@ impl CodeLengthCounts {
     }
 }
 
-/// The next code of so many bits; codes stand with their first bit highest.
+/// The code after this one among those of `bits` bits; the first bit of a code is the highest here.
 const fn next(code: u32, bits: u32) -> u32 {
     code.wrapping_add(1 << (u32::BITS - bits))
 }
@@ -111,17 +111,17 @@ impl<const ROOT: u32, const SIZE: usize> DecodingTable<ROOT, SIZE> {
         Self { entries: [TableEntry::NONE; SIZE] }
     }
 
-    /// What these bits begin with.
+    /// The entry of the code that these bits begin with.
     #[inline]
     pub(super) fn look(&self, bits: u64) -> TableEntry {
-        #[expect(clippy::cast_possible_truncation, reason = "the lowest are meant")]
+        #[expect(clippy::cast_possible_truncation, reason = "only the lowest bits count")]
         self.at(bits as usize & (Self::ROOT_SIZE - 1))
     }
 
-    /// What these bits, those of the root behind them, begin with, where the root has this link.
+    /// The entry of the code that these bits continue, after the root's bits, where the root has this link.
     #[inline]
     pub(super) fn follow(&self, link: TableEntry, bits: u64) -> TableEntry {
-        #[expect(clippy::cast_possible_truncation, reason = "the lowest are meant")]
+        #[expect(clippy::cast_possible_truncation, reason = "only the lowest bits count")]
         let bits = bits as usize & ((1 << link.code_bits()) - 1);
         self.at(link.base() + bits)
     }
@@ -137,8 +137,8 @@ impl<const ROOT: u32, const SIZE: usize> DecodingTable<ROOT, SIZE> {
         }
     }
 
-    /// Makes it that of the code whose symbols have codes of these lengths, 0 for none. Too few codes are refused, as
-    /// zlib does; none at all are not, and neither is one of one bit where there `may_be_one`.
+    /// Builds the table of the code whose symbols have codes of these lengths, 0 for no code. As zlib does, it refuses
+    /// too few codes, but not the absence of all codes, and not a single code of one bit where there `may_be_one`.
     pub(super) fn build(&mut self, lengths: &[u8], symbols: &[TableEntry], may_be_one: bool) -> Result<(), NoCode> {
         let counts = CodeLengthCounts::new(lengths, may_be_one)?;
         let sorted = counts.sorted(lengths);
@@ -160,7 +160,7 @@ impl<const ROOT: u32, const SIZE: usize> DecodingTable<ROOT, SIZE> {
         self.build_subtables(&counts, code, symbols)
     }
 
-    /// The codes that are longer than the root. That they have no room is impossible, and refused all the same.
+    /// Enters the codes that are longer than the root. They always have room; the check keeps that certain.
     fn build_subtables(
         &mut self,
         counts: &CodeLengthCounts,
@@ -192,7 +192,7 @@ impl<const ROOT: u32, const SIZE: usize> DecodingTable<ROOT, SIZE> {
         Ok(())
     }
 
-    /// Copies the first `filled` entries to the places after them.
+    /// Copies the first `filled` entries to the slots after them.
     fn double(&mut self, filled: usize) {
         if let Some((filled, behind)) = self.entries.split_at_mut_checked(filled) {
             behind.iter_mut().zip(filled).for_each(|(slot, entry)| *slot = *entry);
@@ -201,9 +201,9 @@ impl<const ROOT: u32, const SIZE: usize> DecodingTable<ROOT, SIZE> {
 }
 
 impl LiteralTable {
-    /// Has one lookup say two literals wherever the bits of a root hold the codes of both.
+    /// Joins two literals in one entry wherever the bits of the root hold the codes of both.
     pub(super) fn pair(&mut self) {
-        // Downwards: what a code is followed by stands at a lower place, and must not be a pair itself.
+        // Downwards: the code that follows has a lower index, and must not be a pair yet.
         for place in (0..Self::ROOT_SIZE).rev() {
             let first = self.at(place);
             if !first.is_literal() {
@@ -241,7 +241,7 @@ mod tests {
         None
     }
 
-    /// Lengths that are a code, of up to so many symbols: a leaf is split again and again, and all are dealt out.
+    /// Lengths that form a code, of at most `symbols` symbols: a leaf is split again and again, and all are dealt out.
     fn split(symbols: usize, choices: &[usize]) -> Vec<u8> {
         let mut leaves = vec![1_u8, 1];
         for choice in choices {

@@ -14,7 +14,7 @@ use super::DeflateDecoder;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum StreamVerdict {
-    /// With the last of so many bytes.
+    /// With the last byte.
     Ended(usize),
     Refused,
     Open,
@@ -220,7 +220,7 @@ fn what_stands_behind_the_stream_is_not_taken() {
     }
 }
 
-/// Lengths of so many codes, of which these are some.
+/// The lengths of `of` codes, of which these are given.
 fn some(of: usize, codes: &[(usize, u8)]) -> Vec<u8> {
     let mut lengths = vec![0; of];
     for (symbol, length) in codes {

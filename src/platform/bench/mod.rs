@@ -122,7 +122,7 @@ pub fn bench_parse(gzip: Uint8Array) -> Result<String> {
         unknown_country: "CN".into(),
     };
     let rules = PlanRules::new(DeliveryPlan { number: 1, windows: vec![DeliveryWindow::EVER], options });
-    let rules = rules.ok_or_else(|| JsError::new("the bench's plan is none"))?;
+    let rules = rules.ok_or_else(|| JsError::new("the bench's plan is not valid"))?;
     let scan = scan_whole(&MemoryBucket::new(KEY, gzip), Some(Transformer::new(rules, 0, PACK_BYTES)))?;
     let payloads = scan.plan.map(|plan| plan.payloads).unwrap_or_default();
     let lines: u64 = payloads.iter().map(|payload| payload.lines).sum();
@@ -209,7 +209,7 @@ impl BenchBatch {
     /// Indexes a batch.
     ///
     /// # Errors
-    /// Where it is none.
+    /// Where it is not a batch.
     #[wasm_bindgen(constructor)]
     pub fn new(key: &str, gzip: Uint8Array) -> Result<Self> {
         let bucket = MemoryBucket::new(key, gzip);
@@ -236,7 +236,7 @@ impl BenchBatch {
     /// The lines of one ray, each with its newline.
     ///
     /// # Errors
-    /// Where it is none.
+    /// Where it is not a ray.
     pub fn lines(&self, ray: &str) -> Result<Vec<u8>> {
         let records = self.find(ray)?.records;
         Ok(records.iter().flat_map(|record| [&record.line, &b"\n"[..]].concat()).collect())

@@ -40,7 +40,7 @@ fn spans_of(text: u64) -> ObjectSpans {
 }
 
 /// The calls that put batch `number` into the index: `[name of the shard, name of the call, its body]` for each of its
-/// shards. It has so many records, over the 30 seconds from `start_ms` on.
+/// shards. It has `records` records, over the 30 seconds from `start_ms` on.
 ///
 /// # Errors
 /// Where the instant has no ray.

@@ -1,8 +1,8 @@
 //! The partner format `cs_vod_v3.0`: 145 columns, joined by U+0001, ended by a line feed.
 //!
-//! One table, [`COLUMNS`], says what each column is; one loop writes them. A rule appends the bytes of its value, or
-//! nothing where there is no value, and knows nothing of the line: replacing control characters (where the rule does
-//! not exclude them), cutting, and the `-` of an unavailable value happen in one place, after every rule.
+//! One table, [`COLUMNS`], defines each column; one loop writes them. A rule appends the bytes of its value, or nothing
+//! where there is no value. After every rule the loop replaces control characters (where the rule does not exclude
+//! them), cuts the value, and writes `-` for an unavailable one.
 //!
 //! # Invariants
 //!
@@ -38,7 +38,7 @@ pub const TERMINATOR: u8 = b'\n';
 /// Written in place of a value that is unavailable.
 pub const UNAVAILABLE: u8 = b'-';
 
-/// What became of one line.
+/// How one line was written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PartnerLine {
     /// Whether the line differs from what the record says: a control character of a value became a space (even one
@@ -81,7 +81,7 @@ pub fn write_partner_fields(out: &mut Vec<u8>, fields: &Fields<'_>, options: &Pa
     PartnerLine { sanitised }
 }
 
-/// Appends so many cells that are unavailable, each with what ends it.
+/// Appends `cells` unavailable cells, each with its separator.
 #[inline]
 fn put_unavailable(out: &mut Vec<u8>, cells: usize) {
     const CELLS: [[u8; 2]; COUNT] = [[UNAVAILABLE, SEPARATOR]; COUNT];

@@ -2,7 +2,7 @@
 //!
 //! # Invariants
 //!
-//! Everything is cut to its unit, never rounded. The month is English, whatever the machine's language.
+//! Values are cut to their unit, never rounded. The month's name is English.
 
 use crate::record::Timestamp;
 
@@ -34,7 +34,7 @@ fn two_digits(value: u64) -> [u8; 2] {
     [b'0' + (value / 10 % 10) as u8, b'0' + (value % 10) as u8]
 }
 
-/// The year, the month (from 0) and the day (from 1) that is so many days after 1970-01-01.
+/// The year, the month (from 0) and the day (from 1) of the date `days` after 1970-01-01.
 ///
 /// Years are counted from March on, so that the leap day is the last one; 400 of them are 146,097 days.
 const fn date_of(days: u64) -> (u64, u64, u64) {
@@ -55,7 +55,7 @@ pub(super) fn write_unix(out: &mut Vec<u8>, at: Timestamp) {
     write_thousandths(out, at.unix_ms().unsigned_abs());
 }
 
-/// Appends so many thousandths with three decimals: `0.149`.
+/// Appends a number of thousandths with three decimals: `0.149`.
 pub(super) fn write_thousandths(out: &mut Vec<u8>, value: u64) {
     /// The most digits that there are, and the point.
     const LENGTH: usize = 21;

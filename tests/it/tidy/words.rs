@@ -27,13 +27,20 @@ const DEFINED_TWICE: &[(&str, &str)] = &[
 const BANNED: &[(&str, &[&str], &str)] = &[
     ("as unknown as", &[], "indistinguishable from"),
     ("calendar", &[], "occupancy map"),
+    ("deed", &[], "audit event"),
     ("grave", &[], "severity"),
+    ("lies", &[], "is"),
+    ("nobody", &[], "no, with the noun"),
     ("odd id", &[], "nonstandard id"),
     ("odd ids", &[], "nonstandard ids"),
+    ("set aside", &[], "quarantined"),
     ("sight", &[], "view"),
+    ("so many", &[], "a number, by its name"),
     ("starved", &[], "out of memory"),
     ("the version before", &[], "nothing: nothing was released before"),
+    ("told", &[], "returned, or reported"),
     ("whereabouts", &[], "delivery status"),
+    ("whoever", &[], "a person, or the caller"),
 ];
 
 /// How many definitions each type name has.

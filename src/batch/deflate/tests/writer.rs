@@ -19,7 +19,7 @@ impl XorShift {
         usize::try_from(self.0 >> 20).unwrap() % end.max(1)
     }
 
-    /// Once in so many times.
+    /// True once in `times` calls.
     pub(super) fn once_in(&mut self, times: usize) -> bool {
         self.below(times) == 0
     }
@@ -53,7 +53,7 @@ fn codes(lengths: &[u8]) -> Vec<u32> {
     codes
 }
 
-/// Lengths of codes for these symbols of so many, none longer than that: a tree split at random, or nearly a list.
+/// Lengths of codes for the `used` ones of `of` symbols, `longest` at most: a tree split at random, or nearly a list.
 pub(super) fn lengths(random: &mut XorShift, used: &[usize], of: usize, longest: u8) -> Vec<u8> {
     let mut leaves = vec![0_u8];
     let is_deep = random.once_in(2);
