@@ -4,7 +4,7 @@
 
 use serde::Serialize;
 
-use crate::index::{Counts, ObjectVersion};
+use crate::index::{LineCounts, ObjectVersion};
 use crate::ledger::books::{BatchSummary, LedgerTotals, PayloadView};
 use crate::ledger::delivery::Payload;
 use crate::ledger::{BatchState, DeliveryId, DeliveryPlan, DeliveryState, DeliveryWindow, PlanOptions};
@@ -41,7 +41,7 @@ pub(crate) struct BatchResponse {
     first_seen_at: String,
     sealed_at: Option<String>,
     inflated: u64,
-    counts: Counts,
+    counts: LineCounts,
 }
 
 /// The bucket, key and entity tag of a version of an object.
@@ -125,7 +125,7 @@ pub(crate) struct PayloadResponse {
 
 impl From<PayloadView> for PayloadResponse {
     fn from(view: PayloadView) -> Self {
-        let split_into = (view.state == DeliveryState::Split).then(|| halves(&view.id)).flatten();
+        let split_into = (view.state == DeliveryState::Split).then(|| split_handles(&view.id)).flatten();
         let (code, reason) = if view.state == DeliveryState::Dropped { (None, view.code) } else { (view.code, None) };
         let (next_attempt_at, completed_at) = (view.next_attempt_ms.map(rfc3339), view.completed_ms.map(rfc3339));
         let PayloadView { id, partner_batch_id, plan, payload, state, attempts, ambiguous, status, .. } = view;
@@ -148,7 +148,7 @@ impl From<PayloadView> for PayloadResponse {
 }
 
 /// The handles of the two payloads that a split creates.
-fn halves(handle: &str) -> Option<[String; 2]> {
+fn split_handles(handle: &str) -> Option<[String; 2]> {
     let payload = DeliveryId::from_handle(handle)?;
-    Some(payload.halves().map(|index| DeliveryId { index, ..payload.clone() }.handle()))
+    Some(payload.split_indexes().map(|index| DeliveryId { index, ..payload.clone() }.handle()))
 }

@@ -23,7 +23,7 @@ use crate::summary::{PackedSummaries, SummaryBuilder};
 
 /// What was found in a batch, in lines.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct Counts {
+pub struct LineCounts {
     /// Lines, blank ones not counted.
     pub lines: u64,
     /// Lines that are records.
@@ -40,7 +40,7 @@ pub struct Counts {
     pub rejected: BTreeMap<String, u64>,
 }
 
-impl Counts {
+impl LineCounts {
     /// How many lines are not records.
     #[must_use]
     pub fn rejected_lines(&self) -> u64 {
@@ -65,7 +65,7 @@ pub struct BatchIndex {
     /// Its entries.
     pub entries: Vec<ShardEntry>,
     /// What it holds, in lines.
-    pub counts: Counts,
+    pub counts: LineCounts,
     /// What it holds, in values.
     pub summaries: PackedSummaries,
 }
@@ -75,7 +75,7 @@ pub struct BatchIndex {
 pub struct IndexBuilder {
     /// The instant of records that have none.
     default_ns: i64,
-    counts: Counts,
+    counts: LineCounts,
     summaries: SummaryBuilder,
     /// The prefixes of the records' own times, and all instants of the last of them.
     times: BTreeSet<u32>,
@@ -93,7 +93,7 @@ impl IndexBuilder {
     pub fn new(default_ms: i64) -> Self {
         Self {
             default_ns: default_ms.saturating_mul(1_000_000),
-            counts: Counts::default(),
+            counts: LineCounts::default(),
             summaries: SummaryBuilder::default(),
             times: BTreeSet::new(),
             last_times: 0..0,

@@ -21,7 +21,7 @@ pub mod part;
 pub mod shard;
 pub mod write;
 
-pub use build::{BatchIndex, Counts, IndexBuilder, ShardEntry};
+pub use build::{BatchIndex, IndexBuilder, LineCounts, ShardEntry};
 pub use calls::{Candidate, ObjectVersion};
 pub use names::ShardName;
 pub use occupancy::{OccupancyMap, OccupancyRow};

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::delivery::{DeliveryState, Payload};
 use super::state::BatchState;
-use crate::index::{Counts, ObjectVersion};
+use crate::index::{LineCounts, ObjectVersion};
 
 /// The accounts of a batch, of a ledger, or of all ledgers together.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -80,7 +80,7 @@ pub struct BatchSummary {
     /// Unix milliseconds of the seal.
     pub sealed_ms: Option<i64>,
     /// Its lines, by what they are.
-    pub counts: Counts,
+    pub counts: LineCounts,
     /// Size of its text in bytes.
     pub inflated: u64,
 }

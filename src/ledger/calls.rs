@@ -11,7 +11,7 @@ use super::ids::{DeliveryId, PackId};
 use super::plan::{DeliveryPlan, DeliveryRequest};
 use super::source_id::SourceId;
 use super::state::BatchState;
-use crate::index::{Counts, ObjectVersion};
+use crate::index::{LineCounts, ObjectVersion};
 use crate::partner::OnUnknown;
 use crate::rpc::calls;
 
@@ -113,7 +113,7 @@ pub struct SealBatch {
     /// The source, one version of one object.
     pub source: SourceId,
     /// Its lines, by what they are.
-    pub counts: Counts,
+    pub counts: LineCounts,
     /// Size of its text in bytes.
     pub inflated: u64,
     /// Whether its rays are in the index now; `None` where indexing was not requested.
@@ -269,8 +269,8 @@ pub struct SplitPayload {
     pub id: DeliveryId,
     /// The token of the claim.
     pub token: u32,
-    /// The two smaller payloads, with indexes as [`DeliveryId::halves`] gives them.
-    pub halves: Vec<Payload>,
+    /// The two smaller payloads, with indexes as [`DeliveryId::split_indexes`] gives them.
+    pub split_into: Vec<Payload>,
 }
 
 /// What a ledger answers to [`SplitPayload`].

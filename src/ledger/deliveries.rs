@@ -75,36 +75,36 @@ pub(super) fn commit(
 pub(super) fn split(sql: &impl SqlDatabase, ask: &SplitPayload, now_ms: i64) -> Result<SplitAnswer, BackendError> {
     let refuse = |why: &str| Err(BackendError::new("splitting a payload", why));
     let Some(mut whole) = find(sql, &ask.id)? else { return refuse("the ledger has no such payload") };
-    let indexes = ask.id.halves();
+    let indexes = ask.id.split_indexes();
     if whole.state == DeliveryState::Split {
-        return Ok(SplitAnswer { send: halves(sql, ask)? });
+        return Ok(SplitAnswer { send: split_payloads(sql, ask)? });
     }
     if whole.token != ask.token || whole.state != DeliveryState::Sending {
         return Ok(SplitAnswer { send: Vec::new() });
     }
-    let lines: u64 = ask.halves.iter().map(|half| half.lines).sum();
-    if lines != whole.payload.lines || !ask.halves.iter().map(|half| &half.index).eq(&indexes) {
+    let lines: u64 = ask.split_into.iter().map(|half| half.lines).sum();
+    if lines != whole.payload.lines || !ask.split_into.iter().map(|half| &half.index).eq(&indexes) {
         return refuse("its halves are not the whole");
     }
     let [first, _] = &indexes;
-    if !ask.halves.iter().all(|half| half.pack.as_ref().is_some_and(|place| place.first == *first)) {
+    if !ask.split_into.iter().all(|half| half.pack.as_ref().is_some_and(|place| place.first == *first)) {
         return refuse("its halves are not in one pack");
     }
-    packs::keep(sql, &whole.source, whole.plan, &ask.halves)?;
+    packs::keep(sql, &whole.source, whole.plan, &ask.split_into)?;
     whole.split(now_ms);
     save(sql, &whole)?;
-    for half in &ask.halves {
+    for half in &ask.split_into {
         let half = Delivery::new(whole.source.clone(), whole.plan, half.clone(), now_ms, now_ms + OUTBOX_FIRST_MS);
         save(sql, &half)?;
     }
     // The partner did answer.
     learn(sql, &AttemptOutcome::Refused { status: Some(413), code: String::new() }, now_ms)?;
-    Ok(SplitAnswer { send: halves(sql, ask)? })
+    Ok(SplitAnswer { send: split_payloads(sql, ask)? })
 }
 
 /// Those of the two smaller payloads that are not claimed yet.
-fn halves(sql: &impl SqlDatabase, ask: &SplitPayload) -> Result<Vec<DeliveryId>, BackendError> {
-    let [first, second] = ask.id.halves();
+fn split_payloads(sql: &impl SqlDatabase, ask: &SplitPayload) -> Result<Vec<DeliveryId>, BackendError> {
+    let [first, second] = ask.id.split_indexes();
     let place = [SqlValue::text(ask.id.source.as_str()), SqlValue::number(ask.id.plan)];
     let parameters = [place.as_slice(), &[SqlValue::text(first), SqlValue::text(second)]].concat();
     let halves = deliveries(sql, "source = ? AND plan = ? AND number IN (?, ?)", &parameters)?;

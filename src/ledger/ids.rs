@@ -71,7 +71,7 @@ impl DeliveryId {
 
     /// The indexes of the two payloads that this one splits into.
     #[must_use]
-    pub fn halves(&self) -> [String; 2] {
+    pub fn split_indexes(&self) -> [String; 2] {
         [format!("{}.0", self.index), format!("{}.1", self.index)]
     }
 
@@ -198,7 +198,7 @@ mod tests {
         let BatchId { ledger, source } = batch;
         let id = DeliveryId { ledger, source, plan: 2, index: "000003.0.1".into() };
         assert_eq!(DeliveryId::from_handle(&id.handle()), Some(id.clone()));
-        assert_eq!(id.halves(), ["000003.0.1.0", "000003.0.1.1"]);
+        assert_eq!(id.split_indexes(), ["000003.0.1.0", "000003.0.1.1"]);
         let digits = "a".repeat(64);
         assert_eq!(BatchId::from_handle(&format!("registry.{digits}")), None);
         for bad in [

@@ -17,7 +17,7 @@ use super::source_id::SourceId;
 use super::state::BatchState;
 use super::tables::{LedgerRow, deliveries, json, note, save};
 use crate::backend::{BackendError, SqlDatabase, SqlValue};
-use crate::index::Counts;
+use crate::index::LineCounts;
 use crate::limits::OUTBOX_FIRST_MS;
 
 /// The name of the note that says that the registry knows this ledger.
@@ -162,7 +162,7 @@ pub(super) fn seal(
     if state == BatchState::Sealed && lines != seal.counts.lines {
         return refuse(format!("it had {lines} lines, and now {}", seal.counts.lines));
     }
-    let Counts { lines, records, .. } = seal.counts;
+    let LineCounts { lines, records, .. } = seal.counts;
     let rejected = seal.counts.rejected_lines();
     if records + rejected != lines {
         return refuse(format!("of {lines} lines, {records} are records and {rejected} rejected"));

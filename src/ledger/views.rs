@@ -12,7 +12,7 @@ use super::sources::{id_of, plans};
 use super::state::BatchState;
 use super::tables::{LedgerRow, deliveries};
 use crate::backend::{BackendError, SqlDatabase, SqlRow, SqlValue};
-use crate::index::{Counts, ObjectVersion};
+use crate::index::{LineCounts, ObjectVersion};
 
 /// The reason of records that no plan covers: delivery is off, their dataset is not delivered, or their time is outside
 /// every plan.
@@ -33,7 +33,7 @@ fn books(sql: &impl SqlDatabase, condition: &str, parameters: &[SqlValue]) -> Re
     for row in rows.iter().map(LedgerRow) {
         let state = row.batch_state(0)?;
         if state == BatchState::Sealed {
-            let counts: Counts = row.json(1)?;
+            let counts: LineCounts = row.json(1)?;
             totals.lines.lines_in += counts.lines;
             records += counts.records;
             add_all(&mut totals.lines.rejected, counts.rejected);
@@ -134,7 +134,7 @@ fn batch_of(ledger: &str, row: &SqlRow) -> Result<BatchSummary, BackendError> {
         gone: row.integer(10)? != 0,
         first_seen_ms: row.integer(11)?,
         sealed_ms: row.maybe_integer(12),
-        counts: if counts == "{}" { Counts::default() } else { row.json(13)? },
+        counts: if counts == "{}" { LineCounts::default() } else { row.json(13)? },
         inflated: row.number(14)?,
     })
 }

@@ -28,6 +28,6 @@ pub use backfill::{BackfillProgress, drive_backfills, start_backfill};
 pub use delivery_status::{DeliveryStatus, find_delivery_status};
 pub use parse::{ParseOutcome, ParseVerdict, options_of, parse_message};
 pub use process::{BatchOutcome, BatchRequest, process_batch};
-pub use send::{Sender, send_message};
-pub use sweep::{SweepReport, sweep};
+pub use send::{PayloadSender, send_message};
+pub use sweep::{SweepReport, run_sweep};
 pub use verdict::{SendOutcome, SendVerdict};

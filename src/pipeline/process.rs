@@ -16,11 +16,11 @@ use serde::Serialize;
 
 use super::read_permit::{HeartbeatBody, acquire_read_permit};
 use super::scan::{BatchContext, BatchScan, ScanError, scan_batch};
-use super::transform::{PlanRules, Transformer};
+use super::transform::{PartnerTransformer, PlanRules};
 use crate::backend::{BackendError, Bucket, Queue, WholeBody};
 use crate::batch::{BatchError, ReadTotals};
 use crate::bucket_keys::{summaries_key, windows_key};
-use crate::index::{Counts, ObjectVersion, forget_entries, put_entries};
+use crate::index::{LineCounts, ObjectVersion, forget_entries, put_entries};
 use crate::ledger::calls::{
     BeginAnswer, BeginBatch, MarkRegistered, QuarantineBatch, RecordShards, ReplacedVersion, SealBatch,
 };
@@ -82,7 +82,7 @@ pub struct BatchFigures {
     pub payload_lines: u64,
     /// The batch's lines, by kind.
     #[serde(flatten)]
-    pub counts: Counts,
+    pub counts: LineCounts,
     /// Whether a newer version took its place in the index meanwhile, which decides the verdict.
     #[serde(skip)]
     pub superseded: bool,
@@ -148,11 +148,15 @@ async fn process_version(
     }
 }
 
-fn transformer(plan: DeliveryPlan, object: &ObjectVersion, pack_bytes: usize) -> Result<Transformer, BackendError> {
+fn transformer(
+    plan: DeliveryPlan,
+    object: &ObjectVersion,
+    pack_bytes: usize,
+) -> Result<PartnerTransformer, BackendError> {
     let rules = PlanRules::new(plan).ok_or_else(|| {
         BackendError::new("reading a plan", "it was pinned in a form that this version does not know")
     })?;
-    Ok(Transformer::new(rules, object.default_ms(), pack_bytes))
+    Ok(PartnerTransformer::new(rules, object.default_ms(), pack_bytes))
 }
 
 /// Writes what the scan of one version produced.

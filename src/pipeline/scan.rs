@@ -9,10 +9,10 @@ use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 
 use super::pack::PayloadPack;
-use super::transform::{ScannedLine, Transformer};
+use super::transform::{PartnerTransformer, ScannedLine};
 use crate::backend::{BackendError, Bucket, ByteStream};
 use crate::batch::{BatchError, BatchLine, BatchReader, LineSink, LineStart, ReadTotals};
-use crate::index::{BatchIndex, Counts, IndexBuilder, ShardEntry};
+use crate::index::{BatchIndex, IndexBuilder, LineCounts, ShardEntry};
 use crate::ledger::SourceId;
 use crate::ledger::calls::SealedPlan;
 use crate::limits::CONCURRENT_PUTS;
@@ -25,7 +25,7 @@ pub struct BatchScan {
     /// Bytes and lines that were read.
     pub totals: ReadTotals,
     /// The batch's lines, by kind.
-    pub counts: Counts,
+    pub counts: LineCounts,
     /// The batch's rays, grouped by shard.
     pub entries: Vec<ShardEntry>,
     /// The values that its records hold, for pruning.
@@ -40,7 +40,7 @@ pub struct BatchScan {
 struct BatchLineSink {
     scanner: LineScanner,
     index: IndexBuilder,
-    transform: Option<Transformer>,
+    transform: Option<PartnerTransformer>,
     /// Packs that are full and not yet put.
     full: Vec<PayloadPack>,
     refused: Option<BatchError>,
@@ -69,7 +69,7 @@ impl LineSink for BatchLineSink {
 
 /// Renders a record for the partner, and returns what the index needs of it.
 fn transform_record<'s>(
-    transform: &mut Transformer,
+    transform: &mut PartnerTransformer,
     full: &mut Vec<PayloadPack>,
     (at, line): (u64, &[u8]),
     scanned: RecordScan<'s>,
@@ -155,13 +155,13 @@ pub async fn scan_batch<B: Bucket>(
     bucket: &B,
     mut body: impl ByteStream,
     context: BatchContext<'_>,
-    transform: Option<Transformer>,
+    transform: Option<PartnerTransformer>,
 ) -> Result<BatchScan, ScanError> {
     let BatchContext { source, dataset, default_ms } = context;
     let mut reader = BatchReader::finding_spans();
     let (scanner, index) = (LineScanner::new(dataset), IndexBuilder::new(default_ms));
     let mut sink = BatchLineSink { scanner, index, transform, full: Vec::new(), refused: None };
-    let number = sink.transform.as_ref().map_or(0, Transformer::number);
+    let number = sink.transform.as_ref().map_or(0, PartnerTransformer::number);
     let mut puts = FuturesUnordered::new();
     loop {
         let piece = body.next().await?;
@@ -183,7 +183,7 @@ pub async fn scan_batch<B: Bucket>(
     let totals = reader.totals();
     let spans = reader.into_spans();
     let BatchIndex { entries, counts, summaries } = index.finish(&spans)?;
-    let plan = transform.map(Transformer::sealed);
+    let plan = transform.map(PartnerTransformer::sealed);
     Ok(BatchScan { totals, counts, entries, summaries, windows: spans.windows, plan })
 }
 

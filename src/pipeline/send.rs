@@ -30,7 +30,7 @@ use crate::services::Services;
 
 /// What a payload is sent with.
 #[derive(Debug)]
-pub struct Sender<'a, W, P, N> {
+pub struct PayloadSender<'a, W, P, N> {
     /// The world.
     pub world: &'a W,
     /// The partner.
@@ -45,7 +45,7 @@ pub struct Sender<'a, W, P, N> {
 
 /// Does what the message with this JSON body asks for. `attempt` counts from 1.
 pub async fn send_message<W: Services, P: PartnerClient, N: Fn() -> u32>(
-    sender: &Sender<'_, W, P, N>,
+    sender: &PayloadSender<'_, W, P, N>,
     body: &str,
     attempt: u32,
 ) -> SendVerdict {
@@ -82,7 +82,7 @@ enum AttemptResult {
     TooLarge(Vec<u8>),
 }
 
-impl<W: Services, P: PartnerClient, N: Fn() -> u32> Sender<'_, W, P, N> {
+impl<W: Services, P: PartnerClient, N: Fn() -> u32> PayloadSender<'_, W, P, N> {
     async fn send(&self, id: &DeliveryId) -> Result<SendVerdict, BackendError> {
         let since_ms = self.world.now_ms();
         let claim = ClaimPayload {
@@ -196,11 +196,11 @@ impl<W: Services, P: PartnerClient, N: Fn() -> u32> Sender<'_, W, P, N> {
 
     /// Replaces a payload that was too large by two smaller ones.
     async fn split(&self, id: &DeliveryId, claimed: &ClaimedPayload, body: &[u8]) -> Result<SendVerdict, BackendError> {
-        let Some(halves) = halve(&claimed.payload, body, id.halves()) else {
+        let Some(halves) = halve(&claimed.payload, body, id.split_indexes()) else {
             let outcome = AttemptOutcome::Refused { status: Some(413), code: AnswerClass::TooLarge.code().into() };
             return self.end(id, claimed, outcome).await;
         };
-        let Ok(send) = self.put_halves(id, claimed, halves).await else {
+        let Ok(send) = self.put_split_payloads(id, claimed, halves).await else {
             // The partner said that it does not have it, so there is no doubt; the next attempt splits it again.
             return self.end(id, claimed, not_stored(Some(413), AnswerClass::TooLarge.code(), None)).await;
         };
@@ -210,7 +210,7 @@ impl<W: Services, P: PartnerClient, N: Fn() -> u32> Sender<'_, W, P, N> {
     }
 
     /// Writes the two smaller payloads and has the ledger replace the large one; returns the payloads to announce.
-    async fn put_halves(
+    async fn put_split_payloads(
         &self,
         id: &DeliveryId,
         claimed: &ClaimedPayload,
@@ -224,7 +224,7 @@ impl<W: Services, P: PartnerClient, N: Fn() -> u32> Sender<'_, W, P, N> {
             return Ok(Vec::new());
         };
         self.world.data_bucket().put_new(&key, pack.bytes).await?;
-        let split = SplitPayload { id: id.clone(), token: claimed.token, halves: pack.payloads };
+        let split = SplitPayload { id: id.clone(), token: claimed.token, split_into: pack.payloads };
         let SplitAnswer { send } = rpc::call(self.world.ledgers(), &id.ledger, &split).await?;
         Ok(send)
     }

@@ -48,7 +48,7 @@ pub struct SweepReport {
 ///
 /// # Errors
 /// [`BackendError`] where the world failed; what was found before is done.
-pub async fn sweep(world: &impl Services, config: &Config) -> Result<SweepReport, BackendError> {
+pub async fn run_sweep(world: &impl Services, config: &Config) -> Result<SweepReport, BackendError> {
     let mut swept = SweepReport::default();
     let now_ms = world.now_ms();
     let SweepMark { at_ms } = looked_up_to(world, None).await?;

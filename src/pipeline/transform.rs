@@ -120,7 +120,7 @@ pub struct ScannedLine<'a> {
 
 /// Makes the payloads of a plan, record by record.
 #[derive(Debug)]
-pub struct Transformer {
+pub struct PartnerTransformer {
     rules: PlanRules,
     packer: PayloadPacker,
     packs: PackBuilder,
@@ -129,7 +129,7 @@ pub struct Transformer {
     sealed: SealedPlan,
 }
 
-impl Transformer {
+impl PartnerTransformer {
     /// A transformer for one batch, which makes packs of at most `pack_bytes` bytes.
     #[must_use]
     pub fn new(rules: PlanRules, default_ms: i64, pack_bytes: usize) -> Self {
@@ -176,7 +176,7 @@ impl Transformer {
     /// Closes the last payload, and returns the remaining packs.
     ///
     /// # Errors
-    /// As [`Transformer::record`].
+    /// As [`PartnerTransformer::record`].
     pub fn finish(&mut self) -> Result<Vec<PayloadPack>, BatchError> {
         let packed = self.packer.finish();
         let full = self.keep(packed)?;

@@ -32,7 +32,7 @@ pub async fn scheduled(cron: String, env: Env) {
             Err(error) => tell_failure(&error),
         }
     } else {
-        match pipeline::sweep(&world, &config).await {
+        match pipeline::run_sweep(&world, &config).await {
             Ok(swept) => log.info("sweep", &swept),
             Err(error) => tell_failure(&error),
         }

@@ -10,7 +10,7 @@ use super::world::Bindings;
 use super::{env, random};
 use crate::config::{Config, ConfigFault};
 use crate::limits::SEND_RETRY_S;
-use crate::pipeline::{SendVerdict, Sender, send_message};
+use crate::pipeline::{PayloadSender, SendVerdict, send_message};
 use crate::services::Services;
 
 /// What messages are sent with.
@@ -40,7 +40,7 @@ impl SendDependencies {
             return later("delivery_off", "no partner is configured".into());
         };
         let nonce = || random::nonce(world.now_ms());
-        let sender = Sender { world, partner: &FetchPartner, settings, nonce, claimant: random::name() };
+        let sender = PayloadSender { world, partner: &FetchPartner, settings, nonce, claimant: random::name() };
         send_message(&sender, &message.json(), message.attempts()).await
     }
 }

@@ -11,7 +11,9 @@ use raydex::config::DEFAULT_BUCKET_NAME as BUCKET_NAME;
 use raydex::ledger::plan::DeliveryRequest;
 use raydex::ledger::{DeliveryWindow, alarm};
 use raydex::limits::BODIES_KEPT_MS;
-use raydex::pipeline::{BatchRequest, Sender, options_of, parse_message, process_batch, send_message, sweep};
+use raydex::pipeline::{
+    BatchRequest, PayloadSender, options_of, parse_message, process_batch, run_sweep, send_message,
+};
 use raydex::r2_event::R2Event;
 use raydex::record::Dataset;
 use sha2::{Digest, Sha256};
@@ -336,7 +338,7 @@ impl Run {
                 Box::pin(async move {
                     let settings = config.delivery.as_ref().unwrap();
                     let partner = &world.isolate;
-                    let sender = Sender { world: &world, partner, settings, nonce: || 5, claimant };
+                    let sender = PayloadSender { world: &world, partner, settings, nonce: || 5, claimant };
                     send_message(&sender, &body, attempts + 1).await.retry_s.map_or(Ended::Acked, Ended::Again)
                 })
             }
@@ -361,7 +363,7 @@ impl Run {
             }
             Job::Cron if self.platform.violates(ContractViolation::CronSkipped) => Box::pin(async { Ended::Acked }),
             Job::Cron => {
-                Box::pin(async move { sweep(&world, &config).await.map_or(Ended::Again(0), |_| Ended::Acked) })
+                Box::pin(async move { run_sweep(&world, &config).await.map_or(Ended::Again(0), |_| Ended::Acked) })
             }
         }
     }

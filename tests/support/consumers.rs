@@ -5,7 +5,7 @@ use std::cell::Cell;
 use raydex::backend::BackendError;
 use raydex::config::Config;
 use raydex::ledger::{Alarm, alarm};
-use raydex::pipeline::{ParseVerdict, SendVerdict, Sender, parse_message, send_message};
+use raydex::pipeline::{ParseVerdict, PayloadSender, SendVerdict, parse_message, send_message};
 
 use super::ledgers::MemoryLedger;
 use super::partner::{NONCE, Reply, Seen};
@@ -54,7 +54,7 @@ impl Consumers {
     /// What a message of `send-queue` comes to; every delivery of it is a claimant of its own.
     pub fn send(&self, body: &str, attempt: u32) -> SendVerdict {
         self.claimants.set(self.claimants.get() + 1);
-        let sender = Sender {
+        let sender = PayloadSender {
             world: &self.fakes,
             partner: &self.partner,
             settings: self.config.delivery.as_ref().unwrap(),

@@ -30,7 +30,7 @@ use crate::memory::MemoryBudget;
 use crate::partner::Subrequests;
 use crate::pipeline::payload::PayloadPacker;
 use crate::pipeline::scan::{BatchContext, BatchScan, scan_batch};
-use crate::pipeline::transform::{PlanRules, Transformer};
+use crate::pipeline::transform::{PartnerTransformer, PlanRules};
 use crate::record::{Dataset, LineScanner, RayId, RayKey, RecordScan};
 use crate::render::{PartnerOptions, write_partner_fields};
 use crate::span_reader::ReadStats;
@@ -123,7 +123,7 @@ pub fn bench_parse(gzip: Uint8Array) -> Result<String> {
     };
     let rules = PlanRules::new(DeliveryPlan { number: 1, windows: vec![DeliveryWindow::EVER], options });
     let rules = rules.ok_or_else(|| JsError::new("the bench's plan is not valid"))?;
-    let scan = scan_whole(&MemoryBucket::new(KEY, gzip), Some(Transformer::new(rules, 0, PACK_BYTES)))?;
+    let scan = scan_whole(&MemoryBucket::new(KEY, gzip), Some(PartnerTransformer::new(rules, 0, PACK_BYTES)))?;
     let payloads = scan.plan.map(|plan| plan.payloads).unwrap_or_default();
     let lines: u64 = payloads.iter().map(|payload| payload.lines).sum();
     Ok(json!({ "rays": scan.counts.rays, "lines": lines, "payloads": payloads.len() }).to_string())
@@ -251,7 +251,7 @@ impl BenchBatch {
 }
 
 /// One scan of the batch.
-fn scan_whole(bucket: &MemoryBucket, transform: Option<Transformer>) -> Result<BatchScan> {
+fn scan_whole(bucket: &MemoryBucket, transform: Option<PartnerTransformer>) -> Result<BatchScan> {
     let object = bucket.object();
     let source = BatchId::for_object(BUCKET_NAME, &object.key, &object.etag).source;
     let context = BatchContext { source: &source, dataset: Dataset::HttpRequests, default_ms: 0 };

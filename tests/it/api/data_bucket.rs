@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use raydex::bucket_keys::FOLDER;
 use raydex::config::DEFAULT_BUCKET_NAME as BUCKET_NAME;
 use raydex::limits::BODIES_KEPT_MS;
-use raydex::pipeline::sweep;
+use raydex::pipeline::run_sweep;
 use raydex::r2_event::R2Event;
 use serde_json::json;
 
@@ -62,7 +62,7 @@ fn the_log_bucket_is_only_read() {
     assert_eq!(folders(fakes), all.clone().into());
 
     consumers.pass(BODIES_KEPT_MS + DAY);
-    assert!(run(sweep(fakes, &consumers.config)).unwrap().bodies > 0);
+    assert!(run(run_sweep(fakes, &consumers.config)).unwrap().bodies > 0);
     assert_eq!(folders(fakes), ["audit", "summaries", "windows"].map(str::to_owned).into());
     assert!(fakes.bucket.contents().into_keys().eq([KEY]));
 

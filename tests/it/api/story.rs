@@ -82,9 +82,9 @@ pub(crate) fn park(fakes: &Fakes, id: &DeliveryId) {
 /// A payload of two lines was too large; its halves.
 pub(crate) fn split(fakes: &Fakes, id: &DeliveryId) -> Vec<DeliveryId> {
     let (token, whole) = claimed(fakes, id);
-    let indexes = id.halves();
+    let indexes = id.split_indexes();
     let place = |at| Some(BodyLocation { first: indexes[0].clone(), digest: "5a".into(), offset: at });
     let half = |index: &String, at| Payload { index: index.clone(), lines: 1, pack: place(at), ..whole.clone() };
     let halves = vec![half(&indexes[0], 0), half(&indexes[1], whole.bytes)];
-    fakes.ledgers.ask(&id.ledger, &SplitPayload { id: id.clone(), token, halves }).send
+    fakes.ledgers.ask(&id.ledger, &SplitPayload { id: id.clone(), token, split_into: halves }).send
 }

@@ -98,7 +98,7 @@ fn newer_begun() -> Ledger {
 }
 
 fn split() -> SplitPayload {
-    SplitPayload { id: id(0), token: 1, halves: halves(0, [5, 5]) }
+    SplitPayload { id: id(0), token: 1, split_into: halves(0, [5, 5]) }
 }
 
 /// A backfill of a source that was sealed without any plan.

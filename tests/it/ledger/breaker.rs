@@ -162,6 +162,6 @@ fn payload_too_large_does_not_count_as_failure() {
     let ledger = open(3);
     ledger.pass(BREAKER_MIN_MS);
     let token = ledger.claim(FAILURES, "the one that tries");
-    ledger.ask(&SplitPayload { id: id(FAILURES), token, halves: halves(FAILURES, [5, 5]) });
+    ledger.ask(&SplitPayload { id: id(FAILURES), token, split_into: halves(FAILURES, [5, 5]) });
     assert!(held(&ledger, FAILURES + 1).is_none() && held(&ledger, FAILURES + 2).is_none());
 }

@@ -124,7 +124,7 @@ fn decide(ledger: &Ledger, decision: DeliveryDecision) -> (String, Option<i64>) 
 
 /// The payload in two, with so many lines each.
 fn split(first: u64, second: u64) -> SplitPayload {
-    SplitPayload { id: id(0), token: 1, halves: halves(0, [first, second]) }
+    SplitPayload { id: id(0), token: 1, split_into: halves(0, [first, second]) }
 }
 
 /// An instant, by what it is counted from.
@@ -221,21 +221,21 @@ fn a_payload_that_there_is_not_is_nobodys() {
 #[test]
 fn halves_are_the_whole_in_two_or_nothing() {
     let right = split(4, 6);
-    let named = |index: &str| Payload { index: index.into(), ..right.halves[0].clone() };
+    let named = |index: &str| Payload { index: index.into(), ..right.split_into[0].clone() };
     let wrong = [
         vec![],
-        vec![right.halves[0].clone()],
-        vec![Payload { lines: 10, ..right.halves[0].clone() }],
-        vec![right.halves[1].clone(), right.halves[0].clone()],
+        vec![right.split_into[0].clone()],
+        vec![Payload { lines: 10, ..right.split_into[0].clone() }],
+        vec![right.split_into[1].clone(), right.split_into[0].clone()],
         vec![named("000000.0"), named("000000.0")],
-        vec![named("000001.0"), right.halves[1].clone()],
-        [right.halves.clone(), vec![Payload { lines: 0, ..named("000000.2") }]].concat(),
+        vec![named("000001.0"), right.split_into[1].clone()],
+        [right.split_into.clone(), vec![Payload { lines: 0, ..named("000000.2") }]].concat(),
     ];
     for halves in wrong {
         let ledger = Ledger::sealed(1);
         ledger.claim(0, "one");
         assert!(
-            ledger.refusal(&SplitPayload { halves: halves.clone(), ..right.clone() }).contains("not the whole"),
+            ledger.refusal(&SplitPayload { split_into: halves.clone(), ..right.clone() }).contains("not the whole"),
             "{halves:?}"
         );
         assert_eq!(ledger.ask(&right).send.len(), 2);
@@ -253,7 +253,7 @@ fn halves_split_again_and_name_their_messages() {
         other => panic!("{other:?}"),
     };
     assert_eq!(ledger.ask(&split(4, 6)).send, std::slice::from_ref(first), "the other one is being sent");
-    let answer = ledger.ask(&SplitPayload { id: second.clone(), token, halves: halves_of(second, [3, 3]) });
+    let answer = ledger.ask(&SplitPayload { id: second.clone(), token, split_into: halves_of(second, [3, 3]) });
     let names: Vec<&str> = answer.send.iter().map(|id| id.index.as_str()).collect();
     assert_eq!(names, ["000000.1.0", "000000.1.1"]);
     assert!(SplitPayload::NAME.ends_with("split"));

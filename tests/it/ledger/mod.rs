@@ -19,7 +19,7 @@ use std::cell::Cell;
 use std::collections::BTreeMap;
 
 use raydex::backend::{BackendError, SqlDatabase, SqlRow, SqlValue};
-use raydex::index::{Counts, ObjectVersion};
+use raydex::index::{LineCounts, ObjectVersion};
 use raydex::ledger::calls::{
     BeginBatch, ClaimAnswer, ClaimPayload, CommitAnswer, CommitAttempt, SealBatch, SealedPlan,
 };
@@ -217,15 +217,15 @@ fn halves(number: usize, lines: [u64; 2]) -> Vec<Payload> {
 
 /// The same of any payload.
 fn halves_of(id: &DeliveryId, lines: [u64; 2]) -> Vec<Payload> {
-    let [first, second] = id.halves();
+    let [first, second] = id.split_indexes();
     let place = |at| Some(BodyLocation { first: first.clone(), digest: "5a".into(), offset: at });
     let half = |index: &str, lines, at| Payload { index: index.into(), lines, pack: place(at), ..payload(0) };
     vec![half(&first, lines[0], 0), half(&second, lines[1], 500)]
 }
 
 /// So many records, and nothing else.
-fn counts(records: u64) -> Counts {
-    Counts { lines: records, records, rays: records, ..Counts::default() }
+fn counts(records: u64) -> LineCounts {
+    LineCounts { lines: records, records, rays: records, ..LineCounts::default() }
 }
 
 /// The seal of the source `a`: this plan came to so many payloads, and all records are in them.

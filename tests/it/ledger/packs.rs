@@ -140,10 +140,10 @@ fn halves_share_a_pack_of_their_own() {
     for change in changes {
         let mut halves = halves(1, [5, 5]);
         change(&mut halves);
-        assert!(ledger.refusal(&SplitPayload { id: id(1), token, halves }).contains("pack"));
+        assert!(ledger.refusal(&SplitPayload { id: id(1), token, split_into: halves }).contains("pack"));
     }
     let new = halves(1, [5, 5]);
-    let SplitAnswer { send } = ledger.ask(&SplitPayload { id: id(1), token, halves: new.clone() });
+    let SplitAnswer { send } = ledger.ask(&SplitPayload { id: id(1), token, split_into: new.clone() });
     assert_eq!(claimed(&ledger, &id(2)), Some(place(0, 2)), "whatever packs were made since");
     ledger.attempt(0, delivered());
     for (half, id) in new.iter().zip(&send) {
@@ -167,13 +167,13 @@ fn halves_share_a_pack_of_their_own() {
 fn halves_of_a_half_have_their_pack_too() {
     let ledger = sealed(&[1]);
     let token = ledger.claim(0, "one");
-    let send = ledger.ask(&SplitPayload { id: id(0), token, halves: halves(0, [2, 8]) }).send;
+    let send = ledger.ask(&SplitPayload { id: id(0), token, split_into: halves(0, [2, 8]) }).send;
     let ClaimAnswer::Granted { token, .. } = ledger.ask(&ClaimPayload { id: send[1].clone(), ..claim(0, "one") })
     else {
         panic!("not claimed")
     };
     let quarters = halves_of(&send[1], [4, 4]);
-    let send = ledger.ask(&SplitPayload { id: send[1].clone(), token, halves: quarters.clone() }).send;
+    let send = ledger.ask(&SplitPayload { id: send[1].clone(), token, split_into: quarters.clone() }).send;
     assert_eq!(claimed(&ledger, &send[1]), quarters[1].pack);
     let views = ledger.ask(&GetBatch { source: source('a') }).payloads;
     assert!(views.iter().all(|view| view.payload.pack.is_some()));

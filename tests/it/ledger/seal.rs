@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use raydex::index::Counts;
+use raydex::index::LineCounts;
 use raydex::ledger::DeliveryId;
 use raydex::ledger::books::LedgerTotals;
 use raydex::ledger::calls::{BeginBatch, ClaimPayload, GetTotals, QuarantineBatch, SealBatch, SealedPlan};
@@ -22,7 +22,7 @@ fn ids(count: usize) -> Vec<DeliveryId> {
 }
 
 /// The usual seal, of which something else is said.
-fn with(change: impl FnOnce(&mut Counts, &mut SealedPlan)) -> SealBatch {
+fn with(change: impl FnOnce(&mut LineCounts, &mut SealedPlan)) -> SealBatch {
     let mut seal = seal(1, 2);
     change(&mut seal.counts, seal.plan.as_mut().unwrap());
     seal
@@ -84,7 +84,7 @@ fn books_that_do_not_balance_are_refused() {
     }
     // Without a plan, too.
     let ledger = begun();
-    ledger.refusal(&SealBatch { plan: None, counts: Counts { lines: 3, ..counts(2) }, ..seal(1, 2) });
+    ledger.refusal(&SealBatch { plan: None, counts: LineCounts { lines: 3, ..counts(2) }, ..seal(1, 2) });
 }
 
 #[test]
@@ -130,7 +130,7 @@ fn a_second_plan_is_sealed_beside_the_first() {
 fn the_books_name_every_line() {
     let ledger = begun();
     ledger.ask(&with(|counts, plan| {
-        *counts = Counts {
+        *counts = LineCounts {
             lines: 27,
             records: 25,
             rejected: reasons(&[("not_json", 1), ("line_too_long", 1)]),

@@ -2,7 +2,7 @@
 
 use raydex::config::DEFAULT_BUCKET_NAME as BUCKET_NAME;
 use raydex::limits::{BODIES_KEPT_MS, OUTBOX_FIRST_MS, PACK_BYTES};
-use raydex::pipeline::sweep;
+use raydex::pipeline::run_sweep;
 use raydex::r2_event::R2Event;
 use raydex::record::Dataset;
 use raydex::sample::SamplePlan;
@@ -63,7 +63,7 @@ fn cost(pack_bytes: usize) -> Cost {
     assert_eq!(ledger.alarm_ms.get(), None);
     let rows = ledger.sql.rows_written();
     consumers.pass(BODIES_KEPT_MS + 1);
-    assert_eq!(run(sweep(fakes, &consumers.config)).unwrap().bodies, puts);
+    assert_eq!(run(run_sweep(fakes, &consumers.config)).unwrap().bodies, puts);
     assert_eq!(objects(), 0);
     let rows_of_removal = ledger.sql.rows_written() - rows;
     Cost { payloads: messages.len(), puts, reads, rows, rows_of_removal, alarms: ledger.alarms.get() }

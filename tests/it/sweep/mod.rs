@@ -10,7 +10,7 @@ mod outages;
 use raydex::backend::BackendError;
 use raydex::bucket_keys::batch_key;
 use raydex::ledger::BatchState;
-use raydex::pipeline::{SweepReport, sweep};
+use raydex::pipeline::{SweepReport, run_sweep};
 use raydex::r2_event::R2Event;
 use raydex::record::Dataset;
 
@@ -49,7 +49,7 @@ impl Scene {
     }
 
     fn try_sweep(&self) -> Result<SweepReport, BackendError> {
-        run(sweep(&self.0.fakes, &self.0.config))
+        run(run_sweep(&self.0.fakes, &self.0.config))
     }
 
     /// The keys that a sweep announces.

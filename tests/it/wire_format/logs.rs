@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use raydex::config::DEFAULT_BUCKET_NAME as BUCKET_NAME;
 use raydex::limits::LEASE_MS;
-use raydex::pipeline::{ParseVerdict, SendVerdict, drive_backfills, sweep};
+use raydex::pipeline::{ParseVerdict, SendVerdict, drive_backfills, run_sweep};
 use raydex::r2_event::R2Event;
 use serde::Serialize;
 
@@ -98,7 +98,7 @@ pub(super) fn fixtures() -> Vec<Fixture> {
     let send = send_verdicts().into_iter().map(|verdict| line("send_message", &verdict));
     let mut text: String = parse.chain(send).collect();
     let (consumers, _) = sealed(Reply::Status(200));
-    text += &line("sweep", &run(sweep(&consumers.fakes, &consumers.config)).unwrap());
+    text += &line("sweep", &run(run_sweep(&consumers.fakes, &consumers.config)).unwrap());
     text += &line("backfills", &run(drive_backfills(&consumers.fakes, &consumers.config)).unwrap());
     vec![Fixture::new("logs.txt", text)]
 }

@@ -40,7 +40,7 @@ pub(super) fn fixtures() -> Vec<Fixture> {
     let id = payload();
     let key = batch(Dataset::HttpRequests);
     let digest = version_digest(BUCKET, &key, ETAG);
-    let [first_half, second_half] = id.halves();
+    let [first_half, second_half] = id.split_indexes();
     let cursor: QueryCursor = CURSOR.parse().unwrap();
     let mut lines: Vec<(String, String)> =
         Dataset::ALL.into_iter().map(|dataset| (format!("key of a batch, {dataset}"), batch(dataset))).collect();
