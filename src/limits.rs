@@ -178,6 +178,9 @@ pub const FILTER_DEPTH: usize = 10;
 /// its gzip.
 pub const BATCH_SIZE_MAX: u32 = 10_000;
 
+/// Most days for which a deployment may say that its bucket keeps logs: a century.
+pub const RETENTION_DAYS_MAX: u32 = 36_500;
+
 /// How long a signature to the partner holds, in seconds: the contract's figure. A send that takes a minute and
 /// clocks that are apart by four still fit.
 pub const SIGNATURE_S: i64 = 300;

@@ -7,12 +7,11 @@ use serde_json::Value;
 
 use super::ledgers::call_ledger;
 use crate::config::Config;
-use crate::http::{Problem, Reply, problems};
+use crate::http::{Problem, Reply, parse_instant, problems};
 use crate::ledger::backfills::{BackfillJob, BackfillRequest, BackfillState, ListBackfills, SwitchBackfill};
 use crate::ledger::ids::REGISTRY;
 use crate::limits::{BACKFILL_JOBS, BACKFILL_RATE};
 use crate::pipeline::start_backfill;
-use crate::record::Timestamp;
 use crate::services::Services;
 use crate::time::rfc3339;
 
@@ -111,8 +110,11 @@ struct BackfillListResponse {
 /// Starts a backfill and answers 201 with it; 409 if it is to deliver and delivery is not configured.
 pub(crate) async fn create_backfill(config: &Config, services: &impl Services, body: &[u8]) -> Result<Reply, Problem> {
     let wanted: BackfillBody = serde_json::from_slice(body).map_err(|_| problems::not_a_backfill())?;
-    let (start_ms, end_ms) = (parse_instant(&wanted.start)?, parse_instant(&wanted.end)?);
-    if start_ms >= end_ms || !(wanted.index || wanted.deliver) || wanted.lines_per_second == 0 {
+    let (start_ms, end_ms) = (instant_ms("start", &wanted.start)?, instant_ms("end", &wanted.end)?);
+    if start_ms >= end_ms {
+        return Err(problems::empty_range());
+    }
+    if !(wanted.index || wanted.deliver) || wanted.lines_per_second == 0 {
         return Err(problems::not_a_backfill());
     }
     if wanted.deliver && config.delivery.is_none() {
@@ -126,13 +128,14 @@ pub(crate) async fn create_backfill(config: &Config, services: &impl Services, b
 }
 
 /// Parses a JSON number or string into Unix milliseconds.
-fn parse_instant(value: &Value) -> Result<i64, Problem> {
+fn instant_ms(name: &'static str, value: &Value) -> Result<i64, Problem> {
     let text = match value {
         Value::String(text) => text.clone(),
         Value::Number(number) => number.to_string(),
         _ => return Err(problems::not_a_backfill()),
     };
-    Timestamp::parse(&text).map(Timestamp::unix_ms).ok_or_else(problems::not_a_backfill)
+    let instant = parse_instant(&text).map_err(|fault| problems::bad_time(name, fault))?;
+    Ok(instant.div_euclid(1_000_000))
 }
 
 /// Lists at most [`BACKFILL_JOBS`] backfills, newest first.

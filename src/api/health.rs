@@ -1,4 +1,4 @@
-//! `GET /healthz`: whether the deployment is configured, and which settings are missing.
+//! `GET /healthz`: whether the deployment is configured, which settings are missing, and which are doubtful.
 //!
 //! It needs no token, so it shows nothing else and calls no service.
 
@@ -13,14 +13,17 @@ struct HealthResponse {
     status: &'static str,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     faults: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    warnings: Vec<String>,
 }
 
-/// Answers 200 if every setting is valid, else 503 with the invalid ones.
+/// Answers 200 if every setting is valid, with what is doubtful about them, else 503 with the invalid ones.
 pub(crate) fn get_health(config: &Result<Config, Vec<ConfigFault>>) -> Reply {
     let (status, health) = match config {
-        Ok(_) => (200, HealthResponse { status: "ok", faults: Vec::new() }),
+        Ok(config) => (200, HealthResponse { status: "ok", faults: Vec::new(), warnings: config.warnings() }),
         Err(faults) => {
-            (503, HealthResponse { status: "not_configured", faults: faults.iter().map(ToString::to_string).collect() })
+            let faults = faults.iter().map(ToString::to_string).collect();
+            (503, HealthResponse { status: "not_configured", faults, warnings: Vec::new() })
         }
     };
     Reply::new(status, JSON, serde_json::to_vec(&health).unwrap_or_default())

@@ -52,6 +52,10 @@ pub(crate) async fn ingest_batch<Y: ByteStream>(
     argument: &str,
 ) -> Result<Reply, Problem> {
     let dataset = Dataset::from_name(argument).ok_or_else(problems::unknown_dataset)?;
+    // Logpush makes headers of the parameters of a destination that begin so.
+    if request.parameter_names().any(|name| !name.starts_with("header_")) {
+        return Err(problems::unknown_parameter(&[]));
+    }
     if request.content_length().is_some_and(|length| length > INGEST_MAX) {
         return Err(problems::too_large());
     }

@@ -6,6 +6,7 @@
 
 use std::rc::Rc;
 
+use super::field_warnings::UnseenFields;
 use super::range_stream::{self, RangeRequest, StreamFormat, parse_share};
 use super::record_view::{RecordView, parse_dataset, parse_filter};
 use super::record_writer::{RecordFormat, RecordWriter};
@@ -24,7 +25,9 @@ pub(crate) async fn search_logs<D: Services + 'static>(
 ) -> Result<Reply, Problem> {
     let dataset = parse_dataset(request)?;
     let form = RecordWriter::from_request(config, request, dataset, RecordFormat::Native)?;
-    let view = RecordView::new(caller, dataset, parse_filter(request)?)?;
+    let filter = parse_filter(request)?;
+    let unseen = UnseenFields::new(&[dataset], filter.as_ref(), form.projection.fields.as_deref());
+    let view = RecordView::new(caller, dataset, filter)?;
     let range = parse_range(request, services.now_ms())?;
     let trailer = match request.parameter("summary").as_deref() {
         None | Some("false") => false,
@@ -33,7 +36,7 @@ pub(crate) async fn search_logs<D: Services + 'static>(
     };
     let limit = request.parameter("limit").map(|_| request.number_parameter("limit", 1, u64::MAX)).transpose()?;
     let (sample, cursor) = (sample_of(request)?, request.parameter("cursor"));
-    let stream_request = RangeRequest { view, range, sample, limit, cursor, key_prefix: None };
+    let stream_request = RangeRequest { view, range, sample, limit, cursor, key_prefix: None, unseen };
     let format = match form.format {
         RecordFormat::Json => StreamFormat::Document,
         RecordFormat::Native => StreamFormat::Lines { trailer },

@@ -1,7 +1,7 @@
 //! raydex's own API: one file per resource, each answering its routes.
 //!
-//! `record_view` says what a caller sees of a record and `record_writer` how it is written; `views`, `ledgers`,
-//! `operation_reason` and `retry` are what several resources share.
+//! `record_view` says what a caller sees of a record, `record_writer` how it is written, and `field_warnings` which fields
+//! of a request exist nowhere; `views`, `ledgers`, `operation_reason` and `retry` are what several resources share.
 //!
 //! # Invariants
 //! A lookup says what it cost; an error never repeats what the client sent.
@@ -12,6 +12,7 @@ pub(crate) mod batches;
 pub(crate) mod coverage;
 pub(crate) mod dead_letters;
 pub(crate) mod deliveries;
+pub(crate) mod field_warnings;
 pub(crate) mod health;
 pub(crate) mod ingest;
 pub(crate) mod ledgers;

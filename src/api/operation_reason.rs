@@ -1,21 +1,18 @@
 //! The body of an operation: `{"reason":"…"}`.
 //!
-//! A reason has 1 to [`REASON_CHARS`] characters and no space at either end.
+//! A reason has 1 to [`REASON_CHARS`] characters and no space at either end. The body has no other member: one that an
+//! operation passed over could be a switch such as a dry run.
 
-use serde::Deserialize;
+use serde_json::Value;
 
-use crate::http::{Problem, problems};
+use crate::http::{Problem, parse_only_member, problems};
 use crate::limits::REASON_CHARS;
-
-/// The body; unknown members are ignored.
-#[derive(Deserialize)]
-struct OperationBody {
-    reason: String,
-}
 
 /// Parses the body, and returns the trimmed reason.
 pub(crate) fn parse_reason(body: &[u8]) -> Result<String, Problem> {
-    let OperationBody { reason } = serde_json::from_slice(body).map_err(|_| problems::reason_missing())?;
+    let Some(Value::String(reason)) = parse_only_member(body, "reason")? else {
+        return Err(problems::reason_missing());
+    };
     let reason = reason.trim();
     let fits = (1..=REASON_CHARS).contains(&reason.chars().count());
     if fits { Ok(reason.to_owned()) } else { Err(problems::reason_missing()) }

@@ -2,7 +2,8 @@
 //!
 //! # Invariants
 //! Nothing is read before the client asks for the next piece, and one batch at a time. A stream that cannot continue
-//! ends with a trailer that has the reason and the cursor to continue at.
+//! ends with a trailer that has the reason and the cursor to continue at. A request for a field that exists nowhere ends
+//! with a trailer that says so.
 
 use std::borrow::Cow;
 use std::rc::Rc;
@@ -10,6 +11,7 @@ use std::rc::Rc;
 use futures_util::{StreamExt, stream};
 use serde::Serialize;
 
+use super::field_warnings::{FieldWarning, UnseenFields};
 use super::record_view::RecordView;
 use super::record_writer::RecordWriter;
 use super::retry::retry_while_out_of_memory;
@@ -39,6 +41,8 @@ pub(crate) struct RangeRequest {
     pub(crate) cursor: Option<String>,
     /// Returns only records of objects whose keys start with this; `{DATE}` stands for any day.
     pub(crate) key_prefix: Option<String>,
+    /// The fields of the request that no list has; the trailer warns of those that no record has either.
+    pub(crate) unseen: UnseenFields,
 }
 
 /// How a stream separates its records and how it ends.
@@ -70,6 +74,8 @@ struct StreamTrailer<'a> {
     cursor: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<Problem>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    warnings: Vec<FieldWarning>,
     stats: &'a ReadStats,
     elapsed_ms: i64,
 }
@@ -97,7 +103,7 @@ pub(crate) async fn stream_range<D: Services + 'static>(
 ) -> Result<Reply, Problem> {
     let reservation = services.memory().reservation();
     retry_while_out_of_memory(services.as_ref(), &reservation, async || Ok(reservation.reserve(STREAM_BYTES)?)).await?;
-    let RangeRequest { view, range, sample, limit, cursor, key_prefix } = request;
+    let RangeRequest { view, range, sample, limit, cursor, key_prefix, unseen } = request;
     let cursor = cursor.map(|text| text.parse::<QueryCursor>()).transpose().map_err(|_| problems::bad_cursor())?;
     let query = RangeQuery {
         pruning: view.pruning_filter(),
@@ -114,6 +120,7 @@ pub(crate) async fn stream_range<D: Services + 'static>(
         run,
         view,
         key_prefix,
+        unseen,
         form,
         format,
         started_ms,
@@ -140,6 +147,7 @@ struct ResponseStream<D: Services> {
     run: QueryRun<<D::Bucket as Bucket>::Body>,
     view: RecordView,
     key_prefix: Option<String>,
+    unseen: UnseenFields,
     form: RecordWriter,
     format: StreamFormat,
     started_ms: i64,
@@ -149,12 +157,26 @@ struct ResponseStream<D: Services> {
     _reservation: Reservation,
 }
 
-/// Shows of each record what the caller sees of it.
-struct ViewSink<'s>(&'s RecordView);
+/// Shows of each record what the caller sees of it, and looks for the fields that no list has.
+struct ViewSink<'s> {
+    view: &'s RecordView,
+    unseen: &'s mut UnseenFields,
+}
 
 impl RecordSink for ViewSink<'_> {
+    fn on_record(&mut self, line: &[u8]) {
+        if !self.unseen.is_empty() && self.view.is_verbatim() && self.view.is_visible(line) {
+            self.unseen.take(line);
+        }
+    }
+
     fn view<'l>(&mut self, line: &'l [u8]) -> Option<Cow<'l, [u8]>> {
-        self.0.show(line)
+        let shown = self.view.show(line)?;
+        // Names that look like tokens are masked too, so that a role sees by them no more than by its records.
+        if !self.view.is_verbatim() {
+            self.unseen.take(&shown);
+        }
+        Some(shown)
     }
 }
 
@@ -184,7 +206,7 @@ impl<D: Services> ResponseStream<D> {
     async fn write_step(&mut self, out: &mut Vec<u8>) {
         let services = self.services.as_ref();
         let (directory, clock) = (RegistryDirectory(services.ledgers()), || services.now_ms());
-        let mut sink = ViewSink(&self.view);
+        let mut sink = ViewSink { view: &self.view, unseen: &mut self.unseen };
         match self.run.next(services.batch_store(), services.shards(), &directory, &clock, &mut sink).await {
             Ok(QueryStep::Lines(lines)) => {
                 for line in lines {
@@ -229,16 +251,17 @@ impl<D: Services> ResponseStream<D> {
             StreamEnd::Query(QueryEnd::Budget(cursor)) => (true, false, Some(cursor), None),
             StreamEnd::Broken(problem, cursor) => (true, false, Some(cursor), Some(*problem)),
         };
-        let is_needed = truncated || lost;
+        let warnings = self.unseen.warnings();
+        let (is_broken, is_needed) = (truncated || lost, truncated || lost || !warnings.is_empty());
         let elapsed_ms = self.services.now_ms() - self.started_ms;
         let cursor = cursor.map(|cursor| cursor.to_string());
-        let trailer = StreamTrailer { complete, truncated, cursor, error, stats: &stats, elapsed_ms };
+        let trailer = StreamTrailer { complete, truncated, cursor, error, warnings, stats: &stats, elapsed_ms };
         let json = serde_json::to_string(&trailer).unwrap_or_default();
         let text = match self.format {
             StreamFormat::Document => format!("\n],\"raydex\":{json}}}\n"),
             StreamFormat::Lines { trailer } if trailer || is_needed => format!("{{\"raydex\":{json}}}\n"),
             StreamFormat::Text { trailer } if trailer || is_needed => format!("# raydex {json}\n"),
-            StreamFormat::Logpull if is_needed => LOGPULL_BROKEN.into(),
+            StreamFormat::Logpull if is_broken => LOGPULL_BROKEN.into(),
             StreamFormat::Lines { .. } | StreamFormat::Text { .. } | StreamFormat::Logpull => String::new(),
         };
         out.extend_from_slice(text.as_bytes());

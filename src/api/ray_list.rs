@@ -7,28 +7,23 @@
 use std::rc::Rc;
 
 use futures_util::{StreamExt, stream};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
+use serde_json::Value;
 
-use super::rays::{RayRecord, find_ray, ray_record, visible_records};
+use super::field_warnings::{FieldWarning, UnseenFields};
+use super::rays::{RayRecord, find_ray, lookup_warnings, ray_record, visible_records};
 use super::record_view::{DatasetViews, parse_filter, parse_named_dataset};
 use super::record_writer::RecordWriter;
 use crate::access::Caller;
 use crate::config::Config;
 use crate::http::media_type::NDJSON;
-use crate::http::{HttpRequest, LookupCost, Problem, Reply, problems};
+use crate::http::{HttpRequest, LookupCost, Problem, Reply, parse_only_member, problems};
 use crate::limits::{LOOKUPS_AT_ONCE, RAYS_ASKED};
 use crate::record::{Dataset, ray_from_user};
 use crate::services::Services;
 
-/// The body: 1 to [`RAYS_ASKED`] rays.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RaysRequest {
-    rays: Vec<String>,
-}
-
 /// One line of the answer.
-#[derive(Serialize)]
+#[derive(Default, Serialize)]
 struct RayLine<'a> {
     /// The index of the ray in the body, from 0.
     index: usize,
@@ -41,6 +36,8 @@ struct RayLine<'a> {
     records: Option<Vec<RayRecord<'a>>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     cost: Option<LookupCost>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    warnings: Vec<FieldWarning>,
     /// Why there are no records.
     #[serde(skip_serializing_if = "Option::is_none")]
     problem: Option<Problem>,
@@ -55,33 +52,47 @@ pub(crate) fn look_up_rays<D: Services + 'static>(
 ) -> Result<Reply, Problem> {
     let named = parse_named_dataset(request)?;
     let form = RecordWriter::for_json(config, request, named.unwrap_or(Dataset::HttpRequests))?;
-    let views = DatasetViews::new(caller, named, parse_filter(request)?.as_ref())?;
-    let RaysRequest { rays } = serde_json::from_slice(&request.body).map_err(|_| problems::no_rays())?;
-    if rays.is_empty() || rays.len() > RAYS_ASKED {
-        return Err(problems::no_rays());
-    }
-    let asked = Rc::new((services.clone(), views, form));
+    let filter = parse_filter(request)?;
+    let views = DatasetViews::new(caller, named, filter.as_ref())?;
+    let unseen = UnseenFields::new(&views.datasets(), filter.as_ref(), form.projection.fields.as_deref());
+    let rays = parse_rays(&request.body)?;
+    let asked = Rc::new((services.clone(), views, form, unseen));
     let lines = stream::iter(rays.into_iter().enumerate())
         .map(move |(index, text)| {
             let asked = asked.clone();
             async move {
-                let (services, views, form) = asked.as_ref();
-                Ok(line(services.as_ref(), views, form, index, &text).await)
+                let (services, views, form, unseen) = asked.as_ref();
+                Ok(line(services.as_ref(), views, form, unseen, (index, &text)).await)
             }
         })
         .buffer_unordered(LOOKUPS_AT_ONCE);
     Ok(Reply::streaming(NDJSON, lines.boxed_local()))
 }
 
-/// Looks up one ray, and returns its line.
+/// Parses the body, `{"rays":["…"]}` with 1 to [`RAYS_ASKED`] rays.
+fn parse_rays(body: &[u8]) -> Result<Vec<String>, Problem> {
+    let Some(Value::Array(rays)) = parse_only_member(body, "rays")? else { return Err(problems::no_rays()) };
+    match rays.len() {
+        0 => return Err(problems::no_rays()),
+        1..=RAYS_ASKED => (),
+        _ => return Err(problems::too_many_rays()),
+    }
+    let text = |(index, ray)| match ray {
+        Value::String(ray) => Ok(ray),
+        _ => Err(problems::bad_ray_list(index)),
+    };
+    rays.into_iter().enumerate().map(text).collect()
+}
+
+/// Looks up one ray of the body, and returns its line.
 async fn line(
     services: &impl Services,
     views: &DatasetViews,
     form: &RecordWriter,
-    index: usize,
-    text: &str,
+    unseen: &UnseenFields,
+    (index, text): (usize, &str),
 ) -> Vec<u8> {
-    let empty = RayLine { index, ray: None, found: false, truncated: None, records: None, cost: None, problem: None };
+    let empty = RayLine { index, ..RayLine::default() };
     let Ok(key) = ray_from_user(text) else {
         return json(&RayLine { problem: Some(problems::not_a_ray()), ..empty });
     };
@@ -91,9 +102,10 @@ async fn line(
         Err(problem) => json(&RayLine { problem: Some(problem), ..empty }),
         Ok((found, cost)) => {
             let seen = visible_records(&found, views);
+            let warnings = lookup_warnings(unseen.clone(), views, &found, &seen);
             let records = seen.iter().map(|seen| ray_record(seen, form)).collect();
             let (truncated, cost) = (Some(found.truncated), Some(cost));
-            json(&RayLine { found: true, truncated, records: Some(records), cost, ..empty })
+            json(&RayLine { found: true, truncated, records: Some(records), cost, warnings, ..empty })
         }
     }
 }

@@ -9,6 +9,7 @@ use ::http::header::IF_NONE_MATCH;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
+use super::field_warnings::{FieldWarning, UnseenFields, header_of};
 use super::record_view::{DatasetViews, parse_filter, parse_named_dataset};
 use super::record_writer::{RecordFormat, RecordWriter};
 use super::retry::retry_while_out_of_memory;
@@ -35,23 +36,29 @@ pub(crate) async fn get_ray(
     let dataset = named.unwrap_or(Dataset::HttpRequests);
     let form = RecordWriter::from_request(config, request, dataset, RecordFormat::Json)?;
     let named = if form.format.is_of_one_dataset() { Some(dataset) } else { named };
-    let views = DatasetViews::new(caller, named, parse_filter(request)?.as_ref())?;
+    let filter = parse_filter(request)?;
+    let views = DatasetViews::new(caller, named, filter.as_ref())?;
+    let unseen = UnseenFields::new(&views.datasets(), filter.as_ref(), form.projection.fields.as_deref());
     let key = ray_from_user(argument).map_err(|_| problems::not_a_ray())?;
     let reservation = services.memory().reservation();
     let (found, cost) = find_ray(services, &views, &key, &reservation).await?;
     let seen = visible_records(&found, &views);
+    let warnings = lookup_warnings(unseen, &views, &found, &seen);
     let tag = entity_tag(
         [caller.role.name().as_bytes(), request.query.as_bytes(), form.format.media_type().as_bytes()]
             .into_iter()
             .chain(seen.iter().map(|record| record.line.as_slice())),
     );
+    let header = header_of(&warnings);
     let body = if form.format == RecordFormat::Json {
-        json(&key, &found, &seen, &form, cost)
+        let records = seen.iter().map(|seen| ray_record(seen, &form)).collect();
+        json(&key, &found, records, warnings, cost)
     } else {
         form.page(seen.iter().map(|record| record.line.as_slice()))
     };
     let reply = Reply::new(200, form.format.media_type(), body).with_cost(&cost);
     let reply = if found.truncated { reply.with_header("raydex-truncated", "true") } else { reply };
+    let reply = if let Some(header) = header { reply.with_header("raydex-warnings", header) } else { reply };
     Ok(reply.with_entity_tag(tag, request.header(IF_NONE_MATCH).as_deref()))
 }
 
@@ -108,6 +115,27 @@ pub(crate) fn visible_records<'a>(found: &'a LookupResult, views: &DatasetViews)
     found.records.iter().filter_map(seen).collect()
 }
 
+/// The warnings of a lookup that found these records, of which the caller sees `seen` through the filter.
+///
+/// A role that sees records masked judges by those alone that it sees: a name that looks like a token is masked too.
+pub(crate) fn lookup_warnings(
+    mut unseen: UnseenFields,
+    views: &DatasetViews,
+    found: &LookupResult,
+    seen: &[VisibleRecord<'_>],
+) -> Vec<FieldWarning> {
+    if views.is_verbatim() {
+        for record in &found.records {
+            unseen.take(&record.line);
+        }
+    } else {
+        for record in seen {
+            unseen.take(&record.line);
+        }
+    }
+    unseen.warnings()
+}
+
 #[derive(Serialize)]
 struct RayResponse<'a> {
     ray: String,
@@ -117,6 +145,8 @@ struct RayResponse<'a> {
     objects_gone: u64,
     objects_unreadable: u64,
     records: Vec<RayRecord<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    warnings: Vec<FieldWarning>,
     cost: LookupCost,
 }
 
@@ -150,8 +180,8 @@ pub(crate) fn ray_record<'a>(seen: &VisibleRecord<'a>, form: &RecordWriter) -> R
 fn json(
     key: &RayKey,
     found: &LookupResult,
-    seen: &[VisibleRecord<'_>],
-    form: &RecordWriter,
+    records: Vec<RayRecord<'_>>,
+    warnings: Vec<FieldWarning>,
     cost: LookupCost,
 ) -> Vec<u8> {
     let answer = RayResponse {
@@ -160,7 +190,8 @@ fn json(
         truncated: found.truncated,
         objects_gone: found.stats.objects_gone,
         objects_unreadable: found.stats.objects_unreadable,
-        records: seen.iter().map(|seen| ray_record(seen, form)).collect(),
+        records,
+        warnings,
         cost,
     };
     let mut body = serde_json::to_vec(&answer).unwrap_or_default();

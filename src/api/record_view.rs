@@ -10,7 +10,7 @@ use crate::access::Caller;
 use crate::filter::Filter;
 use crate::http::{HttpRequest, Problem, problems};
 use crate::lookup::FoundRecord;
-use crate::mask::{Disclosure, Role, fields, mask_line, prunes, shown};
+use crate::mask::{Disclosure, Role, fields, mask_line, nearest_field, prunes, shown};
 use crate::query::PruningFilter;
 use crate::record::Dataset;
 
@@ -33,9 +33,8 @@ impl RecordView {
         if !caller.may_dataset(dataset) {
             return Err(problems::other_dataset());
         }
-        if reads(filter.as_ref(), |field| shown(caller.role, dataset, field) == Disclosure::Hidden) {
-            return Err(problems::field_masked());
-        }
+        let is_hidden = |field: &str| shown(caller.role, dataset, field) == Disclosure::Hidden;
+        check_fields(filter.as_ref(), &[dataset], is_hidden)?;
         Ok(Self::unchecked(caller, dataset, filter))
     }
 
@@ -57,6 +56,11 @@ impl RecordView {
     /// Whether the caller is restricted to some zones.
     pub(crate) const fn is_zone_restricted(&self) -> bool {
         self.caller.zones.is_some()
+    }
+
+    /// Whether the caller sees records as they are stored.
+    pub(crate) fn is_verbatim(&self) -> bool {
+        self.caller.role == Role::Forensics
     }
 
     /// What the caller sees of the stored line; `None` where it is another zone's or does not pass the filter.
@@ -111,6 +115,17 @@ fn reads(filter: Option<&Filter>, of: impl Fn(&str) -> bool) -> bool {
     filter.is_some_and(|filter| filter.fields().any(of))
 }
 
+/// Refuses a filter that reads a hidden field; one that no list has gets the listed name that it resembles as a hint.
+fn check_fields(
+    filter: Option<&Filter>,
+    datasets: &[Dataset],
+    is_hidden: impl Fn(&str) -> bool,
+) -> Result<(), Problem> {
+    let mut fields = filter.into_iter().flat_map(Filter::fields);
+    let hidden = fields.find(|field| is_hidden(field));
+    hidden.map_or(Ok(()), |field| Err(problems::field_masked(nearest_field(datasets, field))))
+}
+
 /// The views of a caller on the datasets that a lookup searches.
 #[derive(Debug, Clone)]
 pub(crate) struct DatasetViews(Vec<RecordView>);
@@ -136,9 +151,7 @@ impl DatasetViews {
             let mut counted = datasets.iter().filter(|dataset| !is_known || has_field(**dataset));
             counted.any(|dataset| shown(caller.role, *dataset, field) == Disclosure::Hidden)
         };
-        if reads(filter, is_hidden) {
-            return Err(problems::field_masked());
-        }
+        check_fields(filter, &datasets, is_hidden)?;
         let view = |dataset| RecordView::unchecked(caller, dataset, filter.cloned());
         Ok(Self(datasets.into_iter().map(view).collect()))
     }
@@ -156,6 +169,11 @@ impl DatasetViews {
     /// Whether the caller is restricted to some zones of one of these datasets.
     pub(crate) fn is_zone_restricted(&self) -> bool {
         self.0.iter().any(RecordView::is_zone_restricted)
+    }
+
+    /// Whether the caller sees records as they are stored.
+    pub(crate) fn is_verbatim(&self) -> bool {
+        self.0.iter().all(RecordView::is_verbatim)
     }
 
     /// What the caller sees of the record; `None` where it is another zone's or does not pass the filter.
@@ -179,8 +197,8 @@ pub(crate) fn parse_named_dataset<B>(request: &HttpRequest<B>) -> Result<Option<
     named.map(|name| Dataset::from_name(&name).ok_or_else(problems::bad_dataset)).transpose()
 }
 
-/// Parses the parameter `filter`; an empty one counts as absent.
+/// Parses the parameter `filter`. An empty one is refused, since it would show everything where a client meant to filter.
 pub(crate) fn parse_filter<B>(request: &HttpRequest<B>) -> Result<Option<Filter>, Problem> {
-    let text = request.parameter("filter").filter(|text| !text.is_empty());
+    let text = request.parameter("filter");
     text.map(|text| Filter::parse(&text).map_err(|error| problems::bad_filter(&error))).transpose()
 }

@@ -3,6 +3,8 @@
 //! # Invariants
 //! A native record is the stored line, byte for byte, unless fields are selected or masked.
 
+use std::collections::BTreeSet;
+
 use ::http::header::ACCEPT;
 
 use crate::config::Config;
@@ -109,7 +111,12 @@ impl RecordWriter {
         }
         let default = || default_columns(dataset).iter().map(|name| (*name).to_owned()).collect();
         let columns = fields.clone().unwrap_or_else(default);
-        Ok(Self { format, projection: FieldProjection { fields, times }, columns, partner: config.partner.clone() })
+        Ok(Self {
+            format,
+            projection: FieldProjection { fields, times, ..FieldProjection::default() },
+            columns,
+            partner: config.partner.clone(),
+        })
     }
 
     /// The writer for records inside a JSON document, whatever format the request accepts.
@@ -178,11 +185,12 @@ impl RecordWriter {
     }
 }
 
-/// Parses the parameter `fields`, names separated by commas.
+/// Parses the parameter `fields`, names separated by commas; a name that is given twice counts once.
 pub(crate) fn parse_fields<B>(request: &HttpRequest<B>) -> Result<Option<Vec<String>>, Problem> {
     let Some(text) = request.parameter("fields") else { return Ok(None) };
-    let fields: Vec<String> =
-        text.split(',').map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()).collect();
+    let mut seen = BTreeSet::new();
+    let names = text.split(',').map(str::trim).filter(|name| !name.is_empty() && seen.insert(*name));
+    let fields: Vec<String> = names.map(str::to_owned).collect();
     let fits = (1..=FIELDS_ASKED).contains(&fields.len()) && fields.iter().all(|name| name.len() <= FIELD_NAME_BYTES);
     if fits {
         Ok(Some(fields))

@@ -1,9 +1,8 @@
 //! The time range of a request: `start` inclusive, `end` exclusive.
 //!
-//! An instant is RFC 3339 or Unix seconds, milliseconds or nanoseconds. A range is never empty.
+//! [`parse_instant`] says what an instant is. A range is never empty, and begins in the past.
 
-use crate::http::{HttpRequest, Problem, problems};
-use crate::record::Timestamp;
+use crate::http::{HttpRequest, Problem, parse_instant, problems};
 
 const NS_PER_MS: i64 = 1_000_000;
 
@@ -31,23 +30,21 @@ impl TimeRange {
 /// Parses the parameters `start` and `end`; `end` defaults to now.
 ///
 /// # Errors
-/// The [`Problem`] of an invalid instant or an empty range.
+/// The [`Problem`] of a missing or invalid instant, of a range that begins after now, or of an empty one.
 pub(crate) fn parse_range<B>(request: &HttpRequest<B>, now_ms: i64) -> Result<TimeRange, Problem> {
-    let start_ns = instant_parameter(request, "start")?.ok_or_else(|| problems::bad_parameter("start", INSTANT))?;
-    let end_ns = instant_parameter(request, "end")?.unwrap_or(now_ms.saturating_mul(NS_PER_MS));
+    let start_ns = instant_parameter(request, "start")?.ok_or_else(|| problems::missing_parameter("start", INSTANT))?;
+    let now = now_ms.saturating_mul(NS_PER_MS);
+    let end_ns = instant_parameter(request, "end")?.unwrap_or(now);
+    if start_ns > now {
+        return Err(problems::range_in_future());
+    }
     if start_ns < end_ns { Ok(TimeRange { start_ns, end_ns }) } else { Err(problems::empty_range()) }
 }
 
 /// The formats of an instant, as problems list them.
-const INSTANT: &str = "a time: RFC 3339, or Unix seconds, milliseconds or nanoseconds";
+const INSTANT: &str = "a time: RFC 3339, or Unix seconds, milliseconds, microseconds or nanoseconds";
 
 fn instant_parameter<B>(request: &HttpRequest<B>, name: &'static str) -> Result<Option<i64>, Problem> {
     let Some(text) = request.parameter(name) else { return Ok(None) };
-    let instant = Timestamp::parse(text.trim()).map(Timestamp::unix_ns).or_else(|| parse_loose_instant(&text));
-    instant.map(Some).ok_or_else(|| problems::bad_parameter(name, INSTANT))
-}
-
-/// Parses an instant into Unix nanoseconds; a space counts as a plus that the client did not encode.
-pub(crate) fn parse_loose_instant(text: &str) -> Option<i64> {
-    Timestamp::parse(&text.trim().replace(' ', "+")).map(Timestamp::unix_ns)
+    parse_instant(&text).map(Some).map_err(|fault| problems::bad_time(name, fault))
 }

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use super::envelope::not_a_ray;
+use super::envelope::{INVALID, bad_query_reply, error_reply, not_a_ray};
 use crate::access::Caller;
 use crate::api::rays::{find_ray, visible_records};
 use crate::api::record_view::DatasetViews;
@@ -14,6 +14,9 @@ use crate::record::{Dataset, ray_from_user};
 use crate::render::FieldProjection;
 use crate::services::Services;
 
+/// Where the paths of Logpull begin, whose bad queries are answered in plain text.
+const LOGPULL: &str = "/client/v4/zones/";
+
 /// A request of a client of Cloudflare's API.
 pub(crate) struct ClientRequest<'a, D> {
     pub(crate) config: &'a Config,
@@ -21,6 +24,17 @@ pub(crate) struct ClientRequest<'a, D> {
     pub(crate) caller: &'a Caller,
     pub(crate) request: &'a HttpRequest<Vec<u8>>,
     pub(crate) arguments: &'a [String],
+}
+
+/// The answer to a request that gives one of these parameters more than once: of two values, none is the one that
+/// counts. Cloudflare's documents say nothing of it.
+pub(crate) fn repeated_parameter_reply<B>(request: &HttpRequest<B>, known: &[&'static str]) -> Option<Reply> {
+    let name = request.repeated_parameter(known)?;
+    Some(if request.path.starts_with(LOGPULL) {
+        bad_query_reply(&format!("error parsing {name}: must not be given more than once"))
+    } else {
+        error_reply(400, INVALID, &format!("The parameter {name} must not be given more than once."))
+    })
 }
 
 impl<D: Services + 'static> ClientRequest<'_, D> {

@@ -3,13 +3,16 @@
 //! A field that a record does not have is omitted, not refused. The texts of invalid queries are Logpull's own.
 
 use super::client_request::ClientRequest;
+use super::cve_switch::parse_cve_switch;
 use super::envelope::{INVALID, bad_query_reply, error_reply, success_reply};
+use super::retention::too_early;
+use crate::api::field_warnings::UnseenFields;
 use crate::api::range_stream::{self, RangeRequest, StreamFormat, parse_share};
 use crate::api::record_view::RecordView;
 use crate::api::record_writer::{RecordWriter, parse_fields};
-use crate::api::time_range::{TimeRange, parse_loose_instant};
+use crate::api::time_range::TimeRange;
 use crate::http::media_type::{JSON, TEXT};
-use crate::http::{HttpRequest, Problem, Reply};
+use crate::http::{HttpRequest, InstantFault, Problem, Reply, parse_instant, problems};
 use crate::record::Dataset;
 use crate::render::{FieldProjection, TimeForm};
 use crate::services::Services;
@@ -37,6 +40,11 @@ pub(crate) async fn received_logs<D: Services + 'static>(client: &ClientRequest<
         Ok(query) => query,
         Err(what) => return Ok(bad_query_reply(&what)),
     };
+    let knows_all_zones = client.caller.zones.is_none();
+    let too_early = too_early(client.config, client.services.as_ref(), query.range.start_ns, knows_all_zones).await;
+    if let Some(what) = too_early.map_err(|_| problems::unavailable())? {
+        return Ok(bad_query_reply(&what));
+    }
     let request = RangeRequest {
         view: RecordView::new(&caller, Dataset::HttpRequests, None)?,
         range: query.range,
@@ -44,6 +52,8 @@ pub(crate) async fn received_logs<D: Services + 'static>(client: &ClientRequest<
         limit: query.count,
         cursor: None,
         key_prefix: None,
+        // A field that exists nowhere is omitted, as Logpull does.
+        unseen: UnseenFields::default(),
     };
     let form = RecordWriter::for_lines(client.config, query.projection);
     range_stream::stream_range(client.services, request, form, StreamFormat::Logpull, TEXT).await
@@ -105,8 +115,10 @@ struct LogpullQuery {
 fn parse_query<B>(request: &HttpRequest<B>, now_ms: i64) -> Result<LogpullQuery, String> {
     const TIME: &str = "must be unix timestamp or rfc3339 string";
     let instant = |name: &str| {
-        let text = request.parameter(name).unwrap_or_default();
-        parse_loose_instant(&text).ok_or_else(|| format!("error parsing {name} time: {TIME}"))
+        parse_instant(&request.parameter(name).unwrap_or_default()).map_err(|fault| match fault {
+            InstantFault::Unreadable => format!("error parsing {name} time: {TIME}"),
+            fault => format!("error parsing {name} time: {fault}"),
+        })
     };
     let (start_ns, end_ns) = (instant("start")?, instant("end")?);
     if start_ns >= end_ns {
@@ -128,7 +140,7 @@ fn parse_query<B>(request: &HttpRequest<B>, now_ms: i64) -> Result<LogpullQuery,
     Ok(LogpullQuery { range: TimeRange { start_ns, end_ns }, count, sample, projection: parse_projection(request)? })
 }
 
-/// Parses the parameters `fields` and `timestamps`; the error is the text that Logpull answers.
+/// Parses the parameters `fields` and `timestamps` and the switch; the error is the text that Logpull answers.
 fn parse_projection<B>(request: &HttpRequest<B>) -> Result<FieldProjection, String> {
     let fields =
         parse_fields(request).map_err(|_| "error parsing fields: must be names with commas between".to_owned())?;
@@ -138,5 +150,5 @@ fn parse_projection<B>(request: &HttpRequest<B>) -> Result<FieldProjection, Stri
         Some(name) => TimeForm::from_name(&name)
             .ok_or_else(|| "error parsing timestamps: must be unix, unixnano or rfc3339".to_owned())?,
     };
-    Ok(FieldProjection { fields: Some(fields), times: Some(times) })
+    Ok(FieldProjection { fields: Some(fields), times: Some(times), disarmed: parse_cve_switch(request)? })
 }

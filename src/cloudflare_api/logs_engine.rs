@@ -6,15 +6,17 @@
 use serde::{Deserialize, Serialize};
 
 use super::client_request::ClientRequest;
+use super::cve_switch::parse_cve_switch;
 use super::envelope::{INVALID, NO_BUCKET, TOO_MANY, error_reply, success_reply};
+use crate::api::field_warnings::UnseenFields;
 use crate::api::range_stream::{self, RangeRequest, StreamFormat};
 use crate::api::record_view::RecordView;
 use crate::api::record_writer::RecordWriter;
-use crate::api::time_range::{TimeRange, parse_loose_instant};
+use crate::api::time_range::TimeRange;
 use crate::backend::{Bucket, ListRequest};
 use crate::bucket_keys::{KeyClass, batch_times, classify};
 use crate::http::media_type::TEXT;
-use crate::http::{Problem, Reply, problems};
+use crate::http::{Problem, Reply, parse_instant, problems};
 use crate::limits::{ENGINE_DAYS, ENGINE_LISTED};
 use crate::record::Dataset;
 use crate::render::FieldProjection;
@@ -93,8 +95,20 @@ pub(crate) async fn retrieve_logs<D: Services + 'static>(client: &ClientRequest<
         Err(reply) => return Ok(*reply),
     };
     let view = RecordView::new(client.caller, dataset, None)?;
-    let request = RangeRequest { view, range, sample: None, limit: None, cursor: None, key_prefix: prefix };
-    let form = RecordWriter::for_lines(client.config, FieldProjection::default());
+    let request = RangeRequest {
+        view,
+        range,
+        sample: None,
+        limit: None,
+        cursor: None,
+        key_prefix: prefix,
+        unseen: UnseenFields::default(),
+    };
+    let projection = match parse_projection(client) {
+        Ok(projection) => projection,
+        Err(reply) => return Ok(*reply),
+    };
+    let form = RecordWriter::for_lines(client.config, projection);
     range_stream::stream_range(client.services, request, form, StreamFormat::Logpull, TEXT).await
 }
 
@@ -112,10 +126,18 @@ pub(crate) fn index_rays<D: Services>(client: &ClientRequest<'_, D>) -> Reply {
 /// `GET …/rayids/{ray}`: the records of a ray.
 pub(crate) async fn account_ray<D: Services + 'static>(client: &ClientRequest<'_, D>) -> Result<Reply, Problem> {
     let parameter = |name| client.request.parameter(name);
-    match check_bucket(client, parameter("bucket").as_deref(), parameter("prefix").as_deref()) {
-        Ok(dataset) => client.lines_of_ray(client.caller, dataset, FieldProjection::default()).await,
+    let dataset = check_bucket(client, parameter("bucket").as_deref(), parameter("prefix").as_deref());
+    match dataset.and_then(|dataset| Ok((dataset, parse_projection(client)?))) {
+        Ok((dataset, projection)) => client.lines_of_ray(client.caller, dataset, projection).await,
         Err(reply) => Ok(*reply),
     }
+}
+
+/// All fields as they are stored, but for the switch; the error is the reply to a malformed one.
+fn parse_projection<D>(client: &ClientRequest<'_, D>) -> Result<FieldProjection, Box<Reply>> {
+    let disarmed =
+        parse_cve_switch(client.request).map_err(|what| Box::new(error_reply(400, INVALID, &format!("{what}."))))?;
+    Ok(FieldProjection { disarmed, ..FieldProjection::default() })
 }
 
 /// Parses `start`, `end`, `bucket` and `prefix`; the error is the reply to send.
@@ -138,10 +160,11 @@ fn engine_query<D: Services>(
     prefix: Option<String>,
 ) -> Result<EngineQuery, Box<Reply>> {
     let dataset = check_bucket(client, bucket, prefix.as_deref())?;
-    let (Some(start_ns), Some(end_ns)) = (start.and_then(parse_loose_instant), end.and_then(parse_loose_instant))
-    else {
-        return Err(Box::new(error_reply(400, INVALID, "start and end must be times in RFC 3339.")));
+    let instant = |name: &str, text: Option<&str>| {
+        parse_instant(text.unwrap_or_default())
+            .map_err(|fault| Box::new(error_reply(400, INVALID, &format!("The time {name} {fault}."))))
     };
+    let (start_ns, end_ns) = (instant("start", start)?, instant("end", end)?);
     if start_ns >= end_ns {
         return Err(Box::new(error_reply(400, INVALID, "start must be before end.")));
     }

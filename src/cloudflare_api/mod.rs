@@ -3,12 +3,15 @@
 //!
 //! Parameters, defaults, status codes and errors are as Cloudflare documents them, without the limits of 7 days, 1 hour
 //! and 15 requests a minute. The account and the R2 keys that clients send are ignored, since the Worker reads only its
-//! own bucket.
+//! own bucket. A parameter that Cloudflare documents is obeyed or refused; others are ignored, as Cloudflare does.
 
 mod client_request;
+mod cve_switch;
 mod envelope;
 pub(crate) mod logpull;
 pub(crate) mod logs_engine;
+mod retention;
 
-pub(crate) use client_request::ClientRequest;
+pub(crate) use client_request::{ClientRequest, repeated_parameter_reply};
+pub(crate) use cve_switch::CVE_SWITCH;
 pub(crate) use envelope::problem_reply;

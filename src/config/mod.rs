@@ -19,8 +19,10 @@ use chrono::DateTime;
 use crate::access::AccessRules;
 use crate::bucket_keys::FOLDER;
 use crate::filter::Filter;
-use crate::limits::BATCH_SIZE_MAX;
+use crate::limits::{BATCH_SIZE_MAX, RETENTION_DAYS_MAX};
+use crate::mask::{is_listed, nearest_field};
 use crate::partner::Subrequests;
+use crate::record::Dataset;
 use crate::render::PartnerOptions;
 
 pub use delivery::DeliverySettings;
@@ -43,6 +45,8 @@ pub struct Config {
     pub bucket_name: String,
     /// The prefix of the keys that Logpush writes, with its final slash.
     pub log_prefix: String,
+    /// For how many days the lifecycle rules of the bucket keep logs; `None` where that is not said.
+    pub retention_days: Option<u32>,
     /// The values of the partner's lines that a deployment sets.
     pub partner: PartnerOptions,
     /// Lines of one payload, at most.
@@ -71,6 +75,20 @@ impl Config {
         config.filter(|_| faults.is_empty()).ok_or(faults)
     }
 
+    /// The settings that are valid and yet most likely not what was meant. No text contains a value.
+    #[must_use]
+    pub fn warnings(&self) -> Vec<String> {
+        let datasets = [Dataset::HttpRequests];
+        let fields = self.filter.iter().flat_map(Filter::fields_with_places);
+        let unlisted = fields.filter(|(name, _)| !is_listed(&datasets, name));
+        let warning = |(name, at): (&str, &str)| {
+            let hint = nearest_field(&datasets, name).map(|known| format!("; did you mean {known}?"));
+            let setting = settings::FILTER.name;
+            format!("{setting} names a field at {at} that http_requests does not list{}", hint.unwrap_or_default())
+        };
+        unlisted.map(warning).collect()
+    }
+
     /// The settings, or `None` after an error; every setting is read before the first is needed.
     fn from<G: Fn(&str) -> Option<String>>(reader: &mut SettingsReader<G>) -> Option<Self> {
         let access = access::read(reader);
@@ -79,6 +97,7 @@ impl Config {
         let zones = reader.read(&settings::ZONES, zones);
         let bucket_name = reader.read(&settings::BUCKET_NAME, bucket_name);
         let log_prefix = reader.read(&settings::PREFIX, prefix);
+        let retention_days = reader.read(&settings::RETENTION, retention_days);
         let partner = partner(reader);
         let batch_size = reader.read(&settings::BATCH_SIZE, batch_size);
         let subrequests = reader.read(&settings::SUBREQUESTS, |name| one_of(name, Subrequests::ALL, Subrequests::name));
@@ -92,6 +111,7 @@ impl Config {
             zones,
             bucket_name: bucket_name?,
             log_prefix: log_prefix?,
+            retention_days,
             partner: partner?,
             batch_size: batch_size?,
             subrequests: subrequests?,
@@ -140,6 +160,11 @@ fn partner<G: Fn(&str) -> Option<String>>(reader: &mut SettingsReader<G>) -> Opt
     let tenant = reader.read(&settings::TENANT, |tenant| options(tenant, "CN").map(|options| options.tenant));
     let country = reader.read(&settings::COUNTRY, |country| options("-", country).map(|found| found.unknown_country));
     Some(PartnerOptions { tenant: tenant?, unknown_country: country? })
+}
+
+fn retention_days(value: &str) -> Result<u32, String> {
+    let days = value.parse().ok().filter(|days| (1..=RETENTION_DAYS_MAX).contains(days));
+    days.ok_or_else(|| format!("must be a whole number of days from 1 to {RETENTION_DAYS_MAX}"))
 }
 
 fn batch_size(value: &str) -> Result<u32, String> {
@@ -310,6 +335,7 @@ mod tests {
             ("ACCESS_GRANTS", r#"[{"email":"hunter2","scopes":["hunter2"],"role":"hunter2"}]"#),
             ("BUCKET_NAME", "-hunter2"),
             ("LOG_PREFIX", "hunter2"),
+            ("LOG_RETENTION_DAYS", "hunter2"),
             ("PARTNER_TENANT", "hunter2\u{1}x"),
             ("PARTNER_UNKNOWN_COUNTRY", "hunter2"),
             ("BATCH_SIZE", "10001"),
@@ -342,6 +368,28 @@ mod tests {
         for (value, fits) in [("logs-2", true), ("abc", true), ("ab", false), ("Logs", false), ("logs-", false)] {
             assert_eq!(read(&[("BUCKET_NAME", value)]).is_ok(), fits, "{value}");
         }
+    }
+
+    #[test]
+    fn logs_are_kept_a_day_to_a_century() {
+        for (value, days) in [("1", Some(1)), ("36500", Some(36_500)), ("0", None), ("36501", None), ("30d", None)] {
+            let read = read(&[("LOG_RETENTION_DAYS", value)]).ok().map(|config| config.retention_days);
+            assert_eq!(read, days.map(Some), "{value}");
+        }
+        assert_eq!(read(&[]).ok().unwrap().retention_days, None);
+    }
+
+    #[test]
+    fn unlisted_fields_of_the_filter_are_named() {
+        let warnings = |key: &str| {
+            let condition = format!(r#"{{"key":"{key}","operator":"eq","value":1}}"#);
+            let filter = format!(r#"{{"where":{{"and":[{{"key":"RayID","operator":"eq","value":1}},{condition}]}}}}"#);
+            read(&[("PARTNER_FILTER", &filter)]).ok().unwrap().warnings()
+        };
+        assert!(warnings("EdgeResponseStatus").is_empty() && read(&[]).ok().unwrap().warnings().is_empty());
+        let words = "PARTNER_FILTER names a field at where.and[1] that http_requests does not list";
+        assert_eq!(warnings("hunter2"), [words]);
+        assert_eq!(warnings("edgeResponseStatus"), [format!("{words}; did you mean EdgeResponseStatus?")]);
     }
 
     #[test]

@@ -69,6 +69,8 @@ pub const BUCKET_NAME: SettingSpec =
     SettingSpec::variable("BUCKET_NAME", SettingRequirement::Default(DEFAULT_BUCKET_NAME));
 /// The prefix of the keys that Logpush writes.
 pub const PREFIX: SettingSpec = SettingSpec::variable("LOG_PREFIX", SettingRequirement::Default("logs/"));
+/// For how many days the lifecycle rules of the bucket keep logs.
+pub const RETENTION: SettingSpec = SettingSpec::variable("LOG_RETENTION_DAYS", SettingRequirement::Optional);
 /// Requests that one caller may send per minute.
 pub const RATE: SettingSpec = SettingSpec::variable("API_RATE_PER_MINUTE", SettingRequirement::Default("600"));
 /// Zone ids and zone names, as a JSON object.
@@ -108,7 +110,7 @@ pub const PUSH_START: SettingSpec = SettingSpec::variable("PUSH_START_TIME", Set
 pub const LOG_LEVEL: SettingSpec = SettingSpec::variable("LOG_LEVEL", SettingRequirement::Default("info"));
 
 /// Every setting, in the order of the documentation.
-pub const SETTINGS: [SettingSpec; 24] = [
+pub const SETTINGS: [SettingSpec; 25] = [
     TOKEN,
     TOKENS,
     ACCESS_TEAM,
@@ -119,6 +121,7 @@ pub const SETTINGS: [SettingSpec; 24] = [
     ZONES,
     BUCKET_NAME,
     PREFIX,
+    RETENTION,
     TENANT,
     COUNTRY,
     ENDPOINT,

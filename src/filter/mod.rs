@@ -48,6 +48,8 @@ pub use possible::PossibleValues;
 pub struct Filter {
     text: Box<str>,
     names: FilterFields,
+    /// Where each field is named first, in the order of their places: `where.and[1]`.
+    named_at: Vec<Box<str>>,
     root: FilterNode,
 }
 
@@ -71,8 +73,8 @@ impl Filter {
     /// # Errors
     /// [`FilterError`] says what is wrong, and where.
     pub fn parse(text: &str) -> Result<Self, FilterError> {
-        let (root, names) = parse::parse(text)?;
-        Ok(Self { text: text.into(), names, root })
+        let (root, names, named_at) = parse::parse(text)?;
+        Ok(Self { text: text.into(), names, named_at, root })
     }
 
     /// The text that it was made of.
@@ -84,6 +86,11 @@ impl Filter {
     /// The fields that it reads, sorted, each once.
     pub fn fields(&self) -> impl Iterator<Item = &str> {
         self.names.keys().map(Box::as_ref)
+    }
+
+    /// The same, each with the place at which the filter names it first, such as `where.and[1]`.
+    pub fn fields_with_places(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.names.iter().filter_map(|(name, place)| Some((name.as_ref(), self.named_at.get(*place)?.as_ref())))
     }
 
     /// What the field `name` is held against, where it is held against whole values alone (equal, in a list, on a side);

@@ -36,17 +36,17 @@ struct GroupMembers<'a> {
     value: Option<&'a RawValue>,
 }
 
-/// The tree of a filter, and the fields that it reads.
-pub(super) fn parse(text: &str) -> Result<(FilterNode, FilterFields), FilterError> {
+/// The tree of a filter, the fields that it reads, and where it names each first.
+pub(super) fn parse(text: &str) -> Result<(FilterNode, FilterFields, Vec<Box<str>>), FilterError> {
     let fault = |fault| FilterError { at: "the filter".into(), fault };
     if text.len() > FILTER_BYTES {
         return Err(fault(FilterFault::TooLong));
     }
     serde_json::from_str::<IgnoredAny>(text).map_err(|_| fault(FilterFault::NotJson))?;
     let outer: FilterDocument<'_> = object(text).ok_or_else(|| fault(FilterFault::NotAFilter))?;
-    let mut parser = FilterParser { names: FilterFields::new(), conditions: 0, at: vec!["where".to_owned()] };
+    let mut parser = FilterParser { at: vec!["where".to_owned()], ..FilterParser::default() };
     match parser.node(outer.root) {
-        Ok(root) => Ok((root, parser.names)),
+        Ok(root) => Ok((root, parser.names, parser.named_at)),
         Err(fault) => Err(FilterError { at: parser.at.concat().into(), fault }),
     }
 }
@@ -56,8 +56,11 @@ fn object<'a, T: Deserialize<'a>>(text: &'a str) -> Option<T> {
     text.trim_start().starts_with('{').then(|| serde_json::from_str(text).ok()).flatten()
 }
 
+#[derive(Default)]
 struct FilterParser {
     names: FilterFields,
+    /// Where each field is named first.
+    named_at: Vec<Box<str>>,
     conditions: usize,
     /// The steps to the node that is being read; after an error, to the one that is wrong.
     at: Vec<String>,
@@ -107,6 +110,9 @@ impl FilterParser {
         let (test, negated) = operator::read(operator, value)?;
         let next = self.names.len();
         let field = *self.names.entry(key.into()).or_insert(next);
+        if field == next {
+            self.named_at.push(self.at.concat().into());
+        }
         Ok(FilterCondition { field, negated, test })
     }
 }

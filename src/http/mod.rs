@@ -1,10 +1,12 @@
 //! HTTP requests and replies, independent of routes and of the platform.
 //!
-//! Reading order: `request` and `reply` are the two ends; `negotiation` reads what the client accepts;
-//! `problem` is the form of an error, `problems` the list of all errors.
+//! Reading order: `request` and `reply` are the two ends; `negotiation` reads what the client accepts, `instant` its
+//! times, `body_members` its JSON; `problem` is the form of an error, `problems` the list of all errors.
 
 mod body;
+mod body_members;
 pub(crate) mod entity_tag;
+mod instant;
 pub(crate) mod media_type;
 mod negotiation;
 mod problem;
@@ -13,6 +15,9 @@ mod reply;
 mod request;
 
 pub(crate) use body::read_body;
+pub(crate) use body_members::parse_only_member;
+pub use instant::InstantFault;
+pub(crate) use instant::parse_instant;
 pub use negotiation::accepts_gzip;
 pub(crate) use negotiation::preferred;
 pub use problem::Problem;

@@ -3,6 +3,7 @@
 //! # Invariants
 //! A code has one meaning and never changes. `schemas/openapi.json` lists every code.
 
+use super::instant::InstantFault;
 use super::problem::Problem;
 use crate::filter::FilterError;
 use crate::ledger::DeliveryState;
@@ -114,12 +115,73 @@ pub fn bad_parameter(name: &'static str, takes: &str) -> Problem {
     Problem::new(400, "bad_parameter", format!("The parameter {name} accepts {takes}."))
 }
 
-/// The body of `POST /v1/rays` lists no rays, or too many.
+/// A required query parameter is not given.
+#[must_use]
+pub fn missing_parameter(name: &'static str, takes: &str) -> Problem {
+    Problem::new(400, "missing_parameter", format!("The parameter {name} is missing."))
+        .with_hint(format!("It accepts {takes}."))
+}
+
+/// A query parameter is given more than once.
+#[must_use]
+pub fn repeated_parameter(name: &'static str) -> Problem {
+    Problem::new(400, "repeated_parameter", format!("The query gives the parameter {name} more than once."))
+        .with_hint("Give each parameter once; a list has its elements in one value, separated by commas.")
+}
+
+/// A query parameter or a member of a body is not an instant that logs can have.
+#[must_use]
+pub fn bad_time(name: &'static str, fault: InstantFault) -> Problem {
+    let problem = Problem::new(400, "bad_time", format!("The time {name} {fault}."));
+    match fault {
+        InstantFault::Unclear => problem.with_hint("Send RFC 3339, or 0 for the beginning of all logs."),
+        InstantFault::TooLate => problem.with_hint("Omit end for a range up to now."),
+        InstantFault::Unreadable | InstantFault::BeforeEpoch => problem,
+    }
+}
+
+/// The time range begins after the present.
+#[must_use]
+pub fn range_in_future() -> Problem {
+    Problem::new(400, "range_in_future", "The range begins in the future: start is after the current time.")
+        .with_hint("Check the unit and the time zone of start.")
+}
+
+/// The body of `POST /v1/rays` is no list of rays, or an empty one.
 #[must_use]
 pub fn no_rays() -> Problem {
-    Problem::new(400, "no_rays", format!("The body must list 1 to {RAYS_ASKED} rays."))
-        .with_hint(r#"Send JSON: {"rays":["764660d8ec5c2ab1","…"]}."#)
+    Problem::new(400, "no_rays", format!("The body must list 1 to {RAYS_ASKED} rays.")).with_hint(RAYS_EXAMPLE)
 }
+
+/// An element of the list of rays is no string.
+#[must_use]
+pub fn bad_ray_list(index: usize) -> Problem {
+    Problem::new(400, "bad_ray_list", format!("The element rays[{index}] of the body is not a string."))
+        .with_hint(RAYS_EXAMPLE)
+}
+
+/// The body of `POST /v1/rays` lists more than [`RAYS_ASKED`] rays.
+#[must_use]
+pub fn too_many_rays() -> Problem {
+    Problem::new(400, "too_many_rays", format!("The body lists more than {RAYS_ASKED} rays."))
+        .with_hint("Send several requests.")
+}
+
+/// The body has a member that the route does not read.
+#[must_use]
+pub fn unknown_member(known: &'static str) -> Problem {
+    Problem::new(400, "unknown_member", "The body has a member that this path does not accept.")
+        .with_hint(format!("It accepts: {known}."))
+}
+
+/// The body has a member more than once.
+#[must_use]
+pub fn repeated_member(known: &'static str) -> Problem {
+    Problem::new(400, "repeated_member", format!("The body has the member {known} more than once."))
+}
+
+/// What the body of `POST /v1/rays` looks like.
+const RAYS_EXAMPLE: &str = r#"Send JSON: {"rays":["764660d8ec5c2ab1","…"]}."#;
 
 /// The time range is empty.
 #[must_use]
@@ -142,11 +204,15 @@ pub fn bad_filter(error: &FilterError) -> Problem {
         .with_hint(r#"Write it as in Logpush: {"where":{"key":"EdgeResponseStatus","operator":"geq","value":500}}."#)
 }
 
-/// The filter reads a field hidden from the role.
+/// The filter reads a field hidden from the role, as are all that no list has; `nearest` is the listed name that such a
+/// one resembles.
 #[must_use]
-pub fn field_masked() -> Problem {
-    Problem::new(403, "field_masked", "The filter reads a field that your role cannot see.")
-        .with_hint("Filter by fields that appear in your answers.")
+pub fn field_masked(nearest: Option<&'static str>) -> Problem {
+    let hint = nearest.map_or_else(
+        || "Filter by fields that appear in your answers.".to_owned(),
+        |name| format!("No list has a field of this name. Did you mean {name}?"),
+    );
+    Problem::new(403, "field_masked", "The filter reads a field that your role cannot see.").with_hint(hint)
 }
 
 /// The grant does not cover the dataset.

@@ -1,7 +1,8 @@
 //! A request as the API reads it, with its headers in a map.
 //!
 //! # Invariants
-//! Path and query are percent-decoded here, once; of a parameter that is given twice the first value counts.
+//! Path and query are percent-decoded here, once. A request whose parameters were not checked for repetition is not
+//! answered: of a parameter that is given twice, no value is the one that counts.
 
 use std::borrow::Cow;
 
@@ -54,17 +55,25 @@ impl<B> HttpRequest<B> {
         pairs.find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
     }
 
-    /// Refuses a query with any other parameter.
+    /// The names of the query parameters in their order, percent-decoded, one for each time that it is given.
+    pub(crate) fn parameter_names(&self) -> impl Iterator<Item = Cow<'_, str>> {
+        form_urlencoded::parse(self.query.as_bytes()).map(|(name, _)| name)
+    }
+
+    /// The first of these parameters that the query gives more than once.
+    pub(crate) fn repeated_parameter(&self, known: &[&'static str]) -> Option<&'static str> {
+        known.iter().copied().find(|name| self.parameter_names().filter(|given| given.as_ref() == *name).count() > 1)
+    }
+
+    /// Refuses a query with any other parameter, or with one of these more than once.
     ///
     /// # Errors
-    /// The [`Problem`] of the first parameter that is not in `known`.
-    pub(crate) fn check_parameters(&self, known: &[&str]) -> Result<(), Problem> {
-        let mut pairs = form_urlencoded::parse(self.query.as_bytes());
-        if pairs.all(|(key, _)| known.contains(&key.as_ref())) {
-            Ok(())
-        } else {
-            Err(problems::unknown_parameter(known))
+    /// The [`Problem`] of a parameter that is not in `known`, or of one that is repeated.
+    pub(crate) fn check_parameters(&self, known: &[&'static str]) -> Result<(), Problem> {
+        if !self.parameter_names().all(|name| known.contains(&name.as_ref())) {
+            return Err(problems::unknown_parameter(known));
         }
+        self.repeated_parameter(known).map_or(Ok(()), |name| Err(problems::repeated_parameter(name)))
     }
 
     /// The number from 1 to `most` in the query parameter `name`; `default` where it is not given.

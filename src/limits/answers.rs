@@ -108,6 +108,14 @@ pub const LOOKUPS_AT_ONCE: usize = 3;
 /// Most rays of one `POST /v1/rays`.
 pub const RAYS_ASKED: usize = 100;
 
+/// The earliest instant that a request may give as a count, in Unix seconds: 2010-01-01. Cloudflare began in that year;
+/// a count for an earlier time has lost or gained digits (Unix milliseconds of 12 digits end in 2001).
+pub const COUNTED_FROM_S: i64 = 1_262_304_000;
+
+/// How long before the first data a Logpull client may start, in milliseconds: a day. A client that polls is behind by
+/// minutes; one that starts earlier holds a position from before raydex had data.
+pub const LOGPULL_EARLY_MS: i64 = 24 * 3_600_000;
+
 /// Most names in a list of fields: a dataset has 150.
 pub const FIELDS_ASKED: usize = 300;
 

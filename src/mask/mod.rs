@@ -1,7 +1,7 @@
 //! Who sees what of a record: each field has a class, each role sees a class in one way.
 //!
 //! Reading order: `role` and `class` are the table of who sees what, `fields` says which class a field has
-//! (`schemas/field_classes.toml` says the same, held by a test), `record` walks a line, `shapes` knows how harmless
+//! (`schemas/field_classes.toml` says the same, held by a test), `field_names` which names are slips, `record` walks a line, `shapes` knows how harmless
 //! values look, `scrub` takes secrets out of URLs and texts, `words` distinguishes a word from a token, `names` knows
 //! what is called a secret, `ip` cuts addresses.
 //!
@@ -20,6 +20,7 @@
 //! that no table lists is masked.
 
 mod class;
+mod field_names;
 mod fields;
 mod ip;
 mod names;
@@ -30,6 +31,7 @@ mod shapes;
 mod words;
 
 pub use class::{FieldClass, FieldTreatment};
+pub use field_names::{is_listed, nearest_field};
 pub use fields::{MEMBERS, class_of, fields};
 pub use record::mask_line;
 pub use role::Role;

@@ -21,6 +21,9 @@ use crate::summary::stable_hash;
 
 /// Decides last which records a query returns, and what the caller sees of them.
 pub trait RecordSink {
+    /// Looks at a record of the range, whether it is returned or not.
+    fn on_record(&mut self, _line: &[u8]) {}
+
     /// What is returned of the stored line, or `None` to leave the record out. A record that is left out does not count
     /// against the limit.
     fn view<'l>(&mut self, line: &'l [u8]) -> Option<Cow<'l, [u8]>>;
@@ -82,8 +85,11 @@ impl<S: RecordSink> LineCollector<'_, S> {
         let key = self.scanner.key(line).ok()?;
         self.scanned += 1;
         let default_ns = || self.object.default_ms().saturating_mul(1_000_000);
-        let matches = self.window.contains(key.unix_ns().unwrap_or_else(default_ns))
-            && self.query.sample.is_none_or(|share| is_sampled(share, self.position.version, offset))
+        if !self.window.contains(key.unix_ns().unwrap_or_else(default_ns)) {
+            return None;
+        }
+        self.sink.on_record(line);
+        let matches = self.query.sample.is_none_or(|share| is_sampled(share, self.position.version, offset))
             && self.query.predicate.as_ref().is_none_or(|filter| filter.accepts(line) == Ok(true));
         if matches { self.sink.view(line) } else { None }
     }

@@ -6,6 +6,7 @@
 //! options give the same bytes.
 
 pub mod csv;
+mod disarm;
 pub mod partner;
 pub mod project;
 

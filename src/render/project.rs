@@ -5,6 +5,7 @@
 //! A value keeps the spelling of the line, except times that are converted. A field that the record does not have is
 //! left out. The output is one JSON object on one line.
 
+use super::disarm::disarm;
 use crate::record::fields::line_text;
 use crate::record::{FieldValue, RecordError, RecordMembers, Timestamp};
 use crate::time;
@@ -60,13 +61,15 @@ pub struct FieldProjection {
     pub fields: Option<Vec<String>>,
     /// How times are spelled; as the line has them where nothing is said.
     pub times: Option<TimeForm>,
+    /// Whether every `${` becomes `x{`, which disarms the lookups of CVE-2021-44228.
+    pub disarmed: bool,
 }
 
 impl FieldProjection {
     /// Whether it leaves every line as it is.
     #[must_use]
     pub const fn is_whole(&self) -> bool {
-        self.fields.is_none() && self.times.is_none()
+        self.fields.is_none() && self.times.is_none() && !self.disarmed
     }
 
     /// Appends what is asked for of the record `line`, without a newline.
@@ -100,6 +103,9 @@ impl FieldProjection {
             None => members.iter().for_each(|(name, value)| put(name, value)),
         }
         out.push(b'}');
+        if self.disarmed {
+            disarm(out, start);
+        }
         Ok(())
     }
 
@@ -124,7 +130,7 @@ mod tests {
     fn written(fields: Option<&[&str]>, times: Option<TimeForm>) -> String {
         let fields = fields.map(|fields| fields.iter().map(|name| (*name).to_owned()).collect());
         let mut out = Vec::new();
-        FieldProjection { fields, times }.write(&mut out, LINE.as_bytes()).unwrap();
+        FieldProjection { fields, times, disarmed: false }.write(&mut out, LINE.as_bytes()).unwrap();
         String::from_utf8(out).unwrap()
     }
 
@@ -137,6 +143,15 @@ mod tests {
         assert_eq!(written(Some(&["nothing"]), None), "{}");
         assert_eq!(written(None, None), LINE);
         assert!(FieldProjection::default().is_whole());
+    }
+
+    #[test]
+    fn disarmed_record_has_no_lookup_in_it() {
+        let projection = FieldProjection { disarmed: true, ..FieldProjection::default() };
+        assert!(!projection.is_whole());
+        let mut out = b"${".to_vec();
+        projection.write(&mut out, br#"{"a":"$\u007bx","${b":1}"#).unwrap();
+        assert_eq!(out, br#"${{"a":"x\u007bx","x{b":1}"#);
     }
 
     #[test]
@@ -153,7 +168,7 @@ mod tests {
 
     #[test]
     fn non_times_stay_and_non_records_append_nothing() {
-        let projection = FieldProjection { fields: None, times: Some(TimeForm::Unix) };
+        let projection = FieldProjection { times: Some(TimeForm::Unix), ..FieldProjection::default() };
         let mut out = Vec::new();
         projection.write(&mut out, br#"{"EdgeStartTimestamp":"soon","Datetime":null}"#).unwrap();
         assert_eq!(out, br#"{"EdgeStartTimestamp":"soon","Datetime":null}"#);

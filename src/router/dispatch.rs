@@ -57,6 +57,8 @@ async fn admit_request<D: Services + 'static>(
     }
     if !is_cloudflare_path(&request.path) {
         request.check_parameters(spec.parameters)?;
+    } else if let Some(reply) = cloudflare_api::repeated_parameter_reply(&request, spec.parameters) {
+        return Ok(reply);
     }
     let request = read_body(request).await?;
     audit_and_rate_limit(config, services.as_ref(), &caller, spec, &request, arguments).await?;

@@ -4,6 +4,7 @@
 //! The table is the only place with paths. Every row declares its scopes and whether the audit log records it.
 
 use crate::access::Scope;
+use crate::cloudflare_api::CVE_SWITCH;
 use crate::http::{Problem, percent_decoded, problems};
 use crate::ledger::calls::DeliveryDecision;
 
@@ -90,8 +91,8 @@ pub struct RouteSpec {
     pub route: Route,
     /// The caller needs one of these scopes; none is needed where the list is empty.
     pub scopes: &'static [Scope],
-    /// The accepted query parameters. Others are refused, except by the routes of Cloudflare's API, whose clients may
-    /// send parameters that raydex does not need.
+    /// The accepted query parameters, each at most once. Others are refused, except by the routes of Cloudflare's API,
+    /// whose clients may send parameters that raydex does not need.
     pub parameters: &'static [&'static str],
     /// Whether it leaves an entry in the audit log.
     pub audited: bool,
@@ -183,11 +184,11 @@ pub const ROUTES: &[RouteSpec] = &[
     RouteSpec::new("GET", "/openapi.json", Route::GetOpenApi, &[]),
     RouteSpec::new("GET", "/healthz", Route::GetHealth, &[]),
     client("GET", "/client/v4/zones/{zone}/logs/received", CloudflareRoute::ReceivedLogs, READ)
-        .taking(&["start", "end", "count", "sample", "fields", "timestamps"])
+        .taking(&["start", "end", "count", "sample", "fields", "timestamps", CVE_SWITCH])
         .audited(),
     client("GET", "/client/v4/zones/{zone}/logs/received/fields", CloudflareRoute::ListFields, READ),
     client("GET", "/client/v4/zones/{zone}/logs/rayids/{ray}", CloudflareRoute::ZoneRay, READ)
-        .taking(&["fields", "timestamps"])
+        .taking(&["fields", "timestamps", CVE_SWITCH])
         .audited(),
     client("GET", "/client/v4/zones/{zone}/logs/control/retention/flag", CloudflareRoute::GetRetention, WATCH),
     client("POST", "/client/v4/zones/{zone}/logs/control/retention/flag", CloudflareRoute::SetRetention, ADMIN)
@@ -196,11 +197,11 @@ pub const ROUTES: &[RouteSpec] = &[
         .taking(&["start", "end", "bucket", "prefix", "limit"])
         .audited(),
     client("GET", "/client/v4/accounts/{account}/logs/retrieve", CloudflareRoute::RetrieveLogs, READ)
-        .taking(&["start", "end", "bucket", "prefix"])
+        .taking(&["start", "end", "bucket", "prefix", CVE_SWITCH])
         .audited(),
     client("POST", "/client/v4/accounts/{account}/logs/rayids/index", CloudflareRoute::IndexRays, READ).audited(),
     client("GET", "/client/v4/accounts/{account}/logs/rayids/{ray}", CloudflareRoute::AccountRay, READ)
-        .taking(&["bucket", "prefix"])
+        .taking(&["bucket", "prefix", CVE_SWITCH])
         .audited(),
 ];
 

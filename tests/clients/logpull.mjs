@@ -89,6 +89,11 @@ test("the fields are those that are asked for", async () => {
   same(await received({ fields: fields.join(",") }), ofZone(RANGE), { fields });
 });
 
+test("the safety switch is understood or refused", async () => {
+  same(await received({ "CVE-2021-44228": true }), ofZone(RANGE));
+  await assert.rejects(received({ "CVE-2021-44228": "on" }), Cloudflare.BadRequestError);
+});
+
 test("a count is not passed", async () => {
   const rays = parsed(await received({ count: 7 })).map((record) => record.RayID);
   const known = ofZone(RANGE).map((record) => record.RayID);

@@ -71,7 +71,9 @@ fn ask(row: &RouteSpec) -> Ask {
         }
         _ => "",
     };
-    Ask { body: br#"{"reason":"a reason","flag":true}"#.to_vec(), ..Ask::new(row.method, &format!("{path}{query}")) }
+    let is_flag = matches!(row.route, Route::Cloudflare(_));
+    let body = if is_flag { r#"{"flag":true}"# } else { r#"{"reason":"a reason"}"# };
+    Ask { body: body.into(), ..Ask::new(row.method, &format!("{path}{query}")) }
 }
 
 /// The routes that answer a caller who is restricted to zones; so do those of Cloudflare's API, but for the list of

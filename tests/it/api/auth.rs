@@ -3,7 +3,7 @@
 use raydex::config::Config;
 
 use super::support::Fakes;
-use super::support::world::TOKEN;
+use super::support::world::{TOKEN, config_with};
 use super::{Ask, header, json, problem};
 
 /// Every route that needs a token.
@@ -93,6 +93,16 @@ fn health_needs_no_token_and_tells_nothing_else() {
         assert_eq!(header(&reply, "content-type"), Some("application/json"));
         assert_eq!(fakes.faults.calls(), 0);
     }
+}
+
+#[test]
+fn health_warns_of_a_filter_by_unlisted_fields() {
+    let filter = r#"{"where":{"key":"edge_response_status","operator":"eq","value":200}}"#;
+    let config = Ok(config_with(&[("PARTNER_FILTER", filter)]));
+    let reply = Ask { authorization: None, ..Ask::get("/healthz") }.of_deployment(&Fakes::new(), &config);
+    let words =
+        "PARTNER_FILTER names a field at where that http_requests does not list; did you mean EdgeResponseStatus?";
+    assert_eq!((reply.status, json(&reply)), (200, serde_json::json!({"status": "ok", "warnings": [words]})));
 }
 
 #[test]

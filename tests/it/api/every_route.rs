@@ -53,7 +53,7 @@ pub(crate) fn world() -> (Fakes, Vec<Ask>) {
         payload(0, "resend"),
         payload(1, "release"),
         payload(2, "drop"),
-        sent("/v1/backfills", r#"{"start":1,"end":"2026-03-28T00:00:00Z","deliver":false}"#),
+        sent("/v1/backfills", r#"{"start":0,"end":"2026-03-28T00:00:00Z","deliver":false}"#),
         Ask::get("/v1/backfills"),
         Ask::get("/v1/backfills/1"),
         sent("/v1/backfills/1/stop", ""),

@@ -43,13 +43,25 @@ fn every_ray_of_a_body_gets_its_line() {
 fn body_with_too_few_or_many_rays_refused() {
     let fakes = Fakes::new();
     let many = vec!["764660d8ec5c2ab1"; 101];
-    for ask in [
-        ask(&[], ""),
-        ask(&many, ""),
-        Ask { body: b"[]".to_vec(), ..ask(&[], "") },
-        Ask { body: vec![], ..ask(&[], "") },
+    assert_eq!(lines(&ask(&many[1..], "").of(&fakes)).len(), 100);
+    assert_eq!(problem(&ask(&many, "").of(&fakes)), (400, "too_many_rays".into()));
+    let ray = "\"764660d8ec5c2ab1\"";
+    for (body, code) in [
+        (r#"{"rays":[]}"#.into(), "no_rays"),
+        ("[]".into(), "no_rays"),
+        (String::new(), "no_rays"),
+        ("{}".into(), "no_rays"),
+        (format!(r#"{{"rays":{ray}}}"#), "no_rays"),
+        (format!(r#"{{"rays":[{ray}]"#), "no_rays"),
+        (format!(r#"{{"rays":[{ray},null]}}"#), "bad_ray_list"),
+        (format!(r#"{{"rays":[{ray},7,null]}}"#), "bad_ray_list"),
+        (format!(r#"{{"rays":[{ray}],"fields":["RayID"]}}"#), "unknown_member"),
+        (format!(r#"{{"ray":{ray}}}"#), "unknown_member"),
+        (format!(r#"{{"rays":[{ray}],"rays":[{ray}]}}"#), "repeated_member"),
     ] {
-        assert_eq!(problem(&ask.of(&fakes)), (400, "no_rays".into()));
+        let reply = Ask { body: body.clone().into(), ..ask(&[], "") }.of(&fakes);
+        assert_eq!(problem(&reply), (400, code.into()), "{body}");
+        assert_eq!(code == "bad_ray_list", super::json(&reply)["detail"].to_string().contains("rays[1]"), "{body}");
     }
     assert_eq!(problem(&ask(&["a"], "?format=csv").of(&fakes)), (400, "unknown_parameter".into()));
 }

@@ -94,8 +94,8 @@ fn coverage_separates_complete_windows_gaps_and_quarantine() {
 fn a_range_that_cannot_be_is_refused() {
     let fakes = Fakes::new();
     for (query, code) in [
-        ("", "bad_parameter"),
-        ("start=yesterday", "bad_parameter"),
+        ("", "missing_parameter"),
+        ("start=yesterday", "bad_time"),
         ("start=2026-03-28T08:00:00Z&end=2026-03-28T08:00:00Z", "empty_range"),
         ("start=2026-03-01T08:00:00Z&end=2026-03-28T08:00:00Z", "range_too_long"),
         ("start=2026-03-28T08:00:00Z&dataset=dns", "bad_parameter"),

@@ -19,6 +19,8 @@ mod deliveries;
 mod document;
 pub(crate) mod every_route;
 mod failures;
+mod fields;
+mod logpull_switches;
 mod logs;
 mod many;
 mod metrics;
@@ -31,6 +33,7 @@ mod segments;
 mod spellings;
 mod stats;
 pub(crate) mod story;
+mod switches;
 mod uploads;
 
 use std::borrow::Cow;

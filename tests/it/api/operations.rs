@@ -126,12 +126,28 @@ fn nothing_is_done_without_a_reason() {
             r#"{"reason":" \n\t "}"#.into(),
             r#"{"reason":"x"} {"#.into(),
             r#"{"reason":"\ud800"}"#.into(),
-            r#"{"reason":"x","reason":"y"}"#.into(),
             json!({ "reason": long }).to_string(),
         ] {
             let before = (fakes.everything(), fakes.sends.sent());
             let reply = Ask { body: sent.clone().into_bytes(), ..Ask::new("POST", &path) }.of(&fakes);
             assert_eq!(problem(&reply), (400, "reason_missing".into()), "{path} {sent}");
+            assert_eq!((fakes.everything(), fakes.sends.sent()), before, "{path} {sent}");
+        }
+    }
+}
+
+#[test]
+fn operation_refuses_what_it_does_not_read() {
+    let fakes = Fakes::new();
+    for path in operations(&fakes) {
+        for (sent, code) in [
+            (r#"{"reason":"x","reason":"y"}"#, "repeated_member"),
+            (r#"{"reason":"x","dry_run":true}"#, "unknown_member"),
+            (r#"{"Reason":"x"}"#, "unknown_member"),
+        ] {
+            let before = (fakes.everything(), fakes.sends.sent());
+            let reply = Ask { body: sent.into(), ..Ask::new("POST", &path) }.of(&fakes);
+            assert_eq!(problem(&reply), (400, code.into()), "{path} {sent}");
             assert_eq!((fakes.everything(), fakes.sends.sent()), before, "{path} {sent}");
         }
     }

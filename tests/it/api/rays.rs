@@ -107,7 +107,8 @@ fn impossible_parameters_are_refused_before_any_call() {
     for (query, code) in [
         ("?format=xml", "bad_parameter"),
         ("?format=", "bad_parameter"),
-        ("?format=xml&format=json", "bad_parameter"),
+        ("?format=xml&format=json", "repeated_parameter"),
+        ("?filter=", "bad_filter"),
         ("?dataset=", "bad_parameter"),
         ("?depth=3", "unknown_parameter"),
         ("?Format=json", "unknown_parameter"),

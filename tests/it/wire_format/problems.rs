@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use raydex::filter::Filter;
-use raydex::http::{Problem, problems};
+use raydex::http::{InstantFault, Problem, problems};
 use raydex::ledger::DeliveryState;
 use raydex::record::RayKey;
 use regex::Regex;
@@ -26,8 +26,10 @@ fn all() -> Vec<(&'static str, Problem)> {
     named! {
         no_such_path() no_such_method("GET") not_configured() unauthorized() forbidden() too_many(2_500) busy()
         not_audited() audit_gone(7) audit_damaged(7) no_keys() bad_cursor() not_a_ray()
-        bad_parameter("limit", "a number") no_rays() empty_range() range_too_long(3_600_000) bad_filter(&filter)
-        field_masked() other_dataset() bad_dataset() unknown_parameter(&["start", "end"]) ray_not_found(&ray, NOW_MS)
+        bad_parameter("limit", "a number") missing_parameter("start", "a time") repeated_parameter("start")
+        bad_time("start", InstantFault::Unclear) range_in_future() no_rays() bad_ray_list(7) too_many_rays()
+        unknown_member("rays") repeated_member("rays") empty_range() range_too_long(3_600_000) bad_filter(&filter)
+        field_masked(Some("RayID")) other_dataset() bad_dataset() unknown_parameter(&["start", "end"]) ray_not_found(&ray, NOW_MS)
         batch_unreadable() unavailable() unknown_dataset() empty_body() not_ndjson() too_large() body_broken()
         reason_missing() operation_too_large() no_such_payload() not_parked(DeliveryState::Delivered) no_such_batch()
         not_quarantined() object_gone() not_a_backfill() delivery_off() no_such_backfill() no_such_dead_letter()

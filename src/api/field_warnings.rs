@@ -1,0 +1,152 @@
+//! Warnings of fields that exist nowhere: in no list of a dataset, and in no record that an answer read.
+//!
+//! A name in no list may still be right, since Transformers rename fields and Cloudflare adds new ones. So it is neither
+//! refused nor passed over: the records decide.
+//!
+//! # Invariants
+//! A warning repeats nothing of the request; its hint names a listed field. No warning is given of a field that a record
+//! has which the caller sees.
+
+use memchr::{memchr, memmem};
+use serde::Serialize;
+
+use crate::filter::Filter;
+use crate::mask::{is_listed, nearest_field};
+use crate::record::fields::line_text;
+use crate::record::{Dataset, RecordMembers};
+
+/// A field of the request that exists nowhere.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct FieldWarning {
+    code: &'static str,
+    /// The parameter that names the field.
+    parameter: &'static str,
+    /// Where in the parameter: `fields[1]`, `where.and[0]`.
+    at: String,
+    detail: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hint: Option<String>,
+}
+
+/// A field that no list has, and no record so far.
+#[derive(Debug, Clone)]
+struct UnseenField {
+    parameter: &'static str,
+    at: String,
+    name: String,
+    nearest: Option<&'static str>,
+}
+
+/// The fields of a request that no list has, and no record so far.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct UnseenFields(Vec<UnseenField>);
+
+impl UnseenFields {
+    /// The fields of a filter and of a selection that none of the datasets lists.
+    pub(crate) fn new(datasets: &[Dataset], filter: Option<&Filter>, fields: Option<&[String]>) -> Self {
+        let of_filter = filter.into_iter().flat_map(Filter::fields_with_places);
+        let of_filter = of_filter.map(|(name, at)| ("filter", at.to_owned(), name));
+        let of_fields = fields.into_iter().flatten().enumerate();
+        let of_fields = of_fields.map(|(index, name)| ("fields", format!("fields[{index}]"), name.as_str()));
+        let unlisted = of_filter.chain(of_fields).filter(|(_, _, name)| !is_listed(datasets, name));
+        Self(
+            unlisted
+                .map(|(parameter, at, name)| UnseenField {
+                    parameter,
+                    at,
+                    name: name.to_owned(),
+                    nearest: nearest_field(datasets, name),
+                })
+                .collect(),
+        )
+    }
+
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Takes out the fields that the record has.
+    pub(crate) fn take(&mut self, line: &[u8]) {
+        // A name is in the line as it is, or spelled with escapes.
+        let has_escapes = || memchr(b'\\', line).is_some();
+        let may_have = |field: &UnseenField| memmem::find(line, field.name.as_bytes()).is_some() || has_escapes();
+        if !self.0.iter().any(may_have) {
+            return;
+        }
+        let text = line_text(line);
+        let Ok(members) = RecordMembers::parse(&text) else { return };
+        self.0.retain(|field| members.get(&field.name).is_none());
+    }
+
+    /// The warnings of the fields that are left.
+    pub(crate) fn warnings(&self) -> Vec<FieldWarning> {
+        let warning = |field: &UnseenField| FieldWarning {
+            code: "unknown_field",
+            parameter: field.parameter,
+            at: field.at.clone(),
+            detail: "No list has this field, and no record that this answer read has it.",
+            hint: field.nearest.map(|name| format!("Did you mean {name}?")),
+        };
+        self.0.iter().map(warning).collect()
+    }
+}
+
+/// The value of the header `raydex-warnings`, which has the places: `unknown_field at fields[1], …`.
+pub(crate) fn header_of(warnings: &[FieldWarning]) -> Option<String> {
+    let texts = warnings.iter().map(|FieldWarning { code, at, .. }| format!("{code} at {at}"));
+    (!warnings.is_empty()).then(|| itertools::join(texts, ", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{UnseenFields, header_of};
+    use crate::filter::Filter;
+    use crate::record::Dataset;
+
+    fn unseen(fields: &[&str]) -> UnseenFields {
+        let fields: Vec<String> = fields.iter().map(|name| (*name).to_owned()).collect();
+        UnseenFields::new(&[Dataset::HttpRequests], None, Some(&fields))
+    }
+
+    fn places(unseen: &UnseenFields) -> Vec<String> {
+        unseen.warnings().into_iter().map(|warning| warning.at).collect()
+    }
+
+    #[test]
+    fn listed_fields_are_never_warned_of() {
+        assert!(unseen(&["RayID", "ClientIP", "OriginResponseTime", "Subrequests"]).is_empty());
+        assert_eq!(places(&unseen(&["RayID", "clientip", "Action"])), ["fields[1]", "fields[2]"]);
+        let both = [Dataset::HttpRequests, Dataset::FirewallEvents];
+        assert!(UnseenFields::new(&both, None, Some(&["Action".to_owned()])).is_empty());
+    }
+
+    #[test]
+    fn fields_of_a_record_are_seen() {
+        let line = |text: &str| {
+            let mut fields = unseen(&["My_Field", "Other", "a\"b"]);
+            fields.take(text.as_bytes());
+            places(&fields)
+        };
+        assert_eq!(line(r#"{"My_Field":null}"#), ["fields[1]", "fields[2]"]);
+        assert!(line(r#"{"\u004dy_Field":1,"Other":2,"a\"b":3}"#).is_empty());
+        assert_eq!(line(r#"{"\u004dy_Field":1,"a\u0022b":3}"#), ["fields[1]"]);
+        for text in [r#"{"x":{"My_Field":1}}"#, r#"{"x":"My_Field"}"#, r#"{"My_Field2":1}"#, "[]", "My_Field"] {
+            assert_eq!(line(text).len(), 3, "{text}");
+        }
+    }
+
+    #[test]
+    fn warning_repeats_nothing_of_the_request() {
+        let filter = r#"{"where":{"and":[{"key":"RayID","operator":"eq","value":"hunter2"},{"or":[
+            {"key":"hunter2","operator":"eq","value":1},{"key":"edgeresponsestatus","operator":"eq","value":1}]}]}}"#;
+        let filter = Filter::parse(filter).unwrap();
+        let unseen = UnseenFields::new(&[Dataset::HttpRequests], Some(&filter), None);
+        let warnings = unseen.warnings();
+        let json = serde_json::to_string(&warnings).unwrap();
+        assert!(!json.contains("hunter2") && !json.contains("edgeresponsestatus"), "{json}");
+        assert!(json.contains("Did you mean EdgeResponseStatus?"), "{json}");
+        let places = "unknown_field at where.and[1].or[1], unknown_field at where.and[1].or[0]";
+        assert_eq!(header_of(&warnings).as_deref(), Some(places));
+        assert_eq!(header_of(&[]), None);
+    }
+}

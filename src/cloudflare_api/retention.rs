@@ -1,0 +1,68 @@
+//! From when on there are logs, in the words in which Logpull says it to a client with an old position.
+//!
+//! Two things are known: the setting for how long the bucket keeps logs, and the first prefix in which anything was
+//! indexed. A caller restricted to zones is told by the setting alone, since the first log may be another zone's.
+
+use crate::backend::BackendError;
+use crate::config::Config;
+use crate::ledger::RegistryDirectory;
+use crate::limits::LOGPULL_EARLY_MS;
+use crate::query::ShardDirectory;
+use crate::record::{Dataset, RayId};
+use crate::services::Services;
+
+const NS_PER_MS: i64 = 1_000_000;
+const DAY_S: i64 = 86_400;
+
+/// Logpull's words for a range that starts before there were logs, if it does.
+///
+/// # Errors
+/// [`BackendError`] where the registry cannot be reached.
+pub(super) async fn too_early(
+    config: &Config,
+    services: &impl Services,
+    start_ns: i64,
+    knows_all_zones: bool,
+) -> Result<Option<String>, BackendError> {
+    let (now_ms, start) = (services.now_ms(), start_ns.div_euclid(NS_PER_MS));
+    let kept_s = config.retention_days.map(|days| i64::from(days) * DAY_S);
+    if let Some(kept_s) = kept_s.filter(|kept_s| start < now_ms - kept_s * 1_000) {
+        return Ok(Some(words(kept_s)));
+    }
+    if !knows_all_zones || start >= now_ms - LOGPULL_EARLY_MS {
+        return Ok(None);
+    }
+    let first_ms = first_indexed_ms(services, now_ms).await?.filter(|first| start < first - LOGPULL_EARLY_MS);
+    Ok(first_ms.map(|first_ms| words((now_ms - first_ms).div_euclid(1_000))))
+}
+
+fn words(age_s: i64) -> String {
+    let age = duration(age_s);
+    format!("error parsing time: invalid time range: too early: logs older than {age} are not available")
+}
+
+/// When the first prefix began in which `http_requests` were indexed; `None` if there is none up to now.
+async fn first_indexed_ms(services: &impl Services, now_ms: i64) -> Result<Option<i64>, BackendError> {
+    let last = RayId::prefix_at(now_ms.saturating_mul(NS_PER_MS));
+    let map = RegistryDirectory(services.ledgers()).occupancy(Dataset::HttpRequests, 0..=last).await?;
+    let first = map.next_occupied(0);
+    Ok((first < map.until).then(|| RayId::prefix_start_ns(first).div_euclid(NS_PER_MS)))
+}
+
+/// A duration in seconds as Logpull spells it: `168h0m0s`.
+fn duration(seconds: i64) -> String {
+    let (minutes, s) = (seconds.div_euclid(60), seconds.rem_euclid(60));
+    format!("{}h{}m{s}s", minutes.div_euclid(60), minutes.rem_euclid(60))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::duration;
+
+    #[test]
+    fn durations_are_spelled_as_logpulls() {
+        for (seconds, text) in [(604_800, "168h0m0s"), (3_661, "1h1m1s"), (59, "0h0m59s"), (90_000, "25h0m0s")] {
+            assert_eq!(duration(seconds), text);
+        }
+    }
+}

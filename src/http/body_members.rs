@@ -1,0 +1,66 @@
+//! The JSON body of a request that has one member.
+//!
+//! # Invariants
+//! A member that the route does not read is refused, not passed over: it may be a switch that the client relies on.
+
+use std::fmt;
+
+use serde::de::{Deserializer, MapAccess, Visitor};
+use serde_json::Value;
+
+use super::problem::Problem;
+use super::problems;
+
+/// The value of the member `known` of a JSON object that has no other; `None` where it is not there, or the body is no
+/// JSON object.
+///
+/// # Errors
+/// The [`Problem`] of another member, or of one that is repeated.
+pub(crate) fn parse_only_member(body: &[u8], known: &'static str) -> Result<Option<Value>, Problem> {
+    let mut json = serde_json::Deserializer::from_slice(body);
+    let members = json.deserialize_map(BodyMembersVisitor).and_then(|members| json.end().map(|()| members));
+    let Ok(mut members) = members else { return Ok(None) };
+    if members.iter().any(|(name, _)| name != known) {
+        return Err(problems::unknown_member(known));
+    }
+    if members.len() > 1 {
+        return Err(problems::repeated_member(known));
+    }
+    Ok(members.pop().map(|(_, value)| value))
+}
+
+struct BodyMembersVisitor;
+
+impl<'de> Visitor<'de> for BodyMembersVisitor {
+    type Value = Vec<(String, Value)>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut members = Vec::new();
+        while let Some(member) = map.next_entry()? {
+            members.push(member);
+        }
+        Ok(members)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::parse_only_member;
+
+    #[test]
+    fn only_member_is_read_and_others_refused() {
+        let parse = |body: &str| parse_only_member(body.as_bytes(), "a").map_err(|problem| problem.code);
+        assert_eq!(parse(r#"{"a":[1]}"#), Ok(Some(serde_json::json!([1]))));
+        for body in ["{}", "", "null", "[]", "[[\"a\",1]]", r#"{"a":1"#, r#"{"a":1}{}"#] {
+            assert_eq!(parse(body), Ok(None), "{body}");
+        }
+        for body in [r#"{"b":1}"#, r#"{"a":1,"b":1}"#, r#"{"A":1}"#, r#"{"b":1,"b":1}"#] {
+            assert_eq!(parse(body), Err("unknown_member"), "{body}");
+        }
+        assert_eq!(parse(r#"{"a":1,"\u0061":1}"#), Err("repeated_member"));
+    }
+}
