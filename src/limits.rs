@@ -320,6 +320,9 @@ pub const REASON_CHARS: usize = 500;
 /// Most ledgers that one answer is added up from: a month of hours is 744. At [`CONCURRENT_CALLS`] of 10 ms each, 1.3 s.
 pub const LEDGERS_READ: u64 = 800;
 
+/// Most ledgers that the health is added up from: the last day with batches, in four rounds of [`CONCURRENT_CALLS`].
+pub const HEALTH_LEDGERS: u64 = 24;
+
 /// What a list holds where nothing else is asked for.
 pub const LISTED: u64 = 100;
 

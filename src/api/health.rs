@@ -1,12 +1,22 @@
-//! `GET /healthz`: whether the deployment is configured, which settings are missing, and which are doubtful.
+//! `GET /healthz`: whether the deployment is configured, which settings are missing and which are doubtful, and to callers
+//! who may see totals, why payloads wait.
 //!
-//! It needs no token, so it shows nothing else and calls no service.
+//! # Invariants
+//! Without a token it shows nothing but faults of settings, and calls no service: anyone may ask, as often as they like.
 
 use serde::Serialize;
 
+use super::stats::{SummedBooks, sum_books};
+use super::views::DeliveryHealthResponse;
 use crate::config::{Config, ConfigFault};
 use crate::http::Reply;
 use crate::http::media_type::JSON;
+use crate::ledger::breaker::BreakerState;
+use crate::limits::HEALTH_LEDGERS;
+use crate::services::Services;
+
+/// The fault that stands for the health of deliveries where it cannot be read.
+const UNREADABLE: &str = "the ledgers cannot be read";
 
 #[derive(Serialize)]
 struct HealthResponse {
@@ -15,16 +25,41 @@ struct HealthResponse {
     faults: Vec<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     warnings: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    delivery: Option<DeliveryHealthResponse>,
+}
+
+impl HealthResponse {
+    /// The health of a deployment whose settings are valid, with what is doubtful about them.
+    fn configured(config: &Config) -> Self {
+        Self { status: "ok", faults: Vec::new(), warnings: config.warnings(), delivery: None }
+    }
+
+    fn into_reply(self, status: u16) -> Reply {
+        Reply::new(status, JSON, serde_json::to_vec(&self).unwrap_or_default())
+    }
 }
 
 /// Answers 200 if every setting is valid, with what is doubtful about them, else 503 with the invalid ones.
 pub(crate) fn get_health(config: &Result<Config, Vec<ConfigFault>>) -> Reply {
-    let (status, health) = match config {
-        Ok(config) => (200, HealthResponse { status: "ok", faults: Vec::new(), warnings: config.warnings() }),
+    match config {
+        Ok(config) => HealthResponse::configured(config).into_reply(200),
         Err(faults) => {
             let faults = faults.iter().map(ToString::to_string).collect();
-            (503, HealthResponse { status: "not_configured", faults, warnings: Vec::new() })
+            let health = HealthResponse { status: "not_configured", faults, warnings: Vec::new(), delivery: None };
+            health.into_reply(503)
         }
+    }
+}
+
+/// Answers 200 with why payloads wait in the newest ledgers; the status is `degraded` while a breaker holds some.
+pub(crate) async fn get_delivery_health(config: &Config, services: &impl Services) -> Reply {
+    let configured = HealthResponse::configured(config);
+    let Ok(SummedBooks { delivery, .. }) = sum_books(services, HEALTH_LEDGERS).await else {
+        let faults = vec![UNREADABLE.to_owned()];
+        return HealthResponse { status: "degraded", faults, ..configured }.into_reply(200);
     };
-    Reply::new(status, JSON, serde_json::to_vec(&health).unwrap_or_default())
+    let status = if delivery.breaker.state == BreakerState::Closed { "ok" } else { "degraded" };
+    let delivery = Some(DeliveryHealthResponse::new(delivery, config.delivery.is_some()));
+    HealthResponse { status, delivery, ..configured }.into_reply(200)
 }

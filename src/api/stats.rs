@@ -1,4 +1,4 @@
-//! `GET /v1/stats`: the sums of all ledgers.
+//! `GET /v1/stats`: the sums of all ledgers, and why payloads wait.
 //!
 //! # Invariants
 //! Every count is present, zeroes too. Each ledger is checked for itself, so the alarm is raised even if the errors of
@@ -8,10 +8,12 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use serde::Serialize;
 
 use super::ledgers::{LedgerCounts, call_ledger, newest_ledgers};
-use super::views::with_all_states;
+use super::views::{DeliveryHealthResponse, with_all_states};
+use crate::config::Config;
 use crate::http::{HttpRequest, Problem, Reply};
 use crate::ledger::books::LedgerTotals;
-use crate::ledger::calls::GetTotals;
+use crate::ledger::calls::{GetTotals, LedgerReport};
+use crate::ledger::health::DeliveryHealth;
 use crate::limits::{CONCURRENT_CALLS, LEDGERS_READ};
 use crate::services::Services;
 
@@ -22,6 +24,7 @@ const UNACCOUNTED_ALARM: &str = "unaccounted";
 struct StatsResponse {
     #[serde(flatten)]
     books: LedgerTotals,
+    delivery: DeliveryHealthResponse,
     ledgers: LedgerCounts,
     dead_letters: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -29,16 +32,22 @@ struct StatsResponse {
 }
 
 /// Answers with the sums of the newest ledgers, at most `ledgers` of them.
-pub(crate) async fn get_stats<Y>(services: &impl Services, request: &HttpRequest<Y>) -> Result<Reply, Problem> {
+pub(crate) async fn get_stats<Y>(
+    config: &Config,
+    services: &impl Services,
+    request: &HttpRequest<Y>,
+) -> Result<Reply, Problem> {
     let most = request.number_parameter("ledgers", LEDGERS_READ, LEDGERS_READ)?;
-    let SummedBooks { totals, ledgers, dead_letters, balanced } = sum_books(services, most).await?;
+    let SummedBooks { totals, delivery, ledgers, dead_letters, balanced } = sum_books(services, most).await?;
     let alarm = (!balanced).then_some(UNACCOUNTED_ALARM);
-    Ok(Reply::json(&StatsResponse { books: totals, ledgers, dead_letters, alarm }))
+    let delivery = DeliveryHealthResponse::new(delivery, config.delivery.is_some());
+    Ok(Reply::json(&StatsResponse { books: totals, delivery, ledgers, dead_letters, alarm }))
 }
 
 /// The sums of several ledgers.
 pub(crate) struct SummedBooks {
     pub(crate) totals: LedgerTotals,
+    pub(crate) delivery: DeliveryHealth,
     pub(crate) ledgers: LedgerCounts,
     /// Dead letters that are not redriven.
     pub(crate) dead_letters: u64,
@@ -50,17 +59,20 @@ pub(crate) struct SummedBooks {
 pub(crate) async fn sum_books(services: &impl Services, most: u64) -> Result<SummedBooks, Problem> {
     let ledgers = newest_ledgers(services, most).await?;
     let read = ledgers.names.len() as u64;
-    let (totals, balanced) = stream::iter(ledgers.names)
+    let empty = (LedgerTotals::default(), DeliveryHealth::default(), true);
+    let (totals, delivery, balanced) = stream::iter(ledgers.names)
         .map(async |name| call_ledger(services, &name, &GetTotals {}).await)
         .buffered(CONCURRENT_CALLS)
-        .try_fold((LedgerTotals::default(), true), async |(mut sum, balance), one| {
-            let balance = balance && one.lines.unaccounted == 0;
-            sum.add(one);
-            Ok((sum, balance))
+        .try_fold(empty, async |(mut sum, mut health, balance), LedgerReport { totals, delivery }| {
+            let balance = balance && totals.lines.unaccounted == 0;
+            sum.add(totals);
+            health.add(delivery);
+            Ok((sum, health, balance))
         })
         .await?;
     Ok(SummedBooks {
         totals: with_all_states(totals),
+        delivery,
         ledgers: LedgerCounts { scanned: read, total: ledgers.total },
         dead_letters: ledgers.dead_letters,
         balanced,

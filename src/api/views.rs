@@ -1,12 +1,17 @@
-//! The JSON of totals, batches, plans and payloads, which several answers share.
+//! The JSON of totals, batches, plans, payloads and of why they wait, which several answers share.
 //!
 //! Instants are RFC 3339 or null. Everything that an operation accepts is named by its handle.
+
+use std::collections::BTreeMap;
 
 use serde::Serialize;
 
 use crate::index::{LineCounts, ObjectVersion};
 use crate::ledger::books::{BatchSummary, LedgerTotals, PayloadView};
+use crate::ledger::breaker::{BreakerState, PartnerRefusal};
 use crate::ledger::delivery::Payload;
+use crate::ledger::health::{BreakerStatus, DeliveryHealth, PendingPayload};
+use crate::ledger::waiting::WaitCause;
 use crate::ledger::{BatchState, DeliveryId, DeliveryPlan, DeliveryState, DeliveryWindow, PlanOptions};
 use crate::time::rfc3339;
 
@@ -116,7 +121,10 @@ pub(crate) struct PayloadResponse {
     /// The reason that an operator gave for dropping it.
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
+    last_attempt_at: Option<String>,
     next_attempt_at: Option<String>,
+    waits_for: Option<WaitCause>,
+    waits_until: Option<String>,
     completed_at: Option<String>,
     /// The handles of the two payloads that replace it after a split.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -127,8 +135,10 @@ impl From<PayloadView> for PayloadResponse {
     fn from(view: PayloadView) -> Self {
         let split_into = (view.state == DeliveryState::Split).then(|| split_handles(&view.id)).flatten();
         let (code, reason) = if view.state == DeliveryState::Dropped { (None, view.code) } else { (view.code, None) };
-        let (next_attempt_at, completed_at) = (view.next_attempt_ms.map(rfc3339), view.completed_ms.map(rfc3339));
-        let PayloadView { id, partner_batch_id, plan, payload, state, attempts, ambiguous, status, .. } = view;
+        let [last_attempt_at, next_attempt_at, waits_until, completed_at] =
+            [view.last_attempt_ms, view.next_attempt_ms, view.wait.and_then(|wait| wait.until_ms), view.completed_ms]
+                .map(|instant| instant.map(rfc3339));
+        let PayloadView { id, partner_batch_id, plan, payload, state, attempts, ambiguous, status, wait, .. } = view;
         Self {
             id,
             partner_batch_id,
@@ -140,9 +150,70 @@ impl From<PayloadView> for PayloadResponse {
             status,
             code,
             reason,
+            last_attempt_at,
             next_attempt_at,
+            waits_for: wait.map(|wait| wait.waits_for),
+            waits_until,
             completed_at,
             split_into,
+        }
+    }
+}
+
+/// Why payloads wait.
+#[derive(Serialize)]
+pub(crate) struct DeliveryHealthResponse {
+    /// Whether the settings of a delivery are there.
+    enabled: bool,
+    breaker: BreakerResponse,
+    breakers: BTreeMap<String, u64>,
+    last_refusal: Option<RefusalResponse>,
+    oldest_pending: Option<PendingResponse>,
+}
+
+#[derive(Serialize)]
+struct BreakerResponse {
+    state: BreakerState,
+    since: Option<String>,
+    until: Option<String>,
+    reason: Option<String>,
+}
+
+/// An answer of the partner that was no success; without a status if none came.
+#[derive(Serialize)]
+struct RefusalResponse {
+    status: Option<u16>,
+    code: String,
+    at: String,
+}
+
+/// The payload that waits longest, and since when.
+#[derive(Serialize)]
+struct PendingResponse {
+    since: String,
+    payload: PayloadResponse,
+}
+
+impl DeliveryHealthResponse {
+    /// The JSON of this health in a deployment that delivers, or does not.
+    pub(crate) fn new(health: DeliveryHealth, enabled: bool) -> Self {
+        let DeliveryHealth { breaker, mut breakers, last_refusal, oldest_pending } = health;
+        for state in BreakerState::ALL {
+            breakers.entry(state.name().into()).or_default();
+        }
+        let BreakerStatus { state, since_ms, until_ms, reason } = breaker;
+        let [since, until] = [since_ms, until_ms].map(|instant| instant.map(rfc3339));
+        let refused = |PartnerRefusal { status, code, at_ms }| RefusalResponse { status, code, at: rfc3339(at_ms) };
+        let pending = |PendingPayload { since_ms, payload }| PendingResponse {
+            since: rfc3339(since_ms),
+            payload: payload.into(),
+        };
+        Self {
+            enabled,
+            breaker: BreakerResponse { state, since, until, reason },
+            breakers,
+            last_refusal: last_refusal.map(refused),
+            oldest_pending: oldest_pending.map(pending),
         }
     }
 }

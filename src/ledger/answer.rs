@@ -52,9 +52,9 @@ pub fn answer(
         .on(|bodies| deliveries::expired_packs(sql, *bodies))
         .on(|removed| deliveries::mark_removed(sql, removed))
         .on_timed(|rearm| with_next(sql, wake::rearm(*rearm)))
-        .on(|totals| views::totals(sql, *totals))
+        .on(|totals| views::totals(sql, ledger, *totals, now_ms))
         .on(|batches| views::batches(sql, ledger, batches))
-        .on(|batch| views::batch(sql, ledger, batch))
+        .on(|batch| views::batch(sql, ledger, batch, now_ms))
         .finish()
 }
 

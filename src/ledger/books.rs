@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::delivery::{DeliveryState, Payload};
 use super::state::BatchState;
+use super::waiting::PayloadWait;
 use crate::index::{LineCounts, ObjectVersion};
 
 /// The accounts of a batch, of a ledger, or of all ledgers together.
@@ -107,8 +108,12 @@ pub struct PayloadView {
     pub status: Option<u16>,
     /// Code of the last failure, or the reason for which a person dropped it.
     pub code: Option<String>,
+    /// Unix milliseconds of the last claim.
+    pub last_attempt_ms: Option<i64>,
     /// Unix milliseconds of the next attempt, while it waits for one.
     pub next_attempt_ms: Option<i64>,
+    /// What it waits for; `None` in a terminal state.
+    pub wait: Option<PayloadWait>,
     /// Unix milliseconds at which it became terminal.
     pub completed_ms: Option<i64>,
 }

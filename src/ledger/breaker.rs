@@ -12,6 +12,45 @@ use serde::{Deserialize, Serialize};
 use super::delivery::AttemptOutcome;
 use crate::limits::{BREAKER_FAILURES, BREAKER_MAX_MS, BREAKER_MIN_MS, LEASE_MS};
 
+/// What a breaker does with deliveries; the worst comes last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BreakerState {
+    /// It lets every delivery through.
+    #[default]
+    Closed,
+    /// One delivery at a time tries whether the partner has recovered.
+    Probing,
+    /// It holds every delivery.
+    Open,
+}
+
+impl BreakerState {
+    /// All states, in the order in which they are listed.
+    pub const ALL: [Self; 3] = [Self::Closed, Self::Probing, Self::Open];
+
+    /// The name, as JSON spells it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Closed => "closed",
+            Self::Probing => "probing",
+            Self::Open => "open",
+        }
+    }
+}
+
+/// An answer of the partner that was no success, or none at all.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PartnerRefusal {
+    /// HTTP status; `None` if the partner did not answer.
+    pub status: Option<u16>,
+    /// Stable code of the reason, for programs.
+    pub code: String,
+    /// Unix milliseconds at which the attempt was recorded.
+    pub at_ms: i64,
+}
+
 /// The breaker of one ledger, as it is stored.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Breaker {
@@ -23,6 +62,12 @@ pub struct Breaker {
     pub open_until_ms: i64,
     /// The code of the last failure.
     pub code: String,
+    /// Unix milliseconds at which it opened; `None` while it is closed.
+    pub opened_ms: Option<i64>,
+    /// Whether the instant until which nothing is let through is the end of the lease of the one that tries.
+    pub is_probing: bool,
+    /// The partner's last refusal, which outlasts that the breaker closes.
+    pub last_refusal: Option<PartnerRefusal>,
 }
 
 impl Breaker {
@@ -32,13 +77,31 @@ impl Breaker {
         self.failures >= BREAKER_FAILURES
     }
 
+    /// What it does at this instant. An open breaker whose pause is over holds nothing if no payload waits.
+    #[must_use]
+    pub const fn state(&self, has_waiting: bool, now_ms: i64) -> BreakerState {
+        match (self.is_open(), self.open_until_ms > now_ms) {
+            (true, true) if !self.is_probing => BreakerState::Open,
+            (true, true) => BreakerState::Probing,
+            (true, false) if has_waiting => BreakerState::Probing,
+            _ => BreakerState::Closed,
+        }
+    }
+
+    /// Closes it; the last refusal stays.
+    pub fn close(&mut self) {
+        let (endpoint, last_refusal) = (std::mem::take(&mut self.endpoint), self.last_refusal.take());
+        *self = Self { endpoint, last_refusal, ..Self::default() };
+    }
+
     /// Lets a claim for this address through, or says until when it has to wait.
     ///
     /// # Errors
     /// The instant before which nothing is let through.
     pub fn admit(&mut self, endpoint: &str, now_ms: i64) -> Result<(), i64> {
         if self.endpoint != endpoint {
-            *self = Self { endpoint: endpoint.to_owned(), ..Self::default() };
+            self.close();
+            endpoint.clone_into(&mut self.endpoint);
         }
         if !self.is_open() {
             return Ok(());
@@ -48,18 +111,21 @@ impl Breaker {
         }
         // The one that tries: the next one waits until its lease is over.
         self.open_until_ms = now_ms + LEASE_MS;
+        self.is_probing = true;
         Ok(())
     }
 
     /// Learns how a delivery ended.
     pub fn learn(&mut self, outcome: &AttemptOutcome, now_ms: i64) {
+        if let Some(refusal) = refusal(outcome, now_ms) {
+            self.last_refusal = Some(refusal);
+        }
         match outcome {
-            AttemptOutcome::Delivered { .. } | AttemptOutcome::Refused { status: Some(_), .. } => {
-                *self = Self { endpoint: std::mem::take(&mut self.endpoint), ..Self::default() };
-            }
+            AttemptOutcome::Delivered { .. } | AttemptOutcome::Refused { status: Some(_), .. } => self.close(),
             // The partner was not asked: another delivery tries.
             AttemptOutcome::Released | AttemptOutcome::Refused { status: None, .. } => {
                 self.open_until_ms = self.open_until_ms.min(now_ms);
+                self.is_probing = false;
             }
             AttemptOutcome::NotStored { code, .. } | AttemptOutcome::Unknown { code } => self.failed(code, 1, now_ms),
             AttemptOutcome::Endpoint { code, .. } => self.failed(code, BREAKER_FAILURES, now_ms),
@@ -74,13 +140,30 @@ impl Breaker {
             let doublings = (self.failures - BREAKER_FAILURES).min(20);
             let pause = (BREAKER_MIN_MS << doublings).min(BREAKER_MAX_MS);
             self.open_until_ms = now_ms + pause;
+            self.is_probing = false;
+            self.opened_ms = self.opened_ms.or(Some(now_ms));
         }
     }
 }
 
+/// The refusal that an outcome is; `None` for a success, and where the partner was not asked.
+fn refusal(outcome: &AttemptOutcome, at_ms: i64) -> Option<PartnerRefusal> {
+    let (status, code) = match outcome {
+        AttemptOutcome::NotStored { status, code, .. } => (*status, code),
+        AttemptOutcome::Unknown { code } => (None, code),
+        AttemptOutcome::Refused { status: Some(status), code } | AttemptOutcome::Endpoint { status, code, .. } => {
+            (Some(*status), code)
+        }
+        AttemptOutcome::Delivered { .. } | AttemptOutcome::Released | AttemptOutcome::Refused { status: None, .. } => {
+            return None;
+        }
+    };
+    Some(PartnerRefusal { status, code: code.clone(), at_ms })
+}
+
 #[cfg(test)]
 mod tests {
-    use super::Breaker;
+    use super::{Breaker, BreakerState, PartnerRefusal};
     use crate::ledger::AttemptOutcome;
     use crate::limits::{BREAKER_FAILURES, BREAKER_MAX_MS, BREAKER_MIN_MS, LEASE_MS};
 
@@ -101,6 +184,46 @@ mod tests {
         assert_eq!(breaker.admit("", BREAKER_MIN_MS), Err(BREAKER_MIN_MS + LEASE_MS), "the next one waits");
         breaker.learn(&AttemptOutcome::Delivered { status: 200 }, BREAKER_MIN_MS);
         assert_eq!(breaker.admit("", BREAKER_MIN_MS), Ok(()));
+    }
+
+    #[test]
+    fn state_says_what_a_delivery_would_meet() {
+        let mut breaker = Breaker::default();
+        assert_eq!(breaker.state(true, 0), BreakerState::Closed);
+        breaker.learn(&AttemptOutcome::Endpoint { status: 403, code: "auth".into(), park: false }, 7);
+        assert_eq!((breaker.opened_ms, breaker.state(true, 7)), (Some(7), BreakerState::Open));
+        let over_ms = 7 + BREAKER_MIN_MS;
+        assert_eq!(breaker.state(true, over_ms), BreakerState::Probing, "one may try");
+        assert_eq!(breaker.state(false, over_ms), BreakerState::Closed, "there is none to hold");
+        assert_eq!(breaker.admit("", over_ms), Ok(()));
+        assert_eq!(breaker.state(true, over_ms), BreakerState::Probing, "one tries");
+        breaker.learn(&not_stored(), over_ms + 1);
+        assert_eq!((breaker.opened_ms, breaker.state(true, over_ms + 1)), (Some(7), BreakerState::Open));
+        breaker.learn(&AttemptOutcome::Delivered { status: 200 }, over_ms + 2);
+        assert_eq!((breaker.opened_ms, breaker.state(true, over_ms + 2)), (None, BreakerState::Closed));
+    }
+
+    #[test]
+    fn last_refusal_outlasts_success_and_change_of_address() {
+        let mut breaker = Breaker::default();
+        let refusal = |status, code: &str, at_ms| Some(PartnerRefusal { status, code: code.into(), at_ms });
+        for (outcome, expected) in [
+            (AttemptOutcome::Delivered { status: 200 }, None),
+            (AttemptOutcome::Released, None),
+            (AttemptOutcome::Refused { status: None, code: "payload_missing".into() }, None),
+            (AttemptOutcome::Refused { status: Some(400), code: "permanent".into() }, Some((Some(400), "permanent"))),
+            (not_stored(), Some((Some(500), "server_error"))),
+            (AttemptOutcome::Unknown { code: "no_answer".into() }, Some((None, "no_answer"))),
+            (AttemptOutcome::Endpoint { status: 403, code: "auth".into(), park: true }, Some((Some(403), "auth"))),
+        ] {
+            breaker.learn(&outcome, 5);
+            let expected = expected.and_then(|(status, code)| refusal(status, code, 5));
+            assert_eq!(breaker.last_refusal, expected, "{outcome:?}");
+        }
+        breaker.learn(&AttemptOutcome::Delivered { status: 200 }, 6);
+        assert_eq!(breaker.last_refusal, refusal(Some(403), "auth", 5));
+        assert_eq!(breaker.admit("another", 6), Ok(()));
+        assert_eq!(breaker.last_refusal, refusal(Some(403), "auth", 5));
     }
 
     #[test]

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::books::{BatchSummary, LedgerTotals, PayloadView};
 use super::delivery::{AttemptOutcome, DeliveryState, Payload, WaitReason};
+use super::health::DeliveryHealth;
 use super::ids::{DeliveryId, PackId};
 use super::plan::{DeliveryPlan, DeliveryRequest};
 use super::source_id::SourceId;
@@ -30,7 +31,7 @@ calls! {
     "v1/list-expired-packs": ListExpiredPacks => ExpiredPacks,
     "v1/mark-removed": MarkRemoved => CallAck,
     "v1/rearm-alarm": RearmAlarm => CallAck,
-    "v1/totals": GetTotals => LedgerTotals,
+    "v1/totals": GetTotals => LedgerReport,
     "v1/batches": ListBatches => BatchList,
     "v1/batch": GetBatch => BatchDetails,
 }
@@ -339,9 +340,18 @@ pub struct MarkRemoved {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RearmAlarm {}
 
-/// Asks for the accounts of the whole ledger.
+/// Asks for the accounts of the whole ledger, and for why its payloads wait.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GetTotals {}
+
+/// What a ledger answers to [`GetTotals`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LedgerReport {
+    /// The accounts.
+    pub totals: LedgerTotals,
+    /// Why its payloads wait.
+    pub delivery: DeliveryHealth,
+}
 
 /// Asks for batches, newest first.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -8,7 +8,7 @@ use super::calls::{
     CallAck, ClaimAnswer, ClaimPayload, CommitAnswer, CommitAttempt, DecideDelivery, DecisionAnswer, DeliveryDecision,
     ExpiredPacks, ListExpiredPacks, MarkRemoved, SplitAnswer, SplitPayload,
 };
-use super::delivery::{AttemptOutcome, ClaimVerdict, Delivery, DeliveryState, WaitReason};
+use super::delivery::{AttemptOutcome, ClaimVerdict, Delivery, DeliveryState, TOO_LARGE, WaitReason};
 use super::ids::DeliveryId;
 use super::sources::id_of;
 use super::tables::{BREAKER, breaker, deliveries, find, json, save};
@@ -98,7 +98,7 @@ pub(super) fn split(sql: &impl SqlDatabase, ask: &SplitPayload, now_ms: i64) -> 
         save(sql, &half)?;
     }
     // The partner did answer.
-    learn(sql, &AttemptOutcome::Refused { status: Some(413), code: String::new() }, now_ms)?;
+    learn(sql, &AttemptOutcome::Refused { status: Some(413), code: TOO_LARGE.into() }, now_ms)?;
     Ok(SplitAnswer { send: split_payloads(sql, ask)? })
 }
 
@@ -132,7 +132,7 @@ pub(super) fn decide(
             delivery.release(now_ms);
             send.push(id_of(&ask.id.ledger, &delivery));
             if ask.decision == DeliveryDecision::Resend {
-                change_breaker(sql, |breaker| *breaker = Breaker::default())?;
+                change_breaker(sql, Breaker::close)?;
             }
         }
         _ => {}

@@ -16,7 +16,10 @@ use sha2::{Digest, Sha256};
 
 use super::source_id::SourceId;
 use crate::limits::{LEASE_MS, MAX_ATTEMPTS, RELEASED_MS, RETRY_MAX_MS, RETRY_MIN_MS};
-use crate::partner::OnUnknown;
+use crate::partner::{AnswerClass, OnUnknown};
+
+/// The code of a payload that the partner found too large.
+pub(super) const TOO_LARGE: &str = AnswerClass::TooLarge.code();
 
 /// The state of a payload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -318,7 +321,7 @@ impl Delivery {
     /// Marks the payload as replaced by two smaller ones.
     pub fn split(&mut self, now_ms: i64) {
         self.uncommitted = false;
-        self.rest(DeliveryState::Split, Some("too_large"), now_ms);
+        self.rest(DeliveryState::Split, Some(TOO_LARGE), now_ms);
     }
 
     /// Counts an unknown outcome, and resends or parks the payload.

@@ -3,7 +3,7 @@
 //! One Durable Object for each hour of batch time ([`ids`]), a state machine over its SQLite database. A
 //! *source* is one version of one object; a *plan* says which of its lines are delivered, pinned by the first attempt;
 //! a *delivery* is one payload of a plan. Reading order: [`ids`], [`plan`], [`calls`] (the wire forms), [`delivery`] and
-//! [`breaker`] (the machines, without SQL), then the calls over SQL: `sources`, `deliveries`, `packs`,
+//! [`breaker`] (the machines, without SQL), [`waiting`] and [`health`] (what people see of both), then the calls over SQL: `sources`, `deliveries`, `packs`,
 //! `wake`, `views`.
 //!
 //! # Invariants
@@ -18,6 +18,7 @@ pub mod calls;
 mod deliveries;
 pub mod delivery;
 mod directory;
+pub mod health;
 pub mod ids;
 pub mod occupancy;
 mod packs;
@@ -28,6 +29,7 @@ mod sources;
 pub mod state;
 mod tables;
 mod views;
+pub mod waiting;
 mod wake;
 
 pub use answer::{answer, name_of, open};

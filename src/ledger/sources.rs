@@ -131,7 +131,7 @@ fn plan_for(
     let number = plans.iter().map(|(plan, _)| plan.number).max().unwrap_or(0) + 1;
     let plan = DeliveryPlan { number, windows: left, options: request.options.clone() };
     sql.run(
-        "INSERT INTO plan_v1 (source, number, plan, sealed, in_window, filtered, sanitised) VALUES (?, ?, ?, 0, 0, '{}', 0)",
+        "INSERT INTO plan_v1 (source, number, plan, in_window, filtered, sanitised) VALUES (?, ?, ?, 0, '{}', 0)",
         &[SqlValue::text(source.as_str()), SqlValue::number(number), json(&plan)],
     )?;
     Ok((Some(plan), false))
@@ -139,9 +139,11 @@ fn plan_for(
 
 /// The plans of a source, each with whether it is sealed.
 pub(super) fn plans(sql: &impl SqlDatabase, source: &SourceId) -> Result<Vec<(DeliveryPlan, bool)>, BackendError> {
-    let rows = sql
-        .run("SELECT plan, sealed FROM plan_v1 WHERE source = ? ORDER BY number", &[SqlValue::text(source.as_str())])?;
-    rows.rows.iter().map(|row| Ok((LedgerRow(row).json(0)?, LedgerRow(row).integer(1)? != 0))).collect()
+    let rows = sql.run(
+        "SELECT plan, sealed_ms FROM plan_v1 WHERE source = ? ORDER BY number",
+        &[SqlValue::text(source.as_str())],
+    )?;
+    rows.rows.iter().map(|row| Ok((LedgerRow(row).json(0)?, LedgerRow(row).maybe_integer(1).is_some()))).collect()
 }
 
 /// Seals a source if the accounts balance.
@@ -217,11 +219,11 @@ pub(super) fn record_shards(sql: &impl SqlDatabase, ask: &RecordShards) -> Resul
 fn seal_plan(sql: &impl SqlDatabase, seal: &SealBatch, plan: &SealedPlan, now_ms: i64) -> Result<bool, BackendError> {
     let refuse = |why: String| Err(BackendError::new("sealing a plan", why));
     let place = [SqlValue::text(seal.source.as_str()), SqlValue::number(plan.number)];
-    let known = sql.run("SELECT sealed FROM plan_v1 WHERE source = ? AND number = ?", &place)?;
-    match known.rows.first().map(|row| LedgerRow(row).integer(0)).transpose()? {
+    let known = sql.run("SELECT sealed_ms FROM plan_v1 WHERE source = ? AND number = ?", &place)?;
+    match known.rows.first().map(|row| LedgerRow(row).maybe_integer(0)) {
         None => return refuse("there is no such plan".into()),
-        Some(0) => {}
-        Some(_) => return Ok(false),
+        Some(None) => {}
+        Some(Some(_)) => return Ok(false),
     }
     let delivered_lines: u64 = plan.payloads.iter().map(|payload| payload.lines).sum();
     let filtered_lines: u64 = plan.filtered.values().sum();
@@ -237,9 +239,10 @@ fn seal_plan(sql: &impl SqlDatabase, seal: &SealBatch, plan: &SealedPlan, now_ms
         let (source, wake) = (seal.source.clone(), now_ms + OUTBOX_FIRST_MS);
         save(sql, &Delivery::new(source, plan.number, payload.clone(), now_ms, wake))?;
     }
-    let figures = [SqlValue::number(plan.in_window), json(&plan.filtered), SqlValue::number(plan.sanitised)];
+    let (in_window, sanitised) = (SqlValue::number(plan.in_window), SqlValue::number(plan.sanitised));
+    let figures = [SqlValue::Integer(now_ms), in_window, json(&plan.filtered), sanitised];
     sql.run(
-        "UPDATE plan_v1 SET sealed = 1, in_window = ?, filtered = ?, sanitised = ? WHERE source = ? AND number = ?",
+        "UPDATE plan_v1 SET sealed_ms = ?, in_window = ?, filtered = ?, sanitised = ? WHERE source = ? AND number = ?",
         &[figures.as_slice(), &place].concat(),
     )?;
     Ok(true)

@@ -1,18 +1,22 @@
-//! The accounts of a ledger and of a source, for people to read.
+//! The accounts of a ledger and of a source, and why its payloads wait, for people to read.
 //!
 //! The left side (lines in) is what the reader of the object counted; the right side is the sum of payloads, rejections
 //! and filters, each from its own rows. The difference is shown, never hidden.
 
 use super::books::{BatchSummary, LedgerTotals, LineTotals, PayloadView, add_all};
-use super::calls::{BatchDetails, BatchList, GetBatch, GetTotals, ListBatches};
+use super::breaker::Breaker;
+use super::calls::{BatchDetails, BatchList, GetBatch, GetTotals, LedgerReport, ListBatches};
 use super::delivery::{Delivery, DeliveryState};
+use super::health::{DeliveryHealth, PendingPayload};
 use super::ids::BatchId;
 use super::packs;
 use super::sources::{id_of, plans};
 use super::state::BatchState;
-use super::tables::{LedgerRow, deliveries};
+use super::tables::{LedgerRow, breaker, deliveries};
+use super::waiting::PayloadWait;
 use crate::backend::{BackendError, SqlDatabase, SqlRow, SqlValue};
 use crate::index::{LineCounts, ObjectVersion};
+use crate::limits::LEASE_MS;
 
 /// The reason of records that no plan covers: delivery is off, their dataset is not delivered, or their time is outside
 /// every plan.
@@ -20,9 +24,32 @@ const NO_PLAN: &str = "no_plan";
 /// The reason of records of payloads that a person dropped.
 const DROPPED: &str = "dropped";
 
-/// The accounts of the whole ledger.
-pub(super) fn totals(sql: &impl SqlDatabase, _ask: GetTotals) -> Result<LedgerTotals, BackendError> {
-    books(sql, "1 = 1", &[])
+/// The accounts of the whole ledger, and why its payloads wait.
+pub(super) fn totals(
+    sql: &impl SqlDatabase,
+    ledger: &str,
+    _ask: GetTotals,
+    now_ms: i64,
+) -> Result<LedgerReport, BackendError> {
+    let breaker = breaker(sql)?;
+    let oldest = oldest_pending(sql)?
+        .map(|(delivery, since_ms)| PendingPayload { since_ms, payload: view_of(ledger, &delivery, &breaker, now_ms) });
+    Ok(LedgerReport { totals: books(sql, "1 = 1", &[])?, delivery: DeliveryHealth::new(&breaker, oldest, now_ms) })
+}
+
+/// The payload that has been waiting or being sent for longest, and since when: the seal of its plan.
+fn oldest_pending(sql: &impl SqlDatabase) -> Result<Option<(Delivery, i64)>, BackendError> {
+    let rows = sql.run(
+        "SELECT delivery_v1.source, delivery_v1.plan, delivery_v1.number, sealed_ms
+         FROM delivery_v1 JOIN plan_v1 ON plan_v1.source = delivery_v1.source AND plan_v1.number = delivery_v1.plan
+         WHERE state IN ('prepared', 'sending')
+         ORDER BY sealed_ms, delivery_v1.source, delivery_v1.plan, delivery_v1.number LIMIT 1",
+        &[],
+    )?;
+    let Some(row) = rows.rows.first() else { return Ok(None) };
+    let found = deliveries(sql, "source = ? AND plan = ? AND number = ?", row.get(..3).unwrap_or_default())?.pop();
+    let since_ms = LedgerRow(row).integer(3)?;
+    Ok(found.map(|delivery| (delivery, since_ms)))
 }
 
 /// The accounts of the sources that meet the condition, in which `id` names the source in `source_v1`.
@@ -106,7 +133,12 @@ pub(super) fn batches(sql: &impl SqlDatabase, ledger: &str, ask: &ListBatches) -
 }
 
 /// One source with its payloads.
-pub(super) fn batch(sql: &impl SqlDatabase, ledger: &str, ask: &GetBatch) -> Result<BatchDetails, BackendError> {
+pub(super) fn batch(
+    sql: &impl SqlDatabase,
+    ledger: &str,
+    ask: &GetBatch,
+    now_ms: i64,
+) -> Result<BatchDetails, BackendError> {
     let source = [SqlValue::text(ask.source.as_str())];
     let rows = sql.run(&format!("SELECT {SOURCE} FROM source_v1 WHERE id = ?"), &source)?;
     let shards = rows.rows.first().map(|row| LedgerRow(row).json(15)).transpose()?.unwrap_or_default();
@@ -114,7 +146,8 @@ pub(super) fn batch(sql: &impl SqlDatabase, ledger: &str, ask: &GetBatch) -> Res
     let plans = plans(sql, &ask.source)?.into_iter().map(|(plan, _)| plan).collect();
     let mut payloads = deliveries(sql, "source = ? ORDER BY plan, number", &source)?;
     packs::locate(sql, &ask.source, &mut payloads)?;
-    let payloads = payloads.iter().map(|delivery| view_of(ledger, delivery)).collect();
+    let breaker = breaker(sql)?;
+    let payloads = payloads.iter().map(|delivery| view_of(ledger, delivery, &breaker, now_ms)).collect();
     Ok(BatchDetails { batch, shards, totals: books(sql, "id = ?", &source)?, plans, payloads })
 }
 
@@ -139,7 +172,7 @@ fn batch_of(ledger: &str, row: &SqlRow) -> Result<BatchSummary, BackendError> {
     })
 }
 
-fn view_of(ledger: &str, delivery: &Delivery) -> PayloadView {
+fn view_of(ledger: &str, delivery: &Delivery, breaker: &Breaker, now_ms: i64) -> PayloadView {
     let id = id_of(ledger, delivery);
     PayloadView {
         id: id.handle(),
@@ -151,7 +184,9 @@ fn view_of(ledger: &str, delivery: &Delivery) -> PayloadView {
         ambiguous: delivery.ambiguous,
         status: delivery.status,
         code: delivery.code.clone(),
+        last_attempt_ms: (delivery.token > 0).then_some(delivery.lease_ms - LEASE_MS),
         next_attempt_ms: (delivery.state == DeliveryState::Prepared).then_some(delivery.next_attempt_ms),
+        wait: PayloadWait::new(delivery, breaker, now_ms),
         completed_ms: delivery.completed_ms,
     }
 }

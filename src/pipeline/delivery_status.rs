@@ -126,6 +126,8 @@ mod tests {
             ambiguous: 0,
             status: None,
             code: None,
+            last_attempt_ms: None,
+            wait: None,
             next_attempt_ms: None,
             completed_ms: None,
         }

@@ -7,7 +7,7 @@ use std::rc::Rc;
 
 use super::audit_and_rate_limit::audit_and_rate_limit;
 use super::authenticate::authenticate;
-use super::routes::{CloudflareRoute, Route, RouteSpec, find_route, is_cloudflare_path};
+use super::routes::{CloudflareRoute, HEALTH_DETAILS, Route, RouteSpec, find_route, is_cloudflare_path};
 use crate::access::Caller;
 use crate::api::{
     audit_log, backfills, batches, coverage, dead_letters, deliveries, health, ingest, logs, metrics, openapi,
@@ -29,7 +29,7 @@ pub async fn answer_request<D: Services + 'static>(
     let reply = async {
         let (spec, arguments) = find_route(&request.method, &request.path)?;
         if spec.route == Route::GetHealth {
-            return Ok(health::get_health(config));
+            return Ok(answer_health(config, services.as_ref(), request).await);
         }
         let config = config.as_ref().map_err(|_| problems::not_configured())?;
         admit_request(config, services, spec, &arguments, request).await
@@ -37,6 +37,26 @@ pub async fn answer_request<D: Services + 'static>(
     reply
         .await
         .unwrap_or_else(|problem| if is_clients { cloudflare_api::problem_reply(&problem) } else { problem.into() })
+}
+
+/// Answers `GET /healthz`, which never fails: a caller who may not see more, or asks too often, sees whether the Worker is
+/// configured.
+async fn answer_health(
+    config: &Result<Config, Vec<ConfigFault>>,
+    services: &impl Services,
+    request: HttpRequest<impl ByteStream>,
+) -> Reply {
+    let admitted = async {
+        let config = config.as_ref().map_err(|_| problems::not_configured())?;
+        let caller = authenticate(config, services, &HEALTH_DETAILS, &request).await?;
+        let request = read_body(request).await?;
+        audit_and_rate_limit(config, services, &caller, &HEALTH_DETAILS, &request, &[]).await?;
+        Ok::<_, Problem>(config)
+    };
+    match admitted.await {
+        Ok(config) => health::get_delivery_health(config, services).await,
+        Err(_) => health::get_health(config),
+    }
 }
 
 /// Authenticates, records and answers a request of a configured deployment.
@@ -86,7 +106,7 @@ impl<D: Services + 'static> AdmittedRequest<'_, D> {
             Route::GetCoverage => coverage::get_coverage(config, services, request).await,
             Route::ListAuditEntries => audit_log::list_audit_entries(services, request).await,
             Route::GetMetrics => metrics::get_metrics(services).await,
-            Route::GetStats => stats::get_stats(services, request).await,
+            Route::GetStats => stats::get_stats(config, services, request).await,
             Route::ListBatches => batches::list_batches(services, request).await,
             Route::GetBatch => batches::get_batch(services, argument).await,
             Route::ReplayBatch => batches::replay_batch(services, body, argument).await,

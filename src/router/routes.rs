@@ -150,6 +150,9 @@ const ADMIN: &[Scope] = &[Scope::Admin];
 const LOGS: &[&str] =
     &["start", "end", "dataset", "filter", "fields", "timestamps", "format", "sample", "limit", "cursor", "summary"];
 
+/// The row by which `GET /healthz` says why payloads wait: to callers who may see totals of all zones.
+pub(crate) const HEALTH_DETAILS: RouteSpec = RouteSpec::new("GET", "/healthz", Route::GetStats, WATCH);
+
 /// Every route; if two paths match, the first one wins.
 pub const ROUTES: &[RouteSpec] = &[
     RouteSpec::new("GET", "/v1/rays/{ray}/deliveries", Route::GetDeliveries, READ).audited(),

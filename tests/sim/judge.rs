@@ -234,7 +234,7 @@ fn books(run: &Run) -> Books {
     let mut books = Books { totals: LedgerTotals::default(), payloads: Vec::new(), keys: Vec::new() };
     let names: Vec<String> = run.platform.ledgers.borrow().keys().filter(|name| *name != REGISTRY).cloned().collect();
     for name in names {
-        books.totals.add(ask(run, &name, &GetTotals {}));
+        books.totals.add(ask(run, &name, &GetTotals {}).totals);
     }
     for batch in &run.batches {
         let etag = run.platform.bucket.borrow()[&batch.key].head.etag.clone();

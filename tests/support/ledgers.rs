@@ -81,7 +81,7 @@ impl MemoryLedgers {
     pub fn totals(&self) -> LedgerTotals {
         let mut totals = LedgerTotals::default();
         for name in self.names() {
-            totals.add(self.ask(&name, &GetTotals {}));
+            totals.add(self.ask(&name, &GetTotals {}).totals);
         }
         totals
     }

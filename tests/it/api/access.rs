@@ -9,7 +9,7 @@ use super::story::{KEYS, batch};
 use super::support::Fakes;
 use super::support::records::{ndjson, ray};
 use super::support::world::config_with;
-use super::{Ask, Reply, problem};
+use super::{Ask, Reply, json as body, problem};
 
 /// A token that a deployment lets in.
 pub(crate) fn rule(id: &str, more: &serde_json::Value) -> serde_json::Value {
@@ -91,6 +91,18 @@ const FOR_ZONES: [&str; 7] = [
 fn is_for_zones(row: &RouteSpec) -> bool {
     let is_list = row.path.ends_with("/logs/list");
     FOR_ZONES.contains(&row.name().as_str()) || (row.path.starts_with("/client/") && !is_list)
+}
+
+#[test]
+fn health_shows_deliveries_to_those_who_see_totals() {
+    let (callers, rules) = callers();
+    let config = Ok(deployment(&rules));
+    for caller in callers {
+        let authorization = caller.token.map(|token| format!("Bearer {token}"));
+        let reply = Ask { authorization, ..Ask::get("/healthz") }.of_deployment(&Fakes::new(), &config);
+        let sees = !caller.narrow && caller.scope.is_some_and(|scope| scope != "ingest");
+        assert_eq!((reply.status, body(&reply).get("delivery").is_some()), (200, sees), "{:?}", caller.token);
+    }
 }
 
 #[test]

@@ -86,7 +86,7 @@ fn the_hash_of_the_token_is_no_token() {
 
 #[test]
 fn health_needs_no_token_and_tells_nothing_else() {
-    for (method, authorization) in [("GET", None), ("HEAD", None), ("GET", Some("Bearer wrong"))] {
+    for (method, authorization) in [("GET", None), ("HEAD", None), ("GET", Some("Bearer wrong")), ("HEAD", Some("x"))] {
         let fakes = Fakes::new();
         let reply = with_authorization(method, "/healthz", authorization).of(&fakes);
         assert_eq!((reply.status, json(&reply)), (200, serde_json::json!({"status": "ok"})));

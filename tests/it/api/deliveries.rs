@@ -61,6 +61,7 @@ fn an_answer_names_batch_payload_answer_and_hash() {
                 "id": ids[0].handle(), "partner_batch_id": ids[0].batch_header(), "plan": 1, "index": "000000",
                 "sha256": payload.sha256, "lines": 2, "bytes": payload.bytes, "first_offset": 0, "last_offset": payload.last_offset,
                 "state": "delivered", "attempts": 1, "ambiguous": 0, "status": 200, "code": null, "next_attempt_at": null,
+                "last_attempt_at": "2026-03-28T08:42:25.000Z", "waits_for": null, "waits_until": null,
                 "completed_at": "2026-03-28T08:42:25.000Z",
                 "pack": {"first": "000000", "digest": hex::encode(Sha256::digest(&payload.sha256)), "offset": 0},
             }],

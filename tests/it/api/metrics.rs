@@ -1,10 +1,31 @@
 //! Figures for machines, and which windows are whole.
 
+use raydex::ledger::AttemptOutcome;
 use serde_json::{Value, json};
 
-use super::story::{KEYS, batch, deliver, records, wish};
+use super::story::{KEYS, attempt, batch, deliver, records, wish};
 use super::support::Fakes;
 use super::{Ask, header, json as body, problem};
+
+#[test]
+fn metrics_show_a_partner_that_refuses() {
+    let fakes = Fakes::new();
+    let ids = batch(&fakes, KEYS[0], &records(0..4), Some(wish()));
+    attempt(&fakes, &ids[0], AttemptOutcome::Endpoint { status: 403, code: "auth".into(), park: false });
+    fakes.clock_ms.set(fakes.clock_ms.get() + 20_000);
+    let text = String::from_utf8(Ask::get("/metrics").of(&fakes).body).unwrap();
+    for line in [
+        "raydex_breakers{state=\"closed\"} 0",
+        "raydex_breakers{state=\"probing\"} 0",
+        "raydex_breakers{state=\"open\"} 1",
+        "raydex_breaker_open_seconds 20",
+        "raydex_last_refusal_status{code=\"auth\"} 403",
+        "raydex_last_refusal_age_seconds 20",
+        "raydex_oldest_pending_seconds 20",
+    ] {
+        assert!(text.lines().any(|found| found == line), "{line}\n{text}");
+    }
+}
 
 #[test]
 fn metrics_are_the_books_in_prometheus_format() {
@@ -29,6 +50,10 @@ fn metrics_are_the_books_in_prometheus_format() {
         "raydex_batches{state=\"sealed\"} 1",
         "raydex_payloads{state=\"delivered\"} 1",
         "raydex_dead_letters 0",
+        "raydex_breakers{state=\"closed\"} 1",
+        "raydex_breaker_open_seconds 0",
+        "raydex_last_refusal_status{code=\"none\"} 0",
+        "raydex_oldest_pending_seconds 0",
         "raydex_audit_entries{place=\"bucket\"} 3",
         "raydex_audit_entries{place=\"object\"} 1",
     ] {

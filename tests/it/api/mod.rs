@@ -114,6 +114,10 @@ impl Ask {
         Self { body, ..Self::new("POST", path) }
     }
 
+    fn without_token(self) -> Self {
+        Self { authorization: None, ..self }
+    }
+
     fn accept(self, accept: &str) -> Self {
         Self { accept: Some(accept.into()), ..self }
     }

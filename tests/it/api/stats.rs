@@ -1,14 +1,15 @@
 //! The books of all ledgers together.
 
 use raydex::backend::SqlDatabase;
-use raydex::ledger::AttemptOutcome;
+use raydex::ledger::calls::CommitAttempt;
 use raydex::ledger::ids::REGISTRY;
 use raydex::ledger::plan::DeliveryRequest;
 use raydex::ledger::registry::DeadLetter;
+use raydex::ledger::{AttemptOutcome, DeliveryId};
 use serde_json::json;
 
-use super::story::{KEYS, attempt, batch, claimed, deliver, park, plan_options, records, split, wish};
-use super::support::Fakes;
+use super::story::{KEYS, attempt, batch, batch_of, claimed, deliver, park, plan_options, records, split, wish};
+use super::support::{self, Fakes};
 use super::{Ask, json as body, problem};
 
 /// The answer to a path that must be one.
@@ -25,6 +26,13 @@ fn an_empty_world_answers_every_count_with_zero() {
         "sources": {"open": 0, "sealed": 0, "quarantined": 0},
         "payloads": {"prepared": 0, "sending": 0, "delivered": 0, "parked": 0, "dropped": 0, "split": 0, "pending": 0},
         "posts": {"sent": 0, "ambiguous": 0},
+        "delivery": {
+            "enabled": false,
+            "breaker": {"state": "closed", "since": null, "until": null, "reason": null},
+            "breakers": {"closed": 0, "probing": 0, "open": 0},
+            "last_refusal": null,
+            "oldest_pending": null,
+        },
         "ledgers": {"scanned": 0, "total": 0},
         "dead_letters": 0,
     });
@@ -55,6 +63,8 @@ fn world() -> Fakes {
 #[test]
 fn books_of_batches_over_hours_add_up() {
     let fakes = world();
+    let mut found = stats(&fakes, "");
+    assert_eq!(found["delivery"].take()["breakers"], json!({"closed": 4, "probing": 0, "open": 0}));
     let expected = json!({
         "lines": {
             "in": 18, "delivered": 3, "pending": 6, "parked": 2, "rejected": {"not_json": 1},
@@ -63,10 +73,11 @@ fn books_of_batches_over_hours_add_up() {
         "sources": {"open": 0, "sealed": 4, "quarantined": 1},
         "payloads": {"prepared": 3, "sending": 1, "delivered": 2, "parked": 1, "dropped": 1, "split": 1, "pending": 3},
         "posts": {"sent": 6, "ambiguous": 1},
+        "delivery": null,
         "ledgers": {"scanned": 4, "total": 4},
         "dead_letters": 0,
     });
-    assert_eq!(stats(&fakes, ""), expected);
+    assert_eq!(found, expected);
     assert_eq!(Ask::new("HEAD", "/v1/stats").of(&fakes), Ask::get("/v1/stats").of(&fakes));
 }
 
@@ -106,6 +117,98 @@ fn unbalanced_books_raise_the_alarm_despite_cancelling_errors() {
     spoil("v1/20260328T07", "UPDATE plan_v1 SET filtered = '{}'");
     let both = stats(&fakes, "");
     assert_eq!((&both["lines"]["unaccounted"], &both["alarm"]), (&0.into(), &"unaccounted".into()));
+}
+
+/// The partner refuses the key of a deployment with a batch in each of two hours.
+fn refused_key() -> (Fakes, Vec<DeliveryId>) {
+    let fakes = Fakes::new();
+    batch(&fakes, KEYS[2], &records(0..2), Some(wish()));
+    fakes.clock_ms.set(fakes.clock_ms.get() + 60_000);
+    let ids = batch(&fakes, KEYS[0], &records(2..8), Some(wish()));
+    attempt(&fakes, &ids[0], AttemptOutcome::Endpoint { status: 403, code: "auth".into(), park: false });
+    fakes.clock_ms.set(fakes.clock_ms.get() + 5_000);
+    (fakes, ids)
+}
+
+#[test]
+fn refusing_partner_shows_breaker_refusal_and_oldest_payload() {
+    let (fakes, ids) = refused_key();
+    let mut delivery = stats(&fakes, "")["delivery"].take();
+    let oldest = delivery["oldest_pending"].take();
+    let since = "2026-03-28T08:43:25.000Z";
+    let expected = json!({
+        "enabled": false,
+        "breaker": {"state": "open", "since": since, "until": "2026-03-28T08:43:55.000Z", "reason": "auth"},
+        "breakers": {"closed": 1, "probing": 0, "open": 1},
+        "last_refusal": {"status": 403, "code": "auth", "at": since},
+        "oldest_pending": null,
+    });
+    assert_eq!(delivery, expected);
+    assert_eq!(oldest["since"], "2026-03-28T08:42:25.000Z", "of the hour before");
+    assert_eq!((&oldest["payload"]["waits_for"], &oldest["payload"]["attempts"]), (&"queue".into(), &0.into()));
+    let newest = stats(&fakes, "?ledgers=1")["delivery"]["oldest_pending"].take();
+    assert_eq!((&newest["since"], &newest["payload"]["id"]), (&since.into(), &ids[0].handle().into()));
+    assert_eq!(newest["payload"]["last_attempt_at"], since);
+}
+
+#[test]
+fn pause_over_is_probing_and_success_closes() {
+    let (fakes, ids) = refused_key();
+    let state = || stats(&fakes, "")["delivery"].take();
+    fakes.clock_ms.set(fakes.clock_ms.get() + raydex::limits::BREAKER_MIN_MS);
+    let found = state();
+    assert_eq!((&found["breaker"]["state"], &found["breaker"]["until"]), (&"probing".into(), &json!(null)));
+    let (token, _) = claimed(&fakes, &ids[1]);
+    let found = state();
+    assert_eq!(found["breaker"]["state"], "probing");
+    assert!(found["breaker"]["until"].is_string(), "the lease of the one that tries: {found}");
+    let outcome = AttemptOutcome::Delivered { status: 200 };
+    fakes.ledgers.ask(&ids[1].ledger, &CommitAttempt { id: ids[1].clone(), token, outcome });
+    let found = state();
+    assert_eq!((&found["breaker"]["state"], &found["breakers"]["open"]), (&"closed".into(), &0.into()));
+    assert_eq!(found["last_refusal"]["status"], 403, "it is known when the partner refused last");
+}
+
+#[test]
+fn waiting_payload_says_what_it_waits_for() {
+    let (fakes, ids) = refused_key();
+    let waits = || {
+        let detail = body(&Ask::get(&format!("/v1/batches/{}", batch_of(&ids[0]))).of(&fakes));
+        let payloads = detail["payloads"].as_array().unwrap().clone();
+        let waits = payloads.iter().map(|one| [one["waits_for"].clone(), one["waits_until"].clone()]);
+        json!(waits.collect::<Vec<_>>())
+    };
+    let until = "2026-03-28T08:43:55.000Z";
+    assert_eq!(waits(), json!([["breaker", until], ["breaker", until], ["breaker", until]]));
+    fakes.clock_ms.set(fakes.clock_ms.get() + raydex::limits::BREAKER_MIN_MS);
+    assert_eq!(waits(), json!([["queue", null], ["queue", null], ["queue", null]]));
+    claimed(&fakes, &ids[0]);
+    let found = waits();
+    assert_eq!((&found[0][0], &found[1][0]), (&"attempt".into(), &"breaker".into()), "{found}");
+    let fakes = Fakes::new();
+    let ids = batch(&fakes, KEYS[0], &records(0..6), Some(wish()));
+    park(&fakes, &ids[0]);
+    deliver(&fakes, &ids[1]);
+    let failed = AttemptOutcome::NotStored { status: Some(503), code: "busy".into(), wait_ms: Some(3_600_000) };
+    attempt(&fakes, &ids[2], failed);
+    let detail = body(&Ask::get(&format!("/v1/batches/{}", batch_of(&ids[0]))).of(&fakes));
+    let waits: Vec<_> = (0..3).map(|place| detail["payloads"][place]["waits_for"].clone()).collect();
+    assert_eq!(json!(waits), json!(["decision", null, "retry"]));
+    assert_eq!(detail["payloads"][2]["waits_until"], "2026-03-28T09:42:25.000Z");
+}
+
+#[test]
+fn health_with_token_says_why_payloads_wait() {
+    let (fakes, _) = refused_key();
+    let health = body(&Ask::get("/healthz").of(&fakes));
+    assert_eq!((&health["status"], &health["delivery"]["breaker"]["state"]), (&"degraded".into(), &"open".into()));
+    assert_eq!(health["delivery"]["last_refusal"]["status"], 403);
+    let plain = json!({"status": "ok"});
+    assert_eq!(body(&Ask::get("/healthz").without_token().of(&fakes)), plain);
+    let limited = Ok(support::world::config_with(&[("API_RATE_PER_MINUTE", "1")]));
+    assert_ne!(body(&Ask::get("/healthz").of_deployment(&fakes, &limited)), plain);
+    assert_eq!(body(&Ask::get("/healthz").of_deployment(&fakes, &limited)), plain, "who asks too often");
+    assert_eq!(body(&Ask::get("/healthz").of(&Fakes::new()))["status"], "ok");
 }
 
 #[test]

@@ -33,7 +33,7 @@ fn reasons(reasons: &[(&str, u64)]) -> BTreeMap<String, u64> {
 }
 
 fn totals(ledger: &Ledger) -> LedgerTotals {
-    let totals = ledger.ask(&GetTotals {});
+    let totals = ledger.ask(&GetTotals {}).totals;
     assert_eq!(totals.lines.unaccounted, 0, "{totals:?}");
     totals
 }
