@@ -31,6 +31,11 @@ pub const fn fields(dataset: Dataset) -> ClassTable {
     }
 }
 
+/// Whether a dataset has the field `name`.
+pub(super) fn is_known(name: &str) -> bool {
+    Dataset::ALL.into_iter().any(|dataset| class_of(dataset, name) != FieldClass::Unknown)
+}
+
 /// The class of the member `name` of an object of a class; older runtimes wrote some names in lower case.
 pub(super) fn member(of: FieldClass, name: &str) -> FieldClass {
     let table = MEMBERS.iter().find(|(class, _)| *class == of).map_or(&[][..], |(_, table)| table);
@@ -241,6 +246,21 @@ pub const MEMBERS: &[(FieldClass, ClassTable)] = &[
     (
         FieldClass::LogLine,
         &[("Level", FieldClass::Word), ("Message", FieldClass::Message), ("TimestampMs", FieldClass::Time)],
+    ),
+    (
+        FieldClass::Signals,
+        &[
+            ("browser_ratio_1h", FieldClass::Number),
+            ("cache_ratio_1h", FieldClass::Number),
+            ("h2h3_ratio_1h", FieldClass::Number),
+            ("heuristic_ratio_1h", FieldClass::Number),
+            ("ips_quantile_1h", FieldClass::Number),
+            ("ips_rank_1h", FieldClass::Number),
+            ("paths_rank_1h", FieldClass::Number),
+            ("reqs_quantile_1h", FieldClass::Number),
+            ("reqs_rank_1h", FieldClass::Number),
+            ("uas_rank_1h", FieldClass::Number),
+        ],
     ),
     (FieldClass::Version, &[("ID", FieldClass::Id), ("Tag", FieldClass::Name), ("Message", FieldClass::Message)]),
 ];

@@ -3,7 +3,7 @@
 //! Reading order: `role` and `class` are the table of who sees what, `fields` says which class a field has
 //! (`schemas/field_classes.toml` says the same, held by a test), `field_names` which names are slips, `record` walks a line, `shapes` knows how harmless
 //! values look, `scrub` takes secrets out of URLs and texts, `words` distinguishes a word from a token, `names` knows
-//! what is called a secret, `ip` cuts addresses.
+//! what is called a secret, `ip` cuts addresses, `host` finds them in the place of a name.
 //!
 //! * `viewer`: addresses are cut, values of query strings, cookies and headers are masked, and so is everything
 //!   that is not known to be harmless.
@@ -12,7 +12,8 @@
 //!
 //! A string that is masked becomes `"[masked]"`, a number or a truth value `null`; what is empty stays empty. A value
 //! is shown only if it has the shape of its class, so that a secret in a field where it does not belong is not shown.
-//! The names of the record's own fields are the job's, and stay, unless one looks like a token.
+//! The names of the record's own fields are the job's, and stay, unless one looks like a token. The names of an object
+//! that are masked become `"[masked-1]"`, `"[masked-2]"` and so on, so that none of its members hides another.
 //!
 //! # Invariants
 //!
@@ -22,6 +23,7 @@
 mod class;
 mod field_names;
 mod fields;
+mod host;
 mod ip;
 mod names;
 mod record;
@@ -76,6 +78,8 @@ pub fn prunes(role: Role, dataset: Dataset, name: &str, operand: &str) -> bool {
     let class = class_of(dataset, name);
     match class.treatment(role) {
         FieldTreatment::Raw => true,
+        // What looks like a cut address stands for all addresses of its network.
+        FieldTreatment::Checked if class == FieldClass::Host && scrub::is_address_host(operand) => role != Role::Viewer,
         FieldTreatment::Checked => !operand.contains(MASKED) && shapes::fits(role, class, operand),
         FieldTreatment::Cut
         | FieldTreatment::Scrubbed
@@ -86,7 +90,7 @@ pub fn prunes(role: Role, dataset: Dataset, name: &str, operand: &str) -> bool {
 }
 #[cfg(test)]
 mod tests {
-    use super::{Disclosure, MASKED, Role, mask_line, prunes, shown};
+    use super::{Disclosure, FieldClass, MASKED, MEMBERS, Role, fields, mask_line, prunes, shown};
     use crate::record::Dataset;
 
     /// What `role` sees of a record of `http_requests`.
@@ -147,6 +151,80 @@ mod tests {
             ("Subrequests", r#"[{"ClientIP":"::1"},7]"#, r#"[{"ClientIP":"::"},null]"#, r#"[{"ClientIP":"::1"},null]"#),
         ] {
             assert_eq!(field(name, value), [viewer, support], "{name} {value}");
+        }
+    }
+
+    #[test]
+    fn address_as_host_is_cut_for_viewer() {
+        for (value, viewer) in [
+            ("192.0.2.77", "192.0.2.0"),
+            ("192.0.2.77:8443", "192.0.2.0:8443"),
+            ("192.0.2.77.:80", "192.0.2.0.:80"),
+            ("2001:db8:1:2::77", "2001:db8:1::"),
+            ("[2001:db8:1:2::77]:443", "[2001:db8:1::]:443"),
+            ("[::ffff:192.0.2.77]", "[::ffff:192.0.2.0]"),
+            ("192.0.589", "[masked]"),
+            ("0xC000024D:80", "[masked]:80"),
+            ("192.0.2.77.nip.example", "[masked].[masked].[masked].[masked].nip.example"),
+            ("ip-192-0-2-77.internal.example", "[masked].internal.example"),
+        ] {
+            for name in ["ClientRequestHost", "EdgeRequestHost", "ZoneName"] {
+                let seen = field(name, &format!("\"{value}\""));
+                assert_eq!(seen, [format!("\"{viewer}\""), format!("\"{value}\"")], "{name}");
+            }
+            let [for_viewer, _] = field("ClientRequestReferer", &format!("\"https://{value}/a\""));
+            assert_eq!(for_viewer, format!("\"https://{viewer}/a\""));
+        }
+        assert_eq!(field("ClientRequestHost", r#""[fe80::1%25eth0]:80""#), [r#""[masked]:80""#; 2]);
+    }
+
+    #[test]
+    fn masked_names_differ_and_known_names_stay() {
+        let names = r#"{"a b":1,"[masked-7]":2,"4111111111111111":3,"[masked]":4,"Novel":5,"ClientIP":""}"#;
+        let expected =
+            r#"{"[masked-1]":null,"[masked-2]":null,"[masked-3]":null,"[masked-4]":null,"Novel":null,"ClientIP":""}"#;
+        for role in [Role::Viewer, Role::Support] {
+            assert_eq!(seen(role, names), expected);
+            assert_eq!(seen(role, expected), expected, "once is as good as twice");
+        }
+        let cookies = r#"{"ann@a.example":"x","bob@a.example":"y","theme":"z"}"#;
+        let expected = r#"{"[masked-1]":"[masked]","[masked-2]":"[masked]","theme":"[masked]"}"#;
+        assert_eq!(field("Cookies", cookies), [expected, expected]);
+        let signals = r#"{"h2h3_ratio_1h":0.5,"reqs_quantile_1h":0.25}"#;
+        assert_eq!(field("JA4Signals", signals), [signals, signals]);
+    }
+
+    #[test]
+    fn names_of_listed_fields_are_never_masked() {
+        for dataset in Dataset::ALL {
+            for (name, _) in fields(dataset) {
+                let line = format!(r#"{{"{name}":""}}"#);
+                for other in Dataset::ALL {
+                    let mut out = Vec::new();
+                    mask_line(Role::Viewer, other, line.as_bytes(), &mut out).unwrap();
+                    assert_eq!(String::from_utf8(out).unwrap(), line, "{other}");
+                }
+            }
+        }
+        for (class, members) in MEMBERS {
+            let dataset =
+                if *class == FieldClass::Signals { Dataset::HttpRequests } else { Dataset::WorkersTraceEvents };
+            let outer = match class {
+                FieldClass::Event => "{\"Event\":{@}}",
+                FieldClass::Request => "{\"Event\":{\"Request\":{@}}}",
+                FieldClass::Response => "{\"Event\":{\"Response\":{@}}}",
+                FieldClass::Exception => "{\"Exceptions\":[{@}]}",
+                FieldClass::LogLine => "{\"Logs\":[{@}]}",
+                FieldClass::Version => "{\"ScriptVersion\":{@}}",
+                FieldClass::Signals => "{\"JA4Signals\":{@}}",
+                other => panic!("no record has {other:?}"),
+            };
+            for (name, _) in *members {
+                let line = outer.replace('@', &format!("\"{name}\":\"\""));
+                let mut out = Vec::new();
+                mask_line(Role::Viewer, dataset, line.as_bytes(), &mut out).unwrap();
+                assert_eq!(String::from_utf8(out).unwrap(), line);
+            }
         }
     }
 
@@ -221,6 +299,8 @@ mod tests {
             ("ClientRequestHost", "a.example", true),
             ("ClientRequestHost", "sk_live_4eC39HqLyjWDarjtT1zdp7dc.example", false),
             ("ClientRequestHost", MASKED, false),
+            ("ClientRequestHost", "192.0.2.0", false),
+            ("ClientRequestHost", "[2001:db8::]:443", false),
             ("ClientIP", "198.18.7.0", false),
             ("ClientRequestURI", "/", false),
             ("Novel", "1", false),
@@ -229,6 +309,7 @@ mod tests {
             assert!(prunes(Role::Forensics, http, name, operand));
         }
         assert!(prunes(Role::Support, http, "ClientIP", "198.18.7.9"));
+        assert!(prunes(Role::Support, http, "ClientRequestHost", "192.0.2.77:80"));
     }
 
     #[test]

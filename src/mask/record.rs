@@ -128,16 +128,33 @@ impl ValueMask {
 
     /// Whether the name of a member is shown: it is Cloudflare's own, or no secret by its looks.
     fn shows_name(self, of: FieldClass, name: &str, class: FieldClass) -> bool {
-        let is_known = class != FieldClass::Unknown
-            && matches!(of, FieldClass::Records | FieldClass::Event | FieldClass::Request | FieldClass::LogLine);
+        let is_known = match of {
+            FieldClass::Records => class != FieldClass::Unknown || fields::is_known(name),
+            _ => fields::member(of, name) != FieldClass::Unknown,
+        };
         let is_field = || name.len() <= 64 && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
         match of {
-            _ if is_known || name == MASKED => true,
+            _ if is_known => true,
+            // It is numbered anew, so that it differs from those that are masked now.
+            _ if is_masked_name(name) => false,
             // A field of the record: the job names it, and new ones have long names.
             FieldClass::Records => is_field() && !refused(Role::Support, name),
             _ => !refused(self.role, name),
         }
     }
+}
+
+/// The name of the member whose name is masked as the `number`th of its object.
+fn masked_name(number: usize) -> String {
+    format!("[masked-{number}]")
+}
+
+/// Whether a name is one that masking gives.
+fn is_masked_name(name: &str) -> bool {
+    let inner = name.strip_prefix("[masked").and_then(|rest| rest.strip_suffix(']'));
+    let digits =
+        |rest: &str| rest.strip_prefix('-').is_some_and(|number| number.bytes().all(|byte| byte.is_ascii_digit()));
+    inner.is_some_and(|rest| rest.is_empty() || digits(rest))
 }
 
 /// The class of a header.
@@ -206,11 +223,16 @@ impl<'de> Visitor<'de> for MaskedMembers<'_> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
         let Self { mask, of, out } = self;
-        let mut mark = '{';
+        let (mut mark, mut masked) = ('{', 0);
         while let Some(MemberName(name)) = map.next_key::<MemberName<'de>>()? {
             let class = mask.member(of, &name);
             put(out, mark.encode_utf8(&mut [0; 4]));
-            put_text(out, if mask.shows_name(of, &name, class) { &name } else { MASKED });
+            if mask.shows_name(of, &name, class) {
+                put_text(out, &name);
+            } else {
+                masked += 1;
+                put_text(out, &masked_name(masked));
+            }
             put(out, ":");
             mask.value(class, map.next_value::<&'de RawValue>()?.get(), out);
             mark = ',';

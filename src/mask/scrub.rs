@@ -13,6 +13,7 @@ use std::borrow::Cow;
 
 use percent_encoding::percent_decode_str;
 
+use super::host::{HostAndPort, HostKind, address_labels};
 use super::names::names_secret;
 use super::words::{has_card, has_long_number, is_harmless, refused};
 use super::{FieldClass, MASKED, Role};
@@ -37,6 +38,11 @@ pub(super) fn scrubbed(role: Role, class: FieldClass, text: &str) -> String {
         before = Cow::Owned(after);
     }
     MASKED.to_owned()
+}
+
+/// Whether a text is the address of a host, with or without a port.
+pub(super) fn is_address_host(text: &str) -> bool {
+    HostKind::of(HostAndPort::split(text).host) != HostKind::Name
 }
 
 fn once(role: Role, class: FieldClass, text: &str) -> String {
@@ -115,23 +121,31 @@ impl TextScrubber {
     }
 
     fn host(self, text: &str, out: &mut String) {
-        if text.starts_with('[') && text != MASKED && !text.starts_with("[masked]") {
-            // An address: whose it is, is not said by a name.
-            let is_shown = self.role != Role::Viewer && !refused(self.role, text);
-            out.push_str(if is_shown { text } else { MASKED });
-            return;
-        }
-        let (name, port) = text.split_once(':').map_or((text, None), |(name, port)| (name, Some(port)));
-        for (label, dot) in pieces(name, |c| c == '.') {
-            let sign = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '*');
-            let is_shown = label == MASKED || label.chars().all(sign) && !refused(self.role, label);
-            out.push_str(if is_shown { label } else { MASKED });
-            out.push_str(dot);
+        let HostAndPort { host, port } = HostAndPort::split(text);
+        match (HostKind::of(host), self.role) {
+            _ if host.starts_with(MASKED) => self.labels(host, out),
+            (HostKind::Address { network }, Role::Viewer) => out.push_str(&network),
+            (HostKind::Address { .. }, _) => out.push_str(host),
+            (HostKind::OddAddress, Role::Viewer) => out.push_str(MASKED),
+            (HostKind::OddAddress, _) if host.starts_with('[') => out.push_str(MASKED),
+            (HostKind::OddAddress | HostKind::Name, _) => self.labels(host, out),
         }
         if let Some(port) = port {
             let is_port = port.len() <= 5 && port.bytes().all(|byte| byte.is_ascii_digit());
             out.push(':');
             out.push_str(if is_port { port } else { MASKED });
+        }
+    }
+
+    /// The labels of a name, each by itself.
+    fn labels(self, name: &str, out: &mut String) {
+        let of_address = if self.role == Role::Viewer { address_labels(name) } else { Vec::new() };
+        for (place, (label, dot)) in pieces(name, |c| c == '.').enumerate() {
+            let sign = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '*');
+            let is_hidden = of_address.get(place).copied().unwrap_or_default();
+            let is_shown = label == MASKED || !is_hidden && label.chars().all(sign) && !refused(self.role, label);
+            out.push_str(if is_shown { label } else { MASKED });
+            out.push_str(dot);
         }
     }
 

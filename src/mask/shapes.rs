@@ -153,7 +153,7 @@ mod tests {
             (FieldClass::Date, &["Fri, 27 Mar 2026 21:04:11 GMT", "0"], &["tomorrow"]),
             (
                 FieldClass::Host,
-                &["a.example", "a.example:8443", "192.0.2.7"],
+                &["a.example", "a.example:8443", "192.0.2.0", "[2001:db8::]:443"],
                 &["a b", "sk_live_4eC39HqLyjWDarjt.example"],
             ),
         ];

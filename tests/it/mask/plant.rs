@@ -192,7 +192,7 @@ impl Places {
     }
 }
 
-/// Every member of the objects of a trace.
+/// Every member of the objects in a record.
 fn members(canary: &Canary, values: &[Value], random: &mut Random) -> Vec<Planted> {
     let mut planted = Vec::new();
     for (class, table) in MEMBERS {
@@ -208,9 +208,12 @@ fn members(canary: &Canary, values: &[Value], random: &mut Random) -> Vec<Plante
                 FieldClass::Exception => json!({ "Exceptions": [object] }),
                 FieldClass::LogLine => json!({ "Logs": [object] }),
                 FieldClass::Version => json!({ "ScriptVersion": object }),
+                FieldClass::Signals => json!({ "JA4Signals": object }),
                 _ => panic!("where do objects of {class:?} stand?"),
             };
-            planted.push((Dataset::WorkersTraceEvents, format!("{class:?}.{name}"), line.to_string()));
+            let is_of_http = *class == FieldClass::Signals;
+            let dataset = if is_of_http { Dataset::HttpRequests } else { Dataset::WorkersTraceEvents };
+            planted.push((dataset, format!("{class:?}.{name}"), line.to_string()));
         }
     }
     planted
