@@ -1,7 +1,7 @@
 // The main program of scripts/run: runs the Worker locally, with sample data at the first start, until it is stopped.
 //
-// scripts/run has already checked the options: --port N, --state DIR, --program FILE (make-batches), --token T, --empty,
-// --fresh, --partner URL with --partner-uri PATH and --partner-key KEY, --partner-off. The state folder contains `token`,
+// scripts/run has already checked the options: --port N, --state DIR, --program FILE (make-batches), --token T, --tokens FILE,
+// --set NAME=VALUE, --empty, --fresh, --partner URL with --partner-uri PATH and --partner-key KEY, --partner-off. The state folder contains `token`,
 // `partner-key`, `bucket/`, `objects/`, `sample.json`, `partner.json` (delivery.mjs), `worker.log` and, while it runs,
 // `pid`.
 //
@@ -17,6 +17,7 @@ import { delivered, delivery, table } from "./delivery.mjs";
 import { madeSample, makeSample, Trouble } from "./sample.mjs";
 import { cronsOf, fireCrons } from "./crons.mjs";
 import { NotBuilt, ROOT, startRuntime } from "./runtime.mjs";
+import { OPTIONS, checkWithWorker, settingsOf } from "./settings.mjs";
 
 const { values: options } = parseArgs({
   options: {
@@ -24,6 +25,7 @@ const { values: options } = parseArgs({
     state: { type: "string" },
     program: { type: "string" },
     token: { type: "string" },
+    ...OPTIONS,
     empty: { type: "boolean" },
     fresh: { type: "boolean" },
     partner: { type: "string" },
@@ -45,6 +47,7 @@ main().catch((error) => {
 
 async function main() {
   const port = Number(options.port);
+  const chosen = settingsOf(options);
   const state = path.resolve(options.state);
   await refuseTakenPort(port);
   fs.mkdirSync(state, { recursive: true });
@@ -56,10 +59,11 @@ async function main() {
   const runtime = await startRuntime({
     port,
     state,
-    settings: { API_TOKEN_SHA256: createHash("sha256").update(token).digest("hex"), ...settings },
+    settings: { API_TOKEN_SHA256: createHash("sha256").update(token).digest("hex"), ...settings, ...chosen },
     onLog: logInto(state, (line) => onVerdict(line)),
   });
-  const get = (path) => fetch(`${runtime.url}${path}`, { headers: { authorization: `Bearer ${token}` } });
+  await checkWithWorker(runtime.url);
+  const get = (path) => getPatiently(`${runtime.url}${path}`, token);
   let sample = madeSample(state);
   let accounts;
   if (!sample && !options.empty) {
@@ -73,7 +77,7 @@ async function main() {
     accounts = ours && { ours };
   }
   fireCrons(await cronsOf(ROOT), (cron) => runtime.scheduled(cron));
-  process.stdout.write(greeting(runtime.url, token, state, sample, accounts));
+  process.stdout.write(greeting(runtime.url, token, state, sample, accounts, JSON.parse(chosen.API_TOKENS || "[]")));
 }
 
 /** Removes everything except the secrets. */
@@ -102,6 +106,16 @@ function logInto(state, onVerdict) {
     }
     if (event === "parse_message") onVerdict(line);
   };
+}
+
+/** GETs with the token; waits where `--set API_RATE_PER_MINUTE=` allows fewer requests than this program makes. */
+async function getPatiently(url, token) {
+  for (;;) {
+    const reply = await fetch(url, { headers: { authorization: `Bearer ${token}` } });
+    if (reply.status !== 429) return reply;
+    await reply.body?.cancel();
+    await new Promise((done) => setTimeout(done, 1000 * Number(reply.headers.get("retry-after") ?? 1)));
+  }
 }
 
 /** The Worker's statistics; undefined if it has none. */
@@ -158,7 +172,7 @@ function kept(state, name) {
   return fs.readFileSync(file, "utf8").trim();
 }
 
-function greeting(url, token, state, sample, accounts) {
+function greeting(url, token, state, sample, accounts, others) {
   const near = path.relative(process.cwd(), state);
   const where = near === "" || near.startsWith("..") ? state : near;
   const ray = sample?.examples.visitor_with_subrequests?.ray;
@@ -175,7 +189,9 @@ function greeting(url, token, state, sample, accounts) {
     : [];
   return [
     `\nraydex is running at ${url}. The bucket, the index and worker.log are in ${where}. Press Ctrl-C to stop.\n`,
-    `token: ${token}\n\n`,
+    `token: ${token}\n`,
+    ...others.map(({ id, role, scopes }) => `also a token of ${id} (${role}: ${scopes.join(", ")})\n`),
+    "\n",
     ...examples,
     ...books,
     options["partner-off"] ? "\nDelivery is off (--partner-off).\n" : "",
