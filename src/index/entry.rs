@@ -91,7 +91,7 @@ fn pack_part(locations: &[RayLocation], spans: &ObjectSpans) -> Option<EntryPart
     bytes.extend_from_slice(&u32::try_from(blocks).ok()?.to_le_bytes());
     let mut stream = PackedBitWriter::default();
     for block in locations.chunks(BLOCK_RAYS) {
-        let row = BlockRow::of(block, stream.position())?;
+        let row = BlockRow::new(block, stream.position())?;
         bytes.extend(row.to_bytes()?);
         pack_block(&mut stream, block, &row);
     }
@@ -140,7 +140,7 @@ struct BlockRow {
 
 impl BlockRow {
     /// The row of a block whose first bit is `bit`.
-    fn of(block: &[RayLocation], bit: u64) -> Option<Self> {
+    fn new(block: &[RayLocation], bit: u64) -> Option<Self> {
         let (least, most) = block.iter().map(|location| location.span()).minmax().into_option()?;
         Some(Self {
             suffix: block.first()?.suffix(),

@@ -56,7 +56,7 @@ impl DurableObject for Audit {
 
     async fn alarm(&self) -> Result<Response> {
         if let Some(Some(segment)) = said(self.archive().await) {
-            EventLog::of(&env::config(&self.env)).info("audit_segment", &segment);
+            EventLog::for_config(&env::config(&self.env)).info("audit_segment", &segment);
         }
         Response::empty()
     }

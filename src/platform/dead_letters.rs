@@ -36,7 +36,7 @@ struct DeadLetterOutcome<'a> {
 
 /// Consumes a batch of messages which `queue` gave up after `retries` retries.
 pub(super) async fn consume(batch: &QueueBatch, env: &Env, queue: &str, retries: usize) -> Result<(), JsValue> {
-    let log = EventLog::of(&env::config(env));
+    let log = EventLog::for_config(&env::config(env));
     for message in batch.messages() {
         let letter = letter(&message, queue, retries);
         let said = match keep(env, &letter).await {

@@ -32,7 +32,7 @@ async fn fetch(request: Request, env: Env, context: Context) -> Result<Response>
         log::not_configured(faults);
     }
     let (is_head, takes_gzip) = (request.method() == Method::Head, takes_gzip(&request));
-    let (client, request) = (ClientConnection::of(&request), from_platform(request)?);
+    let (client, request) = (ClientConnection::from_request(&request), from_platform(request)?);
     let answer = async move { answer_request(&config, &services, request).await };
     match client.wants(answer.boxed_local()).await {
         Some(reply) => to_platform(reply, is_head, takes_gzip, |pieces| hang_up::body(&context, client.wants(pieces))),

@@ -93,7 +93,7 @@ pub(super) struct UntilHangUp<W> {
 
 impl ClientConnection {
     /// The client of that request.
-    pub(super) fn of(request: &Request) -> Self {
+    pub(super) fn from_request(request: &Request) -> Self {
         Self(request.inner().unchecked_ref::<AbortableRequest>().signal())
     }
 

@@ -84,7 +84,7 @@ impl Ledger {
         let woken = ledger::alarm(&self.sql, &name, &sends, &self.alarm, log::now_ms).await?;
         let level = if woken == ledger::AlarmReport::default() { LogLevel::Debug } else { LogLevel::Info };
         let what = serde_json::json!({ "ledger": name, "woken": woken });
-        EventLog::of(&env::config(&self.env)).write(level, "alarm", &what);
+        EventLog::for_config(&env::config(&self.env)).write(level, "alarm", &what);
         Ok(())
     }
 }

@@ -31,7 +31,7 @@ pub(super) struct EventLog(LogLevel);
 
 impl EventLog {
     /// The log that the settings ask for; without any, the usual one.
-    pub(super) fn of<F>(config: &Result<Config, F>) -> Self {
+    pub(super) fn for_config<F>(config: &Result<Config, F>) -> Self {
         Self(config.as_ref().map_or_else(|_| LogLevel::default(), |config| config.log_level))
     }
 

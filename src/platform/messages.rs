@@ -73,7 +73,7 @@ pub(super) struct MessageBatchSummary {
 
 impl MessageBatchSummary {
     /// That of a batch of this queue.
-    pub(super) fn of(queue: String) -> Self {
+    pub(super) fn new(queue: String) -> Self {
         Self { queue, ..Self::default() }
     }
 

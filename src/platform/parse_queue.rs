@@ -17,7 +17,7 @@ use crate::pipeline::{ParseVerdict, parse_message};
 pub(super) async fn consume(batch: &QueueBatch, env: &Env) -> Result<(), JsValue> {
     let config = env::config(env);
     let world = Bindings::new(env, config.as_ref().ok());
-    let (log, mut summary) = (EventLog::of(&config), MessageBatchSummary::of(batch.queue()));
+    let (log, mut summary) = (EventLog::for_config(&config), MessageBatchSummary::new(batch.queue()));
     for message in batch.messages() {
         let verdict = parse(config.as_ref(), world.as_ref(), &message).await;
         message.settle(verdict.retry_s)?;

@@ -21,7 +21,7 @@ pub async fn consume(batch: QueueBatch, env: Env, context: worker::worker_sys::C
         env::PARSE_DLQ_NAME => dead_letters::consume(&batch, &env, env::PARSE_QUEUE_NAME, PARSE_RETRY_S.len()).await,
         env::SEND_DLQ_NAME => dead_letters::consume(&batch, &env, env::SEND_QUEUE_NAME, SEND_RETRY_S.len()).await,
         _ => {
-            log::error("unknown_queue", &MessageBatchSummary::of(queue));
+            log::error("unknown_queue", &MessageBatchSummary::new(queue));
             batch.retry_all()
         }
     }

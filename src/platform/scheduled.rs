@@ -16,7 +16,7 @@ use crate::pipeline;
 #[expect(unreachable_pub, reason = "called from JavaScript alone")]
 pub async fn scheduled(cron: String, env: Env) {
     let config = env::config(&env);
-    let log = EventLog::of(&config);
+    let log = EventLog::for_config(&config);
     let config = match config {
         Ok(config) => config,
         Err(faults) => return log::not_configured(&faults),

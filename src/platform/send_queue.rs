@@ -25,7 +25,7 @@ use crate::limits::{CONCURRENT_CALLS, SEND_PATIENCE_MS};
 
 /// Consumes a batch of messages.
 pub(super) async fn consume(batch: &QueueBatch, env: &Env, context: &Context) -> Result<(), JsValue> {
-    let run = Rc::new(SendBatchRun::of(batch, env));
+    let run = Rc::new(SendBatchRun::new(batch, env));
     let each = Rc::clone(&run);
     let mut all = Box::pin(stream::iter(run.messages.clone()).for_each_concurrent(CONCURRENT_CALLS, move |message| {
         let run = Rc::clone(&each);
@@ -60,15 +60,15 @@ struct SendBatchRun {
 }
 
 impl SendBatchRun {
-    fn of(batch: &QueueBatch, env: &Env) -> Self {
-        let sending = SendDependencies::of(env);
+    fn new(batch: &QueueBatch, env: &Env) -> Self {
+        let sending = SendDependencies::from_env(env);
         let unsettled = |message| Rc::new(SendMessage { message, settled: Cell::new(false) });
         Self {
-            log: EventLog::of(&sending.config),
+            log: EventLog::for_config(&sending.config),
             sending,
             messages: batch.messages().into_iter().map(unsettled).collect(),
             begun: Cell::new((0, log::now_ms())),
-            summary: RefCell::new(MessageBatchSummary::of(batch.queue())),
+            summary: RefCell::new(MessageBatchSummary::new(batch.queue())),
             fault: Cell::new(None),
         }
     }

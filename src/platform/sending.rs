@@ -21,7 +21,7 @@ pub(super) struct SendDependencies {
 
 impl SendDependencies {
     /// That of this deployment.
-    pub(super) fn of(env: &Env) -> Self {
+    pub(super) fn from_env(env: &Env) -> Self {
         let config = env::config(env);
         let world = Bindings::new(env, config.as_ref().ok());
         Self { config, world }

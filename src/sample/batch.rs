@@ -153,20 +153,20 @@ impl SamplePlan {
             Dataset::HttpRequests => {
                 json.clear();
                 let children = self.merged.then_some(request.merged.as_slice());
-                http::write(json, &HttpRecord::of(self, unit, request), children);
+                http::write(json, &HttpRecord::new(self, unit, request), children);
                 emit(SampleLine { request, json: json.bytes() })
             }
             _ if request.copy => Ok(()),
             Dataset::FirewallEvents if request.matches == 0 => Ok(()),
             Dataset::FirewallEvents => {
-                firewall::lines(json, &RequestExchange::of(request), unit, |json| emit(SampleLine { request, json }))
+                firewall::lines(json, &RequestExchange::new(request), unit, |json| emit(SampleLine { request, json }))
             }
             Dataset::WorkersTraceEvents => std::iter::once(request).chain(&request.merged).try_for_each(|request| {
                 if !request.worker {
                     return Ok(());
                 }
                 json.clear();
-                trace::write(json, &RequestExchange::of(request));
+                trace::write(json, &RequestExchange::new(request));
                 emit(SampleLine { request, json: json.bytes() })
             }),
         }

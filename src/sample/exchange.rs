@@ -77,7 +77,7 @@ pub(super) struct ExchangeTimes {
 }
 
 impl<'r> RequestExchange<'r> {
-    pub(super) fn of(request: &'r SampleRequest) -> Self {
+    pub(super) fn new(request: &'r SampleRequest) -> Self {
         let mut family = ChaCha8Rng::seed_from_u64(request.family_seed);
         let mut rng = ChaCha8Rng::seed_from_u64(request.seed);
         let (site, client) = (pick(&SITES, &mut family), RequestClient::draw(&mut family));
@@ -296,7 +296,7 @@ mod tests {
     fn fields_of_a_request_fit_together() {
         let plan = SamplePlan::default();
         for request in plan.requests(1) {
-            let x = RequestExchange::of(&request);
+            let x = RequestExchange::new(&request);
             assert_eq!(x.origin_asked, !x.origin_ip().is_empty());
             assert!(x.origin_asked || x.origin_status == 0);
             assert!(x.stopped_by.is_none() || (x.cache == "none" && matches!(x.edge_status, 403 | 429)));
@@ -312,8 +312,8 @@ mod tests {
     fn a_family_shares_its_site_and_its_client() {
         let plan = SamplePlan { merged: true, ..SamplePlan::default() };
         for request in plan.requests(0).filter(|request| !request.merged.is_empty()) {
-            let visitor = RequestExchange::of(&request);
-            for child in request.merged.iter().map(RequestExchange::of) {
+            let visitor = RequestExchange::new(&request);
+            for child in request.merged.iter().map(RequestExchange::new) {
                 assert_eq!(child.site.zone, visitor.site.zone);
                 assert_eq!(child.client.colo.code, visitor.client.colo.code);
                 assert_eq!(child.host, visitor.site.api_host);

@@ -22,8 +22,8 @@ pub(super) struct HttpRecord<'r> {
 }
 
 impl<'r> HttpRecord<'r> {
-    pub(super) fn of(plan: &'r SamplePlan, unit: TimestampUnit, request: &'r SampleRequest) -> Self {
-        Self { plan, unit, exchange: RequestExchange::of(request) }
+    pub(super) fn new(plan: &'r SamplePlan, unit: TimestampUnit, request: &'r SampleRequest) -> Self {
+        Self { plan, unit, exchange: RequestExchange::new(request) }
     }
 }
 
@@ -52,7 +52,7 @@ pub(super) fn write(json: &mut JsonLine, record: &HttpRecord<'_>, children: Opti
     }
     if let Some(children) = children {
         json.name("Subrequests");
-        json.array(children, |json, child| write(json, &HttpRecord::of(record.plan, record.unit, child), None));
+        json.array(children, |json, child| write(json, &HttpRecord::new(record.plan, record.unit, child), None));
     }
     json.raw("}");
 }

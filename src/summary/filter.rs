@@ -17,7 +17,7 @@ pub struct TextFilter(Box<[u8]>);
 
 impl TextFilter {
     /// The filter of the texts with these hashes.
-    pub(super) fn of(hashes: &[u64]) -> Self {
+    pub(super) fn from_hashes(hashes: &[u64]) -> Self {
         let bytes = (hashes.len() * FILTER_TEXT_BITS).div_ceil(8).max(LEAST);
         let mut filter = Self(vec![0; bytes].into_boxed_slice());
         for &hash in hashes {
@@ -96,7 +96,7 @@ mod tests {
         let hashes = ["", "192.0.2.1", "2001:db8::1", "a.example.com"].map(|text| hash(text.as_bytes()));
         let shown = hashes.map(|hash| format!("{hash:016x}"));
         assert_eq!(shown, ["0000000000000000", "c923da181407a9b8", "4df47d11bc7f4846", "3317e4d2173ff279"]);
-        assert_eq!(hex::encode(TextFilter::of(&hashes).bytes()), "7f548299001d2403");
+        assert_eq!(hex::encode(TextFilter::from_hashes(&hashes).bytes()), "7f548299001d2403");
     }
 
     #[test]
@@ -104,7 +104,7 @@ mod tests {
         for count in [0, 1, 2, 700, 10_000] {
             let text = |number: u32| format!("198.51.{}.{}", number / 256, number % 256);
             let hashes: Vec<u64> = (0..count).map(|number| hash(text(number).as_bytes())).collect();
-            let filter = TextFilter::from_bytes(TextFilter::of(&hashes).bytes()).unwrap();
+            let filter = TextFilter::from_bytes(TextFilter::from_hashes(&hashes).bytes()).unwrap();
             assert!((0..count).all(|number| filter.may_hold(&text(number))));
             let others = (1_000_000..1_020_000).filter(|number| filter.may_hold(&text(*number))).count();
             assert!(others < 400, "{others} of 20,000 with {count} in it");

@@ -4,23 +4,23 @@
 //! fields](crate::record::INDEXED_FIELDS) the set of its values while these are few, else a filter of its texts (a
 //! Bloom filter), else nothing. It is kept in the batch's entries ([`form`]). A batch of more than one span has a
 //! sidecar object with the same for each span, and with the table of the ranges of its spans ([`spans`]). Reading
-//! order: [`gather`] collects while the batch is indexed, `dictionary` and `filter` are what it collects in.
+//! order: [`build`] collects while the batch is indexed, `dictionary` and `filter` are what it collects in.
 //!
 //! # Invariants
 //!
 //! No value of a record is missing from the summaries of its batch and its span. A summary that is absent, or in an
 //! unknown form, says that anything may be there.
 
+pub mod build;
 mod dictionary;
 mod filter;
 pub mod form;
-pub mod gather;
 pub mod spans;
 mod tokens;
 
+pub use build::{PackedSummaries, SummaryBuilder};
 pub use filter::TextFilter;
 pub(crate) use filter::hash as stable_hash;
-pub use gather::{PackedSummaries, SummaryBuilder};
 pub use spans::{SpanSummaries, SpanSummary, WindowHash};
 
 use crate::filter::PossibleValues;

@@ -293,7 +293,7 @@ mod tests {
         let mut bits = TokenSet::default();
         bits.set(1);
         let times = |first_ns, last_ns| TimeBounds { first_ns, last_ns };
-        let texts = || ValueSet::Texts(TextFilter::of(&[super::hash(b"a")]));
+        let texts = || ValueSet::Texts(TextFilter::from_hashes(&[super::hash(b"a")]));
         let summaries = [
             SpanValues { times: times(1000, 1007), records: 3, fields: vec![ValueSet::Tokens(bits), ValueSet::Any] },
             SpanValues::default(),

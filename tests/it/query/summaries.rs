@@ -78,11 +78,11 @@ fn existing_value_is_never_ruled_out() {
                 summaries.take(span, ns, line.as_bytes(), &IndexedFields::read(line.as_bytes()));
             }
         }
-        let gathered = summaries.finish(&spans(count));
-        assert!(gathered.batch.len() <= SUMMARY_MAX);
-        assert_eq!(gathered.spans.is_empty(), count == 1);
-        let batch = PruningSummary::from_bytes(&gathered.batch).unwrap();
-        let each = SpanSummaries::from_bytes(&gathered.spans);
+        let packed = summaries.finish(&spans(count));
+        assert!(packed.batch.len() <= SUMMARY_MAX);
+        assert_eq!(packed.spans.is_empty(), count == 1);
+        let batch = PruningSummary::from_bytes(&packed.batch).unwrap();
+        let each = SpanSummaries::from_bytes(&packed.spans);
         for _ in 0..150 {
             let filter = filter(&mut random, values);
             let passes = |line: &String| filter.accepts(line.as_bytes()) == Ok(true);
@@ -105,11 +105,11 @@ fn existing_value_is_never_ruled_out() {
 
 #[test]
 fn unknown_line_may_hold_anything() {
-    let mut gatherer = SummaryBuilder::default();
+    let mut builder = SummaryBuilder::default();
     let line = br#"{"Action":"a"}"#;
-    gatherer.take(0, 1, line, &IndexedFields::read(line));
-    gatherer.take(0, 1, b"{\"Action\":\"\xff\"}", &IndexedFields::read(b"{\"Action\":\"\xff\"}"));
-    let summary = PruningSummary::from_bytes(&gatherer.finish(&spans(1)).batch).unwrap();
+    builder.take(0, 1, line, &IndexedFields::read(line));
+    builder.take(0, 1, b"{\"Action\":\"\xff\"}", &IndexedFields::read(b"{\"Action\":\"\xff\"}"));
+    let summary = PruningSummary::from_bytes(&builder.finish(&spans(1)).batch).unwrap();
     let filter = Filter::parse(r#"{"where":{"key":"Action","operator":"eq","value":"x"}}"#).unwrap();
     assert!(filter.may_match(|name| summary.possible(name)));
 }

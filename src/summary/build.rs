@@ -182,7 +182,7 @@ impl FieldColumn {
         self.add_to_batch(&texts);
         let tokens = seen.of(self.dictionary.tokens());
         match with_tokens(texts, tokens) {
-            Some(texts) => ValueSet::Texts(TextFilter::of(&texts)),
+            Some(texts) => ValueSet::Texts(TextFilter::from_hashes(&texts)),
             None => ValueSet::Any,
         }
     }
@@ -207,7 +207,7 @@ impl FieldColumn {
             return FieldSummary::OneOf(tokens);
         }
         let texts = with_tokens(std::mem::take(&mut self.batch_texts), tokens.iter().map(Box::as_ref));
-        texts.map_or(FieldSummary::Any, |texts| FieldSummary::Texts(TextFilter::of(&texts)))
+        texts.map_or(FieldSummary::Any, |texts| FieldSummary::Texts(TextFilter::from_hashes(&texts)))
     }
 }
 
