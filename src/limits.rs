@@ -276,6 +276,13 @@ pub const SWEEP_STEPS: usize = 10;
 /// once more if the partner lost it.
 pub const BODIES_KEPT_MS: i64 = 3 * 24 * 3_600_000;
 
+/// Duplicates of a plan that its row lists one by one: with the handle of a batch each is 130 bytes of JSON.
+pub const DUPLICATES_LISTED: usize = 100;
+
+/// How long the claims of an object's lines outlive the object, counted from its upload, in milliseconds: 30 days. An
+/// object that is moved is deleted at once, one that has served its time later; a claim is 4 bytes a ray.
+pub const CLAIMS_KEPT_MS: i64 = 30 * 24 * 3_600_000;
+
 /// How long after a window batches may still hold records of it, in milliseconds. 95 % are written within five minutes.
 pub const BACKFILL_LATE_MS: i64 = 3_600_000;
 

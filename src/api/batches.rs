@@ -80,14 +80,14 @@ struct BatchDetail {
 /// Answers with one batch, its plans and its payloads, or 404.
 pub(crate) async fn get_batch(services: &impl Services, argument: &str) -> Result<Reply, Problem> {
     let id = BatchId::from_handle(argument).ok_or_else(problems::no_such_batch)?;
-    let BatchDetails { batch, shards, totals, plans, payloads } =
+    let BatchDetails { batch, shards, totals, plans, duplicates, payloads } =
         call_ledger(services, &id.ledger, &GetBatch { source: id.source }).await?;
     let batch = batch.ok_or_else(problems::no_such_batch)?;
     Ok(Reply::json(&BatchDetail {
         batch: batch.into(),
         books: with_all_states(totals),
         shards,
-        plans: plans.into_iter().map(PlanResponse::from).collect(),
+        plans: plans.into_iter().map(|plan| PlanResponse::new(plan, &duplicates, &payloads)).collect(),
         payloads: payloads.into_iter().map(PayloadResponse::from).collect(),
     }))
 }

@@ -12,6 +12,7 @@ use super::record_view::DatasetViews;
 use super::views::PayloadResponse;
 use crate::access::Caller;
 use crate::http::{LookupCost, Problem, Reply, problems};
+use crate::index::ObjectVersion;
 use crate::ledger::BatchId;
 use crate::ledger::calls::{BatchDetails, GetBatch};
 use crate::lookup::FoundRecord;
@@ -88,19 +89,30 @@ pub(crate) async fn get_deliveries(
 async fn delivery_statuses(services: &impl Services, records: &[FoundRecord]) -> Result<Vec<RecordDelivery>, Problem> {
     let mut delivery_statuses = Vec::new();
     let mut known: Option<(BatchId, BatchDetails)> = None;
-    for record in records {
-        let id = BatchId::for_object(services.bucket_name(), &record.object.key, &record.object.etag);
+    for (record, object, offset) in records.iter().flat_map(stored_places) {
+        let id = BatchId::for_object(services.bucket_name(), &object.key, &object.etag);
         if known.as_ref().is_none_or(|(of, _)| *of != id) {
             let books = call_ledger(services, &id.ledger, &GetBatch { source: id.source.clone() }).await?;
             known = Some((id, books));
         }
-        delivery_statuses.extend(known.as_ref().map(|(id, books)| shown_status(id, books, record)));
+        delivery_statuses
+            .extend(known.as_ref().map(|(id, books)| shown_status(id, books, &record.line, (object, offset))));
     }
     Ok(delivery_statuses)
 }
 
-fn shown_status(id: &BatchId, books: &BatchDetails, record: &FoundRecord) -> RecordDelivery {
-    let (object, offset) = (&record.object, record.offset);
+/// A record at each of the places where it is stored.
+fn stored_places(record: &FoundRecord) -> impl Iterator<Item = (&FoundRecord, &ObjectVersion, u64)> {
+    let copies = record.copies.iter().map(move |copy| (record, &*copy.object, copy.offset));
+    [(record, &*record.object, record.offset)].into_iter().chain(copies)
+}
+
+fn shown_status(
+    id: &BatchId,
+    books: &BatchDetails,
+    line: &[u8],
+    (object, offset): (&ObjectVersion, u64),
+) -> RecordDelivery {
     let default_ms = object.default_ms();
     let batch = RecordPosition { id: id.handle(), key: object.key.clone(), etag: object.etag.clone(), offset };
     let shown = RecordDelivery {
@@ -114,7 +126,7 @@ fn shown_status(id: &BatchId, books: &BatchDetails, record: &FoundRecord) -> Rec
     if books.batch.is_none() {
         return shown;
     }
-    let status = find_delivery_status(books, &record.line, offset, default_ms);
+    let status = find_delivery_status(books, line, offset, default_ms);
     let shown = RecordDelivery { delivery_status: status.name(), exact: status.is_exact(), ..shown };
     match status {
         DeliveryStatus::NoPlan => shown,

@@ -17,6 +17,7 @@ use crate::access::Caller;
 use crate::config::Config;
 use crate::http::entity_tag::entity_tag;
 use crate::http::{HttpRequest, LookupCost, Problem, Reply, problems};
+use crate::index::ObjectVersion;
 use crate::lookup::{FoundRecord, LookupResult, lookup};
 use crate::memory::Reservation;
 use crate::record::fields::line_text;
@@ -155,6 +156,9 @@ struct RayResponse<'a> {
 pub(crate) struct RayRecord<'a> {
     dataset: &'static str,
     batch: RecordBatch<'a>,
+    /// The other places where the same record is stored.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    copies: Vec<RecordBatch<'a>>,
     record: Option<Box<RawValue>>,
 }
 
@@ -173,8 +177,9 @@ pub(crate) fn ray_record<'a>(seen: &VisibleRecord<'a>, form: &RecordWriter) -> R
     let mut object = Vec::new();
     let written = form.write_object(&mut object, line);
     let record = written.ok().and_then(|()| RawValue::from_string(line_text(&object).into_owned()).ok());
-    let batch = RecordBatch { key: &found.object.key, etag: &found.object.etag, offset: found.offset };
-    RayRecord { dataset: found.dataset.name(), batch, record }
+    let place = |object: &'a ObjectVersion, offset| RecordBatch { key: &object.key, etag: &object.etag, offset };
+    let copies = found.copies.iter().map(|copy| place(&copy.object, copy.offset)).collect();
+    RayRecord { dataset: found.dataset.name(), batch: place(&found.object, found.offset), copies, record }
 }
 
 fn json(

@@ -10,6 +10,7 @@ use crate::index::{LineCounts, ObjectVersion};
 use crate::ledger::books::{BatchSummary, LedgerTotals, PayloadView};
 use crate::ledger::breaker::{BreakerState, PartnerRefusal};
 use crate::ledger::delivery::Payload;
+use crate::ledger::duplicates::{DuplicateLine, DuplicateSource, PlanDuplicates};
 use crate::ledger::health::{BreakerStatus, DeliveryHealth, PendingPayload};
 use crate::ledger::waiting::WaitCause;
 use crate::ledger::{BatchState, DeliveryId, DeliveryPlan, DeliveryState, DeliveryWindow, PlanOptions};
@@ -86,6 +87,20 @@ pub(crate) struct PlanResponse {
     number: u32,
     windows: Vec<WindowResponse>,
     options: PlanOptions,
+    /// The batch whose payloads have all lines that this plan would deliver.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    duplicate_of: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    duplicates: Option<DuplicatesResponse>,
+}
+
+/// The lines of a plan that are in other payloads.
+#[derive(Serialize)]
+struct DuplicatesResponse {
+    lines: u64,
+    sent: bool,
+    of: Vec<DuplicateSource>,
+    listed: Vec<DuplicateLine>,
 }
 
 /// A window of time in RFC 3339; null at an end that is open.
@@ -95,14 +110,28 @@ struct WindowResponse {
     end: Option<String>,
 }
 
-impl From<DeliveryPlan> for PlanResponse {
-    fn from(DeliveryPlan { number, windows, options }: DeliveryPlan) -> Self {
+impl PlanResponse {
+    /// The plan, with what the seal says of its duplicates.
+    pub(crate) fn new(plan: DeliveryPlan, duplicates: &[PlanDuplicates], payloads: &[PayloadView]) -> Self {
+        let DeliveryPlan { number, windows, options } = plan;
         let instant = |at: i64, never: i64| (at != never).then(|| rfc3339(at));
         let windows = windows.iter().map(|window| WindowResponse {
             start: instant(window.start_ms, DeliveryWindow::EVER.start_ms),
             end: instant(window.end_ms, DeliveryWindow::EVER.end_ms),
         });
-        Self { number, windows: windows.collect(), options }
+        let duplicates = duplicates.iter().find(|of_plan| of_plan.plan == number).cloned();
+        let delivers = payloads.iter().any(|payload| payload.plan == number);
+        let duplicate_of = duplicates.as_ref().filter(|_| !delivers).and_then(|found| match found.of.as_slice() {
+            [one] => Some(one.batch.clone()),
+            _ => None,
+        });
+        let duplicates = duplicates.map(|PlanDuplicates { lines, sent, of, listed, .. }| DuplicatesResponse {
+            lines,
+            sent,
+            of,
+            listed,
+        });
+        Self { number, windows: windows.collect(), options, duplicate_of, duplicates }
     }
 }
 

@@ -1,7 +1,7 @@
 //! From when on there are logs, in the words in which Logpull says it to a client with an old position.
 //!
 //! Two things are known: the setting for how long the bucket keeps logs, and the first prefix in which anything was
-//! indexed. A caller restricted to zones is told by the setting alone, since the first log may be another zone's.
+//! indexed. For a caller restricted to zones the setting alone decides, since the first log may be another zone's.
 
 use crate::backend::BackendError;
 use crate::config::Config;

@@ -21,7 +21,7 @@ use crate::bucket_keys::FOLDER;
 use crate::filter::Filter;
 use crate::limits::{BATCH_SIZE_MAX, RETENTION_DAYS_MAX};
 use crate::mask::{is_listed, nearest_field};
-use crate::partner::Subrequests;
+use crate::partner::{DuplicatePolicy, Subrequests};
 use crate::record::Dataset;
 use crate::render::PartnerOptions;
 
@@ -53,6 +53,8 @@ pub struct Config {
     pub batch_size: u32,
     /// Whether subrequests of Workers are delivered.
     pub subrequests: Subrequests,
+    /// Whether lines that are in another payload already are delivered again.
+    pub duplicates: DuplicatePolicy,
     /// The filter of records to deliver; `None` for all.
     pub filter: Option<Filter>,
     /// The time, in Unix milliseconds, before which requests are not delivered.
@@ -101,6 +103,8 @@ impl Config {
         let partner = partner(reader);
         let batch_size = reader.read(&settings::BATCH_SIZE, batch_size);
         let subrequests = reader.read(&settings::SUBREQUESTS, |name| one_of(name, Subrequests::ALL, Subrequests::name));
+        let duplicates =
+            reader.read(&settings::DUPLICATES, |name| one_of(name, DuplicatePolicy::ALL, DuplicatePolicy::name));
         let filter = reader.read(&settings::FILTER, |text| Filter::parse(text).map_err(not_valid));
         let push_start_ms = reader.read(&settings::PUSH_START, instant);
         let log_level = reader.read(&settings::LOG_LEVEL, |name| one_of(name, LogLevel::ALL, LogLevel::name));
@@ -115,6 +119,7 @@ impl Config {
             partner: partner?,
             batch_size: batch_size?,
             subrequests: subrequests?,
+            duplicates: duplicates?,
             filter,
             push_start_ms,
             log_level: log_level?,

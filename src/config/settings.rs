@@ -100,6 +100,8 @@ pub const SERVER_ERRORS: SettingSpec =
 /// Whether subrequests of Workers are delivered.
 pub const SUBREQUESTS: SettingSpec =
     SettingSpec::variable("PARTNER_SUBREQUESTS", SettingRequirement::Default("include"));
+/// Whether lines that are in another payload already are delivered again.
+pub const DUPLICATES: SettingSpec = SettingSpec::variable("PARTNER_DUPLICATES", SettingRequirement::Default("hold"));
 /// The filter of records to deliver; empty for all.
 pub const FILTER: SettingSpec = SettingSpec::variable("PARTNER_FILTER", SettingRequirement::Optional);
 /// Lines of one payload, at most.
@@ -110,7 +112,7 @@ pub const PUSH_START: SettingSpec = SettingSpec::variable("PUSH_START_TIME", Set
 pub const LOG_LEVEL: SettingSpec = SettingSpec::variable("LOG_LEVEL", SettingRequirement::Default("info"));
 
 /// Every setting, in the order of the documentation.
-pub const SETTINGS: [SettingSpec; 25] = [
+pub const SETTINGS: [SettingSpec; 26] = [
     TOKEN,
     TOKENS,
     ACCESS_TEAM,
@@ -132,6 +134,7 @@ pub const SETTINGS: [SettingSpec; 25] = [
     ON_UNKNOWN,
     SERVER_ERRORS,
     SUBREQUESTS,
+    DUPLICATES,
     FILTER,
     BATCH_SIZE,
     PUSH_START,

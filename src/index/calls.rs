@@ -1,17 +1,11 @@
 //! The calls to a shard ([`crate::rpc`]): their names, bodies and answers. All are JSON but for the body of
-//! [`PutEntry`], a JSON head followed by the raw parts, since BLOBs in JSON would triple.
-//!
-//! ```text
-//! u32 LE  length of the head
-//! head    JSON, PutHead
-//! for each part of the head, its bytes
-//! the summary, as long as the head says
-//! ```
+//! [`PutEntry`], a frame of its head, the bytes of each part, and the summary.
 
 use serde::{Deserialize, Serialize};
 
 use super::entry::EntryPart;
-use crate::backend::{BackendError, to_json};
+use super::frame;
+use crate::backend::BackendError;
 use crate::batch::SpanExtent;
 use crate::bucket_keys::batch_times;
 use crate::record::{Dataset, RayKey};
@@ -91,28 +85,20 @@ impl Call for PutEntry {
         });
         let (object, time_slots) = (self.object.clone(), self.time_slots.clone());
         let summary = self.summary.len();
-        let head = to_json(&PutHead { dataset: self.dataset, object, time_slots, parts: parts.collect(), summary });
-        let mut body = u32::try_from(head.len()).unwrap_or(u32::MAX).to_le_bytes().to_vec();
-        body.extend_from_slice(&head);
-        for part in &self.parts {
-            body.extend_from_slice(&part.bytes);
-        }
-        body.extend_from_slice(&self.summary);
-        body
+        let head = PutHead { dataset: self.dataset, object, time_slots, parts: parts.collect(), summary };
+        let parts = self.parts.iter().map(|part| part.bytes.as_slice());
+        frame::write(&head, parts.chain([self.summary.as_slice()]))
     }
 
     fn from_body(body: &[u8]) -> Result<Self, BackendError> {
-        let cut = || BackendError::new("reading a call to a shard", "its body ends too early");
-        let (length, rest) = body.split_first_chunk::<4>().ok_or_else(cut)?;
-        let (head, mut rest) = rest.split_at_checked(u32::from_le_bytes(*length) as usize).ok_or_else(cut)?;
+        let (head, mut rest) = frame::split(body)?;
         let head: PutHead = from_json(head)?;
         let mut parts = Vec::with_capacity(head.parts.len());
         for PartHead { first_suffix, last_suffix, len } in head.parts {
-            let (bytes, after) = rest.split_at_checked(len).ok_or_else(cut)?;
-            parts.push(EntryPart { first_suffix, last_suffix, bytes: bytes.to_vec() });
-            rest = after;
+            let bytes = frame::take(&mut rest, len)?.to_vec();
+            parts.push(EntryPart { first_suffix, last_suffix, bytes });
         }
-        let summary = rest.get(..head.summary).ok_or_else(cut)?.to_vec();
+        let summary = frame::take(&mut rest, head.summary)?.to_vec();
         Ok(Self { dataset: head.dataset, object: head.object, time_slots: head.time_slots, parts, summary })
     }
 }

@@ -49,6 +49,12 @@ impl RayLocation {
         Self(ray.suffix() << SPAN_BITS | span.min((1 << SPAN_BITS) - 1))
     }
 
+    /// The place of a number of as many bits as a suffix has, in no span.
+    #[must_use]
+    pub const fn from_suffix(suffix: u64) -> Self {
+        Self(suffix << SPAN_BITS)
+    }
+
     /// The ray's bits below the shard's prefix.
     #[must_use]
     pub const fn suffix(self) -> u64 {

@@ -13,7 +13,9 @@
 mod bits;
 pub mod build;
 pub mod calls;
+pub mod claims;
 pub mod entry;
+mod frame;
 pub mod names;
 pub mod nonstandard;
 pub mod occupancy;
@@ -25,4 +27,4 @@ pub use build::{BatchIndex, IndexBuilder, LineCounts, ShardEntry};
 pub use calls::{Candidate, ObjectVersion};
 pub use names::ShardName;
 pub use occupancy::{OccupancyMap, OccupancyRow};
-pub use write::{forget_entries, put_entries};
+pub use write::{forget_entries, put_entries, remove_claims};

@@ -17,6 +17,7 @@ use super::calls::{
     BatchPage, Candidate, FindRay, ForgetAnswer, ForgetEntry, ListShardBatches, ObjectVersion, PutAnswer, PutEntry,
     PutOutcome, RayCandidates, ShardBatch,
 };
+use super::claims;
 use super::entry::PartView;
 use super::nonstandard::{self, KIND_NONSTANDARD};
 use super::part::{self, EntryError};
@@ -56,7 +57,7 @@ const SCHEMA: [&str; 2] = [
 /// # Errors
 /// [`BackendError`] where the database refuses.
 pub fn open(sql: &impl SqlDatabase) -> Result<(), BackendError> {
-    SCHEMA.iter().try_for_each(|statement| sql.run(statement, &[]).map(drop))
+    SCHEMA.iter().chain(&claims::SCHEMA).try_for_each(|statement| sql.run(statement, &[]).map(drop))
 }
 
 /// Answers one call.
@@ -69,6 +70,8 @@ pub fn answer(sql: &impl SqlDatabase, call: &str, body: &[u8]) -> Result<Vec<u8>
         .on(|ask| find_ray(sql, ask))
         .on(|ask| forget_entry(sql, ask))
         .on(|ask| list_batches(sql, *ask))
+        .on(|ask| claims::claim(sql, ask))
+        .on(|ask| claims::remove(sql, ask))
         .finish()?;
     Ok(reply.body)
 }

@@ -9,6 +9,7 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 
 use super::build::ShardEntry;
 use super::calls::{ForgetEntry, ObjectVersion, PutEntry, PutOutcome};
+use super::claims::RemoveClaims;
 use crate::backend::{BackendError, DurableObjects};
 use crate::limits::CONCURRENT_CALLS;
 use crate::record::Dataset;
@@ -55,6 +56,21 @@ pub async fn forget_entries(
     let forget = ForgetEntry { key: key.to_owned(), before_ms: uploaded_ms.saturating_add(1) };
     for name in names {
         rpc::call(shards, name, &forget).await?;
+    }
+    Ok(())
+}
+
+/// Removes the claims of an object's lines from these shards: a copy of them is delivered as if they were new then.
+///
+/// # Errors
+/// [`BackendError`] where a shard fails; the claims may still be in the others.
+pub async fn remove_claims(
+    shards: &impl DurableObjects,
+    key: &str,
+    names: impl Iterator<Item = &String>,
+) -> Result<(), BackendError> {
+    for name in names {
+        rpc::call(shards, name, &RemoveClaims { key: key.to_owned() }).await?;
     }
     Ok(())
 }

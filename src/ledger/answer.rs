@@ -40,6 +40,7 @@ pub fn answer(
     Dispatcher::new(sql, name, body)
         .on(|begin| sources::begin(sql, begin, now_ms))
         .on(|entries| sources::record_shards(sql, entries))
+        .on(|plan| sources::check_plan(sql, plan, now_ms))
         .on_timed(|seal| with_next(sql, sources::seal(sql, ledger, seal, now_ms)?))
         .on(|quarantined| sources::quarantine(sql, quarantined))
         .on(|gone| sources::forget_object(sql, gone))

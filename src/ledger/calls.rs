@@ -7,9 +7,10 @@ use serde::{Deserialize, Serialize};
 
 use super::books::{BatchSummary, LedgerTotals, PayloadView};
 use super::delivery::{AttemptOutcome, DeliveryState, Payload, WaitReason};
+use super::duplicates::PlanDuplicates;
 use super::health::DeliveryHealth;
 use super::ids::{DeliveryId, PackId};
-use super::plan::{DeliveryPlan, DeliveryRequest};
+use super::plan::{DeliveryPlan, DeliveryRequest, DeliveryWindow};
 use super::source_id::SourceId;
 use super::state::BatchState;
 use crate::index::{LineCounts, ObjectVersion};
@@ -19,6 +20,7 @@ use crate::rpc::calls;
 calls! {
     "v1/begin": BeginBatch => BeginAnswer,
     "v1/record-shards": RecordShards => CallAck,
+    "v1/check-plan": CheckPlan => PlanStanding,
     "v1/seal": SealBatch => SealAnswer,
     "v1/quarantine": QuarantineBatch => QuarantineAnswer,
     "v1/forget-object": ForgetDeletedObject => DeletedObjectVersions,
@@ -108,6 +110,29 @@ pub struct RecordShards {
     pub shards: Vec<String>,
 }
 
+/// Asks whether a plan is sealed, for a batch that has lines in common with the plan's.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CheckPlan {
+    /// The source of the plan.
+    pub source: SourceId,
+    /// The number of the plan.
+    pub plan: u32,
+    /// Whether to abandon the plan if it is still open, since its object is gone: it can never be sealed after that.
+    pub abandon: bool,
+}
+
+/// How far a plan is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PlanStanding {
+    /// Its payloads are fixed.
+    Sealed,
+    /// Its batch is being processed, or will be.
+    Open,
+    /// It delivers nothing: there is no such plan, or it was abandoned.
+    Void,
+}
+
 /// Seals a source: every line of it is accounted for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SealBatch {
@@ -136,6 +161,8 @@ pub struct SealedPlan {
     pub sanitised: u64,
     /// Its payloads in the order of their indexes.
     pub payloads: Vec<Payload>,
+    /// Its lines that are in another payload already.
+    pub duplicates: PlanDuplicates,
 }
 
 /// What a ledger answers to [`SealBatch`].
@@ -183,11 +210,13 @@ pub struct DeletedObjectVersions {
     pub versions: Vec<ReplacedVersion>,
 }
 
-/// Asks which of these sources are neither sealed nor quarantined.
+/// Asks which of these sources are not finished: neither sealed nor quarantined, or with lines left to deliver.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FindUnfinished {
     /// The sources, all of batches of this ledger.
     pub sources: Vec<SourceId>,
+    /// The times whose records a plan must cover; `None` where nothing is delivered.
+    pub deliver: Option<DeliveryWindow>,
 }
 
 /// What a ledger answers to [`FindUnfinished`].
@@ -387,6 +416,8 @@ pub struct BatchDetails {
     pub totals: LedgerTotals,
     /// Its plans in the order of their numbers.
     pub plans: Vec<DeliveryPlan>,
+    /// The duplicates in each plan that has any.
+    pub duplicates: Vec<PlanDuplicates>,
     /// Its payloads, by plan and index.
     pub payloads: Vec<PayloadView>,
 }

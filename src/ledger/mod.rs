@@ -18,6 +18,7 @@ pub mod calls;
 mod deliveries;
 pub mod delivery;
 mod directory;
+pub mod duplicates;
 pub mod health;
 pub mod ids;
 pub mod occupancy;

@@ -9,7 +9,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::partner::Subrequests;
+use crate::partner::{DuplicatePolicy, Subrequests};
 
 /// The version of what a payload holds: the columns and how a line becomes one.
 pub const FORMAT: u32 = 1;
@@ -66,6 +66,8 @@ pub struct PlanOptions {
     pub tenant: String,
     /// Column 45 where the airport is unknown.
     pub unknown_country: String,
+    /// What becomes of lines that are in another payload already.
+    pub duplicates: DuplicatePolicy,
 }
 
 /// A plan of a source.
@@ -101,11 +103,11 @@ mod tests {
     use proptest::prelude::{prop, prop_assert_eq, proptest};
 
     use super::{DeliveryPlan, DeliveryWindow, PlanOptions};
-    use crate::partner::Subrequests;
+    use crate::partner::{DuplicatePolicy, Subrequests};
 
     #[test]
     fn the_stored_form_is_unchanged() {
-        let stored = r#"{"number":1,"windows":[{"start_ms":-9223372036854775808,"end_ms":9223372036854775807}],"options":{"format":1,"lines":1000,"subrequests":"include","filter":null,"tenant":"-","unknown_country":"CN"}}"#;
+        let stored = r#"{"number":1,"windows":[{"start_ms":-9223372036854775808,"end_ms":9223372036854775807}],"options":{"format":1,"lines":1000,"subrequests":"include","filter":null,"tenant":"-","unknown_country":"CN","duplicates":"hold"}}"#;
         let options = PlanOptions {
             format: 1,
             lines: 1000,
@@ -113,6 +115,7 @@ mod tests {
             filter: None,
             tenant: "-".into(),
             unknown_country: "CN".into(),
+            duplicates: DuplicatePolicy::Hold,
         };
         let plan = DeliveryPlan { number: 1, windows: vec![DeliveryWindow::EVER], options };
         assert_eq!(serde_json::to_string(&plan).unwrap(), stored);

@@ -5,9 +5,9 @@
 //! sealed. A plan is pinned when it is first returned.
 
 use super::calls::{
-    BeginAnswer, BeginBatch, CallAck, DeletedObjectVersions, FindUnfinished, ForgetDeletedObject, MarkRegistered,
-    QuarantineAnswer, QuarantineBatch, RecordShards, RemainingWork, ReplacedVersion, SealAnswer, SealBatch, SealedPlan,
-    UnfinishedSources,
+    BeginAnswer, BeginBatch, CallAck, CheckPlan, DeletedObjectVersions, FindUnfinished, ForgetDeletedObject,
+    MarkRegistered, PlanStanding, QuarantineAnswer, QuarantineBatch, RecordShards, RemainingWork, ReplacedVersion,
+    SealAnswer, SealBatch, SealedPlan, UnfinishedSources,
 };
 use super::delivery::{Delivery, DeliveryState};
 use super::ids::DeliveryId;
@@ -19,6 +19,7 @@ use super::tables::{LedgerRow, deliveries, json, note, save};
 use crate::backend::{BackendError, SqlDatabase, SqlValue};
 use crate::index::LineCounts;
 use crate::limits::OUTBOX_FIRST_MS;
+use crate::record::Dataset;
 
 /// The name of the note that says that the registry knows this ledger.
 const REGISTERED: &str = "registered";
@@ -120,9 +121,8 @@ fn plan_for(
     request: &DeliveryRequest,
 ) -> Result<(Option<DeliveryPlan>, bool), BackendError> {
     let plans = plans(sql, source)?;
-    let covered: Vec<DeliveryWindow> = plans.iter().flat_map(|(plan, _)| &plan.windows).copied().collect();
-    let left = request.window.without(&covered);
-    if let Some((open, _)) = plans.iter().find(|(_, sealed)| !sealed) {
+    let left = request.window.without(&covered(&plans));
+    if let Some((open, _)) = plans.iter().find(|(_, standing)| *standing == PlanStanding::Open) {
         return Ok((Some(open.clone()), !left.is_empty()));
     }
     if left.is_empty() {
@@ -137,13 +137,37 @@ fn plan_for(
     Ok((Some(plan), false))
 }
 
-/// The plans of a source, each with whether it is sealed.
-pub(super) fn plans(sql: &impl SqlDatabase, source: &SourceId) -> Result<Vec<(DeliveryPlan, bool)>, BackendError> {
+/// The plans of a source, each with how far it is.
+pub(super) fn plans(
+    sql: &impl SqlDatabase,
+    source: &SourceId,
+) -> Result<Vec<(DeliveryPlan, PlanStanding)>, BackendError> {
     let rows = sql.run(
-        "SELECT plan, sealed_ms FROM plan_v1 WHERE source = ? ORDER BY number",
+        "SELECT plan, sealed_ms, abandoned_ms FROM plan_v1 WHERE source = ? ORDER BY number",
         &[SqlValue::text(source.as_str())],
     )?;
-    rows.rows.iter().map(|row| Ok((LedgerRow(row).json(0)?, LedgerRow(row).maybe_integer(1).is_some()))).collect()
+    rows.rows.iter().map(|row| Ok((LedgerRow(row).json(0)?, standing_of(&LedgerRow(row), 1)))).collect()
+}
+
+/// How far a plan is, by the columns `sealed_ms` and `abandoned_ms`, the first of which is this one.
+fn standing_of(row: &LedgerRow<'_>, column: usize) -> PlanStanding {
+    match (row.maybe_integer(column), row.maybe_integer(column + 1)) {
+        (Some(_), _) => PlanStanding::Sealed,
+        (None, Some(_)) => PlanStanding::Void,
+        (None, None) => PlanStanding::Open,
+    }
+}
+
+/// Says how far a plan is, and abandons it where that is asked for and it is open.
+pub(super) fn check_plan(sql: &impl SqlDatabase, ask: &CheckPlan, now_ms: i64) -> Result<PlanStanding, BackendError> {
+    let place = [SqlValue::text(ask.source.as_str()), SqlValue::number(ask.plan)];
+    if ask.abandon {
+        let statement = "UPDATE plan_v1 SET abandoned_ms = ? WHERE source = ? AND number = ?
+            AND sealed_ms IS NULL AND abandoned_ms IS NULL";
+        sql.run(statement, &[&[SqlValue::Integer(now_ms)], place.as_slice()].concat())?;
+    }
+    let known = sql.run("SELECT sealed_ms, abandoned_ms FROM plan_v1 WHERE source = ? AND number = ?", &place)?;
+    Ok(known.rows.first().map_or(PlanStanding::Void, |row| standing_of(&LedgerRow(row), 0)))
 }
 
 /// Seals a source if the accounts balance.
@@ -219,11 +243,12 @@ pub(super) fn record_shards(sql: &impl SqlDatabase, ask: &RecordShards) -> Resul
 fn seal_plan(sql: &impl SqlDatabase, seal: &SealBatch, plan: &SealedPlan, now_ms: i64) -> Result<bool, BackendError> {
     let refuse = |why: String| Err(BackendError::new("sealing a plan", why));
     let place = [SqlValue::text(seal.source.as_str()), SqlValue::number(plan.number)];
-    let known = sql.run("SELECT sealed_ms FROM plan_v1 WHERE source = ? AND number = ?", &place)?;
-    match known.rows.first().map(|row| LedgerRow(row).maybe_integer(0)) {
+    let known = sql.run("SELECT sealed_ms, abandoned_ms FROM plan_v1 WHERE source = ? AND number = ?", &place)?;
+    match known.rows.first().map(|row| standing_of(&LedgerRow(row), 0)) {
         None => return refuse("there is no such plan".into()),
-        Some(None) => {}
-        Some(Some(_)) => return Ok(false),
+        Some(PlanStanding::Void) => return refuse("it was abandoned, since its object seemed gone".into()),
+        Some(PlanStanding::Open) => {}
+        Some(PlanStanding::Sealed) => return Ok(false),
     }
     let delivered_lines: u64 = plan.payloads.iter().map(|payload| payload.lines).sum();
     let filtered_lines: u64 = plan.filtered.values().sum();
@@ -239,10 +264,12 @@ fn seal_plan(sql: &impl SqlDatabase, seal: &SealBatch, plan: &SealedPlan, now_ms
         let (source, wake) = (seal.source.clone(), now_ms + OUTBOX_FIRST_MS);
         save(sql, &Delivery::new(source, plan.number, payload.clone(), now_ms, wake))?;
     }
+    let duplicates = if plan.duplicates.lines == 0 { SqlValue::Null } else { json(&plan.duplicates) };
     let (in_window, sanitised) = (SqlValue::number(plan.in_window), SqlValue::number(plan.sanitised));
-    let figures = [SqlValue::Integer(now_ms), in_window, json(&plan.filtered), sanitised];
+    let figures = [SqlValue::Integer(now_ms), in_window, json(&plan.filtered), sanitised, duplicates];
     sql.run(
-        "UPDATE plan_v1 SET sealed_ms = ?, in_window = ?, filtered = ?, sanitised = ? WHERE source = ? AND number = ?",
+        "UPDATE plan_v1 SET sealed_ms = ?, in_window = ?, filtered = ?, sanitised = ?, duplicates = ?
+         WHERE source = ? AND number = ?",
         &[figures.as_slice(), &place].concat(),
     )?;
     Ok(true)
@@ -295,15 +322,41 @@ pub(super) fn forget_object(
     Ok(DeletedObjectVersions { versions: versions.into_iter().map(replaced).collect() })
 }
 
-/// Those of these sources that are neither sealed nor quarantined.
+/// Those of these sources that are neither sealed nor quarantined, or have a plan that is not sealed (another batch with
+/// lines of it may wait for that), or none for times that are to be delivered: a backfill may have come before the event.
 pub(super) fn find_unfinished(sql: &impl SqlDatabase, ask: &FindUnfinished) -> Result<UnfinishedSources, BackendError> {
     let mut sources = Vec::new();
     for source in &ask.sources {
-        if matches!(state_of(sql, source)?, None | Some(BatchState::Open)) {
+        let is_finished = match state_of(sql, source)? {
+            None | Some(BatchState::Open) => false,
+            Some(BatchState::Sealed) => !has_work_left(sql, source, ask.deliver)?,
+            Some(BatchState::Quarantined) => true,
+        };
+        if !is_finished {
             sources.push(source.clone());
         }
     }
     Ok(UnfinishedSources { sources })
+}
+
+/// Whether a sealed source has a plan that is not sealed, or lacks one for some of these times.
+fn has_work_left(
+    sql: &impl SqlDatabase,
+    source: &SourceId,
+    deliver: Option<DeliveryWindow>,
+) -> Result<bool, BackendError> {
+    let plans = plans(sql, source)?;
+    let is_open = plans.iter().any(|(_, standing)| *standing == PlanStanding::Open);
+    let dataset = sql.run("SELECT dataset FROM source_v1 WHERE id = ?", &[SqlValue::text(source.as_str())])?;
+    let dataset = dataset.rows.first().map(|row| LedgerRow(row).text(0)).transpose()?;
+    let deliver = deliver.filter(|_| dataset.as_deref() == Some(Dataset::HttpRequests.name()));
+    Ok(is_open || deliver.is_some_and(|window| !window.without(&covered(&plans)).is_empty()))
+}
+
+/// The windows of the plans that were not abandoned.
+fn covered(plans: &[(DeliveryPlan, PlanStanding)]) -> Vec<DeliveryWindow> {
+    let standing = plans.iter().filter(|(_, standing)| *standing != PlanStanding::Void);
+    standing.flat_map(|(plan, _)| &plan.windows).copied().collect()
 }
 
 /// The state of a source; `None` where the ledger does not know it.

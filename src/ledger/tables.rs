@@ -26,8 +26,8 @@ pub(super) const SCHEMA: [&str; 5] = [
         first_seen_ms INTEGER NOT NULL, sealed_ms INTEGER) WITHOUT ROWID",
     "CREATE TABLE IF NOT EXISTS plan_v1 (
         source TEXT NOT NULL, number INTEGER NOT NULL,
-        plan TEXT NOT NULL, sealed_ms INTEGER,
-        in_window INTEGER NOT NULL, filtered TEXT NOT NULL, sanitised INTEGER NOT NULL,
+        plan TEXT NOT NULL, sealed_ms INTEGER, abandoned_ms INTEGER,
+        in_window INTEGER NOT NULL, filtered TEXT NOT NULL, sanitised INTEGER NOT NULL, duplicates TEXT,
         PRIMARY KEY (source, number)) WITHOUT ROWID",
     "CREATE TABLE IF NOT EXISTS delivery_v1 (
         source TEXT NOT NULL, plan INTEGER NOT NULL, number TEXT NOT NULL,

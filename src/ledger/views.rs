@@ -5,8 +5,9 @@
 
 use super::books::{BatchSummary, LedgerTotals, LineTotals, PayloadView, add_all};
 use super::breaker::Breaker;
-use super::calls::{BatchDetails, BatchList, GetBatch, GetTotals, LedgerReport, ListBatches};
+use super::calls::{BatchDetails, BatchList, GetBatch, GetTotals, LedgerReport, ListBatches, PlanStanding};
 use super::delivery::{Delivery, DeliveryState};
+use super::duplicates::PlanDuplicates;
 use super::health::{DeliveryHealth, PendingPayload};
 use super::ids::BatchId;
 use super::packs;
@@ -143,12 +144,21 @@ pub(super) fn batch(
     let rows = sql.run(&format!("SELECT {SOURCE} FROM source_v1 WHERE id = ?"), &source)?;
     let shards = rows.rows.first().map(|row| LedgerRow(row).json(15)).transpose()?.unwrap_or_default();
     let batch = rows.rows.first().map(|row| batch_of(ledger, row)).transpose()?;
-    let plans = plans(sql, &ask.source)?.into_iter().map(|(plan, _)| plan).collect();
+    // An abandoned plan delivers nothing, and another one covers its times.
+    let plans = plans(sql, &ask.source)?.into_iter().filter(|(_, standing)| *standing != PlanStanding::Void);
+    let plans = plans.map(|(plan, _)| plan).collect();
+    let duplicates = duplicates(sql, &source)?;
     let mut payloads = deliveries(sql, "source = ? ORDER BY plan, number", &source)?;
     packs::locate(sql, &ask.source, &mut payloads)?;
     let breaker = breaker(sql)?;
     let payloads = payloads.iter().map(|delivery| view_of(ledger, delivery, &breaker, now_ms)).collect();
-    Ok(BatchDetails { batch, shards, totals: books(sql, "id = ?", &source)?, plans, payloads })
+    Ok(BatchDetails { batch, shards, totals: books(sql, "id = ?", &source)?, plans, duplicates, payloads })
+}
+
+/// The duplicates in the plans of a source.
+fn duplicates(sql: &impl SqlDatabase, source: &[SqlValue]) -> Result<Vec<PlanDuplicates>, BackendError> {
+    let statement = "SELECT duplicates FROM plan_v1 WHERE source = ? AND duplicates IS NOT NULL ORDER BY number";
+    sql.run(statement, source)?.rows.iter().map(|row| LedgerRow(row).json(0)).collect()
 }
 
 fn batch_of(ledger: &str, row: &SqlRow) -> Result<BatchSummary, BackendError> {

@@ -4,11 +4,12 @@
 //!
 //! # Invariants
 //!
-//! A line is returned only if it carries the ray at the record's top level. Lines come in the order of the datasets,
+//! A record that is stored in several places is returned once. A line is returned only if it carries the ray at the record's top level. Lines come in the order of the datasets,
 //! then in the order in which their batches were indexed, then in the order of the batch. A lookup calls exactly one
 //! shard, whatever the datasets.
 
 mod batch_lookup;
+mod copies;
 mod sink;
 mod target;
 
@@ -37,6 +38,17 @@ pub struct FoundRecord {
     pub offset: u64,
     /// The line, byte for byte, without its newline.
     pub line: Vec<u8>,
+    /// The other places where the same record is stored.
+    pub copies: Vec<RecordCopy>,
+}
+
+/// Where a copy of a record is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecordCopy {
+    /// The object, in the version that was read.
+    pub object: Rc<ObjectVersion>,
+    /// Offset of the line in the object's text, in bytes.
+    pub offset: u64,
 }
 
 /// The outcome of a lookup.
@@ -105,4 +117,5 @@ pub async fn lookup(
         .buffered(CONCURRENT_CALLS)
         .try_fold(asked, async |sum, one| Ok(sum.append(one)))
         .await
+        .map(|result| LookupResult { records: copies::merge_copies(result.records), ..result })
 }

@@ -79,7 +79,7 @@ impl SpanLineSink for LookupSink<'_> {
                 return ControlFlow::Break(());
             }
             let (dataset, object) = (self.target.dataset, Rc::clone(&self.object));
-            self.records.push(FoundRecord { dataset, object, offset, line: bytes.to_vec() });
+            self.records.push(FoundRecord { dataset, object, offset, line: bytes.to_vec(), copies: Vec::new() });
         }
         if self.is_complete() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     }

@@ -65,9 +65,20 @@ choice! {
     }
 }
 
+choice! {
+    /// What becomes of a record whose line is in a payload of another batch already, or earlier in its own.
+    DuplicatePolicy {
+        /// It is not delivered again, and counted as filtered.
+        #[default]
+        Hold = "hold",
+        /// It is delivered again, and counted.
+        Send = "send",
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{OnUnknown, ServerErrors, Subrequests};
+    use super::{DuplicatePolicy, OnUnknown, ServerErrors, Subrequests};
 
     macro_rules! has_one_spelling {
         ($type:ident) => {
@@ -86,6 +97,7 @@ mod tests {
         has_one_spelling!(OnUnknown);
         has_one_spelling!(ServerErrors);
         has_one_spelling!(Subrequests);
+        has_one_spelling!(DuplicatePolicy);
         assert_eq!(ServerErrors::from_name("not_stored"), Some(ServerErrors::NotStored));
         assert_eq!(ServerErrors::from_name("NotStored"), None);
     }

@@ -4,7 +4,7 @@
 //! A record is judged by the same rules as when its payloads were made. The status follows from the line, its offset and
 //! the ledger's answer alone.
 
-use super::transform::{Exclusion, PlanRules};
+use super::plan_rules::{Exclusion, PlanRules};
 use crate::ledger::DeliveryState;
 use crate::ledger::books::PayloadView;
 use crate::ledger::calls::BatchDetails;
@@ -76,11 +76,17 @@ pub fn find_delivery_status<'a>(batch: &'a BatchDetails, line: &[u8], at: u64, d
     if let Err(why) = rules.write(&mut Vec::new(), line) {
         return DeliveryStatus::Excluded { plan: number, why };
     }
+    let duplicates = batch.duplicates.iter().find(|of_plan| of_plan.plan == number && !of_plan.sent);
+    if duplicates.is_some_and(|of_plan| of_plan.listed.iter().any(|line| line.offset == at)) {
+        return DeliveryStatus::Excluded { plan: number, why: Exclusion::Duplicate };
+    }
     let covers = |view: &&PayloadView| {
         view.plan == number && (view.payload.first_offset..=view.payload.last_offset).contains(&at)
     };
     let payloads: Vec<_> = batch.payloads.iter().filter(covers).collect();
-    if payloads.is_empty() {
+    if payloads.is_empty() && duplicates.is_some() {
+        DeliveryStatus::Excluded { plan: number, why: Exclusion::Duplicate }
+    } else if payloads.is_empty() {
         DeliveryStatus::Pending { plan: number }
     } else {
         DeliveryStatus::Assigned { plan: number, payloads }
@@ -95,7 +101,7 @@ mod tests {
     use crate::ledger::delivery::Payload;
     use crate::ledger::plan::FORMAT;
     use crate::ledger::{DeliveryPlan, DeliveryState, DeliveryWindow, PlanOptions};
-    use crate::partner::Subrequests;
+    use crate::partner::{DuplicatePolicy, Subrequests};
 
     /// A record of the second 10 after the epoch, of a visitor.
     const LINE: &[u8] =
@@ -109,6 +115,7 @@ mod tests {
             filter: None,
             tenant: "-".into(),
             unknown_country: "CN".into(),
+            duplicates: DuplicatePolicy::Hold,
         };
         DeliveryPlan { number, windows: vec![DeliveryWindow { start_ms, end_ms }], options }
     }
@@ -134,7 +141,8 @@ mod tests {
     }
 
     fn batch(plans: Vec<DeliveryPlan>, payloads: Vec<PayloadView>) -> BatchDetails {
-        BatchDetails { batch: None, shards: Vec::new(), totals: LedgerTotals::default(), plans, payloads }
+        let (totals, duplicates) = (LedgerTotals::default(), Vec::new());
+        BatchDetails { batch: None, shards: Vec::new(), totals, plans, duplicates, payloads }
     }
 
     fn ids(found: &DeliveryStatus<'_>) -> Vec<String> {

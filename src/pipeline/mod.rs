@@ -12,9 +12,12 @@
 
 pub mod backfill;
 mod delivery_status;
+mod duplicates;
+mod known_lines;
 pub mod pack;
 mod parse;
 pub mod payload;
+pub mod plan_rules;
 pub mod process;
 mod read_permit;
 mod retry_delay;

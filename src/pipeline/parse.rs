@@ -11,13 +11,13 @@ use super::retry_delay::retry_delay_s;
 use crate::backend::{BackendError, Bucket};
 use crate::bucket_keys::{KeyClass, classify};
 use crate::config::{Config, LogLevel};
-use crate::index::forget_entries;
+use crate::index::{forget_entries, remove_claims};
 use crate::ledger::backfills::CountEndedObject;
 use crate::ledger::calls::{DeletedObjectVersions, ForgetDeletedObject};
 use crate::ledger::ids::REGISTRY;
 use crate::ledger::plan::{DeliveryRequest, FORMAT};
 use crate::ledger::{DeliveryWindow, PlanOptions, ledger_of};
-use crate::limits::PARSE_RETRY_S;
+use crate::limits::{CLAIMS_KEPT_MS, PARSE_RETRY_S};
 use crate::r2_event::{EventBackfill, ObjectChange, R2Event};
 use crate::record::Dataset;
 use crate::rpc;
@@ -188,11 +188,15 @@ fn backfill_work(config: &Config, dataset: Dataset, backfill: &EventBackfill) ->
 
 /// What live traffic asks for: an index of everything, and for the partner what the settings say.
 fn work_of(config: &Config, dataset: Dataset) -> BatchRequest {
-    let start_ms = config.push_start_ms.unwrap_or(i64::MIN);
-    let window = DeliveryWindow { start_ms, ..DeliveryWindow::EVER };
-    let delivers = config.delivery.is_some() && dataset == Dataset::HttpRequests;
-    let deliver = delivers.then(|| DeliveryRequest { window, options: options_of(config) });
+    let window = live_window(config).filter(|_| dataset == Dataset::HttpRequests);
+    let deliver = window.map(|window| DeliveryRequest { window, options: options_of(config) });
     BatchRequest { dataset, index: true, deliver }
+}
+
+/// The times whose records are delivered without a backfill; `None` where nothing is delivered.
+pub(super) fn live_window(config: &Config) -> Option<DeliveryWindow> {
+    let start_ms = config.push_start_ms.unwrap_or(i64::MIN);
+    config.delivery.as_ref().map(|_| DeliveryWindow { start_ms, ..DeliveryWindow::EVER })
 }
 
 /// How lines become payloads, as the settings say now.
@@ -205,6 +209,7 @@ pub fn options_of(config: &Config) -> PlanOptions {
         filter: config.filter.as_ref().map(|filter| filter.text().to_owned()),
         tenant: config.partner.tenant.to_string(),
         unknown_country: config.partner.unknown_country.to_string(),
+        duplicates: config.duplicates,
     }
 }
 
@@ -218,6 +223,9 @@ async fn forget(world: &impl Services, key: &str) -> Result<ParseVerdict, Backen
     let DeletedObjectVersions { versions } = rpc::call(world.ledgers(), &ledger, &ask(false)).await?;
     for old in &versions {
         forget_entries(world.shards(), key, old.uploaded_ms, old.shards.iter()).await?;
+        if world.now_ms() - old.uploaded_ms > CLAIMS_KEPT_MS {
+            remove_claims(world.shards(), key, old.shards.iter()).await?;
+        }
         remove_sidecars(world, old).await?;
     }
     rpc::call(world.ledgers(), &ledger, &ask(true)).await?;

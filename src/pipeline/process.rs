@@ -12,17 +12,24 @@
 //! The object is processed as it is now, whatever an event said of it. A damaged object leaves nothing in the index and
 //! nothing for the partner.
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 
+use super::duplicates::{DuplicateFinder, LineClaims};
+use super::known_lines::KnownLines;
+use super::plan_rules::PlanRules;
 use super::read_permit::{HeartbeatBody, acquire_read_permit};
 use super::scan::{BatchContext, BatchScan, ScanError, scan_batch};
-use super::transform::{PartnerTransformer, PlanRules};
-use crate::backend::{BackendError, Bucket, Queue, WholeBody};
+use super::transform::PartnerTransformer;
+use crate::backend::{BackendError, Bucket, ByteStream, Queue, WholeBody};
 use crate::batch::{BatchError, ReadTotals};
 use crate::bucket_keys::{summaries_key, windows_key};
+use crate::index::claims::PlanName;
 use crate::index::{LineCounts, ObjectVersion, forget_entries, put_entries};
 use crate::ledger::calls::{
-    BeginAnswer, BeginBatch, MarkRegistered, QuarantineBatch, RecordShards, ReplacedVersion, SealBatch,
+    BeginAnswer, BeginBatch, MarkRegistered, QuarantineBatch, RecordShards, RemainingWork, ReplacedVersion, SealAnswer,
+    SealBatch, SealedPlan,
 };
 use crate::ledger::plan::DeliveryRequest;
 use crate::ledger::{BatchId, DeliveryId, DeliveryPlan, occupancy, registry};
@@ -80,6 +87,8 @@ pub struct BatchFigures {
     pub payloads: usize,
     /// Lines in these payloads.
     pub payload_lines: u64,
+    /// Lines that are in other payloads already.
+    pub duplicates: u64,
     /// The batch's lines, by kind.
     #[serde(flatten)]
     pub counts: LineCounts,
@@ -136,13 +145,11 @@ async fn process_version(
         registry::register(services.ledgers(), &id.ledger).await?;
         rpc::call(services.ledgers(), &id.ledger, &MarkRegistered {}).await?;
     }
-    let transform = work.plan.map(|plan| transformer(plan, &object, services.pack_bytes())).transpose()?;
-    let body = HeartbeatBody { permit, now_ms: || services.now_ms(), body: WholeBody::new(body, head.size) };
-    let (dataset, replaced) = (request.dataset, work.replaced.as_slice());
-    let writer = BatchWriter { services, id: &id, object: &object, replaced, dataset, index: work.index };
-    let context = BatchContext { source: &id.source, dataset, default_ms: object.default_ms() };
-    match scan_batch(services.data_bucket(), body, context, transform).await {
-        Ok(scan) => Ok((BatchOutcome::Sealed(writer.commit(scan).await?), work.more)),
+    let RemainingWork { index, plan, replaced, more, .. } = work;
+    let plan = plan.as_ref();
+    let writer = BatchWriter { services, permit, id: &id, object: &object, replaced, dataset: request.dataset, index };
+    match writer.scan(body, plan, None).await {
+        Ok(scan) => Ok((BatchOutcome::Sealed(writer.commit(scan, plan).await?), more)),
         Err(ScanError::Batch(why)) => Ok((writer.quarantine(why).await?, false)),
         Err(ScanError::Backend(error)) => Err(error),
     }
@@ -159,30 +166,93 @@ fn transformer(
     Ok(PartnerTransformer::new(rules, object.default_ms(), pack_bytes))
 }
 
-/// Writes what the scan of one version produced.
+/// Scans one version and writes what that produces.
 struct BatchWriter<'a, S> {
     services: &'a S,
+    permit: &'a ReadPermit,
     id: &'a BatchId,
     object: &'a ObjectVersion,
     /// Older versions of the object that are in the index.
-    replaced: &'a [ReplacedVersion],
+    replaced: Vec<ReplacedVersion>,
     dataset: Dataset,
     /// Whether the batch is indexed.
     index: bool,
 }
 
 impl<S: Services> BatchWriter<'_, S> {
+    /// Scans the batch; `known` are lines of it that are in other payloads.
+    async fn scan(
+        &self,
+        body: impl ByteStream,
+        plan: Option<&DeliveryPlan>,
+        known: Option<KnownLines>,
+    ) -> Result<BatchScan, ScanError> {
+        let Self { services, permit, object, dataset, .. } = self;
+        let transform = plan.map(|plan| transformer(plan.clone(), object, services.pack_bytes())).transpose()?;
+        let transform = transform.map(|transform| match known {
+            Some(known) => transform.with_known_lines(known),
+            None => transform,
+        });
+        let body = HeartbeatBody { permit, now_ms: || services.now_ms(), body: WholeBody::new(body, object.size) };
+        let context = BatchContext { source: &self.id.source, dataset: *dataset, default_ms: object.default_ms() };
+        scan_batch(services.data_bucket(), body, context, transform).await
+    }
+
     /// Writes the index, seals the batch, and announces its payloads.
-    async fn commit(&self, mut scan: BatchScan) -> Result<BatchFigures, BackendError> {
+    async fn commit(&self, mut scan: BatchScan, plan: Option<&DeliveryPlan>) -> Result<BatchFigures, BackendError> {
+        let claims = LineClaims::new(&scan.entries, &scan.digests);
         let mut report = BatchFigures { totals: scan.totals, counts: scan.counts.clone(), ..BatchFigures::default() };
+        let indexed = if self.index { Some(self.write_index(&mut scan, &mut report).await?) } else { None };
+        let superfluous = match plan {
+            Some(plan) => self.leave_out_duplicates(&mut scan, plan, &claims).await?,
+            None => Vec::new(),
+        };
         if let Some(plan) = &scan.plan {
             report.payloads = plan.payloads.len();
             report.payload_lines = plan.payloads.iter().map(|payload| payload.lines).sum();
+            report.duplicates = plan.duplicates.lines;
         }
-        let indexed = if self.index { Some(self.write_index(&mut scan, &mut report).await?) } else { None };
-        let unsent = self.seal(scan, indexed).await?;
-        self.announce(&unsent).await;
+        let answer = self.seal(scan, indexed).await?;
+        if !answer.already && !superfluous.is_empty() {
+            self.services.data_bucket().delete(&superfluous).await?;
+        }
+        self.announce(&answer.send).await;
         Ok(report)
+    }
+
+    /// Scans the batch again if some of its lines are in other payloads, and leaves these out of the plan. Returns the
+    /// keys of packs that are not needed any more.
+    async fn leave_out_duplicates(
+        &self,
+        scan: &mut BatchScan,
+        plan: &DeliveryPlan,
+        claims: &LineClaims,
+    ) -> Result<Vec<String>, BackendError> {
+        let Some(before) = scan.plan.as_ref().filter(|sealed| !sealed.payloads.is_empty()) else {
+            return Ok(Vec::new());
+        };
+        let ObjectVersion { key, etag, .. } = self.object;
+        let name = PlanName { key: key.clone(), etag: etag.clone(), plan: plan.number };
+        let (services, permit, batch) = (self.services, self.permit, self.id.handle());
+        let finder = DuplicateFinder { services, permit, batch, plan: name };
+        let Some(known) = finder.find(claims).await? else { return Ok(Vec::new()) };
+        let found = self.services.bucket().get(key).await?.filter(|(head, _)| head.etag == *etag);
+        let changed = || BackendError::new("scanning a batch again", "its object has changed");
+        let (_, body) = found.ok_or_else(changed)?;
+        let again = self.scan(body, Some(plan), Some(known)).await.map_err(|error| match error {
+            ScanError::Backend(error) => error,
+            ScanError::Batch(why) => BackendError::new("scanning a batch again", why.to_string()),
+        })?;
+        let kept = again.plan.as_ref().map(|sealed| self.pack_keys(sealed)).unwrap_or_default();
+        let superfluous = self.pack_keys(before).into_iter().filter(|key| !kept.contains(key)).collect();
+        scan.plan = again.plan;
+        Ok(superfluous)
+    }
+
+    /// The keys of a plan's packs.
+    fn pack_keys(&self, plan: &SealedPlan) -> BTreeSet<String> {
+        let packs = plan.payloads.iter().filter_map(|payload| payload.pack.as_ref());
+        packs.map(|pack| pack.key(&self.id.source, plan.number)).collect()
     }
 
     /// Writes the batch's rays, windows and summaries, and drops those of older versions. Returns whether the batch is
@@ -208,8 +278,8 @@ impl<S: Services> BatchWriter<'_, S> {
         Ok(rows.is_some())
     }
 
-    /// Seals the batch in its ledger. Returns the payloads whose messages are to be sent.
-    async fn seal(&self, scan: BatchScan, indexed: Option<bool>) -> Result<Vec<DeliveryId>, BackendError> {
+    /// Seals the batch in its ledger. The answer has the payloads whose messages are to be sent.
+    async fn seal(&self, scan: BatchScan, indexed: Option<bool>) -> Result<SealAnswer, BackendError> {
         let seal = SealBatch {
             source: self.id.source.clone(),
             counts: scan.counts,
@@ -217,7 +287,7 @@ impl<S: Services> BatchWriter<'_, S> {
             indexed,
             plan: scan.plan,
         };
-        Ok(self.call_ledger(&seal).await?.send)
+        self.call_ledger(&seal).await
     }
 
     /// Writes a sidecar object of the batch (windows or summaries) unless it is empty. It comes before the index, which
@@ -253,7 +323,7 @@ impl<S: Services> BatchWriter<'_, S> {
 
     /// Removes the entries and sidecars of older versions, except from shards that this version writes to.
     async fn forget_replaced(&self, kept: &[String]) -> Result<(), BackendError> {
-        for old in self.replaced {
+        for old in &self.replaced {
             let names = old.shards.iter().filter(|name| !kept.contains(name));
             forget_entries(self.services.shards(), &self.object.key, old.uploaded_ms, names).await?;
             remove_sidecars(self.services, old).await?;

@@ -9,7 +9,8 @@ use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 
 use super::pack::PayloadPack;
-use super::transform::{PartnerTransformer, ScannedLine};
+use super::plan_rules::ScannedLine;
+use super::transform::PartnerTransformer;
 use crate::backend::{BackendError, Bucket, ByteStream};
 use crate::batch::{BatchError, BatchLine, BatchReader, LineSink, LineStart, ReadTotals};
 use crate::index::{BatchIndex, IndexBuilder, LineCounts, ShardEntry};
@@ -34,6 +35,8 @@ pub struct BatchScan {
     pub windows: Vec<u8>,
     /// The payloads and figures of the plan, if there is one.
     pub plan: Option<SealedPlan>,
+    /// Digests of the plan's lines without a ray, each with the shard prefix of its time.
+    pub digests: Vec<(u32, u64)>,
 }
 
 /// Receives the lines of one batch.
@@ -183,8 +186,9 @@ pub async fn scan_batch<B: Bucket>(
     let totals = reader.totals();
     let spans = reader.into_spans();
     let BatchIndex { entries, counts, summaries } = index.finish(&spans)?;
-    let plan = transform.map(PartnerTransformer::sealed);
-    Ok(BatchScan { totals, counts, entries, summaries, windows: spans.windows, plan })
+    let (plan, digests) = transform.map(PartnerTransformer::sealed).unzip();
+    let digests = digests.unwrap_or_default();
+    Ok(BatchScan { totals, counts, entries, summaries, windows: spans.windows, plan, digests })
 }
 
 /// Writes a pack under the key that its content gives. An object that is already there has the same content.

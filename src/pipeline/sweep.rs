@@ -13,6 +13,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::parse::live_window;
 use crate::backend::{BackendError, Bucket, ListRequest, ObjectHead, Queue};
 use crate::bucket_keys::{KeyClass, classify, folder_day};
 use crate::config::Config;
@@ -58,7 +59,7 @@ pub async fn run_sweep(world: &impl Services, config: &Config) -> Result<SweepRe
     let since_ms = at_ms.map_or(now_ms, |at| at.clamp(now_ms - SWEEP_BACK_MAX_MS, now_ms)) - SWEEP_BACK_MS;
     let objects = recent(world, config, since_ms, &mut swept).await?;
     swept.objects = objects.len();
-    announce(world, objects, &mut swept).await?;
+    announce(world, config, objects, &mut swept).await?;
     if !swept.more {
         looked_up_to(world, Some(now_ms)).await?;
     }
@@ -136,6 +137,7 @@ fn is_worth_a_look(folder: &str, since_ms: i64, now_ms: i64) -> bool {
 /// Announces the objects that are not finished.
 async fn announce(
     world: &impl Services,
+    config: &Config,
     objects: Vec<(String, ObjectHead)>,
     swept: &mut SweepReport,
 ) -> Result<(), BackendError> {
@@ -148,7 +150,9 @@ async fn announce(
     }
     for (ledger, objects) in by_ledger {
         let sources = objects.iter().map(|(id, _)| id.source.clone()).collect();
-        let missing = rpc::call(world.ledgers(), &ledger, &FindUnfinished { sources }).await?.sources;
+        let missing = rpc::call(world.ledgers(), &ledger, &FindUnfinished { sources, deliver: live_window(config) })
+            .await?
+            .sources;
         let events: Vec<R2Event> =
             objects.into_iter().filter_map(|(id, event)| missing.contains(&id.source).then_some(event)).collect();
         if !events.is_empty() {

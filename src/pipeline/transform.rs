@@ -6,117 +6,17 @@
 
 use std::collections::BTreeMap;
 
+use super::known_lines::{KnownLines, LineKey};
 use super::pack::{PackBuilder, PayloadPack};
 use super::payload::{PackedPayload, PayloadPacker};
+use super::plan_rules::{Exclusion, PlanRules, ScannedLine};
 use crate::batch::BatchError;
-use crate::filter::Filter;
-use crate::ledger::DeliveryPlan;
 use crate::ledger::calls::SealedPlan;
+use crate::ledger::duplicates::PlanDuplicates;
 use crate::limits::MAX_PAYLOADS;
-use crate::partner::Subrequests;
-use crate::record::fields::{Field, line_text};
-use crate::record::{Fields, RecordKey};
-use crate::render::{PartnerOptions, write_partner_fields};
-
-/// Why a record is not delivered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Exclusion {
-    /// The request is a subrequest of a Worker.
-    Subrequest,
-    /// The request has no visitor: a health check, a purge.
-    NotAVisitor,
-    /// The plan's filter does not accept the record.
-    Filter,
-    /// The line is not a valid record.
-    NoRecord,
-}
-
-impl Exclusion {
-    /// The stable code of the reason, in counts and answers.
-    #[must_use]
-    pub const fn code(self) -> &'static str {
-        match self {
-            Self::Subrequest => "subrequest",
-            Self::NotAVisitor => "not_a_visitor",
-            Self::Filter => "filter",
-            Self::NoRecord => "no_record",
-        }
-    }
-}
-
-/// A plan with its filter and options parsed.
-#[derive(Debug)]
-pub struct PlanRules {
-    plan: DeliveryPlan,
-    options: PartnerOptions,
-    filter: Option<Filter>,
-}
-
-impl PlanRules {
-    /// The rules of a plan; `None` where its format is unknown or its filter or options are not valid.
-    #[must_use]
-    pub fn new(plan: DeliveryPlan) -> Option<Self> {
-        let options = PartnerOptions::new(&plan.options.tenant, &plan.options.unknown_country).ok()?;
-        let filter = plan.options.filter.as_deref().map(Filter::parse).transpose().ok()?;
-        (plan.options.format == crate::ledger::plan::FORMAT).then_some(Self { plan, options, filter })
-    }
-
-    /// Whether the plan covers a record that began at this instant.
-    #[must_use]
-    pub fn covers(&self, unix_ms: i64) -> bool {
-        self.plan.holds(unix_ms)
-    }
-
-    /// Appends the partner's line of a record. Returns whether characters of it were replaced.
-    ///
-    /// # Errors
-    /// [`Exclusion`] where the record is not delivered; nothing is appended then.
-    pub fn write(&self, out: &mut Vec<u8>, line: &[u8]) -> Result<bool, Exclusion> {
-        let text = line_text(line);
-        let fields = Fields::parse(&text).map_err(|_| Exclusion::NoRecord)?;
-        let sanitised = self.write_fields(out, line, &fields)?;
-        Ok(sanitised || matches!(text, std::borrow::Cow::Owned(_)))
-    }
-
-    /// The same for a record whose fields were read already.
-    fn write_fields(&self, out: &mut Vec<u8>, line: &[u8], fields: &Fields<'_>) -> Result<bool, Exclusion> {
-        if self.plan.options.subrequests == Subrequests::Exclude {
-            is_visitors(fields)?;
-        }
-        if let Some(filter) = &self.filter
-            && !filter.accepts(line).map_err(|_| Exclusion::NoRecord)?
-        {
-            return Err(Exclusion::Filter);
-        }
-        Ok(write_partner_fields(out, fields, &self.options).sanitised)
-    }
-}
-
-/// Whether a visitor made the request: it has no parent (`"00"`, empty, null or no field), and its source, where it
-/// is named, is a visitor.
-fn is_visitors(fields: &Fields<'_>) -> Result<(), Exclusion> {
-    let (parent, source) = (fields.get(Field::ParentRayID), fields.get(Field::ClientRequestSource));
-    match (parent.text().unwrap_or_default(), source.text().unwrap_or_default()) {
-        ("" | "00", "" | "eyeball") => Ok(()),
-        ("" | "00", _) => Err(Exclusion::NotAVisitor),
-        _ => Err(Exclusion::Subrequest),
-    }
-}
-
-/// A record with everything that the scan has read of it.
-#[derive(Debug, Clone, Copy)]
-pub struct ScannedLine<'a> {
-    /// The bytes of the line, without its newline.
-    pub line: &'a [u8],
-    /// Where the line begins, in inflated bytes.
-    pub at: u64,
-    /// The fields that were read of it.
-    pub fields: &'a Fields<'a>,
-    /// The record's ray, and when its request began.
-    pub key: &'a RecordKey,
-    /// Whether the line is not valid UTF-8, so that its fields contain replacement characters.
-    pub lossy: bool,
-}
+use crate::partner::DuplicatePolicy;
+use crate::record::{RayId, RayKey};
+use crate::render::content_digest;
 
 /// Makes the payloads of a plan, record by record.
 #[derive(Debug)]
@@ -127,6 +27,10 @@ pub struct PartnerTransformer {
     /// The instant of records without a time, in Unix milliseconds.
     default_ms: i64,
     sealed: SealedPlan,
+    /// Lines that are in other payloads, once they are known.
+    known: Option<KnownLines>,
+    /// Digests of lines without a ray, each with the shard prefix of its time.
+    digests: Vec<(u32, u64)>,
 }
 
 impl PartnerTransformer {
@@ -139,9 +43,17 @@ impl PartnerTransformer {
             filtered: BTreeMap::new(),
             sanitised: 0,
             payloads: Vec::new(),
+            duplicates: PlanDuplicates::default(),
         };
         let packer = PayloadPacker::new(rules.plan.options.lines);
-        Self { rules, packer, packs: PackBuilder::new(pack_bytes), default_ms, sealed }
+        let packs = PackBuilder::new(pack_bytes);
+        Self { rules, packer, packs, default_ms, sealed, known: None, digests: Vec::new() }
+    }
+
+    /// The same, which leaves out or counts lines that are in other payloads.
+    #[must_use]
+    pub fn with_known_lines(self, known: KnownLines) -> Self {
+        Self { known: Some(known), ..self }
     }
 
     /// The number of its plan.
@@ -160,7 +72,9 @@ impl PartnerTransformer {
             return Ok(None);
         }
         self.sealed.in_window += 1;
-        match self.rules.write_fields(self.packer.text(), line, fields) {
+        let start = self.packer.text().len();
+        let written = self.rules.write_fields(self.packer.text(), line, fields);
+        match written.and_then(|sanitised| self.check_duplicate(start, record).map(|()| sanitised)) {
             Ok(sanitised) => {
                 self.sealed.sanitised += u64::from(sanitised || *lossy);
                 let packed = self.packer.end_line(*at);
@@ -171,6 +85,22 @@ impl PartnerTransformer {
                 Ok(None)
             }
         }
+    }
+
+    /// Refuses the line that was written from `start` on if it is in another payload, and takes it back.
+    fn check_duplicate(&mut self, start: usize, record: &ScannedLine<'_>) -> Result<(), Exclusion> {
+        let text = self.packer.text();
+        let line = text.get(start..).unwrap_or_default();
+        let Some(known) = &mut self.known else {
+            self.digests.extend(digest_without_ray(record, line));
+            return Ok(());
+        };
+        let unix_ms = record.key.unix_ms().unwrap_or(self.default_ms);
+        if known.holds(record, unix_ms, line) && self.rules.plan.options.duplicates == DuplicatePolicy::Hold {
+            text.truncate(start);
+            return Err(Exclusion::Duplicate);
+        }
+        Ok(())
     }
 
     /// Closes the last payload, and returns the remaining packs.
@@ -185,10 +115,14 @@ impl PartnerTransformer {
         Ok(full.into_iter().chain(last).collect())
     }
 
-    /// The payloads and figures of the plan.
+    /// The payloads and figures of the plan, and the digests of its lines without a ray.
     #[must_use]
-    pub fn sealed(self) -> SealedPlan {
-        self.sealed
+    pub fn sealed(self) -> (SealedPlan, Vec<(u32, u64)>) {
+        let (mut sealed, options) = (self.sealed, &self.rules.plan.options);
+        if let Some(known) = self.known {
+            sealed.duplicates = known.into_figures(sealed.number, options.duplicates);
+        }
+        (sealed, self.digests)
     }
 
     fn keep(&mut self, packed: Option<PackedPayload>) -> Result<Option<PayloadPack>, BatchError> {
@@ -204,4 +138,14 @@ impl PartnerTransformer {
     fn seal(&mut self, pack: Option<&PayloadPack>) {
         self.sealed.payloads.extend(pack.into_iter().flat_map(|pack| pack.payloads.iter().cloned()));
     }
+}
+
+/// The digest of a line without a ray, with the shard prefix of its time; `None` for a line with one.
+fn digest_without_ray(record: &ScannedLine<'_>, line: &[u8]) -> Option<(u32, u64)> {
+    if record.key.ray.as_ref().and_then(RayKey::ray).is_some() {
+        return None;
+    }
+    let LineKey::Digest(digest) = LineKey::new(None, || content_digest(line)) else { return None };
+    // A record without a time is in the first shard, since its batch's name is no part of it.
+    Some((record.key.unix_ns().map_or(0, RayId::prefix_at), digest))
 }

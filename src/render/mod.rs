@@ -11,5 +11,5 @@ pub mod partner;
 pub mod project;
 
 pub use csv::{default_columns, write_csv_names, write_csv_row};
-pub use partner::{PartnerLine, PartnerOptions, write_partner_fields, write_partner_line};
+pub use partner::{PartnerLine, PartnerOptions, content_digest, write_partner_fields, write_partner_line};
 pub use project::{FieldProjection, TimeForm};

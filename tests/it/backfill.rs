@@ -171,7 +171,7 @@ fn index_only_and_deliver_only_backfills_do_that() {
         run(start_backfill(&fakes, &config, ask, None)).unwrap();
         finish(&fakes, &config);
         assert_eq!(delivered(&fakes).is_empty(), !deliver);
-        assert_eq!(fakes.shards.rows().is_empty(), !index);
+        assert_eq!(fakes.lines(&name(3, 2)).is_empty(), !index);
     }
 }
 

@@ -8,6 +8,7 @@ mod access;
 mod api;
 mod backfill;
 mod batch;
+mod duplicates;
 mod entry;
 mod filter;
 mod ingest;

@@ -19,7 +19,6 @@ use sha2::{Digest, Sha256};
 use super::partner::Seen;
 use super::run::{Run, Setting};
 use super::task::TaskWorld;
-use super::traffic::{Batch, Sent};
 use super::world::Isolate;
 use crate::support::run as finish;
 
@@ -97,13 +96,11 @@ fn judge(run: &Run) -> Result<(Figures, Books), String> {
     }
     let parked = parked_rays(run, &books)?;
     let mut figures = Figures { steps: run.steps, posts: partner.seen.len() as u64, ..Figures::default() };
-    for batch in &run.batches {
-        for line in &batch.lines {
-            let stored = copies.get(line.ray.as_str()).map_or(&[][..], Vec::as_slice);
-            judge_line(run, batch, line, stored, &parked)?;
-            figures.lines += 1;
-            figures.duplicates += stored.len().saturating_sub(1) as u64;
-        }
+    for (ray, claim) in claims(run) {
+        let stored = copies.get(ray).map_or(&[][..], Vec::as_slice);
+        judge_line(run, ray, claim, stored, &parked)?;
+        figures.lines += 1;
+        figures.duplicates += stored.len().saturating_sub(1) as u64;
     }
     figures.parked = parked.len() as u64;
     let mut sharing: BTreeMap<&String, u64> = BTreeMap::new();
@@ -142,31 +139,43 @@ fn body(run: &Run, key: &str, view: &PayloadView) -> Option<Vec<u8>> {
     bucket.get(key)?.bytes.get(at..at + usize::try_from(view.payload.bytes).unwrap()).map(<[u8]>::to_vec)
 }
 
-/// One line at the partner.
-fn judge_line(
-    run: &Run,
-    batch: &Batch,
-    line: &Sent,
-    stored: &[&Seen],
-    parked: &BTreeSet<String>,
-) -> Result<(), String> {
-    let place = || format!("line {} of {}", line.ray, batch.key);
-    let asked_for = batch.windows.is_empty()
-        || batch.windows.iter().any(|window| window.start_ms <= line.unix_ms && line.unix_ms < window.end_ms);
-    let owed = line.owed && !batch.damaged;
-    if !owed && !stored.is_empty() {
-        return Err(format!("{} is not the partner's, and it has it", place()));
+/// What the partner may have of a record, and what it must.
+#[derive(Debug, Clone, Copy, Default)]
+struct Claim {
+    may: bool,
+    must: bool,
+}
+
+/// What the batches say of each ray: a batch that was removed may have been delivered, one that is there must be.
+fn claims(run: &Run) -> BTreeMap<&str, Claim> {
+    let mut claims: BTreeMap<&str, Claim> = BTreeMap::new();
+    for batch in &run.batches {
+        for line in &batch.lines {
+            let is_asked_for = batch.windows.is_empty()
+                || batch.windows.iter().any(|window| window.start_ms <= line.unix_ms && line.unix_ms < window.end_ms);
+            let claim = claims.entry(&line.ray).or_default();
+            claim.may |= line.owed && !batch.damaged;
+            claim.must |= line.owed && !batch.damaged && !batch.removed && is_asked_for;
+        }
     }
-    if owed && asked_for && stored.is_empty() && !parked.contains(&line.ray) {
-        return Err(format!("{} is lost", place()));
+    claims
+}
+
+/// One record at the partner.
+fn judge_line(run: &Run, ray: &str, claim: Claim, stored: &[&Seen], parked: &BTreeSet<String>) -> Result<(), String> {
+    if !claim.may && !stored.is_empty() {
+        return Err(format!("record {ray} is not the partner's, and it has it"));
+    }
+    if claim.must && stored.is_empty() && !parked.contains(ray) {
+        return Err(format!("record {ray} is lost"));
     }
     let excused = stored.iter().filter(|seen| seen.in_doubt).count();
     let extra = stored.len().saturating_sub(1);
     if extra > excused {
-        return Err(format!("{} came {} times, {excused} of them in doubt", place(), stored.len()));
+        return Err(format!("record {ray} came {} times, {excused} of them in doubt", stored.len()));
     }
     if run.setting.park && extra > 0 {
-        return Err(format!("{} came twice, though doubt is to be parked", place()));
+        return Err(format!("record {ray} came twice, though doubt is to be parked"));
     }
     Ok(())
 }
@@ -188,9 +197,15 @@ fn parked_rays(run: &Run, books: &Books) -> Result<BTreeSet<String>, String> {
 /// The books balance, and say of each payload what the partner says.
 fn judge_books(run: &Run, books: &Books, seen: &[Seen], copies: &BTreeMap<&str, Vec<&Seen>>) -> Result<(), String> {
     let lines = &books.totals.lines;
-    let whole: u64 = run.batches.iter().filter(|batch| !batch.damaged).map(|batch| batch.lines_in).sum();
-    if lines.unaccounted != 0 || lines.pending != 0 || lines.lines_in != whole {
-        return Err(format!("{whole} lines went in, and the books say {lines:?}"));
+    // Versions of objects, each once: what was removed in time was not read.
+    let versions = |removed: bool| {
+        let whole = run.batches.iter().filter(|batch| !batch.damaged && (removed || !batch.removed));
+        let lines: BTreeMap<_, u64> = whole.map(|batch| ((&batch.key, &batch.etag), batch.lines_in)).collect();
+        lines.into_values().sum::<u64>()
+    };
+    let (least, most) = (versions(false), versions(true));
+    if lines.unaccounted != 0 || lines.pending != 0 || !(least..=most).contains(&lines.lines_in) {
+        return Err(format!("{least} to {most} lines went in, and the books say {lines:?}"));
     }
     let names: BTreeSet<&str> = books.payloads.iter().map(|(payload, _)| payload.partner_batch_id.as_str()).collect();
     if let Some(stranger) = seen.iter().find(|seen| !names.contains(seen.batch_id.as_str())) {
@@ -212,7 +227,7 @@ fn judge_books(run: &Run, books: &Books, seen: &[Seen], copies: &BTreeMap<&str, 
 /// Rays of whole batches are found. That no shard lies where a search would not look, the shards see to.
 fn judge_index(run: &Run) -> Result<(), String> {
     let world = TaskWorld::new(Isolate::new(&run.platform, 0, 0));
-    for batch in run.batches.iter().filter(|batch| !batch.damaged) {
+    for batch in run.batches.iter().filter(|batch| !batch.damaged && !batch.removed) {
         let Some(line) = batch.lines.last() else { continue };
         let key = RayKey::from_logged(&line.ray).unwrap();
         let found = finish(lookup(
@@ -223,7 +238,7 @@ fn judge_index(run: &Run) -> Result<(), String> {
             &MemoryBudget::default().reservation(),
         ));
         if found.map_or(0, |found| found.records.len()) != 1 {
-            return Err(format!("ray {} of {} is not found", line.ray, batch.key));
+            return Err(format!("ray {} of {} is not found once", line.ray, batch.key));
         }
     }
     Ok(())
@@ -232,13 +247,16 @@ fn judge_index(run: &Run) -> Result<(), String> {
 /// Asks every ledger for everything.
 fn books(run: &Run) -> Books {
     let mut books = Books { totals: LedgerTotals::default(), payloads: Vec::new(), keys: Vec::new() };
+    let mut seen = BTreeSet::new();
     let names: Vec<String> = run.platform.ledgers.borrow().keys().filter(|name| *name != REGISTRY).cloned().collect();
     for name in names {
         books.totals.add(ask(run, &name, &GetTotals {}).totals);
     }
     for batch in &run.batches {
-        let etag = run.platform.bucket.borrow()[&batch.key].head.etag.clone();
-        let BatchId { ledger, source } = BatchId::for_object(BUCKET_NAME, &batch.key, &etag);
+        let BatchId { ledger, source } = BatchId::for_object(BUCKET_NAME, &batch.key, &batch.etag);
+        if !seen.insert(source.clone()) {
+            continue;
+        }
         let answer: BatchDetails = ask(run, &ledger, &GetBatch { source: source.clone() });
         for payload in answer.payloads {
             // Without a pack there is no body left to look for.

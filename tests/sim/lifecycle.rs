@@ -17,6 +17,7 @@ fn one_batch(faults: &[(u64, Fault)], park: bool) -> Setting {
         moods: Moods::default(),
         batches: Some(1),
         violation: None,
+        rewrites: false,
     }
 }
 

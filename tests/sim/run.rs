@@ -55,6 +55,8 @@ pub(crate) struct Setting {
     pub(crate) batches: Option<usize>,
     /// The promise that the platform breaks.
     pub(crate) violation: Option<ContractViolation>,
+    /// Whether batches are moved, copied and written anew.
+    pub(crate) rewrites: bool,
 }
 
 impl Setting {
@@ -73,6 +75,7 @@ impl Setting {
             moods: Moods { poison, most_lines },
             batches: None,
             violation: None,
+            rewrites: true,
         }
     }
 
@@ -131,6 +134,8 @@ pub(crate) struct Run {
     pub(crate) steps: u64,
     tasks: Vec<Task>,
     backfills: Vec<(usize, DeliveryWindow, i64)>,
+    /// Events of deletions that are not sent yet.
+    deletions: Vec<String>,
     next_batch_ms: i64,
     next_cron_ms: i64,
     /// Nobody writes batches any more.
@@ -153,6 +158,7 @@ impl Run {
             steps: 0,
             tasks: Vec::new(),
             backfills: Vec::new(),
+            deletions: Vec::new(),
             next_batch_ms: BEGIN_MS,
             next_cron_ms: BEGIN_MS + CRON_MS,
             is_over: false,
@@ -300,21 +306,63 @@ impl Run {
 
     fn write_batch(&mut self, now: i64) {
         let number = self.batches.len();
+        let rewrites = self.setting.rewrites && number > 0 && self.platform.random.borrow_mut().chance(250);
         let batch = {
             let random = &mut self.platform.random.borrow_mut();
             self.next_batch_ms = now + random.between(1_000, 60_000);
-            traffic::batch(random, number, now, self.setting.exclude)
+            if rewrites { None } else { Some(traffic::batch(random, number, now, self.setting.exclude)) }
         };
-        let head = self.platform.store(&batch.key, batch.bytes.clone());
+        let batch = batch.unwrap_or_else(|| self.rewrite(now));
         for window in &batch.windows {
             let at = now + self.platform.random.borrow_mut().between(0, 120_000);
             self.backfills.push((number, *window, at));
         }
+        self.store(batch, now);
+        for event in std::mem::take(&mut self.deletions) {
+            self.platform.enqueue(&self.platform.parses, event);
+        }
+    }
+
+    /// Writes a batch's object; that of live traffic has an event.
+    fn store(&mut self, mut batch: Batch, now: i64) {
+        let head = self.platform.store(&batch.key, batch.bytes.clone());
         if batch.windows.is_empty() {
             let event = R2Event::put_object(BUCKET_NAME, &batch.key, head.size, &head.etag, now);
             self.platform.enqueue(&self.platform.parses, serde_json::to_string(&event).unwrap());
         }
+        batch.etag = head.etag;
         self.batches.push(batch);
+    }
+
+    /// A batch made of one or two others: a copy, or one written anew, under a key of its own or theirs, while they stay
+    /// or go.
+    fn rewrite(&mut self, now: i64) -> Batch {
+        let number = self.batches.len();
+        let random = &mut self.platform.random.borrow_mut();
+        let whole: Vec<usize> =
+            (0..number).rev().take(12).filter(|&at| !self.batches[at].damaged && !self.batches[at].removed).collect();
+        let Some(&first) = whole.first() else { return traffic::batch(random, number, now, self.setting.exclude) };
+        let sources = [if random.chance(500) { first } else { *random.of(&whole) }, *random.of(&whole)];
+        let sources = if sources[0] != sources[1] && random.chance(400) { &sources[..] } else { &sources[..1] };
+        let (in_place, stays) = (random.chance(250), random.chance(400));
+        let old_key = self.batches[sources[0]].key.clone();
+        let key = if in_place { old_key.clone() } else { traffic::key(number, now) };
+        let of: Vec<&Batch> = sources.iter().map(|&at| &self.batches[at]).collect();
+        let batch = if sources.len() == 1 && random.chance(500) {
+            Batch { key: key.clone(), windows: Vec::new(), ..of[0].clone() }
+        } else {
+            traffic::rewritten(random, &of, key.clone())
+        };
+        let gone: Vec<String> = of.iter().map(|batch| batch.key.clone()).filter(|of| *of == key || !stays).collect();
+        for removed in self.batches.iter_mut().filter(|batch| gone.contains(&batch.key)) {
+            removed.removed = true;
+        }
+        for key in gone.iter().filter(|gone| **gone != key) {
+            self.platform.bucket.borrow_mut().remove(key);
+            let event = format!(r#"{{"action":"DeleteObject","bucket":"{BUCKET_NAME}","object":{{"key":"{key}"}}}}"#);
+            self.deletions.push(event);
+        }
+        batch
     }
 
     /// Begins a task.

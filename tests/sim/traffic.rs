@@ -16,6 +16,8 @@ pub(crate) struct Sent {
     pub(crate) unix_ms: i64,
     /// Whether it is one that goes to the partner.
     pub(crate) owed: bool,
+    /// The line.
+    pub(crate) text: String,
 }
 
 /// A batch.
@@ -30,6 +32,10 @@ pub(crate) struct Batch {
     pub(crate) damaged: bool,
     /// The windows that a backfill asks for; none: live traffic.
     pub(crate) windows: Vec<DeliveryWindow>,
+    /// The version of its object.
+    pub(crate) etag: String,
+    /// The object was deleted or written over.
+    pub(crate) removed: bool,
 }
 
 /// The first instant of the simulated traffic: 2026-03-28T08:42:25Z.
@@ -51,31 +57,56 @@ pub(crate) fn batch(random: &mut Random, number: usize, now_ms: i64, exclude: bo
             text.extend_from_slice(b"no json\n");
             continue;
         }
-        writeln!(
-            text,
+        let record = format!(
             r#"{{"RayID":"{ray}","EdgeStartTimestamp":{unix_ms}000000,"ParentRayID":"{parent}","ClientIP":"192.0.2.1"}}"#
-        )
-        .unwrap();
-        lines.push(Sent { ray, unix_ms, owed: !(child && exclude) });
+        );
+        writeln!(text, "{record}").unwrap();
+        lines.push(Sent { ray, unix_ms, owed: !(child && exclude), text: record });
     }
-    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
-    encoder.write_all(&text).unwrap();
-    let mut bytes = encoder.finish().unwrap();
+    let mut bytes = compressed(&text, Compression::fast());
     let damaged = random.chance(50);
     if damaged {
         bytes.truncate(bytes.len() - 5);
     }
     let windows = if random.chance(250) { windows(random, now_ms) } else { Vec::new() };
-    let key = raydex::bucket_keys::batch_key(
-        "logs/",
-        Dataset::HttpRequests,
-        now_ms - 60_000,
-        now_ms,
-        u32::try_from(number).unwrap(),
-    );
+    let key = key(number, now_ms);
     // An object of which no line is a record is quarantined.
     let damaged = damaged || (lines.is_empty() && lines_in > 0);
-    Batch { key, bytes, lines, lines_in, damaged, windows }
+    Batch { key, bytes, lines, lines_in, damaged, windows, etag: String::new(), removed: false }
+}
+
+/// The nth batch of a world, made of the records of others: in their order or another, some of them twice, as they
+/// were or with their members spaced out, compressed anew.
+pub(crate) fn rewritten(random: &mut Random, of: &[&Batch], key: String) -> Batch {
+    let mut lines: Vec<Sent> = of.iter().flat_map(|batch| batch.lines.iter().cloned()).collect();
+    if random.chance(300) {
+        lines.reverse();
+    }
+    if random.chance(200) && !lines.is_empty() {
+        lines.push(lines[random.below(lines.len())].clone());
+    }
+    if random.chance(300) {
+        for line in &mut lines {
+            line.text = line.text.replace(',', ", ");
+        }
+    }
+    let text: String = lines.iter().flat_map(|line| [line.text.as_str(), "\n"]).collect();
+    let bytes = if random.chance(200) { text.into_bytes() } else { compressed(text.as_bytes(), Compression::best()) };
+    let lines_in = lines.len() as u64;
+    let damaged = bytes.is_empty();
+    Batch { key, bytes, lines, lines_in, damaged, windows: Vec::new(), etag: String::new(), removed: false }
+}
+
+/// The key of the nth batch of a world.
+pub(crate) fn key(number: usize, now_ms: i64) -> String {
+    let id = u32::try_from(number).unwrap();
+    raydex::bucket_keys::batch_key("logs/", Dataset::HttpRequests, now_ms - 60_000, now_ms, id)
+}
+
+fn compressed(text: &[u8], level: Compression) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), level);
+    encoder.write_all(text).unwrap();
+    encoder.finish().unwrap()
 }
 
 /// The ray of a request at an instant; `number` makes it one of its own.

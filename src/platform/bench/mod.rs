@@ -27,10 +27,11 @@ use crate::ledger::{BatchId, DeliveryPlan, DeliveryWindow, PlanOptions};
 use crate::limits::PACK_BYTES;
 use crate::lookup::{LookupResult, lookup};
 use crate::memory::MemoryBudget;
-use crate::partner::Subrequests;
+use crate::partner::{DuplicatePolicy, Subrequests};
 use crate::pipeline::payload::PayloadPacker;
+use crate::pipeline::plan_rules::PlanRules;
 use crate::pipeline::scan::{BatchContext, BatchScan, scan_batch};
-use crate::pipeline::transform::{PartnerTransformer, PlanRules};
+use crate::pipeline::transform::PartnerTransformer;
 use crate::record::{Dataset, LineScanner, RayId, RayKey, RecordScan};
 use crate::render::{PartnerOptions, write_partner_fields};
 use crate::span_reader::ReadStats;
@@ -120,6 +121,7 @@ pub fn bench_parse(gzip: Uint8Array) -> Result<String> {
         filter: None,
         tenant: "-".into(),
         unknown_country: "CN".into(),
+        duplicates: DuplicatePolicy::Hold,
     };
     let rules = PlanRules::new(DeliveryPlan { number: 1, windows: vec![DeliveryWindow::EVER], options });
     let rules = rules.ok_or_else(|| JsError::new("the bench's plan is not valid"))?;

@@ -12,6 +12,7 @@
 mod cells;
 mod columns;
 mod country;
+mod digest;
 mod durations;
 mod headers;
 mod options;
@@ -27,6 +28,7 @@ use columns::{COUNT, NAMED};
 use rules::CellContent;
 
 pub use columns::{COLUMNS, ColumnRule, ColumnSource, PartnerColumn};
+pub use digest::content_digest;
 pub use options::{OptionsError, PartnerOptions};
 
 /// The name of the format, which is also its first column.

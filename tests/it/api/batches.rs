@@ -122,7 +122,8 @@ fn batch_shows_its_books_plans_and_payloads() {
         one["plans"],
         json!([{
             "number": 1, "windows": [{"start": "2026-03-28T07:42:25.000Z", "end": null}],
-            "options": {"format": 1, "lines": 2, "subrequests": "include", "filter": null, "tenant": "-", "unknown_country": "CN"},
+            "options": {"format": 1, "lines": 2, "subrequests": "include", "filter": null, "tenant": "-", "unknown_country": "CN",
+            "duplicates": "hold"},
         }])
     );
     let payload = &one["payloads"][0];

@@ -144,7 +144,8 @@ fn datasets_of_others_change_nothing() {
 fn truncation_counts_the_datasets_of_the_caller_alone() {
     let fakes = Fakes::new();
     let [(http, key, line), (waf, event_key, event), _] = records();
-    fakes.index(key, http, format!("{line}\n").repeat(1001).as_bytes());
+    let lines = (0..1001).map(|number| format!("{},\"number\":{number}}}\n", line.trim_end_matches('}')));
+    fakes.index(key, http, lines.collect::<String>().as_bytes());
     fakes.index(event_key, waf, event.as_bytes());
     let truncated = |token| {
         let reply = body(&get(&fakes, token, ""));

@@ -106,12 +106,14 @@ fn a_record_that_does_not_go_says_why() {
 fn each_record_is_judged_in_its_own_batch() {
     let fakes = Fakes::new();
     let first = batch(&fakes, KEYS[0], &[records(0..1), records(0..3)].concat(), Some(wish()));
-    let second = batch(&fakes, KEYS[2], &records(0..1), Some(wish()));
+    assert_eq!(batch(&fakes, KEYS[2], &records(0..1), Some(wish())), [], "its line is in a payload of the first");
     batch(&fakes, KEYS[3], &records(0..1), None);
     let found = of_ray(&fakes, 0);
-    let expected = [first[0].handle(), first[0].handle(), second[0].handle()];
-    assert_eq!(found.iter().flat_map(handles).collect::<Vec<_>>(), expected);
-    assert_eq!(found[3]["delivery_status"], "no_plan");
+    assert_eq!(found.iter().flat_map(handles).collect::<Vec<_>>(), [first[0].handle()]);
+    for (found, status) in found.iter().zip(["assigned", "excluded", "excluded", "no_plan"]) {
+        assert_eq!((&found["delivery_status"], &found["exact"]), (&status.into(), &true.into()));
+        assert_eq!(found["reason"].as_str(), (status == "excluded").then_some("duplicate"));
+    }
 }
 
 #[test]

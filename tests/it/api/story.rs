@@ -4,7 +4,7 @@ use raydex::ledger::calls::{ClaimAnswer, ClaimPayload, CommitAttempt, SplitPaylo
 use raydex::ledger::delivery::{BodyLocation, Payload};
 use raydex::ledger::plan::{DeliveryRequest, FORMAT};
 use raydex::ledger::{AttemptOutcome, BatchId, DeliveryId, DeliveryWindow, PlanOptions};
-use raydex::partner::{OnUnknown, Subrequests};
+use raydex::partner::{DuplicatePolicy, OnUnknown, Subrequests};
 use raydex::pipeline::{BatchRequest, process_batch};
 use raydex::record::Dataset;
 
@@ -28,6 +28,7 @@ pub(crate) fn plan_options() -> PlanOptions {
         filter: None,
         tenant: "-".into(),
         unknown_country: "CN".into(),
+        duplicates: DuplicatePolicy::Hold,
     }
 }
 

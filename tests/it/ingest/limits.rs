@@ -10,12 +10,12 @@ use super::support::records::{http, ndjson, ray};
 
 const DATASET: Dataset = Dataset::HttpRequests;
 
-/// A world with `batches` batches of `lines` lines of one ray each.
+/// A world with `batches` batches of `lines` lines of one ray each, no two of them equal.
 fn world(batches: usize, lines: usize, filler: usize) -> Fakes {
     let fakes = Fakes::new();
-    let stored = gzip(&ndjson(vec![http(&ray(1).to_string(), filler); lines]));
     for number in 0..batches {
-        fakes.index(&format!("{KEY}-{number:04}"), DATASET, &stored);
+        let line = |line| http(&ray(1).to_string(), filler + number * lines + line);
+        fakes.index(&format!("{KEY}-{number:04}"), DATASET, &gzip(&ndjson((0..lines).map(line))));
     }
     fakes
 }

@@ -51,8 +51,11 @@ fn every_ray_is_found(plan: &SamplePlan, dataset: Dataset) {
     assert!(lines.len() > 100, "{} rays", lines.len());
     for (ray, expected) in &lines {
         let found = fakes.find(dataset, &ray.to_string());
+        let places: usize = found.records.iter().map(|record| 1 + record.copies.len()).sum();
+        assert_eq!(places, expected.len(), "{ray}");
+        let mut seen = BTreeSet::new();
         let texts: Vec<Vec<u8>> = found.records.into_iter().map(|record| record.line).collect();
-        assert_eq!(&texts, expected, "{ray}");
+        assert!(texts.iter().eq(expected.iter().filter(|line| seen.insert(*line))), "{ray}");
         assert_eq!((found.stats.shards_asked, found.stats.full_scans), (1, 0));
         assert!(found.stats.objects_read <= expected.len() as u64);
         assert!(!found.truncated);

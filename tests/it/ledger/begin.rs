@@ -34,7 +34,7 @@ fn aside(replay: bool) -> QuarantineBatch {
 }
 
 fn missing(ledger: &Ledger, digits: &[char]) -> Vec<SourceId> {
-    ledger.ask(&FindUnfinished { sources: digits.iter().map(|digit| source(*digit)).collect() }).sources
+    ledger.ask(&FindUnfinished { sources: digits.iter().map(|digit| source(*digit)).collect(), deliver: None }).sources
 }
 
 /// Whether a version is in the index, and where.

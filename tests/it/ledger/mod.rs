@@ -24,9 +24,10 @@ use raydex::ledger::calls::{
     BeginBatch, ClaimAnswer, ClaimPayload, CommitAnswer, CommitAttempt, SealBatch, SealedPlan,
 };
 use raydex::ledger::delivery::{BodyLocation, Payload};
+use raydex::ledger::duplicates::PlanDuplicates;
 use raydex::ledger::plan::{DeliveryRequest, FORMAT};
 use raydex::ledger::{AttemptOutcome, DeliveryId, DeliveryWindow, PlanOptions, SourceId, answer, open};
-use raydex::partner::{OnUnknown, Subrequests};
+use raydex::partner::{DuplicatePolicy, OnUnknown, Subrequests};
 use raydex::rpc::{Call, CallReply};
 
 use support::{Faults, NOW_MS, SqliteSql};
@@ -167,6 +168,7 @@ fn plan_options() -> PlanOptions {
         filter: None,
         tenant: "-".into(),
         unknown_country: "CN".into(),
+        duplicates: DuplicatePolicy::Hold,
     }
 }
 
@@ -237,6 +239,7 @@ fn seal(plan: u32, payloads: usize) -> SealBatch {
         filtered: BTreeMap::new(),
         sanitised: 0,
         payloads: (0..payloads).map(payload).collect(),
+        duplicates: PlanDuplicates::default(),
     };
     SealBatch { source: source('a'), counts: counts(lines), inflated: 9000, indexed: Some(true), plan: Some(plan) }
 }

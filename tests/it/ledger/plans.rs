@@ -5,7 +5,7 @@ use proptest::prelude::{prop_assert, prop_assert_eq, proptest};
 use raydex::ledger::calls::{BeginAnswer, BeginBatch, RemainingWork, SealBatch};
 use raydex::ledger::plan::DeliveryRequest;
 use raydex::ledger::{DeliveryPlan, DeliveryWindow, PlanOptions};
-use raydex::partner::Subrequests;
+use raydex::partner::{DuplicatePolicy, Subrequests};
 
 use super::{Ledger, begin, counts, plan_options, seal, window, wish};
 
@@ -49,6 +49,7 @@ fn second_attempt_keeps_the_first_plan_despite_settings() {
         filter: Some("{}".into()),
         tenant: "x".into(),
         unknown_country: "US".into(),
+        duplicates: DuplicatePolicy::Hold,
         ..plan_options()
     };
     let again = plan(&ledger, DeliveryRequest { window: DeliveryWindow::EVER, options: other });

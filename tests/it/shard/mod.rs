@@ -3,6 +3,7 @@
 use crate::support;
 
 mod calls;
+mod claims;
 mod datasets;
 mod failures;
 mod model;

@@ -10,7 +10,7 @@ use std::fmt::Write;
 
 use raydex::audit::{self, AUDIT};
 use raydex::backend::{DurableObjects, SqlDatabase, SqlValue};
-use raydex::index::{calls as index_calls, shard};
+use raydex::index::{calls as index_calls, claims, shard};
 use raydex::ledger::{self, backfills, calls as ledger_calls, occupancy, registry};
 use raydex::rpc::{Call, CallReply};
 
@@ -113,7 +113,7 @@ pub(super) fn load(sql: &SqliteSql, statements: &str) {
 }
 
 fn long() -> impl Iterator<Item = (String, String)> {
-    let sources = ["a", "b", "c", "d", "e"].map(|digit| (format!("${}", digit.to_uppercase()), digit.repeat(64)));
+    let sources = ["a", "b", "c", "d", "e", "f"].map(|digit| (format!("${}", digit.to_uppercase()), digit.repeat(64)));
     sources.into_iter().chain([("$_".to_owned(), "A".repeat(64))])
 }
 
@@ -222,7 +222,7 @@ fn both_ends_of_a_call_spell_it_alike() {
     check_forms!("audit", audit_calls: AppendEvent ReadEntries;);
     check_forms!(
         "ledger",
-        ledger_calls: BeginBatch RecordShards SealBatch QuarantineBatch ForgetDeletedObject FindUnfinished
+        ledger_calls: BeginBatch RecordShards CheckPlan SealBatch QuarantineBatch ForgetDeletedObject FindUnfinished
             MarkRegistered ClaimPayload CommitAttempt SplitPayload DecideDelivery ListExpiredPacks MarkRemoved
             RearmAlarm GetTotals ListBatches GetBatch;
     );
@@ -232,7 +232,11 @@ fn both_ends_of_a_call_spell_it_alike() {
         occupancy: MarkOccupied ReadOccupancy;
         backfills: StartBackfill ListBackfills RecordBackfillStep SwitchBackfill CountEndedObject;
     );
-    check_forms!("shard", index_calls: PutEntry FindRay ForgetEntry ListShardBatches;);
+    check_forms!(
+        "shard",
+        index_calls: PutEntry FindRay ForgetEntry ListShardBatches;
+        claims: ClaimLines RemoveClaims;
+    );
 }
 
 #[test]
@@ -242,7 +246,10 @@ fn every_call_is_in_a_story() {
         ("audit", names(&[audit::calls::NAMES])),
         ("ledger", names(&[ledger_calls::NAMES])),
         ("registry", names(&[registry::NAMES, backfills::NAMES, occupancy::NAMES])),
-        ("shard", names(&[index_calls::NAMES, &[index_calls::PutEntry::NAME]])),
+        (
+            "shard",
+            names(&[index_calls::NAMES, claims::NAMES, &[index_calls::PutEntry::NAME, claims::ClaimLines::NAME]]),
+        ),
     ] {
         let played: BTreeSet<String> = calls(&story_of(object)).into_iter().map(|(name, ..)| name).collect();
         assert_eq!(played, names, "{object}");
@@ -269,6 +276,9 @@ fn every_variant_of_an_answer_is_played() {
                 r#""why":"breaker_open""#,
                 r#"{"claim":"terminal""#,
                 r#"{"claim":"unknown"}"#,
+                r#""sealed""#,
+                r#""open""#,
+                r#""void""#,
             ],
         ),
         ("registry", &[r#"{"known":true}"#, r#"{"known":false}"#, r#"{"kept":true}"#, r#"{"kept":false}"#]),
@@ -280,6 +290,7 @@ fn every_variant_of_an_answer_is_played() {
                 r#""outcome":"superseded""#,
                 r#""extents":[{"#,
                 r#""more":true"#,
+                r#""is_same":true"#,
             ],
         ),
     ];

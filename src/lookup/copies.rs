@@ -1,0 +1,95 @@
+//! Merges records that were stored more than once: a batch that was moved, written anew or posted twice.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+use super::{FoundRecord, RecordCopy};
+use crate::record::Dataset;
+
+/// Shows each record once, where it was found first, with the places of its copies. Two records are the same if their
+/// lines are equal JSON: white space and the order of members do not count.
+pub(super) fn merge_copies(records: Vec<FoundRecord>) -> Vec<FoundRecord> {
+    if records.len() < 2 {
+        return records;
+    }
+    let mut merged: Vec<FoundRecord> = Vec::with_capacity(records.len());
+    let mut places: BTreeMap<(Dataset, [u8; 32]), usize> = BTreeMap::new();
+    for record in records {
+        let place = *places.entry((record.dataset, content_hash(&record.line))).or_insert(merged.len());
+        match merged.get_mut(place) {
+            Some(first) => first.copies.push(RecordCopy { object: record.object, offset: record.offset }),
+            None => merged.push(record),
+        }
+    }
+    merged
+}
+
+/// A hash of what the line says; of its bytes, where it is not JSON that can be read exactly.
+fn content_hash(line: &[u8]) -> [u8; 32] {
+    // `Value` keeps the members of an object sorted, and the last of those that have one name.
+    match serde_json::from_slice::<Value>(line) {
+        Ok(value) if is_exact(&value) => Sha256::digest(serde_json::to_vec(&value).unwrap_or_default()).into(),
+        _ => Sha256::digest(line).into(),
+    }
+}
+
+/// Whether no number of the value was rounded when it was read.
+fn is_exact(value: &Value) -> bool {
+    match value {
+        Value::Number(number) => !number.is_f64() || number.as_f64().is_some_and(|number| number.abs() < 1e15),
+        Value::Array(items) => items.iter().all(is_exact),
+        Value::Object(members) => members.values().all(is_exact),
+        Value::Null | Value::Bool(_) | Value::String(_) => true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::rc::Rc;
+
+    use super::merge_copies;
+    use crate::index::ObjectVersion;
+    use crate::lookup::FoundRecord;
+    use crate::record::Dataset;
+
+    fn found(key: &str, offset: u64, line: &str) -> FoundRecord {
+        let object = Rc::new(ObjectVersion { key: key.into(), etag: "e".into(), uploaded_ms: 0, size: 1 });
+        let line = line.as_bytes().to_vec();
+        FoundRecord { dataset: Dataset::HttpRequests, object, offset, line, copies: Vec::new() }
+    }
+
+    /// The line of each record with the places of all its copies.
+    fn merged(records: &[(&str, u64, &str)]) -> Vec<(String, Vec<(String, u64)>)> {
+        let records = records.iter().map(|(key, offset, line)| found(key, *offset, line)).collect();
+        let shown = merge_copies(records).into_iter().map(|record| {
+            let first = (record.object.key.clone(), record.offset);
+            let copies = record.copies.iter().map(|copy| (copy.object.key.clone(), copy.offset));
+            (String::from_utf8(record.line).unwrap(), [first].into_iter().chain(copies).collect())
+        });
+        shown.collect()
+    }
+
+    #[test]
+    fn equal_records_are_shown_once_with_every_place() {
+        let line = r#"{"RayID":"a","b":1}"#;
+        let rewritten = r#"{ "b": 1, "RayID": "\u0061" }"#;
+        let other = r#"{"RayID":"a","b":2}"#;
+        let shown = merged(&[("x", 0, line), ("x", 9, other), ("y", 5, rewritten), ("x", 30, line)]);
+        let places = |places: &[(&str, u64)]| places.iter().map(|(key, at)| ((*key).to_owned(), *at)).collect();
+        assert_eq!(
+            shown,
+            [(line.to_owned(), places(&[("x", 0), ("y", 5), ("x", 30)])), (other.to_owned(), places(&[("x", 9)]))]
+        );
+    }
+
+    #[test]
+    fn numbers_beyond_a_double_are_compared_by_digits() {
+        for (a, b) in [("1e400", "2e400"), ("123456789012345678901", "123456789012345678902")] {
+            let [a, b] = [a, b].map(|number| format!(r#"{{"RayID":"a","n":{number}}}"#));
+            assert_eq!(merged(&[("x", 0, &a), ("y", 0, &b)]).len(), 2);
+            assert_eq!(merged(&[("x", 0, &a), ("y", 0, &a)]).len(), 1);
+        }
+    }
+}

@@ -1,0 +1,280 @@
+//! Recognises lines that are in an earlier payload: of a batch that was moved, written anew, or posted twice, and of
+//! the same batch.
+//!
+//! A plan claims its lines in the shards of their rays before it is sealed ([`crate::index::claims`]). Where an earlier
+//! claim shares a ray, the lines of its payloads are read and compared by digest; the batch is then scanned once more,
+//! which leaves out what the partner has or gets already.
+//!
+//! # Invariants
+//!
+//! Of equal lines in several plans exactly one is delivered, by the plan whose claim came first in their shard. An
+//! earlier plan is waited for until it is sealed, or abandoned where its object is gone, so no line is held for a plan
+//! that never delivers it. Claims are made in the order of shards, and none after an open earlier one, so batches never
+//! wait for each other in a circle.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::ControlFlow;
+
+use super::read_permit::HeartbeatBody;
+use itertools::Itertools;
+
+use super::known_lines::{GonePlan, KnownLines, LineKey};
+use super::plan_rules::PlanRules;
+use crate::backend::{BackendError, Bucket, ByteStream};
+use crate::batch::{BatchLine, BatchReader, ObjectSpans};
+use crate::index::claims::{ClaimKind, ClaimLines, ClaimPart, EarlierClaim, PlanName};
+use crate::index::entry::{self, PartView, RayLocation};
+use crate::index::{ShardEntry, ShardName};
+use crate::ledger::calls::{BatchDetails, CheckPlan, GetBatch, PlanStanding};
+use crate::ledger::{BatchId, DeliveryPlan};
+use crate::memory::ReadPermit;
+use crate::record::{Dataset, RayId, RayKey, read_key};
+use crate::render::content_digest;
+use crate::render::partner::SEPARATOR;
+use crate::rpc;
+use crate::services::Services;
+
+/// The place of the ray among the cells of a partner line, from 0.
+const RAY_CELL: usize = 2;
+
+/// What a plan claims: the rays of its batch by shard, and its lines without a ray.
+#[derive(Debug, Default)]
+pub(super) struct LineClaims {
+    parts: BTreeMap<u32, Vec<ClaimPart>>,
+}
+
+impl LineClaims {
+    /// The claims of a batch with these index entries; `digests` are of its lines without a ray, with the prefix of
+    /// their times.
+    pub(super) fn new(entries: &[ShardEntry], digests: &[(u32, u64)]) -> Self {
+        let mut parts: BTreeMap<u32, Vec<ClaimPart>> = BTreeMap::new();
+        for entry in entries {
+            let Some(prefix) = entry.shard.prefix() else { continue };
+            let rays = entry.parts.iter().cloned().map(|part| ClaimPart { kind: ClaimKind::Rays, part });
+            parts.entry(prefix).or_default().extend(rays);
+        }
+        let mut by_prefix: BTreeMap<u32, Vec<RayLocation>> = BTreeMap::new();
+        for (prefix, digest) in digests {
+            by_prefix.entry(*prefix).or_default().push(RayLocation::from_suffix(*digest));
+        }
+        for (prefix, digests) in by_prefix {
+            let packed = entry::pack(digests, &ObjectSpans::default());
+            let packed = packed.into_iter().map(|part| ClaimPart { kind: ClaimKind::Digests, part });
+            parts.entry(prefix).or_default().extend(packed);
+        }
+        parts.retain(|_, parts| !parts.is_empty());
+        Self { parts }
+    }
+
+    /// The keys of all lines, ascending; equal ones stand side by side.
+    fn keys(&self) -> Result<Vec<LineKey>, BackendError> {
+        let mut keys = Vec::new();
+        for (prefix, parts) in &self.parts {
+            for ClaimPart { kind, part } in parts {
+                let locations = PartView::open(&part.bytes).and_then(|part| part.locations());
+                let locations = locations.map_err(|error| BackendError::new("claiming lines", error.to_string()))?;
+                keys.extend(locations.into_iter().map(|location| match kind {
+                    ClaimKind::Rays => LineKey::Ray(RayId::from_parts(*prefix, location.suffix())),
+                    ClaimKind::Digests => LineKey::Digest(location.suffix()),
+                }));
+            }
+        }
+        keys.sort_unstable();
+        Ok(keys)
+    }
+}
+
+/// An earlier plan with lines in common.
+#[derive(Debug)]
+struct EarlierPlan {
+    name: PlanName,
+    /// The prefixes of the shards that it shares, each with whether it claims the same lines there.
+    shards: Vec<(u32, bool)>,
+}
+
+/// Finds the lines of a batch that are in other payloads.
+pub(super) struct DuplicateFinder<'a, S> {
+    pub(super) services: &'a S,
+    pub(super) permit: &'a ReadPermit,
+    /// The handle of the batch.
+    pub(super) batch: String,
+    /// The plan that is to deliver them.
+    pub(super) plan: PlanName,
+}
+
+impl<S: Services> DuplicateFinder<'_, S> {
+    /// Claims the lines, and finds those that are in earlier payloads or repeat. `None` where there are none.
+    pub(super) async fn find(&self, claims: &LineClaims) -> Result<Option<KnownLines>, BackendError> {
+        let earlier = self.claim(claims).await?;
+        let keys = claims.keys()?;
+        let repeats = keys.iter().copied().dedup_with_count().filter(|(lines, _)| *lines > 1);
+        let repeated: Vec<LineKey> = repeats.map(|(_, key)| key).collect();
+        if earlier.is_empty() && repeated.is_empty() {
+            return Ok(None);
+        }
+        let mut known = KnownLines::new(repeated);
+        for (number, plan) in earlier.iter().enumerate() {
+            let id = self.id_of(&plan.name);
+            known.batches.push(id.handle());
+            self.read_plan(&id, plan, &keys, number, &mut known).await?;
+        }
+        known.batches.push(self.batch.clone());
+        known.delivered.sort_unstable();
+        Ok(Some(known))
+    }
+
+    fn id_of(&self, plan: &PlanName) -> BatchId {
+        BatchId::for_object(self.services.bucket_name(), &plan.key, &plan.etag)
+    }
+
+    /// Claims the lines shard by shard. Returns the earlier plans that deliver some of them.
+    async fn claim(&self, claims: &LineClaims) -> Result<Vec<EarlierPlan>, BackendError> {
+        let mut plans: BTreeMap<PlanName, Option<EarlierPlan>> = BTreeMap::new();
+        for (prefix, parts) in &claims.parts {
+            let shard = ShardName::for_prefix(*prefix).to_string();
+            let ask = ClaimLines { plan: self.plan.clone(), parts: parts.clone() };
+            for EarlierClaim { plan, is_same } in rpc::call(self.services.shards(), &shard, &ask).await?.claims {
+                if !plans.contains_key(&plan) {
+                    let delivers = self.settle(&plan).await?;
+                    let earlier = delivers.then(|| EarlierPlan { name: plan.clone(), shards: Vec::new() });
+                    plans.insert(plan.clone(), earlier);
+                }
+                if let Some(Some(earlier)) = plans.get_mut(&plan) {
+                    earlier.shards.push((*prefix, is_same));
+                }
+            }
+        }
+        Ok(plans.into_values().flatten().collect())
+    }
+
+    /// Whether an earlier plan delivers its lines. One that is open is abandoned if its object is gone.
+    async fn settle(&self, plan: &PlanName) -> Result<bool, BackendError> {
+        let id = self.id_of(plan);
+        let ask = |abandon| CheckPlan { source: id.source.clone(), plan: plan.plan, abandon };
+        let mut standing = rpc::call(self.services.ledgers(), &id.ledger, &ask(false)).await?;
+        if standing == PlanStanding::Open {
+            let found = self.services.bucket().get(&plan.key).await?;
+            if found.is_some_and(|(head, _)| head.etag == plan.etag) {
+                return Err(BackendError::new(
+                    "claiming lines",
+                    "a batch with some of the same lines is not sealed yet",
+                ));
+            }
+            standing = rpc::call(self.services.ledgers(), &id.ledger, &ask(true)).await?;
+        }
+        Ok(standing == PlanStanding::Sealed)
+    }
+
+    /// Adds the lines of an earlier plan that have one of these keys.
+    async fn read_plan(
+        &self,
+        id: &BatchId,
+        plan: &EarlierPlan,
+        keys: &[LineKey],
+        number: usize,
+        known: &mut KnownLines,
+    ) -> Result<(), BackendError> {
+        let ask = GetBatch { source: id.source.clone() };
+        let details = rpc::call(self.services.ledgers(), &id.ledger, &ask).await?;
+        let mut lines = Vec::new();
+        // The packs lack what the plan left to an earlier one, of which less may remain.
+        let has_left_out = details.duplicates.iter().any(|of_plan| of_plan.plan == plan.name.plan && !of_plan.sent);
+        let is_read = has_left_out && self.read_object(plan, &details, keys, &mut lines).await?
+            || self.read_packs(id, plan.name.plan, &details, keys, &mut lines).await?
+            || self.read_object(plan, &details, keys, &mut lines).await?;
+        if is_read {
+            known.delivered.extend(lines.into_iter().map(|digest| (digest, number)));
+        } else {
+            let rules =
+                || details.plans.iter().find(|other| other.number == plan.name.plan).cloned().and_then(PlanRules::new);
+            let same = plan.shards.iter().filter(|(_, is_same)| *is_same);
+            let gone =
+                same.filter_map(|(prefix, _)| Some(GonePlan { prefix: *prefix, rules: rules()?, batch: number }));
+            known.gone.extend(gone);
+        }
+        Ok(())
+    }
+
+    /// Reads the lines from the plan's packs; returns whether all of them are there.
+    async fn read_packs(
+        &self,
+        id: &BatchId,
+        plan: u32,
+        details: &BatchDetails,
+        keys: &[LineKey],
+        lines: &mut Vec<u64>,
+    ) -> Result<bool, BackendError> {
+        // The payloads that replace a split one have its lines.
+        let of_plan = details.payloads.iter().filter(|view| view.plan == plan && !view.payload.index.contains('.'));
+        let packs: Option<BTreeSet<String>> =
+            of_plan.map(|view| Some(view.payload.pack.as_ref()?.key(&id.source, plan))).collect();
+        for key in packs.iter().flatten() {
+            let Some((_, body)) = self.services.data_bucket().get(key).await? else { return Ok(false) };
+            self.read_lines(body, |line| {
+                let ray = line.split(|byte| *byte == SEPARATOR).nth(RAY_CELL).and_then(RayId::from_hex);
+                add_line(lines, keys, ray, line);
+            })
+            .await?;
+        }
+        Ok(packs.is_some())
+    }
+
+    /// Renders the lines of the plan again from its object; returns whether the bucket still has it.
+    async fn read_object(
+        &self,
+        plan: &EarlierPlan,
+        details: &BatchDetails,
+        keys: &[LineKey],
+        lines: &mut Vec<u64>,
+    ) -> Result<bool, BackendError> {
+        let delivery: Option<&DeliveryPlan> = details.plans.iter().find(|other| other.number == plan.name.plan);
+        let rules = delivery.cloned().and_then(PlanRules::new);
+        let (Some(rules), Some(batch)) = (rules, &details.batch) else { return Ok(false) };
+        let Some((head, body)) = self.services.bucket().get(&plan.name.key).await? else { return Ok(false) };
+        if head.etag != plan.name.etag {
+            return Ok(false);
+        }
+        lines.clear();
+        let default_ms = batch.object.default_ms();
+        self.read_lines(body, |line| {
+            let key = read_key(Dataset::HttpRequests, line).unwrap_or_default();
+            let mut text = Vec::new();
+            if rules.covers(key.unix_ms().unwrap_or(default_ms)) && rules.write(&mut text, line).is_ok() {
+                add_line(lines, keys, key.ray.as_ref().and_then(RayKey::ray), &text);
+            }
+        })
+        .await?;
+        Ok(true)
+    }
+
+    async fn read_lines(&self, body: impl ByteStream, mut take: impl FnMut(&[u8])) -> Result<(), BackendError> {
+        let mut body = HeartbeatBody { permit: self.permit, now_ms: || self.services.now_ms(), body };
+        let mut reader = BatchReader::default();
+        let mut sink = |line: BatchLine<'_>| {
+            if let BatchLine::Text { bytes, .. } = line {
+                take(bytes);
+            }
+            ControlFlow::Continue(())
+        };
+        let damaged = |_| BackendError::new("comparing lines", "an object that was read before is damaged");
+        while let Some(piece) = body.next().await? {
+            let _flow = reader.push(&piece, &mut sink).map_err(damaged)?;
+        }
+        reader.finish(&mut sink).map(drop).map_err(damaged)
+    }
+}
+
+/// Adds the digest of a partner line, if one of these keys is its.
+fn add_line(lines: &mut Vec<u64>, keys: &[LineKey], ray: Option<RayId>, text: &[u8]) {
+    let ray = ray.map(RayKey::Ray);
+    // A digest costs microseconds, a search tens of nanoseconds.
+    if let Some(RayKey::Ray(ray)) = &ray
+        && keys.binary_search(&LineKey::Ray(*ray)).is_err()
+    {
+        return;
+    }
+    let digest = content_digest(text);
+    if keys.binary_search(&LineKey::new(ray.as_ref(), || digest)).is_ok() {
+        lines.push(digest);
+    }
+}

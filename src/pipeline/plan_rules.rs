@@ -1,0 +1,117 @@
+//! The rules of a plan: which records it delivers, and as what lines.
+//!
+//! # Invariants
+//! Whether a record is delivered depends on its line and the plan alone.
+
+use std::borrow::Cow;
+
+use crate::filter::Filter;
+use crate::ledger::DeliveryPlan;
+use crate::ledger::plan::FORMAT;
+use crate::partner::Subrequests;
+use crate::record::fields::{Field, line_text};
+use crate::record::{Fields, RecordKey};
+use crate::render::{PartnerOptions, write_partner_fields};
+
+/// Why a record is not delivered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exclusion {
+    /// The request is a subrequest of a Worker.
+    Subrequest,
+    /// The request has no visitor: a health check, a purge.
+    NotAVisitor,
+    /// The plan's filter does not accept the record.
+    Filter,
+    /// The line is not a valid record.
+    NoRecord,
+    /// The line is in another payload already.
+    Duplicate,
+}
+
+impl Exclusion {
+    /// The stable code of the reason, in counts and answers.
+    #[must_use]
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Subrequest => "subrequest",
+            Self::NotAVisitor => "not_a_visitor",
+            Self::Filter => "filter",
+            Self::NoRecord => "no_record",
+            Self::Duplicate => "duplicate",
+        }
+    }
+}
+
+/// A plan with its filter and options parsed.
+#[derive(Debug)]
+pub struct PlanRules {
+    pub(super) plan: DeliveryPlan,
+    options: PartnerOptions,
+    filter: Option<Filter>,
+}
+
+impl PlanRules {
+    /// The rules of a plan; `None` where its format is unknown or its filter or options are not valid.
+    #[must_use]
+    pub fn new(plan: DeliveryPlan) -> Option<Self> {
+        let options = PartnerOptions::new(&plan.options.tenant, &plan.options.unknown_country).ok()?;
+        let filter = plan.options.filter.as_deref().map(Filter::parse).transpose().ok()?;
+        (plan.options.format == FORMAT).then_some(Self { plan, options, filter })
+    }
+
+    /// Whether the plan covers a record that began at this instant.
+    #[must_use]
+    pub fn covers(&self, unix_ms: i64) -> bool {
+        self.plan.holds(unix_ms)
+    }
+
+    /// Appends the partner's line of a record. Returns whether characters of it were replaced.
+    ///
+    /// # Errors
+    /// [`Exclusion`] where the record is not delivered; nothing is appended then.
+    pub fn write(&self, out: &mut Vec<u8>, line: &[u8]) -> Result<bool, Exclusion> {
+        let text = line_text(line);
+        let fields = Fields::parse(&text).map_err(|_| Exclusion::NoRecord)?;
+        let sanitised = self.write_fields(out, line, &fields)?;
+        Ok(sanitised || matches!(text, Cow::Owned(_)))
+    }
+
+    /// The same for a record whose fields were read already.
+    pub(super) fn write_fields(&self, out: &mut Vec<u8>, line: &[u8], fields: &Fields<'_>) -> Result<bool, Exclusion> {
+        if self.plan.options.subrequests == Subrequests::Exclude {
+            is_visitors(fields)?;
+        }
+        if let Some(filter) = &self.filter
+            && !filter.accepts(line).map_err(|_| Exclusion::NoRecord)?
+        {
+            return Err(Exclusion::Filter);
+        }
+        Ok(write_partner_fields(out, fields, &self.options).sanitised)
+    }
+}
+
+/// Whether a visitor made the request: it has no parent (`"00"`, empty, null or no field), and its source, where it
+/// is named, is a visitor.
+fn is_visitors(fields: &Fields<'_>) -> Result<(), Exclusion> {
+    let (parent, source) = (fields.get(Field::ParentRayID), fields.get(Field::ClientRequestSource));
+    match (parent.text().unwrap_or_default(), source.text().unwrap_or_default()) {
+        ("" | "00", "" | "eyeball") => Ok(()),
+        ("" | "00", _) => Err(Exclusion::NotAVisitor),
+        _ => Err(Exclusion::Subrequest),
+    }
+}
+
+/// A record with everything that the scan has read of it.
+#[derive(Debug, Clone, Copy)]
+pub struct ScannedLine<'a> {
+    /// The bytes of the line, without its newline.
+    pub line: &'a [u8],
+    /// Where the line begins, in inflated bytes.
+    pub at: u64,
+    /// The fields that were read of it.
+    pub fields: &'a Fields<'a>,
+    /// The record's ray, and when its request began.
+    pub key: &'a RecordKey,
+    /// Whether the line is not valid UTF-8, so that its fields contain replacement characters.
+    pub lossy: bool,
+}

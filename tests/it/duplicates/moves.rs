@@ -1,0 +1,167 @@
+//! Whole batches that come again under another key, in another form, or while the first one is under way.
+
+use raydex::limits::{BODIES_KEPT_MS, CLAIMS_KEPT_MS};
+
+use super::support::gzip::gzip;
+use super::support::records::{http, ndjson, ray};
+use super::support::{Fault, Kind};
+use super::{at_partner, delete, deployment, held, kept, key, put, take, write};
+
+fn lines(rays: std::ops::Range<u64>) -> Vec<String> {
+    rays.map(|number| http(&ray(number).to_string(), 3)).collect()
+}
+
+fn once(rays: std::ops::Range<u64>) -> Vec<(String, usize)> {
+    rays.map(|number| (ray(number).to_string(), 1)).collect()
+}
+
+#[test]
+fn moved_batch_is_delivered_and_shown_once() {
+    for deleted_first in [false, true] {
+        let consumers = deployment(&[]);
+        let (old, new) = (key("a"), key("moved").replace("20260328/", "year=2026/month=03/"));
+        let text = ndjson(lines(0..8));
+        put(&consumers, &old, &text);
+        let (copied, deleted) = (write(&consumers, &new, &text), delete(&consumers, &old));
+        let messages = if deleted_first { [deleted, copied] } else { [copied, deleted] };
+        for message in &messages {
+            take(&consumers, message);
+        }
+        assert!(at_partner(&consumers).into_iter().eq(once(0..8)));
+        assert_eq!(held(&consumers, &new), 8);
+        let duplicates = &kept(&consumers, &new).duplicates[0];
+        assert_eq!((duplicates.lines, duplicates.of.len(), duplicates.of[0].lines), (8, 1, 8));
+        let found = consumers.fakes.find(raydex::record::Dataset::HttpRequests, &ray(3).to_string());
+        assert_eq!((found.records.len(), &*found.records[0].object.key, found.records[0].copies.len()), (1, &*new, 0));
+    }
+}
+
+#[test]
+fn copy_that_stays_is_shown_with_both_places() {
+    let consumers = deployment(&[]);
+    let text = ndjson(lines(0..8));
+    put(&consumers, &key("a"), &text);
+    put(&consumers, &key("b"), &text);
+    let found = consumers.fakes.find(raydex::record::Dataset::HttpRequests, &ray(3).to_string());
+    let places = found.records.iter().map(|record| (record.object.key.clone(), record.copies[0].object.key.clone()));
+    assert_eq!(places.collect::<Vec<_>>(), [(key("a"), key("b"))]);
+    assert!(at_partner(&consumers).into_iter().eq(once(0..8)));
+}
+
+#[test]
+fn rewritten_forms_of_a_batch_are_recognised() {
+    let reversed = || lines(0..8).into_iter().rev().collect::<Vec<_>>();
+    let spaced = || lines(0..8).into_iter().map(|line| line.replace(',', " , ")).collect::<Vec<_>>();
+    let sorted = |line: String| serde_json::from_str::<serde_json::Value>(&line).unwrap().to_string();
+    for text in [
+        ndjson(reversed()),
+        ndjson(spaced()),
+        ndjson(lines(0..8).into_iter().map(sorted)),
+        lines(0..8).join("\r\n").into_bytes(),
+    ] {
+        let consumers = deployment(&[]);
+        put(&consumers, &key("a"), &ndjson(lines(0..8)));
+        put(&consumers, &key("b"), &text);
+        assert!(at_partner(&consumers).into_iter().eq(once(0..8)));
+        assert_eq!(held(&consumers, &key("b")), 8);
+    }
+    // Stored plain, and in several members.
+    let consumers = deployment(&[]);
+    put(&consumers, &key("a"), &ndjson(lines(0..8)));
+    for (name, stored) in
+        [("b", ndjson(lines(0..8))), ("c", [gzip(&ndjson(lines(0..3))), gzip(&ndjson(lines(3..8)))].concat())]
+    {
+        consumers.fakes.bucket.store(&key(name), &stored);
+        let event = raydex::r2_event::R2Event::put_object(super::BUCKET_NAME, &key(name), 1, "e", 0);
+        take(&consumers, &serde_json::to_string(&event).unwrap());
+        assert_eq!(held(&consumers, &key(name)), 8);
+    }
+    assert!(at_partner(&consumers).into_iter().eq(once(0..8)));
+}
+
+#[test]
+fn setting_sends_duplicates_and_counts_them() {
+    let consumers = deployment(&[("PARTNER_DUPLICATES", "send")]);
+    for name in ["a", "b"] {
+        put(&consumers, &key(name), &ndjson(lines(0..8)));
+    }
+    assert!(at_partner(&consumers).values().all(|copies| *copies == 2));
+    let duplicates = &kept(&consumers, &key("b")).duplicates[0];
+    assert_eq!((duplicates.lines, duplicates.sent, held(&consumers, &key("b"))), (8, true, 0));
+}
+
+#[test]
+fn batch_waits_for_an_open_one() {
+    let mut waits = 0;
+    // The ledger's calls of the first batch: its seal is the last of them.
+    for at in 0..12 {
+        let consumers = deployment(&[]);
+        let text = ndjson(lines(0..8));
+        let first = write(&consumers, &key("a"), &text);
+        consumers.fakes.faults.plan(Some(Kind::Ledger), at, Fault::Fails);
+        let _verdict = consumers.parse(&first, 1);
+        consumers.fakes.faults.clear();
+        let second = write(&consumers, &key("b"), &text);
+        let verdict = consumers.parse(&second, 1);
+        let is_waiting = verdict.retry_s.is_some();
+        waits += u32::from(is_waiting);
+        take(&consumers, &first);
+        if is_waiting {
+            take(&consumers, &second);
+        }
+        assert!(at_partner(&consumers).into_iter().eq(once(0..8)), "after {at} calls");
+    }
+    assert_eq!(waits, 1, "between the claim and the seal");
+}
+
+#[test]
+fn lines_of_an_abandoned_batch_are_delivered() {
+    // However far the first attempt came before its object went, the copy delivers what it had not sealed.
+    for at in 0..12 {
+        let consumers = deployment(&[]);
+        let text = ndjson(lines(0..8));
+        let first = write(&consumers, &key("a"), &text);
+        consumers.fakes.faults.plan(Some(Kind::Ledger), at, Fault::Fails);
+        let _verdict = consumers.parse(&first, 1);
+        consumers.fakes.faults.clear();
+        let deleted = delete(&consumers, &key("a"));
+        assert_eq!(put(&consumers, &key("b"), &text), "sealed");
+        take(&consumers, &first);
+        take(&consumers, &deleted);
+        assert!(at_partner(&consumers).into_iter().eq(once(0..8)), "after {at} calls");
+    }
+}
+
+#[test]
+fn moves_are_recognised_when_bodies_are_gone() {
+    // The packs are removed after days; the object is read instead, and where it is gone too, equal claims are enough.
+    for deleted in [false, true] {
+        let consumers = deployment(&[]);
+        let text = ndjson(lines(0..8));
+        put(&consumers, &key("a"), &text);
+        at_partner(&consumers);
+        consumers.pass(BODIES_KEPT_MS + 3_600_000);
+        let packs: Vec<String> = consumers.fakes.data.contents().into_keys().collect();
+        packs.iter().filter(|key| key.starts_with("raydex/payloads/")).for_each(|key| {
+            consumers.fakes.data.delete(key);
+        });
+        if deleted {
+            let message = delete(&consumers, &key("a"));
+            take(&consumers, &message);
+        }
+        put(&consumers, &key("b"), &text);
+        assert!(at_partner(&consumers).into_iter().eq(once(0..8)), "{deleted}");
+        assert_eq!(held(&consumers, &key("b")), 8);
+    }
+}
+
+#[test]
+fn claims_of_an_old_object_go_with_it() {
+    let consumers = deployment(&[]);
+    put(&consumers, &key("a"), &ndjson(lines(0..8)));
+    at_partner(&consumers);
+    consumers.pass(CLAIMS_KEPT_MS + 1);
+    let message = delete(&consumers, &key("a"));
+    take(&consumers, &message);
+    assert!(consumers.fakes.shards.rows().values().all(Vec::is_empty), "{:?}", consumers.fakes.shards.rows());
+}
