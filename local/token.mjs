@@ -9,10 +9,14 @@ import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 
-const FILE = path.join(path.dirname(path.dirname(fileURLToPath(import.meta.url))), "tokens.json");
+const ROOT = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
+const FILE = path.join(ROOT, "tokens.json");
 const SCOPES = ["read", "ingest", "deliver", "admin"];
 const ROLES = ["viewer", "support", "forensics"];
-const DATASETS = ["http_requests", "firewall_events", "workers_trace_events"];
+const DATASETS = Array.from(
+  fs.readFileSync(path.join(ROOT, "schemas/datasets.toml"), "utf8").matchAll(/^\[([a-z0-9_]+)\]$/gm),
+  ([, name]) => name,
+);
 const MEMBERS = ["id", "sha256", "scopes", "role", "zones", "datasets", "expires"];
 const DAY_MS = 24 * 3600 * 1000;
 /** Maximum size of a setting on the platform, in bytes. */

@@ -1,18 +1,17 @@
 //! An authenticated caller, with the operations and the records that they may access.
 //!
-//! A record belongs to the zone in `ZoneName`. Without one it belongs to every zone that its host is in: the host of
-//! `ClientRequestHost`, or of a Worker's `Event.Request.URL`. Records inside of a record belong to its zone.
+//! A record belongs to the zone in `ZoneName`. Without one it belongs to every zone that its host is in: the first host
+//! or URL that `schemas/datasets.toml` names as a zone field of its dataset. Records inside of a record belong to its
+//! zone.
 //!
 //! # Invariants
 //! A caller without a list of zones sees every record. A caller with a list sees a record only if it provably belongs
 //! to one of these zones.
 
-use serde::Deserialize;
-
 use super::{Grant, Scope, Scopes};
 use crate::mask::Role;
-use crate::record::Dataset;
 use crate::record::fields::line_text;
+use crate::record::{Dataset, FieldValue, RecordMembers};
 
 /// An authenticated caller and what they may access.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,28 +28,8 @@ pub struct Caller {
     pub datasets: Option<Vec<Dataset>>,
 }
 
-/// The fields of a record that determine its zone.
-#[derive(Deserialize)]
-struct ZoneFields {
-    #[serde(rename = "ZoneName")]
-    zone: Option<String>,
-    #[serde(rename = "ClientRequestHost")]
-    host: Option<String>,
-    #[serde(rename = "Event")]
-    event: Option<TraceEvent>,
-}
-
-#[derive(Deserialize)]
-struct TraceEvent {
-    #[serde(rename = "Request")]
-    request: Option<TraceRequest>,
-}
-
-#[derive(Deserialize)]
-struct TraceRequest {
-    #[serde(rename = "URL")]
-    url: Option<String>,
-}
+/// The field with the name of a record's zone, in any dataset.
+const ZONE_NAME: &str = "ZoneName";
 
 impl Caller {
     /// The caller with this name and the rights of the grant.
@@ -89,34 +68,59 @@ impl Caller {
     pub fn sees(&self, dataset: Dataset, line: &[u8]) -> bool {
         self.may_dataset(dataset)
             && self.zones.as_ref().is_none_or(|zones| {
-                // serde refuses a repeated member, whose value would be ambiguous.
-                let whose = serde_json::from_str(&line_text(line)).ok();
-                whose.is_some_and(|whose| is_of(dataset, &whose, zones))
+                let text = line_text(line);
+                RecordMembers::parse(&text).is_ok_and(|members| is_of(dataset, &members, zones))
             })
     }
 }
 
 /// Whether the record belongs to one of the zones.
-fn is_of(dataset: Dataset, whose: &ZoneFields, zones: &[String]) -> bool {
-    if let Some(name) = whose.zone.as_deref().filter(|name| !name.is_empty()) {
-        return zones.iter().any(|zone| zone.eq_ignore_ascii_case(name));
+fn is_of(dataset: Dataset, members: &RecordMembers<'_>, zones: &[String]) -> bool {
+    for path in std::iter::once(&ZONE_NAME).chain(dataset.spec().zone) {
+        match text_at(members, path) {
+            // Without a value the next field decides.
+            Ok(None) => {}
+            Ok(Some(name)) if *path == ZONE_NAME => return zones.iter().any(|zone| zone.eq_ignore_ascii_case(&name)),
+            Ok(Some(url)) if path.ends_with("URL") => {
+                return host_of(&url).is_some_and(|host| zones.iter().any(|zone| is_in_zone(&host, zone)));
+            }
+            Ok(Some(host)) => return zones.iter().any(|zone| is_in_zone(&host, zone)),
+            Err(Ambiguous) => return false,
+        }
     }
-    let host = match dataset {
-        Dataset::HttpRequests | Dataset::FirewallEvents => whose.host.clone(),
-        Dataset::WorkersTraceEvents => whose.event.as_ref().and_then(host_of),
-    };
-    host.is_some_and(|host| zones.iter().any(|zone| is_in_zone(&host, zone)))
+    false
 }
 
-/// The host in the URL of the request to a Worker.
-fn host_of(event: &TraceEvent) -> Option<String> {
-    let url = url::Url::parse(event.request.as_ref()?.url.as_deref()?).ok()?;
-    url.host_str().map(str::to_owned)
+/// The value of a field is no text, or the field occurs twice.
+struct Ambiguous;
+
+/// The text at a path of members, if there is one that is not empty.
+fn text_at(members: &RecordMembers<'_>, path: &str) -> Result<Option<String>, Ambiguous> {
+    let (name, inner) = path.split_once('.').map_or((path, None), |(name, inner)| (name, Some(inner)));
+    let mut values = members.iter().filter(|(known, _)| *known == name).map(|(_, value)| value);
+    let (value, another) = (values.next(), values.next());
+    if another.is_some() {
+        return Err(Ambiguous);
+    }
+    let Some(value) = value else { return Ok(None) };
+    match (FieldValue::from_json(value), inner) {
+        (FieldValue::Absent, _) => Ok(None),
+        (FieldValue::Text(text), None) => Ok(Some(text.into_owned()).filter(|text| !text.is_empty())),
+        (FieldValue::Nested(object), Some(inner)) => {
+            RecordMembers::parse(object).map_err(|_| Ambiguous).and_then(|members| text_at(&members, inner))
+        }
+        _ => Err(Ambiguous),
+    }
 }
 
-/// Whether a host, with or without a port, is the zone's name or a subdomain of it.
+/// The host in a URL.
+fn host_of(url: &str) -> Option<String> {
+    url::Url::parse(url).ok()?.host_str().map(str::to_owned)
+}
+
+/// Whether a host, with or without a port or a path, is the zone's name or a subdomain of it.
 fn is_in_zone(host: &str, zone: &str) -> bool {
-    let host = host.split_once(':').map_or(host, |(name, _)| name);
+    let host = host.split_once([':', '/']).map_or(host, |(name, _)| name);
     let host = host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase();
     host.strip_suffix(zone).is_some_and(|before| before.is_empty() || before.ends_with('.'))
 }
@@ -132,6 +136,7 @@ mod tests {
 
     #[test]
     fn record_is_visible_if_any_zone_matches() {
+        use Dataset::{AccessRequests, DnsLogs, GatewayHttp, WebsocketAnalytics, ZarazEvents};
         use Dataset::{FirewallEvents as Waf, HttpRequests as Http, WorkersTraceEvents as Trace};
         let caller = caller(Some(&["a.example", "b.example"]), None);
         for (dataset, line, seen) in [
@@ -154,6 +159,13 @@ mod tests {
             (Trace, r#"{"Event":{"Request":{"URL":"a.example"}}}"#, false),
             (Trace, r#"{"Event":{"Cron":"* * * * *"}}"#, false),
             (Trace, r#"{"ClientRequestHost":"a.example"}"#, false),
+            (Trace, r#"{"Event":{"Request":{"URL":"https://a.example/"}},"Event":{}}"#, false),
+            (WebsocketAnalytics, r#"{"clientRequestHTTPHost":"a.example"}"#, true),
+            (AccessRequests, r#"{"AppDomain":"x.a.example/path"}"#, true),
+            (AccessRequests, r#"{"AppDomain":"c.example/a.example"}"#, false),
+            (DnsLogs, r#"{"QueryName":"www.A.example."}"#, true),
+            (ZarazEvents, r#"{"URL":"https://b.example/x"}"#, true),
+            (GatewayHttp, r#"{"HTTPHost":"a.example","URL":"https://a.example/"}"#, false),
         ] {
             assert_eq!(caller.sees(dataset, line.as_bytes()), seen, "{dataset} {line}");
         }

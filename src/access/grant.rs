@@ -86,7 +86,7 @@ fn zones(names: Vec<String>) -> Result<Vec<String>, &'static str> {
 fn datasets(names: &[String]) -> Result<Vec<Dataset>, &'static str> {
     let found: Option<Vec<Dataset>> = names.iter().map(|name| Dataset::from_name(name)).collect();
     let found = found.filter(|found| !found.is_empty());
-    found.ok_or("has datasets that are not a list of http_requests, firewall_events and workers_trace_events")
+    found.ok_or("has datasets that are not a list of names of Logpush datasets, such as http_requests")
 }
 
 /// Parses a JSON array, each entry with `read`.

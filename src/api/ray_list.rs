@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use super::field_warnings::{FieldWarning, UnseenFields};
 use super::rays::{RayRecord, find_ray, lookup_warnings, ray_record, visible_records};
-use super::record_view::{DatasetViews, parse_filter, parse_named_dataset};
+use super::record_view::{DatasetViews, parse_filter, parse_lookup_dataset};
 use super::record_writer::RecordWriter;
 use crate::access::Caller;
 use crate::config::Config;
@@ -50,7 +50,7 @@ pub(crate) fn look_up_rays<D: Services + 'static>(
     caller: &Caller,
     request: &HttpRequest<Vec<u8>>,
 ) -> Result<Reply, Problem> {
-    let named = parse_named_dataset(request)?;
+    let named = parse_lookup_dataset(request)?;
     let form = RecordWriter::for_json(config, request, named.unwrap_or(Dataset::HttpRequests))?;
     let filter = parse_filter(request)?;
     let views = DatasetViews::new(caller, named, filter.as_ref())?;

@@ -10,7 +10,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::field_warnings::{FieldWarning, UnseenFields, header_of};
-use super::record_view::{DatasetViews, parse_filter, parse_named_dataset};
+use super::record_view::{DatasetViews, parse_filter, parse_lookup_dataset};
 use super::record_writer::{RecordFormat, RecordWriter};
 use super::retry::retry_while_out_of_memory;
 use crate::access::Caller;
@@ -33,7 +33,7 @@ pub(crate) async fn get_ray(
     request: &HttpRequest<Vec<u8>>,
     argument: &str,
 ) -> Result<Reply, Problem> {
-    let named = parse_named_dataset(request)?;
+    let named = parse_lookup_dataset(request)?;
     let dataset = named.unwrap_or(Dataset::HttpRequests);
     let form = RecordWriter::from_request(config, request, dataset, RecordFormat::Json)?;
     let named = if form.format.is_of_one_dataset() { Some(dataset) } else { named };

@@ -131,7 +131,7 @@ fn check_fields(
 pub(crate) struct DatasetViews(Vec<RecordView>);
 
 impl DatasetViews {
-    /// What `caller` sees, through `filter`, of the dataset `named`, or of every dataset that they may see.
+    /// What `caller` sees, through `filter`, of the dataset `named`, or of every dataset with a ray that they may see.
     ///
     /// A filter is refused where it names a field that is hidden in one of these datasets. A field that a dataset does
     /// not have counts only where none of them has it: there the filter reads what the caller sees, which is no such
@@ -140,7 +140,7 @@ impl DatasetViews {
     /// # Errors
     /// The [`Problem`] of a dataset or a field that the caller may not see.
     pub(crate) fn new(caller: &Caller, named: Option<Dataset>, filter: Option<&Filter>) -> Result<Self, Problem> {
-        let named = named.map_or_else(|| Dataset::ALL.to_vec(), |named| vec![named]);
+        let named = named.map_or_else(|| Dataset::WITH_RAY.to_vec(), |named| vec![named]);
         let datasets: Vec<Dataset> = named.into_iter().filter(|dataset| caller.may_dataset(*dataset)).collect();
         if datasets.is_empty() {
             return Err(problems::other_dataset());
@@ -156,7 +156,7 @@ impl DatasetViews {
         Ok(Self(datasets.into_iter().map(view).collect()))
     }
 
-    /// The datasets, in the order of [`Dataset::ALL`].
+    /// The datasets, in the order of [`Dataset::WITH_RAY`].
     pub(crate) fn datasets(&self) -> Vec<Dataset> {
         self.0.iter().map(RecordView::dataset).collect()
     }
@@ -191,8 +191,14 @@ pub(crate) fn parse_dataset<B>(request: &HttpRequest<B>) -> Result<Dataset, Prob
     Ok(parse_named_dataset(request)?.unwrap_or(Dataset::HttpRequests))
 }
 
+/// The dataset with a ray that the query names, if it names one.
+pub(crate) fn parse_lookup_dataset<B>(request: &HttpRequest<B>) -> Result<Option<Dataset>, Problem> {
+    let named = parse_named_dataset(request)?;
+    if named.is_none_or(Dataset::has_ray) { Ok(named) } else { Err(problems::dataset_without_ray()) }
+}
+
 /// The dataset that the query names, if it names one.
-pub(crate) fn parse_named_dataset<B>(request: &HttpRequest<B>) -> Result<Option<Dataset>, Problem> {
+fn parse_named_dataset<B>(request: &HttpRequest<B>) -> Result<Option<Dataset>, Problem> {
     let named = request.parameter("dataset");
     named.map(|name| Dataset::from_name(&name).ok_or_else(problems::bad_dataset)).transpose()
 }

@@ -14,7 +14,7 @@ use std::str::FromStr;
 
 use lexopt::prelude::{Long, Short, ValueExt};
 use raydex::record::{Dataset, Timestamp};
-use raydex::sample::{FieldSet, PlanUnits, SampleLine, SampleManifest, SamplePlan, TimestampUnit};
+use raydex::sample::{DATASETS, FieldSet, PlanUnits, SampleLine, SampleManifest, SamplePlan, TimestampUnit};
 
 const HELP: &str = "\
 Generates realistic Logpush batches in a folder, with paths equal to their keys in a bucket, and a
@@ -75,7 +75,7 @@ fn say(mut to: impl Write, text: &str, code: ExitCode) -> ExitCode {
 /// Reads the options; `None` where help was asked for.
 fn parse(mut args: lexopt::Parser) -> Result<Option<Options>, String> {
     let (mut out, mut rays, mut start, mut window_s) = (None, None, None, None);
-    let (mut datasets, mut plan) = (Dataset::ALL.to_vec(), SamplePlan::default());
+    let (mut datasets, mut plan) = (DATASETS.to_vec(), SamplePlan::default());
     while let Some(arg) = args.next().map_err(|error| error.to_string())? {
         let name = match arg {
             Long("help") | Short('h') => return Ok(None),
@@ -122,10 +122,10 @@ fn number<N: FromStr<Err: Display>>(name: &str, text: &str) -> Result<N, String>
 
 fn dataset_list(text: &str) -> Result<Vec<Dataset>, String> {
     if text == "all" {
-        return Ok(Dataset::ALL.to_vec());
+        return Ok(DATASETS.to_vec());
     }
-    let wrong = || format!("--dataset must be {} or all, not {text:?}", Dataset::ALL.map(Dataset::name).join(", "));
-    Dataset::from_name(text).map(|dataset| vec![dataset]).ok_or_else(wrong)
+    let wrong = || format!("--dataset must be {} or all, not {text:?}", DATASETS.map(Dataset::name).join(", "));
+    Dataset::from_name(text).filter(|dataset| DATASETS.contains(dataset)).map(|dataset| vec![dataset]).ok_or_else(wrong)
 }
 
 fn units(text: &str) -> Result<PlanUnits, String> {

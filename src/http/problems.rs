@@ -228,6 +228,13 @@ pub fn bad_dataset() -> Problem {
     bad_parameter("dataset", &itertools::join(Dataset::ALL, ", "))
 }
 
+/// The records of the dataset cannot be looked up.
+#[must_use]
+pub fn dataset_without_ray() -> Problem {
+    Problem::new(400, "dataset_without_ray", "The records of this dataset have no Ray ID.")
+        .with_hint("Search it by time, with GET /v1/logs and the parameter dataset.")
+}
+
 /// The route does not accept the query parameter.
 #[must_use]
 pub fn unknown_parameter(known: &[&str]) -> Problem {

@@ -18,7 +18,7 @@ use super::shard::time_slot_of;
 use super::{ShardName, nonstandard};
 use crate::batch::{BatchError, BatchLine, ObjectSpans};
 use crate::limits::{EARLY_REJECTED_LINES, MAX_LINES, MAX_NONSTANDARD_BYTES, MAX_RAY_SKEW_MS, MAX_SHARDS};
-use crate::record::{IndexedFields, RayId, RayKey, RecordError, RecordKey};
+use crate::record::{Dataset, IndexedFields, RayId, RayKey, RecordError, RecordKey};
 use crate::summary::{PackedSummaries, SummaryBuilder};
 
 /// What was found in a batch, in lines.
@@ -75,6 +75,8 @@ pub struct BatchIndex {
 pub struct IndexBuilder {
     /// The instant of records that have none.
     default_ns: i64,
+    /// Whether a batch without a ray is none.
+    needs_ray: bool,
     counts: LineCounts,
     summaries: SummaryBuilder,
     /// The prefixes of the records' own times, and all instants of the last of them.
@@ -88,11 +90,12 @@ pub struct IndexBuilder {
 }
 
 impl IndexBuilder {
-    /// A builder for a batch; `default_ms` is the instant of records that have none.
+    /// A builder for a batch of this dataset; `default_ms` is the instant of records that have none.
     #[must_use]
-    pub fn new(default_ms: i64) -> Self {
+    pub fn new(dataset: Dataset, default_ms: i64) -> Self {
         Self {
             default_ns: default_ms.saturating_mul(1_000_000),
+            needs_ray: dataset.needs_ray(),
             counts: LineCounts::default(),
             summaries: SummaryBuilder::default(),
             times: BTreeSet::new(),
@@ -136,7 +139,7 @@ impl IndexBuilder {
         if self.counts.records == 0 && self.counts.lines > 0 {
             return Err(self.no_records());
         }
-        if self.counts.rays == 0 && self.counts.records > 0 {
+        if self.needs_ray && self.counts.rays == 0 && self.counts.records > 0 {
             return Err(BatchError::NoRays);
         }
         let elsewhere: Vec<u32> = self.times.iter().copied().filter(|time| !self.shards.contains_key(time)).collect();

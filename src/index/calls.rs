@@ -157,7 +157,7 @@ pub struct Candidate {
 /// The answer to [`FindRay`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RayCandidates {
-    /// The batches that hold the ray: by dataset, in the order of [`Dataset::ALL`], then the oldest entry first.
+    /// The batches that hold the ray: by dataset, in the order of [`Dataset::WITH_RAY`], then the oldest entry first.
     pub candidates: Vec<Candidate>,
 }
 

@@ -155,7 +155,7 @@ fn find_ray(sql: &impl SqlDatabase, find: &FindRay) -> Result<RayCandidates, Bac
     let key = RayKey::from_logged(&find.id);
     let key = key.ok_or_else(|| BackendError::new("finding a ray", "the call names no ray"))?;
     let mut candidates = Vec::new();
-    for dataset in Dataset::ALL.into_iter().filter(|dataset| find.datasets.contains(dataset)) {
+    for dataset in Dataset::WITH_RAY.into_iter().filter(|dataset| find.datasets.contains(dataset)) {
         candidates.extend(find_ray_in(sql, &key, dataset)?);
     }
     Ok(RayCandidates { candidates })

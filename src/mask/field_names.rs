@@ -1,13 +1,12 @@
 //! Names of fields as people write them, held against the lists of the datasets.
 
-use super::fields::fields;
 use crate::limits::FIELD_NAME_BYTES;
 use crate::record::Dataset;
 
 /// Whether one of the datasets lists the field.
 #[must_use]
 pub fn is_listed(datasets: &[Dataset], name: &str) -> bool {
-    datasets.iter().any(|dataset| fields(*dataset).binary_search_by_key(&name, |(known, _)| known).is_ok())
+    datasets.iter().any(|dataset| dataset.spec().fields.binary_search(&name).is_ok())
 }
 
 /// The listed field that `name` is most likely a slip of: one that differs in case and punctuation alone, or in few
@@ -18,7 +17,7 @@ pub fn nearest_field(datasets: &[Dataset], name: &str) -> Option<&'static str> {
         return None;
     }
     let name = folded(name);
-    let listed = datasets.iter().flat_map(|dataset| fields(*dataset)).map(|(known, _)| *known);
+    let listed = datasets.iter().flat_map(|dataset| dataset.spec().fields).copied();
     let nearest = listed.map(|known| (distance(&name, &folded(known)), known)).min_by_key(|(distance, _)| *distance);
     // One slip in five characters, and three at most.
     nearest.filter(|(distance, _)| *distance <= (name.len() / 5).min(3)).map(|(_, known)| known)

@@ -13,27 +13,32 @@ use crate::record::Dataset;
 /// Names with their classes, sorted.
 type ClassTable = &'static [(&'static str, FieldClass)];
 
-/// The class of the field `name` of a record.
+/// The class of the field `name` of a record. Of a dataset without a table only the time has one.
 #[must_use]
 pub fn class_of(dataset: Dataset, name: &str) -> FieldClass {
     let table = fields(dataset);
     let place = table.binary_search_by_key(&name, |(known, _)| known).ok();
-    place.and_then(|place| table.get(place)).map_or(FieldClass::Unknown, |(_, class)| *class)
+    let other = if dataset.spec().time == name { FieldClass::Time } else { FieldClass::Unknown };
+    place.and_then(|place| table.get(place)).map_or(other, |(_, class)| *class)
 }
 
-/// The fields of a dataset.
+/// The fields of a dataset; none where the dataset has no ray.
 #[must_use]
 pub const fn fields(dataset: Dataset) -> ClassTable {
     match dataset {
         Dataset::HttpRequests => HTTP_REQUESTS,
         Dataset::FirewallEvents => FIREWALL_EVENTS,
         Dataset::WorkersTraceEvents => WORKERS_TRACE_EVENTS,
+        Dataset::WebsocketAnalytics => WEBSOCKET_ANALYTICS,
+        Dataset::AccessRequests => ACCESS_REQUESTS,
+        Dataset::AccountAbuseProtectionEvents => ACCOUNT_ABUSE_PROTECTION_EVENTS,
+        _ => &[],
     }
 }
 
 /// Whether a dataset has the field `name`.
 pub(super) fn is_known(name: &str) -> bool {
-    Dataset::ALL.into_iter().any(|dataset| class_of(dataset, name) != FieldClass::Unknown)
+    Dataset::ALL.into_iter().any(|dataset| dataset.spec().fields.binary_search(&name).is_ok())
 }
 
 /// The class of the member `name` of an object of a class; older runtimes wrote some names in lower case.
@@ -79,6 +84,7 @@ const HTTP_REQUESTS: ClassTable = &[
     ("ClientSSLProtocol", FieldClass::Protocol),
     ("ClientSrcPort", FieldClass::Number),
     ("ClientTCPRTTMs", FieldClass::Number),
+    ("ClientTLSKeyExchangeGroup", FieldClass::Cipher),
     ("ClientXRequestedWith", FieldClass::Name),
     ("ContentScanObjResults", FieldClass::Word),
     ("ContentScanObjSizes", FieldClass::Number),
@@ -108,6 +114,8 @@ const HTTP_REQUESTS: ClassTable = &[
     ("FraudAttack", FieldClass::Word),
     ("FraudDetectionIDs", FieldClass::Number),
     ("FraudDetectionTags", FieldClass::Name),
+    ("FraudEmailRisk", FieldClass::Word),
+    ("FraudUserID", FieldClass::Person),
     ("JA3Hash", FieldClass::Fingerprint),
     ("JA4", FieldClass::Fingerprint),
     ("JA4Signals", FieldClass::Signals),
@@ -127,8 +135,10 @@ const HTTP_REQUESTS: ClassTable = &[
     ("OriginTCPHandshakeDurationMs", FieldClass::Number),
     ("OriginTLSHandshakeDurationMs", FieldClass::Number),
     ("ParentRayID", FieldClass::Ray),
+    ("PayPerCrawlStatus", FieldClass::Word),
     ("RayID", FieldClass::Ray),
     ("RequestHeaders", FieldClass::Headers),
+    ("ResponseFields", FieldClass::Headers),
     ("ResponseHeaders", FieldClass::Headers),
     ("SecurityAction", FieldClass::Word),
     ("SecurityActions", FieldClass::Word),
@@ -149,6 +159,8 @@ const HTTP_REQUESTS: ClassTable = &[
     ("WAFRuleMessage", FieldClass::Text),
     ("WAFSQLiAttackScore", FieldClass::Number),
     ("WAFXSSAttackScore", FieldClass::Number),
+    ("WebAssetsLabelsManaged", FieldClass::Name),
+    ("WebAssetsOperationID", FieldClass::Id),
     ("WorkerCPUTime", FieldClass::Number),
     ("WorkerScriptName", FieldClass::Name),
     ("WorkerStatus", FieldClass::Word),
@@ -160,6 +172,11 @@ const HTTP_REQUESTS: ClassTable = &[
 ];
 
 const FIREWALL_EVENTS: ClassTable = &[
+    ("AISecurityCustomTopicCategories", FieldClass::Name),
+    ("AISecurityInjectionScore", FieldClass::Number),
+    ("AISecurityPIICategories", FieldClass::Name),
+    ("AISecurityTokenCount", FieldClass::Number),
+    ("AISecurityUnsafeTopicCategories", FieldClass::Name),
     ("Action", FieldClass::Word),
     ("ClientASN", FieldClass::Number),
     ("ClientASNDescription", FieldClass::Text),
@@ -184,6 +201,10 @@ const FIREWALL_EVENTS: ClassTable = &[
     ("Description", FieldClass::Text),
     ("EdgeColoCode", FieldClass::Colo),
     ("EdgeResponseStatus", FieldClass::Number),
+    ("FirewallForAIInjectionScore", FieldClass::Number),
+    ("FirewallForAIPIICategories", FieldClass::Name),
+    ("FirewallForAITokenCount", FieldClass::Number),
+    ("FirewallForAIUnsafeTopicCategories", FieldClass::Name),
     ("FraudUserID", FieldClass::Person),
     ("Kind", FieldClass::Word),
     ("LeakedCredentialCheckResult", FieldClass::Word),
@@ -195,6 +216,9 @@ const FIREWALL_EVENTS: ClassTable = &[
     ("Ref", FieldClass::Id),
     ("RuleID", FieldClass::Id),
     ("Source", FieldClass::Word),
+    ("WAFRequestSignatureCategories", FieldClass::Name),
+    ("WAFRequestSignatureRefs", FieldClass::Id),
+    ("ZoneName", FieldClass::Host),
 ];
 
 const WORKERS_TRACE_EVENTS: ClassTable = &[
@@ -211,6 +235,85 @@ const WORKERS_TRACE_EVENTS: ClassTable = &[
     ("ScriptTags", FieldClass::Name),
     ("ScriptVersion", FieldClass::Version),
     ("WallTimeMs", FieldClass::Number),
+];
+
+const WEBSOCKET_ANALYTICS: ClassTable = &[
+    ("BytesReceivedClient", FieldClass::Number),
+    ("BytesReceivedOrigin", FieldClass::Number),
+    ("BytesSentClient", FieldClass::Number),
+    ("BytesSentOrigin", FieldClass::Number),
+    ("ClientASN", FieldClass::Number),
+    ("ClientIP", FieldClass::Ip),
+    ("ClientRequestHost", FieldClass::Host),
+    ("ClientRequestPath", FieldClass::Url),
+    ("ClientRequestUserAgent", FieldClass::Agent),
+    ("ColoCode", FieldClass::Colo),
+    ("ConnectionCloseReason", FieldClass::Word),
+    ("ConnectionCloseSource", FieldClass::Word),
+    ("ConnectionID", FieldClass::Id),
+    ("ConnectionTransportCloseCode", FieldClass::Number),
+    ("EdgeEndTimestamp", FieldClass::Time),
+    ("EdgeStartTimestamp", FieldClass::Time),
+    ("RayID", FieldClass::Ray),
+    ("accountId", FieldClass::Number),
+    ("byteRecvDownlink", FieldClass::Number),
+    ("byteRecvUplink", FieldClass::Number),
+    ("byteSentDownlink", FieldClass::Number),
+    ("byteSentUplink", FieldClass::Number),
+    ("clientASN", FieldClass::Number),
+    ("clientIP", FieldClass::Ip),
+    ("clientRequestHTTPHost", FieldClass::Host),
+    ("clientRequestPath", FieldClass::Url),
+    ("clientRequestUserAgent", FieldClass::Agent),
+    ("coloCode", FieldClass::Colo),
+    ("connectionCloseReason", FieldClass::Word),
+    ("connectionCloseSource", FieldClass::Word),
+    ("connectionId", FieldClass::Id),
+    ("rayId", FieldClass::Ray),
+    ("timestampEndNanos", FieldClass::Time),
+    ("timestampStartNanos", FieldClass::Time),
+    ("transportCloseCode", FieldClass::Number),
+    ("zoneId", FieldClass::Number),
+];
+
+const ACCESS_REQUESTS: ClassTable = &[
+    ("Action", FieldClass::Word),
+    ("Allowed", FieldClass::Flag),
+    ("AppDomain", FieldClass::Host),
+    ("AppUUID", FieldClass::Id),
+    ("Connection", FieldClass::Name),
+    ("Country", FieldClass::Country),
+    ("CreatedAt", FieldClass::Time),
+    ("Email", FieldClass::Person),
+    ("IPAddress", FieldClass::Ip),
+    ("PurposeJustificationPrompt", FieldClass::Text),
+    ("PurposeJustificationResponse", FieldClass::Message),
+    ("RayID", FieldClass::Ray),
+    ("TemporaryAccessApprovers", FieldClass::Person),
+    ("TemporaryAccessDuration", FieldClass::Number),
+    ("UserUID", FieldClass::Person),
+];
+
+const ACCOUNT_ABUSE_PROTECTION_EVENTS: ClassTable = &[
+    ("AuthenticationIdentityProvider", FieldClass::Word),
+    ("AuthenticationMethod", FieldClass::Word),
+    ("AuthenticationStatus", FieldClass::Word),
+    ("BotScore", FieldClass::Number),
+    ("ClientASN", FieldClass::Number),
+    ("ClientCity", FieldClass::Place),
+    ("ClientCountry", FieldClass::Country),
+    ("ClientIP", FieldClass::Ip),
+    ("Email", FieldClass::Person),
+    ("EphemeralID", FieldClass::Fingerprint),
+    ("EventSource", FieldClass::Word),
+    ("EventType", FieldClass::Word),
+    ("FraudEmailRisk", FieldClass::Word),
+    ("Host", FieldClass::Host),
+    ("JA4", FieldClass::Fingerprint),
+    ("RayID", FieldClass::Ray),
+    ("Timestamp", FieldClass::Time),
+    ("UserAgent", FieldClass::Agent),
+    ("UserID", FieldClass::Person),
 ];
 
 /// The members of objects, by the class of the object.

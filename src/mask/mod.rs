@@ -90,7 +90,7 @@ pub fn prunes(role: Role, dataset: Dataset, name: &str, operand: &str) -> bool {
 }
 #[cfg(test)]
 mod tests {
-    use super::{Disclosure, FieldClass, MASKED, MEMBERS, Role, fields, mask_line, prunes, shown};
+    use super::{Disclosure, FieldClass, MASKED, MEMBERS, Role, mask_line, prunes, shown};
     use crate::record::Dataset;
 
     /// What `role` sees of a record of `http_requests`.
@@ -197,9 +197,9 @@ mod tests {
     #[test]
     fn names_of_listed_fields_are_never_masked() {
         for dataset in Dataset::ALL {
-            for (name, _) in fields(dataset) {
+            for name in dataset.spec().fields {
                 let line = format!(r#"{{"{name}":""}}"#);
-                for other in Dataset::ALL {
+                for other in Dataset::WITH_RAY {
                     let mut out = Vec::new();
                     mask_line(Role::Viewer, other, line.as_bytes(), &mut out).unwrap();
                     assert_eq!(String::from_utf8(out).unwrap(), line, "{other}");

@@ -162,7 +162,7 @@ pub async fn scan_batch<B: Bucket>(
 ) -> Result<BatchScan, ScanError> {
     let BatchContext { source, dataset, default_ms } = context;
     let mut reader = BatchReader::finding_spans();
-    let (scanner, index) = (LineScanner::new(dataset), IndexBuilder::new(default_ms));
+    let (scanner, index) = (LineScanner::new(dataset), IndexBuilder::new(dataset, default_ms));
     let mut sink = BatchLineSink { scanner, index, transform, full: Vec::new(), refused: None };
     let number = sink.transform.as_ref().map_or(0, PartnerTransformer::number);
     let mut puts = FuturesUnordered::new();

@@ -11,6 +11,7 @@ use std::fmt;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
+use super::dataset::DatasetSpec;
 use super::fields::{FieldValue, MemberName, RecordError};
 use super::{Dataset, RayId, RayKey, Timestamp};
 
@@ -73,33 +74,44 @@ pub(super) enum KeyPart {
     Start,
 }
 
+/// The name of a ray that is inside of an object.
+pub(super) const INNER_RAY: &str = "RayID";
+
 /// Where a dataset keeps its ray and its time.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct KeyNames {
     /// The object that holds the ray, where it is not the record itself.
     outer: Option<&'static str>,
-    ray: &'static str,
+    ray: Option<&'static str>,
     start: &'static str,
+    /// Other spellings of ray and time.
+    also: Option<(&'static str, &'static str)>,
 }
 
 impl KeyNames {
     /// What the member `name` of the record itself is.
     pub(super) fn part_of(&self, name: &str) -> Option<KeyPart> {
         if name == self.start {
-            Some(KeyPart::Start)
-        } else if Some(name) == self.outer {
-            Some(KeyPart::Outer)
-        } else {
-            (self.outer.is_none() && name == self.ray).then_some(KeyPart::Ray)
+            return Some(KeyPart::Start);
         }
+        let (own, part) = match self.outer {
+            Some(outer) => (Some(outer), KeyPart::Outer),
+            None => (self.ray, KeyPart::Ray),
+        };
+        if own == Some(name) {
+            return Some(part);
+        }
+        let (ray, start) = self.also?;
+        if name == ray { Some(KeyPart::Ray) } else { (name == start).then_some(KeyPart::Start) }
     }
 
-    pub(super) const fn of(dataset: Dataset) -> Self {
-        match dataset {
-            Dataset::HttpRequests => Self { outer: None, ray: "RayID", start: "EdgeStartTimestamp" },
-            Dataset::FirewallEvents => Self { outer: None, ray: "RayID", start: "Datetime" },
-            Dataset::WorkersTraceEvents => Self { outer: Some("Event"), ray: "RayID", start: "EventTimestampMs" },
-        }
+    pub(super) fn of(dataset: Dataset) -> Self {
+        let DatasetSpec { ray, time, also, .. } = dataset.spec();
+        let (outer, ray) = match ray.and_then(|path| path.split_once('.')) {
+            Some((outer, inner)) => (Some(outer), Some(inner)),
+            None => (None, *ray),
+        };
+        Self { outer, ray, start: time, also: *also }
     }
 }
 
@@ -136,17 +148,13 @@ impl<'de> Visitor<'de> for KeyVisitor {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let KeyNames { outer, ray, start } = self.names;
         let mut found = KeyTexts::default();
         while let Some(MemberName(name)) = map.next_key()? {
-            if name == start {
-                found.start = Some(map.next_value()?);
-            } else if Some(name.as_ref()) == outer {
-                found.ray = inner_ray(map.next_value()?, ray);
-            } else if outer.is_none() && name == ray {
-                found.ray = Some(map.next_value()?);
-            } else {
-                map.next_value::<IgnoredAny>().map(drop)?;
+            match self.names.part_of(&name) {
+                Some(KeyPart::Start) => found.start = Some(map.next_value()?),
+                Some(KeyPart::Ray) => found.ray = Some(map.next_value()?),
+                Some(KeyPart::Outer) => found.ray = inner_ray(map.next_value()?, self.names.ray),
+                None => map.next_value::<IgnoredAny>().map(drop)?,
             }
         }
         Ok(found)
@@ -154,14 +162,14 @@ impl<'de> Visitor<'de> for KeyVisitor {
 }
 
 /// The ray in the nested object `raw`, if it is one.
-fn inner_ray<'a>(raw: &'a RawValue, ray: &'static str) -> Option<&'a RawValue> {
-    let names = KeyNames { outer: None, ray, start: "" };
+fn inner_ray<'a>(raw: &'a RawValue, ray: Option<&'static str>) -> Option<&'a RawValue> {
+    let names = KeyNames { outer: None, ray, start: "", also: None };
     serde_json::Deserializer::from_str(raw.get()).deserialize_map(KeyVisitor { names }).ok()?.ray
 }
 
 /// The text of the ray in the nested object `raw`, if it is one.
 pub(super) fn inner_ray_text(raw: &str) -> Option<&str> {
-    let names = KeyNames { outer: None, ray: KeyNames::of(Dataset::WorkersTraceEvents).ray, start: "" };
+    let names = KeyNames { outer: None, ray: Some(INNER_RAY), start: "", also: None };
     serde_json::Deserializer::from_str(raw).deserialize_map(KeyVisitor { names }).ok()?.ray.map(RawValue::get)
 }
 
@@ -187,6 +195,18 @@ mod tests {
         let trace =
             r#"{"RayID":"x","Event":{"RayID":"764660D8EC5C2AB1","Request":{}},"EventTimestampMs":1667491808142}"#;
         assert_eq!(key(Dataset::WorkersTraceEvents, trace), expected);
+    }
+
+    #[test]
+    fn every_dataset_keeps_its_time_where_it_does() {
+        for dataset in Dataset::ALL {
+            let line = format!(r#"{{"{}":"2022-11-03T16:10:08.142Z"}}"#, dataset.spec().time);
+            assert_eq!(key(dataset, &line).start, Timestamp::parse("2022-11-03T16:10:08.142Z"), "{dataset}");
+            let ray = key(dataset, r#"{"RayID":"764660d8ec5c2ab1","Event":{"RayID":"764660d8ec5c2ab1"}}"#).ray;
+            assert_eq!(ray.is_some(), dataset.has_ray(), "{dataset}");
+        }
+        let line = r#"{"rayId":"764660d8ec5c2ab1","timestampStartNanos":1667491808142000000}"#;
+        assert_eq!(key(Dataset::WebsocketAnalytics, line).unix_ms(), Some(1_667_491_808_142));
     }
 
     #[test]

@@ -17,7 +17,7 @@ pub mod scan;
 pub mod timestamp;
 pub mod user_ray;
 
-pub use dataset::Dataset;
+pub use dataset::{Dataset, DatasetEvidence, DatasetSet};
 pub use fields::{Field, FieldValue, Fields, RecordError};
 pub(crate) use indexed_fields::FieldToken;
 pub use indexed_fields::{INDEXED_FIELDS, IndexedFields, indexed_field_position};

@@ -11,40 +11,7 @@ use crate::record::{Dataset, FieldValue, RecordError, RecordMembers};
 /// The columns of a dataset where none are asked for.
 #[must_use]
 pub const fn default_columns(dataset: Dataset) -> &'static [&'static str] {
-    match dataset {
-        Dataset::HttpRequests => &[
-            "RayID",
-            "EdgeStartTimestamp",
-            "ClientIP",
-            "ClientCountry",
-            "ClientRequestMethod",
-            "ClientRequestHost",
-            "ClientRequestURI",
-            "EdgeResponseStatus",
-            "OriginResponseStatus",
-            "CacheCacheStatus",
-            "EdgeResponseBytes",
-            "EdgeColoCode",
-            "ClientRequestUserAgent",
-        ],
-        Dataset::FirewallEvents => &[
-            "RayID",
-            "Datetime",
-            "Action",
-            "Source",
-            "RuleID",
-            "Description",
-            "ClientIP",
-            "ClientCountry",
-            "ClientRequestMethod",
-            "ClientRequestHost",
-            "ClientRequestPath",
-            "EdgeResponseStatus",
-        ],
-        Dataset::WorkersTraceEvents => {
-            &["EventTimestampMs", "ScriptName", "EventType", "Outcome", "CPUTimeMs", "WallTimeMs", "Event"]
-        }
-    }
+    dataset.spec().columns
 }
 
 /// Appends the header row: the names of the columns.

@@ -169,6 +169,7 @@ impl SamplePlan {
                 trace::write(json, &RequestExchange::new(request));
                 emit(SampleLine { request, json: json.bytes() })
             }),
+            _ => Ok(()),
         }
     }
 }

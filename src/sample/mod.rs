@@ -28,6 +28,9 @@ pub use request::{SampleRequest, SampleRequests};
 
 use crate::record::Dataset;
 
+/// The datasets that are generated.
+pub const DATASETS: [Dataset; 3] = [Dataset::HttpRequests, Dataset::FirewallEvents, Dataset::WorkersTraceEvents];
+
 /// The names of the fields that a record of `dataset` has, in the order in which they are written.
 #[must_use]
 pub fn field_names(dataset: Dataset, fields: FieldSet) -> Vec<&'static str> {
@@ -35,5 +38,6 @@ pub fn field_names(dataset: Dataset, fields: FieldSet) -> Vec<&'static str> {
         Dataset::HttpRequests => http::names(fields).collect(),
         Dataset::FirewallEvents => firewall::NAMES.to_vec(),
         Dataset::WorkersTraceEvents => trace::NAMES.to_vec(),
+        _ => Vec::new(),
     }
 }

@@ -8,6 +8,7 @@ mod access;
 mod api;
 mod backfill;
 mod batch;
+mod datasets;
 mod duplicates;
 mod entry;
 mod filter;

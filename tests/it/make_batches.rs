@@ -2,8 +2,7 @@
 
 use std::process::Command;
 
-use raydex::record::Dataset;
-use raydex::sample::{PlanUnits, SamplePlan};
+use raydex::sample::{DATASETS, PlanUnits, SamplePlan};
 
 #[test]
 fn the_program_writes_what_the_library_makes() {
@@ -29,7 +28,7 @@ fn the_program_writes_what_the_library_makes() {
     };
     let manifest = std::fs::read_to_string(folder.join("manifest.json")).unwrap();
     let manifest: serde_json::Value = serde_json::from_str(&manifest).unwrap();
-    let batches = Dataset::ALL.into_iter().flat_map(|dataset| plan.batches(dataset));
+    let batches = DATASETS.into_iter().flat_map(|dataset| plan.batches(dataset));
     for (entry, batch) in manifest["batches"].as_array().unwrap().iter().zip(batches) {
         assert_eq!(entry["key"], batch.key.as_str());
         assert_eq!(entry["records"], batch.written.records);

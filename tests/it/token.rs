@@ -91,7 +91,7 @@ fn what_the_worker_would_refuse_is_not_written() {
         "make --id a --scopes read --role boss",
         "make --id a --scopes read --role viewer --days 0",
         "make --id a --scopes read --role viewer --zones a..,",
-        "make --id a --scopes read --role viewer --datasets dns_logs",
+        "make --id a --scopes read --role viewer --datasets no_such_logs",
         "make --id a --scopes read --role viewer --unknown x",
         "revoke --id nobody",
         "burn",

@@ -95,7 +95,7 @@ fn everything_else_is_a_problem() {
     }
     harness.get(&format!("/v1/rays/{ray}?fromat=native")).assert_problem(400, "unknown_parameter");
     harness.get(&format!("/v1/rays/{ray}?format=xml")).assert_problem(400, "bad_parameter");
-    harness.get(&format!("/v1/rays/{ray}?dataset=dns_logs")).assert_problem(400, "bad_parameter");
+    harness.get(&format!("/v1/rays/{ray}?dataset=no_such_logs")).assert_problem(400, "bad_parameter");
     harness.get("/v1/rays/%00%ff").assert_problem(400, "not_a_ray");
     let other = harness.get("/v1/rays/764660d8ec5c2ab1");
     other.assert_problem(404, "ray_not_found");

@@ -6,7 +6,7 @@
 
 use super::nested::{NotPlain, member};
 use crate::record::fields::{ValueSpan, line_text};
-use crate::record::key::{KeyPart, inner_ray_text, text_of};
+use crate::record::key::{INNER_RAY, KeyPart, inner_ray_text, text_of};
 use crate::record::{FieldValue, RayId, RayKey, RecordKey, Timestamp};
 
 /// The positions of the parts of a record's key in its line.
@@ -68,7 +68,7 @@ fn start_of(raw: &[u8]) -> Option<Timestamp> {
 
 /// The ray in the object `raw`, if it is one.
 fn ray_inside(raw: &[u8]) -> Option<RayKey> {
-    match member(raw, |name| name == b"RayID") {
+    match member(raw, |name| name == INNER_RAY.as_bytes()) {
         Ok(ray) => ray_of(ray?),
         Err(NotPlain) => ray_of(inner_ray_text(&line_text(raw))?.as_bytes()),
     }

@@ -148,8 +148,11 @@ fn the_fields_are_those_of_the_dataset() {
     let told = body(&zone(&fakes, "received/fields"));
     let datasets: toml::Table = include_str!("../../../schemas/datasets.toml").parse().unwrap();
     let http = &datasets["http_requests"];
-    let rows =
-        ["fields", "older"].iter().filter_map(|list| http.get(*list)?.as_array()).flatten().chain(http.get("merged"));
+    let rows = ["fields", "newer", "older"]
+        .iter()
+        .filter_map(|list| http.get(*list)?.as_array())
+        .flatten()
+        .chain(http.get("merged"));
     let known: std::collections::BTreeMap<&str, &str> =
         rows.map(|row| (row[0].as_str().unwrap(), row[1].as_str().unwrap())).collect();
     let told = told.as_object().unwrap();

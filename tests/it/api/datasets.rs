@@ -4,6 +4,7 @@
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use raydex::config::Config;
 use raydex::record::Dataset;
+use raydex::sample::DATASETS;
 use serde_json::{Value, json};
 
 use super::access::{deployment, rule};
@@ -79,7 +80,7 @@ fn datasets(reply: &Value) -> Vec<&str> {
 
 #[test]
 fn ray_in_three_datasets_costs_one_shard_call() {
-    let fakes = world(&Dataset::ALL);
+    let fakes = world(&DATASETS);
     let before = fakes.faults.count(Kind::Shard);
     let reply = body(&get(&fakes, "all", ""));
     assert_eq!(fakes.faults.count(Kind::Shard) - before, 1);
@@ -99,7 +100,7 @@ fn ray_in_three_datasets_costs_one_shard_call() {
 
 #[test]
 fn forms_with_columns_are_of_one_dataset() {
-    let fakes = world(&Dataset::ALL);
+    let fakes = world(&DATASETS);
     for format in ["csv", "partner"] {
         let absent = get(&fakes, "all", &format!("?format={format}"));
         let named = get(&fakes, "all", &format!("?format={format}&dataset=http_requests"));
@@ -117,15 +118,15 @@ fn datasets_of_others_change_nothing() {
         ("waf-viewer", vec![Dataset::FirewallEvents]),
         ("zone", vec![Dataset::HttpRequests, Dataset::FirewallEvents]),
     ] {
-        let (all, theirs) = (world(&Dataset::ALL), world(&seen));
-        let none = world(&Dataset::ALL.into_iter().filter(|dataset| !seen.contains(dataset)).collect::<Vec<_>>());
+        let (all, theirs) = (world(&DATASETS), world(&seen));
+        let none = world(&DATASETS.into_iter().filter(|dataset| !seen.contains(dataset)).collect::<Vec<_>>());
         for query in ["", "?format=native", &format!("?filter={}", filter("ClientRequestHost", "a.example"))] {
             let reply = get(&all, token, query);
             assert_eq!(reply, get(&theirs, token, query), "{token} {query}");
             assert_eq!(reply.status, 200, "{token} {query}");
             // Nothing but what is kept from them, as nothing at all.
             assert_eq!(get(&none, token, query), get(&Fakes::new(), token, query), "{token} {query}");
-            let gone = world(&Dataset::ALL);
+            let gone = world(&DATASETS);
             for (dataset, key, _) in records() {
                 if !seen.contains(&dataset) {
                     gone.bucket.delete(key);
@@ -133,7 +134,7 @@ fn datasets_of_others_change_nothing() {
             }
             assert_eq!(get(&gone, token, query), reply, "{token} {query}");
         }
-        for dataset in Dataset::ALL.into_iter().filter(|dataset| !seen.contains(dataset)) {
+        for dataset in Dataset::WITH_RAY.into_iter().filter(|dataset| !seen.contains(dataset)) {
             let reply = get(&all, token, &format!("?dataset={dataset}"));
             assert_eq!(problem(&reply), (403, "other_dataset".into()), "{token} {dataset}");
         }
@@ -157,7 +158,7 @@ fn truncation_counts_the_datasets_of_the_caller_alone() {
 
 #[test]
 fn filter_meets_records_as_their_dataset_shows_them() {
-    let fakes = world(&Dataset::ALL);
+    let fakes = world(&DATASETS);
     let found = |token: &str, key: &str, value: &str| {
         let reply = get(&fakes, token, &format!("?filter={}", filter(key, value)));
         assert_eq!(reply.status, 200, "{token} {key}");
@@ -180,7 +181,7 @@ fn filter_meets_records_as_their_dataset_shows_them() {
 
 #[test]
 fn masks_and_zones_are_those_of_each_dataset() {
-    let fakes = world(&Dataset::ALL);
+    let fakes = world(&DATASETS);
     let reply = body(&get(&fakes, "viewer", ""));
     let [http, waf, trace] = [0, 1, 2].map(|place| reply["records"][place]["record"].clone());
     assert_eq!((&http["ClientIP"], &waf["ClientIP"]), (&"198.18.7.0".into(), &"198.18.7.0".into()));

@@ -99,7 +99,7 @@ fn named_dataset_is_looked_up_alone() {
     assert_eq!(count(""), Some(3));
     let traces = Ask::get(&(path(1) + "?dataset=workers_trace_events")).of(&fakes);
     assert_eq!(problem(&traces), (404, "ray_not_found".into()));
-    let unknown = Ask::get(&(path(1) + "?dataset=dns_logs")).of(&fakes);
+    let unknown = Ask::get(&(path(1) + "?dataset=no_such_logs")).of(&fakes);
     assert_eq!(problem(&unknown), (400, "bad_parameter".into()));
     assert!(json(&unknown)["detail"].as_str().unwrap().contains("workers_trace_events"));
 }

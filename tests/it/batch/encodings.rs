@@ -5,8 +5,7 @@ use std::io::Write;
 use flate2::{Compression, GzBuilder};
 use raydex::batch::{BatchError, BatchReader};
 use raydex::limits::{INFLATE_CHUNK, KIB, MAX_INFLATED, MAX_LINE, MAX_RATIO, MIB, RATIO_FREE};
-use raydex::record::Dataset;
-use raydex::sample::SamplePlan;
+use raydex::sample::{DATASETS, SamplePlan};
 
 use super::support::gzip::{gunzip, gzip, gzip_at, gzip_with, members};
 use super::support::records::noise;
@@ -161,7 +160,7 @@ fn long_lines_are_named_and_never_held() {
 #[test]
 fn generated_batches_give_their_lines_back() {
     let plan = SamplePlan { records: 2000, members: 5, level: 1, ..SamplePlan::default() };
-    for dataset in Dataset::ALL {
+    for dataset in DATASETS {
         for batch in plan.batches(dataset) {
             let found = lines(&batch.gzip).unwrap();
             assert_eq!(found, naive(&gunzip(&batch.gzip)));

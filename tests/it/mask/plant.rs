@@ -122,7 +122,7 @@ impl Places {
         let (values, urls, texts, objects) =
             (values(canary), urls(&canary.text), texts(&canary.text), objects(&canary.text));
         let mut planted = Vec::new();
-        for dataset in Dataset::ALL {
+        for dataset in Dataset::WITH_RAY {
             let unknown = [("Novel", FieldClass::Unknown), ("x", FieldClass::Unknown)];
             for (name, class) in fields(dataset).iter().chain(&unknown) {
                 // A Ray ID is hexadecimal digits itself.

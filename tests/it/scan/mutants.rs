@@ -4,6 +4,7 @@ use proptest::prelude::{ProptestConfig, Strategy, any, prop, prop_oneof, proptes
 use proptest::sample::Index;
 use proptest::test_runner::TestRunner;
 use raydex::record::{Dataset, LineScanner};
+use raydex::sample::DATASETS;
 
 use super::samples::{jobs, lines};
 use super::{check, check_all, scanners};
@@ -189,7 +190,7 @@ fn mutate(mut line: Vec<u8>, mutation: &Mutation) -> Vec<u8> {
 /// Checks so many lines to which one to three things have happened, in between lines to which nothing has.
 fn check_mutants(cases: u32) {
     let jobs = jobs(60);
-    let sets: Vec<(Dataset, Vec<Vec<u8>>)> = Dataset::ALL
+    let sets: Vec<(Dataset, Vec<Vec<u8>>)> = DATASETS
         .into_iter()
         .flat_map(|set| jobs.iter().map(move |job| (set, lines(job, set))))
         .filter(|(_, lines)| !lines.is_empty())
@@ -226,7 +227,7 @@ fn many_mutated_lines_are_read_alike() {
 #[test]
 fn line_cut_at_any_place_is_read_alike() {
     let job = &jobs(3)[3];
-    for dataset in Dataset::ALL {
+    for dataset in DATASETS {
         let mut scanner = LineScanner::new(dataset);
         for line in lines(job, dataset).iter().take(1) {
             for cut in 0..=line.len() {

@@ -1,7 +1,7 @@
 //! Lines as jobs write them, under many settings.
 
 use raydex::record::{Dataset, LineScanner};
-use raydex::sample::{FieldSet, PlanUnits, SamplePlan, TimestampUnit};
+use raydex::sample::{DATASETS, FieldSet, PlanUnits, SamplePlan, TimestampUnit};
 
 use super::{check, check_all, scanners};
 
@@ -27,7 +27,7 @@ pub(crate) fn lines(plan: &SamplePlan, dataset: Dataset) -> Vec<Vec<u8>> {
 
 #[test]
 fn every_line_of_every_job_is_read_alike() {
-    for dataset in Dataset::ALL {
+    for dataset in DATASETS {
         let mut mixed = LineScanner::new(dataset);
         for job in jobs(150) {
             let mut scanner = LineScanner::new(dataset);
@@ -42,7 +42,7 @@ fn every_line_of_every_job_is_read_alike() {
 #[test]
 fn lines_of_several_jobs_and_datasets_may_mix() {
     let jobs = jobs(40);
-    let each: Vec<_> = Dataset::ALL.iter().flat_map(|set| jobs.iter().map(|job| lines(job, *set))).collect();
+    let each: Vec<_> = DATASETS.iter().flat_map(|set| jobs.iter().map(|job| lines(job, *set))).collect();
     let mut scanners = scanners();
     for number in 0..40 {
         for line in each.iter().filter_map(|lines| lines.get(number)) {
@@ -53,7 +53,7 @@ fn lines_of_several_jobs_and_datasets_may_mix() {
 
 #[test]
 fn ordinary_lines_are_read_the_fast_way() {
-    for dataset in Dataset::ALL {
+    for dataset in DATASETS {
         for job in jobs(300) {
             let mut scanner = LineScanner::new(dataset);
             let lines = lines(&job, dataset);

@@ -12,7 +12,7 @@ use super::{DATASET, Dataset, Shard, entry, id, nonstandard_entry, version};
 
 /// The call for a ray in every dataset.
 fn find(id: &str) -> FindRay {
-    FindRay { id: id.into(), datasets: Dataset::ALL.to_vec() }
+    FindRay { id: id.into(), datasets: Dataset::WITH_RAY.to_vec() }
 }
 
 /// A shard with two entries.
@@ -42,7 +42,7 @@ fn invalid_body_is_an_error_and_changes_nothing() {
         let body = format!(r#"{{"id":{id},"datasets":["http_requests"]}}"#);
         assert!(shard::answer(&shard.sql, FindRay::NAME, body.as_bytes()).is_err(), "{body}");
     }
-    for body in [r#"{"id":"1"}"#, r#"{"id":"1","datasets":["dns_logs"]}"#, r#"{"key":"a"}"#, r#"["x"] "#] {
+    for body in [r#"{"id":"1"}"#, r#"{"id":"1","datasets":["no_such_logs"]}"#, r#"{"key":"a"}"#, r#"["x"] "#] {
         assert!(shard::answer(&shard.sql, FindRay::NAME, body.as_bytes()).is_err(), "{body}");
     }
     assert_eq!(shard.sql.rows(), rows);

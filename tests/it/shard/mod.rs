@@ -51,7 +51,7 @@ impl Shard {
     }
 
     fn candidates(&self, id: &str) -> Vec<Candidate> {
-        self.candidates_in(&Dataset::ALL, id)
+        self.candidates_in(&Dataset::WITH_RAY, id)
     }
 
     fn candidates_in(&self, datasets: &[Dataset], id: &str) -> Vec<Candidate> {

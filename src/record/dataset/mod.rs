@@ -1,0 +1,178 @@
+//! The datasets that Logpush writes, and what is known of each: where it keeps its ray and its time, and what tells its
+//! records from others.
+//!
+//! # Invariants
+//!
+//! A dataset's name is spelled here and nowhere else. It is a part of stored names (shards, batches), so it never
+//! changes.
+
+#[rustfmt::skip]
+mod fields;
+mod set;
+#[rustfmt::skip]
+mod specs;
+mod table;
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+pub use set::{DatasetEvidence, DatasetSet};
+pub use table::DatasetSpec;
+
+macro_rules! datasets {
+    ($($(#[$doc:meta])* $variant:ident = $name:literal,)*) => {
+        /// A Logpush dataset, by the name that Cloudflare uses in its API.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+        pub enum Dataset {
+            $($(#[$doc])* #[serde(rename = $name)] $variant,)*
+        }
+
+        impl Dataset {
+            /// All of them, in the order in which answers list them: those with a ray first.
+            pub const ALL: [Self; [$($name),*].len()] = [$(Self::$variant),*];
+
+            /// The name that Cloudflare uses in its API.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$variant => $name),* }
+            }
+
+            /// The dataset of that name.
+            #[must_use]
+            pub fn from_name(name: &str) -> Option<Self> {
+                match name { $($name => Some(Self::$variant),)* _ => None }
+            }
+        }
+    };
+}
+
+datasets! {
+    /// One record for each HTTP request, subrequests included.
+    HttpRequests = "http_requests",
+    /// One record for each firewall rule that a request matched.
+    FirewallEvents = "firewall_events",
+    /// One record for each invocation of a Worker.
+    WorkersTraceEvents = "workers_trace_events",
+    /// One record for each WebSocket connection.
+    WebsocketAnalytics = "websocket_analytics",
+    /// One record for each sign-in or sign-out through Cloudflare Access.
+    AccessRequests = "access_requests",
+    /// One record for each sign-in, sign-up or other user action that Account Abuse Protection saw.
+    AccountAbuseProtectionEvents = "account_abuse_protection_events",
+    /// One record for each change of an account's configuration.
+    AuditLogs = "audit_logs",
+    /// One record for each change of an account's configuration, in the second version.
+    AuditLogsV2 = "audit_logs_v2",
+    /// One record for each action of a user in an isolated browser.
+    BisoUserActions = "biso_user_actions",
+    /// One record for each finding of the cloud access security broker.
+    CasbFindings = "casb_findings",
+    /// One record for each posture check of a device.
+    DevicePostureResults = "device_posture_results",
+    /// One record for each test that a device ran for Digital Experience Monitoring.
+    DexApplicationTests = "dex_application_tests",
+    /// One record for each report of a device's state for Digital Experience Monitoring.
+    DexDeviceStateEvents = "dex_device_state_events",
+    /// One record for each copy of a request that a data loss rule matched.
+    DlpForensicCopies = "dlp_forensic_copies",
+    /// One record for each query to DNS Firewall.
+    DnsFirewallLogs = "dns_firewall_logs",
+    /// One record for each DNS query to a zone.
+    DnsLogs = "dns_logs",
+    /// One record for each alert of Email Security.
+    EmailSecurityAlerts = "email_security_alerts",
+    /// One record for each action of Email Security on a delivered message.
+    EmailSecurityPostDeliveryEvents = "email_security_post_delivery_events",
+    /// One record for each DNS query through Gateway.
+    GatewayDns = "gateway_dns",
+    /// One record for each HTTP request through Gateway.
+    GatewayHttp = "gateway_http",
+    /// One record for each network session through Gateway.
+    GatewayNetwork = "gateway_network",
+    /// One record for each line of the log of an encrypted tunnel.
+    IpsecLogs = "ipsec_logs",
+    /// One record for each event of a BGP session.
+    MagicBgpLogs = "magic_bgp_logs",
+    /// One record for each detection of the network's intrusion detection.
+    MagicIdsDetections = "magic_ids_detections",
+    /// One record for each request through an MCP server portal.
+    McpPortalLogs = "mcp_portal_logs",
+    /// One record for each flow that Magic Network Monitoring received.
+    MnmFlowLogs = "mnm_flow_logs",
+    /// One record for each network error that a browser reported.
+    NelReports = "nel_reports",
+    /// One record for each sampled packet.
+    NetworkAnalyticsLogs = "network_analytics_logs",
+    /// One record for each violation of a content security policy.
+    PageShieldEvents = "page_shield_events",
+    /// One record for each HTTP request to a sinkhole.
+    SinkholeHttpLogs = "sinkhole_http_logs",
+    /// One record for each event of a Spectrum connection.
+    SpectrumEvents = "spectrum_events",
+    /// One record for each program of an SSH session.
+    SshLogs = "ssh_logs",
+    /// One record for each event of a Turnstile widget.
+    TurnstileEvents = "turnstile_events",
+    /// One record for each change of a WARP client's configuration.
+    WarpConfigChanges = "warp_config_changes",
+    /// One record for each switch of a WARP client.
+    WarpToggleChanges = "warp_toggle_changes",
+    /// One record for each event of Zaraz.
+    ZarazEvents = "zaraz_events",
+    /// One record for each network session through Zero Trust.
+    ZeroTrustNetworkSessions = "zero_trust_network_sessions",
+}
+
+impl Dataset {
+    /// Those whose records have a ray: they can be looked up.
+    pub const WITH_RAY: [Self; 6] = [
+        Self::HttpRequests,
+        Self::FirewallEvents,
+        Self::WorkersTraceEvents,
+        Self::WebsocketAnalytics,
+        Self::AccessRequests,
+        Self::AccountAbuseProtectionEvents,
+    ];
+
+    /// Whether its records have a ray.
+    #[must_use]
+    pub const fn has_ray(self) -> bool {
+        self.spec().ray.is_some()
+    }
+
+    /// Whether a batch without a single ray is a fault of its job. Workers run without a request too.
+    #[must_use]
+    pub const fn needs_ray(self) -> bool {
+        self.has_ray() && !matches!(self, Self::WorkersTraceEvents)
+    }
+}
+
+impl fmt::Display for Dataset {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Dataset;
+
+    #[test]
+    fn dataset_is_found_by_its_own_name_only() {
+        for dataset in Dataset::ALL {
+            assert_eq!(Dataset::from_name(dataset.name()), Some(dataset));
+            assert_eq!(serde_json::to_value(dataset).unwrap(), dataset.name());
+        }
+        assert_eq!(Dataset::from_name("dns_log"), None);
+        assert_eq!(Dataset::from_name("HTTP_REQUESTS"), None);
+    }
+
+    #[test]
+    fn datasets_with_a_ray_come_first() {
+        let with_ray: Vec<Dataset> = Dataset::ALL.into_iter().filter(|dataset| dataset.has_ray()).collect();
+        assert_eq!(with_ray, Dataset::WITH_RAY);
+        assert_eq!(Dataset::ALL[..Dataset::WITH_RAY.len()], Dataset::WITH_RAY);
+        assert!(Dataset::ALL.is_sorted());
+    }
+}

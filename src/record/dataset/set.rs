@@ -1,0 +1,244 @@
+//! Which datasets a record may be of, by the names of its members.
+//!
+//! Each documented name rules out the datasets that do not document it; a name that no dataset documents says nothing.
+//! What is ruled out joins by OR, so what is known of a run of names is one value, whatever the order.
+//!
+//! # Invariants
+//!
+//! A record with documented fields of one dataset alone may be of that dataset.
+
+use std::sync::LazyLock;
+
+use super::Dataset;
+use super::fields::ANYWHERE;
+
+/// Some of the datasets, one bit each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct DatasetSet(u64);
+
+const _: () = assert!(Dataset::ALL.len() <= 64);
+
+impl DatasetSet {
+    /// Every dataset.
+    pub const ALL: Self = Self(u64::MAX >> (64 - Dataset::ALL.len()));
+
+    /// This dataset alone.
+    #[must_use]
+    pub const fn only(dataset: Dataset) -> Self {
+        Self(1 << dataset as u64)
+    }
+
+    /// Whether it holds the dataset.
+    #[must_use]
+    pub const fn contains(self, dataset: Dataset) -> bool {
+        self.0 & Self::only(dataset).0 != 0
+    }
+
+    /// Whether it holds nothing.
+    #[must_use]
+    pub const fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    /// Those in both.
+    #[must_use]
+    pub const fn and(self, other: Self) -> Self {
+        Self(self.0 & other.0)
+    }
+
+    /// Those in either.
+    #[must_use]
+    pub const fn or(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    /// Its datasets, in their order.
+    pub fn iter(self) -> impl Iterator<Item = Dataset> {
+        Dataset::ALL.into_iter().filter(move |dataset| self.contains(*dataset))
+    }
+
+    /// The one dataset that it holds.
+    #[must_use]
+    pub fn single(self) -> Option<Dataset> {
+        if self.0.is_power_of_two() { self.iter().next() } else { None }
+    }
+}
+
+/// What the names of some members say of their record's dataset.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct DatasetEvidence {
+    /// The datasets that do not document one of the names.
+    ruled_out: u64,
+    /// The telling names among them, one bit each.
+    telling: u128,
+}
+
+impl DatasetEvidence {
+    /// What one name says.
+    #[must_use]
+    pub fn of_name(name: &str) -> Self {
+        let place = NAMES.binary_search_by_key(&name, |(known, _)| *known).ok();
+        place.and_then(|place| NAMES.get(place)).map_or(Self::default(), |(_, evidence)| *evidence)
+    }
+
+    /// What the names of both say.
+    #[must_use]
+    #[inline]
+    pub const fn and(self, other: Self) -> Self {
+        Self { ruled_out: self.ruled_out | other.ruled_out, telling: self.telling | other.telling }
+    }
+
+    /// The datasets that the record may be of; never none. Where no dataset documents all names, since it had some of
+    /// them added, the telling names decide.
+    #[must_use]
+    pub fn possible(self) -> DatasetSet {
+        let documenting = self.documenting();
+        if !documenting.is_empty() {
+            return documenting;
+        }
+        let named = self.by_telling_names();
+        if named.is_empty() { DatasetSet::ALL } else { named }
+    }
+
+    /// The dataset that the record is of, if its names settle that.
+    #[must_use]
+    pub fn settled(self) -> Option<Dataset> {
+        let possible = self.possible();
+        possible.single().or_else(|| possible.and(self.by_telling_names()).single())
+    }
+
+    /// The datasets that document all names.
+    const fn documenting(self) -> DatasetSet {
+        DatasetSet::ALL.and(DatasetSet(!self.ruled_out))
+    }
+
+    /// The datasets whose telling names are there.
+    fn by_telling_names(self) -> DatasetSet {
+        let named = TELLING.iter().filter(|(_, names)| self.telling & names == *names);
+        named.fold(DatasetSet::default(), |named, (dataset, _)| named.or(DatasetSet::only(*dataset)))
+    }
+}
+
+/// The documented names, sorted, with what each says.
+static NAMES: LazyLock<Vec<(&'static str, DatasetEvidence)>> = LazyLock::new(|| {
+    let mut names: Vec<(&'static str, DatasetSet)> = Dataset::ALL
+        .into_iter()
+        .flat_map(|dataset| dataset.spec().fields.iter().map(move |name| (*name, DatasetSet::only(dataset))))
+        .collect();
+    names.sort_unstable_by_key(|(name, _)| *name);
+    names.dedup_by(|(name, set), (kept, sum)| {
+        let is_same = name == kept;
+        if is_same {
+            *sum = sum.or(*set);
+        }
+        is_same
+    });
+    let evidence = |(name, set): (&'static str, DatasetSet)| {
+        let ruled_out = if ANYWHERE.contains(&name) { 0 } else { !set.0 };
+        (name, DatasetEvidence { ruled_out, telling: telling_bit(name) })
+    };
+    names.into_iter().map(evidence).collect()
+});
+
+/// The telling names, each once, sorted; a name's bit is its place.
+static TELLING_NAMES: LazyLock<Vec<&'static str>> = LazyLock::new(|| {
+    let mut names: Vec<&str> = telling_sets().flat_map(|(_, names)| names.iter().copied()).collect();
+    names.sort_unstable();
+    names.dedup();
+    names
+});
+
+/// The sets of telling names, as bits.
+static TELLING: LazyLock<Vec<(Dataset, u128)>> = LazyLock::new(|| {
+    let bits = |names: &[&str]| names.iter().fold(0, |bits, name| bits | telling_bit(name));
+    telling_sets().map(|(dataset, names)| (dataset, bits(names))).collect()
+});
+
+fn telling_sets() -> impl Iterator<Item = (Dataset, &'static [&'static str])> {
+    Dataset::ALL.into_iter().flat_map(|dataset| dataset.spec().telling.iter().map(move |names| (dataset, *names)))
+}
+
+fn telling_bit(name: &str) -> u128 {
+    let place = TELLING_NAMES.binary_search(&name).ok().and_then(|place| u32::try_from(place).ok());
+    place.and_then(|place| 1_u128.checked_shl(place)).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::{any, prop, prop_assert, proptest};
+
+    use super::{DatasetEvidence, TELLING_NAMES, telling_sets};
+    use crate::record::Dataset;
+
+    fn evidence<'n>(names: impl IntoIterator<Item = &'n str>) -> DatasetEvidence {
+        names.into_iter().map(DatasetEvidence::of_name).fold(DatasetEvidence::default(), DatasetEvidence::and)
+    }
+
+    fn possible(names: &str) -> (Vec<Dataset>, Option<Dataset>) {
+        let evidence = evidence(names.split_whitespace());
+        (evidence.possible().iter().collect(), evidence.settled())
+    }
+
+    #[test]
+    fn telling_names_settle_their_dataset_alone() {
+        assert!(TELLING_NAMES.len() <= 128, "{}", TELLING_NAMES.len());
+        for (dataset, names) in telling_sets() {
+            assert_eq!(evidence(names.iter().copied()).settled(), Some(dataset), "{names:?}");
+            assert!(names.iter().all(|name| dataset.spec().fields.contains(name)), "{names:?}");
+        }
+        assert!(Dataset::ALL.iter().all(|dataset| !dataset.spec().telling.is_empty()));
+    }
+
+    #[test]
+    fn all_fields_of_a_dataset_settle_it() {
+        for dataset in Dataset::ALL {
+            assert_eq!(evidence(dataset.spec().fields.iter().copied()).settled(), Some(dataset));
+        }
+    }
+
+    #[test]
+    fn names_differ_as_in_real_jobs() {
+        use Dataset::{
+            AccessRequests, AccountAbuseProtectionEvents, DnsFirewallLogs, DnsLogs, FirewallEvents, HttpRequests,
+            WebsocketAnalytics,
+        };
+        let with_ray_id = Dataset::WITH_RAY.into_iter().filter(|set| *set != Dataset::WorkersTraceEvents).collect();
+        let http = |others: &[Dataset]| [&[HttpRequests], others].concat();
+        for (names, datasets, settled) in [
+            ("RayID EdgeStartTimestamp ClientRequestHost", http(&[WebsocketAnalytics]), Some(HttpRequests)),
+            ("RayID EdgeStartTimestamp EdgeResponseStatus", http(&[]), Some(HttpRequests)),
+            ("RayID EdgeStartTimestamp ClientIP", http(&[WebsocketAnalytics]), None),
+            (
+                "EdgeStartTimestamp ClientRequestHost ConnectionCloseReason",
+                vec![WebsocketAnalytics],
+                Some(WebsocketAnalytics),
+            ),
+            ("RayID Datetime", vec![FirewallEvents], Some(FirewallEvents)),
+            ("RayID ParentRayID", http(&[]), Some(HttpRequests)),
+            ("RayID ClientRequestHost", http(&[FirewallEvents, WebsocketAnalytics]), None),
+            ("RayID CreatedAt Email", vec![AccessRequests], Some(AccessRequests)),
+            ("RayID Timestamp Email", vec![AccountAbuseProtectionEvents], Some(AccountAbuseProtectionEvents)),
+            ("QueryName QueryType SourceIP Timestamp", vec![DnsFirewallLogs, DnsLogs], None),
+            // A field that only another dataset has had so far.
+            ("EdgeStartTimestamp ClientRequestHost EdgeResponseStatus QueryName", http(&[]), Some(HttpRequests)),
+            ("Datetime Action Kind Source RayID JA4", vec![FirewallEvents], Some(FirewallEvents)),
+            ("RayID ZoneName Cookies", with_ray_id, None),
+            ("my_own_name", Dataset::ALL.to_vec(), None),
+        ] {
+            assert_eq!(possible(names), (datasets, settled), "{names}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn record_of_a_dataset_is_never_ruled_out(
+            dataset in prop::sample::select(&Dataset::ALL[..]),
+            picks in prop::collection::vec(any::<prop::sample::Index>(), 0..12),
+            custom in "[a-z_]{0,9}",
+        ) {
+            let fields = dataset.spec().fields;
+            let names = picks.iter().map(|pick| *pick.get(fields)).chain([custom.as_str()]);
+            prop_assert!(evidence(names).possible().contains(dataset));
+        }
+    }
+}

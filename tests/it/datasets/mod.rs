@@ -1,0 +1,3 @@
+//! Which dataset a batch is of, and what follows from it.
+
+mod table;
