@@ -1,10 +1,10 @@
 //! `GET /v1/coverage`: the complete, pending and quarantined windows of a time range, and its gaps.
 //!
-//! The window of a batch comes from the name of its object. A gap does not mean that data was lost: a site without
+//! The window of a batch comes from the name of its object, or from its records where the name spans no time. A gap does not mean that data was lost: a site without
 //! traffic has gaps too.
 //!
 //! # Invariants
-//! Only time that a sealed batch covers is shown as complete. The windows of each kind are sorted, disjoint and not
+//! Only time that a sealed batch without rejected lines covers is shown as complete. The windows of each kind are sorted, disjoint and not
 //! adjacent.
 
 use std::ops::RangeInclusive;
@@ -39,6 +39,8 @@ struct CoverageResponse {
     pending: Vec<TimeWindow>,
     /// Windows of quarantined batches; `GET /v1/batches?state=quarantined` has the reasons.
     quarantined: Vec<TimeWindow>,
+    /// Windows of sealed batches with lines that were rejected.
+    damaged: Vec<TimeWindow>,
     /// Windows without a known batch.
     gaps: Vec<TimeWindow>,
     batches: u64,
@@ -62,6 +64,7 @@ struct BatchWindows {
     complete: TimeWindows,
     pending: TimeWindows,
     quarantined: TimeWindows,
+    damaged: TimeWindows,
     batches: u64,
     truncated: bool,
 }
@@ -82,7 +85,8 @@ pub(crate) async fn get_coverage<B>(
     let seen = collect_windows(config, services, dataset, start..=end).await?;
     let within = |windows: &TimeWindows| join_windows(windows, start, end);
     let (complete, pending, quarantined) = (within(&seen.complete), within(&seen.pending), within(&seen.quarantined));
-    let any = join_windows(&[seen.complete, seen.pending, seen.quarantined].concat(), start, end);
+    let damaged = within(&seen.damaged);
+    let any = join_windows(&[seen.complete, seen.pending, seen.quarantined, seen.damaged].concat(), start, end);
     let gaps = gaps_between(&any, start, end);
     let shown =
         |windows: TimeWindows| windows.into_iter().map(|(a, b)| TimeWindow { start: rfc3339(a), end: rfc3339(b) });
@@ -93,6 +97,7 @@ pub(crate) async fn get_coverage<B>(
         complete: shown(complete).collect(),
         pending: shown(pending).collect(),
         quarantined: shown(quarantined).collect(),
+        damaged: shown(damaged).collect(),
         gaps: shown(gaps).collect(),
         batches: seen.batches,
         truncated: seen.truncated,
@@ -126,9 +131,12 @@ impl BatchWindows {
     /// Adds the window of the batch if it belongs to the dataset and its object still exists.
     fn take(&mut self, config: &Config, dataset: Dataset, batch: &BatchSummary) {
         let is_wanted = classify(&batch.object.key, &config.log_prefix) == KeyClass::Batch(dataset) && !batch.gone;
-        let Some((start, end)) = batch_times(&batch.object.key).filter(|_| is_wanted) else { return };
+        // The name of an upload says when it came, so its records say what it covers.
+        let named = batch_times(&batch.object.key).filter(|(start, end)| start < end);
+        let Some((start, end)) = named.or(batch.times).filter(|_| is_wanted) else { return };
         self.batches += 1;
         let windows = match batch.state {
+            BatchState::Sealed if batch.counts.rejected_lines() > 0 => &mut self.damaged,
             BatchState::Sealed => &mut self.complete,
             BatchState::Open => &mut self.pending,
             BatchState::Quarantined => &mut self.quarantined,

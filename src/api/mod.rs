@@ -9,6 +9,7 @@
 pub(crate) mod audit_log;
 pub(crate) mod backfills;
 pub(crate) mod batches;
+pub(crate) mod completeness;
 pub(crate) mod coverage;
 pub(crate) mod dead_letters;
 pub(crate) mod deliveries;

@@ -11,12 +11,13 @@ use std::rc::Rc;
 use futures_util::{StreamExt, stream};
 use serde::Serialize;
 
+use super::completeness::{MissingReason, find_missing_reasons};
 use super::field_warnings::{FieldWarning, UnseenFields};
 use super::record_view::RecordView;
 use super::record_writer::RecordWriter;
 use super::retry::retry_while_out_of_memory;
 use super::time_range::TimeRange;
-use crate::backend::Bucket;
+use crate::backend::{BackendError, Bucket};
 use crate::http::{Problem, Reply, problems};
 use crate::ledger::RegistryDirectory;
 use crate::limits::{STREAM_BYTES, STREAM_PIECE};
@@ -68,7 +69,11 @@ pub(crate) enum StreamFormat {
 #[derive(Serialize)]
 struct StreamTrailer<'a> {
     /// Every record of the range was returned.
+    /// Whether the answer has every record of the range.
     complete: bool,
+    /// Why it may not, apart from a cursor or an error.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    missing: Vec<MissingReason>,
     /// The stream ended before its range, by its budget or by an error.
     truncated: bool,
     cursor: Option<String>,
@@ -114,10 +119,11 @@ pub(crate) async fn stream_range<D: Services + 'static>(
         ..RangeQuery::new(view.dataset(), range.start_ns, range.end_ns)
     };
     let started_ms = services.now_ms();
-    let run = QueryRun::new(query, started_ms).map_err(|_| problems::bad_cursor())?;
+    let run = QueryRun::new(query).map_err(|_| problems::bad_cursor())?;
     let response = ResponseStream {
         services: services.clone(),
         run,
+        range,
         view,
         key_prefix,
         unseen,
@@ -145,6 +151,7 @@ enum StreamPhase {
 struct ResponseStream<D: Services> {
     services: Rc<D>,
     run: QueryRun<<D::Bucket as Bucket>::Body>,
+    range: TimeRange,
     view: RecordView,
     key_prefix: Option<String>,
     unseen: UnseenFields,
@@ -213,14 +220,37 @@ impl<D: Services> ResponseStream<D> {
                     self.write_line(out, &line);
                 }
             }
-            Ok(QueryStep::End(end)) => self.write_end(out, StreamEnd::Query(end)),
+            Ok(QueryStep::End(QueryEnd::Complete)) => {
+                if let Ok(missing) = self.missing_reasons().await {
+                    self.write_end(out, StreamEnd::Query(QueryEnd::Complete), missing);
+                } else {
+                    let end = StreamEnd::Broken(Box::new(problems::unavailable()), self.run.cursor());
+                    self.write_end(out, end, Vec::new());
+                }
+            }
+            Ok(QueryStep::End(end)) => self.write_end(out, StreamEnd::Query(end), Vec::new()),
             Err(QueryError::Backend { cursor, .. }) => {
-                self.write_end(out, StreamEnd::Broken(Box::new(problems::unavailable()), cursor));
+                self.write_end(out, StreamEnd::Broken(Box::new(problems::unavailable()), cursor), Vec::new());
             }
             Err(QueryError::Unreadable { cursor, .. }) => {
-                self.write_end(out, StreamEnd::Broken(Box::new(problems::batch_unreadable()), cursor));
+                self.write_end(out, StreamEnd::Broken(Box::new(problems::batch_unreadable()), cursor), Vec::new());
             }
         }
+    }
+
+    /// Why records may be missing although all batches were read; asked only where the answer says it.
+    async fn missing_reasons(&self) -> Result<Vec<MissingReason>, BackendError> {
+        let is_said = match self.format {
+            StreamFormat::Document => true,
+            StreamFormat::Lines { trailer } | StreamFormat::Text { trailer } => trailer,
+            StreamFormat::Logpull => false,
+        };
+        if !is_said || self.view.is_zone_restricted() {
+            return Ok(Vec::new());
+        }
+        let TimeRange { start_ns, end_ns } = self.range;
+        let range = start_ns.div_euclid(1_000_000)..end_ns.saturating_add(999_999).div_euclid(1_000_000);
+        find_missing_reasons(self.services.as_ref(), self.view.dataset(), range).await
     }
 
     fn write_line(&mut self, out: &mut Vec<u8>, line: &QueryLine) {
@@ -241,12 +271,12 @@ impl<D: Services> ResponseStream<D> {
     }
 
     /// Writes what follows the records.
-    fn write_end(&mut self, out: &mut Vec<u8>, end: StreamEnd) {
+    fn write_end(&mut self, out: &mut Vec<u8>, end: StreamEnd, missing: Vec<MissingReason>) {
         self.phase = StreamPhase::End;
         let stats = *self.run.stats();
         let lost = stats.objects_gone + stats.objects_unreadable > 0;
         let (truncated, complete, cursor, error) = match end {
-            StreamEnd::Query(QueryEnd::Complete) => (false, !lost, None, None),
+            StreamEnd::Query(QueryEnd::Complete) => (false, !lost && missing.is_empty(), None, None),
             StreamEnd::Query(QueryEnd::Limit(cursor)) => (false, false, Some(cursor), None),
             StreamEnd::Query(QueryEnd::Budget(cursor)) => (true, false, Some(cursor), None),
             StreamEnd::Broken(problem, cursor) => (true, false, Some(cursor), Some(*problem)),
@@ -255,7 +285,8 @@ impl<D: Services> ResponseStream<D> {
         let (is_broken, is_needed) = (truncated || lost, truncated || lost || !warnings.is_empty());
         let elapsed_ms = self.services.now_ms() - self.started_ms;
         let cursor = cursor.map(|cursor| cursor.to_string());
-        let trailer = StreamTrailer { complete, truncated, cursor, error, warnings, stats: &stats, elapsed_ms };
+        let trailer =
+            StreamTrailer { complete, missing, truncated, cursor, error, warnings, stats: &stats, elapsed_ms };
         let json = serde_json::to_string(&trailer).unwrap_or_default();
         let text = match self.format {
             StreamFormat::Document => format!("\n],\"raydex\":{json}}}\n"),

@@ -9,19 +9,24 @@ use ::http::header::IF_NONE_MATCH;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
+use super::completeness::{absence_hint, find_missing};
 use super::field_warnings::{FieldWarning, UnseenFields, header_of};
 use super::record_view::{DatasetViews, parse_filter, parse_lookup_dataset};
 use super::record_writer::{RecordFormat, RecordWriter};
 use super::retry::retry_while_out_of_memory;
 use crate::access::Caller;
+use crate::backend::BackendError;
 use crate::config::Config;
 use crate::http::entity_tag::entity_tag;
 use crate::http::{HttpRequest, LookupCost, Problem, Reply, problems};
-use crate::index::ObjectVersion;
+use crate::index::calls::FindRay;
+use crate::index::{ObjectVersion, ShardName};
+use crate::ledger::completeness::MissingLines;
 use crate::lookup::{FoundRecord, LookupResult, lookup};
 use crate::memory::Reservation;
 use crate::record::fields::line_text;
 use crate::record::{Dataset, RayKey, ray_from_user};
+use crate::rpc;
 use crate::services::Services;
 use crate::time;
 
@@ -42,7 +47,10 @@ pub(crate) async fn get_ray(
     let unseen = UnseenFields::new(&views.datasets(), filter.as_ref(), form.projection.fields.as_deref());
     let key = ray_from_user(argument).map_err(|_| problems::not_a_ray())?;
     let reservation = services.memory().reservation();
-    let (found, cost) = find_ray(services, &views, &key, &reservation).await?;
+    let (found, cost) = match find_ray(services, &views, &key, &reservation).await {
+        Ok(found) => found,
+        Err(problem) => return Err(explain_absence(services, caller, &views, &key, problem).await),
+    };
     let seen = visible_records(&found, &views);
     let warnings = lookup_warnings(unseen, &views, &found, &seen);
     let tag = entity_tag(
@@ -88,6 +96,50 @@ pub(crate) async fn find_ray(
         });
     }
     Ok((found, cost))
+}
+
+/// The problem with a hint that is derived from what is known of the ray's time, and of other datasets; for a caller who
+/// is restricted to zones, the problem as it is.
+async fn explain_absence(
+    services: &impl Services,
+    caller: &Caller,
+    views: &DatasetViews,
+    key: &RayKey,
+    problem: Problem,
+) -> Problem {
+    let Some(ray) = key.ray().filter(|_| problem.status == 404 && !views.is_zone_restricted()) else {
+        return problem;
+    };
+    let at_ms = ray.unix_ms();
+    match find_absence(services, caller, views, key, at_ms).await {
+        Ok(Some(hint)) => problem.with_hint(hint),
+        Ok(None) | Err(_) => problem,
+    }
+}
+
+/// What is known of a ray that no batch of these datasets holds.
+async fn find_absence(
+    services: &impl Services,
+    caller: &Caller,
+    views: &DatasetViews,
+    key: &RayKey,
+    at_ms: i64,
+) -> Result<Option<String>, BackendError> {
+    let asked = views.datasets();
+    let others = Dataset::WITH_RAY.into_iter().filter(|other| caller.may_dataset(*other) && !asked.contains(other));
+    let others: Vec<Dataset> = others.collect();
+    if !others.is_empty() {
+        let shard = ShardName::for_key(key).to_string();
+        let found = rpc::call(services.shards(), &shard, &FindRay::new(key, &others)).await?;
+        if let Some(candidate) = found.candidates.first() {
+            return Ok(Some(format!("Records of it are in {}: omit dataset, or name that one.", candidate.dataset)));
+        }
+    }
+    let mut missing = MissingLines::default();
+    for dataset in asked {
+        missing.add(find_missing(services, dataset, &(at_ms..at_ms.saturating_add(1))).await?.missing);
+    }
+    Ok(absence_hint(&missing))
 }
 
 /// The problem of a lookup without records.

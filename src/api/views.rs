@@ -46,6 +46,8 @@ pub(crate) struct BatchResponse {
     gone: bool,
     first_seen_at: String,
     sealed_at: Option<String>,
+    first_record_at: Option<String>,
+    last_record_at: Option<String>,
     inflated: u64,
     counts: LineCounts,
 }
@@ -74,11 +76,29 @@ impl From<BatchSummary> for BatchResponse {
             sealed_ms,
             counts,
             inflated,
+            times,
         } = batch;
         let ObjectVersion { key, etag, size, uploaded_ms } = object;
         let object = ObjectResponse { key, etag, size, uploaded_at: rfc3339(uploaded_ms) };
         let (first_seen_at, sealed_at) = (rfc3339(first_seen_ms), sealed_ms.map(rfc3339));
-        Self { id, object, dataset, state, code, reason, indexed, gone, first_seen_at, sealed_at, inflated, counts }
+        let (first_record_at, last_record_at) =
+            (times.map(|times| rfc3339(times.0)), times.map(|times| rfc3339(times.1)));
+        Self {
+            id,
+            object,
+            dataset,
+            state,
+            code,
+            reason,
+            indexed,
+            gone,
+            first_seen_at,
+            sealed_at,
+            first_record_at,
+            last_record_at,
+            inflated,
+            counts,
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! The ledger's side of its calls: which function answers which, and which of them set the alarm.
 
 use super::tables::note;
-use super::{deliveries, sources, tables, views, wake};
+use super::{completeness, deliveries, sources, tables, views, wake};
 use crate::backend::{BackendError, SqlDatabase, SqlValue};
 use crate::rpc::{CallReply, Dispatcher};
 
@@ -45,6 +45,7 @@ pub fn answer(
         .on(|quarantined| sources::quarantine(sql, quarantined))
         .on(|gone| sources::forget_object(sql, gone))
         .on(|missing| sources::find_unfinished(sql, missing))
+        .on(|ask| completeness::find_missing(sql, *ask))
         .on(|registered| sources::mark_registered(sql, *registered))
         .on_timed(|claim| deliveries::claim(sql, claim, now_ms))
         .on_timed(|commit| deliveries::commit(sql, commit, now_ms))

@@ -15,6 +15,10 @@ use crate::rpc::{Dispatcher, calls};
 pub(super) const SCHEMA: &str =
     "CREATE TABLE IF NOT EXISTS backfill_v1 (id INTEGER PRIMARY KEY, name TEXT UNIQUE, job TEXT NOT NULL)";
 
+/// The objects of backfills that are not done whose messages were processed: a message may come twice.
+pub(super) const OBJECTS: &str = "CREATE TABLE IF NOT EXISTS backfill_object_v1 (
+        backfill INTEGER NOT NULL, object_key TEXT NOT NULL, PRIMARY KEY (backfill, object_key)) WITHOUT ROWID";
+
 /// The state of a backfill.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -23,7 +27,9 @@ pub enum BackfillState {
     Running,
     /// A person stopped it and can resume it.
     Stopped,
-    /// Every object of its range was announced.
+    /// Every object of its range was announced, and some are not processed yet.
+    Listed,
+    /// Every object of its range was processed.
     Done,
 }
 
@@ -150,10 +156,12 @@ pub struct SwitchBackfill {
 }
 
 /// Counts an announced object whose message was processed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CountEndedObject {
     /// The number of the backfill that announced it.
     pub id: i64,
+    /// The key of the object, which counts once.
+    pub key: String,
 }
 
 /// Offers the calls about backfills.
@@ -163,7 +171,7 @@ pub(super) fn dispatch<'a, S: SqlDatabase>(sql: &S, calls: Dispatcher<'a, S>, no
         .on(|ask| jobs(sql, ask))
         .on(|ask| step(sql, ask))
         .on(|ask| turn(sql, *ask, now_ms))
-        .on(|ask| ended(sql, *ask))
+        .on(|ask| ended(sql, ask))
 }
 
 fn start(sql: &impl SqlDatabase, start: &StartBackfill, now_ms: i64) -> Result<BackfillStart, BackendError> {
@@ -214,14 +222,14 @@ fn step(sql: &impl SqlDatabase, step: &RecordBackfillStep) -> Result<StepAnswer,
     }
     // Messages may have come to their end meanwhile.
     let job = BackfillJob { ended: known.ended, steps: known.steps + 1, ..step.job.clone() };
-    keep(sql, step.id, &job)?;
+    keep(sql, step.id, &finished(sql, step.id, job)?)?;
     Ok(StepAnswer { kept: true })
 }
 
 fn turn(sql: &impl SqlDatabase, turn: SwitchBackfill, now_ms: i64) -> Result<BackfillList, BackendError> {
     let Some(known) = job(sql, turn.id)? else { return Ok(BackfillList { jobs: Vec::new() }) };
     let state = match (known.state, turn.run) {
-        (BackfillState::Done, _) => BackfillState::Done,
+        (state @ (BackfillState::Done | BackfillState::Listed), _) => state,
         (_, true) => BackfillState::Running,
         (_, false) => BackfillState::Stopped,
     };
@@ -231,8 +239,28 @@ fn turn(sql: &impl SqlDatabase, turn: SwitchBackfill, now_ms: i64) -> Result<Bac
     Ok(BackfillList { jobs: vec![(turn.id, job)] })
 }
 
-fn ended(sql: &impl SqlDatabase, ended: CountEndedObject) -> Result<StepAnswer, BackendError> {
+fn ended(sql: &impl SqlDatabase, ended: &CountEndedObject) -> Result<StepAnswer, BackendError> {
     let Some(known) = job(sql, ended.id)? else { return Ok(StepAnswer { kept: false }) };
-    keep(sql, ended.id, &BackfillJob { ended: known.ended + 1, ..known })?;
-    Ok(StepAnswer { kept: true })
+    let parameters = [SqlValue::Integer(ended.id), SqlValue::text(&*ended.key)];
+    let statement =
+        "INSERT OR IGNORE INTO backfill_object_v1 (backfill, object_key) VALUES (?, ?) RETURNING object_key";
+    let is_new = known.state != BackfillState::Done && !sql.run(statement, &parameters)?.rows.is_empty();
+    if is_new {
+        let job = BackfillJob { ended: known.ended + 1, ..known };
+        keep(sql, ended.id, &finished(sql, ended.id, job)?)?;
+    }
+    Ok(StepAnswer { kept: is_new })
+}
+
+/// The job, done if it is listed to its end and every announced object was processed.
+fn finished(sql: &impl SqlDatabase, id: i64, job: BackfillJob) -> Result<BackfillJob, BackendError> {
+    let is_listed = matches!(job.state, BackfillState::Listed | BackfillState::Done);
+    if !is_listed {
+        return Ok(job);
+    }
+    if job.ended < job.announced {
+        return Ok(BackfillJob { state: BackfillState::Listed, ..job });
+    }
+    sql.run("DELETE FROM backfill_object_v1 WHERE backfill = ?", &[SqlValue::Integer(id)])?;
+    Ok(BackfillJob { state: BackfillState::Done, ..job })
 }

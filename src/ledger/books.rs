@@ -84,6 +84,8 @@ pub struct BatchSummary {
     pub counts: LineCounts,
     /// Size of its text in bytes.
     pub inflated: u64,
+    /// When its first and its last record were, in Unix milliseconds.
+    pub times: Option<(i64, i64)>,
 }
 
 /// A payload as the API shows it.

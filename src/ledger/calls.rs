@@ -142,6 +142,8 @@ pub struct SealBatch {
     pub counts: LineCounts,
     /// Size of its text in bytes.
     pub inflated: u64,
+    /// When its first and its last record were, in Unix milliseconds; `None` without records.
+    pub times: Option<(i64, i64)>,
     /// Whether its rays are in the index now; `None` where indexing was not requested.
     pub indexed: Option<bool>,
     /// The outcome of the plan, if there was one.

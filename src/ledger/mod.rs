@@ -15,6 +15,7 @@ pub mod backfills;
 pub mod books;
 pub mod breaker;
 pub mod calls;
+pub mod completeness;
 mod deliveries;
 pub mod delivery;
 mod directory;

@@ -1,7 +1,7 @@
 //! The one ledger that is of no hour: it knows the names of all others, and keeps what belongs to none.
 //!
 //! Its tables: `ledger_v1`, a row for each ledger that holds something; `dead_letter_v1`, the dead letters;
-//! `backfill_v1`, the jobs of [`super::backfills`]; `swept_v1`, up to when the sweep has looked for objects that no
+//! `backfill_v1` and `backfill_object_v1`, the jobs of [`super::backfills`] and what they have processed; `swept_v1`, up to when the sweep has looked for objects that no
 //! event announced; those of [`super::occupancy`].
 //!
 //! # Invariants
@@ -18,8 +18,9 @@ use crate::backend::{BackendError, DurableObjects, SqlDatabase, SqlValue};
 use crate::rpc::{self, CallReply, Dispatcher, calls};
 
 /// The statements that create the tables where they do not exist.
-const SCHEMA: [&str; 4] = [
+const SCHEMA: [&str; 5] = [
     backfills::SCHEMA,
+    backfills::OBJECTS,
     "CREATE TABLE IF NOT EXISTS swept_v1 (one INTEGER PRIMARY KEY, at_ms INTEGER NOT NULL)",
     "CREATE TABLE IF NOT EXISTS ledger_v1 (name TEXT PRIMARY KEY, since_ms INTEGER NOT NULL) WITHOUT ROWID",
     "CREATE TABLE IF NOT EXISTS dead_letter_v1 (
@@ -32,6 +33,7 @@ const SCHEMA: [&str; 4] = [
 calls! {
     "v1/register": RegisterLedger => CallAck,
     "v1/ledgers": ListLedgers => LedgerList,
+    "v1/find-ledgers": FindLedgers => LedgerNames,
     "v1/dead-letter": DeadLetter => CallAck,
     "v1/dead-letters": ListDeadLetters => DeadLetterList,
     "v1/mark-redriven": MarkRedriven => RedriveAnswer,
@@ -50,6 +52,26 @@ pub struct RegisterLedger {
 pub struct ListLedgers {
     /// Maximum number of results in the answer.
     pub limit: u64,
+}
+
+/// Asks for the ledgers whose batches may belong to a range of hours: those of its hours, and those of no hour.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FindLedgers {
+    /// The name of the ledger of the first hour.
+    pub first: String,
+    /// The name of the ledger of the last hour.
+    pub last: String,
+    /// Maximum number of names in the answer.
+    pub limit: u64,
+}
+
+/// What the registry answers to [`FindLedgers`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LedgerNames {
+    /// The names, those of no hour last.
+    pub names: Vec<String>,
+    /// Up to when the sweep has looked for objects, in Unix milliseconds; `None` before the first sweep.
+    pub swept_ms: Option<i64>,
 }
 
 /// What the registry answers to [`ListLedgers`].
@@ -166,6 +188,7 @@ pub fn answer(sql: &impl SqlDatabase, name: &str, body: &[u8], now_ms: i64) -> R
     let calls = Dispatcher::new(sql, name, body)
         .on(|ledger| keep_ledger(sql, ledger, now_ms))
         .on(|ask| ledgers(sql, ask))
+        .on(|ask| find_ledgers(sql, ask))
         .on(|letter| keep_letter(sql, letter, now_ms))
         .on(|ask| letters(sql, ask))
         .on(|ask| swept(sql, *ask))
@@ -195,6 +218,15 @@ fn ledgers(sql: &impl SqlDatabase, ask: &ListLedgers) -> Result<LedgerList, Back
         total: count("ledger_v1")?,
         dead_letters: count("dead_letter_v1 WHERE redriven_ms IS NULL")?,
     })
+}
+
+fn find_ledgers(sql: &impl SqlDatabase, ask: &FindLedgers) -> Result<LedgerNames, BackendError> {
+    let rows = sql.run(
+        "SELECT name FROM ledger_v1 WHERE name BETWEEN ? AND ? OR name LIKE ? || '%' ORDER BY name LIMIT ?",
+        &[SqlValue::text(&*ask.first), SqlValue::text(&*ask.last), SqlValue::text(OTHER), SqlValue::number(ask.limit)],
+    )?;
+    let names = rows.rows.iter().map(|row| LedgerRow(row).text(0)).collect::<Result<_, _>>()?;
+    Ok(LedgerNames { names, swept_ms: swept(sql, AdvanceSweep { at_ms: None })?.at_ms })
 }
 
 fn keep_letter(sql: &impl SqlDatabase, letter: &DeadLetter, now_ms: i64) -> Result<CallAck, BackendError> {

@@ -15,7 +15,7 @@ use super::packs;
 use super::plan::{DeliveryPlan, DeliveryRequest, DeliveryWindow};
 use super::source_id::SourceId;
 use super::state::BatchState;
-use super::tables::{LedgerRow, deliveries, json, note, save};
+use super::tables::{LedgerRow, deliveries, json, maybe, note, save};
 use crate::backend::{BackendError, SqlDatabase, SqlValue};
 use crate::index::LineCounts;
 use crate::limits::OUTBOX_FIRST_MS;
@@ -211,11 +211,12 @@ pub(super) fn seal(
     if state == BatchState::Open {
         let counts = json(&seal.counts);
         let (lines, inflated) = (SqlValue::number(seal.counts.lines), SqlValue::number(seal.inflated));
-        let parameters =
-            [SqlValue::text(BatchState::Sealed.name()), lines, counts, inflated, SqlValue::number(now_ms), source];
+        let (first, last) = (maybe(seal.times.map(|times| times.0)), maybe(seal.times.map(|times| times.1)));
+        let state = SqlValue::text(BatchState::Sealed.name());
         sql.run(
-            "UPDATE source_v1 SET state = ?, lines = ?, counts = ?, inflated = ?, sealed_ms = ? WHERE id = ?",
-            &parameters,
+            "UPDATE source_v1 SET state = ?, lines = ?, counts = ?, inflated = ?, first_ms = ?, last_ms = ?, sealed_ms = ?
+             WHERE id = ?",
+            &[state, lines, counts, inflated, first, last, SqlValue::number(now_ms), source],
         )?;
     }
     Ok(SealAnswer { already, send: unsent(sql, ledger, &seal.source)? })

@@ -23,6 +23,7 @@ pub(super) const SCHEMA: [&str; 5] = [
         state TEXT NOT NULL, code TEXT, reason TEXT,
         indexed INTEGER NOT NULL, shards TEXT NOT NULL, gone INTEGER NOT NULL,
         lines INTEGER NOT NULL, counts TEXT NOT NULL, inflated INTEGER NOT NULL,
+        first_ms INTEGER, last_ms INTEGER,
         first_seen_ms INTEGER NOT NULL, sealed_ms INTEGER) WITHOUT ROWID",
     "CREATE TABLE IF NOT EXISTS plan_v1 (
         source TEXT NOT NULL, number INTEGER NOT NULL,

@@ -118,7 +118,7 @@ fn unaccounted(lines: &LineTotals) -> i64 {
 
 /// The columns of a source, in the order of [`batch_of`].
 const SOURCE: &str = "id, object_key, etag, uploaded_ms, size, dataset, state, code, reason, indexed, gone, first_seen_ms, \
-     sealed_ms, counts, inflated, shards";
+     sealed_ms, counts, inflated, shards, first_ms, last_ms";
 
 /// Lists sources, those first seen last at the front.
 pub(super) fn batches(sql: &impl SqlDatabase, ledger: &str, ask: &ListBatches) -> Result<BatchList, BackendError> {
@@ -179,6 +179,7 @@ fn batch_of(ledger: &str, row: &SqlRow) -> Result<BatchSummary, BackendError> {
         sealed_ms: row.maybe_integer(12),
         counts: if counts == "{}" { LineCounts::default() } else { row.json(13)? },
         inflated: row.number(14)?,
+        times: row.maybe_integer(16).zip(row.maybe_integer(17)),
     })
 }
 

@@ -177,3 +177,6 @@ pub const ENGINE_LISTED: u64 = 10_000;
 
 /// Days that a listing of the Logs Engine looks at where the prefix names the day.
 pub const ENGINE_DAYS: usize = 366;
+
+/// Most ledgers that are asked whether a range is complete: 41 days of hours, and an invocation may make 10,000 calls.
+pub const COMPLETENESS_LEDGERS: u64 = 1_000;

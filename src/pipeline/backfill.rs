@@ -108,7 +108,7 @@ fn credit(job: &BackfillJob, now_ms: i64) -> i64 {
 /// Looks at one page of the listing, as far as the credit reaches.
 async fn page(world: &impl Services, config: &Config, id: i64, job: &mut BackfillJob) -> Result<(), BackendError> {
     let Some(folder) = job.cursor.folders.last().cloned() else {
-        job.state = BackfillState::Done;
+        job.state = BackfillState::Listed;
         return Ok(());
     };
     let ask = ListRequest { prefix: folder, after: job.cursor.after.clone(), cursor: None, by_folder: true };

@@ -173,7 +173,7 @@ async fn object(
     };
     let outcome = process_batch(world, key, &work).await?;
     if let Some(EventBackfill { id, .. }) = backfill {
-        rpc::call(world.ledgers(), REGISTRY, &CountEndedObject { id }).await?;
+        rpc::call(world.ledgers(), REGISTRY, &CountEndedObject { id, key: key.into() }).await?;
     }
     Ok(verdict_of(outcome, key))
 }

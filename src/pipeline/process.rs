@@ -38,6 +38,7 @@ use crate::memory::ReadPermit;
 use crate::record::Dataset;
 use crate::rpc;
 use crate::services::Services;
+use crate::summary::{PruningSummary, TimeBounds};
 
 /// What is to be done with a batch.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -280,10 +281,12 @@ impl<S: Services> BatchWriter<'_, S> {
 
     /// Seals the batch in its ledger. The answer has the payloads whose messages are to be sent.
     async fn seal(&self, scan: BatchScan, indexed: Option<bool>) -> Result<SealAnswer, BackendError> {
+        let times = record_times(&scan);
         let seal = SealBatch {
             source: self.id.source.clone(),
             counts: scan.counts,
             inflated: scan.totals.inflated,
+            times,
             indexed,
             plan: scan.plan,
         };
@@ -334,6 +337,13 @@ impl<S: Services> BatchWriter<'_, S> {
     async fn call_ledger<C: rpc::Call>(&self, call: &C) -> Result<C::Answer, BackendError> {
         rpc::call(self.services.ledgers(), &self.id.ledger, call).await
     }
+}
+
+/// When the first and the last record of the batch were, in Unix milliseconds.
+fn record_times(scan: &BatchScan) -> Option<(i64, i64)> {
+    let TimeBounds { first_ns, last_ns } = PruningSummary::from_bytes(&scan.summaries.batch)?.times;
+    let ms = |ns: i64| ns.div_euclid(1_000_000);
+    (first_ns <= last_ns).then(|| (ms(first_ns), ms(last_ns)))
 }
 
 /// Removes the sidecar objects of a version that is no longer indexed, after its entries, which refer to them.

@@ -7,6 +7,7 @@
 
 use std::collections::VecDeque;
 use std::iter;
+use std::ops::RangeInclusive;
 
 use futures_util::future::try_join_all;
 
@@ -49,9 +50,9 @@ pub(super) struct ShardPrefetcher {
 #[derive(Debug)]
 struct DatedOccupancy {
     map: OccupancyMap,
-    /// The first prefix of the present when the answer was asked for. Its first batch may come at any time, so it and
-    /// later prefixes are searched whatever the map says.
-    present: u32,
+    /// The prefixes of the present when the answer was asked for. The first batch of each may come at any time, so they
+    /// are searched whatever the map says.
+    present: RangeInclusive<u32>,
 }
 
 /// A page of the batches that a shard named.
@@ -77,13 +78,14 @@ impl ShardPrefetcher {
     /// The first prefix from this one on that is not ruled out.
     fn skip_to(&self, from: u32) -> u32 {
         let Some(DatedOccupancy { map, present }) = &self.occupancy else { return from };
-        map.next_occupied(from).min((*present).max(from))
+        let occupied = map.next_occupied(from);
+        if from > *present.end() { occupied } else { occupied.min(from.max(*present.start())) }
     }
 
     /// Whether the directory must be asked before the shard of this prefix is.
     fn is_unknown(&self, prefix: u32) -> bool {
         let Some(DatedOccupancy { map, present }) = &self.occupancy else { return true };
-        prefix >= map.until && prefix < *present
+        prefix >= map.until && !present.contains(&prefix)
     }
 
     /// The next batch. At most `calls` shards are asked at once, but at least one; `shards_asked` counts them.
@@ -131,7 +133,8 @@ impl ShardPrefetcher {
                 "the answer does not cover the question",
             ));
         }
-        let present = RayId::prefix_at(now_ms.saturating_mul(1_000_000)).saturating_sub(OCCUPANCY_MARGIN);
+        let now = RayId::prefix_at(now_ms.saturating_mul(1_000_000));
+        let present = now.saturating_sub(OCCUPANCY_MARGIN)..=now.saturating_add(1);
         self.occupancy = Some(DatedOccupancy { map, present });
         Ok(())
     }

@@ -47,11 +47,11 @@ pub struct QueryRun<Y> {
 }
 
 impl<Y: ByteStream> QueryRun<Y> {
-    /// A run that has read nothing yet. A range ends with the prefix after the one of `now_ms` at the latest.
+    /// A run that has read nothing yet.
     ///
     /// # Errors
     /// [`CursorError`] where the query's cursor belongs to another query.
-    pub fn new(query: RangeQuery, now_ms: i64) -> Result<Self, CursorError> {
+    pub fn new(query: RangeQuery) -> Result<Self, CursorError> {
         let fingerprint = query.fingerprint();
         let first = RayId::prefix_at(query.start_ns);
         let last = RayId::prefix_at(query.end_ns.saturating_sub(1));
@@ -63,12 +63,11 @@ impl<Y: ByteStream> QueryRun<Y> {
             Some(cursor) => cursor.position,
             None => QueryPosition::start_of(first),
         };
-        let ahead = RayId::prefix_at(now_ms.saturating_mul(1_000_000)).saturating_add(1);
         let is_empty = query.start_ns >= query.end_ns;
         Ok(Self {
             fingerprint,
             position,
-            prefetcher: ShardPrefetcher::new(query.dataset, position, last.min(ahead)),
+            prefetcher: ShardPrefetcher::new(query.dataset, position, last),
             scanner: LineScanner::new(query.dataset),
             open: None,
             stats: ReadStats::default(),

@@ -81,7 +81,7 @@ fn every_form_tells_the_lines_of_the_oracle() {
     let values: Vec<Value> = all.iter().map(|line| read(line)).collect();
     assert_eq!(document["records"], Value::from(values.clone()));
     let said = &document["raydex"];
-    assert_eq!((&said["complete"], &said["stats"]["records_returned"]), (&true.into(), &all.len().into()));
+    assert_eq!((&said["cursor"], &said["stats"]["records_returned"]), (&Value::Null, &all.len().into()));
     let csv = ask(&store, "&format=csv&fields=RayID,ClientIP");
     assert!(text(&csv).starts_with("RayID,ClientIP\r\n") && text(&csv).lines().count() == all.len() + 1);
     let partner = ask(&store, "&format=partner");

@@ -12,6 +12,7 @@ mod backfills;
 mod batches;
 mod canaries;
 mod clients;
+mod completeness;
 mod data_bucket;
 mod datasets;
 mod dead_letters;

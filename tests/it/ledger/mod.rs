@@ -241,7 +241,8 @@ fn seal(plan: u32, payloads: usize) -> SealBatch {
         payloads: (0..payloads).map(payload).collect(),
         duplicates: PlanDuplicates::default(),
     };
-    SealBatch { source: source('a'), counts: counts(lines), inflated: 9000, indexed: Some(true), plan: Some(plan) }
+    let (counts, times) = (counts(lines), Some((1, 2)));
+    SealBatch { source: source('a'), counts, inflated: 9000, times, indexed: Some(true), plan: Some(plan) }
 }
 
 fn claim(number: usize, claimant: &str) -> ClaimPayload {

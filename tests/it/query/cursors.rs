@@ -10,7 +10,7 @@ use super::generate::{PREFIX_MS, Store, filter, start_ms};
 use super::random::Random;
 use super::ranges::range;
 use super::support::records::ndjson;
-use super::{LATER_MS, answer, oracle};
+use super::{answer, oracle};
 
 /// All lines, following cursors; `more` says what each request may be.
 fn follow(store: &Store, ask: &RangeQuery, mut more: impl FnMut(RangeQuery) -> RangeQuery) -> (Vec<String>, usize) {
@@ -52,7 +52,7 @@ fn an_answer_may_be_cut_after_any_line() {
     let mut random = Random::new(7);
     let store = Store::random(&mut random, 5, 20);
     let ask = RangeQuery::new(Dataset::HttpRequests, (start_ms() - PREFIX_MS) * 1_000_000, i64::MAX);
-    let mut run = QueryRun::new(ask.clone(), LATER_MS).unwrap();
+    let mut run = QueryRun::new(ask.clone()).unwrap();
     let whole = super::finish(&store.fakes, &mut run).unwrap();
     assert!(whole.lines.len() > 30);
     for (number, line) in whole.lines.iter().enumerate() {
@@ -112,7 +112,7 @@ fn the_clock_ends_an_answer() {
     let budget = QueryBudget { elapsed_ms: 50, ..QueryBudget::default() };
     let ask =
         RangeQuery { budget, ..RangeQuery::new(Dataset::HttpRequests, (start_ms() - PREFIX_MS) * 1_000_000, i64::MAX) };
-    let mut run = QueryRun::new(ask, LATER_MS).unwrap();
+    let mut run = QueryRun::new(ask).unwrap();
     let clock = std::cell::Cell::new(0);
     let tick = || clock.replace(clock.get() + 20);
     let mut steps = 0;
@@ -164,7 +164,7 @@ fn a_cursor_of_another_query_is_refused() {
     let ask = RangeQuery::new(Dataset::HttpRequests, start_ms() * 1_000_000, i64::MAX);
     let first = answer(&store.fakes, RangeQuery { limit: Some(1), ..ask.clone() });
     let cursor = *first.end.cursor().unwrap();
-    let refused = |ask| QueryRun::<super::support::bucket::MemoryBody>::new(ask, LATER_MS).err();
+    let refused = |ask| QueryRun::<super::support::bucket::MemoryBody>::new(ask).err();
     let from = Some(cursor);
     assert_eq!(refused(RangeQuery { cursor: from, ..ask.clone() }), None);
     assert_eq!(refused(RangeQuery { cursor: from, limit: Some(9), ..ask.clone() }), None);

@@ -11,7 +11,7 @@ use super::generate::{PREFIX_MS, Store, gzip, ray, record, start_ms};
 use super::random::Random;
 use super::support::records::ndjson;
 use super::support::{Fault, Kind, MemoryBucket};
-use super::{LATER_MS, answer, finish, step};
+use super::{answer, finish, step};
 
 fn ask() -> RangeQuery {
     RangeQuery::new(
@@ -78,7 +78,7 @@ fn unreadable_batch_is_an_error_and_passed_over() {
     let whole = store.fakes.bucket.object("logs/1.log.gz").unwrap();
     for damaged in [&b""[..], &whole.bytes[..whole.bytes.len() / 2], &[&whole.bytes[..], b"x"].concat()] {
         store.fakes.bucket.store("logs/1.log.gz", damaged);
-        let mut run = QueryRun::new(ask(), LATER_MS).unwrap();
+        let mut run = QueryRun::new(ask()).unwrap();
         let (returned, error) = until_it_breaks(&store, &mut run);
         let QueryError::Unreadable { object, cursor, .. } = error else { panic!("{error:?}") };
         assert_eq!((object.key.as_str(), run.stats().objects_unreadable), ("logs/1.log.gz", 1));
@@ -100,7 +100,7 @@ fn lines_before_the_damage_are_returned_once() {
     let whole = store.fakes.bucket.object("logs/1.log.gz").unwrap();
     store.fakes.bucket.store("logs/1.log.gz", &whole.bytes[..whole.bytes.len() / 3 * 2]);
     store.fakes.bucket.set_pieces(&[512]);
-    let mut run = QueryRun::new(ask(), LATER_MS).unwrap();
+    let mut run = QueryRun::new(ask()).unwrap();
     let (returned, error) = until_it_breaks(&store, &mut run);
     let QueryError::Unreadable { cursor, .. } = error else { panic!("{error:?}") };
     let all = batches.concat();
@@ -122,7 +122,7 @@ fn a_failed_call_loses_and_repeats_no_line() {
     assert!(all >= 8, "{all}");
     for passing in 0..all {
         store.fakes.faults.plan(None, passing, Fault::Fails);
-        let mut run = QueryRun::new(ask(), LATER_MS).unwrap();
+        let mut run = QueryRun::new(ask()).unwrap();
         let mut returned = Vec::new();
         let mut errors = 0;
         let mut from = None;
@@ -152,7 +152,7 @@ fn a_failed_call_loses_and_repeats_no_line() {
 fn cut_connection_is_an_error_not_an_end() {
     let (store, lines) = three();
     store.fakes.bucket.cut_after(Some(20));
-    let mut run = QueryRun::new(ask(), LATER_MS).unwrap();
+    let mut run = QueryRun::new(ask()).unwrap();
     assert!(matches!(finish(&store.fakes, &mut run), Err(QueryError::Backend { .. })));
     store.fakes.bucket.cut_after(None);
     assert_eq!(finish(&store.fakes, &mut run).unwrap().texts(), lines);
@@ -223,7 +223,7 @@ fn a_failure_amid_spans_loses_no_line() {
     store.fakes.bucket.set_pieces(&[50_000]);
     for passing in [0, 3, 10, 30] {
         store.fakes.faults.plan(Some(Kind::Body), passing, Fault::Fails);
-        let mut run = QueryRun::new(ask(), LATER_MS).unwrap();
+        let mut run = QueryRun::new(ask()).unwrap();
         let mut returned = Vec::new();
         loop {
             match step(&store.fakes, &mut run) {

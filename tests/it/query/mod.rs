@@ -46,14 +46,22 @@ impl FixedDirectory {
         Self::from_prefix(0)
     }
 
-    /// Rules out what is before this prefix, and nothing else.
+    /// Rules out what is before this prefix or after the present, and nothing else.
     fn from_prefix(first: u32) -> Self {
-        let number = OccupancyRow::number_of(first);
+        let last = RayId::prefix_at(LATER_MS * 1_000_000) + 1;
         let full = OccupancyRow::from_bytes(&[0xff; OCCUPANCY_ROW_BYTES]).unwrap();
-        let mut row = OccupancyRow::default();
-        (first..(number + 1) * OCCUPANCY_ROW).for_each(|prefix| assert!(row.insert(prefix)));
-        let rest = (number + 1..=OccupancyRow::number_of(RayId::LAST_PREFIX)).map(|number| (number, full.clone()));
-        Self(OccupancyMap { rows: rest.chain([(number, row)]).collect(), until: u32::MAX })
+        let numbers = OccupancyRow::number_of(first)..=OccupancyRow::number_of(last);
+        let row = |number: u32| {
+            let all = number * OCCUPANCY_ROW..(number + 1) * OCCUPANCY_ROW;
+            if first <= all.start && all.end - 1 <= last {
+                return (number, full.clone());
+            }
+            let mut row = OccupancyRow::default();
+            all.filter(|prefix| (first..=last).contains(prefix)).for_each(|prefix| assert!(row.insert(prefix)));
+            (number, row)
+        };
+        let rows = numbers.map(row).collect();
+        Self(OccupancyMap { rows, until: u32::MAX })
     }
 }
 
@@ -85,7 +93,7 @@ fn answer(fakes: &Fakes, query: RangeQuery) -> Answer {
 
 /// Runs a query to its end by what a directory says.
 fn answer_by(fakes: &Fakes, directory: &impl ShardDirectory, query: RangeQuery) -> Answer {
-    let mut run = QueryRun::new(query, LATER_MS).unwrap();
+    let mut run = QueryRun::new(query).unwrap();
     finish_by(fakes, directory, &mut run).unwrap()
 }
 

@@ -129,7 +129,7 @@ fn a_sink_decides_what_is_returned_and_counted() {
     let all = oracle::lines(&store, 0, i64::MAX, None);
     let start_ns = (start_ms() - PREFIX_MS) * 1_000_000;
     let query = RangeQuery { limit: Some(5), ..RangeQuery::new(Dataset::HttpRequests, start_ns, i64::MAX) };
-    let mut run = QueryRun::new(query, LATER_MS).unwrap();
+    let mut run = QueryRun::new(query).unwrap();
     let (mut sink, mut lines) = (EveryOtherLine::default(), Vec::new());
     loop {
         let directory = FixedDirectory::of_any();

@@ -11,7 +11,7 @@ use std::fmt::Write;
 use raydex::audit::{self, AUDIT};
 use raydex::backend::{DurableObjects, SqlDatabase, SqlValue};
 use raydex::index::{calls as index_calls, claims, shard};
-use raydex::ledger::{self, backfills, calls as ledger_calls, occupancy, registry};
+use raydex::ledger::{self, backfills, calls as ledger_calls, completeness, occupancy, registry};
 use raydex::rpc::{Call, CallReply};
 
 use super::support::{Fakes, Faults, SqliteSql, run};
@@ -225,10 +225,11 @@ fn both_ends_of_a_call_spell_it_alike() {
         ledger_calls: BeginBatch RecordShards CheckPlan SealBatch QuarantineBatch ForgetDeletedObject FindUnfinished
             MarkRegistered ClaimPayload CommitAttempt SplitPayload DecideDelivery ListExpiredPacks MarkRemoved
             RearmAlarm GetTotals ListBatches GetBatch;
+        completeness: FindMissing;
     );
     check_forms!(
         "registry",
-        registry: RegisterLedger ListLedgers DeadLetter ListDeadLetters MarkRedriven AdvanceSweep;
+        registry: RegisterLedger ListLedgers FindLedgers DeadLetter ListDeadLetters MarkRedriven AdvanceSweep;
         occupancy: MarkOccupied ReadOccupancy;
         backfills: StartBackfill ListBackfills RecordBackfillStep SwitchBackfill CountEndedObject;
     );
@@ -244,7 +245,7 @@ fn every_call_is_in_a_story() {
     let names = |lists: &[&[&str]]| lists.concat().into_iter().map(str::to_owned).collect::<BTreeSet<String>>();
     for (object, names) in [
         ("audit", names(&[audit::calls::NAMES])),
-        ("ledger", names(&[ledger_calls::NAMES])),
+        ("ledger", names(&[ledger_calls::NAMES, completeness::NAMES])),
         ("registry", names(&[registry::NAMES, backfills::NAMES, occupancy::NAMES])),
         (
             "shard",

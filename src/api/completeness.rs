@@ -1,0 +1,124 @@
+//! Why an answer about a time range may lack records: derived from all that is known of the batches of that time.
+//!
+//! # Invariants
+//! A caller who is restricted to zones gets no reason that other zones' batches give. An answer without reasons has the
+//! records of every batch that the sweep or an event has found.
+
+use std::ops::Range;
+
+use futures_util::{StreamExt, TryStreamExt, stream};
+use serde::Serialize;
+
+use crate::backend::BackendError;
+use crate::ledger::completeness::{FindMissing, MissingLines};
+use crate::ledger::ids::{REGISTRY, ledger_of};
+use crate::ledger::registry::{FindLedgers, LedgerNames};
+use crate::limits::{BACKFILL_LATE_MS, BACKFILL_SKEW_MS, COMPLETENESS_LEDGERS, CONCURRENT_CALLS};
+use crate::record::Dataset;
+use crate::rpc;
+use crate::services::Services;
+use crate::time::stamp;
+
+/// A reason for which records may be missing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub(crate) struct MissingReason {
+    /// `ends_after_now`, `not_swept`, `open_batches`, `quarantined_batches`, `rejected_lines`, `not_checked`.
+    pub(crate) code: &'static str,
+    /// How many batches or lines there are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) count: Option<u64>,
+}
+
+impl MissingReason {
+    const fn new(code: &'static str) -> Self {
+        Self { code, count: None }
+    }
+
+    fn counted(code: &'static str, count: u64) -> Option<Self> {
+        (count > 0).then_some(Self { code, count: Some(count) })
+    }
+}
+
+/// Finds the reasons for which records of a range may be missing, in Unix milliseconds.
+///
+/// # Errors
+/// [`BackendError`] where a ledger cannot be reached.
+pub(crate) async fn find_missing_reasons(
+    services: &impl Services,
+    dataset: Dataset,
+    range: Range<i64>,
+) -> Result<Vec<MissingReason>, BackendError> {
+    let now_ms = services.now_ms();
+    let mut reasons = Vec::new();
+    if range.end > now_ms {
+        reasons.push(MissingReason::new("ends_after_now"));
+    }
+    let KnownMissing { missing, swept_ms, is_whole } = find_missing(services, dataset, &range).await?;
+    if swept_ms.is_some_and(|swept_ms| swept_ms < range.end.min(now_ms)) {
+        reasons.push(MissingReason::new("not_swept"));
+    }
+    let MissingLines { open_batches, quarantined_batches, rejected_lines } = missing;
+    reasons.extend(MissingReason::counted("open_batches", open_batches));
+    reasons.extend(MissingReason::counted("quarantined_batches", quarantined_batches));
+    reasons.extend(MissingReason::counted("rejected_lines", rejected_lines));
+    if !is_whole {
+        reasons.push(MissingReason::new("not_checked"));
+    }
+    Ok(reasons)
+}
+
+/// What is known of the batches of a range.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct KnownMissing {
+    /// What the ledgers say.
+    pub(crate) missing: MissingLines,
+    /// Up to when the sweep has looked for objects, in Unix milliseconds.
+    swept_ms: Option<i64>,
+    /// Whether every ledger of the range was asked.
+    is_whole: bool,
+}
+
+/// Asks the ledgers of a range.
+pub(crate) async fn find_missing(
+    services: &impl Services,
+    dataset: Dataset,
+    range: &Range<i64>,
+) -> Result<KnownMissing, BackendError> {
+    // The ledger of a batch is that of the hour in which it begins.
+    let hour = |ms: i64| ledger_of(&stamp(ms));
+    let latest = services.now_ms().saturating_add(BACKFILL_LATE_MS);
+    let ask = FindLedgers {
+        first: hour(range.start.saturating_sub(BACKFILL_SKEW_MS + BACKFILL_LATE_MS).clamp(0, latest)),
+        last: hour(range.end.saturating_add(BACKFILL_LATE_MS).clamp(0, latest)),
+        limit: COMPLETENESS_LEDGERS + 1,
+    };
+    let LedgerNames { mut names, swept_ms } = rpc::call(services.ledgers(), REGISTRY, &ask).await?;
+    let is_whole = names.len() as u64 <= COMPLETENESS_LEDGERS;
+    names.truncate(usize::try_from(COMPLETENESS_LEDGERS).unwrap_or(usize::MAX));
+    let ask = FindMissing { dataset, start_ms: range.start, end_ms: range.end };
+    let missing = stream::iter(&names)
+        .map(async |name: &String| rpc::call(services.ledgers(), name, &ask).await)
+        .buffered(CONCURRENT_CALLS)
+        .try_fold(MissingLines::default(), async |mut sum, one| {
+            sum.add(one);
+            Ok(sum)
+        })
+        .await?;
+    Ok(KnownMissing { missing, swept_ms, is_whole })
+}
+
+/// Why a ray may be missing, by what is known of the batches of its time; `None` if nothing speaks for it.
+pub(crate) fn absence_hint(missing: &MissingLines) -> Option<String> {
+    let MissingLines { open_batches, quarantined_batches, rejected_lines } = *missing;
+    if quarantined_batches > 0 {
+        return Some(format!(
+            "Quarantined batches of its time may contain it ({quarantined_batches}): GET /v1/batches?state=quarantined says why."
+        ));
+    }
+    if open_batches > 0 {
+        return Some(format!("Batches of its time are still being indexed ({open_batches}). Retry shortly."));
+    }
+    (rejected_lines > 0).then(|| {
+        format!("Batches of its time have lines that are not records ({rejected_lines}); it may be one of them.")
+    })
+}

@@ -1,0 +1,79 @@
+//! What a ledger knows of batches that an answer may lack records of: not read yet, quarantined, or read with damaged
+//! lines.
+
+use serde::{Deserialize, Serialize};
+
+use super::state::BatchState;
+use super::tables::LedgerRow;
+use crate::backend::{BackendError, SqlDatabase, SqlRow, SqlValue};
+use crate::bucket_keys::batch_times;
+use crate::index::LineCounts;
+use crate::limits::{BACKFILL_LATE_MS, BACKFILL_SKEW_MS};
+use crate::record::Dataset;
+use crate::rpc::calls;
+
+calls! {
+    "v1/find-missing": FindMissing => MissingLines,
+}
+
+/// Asks which batches may hold records of a time range that an answer lacks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FindMissing {
+    /// The dataset of the batches.
+    pub dataset: Dataset,
+    /// Start of the range in Unix milliseconds, inclusive.
+    pub start_ms: i64,
+    /// End of the range in Unix milliseconds, exclusive.
+    pub end_ms: i64,
+}
+
+/// Batches that may hold records of a range, and lines in them that are no records.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct MissingLines {
+    /// Batches that were begun and not sealed.
+    pub open_batches: u64,
+    /// Batches that are quarantined.
+    pub quarantined_batches: u64,
+    /// Lines that were rejected in sealed batches.
+    pub rejected_lines: u64,
+}
+
+impl MissingLines {
+    /// Adds what another ledger knows.
+    pub const fn add(&mut self, other: Self) {
+        self.open_batches += other.open_batches;
+        self.quarantined_batches += other.quarantined_batches;
+        self.rejected_lines += other.rejected_lines;
+    }
+}
+
+/// Answers [`FindMissing`]. A batch may hold records from shortly after its name's end to an hour before its start; one
+/// whose name has no times, of when it was uploaded.
+pub(super) fn find_missing(sql: &impl SqlDatabase, ask: FindMissing) -> Result<MissingLines, BackendError> {
+    let rows = sql.run(
+        "SELECT object_key, uploaded_ms, state, counts FROM source_v1
+         WHERE dataset = ? AND gone = 0 AND (state <> 'sealed' OR counts NOT LIKE '%\"rejected\":{}%')",
+        &[SqlValue::text(ask.dataset.name())],
+    )?;
+    let mut missing = MissingLines::default();
+    for row in &rows.rows {
+        count(&mut missing, row, ask)?;
+    }
+    Ok(missing)
+}
+
+fn count(missing: &mut MissingLines, row: &SqlRow, ask: FindMissing) -> Result<(), BackendError> {
+    let row = LedgerRow(row);
+    let uploaded_ms = row.integer(1)?;
+    let (start_ms, end_ms) = batch_times(&row.text(0)?).unwrap_or((uploaded_ms, uploaded_ms));
+    let is_near = start_ms.saturating_sub(BACKFILL_LATE_MS) < ask.end_ms
+        && end_ms.saturating_add(BACKFILL_SKEW_MS) >= ask.start_ms;
+    if is_near {
+        match row.batch_state(2)? {
+            BatchState::Open => missing.open_batches += 1,
+            BatchState::Quarantined => missing.quarantined_batches += 1,
+            BatchState::Sealed => missing.rejected_lines += row.json::<LineCounts>(3)?.rejected_lines(),
+        }
+    }
+    Ok(())
+}

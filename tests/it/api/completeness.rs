@@ -1,0 +1,149 @@
+//! Every word of completeness accounts for what is known: quarantined and open batches, rejected lines, the present.
+
+use raydex::backend::SqlDatabase;
+use raydex::ledger::ids::REGISTRY;
+use raydex::ledger::registry::{AdvanceSweep, register};
+use raydex::ledger::{BatchId, ledger_of};
+use raydex::record::Dataset;
+use serde_json::{Value, json};
+
+use super::support::records::{http, ndjson, ray};
+use super::support::{Fakes, NOW_MS, run};
+use super::{Ask, problem};
+
+/// A range that ended before now, with the first batch's times.
+const RANGE: &str = "/v1/logs?summary=true&start=2026-03-28T08:30:00Z&end=2026-03-28T08:42:24Z";
+/// The key of a batch of that time.
+const KEY: &str = "logs/http_requests/20260328/20260328T083200Z_20260328T083230Z_a.log.gz";
+
+/// Writes and indexes an object, whose ledger the registry knows.
+fn put(fakes: &Fakes, key: &str, text: &[u8]) {
+    run(register(&fakes.ledgers, &ledger_of(key))).unwrap();
+    fakes.index(key, Dataset::HttpRequests, text);
+}
+
+fn records(rays: std::ops::Range<u64>) -> Vec<u8> {
+    ndjson(rays.map(|suffix| http(&ray(suffix).to_string(), 0)))
+}
+
+/// Whether a search says that it is complete, and the codes and counts of the reasons why not.
+fn completeness(fakes: &Fakes, path: &str) -> (bool, Vec<(String, Option<u64>)>) {
+    let reply = Ask::get(path).of(fakes);
+    let text = String::from_utf8(reply.body.clone()).unwrap();
+    let trailer: Value = serde_json::from_str(text.lines().last().unwrap()).unwrap();
+    let trailer = &trailer["raydex"];
+    let none = Vec::new();
+    let missing = trailer["missing"].as_array().unwrap_or(&none).iter();
+    let reasons = missing.map(|reason| (reason["code"].as_str().unwrap().to_owned(), reason["count"].as_u64()));
+    (trailer["complete"].as_bool().unwrap(), reasons.collect())
+}
+
+fn reason(code: &str, count: Option<u64>) -> (bool, Vec<(String, Option<u64>)>) {
+    (false, vec![(code.to_owned(), count)])
+}
+
+#[test]
+fn range_of_sealed_batches_is_complete() {
+    let fakes = Fakes::new();
+    put(&fakes, KEY, &records(0..3));
+    assert_eq!(completeness(&fakes, RANGE), (true, Vec::new()));
+}
+
+#[test]
+fn quarantined_batch_makes_a_range_incomplete() {
+    let fakes = Fakes::new();
+    put(&fakes, KEY, b"a,b\n1,2\n");
+    assert_eq!(completeness(&fakes, RANGE), reason("quarantined_batches", Some(1)));
+    // Not in another hour, nor for another dataset.
+    let other = RANGE.replace("28T08:", "27T08:");
+    assert!(completeness(&fakes, &other).0);
+    assert!(completeness(&fakes, &format!("{RANGE}&dataset=firewall_events")).0);
+    // A batch whose name has no time counts by its upload.
+    let fakes = Fakes::new();
+    put(&fakes, "logs/http_requests/by-hand.log", b"a,b\n1,2\n");
+    assert_eq!(completeness(&fakes, RANGE), reason("quarantined_batches", Some(1)));
+}
+
+#[test]
+fn rejected_lines_make_a_range_incomplete() {
+    let fakes = Fakes::new();
+    put(&fakes, KEY, &[&records(0..30)[..], b"no record\n"].concat());
+    assert_eq!(completeness(&fakes, RANGE), reason("rejected_lines", Some(1)));
+}
+
+#[test]
+fn open_batch_makes_a_range_incomplete() {
+    let fakes = Fakes::new();
+    put(&fakes, KEY, &records(0..3));
+    let ledger = fakes.ledgers.ledger(&ledger_of(KEY));
+    ledger.sql.run("UPDATE source_v1 SET state = 'open'", &[]).unwrap();
+    assert_eq!(completeness(&fakes, RANGE), reason("open_batches", Some(1)));
+}
+
+#[test]
+fn range_beyond_the_sweep_or_now_is_incomplete() {
+    let fakes = Fakes::new();
+    put(&fakes, KEY, &records(0..3));
+    let future = RANGE.replace("end=2026-03-28T08:42:24Z", "end=2026-03-28T09:42:24Z");
+    assert_eq!(completeness(&fakes, &future), reason("ends_after_now", None));
+    let swept = |at_ms| fakes.ledgers.ask(REGISTRY, &AdvanceSweep { at_ms: Some(at_ms) });
+    swept(NOW_MS - 3_600_000);
+    assert_eq!(completeness(&fakes, RANGE), reason("not_swept", None));
+    swept(NOW_MS);
+    assert!(completeness(&fakes, RANGE).0);
+}
+
+#[test]
+fn record_ahead_of_the_clock_is_in_range() {
+    let fakes = Fakes::new();
+    let ahead = NOW_MS + 3_600_000;
+    let line = format!(r#"{{"RayID":"{}","EdgeStartTimestamp":{ahead}}}"#, ray(1));
+    put(&fakes, KEY, line.as_bytes());
+    let reply = Ask::get("/v1/logs?start=2026-03-28T08:30:00Z&end=2026-03-29T00:00:00Z").of(&fakes);
+    assert!(String::from_utf8(reply.body).unwrap().starts_with(&line));
+    // The years up to the end of the range cost no call.
+    let far = "/v1/logs?start=2026-03-28T08:30:00Z&end=2033-01-01T00:00:00Z";
+    let before = fakes.faults.calls();
+    let reply = Ask::get(far).of(&fakes);
+    assert!(String::from_utf8(reply.body).unwrap().starts_with(&line));
+    assert!(fakes.faults.calls() - before < 30);
+}
+
+#[test]
+fn absent_ray_is_explained_by_what_is_known() {
+    let hint = |fakes: &Fakes, query: &str| {
+        let reply = Ask::get(&format!("/v1/rays/{}{query}", ray(900))).of(fakes);
+        assert_eq!(problem(&reply), (404, "ray_not_found".into()));
+        let body: Value = serde_json::from_slice(&reply.body).unwrap();
+        body["hint"].as_str().unwrap().to_owned()
+    };
+    let fakes = Fakes::new();
+    let key = KEY.replace("0832", "0836");
+    put(&fakes, &key, b"a,b\n1,2\n");
+    assert!(hint(&fakes, "").starts_with("Quarantined batches of its time may contain it (1)"));
+    let fakes = Fakes::new();
+    put(&fakes, &key, &[&records(0..30)[..], b"no record\n"].concat());
+    assert!(hint(&fakes, "").contains("lines that are not records (1)"));
+    let event = format!(r#"{{"RayID":"{}","MatchIndex":0,"Action":"block"}}"#, ray(900));
+    fakes.index("logs/firewall_events/c", Dataset::FirewallEvents, event.as_bytes());
+    assert!(hint(&fakes, "?dataset=http_requests").starts_with("Records of it are in firewall_events"));
+}
+
+#[test]
+fn coverage_tells_damaged_windows_and_uploads() {
+    let fakes = Fakes::new();
+    put(&fakes, KEY, &[&records(0..30)[..], b"no record\n"].concat());
+    // An upload is named by when it came; its records are of ten seconds before.
+    let upload = "logs/http_requests/20260328/20260328T084200Z_20260328T084200Z_00000001.log.gz";
+    let at = |seconds: i64| NOW_MS - 100_000 + seconds * 1000;
+    let lines = (0..11).map(|second| {
+        format!(r#"{{"RayID":"{}","EdgeStartTimestamp":{}}}"#, ray(500 + u64::try_from(second).unwrap()), at(second))
+    });
+    put(&fakes, upload, &ndjson(lines));
+    let reply = Ask::get("/v1/coverage?start=2026-03-28T08:30:00Z&end=2026-03-28T08:42:24Z").of(&fakes);
+    let body: Value = serde_json::from_slice(&reply.body).unwrap();
+    let window = |start: &str, end: &str| json!([{"start": start, "end": end}]);
+    assert_eq!(body["damaged"], window("2026-03-28T08:32:00.000Z", "2026-03-28T08:32:30.000Z"));
+    assert_eq!(body["complete"], window("2026-03-28T08:40:45.000Z", "2026-03-28T08:40:55.000Z"));
+    assert_eq!(BatchId::for_object("b", upload, "e").ledger, ledger_of(KEY), "of the same hour");
+}
