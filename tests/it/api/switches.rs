@@ -72,6 +72,26 @@ fn repeated_parameters_are_refused_on_every_route() {
 }
 
 #[test]
+fn every_parameter_of_a_route_is_read() {
+    let (fakes, asks) = world();
+    let mut seen = BTreeSet::new();
+    for ask in asks {
+        let (row, _) = find_route(&ask.method, &ask.path).unwrap();
+        for name in row.parameters {
+            seen.insert((row.name(), *name));
+            // Any text but this one may be the name of a field.
+            let value = if *name == "fields" { "," } else { "!" };
+            let others = ask.query.split('&').filter(|pair| !pair.is_empty() && pair.split('=').next() != Some(*name));
+            let query = others.map(str::to_owned).chain([format!("{name}={value}")]).collect::<Vec<_>>().join("&");
+            let status = Ask { query, ..ask.clone() }.of(&fakes).status;
+            assert!(matches!(status, 400 | 404), "{} {name}: {status}", row.name());
+        }
+    }
+    let all = ROUTES.iter().flat_map(|row| row.parameters.iter().map(|name| (row.name(), *name)));
+    assert_eq!(seen, all.collect());
+}
+
+#[test]
 fn cloudflare_routes_pass_over_what_cloudflare_ignores() {
     let (fakes, asks) = world();
     for ask in asks {
