@@ -62,7 +62,8 @@ pub(crate) async fn list_objects<D: Services + 'static>(client: &ClientRequest<'
     }
     let limit = client.request.number_parameter("limit", ENGINE_LISTED, ENGINE_LISTED)?;
     let mut shown = Vec::new();
-    for prefix in folders(client, &query) {
+    let Some(prefixes) = folders(client, &query) else { return Ok(too_many_reply()) };
+    for prefix in prefixes {
         let mut ask = ListRequest { prefix, ..ListRequest::default() };
         loop {
             let listed = client.services.bucket().list(&ask).await.map_err(|_| problems::unavailable())?;
@@ -188,17 +189,17 @@ fn check_bucket<D: Services>(
     Ok(prefix.split('/').find_map(Dataset::from_name).unwrap_or(Dataset::HttpRequests))
 }
 
-/// The prefixes to list: one for each day if the prefix contains `{DATE}`.
-fn folders<D>(client: &ClientRequest<'_, D>, query: &EngineQuery) -> Vec<String> {
+/// The prefixes to list: one for each day if the prefix contains `{DATE}`; `None` if these are more than [`ENGINE_DAYS`].
+fn folders<D>(client: &ClientRequest<'_, D>, query: &EngineQuery) -> Option<Vec<String>> {
     let known = &client.config.log_prefix;
     let prefix =
         query.prefix.clone().filter(|prefix| prefix.starts_with(known.as_str())).unwrap_or_else(|| known.clone());
     if !prefix.contains(DATE) {
-        return vec![prefix];
+        return Some(vec![prefix]);
     }
-    let days =
-        (query.range.start_ms().div_euclid(DAY_MS)..=(query.range.end_ms() - 1).div_euclid(DAY_MS)).take(ENGINE_DAYS);
-    days.map(|number| prefix.replace(DATE, &day(number * DAY_MS))).collect()
+    let days = query.range.start_ms().div_euclid(DAY_MS)..=(query.range.end_ms() - 1).div_euclid(DAY_MS);
+    let folders = || days.clone().map(|number| prefix.replace(DATE, &day(number * DAY_MS))).collect();
+    (days.clone().count() <= ENGINE_DAYS).then(folders)
 }
 
 /// Whether the object is a batch whose name says that it may hold records of the range.

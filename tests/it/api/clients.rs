@@ -207,6 +207,20 @@ fn engine_lists_and_retrieves_its_own_bucket_only() {
 }
 
 #[test]
+fn more_days_than_are_listed_are_too_many() {
+    let (fakes, _) = store();
+    let list = |start: &str, prefix: &str| {
+        engine(&fakes, &format!("list?start={start}&end=2026-03-28T09:00:00Z&bucket=cdn-logs-raw&prefix={prefix}"))
+    };
+    let dated = "logs/http_requests/{DATE}";
+    assert_eq!(body(&list("2025-03-28T00:00:00Z", dated))["result"].as_array().unwrap().len(), 2);
+    for start in ["2025-03-27T23:59:59Z", "0"] {
+        assert_eq!(failure(&list(start, dated)), (422, 1_002), "{start}");
+    }
+    assert_eq!(body(&list("0", "logs/"))["result"].as_array().unwrap().len(), 2);
+}
+
+#[test]
 fn more_objects_than_are_listed_are_too_many() {
     let fakes = Fakes::new();
     for number in 0..=raydex::limits::ENGINE_LISTED {
