@@ -6,9 +6,11 @@
 //! compared at compile time at the end of the file.
 
 mod answers;
+mod form;
 mod memory;
 
 pub use answers::*;
+pub use form::*;
 pub use memory::*;
 
 /// One kibibyte, in bytes.
@@ -46,9 +48,6 @@ pub const SCAN_NAMES: usize = 512;
 /// Longest name of a member that a scanner remembers, in bytes, with quotes and colon: Cloudflare's have 45 at most.
 /// Each is held twice, with some 40 bytes more: [`SCAN_NAMES`] of them are 86 KB at most.
 pub const SCAN_NAME_BYTES: usize = 64;
-
-/// If this many first lines are all rejected, the object is not NDJSON and the rest of it is not read.
-pub const EARLY_REJECTED_LINES: u64 = 1000;
 
 /// Longest ray id that is not 16 hexadecimal digits, in bytes. Real ones are 12 to 32 characters; a longer one
 /// is counted as a record without a ray.

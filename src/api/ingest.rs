@@ -5,7 +5,8 @@
 //!
 //! # Invariants
 //! Memory holds at most one part of the body, reserved in the memory budget first. The object appears complete or not
-//! at all. Success is answered only after the object is stored and its message is sent.
+//! at all. Success is answered only after the object is stored and its message is sent. A body whose beginning shows
+//! that it is not NDJSON is refused before anything of it is stored, with the words of its quarantine.
 
 use std::io::Write;
 
@@ -15,15 +16,16 @@ use serde::Serialize;
 
 use super::retry::retry_for;
 use crate::backend::{BackendError, Bucket, ByteStream, MultipartUpload, ObjectHead, Queue};
-use crate::batch::{BatchLine, BatchReader, GZIP_MAGIC};
+use crate::batch::{BatchError, BatchLine, BatchReader, GZIP_MAGIC};
 use crate::bucket_keys::batch_key;
 use crate::config::Config;
 use crate::http::media_type::JSON;
 use crate::http::{HttpRequest, Problem, Reply, problems};
 use crate::limits::{
-    BESIDE_UPLOADS, INGEST_MAX, TEST_UPLOAD_MAX, UPLOAD_BESIDE, UPLOAD_BUSY_MS, UPLOAD_PART, UPLOAD_STEP,
+    BESIDE_UPLOADS, HEAD_STORED, INGEST_MAX, TEST_UPLOAD_MAX, UPLOAD_BESIDE, UPLOAD_BUSY_MS, UPLOAD_PART, UPLOAD_STEP,
 };
 use crate::memory::Reservation;
+use crate::pipeline::BatchHead;
 use crate::r2_event::R2Event;
 use crate::record::Dataset;
 use crate::services::Services;
@@ -59,12 +61,15 @@ pub(crate) async fn ingest_batch<Y: ByteStream>(
     if request.content_length().is_some_and(|length| length > INGEST_MAX) {
         return Err(problems::too_large());
     }
-    let head = read_head(&mut request.body).await?;
+    let mut head = Vec::new();
+    let mut is_whole = read_to(&mut head, TEST_UPLOAD_MAX, &mut request.body).await?;
     if is_test_upload(&head) {
         return Ok(reply(&IngestResponse { accepted: "test", key: None, size: None }));
     }
     let part = part_bytes(request.content_length());
     let _reservation = reserve_part(services, part).await?;
+    is_whole = is_whole || read_to(&mut head, HEAD_STORED, &mut request.body).await?;
+    check_form(&head, is_whole)?;
     let now = services.now_ms();
     let key = batch_key(&config.log_prefix, dataset, now, now, services.random_bits());
     let object = store(services.bucket(), &key, part, head, &mut request.body).await?;
@@ -90,20 +95,24 @@ fn reply(answer: &IngestResponse<'_>) -> Reply {
     Reply::new(200, JSON, serde_json::to_vec(answer).unwrap_or_default())
 }
 
-/// Reads the body until it ends or is longer than a test upload.
-async fn read_head(body: &mut impl ByteStream) -> Result<Vec<u8>, Problem> {
-    let mut head = Vec::new();
-    while head.len() <= TEST_UPLOAD_MAX {
-        let Some(piece) = body.next().await.map_err(|_| problems::body_broken())? else { break };
+/// Reads the body into `head` until that has more than `most` bytes; returns whether the body ended.
+async fn read_to(head: &mut Vec<u8>, most: usize, body: &mut impl ByteStream) -> Result<bool, Problem> {
+    while head.len() <= most {
+        let Some(piece) = body.next().await.map_err(|_| problems::body_broken())? else { return Ok(true) };
         head.extend_from_slice(&piece);
     }
-    match (head.first(), head.trim_ascii_start().first()) {
-        (Some(&GZIP_MAGIC), _) | (_, Some(b'{' | 0xef)) => Ok(head),
-        // Blank lines, and more to come.
-        (Some(_), None) if head.len() > TEST_UPLOAD_MAX => Ok(head),
-        (_, None) => Err(problems::empty_body()),
-        (_, Some(_)) => Err(problems::not_ndjson()),
+    Ok(false)
+}
+
+/// Refuses a body whose beginning shows that it is no batch.
+fn check_form(head: &[u8], is_whole: bool) -> Result<(), Problem> {
+    if head.trim_ascii().is_empty() {
+        return if is_whole { Err(problems::empty_body()) } else { Ok(()) };
     }
+    let stored = head.get(..HEAD_STORED.min(head.len())).unwrap_or_default();
+    let found = BatchHead::of(stored, is_whole && stored.len() == head.len());
+    let form = found.form.or(found.form_without_records);
+    form.map_or(Ok(()), |form| Err(problems::not_a_batch(BatchError::Form(form))))
 }
 
 /// Whether the whole body is the content that Logpush tests a destination with.

@@ -3,6 +3,7 @@
 //! The same bytes give the same error, so a retry is useless. Codes are stable: logs and the object's record contain
 //! them.
 
+use super::form::BatchForm;
 use crate::limits;
 
 /// Why an object is not a batch that can be indexed.
@@ -53,20 +54,27 @@ pub enum BatchError {
     /// It would be more payloads than a batch may have.
     #[error("the object produces more than {} payloads: increase BATCH_SIZE", limits::MAX_PAYLOADS)]
     TooManyPayloads,
-    /// It is a JSON array.
+    /// It has another form than one record on each line.
+    #[error("{0}")]
+    Form(BatchForm),
+    /// Too many of its lines are no records.
     #[error(
-        "the object is a JSON array instead of one record per line: remove batch_prefix and batch_suffix from the Logpush \
-         job"
+        "{rejected} of the {lines} lines of the object are not JSON records, more than one in {}: it is damaged, or \
+         record_template of the Logpush job does not make JSON",
+        limits::REJECTED_RATIO
     )]
-    JsonArray,
-    /// It is text, but no line is a record.
-    #[error("the object contains no JSON records: set output_type to ndjson in the Logpush job")]
-    NotNdjson,
-    /// Its records carry no ray.
+    TooManyRejected {
+        /// Lines that are no records.
+        rejected: u64,
+        /// All lines, blank ones not counted.
+        lines: u64,
+    },
+    /// Its records carry neither a ray nor a time.
     #[error(
-        "no record of the object has a ray: add the dataset's Ray ID field to the Logpush job and remove record_template"
+        "no record of the object has a ray or a time: add the dataset's Ray ID and time fields to field_names of the \
+         Logpush job, and remove record_template"
     )]
-    NoRays,
+    NoRayNoTime,
 }
 
 impl BatchError {
@@ -84,9 +92,9 @@ impl BatchError {
             Self::TooManyNonstandardIds => "too_many_nonstandard_ids",
             Self::TooManyShards { .. } => "too_many_shards",
             Self::TooManyPayloads => "too_many_payloads",
-            Self::JsonArray => "json_array",
-            Self::NotNdjson => "not_ndjson",
-            Self::NoRays => "no_rays",
+            Self::Form(form) => form.code(),
+            Self::TooManyRejected { .. } => "too_many_rejected",
+            Self::NoRayNoTime => "no_ray_no_time",
         }
     }
 }

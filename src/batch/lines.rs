@@ -2,15 +2,15 @@
 //!
 //! # Invariants
 //!
-//! A line is passed on once, without its newline (`\n` or `\r\n`), borrowed where one piece holds it whole. A
-//! byte-order mark at the start and blank lines are not lines. A line over the limit is passed on as
-//! [`BatchLine::TooLong`] and never held. The last line needs no newline. A line belongs to the span that it begins
+//! A line is passed on once, without its newline (`\n` or `\r\n`), borrowed where one piece holds it whole. Byte-order
+//! marks at its start are no part of it (files that were joined have one each), and blank lines are not lines. A line
+//! over the limit is passed on as [`BatchLine::TooLong`], and only its beginning is held. The last line needs no newline. A line belongs to the span that it begins
 //! in.
 
 use std::ops::ControlFlow;
 
 use super::spans::SpanCursor;
-use crate::limits::MAX_LINE;
+use crate::limits::{LONG_LINE_HEAD, MAX_LINE};
 
 const BOM: &[u8] = b"\xef\xbb\xbf";
 
@@ -32,6 +32,8 @@ pub enum BatchLine<'a> {
         offset: u64,
         /// The number of the span that it begins in.
         span: u32,
+        /// Its first [`LONG_LINE_HEAD`] bytes.
+        head: &'a [u8],
     },
 }
 
@@ -163,8 +165,10 @@ impl LineSplitter {
         let span = self.spans.of(offset);
         if self.dropping || self.carry.len() + last.len() > MAX_LINE {
             self.dropping = false;
+            self.keep_head(last);
+            let flow = sink.line(BatchLine::TooLong { offset, span, head: without_mark(&self.carry) });
             self.carry.clear();
-            return sink.line(BatchLine::TooLong { offset, span });
+            return flow;
         }
         if self.carry.is_empty() {
             return hand_on(offset, span, last, sink);
@@ -179,22 +183,38 @@ impl LineSplitter {
     fn keep(&mut self, bytes: &[u8]) {
         if self.dropping || self.carry.len() + bytes.len() > MAX_LINE {
             self.dropping = true;
-            self.carry.clear();
+            self.keep_head(bytes);
         } else {
             self.carry.extend_from_slice(bytes);
         }
+    }
+
+    /// Keeps the first bytes of a line that is too long, and no more.
+    fn keep_head(&mut self, bytes: &[u8]) {
+        let room = LONG_LINE_HEAD.saturating_sub(self.carry.len());
+        self.carry.extend_from_slice(bytes.get(..room.min(bytes.len())).unwrap_or_default());
+        self.carry.truncate(LONG_LINE_HEAD);
+    }
+
+    /// What has come of a line that has no end yet.
+    #[must_use]
+    pub fn begun_line(&self) -> &[u8] {
+        without_mark(&self.carry)
     }
 }
 
 /// Hands on a whole line, unless it is blank.
 fn hand_on(offset: u64, span: u32, bytes: &[u8], sink: &mut impl LineSink) -> ControlFlow<()> {
-    let bytes = bytes.strip_suffix(b"\r").unwrap_or(bytes);
-    let marked = if offset == 0 { bytes.strip_prefix(BOM) } else { None };
-    let bytes = marked.unwrap_or(bytes);
+    let bytes = without_mark(bytes.strip_suffix(b"\r").unwrap_or(bytes));
     if bytes.iter().all(u8::is_ascii_whitespace) {
         return ControlFlow::Continue(());
     }
     sink.line(BatchLine::Text { offset, span, bytes })
+}
+
+/// A line without the byte-order mark that it may begin with.
+fn without_mark(bytes: &[u8]) -> &[u8] {
+    bytes.strip_prefix(BOM).unwrap_or(bytes)
 }
 
 #[cfg(test)]
@@ -232,7 +252,7 @@ mod tests {
             let start = offset;
             offset += line.len() as u64 + 1;
             let line = line.strip_suffix(b"\r").unwrap_or(line);
-            let line = if start == 0 { line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line) } else { line };
+            let line = line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line);
             if !line.iter().all(u8::is_ascii_whitespace) {
                 found.push((start, Some(line.to_vec())));
             }

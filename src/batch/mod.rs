@@ -9,10 +9,14 @@
 mod checksum;
 mod deflate;
 mod error;
+mod file_kind;
+mod form;
 mod gzip;
 mod inflate;
+mod judge;
 mod leb128;
 mod lines;
+mod marks;
 mod points;
 mod reader;
 mod span_table;
@@ -20,8 +24,10 @@ mod spans;
 mod window;
 
 pub use error::BatchError;
+pub use form::{BatchForm, Compression, FileKind};
 pub use gzip::GZIP_MAGIC;
 pub use inflate::{Inflater, ReadTotals};
+pub use judge::FormJudge;
 pub(crate) use leb128::{read_leb128, write_leb128};
 pub use lines::{BatchLine, LineSink, LineSplitter, LineStart};
 pub use points::{AccessPoint, FirstLine, PointForm};

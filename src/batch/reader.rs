@@ -117,6 +117,12 @@ impl BatchReader {
         }
     }
 
+    /// What has come of a line that has no end yet.
+    #[must_use]
+    pub fn begun_line(&self) -> &[u8] {
+        self.splitter.begun_line()
+    }
+
     /// The spans of the object, when it was read to its end; none where none were looked for.
     #[must_use]
     pub fn into_spans(self) -> ObjectSpans {

@@ -5,6 +5,7 @@
 
 use super::instant::InstantFault;
 use super::problem::Problem;
+use crate::batch::BatchError;
 use crate::filter::FilterError;
 use crate::ledger::DeliveryState;
 use crate::limits::{INGEST_MAX, OPERATION_BODY_MAX, RAYS_ASKED, REASON_CHARS};
@@ -284,11 +285,12 @@ pub fn empty_body() -> Problem {
     Problem::new(400, "empty_body", "The body is empty.").with_hint("Send NDJSON, plain or gzip-compressed.")
 }
 
-/// The uploaded body is not NDJSON.
+/// The uploaded body has another form than a batch.
 #[must_use]
-pub fn not_ndjson() -> Problem {
-    Problem::new(400, "not_ndjson", "The body is neither gzip nor NDJSON.")
-        .with_hint("In the Logpush job, set output_type to ndjson and omit batch_prefix and record_template.")
+pub fn not_a_batch(why: BatchError) -> Problem {
+    let words = why.to_string().replacen("the object", "The body", 1);
+    Problem::new(422, why.code(), format!("{words}."))
+        .with_hint("The job sends the upload again: change it first. Nothing was stored.")
 }
 
 /// The uploaded body exceeds [`INGEST_MAX`].

@@ -6,7 +6,7 @@
 //! # Invariants
 //!
 //! Memory is 8 bytes a ray (16 while a list grows). A line that is not a record is counted by its reason and affects
-//! no other line. Nothing leaves the builder before the object is read to its end.
+//! no other line, unless it shows that the object is not NDJSON at all ([`FormJudge`]). Nothing leaves the builder before the object is read to its end.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
@@ -15,10 +15,10 @@ use serde::{Deserialize, Serialize};
 
 use super::entry::{self, EntryPart, RayLocation};
 use super::shard::time_slot_of;
-use super::{ShardName, nonstandard};
-use crate::batch::{BatchError, BatchLine, ObjectSpans};
-use crate::limits::{EARLY_REJECTED_LINES, MAX_LINES, MAX_NONSTANDARD_BYTES, MAX_RAY_SKEW_MS, MAX_SHARDS};
-use crate::record::{Dataset, IndexedFields, RayId, RayKey, RecordError, RecordKey};
+use super::{RejectedLines, ShardName, nonstandard};
+use crate::batch::{BatchError, BatchLine, FormJudge, ObjectSpans};
+use crate::limits::{MAX_LINES, MAX_NONSTANDARD_BYTES, MAX_RAY_SKEW_MS, MAX_SHARDS};
+use crate::record::{IndexedFields, RayId, RayKey, RecordError, RecordKey};
 use crate::summary::{PackedSummaries, SummaryBuilder};
 
 /// What was found in a batch, in lines.
@@ -66,6 +66,8 @@ pub struct BatchIndex {
     pub entries: Vec<ShardEntry>,
     /// What it holds, in lines.
     pub counts: LineCounts,
+    /// Where its rejected lines are.
+    pub rejected: RejectedLines,
     /// What it holds, in values.
     pub summaries: PackedSummaries,
 }
@@ -75,9 +77,8 @@ pub struct BatchIndex {
 pub struct IndexBuilder {
     /// The instant of records that have none.
     default_ns: i64,
-    /// Whether a batch without a ray is none.
-    needs_ray: bool,
     counts: LineCounts,
+    rejected: RejectedLines,
     summaries: SummaryBuilder,
     /// The prefixes of the records' own times, and all instants of the last of them.
     times: BTreeSet<u32>,
@@ -85,25 +86,24 @@ pub struct IndexBuilder {
     shards: BTreeMap<u32, Vec<RayLocation>>,
     nonstandard: Vec<(Box<str>, u32)>,
     nonstandard_bytes: usize,
-    /// The object begins with `[`.
-    array: bool,
+    judge: FormJudge,
 }
 
 impl IndexBuilder {
-    /// A builder for a batch of this dataset; `default_ms` is the instant of records that have none.
+    /// A builder for a batch; `default_ms` is the instant of records that have none.
     #[must_use]
-    pub fn new(dataset: Dataset, default_ms: i64) -> Self {
+    pub fn new(default_ms: i64) -> Self {
         Self {
             default_ns: default_ms.saturating_mul(1_000_000),
-            needs_ray: dataset.needs_ray(),
             counts: LineCounts::default(),
+            rejected: RejectedLines::default(),
             summaries: SummaryBuilder::default(),
             times: BTreeSet::new(),
             last_times: 0..0,
             shards: BTreeMap::new(),
             nonstandard: Vec::new(),
             nonstandard_bytes: 0,
-            array: false,
+            judge: FormJudge::default(),
         }
     }
 
@@ -122,12 +122,12 @@ impl IndexBuilder {
         }
         match (read, line) {
             (Ok((key, indexed_fields)), BatchLine::Text { span, bytes, .. }) => {
+                self.judge.take_record(&key, bytes)?;
                 self.summarise(&key, span, bytes, indexed_fields);
                 self.record(key, span.into())
             }
-            (Ok(_), BatchLine::TooLong { .. }) => self.reject(RecordError::TooLong, &[]),
-            (Err(why), BatchLine::Text { bytes, .. }) => self.reject(why, bytes),
-            (Err(why), BatchLine::TooLong { .. }) => self.reject(why, &[]),
+            (Ok(_), line @ BatchLine::TooLong { .. }) => self.reject(RecordError::TooLong, &line),
+            (Err(why), line) => self.reject(why, &line),
         }
     }
 
@@ -136,12 +136,7 @@ impl IndexBuilder {
     /// # Errors
     /// [`BatchError`] where it holds nothing to find, or too much.
     pub fn finish(self, spans: &ObjectSpans) -> Result<BatchIndex, BatchError> {
-        if self.counts.records == 0 && self.counts.lines > 0 {
-            return Err(self.no_records());
-        }
-        if self.needs_ray && self.counts.rays == 0 && self.counts.records > 0 {
-            return Err(BatchError::NoRays);
-        }
+        self.judge.finish()?;
         let elsewhere: Vec<u32> = self.times.iter().copied().filter(|time| !self.shards.contains_key(time)).collect();
         let shards = self.shards.len() + elsewhere.len() + usize::from(!self.nonstandard.is_empty());
         if shards > MAX_SHARDS {
@@ -153,7 +148,8 @@ impl IndexBuilder {
             entries.push(nonstandard_entry(&self.nonstandard, spans));
         }
         entries.extend(elsewhere.into_iter().map(time_entry));
-        Ok(BatchIndex { entries, counts: self.counts, summaries: self.summaries.finish(spans) })
+        let Self { counts, rejected, summaries, .. } = self;
+        Ok(BatchIndex { entries, counts, rejected, summaries: summaries.finish(spans) })
     }
 
     /// Keeps when a record was, and what it holds.
@@ -190,19 +186,11 @@ impl IndexBuilder {
         Ok(())
     }
 
-    /// Counts a line that is not a record; an object that begins with enough such lines is not a batch.
-    fn reject(&mut self, why: RecordError, line: &[u8]) -> Result<(), BatchError> {
-        if self.counts.lines == 1 {
-            self.array = line.trim_ascii_start().first() == Some(&b'[');
-        }
+    /// Counts a line that is not a record.
+    fn reject(&mut self, why: RecordError, line: &BatchLine<'_>) -> Result<(), BatchError> {
         *self.counts.rejected.entry(why.code().into()).or_default() += 1;
-        let hopeless = self.counts.records == 0 && self.counts.lines >= EARLY_REJECTED_LINES;
-        if hopeless { Err(self.no_records()) } else { Ok(()) }
-    }
-
-    /// Why an object without records has none.
-    const fn no_records(&self) -> BatchError {
-        if self.array { BatchError::JsonArray } else { BatchError::NotNdjson }
+        self.rejected.push(why.code(), line.offset());
+        self.judge.take_rejected(line)
     }
 }
 

@@ -20,6 +20,7 @@ pub mod names;
 pub mod nonstandard;
 pub mod occupancy;
 pub mod part;
+pub mod rejected;
 pub mod shard;
 pub mod write;
 
@@ -27,4 +28,5 @@ pub use build::{BatchIndex, IndexBuilder, LineCounts, ShardEntry};
 pub use calls::{Candidate, ObjectVersion};
 pub use names::ShardName;
 pub use occupancy::{OccupancyMap, OccupancyRow};
+pub use rejected::{LineOffsets, RejectedLine, RejectedLines};
 pub use write::{forget_entries, put_entries, remove_claims};

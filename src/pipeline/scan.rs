@@ -13,7 +13,7 @@ use super::plan_rules::ScannedLine;
 use super::transform::PartnerTransformer;
 use crate::backend::{BackendError, Bucket, ByteStream};
 use crate::batch::{BatchError, BatchLine, BatchReader, LineSink, LineStart, ReadTotals};
-use crate::index::{BatchIndex, IndexBuilder, LineCounts, ShardEntry};
+use crate::index::{BatchIndex, IndexBuilder, LineCounts, RejectedLines, ShardEntry};
 use crate::ledger::SourceId;
 use crate::ledger::calls::SealedPlan;
 use crate::limits::CONCURRENT_PUTS;
@@ -27,6 +27,8 @@ pub struct BatchScan {
     pub totals: ReadTotals,
     /// The batch's lines, by kind.
     pub counts: LineCounts,
+    /// Where its rejected lines are.
+    pub rejected: RejectedLines,
     /// The batch's rays, grouped by shard.
     pub entries: Vec<ShardEntry>,
     /// The values that its records hold, for pruning.
@@ -162,7 +164,7 @@ pub async fn scan_batch<B: Bucket>(
 ) -> Result<BatchScan, ScanError> {
     let BatchContext { source, dataset, default_ms } = context;
     let mut reader = BatchReader::finding_spans();
-    let (scanner, index) = (LineScanner::new(dataset), IndexBuilder::new(dataset, default_ms));
+    let (scanner, index) = (LineScanner::new(dataset), IndexBuilder::new(default_ms));
     let mut sink = BatchLineSink { scanner, index, transform, full: Vec::new(), refused: None };
     let number = sink.transform.as_ref().map_or(0, PartnerTransformer::number);
     let mut puts = FuturesUnordered::new();
@@ -185,10 +187,10 @@ pub async fn scan_batch<B: Bucket>(
     let BatchLineSink { index, transform, .. } = sink;
     let totals = reader.totals();
     let spans = reader.into_spans();
-    let BatchIndex { entries, counts, summaries } = index.finish(&spans)?;
+    let BatchIndex { entries, counts, rejected, summaries } = index.finish(&spans)?;
     let (plan, digests) = transform.map(PartnerTransformer::sealed).unzip();
     let digests = digests.unwrap_or_default();
-    Ok(BatchScan { totals, counts, entries, summaries, windows: spans.windows, plan, digests })
+    Ok(BatchScan { totals, counts, rejected, entries, summaries, windows: spans.windows, plan, digests })
 }
 
 /// Writes a pack under the key that its content gives. An object that is already there has the same content.

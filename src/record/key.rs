@@ -46,6 +46,22 @@ impl RecordKey {
     }
 }
 
+/// Whether a member of this name is the ray or the time of a record, in whatever dataset.
+#[must_use]
+pub fn is_key_name(name: &str) -> bool {
+    let is_of = |known: KeyNames| {
+        let also = known.also.is_some_and(|(ray, start)| name == ray || name == start);
+        known.ray == Some(name) || known.start == name || also
+    };
+    Dataset::ALL.into_iter().map(KeyNames::of).any(is_of)
+}
+
+/// Whether a member of this name holds, in a record, other records or the record's own ray.
+#[must_use]
+pub fn is_nested_record_name(name: &str) -> bool {
+    name == "Subrequests" || Dataset::ALL.into_iter().map(KeyNames::of).any(|known| known.outer == Some(name))
+}
+
 /// Reads the key of one line.
 ///
 /// # Errors

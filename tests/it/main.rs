@@ -12,6 +12,7 @@ mod datasets;
 mod duplicates;
 mod entry;
 mod filter;
+mod forms;
 mod ingest;
 mod ledger;
 mod make_batches;

@@ -173,7 +173,7 @@ fn finished_and_impossible_messages_are_acked() {
     assert_eq!((again.verdict.name(), again.code, again.retry_s, again.batch), ("already_sealed", None, None, None));
     fakes.bucket.store(KEY, b"a,b\n");
     let aside = fakes.parse(&put(KEY), 1);
-    assert_eq!((aside.verdict.name(), aside.code, aside.retry_s), ("quarantined", Some("not_ndjson"), None));
+    assert_eq!((aside.verdict.name(), aside.code, aside.retry_s), ("quarantined", Some("csv"), None));
     assert!(aside.reason.unwrap().contains("ndjson"));
 }
 

@@ -67,7 +67,7 @@ fn logpush_may_test_and_nonsense_is_refused() {
     let test = harness.post("/v1/ingest/http_requests", &gzip(br#"{"content":"tests"}"#));
     assert_eq!((test.status, test.text()), (200, r#"{"accepted":"test"}"#));
     harness.post("/v1/ingest/http_requests", b"").assert_problem(400, "empty_body");
-    harness.post("/v1/ingest/http_requests", b"RayID,Status\n1,2\n").assert_problem(400, "not_ndjson");
+    harness.post("/v1/ingest/http_requests", b"RayID,Status\n1,2\n").assert_problem(422, "csv");
     harness.post("/v1/ingest/no_such_logs", b"{}").assert_problem(404, "unknown_dataset");
     assert_eq!(harness.list("").len(), 0);
 }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use raydex::batch::BatchForm;
 use raydex::limits::{
     AUDIT_PAGE, BACKFILL_RATE, BATCHES_LISTED, DEAD_LETTERS_LISTED, ENGINE_LISTED, FILTER_BYTES, LEDGERS_READ, LISTED,
     RAYS_ASKED, REASON_CHARS,
@@ -61,7 +62,9 @@ fn having<'a>(value: &'a Value, name: &str, at: &str, found: &mut Vec<(String, &
 /// The status and the code of every problem.
 fn problems() -> BTreeSet<(u16, String)> {
     let form = Regex::new(r#"Problem::new\(\s*([0-9]+),\s+"([a-z_]+)""#).unwrap();
-    form.captures_iter(PROBLEMS).map(|found| (found[1].parse().unwrap(), found[2].to_owned())).collect()
+    let written = form.captures_iter(PROBLEMS).map(|found| (found[1].parse().unwrap(), found[2].to_owned()));
+    // An upload is refused with the code of its form.
+    written.chain(BatchForm::ALL.map(|form| (422, form.code().to_owned()))).collect()
 }
 
 #[test]

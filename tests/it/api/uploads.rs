@@ -172,9 +172,17 @@ fn neither_gzip_nor_lines_of_objects_is_refused() {
             refused(Ask { pieces, ..Ask::upload(body) }, (400, "empty_body"));
         }
     }
-    for body in [&b"RayID,ClientIP\n"[..], b"[{}]", b"null", b"<html>", b"\0\0", b" x", b"PK\x03\x04", b" \x1f\x8b\x08"]
-    {
-        refused(Ask::upload(body), (400, "not_ndjson"));
+    for (body, code) in [
+        (&b"RayID,ClientIP\n"[..], "csv"),
+        (b"[{}]", "json_array"),
+        (b"null", "not_ndjson"),
+        (b"<html>", "xml"),
+        (b"\0\0", "not_ndjson"),
+        (b" x", "not_ndjson"),
+        (b"PK\x03\x04", "other_compression"),
+        (b" \x1f\x8b\x08", "not_ndjson"),
+    ] {
+        refused(Ask::upload(body), (422, code));
     }
     let unknown = Ask { body: text(), ..Ask::new("POST", "/v1/ingest/no_such_logs") };
     refused(unknown, (404, "unknown_dataset"));

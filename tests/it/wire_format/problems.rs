@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
+use raydex::batch::{BatchError, BatchForm};
 use raydex::filter::Filter;
 use raydex::http::{InstantFault, Problem, problems};
 use raydex::ledger::DeliveryState;
@@ -31,7 +32,8 @@ fn all() -> Vec<(&'static str, Problem)> {
         unknown_member("rays") repeated_member("rays") empty_range() range_too_long(3_600_000) bad_filter(&filter)
         field_masked(Some("RayID")) other_dataset() bad_dataset() dataset_without_ray()
         unknown_parameter(&["start", "end"]) ray_not_found(&ray, NOW_MS)
-        batch_unreadable() unavailable() unknown_dataset() empty_body() not_ndjson() too_large() body_broken()
+        batch_unreadable() unavailable() unknown_dataset() empty_body()
+        not_a_batch(BatchError::Form(BatchForm::GluedRecords)) too_large() body_broken()
         reason_missing() operation_too_large() no_such_payload() not_parked(DeliveryState::Delivered) no_such_batch()
         not_quarantined() object_gone() not_a_backfill() delivery_off() no_such_backfill() no_such_dead_letter()
         not_redrivable()

@@ -1,0 +1,424 @@
+//! What a single line says about the form of its batch. Only lines that are no records come here, and records without
+//! ray and time, so that ordinary lines cost nothing.
+//!
+//! # Invariants
+//!
+//! A line that was cut off, or that holds garbage, is no mark: it says nothing about the others.
+
+use memchr::memchr_iter;
+use serde::de::IgnoredAny;
+
+use super::file_kind::{file_of, is_wide};
+use super::form::BatchForm;
+use crate::limits::{DELIMITER_MARK, PREFIX_BRACES, PREFIX_MARK, WRAPPER_DEPTH};
+use crate::record::fields::line_text;
+use crate::record::{RecordMembers, is_key_name, is_nested_record_name};
+
+/// What a line says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum LineSign {
+    /// The batch has this form, whatever its other lines are.
+    Mark(BatchForm),
+    /// The batch has this form if none of its lines, or few, are records.
+    Hint(BatchForm),
+    /// A damaged line.
+    Damage,
+}
+
+/// Where a line is, and how much of it is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct LinePlace {
+    /// It is the first line of the batch.
+    pub is_first: bool,
+    /// Only its beginning is there.
+    pub is_cut: bool,
+}
+
+/// The sign that a line gives which is not a record.
+pub(super) fn sign_of(line: &[u8], place: LinePlace) -> LineSign {
+    if place.is_first
+        && let Some(form) = file_of(line)
+    {
+        return LineSign::Mark(form);
+    }
+    if is_wide(line) {
+        return LineSign::Mark(BatchForm::WideText);
+    }
+    let text = line.trim_ascii();
+    if let Some(form) = punctuation(text) {
+        return LineSign::Mark(form);
+    }
+    let sign = match text.first() {
+        Some(b'{') => object(text, place),
+        Some(b'[') => list(text, place),
+        Some(b'"') => string(text),
+        Some(b'<') => markup(text, place),
+        _ => None,
+    };
+    // A record that is cut off behind one inside of it is not a record with text before it.
+    let prefixed = || if text.starts_with(b"{") { None } else { prefixed(text) };
+    sign.or_else(prefixed).or_else(|| delimited(text, place)).unwrap_or(LineSign::Damage)
+}
+
+/// The form that a record without ray and time gives away: an object around records.
+pub(super) fn wrapper_of(line: &[u8]) -> Option<BatchForm> {
+    let text = line_text(line);
+    let members = RecordMembers::parse(&text).ok()?;
+    if members.iter().any(|(name, _)| is_key_name(name)) {
+        return None;
+    }
+    holds_records(&members, 1).or_else(|| is_action(&members).then_some(BatchForm::BulkActions))
+}
+
+/// Whether members hold records below them, and how.
+fn holds_records(members: &RecordMembers<'_>, depth: u32) -> Option<BatchForm> {
+    let mut found = None;
+    for (_, value) in members.iter().filter(|(name, _)| !is_nested_record_name(name)) {
+        let (inner, is_list) = match value.strip_prefix('[').map(str::trim_start) {
+            Some(list) => (list.get(..object_length(list.as_bytes()).unwrap_or_default()).unwrap_or_default(), true),
+            None => (value, false),
+        };
+        let Ok(inner) = RecordMembers::parse(inner) else { continue };
+        let is_record = inner.iter().any(|(name, _)| is_key_name(name));
+        let form = match (is_record, is_list) {
+            (true, true) => Some(BatchForm::JsonWrapper),
+            (true, false) => Some(BatchForm::RecordWrapper),
+            (false, _) if depth < WRAPPER_DEPTH => holds_records(&inner, depth + 1),
+            (false, _) => None,
+        };
+        // One member with a record wraps that; several, or a list, are the whole batch.
+        match (found, form) {
+            (_, Some(BatchForm::JsonWrapper)) | (Some(_), Some(_)) => return Some(BatchForm::JsonWrapper),
+            (None, Some(form)) => found = Some(form),
+            (_, None) => {}
+        }
+    }
+    found
+}
+
+/// Whether the only member is an action of a bulk API, with nothing but metadata.
+fn is_action(members: &RecordMembers<'_>) -> bool {
+    let mut members = members.iter();
+    let (Some((name, value)), None) = (members.next(), members.next()) else { return false };
+    matches!(name, "index" | "create" | "update" | "delete") && value.starts_with('{')
+}
+
+/// The length of the JSON object that begins this text, if it comes to its end.
+fn object_length(text: &[u8]) -> Option<usize> {
+    if text.first() != Some(&b'{') {
+        return None;
+    }
+    let mut values = serde_json::Deserializer::from_slice(text).into_iter::<IgnoredAny>();
+    matches!(values.next(), Some(Ok(_))).then(|| values.byte_offset())
+}
+
+/// Whether an object with members, or an empty one, begins this text: garbage seldom does.
+fn begins_object(text: &[u8]) -> bool {
+    let behind = text.strip_prefix(b"{").map(<[u8]>::trim_ascii_start);
+    behind.is_some_and(|behind| matches!(behind.first(), None | Some(b'"' | b'}')))
+}
+
+/// Whether a whole object is a record, or is around records. A member that is left of a damaged record is neither.
+fn is_record(object: &[u8]) -> bool {
+    let text = line_text(object);
+    let has_key = RecordMembers::parse(&text).is_ok_and(|members| members.iter().any(|(name, _)| is_key_name(name)));
+    has_key || wrapper_of(object).is_some()
+}
+
+/// The sign of a form that the object shows: a mark only where that is a record.
+fn sign_by(object: &[u8], form: BatchForm) -> LineSign {
+    if is_record(object) { LineSign::Mark(form) } else { LineSign::Hint(form) }
+}
+
+/// The sign of a line that begins with an object.
+fn object(text: &[u8], place: LinePlace) -> Option<LineSign> {
+    let Some((object, behind)) = object_length(text).and_then(|length| text.split_at_checked(length)) else {
+        let form = BatchForm::JsonWrapper;
+        let sign = if place.is_first { LineSign::Mark(form) } else { LineSign::Hint(form) };
+        return wraps(text, place).then_some(sign);
+    };
+    match gap_before_object(behind) {
+        Some(gap) => {
+            are_objects(behind).then(|| sign_by(object, between_records(behind.get(..gap).unwrap_or_default())))
+        }
+        // With nothing behind it, the object itself is no record: its names are not text.
+        None if behind.is_empty() => None,
+        None => is_delimiter(behind).then(|| sign_by(object, behind_record(behind))),
+    }
+}
+
+/// Whether a text may be what a job writes behind a record: short, and not the members of another.
+fn is_delimiter(text: &[u8]) -> bool {
+    text.len() <= DELIMITER_MARK && !text.contains(&b'"') && std::str::from_utf8(text).is_ok()
+}
+
+/// How many bytes of a delimiter are before the object that comes next.
+fn gap_before_object(text: &[u8]) -> Option<usize> {
+    let near = text.get(..DELIMITER_MARK.min(text.len())).unwrap_or_default();
+    let gap = memchr_iter(b'{', near).find(|at| begins_object(text.get(*at..).unwrap_or_default()))?;
+    (!near.get(..gap)?.contains(&b'"')).then_some(gap)
+}
+
+/// Whether a text is objects with delimiters around them, up to its end; the last one may be cut off.
+fn are_objects(mut text: &[u8]) -> bool {
+    while let Some(gap) = gap_before_object(text) {
+        let object = text.get(gap..).unwrap_or_default();
+        let Some(length) = object_length(object) else { return true };
+        text = object.get(length..).unwrap_or_default();
+    }
+    is_delimiter(text)
+}
+
+/// The form of records on one line with this between them.
+fn between_records(gap: &[u8]) -> BatchForm {
+    match (gap.trim_ascii(), gap.contains(&b'\r')) {
+        (b"", true) => BatchForm::CarriageReturns,
+        (b"", false) => BatchForm::GluedRecords,
+        _ => BatchForm::RecordDelimiter,
+    }
+}
+
+/// The form of records with this behind them.
+fn behind_record(behind: &[u8]) -> BatchForm {
+    match behind.trim_ascii() {
+        [b']', ..] => BatchForm::JsonArray,
+        b"," | b";" | b"|" => BatchForm::RecordDelimiter,
+        _ => BatchForm::RecordSuffix,
+    }
+}
+
+/// Whether this is the beginning of an object around records: `{"events":[`, then nothing or whole records up to the
+/// line's end. A record that was cut off ends there by a rare chance alone.
+fn wraps(text: &[u8], place: LinePlace) -> bool {
+    let head = text.get(..PREFIX_MARK.min(text.len())).unwrap_or_default();
+    memchr_iter(b'[', head).any(|at| {
+        let (Some(prefix), Some(list)) = (text.get(..=at), text.get(at + 1..)) else { return false };
+        let closed = [prefix, b"]}"].concat();
+        let closed = line_text(&closed);
+        let Ok(members) = RecordMembers::parse(&closed) else { return false };
+        let is_record = members.iter().any(|(name, _)| is_key_name(name));
+        let is_nested = members.iter().last().is_some_and(|(name, _)| is_nested_record_name(name));
+        !is_record && !is_nested && is_list_of_records(list, place.is_cut)
+    })
+}
+
+/// Whether a text is records with commas between them, and nothing else; of one that was cut the last may be a part.
+fn is_list_of_records(mut list: &[u8], is_cut: bool) -> bool {
+    let mut records = 0;
+    loop {
+        list = list.trim_ascii_start();
+        list = list.strip_prefix(b",").unwrap_or(list).trim_ascii_start();
+        if list.is_empty() {
+            return true;
+        }
+        let Some((object, behind)) = object_length(list).and_then(|length| list.split_at_checked(length)) else {
+            return is_cut && records > 0 && begins_object(list);
+        };
+        if records == 0 && !is_record(object) {
+            return false;
+        }
+        records += 1;
+        list = behind;
+    }
+}
+
+/// The form that a line of brackets or delimiters alone gives away. Braces may be the rest of a damaged line.
+fn punctuation(text: &[u8]) -> Option<BatchForm> {
+    let is_short = (1..=DELIMITER_MARK).contains(&text.len());
+    let is_mark = |byte: &u8| {
+        byte.is_ascii_whitespace() || byte.is_ascii_punctuation() && !matches!(byte, b'"' | b'\'' | b'\\' | b'<')
+    };
+    if !is_short || !text.iter().all(is_mark) {
+        return None;
+    }
+    match text.first() {
+        Some(b'[' | b']') if text.starts_with(b"[") || !text.contains(&b'}') => Some(BatchForm::JsonArray),
+        _ if text.iter().any(|byte| matches!(byte, b'{' | b'}' | b'[' | b']')) => None,
+        _ => Some(BatchForm::RecordDelimiter),
+    }
+}
+
+/// The sign of a line that begins with a bracket. Before other text than JSON, such as a date, it says nothing.
+fn list(text: &[u8], place: LinePlace) -> Option<LineSign> {
+    let list = text.get(1..).unwrap_or_default().trim_ascii();
+    let inner = list.strip_suffix(b",").unwrap_or(list).trim_ascii_end();
+    let inner = inner.strip_suffix(b"]").unwrap_or(inner);
+    match list.first()? {
+        b'{' if is_list_of_records(inner, place.is_cut) => Some(LineSign::Mark(BatchForm::JsonArray)),
+        b'{' | b'"' | b'[' => Some(LineSign::Hint(BatchForm::JsonArray)),
+        _ => None,
+    }
+}
+
+/// The sign of a line that begins with a JSON string: one that holds a record, in JSON once more.
+fn string(text: &[u8]) -> Option<LineSign> {
+    let text = text.strip_suffix(b",").unwrap_or(text);
+    let inner: String = serde_json::from_slice(text).ok()?;
+    let inner = inner.trim().as_bytes();
+    object_length(inner)?;
+    Some(sign_by(inner, BatchForm::JsonStrings))
+}
+
+/// The sign of a line that begins with a tag. The `<134>` of syslog is none.
+fn markup(text: &[u8], place: LinePlace) -> Option<LineSign> {
+    match text.get(1)? {
+        b'/' => Some(LineSign::Mark(BatchForm::Xml)),
+        b'?' | b'!' | b'a'..=b'z' | b'A'..=b'Z' if place.is_first => Some(LineSign::Mark(BatchForm::Xml)),
+        b'?' | b'!' | b'a'..=b'z' | b'A'..=b'Z' => Some(LineSign::Hint(BatchForm::Xml)),
+        _ => None,
+    }
+}
+
+/// The sign of a line with a whole record at its end, behind other text. Members that are left of a record without its
+/// beginning have a brace behind them.
+fn prefixed(text: &[u8]) -> Option<LineSign> {
+    let head = text.get(..PREFIX_MARK.min(text.len())).unwrap_or_default();
+    let (at, object) = memchr_iter(b'{', head).take(PREFIX_BRACES).find_map(|at| {
+        let from = text.get(at..)?;
+        let (object, behind) = from.split_at_checked(object_length(from)?)?;
+        matches!(behind.trim_ascii(), b"" | b"," | b";" | b"|").then_some((at, object))
+    })?;
+    let is_delimiter = matches!(text.get(..at)?.trim_ascii(), b"," | b";" | b"|");
+    Some(sign_by(object, if is_delimiter { BatchForm::RecordDelimiter } else { BatchForm::RecordPrefix }))
+}
+
+/// The sign of a line of values with delimiters between them; as the first line with names that a record has, it is a
+/// heading.
+fn delimited(text: &[u8], place: LinePlace) -> Option<LineSign> {
+    let text = std::str::from_utf8(text).ok().filter(|text| !text.contains(['{', '\0']))?;
+    let cells = || text.split([',', '\t', ';', '|']).map(|cell| cell.trim().trim_matches('"'));
+    cells().nth(1)?;
+    let is_name =
+        |cell: &str| !cell.is_empty() && cell.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    let is_heading = place.is_first && cells().all(is_name) && cells().any(is_key_name);
+    Some(if is_heading { LineSign::Mark(BatchForm::Csv) } else { LineSign::Hint(BatchForm::Csv) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{BatchForm, LinePlace, LineSign, sign_of, wrapper_of};
+
+    const RECORD: &str = r#"{"ClientIP":"192.0.2.1","RayID":"9e35512345678abc"}"#;
+
+    fn sign(line: &[u8]) -> LineSign {
+        sign_of(line, LinePlace::default())
+    }
+
+    #[test]
+    fn line_of_another_form_is_a_mark() {
+        let escaped = serde_json::to_string(RECORD).unwrap();
+        for (line, form) in [
+            ("[", BatchForm::JsonArray),
+            ("]", BatchForm::JsonArray),
+            ("[]", BatchForm::JsonArray),
+            ("],", BatchForm::JsonArray),
+            ("[{", BatchForm::JsonArray),
+            (&format!("[{RECORD}"), BatchForm::JsonArray),
+            (&format!("[{RECORD},"), BatchForm::JsonArray),
+            (&format!("[ {RECORD}, {RECORD} ]"), BatchForm::JsonArray),
+            (&format!("{RECORD}]"), BatchForm::JsonArray),
+            (&format!("{RECORD}]}}"), BatchForm::JsonArray),
+            (&format!("{RECORD},"), BatchForm::RecordDelimiter),
+            (&format!("{RECORD} ;"), BatchForm::RecordDelimiter),
+            (&format!(",{RECORD}"), BatchForm::RecordDelimiter),
+            (",", BatchForm::RecordDelimiter),
+            ("---", BatchForm::RecordDelimiter),
+            (&format!("{RECORD}{RECORD}"), BatchForm::GluedRecords),
+            (&format!("{RECORD} {RECORD}"), BatchForm::GluedRecords),
+            (&format!("{RECORD}{{\"ClientIP\":\"cut"), BatchForm::GluedRecords),
+            (&format!("{RECORD},{RECORD}"), BatchForm::RecordDelimiter),
+            (&format!("{RECORD}\u{2028}{RECORD}"), BatchForm::RecordDelimiter),
+            (&format!("{RECORD}\0{RECORD}\0"), BatchForm::RecordDelimiter),
+            (&format!("{RECORD}\r{RECORD}"), BatchForm::CarriageReturns),
+            (&format!("{RECORD}\0"), BatchForm::RecordSuffix),
+            (&format!("{RECORD} END"), BatchForm::RecordSuffix),
+            (&format!("data: {RECORD}"), BatchForm::RecordPrefix),
+            (&format!("\u{1e}{RECORD}"), BatchForm::RecordPrefix),
+            (&format!("<134>1 2026-11-22T08:11:00Z raydex - - - {RECORD}"), BatchForm::RecordPrefix),
+            (&format!("[2026-11-22] {RECORD}"), BatchForm::RecordPrefix),
+            (&format!("{RECORD}}}"), BatchForm::RecordSuffix),
+            (&format!("{{\"event\":{RECORD}}}{{\"event\":{RECORD}}}"), BatchForm::GluedRecords),
+            (&escaped, BatchForm::JsonStrings),
+            (&format!("{escaped},"), BatchForm::JsonStrings),
+            ("</logs>", BatchForm::Xml),
+        ] {
+            assert_eq!(sign(line.as_bytes()), LineSign::Mark(form), "{line}");
+        }
+    }
+
+    #[test]
+    fn first_line_tells_files_and_headings() {
+        let first = |line: &[u8]| sign_of(line, LinePlace { is_first: true, is_cut: false });
+        for (line, code) in [
+            (&b"\x1f\x8b\x08\0\0"[..], "compressed_twice"),
+            (b"BZh91AY", "other_compression"),
+            (b"\x78\x9c\xb4\x9d\xff", "other_compression"),
+            (b"H4sIAAAAAAAA", "other_compression"),
+            (b"PAR1\x15\x04", "other_file"),
+            (b"\xff\xfe{\0\"\0", "wide_text"),
+            (b"\xfe\xff\0{\0\"", "wide_text"),
+            (b"{\0\"\0R\0", "wide_text"),
+            (b"\0{\0\"\0R", "wide_text"),
+            (b"RayID,ClientIP", "csv"),
+            (b"\"ClientIP\"\t\"RayID\"", "csv"),
+            (b"<?xml version=\"1.0\"?>", "xml"),
+        ] {
+            let LineSign::Mark(form) = first(line) else { panic!("{line:?}") };
+            assert_eq!(form.code(), code, "{line:?}");
+        }
+        for line in
+            [r#"{"events":["#, &format!(r#"{{"source":"x","events":[{RECORD},"#), &format!(r#"{{"events":[{RECORD}"#)]
+        {
+            assert_eq!(first(line.as_bytes()), LineSign::Mark(BatchForm::JsonWrapper), "{line}");
+            assert_eq!(sign(line.as_bytes()), LineSign::Hint(BatchForm::JsonWrapper), "{line}");
+        }
+        assert_eq!(sign(b"BZh91AY"), LineSign::Damage, "not in the middle");
+        assert_eq!(sign(b"RayID,ClientIP"), LineSign::Hint(BatchForm::Csv));
+    }
+
+    #[test]
+    fn damaged_line_is_no_mark_wherever_cut() {
+        let record = r#"{"Cookies":{"a":"b"},"Arr":[{"x":{"y":[1,"}"]}}],"Subrequests":[{"RayID":"1"},{"RayID":"2"}],"s":"a\"{b","RayID":"9e35512345678abc","JA4Signals":{"h":1}}"#;
+        for at in 4..record.len() {
+            let (head, tail) = record.split_at(at);
+            for part in [head, tail] {
+                assert!(!matches!(sign(part.as_bytes()), LineSign::Mark(_)), "{part}: {:?}", sign(part.as_bytes()));
+            }
+        }
+        for line in
+            [&b"\xff\xfe\x00\x80"[..], b"null", b"17", b"{", b"}", b"}}", b"]}", b"\0\0\0\0", b"9e35512345678abc"]
+        {
+            assert!(!matches!(sign(line), LineSign::Mark(_)), "{line:?}");
+        }
+    }
+
+    #[test]
+    fn beginning_of_a_long_line_shows_its_form() {
+        let cut = LinePlace { is_first: true, is_cut: true };
+        let glued = format!("{}{}", RECORD.repeat(3), &RECORD[..20]);
+        assert_eq!(sign_of(glued.as_bytes(), cut), LineSign::Mark(BatchForm::GluedRecords));
+        let wrapped = format!(r#"{{"events":[{RECORD},{}"#, &RECORD[..20]);
+        assert_eq!(sign_of(wrapped.as_bytes(), cut), LineSign::Mark(BatchForm::JsonWrapper));
+        assert_eq!(sign_of(&wrapped.as_bytes()[..30], cut), LineSign::Damage);
+        assert_eq!(sign_of(&RECORD.as_bytes()[..20], cut), LineSign::Damage);
+    }
+
+    #[test]
+    fn object_around_records_is_known() {
+        for (line, form) in [
+            (format!(r#"{{"events":[{RECORD},{RECORD}]}}"#), Some(BatchForm::JsonWrapper)),
+            (format!(r#"{{"data":{{"result":{{"e":[{RECORD}]}}}}}}"#), Some(BatchForm::JsonWrapper)),
+            (format!(r#"{{"a":{RECORD},"b":{RECORD}}}"#), Some(BatchForm::JsonWrapper)),
+            (format!(r#"{{"time":1,"event":{RECORD}}}"#), Some(BatchForm::RecordWrapper)),
+            (r#"{"index":{"_index":"logs"}}"#.into(), Some(BatchForm::BulkActions)),
+            (r#"{"create":{}}"#.into(), Some(BatchForm::BulkActions)),
+            (r#"{"RayID":{"RayID":"9e35512345678abc"}}"#.into(), None),
+            (r#"{"Subrequests":[{"RayID":"9e35512345678abc"}]}"#.into(), None),
+            (r#"{"Event":{"RayID":"9e35512345678abc"}}"#.into(), None),
+            (r#"{"ClientIP":"192.0.2.1","Cookies":{"a":"b"},"x":[1,{"y":2}]}"#.into(), None),
+            ("{}".into(), None),
+        ] {
+            assert_eq!(wrapper_of(line.as_bytes()), form, "{line}");
+        }
+    }
+}

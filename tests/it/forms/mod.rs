@@ -1,0 +1,51 @@
+//! Batches of other forms than NDJSON: quarantined whole with the option that is to blame, whatever their length; and the
+//! converse, damaged lines among good ones.
+
+use crate::support;
+
+mod cases;
+mod damage;
+mod wrong;
+
+use raydex::config::DEFAULT_BUCKET_NAME as BUCKET_NAME;
+use raydex::ledger::DeliveryWindow;
+use raydex::ledger::plan::DeliveryRequest;
+use raydex::pipeline::{BatchOutcome, BatchRequest, options_of, process_batch};
+use raydex::record::Dataset;
+
+use support::partner::delivering;
+use support::{Fakes, run};
+
+const KEY: &str = "logs/http_requests/20260328/20260328T084200Z_20260328T084225Z_a.log.gz";
+
+/// Stores the object, and has it indexed and delivered.
+fn process(fakes: &Fakes, stored: &[u8]) -> BatchOutcome {
+    fakes.bucket.store(KEY, stored);
+    let wish = DeliveryRequest { window: DeliveryWindow::EVER, options: options_of(&delivering(&[])) };
+    let work = BatchRequest { dataset: Dataset::HttpRequests, index: true, deliver: Some(wish) };
+    run(process_batch(fakes, KEY, &work)).unwrap()
+}
+
+/// Nothing of the object is indexed, sealed for the partner, or announced, and it is quarantined under this code with a
+/// reason that has these words.
+fn is_quarantined_whole(what: &str, stored: &[u8], code: &str, option: &str) {
+    let fakes = Fakes::new();
+    let outcome = process(&fakes, stored);
+    let BatchOutcome::Quarantined(why) = outcome else { panic!("{what}: {outcome:?}") };
+    assert_eq!(why.code(), code, "{what}: {why}");
+    assert!(why.to_string().contains(option), "{what}: {why}");
+    assert!(fakes.shards.rows().is_empty(), "{what}: an entry");
+    assert!(fakes.sends.sent().is_empty(), "{what}: a message");
+    let kept = fakes.kept(KEY);
+    let batch = kept.batch.unwrap();
+    assert_eq!((batch.state.name(), batch.code.as_deref()), ("quarantined", Some(code)), "{what}");
+    assert!(kept.payloads.is_empty() && kept.shards.is_empty(), "{what}");
+    let totals = fakes.ledgers.totals();
+    assert_eq!((totals.lines.lines_in, totals.sources.get("quarantined")), (0, Some(&1)), "{what}");
+}
+
+/// The bytes of a case.
+fn case(path: &str) -> Vec<u8> {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/cases/");
+    std::fs::read(format!("{folder}{path}")).unwrap_or_else(|why| panic!("{path}: {why}"))
+}
