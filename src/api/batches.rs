@@ -1,5 +1,5 @@
 //! `GET /v1/batches`, `GET /v1/batches/{batch}`, `POST /v1/batches/{batch}/replay`: the batches that were seen, one of
-//! them with its plans and payloads, and the replay of a quarantined one.
+//! them with its plans, payloads and rejected lines, and the replay of a quarantined one or of rejected lines.
 //!
 //! # Invariants
 //! A batch is replayed only while the bucket holds this version of its object. The ledger reopens the batch before the
@@ -13,16 +13,13 @@ use super::operation_reason::parse_reason;
 use super::views::{BatchResponse, PayloadResponse, PlanResponse, with_all_states};
 use crate::backend::{Bucket, Queue};
 use crate::http::{HttpRequest, Problem, Reply, problems};
-use crate::index::ObjectVersion;
+use crate::index::{ObjectVersion, RejectedLine};
 use crate::ledger::books::{BatchSummary, LedgerTotals};
-use crate::ledger::calls::{BatchDetails, GetBatch, ListBatches, QuarantineBatch};
+use crate::ledger::calls::{BatchDetails, GetBatch, ListBatches, ReplayBatch};
 use crate::ledger::{BatchId, BatchState};
 use crate::limits::{BATCHES_LISTED, CONCURRENT_CALLS, LEDGERS_READ, LISTED};
 use crate::r2_event::R2Event;
 use crate::services::Services;
-
-/// The reason code in the ledger of a batch that an operator replays.
-const REPLAYED: &str = "replayed";
 
 #[derive(Serialize)]
 struct BatchListResponse {
@@ -73,20 +70,32 @@ struct BatchDetail {
     batch: BatchResponse,
     books: LedgerTotals,
     shards: Vec<String>,
+    rejected: RejectedResponse,
     plans: Vec<PlanResponse>,
     payloads: Vec<PayloadResponse>,
+}
+
+/// The lines that are no records: where the first of them are, and how many there are.
+#[derive(Serialize)]
+struct RejectedResponse {
+    total: u64,
+    truncated: bool,
+    lines: Vec<RejectedLine>,
 }
 
 /// Answers with one batch, its plans and its payloads, or 404.
 pub(crate) async fn get_batch(services: &impl Services, argument: &str) -> Result<Reply, Problem> {
     let id = BatchId::from_handle(argument).ok_or_else(problems::no_such_batch)?;
-    let BatchDetails { batch, shards, totals, plans, duplicates, payloads } =
+    let BatchDetails { batch, shards, totals, rejected, plans, duplicates, payloads } =
         call_ledger(services, &id.ledger, &GetBatch { source: id.source }).await?;
     let batch = batch.ok_or_else(problems::no_such_batch)?;
+    let total = batch.counts.rejected_lines();
+    let rejected = RejectedResponse { total, truncated: (rejected.len() as u64) < total, lines: rejected };
     Ok(Reply::json(&BatchDetail {
         batch: batch.into(),
         books: with_all_states(totals),
         shards,
+        rejected,
         plans: plans.into_iter().map(|plan| PlanResponse::new(plan, &duplicates, &payloads)).collect(),
         payloads: payloads.into_iter().map(PayloadResponse::from).collect(),
     }))
@@ -100,24 +109,22 @@ struct ReplayResponse {
     state: BatchState,
 }
 
-/// Reopens a quarantined batch and sends its message to `parse-queue`; a batch that is already open gets another
-/// message.
+/// Has a batch read again: opens a quarantined one, notes for a sealed one that its rejected lines are to be read, and
+/// sends its message to `parse-queue`. A batch that is already open gets another message.
 pub(crate) async fn replay_batch(services: &impl Services, body: &[u8], argument: &str) -> Result<Reply, Problem> {
     let id = BatchId::from_handle(argument).ok_or_else(problems::no_such_batch)?;
     let reason = parse_reason(body)?;
     let known = call_ledger(services, &id.ledger, &GetBatch { source: id.source.clone() }).await?;
     let BatchSummary { object, state: before, .. } = known.batch.ok_or_else(problems::no_such_batch)?;
-    if before == BatchState::Sealed {
-        return Err(problems::not_quarantined());
-    }
     if !has_version(services, &object).await? {
         return Err(problems::object_gone());
     }
-    let open = QuarantineBatch { source: id.source.clone(), code: REPLAYED.into(), reason, replay: true };
-    call_ledger(services, &id.ledger, &open).await?;
+    let replay = ReplayBatch { source: id.source.clone(), reason };
+    let answer = call_ledger(services, &id.ledger, &replay).await?;
+    let state = answer.state.filter(|_| answer.due).ok_or_else(problems::nothing_to_replay)?;
     let event = R2Event::put_object(services.bucket_name(), &object.key, object.size, &object.etag, services.now_ms());
     services.parse_queue().send(&[event]).await.map_err(|_| problems::unavailable())?;
-    Ok(Reply::json(&ReplayResponse { batch: id.handle(), before, state: BatchState::Open }))
+    Ok(Reply::json(&ReplayResponse { batch: id.handle(), before, state }))
 }
 
 /// Whether the bucket holds this version of the object.

@@ -44,6 +44,7 @@ pub(crate) struct BatchResponse {
     reason: Option<String>,
     indexed: bool,
     gone: bool,
+    replaying: bool,
     first_seen_at: String,
     sealed_at: Option<String>,
     first_record_at: Option<String>,
@@ -72,6 +73,7 @@ impl From<BatchSummary> for BatchResponse {
             reason,
             indexed,
             gone,
+            replaying,
             first_seen_ms,
             sealed_ms,
             counts,
@@ -92,6 +94,7 @@ impl From<BatchSummary> for BatchResponse {
             reason,
             indexed,
             gone,
+            replaying,
             first_seen_at,
             sealed_at,
             first_record_at,
@@ -112,6 +115,8 @@ pub(crate) struct PlanResponse {
     duplicate_of: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     duplicates: Option<DuplicatesResponse>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    repair: Option<RepairResponse>,
 }
 
 /// The lines of a plan that are in other payloads.
@@ -121,6 +126,13 @@ struct DuplicatesResponse {
     sent: bool,
     of: Vec<DuplicateSource>,
     listed: Vec<DuplicateLine>,
+}
+
+/// Which plan a plan repairs, and how many lines it covers.
+#[derive(Serialize)]
+struct RepairResponse {
+    plan: u32,
+    lines: usize,
 }
 
 /// A window of time in RFC 3339; null at an end that is open.
@@ -133,7 +145,7 @@ struct WindowResponse {
 impl PlanResponse {
     /// The plan, with what the seal says of its duplicates.
     pub(crate) fn new(plan: DeliveryPlan, duplicates: &[PlanDuplicates], payloads: &[PayloadView]) -> Self {
-        let DeliveryPlan { number, windows, options } = plan;
+        let DeliveryPlan { number, windows, options, repair } = plan;
         let instant = |at: i64, never: i64| (at != never).then(|| rfc3339(at));
         let windows = windows.iter().map(|window| WindowResponse {
             start: instant(window.start_ms, DeliveryWindow::EVER.start_ms),
@@ -151,7 +163,8 @@ impl PlanResponse {
             of,
             listed,
         });
-        Self { number, windows: windows.collect(), options, duplicate_of, duplicates }
+        let repair = repair.map(|repair| RepairResponse { plan: repair.plan, lines: repair.lines.len() });
+        Self { number, windows: windows.collect(), options, duplicate_of, duplicates, repair }
     }
 }
 

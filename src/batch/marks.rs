@@ -395,9 +395,10 @@ mod tests {
     #[test]
     fn beginning_of_a_long_line_shows_its_form() {
         let cut = LinePlace { is_first: true, is_cut: true };
-        let glued = format!("{}{}", RECORD.repeat(3), &RECORD[..20]);
+        let (part, _) = RECORD.split_at(20);
+        let glued = format!("{}{part}", RECORD.repeat(3));
         assert_eq!(sign_of(glued.as_bytes(), cut), LineSign::Mark(BatchForm::GluedRecords));
-        let wrapped = format!(r#"{{"events":[{RECORD},{}"#, &RECORD[..20]);
+        let wrapped = format!(r#"{{"events":[{RECORD},{part}"#);
         assert_eq!(sign_of(wrapped.as_bytes(), cut), LineSign::Mark(BatchForm::JsonWrapper));
         assert_eq!(sign_of(&wrapped.as_bytes()[..30], cut), LineSign::Damage);
         assert_eq!(sign_of(&RECORD.as_bytes()[..20], cut), LineSign::Damage);

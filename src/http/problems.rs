@@ -344,11 +344,11 @@ pub fn no_such_batch() -> Problem {
     Problem::new(404, "no_such_batch", "No batch has this handle.").with_hint("GET /v1/batches lists the handles.")
 }
 
-/// The batch is sealed, so a replay would change nothing.
+/// Every line of the sealed batch is a record, so a replay would change nothing.
 #[must_use]
-pub fn not_quarantined() -> Problem {
-    Problem::new(409, "not_quarantined", "Every line of this batch is accounted for, so there is nothing to replay.")
-        .with_hint("You can replay only a quarantined or an open batch.")
+pub fn nothing_to_replay() -> Problem {
+    Problem::new(409, "nothing_to_replay", "Every line of this batch is a record, so there is nothing to replay.")
+        .with_hint("You can replay a quarantined or an open batch, and a sealed one with rejected lines.")
 }
 
 /// The object of the batch was deleted or replaced.

@@ -52,6 +52,8 @@ pub struct PutEntry {
     pub parts: Vec<EntryPart>,
     /// The batch's summary, packed as [`crate::summary::form`] says.
     pub summary: Vec<u8>,
+    /// Whether it takes the place of an entry of the same version, which is kept as it is else.
+    pub rewrites: bool,
 }
 
 /// The head of a [`PutEntry`].
@@ -63,6 +65,7 @@ struct PutHead {
     parts: Vec<PartHead>,
     /// Bytes of the summary.
     summary: usize,
+    rewrites: bool,
 }
 
 /// A part without its bytes.
@@ -85,7 +88,8 @@ impl Call for PutEntry {
         });
         let (object, time_slots) = (self.object.clone(), self.time_slots.clone());
         let summary = self.summary.len();
-        let head = PutHead { dataset: self.dataset, object, time_slots, parts: parts.collect(), summary };
+        let (dataset, rewrites) = (self.dataset, self.rewrites);
+        let head = PutHead { dataset, object, time_slots, parts: parts.collect(), summary, rewrites };
         let parts = self.parts.iter().map(|part| part.bytes.as_slice());
         frame::write(&head, parts.chain([self.summary.as_slice()]))
     }
@@ -94,12 +98,13 @@ impl Call for PutEntry {
         let (head, mut rest) = frame::split(body)?;
         let head: PutHead = from_json(head)?;
         let mut parts = Vec::with_capacity(head.parts.len());
-        for PartHead { first_suffix, last_suffix, len } in head.parts {
+        let PutHead { dataset, object, time_slots, parts: heads, summary, rewrites } = head;
+        for PartHead { first_suffix, last_suffix, len } in heads {
             let bytes = frame::take(&mut rest, len)?.to_vec();
             parts.push(EntryPart { first_suffix, last_suffix, bytes });
         }
-        let summary = frame::take(&mut rest, head.summary)?.to_vec();
-        Ok(Self { dataset: head.dataset, object: head.object, time_slots: head.time_slots, parts, summary })
+        let summary = frame::take(&mut rest, summary)?.to_vec();
+        Ok(Self { dataset, object, time_slots, parts, summary, rewrites })
     }
 }
 
@@ -234,7 +239,14 @@ mod tests {
         let part =
             |first_suffix, last_suffix, bytes: &[u8]| EntryPart { first_suffix, last_suffix, bytes: bytes.to_vec() };
         let parts = vec![part(1, 2, b"ab"), part(3, 4, b"\0c")];
-        PutEntry { dataset: Dataset::FirewallEvents, object, time_slots: vec![1, 255], parts, summary: b"sum".to_vec() }
+        PutEntry {
+            dataset: Dataset::FirewallEvents,
+            object,
+            time_slots: vec![1, 255],
+            parts,
+            summary: b"sum".to_vec(),
+            rewrites: true,
+        }
     }
 
     #[test]

@@ -91,17 +91,21 @@ fn put_entry(sql: &impl SqlDatabase, put: &PutEntry) -> Result<PutAnswer, Backen
     if put.summary.len() > SUMMARY_MAX {
         return Err(BackendError::new("keeping an entry", "its summary is too long"));
     }
-    let mut rows_written = 0;
+    let (mut rows_written, mut number) = (0, None);
     if let Some((id, there)) = entry_of(sql, &put.object.key)? {
         if there.etag == put.object.etag && id.dataset == put.dataset {
-            return Ok(PutAnswer { outcome: PutOutcome::Unchanged, rows_written });
+            if !put.rewrites {
+                return Ok(PutAnswer { outcome: PutOutcome::Unchanged, rows_written });
+            }
+            // It stays where it is in the order of the batches, so that no page shows it twice.
+            number = Some(id.number);
         }
         if there.uploaded_ms > put.object.uploaded_ms {
             return Ok(PutAnswer { outcome: PutOutcome::Superseded, rows_written });
         }
         rows_written += drop_entry(sql, id)?;
     }
-    rows_written += insert(sql, put)?;
+    rows_written += insert(sql, put, number)?;
     Ok(PutAnswer { outcome: PutOutcome::Stored, rows_written })
 }
 
@@ -117,8 +121,8 @@ fn check(part: &[u8]) -> Result<(), String> {
     read.and_then(|()| part::extents(part)).map(drop).map_err(|error| error.to_string())
 }
 
-/// Writes the rows of an entry; says how many that were.
-fn insert(sql: &impl SqlDatabase, put: &PutEntry) -> Result<u64, BackendError> {
+/// Writes the rows of an entry, under this number or else a new one; says how many that were.
+fn insert(sql: &impl SqlDatabase, put: &PutEntry, number: Option<i64>) -> Result<u64, BackendError> {
     let mut time_slots = vec![0; TIME_SLOTS];
     for &time_slot in &put.time_slots {
         if let Some(there) = time_slots.get_mut(usize::from(time_slot)) {
@@ -128,13 +132,14 @@ fn insert(sql: &impl SqlDatabase, put: &PutEntry) -> Result<u64, BackendError> {
     let ObjectVersion { key, etag, uploaded_ms, size } = &put.object;
     let dataset = text(put.dataset.name());
     let version = [text(key), text(etag), SqlValue::Integer(*uploaded_ms), integer(*size)];
+    let number = number.map_or(SqlValue::Null, SqlValue::Integer);
+    let packed = [SqlValue::Blob(time_slots), SqlValue::Blob(put.summary.clone()), number];
     // Numbers count within a dataset, so that no answer reveals how much there is of another.
     let inserted = sql.run(
         "INSERT INTO entry_v1 (dataset, number, object_key, etag, uploaded_ms, size, time_slots, summary)
-         SELECT ?1, coalesce(max(number), 0) + 1, ?2, ?3, ?4, ?5, ?6, ?7 FROM entry_v1 WHERE dataset = ?1
+         SELECT ?1, coalesce(?8, max(number) + 1, 1), ?2, ?3, ?4, ?5, ?6, ?7 FROM entry_v1 WHERE dataset = ?1
          RETURNING number",
-        &[std::slice::from_ref(&dataset), &version, &[SqlValue::Blob(time_slots), SqlValue::Blob(put.summary.clone())]]
-            .concat(),
+        &[std::slice::from_ref(&dataset), &version, &packed].concat(),
     )?;
     let entry = inserted.rows.first().and_then(|row| row_integer(row, 0));
     let entry = entry.ok_or_else(|| BackendError::new("keeping an entry", "the database named no row"))?;

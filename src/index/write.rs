@@ -16,7 +16,7 @@ use crate::record::Dataset;
 use crate::rpc;
 
 /// Writes every entry to its shard, each with the batch's summary; says how many rows that wrote, or `None` where a shard has a newer version and
-/// nothing of this one is left.
+/// nothing of this one is left. `rewrites` replaces entries that the shards have of this version.
 ///
 /// # Errors
 /// [`BackendError`] where a shard cannot be written; some may hold their entry then.
@@ -25,11 +25,13 @@ pub async fn put_entries(
     (dataset, object): (Dataset, &ObjectVersion),
     entries: Vec<ShardEntry>,
     summary: &[u8],
+    rewrites: bool,
 ) -> Result<Option<u64>, BackendError> {
     let names: Vec<String> = entries.iter().map(|entry| entry.shard.to_string()).collect();
     let rows_written = stream::iter(entries)
         .map(async |ShardEntry { shard, time_slots, parts }| {
-            let put = PutEntry { dataset, object: object.clone(), time_slots, parts, summary: summary.to_vec() };
+            let (object, summary) = (object.clone(), summary.to_vec());
+            let put = PutEntry { dataset, object, time_slots, parts, summary, rewrites };
             let answer = rpc::call(shards, &shard.to_string(), &put).await?;
             Ok((answer.outcome != PutOutcome::Superseded).then_some(answer.rows_written))
         })

@@ -1,7 +1,7 @@
 //! The ledger's side of its calls: which function answers which, and which of them set the alarm.
 
 use super::tables::note;
-use super::{completeness, deliveries, sources, tables, views, wake};
+use super::{completeness, deliveries, plans, replays, sources, tables, views, wake};
 use crate::backend::{BackendError, SqlDatabase, SqlValue};
 use crate::rpc::{CallReply, Dispatcher};
 
@@ -40,9 +40,10 @@ pub fn answer(
     Dispatcher::new(sql, name, body)
         .on(|begin| sources::begin(sql, begin, now_ms))
         .on(|entries| sources::record_shards(sql, entries))
-        .on(|plan| sources::check_plan(sql, plan, now_ms))
+        .on(|plan| plans::check_plan(sql, plan, now_ms))
         .on_timed(|seal| with_next(sql, sources::seal(sql, ledger, seal, now_ms)?))
         .on(|quarantined| sources::quarantine(sql, quarantined))
+        .on(|replay| replays::replay(sql, replay))
         .on(|gone| sources::forget_object(sql, gone))
         .on(|missing| sources::find_unfinished(sql, missing))
         .on(|ask| completeness::find_missing(sql, *ask))

@@ -76,6 +76,8 @@ pub struct BatchSummary {
     pub indexed: bool,
     /// Whether raydex was notified that the object was deleted.
     pub gone: bool,
+    /// Whether it is sealed and waits to be read again.
+    pub replaying: bool,
     /// Unix milliseconds of the first [`super::calls::BeginBatch`].
     pub first_seen_ms: i64,
     /// Unix milliseconds of the seal.

@@ -13,7 +13,7 @@ use super::ids::{DeliveryId, PackId};
 use super::plan::{DeliveryPlan, DeliveryRequest, DeliveryWindow};
 use super::source_id::SourceId;
 use super::state::BatchState;
-use crate::index::{LineCounts, ObjectVersion};
+use crate::index::{LineCounts, ObjectVersion, RejectedLine, RejectedLines};
 use crate::partner::OnUnknown;
 use crate::rpc::calls;
 
@@ -23,6 +23,7 @@ calls! {
     "v1/check-plan": CheckPlan => PlanStanding,
     "v1/seal": SealBatch => SealAnswer,
     "v1/quarantine": QuarantineBatch => QuarantineAnswer,
+    "v1/replay": ReplayBatch => ReplayAnswer,
     "v1/forget-object": ForgetDeletedObject => DeletedObjectVersions,
     "v1/find-unfinished": FindUnfinished => UnfinishedSources,
     "v1/mark-registered": MarkRegistered => CallAck,
@@ -87,6 +88,18 @@ pub struct RemainingWork {
     pub registered: bool,
     /// Whether another plan follows: this one was left unfinished. Send the call again after the seal.
     pub more: bool,
+    /// The replay that this work is a step of, if any: entries that the index has are written anew.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub replay: Option<ReplayStep>,
+}
+
+/// A step of the replay of a sealed source.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReplayStep {
+    /// The number of the replay, as the ledger counts them.
+    pub number: u32,
+    /// Whether the replay ends with it.
+    pub is_last: bool,
 }
 
 /// A version of an object whose traces must be removed.
@@ -140,6 +153,9 @@ pub struct SealBatch {
     pub source: SourceId,
     /// Its lines, by what they are.
     pub counts: LineCounts,
+    /// Where its rejected lines are.
+    #[serde(skip_serializing_if = "RejectedLines::is_empty", default)]
+    pub rejected: RejectedLines,
     /// Size of its text in bytes.
     pub inflated: u64,
     /// When its first and its last record were, in Unix milliseconds; `None` without records.
@@ -148,6 +164,9 @@ pub struct SealBatch {
     pub indexed: Option<bool>,
     /// The outcome of the plan, if there was one.
     pub plan: Option<SealedPlan>,
+    /// The step of a replay that this seal ends, if any.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub replay: Option<ReplayStep>,
 }
 
 /// The outcome of a plan.
@@ -176,7 +195,7 @@ pub struct SealAnswer {
     pub send: Vec<DeliveryId>,
 }
 
-/// Quarantines a source whose object is not a valid batch, or opens a quarantined one again.
+/// Quarantines a source whose object is not a valid batch.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct QuarantineBatch {
     /// The source, one version of one object.
@@ -185,8 +204,6 @@ pub struct QuarantineBatch {
     pub code: String,
     /// The reason for a person.
     pub reason: String,
-    /// Whether to open it again: the next [`BeginBatch`] starts from the beginning.
-    pub replay: bool,
 }
 
 /// What a ledger answers to [`QuarantineBatch`].
@@ -194,6 +211,24 @@ pub struct QuarantineBatch {
 pub struct QuarantineAnswer {
     /// Whether it is quarantined now; a sealed source stays sealed.
     pub quarantined: bool,
+}
+
+/// Has a source read again: a quarantined one from the beginning, a sealed one for its rejected lines.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReplayBatch {
+    /// The source, one version of one object.
+    pub source: SourceId,
+    /// The reason that the person gave.
+    pub reason: String,
+}
+
+/// What a ledger answers to [`ReplayBatch`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReplayAnswer {
+    /// The state of the source now; `None` where the ledger does not know it.
+    pub state: Option<BatchState>,
+    /// Whether the next [`BeginBatch`] finds work to do: not where every line of a sealed source is a record.
+    pub due: bool,
 }
 
 /// Lists the versions of an object that was deleted, then records that their entries were dropped.
@@ -212,7 +247,8 @@ pub struct DeletedObjectVersions {
     pub versions: Vec<ReplacedVersion>,
 }
 
-/// Asks which of these sources are not finished: neither sealed nor quarantined, or with lines left to deliver.
+/// Asks which of these sources are not finished: neither sealed nor quarantined, or with lines left to deliver or to read
+/// again.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FindUnfinished {
     /// The sources, all of batches of this ledger.
@@ -416,6 +452,8 @@ pub struct BatchDetails {
     pub shards: Vec<String>,
     /// The accounts of this batch alone.
     pub totals: LedgerTotals,
+    /// Its rejected lines, at most [`crate::limits::REJECTED_LISTED`] of them.
+    pub rejected: Vec<RejectedLine>,
     /// Its plans in the order of their numbers.
     pub plans: Vec<DeliveryPlan>,
     /// The duplicates in each plan that has any.

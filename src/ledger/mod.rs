@@ -3,7 +3,8 @@
 //! One Durable Object for each hour of batch time ([`ids`]), a state machine over its SQLite database. A
 //! *source* is one version of one object; a *plan* says which of its lines are delivered, pinned by the first attempt;
 //! a *delivery* is one payload of a plan. Reading order: [`ids`], [`plan`], [`calls`] (the wire forms), [`delivery`] and
-//! [`breaker`] (the machines, without SQL), [`waiting`] and [`health`] (what people see of both), then the calls over SQL: `sources`, `deliveries`, `packs`,
+//! [`breaker`] (the machines, without SQL), [`waiting`] and [`health`] (what people see of both), then the calls over
+//! SQL: `sources`, `plans`, `replays`, `deliveries`, `packs`,
 //! `wake`, `views`.
 //!
 //! # Invariants
@@ -25,7 +26,9 @@ pub mod ids;
 pub mod occupancy;
 mod packs;
 pub mod plan;
+mod plans;
 pub mod registry;
+mod replays;
 pub mod source_id;
 mod sources;
 pub mod state;
@@ -38,7 +41,7 @@ pub use answer::{answer, name_of, open};
 pub use delivery::{AttemptOutcome, Delivery, DeliveryState};
 pub use directory::RegistryDirectory;
 pub use ids::{BatchId, DeliveryId, ledger_of};
-pub use plan::{DeliveryPlan, DeliveryWindow, PlanOptions};
+pub use plan::{DeliveryPlan, DeliveryWindow, PlanOptions, PlanRepair};
 pub use source_id::SourceId;
 pub use state::BatchState;
 pub use wake::{Alarm, AlarmReport, alarm};

@@ -1,7 +1,8 @@
 //! What of a source goes to the partner, and in which form: pinned by the first attempt, used by every later one.
 //!
 //! A source may have several plans, since a backfill may ask for times that no earlier plan covered. Their windows
-//! never overlap, so no line is in two plans.
+//! never overlap, but for those of a repair, which covers only lines that the earlier plan rejected: no line is in the
+//! payloads of two plans.
 //!
 //! # Invariants
 //! A window is half-open, `[start, end)`. The options of a plan are stored, and stay the same whatever the settings say
@@ -9,6 +10,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::index::LineOffsets;
 use crate::partner::{DuplicatePolicy, Subrequests};
 
 /// The version of what a payload holds: the columns and how a line becomes one.
@@ -79,6 +81,20 @@ pub struct DeliveryPlan {
     pub windows: Vec<DeliveryWindow>,
     /// How its lines become payloads.
     pub options: PlanOptions,
+    /// The only lines that it covers; `None` for all.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub repair: Option<PlanRepair>,
+}
+
+/// Of a plan that a replay makes: it covers the lines that an earlier plan could not read, and no others.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlanRepair {
+    /// The number of the earlier plan, which has the same windows.
+    pub plan: u32,
+    /// The number of the replay that made it.
+    pub replay: u32,
+    /// The lines that were rejected then.
+    pub lines: LineOffsets,
 }
 
 impl DeliveryPlan {
@@ -86,6 +102,13 @@ impl DeliveryPlan {
     #[must_use]
     pub fn holds(&self, unix_ms: i64) -> bool {
         self.windows.iter().any(|window| window.holds(unix_ms))
+    }
+
+    /// Whether it covers the line that begins at the inflated byte `at`, whose record has this instant.
+    #[must_use]
+    pub fn covers(&self, unix_ms: i64, at: u64) -> bool {
+        let is_of_lines = self.repair.as_ref().is_none_or(|repair| repair.lines.iter().any(|line| line == at));
+        is_of_lines && self.holds(unix_ms)
     }
 }
 
@@ -117,7 +140,7 @@ mod tests {
             unknown_country: "CN".into(),
             duplicates: DuplicatePolicy::Hold,
         };
-        let plan = DeliveryPlan { number: 1, windows: vec![DeliveryWindow::EVER], options };
+        let plan = DeliveryPlan { number: 1, windows: vec![DeliveryWindow::EVER], options, repair: None };
         assert_eq!(serde_json::to_string(&plan).unwrap(), stored);
         assert_eq!(serde_json::from_str::<DeliveryPlan>(stored).unwrap(), plan);
     }

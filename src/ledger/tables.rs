@@ -14,7 +14,8 @@ use super::state::BatchState;
 use crate::backend::{BackendError, SqlDatabase, SqlRow, SqlValue};
 use crate::partner::OnUnknown;
 
-/// The statements that create the tables where they do not exist.
+/// The statements that create the tables where they do not exist. A source's `replay` is odd while it waits to be read
+/// again. Its `rejected` lines are those of the last reading, a plan's those of its own.
 pub(super) const SCHEMA: [&str; 5] = [
     "CREATE TABLE IF NOT EXISTS source_v1 (
         id TEXT PRIMARY KEY,
@@ -22,13 +23,14 @@ pub(super) const SCHEMA: [&str; 5] = [
         dataset TEXT NOT NULL,
         state TEXT NOT NULL, code TEXT, reason TEXT,
         indexed INTEGER NOT NULL, shards TEXT NOT NULL, gone INTEGER NOT NULL,
-        lines INTEGER NOT NULL, counts TEXT NOT NULL, inflated INTEGER NOT NULL,
-        first_ms INTEGER, last_ms INTEGER,
+        lines INTEGER NOT NULL, counts TEXT NOT NULL, rejected TEXT NOT NULL, inflated INTEGER NOT NULL,
+        first_ms INTEGER, last_ms INTEGER, replay INTEGER NOT NULL,
         first_seen_ms INTEGER NOT NULL, sealed_ms INTEGER) WITHOUT ROWID",
     "CREATE TABLE IF NOT EXISTS plan_v1 (
         source TEXT NOT NULL, number INTEGER NOT NULL,
         plan TEXT NOT NULL, sealed_ms INTEGER, abandoned_ms INTEGER,
         in_window INTEGER NOT NULL, filtered TEXT NOT NULL, sanitised INTEGER NOT NULL, duplicates TEXT,
+        rejected TEXT NOT NULL,
         PRIMARY KEY (source, number)) WITHOUT ROWID",
     "CREATE TABLE IF NOT EXISTS delivery_v1 (
         source TEXT NOT NULL, plan INTEGER NOT NULL, number TEXT NOT NULL,

@@ -11,13 +11,15 @@ use super::duplicates::PlanDuplicates;
 use super::health::{DeliveryHealth, PendingPayload};
 use super::ids::BatchId;
 use super::packs;
-use super::sources::{id_of, plans};
+use super::plans::plans;
+use super::replays::is_due;
+use super::sources::id_of;
 use super::state::BatchState;
 use super::tables::{LedgerRow, breaker, deliveries};
 use super::waiting::PayloadWait;
 use crate::backend::{BackendError, SqlDatabase, SqlRow, SqlValue};
-use crate::index::{LineCounts, ObjectVersion};
-use crate::limits::LEASE_MS;
+use crate::index::{LineCounts, ObjectVersion, RejectedLines};
+use crate::limits::{LEASE_MS, REJECTED_LISTED};
 
 /// The reason of records that no plan covers: delivery is off, their dataset is not delivered, or their time is outside
 /// every plan.
@@ -118,7 +120,7 @@ fn unaccounted(lines: &LineTotals) -> i64 {
 
 /// The columns of a source, in the order of [`batch_of`].
 const SOURCE: &str = "id, object_key, etag, uploaded_ms, size, dataset, state, code, reason, indexed, gone, first_seen_ms, \
-     sealed_ms, counts, inflated, shards, first_ms, last_ms";
+     sealed_ms, counts, inflated, shards, replay, rejected, first_ms, last_ms";
 
 /// Lists sources, those first seen last at the front.
 pub(super) fn batches(sql: &impl SqlDatabase, ledger: &str, ask: &ListBatches) -> Result<BatchList, BackendError> {
@@ -143,16 +145,18 @@ pub(super) fn batch(
     let source = [SqlValue::text(ask.source.as_str())];
     let rows = sql.run(&format!("SELECT {SOURCE} FROM source_v1 WHERE id = ?"), &source)?;
     let shards = rows.rows.first().map(|row| LedgerRow(row).json(15)).transpose()?.unwrap_or_default();
+    let rejected: RejectedLines = rows.rows.first().map(|row| LedgerRow(row).json(17)).transpose()?.unwrap_or_default();
     let batch = rows.rows.first().map(|row| batch_of(ledger, row)).transpose()?;
     // An abandoned plan delivers nothing, and another one covers its times.
-    let plans = plans(sql, &ask.source)?.into_iter().filter(|(_, standing)| *standing != PlanStanding::Void);
-    let plans = plans.map(|(plan, _)| plan).collect();
+    let plans = plans(sql, &ask.source)?.into_iter().filter(|stored| stored.standing != PlanStanding::Void);
+    let plans = plans.map(|stored| stored.plan).collect();
     let duplicates = duplicates(sql, &source)?;
     let mut payloads = deliveries(sql, "source = ? ORDER BY plan, number", &source)?;
     packs::locate(sql, &ask.source, &mut payloads)?;
     let breaker = breaker(sql)?;
     let payloads = payloads.iter().map(|delivery| view_of(ledger, delivery, &breaker, now_ms)).collect();
-    Ok(BatchDetails { batch, shards, totals: books(sql, "id = ?", &source)?, plans, duplicates, payloads })
+    let (totals, rejected) = (books(sql, "id = ?", &source)?, rejected.first(REJECTED_LISTED));
+    Ok(BatchDetails { batch, shards, totals, rejected, plans, duplicates, payloads })
 }
 
 /// The duplicates in the plans of a source.
@@ -175,11 +179,12 @@ fn batch_of(ledger: &str, row: &SqlRow) -> Result<BatchSummary, BackendError> {
         reason: row.maybe_text(8),
         indexed: row.integer(9)? != 0,
         gone: row.integer(10)? != 0,
+        replaying: is_due(row.number(16)?),
         first_seen_ms: row.integer(11)?,
         sealed_ms: row.maybe_integer(12),
         counts: if counts == "{}" { LineCounts::default() } else { row.json(13)? },
         inflated: row.number(14)?,
-        times: row.maybe_integer(16).zip(row.maybe_integer(17)),
+        times: row.maybe_integer(18).zip(row.maybe_integer(19)),
     })
 }
 

@@ -70,7 +70,7 @@ impl DeliveryStatus<'_> {
 pub fn find_delivery_status<'a>(batch: &'a BatchDetails, line: &[u8], at: u64, default_ms: i64) -> DeliveryStatus<'a> {
     let key = read_key(Dataset::HttpRequests, line).unwrap_or_default();
     let unix_ms = key.unix_ms().unwrap_or(default_ms);
-    let Some(plan) = batch.plans.iter().find(|plan| plan.holds(unix_ms)) else { return DeliveryStatus::NoPlan };
+    let Some(plan) = batch.plans.iter().rfind(|plan| plan.covers(unix_ms, at)) else { return DeliveryStatus::NoPlan };
     let number = plan.number;
     let Some(rules) = PlanRules::new(plan.clone()) else { return DeliveryStatus::UnknownPlan { plan: number } };
     if let Err(why) = rules.write(&mut Vec::new(), line) {
@@ -117,7 +117,7 @@ mod tests {
             unknown_country: "CN".into(),
             duplicates: DuplicatePolicy::Hold,
         };
-        DeliveryPlan { number, windows: vec![DeliveryWindow { start_ms, end_ms }], options }
+        DeliveryPlan { number, windows: vec![DeliveryWindow { start_ms, end_ms }], options, repair: None }
     }
 
     fn payload(plan: u32, index: &str, state: DeliveryState, first_offset: u64, last_offset: u64) -> PayloadView {
@@ -142,7 +142,8 @@ mod tests {
 
     fn batch(plans: Vec<DeliveryPlan>, payloads: Vec<PayloadView>) -> BatchDetails {
         let (totals, duplicates) = (LedgerTotals::default(), Vec::new());
-        BatchDetails { batch: None, shards: Vec::new(), totals, plans, duplicates, payloads }
+        let (batch, shards, rejected) = (None, Vec::new(), Vec::new());
+        BatchDetails { batch, shards, totals, rejected, plans, duplicates, payloads }
     }
 
     fn ids(found: &DeliveryStatus<'_>) -> Vec<String> {

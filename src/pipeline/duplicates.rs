@@ -210,7 +210,7 @@ impl<S: Services> DuplicateFinder<'_, S> {
             of_plan.map(|view| Some(view.payload.pack.as_ref()?.key(&id.source, plan))).collect();
         for key in packs.iter().flatten() {
             let Some((_, body)) = self.services.data_bucket().get(key).await? else { return Ok(false) };
-            self.read_lines(body, |line| {
+            self.read_lines(body, |_, line| {
                 let ray = line.split(|byte| *byte == SEPARATOR).nth(RAY_CELL).and_then(RayId::from_hex);
                 add_line(lines, keys, ray, line);
             })
@@ -236,10 +236,10 @@ impl<S: Services> DuplicateFinder<'_, S> {
         }
         lines.clear();
         let default_ms = batch.object.default_ms();
-        self.read_lines(body, |line| {
+        self.read_lines(body, |at, line| {
             let key = read_key(Dataset::HttpRequests, line).unwrap_or_default();
             let mut text = Vec::new();
-            if rules.covers(key.unix_ms().unwrap_or(default_ms)) && rules.write(&mut text, line).is_ok() {
+            if rules.covers(key.unix_ms().unwrap_or(default_ms), at) && rules.write(&mut text, line).is_ok() {
                 add_line(lines, keys, key.ray.as_ref().and_then(RayKey::ray), &text);
             }
         })
@@ -247,12 +247,12 @@ impl<S: Services> DuplicateFinder<'_, S> {
         Ok(true)
     }
 
-    async fn read_lines(&self, body: impl ByteStream, mut take: impl FnMut(&[u8])) -> Result<(), BackendError> {
+    async fn read_lines(&self, body: impl ByteStream, mut take: impl FnMut(u64, &[u8])) -> Result<(), BackendError> {
         let mut body = HeartbeatBody { permit: self.permit, now_ms: || self.services.now_ms(), body };
         let mut reader = BatchReader::default();
         let mut sink = |line: BatchLine<'_>| {
-            if let BatchLine::Text { bytes, .. } = line {
-                take(bytes);
+            if let BatchLine::Text { offset, bytes, .. } = line {
+                take(offset, bytes);
             }
             ControlFlow::Continue(())
         };

@@ -144,6 +144,7 @@ mod tests {
 
     use super::{BatchHead, PeekedBody, peek_batch};
     use crate::backend::{BackendError, ByteStream};
+    use crate::batch::BatchForm;
     use crate::limits::{HEAD_LINES, HEAD_STORED};
 
     const RECORD: &str = r#"{"ClientIP":"192.0.2.1","RayID":"9e35512345678abc"}"#;
@@ -195,7 +196,7 @@ mod tests {
         let codes = |text: &str| {
             [gzip(text.as_bytes()), text.as_bytes().to_vec()].map(|stored| {
                 let head = peek(&stored, 4096).0;
-                (head.form.map(|form| form.code()), head.form_without_records.map(|form| form.code()))
+                (head.form.map(BatchForm::code), head.form_without_records.map(BatchForm::code))
             })
         };
         let many = vec![RECORD; 5_000];

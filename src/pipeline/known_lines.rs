@@ -96,7 +96,9 @@ impl KnownLines {
     fn gone_batch_with(&self, key: LineKey, unix_ms: i64, line: &[u8]) -> Option<usize> {
         let LineKey::Ray(ray) = key else { return None };
         let delivered = |plan: &&GonePlan| {
-            plan.prefix == ray.prefix() && plan.rules.covers(unix_ms) && plan.rules.write(&mut Vec::new(), line).is_ok()
+            plan.prefix == ray.prefix()
+                && plan.rules.covers_all(unix_ms)
+                && plan.rules.write(&mut Vec::new(), line).is_ok()
         };
         self.gone.iter().find(delivered).map(|plan| plan.batch)
     }

@@ -48,6 +48,8 @@ pub struct PlanRules {
     pub(super) plan: DeliveryPlan,
     options: PartnerOptions,
     filter: Option<Filter>,
+    /// The only lines that it covers, ascending.
+    lines: Option<Vec<u64>>,
 }
 
 impl PlanRules {
@@ -56,13 +58,20 @@ impl PlanRules {
     pub fn new(plan: DeliveryPlan) -> Option<Self> {
         let options = PartnerOptions::new(&plan.options.tenant, &plan.options.unknown_country).ok()?;
         let filter = plan.options.filter.as_deref().map(Filter::parse).transpose().ok()?;
-        (plan.options.format == FORMAT).then_some(Self { plan, options, filter })
+        let lines = plan.repair.as_ref().map(|repair| repair.lines.iter().collect());
+        (plan.options.format == FORMAT).then_some(Self { plan, options, filter, lines })
     }
 
-    /// Whether the plan covers a record that began at this instant.
+    /// Whether the plan covers the line at the inflated byte `at`, whose record began at this instant.
     #[must_use]
-    pub fn covers(&self, unix_ms: i64) -> bool {
-        self.plan.holds(unix_ms)
+    pub fn covers(&self, unix_ms: i64, at: u64) -> bool {
+        self.plan.holds(unix_ms) && self.lines.as_ref().is_none_or(|lines| lines.binary_search(&at).is_ok())
+    }
+
+    /// Whether the plan covers every line whose record began at this instant.
+    #[must_use]
+    pub fn covers_all(&self, unix_ms: i64) -> bool {
+        self.plan.holds(unix_ms) && self.lines.is_none()
     }
 
     /// Appends the partner's line of a record. Returns whether characters of it were replaced.

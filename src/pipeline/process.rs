@@ -28,8 +28,8 @@ use crate::bucket_keys::{summaries_key, windows_key};
 use crate::index::claims::PlanName;
 use crate::index::{LineCounts, ObjectVersion, forget_entries, put_entries};
 use crate::ledger::calls::{
-    BeginAnswer, BeginBatch, MarkRegistered, QuarantineBatch, RecordShards, RemainingWork, ReplacedVersion, SealAnswer,
-    SealBatch, SealedPlan,
+    BeginAnswer, BeginBatch, MarkRegistered, QuarantineBatch, RecordShards, RemainingWork, ReplacedVersion, ReplayStep,
+    SealAnswer, SealBatch, SealedPlan,
 };
 use crate::ledger::plan::DeliveryRequest;
 use crate::ledger::{BatchId, DeliveryId, DeliveryPlan, occupancy, registry};
@@ -146,9 +146,10 @@ async fn process_version(
         registry::register(services.ledgers(), &id.ledger).await?;
         rpc::call(services.ledgers(), &id.ledger, &MarkRegistered {}).await?;
     }
-    let RemainingWork { index, plan, replaced, more, .. } = work;
+    let RemainingWork { index, plan, replaced, more, replay, .. } = work;
     let plan = plan.as_ref();
-    let writer = BatchWriter { services, permit, id: &id, object: &object, replaced, dataset: request.dataset, index };
+    let dataset = request.dataset;
+    let writer = BatchWriter { services, permit, id: &id, object: &object, replaced, dataset, index, replay };
     match writer.scan(body, plan, None).await {
         Ok(scan) => Ok((BatchOutcome::Sealed(writer.commit(scan, plan).await?), more)),
         Err(ScanError::Batch(why)) => Ok((writer.quarantine(why).await?, false)),
@@ -178,6 +179,8 @@ struct BatchWriter<'a, S> {
     dataset: Dataset,
     /// Whether the batch is indexed.
     index: bool,
+    /// The step of a replay that this is: what the index has of the batch is written anew.
+    replay: Option<ReplayStep>,
 }
 
 impl<S: Services> BatchWriter<'_, S> {
@@ -271,8 +274,10 @@ impl<S: Services> BatchWriter<'_, S> {
         let prefixes: Vec<u32> = entries.iter().filter_map(|entry| entry.shard.prefix()).collect();
         self.mark_occupied(&prefixes).await?;
         self.call_ledger(&RecordShards { source: self.id.source.clone(), shards: shards.clone() }).await?;
+        let rewrites = self.replay.is_some();
         let rows =
-            put_entries(self.services.shards(), (self.dataset, self.object), entries, &scan.summaries.batch).await?;
+            put_entries(self.services.shards(), (self.dataset, self.object), entries, &scan.summaries.batch, rewrites)
+                .await?;
         report.superseded = rows.is_none();
         report.rows_written = rows.unwrap_or_default();
         self.forget_replaced(&shards).await?;
@@ -285,19 +290,24 @@ impl<S: Services> BatchWriter<'_, S> {
         let seal = SealBatch {
             source: self.id.source.clone(),
             counts: scan.counts,
+            rejected: scan.rejected,
             inflated: scan.totals.inflated,
             times,
             indexed,
             plan: scan.plan,
+            replay: self.replay,
         };
         self.call_ledger(&seal).await
     }
 
     /// Writes a sidecar object of the batch (windows or summaries) unless it is empty. It comes before the index, which
-    /// refers to it.
+    /// refers to it. Its content is that of every reading, but for what a replay found.
     async fn put_sidecar(&self, key: String, bytes: Vec<u8>) -> Result<(), BackendError> {
         if bytes.is_empty() {
             return Ok(());
+        }
+        if self.replay.is_some() {
+            return self.services.data_bucket().put(&key, bytes).await.map(drop);
         }
         self.services.data_bucket().put_new(&key, bytes).await.map(drop)
     }
@@ -319,7 +329,7 @@ impl<S: Services> BatchWriter<'_, S> {
     async fn quarantine(&self, why: BatchError) -> Result<BatchOutcome, BackendError> {
         self.forget_replaced(&[]).await?;
         let source = self.id.source.clone();
-        let ask = QuarantineBatch { source, code: why.code().into(), reason: why.to_string(), replay: false };
+        let ask = QuarantineBatch { source, code: why.code().into(), reason: why.to_string() };
         let answer = self.call_ledger(&ask).await?;
         Ok(if answer.quarantined { BatchOutcome::Quarantined(why) } else { BatchOutcome::AlreadySealed })
     }

@@ -68,7 +68,7 @@ impl PartnerTransformer {
     /// [`BatchError`] where there are more payloads than a batch may have.
     pub fn record(&mut self, record: &ScannedLine<'_>) -> Result<Option<PayloadPack>, BatchError> {
         let ScannedLine { line, at, fields, key, lossy } = record;
-        if !self.rules.covers(key.unix_ms().unwrap_or(self.default_ms)) {
+        if !self.rules.covers(key.unix_ms().unwrap_or(self.default_ms), *at) {
             return Ok(None);
         }
         self.sealed.in_window += 1;

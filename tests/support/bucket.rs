@@ -110,6 +110,14 @@ impl MemoryBucket {
         head
     }
 
+    /// Other bytes under the same head, as many: what a reader that knows more makes of an object.
+    pub fn replace_bytes(&self, key: &str, bytes: &[u8]) {
+        let mut objects = self.state.objects.borrow_mut();
+        let stored = objects.get_mut(key).unwrap_or_else(|| panic!("there is no {key}"));
+        assert_eq!(bytes.len() as u64, stored.head.size);
+        stored.bytes = Rc::new(bytes.to_vec());
+    }
+
     /// Deletes an object as someone else would; says whether it was there.
     pub fn delete(&self, key: &str) -> bool {
         self.state.objects.borrow_mut().remove(key).is_some()

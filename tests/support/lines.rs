@@ -10,8 +10,7 @@ pub fn naive(text: &[u8]) -> Vec<(u64, Option<&[u8]>)> {
         let start = offset;
         offset += raw.len() as u64 + 1;
         let line = raw.strip_suffix(b"\r").unwrap_or(raw);
-        let marked = if start == 0 { line.strip_prefix(b"\xef\xbb\xbf") } else { None };
-        let line = marked.unwrap_or(line);
+        let line = line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line);
         if raw.len() > MAX_LINE {
             found.push((start, None));
         } else if !line.iter().all(u8::is_ascii_whitespace) {

@@ -123,7 +123,7 @@ pub fn bench_parse(gzip: Uint8Array) -> Result<String> {
         unknown_country: "CN".into(),
         duplicates: DuplicatePolicy::Hold,
     };
-    let rules = PlanRules::new(DeliveryPlan { number: 1, windows: vec![DeliveryWindow::EVER], options });
+    let rules = PlanRules::new(DeliveryPlan { number: 1, windows: vec![DeliveryWindow::EVER], options, repair: None });
     let rules = rules.ok_or_else(|| JsError::new("the bench's plan is not valid"))?;
     let scan = scan_whole(&MemoryBucket::new(KEY, gzip), Some(PartnerTransformer::new(rules, 0, PACK_BYTES)))?;
     let payloads = scan.plan.map(|plan| plan.payloads).unwrap_or_default();

@@ -74,6 +74,7 @@ pub fn bench_puts(number: u32, start_ms: f64, records: u32) -> Result<Array> {
             time_slots: entry.time_slots,
             parts: entry.parts,
             summary: summaries.batch.clone(),
+            rewrites: false,
         };
         Array::of3(&entry.shard.to_string().into(), &PutEntry::NAME.into(), &Uint8Array::from(put.to_body().as_slice()))
     });

@@ -140,12 +140,6 @@ impl Dataset {
     pub const fn has_ray(self) -> bool {
         self.spec().ray.is_some()
     }
-
-    /// Whether a batch without a single ray is a fault of its job. Workers run without a request too.
-    #[must_use]
-    pub const fn needs_ray(self) -> bool {
-        self.has_ray() && !matches!(self, Self::WorkersTraceEvents)
-    }
 }
 
 impl fmt::Display for Dataset {

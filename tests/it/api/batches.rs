@@ -51,7 +51,7 @@ fn batches_are_listed_by_hour_newest_first() {
         "id": id_of(&fakes, KEYS[1]).handle(),
         "object": {"key": KEYS[1], "etag": head.etag, "size": head.size,
             "uploaded_at": raydex::time::rfc3339(head.uploaded_ms)},
-        "dataset": "http_requests", "state": "sealed", "indexed": true, "gone": false,
+        "dataset": "http_requests", "state": "sealed", "indexed": true, "gone": false, "replaying": false,
         "first_seen_at": "2026-03-28T08:42:25.010Z", "sealed_at": "2026-03-28T08:42:25.010Z",
         "first_record_at": all["batches"][0]["first_record_at"], "last_record_at": all["batches"][0]["last_record_at"],
         "inflated": head.size,
@@ -120,6 +120,7 @@ fn batch_shows_its_books_plans_and_payloads() {
     );
     assert_eq!(one["books"]["sources"], json!({"open": 0, "sealed": 1, "quarantined": 0}));
     assert_eq!(one["shards"].as_array().unwrap().len(), 1);
+    assert_eq!(one["rejected"], json!({"total": 0, "truncated": false, "lines": []}));
     assert_eq!(
         one["plans"],
         json!([{
@@ -201,7 +202,7 @@ fn quarantined_wrongly() -> (Fakes, String) {
     };
     fakes.ledgers.ask(&id.ledger, &begin);
     let (code, reason) = ("not_gzip".into(), "It is no gzip.".into());
-    fakes.ledgers.ask(&id.ledger, &QuarantineBatch { source: id.source.clone(), code, reason, replay: false });
+    fakes.ledgers.ask(&id.ledger, &QuarantineBatch { source: id.source.clone(), code, reason });
     let handle = id.handle();
     (fakes, handle)
 }
@@ -220,7 +221,7 @@ fn quarantined_batch_is_read_again() {
     assert_eq!(fakes.parse(&messages[0], 1).verdict.name(), "sealed");
     assert_eq!(get(&fakes, &format!("/v1/batches/{handle}"))["batch"]["state"], "sealed");
     let again = Ask::post(&path, "once more").of(&fakes);
-    assert_eq!(problem(&again), (409, "not_quarantined".into()));
+    assert_eq!(problem(&again), (409, "nothing_to_replay".into()));
     assert!(fakes.queue.sent().is_empty());
 }
 

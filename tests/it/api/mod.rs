@@ -110,7 +110,7 @@ impl Ask {
     }
 
     /// An operation with its reason.
-    pub fn post(path: &str, reason: &str) -> Self {
+    pub(crate) fn post(path: &str, reason: &str) -> Self {
         let body = serde_json::json!({ "reason": reason }).to_string().into_bytes();
         Self { body, ..Self::new("POST", path) }
     }
@@ -173,7 +173,7 @@ pub(crate) fn json(reply: &Reply) -> Value {
 }
 
 /// The status and code of a problem, checked for its form.
-pub fn problem(reply: &Reply) -> (u16, String) {
+pub(crate) fn problem(reply: &Reply) -> (u16, String) {
     let body = json(reply);
     assert_eq!(header(reply, "content-type"), Some("application/problem+json"));
     assert_eq!((body["type"].as_str(), &body["status"]), (Some("about:blank"), &reply.status.into()));

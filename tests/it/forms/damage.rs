@@ -78,5 +78,12 @@ proptest! {
         }
         let kept = fakes.kept(KEY);
         assert_eq!(kept.totals.lines.unaccounted, 0);
+        let starts = lines.iter().scan(0, |at, line| {
+            let start = *at;
+            *at += (line.len() + newline.len()) as u64;
+            Some(start)
+        });
+        let expected: Vec<u64> = (0..).zip(starts).filter(|(place, _)| places.contains(place)).map(|(_, at)| at).collect();
+        assert_eq!(kept.rejected.iter().map(|line| line.offset).collect::<Vec<_>>(), expected);
     }
 }

@@ -5,8 +5,10 @@ use crate::support;
 
 mod cases;
 mod damage;
+mod repairs;
 mod wrong;
 
+use raydex::backend::BackendError;
 use raydex::config::DEFAULT_BUCKET_NAME as BUCKET_NAME;
 use raydex::ledger::DeliveryWindow;
 use raydex::ledger::plan::DeliveryRequest;
@@ -21,9 +23,19 @@ const KEY: &str = "logs/http_requests/20260328/20260328T084200Z_20260328T084225Z
 /// Stores the object, and has it indexed and delivered.
 fn process(fakes: &Fakes, stored: &[u8]) -> BatchOutcome {
     fakes.bucket.store(KEY, stored);
+    process_again(fakes)
+}
+
+/// Has the object read as it is.
+fn process_again(fakes: &Fakes) -> BatchOutcome {
+    try_process(fakes).unwrap()
+}
+
+/// The same where the world may fail.
+fn try_process(fakes: &Fakes) -> Result<BatchOutcome, BackendError> {
     let wish = DeliveryRequest { window: DeliveryWindow::EVER, options: options_of(&delivering(&[])) };
     let work = BatchRequest { dataset: Dataset::HttpRequests, index: true, deliver: Some(wish) };
-    run(process_batch(fakes, KEY, &work)).unwrap()
+    run(process_batch(fakes, KEY, &work))
 }
 
 /// Nothing of the object is indexed, sealed for the partner, or announced, and it is quarantined under this code with a

@@ -73,6 +73,7 @@ fn wrong_span_costs_a_full_scan_losing_nothing() {
             time_slots: vec![0],
             parts: pack(vec![RayLocation::new(ray(1), span)], &ObjectSpans::default()),
             summary: Vec::new(),
+            rewrites: false,
         };
         let name = ShardName::for_key(&RayKey::Ray(ray(1))).to_string();
         run(rpc::call(&fakes.shards, &name, &put)).unwrap();

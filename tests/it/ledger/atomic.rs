@@ -5,7 +5,7 @@ use raydex::backend::BackendError;
 use raydex::ledger::AttemptOutcome;
 use raydex::ledger::calls::{
     BeginBatch, ClaimPayload, CommitAttempt, DecideDelivery, DeliveryDecision, ForgetDeletedObject, MarkRegistered,
-    MarkRemoved, QuarantineBatch, RecordShards, SealBatch, SplitPayload,
+    MarkRemoved, QuarantineBatch, RecordShards, ReplayBatch, ReplayStep, SealBatch, SplitPayload,
 };
 use raydex::ledger::delivery::BodyLocation;
 use raydex::ledger::ids::PackId;
@@ -16,7 +16,7 @@ use super::support::faults::DETAIL;
 use super::support::{Fault, Kind};
 use super::{
     KEY, Ledger, begin, begin_of, claim, counts, delivered, endpoint, halves, id, index, not_stored, refused, seal,
-    source, unknown, window, wish,
+    seal_of_lines, source, unknown, window, wish, with_rejected,
 };
 
 /// A call, and what it comes to.
@@ -83,12 +83,41 @@ fn trying() -> Ledger {
 
 fn aside() -> Ledger {
     let ledger = begun();
-    ledger.ask(&quarantine(false));
+    ledger.ask(&quarantine());
     ledger
 }
 
-fn quarantine(replay: bool) -> QuarantineBatch {
-    QuarantineBatch { source: source('a'), code: "not_ndjson".into(), reason: "it is CSV".into(), replay }
+fn quarantine() -> QuarantineBatch {
+    QuarantineBatch { source: source('a'), code: "not_ndjson".into(), reason: "it is CSV".into() }
+}
+
+fn replay() -> ReplayBatch {
+    ReplayBatch { source: source('a'), reason: "look again".into() }
+}
+
+/// A ledger whose source has rejected lines.
+fn partly_rejected() -> Ledger {
+    let ledger = begun();
+    ledger.ask(&with_rejected(seal(1, 8), 2));
+    ledger
+}
+
+fn replaying() -> Ledger {
+    let ledger = partly_rejected();
+    ledger.ask(&replay());
+    ledger
+}
+
+fn begun_again() -> Ledger {
+    let ledger = replaying();
+    ledger.ask(&begin());
+    ledger
+}
+
+/// The seal of a replay that repaired both lines.
+fn seal_of_replay() -> SealBatch {
+    let step = ReplayStep { number: 1, is_last: true };
+    SealBatch { counts: counts(82), replay: Some(step), ..seal_of_lines(2, 2) }
 }
 
 fn newer_begun() -> Ledger {
@@ -154,13 +183,13 @@ fn of_sources() -> Vec<(&'static str, Maker, Doing)> {
         ("seal, superseded", begun, doing(SealBatch { indexed: Some(false), ..seal(1, 8) })),
         ("seal, of the newer version", newer_begun, doing(SealBatch { source: source('b'), ..seal(1, 8) })),
         ("seal, again", sealed, doing(seal(1, 8))),
-        ("quarantined", begun, doing(quarantine(false))),
-        (
-            "quarantined, the newer version",
-            newer_begun,
-            doing(QuarantineBatch { source: source('b'), ..quarantine(false) }),
-        ),
-        ("replay", aside, doing(quarantine(true))),
+        ("quarantined", begun, doing(quarantine())),
+        ("quarantined, the newer version", newer_begun, doing(QuarantineBatch { source: source('b'), ..quarantine() })),
+        ("replay", aside, doing(replay())),
+        ("replay, of rejected lines", partly_rejected, doing(replay())),
+        ("begin, a replay", replaying, doing(begin())),
+        ("seal, a replay", begun_again, doing(seal_of_replay())),
+        ("quarantined, a replay", replaying, doing(quarantine())),
         ("gone", sealed, doing(ForgetDeletedObject { key: KEY.into(), forgotten: true })),
         ("registered", new, doing(MarkRegistered {})),
     ]

@@ -3,7 +3,7 @@
 use raydex::ledger::BatchState;
 use raydex::ledger::calls::{
     BeginAnswer, BeginBatch, FindUnfinished, ForgetDeletedObject, GetBatch, MarkRegistered, QuarantineBatch,
-    RecordShards, RemainingWork, ReplacedVersion, SealBatch,
+    RecordShards, RemainingWork, ReplacedVersion, ReplayAnswer, ReplayBatch, SealBatch,
 };
 use raydex::ledger::{DeliveryWindow, SourceId};
 
@@ -29,8 +29,12 @@ fn entries(digit: char, shards: &[&str]) -> RecordShards {
     RecordShards { source: source(digit), shards: shards.iter().map(|name| (*name).to_owned()).collect() }
 }
 
-fn aside(replay: bool) -> QuarantineBatch {
-    QuarantineBatch { source: source('a'), code: "not_ndjson".into(), reason: "it is CSV".into(), replay }
+fn aside() -> QuarantineBatch {
+    QuarantineBatch { source: source('a'), code: "not_ndjson".into(), reason: "it is CSV".into() }
+}
+
+fn replay(digit: char) -> ReplayBatch {
+    ReplayBatch { source: source(digit), reason: "look again".into() }
 }
 
 fn missing(ledger: &Ledger, digits: &[char]) -> Vec<SourceId> {
@@ -106,7 +110,7 @@ fn older_version_is_left_alone_whatever_the_newer() {
         |ledger| whole(ledger, 'b', 9, &["s1"]),
         |ledger| {
             ledger.ask(&begin_of('b', 9));
-            ledger.ask(&QuarantineBatch { source: source('b'), ..aside(false) });
+            ledger.ask(&QuarantineBatch { source: source('b'), ..aside() });
         },
     ];
     for newer in newer {
@@ -172,15 +176,15 @@ fn rewritten_bytes_are_the_same_source_dated_later() {
 fn quarantined_source_stays_until_a_person_decides() {
     let ledger = Ledger::new();
     ledger.ask(&begin());
-    assert!(ledger.ask(&aside(false)).quarantined);
+    assert!(ledger.ask(&aside()).quarantined);
     let rows = ledger.sql.rows();
-    assert!(ledger.again_is_the_same(&aside(false), &rows).quarantined);
+    assert!(ledger.again_is_the_same(&aside(), &rows).quarantined);
     let expected = BeginAnswer::Quarantined { code: "not_ndjson".into() };
     assert_eq!(ledger.again_is_the_same(&begin(), &rows), expected);
     assert!(ledger.refusal(&seal(1, 2)).contains("quarantined"));
     assert_eq!(ledger.ask(&GetBatch { source: source('a') }).batch.unwrap().state, BatchState::Quarantined);
     // A replay: it is read as if for the first time, by the plan that was pinned then.
-    assert!(!ledger.ask(&aside(true)).quarantined);
+    assert_eq!(ledger.ask(&replay('a')), ReplayAnswer { state: Some(BatchState::Open), due: true });
     assert!(work(ledger.ask(&begin())).index);
     assert_eq!(ledger.ask(&seal(1, 2)).send.len(), 2);
 }
@@ -189,12 +193,14 @@ fn quarantined_source_stays_until_a_person_decides() {
 fn sealed_source_is_neither_quarantined_nor_reopened() {
     let ledger = Ledger::sealed(2);
     let rows = ledger.sql.rows();
-    assert!(!ledger.again_is_the_same(&aside(false), &rows).quarantined);
-    assert!(!ledger.again_is_the_same(&aside(true), &rows).quarantined);
+    assert!(!ledger.again_is_the_same(&aside(), &rows).quarantined);
+    let nothing = ReplayAnswer { state: Some(BatchState::Sealed), due: false };
+    assert_eq!(ledger.again_is_the_same(&replay('a'), &rows), nothing);
     assert_eq!(ledger.ask(&begin()), BeginAnswer::Complete);
     // Nor is one that nobody has begun.
-    let stranger = QuarantineBatch { source: source('b'), ..aside(false) };
+    let stranger = QuarantineBatch { source: source('b'), ..aside() };
     assert!(!ledger.again_is_the_same(&stranger, &rows).quarantined);
+    assert_eq!(ledger.again_is_the_same(&replay('b'), &rows), ReplayAnswer { state: None, due: false });
 }
 
 #[test]
@@ -202,7 +208,7 @@ fn damaged_version_replaces_the_older_too() {
     let ledger = Ledger::new();
     whole(&ledger, 'a', 5, &["s1"]);
     assert_eq!(work(ledger.ask(&begin_of('b', 6))).replaced.len(), 1);
-    ledger.ask(&QuarantineBatch { source: source('b'), ..aside(false) });
+    ledger.ask(&QuarantineBatch { source: source('b'), ..aside() });
     assert_eq!(indexed(&ledger, 'a'), (false, vec![]));
 }
 
@@ -261,9 +267,9 @@ fn missing_is_what_nobody_began_or_finished() {
     };
     ledger.ask(&other);
     assert_eq!(missing(&ledger, &['a', 'b', 'c']), [source('b'), source('c')]);
-    ledger.ask(&QuarantineBatch { source: source('b'), ..aside(false) });
+    ledger.ask(&QuarantineBatch { source: source('b'), ..aside() });
     assert_eq!(missing(&ledger, &['a', 'b', 'c']), [source('c')]);
-    ledger.ask(&QuarantineBatch { source: source('b'), ..aside(true) });
+    ledger.ask(&replay('b'));
     assert_eq!(missing(&ledger, &['b']), [source('b')]);
     assert!(missing(&ledger, &[]).is_empty());
 }

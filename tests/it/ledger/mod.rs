@@ -13,13 +13,14 @@ mod occupancy;
 mod packs;
 mod plans;
 mod refusals;
+mod replays;
 mod seal;
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
 
 use raydex::backend::{BackendError, SqlDatabase, SqlRow, SqlValue};
-use raydex::index::{LineCounts, ObjectVersion};
+use raydex::index::{LineCounts, ObjectVersion, RejectedLines};
 use raydex::ledger::calls::{
     BeginBatch, ClaimAnswer, ClaimPayload, CommitAnswer, CommitAttempt, SealBatch, SealedPlan,
 };
@@ -241,8 +242,41 @@ fn seal(plan: u32, payloads: usize) -> SealBatch {
         payloads: (0..payloads).map(payload).collect(),
         duplicates: PlanDuplicates::default(),
     };
-    let (counts, times) = (counts(lines), Some((1, 2)));
-    SealBatch { source: source('a'), counts, inflated: 9000, times, indexed: Some(true), plan: Some(plan) }
+    SealBatch {
+        source: source('a'),
+        counts: counts(lines),
+        rejected: RejectedLines::default(),
+        inflated: 9000,
+        times: Some((1, 2)),
+        indexed: Some(true),
+        plan: Some(plan),
+        replay: None,
+    }
+}
+
+/// The seal of a plan with one payload of so many lines, which are all that is in its windows.
+fn seal_of_lines(plan: u32, lines: u64) -> SealBatch {
+    let mut seal = seal(plan, 1);
+    let sealed = seal.plan.as_mut().unwrap();
+    (sealed.in_window, sealed.payloads[0].lines) = (lines, lines);
+    seal
+}
+
+/// The same seal of an object that has so many lines more, which are no records.
+fn with_rejected(mut seal: SealBatch, lines: u64) -> SealBatch {
+    seal.counts.lines += lines;
+    seal.counts.rejected = BTreeMap::from([("not_json".to_owned(), lines)]);
+    seal.rejected = rejected_lines(&seal.counts);
+    seal
+}
+
+/// Places for the rejected lines: the nth of each reason is at 10 n.
+fn rejected_lines(counts: &LineCounts) -> RejectedLines {
+    let mut lines = RejectedLines::default();
+    for (code, count) in &counts.rejected {
+        (0..*count).for_each(|line| lines.push(code, 10 * line));
+    }
+    lines
 }
 
 fn claim(number: usize, claimant: &str) -> ClaimPayload {

@@ -2,13 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use raydex::index::LineCounts;
+use raydex::index::{LineCounts, RejectedLines};
 use raydex::ledger::DeliveryId;
 use raydex::ledger::books::LedgerTotals;
 use raydex::ledger::calls::{BeginBatch, ClaimPayload, GetTotals, QuarantineBatch, SealBatch, SealedPlan};
 use raydex::limits::OUTBOX_FIRST_MS;
 
-use super::{LINES, Ledger, begin, claim, counts, delivered, id, payload, refused, seal, source, window, wish};
+use super::{
+    LINES, Ledger, begin, claim, counts, delivered, id, payload, refused, rejected_lines, seal, source, window, wish,
+};
 
 /// A ledger in which the source is begun.
 fn begun() -> Ledger {
@@ -25,6 +27,7 @@ fn ids(count: usize) -> Vec<DeliveryId> {
 fn with(change: impl FnOnce(&mut LineCounts, &mut SealedPlan)) -> SealBatch {
     let mut seal = seal(1, 2);
     change(&mut seal.counts, seal.plan.as_mut().unwrap());
+    seal.rejected = rejected_lines(&seal.counts);
     seal
 }
 
@@ -82,6 +85,8 @@ fn books_that_do_not_balance_are_refused() {
         ledger.refusal(&seal);
         assert!(!ledger.ask(&super::seal(1, 2)).already, "{what}: the right one is taken afterwards");
     }
+    let unlisted = with(|counts, _| (counts.lines, counts.rejected) = (21, reasons(&[("not_json", 1)])));
+    assert!(begun().refusal(&SealBatch { rejected: RejectedLines::default(), ..unlisted }).contains("listed"));
     // Without a plan, too.
     let ledger = begun();
     ledger.refusal(&SealBatch { plan: None, counts: LineCounts { lines: 3, ..counts(2) }, ..seal(1, 2) });
@@ -95,7 +100,7 @@ fn unbegun_unplanned_and_quarantined_sources_are_not_sealed() {
     assert!(ledger.refusal(&seal(1, 2)).contains("no such plan"));
     let ledger = begun();
     assert!(ledger.refusal(&seal(2, 2)).contains("no such plan"));
-    ledger.ask(&QuarantineBatch { source: source('a'), code: "x".into(), reason: "y".into(), replay: false });
+    ledger.ask(&QuarantineBatch { source: source('a'), code: "x".into(), reason: "y".into() });
     assert!(ledger.refusal(&seal(1, 2)).contains("quarantined"));
 }
 

@@ -74,7 +74,8 @@ pub(crate) fn record(ray: &str, start: Option<&str>, more: &[(&str, &str)]) -> S
 
 /// A line of a batch of about this time: mostly a record.
 fn line(random: &mut Random, batch_ms: i64) -> String {
-    if random.chance(30) {
+    // More than one line in ten would quarantine a batch.
+    if random.chance(5) {
         return random.of(&["", "x", "[1]", "{\"RayID\":", "null"]).to_string();
     }
     let mut ms = batch_ms + random.between(-60_000, 30_000);

@@ -75,6 +75,7 @@ fn oversized_part_is_refused_before_writing() {
         time_slots: vec![0],
         parts,
         summary: Vec::new(),
+        rewrites: false,
     };
     let too_large = put(vec![part(5), part(SQL_BLOB_MAX + 1)]).to_body();
     assert!(shard::answer(&shard.sql, PutEntry::NAME, &too_large).is_err());

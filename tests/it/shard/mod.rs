@@ -75,7 +75,14 @@ fn entry(object: ObjectVersion, places: &[(u64, u32)]) -> PutEntry {
     time_slots.sort_unstable();
     time_slots.dedup();
     let places = places.iter().map(|&(suffix, span)| RayLocation::new(ray(suffix), span.into())).collect();
-    PutEntry { dataset: DATASET, object, time_slots, parts: pack(places, &ObjectSpans::default()), summary: Vec::new() }
+    PutEntry {
+        dataset: DATASET,
+        object,
+        time_slots,
+        parts: pack(places, &ObjectSpans::default()),
+        summary: Vec::new(),
+        rewrites: false,
+    }
 }
 
 /// The entry of these (nonstandard id, span) pairs.
@@ -88,6 +95,7 @@ fn nonstandard_entry(object: ObjectVersion, ids: &[(&str, u32)]) -> PutEntry {
         time_slots,
         parts: vec![EntryPart { first_suffix: 0, last_suffix: 0, bytes }],
         summary: Vec::new(),
+        rewrites: false,
     }
 }
 

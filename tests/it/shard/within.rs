@@ -12,6 +12,7 @@ fn presence(key: &str, etag: &str, at: i64, summary: &[u8]) -> PutEntry {
         time_slots: Vec::new(),
         parts: Vec::new(),
         summary: summary.to_vec(),
+        rewrites: false,
     }
 }
 

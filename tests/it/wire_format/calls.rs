@@ -222,8 +222,8 @@ fn both_ends_of_a_call_spell_it_alike() {
     check_forms!("audit", audit_calls: AppendEvent ReadEntries;);
     check_forms!(
         "ledger",
-        ledger_calls: BeginBatch RecordShards CheckPlan SealBatch QuarantineBatch ForgetDeletedObject FindUnfinished
-            MarkRegistered ClaimPayload CommitAttempt SplitPayload DecideDelivery ListExpiredPacks MarkRemoved
+        ledger_calls: BeginBatch RecordShards CheckPlan SealBatch QuarantineBatch ReplayBatch ForgetDeletedObject
+            FindUnfinished MarkRegistered ClaimPayload CommitAttempt SplitPayload DecideDelivery ListExpiredPacks MarkRemoved
             RearmAlarm GetTotals ListBatches GetBatch;
         completeness: FindMissing;
     );
@@ -271,6 +271,8 @@ fn every_variant_of_an_answer_is_played() {
                 r#"{"state":"complete"}"#,
                 r#"{"state":"quarantined""#,
                 r#"{"state":"superseded"}"#,
+                r#""repair":{"#,
+                r#""replay":{"#,
                 r#"{"claim":"granted""#,
                 r#""why":"busy""#,
                 r#""why":"not_due""#,

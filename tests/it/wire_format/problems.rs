@@ -35,7 +35,7 @@ fn all() -> Vec<(&'static str, Problem)> {
         batch_unreadable() unavailable() unknown_dataset() empty_body()
         not_a_batch(BatchError::Form(BatchForm::GluedRecords)) too_large() body_broken()
         reason_missing() operation_too_large() no_such_payload() not_parked(DeliveryState::Delivered) no_such_batch()
-        not_quarantined() object_gone() not_a_backfill() delivery_off() no_such_backfill() no_such_dead_letter()
+        nothing_to_replay() object_gone() not_a_backfill() delivery_off() no_such_backfill() no_such_dead_letter()
         not_redrivable()
     }
 }

@@ -1,0 +1,179 @@
+//! The plans of a source over SQL: which one is worked on next, and how it is sealed.
+//!
+//! # Invariants
+//! A plan is pinned when it is first returned. No line is in the payloads of two plans: windows are apart, and a repair
+//! covers what its earlier plan rejected, once for each replay.
+
+use super::calls::{CheckPlan, PlanStanding, SealBatch, SealedPlan};
+use super::delivery::Delivery;
+use super::packs;
+use super::plan::{DeliveryPlan, DeliveryRequest, DeliveryWindow, PlanRepair};
+use super::source_id::SourceId;
+use super::tables::{LedgerRow, json, save};
+use crate::backend::{BackendError, SqlDatabase, SqlValue};
+use crate::index::LineOffsets;
+use crate::limits::OUTBOX_FIRST_MS;
+
+/// A plan as it is kept.
+pub(super) struct StoredPlan {
+    pub(super) plan: DeliveryPlan,
+    pub(super) standing: PlanStanding,
+    /// The lines of it that were no records when it was sealed.
+    rejected: LineOffsets,
+}
+
+/// The plans of a source by their numbers.
+pub(super) fn plans(sql: &impl SqlDatabase, source: &SourceId) -> Result<Vec<StoredPlan>, BackendError> {
+    let rows = sql.run(
+        "SELECT plan, sealed_ms, abandoned_ms, rejected FROM plan_v1 WHERE source = ? ORDER BY number",
+        &[SqlValue::text(source.as_str())],
+    )?;
+    let plan = |row| {
+        let row = LedgerRow(row);
+        Ok(StoredPlan { plan: row.json(0)?, standing: standing_of(&row, 1), rejected: row.json(3)? })
+    };
+    rows.rows.iter().map(plan).collect()
+}
+
+/// How far a plan is, by the columns `sealed_ms` and `abandoned_ms`, the first of which is this one.
+fn standing_of(row: &LedgerRow<'_>, column: usize) -> PlanStanding {
+    match (row.maybe_integer(column), row.maybe_integer(column + 1)) {
+        (Some(_), _) => PlanStanding::Sealed,
+        (None, Some(_)) => PlanStanding::Void,
+        (None, None) => PlanStanding::Open,
+    }
+}
+
+/// Says how far a plan is, and abandons it where that is asked for and it is open.
+pub(super) fn check_plan(sql: &impl SqlDatabase, ask: &CheckPlan, now_ms: i64) -> Result<PlanStanding, BackendError> {
+    let place = [SqlValue::text(ask.source.as_str()), SqlValue::number(ask.plan)];
+    if ask.abandon {
+        let statement = "UPDATE plan_v1 SET abandoned_ms = ? WHERE source = ? AND number = ?
+            AND sealed_ms IS NULL AND abandoned_ms IS NULL";
+        sql.run(statement, &[&[SqlValue::Integer(now_ms)], place.as_slice()].concat())?;
+    }
+    let known = sql.run("SELECT sealed_ms, abandoned_ms FROM plan_v1 WHERE source = ? AND number = ?", &place)?;
+    Ok(known.rows.first().map_or(PlanStanding::Void, |row| standing_of(&LedgerRow(row), 0)))
+}
+
+/// Whether a source has a plan that is not sealed, or lacks one for some of these times.
+pub(super) fn has_plans_left(
+    sql: &impl SqlDatabase,
+    source: &SourceId,
+    deliver: Option<DeliveryWindow>,
+) -> Result<bool, BackendError> {
+    let plans = plans(sql, source)?;
+    let is_open = plans.iter().any(|stored| stored.standing == PlanStanding::Open);
+    Ok(is_open || deliver.is_some_and(|window| !window.without(&covered(&plans)).is_empty()))
+}
+
+/// The windows of the plans that were not abandoned.
+fn covered(plans: &[StoredPlan]) -> Vec<DeliveryWindow> {
+    let standing = plans.iter().filter(|stored| stored.standing != PlanStanding::Void);
+    standing.flat_map(|stored| &stored.plan.windows).copied().collect()
+}
+
+/// The plan to work on, and whether another one follows it. `replay` is the number of the replay that is due.
+pub(super) fn next_plan(
+    sql: &impl SqlDatabase,
+    source: &SourceId,
+    request: &DeliveryRequest,
+    replay: Option<u32>,
+) -> Result<(Option<DeliveryPlan>, bool), BackendError> {
+    let plans = plans(sql, source)?;
+    let left = request.window.without(&covered(&plans));
+    let mut owing = replay.map(|replay| owing(&plans, replay)).unwrap_or_default().into_iter();
+    if let Some(open) = plans.iter().find(|stored| stored.standing == PlanStanding::Open) {
+        return Ok((Some(open.plan.clone()), !left.is_empty() || owing.next().is_some()));
+    }
+    let number = plans.iter().map(|stored| stored.plan.number).max().unwrap_or(0) + 1;
+    let options = request.options.clone();
+    let plan = if !left.is_empty() {
+        DeliveryPlan { number, windows: left, options, repair: None }
+    } else if let Some((earlier, replay)) = owing.next().zip(replay) {
+        let repair = PlanRepair { plan: earlier.plan.number, replay, lines: earlier.rejected.clone() };
+        DeliveryPlan { number, windows: earlier.plan.windows.clone(), options, repair: Some(repair) }
+    } else {
+        return Ok((None, false));
+    };
+    sql.run(
+        "INSERT INTO plan_v1 (source, number, plan, in_window, filtered, sanitised, rejected)
+         VALUES (?, ?, ?, 0, '{}', 0, ?)",
+        &[SqlValue::text(source.as_str()), SqlValue::number(number), json(&plan), json(&LineOffsets::default())],
+    )?;
+    Ok((Some(plan), owing.next().is_some()))
+}
+
+/// The sealed plans that rejected lines, and that no repair has followed yet; none that this replay has made itself.
+fn owing(plans: &[StoredPlan], replay: u32) -> Vec<&StoredPlan> {
+    let standing = || plans.iter().filter(|stored| stored.standing != PlanStanding::Void);
+    let repairs =
+        |number| move |other: &StoredPlan| other.plan.repair.as_ref().is_some_and(|repair| repair.plan == number);
+    let owes = |stored: &&StoredPlan| {
+        let is_own = stored.plan.repair.as_ref().is_some_and(|repair| repair.replay == replay);
+        let is_sealed = stored.standing == PlanStanding::Sealed;
+        is_sealed && !stored.rejected.is_empty() && !is_own && !standing().any(repairs(stored.plan.number))
+    };
+    plans.iter().filter(owes).collect()
+}
+
+/// Whether a replay could deliver lines of a source that some plan of it rejected.
+pub(super) fn owes_lines(sql: &impl SqlDatabase, source: &SourceId) -> Result<bool, BackendError> {
+    Ok(!owing(&plans(sql, source)?, u32::MAX).is_empty())
+}
+
+/// Seals a plan; returns whether it was not sealed before.
+pub(super) fn seal_plan(
+    sql: &impl SqlDatabase,
+    seal: &SealBatch,
+    sealed: &SealedPlan,
+    now_ms: i64,
+) -> Result<bool, BackendError> {
+    let refuse = |why: String| Err(BackendError::new("sealing a plan", why));
+    let place = [SqlValue::text(seal.source.as_str()), SqlValue::number(sealed.number)];
+    let known = sql.run("SELECT plan, sealed_ms, abandoned_ms FROM plan_v1 WHERE source = ? AND number = ?", &place)?;
+    let Some(row) = known.rows.first().map(LedgerRow) else { return refuse("there is no such plan".into()) };
+    match standing_of(&row, 1) {
+        PlanStanding::Void => return refuse("it was abandoned, since its object seemed gone".into()),
+        PlanStanding::Open => {}
+        PlanStanding::Sealed => return Ok(false),
+    }
+    let plan: DeliveryPlan = row.json(0)?;
+    let delivered_lines: u64 = sealed.payloads.iter().map(|payload| payload.lines).sum();
+    let filtered_lines: u64 = sealed.filtered.values().sum();
+    if delivered_lines + filtered_lines != sealed.in_window || sealed.in_window > seal.counts.records {
+        let records = seal.counts.records;
+        return refuse(format!(
+            "of {records} records, {} are in its windows, {delivered_lines} in payloads, {filtered_lines} filtered",
+            sealed.in_window
+        ));
+    }
+    packs::keep(sql, &seal.source, sealed.number, &sealed.payloads)?;
+    for payload in &sealed.payloads {
+        let (source, wake) = (seal.source.clone(), now_ms + OUTBOX_FIRST_MS);
+        save(sql, &Delivery::new(source, sealed.number, payload.clone(), now_ms, wake))?;
+    }
+    let duplicates = if sealed.duplicates.lines == 0 { SqlValue::Null } else { json(&sealed.duplicates) };
+    let figures = [
+        SqlValue::Integer(now_ms),
+        SqlValue::number(sealed.in_window),
+        json(&sealed.filtered),
+        SqlValue::number(sealed.sanitised),
+        duplicates,
+        json(&rejected_of(&plan, seal)),
+    ];
+    sql.run(
+        "UPDATE plan_v1 SET sealed_ms = ?, in_window = ?, filtered = ?, sanitised = ?, duplicates = ?, rejected = ?
+         WHERE source = ? AND number = ?",
+        &[figures.as_slice(), &place].concat(),
+    )?;
+    Ok(true)
+}
+
+/// The lines of a plan that are no records: their times are unknown, so that they may be in its windows.
+fn rejected_of(plan: &DeliveryPlan, seal: &SealBatch) -> LineOffsets {
+    let rejected = seal.rejected.offsets();
+    let Some(repair) = &plan.repair else { return rejected };
+    let lines: Vec<u64> = repair.lines.iter().collect();
+    rejected.iter().filter(|offset| lines.binary_search(offset).is_ok()).collect()
+}

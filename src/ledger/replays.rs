@@ -1,0 +1,40 @@
+//! Replays: a source is read again because a person asked for it.
+//!
+//! # Invariants
+//! A sealed source stays sealed while it waits for its replay; its accounts hold until the replay's seal changes them.
+
+use super::calls::{ReplayAnswer, ReplayBatch};
+use super::plans::owes_lines;
+use super::state::BatchState;
+use super::tables::LedgerRow;
+use crate::backend::{BackendError, SqlDatabase, SqlValue};
+
+/// The code in the ledger of a source that is read again.
+const REPLAYED: &str = "replayed";
+
+/// Whether a sealed source with this number of a replay waits to be read again.
+pub(super) const fn is_due(replay: u32) -> bool {
+    !replay.is_multiple_of(2)
+}
+
+/// Has a source read again, if that can change anything.
+pub(super) fn replay(sql: &impl SqlDatabase, ask: &ReplayBatch) -> Result<ReplayAnswer, BackendError> {
+    let source = SqlValue::text(ask.source.as_str());
+    let known = sql.run("SELECT state, replay, rejected FROM source_v1 WHERE id = ?", std::slice::from_ref(&source))?;
+    let Some(row) = known.rows.first().map(LedgerRow) else { return Ok(ReplayAnswer { state: None, due: false }) };
+    let (state, number) = (row.batch_state(0)?, row.number::<u32>(1)?);
+    let has_rejected = row.text(2)? != "{}" || owes_lines(sql, &ask.source)?;
+    let (state, number, due) = match state {
+        BatchState::Open => return Ok(ReplayAnswer { state: Some(state), due: true }),
+        BatchState::Quarantined => (BatchState::Open, number, true),
+        BatchState::Sealed if is_due(number) => (state, number, true),
+        BatchState::Sealed if has_rejected => (state, number + 1, true),
+        BatchState::Sealed => (state, number, false),
+    };
+    if due {
+        let reason = [SqlValue::text(REPLAYED), SqlValue::text(&*ask.reason)];
+        let parameters = [&[SqlValue::text(state.name()), SqlValue::number(number)], reason.as_slice(), &[source]];
+        sql.run("UPDATE source_v1 SET state = ?, replay = ?, code = ?, reason = ? WHERE id = ?", &parameters.concat())?;
+    }
+    Ok(ReplayAnswer { state: Some(state), due })
+}
