@@ -12,6 +12,7 @@ use crate::http::media_type::{CSV, JSON, NDJSON, TEXT};
 use crate::http::{HttpRequest, Problem, preferred, problems};
 use crate::limits::{FIELD_NAME_BYTES, FIELDS_ASKED};
 use crate::record::Dataset;
+use crate::record::fields::line_text;
 use crate::render::{
     FieldProjection, PartnerOptions, TimeForm, default_columns, write_csv_names, write_csv_row, write_partner_line,
 };
@@ -175,10 +176,14 @@ impl RecordWriter {
         write_csv_row(out, &spelled, &self.columns)
     }
 
-    /// Appends the record as one object, without a newline.
+    /// Appends the record as one object, without a newline: in a document as its text, which every reader of JSON can read.
     pub(crate) fn write_object(&self, out: &mut Vec<u8>, seen: &[u8]) -> Result<(), crate::record::RecordError> {
         if self.projection.is_whole() {
-            out.extend_from_slice(seen);
+            if self.format == RecordFormat::Json {
+                out.extend_from_slice(line_text(seen).as_bytes());
+            } else {
+                out.extend_from_slice(seen);
+            }
             return Ok(());
         }
         self.projection.write(out, seen)

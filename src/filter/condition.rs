@@ -9,9 +9,9 @@ use std::cmp::Ordering;
 
 use serde_json::value::RawValue;
 
-use super::decimal::Decimal;
 use super::operator::{FieldTest, FilterScalar, NumberSide};
 use crate::record::FieldValue;
+use crate::record::decimal::Decimal;
 
 /// One field, one operator, one value: a leaf of the filter's tree.
 #[derive(Debug, Clone, PartialEq)]

@@ -2,8 +2,7 @@
 //!
 //! `{"where":{"and":[{"key":"EdgeResponseStatus","operator":"geq","value":500},{"or":[…]}]}}`; the value of `where` is
 //! a group or one condition. Reading order: `parse` makes the tree, `operator` says what each operator takes,
-//! `condition` holds a record against one, `decimal` compares numbers, `possible` asks of many records at once whether
-//! one could pass.
+//! `condition` holds a record against one, `possible` asks of many records at once whether one could pass.
 //!
 //! | operator | value | is true for |
 //! |---|---|---|
@@ -26,7 +25,6 @@
 //! nothing of the filter.
 
 mod condition;
-mod decimal;
 mod error;
 mod members;
 mod operator;

@@ -6,9 +6,9 @@ use std::borrow::Cow;
 
 use serde_json::value::RawValue;
 
-use super::decimal::Decimal;
 use super::error::FilterFault;
 use crate::record::FieldValue;
+use crate::record::decimal::Decimal;
 
 /// A string, integer or boolean of a filter, as it was given.
 #[derive(Debug, Clone, PartialEq)]

@@ -13,6 +13,7 @@ use super::condition::FilterCondition;
 use super::error::{FilterError, FilterFault};
 use super::{FilterFields, FilterNode, operator};
 use crate::limits::{FILTER_BYTES, FILTER_CONDITIONS, FILTER_DEPTH};
+use crate::record::fields::MemberName;
 
 /// The JSON document of a filter: `{"where": …}`.
 #[derive(Deserialize)]
@@ -30,7 +31,8 @@ struct GroupMembers<'a> {
     and: Option<Vec<&'a RawValue>>,
     #[serde(borrow)]
     or: Option<Vec<&'a RawValue>>,
-    key: Option<String>,
+    #[serde(borrow)]
+    key: Option<MemberName<'a>>,
     operator: Option<String>,
     #[serde(borrow)]
     value: Option<&'a RawValue>,
@@ -75,9 +77,13 @@ impl FilterParser {
             GroupMembers { and: None, or: Some(nodes), key: None, operator: None, value: None } => {
                 self.group("or", &nodes).map(FilterNode::Or)
             }
-            GroupMembers { and: None, or: None, key: Some(key), operator: Some(operator), value: Some(value) } => {
-                self.condition(key, &operator, value).map(FilterNode::Leaf)
-            }
+            GroupMembers {
+                and: None,
+                or: None,
+                key: Some(MemberName(key)),
+                operator: Some(operator),
+                value: Some(value),
+            } => self.condition(key.into_owned(), &operator, value).map(FilterNode::Leaf),
             _ => Err(FilterFault::NotANode),
         }
     }

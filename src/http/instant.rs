@@ -54,9 +54,16 @@ pub(crate) fn parse_instant(text: &str) -> Result<i64, InstantFault> {
     match Timestamp::parse(text).map(Timestamp::unix_ns) {
         Some(ns) if ns < COUNTED_FROM_S * NS_PER_S => Err(InstantFault::Unclear),
         Some(ns) => Ok(ns),
+        None if is_count && has_two_units(count) => Err(InstantFault::Unclear),
         None if is_count => Err(InstantFault::TooLate),
         None => Err(InstantFault::Unreadable),
     }
+}
+
+/// Whether a count is too long for its unit, and in the next one comes to a time before there were logs.
+fn has_two_units(count: &str) -> bool {
+    let whole = count.split('.').next().unwrap_or_default().trim_start_matches('0');
+    matches!(whole.len(), 12 | 15 | 18)
 }
 
 #[cfg(test)]

@@ -147,7 +147,17 @@ mod tests {
             ("Novel", r#""x""#, r#""[masked]""#, r#""[masked]""#),
             ("Novel", "{ }", "{ }", "{ }"),
             ("Novel", r#""""#, r#""""#, r#""""#),
-            ("RayID", r#""\ud800""#, r#""[masked]""#, r#""[masked]""#),
+            ("RayID", r#""\ud800""#, r#""\ufffd""#, r#""\ufffd""#),
+            (
+                "ClientRequestURI",
+                r#""/p/\ud83d/end?token=t""#,
+                "\"/p/\u{fffd}/end?token=[masked]\"",
+                "\"/p/\u{fffd}/end?token=[masked]\"",
+            ),
+            ("ClientRequestUserAgent", r#""cut \ud83d""#, r#""cut \ufffd""#, r#""cut \ufffd""#),
+            ("Cookies", r#"{"\ud83d":"secret"}"#, "{\"\u{fffd}\":\"[masked]\"}", "{\"\u{fffd}\":\"[masked]\"}"),
+            ("X\u{fffd}", "1", "null", "null"),
+            ("EdgeStartTimestamp", "1.7953350607771236e+18", "1.7953350607771236e+18", "1.7953350607771236e+18"),
             ("Subrequests", r#"[{"ClientIP":"::1"},7]"#, r#"[{"ClientIP":"::"},null]"#, r#"[{"ClientIP":"::1"},null]"#),
         ] {
             assert_eq!(field(name, value), [viewer, support], "{name} {value}");

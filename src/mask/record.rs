@@ -60,8 +60,6 @@ impl ValueMask {
                 put(out, raw);
             }
             FieldValue::Bool(_) if treatment > FieldTreatment::Names => put(out, raw),
-            // A string that no text can be made of is masked, as all that is not known.
-            FieldValue::Absent if raw.starts_with('"') => put_masked(out),
             FieldValue::Absent | FieldValue::Number(_) | FieldValue::Bool(_) => put(out, "null"),
         }
     }
@@ -132,7 +130,8 @@ impl ValueMask {
             FieldClass::Records => class != FieldClass::Unknown || fields::is_known(name),
             _ => fields::member(of, name) != FieldClass::Unknown,
         };
-        let is_field = || name.len() <= 64 && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+        let is_sign = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | char::REPLACEMENT_CHARACTER);
+        let is_field = || name.len() <= 64 && name.chars().all(is_sign);
         match of {
             _ if is_known => true,
             // It is numbered anew, so that it differs from those that are masked now.

@@ -7,6 +7,7 @@
 
 use super::words::{has_card, is_harmless, refused};
 use super::{FieldClass, MASKED, Role, scrub};
+use crate::record::Timestamp;
 use chrono::DateTime;
 
 /// Digits before the point of a number: a count or an id has fewer, a card's number has 13 and more.
@@ -14,7 +15,9 @@ const WHOLE_DIGITS: usize = 12;
 /// Digits after the point: what a ratio of 64 bits is written with.
 const DECIMALS: usize = 17;
 /// The years 2010 to 2100, in Unix seconds.
-const SECONDS: std::ops::Range<u64> = 1_262_304_000..4_102_444_800;
+const SECONDS: std::ops::Range<i64> = 1_262_304_000..4_102_444_800;
+/// The longest of the counts of time that a job or a double writes: `1.79533506077712358e+18`, with room for zeros.
+const TIME_LENGTH: usize = 24;
 
 /// Whether a text has the shape of its class.
 pub(super) fn fits(role: Role, class: FieldClass, text: &str) -> bool {
@@ -84,20 +87,20 @@ fn is_number(text: &str) -> bool {
     let mantissa = mantissa.strip_prefix('-').unwrap_or(mantissa);
     let (whole, decimals) = mantissa.split_once('.').unwrap_or((mantissa, "0"));
     let exponent = exponent.strip_prefix(['-', '+']).unwrap_or(exponent);
+    // Zeros at the end say nothing.
+    let significant = decimals.trim_end_matches('0');
+    let decimals = if significant.is_empty() { decimals.get(..1).unwrap_or_default() } else { significant };
     let parts = [(whole, WHOLE_DIGITS), (decimals, DECIMALS), (exponent, 3)];
     parts.iter().all(|(part, most)| !part.is_empty() && digits(part, *most))
 }
 
-/// Unix seconds, milliseconds or nanoseconds of our days, or 0. Cards of as many digits are of other years.
+/// A count of our days in any unit and spelling, or 0. Cards of as many digits are of other years: what is not of one of the
+/// usual lengths begins with the digit of the years up to 2033, which no card begins with.
 fn is_time(text: &str) -> bool {
-    let per_second = match text.len() {
-        10 => 1,
-        13 => 1_000,
-        19 => 1_000_000_000,
-        _ => return text == "0",
-    };
-    text.bytes().all(|byte| byte.is_ascii_digit())
-        && text.parse().is_ok_and(|at: u64| SECONDS.contains(&(at / per_second)))
+    let is_digits = text.bytes().all(|byte| byte.is_ascii_digit());
+    let is_usual = is_digits && matches!(text.len(), 10 | 13 | 19);
+    let is_other = || text.len() <= TIME_LENGTH && text.starts_with('1') && !has_card(text);
+    text == "0" || (is_usual || is_other()) && Timestamp::parse(text).is_some_and(|at| SECONDS.contains(&at.unix_s()))
 }
 
 fn is_name(role: Role, text: &str) -> bool {
@@ -126,12 +129,35 @@ mod tests {
             ),
             (
                 FieldClass::Time,
-                &["1774680145", "1774680145123", "1774680145123456789", "2026-03-28T08:42:25Z", "0"],
-                &["4111111111111111", "4222222222222", "6200000000000000003", "2026", "hunter2"],
+                &[
+                    "1774680145",
+                    "1774680145123",
+                    "1774680145123456",
+                    "1774680145123456789",
+                    "1774680145.123",
+                    "1.7953350607771236e+18",
+                    "1.795335061e+09",
+                    "1795335060777123457.0",
+                    "2026-03-28T08:42:25Z",
+                    "2026-03-28T08:42:25.123456789Z",
+                    "0",
+                ],
+                &[
+                    "4111111111111111",
+                    "4.111111111111111e15",
+                    "2221000000000009",
+                    "2.221000000000009e18",
+                    "1774680145.4111111111111111",
+                    "1774680145.0000004111111111111111",
+                    "4222222222222",
+                    "6200000000000000003",
+                    "2026",
+                    "hunter2",
+                ],
             ),
             (
                 FieldClass::Number,
-                &["-1.5", "20", "0.98826485872269", "1e3"],
+                &["-1.5", "-0", "20", "20.0", "2E+2", "0.98826485872269", "1e3", "200.000000000000000000000000000000"],
                 &["4111111111111111", "x", ".", "1.", "0x1", "1e99999"],
             ),
             (FieldClass::Flag, &["true"], &["True", "1"]),

@@ -72,7 +72,9 @@ pub(super) fn is_harmless(text: &str) -> bool {
     if text == MASKED {
         return true;
     }
-    let known = |c: char| c.is_alphabetic() && !('\u{ff00}'..='\u{ffef}').contains(&c) || (' '..='~').contains(&c);
+    let is_letter = |c: char| c.is_alphabetic() && !('\u{ff00}'..='\u{ffef}').contains(&c);
+    // What no text can hold was replaced, and says nothing.
+    let known = |c: char| is_letter(c) || (' '..='~').contains(&c) || c == char::REPLACEMENT_CHARACTER;
     let digits = text.bytes().filter(u8::is_ascii_digit).count();
     // What is harmless needs no escapes; who means one has undone it.
     let escaped = matches!(Cow::from(percent_decode_str(text)), Cow::Owned(_));
@@ -245,8 +247,9 @@ fn is_uuid(text: &[u8]) -> bool {
 mod tests {
     use super::{has_card, is_harmless, is_token};
 
-    const HARMLESS: [&str; 19] = [
+    const HARMLESS: [&str; 20] = [
         "",
+        "cut \u{fffd}",
         "post-title.html",
         "2026-11-28",
         "iphone15-pro-max-256gb-blue",

@@ -11,8 +11,11 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde::Deserialize;
+use serde::de::{Deserializer, Error, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
+
+use super::surrogates;
 
 /// Why a line is not a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, thiserror::Error)]
@@ -52,11 +55,14 @@ pub(crate) fn utf8(line: &[u8]) -> Option<&str> {
     simdutf8::basic::from_utf8(line).ok()
 }
 
-/// The text of a line: bytes that are not UTF-8 become U+FFFD, which only the rendered forms show.
+/// The text of a line, as all that reads values reads it: what no text can hold becomes U+FFFD, which only the rendered
+/// forms show. Bytes that are not UTF-8 are such, and escapes of half a surrogate pair. Where the bytes are UTF-8, each
+/// byte of the text has the position that it has in the line.
 #[must_use]
 pub fn line_text(line: &[u8]) -> Cow<'_, str> {
     // Checking alone is many times as fast as replacing, and nearly always all there is to do.
-    utf8(line).map_or_else(|| String::from_utf8_lossy(line), Cow::Borrowed)
+    let text = utf8(line).map_or_else(|| String::from_utf8_lossy(line), Cow::Borrowed);
+    surrogates::repaired(&text).map_or(text, Cow::Owned)
 }
 
 macro_rules! fields {
@@ -97,7 +103,7 @@ fields! {
     ClientRequestReferer ClientRequestScheme ClientRequestSource ClientRequestURI ClientRequestUserAgent ClientSSLProtocol ClientSrcPort
     EdgeColoCode EdgeResponseBodyBytes EdgeResponseBytes EdgeResponseContentType EdgeResponseStatus EdgeServerIP
     EdgeStartTimestamp EdgeTimeToFirstByteMs OriginIP OriginRequestHeaderSendDurationMs OriginResponseDurationMs
-    OriginResponseHeaderReceiveDurationMs OriginResponseStatus OriginTLSHandshakeDurationMs ParentRayID RayID ResponseHeaders
+    OriginResponseHeaderReceiveDurationMs OriginResponseStatus OriginTLSHandshakeDurationMs ParentRayID RayID ResponseFields ResponseHeaders
 }
 
 /// The value of a record under one name.
@@ -141,17 +147,14 @@ impl FieldValue<'_> {
     }
 }
 
-/// The text of a JSON string, borrowed where it has no escape.
+/// The text of a JSON string, borrowed where it has no escape. Half a surrogate pair is U+FFFD.
 fn unescape(raw: &str) -> Option<Cow<'_, str>> {
     let inside = raw.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
     if let Some(text) = inside.filter(|text| memchr::memchr(b'\\', text.as_bytes()).is_none()) {
         return Some(Cow::Borrowed(text));
     }
-    match serde_json::from_str::<&str>(raw) {
-        Ok(text) => Some(Cow::Borrowed(text)),
-        // A lone surrogate (`\ud800`) is not text in Rust; the rest of such a string is not guessed at.
-        Err(_) => serde_json::from_str::<String>(raw).ok().map(Cow::Owned),
-    }
+    let read = |raw: &str| serde_json::from_str::<String>(raw).ok();
+    read(raw).or_else(|| read(&surrogates::repaired(raw)?)).map(Cow::Owned)
 }
 
 /// The position of a value in its line.
@@ -254,6 +257,11 @@ impl<'a> Fields<'a> {
         }
     }
 
+    /// Whether the line holds half a surrogate pair, which the text of the line replaces.
+    pub(super) fn has_half_pair(&self) -> bool {
+        self.escapes && surrogates::has_half(self.line)
+    }
+
     /// The JSON text under `field`, if there is any.
     #[must_use]
     #[inline]
@@ -290,16 +298,21 @@ impl<'de> Visitor<'de> for FieldsVisitor<'de> {
     }
 }
 
-/// A member's name, borrowed where it has no escape.
-#[derive(serde::Deserialize)]
-#[serde(transparent)]
-pub(crate) struct MemberName<'a>(#[serde(borrow)] pub(crate) Cow<'a, str>);
+/// A member's name, read as a string's text is; borrowed where it has no escape.
+pub(crate) struct MemberName<'a>(pub(crate) Cow<'a, str>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for MemberName<'a> {
+    fn deserialize<D: Deserializer<'de>>(name: D) -> Result<Self, D::Error> {
+        let raw = <&RawValue>::deserialize(name)?;
+        unescape(raw.get()).map(Self).ok_or_else(|| D::Error::custom("not a name"))
+    }
+}
 
 #[cfg(test)]
 mod tests {
     use std::borrow::Cow;
 
-    use super::{Field, FieldValue, Fields, RecordError};
+    use super::{Field, FieldValue, Fields, RecordError, line_text};
 
     #[test]
     fn a_number_stays_as_the_line_spells_it() {
@@ -317,6 +330,18 @@ mod tests {
         let fields = Fields::parse(line).unwrap();
         assert_eq!(fields.get(Field::RayID), FieldValue::Text(Cow::Borrowed("c")));
         assert_eq!(fields.get(Field::OriginIP), FieldValue::Absent);
+    }
+
+    #[test]
+    fn half_a_pair_is_one_replacement() {
+        let line = r#"{"ClientIP":"a\ud83d b","X\ude00":1,"\u0052ayID":"\ud83d\ud83d\ude00","n":["\ud83d"]}"#;
+        for text in [line, &line_text(line.as_bytes())] {
+            let fields = Fields::parse(text).unwrap();
+            assert_eq!(fields.get(Field::ClientIP), FieldValue::Text("a\u{fffd} b".into()));
+            assert_eq!(fields.get(Field::RayID), FieldValue::Text("\u{fffd}😀".into()));
+        }
+        assert_eq!(line_text(line.as_bytes()).len(), line.len());
+        assert_eq!(line_text(b"\xed\xa0\x80\"\\ud83d\""), "\u{fffd}\u{fffd}\u{fffd}\"\\ufffd\"");
     }
 
     #[test]

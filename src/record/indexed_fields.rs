@@ -10,7 +10,7 @@ use std::fmt;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::fields::{MemberName, ValueSpan};
+use super::fields::{MemberName, ValueSpan, line_text, utf8};
 use super::lanes::TextHead;
 
 /// The names, whatever dataset they are of: those that people filter by and that have few values, and the address.
@@ -80,9 +80,13 @@ impl IndexedFields {
     /// Reads a line by the slow path, with the same result as a scanner.
     #[must_use]
     pub fn read(line: &[u8]) -> Self {
-        let Ok(text) = std::str::from_utf8(line) else { return Self::unknown() };
-        let mut json = serde_json::Deserializer::from_str(text);
-        json.deserialize_map(WatchedVisitor { line }).unwrap_or_else(|_| Self::unknown())
+        // Positions in the text of other lines are not those in the line.
+        if utf8(line).is_none() {
+            return Self::unknown();
+        }
+        let text = line_text(line);
+        let mut json = serde_json::Deserializer::from_str(&text);
+        json.deserialize_map(WatchedVisitor { line: text.as_bytes() }).unwrap_or_else(|_| Self::unknown())
     }
 
     /// Another line begins, and none of them is there.
@@ -174,5 +178,8 @@ mod tests {
         assert_eq!((token("Action"), token("ClientIP"), token("Source")), (&b"[\"b\"]"[..], &b"7"[..], &b""[..]));
         assert!(!IndexedFields::read(b"{\"Action\":\"\xff\"}").is_known());
         assert!(!IndexedFields::read(b"[]").is_known());
+        let line = r#"{"\ud83d":1,"Action":"\ud83d"}"#.as_bytes();
+        let action = indexed_field_position("Action").unwrap();
+        assert_eq!(IndexedFields::read(line).token(line, action), br#""\ud83d""#);
     }
 }

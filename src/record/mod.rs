@@ -6,6 +6,7 @@
 //! typed reason.
 
 pub mod dataset;
+pub(crate) mod decimal;
 mod digits;
 pub mod fields;
 pub mod indexed_fields;
@@ -14,6 +15,7 @@ pub(crate) mod lanes;
 pub mod members;
 pub mod ray_id;
 pub mod scan;
+mod surrogates;
 pub mod timestamp;
 pub mod user_ray;
 

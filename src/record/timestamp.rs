@@ -1,24 +1,31 @@
 //! A record's timestamp, in whatever unit the job was set to write.
 //!
-//! Logpush writes Unix nanoseconds (the API's default), Unix seconds or RFC 3339 (the dashboard's default), as a
-//! number or as a string; old jobs wrote milliseconds. Magnitude and shape distinguish them.
+//! Logpush writes Unix nanoseconds (the API's default), Unix seconds or RFC 3339 with or without decimals (the
+//! dashboard's default), as a number or as a string; old jobs wrote milliseconds. What went through a double has an
+//! exponent or a point. Magnitude and shape distinguish them.
 //!
 //! # Invariants
 //!
 //! Reading is in integers (19 digits of nanoseconds do not fit in a float), so a value keeps its full precision. Zero,
 //! a negative or an impossible value is not a timestamp.
+//!
+//! A count is taken in the largest unit in which its length could be meant: each instant from 2001-09-09 on, and so
+//! each that a ray's clock can show (2012 to 2034), has a length of its own in each unit. A longer count in a unit
+//! (253402300799, the end of the year 9999 in seconds) is never taken for an early instant of the next unit, which a ray
+//! would contradict by decades: it is no instant, and its record has that of its ray.
 
 use chrono::DateTime;
 
+use super::decimal::Decimal;
 use super::digits::decimal;
 
 const NS_PER_S: i64 = 1_000_000_000;
-/// Most digits of a count that is taken as seconds: 99,999,999,999 is in the year 5138.
-const SECONDS_DIGITS: usize = 11;
-/// Most digits taken as milliseconds.
-const MILLIS_DIGITS: usize = 14;
-/// Most digits taken as microseconds; beyond are nanoseconds.
-const MICROS_DIGITS: usize = 17;
+/// Most digits of a count that is taken as seconds; milliseconds have 13 since 2001.
+const SECONDS_DIGITS: i64 = 12;
+/// Most digits taken as milliseconds; microseconds have 16.
+const MILLIS_DIGITS: i64 = 15;
+/// Most digits taken as microseconds; nanoseconds have 19.
+const MICROS_DIGITS: i64 = 18;
 /// Most digits of nanoseconds: 19 reach the year 2262, where an `i64` ends.
 const NANOS_DIGITS: usize = 19;
 
@@ -27,15 +34,15 @@ const NANOS_DIGITS: usize = 19;
 pub struct Timestamp(i64);
 
 impl Timestamp {
-    /// The instant that `text` spells: digits (with decimals or without), or RFC 3339.
+    /// The instant that `text` spells: a number as JSON spells it, or RFC 3339.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        let ns = if let Some(ns) = plain_nanos(text.as_bytes()) {
+        let bytes = text.as_bytes();
+        let plain = plain_nanos(bytes).or_else(|| plain_date(bytes)).or_else(|| plain_count(bytes));
+        let ns = if let Some(ns) = plain {
             ns
-        } else if let Some(ns) = plain_date(text.as_bytes()) {
-            ns
-        } else if text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.') {
-            count_to_nanos(text)?
+        } else if let Some(number) = Decimal::parse(text) {
+            count_to_nanos(&number)?
         } else {
             DateTime::parse_from_rfc3339(text).ok()?.timestamp_nanos_opt()?
         };
@@ -127,28 +134,29 @@ fn number(digits: &[u8]) -> u64 {
     digits.iter().fold(0, |sum, digit| sum * 10 + u64::from(digit.wrapping_sub(b'0')))
 }
 
-/// The nanoseconds of a decimal count of seconds, milliseconds, microseconds or nanoseconds, by its length.
-fn count_to_nanos(text: &str) -> Option<i64> {
-    let (whole, decimals) = text.split_once('.').unwrap_or((text, ""));
-    let whole = whole.trim_start_matches('0');
-    let (unit, places) = match whole.len() {
-        0..=SECONDS_DIGITS => (NS_PER_S, 9),
-        12..=MILLIS_DIGITS => (1_000_000, 6),
-        15..=MICROS_DIGITS => (1_000, 3),
-        18..=NANOS_DIGITS => (1, 0),
-        _ => return None,
-    };
-    let count = if whole.is_empty() { 0 } else { whole.parse::<i64>().ok()? };
-    count.checked_mul(unit)?.checked_add(decimals_to_nanos(decimals, places)?)
+/// A count of digits alone read at once, the first of them no zero.
+fn plain_count(text: &[u8]) -> Option<i64> {
+    let is_plain = (1..NANOS_DIGITS).contains(&text.len()) && text.first() != Some(&b'0');
+    let is_plain = is_plain && text.iter().all(u8::is_ascii_digit);
+    let places = is_plain.then(|| places_of(i64::try_from(text.len()).ok()?))??;
+    i64::try_from(number(text)).ok()?.checked_mul(10_i64.pow(places))
 }
 
-/// The first `places` decimals as an integer; further ones are below a nanosecond and cut off.
-fn decimals_to_nanos(decimals: &str, places: usize) -> Option<i64> {
-    if decimals.contains('.') {
-        return None;
+/// The nanoseconds of a count of seconds, milliseconds, microseconds or nanoseconds; what is below one is cut off.
+fn count_to_nanos(count: &Decimal<'_>) -> Option<i64> {
+    let places = places_of(count.whole_digits())?;
+    i64::try_from(count.whole(places.into())?).ok()
+}
+
+/// The number of digits that a count is short of nanoseconds, by its digits before the point.
+const fn places_of(digits: i64) -> Option<u32> {
+    match digits {
+        ..=SECONDS_DIGITS => Some(9),
+        13..=MILLIS_DIGITS => Some(6),
+        16..=MICROS_DIGITS => Some(3),
+        19 => Some(0),
+        _ => None,
     }
-    let digits = decimals.bytes().map(|byte| i64::from(byte.wrapping_sub(b'0')));
-    Some(digits.chain(std::iter::repeat(0)).take(places).fold(0, |sum, digit| sum * 10 + digit))
 }
 
 #[cfg(test)]
@@ -173,6 +181,38 @@ mod tests {
         assert_eq!(ns("1774680145123456"), Some(1_774_680_145_123_456_000));
         assert_eq!(ns("1774680145123.5"), Some(1_774_680_145_123_500_000));
         assert_eq!(ns("2026-03-28T06:42:25Z"), Some(1_774_680_145_000_000_000));
+        assert_eq!(ns("2026-03-28T06:42:25.123Z"), Some(1_774_680_145_123_000_000));
+    }
+
+    #[test]
+    fn numbers_through_a_double_stay_in_their_second() {
+        for text in [
+            "1795335060777123584",
+            "1.7953350607771236e+18",
+            "1.79533506077712358e+18",
+            "1795335060777123457.0",
+            "1795335060.777",
+            "1.795335060777e9",
+            "1.795335060777e+12",
+            "17953350607771236E2",
+            "1795335060777123",
+            "1795335060777.1234567890123456789",
+        ] {
+            assert_eq!(ns(text).map(|ns| ns / 1_000_000), Some(1_795_335_060_777), "{text}");
+        }
+        assert_eq!(ns("1.7e18"), Some(1_700_000_000_000_000_000));
+        assert_eq!(ns("1.795335061e+09"), Some(1_795_335_061_000_000_000));
+    }
+
+    #[test]
+    fn long_count_is_no_early_instant() {
+        for text in ["253402300799", "253402300799.0", "2.53402300799e11", "253402300799999", "253402300799999999"] {
+            assert_eq!(ns(text), None, "{text}");
+        }
+        // The first and the last second that an `i64` of nanoseconds and a length of its own hold in each unit.
+        for (first, last) in [("1000000000", "9223372036"), ("1000000000000", "9223372036854")] {
+            assert!(ns(first) == Some(1_000_000_000_000_000_000) && ns(last) > Some(9_223_372_035_999_999_999));
+        }
     }
 
     #[test]
@@ -183,11 +223,14 @@ mod tests {
             "0.0",
             "-1",
             "1e30",
-            "1E9",
+            "-1e9",
+            "1e-9e9",
+            "1e99999999999999999999",
             "NaN",
             "null",
             "1.2.3",
             ".",
+            "1e",
             "99999999999999999999",
             "9999999999999999999",
             "2026-03-28",
@@ -223,6 +266,15 @@ mod tests {
         fn every_day_is_the_one_that_chrono_reads(day in 0_i64..100_000, second in 0_i64..86_400, tenth in 0_i64..10) {
             let at = (day * 86_400 + second) * 1000 + tenth * 100;
             prop_assert_eq!(ns(&crate::time::rfc3339(at)), Some(at * 1_000_000).filter(|ns| *ns > 0));
+        }
+
+        #[test]
+        fn every_spelling_of_a_count_is_one_instant(digits in "[1-9][0-9]{0,19}", shift in 0_usize..25) {
+            let (plain, zeros) = (ns(&digits), "0".repeat(shift));
+            prop_assert_eq!(ns(&format!("{digits}.{zeros}0")), plain);
+            prop_assert_eq!(ns(&format!("{digits}{zeros}e-{shift}")), plain);
+            let (first, rest) = digits.split_at(1);
+            prop_assert_eq!(ns(&format!("{first}.{rest}0E+{}", rest.len())), plain);
         }
 
         #[test]

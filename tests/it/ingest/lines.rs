@@ -94,7 +94,6 @@ fn records_without_a_usable_ray_are_counted() {
         r#"{"RayID":"   "}"#,
         r#"{"RayID":{"RayID":"9e35512345678abc"}}"#,
         r#"{"RayID":["9e35512345678abc"]}"#,
-        r#"{"RayID":"\ud800"}"#,
         r#"{"rayid":"9e35512345678abc"}"#,
         r#"{"Subrequests":[{"RayID":"9e35512345678abc"}]}"#,
         r#"{"RayID":"9e35512345678abc","RayID":null}"#,
@@ -127,6 +126,7 @@ fn ids_of_other_forms_are_found_exactly() {
         judge(http(id, 0).as_bytes(), Fate::Odd(id));
     }
     judge(br#"{"RayID":"a\u0000b"}"#, Fate::Odd("a\0b"));
+    judge(br#"{"RayID":"\ud800"}"#, Fate::Odd("\u{fffd}"));
     judge(br#"{"RayID":123}"#, Fate::Odd("123"));
     judge(br#"{"RayID":1.50e3}"#, Fate::Odd("1.50e3"));
 }

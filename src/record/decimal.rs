@@ -1,4 +1,4 @@
-//! Numbers as JSON spells them, compared exactly: nanoseconds have 19 digits, and a float holds 15.
+//! Numbers as JSON spells them, read exactly: nanoseconds have 19 digits, and a float holds 15.
 //!
 //! # Invariants
 //!
@@ -9,7 +9,7 @@ use std::cmp::Ordering;
 
 /// A decimal number: 0.`digits` × 10^`point`, borrowed from its spelling.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Decimal<'a> {
+pub(crate) struct Decimal<'a> {
     negative: bool,
     /// From the first digit that is not 0 to the end, perhaps with a point in it; empty for zero.
     digits: &'a str,
@@ -19,7 +19,7 @@ pub(super) struct Decimal<'a> {
 
 impl<'a> Decimal<'a> {
     /// The number that `text` spells as JSON does; `None` for every other text.
-    pub(super) fn parse(text: &'a str) -> Option<Self> {
+    pub(crate) fn parse(text: &'a str) -> Option<Self> {
         let (negative, rest) = text.strip_prefix('-').map_or((false, text), |rest| (true, rest));
         let (mantissa, exponent) = match rest.split_once(['e', 'E']) {
             Some((mantissa, exponent)) => (mantissa, parse_exponent(exponent)?),
@@ -43,11 +43,27 @@ impl<'a> Decimal<'a> {
     }
 
     /// Its order relative to `other`.
-    pub(super) fn compare(&self, other: &Self) -> Ordering {
+    pub(crate) fn compare(&self, other: &Self) -> Ordering {
         match (self.sign(), other.sign()) {
             (-1, -1) => other.compare_size(self),
             (1, 1) => self.compare_size(other),
             (ours, theirs) => ours.cmp(&theirs),
+        }
+    }
+
+    /// How many digits precede its point once the exponent has moved that; negative where zeros follow the point.
+    pub(crate) const fn whole_digits(&self) -> i64 {
+        self.point
+    }
+
+    /// Its integer part once the point has moved `places` digits to the right; `None` where it is negative, or too large.
+    pub(crate) fn whole(&self, places: i64) -> Option<u64> {
+        let mut digits = self.digits.bytes().filter(u8::is_ascii_digit).map(|digit| u64::from(digit - b'0'));
+        match self.sign() {
+            0 => Some(0),
+            1 => (0..self.point.saturating_add(places))
+                .try_fold(0_u64, |sum, _| sum.checked_mul(10)?.checked_add(digits.next().unwrap_or(0))),
+            _ => None,
         }
     }
 
@@ -139,7 +155,36 @@ mod tests {
         }
     }
 
+    #[test]
+    fn integer_part_is_cut_and_never_rounded() {
+        for (text, places, whole) in [
+            ("0", 0, Some(0)),
+            ("-0.0e9", 3, Some(0)),
+            ("20.0", 0, Some(20)),
+            ("2E+2", 0, Some(200)),
+            ("1.7953350607771236e+18", 0, Some(1_795_335_060_777_123_600)),
+            ("1795335060.777", 9, Some(1_795_335_060_777_000_000)),
+            ("0.0019999", 3, Some(1)),
+            ("0.0019999", 2, Some(0)),
+            ("1e-99999999999999999999", 9, Some(0)),
+            ("18446744073709551615", 0, Some(u64::MAX)),
+            ("18446744073709551616", 0, None),
+            ("1e99999999999999999999", 0, None),
+            ("-1", 0, None),
+        ] {
+            assert_eq!(Decimal::parse(text).unwrap().whole(places), whole, "{text}");
+        }
+    }
+
     proptest! {
+        #[test]
+        fn integer_part_is_that_of_integers(whole: u64, decimals in "[0-9]{0,30}", shift in 0_i64..19) {
+            let spelled = format!("{whole}.{decimals}0e-{shift}");
+            let number = Decimal::parse(&spelled).unwrap();
+            prop_assert_eq!(number.whole(shift), Some(whole));
+            prop_assert_eq!(number.whole(0), Some(whole / 10_u64.pow(u32::try_from(shift).unwrap())));
+        }
+
         #[test]
         fn integers_compare_as_integers_do(a in any::<i64>(), b in any::<i64>(), zeros in 0_usize..5) {
             let (a, b) = (i128::from(a), i128::from(b));
