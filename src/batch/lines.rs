@@ -2,10 +2,11 @@
 //!
 //! # Invariants
 //!
-//! A line is passed on once, without its newline (`\n` or `\r\n`), borrowed where one piece holds it whole. Byte-order
-//! marks at its start are no part of it (files that were joined have one each), and blank lines are not lines. A line
-//! over the limit is passed on as [`BatchLine::TooLong`], and only its beginning is held. The last line needs no newline. A line belongs to the span that it begins
-//! in.
+//! A line is passed on once, without its newline (`\n` or `\r\n`), borrowed where one piece holds it whole. Blank lines
+//! are not lines. A byte-order mark before a line is not passed on, although its offset is that of the line: files are
+//! joined to one object, by members or by text, and each may begin with a mark; wherever reading begins, the line is the
+//! same. A line over the limit is passed on as [`BatchLine::TooLong`], and only its beginning is held. The last line
+//! needs no newline. A line belongs to the span that it begins in.
 
 use std::ops::ControlFlow;
 
@@ -212,9 +213,12 @@ fn hand_on(offset: u64, span: u32, bytes: &[u8], sink: &mut impl LineSink) -> Co
     sink.line(BatchLine::Text { offset, span, bytes })
 }
 
-/// A line without the byte-order mark that it may begin with.
-fn without_mark(bytes: &[u8]) -> &[u8] {
-    bytes.strip_prefix(BOM).unwrap_or(bytes)
+/// A line without the byte-order marks that it may begin with.
+fn without_mark(mut bytes: &[u8]) -> &[u8] {
+    while let Some(rest) = bytes.strip_prefix(BOM) {
+        bytes = rest;
+    }
+    bytes
 }
 
 #[cfg(test)]
@@ -251,8 +255,10 @@ mod tests {
         for line in text.split(|&byte| byte == b'\n') {
             let start = offset;
             offset += line.len() as u64 + 1;
-            let line = line.strip_suffix(b"\r").unwrap_or(line);
-            let line = line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line);
+            let mut line = line.strip_suffix(b"\r").unwrap_or(line);
+            while line.starts_with(b"\xef\xbb\xbf") {
+                line = &line[3..];
+            }
             if !line.iter().all(u8::is_ascii_whitespace) {
                 found.push((start, Some(line.to_vec())));
             }
@@ -266,6 +272,17 @@ mod tests {
         let found = lines([text.as_slice()]);
         let texts: Vec<_> = found.iter().map(|(offset, text)| (*offset, text.as_deref().unwrap())).collect();
         assert_eq!(texts, [(0, b"{\"a\":1}".as_slice()), (16, b"{\"b\":2}"), (24, b"{\"c\":3}")]);
+    }
+
+    #[test]
+    fn mark_before_any_line_is_dropped() {
+        let text = "\u{feff}{\"a\":1}\n\u{feff}{\"b\":\"\u{feff}\"}\n\u{feff}\n\u{feff}\u{feff}{\"c\":3}".as_bytes();
+        for cut in 0..=text.len() {
+            let (head, tail) = text.split_at(cut);
+            let found = lines([head, tail]);
+            let texts: Vec<_> = found.iter().map(|(offset, text)| (*offset, text.as_deref().unwrap())).collect();
+            assert_eq!(texts, [(0, &b"{\"a\":1}"[..]), (11, "{\"b\":\"\u{feff}\"}".as_bytes()), (30, b"{\"c\":3}")]);
+        }
     }
 
     #[test]

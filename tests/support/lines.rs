@@ -9,8 +9,10 @@ pub fn naive(text: &[u8]) -> Vec<(u64, Option<&[u8]>)> {
     for raw in text.split(|&byte| byte == b'\n') {
         let start = offset;
         offset += raw.len() as u64 + 1;
-        let line = raw.strip_suffix(b"\r").unwrap_or(raw);
-        let line = line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line);
+        let mut line = raw.strip_suffix(b"\r").unwrap_or(raw);
+        while line.starts_with(b"\xef\xbb\xbf") {
+            line = &line[3..];
+        }
         if raw.len() > MAX_LINE {
             found.push((start, None));
         } else if !line.iter().all(u8::is_ascii_whitespace) {

@@ -76,7 +76,7 @@ fn empty_object_and_empty_member_have_no_lines() {
 }
 
 #[test]
-fn byte_order_mark_belongs_to_no_line() {
+fn byte_order_mark_is_skipped_before_any_line() {
     let text = b"\xef\xbb\xbf{\"a\":1}\n\xef\xbb\xbf{\"b\":2}\n";
     for stored in [gzip(text), text.to_vec(), members(&[b"", b"\xef", &text[1..]])] {
         let found = lines(&stored).unwrap();
