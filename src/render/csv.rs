@@ -2,9 +2,10 @@
 //!
 //! # Invariants
 //!
-//! Every row has as many cells as the first one. A cell that a spreadsheet would take for a formula becomes a text (an
-//! apostrophe precedes it), since log lines contain what clients send.
+//! Every row has as many cells as the first one. What a spreadsheet would run or respell is a text (an apostrophe precedes
+//! it).
 
+use super::spreadsheet::{number_cell, text_cell};
 use crate::record::fields::line_text;
 use crate::record::{Dataset, FieldValue, RecordError, RecordMembers};
 
@@ -16,7 +17,7 @@ pub const fn default_columns(dataset: Dataset) -> &'static [&'static str] {
 
 /// Appends the header row: the names of the columns.
 pub fn write_csv_names<S: AsRef<str>>(out: &mut Vec<u8>, columns: &[S]) {
-    write_row(out, columns.iter().map(|name| write_cell(name.as_ref())));
+    write_row(out, columns.iter().map(|name| text_cell(name.as_ref())));
 }
 
 /// Appends the row of the record `line`.
@@ -39,22 +40,11 @@ fn write_row(out: &mut Vec<u8>, cells: impl Iterator<Item = String>) {
 fn cell(value: &str) -> String {
     match FieldValue::from_json(value) {
         FieldValue::Absent => String::new(),
-        FieldValue::Number(digits) => digits.to_owned(),
+        FieldValue::Number(digits) => number_cell(digits),
         FieldValue::Bool(value) => value.to_string(),
-        FieldValue::Text(text) => write_cell(&text),
-        FieldValue::Nested(raw) => write_cell(raw),
+        FieldValue::Text(text) => text_cell(&text),
+        FieldValue::Nested(raw) => text_cell(raw),
     }
-}
-
-/// The cell of a text.
-fn write_cell(text: &str) -> String {
-    let is_formula = text.starts_with(['=', '+', '-', '@', '\t', '\r']);
-    let quoted = is_formula || text.contains([',', '"', '\r', '\n']) || text.trim() != text;
-    if !quoted {
-        return text.to_owned();
-    }
-    let before = if is_formula { "'" } else { "" };
-    format!("\"{before}{}\"", text.replace('"', "\"\""))
 }
 
 #[cfg(test)]
@@ -78,12 +68,20 @@ mod tests {
     }
 
     #[test]
-    fn what_clients_send_is_never_a_formula() {
-        for text in ["=1+1", "+1", "-1", "@x", "\\t=1"] {
-            let cell = row(&format!(r#"{{"a":"{text}"}}"#), &["a"]);
-            assert!(cell.starts_with("\"'"), "{cell}");
-        }
-        assert_eq!(row(r#"{"a":"1-1=0"}"#, &["a"]), "1-1=0\r\n");
+    fn what_a_spreadsheet_would_alter_is_a_text() {
+        let line = r#"{"a":"=1+1","b":1795335060904000000,"c":"9123456789012345","d":["=1;=2"],"=e":1}"#;
+        assert_eq!(row(line, &["a", "b", "c"]), "\"'=1+1\",\"'1795335060904000000\",\"'9123456789012345\"\r\n");
+        assert_eq!(row(line, &["d"]), "\"[\"\"=1;'=2\"\"]\"\r\n");
+        let mut out = Vec::new();
+        write_csv_names(&mut out, &["=e"]);
+        assert_eq!(out, b"\"'=e\"\r\n");
+    }
+
+    #[test]
+    fn half_a_pair_is_replaced_in_every_cell() {
+        let line = r#"{"a":"x\ud83d","b":{"\ude00":"y\ud83d"},"X\ud83d":1}"#;
+        let cells = "x\u{fffd},\"{\"\"\\ufffd\"\":\"\"y\\ufffd\"\"}\",1\r\n";
+        assert_eq!(row(line, &["a", "b", "X\u{fffd}"]), cells);
     }
 
     #[test]
