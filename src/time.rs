@@ -19,6 +19,12 @@ pub fn rfc3339_s(unix_s: i64) -> String {
     utc(unix_s.saturating_mul(1_000)).to_rfc3339_opts(SecondsFormat::Secs, true)
 }
 
+/// The instant `unix_ns` as RFC 3339 in UTC with nanoseconds: `2022-11-03T16:10:08.140000000Z`.
+#[must_use]
+pub fn rfc3339_ns(unix_ns: i64) -> String {
+    DateTime::from_timestamp_nanos(unix_ns).to_rfc3339_opts(SecondsFormat::Nanos, true)
+}
+
 /// The instant `unix_ms` as Logpush stamps the names of batches: `20221103T161008Z`.
 #[must_use]
 pub fn stamp(unix_ms: i64) -> String {
@@ -49,13 +55,14 @@ fn utc(unix_ms: i64) -> DateTime<Utc> {
 
 #[cfg(test)]
 mod tests {
-    use super::{day, rfc3339, rfc3339_s, stamp};
+    use super::{day, rfc3339, rfc3339_ns, rfc3339_s, stamp};
 
     #[test]
-    fn an_instant_prints_in_all_three_spellings() {
+    fn an_instant_prints_in_all_spellings() {
         let at = 1_667_491_808_140;
         assert_eq!(rfc3339(at), "2022-11-03T16:10:08.140Z");
         assert_eq!(rfc3339_s(at / 1_000), "2022-11-03T16:10:08Z");
+        assert_eq!(rfc3339_ns(at * 1_000_000 + 7), "2022-11-03T16:10:08.140000007Z");
         assert_eq!(stamp(at), "20221103T161008Z");
         assert_eq!(day(at), "20221103");
     }

@@ -147,8 +147,10 @@ fn parse_projection<B>(request: &HttpRequest<B>) -> Result<FieldProjection, Stri
     let fields = fields.unwrap_or_else(|| DEFAULT_FIELDS.map(String::from).to_vec());
     let times = match request.parameter("timestamps") {
         None => TimeForm::UnixNano,
-        Some(name) => TimeForm::from_name(&name)
-            .ok_or_else(|| "error parsing timestamps: must be unix, unixnano or rfc3339".to_owned())?,
+        Some(name) => TimeForm::from_name(&name).ok_or_else(|| {
+            let names = itertools::join(TimeForm::ALL.map(TimeForm::name), ", ");
+            format!("error parsing timestamps: must be one of {names}")
+        })?,
     };
     Ok(FieldProjection { fields: Some(fields), times: Some(times), disarmed: parse_cve_switch(request)? })
 }

@@ -2,8 +2,8 @@
 //!
 //! # Invariants
 //!
-//! A value keeps the spelling of the line, except times that are converted. A field that the record does not have is
-//! left out. The output is one JSON object on one line.
+//! A value keeps the spelling of the line, except times that are converted, and what no text can hold. A field that the
+//! record does not have is left out. The output is one JSON object on one line.
 
 use super::disarm::disarm;
 use crate::record::fields::line_text;
@@ -22,11 +22,15 @@ pub enum TimeForm {
     Unix,
     /// RFC 3339 with whole seconds, a string.
     Rfc3339,
+    /// RFC 3339 with milliseconds, a string.
+    Rfc3339Ms,
+    /// RFC 3339 with nanoseconds, a string.
+    Rfc3339Ns,
 }
 
 impl TimeForm {
     /// Every format, in the order of the API's documentation.
-    pub const ALL: [Self; 3] = [Self::UnixNano, Self::Unix, Self::Rfc3339];
+    pub const ALL: [Self; 5] = [Self::UnixNano, Self::Unix, Self::Rfc3339, Self::Rfc3339Ms, Self::Rfc3339Ns];
 
     /// The name by which it is asked for.
     #[must_use]
@@ -35,6 +39,8 @@ impl TimeForm {
             Self::UnixNano => "unixnano",
             Self::Unix => "unix",
             Self::Rfc3339 => "rfc3339",
+            Self::Rfc3339Ms => "rfc3339ms",
+            Self::Rfc3339Ns => "rfc3339ns",
         }
     }
 
@@ -50,6 +56,8 @@ impl TimeForm {
             Self::UnixNano => at.unix_ns().to_string(),
             Self::Unix => at.unix_s().to_string(),
             Self::Rfc3339 => format!("\"{}\"", time::rfc3339_s(at.unix_s())),
+            Self::Rfc3339Ms => format!("\"{}\"", time::rfc3339(at.unix_ms())),
+            Self::Rfc3339Ns => format!("\"{}\"", time::rfc3339_ns(at.unix_ns())),
         }
     }
 }
@@ -161,6 +169,11 @@ mod tests {
         assert_eq!(times(TimeForm::UnixNano), expect("1667491808142000001", "1667491809500000000"));
         assert_eq!(times(TimeForm::Unix), expect("1667491808", "1667491809"));
         assert_eq!(times(TimeForm::Rfc3339), expect("\"2022-11-03T16:10:08Z\"", "\"2022-11-03T16:10:09Z\""));
+        assert_eq!(times(TimeForm::Rfc3339Ms), expect("\"2022-11-03T16:10:08.142Z\"", "\"2022-11-03T16:10:09.500Z\""));
+        assert_eq!(
+            times(TimeForm::Rfc3339Ns),
+            expect("\"2022-11-03T16:10:08.142000001Z\"", "\"2022-11-03T16:10:09.500000000Z\"")
+        );
         for form in TimeForm::ALL {
             assert_eq!(TimeForm::from_name(form.name()), Some(form));
         }
@@ -174,5 +187,13 @@ mod tests {
         assert_eq!(out, br#"{"EdgeStartTimestamp":"soon","Datetime":null}"#);
         assert!(projection.write(&mut out, b"[]").is_err());
         assert_eq!(out.len(), 45);
+    }
+
+    #[test]
+    fn half_a_pair_is_replaced_everywhere() {
+        let mut out = Vec::new();
+        let projection = FieldProjection { times: Some(TimeForm::Unix), ..FieldProjection::default() };
+        projection.write(&mut out, br#"{"X\ud83d":"a\ude00","n":["\ud83d"]}"#).unwrap();
+        assert_eq!(String::from_utf8(out).unwrap(), "{\"X\u{fffd}\":\"a\\ufffd\",\"n\":[\"\\ufffd\"]}");
     }
 }

@@ -73,9 +73,13 @@ fn received_returns_a_range_in_the_fields_asked() {
     assert_eq!(text(&picked), format!("{{\"RayID\":\"{}\"}}\n{{\"RayID\":\"{}\"}}\n", ray(1), ray(2)));
     let sampled = |sample: &str| text(&zone(&fakes, &format!("received?{RANGE}&sample={sample}"))).lines().count();
     assert!(sampled("1") == lines.len() && sampled("0.5") < lines.len() + 1);
-    for (times, value) in
-        [("unix", json!(start / 1_000_000_000)), ("unixnano", json!(start)), ("rfc3339", json!("2026-03-28T08:42:05Z"))]
-    {
+    for (times, value) in [
+        ("unix", json!(start / 1_000_000_000)),
+        ("unixnano", json!(start)),
+        ("rfc3339", json!("2026-03-28T08:42:05Z")),
+        ("rfc3339ms", json!("2026-03-28T08:42:05.001Z")),
+        ("rfc3339ns", json!("2026-03-28T08:42:05.001000000Z")),
+    ] {
         let reply = zone(&fakes, &format!("received?{RANGE}&timestamps={times}&fields=EdgeStartTimestamp&count=1"));
         assert_eq!(body(&reply)["EdgeStartTimestamp"], value, "{times}");
     }
