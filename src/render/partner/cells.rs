@@ -2,8 +2,9 @@
 //!
 //! # Invariants
 //!
-//! A finished cell holds no control character, is not empty, is no longer than its column allows, and is UTF-8 where
-//! the value was.
+//! A finished cell holds no control character of ASCII, is not empty, is no longer than its column allows, and is UTF-8
+//! where the value was. In a line that [`blank_line_ends`] has finished, its line feed is all that any reader may take for
+//! a line's end: Unicode has more of these (U+0085, U+2028, U+2029), and many readers split at them.
 
 use super::UNAVAILABLE;
 
@@ -52,23 +53,48 @@ fn put_ends<const N: usize>(out: &mut Vec<u8>, text: &[u8]) {
 /// What a control character becomes.
 const BLANK: u8 = b' ';
 
-/// Finishes a cell as [`finish`] does, whose value is known to hold no control character.
+/// Finishes a cell as [`finish`] does, whose value is known to hold no control character of ASCII. Whether a character
+/// that ends lines elsewhere was cut off.
 #[inline]
-pub(super) fn finish_clean(out: &mut Vec<u8>, start: usize, max: Option<usize>) {
-    if let Some(max) = max {
-        cut(out, start, max);
-    }
+pub(super) fn finish_clean(out: &mut Vec<u8>, start: usize, max: Option<usize>) -> bool {
+    let sanitised = max.is_some_and(|max| cut(out, start, max));
     if out.len() == start {
         out.push(UNAVAILABLE);
     }
+    sanitised
 }
 
 /// Finishes the cell that begins at `start`: each of U+0000 to U+001F becomes one space, then the cell is cut
 /// to `max` characters, then an empty one becomes `-`. Whether a character was replaced.
 pub(super) fn finish(out: &mut Vec<u8>, start: usize, max: Option<usize>) -> bool {
     let sanitised = blank_controls(out, start);
-    finish_clean(out, start, max);
-    sanitised
+    finish_clean(out, start, max) || sanitised
+}
+
+/// Replaces each character beyond ASCII that ends lines by one space, in the UTF-8 text that begins at `start`. Whether
+/// there was one.
+pub(super) fn blank_line_ends(out: &mut Vec<u8>, start: usize) -> bool {
+    let Some(first) = line_ends(out.get(start..).unwrap_or_default()).next() else { return false };
+    let tail = out.split_off(start + first);
+    let mut copied = 0;
+    for at in line_ends(&tail) {
+        out.extend_from_slice(tail.get(copied..at).unwrap_or_default());
+        out.push(BLANK);
+        copied = at + if tail.get(at) == Some(&NEXT_LINE[0]) { NEXT_LINE.len() } else { SEPARATORS[0].len() };
+    }
+    out.extend_from_slice(tail.get(copied..).unwrap_or_default());
+    true
+}
+
+/// U+0085 in UTF-8.
+const NEXT_LINE: [u8; 2] = [0xc2, 0x85];
+/// U+2028 and U+2029.
+const SEPARATORS: [[u8; 3]; 2] = [[0xe2, 0x80, 0xa8], [0xe2, 0x80, 0xa9]];
+
+/// The positions of the characters beyond ASCII that end lines. Their first bytes begin characters and are in none.
+fn line_ends(text: &[u8]) -> impl Iterator<Item = usize> {
+    let is_end = |rest: &[u8]| rest.starts_with(&NEXT_LINE) || SEPARATORS.iter().any(|end| rest.starts_with(end));
+    memchr::memchr2_iter(NEXT_LINE[0], SEPARATORS[0][0], text).filter(move |at| text.get(*at..).is_some_and(is_end))
 }
 
 /// Replaces the control characters after `start`. In UTF-8 such a byte is never a part of another character.
@@ -81,15 +107,16 @@ fn blank_controls(out: &mut [u8], start: usize) -> bool {
     any
 }
 
-/// Drops what follows the first `max` characters.
-fn cut(out: &mut Vec<u8>, start: usize, max: usize) {
+/// Drops what follows the first `max` characters. Whether a character that ends lines elsewhere was among it.
+fn cut(out: &mut Vec<u8>, start: usize, max: usize) -> bool {
     if out.len() - start <= max {
-        return;
+        return false;
     }
     let starts = out.iter().enumerate().skip(start).filter(|(_, byte)| is_first_of_character(**byte));
-    if let Some((end, _)) = starts.map(|(at, byte)| (at, *byte)).nth(max) {
-        out.truncate(end);
-    }
+    let Some((end, _)) = starts.map(|(at, byte)| (at, *byte)).nth(max) else { return false };
+    let sanitised = line_ends(out.get(end..).unwrap_or_default()).next().is_some();
+    out.truncate(end);
+    sanitised
 }
 
 /// Whether `byte` begins a character of UTF-8 text: all but `0b10xx_xxxx` do.
@@ -101,13 +128,14 @@ const fn is_first_of_character(byte: u8) -> bool {
 mod tests {
     use proptest::prelude::{prop, prop_assert_eq, proptest};
 
-    use super::{finish, finish_clean, put};
+    use super::{blank_line_ends, finish, finish_clean, put};
 
     /// `text` as a finished cell, after other text.
     fn cell(text: &str, max: Option<usize>) -> (String, bool) {
         let mut out = b"\n\x01".to_vec();
         out.extend_from_slice(text.as_bytes());
-        let sanitised = finish(&mut out, 2, max);
+        let mut sanitised = finish(&mut out, 2, max);
+        sanitised |= blank_line_ends(&mut out, 2);
         assert_eq!(&out[..2], b"\n\x01");
         (String::from_utf8(out[2..].to_vec()).unwrap(), sanitised)
     }
@@ -120,8 +148,17 @@ mod tests {
     }
 
     #[test]
-    fn delete_and_the_c1_controls_stay() {
-        assert_eq!(cell("\u{7f}\u{80}\u{85}\u{9f}\u{2028}", None), ("\u{7f}\u{80}\u{85}\u{9f}\u{2028}".into(), false));
+    fn what_ends_lines_elsewhere_becomes_one_space() {
+        for end in ["\u{85}", "\u{2028}", "\u{2029}", "\u{b}", "\u{c}", "\u{1c}"] {
+            assert_eq!(cell(&format!("{end}é{end}{end}語{end}"), None), (" é  語 ".into(), true), "{end:?}");
+            assert_eq!(cell(&format!("ab{end}"), Some(2)), ("ab".into(), true), "{end:?}");
+        }
+    }
+
+    #[test]
+    fn delete_and_the_other_c1_controls_stay() {
+        let others = "\u{7f}\u{80}\u{84}\u{86}\u{9f}\u{2027}\u{202a}\u{1028}\u{e2}\u{c2}";
+        assert_eq!(cell(others, None), (others.into(), false));
     }
 
     #[test]
@@ -154,15 +191,17 @@ mod tests {
         }
 
         #[test]
-        fn a_clean_cell_is_finished_like_any(text in "[^\u{0}-\u{1f}]{0,40}", max in prop::option::of(1_usize..50)) {
+        fn a_clean_cell_is_finished_like_any(text in "([^\u{0}-\u{1f}]|[\u{85}\u{2028}]){0,40}", max in prop::option::of(1_usize..50)) {
             let mut out = text.clone().into_bytes();
-            finish_clean(&mut out, 0, max);
-            prop_assert_eq!((String::from_utf8(out).unwrap(), false), cell(&text, max));
+            let sanitised = finish_clean(&mut out, 0, max);
+            let sanitised = blank_line_ends(&mut out, 0) || sanitised;
+            prop_assert_eq!((String::from_utf8(out).unwrap(), sanitised), cell(&text, max));
         }
 
         #[test]
-        fn cell_is_its_text_without_controls_cut(text in "(.|[\u{0}-\u{1f}]){0,40}", max in 1_usize..50) {
-            let blanked: String = text.chars().map(|c| if c < ' ' { ' ' } else { c }).collect();
+        fn cell_is_its_text_without_controls_cut(text in "(.|[\u{0}-\u{1f}\u{85}\u{2028}\u{2029}]){0,40}", max in 1_usize..50) {
+            let is_blanked = |c: char| c < ' ' || matches!(c, '\u{85}' | '\u{2028}' | '\u{2029}');
+            let blanked: String = text.chars().map(|c| if is_blanked(c) { ' ' } else { c }).collect();
             let expected: String = blanked.chars().take(max).collect();
             let expected = if expected.is_empty() { "-".into() } else { expected };
             prop_assert_eq!(cell(&text, Some(max)), (expected, blanked != text));

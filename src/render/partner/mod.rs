@@ -6,8 +6,8 @@
 //!
 //! # Invariants
 //!
-//! A line has 144 separators and ends with its only line feed, whatever the record holds. It is UTF-8. Nothing is
-//! appended for a line that is not a record.
+//! A line has 144 separators and ends with its only line feed, whatever the record holds; nothing else in it ends a line
+//! for any reader. It is UTF-8. Nothing is appended for a line that is not a record.
 
 mod cells;
 mod columns;
@@ -43,8 +43,8 @@ pub const UNAVAILABLE: u8 = b'-';
 /// How one line was written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PartnerLine {
-    /// Whether the line differs from what the record says: a control character of a value became a space (even one
-    /// that a cut then took away), or the record was not UTF-8.
+    /// Whether the line differs from what the record says: a control character or another end of a line in a value became
+    /// a space (even one that a cut then took away), or the record held what no text can hold.
     pub sanitised: bool,
 }
 
@@ -65,12 +65,12 @@ pub fn write_partner_line(
 /// Appends the partner's form of a record that was read already, its line feed included.
 pub fn write_partner_fields(out: &mut Vec<u8>, fields: &Fields<'_>, options: &PartnerOptions) -> PartnerLine {
     let record = rules::PartnerRecord::new(fields, options);
-    let (mut sanitised, mut written) = (false, 0);
+    let (line, mut sanitised, mut written) = (out.len(), false, 0);
     for column in NAMED.iter().filter(|column| column.rule != ColumnRule::Unavailable) {
         put_unavailable(out, column.number - 1 - written);
         let start = out.len();
         match rules::write(out, column, &record) {
-            CellContent::Clean => cells::finish_clean(out, start, column.max),
+            CellContent::Clean => sanitised |= cells::finish_clean(out, start, column.max),
             CellContent::Anything => sanitised |= cells::finish(out, start, column.max),
         }
         out.push(SEPARATOR);
@@ -80,6 +80,7 @@ pub fn write_partner_fields(out: &mut Vec<u8>, fields: &Fields<'_>, options: &Pa
     if let Some(last) = out.last_mut() {
         *last = TERMINATOR;
     }
+    sanitised |= cells::blank_line_ends(out, line);
     PartnerLine { sanitised }
 }
 
@@ -143,11 +144,11 @@ mod tests {
 
     #[test]
     fn options_made_without_constructor_cannot_break_lines() {
-        let options = PartnerOptions { tenant: "a\u{1}\nb".into(), unknown_country: "\r".into() };
+        let options = PartnerOptions { tenant: "a\u{1}\n\u{2028}b".into(), unknown_country: "\r".into() };
         let mut out = Vec::new();
         let outcome = write_partner_line(&mut out, b"{}", &options).unwrap();
         assert_eq!(memchr::memchr_iter(super::SEPARATOR, &out).count(), COLUMNS.len() - 1);
         assert_eq!(memchr::memchr_iter(super::TERMINATOR, &out).count(), 1);
-        assert!(outcome.sanitised);
+        assert!(String::from_utf8(out).unwrap().contains("a   b") && outcome.sanitised);
     }
 }

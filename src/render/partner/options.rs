@@ -17,7 +17,7 @@ pub struct PartnerOptions {
 /// Why the options of the partner's format are refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum OptionsError {
-    /// The tenant is empty or holds a control character.
+    /// The tenant is empty or holds a control character, or one that ends a line.
     #[error("the tenant must not be empty or contain control characters; use - for no tenant")]
     Tenant,
     /// The country is not two capital letters.
@@ -31,7 +31,7 @@ impl PartnerOptions {
     /// # Errors
     /// [`OptionsError`] names the one that is not valid.
     pub fn new(tenant: &str, unknown_country: &str) -> Result<Self, OptionsError> {
-        if tenant.is_empty() || tenant.chars().any(char::is_control) {
+        if tenant.is_empty() || tenant.chars().any(|c| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}')) {
             return Err(OptionsError::Tenant);
         }
         if unknown_country.len() != 2 || !unknown_country.bytes().all(|byte| byte.is_ascii_uppercase()) {
@@ -60,7 +60,7 @@ mod tests {
     fn a_tenant_is_any_text_on_one_line() {
         let options = PartnerOptions::new("0123456789abcdef0123456789abcdef", "SG").unwrap();
         assert_eq!((&*options.tenant, &*options.unknown_country), ("0123456789abcdef0123456789abcdef", "SG"));
-        for tenant in ["", "a\u{1}b", "a\n", "\u{7f}"] {
+        for tenant in ["", "a\u{1}b", "a\n", "\u{7f}", "\u{85}", "a\u{2028}"] {
             assert_eq!(PartnerOptions::new(tenant, "CN"), Err(OptionsError::Tenant), "{tenant:?}");
         }
     }

@@ -152,10 +152,15 @@ fn write_url(out: &mut Vec<u8>, record: &PartnerRecord<'_>, source: ColumnSource
     if is_clean { CellContent::Clean } else { CellContent::Anything }
 }
 
-/// The header `name` of the headers in `source`.
+/// The header `name` of the headers in `source`; a job may write those of the response under a newer name.
 fn write_header(out: &mut Vec<u8>, record: &PartnerRecord<'_>, source: ColumnSource, name: &str) -> CellContent {
     let ColumnSource::Field(field) = source else { return CellContent::Clean };
-    ScalarText::of(first_header(&record.fields.get(field), name)).put(out, "")
+    let header = |field| first_header(&record.fields.get(field), name);
+    let found = match header(field) {
+        FieldValue::Absent | FieldValue::Nested(_) if field == Field::ResponseHeaders => header(Field::ResponseFields),
+        found => found,
+    };
+    ScalarText::of(found).put(out, "")
 }
 
 /// Writes an instant, if there is one, with `write`.
@@ -242,9 +247,22 @@ mod tests {
             (r#"{"EdgeResponseStatus":{"a":1}}"#, ""),
             (r#"{"EdgeResponseStatus":""}"#, ""),
             (r#"{"EdgeResponseStatus":null}"#, ""),
-            (r#"{"EdgeResponseStatus":"\ud800"}"#, ""),
+            (r#"{"EdgeResponseStatus":"a\ud800b"}"#, "a\u{fffd}b"),
         ] {
             assert_eq!(value(4, json), expected, "{json}");
+        }
+    }
+
+    #[test]
+    fn header_is_that_of_either_field() {
+        for (json, expected) in [
+            (r#"{"ResponseHeaders":{"Content-Length":"77","content-length":["88","99"]}}"#, "88"),
+            (r#"{"ResponseFields":{"content-length":["1234"]}}"#, "1234"),
+            (r#"{"ResponseFields":{"content-length":["1234"]},"ResponseHeaders":{"content-length":"77"}}"#, "77"),
+            (r#"{"ResponseFields":{"content-length":["1234"]},"ResponseHeaders":{"content-length":[]}}"#, "1234"),
+            (r#"{"ResponseHeaders":null,"RequestHeaders":{"content-length":"1"}}"#, ""),
+        ] {
+            assert_eq!(value(21, json), expected, "{json}");
         }
     }
 
@@ -314,7 +332,20 @@ mod tests {
         assert_eq!(value(2, json), "[28/Mar/2026:16:42:25 +0800]");
         assert_eq!(value(5, json), "1774687345.999");
         assert_eq!(value(55, json), "28/Mar/2026:16:42:25 +0800");
-        for json in ["{}", r#"{"EdgeStartTimestamp":0}"#, r#"{"EdgeStartTimestamp":"yesterday"}"#] {
+        for number in ["1.7746873459999e+18", "\"1774687345999.9\"", "17746873459999E-4"] {
+            let json = format!(r#"{{"EdgeStartTimestamp":{number}}}"#);
+            assert_eq!(
+                [value(2, &json), value(5, &json)],
+                ["[28/Mar/2026:16:42:25 +0800]", "1774687345.999"],
+                "{number}"
+            );
+        }
+        for json in [
+            "{}",
+            r#"{"EdgeStartTimestamp":0}"#,
+            r#"{"EdgeStartTimestamp":"yesterday"}"#,
+            r#"{"EdgeStartTimestamp":253402300799}"#,
+        ] {
             assert_eq!([value(2, json), value(5, json), value(55, json)], ["", "", ""], "{json}");
         }
     }

@@ -36,6 +36,7 @@ mod stats;
 pub(crate) mod story;
 mod switches;
 mod uploads;
+mod values;
 
 use std::borrow::Cow;
 use std::rc::Rc;

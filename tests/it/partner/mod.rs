@@ -107,10 +107,12 @@ fn spellings_of_one_instant_give_equal_columns() {
 fn control_characters_become_spaces_and_are_counted() {
     for column in COLUMNS.iter().filter(|column| matches!(column.rule, ColumnRule::Text | ColumnRule::Url)) {
         let ColumnSource::Field(field) = column.source else { panic!("{column:?} has no field") };
-        for control in ["\u{1}", "\r", "\n", "\0", "\u{1b}", "\r\n\u{1}"] {
+        for control in
+            ["\u{1}", "\r", "\n", "\0", "\u{1b}", "\r\n\u{1}", "\u{b}", "\u{c}", "\u{85}", "\u{2028}", "\u{2029}\u{85}"]
+        {
             let line = records::record(field, &records::json(&format!("/a{control}b")));
             let (cells, sanitised) = cells(line.as_bytes());
-            let expected = format!("/a{}b", " ".repeat(control.len()));
+            let expected = format!("/a{}b", " ".repeat(control.chars().count()));
             assert!(cells[column.number - 1].ends_with(&expected), "{} {control:?}", column.name());
             assert!(sanitised, "{} {control:?}", column.name());
             assert_eq!(cells.len(), 145, "{} {control:?}", column.name());
@@ -134,11 +136,12 @@ fn long_texts_are_cut_between_characters() {
     ];
     for (number, max, field, before) in cuts {
         assert_eq!(COLUMNS[number - 1].max, Some(max));
-        for unit in ["a", "é", "語", "😀", "e\u{301}", "\u{1}"] {
+        for unit in ["a", "é", "語", "😀", "e\u{301}", "\u{1}", "\u{2028}"] {
             for length in [max - 2, max - 1, max, max + 1, max + 2, 3 * max] {
                 let text: String = unit.chars().cycle().take(length - before.len()).collect();
                 let printed = cell(number, &records::record(field, &records::json(&text)));
-                let expected: String = before.chars().chain(text.replace('\u{1}', " ").chars()).take(max).collect();
+                let expected: String =
+                    before.chars().chain(text.replace(['\u{1}', '\u{2028}'], " ").chars()).take(max).collect();
                 assert_eq!(printed, expected, "{number} {unit:?} {length}");
             }
         }
@@ -162,7 +165,9 @@ proptest! {
         prop_assert_eq!(memchr::memchr_iter(SEPARATOR, &out).count(), 144);
         prop_assert_eq!(out.iter().filter(|byte| **byte < b' ').count(), 145);
         prop_assert_eq!(out.last(), Some(&TERMINATOR));
-        prop_assert!(std::str::from_utf8(&out).is_ok());
+        let text = std::str::from_utf8(&out).unwrap();
+        let is_split = text.contains(['\u{85}', '\u{2028}', '\u{2029}']);
+        prop_assert!(!is_split);
     }
 
     #[test]

@@ -45,8 +45,9 @@ struct Record {
 /// The line of a record, with the default options.
 pub(crate) fn render(line: &[u8]) -> Expected {
     let text = String::from_utf8_lossy(line).into_owned();
-    let members = serde_json::from_str(&text).unwrap();
-    let mut record = Record { members, sanitised: std::str::from_utf8(line).is_err() };
+    let read = repaired(&text);
+    let members = serde_json::from_str(&read).unwrap();
+    let mut record = Record { members, sanitised: read.as_bytes() != line };
     let mut cells: Vec<String> = (1..=145).map(|number| record.cell(number)).collect();
     for cell in cells.iter_mut().filter(|cell| cell.is_empty()) {
         *cell = "-".into();
@@ -87,7 +88,8 @@ impl Record {
     }
 
     fn clean(&mut self, text: &str) -> String {
-        let clean: String = text.chars().map(|c| if (c as u32) < 32 { ' ' } else { c }).collect();
+        let is_end = |c: char| (c as u32) < 32 || ['\u{85}', '\u{2028}', '\u{2029}'].contains(&c);
+        let clean: String = text.chars().map(|c| if is_end(c) { ' ' } else { c }).collect();
         self.sanitised |= clean != text;
         clean
     }
@@ -123,14 +125,18 @@ impl Record {
     }
 
     fn content_length(&mut self) -> String {
-        let Some(headers) = self.members.get("ResponseHeaders") else { return String::new() };
-        let headers: BTreeMap<String, Box<RawValue>> = serde_json::from_str(headers.get()).unwrap_or_default();
-        let Some((_, value)) = headers.iter().find(|(name, _)| name.to_lowercase() == "content-length") else {
-            return String::new();
-        };
+        let length = ["ResponseHeaders", "ResponseFields"].into_iter().find_map(|name| self.header_length(name));
+        self.clean(&length.unwrap_or_default())
+    }
+
+    /// The length in one of the objects of headers, where that is a value.
+    fn header_length(&self, headers: &str) -> Option<String> {
+        let headers: BTreeMap<String, Box<RawValue>> = serde_json::from_str(self.members.get(headers)?.get()).ok()?;
+        let (_, value) = headers.iter().find(|(name, _)| name.to_lowercase() == "content-length")?;
         let values: Vec<Box<RawValue>> = serde_json::from_str(value.get()).unwrap_or(vec![value.clone()]);
-        let length = values.first().map(|value| said(value)).unwrap_or_default();
-        self.clean(&length)
+        let first = values.first()?;
+        let is_value = !first.get().starts_with(['n', '[', '{']);
+        is_value.then(|| said(first))
     }
 
     fn cache_status(&self) -> String {
@@ -156,6 +162,25 @@ impl Record {
     }
 }
 
+/// The text with U+FFFD for each half of a surrogate pair, by trying each escape.
+fn repaired(text: &str) -> String {
+    let (mut read, mut rest) = (String::new(), text);
+    while let Some((before, escape)) = rest.find('\\').and_then(|at| rest.split_at_checked(at)) {
+        read.push_str(before);
+        let is_text = |text: &str| serde_json::from_str::<String>(&format!("\"{text}\"")).is_ok();
+        // A pair, one character, or the escape of a half.
+        let splits = [12, 6, 2].into_iter().filter_map(|length| escape.split_at_checked(length));
+        let (shown, behind) = splits
+            .into_iter()
+            .find(|(text, _)| is_text(text))
+            .or_else(|| escape.split_at_checked(6).map(|(_, behind)| ("\u{fffd}", behind)))
+            .unwrap_or((escape, ""));
+        read.push_str(shown);
+        rest = behind;
+    }
+    read + rest
+}
+
 /// What a value says: nothing where it is null, nested or no text.
 fn said(raw: &RawValue) -> String {
     match serde_json::from_str(raw.get()) {
@@ -171,6 +196,8 @@ fn plain_integer(text: &str) -> Option<u64> {
     let text = text.to_lowercase();
     let (mantissa, exponent) = text.split_once('e').unwrap_or((&text, "0"));
     let (whole, decimals) = mantissa.split_once('.').unwrap_or((mantissa, "0"));
+    let is_zero = whole.trim_start_matches('-').chars().chain(decimals.chars()).all(|c| c == '0');
+    let whole = if is_zero { whole.trim_start_matches('-') } else { whole };
     if [whole, decimals].iter().any(|part| part.is_empty() || !part.chars().all(|c| c.is_ascii_digit())) {
         return None;
     }

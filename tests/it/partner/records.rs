@@ -42,6 +42,10 @@ const LIKELY: &[&str] = &[
     "0",
     "-7",
     "9007199254740993",
+    "1.7746873451234567e+18",
+    "1774687345123.0",
+    "253402300799",
+    "-0",
     "1774687345",
     "1774687345123",
     "1774687345123456789",
@@ -55,7 +59,7 @@ const LIKELY: &[&str] = &[
 /// Characters that hurt: controls, the separator, quotes, several bytes, and what is no printable character.
 const HARD: &[char] = &[
     '\0', '\u{1}', '\t', '\n', '\r', '\u{1b}', '\u{1f}', ' ', '"', '\\', '\u{7f}', '\u{85}', 'a', 'é', '\u{301}', '語',
-    '\u{2028}', '\u{fffd}', '\u{feff}', '😀',
+    '\u{2028}', '\u{2029}', '\u{b}', '\u{fffd}', '\u{feff}', '😀',
 ];
 
 fn text() -> impl Strategy<Value = String> {
@@ -89,7 +93,7 @@ pub(crate) fn value() -> BoxedStrategy<String> {
     let plain = prop_oneof![
         8 => string,
         4 => number(),
-        1 => select(&["null", "true", "false", "[]", "{}", r#""\ud800""#, r#""\u0001\u000a""#][..]).prop_map(str::to_owned),
+        1 => select(&["null", "true", "false", "[]", "{}", r#""\ud800""#, r#""a\ude00\ud83d\ud83d\ude00""#, r#""\u0001\u000a""#][..]).prop_map(str::to_owned),
     ];
     let nested = (plain.clone(), any::<bool>())
         .prop_map(|(value, array)| if array { format!("[{value}, 1]") } else { format!(r#"{{"a" : {value}}}"#) });
@@ -124,7 +128,7 @@ fn value_of(field: Field) -> BoxedStrategy<String> {
         ],
         Field::ClientRequestScheme => &["http", "https", "HTTPS", "ws"],
         Field::EdgeColoCode => &["AAA", "ZZV", "hkg", "SIN", "KIV", "SJU", "ZZZ", "SJC-A"],
-        Field::ResponseHeaders => return headers().boxed(),
+        Field::ResponseFields | Field::ResponseHeaders => return headers().boxed(),
         _ => return value(),
     };
     prop_oneof![1 => select(known).prop_map(json), 1 => value()].boxed()
