@@ -9,8 +9,9 @@
 //   PUT, GET, DELETE /objects/KEY       an object of the bucket, accessed without the Worker
 //   GET /objects?prefix=P               [{key, size, etag}]; ?bucket=data lists the data bucket
 //   POST /announce  {key, size, etag}   sends the notification that R2 would send
-//   POST /enqueue   BODY                puts a message on parse-queue
+//   POST /enqueue   BODY                puts a message on parse-queue; ?type=T: json, text, bytes or v8
 //   POST /dispatch/QUEUE  [BODY…]       hands over a batch of messages: {outcome, retryAll, verdicts}; ?attempts=N
+//                                       in a BODY, {$bytes: base64} is bytes, {$map: object} a map
 //   GET /log?from=N                     the log from line N
 //   POST /faults  [{op, key, fault}…]   each applies to the first call that matches (doubles.mjs)
 //   GET /calls                          the calls of a `faulty` bucket
@@ -80,13 +81,13 @@ async function answer(request) {
   const [, verb, ...rest] = url.pathname.split("/");
   const name = decodeURIComponent(rest.join("/"));
   const body = await bodyOf(request);
-  const json = () => JSON.parse(body.toString());
+  const json = () => JSON.parse(body.toString(), revive);
   switch (`${request.method} ${verb}`) {
     case "PUT objects": return runtime.put(name, body);
     case "GET objects": return name ? runtime.get(name) : runtime.list(url.searchParams.get("prefix") ?? "", url.searchParams.get("bucket") ?? "log");
     case "DELETE objects": return runtime.remove(name);
     case "POST announce": return runtime.announce(json());
-    case "POST enqueue": return runtime.enqueue(json());
+    case "POST enqueue": return runtime.enqueue(json(), url.searchParams.get("type") ?? undefined);
     case "POST dispatch": return runtime.dispatch(name, json(), Number(url.searchParams.get("attempts") ?? 1));
     case "GET log": return log.slice(Number(url.searchParams.get("from") ?? 0));
     case "POST faults": return (faults = json());
@@ -113,6 +114,13 @@ async function bodyOf(request) {
   const pieces = [];
   for await (const piece of request) pieces.push(piece);
   return Buffer.concat(pieces);
+}
+
+/** Values that JSON cannot spell. */
+function revive(_name, value) {
+  if (typeof value?.$bytes === "string") return new Uint8Array(Buffer.from(value.$bytes, "base64"));
+  if (value?.$map) return new Map(Object.entries(value.$map));
+  return value;
 }
 
 /** Sends a buffer as bytes, undefined as null, and any other value as JSON. */

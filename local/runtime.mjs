@@ -9,6 +9,7 @@
 //
 // This file contains no binding name but that of the optional data bucket. The only network access is the Worker's to the partner in `settings`. workerd
 // stops with this process (guard.mjs). `onLog` receives what the Worker logs as objects.
+import { randomUUID } from "node:crypto";
 import fs from "node:fs";
 import path from "node:path";
 import readline from "node:readline";
@@ -132,16 +133,16 @@ class Runtime {
     return this.enqueue(this.event(object));
   }
 
-  /** Puts a message on parse-queue. */
-  async enqueue(body) {
+  /** Puts a message on parse-queue, as JSON or with the given content type. */
+  async enqueue(body, contentType = "json") {
     const queue = await this.#miniflare.getQueueProducer(this.#names.parseProducer, WORKER);
-    await queue.send(body);
+    await queue.send(body, { contentType });
   }
 
   /** Hands the Worker a batch of messages from `queue`; returns the outcome of each. */
   async dispatch(queue, bodies, attempts = 1) {
     const worker = await this.#miniflare.getWorker(WORKER);
-    const messages = bodies.map((body, id) => ({ id: String(id), timestamp: new Date(), attempts, body }));
+    const messages = bodies.map((body) => ({ id: randomUUID(), timestamp: new Date(), attempts, body }));
     const result = await worker.queue(queue, messages);
     const acked = new Set(result.explicitAcks);
     const retried = new Map(result.retryMessages.map((message) => [message.msgId, message.delaySeconds ?? 0]));

@@ -106,6 +106,19 @@ pub fn folder_day(folder: &str) -> Option<&str> {
     (name.len() == 8 && name.bytes().all(|byte| byte.is_ascii_digit())).then_some(name)
 }
 
+/// The key to begin after, where a listing of everything has come to the key `last`: it passes over what raydex writes
+/// itself.
+#[must_use]
+pub fn after_own_folder(last: &str) -> String {
+    if last.starts_with(FOLDER) { format!("{FOLDER}{}", char::MAX) } else { last.to_owned() }
+}
+
+/// The folders that a key is in, below `prefix`, the outermost first, each with its final slash.
+pub fn folders_of<'a>(key: &'a str, prefix: &str) -> impl Iterator<Item = &'a str> {
+    let below = prefix.len();
+    key.match_indices('/').filter(move |(at, _)| *at >= below).filter_map(|(at, _)| key.get(..=at))
+}
+
 /// The key of a pack of payload bodies: source (64 hexadecimal digits), plan, number of the first payload,
 /// [`pack_digest`]. Every part is derived, none is chosen by a client, so equal keys mean equal objects.
 #[must_use]
@@ -160,8 +173,8 @@ pub fn segment_first(key: &str) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::{
-        FOLDER, IgnoreReason, KeyClass, batch_key, batch_times, classify, folder_day, pack_digest, pack_key,
-        segment_first, segment_key, summaries_key, version_digest, windows_key,
+        FOLDER, IgnoreReason, KeyClass, after_own_folder, batch_key, batch_times, classify, folder_day, folders_of,
+        pack_digest, pack_key, segment_first, segment_key, summaries_key, version_digest, windows_key,
     };
     use crate::record::Dataset;
 
@@ -223,6 +236,21 @@ mod tests {
         for folder in ["20260328", "logs/", "", "/", "logs/2026032/", "logs/2026032x/"] {
             assert_eq!(folder_day(folder), None, "{folder}");
         }
+    }
+
+    #[test]
+    fn own_folder_is_passed_over() {
+        assert_eq!(after_own_folder("logs/a"), "logs/a");
+        let after = after_own_folder("raydex/audit/v1/x");
+        assert!(after > windows_key("ff") && after < "raydex0".to_owned(), "{after}");
+    }
+
+    #[test]
+    fn folders_are_those_below_the_prefix() {
+        let all: Vec<&str> = folders_of("logs/zone/20260328/é/a.log.gz", "logs/").collect();
+        assert_eq!(all, ["logs/zone/", "logs/zone/20260328/", "logs/zone/20260328/é/"]);
+        assert_eq!(folders_of("logs/a.log.gz", "logs/").count(), 0);
+        assert_eq!(folders_of("a/b", "").collect::<Vec<_>>(), ["a/"]);
     }
 
     #[test]

@@ -192,6 +192,9 @@ pub const SIGNATURE_NUMBERS: u32 = 100_000;
 /// no wait; a day is how long an outage is ridden through, and a mistyped year must not stop deliveries.
 pub const RETRY_AFTER_MS: (u64, u64) = (1_000, 24 * 60 * 60 * 1_000);
 
+/// Longest key of an object, in bytes: what R2 takes.
+pub const KEY_BYTES: usize = 1024;
+
 /// Objects of one page of a listing, and of one removal: what R2 gives and takes.
 pub const LIST_PAGE: usize = 1000;
 
@@ -249,6 +252,9 @@ pub const ALARM_AGAIN_MS: i64 = 30_000;
 /// Messages that one alarm sends: five calls of the queue.
 pub const ALARM_MESSAGES: usize = 500;
 
+/// Strings, bytes and arrays around an event that are unwrapped: text that is JSON in an array in text, and one more.
+pub const EVENT_LAYERS: usize = 4;
+
 /// How old an object is before a sweep takes its event for lost, in milliseconds: parsing may wait for its turn.
 pub const SWEEP_AGE_MS: i64 = 600_000;
 
@@ -259,8 +265,25 @@ pub const SWEEP_BACK_MS: i64 = 3 * 3_600_000;
 /// How far back a sweep looks after an outage in which none came to its end, in milliseconds: four days.
 pub const SWEEP_BACK_MAX_MS: i64 = 4 * 24 * 3_600_000;
 
-/// Pages that one sweep lists at most: 200,000 objects are three hours of 18 a second.
-pub const SWEEP_PAGES: usize = 200;
+/// Pages of the folders of now that one sweep lists at most: 150,000 objects are three hours of 13 a second.
+pub const SWEEP_PAGES: usize = 150;
+
+/// Pages that one sweep lists in all. The round has what is left of them, at least 50: the 144 sweeps of a day list
+/// 7 million objects at the least, and 28 million where the folders of now are few. In a bucket with more, a round
+/// takes longer than a day: the sweep reports `more`, and `GET /v1/coverage` has how far it is. A list costs
+/// $4.50 a million, so a round of 28 million objects costs 13 cents.
+pub const SWEEP_LISTINGS: usize = 200;
+
+/// Objects to examine that end a sweep's part of the round, beside those of its last page: 300 bytes each are 15 MB. A
+/// day's sweeps examine 7 million.
+pub const SWEEP_FRESH: usize = 50_000;
+
+/// How long after the begin of a round the next one begins, in milliseconds: half a day, so that a small bucket is not
+/// listed all day, and what no other listing finds is found within a day.
+pub const SWEEP_ROUND_MS: i64 = 12 * 3_600_000;
+
+/// How long a round may take before it is reported, in milliseconds: a day.
+pub const SWEEP_BEHIND_MS: i64 = 24 * 3_600_000;
 
 /// Folders that a sweep keeps in mind.
 pub const SWEEP_FOLDERS: usize = 10_000;
@@ -373,4 +396,5 @@ const _: () = assert!(QUERY_OPERATIONS + QUERY_MAPS + 3 + 2 * QUERY_RUNS as u64 
 const _: () = assert!(OCCUPANCY_ROW.is_multiple_of(8) && OCCUPANCY_ROW_BYTES < SQL_BLOB_MAX);
 const _: () = assert!(SUMMARY_BATCH_TEXTS <= SUMMARY_TEXTS);
 const _: () = assert!(SWEEP_AGE_MS < SWEEP_BACK_MS);
+const _: () = assert!(SWEEP_PAGES < SWEEP_LISTINGS && SWEEP_ROUND_MS < SWEEP_BEHIND_MS);
 const _: () = assert!(REASON_CHARS * 12 < OPERATION_BODY_MAX);

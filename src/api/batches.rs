@@ -1,23 +1,27 @@
-//! `GET /v1/batches`, `GET /v1/batches/{batch}`, `POST /v1/batches/{batch}/replay`: the batches that were seen, one of
-//! them with its plans, payloads and rejected lines, and the replay of a quarantined one or of rejected lines.
+//! `GET /v1/batches`, `POST /v1/batches`, `GET /v1/batches/{batch}`, `POST /v1/batches/{batch}/replay`: the batches that
+//! were seen, the announcement of one that is in the bucket, one of them with its plans, payloads and rejected lines, and
+//! the replay of a quarantined one or of rejected lines.
 //!
 //! # Invariants
-//! A batch is replayed only while the bucket holds this version of its object. The ledger reopens the batch before the
+//! An announcement is what R2 would send: announcing a batch again changes nothing. A batch is replayed only while the bucket holds this version of its object. The ledger reopens the batch before the
 //! message is sent, since a message for a closed batch does nothing.
 
 use futures_util::{StreamExt, stream};
 use serde::Serialize;
+use serde_json::Value;
 
 use super::ledgers::{LedgerCounts, call_ledger, newest_ledgers};
 use super::operation_reason::parse_reason;
 use super::views::{BatchResponse, PayloadResponse, PlanResponse, with_all_states};
-use crate::backend::{Bucket, Queue};
-use crate::http::{HttpRequest, Problem, Reply, problems};
+use crate::backend::{Bucket, ObjectHead, Queue};
+use crate::bucket_keys::{KeyClass, classify};
+use crate::config::Config;
+use crate::http::{HttpRequest, Problem, Reply, parse_only_member, problems};
 use crate::index::{ObjectVersion, RejectedLine};
 use crate::ledger::books::{BatchSummary, LedgerTotals};
 use crate::ledger::calls::{BatchDetails, GetBatch, ListBatches, ReplayBatch};
 use crate::ledger::{BatchId, BatchState};
-use crate::limits::{BATCHES_LISTED, CONCURRENT_CALLS, LEDGERS_READ, LISTED};
+use crate::limits::{BATCHES_LISTED, CONCURRENT_CALLS, KEY_BYTES, LEDGERS_READ, LISTED};
 use crate::r2_event::R2Event;
 use crate::services::Services;
 
@@ -62,6 +66,40 @@ fn parse_state<Y>(request: &HttpRequest<Y>) -> Result<Option<BatchState>, Proble
     let Some(name) = request.parameter("state") else { return Ok(None) };
     let state = BatchState::from_name(&name);
     state.map(Some).ok_or_else(|| problems::bad_parameter("state", &BatchState::ALL.map(BatchState::name).join(", ")))
+}
+
+/// The batch that was announced.
+#[derive(Serialize)]
+struct AnnouncementResponse {
+    batch: String,
+}
+
+/// Announces an object of the log bucket on `parse-queue`, and answers 202 with its handle.
+pub(crate) async fn announce_batch(config: &Config, services: &impl Services, body: &[u8]) -> Result<Reply, Problem> {
+    let Some(Value::String(key)) = parse_only_member(body, "key")? else {
+        return Err(problems::key_missing());
+    };
+    if key.is_empty() {
+        return Err(problems::key_missing());
+    }
+    if let KeyClass::Ignored(why) = classify(&key, &config.log_prefix) {
+        return Err(problems::not_a_batch_key(why));
+    }
+    let head = find_object(services, &key).await?.ok_or_else(problems::no_such_object)?;
+    let bucket_name = services.bucket_name();
+    let event = R2Event::put_object(bucket_name, &key, head.size, &head.etag, services.now_ms());
+    services.parse_queue().send(&[event]).await.map_err(|_| problems::unavailable())?;
+    let batch = BatchId::for_object(bucket_name, &key, &head.etag).handle();
+    Ok(Reply { status: 202, ..Reply::json(&AnnouncementResponse { batch }) })
+}
+
+/// The object at `key`, as it is now; a key that is too long for the bucket has none.
+async fn find_object(services: &impl Services, key: &str) -> Result<Option<ObjectHead>, Problem> {
+    if key.len() > KEY_BYTES {
+        return Ok(None);
+    }
+    let found = services.bucket().get(key).await.map_err(|_| problems::unavailable())?;
+    Ok(found.map(|(head, _)| head))
 }
 
 /// A batch with its history, plans and payloads.
@@ -129,6 +167,6 @@ pub(crate) async fn replay_batch(services: &impl Services, body: &[u8], argument
 
 /// Whether the bucket holds this version of the object.
 async fn has_version(services: &impl Services, object: &ObjectVersion) -> Result<bool, Problem> {
-    let found = services.bucket().get(&object.key).await.map_err(|_| problems::unavailable())?;
-    Ok(found.is_some_and(|(head, _)| head.etag == object.etag))
+    let found = find_object(services, &object.key).await?;
+    Ok(found.is_some_and(|head| head.etag == object.etag))
 }

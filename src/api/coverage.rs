@@ -20,7 +20,8 @@ use crate::http::{HttpRequest, Problem, Reply, problems};
 use crate::ledger::BatchState;
 use crate::ledger::books::BatchSummary;
 use crate::ledger::calls::ListBatches;
-use crate::ledger::ids::ledger_of;
+use crate::ledger::ids::{REGISTRY, ledger_of};
+use crate::ledger::sweep_round::GetSweepRound;
 use crate::limits::{CONCURRENT_CALLS, COVERAGE_BATCHES, COVERAGE_JOIN_MS, COVERAGE_MS};
 use crate::record::Dataset;
 use crate::services::Services;
@@ -46,6 +47,10 @@ struct CoverageResponse {
     batches: u64,
     /// An hour has more batches than one answer reads, so windows may be missing.
     truncated: bool,
+    /// Every object written before was looked for in the complete bucket; null before the first such listing.
+    listed_until: Option<String>,
+    /// That listing takes longer than a day, so batches whose event was lost may be missing.
+    listing_behind: bool,
 }
 
 /// A half-open window; both ends are in RFC 3339.
@@ -82,6 +87,7 @@ pub(crate) async fn get_coverage<B>(
     if end - start > COVERAGE_MS {
         return Err(problems::range_too_long(COVERAGE_MS));
     }
+    let round = call_ledger(services, REGISTRY, &GetSweepRound {}).await?.round;
     let seen = collect_windows(config, services, dataset, start..=end).await?;
     let within = |windows: &TimeWindows| join_windows(windows, start, end);
     let (complete, pending, quarantined) = (within(&seen.complete), within(&seen.pending), within(&seen.quarantined));
@@ -101,6 +107,8 @@ pub(crate) async fn get_coverage<B>(
         gaps: shown(gaps).collect(),
         batches: seen.batches,
         truncated: seen.truncated,
+        listed_until: round.as_ref().and_then(|round| round.listed_until_ms).map(rfc3339),
+        listing_behind: round.is_some_and(|round| round.is_behind(now)),
     }))
 }
 

@@ -1,5 +1,5 @@
-//! `GET /v1/dead-letters`, `POST /v1/dead-letters/{dead_letter}/redrive`: messages whose retries ran out, and their
-//! return to the queue.
+//! `GET /v1/dead-letters`, `POST /v1/dead-letters/{dead_letter}/redrive`: messages whose retries ran out or that raydex
+//! did not understand, and their return to the queue.
 //!
 //! # Invariants
 //! A dead letter that is not a message of raydex is shown by its size only. A message is sent before its dead letter is
@@ -15,14 +15,14 @@ use crate::ledger::DeliveryId;
 use crate::ledger::ids::REGISTRY;
 use crate::ledger::registry::{DeadLetter, ListDeadLetters, MarkRedriven, StoredDeadLetter};
 use crate::limits::{DEAD_LETTERS_LISTED, LISTED};
-use crate::r2_event::R2Event;
+use crate::r2_event::{EventList, R2Event};
 use crate::services::Services;
 use crate::time::rfc3339;
 
 /// The message in a dead letter, where raydex sent it.
 enum DeadMessage {
-    /// From `parse-queue`: the event of an object to index.
-    Parse(R2Event),
+    /// From `parse-queue`: the events of objects to index, mostly one.
+    Parse(Vec<R2Event>),
     /// From `send-queue`: the payload to deliver.
     Send(DeliveryId),
 }
@@ -30,12 +30,11 @@ enum DeadMessage {
 impl DeadMessage {
     /// Parses the body of a dead letter; `None` if it is not a message of raydex.
     fn from_body(body: &str) -> Option<Self> {
-        if let Ok(event) = R2Event::parse(body) {
-            return Some(Self::Parse(event));
+        let EventList { events, unread } = EventList::parse(body);
+        if unread.is_empty() {
+            return Some(Self::Parse(events));
         }
-        let id: DeliveryId = serde_json::from_str(body).ok()?;
-        // Only an identity of our own form comes back whole from its handle.
-        (DeliveryId::from_handle(&id.handle()).as_ref() == Some(&id)).then_some(Self::Send(id))
+        DeliveryId::from_message(body).map(Self::Send)
     }
 
     /// The name of the queue in answers: `parse` or `send`.
@@ -49,7 +48,7 @@ impl DeadMessage {
     /// Puts the message on its queue.
     async fn send(self, services: &impl Services) -> Result<(), BackendError> {
         match self {
-            Self::Parse(event) => services.parse_queue().send(&[event]).await,
+            Self::Parse(events) => services.parse_queue().send(&events).await,
             Self::Send(id) => services.send_queue().send(&[id]).await,
         }
     }
@@ -71,7 +70,7 @@ struct DeadLetterResponse {
     code: String,
     at: String,
     body_bytes: usize,
-    /// The event of a dead letter for `parse`.
+    /// The event of a dead letter for `parse`, the first of several.
     #[serde(skip_serializing_if = "Option::is_none")]
     event: Option<R2Event>,
     /// The handle of the payload of a dead letter for `send`.
@@ -86,7 +85,7 @@ impl From<StoredDeadLetter> for DeadLetterResponse {
     fn from(StoredDeadLetter { id, letter, at_ms, redriven_ms, reason }: StoredDeadLetter) -> Self {
         let DeadLetter { queue, message, body, attempts, code } = letter;
         let (event, payload) = match DeadMessage::from_body(&body) {
-            Some(DeadMessage::Parse(event)) => (Some(event), None),
+            Some(DeadMessage::Parse(events)) => (events.into_iter().next(), None),
             Some(DeadMessage::Send(id)) => (None, Some(id.handle())),
             None => (None, None),
         };

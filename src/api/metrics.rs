@@ -22,13 +22,18 @@ const PROMETHEUS: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// Answers with the sums of the newest ledgers and the state of the audit log.
 pub(crate) async fn get_metrics(services: &impl Services) -> Result<Reply, Problem> {
-    let SummedBooks { totals, delivery, ledgers, dead_letters, balanced } = sum_books(services, LEDGERS_READ).await?;
+    let SummedBooks { totals, delivery, ledgers, dead_letters, ignored_events, balanced } =
+        sum_books(services, LEDGERS_READ).await?;
     let audit = rpc::call(services.audit_log(), AUDIT, &ReadEntries { after: 0, limit: 0 }).await;
     let audit = audit.map_err(|_| problems::unavailable())?;
     let mut page = MetricsPage(String::new());
     page.lines(&totals.lines, balanced);
     page.payloads(&totals);
     page.single("raydex_dead_letters", "Dead letters that are not redriven.", dead_letters);
+    page.family("raydex_events_ignored", "Events for which there was nothing to do, by reason.");
+    for (why, count) in ignored_events {
+        page.labelled("raydex_events_ignored", "reason", &why, count);
+    }
     page.delivery(&delivery, services.now_ms());
     page.family("raydex_audit_entries", "Entries of the audit log, by where they were put.");
     let in_bucket = audit.kept_from.saturating_sub(1);

@@ -4,6 +4,8 @@
 //! Every count is present, zeroes too. Each ledger is checked for itself, so the alarm is raised even if the errors of
 //! two ledgers cancel each other in the sum.
 
+use std::collections::BTreeMap;
+
 use futures_util::{StreamExt, TryStreamExt, stream};
 use serde::Serialize;
 
@@ -27,6 +29,8 @@ struct StatsResponse {
     delivery: DeliveryHealthResponse,
     ledgers: LedgerCounts,
     dead_letters: u64,
+    /// Events for which there was nothing to do, by reason.
+    ignored_events: BTreeMap<String, u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     alarm: Option<&'static str>,
 }
@@ -38,10 +42,11 @@ pub(crate) async fn get_stats<Y>(
     request: &HttpRequest<Y>,
 ) -> Result<Reply, Problem> {
     let most = request.number_parameter("ledgers", LEDGERS_READ, LEDGERS_READ)?;
-    let SummedBooks { totals, delivery, ledgers, dead_letters, balanced } = sum_books(services, most).await?;
+    let SummedBooks { totals, delivery, ledgers, dead_letters, ignored_events, balanced } =
+        sum_books(services, most).await?;
     let alarm = (!balanced).then_some(UNACCOUNTED_ALARM);
     let delivery = DeliveryHealthResponse::new(delivery, config.delivery.is_some());
-    Ok(Reply::json(&StatsResponse { books: totals, delivery, ledgers, dead_letters, alarm }))
+    Ok(Reply::json(&StatsResponse { books: totals, delivery, ledgers, dead_letters, ignored_events, alarm }))
 }
 
 /// The sums of several ledgers.
@@ -51,6 +56,8 @@ pub(crate) struct SummedBooks {
     pub(crate) ledgers: LedgerCounts,
     /// Dead letters that are not redriven.
     pub(crate) dead_letters: u64,
+    /// Events for which there was nothing to do, by reason.
+    pub(crate) ignored_events: BTreeMap<String, u64>,
     /// Whether every ledger balances.
     pub(crate) balanced: bool,
 }
@@ -75,6 +82,7 @@ pub(crate) async fn sum_books(services: &impl Services, most: u64) -> Result<Sum
         delivery,
         ledgers: LedgerCounts { scanned: read, total: ledgers.total },
         dead_letters: ledgers.dead_letters,
+        ignored_events: ledgers.ignored_events,
         balanced,
     })
 }

@@ -6,6 +6,7 @@
 use super::instant::InstantFault;
 use super::problem::Problem;
 use crate::batch::BatchError;
+use crate::bucket_keys::IgnoreReason;
 use crate::filter::FilterError;
 use crate::ledger::DeliveryState;
 use crate::limits::{INGEST_MAX, OPERATION_BODY_MAX, RAYS_ASKED, REASON_CHARS};
@@ -342,6 +343,35 @@ pub fn not_parked(state: DeliveryState) -> Problem {
 #[must_use]
 pub fn no_such_batch() -> Problem {
     Problem::new(404, "no_such_batch", "No batch has this handle.").with_hint("GET /v1/batches lists the handles.")
+}
+
+/// The body of an announcement names no key.
+#[must_use]
+pub fn key_missing() -> Problem {
+    Problem::new(400, "key_missing", "The body must name the key of an object.").with_hint(r#"Send JSON: {"key":"…"}."#)
+}
+
+/// The object of an announcement cannot be a batch, by its key.
+#[must_use]
+pub fn not_a_batch_key(why: IgnoreReason) -> Problem {
+    match why {
+        IgnoreReason::OtherPrefix => Problem::new(422, "other_prefix", "The key is outside the prefix of batches.")
+            .with_hint("The setting LOG_PREFIX has the prefix. The folder of raydex's own objects has no batches."),
+        IgnoreReason::LogpushCheck => {
+            Problem::new(422, "logpush_check", "The key is that of an object with which Logpush tests a destination.")
+                .with_hint("The name of a batch does not end with .txt or .txt.gz.")
+        }
+        IgnoreReason::Folder => {
+            Problem::new(422, "folder", "The key is that of a folder.").with_hint("Announce each object in it.")
+        }
+    }
+}
+
+/// The log bucket has no object with the key.
+#[must_use]
+pub fn no_such_object() -> Problem {
+    Problem::new(404, "no_such_object", "The log bucket has no object with this key.")
+        .with_hint("Keys are compared byte by byte. Upload the object first, then announce it.")
 }
 
 /// Every line of the sealed batch is a record, so a replay would change nothing.

@@ -40,6 +40,8 @@ pub struct BackfillCursor {
     pub folders: Vec<String>,
     /// The last key of that folder that was considered.
     pub after: Option<String>,
+    /// Whether the folders of the range's days are done, and the complete bucket is listed for what else there is.
+    pub whole_bucket: bool,
 }
 
 /// What a backfill must do.
@@ -185,7 +187,7 @@ fn start(sql: &impl SqlDatabase, start: &StartBackfill, now_ms: i64) -> Result<B
         ask: start.ask.clone(),
         state: BackfillState::Running,
         steps: 0,
-        cursor: BackfillCursor { folders: vec![start.folder.clone()], after: None },
+        cursor: BackfillCursor { folders: vec![start.folder.clone()], after: None, whole_bucket: false },
         listed: 0,
         announced: 0,
         lines: 0,

@@ -75,6 +75,14 @@ impl DeliveryId {
         [format!("{}.0", self.index), format!("{}.1", self.index)]
     }
 
+    /// The payload that a message on `send-queue` names; `None` where it names none in our form.
+    #[must_use]
+    pub fn from_message(text: &str) -> Option<Self> {
+        let id: Self = serde_json::from_str(text).ok()?;
+        // Only an identity of our own form comes back whole from its handle.
+        (Self::from_handle(&id.handle()).as_ref() == Some(&id)).then_some(id)
+    }
+
     /// The handle by which the API names the payload; it contains no key.
     #[must_use]
     pub fn handle(&self) -> String {

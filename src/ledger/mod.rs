@@ -32,6 +32,7 @@ mod replays;
 pub mod source_id;
 mod sources;
 pub mod state;
+pub mod sweep_round;
 mod tables;
 mod views;
 pub mod waiting;

@@ -1,11 +1,14 @@
 //! The one ledger that is of no hour: it knows the names of all others, and keeps what belongs to none.
 //!
 //! Its tables: `ledger_v1`, a row for each ledger that holds something; `dead_letter_v1`, the dead letters;
-//! `backfill_v1` and `backfill_object_v1`, the jobs of [`super::backfills`] and what they have processed; `swept_v1`, up to when the sweep has looked for objects that no
-//! event announced; those of [`super::occupancy`].
+//! `ignored_v1`, how many events there was nothing to do for, by reason; `backfill_v1` and `backfill_object_v1`, the jobs
+//! of [`super::backfills`] and what they have processed; `swept_v1`, up to when the sweep has looked for objects that no
+//! event announced; `sweep_round_v1`, the round of [`super::sweep_round`]; those of [`super::occupancy`].
 //!
 //! # Invariants
 //! A ledger is known here before it holds a sealed source. A dead letter stays until a person redrives it.
+
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
@@ -13,14 +16,16 @@ use super::backfills;
 use super::calls::CallAck;
 use super::ids::{OTHER, REGISTRY};
 use super::occupancy;
+use super::sweep_round;
 use super::tables::LedgerRow;
 use crate::backend::{BackendError, DurableObjects, SqlDatabase, SqlValue};
 use crate::rpc::{self, CallReply, Dispatcher, calls};
 
 /// The statements that create the tables where they do not exist.
-const SCHEMA: [&str; 5] = [
+const SCHEMA: [&str; 7] = [
     backfills::SCHEMA,
     backfills::OBJECTS,
+    sweep_round::SCHEMA,
     "CREATE TABLE IF NOT EXISTS swept_v1 (one INTEGER PRIMARY KEY, at_ms INTEGER NOT NULL)",
     "CREATE TABLE IF NOT EXISTS ledger_v1 (name TEXT PRIMARY KEY, since_ms INTEGER NOT NULL) WITHOUT ROWID",
     "CREATE TABLE IF NOT EXISTS dead_letter_v1 (
@@ -28,6 +33,7 @@ const SCHEMA: [&str; 5] = [
         queue TEXT NOT NULL, message TEXT NOT NULL, body TEXT NOT NULL, attempts INTEGER NOT NULL,
         code TEXT NOT NULL, at_ms INTEGER NOT NULL, redriven_ms INTEGER, reason TEXT,
         UNIQUE (queue, message))",
+    "CREATE TABLE IF NOT EXISTS ignored_v1 (code TEXT PRIMARY KEY, events INTEGER NOT NULL) WITHOUT ROWID",
 ];
 
 calls! {
@@ -37,6 +43,7 @@ calls! {
     "v1/dead-letter": DeadLetter => CallAck,
     "v1/dead-letters": ListDeadLetters => DeadLetterList,
     "v1/mark-redriven": MarkRedriven => RedriveAnswer,
+    "v1/count-ignored": CountIgnoredEvents => CallAck,
     "v1/advance-sweep": AdvanceSweep => SweepMark,
 }
 
@@ -83,16 +90,25 @@ pub struct LedgerList {
     pub total: u64,
     /// Number of dead letters that are not redriven.
     pub dead_letters: u64,
+    /// Events for which there was nothing to do, by the code of the reason, since the deployment began.
+    pub ignored_events: BTreeMap<String, u64>,
 }
 
-/// A message whose retries ran out. As a call, it is recorded once per queue and message.
+/// Counts events for which there was nothing to do.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CountIgnoredEvents {
+    /// Events to add, by the code of the reason.
+    pub counts: BTreeMap<String, u64>,
+}
+
+/// A message that raydex gave up, or did not understand. As a call, it is recorded once per queue and message.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeadLetter {
     /// The name of the queue that it was on first.
     pub queue: String,
     /// The identifier that the queue gave the message.
     pub message: String,
-    /// The JSON text of its body.
+    /// Its body as text, mostly JSON; bytes that are not UTF-8 as `base64:…`.
     pub body: String,
     /// Number of times that it was tried.
     pub attempts: u32,
@@ -191,9 +207,11 @@ pub fn answer(sql: &impl SqlDatabase, name: &str, body: &[u8], now_ms: i64) -> R
         .on(|ask| find_ledgers(sql, ask))
         .on(|letter| keep_letter(sql, letter, now_ms))
         .on(|ask| letters(sql, ask))
+        .on(|ignored| count_ignored(sql, ignored))
         .on(|ask| swept(sql, *ask))
         .on(|ask| redriven(sql, ask, now_ms));
-    occupancy::dispatch(sql, backfills::dispatch(sql, calls, now_ms)).finish()
+    let calls = sweep_round::dispatch(sql, backfills::dispatch(sql, calls, now_ms));
+    occupancy::dispatch(sql, calls).finish()
 }
 
 fn keep_ledger(sql: &impl SqlDatabase, ask: &RegisterLedger, now_ms: i64) -> Result<CallAck, BackendError> {
@@ -217,6 +235,7 @@ fn ledgers(sql: &impl SqlDatabase, ask: &ListLedgers) -> Result<LedgerList, Back
         names,
         total: count("ledger_v1")?,
         dead_letters: count("dead_letter_v1 WHERE redriven_ms IS NULL")?,
+        ignored_events: ignored(sql)?,
     })
 }
 
@@ -227,6 +246,20 @@ fn find_ledgers(sql: &impl SqlDatabase, ask: &FindLedgers) -> Result<LedgerNames
     )?;
     let names = rows.rows.iter().map(|row| LedgerRow(row).text(0)).collect::<Result<_, _>>()?;
     Ok(LedgerNames { names, swept_ms: swept(sql, AdvanceSweep { at_ms: None })?.at_ms })
+}
+
+fn ignored(sql: &impl SqlDatabase) -> Result<BTreeMap<String, u64>, BackendError> {
+    let rows = sql.run("SELECT code, events FROM ignored_v1", &[])?.rows;
+    rows.iter().map(LedgerRow).map(|row| Ok((row.text(0)?, row.number(1)?))).collect()
+}
+
+fn count_ignored(sql: &impl SqlDatabase, ask: &CountIgnoredEvents) -> Result<CallAck, BackendError> {
+    let statement = "INSERT INTO ignored_v1 (code, events) VALUES (?1, ?2)
+        ON CONFLICT (code) DO UPDATE SET events = events + ?2";
+    for (code, events) in &ask.counts {
+        sql.run(statement, &[SqlValue::text(&**code), SqlValue::number(*events)])?;
+    }
+    Ok(CallAck {})
 }
 
 fn keep_letter(sql: &impl SqlDatabase, letter: &DeadLetter, now_ms: i64) -> Result<CallAck, BackendError> {

@@ -8,12 +8,13 @@
 //! # Invariants
 //!
 //! A job announces no more lines than its rate allows, apart from one object that is larger. No object is skipped: the
-//! cursor moves only past objects that were examined, and announced where they match.
+//! cursor moves only past objects that were examined, and announced where they match. The folders of the window's days
+//! come first, then the complete bucket: what was moved into the folder of another day is found last.
 
 use serde::Serialize;
 
 use crate::backend::{BackendError, Bucket, ListPage, ListRequest, ObjectHead, Queue};
-use crate::bucket_keys::{KeyClass, batch_times, classify, folder_day};
+use crate::bucket_keys::{KeyClass, after_own_folder, batch_times, classify, folder_day, folders_of};
 use crate::config::Config;
 use crate::ledger::backfills::{
     BackfillCursor, BackfillJob, BackfillRequest, BackfillStart, BackfillState, ListBackfills, RecordBackfillStep,
@@ -107,11 +108,17 @@ fn credit(job: &BackfillJob, now_ms: i64) -> i64 {
 
 /// Looks at one page of the listing, as far as the credit reaches.
 async fn page(world: &impl Services, config: &Config, id: i64, job: &mut BackfillJob) -> Result<(), BackendError> {
+    let whole_bucket = job.cursor.whole_bucket;
     let Some(folder) = job.cursor.folders.last().cloned() else {
-        job.state = BackfillState::Listed;
+        if whole_bucket {
+            job.state = BackfillState::Listed;
+        } else {
+            let folders = vec![config.log_prefix.clone()];
+            job.cursor = BackfillCursor { folders, after: None, whole_bucket: true };
+        }
         return Ok(());
     };
-    let ask = ListRequest { prefix: folder, after: job.cursor.after.clone(), cursor: None, by_folder: true };
+    let ask = ListRequest { prefix: folder, after: job.cursor.after.clone(), cursor: None, by_folder: !whole_bucket };
     let listed = world.bucket().list(&ask).await?;
     let now_ms = world.now_ms();
     let mut events = Vec::new();
@@ -120,8 +127,11 @@ async fn page(world: &impl Services, config: &Config, id: i64, job: &mut Backfil
         if job.credit <= 0 {
             break;
         }
-        job.listed += 1;
         stopped_at = Some(key.clone());
+        if whole_bucket && is_in_near_folders(key, config, &job.ask) {
+            continue;
+        }
+        job.listed += 1;
         if is_wanted(key, config, &job.ask) {
             let lines = (head.size / BACKFILL_LINE_BYTES).max(1);
             job.credit = job.credit.saturating_sub_unsigned(lines);
@@ -147,7 +157,7 @@ fn move_on(cursor: &mut BackfillCursor, listed: &ListPage, stopped_at: Option<St
         cursor.after = None;
         return;
     }
-    let last_key = listed.objects.last().map(|(key, _)| key.clone());
+    let last_key = listed.objects.last().map(|(key, _)| after_own_folder(key));
     // After everything that the folder holds.
     let last_folder = listed.folders.last().map(|folder| format!("{folder}{}", char::MAX));
     cursor.after = stopped_at.or_else(|| last_key.max(last_folder)).or_else(|| cursor.after.take());
@@ -162,14 +172,22 @@ fn event(bucket_name: &str, key: &str, head: &ObjectHead, id: i64, ask: &Backfil
 }
 
 /// Whether an object may hold records of the window. Its name gives the time of writing, mostly minutes after the
-/// requests; an object whose name gives no time counts as wanted.
+/// requests; an object whose name gives no time counts as wanted, unless its folders give another day.
 fn is_wanted(key: &str, config: &Config, ask: &BackfillRequest) -> bool {
     let is_batch = matches!(classify(key, &config.log_prefix), KeyClass::Batch(_));
-    let near = batch_times(key).is_none_or(|(start_ms, end_ms)| {
-        start_ms <= ask.end_ms.saturating_add(BACKFILL_LATE_MS)
-            && end_ms >= ask.start_ms.saturating_sub(BACKFILL_SKEW_MS)
-    });
+    let near = match batch_times(key) {
+        Some((start_ms, end_ms)) => {
+            start_ms <= ask.end_ms.saturating_add(BACKFILL_LATE_MS)
+                && end_ms >= ask.start_ms.saturating_sub(BACKFILL_SKEW_MS)
+        }
+        None => is_in_near_folders(key, config, ask),
+    };
     is_batch && near
+}
+
+/// Whether the folders of the window's days, which are listed first, include those of this object.
+fn is_in_near_folders(key: &str, config: &Config, ask: &BackfillRequest) -> bool {
+    folders_of(key, &config.log_prefix).all(|folder| is_near(folder, ask))
 }
 
 /// Whether a folder may hold such objects.

@@ -1,9 +1,9 @@
 //! The stages of a batch's life after the queues: *parse* (index and transform in one pass), *deliver*, and the search
 //! for what the queues lost.
 //!
-//! Reading order: [`payload`] and [`transform`] make bodies, [`head`] reads the beginning of a
-//! batch ahead, [`scan`] reads it once, [`mod@process`] does it by
-//! the ledger's protocol, `parse` and [`send`] are the two queues' messages,
+//! Reading order: [`payload`] and [`transform`] make bodies, [`head`] reads the beginning of a batch ahead, [`scan`] reads
+//! it once, [`mod@process`] does it by the ledger's protocol, [`message`] is a message of either queue, `parse` and
+//! [`send`] are what becomes of it,
 //! [`mod@sweep`] looks for what they lost, `delivery_status` finds the payload of one record.
 //!
 //! # Invariants
@@ -16,6 +16,7 @@ mod delivery_status;
 mod duplicates;
 pub mod head;
 mod known_lines;
+pub mod message;
 pub mod pack;
 mod parse;
 pub mod payload;
@@ -32,6 +33,7 @@ mod verdict;
 pub use backfill::{BackfillProgress, drive_backfills, start_backfill};
 pub use delivery_status::{DeliveryStatus, find_delivery_status};
 pub use head::{BatchHead, PeekedBody, peek_batch};
+pub use message::{MessageBody, ReceivedMessage, count_ignored};
 pub use parse::{ParseOutcome, ParseVerdict, options_of, parse_message};
 pub use process::{BatchOutcome, BatchRequest, process_batch};
 pub use send::{PayloadSender, send_message};

@@ -2,13 +2,14 @@
 //!
 //! # Invariants
 //! A message that can never succeed is acked with its reason, one for which a backend failed is retried, and neither
-//! touches another message.
+//! touches another message. What is not an event is acked once it is a dead letter.
 
 use serde::Serialize;
 
+use super::message::{MessageBody, ReceivedMessage, keep_dead_letter};
 use super::process::{BatchFigures, BatchOutcome, BatchRequest, process_batch, remove_sidecars};
 use super::retry_delay::retry_delay_s;
-use crate::backend::{BackendError, Bucket};
+use crate::backend::{BackendError, Bucket, Queue};
 use crate::bucket_keys::{KeyClass, classify};
 use crate::config::{Config, LogLevel};
 use crate::index::{forget_entries, remove_claims};
@@ -18,13 +19,13 @@ use crate::ledger::ids::REGISTRY;
 use crate::ledger::plan::{DeliveryRequest, FORMAT};
 use crate::ledger::{DeliveryWindow, PlanOptions, ledger_of};
 use crate::limits::{CLAIMS_KEPT_MS, PARSE_RETRY_S};
-use crate::r2_event::{EventBackfill, ObjectChange, R2Event};
+use crate::r2_event::{EventBackfill, EventError, EventList, ObjectChange, R2Event, UnreadPart};
 use crate::record::Dataset;
 use crate::rpc;
 use crate::services::Services;
 
-/// The reason of an event that neither writes nor removes an object.
-const NO_NEW_OBJECT: &str = "no_new_object";
+/// The reason of a message, or of a part of one, that is not an event; also the code of its dead letter.
+const NOT_AN_EVENT: &str = "not_an_event";
 /// The reason of an event of a bucket that is not `BUCKET_NAME`.
 const OTHER_BUCKET: &str = "other_bucket";
 
@@ -47,7 +48,9 @@ pub enum ParseOutcome {
     Quarantined,
     /// The object was recorded before as not a valid batch.
     AlreadyQuarantined,
-    /// The message's body is not an event.
+    /// The message held several events, each of which is a message of its own now; a dead letter keeps what else it held.
+    Split,
+    /// The message's body is not an event. It is a dead letter now.
     BadMessage,
     /// A backend failed; the message is retried.
     Failed,
@@ -66,6 +69,7 @@ impl ParseOutcome {
             Self::Ignored => "ignored",
             Self::Quarantined => "quarantined",
             Self::AlreadyQuarantined => "already_quarantined",
+            Self::Split => "split",
             Self::BadMessage => "bad_message",
             Self::Failed => "failed",
         }
@@ -125,25 +129,61 @@ impl ParseVerdict {
         }
     }
 
-    /// The message has to come again.
-    fn again(error: &BackendError, key: String, attempt: u32) -> Self {
-        let delay_s = retry_delay_s(&PARSE_RETRY_S, &key, attempt);
-        Self { key: Some(key), ..Self::not_now("backend_failed", error.to_string(), delay_s) }
+    /// The message about `what`, a key or the message's own identifier, has to come again.
+    fn again(error: &BackendError, what: &str, attempt: u32) -> Self {
+        let delay_s = retry_delay_s(&PARSE_RETRY_S, what, attempt);
+        Self::not_now("backend_failed", error.to_string(), delay_s)
     }
 }
 
-/// Handles the message with this JSON body. `attempt` counts from 1.
-pub async fn parse_message(world: &impl Services, config: &Config, body: &str, attempt: u32) -> ParseVerdict {
-    let event = match R2Event::parse(body) {
-        Ok(event) => event,
-        Err(why) => {
-            return ParseVerdict::new(ParseOutcome::BadMessage, None).because("not_an_event", Some(why.to_string()));
-        }
+/// Handles one message.
+pub async fn parse_message(world: &impl Services, config: &Config, message: &ReceivedMessage) -> ParseVerdict {
+    let list = match &message.body {
+        MessageBody::Text(text) => EventList::parse(text),
+        MessageBody::Bytes(_) => EventList::default(),
     };
+    let outcome = match (list.events.as_slice(), list.unread.as_slice()) {
+        ([event], []) => return take_event(world, config, event.clone(), message.attempts).await,
+        ([], unread) => refuse(world, message, unread.first()).await,
+        (events, unread) => split(world, message, events, unread).await,
+    };
+    outcome.unwrap_or_else(|error| ParseVerdict::again(&error, &message.id, message.attempts))
+}
+
+/// The message holds no event.
+async fn refuse(
+    world: &impl Services,
+    message: &ReceivedMessage,
+    part: Option<&UnreadPart>,
+) -> Result<ParseVerdict, BackendError> {
+    keep_dead_letter(world, &message.clone().into_dead_letter(NOT_AN_EVENT)).await?;
+    let why = part.map_or(EventError::NotText, |part| part.why);
+    Ok(ParseVerdict::new(ParseOutcome::BadMessage, None).because(NOT_AN_EVENT, Some(why.to_string())))
+}
+
+/// The message holds several events: each gets a message of its own, so that it has its own time, attempts and verdict.
+/// Where a part is not an event, the message is a dead letter, too.
+async fn split(
+    world: &impl Services,
+    message: &ReceivedMessage,
+    events: &[R2Event],
+    unread: &[UnreadPart],
+) -> Result<ParseVerdict, BackendError> {
+    if !unread.is_empty() {
+        keep_dead_letter(world, &message.clone().into_dead_letter(NOT_AN_EVENT)).await?;
+    }
+    world.parse_queue().send(events).await?;
+    let words = format!("{} events, and {} parts that are not events", events.len(), unread.len());
+    Ok(ParseVerdict { reason: Some(words), ..ParseVerdict::new(ParseOutcome::Split, None) })
+}
+
+/// Does what one event asks for.
+async fn take_event(world: &impl Services, config: &Config, event: R2Event, attempt: u32) -> ParseVerdict {
     let change = event.object_change();
     let key = event.object.key;
     if event.bucket != world.bucket_name() {
-        return ParseVerdict::new(ParseOutcome::Ignored, Some(key)).because(OTHER_BUCKET, None);
+        let words = format!("BUCKET_NAME is {}", world.bucket_name());
+        return ParseVerdict::new(ParseOutcome::Ignored, Some(key)).because(OTHER_BUCKET, Some(words));
     }
     let dataset = match classify(&key, &config.log_prefix) {
         KeyClass::Ignored(why) => return ParseVerdict::new(ParseOutcome::Ignored, Some(key)).because(why.code(), None),
@@ -152,11 +192,26 @@ pub async fn parse_message(world: &impl Services, config: &Config, body: &str, a
     let outcome = match change {
         ObjectChange::Written => object(world, config, &key, dataset, event.backfill).await,
         ObjectChange::Removed => forget(world, &key).await,
-        ObjectChange::Unknown => {
-            Ok(ParseVerdict::new(ParseOutcome::Ignored, Some(key.clone())).because(NO_NEW_OBJECT, None))
-        }
+        ObjectChange::Unknown => examine(world, config, &key, dataset, event.backfill).await,
     };
-    outcome.unwrap_or_else(|error| ParseVerdict::again(&error, key, attempt))
+    outcome.unwrap_or_else(|error| {
+        let verdict = ParseVerdict::again(&error, &key, attempt);
+        ParseVerdict { key: Some(key), ..verdict }
+    })
+}
+
+/// The event does not say what became of the object: the bucket does.
+async fn examine(
+    world: &impl Services,
+    config: &Config,
+    key: &str,
+    dataset: Dataset,
+    backfill: Option<EventBackfill>,
+) -> Result<ParseVerdict, BackendError> {
+    match world.bucket().get(key).await? {
+        Some(_) => object(world, config, key, dataset, backfill).await,
+        None => forget(world, key).await,
+    }
 }
 
 /// An object exists: processes it, and reports to the backfill that asked for it.

@@ -13,9 +13,10 @@ use std::ops::Range;
 
 use sha2::{Digest, Sha256};
 
+use super::message::{MessageBody, ReceivedMessage, keep_dead_letter};
 use super::pack::PackBuilder;
 use super::payload::{PackedPayload, halve};
-use super::verdict::SendVerdict;
+use super::verdict::{NOT_A_PAYLOAD, SendVerdict};
 use crate::backend::{
     BackendError, Bucket, ByteStream, PartnerClient, PartnerPost, PostAnswer, PostError, Queue, RangedRead,
 };
@@ -43,19 +44,29 @@ pub struct PayloadSender<'a, W, P, N> {
     pub claimant: String,
 }
 
-/// Does what the message with this JSON body asks for. `attempt` counts from 1.
+/// Does what the message asks for. One that names no payload becomes a dead letter.
 pub async fn send_message<W: Services, P: PartnerClient, N: Fn() -> u32>(
     sender: &PayloadSender<'_, W, P, N>,
-    body: &str,
-    attempt: u32,
+    message: &ReceivedMessage,
 ) -> SendVerdict {
-    let Ok(id) = serde_json::from_str::<DeliveryId>(body) else {
-        return SendVerdict::bad_message();
+    let named = match &message.body {
+        MessageBody::Text(text) => DeliveryId::from_message(text),
+        MessageBody::Bytes(_) => None,
     };
-    match sender.send(&id).await {
-        Ok(verdict) => verdict,
-        Err(error) => SendVerdict::again(&id, &error, attempt),
-    }
+    let done = match &named {
+        Some(id) => sender.send(id).await,
+        None => refuse(sender.world, message).await,
+    };
+    done.unwrap_or_else(|error| match &named {
+        Some(id) => SendVerdict::again(id, &error, message.attempts),
+        None => SendVerdict::refuse_again(&message.id, &error, message.attempts),
+    })
+}
+
+/// The message names no payload.
+async fn refuse(world: &impl Services, message: &ReceivedMessage) -> Result<SendVerdict, BackendError> {
+    keep_dead_letter(world, &message.clone().into_dead_letter(NOT_A_PAYLOAD)).await?;
+    Ok(SendVerdict::bad_message())
 }
 
 fn refused(code: &str) -> AttemptResult {

@@ -12,6 +12,9 @@ use crate::ledger::delivery::{Payload, WaitReason};
 use crate::ledger::{AttemptOutcome, DeliveryId, DeliveryState};
 use crate::limits::SEND_RETRY_S;
 
+/// The reason of a message that names no payload; also the code of its dead letter.
+pub(super) const NOT_A_PAYLOAD: &str = "not_a_payload";
+
 /// How a message of `send-queue` ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SendOutcome {
@@ -35,7 +38,7 @@ pub enum SendOutcome {
     Settled,
     /// The ledger has no such payload.
     NoSuchPayload,
-    /// The message's body names no payload.
+    /// The message's body names no payload. It is a dead letter now.
     BadMessage,
     /// A backend failed; the message is retried.
     Failed,
@@ -117,7 +120,7 @@ impl SendVerdict {
     /// The body names no payload.
     #[must_use]
     pub fn bad_message() -> Self {
-        Self::new(SendOutcome::BadMessage, None)
+        Self { code: Some(NOT_A_PAYLOAD.into()), ..Self::new(SendOutcome::BadMessage, None) }
     }
 
     /// Nothing could be tried: the message has to come again after `delay_s` seconds.
@@ -149,6 +152,11 @@ impl SendVerdict {
         let payload = id.handle();
         let delay_s = retry_delay_s(&SEND_RETRY_S, &payload, attempt);
         Self { payload: Some(payload), ..Self::not_now("backend_failed", error.to_string(), delay_s) }
+    }
+
+    /// The registry did not take the dead letter of the message with this identifier.
+    pub(super) fn refuse_again(message: &str, error: &BackendError, attempt: u32) -> Self {
+        Self::not_now("backend_failed", error.to_string(), retry_delay_s(&SEND_RETRY_S, message, attempt))
     }
 
     /// The ledger sees to it later.

@@ -16,6 +16,7 @@ use crate::config::LogLevel;
 use crate::ledger::ids::REGISTRY;
 use crate::ledger::registry::DeadLetter;
 use crate::limits::DEAD_LETTER_RETRY_S;
+use crate::pipeline::ReceivedMessage;
 use crate::rpc;
 
 /// All that is known of why: the log has the verdicts.
@@ -69,7 +70,7 @@ pub(super) async fn consume(batch: &QueueBatch, env: &Env, queue: &str, retries:
 /// The letter of a message. It was tried once more often than it was retried.
 fn letter(message: &QueueMessage, queue: &str, retries: usize) -> DeadLetter {
     let attempts = u32::try_from(retries + 1).unwrap_or(u32::MAX);
-    DeadLetter { queue: queue.into(), message: message.id(), body: message.json(), attempts, code: CODE.into() }
+    ReceivedMessage { attempts, ..message.received(queue) }.into_dead_letter(CODE)
 }
 
 /// Has the registry keep it.

@@ -5,10 +5,13 @@
 
 use std::collections::BTreeMap;
 
-use js_sys::{Array, JSON, Object, Reflect};
+use js_sys::{Array, ArrayBuffer, JSON, Map, Object, Reflect, Uint8Array};
 use serde::Serialize;
 use wasm_bindgen::JsCast;
 use wasm_bindgen::prelude::{JsValue, wasm_bindgen};
+
+use crate::limits::EVENT_LAYERS;
+use crate::pipeline::{MessageBody, ReceivedMessage};
 
 #[wasm_bindgen]
 extern "C" {
@@ -43,14 +46,10 @@ impl QueueBatch {
 }
 
 impl QueueMessage {
-    /// Its body as JSON; no text at all where it has none.
-    pub(super) fn json(&self) -> String {
-        JSON::stringify(&self.body()).map(String::from).unwrap_or_default()
-    }
-
-    /// How often it was tried, this time counted.
-    pub(super) fn attempts(&self) -> u32 {
-        self.raw_attempts().unwrap_or(1)
+    /// The message as it was on `queue`.
+    pub(super) fn received(&self, queue: &str) -> ReceivedMessage {
+        let attempts = self.raw_attempts().unwrap_or(1);
+        ReceivedMessage { queue: queue.to_owned(), id: self.id(), body: content(&self.body()), attempts }
     }
 
     /// Acknowledges it, or retries it after `retry_s` seconds.
@@ -60,6 +59,30 @@ impl QueueMessage {
         Reflect::set(&options, &"delaySeconds".into(), &delay.into())?;
         self.retry(&options)
     }
+}
+
+/// The content of a body of any of the queue's types: text, bytes, JSON, or a value of JavaScript.
+fn content(body: &JsValue) -> MessageBody {
+    if let Some(text) = body.as_string() {
+        return MessageBody::Text(text);
+    }
+    if body.is_instance_of::<ArrayBuffer>() || body.is_instance_of::<Uint8Array>() {
+        return MessageBody::from_bytes(Uint8Array::new(body).to_vec());
+    }
+    // What has no JSON at all (a circular object, a function) is shown as far as it can be.
+    let json = JSON::stringify(&without_maps(body, EVENT_LAYERS)).ok().and_then(|json| json.as_string());
+    MessageBody::Text(json.unwrap_or_else(|| format!("{body:?}")))
+}
+
+/// The value with objects for its maps, whose JSON is empty: a producer in Rust sends maps.
+fn without_maps(value: &JsValue, layers: usize) -> JsValue {
+    let Some(map) = value.dyn_ref::<Map>().filter(|_| layers > 0) else { return value.clone() };
+    let object = Object::new();
+    map.for_each(&mut |member, name| {
+        // A name that is no property's is left out.
+        let _set = Reflect::set(&object, &name, &without_maps(&member, layers - 1));
+    });
+    object.into()
 }
 
 /// What became of a batch of messages, as its one line in the log.

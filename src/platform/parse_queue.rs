@@ -1,6 +1,9 @@
 //! The consumer of `parse-queue`: each message on its own, one after the other (their memory must not add up).
 //!
-//! No message waits for another one's verdict to be acknowledged, only for its turn.
+//! No message waits for another one's verdict to be acknowledged, only for its turn; those that ask for nothing wait for
+//! the end of the batch, where one call counts them.
+
+use std::collections::BTreeMap;
 
 use wasm_bindgen::prelude::JsValue;
 use worker::Env;
@@ -11,21 +14,48 @@ use super::messages::{MessageBatchSummary, QueueBatch, QueueMessage};
 use super::world::Bindings;
 use crate::config::{Config, ConfigFault};
 use crate::limits::PARSE_RETRY_S;
-use crate::pipeline::{ParseVerdict, parse_message};
+use crate::pipeline::{ParseOutcome, ParseVerdict, count_ignored, parse_message};
 
 /// Consumes a batch of messages.
 pub(super) async fn consume(batch: &QueueBatch, env: &Env) -> Result<(), JsValue> {
     let config = env::config(env);
     let world = Bindings::new(env, config.as_ref().ok());
     let (log, mut summary) = (EventLog::for_config(&config), MessageBatchSummary::new(batch.queue()));
-    for message in batch.messages() {
-        let verdict = parse(config.as_ref(), world.as_ref(), &message).await;
+    let mut end = |message: &QueueMessage, verdict: &ParseVerdict| {
         message.settle(verdict.retry_s)?;
         summary.count(verdict.verdict.name(), verdict.code);
-        log.write(verdict.level(), "parse_message", &verdict);
+        log.write(verdict.level(), "parse_message", verdict);
+        Ok::<(), JsValue>(())
+    };
+    let mut ignored = Vec::new();
+    for message in batch.messages() {
+        let verdict = parse(config.as_ref(), world.as_ref(), &message).await;
+        if verdict.verdict == ParseOutcome::Ignored {
+            ignored.push((message, verdict));
+        } else {
+            end(&message, &verdict)?;
+        }
     }
+    count(world.as_ref(), &mut ignored).await;
+    ignored.iter().try_for_each(|(message, verdict)| end(message, verdict))?;
     log.info("parse_batch", &summary);
     Ok(())
+}
+
+/// Counts the events for which there was nothing to do. Where they cannot be counted, their messages come again.
+async fn count(world: Result<&Bindings, &worker::Error>, ignored: &mut [(QueueMessage, ParseVerdict)]) {
+    let Ok(world) = world else { return };
+    let mut counts = BTreeMap::new();
+    for (_, verdict) in &*ignored {
+        *counts.entry(verdict.code.unwrap_or_default().to_owned()).or_default() += 1;
+    }
+    if let Err(error) = count_ignored(world, counts).await {
+        let [delay, ..] = PARSE_RETRY_S;
+        for (_, verdict) in ignored {
+            let key = verdict.key.take();
+            *verdict = ParseVerdict { key, ..ParseVerdict::not_now("backend_failed", error.to_string(), delay) };
+        }
+    }
 }
 
 /// Does what one message asks for.
@@ -37,7 +67,7 @@ async fn parse(
     let [delay, ..] = PARSE_RETRY_S;
     let later = |reason| ParseVerdict::not_now("not_configured", reason, delay);
     match (config, world) {
-        (Ok(config), Ok(world)) => parse_message(world, config, &message.json(), message.attempts()).await,
+        (Ok(config), Ok(world)) => parse_message(world, config, &message.received(env::PARSE_QUEUE_NAME)).await,
         (Err(faults), _) => later(ConfigFault::words(faults)),
         (_, Err(error)) => later(error.to_string()),
     }

@@ -41,6 +41,6 @@ impl SendDependencies {
         };
         let nonce = || random::nonce(world.now_ms());
         let sender = PayloadSender { world, partner: &FetchPartner, settings, nonce, claimant: random::name() };
-        send_message(&sender, &message.json(), message.attempts()).await
+        send_message(&sender, &message.received(env::SEND_QUEUE_NAME)).await
     }
 }

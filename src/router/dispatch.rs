@@ -108,6 +108,7 @@ impl<D: Services + 'static> AdmittedRequest<'_, D> {
             Route::GetMetrics => metrics::get_metrics(services).await,
             Route::GetStats => stats::get_stats(config, services, request).await,
             Route::ListBatches => batches::list_batches(services, request).await,
+            Route::AnnounceBatch => batches::announce_batch(config, services, body).await,
             Route::GetBatch => batches::get_batch(services, argument).await,
             Route::ReplayBatch => batches::replay_batch(services, body, argument).await,
             Route::DecidePayload(decision) => payloads::decide_payload(services, body, argument, decision).await,

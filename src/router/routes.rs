@@ -27,6 +27,8 @@ pub enum Route {
     GetStats,
     /// The known batches, newest first: `GET /v1/batches`.
     ListBatches,
+    /// Announces an object that is in the bucket: `POST /v1/batches`.
+    AnnounceBatch,
     /// One batch with its plans and payloads: `GET /v1/batches/{batch}`.
     GetBatch,
     /// Reads a quarantined batch again: `POST /v1/batches/{batch}/replay`.
@@ -139,6 +141,8 @@ impl RouteSpec {
 
 /// Routes that show log lines.
 const READ: &[Scope] = &[Scope::Read];
+/// Routes that bring batches.
+const INGEST: &[Scope] = &[Scope::Ingest];
 /// Routes for the operators of deliveries.
 const DELIVER: &[Scope] = &[Scope::Deliver];
 /// Routes that show totals and states but no log lines.
@@ -164,9 +168,10 @@ pub const ROUTES: &[RouteSpec] = &[
         .audited(),
     RouteSpec::new("GET", "/v1/logs", Route::SearchLogs, READ).taking(LOGS).audited(),
     RouteSpec::new("GET", "/v1/coverage", Route::GetCoverage, WATCH).taking(&["start", "end", "dataset"]),
-    RouteSpec::new("POST", "/v1/ingest/{dataset}", Route::IngestBatch, &[Scope::Ingest]),
+    RouteSpec::new("POST", "/v1/ingest/{dataset}", Route::IngestBatch, INGEST),
     RouteSpec::new("GET", "/v1/stats", Route::GetStats, WATCH).taking(&["ledgers"]),
     RouteSpec::new("GET", "/v1/batches", Route::ListBatches, WATCH).taking(&["state", "limit"]),
+    RouteSpec::new("POST", "/v1/batches", Route::AnnounceBatch, INGEST).audited(),
     RouteSpec::new("GET", "/v1/batches/{batch}", Route::GetBatch, WATCH),
     RouteSpec::new("POST", "/v1/batches/{batch}/replay", Route::ReplayBatch, DELIVER).audited(),
     RouteSpec::new("POST", "/v1/payloads/{payload}/resend", Route::DecidePayload(DeliveryDecision::Resend), DELIVER)

@@ -10,11 +10,12 @@ use raydex::ledger::backfills::{BackfillJob, BackfillRequest, BackfillState, Lis
 use raydex::ledger::ids::REGISTRY;
 use raydex::limits::{BACKFILL_BURST_S, BACKFILL_LINE_BYTES};
 use raydex::pipeline::{drive_backfills, parse_message, start_backfill};
+use raydex::r2_event::R2Event;
 use raydex::record::Dataset;
 use sha2::{Digest, Sha256};
 
 use support::gzip::{gunzip_each, gzip};
-use support::{Fakes, Fault, NOW_MS, run};
+use support::{Fakes, Fault, NOW_MS, queue, run};
 
 /// Between two turns of the cron.
 const TURN_MS: i64 = 60_000;
@@ -75,7 +76,7 @@ fn turn(fakes: &Fakes, config: &Config) {
     let _driven = run(drive_backfills(fakes, config));
     for message in fakes.queue.take() {
         for attempt in 1..=3 {
-            if run(parse_message(fakes, config, &message, attempt)).retry_s.is_none() {
+            if run(parse_message(fakes, config, &queue::message("parse-queue", &message, attempt))).retry_s.is_none() {
                 break;
             }
         }
@@ -259,4 +260,52 @@ fn past_push_start_begins_one_backfill_per_value() {
     let fakes = world(20);
     turn(&fakes, &settings("2036-01-01T00:00:00Z"));
     assert!(fakes.ledgers.ask(REGISTRY, &ListBackfills { id: None, limit: 9 }).jobs.is_empty());
+}
+
+#[test]
+fn folders_of_every_name_are_looked_into() {
+    let (fakes, config) = (world(0), config(&[]));
+    let line = |number| format!(r#"{{"RayID":"{}","EdgeStartTimestamp":{}}}"#, name(number, 0), instant(0, 0));
+    // The window is of 2026-03-27.
+    let folders = [
+        "http_requests/20260327/02/",
+        "http_requests/20260327/00-eu/14/",
+        "http_requests/20260101/",
+        "20300101/http_requests/",
+        "zone/20260326/20260327/",
+        "20260328/20260327/",
+        "",
+        "raydexx/",
+    ];
+    for (folder, number) in folders.iter().zip(0..) {
+        let key = format!("logs/{folder}20260327T084225Z_20260327T084255Z_{number}.log.gz");
+        fakes.bucket.store(&key, line(number).as_bytes());
+    }
+    // Of a file whose name says nothing, the folder of another day says when it was written.
+    fakes.bucket.store("logs/http_requests/20260101/part-1.log.gz", line(99).as_bytes());
+    for page in [1, 2, 1000] {
+        fakes.bucket.set_page(page);
+        let start = run(start_backfill(&fakes, &config, ask(instant(0, 0), instant(0, 1)), None)).unwrap();
+        finish(&fakes, &config);
+        let job = job(&fakes, start.id);
+        // Beside them there are the ownership challenge and that file.
+        assert_eq!((job.announced, job.listed), (folders.len() as u64, folders.len() as u64 + 2), "pages of {page}");
+    }
+    let names = (0..).take(folders.len()).map(|number| (name(number, 0), 1)).collect();
+    assert_eq!(delivered(&fakes), names);
+}
+
+#[test]
+fn folders_of_the_windows_days_come_first() {
+    let (fakes, config) = (world(0), config(&[]));
+    let line = format!(r#"{{"RayID":"{}","EdgeStartTimestamp":{}}}"#, name(0, 0), instant(0, 0));
+    for folder in ["20250101", "20260327", "20270101"] {
+        let key = format!("logs/http_requests/{folder}/20260327T084225Z_20260327T084255Z_{folder}.log.gz");
+        fakes.bucket.store(&key, line.as_bytes());
+    }
+    run(start_backfill(&fakes, &config, ask(instant(0, 0), instant(0, 1)), None)).unwrap();
+    run(drive_backfills(&fakes, &config)).unwrap();
+    let keys: Vec<String> = fakes.queue.take().iter().map(|body| R2Event::parse(body).unwrap().object.key).collect();
+    let days: Vec<&str> = keys.iter().map(|key| key.split('/').nth(2).unwrap()).collect();
+    assert_eq!(days, ["20260327", "20250101", "20270101"]);
 }

@@ -5,17 +5,19 @@ use crate::support;
 use std::collections::BTreeMap;
 
 use raydex::config::Config;
+use raydex::ledger::ids::REGISTRY;
+use raydex::ledger::registry::ListLedgers;
 use raydex::limits::{READ_PERMIT_SILENT_MS, READ_PERMIT_WAIT_MS};
-use raydex::pipeline::{ParseVerdict, parse_message};
+use raydex::pipeline::{MessageBody, ParseVerdict, ReceivedMessage, count_ignored, parse_message};
 use raydex::r2_event::R2Event;
 use raydex::record::Dataset;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use support::faults::DETAIL;
 use support::gzip::gzip;
 use support::records::{http, ray};
 use support::world::config;
-use support::{Fakes, Fault, Kind, NOW_MS, run};
+use support::{Fakes, Fault, Kind, NOW_MS, queue, run};
 
 const KEY: &str = "logs/http_requests/20260328/a.log.gz";
 
@@ -39,25 +41,26 @@ fn acked_unseen(body: &str, verdict: &str, code: &str) -> ParseVerdict {
     found
 }
 
-#[test]
-fn non_event_is_acked_with_its_fault_located() {
+/// Bodies of messages that are no events.
+fn no_events() -> Vec<String> {
     let deep = format!("{}{}", r#"{"a":"#.repeat(100_000), "}".repeat(100_000));
-    let deep_array = "[".repeat(100_000);
-    for body in [
+    let bodies = [
         "",
         " ",
         "null",
         "true",
         "7",
         "[]",
+        "[[],[]]",
         "{}",
         "undefined",
         "\"logs/s3cret.log.gz\"",
         "{\"action\":\"PutObject\"",
         "\0",
         "\u{feff}{}",
-        r#"{"bucket":"b","object":{"key":"s3cret"}}"#,
         r#"{"action":"PutObject","object":{"key":"s3cret"}}"#,
+        r#"{"action":"PutObject","bucket":"","object":{"key":"s3cret"}}"#,
+        r#"{"action":"PutObject","bucket":["b"],"object":{"key":"s3cret"}}"#,
         r#"{"action":"PutObject","bucket":"b"}"#,
         r#"{"action":"PutObject","bucket":"b","object":null}"#,
         r#"{"action":"PutObject","bucket":"b","object":"s3cret"}"#,
@@ -65,20 +68,163 @@ fn non_event_is_acked_with_its_fault_located() {
         r#"{"action":"PutObject","bucket":"b","object":{"key":null}}"#,
         r#"{"action":"PutObject","bucket":"b","object":{"key":7}}"#,
         r#"{"action":"PutObject","bucket":"b","object":{"key":["s3cret"]}}"#,
-        r#"{"action":null,"bucket":"b","object":{"key":"s3cret"}}"#,
-        r#"{"action":"PutObject","bucket":"b","object":{"key":"s3cret","size":-1}}"#,
-        r#"{"action":"PutObject","bucket":"b","object":{"key":"s3cret","size":"1"}}"#,
-        r#"{"action":"PutObject","bucket":"b","object":{"key":"s3cret","eTag":1}}"#,
         r#"{"action":"PutObject","bucket":"b","object":{"key":""}}"#,
-        r#"{"action":"PutObject","action":"PutObject","bucket":"b","object":{"key":"s3cret"}}"#,
+        r#"{"action":"PutObject","bucket":"b","object":{"key":"s3cret"},"backfill":7}"#,
         r#"{"action":"PutObject","bucket":"b","object":{"key":"\ud800"}}"#,
-        &deep,
-        &deep_array,
-    ] {
-        let verdict = acked_unseen(body, "bad_message", "not_an_event");
+        r#"{"Records":[{"s3":{"bucket":{"name":"b"},"object":{"key":"s3cret"}}}]}"#,
+    ];
+    let deep_array = "[".repeat(100_000);
+    bodies.map(str::to_owned).into_iter().chain([deep, deep_array]).collect()
+}
+
+#[test]
+fn non_event_is_acked_once_a_dead_letter() {
+    for body in no_events() {
+        let name = body.chars().take(100).collect::<String>();
+        let fakes = Fakes::with(KEY, &batch());
+        let verdict = fakes.parse(&body, 1);
+        let found = (verdict.verdict.name(), verdict.code, verdict.retry_s);
+        assert_eq!(found, ("bad_message", Some("not_an_event"), None), "{name}");
         assert!(verdict.key.is_none() && verdict.batch.is_none());
-        assert!(!verdict.reason.unwrap().contains("s3cret"), "{body}");
+        assert!(!verdict.reason.unwrap().contains("s3cret"), "{name}");
+        // One call, and the same message twice is one dead letter.
+        assert_eq!(fakes.faults.calls(), 1, "{name}");
+        fakes.parse(&body, 2);
+        assert_eq!(fakes.dead_letters(), [("parse-queue".into(), "not_an_event".into(), body)], "{name}");
     }
+}
+
+#[test]
+fn non_event_returns_until_a_dead_letter() {
+    for (attempt, delay) in [(1, 60), (2, 5400)] {
+        for fault in Fault::BOTH {
+            let fakes = Fakes::new();
+            fakes.faults.plan(Some(Kind::Ledger), 0, fault);
+            let verdict = fakes.parse("{}", attempt);
+            assert_eq!((verdict.verdict.name(), verdict.code), ("failed", Some("backend_failed")));
+            assert!(verdict.retry_s.is_some_and(|retry_s| (delay..=delay + delay / 4).contains(&retry_s)));
+            assert_eq!(fakes.parse("{}", attempt + 1).verdict.name(), "bad_message");
+            assert_eq!(fakes.dead_letters().len(), 1, "{fault:?}");
+        }
+    }
+}
+
+#[test]
+fn bytes_without_text_are_kept_as_base64() {
+    let fakes = Fakes::new();
+    let body = MessageBody::from_bytes(b"\xff\xfe{}".to_vec());
+    let message = ReceivedMessage { body, ..queue::message("parse-queue", "", 1) };
+    let verdict = run(parse_message(&fakes, &config(), &message));
+    assert_eq!((verdict.verdict.name(), verdict.code, verdict.retry_s), ("bad_message", Some("not_an_event"), None));
+    assert_eq!(fakes.dead_letters(), [("parse-queue".into(), "not_an_event".into(), "base64://57fQ==".into())]);
+}
+
+/// The event of `KEY` with bucket and key alone.
+fn minimal() -> Value {
+    json!({"bucket": "cdn-logs-raw", "object": {"key": KEY}})
+}
+
+#[test]
+fn event_is_taken_in_every_body_type() {
+    let case = |name: &str| std::fs::read_to_string(format!("tests/fixtures/cases/24-queue-body-types/{name}.json"));
+    let key = "logs/http_requests/20261122/20261122T081100Z_20261122T081130Z_bb01.log.gz";
+    for name in ["body-text", "body-bytes", "body-array"] {
+        let fakes = Fakes::with(key, &batch());
+        let verdict = fakes.parse(&case(name).unwrap(), 1);
+        assert_eq!((verdict.verdict.name(), verdict.key.as_deref()), ("sealed", Some(key)), "{name}");
+        assert_eq!(fakes.lines(&ray(1).to_string()).len(), 1, "{name}");
+        assert_eq!(fakes.dead_letters(), []);
+    }
+}
+
+#[test]
+fn odd_events_come_out_as_listed() {
+    let text = std::fs::read_to_string("tests/fixtures/cases/25-odd-r2-events/events.json").unwrap();
+    let events: Vec<Value> = serde_json::from_str(&text).unwrap();
+    let key = events[0]["object"]["key"].as_str().unwrap().to_owned();
+    let (sealed, other) = (("sealed", None), ("ignored", Some("other_bucket")));
+    let mut expected = vec![sealed; 5];
+    expected.extend([("bad_message", Some("not_an_event")), other, other, ("ignored", Some("still_there"))]);
+    expected.extend([sealed; 6]);
+    for (event, (verdict, code)) in events.iter().zip(&expected) {
+        let fakes = Fakes::with(&key, &batch());
+        let found = fakes.parse(&event.to_string(), 1);
+        assert_eq!((found.verdict.name(), found.code, found.retry_s), (*verdict, *code, None), "{event}");
+        assert_eq!(fakes.dead_letters().len(), usize::from(*verdict == "bad_message"), "{event}");
+    }
+    assert_eq!(events.len(), expected.len());
+}
+
+#[test]
+fn several_events_become_messages_of_their_own() {
+    let fakes = Fakes::new();
+    let keys: Vec<String> = (0..3).map(|number| format!("logs/{number}.log.gz")).collect();
+    for (key, number) in keys.iter().zip(0..) {
+        fakes.bucket.store(key, http(&ray(number).to_string(), 0).as_bytes());
+    }
+    let event = |key: &String| json!({"bucket": "cdn-logs-raw", "object": {"key": key}});
+    let body = json!([event(&keys[0]), {"no": "event"}, event(&keys[1]).to_string(), 7, [event(&keys[2])]]).to_string();
+    let verdict = fakes.parse(&body, 1);
+    assert_eq!((verdict.verdict.name(), verdict.retry_s), ("split", None));
+    assert_eq!(fakes.dead_letters(), [("parse-queue".into(), "not_an_event".into(), body.clone())]);
+    let messages = fakes.queue.take();
+    assert_eq!(messages.len(), 3);
+    assert!(messages.iter().all(|message| fakes.parse(message, 1).verdict.name() == "sealed"));
+    assert!((0..3).all(|number| fakes.lines(&ray(number).to_string()).len() == 1));
+    let whole = json!([event(&keys[0]), event(&keys[1])]).to_string();
+    assert_eq!((fakes.parse(&whole, 1).verdict.name(), fakes.dead_letters().len()), ("split", 1));
+    // A call that fails makes the whole message return, and nothing is lost or kept twice.
+    for nth in 0..2 {
+        for fault in Fault::BOTH {
+            let fakes = Fakes::new();
+            fakes.faults.plan(None, nth, fault);
+            assert!(fakes.parse(&body, 1).retry_s.is_some(), "call {nth} {fault:?}");
+            fakes.queue.take();
+            assert_eq!(fakes.parse(&body, 2).verdict.name(), "split");
+            assert_eq!((fakes.dead_letters().len(), fakes.queue.sent().len()), (1, 3), "call {nth} {fault:?}");
+        }
+    }
+}
+
+#[test]
+fn unknown_action_is_checked_against_the_bucket() {
+    let actions =
+        [json!("AbortMultipartUpload"), json!("s3:ObjectCreated:Put"), json!("putobject"), json!(7), json!(null)];
+    for action in actions.into_iter().map(Some).chain([None]) {
+        let mut event = minimal();
+        if let Some(action) = action {
+            event["action"] = action;
+        }
+        let fakes = Fakes::with(KEY, &batch());
+        assert_eq!(fakes.parse(&event.to_string(), 1).verdict.name(), "sealed", "{event}");
+        assert_eq!(fakes.lines(&ray(1).to_string()).len(), 1, "{event}");
+        fakes.bucket.delete(KEY);
+        assert_eq!(fakes.parse(&event.to_string(), 1).verdict.name(), "removed", "{event}");
+        assert_eq!(fakes.lines(&ray(1).to_string()).len(), 0, "{event}");
+    }
+}
+
+#[test]
+fn keys_are_not_decoded() {
+    let (raw, decoded) = ("logs/a%2Fb%20c+d.log.gz", "logs/a/b c+d.log.gz");
+    let fakes = Fakes::with(decoded, &batch());
+    assert_eq!(fakes.parse(&put(raw), 1).verdict.name(), "gone");
+    fakes.bucket.store(raw, &batch());
+    assert_eq!(fakes.parse(&put(raw), 1).verdict.name(), "sealed");
+}
+
+#[test]
+fn ignored_events_are_counted_by_reason() {
+    let fakes = Fakes::new();
+    let counts = |counts: &[(&str, u64)]| counts.iter().map(|(code, count)| ((*code).to_owned(), *count)).collect();
+    let kept = || fakes.ledgers.ask(REGISTRY, &ListLedgers { limit: 1 }).ignored_events;
+    run(count_ignored(&fakes, BTreeMap::new())).unwrap();
+    assert_eq!((fakes.faults.calls(), kept()), (0, BTreeMap::new()));
+    run(count_ignored(&fakes, counts(&[("other_bucket", 2), ("folder", 1)]))).unwrap();
+    run(count_ignored(&fakes, counts(&[("other_bucket", 3)]))).unwrap();
+    assert_eq!(kept(), counts(&[("folder", 1), ("other_bucket", 5)]));
+    fakes.faults.plan(Some(Kind::Ledger), 0, Fault::Fails);
+    assert!(run(count_ignored(&fakes, counts(&[("folder", 1)]))).is_err());
 }
 
 #[test]
@@ -101,20 +247,13 @@ fn keys_that_are_no_batches_are_acked_unseen() {
 }
 
 #[test]
-fn events_that_bring_no_object_are_acked_unseen() {
-    for action in ["putobject", "", "AbortMultipartUpload"] {
-        let body = json!({"action": action, "bucket": "cdn-logs-raw", "object": {"key": KEY}}).to_string();
-        acked_unseen(&body, "ignored", "no_new_object");
-    }
-}
-
-#[test]
 fn events_of_another_bucket_are_ignored() {
     let fakes = Fakes::with(KEY, b"{}");
     for action in ["PutObject", "DeleteObject"] {
         let body = json!({"action": action, "bucket": "cdn-logs-raw-2", "object": {"key": KEY}}).to_string();
         let verdict = fakes.parse(&body, 1);
         assert_eq!((verdict.verdict.name(), verdict.code, verdict.retry_s), ("ignored", Some("other_bucket"), None));
+        assert_eq!(verdict.reason.as_deref(), Some("BUCKET_NAME is cdn-logs-raw"));
     }
     assert_eq!(fakes.faults.calls(), 0);
 }
@@ -125,7 +264,7 @@ fn own_payloads_are_no_batches_under_watched_prefixes() {
     let fakes = Fakes::new();
     let key = raydex::bucket_keys::pack_key("5a", 1, "000000", "3c");
     fakes.bucket.store(&key, b"{}");
-    let verdict = run(parse_message(&fakes, &config, &put(&key), 1));
+    let verdict = run(parse_message(&fakes, &config, &queue::message("parse-queue", &put(&key), 1)));
     assert_eq!((verdict.verdict.name(), verdict.code), ("ignored", Some("other_prefix")));
     assert_eq!(fakes.faults.calls(), 0);
 }
@@ -237,6 +376,8 @@ fn poison_among_messages_touches_no_other() {
     ];
     assert_eq!(verdicts, expected.into());
     assert!((0..5).all(|number| fakes.lines(&ray(number).to_string()).len() == 1));
+    let bodies: Vec<String> = fakes.dead_letters().into_iter().map(|(_, _, body)| body).collect();
+    assert_eq!(bodies, ["", "null"]);
 }
 
 #[test]

@@ -14,6 +14,7 @@ use raydex::record::Dataset;
 
 use support::gzip::{gunzip, gzip, members};
 use support::partner::delivering;
+use support::queue::message;
 use support::records::{ndjson, ray};
 use support::{Fakes, NOW_MS, run};
 
@@ -242,7 +243,7 @@ fn live_traffic_goes_out_from_its_start_on() {
     let config = delivering(&[("PUSH_START_TIME", "2026-03-28T08:42:25Z")]);
     let event = raydex::r2_event::R2Event::put_object(BUCKET_NAME, KEY, 1, "e", NOW_MS);
     let body = serde_json::to_string(&event).unwrap();
-    run(raydex::pipeline::parse_message(&fakes, &config, &body, 1));
+    run(raydex::pipeline::parse_message(&fakes, &config, &message("parse-queue", &body, 1)));
     let kept = fakes.kept(KEY);
     assert_eq!(rays(&fakes, &kept), [ray(1).to_string()]);
     assert_eq!(kept.totals.lines.filtered, reasons(&[("no_plan", 1)]));
@@ -259,7 +260,8 @@ fn only_requests_are_delivered_and_only_to_partners() {
         let key = format!("logs/{dataset}/20260328/a.log.gz");
         fakes.bucket.store(&key, record(1, "").as_bytes());
         let event = raydex::r2_event::R2Event::put_object(BUCKET_NAME, &key, 1, "e", NOW_MS);
-        let said = run(raydex::pipeline::parse_message(&fakes, config, &serde_json::to_string(&event).unwrap(), 1));
+        let event = message("parse-queue", &serde_json::to_string(&event).unwrap(), 1);
+        let said = run(raydex::pipeline::parse_message(&fakes, config, &event));
         assert_eq!((said.verdict.name(), fakes.kept(&key).payloads.len()), ("sealed", payloads), "{dataset}");
     }
 }

@@ -8,6 +8,7 @@ use raydex::config::DEFAULT_BUCKET_NAME as BUCKET_NAME;
 use raydex::ledger::books::{LedgerTotals, PayloadView};
 use raydex::ledger::calls::{BatchDetails, GetBatch, GetTotals};
 use raydex::ledger::ids::REGISTRY;
+use raydex::ledger::registry::ListDeadLetters;
 use raydex::ledger::{BatchId, DeliveryState};
 use raydex::lookup::lookup;
 use raydex::memory::MemoryBudget;
@@ -108,6 +109,7 @@ fn judge(run: &Run) -> Result<(Figures, Books), String> {
     figures.in_packs = sharing.into_values().filter(|payloads| *payloads > 1).sum();
     judge_books(run, &books, &partner.seen, &copies)?;
     judge_index(run)?;
+    judge_odd_messages(run)?;
     let faults = run.platform.faults.borrow();
     (figures.effects, figures.faulty) = (faults.effects, faults.faulty);
     Ok((figures, books))
@@ -242,6 +244,18 @@ fn judge_index(run: &Run) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+/// What raydex did not understand, and acked, is a dead letter.
+fn judge_odd_messages(run: &Run) -> Result<(), String> {
+    let every = ListDeadLetters { id: None, redriven: true, limit: u64::from(u32::MAX) };
+    let letters = ask(run, REGISTRY, &every).dead_letters.into_iter().map(|kept| (kept.letter.queue, kept.letter.body));
+    let letters: BTreeSet<(String, String)> = letters.collect();
+    let forgotten = |(queue, body): &&(&str, String)| !letters.contains(&((*queue).to_owned(), body.clone()));
+    match run.odd_acked.iter().find(forgotten) {
+        Some((queue, body)) => Err(format!("{body:?} of {queue} was acked, and no dead letter has it")),
+        None => Ok(()),
+    }
 }
 
 /// Asks every ledger for everything.

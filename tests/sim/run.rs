@@ -1,6 +1,7 @@
 //! The scheduler: one task at a time, whichever the seed says; then peace, until everything has come to rest.
 
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -10,7 +11,7 @@ use raydex::config::Config;
 use raydex::config::DEFAULT_BUCKET_NAME as BUCKET_NAME;
 use raydex::ledger::plan::DeliveryRequest;
 use raydex::ledger::{DeliveryWindow, alarm};
-use raydex::limits::BODIES_KEPT_MS;
+use raydex::limits::{BODIES_KEPT_MS, SWEEP_ROUND_MS};
 use raydex::pipeline::{
     BatchRequest, PayloadSender, options_of, parse_message, process_batch, run_sweep, send_message,
 };
@@ -25,6 +26,7 @@ use super::task::TaskWorld;
 use super::traffic::{self, BEGIN_MS, Batch};
 use super::violations::ContractViolation;
 use super::world::{Isolate, LedgerAlarm, Message, Platform};
+use crate::support::queue::message;
 
 /// Isolates of the Worker; one more runs the ledgers.
 const ISOLATES: usize = 2;
@@ -39,6 +41,8 @@ const STEPS_OF_AGE: u64 = 300;
 /// Tries of a message of each queue, the first one included.
 const PARSE_TRIES: u32 = 3;
 const SEND_TRIES: u32 = 6;
+/// How the messages begin that raydex does not understand.
+const ODD: &str = "what is this?";
 
 /// What is to be simulated.
 #[derive(Debug, Clone)]
@@ -132,6 +136,8 @@ pub(crate) struct Run {
     pub(crate) config: Rc<Config>,
     pub(crate) batches: Vec<Batch>,
     pub(crate) steps: u64,
+    /// Messages that raydex does not understand, by queue and body, once they are acked.
+    pub(crate) odd_acked: BTreeSet<(&'static str, String)>,
     tasks: Vec<Task>,
     backfills: Vec<(usize, DeliveryWindow, i64)>,
     /// Events of deletions that are not sent yet.
@@ -156,6 +162,7 @@ impl Run {
             config,
             batches: Vec::new(),
             steps: 0,
+            odd_acked: BTreeSet::new(),
             tasks: Vec::new(),
             backfills: Vec::new(),
             deletions: Vec::new(),
@@ -187,12 +194,21 @@ impl Run {
         self.come_to_rest()
     }
 
-    /// Nothing goes wrong any more; an error is a world that does not come to rest.
+    /// Nothing goes wrong any more, until the next round of the sweep is over, too; an error is a world that does not
+    /// come to rest.
     fn come_to_rest(&mut self) -> Result<(), String> {
         self.platform.faults.borrow_mut().plan = Plan::Never;
+        self.rest(1)?;
+        let time = self.platform.time.clone();
+        time.advance_to(time.now_ms() + SWEEP_ROUND_MS);
+        self.rest(2)
+    }
+
+    /// Until everything has come to rest, and this many sweeps found it so.
+    fn rest(&mut self, sweeps: u32) -> Result<(), String> {
         self.sweeps = 0;
         let end = self.steps + PATIENCE;
-        while !(self.is_at_rest() && self.sweeps >= 3) {
+        while !(self.is_at_rest() && self.sweeps >= sweeps) {
             self.step();
             if self.steps > end {
                 return Err(format!("it does not come to rest: {}", self.what_is_left()));
@@ -321,12 +337,17 @@ impl Run {
         for event in std::mem::take(&mut self.deletions) {
             self.platform.enqueue(&self.platform.parses, event);
         }
+        // Someone else sends to our queues.
+        if number % 7 == 3 {
+            self.platform.enqueue(&self.platform.parses, format!("{ODD} {number}"));
+            self.platform.enqueue(&self.platform.sends, format!("{ODD} {number}"));
+        }
     }
 
     /// Writes a batch's object; that of live traffic has an event.
     fn store(&mut self, mut batch: Batch, now: i64) {
         let head = self.platform.store(&batch.key, batch.bytes.clone());
-        if batch.windows.is_empty() {
+        if batch.windows.is_empty() && batch.has_event {
             let event = R2Event::put_object(BUCKET_NAME, &batch.key, head.size, &head.etag, now);
             self.platform.enqueue(&self.platform.parses, serde_json::to_string(&event).unwrap());
         }
@@ -349,7 +370,7 @@ impl Run {
         let key = if in_place { old_key.clone() } else { traffic::key(number, now) };
         let of: Vec<&Batch> = sources.iter().map(|&at| &self.batches[at]).collect();
         let batch = if sources.len() == 1 && random.chance(500) {
-            Batch { key: key.clone(), windows: Vec::new(), ..of[0].clone() }
+            Batch { key: key.clone(), windows: Vec::new(), has_event: true, ..of[0].clone() }
         } else {
             traffic::rewritten(random, &of, key.clone())
         };
@@ -379,7 +400,8 @@ impl Run {
         let config = self.config.clone();
         match job.clone() {
             Job::Parse(Message { body, attempts, .. }) => Box::pin(async move {
-                parse_message(&world, &config, &body, attempts + 1).await.retry_s.map_or(Ended::Acked, Ended::Again)
+                let message = message("parse-queue", &body, attempts + 1);
+                parse_message(&world, &config, &message).await.retry_s.map_or(Ended::Acked, Ended::Again)
             }),
             Job::Send(Message { body, attempts, .. }) => {
                 let claimant = format!("claimant-{}", self.claimants);
@@ -387,7 +409,8 @@ impl Run {
                     let settings = config.delivery.as_ref().unwrap();
                     let partner = &world.isolate;
                     let sender = PayloadSender { world: &world, partner, settings, nonce: || 5, claimant };
-                    send_message(&sender, &body, attempts + 1).await.retry_s.map_or(Ended::Acked, Ended::Again)
+                    let message = message("send-queue", &body, attempts + 1);
+                    send_message(&sender, &message).await.retry_s.map_or(Ended::Acked, Ended::Again)
                 })
             }
             Job::Backfill(batch, window) => {
@@ -439,6 +462,15 @@ impl Run {
     }
 
     fn settle(&mut self, job: Job, ended: &Ended) {
+        match (&job, ended) {
+            (Job::Parse(message), Ended::Acked) if message.body.starts_with(ODD) => {
+                self.odd_acked.insert(("parse-queue", message.body.clone()));
+            }
+            (Job::Send(message), Ended::Acked) if message.body.starts_with(ODD) => {
+                self.odd_acked.insert(("send-queue", message.body.clone()));
+            }
+            _ => {}
+        }
         let stormy = matches!(self.platform.faults.borrow().plan, Plan::Share(_));
         let ack_lost = stormy && self.platform.random.borrow_mut().chance(20);
         match (job, ended) {

@@ -36,6 +36,8 @@ pub(crate) struct Batch {
     pub(crate) etag: String,
     /// The object was deleted or written over.
     pub(crate) removed: bool,
+    /// Whether R2 announces it.
+    pub(crate) has_event: bool,
 }
 
 /// The first instant of the simulated traffic: 2026-03-28T08:42:25Z.
@@ -72,7 +74,17 @@ pub(crate) fn batch(random: &mut Random, number: usize, now_ms: i64, exclude: bo
     let key = key(number, now_ms);
     // An object of which no line is a record is quarantined.
     let damaged = damaged || (lines.is_empty() && lines_in > 0);
-    Batch { key, bytes, lines, lines_in, damaged, windows, etag: String::new(), removed: false }
+    Batch {
+        key,
+        bytes,
+        lines,
+        lines_in,
+        damaged,
+        windows,
+        etag: String::new(),
+        removed: false,
+        has_event: number % 20 != 19,
+    }
 }
 
 /// The nth batch of a world, made of the records of others: in their order or another, some of them twice, as they
@@ -94,13 +106,25 @@ pub(crate) fn rewritten(random: &mut Random, of: &[&Batch], key: String) -> Batc
     let bytes = if random.chance(200) { text.into_bytes() } else { compressed(text.as_bytes(), Compression::best()) };
     let lines_in = lines.len() as u64;
     let damaged = bytes.is_empty();
-    Batch { key, bytes, lines, lines_in, damaged, windows: Vec::new(), etag: String::new(), removed: false }
+    Batch {
+        key,
+        bytes,
+        lines,
+        lines_in,
+        damaged,
+        windows: Vec::new(),
+        etag: String::new(),
+        removed: false,
+        has_event: true,
+    }
 }
 
 /// The key of the nth batch of a world.
 pub(crate) fn key(number: usize, now_ms: i64) -> String {
     let id = u32::try_from(number).unwrap();
-    raydex::bucket_keys::batch_key("logs/", Dataset::HttpRequests, now_ms - 60_000, now_ms, id)
+    let key = raydex::bucket_keys::batch_key("logs/", Dataset::HttpRequests, now_ms - 60_000, now_ms, id);
+    // Without a draw: some are moved into the folder of a day long ago.
+    if number % 10 == 9 { key.replace("http_requests/2026", "http_requests/2016") } else { key }
 }
 
 fn compressed(text: &[u8], level: Compression) -> Vec<u8> {

@@ -15,6 +15,7 @@ use raydex::index::calls::PutEntry;
 use raydex::index::{OccupancyMap, OccupancyRow, shard};
 use raydex::ledger::ids::REGISTRY;
 use raydex::ledger::{Alarm, DeliveryId, registry};
+use raydex::limits::LIST_PAGE;
 use raydex::r2_event::R2Event;
 use raydex::rpc::Call;
 use serde::Serialize;
@@ -26,6 +27,7 @@ use super::random::Random;
 use super::time::Time;
 use super::violations::ContractViolation;
 use crate::support::SqliteSql;
+use crate::support::bucket::list_page;
 
 /// The longest that an effect of the bucket can take.
 const SLOW_BUCKET_MS: i64 = 150_000;
@@ -309,14 +311,8 @@ impl Bucket for Isolate {
 
     async fn list(&self, ask: &ListRequest) -> Result<ListPage, BackendError> {
         self.effect(SLOW_BUCKET_MS, || {
-            // All in one page: what a folder is, the tests of the sweep show.
             let objects = self.objects().borrow();
-            let under = objects.iter().filter(|(key, _)| key.starts_with(&ask.prefix));
-            let behind = under.filter(|(key, _)| ask.after.as_ref().is_none_or(|after| *key > after));
-            Ok(ListPage {
-                objects: behind.map(|(key, stored)| (key.clone(), stored.head.clone())).collect(),
-                ..ListPage::default()
-            })
+            Ok(list_page(objects.iter().map(|(key, stored)| (key, &stored.head)), ask, LIST_PAGE))
         })
         .await
     }

@@ -164,36 +164,6 @@ impl MemoryBucket {
         self.state.page.set(objects);
     }
 
-    /// One page of a listing, as R2 gives it: objects and folders in one order, the cursor the last of them.
-    fn page(&self, ask: &ListRequest) -> ListPage {
-        let objects = self.state.objects.borrow();
-        let start = ask.cursor.as_ref().or(ask.after.as_ref());
-        let mut listed = ListPage::default();
-        for (key, stored) in objects.iter() {
-            let Some(rest) = key.strip_prefix(&ask.prefix).filter(|_| start.is_none_or(|start| key > start)) else {
-                continue;
-            };
-            let folder =
-                rest.find('/').filter(|_| ask.by_folder).map(|end| format!("{}{}/", ask.prefix, rest.split_at(end).0));
-            if folder.as_ref().is_some_and(|folder| listed.folders.contains(folder) || start == Some(folder)) {
-                continue;
-            }
-            if listed.objects.len() + listed.folders.len() == self.state.page.get() {
-                break;
-            }
-            if let Some(folder) = folder {
-                listed.cursor = Some(format!("{folder}\u{10ffff}"));
-                listed.folders.push(folder);
-            } else {
-                listed.cursor = Some(key.clone());
-                listed.objects.push((key.clone(), stored.head.clone()));
-            }
-        }
-        let last = listed.cursor.clone();
-        listed.cursor = last.filter(|last| objects.keys().any(|key| key.starts_with(&ask.prefix) && key > last));
-        listed
-    }
-
     fn close_upload(&self) {
         self.state.open_uploads.set(self.state.open_uploads.get() - 1);
     }
@@ -272,7 +242,10 @@ impl Bucket for MemoryBucket {
     }
 
     async fn list(&self, ask: &ListRequest) -> Result<ListPage, BackendError> {
-        self.faults.call(Kind::List, || Ok(self.page(ask)))
+        self.faults.call(Kind::List, || {
+            let objects = self.state.objects.borrow();
+            Ok(list_page(objects.iter().map(|(key, stored)| (key, &stored.head)), ask, self.state.page.get()))
+        })
     }
 
     async fn upload(&self, key: &str) -> Result<MemoryUpload, BackendError> {
@@ -282,6 +255,39 @@ impl Bucket for MemoryBucket {
             Ok(MemoryUpload { bucket: self.clone(), key: key.to_owned(), parts: Vec::new() })
         })
     }
+}
+
+/// One page of a listing, as R2 gives it: objects and folders in one order, the cursor after the last of them. Where it
+/// begins after a key, folders that sort before that key are not listed, whatever is in them.
+pub fn list_page<'a>(
+    objects: impl Iterator<Item = (&'a String, &'a ObjectHead)>,
+    ask: &ListRequest,
+    most: usize,
+) -> ListPage {
+    let start = ask.cursor.as_ref().or(ask.after.as_ref());
+    let is_listed = |name: &String| start.is_none_or(|start| name > start);
+    let mut listed = ListPage::default();
+    let mut last = None;
+    for (key, head) in objects {
+        let Some(rest) = key.strip_prefix(&ask.prefix).filter(|_| is_listed(key)) else { continue };
+        let folder =
+            rest.find('/').filter(|_| ask.by_folder).map(|end| format!("{}{}/", ask.prefix, rest.split_at(end).0));
+        if folder.as_ref().is_some_and(|folder| listed.folders.last() == Some(folder) || !is_listed(folder)) {
+            continue;
+        }
+        if listed.objects.len() + listed.folders.len() == most {
+            listed.cursor = last;
+            break;
+        }
+        if let Some(folder) = folder {
+            last = Some(format!("{folder}\u{10ffff}"));
+            listed.folders.push(folder);
+        } else {
+            last = Some(key.clone());
+            listed.objects.push((key.clone(), head.clone()));
+        }
+    }
+    listed
 }
 
 /// A body in pieces.

@@ -9,6 +9,7 @@ use raydex::pipeline::{ParseVerdict, PayloadSender, SendVerdict, parse_message, 
 
 use super::ledgers::MemoryLedger;
 use super::partner::{NONCE, Reply, Seen};
+use super::queue::message;
 use super::{FakePartner, Fakes, run};
 
 /// A deployment.
@@ -48,7 +49,7 @@ impl Consumers {
 
     /// What a message of `parse-queue` comes to.
     pub fn parse(&self, body: &str, attempt: u32) -> ParseVerdict {
-        run(parse_message(&self.fakes, &self.config, body, attempt))
+        run(parse_message(&self.fakes, &self.config, &message("parse-queue", body, attempt)))
     }
 
     /// What a message of `send-queue` comes to; every delivery of it is a claimant of its own.
@@ -61,7 +62,7 @@ impl Consumers {
             nonce: || NONCE,
             claimant: format!("claimant {}", self.claimants.get()),
         };
-        run(send_message(&sender, body, attempt))
+        run(send_message(&sender, &message("send-queue", body, attempt)))
     }
 
     /// Rings the alarms that are due.

@@ -4,9 +4,17 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use raydex::backend::{BackendError, Queue};
+use raydex::pipeline::{MessageBody, ReceivedMessage};
 use serde::Serialize;
+use sha2::{Digest, Sha256};
 
 use super::{Faults, Kind};
+
+/// A message of a queue with this body, at this attempt; the body names it.
+pub fn message(queue: &str, body: &str, attempts: u32) -> ReceivedMessage {
+    let id = hex::encode(&Sha256::digest(body)[..16]);
+    ReceivedMessage { queue: queue.into(), id, body: MessageBody::Text(body.into()), attempts }
+}
 
 /// The queue; its clones are the same one.
 #[derive(Debug, Clone)]

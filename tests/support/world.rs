@@ -11,6 +11,8 @@ use raydex::config::DEFAULT_BUCKET_NAME as BUCKET_NAME;
 use raydex::config::{Config, ConfigFault};
 use raydex::ledger::books::PayloadView;
 use raydex::ledger::calls::BatchDetails;
+use raydex::ledger::ids::REGISTRY;
+use raydex::ledger::registry::ListDeadLetters;
 use raydex::ledger::{BatchId, SourceId};
 use raydex::limits::PACK_BYTES;
 use raydex::lookup::{LookupError, LookupResult, lookup};
@@ -20,6 +22,7 @@ use raydex::record::{Dataset, RayKey};
 use raydex::services::Services;
 use sha2::{Digest, Sha256};
 
+use super::queue::message;
 use super::{Faults, Kind, MemoryAudits, MemoryBucket, MemoryLedgers, MemoryQueue, MemoryShards, NOW_MS, run};
 
 /// The token that the tests' deployment takes.
@@ -214,7 +217,14 @@ impl Fakes {
 
     /// What a queue message with this body comes to.
     pub fn parse(&self, body: &str, attempt: u32) -> ParseVerdict {
-        run(parse_message(self, &config(), body, attempt))
+        run(parse_message(self, &config(), &message("parse-queue", body, attempt)))
+    }
+
+    /// The dead letters that are not redriven, the oldest first: queue, code and body of each.
+    pub fn dead_letters(&self) -> Vec<(String, String, String)> {
+        let ask = ListDeadLetters { id: None, redriven: false, limit: 10_000 };
+        let letters = self.ledgers.ask(REGISTRY, &ask).dead_letters.into_iter().rev().map(|kept| kept.letter);
+        letters.map(|letter| (letter.queue, letter.code, letter.body)).collect()
     }
 
     /// What the ledger keeps of the object at `key`, as it is now.

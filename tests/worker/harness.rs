@@ -223,7 +223,12 @@ impl Harness {
 
     /// Sends a message through the queue.
     pub(crate) fn enqueue(&self, body: &Value) {
-        self.ask("POST", "/enqueue", body.to_string().as_bytes());
+        self.enqueue_as("json", body);
+    }
+
+    /// Sends a message of this content type through the queue.
+    pub(crate) fn enqueue_as(&self, content_type: &str, body: &Value) {
+        self.ask("POST", &format!("/enqueue?type={content_type}"), body.to_string().as_bytes());
     }
 
     /// Has calls of the bucket fail: each fault is used up by the first call it fits.

@@ -7,7 +7,7 @@ use super::support::world::{TOKEN, config_with};
 use super::{Ask, header, json, problem};
 
 /// Every route that needs a token.
-const GUARDED: [(&str, &str); 24] = [
+const GUARDED: [(&str, &str); 25] = [
     ("GET", "/v1/rays/9e35512345678abc"),
     ("HEAD", "/v1/rays/9e35512345678abc"),
     ("GET", "/v1/rays/not a ray?format=what"),
@@ -18,6 +18,7 @@ const GUARDED: [(&str, &str); 24] = [
     ("GET", "/v1/stats"),
     ("HEAD", "/v1/stats?ledgers=what"),
     ("GET", "/v1/batches"),
+    ("POST", "/v1/batches"),
     ("GET", "/v1/batches/what"),
     ("POST", "/v1/batches/what/replay"),
     ("POST", "/v1/payloads/what/resend"),
@@ -170,7 +171,7 @@ fn unknown_paths_are_404_and_methods_405() {
         ("/v1/ingest/http_requests", &["GET", "HEAD", "PUT", "DELETE"], "POST"),
         ("/v1/rays/a/deliveries", &["POST", "PUT"], "GET, HEAD"),
         ("/v1/stats", &["POST", "DELETE"], "GET, HEAD"),
-        ("/v1/batches", &["POST"], "GET, HEAD"),
+        ("/v1/batches", &["PUT", "DELETE"], "GET, POST"),
         ("/v1/batches/a", &["POST", "DELETE"], "GET, HEAD"),
         ("/v1/batches/a/replay", &["GET", "HEAD"], "POST"),
         ("/v1/payloads/a/resend", &["GET", "HEAD"], "POST"),

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::story::{KEYS, batch, deliver, park, plan_options, records, split, wish};
 use super::support::{Fakes, Kind, NOW_MS};
-use super::{Ask, json as body, problem};
+use super::{Ask, Reply, json as body, problem};
 
 fn get(fakes: &Fakes, path: &str) -> Value {
     let reply = Ask::get(path).of(fakes);
@@ -260,4 +260,99 @@ fn plans_of_one_batch_are_shown_apart() {
     assert_eq!(plans.len(), 2);
     assert_eq!(one["plans"][0]["windows"], json!([{"start": null, "end": "2026-03-28T08:42:25.000Z"}]));
     assert_eq!(one["plans"][1]["windows"], json!([{"start": "2026-03-28T08:42:25.000Z", "end": null}]));
+}
+
+fn announce(fakes: &Fakes, body: &str) -> Reply {
+    Ask { body: body.into(), ..Ask::new("POST", "/v1/batches") }.of(fakes)
+}
+
+fn announce_key(fakes: &Fakes, key: &str) -> Reply {
+    announce(fakes, &json!({ "key": key }).to_string())
+}
+
+#[test]
+fn announced_object_is_read_like_any_other() {
+    let fakes = Fakes::new();
+    fakes.bucket.store(KEYS[0], &records(0..3));
+    let handle = id_of(&fakes, KEYS[0]).handle();
+    let reply = announce_key(&fakes, KEYS[0]);
+    assert_eq!((reply.status, body(&reply)), (202, json!({ "batch": handle })));
+    let messages = fakes.queue.take();
+    assert_eq!(messages.len(), 1);
+    assert_eq!(fakes.parse(&messages[0], 1).verdict.name(), "sealed");
+    assert_eq!(get(&fakes, &format!("/v1/batches/{handle}"))["batch"]["state"], "sealed");
+    // Once more changes nothing.
+    let before = fakes.everything();
+    let again = announce_key(&fakes, KEYS[0]);
+    assert_eq!((again.status, body(&again)), (202, json!({ "batch": handle })));
+    assert_eq!(fakes.parse(&fakes.queue.take()[0], 1).verdict.name(), "already_sealed");
+    assert_eq!(fakes.everything(), before);
+    // A new version is another batch of the same key.
+    fakes.bucket.store(KEYS[0], &records(5..9));
+    assert_eq!(body(&announce_key(&fakes, KEYS[0]))["batch"], id_of(&fakes, KEYS[0]).handle());
+}
+
+#[test]
+fn announcement_of_a_missing_object_is_404() {
+    let fakes = Fakes::new();
+    fakes.bucket.store("logs/a b.log.gz", &records(0..1));
+    let long = format!("logs/{}", "k".repeat(1020));
+    for key in [KEYS[0], "logs/a%20b.log.gz", "logs/a b.log.gz ", &long, "logs/../x"] {
+        assert_eq!(problem(&announce_key(&fakes, key)), (404, "no_such_object".into()), "{key}");
+    }
+    assert!(fakes.queue.sent().is_empty());
+}
+
+#[test]
+fn announcement_of_no_batch_says_why() {
+    let fakes = Fakes::new();
+    for (key, code) in [
+        ("other/a.log.gz", "other_prefix"),
+        ("raydex/windows/v1/a", "other_prefix"),
+        ("logs/test.txt.gz", "logpush_check"),
+        ("logs/http_requests/", "folder"),
+        ("logs/", "folder"),
+    ] {
+        fakes.bucket.store(key, b"x");
+        let calls = fakes.faults.count(Kind::Get);
+        assert_eq!(problem(&announce_key(&fakes, key)), (422, code.into()), "{key}");
+        assert_eq!(fakes.faults.count(Kind::Get), calls, "{key}: the bucket is not asked");
+    }
+    assert!(fakes.queue.sent().is_empty());
+}
+
+#[test]
+fn announcement_names_a_key_and_nothing_else() {
+    let fakes = Fakes::new();
+    let with_dataset = format!(r#"{{"key":"{}","dataset":"http_requests"}}"#, KEYS[0]);
+    for body in ["", "{}", "null", "[]", r#"{"key":""}"#, r#"{"key":7}"#, r#"{"key":null}"#, "logs/a"] {
+        assert_eq!(problem(&announce(&fakes, body)), (400, "key_missing".into()), "{body}");
+    }
+    assert_eq!(problem(&announce(&fakes, &with_dataset)), (400, "unknown_member".into()));
+    let large = json!({ "key": "k".repeat(20_000) }).to_string();
+    assert_eq!(problem(&announce(&fakes, &large)), (413, "too_large".into()));
+    assert!(fakes.queue.sent().is_empty());
+}
+
+#[test]
+fn failed_announcement_can_be_repeated() {
+    for kind in [Kind::Get, Kind::Send] {
+        let fakes = Fakes::new();
+        fakes.bucket.store(KEYS[0], &records(0..3));
+        fakes.faults.plan(Some(kind), 0, super::support::Fault::Fails);
+        assert_eq!(problem(&announce_key(&fakes, KEYS[0])), (503, "unavailable".into()), "{kind:?}");
+        assert_eq!(announce_key(&fakes, KEYS[0]).status, 202, "{kind:?}");
+        assert_eq!(fakes.queue.sent().len(), 1, "{kind:?}");
+    }
+}
+
+#[test]
+fn announcement_is_in_the_audit_log() {
+    let fakes = Fakes::new();
+    fakes.bucket.store(KEYS[0], &records(0..3));
+    announce_key(&fakes, KEYS[0]);
+    let entries = get(&fakes, "/v1/audit");
+    let entry = &entries["entries"][0]["entry"];
+    assert_eq!(entry["action"], "POST /v1/batches");
+    assert_eq!(entry["request"], json!({ "key": KEYS[0] }).to_string());
 }

@@ -4,7 +4,8 @@ use raydex::ledger::AttemptOutcome;
 use serde_json::{Value, json};
 
 use super::story::{KEYS, attempt, batch, deliver, records, wish};
-use super::support::Fakes;
+use super::support::world::config;
+use super::support::{Fakes, run};
 use super::{Ask, header, json as body, problem};
 
 #[test]
@@ -35,6 +36,7 @@ fn metrics_are_the_books_in_prometheus_format() {
     fakes.audits.set_bounds(3, u64::MAX);
     (0..4).for_each(|_| drop(Ask::get("/v1/audit").of(&fakes)));
     assert_eq!(fakes.audits.settle(&fakes.bucket).len(), 1);
+    run(raydex::pipeline::count_ignored(&fakes, [("other_bucket".into(), 3)].into())).unwrap();
     let reply = Ask::get("/metrics").of(&fakes);
     assert_eq!(header(&reply, "content-type"), Some("text/plain; version=0.0.4; charset=utf-8"));
     let text = String::from_utf8(reply.body).unwrap();
@@ -50,6 +52,7 @@ fn metrics_are_the_books_in_prometheus_format() {
         "raydex_batches{state=\"sealed\"} 1",
         "raydex_payloads{state=\"delivered\"} 1",
         "raydex_dead_letters 0",
+        "raydex_events_ignored{reason=\"other_bucket\"} 3",
         "raydex_breakers{state=\"closed\"} 1",
         "raydex_breaker_open_seconds 0",
         "raydex_last_refusal_status{code=\"none\"} 0",
@@ -113,6 +116,23 @@ fn coverage_separates_complete_windows_gaps_and_quarantine() {
     assert_eq!(firewall["complete"], windows(&[["08:32:30", "08:32:59"]]));
     let later = coverage(&fakes, "start=1774686600&end=2026-03-29T00:00:00Z");
     assert_eq!(later["end"], "2026-03-28T08:42:25.000Z", "what has not come yet is no gap");
+}
+
+#[test]
+fn coverage_says_up_to_when_it_was_listed() {
+    let fakes = Fakes::new();
+    let listed = || {
+        let found = coverage(&fakes, "start=2026-03-28T08:00:00Z&end=2026-03-28T08:40:00Z");
+        (found["listed_until"].clone(), found["listing_behind"].clone())
+    };
+    assert_eq!(listed(), (Value::Null, false.into()));
+    run(raydex::pipeline::run_sweep(&fakes, &config())).unwrap();
+    // The bucket is small: one sweep lists all of it, apart from what is ten minutes old.
+    let until: Value = "2026-03-28T08:32:25.000Z".into();
+    assert_eq!(listed(), (until.clone(), false.into()));
+    // No sweep comes any more.
+    fakes.clock_ms.set(fakes.clock_ms.get() + 25 * 3_600_000);
+    assert_eq!(listed(), (until, true.into()));
 }
 
 #[test]

@@ -35,6 +35,7 @@ fn an_empty_world_answers_every_count_with_zero() {
         },
         "ledgers": {"scanned": 0, "total": 0},
         "dead_letters": 0,
+        "ignored_events": {},
     });
     assert_eq!(stats(&Fakes::new(), ""), expected);
 }
@@ -76,6 +77,7 @@ fn books_of_batches_over_hours_add_up() {
         "delivery": null,
         "ledgers": {"scanned": 4, "total": 4},
         "dead_letters": 0,
+        "ignored_events": {},
     });
     assert_eq!(found, expected);
     assert_eq!(Ask::new("HEAD", "/v1/stats").of(&fakes), Ask::get("/v1/stats").of(&fakes));

@@ -5,12 +5,12 @@ use raydex::ledger::{DeliveryId, DeliveryState};
 use serde_json::json;
 
 use super::Scene;
-use super::support::Reply;
+use super::support::{Fault, Kind, Reply};
 
 #[test]
-fn message_without_a_payload_is_acked_without_calls() {
+fn message_without_a_payload_becomes_a_dead_letter() {
     let scene = Scene::one(&[], Reply::Status(200));
-    let (good, calls) = (scene.messages[0].clone(), scene.consumers.fakes.faults.calls());
+    let good = scene.messages[0].clone();
     let deep = "[".repeat(100_000);
     let bad = [
         "",
@@ -25,14 +25,36 @@ fn message_without_a_payload_is_acked_without_calls() {
         &good.replace("\"plan\":1", "\"plan\":-1"),
         &good.replace("\"plan\":1", "\"plan\":\"1\""),
         &good.replace("\"index\"", "\"number\""),
+        &good.replace("v1/20260328T08", "v1/registry"),
+        &good.replace("000000", "../x"),
     ];
-    for body in bad {
+    let fakes = &scene.consumers.fakes;
+    for (number, body) in bad.into_iter().enumerate() {
+        let calls = fakes.faults.calls();
         for attempt in [1, 6] {
             let said = serde_json::to_value(scene.consumers.send(body, attempt)).unwrap();
-            assert_eq!(said, json!({"verdict": "bad_message"}), "{body:.50}");
+            assert_eq!(said, json!({"verdict": "bad_message", "code": "not_a_payload"}), "{body:.50}");
         }
+        assert_eq!(fakes.faults.calls(), calls + 2, "{body:.50}: a call for each");
+        let letters = fakes.dead_letters();
+        assert_eq!(letters.len(), number + 1, "{body:.50}");
+        assert_eq!(letters[number], ("send-queue".into(), "not_a_payload".into(), body.into()), "{body:.50}");
     }
-    assert_eq!((scene.consumers.fakes.faults.calls(), scene.posts()), (calls, 0));
+    assert_eq!(scene.posts(), 0);
+}
+
+#[test]
+fn message_without_a_payload_returns_until_kept() {
+    let scene = Scene::one(&[], Reply::Status(200));
+    let fakes = &scene.consumers.fakes;
+    for fault in Fault::BOTH {
+        fakes.faults.plan(Some(Kind::Ledger), 0, fault);
+        let said = scene.consumers.send("{}", 2);
+        assert_eq!((said.verdict.name(), said.code.as_deref()), ("failed", Some("backend_failed")));
+        assert!(said.retry_s.is_some_and(|retry_s| (45..=56).contains(&retry_s)), "{said:?}");
+    }
+    assert_eq!(scene.consumers.send("{}", 3).verdict.name(), "bad_message");
+    assert_eq!(fakes.dead_letters().len(), 1);
 }
 
 #[test]

@@ -70,6 +70,8 @@ fn folders_of_other_days_and_names_are_skipped() {
     }
     scene.0.pass(HOUR);
     let lists = |scene: &Scene| scene.0.fakes.faults.count(super::support::Kind::List);
+    // The round lists everything once, and then rests.
+    assert_eq!(scene.sweep_and_read(), 27);
     let before = lists(&scene);
     assert!(scene.sweep().is_empty());
     // The prefix, the dataset, yesterday's folder at most, today's.
@@ -101,6 +103,59 @@ fn every_page_is_looked_at() {
 }
 
 #[test]
+fn folders_of_every_name_are_looked_at() {
+    // At noon, so that the stamps of the hours looked back at are those of one day.
+    let scene = Scene::new();
+    scene.0.fakes.clock_ms.set(MIDNIGHT + 12 * HOUR);
+    // The round is done, and rests.
+    assert!(scene.sweep().is_empty());
+    let mut keys: Vec<String> = [
+        "logs/20260328/02/a.log.gz",
+        "logs/20260328/00-eu/20260328T115900Z_b.log.gz",
+        "logs/20260328/00-eu/14/c.log.gz",
+        "logs/20260328/20260328T11/d.log.gz",
+        "logs/20260328/eu/e.log.gz",
+        "logs/20260328/!/f.log.gz",
+        "logs/zone/20260328/14/g.log.gz",
+        "logs/zone/20260328/0/1/2/h.log.gz",
+        "logs/20260328/20260327T235900Z_20260328T115900Z_i.log.gz",
+        "logs/20260328/zone.log.gz",
+    ]
+    .map(|key| scene.write(key))
+    .into();
+    // Older files of the day, many pages of them.
+    for number in 0..60 {
+        scene.write_text(&format!("logs/20260328/20260328T01{number:02}00Z_x.txt"), b"x");
+        scene.write_text(&format!("logs/zone/20260328/20260328T01{number:02}00Z_x.txt"), b"x");
+    }
+    keys.sort();
+    scene.0.pass(15 * MINUTE);
+    for page in [1000, 7, 3] {
+        scene.0.fakes.bucket.set_page(page);
+        assert_eq!(scene.sweep(), keys, "pages of {page}");
+    }
+}
+
+#[test]
+fn old_files_of_the_day_are_not_listed() {
+    let scene = Scene::new();
+    scene.0.fakes.clock_ms.set(MIDNIGHT + 12 * HOUR);
+    assert!(scene.sweep().is_empty());
+    for number in 0..600 {
+        scene.write_text(&format!("logs/20260328/20260328T{:02}{:02}00Z_x.txt", number / 60, number % 60), b"x");
+    }
+    let key = scene.write_batch(1);
+    scene.0.pass(15 * MINUTE);
+    scene.0.fakes.bucket.set_page(10);
+    let lists = || scene.0.fakes.faults.count(super::support::Kind::List);
+    let before = lists();
+    assert_eq!(scene.sweep(), [key]);
+    // The prefix, the dataset and its day; of the day without a dataset one page, and those of the last six hours.
+    let hours = 4 * 60 / 10;
+    assert!(lists() - before <= 5 + hours, "{} pages", lists() - before);
+}
+
+#[test]
 fn objects_are_checked_at_their_own_hours_ledgers() {
     let scene = Scene::new();
     let mut keys = Vec::new();
@@ -113,8 +168,9 @@ fn objects_are_checked_at_their_own_hours_ledgers() {
     assert_eq!(scene.sweep(), keys);
     let ledgers = scene.0.fakes.ledgers.names().len();
     assert!(ledgers >= 3);
-    // One question for each; the registry: since when, from now on, up to now, which ledgers there are.
-    assert_eq!(scene.0.fakes.faults.count(super::support::Kind::Ledger) - before, ledgers + 4);
+    // One question for each; the registry: since when, from now on, how far the round is, up to now, how far it is now,
+    // which ledgers there are.
+    assert_eq!(scene.0.fakes.faults.count(super::support::Kind::Ledger) - before, ledgers + 6);
 }
 
 #[test]

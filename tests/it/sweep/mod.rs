@@ -6,6 +6,8 @@ mod bodies;
 mod failures;
 mod folders;
 mod outages;
+mod rounds;
+mod trees;
 
 use raydex::backend::BackendError;
 use raydex::bucket_keys::batch_key;

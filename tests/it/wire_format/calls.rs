@@ -11,7 +11,7 @@ use std::fmt::Write;
 use raydex::audit::{self, AUDIT};
 use raydex::backend::{DurableObjects, SqlDatabase, SqlValue};
 use raydex::index::{calls as index_calls, claims, shard};
-use raydex::ledger::{self, backfills, calls as ledger_calls, completeness, occupancy, registry};
+use raydex::ledger::{self, backfills, calls as ledger_calls, completeness, occupancy, registry, sweep_round};
 use raydex::rpc::{Call, CallReply};
 
 use super::support::{Fakes, Faults, SqliteSql, run};
@@ -229,7 +229,9 @@ fn both_ends_of_a_call_spell_it_alike() {
     );
     check_forms!(
         "registry",
-        registry: RegisterLedger ListLedgers FindLedgers DeadLetter ListDeadLetters MarkRedriven AdvanceSweep;
+        registry: RegisterLedger ListLedgers FindLedgers DeadLetter ListDeadLetters MarkRedriven CountIgnoredEvents
+            AdvanceSweep;
+        sweep_round: GetSweepRound RecordSweepStep;
         occupancy: MarkOccupied ReadOccupancy;
         backfills: StartBackfill ListBackfills RecordBackfillStep SwitchBackfill CountEndedObject;
     );
@@ -246,7 +248,7 @@ fn every_call_is_in_a_story() {
     for (object, names) in [
         ("audit", names(&[audit::calls::NAMES])),
         ("ledger", names(&[ledger_calls::NAMES, completeness::NAMES])),
-        ("registry", names(&[registry::NAMES, backfills::NAMES, occupancy::NAMES])),
+        ("registry", names(&[registry::NAMES, backfills::NAMES, occupancy::NAMES, sweep_round::NAMES])),
         (
             "shard",
             names(&[index_calls::NAMES, claims::NAMES, &[index_calls::PutEntry::NAME, claims::ClaimLines::NAME]]),

@@ -50,6 +50,7 @@ fn parse_verdicts() -> Vec<ParseVerdict> {
         consumers.parse(&event, 1),
         consumers.parse(&event, 2),
         consumers.parse("{}", 1),
+        consumers.parse(&format!("[{event},{event},7]"), 1),
         consumers.parse(&other, 1),
         consumers.parse(&of("PutObject", "logs/none.log.gz"), 1),
         consumers.parse(&of("DeleteObject", KEY), 1),
@@ -120,6 +121,7 @@ fn every_verdict_has_a_line() {
         "ignored",
         "quarantined",
         "already_quarantined",
+        "split",
         "bad_message",
         "failed",
     ];

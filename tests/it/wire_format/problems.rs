@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use raydex::batch::{BatchError, BatchForm};
+use raydex::bucket_keys::IgnoreReason;
 use raydex::filter::Filter;
 use raydex::http::{InstantFault, Problem, problems};
 use raydex::ledger::DeliveryState;
@@ -36,7 +37,8 @@ fn all() -> Vec<(&'static str, Problem)> {
         not_a_batch(BatchError::Form(BatchForm::GluedRecords)) too_large() body_broken()
         reason_missing() operation_too_large() no_such_payload() not_parked(DeliveryState::Delivered) no_such_batch()
         nothing_to_replay() object_gone() not_a_backfill() delivery_off() no_such_backfill() no_such_dead_letter()
-        not_redrivable()
+        not_redrivable() key_missing() no_such_object() not_a_batch_key(IgnoreReason::OtherPrefix)
+        not_a_batch_key(IgnoreReason::LogpushCheck) not_a_batch_key(IgnoreReason::Folder)
     }
 }
 

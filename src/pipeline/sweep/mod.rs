@@ -1,0 +1,129 @@
+//! Finds what the queues lost: objects that no event announced, ledgers whose alarm did not fire, bodies that are no
+//! longer needed.
+//!
+//! Run by the cron. An object is examined once it is old enough for its event to have arrived; its ledger says whether it
+//! is finished. Two listings find the objects, both by the time of their upload: `recent` lists the folders in which
+//! Logpush writes now, within minutes; `round` lists the complete bucket, within a day.
+//!
+//! # Invariants
+//!
+//! A listing may skip files, never folders. A sweep changes nothing that is right; the next sweep repeats one that fails
+//! in the middle. It never removes the body of a payload that is pending or parked, nor a pack that holds one.
+
+mod recent;
+mod round;
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use self::recent::{RecentObjects, list_recent};
+use self::round::RoundStep;
+use super::parse::live_window;
+use crate::backend::{BackendError, Bucket, ObjectHead, Queue};
+use crate::config::Config;
+use crate::ledger::BatchId;
+use crate::ledger::calls::{ExpiredPacks, FindUnfinished, ListExpiredPacks, MarkRemoved, RearmAlarm};
+use crate::ledger::ids::{PackId, REGISTRY};
+use crate::ledger::registry::{AdvanceSweep as LookedUpTo, LedgerList, ListLedgers, SweepMark};
+use crate::limits::{BODIES_KEPT_MS, SWEEP_BACK_MAX_MS, SWEEP_BACK_MS, SWEEP_LEDGERS, SWEEP_LISTINGS, SWEEP_STEPS};
+use crate::r2_event::R2Event;
+use crate::rpc;
+use crate::services::Services;
+
+/// What a sweep did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+pub struct SweepReport {
+    /// Objects looked at.
+    pub objects: usize,
+    /// Unfinished objects, announced again.
+    pub announced: usize,
+    /// Ledgers whose alarm was set.
+    pub ledgers: usize,
+    /// Objects removed with the bodies of payloads, packs and lone ones.
+    pub bodies: usize,
+    /// Whether there was more than one sweep looks at, or the round takes longer than a day; the next sweep goes on.
+    pub more: bool,
+}
+
+/// Looks for what was lost.
+///
+/// # Errors
+/// [`BackendError`] where the world failed; what was found before is done.
+pub async fn run_sweep(world: &impl Services, config: &Config) -> Result<SweepReport, BackendError> {
+    let mut swept = SweepReport::default();
+    let now_ms = world.now_ms();
+    let SweepMark { at_ms } = looked_up_to(world, None).await?;
+    // The very first one says from when on there were any, so that the next one knows even if this one fails.
+    let at_ms = if at_ms.is_some() { at_ms } else { looked_up_to(world, Some(now_ms)).await?.at_ms };
+    // After an outage, everything since the last sweep that came to its end.
+    let since_ms = at_ms.map_or(now_ms, |at| at.clamp(now_ms - SWEEP_BACK_MAX_MS, now_ms)) - SWEEP_BACK_MS;
+    let RecentObjects { mut objects, pages, complete } = list_recent(world, config, since_ms).await?;
+    let round = RoundStep::list(world, config, SWEEP_LISTINGS.saturating_sub(pages), &mut objects).await?;
+    swept.objects = objects.len();
+    swept.more = !complete || round.is_behind(now_ms);
+    let unfinished_ms = announce(world, config, objects, &mut swept).await?;
+    if complete {
+        looked_up_to(world, Some(now_ms)).await?;
+    }
+    round.record(world, unfinished_ms).await?;
+    let ask = ListLedgers { limit: SWEEP_LEDGERS };
+    let LedgerList { names, .. } = rpc::call(world.ledgers(), REGISTRY, &ask).await?;
+    for name in names {
+        rpc::call(world.ledgers(), &name, &RearmAlarm {}).await?;
+        swept.ledgers += 1;
+        remove_bodies(world, &name, &mut swept).await?;
+    }
+    Ok(swept)
+}
+
+/// Up to when everything was looked for; keeps this instant, if there is one.
+async fn looked_up_to(world: &impl Services, at_ms: Option<i64>) -> Result<SweepMark, BackendError> {
+    rpc::call(world.ledgers(), REGISTRY, &LookedUpTo { at_ms }).await
+}
+
+/// Announces the objects that are not finished; returns when the first of them was written.
+async fn announce(
+    world: &impl Services,
+    config: &Config,
+    objects: BTreeMap<String, ObjectHead>,
+    swept: &mut SweepReport,
+) -> Result<Option<i64>, BackendError> {
+    let mut by_ledger: BTreeMap<String, Vec<(BatchId, i64, R2Event)>> = BTreeMap::new();
+    let (now_ms, mut first_ms) = (world.now_ms(), None);
+    for (key, head) in objects {
+        let id = BatchId::for_object(world.bucket_name(), &key, &head.etag);
+        let event = R2Event::put_object(world.bucket_name(), &key, head.size, &head.etag, now_ms);
+        by_ledger.entry(id.ledger.clone()).or_default().push((id, head.uploaded_ms, event));
+    }
+    for (ledger, objects) in by_ledger {
+        let sources = objects.iter().map(|(id, ..)| id.source.clone()).collect();
+        let find = FindUnfinished { sources, deliver: live_window(config) };
+        let missing = rpc::call(world.ledgers(), &ledger, &find).await?.sources;
+        let unfinished = objects.into_iter().filter(|(id, ..)| missing.contains(&id.source));
+        let (written, events): (Vec<i64>, Vec<R2Event>) = unfinished.map(|(_, at_ms, event)| (at_ms, event)).unzip();
+        if !events.is_empty() {
+            world.parse_queue().send(&events).await?;
+            swept.announced += events.len();
+            first_ms = written.into_iter().chain(first_ms).min();
+        }
+    }
+    Ok(first_ms)
+}
+
+/// Removes the bodies of a ledger's payloads that came to rest days ago.
+async fn remove_bodies(world: &impl Services, ledger: &str, swept: &mut SweepReport) -> Result<(), BackendError> {
+    let before_ms = world.now_ms() - BODIES_KEPT_MS;
+    for _ in 0..SWEEP_STEPS {
+        let ExpiredPacks { packs } = rpc::call(world.ledgers(), ledger, &ListExpiredPacks { before_ms }).await?;
+        let keys: Vec<String> = packs.iter().map(PackId::key).collect();
+        if keys.is_empty() {
+            return Ok(());
+        }
+        world.data_bucket().delete(&keys).await?;
+        rpc::call(world.ledgers(), ledger, &MarkRemoved { packs }).await?;
+        swept.bodies += keys.len();
+    }
+    swept.more = true;
+    Ok(())
+}
