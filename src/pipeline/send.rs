@@ -171,7 +171,7 @@ impl<W: Services, P: PartnerClient, N: Fn() -> u32> PayloadSender<'_, W, P, N> {
                 AnswerClass::TooLarge => None,
                 class => Some(self.outcome(class, status, retry_after.as_deref())),
             },
-            Err(PostError::NotSent(_)) => Some(not_stored(None, "unreachable", None)),
+            Err(PostError::NotSent(_)) => Some(not_stored(None, "not_sent", None)),
             Err(PostError::Unknown(_)) => Some(AttemptOutcome::Unknown { code: "no_answer".into() }),
         }
     }

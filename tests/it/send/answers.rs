@@ -51,7 +51,7 @@ fn every_status_comes_to_what_the_table_says() {
 fn no_answer_is_told_from_no_connection() {
     let scene = Scene::one(&[], Reply::NotSent);
     let said = scene.send();
-    assert_eq!((said.verdict.name(), said.code.as_deref(), said.status), ("not_stored", Some("unreachable"), None));
+    assert_eq!((said.verdict.name(), said.code.as_deref(), said.status), ("not_stored", Some("not_sent"), None));
     assert_eq!((scene.state(), scene.payload().ambiguous), (DeliveryState::Prepared, 0));
     let scene = Scene::one(&[], Reply::Silence);
     let said = scene.send();
@@ -129,7 +129,7 @@ fn the_verdict_is_one_line_of_the_log() {
     assert_eq!(logged(Reply::Status(403)), line("endpoint", "auth".into(), 403.into()));
     assert_eq!(logged(Reply::Status(415)), line("refused", "permanent".into(), 415.into()));
     assert_eq!(logged(Reply::Status(502)), line("not_stored", "server_error".into(), 502.into()));
-    assert_eq!(logged(Reply::NotSent), line("not_stored", "unreachable".into(), null()));
+    assert_eq!(logged(Reply::NotSent), line("not_stored", "not_sent".into(), null()));
     assert_eq!(logged(Reply::Silence), line("unknown", "no_answer".into(), null()));
 }
 
