@@ -144,7 +144,7 @@ fn batch_shows_its_books_plans_and_payloads() {
     assert_eq!(states, ["delivered", "parked", "prepared"]);
     assert_eq!(
         (&one["payloads"][1]["code"], &one["payloads"][2]["next_attempt_at"]),
-        (&"http_400".into(), &"2026-03-28T08:42:25.000Z".into())
+        (&"permanent".into(), &"2026-03-28T08:42:25.000Z".into())
     );
     let other = get(&fakes, &path(KEYS[1]));
     assert_eq!(other["plans"][0]["windows"], json!([{"start": null, "end": null}]));
