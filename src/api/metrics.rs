@@ -56,7 +56,7 @@ impl MetricsPage {
         ] {
             self.labelled("raydex_lines", "state", state, count);
         }
-        self.family("raydex_lines_rejected", "Lines that are no records, by reason.");
+        self.family("raydex_lines_rejected", "Lines that are not records, by reason.");
         lines.rejected.iter().for_each(|(why, count)| self.labelled("raydex_lines_rejected", "reason", why, *count));
         self.family("raydex_lines_filtered", "Records that do not go to the partner, by reason.");
         lines.filtered.iter().for_each(|(why, count)| self.labelled("raydex_lines_filtered", "reason", why, *count));
