@@ -115,7 +115,7 @@ pub async fn process_batch(
             return Ok(outcome);
         }
     }
-    Err(BackendError::new("processing an object", "its plans do not come to an end"))
+    Err(BackendError::new("processing an object", "it has more plans than are made at once"))
 }
 
 /// Processes the version that the object has now, for one plan. Returns whether another plan is left.

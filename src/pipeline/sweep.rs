@@ -20,7 +20,7 @@ use crate::config::Config;
 use crate::ledger::BatchId;
 use crate::ledger::calls::{ExpiredPacks, FindUnfinished, ListExpiredPacks, MarkRemoved, RearmAlarm};
 use crate::ledger::ids::{PackId, REGISTRY};
-use crate::ledger::registry::{AdvanceSweep as LookedUpTo, LedgerList, ListLedgers, SweepMark};
+use crate::ledger::registry::{AdvanceSweep, LedgerList, ListLedgers, SweepMark};
 use crate::limits::{
     BODIES_KEPT_MS, SWEEP_AGE_MS, SWEEP_BACK_MAX_MS, SWEEP_BACK_MS, SWEEP_FOLDERS, SWEEP_LEDGERS, SWEEP_PAGES,
     SWEEP_STEPS,
@@ -39,7 +39,7 @@ pub struct SweepReport {
     pub announced: usize,
     /// Ledgers whose alarm was set.
     pub ledgers: usize,
-    /// Objects removed with the bodies of payloads, packs and lone ones.
+    /// Packs of payloads that were removed.
     pub bodies: usize,
     /// Whether there was more than one sweep looks at; the next one begins elsewhere.
     pub more: bool,
@@ -55,7 +55,7 @@ pub async fn run_sweep(world: &impl Services, config: &Config) -> Result<SweepRe
     let SweepMark { at_ms } = looked_up_to(world, None).await?;
     // The very first one says from when on there were any, so that the next one knows even if this one fails.
     let at_ms = if at_ms.is_some() { at_ms } else { looked_up_to(world, Some(now_ms)).await?.at_ms };
-    // After an outage, everything since the last sweep that came to its end.
+    // After an outage, everything since the last complete sweep.
     let since_ms = at_ms.map_or(now_ms, |at| at.clamp(now_ms - SWEEP_BACK_MAX_MS, now_ms)) - SWEEP_BACK_MS;
     let objects = recent(world, config, since_ms, &mut swept).await?;
     swept.objects = objects.len();
@@ -75,7 +75,7 @@ pub async fn run_sweep(world: &impl Services, config: &Config) -> Result<SweepRe
 
 /// Up to when everything was looked for; keeps this instant, if there is one.
 async fn looked_up_to(world: &impl Services, at_ms: Option<i64>) -> Result<SweepMark, BackendError> {
-    rpc::call(world.ledgers(), REGISTRY, &LookedUpTo { at_ms }).await
+    rpc::call(world.ledgers(), REGISTRY, &AdvanceSweep { at_ms }).await
 }
 
 /// The batches of the last hours, apart from those whose event may still be under way.
