@@ -181,8 +181,8 @@ impl<W: Services, P: PartnerClient, N: Fn() -> u32> PayloadSender<'_, W, P, N> {
         let code = class.code();
         match class {
             AnswerClass::Delivered => AttemptOutcome::Delivered { status },
-            AnswerClass::Misconfigured => AttemptOutcome::Endpoint { status, code: code.into(), park: true },
-            AnswerClass::Auth | AnswerClass::Configuration => {
+            AnswerClass::Redirect => AttemptOutcome::Endpoint { status, code: code.into(), park: true },
+            AnswerClass::Auth | AnswerClass::WrongAddress => {
                 AttemptOutcome::Endpoint { status, code: code.into(), park: false }
             }
             AnswerClass::Busy => not_stored(Some(status), code, retry_after_ms(retry_after, self.world.now_ms())),
