@@ -16,9 +16,6 @@ use crate::ledger::waiting::WaitCause;
 use crate::ledger::{BatchState, DeliveryId, DeliveryPlan, DeliveryState, DeliveryWindow, PlanOptions};
 use crate::time::rfc3339;
 
-/// The key in the totals for prepared payloads, which wait to be sent.
-const PENDING: &str = "pending";
-
 /// Adds a zero for every state that the totals do not have.
 pub(crate) fn with_all_states(mut books: LedgerTotals) -> LedgerTotals {
     for state in BatchState::ALL {
@@ -27,8 +24,6 @@ pub(crate) fn with_all_states(mut books: LedgerTotals) -> LedgerTotals {
     for state in DeliveryState::ALL {
         books.payloads.entry(state.name().into()).or_default();
     }
-    let prepared = books.payloads.get(DeliveryState::Prepared.name()).copied().unwrap_or_default();
-    books.payloads.insert(PENDING.into(), prepared);
     books
 }
 
