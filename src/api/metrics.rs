@@ -67,7 +67,7 @@ impl MetricsPage {
     /// The batches and payloads by state, and the attempts.
     fn payloads(&mut self, totals: &LedgerTotals) {
         self.family("raydex_batches", "Batches, by state.");
-        totals.sources.iter().for_each(|(state, count)| self.labelled("raydex_batches", "state", state, *count));
+        totals.batches.iter().for_each(|(state, count)| self.labelled("raydex_batches", "state", state, *count));
         self.family("raydex_payloads", "Payloads, by state.");
         totals.payloads.iter().for_each(|(state, count)| self.labelled("raydex_payloads", "state", state, *count));
         self.single("raydex_posts", "Attempts to send.", totals.posts.sent);

@@ -19,7 +19,7 @@ use crate::time::rfc3339;
 /// Adds a zero for every state that the totals do not have.
 pub(crate) fn with_all_states(mut books: LedgerTotals) -> LedgerTotals {
     for state in BatchState::ALL {
-        books.sources.entry(state.name().into()).or_default();
+        books.batches.entry(state.name().into()).or_default();
     }
     for state in DeliveryState::ALL {
         books.payloads.entry(state.name().into()).or_default();

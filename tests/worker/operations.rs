@@ -16,7 +16,7 @@ fn batch() -> SampleBatch {
 fn at_rest(harness: &Harness) -> Value {
     harness.wait_for("rest", || {
         let stats = harness.read("/v1/stats");
-        (stats["lines"]["pending"] == 0 && stats["sources"]["open"] == 0).then_some(stats)
+        (stats["lines"]["pending"] == 0 && stats["batches"]["open"] == 0).then_some(stats)
     })
 }
 

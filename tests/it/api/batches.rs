@@ -118,7 +118,7 @@ fn batch_shows_its_books_plans_and_payloads() {
         json!({"in": 5, "delivered": 2, "pending": 1, "parked": 2, "rejected": {},
         "filtered": {}, "unaccounted": 0})
     );
-    assert_eq!(one["books"]["sources"], json!({"open": 0, "sealed": 1, "quarantined": 0}));
+    assert_eq!(one["books"]["batches"], json!({"open": 0, "sealed": 1, "quarantined": 0}));
     assert_eq!(one["shards"].as_array().unwrap().len(), 1);
     assert_eq!(
         one["plans"],
