@@ -71,7 +71,7 @@ fn parse_state<Y>(request: &HttpRequest<Y>) -> Result<Option<BatchState>, Proble
 #[derive(Serialize)]
 struct BatchDetail {
     batch: BatchResponse,
-    books: LedgerTotals,
+    accounts: LedgerTotals,
     shards: Vec<String>,
     plans: Vec<PlanResponse>,
     payloads: Vec<PayloadResponse>,
@@ -85,7 +85,7 @@ pub(crate) async fn get_batch(services: &impl Services, argument: &str) -> Resul
     let batch = batch.ok_or_else(problems::no_such_batch)?;
     Ok(Reply::json(&BatchDetail {
         batch: batch.into(),
-        books: with_all_states(totals),
+        accounts: with_all_states(totals),
         shards,
         plans: plans.into_iter().map(|plan| PlanResponse::new(plan, &duplicates, &payloads)).collect(),
         payloads: payloads.into_iter().map(PayloadResponse::from).collect(),

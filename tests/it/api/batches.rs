@@ -114,11 +114,11 @@ fn batch_shows_its_books_plans_and_payloads() {
             .clone()
     );
     assert_eq!(
-        one["books"]["lines"],
+        one["accounts"]["lines"],
         json!({"in": 5, "delivered": 2, "pending": 1, "parked": 2, "rejected": {},
         "filtered": {}, "unaccounted": 0})
     );
-    assert_eq!(one["books"]["batches"], json!({"open": 0, "sealed": 1, "quarantined": 0}));
+    assert_eq!(one["accounts"]["batches"], json!({"open": 0, "sealed": 1, "quarantined": 0}));
     assert_eq!(one["shards"].as_array().unwrap().len(), 1);
     assert_eq!(
         one["plans"],
