@@ -43,7 +43,7 @@ pub(crate) struct BatchResponse {
     sealed_at: Option<String>,
     first_record_at: Option<String>,
     last_record_at: Option<String>,
-    inflated: u64,
+    inflated_bytes: u64,
     counts: LineCounts,
 }
 
@@ -91,7 +91,7 @@ impl From<BatchSummary> for BatchResponse {
             sealed_at,
             first_record_at,
             last_record_at,
-            inflated,
+            inflated_bytes: inflated,
             counts,
         }
     }

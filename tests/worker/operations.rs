@@ -122,9 +122,9 @@ fn backfill_delivers_earlier_records_once_each() {
     let job = harness.wait_for("the end of the backfill", || {
         harness.cron("* * * * *");
         let job = harness.read("/v1/backfills/1");
-        (job["state"] == "done" && job["objects"]["left"] == 0).then_some(job)
+        (job["state"] == "done" && job["objects"]["remaining"] == 0).then_some(job)
     });
-    assert_eq!((&job["objects"]["announced"], &job["objects"]["ended"]), (&3.into(), &3.into()), "{job}");
+    assert_eq!((&job["objects"]["announced"], &job["objects"]["finished"]), (&3.into(), &3.into()), "{job}");
     let lines: u64 = batches.iter().map(|batch| batch.written.records).sum();
     assert_books(&at_rest(&harness), [("in", lines), ("delivered", lines), ("parked", 0)]);
     let figures = harness.partner();
