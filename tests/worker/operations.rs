@@ -73,7 +73,7 @@ fn dead_message_is_kept_and_can_be_redriven() {
     assert_eq!((&stats["dead_letters"], &stats["lines"]["in"]), (&1.into(), &0.into()), "{stats}");
 
     let redriven = harness.operate(&format!("/v1/dead-letters/{}/redrive", letter["id"]));
-    assert_eq!(redriven, json!({ "dead_letter": letter["id"], "redriven": true, "to": "parse" }));
+    assert_eq!(redriven, json!({ "dead_letter": letter["id"], "redriven": true, "to": "parse-queue" }));
     let lines = batch.written.records;
     harness.wait_for("the batch", || (harness.read("/v1/stats")["lines"]["in"] == lines).then_some(()));
     assert_books(&at_rest(&harness), [("in", lines), ("delivered", lines), ("parked", 0)]);
