@@ -40,9 +40,9 @@ pub struct SweepReport {
     /// Ledgers whose alarm was set.
     pub ledgers: usize,
     /// Packs of payloads that were removed.
-    pub bodies: usize,
+    pub packs_removed: usize,
     /// Whether there was more than one sweep looks at; the next one begins elsewhere.
-    pub more: bool,
+    pub incomplete: bool,
 }
 
 /// Looks for what was lost.
@@ -60,7 +60,7 @@ pub async fn run_sweep(world: &impl Services, config: &Config) -> Result<SweepRe
     let objects = recent(world, config, since_ms, &mut swept).await?;
     swept.objects = objects.len();
     announce(world, config, objects, &mut swept).await?;
-    if !swept.more {
+    if !swept.incomplete {
         looked_up_to(world, Some(now_ms)).await?;
     }
     let ask = ListLedgers { limit: SWEEP_LEDGERS };
@@ -94,7 +94,7 @@ async fn recent(
         let mut ask = in_folder(folder, since_ms);
         loop {
             if pages == SWEEP_PAGES || folders.len() > SWEEP_FOLDERS {
-                swept.more = true;
+                swept.incomplete = true;
                 return Ok(found);
             }
             pages += 1;
@@ -174,9 +174,9 @@ async fn remove_bodies(world: &impl Services, ledger: &str, swept: &mut SweepRep
         }
         world.data_bucket().delete(&keys).await?;
         rpc::call(world.ledgers(), ledger, &MarkRemoved { packs }).await?;
-        swept.bodies += keys.len();
+        swept.packs_removed += keys.len();
     }
-    swept.more = true;
+    swept.incomplete = true;
     Ok(())
 }
 
