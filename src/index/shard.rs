@@ -30,7 +30,7 @@ use crate::rpc::Dispatcher;
 /// How many time slots a shard's window has.
 const TIME_SLOTS: usize = 256;
 
-/// The tables.
+/// The tables of one shard, created at its first call.
 const SCHEMA: [&str; 2] = [
     "CREATE TABLE IF NOT EXISTS entry_v1 (
         dataset TEXT NOT NULL,

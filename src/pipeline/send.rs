@@ -31,11 +31,11 @@ use crate::services::Services;
 /// What a payload is sent with.
 #[derive(Debug)]
 pub struct PayloadSender<'a, W, P, N> {
-    /// The world.
+    /// The buckets, queues and ledgers that it works on.
     pub world: &'a W,
-    /// The partner.
+    /// The endpoint that receives the payloads.
     pub partner: &'a P,
-    /// Where and how.
+    /// The address, the keys and the policies of deliveries.
     pub settings: &'a DeliverySettings,
     /// A number of 0 to 99,999 for the signature, never twice within one second.
     pub nonce: N,

@@ -27,7 +27,7 @@ use crate::rpc::CallReply;
 
 type Outcome<T> = std::result::Result<T, BackendError>;
 
-/// The Durable Object.
+/// The Durable Object of the audit log.
 #[durable_object(alarm)]
 pub struct Audit {
     sql: ObjectSql,

@@ -27,7 +27,7 @@ use crate::ledger::ids::REGISTRY;
 use crate::ledger::{self, registry};
 use crate::rpc::CallReply;
 
-/// The Durable Object.
+/// The Durable Object of one hour of batches, or of the registry.
 #[durable_object(alarm)]
 pub struct Ledger {
     sql: ObjectSql,
