@@ -36,9 +36,9 @@ export async function indexRows(batches, { tell }) {
 
 /** The share of access points; raydex says their bytes in its log line once it keeps any. */
 function accessPoints({ batch }, mb) {
-  const bytes = batch.access_points ?? null;
+  const bytes = batch.window_bytes ?? null;
   const row = { name: "access_point_share", words: `access points, of the gzip, ${mb} MB`, unit: "%" };
-  return bytes === null ? { ...row, absent: "not yet" } : { ...row, ours: exactly((bytes / batch.stored) * 100) };
+  return bytes === null ? { ...row, absent: "not yet" } : { ...row, ours: exactly((bytes / batch.stored_bytes) * 100) };
 }
 
 /** Indexes a batch end to end, each time in a runtime that has just been started and warmed up. */

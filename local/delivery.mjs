@@ -68,8 +68,8 @@ async function drained(stats, tell) {
 }
 
 /** The lines not yet delivered, or undefined if all work is complete. */
-function waitingIn({ lines, sources, payloads }) {
-  const all = lines.pending + payloads.pending + payloads.sending + sources.open;
+function waitingIn({ lines, batches, payloads }) {
+  const all = lines.pending + payloads.prepared + payloads.sending + batches.open;
   return all > 0 ? { lines: lines.pending } : undefined;
 }
 

@@ -29,7 +29,7 @@ export function settingsOf({ tokens, set = [] }) {
   for (const pair of set) {
     const [name] = pair.split("=", 1);
     if (!pair.includes("=")) throw new Trouble(`--set takes NAME=VALUE, not ${JSON.stringify(pair)}`);
-    const described = DESCRIBED.find((setting) => setting.name === name || setting.aliases.includes(name));
+    const described = DESCRIBED.find((setting) => setting.name === name);
     if (!described) throw new Trouble(`--set: there is no setting ${JSON.stringify(name)}`, `use one of ${names()}`);
     const option = BY_OPTION[described.name];
     if (option) throw new Trouble(`--set: ${name} has an option of its own`, `use ${option}`);

@@ -240,13 +240,14 @@ pub struct PostAnswer {
     pub retry_after: Option<String>,
 }
 
-/// The partner sent no response. The texts are for the log, and contain no part of the URL.
+/// Why there is no response of the partner's. The texts contain no part of the URL; the log has the code of the attempt
+/// alone.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PostError {
-    /// The name lookup or the connection failed, so no byte of the body was sent.
-    #[error("the partner is unreachable: {0}")]
+    /// The request could not be built, so no byte of the body was sent.
+    #[error("the request could not be built: {0}")]
     NotSent(String),
-    /// The request failed later, so the partner may have the body.
+    /// The connection failed or the time was up, so the partner may have the body.
     #[error("the partner did not respond: {0}")]
     Unknown(String),
 }

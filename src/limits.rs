@@ -147,7 +147,7 @@ pub const FILTER_TEXT_BITS: usize = 10;
 pub const SUMMARIES_MAX: usize = 4 * MIB;
 
 /// Batches of one page of a shard's list: with their summaries 600 KB of JSON, and [`CONCURRENT_CALLS`] may come at once.
-pub const WITHIN_PAGE: usize = 200;
+pub const SHARD_PAGE: usize = 200;
 
 /// Most bytes of the summaries of a batch's spans that a query reads into memory: the filters, 12 dictionaries of 8 KB,
 /// and below a kilobyte more for each of 4,096 spans.
@@ -262,7 +262,7 @@ pub const SWEEP_AGE_MS: i64 = 600_000;
 /// than the queue's own second try.
 pub const SWEEP_BACK_MS: i64 = 3 * 3_600_000;
 
-/// How far back a sweep looks after an outage in which none came to its end, in milliseconds: four days.
+/// How far back a sweep looks after an outage in which none was completed, in milliseconds: four days.
 pub const SWEEP_BACK_MAX_MS: i64 = 4 * 24 * 3_600_000;
 
 /// Pages of the folders of now that one sweep lists at most: 150,000 objects are three hours of 13 a second.
@@ -320,7 +320,7 @@ pub const BACKFILL_RATE: u64 = 10_000;
 /// Seconds of its rate that a backfill may announce at once: two turns of the cron.
 pub const BACKFILL_BURST_S: i64 = 120;
 
-/// Pages that a backfill lists in one turn of the cron.
+/// Pages that a backfill lists in one run of the cron.
 pub const BACKFILL_PAGES: usize = 100;
 
 /// Backfills that are looked at: the latest ones.

@@ -51,12 +51,6 @@ impl Caller {
         self.datasets.as_ref().is_none_or(|datasets| datasets.contains(&dataset))
     }
 
-    /// Whether the caller has every scope and sees every record unmasked.
-    #[must_use]
-    pub fn may_everything(&self) -> bool {
-        self.scopes == Scopes::all() && self.role == Role::Forensics && self.zones.is_none() && self.datasets.is_none()
-    }
-
     /// Whether the caller sees records of the zone.
     #[must_use]
     pub fn sees_zone(&self, zone: &str) -> bool {
@@ -175,7 +169,7 @@ mod tests {
     #[test]
     fn without_lists_everything_is_seen() {
         let caller = caller(None, None);
-        assert!(caller.sees(Dataset::HttpRequests, b"no record") && caller.sees_zone("x") && caller.may_everything());
+        assert!(caller.sees(Dataset::HttpRequests, b"no record") && caller.sees_zone("x"));
         assert!(Scope::ALL.iter().all(|scope| caller.may(*scope)));
     }
 
@@ -183,6 +177,5 @@ mod tests {
     fn unlisted_dataset_is_not_visible() {
         let caller = caller(None, Some(vec![Dataset::FirewallEvents]));
         assert!(caller.sees(Dataset::FirewallEvents, b"{}") && !caller.sees(Dataset::HttpRequests, b"{}"));
-        assert!(!caller.may_everything());
     }
 }

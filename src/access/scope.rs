@@ -3,13 +3,13 @@
 /// A kind of operations.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Scope {
-    /// Look up records, and read the states of batches and deliveries.
+    /// Look up and search records, and read totals and states.
     Read,
     /// Upload batches to the ingest route.
     Ingest,
-    /// Decide about payloads and dead letters.
+    /// Decide about payloads, replay batches, redrive dead letters, run backfills.
     Deliver,
-    /// Start backfills, read the audit log, administer the deployment.
+    /// Read the audit log; set the retention flag of Logpull.
     Admin,
 }
 

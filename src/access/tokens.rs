@@ -147,7 +147,9 @@ mod tests {
         assert_eq!((caller.name.as_str(), caller.role), ("desk", Role::Support));
         assert!(caller.may(Scope::Read) && !caller.may(Scope::Admin) && caller.sees_zone("a.example"));
         assert_eq!(ask(" bearer   more ").unwrap().name, "other");
-        assert!(ask("Bearer main").unwrap().may_everything());
+        let main = ask("Bearer main").unwrap();
+        assert!(Scope::ALL.iter().all(|scope| main.may(*scope)) && main.role == Role::Forensics);
+        assert!(main.zones.is_none() && main.datasets.is_none());
     }
 
     #[test]

@@ -51,7 +51,7 @@ struct BackfillResponse {
     updated_at: String,
     objects: ObjectCounts,
     /// Lines of the announced objects, estimated from their sizes.
-    lines: u64,
+    estimated_lines: u64,
     /// The last key or folder that the listing reached; null when it is complete.
     list_cursor: Option<String>,
     /// Folders found so far that are not listed yet.
@@ -64,8 +64,8 @@ struct ObjectCounts {
     listed: u64,
     announced: u64,
     /// Objects whose message was acked or given up; a message that is delivered twice counts twice.
-    ended: u64,
-    left: u64,
+    finished: u64,
+    remaining: u64,
 }
 
 impl BackfillResponse {
@@ -94,8 +94,8 @@ impl BackfillResponse {
             state,
             created_at: rfc3339(created_ms),
             updated_at: rfc3339(updated_ms),
-            objects: ObjectCounts { listed, announced, ended, left: announced.saturating_sub(ended) },
-            lines,
+            objects: ObjectCounts { listed, announced, finished: ended, remaining: announced.saturating_sub(ended) },
+            estimated_lines: lines,
             folders_remaining: cursor.folders.len(),
             list_cursor: cursor.after.or_else(|| cursor.folders.last().cloned()),
         }

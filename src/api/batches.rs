@@ -106,7 +106,7 @@ async fn find_object(services: &impl Services, key: &str) -> Result<Option<Objec
 #[derive(Serialize)]
 struct BatchDetail {
     batch: BatchResponse,
-    books: LedgerTotals,
+    accounts: LedgerTotals,
     shards: Vec<String>,
     rejected: RejectedResponse,
     plans: Vec<PlanResponse>,
@@ -131,7 +131,7 @@ pub(crate) async fn get_batch(services: &impl Services, argument: &str) -> Resul
     let rejected = RejectedResponse { total, truncated: (rejected.len() as u64) < total, lines: rejected };
     Ok(Reply::json(&BatchDetail {
         batch: batch.into(),
-        books: with_all_states(totals),
+        accounts: with_all_states(totals),
         shards,
         rejected,
         plans: plans.into_iter().map(|plan| PlanResponse::new(plan, &duplicates, &payloads)).collect(),

@@ -89,9 +89,9 @@ pub(crate) async fn get_coverage<B>(
     }
     let round = call_ledger(services, REGISTRY, &GetSweepRound {}).await?.round;
     let seen = collect_windows(config, services, dataset, start..=end).await?;
-    let within = |windows: &TimeWindows| join_windows(windows, start, end);
-    let (complete, pending, quarantined) = (within(&seen.complete), within(&seen.pending), within(&seen.quarantined));
-    let damaged = within(&seen.damaged);
+    let joined = |windows: &TimeWindows| join_windows(windows, start, end);
+    let (complete, pending, quarantined) = (joined(&seen.complete), joined(&seen.pending), joined(&seen.quarantined));
+    let damaged = joined(&seen.damaged);
     let any = join_windows(&[seen.complete, seen.pending, seen.quarantined, seen.damaged].concat(), start, end);
     let gaps = gaps_between(&any, start, end);
     let shown =

@@ -37,11 +37,11 @@ impl DeadMessage {
         DeliveryId::from_message(body).map(Self::Send)
     }
 
-    /// The name of the queue in answers: `parse` or `send`.
+    /// The name of the queue: `parse-queue` or `send-queue`.
     const fn name(&self) -> &'static str {
         match self {
-            Self::Parse(_) => "parse",
-            Self::Send(_) => "send",
+            Self::Parse(_) => "parse-queue",
+            Self::Send(_) => "send-queue",
         }
     }
 
@@ -68,7 +68,7 @@ struct DeadLetterResponse {
     message: String,
     attempts: u32,
     code: String,
-    at: String,
+    given_up_at: String,
     body_bytes: usize,
     /// The event of a dead letter for `parse`, the first of several.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -89,8 +89,8 @@ impl From<StoredDeadLetter> for DeadLetterResponse {
             Some(DeadMessage::Send(id)) => (None, Some(id.handle())),
             None => (None, None),
         };
-        let (at, redriven_at, body_bytes) = (rfc3339(at_ms), redriven_ms.map(rfc3339), body.len());
-        Self { id, queue, message, attempts, code, at, body_bytes, event, payload, redriven_at, reason }
+        let (given_up_at, redriven_at, body_bytes) = (rfc3339(at_ms), redriven_ms.map(rfc3339), body.len());
+        Self { id, queue, message, attempts, code, given_up_at, body_bytes, event, payload, redriven_at, reason }
     }
 }
 
@@ -118,7 +118,7 @@ pub(crate) async fn list_dead_letters<Y>(services: &impl Services, request: &Htt
 struct RedriveResponse {
     dead_letter: i64,
     redriven: bool,
-    /// The name of the queue in answers: `parse` or `send`.
+    /// The name of the queue: `parse-queue` or `send-queue`.
     to: &'static str,
 }
 

@@ -87,7 +87,7 @@ pub(crate) async fn get_deliveries(
 
 /// What became of each record. The books of one batch are held at a time: they can be megabytes.
 async fn delivery_statuses(services: &impl Services, records: &[FoundRecord]) -> Result<Vec<RecordDelivery>, Problem> {
-    let mut delivery_statuses = Vec::new();
+    let mut statuses = Vec::new();
     let mut known: Option<(BatchId, BatchDetails)> = None;
     for (record, object, offset) in records.iter().flat_map(stored_places) {
         let id = BatchId::for_object(services.bucket_name(), &object.key, &object.etag);
@@ -95,10 +95,9 @@ async fn delivery_statuses(services: &impl Services, records: &[FoundRecord]) ->
             let books = call_ledger(services, &id.ledger, &GetBatch { source: id.source.clone() }).await?;
             known = Some((id, books));
         }
-        delivery_statuses
-            .extend(known.as_ref().map(|(id, books)| shown_status(id, books, &record.line, (object, offset))));
+        statuses.extend(known.as_ref().map(|(id, books)| shown_status(id, books, &record.line, (object, offset))));
     }
-    Ok(delivery_statuses)
+    Ok(statuses)
 }
 
 /// A record at each of the places where it is stored.

@@ -61,7 +61,7 @@ impl MetricsPage {
         ] {
             self.labelled("raydex_lines", "state", state, count);
         }
-        self.family("raydex_lines_rejected", "Lines that are no records, by reason.");
+        self.family("raydex_lines_rejected", "Lines that are not records, by reason.");
         lines.rejected.iter().for_each(|(why, count)| self.labelled("raydex_lines_rejected", "reason", why, *count));
         self.family("raydex_lines_filtered", "Records that do not go to the partner, by reason.");
         lines.filtered.iter().for_each(|(why, count)| self.labelled("raydex_lines_filtered", "reason", why, *count));
@@ -72,7 +72,7 @@ impl MetricsPage {
     /// The batches and payloads by state, and the attempts.
     fn payloads(&mut self, totals: &LedgerTotals) {
         self.family("raydex_batches", "Batches, by state.");
-        totals.sources.iter().for_each(|(state, count)| self.labelled("raydex_batches", "state", state, *count));
+        totals.batches.iter().for_each(|(state, count)| self.labelled("raydex_batches", "state", state, *count));
         self.family("raydex_payloads", "Payloads, by state.");
         totals.payloads.iter().for_each(|(state, count)| self.labelled("raydex_payloads", "state", state, *count));
         self.single("raydex_posts", "Attempts to send.", totals.posts.sent);

@@ -85,7 +85,7 @@ struct StreamTrailer<'a> {
     elapsed_ms: i64,
 }
 
-/// How a stream came to its end.
+/// How a stream ended.
 enum StreamEnd {
     /// The query ended: it is complete, or at a limit or its budget.
     Query(QueryEnd),

@@ -16,19 +16,14 @@ use crate::ledger::waiting::WaitCause;
 use crate::ledger::{BatchState, DeliveryId, DeliveryPlan, DeliveryState, DeliveryWindow, PlanOptions};
 use crate::time::rfc3339;
 
-/// The key in the totals for prepared payloads, which wait to be sent.
-const PENDING: &str = "pending";
-
 /// Adds a zero for every state that the totals do not have.
 pub(crate) fn with_all_states(mut books: LedgerTotals) -> LedgerTotals {
     for state in BatchState::ALL {
-        books.sources.entry(state.name().into()).or_default();
+        books.batches.entry(state.name().into()).or_default();
     }
     for state in DeliveryState::ALL {
         books.payloads.entry(state.name().into()).or_default();
     }
-    let prepared = books.payloads.get(DeliveryState::Prepared.name()).copied().unwrap_or_default();
-    books.payloads.insert(PENDING.into(), prepared);
     books
 }
 
@@ -49,7 +44,7 @@ pub(crate) struct BatchResponse {
     sealed_at: Option<String>,
     first_record_at: Option<String>,
     last_record_at: Option<String>,
-    inflated: u64,
+    inflated_bytes: u64,
     counts: LineCounts,
 }
 
@@ -99,7 +94,7 @@ impl From<BatchSummary> for BatchResponse {
             sealed_at,
             first_record_at,
             last_record_at,
-            inflated,
+            inflated_bytes: inflated,
             counts,
         }
     }

@@ -53,7 +53,7 @@ impl SegmentWriter {
         self.0.write_all(&line).map_err(|error| packing(&error))
     }
 
-    /// The object.
+    /// Ends the gzip stream and returns the bytes of the object.
     ///
     /// # Errors
     /// [`BackendError`] where it cannot be packed.

@@ -28,8 +28,10 @@ const TRAILER: usize = 8;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 pub struct ReadTotals {
     /// Bytes read from the bucket.
+    #[serde(rename = "stored_bytes")]
     pub stored: u64,
     /// Bytes of text that they inflate to.
+    #[serde(rename = "inflated_bytes")]
     pub inflated: u64,
     /// Gzip members; 0 for plain text.
     pub members: u32,

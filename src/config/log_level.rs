@@ -28,12 +28,6 @@ impl LogLevel {
             Self::Error => "error",
         }
     }
-
-    /// The level with this name; `None` for an unknown one.
-    #[must_use]
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.iter().copied().find(|level| level.name() == name)
-    }
 }
 
 #[cfg(test)]
@@ -41,11 +35,7 @@ mod tests {
     use super::LogLevel;
 
     #[test]
-    fn levels_are_found_by_name_and_ordered() {
-        for &level in LogLevel::ALL {
-            assert_eq!(LogLevel::from_name(level.name()), Some(level));
-        }
-        assert_eq!(LogLevel::from_name("INFO"), None);
+    fn levels_are_ordered_by_severity() {
         assert!(LogLevel::ALL.is_sorted() && LogLevel::default() < LogLevel::Warn);
     }
 }

@@ -300,23 +300,27 @@ mod tests {
     }
 
     #[test]
-    fn old_names_count_where_new_ones_are_unset() {
-        let old = [
-            ("CTYUN_ENDPOINT", "http://old.example"),
-            ("CTYUN_URI_EDGE", "/old"),
-            ("CTYUN_PRIVATE_KEY", "old"),
+    fn policies_of_deliveries_are_settings() {
+        let delivery = read(&[
+            ("PARTNER_ENDPOINT", "http://a.example"),
+            ("PARTNER_URI", " /path "),
+            ("PARTNER_PRIVATE_KEY", "k"),
             ("PARTNER_PRIVATE_KEY_2", "second"),
             ("PARTNER_PLAIN_HTTP", "allow"),
             ("PARTNER_ON_UNKNOWN", "park"),
             ("PARTNER_SERVER_ERRORS", "unknown"),
-        ];
-        let delivery = read(&old).ok().unwrap().delivery.unwrap();
-        assert_eq!(delivery.endpoint.url("k"), "http://old.example/old?auth_key=k");
+        ]);
+        let delivery = delivery.ok().unwrap().delivery.unwrap();
+        assert_eq!(delivery.endpoint.url("k"), "http://a.example/path?auth_key=k");
         assert_eq!((delivery.on_unknown, delivery.server_errors), (OnUnknown::Park, ServerErrors::Unknown));
         assert!(delivery.second_key.is_some());
-        let both = [&old[..], &[("PARTNER_ENDPOINT", "https://new.example"), ("PARTNER_URI", " ")]].concat();
-        let delivery = read(&both).ok().unwrap().delivery.unwrap();
-        assert_eq!(delivery.endpoint.url("k"), "https://new.example/old?auth_key=k", "an empty value is not set");
+    }
+
+    #[test]
+    fn empty_value_counts_as_not_set() {
+        let set = [("PARTNER_ENDPOINT", "https://a.example"), ("PARTNER_URI", " "), ("PARTNER_PRIVATE_KEY", "k")];
+        assert_eq!(faults(&set), ["PARTNER_URI is not set"]);
+        assert_eq!(read(&[("BATCH_SIZE", "")]).ok().unwrap().batch_size, 1_000);
     }
 
     #[test]
@@ -324,7 +328,7 @@ mod tests {
         let (endpoint, uri, key) =
             ("PARTNER_ENDPOINT is not set", "PARTNER_URI is not set", "PARTNER_PRIVATE_KEY is not set");
         assert_eq!(faults(&[("PARTNER_ENDPOINT", "https://hunter2.example")]), [uri, key]);
-        assert_eq!(faults(&[("CTYUN_URI_EDGE", "/hunter2")]), [endpoint, key]);
+        assert_eq!(faults(&[("PARTNER_URI", "/hunter2")]), [endpoint, key]);
         assert_eq!(faults(&[("PARTNER_PRIVATE_KEY", "hunter2")]), [endpoint, uri]);
         assert_eq!(faults(&[("PARTNER_PRIVATE_KEY", "hunter2"), ("PARTNER_URI", "/hunter2")]), [endpoint]);
         assert!(faults(&[("PARTNER_PRIVATE_KEY_2", "hunter2")]).is_empty(), "a second key alone turns nothing on");
@@ -421,11 +425,7 @@ mod tests {
 
     #[test]
     fn no_name_stands_for_two_settings() {
-        let mut names: Vec<&str> = SETTINGS
-            .iter()
-            .flat_map(|setting| std::iter::once(&setting.name).chain(setting.aliases))
-            .copied()
-            .collect();
+        let mut names: Vec<&str> = SETTINGS.iter().map(|setting| setting.name).collect();
         names.sort_unstable();
         assert!(names.is_sorted_by(|a, b| a < b), "{names:?}");
     }

@@ -1,14 +1,14 @@
-//! Reads settings one by one, by their names or aliases, and collects every error.
+//! Reads settings one by one, by their names, and collects every error.
 //!
 //! # Invariants
 //! No error contains a value. An empty value counts as not set.
 
-use super::settings::{SettingRequirement, SettingSpec};
+use super::settings::SettingSpec;
 
 /// An error in one setting.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ConfigFault {
-    /// The required setting with this name is not set.
+    /// The setting with this name is not set, and others need it.
     #[error("{0} is not set")]
     Missing(&'static str),
     /// The value is invalid: the name, and the rule that it breaks.
@@ -35,22 +35,15 @@ impl<G: Fn(&str) -> Option<String>> SettingsReader<G> {
         Self { get, faults: Vec::new() }
     }
 
-    /// The non-empty value under the name or an alias.
+    /// The value, if it is not empty.
     pub(super) fn given(&self, setting: &SettingSpec) -> Option<String> {
-        let names = std::iter::once(&setting.name).chain(setting.aliases);
-        let mut values = names.filter_map(|name| (self.get)(name)).map(|value| value.trim().to_owned());
-        values.find(|value| !value.is_empty())
+        (self.get)(setting.name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty())
     }
 
     /// Parses the value or the default with `read`, whose error text follows the name of the setting. `None` after an
     /// error, or if an optional setting is not set.
     pub(super) fn read<T>(&mut self, setting: &SettingSpec, read: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
-        let Some(value) = self.given(setting).or_else(|| setting.default().map(str::to_owned)) else {
-            if setting.need == SettingRequirement::Required {
-                self.missing(setting);
-            }
-            return None;
-        };
+        let value = self.given(setting).or_else(|| setting.default().map(str::to_owned))?;
         read(&value).map_err(|words| self.faults.push(ConfigFault::Invalid(setting.name, words))).ok()
     }
 

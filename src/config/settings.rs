@@ -1,11 +1,9 @@
-//! The list of settings: name, aliases, secrecy and default. No other file spells the name of a setting, and a test
+//! The list of settings: name, secrecy and default. No other file spells the name of a setting, and a test
 //! compares the list with `schemas/config.json` and the documentation.
 
 /// The effect of not setting a setting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SettingRequirement {
-    /// The deployment is not configured without it.
-    Required,
     /// The feature that it configures is off.
     Optional,
     /// The setting has this value by default.
@@ -17,8 +15,6 @@ pub enum SettingRequirement {
 pub struct SettingSpec {
     /// The name of the variable or secret.
     pub name: &'static str,
-    /// Other names, read in order if the name itself is not set.
-    pub aliases: &'static [&'static str],
     /// Whether it is a secret of the Worker, not a variable.
     pub secret: bool,
     /// The effect of not setting it.
@@ -27,15 +23,11 @@ pub struct SettingSpec {
 
 impl SettingSpec {
     const fn variable(name: &'static str, need: SettingRequirement) -> Self {
-        Self { name, aliases: &[], secret: false, need }
+        Self { name, secret: false, need }
     }
 
     const fn secret(name: &'static str, need: SettingRequirement) -> Self {
-        Self { name, aliases: &[], secret: true, need }
-    }
-
-    const fn formerly(self, aliases: &'static [&'static str]) -> Self {
-        Self { aliases, ..self }
+        Self { name, secret: true, need }
     }
 
     /// The default value, if it has one.
@@ -43,7 +35,7 @@ impl SettingSpec {
     pub const fn default(&self) -> Option<&'static str> {
         match self.need {
             SettingRequirement::Default(value) => Some(value),
-            SettingRequirement::Required | SettingRequirement::Optional => None,
+            SettingRequirement::Optional => None,
         }
     }
 }
@@ -80,14 +72,11 @@ pub const TENANT: SettingSpec = SettingSpec::variable("PARTNER_TENANT", SettingR
 /// The value of column 45 of the partner's lines if the airport is unknown.
 pub const COUNTRY: SettingSpec = SettingSpec::variable("PARTNER_UNKNOWN_COUNTRY", SettingRequirement::Default("CN"));
 /// The origin that receives deliveries.
-pub const ENDPOINT: SettingSpec =
-    SettingSpec::secret("PARTNER_ENDPOINT", SettingRequirement::Optional).formerly(&["CTYUN_ENDPOINT"]);
+pub const ENDPOINT: SettingSpec = SettingSpec::secret("PARTNER_ENDPOINT", SettingRequirement::Optional);
 /// The path at that origin, which the signature covers.
-pub const URI: SettingSpec =
-    SettingSpec::secret("PARTNER_URI", SettingRequirement::Optional).formerly(&["CTYUN_URI_EDGE"]);
+pub const URI: SettingSpec = SettingSpec::secret("PARTNER_URI", SettingRequirement::Optional);
 /// The private key that signs deliveries.
-pub const KEY: SettingSpec =
-    SettingSpec::secret("PARTNER_PRIVATE_KEY", SettingRequirement::Optional).formerly(&["CTYUN_PRIVATE_KEY"]);
+pub const KEY: SettingSpec = SettingSpec::secret("PARTNER_PRIVATE_KEY", SettingRequirement::Optional);
 /// The key to retry with once if the partner refuses the first.
 pub const SECOND_KEY: SettingSpec = SettingSpec::secret("PARTNER_PRIVATE_KEY_2", SettingRequirement::Optional);
 /// Whether the endpoint may be plain HTTP, as in tests.

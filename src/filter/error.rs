@@ -8,25 +8,30 @@ use crate::limits::{FILTER_BYTES, FILTER_CONDITIONS, FILTER_DEPTH};
 
 /// Why a text is not a filter, and where.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{at}: {fault}")]
+#[error("{}{fault}", prefix(.at))]
 pub struct FilterError {
-    /// Where, from the outside in: `where.and[1].or[0]`.
+    /// Where, from the outside in: `where.and[1].or[0]`; empty for the filter as a whole.
     pub at: Box<str>,
     /// What the filter language does not allow at that place.
     pub fault: FilterFault,
+}
+
+/// The position as the beginning of a message.
+fn prefix(at: &str) -> String {
+    if at.is_empty() { String::new() } else { format!("{at}: ") }
 }
 
 /// What is wrong with a filter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum FilterFault {
     /// It is longer than [`FILTER_BYTES`].
-    #[error("a filter can have at most {FILTER_BYTES} bytes")]
+    #[error("it can have at most {FILTER_BYTES} bytes")]
     TooLong,
     /// The text does not parse as JSON.
-    #[error("a filter must be valid JSON")]
+    #[error("it must be valid JSON")]
     NotJson,
     /// It is JSON, but not an object with `where` alone.
-    #[error("a filter must be an object whose only member is `where`")]
+    #[error("it must be an object whose only member is `where`")]
     NotAFilter,
     /// It is neither a group nor a condition.
     #[error(

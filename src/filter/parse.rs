@@ -40,7 +40,7 @@ struct GroupMembers<'a> {
 
 /// The tree of a filter, the fields that it reads, and where it names each first.
 pub(super) fn parse(text: &str) -> Result<(FilterNode, FilterFields, Vec<Box<str>>), FilterError> {
-    let fault = |fault| FilterError { at: "the filter".into(), fault };
+    let fault = |fault| FilterError { at: "".into(), fault };
     if text.len() > FILTER_BYTES {
         return Err(fault(FilterFault::TooLong));
     }

@@ -24,15 +24,16 @@ pub fn no_such_path() -> Problem {
 #[must_use]
 pub fn no_such_method(known: &'static str) -> Problem {
     let allow = if known == "GET" { "GET, HEAD" } else { known };
-    let problem = Problem::new(405, "no_such_method", format!("This path accepts only {allow}."));
+    let words = allow.replace(", ", " and ");
+    let problem = Problem::new(405, "no_such_method", format!("This path accepts only {words}."));
     problem.with_allow(allow)
 }
 
-/// A required setting is missing.
+/// A setting is missing or invalid.
 #[must_use]
 pub fn not_configured() -> Problem {
-    Problem::new(503, "not_configured", "This deployment serves no requests because a required setting is missing.")
-        .with_hint("GET /healthz names the setting.")
+    Problem::new(503, "not_configured", "This deployment serves no requests because a setting is missing or invalid.")
+        .with_hint("GET /healthz names it.")
 }
 
 /// The request has no valid token or assertion.
@@ -100,7 +101,7 @@ pub fn no_keys() -> Problem {
 /// The cursor is malformed, or belongs to another query.
 #[must_use]
 pub fn bad_cursor() -> Problem {
-    Problem::new(400, "bad_cursor", "The cursor does not belong to this query.")
+    Problem::new(400, "bad_cursor", "The cursor is malformed or belongs to another query.")
         .with_hint("Send it with the dataset, range, filter and sample of the query that returned it, or omit it.")
 }
 
@@ -318,7 +319,6 @@ pub fn reason_missing() -> Problem {
 #[must_use]
 pub fn operation_too_large() -> Problem {
     Problem::new(413, "too_large", format!("The body must not exceed {OPERATION_BODY_MAX} bytes on this path."))
-        .with_hint(r#"Send JSON: {"reason":"…"}."#)
 }
 
 /// No known payload has the handle.

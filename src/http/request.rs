@@ -83,7 +83,11 @@ impl<B> HttpRequest<B> {
     pub fn number_parameter(&self, name: &'static str, default: u64, most: u64) -> Result<u64, Problem> {
         let Some(value) = self.parameter(name) else { return Ok(default) };
         let number = value.parse().ok().filter(|number| (1..=most).contains(number));
-        number.ok_or_else(|| problems::bad_parameter(name, &format!("a number from 1 to {most}")))
+        let takes = || match most {
+            u64::MAX => "a whole number of at least 1".to_owned(),
+            most => format!("a number from 1 to {most}"),
+        };
+        number.ok_or_else(|| problems::bad_parameter(name, &takes()))
     }
 }
 

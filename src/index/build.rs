@@ -51,7 +51,7 @@ impl LineCounts {
 /// What one shard is to keep of the batch.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ShardEntry {
-    /// The shard.
+    /// The shard that keeps the entry.
     pub shard: ShardName,
     /// The time slots that have rays, ascending.
     pub time_slots: Vec<u8>,

@@ -189,7 +189,7 @@ pub struct ListShardBatches {
     pub dataset: Dataset,
     /// The first number that is asked for; 0 for the first page.
     pub from: i64,
-    /// Most batches of the page, [`crate::limits::WITHIN_PAGE`] at most.
+    /// Most batches of the page, [`crate::limits::SHARD_PAGE`] at most.
     pub limit: u64,
 }
 

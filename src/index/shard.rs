@@ -23,14 +23,14 @@ use super::nonstandard::{self, KIND_NONSTANDARD};
 use super::part::{self, EntryError};
 use crate::backend::{BackendError, SqlDatabase, SqlRow, SqlValue};
 use crate::batch::SpanExtent;
-use crate::limits::{SQL_BLOB_MAX, SUMMARY_MAX, WITHIN_PAGE};
+use crate::limits::{SHARD_PAGE, SQL_BLOB_MAX, SUMMARY_MAX};
 use crate::record::{Dataset, RayId, RayKey};
 use crate::rpc::Dispatcher;
 
 /// How many time slots a shard's window has.
 const TIME_SLOTS: usize = 256;
 
-/// The tables.
+/// The tables of one shard, created at its first call.
 const SCHEMA: [&str; 2] = [
     "CREATE TABLE IF NOT EXISTS entry_v1 (
         dataset TEXT NOT NULL,
@@ -202,7 +202,7 @@ fn find_ray_in(sql: &impl SqlDatabase, key: &RayKey, dataset: Dataset) -> Result
 
 /// Lists the batches of a dataset by number: what is put later has a higher one.
 fn list_batches(sql: &impl SqlDatabase, ask: ListShardBatches) -> Result<BatchPage, BackendError> {
-    let limit = ask.limit.clamp(1, WITHIN_PAGE as u64);
+    let limit = ask.limit.clamp(1, SHARD_PAGE as u64);
     // One row more than is returned shows whether there are more.
     let mut rows = sql
         .run(
@@ -212,7 +212,7 @@ fn list_batches(sql: &impl SqlDatabase, ask: ListShardBatches) -> Result<BatchPa
         )?
         .rows;
     let more = rows.len() as u64 > limit;
-    rows.truncate(usize::try_from(limit).unwrap_or(WITHIN_PAGE));
+    rows.truncate(usize::try_from(limit).unwrap_or(SHARD_PAGE));
     Ok(BatchPage { batches: rows.into_iter().filter_map(batch_of).collect(), more })
 }
 

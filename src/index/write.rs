@@ -48,7 +48,7 @@ pub async fn put_entries(
 /// Drops the entries of versions of the object at `key` that were written at `uploaded_ms` or before.
 ///
 /// # Errors
-/// [`BackendError`] where a shard cannot be reached; asking again goes on.
+/// [`BackendError`] where a shard cannot be reached; a second try continues.
 pub async fn forget_entries(
     shards: &impl DurableObjects,
     key: &str,

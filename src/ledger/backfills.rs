@@ -172,7 +172,7 @@ pub(super) fn dispatch<'a, S: SqlDatabase>(sql: &S, calls: Dispatcher<'a, S>, no
         .on(|ask| start(sql, ask, now_ms))
         .on(|ask| jobs(sql, ask))
         .on(|ask| step(sql, ask))
-        .on(|ask| turn(sql, *ask, now_ms))
+        .on(|ask| switch(sql, *ask, now_ms))
         .on(|ask| ended(sql, ask))
 }
 
@@ -222,23 +222,23 @@ fn step(sql: &impl SqlDatabase, step: &RecordBackfillStep) -> Result<StepAnswer,
     if known.steps != step.after_steps || known.state != BackfillState::Running {
         return Ok(StepAnswer { kept: false });
     }
-    // Messages may have come to their end meanwhile.
+    // Messages may have been processed meanwhile.
     let job = BackfillJob { ended: known.ended, steps: known.steps + 1, ..step.job.clone() };
     keep(sql, step.id, &finished(sql, step.id, job)?)?;
     Ok(StepAnswer { kept: true })
 }
 
-fn turn(sql: &impl SqlDatabase, turn: SwitchBackfill, now_ms: i64) -> Result<BackfillList, BackendError> {
-    let Some(known) = job(sql, turn.id)? else { return Ok(BackfillList { jobs: Vec::new() }) };
-    let state = match (known.state, turn.run) {
+fn switch(sql: &impl SqlDatabase, request: SwitchBackfill, now_ms: i64) -> Result<BackfillList, BackendError> {
+    let Some(known) = job(sql, request.id)? else { return Ok(BackfillList { jobs: Vec::new() }) };
+    let state = match (known.state, request.run) {
         (state @ (BackfillState::Done | BackfillState::Listed), _) => state,
         (_, true) => BackfillState::Running,
         (_, false) => BackfillState::Stopped,
     };
     // A step that is under way when the job is stopped is not kept, and done again.
     let job = BackfillJob { state, steps: known.steps + 1, updated_ms: now_ms, ..known };
-    keep(sql, turn.id, &job)?;
-    Ok(BackfillList { jobs: vec![(turn.id, job)] })
+    keep(sql, request.id, &job)?;
+    Ok(BackfillList { jobs: vec![(request.id, job)] })
 }
 
 fn ended(sql: &impl SqlDatabase, ended: &CountEndedObject) -> Result<StepAnswer, BackendError> {

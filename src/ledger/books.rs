@@ -19,7 +19,7 @@ pub struct LedgerTotals {
     /// Lines of sealed batches, by what became of them.
     pub lines: LineTotals,
     /// Number of batches by state.
-    pub sources: BTreeMap<String, u64>,
+    pub batches: BTreeMap<String, u64>,
     /// Number of payloads by state.
     pub payloads: BTreeMap<String, u64>,
     /// Attempts to send payloads to the partner.
@@ -125,8 +125,8 @@ pub struct PayloadView {
 impl LedgerTotals {
     /// Adds the accounts of another ledger.
     pub fn add(&mut self, other: Self) {
-        let Self { lines, sources, payloads, posts } = other;
-        add_all(&mut self.sources, sources);
+        let Self { lines, batches, payloads, posts } = other;
+        add_all(&mut self.batches, batches);
         add_all(&mut self.payloads, payloads);
         self.posts.sent += posts.sent;
         self.posts.ambiguous += posts.ambiguous;

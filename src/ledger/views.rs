@@ -68,7 +68,7 @@ fn books(sql: &impl SqlDatabase, condition: &str, parameters: &[SqlValue]) -> Re
             records += counts.records;
             add_all(&mut totals.lines.rejected, counts.rejected);
         }
-        *totals.sources.entry(state.name().to_owned()).or_default() += 1;
+        *totals.batches.entry(state.name().to_owned()).or_default() += 1;
     }
     let of_these = format!("source IN (SELECT id FROM source_v1 WHERE {condition})");
     let mut in_window = 0;

@@ -16,7 +16,7 @@ pub enum AnswerClass {
     /// The partner has stored the payload.
     Delivered,
     /// The address leads elsewhere; a redirect is never followed, since the next host has not been vouched for.
-    Misconfigured,
+    Redirect,
     /// This delivery is refused, and would be again.
     Permanent,
     /// This delivery is refused for its size.
@@ -24,7 +24,7 @@ pub enum AnswerClass {
     /// The partner refuses the signature or the key.
     Auth,
     /// The address takes no deliveries.
-    Configuration,
+    WrongAddress,
     /// Not stored, and to be tried later.
     Busy,
     /// The partner failed, and stored nothing.
@@ -39,11 +39,11 @@ impl AnswerClass {
     pub const fn code(self) -> &'static str {
         match self {
             Self::Delivered => "delivered",
-            Self::Misconfigured => "misconfigured",
+            Self::Redirect => "redirect",
             Self::Permanent => "permanent",
             Self::TooLarge => "too_large",
             Self::Auth => "auth",
-            Self::Configuration => "configuration",
+            Self::WrongAddress => "wrong_address",
             Self::Busy => "busy",
             Self::ServerError => "server_error",
             Self::Unknown => "unknown",
@@ -56,9 +56,9 @@ impl AnswerClass {
 pub const fn classify(status: u16, server_errors: ServerErrors) -> AnswerClass {
     match status {
         200..=299 => AnswerClass::Delivered,
-        300..=399 => AnswerClass::Misconfigured,
+        300..=399 => AnswerClass::Redirect,
         401 | 403 => AnswerClass::Auth,
-        404 | 405 | 410 => AnswerClass::Configuration,
+        404 | 405 | 410 => AnswerClass::WrongAddress,
         408 | 425 | 429 | 503 => AnswerClass::Busy,
         413 => AnswerClass::TooLarge,
         // 400, 415 and 422, and every refusal without a better class: it stays with its delivery, since a
@@ -101,16 +101,16 @@ mod tests {
     /// The class of every status that has one of its own, in order; the last row that begins before counts.
     const TABLE: [(u16, AnswerClass); 35] = [
         (200, AnswerClass::Delivered),
-        (300, AnswerClass::Misconfigured),
+        (300, AnswerClass::Redirect),
         (400, AnswerClass::Permanent),
         (401, AnswerClass::Auth),
         (402, AnswerClass::Permanent),
         (403, AnswerClass::Auth),
-        (404, AnswerClass::Configuration),
+        (404, AnswerClass::WrongAddress),
         (406, AnswerClass::Permanent),
         (408, AnswerClass::Busy),
         (409, AnswerClass::Permanent),
-        (410, AnswerClass::Configuration),
+        (410, AnswerClass::WrongAddress),
         (411, AnswerClass::Permanent),
         (412, AnswerClass::Permanent),
         (413, AnswerClass::TooLarge),

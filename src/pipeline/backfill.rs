@@ -1,4 +1,4 @@
-//! Drives backfills: lists the bucket from where the last step ended, and announces the objects that match a job's
+//! Advances backfills: lists the bucket from where the last step ended, and announces the objects that match a job's
 //! window.
 //!
 //! An object is announced by the message that R2 would send, with the job's options added; the parse stage does the
@@ -30,19 +30,19 @@ use crate::rpc;
 use crate::services::Services;
 use crate::time;
 
-/// What one turn of the cron did.
+/// What one run of the cron did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 pub struct BackfillProgress {
-    /// Jobs that went on.
+    /// Jobs that were running.
     pub jobs: usize,
     /// Objects announced.
     pub announced: u64,
 }
 
-/// Drives every running job on by what its rate allows.
+/// Advances every running job by what its rate allows.
 ///
 /// # Errors
-/// [`BackendError`] where the world failed; the next turn goes on.
+/// [`BackendError`] where a backend failed; the next run continues.
 pub async fn drive_backfills(world: &impl Services, config: &Config) -> Result<BackfillProgress, BackendError> {
     let mut driven = BackfillProgress::default();
     start_from_push_time(world, config).await?;
@@ -77,7 +77,7 @@ async fn start_from_push_time(world: &impl Services, config: &Config) -> Result<
     start_backfill(world, config, ask, Some(format!("push-start-{start_ms}"))).await.map(drop)
 }
 
-/// Drives one job on; says how many objects that announced.
+/// Advances one job; returns how many objects were announced.
 async fn drive(world: &impl Services, config: &Config, id: i64, mut job: BackfillJob) -> Result<u64, BackendError> {
     let now_ms = world.now_ms();
     let before = job.announced;

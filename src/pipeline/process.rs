@@ -77,11 +77,11 @@ pub struct BatchFigures {
     /// Number of shards written to.
     pub shards: usize,
     /// Bytes of the packed rays, over all shards.
-    pub packed: u64,
+    pub index_bytes: u64,
     /// Bytes of the access points' windows.
-    pub access_points: u64,
+    pub window_bytes: u64,
     /// Bytes of the spans' summaries.
-    pub summaries: u64,
+    pub summary_bytes: u64,
     /// Rows of the shards that the platform bills as written.
     pub rows_written: u64,
     /// Number of payloads made.
@@ -115,7 +115,7 @@ pub async fn process_batch(
             return Ok(outcome);
         }
     }
-    Err(BackendError::new("processing an object", "its plans do not come to an end"))
+    Err(BackendError::new("processing an object", "it has more plans than are made at once"))
 }
 
 /// Processes the version that the object has now, for one plan. Returns whether another plan is left.
@@ -265,9 +265,9 @@ impl<S: Services> BatchWriter<'_, S> {
         let entries = std::mem::take(&mut scan.entries);
         let shards: Vec<String> = entries.iter().map(|entry| entry.shard.to_string()).collect();
         report.shards = shards.len();
-        report.packed = entries.iter().flat_map(|entry| &entry.parts).map(|part| part.bytes.len() as u64).sum();
-        report.access_points = scan.windows.len() as u64;
-        report.summaries = scan.summaries.spans.len() as u64;
+        report.index_bytes = entries.iter().flat_map(|entry| &entry.parts).map(|part| part.bytes.len() as u64).sum();
+        report.window_bytes = scan.windows.len() as u64;
+        report.summary_bytes = scan.summaries.spans.len() as u64;
         let digest = self.id.source.as_str();
         self.put_sidecar(windows_key(digest), std::mem::take(&mut scan.windows)).await?;
         self.put_sidecar(summaries_key(digest), std::mem::take(&mut scan.summaries.spans)).await?;

@@ -32,11 +32,11 @@ use crate::services::Services;
 /// What a payload is sent with.
 #[derive(Debug)]
 pub struct PayloadSender<'a, W, P, N> {
-    /// The world.
+    /// The buckets, queues and ledgers that it works on.
     pub world: &'a W,
-    /// The partner.
+    /// The endpoint that receives the payloads.
     pub partner: &'a P,
-    /// Where and how.
+    /// The address, the keys and the policies of deliveries.
     pub settings: &'a DeliverySettings,
     /// A number of 0 to 99,999 for the signature, never twice within one second.
     pub nonce: N,
@@ -182,7 +182,7 @@ impl<W: Services, P: PartnerClient, N: Fn() -> u32> PayloadSender<'_, W, P, N> {
                 AnswerClass::TooLarge => None,
                 class => Some(self.outcome(class, status, retry_after.as_deref())),
             },
-            Err(PostError::NotSent(_)) => Some(not_stored(None, "unreachable", None)),
+            Err(PostError::NotSent(_)) => Some(not_stored(None, "not_sent", None)),
             Err(PostError::Unknown(_)) => Some(AttemptOutcome::Unknown { code: "no_answer".into() }),
         }
     }
@@ -192,8 +192,8 @@ impl<W: Services, P: PartnerClient, N: Fn() -> u32> PayloadSender<'_, W, P, N> {
         let code = class.code();
         match class {
             AnswerClass::Delivered => AttemptOutcome::Delivered { status },
-            AnswerClass::Misconfigured => AttemptOutcome::Endpoint { status, code: code.into(), park: true },
-            AnswerClass::Auth | AnswerClass::Configuration => {
+            AnswerClass::Redirect => AttemptOutcome::Endpoint { status, code: code.into(), park: true },
+            AnswerClass::Auth | AnswerClass::WrongAddress => {
                 AttemptOutcome::Endpoint { status, code: code.into(), park: false }
             }
             AnswerClass::Busy => not_stored(Some(status), code, retry_after_ms(retry_after, self.world.now_ms())),

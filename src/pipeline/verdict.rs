@@ -184,7 +184,7 @@ impl SendVerdict {
         Self { lines: Some(payload.lines), attempt: Some(attempt), ..Self::new(SendOutcome::Split, Some(id)) }
     }
 
-    /// An attempt came to its end.
+    /// An attempt ended.
     pub(super) fn ended(
         id: &DeliveryId,
         payload: &Payload,

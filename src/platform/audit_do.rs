@@ -1,6 +1,6 @@
 //! `Audit`: the one object that every request passes, which writes down what is asked and counts how often.
 //!
-//! *Stored*: the last entries, in tables, a row for each segment of the others, which lie in the bucket
+//! *Stored*: the last entries, in tables, a row for each segment of the others, which are in the bucket
 //! (`audit/tables.rs`, `audit/segment.rs`), and an alarm while a table waits to be brought there.
 //! *Called by*: the API, by `POST /{call}` with the bodies of `audit/calls.rs`; answers are JSON with 200, or plain
 //! words with 500, and nothing was appended then. By the platform: `alarm`, which brings one segment to the bucket.
@@ -27,7 +27,7 @@ use crate::rpc::CallReply;
 
 type Outcome<T> = std::result::Result<T, BackendError>;
 
-/// The Durable Object.
+/// The Durable Object of the audit log.
 #[durable_object(alarm)]
 pub struct Audit {
     sql: ObjectSql,

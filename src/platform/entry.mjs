@@ -1,4 +1,4 @@
-// The Worker's JavaScript face: every call goes straight to the wasm exports.
+// The module that the platform loads: every call goes straight to the wasm exports.
 //
 // A call that ends in a trap (a WebAssembly.RuntimeError) marks the instance as broken, and the next call starts a new
 // one first, so that one trap does not poison the isolate. Durable Objects of a former instance are built anew before

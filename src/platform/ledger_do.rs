@@ -27,7 +27,7 @@ use crate::ledger::ids::REGISTRY;
 use crate::ledger::{self, registry};
 use crate::rpc::CallReply;
 
-/// The Durable Object.
+/// The Durable Object of one hour of batches, or of the registry.
 #[durable_object(alarm)]
 pub struct Ledger {
     sql: ObjectSql,
@@ -83,7 +83,8 @@ impl Ledger {
         let sends = env::send_queue(&self.env).map_err(failed("waking a ledger"))?;
         let woken = ledger::alarm(&self.sql, &name, &sends, &self.alarm, log::now_ms).await?;
         let level = if woken == ledger::AlarmReport::default() { LogLevel::Debug } else { LogLevel::Info };
-        let what = serde_json::json!({ "ledger": name, "woken": woken });
+        let what =
+            serde_json::json!({ "ledger": name, "leases_ended": woken.leases_ended, "messages": woken.messages });
         EventLog::for_config(&env::config(&self.env)).write(level, "alarm", &what);
         Ok(())
     }

@@ -1,9 +1,9 @@
-//! The only room that names the Workers runtime: entry points, and the backends over R2, Queues and Durable
+//! The only module that names the Workers runtime: entry points, and the backends over R2, Queues and Durable
 //! Objects.
 //!
 //! Entry points are found by file name: [`fetch`], [`queue`] (which hands over to `*_queue.rs` and
-//! [`dead_letters`]), [`scheduled`], `*_do.rs`. Each is a shell over a function of the core; `entry.mjs` is their
-//! JavaScript face.
+//! [`dead_letters`]), [`scheduled`], `*_do.rs`. Each is a shell over a function of the core; `entry.mjs`
+//! exports them to the platform.
 //!
 //! # Invariants
 //!

@@ -22,7 +22,7 @@ pub(super) struct FetchPartner;
 
 impl PartnerClient for FetchPartner {
     async fn post(&self, post: &PartnerPost) -> Result<PostAnswer, PostError> {
-        let request = request(post).map_err(|_| PostError::NotSent("the request is not valid".into()))?;
+        let request = request(post).map_err(|_| PostError::NotSent("the platform refused it".into()))?;
         let controller = AbortController::default();
         let signal = controller.signal();
         let answer = Cell::new(Err(PostError::Unknown("timed out".into())));

@@ -19,7 +19,7 @@ use super::sql::ObjectSql;
 use crate::backend::BackendError;
 use crate::index::shard;
 
-/// The Durable Object.
+/// The Durable Object of one prefix of Ray IDs.
 #[durable_object(fetch)]
 pub struct RayShard {
     sql: ObjectSql,

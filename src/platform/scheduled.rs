@@ -1,4 +1,4 @@
-//! The entry point of the cron triggers: looks for what the queues lost, and drives backfills on.
+//! The entry point of the cron triggers: looks for what the queues lost, and advances backfills.
 //!
 //! A run that fails only writes a log line; the next run does its work.
 

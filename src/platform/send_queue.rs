@@ -6,8 +6,8 @@
 //! # Invariants
 //!
 //! A POST that hangs keeps no other message from being acknowledged: once there is nothing else to do, the batch is
-//! over. What is under way then is acknowledged too, since the ledger holds it, and goes on after the batch; a lease
-//! ends what does not come to its end there.
+//! over. What is under way then is acknowledged too, since the ledger holds it, and continues after the batch; a
+//! lease ends what does not finish there.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;

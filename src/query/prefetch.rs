@@ -16,7 +16,7 @@ use super::cursor::QueryPosition;
 use crate::backend::{BackendError, DurableObjects};
 use crate::index::calls::{BatchPage, ListShardBatches, ShardBatch};
 use crate::index::{OccupancyMap, ShardName};
-use crate::limits::{CONCURRENT_CALLS, OCCUPANCY_MARGIN, WITHIN_PAGE};
+use crate::limits::{CONCURRENT_CALLS, OCCUPANCY_MARGIN, SHARD_PAGE};
 use crate::record::{Dataset, RayId};
 use crate::rpc;
 
@@ -168,8 +168,8 @@ async fn ask_shard(
     from: i64,
 ) -> Result<ShardPage, BackendError> {
     let name = ShardName::for_prefix(prefix).to_string();
-    let within = ListShardBatches { dataset, from, limit: WITHIN_PAGE as u64 };
-    let BatchPage { batches, more } = rpc::call(shards, &name, &within).await?;
+    let page = ListShardBatches { dataset, from, limit: SHARD_PAGE as u64 };
+    let BatchPage { batches, more } = rpc::call(shards, &name, &page).await?;
     let next_number = batches.last().map(|last| last.number.saturating_add(1));
     Ok(ShardPage { prefix, batches: batches.into(), next_number: next_number.filter(|_| more) })
 }

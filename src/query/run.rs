@@ -1,7 +1,7 @@
 //! A query in progress.
 //!
 //! The caller asks for one step after the other and holds the run between them; nothing happens by itself. The position
-//! is all that the run knows of what it returned, so that it goes on after an error as it does from a cursor.
+//! is all that the run knows of what it returned, so that it continues after an error as it does from a cursor.
 //!
 //! # Invariants
 //!

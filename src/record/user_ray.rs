@@ -17,7 +17,7 @@ const MAX_TEXT: usize = 4096;
 
 /// The text holds no ray.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("This is no Ray ID: one is 16 hexadecimal digits, such as 764660d8ec5c2ab1 or 764660d8ec5c2ab1-SJC.")]
+#[error("This is not a Ray ID. A Ray ID has 16 hexadecimal digits, such as 764660d8ec5c2ab1 or 764660d8ec5c2ab1-SJC.")]
 pub struct NotARay;
 
 /// The key that a person's text names: any case, a data centre after it, a whole `CF-RAY: …` line, spaces, a URL that

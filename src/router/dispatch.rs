@@ -1,7 +1,8 @@
 //! The way of every request: find its route, authenticate the caller, record and count the request, answer it.
 //!
 //! # Invariants
-//! No service is asked before the caller is known, and nothing is served before the audit log has recorded it.
+//! No service is asked before the caller is known, and no audited request is answered before the audit log has
+//! recorded it.
 
 use std::rc::Rc;
 

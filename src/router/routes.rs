@@ -152,7 +152,7 @@ const ADMIN: &[Scope] = &[Scope::Admin];
 
 /// The query parameters of `GET /v1/logs`.
 const LOGS: &[&str] =
-    &["start", "end", "dataset", "filter", "fields", "timestamps", "format", "sample", "limit", "cursor", "summary"];
+    &["start", "end", "dataset", "filter", "fields", "timestamps", "format", "sample", "limit", "cursor", "trailer"];
 
 /// The row by which `GET /healthz` says why payloads wait: to callers who may see totals of all zones.
 pub(crate) const HEALTH_DETAILS: RouteSpec = RouteSpec::new("GET", "/healthz", Route::GetStats, WATCH);

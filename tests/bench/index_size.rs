@@ -82,7 +82,7 @@ fn measure(shape: &Shape) -> Figures {
     let (json, checked) = rays_of(&gzip, shape.records as usize / CHECKED);
     let world = Fakes::new();
     let (_, outcome) = world.index(&key, Dataset::HttpRequests, &gzip);
-    let BatchOutcome::Sealed(BatchFigures { counts, shards, packed, rows_written, .. }) = outcome else {
+    let BatchOutcome::Sealed(BatchFigures { counts, shards, index_bytes, rows_written, .. }) = outcome else {
         panic!("{outcome:?}")
     };
     assert_eq!(counts.rays, u64::from(shape.records));
@@ -90,7 +90,7 @@ fn measure(shape: &Shape) -> Figures {
         let found = world.find(Dataset::HttpRequests, &ray.to_string()).records;
         assert!(found.iter().any(|record| record.line == line), "{ray} is not found");
     }
-    Figures { rays: counts.rays, json, packed, shards, rows: rows_written, stored: gzip.len() as u64 }
+    Figures { rays: counts.rays, json, packed: index_bytes, shards, rows: rows_written, stored: gzip.len() as u64 }
 }
 
 /// The size of a JSON array of the batch's rays, and every `step`-th ray with its line.

@@ -43,12 +43,17 @@ const SEEDS: u64 = 120;
 /// Seeds in which a violation must have shown.
 const ENOUGH_SEEDS: u64 = 60;
 
+/// The command that repeats a seed.
+fn replay(seed: u64) -> String {
+    format!("scripts/simulate --seeds {seed}..{} --steps {STEPS}", seed + 1)
+}
+
 #[test]
 fn nothing_is_lost_or_doubled_without_a_reason() {
     let mut all = Figures::default();
     for seed in 0..SEEDS {
         let figures = simulate(Setting::of_seed(seed, STEPS, PER_MILLE));
-        all.add(figures.unwrap_or_else(|why| panic!("seed {seed}: {why}")));
+        all.add(figures.unwrap_or_else(|why| panic!("seed {seed}: {why}\n{}", replay(seed))));
     }
     println!("{all:?}");
     assert!(all.faulty * 10 > all.effects && all.lines > 10_000, "{all:?} shows little");

@@ -115,7 +115,7 @@ impl PartnerClient for FakePartner {
         match reply {
             Reply::Status(status) => Ok(PostAnswer { status, retry_after: None }),
             Reply::RetryAfter(status, wait) => Ok(PostAnswer { status, retry_after: Some(wait.into()) }),
-            Reply::NotSent => Err(PostError::NotSent("connection refused".into())),
+            Reply::NotSent => Err(PostError::NotSent("refused".into())),
             Reply::Silence => Err(PostError::Unknown("timed out".into())),
         }
     }

@@ -171,7 +171,7 @@ impl Chaos {
         let lines = &stats["lines"];
         let [delivered, pending] = ["delivered", "pending"].map(|figure| lines[figure].as_u64().unwrap());
         assert_eq!((&lines["in"], delivered + pending), (&self.lines().into(), self.lines()), "{stats}");
-        for zero in [&lines["unaccounted"], &lines["parked"], &stats["sources"]["quarantined"], &stats["dead_letters"]]
+        for zero in [&lines["unaccounted"], &lines["parked"], &stats["batches"]["quarantined"], &stats["dead_letters"]]
         {
             assert_eq!(*zero, 0, "{stats}");
         }

@@ -159,7 +159,7 @@ fn redirect_is_an_answer_and_is_not_followed() {
     let over = harness.wait_for("the batch of messages", || harness.said("send_batch").into_iter().next());
     let said = harness.said("send_message");
     let parked = said.iter().filter(|line| line["verdict"] == "endpoint").inspect(|line| {
-        assert_eq!((&line["code"], &line["status"]), (&"misconfigured".into(), &302.into()), "{line}");
+        assert_eq!((&line["code"], &line["status"]), (&"redirect".into(), &302.into()), "{line}");
     });
     assert!(parked.count() > 0, "{over}");
     // Whoever was not under way by then waits for the breaker.

@@ -46,7 +46,7 @@ fn index_and_look_up(records: u32) {
     let batch = &line["batch"];
     assert_eq!((&line["verdict"], &batch["rays"]), (&"sealed".into(), &records.into()));
     let [wasm, packed, rows] =
-        [&line["wasm_bytes"], &batch["packed"], &batch["rows_written"]].map(|figure| figure.as_u64().unwrap());
+        [&line["wasm_bytes"], &batch["index_bytes"], &batch["rows_written"]].map(|figure| figure.as_u64().unwrap());
     println!("{wasm} bytes of wasm, {packed} bytes of packed rays, {rows} rows");
     assert!(wasm < WASM_MEMORY_MAX as u64, "{wasm}");
     assert!(packed < u64::from(records) * 6, "{packed}");

@@ -16,7 +16,7 @@ fn batch() -> SampleBatch {
 fn at_rest(harness: &Harness) -> Value {
     harness.wait_for("rest", || {
         let stats = harness.read("/v1/stats");
-        (stats["lines"]["pending"] == 0 && stats["sources"]["open"] == 0).then_some(stats)
+        (stats["lines"]["pending"] == 0 && stats["batches"]["open"] == 0).then_some(stats)
     })
 }
 
@@ -73,7 +73,7 @@ fn dead_message_is_kept_and_can_be_redriven() {
     assert_eq!((&stats["dead_letters"], &stats["lines"]["in"]), (&1.into(), &0.into()), "{stats}");
 
     let redriven = harness.operate(&format!("/v1/dead-letters/{}/redrive", letter["id"]));
-    assert_eq!(redriven, json!({ "dead_letter": letter["id"], "redriven": true, "to": "parse" }));
+    assert_eq!(redriven, json!({ "dead_letter": letter["id"], "redriven": true, "to": "parse-queue" }));
     let lines = batch.written.records;
     harness.wait_for("the batch", || (harness.read("/v1/stats")["lines"]["in"] == lines).then_some(()));
     assert_books(&at_rest(&harness), [("in", lines), ("delivered", lines), ("parked", 0)]);
@@ -122,9 +122,9 @@ fn backfill_delivers_earlier_records_once_each() {
     let job = harness.wait_for("the end of the backfill", || {
         harness.cron("* * * * *");
         let job = harness.read("/v1/backfills/1");
-        (job["state"] == "done" && job["objects"]["left"] == 0).then_some(job)
+        (job["state"] == "done" && job["objects"]["remaining"] == 0).then_some(job)
     });
-    assert_eq!((&job["objects"]["announced"], &job["objects"]["ended"]), (&3.into(), &3.into()), "{job}");
+    assert_eq!((&job["objects"]["announced"], &job["objects"]["finished"]), (&3.into(), &3.into()), "{job}");
     let lines: u64 = batches.iter().map(|batch| batch.written.records).sum();
     assert_books(&at_rest(&harness), [("in", lines), ("delivered", lines), ("parked", 0)]);
     let figures = harness.partner();

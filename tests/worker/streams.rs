@@ -128,7 +128,7 @@ fn two_hundred_batches_stream_whole_slowly_and_partly() {
 
 fn a_stream_tells_every_line_in_bounded_memory(store: &Store) {
     let before = store.wasm();
-    let reply = store.harness.get(&format!("/v1/logs?{}&summary=true", range()));
+    let reply = store.harness.get(&format!("/v1/logs?{}&trailer=true", range()));
     assert_eq!((reply.status, reply.header("content-type")), (200, "application/x-ndjson"));
     let summary = store.check(reply.text());
     assert_eq!((&summary["complete"], &summary["cursor"]), (&true.into(), &Value::Null), "{summary}");
@@ -140,7 +140,7 @@ fn a_stream_tells_every_line_in_bounded_memory(store: &Store) {
 
 fn a_reader_that_stops_holds_the_worker_back(store: &Store) {
     let (before, reads) = (store.wasm(), store.reads());
-    let mut body = store.stream("&summary=true");
+    let mut body = store.stream("&trailer=true");
     let mut text = vec![0; 64 * 1024];
     body.read_exact(&mut text).unwrap();
     sleep(Duration::from_secs(3));
@@ -199,7 +199,7 @@ fn a_search_that_finds_nothing_ends_with_its_client(store: &Store) {
     sleep(Duration::from_secs(1));
     assert_eq!(store.reads() - reads, soon, "nothing is read for clients that are gone");
     assert!(soon < all / 2, "{soon} of {all}");
-    let reply = store.harness.get(&format!("{path}&summary=true"));
+    let reply = store.harness.get(&format!("{path}&trailer=true"));
     let summary: Value = serde_json::from_str(reply.text()).unwrap();
     assert_eq!(
         (&summary["raydex"]["stats"]["records_returned"], &summary["raydex"]["complete"]),
@@ -219,7 +219,7 @@ fn a_host_in_three_batches_costs_three_reads(store: &Store) {
     let filter = "%7B%22where%22%3A%7B%22key%22%3A%22ClientRequestHost%22%2C%22operator%22%3A%22eq%22%2C%22value%22%3A%22rare.example.com%22%7D%7D";
     for token in [TOKEN, "viewer"] {
         let reads = store.reads();
-        let path = format!("/v1/logs?{}&summary=true&filter={filter}", range());
+        let path = format!("/v1/logs?{}&trailer=true&filter={filter}", range());
         let reply = store.harness.get_with(&path, &[("authorization", &format!("Bearer {token}"))]);
         assert_eq!(reply.status, 200, "{}", reply.text());
         let mut lines: Vec<Value> = reply.text().lines().map(|line| serde_json::from_str(line).unwrap()).collect();

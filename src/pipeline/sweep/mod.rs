@@ -40,10 +40,10 @@ pub struct SweepReport {
     pub announced: usize,
     /// Ledgers whose alarm was set.
     pub ledgers: usize,
-    /// Objects removed with the bodies of payloads, packs and lone ones.
-    pub bodies: usize,
+    /// Packs removed.
+    pub packs_removed: usize,
     /// Whether there was more than one sweep looks at, or the round takes longer than a day; the next sweep goes on.
-    pub more: bool,
+    pub incomplete: bool,
 }
 
 /// Looks for what was lost.
@@ -61,7 +61,7 @@ pub async fn run_sweep(world: &impl Services, config: &Config) -> Result<SweepRe
     let RecentObjects { mut objects, pages, complete } = list_recent(world, config, since_ms).await?;
     let round = RoundStep::list(world, config, SWEEP_LISTINGS.saturating_sub(pages), &mut objects).await?;
     swept.objects = objects.len();
-    swept.more = !complete || round.is_behind(now_ms);
+    swept.incomplete = !complete || round.is_behind(now_ms);
     let unfinished_ms = announce(world, config, objects, &mut swept).await?;
     if complete {
         looked_up_to(world, Some(now_ms)).await?;
@@ -122,8 +122,8 @@ async fn remove_bodies(world: &impl Services, ledger: &str, swept: &mut SweepRep
         }
         world.data_bucket().delete(&keys).await?;
         rpc::call(world.ledgers(), ledger, &MarkRemoved { packs }).await?;
-        swept.bodies += keys.len();
+        swept.packs_removed += keys.len();
     }
-    swept.more = true;
+    swept.incomplete = true;
     Ok(())
 }

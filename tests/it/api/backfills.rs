@@ -24,7 +24,7 @@ fn a_backfill_is_started_and_shown() {
         "id": 1, "start": "2026-03-27T00:00:00.000Z", "end": "2026-03-28T00:00:00.000Z", "index": true,
         "deliver": false, "lines_per_second": BACKFILL_RATE, "state": "running",
         "created_at": "2026-03-28T08:42:25.000Z", "updated_at": "2026-03-28T08:42:25.000Z",
-        "objects": {"listed": 0, "announced": 0, "ended": 0, "left": 0}, "lines": 0, "list_cursor": "logs/",
+        "objects": {"listed": 0, "announced": 0, "finished": 0, "remaining": 0}, "estimated_lines": 0, "list_cursor": "logs/",
         "folders_remaining": 1,
     });
     let near = |mut job: serde_json::Value| {

@@ -54,7 +54,7 @@ fn batches_are_listed_by_hour_newest_first() {
         "dataset": "http_requests", "state": "sealed", "indexed": true, "gone": false, "replaying": false,
         "first_seen_at": "2026-03-28T08:42:25.010Z", "sealed_at": "2026-03-28T08:42:25.010Z",
         "first_record_at": all["batches"][0]["first_record_at"], "last_record_at": all["batches"][0]["last_record_at"],
-        "inflated": head.size,
+        "inflated_bytes": head.size,
         "counts": {"lines": 3, "records": 3, "rays": 3, "nonstandard_ids": 0, "no_ray": 0, "clock_skewed": 0, "rejected": {}},
     });
     assert_eq!(all["batches"][0], expected);
@@ -114,11 +114,11 @@ fn batch_shows_its_books_plans_and_payloads() {
             .clone()
     );
     assert_eq!(
-        one["books"]["lines"],
+        one["accounts"]["lines"],
         json!({"in": 5, "delivered": 2, "pending": 1, "parked": 2, "rejected": {},
         "filtered": {}, "unaccounted": 0})
     );
-    assert_eq!(one["books"]["sources"], json!({"open": 0, "sealed": 1, "quarantined": 0}));
+    assert_eq!(one["accounts"]["batches"], json!({"open": 0, "sealed": 1, "quarantined": 0}));
     assert_eq!(one["shards"].as_array().unwrap().len(), 1);
     assert_eq!(one["rejected"], json!({"total": 0, "truncated": false, "lines": []}));
     assert_eq!(
@@ -145,7 +145,7 @@ fn batch_shows_its_books_plans_and_payloads() {
     assert_eq!(states, ["delivered", "parked", "prepared"]);
     assert_eq!(
         (&one["payloads"][1]["code"], &one["payloads"][2]["next_attempt_at"]),
-        (&"http_400".into(), &"2026-03-28T08:42:25.000Z".into())
+        (&"permanent".into(), &"2026-03-28T08:42:25.000Z".into())
     );
     let other = get(&fakes, &path(KEYS[1]));
     assert_eq!(other["plans"][0]["windows"], json!([{"start": null, "end": null}]));

@@ -12,7 +12,7 @@ use super::support::{Fakes, NOW_MS, run};
 use super::{Ask, problem};
 
 /// A range that ended before now, with the first batch's times.
-const RANGE: &str = "/v1/logs?summary=true&start=2026-03-28T08:30:00Z&end=2026-03-28T08:42:24Z";
+const RANGE: &str = "/v1/logs?trailer=true&start=2026-03-28T08:30:00Z&end=2026-03-28T08:42:24Z";
 /// The key of a batch of that time.
 const KEY: &str = "logs/http_requests/20260328/20260328T083200Z_20260328T083230Z_a.log.gz";
 

@@ -47,7 +47,8 @@ fn redrive(fakes: &Fakes, id: &str) -> Reply {
 #[test]
 fn dead_letters_are_listed_newest_first_with_purpose() {
     let (fakes, id) = world();
-    let common = json!({"attempts": 3, "code": "gave_up", "at": "2026-03-28T08:42:25.000Z", "redriven_at": null});
+    let common =
+        json!({"attempts": 3, "code": "gave_up", "given_up_at": "2026-03-28T08:42:25.000Z", "redriven_at": null});
     let letter = |own: Value| {
         let mut letter = common.clone();
         letter.as_object_mut().unwrap().extend(own.as_object().unwrap().clone());
@@ -88,10 +89,10 @@ fn list_has_an_end_and_reports_more() {
 fn dead_letter_is_redriven_and_kept_with_reason() {
     let (fakes, id) = world();
     let reply = redrive(&fakes, "1");
-    assert_eq!((reply.status, body(&reply)), (200, json!({"dead_letter": 1, "redriven": true, "to": "parse"})));
+    assert_eq!((reply.status, body(&reply)), (200, json!({"dead_letter": 1, "redriven": true, "to": "parse-queue"})));
     assert_eq!(fakes.queue.take(), [serde_json::to_string(&event()).unwrap()]);
     let reply = redrive(&fakes, "2");
-    assert_eq!(body(&reply), json!({"dead_letter": 2, "redriven": true, "to": "send"}));
+    assert_eq!(body(&reply), json!({"dead_letter": 2, "redriven": true, "to": "send-queue"}));
     assert_eq!(fakes.sends.take(), [serde_json::to_string(&id).unwrap()]);
     assert_eq!(ids(&list(&fakes, "")), [3]);
     assert_eq!(ids(&list(&fakes, "?redriven=false")), [3]);

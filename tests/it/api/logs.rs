@@ -54,7 +54,7 @@ fn follow(store: &Store, query: &str, first: Option<&str>) -> (Vec<String>, usiz
     let (mut all, mut cursor, mut answers) = (Vec::new(), first.map(str::to_owned), 0);
     loop {
         let at = cursor.map_or_else(String::new, |cursor| format!("&cursor={cursor}"));
-        let (more, said) = lines(&ask(store, &format!("{query}&summary=true{at}")));
+        let (more, said) = lines(&ask(store, &format!("{query}&trailer=true{at}")));
         all.extend(more);
         answers += 1;
         let said = said.unwrap();
@@ -120,7 +120,7 @@ fn filters_samples_limits_and_cursors_agree() {
 #[test]
 fn what_is_not_understood_is_refused() {
     let store = Store::random(&mut Random::new(73), 2, 10);
-    let (_, said) = lines(&ask(&store, "&limit=2&summary=true"));
+    let (_, said) = lines(&ask(&store, "&limit=2&trailer=true"));
     let cursor = said.unwrap()["cursor"].as_str().unwrap().to_owned();
     for (query, code) in [
         (format!("&cursor={cursor}&sample=0.5"), "bad_cursor"),
@@ -131,7 +131,7 @@ fn what_is_not_understood_is_refused() {
         ("&sample=0".into(), "bad_parameter"),
         ("&sample=1.1".into(), "bad_parameter"),
         ("&limit=0".into(), "bad_parameter"),
-        ("&summary=yes".into(), "bad_parameter"),
+        ("&trailer=yes".into(), "bad_parameter"),
         ("&timestamps=iso".into(), "bad_parameter"),
         ("&fields=,".into(), "bad_parameter"),
         ("&filter=%7B".into(), "bad_filter"),
@@ -208,7 +208,7 @@ fn rare_host_costs_three_reads_for_every_role() {
         store.put(&format!("logs/{batch}.log.gz"), &ndjson([record(&id, None, &[("ClientRequestHost", host)])]), true);
     }
     let filter = r#"{"where":{"key":"ClientRequestHost","operator":"eq","value":"rare.example.com"}}"#;
-    let query = format!("&summary=true{}", escaped(filter));
+    let query = format!("&trailer=true{}", escaped(filter));
     for token in ["main", "viewer", "support"] {
         let reads = store.fakes.faults.count(Kind::Get);
         let reply = if token == "main" { ask(&store, &query) } else { ask_as(&store, token, &query) };

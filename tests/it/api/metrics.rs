@@ -3,6 +3,7 @@
 use raydex::ledger::AttemptOutcome;
 use serde_json::{Value, json};
 
+use super::document::with;
 use super::story::{KEYS, attempt, batch, deliver, records, wish};
 use super::support::world::config;
 use super::support::{Fakes, run};
@@ -26,6 +27,20 @@ fn metrics_show_a_partner_that_refuses() {
     ] {
         assert!(text.lines().any(|found| found == line), "{line}\n{text}");
     }
+}
+
+/// The metrics that a page describes.
+fn families(page: &str) -> Vec<&str> {
+    page.lines().filter_map(|line| line.strip_prefix("# HELP ")).collect()
+}
+
+#[test]
+fn documented_page_has_every_metric() {
+    let pointer = "/paths/~1metrics/get/responses/200/content/text~1plain/example";
+    let documented = with(|document| document.root.pointer(pointer).unwrap().as_str().unwrap().to_owned());
+    let page = String::from_utf8(Ask::get("/metrics").of(&Fakes::new()).body).unwrap();
+    assert!(families(&page).len() > 15);
+    assert_eq!(families(&documented), families(&page));
 }
 
 #[test]

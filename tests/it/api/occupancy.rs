@@ -11,7 +11,7 @@ use super::support::{Fakes, Fault, Kind, NOW_MS, run};
 use super::{Ask, Reply};
 
 /// The year 2000 is before the first ray that there can be.
-const FROM_2000: &str = "/v1/logs?start=2000-01-01T00:00:00Z&end=2026-03-28T09:00:00Z&summary=true";
+const FROM_2000: &str = "/v1/logs?start=2000-01-01T00:00:00Z&end=2026-03-28T09:00:00Z&trailer=true";
 /// Calls to the shards of the present: those that are asked whatever the occupancy map says, up to the one ahead of the clock.
 const PRESENT: u64 = OCCUPANCY_MARGIN as u64 + 2;
 

@@ -23,8 +23,8 @@ fn stats(fakes: &Fakes, query: &str) -> serde_json::Value {
 fn an_empty_world_answers_every_count_with_zero() {
     let expected = json!({
         "lines": {"in": 0, "delivered": 0, "pending": 0, "parked": 0, "rejected": {}, "filtered": {}, "unaccounted": 0},
-        "sources": {"open": 0, "sealed": 0, "quarantined": 0},
-        "payloads": {"prepared": 0, "sending": 0, "delivered": 0, "parked": 0, "dropped": 0, "split": 0, "pending": 0},
+        "batches": {"open": 0, "sealed": 0, "quarantined": 0},
+        "payloads": {"prepared": 0, "sending": 0, "delivered": 0, "parked": 0, "dropped": 0, "split": 0},
         "posts": {"sent": 0, "ambiguous": 0},
         "delivery": {
             "enabled": false,
@@ -71,8 +71,8 @@ fn books_of_batches_over_hours_add_up() {
             "in": 18, "delivered": 3, "pending": 6, "parked": 2, "rejected": {"not_json": 1},
             "filtered": {"dropped": 2, "filter": 3, "no_plan": 1}, "unaccounted": 0,
         },
-        "sources": {"open": 0, "sealed": 4, "quarantined": 1},
-        "payloads": {"prepared": 3, "sending": 1, "delivered": 2, "parked": 1, "dropped": 1, "split": 1, "pending": 3},
+        "batches": {"open": 0, "sealed": 4, "quarantined": 1},
+        "payloads": {"prepared": 3, "sending": 1, "delivered": 2, "parked": 1, "dropped": 1, "split": 1},
         "posts": {"sent": 6, "ambiguous": 1},
         "delivery": null,
         "ledgers": {"scanned": 4, "total": 4},

@@ -77,7 +77,7 @@ pub(crate) fn deliver(fakes: &Fakes, id: &DeliveryId) {
 
 /// The partner refuses a payload for good.
 pub(crate) fn park(fakes: &Fakes, id: &DeliveryId) {
-    attempt(fakes, id, AttemptOutcome::Refused { status: Some(400), code: "http_400".into() });
+    attempt(fakes, id, AttemptOutcome::Refused { status: Some(400), code: "permanent".into() });
 }
 
 /// A payload of two lines was too large; its halves.

@@ -53,7 +53,7 @@ fn is_quarantined_whole(what: &str, stored: &[u8], code: &str, option: &str) {
     assert_eq!((batch.state.name(), batch.code.as_deref()), ("quarantined", Some(code)), "{what}");
     assert!(kept.payloads.is_empty() && kept.shards.is_empty(), "{what}");
     let totals = fakes.ledgers.totals();
-    assert_eq!((totals.lines.lines_in, totals.sources.get("quarantined")), (0, Some(&1)), "{what}");
+    assert_eq!((totals.lines.lines_in, totals.batches.get("quarantined")), (0, Some(&1)), "{what}");
 }
 
 /// The bytes of a case.

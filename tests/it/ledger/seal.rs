@@ -159,7 +159,7 @@ fn empty_plan_is_sealed_and_wakes_nothing() {
     let ledger = begun();
     let (answer, wake_ms) = ledger.answer(&SealBatch { counts: counts(0), ..seal(1, 0) }).unwrap();
     assert!(answer.send.is_empty() && wake_ms.is_none());
-    assert_eq!(totals(&ledger).sources, reasons(&[("sealed", 1)]));
+    assert_eq!(totals(&ledger).batches, reasons(&[("sealed", 1)]));
 }
 
 #[test]

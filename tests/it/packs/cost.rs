@@ -63,7 +63,7 @@ fn cost(pack_bytes: usize) -> Cost {
     assert_eq!(ledger.alarm_ms.get(), None);
     let rows = ledger.sql.rows_written();
     consumers.pass(BODIES_KEPT_MS + 1);
-    assert_eq!(run(run_sweep(fakes, &consumers.config)).unwrap().bodies, puts);
+    assert_eq!(run(run_sweep(fakes, &consumers.config)).unwrap().packs_removed, puts);
     assert_eq!(objects(), 0);
     let rows_of_removal = ledger.sql.rows_written() - rows;
     Cost { payloads: messages.len(), puts, reads, rows, rows_of_removal, alarms: ledger.alarms.get() }

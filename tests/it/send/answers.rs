@@ -14,9 +14,9 @@ type Row = (&'static str, &'static str, DeliveryState, bool);
 fn expected(status: u16, server_errors: &str) -> Row {
     match status {
         200..=299 => ("delivered", "", DeliveryState::Delivered, false),
-        300..=399 => ("endpoint", "misconfigured", DeliveryState::Parked, true),
+        300..=399 => ("endpoint", "redirect", DeliveryState::Parked, true),
         401 | 403 => ("endpoint", "auth", DeliveryState::Prepared, true),
-        404 | 405 | 410 => ("endpoint", "configuration", DeliveryState::Prepared, true),
+        404 | 405 | 410 => ("endpoint", "wrong_address", DeliveryState::Prepared, true),
         408 | 425 | 429 | 503 => ("not_stored", "busy", DeliveryState::Prepared, false),
         413 => ("refused", "too_large", DeliveryState::Parked, false),
         400..=499 => ("refused", "permanent", DeliveryState::Parked, false),
@@ -51,7 +51,7 @@ fn every_status_comes_to_what_the_table_says() {
 fn no_answer_is_told_from_no_connection() {
     let scene = Scene::one(&[], Reply::NotSent);
     let said = scene.send();
-    assert_eq!((said.verdict.name(), said.code.as_deref(), said.status), ("not_stored", Some("unreachable"), None));
+    assert_eq!((said.verdict.name(), said.code.as_deref(), said.status), ("not_stored", Some("not_sent"), None));
     assert_eq!((scene.state(), scene.payload().ambiguous), (DeliveryState::Prepared, 0));
     let scene = Scene::one(&[], Reply::Silence);
     let said = scene.send();
@@ -125,11 +125,11 @@ fn the_verdict_is_one_line_of_the_log() {
     };
     let null = || Value::Null;
     assert_eq!(logged(Reply::Status(202)), line("delivered", null(), 202.into()));
-    assert_eq!(logged(Reply::Status(302)), line("endpoint", "misconfigured".into(), 302.into()));
+    assert_eq!(logged(Reply::Status(302)), line("endpoint", "redirect".into(), 302.into()));
     assert_eq!(logged(Reply::Status(403)), line("endpoint", "auth".into(), 403.into()));
     assert_eq!(logged(Reply::Status(415)), line("refused", "permanent".into(), 415.into()));
     assert_eq!(logged(Reply::Status(502)), line("not_stored", "server_error".into(), 502.into()));
-    assert_eq!(logged(Reply::NotSent), line("not_stored", "unreachable".into(), null()));
+    assert_eq!(logged(Reply::NotSent), line("not_stored", "not_sent".into(), null()));
     assert_eq!(logged(Reply::Silence), line("unknown", "no_answer".into(), null()));
 }
 

@@ -1,7 +1,7 @@
 //! Which batches a shard names for a range, page by page.
 
 use raydex::index::calls::{BatchPage, ListShardBatches, PutEntry, PutOutcome};
-use raydex::limits::{SUMMARY_MAX, WITHIN_PAGE};
+use raydex::limits::{SHARD_PAGE, SUMMARY_MAX};
 
 use super::{DATASET, Shard, id, version};
 
@@ -48,11 +48,11 @@ fn batches_come_in_put_order_by_pages() {
 #[test]
 fn a_page_is_no_longer_than_the_limit() {
     let shard = Shard::new();
-    for number in 0..=WITHIN_PAGE {
+    for number in 0..=SHARD_PAGE {
         shard.put(&presence(&number.to_string(), "e", 5, b""));
     }
     let (more, batches) = page(&shard, 0, u64::MAX);
-    assert_eq!((more, batches.len()), (true, WITHIN_PAGE));
+    assert_eq!((more, batches.len()), (true, SHARD_PAGE));
 }
 
 #[test]

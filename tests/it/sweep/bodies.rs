@@ -35,9 +35,9 @@ fn bodies(scene: &Scene) -> usize {
 }
 
 fn swept(scene: &Scene) -> usize {
-    let SweepReport { bodies, more, .. } = scene.try_sweep().unwrap();
-    assert!(!more);
-    bodies
+    let SweepReport { packs_removed, incomplete, .. } = scene.try_sweep().unwrap();
+    assert!(!incomplete);
+    packs_removed
 }
 
 fn decide(scene: &Scene, message: &str, decision: DeliveryDecision) {

@@ -29,7 +29,7 @@ fn failed_sweep_is_right_next_time() {
     let clean = scene();
     let before = clean.0.fakes.faults.calls();
     let swept = clean.try_sweep().unwrap();
-    assert_eq!((swept.announced, swept.bodies), (3, 1));
+    assert_eq!((swept.announced, swept.packs_removed), (3, 1));
     let calls = clean.0.fakes.faults.calls() - before;
     let expected: BTreeSet<String> = clean.announced().into_iter().collect();
     assert!(calls >= 12, "{calls} calls");

@@ -190,7 +190,7 @@ fn folders_beyond_one_sweep_are_reached_in_time() {
         assert!(sweeps < 100, "{found} of {zones} are found");
     }
     // None of them came to its end, so all of the time is still looked at.
-    assert!(scene.try_sweep().unwrap().more);
+    assert!(scene.try_sweep().unwrap().incomplete);
     scene.0.pass(DAY);
     assert!(scene.try_sweep().unwrap().objects > 0, "what is a day old, too");
 }

@@ -146,9 +146,9 @@ fn it_says_what_it_did() {
     scene.write_batch(9);
     scene.0.pass(HOUR);
     let swept = scene.try_sweep().unwrap();
-    assert_eq!(swept, SweepReport { objects: 4, announced: 1, ledgers: 1, bodies: 0, more: false });
+    assert_eq!(swept, SweepReport { objects: 4, announced: 1, ledgers: 1, packs_removed: 0, incomplete: false });
     let line = serde_json::to_string(&swept).unwrap();
-    assert_eq!(line, r#"{"objects":4,"announced":1,"ledgers":1,"bodies":0,"more":false}"#);
+    assert_eq!(line, r#"{"objects":4,"announced":1,"ledgers":1,"packs_removed":0,"incomplete":false}"#);
 }
 
 #[test]

@@ -163,14 +163,14 @@ fn round_of_more_than_a_day_is_reported() {
         scene.0.fakes.bucket.store(&format!("logs/20260101/{number:03}.log.gz"), text.as_bytes());
     }
     scene.0.pass(DAY);
-    assert!(!scene.try_sweep().unwrap().more, "a day is no more than a day");
+    assert!(!scene.try_sweep().unwrap().incomplete, "a day is no more than a day");
     let going = SweepRound { after: None, ..round(&scene) };
     scene.0.fakes.ledgers.ask(REGISTRY, &RecordSweepStep { after_steps: going.steps, round: going });
     scene.0.pass(1);
-    assert!(scene.try_sweep().unwrap().more);
+    assert!(scene.try_sweep().unwrap().incomplete);
     scene.0.pass(12 * HOUR);
     scene.0.fakes.bucket.set_page(LIST_PAGE);
     scene.try_sweep().unwrap();
     scene.0.pass(TURN);
-    assert!(!scene.try_sweep().unwrap().more);
+    assert!(!scene.try_sweep().unwrap().incomplete);
 }

@@ -46,9 +46,9 @@ fn exchange(ask: &Ask, reply: Reply) -> String {
 fn more() -> Vec<Ask> {
     let logs = |query: &str| Ask::get(&format!("/v1/logs?{RANGE}{query}"));
     vec![
-        logs("&summary=true"),
-        logs("&limit=2&summary=true"),
-        logs("&format=csv&fields=RayID,ClientIP&limit=2&summary=true"),
+        logs("&trailer=true"),
+        logs("&limit=2&trailer=true"),
+        logs("&format=csv&fields=RayID,ClientIP&limit=2&trailer=true"),
         logs("&format=partner&limit=1"),
         Ask::get(&format!("{ZONE}/received?start=2026-03-28T08:00:00Z")),
         Ask::get(&format!("{ZONE}/rayids/!")),
@@ -74,7 +74,7 @@ pub(super) fn fixtures() -> Vec<Fixture> {
         if !is_there {
             fakes.bucket.delete(KEYS[0]);
         }
-        for path in [format!("/v1/logs?{RANGE}&summary=true"), format!("{ZONE}/received?{RANGE}")] {
+        for path in [format!("/v1/logs?{RANGE}&trailer=true"), format!("{ZONE}/received?{RANGE}")] {
             let ask = Ask::get(&path);
             let reply = ask.clone().of(&fakes);
             add(ask, reply);
