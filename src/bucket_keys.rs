@@ -242,7 +242,7 @@ mod tests {
     fn own_folder_is_passed_over() {
         assert_eq!(after_own_folder("logs/a"), "logs/a");
         let after = after_own_folder("raydex/audit/v1/x");
-        assert!(after > windows_key("ff") && after < "raydex0".to_owned(), "{after}");
+        assert!(after > windows_key("ff") && after.as_str() < "raydex0", "{after}");
     }
 
     #[test]

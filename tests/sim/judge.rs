@@ -73,7 +73,7 @@ pub(crate) fn simulate(setting: Setting) -> Result<Figures, String> {
 }
 
 /// Codes under which a payload may be parked whatever the settings say.
-const PARKED_FOR: [&str; 3] = ["permanent", "redirect", "too_large"];
+const PARKED_FOR: [&str; 3] = ["permanent", "misconfigured", "too_large"];
 /// Codes under which it may where doubt is to be parked.
 const PARKED_IN_DOUBT: [&str; 3] = ["no_answer", "lease_ended", "unknown"];
 
@@ -249,11 +249,10 @@ fn judge_index(run: &Run) -> Result<(), String> {
 /// What raydex did not understand, and acked, is a dead letter.
 fn judge_odd_messages(run: &Run) -> Result<(), String> {
     let every = ListDeadLetters { id: None, redriven: true, limit: u64::from(u32::MAX) };
-    let letters = ask(run, REGISTRY, &every).dead_letters.into_iter().map(|kept| (kept.letter.queue, kept.letter.body));
-    let letters: BTreeSet<(String, String)> = letters.collect();
-    let forgotten = |(queue, body): &&(&str, String)| !letters.contains(&((*queue).to_owned(), body.clone()));
-    match run.odd_acked.iter().find(forgotten) {
-        Some((queue, body)) => Err(format!("{body:?} of {queue} was acked, and no dead letter has it")),
+    let letters = ask(run, REGISTRY, &every).dead_letters;
+    let letters: BTreeSet<&String> = letters.iter().map(|kept| &kept.letter.body).collect();
+    match run.odd_acked.iter().find(|body| !letters.contains(body)) {
+        Some(body) => Err(format!("{body:?} was acked, and no dead letter has it")),
         None => Ok(()),
     }
 }

@@ -1,14 +1,12 @@
 //! The scheduler: one task at a time, whichever the seed says; then peace, until everything has come to rest.
 
 use std::cell::RefCell;
-use std::collections::BTreeSet;
 use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
-use raydex::config::Config;
-use raydex::config::DEFAULT_BUCKET_NAME as BUCKET_NAME;
+use raydex::config::{Config, DEFAULT_BUCKET_NAME as BUCKET_NAME};
 use raydex::ledger::plan::DeliveryRequest;
 use raydex::ledger::{DeliveryWindow, alarm};
 use raydex::limits::{BODIES_KEPT_MS, SWEEP_ROUND_MS};
@@ -41,8 +39,6 @@ const STEPS_OF_AGE: u64 = 300;
 /// Tries of a message of each queue, the first one included.
 const PARSE_TRIES: u32 = 3;
 const SEND_TRIES: u32 = 6;
-/// How the messages begin that raydex does not understand.
-const ODD: &str = "what is this?";
 
 /// What is to be simulated.
 #[derive(Debug, Clone)]
@@ -136,8 +132,8 @@ pub(crate) struct Run {
     pub(crate) config: Rc<Config>,
     pub(crate) batches: Vec<Batch>,
     pub(crate) steps: u64,
-    /// Messages that raydex does not understand, by queue and body, once they are acked.
-    pub(crate) odd_acked: BTreeSet<(&'static str, String)>,
+    /// Messages that raydex does not understand, once they are acked.
+    pub(crate) odd_acked: Vec<String>,
     tasks: Vec<Task>,
     backfills: Vec<(usize, DeliveryWindow, i64)>,
     /// Events of deletions that are not sent yet.
@@ -162,7 +158,7 @@ impl Run {
             config,
             batches: Vec::new(),
             steps: 0,
-            odd_acked: BTreeSet::new(),
+            odd_acked: Vec::new(),
             tasks: Vec::new(),
             backfills: Vec::new(),
             deletions: Vec::new(),
@@ -194,13 +190,11 @@ impl Run {
         self.come_to_rest()
     }
 
-    /// Nothing goes wrong any more, until the next round of the sweep is over, too; an error is a world that does not
-    /// come to rest.
+    /// Nothing goes wrong any more, for a round of the sweep, too; an error is a world that does not come to rest.
     fn come_to_rest(&mut self) -> Result<(), String> {
         self.platform.faults.borrow_mut().plan = Plan::Never;
         self.rest(1)?;
-        let time = self.platform.time.clone();
-        time.advance_to(time.now_ms() + SWEEP_ROUND_MS);
+        self.platform.time.advance_to(self.platform.time.now_ms() + SWEEP_ROUND_MS);
         self.rest(2)
     }
 
@@ -337,10 +331,10 @@ impl Run {
         for event in std::mem::take(&mut self.deletions) {
             self.platform.enqueue(&self.platform.parses, event);
         }
-        // Someone else sends to our queues.
-        if number % 7 == 3 {
-            self.platform.enqueue(&self.platform.parses, format!("{ODD} {number}"));
-            self.platform.enqueue(&self.platform.sends, format!("{ODD} {number}"));
+        for (number, queue) in [&self.platform.parses, &self.platform.sends].into_iter().enumerate() {
+            if let Some(body) = traffic::odd_message(self.batches.len(), number) {
+                self.platform.enqueue(queue, body);
+            }
         }
     }
 
@@ -386,7 +380,6 @@ impl Run {
         batch
     }
 
-    /// Begins a task.
     fn begin(&mut self, job: Job, isolate: usize) {
         self.claimants += 1;
         // Every clock is wrong by up to ten minutes.
@@ -462,14 +455,8 @@ impl Run {
     }
 
     fn settle(&mut self, job: Job, ended: &Ended) {
-        match (&job, ended) {
-            (Job::Parse(message), Ended::Acked) if message.body.starts_with(ODD) => {
-                self.odd_acked.insert(("parse-queue", message.body.clone()));
-            }
-            (Job::Send(message), Ended::Acked) if message.body.starts_with(ODD) => {
-                self.odd_acked.insert(("send-queue", message.body.clone()));
-            }
-            _ => {}
+        if let (Job::Parse(message) | Job::Send(message), Ended::Acked) = (&job, ended) {
+            self.odd_acked.extend(traffic::is_odd(&message.body).then(|| message.body.clone()));
         }
         let stormy = matches!(self.platform.faults.borrow().plan, Plan::Share(_));
         let ack_lost = stormy && self.platform.random.borrow_mut().chance(20);

@@ -119,6 +119,19 @@ pub(crate) fn rewritten(random: &mut Random, of: &[&Batch], key: String) -> Batc
     }
 }
 
+/// How the messages begin that raydex does not understand.
+const ODD: &str = "what is this?";
+
+/// What someone else sends to a queue of ours, after the nth batch now and then.
+pub(crate) fn odd_message(nth: usize, queue: usize) -> Option<String> {
+    (nth % 7 == 3).then(|| format!("{ODD} {queue} {nth}"))
+}
+
+/// Whether a message is one of those.
+pub(crate) fn is_odd(body: &str) -> bool {
+    body.starts_with(ODD)
+}
+
 /// The key of the nth batch of a world.
 pub(crate) fn key(number: usize, now_ms: i64) -> String {
     let id = u32::try_from(number).unwrap();
