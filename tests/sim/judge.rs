@@ -73,7 +73,7 @@ pub(crate) fn simulate(setting: Setting) -> Result<Figures, String> {
 }
 
 /// Codes under which a payload may be parked whatever the settings say.
-const PARKED_FOR: [&str; 3] = ["permanent", "misconfigured", "too_large"];
+const PARKED_FOR: [&str; 3] = ["permanent", "redirect", "too_large"];
 /// Codes under which it may where doubt is to be parked.
 const PARKED_IN_DOUBT: [&str; 3] = ["no_answer", "lease_ended", "unknown"];
 
