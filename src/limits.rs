@@ -159,6 +159,10 @@ pub const SQL_BLOB_MAX: usize = 2_000_000;
 /// Body looked at for Logpush's test upload, in bytes: it is 19 bytes of JSON, about 39 as gzip.
 pub const TEST_UPLOAD_MAX: usize = 512;
 
+/// Object that is read ahead to see whether it is that upload, in bytes. A batch of one short record has more, and none
+/// is read twice.
+pub const TEST_OBJECT_MAX: u64 = 96;
+
 /// Delay before a parse message is tried again, by attempt, in seconds, spread by up to a quarter more: a hiccup,
 /// then an outage of the size R2 had (67 minutes).
 pub const PARSE_RETRY_S: [u32; 2] = [60, 5_400];
@@ -351,6 +355,18 @@ pub const LEDGERS_READ: u64 = 800;
 
 /// Most ledgers that the health is added up from: the last day with batches, in four rounds of [`CONCURRENT_CALLS`].
 pub const HEALTH_LEDGERS: u64 = 24;
+
+/// Most ledgers that are asked for the newest batch of a dataset: three hours with batches.
+pub const SEEN_LEDGERS: u64 = 3;
+
+/// Bytes of a batch that are read for the fields in it: at a compression of 6x to 15x, 200 to 600 records.
+pub const SEEN_STORED: usize = 64 * KIB;
+
+/// Bytes of text that are looked at for these fields.
+pub const SEEN_TEXT: usize = MIB;
+
+/// Bytes of a batch that are inflated at once for these fields: deflate makes at most a megabyte of them.
+pub const SEEN_STEP: usize = KIB;
 
 /// What a list holds where nothing else is asked for.
 pub const LISTED: u64 = 100;

@@ -16,7 +16,7 @@ use serde::Serialize;
 
 use super::retry::retry_for;
 use crate::backend::{BackendError, Bucket, ByteStream, MultipartUpload, ObjectHead, Queue};
-use crate::batch::{BatchError, BatchLine, BatchReader, GZIP_MAGIC};
+use crate::batch::{BatchError, GZIP_MAGIC, is_test_upload};
 use crate::bucket_keys::batch_key;
 use crate::config::Config;
 use crate::http::media_type::JSON;
@@ -30,8 +30,6 @@ use crate::r2_event::R2Event;
 use crate::record::Dataset;
 use crate::services::Services;
 
-/// The upload with which Logpush tests a destination when a job is created.
-const TEST_CONTENT: &[u8] = br#"{"content":"tests"}"#;
 /// The gzip level for plain bodies, which gives the sizes of Logpush's own files.
 const LEVEL: Compression = Compression::new(6);
 
@@ -113,22 +111,6 @@ fn check_form(head: &[u8], is_whole: bool) -> Result<(), Problem> {
     let found = BatchHead::of(stored, is_whole && stored.len() == head.len());
     let form = found.form.or(found.form_without_records);
     form.map_or(Ok(()), |form| Err(problems::not_a_batch(BatchError::Form(form))))
-}
-
-/// Whether the whole body is the content that Logpush tests a destination with.
-fn is_test_upload(head: &[u8]) -> bool {
-    if head.len() > TEST_UPLOAD_MAX {
-        return false;
-    }
-    let (mut lines, mut tests) = (0, 0);
-    let mut sink = |line: BatchLine<'_>| {
-        lines += 1;
-        tests += u32::from(matches!(line, BatchLine::Text { bytes, .. } if bytes == TEST_CONTENT));
-        std::ops::ControlFlow::Continue(())
-    };
-    let mut reader = BatchReader::default();
-    let whole = reader.push(head, &mut sink).is_ok() && reader.finish(&mut sink).is_ok();
-    whole && (lines, tests) == (1, 1)
 }
 
 /// Writes the body as one object: at once if it fits in a part, else in parts.

@@ -21,6 +21,7 @@ mod points;
 mod reader;
 mod span_table;
 mod spans;
+mod test_upload;
 mod window;
 
 pub use error::BatchError;
@@ -34,3 +35,4 @@ pub use points::{AccessPoint, FirstLine, PointForm};
 pub use reader::BatchReader;
 pub(crate) use span_table::{read_span_table, write_span_table};
 pub use spans::{ObjectSpans, SpanExtent};
+pub use test_upload::{TEST_MEMBER, TEST_VALUES, is_test_upload};

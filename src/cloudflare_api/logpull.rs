@@ -2,10 +2,13 @@
 //!
 //! A field that a record does not have is omitted, not refused. The texts of invalid queries are Logpull's own.
 
+use std::collections::BTreeMap;
+
 use super::client_request::ClientRequest;
 use super::cve_switch::parse_cve_switch;
 use super::envelope::{INVALID, bad_query_reply, error_reply, success_reply};
 use super::retention::too_early;
+use super::seen_fields::seen_fields;
 use crate::api::field_warnings::UnseenFields;
 use crate::api::range_stream::{self, RangeRequest, StreamFormat, parse_share};
 use crate::api::record_view::RecordView;
@@ -32,6 +35,9 @@ const DEFAULT_FIELDS: [&str; 9] = [
 
 /// The fields of `http_requests` with their descriptions, as a JSON object.
 const FIELDS: &str = include_str!("../../schemas/http_requests_fields.json");
+
+/// The description of a field that no list has.
+const UNDOCUMENTED: &str = "Not documented; the newest batch has it";
 
 /// `GET …/received`: the records of a time range.
 pub(crate) async fn received_logs<D: Services + 'static>(client: &ClientRequest<'_, D>) -> Result<Reply, Problem> {
@@ -69,10 +75,15 @@ pub(crate) async fn zone_ray<D: Services + 'static>(client: &ClientRequest<'_, D
     client.lines_of_ray(&caller, Dataset::HttpRequests, projection).await
 }
 
-/// `GET …/received/fields`: the names and descriptions of all fields.
-pub(crate) fn list_fields<D: Services + 'static>(client: &ClientRequest<'_, D>) -> Result<Reply, Problem> {
-    client.in_zone()?;
-    Ok(Reply::new(200, JSON, FIELDS.as_bytes().to_vec()))
+/// `GET …/received/fields`: the names and descriptions of all documented fields, and of those that the newest batch has.
+pub(crate) async fn list_fields<D: Services + 'static>(client: &ClientRequest<'_, D>) -> Result<Reply, Problem> {
+    let view = RecordView::new(&client.in_zone()?, Dataset::HttpRequests, None)?;
+    let mut fields: BTreeMap<String, String> = serde_json::from_str(FIELDS).unwrap_or_default();
+    for (name, kind) in seen_fields(client.services.as_ref(), &view).await {
+        let kind = kind.map_or_else(String::new, |kind| format!(" ({kind})"));
+        fields.entry(name).or_insert_with(|| format!("{UNDOCUMENTED}{kind}"));
+    }
+    Ok(Reply::new(200, JSON, serde_json::to_vec(&fields).unwrap_or_default()))
 }
 
 /// The retention flag, which is always on: the lifecycle rules of the bucket decide how long logs are kept.

@@ -11,6 +11,7 @@ mod envelope;
 pub(crate) mod logpull;
 pub(crate) mod logs_engine;
 mod retention;
+mod seen_fields;
 
 pub(crate) use client_request::{ClientRequest, repeated_parameter_reply};
 pub(crate) use cve_switch::CVE_SWITCH;

@@ -35,7 +35,7 @@ mod words;
 pub use class::{FieldClass, FieldTreatment};
 pub use field_names::{is_listed, nearest_field};
 pub use fields::{MEMBERS, class_of, fields};
-pub use record::mask_line;
+pub use record::{is_masked_name, mask_line};
 pub use role::Role;
 
 use crate::record::Dataset;

@@ -149,7 +149,8 @@ fn masked_name(number: usize) -> String {
 }
 
 /// Whether a name is one that masking gives.
-fn is_masked_name(name: &str) -> bool {
+#[must_use]
+pub fn is_masked_name(name: &str) -> bool {
     let inner = name.strip_prefix("[masked").and_then(|rest| rest.strip_suffix(']'));
     let digits =
         |rest: &str| rest.strip_prefix('-').is_some_and(|number| number.bytes().all(|byte| byte.is_ascii_digit()));

@@ -26,6 +26,7 @@ mod read_permit;
 mod retry_delay;
 pub mod scan;
 pub mod send;
+mod small_object;
 pub mod sweep;
 pub mod transform;
 mod verdict;

@@ -10,7 +10,7 @@ use super::message::{MessageBody, ReceivedMessage, keep_dead_letter};
 use super::process::{BatchFigures, BatchOutcome, BatchRequest, process_batch, remove_sidecars};
 use super::retry_delay::retry_delay_s;
 use crate::backend::{BackendError, Bucket, Queue};
-use crate::bucket_keys::{KeyClass, classify};
+use crate::bucket_keys::{IgnoreReason, KeyClass, classify};
 use crate::config::{Config, LogLevel};
 use crate::index::{forget_entries, remove_claims};
 use crate::ledger::backfills::CountEndedObject;
@@ -302,5 +302,8 @@ fn verdict_of(outcome: BatchOutcome, key: &str) -> ParseVerdict {
             ParseVerdict::new(ParseOutcome::Quarantined, key).because(why.code(), Some(why.to_string()))
         }
         BatchOutcome::AlreadyQuarantined => ParseVerdict::new(ParseOutcome::AlreadyQuarantined, key),
+        BatchOutcome::TestUpload => {
+            ParseVerdict::new(ParseOutcome::Ignored, key).because(IgnoreReason::LogpushCheck.code(), None)
+        }
     }
 }

@@ -21,6 +21,7 @@ use super::known_lines::KnownLines;
 use super::plan_rules::PlanRules;
 use super::read_permit::{HeartbeatBody, acquire_read_permit};
 use super::scan::{BatchContext, BatchScan, ScanError, scan_batch};
+use super::small_object::ObjectBody;
 use super::transform::PartnerTransformer;
 use crate::backend::{BackendError, Bucket, ByteStream, Queue, WholeBody};
 use crate::batch::{BatchError, ReadTotals};
@@ -66,6 +67,8 @@ pub enum BatchOutcome {
     AlreadyQuarantined,
     /// The bucket has no such object any more.
     Gone,
+    /// It is Logpush's test upload, under the name of a batch.
+    TestUpload,
 }
 
 /// The figures of a sealed batch. As JSON they are a part of the message's log line.
@@ -126,6 +129,8 @@ async fn process_version(
     request: &BatchRequest,
 ) -> Result<(BatchOutcome, bool), BackendError> {
     let Some((head, body)) = services.bucket().get(key).await? else { return Ok((BatchOutcome::Gone, false)) };
+    let body = ObjectBody::unless_test(body, head.size).await?;
+    let Some(body) = body else { return Ok((BatchOutcome::TestUpload, false)) };
     let id = BatchId::for_object(services.bucket_name(), key, &head.etag);
     let object =
         ObjectVersion { key: key.into(), etag: head.etag.clone(), uploaded_ms: head.uploaded_ms, size: head.size };

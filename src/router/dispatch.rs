@@ -138,7 +138,7 @@ async fn answer_client<D: Services + 'static>(
 ) -> Result<Reply, Problem> {
     match route {
         CloudflareRoute::ReceivedLogs => logpull::received_logs(client).await,
-        CloudflareRoute::ListFields => logpull::list_fields(client),
+        CloudflareRoute::ListFields => logpull::list_fields(client).await,
         CloudflareRoute::ZoneRay => logpull::zone_ray(client).await,
         CloudflareRoute::GetRetention => logpull::get_retention(client),
         CloudflareRoute::SetRetention => logpull::set_retention(client),

@@ -421,3 +421,20 @@ fn silent_permit_holder_is_replaced() {
     assert!((READ_PERMIT_SILENT_MS..READ_PERMIT_WAIT_MS).contains(&waited_ms), "{waited_ms}");
     drop(silent);
 }
+
+#[test]
+fn test_upload_named_like_a_batch_is_ignored() {
+    let cases: [&[u8]; 3] = [
+        include_bytes!("../fixtures/cases/30-test-upload-spellings/singular.txt.gz"),
+        include_bytes!("../fixtures/cases/30-test-upload-spellings/spaces.txt.gz"),
+        br#"{"content":"tests"}"#,
+    ];
+    for key in ["logs/test.txt.gz", "logs/http_requests/20260328/test.txt.gz", "logs/test.gz", "logs/test.json", KEY] {
+        for stored in cases {
+            let fakes = Fakes::with(key, stored);
+            let found = fakes.parse(&put(key), 1);
+            assert_eq!((found.verdict.name(), found.code, found.retry_s), ("ignored", Some("logpush_check"), None));
+            assert!(fakes.ledgers.names().is_empty(), "{key}: no ledger knows it");
+        }
+    }
+}

@@ -167,6 +167,51 @@ fn the_fields_are_those_of_the_dataset() {
 }
 
 #[test]
+fn fields_of_the_newest_batch_are_listed() {
+    let stored = include_bytes!("../../fixtures/cases/18-response-fields/batch.log.gz");
+    let fakes = Fakes::new();
+    batch(&fakes, KEYS[0], stored, None);
+    batch(&fakes, KEYS[1], &ndjson([r#"{"RayID":"9e35500000000001","OlderField":1}"#]), None);
+    let before = fakes.bucket.ranged();
+    let found = body(&zone(&fakes, "received/fields"));
+    assert_eq!(fakes.bucket.ranged() - before, stored.len(), "one read, of the newest batch");
+    for (name, description) in [
+        ("WAFMatchedVar", "Not documented; the newest batch has it (string)"),
+        ("WAFFlags", "Not documented; the newest batch has it (string)"),
+    ] {
+        assert_eq!(found[name], description);
+    }
+    assert!(found["RayID"].as_str().unwrap().starts_with("Identifier of the request"));
+    assert!(found.get("OlderField").is_none() && !found.to_string().contains("made-up"));
+}
+
+#[test]
+fn fields_are_seen_in_visible_records_only() {
+    let fakes = Fakes::new();
+    let lines = [
+        r#"{"RayID":"9e35500000000001","ZoneName":"a.example","OfZoneA":{"x":1},"4111111111111111":1}"#,
+        r#"{"RayID":"9e35500000000002","ZoneName":"b.example","OfZoneB":1}"#,
+    ];
+    batch(&fakes, KEYS[0], &ndjson(lines), None);
+    let caller = |more: &Value| Ok(super::access::deployment(&[rule("caller", more)]));
+    let seen = |config: &Result<_, _>| {
+        let ask = Ask::get("/client/v4/zones/z/logs/received/fields");
+        let found = body(&Ask { authorization: Some("Bearer caller".into()), ..ask }.of_deployment(&fakes, config));
+        let found = found.as_object().unwrap().clone();
+        found.into_iter().filter(|(_, words)| words.as_str().unwrap().starts_with("Not documented")).collect::<Vec<_>>()
+    };
+    let words =
+        |name: &str, kind: &str| (name.to_owned(), format!("Not documented; the newest batch has it{kind}").into());
+    let all = seen(&caller(&json!({})));
+    assert_eq!(all, [words("4111111111111111", " (int)"), words("OfZoneA", " (object)"), words("OfZoneB", " (int)")]);
+    let narrow = json!({"zones": ["a.example"], "role": "viewer"});
+    assert_eq!(seen(&caller(&narrow)), [words("OfZoneA", "")], "the name that looks like a card is masked");
+    assert_eq!(seen(&caller(&json!({"zones": ["c.example"]}))), []);
+    fakes.bucket.delete(KEYS[0]);
+    assert_eq!(seen(&caller(&json!({}))), []);
+}
+
+#[test]
 fn logs_are_kept_and_cannot_be_turned_off() {
     let (fakes, _) = store();
     let kept = json!({ "success": true, "errors": [], "messages": [], "result": { "flag": true } });

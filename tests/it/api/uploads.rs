@@ -212,13 +212,29 @@ fn logpushs_test_upload_is_welcome_and_not_kept() {
 }
 
 #[test]
+fn other_spellings_of_test_upload_are_welcome() {
+    let cases: [&[u8]; 2] = [
+        include_bytes!("../../fixtures/cases/30-test-upload-spellings/singular.txt.gz"),
+        include_bytes!("../../fixtures/cases/30-test-upload-spellings/spaces.txt.gz"),
+    ];
+    let texts = [r#"{"content":"Test"}"#, "{\n \"content\": \"tests\"\n}\n", r#"[{"content":"tests"}]"#];
+    let texts = texts.map(|text| [text.as_bytes().to_vec(), gzip(text.as_bytes())]);
+    for body in cases.map(<[u8]>::to_vec).into_iter().chain(texts.into_iter().flatten()) {
+        let fakes = Fakes::new();
+        let reply = Ask::upload(&body).of(&fakes);
+        assert_eq!((reply.status, json(&reply)), (200, serde_json::json!({"accepted": "test"})));
+        assert!(fakes.bucket.contents().is_empty() && fakes.queue.sent().is_empty());
+    }
+}
+
+#[test]
 fn what_only_resembles_the_test_upload_is_kept() {
     let test: &[u8] = br#"{"content":"tests"}"#;
     for body in [
-        gzip(&[test, b"\n", test].concat()),
         gzip(br#"{"content":"tests","RayID":"9e35512345678abc"}"#),
         gzip(&[test, b"\n", &text()].concat()),
-        br#"{"content":"test"}"#.to_vec(),
+        br#"{"content":"contest"}"#.to_vec(),
+        br#"{"content":["tests"]}"#.to_vec(),
     ] {
         assert!(!stored(&Fakes::new(), Ask::upload(&body)).is_empty());
     }

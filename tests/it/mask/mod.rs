@@ -109,6 +109,21 @@ fn masked_line_keeps_its_names_and_masks_once() {
 }
 
 #[test]
+fn values_in_arrays_show_no_secret() {
+    let stored = include_bytes!("../../fixtures/cases/18-response-fields/batch.log.gz");
+    let text = String::from_utf8(crate::support::gzip::gunzip(stored)).unwrap();
+    assert!(text.matches("made-up-secret").count() >= 4);
+    for line in text.lines() {
+        for role in [Role::Viewer, Role::Support] {
+            let seen = masked(role, Dataset::HttpRequests, line);
+            assert!(!seen.contains("made-up-secret") && !seen.contains("GA1.2"), "{role}: {seen}");
+            assert!(role == Role::Support || !seen.contains("made-up-user"), "{seen}");
+            assert_eq!(names(&seen), names(line));
+        }
+    }
+}
+
+#[test]
 fn forensics_sees_the_line_byte_for_byte() {
     for line in [&b"{ \"a\" : 1 }\r"[..], b"\xff", b""] {
         let mut out = Vec::new();

@@ -1,10 +1,11 @@
 //! The contracts in `schemas/` and the code say the same.
 
+use raydex::batch::{TEST_MEMBER, TEST_VALUES, is_test_upload};
 use raydex::config::SETTINGS;
 use raydex::r2_event::{EventBackfill, ObjectChange, R2Event};
 use raydex::record::Dataset;
 use raydex::record::fields::Field;
-use raydex::render::default_columns;
+use raydex::render::{TimeForm, default_columns, write_csv_row};
 use serde_json::{Map, Value};
 
 use super::{json, regex, text};
@@ -108,6 +109,52 @@ fn only_required_event_members_must_be_there() {
         without["object"].as_object_mut().unwrap().remove(name);
         assert_eq!(parses(&without), !required.contains(&name.as_str()), "without object.{name}");
     }
+}
+
+/// A list that has a source and a day on which it was compared with it.
+fn has_source(list: &toml::Value, name: &str) {
+    assert!(list["source"].as_str().is_some_and(|source| source.starts_with("https://")), "{name}");
+    let checked = list["checked"].as_datetime().and_then(|checked| checked.date);
+    assert!(checked.is_some_and(|day| (2026..2100).contains(&day.year)), "{name}");
+}
+
+#[test]
+fn spellings_are_those_of_the_code() {
+    let lists: toml::Table = text("schemas/spellings.toml").parse().unwrap();
+    lists.iter().for_each(|(name, list)| has_source(list, name));
+    let texts = |list: &toml::Value| -> Vec<String> {
+        list.as_array().unwrap().iter().map(|text| text.as_str().unwrap().to_owned()).collect()
+    };
+    let test = &lists["test_upload"];
+    assert_eq!(
+        (test["member"].as_str(), texts(&test["values"])),
+        (Some(TEST_MEMBER), TEST_VALUES.map(String::from).to_vec())
+    );
+    let names = texts(&lists["timestamps"]["names"]);
+    assert!(names.starts_with(&TimeForm::ALL.map(|form| form.name().to_owned())), "{names:?}");
+    for value in texts(&test["values"]) {
+        assert!(is_test_upload(format!("{{\"{TEST_MEMBER}\": \"{value}\"}}").as_bytes()), "{value}");
+    }
+}
+
+#[test]
+fn cell_with_a_formula_starter_is_a_text() {
+    let lists: toml::Table = text("schemas/spellings.toml").parse().unwrap();
+    let starters = lists["formula"]["starters"].as_array().unwrap();
+    assert!(starters.len() >= 4);
+    for starter in starters.iter().map(|starter| starter.as_str().unwrap()) {
+        let line = serde_json::json!({ "a": format!("{starter}SUM(1)") }).to_string();
+        let mut out = Vec::new();
+        write_csv_row(&mut out, line.as_bytes(), &["a"]).unwrap();
+        let row = String::from_utf8(out).unwrap();
+        assert!(row.trim_start_matches('"').starts_with('\''), "{starter}: {row}");
+    }
+}
+
+#[test]
+fn field_classes_have_a_source_and_a_day() {
+    let classes: toml::Table = text("schemas/field_classes.toml").parse().unwrap();
+    has_source(&toml::Value::Table(classes), "field_classes");
 }
 
 #[test]

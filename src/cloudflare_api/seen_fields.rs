@@ -1,0 +1,101 @@
+//! The fields that records have and no list has, for `received/fields`: those in the beginning of the newest batch.
+//!
+//! They cost one call of the registry, one of each ledger that is asked (at most [`SEEN_LEDGERS`]), and one read of at
+//! most [`SEEN_STORED`] bytes.
+//!
+//! # Invariants
+//! A field is shown only if a record that the caller sees has it, by the name that the caller sees.
+
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+
+use crate::api::ledgers::{call_ledger, newest_ledgers};
+use crate::api::record_view::RecordView;
+use crate::backend::{Bucket, ByteStream, RangedRead};
+use crate::batch::{BatchLine, BatchReader};
+use crate::http::Problem;
+use crate::index::ObjectVersion;
+use crate::ledger::BatchState;
+use crate::ledger::calls::ListBatches;
+use crate::limits::{LISTED, SEEN_LEDGERS, SEEN_STEP, SEEN_STORED, SEEN_TEXT};
+use crate::mask::{MASKED, is_masked_name};
+use crate::record::fields::line_text;
+use crate::record::{Dataset, RecordMembers};
+use crate::services::Services;
+
+/// Fields by name, each with the JSON type of its values where one shows it.
+type SeenFields = BTreeMap<String, Option<&'static str>>;
+
+/// The fields in the newest batch of the view's dataset. None where nothing can be read now: the list is not worth an
+/// error.
+pub(super) async fn seen_fields(services: &impl Services, view: &RecordView) -> SeenFields {
+    let reservation = services.memory().reservation();
+    if reservation.reserve(SEEN_STORED + 2 * SEEN_TEXT).is_err() {
+        return SeenFields::default();
+    }
+    let object = newest_batch(services, view.dataset()).await;
+    let Ok(Some(object)) = object else { return SeenFields::default() };
+    let bytes = 0..SEEN_STORED as u64;
+    match services.bucket().get_range(&object.key, Some(&object.etag), bytes).await {
+        Ok(RangedRead::Body(body)) => {
+            body.all().await.map_or_else(|_| SeenFields::default(), |head| fields_of(&head, view))
+        }
+        _ => SeenFields::default(),
+    }
+}
+
+/// The newest sealed batch of a dataset, in the newest ledgers.
+async fn newest_batch(services: &impl Services, dataset: Dataset) -> Result<Option<ObjectVersion>, Problem> {
+    for name in newest_ledgers(services, SEEN_LEDGERS).await?.names {
+        let list = ListBatches { state: Some(BatchState::Sealed), limit: LISTED };
+        let batches = call_ledger(services, &name, &list).await?.batches;
+        let newest = batches.into_iter().find(|batch| batch.dataset == dataset.name() && !batch.gone);
+        if let Some(batch) = newest {
+            return Ok(Some(batch.object));
+        }
+    }
+    Ok(None)
+}
+
+/// The fields of the records in the first stored bytes of a batch. What is damaged ends them.
+fn fields_of(head: &[u8], view: &RecordView) -> SeenFields {
+    let mut seen = SeenFields::default();
+    let mut reader = BatchReader::default();
+    for step in head.chunks(SEEN_STEP) {
+        let flow = reader.push(step, |line| {
+            if let BatchLine::Text { bytes, .. } = line {
+                take_fields(&mut seen, view, bytes);
+            }
+            ControlFlow::Continue(())
+        });
+        if !matches!(flow, Ok(ControlFlow::Continue(()))) || reader.totals().inflated >= SEEN_TEXT as u64 {
+            break;
+        }
+    }
+    seen
+}
+
+/// Adds the fields of a record that the caller sees.
+fn take_fields(seen: &mut SeenFields, view: &RecordView, line: &[u8]) {
+    let Some(line) = view.view(line) else { return };
+    let text = line_text(&line);
+    let Ok(members) = RecordMembers::parse(&text) else { return };
+    for (name, value) in members.iter().filter(|(name, _)| !is_masked_name(name)) {
+        let kind = seen.entry(name.to_owned()).or_default();
+        *kind = kind.or_else(|| json_type(value));
+    }
+}
+
+/// The type of a value; `None` where it is null or masked.
+fn json_type(value: &str) -> Option<&'static str> {
+    match value.as_bytes().first()? {
+        b'"' if value.trim_matches('"') == MASKED => None,
+        b'"' => Some("string"),
+        b'{' => Some("object"),
+        b'[' => Some("array"),
+        b't' | b'f' => Some("bool"),
+        b'-' | b'0'..=b'9' if value.contains(['.', 'e', 'E']) => Some("float"),
+        b'-' | b'0'..=b'9' => Some("int"),
+        _ => None,
+    }
+}
