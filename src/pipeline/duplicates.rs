@@ -15,18 +15,18 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 
-use super::read_permit::HeartbeatBody;
 use itertools::Itertools;
 
 use super::known_lines::{GonePlan, KnownLines, LineKey};
 use super::plan_rules::PlanRules;
+use super::read_permit::HeartbeatBody;
 use crate::backend::{BackendError, Bucket, ByteStream};
 use crate::batch::{BatchLine, BatchReader, ObjectSpans};
 use crate::index::claims::{ClaimKind, ClaimLines, ClaimPart, EarlierClaim, PlanName};
 use crate::index::entry::{self, PartView, RayLocation};
 use crate::index::{ShardEntry, ShardName};
+use crate::ledger::BatchId;
 use crate::ledger::calls::{BatchDetails, CheckPlan, GetBatch, PlanStanding};
-use crate::ledger::{BatchId, DeliveryPlan};
 use crate::memory::ReadPermit;
 use crate::record::{Dataset, RayId, RayKey, read_key};
 use crate::render::content_digest;
@@ -185,8 +185,7 @@ impl<S: Services> DuplicateFinder<'_, S> {
         if is_read {
             known.delivered.extend(lines.into_iter().map(|digest| (digest, number)));
         } else {
-            let rules =
-                || details.plans.iter().find(|other| other.number == plan.name.plan).cloned().and_then(PlanRules::new);
+            let rules = || rules_of(&details, plan.name.plan);
             let same = plan.shards.iter().filter(|(_, is_same)| *is_same);
             let gone =
                 same.filter_map(|(prefix, _)| Some(GonePlan { prefix: *prefix, rules: rules()?, batch: number }));
@@ -227,8 +226,7 @@ impl<S: Services> DuplicateFinder<'_, S> {
         keys: &[LineKey],
         lines: &mut Vec<u64>,
     ) -> Result<bool, BackendError> {
-        let delivery: Option<&DeliveryPlan> = details.plans.iter().find(|other| other.number == plan.name.plan);
-        let rules = delivery.cloned().and_then(PlanRules::new);
+        let rules = rules_of(details, plan.name.plan);
         let (Some(rules), Some(batch)) = (rules, &details.batch) else { return Ok(false) };
         let Some((head, body)) = self.services.bucket().get(&plan.name.key).await? else { return Ok(false) };
         if head.etag != plan.name.etag {
@@ -262,6 +260,11 @@ impl<S: Services> DuplicateFinder<'_, S> {
         }
         reader.finish(&mut sink).map(drop).map_err(damaged)
     }
+}
+
+/// The rules of a batch's plan with this number; `None` where there is none, or it cannot be read.
+fn rules_of(details: &BatchDetails, plan: u32) -> Option<PlanRules> {
+    details.plans.iter().find(|other| other.number == plan).cloned().and_then(PlanRules::new)
 }
 
 /// Adds the digest of a partner line, if one of these keys is its.

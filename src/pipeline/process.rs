@@ -209,11 +209,12 @@ impl<S: Services> BatchWriter<'_, S> {
 
     /// Writes the index, seals the batch, and announces its payloads.
     async fn commit(&self, mut scan: BatchScan, plan: Option<&DeliveryPlan>) -> Result<BatchFigures, BackendError> {
-        let claims = LineClaims::new(&scan.entries, &scan.digests);
+        // A copy of the packed rays, which the index takes; nothing where nothing is delivered.
+        let claims = plan.map(|_| LineClaims::new(&scan.entries, &scan.digests));
         let mut report = BatchFigures { totals: scan.totals, counts: scan.counts.clone(), ..BatchFigures::default() };
         let indexed = if self.index { Some(self.write_index(&mut scan, &mut report).await?) } else { None };
-        let superfluous = match plan {
-            Some(plan) => self.leave_out_duplicates(&mut scan, plan, &claims).await?,
+        let superfluous = match plan.zip(claims) {
+            Some((plan, claims)) => self.leave_out_duplicates(&mut scan, plan, &claims).await?,
             None => Vec::new(),
         };
         if let Some(plan) = &scan.plan {

@@ -4,7 +4,7 @@ use raydex::limits::{BODIES_KEPT_MS, CLAIMS_KEPT_MS};
 
 use super::support::gzip::gzip;
 use super::support::records::{http, ndjson, ray};
-use super::support::{Fault, Kind};
+use super::support::{Consumers, Fault, Kind};
 use super::{at_partner, delete, deployment, held, kept, key, put, take, write};
 
 fn lines(rays: std::ops::Range<u64>) -> Vec<String> {
@@ -90,17 +90,24 @@ fn setting_sends_duplicates_and_counts_them() {
     assert_eq!((duplicates.lines, duplicates.sent, held(&consumers, &key("b"))), (8, true, 0));
 }
 
+/// A deployment in which the first attempt at a batch failed at its call of a ledger with this number; with the batch's
+/// text and message.
+fn interrupted(at: usize) -> (Consumers, Vec<u8>, String) {
+    let consumers = deployment(&[]);
+    let text = ndjson(lines(0..8));
+    let first = write(&consumers, &key("a"), &text);
+    consumers.fakes.faults.plan(Some(Kind::Ledger), at, Fault::Fails);
+    let _verdict = consumers.parse(&first, 1);
+    consumers.fakes.faults.clear();
+    (consumers, text, first)
+}
+
 #[test]
 fn batch_waits_for_an_open_one() {
     let mut waits = 0;
     // The ledger's calls of the first batch: its seal is the last of them.
     for at in 0..12 {
-        let consumers = deployment(&[]);
-        let text = ndjson(lines(0..8));
-        let first = write(&consumers, &key("a"), &text);
-        consumers.fakes.faults.plan(Some(Kind::Ledger), at, Fault::Fails);
-        let _verdict = consumers.parse(&first, 1);
-        consumers.fakes.faults.clear();
+        let (consumers, text, first) = interrupted(at);
         let second = write(&consumers, &key("b"), &text);
         let verdict = consumers.parse(&second, 1);
         let is_waiting = verdict.retry_s.is_some();
@@ -118,12 +125,7 @@ fn batch_waits_for_an_open_one() {
 fn lines_of_an_abandoned_batch_are_delivered() {
     // However far the first attempt came before its object went, the copy delivers what it had not sealed.
     for at in 0..12 {
-        let consumers = deployment(&[]);
-        let text = ndjson(lines(0..8));
-        let first = write(&consumers, &key("a"), &text);
-        consumers.fakes.faults.plan(Some(Kind::Ledger), at, Fault::Fails);
-        let _verdict = consumers.parse(&first, 1);
-        consumers.fakes.faults.clear();
+        let (consumers, text, first) = interrupted(at);
         let deleted = delete(&consumers, &key("a"));
         assert_eq!(put(&consumers, &key("b"), &text), "sealed");
         take(&consumers, &first);
