@@ -18,7 +18,7 @@ use std::ops::Range;
 
 use serde::Serialize;
 
-use crate::bucket_keys::version_digest;
+use crate::bucket_keys::{LogPrefixes, version_digest};
 
 /// A call that failed, or whose answer did not arrive. A retry may succeed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -160,6 +160,8 @@ pub struct BatchStore<'a, B> {
     pub data: &'a B,
     /// The log bucket's name, a part of every [`version_digest`].
     pub bucket_name: &'a str,
+    /// What the settings say of the batches.
+    pub prefixes: &'a LogPrefixes,
 }
 
 impl<B> Clone for BatchStore<'_, B> {

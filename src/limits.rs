@@ -156,6 +156,9 @@ pub const SUMMARIES_OBJECT_MAX: u64 = (SUMMARIES_MAX + 5 * MIB) as u64;
 /// Most bytes of a row, a string or a BLOB in a Durable Object's SQLite.
 pub const SQL_BLOB_MAX: usize = 2_000_000;
 
+/// Most folders of unknown datasets that are reported: a row of some 100 bytes each, and a bucket has a few of them.
+pub const UNKNOWN_FOLDERS: usize = 1_000;
+
 /// Body looked at for Logpush's test upload, in bytes: it is 19 bytes of JSON, about 39 as gzip.
 pub const TEST_UPLOAD_MAX: usize = 512;
 

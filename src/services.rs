@@ -7,6 +7,7 @@ use std::future::Future;
 
 use crate::access::{AccessRules, AuthFailure, Caller, Credentials};
 use crate::backend::{BatchStore, Bucket, DurableObjects, Queue};
+use crate::bucket_keys::LogPrefixes;
 use crate::ledger::DeliveryId;
 use crate::limits::PACK_BYTES;
 use crate::memory::{MemoryBudget, ReadPermits};
@@ -33,9 +34,16 @@ pub trait Services {
     fn data_bucket(&self) -> &Self::Bucket;
     /// The log bucket's name, which is part of every batch's identity.
     fn bucket_name(&self) -> &str;
+    /// The folders that Logpush writes to, with what the settings say of the batches in them.
+    fn log_prefixes(&self) -> &LogPrefixes;
     /// The buckets that indexed batches are read from.
     fn batch_store(&self) -> BatchStore<'_, Self::Bucket> {
-        BatchStore { logs: self.bucket(), data: self.data_bucket(), bucket_name: self.bucket_name() }
+        BatchStore {
+            logs: self.bucket(),
+            data: self.data_bucket(),
+            bucket_name: self.bucket_name(),
+            prefixes: self.log_prefixes(),
+        }
     }
     /// The shards of the index, by name.
     fn shards(&self) -> &Self::Shards;

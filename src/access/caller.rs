@@ -57,19 +57,19 @@ impl Caller {
         self.zones.as_ref().is_none_or(|zones| zones.iter().any(|known| known.eq_ignore_ascii_case(zone)))
     }
 
-    /// Whether the caller sees the record `line`, by the zone that it belongs to.
+    /// Whether the caller sees the record `line`, by the zone that it belongs to: `of_batch`, where it does not say.
     #[must_use]
-    pub fn sees(&self, dataset: Dataset, line: &[u8]) -> bool {
+    pub fn sees(&self, dataset: Dataset, of_batch: Option<&str>, line: &[u8]) -> bool {
         self.may_dataset(dataset)
             && self.zones.as_ref().is_none_or(|zones| {
                 let text = line_text(line);
-                RecordMembers::parse(&text).is_ok_and(|members| is_of(dataset, &members, zones))
+                RecordMembers::parse(&text).is_ok_and(|members| is_of(dataset, of_batch, &members, zones))
             })
     }
 }
 
 /// Whether the record belongs to one of the zones.
-fn is_of(dataset: Dataset, members: &RecordMembers<'_>, zones: &[String]) -> bool {
+fn is_of(dataset: Dataset, of_batch: Option<&str>, members: &RecordMembers<'_>, zones: &[String]) -> bool {
     for path in std::iter::once(&ZONE_NAME).chain(dataset.spec().zone) {
         match text_at(members, path) {
             // Without a value the next field decides.
@@ -79,31 +79,31 @@ fn is_of(dataset: Dataset, members: &RecordMembers<'_>, zones: &[String]) -> boo
                 return host_of(&url).is_some_and(|host| zones.iter().any(|zone| is_in_zone(&host, zone)));
             }
             Ok(Some(host)) => return zones.iter().any(|zone| is_in_zone(&host, zone)),
-            Err(Ambiguous) => return false,
+            Err(AmbiguousZone) => return false,
         }
     }
-    false
+    of_batch.is_some_and(|name| zones.iter().any(|zone| zone == name))
 }
 
 /// The value of a field is no text, or the field occurs twice.
-struct Ambiguous;
+struct AmbiguousZone;
 
 /// The text at a path of members, if there is one that is not empty.
-fn text_at(members: &RecordMembers<'_>, path: &str) -> Result<Option<String>, Ambiguous> {
+fn text_at(members: &RecordMembers<'_>, path: &str) -> Result<Option<String>, AmbiguousZone> {
     let (name, inner) = path.split_once('.').map_or((path, None), |(name, inner)| (name, Some(inner)));
     let mut values = members.iter().filter(|(known, _)| *known == name).map(|(_, value)| value);
     let (value, another) = (values.next(), values.next());
     if another.is_some() {
-        return Err(Ambiguous);
+        return Err(AmbiguousZone);
     }
     let Some(value) = value else { return Ok(None) };
     match (FieldValue::from_json(value), inner) {
         (FieldValue::Absent, _) => Ok(None),
         (FieldValue::Text(text), None) => Ok(Some(text.into_owned()).filter(|text| !text.is_empty())),
         (FieldValue::Nested(object), Some(inner)) => {
-            RecordMembers::parse(object).map_err(|_| Ambiguous).and_then(|members| text_at(&members, inner))
+            RecordMembers::parse(object).map_err(|_| AmbiguousZone).and_then(|members| text_at(&members, inner))
         }
-        _ => Err(Ambiguous),
+        _ => Err(AmbiguousZone),
     }
 }
 
@@ -161,21 +161,36 @@ mod tests {
             (ZarazEvents, r#"{"URL":"https://b.example/x"}"#, true),
             (GatewayHttp, r#"{"HTTPHost":"a.example","URL":"https://a.example/"}"#, false),
         ] {
-            assert_eq!(caller.sees(dataset, line.as_bytes()), seen, "{dataset} {line}");
+            assert_eq!(caller.sees(dataset, None, line.as_bytes()), seen, "{dataset} {line}");
         }
         assert!(caller.sees_zone("A.example") && !caller.sees_zone("c.example"));
     }
 
     #[test]
+    fn zone_of_the_batch_fills_in_for_records() {
+        let caller = caller(Some(&["a.example"]), None);
+        for (of_batch, line, seen) in [
+            (Some("a.example"), r#"{"RayID":"1"}"#, true),
+            (Some("b.example"), r#"{"RayID":"1"}"#, false),
+            (Some("a.example"), r#"{"ClientRequestHost":"b.example"}"#, false),
+            (Some("b.example"), r#"{"ZoneName":"a.example"}"#, true),
+            (Some("a.example"), r#"{"ZoneName":7}"#, false),
+            (Some("a.example"), "no record", false),
+        ] {
+            assert_eq!(caller.sees(Dataset::HttpRequests, of_batch, line.as_bytes()), seen, "{of_batch:?} {line}");
+        }
+    }
+
+    #[test]
     fn without_lists_everything_is_seen() {
         let caller = caller(None, None);
-        assert!(caller.sees(Dataset::HttpRequests, b"no record") && caller.sees_zone("x"));
+        assert!(caller.sees(Dataset::HttpRequests, None, b"no record") && caller.sees_zone("x"));
         assert!(Scope::ALL.iter().all(|scope| caller.may(*scope)));
     }
 
     #[test]
     fn unlisted_dataset_is_not_visible() {
         let caller = caller(None, Some(vec![Dataset::FirewallEvents]));
-        assert!(caller.sees(Dataset::FirewallEvents, b"{}") && !caller.sees(Dataset::HttpRequests, b"{}"));
+        assert!(caller.sees(Dataset::FirewallEvents, None, b"{}") && !caller.sees(Dataset::HttpRequests, None, b"{}"));
     }
 }

@@ -138,7 +138,8 @@ async fn collect_windows(
 impl BatchWindows {
     /// Adds the window of the batch if it belongs to the dataset and its object still exists.
     fn take(&mut self, config: &Config, dataset: Dataset, batch: &BatchSummary) {
-        let is_wanted = classify(&batch.object.key, &config.log_prefix) == KeyClass::Batch(dataset) && !batch.gone;
+        let is_batch = matches!(classify(&batch.object.key, &config.log_prefix), KeyClass::Batch(_));
+        let is_wanted = is_batch && batch.dataset == dataset.name() && !batch.gone;
         // The name of an upload says when it came, so its records say what it covers.
         let named = batch_times(&batch.object.key).filter(|(start, end)| start < end);
         let Some((start, end)) = named.or(batch.times).filter(|_| is_wanted) else { return };

@@ -17,7 +17,7 @@ use crate::ledger::BatchId;
 use crate::ledger::calls::{BatchDetails, GetBatch};
 use crate::lookup::FoundRecord;
 use crate::pipeline::{DeliveryStatus, find_delivery_status};
-use crate::record::{Dataset, ray_from_user};
+use crate::record::{Dataset, KeyNames, ray_from_user};
 use crate::services::Services;
 use crate::time::rfc3339;
 
@@ -95,7 +95,9 @@ async fn delivery_statuses(services: &impl Services, records: &[FoundRecord]) ->
             let books = call_ledger(services, &id.ledger, &GetBatch { source: id.source.clone() }).await?;
             known = Some((id, books));
         }
-        statuses.extend(known.as_ref().map(|(id, books)| shown_status(id, books, &record.line, (object, offset))));
+        let names = services.log_prefixes().key_names(&object.key, record.dataset);
+        let line = (&names, record.line.as_slice());
+        statuses.extend(known.as_ref().map(|(id, books)| shown_status(id, books, line, (object, offset))));
     }
     Ok(statuses)
 }
@@ -109,7 +111,7 @@ fn stored_places(record: &FoundRecord) -> impl Iterator<Item = (&FoundRecord, &O
 fn shown_status(
     id: &BatchId,
     books: &BatchDetails,
-    line: &[u8],
+    line: (&KeyNames, &[u8]),
     (object, offset): (&ObjectVersion, u64),
 ) -> RecordDelivery {
     let default_ms = object.default_ms();

@@ -6,7 +6,8 @@
 //! # Invariants
 //! Memory holds at most one part of the body, reserved in the memory budget first. The object appears complete or not
 //! at all. Success is answered only after the object is stored and its message is sent. A body whose beginning shows
-//! that it is not NDJSON is refused before anything of it is stored, with the words of its quarantine.
+//! that it is not NDJSON, or of another dataset, is refused before anything of it is stored, with the words of its
+//! quarantine.
 
 use std::io::Write;
 
@@ -25,7 +26,7 @@ use crate::limits::{
     BESIDE_UPLOADS, HEAD_STORED, INGEST_MAX, TEST_UPLOAD_MAX, UPLOAD_BESIDE, UPLOAD_BUSY_MS, UPLOAD_PART, UPLOAD_STEP,
 };
 use crate::memory::Reservation;
-use crate::pipeline::BatchHead;
+use crate::pipeline::{BatchHead, DatasetChoice, choose_dataset};
 use crate::r2_event::R2Event;
 use crate::record::Dataset;
 use crate::services::Services;
@@ -67,9 +68,10 @@ pub(crate) async fn ingest_batch<Y: ByteStream>(
     let part = part_bytes(request.content_length());
     let _reservation = reserve_part(services, part).await?;
     is_whole = is_whole || read_to(&mut head, HEAD_STORED, &mut request.body).await?;
-    check_form(&head, is_whole)?;
+    check_head(dataset, &head, is_whole)?;
     let now = services.now_ms();
-    let key = batch_key(&config.log_prefix, dataset, now, now, services.random_bits());
+    let folder = config.log_prefix.upload_folder(dataset);
+    let key = batch_key(folder, dataset, now, now, services.random_bits());
     let object = store(services.bucket(), &key, part, head, &mut request.body).await?;
     let event = R2Event::put_object(services.bucket_name(), &key, object.size, &object.etag, now);
     services.parse_queue().send(&[event]).await.map_err(|_| problems::unavailable())?;
@@ -102,15 +104,20 @@ async fn read_to(head: &mut Vec<u8>, most: usize, body: &mut impl ByteStream) ->
     Ok(false)
 }
 
-/// Refuses a body whose beginning shows that it is no batch.
-fn check_form(head: &[u8], is_whole: bool) -> Result<(), Problem> {
+/// Refuses a body whose beginning shows that it is no batch of the dataset.
+fn check_head(dataset: Dataset, head: &[u8], is_whole: bool) -> Result<(), Problem> {
     if head.trim_ascii().is_empty() {
         return if is_whole { Err(problems::empty_body()) } else { Ok(()) };
     }
     let stored = head.get(..HEAD_STORED.min(head.len())).unwrap_or_default();
     let found = BatchHead::of(stored, is_whole && stored.len() == head.len());
-    let form = found.form.or(found.form_without_records);
-    form.map_or(Ok(()), |form| Err(problems::not_a_batch(BatchError::Form(form))))
+    if let Some(form) = found.form.or(found.form_without_records) {
+        return Err(problems::not_a_batch(BatchError::Form(form)));
+    }
+    match choose_dataset(dataset.into(), &found.records) {
+        DatasetChoice::Contradiction { named, found } => Err(problems::records_of_other_dataset(named, found)),
+        DatasetChoice::Read(_) | DatasetChoice::Unknown => Ok(()),
+    }
 }
 
 /// Writes the body as one object: at once if it fits in a part, else in parts.

@@ -171,14 +171,14 @@ struct ViewSink<'s> {
 }
 
 impl RecordSink for ViewSink<'_> {
-    fn on_record(&mut self, line: &[u8]) {
-        if !self.unseen.is_empty() && self.view.is_verbatim() && self.view.is_visible(line) {
+    fn on_record(&mut self, zone: Option<&str>, line: &[u8]) {
+        if !self.unseen.is_empty() && self.view.is_verbatim() && self.view.is_visible(zone, line) {
             self.unseen.take(line);
         }
     }
 
-    fn view<'l>(&mut self, line: &'l [u8]) -> Option<Cow<'l, [u8]>> {
-        let shown = self.view.show(line)?;
+    fn view<'l>(&mut self, zone: Option<&str>, line: &'l [u8]) -> Option<Cow<'l, [u8]>> {
+        let shown = self.view.show(zone, line)?;
         // Names that look like tokens are masked too, so that a role sees by them no more than by its records.
         if !self.view.is_verbatim() {
             self.unseen.take(&shown);

@@ -48,9 +48,9 @@ impl RecordView {
         self.dataset
     }
 
-    /// Whether the record is of a zone of the caller.
-    pub(crate) fn is_visible(&self, line: &[u8]) -> bool {
-        self.caller.sees(self.dataset, line)
+    /// Whether the record is of a zone of the caller; `zone` is that of records that do not say it themselves.
+    pub(crate) fn is_visible(&self, zone: Option<&str>, line: &[u8]) -> bool {
+        self.caller.sees(self.dataset, zone, line)
     }
 
     /// Whether the caller is restricted to some zones.
@@ -64,15 +64,15 @@ impl RecordView {
     }
 
     /// What the caller sees of the stored line; `None` where it is another zone's or does not pass the filter.
-    pub(crate) fn view<'a>(&self, line: &'a [u8]) -> Option<Cow<'a, [u8]>> {
+    pub(crate) fn view<'a>(&self, zone: Option<&str>, line: &'a [u8]) -> Option<Cow<'a, [u8]>> {
         let is_selected = self.stored_filter().is_none_or(|filter| filter.accepts(line) == Ok(true));
-        if is_selected { self.show(line) } else { None }
+        if is_selected { self.show(zone, line) } else { None }
     }
 
     /// What the caller sees of a stored line that passes the [stored filter](Self::stored_filter); `None` where it is
     /// another zone's, or the filter applies to what the caller sees and does not pass that.
-    pub(crate) fn show<'a>(&self, line: &'a [u8]) -> Option<Cow<'a, [u8]>> {
-        if !self.is_visible(line) {
+    pub(crate) fn show<'a>(&self, zone: Option<&str>, line: &'a [u8]) -> Option<Cow<'a, [u8]>> {
+        if !self.is_visible(zone, line) {
             return None;
         }
         let shown = match self.caller.role {
@@ -163,7 +163,7 @@ impl DatasetViews {
 
     /// Whether the record is of a zone of the caller.
     pub(crate) fn is_visible(&self, record: &FoundRecord) -> bool {
-        self.of(record.dataset).is_some_and(|view| view.is_visible(&record.line))
+        self.of(record.dataset).is_some_and(|view| view.is_visible(record.zone.as_deref(), &record.line))
     }
 
     /// Whether the caller is restricted to some zones of one of these datasets.
@@ -178,7 +178,7 @@ impl DatasetViews {
 
     /// What the caller sees of the record; `None` where it is another zone's or does not pass the filter.
     pub(crate) fn view<'a>(&self, record: &'a FoundRecord) -> Option<Cow<'a, [u8]>> {
-        self.of(record.dataset)?.view(&record.line)
+        self.of(record.dataset)?.view(record.zone.as_deref(), &record.line)
     }
 
     fn of(&self, dataset: Dataset) -> Option<&RecordView> {

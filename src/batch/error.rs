@@ -5,6 +5,7 @@
 
 use super::form::BatchForm;
 use crate::limits;
+use crate::record::Dataset;
 
 /// Why an object is not a batch that can be indexed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -69,6 +70,17 @@ pub enum BatchError {
         /// All lines, blank ones not counted.
         lines: u64,
     },
+    /// Its key names another dataset than that of its records.
+    #[error(
+        "the folder or the setting DATASETS names {named}, but the records are of {found}: correct the setting, or the \
+         folder of the Logpush job"
+    )]
+    OtherDataset {
+        /// The dataset that the key names.
+        named: Dataset,
+        /// The dataset of the records.
+        found: Dataset,
+    },
     /// Its records carry neither a ray nor a time.
     #[error(
         "no record of the object has a ray or a time: add the dataset's Ray ID and time fields to field_names of the \
@@ -94,6 +106,7 @@ impl BatchError {
             Self::TooManyPayloads => "too_many_payloads",
             Self::Form(form) => form.code(),
             Self::TooManyRejected { .. } => "too_many_rejected",
+            Self::OtherDataset { .. } => "other_dataset",
             Self::NoRayNoTime => "no_ray_no_time",
         }
     }

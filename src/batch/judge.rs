@@ -16,6 +16,8 @@ use crate::record::RecordKey;
 pub struct FormJudge {
     lines: u64,
     rejected: u64,
+    /// Records of other datasets, which are rejected and yet say nothing against the form.
+    strays: u64,
     /// Records with a ray or a time.
     locatable: u64,
     /// What the first telling line looked like.
@@ -61,6 +63,13 @@ impl FormJudge {
         if is_hopeless { Err(self.without_records()) } else { Ok(()) }
     }
 
+    /// Takes a line that is a record, but not of the object's dataset.
+    pub const fn take_stray(&mut self) {
+        self.lines += 1;
+        self.strays += 1;
+        self.is_after_brace = false;
+    }
+
     /// The form of a line that has begun, and has no end yet.
     #[must_use]
     pub fn form_of_beginning(&self, line: &[u8]) -> Option<BatchForm> {
@@ -87,9 +96,12 @@ impl FormJudge {
     /// # Errors
     /// [`BatchError`] where too few lines are records, or none can be found.
     pub fn finish(&self) -> Result<(), BatchError> {
-        let Self { lines, rejected, .. } = *self;
+        let Self { lines, rejected, strays, .. } = *self;
         if self.has_only_rejected() {
             return Err(self.without_records());
+        }
+        if strays > 0 && strays + rejected == lines {
+            return Err(BatchError::TooManyRejected { rejected: lines, lines });
         }
         if lines >= REJECTED_FROM && rejected * REJECTED_RATIO > lines {
             let too_many = BatchError::TooManyRejected { rejected, lines };

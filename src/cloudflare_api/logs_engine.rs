@@ -14,7 +14,7 @@ use crate::api::record_view::RecordView;
 use crate::api::record_writer::RecordWriter;
 use crate::api::time_range::TimeRange;
 use crate::backend::{Bucket, ListRequest};
-use crate::bucket_keys::{KeyClass, batch_times, classify};
+use crate::bucket_keys::{DatasetClaim, KeyClass, batch_times, classify};
 use crate::http::media_type::TEXT;
 use crate::http::{Problem, Reply, parse_instant, problems};
 use crate::limits::{ENGINE_DAYS, ENGINE_LISTED};
@@ -182,20 +182,23 @@ fn check_bucket<D: Services>(
         return Err(Box::new(error_reply(404, NO_BUCKET, "This deployment does not read that bucket.")));
     }
     let known = &client.config.log_prefix;
-    let prefix = prefix.unwrap_or(known);
-    if !(prefix.starts_with(known.as_str()) || known.starts_with(prefix)) {
+    let prefix = prefix.or_else(|| known.folders().first().map(String::as_str)).unwrap_or_default();
+    if !known.may_hold(prefix) {
         return Err(Box::new(error_reply(404, NO_BUCKET, "This deployment does not read logs under that prefix.")));
     }
-    Ok(prefix.split('/').find_map(Dataset::from_name).unwrap_or(Dataset::HttpRequests))
+    Ok(match known.claim(&format!("{prefix}/")) {
+        DatasetClaim::Named(dataset) | DatasetClaim::Alias(dataset) => dataset,
+        DatasetClaim::Unnamed | DatasetClaim::Unknown => Dataset::HttpRequests,
+    })
 }
 
 /// The prefixes to list: one for each day if the prefix contains `{DATE}`; `None` if these are more than [`ENGINE_DAYS`].
 fn folders<D>(client: &ClientRequest<'_, D>, query: &EngineQuery) -> Option<Vec<String>> {
-    let known = &client.config.log_prefix;
-    let prefix =
-        query.prefix.clone().filter(|prefix| prefix.starts_with(known.as_str())).unwrap_or_else(|| known.clone());
+    let known = client.config.log_prefix.folders();
+    let inside = |prefix: &&String| known.iter().any(|folder| prefix.starts_with(folder.as_str()));
+    let Some(prefix) = query.prefix.as_ref().filter(inside) else { return Some(known.to_vec()) };
     if !prefix.contains(DATE) {
-        return Some(vec![prefix]);
+        return Some(vec![prefix.clone()]);
     }
     let days = query.range.start_ms().div_euclid(DAY_MS)..=(query.range.end_ms() - 1).div_euclid(DAY_MS);
     let folders = || days.clone().map(|number| prefix.replace(DATE, &day(number * DAY_MS))).collect();

@@ -20,7 +20,7 @@ use crate::ledger::calls::ListBatches;
 use crate::limits::{LISTED, SEEN_LEDGERS, SEEN_STEP, SEEN_STORED, SEEN_TEXT};
 use crate::mask::{MASKED, is_masked_name};
 use crate::record::fields::line_text;
-use crate::record::{Dataset, RecordMembers};
+use crate::record::{Dataset, KeyNames, RecordMembers, read_key_by};
 use crate::services::Services;
 
 /// Fields by name, each with the JSON type of its values where one shows it.
@@ -38,7 +38,10 @@ pub(super) async fn seen_fields(services: &impl Services, view: &RecordView) -> 
     let bytes = 0..SEEN_STORED as u64;
     match services.bucket().get_range(&object.key, Some(&object.etag), bytes).await {
         Ok(RangedRead::Body(body)) => {
-            body.all().await.map_or_else(|_| SeenFields::default(), |head| fields_of(&head, view))
+            let prefixes = services.log_prefixes();
+            let names = prefixes.key_names(&object.key, view.dataset());
+            let records = SeenRecords { view, names, zone: prefixes.zone(&object.key) };
+            body.all().await.map_or_else(|_| SeenFields::default(), |head| records.fields_of(&head))
         }
         _ => SeenFields::default(),
     }
@@ -57,32 +60,54 @@ async fn newest_batch(services: &impl Services, dataset: Dataset) -> Result<Opti
     Ok(None)
 }
 
-/// The fields of the records in the first stored bytes of a batch. What is damaged ends them.
-fn fields_of(head: &[u8], view: &RecordView) -> SeenFields {
-    let mut seen = SeenFields::default();
-    let mut reader = BatchReader::default();
-    for step in head.chunks(SEEN_STEP) {
-        let flow = reader.push(step, |line| {
-            if let BatchLine::Text { bytes, .. } = line {
-                take_fields(&mut seen, view, bytes);
-            }
-            ControlFlow::Continue(())
-        });
-        if !matches!(flow, Ok(ControlFlow::Continue(()))) || reader.totals().inflated >= SEEN_TEXT as u64 {
-            break;
-        }
-    }
-    seen
+/// The records of a batch, as the caller sees them.
+struct SeenRecords<'a> {
+    view: &'a RecordView,
+    names: KeyNames,
+    /// The zone of records that do not say it themselves.
+    zone: Option<&'a str>,
 }
 
-/// Adds the fields of a record that the caller sees.
-fn take_fields(seen: &mut SeenFields, view: &RecordView, line: &[u8]) {
-    let Some(line) = view.view(line) else { return };
-    let text = line_text(&line);
-    let Ok(members) = RecordMembers::parse(&text) else { return };
-    for (name, value) in members.iter().filter(|(name, _)| !is_masked_name(name)) {
-        let kind = seen.entry(name.to_owned()).or_default();
-        *kind = kind.or_else(|| json_type(value));
+impl SeenRecords<'_> {
+    /// The fields of the records in the first stored bytes of the batch. What is damaged ends them.
+    fn fields_of(&self, head: &[u8]) -> SeenFields {
+        let mut seen = SeenFields::default();
+        let mut reader = BatchReader::default();
+        for step in head.chunks(SEEN_STEP) {
+            let flow = reader.push(step, |line| {
+                if let BatchLine::Text { bytes, .. } = line {
+                    self.take_fields(&mut seen, bytes);
+                }
+                ControlFlow::Continue(())
+            });
+            if !matches!(flow, Ok(ControlFlow::Continue(()))) || reader.totals().inflated >= SEEN_TEXT as u64 {
+                return seen;
+            }
+        }
+        if head.len() < SEEN_STORED {
+            // All of the batch: its last line may have no line feed.
+            let _end = reader.finish(|line| {
+                if let BatchLine::Text { bytes, .. } = line {
+                    self.take_fields(&mut seen, bytes);
+                }
+                ControlFlow::Continue(())
+            });
+        }
+        seen
+    }
+
+    /// Adds the fields of a record of the view's dataset that the caller sees.
+    fn take_fields(&self, seen: &mut SeenFields, line: &[u8]) {
+        if read_key_by(&self.names, line).is_err() {
+            return;
+        }
+        let Some(line) = self.view.view(self.zone, line) else { return };
+        let text = line_text(&line);
+        let Ok(members) = RecordMembers::parse(&text) else { return };
+        for (name, value) in members.iter().filter(|(name, _)| !is_masked_name(name)) {
+            let kind = seen.entry(name.to_owned()).or_default();
+            *kind = kind.or_else(|| json_type(value));
+        }
     }
 }
 

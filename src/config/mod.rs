@@ -7,6 +7,7 @@
 //! Every missing or invalid setting is reported, all at once. No message contains a secret.
 
 mod access;
+mod datasets;
 mod delivery;
 mod log_level;
 mod reader;
@@ -17,7 +18,7 @@ use std::collections::BTreeMap;
 use chrono::DateTime;
 
 use crate::access::AccessRules;
-use crate::bucket_keys::FOLDER;
+use crate::bucket_keys::LogPrefixes;
 use crate::filter::Filter;
 use crate::limits::{BATCH_SIZE_MAX, RETENTION_DAYS_MAX};
 use crate::mask::{is_listed, nearest_field};
@@ -43,8 +44,8 @@ pub struct Config {
     pub zones: Option<Vec<(String, String)>>,
     /// The name of the bucket that Logpush writes to.
     pub bucket_name: String,
-    /// The prefix of the keys that Logpush writes, with its final slash.
-    pub log_prefix: String,
+    /// The folders that Logpush writes to, and what is said of the batches in them.
+    pub log_prefix: LogPrefixes,
     /// For how many days the lifecycle rules of the bucket keep logs; `None` where that is not said.
     pub retention_days: Option<u32>,
     /// The values of the partner's lines that a deployment sets.
@@ -98,7 +99,7 @@ impl Config {
             .read(&settings::RATE, |value| value.parse().map_err(|_| "must be a whole number, 0 or greater".into()));
         let zones = reader.read(&settings::ZONES, zones);
         let bucket_name = reader.read(&settings::BUCKET_NAME, bucket_name);
-        let log_prefix = reader.read(&settings::PREFIX, prefix);
+        let log_prefix = datasets::read(reader);
         let retention_days = reader.read(&settings::RETENTION, retention_days);
         let partner = partner(reader);
         let batch_size = reader.read(&settings::BATCH_SIZE, batch_size);
@@ -147,18 +148,6 @@ fn bucket_name(value: &str) -> Result<String, String> {
     if fits { Ok(value.to_owned()) } else { Err(wrong.into()) }
 }
 
-fn prefix(value: &str) -> Result<String, String> {
-    if value.starts_with(FOLDER) {
-        return Err(format!("is in {FOLDER}, the folder of raydex's own objects"));
-    }
-    let fits = value.len() <= 512 && value.ends_with('/') && !value.starts_with('/');
-    if fits {
-        Ok(value.to_owned())
-    } else {
-        Err("must be a folder of at most 512 bytes that ends with a slash and does not begin with one".into())
-    }
-}
-
 /// The values of the partner's lines. Each is checked with a valid counterpart, so that errors in both are reported.
 fn partner<G: Fn(&str) -> Option<String>>(reader: &mut SettingsReader<G>) -> Option<PartnerOptions> {
     let options = |tenant: &str, country: &str| PartnerOptions::new(tenant, country).map_err(not_valid);
@@ -185,7 +174,7 @@ fn instant(value: &str) -> Result<i64, String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Config, ConfigFault, LogLevel, SETTINGS};
+    use super::{Config, ConfigFault, LogLevel, LogPrefixes, SETTINGS};
     use crate::access::{Grant, Scope};
     use crate::mask::Role;
     use crate::partner::{OnUnknown, ServerErrors, Subrequests};
@@ -214,7 +203,7 @@ mod tests {
         let config = read(&[]).ok().unwrap();
         assert_eq!(hex::encode(config.access.tokens[0].sha256), HASH);
         assert!(config.access.tokens[0].grant == Grant::everything() && config.access.sign_on.is_none());
-        assert_eq!((config.bucket_name.as_str(), config.log_prefix.as_str()), ("cdn-logs-raw", "logs/"));
+        assert_eq!((config.bucket_name.as_str(), config.log_prefix), ("cdn-logs-raw", LogPrefixes::one("logs/")));
         assert_eq!(config.partner, PartnerOptions::default());
         assert_eq!((config.batch_size, config.subrequests), (1_000, Subrequests::Include));
         assert_eq!((config.filter, config.push_start_ms, config.log_level), (None, None, LogLevel::Info));
@@ -403,8 +392,11 @@ mod tests {
 
     #[test]
     fn the_own_folder_is_no_log_prefix() {
-        let words = "LOG_PREFIX is in raydex/, the folder of raydex's own objects";
+        let words = "LOG_PREFIX is in raydex/, a folder that is never read as logs";
         assert_eq!(faults(&[("LOG_PREFIX", "raydex/logs/")]), [words]);
+        let config = read(&[("LOG_PREFIX", "")]).ok().unwrap();
+        assert_eq!(config.log_prefix.folders(), [""], "the whole bucket");
+        assert_eq!(faults(&[("DATASETS", "hunter2")]).len(), 1);
     }
 
     #[test]

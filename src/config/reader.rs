@@ -47,6 +47,17 @@ impl<G: Fn(&str) -> Option<String>> SettingsReader<G> {
         read(&value).map_err(|words| self.faults.push(ConfigFault::Invalid(setting.name, words))).ok()
     }
 
+    /// Parses the value, an empty one too, or the default where there is none.
+    pub(super) fn read_even_empty<T>(
+        &mut self,
+        setting: &SettingSpec,
+        read: impl FnOnce(&str) -> Result<T, String>,
+    ) -> Option<T> {
+        let value = (self.get)(setting.name).map(|value| value.trim().to_owned());
+        let value = value.or_else(|| setting.default().map(str::to_owned))?;
+        read(&value).map_err(|words| self.faults.push(ConfigFault::Invalid(setting.name, words))).ok()
+    }
+
     /// Adds the error of a missing setting.
     pub(super) fn missing(&mut self, setting: &SettingSpec) {
         self.faults.push(ConfigFault::Missing(setting.name));

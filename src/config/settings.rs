@@ -59,8 +59,10 @@ pub const DEFAULT_BUCKET_NAME: &str = "cdn-logs-raw";
 /// The name of the bucket that Logpush writes to: part of every batch's identity, and what its events must say.
 pub const BUCKET_NAME: SettingSpec =
     SettingSpec::variable("BUCKET_NAME", SettingRequirement::Default(DEFAULT_BUCKET_NAME));
-/// The prefix of the keys that Logpush writes.
+/// The folders that Logpush writes to, separated by commas; empty for the whole bucket.
 pub const PREFIX: SettingSpec = SettingSpec::variable("LOG_PREFIX", SettingRequirement::Default("logs/"));
+/// What is said of the batches under a prefix, as a JSON object.
+pub const DATASETS: SettingSpec = SettingSpec::variable("DATASETS", SettingRequirement::Optional);
 /// For how many days the lifecycle rules of the bucket keep logs.
 pub const RETENTION: SettingSpec = SettingSpec::variable("LOG_RETENTION_DAYS", SettingRequirement::Optional);
 /// Requests that one caller may send per minute.
@@ -101,7 +103,7 @@ pub const PUSH_START: SettingSpec = SettingSpec::variable("PUSH_START_TIME", Set
 pub const LOG_LEVEL: SettingSpec = SettingSpec::variable("LOG_LEVEL", SettingRequirement::Default("info"));
 
 /// Every setting, in the order of the documentation.
-pub const SETTINGS: [SettingSpec; 26] = [
+pub const SETTINGS: [SettingSpec; 27] = [
     TOKEN,
     TOKENS,
     ACCESS_TEAM,
@@ -112,6 +114,7 @@ pub const SETTINGS: [SettingSpec; 26] = [
     ZONES,
     BUCKET_NAME,
     PREFIX,
+    DATASETS,
     RETENTION,
     TENANT,
     COUNTRY,

@@ -281,6 +281,13 @@ pub fn unknown_dataset() -> Problem {
         .with_hint(format!("It supports: {known}."))
 }
 
+/// The uploaded records are of another dataset than the path says.
+#[must_use]
+pub fn records_of_other_dataset(named: Dataset, found: Dataset) -> Problem {
+    Problem::new(422, "records_of_other_dataset", format!("The records are of {found}, not of {named}."))
+        .with_hint(format!("Let the Logpush job send them to /v1/ingest/{found}."))
+}
+
 /// The uploaded body is empty.
 #[must_use]
 pub fn empty_body() -> Problem {
@@ -363,6 +370,10 @@ pub fn not_a_batch_key(why: IgnoreReason) -> Problem {
         }
         IgnoreReason::Folder => {
             Problem::new(422, "folder", "The key is that of a folder.").with_hint("Announce each object in it.")
+        }
+        IgnoreReason::NotALog | IgnoreReason::UnknownDataset => {
+            Problem::new(422, "not_a_log", "The name of the object is that of a file that is not a log.")
+                .with_hint("Copy the object to a name such as 20260328T084200Z_20260328T084225Z_x.log.gz.")
         }
     }
 }

@@ -190,6 +190,10 @@ impl IndexBuilder {
     fn reject(&mut self, why: RecordError, line: &BatchLine<'_>) -> Result<(), BatchError> {
         *self.counts.rejected.entry(why.code().into()).or_default() += 1;
         self.rejected.push(why.code(), line.offset());
+        if why == RecordError::OtherDataset {
+            self.judge.take_stray();
+            return Ok(());
+        }
         self.judge.take_rejected(line)
     }
 }

@@ -100,7 +100,7 @@ pub struct StartBackfill {
     /// The range and the work that were requested.
     pub ask: BackfillRequest,
     /// The prefix of the keys to list.
-    pub folder: String,
+    pub folders: Vec<String>,
     /// A name that makes the start happen once: a second start with it returns the first backfill.
     pub name: Option<String>,
 }
@@ -187,7 +187,7 @@ fn start(sql: &impl SqlDatabase, start: &StartBackfill, now_ms: i64) -> Result<B
         ask: start.ask.clone(),
         state: BackfillState::Running,
         steps: 0,
-        cursor: BackfillCursor { folders: vec![start.folder.clone()], after: None, whole_bucket: false },
+        cursor: BackfillCursor { folders: start.folders.clone(), after: None, whole_bucket: false },
         listed: 0,
         announced: 0,
         lines: 0,

@@ -62,7 +62,7 @@ pub struct BatchSummary {
     pub id: String,
     /// The version of the object in the bucket.
     pub object: ObjectVersion,
-    /// The dataset that its key names.
+    /// The dataset that it is read as.
     pub dataset: String,
     /// How far its processing is.
     pub state: BatchState,

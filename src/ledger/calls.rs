@@ -50,7 +50,7 @@ pub struct BeginBatch {
     pub source: SourceId,
     /// The version of the object in the bucket.
     pub object: ObjectVersion,
-    /// The dataset that its key names.
+    /// The dataset that it is read as.
     pub dataset: String,
     /// Whether its rays go into the index.
     pub index: bool,

@@ -34,6 +34,7 @@ mod sources;
 pub mod state;
 pub mod sweep_round;
 mod tables;
+pub mod unknown_folders;
 mod views;
 pub mod waiting;
 mod wake;

@@ -3,7 +3,8 @@
 //! Its tables: `ledger_v1`, a row for each ledger that holds something; `dead_letter_v1`, the dead letters;
 //! `ignored_v1`, how many events there was nothing to do for, by reason; `backfill_v1` and `backfill_object_v1`, the jobs
 //! of [`super::backfills`] and what they have processed; `swept_v1`, up to when the sweep has looked for objects that no
-//! event announced; `sweep_round_v1`, the round of [`super::sweep_round`]; those of [`super::occupancy`].
+//! event announced; `sweep_round_v1`, the round of [`super::sweep_round`]; those of [`super::occupancy`] and
+//! [`super::unknown_folders`].
 //!
 //! # Invariants
 //! A ledger is known here before it holds a sealed source. A dead letter stays until a person redrives it.
@@ -18,14 +19,16 @@ use super::ids::{OTHER, REGISTRY};
 use super::occupancy;
 use super::sweep_round;
 use super::tables::LedgerRow;
+use super::unknown_folders;
 use crate::backend::{BackendError, DurableObjects, SqlDatabase, SqlValue};
 use crate::rpc::{self, CallReply, Dispatcher, calls};
 
 /// The statements that create the tables where they do not exist.
-const SCHEMA: [&str; 7] = [
+const SCHEMA: [&str; 8] = [
     backfills::SCHEMA,
     backfills::OBJECTS,
     sweep_round::SCHEMA,
+    unknown_folders::SCHEMA,
     "CREATE TABLE IF NOT EXISTS swept_v1 (one INTEGER PRIMARY KEY, at_ms INTEGER NOT NULL)",
     "CREATE TABLE IF NOT EXISTS ledger_v1 (name TEXT PRIMARY KEY, since_ms INTEGER NOT NULL) WITHOUT ROWID",
     "CREATE TABLE IF NOT EXISTS dead_letter_v1 (
@@ -211,6 +214,7 @@ pub fn answer(sql: &impl SqlDatabase, name: &str, body: &[u8], now_ms: i64) -> R
         .on(|ask| swept(sql, *ask))
         .on(|ask| redriven(sql, ask, now_ms));
     let calls = sweep_round::dispatch(sql, backfills::dispatch(sql, calls, now_ms));
+    let calls = unknown_folders::dispatch(sql, calls, now_ms);
     occupancy::dispatch(sql, calls).finish()
 }
 

@@ -71,8 +71,14 @@ pub(super) fn begin(sql: &impl SqlDatabase, ask: &BeginBatch, now_ms: i64) -> Re
     }
     match &mine {
         None => insert(sql, ask, now_ms)?,
-        Some(mine) if mine.uploaded_ms < ask.object.uploaded_ms => touch(sql, ask)?,
-        Some(_) => {}
+        Some(mine) => {
+            if mine.uploaded_ms < ask.object.uploaded_ms {
+                touch(sql, ask)?;
+            }
+            if mine.state == BatchState::Open {
+                name_dataset(sql, ask)?;
+            }
+        }
     }
     let due = mine.as_ref().map(|mine| mine.replay).filter(|replay| ask.index && is_due(*replay));
     let (plan, more) = match &ask.deliver {
@@ -114,6 +120,12 @@ fn insert(sql: &impl SqlDatabase, ask: &BeginBatch, now_ms: i64) -> Result<(), B
         ],
     )
     .map(drop)
+}
+
+/// Records the dataset that the batch is read as: the settings may say another one than at an earlier attempt.
+fn name_dataset(sql: &impl SqlDatabase, ask: &BeginBatch) -> Result<(), BackendError> {
+    let parameters = [SqlValue::text(&*ask.dataset), SqlValue::text(ask.source.as_str())];
+    sql.run("UPDATE source_v1 SET dataset = ?1 WHERE id = ?2 AND dataset <> ?1", &parameters).map(drop)
 }
 
 /// Records that the same bytes were written again.

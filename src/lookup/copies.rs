@@ -9,15 +9,16 @@ use super::{FoundRecord, RecordCopy};
 use crate::record::Dataset;
 
 /// Shows each record once, where it was found first, with the places of its copies. Two records are the same if their
-/// lines are equal JSON: white space and the order of members do not count.
+/// lines are equal JSON and their batches say the same zone: white space and the order of members do not count.
 pub(super) fn merge_copies(records: Vec<FoundRecord>) -> Vec<FoundRecord> {
     if records.len() < 2 {
         return records;
     }
     let mut merged: Vec<FoundRecord> = Vec::with_capacity(records.len());
-    let mut places: BTreeMap<(Dataset, [u8; 32]), usize> = BTreeMap::new();
+    let mut places: BTreeMap<(Dataset, Option<String>, [u8; 32]), usize> = BTreeMap::new();
     for record in records {
-        let place = *places.entry((record.dataset, content_hash(&record.line))).or_insert(merged.len());
+        let place =
+            *places.entry((record.dataset, record.zone.clone(), content_hash(&record.line))).or_insert(merged.len());
         match merged.get_mut(place) {
             Some(first) => first.copies.push(RecordCopy { object: record.object, offset: record.offset }),
             None => merged.push(record),
@@ -57,7 +58,7 @@ mod tests {
     fn found(key: &str, offset: u64, line: &str) -> FoundRecord {
         let object = Rc::new(ObjectVersion { key: key.into(), etag: "e".into(), uploaded_ms: 0, size: 1 });
         let line = line.as_bytes().to_vec();
-        FoundRecord { dataset: Dataset::HttpRequests, object, offset, line, copies: Vec::new() }
+        FoundRecord { dataset: Dataset::HttpRequests, object, offset, line, zone: None, copies: Vec::new() }
     }
 
     /// The line of each record with the places of all its copies.

@@ -40,6 +40,8 @@ pub struct FoundRecord {
     pub line: Vec<u8>,
     /// The other places where the same record is stored.
     pub copies: Vec<RecordCopy>,
+    /// The zone of the batch's records that do not say it themselves.
+    pub zone: Option<String>,
 }
 
 /// Where a copy of a record is.
@@ -111,7 +113,10 @@ pub async fn lookup(
     };
     stream::iter(found.candidates.iter().take(LOOKUP_BATCHES))
         .map(async |candidate| {
-            let target = LookupTarget::new(candidate.dataset, key, reservation);
+            let object = &candidate.object.key;
+            let names = store.prefixes.key_names(object, candidate.dataset);
+            let zone = store.prefixes.zone(object);
+            let target = LookupTarget::new((names, zone), key, reservation);
             batch_lookup::find_in_batch(store, &target, candidate).await
         })
         .buffered(CONCURRENT_CALLS)

@@ -78,8 +78,9 @@ impl SpanLineSink for LookupSink<'_> {
                 self.truncated = true;
                 return ControlFlow::Break(());
             }
-            let (dataset, object) = (self.target.dataset, Rc::clone(&self.object));
-            self.records.push(FoundRecord { dataset, object, offset, line: bytes.to_vec(), copies: Vec::new() });
+            let (dataset, object) = (self.target.dataset(), Rc::clone(&self.object));
+            let (line, zone) = (bytes.to_vec(), self.target.zone.map(str::to_owned));
+            self.records.push(FoundRecord { dataset, object, offset, line, copies: Vec::new(), zone });
         }
         if self.is_complete() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     }

@@ -6,12 +6,15 @@ use memchr::memmem::Finder;
 
 use crate::limits::READER_BYTES;
 use crate::memory::{OutOfMemory, Reservation};
-use crate::record::{Dataset, RayKey, read_key};
+use crate::record::{Dataset, KeyNames, RayKey, read_key_by};
 
 /// The ray that a lookup is for.
 #[derive(Debug)]
 pub(super) struct LookupTarget<'a> {
-    pub(super) dataset: Dataset,
+    /// Where records of the batch keep their ray.
+    names: KeyNames,
+    /// The zone of records that do not say it themselves.
+    pub(super) zone: Option<&'a str>,
     key: &'a RayKey,
     /// The memory of the lookup.
     reservation: &'a Reservation,
@@ -20,7 +23,11 @@ pub(super) struct LookupTarget<'a> {
 }
 
 impl<'a> LookupTarget<'a> {
-    pub(super) fn new(dataset: Dataset, key: &'a RayKey, reservation: &'a Reservation) -> Self {
+    pub(super) fn new(
+        (names, zone): (KeyNames, Option<&'a str>),
+        key: &'a RayKey,
+        reservation: &'a Reservation,
+    ) -> Self {
         let id = key.to_string();
         let mut spellings = vec![id.clone()];
         if key.ray().is_some() {
@@ -28,7 +35,11 @@ impl<'a> LookupTarget<'a> {
             spellings.dedup();
         }
         let spellings = spellings.iter().map(|id| Finder::new(id.as_bytes()).into_owned()).collect();
-        Self { dataset, key, reservation, spellings }
+        Self { names, zone, key, reservation, spellings }
+    }
+
+    pub(super) const fn dataset(&self) -> Dataset {
+        self.names.dataset()
     }
 
     /// Reserves the memory of one reader, which [`Self::release_reader`] returns.
@@ -52,6 +63,6 @@ impl<'a> LookupTarget<'a> {
 
     /// Whether the line is a record of the ray.
     pub(super) fn matches(&self, line: &[u8]) -> bool {
-        read_key(self.dataset, line).is_ok_and(|found| found.ray.as_ref() == Some(self.key))
+        read_key_by(&self.names, line).is_ok_and(|found| found.ray.as_ref() == Some(self.key))
     }
 }

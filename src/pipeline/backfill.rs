@@ -14,7 +14,7 @@
 use serde::Serialize;
 
 use crate::backend::{BackendError, Bucket, ListPage, ListRequest, ObjectHead, Queue};
-use crate::bucket_keys::{KeyClass, after_own_folder, batch_times, classify, folder_day, folders_of};
+use crate::bucket_keys::{KeyClass, batch_times, classify, folder_day, skip_unread_folder};
 use crate::config::Config;
 use crate::ledger::backfills::{
     BackfillCursor, BackfillJob, BackfillRequest, BackfillStart, BackfillState, ListBackfills, RecordBackfillStep,
@@ -64,7 +64,8 @@ pub async fn start_backfill(
     ask: BackfillRequest,
     name: Option<String>,
 ) -> Result<BackfillStart, BackendError> {
-    rpc::call(world.ledgers(), REGISTRY, &StartBackfill { ask, folder: config.log_prefix.clone(), name }).await
+    rpc::call(world.ledgers(), REGISTRY, &StartBackfill { ask, folders: config.log_prefix.folders().to_vec(), name })
+        .await
 }
 
 /// `PUSH_START_TIME` in the past means that what came since then is wanted, too: once for each value.
@@ -113,13 +114,14 @@ async fn page(world: &impl Services, config: &Config, id: i64, job: &mut Backfil
         if whole_bucket {
             job.state = BackfillState::Listed;
         } else {
-            let folders = vec![config.log_prefix.clone()];
+            let folders = config.log_prefix.folders().to_vec();
             job.cursor = BackfillCursor { folders, after: None, whole_bucket: true };
         }
         return Ok(());
     };
     let ask = ListRequest { prefix: folder, after: job.cursor.after.clone(), cursor: None, by_folder: !whole_bucket };
-    let listed = world.bucket().list(&ask).await?;
+    let mut listed = world.bucket().list(&ask).await?;
+    listed.folders.retain(|folder| config.log_prefix.may_hold(folder));
     let now_ms = world.now_ms();
     let mut events = Vec::new();
     let mut stopped_at = None;
@@ -157,7 +159,7 @@ fn move_on(cursor: &mut BackfillCursor, listed: &ListPage, stopped_at: Option<St
         cursor.after = None;
         return;
     }
-    let last_key = listed.objects.last().map(|(key, _)| after_own_folder(key));
+    let last_key = listed.objects.last().map(|(key, _)| skip_unread_folder(key));
     // After everything that the folder holds.
     let last_folder = listed.folders.last().map(|folder| format!("{folder}{}", char::MAX));
     cursor.after = stopped_at.or_else(|| last_key.max(last_folder)).or_else(|| cursor.after.take());
@@ -187,7 +189,7 @@ fn is_wanted(key: &str, config: &Config, ask: &BackfillRequest) -> bool {
 
 /// Whether the folders of the window's days, which are listed first, include those of this object.
 fn is_in_near_folders(key: &str, config: &Config, ask: &BackfillRequest) -> bool {
-    folders_of(key, &config.log_prefix).all(|folder| is_near(folder, ask))
+    config.log_prefix.folders_below(key).all(|folder| is_near(folder, ask))
 }
 
 /// Whether a folder may hold such objects.

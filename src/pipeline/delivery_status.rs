@@ -8,7 +8,7 @@ use super::plan_rules::{Exclusion, PlanRules};
 use crate::ledger::DeliveryState;
 use crate::ledger::books::PayloadView;
 use crate::ledger::calls::BatchDetails;
-use crate::record::{Dataset, read_key};
+use crate::record::{KeyNames, read_key_by};
 
 /// What the delivery plans of a batch say about one of its records.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,16 +64,21 @@ impl DeliveryStatus<'_> {
     }
 }
 
-/// Finds the status of the record `line`, which begins at the inflated byte `at` of this batch. `default_ms` is the
-/// instant of a record without a time.
+/// Finds the status of the record `line`, which begins at the inflated byte `at` of this batch, and whose job uses these
+/// names. `default_ms` is the instant of a record without a time.
 #[must_use]
-pub fn find_delivery_status<'a>(batch: &'a BatchDetails, line: &[u8], at: u64, default_ms: i64) -> DeliveryStatus<'a> {
-    let key = read_key(Dataset::HttpRequests, line).unwrap_or_default();
+pub fn find_delivery_status<'a>(
+    batch: &'a BatchDetails,
+    (names, line): (&KeyNames, &[u8]),
+    at: u64,
+    default_ms: i64,
+) -> DeliveryStatus<'a> {
+    let key = read_key_by(names, line).unwrap_or_default();
     let unix_ms = key.unix_ms().unwrap_or(default_ms);
     let Some(plan) = batch.plans.iter().rfind(|plan| plan.covers(unix_ms, at)) else { return DeliveryStatus::NoPlan };
     let number = plan.number;
     let Some(rules) = PlanRules::new(plan.clone()) else { return DeliveryStatus::UnknownPlan { plan: number } };
-    if let Err(why) = rules.write(&mut Vec::new(), line) {
+    if let Err(why) = rules.write(&mut Vec::new(), names, line) {
         return DeliveryStatus::Excluded { plan: number, why };
     }
     let duplicates = batch.duplicates.iter().find(|of_plan| of_plan.plan == number && !of_plan.sent);
@@ -102,6 +107,11 @@ mod tests {
     use crate::ledger::plan::FORMAT;
     use crate::ledger::{DeliveryPlan, DeliveryState, DeliveryWindow, PlanOptions};
     use crate::partner::{DuplicatePolicy, Subrequests};
+    use crate::record::{Dataset, KeyNames};
+
+    fn status_of<'a>(batch: &'a BatchDetails, line: &[u8], at: u64, default_ms: i64) -> DeliveryStatus<'a> {
+        find_delivery_status(batch, (&KeyNames::of(Dataset::HttpRequests), line), at, default_ms)
+    }
 
     /// A record of the second 10 after the epoch, of a visitor.
     const LINE: &[u8] =
@@ -161,10 +171,10 @@ mod tests {
         ];
         let batch = batch(vec![plan(1, 0, 10_000), plan(2, 10_000, 20_000)], payloads);
         for (at, id) in [(0, "2.000000"), (99, "2.000000"), (100, "2.000001"), (200, "2.000001"), (300, "2.000002")] {
-            let found = find_delivery_status(&batch, LINE, at, 0);
+            let found = status_of(&batch, LINE, at, 0);
             assert_eq!((ids(&found), found.is_exact(), found.name()), (vec![id.to_owned()], true, "assigned"), "{at}");
         }
-        assert_eq!(find_delivery_status(&batch, LINE, 301, 0), DeliveryStatus::Pending { plan: 2 });
+        assert_eq!(status_of(&batch, LINE, 301, 0), DeliveryStatus::Pending { plan: 2 });
     }
 
     #[test]
@@ -178,22 +188,22 @@ mod tests {
             ]
         };
         let books = batch(vec![plan(1, 0, 20_000)], split(DeliveryState::Parked));
-        let found = find_delivery_status(&books, LINE, 5, 0);
+        let found = status_of(&books, LINE, 5, 0);
         assert_eq!(ids(&found), ["1.000000", "1.000000.0", "1.000000.1"]);
         assert!(!found.is_exact());
-        assert!(find_delivery_status(&books, LINE, 12, 0).is_exact());
+        assert!(status_of(&books, LINE, 12, 0).is_exact());
     }
 
     #[test]
     fn timeless_record_takes_its_rays_or_objects_time() {
         let books = batch(vec![plan(1, 1000, 2000)], vec![payload(1, "000000", DeliveryState::Delivered, 0, 9)]);
         for (default_ms, name) in [(999, "no_plan"), (1000, "assigned"), (1999, "assigned"), (2000, "no_plan")] {
-            assert_eq!(find_delivery_status(&books, b"{}", 0, default_ms).name(), name, "{default_ms}");
+            assert_eq!(status_of(&books, br#"{"EdgeColoID":4}"#, 0, default_ms).name(), name, "{default_ms}");
         }
-        let of_its_ray = br#"{"RayID":"9e35512345678abc"}"#;
-        assert_eq!(find_delivery_status(&books, of_its_ray, 0, 1000), DeliveryStatus::NoPlan);
+        let of_its_ray = br#"{"RayID":"9e35512345678abc","EdgeColoID":4}"#;
+        assert_eq!(status_of(&books, of_its_ray, 0, 1000), DeliveryStatus::NoPlan);
         let all = batch(vec![plan(1, 0, i64::MAX)], vec![payload(1, "000000", DeliveryState::Delivered, 0, 9)]);
-        assert_eq!(find_delivery_status(&all, of_its_ray, 0, -1).name(), "assigned");
+        assert_eq!(status_of(&all, of_its_ray, 0, -1).name(), "assigned");
     }
 
     #[test]
@@ -211,10 +221,10 @@ mod tests {
             (unknown, LINE, DeliveryStatus::UnknownPlan { plan: 1 }),
         ] {
             let books = batch(vec![plan], payloads());
-            let found = find_delivery_status(&books, line, 0, 0);
+            let found = status_of(&books, line, 0, 0);
             assert_eq!(found, expected);
             assert!(found.is_exact());
         }
-        assert_eq!(find_delivery_status(&batch(Vec::new(), Vec::new()), LINE, 0, 0), DeliveryStatus::NoPlan);
+        assert_eq!(status_of(&batch(Vec::new(), Vec::new()), LINE, 0, 0), DeliveryStatus::NoPlan);
     }
 }

@@ -28,7 +28,7 @@ use crate::index::{ShardEntry, ShardName};
 use crate::ledger::BatchId;
 use crate::ledger::calls::{BatchDetails, CheckPlan, GetBatch, PlanStanding};
 use crate::memory::ReadPermit;
-use crate::record::{Dataset, RayId, RayKey, read_key};
+use crate::record::{Dataset, RayId, RayKey, read_key_by};
 use crate::render::content_digest;
 use crate::render::partner::SEPARATOR;
 use crate::rpc;
@@ -186,9 +186,11 @@ impl<S: Services> DuplicateFinder<'_, S> {
             known.delivered.extend(lines.into_iter().map(|digest| (digest, number)));
         } else {
             let rules = || rules_of(&details, plan.name.plan);
+            let names = self.services.log_prefixes().key_names(&plan.name.key, Dataset::HttpRequests);
             let same = plan.shards.iter().filter(|(_, is_same)| *is_same);
-            let gone =
-                same.filter_map(|(prefix, _)| Some(GonePlan { prefix: *prefix, rules: rules()?, batch: number }));
+            let gone = same.filter_map(|(prefix, _)| {
+                Some(GonePlan { prefix: *prefix, names: names.clone(), rules: rules()?, batch: number })
+            });
             known.gone.extend(gone);
         }
         Ok(())
@@ -234,10 +236,11 @@ impl<S: Services> DuplicateFinder<'_, S> {
         }
         lines.clear();
         let default_ms = batch.object.default_ms();
+        let names = self.services.log_prefixes().key_names(&plan.name.key, Dataset::HttpRequests);
         self.read_lines(body, |at, line| {
-            let key = read_key(Dataset::HttpRequests, line).unwrap_or_default();
+            let key = read_key_by(&names, line).unwrap_or_default();
             let mut text = Vec::new();
-            if rules.covers(key.unix_ms().unwrap_or(default_ms), at) && rules.write(&mut text, line).is_ok() {
+            if rules.covers(key.unix_ms().unwrap_or(default_ms), at) && rules.write(&mut text, &names, line).is_ok() {
                 add_line(lines, keys, key.ray.as_ref().and_then(RayKey::ray), &text);
             }
         })

@@ -14,7 +14,7 @@ use std::ops::ControlFlow;
 use crate::backend::{BackendError, ByteStream};
 use crate::batch::{BatchError, BatchForm, BatchLine, BatchReader, FormJudge};
 use crate::limits::{HEAD_LINES, HEAD_STORED, HEAD_TEXT};
-use crate::record::{Dataset, RecordKey, read_key};
+use crate::record::{RecordKey, read_evidence};
 
 /// Stored bytes that are inflated at once: deflate makes at most a megabyte of them.
 const STEP: usize = 1024;
@@ -75,8 +75,7 @@ impl HeadLines {
     fn take(&mut self, line: &BatchLine<'_>) -> ControlFlow<()> {
         self.lines += 1;
         let judged = match line {
-            // Any dataset tells a record from other lines; which one it is does not matter for the form.
-            BatchLine::Text { bytes, .. } if read_key(Dataset::HttpRequests, bytes).is_ok() => {
+            BatchLine::Text { bytes, .. } if read_evidence(bytes).is_ok() => {
                 self.records.push(bytes.to_vec());
                 self.judge.take_record(&RecordKey::default(), bytes)
             }

@@ -6,7 +6,7 @@ use super::plan_rules::{PlanRules, ScannedLine};
 use crate::ledger::duplicates::{DuplicateLine, DuplicateSource, PlanDuplicates};
 use crate::limits::DUPLICATES_LISTED;
 use crate::partner::DuplicatePolicy;
-use crate::record::{RayId, RayKey, RecordKey};
+use crate::record::{KeyNames, RayId, RayKey, RecordKey};
 use crate::render::content_digest;
 
 /// What a line is claimed by: the bits of its ray, or a digest of as many bits as a ray's suffix.
@@ -51,6 +51,8 @@ pub struct KnownLines {
 pub(super) struct GonePlan {
     /// The prefix of the shard.
     pub(super) prefix: u32,
+    /// The names under which its records keep ray and time.
+    pub(super) names: KeyNames,
     pub(super) rules: PlanRules,
     /// The number of its batch.
     pub(super) batch: usize,
@@ -98,7 +100,7 @@ impl KnownLines {
         let delivered = |plan: &&GonePlan| {
             plan.prefix == ray.prefix()
                 && plan.rules.covers_all(unix_ms)
-                && plan.rules.write(&mut Vec::new(), line).is_ok()
+                && plan.rules.write(&mut Vec::new(), &plan.names, line).is_ok()
         };
         self.gone.iter().find(delivered).map(|plan| plan.batch)
     }

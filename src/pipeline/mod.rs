@@ -1,9 +1,9 @@
 //! The stages of a batch's life after the queues: *parse* (index and transform in one pass), *deliver*, and the search
 //! for what the queues lost.
 //!
-//! Reading order: [`payload`] and [`transform`] make bodies, [`head`] reads the beginning of a batch ahead, [`scan`] reads
-//! it once, [`mod@process`] does it by the ledger's protocol, [`message`] is a message of either queue, `parse` and
-//! [`send`] are what becomes of it,
+//! Reading order: [`payload`] and [`transform`] make bodies, [`head`] reads the beginning of a batch ahead,
+//! [`dataset_choice`] says what it is read as, [`scan`] reads it once, [`mod@process`] does it by the ledger's protocol,
+//! [`message`] is a message of either queue, `parse` and [`send`] are what becomes of it,
 //! [`mod@sweep`] looks for what they lost, `delivery_status` finds the payload of one record.
 //!
 //! # Invariants
@@ -12,6 +12,7 @@
 //! message is acknowledged only when the ledger has recorded its effect.
 
 pub mod backfill;
+pub mod dataset_choice;
 mod delivery_status;
 mod duplicates;
 pub mod head;
@@ -32,6 +33,7 @@ pub mod transform;
 mod verdict;
 
 pub use backfill::{BackfillProgress, drive_backfills, start_backfill};
+pub use dataset_choice::{DatasetChoice, choose_dataset};
 pub use delivery_status::{DeliveryStatus, find_delivery_status};
 pub use head::{BatchHead, PeekedBody, peek_batch};
 pub use message::{MessageBody, ReceivedMessage, count_ignored};

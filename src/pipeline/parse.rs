@@ -10,17 +10,17 @@ use super::message::{MessageBody, ReceivedMessage, keep_dead_letter};
 use super::process::{BatchFigures, BatchOutcome, BatchRequest, process_batch, remove_sidecars};
 use super::retry_delay::retry_delay_s;
 use crate::backend::{BackendError, Bucket, Queue};
-use crate::bucket_keys::{IgnoreReason, KeyClass, classify};
+use crate::bucket_keys::{DatasetClaim, IgnoreReason, KeyClass, classify};
 use crate::config::{Config, LogLevel};
 use crate::index::{forget_entries, remove_claims};
 use crate::ledger::backfills::CountEndedObject;
 use crate::ledger::calls::{DeletedObjectVersions, ForgetDeletedObject};
 use crate::ledger::ids::REGISTRY;
 use crate::ledger::plan::{DeliveryRequest, FORMAT};
+use crate::ledger::unknown_folders::keep_unknown_folder;
 use crate::ledger::{DeliveryWindow, PlanOptions, ledger_of};
 use crate::limits::{CLAIMS_KEPT_MS, PARSE_RETRY_S};
 use crate::r2_event::{EventBackfill, EventError, EventList, ObjectChange, R2Event, UnreadPart};
-use crate::record::Dataset;
 use crate::rpc;
 use crate::services::Services;
 
@@ -124,7 +124,7 @@ impl ParseVerdict {
     pub fn level(&self) -> LogLevel {
         match self.verdict {
             ParseOutcome::Failed | ParseOutcome::BadMessage | ParseOutcome::Quarantined => LogLevel::Warn,
-            ParseOutcome::Ignored if self.code == Some(OTHER_BUCKET) => LogLevel::Warn,
+            ParseOutcome::Ignored if self.code == Some(OTHER_BUCKET) || self.reason.is_some() => LogLevel::Warn,
             _ => LogLevel::Info,
         }
     }
@@ -185,14 +185,14 @@ async fn take_event(world: &impl Services, config: &Config, event: R2Event, atte
         let words = format!("BUCKET_NAME is {}", world.bucket_name());
         return ParseVerdict::new(ParseOutcome::Ignored, Some(key)).because(OTHER_BUCKET, Some(words));
     }
-    let dataset = match classify(&key, &config.log_prefix) {
+    let claim = match classify(&key, &config.log_prefix) {
         KeyClass::Ignored(why) => return ParseVerdict::new(ParseOutcome::Ignored, Some(key)).because(why.code(), None),
-        KeyClass::Batch(dataset) => dataset,
+        KeyClass::Batch(claim) => claim,
     };
     let outcome = match change {
-        ObjectChange::Written => object(world, config, &key, dataset, event.backfill).await,
+        ObjectChange::Written => object(world, config, &key, claim, event.backfill).await,
         ObjectChange::Removed => forget(world, &key).await,
-        ObjectChange::Unknown => examine(world, config, &key, dataset, event.backfill).await,
+        ObjectChange::Unknown => examine(world, config, &key, claim, event.backfill).await,
     };
     outcome.unwrap_or_else(|error| {
         let verdict = ParseVerdict::again(&error, &key, attempt);
@@ -205,11 +205,11 @@ async fn examine(
     world: &impl Services,
     config: &Config,
     key: &str,
-    dataset: Dataset,
+    claim: DatasetClaim,
     backfill: Option<EventBackfill>,
 ) -> Result<ParseVerdict, BackendError> {
     match world.bucket().get(key).await? {
-        Some(_) => object(world, config, key, dataset, backfill).await,
+        Some(_) => object(world, config, key, claim, backfill).await,
         None => forget(world, key).await,
     }
 }
@@ -219,33 +219,44 @@ async fn object(
     world: &impl Services,
     config: &Config,
     key: &str,
-    dataset: Dataset,
+    claim: DatasetClaim,
     backfill: Option<EventBackfill>,
 ) -> Result<ParseVerdict, BackendError> {
     let work = match backfill {
-        Some(backfill) => backfill_work(config, dataset, &backfill),
-        None => work_of(config, dataset),
+        Some(backfill) => backfill_work(config, key, claim, &backfill),
+        None => work_of(config, key, claim),
     };
     let outcome = process_batch(world, key, &work).await?;
     if let Some(EventBackfill { id, .. }) = backfill {
         rpc::call(world.ledgers(), REGISTRY, &CountEndedObject { id, key: key.into() }).await?;
     }
-    Ok(verdict_of(outcome, key))
+    match outcome {
+        BatchOutcome::Ignored(IgnoreReason::UnknownDataset) => ignore_unknown(world, config, key).await,
+        outcome => Ok(verdict_of(outcome, key)),
+    }
+}
+
+/// The object is of no known dataset: the first one of its folder says so as a warning.
+async fn ignore_unknown(world: &impl Services, config: &Config, key: &str) -> Result<ParseVerdict, BackendError> {
+    let folder = config.log_prefix.unknown_folder(key);
+    let is_new = keep_unknown_folder(world.ledgers(), folder).await?;
+    let words = || format!("{folder} is named as no known dataset, and its records are of none");
+    let reason = is_new.then(words);
+    Ok(ParseVerdict::new(ParseOutcome::Ignored, Some(key.into())).because(IgnoreReason::UnknownDataset.code(), reason))
 }
 
 /// What a backfill asks for.
-fn backfill_work(config: &Config, dataset: Dataset, backfill: &EventBackfill) -> BatchRequest {
+fn backfill_work(config: &Config, key: &str, claim: DatasetClaim, backfill: &EventBackfill) -> BatchRequest {
     let EventBackfill { start_ms, end_ms, index, deliver, .. } = *backfill;
-    let delivers = deliver && config.delivery.is_some() && dataset == Dataset::HttpRequests;
+    let delivers = deliver && config.delivery.is_some();
     let wish = || DeliveryRequest { window: DeliveryWindow { start_ms, end_ms }, options: options_of(config) };
-    BatchRequest { dataset, index, deliver: delivers.then(wish) }
+    BatchRequest { index, deliver: delivers.then(wish), ..BatchRequest::new(key, claim, &config.log_prefix) }
 }
 
 /// What live traffic asks for: an index of everything, and for the partner what the settings say.
-fn work_of(config: &Config, dataset: Dataset) -> BatchRequest {
-    let window = live_window(config).filter(|_| dataset == Dataset::HttpRequests);
-    let deliver = window.map(|window| DeliveryRequest { window, options: options_of(config) });
-    BatchRequest { dataset, index: true, deliver }
+fn work_of(config: &Config, key: &str, claim: DatasetClaim) -> BatchRequest {
+    let deliver = live_window(config).map(|window| DeliveryRequest { window, options: options_of(config) });
+    BatchRequest { deliver, ..BatchRequest::new(key, claim, &config.log_prefix) }
 }
 
 /// The times whose records are delivered without a backfill; `None` where nothing is delivered.
@@ -302,8 +313,6 @@ fn verdict_of(outcome: BatchOutcome, key: &str) -> ParseVerdict {
             ParseVerdict::new(ParseOutcome::Quarantined, key).because(why.code(), Some(why.to_string()))
         }
         BatchOutcome::AlreadyQuarantined => ParseVerdict::new(ParseOutcome::AlreadyQuarantined, key),
-        BatchOutcome::TestUpload => {
-            ParseVerdict::new(ParseOutcome::Ignored, key).because(IgnoreReason::LogpushCheck.code(), None)
-        }
+        BatchOutcome::Ignored(why) => ParseVerdict::new(ParseOutcome::Ignored, key).because(why.code(), None),
     }
 }

@@ -1,7 +1,8 @@
 //! The rules of a plan: which records it delivers, and as what lines.
 //!
 //! # Invariants
-//! Whether a record is delivered depends on its line and the plan alone.
+//! Whether a record is delivered depends on its line and the plan alone. Nothing is delivered whose own fields do not
+//! settle that it is of `http_requests`.
 
 use std::borrow::Cow;
 
@@ -10,7 +11,7 @@ use crate::ledger::DeliveryPlan;
 use crate::ledger::plan::FORMAT;
 use crate::partner::Subrequests;
 use crate::record::fields::{Field, line_text};
-use crate::record::{Fields, RecordKey};
+use crate::record::{Dataset, Fields, KeyNames, RecordKey, read_evidence};
 use crate::render::{PartnerOptions, write_partner_fields};
 
 /// Why a record is not delivered.
@@ -24,6 +25,8 @@ pub enum Exclusion {
     Filter,
     /// The line is not a valid record.
     NoRecord,
+    /// The record has no fields that only `http_requests` have, so it might be of another dataset.
+    UnsettledDataset,
     /// The line is in another payload already.
     Duplicate,
 }
@@ -37,6 +40,7 @@ impl Exclusion {
             Self::NotAVisitor => "not_a_visitor",
             Self::Filter => "filter",
             Self::NoRecord => "no_record",
+            Self::UnsettledDataset => "unsettled_dataset",
             Self::Duplicate => "duplicate",
         }
     }
@@ -74,19 +78,29 @@ impl PlanRules {
         self.plan.holds(unix_ms) && self.lines.is_none()
     }
 
-    /// Appends the partner's line of a record. Returns whether characters of it were replaced.
+    /// Appends the partner's line of a record whose job uses these names. Returns whether characters of it were replaced.
     ///
     /// # Errors
     /// [`Exclusion`] where the record is not delivered; nothing is appended then.
-    pub fn write(&self, out: &mut Vec<u8>, line: &[u8]) -> Result<bool, Exclusion> {
+    pub fn write(&self, out: &mut Vec<u8>, names: &KeyNames, line: &[u8]) -> Result<bool, Exclusion> {
         let text = line_text(line);
-        let fields = Fields::parse(&text).map_err(|_| Exclusion::NoRecord)?;
-        let sanitised = self.write_fields(out, line, &fields)?;
+        let fields = Fields::parse_by(&text, &|name| names.field_of(name)).map_err(|_| Exclusion::NoRecord)?;
+        let evidence = read_evidence(line).map_err(|_| Exclusion::NoRecord)?;
+        let settled = evidence.settled() == Some(Dataset::HttpRequests);
+        let sanitised = self.write_fields(out, (line, settled), &fields)?;
         Ok(sanitised || matches!(text, Cow::Owned(_)))
     }
 
-    /// The same for a record whose fields were read already.
-    pub(super) fn write_fields(&self, out: &mut Vec<u8>, line: &[u8], fields: &Fields<'_>) -> Result<bool, Exclusion> {
+    /// The same for a record whose fields were read already, and of which is known whether its names settle its dataset.
+    pub(super) fn write_fields(
+        &self,
+        out: &mut Vec<u8>,
+        (line, settled): (&[u8], bool),
+        fields: &Fields<'_>,
+    ) -> Result<bool, Exclusion> {
+        if !settled {
+            return Err(Exclusion::UnsettledDataset);
+        }
         if self.plan.options.subrequests == Subrequests::Exclude {
             is_visitors(fields)?;
         }
@@ -123,4 +137,6 @@ pub struct ScannedLine<'a> {
     pub key: &'a RecordKey,
     /// Whether the line is not valid UTF-8, so that its fields contain replacement characters.
     pub lossy: bool,
+    /// Whether the names of its members settle that it is of `http_requests`.
+    pub settled: bool,
 }

@@ -16,7 +16,9 @@ use std::collections::BTreeSet;
 
 use serde::Serialize;
 
+use super::dataset_choice::{DatasetChoice, choose_dataset};
 use super::duplicates::{DuplicateFinder, LineClaims};
+use super::head::peek_batch;
 use super::known_lines::KnownLines;
 use super::plan_rules::PlanRules;
 use super::read_permit::{HeartbeatBody, acquire_read_permit};
@@ -25,7 +27,7 @@ use super::small_object::ObjectBody;
 use super::transform::PartnerTransformer;
 use crate::backend::{BackendError, Bucket, ByteStream, Queue, WholeBody};
 use crate::batch::{BatchError, ReadTotals};
-use crate::bucket_keys::{summaries_key, windows_key};
+use crate::bucket_keys::{DatasetClaim, IgnoreReason, LogPrefixes, PrefixRule, summaries_key, windows_key};
 use crate::index::claims::PlanName;
 use crate::index::{LineCounts, ObjectVersion, forget_entries, put_entries};
 use crate::ledger::calls::{
@@ -36,7 +38,7 @@ use crate::ledger::plan::DeliveryRequest;
 use crate::ledger::{BatchId, DeliveryId, DeliveryPlan, occupancy, registry};
 use crate::limits::PLANS_AT_ONCE;
 use crate::memory::ReadPermit;
-use crate::record::Dataset;
+use crate::record::{Dataset, KeyNames};
 use crate::rpc;
 use crate::services::Services;
 use crate::summary::{PruningSummary, TimeBounds};
@@ -44,12 +46,27 @@ use crate::summary::{PruningSummary, TimeBounds};
 /// What is to be done with a batch.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BatchRequest {
-    /// The dataset that the object is read as.
-    pub dataset: Dataset,
+    /// What the object's key says of its dataset.
+    pub claim: DatasetClaim,
+    /// What the settings say of its prefix.
+    pub rule: Option<PrefixRule>,
     /// Whether it is to be indexed.
     pub index: bool,
-    /// What is delivered of it; `None` for nothing.
+    /// What is delivered of it if it is of `http_requests`; `None` for nothing.
     pub deliver: Option<DeliveryRequest>,
+}
+
+impl BatchRequest {
+    /// Indexes the object at `key`, whose dataset the key claims so.
+    #[must_use]
+    pub fn new(key: &str, claim: DatasetClaim, prefixes: &LogPrefixes) -> Self {
+        Self { claim, rule: prefixes.rule(key).cloned(), index: true, deliver: None }
+    }
+
+    /// The names under which records of the dataset keep ray and time.
+    fn key_names(&self, dataset: Dataset) -> KeyNames {
+        self.rule.as_ref().map_or_else(|| KeyNames::of(dataset), |rule| rule.key_names(dataset))
+    }
 }
 
 /// How processing an object ended.
@@ -65,10 +82,10 @@ pub enum BatchOutcome {
     Quarantined(BatchError),
     /// It had been quarantined.
     AlreadyQuarantined,
+    /// It is not read for this reason, and no ledger knows it.
+    Ignored(IgnoreReason),
     /// The bucket has no such object any more.
     Gone,
-    /// It is Logpush's test upload, under the name of a batch.
-    TestUpload,
 }
 
 /// The figures of a sealed batch. As JSON they are a part of the message's log line.
@@ -130,16 +147,23 @@ async fn process_version(
 ) -> Result<(BatchOutcome, bool), BackendError> {
     let Some((head, body)) = services.bucket().get(key).await? else { return Ok((BatchOutcome::Gone, false)) };
     let body = ObjectBody::unless_test(body, head.size).await?;
-    let Some(body) = body else { return Ok((BatchOutcome::TestUpload, false)) };
+    let Some(body) = body else { return Ok((BatchOutcome::Ignored(IgnoreReason::LogpushCheck), false)) };
+    let (beginning, body) = peek_batch(body).await?;
+    let (dataset, contradiction) = match choose_dataset(request.claim, &beginning.records) {
+        DatasetChoice::Unknown => return Ok((BatchOutcome::Ignored(IgnoreReason::UnknownDataset), false)),
+        DatasetChoice::Read(dataset) => (dataset, None),
+        DatasetChoice::Contradiction { named, found } => (named, Some(BatchError::OtherDataset { named, found })),
+    };
     let id = BatchId::for_object(services.bucket_name(), key, &head.etag);
     let object =
         ObjectVersion { key: key.into(), etag: head.etag.clone(), uploaded_ms: head.uploaded_ms, size: head.size };
     let begin = BeginBatch {
         source: id.source.clone(),
         object: object.clone(),
-        dataset: request.dataset.name().into(),
+        dataset: dataset.name().into(),
         index: request.index,
-        deliver: request.deliver.clone(),
+        // Nothing else is ever delivered.
+        deliver: request.deliver.clone().filter(|_| dataset == Dataset::HttpRequests),
     };
     let work = match rpc::call(services.ledgers(), &id.ledger, &begin).await? {
         BeginAnswer::Complete => return Ok((BatchOutcome::AlreadySealed, false)),
@@ -152,9 +176,11 @@ async fn process_version(
         rpc::call(services.ledgers(), &id.ledger, &MarkRegistered {}).await?;
     }
     let RemainingWork { index, plan, replaced, more, replay, .. } = work;
-    let plan = plan.as_ref();
-    let dataset = request.dataset;
-    let writer = BatchWriter { services, permit, id: &id, object: &object, replaced, dataset, index, replay };
+    let (plan, names) = (plan.as_ref(), request.key_names(dataset));
+    let writer = BatchWriter { services, permit, id: &id, object: &object, replaced, names, index, replay };
+    if let Some(why) = contradiction {
+        return Ok((writer.quarantine(why).await?, false));
+    }
     match writer.scan(body, plan, None).await {
         Ok(scan) => Ok((BatchOutcome::Sealed(writer.commit(scan, plan).await?), more)),
         Err(ScanError::Batch(why)) => Ok((writer.quarantine(why).await?, false)),
@@ -181,7 +207,8 @@ struct BatchWriter<'a, S> {
     object: &'a ObjectVersion,
     /// Older versions of the object that are in the index.
     replaced: Vec<ReplacedVersion>,
-    dataset: Dataset,
+    /// The dataset that the batch is read as, and where its records keep ray and time.
+    names: KeyNames,
     /// Whether the batch is indexed.
     index: bool,
     /// The step of a replay that this is: what the index has of the batch is written anew.
@@ -196,14 +223,14 @@ impl<S: Services> BatchWriter<'_, S> {
         plan: Option<&DeliveryPlan>,
         known: Option<KnownLines>,
     ) -> Result<BatchScan, ScanError> {
-        let Self { services, permit, object, dataset, .. } = self;
+        let Self { services, permit, object, names, .. } = self;
         let transform = plan.map(|plan| transformer(plan.clone(), object, services.pack_bytes())).transpose()?;
         let transform = transform.map(|transform| match known {
             Some(known) => transform.with_known_lines(known),
             None => transform,
         });
         let body = HeartbeatBody { permit, now_ms: || services.now_ms(), body: WholeBody::new(body, object.size) };
-        let context = BatchContext { source: &self.id.source, dataset: *dataset, default_ms: object.default_ms() };
+        let context = BatchContext { source: &self.id.source, names: names.clone(), default_ms: object.default_ms() };
         scan_batch(services.data_bucket(), body, context, transform).await
     }
 
@@ -281,9 +308,14 @@ impl<S: Services> BatchWriter<'_, S> {
         self.mark_occupied(&prefixes).await?;
         self.call_ledger(&RecordShards { source: self.id.source.clone(), shards: shards.clone() }).await?;
         let rewrites = self.replay.is_some();
-        let rows =
-            put_entries(self.services.shards(), (self.dataset, self.object), entries, &scan.summaries.batch, rewrites)
-                .await?;
+        let rows = put_entries(
+            self.services.shards(),
+            (self.names.dataset(), self.object),
+            entries,
+            &scan.summaries.batch,
+            rewrites,
+        )
+        .await?;
         report.superseded = rows.is_none();
         report.rows_written = rows.unwrap_or_default();
         self.forget_replaced(&shards).await?;
@@ -321,7 +353,7 @@ impl<S: Services> BatchWriter<'_, S> {
     /// Marks the prefixes of the entries as occupied. It comes before the entries, so that no search skips one, wherever
     /// this is interrupted.
     async fn mark_occupied(&self, prefixes: &[u32]) -> Result<(), BackendError> {
-        occupancy::mark_occupied(self.services.ledgers(), self.dataset, prefixes).await
+        occupancy::mark_occupied(self.services.ledgers(), self.names.dataset(), prefixes).await
     }
 
     /// Sends the messages of payloads. The ledger sends a message that is lost here again after a minute.

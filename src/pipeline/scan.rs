@@ -17,7 +17,7 @@ use crate::index::{BatchIndex, IndexBuilder, LineCounts, RejectedLines, ShardEnt
 use crate::ledger::SourceId;
 use crate::ledger::calls::SealedPlan;
 use crate::limits::CONCURRENT_PUTS;
-use crate::record::{Dataset, IndexedFields, LineScanner, NextLine, RecordError, RecordKey, RecordScan};
+use crate::record::{IndexedFields, KeyNames, LineScanner, NextLine, RecordError, RecordKey, RecordScan};
 use crate::summary::PackedSummaries;
 
 /// What the scan of a whole batch produces.
@@ -79,8 +79,8 @@ fn transform_record<'s>(
     (at, line): (u64, &[u8]),
     scanned: RecordScan<'s>,
 ) -> Result<(RecordKey, &'s IndexedFields), BatchError> {
-    let RecordScan { key, fields, lossy, indexed_fields } = scanned;
-    full.extend(transform.record(&ScannedLine { line, at, fields: &fields, key: &key, lossy })?);
+    let RecordScan { key, fields, lossy, settled, indexed_fields } = scanned;
+    full.extend(transform.record(&ScannedLine { line, at, fields: &fields, key: &key, lossy, settled })?);
     Ok((key, indexed_fields))
 }
 
@@ -131,12 +131,12 @@ impl BatchLineSink {
 }
 
 /// The batch that a scan reads.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct BatchContext<'a> {
     /// The identity of the batch, which names its packs.
     pub source: &'a SourceId,
-    /// The dataset that the batch is read as.
-    pub dataset: Dataset,
+    /// The dataset that the batch is read as, and where its records keep ray and time.
+    pub names: KeyNames,
     /// The instant of records that have no time of their own, in Unix milliseconds.
     pub default_ms: i64,
 }
@@ -162,9 +162,9 @@ pub async fn scan_batch<B: Bucket>(
     context: BatchContext<'_>,
     transform: Option<PartnerTransformer>,
 ) -> Result<BatchScan, ScanError> {
-    let BatchContext { source, dataset, default_ms } = context;
+    let BatchContext { source, names, default_ms } = context;
     let mut reader = BatchReader::finding_spans();
-    let (scanner, index) = (LineScanner::new(dataset), IndexBuilder::new(default_ms));
+    let (scanner, index) = (LineScanner::by_names(names), IndexBuilder::new(default_ms));
     let mut sink = BatchLineSink { scanner, index, transform, full: Vec::new(), refused: None };
     let number = sink.transform.as_ref().map_or(0, PartnerTransformer::number);
     let mut puts = FuturesUnordered::new();

@@ -1,6 +1,7 @@
 //! Renders records as the partner's lines by a plan, and counts the excluded ones by reason.
 //!
 //! # Invariants
+//! Nothing is delivered whose own fields do not settle that it is of `http_requests`.
 //! Each record of the plan's windows is in a payload or counted under one [`Exclusion`]. Which one depends on its line and
 //! the plan alone.
 
@@ -67,13 +68,13 @@ impl PartnerTransformer {
     /// # Errors
     /// [`BatchError`] where there are more payloads than a batch may have.
     pub fn record(&mut self, record: &ScannedLine<'_>) -> Result<Option<PayloadPack>, BatchError> {
-        let ScannedLine { line, at, fields, key, lossy } = record;
+        let ScannedLine { line, at, fields, key, lossy, settled } = record;
         if !self.rules.covers(key.unix_ms().unwrap_or(self.default_ms), *at) {
             return Ok(None);
         }
         self.sealed.in_window += 1;
         let start = self.packer.text().len();
-        let written = self.rules.write_fields(self.packer.text(), line, fields);
+        let written = self.rules.write_fields(self.packer.text(), (line, *settled), fields);
         match written.and_then(|sanitised| self.check_duplicate(start, record).map(|()| sanitised)) {
             Ok(sanitised) => {
                 self.sealed.sanitised += u64::from(sanitised || *lossy);

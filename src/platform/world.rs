@@ -11,6 +11,7 @@ use super::objects::NamedObjects;
 use super::producer::QueueProducer;
 use super::{access, env, log, random};
 use crate::access::{AccessRules, AuthFailure, Caller, Credentials};
+use crate::bucket_keys::LogPrefixes;
 use crate::config::Config;
 use crate::memory::{MemoryBudget, ReadPermits};
 use crate::services::Services;
@@ -28,6 +29,7 @@ pub(super) struct Bindings {
     bucket: R2Bucket,
     data_bucket: R2Bucket,
     bucket_name: String,
+    log_prefixes: LogPrefixes,
     shards: NamedObjects,
     ledgers: NamedObjects,
     audit_log: NamedObjects,
@@ -46,6 +48,7 @@ impl Bindings {
             bucket: env::bucket(env)?,
             data_bucket: env::data_bucket(env)?,
             bucket_name: config.map(|config| config.bucket_name.clone()).unwrap_or_default(),
+            log_prefixes: config.map(|config| config.log_prefix.clone()).unwrap_or_default(),
             shards: env::shards(env)?,
             ledgers: env::ledgers(env)?,
             audit_log: env::audit_log(env)?,
@@ -75,6 +78,10 @@ impl Services for Bindings {
 
     fn bucket_name(&self) -> &str {
         &self.bucket_name
+    }
+
+    fn log_prefixes(&self) -> &LogPrefixes {
+        &self.log_prefixes
     }
 
     fn shards(&self) -> &NamedObjects {

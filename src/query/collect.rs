@@ -21,12 +21,12 @@ use crate::summary::stable_hash;
 
 /// Decides last which records a query returns, and what the caller sees of them.
 pub trait RecordSink {
-    /// Looks at a record of the range, whether it is returned or not.
-    fn on_record(&mut self, _line: &[u8]) {}
+    /// Looks at a record of the range, whether it is returned or not; `zone` is as in [`Self::view`].
+    fn on_record(&mut self, _zone: Option<&str>, _line: &[u8]) {}
 
     /// What is returned of the stored line, or `None` to leave the record out. A record that is left out does not count
-    /// against the limit.
-    fn view<'l>(&mut self, line: &'l [u8]) -> Option<Cow<'l, [u8]>>;
+    /// against the limit. `zone` is the zone of records of the batch that do not say it themselves.
+    fn view<'l>(&mut self, zone: Option<&str>, line: &'l [u8]) -> Option<Cow<'l, [u8]>>;
 }
 
 /// A line of an answer.
@@ -48,6 +48,8 @@ pub(super) struct LineCollector<'r, S> {
     pub(super) window: PrefixWindow,
     pub(super) sink: &'r mut S,
     pub(super) scanner: &'r mut LineScanner,
+    /// The zone of records that do not say it themselves.
+    pub(super) zone: Option<&'r str>,
     pub(super) object: Rc<ObjectVersion>,
     /// Where the next line may start: lines before it are judged already.
     pub(super) position: &'r mut QueryPosition,
@@ -88,10 +90,10 @@ impl<S: RecordSink> LineCollector<'_, S> {
         if !self.window.contains(key.unix_ns().unwrap_or_else(default_ns)) {
             return None;
         }
-        self.sink.on_record(line);
+        self.sink.on_record(self.zone, line);
         let matches = self.query.sample.is_none_or(|share| is_sampled(share, self.position.version, offset))
             && self.query.predicate.as_ref().is_none_or(|filter| filter.accepts(line) == Ok(true));
-        if matches { self.sink.view(line) } else { None }
+        if matches { self.sink.view(self.zone, line) } else { None }
     }
 }
 

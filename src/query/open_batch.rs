@@ -28,6 +28,8 @@ pub(super) struct OpenBatch<Y> {
     /// The batch must be read as a whole.
     pub(super) in_full: bool,
     pub(super) reader: Option<Box<SpanReader<Y>>>,
+    /// The zone of its records that do not say it themselves.
+    pub(super) zone: Option<String>,
     /// Where its text starts for this run.
     pub(super) from: u64,
     /// Its skipped spans are counted.
@@ -52,6 +54,7 @@ impl<Y> OpenBatch<Y> {
             reads: None,
             in_full: false,
             reader: None,
+            zone: None,
             from,
             was_counted: false,
             was_read: false,

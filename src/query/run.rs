@@ -208,12 +208,13 @@ impl<Y: ByteStream> QueryRun<Y> {
         if self.open.as_ref().is_some_and(|open| open.reader.is_none()) {
             self.start_read(store).await.map_err(|error| self.backend_error(error))?;
         }
-        let Some(OpenBatch { reader: Some(reader), window, .. }) = &mut self.open else { return Ok(Vec::new()) };
+        let Some(OpenBatch { reader: Some(reader), window, zone, .. }) = &mut self.open else { return Ok(Vec::new()) };
         let mut collector = LineCollector {
             query: &self.query,
             window: *window,
             sink,
             scanner: &mut self.scanner,
+            zone: zone.as_deref(),
             object: Rc::clone(reader.version()),
             position: &mut self.position,
             limit: self.lines_left.0.min(self.lines_left.1),
@@ -283,7 +284,12 @@ impl<Y: ByteStream> QueryRun<Y> {
 
     /// Starts the next read of the open batch, or closes the batch where it has none.
     async fn start_read<B: Bucket<Body = Y>>(&mut self, store: BatchStore<'_, B>) -> Result<(), BackendError> {
-        let Self { query, stats, open: Some(open), position, .. } = self else { return Ok(()) };
+        let Self { query, stats, open: Some(open), position, scanner, .. } = self else { return Ok(()) };
+        let names = store.prefixes.key_names(&open.object.key, query.dataset);
+        if *scanner.key_names() != names {
+            *scanner = LineScanner::by_names(names);
+        }
+        open.zone = store.prefixes.zone(&open.object.key).map(str::to_owned);
         if open.reads.is_none() {
             let plan = open.plan(query, store, position.offset, stats).await?;
             stats.spans_skipped += if open.was_counted { 0 } else { plan.spans_skipped };

@@ -29,6 +29,9 @@ pub enum RecordError {
     /// The line is JSON, but no object.
     #[error("the line is JSON, but not an object")]
     NotAnObject,
+    /// The line is a record of another dataset than its batch's.
+    #[error("the line is a record of another dataset")]
+    OtherDataset,
 }
 
 impl RecordError {
@@ -39,6 +42,7 @@ impl RecordError {
             Self::TooLong => "line_too_long",
             Self::NotJson => "not_json",
             Self::NotAnObject => "not_an_object",
+            Self::OtherDataset => "other_dataset",
         }
     }
 
@@ -232,8 +236,16 @@ impl<'a> Fields<'a> {
     /// # Errors
     /// [`RecordError`] where the line is not a JSON object.
     pub fn parse(line: &'a str) -> Result<Self, RecordError> {
+        Self::parse_by(line, &Field::from_name)
+    }
+
+    /// The same where the job has renamed fields: `field_of` says which field has a name.
+    ///
+    /// # Errors
+    /// [`RecordError`] where the line is not a JSON object.
+    pub fn parse_by(line: &'a str, field_of: &dyn Fn(&str) -> Option<Field>) -> Result<Self, RecordError> {
         let mut json = serde_json::Deserializer::from_str(line);
-        json.deserialize_map(FieldsVisitor { line })
+        json.deserialize_map(FieldsVisitor { line, field_of })
             .and_then(|fields| json.end().map(|()| fields))
             .map_err(|error| RecordError::of(line.as_bytes(), &error))
     }
@@ -271,11 +283,12 @@ impl<'a> Fields<'a> {
 }
 
 /// Collects the known members of an object.
-struct FieldsVisitor<'l> {
+struct FieldsVisitor<'l, 'f> {
     line: &'l str,
+    field_of: &'f dyn Fn(&str) -> Option<Field>,
 }
 
-impl<'de> Visitor<'de> for FieldsVisitor<'de> {
+impl<'de> Visitor<'de> for FieldsVisitor<'de, '_> {
     type Value = Fields<'de>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -286,7 +299,7 @@ impl<'de> Visitor<'de> for FieldsVisitor<'de> {
         let line = self.line.as_bytes();
         let mut fields = Fields::of(line);
         while let Some(name) = map.next_key::<MemberName<'de>>()? {
-            match Field::from_name(&name.0) {
+            match (self.field_of)(&name.0) {
                 Some(field) => {
                     let raw = map.next_value::<&'de RawValue>()?;
                     fields.set(field, ValueSpan::of(line, raw.get().as_bytes()));

@@ -12,8 +12,8 @@ use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::dataset::DatasetSpec;
-use super::fields::{FieldValue, MemberName, RecordError};
-use super::{Dataset, RayId, RayKey, Timestamp};
+use super::fields::{Field, FieldValue, MemberName, RecordError};
+use super::{Dataset, DatasetEvidence, RayId, RayKey, Timestamp};
 
 /// The key of one record.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -51,7 +51,7 @@ impl RecordKey {
 pub fn is_key_name(name: &str) -> bool {
     let is_of = |known: KeyNames| {
         let also = known.also.is_some_and(|(ray, start)| name == ray || name == start);
-        known.ray == Some(name) || known.start == name || also
+        known.ray.as_deref() == Some(name) || known.start == name || also
     };
     Dataset::ALL.into_iter().map(KeyNames::of).any(is_of)
 }
@@ -65,20 +65,37 @@ pub fn is_nested_record_name(name: &str) -> bool {
 /// Reads the key of one line.
 ///
 /// # Errors
-/// [`RecordError`] where the line is not a record.
+/// [`RecordError`] where the line is not a record of the dataset.
 pub fn read_key(dataset: Dataset, line: &[u8]) -> Result<RecordKey, RecordError> {
-    read_key_text(dataset, &super::fields::line_text(line))
+    read_key_by(&KeyNames::of(dataset), line)
 }
 
-/// The same for a line's text.
-pub(super) fn read_key_text(dataset: Dataset, text: &str) -> Result<RecordKey, RecordError> {
-    let names = KeyNames::of(dataset);
+/// The same where the dataset's job has renamed fields.
+///
+/// # Errors
+/// [`RecordError`] where the line is not a record of the dataset.
+pub fn read_key_by(names: &KeyNames, line: &[u8]) -> Result<RecordKey, RecordError> {
+    let (key, evidence) = read_key_text(names, &super::fields::line_text(line))?;
+    if evidence.possible().contains(names.dataset) { Ok(key) } else { Err(RecordError::OtherDataset) }
+}
+
+/// What the names of a line's members say of its dataset.
+///
+/// # Errors
+/// [`RecordError`] where the line is not a record at all.
+pub fn read_evidence(line: &[u8]) -> Result<DatasetEvidence, RecordError> {
+    let names = KeyNames::of(Dataset::HttpRequests);
+    read_key_text(&names, &super::fields::line_text(line)).map(|(_, evidence)| evidence)
+}
+
+/// The key of a line's text, and what its names say of its dataset.
+pub(super) fn read_key_text(names: &KeyNames, text: &str) -> Result<(RecordKey, DatasetEvidence), RecordError> {
     let mut json = serde_json::Deserializer::from_str(text);
     let found = json
         .deserialize_map(KeyVisitor { names })
         .and_then(|found| json.end().map(|()| found))
         .map_err(|error| RecordError::of(text.as_bytes(), &error))?;
-    Ok(RecordKey::of(value_of(found.ray), value_of(found.start)))
+    Ok((RecordKey::of(value_of(found.ray), value_of(found.start)), found.evidence))
 }
 
 /// What a member is of its record's key.
@@ -93,18 +110,69 @@ pub(super) enum KeyPart {
 /// The name of a ray that is inside of an object.
 pub(super) const INNER_RAY: &str = "RayID";
 
-/// Where a dataset keeps its ray and its time.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct KeyNames {
+/// Where the records of a batch keep their ray and their time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyNames {
+    dataset: Dataset,
     /// The object that holds the ray, where it is not the record itself.
     outer: Option<&'static str>,
-    ray: Option<&'static str>,
-    start: &'static str,
+    ray: Option<Cow<'static, str>>,
+    start: Cow<'static, str>,
     /// Other spellings of ray and time.
     also: Option<(&'static str, &'static str)>,
+    /// Fields of the partner's columns under other names.
+    renamed: Vec<(String, Field)>,
 }
 
 impl KeyNames {
+    /// The names that the dataset's documentation has.
+    #[must_use]
+    pub fn of(dataset: Dataset) -> Self {
+        let DatasetSpec { ray, time, also, .. } = dataset.spec();
+        let (outer, ray) = match ray.and_then(|path| path.split_once('.')) {
+            Some((outer, inner)) => (Some(outer), Some(inner)),
+            None => (None, *ray),
+        };
+        Self {
+            dataset,
+            outer,
+            ray: ray.map(Cow::Borrowed),
+            start: Cow::Borrowed(time),
+            also: *also,
+            renamed: Vec::new(),
+        }
+    }
+
+    /// The names of a job that has renamed the members of the record with ray, time and parent's ray, or one of them.
+    #[must_use]
+    pub fn renamed(dataset: Dataset, ray: Option<&str>, time: Option<&str>, parent: Option<&str>) -> Self {
+        let mut names = Self::of(dataset);
+        let columns = [(ray, Field::RayID), (time, Field::EdgeStartTimestamp), (parent, Field::ParentRayID)];
+        if dataset == Dataset::HttpRequests {
+            names.renamed = columns.iter().filter_map(|(name, field)| Some(((*name)?.to_owned(), *field))).collect();
+        }
+        if let Some(ray) = ray {
+            (names.outer, names.ray, names.also) = (None, Some(Cow::Owned(ray.to_owned())), None);
+        }
+        if let Some(time) = time {
+            (names.start, names.also) = (Cow::Owned(time.to_owned()), None);
+        }
+        names
+    }
+
+    /// The dataset of the records.
+    #[must_use]
+    pub const fn dataset(&self) -> Dataset {
+        self.dataset
+    }
+
+    /// The field of the partner's columns that has this name.
+    #[must_use]
+    pub fn field_of(&self, name: &str) -> Option<Field> {
+        let renamed = self.renamed.iter().find(|(known, _)| known == name).map(|(_, field)| *field);
+        renamed.or_else(|| Field::from_name(name))
+    }
+
     /// What the member `name` of the record itself is.
     pub(super) fn part_of(&self, name: &str) -> Option<KeyPart> {
         if name == self.start {
@@ -112,22 +180,13 @@ impl KeyNames {
         }
         let (own, part) = match self.outer {
             Some(outer) => (Some(outer), KeyPart::Outer),
-            None => (self.ray, KeyPart::Ray),
+            None => (self.ray.as_deref(), KeyPart::Ray),
         };
         if own == Some(name) {
             return Some(part);
         }
         let (ray, start) = self.also?;
         if name == ray { Some(KeyPart::Ray) } else { (name == start).then_some(KeyPart::Start) }
-    }
-
-    pub(super) fn of(dataset: Dataset) -> Self {
-        let DatasetSpec { ray, time, also, .. } = dataset.spec();
-        let (outer, ray) = match ray.and_then(|path| path.split_once('.')) {
-            Some((outer, inner)) => (Some(outer), Some(inner)),
-            None => (None, *ray),
-        };
-        Self { outer, ray, start: time, also: *also }
     }
 }
 
@@ -136,6 +195,7 @@ impl KeyNames {
 struct KeyTexts<'a> {
     ray: Option<&'a RawValue>,
     start: Option<&'a RawValue>,
+    evidence: DatasetEvidence,
 }
 
 /// The value of a member, if there is one.
@@ -152,11 +212,11 @@ pub(super) fn text_of(value: FieldValue<'_>) -> Option<Cow<'_, str>> {
     }
 }
 
-struct KeyVisitor {
-    names: KeyNames,
+struct KeyVisitor<'n> {
+    names: &'n KeyNames,
 }
 
-impl<'de> Visitor<'de> for KeyVisitor {
+impl<'de> Visitor<'de> for KeyVisitor<'_> {
     type Value = KeyTexts<'de>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -166,10 +226,11 @@ impl<'de> Visitor<'de> for KeyVisitor {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let mut found = KeyTexts::default();
         while let Some(MemberName(name)) = map.next_key()? {
+            found.evidence = found.evidence.and(DatasetEvidence::of_name(&name));
             match self.names.part_of(&name) {
                 Some(KeyPart::Start) => found.start = Some(map.next_value()?),
                 Some(KeyPart::Ray) => found.ray = Some(map.next_value()?),
-                Some(KeyPart::Outer) => found.ray = inner_ray(map.next_value()?, self.names.ray),
+                Some(KeyPart::Outer) => found.ray = inner_ray(map.next_value::<&RawValue>()?.get()),
                 None => map.next_value::<IgnoredAny>().map(drop)?,
             }
         }
@@ -178,24 +239,72 @@ impl<'de> Visitor<'de> for KeyVisitor {
 }
 
 /// The ray in the nested object `raw`, if it is one.
-fn inner_ray<'a>(raw: &'a RawValue, ray: Option<&'static str>) -> Option<&'a RawValue> {
-    let names = KeyNames { outer: None, ray, start: "", also: None };
-    serde_json::Deserializer::from_str(raw.get()).deserialize_map(KeyVisitor { names }).ok()?.ray
+fn inner_ray(raw: &str) -> Option<&RawValue> {
+    serde_json::Deserializer::from_str(raw).deserialize_map(InnerRayVisitor).ok()?
 }
 
 /// The text of the ray in the nested object `raw`, if it is one.
 pub(super) fn inner_ray_text(raw: &str) -> Option<&str> {
-    let names = KeyNames { outer: None, ray: Some(INNER_RAY), start: "", also: None };
-    serde_json::Deserializer::from_str(raw).deserialize_map(KeyVisitor { names }).ok()?.ray.map(RawValue::get)
+    inner_ray(raw).map(RawValue::get)
+}
+
+struct InnerRayVisitor;
+
+impl<'de> Visitor<'de> for InnerRayVisitor {
+    type Value = Option<&'de RawValue>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut found = None;
+        while let Some(MemberName(name)) = map.next_key()? {
+            if name == INNER_RAY {
+                found = Some(map.next_value()?);
+            } else {
+                map.next_value::<IgnoredAny>().map(drop)?;
+            }
+        }
+        Ok(found)
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{RecordKey, read_key};
+    use super::{KeyNames, RecordKey, read_evidence, read_key, read_key_by};
     use crate::record::{Dataset, RayKey, RecordError, Timestamp};
 
     fn key(dataset: Dataset, line: &str) -> RecordKey {
         read_key(dataset, line.as_bytes()).unwrap()
+    }
+
+    #[test]
+    fn record_of_another_dataset_is_refused() {
+        let event =
+            br#"{"Action":"block","Datetime":"2022-11-03T16:10:08Z","Kind":"firewall","RayID":"764660d8ec5c2ab1"}"#;
+        assert_eq!(read_key(Dataset::HttpRequests, event), Err(RecordError::OtherDataset));
+        assert!(read_key(Dataset::FirewallEvents, event).is_ok());
+        assert_eq!(read_key(Dataset::DnsLogs, event), Err(RecordError::OtherDataset));
+        assert_eq!(read_evidence(event).unwrap().settled(), Some(Dataset::FirewallEvents));
+        let own = br#"{"my_ray":"764660d8ec5c2ab1","at":1667491808}"#;
+        for dataset in Dataset::ALL {
+            assert!(read_key(dataset, own).is_ok(), "{dataset}");
+        }
+        assert_eq!(read_evidence(own).unwrap().settled(), None);
+    }
+
+    #[test]
+    fn renamed_fields_are_the_key() {
+        let line = br#"{"RayID":"no","EdgeStartTimestamp":1,"ray":"764660d8ec5c2ab1","at":1667491808}"#;
+        let names = |ray, time| KeyNames::renamed(Dataset::HttpRequests, ray, time, None);
+        let found = |ray, time| read_key_by(&names(ray, time), line).unwrap();
+        let (ray, at) = (RayKey::from_logged("764660d8ec5c2ab1"), Timestamp::parse("1667491808"));
+        assert_eq!(found(Some("ray"), Some("at")), RecordKey { ray: ray.clone(), start: at });
+        assert_eq!(found(Some("ray"), None), RecordKey { ray, start: Timestamp::parse("1") });
+        assert_eq!(found(None, Some("at")), RecordKey { ray: RayKey::from_logged("no"), start: at });
+        let trace = KeyNames::renamed(Dataset::WorkersTraceEvents, Some("ray"), None, None);
+        assert_eq!(read_key_by(&trace, br#"{"ray":"x","Event":{"RayID":"y"}}"#).unwrap().ray, RayKey::from_logged("x"));
     }
 
     #[test]
@@ -208,8 +317,7 @@ mod tests {
         assert_eq!(key(Dataset::HttpRequests, http), expected);
         let firewall = r#"{"Datetime":1667491808142000000,"RayID":"764660d8ec5c2ab1"}"#;
         assert_eq!(key(Dataset::FirewallEvents, firewall), expected);
-        let trace =
-            r#"{"RayID":"x","Event":{"RayID":"764660D8EC5C2AB1","Request":{}},"EventTimestampMs":1667491808142}"#;
+        let trace = r#"{"ray":"x","Event":{"RayID":"764660D8EC5C2AB1","Request":{}},"EventTimestampMs":1667491808142}"#;
         assert_eq!(key(Dataset::WorkersTraceEvents, trace), expected);
     }
 
@@ -218,8 +326,12 @@ mod tests {
         for dataset in Dataset::ALL {
             let line = format!(r#"{{"{}":"2022-11-03T16:10:08.142Z"}}"#, dataset.spec().time);
             assert_eq!(key(dataset, &line).start, Timestamp::parse("2022-11-03T16:10:08.142Z"), "{dataset}");
-            let ray = key(dataset, r#"{"RayID":"764660d8ec5c2ab1","Event":{"RayID":"764660d8ec5c2ab1"}}"#).ray;
-            assert_eq!(ray.is_some(), dataset.has_ray(), "{dataset}");
+            let id = "\"764660d8ec5c2ab1\"";
+            let ray = match dataset.spec().ray.and_then(|path| path.split_once('.')) {
+                Some((outer, inner)) => format!(r#"{{"{outer}":{{"{inner}":{id}}}}}"#),
+                None => format!(r#"{{"{}":{id}}}"#, dataset.spec().ray.unwrap_or("ray")),
+            };
+            assert_eq!(key(dataset, &ray).ray.is_some(), dataset.has_ray(), "{dataset}");
         }
         let line = r#"{"rayId":"764660d8ec5c2ab1","timestampStartNanos":1667491808142000000}"#;
         assert_eq!(key(Dataset::WebsocketAnalytics, line).unix_ms(), Some(1_667_491_808_142));
@@ -230,8 +342,7 @@ mod tests {
         for line in ["{}", r#"{"RayID":null}"#, r#"{"RayID":""}"#, r#"{"RayID":["764660d8ec5c2ab1"]}"#] {
             assert_eq!(key(Dataset::HttpRequests, line).ray, None, "{line}");
         }
-        for line in
-            ["{}", r#"{"Event":null}"#, r#"{"Event":"x"}"#, r#"{"Event":{}}"#, r#"{"RayID":"764660d8ec5c2ab1"}"#]
+        for line in ["{}", r#"{"Event":null}"#, r#"{"Event":"x"}"#, r#"{"Event":{}}"#, r#"{"ray":"764660d8ec5c2ab1"}"#]
         {
             assert_eq!(key(Dataset::WorkersTraceEvents, line).ray, None, "{line}");
         }

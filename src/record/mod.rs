@@ -23,7 +23,7 @@ pub use dataset::{Dataset, DatasetEvidence, DatasetSet};
 pub use fields::{Field, FieldValue, Fields, RecordError};
 pub(crate) use indexed_fields::FieldToken;
 pub use indexed_fields::{INDEXED_FIELDS, IndexedFields, indexed_field_position};
-pub use key::{RecordKey, is_key_name, is_nested_record_name, read_key};
+pub use key::{KeyNames, RecordKey, is_key_name, is_nested_record_name, read_evidence, read_key, read_key_by};
 pub use members::RecordMembers;
 pub use ray_id::{RayId, RayKey};
 pub use scan::{LineScanner, NextLine, RecordScan, ScanCounts};

@@ -51,7 +51,7 @@ fn world(batches: i64) -> Fakes {
     for batch in 0..batches {
         let line = |record| {
             let (name, at) = (name(batch, record), instant(batch, record));
-            format!(r#"{{"RayID":"{name}","EdgeStartTimestamp":{at}}}"#)
+            format!(r#"{{"RayID":"{name}","EdgeStartTimestamp":{at},"EdgeColoID":4}}"#)
         };
         let text: Vec<String> = (0..5).map(line).collect();
         let (start, end) = (instant(batch, 0), instant(batch, 5));
@@ -265,7 +265,8 @@ fn past_push_start_begins_one_backfill_per_value() {
 #[test]
 fn folders_of_every_name_are_looked_into() {
     let (fakes, config) = (world(0), config(&[]));
-    let line = |number| format!(r#"{{"RayID":"{}","EdgeStartTimestamp":{}}}"#, name(number, 0), instant(0, 0));
+    let line =
+        |number| format!(r#"{{"RayID":"{}","EdgeStartTimestamp":{},"EdgeColoID":4}}"#, name(number, 0), instant(0, 0));
     // The window is of 2026-03-27.
     let folders = [
         "http_requests/20260327/02/",

@@ -4,6 +4,7 @@ use crate::support;
 
 use std::collections::BTreeMap;
 
+use raydex::bucket_keys::LogPrefixes;
 use raydex::config::Config;
 use raydex::ledger::ids::REGISTRY;
 use raydex::ledger::registry::ListLedgers;
@@ -260,7 +261,7 @@ fn events_of_another_bucket_are_ignored() {
 
 #[test]
 fn own_payloads_are_no_batches_under_watched_prefixes() {
-    let config = Config { log_prefix: "raydex/".into(), ..config() };
+    let config = Config { log_prefix: LogPrefixes::one("raydex/"), ..config() };
     let fakes = Fakes::new();
     let key = raydex::bucket_keys::pack_key("5a", 1, "000000", "3c");
     fakes.bucket.store(&key, b"{}");

@@ -20,10 +20,10 @@ use support::{Fakes, NOW_MS, run};
 
 const KEY: &str = "logs/http_requests/20260328/20260328T084200Z_20260328T084225Z_a.log.gz";
 
-/// A record with a ray of its own and these members more.
+/// A record with a ray of its own, a field that only `http_requests` has, and these members more.
 fn record(number: u64, more: &str) -> String {
     let comma = if more.is_empty() { "" } else { "," };
-    format!(r#"{{"RayID":"{}"{comma}{more}}}"#, ray(number))
+    format!(r#"{{"RayID":"{}","EdgeColoID":4{comma}{more}}}"#, ray(number))
 }
 
 /// Writes the object and has it read: all of the window goes out, by these settings.
@@ -35,7 +35,7 @@ fn transform(fakes: &Fakes, stored: &[u8], settings: &[(&str, &str)], window: De
 /// Has the object read as it is.
 fn again(fakes: &Fakes, settings: &[(&str, &str)], window: DeliveryWindow) -> BatchDetails {
     let wish = DeliveryRequest { window, options: options_of(&delivering(settings)) };
-    let work = BatchRequest { dataset: Dataset::HttpRequests, index: true, deliver: Some(wish) };
+    let work = BatchRequest { claim: Dataset::HttpRequests.into(), rule: None, index: true, deliver: Some(wish) };
     assert!(matches!(run(process_batch(fakes, KEY, &work)), Ok(BatchOutcome::Sealed(_) | BatchOutcome::AlreadySealed)));
     let kept = fakes.kept(KEY);
     assert_eq!(kept.totals.lines.unaccounted, 0, "{:?}", kept.totals);
@@ -198,7 +198,12 @@ fn second_attempt_under_other_settings_makes_equal_bodies() {
         window: DeliveryWindow::EVER,
         options: options_of(&delivering(settings)),
     };
-    let work = |settings| BatchRequest { dataset: Dataset::HttpRequests, index: true, deliver: Some(wish(settings)) };
+    let work = |settings| BatchRequest {
+        claim: Dataset::HttpRequests.into(),
+        rule: None,
+        index: true,
+        deliver: Some(wish(settings)),
+    };
     assert!(run(process_batch(&fakes, KEY, &work(&SETTINGS))).is_err());
     assert!(fakes.faults.clear());
     let before = fakes.bucket.contents();
@@ -258,7 +263,8 @@ fn only_requests_are_delivered_and_only_to_partners() {
     {
         let fakes = Fakes::new();
         let key = format!("logs/{dataset}/20260328/a.log.gz");
-        fakes.bucket.store(&key, record(1, "").as_bytes());
+        let line = if dataset == "http_requests" { record(1, "") } else { format!(r#"{{"RayID":"{}"}}"#, ray(1)) };
+        fakes.bucket.store(&key, line.as_bytes());
         let event = raydex::r2_event::R2Event::put_object(BUCKET_NAME, &key, 1, "e", NOW_MS);
         let event = message("parse-queue", &serde_json::to_string(&event).unwrap(), 1);
         let said = run(raydex::pipeline::parse_message(&fakes, config, &event));
@@ -270,7 +276,7 @@ fn only_requests_are_delivered_and_only_to_partners() {
 fn timeless_record_has_its_batchs_start_on_rewrites() {
     // 2026-03-28T08:42:00Z, as the key says; the object is written later, and later still.
     let start = NOW_MS - 25_000;
-    let text = gzip(&ndjson([r#"{"RayID":"no-time-here"}"#.to_owned(), record(1, "")]));
+    let text = gzip(&ndjson([r#"{"RayID":"no-time-here","EdgeColoID":4}"#.to_owned(), record(1, "")]));
     let (before, behind) = (
         DeliveryWindow { end_ms: start, ..DeliveryWindow::EVER },
         DeliveryWindow { start_ms: start, ..DeliveryWindow::EVER },

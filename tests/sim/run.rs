@@ -408,8 +408,8 @@ impl Run {
             }
             Job::Backfill(batch, window) => {
                 let key = self.batches[batch].key.clone();
-                let wish = DeliveryRequest { window, options: options_of(&config) };
-                let work = BatchRequest { dataset: Dataset::HttpRequests, index: true, deliver: Some(wish) };
+                let mut work = BatchRequest::new(&key, Dataset::HttpRequests.into(), &config.log_prefix);
+                work.deliver = Some(DeliveryRequest { window, options: options_of(&config) });
                 Box::pin(
                     async move { process_batch(&world, &key, &work).await.map_or(Ended::Again(60), |_| Ended::Acked) },
                 )

@@ -2,6 +2,7 @@
 
 use raydex::access::{AccessRules, AuthFailure, Caller, Credentials};
 use raydex::backend::{BackendError, DurableObjects};
+use raydex::bucket_keys::LogPrefixes;
 use raydex::config::DEFAULT_BUCKET_NAME;
 use raydex::memory::{MemoryBudget, ReadPermits};
 use raydex::services::Services;
@@ -19,6 +20,7 @@ pub(crate) struct TaskWorld {
     shards: Shards,
     ledgers: Ledgers,
     memory: MemoryBudget,
+    log_prefixes: LogPrefixes,
     /// Each task's own, as if it ran in an isolate of its own: so that all orders of their steps come about.
     read_permits: ReadPermits,
 }
@@ -30,6 +32,7 @@ impl TaskWorld {
             shards: Shards(isolate.clone()),
             ledgers: Ledgers(isolate.clone()),
             memory: MemoryBudget::default(),
+            log_prefixes: LogPrefixes::one("logs/"),
             read_permits: ReadPermits::default(),
             isolate,
         }
@@ -64,6 +67,10 @@ impl Services for TaskWorld {
 
     fn bucket_name(&self) -> &str {
         DEFAULT_BUCKET_NAME
+    }
+
+    fn log_prefixes(&self) -> &LogPrefixes {
+        &self.log_prefixes
     }
 
     fn shards(&self) -> &Shards {

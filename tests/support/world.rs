@@ -7,6 +7,7 @@ use std::rc::Rc;
 use raydex::access::{AccessRules, AuthFailure, Caller, Credentials, admit};
 use raydex::backend::{BackendError, ObjectHead};
 use raydex::batch::BatchError;
+use raydex::bucket_keys::LogPrefixes;
 use raydex::config::DEFAULT_BUCKET_NAME as BUCKET_NAME;
 use raydex::config::{Config, ConfigFault};
 use raydex::ledger::books::PayloadView;
@@ -66,6 +67,8 @@ pub struct Fakes {
     pub bits: Cell<u32>,
     /// Most bytes of a pack.
     pub pack_bytes: Cell<usize>,
+    /// Where Logpush writes, and what is said of the batches there.
+    pub log_prefixes: LogPrefixes,
 }
 
 impl Services for Fakes {
@@ -86,6 +89,10 @@ impl Services for Fakes {
 
     fn bucket_name(&self) -> &str {
         BUCKET_NAME
+    }
+
+    fn log_prefixes(&self) -> &LogPrefixes {
+        &self.log_prefixes
     }
 
     fn shards(&self) -> &MemoryShards {
@@ -166,6 +173,7 @@ impl Fakes {
             tick_ms: Cell::default(),
             bits: Cell::new(0x5a3c),
             pack_bytes: Cell::new(PACK_BYTES),
+            log_prefixes: LogPrefixes::one("logs/"),
             faults,
         }
     }
@@ -190,7 +198,7 @@ impl Fakes {
 
     /// Indexes the object at `key`.
     pub fn ingest(&self, key: &str, dataset: Dataset) -> Result<BatchOutcome, BackendError> {
-        run(process_batch(self, key, &BatchRequest { dataset, index: true, deliver: None }))
+        run(process_batch(self, key, &BatchRequest { claim: dataset.into(), rule: None, index: true, deliver: None }))
     }
 
     /// Looks for an id as a log line spells it.

@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 
 use crate::backend::{BackendError, Bucket, ListPage, ListRequest, ObjectHead};
-use crate::bucket_keys::{FOLDER, KeyClass, classify, folder_day};
+use crate::bucket_keys::{KeyClass, classify, folder_day};
 use crate::config::Config;
 use crate::limits::{SWEEP_AGE_MS, SWEEP_BACK_MS, SWEEP_FOLDERS, SWEEP_PAGES};
 use crate::services::Services;
@@ -33,7 +33,7 @@ pub(super) async fn list_recent(
     let now_ms = world.now_ms();
     let window = since_ms..=now_ms - SWEEP_AGE_MS;
     let mut recent = RecentObjects { objects: BTreeMap::new(), pages: 0, complete: false };
-    let mut folders = vec![config.log_prefix.clone()];
+    let mut folders = config.log_prefix.folders().to_vec();
     while let Some(folder) = folders.pop() {
         let mut rest = Some(FolderListing::new(folder, since_ms));
         while let Some(listing) = rest {
@@ -43,7 +43,10 @@ pub(super) async fn list_recent(
             recent.pages += 1;
             let page = world.bucket().list(&listing.request).await?;
             rest = listing.after_page(&page);
-            let inner = page.folders.into_iter().filter(|folder| is_worth_a_look(folder, since_ms, now_ms));
+            let inner = page
+                .folders
+                .into_iter()
+                .filter(|folder| config.log_prefix.may_hold(folder) && is_worth_a_look(folder, since_ms, now_ms));
             folders.extend(begun_anywhere(world, inner.collect()));
             recent.objects.extend(page.objects.into_iter().filter(|(key, head)| {
                 window.contains(&head.uploaded_ms) && matches!(classify(key, &config.log_prefix), KeyClass::Batch(_))
@@ -98,7 +101,7 @@ fn begun_anywhere(world: &impl Services, mut folders: Vec<String>) -> Vec<String
 /// Whether a folder may hold batches of the hours looked back at: at midnight those are of two days.
 fn is_worth_a_look(folder: &str, since_ms: i64, now_ms: i64) -> bool {
     let days = time::day(since_ms - SWEEP_BACK_MS)..=time::day(now_ms);
-    !folder.starts_with(FOLDER) && folder_day(folder).is_none_or(|day| days.contains(&day.to_owned()))
+    folder_day(folder).is_none_or(|day| days.contains(&day.to_owned()))
 }
 
 #[cfg(test)]
@@ -121,7 +124,6 @@ mod tests {
             ("logs/20260329/", false),
             ("logs/zone/", true),
             ("logs/2026/", true),
-            ("raydex/windows/", false),
         ] {
             assert_eq!(is_worth_a_look(folder, SINCE, now), worth, "{folder}");
         }

@@ -11,7 +11,7 @@
 use std::collections::BTreeMap;
 
 use crate::backend::{BackendError, Bucket, ListRequest, ObjectHead};
-use crate::bucket_keys::{KeyClass, after_own_folder, classify};
+use crate::bucket_keys::{KeyClass, classify, skip_unread_folder};
 use crate::config::Config;
 use crate::ledger::ids::REGISTRY;
 use crate::ledger::sweep_round::{GetSweepRound, RecordSweepStep, SweepRound};
@@ -44,16 +44,24 @@ impl RoundStep {
             if found.len() - known > SWEEP_FRESH {
                 break;
             }
-            let (prefix, after) = (config.log_prefix.clone(), round.after.clone());
-            let page = world.bucket().list(&ListRequest { prefix, after, cursor, by_folder: false }).await?;
-            let last = page.objects.last().map(|(key, _)| after_own_folder(key));
+            let folders = config.log_prefix.folders_from(round.after.as_deref());
+            let Some(prefix) = folders.first().cloned() else {
+                round = ended(&round);
+                break;
+            };
+            let ask = ListRequest { prefix, after: round.after.clone(), cursor, by_folder: false };
+            let page = world.bucket().list(&ask).await?;
+            let last = page.objects.last().map(|(key, _)| skip_unread_folder(key));
             found.extend(page.objects.into_iter().filter(|(key, head)| {
                 window.contains(&head.uploaded_ms) && matches!(classify(key, &config.log_prefix), KeyClass::Batch(_))
             }));
             if page.cursor.is_none() {
-                let listed_until_ms = Some(round.began_ms - SWEEP_AGE_MS);
-                round = SweepRound { after: None, done: true, listed_until_ms, ..round };
-                break;
+                let Some(next) = folders.get(1) else {
+                    round = ended(&round);
+                    break;
+                };
+                (cursor, round.after) = (None, Some(next.clone()));
+                continue;
             }
             // A page without objects has no key to begin after, but it has a cursor.
             cursor = if last.is_some() { None } else { page.cursor };
@@ -76,6 +84,12 @@ impl RoundStep {
     pub(super) fn is_behind(&self, now_ms: i64) -> bool {
         self.after.as_ref().is_some_and(|round| round.is_behind(now_ms))
     }
+}
+
+/// The round after its last page.
+fn ended(round: &SweepRound) -> SweepRound {
+    let listed_until_ms = Some(round.began_ms - SWEEP_AGE_MS);
+    SweepRound { after: None, done: true, listed_until_ms, ..*round }
 }
 
 /// The round to go on with; `None` while the next one is not due.

@@ -21,6 +21,7 @@ use self::memory::{MemoryBucket, MemoryShards, run};
 use self::miniz::MinizInflater;
 use crate::backend::{BatchStore, ByteStream};
 use crate::batch::{BatchLine, BatchReader, Inflater};
+use crate::bucket_keys::LogPrefixes;
 use crate::index::ShardEntry;
 use crate::index::entry::PartView;
 use crate::ledger::{BatchId, DeliveryPlan, DeliveryWindow, PlanOptions};
@@ -32,7 +33,7 @@ use crate::pipeline::payload::PayloadPacker;
 use crate::pipeline::plan_rules::PlanRules;
 use crate::pipeline::scan::{BatchContext, BatchScan, scan_batch};
 use crate::pipeline::transform::PartnerTransformer;
-use crate::record::{Dataset, LineScanner, RayId, RayKey, RecordScan};
+use crate::record::{Dataset, KeyNames, LineScanner, RayId, RayKey, RecordScan};
 use crate::render::{PartnerOptions, write_partner_fields};
 use crate::span_reader::ReadStats;
 
@@ -246,7 +247,8 @@ impl BenchBatch {
 
     fn find(&self, ray: &str) -> Result<LookupResult> {
         let key = RayKey::from_logged(ray).ok_or_else(|| JsError::new("the bench asks for no ray"))?;
-        let store = BatchStore { logs: &self.bucket, data: &self.bucket, bucket_name: BUCKET_NAME };
+        let (bucket, prefixes) = (&self.bucket, LogPrefixes::default());
+        let store = BatchStore { logs: bucket, data: bucket, bucket_name: BUCKET_NAME, prefixes: &prefixes };
         let datasets = [Dataset::HttpRequests];
         Ok(run(lookup(store, &self.shards, &datasets, &key, &MemoryBudget::default().reservation()))?)
     }
@@ -256,7 +258,7 @@ impl BenchBatch {
 fn scan_whole(bucket: &MemoryBucket, transform: Option<PartnerTransformer>) -> Result<BatchScan> {
     let object = bucket.object();
     let source = BatchId::for_object(BUCKET_NAME, &object.key, &object.etag).source;
-    let context = BatchContext { source: &source, dataset: Dataset::HttpRequests, default_ms: 0 };
+    let context = BatchContext { source: &source, names: KeyNames::of(Dataset::HttpRequests), default_ms: 0 };
     Ok(run(scan_batch(bucket, bucket.body(), context, transform))?)
 }
 

@@ -88,6 +88,12 @@ impl DatasetEvidence {
         Self { ruled_out: self.ruled_out | other.ruled_out, telling: self.telling | other.telling }
     }
 
+    /// Whether no dataset documents any of the names.
+    #[must_use]
+    pub fn says_nothing(self) -> bool {
+        self == Self::default()
+    }
+
     /// The datasets that the record may be of; never none. Where no dataset documents all names, since it had some of
     /// them added, the telling names decide.
     #[must_use]

@@ -13,22 +13,24 @@ pub(crate) mod nested;
 mod parts;
 mod text;
 mod value;
+mod verdict;
 
 use std::borrow::Cow;
 
 use self::names::{KnownNames, NameRole};
 use self::parts::KeyParts;
-use super::Dataset;
+use self::verdict::DatasetVerdicts;
 use super::fields::{Fields, RecordError, ValueSpan, line_text, utf8};
 use super::indexed_fields::IndexedFields;
 use super::key::{KeyNames, RecordKey, read_key_text};
 use super::lanes::LaneMarks;
+use super::{Dataset, DatasetEvidence};
 
 /// Reads the lines of one object.
 #[derive(Debug)]
 pub struct LineScanner {
-    dataset: Dataset,
     names: KnownNames,
+    verdicts: DatasetVerdicts,
     marks: LaneMarks,
     indexed_fields: IndexedFields,
     /// The text of a line that holds what no text can hold.
@@ -46,6 +48,8 @@ pub struct RecordScan<'a> {
     pub fields: Fields<'a>,
     /// Whether the line holds what no text can hold, so that its fields show replacement characters.
     pub lossy: bool,
+    /// Whether its names settle that it is of `http_requests`: without own fields it might be of another dataset.
+    pub settled: bool,
     /// The members that summaries cover.
     pub indexed_fields: &'a IndexedFields,
 }
@@ -76,16 +80,27 @@ impl LineScanner {
     /// A scanner for the lines of this dataset.
     #[must_use]
     pub fn new(dataset: Dataset) -> Self {
-        let names = KnownNames::new(KeyNames::of(dataset));
+        Self::by_names(KeyNames::of(dataset))
+    }
+
+    /// A scanner for the lines of a batch whose records keep ray and time under these names.
+    #[must_use]
+    pub fn by_names(names: KeyNames) -> Self {
         Self {
-            dataset,
-            names,
+            verdicts: DatasetVerdicts::new(names.dataset()),
+            names: KnownNames::new(names),
             marks: LaneMarks::JSON,
             indexed_fields: IndexedFields::none(),
             lossy: String::new(),
             scanned: 0,
             plainly: 0,
         }
+    }
+
+    /// The names under which the records keep ray and time.
+    #[must_use]
+    pub const fn key_names(&self) -> &KeyNames {
+        self.names.parts()
     }
 
     /// How the lines so far were read.
@@ -108,13 +123,14 @@ impl LineScanner {
     /// # Errors
     /// [`RecordError`] where the line is not a record.
     pub fn key_and_indexed_fields(&mut self, line: &[u8]) -> Result<(RecordKey, &IndexedFields), RecordError> {
-        let walked = self.walk_key(line).filter(|(length, _)| *length == line.len());
-        if let Some((_, found)) = walked {
+        let walked = self.walk_key(line).filter(|(walked, _)| walked.length == line.len());
+        if let Some((WalkResult { evidence, .. }, found)) = walked {
             self.scanned += 1;
+            self.verdicts.check(evidence)?;
             return Ok((found.key(line), &self.indexed_fields));
         }
         self.plainly += 1;
-        let key = super::read_key(self.dataset, line)?;
+        let key = super::read_key_by(self.names.parts(), line)?;
         self.indexed_fields = IndexedFields::read(line);
         Ok((key, &self.indexed_fields))
     }
@@ -122,8 +138,9 @@ impl LineScanner {
     /// The same for the line that begins this text. `None` where a line has to be
     /// cut off first, since something about it is unusual: then nothing was read.
     pub fn next_key(&mut self, text: &[u8]) -> Option<NextLine<(RecordKey, &IndexedFields)>> {
-        let (record, found) = self.walk_key(text)?;
+        let (WalkResult { length: record, evidence }, found) = self.walk_key(text)?;
         let length = line_length(text, record)?;
+        self.verdicts.check(evidence).ok()?;
         self.scanned += 1;
         Some(NextLine { record, length, found: (found.key(text), &self.indexed_fields) })
     }
@@ -134,13 +151,15 @@ impl LineScanner {
     /// [`RecordError`] where the line is not a record.
     pub fn record<'a>(&'a mut self, line: &'a [u8]) -> Result<RecordScan<'a>, RecordError> {
         let mut fields = Fields::of(line);
-        let walked = self.walk_record(line, &mut fields).filter(|(length, _)| *length == line.len());
-        if let Some((_, found)) = walked
+        let walked = self.walk_record(line, &mut fields).filter(|(walked, _)| walked.length == line.len());
+        if let Some((WalkResult { evidence, .. }, found)) = walked
             && utf8(line).is_some()
             && !fields.has_half_pair()
         {
             self.scanned += 1;
-            return Ok(RecordScan { key: found.key(line), fields, lossy: false, indexed_fields: &self.indexed_fields });
+            let settled = self.verdicts.check(evidence)?;
+            let (key, indexed_fields) = (found.key(line), &self.indexed_fields);
+            return Ok(RecordScan { key, fields, lossy: false, settled, indexed_fields });
         }
         self.plainly += 1;
         // The positions in a line that was walked are right, even where it is not UTF-8.
@@ -154,67 +173,83 @@ impl LineScanner {
                 (self.lossy.as_str(), true)
             }
         };
-        let fields = Fields::parse(text)?;
-        let key = read_key_text(self.dataset, text)?;
-        Ok(RecordScan { key, fields, lossy, indexed_fields: &self.indexed_fields })
+        let names = self.names.parts();
+        let fields = Fields::parse_by(text, &|name| names.field_of(name))?;
+        let (key, evidence) = read_key_text(names, text)?;
+        let settled = self.verdicts.check(evidence)?;
+        Ok(RecordScan { key, fields, lossy, settled, indexed_fields: &self.indexed_fields })
     }
 
     /// The same for the line that begins this text. `None` where a line has to be
     /// cut off first, since something about it is unusual: then nothing was read.
     pub fn next_record<'a>(&'a mut self, text: &'a [u8]) -> Option<NextLine<RecordScan<'a>>> {
         let mut fields = Fields::of_text(text);
-        let (record, found) = self.walk_record(text, &mut fields)?;
+        let (WalkResult { length: record, evidence }, found) = self.walk_record(text, &mut fields)?;
         let length = line_length(text, record)?;
         fields.cut(record);
         utf8(text.get(..record)?).filter(|_| !fields.has_half_pair())?;
+        let settled = self.verdicts.check(evidence).ok()?;
         self.scanned += 1;
-        let found = RecordScan { key: found.key(text), fields, lossy: false, indexed_fields: &self.indexed_fields };
-        Some(NextLine { record, length, found })
+        let (key, indexed_fields) = (found.key(text), &self.indexed_fields);
+        Some(NextLine { record, length, found: RecordScan { key, fields, lossy: false, settled, indexed_fields } })
     }
 
-    /// Walks over a record for its key and for summaries; says how long it is.
-    fn walk_key(&mut self, text: &[u8]) -> Option<(usize, KeyParts)> {
+    /// Walks over a record for its key and for summaries.
+    fn walk_key(&mut self, text: &[u8]) -> Option<(WalkResult, KeyParts)> {
         let Self { names, marks, indexed_fields, .. } = self;
         let mut found = KeyParts::default();
         indexed_fields.begin();
         // Bytes that are not UTF-8 can only be in strings here, and the text of no other member depends on them.
-        let length = walk((names, marks), text, false, |mark, span| {
+        let walked = walk((names, marks), text, false, |mark, span| {
             found.keep(mark.part, span);
             indexed_fields.keep(mark.indexed_fields, span);
         })?;
-        Some((length, found))
+        Some((walked, found))
     }
 
     /// The same for its fields too.
-    fn walk_record(&mut self, text: &[u8], fields: &mut Fields<'_>) -> Option<(usize, KeyParts)> {
+    fn walk_record(&mut self, text: &[u8], fields: &mut Fields<'_>) -> Option<(WalkResult, KeyParts)> {
         let Self { names, marks, indexed_fields, .. } = self;
         let mut found = KeyParts::default();
         indexed_fields.begin();
-        let length = walk((names, marks), text, true, |mark, span| {
+        let walked = walk((names, marks), text, true, |mark, span| {
             found.keep(mark.part, span);
             indexed_fields.keep(mark.indexed_fields, span);
             if let Some(field) = mark.field {
                 fields.set(field, span);
             }
         })?;
-        Some((length, found))
+        Some((walked, found))
     }
 }
 
+/// What walking over a record found out.
+#[derive(Debug, Clone, Copy)]
+struct WalkResult {
+    /// Length of the record in bytes.
+    length: usize,
+    /// What its names say of its dataset.
+    evidence: DatasetEvidence,
+}
+
 /// Walks over the members of the record that begins this text, and shows to `take` those with a role beyond their
-/// field, or `all`; returns the length of the record. `None` where something is unusual, or not valid.
+/// field, or `all`. `None` where something is unusual, or not valid.
 #[inline(always)]
 fn walk(
     (names, marks): (&mut KnownNames, &LaneMarks),
     text: &[u8],
     all: bool,
     mut take: impl FnMut(&NameRole, ValueSpan),
-) -> Option<usize> {
+) -> Option<WalkResult> {
+    let mut evidence = DatasetEvidence::default();
     if text.starts_with(b"{}") {
-        return Some(2);
+        return Some(WalkResult { length: 2, evidence });
     }
     let (mut rest, mut last, marks) = (text, KnownNames::START, *marks);
+    // Whether every name so far came in the order in which the names were learned.
+    let mut in_order = true;
     loop {
+        let before = last;
         let foreseen = names.behind(last, text.len() - rest.len());
         let mut left = foreseen.len();
         last += u16::try_from(left).unwrap_or_default();
@@ -230,11 +265,14 @@ fn walk(
             }
         }
         last -= u16::try_from(left).unwrap_or_default();
+        evidence = if in_order { names.evidence_to(last) } else { evidence.and(names.evidence_between(before, last)) };
         let at = text.len() - rest.len();
         if rest.first() == Some(&b'}') {
-            return (at > 0).then_some(at + 1);
+            return (at > 0).then_some(WalkResult { length: at + 1, evidence });
         }
         let step = names.other(last, text, at)?;
+        in_order = at == 0;
+        evidence = evidence.and(step.evidence);
         let end = value::value_end(text, step.end, &marks)?;
         rest = text.get(end..)?;
         last = step.place;
@@ -323,10 +361,10 @@ mod tests {
 
     #[test]
     fn record_is_key_fields_and_utf8_flag() {
-        let mut scanner = LineScanner::new(Dataset::FirewallEvents);
+        let mut scanner = LineScanner::new(Dataset::HttpRequests);
         let found = scanner.record(LINE.as_bytes()).unwrap();
         assert_eq!(found.key.ray, RayKey::from_logged("764660d8ec5c2ab1"));
-        assert_eq!(found.key.start, None, "a firewall event has its time under another name");
+        assert!(!found.settled, "a WebSocket connection might have these names too");
         assert_eq!(found.fields.get(Field::EdgeStartTimestamp), FieldValue::Number("1667491808142000000"));
         assert!(!found.lossy);
         let found = scanner.record(b"{\"ClientIP\":\"a\xff\",\"RayID\":\"x\"}").unwrap();

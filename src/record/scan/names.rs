@@ -16,9 +16,9 @@ use std::collections::BTreeMap;
 use super::literal::LiteralText;
 use super::text::plain_string_end;
 use crate::limits::{SCAN_NAME_BYTES, SCAN_NAMES};
-use crate::record::Field;
 use crate::record::indexed_fields::indexed_field_position;
 use crate::record::key::{KeyNames, KeyPart};
+use crate::record::{DatasetEvidence, Field};
 
 /// What a name is to its readers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -34,6 +34,8 @@ pub(super) struct NameRole {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct NameStep {
     pub(super) mark: NameRole,
+    /// What it says of the record's dataset.
+    pub(super) evidence: DatasetEvidence,
     pub(super) end: usize,
     /// Its place among the names; where it has none, the place that was asked for.
     pub(super) place: u16,
@@ -54,11 +56,21 @@ pub(super) struct KnownName {
     next: [u16; 2],
 }
 
+/// What a known name says of its record's dataset.
+#[derive(Debug, Clone, Copy, Default)]
+struct NameEvidence {
+    own: DatasetEvidence,
+    /// The same of all names from the one that begins the object, in the order in which they were learned.
+    all: DatasetEvidence,
+}
+
 /// The names that are known.
 #[derive(Debug)]
 pub(super) struct KnownNames {
     parts: KeyNames,
     known: Vec<KnownName>,
+    /// For each, what it says of the dataset; apart from them, since lines that follow their order need the last alone.
+    evidence: Vec<NameEvidence>,
     /// The places of those that begin an object, ascending.
     firsts: Vec<u16>,
     places: BTreeMap<Box<[u8]>, u16>,
@@ -72,9 +84,28 @@ impl KnownNames {
 
     /// No names; `parts` are the ones that a record's key is made of.
     pub(super) fn new(parts: KeyNames) -> Self {
-        let mut names = Self { parts, known: Vec::new(), firsts: Vec::new(), places: BTreeMap::new(), missed: 0 };
+        let (known, evidence, firsts) = (Vec::new(), Vec::new(), Vec::new());
+        let mut names = Self { parts, known, evidence, firsts, places: BTreeMap::new(), missed: 0 };
         names.forget();
         names
+    }
+
+    /// The names that a record's key is made of.
+    pub(super) const fn parts(&self) -> &KeyNames {
+        &self.parts
+    }
+
+    /// What the names from the one that begins an object to the one of `last` say of the record's dataset.
+    #[inline(always)]
+    pub(super) fn evidence_to(&self, last: u16) -> DatasetEvidence {
+        self.evidence.get(usize::from(last)).map_or_else(DatasetEvidence::default, |names| names.all)
+    }
+
+    /// What the names after the one of `before`, to the one of `last`, say of the record's dataset.
+    #[inline(never)]
+    pub(super) fn evidence_between(&self, before: u16, last: u16) -> DatasetEvidence {
+        let names = self.evidence.get(usize::from(before) + 1..=usize::from(last)).unwrap_or_default();
+        names.iter().fold(DatasetEvidence::default(), |sum, name| sum.and(name.own))
     }
 
     /// How many names were not foreseen.
@@ -117,7 +148,8 @@ impl KnownNames {
             return None;
         }
         let value = known.literal.surely_behind(line.get(at..)?)?;
-        Some(NameStep { mark: known.mark, end: line.len() - value.len(), place })
+        let evidence = self.evidence.get(usize::from(place)).copied().unwrap_or_default().own;
+        Some(NameStep { mark: known.mark, evidence, end: line.len() - value.len(), place })
     }
 
     /// The same for a name that was not foreseen.
@@ -138,13 +170,18 @@ impl KnownNames {
         let place = match self.places.get(literal) {
             Some(place) => *place,
             None if literal.len() > SCAN_NAME_BYTES || !literal.is_ascii() => {
-                return Some(NameStep { mark: self.mark_of(literal), end, place: last });
+                return Some(NameStep {
+                    mark: self.mark_of(literal),
+                    evidence: evidence_of(literal),
+                    end,
+                    place: last,
+                });
             }
             None => self.learn(literal),
         };
         self.follow(last, place);
         let mark = self.known.get(usize::from(place)).map(|known| known.mark)?;
-        Some(NameStep { mark, end, place })
+        Some(NameStep { mark, evidence: evidence_of(literal), end, place })
     }
 
     /// Adds a name; where there are too many, those before it are forgotten.
@@ -156,7 +193,10 @@ impl KnownNames {
         let mark = self.mark_of(literal);
         let tells = mark.part.is_some() || mark.indexed_fields.is_some();
         self.known.push(KnownName { literal: LiteralText::of(literal), mark, tells, next: [NOWHERE; 2] });
-        if literal.first() == Some(&b'{') {
+        let (own, begins) = (evidence_of(literal), literal.first() == Some(&b'{'));
+        let all = if begins { own } else { self.evidence_to(place.saturating_sub(1)).and(own) };
+        self.evidence.push(NameEvidence { own, all });
+        if begins {
             self.firsts.push(place);
         }
         self.places.insert(literal.into(), place);
@@ -167,6 +207,8 @@ impl KnownNames {
         self.places.clear();
         self.known.clear();
         self.firsts.clear();
+        self.evidence.clear();
+        self.evidence.push(NameEvidence::default());
         self.known.push(KnownName {
             literal: LiteralText::of(&[]),
             mark: NameRole::default(),
@@ -186,9 +228,19 @@ impl KnownNames {
 
     /// What a name is, in quotes and between what parts it from others.
     fn mark_of(&self, literal: &[u8]) -> NameRole {
-        let name = literal.get(2..).and_then(|rest| rest.strip_suffix(b"\":"));
-        let Some(name) = name.and_then(|name| std::str::from_utf8(name).ok()) else { return NameRole::default() };
+        let Some(name) = name_in(literal) else { return NameRole::default() };
         let indexed_fields = indexed_field_position(name).and_then(|place| u8::try_from(place).ok());
-        NameRole { field: Field::from_name(name), part: self.parts.part_of(name), indexed_fields }
+        NameRole { field: self.parts.field_of(name), part: self.parts.part_of(name), indexed_fields }
     }
+}
+
+/// The name in its form in a line.
+fn name_in(literal: &[u8]) -> Option<&str> {
+    let name = literal.get(2..)?.strip_suffix(b"\":")?;
+    std::str::from_utf8(name).ok()
+}
+
+/// What a name says of its record's dataset.
+fn evidence_of(literal: &[u8]) -> DatasetEvidence {
+    name_in(literal).map(DatasetEvidence::of_name).unwrap_or_default()
 }

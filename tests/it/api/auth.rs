@@ -115,7 +115,7 @@ fn unconfigured_deployment_answers_503_and_health_names_settings() {
             Config::read(|name| (name == "API_TOKEN_SHA256").then(|| secret.to_owned())),
             "API_TOKEN_SHA256 must be a SHA-256",
         ),
-        (Config::read(|name| (name == "LOG_PREFIX").then(|| secret.to_owned())), "LOG_PREFIX must be a folder"),
+        (Config::read(|name| (name == "LOG_PREFIX").then(|| secret.to_owned())), "LOG_PREFIX must be folders"),
     ] {
         for (method, path) in GUARDED {
             let fakes = Fakes::new();

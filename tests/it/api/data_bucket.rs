@@ -43,7 +43,11 @@ fn the_log_bucket_is_only_read() {
     let fakes = &consumers.fakes;
     // Text that does not compress well has several spans with a window each.
     let line = |n: u64| {
-        format!(r#"{{"RayID":"{}","f":"{}"}}"#, ray(n), hex::encode(noise(u32::try_from(n % 50).unwrap(), 600)))
+        format!(
+            r#"{{"RayID":"{}","EdgeColoID":4,"f":"{}"}}"#,
+            ray(n),
+            hex::encode(noise(u32::try_from(n % 50).unwrap(), 600))
+        )
     };
     let head = fakes.bucket.store(KEY, &gzip(&ndjson((0..RECORDS).map(line))));
     let event = R2Event::put_object(BUCKET_NAME, KEY, head.size, &head.etag, consumers.now());

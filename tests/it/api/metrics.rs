@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::document::with;
 use super::story::{KEYS, attempt, batch, deliver, records, wish};
+use super::support::records::ray;
 use super::support::world::config;
 use super::support::{Fakes, run};
 use super::{Ask, header, json as body, problem};
@@ -110,7 +111,8 @@ fn coverage_separates_complete_windows_gaps_and_quarantine() {
     batch(&fakes, &key("20260328T083200Z_20260328T083229Z"), &records(2..3), None);
     batch(&fakes, &key("20260328T075930Z_20260328T080010Z"), &records(3..4), None);
     batch(&fakes, &key("20260328T083300Z_20260328T083329Z"), b"\x1f\x8bdamaged", None);
-    batch(&fakes, "logs/firewall_events/20260328/20260328T083230Z_20260328T083259Z_f.log.gz", &records(4..5), None);
+    let event = format!(r#"{{"RayID":"{}","Datetime":"2026-03-28T08:32:40Z","Action":"block"}}"#, ray(4));
+    batch(&fakes, "logs/firewall_events/20260328/20260328T083230Z_20260328T083259Z_f.log.gz", event.as_bytes(), None);
     let found = coverage(&fakes, "start=2026-03-28T08:00:00Z&end=2026-03-28T08:40:00Z");
     assert_eq!(
         found["complete"],

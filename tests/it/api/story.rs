@@ -6,7 +6,6 @@ use raydex::ledger::plan::{DeliveryRequest, FORMAT};
 use raydex::ledger::{AttemptOutcome, BatchId, DeliveryId, DeliveryWindow, PlanOptions};
 use raydex::partner::{DuplicatePolicy, OnUnknown, Subrequests};
 use raydex::pipeline::{BatchRequest, process_batch};
-use raydex::record::Dataset;
 
 use super::support::records::{http, ndjson, ray};
 use super::support::{Fakes, run};
@@ -45,7 +44,12 @@ pub(crate) fn records(rays: std::ops::Range<u64>) -> Vec<u8> {
 /// Writes an object and has it read, with this of it for the partner; the payloads.
 pub(crate) fn batch(fakes: &Fakes, key: &str, stored: &[u8], deliver: Option<DeliveryRequest>) -> Vec<DeliveryId> {
     fakes.bucket.store(key, stored);
-    run(process_batch(fakes, key, &BatchRequest { dataset: Dataset::HttpRequests, index: true, deliver })).unwrap();
+    run(process_batch(
+        fakes,
+        key,
+        &BatchRequest { deliver, ..BatchRequest::new(key, fakes.log_prefixes.claim(key), &fakes.log_prefixes) },
+    ))
+    .unwrap();
     fakes.sends.take().iter().map(|message| serde_json::from_str(message).unwrap()).collect()
 }
 

@@ -185,7 +185,7 @@ fn numbers_through_a_double_stay_in_their_second() {
 #[test]
 fn unit_that_the_ray_contradicts_is_not_believed() {
     let ray = "a5e67601d099950d";
-    let line = format!(r#"{{"RayID":"{ray}","EdgeStartTimestamp":253402300799}}"#);
+    let line = format!(r#"{{"RayID":"{ray}","EdgeStartTimestamp":253402300799,"EdgeColoID":4}}"#);
     let world = World::new(line.as_bytes(), vec![ray.into()]);
     let columns = &world.columns("forensics")[0];
     assert_eq!((columns[1].as_str(), columns[4].as_str()), ("-", "-"));

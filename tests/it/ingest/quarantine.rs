@@ -44,7 +44,7 @@ fn non_batch_is_quarantined_with_its_reason() {
         ("another file behind", [&whole[..], b"PK\x03\x04"].concat(), "trailing_garbage"),
         ("zeros", gzip_at(9, &vec![0; 40 << 20]), "ratio_too_high"),
         ("no ray and no time", gzip(&ndjson(vec![r#"{"ClientIP":"192.0.2.1"}"#; 3])), "no_ray_no_time"),
-        ("the ray elsewhere", gzip(&ndjson([r#"{"Event":{"RayID":"764660d8ec5c2ab1"}}"#])), "no_ray_no_time"),
+        ("another dataset", gzip(&ndjson([r#"{"Event":{"RayID":"764660d8ec5c2ab1"}}"#])), "other_dataset"),
         ("other values", gzip(b"null\n17\n\"text\"\ntrue\n"), "not_ndjson"),
         ("a PNG", b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR".to_vec(), "not_ndjson"),
         ("zeros as they are", vec![0; 5000], "not_ndjson"),

@@ -32,7 +32,7 @@ const LATER_MS: i64 = NOW_MS + 3_600_000;
 struct EveryLine;
 
 impl RecordSink for EveryLine {
-    fn view<'l>(&mut self, line: &'l [u8]) -> Option<Cow<'l, [u8]>> {
+    fn view<'l>(&mut self, _zone: Option<&str>, line: &'l [u8]) -> Option<Cow<'l, [u8]>> {
         Some(Cow::Borrowed(line))
     }
 }

@@ -116,7 +116,7 @@ fn prefixes_ahead_of_the_clock_are_not_asked() {
 struct EveryOtherLine(Vec<String>);
 
 impl RecordSink for EveryOtherLine {
-    fn view<'l>(&mut self, line: &'l [u8]) -> Option<Cow<'l, [u8]>> {
+    fn view<'l>(&mut self, _zone: Option<&str>, line: &'l [u8]) -> Option<Cow<'l, [u8]>> {
         self.0.push(String::from_utf8(line.to_vec()).unwrap());
         self.0.len().is_multiple_of(2).then(|| line.to_ascii_uppercase().into())
     }

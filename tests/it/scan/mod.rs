@@ -6,7 +6,9 @@ mod odd;
 mod samples;
 
 use raydex::record::fields::line_text;
-use raydex::record::{Dataset, Field, Fields, INDEXED_FIELDS, IndexedFields, LineScanner, NextLine, read_key};
+use raydex::record::{
+    Dataset, Field, Fields, INDEXED_FIELDS, IndexedFields, LineScanner, NextLine, RecordError, read_evidence, read_key,
+};
 
 /// Has the scanner read a line both ways, and compares with the plain reading.
 fn check(scanner: &mut LineScanner, dataset: Dataset, line: &[u8]) {
@@ -23,12 +25,17 @@ fn check(scanner: &mut LineScanner, dataset: Dataset, line: &[u8]) {
             assert_eq!(Ok(found.key), key, "{dataset}: {shown}");
             check_indexed_fields(found.indexed_fields, line);
             assert_eq!(found.lossy, matches!(text, std::borrow::Cow::Owned(_)), "{dataset}: {shown}");
+            let settles = dataset == Dataset::HttpRequests && read_evidence(line).unwrap().settled() == Some(dataset);
+            assert_eq!(found.settled, settles, "{dataset}: {shown}");
             for &field in Field::ALL {
                 assert_eq!(found.fields.get(field), fields.get(field), "{dataset}: {field:?} of {shown}");
                 assert_eq!(found.fields.raw(field), fields.raw(field), "{dataset}: {field:?} of {shown}");
             }
         }
-        (found, plain) => assert_eq!(found.err(), Some(plain.unwrap_err()), "{dataset}: {shown}"),
+        (found, plain) => {
+            let why = plain.err().unwrap_or(RecordError::OtherDataset);
+            assert_eq!((found.err(), key.err()), (Some(why), Some(why)), "{dataset}: {shown}");
+        }
     }
     for behind in ["", "\n", "\r\n", "\r", "\n\n", "\n{\"RayID\":\"764660d8ec5c2ab1\"}\n", "}\n", ",\n"] {
         check_next(scanner, dataset, &[line, behind.as_bytes()].concat());

@@ -1,6 +1,5 @@
 //! The round: what no other listing looks at is found within a day, whatever its folder is called.
 
-use raydex::config::Config;
 use raydex::ledger::ids::REGISTRY;
 use raydex::ledger::sweep_round::{GetSweepRound, RecordSweepStep, SweepRound};
 use raydex::limits::{LIST_PAGE, SWEEP_LISTINGS};
@@ -71,11 +70,11 @@ fn round_goes_on_from_sweep_to_sweep() {
 }
 
 #[test]
-fn own_objects_are_passed_over() {
-    let config = Config { log_prefix: String::new(), ..delivering(&[]) };
-    let scene = Scene(Consumers::new(config, |_, _| Reply::Status(200)));
+fn unread_objects_are_passed_over() {
+    let scene = Scene(Consumers::new(delivering(&[("LOG_PREFIX", "")]), |_, _| Reply::Status(200)));
     for number in 0..400 {
         scene.write_text(&format!("raydex/windows/v1/{number:03}"), b"x");
+        scene.write_text(&format!("processed/20260328/{number:03}.log.gz"), b"x");
     }
     let mut keys = [scene.write("a/20260101/a.log.gz"), scene.write("z/20260101/a.log.gz")];
     keys.sort();
@@ -85,6 +84,27 @@ fn own_objects_are_passed_over() {
     assert_eq!(scene.sweep(), keys);
     assert!(round(&scene).done);
     assert!(scene.0.fakes.faults.count(Kind::List) - before <= 8, "neither listing looks into them");
+}
+
+#[test]
+fn round_lists_every_watched_folder() {
+    for page in [1, 2, 1000] {
+        let scene = Scene(Consumers::new(delivering(&[("LOG_PREFIX", "b/,d/,z/")]), |_, _| Reply::Status(200)));
+        for other in ["a/20260101/a.log.gz", "c/20260101/a.log.gz", "e/20260101/a.log.gz"] {
+            scene.write_text(other, b"x");
+        }
+        let keys = ["b/20260101/a.log.gz", "b/20260101/b.log.gz", "d/20260101/a.log.gz"].map(|key| scene.write(key));
+        scene.0.pass(20 * MINUTE);
+        scene.0.fakes.bucket.set_page(page);
+        let mut found = Vec::new();
+        loop {
+            found.extend(scene.sweep());
+            if round(&scene).done {
+                break;
+            }
+        }
+        assert_eq!(found, keys, "{page} a page");
+    }
 }
 
 #[test]

@@ -11,7 +11,9 @@ use std::fmt::Write;
 use raydex::audit::{self, AUDIT};
 use raydex::backend::{DurableObjects, SqlDatabase, SqlValue};
 use raydex::index::{calls as index_calls, claims, shard};
-use raydex::ledger::{self, backfills, calls as ledger_calls, completeness, occupancy, registry, sweep_round};
+use raydex::ledger::{
+    self, backfills, calls as ledger_calls, completeness, occupancy, registry, sweep_round, unknown_folders,
+};
 use raydex::rpc::{Call, CallReply};
 
 use super::support::{Fakes, Faults, SqliteSql, run};
@@ -233,6 +235,7 @@ fn both_ends_of_a_call_spell_it_alike() {
             AdvanceSweep;
         sweep_round: GetSweepRound RecordSweepStep;
         occupancy: MarkOccupied ReadOccupancy;
+        unknown_folders: KeepUnknownFolder;
         backfills: StartBackfill ListBackfills RecordBackfillStep SwitchBackfill CountEndedObject;
     );
     check_forms!(
@@ -248,7 +251,10 @@ fn every_call_is_in_a_story() {
     for (object, names) in [
         ("audit", names(&[audit::calls::NAMES])),
         ("ledger", names(&[ledger_calls::NAMES, completeness::NAMES])),
-        ("registry", names(&[registry::NAMES, backfills::NAMES, occupancy::NAMES, sweep_round::NAMES])),
+        (
+            "registry",
+            names(&[registry::NAMES, backfills::NAMES, occupancy::NAMES, sweep_round::NAMES, unknown_folders::NAMES]),
+        ),
         (
             "shard",
             names(&[index_calls::NAMES, claims::NAMES, &[index_calls::PutEntry::NAME, claims::ClaimLines::NAME]]),
@@ -286,7 +292,17 @@ fn every_variant_of_an_answer_is_played() {
                 r#""void""#,
             ],
         ),
-        ("registry", &[r#"{"known":true}"#, r#"{"known":false}"#, r#"{"kept":true}"#, r#"{"kept":false}"#]),
+        (
+            "registry",
+            &[
+                r#"{"known":true}"#,
+                r#"{"known":false}"#,
+                r#"{"kept":true}"#,
+                r#"{"kept":false}"#,
+                r#"{"is_new":true}"#,
+                r#"{"is_new":false}"#,
+            ],
+        ),
         (
             "shard",
             &[

@@ -2,8 +2,8 @@
 
 use raydex::audit::AUDIT;
 use raydex::bucket_keys::{
-    AUDIT_SEGMENTS, FOLDER, KeyClass, PAYLOADS, SUMMARIES, batch_key, batch_times, classify, pack_digest, pack_key,
-    segment_first, segment_key, summaries_key, version_digest, windows_key,
+    AUDIT_SEGMENTS, FOLDER, KeyClass, LogPrefixes, PAYLOADS, SUMMARIES, batch_key, batch_times, classify, pack_digest,
+    pack_key, segment_first, segment_key, summaries_key, version_digest, windows_key,
 };
 use raydex::index::names::ShardName;
 use raydex::ledger::ids::{OTHER, REGISTRY, index_of};
@@ -91,7 +91,10 @@ fn names_match_their_fixture() {
 fn stored_names_are_read_back() {
     for dataset in Dataset::ALL {
         let key = stored(&format!("key of a batch, {dataset}"));
-        assert_eq!((classify(&key, PREFIX), batch_times(&key)), (KeyClass::Batch(dataset), Some(TIMES)));
+        assert_eq!(
+            (classify(&key, &LogPrefixes::one(PREFIX)), batch_times(&key)),
+            (KeyClass::Batch(dataset.into()), Some(TIMES))
+        );
     }
     assert_eq!(segment_first(&stored("key of an audit segment")), Some(10_001));
     let id = payload();

@@ -8,7 +8,7 @@ use raydex::bucket_keys::IgnoreReason;
 use raydex::filter::Filter;
 use raydex::http::{InstantFault, Problem, problems};
 use raydex::ledger::DeliveryState;
-use raydex::record::RayKey;
+use raydex::record::{Dataset, RayKey};
 use regex::Regex;
 
 use super::support::NOW_MS;
@@ -33,7 +33,8 @@ fn all() -> Vec<(&'static str, Problem)> {
         unknown_member("rays") repeated_member("rays") empty_range() range_too_long(3_600_000) bad_filter(&filter)
         field_masked(Some("RayID")) other_dataset() bad_dataset() dataset_without_ray()
         unknown_parameter(&["start", "end"]) ray_not_found(&ray, NOW_MS)
-        batch_unreadable() unavailable() unknown_dataset() empty_body()
+        batch_unreadable() unavailable() unknown_dataset()
+        records_of_other_dataset(Dataset::HttpRequests, Dataset::DnsLogs) empty_body()
         not_a_batch(BatchError::Form(BatchForm::GluedRecords)) too_large() body_broken()
         reason_missing() operation_too_large() no_such_payload() not_parked(DeliveryState::Delivered) no_such_batch()
         nothing_to_replay() object_gone() not_a_backfill() delivery_off() no_such_backfill() no_such_dead_letter()

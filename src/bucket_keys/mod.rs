@@ -11,13 +11,21 @@
 //! raydex/audit/v1/{first}-{last}-{hash}.ndjson.gz                a segment of the audit log
 //! ```
 
+pub mod foreign;
+mod prefixes;
+
 use sha2::{Digest, Sha256};
 
 use crate::record::Dataset;
 use crate::time;
 
+pub use prefixes::{DatasetClaim, LogPrefixes, PrefixRule};
+
 /// The folder of everything that raydex writes for itself.
 pub const FOLDER: &str = "raydex/";
+
+/// The folders whose objects are never read as logs: raydex's own, and the one that the usual JavaScript Worker writes to.
+pub const UNREAD_FOLDERS: [&str; 2] = [FOLDER, "processed/"];
 
 /// The folder of the bodies of payloads.
 pub const PAYLOADS: &str = "raydex/payloads/v1/";
@@ -34,8 +42,8 @@ pub const AUDIT_SEGMENTS: &str = "raydex/audit/v1/";
 /// What an object of the log bucket is, by its key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KeyClass {
-    /// A batch, with the dataset that its folder names.
-    Batch(Dataset),
+    /// A batch, with what its key says of its dataset.
+    Batch(DatasetClaim),
     /// An object that is not indexed.
     Ignored(IgnoreReason),
 }
@@ -43,12 +51,16 @@ pub enum KeyClass {
 /// Why an object is not indexed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum IgnoreReason {
-    /// It is outside the watched prefix, or in raydex's own folder.
+    /// It is outside the watched folders, or in raydex's own folder.
     OtherPrefix,
     /// Logpush's ownership challenge, or its test upload.
     LogpushCheck,
     /// A folder's placeholder: the key ends with a slash.
     Folder,
+    /// Its name is that of a file that is not a log.
+    NotALog,
+    /// Its folder is named as no known dataset, and its records are of none.
+    UnknownDataset,
 }
 
 impl IgnoreReason {
@@ -59,27 +71,27 @@ impl IgnoreReason {
             Self::OtherPrefix => "other_prefix",
             Self::LogpushCheck => "logpush_check",
             Self::Folder => "folder",
+            Self::NotALog => "not_a_log",
+            Self::UnknownDataset => "unknown_dataset",
         }
     }
 }
 
-/// Classifies the object at `key` of the log bucket, where Logpush writes under `prefix`.
+/// Classifies the object at `key` of the log bucket, where Logpush writes under `prefixes`.
 #[must_use]
-pub fn classify(key: &str, prefix: &str) -> KeyClass {
-    // Our own objects are never batches, even where the prefix covers them: each would cause the next one.
-    let Some(path) = key.strip_prefix(prefix).filter(|_| !key.starts_with(FOLDER)) else {
-        return KeyClass::Ignored(IgnoreReason::OtherPrefix);
-    };
+pub fn classify(key: &str, prefixes: &LogPrefixes) -> KeyClass {
+    let Some(path) = prefixes.path(key) else { return KeyClass::Ignored(IgnoreReason::OtherPrefix) };
     if path.is_empty() || path.ends_with('/') {
         return KeyClass::Ignored(IgnoreReason::Folder);
     }
-    let plain = path.strip_suffix(".gz").unwrap_or(path);
     // `ownership-challenge-1a2b.txt` and `test.txt.gz`: Logpush names no batch so.
-    if std::path::Path::new(plain).extension().is_some_and(|extension| extension.eq_ignore_ascii_case("txt")) {
+    if foreign::is_logpush_check(path) {
         return KeyClass::Ignored(IgnoreReason::LogpushCheck);
     }
-    let dataset = path.split('/').find_map(Dataset::from_name);
-    KeyClass::Batch(dataset.unwrap_or(Dataset::HttpRequests))
+    if foreign::is_foreign(path) {
+        return KeyClass::Ignored(IgnoreReason::NotALog);
+    }
+    KeyClass::Batch(prefixes.claim(key))
 }
 
 /// The key of an uploaded batch, in the form that Logpush uses.
@@ -106,17 +118,11 @@ pub fn folder_day(folder: &str) -> Option<&str> {
     (name.len() == 8 && name.bytes().all(|byte| byte.is_ascii_digit())).then_some(name)
 }
 
-/// The key to begin after, where a listing of everything has come to the key `last`: it passes over what raydex writes
-/// itself.
+/// The key to go on after in a listing that came to `last`: a folder whose objects are never read is passed over.
 #[must_use]
-pub fn after_own_folder(last: &str) -> String {
-    if last.starts_with(FOLDER) { format!("{FOLDER}{}", char::MAX) } else { last.to_owned() }
-}
-
-/// The folders that a key is in, below `prefix`, the outermost first, each with its final slash.
-pub fn folders_of<'a>(key: &'a str, prefix: &str) -> impl Iterator<Item = &'a str> {
-    let below = prefix.len();
-    key.match_indices('/').filter(move |(at, _)| *at >= below).filter_map(|(at, _)| key.get(..=at))
+pub fn skip_unread_folder(last: &str) -> String {
+    let folder = UNREAD_FOLDERS.into_iter().find(|folder| last.starts_with(folder));
+    folder.map_or_else(|| last.to_owned(), |folder| format!("{folder}{}", char::MAX))
 }
 
 /// The key of a pack of payload bodies: source (64 hexadecimal digits), plan, number of the first payload,
@@ -173,23 +179,30 @@ pub fn segment_first(key: &str) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::{
-        FOLDER, IgnoreReason, KeyClass, after_own_folder, batch_key, batch_times, classify, folder_day, folders_of,
-        pack_digest, pack_key, segment_first, segment_key, summaries_key, version_digest, windows_key,
+        DatasetClaim, FOLDER, IgnoreReason, KeyClass, LogPrefixes, batch_key, batch_times, classify, folder_day,
+        pack_digest, pack_key, segment_first, segment_key, skip_unread_folder, summaries_key, version_digest,
+        windows_key,
     };
     use crate::record::Dataset;
 
+    fn logs() -> LogPrefixes {
+        LogPrefixes::one("logs/")
+    }
+
     #[test]
     fn batches_are_classified_by_their_folders() {
+        use DatasetClaim::{Alias, Named, Unknown, Unnamed};
         let cases = [
-            ("logs/20260328/20260328T084200Z_20260328T084225Z_ab12.log.gz", Dataset::HttpRequests),
-            ("logs/http_requests/20260328/20260328T084200Z_20260328T084225Z_ab12.log.gz", Dataset::HttpRequests),
-            ("logs/firewall_events/20260328/20260328T084260Z_ab12.log.gz", Dataset::FirewallEvents),
-            ("logs/zone/workers_trace_events/x.log", Dataset::WorkersTraceEvents),
-            ("logs/no-stamps-at-all", Dataset::HttpRequests),
-            ("logs/../é/\u{1}.log.gz", Dataset::HttpRequests),
+            ("logs/20260328/20260328T084200Z_20260328T084225Z_ab12.log.gz", Unnamed),
+            ("logs/http_requests/20260328/20260328T084200Z_20260328T084225Z_ab12.log.gz", Named(Dataset::HttpRequests)),
+            ("logs/firewall/20260328/20260328T084260Z_ab12.log.gz", Alias(Dataset::FirewallEvents)),
+            ("logs/zone/workers_trace_events/x.log", Named(Dataset::WorkersTraceEvents)),
+            ("logs/no-stamps-at-all", Unnamed),
+            ("logs/x/a.json.gz", Unknown),
+            ("logs/../é/\u{1}.log.gz", Unnamed),
         ];
-        for (key, dataset) in cases {
-            assert_eq!(classify(key, "logs/"), KeyClass::Batch(dataset), "{key}");
+        for (key, claim) in cases {
+            assert_eq!(classify(key, &logs()), KeyClass::Batch(claim), "{key}");
         }
     }
 
@@ -199,12 +212,21 @@ mod tests {
             ("processed/logs/x.log.gz", IgnoreReason::OtherPrefix),
             ("", IgnoreReason::OtherPrefix),
             ("logs/ownership-challenge-5a3c.txt", IgnoreReason::LogpushCheck),
+            ("logs/http_requests/20261122/ownership_challenge_0a1b2c3d", IgnoreReason::LogpushCheck),
             ("logs/http_requests/20260328/test.txt.gz", IgnoreReason::LogpushCheck),
             ("logs/20260328/", IgnoreReason::Folder),
             ("logs/", IgnoreReason::Folder),
+            ("logs/_SUCCESS", IgnoreReason::NotALog),
+            ("logs/_temporary/0/part-00000", IgnoreReason::NotALog),
+            ("logs/.DS_Store", IgnoreReason::NotALog),
+            ("logs/a/._b.log.gz", IgnoreReason::NotALog),
+            ("logs/manifest.json", IgnoreReason::NotALog),
+            ("logs/http_requests/20261122/part-0.snappy.parquet", IgnoreReason::NotALog),
+            ("logs/export.CSV.gz", IgnoreReason::NotALog),
+            ("logs/a.log.gz.md5", IgnoreReason::NotALog),
         ];
         for (key, why) in cases {
-            assert_eq!(classify(key, "logs/"), KeyClass::Ignored(why), "{key}");
+            assert_eq!(classify(key, &logs()), KeyClass::Ignored(why), "{key}");
         }
     }
 
@@ -212,7 +234,10 @@ mod tests {
     fn an_uploaded_batch_is_named_as_by_logpush() {
         let key = batch_key("logs/", Dataset::HttpRequests, 1_774_687_320_000, 1_774_687_345_000, 0x5a_3c);
         assert_eq!(key, "logs/http_requests/20260328/20260328T084200Z_20260328T084225Z_00005a3c.log.gz");
-        assert_eq!(classify(&key, "logs/"), KeyClass::Batch(Dataset::HttpRequests));
+        for dataset in Dataset::ALL {
+            let key = batch_key("logs/", dataset, 1_774_687_320_000, 1_774_687_345_000, 1);
+            assert_eq!(classify(&key, &logs()), KeyClass::Batch(DatasetClaim::Named(dataset)));
+        }
     }
 
     #[test]
@@ -239,18 +264,11 @@ mod tests {
     }
 
     #[test]
-    fn own_folder_is_passed_over() {
-        assert_eq!(after_own_folder("logs/a"), "logs/a");
-        let after = after_own_folder("raydex/audit/v1/x");
+    fn unread_folders_are_passed_over() {
+        assert_eq!(skip_unread_folder("logs/a"), "logs/a");
+        let after = skip_unread_folder("raydex/audit/v1/x");
         assert!(after > windows_key("ff") && after.as_str() < "raydex0", "{after}");
-    }
-
-    #[test]
-    fn folders_are_those_below_the_prefix() {
-        let all: Vec<&str> = folders_of("logs/zone/20260328/é/a.log.gz", "logs/").collect();
-        assert_eq!(all, ["logs/zone/", "logs/zone/20260328/", "logs/zone/20260328/é/"]);
-        assert_eq!(folders_of("logs/a.log.gz", "logs/").count(), 0);
-        assert_eq!(folders_of("a/b", "").collect::<Vec<_>>(), ["a/"]);
+        assert!(skip_unread_folder("processed/a").as_str() > "processed/z");
     }
 
     #[test]
@@ -267,8 +285,10 @@ mod tests {
         ] {
             assert_eq!(key, expected);
             assert!(key.starts_with(FOLDER));
-            assert_eq!(classify(&key, ""), KeyClass::Ignored(IgnoreReason::OtherPrefix), "{key}");
-            assert_eq!(classify(&key, FOLDER), KeyClass::Ignored(IgnoreReason::OtherPrefix), "{key}");
+            for prefix in ["", FOLDER] {
+                let class = classify(&key, &LogPrefixes::one(prefix));
+                assert_eq!(class, KeyClass::Ignored(IgnoreReason::OtherPrefix), "{key}");
+            }
         }
     }
 

@@ -1,0 +1,63 @@
+//! Folders of the log bucket that hold no known dataset, kept in the registry so that each is reported once.
+//!
+//! Table `unknown_folder_v1` has a row for each.
+//!
+//! # Invariants
+//! There are at most [`UNKNOWN_FOLDERS`] rows: further folders are not reported.
+
+use serde::{Deserialize, Serialize};
+
+use super::ids::REGISTRY;
+use super::tables::LedgerRow;
+use crate::backend::{BackendError, DurableObjects, SqlDatabase, SqlValue};
+use crate::limits::UNKNOWN_FOLDERS;
+use crate::rpc::{self, Dispatcher, calls};
+
+/// The table.
+pub(super) const SCHEMA: &str = "CREATE TABLE IF NOT EXISTS unknown_folder_v1 (
+        folder TEXT PRIMARY KEY, first_ms INTEGER NOT NULL) WITHOUT ROWID";
+
+calls! {
+    "v1/unknown-folder": KeepUnknownFolder => UnknownFolderAnswer,
+}
+
+/// Records a folder that holds no known dataset.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeepUnknownFolder {
+    /// Its key prefix.
+    pub folder: String,
+}
+
+/// The answer to [`KeepUnknownFolder`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UnknownFolderAnswer {
+    /// Whether it was recorded now.
+    pub is_new: bool,
+}
+
+/// Records a folder in the registry; returns whether it is new there.
+///
+/// # Errors
+/// [`BackendError`] where the registry cannot be reached.
+pub async fn keep_unknown_folder(ledgers: &impl DurableObjects, folder: &str) -> Result<bool, BackendError> {
+    let ask = KeepUnknownFolder { folder: folder.into() };
+    Ok(rpc::call(ledgers, REGISTRY, &ask).await?.is_new)
+}
+
+/// Offers the call.
+pub(super) fn dispatch<'a, S: SqlDatabase>(sql: &S, calls: Dispatcher<'a, S>, now_ms: i64) -> Dispatcher<'a, S> {
+    calls.on(|ask| keep(sql, ask, now_ms))
+}
+
+fn keep(sql: &impl SqlDatabase, ask: &KeepUnknownFolder, now_ms: i64) -> Result<UnknownFolderAnswer, BackendError> {
+    let folder = SqlValue::text(&*ask.folder);
+    let known = sql.run("SELECT 1 FROM unknown_folder_v1 WHERE folder = ?", std::slice::from_ref(&folder))?;
+    let rows = sql.run("SELECT count(*) FROM unknown_folder_v1", &[])?;
+    let count = rows.rows.first().map_or(Ok(0), |row| LedgerRow(row).number::<usize>(0))?;
+    if !known.rows.is_empty() || count >= UNKNOWN_FOLDERS {
+        return Ok(UnknownFolderAnswer { is_new: false });
+    }
+    let row = [folder, SqlValue::Integer(now_ms)];
+    sql.run("INSERT INTO unknown_folder_v1 (folder, first_ms) VALUES (?, ?)", &row)?;
+    Ok(UnknownFolderAnswer { is_new: true })
+}

@@ -1,0 +1,118 @@
+//! Of which dataset a batch is: what its key claims and what its first records say must agree.
+//!
+//! # Invariants
+//!
+//! The same key, settings and bytes give the same choice. A dataset that a folder or a setting names is never read as
+//! another one.
+
+use std::collections::BTreeMap;
+
+use crate::bucket_keys::DatasetClaim;
+use crate::record::{Dataset, DatasetEvidence, DatasetSet, read_evidence};
+
+/// What a batch is read as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DatasetChoice {
+    /// A batch of this dataset.
+    Read(Dataset),
+    /// Nothing: its key names one dataset, its records are of another.
+    Contradiction {
+        /// The dataset that the key names.
+        named: Dataset,
+        /// The dataset of the records.
+        found: Dataset,
+    },
+    /// Nothing: neither its key nor its records are of a known dataset.
+    Unknown,
+}
+
+/// Chooses the dataset of a batch by its key's claim and its first records.
+#[must_use]
+pub fn choose_dataset(claim: DatasetClaim, records: &[Vec<u8>]) -> DatasetChoice {
+    let evidence: Vec<DatasetEvidence> = records.iter().filter_map(|line| read_evidence(line).ok()).collect();
+    match claim {
+        DatasetClaim::Named(named) => check_named(named, &evidence),
+        DatasetClaim::Unknown if !evidence.is_empty() && evidence.iter().all(|record| record.says_nothing()) => {
+            DatasetChoice::Unknown
+        }
+        DatasetClaim::Alias(hint) => DatasetChoice::Read(choose(hint, &evidence)),
+        DatasetClaim::Unnamed | DatasetClaim::Unknown => DatasetChoice::Read(choose(Dataset::HttpRequests, &evidence)),
+    }
+}
+
+/// The named dataset, unless most records are of another one.
+fn check_named(named: Dataset, evidence: &[DatasetEvidence]) -> DatasetChoice {
+    let others: Vec<DatasetEvidence> =
+        evidence.iter().copied().filter(|record| !record.possible().contains(named)).collect();
+    if others.len() * 2 <= evidence.len() {
+        return DatasetChoice::Read(named);
+    }
+    DatasetChoice::Contradiction { named, found: choose(named, &others) }
+}
+
+/// The dataset of most records whose names settle it, or else one that all may be of: the one hinted at, if it is one.
+fn choose(hint: Dataset, evidence: &[DatasetEvidence]) -> Dataset {
+    let mut settled: BTreeMap<Dataset, usize> = BTreeMap::new();
+    for dataset in evidence.iter().filter_map(|record| record.settled()) {
+        *settled.entry(dataset).or_default() += 1;
+    }
+    if let Some((dataset, _)) = settled.iter().max_by_key(|(dataset, count)| (**count, **dataset == hint)) {
+        return *dataset;
+    }
+    let all = evidence.iter().fold(DatasetSet::ALL, |all, record| all.and(record.possible()));
+    if all.contains(hint) { hint } else { all.iter().next().unwrap_or(hint) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{DatasetChoice, choose_dataset};
+    use crate::bucket_keys::DatasetClaim::{Alias, Named, Unknown, Unnamed};
+    use crate::record::Dataset::{self, DnsFirewallLogs, DnsLogs, FirewallEvents, HttpRequests, WebsocketAnalytics};
+
+    const HTTP: &str = r#"{"RayID":"a5e675fd03c6da5d","EdgeStartTimestamp":1,"EdgeResponseStatus":200}"#;
+    const EVENT: &str = r#"{"RayID":"a5e675fd03c6da5d","Datetime":1,"Action":"block","Kind":"firewall"}"#;
+    const SOCKET: &str = r#"{"RayID":"a5e675fd03c6da5d","EdgeStartTimestamp":1,"ConnectionID":"x"}"#;
+    const ANY: &str = r#"{"RayID":"a5e675fd03c6da5d"}"#;
+    const DNS: &str = r#"{"QueryName":"a.example","Timestamp":1}"#;
+    const OWN: &str = r#"{"my":1}"#;
+
+    #[test]
+    fn key_and_records_must_agree() {
+        let read = DatasetChoice::Read;
+        let not = |named, found| DatasetChoice::Contradiction { named, found };
+        for (claim, lines, choice) in [
+            (Named(HttpRequests), vec![HTTP, HTTP], read(HttpRequests)),
+            (Named(HttpRequests), vec![EVENT, EVENT, HTTP], not(HttpRequests, FirewallEvents)),
+            (Named(HttpRequests), vec![EVENT, HTTP], read(HttpRequests)),
+            (Named(HttpRequests), vec![ANY, OWN], read(HttpRequests)),
+            (Named(HttpRequests), vec![], read(HttpRequests)),
+            (Named(FirewallEvents), vec![SOCKET], not(FirewallEvents, WebsocketAnalytics)),
+            (Named(DnsFirewallLogs), vec![DNS], read(DnsFirewallLogs)),
+            (Named(DnsLogs), vec![HTTP], not(DnsLogs, HttpRequests)),
+            (Alias(FirewallEvents), vec![HTTP], read(HttpRequests)),
+            (Alias(FirewallEvents), vec![ANY], read(FirewallEvents)),
+            (Alias(DnsLogs), vec![DNS], read(DnsLogs)),
+            (Alias(DnsLogs), vec![ANY], read(HttpRequests)),
+            (Alias(DnsLogs), vec![OWN], read(DnsLogs)),
+            (Alias(FirewallEvents), vec![HTTP, EVENT], read(FirewallEvents)),
+            (Unnamed, vec![EVENT, EVENT, HTTP], read(FirewallEvents)),
+            (Unnamed, vec![DNS], read(DnsFirewallLogs)),
+            (Unnamed, vec![OWN], read(HttpRequests)),
+            (Unnamed, vec![], read(HttpRequests)),
+            (Unknown, vec![EVENT, OWN], read(FirewallEvents)),
+            (Unknown, vec![ANY], read(HttpRequests)),
+            (Unknown, vec![OWN, OWN], DatasetChoice::Unknown),
+            (Unknown, vec![], read(HttpRequests)),
+        ] {
+            let records: Vec<Vec<u8>> = lines.iter().map(|line| line.as_bytes().to_vec()).collect();
+            assert_eq!(choose_dataset(claim, &records), choice, "{claim:?} {lines:?}");
+        }
+    }
+
+    #[test]
+    fn name_alone_is_enough_without_contradiction() {
+        for dataset in Dataset::ALL {
+            assert_eq!(choose_dataset(Named(dataset), &[OWN.into()]), DatasetChoice::Read(dataset));
+        }
+    }
+}
