@@ -26,6 +26,7 @@ mod fields;
 mod host;
 mod ip;
 mod names;
+mod own_words;
 mod record;
 mod role;
 mod scrub;
@@ -35,6 +36,7 @@ mod words;
 pub use class::{FieldClass, FieldTreatment};
 pub use field_names::{is_listed, nearest_field};
 pub use fields::{MEMBERS, class_of, fields};
+pub use own_words::OWN_WORDS;
 pub use record::{is_masked_name, mask_line};
 pub use role::Role;
 

@@ -40,16 +40,17 @@ pub(super) fn scrubbed(role: Role, class: FieldClass, text: &str) -> String {
     MASKED.to_owned()
 }
 
-/// Whether a text is the address of a host, with or without a port.
+/// Whether a text is the address of a host, with or without a port or a path.
 pub(super) fn is_address_host(text: &str) -> bool {
-    HostKind::of(HostAndPort::split(text).host) != HostKind::Name
+    let host = text.split_once('/').map_or(text, |(host, _)| host);
+    HostKind::of(HostAndPort::split(host).host) != HostKind::Name
 }
 
 fn once(role: Role, class: FieldClass, text: &str) -> String {
     let (scrub, mut out) = (TextScrubber { role, nested: NESTED }, String::with_capacity(text.len()));
     match class {
         FieldClass::Url => scrub.url(text, &mut out),
-        FieldClass::Host => scrub.host(text, &mut out),
+        FieldClass::Host => scrub.host_and_path(text, &mut out),
         FieldClass::Query => {
             let rest = text.strip_prefix('?').unwrap_or(text);
             out.push_str(text.strip_suffix(rest).unwrap_or_default());
@@ -118,6 +119,14 @@ impl TextScrubber {
         let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
         self.host(host, out);
         behind
+    }
+
+    /// A host, with a path where one follows, as in the domain of an app.
+    fn host_and_path(self, text: &str, out: &mut String) {
+        let Some((host, path)) = text.split_once('/') else { return self.host(text, out) };
+        self.host(host, out);
+        out.push('/');
+        self.url(path, out);
     }
 
     fn host(self, text: &str, out: &mut String) {

@@ -5,6 +5,7 @@
 //! A value that fits is shown as it is. A shape is as narrow as real values allow, so that a secret in a field where
 //! it does not belong does not fit.
 
+use super::own_words::is_own_word;
 use super::words::{has_card, is_harmless, refused};
 use super::{FieldClass, MASKED, Role, scrub};
 use crate::record::Timestamp;
@@ -38,7 +39,9 @@ pub(super) fn fits(role: Role, class: FieldClass, text: &str) -> bool {
                 is(48, |byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte)) && is_harmless(text)
             }
             FieldClass::Word => {
-                is(48, |byte| byte.is_ascii_alphabetic() || b" -_&'".contains(&byte)) && is_harmless(text)
+                let is_word =
+                    is(48, |byte| byte.is_ascii_alphabetic() || b" -_&'".contains(&byte)) && is_harmless(text);
+                is_word || is_own_word(text)
             }
             FieldClass::Name => {
                 is(64, |byte| byte.is_ascii_alphanumeric() || b" -_.:/".contains(&byte)) && is_name(role, text)
@@ -168,7 +171,7 @@ mod tests {
             (FieldClass::Scheme, &["https"], &["ftp", "HTTPS"]),
             (FieldClass::Protocol, &["HTTP/1.1", "TLSv1.3", "QUIC", "none"], &["HTTP/1.1 and more", "a b"]),
             (FieldClass::Cipher, &["ECDHE-ECDSA-CHACHA20-POLY1305-SHA256"], &["d41d8cd98f00b204e9800998ecf8427e"]),
-            (FieldClass::Word, &["eyeball", "Search Engine Crawler", "managed_challenge"], &["hunter2", "a@b", "é"]),
+            (FieldClass::Word, &["eyeball", "Search Engine Crawler", "l7ddos"], &["hunter2", "a@b", "é"]),
             (
                 FieldClass::Name,
                 &["shop-api", "team:web", "com.example.app"],

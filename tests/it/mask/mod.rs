@@ -10,7 +10,7 @@ use raydex::mask::{FieldTreatment, MASKED, Role, class_of, mask_line};
 use raydex::record::{Dataset, Field, Fields};
 use raydex::render::{PartnerOptions, write_partner_line};
 use raydex::sample::{DATASETS, FieldSet, SamplePlan};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::support::canaries::{self, Canary, Random};
 use plant::Places;
@@ -120,6 +120,52 @@ fn values_in_arrays_show_no_secret() {
             assert!(role == Role::Support || !seen.contains("made-up-user"), "{seen}");
             assert_eq!(names(&seen), names(line));
         }
+    }
+}
+
+/// The words that Cloudflare's documentation gives as values of fields.
+fn documented_words() -> Vec<String> {
+    let lists: toml::Table = include_str!("../../../schemas/spellings.toml").parse().unwrap();
+    let words = lists["words"].as_table().unwrap()["values"].as_array().unwrap().clone();
+    words.iter().map(|word| word.as_str().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn documented_words_are_shown_to_everyone() {
+    let words = documented_words();
+    assert!(words.len() > 100);
+    let is_shown = |word: &String, role: Role| {
+        let event = json!({ "Action": word, "Source": word, "Kind": word });
+        let request = json!({ "EdgePathingStatus": word, "SecurityActions": [word], "SecuritySources": [word, "waf"] });
+        let trace = json!({ "Outcome": word, "EventType": word });
+        [(Dataset::FirewallEvents, event), (Dataset::HttpRequests, request), (Dataset::WorkersTraceEvents, trace)]
+            .map(|(dataset, line)| (dataset, line.to_string()))
+            .iter()
+            .all(|(dataset, line)| masked(role, *dataset, line) == *line)
+    };
+    let hidden = words.iter().filter(|word| !is_shown(word, Role::Viewer) || !is_shown(word, Role::Support));
+    assert_eq!(hidden.collect::<Vec<_>>(), Vec::<&String>::new());
+}
+
+#[test]
+fn app_domain_is_shown_with_its_path() {
+    let seen = |role: Role, domain: &str| {
+        let line = masked(role, Dataset::AccessRequests, &json!({ "AppDomain": domain }).to_string());
+        serde_json::from_str::<Value>(&line).unwrap()["AppDomain"].as_str().unwrap().to_owned()
+    };
+    for domain in ["team.cloudflareaccess.com/warp", "intranet.example.com/wiki/start", "intranet.example.com/"] {
+        for role in [Role::Viewer, Role::Support] {
+            assert_eq!(seen(role, domain), domain);
+        }
+    }
+    for (domain, viewer) in [
+        ("192.0.2.77/admin", "192.0.2.0/admin"),
+        ("192.0.2.77:8443/admin", "192.0.2.0:8443/admin"),
+        ("shop.example/eyJhbGciOiJIUzI1NiJ9", "shop.example/[masked]"),
+        ("shop.example/a?token=x", "shop.example/a?token=[masked]"),
+    ] {
+        assert_eq!(seen(Role::Viewer, domain), viewer);
+        assert_eq!(seen(Role::Viewer, viewer), viewer);
     }
 }
 

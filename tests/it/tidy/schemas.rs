@@ -2,6 +2,7 @@
 
 use raydex::batch::{TEST_MEMBER, TEST_VALUES, is_test_upload};
 use raydex::config::SETTINGS;
+use raydex::mask::OWN_WORDS;
 use raydex::r2_event::{EventBackfill, ObjectChange, R2Event};
 use raydex::record::Dataset;
 use raydex::record::fields::Field;
@@ -132,6 +133,9 @@ fn spellings_are_those_of_the_code() {
     );
     let names = texts(&lists["timestamps"]["names"]);
     assert!(names.starts_with(&TimeForm::ALL.map(|form| form.name().to_owned())), "{names:?}");
+    let (words, odd) = (texts(&lists["words"]["values"]), texts(&lists["words"]["odd"]));
+    assert_eq!(odd, OWN_WORDS);
+    assert!(odd.iter().all(|odd| words.iter().any(|word| word.eq_ignore_ascii_case(odd))));
     for value in texts(&test["values"]) {
         assert!(is_test_upload(format!("{{\"{TEST_MEMBER}\": \"{value}\"}}").as_bytes()), "{value}");
     }
