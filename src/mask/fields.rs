@@ -153,6 +153,8 @@ const HTTP_REQUESTS: ClassTable = &[
     ("VerifiedBotCategory", FieldClass::Word),
     ("WAFAction", FieldClass::Word),
     ("WAFAttackScore", FieldClass::Number),
+    ("WAFFlags", FieldClass::Name),
+    ("WAFMatchedVar", FieldClass::Message),
     ("WAFProfile", FieldClass::Word),
     ("WAFRCEAttackScore", FieldClass::Number),
     ("WAFRuleID", FieldClass::Id),

@@ -24,13 +24,13 @@ pub(super) const HTTP_REQUESTS: &[&str] = &[
     "OriginRequestHeaderSendDurationMs", "OriginResponseBytes", "OriginResponseDurationMs",
     "OriginResponseHTTPExpires", "OriginResponseHTTPLastModified", "OriginResponseHeaderReceiveDurationMs",
     "OriginResponseStatus", "OriginResponseTime", "OriginSSLProtocol", "OriginTCPHandshakeDurationMs",
-    "OriginTLSHandshakeDurationMs", "ParentRayID", "PayPerCrawlStatus", "RayID", "RequestHeaders", "ResponseFields",
-    "ResponseHeaders", "SecurityAction", "SecurityActions", "SecurityLevel", "SecurityRuleDescription",
-    "SecurityRuleID", "SecurityRuleIDs", "SecuritySources", "SmartRouteColoID", "Subrequests", "UpperTierColoID",
-    "VerifiedBotCategory", "WAFAction", "WAFAttackScore", "WAFProfile", "WAFRCEAttackScore", "WAFRuleID",
-    "WAFRuleMessage", "WAFSQLiAttackScore", "WAFXSSAttackScore", "WebAssetsLabelsManaged", "WebAssetsOperationID",
-    "WorkerCPUTime", "WorkerScriptName", "WorkerStatus", "WorkerSubrequest", "WorkerSubrequestCount",
-    "WorkerWallTimeUs", "ZoneID", "ZoneName",
+    "OriginTLSHandshakeDurationMs", "ParentRayID", "PayPerCrawlStatus", "RayID", "RequestHeaders",
+    "ResponseFields", "ResponseHeaders", "SecurityAction", "SecurityActions", "SecurityLevel",
+    "SecurityRuleDescription", "SecurityRuleID", "SecurityRuleIDs", "SecuritySources", "SmartRouteColoID",
+    "Subrequests", "UpperTierColoID", "VerifiedBotCategory", "WAFAction", "WAFAttackScore", "WAFFlags",
+    "WAFMatchedVar", "WAFProfile", "WAFRCEAttackScore", "WAFRuleID", "WAFRuleMessage", "WAFSQLiAttackScore",
+    "WAFXSSAttackScore", "WebAssetsLabelsManaged", "WebAssetsOperationID", "WorkerCPUTime", "WorkerScriptName",
+    "WorkerStatus", "WorkerSubrequest", "WorkerSubrequestCount", "WorkerWallTimeUs", "ZoneID", "ZoneName",
 ];
 
 pub(super) const FIREWALL_EVENTS: &[&str] = &[
@@ -106,10 +106,11 @@ pub(super) const DEX_APPLICATION_TESTS: &[&str] = &[
     "AccountID", "ClientPlatform", "ClientVersion", "ColoCode", "DeviceID", "DeviceRegistrationID",
     "ExecutionContext", "HTTPClientIPASN", "HTTPClientIPASO", "HTTPClientIPAddress", "HTTPClientIPCity",
     "HTTPClientIPCountryISO", "HTTPClientIPNetmask", "HTTPClientIPStateISO", "HTTPClientIPVersion",
-    "HTTPClientIPZip", "HTTPConnectEndMs", "HTTPConnectStartMs", "HTTPDomainLookupEndMs", "HTTPDomainLookupStartMs",
-    "HTTPErrorMessage", "HTTPMethod", "HTTPRequestStartMs", "HTTPResponseBodyBytes", "HTTPResponseEndMs",
-    "HTTPResponseHeaderBytes", "HTTPResponseStartMs", "HTTPSecureConnectionStartMs", "HTTPServerIPASN",
-    "HTTPServerIPASO", "HTTPServerIPAddress", "HTTPServerIPCity", "HTTPServerIPCountryISO", "HTTPServerIPNetmask",
+    "HTTPClientIPZip", "HTTPConnectEndMs", "HTTPConnectStartMs", "HTTPDomainLookupEndMs",
+    "HTTPDomainLookupStartMs", "HTTPErrorMessage", "HTTPMethod", "HTTPRequestStartMs", "HTTPResponseBody",
+    "HTTPResponseBodyBytes", "HTTPResponseEndMs", "HTTPResponseHeaderBytes", "HTTPResponseHeaders",
+    "HTTPResponseStartMs", "HTTPSecureConnectionStartMs", "HTTPServerIPASN", "HTTPServerIPASO",
+    "HTTPServerIPAddress", "HTTPServerIPCity", "HTTPServerIPCountryISO", "HTTPServerIPNetmask",
     "HTTPServerIPStateISO", "HTTPServerIPVersion", "HTTPServerIPZip", "HTTPStatusCode", "HTTPURL", "TestID",
     "TestType", "Timestamp", "TracerouteDestinationHostname", "TracerouteDestinationIPASN",
     "TracerouteDestinationIPASO", "TracerouteDestinationIPAddress", "TracerouteDestinationIPCity",
@@ -117,8 +118,9 @@ pub(super) const DEX_APPLICATION_TESTS: &[&str] = &[
     "TracerouteDestinationIPVersion", "TracerouteDestinationIPZip", "TracerouteDurationMs", "TracerouteHops",
     "TracerouteMaxTTL", "TracerouteProtocol", "TracerouteSize", "TracerouteSourceIPASN", "TracerouteSourceIPASO",
     "TracerouteSourceIPAddress", "TracerouteSourceIPCity", "TracerouteSourceIPCountryISO",
-    "TracerouteSourceIPNetmask", "TracerouteSourceIPStateISO", "TracerouteSourceIPVersion", "TracerouteSourceIPZip",
-    "TracerouteStatus", "TracerouteTimeEnd", "TracerouteVersion", "TunnelType", "UserEmail", "UserID",
+    "TracerouteSourceIPNetmask", "TracerouteSourceIPStateISO", "TracerouteSourceIPVersion",
+    "TracerouteSourceIPZip", "TracerouteStatus", "TracerouteTimeEnd", "TracerouteVersion", "TunnelType",
+    "UserEmail", "UserID",
 ];
 
 pub(super) const DEX_DEVICE_STATE_EVENTS: &[&str] = &[
@@ -238,18 +240,19 @@ pub(super) const NEL_REPORTS: &[&str] = &[
 
 pub(super) const NETWORK_ANALYTICS_LOGS: &[&str] = &[
     "AttackCampaignID", "AttackID", "AttackVector", "ColoCity", "ColoCode", "ColoCountry", "ColoGeoHash",
-    "ColoName", "Datetime", "DestinationASN", "DestinationASNName", "DestinationCountry", "DestinationGeoHash",
-    "DestinationPort", "Direction", "GREChecksum", "GREEtherType", "GREHeaderLength", "GREKey", "GRESequenceNumber",
-    "GREVersion", "ICMPChecksum", "ICMPCode", "ICMPType", "IPDestinationAddress", "IPDestinationSubnet",
-    "IPFragmentOffset", "IPHeaderLength", "IPMoreFragments", "IPProtocol", "IPProtocolName", "IPSourceAddress",
-    "IPSourceSubnet", "IPTTL", "IPTTLBuckets", "IPTotalLength", "IPTotalLengthBuckets", "IPv4Checksum", "IPv4DSCP",
-    "IPv4DontFragment", "IPv4ECN", "IPv4Identification", "IPv4Options", "IPv6DSCP", "IPv6ECN",
-    "IPv6ExtensionHeaders", "IPv6FlowLabel", "IPv6Identification", "MitigationReason", "MitigationScope",
-    "MitigationSystem", "Outcome", "ProtocolState", "RuleID", "RuleName", "RulesetID", "RulesetOverrideID",
-    "SampleInterval", "SourceASN", "SourceASNName", "SourceCountry", "SourceGeoHash", "SourcePort",
-    "TCPAcknowledgementNumber", "TCPChecksum", "TCPDataOffset", "TCPFlags", "TCPFlagsString", "TCPMSS",
-    "TCPOptions", "TCPSACKBlocks", "TCPSACKPermitted", "TCPSequenceNumber", "TCPTimestampECR", "TCPTimestampValue",
-    "TCPUrgentPointer", "TCPWindowScale", "TCPWindowSize", "UDPChecksum", "UDPPayloadLength", "Verdict",
+    "ColoName", "DNSQueryName", "DNSQueryType", "Datetime", "DestinationASN", "DestinationASNName",
+    "DestinationCountry", "DestinationGeoHash", "DestinationPort", "Direction", "GREChecksum", "GREEtherType",
+    "GREHeaderLength", "GREKey", "GRESequenceNumber", "GREVersion", "ICMPChecksum", "ICMPCode", "ICMPType",
+    "IPDestinationAddress", "IPDestinationSubnet", "IPFragmentOffset", "IPHeaderLength", "IPMoreFragments",
+    "IPProtocol", "IPProtocolName", "IPSourceAddress", "IPSourceSubnet", "IPTTL", "IPTTLBuckets", "IPTotalLength",
+    "IPTotalLengthBuckets", "IPv4Checksum", "IPv4DSCP", "IPv4DontFragment", "IPv4ECN", "IPv4Identification",
+    "IPv4Options", "IPv6DSCP", "IPv6ECN", "IPv6ExtensionHeaders", "IPv6FlowLabel", "IPv6Identification",
+    "MitigationReason", "MitigationScope", "MitigationSystem", "Outcome", "PFPCustomTag", "ProtocolState",
+    "RuleID", "RuleName", "RulesetID", "RulesetOverrideID", "SampleInterval", "SourceASN", "SourceASNName",
+    "SourceCountry", "SourceGeoHash", "SourcePort", "TCPAcknowledgementNumber", "TCPChecksum", "TCPDataOffset",
+    "TCPFlags", "TCPFlagsString", "TCPMSS", "TCPOptions", "TCPSACKBlocks", "TCPSACKPermitted", "TCPSequenceNumber",
+    "TCPTimestampECR", "TCPTimestampValue", "TCPUrgentPointer", "TCPWindowScale", "TCPWindowSize", "UDPChecksum",
+    "UDPPayloadLength", "Verdict",
 ];
 
 pub(super) const PAGE_SHIELD_EVENTS: &[&str] = &[
@@ -283,7 +286,7 @@ pub(super) const TURNSTILE_EVENTS: &[&str] = &[
 
 pub(super) const WARP_CONFIG_CHANGES: &[&str] = &[
     "AccountIDFrom", "AccountIDTo", "AccountNameFrom", "AccountNameTo", "ConfigNameFrom", "ConfigNameTo",
-    "DeviceID", "DeviceRegistrationID", "Hostname", "SerialNumber", "Timestamp",
+    "DeviceID", "DeviceRegistrationID", "Hostname", "SerialNumber", "Timestamp", "UserEmail",
 ];
 
 pub(super) const WARP_TOGGLE_CHANGES: &[&str] = &[

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::access::rule;
 use super::story::batch;
+use super::support::gzip::gzip;
 use super::support::records::{ndjson, ray};
 use super::support::world::config_with;
 use super::support::{Fakes, Fault, NOW_MS};
@@ -169,17 +170,22 @@ fn the_fields_are_those_of_the_dataset() {
 #[test]
 fn fields_of_the_newest_batch_are_listed() {
     let stored = include_bytes!("../../fixtures/cases/18-response-fields/batch.log.gz");
+    let novel = gzip(&ndjson([r#"{"RayID":"9e35500000000002","NovelField":"made-up","NovelCount":1}"#]));
+    let stored = [&stored[..], &novel].concat();
     let fakes = Fakes::new();
-    batch(&fakes, KEYS[0], stored, None);
+    batch(&fakes, KEYS[0], &stored, None);
     batch(&fakes, KEYS[1], &ndjson([r#"{"RayID":"9e35500000000001","OlderField":1}"#]), None);
     let before = fakes.bucket.ranged();
     let found = body(&zone(&fakes, "received/fields"));
     assert_eq!(fakes.bucket.ranged() - before, stored.len(), "one read, of the newest batch");
     for (name, description) in [
-        ("WAFMatchedVar", "Not documented; the newest batch has it (string)"),
-        ("WAFFlags", "Not documented; the newest batch has it (string)"),
+        ("NovelField", "Not documented; the newest batch has it (string)"),
+        ("NovelCount", "Not documented; the newest batch has it (int)"),
     ] {
         assert_eq!(found[name], description);
+    }
+    for name in ["ResponseFields", "WAFFlags", "WAFMatchedVar"] {
+        assert!(!found[name].as_str().unwrap().starts_with("Not documented"), "{name}");
     }
     assert!(found["RayID"].as_str().unwrap().starts_with("Identifier of the request"));
     assert!(found.get("OlderField").is_none() && !found.to_string().contains("made-up"));
