@@ -1,11 +1,18 @@
 //! Whole batches that come again under another key, in another form, or while the first one is under way.
 
+use std::collections::BTreeMap;
+
 use raydex::limits::{BODIES_KEPT_MS, CLAIMS_KEPT_MS};
+use raydex::record::Dataset;
+use serde_json::Value;
 
 use super::support::gzip::gzip;
 use super::support::records::{http, ndjson, ray};
 use super::support::{Consumers, Fault, Kind};
 use super::{at_partner, delete, deployment, held, kept, key, put, take, write};
+
+/// An hour after the records of the case.
+const CASE_NOW_MS: i64 = 1_795_338_660_000;
 
 fn lines(rays: std::ops::Range<u64>) -> Vec<String> {
     rays.map(|number| http(&ray(number).to_string(), 3)).collect()
@@ -31,8 +38,49 @@ fn moved_batch_is_delivered_and_shown_once() {
         assert_eq!(held(&consumers, &new), 8);
         let duplicates = &kept(&consumers, &new).duplicates[0];
         assert_eq!((duplicates.lines, duplicates.of.len(), duplicates.of[0].lines), (8, 1, 8));
-        let found = consumers.fakes.find(raydex::record::Dataset::HttpRequests, &ray(3).to_string());
+        let found = consumers.fakes.find(Dataset::HttpRequests, &ray(3).to_string());
         assert_eq!((found.records.len(), &*found.records[0].object.key, found.records[0].copies.len()), (1, &*new, 0));
+    }
+}
+
+/// A file of the case: a batch, and the events of its copy under another key and of its end under the first one.
+fn case(name: &str) -> Vec<u8> {
+    std::fs::read(format!("tests/fixtures/cases/27-moved-and-rewritten-batches/{name}")).unwrap()
+}
+
+#[test]
+fn moved_case_is_one_record_and_one_line() {
+    let stored = case("batch.log.gz");
+    let events: Vec<Value> = serde_json::from_slice(&case("move.json")).unwrap();
+    let key = |event: &Value| event["object"]["key"].as_str().unwrap().to_owned();
+    let (old, new) = (key(&events[0]), key(&events[1]));
+    // The old object is there for some time, is gone before the copy is announced, or stays.
+    for order in [&[0, 1, 2][..], &[0, 2, 1], &[0, 1], &[1, 0]] {
+        let consumers = deployment(&[]);
+        consumers.fakes.clock_ms.set(CASE_NOW_MS);
+        consumers.fakes.bucket.set_clock(CASE_NOW_MS);
+        consumers.fakes.bucket.store(&old, &stored);
+        for event in order {
+            match event {
+                1 => {
+                    consumers.fakes.bucket.store(&new, &stored);
+                }
+                2 => assert!(consumers.fakes.bucket.delete(&old)),
+                _ => {}
+            }
+            take(&consumers, &events[*event].to_string());
+        }
+        let rays: Vec<String> = String::from_utf8(case("rays.txt")).unwrap().lines().map(str::to_owned).collect();
+        let copies = usize::from(!order.contains(&2));
+        for ray in &rays {
+            let found = consumers.fakes.find(Dataset::HttpRequests, ray).records;
+            assert_eq!((found.len(), found[0].copies.len()), (1, copies), "{order:?} {ray}");
+        }
+        let once: BTreeMap<String, usize> = rays.iter().map(|ray| (ray.clone(), 1)).collect();
+        assert_eq!((at_partner(&consumers), rays.len()), (once, 5), "{order:?}");
+        let (first, again) = if order[0] == 0 { (&old, &new) } else { (&new, &old) };
+        let held = held(&consumers, again);
+        assert_eq!(held, 5, "{order:?}: what was not sent again is counted, beside {first}");
     }
 }
 
@@ -42,7 +90,7 @@ fn copy_that_stays_is_shown_with_both_places() {
     let text = ndjson(lines(0..8));
     put(&consumers, &key("a"), &text);
     put(&consumers, &key("b"), &text);
-    let found = consumers.fakes.find(raydex::record::Dataset::HttpRequests, &ray(3).to_string());
+    let found = consumers.fakes.find(Dataset::HttpRequests, &ray(3).to_string());
     let places = found.records.iter().map(|record| (record.object.key.clone(), record.copies[0].object.key.clone()));
     assert_eq!(places.collect::<Vec<_>>(), [(key("a"), key("b"))]);
     assert!(at_partner(&consumers).into_iter().eq(once(0..8)));
@@ -52,7 +100,7 @@ fn copy_that_stays_is_shown_with_both_places() {
 fn rewritten_forms_of_a_batch_are_recognised() {
     let reversed = || lines(0..8).into_iter().rev().collect::<Vec<_>>();
     let spaced = || lines(0..8).into_iter().map(|line| line.replace(',', " , ")).collect::<Vec<_>>();
-    let sorted = |line: String| serde_json::from_str::<serde_json::Value>(&line).unwrap().to_string();
+    let sorted = |line: String| serde_json::from_str::<Value>(&line).unwrap().to_string();
     for text in [
         ndjson(reversed()),
         ndjson(spaced()),
