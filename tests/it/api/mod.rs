@@ -30,6 +30,7 @@ mod openapi;
 mod operations;
 mod rays;
 mod redaction;
+mod samples;
 mod segments;
 mod spellings;
 mod stats;

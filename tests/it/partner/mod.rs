@@ -1,6 +1,6 @@
 //! The partner format from outside: the published table, lines made by hand, and properties of every line.
 
-mod oracle;
+pub(crate) mod oracle;
 mod records;
 
 use std::fmt::Write;
