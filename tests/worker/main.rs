@@ -15,6 +15,7 @@ mod reply;
 mod access;
 mod audit;
 mod auth;
+mod cases;
 mod chaos;
 mod crash;
 mod delivery;

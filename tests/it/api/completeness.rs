@@ -72,6 +72,17 @@ fn rejected_lines_make_a_range_incomplete() {
 }
 
 #[test]
+fn mostly_rejected_batch_is_damaged_and_not_complete() {
+    let fakes = Fakes::new();
+    let damaged = (0..5).map(|number| format!(r#"{{"RayID":"9e355{number:011x}","ClientIP":"192.0.2"#));
+    put(&fakes, KEY, &[&records(0..1)[..], &ndjson(damaged)].concat());
+    assert_eq!(completeness(&fakes, RANGE), reason("rejected_lines", Some(5)));
+    let path = "/v1/coverage?start=2026-03-28T08:30:00Z&end=2026-03-28T08:42:24Z";
+    let body: Value = serde_json::from_slice(&Ask::get(path).of(&fakes).body).unwrap();
+    assert_eq!((&body["complete"], body["damaged"].as_array().map(Vec::len)), (&json!([]), Some(1)), "{body}");
+}
+
+#[test]
 fn open_batch_makes_a_range_incomplete() {
     let fakes = Fakes::new();
     put(&fakes, KEY, &records(0..3));

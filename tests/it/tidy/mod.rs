@@ -1,6 +1,7 @@
 //! The rules of this code base, as tests over its own files.
 
 mod bindings;
+mod cases;
 mod circles;
 mod documents;
 mod files;
