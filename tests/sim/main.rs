@@ -37,7 +37,7 @@ use violations::ContractViolation;
 /// Steps of a seed of the slice, in which things go wrong.
 const STEPS: u64 = 5_000;
 /// Of a thousand effects so many go wrong.
-const PER_MILLE: u64 = 160;
+const PER_MILLE: u64 = 170;
 /// Seeds of the slice.
 const SEEDS: u64 = 120;
 /// Seeds in which a violation must have shown.

@@ -1,7 +1,8 @@
 //! Which datasets a record may be of, by the names of its members.
 //!
 //! Each documented name rules out the datasets that do not document it; a name that no dataset documents says nothing.
-//! What is ruled out joins by OR, so what is known of a run of names is one value, whatever the order.
+//! One or two names alone say nothing either, unless one of them is a ray or a time: `Type` and `Name` are in files of
+//! every kind. What is ruled out joins by OR, so what is known of a run of names is one value, whatever the order.
 //!
 //! # Invariants
 //!
@@ -9,8 +10,8 @@
 
 use std::sync::LazyLock;
 
-use super::Dataset;
 use super::fields::ANYWHERE;
+use super::{Dataset, DatasetSpec};
 
 /// Some of the datasets, one bit each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -71,7 +72,15 @@ pub struct DatasetEvidence {
     ruled_out: u64,
     /// The telling names among them, one bit each.
     telling: u128,
+    /// A bit for each name, and [`KEY_WEIGHT`] for a ray or a time.
+    weight: u32,
 }
+
+/// What a ray or a time weighs: as much as names enough.
+const KEY_WEIGHT: u32 = 0b111 << 29;
+
+/// How many names say something.
+const ENOUGH_NAMES: u32 = 3;
 
 impl DatasetEvidence {
     /// What one name says.
@@ -85,19 +94,26 @@ impl DatasetEvidence {
     #[must_use]
     #[inline]
     pub const fn and(self, other: Self) -> Self {
-        Self { ruled_out: self.ruled_out | other.ruled_out, telling: self.telling | other.telling }
+        Self {
+            ruled_out: self.ruled_out | other.ruled_out,
+            telling: self.telling | other.telling,
+            weight: self.weight | other.weight,
+        }
     }
 
-    /// Whether no dataset documents any of the names.
+    /// Whether too few of the names are documented to say anything.
     #[must_use]
-    pub fn says_nothing(self) -> bool {
-        self == Self::default()
+    pub const fn says_nothing(self) -> bool {
+        self.weight.count_ones() < ENOUGH_NAMES
     }
 
     /// The datasets that the record may be of; never none. Where no dataset documents all names, since it had some of
     /// them added, the telling names decide.
     #[must_use]
     pub fn possible(self) -> DatasetSet {
+        if self.says_nothing() {
+            return DatasetSet::ALL;
+        }
         let documenting = self.documenting();
         if !documenting.is_empty() {
             return documenting;
@@ -139,12 +155,23 @@ static NAMES: LazyLock<Vec<(&'static str, DatasetEvidence)>> = LazyLock::new(|| 
         }
         is_same
     });
-    let evidence = |(name, set): (&'static str, DatasetSet)| {
-        let ruled_out = if ANYWHERE.contains(&name) { 0 } else { !set.0 };
-        (name, DatasetEvidence { ruled_out, telling: telling_bit(name) })
+    let evidence = |(place, (name, set)): (usize, (&'static str, DatasetSet))| {
+        let says_nothing = ANYWHERE.contains(&name);
+        let ruled_out = if says_nothing { 0 } else { !set.0 };
+        let weight = if is_key(name) { KEY_WEIGHT } else { u32::from(!says_nothing) << (place % 29) };
+        (name, DatasetEvidence { ruled_out, telling: telling_bit(name), weight })
     };
-    names.into_iter().map(evidence).collect()
+    names.into_iter().enumerate().map(evidence).collect()
 });
+
+/// Whether a dataset keeps its ray or its time under this name.
+fn is_key(name: &str) -> bool {
+    Dataset::ALL.into_iter().any(|dataset| {
+        let DatasetSpec { ray, time, also, .. } = dataset.spec();
+        let outer = ray.and_then(|path| path.split('.').next());
+        outer == Some(name) || *time == name || also.is_some_and(|(ray, time)| ray == name || time == name)
+    })
+}
 
 /// The telling names, each once, sorted; a name's bit is its place.
 static TELLING_NAMES: LazyLock<Vec<&'static str>> = LazyLock::new(|| {
@@ -230,6 +257,11 @@ mod tests {
             ("Datetime Action Kind Source RayID JA4", vec![FirewallEvents], Some(FirewallEvents)),
             ("RayID ZoneName Cookies", with_ray_id, None),
             ("my_own_name", Dataset::ALL.to_vec(), None),
+            // One or two names of files of every kind.
+            ("Type", Dataset::ALL.to_vec(), None),
+            ("Type Name my_own_name", Dataset::ALL.to_vec(), None),
+            ("ClientRequestURI", Dataset::ALL.to_vec(), None),
+            ("ClientRequestURI EdgeColoID OriginIP", http(&[]), Some(HttpRequests)),
         ] {
             assert_eq!(possible(names), (datasets, settled), "{names}");
         }
