@@ -82,7 +82,7 @@ export function table({ ours, theirs }) {
     ["payloads", payloads.delivered, theirs?.batches],
     ...(theirs ? [["duplicate lines", undefined, theirs.duplicate_lines]] : []),
     // Only attempts with an unknown outcome can cause duplicate lines.
-    ["unknown outcome", posts.ambiguous],
+    ["unknown outcome", posts.unknown_outcomes],
     ["unaccounted", lines.unaccounted],
     ...[["pending", lines.pending], ["parked", lines.parked]].filter(([, count]) => count > 0),
   ];

@@ -71,7 +71,7 @@ struct ObjectCounts {
 impl BackfillResponse {
     fn new(id: i64, job: BackfillJob) -> Self {
         let BackfillJob {
-            ask,
+            request,
             state,
             steps: _,
             cursor,
@@ -83,7 +83,7 @@ impl BackfillResponse {
             created_ms,
             updated_ms,
         } = job;
-        let BackfillRequest { start_ms, end_ms, index, deliver, lines_per_second } = ask;
+        let BackfillRequest { start_ms, end_ms, index, deliver, lines_per_second } = request;
         Self {
             id,
             start: rfc3339(start_ms),
@@ -121,8 +121,8 @@ pub(crate) async fn create_backfill(config: &Config, services: &impl Services, b
         return Err(problems::delivery_off());
     }
     let BackfillBody { index, deliver, lines_per_second, .. } = wanted;
-    let ask = BackfillRequest { start_ms, end_ms, index, deliver, lines_per_second };
-    let started = start_backfill(services, config, ask, None).await.map_err(|_| problems::unavailable())?;
+    let request = BackfillRequest { start_ms, end_ms, index, deliver, lines_per_second };
+    let started = start_backfill(services, config, request, None).await.map_err(|_| problems::unavailable())?;
     let reply = get_backfill(services, &started.id.to_string()).await?;
     Ok(Reply { status: 201, ..reply })
 }

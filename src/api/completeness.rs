@@ -87,17 +87,17 @@ pub(crate) async fn find_missing(
     // The ledger of a batch is that of the hour in which it begins.
     let hour = |ms: i64| ledger_of(&stamp(ms));
     let latest = services.now_ms().saturating_add(BACKFILL_LATE_MS);
-    let ask = FindLedgers {
+    let call = FindLedgers {
         first: hour(range.start.saturating_sub(BACKFILL_SKEW_MS + BACKFILL_LATE_MS).clamp(0, latest)),
         last: hour(range.end.saturating_add(BACKFILL_LATE_MS).clamp(0, latest)),
         limit: COMPLETENESS_LEDGERS + 1,
     };
-    let LedgerNames { mut names, swept_ms } = rpc::call(services.ledgers(), REGISTRY, &ask).await?;
+    let LedgerNames { mut names, swept_ms } = rpc::call(services.ledgers(), REGISTRY, &call).await?;
     let is_whole = names.len() as u64 <= COMPLETENESS_LEDGERS;
     names.truncate(usize::try_from(COMPLETENESS_LEDGERS).unwrap_or(usize::MAX));
-    let ask = FindMissing { dataset, start_ms: range.start, end_ms: range.end };
+    let call = FindMissing { dataset, start_ms: range.start, end_ms: range.end };
     let missing = stream::iter(&names)
-        .map(async |name: &String| rpc::call(services.ledgers(), name, &ask).await)
+        .map(async |name: &String| rpc::call(services.ledgers(), name, &call).await)
         .buffered(CONCURRENT_CALLS)
         .try_fold(MissingLines::default(), async |mut sum, one| {
             sum.add(one);

@@ -30,8 +30,8 @@ struct DeliveriesResponse {
     #[serde(skip_serializing_if = "Option::is_none")]
     ray_time: Option<String>,
     truncated: bool,
-    objects_gone: u64,
-    objects_unreadable: u64,
+    batches_gone: u64,
+    batches_unreadable: u64,
     records: Vec<RecordDelivery>,
     cost: LookupCost,
 }
@@ -77,8 +77,8 @@ pub(crate) async fn get_deliveries(
         ray: key.to_string(),
         ray_time: key.ray().map(|ray| rfc3339(ray.unix_ms())),
         truncated: found.truncated,
-        objects_gone: found.stats.objects_gone,
-        objects_unreadable: found.stats.objects_unreadable,
+        batches_gone: found.stats.batches_gone,
+        batches_unreadable: found.stats.batches_unreadable,
         records,
         cost,
     };

@@ -75,8 +75,12 @@ impl MetricsPage {
         totals.batches.iter().for_each(|(state, count)| self.labelled("raydex_batches", "state", state, *count));
         self.family("raydex_payloads", "Payloads, by state.");
         totals.payloads.iter().for_each(|(state, count)| self.labelled("raydex_payloads", "state", state, *count));
-        self.single("raydex_posts", "Attempts to send.", totals.posts.sent);
-        self.single("raydex_posts_ambiguous", "Attempts with an unknown outcome.", totals.posts.ambiguous);
+        self.single("raydex_posts_attempts", "Attempts to send.", totals.posts.attempts);
+        self.single(
+            "raydex_posts_unknown_outcomes",
+            "Attempts with an unknown outcome.",
+            totals.posts.unknown_outcomes,
+        );
     }
 
     /// Why payloads wait.

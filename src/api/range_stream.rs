@@ -274,7 +274,7 @@ impl<D: Services> ResponseStream<D> {
     fn write_end(&mut self, out: &mut Vec<u8>, end: StreamEnd, missing: Vec<MissingReason>) {
         self.phase = StreamPhase::End;
         let stats = *self.run.stats();
-        let lost = stats.objects_gone + stats.objects_unreadable > 0;
+        let lost = stats.batches_gone + stats.batches_unreadable > 0;
         let (truncated, complete, cursor, error) = match end {
             StreamEnd::Query(QueryEnd::Complete) => (false, !lost && missing.is_empty(), None, None),
             StreamEnd::Query(QueryEnd::Limit(cursor)) => (false, false, Some(cursor), None),

@@ -144,7 +144,7 @@ async fn find_absence(
 
 /// The problem of a lookup without records.
 fn nothing(key: &RayKey, found: &LookupResult, now_ms: i64) -> Problem {
-    if found.stats.objects_gone + found.stats.objects_unreadable > 0 {
+    if found.stats.batches_gone + found.stats.batches_unreadable > 0 {
         return problems::batch_unreadable();
     }
     match key {
@@ -195,8 +195,8 @@ struct RayResponse<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     ray_time: Option<String>,
     truncated: bool,
-    objects_gone: u64,
-    objects_unreadable: u64,
+    batches_gone: u64,
+    batches_unreadable: u64,
     records: Vec<RayRecord<'a>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     warnings: Vec<FieldWarning>,
@@ -245,8 +245,8 @@ fn json(
         ray: key.to_string(),
         ray_time: key.ray().map(|ray| time::rfc3339(ray.unix_ms())),
         truncated: found.truncated,
-        objects_gone: found.stats.objects_gone,
-        objects_unreadable: found.stats.objects_unreadable,
+        batches_gone: found.stats.batches_gone,
+        batches_unreadable: found.stats.batches_unreadable,
         records,
         warnings,
         cost,

@@ -172,7 +172,7 @@ pub(crate) struct PayloadResponse {
     payload: Payload,
     state: DeliveryState,
     attempts: u32,
-    ambiguous: u32,
+    unknown_outcomes: u32,
     status: Option<u16>,
     code: Option<String>,
     /// The reason that an operator gave for dropping it.
@@ -195,7 +195,9 @@ impl From<PayloadView> for PayloadResponse {
         let [last_attempt_at, next_attempt_at, waits_until, completed_at] =
             [view.last_attempt_ms, view.next_attempt_ms, view.wait.and_then(|wait| wait.until_ms), view.completed_ms]
                 .map(|instant| instant.map(rfc3339));
-        let PayloadView { id, partner_batch_id, plan, payload, state, attempts, ambiguous, status, wait, .. } = view;
+        let PayloadView {
+            id, partner_batch_id, plan, payload, state, attempts, unknown_outcomes, status, wait, ..
+        } = view;
         Self {
             id,
             partner_batch_id,
@@ -203,7 +205,7 @@ impl From<PayloadView> for PayloadResponse {
             payload,
             state,
             attempts,
-            ambiguous,
+            unknown_outcomes,
             status,
             code,
             reason,

@@ -3,7 +3,7 @@
 //! The usual implementations look up a table for each byte, or use an instruction that wasm does not have; in wasm
 //! that took a sixth of the time of indexing. This one folds. The sum is the text's remainder by a polynomial P, so a
 //! word of the text may be removed if words with the same remainder are added (which is XOR) elsewhere. There is such
-//! a rule with three places, each a whole number of words after the word: [`BEHIND`]. So three former words are added
+//! a rule with three places, each a whole number of words after the word: [`DISTANCES`]. So three former words are added
 //! to each word, including what was added to them. What the last of them would add to the words to come is left at the
 //! end, and the library computes its sum. The code does this for a block of words at a time, in a loop that the
 //! compiler vectorises.
@@ -17,11 +17,11 @@ use flate2::Crc;
 
 /// Bytes of a word: a vector of the machine.
 const WORD: usize = 16;
-/// Words that are processed at once: at most the shortest distance of [`BEHIND`].
+/// Words that are processed at once: at most the shortest distance of [`DISTANCES`].
 const BLOCK: usize = 128;
 /// A word has the same remainder as three copies of itself, each this many words later, together: found by trying,
 /// proven by a test. Among such rules with words of this size it reaches no further than most: 48 KB.
-const BEHIND: [usize; 3] = [140, 791, 3006];
+const DISTANCES: [usize; 3] = [140, 791, 3006];
 /// Words that are kept: more than the longest way and a block, so that a block never reads where it is kept; and a whole
 /// number of blocks.
 const KEPT: usize = 4096;
@@ -32,7 +32,7 @@ const HALVES: usize = 2;
 const POLYNOMIAL: u32 = 0xedb8_8320;
 const ONE: u32 = 1 << 31;
 /// The inverse of x to the power of the bits of the longest distance: it undoes that many zeros.
-const UNDO: u32 = power(u32::MAX as u64 - (BEHIND[2] * WORD * 8) as u64);
+const UNDO: u32 = power(u32::MAX as u64 - (DISTANCES[2] * WORD * 8) as u64);
 
 /// The CRC-32 of a text that arrives in pieces.
 #[derive(Debug)]
@@ -79,7 +79,7 @@ impl Checksum {
     pub(super) fn finish(&mut self) -> u32 {
         let mut state = u32::MAX;
         if self.began {
-            let last: Vec<u8> = (0..BEHIND[2] * HALVES).flat_map(|half| self.to_come(half).to_le_bytes()).collect();
+            let last: Vec<u8> = (0..DISTANCES[2] * HALVES).flat_map(|half| self.to_come(half).to_le_bytes()).collect();
             // That is the text followed by as many zeros.
             state = times(raw(0, &last), UNDO);
             self.kept.fill(0);
@@ -103,8 +103,8 @@ impl Checksum {
         // Former words are on one side of the block's place in the ring, each block of them as a whole.
         let Some((before, rest)) = self.kept.split_at_mut_checked(self.at) else { return };
         let Some((own, after)) = rest.split_first_chunk_mut::<{ BLOCK * HALVES }>() else { return };
-        let [first, second, third] = BEHIND.map(|behind| {
-            let from = (self.at + (KEPT - behind) * HALVES) % (KEPT * HALVES);
+        let [first, second, third] = DISTANCES.map(|distance| {
+            let from = (self.at + (KEPT - distance) * HALVES) % (KEPT * HALVES);
             let words = if from < self.at { before.get(from..) } else { after.get(from - self.at - own.len()..) };
             words.and_then(<[u64]>::first_chunk).unwrap_or(&[0; BLOCK * HALVES])
         });
@@ -128,8 +128,8 @@ impl Checksum {
 
     /// What the words so far add to the word to come after `half` halves of further ones.
     fn to_come(&self, half: usize) -> u64 {
-        let from = BEHIND.into_iter().filter(|behind| half < behind * HALVES);
-        let kept = from.map(|behind| (self.at + half + (KEPT - behind) * HALVES) % (KEPT * HALVES));
+        let from = DISTANCES.into_iter().filter(|distance| half < distance * HALVES);
+        let kept = from.map(|distance| (self.at + half + (KEPT - distance) * HALVES) % (KEPT * HALVES));
         kept.filter_map(|place| self.kept.get(place)).fold(0, |sum, word| sum ^ word)
     }
 }
@@ -173,7 +173,7 @@ mod tests {
     use flate2::Crc;
     use proptest::prelude::{any, prop, prop_assert_eq, proptest};
 
-    use super::{BEHIND, BLOCK, Checksum, KEPT, ONE, UNDO, WORD, power, times};
+    use super::{BLOCK, Checksum, DISTANCES, KEPT, ONE, UNDO, WORD, power, times};
 
     /// The sum of a text by the library.
     fn plain(text: &[u8]) -> u32 {
@@ -195,7 +195,7 @@ mod tests {
     #[test]
     fn word_is_worth_itself_at_the_later_places() {
         let bits = |words: usize| (words * WORD * 8) as u64;
-        let [near, middle, far] = BEHIND;
+        let [near, middle, far] = DISTANCES;
         // Over as many words as the longest way: the word itself, and where it is added.
         assert_eq!(power(bits(far)), power(bits(far - near)) ^ power(bits(far - middle)) ^ ONE);
         assert_eq!(times(UNDO, power(bits(far))), ONE);
@@ -205,7 +205,8 @@ mod tests {
     #[test]
     fn sums_match_the_library_around_every_border() {
         let all = text(3 * KEPT * WORD + 5);
-        let borders = [0, 1, BLOCK * WORD, 2 * BLOCK * WORD, BEHIND[2] * WORD, KEPT * WORD, 2 * KEPT * WORD, all.len()];
+        let borders =
+            [0, 1, BLOCK * WORD, 2 * BLOCK * WORD, DISTANCES[2] * WORD, KEPT * WORD, 2 * KEPT * WORD, all.len()];
         let mut checksum = Checksum::default();
         for length in borders.into_iter().flat_map(|border| border.saturating_sub(2)..border + 3) {
             let text = all.get(..length).unwrap_or(&all);

@@ -1,4 +1,4 @@
-//! Why an object is quarantined: a fault of its bytes, not of the world around it.
+//! Why an object is quarantined: a fault of its bytes, not of what reads it.
 //!
 //! The same bytes give the same error, so a retry is useless. Codes are stable: logs and the object's record contain
 //! them.

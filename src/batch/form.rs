@@ -208,7 +208,7 @@ impl BatchForm {
             Self::Compressed(_) => {
                 "store the gzip of the Logpush job as it comes: a transformer, or what copies its files, compressed them"
             }
-            Self::OtherFile(_) => "set output_type to ndjson in the Logpush job, and remove the transformer behind it",
+            Self::OtherFile(_) => "set output_type to ndjson in the Logpush job, and remove the transformer after it",
         }
     }
 }

@@ -72,16 +72,16 @@ impl GzipHeader {
                 self.flags = flags;
                 if flags & RESERVED == 0 { self.advance() } else { return Err(NoHeader) }
             }
-            (GzipPart::Fixed(_), _) => self.behind(0),
+            (GzipPart::Fixed(_), _) => self.after(0),
             (GzipPart::ExtraLength, low) => GzipPart::ExtraLengthHigh(low),
             (GzipPart::ExtraLengthHigh(low), high) => match u16::from_le_bytes([low, high]) {
-                0 => self.behind(EXTRA),
+                0 => self.after(EXTRA),
                 length => GzipPart::Extra(length),
             },
             (GzipPart::Extra(left), _) if left > 1 => GzipPart::Extra(left - 1),
-            (GzipPart::Extra(_), _) => self.behind(EXTRA),
-            (GzipPart::Name, 0) => self.behind(NAME),
-            (GzipPart::Comment, 0) => self.behind(COMMENT),
+            (GzipPart::Extra(_), _) => self.after(EXTRA),
+            (GzipPart::Name, 0) => self.after(NAME),
+            (GzipPart::Comment, 0) => self.after(COMMENT),
             (GzipPart::Checksum, low) => {
                 let [own, high, ..] = self.sum.sum().to_le_bytes();
                 if low == own { GzipPart::ChecksumHigh(high) } else { return Err(NoHeader) }
@@ -109,16 +109,16 @@ impl GzipHeader {
     }
 
     /// What follows the part that this flag announced, or the fixed part.
-    fn behind(&self, flag: u8) -> GzipPart {
+    fn after(&self, flag: u8) -> GzipPart {
         let parts = [
             (EXTRA, GzipPart::ExtraLength),
             (NAME, GzipPart::Name),
             (COMMENT, GzipPart::Comment),
             (CHECKSUM, GzipPart::Checksum),
         ];
-        let behind =
+        let after =
             parts.into_iter().skip(parts.iter().position(|(known, _)| *known == flag).map_or(0, |place| place + 1));
-        behind.into_iter().find(|(known, _)| self.flags & known != 0).map_or(GzipPart::End, |(_, part)| part)
+        after.into_iter().find(|(known, _)| self.flags & known != 0).map_or(GzipPart::End, |(_, part)| part)
     }
 }
 
@@ -172,10 +172,10 @@ mod tests {
             name in prop::option::of("[a-z]{0,9}"),
             comment in prop::option::of("[a-z]{0,9}"),
             has_sum: bool,
-            behind: [u8; 3],
+            after: [u8; 3],
         ) {
             let own = header(extra.as_deref(), name.as_deref(), comment.as_deref(), has_sum);
-            let whole = [own.as_slice(), &behind].concat();
+            let whole = [own.as_slice(), &after].concat();
             prop_assert_eq!(length(&whole), Ok(Some(own.len())));
             prop_assert_eq!(length(&own[..own.len() - 1]), Ok(None));
         }
@@ -215,8 +215,8 @@ mod tests {
             for end in 1..=bytes.len() {
                 if header.push(bytes[end - 1]).is_err() {
                     // zlib reads two bytes before it judges either.
-                    let behind = bytes.get(..=end).unwrap_or(&bytes);
-                    prop_assert!(zlib_refuses(behind) || end == bytes.len(), "{:?}", bytes);
+                    let after = bytes.get(..=end).unwrap_or(&bytes);
+                    prop_assert!(zlib_refuses(after) || end == bytes.len(), "{:?}", bytes);
                     break;
                 }
                 prop_assert!(!zlib_refuses(&bytes[..end]), "{:?}", bytes);

@@ -141,25 +141,25 @@ impl Inflater {
         mut sink: impl FnMut(&[u8], &[AccessPoint]) -> ControlFlow<()>,
     ) -> Result<ControlFlow<()>, BatchError> {
         let mut rest = stored;
-        while let Some((&first, behind)) = rest.split_first() {
+        while let Some((&first, after)) = rest.split_first() {
             match (self.state, first) {
                 (MemberPosition::Start | MemberPosition::BetweenMembers, GZIP_MAGIC) => self.start_member(),
                 (MemberPosition::Start, _) => self.state = MemberPosition::Plain,
                 (MemberPosition::BetweenMembers | MemberPosition::Padding, 0) => {
                     self.state = MemberPosition::Padding;
                     self.totals.stored += 1;
-                    rest = behind;
+                    rest = after;
                 }
                 (MemberPosition::BetweenMembers | MemberPosition::Padding, _) => {
                     return Err(BatchError::TrailingGarbage { stored: self.totals.stored });
                 }
                 (MemberPosition::InHeader, byte) => {
                     self.push_header(byte)?;
-                    rest = behind;
+                    rest = after;
                 }
                 (MemberPosition::InTrailer(left), byte) => {
                     self.push_trailer(left, byte)?;
-                    rest = behind;
+                    rest = after;
                 }
                 (MemberPosition::Plain, _) => return self.pass(rest, sink),
                 (MemberPosition::InMember, _) => {

@@ -55,7 +55,7 @@ pub(super) fn sign_of(line: &[u8], place: LinePlace) -> LineSign {
         Some(b'<') => markup(text, place),
         _ => None,
     };
-    // A record that is cut off behind one inside of it is not a record with text before it.
+    // A record that is cut off after one inside of it is not a record with text before it.
     let prefixed = || if text.starts_with(b"{") { None } else { prefixed(text) };
     sign.or_else(prefixed).or_else(|| delimited(text, place)).unwrap_or(LineSign::Damage)
 }
@@ -114,8 +114,8 @@ fn object_length(text: &[u8]) -> Option<usize> {
 
 /// Whether an object with members, or an empty one, begins this text: garbage seldom does.
 fn begins_object(text: &[u8]) -> bool {
-    let behind = text.strip_prefix(b"{").map(<[u8]>::trim_ascii_start);
-    behind.is_some_and(|behind| matches!(behind.first(), None | Some(b'"' | b'}')))
+    let after = text.strip_prefix(b"{").map(<[u8]>::trim_ascii_start);
+    after.is_some_and(|after| matches!(after.first(), None | Some(b'"' | b'}')))
 }
 
 /// Whether a whole object is a record, or is around records. A member that is left of a damaged record is neither.
@@ -132,22 +132,20 @@ fn sign_by(object: &[u8], form: BatchForm) -> LineSign {
 
 /// The sign of a line that begins with an object.
 fn object(text: &[u8], place: LinePlace) -> Option<LineSign> {
-    let Some((object, behind)) = object_length(text).and_then(|length| text.split_at_checked(length)) else {
+    let Some((object, after)) = object_length(text).and_then(|length| text.split_at_checked(length)) else {
         let form = BatchForm::JsonWrapper;
         let sign = if place.is_first { LineSign::Mark(form) } else { LineSign::Hint(form) };
         return wraps(text, place).then_some(sign);
     };
-    match gap_before_object(behind) {
-        Some(gap) => {
-            are_objects(behind).then(|| sign_by(object, between_records(behind.get(..gap).unwrap_or_default())))
-        }
-        // With nothing behind it, the object itself is no record: its names are not text.
-        None if behind.is_empty() => None,
-        None => is_delimiter(behind).then(|| sign_by(object, behind_record(behind))),
+    match gap_before_object(after) {
+        Some(gap) => are_objects(after).then(|| sign_by(object, between_records(after.get(..gap).unwrap_or_default()))),
+        // With nothing after it, the object itself is no record: its names are not text.
+        None if after.is_empty() => None,
+        None => is_delimiter(after).then(|| sign_by(object, after_record(after))),
     }
 }
 
-/// Whether a text may be what a job writes behind a record: short, and not the members of another.
+/// Whether a text may be what a job writes after a record: short, and not the members of another.
 fn is_delimiter(text: &[u8]) -> bool {
     text.len() <= DELIMITER_MARK && !text.contains(&b'"') && std::str::from_utf8(text).is_ok()
 }
@@ -178,9 +176,9 @@ fn between_records(gap: &[u8]) -> BatchForm {
     }
 }
 
-/// The form of records with this behind them.
-fn behind_record(behind: &[u8]) -> BatchForm {
-    match behind.trim_ascii() {
+/// The form of records with this after them.
+fn after_record(after: &[u8]) -> BatchForm {
+    match after.trim_ascii() {
         [b']', ..] => BatchForm::JsonArray,
         b"," | b";" | b"|" => BatchForm::RecordDelimiter,
         _ => BatchForm::RecordSuffix,
@@ -211,14 +209,14 @@ fn is_list_of_records(mut list: &[u8], is_cut: bool) -> bool {
         if list.is_empty() {
             return true;
         }
-        let Some((object, behind)) = object_length(list).and_then(|length| list.split_at_checked(length)) else {
+        let Some((object, after)) = object_length(list).and_then(|length| list.split_at_checked(length)) else {
             return is_cut && records > 0 && begins_object(list);
         };
         if records == 0 && !is_record(object) {
             return false;
         }
         records += 1;
-        list = behind;
+        list = after;
     }
 }
 
@@ -269,14 +267,14 @@ fn markup(text: &[u8], place: LinePlace) -> Option<LineSign> {
     }
 }
 
-/// The sign of a line with a whole record at its end, behind other text. Members that are left of a record without its
-/// beginning have a brace behind them.
+/// The sign of a line with a whole record at its end, after other text. Members that are left of a record without its
+/// beginning have a brace after them.
 fn prefixed(text: &[u8]) -> Option<LineSign> {
     let head = text.get(..PREFIX_MARK.min(text.len())).unwrap_or_default();
     let (at, object) = memchr_iter(b'{', head).take(PREFIX_BRACES).find_map(|at| {
         let from = text.get(at..)?;
-        let (object, behind) = from.split_at_checked(object_length(from)?)?;
-        matches!(behind.trim_ascii(), b"" | b"," | b";" | b"|").then_some((at, object))
+        let (object, after) = from.split_at_checked(object_length(from)?)?;
+        matches!(after.trim_ascii(), b"" | b"," | b";" | b"|").then_some((at, object))
     })?;
     let is_delimiter = matches!(text.get(..at)?.trim_ascii(), b"," | b";" | b"|");
     Some(sign_by(object, if is_delimiter { BatchForm::RecordDelimiter } else { BatchForm::RecordPrefix }))

@@ -87,11 +87,11 @@ pub struct ObjectSpans {
 impl ObjectSpans {
     /// The spans between these points of an object of `stored` stored bytes and `text` bytes of text.
     pub(super) fn new(points: Vec<AccessPoint>, stored: u64, text: u64) -> Self {
-        let behind: Vec<(u64, Option<FirstLine>)> =
+        let after: Vec<(u64, Option<FirstLine>)> =
             points.iter().skip(1).map(|point| (point.offset, point.line)).collect();
         let mut spans = Self::default();
         for (number, point) in points.into_iter().enumerate() {
-            let next = behind.get(number);
+            let next = after.get(number);
             let end = next.and_then(|(_, line)| line.map(|line| line.stored)).unwrap_or(stored);
             let window = spans.windows.len() as u64;
             spans.windows.extend_from_slice(&point.window);

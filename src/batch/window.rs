@@ -137,8 +137,8 @@ mod tests {
     }
 
     /// A block that begins at a whole byte after `before` bytes of text, with the text before it as a window.
-    fn block(before: usize, behind: usize) -> (Vec<u8>, Vec<u8>) {
-        let text = lines(before as u64, before + behind);
+    fn block(before: usize, after: usize) -> (Vec<u8>, Vec<u8>) {
+        let text = lines(before as u64, before + after);
         let (mut compress, mut raw) =
             (Compress::new(Compression::new(6), false), Vec::with_capacity(text.len() + 4096));
         let (head, tail) = text.split_at(before);
@@ -185,12 +185,12 @@ mod tests {
 
     #[test]
     fn window_keeps_exactly_the_bytes_text_depends_on() {
-        for (before, behind) in [(9_000, 4_000), (40_000, 50_000), (32_768, 32_768), (300, 200), (100_000, 200_000)] {
-            let (window, stream) = block(before, behind);
+        for (before, after) in [(9_000, 4_000), (40_000, 50_000), (32_768, 32_768), (300, 200), (100_000, 200_000)] {
+            let (window, stream) = block(before, after);
             let mut tracer = BackrefTracer::new();
             tracer.begin(&window);
             let text = inflate(&window, &stream, (usize::MAX, 300_000), Some(&mut tracer));
-            assert_eq!((tracer.has_ended(), text.len()), (behind >= WINDOW, behind));
+            assert_eq!((tracer.has_ended(), text.len()), (after >= WINDOW, after));
             assert!(tracer.used.iter().any(|used| *used) && tracer.used.iter().any(|used| !*used));
             for place in (0..window.len()).step_by(1 + window.len() / 300) {
                 let mut other = window.clone();

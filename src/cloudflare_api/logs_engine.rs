@@ -64,9 +64,9 @@ pub(crate) async fn list_objects<D: Services + 'static>(client: &ClientRequest<'
     let mut shown = Vec::new();
     let Some(prefixes) = folders(client, &query) else { return Ok(too_many_reply()) };
     for prefix in prefixes {
-        let mut ask = ListRequest { prefix, ..ListRequest::default() };
+        let mut request = ListRequest { prefix, ..ListRequest::default() };
         loop {
-            let listed = client.services.bucket().list(&ask).await.map_err(|_| problems::unavailable())?;
+            let listed = client.services.bucket().list(&request).await.map_err(|_| problems::unavailable())?;
             for (key, head) in listed.objects {
                 if !is_within(client, &key, &query.range) {
                     continue;
@@ -80,8 +80,8 @@ pub(crate) async fn list_objects<D: Services + 'static>(client: &ClientRequest<'
                 }
                 shown.push(EngineObject { key, size: head.size, uploaded_at: rfc3339(head.uploaded_ms) });
             }
-            ask.cursor = listed.cursor;
-            if ask.cursor.is_none() {
+            request.cursor = listed.cursor;
+            if request.cursor.is_none() {
                 break;
             }
         }

@@ -172,16 +172,16 @@ fn numbers_of(bytes: &[u8]) -> Result<Vec<u64>, BackendError> {
 }
 
 /// Records a claim, and returns the earlier ones that share a ray or a digest.
-pub(super) fn claim(sql: &impl SqlDatabase, ask: &ClaimLines) -> Result<EarlierClaims, BackendError> {
-    let number = match number_of(sql, &ask.plan)? {
+pub(super) fn claim(sql: &impl SqlDatabase, call: &ClaimLines) -> Result<EarlierClaims, BackendError> {
+    let number = match number_of(sql, &call.plan)? {
         Some(number) => number,
-        None => insert(sql, ask)?,
+        None => insert(sql, call)?,
     };
-    let own = [ClaimKind::Rays, ClaimKind::Digests].map(|kind| numbers(&ask.parts, kind));
+    let own = [ClaimKind::Rays, ClaimKind::Digests].map(|kind| numbers(&call.parts, kind));
     let [rays, digests] = own;
     let own = [(ClaimKind::Rays, rays?), (ClaimKind::Digests, digests?)];
     let mut claims = Vec::new();
-    for earlier in candidates(sql, number, &ask.parts)? {
+    for earlier in candidates(sql, number, &call.parts)? {
         let (mut shares, mut is_same) = (false, true);
         for (kind, own) in &own {
             let theirs = stored_numbers(sql, earlier, *kind)?;
@@ -196,8 +196,8 @@ pub(super) fn claim(sql: &impl SqlDatabase, ask: &ClaimLines) -> Result<EarlierC
 }
 
 /// Removes the claims of an object.
-pub(super) fn remove(sql: &impl SqlDatabase, ask: &RemoveClaims) -> Result<ClaimsRemoved, BackendError> {
-    let key = [SqlValue::text(&*ask.key)];
+pub(super) fn remove(sql: &impl SqlDatabase, call: &RemoveClaims) -> Result<ClaimsRemoved, BackendError> {
+    let key = [SqlValue::text(&*call.key)];
     sql.run("DELETE FROM claim_part_v1 WHERE claim IN (SELECT number FROM claim_v1 WHERE object_key = ?)", &key)?;
     sql.run("DELETE FROM claim_v1 WHERE object_key = ?", &key)?;
     Ok(ClaimsRemoved {})
@@ -210,8 +210,8 @@ fn number_of(sql: &impl SqlDatabase, plan: &PlanName) -> Result<Option<i64>, Bac
     Ok(rows.rows.first().and_then(|row| row.first()?.as_integer()))
 }
 
-fn insert(sql: &impl SqlDatabase, ask: &ClaimLines) -> Result<i64, BackendError> {
-    let PlanName { key, etag, plan } = &ask.plan;
+fn insert(sql: &impl SqlDatabase, call: &ClaimLines) -> Result<i64, BackendError> {
+    let PlanName { key, etag, plan } = &call.plan;
     let inserted = sql.run(
         "INSERT INTO claim_v1 (number, object_key, etag, plan)
          SELECT coalesce(max(number), 0) + 1, ?, ?, ? FROM claim_v1 RETURNING number",
@@ -219,7 +219,7 @@ fn insert(sql: &impl SqlDatabase, ask: &ClaimLines) -> Result<i64, BackendError>
     )?;
     let number = inserted.rows.first().and_then(|row| row.first()?.as_integer());
     let number = number.ok_or_else(|| BackendError::new("claiming lines", "the database named no row"))?;
-    for (place, ClaimPart { kind, part }) in ask.parts.iter().enumerate() {
+    for (place, ClaimPart { kind, part }) in call.parts.iter().enumerate() {
         if part.bytes.len() > SQL_BLOB_MAX {
             return Err(BackendError::new("claiming lines", "a part is larger than a row can be"));
         }

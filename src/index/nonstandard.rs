@@ -73,7 +73,7 @@ mod tests {
     #[test]
     fn the_stored_form_is_unchanged() {
         let bytes = pack([("test-ray-001", 3), ("00", 70_000)], &ObjectSpans::default());
-        assert_eq!(hex::encode(&bytes), "020100000000000002000000023030701101000c746573742d7261792d30303103000000");
+        assert_eq!(hex::encode(&bytes), "010100000000000002000000023030701101000c746573742d7261792d30303103000000");
         assert_eq!(time_slot_of("test-ray-001"), time_slot_of("test-ray-001"));
         assert_eq!(time_slot_of("00"), 177);
     }

@@ -1,7 +1,7 @@
 //! The beginning of every part of an entry: its version and kind, and the ranges of the spans that it names.
 //!
 //! ```text
-//! 0  u8      version = 2
+//! 0  u8      version = 1
 //! 1  u8      kind: 0 rays (`entry`), 1 nonstandard ids (`nonstandard`)
 //! 2  u16     0
 //! 4  u32 LE  bytes of the table
@@ -17,7 +17,7 @@
 use crate::batch::{ObjectSpans, SpanExtent, read_span_table, write_span_table};
 
 /// The version of this stored form.
-pub const VERSION: u8 = 2;
+pub const VERSION: u8 = 1;
 
 /// Why stored bytes are not a part of an entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -97,14 +97,14 @@ mod tests {
             windows,
         };
         let bytes = head(1, [0, 1].into_iter(), &spans);
-        assert_eq!(hex::encode(bytes), "020100001d000000000000cd830600000000000101eb9c30cd8306f9e34bbc05bd0500bc05");
+        assert_eq!(hex::encode(bytes), "010100001d000000000000cd830600000000000101eb9c30cd8306f9e34bbc05bd0500bc05");
     }
 
     #[test]
     fn a_form_that_is_not_known_is_refused() {
         assert_eq!(extents(&[3, 0, 0, 0, 0, 0, 0, 0]), Err(EntryError::Unknown { version: 3, kind: 0 }));
-        assert_eq!(extents(&[1, 0, 0, 0]), Err(EntryError::Unknown { version: 1, kind: 0 }));
-        for bytes in [&[2][..], &[2, 0, 0, 0, 1, 0, 0, 0], &[2, 0, 0, 0, 1, 0, 0, 0, 0x80]] {
+        assert_eq!(extents(&[2, 0, 0, 0]), Err(EntryError::Unknown { version: 2, kind: 0 }));
+        for bytes in [&[1][..], &[1, 0, 0, 0, 1, 0, 0, 0], &[1, 0, 0, 0, 1, 0, 0, 0, 0x80]] {
             assert_eq!(extents(bytes), Err(EntryError::Damaged));
         }
     }
@@ -139,7 +139,7 @@ mod tests {
 
         #[test]
         fn no_bytes_make_it_panic(bytes in prop::collection::vec(any::<u8>(), 0..80)) {
-            let _extents = extents(&[&[2, 0, 0, 0, 60, 0, 0, 0], bytes.as_slice()].concat());
+            let _extents = extents(&[&[1, 0, 0, 0, 60, 0, 0, 0], bytes.as_slice()].concat());
         }
     }
 }

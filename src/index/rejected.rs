@@ -92,7 +92,7 @@ pub struct RejectedLine {
 }
 
 impl RejectedLines {
-    /// Adds the line at an offset behind all others of this code.
+    /// Adds the line at an offset after all others of this code.
     pub fn push(&mut self, code: &str, offset: u64) {
         match self.0.get_mut(code) {
             Some(offsets) => offsets.push(offset),

@@ -66,12 +66,12 @@ pub fn open(sql: &impl SqlDatabase) -> Result<(), BackendError> {
 /// [`BackendError`] for an unknown call, a malformed body, or a failing database; nothing has changed then.
 pub fn answer(sql: &impl SqlDatabase, call: &str, body: &[u8]) -> Result<Vec<u8>, BackendError> {
     let reply = Dispatcher::new(sql, call, body)
-        .on(|ask| put_entry(sql, ask))
-        .on(|ask| find_ray(sql, ask))
-        .on(|ask| forget_entry(sql, ask))
-        .on(|ask| list_batches(sql, *ask))
-        .on(|ask| claims::claim(sql, ask))
-        .on(|ask| claims::remove(sql, ask))
+        .on(|call| put_entry(sql, call))
+        .on(|call| find_ray(sql, call))
+        .on(|call| forget_entry(sql, call))
+        .on(|call| list_batches(sql, *call))
+        .on(|call| claims::claim(sql, call))
+        .on(|call| claims::remove(sql, call))
         .finish()?;
     Ok(reply.body)
 }
@@ -201,14 +201,14 @@ fn find_ray_in(sql: &impl SqlDatabase, key: &RayKey, dataset: Dataset) -> Result
 }
 
 /// Lists the batches of a dataset by number: what is put later has a higher one.
-fn list_batches(sql: &impl SqlDatabase, ask: ListShardBatches) -> Result<BatchPage, BackendError> {
-    let limit = ask.limit.clamp(1, SHARD_PAGE as u64);
+fn list_batches(sql: &impl SqlDatabase, call: ListShardBatches) -> Result<BatchPage, BackendError> {
+    let limit = call.limit.clamp(1, SHARD_PAGE as u64);
     // One row more than is returned shows whether there are more.
     let mut rows = sql
         .run(
             "SELECT object_key, etag, uploaded_ms, size, number, summary FROM entry_v1
              WHERE dataset = ? AND number >= ? ORDER BY number LIMIT ?",
-            &[text(ask.dataset.name()), SqlValue::Integer(ask.from), integer(limit + 1)],
+            &[text(call.dataset.name()), SqlValue::Integer(call.from), integer(limit + 1)],
         )?
         .rows;
     let more = rows.len() as u64 > limit;

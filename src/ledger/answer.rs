@@ -46,7 +46,7 @@ pub fn answer(
         .on(|replay| replays::replay(sql, replay))
         .on(|forget| sources::forget_object(sql, forget))
         .on(|find| sources::find_unfinished(sql, find))
-        .on(|ask| completeness::find_missing(sql, *ask))
+        .on(|call| completeness::find_missing(sql, *call))
         .on(|registered| sources::mark_registered(sql, *registered))
         .on_timed(|claim| deliveries::claim(sql, claim, now_ms))
         .on_timed(|commit| deliveries::commit(sql, commit, now_ms))

@@ -63,7 +63,7 @@ pub struct BackfillRequest {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BackfillJob {
     /// The range and the work that were requested.
-    pub ask: BackfillRequest,
+    pub request: BackfillRequest,
     /// Whether the cron continues it.
     pub state: BackfillState,
     /// Number of steps taken, which fences two drivers from each other.
@@ -98,7 +98,7 @@ calls! {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StartBackfill {
     /// The range and the work that were requested.
-    pub ask: BackfillRequest,
+    pub request: BackfillRequest,
     /// The prefix of the keys to list.
     pub folders: Vec<String>,
     /// A name that makes the start happen once: a second start with it returns the first backfill.
@@ -169,11 +169,11 @@ pub struct CountEndedObject {
 /// Offers the calls about backfills.
 pub(super) fn dispatch<'a, S: SqlDatabase>(sql: &S, calls: Dispatcher<'a, S>, now_ms: i64) -> Dispatcher<'a, S> {
     calls
-        .on(|ask| start(sql, ask, now_ms))
-        .on(|ask| jobs(sql, ask))
-        .on(|ask| step(sql, ask))
-        .on(|ask| switch(sql, *ask, now_ms))
-        .on(|ask| ended(sql, ask))
+        .on(|call| start(sql, call, now_ms))
+        .on(|call| jobs(sql, call))
+        .on(|call| step(sql, call))
+        .on(|call| switch(sql, *call, now_ms))
+        .on(|call| ended(sql, call))
 }
 
 fn start(sql: &impl SqlDatabase, start: &StartBackfill, now_ms: i64) -> Result<BackfillStart, BackendError> {
@@ -183,8 +183,8 @@ fn start(sql: &impl SqlDatabase, start: &StartBackfill, now_ms: i64) -> Result<B
         return Ok(BackfillStart { id: LedgerRow(row).integer(0)?, new: false });
     }
     let job = BackfillJob {
-        credit: i64::try_from(start.ask.lines_per_second).unwrap_or(i64::MAX),
-        ask: start.ask.clone(),
+        credit: i64::try_from(start.request.lines_per_second).unwrap_or(i64::MAX),
+        request: start.request.clone(),
         state: BackfillState::Running,
         steps: 0,
         cursor: BackfillCursor { folders: start.folders.clone(), after: None, whole_bucket: false },
@@ -200,8 +200,8 @@ fn start(sql: &impl SqlDatabase, start: &StartBackfill, now_ms: i64) -> Result<B
     Ok(BackfillStart { id: LedgerRow(id).integer(0)?, new: true })
 }
 
-fn jobs(sql: &impl SqlDatabase, ask: &ListBackfills) -> Result<BackfillList, BackendError> {
-    let parameters = [ask.id.map_or(SqlValue::Null, SqlValue::Integer), SqlValue::number(ask.limit)];
+fn jobs(sql: &impl SqlDatabase, call: &ListBackfills) -> Result<BackfillList, BackendError> {
+    let parameters = [call.id.map_or(SqlValue::Null, SqlValue::Integer), SqlValue::number(call.limit)];
     let statement = "SELECT id, job FROM backfill_v1 WHERE ?1 IS NULL OR id = ?1 ORDER BY id DESC LIMIT ?2";
     let rows = sql.run(statement, &parameters)?.rows;
     let jobs = rows.iter().map(|row| Ok((LedgerRow(row).integer(0)?, LedgerRow(row).json(1)?)));

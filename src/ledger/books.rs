@@ -50,9 +50,9 @@ pub struct LineTotals {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct PostTotals {
     /// Number of claims that were granted.
-    pub sent: u64,
+    pub attempts: u64,
     /// Attempts with an unknown outcome.
-    pub ambiguous: u64,
+    pub unknown_outcomes: u64,
 }
 
 /// A batch as the API shows it.
@@ -107,7 +107,7 @@ pub struct PayloadView {
     /// Attempts since it was sealed or released.
     pub attempts: u32,
     /// Attempts with an unknown outcome.
-    pub ambiguous: u32,
+    pub unknown_outcomes: u32,
     /// HTTP status of the partner's last answer.
     pub status: Option<u16>,
     /// Code of the last failure, or the reason for which a person dropped it.
@@ -128,8 +128,8 @@ impl LedgerTotals {
         let Self { lines, batches, payloads, posts } = other;
         add_all(&mut self.batches, batches);
         add_all(&mut self.payloads, payloads);
-        self.posts.sent += posts.sent;
-        self.posts.ambiguous += posts.ambiguous;
+        self.posts.attempts += posts.attempts;
+        self.posts.unknown_outcomes += posts.unknown_outcomes;
         let LineTotals { lines_in, delivered, pending, parked, rejected, filtered, unaccounted } = lines;
         self.lines.lines_in += lines_in;
         self.lines.delivered += delivered;

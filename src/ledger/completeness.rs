@@ -49,25 +49,25 @@ impl MissingLines {
 
 /// Answers [`FindMissing`]. A batch may hold records from shortly after its name's end to an hour before its start; one
 /// whose name has no times, of when it was uploaded.
-pub(super) fn find_missing(sql: &impl SqlDatabase, ask: FindMissing) -> Result<MissingLines, BackendError> {
+pub(super) fn find_missing(sql: &impl SqlDatabase, call: FindMissing) -> Result<MissingLines, BackendError> {
     let rows = sql.run(
         "SELECT object_key, uploaded_ms, state, counts FROM source_v1
          WHERE dataset = ? AND gone = 0 AND (state <> 'sealed' OR counts NOT LIKE '%\"rejected\":{}%')",
-        &[SqlValue::text(ask.dataset.name())],
+        &[SqlValue::text(call.dataset.name())],
     )?;
     let mut missing = MissingLines::default();
     for row in &rows.rows {
-        count(&mut missing, row, ask)?;
+        count(&mut missing, row, call)?;
     }
     Ok(missing)
 }
 
-fn count(missing: &mut MissingLines, row: &SqlRow, ask: FindMissing) -> Result<(), BackendError> {
+fn count(missing: &mut MissingLines, row: &SqlRow, call: FindMissing) -> Result<(), BackendError> {
     let row = LedgerRow(row);
     let uploaded_ms = row.integer(1)?;
     let (start_ms, end_ms) = batch_times(&row.text(0)?).unwrap_or((uploaded_ms, uploaded_ms));
-    let is_near = start_ms.saturating_sub(BACKFILL_LATE_MS) < ask.end_ms
-        && end_ms.saturating_add(BACKFILL_SKEW_MS) >= ask.start_ms;
+    let is_near = start_ms.saturating_sub(BACKFILL_LATE_MS) < call.end_ms
+        && end_ms.saturating_add(BACKFILL_SKEW_MS) >= call.start_ms;
     if is_near {
         match row.batch_state(2)? {
             BatchState::Open => missing.open_batches += 1,

@@ -19,24 +19,24 @@ use crate::limits::OUTBOX_FIRST_MS;
 /// Grants a claim, or says why not.
 pub(super) fn claim(
     sql: &impl SqlDatabase,
-    ask: &ClaimPayload,
+    call: &ClaimPayload,
     now_ms: i64,
 ) -> Result<(ClaimAnswer, Option<i64>), BackendError> {
-    let Some(mut delivery) = packs::find(sql, &ask.id)? else { return Ok((ClaimAnswer::Unknown, None)) };
+    let Some(mut delivery) = packs::find(sql, &call.id)? else { return Ok((ClaimAnswer::Unknown, None)) };
     let before = delivery.clone();
     let mut held_ms = None;
-    let answer = match delivery.may_be_claimed(&ask.claimant, now_ms) {
+    let answer = match delivery.may_be_claimed(&call.claimant, now_ms) {
         ClaimVerdict::Terminal(state) => ClaimAnswer::Terminal { state },
         ClaimVerdict::Wait(until_ms, why) => ClaimAnswer::Wait { until_ms, why },
         ClaimVerdict::Granted(_) if delivery.state == DeliveryState::Sending => yes(&delivery, delivery.token),
         ClaimVerdict::Granted(_) => {
-            if let Err(until_ms) = change_breaker(sql, |breaker| breaker.admit(&ask.endpoint, now_ms))? {
+            if let Err(until_ms) = change_breaker(sql, |breaker| breaker.admit(&call.endpoint, now_ms))? {
                 // It stays due: once the breaker closes, the alarm rings for it at once.
                 delivery.wake_ms = Some(delivery.next_attempt_ms);
                 held_ms = Some(until_ms);
                 ClaimAnswer::Wait { until_ms, why: WaitReason::BreakerOpen }
             } else {
-                let token = delivery.claim(&ask.claimant, ask.on_unknown, now_ms);
+                let token = delivery.claim(&call.claimant, call.on_unknown, now_ms);
                 yes(&delivery, token)
             }
         }
@@ -54,84 +54,84 @@ fn yes(delivery: &Delivery, token: u32) -> ClaimAnswer {
 /// Records how an attempt ended.
 pub(super) fn commit(
     sql: &impl SqlDatabase,
-    ask: &CommitAttempt,
+    call: &CommitAttempt,
     now_ms: i64,
 ) -> Result<(CommitAnswer, Option<i64>), BackendError> {
-    let Some(mut delivery) = find(sql, &ask.id)? else {
+    let Some(mut delivery) = find(sql, &call.id)? else {
         return Ok((CommitAnswer { counted: false, state: None }, None));
     };
     let mut wake_ms = None;
-    let counted = delivery.commit(ask.token, &ask.outcome, now_ms);
+    let counted = delivery.commit(call.token, &call.outcome, now_ms);
     if counted {
         save(sql, &delivery)?;
         // One that closes the breaker lets the others go on.
-        let closed = learn(sql, &ask.outcome, now_ms)?;
+        let closed = learn(sql, &call.outcome, now_ms)?;
         wake_ms = if closed { wake::next(sql)? } else { delivery.wake_ms };
     }
     Ok((CommitAnswer { counted, state: Some(delivery.state) }, wake_ms))
 }
 
 /// Replaces a payload by two smaller ones.
-pub(super) fn split(sql: &impl SqlDatabase, ask: &SplitPayload, now_ms: i64) -> Result<SplitAnswer, BackendError> {
+pub(super) fn split(sql: &impl SqlDatabase, call: &SplitPayload, now_ms: i64) -> Result<SplitAnswer, BackendError> {
     let refuse = |why: &str| Err(BackendError::new("splitting a payload", why));
-    let Some(mut whole) = find(sql, &ask.id)? else { return refuse("the ledger has no such payload") };
-    let indexes = ask.id.split_indexes();
+    let Some(mut whole) = find(sql, &call.id)? else { return refuse("the ledger has no such payload") };
+    let indexes = call.id.split_indexes();
     if whole.state == DeliveryState::Split {
-        return Ok(SplitAnswer { send: split_payloads(sql, ask)? });
+        return Ok(SplitAnswer { send: split_payloads(sql, call)? });
     }
-    if whole.token != ask.token || whole.state != DeliveryState::Sending {
+    if whole.token != call.token || whole.state != DeliveryState::Sending {
         return Ok(SplitAnswer { send: Vec::new() });
     }
-    let lines: u64 = ask.split_into.iter().map(|half| half.lines).sum();
-    if lines != whole.payload.lines || !ask.split_into.iter().map(|half| &half.index).eq(&indexes) {
+    let lines: u64 = call.split_into.iter().map(|half| half.lines).sum();
+    if lines != whole.payload.lines || !call.split_into.iter().map(|half| &half.index).eq(&indexes) {
         return refuse("its halves are not the whole");
     }
     let [first, _] = &indexes;
-    if !ask.split_into.iter().all(|half| half.pack.as_ref().is_some_and(|place| place.first == *first)) {
+    if !call.split_into.iter().all(|half| half.pack.as_ref().is_some_and(|place| place.first == *first)) {
         return refuse("its halves are not in one pack");
     }
-    packs::keep(sql, &whole.source, whole.plan, &ask.split_into)?;
+    packs::keep(sql, &whole.source, whole.plan, &call.split_into)?;
     whole.split(now_ms);
     save(sql, &whole)?;
-    for half in &ask.split_into {
+    for half in &call.split_into {
         let half = Delivery::new(whole.source.clone(), whole.plan, half.clone(), now_ms, now_ms + OUTBOX_FIRST_MS);
         save(sql, &half)?;
     }
     // The partner did answer.
     learn(sql, &AttemptOutcome::Refused { status: Some(413), code: TOO_LARGE.into() }, now_ms)?;
-    Ok(SplitAnswer { send: split_payloads(sql, ask)? })
+    Ok(SplitAnswer { send: split_payloads(sql, call)? })
 }
 
 /// Those of the two smaller payloads that are not claimed yet.
-fn split_payloads(sql: &impl SqlDatabase, ask: &SplitPayload) -> Result<Vec<DeliveryId>, BackendError> {
-    let [first, second] = ask.id.split_indexes();
-    let place = [SqlValue::text(ask.id.source.as_str()), SqlValue::number(ask.id.plan)];
+fn split_payloads(sql: &impl SqlDatabase, call: &SplitPayload) -> Result<Vec<DeliveryId>, BackendError> {
+    let [first, second] = call.id.split_indexes();
+    let place = [SqlValue::text(call.id.source.as_str()), SqlValue::number(call.id.plan)];
     let parameters = [place.as_slice(), &[SqlValue::text(first), SqlValue::text(second)]].concat();
     let halves = deliveries(sql, "source = ? AND plan = ? AND number IN (?, ?)", &parameters)?;
     let waiting = halves.iter().filter(|half| half.state == DeliveryState::Prepared);
-    Ok(waiting.map(|half| id_of(&ask.id.ledger, half)).collect())
+    Ok(waiting.map(|half| id_of(&call.id.ledger, half)).collect())
 }
 
 /// Applies a person's decision to a payload.
 pub(super) fn decide(
     sql: &impl SqlDatabase,
-    ask: &DecideDelivery,
+    call: &DecideDelivery,
     now_ms: i64,
 ) -> Result<DecisionAnswer, BackendError> {
-    let Some(mut delivery) = packs::find(sql, &ask.id)? else {
+    let Some(mut delivery) = packs::find(sql, &call.id)? else {
         return Ok(DecisionAnswer { before: None, state: None, send: Vec::new() });
     };
     let before = delivery.state;
     // What has no body any more cannot go out again.
-    let decision = delivery.payload.pack.as_ref().map(|_| ask.decision);
+    let decision = delivery.payload.pack.as_ref().map(|_| call.decision);
     let mut send = Vec::new();
     match (decision, before) {
-        (Some(DeliveryDecision::Drop), DeliveryState::Parked) => delivery.drop_for(&ask.reason, now_ms),
+        (Some(DeliveryDecision::Drop), DeliveryState::Parked) => delivery.drop_for(&call.reason, now_ms),
         (Some(DeliveryDecision::Release), DeliveryState::Parked)
         | (Some(DeliveryDecision::Resend), DeliveryState::Parked | DeliveryState::Delivered) => {
             delivery.release(now_ms);
-            send.push(id_of(&ask.id.ledger, &delivery));
-            if ask.decision == DeliveryDecision::Resend {
+            send.push(id_of(&call.id.ledger, &delivery));
+            if call.decision == DeliveryDecision::Resend {
                 change_breaker(sql, Breaker::close)?;
             }
         }
@@ -144,13 +144,13 @@ pub(super) fn decide(
 }
 
 /// The packs that have no further use.
-pub(super) fn expired_packs(sql: &impl SqlDatabase, ask: ListExpiredPacks) -> Result<ExpiredPacks, BackendError> {
-    Ok(ExpiredPacks { packs: packs::idle(sql, ask.before_ms)? })
+pub(super) fn expired_packs(sql: &impl SqlDatabase, call: ListExpiredPacks) -> Result<ExpiredPacks, BackendError> {
+    Ok(ExpiredPacks { packs: packs::idle(sql, call.before_ms)? })
 }
 
 /// Records that packs were removed.
-pub(super) fn mark_removed(sql: &impl SqlDatabase, ask: &MarkRemoved) -> Result<CallAck, BackendError> {
-    ask.packs.iter().try_for_each(|pack| packs::removed(sql, pack))?;
+pub(super) fn mark_removed(sql: &impl SqlDatabase, call: &MarkRemoved) -> Result<CallAck, BackendError> {
+    call.packs.iter().try_for_each(|pack| packs::removed(sql, pack))?;
     Ok(CallAck {})
 }
 

@@ -167,7 +167,7 @@ pub struct Delivery {
     /// Attempts since it was sealed or released.
     pub attempts: u32,
     /// Attempts with an unknown outcome.
-    pub ambiguous: u32,
+    pub unknown_outcomes: u32,
     /// HTTP status of the partner's last answer.
     pub status: Option<u16>,
     /// Code of the last failure, or a person's reason for dropping it.
@@ -216,7 +216,7 @@ impl Delivery {
             lease_ms: 0,
             on_unknown: OnUnknown::Resend,
             attempts: 0,
-            ambiguous: 0,
+            unknown_outcomes: 0,
             status: None,
             code: None,
             completed_ms: None,
@@ -263,7 +263,7 @@ impl Delivery {
         }
         if self.state != DeliveryState::Sending && !matches!(outcome, AttemptOutcome::Unknown { .. }) {
             // The lease had ended, which was counted as an unknown outcome; now it is known.
-            self.ambiguous = self.ambiguous.saturating_sub(1);
+            self.unknown_outcomes = self.unknown_outcomes.saturating_sub(1);
         }
         let was_counted = self.state != DeliveryState::Sending;
         self.uncommitted = false;
@@ -326,7 +326,7 @@ impl Delivery {
 
     /// Counts an unknown outcome, and resends or parks the payload.
     fn doubt(&mut self, code: &str, now_ms: i64) {
-        self.ambiguous = self.ambiguous.saturating_add(1);
+        self.unknown_outcomes = self.unknown_outcomes.saturating_add(1);
         match self.on_unknown {
             OnUnknown::Park => self.rest(DeliveryState::Parked, Some(code), now_ms),
             OnUnknown::Resend => self.try_later(code, None, now_ms),

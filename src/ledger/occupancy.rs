@@ -76,7 +76,7 @@ pub async fn read_occupancy(
 
 /// Offers the calls.
 pub(super) fn dispatch<'a, S: SqlDatabase>(sql: &S, calls: Dispatcher<'a, S>) -> Dispatcher<'a, S> {
-    calls.on(|ask| mark(sql, ask)).on(|ask| read(sql, *ask))
+    calls.on(|call| mark(sql, call)).on(|call| read(sql, *call))
 }
 
 /// Sets the bits of the prefixes, and writes the rows in which one of them is new.

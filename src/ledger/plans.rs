@@ -45,9 +45,9 @@ fn standing_of(row: &LedgerRow<'_>, column: usize) -> PlanStanding {
 }
 
 /// Says how far a plan is, and abandons it where that is asked for and it is open.
-pub(super) fn check_plan(sql: &impl SqlDatabase, ask: &CheckPlan, now_ms: i64) -> Result<PlanStanding, BackendError> {
-    let place = [SqlValue::text(ask.source.as_str()), SqlValue::number(ask.plan)];
-    if ask.abandon {
+pub(super) fn check_plan(sql: &impl SqlDatabase, call: &CheckPlan, now_ms: i64) -> Result<PlanStanding, BackendError> {
+    let place = [SqlValue::text(call.source.as_str()), SqlValue::number(call.plan)];
+    if call.abandon {
         let statement = "UPDATE plan_v1 SET abandoned_ms = ? WHERE source = ? AND number = ?
             AND sealed_ms IS NULL AND abandoned_ms IS NULL";
         sql.run(statement, &[&[SqlValue::Integer(now_ms)], place.as_slice()].concat())?;

@@ -206,29 +206,29 @@ pub fn open(sql: &impl SqlDatabase) -> Result<(), BackendError> {
 pub fn answer(sql: &impl SqlDatabase, name: &str, body: &[u8], now_ms: i64) -> Result<CallReply, BackendError> {
     let calls = Dispatcher::new(sql, name, body)
         .on(|ledger| keep_ledger(sql, ledger, now_ms))
-        .on(|ask| ledgers(sql, ask))
-        .on(|ask| find_ledgers(sql, ask))
+        .on(|call| ledgers(sql, call))
+        .on(|call| find_ledgers(sql, call))
         .on(|letter| keep_letter(sql, letter, now_ms))
-        .on(|ask| letters(sql, ask))
+        .on(|call| letters(sql, call))
         .on(|ignored| count_ignored(sql, ignored))
-        .on(|ask| swept(sql, *ask))
-        .on(|ask| redriven(sql, ask, now_ms));
+        .on(|call| swept(sql, *call))
+        .on(|call| redriven(sql, call, now_ms));
     let calls = sweep_round::dispatch(sql, backfills::dispatch(sql, calls, now_ms));
     let calls = unknown_folders::dispatch(sql, calls, now_ms);
     occupancy::dispatch(sql, calls).finish()
 }
 
-fn keep_ledger(sql: &impl SqlDatabase, ask: &RegisterLedger, now_ms: i64) -> Result<CallAck, BackendError> {
-    let parameters = [SqlValue::text(&*ask.name), SqlValue::Integer(now_ms)];
+fn keep_ledger(sql: &impl SqlDatabase, call: &RegisterLedger, now_ms: i64) -> Result<CallAck, BackendError> {
+    let parameters = [SqlValue::text(&*call.name), SqlValue::Integer(now_ms)];
     sql.run("INSERT OR IGNORE INTO ledger_v1 (name, since_ms) VALUES (?, ?)", &parameters)?;
     Ok(CallAck {})
 }
 
-fn ledgers(sql: &impl SqlDatabase, ask: &ListLedgers) -> Result<LedgerList, BackendError> {
+fn ledgers(sql: &impl SqlDatabase, call: &ListLedgers) -> Result<LedgerList, BackendError> {
     // Those of the latest hours first, those of no hour last.
     let rows = sql.run(
         "SELECT name FROM ledger_v1 ORDER BY name LIKE ? || '%', name DESC LIMIT ?",
-        &[SqlValue::text(OTHER), SqlValue::number(ask.limit)],
+        &[SqlValue::text(OTHER), SqlValue::number(call.limit)],
     )?;
     let names = rows.rows.iter().map(|row| LedgerRow(row).text(0)).collect::<Result<_, _>>()?;
     let count = |what: &str| {
@@ -243,10 +243,15 @@ fn ledgers(sql: &impl SqlDatabase, ask: &ListLedgers) -> Result<LedgerList, Back
     })
 }
 
-fn find_ledgers(sql: &impl SqlDatabase, ask: &FindLedgers) -> Result<LedgerNames, BackendError> {
+fn find_ledgers(sql: &impl SqlDatabase, call: &FindLedgers) -> Result<LedgerNames, BackendError> {
     let rows = sql.run(
         "SELECT name FROM ledger_v1 WHERE name BETWEEN ? AND ? OR name LIKE ? || '%' ORDER BY name LIMIT ?",
-        &[SqlValue::text(&*ask.first), SqlValue::text(&*ask.last), SqlValue::text(OTHER), SqlValue::number(ask.limit)],
+        &[
+            SqlValue::text(&*call.first),
+            SqlValue::text(&*call.last),
+            SqlValue::text(OTHER),
+            SqlValue::number(call.limit),
+        ],
     )?;
     let names = rows.rows.iter().map(|row| LedgerRow(row).text(0)).collect::<Result<_, _>>()?;
     Ok(LedgerNames { names, swept_ms: swept(sql, AdvanceSweep { at_ms: None })?.at_ms })
@@ -257,10 +262,10 @@ fn ignored(sql: &impl SqlDatabase) -> Result<BTreeMap<String, u64>, BackendError
     rows.iter().map(LedgerRow).map(|row| Ok((row.text(0)?, row.number(1)?))).collect()
 }
 
-fn count_ignored(sql: &impl SqlDatabase, ask: &CountIgnoredEvents) -> Result<CallAck, BackendError> {
+fn count_ignored(sql: &impl SqlDatabase, call: &CountIgnoredEvents) -> Result<CallAck, BackendError> {
     let statement = "INSERT INTO ignored_v1 (code, events) VALUES (?1, ?2)
         ON CONFLICT (code) DO UPDATE SET events = events + ?2";
-    for (code, events) in &ask.counts {
+    for (code, events) in &call.counts {
         sql.run(statement, &[SqlValue::text(&**code), SqlValue::number(*events)])?;
     }
     Ok(CallAck {})
@@ -281,12 +286,12 @@ fn keep_letter(sql: &impl SqlDatabase, letter: &DeadLetter, now_ms: i64) -> Resu
     Ok(CallAck {})
 }
 
-fn letters(sql: &impl SqlDatabase, ask: &ListDeadLetters) -> Result<DeadLetterList, BackendError> {
-    let one = ask.id.map_or(SqlValue::Null, SqlValue::Integer);
+fn letters(sql: &impl SqlDatabase, call: &ListDeadLetters) -> Result<DeadLetterList, BackendError> {
+    let one = call.id.map_or(SqlValue::Null, SqlValue::Integer);
     let rows = sql.run(
         "SELECT id, queue, message, body, attempts, code, at_ms, redriven_ms, reason FROM dead_letter_v1
          WHERE (?1 IS NULL OR id = ?1) AND (?2 = 1 OR redriven_ms IS NULL) ORDER BY id DESC LIMIT ?3",
-        &[one, SqlValue::Integer(ask.redriven.into()), SqlValue::number(ask.limit)],
+        &[one, SqlValue::Integer(call.redriven.into()), SqlValue::number(call.limit)],
     )?;
     let letters = rows.rows.iter().map(|row| {
         let row = LedgerRow(row);
@@ -303,8 +308,8 @@ fn letters(sql: &impl SqlDatabase, ask: &ListDeadLetters) -> Result<DeadLetterLi
     Ok(DeadLetterList { dead_letters: letters.collect::<Result<_, BackendError>>()? })
 }
 
-fn swept(sql: &impl SqlDatabase, ask: AdvanceSweep) -> Result<SweepMark, BackendError> {
-    if let Some(at_ms) = ask.at_ms {
+fn swept(sql: &impl SqlDatabase, call: AdvanceSweep) -> Result<SweepMark, BackendError> {
+    if let Some(at_ms) = call.at_ms {
         let statement = "INSERT INTO swept_v1 (one, at_ms) VALUES (1, ?1)
             ON CONFLICT (one) DO UPDATE SET at_ms = max(at_ms, ?1)";
         sql.run(statement, &[SqlValue::Integer(at_ms)])?;
@@ -313,8 +318,8 @@ fn swept(sql: &impl SqlDatabase, ask: AdvanceSweep) -> Result<SweepMark, Backend
     Ok(SweepMark { at_ms: rows.first().and_then(|row| LedgerRow(row).maybe_integer(0)) })
 }
 
-fn redriven(sql: &impl SqlDatabase, ask: &MarkRedriven, now_ms: i64) -> Result<RedriveAnswer, BackendError> {
-    let parameters = [SqlValue::Integer(now_ms), SqlValue::text(&*ask.reason), SqlValue::Integer(ask.id)];
+fn redriven(sql: &impl SqlDatabase, call: &MarkRedriven, now_ms: i64) -> Result<RedriveAnswer, BackendError> {
+    let parameters = [SqlValue::Integer(now_ms), SqlValue::text(&*call.reason), SqlValue::Integer(call.id)];
     let done =
         sql.run("UPDATE dead_letter_v1 SET redriven_ms = ?, reason = ? WHERE id = ? RETURNING id", &parameters)?;
     Ok(RedriveAnswer { known: !done.rows.is_empty() })

@@ -18,12 +18,12 @@ pub(super) const fn is_due(replay: u32) -> bool {
 }
 
 /// Has a source read again, if that can change anything.
-pub(super) fn replay(sql: &impl SqlDatabase, ask: &ReplayBatch) -> Result<ReplayAnswer, BackendError> {
-    let source = SqlValue::text(ask.source.as_str());
+pub(super) fn replay(sql: &impl SqlDatabase, call: &ReplayBatch) -> Result<ReplayAnswer, BackendError> {
+    let source = SqlValue::text(call.source.as_str());
     let known = sql.run("SELECT state, replay, rejected FROM source_v1 WHERE id = ?", std::slice::from_ref(&source))?;
     let Some(row) = known.rows.first().map(LedgerRow) else { return Ok(ReplayAnswer { state: None, due: false }) };
     let (state, number) = (row.batch_state(0)?, row.number::<u32>(1)?);
-    let has_rejected = row.text(2)? != "{}" || owes_lines(sql, &ask.source)?;
+    let has_rejected = row.text(2)? != "{}" || owes_lines(sql, &call.source)?;
     let (state, number, due) = match state {
         BatchState::Open => return Ok(ReplayAnswer { state: Some(state), due: true }),
         BatchState::Quarantined => (BatchState::Open, number, true),
@@ -32,7 +32,7 @@ pub(super) fn replay(sql: &impl SqlDatabase, ask: &ReplayBatch) -> Result<Replay
         BatchState::Sealed => (state, number, false),
     };
     if due {
-        let reason = [SqlValue::text(REPLAYED), SqlValue::text(&*ask.reason)];
+        let reason = [SqlValue::text(REPLAYED), SqlValue::text(&*call.reason)];
         let parameters = [&[SqlValue::text(state.name()), SqlValue::number(number)], reason.as_slice(), &[source]];
         sql.run("UPDATE source_v1 SET state = ?, replay = ?, code = ?, reason = ? WHERE id = ?", &parameters.concat())?;
     }

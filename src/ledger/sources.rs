@@ -57,10 +57,10 @@ fn versions(sql: &impl SqlDatabase, key: &str) -> Result<Vec<StoredVersion>, Bac
 }
 
 /// Returns what remains to be done with a source, and pins its plan.
-pub(super) fn begin(sql: &impl SqlDatabase, ask: &BeginBatch, now_ms: i64) -> Result<BeginAnswer, BackendError> {
+pub(super) fn begin(sql: &impl SqlDatabase, call: &BeginBatch, now_ms: i64) -> Result<BeginAnswer, BackendError> {
     let (mine, others): (Vec<_>, Vec<_>) =
-        versions(sql, &ask.object.key)?.into_iter().partition(|version| version.id == ask.source);
-    if others.iter().any(|version| version.uploaded_ms > ask.object.uploaded_ms) {
+        versions(sql, &call.object.key)?.into_iter().partition(|version| version.id == call.source);
+    if others.iter().any(|version| version.uploaded_ms > call.object.uploaded_ms) {
         return Ok(BeginAnswer::Superseded);
     }
     let mine = mine.into_iter().next();
@@ -70,26 +70,26 @@ pub(super) fn begin(sql: &impl SqlDatabase, ask: &BeginBatch, now_ms: i64) -> Re
         return Ok(BeginAnswer::Quarantined { code: mine.code.clone() });
     }
     match &mine {
-        None => insert(sql, ask, now_ms)?,
+        None => insert(sql, call, now_ms)?,
         Some(mine) => {
-            if mine.uploaded_ms < ask.object.uploaded_ms {
-                touch(sql, ask)?;
+            if mine.uploaded_ms < call.object.uploaded_ms {
+                touch(sql, call)?;
             }
             if mine.state == BatchState::Open {
-                name_dataset(sql, ask)?;
+                name_dataset(sql, call)?;
             }
         }
     }
-    let due = mine.as_ref().map(|mine| mine.replay).filter(|replay| ask.index && is_due(*replay));
-    let (plan, more) = match &ask.deliver {
-        Some(request) => next_plan(sql, &ask.source, request, due)?,
+    let due = mine.as_ref().map(|mine| mine.replay).filter(|replay| call.index && is_due(*replay));
+    let (plan, more) = match &call.deliver {
+        Some(request) => next_plan(sql, &call.source, request, due)?,
         None => (None, false),
     };
     // What an earlier attempt left open comes before the replay.
     let is_step = plan.as_ref().is_none_or(|plan| plan.repair.is_some());
     let replay = due.filter(|_| is_step).map(|number| ReplayStep { number, is_last: !more });
     let more = more || due.is_some() && replay.is_none();
-    let index = ask.index && (replay.is_some() || !mine.as_ref().is_some_and(|mine| mine.indexed));
+    let index = call.index && (replay.is_some() || !mine.as_ref().is_some_and(|mine| mine.indexed));
     let replaced: Vec<_> = others.into_iter().filter(|version| !version.shards.is_empty()).map(replaced).collect();
     let sealed = mine.is_some_and(|mine| mine.state == BatchState::Sealed);
     if sealed && !index && plan.is_none() && replaced.is_empty() {
@@ -102,19 +102,19 @@ fn replaced(version: StoredVersion) -> ReplacedVersion {
     ReplacedVersion { source: version.id, uploaded_ms: version.uploaded_ms, shards: version.shards }
 }
 
-fn insert(sql: &impl SqlDatabase, ask: &BeginBatch, now_ms: i64) -> Result<(), BackendError> {
-    let object = &ask.object;
+fn insert(sql: &impl SqlDatabase, call: &BeginBatch, now_ms: i64) -> Result<(), BackendError> {
+    let object = &call.object;
     sql.run(
         "INSERT INTO source_v1 (id, object_key, etag, uploaded_ms, size, dataset, state, indexed, shards, gone, lines,
             counts, rejected, inflated, replay, first_seen_ms)
          VALUES (?, ?, ?, ?, ?, ?, ?, 0, '[]', 0, 0, '{}', '{}', 0, 0, ?)",
         &[
-            SqlValue::text(ask.source.as_str()),
+            SqlValue::text(call.source.as_str()),
             SqlValue::text(&*object.key),
             SqlValue::text(&*object.etag),
             SqlValue::number(object.uploaded_ms),
             SqlValue::number(object.size),
-            SqlValue::text(&*ask.dataset),
+            SqlValue::text(&*call.dataset),
             SqlValue::text(BatchState::Open.name()),
             SqlValue::number(now_ms),
         ],
@@ -123,14 +123,14 @@ fn insert(sql: &impl SqlDatabase, ask: &BeginBatch, now_ms: i64) -> Result<(), B
 }
 
 /// Records the dataset that the batch is read as: the settings may say another one than at an earlier attempt.
-fn name_dataset(sql: &impl SqlDatabase, ask: &BeginBatch) -> Result<(), BackendError> {
-    let parameters = [SqlValue::text(&*ask.dataset), SqlValue::text(ask.source.as_str())];
+fn name_dataset(sql: &impl SqlDatabase, call: &BeginBatch) -> Result<(), BackendError> {
+    let parameters = [SqlValue::text(&*call.dataset), SqlValue::text(call.source.as_str())];
     sql.run("UPDATE source_v1 SET dataset = ?1 WHERE id = ?2 AND dataset <> ?1", &parameters).map(drop)
 }
 
 /// Records that the same bytes were written again.
-fn touch(sql: &impl SqlDatabase, ask: &BeginBatch) -> Result<(), BackendError> {
-    let parameters = [SqlValue::number(ask.object.uploaded_ms), SqlValue::text(ask.source.as_str())];
+fn touch(sql: &impl SqlDatabase, call: &BeginBatch) -> Result<(), BackendError> {
+    let parameters = [SqlValue::number(call.object.uploaded_ms), SqlValue::text(call.source.as_str())];
     sql.run("UPDATE source_v1 SET uploaded_ms = ?, gone = 0 WHERE id = ?", &parameters).map(drop)
 }
 
@@ -216,8 +216,8 @@ fn replace_older(sql: &impl SqlDatabase, source: &SqlValue) -> Result<(), Backen
 }
 
 /// Records the shards that are about to hold rays of a source.
-pub(super) fn record_shards(sql: &impl SqlDatabase, ask: &RecordShards) -> Result<CallAck, BackendError> {
-    let parameters = [json(&ask.shards), SqlValue::text(ask.source.as_str())];
+pub(super) fn record_shards(sql: &impl SqlDatabase, call: &RecordShards) -> Result<CallAck, BackendError> {
+    let parameters = [json(&call.shards), SqlValue::text(call.source.as_str())];
     sql.run("UPDATE source_v1 SET shards = ?1 WHERE id = ?2 AND shards <> ?1", &parameters)?;
     Ok(CallAck {})
 }
@@ -236,12 +236,12 @@ pub(super) fn id_of(ledger: &str, delivery: &Delivery) -> DeliveryId {
 }
 
 /// Quarantines a source. One that is sealed stays so, and its replay has come to its end.
-pub(super) fn quarantine(sql: &impl SqlDatabase, ask: &QuarantineBatch) -> Result<QuarantineAnswer, BackendError> {
-    let source = SqlValue::text(ask.source.as_str());
+pub(super) fn quarantine(sql: &impl SqlDatabase, call: &QuarantineBatch) -> Result<QuarantineAnswer, BackendError> {
+    let source = SqlValue::text(call.source.as_str());
     let parameters = [
         SqlValue::text(BatchState::Quarantined.name()),
-        SqlValue::text(&*ask.code),
-        SqlValue::text(&*ask.reason),
+        SqlValue::text(&*call.code),
+        SqlValue::text(&*call.reason),
         source.clone(),
         SqlValue::text(BatchState::Open.name()),
     ];
@@ -249,19 +249,19 @@ pub(super) fn quarantine(sql: &impl SqlDatabase, ask: &QuarantineBatch) -> Resul
     let statement = "UPDATE source_v1 SET replay = replay + 1 WHERE id = ? AND replay % 2 = 1";
     sql.run(statement, std::slice::from_ref(&source))?;
     replace_older(sql, &source)?;
-    let state = standing(sql, &ask.source)?.map(|(state, _)| state);
+    let state = standing(sql, &call.source)?.map(|(state, _)| state);
     Ok(QuarantineAnswer { quarantined: state == Some(BatchState::Quarantined) })
 }
 
 /// Lists the versions of a deleted object whose entries must be dropped, or records that they were.
 pub(super) fn forget_object(
     sql: &impl SqlDatabase,
-    ask: &ForgetDeletedObject,
+    call: &ForgetDeletedObject,
 ) -> Result<DeletedObjectVersions, BackendError> {
-    let key = SqlValue::text(&*ask.key);
+    let key = SqlValue::text(&*call.key);
     let versions: Vec<StoredVersion> =
-        versions(sql, &ask.key)?.into_iter().filter(|version| !version.shards.is_empty()).collect();
-    if ask.forgotten {
+        versions(sql, &call.key)?.into_iter().filter(|version| !version.shards.is_empty()).collect();
+    if call.forgotten {
         sql.run("UPDATE source_v1 SET indexed = 0, shards = '[]', gone = 1 WHERE object_key = ?", &[key])?;
     }
     Ok(DeletedObjectVersions { versions: versions.into_iter().map(replaced).collect() })
@@ -270,12 +270,15 @@ pub(super) fn forget_object(
 /// Those of these sources that are neither sealed nor quarantined, or wait for a replay, or have a plan that is not sealed
 /// (another batch with lines of it may wait for that), or none for times that are to be delivered: a backfill may have
 /// come before the event.
-pub(super) fn find_unfinished(sql: &impl SqlDatabase, ask: &FindUnfinished) -> Result<UnfinishedSources, BackendError> {
+pub(super) fn find_unfinished(
+    sql: &impl SqlDatabase,
+    call: &FindUnfinished,
+) -> Result<UnfinishedSources, BackendError> {
     let mut sources = Vec::new();
-    for source in &ask.sources {
+    for source in &call.sources {
         let is_finished = match standing(sql, source)? {
             None | Some((BatchState::Open, _)) => false,
-            Some((BatchState::Sealed, replay)) => !is_due(replay) && !has_work_left(sql, source, ask.deliver)?,
+            Some((BatchState::Sealed, replay)) => !is_due(replay) && !has_work_left(sql, source, call.deliver)?,
             Some((BatchState::Quarantined, _)) => true,
         };
         if !is_finished {

@@ -38,7 +38,7 @@ pub(super) const SCHEMA: [&str; 5] = [
         first_offset INTEGER NOT NULL, last_offset INTEGER NOT NULL,
         state TEXT NOT NULL, next_attempt_ms INTEGER NOT NULL, wake_ms INTEGER,
         token INTEGER NOT NULL, claimant TEXT NOT NULL, uncommitted INTEGER NOT NULL, lease_ms INTEGER NOT NULL,
-        park INTEGER NOT NULL, attempts INTEGER NOT NULL, ambiguous INTEGER NOT NULL,
+        park INTEGER NOT NULL, attempts INTEGER NOT NULL, unknown_outcomes INTEGER NOT NULL,
         status INTEGER, code TEXT, completed_ms INTEGER,
         PRIMARY KEY (source, plan, number)) WITHOUT ROWID",
     "CREATE TABLE IF NOT EXISTS note_v1 (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
@@ -54,7 +54,7 @@ pub(super) const TERMINAL_BEFORE: &str = "state IN ('delivered', 'dropped', 'spl
 
 /// The columns of a payload, in the order of [`delivery`].
 const COLUMNS: &str = "source, plan, number, sha256, lines, bytes, first_offset, last_offset, state, next_attempt_ms, wake_ms, \
-     token, claimant, uncommitted, lease_ms, park, attempts, ambiguous, status, code, completed_ms";
+     token, claimant, uncommitted, lease_ms, park, attempts, unknown_outcomes, status, code, completed_ms";
 
 /// A row, read by column.
 pub(super) struct LedgerRow<'a>(pub(super) &'a SqlRow);
@@ -178,7 +178,7 @@ fn delivery(row: &LedgerRow<'_>) -> Result<Delivery, BackendError> {
         lease_ms: row.integer(14)?,
         on_unknown: if row.integer(15)? == 0 { OnUnknown::Resend } else { OnUnknown::Park },
         attempts: row.number(16)?,
-        ambiguous: row.number(17)?,
+        unknown_outcomes: row.number(17)?,
         status: row.maybe_integer(18).and_then(|status| u16::try_from(status).ok()),
         code: row.maybe_text(19),
         completed_ms: row.maybe_integer(20),
@@ -206,7 +206,7 @@ pub(super) fn save(sql: &impl SqlDatabase, delivery: &Delivery) -> Result<(), Ba
         SqlValue::number(delivery.lease_ms),
         SqlValue::Integer((delivery.on_unknown == OnUnknown::Park).into()),
         SqlValue::number(delivery.attempts),
-        SqlValue::number(delivery.ambiguous),
+        SqlValue::number(delivery.unknown_outcomes),
         maybe(delivery.status),
         delivery.code.as_deref().map_or(SqlValue::Null, SqlValue::text),
         maybe(delivery.completed_ms),

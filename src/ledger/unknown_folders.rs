@@ -40,17 +40,17 @@ pub struct UnknownFolderAnswer {
 /// # Errors
 /// [`BackendError`] where the registry cannot be reached.
 pub async fn keep_unknown_folder(ledgers: &impl DurableObjects, folder: &str) -> Result<bool, BackendError> {
-    let ask = KeepUnknownFolder { folder: folder.into() };
-    Ok(rpc::call(ledgers, REGISTRY, &ask).await?.is_new)
+    let call = KeepUnknownFolder { folder: folder.into() };
+    Ok(rpc::call(ledgers, REGISTRY, &call).await?.is_new)
 }
 
 /// Offers the call.
 pub(super) fn dispatch<'a, S: SqlDatabase>(sql: &S, calls: Dispatcher<'a, S>, now_ms: i64) -> Dispatcher<'a, S> {
-    calls.on(|ask| keep(sql, ask, now_ms))
+    calls.on(|call| keep(sql, call, now_ms))
 }
 
-fn keep(sql: &impl SqlDatabase, ask: &KeepUnknownFolder, now_ms: i64) -> Result<UnknownFolderAnswer, BackendError> {
-    let folder = SqlValue::text(&*ask.folder);
+fn keep(sql: &impl SqlDatabase, call: &KeepUnknownFolder, now_ms: i64) -> Result<UnknownFolderAnswer, BackendError> {
+    let folder = SqlValue::text(&*call.folder);
     let known = sql.run("SELECT 1 FROM unknown_folder_v1 WHERE folder = ?", std::slice::from_ref(&folder))?;
     let rows = sql.run("SELECT count(*) FROM unknown_folder_v1", &[])?;
     let count = rows.rows.first().map_or(Ok(0), |row| LedgerRow(row).number::<usize>(0))?;

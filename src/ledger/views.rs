@@ -82,7 +82,7 @@ fn books(sql: &impl SqlDatabase, condition: &str, parameters: &[SqlValue]) -> Re
     }
     let rows = sql.run(
         &format!(
-            "SELECT state, count(*), sum(lines), sum(token), sum(ambiguous) FROM delivery_v1 WHERE {of_these}
+            "SELECT state, count(*), sum(lines), sum(token), sum(unknown_outcomes) FROM delivery_v1 WHERE {of_these}
              GROUP BY state"
         ),
         parameters,
@@ -98,8 +98,8 @@ fn books(sql: &impl SqlDatabase, condition: &str, parameters: &[SqlValue]) -> Re
 fn add_payloads(totals: &mut LedgerTotals, state: DeliveryState, row: &LedgerRow<'_>) -> Result<(), BackendError> {
     let (payloads, lines) = (row.number::<u64>(1)?, row.number::<u64>(2)?);
     *totals.payloads.entry(state.name().to_owned()).or_default() += payloads;
-    totals.posts.sent += row.number::<u64>(3)?;
-    totals.posts.ambiguous += row.number::<u64>(4)?;
+    totals.posts.attempts += row.number::<u64>(3)?;
+    totals.posts.unknown_outcomes += row.number::<u64>(4)?;
     match state {
         DeliveryState::Prepared | DeliveryState::Sending => totals.lines.pending += lines,
         DeliveryState::Delivered => totals.lines.delivered += lines,
@@ -123,13 +123,13 @@ const SOURCE: &str = "id, object_key, etag, uploaded_ms, size, dataset, state, c
      sealed_ms, counts, inflated, shards, replay, rejected, first_ms, last_ms";
 
 /// Lists sources, those first seen last at the front.
-pub(super) fn batches(sql: &impl SqlDatabase, ledger: &str, ask: &ListBatches) -> Result<BatchList, BackendError> {
-    let state = ask.state.map_or(SqlValue::Null, |state| SqlValue::text(state.name()));
+pub(super) fn batches(sql: &impl SqlDatabase, ledger: &str, call: &ListBatches) -> Result<BatchList, BackendError> {
+    let state = call.state.map_or(SqlValue::Null, |state| SqlValue::text(state.name()));
     let rows = sql.run(
         &format!(
             "SELECT {SOURCE} FROM source_v1 WHERE ?1 IS NULL OR state = ?1 ORDER BY first_seen_ms DESC, id LIMIT ?2"
         ),
-        &[state, SqlValue::number(ask.limit)],
+        &[state, SqlValue::number(call.limit)],
     )?;
     let batches = rows.rows.iter().map(|row| batch_of(ledger, row)).collect::<Result<_, _>>()?;
     Ok(BatchList { batches })
@@ -139,20 +139,20 @@ pub(super) fn batches(sql: &impl SqlDatabase, ledger: &str, ask: &ListBatches) -
 pub(super) fn batch(
     sql: &impl SqlDatabase,
     ledger: &str,
-    ask: &GetBatch,
+    call: &GetBatch,
     now_ms: i64,
 ) -> Result<BatchDetails, BackendError> {
-    let source = [SqlValue::text(ask.source.as_str())];
+    let source = [SqlValue::text(call.source.as_str())];
     let rows = sql.run(&format!("SELECT {SOURCE} FROM source_v1 WHERE id = ?"), &source)?;
     let shards = rows.rows.first().map(|row| LedgerRow(row).json(15)).transpose()?.unwrap_or_default();
     let rejected: RejectedLines = rows.rows.first().map(|row| LedgerRow(row).json(17)).transpose()?.unwrap_or_default();
     let batch = rows.rows.first().map(|row| batch_of(ledger, row)).transpose()?;
     // An abandoned plan delivers nothing, and another one covers its times.
-    let plans = plans(sql, &ask.source)?.into_iter().filter(|stored| stored.standing != PlanStanding::Void);
+    let plans = plans(sql, &call.source)?.into_iter().filter(|stored| stored.standing != PlanStanding::Void);
     let plans = plans.map(|stored| stored.plan).collect();
     let duplicates = duplicates(sql, &source)?;
     let mut payloads = deliveries(sql, "source = ? ORDER BY plan, number", &source)?;
-    packs::locate(sql, &ask.source, &mut payloads)?;
+    packs::locate(sql, &call.source, &mut payloads)?;
     let breaker = breaker(sql)?;
     let payloads = payloads.iter().map(|delivery| view_of(ledger, delivery, &breaker, now_ms)).collect();
     let (totals, rejected) = (books(sql, "id = ?", &source)?, rejected.first(REJECTED_LISTED));
@@ -197,7 +197,7 @@ fn view_of(ledger: &str, delivery: &Delivery, breaker: &Breaker, now_ms: i64) ->
         payload: delivery.payload.clone(),
         state: delivery.state,
         attempts: delivery.attempts,
-        ambiguous: delivery.ambiguous,
+        unknown_outcomes: delivery.unknown_outcomes,
         status: delivery.status,
         code: delivery.code.clone(),
         last_attempt_ms: (delivery.token > 0).then_some(delivery.lease_ms - LEASE_MS),

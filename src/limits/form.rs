@@ -33,7 +33,7 @@ pub const PREFIX_MARK: usize = 256;
 /// one or two of its own.
 pub const PREFIX_BRACES: usize = 8;
 
-/// Longest text behind a record, or between two, that counts as the job's, in bytes.
+/// Longest text after a record, or between two, that counts as the job's, in bytes.
 pub const DELIMITER_MARK: usize = 32;
 
 /// Levels below a line's object at which records are looked for: `{"data":{"result":{"events":[`.

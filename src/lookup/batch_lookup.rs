@@ -75,7 +75,7 @@ pub(super) async fn find_in_batch(
         scan.stats += result.stats;
         return Ok(scan);
     }
-    result.stats.objects_gone = u64::from(is_gone);
+    result.stats.batches_gone = u64::from(is_gone);
     Ok(result)
 }
 
@@ -144,7 +144,7 @@ async fn scan_object(
 ) -> Result<LookupResult, LookupError> {
     let mut result = LookupResult::default();
     let ReadStart::Reading(mut reader) = SpanReader::open_object(bucket, object, &mut result.stats).await? else {
-        result.stats.objects_gone = 1;
+        result.stats.batches_gone = 1;
         return Ok(result);
     };
     result.stats.full_scans = 1;
@@ -155,7 +155,7 @@ async fn scan_object(
     sink.check_memory()?;
     match outcome {
         Ok(()) => (result.records, result.truncated) = (sink.records, sink.truncated),
-        Err(ReadError::Batch(_)) => result.stats.objects_unreadable = 1,
+        Err(ReadError::Batch(_)) => result.stats.batches_unreadable = 1,
         Err(ReadError::Backend(error)) => return Err(error.into()),
     }
     Ok(result)

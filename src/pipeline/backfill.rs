@@ -43,13 +43,13 @@ pub struct BackfillProgress {
 ///
 /// # Errors
 /// [`BackendError`] where a backend failed; the next run continues.
-pub async fn drive_backfills(world: &impl Services, config: &Config) -> Result<BackfillProgress, BackendError> {
+pub async fn drive_backfills(services: &impl Services, config: &Config) -> Result<BackfillProgress, BackendError> {
     let mut driven = BackfillProgress::default();
-    start_from_push_time(world, config).await?;
-    let jobs = rpc::call(world.ledgers(), REGISTRY, &ListBackfills { id: None, limit: BACKFILL_JOBS }).await?.jobs;
+    start_from_push_time(services, config).await?;
+    let jobs = rpc::call(services.ledgers(), REGISTRY, &ListBackfills { id: None, limit: BACKFILL_JOBS }).await?.jobs;
     for (id, job) in jobs.into_iter().filter(|(_, job)| job.state == BackfillState::Running) {
         driven.jobs += 1;
-        driven.announced += drive(world, config, id, job).await?;
+        driven.announced += drive(services, config, id, job).await?;
     }
     Ok(driven)
 }
@@ -59,28 +59,33 @@ pub async fn drive_backfills(world: &impl Services, config: &Config) -> Result<B
 /// # Errors
 /// [`BackendError`] where the registry cannot be reached.
 pub async fn start_backfill(
-    world: &impl Services,
+    services: &impl Services,
     config: &Config,
-    ask: BackfillRequest,
+    request: BackfillRequest,
     name: Option<String>,
 ) -> Result<BackfillStart, BackendError> {
-    rpc::call(world.ledgers(), REGISTRY, &StartBackfill { ask, folders: config.log_prefix.folders().to_vec(), name })
-        .await
+    rpc::call(
+        services.ledgers(),
+        REGISTRY,
+        &StartBackfill { request, folders: config.log_prefix.folders().to_vec(), name },
+    )
+    .await
 }
 
 /// `PUSH_START_TIME` in the past means that what came since then is wanted, too: once for each value.
-async fn start_from_push_time(world: &impl Services, config: &Config) -> Result<(), BackendError> {
-    let now_ms = world.now_ms();
+async fn start_from_push_time(services: &impl Services, config: &Config) -> Result<(), BackendError> {
+    let now_ms = services.now_ms();
     let Some(start_ms) = config.push_start_ms.filter(|start| *start < now_ms && config.delivery.is_some()) else {
         return Ok(());
     };
-    let ask = BackfillRequest { start_ms, end_ms: now_ms, index: true, deliver: true, lines_per_second: BACKFILL_RATE };
-    start_backfill(world, config, ask, Some(format!("push-start-{start_ms}"))).await.map(drop)
+    let request =
+        BackfillRequest { start_ms, end_ms: now_ms, index: true, deliver: true, lines_per_second: BACKFILL_RATE };
+    start_backfill(services, config, request, Some(format!("push-start-{start_ms}"))).await.map(drop)
 }
 
 /// Advances one job; returns how many objects were announced.
-async fn drive(world: &impl Services, config: &Config, id: i64, mut job: BackfillJob) -> Result<u64, BackendError> {
-    let now_ms = world.now_ms();
+async fn drive(services: &impl Services, config: &Config, id: i64, mut job: BackfillJob) -> Result<u64, BackendError> {
+    let now_ms = services.now_ms();
     let before = job.announced;
     job.credit = credit(&job, now_ms);
     for _ in 0..BACKFILL_PAGES {
@@ -88,10 +93,10 @@ async fn drive(world: &impl Services, config: &Config, id: i64, mut job: Backfil
             break;
         }
         let after_steps = job.steps;
-        page(world, config, id, &mut job).await?;
+        page(services, config, id, &mut job).await?;
         job.updated_ms = now_ms;
         let step = RecordBackfillStep { id, after_steps, job: job.clone() };
-        if !rpc::call(world.ledgers(), REGISTRY, &step).await?.kept {
+        if !rpc::call(services.ledgers(), REGISTRY, &step).await?.kept {
             // Someone else drives it, or it was stopped.
             break;
         }
@@ -102,13 +107,13 @@ async fn drive(world: &impl Services, config: &Config, id: i64, mut job: Backfil
 
 /// The lines that may be announced now: what the time since the last step brings, and no more than a burst.
 fn credit(job: &BackfillJob, now_ms: i64) -> i64 {
-    let rate = i64::try_from(job.ask.lines_per_second).unwrap_or(i64::MAX);
+    let rate = i64::try_from(job.request.lines_per_second).unwrap_or(i64::MAX);
     let earned = rate.saturating_mul((now_ms - job.updated_ms).max(0)) / 1000;
     job.credit.saturating_add(earned).min(rate.saturating_mul(BACKFILL_BURST_S))
 }
 
 /// Looks at one page of the listing, as far as the credit reaches.
-async fn page(world: &impl Services, config: &Config, id: i64, job: &mut BackfillJob) -> Result<(), BackendError> {
+async fn page(services: &impl Services, config: &Config, id: i64, job: &mut BackfillJob) -> Result<(), BackendError> {
     let whole_bucket = job.cursor.whole_bucket;
     let Some(folder) = job.cursor.folders.last().cloned() else {
         if whole_bucket {
@@ -119,10 +124,11 @@ async fn page(world: &impl Services, config: &Config, id: i64, job: &mut Backfil
         }
         return Ok(());
     };
-    let ask = ListRequest { prefix: folder, after: job.cursor.after.clone(), cursor: None, by_folder: !whole_bucket };
-    let mut listed = world.bucket().list(&ask).await?;
+    let request =
+        ListRequest { prefix: folder, after: job.cursor.after.clone(), cursor: None, by_folder: !whole_bucket };
+    let mut listed = services.bucket().list(&request).await?;
     listed.folders.retain(|folder| config.log_prefix.may_hold(folder));
-    let now_ms = world.now_ms();
+    let now_ms = services.now_ms();
     let mut events = Vec::new();
     let mut stopped_at = None;
     for (key, head) in &listed.objects {
@@ -130,31 +136,31 @@ async fn page(world: &impl Services, config: &Config, id: i64, job: &mut Backfil
             break;
         }
         stopped_at = Some(key.clone());
-        if whole_bucket && is_in_near_folders(key, config, &job.ask) {
+        if whole_bucket && is_in_near_folders(key, config, &job.request) {
             continue;
         }
         job.listed += 1;
-        if is_wanted(key, config, &job.ask) {
+        if is_wanted(key, config, &job.request) {
             let lines = (head.size / BACKFILL_LINE_BYTES).max(1);
             job.credit = job.credit.saturating_sub_unsigned(lines);
             job.lines += lines;
             job.announced += 1;
-            events.push(event(world.bucket_name(), key, head, id, &job.ask, now_ms));
+            events.push(event(services.bucket_name(), key, head, id, &job.request, now_ms));
         }
     }
     if stopped_at.as_ref() == listed.objects.last().map(|(key, _)| key) {
         stopped_at = None;
     }
-    move_on(&mut job.cursor, &listed, stopped_at, &job.ask);
-    if events.is_empty() { Ok(()) } else { world.parse_queue().send(&events).await }
+    move_on(&mut job.cursor, &listed, stopped_at, &job.request);
+    if events.is_empty() { Ok(()) } else { services.parse_queue().send(&events).await }
 }
 
 /// Moves the cursor past the objects examined: the whole page, or up to the key at which the credit was used up.
-fn move_on(cursor: &mut BackfillCursor, listed: &ListPage, stopped_at: Option<String>, ask: &BackfillRequest) {
+fn move_on(cursor: &mut BackfillCursor, listed: &ListPage, stopped_at: Option<String>, request: &BackfillRequest) {
     let current = cursor.folders.pop();
     // The next page lists the folders after that key again.
     let seen = listed.folders.iter().filter(|folder| stopped_at.as_ref().is_none_or(|key| *folder < key));
-    cursor.folders.splice(0..0, seen.filter(|folder| is_near(folder, ask)).cloned());
+    cursor.folders.splice(0..0, seen.filter(|folder| is_near(folder, request)).cloned());
     if listed.cursor.is_none() && stopped_at.is_none() {
         cursor.after = None;
         return;
@@ -167,34 +173,34 @@ fn move_on(cursor: &mut BackfillCursor, listed: &ListPage, stopped_at: Option<St
 }
 
 /// The message of an object, with what the job asks for.
-fn event(bucket_name: &str, key: &str, head: &ObjectHead, id: i64, ask: &BackfillRequest, now_ms: i64) -> R2Event {
-    let BackfillRequest { start_ms, end_ms, index, deliver, .. } = *ask;
+fn event(bucket_name: &str, key: &str, head: &ObjectHead, id: i64, request: &BackfillRequest, now_ms: i64) -> R2Event {
+    let BackfillRequest { start_ms, end_ms, index, deliver, .. } = *request;
     let event = R2Event::put_object(bucket_name, key, head.size, &head.etag, now_ms);
     R2Event { backfill: Some(EventBackfill { id, start_ms, end_ms, index, deliver }), ..event }
 }
 
 /// Whether an object may hold records of the window. Its name gives the time of writing, mostly minutes after the
 /// requests; an object whose name gives no time counts as wanted, unless its folders give another day.
-fn is_wanted(key: &str, config: &Config, ask: &BackfillRequest) -> bool {
+fn is_wanted(key: &str, config: &Config, request: &BackfillRequest) -> bool {
     let is_batch = matches!(classify(key, &config.log_prefix), KeyClass::Batch(_));
     let near = match batch_times(key) {
         Some((start_ms, end_ms)) => {
-            start_ms <= ask.end_ms.saturating_add(BACKFILL_LATE_MS)
-                && end_ms >= ask.start_ms.saturating_sub(BACKFILL_SKEW_MS)
+            start_ms <= request.end_ms.saturating_add(BACKFILL_LATE_MS)
+                && end_ms >= request.start_ms.saturating_sub(BACKFILL_SKEW_MS)
         }
-        None => is_in_near_folders(key, config, ask),
+        None => is_in_near_folders(key, config, request),
     };
     is_batch && near
 }
 
 /// Whether the folders of the window's days, which are listed first, include those of this object.
-fn is_in_near_folders(key: &str, config: &Config, ask: &BackfillRequest) -> bool {
-    config.log_prefix.folders_below(key).all(|folder| is_near(folder, ask))
+fn is_in_near_folders(key: &str, config: &Config, request: &BackfillRequest) -> bool {
+    config.log_prefix.folders_below(key).all(|folder| is_near(folder, request))
 }
 
 /// Whether a folder may hold such objects.
-fn is_near(folder: &str, ask: &BackfillRequest) -> bool {
-    let first = time::day(ask.start_ms.saturating_sub(BACKFILL_SKEW_MS));
-    let last = time::day(ask.end_ms.saturating_add(BACKFILL_LATE_MS));
+fn is_near(folder: &str, request: &BackfillRequest) -> bool {
+    let first = time::day(request.start_ms.saturating_sub(BACKFILL_SKEW_MS));
+    let last = time::day(request.end_ms.saturating_add(BACKFILL_LATE_MS));
     folder_day(folder).is_none_or(|day| (first.as_str()..=last.as_str()).contains(&day))
 }

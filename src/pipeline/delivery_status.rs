@@ -140,7 +140,7 @@ mod tests {
             payload,
             state,
             attempts: 0,
-            ambiguous: 0,
+            unknown_outcomes: 0,
             status: None,
             code: None,
             last_attempt_ms: None,
@@ -198,7 +198,11 @@ mod tests {
     fn timeless_record_takes_its_rays_or_objects_time() {
         let books = batch(vec![plan(1, 1000, 2000)], vec![payload(1, "000000", DeliveryState::Delivered, 0, 9)]);
         for (default_ms, name) in [(999, "no_plan"), (1000, "assigned"), (1999, "assigned"), (2000, "no_plan")] {
-            assert_eq!(status_of(&books, br#"{"EdgeColoID":4}"#, 0, default_ms).name(), name, "{default_ms}");
+            assert_eq!(
+                status_of(&books, br#"{"EdgeColoID":4,"EdgeServerIP":"","OriginIP":""}"#, 0, default_ms).name(),
+                name,
+                "{default_ms}"
+            );
         }
         let of_its_ray = br#"{"RayID":"9e35512345678abc","EdgeColoID":4}"#;
         assert_eq!(status_of(&books, of_its_ray, 0, 1000), DeliveryStatus::NoPlan);

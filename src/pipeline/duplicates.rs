@@ -132,8 +132,8 @@ impl<S: Services> DuplicateFinder<'_, S> {
         let mut plans: BTreeMap<PlanName, Option<EarlierPlan>> = BTreeMap::new();
         for (prefix, parts) in &claims.parts {
             let shard = ShardName::for_prefix(*prefix).to_string();
-            let ask = ClaimLines { plan: self.plan.clone(), parts: parts.clone() };
-            for EarlierClaim { plan, is_same } in rpc::call(self.services.shards(), &shard, &ask).await?.claims {
+            let call = ClaimLines { plan: self.plan.clone(), parts: parts.clone() };
+            for EarlierClaim { plan, is_same } in rpc::call(self.services.shards(), &shard, &call).await?.claims {
                 if !plans.contains_key(&plan) {
                     let delivers = self.settle(&plan).await?;
                     let earlier = delivers.then(|| EarlierPlan { name: plan.clone(), shards: Vec::new() });
@@ -150,8 +150,8 @@ impl<S: Services> DuplicateFinder<'_, S> {
     /// Whether an earlier plan delivers its lines. One that is open is abandoned if its object is gone.
     async fn settle(&self, plan: &PlanName) -> Result<bool, BackendError> {
         let id = self.id_of(plan);
-        let ask = |abandon| CheckPlan { source: id.source.clone(), plan: plan.plan, abandon };
-        let mut standing = rpc::call(self.services.ledgers(), &id.ledger, &ask(false)).await?;
+        let call = |abandon| CheckPlan { source: id.source.clone(), plan: plan.plan, abandon };
+        let mut standing = rpc::call(self.services.ledgers(), &id.ledger, &call(false)).await?;
         if standing == PlanStanding::Open {
             let found = self.services.bucket().get(&plan.key).await?;
             if found.is_some_and(|(head, _)| head.etag == plan.etag) {
@@ -160,7 +160,7 @@ impl<S: Services> DuplicateFinder<'_, S> {
                     "a batch with some of the same lines is not sealed yet",
                 ));
             }
-            standing = rpc::call(self.services.ledgers(), &id.ledger, &ask(true)).await?;
+            standing = rpc::call(self.services.ledgers(), &id.ledger, &call(true)).await?;
         }
         Ok(standing == PlanStanding::Sealed)
     }
@@ -174,8 +174,8 @@ impl<S: Services> DuplicateFinder<'_, S> {
         number: usize,
         known: &mut KnownLines,
     ) -> Result<(), BackendError> {
-        let ask = GetBatch { source: id.source.clone() };
-        let details = rpc::call(self.services.ledgers(), &id.ledger, &ask).await?;
+        let call = GetBatch { source: id.source.clone() };
+        let details = rpc::call(self.services.ledgers(), &id.ledger, &call).await?;
         let mut lines = Vec::new();
         // The packs lack what the plan left to an earlier one, of which less may remain.
         let has_left_out = details.duplicates.iter().any(|of_plan| of_plan.plan == plan.name.plan && !of_plan.sent);

@@ -62,19 +62,19 @@ impl ReceivedMessage {
 }
 
 /// Has the registry keep a dead letter. The same message twice is one.
-pub(super) async fn keep_dead_letter(world: &impl Services, letter: &DeadLetter) -> Result<(), BackendError> {
-    rpc::call(world.ledgers(), REGISTRY, letter).await.map(drop)
+pub(super) async fn keep_dead_letter(services: &impl Services, letter: &DeadLetter) -> Result<(), BackendError> {
+    rpc::call(services.ledgers(), REGISTRY, letter).await.map(drop)
 }
 
 /// Counts events for which there was nothing to do, by the code of the reason. A message that comes again counts again.
 ///
 /// # Errors
 /// [`BackendError`] where the registry cannot be reached: such a message is not to be acked.
-pub async fn count_ignored(world: &impl Services, counts: BTreeMap<String, u64>) -> Result<(), BackendError> {
+pub async fn count_ignored(services: &impl Services, counts: BTreeMap<String, u64>) -> Result<(), BackendError> {
     if counts.is_empty() {
         return Ok(());
     }
-    rpc::call(world.ledgers(), REGISTRY, &CountIgnoredEvents { counts }).await.map(drop)
+    rpc::call(services.ledgers(), REGISTRY, &CountIgnoredEvents { counts }).await.map(drop)
 }
 
 #[cfg(test)]

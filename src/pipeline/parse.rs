@@ -137,26 +137,26 @@ impl ParseVerdict {
 }
 
 /// Handles one message.
-pub async fn parse_message(world: &impl Services, config: &Config, message: &ReceivedMessage) -> ParseVerdict {
+pub async fn parse_message(services: &impl Services, config: &Config, message: &ReceivedMessage) -> ParseVerdict {
     let list = match &message.body {
         MessageBody::Text(text) => EventList::parse(text),
         MessageBody::Bytes(_) => EventList::default(),
     };
     let outcome = match (list.events.as_slice(), list.unread.as_slice()) {
-        ([event], []) => return take_event(world, config, event.clone(), message.attempts).await,
-        ([], unread) => refuse(world, message, unread.first()).await,
-        (events, unread) => split(world, message, events, unread).await,
+        ([event], []) => return take_event(services, config, event.clone(), message.attempts).await,
+        ([], unread) => refuse(services, message, unread.first()).await,
+        (events, unread) => split(services, message, events, unread).await,
     };
     outcome.unwrap_or_else(|error| ParseVerdict::again(&error, &message.id, message.attempts))
 }
 
 /// The message holds no event.
 async fn refuse(
-    world: &impl Services,
+    services: &impl Services,
     message: &ReceivedMessage,
     part: Option<&UnreadPart>,
 ) -> Result<ParseVerdict, BackendError> {
-    keep_dead_letter(world, &message.clone().into_dead_letter(NOT_AN_EVENT)).await?;
+    keep_dead_letter(services, &message.clone().into_dead_letter(NOT_AN_EVENT)).await?;
     let why = part.map_or(EventError::NotText, |part| part.why);
     Ok(ParseVerdict::new(ParseOutcome::BadMessage, None).because(NOT_AN_EVENT, Some(why.to_string())))
 }
@@ -164,25 +164,25 @@ async fn refuse(
 /// The message holds several events: each gets a message of its own, so that it has its own time, attempts and verdict.
 /// Where a part is not an event, the message is a dead letter, too.
 async fn split(
-    world: &impl Services,
+    services: &impl Services,
     message: &ReceivedMessage,
     events: &[R2Event],
     unread: &[UnreadPart],
 ) -> Result<ParseVerdict, BackendError> {
     if !unread.is_empty() {
-        keep_dead_letter(world, &message.clone().into_dead_letter(NOT_AN_EVENT)).await?;
+        keep_dead_letter(services, &message.clone().into_dead_letter(NOT_AN_EVENT)).await?;
     }
-    world.parse_queue().send(events).await?;
+    services.parse_queue().send(events).await?;
     let words = format!("{} events, and {} parts that are not events", events.len(), unread.len());
     Ok(ParseVerdict { reason: Some(words), ..ParseVerdict::new(ParseOutcome::Split, None) })
 }
 
 /// Does what one event asks for.
-async fn take_event(world: &impl Services, config: &Config, event: R2Event, attempt: u32) -> ParseVerdict {
+async fn take_event(services: &impl Services, config: &Config, event: R2Event, attempt: u32) -> ParseVerdict {
     let change = event.object_change();
     let key = event.object.key;
-    if event.bucket != world.bucket_name() {
-        let words = format!("BUCKET_NAME is {}", world.bucket_name());
+    if event.bucket != services.bucket_name() {
+        let words = format!("BUCKET_NAME is {}", services.bucket_name());
         return ParseVerdict::new(ParseOutcome::Ignored, Some(key)).because(OTHER_BUCKET, Some(words));
     }
     let claim = match classify(&key, &config.log_prefix) {
@@ -190,9 +190,9 @@ async fn take_event(world: &impl Services, config: &Config, event: R2Event, atte
         KeyClass::Batch(claim) => claim,
     };
     let outcome = match change {
-        ObjectChange::Written => object(world, config, &key, claim, event.backfill).await,
-        ObjectChange::Removed => forget(world, &key).await,
-        ObjectChange::Unknown => examine(world, config, &key, claim, event.backfill).await,
+        ObjectChange::Written => object(services, config, &key, claim, event.backfill).await,
+        ObjectChange::Removed => forget(services, &key).await,
+        ObjectChange::Unknown => examine(services, config, &key, claim, event.backfill).await,
     };
     outcome.unwrap_or_else(|error| {
         let verdict = ParseVerdict::again(&error, &key, attempt);
@@ -202,21 +202,21 @@ async fn take_event(world: &impl Services, config: &Config, event: R2Event, atte
 
 /// The event does not say what became of the object: the bucket does.
 async fn examine(
-    world: &impl Services,
+    services: &impl Services,
     config: &Config,
     key: &str,
     claim: DatasetClaim,
     backfill: Option<EventBackfill>,
 ) -> Result<ParseVerdict, BackendError> {
-    match world.bucket().get(key).await? {
-        Some(_) => object(world, config, key, claim, backfill).await,
-        None => forget(world, key).await,
+    match services.bucket().get(key).await? {
+        Some(_) => object(services, config, key, claim, backfill).await,
+        None => forget(services, key).await,
     }
 }
 
 /// An object exists: processes it, and reports to the backfill that asked for it.
 async fn object(
-    world: &impl Services,
+    services: &impl Services,
     config: &Config,
     key: &str,
     claim: DatasetClaim,
@@ -226,20 +226,20 @@ async fn object(
         Some(backfill) => backfill_work(config, key, claim, &backfill),
         None => work_of(config, key, claim),
     };
-    let outcome = process_batch(world, key, &work).await?;
+    let outcome = process_batch(services, key, &work).await?;
     if let Some(EventBackfill { id, .. }) = backfill {
-        rpc::call(world.ledgers(), REGISTRY, &CountEndedObject { id, key: key.into() }).await?;
+        rpc::call(services.ledgers(), REGISTRY, &CountEndedObject { id, key: key.into() }).await?;
     }
     match outcome {
-        BatchOutcome::Ignored(IgnoreReason::UnknownDataset) => ignore_unknown(world, config, key).await,
+        BatchOutcome::Ignored(IgnoreReason::UnknownDataset) => ignore_unknown(services, config, key).await,
         outcome => Ok(verdict_of(outcome, key)),
     }
 }
 
 /// The object is of no known dataset: the first one of its folder says so as a warning.
-async fn ignore_unknown(world: &impl Services, config: &Config, key: &str) -> Result<ParseVerdict, BackendError> {
+async fn ignore_unknown(services: &impl Services, config: &Config, key: &str) -> Result<ParseVerdict, BackendError> {
     let folder = config.log_prefix.unknown_folder(key);
-    let is_new = keep_unknown_folder(world.ledgers(), folder).await?;
+    let is_new = keep_unknown_folder(services.ledgers(), folder).await?;
     let words = || format!("{folder} is named as no known dataset, and its records are of none");
     let reason = is_new.then(words);
     Ok(ParseVerdict::new(ParseOutcome::Ignored, Some(key.into())).because(IgnoreReason::UnknownDataset.code(), reason))
@@ -280,21 +280,21 @@ pub fn options_of(config: &Config) -> PlanOptions {
 }
 
 /// An object was removed: so are its rays, unless there is one again.
-async fn forget(world: &impl Services, key: &str) -> Result<ParseVerdict, BackendError> {
-    if world.bucket().get(key).await?.is_some() {
+async fn forget(services: &impl Services, key: &str) -> Result<ParseVerdict, BackendError> {
+    if services.bucket().get(key).await?.is_some() {
         return Ok(ParseVerdict::new(ParseOutcome::Ignored, Some(key.into())).because("still_there", None));
     }
     let ledger = ledger_of(key);
-    let ask = |forgotten| ForgetDeletedObject { key: key.into(), forgotten };
-    let DeletedObjectVersions { versions } = rpc::call(world.ledgers(), &ledger, &ask(false)).await?;
+    let call = |forgotten| ForgetDeletedObject { key: key.into(), forgotten };
+    let DeletedObjectVersions { versions } = rpc::call(services.ledgers(), &ledger, &call(false)).await?;
     for old in &versions {
-        forget_entries(world.shards(), key, old.uploaded_ms, old.shards.iter()).await?;
-        if world.now_ms() - old.uploaded_ms > CLAIMS_KEPT_MS {
-            remove_claims(world.shards(), key, old.shards.iter()).await?;
+        forget_entries(services.shards(), key, old.uploaded_ms, old.shards.iter()).await?;
+        if services.now_ms() - old.uploaded_ms > CLAIMS_KEPT_MS {
+            remove_claims(services.shards(), key, old.shards.iter()).await?;
         }
-        remove_sidecars(world, old).await?;
+        remove_sidecars(services, old).await?;
     }
-    rpc::call(world.ledgers(), &ledger, &ask(true)).await?;
+    rpc::call(services.ledgers(), &ledger, &call(true)).await?;
     Ok(ParseVerdict::new(ParseOutcome::Removed, Some(key.into())))
 }
 

@@ -367,8 +367,8 @@ impl<S: Services> BatchWriter<'_, S> {
     async fn quarantine(&self, why: BatchError) -> Result<BatchOutcome, BackendError> {
         self.forget_replaced(&[]).await?;
         let source = self.id.source.clone();
-        let ask = QuarantineBatch { source, code: why.code().into(), reason: why.to_string() };
-        let answer = self.call_ledger(&ask).await?;
+        let call = QuarantineBatch { source, code: why.code().into(), reason: why.to_string() };
+        let answer = self.call_ledger(&call).await?;
         Ok(if answer.quarantined { BatchOutcome::Quarantined(why) } else { BatchOutcome::AlreadySealed })
     }
 
@@ -395,7 +395,7 @@ fn record_times(scan: &BatchScan) -> Option<(i64, i64)> {
 }
 
 /// Removes the sidecar objects of a version that is no longer indexed, after its entries, which refer to them.
-pub(super) async fn remove_sidecars(world: &impl Services, old: &ReplacedVersion) -> Result<(), BackendError> {
+pub(super) async fn remove_sidecars(services: &impl Services, old: &ReplacedVersion) -> Result<(), BackendError> {
     let digest = old.source.as_str();
-    world.data_bucket().delete(&[windows_key(digest), summaries_key(digest)]).await
+    services.data_bucket().delete(&[windows_key(digest), summaries_key(digest)]).await
 }

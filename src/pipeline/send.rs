@@ -33,7 +33,7 @@ use crate::services::Services;
 #[derive(Debug)]
 pub struct PayloadSender<'a, W, P, N> {
     /// The buckets, queues and ledgers that it works on.
-    pub world: &'a W,
+    pub services: &'a W,
     /// The endpoint that receives the payloads.
     pub partner: &'a P,
     /// The address, the keys and the policies of deliveries.
@@ -55,7 +55,7 @@ pub async fn send_message<W: Services, P: PartnerClient, N: Fn() -> u32>(
     };
     let done = match &named {
         Some(id) => sender.send(id).await,
-        None => refuse(sender.world, message).await,
+        None => refuse(sender.services, message).await,
     };
     done.unwrap_or_else(|error| match &named {
         Some(id) => SendVerdict::again(id, &error, message.attempts),
@@ -64,8 +64,8 @@ pub async fn send_message<W: Services, P: PartnerClient, N: Fn() -> u32>(
 }
 
 /// The message names no payload.
-async fn refuse(world: &impl Services, message: &ReceivedMessage) -> Result<SendVerdict, BackendError> {
-    keep_dead_letter(world, &message.clone().into_dead_letter(NOT_A_PAYLOAD)).await?;
+async fn refuse(services: &impl Services, message: &ReceivedMessage) -> Result<SendVerdict, BackendError> {
+    keep_dead_letter(services, &message.clone().into_dead_letter(NOT_A_PAYLOAD)).await?;
     Ok(SendVerdict::bad_message())
 }
 
@@ -95,14 +95,14 @@ enum AttemptResult {
 
 impl<W: Services, P: PartnerClient, N: Fn() -> u32> PayloadSender<'_, W, P, N> {
     async fn send(&self, id: &DeliveryId) -> Result<SendVerdict, BackendError> {
-        let since_ms = self.world.now_ms();
+        let since_ms = self.services.now_ms();
         let claim = ClaimPayload {
             id: id.clone(),
             claimant: self.claimant.clone(),
             endpoint: self.settings.endpoint.fingerprint(),
             on_unknown: self.settings.on_unknown,
         };
-        let claimed = match rpc::call(self.world.ledgers(), &id.ledger, &claim).await? {
+        let claimed = match rpc::call(self.services.ledgers(), &id.ledger, &claim).await? {
             ClaimAnswer::Granted { token, payload, attempt } => ClaimedPayload { token, payload, attempt, since_ms },
             ClaimAnswer::Wait { why, .. } => return Ok(SendVerdict::waits(id, why)),
             ClaimAnswer::Terminal { state } => return Ok(SendVerdict::settled(id, state)),
@@ -149,7 +149,7 @@ impl<W: Services, P: PartnerClient, N: Fn() -> u32> PayloadSender<'_, W, P, N> {
 
     /// These bytes of a pack; fewer where it ends earlier, `None` where it does not exist.
     async fn cut(&self, key: &str, bytes: Range<u64>) -> Result<Option<Vec<u8>>, BackendError> {
-        let read = match self.world.data_bucket().get_range(key, None, bytes.clone()).await {
+        let read = match self.services.data_bucket().get_range(key, None, bytes.clone()).await {
             Ok(RangedRead::Body(body)) => body.all().await,
             Ok(RangedRead::Changed | RangedRead::Gone) => return Ok(None),
             Err(error) => Err(error),
@@ -159,7 +159,7 @@ impl<W: Services, P: PartnerClient, N: Fn() -> u32> PayloadSender<'_, W, P, N> {
             return read.map(Some);
         }
         // Either the pack ends before, which no other try changes, or the connection did.
-        match self.world.data_bucket().get(key).await? {
+        match self.services.data_bucket().get(key).await? {
             None => Ok(None),
             Some((head, _)) if head.size < bytes.end => Ok(Some(read.unwrap_or_default())),
             Some(_) => Err(read
@@ -170,7 +170,7 @@ impl<W: Services, P: PartnerClient, N: Fn() -> u32> PayloadSender<'_, W, P, N> {
 
     /// One POST under this key, if the claim leaves time for it; `None` where the body is too large.
     async fn post(&self, claimed: &ClaimedPayload, post: &mut PartnerPost, key: &PrivateKey) -> Option<AttemptOutcome> {
-        let now_ms = self.world.now_ms();
+        let now_ms = self.services.now_ms();
         let in_time = now_ms - claimed.since_ms + POST_MS + COMMIT_MS <= LEASE_MS;
         if !in_time {
             return Some(AttemptOutcome::Released);
@@ -196,7 +196,7 @@ impl<W: Services, P: PartnerClient, N: Fn() -> u32> PayloadSender<'_, W, P, N> {
             AnswerClass::Auth | AnswerClass::WrongAddress => {
                 AttemptOutcome::Endpoint { status, code: code.into(), park: false }
             }
-            AnswerClass::Busy => not_stored(Some(status), code, retry_after_ms(retry_after, self.world.now_ms())),
+            AnswerClass::Busy => not_stored(Some(status), code, retry_after_ms(retry_after, self.services.now_ms())),
             AnswerClass::ServerError => not_stored(Some(status), code, None),
             AnswerClass::Unknown => AttemptOutcome::Unknown { code: code.into() },
             AnswerClass::Permanent | AnswerClass::TooLarge => {
@@ -216,7 +216,7 @@ impl<W: Services, P: PartnerClient, N: Fn() -> u32> PayloadSender<'_, W, P, N> {
             return self.end(id, claimed, not_stored(Some(413), AnswerClass::TooLarge.code(), None)).await;
         };
         // One that does not go out is the ledger's, which sends it in a minute.
-        let _sent = self.world.send_queue().send(&send).await;
+        let _sent = self.services.send_queue().send(&send).await;
         Ok(SendVerdict::split(id, &claimed.payload, claimed.attempt))
     }
 
@@ -234,9 +234,9 @@ impl<W: Services, P: PartnerClient, N: Fn() -> u32> PayloadSender<'_, W, P, N> {
         let Some((pack, key)) = pack.and_then(|pack| pack.key(&id.source, id.plan).map(|key| (pack, key))) else {
             return Ok(Vec::new());
         };
-        self.world.data_bucket().put_new(&key, pack.bytes).await?;
+        self.services.data_bucket().put_new(&key, pack.bytes).await?;
         let split = SplitPayload { id: id.clone(), token: claimed.token, split_into: pack.payloads };
-        let SplitAnswer { send } = rpc::call(self.world.ledgers(), &id.ledger, &split).await?;
+        let SplitAnswer { send } = rpc::call(self.services.ledgers(), &id.ledger, &split).await?;
         Ok(send)
     }
 
@@ -260,11 +260,11 @@ impl<W: Services, P: PartnerClient, N: Fn() -> u32> PayloadSender<'_, W, P, N> {
     ) -> Result<CommitAnswer, BackendError> {
         let commit = CommitAttempt { id: id.clone(), token: claimed.token, outcome };
         for pause_ms in COMMIT_PAUSES_MS {
-            if let Ok(answer) = rpc::call(self.world.ledgers(), &id.ledger, &commit).await {
+            if let Ok(answer) = rpc::call(self.services.ledgers(), &id.ledger, &commit).await {
                 return Ok(answer);
             }
-            self.world.sleep(pause_ms).await;
+            self.services.sleep(pause_ms).await;
         }
-        rpc::call(self.world.ledgers(), &id.ledger, &commit).await
+        rpc::call(self.services.ledgers(), &id.ledger, &commit).await
     }
 }

@@ -13,9 +13,9 @@ use worker::js_sys::Reflect;
 use worker::web_sys::ReadableStream;
 use worker::{Context, Env, Headers, Method, Request, Response, ResponseBuilder, Result, event};
 
+use super::bindings::Bindings;
 use super::hang_up::{self, ClientConnection};
 use super::streams::StreamedBody as Stream;
-use super::world::Bindings;
 use super::{env, log};
 use crate::backend::BackendError;
 use crate::http::{HttpRequest, Reply, ReplyBody, accepts_gzip};

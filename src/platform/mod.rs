@@ -15,6 +15,7 @@ mod alarm;
 mod audit_do;
 #[cfg(feature = "bench")]
 mod bench;
+mod bindings;
 mod bucket;
 mod dead_letters;
 mod env;
@@ -35,7 +36,6 @@ mod send_queue;
 mod sending;
 mod sql;
 mod streams;
-mod world;
 
 use crate::backend::BackendError;
 

@@ -8,10 +8,10 @@ use std::collections::BTreeMap;
 use wasm_bindgen::prelude::JsValue;
 use worker::Env;
 
+use super::bindings::Bindings;
 use super::env;
 use super::log::EventLog;
 use super::messages::{MessageBatchSummary, QueueBatch, QueueMessage};
-use super::world::Bindings;
 use crate::config::{Config, ConfigFault};
 use crate::limits::PARSE_RETRY_S;
 use crate::pipeline::{ParseOutcome, ParseVerdict, count_ignored, parse_message};
@@ -19,7 +19,7 @@ use crate::pipeline::{ParseOutcome, ParseVerdict, count_ignored, parse_message};
 /// Consumes a batch of messages.
 pub(super) async fn consume(batch: &QueueBatch, env: &Env) -> Result<(), JsValue> {
     let config = env::config(env);
-    let world = Bindings::new(env, config.as_ref().ok());
+    let bindings = Bindings::new(env, config.as_ref().ok());
     let (log, mut summary) = (EventLog::for_config(&config), MessageBatchSummary::new(batch.queue()));
     let mut end = |message: &QueueMessage, verdict: &ParseVerdict| {
         message.settle(verdict.retry_s)?;
@@ -29,27 +29,27 @@ pub(super) async fn consume(batch: &QueueBatch, env: &Env) -> Result<(), JsValue
     };
     let mut ignored = Vec::new();
     for message in batch.messages() {
-        let verdict = parse(config.as_ref(), world.as_ref(), &message).await;
+        let verdict = parse(config.as_ref(), bindings.as_ref(), &message).await;
         if verdict.verdict == ParseOutcome::Ignored {
             ignored.push((message, verdict));
         } else {
             end(&message, &verdict)?;
         }
     }
-    count(world.as_ref(), &mut ignored).await;
+    count(bindings.as_ref(), &mut ignored).await;
     ignored.iter().try_for_each(|(message, verdict)| end(message, verdict))?;
     log.info("parse_batch", &summary);
     Ok(())
 }
 
 /// Counts the events for which there was nothing to do. Where they cannot be counted, their messages come again.
-async fn count(world: Result<&Bindings, &worker::Error>, ignored: &mut [(QueueMessage, ParseVerdict)]) {
-    let Ok(world) = world else { return };
+async fn count(bindings: Result<&Bindings, &worker::Error>, ignored: &mut [(QueueMessage, ParseVerdict)]) {
+    let Ok(bindings) = bindings else { return };
     let mut counts = BTreeMap::new();
     for (_, verdict) in &*ignored {
         *counts.entry(verdict.code.unwrap_or_default().to_owned()).or_default() += 1;
     }
-    if let Err(error) = count_ignored(world, counts).await {
+    if let Err(error) = count_ignored(bindings, counts).await {
         let [delay, ..] = PARSE_RETRY_S;
         for (_, verdict) in ignored {
             let key = verdict.key.take();
@@ -61,13 +61,13 @@ async fn count(world: Result<&Bindings, &worker::Error>, ignored: &mut [(QueueMe
 /// Does what one message asks for.
 async fn parse(
     config: Result<&Config, &Vec<ConfigFault>>,
-    world: Result<&Bindings, &worker::Error>,
+    bindings: Result<&Bindings, &worker::Error>,
     message: &QueueMessage,
 ) -> ParseVerdict {
     let [delay, ..] = PARSE_RETRY_S;
     let later = |reason| ParseVerdict::not_now("not_configured", reason, delay);
-    match (config, world) {
-        (Ok(config), Ok(world)) => parse_message(world, config, &message.received(env::PARSE_QUEUE_NAME)).await,
+    match (config, bindings) {
+        (Ok(config), Ok(bindings)) => parse_message(bindings, config, &message.received(env::PARSE_QUEUE_NAME)).await,
         (Err(faults), _) => later(ConfigFault::words(faults)),
         (_, Err(error)) => later(error.to_string()),
     }

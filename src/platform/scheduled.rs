@@ -5,8 +5,8 @@
 use wasm_bindgen::prelude::wasm_bindgen;
 use worker::Env;
 
+use super::bindings::Bindings;
 use super::log::{self, EventLog};
-use super::world::Bindings;
 use super::{env, failed};
 use crate::backend::BackendError;
 use crate::pipeline;
@@ -21,18 +21,18 @@ pub async fn scheduled(cron: String, env: Env) {
         Ok(config) => config,
         Err(faults) => return log::not_configured(&faults),
     };
-    let world = match Bindings::new(&env, Some(&config)) {
-        Ok(world) => world,
+    let bindings = match Bindings::new(&env, Some(&config)) {
+        Ok(bindings) => bindings,
         Err(error) => return tell_failure(&failed("a cron")(error)),
     };
     if cron == env::BACKFILL_CRON {
-        match pipeline::drive_backfills(&world, &config).await {
+        match pipeline::drive_backfills(&bindings, &config).await {
             Ok(driven) if driven == pipeline::BackfillProgress::default() => {}
             Ok(driven) => log.info("backfills", &driven),
             Err(error) => tell_failure(&error),
         }
     } else {
-        match pipeline::run_sweep(&world, &config).await {
+        match pipeline::run_sweep(&bindings, &config).await {
             Ok(swept) => log.info("sweep", &swept),
             Err(error) => tell_failure(&error),
         }

@@ -4,9 +4,9 @@
 
 use worker::Env;
 
+use super::bindings::Bindings;
 use super::messages::QueueMessage;
 use super::partner::FetchPartner;
-use super::world::Bindings;
 use super::{env, random};
 use crate::config::{Config, ConfigFault};
 use crate::limits::SEND_RETRY_S;
@@ -16,31 +16,32 @@ use crate::services::Services;
 /// What messages are sent with.
 pub(super) struct SendDependencies {
     pub(super) config: Result<Config, Vec<ConfigFault>>,
-    world: worker::Result<Bindings>,
+    bindings: worker::Result<Bindings>,
 }
 
 impl SendDependencies {
     /// That of this deployment.
     pub(super) fn from_env(env: &Env) -> Self {
         let config = env::config(env);
-        let world = Bindings::new(env, config.as_ref().ok());
-        Self { config, world }
+        let bindings = Bindings::new(env, config.as_ref().ok());
+        Self { config, bindings }
     }
 
     /// Does what one message asks for.
     pub(super) async fn send(&self, message: &QueueMessage) -> SendVerdict {
         let [.., delay] = SEND_RETRY_S;
         let later = |code, reason| SendVerdict::not_now(code, reason, delay);
-        let (config, world) = match (&self.config, &self.world) {
-            (Ok(config), Ok(world)) => (config, world),
+        let (config, bindings) = match (&self.config, &self.bindings) {
+            (Ok(config), Ok(bindings)) => (config, bindings),
             (Err(faults), _) => return later("not_configured", ConfigFault::words(faults)),
             (_, Err(error)) => return later("not_configured", error.to_string()),
         };
         let Some(settings) = &config.delivery else {
             return later("delivery_off", "no partner is configured".into());
         };
-        let nonce = || random::nonce(world.now_ms());
-        let sender = PayloadSender { world, partner: &FetchPartner, settings, nonce, claimant: random::name() };
+        let nonce = || random::nonce(bindings.now_ms());
+        let sender =
+            PayloadSender { services: bindings, partner: &FetchPartner, settings, nonce, claimant: random::name() };
         send_message(&sender, &message.received(env::SEND_QUEUE_NAME)).await
     }
 }

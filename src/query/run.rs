@@ -277,7 +277,7 @@ impl<Y: ByteStream> QueryRun<Y> {
     /// Passes over the open batch, which cannot be read.
     fn skip_unreadable(&mut self, object: Rc<ObjectVersion>, why: BatchError) -> QueryError {
         let offset = self.position.offset;
-        self.stats.objects_unreadable += 1;
+        self.stats.batches_unreadable += 1;
         self.move_past(self.position.batch);
         QueryError::Unreadable { object, why, offset, cursor: self.cursor() }
     }
@@ -321,7 +321,7 @@ impl<Y: ByteStream> QueryRun<Y> {
                 (open.in_full, open.reads) = (true, None);
             }
             ReadStart::ObjectGone => {
-                stats.objects_gone += 1;
+                stats.batches_gone += 1;
                 let number = open.number;
                 self.move_past(number);
             }

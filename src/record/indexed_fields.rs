@@ -86,7 +86,7 @@ impl IndexedFields {
         }
         let text = line_text(line);
         let mut json = serde_json::Deserializer::from_str(&text);
-        json.deserialize_map(WatchedVisitor { line: text.as_bytes() }).unwrap_or_else(|_| Self::unknown())
+        json.deserialize_map(IndexedFieldsVisitor { line: text.as_bytes() }).unwrap_or_else(|_| Self::unknown())
     }
 
     /// Another line begins, and none of them is there.
@@ -128,11 +128,11 @@ impl IndexedFields {
     }
 }
 
-struct WatchedVisitor<'l> {
+struct IndexedFieldsVisitor<'l> {
     line: &'l [u8],
 }
 
-impl<'de> Visitor<'de> for WatchedVisitor<'de> {
+impl<'de> Visitor<'de> for IndexedFieldsVisitor<'de> {
     type Value = IndexedFields;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -24,9 +24,9 @@ pub struct ReadStats {
     /// Objects of the bucket read, or ranges of one: batches, their windows and their summaries.
     pub objects_read: u64,
     /// Batches that are gone from the bucket.
-    pub objects_gone: u64,
+    pub batches_gone: u64,
     /// Batches that can no longer be read.
-    pub objects_unreadable: u64,
+    pub batches_unreadable: u64,
     /// Batches read in full because they changed after they were indexed, or because a sidecar object is damaged.
     pub full_scans: u64,
     /// Stored bytes read.
@@ -58,8 +58,8 @@ impl AddAssign for ReadStats {
         self.batches_read += other.batches_read;
         self.spans_skipped += other.spans_skipped;
         self.objects_read += other.objects_read;
-        self.objects_gone += other.objects_gone;
-        self.objects_unreadable += other.objects_unreadable;
+        self.batches_gone += other.batches_gone;
+        self.batches_unreadable += other.batches_unreadable;
         self.full_scans += other.full_scans;
         self.bytes_read += other.bytes_read;
         self.bytes_inflated += other.bytes_inflated;

@@ -87,7 +87,7 @@ impl Scene {
         let lines = &totals.lines;
         assert_eq!((lines.lines_in, lines.delivered, lines.unaccounted), (GOOD + 1, GOOD, 0), "{totals:?}");
         assert_eq!((totals.batches["sealed"], totals.batches["quarantined"]), (GOOD + 1, 1));
-        assert_eq!(totals.posts.ambiguous, 0);
+        assert_eq!(totals.posts.unknown_outcomes, 0);
         totals
     }
 }

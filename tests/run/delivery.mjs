@@ -13,7 +13,7 @@ function account(pending, parked = 0) {
     lines: { in: 1500, delivered: 1500 - pending - parked, pending, parked, rejected: {}, filtered: {}, unaccounted: 0 },
     batches: { open: 0, sealed: 1, quarantined: 0 },
     payloads: { prepared: pending > 0 ? 1 : 0, sending: 0, delivered: 2, parked: 0 },
-    posts: { sent: 3, ambiguous: 0 },
+    posts: { sent: 3, unknown_outcomes: 0 },
   };
 }
 

@@ -53,7 +53,7 @@ for (const file of ["README.md", ...markdown("docs")]) {
 }
 
 test("README shows the table that scripts/run prints", () => {
-  const ours = { lines: { delivered: 20000, unaccounted: 0 }, payloads: { delivered: 20 }, posts: { ambiguous: 0 } };
+  const ours = { lines: { delivered: 20000, unaccounted: 0 }, payloads: { delivered: 20 }, posts: { unknown_outcomes: 0 } };
   const printed = table({ ours, theirs: { lines: 20000, batches: 20, duplicate_lines: 0 } });
   assert.ok(fs.readFileSync(path.join(ROOT, "README.md"), "utf8").includes(printed), printed);
 });

@@ -219,8 +219,11 @@ fn judge_books(run: &Run, books: &Books, seen: &[Seen], copies: &BTreeMap<&str, 
             return Err(format!("payload {} is delivered, and the partner lacks lines of it", payload.id));
         }
         let stored = seen.iter().filter(|seen| seen.stored && seen.batch_id == payload.partner_batch_id).count() as u64;
-        if stored.saturating_sub(1) > u64::from(payload.ambiguous) {
-            return Err(format!("payload {} was stored {stored} times, {} in doubt", payload.id, payload.ambiguous));
+        if stored.saturating_sub(1) > u64::from(payload.unknown_outcomes) {
+            return Err(format!(
+                "payload {} was stored {stored} times, {} in doubt",
+                payload.id, payload.unknown_outcomes
+            ));
         }
     }
     Ok(())

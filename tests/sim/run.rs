@@ -401,7 +401,7 @@ impl Run {
                 Box::pin(async move {
                     let settings = config.delivery.as_ref().unwrap();
                     let partner = &world.isolate;
-                    let sender = PayloadSender { world: &world, partner, settings, nonce: || 5, claimant };
+                    let sender = PayloadSender { services: &world, partner, settings, nonce: || 5, claimant };
                     let message = message("send-queue", &body, attempts + 1);
                     send_message(&sender, &message).await.retry_s.map_or(Ended::Acked, Ended::Again)
                 })

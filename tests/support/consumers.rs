@@ -56,7 +56,7 @@ impl Consumers {
     pub fn send(&self, body: &str, attempt: u32) -> SendVerdict {
         self.claimants.set(self.claimants.get() + 1);
         let sender = PayloadSender {
-            world: &self.fakes,
+            services: &self.fakes,
             partner: &self.partner,
             settings: self.config.delivery.as_ref().unwrap(),
             nonce: || NONCE,

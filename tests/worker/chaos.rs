@@ -50,7 +50,7 @@ struct Payload {
     partner_batch_id: String,
     state: String,
     attempts: u64,
-    ambiguous: u64,
+    unknown_outcomes: u64,
     first_offset: usize,
     last_offset: usize,
 }
@@ -59,10 +59,10 @@ impl Payload {
     /// How often the partner may have each of its lines.
     fn copies(&self) -> std::ops::RangeInclusive<u64> {
         match self.state.as_str() {
-            "delivered" => 1..=1 + self.ambiguous,
+            "delivered" => 1..=1 + self.unknown_outcomes,
             // The attempt that is under way may have reached the partner.
-            "sending" => 0..=1 + self.ambiguous,
-            _ => 0..=self.ambiguous,
+            "sending" => 0..=1 + self.unknown_outcomes,
+            _ => 0..=self.unknown_outcomes,
         }
     }
 }
@@ -222,7 +222,7 @@ impl Chaos {
             partner["misbehaved"],
             partner["distinct_lines"],
             partner["duplicate_lines"],
-            stats["posts"]["ambiguous"],
+            stats["posts"]["unknown_outcomes"],
             stats["lines"]["pending"],
         );
     }
@@ -235,7 +235,7 @@ fn count(books: &[Vec<Payload>], state: &str) -> usize {
 
 /// A line came twice only in one and the same payload, and no oftener than its attempts were in doubt.
 fn judge_duplicates(books: Vec<Vec<Payload>>, duplicates: &Value) {
-    let in_doubt = books.into_iter().flatten().map(|payload| (payload.partner_batch_id, payload.ambiguous));
+    let in_doubt = books.into_iter().flatten().map(|payload| (payload.partner_batch_id, payload.unknown_outcomes));
     let in_doubt: BTreeMap<String, u64> = in_doubt.collect();
     for duplicate in duplicates.as_array().unwrap() {
         let payloads = duplicate["batches"].as_array().unwrap();

@@ -44,14 +44,17 @@ fn refused_payload_is_parked_until_released() {
     assert_eq!(of_batch["payloads"], record["payloads"]);
     let payload = &record["payloads"][0];
     assert_eq!((&payload["state"], &payload["status"]), (&"parked".into(), &400.into()), "{payload}");
-    assert_eq!((&payload["attempts"], &payload["ambiguous"], &payload["lines"]), (&1.into(), &0.into(), &lines.into()));
+    assert_eq!(
+        (&payload["attempts"], &payload["unknown_outcomes"], &payload["lines"]),
+        (&1.into(), &0.into(), &lines.into())
+    );
 
     let id = payload["id"].as_str().unwrap();
     let released = harness.operate(&format!("/v1/payloads/{id}/release"));
     assert_eq!((&released["before"], &released["state"]), (&"parked".into(), &"prepared".into()), "{released}");
     let stats = at_rest(&harness);
     assert_books(&stats, [("in", lines), ("delivered", lines), ("parked", 0)]);
-    assert_eq!(stats["posts"], json!({ "sent": 2, "ambiguous": 0 }), "{stats}");
+    assert_eq!(stats["posts"], json!({"attempts": 2, "unknown_outcomes": 0}), "{stats}");
     let figures = harness.partner();
     assert_eq!((&figures["lines"], &figures["posts"]), (&lines.into(), &2.into()), "{figures}");
     assert_eq!(harness.read(&format!("/v1/rays/{ray}/deliveries"))["records"][0]["payloads"][0]["state"], "delivered");

@@ -52,14 +52,14 @@ fn peek<'i>(
     if entry.is_literal() {
         // Of a pair the first alone: there may be no room, or no bits, for both.
         let [byte, _] = entry.literals();
-        return Ok(skip(input, entry.first_bits()).map(|behind| (DecodedSymbol::Literal(byte), behind)));
+        return Ok(skip(input, entry.first_bits()).map(|after| (DecodedSymbol::Literal(byte), after)));
     }
     if entry.bits() > input.count() {
         return Ok(None);
     }
     if entry.is_odd() {
-        let behind = skip(input, entry.bits()).filter(|_| entry.is_end()).ok_or(InvalidDeflate)?;
-        return Ok(Some((DecodedSymbol::End, behind)));
+        let after = skip(input, entry.bits()).filter(|_| entry.is_end()).ok_or(InvalidDeflate)?;
+        return Ok(Some((DecodedSymbol::End, after)));
     }
     let length = input.number(entry);
     let mut far = codes.distances.look(input.held());

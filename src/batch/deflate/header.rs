@@ -137,16 +137,16 @@ impl BlockHeader {
             18 => (0, 11 + more),
             length => (u8::try_from(length).unwrap_or_default(), 1),
         };
-        let behind = symbol + count;
-        let slots = self.lengths.get_mut(symbol..behind).filter(|_| behind <= self.literals + self.distances);
+        let after = symbol + count;
+        let slots = self.lengths.get_mut(symbol..after).filter(|_| after <= self.literals + self.distances);
         slots.ok_or(InvalidDeflate)?.fill(length);
-        self.stage = HeaderStage::Length(behind);
+        self.stage = HeaderStage::Length(after);
         Ok(true)
     }
 
     fn build(&self, codes: &mut BlockCodes) -> Result<(), InvalidDeflate> {
-        let (literals, behind) = self.lengths.split_at_checked(self.literals).ok_or(InvalidDeflate)?;
-        let distances = behind.get(..self.distances).ok_or(InvalidDeflate)?;
+        let (literals, after) = self.lengths.split_at_checked(self.literals).ok_or(InvalidDeflate)?;
+        let distances = after.get(..self.distances).ok_or(InvalidDeflate)?;
         if literals.get(END).is_none_or(|length| *length == 0) {
             return Err(InvalidDeflate);
         }

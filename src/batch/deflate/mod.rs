@@ -223,7 +223,7 @@ impl DeflateDecoder {
         if input.count() < 8 && fast::decode(&self.codes, input, output, watch)? {
             return Ok(self.end_block());
         }
-        let Some((symbol, behind)) = careful::next(&self.codes, input)? else { return Ok(InflateFlow::Wait) };
+        let Some((symbol, after)) = careful::next(&self.codes, input)? else { return Ok(InflateFlow::Wait) };
         match symbol {
             DecodedSymbol::Literal(_) if output.room() == 0 => return Ok(InflateFlow::Wait),
             DecodedSymbol::Literal(byte) => output.extend(&[byte]),
@@ -232,11 +232,11 @@ impl DeflateDecoder {
                 self.state = InflateState::Match { length, distance };
             }
             DecodedSymbol::End => {
-                *input = behind;
+                *input = after;
                 return Ok(self.end_block());
             }
         }
-        *input = behind;
+        *input = after;
         Ok(InflateFlow::On)
     }
 

@@ -194,8 +194,8 @@ impl<const ROOT: u32, const SIZE: usize> DecodingTable<ROOT, SIZE> {
 
     /// Copies the first `filled` entries to the slots after them.
     fn double(&mut self, filled: usize) {
-        if let Some((filled, behind)) = self.entries.split_at_mut_checked(filled) {
-            behind.iter_mut().zip(filled).for_each(|(slot, entry)| *slot = *entry);
+        if let Some((filled, after)) = self.entries.split_at_mut_checked(filled) {
+            after.iter_mut().zip(filled).for_each(|(slot, entry)| *slot = *entry);
         }
     }
 }

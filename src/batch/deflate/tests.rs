@@ -28,7 +28,7 @@ struct StreamOutcome {
     blocks: Vec<(usize, usize)>,
 }
 
-/// Inflates pieces into a buffer with so much room behind the window.
+/// Inflates pieces into a buffer with so much room after the window.
 fn inflate<'a>(pieces: impl IntoIterator<Item = &'a [u8]>, room: usize) -> StreamOutcome {
     let (mut inflate, mut buffer, mut at) = (DeflateDecoder::new(), vec![0; WINDOW + room], 0);
     let (mut text, mut blocks, mut taken) = (Vec::new(), Vec::new(), 0);
@@ -214,9 +214,9 @@ fn every_level_flush_and_writer_gives_the_text() {
 #[test]
 fn what_stands_behind_the_stream_is_not_taken() {
     let bytes = compress(&lines(100), 6, FlushCompress::None);
-    let behind = [bytes.as_slice(), &[0xff; 40]].concat();
-    for size in [1, 7, 100, behind.len()] {
-        assert_eq!(inflate(behind.chunks(size), 70_000).verdict, StreamVerdict::Ended(bytes.len()), "pieces of {size}");
+    let after = [bytes.as_slice(), &[0xff; 40]].concat();
+    for size in [1, 7, 100, after.len()] {
+        assert_eq!(inflate(after.chunks(size), 70_000).verdict, StreamVerdict::Ended(bytes.len()), "pieces of {size}");
     }
 }
 
@@ -229,7 +229,7 @@ fn some(of: usize, codes: &[(usize, u8)]) -> Vec<u8> {
     lengths
 }
 
-/// What it is, the lengths of codes for literals and for distances, what stands behind the header, and whether that is
+/// What it is, the lengths of codes for literals and for distances, what stands after the header, and whether that is
 /// a stream.
 type DeflateCase<'a> = (&'a str, Vec<u8>, Vec<u8>, &'a [(u32, u32)], bool);
 
@@ -273,10 +273,10 @@ fn distance_reaches_the_first_byte_and_no_further() {
             writer.stored(false, &text[..before]);
             writer.fixed(true, &[BlockToken::Match(length, distance)]);
             // So that the fast loop has its room.
-            for behind in [0, 100] {
-                let bytes = [writer.bytes.as_slice(), &vec![0; behind]].concat();
+            for after in [0, 100] {
+                let bytes = [writer.bytes.as_slice(), &vec![0; after]].concat();
                 let is_ended = matches!(hold(&bytes, usize::MAX, 1000), StreamVerdict::Ended(_));
-                assert_eq!(is_ended, is_taken, "{distance} behind {before}");
+                assert_eq!(is_ended, is_taken, "{distance} after {before}");
             }
         }
     }
@@ -284,7 +284,7 @@ fn distance_reaches_the_first_byte_and_no_further() {
 
 #[test]
 fn symbols_and_kinds_that_mean_nothing_are_refused() {
-    // Fixed codes: 286 and 287 are 0b1100_0110 and 0b1100_0111; distances 30 and 31 five bits, behind a length of 3.
+    // Fixed codes: 286 and 287 are 0b1100_0110 and 0b1100_0111; distances 30 and 31 five bits, after a length of 3.
     let cases: [&[(u32, u32)]; 6] = [
         &[(0b0110_0011, 8)],
         &[(0b1110_0011, 8)],

@@ -49,61 +49,61 @@ pub struct SweepReport {
 /// Looks for what was lost.
 ///
 /// # Errors
-/// [`BackendError`] where the world failed; what was found before is done.
-pub async fn run_sweep(world: &impl Services, config: &Config) -> Result<SweepReport, BackendError> {
+/// [`BackendError`] where a backend failed; what was found before is done.
+pub async fn run_sweep(services: &impl Services, config: &Config) -> Result<SweepReport, BackendError> {
     let mut swept = SweepReport::default();
-    let now_ms = world.now_ms();
-    let SweepMark { at_ms } = looked_up_to(world, None).await?;
+    let now_ms = services.now_ms();
+    let SweepMark { at_ms } = looked_up_to(services, None).await?;
     // The very first one says from when on there were any, so that the next one knows even if this one fails.
-    let at_ms = if at_ms.is_some() { at_ms } else { looked_up_to(world, Some(now_ms)).await?.at_ms };
+    let at_ms = if at_ms.is_some() { at_ms } else { looked_up_to(services, Some(now_ms)).await?.at_ms };
     // After an outage, everything since the last sweep that came to its end.
     let since_ms = at_ms.map_or(now_ms, |at| at.clamp(now_ms - SWEEP_BACK_MAX_MS, now_ms)) - SWEEP_BACK_MS;
-    let RecentObjects { mut objects, pages, complete } = list_recent(world, config, since_ms).await?;
-    let round = RoundStep::list(world, config, SWEEP_LISTINGS.saturating_sub(pages), &mut objects).await?;
+    let RecentObjects { mut objects, pages, complete } = list_recent(services, config, since_ms).await?;
+    let round = RoundStep::list(services, config, SWEEP_LISTINGS.saturating_sub(pages), &mut objects).await?;
     swept.objects = objects.len();
     swept.incomplete = !complete || round.is_behind(now_ms);
-    let unfinished_ms = announce(world, config, objects, &mut swept).await?;
+    let unfinished_ms = announce(services, config, objects, &mut swept).await?;
     if complete {
-        looked_up_to(world, Some(now_ms)).await?;
+        looked_up_to(services, Some(now_ms)).await?;
     }
-    round.record(world, unfinished_ms).await?;
-    let ask = ListLedgers { limit: SWEEP_LEDGERS };
-    let LedgerList { names, .. } = rpc::call(world.ledgers(), REGISTRY, &ask).await?;
+    round.record(services, unfinished_ms).await?;
+    let request = ListLedgers { limit: SWEEP_LEDGERS };
+    let LedgerList { names, .. } = rpc::call(services.ledgers(), REGISTRY, &request).await?;
     for name in names {
-        rpc::call(world.ledgers(), &name, &RearmAlarm {}).await?;
+        rpc::call(services.ledgers(), &name, &RearmAlarm {}).await?;
         swept.ledgers += 1;
-        remove_bodies(world, &name, &mut swept).await?;
+        remove_bodies(services, &name, &mut swept).await?;
     }
     Ok(swept)
 }
 
 /// Up to when everything was looked for; keeps this instant, if there is one.
-async fn looked_up_to(world: &impl Services, at_ms: Option<i64>) -> Result<SweepMark, BackendError> {
-    rpc::call(world.ledgers(), REGISTRY, &LookedUpTo { at_ms }).await
+async fn looked_up_to(services: &impl Services, at_ms: Option<i64>) -> Result<SweepMark, BackendError> {
+    rpc::call(services.ledgers(), REGISTRY, &LookedUpTo { at_ms }).await
 }
 
 /// Announces the objects that are not finished; returns when the first of them was written.
 async fn announce(
-    world: &impl Services,
+    services: &impl Services,
     config: &Config,
     objects: BTreeMap<String, ObjectHead>,
     swept: &mut SweepReport,
 ) -> Result<Option<i64>, BackendError> {
     let mut by_ledger: BTreeMap<String, Vec<(BatchId, i64, R2Event)>> = BTreeMap::new();
-    let (now_ms, mut first_ms) = (world.now_ms(), None);
+    let (now_ms, mut first_ms) = (services.now_ms(), None);
     for (key, head) in objects {
-        let id = BatchId::for_object(world.bucket_name(), &key, &head.etag);
-        let event = R2Event::put_object(world.bucket_name(), &key, head.size, &head.etag, now_ms);
+        let id = BatchId::for_object(services.bucket_name(), &key, &head.etag);
+        let event = R2Event::put_object(services.bucket_name(), &key, head.size, &head.etag, now_ms);
         by_ledger.entry(id.ledger.clone()).or_default().push((id, head.uploaded_ms, event));
     }
     for (ledger, objects) in by_ledger {
         let sources = objects.iter().map(|(id, ..)| id.source.clone()).collect();
         let find = FindUnfinished { sources, deliver: live_window(config) };
-        let missing = rpc::call(world.ledgers(), &ledger, &find).await?.sources;
+        let missing = rpc::call(services.ledgers(), &ledger, &find).await?.sources;
         let unfinished = objects.into_iter().filter(|(id, ..)| missing.contains(&id.source));
         let (written, events): (Vec<i64>, Vec<R2Event>) = unfinished.map(|(_, at_ms, event)| (at_ms, event)).unzip();
         if !events.is_empty() {
-            world.parse_queue().send(&events).await?;
+            services.parse_queue().send(&events).await?;
             swept.announced += events.len();
             first_ms = written.into_iter().chain(first_ms).min();
         }
@@ -112,16 +112,16 @@ async fn announce(
 }
 
 /// Removes the bodies of a ledger's payloads that came to rest days ago.
-async fn remove_bodies(world: &impl Services, ledger: &str, swept: &mut SweepReport) -> Result<(), BackendError> {
-    let before_ms = world.now_ms() - BODIES_KEPT_MS;
+async fn remove_bodies(services: &impl Services, ledger: &str, swept: &mut SweepReport) -> Result<(), BackendError> {
+    let before_ms = services.now_ms() - BODIES_KEPT_MS;
     for _ in 0..SWEEP_STEPS {
-        let ExpiredPacks { packs } = rpc::call(world.ledgers(), ledger, &ListExpiredPacks { before_ms }).await?;
+        let ExpiredPacks { packs } = rpc::call(services.ledgers(), ledger, &ListExpiredPacks { before_ms }).await?;
         let keys: Vec<String> = packs.iter().map(PackId::key).collect();
         if keys.is_empty() {
             return Ok(());
         }
-        world.data_bucket().delete(&keys).await?;
-        rpc::call(world.ledgers(), ledger, &MarkRemoved { packs }).await?;
+        services.data_bucket().delete(&keys).await?;
+        rpc::call(services.ledgers(), ledger, &MarkRemoved { packs }).await?;
         swept.packs_removed += keys.len();
     }
     swept.incomplete = true;

@@ -26,11 +26,11 @@ pub(super) struct RecentObjects {
 
 /// Lists the batches that were written since an instant, in the folders of that time.
 pub(super) async fn list_recent(
-    world: &impl Services,
+    services: &impl Services,
     config: &Config,
     since_ms: i64,
 ) -> Result<RecentObjects, BackendError> {
-    let now_ms = world.now_ms();
+    let now_ms = services.now_ms();
     let window = since_ms..=now_ms - SWEEP_AGE_MS;
     let mut recent = RecentObjects { objects: BTreeMap::new(), pages: 0, complete: false };
     let mut folders = config.log_prefix.folders().to_vec();
@@ -41,13 +41,13 @@ pub(super) async fn list_recent(
                 return Ok(recent);
             }
             recent.pages += 1;
-            let page = world.bucket().list(&listing.request).await?;
+            let page = services.bucket().list(&listing.request).await?;
             rest = listing.after_page(&page);
             let inner = page
                 .folders
                 .into_iter()
                 .filter(|folder| config.log_prefix.may_hold(folder) && is_worth_a_look(folder, since_ms, now_ms));
-            folders.extend(begun_anywhere(world, inner.collect()));
+            folders.extend(begun_anywhere(services, inner.collect()));
             recent.objects.extend(page.objects.into_iter().filter(|(key, head)| {
                 window.contains(&head.uploaded_ms) && matches!(classify(key, &config.log_prefix), KeyClass::Batch(_))
             }));
@@ -90,9 +90,9 @@ impl FolderListing {
 }
 
 /// The same folders, begun with any of them: where they are more than one sweep looks at, in time it looks at all.
-fn begun_anywhere(world: &impl Services, mut folders: Vec<String>) -> Vec<String> {
+fn begun_anywhere(services: &impl Services, mut folders: Vec<String>) -> Vec<String> {
     if folders.len() > 1 {
-        let first = world.random_bits() as usize % folders.len();
+        let first = services.random_bits() as usize % folders.len();
         folders.rotate_left(first);
     }
     folders

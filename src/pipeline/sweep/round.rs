@@ -28,13 +28,13 @@ pub(super) struct RoundStep {
 impl RoundStep {
     /// Lists the next pages of the round, at most `pages`, and adds the batches to examine to `found`.
     pub(super) async fn list(
-        world: &impl Services,
+        services: &impl Services,
         config: &Config,
         pages: usize,
         found: &mut BTreeMap<String, ObjectHead>,
     ) -> Result<Self, BackendError> {
-        let now_ms = world.now_ms();
-        let before = rpc::call(world.ledgers(), REGISTRY, &GetSweepRound {}).await?.round;
+        let now_ms = services.now_ms();
+        let before = rpc::call(services.ledgers(), REGISTRY, &GetSweepRound {}).await?.round;
         let Some(mut round) = current_round(before.as_ref(), now_ms) else {
             return Ok(Self { before, after: None });
         };
@@ -49,8 +49,8 @@ impl RoundStep {
                 round = ended(&round);
                 break;
             };
-            let ask = ListRequest { prefix, after: round.after.clone(), cursor, by_folder: false };
-            let page = world.bucket().list(&ask).await?;
+            let request = ListRequest { prefix, after: round.after.clone(), cursor, by_folder: false };
+            let page = services.bucket().list(&request).await?;
             let last = page.objects.last().map(|(key, _)| skip_unread_folder(key));
             found.extend(page.objects.into_iter().filter(|(key, head)| {
                 window.contains(&head.uploaded_ms) && matches!(classify(key, &config.log_prefix), KeyClass::Batch(_))
@@ -72,12 +72,12 @@ impl RoundStep {
 
     /// Records how far the round is; what was found must have been announced. `unfinished_ms`: when the first object
     /// was written that was.
-    pub(super) async fn record(self, world: &impl Services, unfinished_ms: Option<i64>) -> Result<(), BackendError> {
+    pub(super) async fn record(self, services: &impl Services, unfinished_ms: Option<i64>) -> Result<(), BackendError> {
         let Some(mut round) = self.after else { return Ok(()) };
         round.unfinished_ms = round.unfinished_ms.into_iter().chain(unfinished_ms).min();
         let after_steps = self.before.map_or(0, |before| before.steps);
         // Where another sweep was faster, it has done the same.
-        rpc::call(world.ledgers(), REGISTRY, &RecordSweepStep { after_steps, round }).await.map(drop)
+        rpc::call(services.ledgers(), REGISTRY, &RecordSweepStep { after_steps, round }).await.map(drop)
     }
 
     /// Whether the round takes longer than it should.

@@ -1,4 +1,4 @@
-//! The world of the bench: one batch in the isolate's memory, with its index entries.
+//! The services of the bench: one batch in the isolate's memory, with its index entries.
 //!
 //! Bytes come into the module in pieces, as a body of R2 does. What a shard would answer is decoded from the packed
 //! parts at each call.

@@ -36,9 +36,9 @@ impl LiteralText {
     }
 
     /// The text after the literal, where `line` begins with it. Decides only for literals of [`ROOM`] bytes at most,
-    /// with as much room for them; where it gives `None`, [`Self::surely_behind`] decides.
+    /// with as much room for them; where it gives `None`, [`Self::surely_after`] decides.
     #[inline(always)]
-    pub(super) fn behind<'l>(&self, line: &'l [u8]) -> Option<&'l [u8]> {
+    pub(super) fn after<'l>(&self, line: &'l [u8]) -> Option<&'l [u8]> {
         if self.stands_in(line.first_chunk()?) { line.get(self.length as usize..) } else { None }
     }
 
@@ -57,7 +57,7 @@ impl LiteralText {
 
     /// The text after the literal, for any length of literal and line.
     #[inline(never)]
-    pub(super) fn surely_behind<'l>(&self, line: &'l [u8]) -> Option<&'l [u8]> {
+    pub(super) fn surely_after<'l>(&self, line: &'l [u8]) -> Option<&'l [u8]> {
         line.strip_prefix(&*self.text)
     }
 }
@@ -73,21 +73,21 @@ mod tests {
         fn a_literal_stands_where_its_bytes_stand(
             text in prop::collection::vec(any::<u8>(), 0..70),
             before in prop::collection::vec(any::<u8>(), 0..3),
-            behind in prop::collection::vec(any::<u8>(), 0..40),
+            after in prop::collection::vec(any::<u8>(), 0..40),
             change in prop::option::of((any::<prop::sample::Index>(), 0..8_u32)),
         ) {
             let literal = LiteralText::of(&text);
-            let mut line = [before.as_slice(), &text, &behind].concat();
+            let mut line = [before.as_slice(), &text, &after].concat();
             if let Some((place, bit)) = change && !line.is_empty() {
                 let place = place.index(line.len());
                 line[place] ^= 1 << bit;
             }
             for at in 0..line.len() + 2 {
                 let rest = line.get(at..).unwrap_or_default();
-                let behind = rest.strip_prefix(&text[..]);
-                prop_assert_eq!(literal.surely_behind(rest), behind, "at {} of {:?}", at, line);
+                let after = rest.strip_prefix(&text[..]);
+                prop_assert_eq!(literal.surely_after(rest), after, "at {} of {:?}", at, line);
                 let is_short = text.len() <= ROOM && rest.len() >= ROOM;
-                prop_assert_eq!(literal.behind(rest), behind.filter(|_| is_short), "at {} of {:?}", at, line);
+                prop_assert_eq!(literal.after(rest), after.filter(|_| is_short), "at {} of {:?}", at, line);
             }
         }
     }

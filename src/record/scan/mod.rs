@@ -36,7 +36,7 @@ pub struct LineScanner {
     /// The text of a line that holds what no text can hold.
     lossy: String,
     scanned: u64,
-    plainly: u64,
+    parsed: u64,
 }
 
 /// A record that was read.
@@ -71,7 +71,7 @@ pub struct ScanCounts {
     /// Lines that were walked by their names.
     pub scanned: u64,
     /// Lines that were left to the plain reading.
-    pub plainly: u64,
+    pub parsed: u64,
     /// Names that were not foreseen.
     pub missed: u64,
 }
@@ -93,7 +93,7 @@ impl LineScanner {
             indexed_fields: IndexedFields::none(),
             lossy: String::new(),
             scanned: 0,
-            plainly: 0,
+            parsed: 0,
         }
     }
 
@@ -106,7 +106,7 @@ impl LineScanner {
     /// How the lines so far were read.
     #[must_use]
     pub const fn counts(&self) -> ScanCounts {
-        ScanCounts { scanned: self.scanned, plainly: self.plainly, missed: self.names.missed() }
+        ScanCounts { scanned: self.scanned, parsed: self.parsed, missed: self.names.missed() }
     }
 
     /// Reads the key of a line: what [`super::read_key`] does.
@@ -129,7 +129,7 @@ impl LineScanner {
             self.verdicts.check(evidence)?;
             return Ok((found.key(line), &self.indexed_fields));
         }
-        self.plainly += 1;
+        self.parsed += 1;
         let key = super::read_key_by(self.names.parts(), line)?;
         self.indexed_fields = IndexedFields::read(line);
         Ok((key, &self.indexed_fields))
@@ -161,7 +161,7 @@ impl LineScanner {
             let (key, indexed_fields) = (found.key(line), &self.indexed_fields);
             return Ok(RecordScan { key, fields, lossy: false, settled, indexed_fields });
         }
-        self.plainly += 1;
+        self.parsed += 1;
         // The positions in a line that was walked are right, even where it is not UTF-8.
         if walked.is_none() {
             self.indexed_fields = IndexedFields::read(line);
@@ -250,11 +250,11 @@ fn walk(
     let mut in_order = true;
     loop {
         let before = last;
-        let foreseen = names.behind(last, text.len() - rest.len());
+        let foreseen = names.expected_after(last, text.len() - rest.len());
         let mut left = foreseen.len();
         last += u16::try_from(left).unwrap_or_default();
         for known in foreseen {
-            let value = known.literal.behind(rest).or_else(|| known.literal.surely_behind(rest));
+            let value = known.literal.after(rest).or_else(|| known.literal.surely_after(rest));
             let Some(value) = value else { break };
             let length = value::length(value, &marks)?;
             rest = value.get(length..)?;
@@ -308,7 +308,7 @@ mod tests {
 
     #[test]
     fn names_are_foreseen_from_the_second_line_on() {
-        assert_eq!(counts(&[LINE; 9]), ScanCounts { scanned: 9, plainly: 0, missed: 4 });
+        assert_eq!(counts(&[LINE; 9]), ScanCounts { scanned: 9, parsed: 0, missed: 4 });
     }
 
     #[test]
@@ -324,7 +324,7 @@ mod tests {
         let unusual = [r#"{"RayID" :"764660d8ec5c2ab1"}"#, r#"{"\u0052ayID":"764660d8ec5c2ab1"}"#, "null", "{", ""];
         for line in unusual {
             let found = counts(&[LINE, line, LINE]);
-            assert_eq!((found.scanned, found.plainly), (2, 1), "{line}");
+            assert_eq!((found.scanned, found.parsed), (2, 1), "{line}");
             assert!(found.missed <= 6, "{line}: {found:?}");
         }
     }
@@ -343,7 +343,7 @@ mod tests {
                 [&[one, r#"{"B":"3"}"#][..], &[one, &long], &[&long, one], &[&many], &[one, &many, r#"{"B":"3"}"#]]
             {
                 let lines = [before, &[wrong, one]].concat();
-                assert_eq!(counts(&lines).plainly, 1, "{wrong}");
+                assert_eq!(counts(&lines).parsed, 1, "{wrong}");
             }
         }
     }
@@ -376,6 +376,6 @@ mod tests {
         assert!(scanner.next_record(b"{\"ClientIP\":\"a\\ud83d\",\"RayID\":\"x\"}\n").is_none());
         assert_eq!(scanner.record(b"[1]").err(), Some(RecordError::NotAnObject));
         assert_eq!(scanner.record(b"{\"a\":01}").err(), Some(RecordError::NotJson));
-        assert_eq!(scanner.counts(), ScanCounts { scanned: 1, plainly: 4, missed: 6 });
+        assert_eq!(scanner.counts(), ScanCounts { scanned: 1, parsed: 4, missed: 6 });
     }
 }

@@ -116,7 +116,7 @@ impl KnownNames {
     /// The names that may be at `at`, and those after it, in the order in which they were learned: which is mostly
     /// their order in the line.
     #[inline(always)]
-    pub(super) fn behind(&self, last: u16, at: usize) -> &[KnownName] {
+    pub(super) fn expected_after(&self, last: u16, at: usize) -> &[KnownName] {
         let start = last.saturating_add(1);
         let next = self.firsts.partition_point(|&first| first < start);
         let mut firsts = self.firsts.iter().skip(next).peekable();
@@ -147,7 +147,7 @@ impl KnownNames {
         if self.firsts.binary_search(&place).is_ok() != (at == 0) {
             return None;
         }
-        let value = known.literal.surely_behind(line.get(at..)?)?;
+        let value = known.literal.surely_after(line.get(at..)?)?;
         let evidence = self.evidence.get(usize::from(place)).copied().unwrap_or_default().own;
         Some(NameStep { mark: known.mark, evidence, end: line.len() - value.len(), place })
     }

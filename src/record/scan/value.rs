@@ -68,9 +68,9 @@ fn plain_text_length(text: &[u8], mut lanes: ByteLanes, mut quotes: u32, marks: 
 /// The length of the whole number that begins with these lanes, and that a comma ends.
 #[inline(always)]
 fn plain_number_length(text: &[u8], lanes: ByteLanes, marks: &LaneMarks) -> Option<usize> {
-    let behind = |digits: u32| (digits + 1) & !digits;
+    let after = |digits: u32| (digits + 1) & !digits;
     let digits = marks.digits(lanes);
-    let end = behind(digits);
+    let end = after(digits);
     // JSON does not allow a zero before other digits.
     if end > 2 && lanes.first() == b'0' {
         return None;
@@ -83,7 +83,7 @@ fn plain_number_length(text: &[u8], lanes: ByteLanes, marks: &LaneMarks) -> Opti
         return None;
     }
     let more = ByteLanes::at(text, LANES)?;
-    let end = behind(marks.digits(more));
+    let end = after(marks.digits(more));
     (marks.commas(more) & end != 0).then_some(LANES + end.trailing_zeros() as usize)
 }
 

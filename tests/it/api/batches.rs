@@ -136,7 +136,7 @@ fn batch_shows_its_books_plans_and_payloads() {
         &json!({
             "id": ids[0].handle(), "partner_batch_id": ids[0].batch_header(), "plan": 1, "index": "000000",
             "pack": kept.payloads[0].payload.pack, "sha256": kept.payloads[0].payload.sha256, "bytes": kept.payloads[0].payload.bytes, "lines": 2,
-            "first_offset": 0, "last_offset": kept.payloads[0].payload.last_offset, "state": "delivered", "attempts": 1, "ambiguous": 0,
+            "first_offset": 0, "last_offset": kept.payloads[0].payload.last_offset, "state": "delivered", "attempts": 1, "unknown_outcomes": 0,
             "last_attempt_at": "2026-03-28T08:42:25.000Z", "waits_for": null, "waits_until": null,
             "status": 200, "code": null, "next_attempt_at": null, "completed_at": "2026-03-28T08:42:25.000Z",
         })

@@ -183,7 +183,7 @@ fn what_is_gone_or_damaged_is_said() {
     let (told, said) = lines(&ask(&store, ""));
     let said = said.unwrap();
     assert_eq!((told, &said["complete"]), ([batch(0), batch(20)].concat(), &false.into()));
-    assert_eq!(said["stats"]["objects_gone"], 1, "{said}");
+    assert_eq!(said["stats"]["batches_gone"], 1, "{said}");
 }
 
 /// A deployment with a viewer, and one who sees one zone alone.

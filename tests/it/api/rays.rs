@@ -74,7 +74,7 @@ fn the_json_form_says_where_each_record_stands() {
         assert_eq!(header(&reply, "content-type"), Some("application/json"));
         assert_eq!(body["ray"], ray(1).to_string());
         assert_eq!(body["ray_time"], "2026-03-28T08:37:22.560Z");
-        assert_eq!((&body["truncated"], &body["objects_gone"]), (&false.into(), &0.into()));
+        assert_eq!((&body["truncated"], &body["batches_gone"]), (&false.into(), &0.into()));
         let places: Vec<_> = body["records"].as_array().unwrap().iter().map(|record| &record["batch"]).collect();
         let etag = |key| fakes.bucket.object(key).unwrap().head.etag;
         let second = 2 * http(&ray(1).to_string(), 0).len() + 3;
@@ -178,7 +178,7 @@ fn ray_in_unreadable_batches_is_not_called_unknown() {
     let fakes = world();
     fakes.bucket.delete("logs/b");
     let some = Ask::get(&path(1)).of(&fakes);
-    assert_eq!((some.status, &json(&some)["objects_gone"]), (200, &1.into()));
+    assert_eq!((some.status, &json(&some)["batches_gone"]), (200, &1.into()));
     fakes.bucket.store("logs/a", b"\x1f\x8b\x08damaged");
     let none = Ask::get(&(path(1) + "?dataset=http_requests")).of(&fakes);
     assert_eq!(problem(&none), (502, "batch_unreadable".into()));

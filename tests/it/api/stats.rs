@@ -25,7 +25,7 @@ fn an_empty_world_answers_every_count_with_zero() {
         "lines": {"in": 0, "delivered": 0, "pending": 0, "parked": 0, "rejected": {}, "filtered": {}, "unaccounted": 0},
         "batches": {"open": 0, "sealed": 0, "quarantined": 0},
         "payloads": {"prepared": 0, "sending": 0, "delivered": 0, "parked": 0, "dropped": 0, "split": 0},
-        "posts": {"sent": 0, "ambiguous": 0},
+        "posts": {"attempts": 0, "unknown_outcomes": 0},
         "delivery": {
             "enabled": false,
             "breaker": {"state": "closed", "since": null, "until": null, "reason": null},
@@ -73,7 +73,7 @@ fn books_of_batches_over_hours_add_up() {
         },
         "batches": {"open": 0, "sealed": 4, "quarantined": 1},
         "payloads": {"prepared": 3, "sending": 1, "delivered": 2, "parked": 1, "dropped": 1, "split": 1},
-        "posts": {"sent": 6, "ambiguous": 1},
+        "posts": {"attempts": 6, "unknown_outcomes": 1},
         "delivery": null,
         "ledgers": {"scanned": 4, "total": 4},
         "dead_letters": 0,

@@ -40,7 +40,7 @@ fn changed_object_without_the_ray_is_read_once() {
     let found = fakes.find(DATASET, &ray(1).to_string());
     assert!(found.records.is_empty());
     assert_eq!((found.stats.full_scans, found.stats.objects_read), (1, 1));
-    assert_eq!((found.stats.objects_gone, found.stats.objects_unreadable), (0, 0));
+    assert_eq!((found.stats.batches_gone, found.stats.batches_unreadable), (0, 0));
 }
 
 #[test]
@@ -55,7 +55,7 @@ fn missing_and_damaged_objects_are_counted_others_read() {
     fakes.bucket.store("logs/b", &whole[..whole.len() / 2]);
     fakes.bucket.store("logs/c", b"");
     let found = fakes.find(DATASET, &ray(1).to_string());
-    assert_eq!((found.stats.objects_gone, found.stats.objects_unreadable), (1, 2));
+    assert_eq!((found.stats.batches_gone, found.stats.batches_unreadable), (1, 2));
     assert_eq!(found.records.iter().map(|record| record.object.key.as_str()).collect::<Vec<_>>(), ["logs/d"]);
     assert_eq!(found.stats.objects_read, 3);
 }

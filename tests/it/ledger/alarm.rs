@@ -173,7 +173,7 @@ fn a_lease_that_is_over_is_ended_once() {
     clockwork.ledger.pass(LEASE_MS - 1);
     assert_eq!((clockwork.ring(), clockwork.in_ms()), ((0, 0), Some(1)));
     clockwork.ledger.pass(1);
-    assert_eq!((clockwork.ring(), clockwork.ledger.number(0, "ambiguous")), ((1, 0), Some(1)));
+    assert_eq!((clockwork.ring(), clockwork.ledger.number(0, "unknown_outcomes")), ((1, 0), Some(1)));
     assert_eq!(clockwork.ring(), (0, 0));
     assert_eq!(clockwork.next(), clockwork.ledger.number(0, "next_attempt_ms"));
 }

@@ -149,7 +149,7 @@ fn when(ledger: &Ledger, at_ms: Option<i64>) -> String {
 fn shown(ledger: &Ledger) -> String {
     let number = |column| ledger.number(0, column).unwrap();
     let (state, wake) = (ledger.state(0), when(ledger, ledger.number(0, "wake_ms")));
-    format!("{state}, {wake}, {} attempts, {} in doubt", number("attempts"), number("ambiguous"))
+    format!("{state}, {wake}, {} attempts, {} in doubt", number("attempts"), number("unknown_outcomes"))
 }
 
 /// The whole table, as it is now.

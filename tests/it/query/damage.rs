@@ -59,7 +59,7 @@ fn missing_batch_is_counted_and_the_others_returned() {
     store.fakes.bucket.delete("logs/1.log.gz");
     let found = answer(&store.fakes, ask());
     assert_eq!(found.texts(), [&lines[..3], &lines[6..]].concat());
-    assert_eq!((found.stats.objects_gone, found.stats.batches_read), (1, 2));
+    assert_eq!((found.stats.batches_gone, found.stats.batches_read), (1, 2));
 }
 
 #[test]
@@ -81,7 +81,7 @@ fn unreadable_batch_is_an_error_and_passed_over() {
         let mut run = QueryRun::new(ask()).unwrap();
         let (returned, error) = until_it_breaks(&store, &mut run);
         let QueryError::Unreadable { object, cursor, .. } = error else { panic!("{error:?}") };
-        assert_eq!((object.key.as_str(), run.stats().objects_unreadable), ("logs/1.log.gz", 1));
+        assert_eq!((object.key.as_str(), run.stats().batches_unreadable), ("logs/1.log.gz", 1));
         let rest = finish(&store.fakes, &mut run).unwrap();
         assert_eq!(rest.texts(), lines[6..]);
         assert_eq!(answer(&store.fakes, RangeQuery { cursor: Some(cursor), ..ask() }).texts(), lines[6..]);
@@ -212,7 +212,7 @@ fn changed_or_missing_batch_of_spans_is_seen() {
     assert_eq!((found.texts(), found.stats.full_scans), (vec![line(1, "rare", "new")], 1));
     assert_ne!(found.texts(), expected);
     store.fakes.bucket.delete("logs/large.log.gz");
-    assert_eq!(answer(&store.fakes, ask).stats.objects_gone, 1);
+    assert_eq!(answer(&store.fakes, ask).stats.batches_gone, 1);
 }
 
 #[test]

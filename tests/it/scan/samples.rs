@@ -64,7 +64,7 @@ fn ordinary_lines_are_read_the_fast_way() {
                 assert!(scanner.next_key(&text).is_some() && scanner.next_record(&text).is_some());
             }
             let counts = scanner.counts();
-            assert_eq!((counts.scanned, counts.plainly), (4 * lines.len() as u64, 0), "{dataset}: {job:?}");
+            assert_eq!((counts.scanned, counts.parsed), (4 * lines.len() as u64, 0), "{dataset}: {job:?}");
             // The names of the first line, and few more.
             assert!(counts.missed < 250, "{dataset}: {counts:?}: {job:?}");
         }
@@ -83,6 +83,6 @@ fn two_alternating_jobs_are_read_fast() {
     }
     let counts = scanner.counts();
     // Each line is read as it is, and as the first of four texts, by key and in whole.
-    assert_eq!((counts.scanned, counts.plainly), (400 * 2 * 5, 0));
+    assert_eq!((counts.scanned, counts.parsed), (400 * 2 * 5, 0));
     assert!(counts.missed < 250, "{counts:?}");
 }

@@ -38,7 +38,7 @@ fn every_status_comes_to_what_the_table_says() {
             assert_eq!((said.verdict.name(), said.code.as_deref().unwrap_or_default()), (verdict, code), "{status}");
             assert_eq!((said.counted, said.retry_s), (Some(true), None), "{status}: the ledger sees to it");
             assert_eq!((scene.state(), scene.posts()), (state, 1), "{status}");
-            assert_eq!(u64::from(scene.payload().ambiguous), u64::from(verdict == "unknown"), "{status}");
+            assert_eq!(u64::from(scene.payload().unknown_outcomes), u64::from(verdict == "unknown"), "{status}");
             let other = scene.send_nth(1);
             let expected = if holds { ("waits", Some("breaker_open")) } else { ("delivered", None) };
             assert_eq!((other.verdict.name(), other.code.as_deref()), expected, "{status}");
@@ -52,11 +52,11 @@ fn no_answer_is_told_from_no_connection() {
     let scene = Scene::one(&[], Reply::NotSent);
     let said = scene.send();
     assert_eq!((said.verdict.name(), said.code.as_deref(), said.status), ("not_stored", Some("not_sent"), None));
-    assert_eq!((scene.state(), scene.payload().ambiguous), (DeliveryState::Prepared, 0));
+    assert_eq!((scene.state(), scene.payload().unknown_outcomes), (DeliveryState::Prepared, 0));
     let scene = Scene::one(&[], Reply::Silence);
     let said = scene.send();
     assert_eq!((said.verdict.name(), said.code.as_deref(), said.status), ("unknown", Some("no_answer"), None));
-    assert_eq!((scene.state(), scene.payload().ambiguous), (DeliveryState::Prepared, 1));
+    assert_eq!((scene.state(), scene.payload().unknown_outcomes), (DeliveryState::Prepared, 1));
 }
 
 #[test]
@@ -66,7 +66,7 @@ fn doubt_is_resent_or_left_to_a_person() {
     scene.consumers.settle(3_600_000);
     assert_eq!((scene.state(), scene.posts()), (DeliveryState::Delivered, 2));
     let posts = scene.totals().posts;
-    assert_eq!((posts.sent, posts.ambiguous), (2, 1));
+    assert_eq!((posts.attempts, posts.unknown_outcomes), (2, 1));
 
     let scene = Scene::script(&[("PARTNER_ON_UNKNOWN", "park")], &[Reply::Silence, Reply::Status(200)]);
     scene.send();

@@ -48,7 +48,7 @@ fn unheard_commit_leaves_the_payload_in_doubt() {
     assert_eq!((again.verdict.name(), again.code.as_deref(), again.retry_s), ("waits", Some("busy"), None));
     scene.consumers.settle(LEASE_MS + 60_000);
     assert_eq!((scene.state(), scene.posts()), (DeliveryState::Delivered, 2));
-    assert_eq!(scene.payload().ambiguous, 1, "the second copy is counted");
+    assert_eq!(scene.payload().unknown_outcomes, 1, "the second copy is counted");
 }
 
 #[test]
@@ -58,7 +58,7 @@ fn parked_doubt_sends_nothing_twice() {
     scene.consumers.settle(24 * 3_600_000);
     let payload = scene.payload();
     assert_eq!((payload.state, payload.code.as_deref()), (DeliveryState::Parked, Some("lease_ended")));
-    assert_eq!((scene.posts(), payload.ambiguous), (1, 1));
+    assert_eq!((scene.posts(), payload.unknown_outcomes), (1, 1));
 }
 
 #[test]
@@ -67,7 +67,7 @@ fn a_commit_that_happened_unheard_is_found_done() {
     assert_eq!(failing(&scene, Fault::FailsButHappened, TRIES).verdict.name(), "failed");
     let again = scene.send();
     assert_eq!((again.verdict.name(), again.code.as_deref()), ("settled", Some("delivered")));
-    assert_eq!((scene.posts(), scene.payload().ambiguous), (1, 0));
+    assert_eq!((scene.posts(), scene.payload().unknown_outcomes), (1, 0));
 }
 
 #[test]
@@ -113,7 +113,8 @@ fn after_any_failing_call_it_comes_right() {
                 let payload = scene.payload();
                 let place = format!("{settings:?} call {nth} {fault:?}: {payload:?}");
                 // One call alone: a claim may be lost in it, but no answer of the partner's.
-                let expected = if payload.ambiguous == 0 { DeliveryState::Delivered } else { DeliveryState::Parked };
+                let expected =
+                    if payload.unknown_outcomes == 0 { DeliveryState::Delivered } else { DeliveryState::Parked };
                 assert!(
                     payload.state == DeliveryState::Delivered || payload.state == expected && !settings.is_empty(),
                     "{place}"

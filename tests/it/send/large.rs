@@ -145,6 +145,6 @@ fn halves_that_cannot_be_put_leave_no_doubt() {
         assert_eq!((said.status, said.retry_s), (Some(413), None), "{kind:?}");
         assert!(scene.consumers.fakes.faults.clear());
         scene.consumers.settle(3_600_000);
-        assert_eq!((scene.totals().lines.delivered, scene.totals().posts.ambiguous), (4, 0), "{kind:?}");
+        assert_eq!((scene.totals().lines.delivered, scene.totals().posts.unknown_outcomes), (4, 0), "{kind:?}");
     }
 }

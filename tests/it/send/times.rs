@@ -27,7 +27,7 @@ fn old_claim_is_returned_and_nothing_sent() {
             assert_eq!(payload.next_attempt_ms, Some(scene.consumers.now() + RELEASED_MS), "{late_ms}");
         }
         // One whose lease is over is in doubt no more, once its sender says that nothing went out.
-        assert_eq!(payload.ambiguous, 0, "{late_ms}");
+        assert_eq!(payload.unknown_outcomes, 0, "{late_ms}");
         scene.consumers.settle(3_600_000);
         assert_eq!((scene.state(), scene.posts()), (DeliveryState::Delivered, 1), "{late_ms}");
     }

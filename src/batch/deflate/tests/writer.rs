@@ -257,21 +257,21 @@ fn lengths_for(random: &mut XorShift, tokens: &[BlockToken]) -> [Vec<u8>; 2] {
     [lengths(random, &literals, most, 15), lengths(random, &distances, far, 15)]
 }
 
-/// Tokens behind so much text: few or many different ones, near and far.
+/// Tokens that follow this much text: few or many different ones, near and far.
 fn tokens(random: &mut XorShift, before: usize, most: usize) -> Vec<BlockToken> {
-    let (mut behind, palette, literals) = (before, 1 + random.below(256), 1 + random.below(8));
+    let (mut written, palette, literals) = (before, 1 + random.below(256), 1 + random.below(8));
     let count = random.below(most);
     let token = |_| {
-        if behind == 0 || random.below(8) < literals {
-            behind += 1;
+        if written == 0 || random.below(8) < literals {
+            written += 1;
             return BlockToken::Literal(u8::try_from(random.below(palette)).unwrap());
         }
         let longest = [8, 60, 256][random.below(3)];
         let length = 3 + random.below(longest);
         let length = if random.once_in(20) { 258 } else { length };
-        let reach = behind.min([4, 40, 600, 32_768][random.below(4)]);
-        let distance = if random.once_in(10) { behind.min(32_768) } else { 1 + random.below(reach) };
-        behind += length;
+        let reach = written.min([4, 40, 600, 32_768][random.below(4)]);
+        let distance = if random.once_in(10) { written.min(32_768) } else { 1 + random.below(reach) };
+        written += length;
         BlockToken::Match(length, distance)
     };
     (0..count).map(token).collect()
