@@ -5,7 +5,7 @@
 
 use std::future::Future;
 
-use crate::access::{AccessRules, AuthFailure, Caller, Credentials};
+use crate::access::{AccessRules, AuthFailure, Caller, Credentials, UnknownCallers};
 use crate::backend::{BatchStore, Bucket, DurableObjects, Queue};
 use crate::bucket_keys::LogPrefixes;
 use crate::ledger::DeliveryId;
@@ -62,6 +62,9 @@ pub trait Services {
         rules: &AccessRules,
         presented: Credentials<'_>,
     ) -> impl Future<Output = Result<Caller, AuthFailure>>;
+
+    /// The requests of unknown callers that this isolate counted.
+    fn unknown_callers(&self) -> &UnknownCallers;
 
     /// The clock, in Unix milliseconds.
     fn now_ms(&self) -> i64;

@@ -2,7 +2,7 @@
 //!
 //! Reading order: `scope` is what one may do, `caller` is who was let in, `grant` reads what an entry of a setting
 //! grants, `tokens` lets in by bearer tokens; `sign_on` by Cloudflare Access, whose assertion `jwt` reads and whose
-//! keys `keys` keeps. [`admit_any`] is the one door over both.
+//! keys `keys` keeps. [`admit_any`] is the one door over both; `unknown` counts who is not let in.
 //!
 //! A request with `Authorization` is authenticated by that header only: a valid assertion does not make up for an
 //! unknown token.
@@ -18,6 +18,7 @@ mod keys;
 mod scope;
 mod sign_on;
 mod tokens;
+mod unknown;
 
 pub use caller::Caller;
 pub use grant::{Grant, GrantFault};
@@ -26,6 +27,7 @@ pub use keys::{JwksCache, KeysFault, parse_keys};
 pub use scope::{Scope, Scopes};
 pub use sign_on::{GrantRule, GrantSubject, IssuerFault, SignOn, TokenIssuer, admit_assertion, read_grants};
 pub use tokens::{MAIN, TokenRule, admit, main_rule, read_tokens};
+pub use unknown::{UnknownCallers, UnknownReport, UnknownRequest};
 
 use std::cell::RefCell;
 
@@ -50,7 +52,7 @@ pub struct Credentials<'r> {
 }
 
 /// Why a request is not let in. To the one who asks, all but [`AuthFailure::NoGrant`] and [`AuthFailure::NoKeys`] are the same.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AuthFailure {
     /// The request has no credentials.
     #[error("the request has no token")]
@@ -58,9 +60,9 @@ pub enum AuthFailure {
     /// No configured token has this hash.
     #[error("the token is unknown")]
     Unknown,
-    /// The token was valid until it expired.
+    /// The token of this name was valid until it expired.
     #[error("the token has expired")]
-    Expired,
+    Expired(Box<str>),
     /// The assertion is malformed, expired or for another application.
     #[error("the assertion is not valid: {0}")]
     Assertion(#[from] JwtFault),
@@ -70,9 +72,9 @@ pub enum AuthFailure {
     /// The signature of the assertion is invalid.
     #[error("the signature of the assertion is not valid")]
     Signature,
-    /// The assertion is valid, but no grant names its bearer.
+    /// The assertion of this bearer is valid, but no grant names them.
     #[error("no grant matches the identity")]
-    NoGrant,
+    NoGrant(Box<str>),
     /// The keys of the issuer are unavailable, so the assertion cannot be verified.
     #[error("the keys of the issuer are unavailable")]
     NoKeys,
@@ -81,9 +83,9 @@ pub enum AuthFailure {
 impl AuthFailure {
     /// The HTTP status, which does not reveal why credentials are invalid.
     #[must_use]
-    pub const fn status(self) -> u16 {
+    pub const fn status(&self) -> u16 {
         match self {
-            Self::NoGrant => 403,
+            Self::NoGrant(_) => 403,
             Self::NoKeys => 503,
             _ => 401,
         }

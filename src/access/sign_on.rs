@@ -162,5 +162,8 @@ pub async fn admit_assertion(
         return Err(AuthFailure::Signature);
     }
     let granted = sign_on.grants.iter().find_map(|rule| Some((rule.who.is(&jwt.claims)?, &rule.grant)));
-    granted.map(|(name, grant)| Caller::new(name, grant)).ok_or(AuthFailure::NoGrant)
+    let email = jwt.claims.email.as_deref().filter(|email| !email.is_empty());
+    let bearer = email.or(jwt.claims.common_name.as_deref());
+    let granted = granted.map(|(name, grant)| Caller::new(name, grant));
+    granted.ok_or_else(|| AuthFailure::NoGrant(bearer.unwrap_or_default().into()))
 }

@@ -102,7 +102,7 @@ pub fn admit(rules: &[TokenRule], authorization: Option<&str>, now_ms: i64) -> R
     }
     let rule = rules.get(place as usize).ok_or(AuthFailure::Unknown)?;
     if rule.expires_ms.is_some_and(|end| end <= now_ms) {
-        return Err(AuthFailure::Expired);
+        return Err(AuthFailure::Expired(rule.id.as_str().into()));
     }
     Ok(Caller::new(&rule.id, &rule.grant))
 }
@@ -155,7 +155,7 @@ mod tests {
     #[test]
     fn other_tokens_are_refused() {
         for (header, denied) in [
-            ("Bearer old", AuthFailure::Expired),
+            ("Bearer old", AuthFailure::Expired("desk".into())),
             ("Bearer newer", AuthFailure::Unknown),
             ("Bearer ", AuthFailure::NoToken),
             ("Bearer", AuthFailure::NoToken),
@@ -164,7 +164,7 @@ mod tests {
             ("new", AuthFailure::NoToken),
             ("Bearer new more", AuthFailure::Unknown),
         ] {
-            assert_eq!(ask(header), Err(denied), "{header}");
+            assert_eq!(ask(header), Err(denied.clone()), "{header}");
             assert_eq!(denied.status(), 401);
         }
         let hash = hex::encode(Sha256::digest("new"));

@@ -1,33 +1,33 @@
-//! `GET /v1/audit`: the entries of the audit log, oldest first.
-//!
-//! The audit log's Durable Object holds the last entries, the segments in the bucket hold the earlier ones. A page may
-//! join both. A page ends before a segment that cannot be read, and the next page reports the problem.
+//! `GET /v1/audit`: the entries of the audit log, oldest first, all of them or those that are searched for.
 //!
 //! # Invariants
-//! Entries come in order with their hashes, and `chain_valid` says whether each hash follows from the one before,
-//! across the borders of segments too. Reading the audit log is itself recorded in it.
+//! Entries come in order with their hashes, and `chain_valid` says whether each hash follows from the one before, across
+//! the borders of segments too, and of entries that are not searched for. Reading the audit log is itself recorded in it.
+
+use std::net::IpAddr;
+use std::rc::Rc;
 
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::retry::{AttemptError, retry_while_out_of_memory};
-use crate::audit::AUDIT;
-use crate::audit::calls::{AuditSegment, ChainEntry, ChainHead, EntryPage, ReadEntries};
-use crate::audit::chain::is_chain_valid;
-use crate::audit::segment::{self, SegmentError, SegmentPart};
-use crate::backend::{Bucket, ListRequest};
-use crate::bucket_keys::{AUDIT_SEGMENTS, segment_first};
-use crate::http::{HttpRequest, Problem, Reply, problems};
-use crate::limits::{AUDIT_PAGE, LINE_COPIES, LISTED};
-use crate::memory::Reservation;
-use crate::rpc;
+use super::audit_export;
+use super::audit_read::collect_entries;
+use super::retry::retry_while_out_of_memory;
+use crate::audit::calls::{ChainEntry, ChainHead, ReadEntries};
+use crate::audit::search::{EntryFilter, EntryScan};
+use crate::http::{HttpRequest, Problem, Reply, parse_instant, problems};
+use crate::limits::{AUDIT_PAGE, LISTED};
+use crate::record::ray_from_user;
 use crate::services::Services;
+use crate::time::rfc3339;
+
+const NS_PER_MS: i64 = 1_000_000;
 
 /// A page of at most [`AUDIT_PAGE`] entries.
 #[derive(Serialize)]
 struct AuditPageResponse {
     entries: Vec<AuditEntryResponse>,
-    /// The hash of the entry before the first of the page.
+    /// The hash of the entry before the first that was looked at.
     before: String,
     /// Whether each hash follows from the one before it.
     chain_valid: bool,
@@ -45,9 +45,9 @@ struct AuditEntryResponse {
     entry: Option<Box<RawValue>>,
 }
 
-/// Answers with the entries after the parameter `after`, at most `limit`.
-pub(crate) async fn list_audit_entries<B>(
-    services: &impl Services,
+/// Answers with the entries after the parameter `after` that are searched for: a page of them, or a stream of all.
+pub(crate) async fn list_audit_entries<B, D: Services + 'static>(
+    services: &Rc<D>,
     request: &HttpRequest<B>,
 ) -> Result<Reply, Problem> {
     let after = match request.parameter("after") {
@@ -56,91 +56,70 @@ pub(crate) async fn list_audit_entries<B>(
             number.parse().map_err(|_| problems::bad_parameter("after", "the sequence number of an entry"))?
         }
     };
-    let limit = request.number_parameter("limit", LISTED, AUDIT_PAGE)?;
+    let filter = parse_entry_filter(request)?;
+    match request.parameter("format").as_deref() {
+        None | Some("json") => {
+            let limit = request.number_parameter("limit", LISTED, AUDIT_PAGE)?;
+            list_page(services.as_ref(), ReadEntries { after, limit, filter }).await
+        }
+        Some("ndjson") => {
+            let limit = request.number_parameter("limit", u64::MAX, u64::MAX)?;
+            Ok(audit_export::export_entries(services, ReadEntries { after, limit, filter }))
+        }
+        Some(_) => Err(problems::bad_parameter("format", "json or ndjson")),
+    }
+}
+
+/// Parses what is searched for.
+fn parse_entry_filter<B>(request: &HttpRequest<B>) -> Result<EntryFilter, Problem> {
+    let address = request.parameter("address");
+    if address.as_ref().is_some_and(|address| address.parse::<IpAddr>().is_err()) {
+        return Err(problems::bad_parameter("address", "an IP address"));
+    }
+    let outcome = request.parameter("outcome");
+    if outcome.as_deref().is_some_and(|outcome| !matches!(outcome, "admitted" | "denied")) {
+        return Err(problems::bad_parameter("outcome", "admitted or denied"));
+    }
+    let (start, end) = (time_parameter(request, "start")?, time_parameter(request, "end")?);
+    if start.as_ref().zip(end.as_ref()).is_some_and(|(start, end)| start >= end) {
+        return Err(problems::empty_range());
+    }
+    let (actor, resource) = (request.parameter("actor"), request.parameter("resource"));
+    if actor.as_deref().is_some_and(|actor| !is_actor(actor)) {
+        return Err(problems::bad_parameter("actor", "the ID of a token or the address of a person"));
+    }
+    if resource.as_deref().is_some_and(|resource| ray_from_user(resource).is_err() && !resource.contains(['.', '/'])) {
+        return Err(problems::bad_parameter("resource", "a ray, a handle or the key of an object"));
+    }
+    Ok(EntryFilter { actor, resource, address, outcome, start, end })
+}
+
+/// Whether a caller can have this name.
+fn is_actor(name: &str) -> bool {
+    let sign = |byte: u8| byte.is_ascii_alphanumeric() || b".@+-_".contains(&byte);
+    !name.is_empty() && name.bytes().all(sign)
+}
+
+/// A time as entries spell theirs. Entries have whole milliseconds, so that it is rounded up.
+fn time_parameter<B>(request: &HttpRequest<B>, name: &'static str) -> Result<Option<String>, Problem> {
+    let Some(text) = request.parameter(name) else { return Ok(None) };
+    let ns = parse_instant(&text).map_err(|fault| problems::bad_time(name, fault))?;
+    Ok(Some(rfc3339(ns.div_euclid(NS_PER_MS) + i64::from(ns.rem_euclid(NS_PER_MS) > 0))))
+}
+
+/// Answers with one page.
+async fn list_page(services: &impl Services, ask: ReadEntries) -> Result<Reply, Problem> {
     let reservation = services.memory().reservation();
-    let (SegmentPart { entries, before, chain_valid }, head) =
-        retry_while_out_of_memory(services, &reservation, async || {
-            collect_entries(services, ReadEntries { after, limit }, &reservation).await
-        })
-        .await?;
-    let last = entries.last().map(|kept| kept.seq);
+    let (EntryScan { entries, before, chain_valid, last, is_over, .. }, head) =
+        retry_while_out_of_memory(services, &reservation, async || collect_entries(services, &ask, &reservation).await)
+            .await?;
     let shown =
         |ChainEntry { seq, entry, hash }| AuditEntryResponse { seq, hash, entry: RawValue::from_string(entry).ok() };
     Ok(Reply::json(&AuditPageResponse {
         before,
         chain_valid,
-        after: last.filter(|last| *last < head.seq),
+        after: (last.seq < head.seq && !is_over).then_some(last.seq),
         head,
         entries: entries.into_iter().map(shown).collect(),
     }))
-}
-
-/// Reads entries until the page is full, from as many segments as it takes and then from the audit log itself.
-async fn collect_entries(
-    services: &impl Services,
-    ask: ReadEntries,
-    reservation: &Reservation,
-) -> Result<(SegmentPart, ChainHead), AttemptError> {
-    let mut found: Option<SegmentPart> = None;
-    loop {
-        let (last_read, so_far) = found.as_ref().map_or((ask.after, 0), |found| {
-            (found.entries.last().map_or(ask.after, |kept| kept.seq), found.entries.len() as u64)
-        });
-        let ask_rest = ReadEntries { after: last_read, limit: ask.limit.saturating_sub(so_far) };
-        let page = rpc::call(services.audit_log(), AUDIT, &ask_rest).await;
-        let page = page.map_err(|_| problems::not_audited())?;
-        let head = page.head.clone();
-        let part = match (read_part(services, &ask_rest, page, reservation).await, found.take()) {
-            (Ok(part), None) => part,
-            (Ok(part), Some(before)) => join_parts(before, part),
-            // The page ends here, and the next one reports the problem.
-            (Err(AttemptError::Problem(_)), Some(before)) => return Ok((before, head)),
-            (Err(error), _) => return Err(error),
-        };
-        let count = part.entries.len() as u64;
-        if count == so_far || count >= ask.limit || part.entries.last().is_some_and(|last| last.seq >= head.seq) {
-            return Ok((part, head));
-        }
-        found = Some(part);
-    }
-}
-
-/// Joins two parts, and checks that the second continues the chain of the first.
-fn join_parts(mut first: SegmentPart, second: SegmentPart) -> SegmentPart {
-    let follows = first.entries.last().is_none_or(|last| last.hash == second.before);
-    first.chain_valid &= second.chain_valid && follows;
-    first.entries.extend(second.entries);
-    first
-}
-
-/// Reads the entries that `page` carries, or those of the segment that it names.
-async fn read_part(
-    services: &impl Services,
-    ask: &ReadEntries,
-    page: EntryPage,
-    reservation: &Reservation,
-) -> Result<SegmentPart, AttemptError> {
-    let EntryPage { entries, before, segment, kept_from, .. } = page;
-    let Some(segment) = segment else {
-        let bytes: usize = entries.iter().map(|kept| kept.entry.len()).sum();
-        reservation.reserve(bytes * LINE_COPIES)?;
-        return Ok(SegmentPart { chain_valid: is_chain_valid(&before, &entries), entries, before });
-    };
-    match segment::read(services.data_bucket(), &segment, ask.after, ask.limit, reservation).await {
-        Ok(part) => Ok(part),
-        Err(SegmentError::OutOfMemory(error)) => Err(error.into()),
-        Err(SegmentError::Failed(_)) => Err(problems::unavailable().into()),
-        Err(SegmentError::Damaged) => Err(problems::audit_damaged(segment.last).into()),
-        Err(SegmentError::Gone) => {
-            let first = first_entry_after(services, &segment).await?.unwrap_or(kept_from);
-            Err(problems::audit_gone(first.saturating_sub(1)).into())
-        }
-    }
-}
-
-/// The sequence number of the first entry after this segment that a segment in the bucket holds.
-async fn first_entry_after(services: &impl Services, segment: &AuditSegment) -> Result<Option<u64>, Problem> {
-    let ask = ListRequest { prefix: AUDIT_SEGMENTS.into(), after: Some(segment.key.clone()), ..ListRequest::default() };
-    let listed = services.data_bucket().list(&ask).await.map_err(|_| problems::unavailable())?;
-    Ok(listed.objects.iter().filter_map(|(key, _)| segment_first(key)).find(|first| *first > segment.last))
 }

@@ -45,12 +45,14 @@ struct IngestResponse<'a> {
     size: Option<u64>,
 }
 
-/// Stores one upload as a batch and announces it; a test upload is accepted and not stored.
+/// Stores one upload as a batch and announces it; a test upload is accepted and not stored. `audit` records the key once
+/// the body was read, before the object appears.
 pub(crate) async fn ingest_batch<Y: ByteStream>(
     config: &Config,
     services: &impl Services,
     mut request: HttpRequest<Y>,
     argument: &str,
+    audit: impl AsyncFnOnce(&str) -> Result<(), Problem>,
 ) -> Result<Reply, Problem> {
     let dataset = Dataset::from_name(argument).ok_or_else(problems::unknown_dataset)?;
     // Logpush makes headers of the parameters of a destination that begin so.
@@ -72,7 +74,7 @@ pub(crate) async fn ingest_batch<Y: ByteStream>(
     let now = services.now_ms();
     let folder = config.log_prefix.upload_folder(dataset);
     let key = batch_key(folder, dataset, now, now, services.random_bits());
-    let object = store(services.bucket(), &key, part, head, &mut request.body).await?;
+    let object = store(services.bucket(), &key, part, head, &mut request.body, audit).await?;
     let event = R2Event::put_object(services.bucket_name(), &key, object.size, &object.etag, now);
     services.parse_queue().send(&[event]).await.map_err(|_| problems::unavailable())?;
     Ok(reply(&IngestResponse { accepted: "batch", key: Some(&key), size: Some(object.size) }))
@@ -127,6 +129,7 @@ async fn store<B: Bucket>(
     part: usize,
     head: Vec<u8>,
     body: &mut impl ByteStream,
+    audit: impl AsyncFnOnce(&str) -> Result<(), Problem>,
 ) -> Result<ObjectHead, Problem> {
     let mut received = 0;
     let mut packer = BodyPacker::new(&head);
@@ -145,6 +148,10 @@ async fn store<B: Bucket>(
             Ok(next) => piece = next,
             Err(_) => break Some(problems::body_broken()),
         }
+    };
+    let failure = match failure {
+        None => audit(key).await.err(),
+        failure => failure,
     };
     if let Some(problem) = failure {
         abort_upload(upload).await;

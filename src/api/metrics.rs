@@ -24,7 +24,7 @@ const PROMETHEUS: &str = "text/plain; version=0.0.4; charset=utf-8";
 pub(crate) async fn get_metrics(services: &impl Services) -> Result<Reply, Problem> {
     let SummedBooks { totals, delivery, ledgers, dead_letters, ignored_events, balanced } =
         sum_books(services, LEDGERS_READ).await?;
-    let audit = rpc::call(services.audit_log(), AUDIT, &ReadEntries { after: 0, limit: 0 }).await;
+    let audit = rpc::call(services.audit_log(), AUDIT, &ReadEntries::default()).await;
     let audit = audit.map_err(|_| problems::unavailable())?;
     let mut page = MetricsPage(String::new());
     page.lines(&totals.lines, balanced);

@@ -6,7 +6,9 @@
 //! # Invariants
 //! A lookup says what it cost; an error never repeats what the client sent.
 
+mod audit_export;
 pub(crate) mod audit_log;
+mod audit_read;
 pub(crate) mod backfills;
 pub(crate) mod batches;
 pub(crate) mod completeness;

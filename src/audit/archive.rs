@@ -10,9 +10,12 @@
 
 use std::cell::RefCell;
 
+use serde::Deserialize;
+
 use super::AuditMemory;
-use super::calls::AuditSegment;
+use super::calls::{AuditSegment, ReadEntries};
 use super::chain::TableBounds;
+use super::search::EntryFilter;
 use super::segment::{SegmentWriter, read};
 use super::tables::{BEFORE_ALL, EntryTable, broken, last_segment, note_segment, open};
 use crate::backend::{BackendError, Bucket, SqlDatabase};
@@ -31,9 +34,10 @@ pub struct AlarmWatch {
 }
 
 impl AlarmWatch {
-    /// When to set the alarm to, if something waits and no alarm is to be expected.
-    pub(super) fn wake_ms(&mut self, waits: bool, now_ms: i64) -> Option<i64> {
-        (waits && now_ms >= self.quiet_until_ms).then(|| self.at(now_ms))
+    /// When to set the alarm to, if something waits or is due and no alarm is to be expected.
+    pub(super) fn wake_ms(&mut self, waits: bool, due_ms: Option<i64>, now_ms: i64) -> Option<i64> {
+        let at_ms = if waits { Some(now_ms) } else { due_ms };
+        at_ms.filter(|_| now_ms >= self.quiet_until_ms).map(|at_ms| self.at(at_ms.max(now_ms)))
     }
 
     fn at(&mut self, at_ms: i64) -> i64 {
@@ -42,7 +46,12 @@ impl AlarmWatch {
     }
 
     /// When to come again after an alarm that came to this.
-    fn again_ms<T>(&mut self, outcome: &Result<(T, bool), BackendError>, now_ms: i64) -> Option<i64> {
+    fn again_ms<T>(
+        &mut self,
+        outcome: &Result<(T, bool), BackendError>,
+        due_ms: Option<i64>,
+        now_ms: i64,
+    ) -> Option<i64> {
         if outcome.is_err() {
             let pause = AUDIT_AGAIN_MS.saturating_mul(1 << self.failures.min(20)).min(AUDIT_AGAIN_MAX_MS);
             self.failures += 1;
@@ -53,7 +62,7 @@ impl AlarmWatch {
             return Some(self.at(now_ms));
         }
         self.quiet_until_ms = 0;
-        None
+        due_ms.map(|due_ms| self.at(due_ms.max(now_ms)))
     }
 }
 
@@ -81,8 +90,8 @@ pub async fn set_alarm(
     alarm.set(wake_ms).await.inspect_err(|_| held.borrow_mut().watch.quiet_until_ms = 0)
 }
 
-/// Brings the next segment to the bucket, if one is closed, and sets the alarm again where there is more to do; says
-/// which it was.
+/// Appends what denials are due, brings the next segment to the bucket, if one is closed, and sets the alarm again where
+/// there is more to do; says which segment it was.
 ///
 /// # Errors
 /// [`BackendError`] where the world failed. The alarm is set to try again; where that failed too, an entry will do it.
@@ -98,11 +107,16 @@ pub async fn alarm(
         held.watch.at(clock());
         held.bounds()
     };
-    let outcome = match open(sql) {
+    let opened = open(sql).and_then(|()| held.borrow_mut().append_due(sql, clock()));
+    let outcome = match opened {
         Ok(()) => archive(sql, bounds, bucket).await,
         Err(error) => Err(error),
     };
-    let again_ms = held.borrow_mut().watch.again_ms(&outcome, clock());
+    let again_ms = {
+        let mut held = held.borrow_mut();
+        let due_ms = held.denials.due_ms();
+        held.watch.again_ms(&outcome, due_ms, clock())
+    };
     set_alarm(held, alarm, again_ms).await?;
     outcome.map(|(segment, _)| segment)
 }
@@ -125,9 +139,10 @@ fn next(sql: &impl SqlDatabase, bounds: TableBounds) -> Result<Option<NextSegmen
     let (Some(table), Some(following)) = (oldest.next(), oldest.next()) else { return Ok(None) };
     let (done, before) =
         last_segment(sql)?.map_or_else(|| (0, BEFORE_ALL.into()), |segment| (segment.last, segment.hash));
-    let (PackedEntries { last, hash, .. }, writer) = pack(sql, bounds, &table, done)?;
+    let (PackedEntries { last, hash, last_time, .. }, writer) = pack(sql, bounds, &table, done)?;
     let object = writer.finish()?;
-    let segment = AuditSegment { first: done + 1, last, before, key: segment_key(done + 1, last, &hash), hash };
+    let key = segment_key(done + 1, last, &hash);
+    let segment = AuditSegment { first: done + 1, last, before, hash, last_time, key };
     Ok(Some(NextSegment { ends_table: last + 1 == following.first, table, segment, object }))
 }
 
@@ -137,6 +152,8 @@ struct PackedEntries {
     last: u64,
     /// The hash of the last packed entry.
     hash: String,
+    /// The time of the last packed entry.
+    last_time: String,
     /// Sum of the sizes of their texts.
     bytes: u64,
 }
@@ -148,8 +165,8 @@ fn pack(
     table: &EntryTable,
     done: u64,
 ) -> Result<(PackedEntries, SegmentWriter), BackendError> {
-    let (mut packed, mut writer) =
-        (PackedEntries { last: done, hash: String::new(), bytes: 0 }, SegmentWriter::default());
+    let (none, mut writer) = (String::new(), SegmentWriter::default());
+    let mut packed = PackedEntries { last: done, hash: none.clone(), last_time: none, bytes: 0 };
     loop {
         // Page by page, so that the object never holds the text of a whole table.
         let rows = table.rows(sql, packed.last, AUDIT_PAGE)?;
@@ -161,12 +178,22 @@ fn pack(
                 return Err(broken());
             }
             writer.push(&kept)?;
-            packed = PackedEntries { last: kept.seq, hash: kept.hash, bytes: packed.bytes + kept.entry.len() as u64 };
+            let bytes = packed.bytes + kept.entry.len() as u64;
+            packed = PackedEntries { last: kept.seq, last_time: time_of(&kept.entry)?, hash: kept.hash, bytes };
             if bounds.are_reached(packed.last - done, packed.bytes) {
                 return Ok((packed, writer));
             }
         }
     }
+}
+
+/// The time that an entry's text says.
+fn time_of(entry: &str) -> Result<String, BackendError> {
+    #[derive(Deserialize)]
+    struct TimedEntry {
+        time: String,
+    }
+    serde_json::from_str(entry).map(|TimedEntry { time }| time).map_err(|_| broken())
 }
 
 /// Puts a segment; there is no error only where the bucket has it.
@@ -175,7 +202,8 @@ async fn put(bucket: &impl Bucket, segment: &AuditSegment, object: Vec<u8>) -> R
         return Ok(());
     }
     // Most likely an earlier put succeeded, but its answer was lost.
-    let read = read(bucket, segment, segment.last, 0, &MemoryBudget::default().reservation()).await;
+    let none = ReadEntries { after: segment.last, limit: 0, filter: EntryFilter::default() };
+    let read = read(bucket, segment, &none, &MemoryBudget::default().reservation()).await;
     let refused = |why: String| BackendError::new("writing a segment of the audit log", why);
     match read {
         Ok(part) if part.chain_valid => Ok(()),

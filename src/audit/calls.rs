@@ -1,39 +1,78 @@
 //! The calls to the audit log ([`crate::rpc`]): their names, bodies and answers, all JSON.
 //! `tests/fixtures/v0.1/calls/audit.txt` has each of them.
 
-use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::search::{EntryFilter, EntryScan};
 use crate::rpc::calls;
+
+pub use super::entry::{ChainEntry, ChainHead};
 
 calls! {
     "v1/append": AppendEvent => AppendAnswer,
     "v1/read": ReadEntries => EntryPage,
 }
 
-/// Counts a request against the caller's rate, and appends its entry.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// Counts a request against the caller's rate, and appends what its [`AuditMode`] asks for.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct AppendEvent {
-    /// The caller's name: a token's, or the address of a person.
+    /// The caller's name: a token's, or the address of a person; empty for unknown callers.
     pub actor: String,
     /// Requests per minute that this caller may send; 0 for no limit.
     pub per_minute: u32,
-    /// The event to record; `None` for requests that are not audited.
-    pub event: Option<AuditEvent>,
+    /// What the caller asks for.
+    pub event: AuditEvent,
+    /// What becomes of the event.
+    pub mode: AuditMode,
 }
 
-/// What a caller does, as its entry records it.
+/// What the audit log does with an event.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AuditMode {
+    /// It is appended, since the request is about to be answered.
+    Admit,
+    /// It is only counted. Where the caller is over its rate, it is appended as denied.
+    Count,
+    /// It is appended as denied, or counted as a repeat of an equal denial.
+    Deny(Denial),
+}
+
+/// Why a request was not answered as asked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Denial {
+    /// The HTTP status of the answer.
+    pub status: u16,
+    /// The code of the problem.
+    pub code: String,
+    /// Number of requests.
+    pub count: u64,
+    /// The number of the entry that recorded the request before it was denied, or of the first of equal denials.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub refers_to: Option<u64>,
+}
+
+/// What a caller does, as its entry records it. No text of it holds a secret that [`super::redact`] recognises.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct AuditEvent {
-    /// How the caller authenticated: `token` or `access`.
+    /// How the caller authenticated: `token`, `access`, or `none`.
     pub auth_method: String,
-    /// The name of the role that the caller has.
+    /// The name of the role that the caller has; empty for unknown callers.
     pub role: String,
+    /// The address that the request came from; empty where the platform does not say it.
+    pub address: String,
     /// The method and the route, such as `GET /v1/rays/{ray}`.
     pub action: String,
-    /// A ray in its canonical digits, or a handle; empty where the route names none.
+    /// A ray in its canonical digits, a handle, or the key of an uploaded object; empty where the route names none.
     pub resource: String,
-    /// The query and the body as they were sent, cut at [`crate::limits::AUDIT_ASKED`] characters.
-    pub request: String,
+    /// The values that the request was read as, by name.
+    pub request: BTreeMap<String, Value>,
+    /// The reason that the caller gave in the header `raydex-reason`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
 }
 
 /// What the audit log answers to [`AppendEvent`].
@@ -55,25 +94,25 @@ pub enum AppendAnswer {
 }
 
 /// Asks for a page of entries.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReadEntries {
     /// The number of the entry before the first one of the page.
     pub after: u64,
     /// Maximum number of entries, [`crate::limits::AUDIT_PAGE`] at most.
     pub limit: u64,
+    /// Which entries.
+    pub filter: EntryFilter,
 }
 
 /// What the audit log answers to [`ReadEntries`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EntryPage {
-    /// The entries, in their order.
-    pub entries: Vec<ChainEntry>,
-    /// The hash before the first of them.
-    pub before: String,
+    /// The entries that were looked at.
+    pub scan: EntryScan,
     /// The end of the chain.
     pub head: ChainHead,
-    /// The segment that has the entries asked for, where they are in the bucket; then `entries` is empty, and `before`
-    /// is the hash before the segment.
+    /// The segment that has the entries asked for, where they are in the bucket; then nothing was looked at, and the scan
+    /// begins where the segment does.
     pub segment: Option<AuditSegment>,
     /// The number of the first entry that the object has itself.
     pub kept_from: u64,
@@ -90,26 +129,8 @@ pub struct AuditSegment {
     pub before: String,
     /// The hash of its last entry.
     pub hash: String,
+    /// The time of its last entry.
+    pub last_time: String,
     /// The key of the object.
     pub key: String,
-}
-
-/// An entry of the chain.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ChainEntry {
-    /// The number of the entry, from 1.
-    pub seq: u64,
-    /// Its text: the JSON that was hashed.
-    pub entry: String,
-    /// Its hash, in hexadecimal digits.
-    pub hash: String,
-}
-
-/// The end of the chain.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ChainHead {
-    /// The number of the last entry; 0 in an empty log.
-    pub seq: u64,
-    /// The hash of that entry.
-    pub hash: String,
 }

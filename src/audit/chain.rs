@@ -4,17 +4,20 @@
 //! first one are 64 zeroes. A kept hash proves later that no entry up to it was changed, removed or inserted.
 //!
 //! # Invariants
-//! Numbers have no gap. An entry and its hash are one row, written by one statement. The first entry of a table follows
-//! the last one of the table before, so the chain continues from table to table.
+//! Numbers have no gap, and times never go back. An entry and its hash are one row, written by one statement. The first
+//! entry of a table follows the last one of the table before, so the chain continues from table to table.
 
 use serde::Serialize;
-use sha2::{Digest, Sha256};
 
-use super::calls::{AuditEvent, ChainEntry, ChainHead, EntryPage, ReadEntries};
+use super::calls::{AuditEvent, Denial, EntryPage, ReadEntries};
+use super::entry::{ChainEntry, ChainHead};
+use super::search::{EntryFilter, EntryScan};
 use super::tables::{self, BEFORE_ALL, EntryTable, TableEnd, broken};
 use crate::backend::{BackendError, SqlDatabase, to_json};
-use crate::limits::{AUDIT_PAGE, AUDIT_SEGMENT, AUDIT_SEGMENT_BYTES};
+use crate::limits::{AUDIT_PAGE, AUDIT_SCAN, AUDIT_SEGMENT, AUDIT_SEGMENT_BYTES};
 use crate::time::rfc3339;
+
+pub use super::entry::hash;
 
 /// How much one table, and so one segment, may hold. It is full with the entry that reaches one of the two.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,16 +50,10 @@ struct HashedEntry<'a> {
     actor: &'a str,
     #[serde(flatten)]
     event: &'a AuditEvent,
-}
-
-/// The hash of an entry that follows the one with the hash `before`.
-#[must_use]
-pub fn hash(before: &str, entry: &str) -> String {
-    let mut hasher = Sha256::new();
-    hasher.update(before);
-    hasher.update(b"\n");
-    hasher.update(entry);
-    hex::encode(hasher.finalize())
+    /// `admitted` or `denied`.
+    outcome: &'static str,
+    #[serde(flatten)]
+    denial: Option<&'a Denial>,
 }
 
 /// Whether each of these entries, which follow the hash `before`, has the right hash.
@@ -78,19 +75,27 @@ pub(super) struct AppendedEntry {
     pub(super) waits: bool,
 }
 
+/// What is appended: who did what, and why it was denied, if it was.
+#[derive(Clone, Copy)]
+pub(super) struct NewEntry<'a> {
+    pub(super) actor: &'a str,
+    pub(super) event: &'a AuditEvent,
+    pub(super) denial: Option<&'a Denial>,
+}
+
 /// Appends an entry. For inside of a transaction.
 pub(super) fn append(
     sql: &impl SqlDatabase,
     bounds: TableBounds,
-    actor: &str,
-    event: &AuditEvent,
+    NewEntry { actor, event, denial }: NewEntry<'_>,
     now_ms: i64,
 ) -> Result<AppendedEntry, BackendError> {
     let newest = EntryTable::newest(sql)?;
     let open = newest.first();
-    let TableEnd { seq: last, hash: before, size } = end(sql, open)?;
-    let seq = last + 1;
-    let entry = String::from_utf8(to_json(&HashedEntry { v: 1, seq, time: rfc3339(now_ms), actor, event }))
+    let TableEnd { seq: last, hash: before, size, time: last_time } = end(sql, open)?;
+    let (seq, time) = (last + 1, rfc3339(now_ms).max(last_time));
+    let outcome = if denial.is_some() { "denied" } else { "admitted" };
+    let entry = String::from_utf8(to_json(&HashedEntry { v: 1, seq, time, actor, event, outcome, denial }))
         .map_err(|_| broken())?;
     let kept = ChainEntry { seq, hash: hash(&before, &entry), entry };
     let bytes = kept.entry.len() as u64;
@@ -113,7 +118,8 @@ fn begin(sql: &impl SqlDatabase, kept: &ChainEntry, before: String) -> Result<()
 
 /// The last entry of a table; without a table, the state of an empty log.
 fn end(sql: &impl SqlDatabase, table: Option<&EntryTable>) -> Result<TableEnd, BackendError> {
-    table.map_or_else(|| Ok(TableEnd { seq: 0, hash: BEFORE_ALL.into(), size: 0 }), |table| table.end(sql))
+    let empty = || TableEnd { seq: 0, hash: BEFORE_ALL.into(), size: 0, time: String::new() };
+    table.map_or_else(|| Ok(empty()), |table| table.end(sql))
 }
 
 /// A page of entries, or the segment that has them.
@@ -121,21 +127,34 @@ pub(super) fn read(sql: &impl SqlDatabase, ask: &ReadEntries) -> Result<EntryPag
     let TableEnd { seq, hash, .. } = end(sql, EntryTable::newest(sql)?.first())?;
     let (head, after) = (ChainHead { seq, hash }, ask.after.min(seq));
     let kept_from = tables::last_segment(sql)?.map_or(1, |segment| segment.last + 1);
-    if let Some(segment) = tables::segment_of(sql, after + 1)? {
-        return Ok(EntryPage {
-            entries: vec![],
-            before: segment.before.clone(),
-            head,
-            segment: Some(segment),
-            kept_from,
-        });
-    }
+    let segment = tables::segment_after(sql, after, ask.filter.start.as_deref().unwrap_or_default())?;
+    let scan = match &segment {
+        Some(segment) => EntryScan::after(segment.first - 1, &segment.before),
+        None => scan_tables(sql, ask, after.max(kept_from - 1))?,
+    };
+    Ok(EntryPage { scan, head, segment, kept_from })
+}
+
+/// Looks at the entries of the tables after this number, until a page is full or [`AUDIT_SCAN`] entries were looked at.
+fn scan_tables(sql: &impl SqlDatabase, ask: &ReadEntries, after: u64) -> Result<EntryScan, BackendError> {
     let mut table = EntryTable::holding(sql, after + 1)?;
     let before = table.as_ref().map_or_else(|| Ok(BEFORE_ALL.into()), |table| table.hash_at(sql, after))?;
-    let (mut entries, limit) = (Vec::new(), ask.limit.min(AUDIT_PAGE));
-    while let Some(found) = table {
-        entries.extend(found.rows(sql, after, limit - entries.len() as u64)?);
-        table = if entries.len() as u64 == limit { None } else { found.next(sql)? };
+    let (mut scan, limit) = (EntryScan::after(after, &before), ask.limit.min(AUDIT_PAGE));
+    let is_done = |scan: &EntryScan| scan.is_full(limit) || scan.last.seq.saturating_sub(after) >= AUDIT_SCAN;
+    while let Some(found) = &table {
+        if is_done(&scan) {
+            break;
+        }
+        let has_filter = ask.filter != EntryFilter::default();
+        let most = if has_filter { AUDIT_PAGE } else { limit.saturating_sub(scan.entries.len() as u64) };
+        let rows = found.rows(sql, scan.last.seq, most)?;
+        table = if rows.is_empty() { found.next(sql)? } else { table };
+        for kept in rows {
+            if is_done(&scan) {
+                break;
+            }
+            scan.take(&ask.filter, kept);
+        }
     }
-    Ok(EntryPage { entries, before, head, segment: None, kept_from })
+    Ok(scan)
 }

@@ -1,24 +1,31 @@
 //! The audit log: a chain of entries that cannot be changed unnoticed, and a rate limit for each caller.
 //!
-//! Reading order: [`calls`] has the wire forms, [`chain`] the entries and their hashes, `tables` their storage, [`segment`]
-//! the form in which they move to the bucket, [`archive`] what moves them, [`rate`] the limiter; [`answer`] combines
-//! them inside the one object that keeps the log.
+//! Reading order: [`calls`] has the wire forms, [`redact`] takes secrets out of what people paste, `entry` and [`chain`]
+//! have the entries and their hashes, `tables` their storage, [`search`] what a reader asks for, [`segment`] the form in which they
+//! move to the bucket, [`archive`] what moves them, [`rate`] the limiter, `denials` what repeats; [`answer`] combines them
+//! inside the one object that keeps the log. [`verify`] holds exported entries against the chain, without the object.
 //!
 //! # Invariants
 //! Entries are only appended, and the hash of each covers the hash of the one before it. The object keeps the newest
-//! entries, and of all others the hashes at the borders of their segments. A caller over its rate leaves no entry; any
-//! other request that is audited has its entry before anything is served.
+//! entries, and of all others the hashes at the borders of their segments. A request that is audited has its entry before
+//! anything is served. A caller over its rate leaves an entry for the first request of each minute that is denied.
 
 pub mod archive;
 pub mod calls;
 pub mod chain;
+mod denials;
+mod entry;
 pub mod rate;
+pub mod redact;
+pub mod search;
 pub mod segment;
 mod tables;
+pub mod verify;
 
 use self::archive::AlarmWatch;
-use self::calls::{AppendAnswer, AppendEvent};
-use self::chain::TableBounds;
+use self::calls::{AppendAnswer, AppendEvent, AuditMode, Denial};
+use self::chain::{NewEntry, TableBounds};
+use self::denials::{DenialChanges, DenialWindows};
 use self::rate::RateLimiter;
 use crate::backend::{BackendError, SqlDatabase};
 use crate::rpc::{CallReply, Dispatcher};
@@ -29,10 +36,14 @@ pub use tables::open;
 /// The one object that keeps the chain.
 pub const AUDIT: &str = "audit";
 
+/// The code of a caller over its rate, which [`crate::http::problems::too_many`] answers with.
+const OVER_RATE: &str = "too_many_requests";
+
 /// What the object keeps in memory alone.
 #[derive(Debug, Default)]
 pub struct AuditMemory {
     rates: RateLimiter,
+    denials: DenialWindows,
     watch: AlarmWatch,
     bounds: TableBounds,
 }
@@ -49,6 +60,17 @@ impl AuditMemory {
     pub const fn bounds(&self) -> TableBounds {
         self.bounds
     }
+
+    /// Appends the entries of the denials whose minute is over.
+    fn append_due(&mut self, sql: &impl SqlDatabase, now_ms: i64) -> Result<(), BackendError> {
+        let mut changes = DenialChanges::default();
+        sql.transaction(&mut || {
+            changes = append_ended(sql, self, &mut false, now_ms)?;
+            Ok(())
+        })?;
+        self.denials.apply(changes);
+        Ok(())
+    }
 }
 
 /// Answers one call, in the object that keeps the chain, and says when to set the alarm to.
@@ -62,13 +84,33 @@ pub fn answer(
     body: &[u8],
     now_ms: i64,
 ) -> Result<CallReply, BackendError> {
-    let mut waits = false;
+    let (mut waits, mut changes) = (false, DenialChanges::default());
     let reply = Dispatcher::new(sql, name, body)
-        .on(|ask| append(sql, held, ask, &mut waits, now_ms))
+        .on(|ask| {
+            changes = append_ended(sql, held, &mut waits, now_ms)?;
+            append(sql, held, ask, &mut changes, &mut waits, now_ms)
+        })
         .on(|ask| chain::read(sql, ask))
         .finish()?;
     // Not before the transaction has ended: an entry that was not written sets no alarm.
-    Ok(CallReply { wake_ms: held.watch.wake_ms(waits, now_ms), ..reply })
+    held.denials.apply(changes);
+    let due_ms = held.denials.due_ms();
+    Ok(CallReply { wake_ms: held.watch.wake_ms(waits, due_ms, now_ms), ..reply })
+}
+
+/// Appends the repeats of the denials whose minute is over.
+fn append_ended(
+    sql: &impl SqlDatabase,
+    held: &AuditMemory,
+    waits: &mut bool,
+    now_ms: i64,
+) -> Result<DenialChanges, BackendError> {
+    let (ended, changes) = held.denials.ended(now_ms);
+    for (actor, event, denial) in &ended {
+        let entry = NewEntry { actor, event, denial: Some(denial) };
+        *waits = chain::append(sql, held.bounds, entry, now_ms)?.waits;
+    }
+    Ok(changes)
 }
 
 /// Lets the caller in, and writes down what it is about to do; learns whether a table `waits` to be archived.
@@ -76,14 +118,31 @@ fn append(
     sql: &impl SqlDatabase,
     held: &mut AuditMemory,
     ask: &AppendEvent,
+    changes: &mut DenialChanges,
     waits: &mut bool,
     now_ms: i64,
 ) -> Result<AppendAnswer, BackendError> {
-    if let Err(wait_ms) = held.rates.take(&ask.actor, ask.per_minute, now_ms) {
-        return Ok(AppendAnswer::Limited { wait_ms });
+    let (denial, answer) = match (held.rates.take(&ask.actor, ask.per_minute, now_ms), &ask.mode) {
+        (Err(wait_ms), _) => {
+            let denial = Denial { status: 429, code: OVER_RATE.into(), count: 1, refers_to: None };
+            (Some(denial), Some(AppendAnswer::Limited { wait_ms }))
+        }
+        (Ok(()), AuditMode::Deny(denial)) => (Some(denial.clone()), None),
+        (Ok(()), AuditMode::Count) => return Ok(AppendAnswer::Passed {}),
+        (Ok(()), AuditMode::Admit) => (None, None),
+    };
+    let key = denial.as_ref().map(|denial| held.denials.key(ask, denial));
+    if let (Some(denial), Some(key)) = (&denial, &key)
+        && held.denials.is_repeat(key, now_ms)
+    {
+        changes.deny(key.clone(), ask, denial.count, None, now_ms);
+        return Ok(answer.unwrap_or(AppendAnswer::Passed {}));
     }
-    let Some(event) = &ask.event else { return Ok(AppendAnswer::Passed {}) };
-    let written = chain::append(sql, held.bounds, &ask.actor, event, now_ms)?;
+    let entry = NewEntry { actor: &ask.actor, event: &ask.event, denial: denial.as_ref() };
+    let written = chain::append(sql, held.bounds, entry, now_ms)?;
     *waits = written.waits;
-    Ok(AppendAnswer::Written { seq: written.seq })
+    if let Some(key) = key {
+        changes.deny(key, ask, 1, Some(written.seq), now_ms);
+    }
+    Ok(answer.unwrap_or(AppendAnswer::Written { seq: written.seq }))
 }

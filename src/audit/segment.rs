@@ -14,8 +14,9 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use serde::Serialize;
 
-use super::calls::{AuditSegment, ChainEntry};
-use super::chain::hash;
+use super::calls::{AuditSegment, ReadEntries};
+use super::entry::{ChainEntry, ChainHead, hash};
+use super::search::EntryScan;
 use crate::backend::{BackendError, Bucket, ByteStream, WholeBody, to_json};
 use crate::batch::{BatchError, BatchLine, BatchReader};
 use crate::limits::{AUDIT_SEGMENT_INFLATED, LINE_COPIES, READER_BYTES};
@@ -30,6 +31,12 @@ struct SegmentLine<'a> {
     seq: u64,
     hash: &'a str,
     entry: &'a str,
+}
+
+/// Writes the line of an entry.
+pub fn write_segment_line(out: &mut Vec<u8>, kept: &ChainEntry) {
+    out.extend(to_json(&SegmentLine { seq: kept.seq, hash: &kept.hash, entry: &kept.entry }));
+    out.push(b'\n');
 }
 
 /// Makes the object of a segment, entry by entry.
@@ -48,8 +55,8 @@ impl SegmentWriter {
     /// # Errors
     /// [`BackendError`] where it cannot be packed.
     pub fn push(&mut self, kept: &ChainEntry) -> Result<(), BackendError> {
-        let mut line = to_json(&SegmentLine { seq: kept.seq, hash: &kept.hash, entry: &kept.entry });
-        line.push(b'\n');
+        let mut line = Vec::new();
+        write_segment_line(&mut line, kept);
         self.0.write_all(&line).map_err(|error| packing(&error))
     }
 
@@ -89,33 +96,23 @@ impl From<BatchError> for SegmentError {
     }
 }
 
-/// Entries of a segment that were read and checked.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SegmentPart {
-    /// The entries in the order of their numbers.
-    pub entries: Vec<ChainEntry>,
-    /// The hash before the first of them.
-    pub before: String,
-    /// Whether every hash of the segment, these and the others, follows from the one before it, from the first to the
-    /// last.
-    pub chain_valid: bool,
-}
-
-/// Reads at most `limit` entries after the number `after` from the segment that has them.
+/// Reads the entries that are asked for from the segment that has them.
+///
+/// The whole segment is held against the chain: `chain_valid` of the result says whether every hash of it, those of other
+/// entries too, follows from the one before it, from the first to the last.
 ///
 /// # Errors
 /// [`SegmentError`] where it cannot be read to its end.
 pub async fn read(
     bucket: &impl Bucket,
     segment: &AuditSegment,
-    after: u64,
-    limit: u64,
+    ask: &ReadEntries,
     reservation: &Reservation,
-) -> Result<SegmentPart, SegmentError> {
+) -> Result<EntryScan, SegmentError> {
     reservation.reserve(READER_BYTES)?;
     let Some((head, body)) = bucket.get(&segment.key).await? else { return Err(SegmentError::Gone) };
     let (mut body, mut reader) = (WholeBody::new(body, head.size), BatchReader::default());
-    let mut scan = SegmentScan::new(segment, after, limit, reservation);
+    let mut scan = SegmentScan::new(segment, ask, reservation);
     while let Some(piece) = body.next().await? {
         reader.push(&piece, |line| scan.take(line))?.is_break().then(|| scan.stopped()).transpose()?;
         if reader.totals().inflated > AUDIT_SEGMENT_INFLATED {
@@ -130,23 +127,21 @@ pub async fn read(
 /// What has been seen of a segment so far.
 struct SegmentScan<'a> {
     segment: &'a AuditSegment,
-    after: u64,
-    limit: u64,
+    ask: &'a ReadEntries,
     reservation: &'a Reservation,
-    /// The number that must come next.
-    next: u64,
-    /// The hash of the last entry.
-    last: String,
-    part: SegmentPart,
+    /// The last entry.
+    last: ChainHead,
+    /// Whether the entries that were not looked at follow one another.
+    chain_valid: bool,
+    found: EntryScan,
     /// Why it goes no further.
     error: Option<SegmentError>,
 }
 
 impl<'a> SegmentScan<'a> {
-    fn new(segment: &'a AuditSegment, after: u64, limit: u64, reservation: &'a Reservation) -> Self {
-        let part = SegmentPart { entries: Vec::new(), before: segment.before.clone(), chain_valid: true };
-        let (next, last) = (segment.first, segment.before.clone());
-        Self { segment, after, limit, reservation, next, last, part, error: None }
+    fn new(segment: &'a AuditSegment, ask: &'a ReadEntries, reservation: &'a Reservation) -> Self {
+        let found = EntryScan::after(segment.first.saturating_sub(1), &segment.before);
+        Self { segment, ask, reservation, last: found.last.clone(), chain_valid: true, found, error: None }
     }
 
     fn take(&mut self, line: BatchLine<'_>) -> ControlFlow<()> {
@@ -157,18 +152,21 @@ impl<'a> SegmentScan<'a> {
     fn look(&mut self, line: BatchLine<'_>) -> Result<(), SegmentError> {
         let BatchLine::Text { bytes, .. } = line else { return Err(SegmentError::Damaged) };
         let kept: ChainEntry = serde_json::from_slice(bytes).map_err(|_| SegmentError::Damaged)?;
-        if kept.seq != self.next || kept.seq > self.segment.last {
+        if kept.seq != self.last.seq + 1 || kept.seq > self.segment.last {
             return Err(SegmentError::Damaged);
         }
-        self.next += 1;
-        self.part.chain_valid &= hash(&self.last, &kept.entry) == kept.hash;
-        if kept.seq <= self.after {
-            self.part.before.clone_from(&kept.hash);
+        let before = std::mem::replace(&mut self.last, ChainHead { seq: kept.seq, hash: kept.hash.clone() });
+        let found = self.found.entries.len();
+        if kept.seq <= self.ask.after {
+            self.chain_valid &= hash(&before.hash, &kept.entry) == kept.hash;
+            self.found = EntryScan::after(kept.seq, &kept.hash);
+        } else if self.found.is_full(self.ask.limit) {
+            self.chain_valid &= hash(&before.hash, &kept.entry) == kept.hash;
+        } else {
+            self.found.take(&self.ask.filter, kept);
         }
-        self.last.clone_from(&kept.hash);
-        if kept.seq > self.after && (self.part.entries.len() as u64) < self.limit {
+        if self.found.entries.len() > found {
             self.reservation.reserve(bytes.len() * LINE_COPIES)?;
-            self.part.entries.push(kept);
         }
         Ok(())
     }
@@ -178,14 +176,14 @@ impl<'a> SegmentScan<'a> {
         Err(self.error.take().unwrap_or(SegmentError::Damaged))
     }
 
-    fn finish(mut self) -> Result<SegmentPart, SegmentError> {
+    fn finish(mut self) -> Result<EntryScan, SegmentError> {
         if let Some(error) = self.error {
             return Err(error);
         }
-        if self.next != self.segment.last + 1 {
+        if self.last.seq != self.segment.last {
             return Err(SegmentError::Damaged);
         }
-        self.part.chain_valid &= self.last == self.segment.hash;
-        Ok(self.part)
+        self.found.chain_valid &= self.chain_valid && self.last.hash == self.segment.hash;
+        Ok(self.found)
     }
 }

@@ -13,8 +13,10 @@
 //! The tables follow one another without a gap, and only the last one is appended to. A table has an entry from its
 //! first moment on. A table is dropped in the transaction that records the last of its segments.
 
-use super::calls::{AuditSegment, ChainEntry};
+use super::calls::AuditSegment;
+use super::entry::ChainEntry;
 use crate::backend::{BackendError, SqlDatabase, SqlRow, SqlValue};
+use crate::limits::AUDIT_SEGMENT;
 
 /// Takes the place of the hash before the first entry.
 pub(super) const BEFORE_ALL: &str = "0000000000000000000000000000000000000000000000000000000000000000";
@@ -23,7 +25,7 @@ pub(super) const BEFORE_ALL: &str = "0000000000000000000000000000000000000000000
 const SCHEMA: [&str; 2] = [
     "CREATE TABLE IF NOT EXISTS audit_table_v1 (first INTEGER PRIMARY KEY, before TEXT NOT NULL)",
     "CREATE TABLE IF NOT EXISTS audit_segment_v1 (first INTEGER PRIMARY KEY, last INTEGER NOT NULL,
-     before TEXT NOT NULL, hash TEXT NOT NULL, key TEXT NOT NULL)",
+     before TEXT NOT NULL, hash TEXT NOT NULL, last_time TEXT NOT NULL, key TEXT NOT NULL)",
 ];
 
 /// A table with a run of entries.
@@ -44,6 +46,8 @@ pub(super) struct TableEnd {
     pub(super) hash: String,
     /// The bytes of all texts of the table.
     pub(super) size: u64,
+    /// The time of the entry, as its text says it.
+    pub(super) time: String,
 }
 
 /// Creates the tables that do not exist yet; costs no written row where all do.
@@ -102,9 +106,12 @@ impl EntryTable {
 
     /// The last entry of this table.
     pub(super) fn end(&self, sql: &impl SqlDatabase) -> Result<TableEnd, BackendError> {
-        let answer = sql.run(&format!("SELECT seq, hash, size FROM {} ORDER BY seq DESC LIMIT 1", self.name()), &[])?;
+        // The time is the first text of an entry, so that no other member is found in its place.
+        let time = "substr(entry, instr(entry, '\"time\":\"') + 8, 24)";
+        let statement = format!("SELECT seq, hash, size, {time} FROM {} ORDER BY seq DESC LIMIT 1", self.name());
+        let answer = sql.run(&statement, &[])?;
         let row = answer.rows.first().ok_or_else(broken)?;
-        Ok(TableEnd { seq: number(row, 0)?, hash: text(row, 1)?, size: number(row, 2)? })
+        Ok(TableEnd { seq: number(row, 0)?, hash: text(row, 1)?, size: number(row, 2)?, time: text(row, 3)? })
     }
 
     /// Appends an entry; `size` is the new sum of text sizes.
@@ -142,32 +149,40 @@ pub(super) fn last_segment(sql: &impl SqlDatabase) -> Result<Option<AuditSegment
     segment(sql, "ORDER BY first DESC LIMIT 1", &[])
 }
 
-/// The segment that has this entry, if any has.
-pub(super) fn segment_of(sql: &impl SqlDatabase, seq: u64) -> Result<Option<AuditSegment>, BackendError> {
-    let found = segment(sql, "WHERE first <= ? ORDER BY first DESC LIMIT 1", &[SqlValue::number(seq)])?;
-    Ok(found.filter(|segment| seq <= segment.last))
+/// The first segment with an entry after this number and not before this time, if any has one.
+pub(super) fn segment_after(
+    sql: &impl SqlDatabase,
+    after: u64,
+    start: &str,
+) -> Result<Option<AuditSegment>, BackendError> {
+    // No segment is longer, so that the rows before need not be read.
+    let first = SqlValue::number(after.saturating_sub(AUDIT_SEGMENT));
+    let values = [first, SqlValue::number(after), SqlValue::text(start)];
+    segment(sql, "WHERE first > ? AND last > ? AND last_time >= ? ORDER BY first LIMIT 1", &values)
 }
 
 fn segment(sql: &impl SqlDatabase, which: &str, values: &[SqlValue]) -> Result<Option<AuditSegment>, BackendError> {
-    let answer = sql.run(&format!("SELECT first, last, before, hash, key FROM audit_segment_v1 {which}"), values)?;
+    let statement = format!("SELECT first, last, before, hash, last_time, key FROM audit_segment_v1 {which}");
     let read = |row: &SqlRow| {
-        let (first, last) = (number(row, 0)?, number(row, 1)?);
-        Ok(AuditSegment { first, last, before: text(row, 2)?, hash: text(row, 3)?, key: text(row, 4)? })
+        let (first, last, before) = (number(row, 0)?, number(row, 1)?, text(row, 2)?);
+        Ok(AuditSegment { first, last, before, hash: text(row, 3)?, last_time: text(row, 4)?, key: text(row, 5)? })
     };
-    answer.rows.first().map(read).transpose()
+    sql.run(&statement, values)?.rows.first().map(read).transpose()
 }
 
 /// Records a segment that the bucket has. Must run inside a transaction.
 pub(super) fn note_segment(sql: &impl SqlDatabase, segment: &AuditSegment) -> Result<(), BackendError> {
-    let AuditSegment { first, last, before, hash, key } = segment;
+    let AuditSegment { first, last, before, hash, last_time, key } = segment;
     let values = [
         SqlValue::number(*first),
         SqlValue::number(*last),
         SqlValue::text(before),
         SqlValue::text(hash),
+        SqlValue::text(last_time),
         SqlValue::text(key),
     ];
-    sql.run("INSERT INTO audit_segment_v1 (first, last, before, hash, key) VALUES (?, ?, ?, ?, ?)", &values).map(drop)
+    let columns = "first, last, before, hash, last_time, key";
+    sql.run(&format!("INSERT INTO audit_segment_v1 ({columns}) VALUES (?, ?, ?, ?, ?, ?)"), &values).map(drop)
 }
 
 fn number(row: &SqlRow, column: usize) -> Result<u64, BackendError> {

@@ -9,13 +9,18 @@ use crate::http::HttpRequest;
 /// The name of the parameter.
 pub(crate) const CVE_SWITCH: &str = "CVE-2021-44228";
 
+/// Whether a parameter is the switch.
+pub(crate) fn is_cve_switch(name: &str) -> bool {
+    name.eq_ignore_ascii_case(CVE_SWITCH)
+}
+
 /// Whether the switch is on. The spellings of a truth value are those that Logpull's own clients may send.
 ///
 /// # Errors
 /// The words for a switch with another value, or for one that is given more than once.
 pub(super) fn parse_cve_switch<B>(request: &HttpRequest<B>) -> Result<bool, String> {
     let pairs = form_urlencoded::parse(request.query.as_bytes());
-    let mut values = pairs.filter(|(name, _)| name.eq_ignore_ascii_case(CVE_SWITCH)).map(|(_, value)| value);
+    let mut values = pairs.filter(|(name, _)| is_cve_switch(name)).map(|(_, value)| value);
     let Some(value) = values.next() else { return Ok(false) };
     if values.next().is_some() {
         return Err(format!("error parsing {CVE_SWITCH}: must not be given more than once"));

@@ -61,11 +61,14 @@ pub(crate) fn bad_query_reply(what: &str) -> Reply {
 
 /// The problem as an envelope.
 pub(crate) fn problem_reply(problem: &Problem) -> Reply {
+    let words = problem.words();
     let (code, message) = match problem.status {
         401 | 403 => (AUTHENTICATION, "Authentication error"),
         404 => (NO_ROUTE, "Could not route to the requested object; perhaps its identifier is invalid."),
         405 => (NO_METHOD, "This method is not available for that URI."),
         429 => (THROTTLED, "Please wait and consider throttling your request speed."),
+        // What a client must send that Cloudflare does not ask for is said.
+        400 if matches!(problem.code, "reason_required" | "bad_reason") => (INVALID, words.as_str()),
         400..500 => (INVALID, "The request is not understood."),
         _ => (INTERNAL, "An internal error occurred; please try again."),
     };

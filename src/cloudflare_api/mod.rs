@@ -14,5 +14,5 @@ mod retention;
 mod seen_fields;
 
 pub(crate) use client_request::{ClientRequest, repeated_parameter_reply};
-pub(crate) use cve_switch::CVE_SWITCH;
+pub(crate) use cve_switch::{CVE_SWITCH, is_cve_switch};
 pub(crate) use envelope::problem_reply;

@@ -21,7 +21,7 @@ use crate::access::AccessRules;
 use crate::bucket_keys::LogPrefixes;
 use crate::filter::Filter;
 use crate::limits::{BATCH_SIZE_MAX, RETENTION_DAYS_MAX};
-use crate::mask::{is_listed, nearest_field};
+use crate::mask::{Role, is_listed, nearest_field};
 use crate::partner::{DuplicatePolicy, Subrequests};
 use crate::record::Dataset;
 use crate::render::PartnerOptions;
@@ -40,6 +40,8 @@ pub struct Config {
     pub access: AccessRules,
     /// Requests that one caller may send per minute; 0 for no limit.
     pub per_minute: u32,
+    /// The roles that must give a reason for each request that shows log lines.
+    pub reason_roles: Vec<Role>,
     /// Pairs of zone id and zone name, for clients that name zones by id; `None` to accept any id and show every zone.
     pub zones: Option<Vec<(String, String)>>,
     /// The name of the bucket that Logpush writes to.
@@ -97,6 +99,7 @@ impl Config {
         let access = access::read(reader);
         let per_minute = reader
             .read(&settings::RATE, |value| value.parse().map_err(|_| "must be a whole number, 0 or greater".into()));
+        let reason_roles = reader.read(&settings::REASON_ROLES, roles);
         let zones = reader.read(&settings::ZONES, zones);
         let bucket_name = reader.read(&settings::BUCKET_NAME, bucket_name);
         let log_prefix = datasets::read(reader);
@@ -113,6 +116,7 @@ impl Config {
         Some(Self {
             access,
             per_minute: per_minute?,
+            reason_roles: reason_roles.unwrap_or_default(),
             zones,
             bucket_name: bucket_name?,
             log_prefix: log_prefix?,
@@ -127,6 +131,12 @@ impl Config {
             delivery,
         })
     }
+}
+
+/// Parses names of roles with commas between them.
+fn roles(value: &str) -> Result<Vec<Role>, String> {
+    let roles: Option<Vec<Role>> = value.split(',').map(|name| Role::from_name(name.trim())).collect();
+    roles.ok_or_else(|| "must be roles separated by commas: viewer, support or forensics".into())
 }
 
 /// Parses a JSON object of zone ids and zone names.

@@ -53,6 +53,8 @@ pub const ACCESS_GRANTS: SettingSpec = SettingSpec::variable("ACCESS_GRANTS", Se
 /// Whether the issuer's address may be plain HTTP on the local host.
 pub const ACCESS_PLAIN_HTTP: SettingSpec =
     SettingSpec::variable("ACCESS_PLAIN_HTTP", SettingRequirement::Default("refuse"));
+/// The roles that must give a reason for each request that shows log lines, separated by commas.
+pub const REASON_ROLES: SettingSpec = SettingSpec::variable("API_REASON_ROLES", SettingRequirement::Optional);
 /// The name of the log bucket in the default deployment.
 pub const DEFAULT_BUCKET_NAME: &str = "cdn-logs-raw";
 
@@ -111,6 +113,7 @@ pub const SETTINGS: [SettingSpec; 27] = [
     ACCESS_GRANTS,
     ACCESS_PLAIN_HTTP,
     RATE,
+    REASON_ROLES,
     ZONES,
     BUCKET_NAME,
     PREFIX,

@@ -1,4 +1,4 @@
-//! The JSON body of a request that has one member.
+//! The JSON body of a request.
 //!
 //! # Invariants
 //! A member that the route does not read is refused, not passed over: it may be a switch that the client relies on.
@@ -11,21 +11,32 @@ use serde_json::Value;
 use super::problem::Problem;
 use super::problems;
 
+/// The members of a JSON object in their order; `None` where the body is no JSON object.
+pub(crate) fn parse_members(body: &[u8]) -> Option<Vec<(String, Value)>> {
+    let mut json = serde_json::Deserializer::from_slice(body);
+    json.deserialize_map(BodyMembersVisitor).and_then(|members| json.end().map(|()| members)).ok()
+}
+
+/// Refuses any other member, and one of these that is repeated.
+///
+/// # Errors
+/// The [`Problem`] of a member that is not in `known`, or of one that is there twice.
+pub(crate) fn check_members(members: &[(String, Value)], known: &[&'static str]) -> Result<(), Problem> {
+    if !members.iter().all(|(name, _)| known.contains(&name.as_str())) {
+        return Err(problems::unknown_member(known));
+    }
+    let is_repeated = |name: &&&str| members.iter().filter(|(given, _)| given == *name).count() > 1;
+    known.iter().find(is_repeated).map_or(Ok(()), |name| Err(problems::repeated_member(name)))
+}
+
 /// The value of the member `known` of a JSON object that has no other; `None` where it is not there, or the body is no
 /// JSON object.
 ///
 /// # Errors
 /// The [`Problem`] of another member, or of one that is repeated.
 pub(crate) fn parse_only_member(body: &[u8], known: &'static str) -> Result<Option<Value>, Problem> {
-    let mut json = serde_json::Deserializer::from_slice(body);
-    let members = json.deserialize_map(BodyMembersVisitor).and_then(|members| json.end().map(|()| members));
-    let Ok(mut members) = members else { return Ok(None) };
-    if members.iter().any(|(name, _)| name != known) {
-        return Err(problems::unknown_member(known));
-    }
-    if members.len() > 1 {
-        return Err(problems::repeated_member(known));
-    }
+    let mut members = parse_members(body).unwrap_or_default();
+    check_members(&members, &[known])?;
     Ok(members.pop().map(|(_, value)| value))
 }
 

@@ -15,7 +15,7 @@ mod reply;
 mod request;
 
 pub(crate) use body::read_body;
-pub(crate) use body_members::parse_only_member;
+pub(crate) use body_members::{check_members, parse_members, parse_only_member};
 pub use instant::InstantFault;
 pub(crate) use instant::parse_instant;
 pub use negotiation::accepts_gzip;
@@ -23,4 +23,4 @@ pub(crate) use negotiation::preferred;
 pub use problem::Problem;
 pub use reply::{LookupCost, Reply, ReplyBody};
 pub use request::HttpRequest;
-pub(crate) use request::{ACCESS_ASSERTION, percent_decoded};
+pub(crate) use request::{ACCESS_ASSERTION, CLIENT_ADDRESS, REASON, percent_decoded};

@@ -81,6 +81,11 @@ impl Problem {
         Self { ray: Some(ray), ray_time: Some(ray_time), ..self }
     }
 
+    /// The sentence for people, with the next step where one is known.
+    pub(crate) fn words(&self) -> String {
+        self.hint.as_ref().map_or_else(|| self.detail.clone(), |hint| format!("{} {hint}", self.detail))
+    }
+
     /// The value of `Retry-After` for 429 and 503: the one set, or the default.
     pub(crate) fn retry_after(&self) -> Option<String> {
         let may_help = matches!(self.status, 429 | 503);

@@ -132,6 +132,27 @@ pub fn repeated_parameter(name: &'static str) -> Problem {
         .with_hint("Give each parameter once; a list has its elements in one value, separated by commas.")
 }
 
+/// The query has an `&` at its beginning, at its end, or after another one.
+#[must_use]
+pub fn empty_parameter() -> Problem {
+    Problem::new(400, "empty_parameter", "The query has a parameter without a name.")
+        .with_hint("Write one & between two parameters, and none before or after them.")
+}
+
+/// The header `raydex-reason` has a value that cannot be kept.
+#[must_use]
+pub fn bad_reason() -> Problem {
+    let detail = format!("The header raydex-reason accepts 1 to {REASON_CHARS} characters without control characters.");
+    Problem::new(400, "bad_reason", detail)
+}
+
+/// The caller's role must say why it asks for log lines.
+#[must_use]
+pub fn reason_required() -> Problem {
+    Problem::new(400, "reason_required", "Your role must give a reason for each request that shows log lines.")
+        .with_hint("Send the header raydex-reason with a ticket or a sentence. The audit log keeps it.")
+}
+
 /// A query parameter or a member of a body is not an instant that logs can have.
 #[must_use]
 pub fn bad_time(name: &'static str, fault: InstantFault) -> Problem {
@@ -172,7 +193,8 @@ pub fn too_many_rays() -> Problem {
 
 /// The body has a member that the route does not read.
 #[must_use]
-pub fn unknown_member(known: &'static str) -> Problem {
+pub fn unknown_member(known: &[&str]) -> Problem {
+    let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
     Problem::new(400, "unknown_member", "The body has a member that this path does not accept.")
         .with_hint(format!("It accepts: {known}."))
 }

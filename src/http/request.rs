@@ -16,6 +16,12 @@ use super::problems;
 /// The header in which Cloudflare Access sends its assertion.
 pub(crate) const ACCESS_ASSERTION: HeaderName = HeaderName::from_static("cf-access-jwt-assertion");
 
+/// The header in which a caller says why it asks.
+pub(crate) const REASON: HeaderName = HeaderName::from_static("raydex-reason");
+
+/// The header in which the platform says from which address a request came. It replaces what the client sent.
+pub(crate) const CLIENT_ADDRESS: HeaderName = HeaderName::from_static("cf-connecting-ip");
+
 /// A request of a client, before any header or parameter is interpreted.
 #[derive(Debug)]
 pub struct HttpRequest<B> {
@@ -38,6 +44,12 @@ impl<B> HttpRequest<B> {
         (old, HttpRequest { method, path, query, headers, body })
     }
 
+    /// The same request with this body.
+    pub(crate) fn with_body<C>(self, body: C) -> HttpRequest<C> {
+        let Self { method, path, query, headers, .. } = self;
+        HttpRequest { method, path, query, headers, body }
+    }
+
     /// The value of a header; a byte sequence that is not UTF-8 becomes U+FFFD.
     pub(crate) fn header(&self, name: impl AsHeaderName) -> Option<Cow<'_, str>> {
         self.headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()))
@@ -55,6 +67,11 @@ impl<B> HttpRequest<B> {
         pairs.find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
     }
 
+    /// The query parameters in their order, percent-decoded.
+    pub(crate) fn parameters(&self) -> impl Iterator<Item = (String, String)> {
+        form_urlencoded::parse(self.query.as_bytes()).into_owned()
+    }
+
     /// The names of the query parameters in their order, percent-decoded, one for each time that it is given.
     pub(crate) fn parameter_names(&self) -> impl Iterator<Item = Cow<'_, str>> {
         form_urlencoded::parse(self.query.as_bytes()).map(|(name, _)| name)
@@ -65,11 +82,14 @@ impl<B> HttpRequest<B> {
         known.iter().copied().find(|name| self.parameter_names().filter(|given| given.as_ref() == *name).count() > 1)
     }
 
-    /// Refuses a query with any other parameter, or with one of these more than once.
+    /// Refuses a query with any other parameter, with one of these more than once, or with an `&` that separates nothing.
     ///
     /// # Errors
-    /// The [`Problem`] of a parameter that is not in `known`, or of one that is repeated.
+    /// The [`Problem`] of a parameter that is not in `known`, of one that is repeated, or of an empty one.
     pub(crate) fn check_parameters(&self, known: &[&'static str]) -> Result<(), Problem> {
+        if !self.query.is_empty() && self.query.split('&').any(str::is_empty) {
+            return Err(problems::empty_parameter());
+        }
         if !self.parameter_names().all(|name| known.contains(&name.as_ref())) {
             return Err(problems::unknown_parameter(known));
         }

@@ -52,16 +52,50 @@ pub const MASK_ESCAPES: usize = 4;
 /// two levels below its parent's, its headers three more; each level reads its text once again.
 pub const MASK_DEPTH: u32 = 10;
 
-/// Entries of the audit log that one call returns: 3 KB each at most, 600 KB of JSON.
+/// Entries of the audit log that one call returns, and one page: 600 bytes each as a rule, 120 KB of JSON.
 pub const AUDIT_PAGE: u64 = 200;
+
+/// Bytes of texts with which a page of the audit log is full, however few its entries.
+pub const AUDIT_PAGE_BYTES: usize = MIB;
+
+/// Entries of one piece of an export of the audit log: a segment is read five times, 60 ms each, and a piece has 1 MB as
+/// a rule.
+pub const AUDIT_EXPORT: u64 = 2_000;
+
+/// Pieces of one export: a call and a read each, of the 1,000 that the platform lets an invocation make. The trailer says
+/// where the next export continues.
+pub const AUDIT_EXPORT_PIECES: u64 = 300;
+
+/// Entries that one export looks at: 60 segments, which take 20 s of CPU where all their entries are asked for.
+pub const AUDIT_EXPORT_SCAN: u64 = AUDIT_EXPORT * AUDIT_EXPORT_PIECES;
+
+/// Entries of its own that the audit log looks at in one call for those that a reader asks for: 1 MB of text as a rule,
+/// which takes 10 ms, while other calls wait.
+pub const AUDIT_SCAN: u64 = 2_000;
+
+/// Entries that one page of a search looks at: ten segments, each of which takes 60 ms to read and to verify. The next page
+/// continues there.
+pub const AUDIT_SEARCH: u64 = 100_000;
+
+/// How long equal denials are counted together, in milliseconds.
+pub const DENIAL_WINDOW_MS: i64 = 60_000;
+
+/// Different denials that are counted at a time: 1 KB each.
+pub const DENIALS_WATCHED: usize = 1_000;
+
+/// How often an isolate reports the requests of unknown callers to the audit log, in milliseconds.
+pub const UNKNOWN_REPORT_MS: i64 = 60_000;
+
+/// Requests of unknown callers of which a report says more than that there were some.
+pub const UNKNOWN_SAMPLES: usize = 4;
 
 /// Entries of one segment of the audit log, and of one table of its object. 300 bytes each as a rule: 3 MB of text. Making
 /// and dropping a table costs 9 written rows, 0.0009 an entry, and the segment one write of R2: 0.00045 dollars a million
 /// entries. The row of each segment is 300 bytes: at 1,000 entries a second 1 GB a year of the 10 GB that an object has.
 pub const AUDIT_SEGMENT: u64 = 10_000;
 
-/// Bytes of texts at which a segment is full, however few its entries: one has 24 KB at most ([`AUDIT_ASKED`] characters
-/// twice, each six bytes in JSON), so that 175 fill it. Calls wait while it is packed: measured under workerd, 80 ms for
+/// Bytes of texts at which a segment is full, however few its entries: one has 20 KB at most, [`AUDIT_REQUEST`] and the
+/// rest ([`AUDIT_START`]), so that 200 fill it. Calls wait while it is packed: measured under workerd, 80 ms for
 /// 10,000 entries of 300 bytes, which come to 0.5 MB.
 pub const AUDIT_SEGMENT_BYTES: u64 = 4 * MIB as u64;
 
@@ -79,9 +113,16 @@ pub const AUDIT_AGAIN_MS: i64 = 10_000;
 /// The longest such pause, in milliseconds. At 100 entries a second that is 30 MB more in the object.
 pub const AUDIT_AGAIN_MAX_MS: i64 = 600_000;
 
-/// Most characters of a request's parameters that the audit log keeps. A filter of [`super::FILTER_BYTES`] may be cut;
-/// its first half shows what the request looked for.
-pub const AUDIT_ASKED: usize = 2_000;
+/// Bytes of a request's values that an entry of the audit log keeps whole: a filter of [`super::FILTER_BYTES`], 100 rays
+/// of 35 bytes, and the others. The longest values of a larger request are cut.
+pub const AUDIT_REQUEST: usize = 10 * KIB;
+
+/// Characters that an entry keeps of a value that it cuts, beside the SHA-256 of the whole: six bytes each in JSON at most.
+/// A route reads 13 values at most, so that a request whose values are all cut keeps 20 KB.
+pub const AUDIT_START: usize = 256;
+
+/// Names of ignored parameters that an entry keeps; Cloudflare's clients send none.
+pub const AUDIT_IGNORED: usize = 8;
 
 /// Callers whose rate is counted at a time: 100 bytes each.
 pub const RATED_CALLERS: usize = 10_000;

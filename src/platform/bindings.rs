@@ -10,7 +10,7 @@ use super::bucket::R2Bucket;
 use super::objects::NamedObjects;
 use super::producer::QueueProducer;
 use super::{access, env, log, random};
-use crate::access::{AccessRules, AuthFailure, Caller, Credentials};
+use crate::access::{AccessRules, AuthFailure, Caller, Credentials, UnknownCallers};
 use crate::bucket_keys::LogPrefixes;
 use crate::config::Config;
 use crate::memory::{MemoryBudget, ReadPermits};
@@ -19,6 +19,8 @@ use crate::services::Services;
 thread_local! {
     /// The budget of this isolate.
     static MEMORY: MemoryBudget = MemoryBudget::default();
+    /// The requests of unknown callers that this isolate counted.
+    static UNKNOWN_CALLERS: UnknownCallers = UnknownCallers::default();
     /// The permit of this isolate to read a batch.
     static READ_PERMITS: ReadPermits = ReadPermits::default();
 }
@@ -35,6 +37,7 @@ pub(super) struct Bindings {
     audit_log: NamedObjects,
     memory: MemoryBudget,
     read_permits: ReadPermits,
+    unknown_callers: UnknownCallers,
     parse_queue: QueueProducer,
     send_queue: QueueProducer,
 }
@@ -54,6 +57,7 @@ impl Bindings {
             audit_log: env::audit_log(env)?,
             memory: MEMORY.with(MemoryBudget::clone),
             read_permits: READ_PERMITS.with(ReadPermits::clone),
+            unknown_callers: UNKNOWN_CALLERS.with(UnknownCallers::clone),
             parse_queue: env::parse_queue(env)?,
             send_queue: env::send_queue(env)?,
         })
@@ -110,6 +114,10 @@ impl Services for Bindings {
         presented: Credentials<'_>,
     ) -> std::result::Result<Caller, AuthFailure> {
         access::admit(rules, presented, log::now_ms()).await
+    }
+
+    fn unknown_callers(&self) -> &UnknownCallers {
+        &self.unknown_callers
     }
 
     fn now_ms(&self) -> i64 {

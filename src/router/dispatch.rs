@@ -1,18 +1,20 @@
 //! The way of every request: find its route, authenticate the caller, record and count the request, answer it.
 //!
 //! # Invariants
-//! No service is asked before the caller is known, and no audited request is answered before the audit log has
-//! recorded it.
+//! No service but the audit log is asked before the caller is known, and no audited request is answered before the audit
+//! log has recorded it. What a request is answered from is what was recorded of it.
 
 use std::rc::Rc;
 
-use super::audit_and_rate_limit::audit_and_rate_limit;
-use super::authenticate::authenticate;
+use super::audit_trail::{AuditTrail, record_failure};
+use super::authenticate::{authenticate, check_scope, failure_problem};
+use super::canonical::{CanonicalRequest, RequestRecord};
 use super::routes::{CloudflareRoute, HEALTH_DETAILS, Route, RouteSpec, find_route, is_cloudflare_path};
+use super::upload;
 use crate::access::Caller;
 use crate::api::{
-    audit_log, backfills, batches, coverage, dead_letters, deliveries, health, ingest, logs, metrics, openapi,
-    payloads, ray_list, rays, stats,
+    audit_log, backfills, batches, coverage, dead_letters, deliveries, health, logs, metrics, openapi, payloads,
+    ray_list, rays, stats,
 };
 use crate::backend::ByteStream;
 use crate::cloudflare_api::{self, logpull, logs_engine};
@@ -49,9 +51,11 @@ async fn answer_health(
 ) -> Reply {
     let admitted = async {
         let config = config.as_ref().map_err(|_| problems::not_configured())?;
-        let caller = authenticate(config, services, &HEALTH_DETAILS, &request).await?;
-        let request = read_body(request).await?;
-        audit_and_rate_limit(config, services, &caller, &HEALTH_DETAILS, &request, &[]).await?;
+        let failed = |failure| failure_problem(&failure);
+        let caller = authenticate(config, services, &request).await.map_err(failed)?;
+        check_scope(&HEALTH_DETAILS, &caller)?;
+        let trail = AuditTrail::new(config, services, &HEALTH_DETAILS, &caller, &request);
+        trail.admit(&RequestRecord::default()).await?;
         Ok::<_, Problem>(config)
     };
     match admitted.await {
@@ -68,22 +72,87 @@ async fn admit_request<D: Services + 'static>(
     arguments: &[String],
     request: HttpRequest<impl ByteStream>,
 ) -> Result<Reply, Problem> {
-    let argument = arguments.first().map_or("", String::as_str);
     if spec.route == Route::GetOpenApi {
         return Ok(openapi::get_openapi());
     }
-    let caller = authenticate(config, services.as_ref(), spec, &request).await?;
+    let (body, head) = request.replace_body(());
+    let record = || RequestRecord::of_head(spec, &config.log_prefix, arguments, &head);
+    let caller = match authenticate(config, services.as_ref(), &head).await {
+        Ok(caller) => caller,
+        Err(failure) => {
+            record_failure(services.as_ref(), spec, &record(), &head, &failure).await;
+            return Err(failure_problem(&failure));
+        }
+    };
+    let trail = AuditTrail::new(config, services.as_ref(), spec, &caller, &head);
+    if let Err(problem) = check_scope(spec, &caller) {
+        return Err(trail.deny(&record(), problem).await);
+    }
     if spec.route == Route::IngestBatch {
-        return ingest::ingest_batch(config, services.as_ref(), request, argument).await;
+        return ingest_batch(config, services.as_ref(), &trail, head.with_body(body), arguments).await;
     }
-    if !is_cloudflare_path(&request.path) {
-        request.check_parameters(spec.parameters)?;
-    } else if let Some(reply) = cloudflare_api::repeated_parameter_reply(&request, spec.parameters) {
-        return Ok(reply);
+    if let Some(reply) = cloudflare_api::repeated_parameter_reply(&head, spec.parameters).filter(|_| spec.is_client()) {
+        let denied = trail.deny(&record(), problems::repeated_parameter("")).await;
+        return if denied.status == reply.status { Ok(reply) } else { Err(denied) };
     }
-    let request = read_body(request).await?;
-    audit_and_rate_limit(config, services.as_ref(), &caller, spec, &request, arguments).await?;
-    AdmittedRequest { config, services, caller, request, arguments }.answer(spec.route).await
+    let canonical = match read_request(config, spec, &caller, arguments, (&head, body)).await {
+        Ok(canonical) => canonical,
+        Err(problem) => return Err(trail.deny(&record(), problem).await),
+    };
+    let seq = trail.admit(&canonical.record).await?;
+    let CanonicalRequest { request, arguments, record } = canonical;
+    let admitted = AdmittedRequest { config, services, caller, request, arguments: &arguments };
+    let answer = admitted.answer(spec.route).await;
+    record_denied_answer(&trail, &record, &answer, seq).await;
+    answer
+}
+
+/// Reads the values of a request, and checks that it has a reason where its caller must give one.
+async fn read_request(
+    config: &Config,
+    spec: &RouteSpec,
+    caller: &Caller,
+    arguments: &[String],
+    (head, body): (&HttpRequest<()>, impl ByteStream),
+) -> Result<CanonicalRequest, Problem> {
+    if !spec.is_client() {
+        head.check_parameters(spec.parameters)?;
+    }
+    let body = read_body(head, body).await?;
+    let canonical = CanonicalRequest::read(spec, &config.log_prefix, arguments, head, &body)?;
+    let must_say_why = spec.shows_records() && config.reason_roles.contains(&caller.role);
+    if must_say_why && canonical.record.reason.is_none() {
+        return Err(problems::reason_required());
+    }
+    Ok(canonical)
+}
+
+/// Stores an upload, and records it.
+async fn ingest_batch<D: Services>(
+    config: &Config,
+    services: &D,
+    trail: &AuditTrail<'_, D>,
+    request: HttpRequest<impl ByteStream>,
+    arguments: &[String],
+) -> Result<Reply, Problem> {
+    let dataset = arguments.first().map_or("", String::as_str);
+    let answer = upload::ingest_batch(config, services, trail, request, dataset).await;
+    record_denied_answer(trail, &RequestRecord::default(), &answer, None).await;
+    answer
+}
+
+/// Records that a request was denied after its entry was written, or while it was uploaded.
+async fn record_denied_answer<D: Services>(
+    trail: &AuditTrail<'_, D>,
+    record: &RequestRecord,
+    answer: &Result<Reply, Problem>,
+    seq: Option<u64>,
+) {
+    match answer {
+        Ok(reply) if reply.status == 403 => trail.deny_after(record, 403, "forbidden", seq).await,
+        Err(problem) if problem.status == 403 => trail.deny_after(record, 403, problem.code, seq).await,
+        Ok(_) | Err(_) => {}
+    }
 }
 
 /// A request whose caller is authenticated.
@@ -105,7 +174,7 @@ impl<D: Services + 'static> AdmittedRequest<'_, D> {
             Route::LookUpRays => ray_list::look_up_rays(config, self.services, &self.caller, request),
             Route::GetDeliveries => deliveries::get_deliveries(services, &self.caller, argument).await,
             Route::GetCoverage => coverage::get_coverage(config, services, request).await,
-            Route::ListAuditEntries => audit_log::list_audit_entries(services, request).await,
+            Route::ListAuditEntries => audit_log::list_audit_entries(self.services, request).await,
             Route::GetMetrics => metrics::get_metrics(services).await,
             Route::GetStats => stats::get_stats(config, services, request).await,
             Route::ListBatches => batches::list_batches(services, request).await,

@@ -1,12 +1,15 @@
 //! From a request to its reply: the table of routes, and the way every request takes.
 //!
-//! Reading order: `routes` is the table; `dispatch` finds the row, then asks `authenticate` for the caller and
-//! `audit_and_rate_limit` whether it may proceed, and calls the function of the resource.
+//! Reading order: `routes` is the table; `dispatch` finds the row, then asks `authenticate` for the caller, has
+//! `canonical` read the values of the request and `audit_trail` record them, and calls the function of the resource.
+//! `upload` does so for uploads, whose entry is written once the body was read.
 
-mod audit_and_rate_limit;
+mod audit_trail;
 mod authenticate;
+mod canonical;
 mod dispatch;
 mod routes;
+mod upload;
 
 pub use dispatch::answer_request;
 pub use routes::{CloudflareRoute, ROUTES, Route, RouteSpec, find_route};

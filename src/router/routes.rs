@@ -96,6 +96,8 @@ pub struct RouteSpec {
     /// The accepted query parameters, each at most once. Others are refused, except by the routes of Cloudflare's API,
     /// whose clients may send parameters that raydex does not need.
     pub parameters: &'static [&'static str],
+    /// The members that it reads of a JSON body. Others are refused, or ignored in the same way.
+    pub members: &'static [&'static str],
     /// Whether it leaves an entry in the audit log.
     pub audited: bool,
 }
@@ -103,12 +105,17 @@ pub struct RouteSpec {
 impl RouteSpec {
     /// A row for callers with one of the scopes.
     const fn new(method: &'static str, path: &'static str, route: Route, scopes: &'static [Scope]) -> Self {
-        Self { method, path, route, scopes, parameters: &[], audited: false }
+        Self { method, path, route, scopes, parameters: &[], members: &[], audited: false }
     }
 
     /// The row with its query parameters.
     const fn taking(self, parameters: &'static [&'static str]) -> Self {
         Self { parameters, ..self }
+    }
+
+    /// The row with the members of its body.
+    const fn with_body(self, members: &'static [&'static str]) -> Self {
+        Self { members, ..self }
     }
 
     /// The row of a route that leaves an entry in the audit log.
@@ -128,6 +135,27 @@ impl RouteSpec {
             | Route::GetOpenApi
             | Route::GetHealth => true,
             Route::Cloudflare(route) => !matches!(route, CloudflareRoute::ListObjects),
+            _ => false,
+        }
+    }
+
+    /// Whether it is a route of Cloudflare's API.
+    pub(crate) const fn is_client(&self) -> bool {
+        matches!(self.route, Route::Cloudflare(_))
+    }
+
+    /// Whether it shows log lines, so that roles may have to say why they ask.
+    #[must_use]
+    pub const fn shows_records(&self) -> bool {
+        match self.route {
+            Route::GetRay | Route::LookUpRays | Route::GetDeliveries | Route::SearchLogs => true,
+            Route::Cloudflare(route) => matches!(
+                route,
+                CloudflareRoute::ReceivedLogs
+                    | CloudflareRoute::ZoneRay
+                    | CloudflareRoute::RetrieveLogs
+                    | CloudflareRoute::AccountRay
+            ),
             _ => false,
         }
     }
@@ -154,6 +182,15 @@ const ADMIN: &[Scope] = &[Scope::Admin];
 const LOGS: &[&str] =
     &["start", "end", "dataset", "filter", "fields", "timestamps", "format", "sample", "limit", "cursor", "trailer"];
 
+/// The query parameters of `GET /v1/audit`.
+const AUDIT: &[&str] = &["after", "limit", "format", "actor", "resource", "address", "outcome", "start", "end"];
+
+/// The members of an operation's body.
+const REASON: &[&str] = &["reason"];
+
+/// The members of a backfill's body.
+const BACKFILL: &[&str] = &["start", "end", "index", "deliver", "lines_per_second"];
+
 /// The row by which `GET /healthz` says why payloads wait: to callers who may see totals of all zones.
 pub(crate) const HEALTH_DETAILS: RouteSpec = RouteSpec::new("GET", "/healthz", Route::GetStats, WATCH);
 
@@ -165,29 +202,35 @@ pub const ROUTES: &[RouteSpec] = &[
         .audited(),
     RouteSpec::new("POST", "/v1/rays", Route::LookUpRays, READ)
         .taking(&["dataset", "fields", "filter", "timestamps"])
+        .with_body(&["rays"])
         .audited(),
     RouteSpec::new("GET", "/v1/logs", Route::SearchLogs, READ).taking(LOGS).audited(),
     RouteSpec::new("GET", "/v1/coverage", Route::GetCoverage, WATCH).taking(&["start", "end", "dataset"]),
-    RouteSpec::new("POST", "/v1/ingest/{dataset}", Route::IngestBatch, INGEST),
+    RouteSpec::new("POST", "/v1/ingest/{dataset}", Route::IngestBatch, INGEST).audited(),
     RouteSpec::new("GET", "/v1/stats", Route::GetStats, WATCH).taking(&["ledgers"]),
     RouteSpec::new("GET", "/v1/batches", Route::ListBatches, WATCH).taking(&["state", "limit"]),
-    RouteSpec::new("POST", "/v1/batches", Route::AnnounceBatch, INGEST).audited(),
+    RouteSpec::new("POST", "/v1/batches", Route::AnnounceBatch, INGEST).with_body(&["key"]).audited(),
     RouteSpec::new("GET", "/v1/batches/{batch}", Route::GetBatch, WATCH),
-    RouteSpec::new("POST", "/v1/batches/{batch}/replay", Route::ReplayBatch, DELIVER).audited(),
+    RouteSpec::new("POST", "/v1/batches/{batch}/replay", Route::ReplayBatch, DELIVER).with_body(REASON).audited(),
     RouteSpec::new("POST", "/v1/payloads/{payload}/resend", Route::DecidePayload(DeliveryDecision::Resend), DELIVER)
+        .with_body(REASON)
         .audited(),
     RouteSpec::new("POST", "/v1/payloads/{payload}/release", Route::DecidePayload(DeliveryDecision::Release), DELIVER)
+        .with_body(REASON)
         .audited(),
     RouteSpec::new("POST", "/v1/payloads/{payload}/drop", Route::DecidePayload(DeliveryDecision::Drop), DELIVER)
+        .with_body(REASON)
         .audited(),
     RouteSpec::new("GET", "/v1/backfills", Route::ListBackfills, DELIVER),
-    RouteSpec::new("POST", "/v1/backfills", Route::CreateBackfill, DELIVER).audited(),
+    RouteSpec::new("POST", "/v1/backfills", Route::CreateBackfill, DELIVER).with_body(BACKFILL).audited(),
     RouteSpec::new("GET", "/v1/backfills/{id}", Route::GetBackfill, DELIVER),
     RouteSpec::new("POST", "/v1/backfills/{id}/stop", Route::SetBackfillRunning(false), DELIVER).audited(),
     RouteSpec::new("POST", "/v1/backfills/{id}/resume", Route::SetBackfillRunning(true), DELIVER).audited(),
     RouteSpec::new("GET", "/v1/dead-letters", Route::ListDeadLetters, DELIVER).taking(&["redriven", "limit"]),
-    RouteSpec::new("POST", "/v1/dead-letters/{dead_letter}/redrive", Route::RedriveDeadLetter, DELIVER).audited(),
-    RouteSpec::new("GET", "/v1/audit", Route::ListAuditEntries, ADMIN).taking(&["after", "limit"]).audited(),
+    RouteSpec::new("POST", "/v1/dead-letters/{dead_letter}/redrive", Route::RedriveDeadLetter, DELIVER)
+        .with_body(REASON)
+        .audited(),
+    RouteSpec::new("GET", "/v1/audit", Route::ListAuditEntries, ADMIN).taking(AUDIT).audited(),
     RouteSpec::new("GET", "/metrics", Route::GetMetrics, WATCH),
     RouteSpec::new("GET", "/openapi.json", Route::GetOpenApi, &[]),
     RouteSpec::new("GET", "/healthz", Route::GetHealth, &[]),
@@ -200,6 +243,7 @@ pub const ROUTES: &[RouteSpec] = &[
         .audited(),
     client("GET", "/client/v4/zones/{zone}/logs/control/retention/flag", CloudflareRoute::GetRetention, WATCH),
     client("POST", "/client/v4/zones/{zone}/logs/control/retention/flag", CloudflareRoute::SetRetention, ADMIN)
+        .with_body(&["flag"])
         .audited(),
     client("GET", "/client/v4/accounts/{account}/logs/list", CloudflareRoute::ListObjects, READ)
         .taking(&["start", "end", "bucket", "prefix", "limit"])
@@ -207,7 +251,9 @@ pub const ROUTES: &[RouteSpec] = &[
     client("GET", "/client/v4/accounts/{account}/logs/retrieve", CloudflareRoute::RetrieveLogs, READ)
         .taking(&["start", "end", "bucket", "prefix", CVE_SWITCH])
         .audited(),
-    client("POST", "/client/v4/accounts/{account}/logs/rayids/index", CloudflareRoute::IndexRays, READ).audited(),
+    client("POST", "/client/v4/accounts/{account}/logs/rayids/index", CloudflareRoute::IndexRays, READ)
+        .with_body(&["start", "end", "bucket", "prefix"])
+        .audited(),
     client("GET", "/client/v4/accounts/{account}/logs/rayids/{ray}", CloudflareRoute::AccountRay, READ)
         .taking(&["bucket", "prefix", CVE_SWITCH])
         .audited(),
@@ -324,11 +370,8 @@ mod tests {
     #[test]
     fn revealing_and_changing_routes_are_audited_and_scoped() {
         for spec in ROUTES {
-            let changes = spec.method == "POST" && spec.route != Route::IngestBatch;
-            let shows = matches!(
-                spec.route,
-                Route::GetRay | Route::GetDeliveries | Route::SearchLogs | Route::ListAuditEntries
-            );
+            let changes = spec.method == "POST";
+            let shows = spec.shows_records() || spec.route == Route::ListAuditEntries;
             assert!(spec.audited || !(changes || shows), "{}", spec.name());
             let is_open = matches!(spec.route, Route::GetHealth | Route::GetOpenApi);
             assert_eq!(spec.scopes.is_empty(), is_open, "{}", spec.name());

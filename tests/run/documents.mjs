@@ -20,7 +20,7 @@ const DOCUMENTED = "http://127.0.0.1:8787";
 /** Commands that a whole script of its own runs: tests/run/first_screen. */
 const ELSEWHERE = ["scripts/run"];
 /** What fills a segment of the audit log: at most so many requests of so many characters. */
-const FILLING = { requests: 2000, at_once: 16, characters: 2000 };
+const FILLING = { requests: 2000, at_once: 16, characters: 1600 };
 
 /** The check of a segment by hand needs jq, which a fresh machine may lack. */
 const withoutJq = spawnSync("jq", ["--version"]).status !== 0 && "jq is not installed";
@@ -167,7 +167,7 @@ async function firstPayload(state) {
 
 /** The first segment of the audit log, which is filled with requests for a payload that there is not. */
 async function firstSegment(runtime) {
-  const body = "\u0001".repeat(FILLING.characters);
+  const body = JSON.stringify({ reason: "\u0001".repeat(FILLING.characters) });
   const prefix = "raydex/audit/";
   for (let sent = 0; sent < FILLING.requests; sent += FILLING.at_once) {
     const some = Array.from({ length: FILLING.at_once }, () => ask("/v1/payloads/none/drop", { method: "POST", body }));

@@ -1,6 +1,6 @@
 //! The world as one task takes it.
 
-use raydex::access::{AccessRules, AuthFailure, Caller, Credentials};
+use raydex::access::{AccessRules, AuthFailure, Caller, Credentials, UnknownCallers};
 use raydex::backend::{BackendError, DurableObjects};
 use raydex::bucket_keys::LogPrefixes;
 use raydex::config::DEFAULT_BUCKET_NAME;
@@ -23,6 +23,7 @@ pub(crate) struct TaskWorld {
     log_prefixes: LogPrefixes,
     /// Each task's own, as if it ran in an isolate of its own: so that all orders of their steps come about.
     read_permits: ReadPermits,
+    unknown_callers: UnknownCallers,
 }
 
 impl TaskWorld {
@@ -34,6 +35,7 @@ impl TaskWorld {
             memory: MemoryBudget::default(),
             log_prefixes: LogPrefixes::one("logs/"),
             read_permits: ReadPermits::default(),
+            unknown_callers: UnknownCallers::default(),
             isolate,
         }
     }
@@ -95,6 +97,10 @@ impl Services for TaskWorld {
 
     async fn authenticate(&self, _: &AccessRules, _: Credentials<'_>) -> Result<Caller, AuthFailure> {
         Err(AuthFailure::NoKeys)
+    }
+
+    fn unknown_callers(&self) -> &UnknownCallers {
+        &self.unknown_callers
     }
 
     fn now_ms(&self) -> i64 {

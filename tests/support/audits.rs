@@ -55,7 +55,20 @@ impl MemoryAudits {
     /// The entries that it has itself, up to a page of them.
     pub fn entries(&self) -> Vec<ChainEntry> {
         let sound = Self { faults: Faults::default(), ..self.clone() };
-        run(rpc::call(&sound, AUDIT, &ReadEntries { after: 0, limit: u64::MAX })).unwrap().entries
+        run(rpc::call(&sound, AUDIT, &ReadEntries { limit: u64::MAX, ..ReadEntries::default() })).unwrap().scan.entries
+    }
+
+    /// The entry with the greatest number.
+    pub fn last_entry(&self) -> Option<ChainEntry> {
+        let (sound, last) = (Self { faults: Faults::default(), ..self.clone() }, self.count().checked_sub(1)?);
+        let ask = ReadEntries { after: last, limit: 1, ..ReadEntries::default() };
+        run(rpc::call(&sound, AUDIT, &ask)).unwrap().scan.entries.pop()
+    }
+
+    /// How many entries there are.
+    pub fn count(&self) -> u64 {
+        let sound = Self { faults: Faults::default(), ..self.clone() };
+        run(rpc::call(&sound, AUDIT, &ReadEntries::default())).unwrap().head.seq
     }
 
     /// The object's answer to a call.

@@ -107,9 +107,9 @@ impl Faults {
         self.0.borrow().planned.is_some_and(|(which, ..)| which == Some(kind))
     }
 
-    /// How many calls there were, of any kind but to the audit log, which every request is written to.
+    /// How many calls there were, of any kind but to the audit log, which every request is written to, and of its alarm.
     pub fn calls(&self) -> usize {
-        self.0.borrow().calls - self.count(Kind::Audit)
+        self.0.borrow().calls - self.count(Kind::Audit) - self.count(Kind::Alarm)
     }
 
     /// How many calls of this kind there were.

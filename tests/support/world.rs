@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use raydex::access::{AccessRules, AuthFailure, Caller, Credentials, admit};
+use raydex::access::{AccessRules, AuthFailure, Caller, Credentials, UnknownCallers, admit};
 use raydex::backend::{BackendError, ObjectHead};
 use raydex::batch::BatchError;
 use raydex::bucket_keys::LogPrefixes;
@@ -58,6 +58,7 @@ pub struct Fakes {
     pub sends: MemoryQueue,
     pub memory: MemoryBudget,
     pub read_permits: ReadPermits,
+    pub unknown_callers: UnknownCallers,
     pub clock_ms: Rc<Cell<i64>>,
     /// How long someone has paused, in all.
     pub paused_ms: Rc<Cell<i64>>,
@@ -123,6 +124,10 @@ impl Services for Fakes {
         admit(&rules.tokens, presented.authorization, self.clock_ms.get())
     }
 
+    fn unknown_callers(&self) -> &UnknownCallers {
+        &self.unknown_callers
+    }
+
     fn now_ms(&self) -> i64 {
         self.clock_ms.replace(self.clock_ms.get() + self.tick_ms.get())
     }
@@ -168,6 +173,7 @@ impl Fakes {
             sends: MemoryQueue::new(Kind::SendPayload, &faults),
             memory: MemoryBudget::default(),
             read_permits: ReadPermits::default(),
+            unknown_callers: UnknownCallers::default(),
             paused_ms: Rc::default(),
             clock_ms,
             tick_ms: Cell::default(),

@@ -108,7 +108,7 @@ fn only_valid_assertions_are_believed() {
     // Bob may read and not see to the deployment; Ann may do both.
     ask(&harness, "/v1/audit", &token).assert_problem(403, "forbidden");
     let ann = good.token(&issuer.claims(&[("email", json!("Ann@a.example"))]));
-    let audit = ask(&harness, "/v1/audit", &ann);
+    let audit = ask(&harness, "/v1/audit?outcome=admitted", &ann);
     assert_eq!((audit.status, &audit.json()["entries"][0]["entry"]["actor"]), (200, &json!("Ann@a.example")));
     let stranger = good.token(&issuer.claims(&[("email", json!("eve@b.example"))]));
     assert_eq!(ask(&harness, ANY, &stranger).status, 403);

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use raydex::audit::calls::ChainEntry;
 use raydex::audit::chain::{hash, is_chain_valid};
-use raydex::limits::{AUDIT_ASKED, AUDIT_SEGMENT_BYTES};
+use raydex::limits::{AUDIT_REQUEST, AUDIT_SEGMENT_BYTES};
 use raydex::record::Dataset;
 use raydex::sample::{FieldSet, SamplePlan};
 use serde::Deserialize;
@@ -153,11 +153,11 @@ fn audit_log_continues_in_the_bucket() {
     let before = all_entries(&harness);
     drop(harness);
     let mut harness = Harness::with(options);
-    // The largest entries there are: each character takes six bytes of JSON, in the path and in the body.
-    let (handle, body) = ("%01".repeat(AUDIT_ASKED), "\u{1}".repeat(AUDIT_ASKED));
-    let each = AUDIT_ASKED * 12;
+    // The largest entries that are kept whole: each character takes six bytes of JSON.
+    let each = AUDIT_REQUEST - 100;
+    let body = json!({ "reason": "\u{1}".repeat(each / 6) }).to_string();
     for _ in 0..2 * usize::try_from(AUDIT_SEGMENT_BYTES).unwrap() / each + 10 {
-        harness.post(&format!("/v1/payloads/{handle}/drop"), body.as_bytes()).assert_problem(404, "no_such_payload");
+        harness.post("/v1/payloads/none/drop", body.as_bytes()).assert_problem(404, "no_such_payload");
     }
     let segments = harness.wait_for("two segments", || {
         let said = harness.said("audit_segment");
@@ -184,6 +184,39 @@ fn audit_log_continues_in_the_bucket() {
     let gone = harness.get("/v1/audit");
     gone.assert_problem(404, "audit_gone");
     assert!(gone.json()["hint"].as_str().unwrap().contains(&format!("after={},", segments[0]["last"])));
+}
+
+#[test]
+fn denied_caller_and_upload_leave_entries() {
+    let old = json!({ "expires": "2026-01-01T00:00:00Z" });
+    let mut expired = rule("old", &["read"], "viewer");
+    expired.as_object_mut().unwrap().extend(old.as_object().unwrap().clone());
+    let rules = [rule("eye", &["read"], "viewer"), expired];
+    let harness = Harness::with(json!({ "settings": settings(&rules, 0) }));
+    let ask = |token: &str| {
+        let authorization = format!("Bearer {token}");
+        harness.get_with("/v1/audit", &[("authorization", &authorization), ("cf-connecting-ip", "192.0.2.7")]).status
+    };
+    assert_eq!((ask("eye"), ask("eye"), ask("old"), ask("wrong")), (403, 403, 401, 401));
+    let body = b"{\"RayID\":\"9e35500000000001\",\"EdgeStartTimestamp\":1774687345000000000}\n";
+    let stored = harness.post("/v1/ingest/http_requests", body);
+    assert_eq!(stored.status, 200, "{}", stored.text());
+    let entries = entries(&harness);
+    let outcome = |at: usize| {
+        let entry = &entries[at]["entry"];
+        ["actor", "outcome", "code", "count", "address"].map(|name| entry[name].clone())
+    };
+    assert_eq!(outcome(0), [json!("eye"), json!("denied"), json!("forbidden"), json!(1), json!("192.0.2.7")]);
+    assert_eq!(outcome(1), [json!("old"), json!("denied"), json!("token_expired"), json!(1), json!("192.0.2.7")]);
+    assert_eq!(outcome(2), [json!(""), json!("denied"), json!("unauthorized"), json!(1), json!("")]);
+    let upload = &entries[3]["entry"];
+    assert_eq!((&upload["actor"], &upload["resource"]), (&json!("main"), &stored.json()["key"]));
+    let expected = json!({
+        "bytes": body.len(), "dataset": "http_requests", "sha256": hex::encode(Sha256::digest(body)),
+    });
+    assert_eq!(upload["request"], expected);
+    let found = harness.read("/v1/audit?actor=eye&outcome=denied");
+    assert_eq!((found["entries"].as_array().unwrap().len(), &found["chain_valid"]), (1, &json!(true)));
 }
 
 #[test]

@@ -128,15 +128,16 @@ fn who_is_named_by_no_grant_is_forbidden() {
         ("email", json!("")),
         ("email", Value::Null),
     ] {
-        assert_eq!(claiming(name, value.clone()), Err(AuthFailure::NoGrant), "{name} {value}");
+        let bearer = value.as_str().unwrap_or_default().into();
+        assert_eq!(claiming(name, value.clone()), Err(AuthFailure::NoGrant(bearer)), "{name} {value}");
     }
-    assert_eq!(AuthFailure::NoGrant.status(), 403);
+    assert_eq!(AuthFailure::NoGrant("".into()).status(), 403);
     // A person cannot call themselves a service.
     let both = claims(|claims| {
         claims.insert("email".into(), "eve@b.example".into());
         claims.insert("common_name".into(), "robot.access".into());
     });
-    assert_eq!(ask(&Key::new("one", 0).token(&both)).0, Err(AuthFailure::NoGrant));
+    assert_eq!(ask(&Key::new("one", 0).token(&both)).0, Err(AuthFailure::NoGrant("eve@b.example".into())));
 }
 
 #[test]

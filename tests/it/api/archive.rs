@@ -151,7 +151,7 @@ fn append_fails(before: usize, kind: Kind, nth: usize, fault: Fault) -> bool {
     }
     assert!(appended.is_err());
     let heads = [log.naive.entries.len(), log.naive.entries.len() + 1];
-    let ask = raydex::audit::calls::ReadEntries { after: 0, limit: 1 };
+    let ask = raydex::audit::calls::ReadEntries { limit: 1, ..Default::default() };
     let head = run(rpc::call(&log.fakes.audits, AUDIT, &ask)).unwrap().head.seq;
     assert!(heads.contains(&usize::try_from(head).unwrap()));
     if head == heads[1] as u64 {

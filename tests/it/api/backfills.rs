@@ -69,10 +69,12 @@ fn invalid_backfill_bodies_are_refused_with_help() {
         r#"{"start":0,"end":1774656000,"deliver":false,"index":false}"#,
         r#"{"start":0,"end":1774656000,"deliver":false,"lines_per_second":0}"#,
         r#"{"start":0,"end":1774656000,"deliver":false,"lines_per_second":-1}"#,
-        r#"{"start":0,"end":1774656000,"deliver":false,"what":1}"#,
+        "[0,1774656000]",
     ] {
         assert_eq!(problem(&start(bad).of(&fakes)), (400, "not_a_backfill".into()), "{bad}");
     }
+    let more = start(r#"{"start":0,"end":1774656000,"deliver":false,"what":1}"#);
+    assert_eq!(problem(&more.of(&fakes)), (400, "unknown_member".into()));
     let large = format!(r#"{{"start":"{}"}}"#, "x".repeat(20_000));
     assert_eq!(problem(&start(&large).of(&fakes)), (413, "too_large".into()));
     assert_eq!(body(&Ask::get("/v1/backfills").of(&fakes)), json!({"backfills": []}));

@@ -354,5 +354,5 @@ fn announcement_is_in_the_audit_log() {
     let entries = get(&fakes, "/v1/audit");
     let entry = &entries["entries"][0]["entry"];
     assert_eq!(entry["action"], "POST /v1/batches");
-    assert_eq!(entry["request"], json!({ "key": KEYS[0] }).to_string());
+    assert_eq!(entry["request"], json!({ "key": KEYS[0] }));
 }

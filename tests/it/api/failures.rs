@@ -42,7 +42,10 @@ fn upload_fails(body: &[u8], nth: usize, fault: Fault) -> bool {
         return false;
     }
     let (status, code) = problem(&reply);
-    assert!(matches!((status, code.as_str()), (503, "unavailable") | (400, "body_broken")), "call {nth} {fault:?}");
+    assert!(
+        matches!((status, code.as_str()), (503, "unavailable" | "not_audited") | (400, "body_broken")),
+        "call {nth} {fault:?}"
+    );
     let begun = fakes.faults.count(Kind::Upload) > 0;
     let sending = fakes.faults.count(Kind::Send) > 0;
     let completing = fakes.faults.count(Kind::Put) + fakes.faults.count(Kind::Complete) > 0;

@@ -7,16 +7,20 @@ use crate::support::{self, random};
 mod access;
 mod archive;
 mod audit;
+mod audit_export;
+mod audit_search;
 mod auth;
 mod backfills;
 mod batches;
 mod canaries;
+mod canonical;
 mod clients;
 mod completeness;
 mod data_bucket;
 mod datasets;
 mod dead_letters;
 mod deliveries;
+mod denials;
 mod document;
 pub(crate) mod every_route;
 mod failures;
@@ -29,6 +33,7 @@ mod occupancy;
 mod openapi;
 mod operations;
 mod rays;
+mod reasons;
 mod redaction;
 mod samples;
 mod segments;
@@ -80,6 +85,8 @@ pub(crate) struct Ask {
     accept: Option<String>,
     if_none_match: Option<String>,
     content_length: Option<u64>,
+    /// Other headers.
+    headers: Vec<(&'static str, String)>,
     pub(crate) body: Vec<u8>,
     pieces: Vec<usize>,
 }
@@ -97,6 +104,7 @@ impl Ask {
             accept: None,
             if_none_match: None,
             content_length: None,
+            headers: Vec::new(),
             body: Vec::new(),
             pieces: vec![64 * 1024],
         }
@@ -121,6 +129,17 @@ impl Ask {
         Self { authorization: None, ..self }
     }
 
+    /// The same request with another header.
+    fn with_header(mut self, name: &'static str, value: &str) -> Self {
+        self.headers.push((name, value.to_owned()));
+        self
+    }
+
+    /// The same request from this address.
+    fn at_address(self, address: &str) -> Self {
+        self.with_header("cf-connecting-ip", address)
+    }
+
     fn accept(self, accept: &str) -> Self {
         Self { accept: Some(accept.into()), ..self }
     }
@@ -142,7 +161,11 @@ impl Ask {
             (IF_NONE_MATCH, self.if_none_match),
             (CONTENT_LENGTH, self.content_length.map(|length| length.to_string())),
         ];
-        let headers = headers.into_iter().filter_map(|(name, value)| Some((name, value?.parse().unwrap()))).collect();
+        let others = self.headers.iter().map(|(name, value)| {
+            (HeaderName::from_static(name), http::HeaderValue::from_bytes(value.as_bytes()).unwrap())
+        });
+        let headers = headers.into_iter().filter_map(|(name, value)| Some((name, value?.parse().unwrap())));
+        let headers = headers.chain(others).collect();
         let request = HttpRequest {
             method: self.method,
             path: self.path,

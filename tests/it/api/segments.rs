@@ -4,7 +4,9 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
 use raydex::audit::AUDIT;
-use raydex::audit::calls::{AppendAnswer, AppendEvent, AuditEvent, AuditSegment, ChainEntry, EntryPage, ReadEntries};
+use raydex::audit::calls::{
+    AppendAnswer, AppendEvent, AuditEvent, AuditMode, AuditSegment, ChainEntry, EntryPage, ReadEntries,
+};
 use raydex::audit::segment::SegmentWriter;
 use raydex::backend::{BackendError, SqlDatabase, SqlValue};
 use raydex::limits::{AUDIT_ALARM_MS, AUDIT_SEGMENT_INFLATED, MEMORY_BUDGET, READER_BYTES};
@@ -35,10 +37,10 @@ impl Naive {
         number.checked_sub(1).map_or_else(|| "0".repeat(64), |last| self.entries[last].1.clone())
     }
 
-    fn push(&mut self, now_ms: i64, who: &str, role: &str, did: &str, about: &str, asked: &str) {
+    fn push(&mut self, now_ms: i64, who: &str, role: &str, did: &str, about: &str, asked: &Value) {
         let (seq, at) = (self.entries.len() + 1, rfc3339(now_ms));
         let text = format!(
-            r#"{{"v":1,"seq":{seq},"time":"{at}","actor":"{who}","auth_method":"token","role":"{role}","action":"{did}","resource":"{about}","request":"{asked}"}}"#
+            r#"{{"v":1,"seq":{seq},"time":"{at}","actor":"{who}","auth_method":"token","role":"{role}","address":"","action":"{did}","resource":"{about}","request":{asked},"outcome":"admitted"}}"#
         );
         let hash = hex::encode(Sha256::digest(format!("{}\n{text}", self.hash_before(seq - 1))));
         self.entries.push((text, hash));
@@ -90,15 +92,17 @@ impl Log {
 
     pub(super) fn deed(number: usize, size: usize) -> AppendEvent {
         let text = |text: &str| text.to_owned();
-        let (action, request) = (text("GET /v1/rays/{ray}"), "x".repeat(size));
+        let (action, request) = (text("GET /v1/rays/{ray}"), [(text("x"), "x".repeat(size).into())].into());
         let event = AuditEvent {
             auth_method: text("token"),
             role: text("viewer"),
+            address: String::new(),
             action,
             resource: format!("r{number}"),
             request,
+            reason: None,
         };
-        AppendEvent { actor: text("eye"), per_minute: 0, event: Some(event) }
+        AppendEvent { actor: text("eye"), per_minute: 0, event, mode: AuditMode::Admit }
     }
 
     pub(super) fn try_append(&self, size: usize) -> Result<AppendAnswer, BackendError> {
@@ -108,7 +112,7 @@ impl Log {
     /// An entry that was appended must be in the log.
     pub(super) fn appended(&mut self, size: usize) {
         let (at, about) = (self.fakes.clock_ms.get(), format!("r{}", self.naive.entries.len()));
-        self.naive.push(at, "eye", "viewer", "GET /v1/rays/{ray}", &about, &"x".repeat(size));
+        self.naive.push(at, "eye", "viewer", "GET /v1/rays/{ray}", &about, &json!({ "x": "x".repeat(size) }));
     }
 
     pub(super) fn append(&mut self, size: usize) {
@@ -138,7 +142,8 @@ impl Log {
 
     pub(super) fn reply(&mut self, after: usize, limit: usize) -> Reply {
         let query = format!("after={after}&limit={limit}");
-        self.naive.push(self.fakes.clock_ms.get(), "main", "forensics", "GET /v1/audit", "", &query);
+        let asked = json!({ "after": after, "limit": limit });
+        self.naive.push(self.fakes.clock_ms.get(), "main", "forensics", "GET /v1/audit", "", &asked);
         Ask::get(&format!("/v1/audit?{query}")).of(&self.fakes)
     }
 
@@ -175,7 +180,7 @@ impl Log {
 
     /// How many entries the object has itself.
     pub(super) fn kept(&self) -> u64 {
-        let ask = ReadEntries { after: 0, limit: 0 };
+        let ask = ReadEntries::default();
         let page: EntryPage = run(rpc::call(&self.fakes.audits, AUDIT, &ask)).unwrap();
         page.head.seq + 1 - page.kept_from
     }
@@ -227,13 +232,13 @@ fn the_form_of_a_segment_never_changes() {
     let segment = log.settle().remove(0);
     let text = gunzip(&log.fakes.bucket.object(&segment.key).unwrap().bytes);
     let lines = [
-        r#"{"seq":1,"hash":"cfb7dc289b7666f0bdf4cd3070f0e6d9fc66c3301939ddc514fd9d021365d33f","entry":"{\"v\":1,\"seq\":1,\"time\":\"2026-03-28T08:42:25.000Z\",\"actor\":\"eye\",\"auth_method\":\"token\",\"role\":\"viewer\",\"action\":\"GET /v1/rays/{ray}\",\"resource\":\"r0\",\"request\":\"x\"}"}"#,
-        r#"{"seq":2,"hash":"c94ab7fd69eca374db09fc42833ccd7e5dadccd388963482a4f8cae808eeccff","entry":"{\"v\":1,\"seq\":2,\"time\":\"2026-03-28T08:42:25.000Z\",\"actor\":\"eye\",\"auth_method\":\"token\",\"role\":\"viewer\",\"action\":\"GET /v1/rays/{ray}\",\"resource\":\"r1\",\"request\":\"x\"}"}"#,
+        r#"{"seq":1,"hash":"0d412bc4ce54f3471e08ddadb3c57cf95c6f7039caea281864c829d9f8a30c71","entry":"{\"v\":1,\"seq\":1,\"time\":\"2026-03-28T08:42:25.000Z\",\"actor\":\"eye\",\"auth_method\":\"token\",\"role\":\"viewer\",\"address\":\"\",\"action\":\"GET /v1/rays/{ray}\",\"resource\":\"r0\",\"request\":{\"x\":\"x\"},\"outcome\":\"admitted\"}"}"#,
+        r#"{"seq":2,"hash":"fa21e91afa5edb076fb064203db03d9861f3140d9b9d1120297d7c95412e356c","entry":"{\"v\":1,\"seq\":2,\"time\":\"2026-03-28T08:42:25.000Z\",\"actor\":\"eye\",\"auth_method\":\"token\",\"role\":\"viewer\",\"address\":\"\",\"action\":\"GET /v1/rays/{ray}\",\"resource\":\"r1\",\"request\":{\"x\":\"x\"},\"outcome\":\"admitted\"}"}"#,
     ];
     assert_eq!(String::from_utf8(text).unwrap(), format!("{}\n{}\n", lines[0], lines[1]));
     assert_eq!(
         segment.key,
-        "raydex/audit/v1/00000000000000000001-00000000000000000002-c94ab7fd69eca374db09fc42833ccd7e5dadccd388963482a4f8cae808eeccff.ndjson.gz"
+        "raydex/audit/v1/00000000000000000001-00000000000000000002-fa21e91afa5edb076fb064203db03d9861f3140d9b9d1120297d7c95412e356c.ndjson.gz"
     );
     log.look_at_all().unwrap();
 }

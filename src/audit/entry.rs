@@ -1,0 +1,34 @@
+//! An entry of the chain, and its hash.
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+/// An entry of the chain.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChainEntry {
+    /// The number of the entry, from 1.
+    pub seq: u64,
+    /// Its text: the JSON that was hashed.
+    pub entry: String,
+    /// Its hash, in hexadecimal digits.
+    pub hash: String,
+}
+
+/// The end of the chain.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChainHead {
+    /// The number of the last entry; 0 in an empty log.
+    pub seq: u64,
+    /// The hash of that entry.
+    pub hash: String,
+}
+
+/// The hash of an entry that follows the one with the hash `before`.
+#[must_use]
+pub fn hash(before: &str, entry: &str) -> String {
+    let mut hasher = Sha256::new();
+    hasher.update(before);
+    hasher.update(b"\n");
+    hasher.update(entry);
+    hex::encode(hasher.finalize())
+}

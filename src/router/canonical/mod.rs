@@ -1,0 +1,183 @@
+//! A request in canonical form: the values that it is read as, each once, for the function that answers it and for the
+//! audit log.
+//!
+//! Reading order: `value` says what each value is read as and what is kept of it, `filter` does so for filters, `cut`
+//! bounds what an entry keeps.
+//!
+//! # Invariants
+//! The query, the body and the arguments that an answer is made from are written from the values that the audit log gets.
+//! What is not among them is refused by raydex's own API, and cannot be read by the routes of Cloudflare's.
+
+mod cut;
+mod filter;
+mod value;
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use self::cut::{cut_longest, cut_names};
+use self::value::{CanonicalValue, ValueReader, read_argument};
+use super::routes::RouteSpec;
+use crate::audit::redact::redact_text;
+use crate::cloudflare_api::is_cve_switch;
+use crate::http::{HttpRequest, Problem, REASON, check_members, parse_members, problems};
+use crate::limits::REASON_CHARS;
+use crate::record::Dataset;
+
+/// What takes the place of an argument of a path that is nothing of what the route names.
+const INVALID: &str = "invalid";
+
+/// What the audit log keeps of a request.
+#[derive(Debug, Clone, Default)]
+pub(super) struct RequestRecord {
+    /// A ray in its canonical digits, or a handle.
+    pub(super) resource: String,
+    /// The values that the request was read as, by name.
+    pub(super) values: BTreeMap<String, Value>,
+    /// The reason that the caller gave.
+    pub(super) reason: Option<String>,
+}
+
+/// A request as it is answered, and as it is recorded.
+#[derive(Debug)]
+pub(super) struct CanonicalRequest {
+    /// The request, made of the values that were read and its headers.
+    pub(super) request: HttpRequest<Vec<u8>>,
+    /// The arguments of the path.
+    pub(super) arguments: Vec<String>,
+    /// What the audit log keeps.
+    pub(super) record: RequestRecord,
+}
+
+impl CanonicalRequest {
+    /// Reads a request whose query was checked.
+    ///
+    /// # Errors
+    /// The [`Problem`] of a member that the route does not read or that is repeated, or of a reason that cannot be kept.
+    pub(super) fn read(
+        spec: &RouteSpec,
+        log_prefix: &str,
+        arguments: &[String],
+        head: &HttpRequest<()>,
+        body: &[u8],
+    ) -> Result<Self, Problem> {
+        let members = parse_members(body);
+        if !spec.is_client() {
+            check_members(members.as_deref().unwrap_or_default(), spec.members)?;
+        }
+        let reason = parse_reason(head)?;
+        let mut writer = CanonicalWriter::new(log_prefix, head);
+        let arguments = writer.arguments(spec, arguments);
+        let query = writer.query(spec, head);
+        let body = members.map_or_else(Vec::new, |members| writer.body(spec, members));
+        let HttpRequest { method, path, headers, .. } = head;
+        let (method, path, headers) = (method.clone(), path.clone(), headers.clone());
+        Ok(Self {
+            request: HttpRequest { method, path, query, headers, body },
+            arguments,
+            record: writer.finish(reason),
+        })
+    }
+}
+
+impl RequestRecord {
+    /// What is kept of a request that is denied before its body is read.
+    pub(super) fn of_head(spec: &RouteSpec, log_prefix: &str, arguments: &[String], head: &HttpRequest<()>) -> Self {
+        let mut writer = CanonicalWriter::new(log_prefix, head);
+        writer.arguments(spec, arguments);
+        writer.query(spec, head);
+        writer.finish(parse_reason(head).ok().flatten())
+    }
+}
+
+/// The reason in the header of the request, trimmed.
+fn parse_reason(head: &HttpRequest<()>) -> Result<Option<String>, Problem> {
+    let Some(text) = head.header(REASON) else { return Ok(None) };
+    let text = text.trim();
+    let fits = (1..=REASON_CHARS).contains(&text.chars().count()) && !text.chars().any(char::is_control);
+    if fits { Ok(Some(text.to_owned())) } else { Err(problems::bad_reason()) }
+}
+
+/// Reads values one by one: hands each on as it is read, and keeps what is recorded of it.
+struct CanonicalWriter<'a> {
+    reader: ValueReader<'a>,
+    resource: String,
+    values: BTreeMap<String, Value>,
+    ignored: Vec<String>,
+}
+
+impl<'a> CanonicalWriter<'a> {
+    fn new(log_prefix: &'a str, head: &HttpRequest<()>) -> Self {
+        let dataset = head.parameter("dataset").and_then(|name| Dataset::from_name(&name));
+        let (resource, values, ignored) = (String::new(), BTreeMap::new(), Vec::new());
+        Self { reader: ValueReader { dataset, log_prefix }, resource, values, ignored }
+    }
+
+    /// Reads a value, and records it by its name.
+    fn value(&mut self, name: &str, value: &Value) -> Value {
+        let CanonicalValue { read, kept } = self.reader.read(name, value);
+        self.values.insert(name.to_owned(), kept);
+        read
+    }
+
+    /// The arguments of the path as they are read; the last one is the resource.
+    fn arguments(&mut self, spec: &RouteSpec, arguments: &[String]) -> Vec<String> {
+        let names = spec.path.split(['{', '}']).skip(1).step_by(2);
+        let mut read = Vec::with_capacity(arguments.len());
+        for (place, (name, argument)) in names.zip(arguments).enumerate() {
+            let is_resource = place + 1 == arguments.len();
+            if let Some(known) = read_argument(name, argument) {
+                read.push(known.read);
+                if is_resource {
+                    self.resource = known.kept;
+                } else {
+                    self.values.insert(name.to_owned(), known.kept.into());
+                }
+            } else {
+                read.push(argument.clone());
+                INVALID.clone_into(&mut self.resource);
+                self.values.insert(name.to_owned(), redact_text(argument).into());
+            }
+        }
+        read
+    }
+
+    /// The query with the parameters that the route reads.
+    fn query(&mut self, spec: &RouteSpec, head: &HttpRequest<()>) -> String {
+        let mut query = form_urlencoded::Serializer::new(String::new());
+        for (name, value) in head.parameters() {
+            if spec.parameters.iter().any(|known| *known == name || is_cve_switch(known) && is_cve_switch(&name)) {
+                let read = self.value(&name, &Value::from(value));
+                query.append_pair(&name, read.as_str().unwrap_or_default());
+            } else {
+                self.ignored.push(name);
+            }
+        }
+        query.finish()
+    }
+
+    /// The body with the members that the route reads. One that is repeated stays, so that it is refused.
+    fn body(&mut self, spec: &RouteSpec, members: Vec<(String, Value)>) -> Vec<u8> {
+        let mut body = String::from("{");
+        for (name, value) in members {
+            if spec.members.contains(&name.as_str()) {
+                let read = self.value(&name, &value);
+                let comma = if body.len() > 1 { "," } else { "" };
+                body.extend([comma, &Value::from(name).to_string(), ":", &read.to_string()]);
+            } else {
+                self.ignored.push(name);
+            }
+        }
+        body.push('}');
+        body.into_bytes()
+    }
+
+    fn finish(mut self, reason: Option<String>) -> RequestRecord {
+        if let Some(names) = cut_names(&self.ignored) {
+            self.values.insert("ignored".to_owned(), names);
+        }
+        let reason = reason.map(|reason| redact_text(&reason));
+        RequestRecord { resource: self.resource, values: cut_longest(self.values), reason }
+    }
+}

@@ -1,0 +1,156 @@
+//! What each value of a request is read as, and what the audit log keeps of it.
+//!
+//! # Invariants
+//! A value that reads as something is kept as that: an instant in RFC 3339, a number as its digits, a ray as its canonical
+//! digits. Any other text is kept as free text, without what looks like a secret.
+
+use std::net::IpAddr;
+
+use serde_json::{Number, Value};
+
+use super::INVALID;
+use super::filter::canonical_filter;
+use crate::audit::redact::{redact_operand, redact_text};
+use crate::bucket_keys::{KeyClass, classify};
+use crate::http::parse_instant;
+use crate::ledger::{BatchId, DeliveryId};
+use crate::mask::is_listed;
+use crate::query::QueryCursor;
+use crate::record::{Dataset, RayKey, ray_from_user};
+use crate::time::rfc3339_ns;
+
+/// The digits of the id of a zone or an account.
+const CLOUDFLARE_ID: usize = 32;
+
+/// Longest address of a person, in bytes (RFC 5321).
+const EMAIL_BYTES: usize = 254;
+
+/// A value as it is answered, and as it is kept.
+pub(super) struct CanonicalValue {
+    pub(super) read: Value,
+    pub(super) kept: Value,
+}
+
+/// An argument of the path as it is answered, and as it is kept.
+pub(super) struct CanonicalArgument {
+    pub(super) read: String,
+    pub(super) kept: String,
+}
+
+/// Reads values of a request for this dataset, if it names one.
+pub(super) struct ValueReader<'a> {
+    pub(super) dataset: Option<Dataset>,
+    pub(super) log_prefix: &'a str,
+}
+
+impl ValueReader<'_> {
+    /// Reads the value of a parameter or of a member.
+    pub(super) fn read(&self, name: &str, value: &Value) -> CanonicalValue {
+        match (name, value) {
+            ("rays", Value::Array(rays)) => canonical_rays(rays),
+            (_, Value::String(text)) => self.read_text(name, text),
+            ("start" | "end", Value::Number(number)) => {
+                let kept = canonical_instant(&number.to_string()).map_or_else(|| value.clone(), Value::from);
+                CanonicalValue { read: value.clone(), kept }
+            }
+            (_, Value::Bool(_) | Value::Number(_) | Value::Null) => same(value.clone()),
+            _ => CanonicalValue { read: value.clone(), kept: redact_text(&value.to_string()).into() },
+        }
+    }
+
+    fn read_text(&self, name: &str, text: &str) -> CanonicalValue {
+        let redacted = || redact_text(text).into();
+        let read = match name {
+            "start" | "end" => canonical_instant(text),
+            "resource" => self.canonical_resource(text),
+            "address" => text.trim().parse().ok().map(|address: IpAddr| address.to_string()),
+            _ => None,
+        };
+        if let Some(read) = read {
+            return same(read.into());
+        }
+        let kept = match name {
+            "limit" | "count" | "ledgers" | "after" => text.parse().map_or_else(|_| redacted(), |n: u64| n.into()),
+            "sample" => text.parse().ok().and_then(Number::from_f64).map_or_else(redacted, Value::Number),
+            "fields" => text.split(',').map(canonical_field).collect(),
+            "filter" => canonical_filter(self.dataset, text).into(),
+            "cursor" if text.parse::<QueryCursor>().is_ok() => text.into(),
+            "key" if matches!(classify(text, self.log_prefix), KeyClass::Batch(_)) => text.into(),
+            // A person's address is a caller's name, and no secret.
+            "actor" if is_email(text) => text.into(),
+            _ => redacted(),
+        };
+        CanonicalValue { read: text.into(), kept }
+    }
+
+    /// A ray, a handle or a key, as entries name it.
+    fn canonical_resource(&self, text: &str) -> Option<String> {
+        let is_key = matches!(classify(text, self.log_prefix), KeyClass::Batch(_));
+        let is_handle = BatchId::from_handle(text).is_some() || DeliveryId::from_handle(text).is_some();
+        if is_key || is_handle {
+            return Some(text.to_owned());
+        }
+        ray_from_user(text).ok().and_then(|key| key.ray().map(|ray| ray.to_string()))
+    }
+}
+
+/// Reads an argument of the path; `None` where it is nothing of what the route names.
+pub(super) fn read_argument(name: &str, text: &str) -> Option<CanonicalArgument> {
+    let known = |is_known: bool| is_known.then(|| CanonicalArgument { read: text.to_owned(), kept: text.to_owned() });
+    match name {
+        "ray" => {
+            let (read, kept) = canonical_ray(text)?;
+            Some(CanonicalArgument { read, kept })
+        }
+        "batch" => known(BatchId::from_handle(text).is_some()),
+        "payload" => known(DeliveryId::from_handle(text).is_some()),
+        "dataset" => known(Dataset::from_name(text).is_some()),
+        "id" | "dead_letter" => known(text.parse::<u32>().is_ok()),
+        // Of a zone or an account, the id or the name.
+        _ => known(is_cloudflare_id(text) || redact_text(text) == text),
+    }
+}
+
+fn same(value: Value) -> CanonicalValue {
+    CanonicalValue { read: value.clone(), kept: value }
+}
+
+fn canonical_instant(text: &str) -> Option<String> {
+    parse_instant(text).ok().map(rfc3339_ns)
+}
+
+/// A name in a list of fields; one that no list has may be anything.
+fn canonical_field(name: &str) -> Value {
+    let name = name.trim();
+    if is_listed(&Dataset::ALL, name) { name.into() } else { redact_text(name).into() }
+}
+
+/// A ray as it is looked up, and as it is kept. An id of another form is kept as `support` would see it.
+fn canonical_ray(text: &str) -> Option<(String, String)> {
+    match ray_from_user(text).ok()? {
+        RayKey::Ray(ray) => Some((ray.to_string(), ray.to_string())),
+        RayKey::Nonstandard(id) => {
+            let kept = redact_operand(None, "RayID", &id).unwrap_or_default();
+            Some((text.to_owned(), kept))
+        }
+    }
+}
+
+/// The rays of a body; what is none stays, so that its line says so.
+fn canonical_rays(rays: &[Value]) -> CanonicalValue {
+    let each = |ray: &Value| {
+        let found = ray.as_str().and_then(canonical_ray);
+        found.map_or_else(|| (ray.clone(), INVALID.into()), |(read, kept)| (read.into(), kept.into()))
+    };
+    let (read, kept): (Vec<Value>, Vec<Value>) = rays.iter().map(each).unzip();
+    CanonicalValue { read: read.into(), kept: kept.into() }
+}
+
+fn is_email(text: &str) -> bool {
+    let sign = |byte: u8| byte.is_ascii_alphanumeric() || b".@+-_".contains(&byte);
+    text.len() <= EMAIL_BYTES && text.contains('@') && text.bytes().all(sign)
+}
+
+fn is_cloudflare_id(text: &str) -> bool {
+    text.len() == CLOUDFLARE_ID && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
