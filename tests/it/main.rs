@@ -32,6 +32,7 @@ mod sweep;
 mod tidy;
 mod token;
 mod transform;
+mod verify_audit;
 mod wire_format;
 
 use raydex_test_support as support;
