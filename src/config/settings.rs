@@ -105,7 +105,7 @@ pub const PUSH_START: SettingSpec = SettingSpec::variable("PUSH_START_TIME", Set
 pub const LOG_LEVEL: SettingSpec = SettingSpec::variable("LOG_LEVEL", SettingRequirement::Default("info"));
 
 /// Every setting, in the order of the documentation.
-pub const SETTINGS: [SettingSpec; 27] = [
+pub const SETTINGS: [SettingSpec; 28] = [
     TOKEN,
     TOKENS,
     ACCESS_TEAM,

@@ -27,7 +27,7 @@ pub struct RecordKey {
 impl RecordKey {
     fn of(ray: FieldValue<'_>, start: FieldValue<'_>) -> Self {
         let ray = text_of(ray).and_then(|id| RayKey::from_logged(&id));
-        let start = text_of(start).and_then(|time| Timestamp::parse(&time));
+        let start = text_of(start).and_then(|time| Timestamp::parse_logged(&time));
         Self { ray, start }
     }
 
@@ -296,12 +296,12 @@ mod tests {
 
     #[test]
     fn renamed_fields_are_the_key() {
-        let line = br#"{"RayID":"no","EdgeStartTimestamp":1,"ray":"764660d8ec5c2ab1","at":1667491808}"#;
+        let line = br#"{"RayID":"no","EdgeStartTimestamp":1667491807,"ray":"764660d8ec5c2ab1","at":1667491808}"#;
         let names = |ray, time| KeyNames::renamed(Dataset::HttpRequests, ray, time, None);
         let found = |ray, time| read_key_by(&names(ray, time), line).unwrap();
         let (ray, at) = (RayKey::from_logged("764660d8ec5c2ab1"), Timestamp::parse("1667491808"));
         assert_eq!(found(Some("ray"), Some("at")), RecordKey { ray: ray.clone(), start: at });
-        assert_eq!(found(Some("ray"), None), RecordKey { ray, start: Timestamp::parse("1") });
+        assert_eq!(found(Some("ray"), None), RecordKey { ray, start: Timestamp::parse("1667491807") });
         assert_eq!(found(None, Some("at")), RecordKey { ray: RayKey::from_logged("no"), start: at });
         let trace = KeyNames::renamed(Dataset::WorkersTraceEvents, Some("ray"), None, None);
         assert_eq!(read_key_by(&trace, br#"{"ray":"x","Event":{"RayID":"y"}}"#).unwrap().ray, RayKey::from_logged("x"));

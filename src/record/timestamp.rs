@@ -12,7 +12,9 @@
 //! A count is taken in the largest unit in which its length could be meant: each instant from 2001-09-09 on, and so
 //! each that a ray's clock can show (2012 to 2034), has a length of its own in each unit. A longer count in a unit
 //! (253402300799, the end of the year 9999 in seconds) is never taken for an early instant of the next unit, which a ray
-//! would contradict by decades: it is no instant, and its record has that of its ray.
+//! would contradict by decades: it is no instant, and its record has that of its ray. Nor is a count of a log line from
+//! which no unit makes an instant of the years 2010 to 2099: Cloudflare is no older, and a wrong unit is off by a
+//! thousand times.
 
 use chrono::DateTime;
 
@@ -28,6 +30,9 @@ const MILLIS_DIGITS: i64 = 15;
 const MICROS_DIGITS: i64 = 18;
 /// Most digits of nanoseconds: 19 reach the year 2262, where an `i64` ends.
 const NANOS_DIGITS: usize = 19;
+
+/// The instants that a count in a log line may mean, in nanoseconds: the years 2010 to 2099.
+const LOGGED_NS: std::ops::Range<i64> = 1_262_304_000 * NS_PER_S..4_102_444_800 * NS_PER_S;
 
 /// An instant after 1970, in nanoseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -49,10 +54,17 @@ impl Timestamp {
         (ns > 0).then_some(Self(ns))
     }
 
-    /// The instant that 19 digits of nanoseconds spell, where it is these: what [`Self::parse`] says of them.
+    /// The same in a log line: a count that would be an instant of another century is none.
+    #[must_use]
+    pub fn parse_logged(text: &str) -> Option<Self> {
+        // Only a date has a colon.
+        Self::parse(text).filter(|at| LOGGED_NS.contains(&at.0) || text.contains(':'))
+    }
+
+    /// The instant that 19 digits of nanoseconds spell, where it is these: what [`Self::parse_logged`] says of them.
     #[inline]
     pub(super) fn of_digits(text: &[u8]) -> Option<Self> {
-        plain_nanos(text).filter(|ns| *ns > 0).map(Self)
+        plain_nanos(text).filter(|ns| LOGGED_NS.contains(ns)).map(Self)
     }
 
     /// The instant as nanoseconds since the Unix epoch.
@@ -212,6 +224,25 @@ mod tests {
         // The first and the last second that an `i64` of nanoseconds and a length of its own hold in each unit.
         for (first, last) in [("1000000000", "9223372036"), ("1000000000000", "9223372036854")] {
             assert!(ns(first) == Some(1_000_000_000_000_000_000) && ns(last) > Some(9_223_372_035_999_999_999));
+        }
+    }
+
+    #[test]
+    fn count_of_another_century_is_no_logged_instant() {
+        let logged = |text: &str| Timestamp::parse_logged(text).map(Timestamp::unix_s);
+        for text in
+            ["1", "1774687", "177468732", "946684800", "1262303999", "4102444800", "1e18", "1000000000000000000"]
+        {
+            assert_eq!(logged(text), None, "{text}");
+            assert_eq!(Timestamp::of_digits(text.as_bytes()), None, "{text}");
+        }
+        for (text, second) in [
+            ("1262304000", 1_262_304_000),
+            ("4102444799999999999", 4_102_444_799),
+            ("1970-01-01T00:00:10Z", 10),
+            ("2100-01-01T00:00:00Z", 4_102_444_800),
+        ] {
+            assert_eq!(logged(text), Some(second), "{text}");
         }
     }
 

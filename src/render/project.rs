@@ -121,8 +121,8 @@ impl FieldProjection {
     fn time(&self, name: &str, value: &str) -> Option<String> {
         let form = self.times.filter(|_| TIMES.contains(&name))?;
         let at = match FieldValue::from_json(value) {
-            FieldValue::Text(text) => Timestamp::parse(&text),
-            FieldValue::Number(digits) => Timestamp::parse(digits),
+            FieldValue::Text(text) => Timestamp::parse_logged(&text),
+            FieldValue::Number(digits) => Timestamp::parse_logged(digits),
             _ => None,
         };
         at.map(|at| form.spell(at))

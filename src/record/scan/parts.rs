@@ -60,10 +60,10 @@ fn start_of(raw: &[u8]) -> Option<Timestamp> {
         _ => None,
     };
     if let Some(text) = inside.and_then(|text| std::str::from_utf8(text).ok()) {
-        return Timestamp::parse(text);
+        return Timestamp::parse_logged(text);
     }
     let text = line_text(raw);
-    text_of(FieldValue::from_json(&text)).and_then(|time| Timestamp::parse(&time))
+    text_of(FieldValue::from_json(&text)).and_then(|time| Timestamp::parse_logged(&time))
 }
 
 /// The ray in the object `raw`, if it is one.

@@ -86,7 +86,7 @@ impl<'a> ScalarText<'a> {
     }
 
     fn instant(&self) -> Option<Timestamp> {
-        std::str::from_utf8(&self.text).ok().and_then(Timestamp::parse)
+        std::str::from_utf8(&self.text).ok().and_then(Timestamp::parse_logged)
     }
 
     /// Appends the text, or `absent` where there is no text.

@@ -20,6 +20,7 @@ use self::cut::{cut_longest, cut_names};
 use self::value::{CanonicalValue, ValueReader, read_argument};
 use super::routes::RouteSpec;
 use crate::audit::redact::redact_text;
+use crate::bucket_keys::LogPrefixes;
 use crate::cloudflare_api::is_cve_switch;
 use crate::http::{HttpRequest, Problem, REASON, check_members, parse_members, problems};
 use crate::limits::REASON_CHARS;
@@ -57,7 +58,7 @@ impl CanonicalRequest {
     /// The [`Problem`] of a member that the route does not read or that is repeated, or of a reason that cannot be kept.
     pub(super) fn read(
         spec: &RouteSpec,
-        log_prefix: &str,
+        log_prefix: &LogPrefixes,
         arguments: &[String],
         head: &HttpRequest<()>,
         body: &[u8],
@@ -83,7 +84,12 @@ impl CanonicalRequest {
 
 impl RequestRecord {
     /// What is kept of a request that is denied before its body is read.
-    pub(super) fn of_head(spec: &RouteSpec, log_prefix: &str, arguments: &[String], head: &HttpRequest<()>) -> Self {
+    pub(super) fn of_head(
+        spec: &RouteSpec,
+        log_prefix: &LogPrefixes,
+        arguments: &[String],
+        head: &HttpRequest<()>,
+    ) -> Self {
         let mut writer = CanonicalWriter::new(log_prefix, head);
         writer.arguments(spec, arguments);
         writer.query(spec, head);
@@ -108,7 +114,7 @@ struct CanonicalWriter<'a> {
 }
 
 impl<'a> CanonicalWriter<'a> {
-    fn new(log_prefix: &'a str, head: &HttpRequest<()>) -> Self {
+    fn new(log_prefix: &'a LogPrefixes, head: &HttpRequest<()>) -> Self {
         let dataset = head.parameter("dataset").and_then(|name| Dataset::from_name(&name));
         let (resource, values, ignored) = (String::new(), BTreeMap::new(), Vec::new());
         Self { reader: ValueReader { dataset, log_prefix }, resource, values, ignored }

@@ -11,7 +11,7 @@ use serde_json::{Number, Value};
 use super::INVALID;
 use super::filter::canonical_filter;
 use crate::audit::redact::{redact_operand, redact_text};
-use crate::bucket_keys::{KeyClass, classify};
+use crate::bucket_keys::{KeyClass, LogPrefixes, batch_times, classify};
 use crate::http::parse_instant;
 use crate::ledger::{BatchId, DeliveryId};
 use crate::mask::is_listed;
@@ -40,7 +40,7 @@ pub(super) struct CanonicalArgument {
 /// Reads values of a request for this dataset, if it names one.
 pub(super) struct ValueReader<'a> {
     pub(super) dataset: Option<Dataset>,
-    pub(super) log_prefix: &'a str,
+    pub(super) log_prefix: &'a LogPrefixes,
 }
 
 impl ValueReader<'_> {
@@ -75,7 +75,7 @@ impl ValueReader<'_> {
             "fields" => text.split(',').map(canonical_field).collect(),
             "filter" => canonical_filter(self.dataset, text).into(),
             "cursor" if text.parse::<QueryCursor>().is_ok() => text.into(),
-            "key" if matches!(classify(text, self.log_prefix), KeyClass::Batch(_)) => text.into(),
+            "key" if self.is_batch_key(text) => text.into(),
             // A person's address is a caller's name, and no secret.
             "actor" if is_email(text) => text.into(),
             _ => redacted(),
@@ -83,9 +83,16 @@ impl ValueReader<'_> {
         CanonicalValue { read: text.into(), kept }
     }
 
+    /// Whether a text is the key of a batch. Where the complete bucket is watched, any text might be one, a secret too:
+    /// there the name must have the times of a batch.
+    fn is_batch_key(&self, text: &str) -> bool {
+        let is_batch = matches!(classify(text, self.log_prefix), KeyClass::Batch(_));
+        is_batch && (self.log_prefix.path(text) != Some(text) || batch_times(text).is_some())
+    }
+
     /// A ray, a handle or a key, as entries name it.
     fn canonical_resource(&self, text: &str) -> Option<String> {
-        let is_key = matches!(classify(text, self.log_prefix), KeyClass::Batch(_));
+        let is_key = self.is_batch_key(text);
         let is_handle = BatchId::from_handle(text).is_some() || DeliveryId::from_handle(text).is_some();
         if is_key || is_handle {
             return Some(text.to_owned());

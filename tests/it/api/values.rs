@@ -185,7 +185,14 @@ fn numbers_through_a_double_stay_in_their_second() {
 #[test]
 fn unit_that_the_ray_contradicts_is_not_believed() {
     let ray = "a5e67601d099950d";
-    let line = format!(r#"{{"RayID":"{ray}","EdgeStartTimestamp":253402300799,"EdgeColoID":4}}"#);
+    for count in ["1", "1774687", "177468732", "946684800", "1e18", "4102444800", "253402300799"] {
+        check_disbelieved(ray, count);
+    }
+}
+
+/// The record with this start has the time of its ray.
+fn check_disbelieved(ray: &str, start: &str) {
+    let line = format!(r#"{{"RayID":"{ray}","EdgeStartTimestamp":{start},"EdgeColoID":4}}"#);
     let world = World::new(line.as_bytes(), vec![ray.into()]);
     let columns = &world.columns("forensics")[0];
     assert_eq!((columns[1].as_str(), columns[4].as_str()), ("-", "-"));
