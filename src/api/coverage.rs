@@ -136,16 +136,23 @@ async fn collect_windows(
 }
 
 impl BatchWindows {
-    /// Adds the window of the batch if it belongs to the dataset and its object still exists.
+    /// Adds the window of the batch if it may hold records of the dataset and its object still exists.
     fn take(&mut self, config: &Config, dataset: Dataset, batch: &BatchSummary) {
         let is_batch = matches!(classify(&batch.object.key, &config.log_prefix), KeyClass::Batch(_));
-        let is_wanted = is_batch && batch.dataset == dataset.name() && !batch.gone;
+        let is_own = batch.dataset == dataset.name();
+        let rejected = batch.counts.rejected_lines_for(is_own);
+        let possible = &batch.possible_datasets;
+        let may_hold = match batch.state {
+            BatchState::Sealed => is_own || rejected > 0,
+            BatchState::Open | BatchState::Quarantined => possible.is_empty() || possible.contains(&dataset),
+        };
+        let is_wanted = is_batch && may_hold && !batch.gone;
         // The name of an upload says when it came, so its records say what it covers.
         let named = batch_times(&batch.object.key).filter(|(start, end)| start < end);
         let Some((start, end)) = named.or(batch.times).filter(|_| is_wanted) else { return };
         self.batches += 1;
         let windows = match batch.state {
-            BatchState::Sealed if batch.counts.rejected_lines() > 0 => &mut self.damaged,
+            BatchState::Sealed if rejected > 0 => &mut self.damaged,
             BatchState::Sealed => &mut self.complete,
             BatchState::Open => &mut self.pending,
             BatchState::Quarantined => &mut self.quarantined,

@@ -63,6 +63,7 @@ impl From<BatchSummary> for BatchResponse {
             id,
             object,
             dataset,
+            possible_datasets: _,
             state,
             code,
             reason,

@@ -46,6 +46,13 @@ impl LineCounts {
     pub fn rejected_lines(&self) -> u64 {
         self.rejected.values().sum()
     }
+
+    /// How many rejected lines may be records of the batch's own dataset, or else of another one.
+    #[must_use]
+    pub fn rejected_lines_for(&self, own: bool) -> u64 {
+        let strays = self.rejected.get(RecordError::OtherDataset.code()).copied().unwrap_or_default();
+        if own { self.rejected_lines() - strays } else { strays }
+    }
 }
 
 /// What one shard is to keep of the batch.

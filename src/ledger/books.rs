@@ -12,6 +12,7 @@ use super::delivery::{DeliveryState, Payload};
 use super::state::BatchState;
 use super::waiting::PayloadWait;
 use crate::index::{LineCounts, ObjectVersion};
+use crate::record::Dataset;
 
 /// The accounts of a batch, of a ledger, or of all ledgers together.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -64,6 +65,8 @@ pub struct BatchSummary {
     pub object: ObjectVersion,
     /// The dataset that it is read as.
     pub dataset: String,
+    /// The datasets that its records may be of; empty where they do not say.
+    pub possible_datasets: Vec<Dataset>,
     /// How far its processing is.
     pub state: BatchState,
     /// Code of the reason for which it was quarantined, or opened again.

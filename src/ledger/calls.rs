@@ -15,6 +15,7 @@ use super::source_id::SourceId;
 use super::state::BatchState;
 use crate::index::{LineCounts, ObjectVersion, RejectedLine, RejectedLines};
 use crate::partner::OnUnknown;
+use crate::record::Dataset;
 use crate::rpc::calls;
 
 calls! {
@@ -52,6 +53,8 @@ pub struct BeginBatch {
     pub object: ObjectVersion,
     /// The dataset that it is read as.
     pub dataset: String,
+    /// The datasets that its records may be of; empty where they do not say.
+    pub possible_datasets: Vec<Dataset>,
     /// Whether its rays go into the index.
     pub index: bool,
     /// What to deliver to the partner; `None` for nothing.

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::state::BatchState;
 use super::tables::LedgerRow;
-use crate::backend::{BackendError, SqlDatabase, SqlRow, SqlValue};
+use crate::backend::{BackendError, SqlDatabase, SqlRow};
 use crate::bucket_keys::batch_times;
 use crate::index::LineCounts;
 use crate::limits::{BACKFILL_LATE_MS, BACKFILL_SKEW_MS};
@@ -47,13 +47,14 @@ impl MissingLines {
     }
 }
 
-/// Answers [`FindMissing`]. A batch may hold records from shortly after its name's end to an hour before its start; one
+/// Answers [`FindMissing`]. A batch that was not read to its end may hold records of any of its possible datasets, and a
+/// line that is of another dataset than its batch may be of every other one. A batch may hold records from shortly after its name's end to an hour before its start; one
 /// whose name has no times, of when it was uploaded.
 pub(super) fn find_missing(sql: &impl SqlDatabase, call: FindMissing) -> Result<MissingLines, BackendError> {
     let rows = sql.run(
-        "SELECT object_key, uploaded_ms, state, counts FROM source_v1
-         WHERE dataset = ? AND gone = 0 AND (state <> 'sealed' OR counts NOT LIKE '%\"rejected\":{}%')",
-        &[SqlValue::text(call.dataset.name())],
+        "SELECT object_key, uploaded_ms, state, counts, dataset, possible_datasets, first_ms, last_ms FROM source_v1
+         WHERE gone = 0 AND (state <> 'sealed' OR counts NOT LIKE '%\"rejected\":{}%')",
+        &[],
     )?;
     let mut missing = MissingLines::default();
     for row in &rows.rows {
@@ -64,16 +65,27 @@ pub(super) fn find_missing(sql: &impl SqlDatabase, call: FindMissing) -> Result<
 
 fn count(missing: &mut MissingLines, row: &SqlRow, call: FindMissing) -> Result<(), BackendError> {
     let row = LedgerRow(row);
-    let uploaded_ms = row.integer(1)?;
-    let (start_ms, end_ms) = batch_times(&row.text(0)?).unwrap_or((uploaded_ms, uploaded_ms));
-    let is_near = start_ms.saturating_sub(BACKFILL_LATE_MS) < call.end_ms
-        && end_ms.saturating_add(BACKFILL_SKEW_MS) >= call.start_ms;
-    if is_near {
-        match row.batch_state(2)? {
-            BatchState::Open => missing.open_batches += 1,
-            BatchState::Quarantined => missing.quarantined_batches += 1,
-            BatchState::Sealed => missing.rejected_lines += row.json::<LineCounts>(3)?.rejected_lines(),
-        }
+    if !is_near(&row, call)? {
+        return Ok(());
+    }
+    let is_own = row.text(4)? == call.dataset.name();
+    let possible: Vec<Dataset> = row.json(5)?;
+    let is_possible = possible.is_empty() || possible.contains(&call.dataset);
+    match row.batch_state(2)? {
+        BatchState::Open => missing.open_batches += u64::from(is_possible),
+        BatchState::Quarantined => missing.quarantined_batches += u64::from(is_possible),
+        BatchState::Sealed => missing.rejected_lines += row.json::<LineCounts>(3)?.rejected_lines_for(is_own),
     }
     Ok(())
+}
+
+/// Whether the batch may hold records of the range, by its name or by the times of its records.
+fn is_near(row: &LedgerRow<'_>, call: FindMissing) -> Result<bool, BackendError> {
+    let uploaded_ms = row.integer(1)?;
+    let (start_ms, end_ms) = batch_times(&row.text(0)?).unwrap_or((uploaded_ms, uploaded_ms));
+    let by_name = start_ms.saturating_sub(BACKFILL_LATE_MS) < call.end_ms
+        && end_ms.saturating_add(BACKFILL_SKEW_MS) >= call.start_ms;
+    let records = row.maybe_integer(6).zip(row.maybe_integer(7));
+    let by_records = records.is_some_and(|(first, last)| first < call.end_ms && last >= call.start_ms);
+    Ok(by_name || by_records)
 }

@@ -105,9 +105,9 @@ fn replaced(version: StoredVersion) -> ReplacedVersion {
 fn insert(sql: &impl SqlDatabase, call: &BeginBatch, now_ms: i64) -> Result<(), BackendError> {
     let object = &call.object;
     sql.run(
-        "INSERT INTO source_v1 (id, object_key, etag, uploaded_ms, size, dataset, state, indexed, shards, gone, lines,
+        "INSERT INTO source_v1 (id, object_key, etag, uploaded_ms, size, dataset, possible_datasets, state, indexed, shards, gone, lines,
             counts, rejected, inflated, replay, first_seen_ms)
-         VALUES (?, ?, ?, ?, ?, ?, ?, 0, '[]', 0, 0, '{}', '{}', 0, 0, ?)",
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0, '[]', 0, 0, '{}', '{}', 0, 0, ?)",
         &[
             SqlValue::text(call.source.as_str()),
             SqlValue::text(&*object.key),
@@ -115,6 +115,7 @@ fn insert(sql: &impl SqlDatabase, call: &BeginBatch, now_ms: i64) -> Result<(), 
             SqlValue::number(object.uploaded_ms),
             SqlValue::number(object.size),
             SqlValue::text(&*call.dataset),
+            json(&call.possible_datasets),
             SqlValue::text(BatchState::Open.name()),
             SqlValue::number(now_ms),
         ],
@@ -124,8 +125,13 @@ fn insert(sql: &impl SqlDatabase, call: &BeginBatch, now_ms: i64) -> Result<(), 
 
 /// Records the dataset that the batch is read as: the settings may say another one than at an earlier attempt.
 fn name_dataset(sql: &impl SqlDatabase, call: &BeginBatch) -> Result<(), BackendError> {
-    let parameters = [SqlValue::text(&*call.dataset), SqlValue::text(call.source.as_str())];
-    sql.run("UPDATE source_v1 SET dataset = ?1 WHERE id = ?2 AND dataset <> ?1", &parameters).map(drop)
+    let statement = "UPDATE source_v1 SET dataset = ?1, possible_datasets = ?2
+         WHERE id = ?3 AND (dataset <> ?1 OR possible_datasets <> ?2)";
+    sql.run(
+        statement,
+        &[SqlValue::text(&*call.dataset), json(&call.possible_datasets), SqlValue::text(call.source.as_str())],
+    )
+    .map(drop)
 }
 
 /// Records that the same bytes were written again.

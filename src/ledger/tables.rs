@@ -20,7 +20,7 @@ pub(super) const SCHEMA: [&str; 5] = [
     "CREATE TABLE IF NOT EXISTS source_v1 (
         id TEXT PRIMARY KEY,
         object_key TEXT NOT NULL, etag TEXT NOT NULL, uploaded_ms INTEGER NOT NULL, size INTEGER NOT NULL,
-        dataset TEXT NOT NULL,
+        dataset TEXT NOT NULL, possible_datasets TEXT NOT NULL,
         state TEXT NOT NULL, code TEXT, reason TEXT,
         indexed INTEGER NOT NULL, shards TEXT NOT NULL, gone INTEGER NOT NULL,
         lines INTEGER NOT NULL, counts TEXT NOT NULL, rejected TEXT NOT NULL, inflated INTEGER NOT NULL,

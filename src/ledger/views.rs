@@ -120,7 +120,7 @@ fn unaccounted(lines: &LineTotals) -> i64 {
 
 /// The columns of a source, in the order of [`batch_of`].
 const SOURCE: &str = "id, object_key, etag, uploaded_ms, size, dataset, state, code, reason, indexed, gone, first_seen_ms, \
-     sealed_ms, counts, inflated, shards, replay, rejected, first_ms, last_ms";
+     sealed_ms, counts, inflated, shards, replay, rejected, first_ms, last_ms, possible_datasets";
 
 /// Lists sources, those first seen last at the front.
 pub(super) fn batches(sql: &impl SqlDatabase, ledger: &str, call: &ListBatches) -> Result<BatchList, BackendError> {
@@ -174,6 +174,7 @@ fn batch_of(ledger: &str, row: &SqlRow) -> Result<BatchSummary, BackendError> {
         id: BatchId { ledger: ledger.to_owned(), source: row.source(0)? }.handle(),
         object,
         dataset: row.text(5)?,
+        possible_datasets: row.json(20)?,
         state: row.batch_state(6)?,
         code: row.maybe_text(7),
         reason: row.maybe_text(8),

@@ -40,6 +40,20 @@ pub fn choose_dataset(claim: DatasetClaim, records: &[Vec<u8>]) -> DatasetChoice
     }
 }
 
+/// The datasets that the records of a batch may be of, whatever becomes of it; empty where nothing says.
+#[must_use]
+pub fn possible_datasets(claim: DatasetClaim, choice: DatasetChoice, records: &[Vec<u8>]) -> Vec<Dataset> {
+    match (choice, claim) {
+        (DatasetChoice::Contradiction { named, found }, _) => vec![named, found],
+        (DatasetChoice::Read(dataset), DatasetClaim::Named(_)) => vec![dataset],
+        (DatasetChoice::Read(_) | DatasetChoice::Unknown, _) => {
+            let evidence = || records.iter().filter_map(|line| read_evidence(line).ok());
+            let possible = evidence().fold(DatasetSet::default(), |all, record| all.or(record.possible()));
+            if possible == DatasetSet::ALL { Vec::new() } else { possible.iter().collect() }
+        }
+    }
+}
+
 /// The named dataset, unless most records are of another one.
 fn check_named(named: Dataset, evidence: &[DatasetEvidence]) -> DatasetChoice {
     let others: Vec<DatasetEvidence> =
@@ -65,7 +79,7 @@ fn choose(hint: Dataset, evidence: &[DatasetEvidence]) -> Dataset {
 
 #[cfg(test)]
 mod tests {
-    use super::{DatasetChoice, choose_dataset};
+    use super::{DatasetChoice, choose_dataset, possible_datasets};
     use crate::bucket_keys::DatasetClaim::{Alias, Named, Unknown, Unnamed};
     use crate::record::Dataset::{self, DnsFirewallLogs, DnsLogs, FirewallEvents, HttpRequests, WebsocketAnalytics};
 
@@ -106,6 +120,22 @@ mod tests {
         ] {
             let records: Vec<Vec<u8>> = lines.iter().map(|line| line.as_bytes().to_vec()).collect();
             assert_eq!(choose_dataset(claim, &records), choice, "{claim:?} {lines:?}");
+        }
+    }
+
+    #[test]
+    fn unread_batch_may_be_what_its_records_say() {
+        for (claim, lines, expected) in [
+            (Named(HttpRequests), vec![HTTP, EVENT], vec![HttpRequests]),
+            (Named(HttpRequests), vec![EVENT], vec![HttpRequests, FirewallEvents]),
+            (Unnamed, vec![EVENT, HTTP], vec![HttpRequests, FirewallEvents]),
+            (Unnamed, vec![EVENT], vec![FirewallEvents]),
+            (Unnamed, vec![OWN], vec![]),
+            (Alias(DnsLogs), vec![], vec![]),
+        ] {
+            let records: Vec<Vec<u8>> = lines.iter().map(|line| line.as_bytes().to_vec()).collect();
+            let choice = choose_dataset(claim, &records);
+            assert_eq!(possible_datasets(claim, choice, &records), expected, "{claim:?} {lines:?}");
         }
     }
 

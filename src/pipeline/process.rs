@@ -16,7 +16,7 @@ use std::collections::BTreeSet;
 
 use serde::Serialize;
 
-use super::dataset_choice::{DatasetChoice, choose_dataset};
+use super::dataset_choice::{DatasetChoice, choose_dataset, possible_datasets};
 use super::duplicates::{DuplicateFinder, LineClaims};
 use super::head::peek_batch;
 use super::known_lines::KnownLines;
@@ -149,7 +149,8 @@ async fn process_version(
     let body = ObjectBody::unless_test(body, head.size).await?;
     let Some(body) = body else { return Ok((BatchOutcome::Ignored(IgnoreReason::LogpushCheck), false)) };
     let (beginning, body) = peek_batch(body).await?;
-    let (dataset, contradiction) = match choose_dataset(request.claim, &beginning.records) {
+    let choice = choose_dataset(request.claim, &beginning.records);
+    let (dataset, contradiction) = match choice {
         DatasetChoice::Unknown => return Ok((BatchOutcome::Ignored(IgnoreReason::UnknownDataset), false)),
         DatasetChoice::Read(dataset) => (dataset, None),
         DatasetChoice::Contradiction { named, found } => (named, Some(BatchError::OtherDataset { named, found })),
@@ -161,6 +162,7 @@ async fn process_version(
         source: id.source.clone(),
         object: object.clone(),
         dataset: dataset.name().into(),
+        possible_datasets: possible_datasets(request.claim, choice, &beginning.records),
         index: request.index,
         // Nothing else is ever delivered.
         deliver: request.deliver.clone().filter(|_| dataset == Dataset::HttpRequests),

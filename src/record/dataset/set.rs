@@ -238,7 +238,7 @@ mod tests {
         let with_ray_id = Dataset::WITH_RAY.into_iter().filter(|set| *set != Dataset::WorkersTraceEvents).collect();
         let http = |others: &[Dataset]| [&[HttpRequests], others].concat();
         for (names, datasets, settled) in [
-            ("RayID EdgeStartTimestamp ClientRequestHost", http(&[WebsocketAnalytics]), Some(HttpRequests)),
+            ("RayID EdgeStartTimestamp ClientRequestHost", http(&[WebsocketAnalytics]), None),
             ("RayID EdgeStartTimestamp EdgeResponseStatus", http(&[]), Some(HttpRequests)),
             ("RayID EdgeStartTimestamp ClientIP", http(&[WebsocketAnalytics]), None),
             (

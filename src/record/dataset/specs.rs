@@ -57,7 +57,7 @@ const HTTP_REQUESTS: DatasetSpec = DatasetSpec {
         "cdn", "logpull",
     ],
     telling: &[
-        &["EdgeStartTimestamp", "ClientRequestHost"], &["EdgeStartTimestamp", "EdgeResponseStatus"],
+        &["EdgeStartTimestamp", "EdgeResponseStatus"],
         &["EdgeStartTimestamp", "ClientRequestURI"],
     ],
     columns: &[

@@ -4,8 +4,8 @@ use sha2::{Digest, Sha256};
 
 use super::{SEPARATOR, TERMINATOR};
 
-/// The columns that settings fill, whatever the record says: the format's name and the tenant.
-const SETTINGS: [usize; 2] = [1, 58];
+/// The columns that settings fill: the format's name, the country where the data centre is unknown, and the tenant.
+const SETTINGS: [usize; 3] = [1, 45, 58];
 
 /// The first eight bytes of the SHA-256 of a line's cells, without its line feed and the cells that settings fill: lines
 /// of equal records have equal digests, whichever batch they are in and however their JSON was written.

@@ -197,6 +197,7 @@ fn quarantined_wrongly() -> (Fakes, String) {
         source: id.source.clone(),
         object,
         dataset: "http_requests".into(),
+        possible_datasets: vec![raydex::record::Dataset::HttpRequests],
         index: true,
         deliver: None,
     };

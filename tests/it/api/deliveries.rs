@@ -136,6 +136,7 @@ fn plan_in_progress_is_reported_as_pending() {
         source: id.source.clone(),
         object: version,
         dataset: "http_requests".into(),
+        possible_datasets: vec![Dataset::HttpRequests],
         index: false,
         deliver: Some(wish()),
     };

@@ -60,7 +60,7 @@ fn long_range_asks_occupied_and_present_shards_only() {
 #[test]
 fn record_of_1970_does_not_move_every_search() {
     let (fakes, lines) = world([3, 0]);
-    let old = r#"{"RayID":"made-up","EdgeStartTimestamp":5}"#;
+    let old = r#"{"RayID":"made-up","EdgeStartTimestamp":"1970-01-01T00:00:05Z"}"#;
     batch(&fakes, "logs/old.log.gz", &ndjson([old]), None);
     let path = FROM_2000.replace("2000-01-01T00:00:00Z", "1970-01-01T00:00:01Z");
     let (calls, told, summary) = counted(&fakes, &path);

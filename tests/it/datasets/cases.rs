@@ -68,7 +68,7 @@ fn records_without_own_fields_stay_here() {
         format!(r#"{{"RayID":"{}"}}"#, id(1)),
         format!(r#"{{"RayID":"{}","ClientRequestHost":"a.example"}}"#, id(2)),
         format!(r#"{{"RayID":"{}","EdgeStartTimestamp":1774687320,"ClientIP":"192.0.2.1"}}"#, id(3)),
-        format!(r#"{{"RayID":"{}","EdgeStartTimestamp":1774687320,"ClientRequestHost":"a.example"}}"#, id(4)),
+        format!(r#"{{"RayID":"{}","EdgeStartTimestamp":1774687320,"EdgeResponseStatus":200}}"#, id(4)),
     ];
     for folder in ["http_requests", "20260328", "http", "prod"] {
         let (mut fakes, key) = (Fakes::new(), format!("logs/{folder}/a.log.gz"));

@@ -2,6 +2,7 @@
 
 mod cases;
 mod folders;
+mod missing;
 mod mixes;
 mod names;
 mod table;

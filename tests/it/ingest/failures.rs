@@ -109,7 +109,7 @@ fn map_has_every_prefix_ever_written() {
         assert_eq!(told(DATASET), expected, "{key}");
     }
     // A record without a ray is found by its time.
-    fakes.index("d", DATASET, br#"{"RayID":"odd","EdgeStartTimestamp":5}"#);
+    fakes.index("d", DATASET, br#"{"RayID":"odd","EdgeStartTimestamp":"1970-01-01T00:00:05Z"}"#);
     assert_eq!(told(DATASET), [0, 2, 4, 5, 7, 8, 9]);
     assert!(told(Dataset::FirewallEvents).is_empty());
     // Nothing is kept of what is no batch.

@@ -189,6 +189,7 @@ fn begin_of(digit: char, uploaded_ms: i64) -> BeginBatch {
         source: source(digit),
         object: object(&digit.to_string(), uploaded_ms),
         dataset: "http_requests".into(),
+        possible_datasets: vec![raydex::record::Dataset::HttpRequests],
         index: true,
         deliver: Some(wish(DeliveryWindow::EVER)),
     }

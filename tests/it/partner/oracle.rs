@@ -1,6 +1,7 @@
 //! The partner's line once more, written the slow and plain way straight from the format's table: a record
 //! becomes a map, a line becomes a list of strings. It shares no code with the renderer but the timestamps.
 
+use chrono::Datelike;
 use std::collections::BTreeMap;
 
 use raydex::record::Timestamp;
@@ -100,7 +101,9 @@ impl Record {
 
     fn time(&self, format: &str) -> String {
         let zone = chrono::FixedOffset::east_opt(28_800).unwrap();
-        let time = Timestamp::parse(&self.said("EdgeStartTimestamp"));
+        let said = self.said("EdgeStartTimestamp");
+        let year = |at: Timestamp| chrono::DateTime::from_timestamp_nanos(at.unix_ns()).year();
+        let time = Timestamp::parse(&said).filter(|at| said.contains(':') || (2010..2100).contains(&year(*at)));
         let time = time.map(|at| chrono::DateTime::from_timestamp_nanos(at.unix_ns()).with_timezone(&zone));
         time.map(|time| time.format(format).to_string()).unwrap_or_default()
     }

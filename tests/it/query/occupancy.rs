@@ -158,7 +158,7 @@ fn three_months_without_a_batch_cost_no_call() {
 #[test]
 fn a_record_of_1970_costs_one_call() {
     let mut store = Store::new();
-    let old = record("\"made-up\"", Some("5"), &[]);
+    let old = record("\"made-up\"", Some("\"1970-01-01T00:00:05Z\""), &[]);
     store.put("logs/old.log.gz", &ndjson([&old]), true);
     let new = put(&mut store, "logs/new.log.gz", PREFIX);
     let found = by_registry(&store.fakes, all(0, i64::MAX));
