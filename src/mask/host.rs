@@ -7,7 +7,13 @@
 
 use std::net::{IpAddr, Ipv6Addr};
 
+use super::address::find_v4;
 use super::{MASKED, ip};
+
+/// Longest host, with a port: names have 253 characters.
+pub(super) const HOST_LENGTH: usize = 260;
+/// Labels of one hexadecimal digit each that are part of an address of version 6, reversed.
+const NIBBLES: usize = 8;
 
 /// A host and the text after it: nothing, or a port with its colon.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,27 +86,37 @@ fn ends_in_number(host: &str) -> bool {
     !last.is_empty() && (is_hexadecimal || last.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
-/// For each label of a name, whether it belongs to an address in it: `192.0.2.7.nip.example`, `ip-192-0-2-7.example`.
+/// For each label of a name, whether it belongs to an address in it: `192.0.2.7.nip.example`, `ip-192-0-2-7.example`,
+/// `c0000207.example`, and the digits of `ip6.arpa`.
 pub(super) fn address_labels(host: &str) -> Vec<bool> {
     let labels: Vec<&str> = host.split('.').collect();
     let mut hidden: Vec<bool> = labels.iter().map(|label| holds_address(label)).collect();
-    for (start, four) in labels.windows(4).enumerate() {
-        if four.iter().all(|label| is_octet(label)) {
-            hidden.iter_mut().skip(start).take(4).for_each(|label| *label = true);
+    for (start, digits) in labels.windows(NIBBLES).enumerate() {
+        if digits.iter().all(|label| label.len() == 1 && label.bytes().all(|byte| byte.is_ascii_hexdigit())) {
+            hidden.iter_mut().skip(start).take(NIBBLES).for_each(|label| *label = true);
         }
+    }
+    let mut start = 0;
+    while let Some(found) = host.get(start..).and_then(|rest| find_v4(rest, |_| true)) {
+        let place = start + found.place.start..start + found.place.end;
+        let mut end = 0;
+        for (label, is_hidden) in labels.iter().zip(&mut hidden) {
+            let begin = end;
+            end += label.len();
+            *is_hidden |= begin < place.end && place.start < end;
+            end += 1;
+        }
+        start = place.end;
     }
     hidden
 }
 
-/// Whether a label has the numbers of an address with hyphens between.
+/// Whether a label has the digits of an address: in groups with hyphens between, or eight hexadecimal ones.
 fn holds_address(label: &str) -> bool {
-    let parts: Vec<&str> = label.split('-').collect();
-    let is_v6 = parts.len() > 3 && label.replace('-', ":").parse::<Ipv6Addr>().is_ok();
-    is_v6 || parts.windows(4).any(|four| four.iter().all(|part| is_octet(part)))
-}
-
-fn is_octet(text: &str) -> bool {
-    text.len() <= 3 && text.bytes().all(|byte| byte.is_ascii_digit()) && text.parse::<u8>().is_ok()
+    let is_v6 = || label.split('-').count() > 3 && label.replace('-', ":").parse::<Ipv6Addr>().is_ok();
+    let has = |is: fn(&u8) -> bool| label.bytes().any(|byte| is(&byte));
+    let is_v4 = label.len() == 8 && label.bytes().all(|byte| byte.is_ascii_hexdigit());
+    is_v4 && has(u8::is_ascii_digit) && has(u8::is_ascii_alphabetic) || is_v6()
 }
 
 #[cfg(test)]
@@ -160,6 +176,9 @@ mod tests {
             ("v1.2.3.example", "...."),
             ("a-1-2-3.example", ".."),
             ("999.999.999.999.example", "....."),
+            ("192-0.2-77.example", "##."),
+            ("c000024d.nip.example", "#.."),
+            ("7.7.0.0.0.0.0.0.b.8.d.0.1.ip6.arpa", "#############.."),
         ] {
             let found: String = address_labels(host).iter().map(|hidden| if *hidden { '#' } else { '.' }).collect();
             assert_eq!(found, labels, "{host}");

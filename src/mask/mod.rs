@@ -1,9 +1,12 @@
 //! Who sees what of a record: each field has a class, each role sees a class in one way.
 //!
 //! Reading order: `role` and `class` are the table of who sees what, `fields` says which class a field has
-//! (`schemas/field_classes.toml` says the same, held by a test), `field_names` which names are slips, `record` walks a line, `shapes` knows how harmless
-//! values look, `scrub` takes secrets out of URLs and texts, `words` distinguishes a word from a token, `names` knows
-//! what is called a secret, `ip` cuts addresses, `host` finds them in the place of a name.
+//! (`schemas/field_classes.toml` says the same, held by a test), `field_names` which names are slips, `record` walks a line,
+//! `follow` its lists and pairs, `shapes` knows how harmless values look, `scrub` takes secrets out of URLs, `texts` out of
+//! sentences; `normal` is the form in which both are judged. `words` says what is harmless, `tokens` and `numbers` what is
+//! secret by its form, `names` what is called a secret and what follows such a name, by the `lists` (`schemas/masking.toml`
+//! has them too, held by a test). `ip` cuts addresses, `host` and `address` find them in the place of a name and in longer
+//! texts.
 //!
 //! * `viewer`: addresses are cut, values of query strings, cookies and headers are masked, and so is everything
 //!   that is not known to be harmless.
@@ -20,17 +23,24 @@
 //! A masked record has as many members as the record, in the same order. Masking it again changes nothing. A field
 //! that no table lists is masked.
 
+mod address;
 mod class;
 mod field_names;
 mod fields;
+mod follow;
 mod host;
 mod ip;
+mod lists;
 mod names;
+mod normal;
+mod numbers;
 mod own_words;
 mod record;
 mod role;
 mod scrub;
 mod shapes;
+mod texts;
+mod tokens;
 mod words;
 
 pub use class::{FieldClass, FieldTreatment};

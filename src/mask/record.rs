@@ -6,12 +6,16 @@
 //! A line that is not a record writes nothing. Values nested deeper than [`crate::limits::MASK_DEPTH`] are masked, so
 //! that the stack does not grow with the line.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
+use super::follow::{ListCursor, PairCursor};
+use super::host::HOST_LENGTH;
 use super::names::names_secret;
+use super::normal::normal;
 use super::words::refused;
 use super::{FieldClass, FieldTreatment, MASKED, Role, class_of, fields, ip, scrub, shapes};
 use crate::limits::MASK_DEPTH;
@@ -31,7 +35,9 @@ pub fn mask_line(role: Role, dataset: Dataset, line: &[u8], out: &mut Vec<u8>) -
     let start = out.len();
     let mut json = serde_json::Deserializer::from_str(&text);
     let mask = ValueMask { role, dataset, depth: MASK_DEPTH };
-    let masked = json.deserialize_map(MaskedMembers { mask, of: FieldClass::Records, out }).and_then(|()| json.end());
+    let mut pairs = PairCursor::new(FieldClass::Records);
+    let members = MaskedMembers { mask, of: FieldClass::Records, pairs: &mut pairs, out };
+    let masked = json.deserialize_map(members).and_then(|()| json.end());
     masked.map_err(|error| {
         out.truncate(start);
         RecordError::of(line, &error)
@@ -66,23 +72,20 @@ impl ValueMask {
 
     /// Whether a text is shown unchanged; otherwise its replacement is written.
     fn text(self, class: FieldClass, treatment: FieldTreatment, text: &str, out: &mut Vec<u8>) -> bool {
-        let mut shown = String::new();
-        match treatment {
+        let masked = Cow::Borrowed(MASKED);
+        let shown = match treatment {
             FieldTreatment::Raw => return true,
-            FieldTreatment::Checked if shapes::fits(self.role, class, text) => return true,
             // A host is masked label by label.
-            FieldTreatment::Checked if class == FieldClass::Host && text.len() <= 260 => {
-                shown = scrub::scrubbed(self.role, class, text);
+            FieldTreatment::Checked if class == FieldClass::Host && text.len() <= HOST_LENGTH => {
+                scrub::scrubbed(self.role, class, text)
             }
-            FieldTreatment::Cut => match ip::network(text) {
-                Some(network) => shown = network.to_string(),
-                None => shown.push_str(MASKED),
-            },
-            FieldTreatment::Scrubbed => shown = scrub::scrubbed(self.role, class, text),
+            FieldTreatment::Checked if shapes::fits(self.role, class, text) => return true,
+            FieldTreatment::Cut => ip::network(text).map_or(masked, |network| network.to_string().into()),
+            FieldTreatment::Scrubbed => scrub::scrubbed(self.role, class, text),
             FieldTreatment::Hidden | FieldTreatment::Names | FieldTreatment::Members | FieldTreatment::Checked => {
-                shown.push_str(MASKED);
+                masked
             }
-        }
+        };
         if shown != text {
             put_text(out, &shown);
         }
@@ -93,15 +96,14 @@ impl ValueMask {
     fn nested(self, class: FieldClass, raw: &str, out: &mut Vec<u8>) {
         let Some(depth) = self.depth.checked_sub(1) else { return put_masked(out) };
         let (mask, start) = (Self { depth, ..self }, out.len());
-        let mut json = serde_json::Deserializer::from_str(raw);
         let is_hidden = class.treatment(self.role) == FieldTreatment::Hidden;
         let written = if raw.starts_with('{') {
             let is_open = is_object(class) && !is_hidden;
-            if is_open { json.deserialize_map(MaskedMembers { mask, of: class, out }) } else { Err(not_shown()) }
+            if is_open { mask.object(class, raw, out) } else { Err(not_shown()) }
         } else if is_hidden {
             Err(not_shown())
         } else {
-            json.deserialize_seq(MaskedElements { mask, of: class, out })
+            serde_json::Deserializer::from_str(raw).deserialize_seq(MaskedElements { mask, of: class, out })
         };
         if written.is_err() {
             out.truncate(start);
@@ -109,6 +111,20 @@ impl ValueMask {
             let inside = raw.get(1..raw.len().saturating_sub(1)).unwrap_or("x");
             if inside.trim().is_empty() { put(out, raw) } else { put_masked(out) }
         }
+    }
+
+    /// Writes an object, anew where a member names a secret that one before it holds.
+    fn object(self, of: FieldClass, raw: &str, out: &mut Vec<u8>) -> serde_json::Result<()> {
+        let (start, mut pairs) = (out.len(), PairCursor::new(of));
+        let write = |pairs: &mut PairCursor, out: &mut Vec<u8>| {
+            serde_json::Deserializer::from_str(raw).deserialize_map(MaskedMembers { mask: self, of, pairs, out })
+        };
+        write(&mut pairs, out)?;
+        if pairs.has_missed() {
+            out.truncate(start);
+            write(&mut pairs, out)?;
+        }
+        Ok(())
     }
 
     /// The class of the member `name` of an object of a class.
@@ -138,7 +154,7 @@ impl ValueMask {
             _ if is_masked_name(name) => false,
             // A field of the record: the job names it, and new ones have long names.
             FieldClass::Records => is_field() && !refused(Role::Support, name),
-            _ => !refused(self.role, name),
+            _ => !refused(self.role, &normal(name)),
         }
     }
 }
@@ -211,6 +227,7 @@ fn put_text(out: &mut Vec<u8>, text: &str) {
 struct MaskedMembers<'o> {
     mask: ValueMask,
     of: FieldClass,
+    pairs: &'o mut PairCursor,
     out: &'o mut Vec<u8>,
 }
 
@@ -222,7 +239,7 @@ impl<'de> Visitor<'de> for MaskedMembers<'_> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        let Self { mask, of, out } = self;
+        let Self { mask, of, pairs, out } = self;
         let (mut mark, mut masked) = ('{', 0);
         while let Some(MemberName(name)) = map.next_key::<MemberName<'de>>()? {
             let class = mask.member(of, &name);
@@ -234,7 +251,8 @@ impl<'de> Visitor<'de> for MaskedMembers<'_> {
                 put_text(out, &masked_name(masked));
             }
             put(out, ":");
-            mask.value(class, map.next_value::<&'de RawValue>()?.get(), out);
+            let raw = map.next_value::<&'de RawValue>()?.get();
+            mask.value(if pairs.hides(&name, raw) { FieldClass::Secret } else { class }, raw, out);
             mark = ',';
         }
         put(out, if mark == '{' { "{}" } else { "}" });
@@ -259,10 +277,10 @@ impl<'de> Visitor<'de> for MaskedElements<'_> {
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
         let Self { mask, of, out } = self;
         put(out, "[");
-        let mut is_first = true;
+        let (mut is_first, mut list) = (true, ListCursor::new(of));
         while let Some(raw) = seq.next_element::<&'de RawValue>()? {
             put(out, if is_first { "" } else { "," });
-            mask.value(of, raw.get(), out);
+            mask.value(if list.hides(raw.get()) { FieldClass::Secret } else { of }, raw.get(), out);
             is_first = false;
         }
         put(out, "]");

@@ -1,8 +1,9 @@
 //! Takes secrets out of URLs, paths, query strings and free text, and leaves the rest as it is.
 //!
-//! A part is judged as what it says once all of its percent escapes are undone, and masked as a whole; so a secret
-//! that is escaped twice, or that is in a URL inside of a parameter, is masked with the part that holds it. User
-//! information in front of a host is removed. Nothing has to be complete: a URL may be cut anywhere.
+//! A part is judged as what it says once all of its percent escapes are undone and its letters are the plain ones, and
+//! masked as a whole; so a secret that is escaped twice, or that is in a URL inside of a parameter, is masked with the part
+//! that holds it. What follows the name of a secret is masked, in a path too. User information in front of a host is
+//! removed. Nothing has to be complete: a URL may be cut anywhere.
 //!
 //! # Invariants
 //!
@@ -11,13 +12,14 @@
 
 use std::borrow::Cow;
 
-use percent_encoding::percent_decode_str;
-
-use super::host::{HostAndPort, HostKind, address_labels};
-use super::names::names_secret;
-use super::words::{has_card, has_long_number, is_harmless, refused};
+use super::host::{HOST_LENGTH, HostAndPort, HostKind, address_labels};
+use super::names::{NameStrength, is_credential_flag, is_secret_after, may_name, names_secret, word_strength};
+use super::normal::{normal, unescaped};
+use super::numbers::has_card_segments;
+use super::texts::{PartScrubber, pieces, scrub_text};
+use super::tokens::secret_key;
+use super::words::{is_harmless, refused};
 use super::{FieldClass, MASKED, Role};
-use crate::limits::MASK_ESCAPES;
 
 /// URLs inside of parameters of URLs that are looked into; a deeper one is masked whole.
 const NESTED: usize = 3;
@@ -27,17 +29,31 @@ const PASSES: usize = 5;
 /// What `role` sees of a text of a class: a URL, a query string, a host, or free text.
 ///
 /// A masked part may change how its neighbours read, so the text is scrubbed until nothing changes any more; a text
-/// that does not converge is masked whole.
-pub(super) fn scrubbed(role: Role, class: FieldClass, text: &str) -> String {
+/// that does not converge is masked whole. A text in other forms of its letters stays, if nothing of it is masked.
+pub(super) fn scrubbed(role: Role, class: FieldClass, text: &str) -> Cow<'_, str> {
     let mut before = Cow::Borrowed(text);
     for _ in 0..PASSES {
-        let after = once(role, class, &before);
-        if after == *before {
-            return after;
+        let judged = normal(&before);
+        // A slash is a sign of a key in base64, and would divide it.
+        let keyless = without_keys(&judged);
+        let after = once(role, class, &keyless);
+        if after == *judged {
+            return before;
         }
         before = Cow::Owned(after);
     }
-    MASKED.to_owned()
+    Cow::Borrowed(MASKED)
+}
+
+/// The text with each secret key of AWS masked.
+fn without_keys(text: &str) -> Cow<'_, str> {
+    let (mut rest, mut out) = (text, String::new());
+    while let Some(key) = secret_key(rest) {
+        out.push_str(rest.get(..key.start).unwrap_or_default());
+        out.push_str(MASKED);
+        rest = rest.get(key.end..).unwrap_or_default();
+    }
+    if out.is_empty() { Cow::Borrowed(text) } else { Cow::Owned(out + rest) }
 }
 
 /// Whether a text is the address of a host, with or without a port or a path.
@@ -56,27 +72,19 @@ fn once(role: Role, class: FieldClass, text: &str) -> String {
             out.push_str(text.strip_suffix(rest).unwrap_or_default());
             scrub.pairs(rest, &mut out);
         }
-        _ => scrub.text(text, &mut out),
+        _ => scrub_text(scrub, text, &mut out),
     }
     out
 }
 
-/// The text without percent escapes, however often they were made; `None` where they have no end.
-fn unescaped(text: &str) -> Option<Cow<'_, str>> {
-    let mut text = Cow::Borrowed(text);
-    for _ in 0..MASK_ESCAPES {
-        let Cow::Owned(bytes) = Cow::from(percent_decode_str(&text)) else { return Some(text) };
-        text = Cow::Owned(String::from_utf8_lossy(&bytes).into_owned());
-    }
-    matches!(Cow::from(percent_decode_str(&text)), Cow::Borrowed(_)).then_some(text)
+/// Whether a segment is the secret that one before it names.
+fn is_secret_segment(name: NameStrength, segment: &str) -> bool {
+    let says = unescaped(segment);
+    segment != MASKED && says.is_none_or(|says| is_secret_after(name, &says))
 }
 
-/// Pieces of the text with the one separator after each.
-fn pieces(text: &str, is: fn(char) -> bool) -> impl Iterator<Item = (&str, &str)> {
-    text.split_inclusive(is).map(move |piece| {
-        let inside = piece.strip_suffix(is).unwrap_or(piece);
-        (inside, piece.strip_prefix(inside).unwrap_or_default())
-    })
+fn is_port(text: &str) -> bool {
+    text.len() <= 5 && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// Scrubs for one role, inside `nested` URLs.
@@ -115,7 +123,16 @@ impl TextScrubber {
     fn authority<'t>(self, rest: &'t str, out: &mut String) -> &'t str {
         let end = rest.find(['/', '?', '#', '\\']).unwrap_or(rest.len());
         let (authority, behind) = rest.split_at_checked(end).unwrap_or((rest, ""));
-        // A password may hold an `@` of its own: the last one counts.
+        // A password may hold an `@` of its own: the last one counts. It may hold a slash too, where what is before that is
+        // neither a host nor a port.
+        let is_cut = || HostAndPort::split(authority).port.is_some_and(|port| !is_port(port) && port != MASKED);
+        let (authority, behind) = match behind.rsplit_once('@') {
+            Some((_, rest)) if !authority.contains('@') && is_cut() => {
+                let end = rest.find(['/', '?', '#', '\\']).unwrap_or(rest.len());
+                rest.split_at_checked(end).unwrap_or((rest, ""))
+            }
+            _ => (authority, behind),
+        };
         let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
         self.host(host, out);
         behind
@@ -132,6 +149,7 @@ impl TextScrubber {
     fn host(self, text: &str, out: &mut String) {
         let HostAndPort { host, port } = HostAndPort::split(text);
         match (HostKind::of(host), self.role) {
+            _ if host.len() > HOST_LENGTH => out.push_str(MASKED),
             _ if host.starts_with(MASKED) => self.labels(host, out),
             (HostKind::Address { network }, Role::Viewer) => out.push_str(&network),
             (HostKind::Address { .. }, _) => out.push_str(host),
@@ -140,9 +158,8 @@ impl TextScrubber {
             (HostKind::OddAddress | HostKind::Name, _) => self.labels(host, out),
         }
         if let Some(port) = port {
-            let is_port = port.len() <= 5 && port.bytes().all(|byte| byte.is_ascii_digit());
             out.push(':');
-            out.push_str(if is_port { port } else { MASKED });
+            out.push_str(if is_port(port) { port } else { MASKED });
         }
     }
 
@@ -159,16 +176,34 @@ impl TextScrubber {
     }
 
     fn path(self, text: &str, out: &mut String) {
+        if has_card_segments(text) { out.push_str(MASKED) } else { self.segments(text, out) }
+    }
+
+    fn segments(self, text: &str, out: &mut String) {
+        let names = may_name(text) || text.contains('%');
+        let mut name = None;
         for (segment, slash) in pieces(text, |c| c == '/') {
-            for (part, semicolon) in pieces(segment, |c| c == ';') {
-                if part.contains(['=', '&']) {
-                    self.pairs(part, out);
-                } else {
-                    out.push_str(if self.hides(part) || self.is_address(part) { MASKED } else { part });
-                }
-                out.push_str(semicolon);
+            if name.is_some_and(|name| is_secret_segment(name, segment)) {
+                out.push_str(MASKED);
+            } else {
+                self.segment(segment, out);
             }
             out.push_str(slash);
+            // All that follows a telling name may be the secret, what follows another one only if it does so at once.
+            if names && !segment.is_empty() && name != Some(NameStrength::Telling) {
+                name = unescaped(segment).and_then(|says| word_strength(&says));
+            }
+        }
+    }
+
+    fn segment(self, segment: &str, out: &mut String) {
+        for (part, semicolon) in pieces(segment, |c| c == ';') {
+            if part.contains(['=', '&']) {
+                self.pairs(part, out);
+            } else {
+                out.push_str(if self.hides(part) || self.is_address(part) { MASKED } else { part });
+            }
+            out.push_str(semicolon);
         }
     }
 
@@ -185,7 +220,7 @@ impl TextScrubber {
     }
 
     fn pair(self, name: &str, value: &str, out: &mut String) {
-        let is_secret = unescaped(name).is_none_or(|name| names_secret(&name));
+        let is_secret = unescaped(name).is_none_or(|name| names_secret(&name) || is_credential_flag(&name));
         out.push_str(if self.hides_name(name) { MASKED } else { name });
         out.push('=');
         let hides = self.hides_value(value) || is_secret && self.role != Role::Forensics && !value.is_empty();
@@ -218,7 +253,8 @@ impl TextScrubber {
             return true;
         }
         let is_escaped = matches!(says, Cow::Owned(_));
-        let is_more = says.contains("://") || says.contains(['?', '=', '&', '#', '"', '{']);
+        let is_mark = |byte| matches!(byte, b'?' | b'=' | b'&' | b'#' | b'"' | b'{');
+        let is_more = says.bytes().any(is_mark) || says.contains(':') && says.contains("://");
         if !(is_more || is_escaped && says.contains([';', '/', ' '])) {
             return false;
         }
@@ -226,7 +262,7 @@ impl TextScrubber {
         let inner = Self { nested, ..self };
         let mut scrubbed = String::new();
         if says.contains([' ', '"', '{']) {
-            inner.text(&says, &mut scrubbed);
+            scrub_text(inner, &says, &mut scrubbed);
         } else {
             inner.url(&says, &mut scrubbed);
         }
@@ -237,84 +273,26 @@ impl TextScrubber {
     fn is_address(self, part: &str) -> bool {
         self.role == Role::Viewer && unescaped(part).is_none_or(|part| part.parse::<std::net::IpAddr>().is_ok())
     }
-
-    fn text(self, text: &str, out: &mut String) {
-        let is_long = self.role == Role::Viewer && has_long_number(text);
-        if is_long || has_card(text) || unescaped(text).is_none() {
-            out.push_str(MASKED);
-            return;
-        }
-        let mut words = WordCursor { scrub: self, hide: false, names: false, open: false };
-        let is_mark = |c: char| c.is_whitespace() || c.is_control() || "\"'`<>()[]{}|,;\\".contains(c);
-        for (word, mark) in pieces(text, is_mark) {
-            words.word(word, out);
-            words.open &= matches!(mark, "(" | ")" | "[" | "]" | "{" | "}" | "|" | "," | ";" | "\\");
-            out.push_str(mark);
-        }
-    }
 }
 
-/// The words of a text, each of which may say what the next one is.
-struct WordCursor {
-    scrub: TextScrubber,
-    /// The next word is a secret.
-    hide: bool,
-    /// The last word names one.
-    names: bool,
-    /// The last word ended in a value that was masked, and the next one may belong to it.
-    open: bool,
-}
-
-impl WordCursor {
-    fn word(&mut self, word: &str, out: &mut String) {
-        let (tail, word) = word.split_at_checked(self.tail(word)).unwrap_or((word, ""));
-        if !tail.is_empty() && tail != "masked" {
-            out.push_str(MASKED);
-        } else {
-            out.push_str(tail);
-        }
-        if word.is_empty() {
-            return;
-        }
-        let bare = word.trim_end_matches([':', '=']);
-        let (hide, named) = (self.hide, self.names);
-        self.names = names_secret(bare) && !bare.contains(['/', '?', '=', ':']);
-        let is_scheme = ["bearer", "basic", "digest"].iter().any(|scheme| bare.eq_ignore_ascii_case(scheme));
-        self.hide = is_scheme || bare.len() < word.len() && (self.names || bare.is_empty() && (named || hide));
-        if hide && !is_scheme && !bare.is_empty() && word != "masked" {
-            out.push_str(MASKED);
-        } else {
-            self.shown(word, out);
-            self.open = word.contains('=') && out.ends_with(MASKED);
-        }
+impl PartScrubber for TextScrubber {
+    fn role(self) -> Role {
+        self.role
     }
 
-    /// How much of a word belongs to the value that was masked before it.
-    fn tail(&self, word: &str) -> usize {
-        if self.open { word.find(['&', ' ']).unwrap_or(word.len()) } else { 0 }
+    fn hides(self, part: &str) -> bool {
+        Self::hides(self, part)
     }
 
-    /// A word that is not a secret in its position.
-    fn shown(&self, word: &str, out: &mut String) {
-        let scrub = self.scrub;
-        if word.contains("://") || word.contains('?') {
-            return scrub.url(word, out);
-        }
-        if word.contains(['=', '&']) && !word.starts_with('=') {
-            return scrub.pairs(word, out);
-        }
-        if let Some((name, value)) = word.split_once(':').filter(|(name, _)| names_secret(name)) {
-            out.push_str(if scrub.hides(name) { MASKED } else { name });
-            out.push(':');
-            out.push_str(if value.is_empty() { "" } else { MASKED });
-            return;
-        }
-        if scrub.is_address(word) {
-            return out.push_str(MASKED);
-        }
-        for (part, mark) in pieces(word, |c| matches!(c, '/' | ':' | '=')) {
-            out.push_str(if scrub.hides(part) { MASKED } else { part });
-            out.push_str(mark);
-        }
+    fn is_address(self, part: &str) -> bool {
+        Self::is_address(self, part)
+    }
+
+    fn url(self, text: &str, out: &mut String) {
+        Self::url(self, text, out);
+    }
+
+    fn pairs(self, text: &str, out: &mut String) {
+        Self::pairs(self, text, out);
     }
 }

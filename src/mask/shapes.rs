@@ -5,8 +5,12 @@
 //! A value that fits is shown as it is. A shape is as narrow as real values allow, so that a secret in a field where
 //! it does not belong does not fit.
 
+use super::address::has_address;
+use super::host::HOST_LENGTH;
+use super::numbers::has_card;
 use super::own_words::is_own_word;
-use super::words::{has_card, is_harmless, refused};
+use super::tokens::{is_token, is_uuid};
+use super::words::{is_harmless, refused};
 use super::{FieldClass, MASKED, Role, scrub};
 use crate::record::Timestamp;
 use chrono::DateTime;
@@ -34,7 +38,9 @@ pub(super) fn fits(role: Role, class: FieldClass, text: &str) -> bool {
             FieldClass::Colo => is(5, |byte| byte.is_ascii_uppercase()),
             FieldClass::Method => is(20, |byte| byte.is_ascii_uppercase() || matches!(byte, b'-' | b'_')),
             FieldClass::Scheme => matches!(text, "http" | "https" | "ws" | "wss"),
-            FieldClass::Protocol => is(12, |byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'/' | b'-')),
+            FieldClass::Protocol => {
+                is(12, |byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'/' | b'-')) && !has_address(text)
+            }
             FieldClass::Cipher => {
                 is(48, |byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte)) && is_harmless(text)
             }
@@ -55,9 +61,9 @@ pub(super) fn fits(role: Role, class: FieldClass, text: &str) -> bool {
             }
             FieldClass::Host => is_host(role, text),
             FieldClass::Ip => text.parse::<std::net::IpAddr>().is_ok(),
-            FieldClass::Id => is(64, |byte| byte.is_ascii_alphanumeric() || b"-_.:/".contains(&byte)) && !is_jwt(text),
+            FieldClass::Id => is(64, |byte| byte.is_ascii_alphanumeric() || b"-_.:/".contains(&byte)) && is_id(text),
             FieldClass::Fingerprint => {
-                is(64, |byte| byte.is_ascii_alphanumeric() || b"-_:".contains(&byte)) && !is_jwt(text)
+                is(64, |byte| byte.is_ascii_alphanumeric() || b"-_:".contains(&byte)) && (is_ja4(text) || is_id(text))
             }
             _ => text == MASKED,
         }
@@ -111,11 +117,23 @@ fn is_name(role: Role, text: &str) -> bool {
 }
 
 fn is_host(role: Role, text: &str) -> bool {
-    text.len() <= 260 && scrub::scrubbed(role, FieldClass::Host, text) == text
+    text.len() <= HOST_LENGTH && scrub::scrubbed(role, FieldClass::Host, text) == text
 }
 
-fn is_jwt(text: &str) -> bool {
-    text.starts_with("eyJ") || text.starts_with("sk_")
+/// Hexadecimal digits, with two signs before them at most (`x:`), a UUID, or what does not look like a token.
+fn is_id(text: &str) -> bool {
+    let digits = text.split_once(':').map_or(text, |(mark, digits)| if mark.len() == 1 { digits } else { text });
+    let is_hex = digits.bytes().all(|byte| byte.is_ascii_hexdigit());
+    !has_card(text) && (is_hex || is_uuid(text.as_bytes()) || !is_token(text))
+}
+
+/// A fingerprint JA4: what was offered, and two digests of 12 hexadecimal digits.
+fn is_ja4(text: &str) -> bool {
+    let mut parts = text.split('_');
+    let is_offer = |part: &str| part.len() == 10 && part.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    let is_digest = |part: &str| part.len() == 12 && part.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let offer = parts.next().is_some_and(is_offer);
+    offer && parts.next().is_some_and(is_digest) && parts.next().is_some_and(is_digest) && parts.next().is_none()
 }
 
 #[cfg(test)]
@@ -169,13 +187,17 @@ mod tests {
             (FieldClass::Colo, &["SJC"], &["sjc", "SECRET"]),
             (FieldClass::Method, &["GET", "VERSION-CONTROL"], &["get", "GET1"]),
             (FieldClass::Scheme, &["https"], &["ftp", "HTTPS"]),
-            (FieldClass::Protocol, &["HTTP/1.1", "TLSv1.3", "QUIC", "none"], &["HTTP/1.1 and more", "a b"]),
+            (
+                FieldClass::Protocol,
+                &["HTTP/1.1", "TLSv1.3", "QUIC", "none"],
+                &["HTTP/1.1 and more", "a b", "192.0.2.77"],
+            ),
             (FieldClass::Cipher, &["ECDHE-ECDSA-CHACHA20-POLY1305-SHA256"], &["d41d8cd98f00b204e9800998ecf8427e"]),
             (FieldClass::Word, &["eyeball", "Search Engine Crawler", "l7ddos"], &["hunter2", "a@b", "é"]),
             (
                 FieldClass::Name,
                 &["shop-api", "team:web", "com.example.app"],
-                &["sk_live_4eC39HqLyjWDarjtT1zdp7dc", "a=b"],
+                &["sk_live_4eC39HqLyjWDarjtT1zdp7dc", "a=b", "password:hunter2"],
             ),
             (FieldClass::Place, &["San José", "東京"], &["10115 Berlin", "a@b"]),
             (FieldClass::Mime, &["text/html; charset=utf-8"], &["text/eyJhbGciOiJIUzI1NiJ9"]),
@@ -186,14 +208,49 @@ mod tests {
                 &["a b", "sk_live_4eC39HqLyjWDarjt.example"],
             ),
         ];
+        assert_shapes(&cases);
+    }
+
+    /// That the first values of each class have its shape, and the other ones do not.
+    fn assert_shapes(cases: &[(FieldClass, &[&str], &[&str])]) {
         for (class, right, wrong) in cases {
             for role in [Role::Viewer, Role::Support] {
-                assert!(right.iter().chain([&""]).all(|text| fits(role, class, text)), "{class:?} {right:?}");
-                for text in wrong {
-                    assert!(!fits(role, class, text), "{class:?} {text}");
+                assert!(right.iter().chain([&""]).all(|text| fits(role, *class, text)), "{class:?} {right:?}");
+                for text in *wrong {
+                    assert!(!fits(role, *class, text), "{class:?} {text}");
                 }
             }
         }
+    }
+
+    #[test]
+    fn ids_and_fingerprints_are_no_tokens() {
+        assert_shapes(&[
+            (
+                FieldClass::Id,
+                &[
+                    "5f2c1e7a9b3d4c60a1f0e9d8c7b6a594",
+                    "100005",
+                    "0f6d1c5e-7a3b-4f80-9c2d-5e6f708192a3",
+                    "zone-lockdown",
+                ],
+                &[
+                    "eyJhbGciOiJIUzI1NiJ9",
+                    "ghp_abcdefghijklmnop",
+                    "9Lp4sn7V5R77RmvR3LY8Arfgg-6yl7S6",
+                    "4111111111111111",
+                ],
+            ),
+            (
+                FieldClass::Fingerprint,
+                &[
+                    "t13d1516h2_8daaf6152771_02713d6af862",
+                    "773906b0efdefa24a7f2b8eb6985bf37",
+                    "x:9f78e0ed210960d7693b167e",
+                ],
+                &["sk_live_4eC39HqLyjWDarjt", "t13d1516h2_8daaf6152771_02713d6af862_x1", "a@b"],
+            ),
+        ]);
     }
 
     #[test]

@@ -162,6 +162,12 @@ fn field_classes_have_a_source_and_a_day() {
 }
 
 #[test]
+fn masking_lists_have_a_source_and_a_day() {
+    let lists: toml::Table = text("schemas/masking.toml").parse().unwrap();
+    lists.iter().for_each(|(name, list)| has_source(list, name));
+}
+
+#[test]
 fn fields_are_sorted_and_typed() {
     // Of two members with one name a parser sees the last alone: the lines are looked at.
     let text = text("schemas/http_requests_fields.json");
