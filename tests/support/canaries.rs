@@ -4,6 +4,8 @@
 pub const COUNT: usize = 1000;
 /// So many signs of a secret in a row are something of it.
 const TELLING: usize = 8;
+/// How many forms of secrets there are.
+const KINDS: usize = 11;
 
 /// Numbers that are the same in every run (`SplitMix64`).
 pub struct Random(u64);
@@ -27,6 +29,7 @@ impl Random {
 
 const HEX: &[u8] = b"0123456789abcdef";
 const ALNUM: &[u8] = b"0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+const BASE64: &[u8] = b"0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ+/";
 const URL64: &[u8] = b"0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-_";
 
 /// A secret.
@@ -36,6 +39,8 @@ pub struct Canary {
     pub text: String,
     /// The part that nobody else has.
     own: String,
+    /// How many signs of it in a row are something of it.
+    telling: usize,
     /// Whether it is hexadecimal digits alone, as Ray IDs are.
     pub is_hex: bool,
     pub is_card: bool,
@@ -43,7 +48,7 @@ pub struct Canary {
 
 impl Canary {
     pub fn draw(random: &mut Random) -> Self {
-        let kind = random.below(7);
+        let kind = random.below(KINDS);
         let (text, own) = match kind {
             0 => {
                 let own = random.signs(ALNUM, 24);
@@ -63,12 +68,39 @@ impl Canary {
                 let mark = ["-", " "][random.below(2)];
                 own(card(random, mark))
             }
+            6 => prefixed("npm_", random.signs(ALNUM, 36)),
+            7 => prefixed(["ghp_", "ghs_", "github_pat_"][random.below(3)], random.signs(ALNUM, 36)),
+            8 => prefixed(&format!("xoxb-{}-", random.signs(b"0123456789", 12)), random.signs(ALNUM, 24)),
+            // A secret key of AWS.
+            9 => own(random.signs(BASE64, 40)),
             _ => {
                 let own = random.signs(b"abcdefghijklmnopqrstuvwxyz", 9) + &random.signs(b"0123456789", 2);
                 (format!("{own}@mail.example"), own)
             }
         };
-        Self { text, own, is_hex: kind == 2, is_card: kind == 4 }
+        Self { text, own, telling: TELLING, is_hex: kind == 2, is_card: kind == 4 }
+    }
+
+    /// An address, of which a viewer may see the network.
+    pub fn draw_address(random: &mut Random) -> Self {
+        let groups: Vec<String> = (0..8).map(|_| random.signs(HEX, 4)).collect();
+        let octets: Vec<String> = (0..4).map(|_| (10 + random.below(240)).to_string()).collect();
+        let v4 = octets.join(".");
+        let text = match random.below(6) {
+            0 | 1 => v4,
+            2 => format!("::ffff:{v4}"),
+            3 => format!("2001:db8::{}:{}", groups[0], groups[1]),
+            4 => groups.join(":").to_uppercase(),
+            _ => groups.join(":"),
+        };
+        let own = if text.contains(&octets.join(".")) { octets.join(".") } else { text.clone() };
+        Self { telling: own.len(), own, text, is_hex: false, is_card: false }
+    }
+
+    /// A word that gives itself away by nothing but the name before it.
+    pub fn draw_word(random: &mut Random) -> Self {
+        let text = random.signs(b"abcdefghijklmnopqrstuvwxyz", 12);
+        Self { own: text.clone(), text, telling: TELLING, is_hex: false, is_card: false }
     }
 
     /// Whether something of it is in a line: as it stands, or behind the escapes of JSON or of URLs.
@@ -79,7 +111,7 @@ impl Canary {
             let decoded = percent_encoding::percent_decode_str(last).decode_utf8_lossy().into_owned();
             forms.push(decoded);
         }
-        let parts = self.own.as_bytes().windows(TELLING).map(|part| std::str::from_utf8(part).unwrap());
+        let parts = self.own.as_bytes().windows(self.telling).map(|part| std::str::from_utf8(part).unwrap());
         let digits = |text: &str| text.replace(['-', ' ', '+'], "");
         parts.into_iter().any(|part| forms.iter().any(|form| form.contains(part)))
             || self.is_card && digits(line).contains(&self.own)
@@ -88,6 +120,10 @@ impl Canary {
 
 fn own(text: String) -> (String, String) {
     (text.clone(), text)
+}
+
+fn prefixed(prefix: &str, own: String) -> (String, String) {
+    (format!("{prefix}{own}"), own)
 }
 
 /// The number of a card, its groups joined by `mark`.

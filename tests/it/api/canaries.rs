@@ -17,6 +17,8 @@ use super::{Canary, Random};
 
 /// How many secrets are planted: few enough for every turn, each in every field.
 const SECRETS: usize = 12;
+/// How many addresses are planted.
+const ADDRESSES: usize = 4;
 /// How many in the large form.
 const SECRETS_LARGE: usize = 1000;
 
@@ -109,11 +111,11 @@ fn everything(rays: u64) -> Vec<Ask> {
     asks
 }
 
-fn nothing_of_any_secret_comes_out(secrets: usize, seed: u64) {
+fn nothing_of_any_secret_comes_out(secrets: usize, seed: u64, draw: fn(&mut Random) -> Canary) {
     let mut random = Random::new(seed);
     let (mut found, mut answers) = (0, 0);
     for _ in 0..secrets {
-        let canary = Canary::draw(&mut random);
+        let canary = draw(&mut random);
         let (fakes, rays) = store(&canary, &mut random);
         for asked in everything(rays) {
             let what = format!("{} {}?{}", asked.method, asked.path, asked.query);
@@ -136,13 +138,18 @@ fn nothing_of_any_secret_comes_out(secrets: usize, seed: u64) {
 
 #[test]
 fn viewer_gets_no_secret_by_any_route() {
-    nothing_of_any_secret_comes_out(SECRETS, 0x5eed);
+    nothing_of_any_secret_comes_out(SECRETS, 0x5eed, Canary::draw);
+}
+
+#[test]
+fn viewer_gets_no_address_by_any_route() {
+    nothing_of_any_secret_comes_out(ADDRESSES, 0xadd4, Canary::draw_address);
 }
 
 #[test]
 #[ignore = "takes minutes"]
 fn viewer_gets_none_of_a_thousand_secrets() {
-    nothing_of_any_secret_comes_out(SECRETS_LARGE, 0xca11);
+    nothing_of_any_secret_comes_out(SECRETS_LARGE, 0xca11, Canary::draw);
 }
 
 /// What the summary of a stream says of batches and records.

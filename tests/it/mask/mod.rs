@@ -1,14 +1,17 @@
 //! Masking from outside: the published table, secrets planted everywhere in a record, and ordinary records.
 
+mod cost;
+mod gaps;
 pub(crate) mod plant;
+mod shares;
 mod table;
 mod twice;
 
 use std::collections::BTreeMap;
 
-use raydex::mask::{FieldTreatment, MASKED, Role, class_of, mask_line};
+use raydex::mask::{FieldClass, FieldTreatment, MASKED, Role, class_of, mask_line};
 use raydex::record::{Dataset, Field, Fields};
-use raydex::render::{PartnerOptions, write_partner_line};
+use raydex::render::{PartnerOptions, default_columns, write_csv_row, write_partner_line};
 use raydex::sample::{DATASETS, FieldSet, SamplePlan};
 use serde_json::{Value, json};
 
@@ -75,6 +78,72 @@ fn viewer_sees_no_secret_wherever_it_is() {
         }
     }
     assert!(planted.len() > 300, "{} places", planted.len());
+}
+
+#[test]
+fn support_sees_no_secret_wherever_it_is() {
+    let (mut random, mut planted) = (Random::new(0x5e7), 0);
+    for _ in 0..canaries::COUNT {
+        let canary = Canary::draw(&mut random);
+        for (dataset, place, line) in Places::of(&canary, &mut random) {
+            // Ids and fingerprints are hexadecimal digits themselves.
+            let is_id = |name: &str| matches!(class_of(dataset, name), FieldClass::Id | FieldClass::Fingerprint);
+            let name = place.split([' ', ',']).nth(1).unwrap_or_default();
+            if canary.is_hex && (is_id(name) || place == "Version.ID") {
+                continue;
+            }
+            for seen in forms(&masked(Role::Support, dataset, &line), dataset) {
+                assert!(!canary.is_in(&seen), "{canary:?} at {place} is shown:\n{line}\n{seen}");
+            }
+            planted += 1;
+        }
+    }
+    assert!(planted > 300 * canaries::COUNT, "{planted}");
+}
+
+#[test]
+fn viewer_sees_no_address_wherever_it_is() {
+    let (mut random, mut planted) = (Random::new(0xadd4), 0);
+    for _ in 0..canaries::COUNT {
+        let canary = Canary::draw_address(&mut random);
+        for (dataset, place, line) in Places::of(&canary, &mut random) {
+            for seen in forms(&masked(Role::Viewer, dataset, &line), dataset) {
+                assert!(!canary.is_in(&seen), "{canary:?} at {place} is shown:\n{line}\n{seen}");
+            }
+            planted += 1;
+        }
+    }
+    assert!(planted > 300 * canaries::COUNT, "{planted}");
+}
+
+#[test]
+fn values_after_names_are_seen_by_neither_role() {
+    let (mut random, mut planted) = (Random::new(0x4a3e), 0);
+    for _ in 0..canaries::COUNT {
+        let canary = Canary::draw_word(&mut random);
+        for (dataset, line) in Places::named(&canary, &mut random) {
+            for role in [Role::Viewer, Role::Support] {
+                for seen in forms(&masked(role, dataset, &line), dataset) {
+                    assert!(!canary.is_in(&seen), "{canary:?} is shown to {role}:\n{line}\n{seen}");
+                }
+            }
+            planted += 1;
+        }
+    }
+    assert!(planted > 60 * canaries::COUNT, "{planted}");
+}
+
+/// A masked record in the forms of answers.
+fn forms(seen: &str, dataset: Dataset) -> Vec<String> {
+    let mut row = Vec::new();
+    write_csv_row(&mut row, seen.as_bytes(), default_columns(dataset)).unwrap();
+    let mut forms = vec![seen.to_owned(), String::from_utf8(row).unwrap()];
+    if dataset == Dataset::HttpRequests {
+        let mut line = Vec::new();
+        write_partner_line(&mut line, seen.as_bytes(), &PartnerOptions::default()).unwrap();
+        forms.push(String::from_utf8(line).unwrap());
+    }
+    forms
 }
 
 #[test]

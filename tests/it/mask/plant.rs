@@ -192,6 +192,99 @@ impl Places {
     }
 }
 
+/// Names of secrets, in spellings of all kinds.
+const NAMES: [&str; 16] = [
+    "token",
+    "password",
+    "access_token",
+    "accessToken",
+    "X-Api-Key",
+    "client-secret",
+    "ｔｏｋｅｎ",
+    "PASSWD",
+    "passcode",
+    "refresh_token",
+    "otp",
+    "mfa",
+    "ssn",
+    "mnemonic",
+    "csrf-token",
+    "reset",
+];
+
+impl Places {
+    /// After the name of a secret, in every position where a name and its value can be.
+    pub(crate) fn named(canary: &Canary, random: &mut Random) -> Vec<(Dataset, String)> {
+        let (name, word) = (NAMES[random.below(NAMES.len())], &canary.text);
+        let paths = [
+            format!("/{name}/{word}"),
+            format!("/api/{name}/{word}/next"),
+            format!("/{name}/verify/{word}"),
+            format!("/x/{name}:{word}/y"),
+            format!("/x/{}/{word}", escaped(name)),
+            format!("/x/{}", escaped(&format!("{name}={word}"))),
+            format!("/x?{name}={word}&page=2"),
+            format!("/x?a=1&{}={word}", escaped(name)),
+            format!("/x#{name}={word}"),
+            format!("/x;{name}={word}/y"),
+        ];
+        let texts = [
+            format!("app {name}={word}"),
+            format!("app {name}: {word}"),
+            format!("app {name}:{word} next"),
+            format!("app {name} = {word}"),
+            format!("app {name} is {word}"),
+            format!("app/{name}/{word}"),
+            format!("app (\"{name}\": \"{word} x\")"),
+            format!("app '{name}': '{word} x'"),
+            format!("{{\"{name}\":\"x {word}\"}}"),
+            format!("{{\\\"{name}\\\":\\\"x {word}\\\"}}"),
+            format!("tool --{name} {word}"),
+            format!("tool --{name}={word}"),
+            format!("curl -u ann:{word}"),
+            format!("curl -H \"Authorization: Basic {word}\""),
+            format!("Authorization:Digest {word} {word}"),
+            format!("Cookie: a=b; c={word}"),
+            format!("-----BEGIN PRIVATE KEY-----\n{word}"),
+        ];
+        let lists = [
+            json!([format!("{name}:"), word]),
+            json!([name, word]),
+            json!([format!("the {name} is"), { "a": word }]),
+            json!([name, ":", [word]]),
+            json!([format!("user %s, {name} %s"), "ann", word]),
+            json!([["x", name, word]]),
+        ];
+        let objects = [
+            json!({ name: word }),
+            json!({ name: [word] }),
+            json!({ name: { "a": word } }),
+            json!({ "name": name, "value": word }),
+            json!({ "value": word, "key": name }),
+        ];
+        let http = |field: &str, value: Value| (Dataset::HttpRequests, json!({ field: value }).to_string());
+        let log = |value: Value| (Dataset::WorkersTraceEvents, json!({ "Logs": [{ "Message": value }] }).to_string());
+        let mut planted = Vec::new();
+        for path in paths {
+            planted.push(http("ClientRequestURI", path.clone().into()));
+            planted.push(http("ClientRequestReferer", format!("https://a.example{path}").into()));
+            planted.push(log(json!([format!("GET https://a.example{path}")])));
+        }
+        for text in texts {
+            planted.push(http("ClientRequestUserAgent", text.clone().into()));
+            planted.push(http("SecurityRuleDescription", text.clone().into()));
+            planted.push(log(json!([text])));
+        }
+        for list in lists {
+            planted.push(http("SecurityRuleDescription", list.clone()));
+            planted.push(log(list));
+        }
+        planted.push(http("BotTags", json!([format!("{name}:"), word])));
+        planted.extend(objects.into_iter().flat_map(|object| [log(json!([object])), log(object)]));
+        planted
+    }
+}
+
 /// Every member of the objects in a record.
 fn members(canary: &Canary, values: &[Value], random: &mut Random) -> Vec<Planted> {
     let mut planted = Vec::new();

@@ -63,6 +63,25 @@ fn texts() -> impl Strategy<Value = String> {
         "é",
         "\u{0}",
         "x=1",
+        "password",
+        "token: ",
+        " is ",
+        " -u ",
+        "Cookie:",
+        "Authorization:Basic ",
+        "'",
+        "reset/",
+        "192.0.2.77",
+        "::1",
+        "2001:db8::77",
+        "ｔｏｋｅｎ",
+        "：",
+        "\u{200b}",
+        "\u{301}",
+        "-----BEGIN KEY",
+        "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
+        "\\\"",
+        "\n",
     ];
     let piece = prop_oneof![8 => prop::sample::select(pieces.to_vec()).prop_map(str::to_owned), 1 => any::<char>().prop_map(String::from)];
     prop::collection::vec(piece, 0..12).prop_map(|pieces| pieces.concat())
@@ -71,7 +90,8 @@ fn texts() -> impl Strategy<Value = String> {
 proptest! {
     #[test]
     fn masking_twice_is_masking_once(text in texts(), name in prop::sample::select(NAMES.to_vec())) {
-        let line = json!({ name: text, "RequestHeaders": { text.clone(): [text] } }).to_string();
+        let headers = json!({ text.clone(): [text.clone(), "token:", text] });
+        let line = json!({ name: text, "RequestHeaders": headers }).to_string();
         for role in [Role::Viewer, Role::Support] {
             let once = masked(role, Dataset::HttpRequests, &line);
             prop_assert!(serde_json::from_str::<Value>(&once).is_ok(), "{once}");
