@@ -212,8 +212,7 @@ impl<S: Services> DuplicateFinder<'_, S> {
         for key in packs.iter().flatten() {
             let Some((_, body)) = self.services.data_bucket().get(key).await? else { return Ok(false) };
             self.read_lines(body, |_, line| {
-                let ray = line.split(|byte| *byte == SEPARATOR).nth(RAY_CELL).and_then(RayId::from_hex);
-                add_line(lines, keys, ray, line);
+                add_line(lines, keys, claimed_ray(keys, line), line);
             })
             .await?;
         }
@@ -268,6 +267,16 @@ impl<S: Services> DuplicateFinder<'_, S> {
 /// The rules of a batch's plan with this number; `None` where there is none, or it cannot be read.
 fn rules_of(details: &BatchDetails, plan: u32) -> Option<PlanRules> {
     details.plans.iter().find(|other| other.number == plan).cloned().and_then(PlanRules::new)
+}
+
+/// The ray of a partner line. A cell that is not exactly a ray (`9e35512345678abc-SJC`) was claimed as one if these keys
+/// say so.
+fn claimed_ray(keys: &[LineKey], line: &[u8]) -> Option<RayId> {
+    let cell = line.split(|byte| *byte == SEPARATOR).nth(RAY_CELL)?;
+    RayId::from_hex(cell).or_else(|| {
+        let ray = std::str::from_utf8(cell).ok().and_then(RayKey::from_logged)?.ray()?;
+        keys.binary_search(&LineKey::Ray(ray)).is_ok().then_some(ray)
+    })
 }
 
 /// Adds the digest of a partner line, if one of these keys is its.

@@ -85,6 +85,21 @@ fn moved_case_is_one_record_and_one_line() {
 }
 
 #[test]
+fn copies_are_recognised_however_rays_are_spelled() {
+    let id = ray(7).to_string();
+    for spelled in
+        [format!("{id}-SJC"), format!("{id}-hkg"), format!(" {id} "), id.to_uppercase(), format!("{id}\\u0001")]
+    {
+        let consumers = deployment(&[]);
+        let text = ndjson([http(&spelled, 3), http(&ray(8).to_string(), 3)]);
+        put(&consumers, &key("a"), &text);
+        put(&consumers, &key("b"), &text);
+        assert_eq!(at_partner(&consumers).values().sum::<usize>(), 2, "{spelled}");
+        assert_eq!(held(&consumers, &key("b")), 2, "{spelled}");
+    }
+}
+
+#[test]
 fn copy_that_stays_is_shown_with_both_places() {
     let consumers = deployment(&[]);
     let text = ndjson(lines(0..8));
