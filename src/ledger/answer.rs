@@ -1,35 +1,34 @@
-//! The ledger's side of its calls: which function answers which, and which of them set the alarm.
+//! The server side of the ledger's calls: maps each call to its function, and sets the alarm where one changes it.
 
 use super::tables::note;
 use super::{completeness, deliveries, plans, replays, sources, tables, views, wake};
 use crate::backend::{BackendError, SqlDatabase, SqlValue};
 use crate::rpc::{CallReply, Dispatcher};
 
-/// The name of the note that holds the ledger's own name.
+/// The name of the note that holds the ledger's name.
 const NAME: &str = "name";
 
-/// Prepares the database of the ledger `name`, which an alarm must know. Costs no written row if it was done before.
-///
+/// Prepares the database of the ledger `name`; its alarm needs the name. Writes no row if this was done before.
 /// # Errors
-/// [`BackendError`] where the database refuses.
+/// [`BackendError`] if the database fails.
 pub fn open(sql: &impl SqlDatabase, name: &str) -> Result<(), BackendError> {
     tables::SCHEMA.iter().try_for_each(|statement| sql.run(statement, &[]).map(drop))?;
     let parameters = [SqlValue::text(NAME), SqlValue::text(name)];
     sql.run("INSERT OR IGNORE INTO note_v1 (name, value) VALUES (?, ?)", &parameters).map(drop)
 }
 
-/// The name under which the database was opened first.
+/// Returns the name under which the database was first opened.
 ///
 /// # Errors
-/// [`BackendError`] where it never was.
+/// [`BackendError`] if it was never opened.
 pub fn name_of(sql: &impl SqlDatabase) -> Result<String, BackendError> {
     note(sql, NAME)?.ok_or_else(|| BackendError::new("waking a ledger", "it has no name"))
 }
 
-/// Answers the call `name` to the ledger `ledger` by its own clock.
+/// Answers the call `name` to the ledger `ledger`, by the ledger's own clock.
 ///
 /// # Errors
-/// [`BackendError`] for an unknown call, a malformed body, or a failing database; nothing has changed then.
+/// [`BackendError`] for an unknown call, a malformed body, or a failing database; nothing has changed in that case.
 pub fn answer(
     sql: &impl SqlDatabase,
     ledger: &str,
@@ -61,8 +60,8 @@ pub fn answer(
         .finish()
 }
 
-/// The answer to a call that may have set several payloads in motion, with the next instant at which one of the ledger
-/// is due.
+/// Pairs an answer with the next instant at which one of the ledger's payloads is due, for calls that may affect
+/// several payloads.
 fn with_next<A>(sql: &impl SqlDatabase, answer: A) -> Result<(A, Option<i64>), BackendError> {
     Ok((answer, wake::next(sql)?))
 }

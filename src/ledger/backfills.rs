@@ -1,9 +1,9 @@
-//! Backfills: objects that are in the bucket already, to be indexed or delivered between two times. Kept in the
-//! registry, driven by the cron ([`crate::pipeline::drive_backfills`]).
+//! Backfills: jobs that index or deliver objects already in the bucket, for a time range. Stored in the registry,
+//! driven by the cron ([`crate::pipeline::drive_backfills`]).
 //!
 //! # Invariants
-//! A backfill continues from its last recorded step, and two drivers cannot both record the same step. What it delivers
-//! goes through the ledgers of its batches, so no line is delivered twice.
+//! A backfill continues from its last recorded step, and two drivers cannot both record the same step. It delivers
+//! through the ledgers of its batches, so no line is delivered twice.
 
 use serde::{Deserialize, Serialize};
 
@@ -11,11 +11,11 @@ use super::tables::{LedgerRow, json};
 use crate::backend::{BackendError, SqlDatabase, SqlValue};
 use crate::rpc::{Dispatcher, calls};
 
-/// The table: a job is one row, read and written whole. A name makes a job one that is started once.
+/// The table: one row per job, read and written as a whole. A named job is started only once.
 pub(super) const SCHEMA: &str =
     "CREATE TABLE IF NOT EXISTS backfill_v1 (id INTEGER PRIMARY KEY, name TEXT UNIQUE, job TEXT NOT NULL)";
 
-/// The objects of backfills that are not done whose messages were processed: a message may come twice.
+/// The announced objects of unfinished backfills whose messages were processed: a message may arrive twice.
 pub(super) const OBJECTS: &str = "CREATE TABLE IF NOT EXISTS backfill_object_v1 (
         backfill INTEGER NOT NULL, object_key TEXT NOT NULL, PRIMARY KEY (backfill, object_key)) WITHOUT ROWID";
 
@@ -23,28 +23,28 @@ pub(super) const OBJECTS: &str = "CREATE TABLE IF NOT EXISTS backfill_object_v1 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum BackfillState {
-    /// It continues at each run of the cron.
+    /// Each run of the cron continues it.
     Running,
-    /// A person stopped it and can resume it.
+    /// Stopped by a person, who can resume it.
     Stopped,
-    /// Every object of its range was announced, and some are not processed yet.
+    /// Every object in its range was announced; some are not processed yet.
     Listed,
-    /// Every object of its range was processed.
+    /// Every object in its range was processed.
     Done,
 }
 
 /// How far a backfill has listed the bucket.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct BackfillCursor {
-    /// Folders that remain; the last one is being listed.
+    /// The remaining folders; the last one is being listed.
     pub folders: Vec<String>,
-    /// The last key of that folder that was considered.
+    /// The last key in that folder that was considered.
     pub after: Option<String>,
-    /// Whether the folders of the range's days are done, and the complete bucket is listed for what else there is.
+    /// Whether the range's day folders are done, and the listing continues over the complete bucket.
     pub whole_bucket: bool,
 }
 
-/// What a backfill must do.
+/// The range and the work of a backfill.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BackfillRequest {
     /// Start of the range in Unix milliseconds, inclusive.
@@ -62,23 +62,23 @@ pub struct BackfillRequest {
 /// A backfill with its progress.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BackfillJob {
-    /// The range and the work that were requested.
+    /// The requested range and work.
     pub request: BackfillRequest,
-    /// Whether the cron continues it.
+    /// Its state; the cron continues a running one.
     pub state: BackfillState,
-    /// Number of steps taken, which fences two drivers from each other.
+    /// Number of steps taken; it fences two drivers from each other.
     pub steps: u64,
     /// How far it has listed the bucket.
     pub cursor: BackfillCursor,
-    /// Lines that may still be announced in this second; negative after an object that was larger.
+    /// Number of lines that may still be announced in this second; negative after an object that exceeded it.
     pub credit: i64,
-    /// Number of objects in the listing that were considered.
+    /// Number of listed objects that were considered.
     pub listed: u64,
     /// Number of objects for which a message was sent.
     pub announced: u64,
-    /// Lines of the announced objects, estimated from their sizes.
+    /// Number of lines in the announced objects, estimated from their sizes.
     pub lines: u64,
-    /// Announced objects whose message was processed; one that was delivered twice counts twice.
+    /// Number of announced objects whose message was processed; an object counts once.
     pub ended: u64,
     /// Unix milliseconds of its start.
     pub created_ms: i64,
@@ -94,30 +94,30 @@ calls! {
     "v1/backfill-ended": CountEndedObject => StepAnswer,
 }
 
-/// Starts a backfill, unless its name is taken.
+/// A request to start a backfill, unless its name is taken.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StartBackfill {
-    /// The range and the work that were requested.
+    /// The requested range and work.
     pub request: BackfillRequest,
-    /// The prefix of the keys to list.
+    /// The key prefixes to list.
     pub folders: Vec<String>,
-    /// A name that makes the start happen once: a second start with it returns the first backfill.
+    /// A name that makes the start idempotent: a second start with it returns the first backfill.
     pub name: Option<String>,
 }
 
-/// What the registry answers to [`StartBackfill`].
+/// The registry's answer to [`StartBackfill`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BackfillStart {
     /// The number of the backfill.
     pub id: i64,
-    /// Whether this call started it.
+    /// Whether this call started the backfill.
     pub new: bool,
 }
 
-/// Asks for backfills, newest first.
+/// A request for backfills, newest first.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ListBackfills {
-    /// Only this one; `None` for all.
+    /// The number of the only backfill to return; `None` for all.
     pub id: Option<i64>,
     /// Maximum number of backfills in the answer.
     pub limit: u64,
@@ -126,16 +126,16 @@ pub struct ListBackfills {
 /// The backfills that a call lists or changes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BackfillList {
-    /// Number and backfill, newest first.
+    /// Pairs of number and backfill, newest first.
     pub jobs: Vec<(i64, BackfillJob)>,
 }
 
-/// Records one step of a backfill.
+/// A request to record one step of a backfill.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RecordBackfillStep {
     /// The number of the backfill.
     pub id: i64,
-    /// The number of steps that the driver read; another number means that a different driver was faster.
+    /// The number of steps that the driver read; a different number means that another driver was faster.
     pub after_steps: u64,
     /// The backfill after the step.
     pub job: BackfillJob,
@@ -144,11 +144,11 @@ pub struct RecordBackfillStep {
 /// Whether a change to a backfill was recorded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StepAnswer {
-    /// `false` where the backfill is unknown, stopped, or was changed by another driver.
+    /// `false` if the backfill is unknown, stopped, or was changed by another driver.
     pub kept: bool,
 }
 
-/// Stops or resumes a backfill.
+/// A request to stop or resume a backfill.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SwitchBackfill {
     /// The number of the backfill.
@@ -157,16 +157,16 @@ pub struct SwitchBackfill {
     pub run: bool,
 }
 
-/// Counts an announced object whose message was processed.
+/// A request to count an announced object whose message was processed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CountEndedObject {
     /// The number of the backfill that announced it.
     pub id: i64,
-    /// The key of the object, which counts once.
+    /// The key of the object; each counts once.
     pub key: String,
 }
 
-/// Offers the calls about backfills.
+/// Registers the calls about backfills.
 pub(super) fn dispatch<'a, S: SqlDatabase>(sql: &S, calls: Dispatcher<'a, S>, now_ms: i64) -> Dispatcher<'a, S> {
     calls
         .on(|call| start(sql, call, now_ms))
@@ -208,7 +208,7 @@ fn jobs(sql: &impl SqlDatabase, call: &ListBackfills) -> Result<BackfillList, Ba
     Ok(BackfillList { jobs: jobs.collect::<Result<_, BackendError>>()? })
 }
 
-/// One backfill by its number.
+/// Returns the backfill with a number.
 fn job(sql: &impl SqlDatabase, id: i64) -> Result<Option<BackfillJob>, BackendError> {
     Ok(jobs(sql, &ListBackfills { id: Some(id), limit: 1 })?.jobs.pop().map(|(_, job)| job))
 }
@@ -222,7 +222,7 @@ fn step(sql: &impl SqlDatabase, step: &RecordBackfillStep) -> Result<StepAnswer,
     if known.steps != step.after_steps || known.state != BackfillState::Running {
         return Ok(StepAnswer { kept: false });
     }
-    // Messages may have been processed meanwhile.
+    // Messages may have been processed in the meantime.
     let job = BackfillJob { ended: known.ended, steps: known.steps + 1, ..step.job.clone() };
     keep(sql, step.id, &finished(sql, step.id, job)?)?;
     Ok(StepAnswer { kept: true })
@@ -235,7 +235,7 @@ fn switch(sql: &impl SqlDatabase, request: SwitchBackfill, now_ms: i64) -> Resul
         (_, true) => BackfillState::Running,
         (_, false) => BackfillState::Stopped,
     };
-    // A step that is under way when the job is stopped is not kept, and done again.
+    // A step that is in progress when the job is stopped is discarded, and redone later.
     let job = BackfillJob { state, steps: known.steps + 1, updated_ms: now_ms, ..known };
     keep(sql, request.id, &job)?;
     Ok(BackfillList { jobs: vec![(request.id, job)] })
@@ -254,7 +254,7 @@ fn ended(sql: &impl SqlDatabase, ended: &CountEndedObject) -> Result<StepAnswer,
     Ok(StepAnswer { kept: is_new })
 }
 
-/// The job, done if it is listed to its end and every announced object was processed.
+/// Returns the job, marked as done if its listing is complete and every announced object was processed.
 fn finished(sql: &impl SqlDatabase, id: i64, job: BackfillJob) -> Result<BackfillJob, BackendError> {
     let is_listed = matches!(job.state, BackfillState::Listed | BackfillState::Done);
     if !is_listed {

@@ -1,8 +1,8 @@
 //! The accounts of a batch, of a ledger, or of all ledgers together.
 //!
 //! # Invariants
-//! Lines in = delivered + pending + parked + rejected + filtered + unaccounted, and the last is 0;
-//! the forms here are shown to users and only ever grow.
+//! Lines in = delivered + pending + parked + rejected + filtered + unaccounted, and `unaccounted` is 0. These types are
+//! shown to users; fields are only added.
 
 use std::collections::BTreeMap;
 
@@ -17,7 +17,7 @@ use crate::record::Dataset;
 /// The accounts of a batch, of a ledger, or of all ledgers together.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct LedgerTotals {
-    /// Lines of sealed batches, by what became of them.
+    /// Lines of sealed batches, by outcome.
     pub lines: LineTotals,
     /// Number of batches by state.
     pub batches: BTreeMap<String, u64>,
@@ -27,30 +27,30 @@ pub struct LedgerTotals {
     pub posts: PostTotals,
 }
 
-/// Lines of sealed batches, by what became of them.
+/// Lines of sealed batches, by outcome.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct LineTotals {
-    /// All lines of sealed batches.
+    /// Number of all lines.
     #[serde(rename = "in")]
     pub lines_in: u64,
     /// Lines that the partner confirmed.
     pub delivered: u64,
-    /// Lines of payloads that wait or are being sent.
+    /// Lines of payloads that are waiting or being sent.
     pub pending: u64,
-    /// Lines of payloads that wait for a person.
+    /// Lines of payloads that wait for a person's decision.
     pub parked: u64,
-    /// Lines that are not records, by reason.
+    /// Lines that are not valid records, by reason.
     pub rejected: BTreeMap<String, u64>,
     /// Records that are not delivered, by reason.
     pub filtered: BTreeMap<String, u64>,
-    /// Lines that no other count includes; 0 unless raydex lost one.
+    /// Lines that no other count includes; nonzero only if raydex lost one.
     pub unaccounted: i64,
 }
 
 /// Attempts to send payloads to the partner.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct PostTotals {
-    /// Number of claims that were granted.
+    /// Number of granted claims.
     pub attempts: u64,
     /// Attempts with an unknown outcome.
     pub unknown_outcomes: u64,
@@ -63,33 +63,33 @@ pub struct BatchSummary {
     pub id: String,
     /// The version of the object in the bucket.
     pub object: ObjectVersion,
-    /// The dataset that it is read as.
+    /// The dataset that its lines are read as.
     pub dataset: String,
-    /// The datasets that its records may be of; empty where they do not say.
+    /// The datasets that its records may belong to; empty if they do not say.
     pub possible_datasets: Vec<Dataset>,
-    /// How far its processing is.
+    /// The state of its processing.
     pub state: BatchState,
-    /// Code of the reason for which it was quarantined, or opened again.
+    /// Code of the reason why it was quarantined or reopened.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub code: Option<String>,
-    /// The same reason for a person.
+    /// The same reason as text for a person.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub reason: Option<String>,
-    /// Whether its rays are in the index now.
+    /// Whether the index currently has its rays.
     pub indexed: bool,
     /// Whether raydex was notified that the object was deleted.
     pub gone: bool,
-    /// Whether it is sealed and waits to be read again.
+    /// Whether it is sealed and waits for a replay.
     pub replaying: bool,
     /// Unix milliseconds of the first [`super::calls::BeginBatch`].
     pub first_seen_ms: i64,
     /// Unix milliseconds of the seal.
     pub sealed_ms: Option<i64>,
-    /// Its lines, by what they are.
+    /// Number of its lines, by kind.
     pub counts: LineCounts,
-    /// Size of its text in bytes.
+    /// Size of its inflated text in bytes.
     pub inflated: u64,
-    /// When its first and its last record were, in Unix milliseconds.
+    /// The times of its earliest and latest record, in Unix milliseconds.
     pub times: Option<(i64, i64)>,
 }
 
@@ -102,7 +102,7 @@ pub struct PayloadView {
     pub partner_batch_id: String,
     /// The number of its plan.
     pub plan: u32,
-    /// Its facts, as the seal recorded them.
+    /// The payload as the seal recorded it.
     #[serde(flatten)]
     pub payload: Payload,
     /// The state of its delivery.
@@ -113,13 +113,13 @@ pub struct PayloadView {
     pub unknown_outcomes: u32,
     /// HTTP status of the partner's last answer.
     pub status: Option<u16>,
-    /// Code of the last failure, or the reason for which a person dropped it.
+    /// Code of the last failure, or the reason that a person gave for dropping it.
     pub code: Option<String>,
     /// Unix milliseconds of the last claim.
     pub last_attempt_ms: Option<i64>,
-    /// Unix milliseconds of the next attempt, while it waits for one.
+    /// Unix milliseconds of the next attempt, if one is scheduled.
     pub next_attempt_ms: Option<i64>,
-    /// What it waits for; `None` in a terminal state.
+    /// The cause of its wait; `None` in a terminal state.
     pub wait: Option<PayloadWait>,
     /// Unix milliseconds at which it became terminal.
     pub completed_ms: Option<i64>,
@@ -144,7 +144,7 @@ impl LedgerTotals {
     }
 }
 
-/// Adds counts by reason to other such counts.
+/// Adds counts by reason to `to`.
 pub(super) fn add_all(to: &mut BTreeMap<String, u64>, counts: BTreeMap<String, u64>) {
     for (reason, count) in counts {
         *to.entry(reason).or_default() += count;

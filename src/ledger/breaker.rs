@@ -1,35 +1,35 @@
-//! The breaker: when the partner as a whole does not answer well, deliveries wait instead of failing one by one.
+//! The circuit breaker: while the partner as a whole fails, deliveries wait instead of failing one by one.
 //!
-//! One for each ledger, since claims pass through it anyway. Closed, it lets everything through; opened, nothing
-//! until its time is up; then one delivery at a time tries whether things are better.
+//! Each ledger has one, since every claim passes through the ledger anyway. A closed breaker admits every delivery. An
+//! open one admits none until its pause is over, then one at a time, to test whether the partner has recovered.
 //!
 //! # Invariants
-//! Another address of the partner starts with a closed breaker. The refusal of one payload never opens it: the payload is
-//! at fault, the partner works.
+//! A new partner address starts with a closed breaker. The refusal of one payload never opens it: the payload is at
+//! fault, the partner works.
 
 use serde::{Deserialize, Serialize};
 
 use super::delivery::AttemptOutcome;
 use crate::limits::{BREAKER_FAILURES, BREAKER_MAX_MS, BREAKER_MIN_MS, LEASE_MS};
 
-/// What a breaker does with deliveries; the worst comes last.
+/// The effect of a breaker on deliveries; the worst comes last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum BreakerState {
-    /// It lets every delivery through.
+    /// Admits every delivery.
     #[default]
     Closed,
-    /// One delivery at a time tries whether the partner has recovered.
+    /// Admits one delivery at a time, to test whether the partner has recovered.
     Probing,
-    /// It holds every delivery.
+    /// Admits no delivery.
     Open,
 }
 
 impl BreakerState {
-    /// All states, in the order in which they are listed.
+    /// All states, in listing order.
     pub const ALL: [Self; 3] = [Self::Closed, Self::Probing, Self::Open];
 
-    /// The name, as JSON spells it.
+    /// Returns the state's name in JSON.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -40,44 +40,44 @@ impl BreakerState {
     }
 }
 
-/// An answer of the partner that was no success, or none at all.
+/// An unsuccessful answer of the partner, or its absence.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PartnerRefusal {
     /// HTTP status; `None` if the partner did not answer.
     pub status: Option<u16>,
-    /// Stable code of the reason, for programs.
+    /// Stable, machine-readable code of the reason.
     pub code: String,
     /// Unix milliseconds at which the attempt was recorded.
     pub at_ms: i64,
 }
 
-/// The breaker of one ledger, as it is stored.
+/// The breaker of one ledger, as stored.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Breaker {
-    /// The address that it is of, as a fingerprint.
+    /// A fingerprint of the partner's address.
     pub endpoint: String,
-    /// Failures since the last success.
+    /// Number of failures since the last success.
     pub failures: u32,
-    /// Nothing is let through before this instant.
+    /// Unix milliseconds before which no delivery is admitted.
     pub open_until_ms: i64,
     /// The code of the last failure.
     pub code: String,
     /// Unix milliseconds at which it opened; `None` while it is closed.
     pub opened_ms: Option<i64>,
-    /// Whether the instant until which nothing is let through is the end of the lease of the one that tries.
+    /// Whether a probe is in flight: `open_until_ms` is then the end of its lease.
     pub is_probing: bool,
-    /// The partner's last refusal, which outlasts that the breaker closes.
+    /// The partner's last refusal; it is kept when the breaker closes.
     pub last_refusal: Option<PartnerRefusal>,
 }
 
 impl Breaker {
-    /// Whether failures have opened it: at most one delivery at a time may try.
+    /// Returns whether failures have opened it, so that at most one delivery at a time is admitted.
     #[must_use]
     pub const fn is_open(&self) -> bool {
         self.failures >= BREAKER_FAILURES
     }
 
-    /// What it does at this instant. An open breaker whose pause is over holds nothing if no payload waits.
+    /// Returns the state at this instant. An open breaker counts as closed once its pause is over and no payload waits.
     #[must_use]
     pub const fn state(&self, has_waiting: bool, now_ms: i64) -> BreakerState {
         match (self.is_open(), self.open_until_ms > now_ms) {
@@ -88,16 +88,16 @@ impl Breaker {
         }
     }
 
-    /// Closes it; the last refusal stays.
+    /// Closes the breaker, and keeps the last refusal.
     pub fn close(&mut self) {
         let (endpoint, last_refusal) = (std::mem::take(&mut self.endpoint), self.last_refusal.take());
         *self = Self { endpoint, last_refusal, ..Self::default() };
     }
 
-    /// Lets a claim for this address through, or says until when it has to wait.
+    /// Admits a claim for this address.
     ///
     /// # Errors
-    /// The instant before which nothing is let through.
+    /// If the claim must wait, the instant before which none is admitted, in Unix milliseconds.
     pub fn admit(&mut self, endpoint: &str, now_ms: i64) -> Result<(), i64> {
         if self.endpoint != endpoint {
             self.close();
@@ -109,20 +109,20 @@ impl Breaker {
         if self.open_until_ms > now_ms {
             return Err(self.open_until_ms);
         }
-        // The one that tries: the next one waits until its lease is over.
+        // This claim is the probe: others wait until its lease ends.
         self.open_until_ms = now_ms + LEASE_MS;
         self.is_probing = true;
         Ok(())
     }
 
-    /// Learns how a delivery ended.
+    /// Updates the breaker with the outcome of an attempt.
     pub fn learn(&mut self, outcome: &AttemptOutcome, now_ms: i64) {
         if let Some(refusal) = refusal(outcome, now_ms) {
             self.last_refusal = Some(refusal);
         }
         match outcome {
             AttemptOutcome::Delivered { .. } | AttemptOutcome::Refused { status: Some(_), .. } => self.close(),
-            // The partner was not asked: another delivery tries.
+            // The partner was not asked: another delivery becomes the probe.
             AttemptOutcome::Released | AttemptOutcome::Refused { status: None, .. } => {
                 self.open_until_ms = self.open_until_ms.min(now_ms);
                 self.is_probing = false;
@@ -132,7 +132,7 @@ impl Breaker {
         }
     }
 
-    /// Counts a failure; `least` is what the count comes to at least.
+    /// Counts a failure; the count becomes at least `least`.
     fn failed(&mut self, code: &str, least: u32, now_ms: i64) {
         self.failures = self.failures.saturating_add(1).max(least);
         code.clone_into(&mut self.code);
@@ -146,7 +146,7 @@ impl Breaker {
     }
 }
 
-/// The refusal that an outcome is; `None` for a success, and where the partner was not asked.
+/// Returns the refusal that an outcome represents; `None` for a success, or if the partner was not asked.
 fn refusal(outcome: &AttemptOutcome, at_ms: i64) -> Option<PartnerRefusal> {
     let (status, code) = match outcome {
         AttemptOutcome::NotStored { status, code, .. } => (*status, code),

@@ -1,5 +1,5 @@
-//! The calls to a ledger ([`crate::rpc`]): their names, bodies and answers, all JSON.
-//! `tests/fixtures/v0.1/calls/ledger.txt` has each of them.
+//! The ledger's calls ([`crate::rpc`]): names, bodies and answers, all in JSON. `tests/fixtures/v0.1/calls/ledger.txt`
+//! has an example of each.
 
 use std::collections::BTreeMap;
 
@@ -44,54 +44,54 @@ calls! {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CallAck {}
 
-/// Asks what remains to be done with an object version before it is read, and pins its plan.
+/// A request for the work that remains on an object version before it is read; it also pins the version's plan.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BeginBatch {
     /// The identity of the object version.
     pub source: SourceId,
     /// The version of the object in the bucket.
     pub object: ObjectVersion,
-    /// The dataset that it is read as.
+    /// The dataset that its lines are read as.
     pub dataset: String,
-    /// The datasets that its records may be of; empty where they do not say.
+    /// The datasets that its records may belong to; empty if they do not say.
     pub possible_datasets: Vec<Dataset>,
-    /// Whether its rays go into the index.
+    /// Whether to index its rays.
     pub index: bool,
     /// What to deliver to the partner; `None` for nothing.
     pub deliver: Option<DeliveryRequest>,
 }
 
-/// What remains to be done with a source.
+/// The work that remains on a source.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "state", rename_all = "snake_case")]
 pub enum BeginAnswer {
-    /// There is work to do.
+    /// Some work remains.
     Work(RemainingWork),
-    /// Nothing: everything that was requested is done.
+    /// All requested work is done.
     Complete,
-    /// Nothing: this version is quarantined.
+    /// The version is quarantined: nothing is to be done.
     Quarantined {
         /// The code of the reason, such as `not_ndjson`.
         code: String,
     },
-    /// Nothing: the ledger knows a newer version of the object.
+    /// The ledger knows a newer version of the object: nothing is to be done.
     Superseded,
 }
 
 /// The work that remains on a source.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RemainingWork {
-    /// Whether its rays go into the index.
+    /// Whether to index its rays.
     pub index: bool,
-    /// The plan by which its lines become payloads; `None` where nothing is to be delivered.
+    /// The plan by which its lines become payloads; `None` if nothing is to be delivered.
     pub plan: Option<DeliveryPlan>,
     /// Older versions of the object whose rays are in the index.
     pub replaced: Vec<ReplacedVersion>,
     /// Whether the registry knows this ledger.
     pub registered: bool,
-    /// Whether another plan follows: this one was left unfinished. Send the call again after the seal.
+    /// Whether another plan follows, since this one was left unfinished: repeat the call after the seal.
     pub more: bool,
-    /// The replay that this work is a step of, if any: entries that the index has are written anew.
+    /// The replay step that this work belongs to, if any: existing index entries are rewritten.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub replay: Option<ReplayStep>,
 }
@@ -99,75 +99,76 @@ pub struct RemainingWork {
 /// A step of the replay of a sealed source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReplayStep {
-    /// The number of the replay, as the ledger counts them.
+    /// The number of the replay, counted by the ledger.
     pub number: u32,
-    /// Whether the replay ends with it.
+    /// Whether this is the last step of the replay.
     pub is_last: bool,
 }
 
-/// A version of an object whose traces must be removed.
+/// An object version whose traces must be removed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReplacedVersion {
-    /// The source, by which its windows and summaries are named.
+    /// The source; it names the version's windows and summaries.
     pub source: SourceId,
-    /// When it was written, in Unix milliseconds.
+    /// Unix milliseconds of its upload.
     pub uploaded_ms: i64,
     /// The names of the shards that hold its rays.
     pub shards: Vec<String>,
 }
 
-/// Records the shards that the rays of a source are about to be written to, so that a later version can drop them there
-/// even if this one is never sealed.
+/// A request to record the shards that are about to receive rays of a source, so that a later version can drop them
+/// there even if this one is never sealed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RecordShards {
     /// The source, one version of one object.
     pub source: SourceId,
-    /// The names of all shards that get an entry.
+    /// The names of all shards that receive an entry.
     pub shards: Vec<String>,
 }
 
-/// Asks whether a plan is sealed, for a batch that has lines in common with the plan's.
+/// A request to check whether a plan is sealed, for a batch that shares lines with it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CheckPlan {
     /// The source of the plan.
     pub source: SourceId,
     /// The number of the plan.
     pub plan: u32,
-    /// Whether to abandon the plan if it is still open, since its object is gone: it can never be sealed after that.
+    /// Whether to abandon the plan if it is still open, since its object was deleted: it can never be sealed after
+    /// that.
     pub abandon: bool,
 }
 
-/// How far a plan is.
+/// The standing of a plan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PlanStanding {
-    /// Its payloads are fixed.
+    /// Sealed: its payloads are final.
     Sealed,
-    /// Its batch is being processed, or will be.
+    /// Its batch is being processed, or still has to be.
     Open,
-    /// It delivers nothing: there is no such plan, or it was abandoned.
+    /// It delivers nothing: it does not exist, or it was abandoned.
     Void,
 }
 
-/// Seals a source: every line of it is accounted for.
+/// A request to seal a source: every line of it is accounted for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SealBatch {
     /// The source, one version of one object.
     pub source: SourceId,
-    /// Its lines, by what they are.
+    /// Number of its lines, by kind.
     pub counts: LineCounts,
-    /// Where its rejected lines are.
+    /// The positions of its rejected lines.
     #[serde(skip_serializing_if = "RejectedLines::is_empty", default)]
     pub rejected: RejectedLines,
-    /// Size of its text in bytes.
+    /// Size of its inflated text in bytes.
     pub inflated: u64,
-    /// When its first and its last record were, in Unix milliseconds; `None` without records.
+    /// The times of its earliest and latest record, in Unix milliseconds; `None` without records.
     pub times: Option<(i64, i64)>,
-    /// Whether its rays are in the index now; `None` where indexing was not requested.
+    /// Whether the index now has its rays; `None` if indexing was not requested.
     pub indexed: Option<bool>,
-    /// The outcome of the plan, if there was one.
+    /// The outcome of its plan, if it had one.
     pub plan: Option<SealedPlan>,
-    /// The step of a replay that this seal ends, if any.
+    /// The replay step that this seal ends, if any.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub replay: Option<ReplayStep>,
 }
@@ -177,46 +178,46 @@ pub struct SealBatch {
 pub struct SealedPlan {
     /// The number of the plan in the source.
     pub number: u32,
-    /// Records whose time is in its windows.
+    /// Number of records whose time is in its windows.
     pub in_window: u64,
-    /// Records in its windows that are not delivered, by reason.
+    /// Number of records in its windows that are not delivered, by reason.
     pub filtered: BTreeMap<String, u64>,
-    /// Lines in which a control character was replaced by a space.
+    /// Number of lines in which a control character was replaced by a space.
     pub sanitised: u64,
-    /// Its payloads in the order of their indexes.
+    /// Its payloads, in index order.
     pub payloads: Vec<Payload>,
-    /// Its lines that are in another payload already.
+    /// Its lines that are already in another payload.
     pub duplicates: PlanDuplicates,
 }
 
-/// What a ledger answers to [`SealBatch`].
+/// A ledger's answer to [`SealBatch`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SealAnswer {
-    /// Whether the source, or its plan, was sealed already.
+    /// Whether the source, or its plan, was already sealed.
     pub already: bool,
     /// Payloads whose messages must be sent now.
     pub send: Vec<DeliveryId>,
 }
 
-/// Quarantines a source whose object is not a valid batch.
+/// A request to quarantine a source whose object is not a valid batch.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct QuarantineBatch {
     /// The source, one version of one object.
     pub source: SourceId,
     /// The code of the reason, such as `not_ndjson`.
     pub code: String,
-    /// The reason for a person.
+    /// The reason as text for a person.
     pub reason: String,
 }
 
-/// What a ledger answers to [`QuarantineBatch`].
+/// A ledger's answer to [`QuarantineBatch`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct QuarantineAnswer {
-    /// Whether it is quarantined now; a sealed source stays sealed.
+    /// Whether the source is now quarantined; a sealed source stays sealed.
     pub quarantined: bool,
 }
 
-/// Has a source read again: a quarantined one from the beginning, a sealed one for its rejected lines.
+/// A request to read a source again: a quarantined one from the start, a sealed one for its rejected lines.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReplayBatch {
     /// The source, one version of one object.
@@ -225,16 +226,16 @@ pub struct ReplayBatch {
     pub reason: String,
 }
 
-/// What a ledger answers to [`ReplayBatch`].
+/// A ledger's answer to [`ReplayBatch`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReplayAnswer {
-    /// The state of the source now; `None` where the ledger does not know it.
+    /// The current state of the source; `None` if the ledger does not know it.
     pub state: Option<BatchState>,
-    /// Whether the next [`BeginBatch`] finds work to do: not where every line of a sealed source is a record.
+    /// Whether the next [`BeginBatch`] finds work to do; `false` if every line of a sealed source is a record.
     pub due: bool,
 }
 
-/// Lists the versions of an object that was deleted, then records that their entries were dropped.
+/// A request to list the versions of a deleted object, or to record that their entries were dropped.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ForgetDeletedObject {
     /// The key of the object in the bucket.
@@ -243,97 +244,97 @@ pub struct ForgetDeletedObject {
     pub forgotten: bool,
 }
 
-/// What a ledger answers to [`ForgetDeletedObject`].
+/// A ledger's answer to [`ForgetDeletedObject`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeletedObjectVersions {
     /// The versions that had rays in the index before this call.
     pub versions: Vec<ReplacedVersion>,
 }
 
-/// Asks which of these sources are not finished: neither sealed nor quarantined, or with lines left to deliver or to read
-/// again.
+/// A request for those of these sources that are unfinished: neither sealed nor quarantined, or with lines left to
+/// deliver or to reread.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FindUnfinished {
-    /// The sources, all of batches of this ledger.
+    /// The sources; all must be of batches of this ledger.
     pub sources: Vec<SourceId>,
-    /// The times whose records a plan must cover; `None` where nothing is delivered.
+    /// The times that must be covered by a plan; `None` if nothing is delivered.
     pub deliver: Option<DeliveryWindow>,
 }
 
-/// What a ledger answers to [`FindUnfinished`].
+/// A ledger's answer to [`FindUnfinished`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UnfinishedSources {
-    /// The unknown and the open ones.
+    /// The unfinished sources, including unknown ones.
     pub sources: Vec<SourceId>,
 }
 
-/// Records that the registry knows this ledger.
+/// A request to record that the registry knows this ledger.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MarkRegistered {}
 
-/// Claims a payload in order to send it.
+/// A request to claim a payload for sending.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ClaimPayload {
     /// The identity of the payload.
     pub id: DeliveryId,
-    /// A name for the attempt: the same claimant gets the same answer again.
+    /// A name for the attempt: repeating the call with it returns the same answer.
     pub claimant: String,
     /// A fingerprint of the partner's address.
     pub endpoint: String,
-    /// What to do when the outcome is unknown.
+    /// The policy for an unknown outcome.
     pub on_unknown: OnUnknown,
 }
 
-/// What a ledger answers to [`ClaimPayload`].
+/// A ledger's answer to [`ClaimPayload`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "claim", rename_all = "snake_case")]
 pub enum ClaimAnswer {
-    /// The payload belongs to the claimant until its lease ends.
+    /// The claimant holds the payload until its lease ends.
     Granted {
         /// The token that a commit must carry.
         token: u32,
-        /// The payload with the place of its body.
+        /// The payload with the location of its body.
         payload: Payload,
-        /// Which attempt this is, from 1.
+        /// The number of the attempt, from 1.
         attempt: u32,
     },
-    /// Not now: the ledger sends another message when it is time.
+    /// The payload must wait: the ledger sends another message when it is due.
     Wait {
         /// The earliest instant, in Unix milliseconds.
         until_ms: i64,
-        /// The reason of the wait.
+        /// The reason for the wait.
         why: WaitReason,
     },
     /// The payload is in a terminal state.
     Terminal {
-        /// The terminal state, or the one in which it waits for a person.
+        /// The terminal state, or `Parked`.
         state: DeliveryState,
     },
     /// The ledger has no such payload.
     Unknown,
 }
 
-/// Records how an attempt ended.
+/// A request to record the outcome of an attempt.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CommitAttempt {
     /// The identity of the payload.
     pub id: DeliveryId,
     /// The token of the claim.
     pub token: u32,
-    /// The outcome that the partner's answer means.
+    /// The outcome, derived from the partner's answer.
     pub outcome: AttemptOutcome,
 }
 
-/// What a ledger answers to [`CommitAttempt`].
+/// A ledger's answer to [`CommitAttempt`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CommitAnswer {
-    /// Whether the commit was accepted: its token is the last one, and it is the first commit with it.
+    /// Whether the commit was accepted: it carries the latest token, and is the first to do so.
     pub counted: bool,
-    /// The state of the payload now; `None` where the ledger has no such payload.
+    /// The current state of the payload; `None` if the ledger does not have it.
     pub state: Option<DeliveryState>,
 }
 
-/// Replaces a payload that is too large for the partner by two smaller ones.
+/// A request to replace a payload that is too large for the partner with two smaller ones.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SplitPayload {
     /// The identity of the payload.
@@ -344,40 +345,40 @@ pub struct SplitPayload {
     pub split_into: Vec<Payload>,
 }
 
-/// What a ledger answers to [`SplitPayload`].
+/// A ledger's answer to [`SplitPayload`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SplitAnswer {
     /// The smaller payloads whose messages must be sent now.
     pub send: Vec<DeliveryId>,
 }
 
-/// Applies a person's decision to a payload.
+/// A request to apply a person's decision to a payload.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DecideDelivery {
     /// The identity of the payload.
     pub id: DeliveryId,
-    /// What the person wants to happen.
+    /// The person's decision.
     pub decision: DeliveryDecision,
     /// The reason that the person gave.
     pub reason: String,
 }
 
-/// What a person can decide.
+/// A person's decision about a payload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum DeliveryDecision {
-    /// Send it now, whatever the breaker says; also a delivered one.
+    /// Send it now, even if the breaker is open or the payload was delivered.
     Resend,
-    /// Let a parked payload be sent when its turn comes.
+    /// Let a parked payload be sent in the usual way.
     Release,
     /// Never send a parked payload.
     Drop,
 }
 
-/// What a ledger answers to [`DecideDelivery`].
+/// A ledger's answer to [`DecideDelivery`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DecisionAnswer {
-    /// The state before; `None` where the ledger has no such payload.
+    /// The state before the decision; `None` if the ledger does not have the payload.
     pub before: Option<DeliveryState>,
     /// The state after the decision.
     pub state: Option<DeliveryState>,
@@ -385,81 +386,81 @@ pub struct DecisionAnswer {
     pub send: Vec<DeliveryId>,
 }
 
-/// Asks for packs that can be removed.
+/// A request for packs that can be removed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ListExpiredPacks {
-    /// Unix milliseconds: every payload of such a pack became terminal before.
+    /// Unix milliseconds before which every payload of a listed pack became terminal.
     pub before_ms: i64,
 }
 
-/// What a ledger answers to [`ListExpiredPacks`].
+/// A ledger's answer to [`ListExpiredPacks`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ExpiredPacks {
-    /// The packs, at most [`crate::limits::SWEEP_BODIES`].
+    /// The packs to remove, at most [`crate::limits::SWEEP_BODIES`].
     pub packs: Vec<PackId>,
 }
 
-/// Records that packs were removed from the bucket.
+/// A request to record that packs were removed from the bucket.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MarkRemoved {
     /// The packs that the bucket no longer has.
     pub packs: Vec<PackId>,
 }
 
-/// Sets the ledger's alarm again, in case the platform lost it.
+/// A request to set the ledger's alarm again, in case the platform lost it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RearmAlarm {}
 
-/// Asks for the accounts of the whole ledger, and for why its payloads wait.
+/// A request for the accounts of the whole ledger, and for the reasons why its payloads wait.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GetTotals {}
 
-/// What a ledger answers to [`GetTotals`].
+/// A ledger's answer to [`GetTotals`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LedgerReport {
-    /// The accounts.
+    /// The accounts of all its batches.
     pub totals: LedgerTotals,
-    /// Why its payloads wait.
+    /// The reasons why its payloads wait.
     pub delivery: DeliveryHealth,
 }
 
-/// Asks for batches, newest first.
+/// A request for batches, newest first.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ListBatches {
-    /// Only batches in this state; `None` for all.
+    /// The state of the batches to return; `None` for all.
     pub state: Option<BatchState>,
     /// Maximum number of batches in the answer.
     pub limit: u64,
 }
 
-/// What a ledger answers to [`ListBatches`].
+/// A ledger's answer to [`ListBatches`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct BatchList {
-    /// The batches, those first seen last at the front.
+    /// The batches, most recently first seen first.
     pub batches: Vec<BatchSummary>,
 }
 
-/// Asks for one batch with its plans and payloads.
+/// A request for one batch with its plans and payloads.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GetBatch {
     /// The source, one version of one object.
     pub source: SourceId,
 }
 
-/// What a ledger answers to [`GetBatch`].
+/// A ledger's answer to [`GetBatch`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct BatchDetails {
-    /// The batch; `None` where the ledger does not know it.
+    /// The batch; `None` if the ledger does not know it.
     pub batch: Option<BatchSummary>,
     /// The names of the shards that hold its rays.
     pub shards: Vec<String>,
     /// The accounts of this batch alone.
     pub totals: LedgerTotals,
-    /// Its rejected lines, at most [`crate::limits::REJECTED_LISTED`] of them.
+    /// Its rejected lines, at most [`crate::limits::REJECTED_LISTED`].
     pub rejected: Vec<RejectedLine>,
     /// Its plans in the order of their numbers.
     pub plans: Vec<DeliveryPlan>,
-    /// The duplicates in each plan that has any.
+    /// The duplicates in each plan that has some.
     pub duplicates: Vec<PlanDuplicates>,
     /// Its payloads, by plan and index.
     pub payloads: Vec<PayloadView>,

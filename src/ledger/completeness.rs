@@ -1,5 +1,4 @@
-//! What a ledger knows of batches that an answer may lack records of: not read yet, quarantined, or read with damaged
-//! lines.
+//! Batches whose records an answer may lack: not yet read, quarantined, or with damaged lines.
 
 use serde::{Deserialize, Serialize};
 
@@ -16,7 +15,7 @@ calls! {
     "v1/find-missing": FindMissing => MissingLines,
 }
 
-/// Asks which batches may hold records of a time range that an answer lacks.
+/// A request for the batches that may hold records of a time range that an answer lacks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FindMissing {
     /// The dataset of the batches.
@@ -27,19 +26,19 @@ pub struct FindMissing {
     pub end_ms: i64,
 }
 
-/// Batches that may hold records of a range, and lines in them that are no records.
+/// Batches that may hold records of a range, and their lines that are not valid records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct MissingLines {
-    /// Batches that were begun and not sealed.
+    /// Number of batches that were begun but not sealed.
     pub open_batches: u64,
-    /// Batches that are quarantined.
+    /// Number of quarantined batches.
     pub quarantined_batches: u64,
-    /// Lines that were rejected in sealed batches.
+    /// Number of rejected lines in sealed batches.
     pub rejected_lines: u64,
 }
 
 impl MissingLines {
-    /// Adds what another ledger knows.
+    /// Adds the counts of another ledger.
     pub const fn add(&mut self, other: Self) {
         self.open_batches += other.open_batches;
         self.quarantined_batches += other.quarantined_batches;
@@ -47,9 +46,9 @@ impl MissingLines {
     }
 }
 
-/// Answers [`FindMissing`]. A batch that was not read to its end may hold records of any of its possible datasets, and a
-/// line that is of another dataset than its batch may be of every other one. A batch may hold records from shortly after its name's end to an hour before its start; one
-/// whose name has no times, of when it was uploaded.
+/// Answers [`FindMissing`]. A batch that was not read to its end may hold records of any of its possible datasets; a line
+/// of another dataset than its batch's may belong to every other dataset. A batch may hold records from an hour before
+/// its name's start until shortly after its end; if its name has no times, its upload time stands for both.
 pub(super) fn find_missing(sql: &impl SqlDatabase, call: FindMissing) -> Result<MissingLines, BackendError> {
     let rows = sql.run(
         "SELECT object_key, uploaded_ms, state, counts, dataset, possible_datasets, first_ms, last_ms FROM source_v1

@@ -1,7 +1,7 @@
-//! The calls about one payload, over its row and the breaker's.
+//! The calls about one payload, over its row and the ledger's breaker.
 //!
-//! What a call cannot do is a part of its answer, so that an error always means that the database failed or that a split
-//! does not fit its payload.
+//! A refused call is part of its answer; an error always means that the database failed, or that a split does not fit
+//! its payload.
 
 use super::breaker::Breaker;
 use super::calls::{
@@ -16,7 +16,7 @@ use super::{packs, wake};
 use crate::backend::{BackendError, SqlDatabase, SqlValue};
 use crate::limits::OUTBOX_FIRST_MS;
 
-/// Grants a claim, or says why not.
+/// Grants a claim, or returns the reason why not.
 pub(super) fn claim(
     sql: &impl SqlDatabase,
     call: &ClaimPayload,
@@ -31,7 +31,7 @@ pub(super) fn claim(
         ClaimVerdict::Granted(_) if delivery.state == DeliveryState::Sending => yes(&delivery, delivery.token),
         ClaimVerdict::Granted(_) => {
             if let Err(until_ms) = change_breaker(sql, |breaker| breaker.admit(&call.endpoint, now_ms))? {
-                // It stays due: once the breaker closes, the alarm rings for it at once.
+                // It stays due: the alarm sends its message as soon as the breaker closes.
                 delivery.wake_ms = Some(delivery.next_attempt_ms);
                 held_ms = Some(until_ms);
                 ClaimAnswer::Wait { until_ms, why: WaitReason::BreakerOpen }
@@ -51,7 +51,7 @@ fn yes(delivery: &Delivery, token: u32) -> ClaimAnswer {
     ClaimAnswer::Granted { token, payload: delivery.payload.clone(), attempt: delivery.attempts }
 }
 
-/// Records how an attempt ended.
+/// Records the outcome of an attempt.
 pub(super) fn commit(
     sql: &impl SqlDatabase,
     call: &CommitAttempt,
@@ -64,14 +64,14 @@ pub(super) fn commit(
     let counted = delivery.commit(call.token, &call.outcome, now_ms);
     if counted {
         save(sql, &delivery)?;
-        // One that closes the breaker lets the others go on.
+        // A commit that closes the breaker lets the other payloads continue.
         let closed = learn(sql, &call.outcome, now_ms)?;
         wake_ms = if closed { wake::next(sql)? } else { delivery.wake_ms };
     }
     Ok((CommitAnswer { counted, state: Some(delivery.state) }, wake_ms))
 }
 
-/// Replaces a payload by two smaller ones.
+/// Replaces a payload with two smaller ones.
 pub(super) fn split(sql: &impl SqlDatabase, call: &SplitPayload, now_ms: i64) -> Result<SplitAnswer, BackendError> {
     let refuse = |why: &str| Err(BackendError::new("splitting a payload", why));
     let Some(mut whole) = find(sql, &call.id)? else { return refuse("the ledger has no such payload") };
@@ -102,7 +102,7 @@ pub(super) fn split(sql: &impl SqlDatabase, call: &SplitPayload, now_ms: i64) ->
     Ok(SplitAnswer { send: split_payloads(sql, call)? })
 }
 
-/// Those of the two smaller payloads that are not claimed yet.
+/// Returns those of the two smaller payloads that were never claimed.
 fn split_payloads(sql: &impl SqlDatabase, call: &SplitPayload) -> Result<Vec<DeliveryId>, BackendError> {
     let [first, second] = call.id.split_indexes();
     let place = [SqlValue::text(call.id.source.as_str()), SqlValue::number(call.id.plan)];
@@ -122,7 +122,7 @@ pub(super) fn decide(
         return Ok(DecisionAnswer { before: None, state: None, send: Vec::new() });
     };
     let before = delivery.state;
-    // What has no body any more cannot go out again.
+    // A payload whose body was removed cannot be sent again.
     let decision = delivery.payload.pack.as_ref().map(|_| call.decision);
     let mut send = Vec::new();
     match (decision, before) {
@@ -143,7 +143,7 @@ pub(super) fn decide(
     Ok(DecisionAnswer { before: Some(before), state: Some(delivery.state), send })
 }
 
-/// The packs that have no further use.
+/// Returns the packs that can be removed.
 pub(super) fn expired_packs(sql: &impl SqlDatabase, call: ListExpiredPacks) -> Result<ExpiredPacks, BackendError> {
     Ok(ExpiredPacks { packs: packs::idle(sql, call.before_ms)? })
 }
@@ -154,7 +154,7 @@ pub(super) fn mark_removed(sql: &impl SqlDatabase, call: &MarkRemoved) -> Result
     Ok(CallAck {})
 }
 
-/// Changes the breaker, and writes it if it differs.
+/// Changes the breaker, and writes it back if it differs.
 fn change_breaker<T>(sql: &impl SqlDatabase, change: impl FnOnce(&mut Breaker) -> T) -> Result<T, BackendError> {
     let before = breaker(sql)?;
     let mut now = before.clone();
@@ -166,7 +166,7 @@ fn change_breaker<T>(sql: &impl SqlDatabase, change: impl FnOnce(&mut Breaker) -
     Ok(answer)
 }
 
-/// Updates the breaker with how an attempt ended; returns whether that closed it.
+/// Updates the breaker with the outcome of an attempt; returns whether that closed it.
 fn learn(sql: &impl SqlDatabase, outcome: &AttemptOutcome, now_ms: i64) -> Result<bool, BackendError> {
     change_breaker(sql, |breaker| {
         let was_open = breaker.is_open();

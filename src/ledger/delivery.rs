@@ -1,4 +1,4 @@
-//! The state machine of one payload, without storage.
+//! The state machine of one payload, independent of storage.
 //!
 //! ```text
 //! prepared ──claim──> sending ──commit──> delivered | parked | prepared (try again later)
@@ -7,9 +7,9 @@
 //! ```
 //!
 //! # Invariants
-//! A payload has one claimant at a time. A commit counts once, and only for the claim whose token it carries; a late one
-//! counts as long as no other attempt has claimed the payload. Only an attempt with an unknown outcome can deliver a
-//! payload twice, and each of these is counted.
+//! A payload has at most one claimant at a time. A commit counts once, and only for the claim whose token it carries; a
+//! late commit counts unless another attempt has claimed the payload since. Only an attempt with an unknown outcome can
+//! deliver a payload twice, and every such attempt is counted.
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -18,7 +18,7 @@ use super::source_id::SourceId;
 use crate::limits::{LEASE_MS, MAX_ATTEMPTS, RELEASED_MS, RETRY_MAX_MS, RETRY_MIN_MS};
 use crate::partner::{AnswerClass, OnUnknown};
 
-/// The code of a payload that the partner found too large.
+/// The code of a payload that exceeds the partner's size limit.
 pub(super) const TOO_LARGE: &str = AnswerClass::TooLarge.code();
 
 /// The state of a payload.
@@ -29,22 +29,22 @@ pub enum DeliveryState {
     Prepared,
     /// A claimant is sending it.
     Sending,
-    /// The partner confirmed that it has it.
+    /// The partner confirmed that it stored it.
     Delivered,
     /// It waits for a person's decision.
     Parked,
     /// A person decided against sending it.
     Dropped,
-    /// It was too large, and two smaller payloads replaced it.
+    /// It was too large: two smaller payloads replaced it.
     Split,
 }
 
 impl DeliveryState {
-    /// All states, in the order in which they are listed.
+    /// All states, in listing order.
     pub const ALL: [Self; 6] =
         [Self::Prepared, Self::Sending, Self::Delivered, Self::Parked, Self::Dropped, Self::Split];
 
-    /// The name, as SQL and JSON spell it.
+    /// Returns the state's name in SQL and JSON.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -57,14 +57,14 @@ impl DeliveryState {
         }
     }
 
-    /// The state with that name.
+    /// Parses a state from its name.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|state| state.name() == name)
     }
 }
 
-/// A payload of a plan, as the seal records it.
+/// A payload of a plan, as recorded by the seal.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Payload {
     /// Its index in the plan: [`super::ids::index_of`].
@@ -77,26 +77,26 @@ pub struct Payload {
     pub bytes: u64,
     /// Offset of its first record in the text of the batch, in bytes.
     pub first_offset: u64,
-    /// Offset of its last record, in bytes.
+    /// Offset of its last record in the text of the batch, in bytes.
     pub last_offset: u64,
-    /// Where its body is; `None` once its pack was removed.
+    /// The location of its body; `None` once its pack was removed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pack: Option<BodyLocation>,
 }
 
-/// Where a body is: in which pack of its plan, and from which byte on.
+/// The location of a body: the pack of the plan that contains it, and its offset there.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BodyLocation {
     /// The index of the pack's first payload.
     pub first: String,
-    /// The SHA-256 of the concatenated hashes of the pack's bodies, in hexadecimal digits: each body is hashed by itself
-    /// already, and once is enough.
+    /// The SHA-256 of the concatenated hashes of the pack's bodies, in hexadecimal digits: each body is already hashed
+    /// by itself, so none is hashed twice.
     pub digest: String,
-    /// Where the body begins in it, in bytes.
+    /// Offset of the body in the pack, in bytes.
     pub offset: u64,
 }
 
-/// How an attempt to send a payload ended.
+/// The outcome of an attempt to send a payload.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "outcome", rename_all = "snake_case")]
 pub enum AttemptOutcome {
@@ -109,30 +109,30 @@ pub enum AttemptOutcome {
     NotStored {
         /// HTTP status, if the partner answered.
         status: Option<u16>,
-        /// Stable code of the reason, for programs.
+        /// Stable, machine-readable code of the reason.
         code: String,
         /// The pause that the partner asked for, in milliseconds.
         wait_ms: Option<u64>,
     },
     /// The outcome is unknown: the partner may have it.
     Unknown {
-        /// Stable code of the reason, for programs.
+        /// Stable, machine-readable code of the reason.
         code: String,
     },
     /// The partner will never accept it as it is.
     Refused {
         /// HTTP status, if the partner was asked.
         status: Option<u16>,
-        /// Stable code of the reason, for programs.
+        /// Stable, machine-readable code of the reason.
         code: String,
     },
     /// The partner's address or key is wrong, which is not the payload's fault.
     Endpoint {
         /// HTTP status of the answer.
         status: u16,
-        /// Stable code of the reason, for programs.
+        /// Stable, machine-readable code of the reason.
         code: String,
-        /// Whether this payload needs a person's decision nevertheless.
+        /// Whether this payload needs a person's decision all the same.
         park: bool,
     },
     /// Nothing was sent; the claim is returned.
@@ -142,13 +142,13 @@ pub enum AttemptOutcome {
 /// A payload with the state of its delivery: a row of the ledger.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Delivery {
-    /// The source that it is made of.
+    /// The source whose lines it carries.
     pub source: SourceId,
     /// The number of the plan in the source.
     pub plan: u32,
-    /// Its facts, as the seal recorded them.
+    /// The payload as the seal recorded it.
     pub payload: Payload,
-    /// The state since the last change.
+    /// The state after the last change.
     pub state: DeliveryState,
     /// Unix milliseconds before which no attempt is granted.
     pub next_attempt_ms: i64,
@@ -156,13 +156,13 @@ pub struct Delivery {
     pub wake_ms: Option<i64>,
     /// The number of the last claim.
     pub token: u32,
-    /// The name that the last claimant gave.
+    /// The name given by the last claimant.
     pub claimant: String,
     /// Whether the last claim has no commit yet.
     pub uncommitted: bool,
-    /// Unix milliseconds at which that claim ends.
+    /// Unix milliseconds at which the last claim ends.
     pub lease_ms: i64,
-    /// What to do when the outcome of the last claim is unknown.
+    /// The policy for an unknown outcome of the last claim.
     pub on_unknown: OnUnknown,
     /// Attempts since it was sealed or released.
     pub attempts: u32,
@@ -176,31 +176,32 @@ pub struct Delivery {
     pub completed_ms: Option<i64>,
 }
 
-/// The reason for which a claim must wait.
+/// The reason why a claim must wait.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum WaitReason {
-    /// Another claimant is sending it.
+    /// Another claimant is sending the payload.
     Busy,
-    /// Its next attempt is due later.
+    /// The next attempt is due later.
     NotDue,
     /// The breaker of the ledger is open.
     BreakerOpen,
 }
 
-/// Whether a claim can be granted.
+/// The verdict on a claim.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ClaimVerdict {
-    /// It can, or was already, under this token.
+    /// The claim is granted, or was already, under this token.
     Granted(u32),
-    /// Not before this instant in Unix milliseconds.
+    /// The claim must wait until this instant in Unix milliseconds.
     Wait(i64, WaitReason),
-    /// It is in a terminal state.
+    /// The payload is in a terminal state.
     Terminal(DeliveryState),
 }
 
 impl Delivery {
-    /// A payload that was just sealed. The sealing Worker sends its message; if that is lost, the ledger does at `wake_ms`.
+    /// Creates a newly sealed payload. The sealing Worker sends its message; if that is lost, the ledger sends it at
+    /// `wake_ms`.
     #[must_use]
     pub const fn new(source: SourceId, plan: u32, payload: Payload, now_ms: i64, wake_ms: i64) -> Self {
         Self {
@@ -223,7 +224,7 @@ impl Delivery {
         }
     }
 
-    /// Whether a claim would be granted; the breaker is consulted only then.
+    /// Judges a claim apart from the breaker, which is consulted only if this grants it.
     #[must_use]
     pub fn may_be_claimed(&mut self, claimant: &str, now_ms: i64) -> ClaimVerdict {
         if self.state == DeliveryState::Sending && self.lease_ms <= now_ms {
@@ -255,14 +256,14 @@ impl Delivery {
         self.token
     }
 
-    /// Records how the attempt under `token` ended; returns whether the commit counted.
+    /// Records the outcome of the attempt under `token`; returns whether the commit counted.
     pub fn commit(&mut self, token: u32, outcome: &AttemptOutcome, now_ms: i64) -> bool {
         let fenced = token == self.token && self.uncommitted;
         if !fenced || matches!(self.state, DeliveryState::Delivered | DeliveryState::Dropped | DeliveryState::Split) {
             return false;
         }
         if self.state != DeliveryState::Sending && !matches!(outcome, AttemptOutcome::Unknown { .. }) {
-            // The lease had ended, which was counted as an unknown outcome; now it is known.
+            // The lease had ended, which counted as an unknown outcome; the outcome is now known.
             self.unknown_outcomes = self.unknown_outcomes.saturating_sub(1);
         }
         let was_counted = self.state != DeliveryState::Sending;
@@ -298,15 +299,15 @@ impl Delivery {
         true
     }
 
-    /// Ends a lease that is over: the outcome of the attempt is unknown.
+    /// Ends an expired lease: the outcome of the attempt is unknown.
     pub fn end_lease(&mut self, now_ms: i64) {
         if self.state == DeliveryState::Sending && self.lease_ms <= now_ms {
             self.doubt("lease_ended", now_ms);
         }
     }
 
-    /// Makes the payload due now, with all attempts ahead of it, by a person's decision. A commit that is still under way
-    /// counts.
+    /// Makes the payload due now, with all its attempts restored, by a person's decision. A commit that is still in
+    /// flight counts.
     pub fn release(&mut self, now_ms: i64) {
         self.attempts = 0;
         self.wait_until(now_ms);
@@ -324,7 +325,7 @@ impl Delivery {
         self.rest(DeliveryState::Split, Some(TOO_LARGE), now_ms);
     }
 
-    /// Counts an unknown outcome, and resends or parks the payload.
+    /// Counts an unknown outcome, then resends or parks the payload.
     fn doubt(&mut self, code: &str, now_ms: i64) {
         self.unknown_outcomes = self.unknown_outcomes.saturating_add(1);
         match self.on_unknown {
@@ -333,7 +334,7 @@ impl Delivery {
         }
     }
 
-    /// Schedules another attempt, with a longer pause each time, or parks the payload after too many.
+    /// Schedules another attempt after an increasing pause, or parks the payload after the last one.
     fn try_later(&mut self, code: &str, wait_ms: Option<u64>, now_ms: i64) {
         if self.attempts >= MAX_ATTEMPTS {
             return self.rest(DeliveryState::Parked, Some("too_many_attempts"), now_ms);
@@ -357,8 +358,8 @@ impl Delivery {
         self.code = code.map(str::to_owned);
     }
 
-    /// The pause before the next attempt in milliseconds: it doubles each time, and varies by a quarter either way so
-    /// that payloads that failed together do not return together.
+    /// Returns the pause before the next attempt in milliseconds. It doubles each time, and varies by a quarter either
+    /// way so that payloads that failed together are not retried together.
     fn backoff(&self) -> i64 {
         let doublings = self.attempts.saturating_sub(1).min(20);
         let pause = (RETRY_MIN_MS << doublings).min(RETRY_MAX_MS);

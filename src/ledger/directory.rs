@@ -1,6 +1,4 @@
-//! The directory of shards that queries ask: the occupancy map in the registry.
-//!
-//! One question is one call of the registry.
+//! The directory of shards for queries: the occupancy map in the registry. One lookup is one call of the registry.
 
 use std::ops::RangeInclusive;
 
@@ -10,7 +8,7 @@ use crate::index::OccupancyMap;
 use crate::query::ShardDirectory;
 use crate::record::Dataset;
 
-/// The directory that the registry keeps; `O` is the class of ledgers.
+/// The directory kept by the registry; `O` is the class of ledgers.
 #[derive(Debug)]
 pub struct RegistryDirectory<'l, O>(pub &'l O);
 

@@ -1,4 +1,4 @@
-//! The lines of a plan that are in an earlier payload already, as the seal records them.
+//! Lines of a plan that are already in an earlier payload, as recorded by the seal.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,30 +7,30 @@ use serde::{Deserialize, Serialize};
 pub struct PlanDuplicates {
     /// The number of the plan.
     pub plan: u32,
-    /// How many there are.
+    /// Number of duplicate lines.
     pub lines: u64,
-    /// Whether they are delivered all the same, by `PARTNER_DUPLICATES`.
+    /// Whether they are delivered all the same, as `PARTNER_DUPLICATES` says.
     pub sent: bool,
-    /// The batches whose payloads have them, by handle, with the number of lines in each.
+    /// The batches whose payloads contain them, by handle, with the number of lines in each.
     pub of: Vec<DuplicateSource>,
-    /// The first of them, at most [`crate::limits::DUPLICATES_LISTED`].
+    /// The first duplicates, at most [`crate::limits::DUPLICATES_LISTED`].
     pub listed: Vec<DuplicateLine>,
 }
 
-/// A batch that has lines in common with another one.
+/// A batch that shares lines with another one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DuplicateSource {
     /// The handle of the batch.
     pub batch: String,
-    /// Number of lines.
+    /// Number of shared lines.
     pub lines: u64,
 }
 
-/// One line that is a duplicate.
+/// One duplicate line.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DuplicateLine {
     /// Offset of the line in the text of its batch, in bytes.
     pub offset: u64,
-    /// The handle of the batch whose payload has it, which may be its own.
+    /// The handle of the batch whose payload contains it, possibly its own.
     pub of: String,
 }

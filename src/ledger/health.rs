@@ -1,7 +1,8 @@
-//! Why the payloads of a ledger wait: its breaker, the partner's last refusal, and the payload that waits longest.
+//! The reasons why the payloads of a ledger wait: its breaker, the partner's last refusal, and the oldest pending
+//! payload.
 //!
 //! # Invariants
-//! Of several ledgers the worst is shown: one breaker that holds payloads is never hidden by others that do not.
+//! Of several ledgers the worst is shown: a breaker that holds payloads is never hidden by others that do not.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -11,38 +12,38 @@ use serde::{Deserialize, Serialize};
 use super::books::{PayloadView, add_all};
 use super::breaker::{Breaker, BreakerState, PartnerRefusal};
 
-/// Why the payloads of one ledger, or of several, wait.
+/// The reasons why the payloads of one or several ledgers wait.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct DeliveryHealth {
-    /// The worst breaker; of several the one that opened first.
+    /// The worst breaker; among equals, the one that opened first.
     pub breaker: BreakerStatus,
-    /// Number of ledgers by the state of their breaker.
+    /// Number of ledgers, by breaker state.
     pub breakers: BTreeMap<String, u64>,
-    /// The latest answer of the partner that was no success.
+    /// The partner's latest unsuccessful answer.
     pub last_refusal: Option<PartnerRefusal>,
-    /// The payload that has been waiting or being sent for longest.
+    /// The payload that has been waiting or being sent longest.
     pub oldest_pending: Option<PendingPayload>,
 }
 
 /// A breaker as the API shows it.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct BreakerStatus {
-    /// What it does with deliveries.
+    /// The breaker's effect on deliveries.
     pub state: BreakerState,
     /// Unix milliseconds at which it opened; `None` while it is closed.
     pub since_ms: Option<i64>,
     /// Unix milliseconds before which nothing else is sent.
     pub until_ms: Option<i64>,
-    /// The code of the failure that opened it, or of the latest one since.
+    /// The code of the failure that opened it, or of the latest failure since.
     pub reason: Option<String>,
 }
 
-/// A payload that is not delivered yet.
+/// A payload that is not yet delivered.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PendingPayload {
     /// Unix milliseconds at which its plan was sealed.
     pub since_ms: i64,
-    /// The payload.
+    /// The waiting payload.
     pub payload: PayloadView,
 }
 
@@ -62,14 +63,14 @@ impl BreakerStatus {
 }
 
 impl DeliveryHealth {
-    /// Of one ledger, with the payload that waits longest in it.
+    /// Creates the health of one ledger from its breaker and its oldest pending payload.
     pub(super) fn new(breaker: &Breaker, oldest_pending: Option<PendingPayload>, now_ms: i64) -> Self {
         let status = BreakerStatus::new(breaker, oldest_pending.is_some(), now_ms);
         let breakers = BTreeMap::from([(status.state.name().to_owned(), 1)]);
         Self { breaker: status, breakers, last_refusal: breaker.last_refusal.clone(), oldest_pending }
     }
 
-    /// Adds those of another ledger.
+    /// Adds the health of another ledger.
     pub fn add(&mut self, other: Self) {
         let Self { breaker, breakers, last_refusal, oldest_pending } = other;
         let severity = |breaker: &BreakerStatus| (breaker.state, Reverse(breaker.since_ms));
@@ -95,7 +96,7 @@ mod tests {
     use crate::ledger::AttemptOutcome;
     use crate::limits::BREAKER_MIN_MS;
 
-    /// A ledger whose partner answered 403 at that instant.
+    /// Returns the breaker of a ledger whose partner answered 403 at that instant.
     fn refused(at_ms: i64) -> Breaker {
         let mut breaker = Breaker::default();
         breaker.learn(&AttemptOutcome::Endpoint { status: 403, code: "auth".into(), park: false }, at_ms);

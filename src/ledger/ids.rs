@@ -1,8 +1,8 @@
-//! The identities in the ledger: a ledger by the hour of its batches, a delivery by its index in a plan.
+//! Identities in the ledger: a ledger by the hour of its batches, a delivery by its index in a plan.
 //!
 //! # Invariants
-//! An identity is a function of content and names alone, so every attempt computes the same one. Identities are stored
-//! and travel in messages; tests freeze their forms.
+//! An identity depends on content and names alone, so every attempt computes the same one. Identities are stored and
+//! sent in messages; tests freeze their formats.
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -11,17 +11,17 @@ use super::delivery::BodyLocation;
 use super::source_id::SourceId;
 use crate::bucket_keys::pack_key;
 
-/// The name of the registry, the object that knows every ledger.
+/// The name of the registry, the Durable Object that knows every ledger.
 pub const REGISTRY: &str = "v1/registry";
-/// The part of a ledger's name that names the layout of its tables.
+/// The version in a ledger's name: that of its tables' layout.
 const VERSION: &str = "v1/";
 /// The prefix of the names of the 256 ledgers that belong to no hour.
 pub const OTHER: &str = "v1/other-";
 /// Number of digits in a payload's index.
 const INDEX_DIGITS: usize = 6;
 
-/// The ledger of the batch at `key`: that of the hour which the key's first stamp names, or, for a key without
-/// one, one of 256 by the key's hash. It never depends on the object, so that all versions of a key meet.
+/// Returns the name of the ledger of the batch at `key`: that of the hour in the key's first timestamp, or, without
+/// one, one of 256 chosen by the key's hash. It depends on the key alone, so all versions of an object share a ledger.
 #[must_use]
 pub fn ledger_of(key: &str) -> String {
     let name = key.rsplit('/').next().unwrap_or(key);
@@ -33,7 +33,7 @@ pub fn ledger_of(key: &str) -> String {
     format!("{VERSION}other-{first:02x}")
 }
 
-/// Whether these bytes are `20260328T084225Z`.
+/// Returns whether these bytes have the form `20260328T084225Z`.
 fn is_stamp(bytes: &[u8]) -> bool {
     (0..).zip(bytes).all(|(place, byte)| match place {
         8 => *byte == b'T',
@@ -42,16 +42,16 @@ fn is_stamp(bytes: &[u8]) -> bool {
     })
 }
 
-/// The index of the payload with this number in its plan, from 0: `000003`.
+/// Returns the index of the payload with this number in its plan, counted from 0: `000003`.
 #[must_use]
 pub fn index_of(number: usize) -> String {
     format!("{number:0INDEX_DIGITS$}")
 }
 
-/// The identity of a payload: of which ledger, source and plan. It is the whole content of a message on `send-queue`.
+/// The identity of a payload: its ledger, source, plan and index. It is the entire body of a message on `send-queue`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct DeliveryId {
-    /// The name of the ledger that has it.
+    /// The name of its ledger.
     pub ledger: String,
     /// The source, one version of one object.
     pub source: SourceId,
@@ -62,35 +62,35 @@ pub struct DeliveryId {
 }
 
 impl DeliveryId {
-    /// The value of the header `X-Batch-Id` in every attempt: 16 digits of the source, the plan, the index.
+    /// Returns the value of the header `X-Batch-Id` in every attempt: 16 digits of the source, the plan, the index.
     #[must_use]
     pub fn batch_header(&self) -> String {
         let digits = self.source.as_str().get(..16).unwrap_or_default();
         format!("{digits}-{}-{}", self.plan, self.index)
     }
 
-    /// The indexes of the two payloads that this one splits into.
+    /// Returns the indexes of the two payloads that replace this one in a split.
     #[must_use]
     pub fn split_indexes(&self) -> [String; 2] {
         [format!("{}.0", self.index), format!("{}.1", self.index)]
     }
 
-    /// The payload that a message on `send-queue` names; `None` where it names none in our form.
+    /// Parses a message on `send-queue`; `None` if it does not name a payload in raydex's form.
     #[must_use]
     pub fn from_message(text: &str) -> Option<Self> {
         let id: Self = serde_json::from_str(text).ok()?;
-        // Only an identity of our own form comes back whole from its handle.
+        // A foreign identity does not survive the round trip through its handle.
         (Self::from_handle(&id.handle()).as_ref() == Some(&id)).then_some(id)
     }
 
-    /// The handle by which the API names the payload; it contains no key.
+    /// Returns the handle that names the payload in the API; it contains no key.
     #[must_use]
     pub fn handle(&self) -> String {
         let batch = BatchId { ledger: self.ledger.clone(), source: self.source.clone() }.handle();
         format!("{batch}.{}.{}", self.plan, self.index)
     }
 
-    /// The payload with that handle; `None` where it is malformed.
+    /// Parses a handle; `None` if it is malformed.
     #[must_use]
     pub fn from_handle(handle: &str) -> Option<Self> {
         let mut parts = handle.splitn(4, '.');
@@ -103,7 +103,7 @@ impl DeliveryId {
     }
 }
 
-/// The identity of a pack: an object with the bodies of consecutive payloads of a plan.
+/// The identity of a pack: an object that holds the bodies of consecutive payloads of a plan.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PackId {
     /// The source, one version of one object.
@@ -117,7 +117,7 @@ pub struct PackId {
 }
 
 impl BodyLocation {
-    /// The key of the pack, which is one of this plan of this source.
+    /// Returns the key of the pack in the bucket, for this plan of this source.
     #[must_use]
     pub fn key(&self, source: &SourceId, plan: u32) -> String {
         pack_key(source.as_str(), plan, &self.first, &self.digest)
@@ -125,7 +125,7 @@ impl BodyLocation {
 }
 
 impl PackId {
-    /// The key of the pack in the bucket.
+    /// Returns the key of the pack in the bucket.
     #[must_use]
     pub fn key(&self) -> String {
         pack_key(self.source.as_str(), self.plan, &self.first, &self.digest)
@@ -135,27 +135,27 @@ impl PackId {
 /// The identity of a batch: its ledger and its source.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct BatchId {
-    /// The name of the ledger that has it.
+    /// The name of its ledger.
     pub ledger: String,
     /// The source, one version of one object.
     pub source: SourceId,
 }
 
 impl BatchId {
-    /// The source that this version of an object is.
+    /// Returns the identity of this version of an object.
     #[must_use]
     pub fn for_object(bucket: &str, key: &str, etag: &str) -> Self {
         Self { ledger: ledger_of(key), source: SourceId::for_object(bucket, key, etag) }
     }
 
-    /// The handle by which the API names the batch: `20260328T08.840571bb…`.
+    /// Returns the handle that names the batch in the API: `20260328T08.840571bb…`.
     #[must_use]
     pub fn handle(&self) -> String {
         let ledger = self.ledger.strip_prefix(VERSION).unwrap_or(&self.ledger);
         format!("{ledger}.{}", self.source.as_str())
     }
 
-    /// The batch with that handle; `None` where it is malformed.
+    /// Parses a handle; `None` if it is malformed.
     #[must_use]
     pub fn from_handle(handle: &str) -> Option<Self> {
         let (ledger, source) = handle.split_once('.')?;

@@ -1,15 +1,14 @@
-//! The ledger: which batches were seen, what became of every line, and which payload is sent when.
+//! The ledger: the batches seen so far, the outcome of every line, and the schedule of every payload.
 //!
-//! One Durable Object for each hour of batch time ([`ids`]), a state machine over its SQLite database. A
-//! *source* is one version of one object; a *plan* says which of its lines are delivered, pinned by the first attempt;
-//! a *delivery* is one payload of a plan. Reading order: [`ids`], [`plan`], [`calls`] (the wire forms), [`delivery`] and
-//! [`breaker`] (the machines, without SQL), [`waiting`] and [`health`] (what people see of both), then the calls over
-//! SQL: `sources`, `plans`, `replays`, `deliveries`, `packs`,
-//! `wake`, `views`.
+//! One Durable Object per hour of batch time ([`ids`]), a state machine over its SQLite database. A *source* is one
+//! version of one object; a *plan* selects the lines that are delivered, and is pinned by the first attempt; a
+//! *delivery* is one payload of a plan. Reading order: [`ids`], [`plan`], [`calls`] (the wire forms), [`delivery`] and
+//! [`breaker`] (the state machines, without SQL), [`waiting`] and [`health`] (what users see of both), then the calls
+//! over SQL: `sources`, `plans`, `replays`, `deliveries`, `packs`, `wake`, `views`.
 //!
 //! # Invariants
-//! A call is one transaction, and repeating it changes nothing. The only clock is the object's own. The accounts balance:
-//! a call that would unbalance them is refused.
+//! A call is one transaction, and repeating it changes nothing. The only clock is the ledger's own. The accounts
+//! balance: a call that would unbalance them is refused.
 
 mod answer;
 pub mod backfills;

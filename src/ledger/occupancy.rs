@@ -1,11 +1,11 @@
 //! The occupancy map in the registry: which shard prefixes of each dataset have entries.
 //!
 //! Table `occupancy_v1` has one row for each dataset and row number, whose `bits` are an [`OccupancyRow`];
-//! [`crate::index::occupancy`] says how rows are read. The pipeline marks the prefixes of a batch before it writes the
-//! batch's entries; a range query reads the rows of its range and asks no shard of any other prefix.
+//! [`crate::index::occupancy`] documents their layout. The pipeline marks the prefixes of a batch before it writes the
+//! batch's entries; a range query reads the rows of its range and asks the shards of no other prefix.
 //!
 //! # Invariants
-//! No shard holds an entry whose prefix is not marked for the entry's dataset. A bit that is set stays set.
+//! No shard holds an entry whose prefix is not marked for the entry's dataset. A bit once set stays set.
 
 use serde::{Deserialize, Serialize};
 
@@ -18,7 +18,7 @@ use crate::limits::{OCCUPANCY_ROW, OCCUPANCY_ROWS};
 use crate::record::Dataset;
 use crate::rpc::{self, Dispatcher, calls};
 
-/// The table.
+/// The table: one row per dataset and row number.
 pub(super) const SCHEMA: [&str; 1] = ["CREATE TABLE IF NOT EXISTS occupancy_v1 (
         dataset TEXT NOT NULL, number INTEGER NOT NULL, bits BLOB NOT NULL, PRIMARY KEY (dataset, number)) WITHOUT ROWID"];
 
@@ -27,7 +27,7 @@ calls! {
     "v1/occupancy": ReadOccupancy => OccupancyMap,
 }
 
-/// Marks prefixes whose shards are about to get entries.
+/// A request to mark the prefixes whose shards are about to receive entries.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MarkOccupied {
     /// The dataset of the entries.
@@ -36,21 +36,22 @@ pub struct MarkOccupied {
     pub prefixes: Vec<u32>,
 }
 
-/// Asks which prefixes have entries.
+/// A request for the prefixes that have entries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReadOccupancy {
     /// The dataset of the entries.
     pub dataset: Dataset,
-    /// The first prefix of interest.
+    /// The first prefix of the range.
     pub first: u32,
-    /// The last prefix of interest.
+    /// The last prefix of the range, inclusive.
     pub last: u32,
 }
 
-/// Marks prefixes in the registry, before entries of `dataset` are written to their shards.
+/// Marks prefixes in the registry, before entries of `dataset` are written to their shards. Marking again changes
+/// nothing.
 ///
 /// # Errors
-/// [`BackendError`] where the registry cannot be reached. Marking again changes nothing.
+/// [`BackendError`] if the registry cannot be reached.
 pub async fn mark_occupied(
     ledgers: &impl DurableObjects,
     dataset: Dataset,
@@ -62,10 +63,11 @@ pub async fn mark_occupied(
     rpc::call(ledgers, REGISTRY, &MarkOccupied { dataset, prefixes: prefixes.to_vec() }).await.map(drop)
 }
 
-/// Reads which prefixes from `first` to `last` have entries of `dataset`. The map may end before `last`: it says where.
+/// Reads which prefixes from `first` to `last` have entries of `dataset`. The map may end before `last`; it holds its
+/// own end.
 ///
 /// # Errors
-/// [`BackendError`] where the registry cannot be reached.
+/// [`BackendError`] if the registry cannot be reached.
 pub async fn read_occupancy(
     ledgers: &impl DurableObjects,
     dataset: Dataset,
@@ -74,12 +76,12 @@ pub async fn read_occupancy(
     rpc::call(ledgers, REGISTRY, &ReadOccupancy { dataset, first, last }).await
 }
 
-/// Offers the calls.
+/// Registers the calls about occupancy.
 pub(super) fn dispatch<'a, S: SqlDatabase>(sql: &S, calls: Dispatcher<'a, S>) -> Dispatcher<'a, S> {
     calls.on(|call| mark(sql, call)).on(|call| read(sql, *call))
 }
 
-/// Sets the bits of the prefixes, and writes the rows in which one of them is new.
+/// Sets the bits of the prefixes, and writes each row that gains one.
 fn mark(sql: &impl SqlDatabase, MarkOccupied { dataset, prefixes }: &MarkOccupied) -> Result<CallAck, BackendError> {
     let mut prefixes = prefixes.clone();
     prefixes.sort_unstable();
@@ -88,7 +90,7 @@ fn mark(sql: &impl SqlDatabase, MarkOccupied { dataset, prefixes }: &MarkOccupie
         let row_key = [SqlValue::text(dataset.name()), SqlValue::number(number)];
         let stored = sql.run("SELECT bits FROM occupancy_v1 WHERE dataset = ? AND number = ?", &row_key)?;
         let mut row = stored.rows.first().map_or_else(|| Ok(OccupancyRow::default()), |row| row_of(row, 0))?;
-        // Every bit is set, although one that is new is enough to know.
+        // No short circuit: every bit must be set, even once one is known to be new.
         if of_row.iter().fold(false, |is_new, prefix| row.insert(*prefix) | is_new) {
             let [dataset, number] = row_key;
             sql.run(
@@ -101,7 +103,7 @@ fn mark(sql: &impl SqlDatabase, MarkOccupied { dataset, prefixes }: &MarkOccupie
     Ok(CallAck {})
 }
 
-/// The map from the first prefix to the last, or to the end of the last row that fits into an answer.
+/// Returns the map from the first prefix to the last, or to the end of the last row that fits into an answer.
 fn read(
     sql: &impl SqlDatabase,
     ReadOccupancy { dataset, first, last }: ReadOccupancy,
@@ -117,13 +119,13 @@ fn read(
     )?;
     let numbered = |row: &SqlRow| Ok((LedgerRow(row).number(0)?, row_of(row, 1)?));
     let rows = stored.rows.iter().take(OCCUPANCY_ROWS).map(numbered).collect::<Result<_, BackendError>>()?;
-    // Between two rows nothing is occupied, so the map is complete up to the first row that does not fit.
+    // Nothing is occupied between two rows, so the map is complete up to the first row that does not fit.
     let left_out = stored.rows.get(OCCUPANCY_ROWS).map(|row| LedgerRow(row).number::<u32>(0)).transpose()?;
     let until = left_out.map_or(last.saturating_add(1), |number| number.saturating_mul(OCCUPANCY_ROW));
     Ok(OccupancyMap { rows, until })
 }
 
-/// The row whose bits are in a column.
+/// Reads a row's bits from a column.
 fn row_of(row: &SqlRow, column: usize) -> Result<OccupancyRow, BackendError> {
     let bits = match row.get(column) {
         Some(SqlValue::Blob(bits)) => OccupancyRow::from_bytes(bits),

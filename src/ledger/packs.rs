@@ -1,12 +1,12 @@
-//! The packs of a ledger: which bodies share an object of the bucket, and from which byte on each.
+//! The packs of a ledger: which bodies share an object in the bucket, and the offset of each.
 //!
-//! A row for each pack, not for each payload: rows written are what a ledger costs.
+//! One row per pack rather than per payload: rows written dominate the cost of a ledger.
 //!
 //! # Invariants
 //!
 //! Every body is in a pack. A pack holds consecutive payloads of one plan, or the two that replace a split payload,
-//! each body directly after the previous one. A pack is listed for removal only when every payload of it has been
-//! terminal for as long as a body is kept.
+//! each body directly after the previous one. A pack is listed for removal only once all its payloads have been
+//! terminal for the retention time of bodies.
 
 use itertools::Itertools;
 
@@ -17,7 +17,7 @@ use super::tables::{self, LedgerRow, json};
 use crate::backend::{BackendError, SqlDatabase, SqlRow, SqlValue};
 use crate::limits::SWEEP_BODIES;
 
-/// A pack as it is kept, in the order of its columns.
+/// A pack as stored, in the order of its columns.
 struct StoredPack {
     plan: u32,
     first: String,
@@ -34,7 +34,7 @@ impl StoredPack {
         Ok(Self { plan: row.number(0)?, first: row.text(1)?, digest: row.text(2)?, ats: row.json(3)? })
     }
 
-    /// Where the body of the payload with that index is, if it is in this pack.
+    /// Returns the location of the body of the payload with that index, if it is in this pack.
     fn place(&self, index: &str) -> Option<BodyLocation> {
         let nth = offset_of(index, &self.first)?;
         let at = *self.ats.get(nth)?;
@@ -42,19 +42,19 @@ impl StoredPack {
     }
 }
 
-/// How far the payload `index` comes after `first`: both numbers of a plan, or both parts of one payload.
+/// Returns the distance from `first` to `index`: both numbers of a plan, or both parts of one payload.
 fn offset_of(index: &str, first: &str) -> Option<usize> {
     let ((whole, number), (whole_of_first, number_of_first)) = (number_in(index)?, number_in(first)?);
     if whole == whole_of_first { number.checked_sub(number_of_first) } else { None }
 }
 
-/// The payload that an index is a part of, empty for a whole payload, and its number among the parts or in the plan.
+/// Splits an index into the payload that it is a part of (empty for an unsplit payload) and its number there.
 fn number_in(index: &str) -> Option<(&str, usize)> {
     let (whole, number) = index.rsplit_once('.').unwrap_or(("", index));
     Some((whole, number.parse().ok()?))
 }
 
-/// Records the packs of payloads that are new, which must be all in packs.
+/// Stores the packs of new payloads; every payload must be in one.
 pub(super) fn keep(
     sql: &impl SqlDatabase,
     source: &SourceId,
@@ -83,8 +83,8 @@ pub(super) fn keep(
     Ok(())
 }
 
-/// Where the bodies of a pack begin, if it is named after the first of its payloads and each body begins where the one
-/// before ends.
+/// Returns the offsets of the bodies in a pack, if the pack is named after its first payload and its bodies are
+/// contiguous.
 fn places(payloads: &[&Payload]) -> Option<Vec<u64>> {
     let (mut end, mut ats) = (0, Vec::new());
     for (nth, payload) in payloads.iter().enumerate() {
@@ -98,10 +98,10 @@ fn places(payloads: &[&Payload]) -> Option<Vec<u64>> {
     Some(ats)
 }
 
-/// One payload, with the place of its body.
+/// Returns one payload with the location of its body.
 pub(super) fn find(sql: &impl SqlDatabase, id: &DeliveryId) -> Result<Option<Delivery>, BackendError> {
     let Some(mut delivery) = tables::find(sql, id)? else { return Ok(None) };
-    // Both payloads of a split are in one pack, whatever packs precede it in the order of their names.
+    // Both payloads of a split are in one pack, whatever packs precede it by name.
     let (first, digits) = match id.index.rsplit_once('.') {
         Some((whole, _)) => (format!("{whole}.0"), 0),
         None => (id.index.clone(), id.index.len()),
@@ -120,7 +120,7 @@ pub(super) fn find(sql: &impl SqlDatabase, id: &DeliveryId) -> Result<Option<Del
     Ok(Some(delivery))
 }
 
-/// Adds the places of their bodies to the payloads of a source.
+/// Adds the locations of their bodies to the payloads of a source.
 pub(super) fn locate(
     sql: &impl SqlDatabase,
     source: &SourceId,
@@ -138,7 +138,7 @@ pub(super) fn locate(
     Ok(())
 }
 
-/// Packs of which every payload became terminal before this instant. Indexes of one depth have one length.
+/// Returns the packs whose payloads all became terminal before this instant. Indexes of equal depth have equal length.
 pub(super) fn idle(sql: &impl SqlDatabase, before_ms: i64) -> Result<Vec<PackId>, BackendError> {
     let rows = sql.run(
         &format!(
@@ -158,7 +158,7 @@ pub(super) fn idle(sql: &impl SqlDatabase, before_ms: i64) -> Result<Vec<PackId>
     rows.rows.iter().map(pack).collect()
 }
 
-/// Keeps that a pack was removed.
+/// Records that a pack was removed.
 pub(super) fn removed(sql: &impl SqlDatabase, pack: &PackId) -> Result<(), BackendError> {
     let place = [SqlValue::text(pack.source.as_str()), SqlValue::number(pack.plan), SqlValue::text(&*pack.first)];
     sql.run("UPDATE pack_v1 SET removed = 1 WHERE source = ? AND plan = ? AND first = ?", &place).map(drop)

@@ -1,19 +1,19 @@
-//! What of a source goes to the partner, and in which form: pinned by the first attempt, used by every later one.
+//! Delivery plans: which lines of a source go to the partner, and in which format. Pinned by the first attempt, used by
+//! every later one.
 //!
-//! A source may have several plans, since a backfill may ask for times that no earlier plan covered. Their windows
-//! never overlap, but for those of a repair, which covers only lines that the earlier plan rejected: no line is in the
+//! A source may have several plans, since a backfill may request times that no earlier plan covered. Their windows
+//! never overlap, except those of a repair, which covers only lines that the earlier plan rejected: no line is in the
 //! payloads of two plans.
 //!
 //! # Invariants
-//! A window is half-open, `[start, end)`. The options of a plan are stored, and stay the same whatever the settings say
-//! later.
+//! A window is half-open, `[start, end)`. A plan's options are stored with it, and never change with the settings.
 
 use serde::{Deserialize, Serialize};
 
 use crate::index::LineOffsets;
 use crate::partner::{DuplicatePolicy, Subrequests};
 
-/// The version of what a payload holds: the columns and how a line becomes one.
+/// The version of the payload format: its columns, and the conversion of lines.
 pub const FORMAT: u32 = 1;
 
 /// A half-open window of request times, in Unix milliseconds.
@@ -29,13 +29,13 @@ impl DeliveryWindow {
     /// The window of all instants.
     pub const EVER: Self = Self { start_ms: i64::MIN, end_ms: i64::MAX };
 
-    /// Whether the window contains an instant.
+    /// Returns whether the window contains an instant.
     #[must_use]
     pub fn holds(&self, unix_ms: i64) -> bool {
         self.start_ms <= unix_ms && unix_ms < self.end_ms
     }
 
-    /// The parts of this window that no other window covers, in order.
+    /// Returns the parts of this window that no other window covers, in order.
     #[must_use]
     pub fn without(self, others: &[Self]) -> Vec<Self> {
         let mut left: Vec<Self> = (self.start_ms < self.end_ms).then_some(self).into_iter().collect();
@@ -45,7 +45,7 @@ impl DeliveryWindow {
         left
     }
 
-    /// The parts of this window before and after the other one.
+    /// Returns the parts of this window before and after the other one.
     fn cut(self, other: Self) -> impl Iterator<Item = Self> {
         let before = Self { end_ms: self.end_ms.min(other.start_ms), ..self };
         let after = Self { start_ms: self.start_ms.max(other.end_ms), ..self };
@@ -53,22 +53,22 @@ impl DeliveryWindow {
     }
 }
 
-/// The options by which lines become payloads.
+/// The options that determine how lines become payloads.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PlanOptions {
     /// The version of the payload format: [`FORMAT`].
     pub format: u32,
     /// Maximum number of lines of a payload.
     pub lines: u32,
-    /// Whether the requests that Workers made go too.
+    /// Whether requests made by Workers are delivered.
     pub subrequests: Subrequests,
-    /// A filter in Logpush's language: what it refuses does not go.
+    /// A filter in Logpush's language; only records that match are delivered.
     pub filter: Option<String>,
-    /// The text of the partner's column 58.
+    /// The value of the partner's column 58.
     pub tenant: String,
-    /// Column 45 where the airport is unknown.
+    /// The value of column 45 if the airport is unknown.
     pub unknown_country: String,
-    /// What becomes of lines that are in another payload already.
+    /// The treatment of lines that are already in another payload.
     pub duplicates: DuplicatePolicy,
 }
 
@@ -77,34 +77,34 @@ pub struct PlanOptions {
 pub struct DeliveryPlan {
     /// Its number in the source, from 1.
     pub number: u32,
-    /// The times that it covers, apart from each other and from those of other plans.
+    /// The times that it covers, disjoint from each other and from those of other plans.
     pub windows: Vec<DeliveryWindow>,
-    /// How its lines become payloads.
+    /// The options that determine how its lines become payloads.
     pub options: PlanOptions,
-    /// The only lines that it covers; `None` for all.
+    /// The lines that it is limited to; `None` for all.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub repair: Option<PlanRepair>,
 }
 
-/// Of a plan that a replay makes: it covers the lines that an earlier plan could not read, and no others.
+/// The limits of a plan made by a replay: only lines that an earlier plan could not read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PlanRepair {
-    /// The number of the earlier plan, which has the same windows.
+    /// The number of the earlier plan; the windows of both are equal.
     pub plan: u32,
-    /// The number of the replay that made it.
+    /// The number of the replay that made the plan.
     pub replay: u32,
-    /// The lines that were rejected then.
+    /// The lines that the earlier plan rejected.
     pub lines: LineOffsets,
 }
 
 impl DeliveryPlan {
-    /// Whether an instant is in one of its windows.
+    /// Returns whether an instant is in one of its windows.
     #[must_use]
     pub fn holds(&self, unix_ms: i64) -> bool {
         self.windows.iter().any(|window| window.holds(unix_ms))
     }
 
-    /// Whether it covers the line that begins at the inflated byte `at`, whose record has this instant.
+    /// Returns whether it covers a record of this instant on the line at the inflated offset `at`.
     #[must_use]
     pub fn covers(&self, unix_ms: i64, at: u64) -> bool {
         let is_of_lines = self.repair.as_ref().is_none_or(|repair| repair.lines.iter().any(|line| line == at));
@@ -112,10 +112,10 @@ impl DeliveryPlan {
     }
 }
 
-/// What an attempt would have delivered, were nothing pinned yet.
+/// The delivery that an attempt requests, and gets unless an earlier attempt has pinned one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeliveryRequest {
-    /// The request times to deliver.
+    /// The times of the records to deliver.
     pub window: DeliveryWindow,
     /// How lines are to become payloads.
     pub options: PlanOptions,

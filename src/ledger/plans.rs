@@ -1,8 +1,8 @@
-//! The plans of a source over SQL: which one is worked on next, and how it is sealed.
+//! The plans of a source over SQL: selecting the next one, and sealing it.
 //!
 //! # Invariants
-//! A plan is pinned when it is first returned. No line is in the payloads of two plans: windows are apart, and a repair
-//! covers what its earlier plan rejected, once for each replay.
+//! A plan is pinned when it is first returned. No line is in the payloads of two plans: windows are disjoint, and a
+//! repair covers the lines that its earlier plan rejected, once per replay.
 
 use super::calls::{CheckPlan, PlanStanding, SealBatch, SealedPlan};
 use super::delivery::Delivery;
@@ -14,15 +14,15 @@ use crate::backend::{BackendError, SqlDatabase, SqlValue};
 use crate::index::LineOffsets;
 use crate::limits::OUTBOX_FIRST_MS;
 
-/// A plan as it is kept.
+/// A plan as stored.
 pub(super) struct StoredPlan {
     pub(super) plan: DeliveryPlan,
     pub(super) standing: PlanStanding,
-    /// The lines of it that were no records when it was sealed.
+    /// Its lines that were not valid records when it was sealed.
     rejected: LineOffsets,
 }
 
-/// The plans of a source by their numbers.
+/// Returns the plans of a source in the order of their numbers.
 pub(super) fn plans(sql: &impl SqlDatabase, source: &SourceId) -> Result<Vec<StoredPlan>, BackendError> {
     let rows = sql.run(
         "SELECT plan, sealed_ms, abandoned_ms, rejected FROM plan_v1 WHERE source = ? ORDER BY number",
@@ -35,7 +35,7 @@ pub(super) fn plans(sql: &impl SqlDatabase, source: &SourceId) -> Result<Vec<Sto
     rows.rows.iter().map(plan).collect()
 }
 
-/// How far a plan is, by the columns `sealed_ms` and `abandoned_ms`, the first of which is this one.
+/// Reads a plan's standing from the columns `sealed_ms` (this one) and `abandoned_ms` (the next).
 fn standing_of(row: &LedgerRow<'_>, column: usize) -> PlanStanding {
     match (row.maybe_integer(column), row.maybe_integer(column + 1)) {
         (Some(_), _) => PlanStanding::Sealed,
@@ -44,7 +44,7 @@ fn standing_of(row: &LedgerRow<'_>, column: usize) -> PlanStanding {
     }
 }
 
-/// Says how far a plan is, and abandons it where that is asked for and it is open.
+/// Returns a plan's standing, and abandons the plan if that is requested and it is open.
 pub(super) fn check_plan(sql: &impl SqlDatabase, call: &CheckPlan, now_ms: i64) -> Result<PlanStanding, BackendError> {
     let place = [SqlValue::text(call.source.as_str()), SqlValue::number(call.plan)];
     if call.abandon {
@@ -56,7 +56,7 @@ pub(super) fn check_plan(sql: &impl SqlDatabase, call: &CheckPlan, now_ms: i64) 
     Ok(known.rows.first().map_or(PlanStanding::Void, |row| standing_of(&LedgerRow(row), 0)))
 }
 
-/// Whether a source has a plan that is not sealed, or lacks one for some of these times.
+/// Returns whether a source has an unsealed plan, or lacks one for some of these times.
 pub(super) fn has_plans_left(
     sql: &impl SqlDatabase,
     source: &SourceId,
@@ -67,13 +67,13 @@ pub(super) fn has_plans_left(
     Ok(is_open || deliver.is_some_and(|window| !window.without(&covered(&plans)).is_empty()))
 }
 
-/// The windows of the plans that were not abandoned.
+/// Returns the windows of the plans that were not abandoned.
 fn covered(plans: &[StoredPlan]) -> Vec<DeliveryWindow> {
     let standing = plans.iter().filter(|stored| stored.standing != PlanStanding::Void);
     standing.flat_map(|stored| &stored.plan.windows).copied().collect()
 }
 
-/// The plan to work on, and whether another one follows it. `replay` is the number of the replay that is due.
+/// Returns the plan to work on, and whether another one follows. `replay` is the number of the replay that is due.
 pub(super) fn next_plan(
     sql: &impl SqlDatabase,
     source: &SourceId,
@@ -104,7 +104,7 @@ pub(super) fn next_plan(
     Ok((Some(plan), owing.next().is_some()))
 }
 
-/// The sealed plans that rejected lines, and that no repair has followed yet; none that this replay has made itself.
+/// Returns the sealed plans with rejected lines that no repair has followed, except those made by this replay.
 fn owing(plans: &[StoredPlan], replay: u32) -> Vec<&StoredPlan> {
     let standing = || plans.iter().filter(|stored| stored.standing != PlanStanding::Void);
     let repairs =
@@ -117,12 +117,12 @@ fn owing(plans: &[StoredPlan], replay: u32) -> Vec<&StoredPlan> {
     plans.iter().filter(owes).collect()
 }
 
-/// Whether a replay could deliver lines of a source that some plan of it rejected.
+/// Returns whether a replay could deliver lines that a plan of the source rejected.
 pub(super) fn owes_lines(sql: &impl SqlDatabase, source: &SourceId) -> Result<bool, BackendError> {
     Ok(!owing(&plans(sql, source)?, u32::MAX).is_empty())
 }
 
-/// Seals a plan; returns whether it was not sealed before.
+/// Seals a plan; returns whether it was open before.
 pub(super) fn seal_plan(
     sql: &impl SqlDatabase,
     seal: &SealBatch,
@@ -170,7 +170,7 @@ pub(super) fn seal_plan(
     Ok(true)
 }
 
-/// The lines of a plan that are no records: their times are unknown, so that they may be in its windows.
+/// Returns the lines of a plan that are not valid records: their times are unknown, so they may be in its windows.
 fn rejected_of(plan: &DeliveryPlan, seal: &SealBatch) -> LineOffsets {
     let rejected = seal.rejected.offsets();
     let Some(repair) = &plan.repair else { return rejected };

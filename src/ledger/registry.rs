@@ -1,13 +1,14 @@
-//! The one ledger that is of no hour: it knows the names of all others, and keeps what belongs to none.
+//! The registry: the one ledger that belongs to no hour. It knows the names of all others, and stores what belongs to
+//! none.
 //!
-//! Its tables: `ledger_v1`, a row for each ledger that holds something; `dead_letter_v1`, the dead letters;
-//! `ignored_v1`, how many events there was nothing to do for, by reason; `backfill_v1` and `backfill_object_v1`, the jobs
-//! of [`super::backfills`] and what they have processed; `swept_v1`, up to when the sweep has looked for objects that no
-//! event announced; `sweep_round_v1`, the round of [`super::sweep_round`]; those of [`super::occupancy`] and
+//! Its tables: `ledger_v1`, a row for each ledger in use; `dead_letter_v1`, the dead letters; `ignored_v1`, the number
+//! of events that required no work, by reason; `backfill_v1` and `backfill_object_v1`, the jobs of [`super::backfills`]
+//! and the objects they have processed; `swept_v1`, the time up to which the sweep has looked for objects without an
+//! event; `sweep_round_v1`, the round of [`super::sweep_round`]; and those of [`super::occupancy`] and
 //! [`super::unknown_folders`].
 //!
 //! # Invariants
-//! A ledger is known here before it holds a sealed source. A dead letter stays until a person redrives it.
+//! A ledger is registered before it holds a sealed source. A dead letter stays until a person redrives it.
 
 use std::collections::BTreeMap;
 
@@ -23,7 +24,7 @@ use super::unknown_folders;
 use crate::backend::{BackendError, DurableObjects, SqlDatabase, SqlValue};
 use crate::rpc::{self, CallReply, Dispatcher, calls};
 
-/// The statements that create the tables where they do not exist.
+/// The statements that create the tables if they do not exist.
 const SCHEMA: [&str; 8] = [
     backfills::SCHEMA,
     backfills::OBJECTS,
@@ -50,21 +51,21 @@ calls! {
     "v1/advance-sweep": AdvanceSweep => SweepMark,
 }
 
-/// Makes a ledger known to the registry.
+/// A request to register a ledger.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RegisterLedger {
     /// The name of the ledger.
     pub name: String,
 }
 
-/// Asks for the names of ledgers, the latest hours first.
+/// A request for the names of ledgers, latest hours first.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ListLedgers {
-    /// Maximum number of results in the answer.
+    /// Maximum number of names in the answer.
     pub limit: u64,
 }
 
-/// Asks for the ledgers whose batches may belong to a range of hours: those of its hours, and those of no hour.
+/// A request for the ledgers whose batches may belong to a range of hours: those of its hours, and those of no hour.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FindLedgers {
     /// The name of the ledger of the first hour.
@@ -75,85 +76,85 @@ pub struct FindLedgers {
     pub limit: u64,
 }
 
-/// What the registry answers to [`FindLedgers`].
+/// The registry's answer to [`FindLedgers`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LedgerNames {
-    /// The names, those of no hour last.
+    /// The names, those without an hour last.
     pub names: Vec<String>,
-    /// Up to when the sweep has looked for objects, in Unix milliseconds; `None` before the first sweep.
+    /// Unix milliseconds up to which the sweep has looked for objects; `None` before the first sweep.
     pub swept_ms: Option<i64>,
 }
 
-/// What the registry answers to [`ListLedgers`].
+/// The registry's answer to [`ListLedgers`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LedgerList {
-    /// The names, those of no hour last.
+    /// The names, those without an hour last.
     pub names: Vec<String>,
-    /// Number of all ledgers that the registry knows.
+    /// Number of all registered ledgers.
     pub total: u64,
-    /// Number of dead letters that are not redriven.
+    /// Number of dead letters that were not redriven.
     pub dead_letters: u64,
-    /// Events for which there was nothing to do, by the code of the reason, since the deployment began.
+    /// Number of events that required no work since the first deployment, by code of the reason.
     pub ignored_events: BTreeMap<String, u64>,
 }
 
-/// Counts events for which there was nothing to do.
+/// A request to count events that required no work.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CountIgnoredEvents {
-    /// Events to add, by the code of the reason.
+    /// Number of events to add, by code of the reason.
     pub counts: BTreeMap<String, u64>,
 }
 
-/// A message that raydex gave up, or did not understand. As a call, it is recorded once per queue and message.
+/// A message that raydex gave up on or did not understand. As a call, it is recorded once per queue and message.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeadLetter {
-    /// The name of the queue that it was on first.
+    /// The name of its original queue.
     pub queue: String,
-    /// The identifier that the queue gave the message.
+    /// The identifier that the queue assigned to the message.
     pub message: String,
-    /// Its body as text, mostly JSON; bytes that are not UTF-8 as `base64:…`.
+    /// Its body as text, usually JSON; a body that is not UTF-8 as `base64:…`.
     pub body: String,
-    /// Number of times that it was tried.
+    /// Number of times that it was attempted.
     pub attempts: u32,
-    /// Code of the reason, as far as it is known.
+    /// Code of the reason, if known.
     pub code: String,
 }
 
-/// Asks for dead letters, newest first.
+/// A request for dead letters, newest first.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ListDeadLetters {
-    /// Only this one; `None` for all.
+    /// The number of the only dead letter to return; `None` for all.
     pub id: Option<i64>,
     /// Whether to include redriven ones.
     pub redriven: bool,
-    /// Maximum number of results in the answer.
+    /// Maximum number of dead letters in the answer.
     pub limit: u64,
 }
 
-/// What the registry answers to [`ListDeadLetters`].
+/// The registry's answer to [`ListDeadLetters`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeadLetterList {
-    /// The dead letters, newest first.
+    /// The matching dead letters, newest first.
     pub dead_letters: Vec<StoredDeadLetter>,
 }
 
 /// A dead letter in the registry.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StoredDeadLetter {
-    /// The number by which a person names it.
+    /// The number that identifies it in the API.
     pub id: i64,
-    /// The message that was given up.
+    /// The message that was given up on.
     #[serde(flatten)]
     pub letter: DeadLetter,
     /// Unix milliseconds of its arrival.
     pub at_ms: i64,
     /// Unix milliseconds at which it was redriven.
     pub redriven_ms: Option<i64>,
-    /// The reason that the person gave for redriving it.
+    /// The reason that the person gave for the redrive.
     pub reason: Option<String>,
 }
 
-/// Records that a dead letter was redriven.
+/// A request to record that a dead letter was redriven.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MarkRedriven {
     /// The number of the dead letter.
@@ -162,47 +163,47 @@ pub struct MarkRedriven {
     pub reason: String,
 }
 
-/// What the registry answers to [`MarkRedriven`].
+/// The registry's answer to [`MarkRedriven`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RedriveAnswer {
     /// Whether the registry has this dead letter.
     pub known: bool,
 }
 
-/// Records up to which instant the sweep found every object, or asks for that instant.
+/// A request to record the instant up to which the sweep has found every object, or to read it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AdvanceSweep {
-    /// Unix milliseconds to record; `None` only asks. An earlier instant than the recorded one is ignored.
+    /// Unix milliseconds to record; `None` only reads. An instant earlier than the recorded one is ignored.
     pub at_ms: Option<i64>,
 }
 
-/// What the registry answers to [`AdvanceSweep`].
+/// The registry's answer to [`AdvanceSweep`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SweepMark {
     /// The latest recorded instant in Unix milliseconds; `None` before the first sweep.
     pub at_ms: Option<i64>,
 }
 
-/// Makes a ledger known to the registry.
+/// Registers a ledger. Repeating the call changes nothing.
 ///
 /// # Errors
-/// [`BackendError`] where the registry cannot be reached. Repeating the call changes nothing.
+/// [`BackendError`] if the registry cannot be reached.
 pub async fn register(ledgers: &impl DurableObjects, name: &str) -> Result<(), BackendError> {
     rpc::call(ledgers, REGISTRY, &RegisterLedger { name: name.to_owned() }).await.map(drop)
 }
 
-/// Prepares the database. Costs no written row if it was done before.
+/// Prepares the database. Writes no row if this was done before.
 ///
 /// # Errors
-/// [`BackendError`] where the database refuses; some tables may exist then, which does no harm.
+/// [`BackendError`] if the database fails; some tables may exist in that case, which is harmless.
 pub fn open(sql: &impl SqlDatabase) -> Result<(), BackendError> {
     SCHEMA.iter().chain(&occupancy::SCHEMA).try_for_each(|statement| sql.run(statement, &[]).map(drop))
 }
 
-/// Answers a call to the registry by its own clock.
+/// Answers a call to the registry by the registry's own clock.
 ///
 /// # Errors
-/// [`BackendError`] for an unknown call, a malformed body, or a failing database; nothing has changed then.
+/// [`BackendError`] for an unknown call, a malformed body, or a failing database; nothing has changed in that case.
 pub fn answer(sql: &impl SqlDatabase, name: &str, body: &[u8], now_ms: i64) -> Result<CallReply, BackendError> {
     let calls = Dispatcher::new(sql, name, body)
         .on(|ledger| keep_ledger(sql, ledger, now_ms))
@@ -225,7 +226,7 @@ fn keep_ledger(sql: &impl SqlDatabase, call: &RegisterLedger, now_ms: i64) -> Re
 }
 
 fn ledgers(sql: &impl SqlDatabase, call: &ListLedgers) -> Result<LedgerList, BackendError> {
-    // Those of the latest hours first, those of no hour last.
+    // Latest hours first, names without an hour last.
     let rows = sql.run(
         "SELECT name FROM ledger_v1 ORDER BY name LIKE ? || '%', name DESC LIMIT ?",
         &[SqlValue::text(OTHER), SqlValue::number(call.limit)],

@@ -1,4 +1,4 @@
-//! Replays: a source is read again because a person asked for it.
+//! Replays: a source is read again at a person's request.
 //!
 //! # Invariants
 //! A sealed source stays sealed while it waits for its replay; its accounts hold until the replay's seal changes them.
@@ -9,15 +9,15 @@ use super::state::BatchState;
 use super::tables::LedgerRow;
 use crate::backend::{BackendError, SqlDatabase, SqlValue};
 
-/// The code in the ledger of a source that is read again.
+/// The ledger's code of a source that waits for its replay.
 const REPLAYED: &str = "replayed";
 
-/// Whether a sealed source with this number of a replay waits to be read again.
+/// Returns whether a sealed source with this replay number waits to be read again.
 pub(super) const fn is_due(replay: u32) -> bool {
     !replay.is_multiple_of(2)
 }
 
-/// Has a source read again, if that can change anything.
+/// Schedules a replay of a source, if it can change anything.
 pub(super) fn replay(sql: &impl SqlDatabase, call: &ReplayBatch) -> Result<ReplayAnswer, BackendError> {
     let source = SqlValue::text(call.source.as_str());
     let known = sql.run("SELECT state, replay, rejected FROM source_v1 WHERE id = ?", std::slice::from_ref(&source))?;

@@ -1,4 +1,4 @@
-//! The identity of a source.
+//! The identity of a source, computed from its object.
 
 use serde::{Deserialize, Serialize};
 
@@ -10,20 +10,20 @@ use crate::bucket_keys::version_digest;
 pub struct SourceId(String);
 
 impl SourceId {
-    /// The identity of this version of an object.
+    /// Returns the identity of this version of an object.
     #[must_use]
     pub fn for_object(bucket: &str, key: &str, etag: &str) -> Self {
         Self(version_digest(bucket, key, etag))
     }
 
-    /// The identity with these digits, if they are one.
+    /// Parses an identity; `None` if the digits are malformed.
     #[must_use]
     pub fn from_digits(digits: &str) -> Option<Self> {
         let fits = digits.len() == 64 && digits.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
         fits.then(|| Self(digits.to_owned()))
     }
 
-    /// The 64 hexadecimal digits.
+    /// Returns the 64 hexadecimal digits.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0

@@ -1,4 +1,4 @@
-//! The life of a source: begun, then sealed or quarantined.
+//! The lifecycle of a source: begun, then sealed or quarantined.
 //!
 //! # Invariants
 //! A source is sealed in one transaction with all its payloads, and only if the accounts balance. A sealed source stays
@@ -21,10 +21,10 @@ use crate::backend::{BackendError, SqlDatabase, SqlValue};
 use crate::index::LineCounts;
 use crate::record::Dataset;
 
-/// The name of the note that says that the registry knows this ledger.
+/// The name of the note that records that the registry knows this ledger.
 const REGISTERED: &str = "registered";
 
-/// The row of a version of an object.
+/// The row of an object version.
 struct StoredVersion {
     id: SourceId,
     uploaded_ms: i64,
@@ -35,7 +35,7 @@ struct StoredVersion {
     replay: u32,
 }
 
-/// Every version of the object at `key`.
+/// Returns every version of the object at `key`.
 fn versions(sql: &impl SqlDatabase, key: &str) -> Result<Vec<StoredVersion>, BackendError> {
     let rows = sql.run(
         "SELECT id, uploaded_ms, state, code, indexed, shards, replay FROM source_v1 WHERE object_key = ?",
@@ -56,7 +56,7 @@ fn versions(sql: &impl SqlDatabase, key: &str) -> Result<Vec<StoredVersion>, Bac
     rows.rows.iter().map(version).collect()
 }
 
-/// Returns what remains to be done with a source, and pins its plan.
+/// Returns the work that remains on a source, and pins its plan.
 pub(super) fn begin(sql: &impl SqlDatabase, call: &BeginBatch, now_ms: i64) -> Result<BeginAnswer, BackendError> {
     let (mine, others): (Vec<_>, Vec<_>) =
         versions(sql, &call.object.key)?.into_iter().partition(|version| version.id == call.source);
@@ -85,7 +85,7 @@ pub(super) fn begin(sql: &impl SqlDatabase, call: &BeginBatch, now_ms: i64) -> R
         Some(request) => next_plan(sql, &call.source, request, due)?,
         None => (None, false),
     };
-    // What an earlier attempt left open comes before the replay.
+    // Plans that an earlier attempt left open precede the replay.
     let is_step = plan.as_ref().is_none_or(|plan| plan.repair.is_some());
     let replay = due.filter(|_| is_step).map(|number| ReplayStep { number, is_last: !more });
     let more = more || due.is_some() && replay.is_none();
@@ -123,7 +123,7 @@ fn insert(sql: &impl SqlDatabase, call: &BeginBatch, now_ms: i64) -> Result<(), 
     .map(drop)
 }
 
-/// Records the dataset that the batch is read as: the settings may say another one than at an earlier attempt.
+/// Records the dataset that the batch is read as; settings may have changed since an earlier attempt.
 fn name_dataset(sql: &impl SqlDatabase, call: &BeginBatch) -> Result<(), BackendError> {
     let statement = "UPDATE source_v1 SET dataset = ?1, possible_datasets = ?2
          WHERE id = ?3 AND (dataset <> ?1 OR possible_datasets <> ?2)";
@@ -134,7 +134,7 @@ fn name_dataset(sql: &impl SqlDatabase, call: &BeginBatch) -> Result<(), Backend
     .map(drop)
 }
 
-/// Records that the same bytes were written again.
+/// Records that an object with the same content was uploaded again.
 fn touch(sql: &impl SqlDatabase, call: &BeginBatch) -> Result<(), BackendError> {
     let parameters = [SqlValue::number(call.object.uploaded_ms), SqlValue::text(call.source.as_str())];
     sql.run("UPDATE source_v1 SET uploaded_ms = ?, gone = 0 WHERE id = ?", &parameters).map(drop)
@@ -195,7 +195,7 @@ pub(super) fn seal(
     Ok(SealAnswer { already, send: unsent(sql, ledger, &seal.source)? })
 }
 
-/// Records whether the rays of a source are in the index, if they were to be.
+/// Records whether the index has the rays of a source, if indexing was requested.
 fn seal_index(sql: &impl SqlDatabase, indexed: Option<bool>, source: &SqlValue) -> Result<(), BackendError> {
     match indexed {
         Some(true) => {
@@ -210,7 +210,7 @@ fn seal_index(sql: &impl SqlDatabase, indexed: Option<bool>, source: &SqlValue) 
     }
 }
 
-/// Records that no ray of an older version is in the index.
+/// Records that the index has no ray of an older version.
 fn replace_older(sql: &impl SqlDatabase, source: &SqlValue) -> Result<(), BackendError> {
     sql.run(
         "UPDATE source_v1 SET indexed = 0, shards = '[]' WHERE id <> ?1 AND shards <> '[]'
@@ -221,27 +221,27 @@ fn replace_older(sql: &impl SqlDatabase, source: &SqlValue) -> Result<(), Backen
     .map(drop)
 }
 
-/// Records the shards that are about to hold rays of a source.
+/// Records the shards that are about to receive rays of a source.
 pub(super) fn record_shards(sql: &impl SqlDatabase, call: &RecordShards) -> Result<CallAck, BackendError> {
     let parameters = [json(&call.shards), SqlValue::text(call.source.as_str())];
     sql.run("UPDATE source_v1 SET shards = ?1 WHERE id = ?2 AND shards <> ?1", &parameters)?;
     Ok(CallAck {})
 }
 
-/// The payloads of a source without any claim: their messages may not have been sent.
+/// Returns the payloads of a source that were never claimed: their messages may not have been sent.
 fn unsent(sql: &impl SqlDatabase, ledger: &str, source: &SourceId) -> Result<Vec<DeliveryId>, BackendError> {
     let parameters = [SqlValue::text(source.as_str()), SqlValue::text(DeliveryState::Prepared.name())];
     let unsent = deliveries(sql, "source = ? AND state = ? AND token = 0 ORDER BY plan, number", &parameters)?;
     Ok(unsent.iter().map(|delivery| id_of(ledger, delivery)).collect())
 }
 
-/// The identity of a payload of this ledger.
+/// Returns the identity of a payload of this ledger.
 pub(super) fn id_of(ledger: &str, delivery: &Delivery) -> DeliveryId {
     let Delivery { source, plan, payload, .. } = delivery;
     DeliveryId { ledger: ledger.to_owned(), source: source.clone(), plan: *plan, index: payload.index.clone() }
 }
 
-/// Quarantines a source. One that is sealed stays so, and its replay has come to its end.
+/// Quarantines a source. A sealed source stays sealed, and its replay ends.
 pub(super) fn quarantine(sql: &impl SqlDatabase, call: &QuarantineBatch) -> Result<QuarantineAnswer, BackendError> {
     let source = SqlValue::text(call.source.as_str());
     let parameters = [
@@ -273,9 +273,9 @@ pub(super) fn forget_object(
     Ok(DeletedObjectVersions { versions: versions.into_iter().map(replaced).collect() })
 }
 
-/// Those of these sources that are neither sealed nor quarantined, or wait for a replay, or have a plan that is not sealed
-/// (another batch with lines of it may wait for that), or none for times that are to be delivered: a backfill may have
-/// come before the event.
+/// Returns the unfinished ones of these sources: neither sealed nor quarantined, waiting for a replay, with an unsealed
+/// plan (another batch that shares its lines may wait for that), or without a plan for times to be delivered (a
+/// backfill may have preceded the event).
 pub(super) fn find_unfinished(
     sql: &impl SqlDatabase,
     call: &FindUnfinished,
@@ -294,7 +294,7 @@ pub(super) fn find_unfinished(
     Ok(UnfinishedSources { sources })
 }
 
-/// Whether a sealed source has a plan that is not sealed, or lacks one for some of these times.
+/// Returns whether a sealed source has an unsealed plan, or lacks one for some of these times.
 fn has_work_left(
     sql: &impl SqlDatabase,
     source: &SourceId,
@@ -305,7 +305,7 @@ fn has_work_left(
     has_plans_left(sql, source, deliver.filter(|_| dataset.as_deref() == Some(Dataset::HttpRequests.name())))
 }
 
-/// The state of a source and the number of its replay; `None` where the ledger does not know it.
+/// Returns the state of a source and the number of its replay; `None` if the ledger does not know it.
 fn standing(sql: &impl SqlDatabase, source: &SourceId) -> Result<Option<(BatchState, u32)>, BackendError> {
     let known = sql.run("SELECT state, replay FROM source_v1 WHERE id = ?", &[SqlValue::text(source.as_str())])?;
     known.rows.first().map(|row| Ok((LedgerRow(row).batch_state(0)?, LedgerRow(row).number(1)?))).transpose()

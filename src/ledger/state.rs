@@ -1,4 +1,4 @@
-//! How far a batch is.
+//! The processing state of a batch.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,19 +6,19 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum BatchState {
-    /// Its object is being read, or the reading broke off.
+    /// Its object is being read, or reading was interrupted.
     Open,
     /// Every line of it is accounted for.
     Sealed,
-    /// Its object is not a valid batch; it waits for a person to replay it.
+    /// Its object is not a valid batch; a person may replay it.
     Quarantined,
 }
 
 impl BatchState {
-    /// All states, in the order in which they are listed.
+    /// All states, in listing order.
     pub const ALL: [Self; 3] = [Self::Open, Self::Sealed, Self::Quarantined];
 
-    /// The name, as SQL and JSON spell it.
+    /// Returns the state's name in SQL and JSON.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -28,7 +28,7 @@ impl BatchState {
         }
     }
 
-    /// The state with that name.
+    /// Parses a state from its name.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|state| state.name() == name)

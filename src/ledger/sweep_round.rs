@@ -1,5 +1,5 @@
-//! The round of the sweep: a listing of the complete log bucket, spread over many sweeps. Kept in the registry, driven by
-//! the cron ([`crate::pipeline::sweep`]).
+//! The round of the sweep: a listing of the complete log bucket, spread over many sweeps. Stored in the registry,
+//! driven by the cron ([`crate::pipeline::sweep`]).
 //!
 //! # Invariants
 //! A round continues from its last recorded step, and two sweeps cannot both record the same step.
@@ -11,31 +11,32 @@ use crate::backend::{BackendError, SqlDatabase};
 use crate::limits::SWEEP_BEHIND_MS;
 use crate::rpc::{Dispatcher, calls};
 
-/// The table: one row, read and written whole.
+/// The table: one row, read and written as a whole.
 pub(super) const SCHEMA: &str =
     "CREATE TABLE IF NOT EXISTS sweep_round_v1 (one INTEGER PRIMARY KEY, round TEXT NOT NULL)";
 
-/// How far the round is.
+/// The progress of the round.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct SweepRound {
-    /// Number of steps of all rounds, which fences two sweeps from each other.
+    /// Number of steps over all rounds; it fences two sweeps from each other.
     pub steps: u64,
-    /// Unix milliseconds of its first step.
+    /// Unix milliseconds of the round's first step.
     pub began_ms: i64,
-    /// Unix milliseconds: it looks for objects written since then.
+    /// Unix milliseconds: objects written before are not considered.
     pub since_ms: i64,
-    /// The last key that was listed.
+    /// The last listed key; the listing continues after it.
     pub after: Option<String>,
-    /// Unix milliseconds: when the first object was written that the round announced; the next round looks for it again.
+    /// Unix milliseconds at which the earliest object announced by this round was written; the next round looks for it
+    /// again.
     pub unfinished_ms: Option<i64>,
-    /// Whether the listing came to its end; the next round begins later.
+    /// Whether the listing is complete; the next round begins later.
     pub done: bool,
-    /// Unix milliseconds up to which completed rounds looked for every object; `None` before the first one.
+    /// Unix milliseconds up to which completed rounds have looked for every object; `None` before the first one.
     pub listed_until_ms: Option<i64>,
 }
 
 impl SweepRound {
-    /// Whether the listing takes longer than it should, or no sweep goes on with it.
+    /// Returns whether the listing takes longer than it should, or no sweep continues it.
     #[must_use]
     pub const fn is_behind(&self, now_ms: i64) -> bool {
         now_ms - self.began_ms > SWEEP_BEHIND_MS
@@ -47,21 +48,21 @@ calls! {
     "v1/sweep-step": RecordSweepStep => SweepStepAnswer,
 }
 
-/// Asks how far the round is.
+/// A request for the progress of the round.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GetSweepRound {}
 
-/// What the registry answers to [`GetSweepRound`].
+/// The registry's answer to [`GetSweepRound`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SweepRoundAnswer {
     /// The round; `None` before the first step.
     pub round: Option<SweepRound>,
 }
 
-/// Records one step of the round.
+/// A request to record one step of the round.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RecordSweepStep {
-    /// The number of steps that the sweep read; another number means that a different sweep was faster.
+    /// The number of steps that the sweep read; a different number means that another sweep was faster.
     pub after_steps: u64,
     /// The round after the step.
     pub round: SweepRound,
@@ -70,11 +71,11 @@ pub struct RecordSweepStep {
 /// Whether a step of the round was recorded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SweepStepAnswer {
-    /// `false` where another sweep recorded a step meanwhile.
+    /// `false` if another sweep recorded a step in the meantime.
     pub kept: bool,
 }
 
-/// Offers the calls about the round.
+/// Registers the calls about the round.
 pub(super) fn dispatch<'a, S: SqlDatabase>(sql: &S, calls: Dispatcher<'a, S>) -> Dispatcher<'a, S> {
     calls.on(|_: &GetSweepRound| Ok(SweepRoundAnswer { round: round(sql)? })).on(|step| record(sql, step))
 }

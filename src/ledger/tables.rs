@@ -1,10 +1,11 @@
-//! The tables of a ledger, and the payload as a row.
+//! The tables of a ledger, and payloads as rows.
 //!
-//! Their version is in their names. There is no secondary index: rows read cost a thousandth of rows written, and
-//! a ledger is one hour's. A payload's row is written when it is sealed, claimed and committed, and no more.
+//! Table names carry the version of their layout. There is no secondary index: a row read costs a thousandth of a row
+//! written, and a ledger holds a single hour. A payload's row is written when it is sealed, claimed and committed, and
+//! at no other time.
 //!
 //! # Invariants
-//! A row that cannot be read is an error, never a default.
+//! An unreadable row is an error, never a default.
 
 use super::breaker::Breaker;
 use super::delivery::{Delivery, DeliveryState, Payload};
@@ -14,8 +15,8 @@ use super::state::BatchState;
 use crate::backend::{BackendError, SqlDatabase, SqlRow, SqlValue};
 use crate::partner::OnUnknown;
 
-/// The statements that create the tables where they do not exist. A source's `replay` is odd while it waits to be read
-/// again. Its `rejected` lines are those of the last reading, a plan's those of its own.
+/// The statements that create the tables if they do not exist. A source's `replay` is odd while it waits for its
+/// replay. A source's `rejected` lines are those of the last reading, a plan's those of its own seal.
 pub(super) const SCHEMA: [&str; 5] = [
     "CREATE TABLE IF NOT EXISTS source_v1 (
         id TEXT PRIMARY KEY,
@@ -42,65 +43,65 @@ pub(super) const SCHEMA: [&str; 5] = [
         status INTEGER, code TEXT, completed_ms INTEGER,
         PRIMARY KEY (source, plan, number)) WITHOUT ROWID",
     "CREATE TABLE IF NOT EXISTS note_v1 (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
-    // A body begins where `ats` says, in the order of the payloads.
+    // `ats` has the offset of each body, in the order of the payloads.
     "CREATE TABLE IF NOT EXISTS pack_v1 (
         source TEXT NOT NULL, plan INTEGER NOT NULL, first TEXT NOT NULL, last TEXT NOT NULL,
         digest TEXT NOT NULL, ats TEXT NOT NULL, removed INTEGER NOT NULL,
         PRIMARY KEY (source, plan, first)) WITHOUT ROWID",
 ];
 
-/// The condition that a payload became terminal before an instant, from which on its body is kept for a while.
+/// The condition for payloads that became terminal before an instant.
 pub(super) const TERMINAL_BEFORE: &str = "state IN ('delivered', 'dropped', 'split') AND completed_ms < ?";
 
 /// The columns of a payload, in the order of [`delivery`].
 const COLUMNS: &str = "source, plan, number, sha256, lines, bytes, first_offset, last_offset, state, next_attempt_ms, wake_ms, \
      token, claimant, uncommitted, lease_ms, park, attempts, unknown_outcomes, status, code, completed_ms";
 
-/// A row, read by column.
+/// A row with typed access to its columns.
 pub(super) struct LedgerRow<'a>(pub(super) &'a SqlRow);
 
 impl LedgerRow<'_> {
-    /// The text in a column.
+    /// Returns the text in a column.
     pub(super) fn text(&self, column: usize) -> Result<String, BackendError> {
         self.maybe_text(column).ok_or_else(|| unreadable(column))
     }
 
-    /// The text in a column that may be empty.
+    /// Returns the text in a nullable column.
     pub(super) fn maybe_text(&self, column: usize) -> Option<String> {
         self.0.get(column).and_then(SqlValue::as_text).map(str::to_owned)
     }
 
-    /// The integer in a column.
+    /// Returns the integer in a column.
     pub(super) fn integer(&self, column: usize) -> Result<i64, BackendError> {
         self.maybe_integer(column).ok_or_else(|| unreadable(column))
     }
 
-    /// The integer in a column that may be empty.
+    /// Returns the integer in a nullable column.
     pub(super) fn maybe_integer(&self, column: usize) -> Option<i64> {
         self.0.get(column).and_then(SqlValue::as_integer)
     }
 
-    /// The integer in a column, as a type that it fits.
+    /// Returns the integer in a column, converted to a type that can hold it.
     pub(super) fn number<T: TryFrom<i64>>(&self, column: usize) -> Result<T, BackendError> {
         T::try_from(self.integer(column)?).map_err(|_| unreadable(column))
     }
 
-    /// What the JSON in a column says.
+    /// Parses the JSON in a column.
     pub(super) fn json<T: serde::de::DeserializeOwned>(&self, column: usize) -> Result<T, BackendError> {
         serde_json::from_str(&self.text(column)?).map_err(|_| unreadable(column))
     }
 
-    /// The state of a source in a column.
+    /// Parses the state of a source in a column.
     pub(super) fn batch_state(&self, column: usize) -> Result<BatchState, BackendError> {
         BatchState::from_name(&self.text(column)?).ok_or_else(|| unreadable(column))
     }
 
-    /// The state of a payload in a column.
+    /// Parses the state of a payload in a column.
     pub(super) fn delivery_state(&self, column: usize) -> Result<DeliveryState, BackendError> {
         DeliveryState::from_name(&self.text(column)?).ok_or_else(|| unreadable(column))
     }
 
-    /// The source in a column.
+    /// Parses the identity of a source in a column.
     pub(super) fn source(&self, column: usize) -> Result<SourceId, BackendError> {
         SourceId::from_digits(&self.text(column)?).ok_or_else(|| unreadable(column))
     }
@@ -110,17 +111,17 @@ fn unreadable(column: usize) -> BackendError {
     BackendError::new("reading a row of the ledger", format!("column {column} has a value that was never written"))
 }
 
-/// The JSON of a plain value, as a parameter.
+/// Serialises a plain value to JSON, as a parameter.
 pub(super) fn json(value: &impl serde::Serialize) -> SqlValue {
     SqlValue::Text(serde_json::to_string(value).unwrap_or_default())
 }
 
-/// An optional number as a parameter.
+/// Converts an optional number to a parameter.
 pub(super) fn maybe<T: TryInto<i64>>(value: Option<T>) -> SqlValue {
     value.map_or(SqlValue::Null, SqlValue::number)
 }
 
-/// The payloads that the condition holds for, without the places of their bodies: [`super::packs`] has these.
+/// Returns the payloads that meet the condition, without the locations of their bodies, which [`super::packs`] has.
 pub(super) fn deliveries(
     sql: &impl SqlDatabase,
     condition: &str,
@@ -130,17 +131,17 @@ pub(super) fn deliveries(
     rows.iter().map(|row| delivery(&LedgerRow(row))).collect()
 }
 
-/// One payload, without the place of its body.
+/// Returns one payload, without the location of its body.
 pub(super) fn find(sql: &impl SqlDatabase, id: &DeliveryId) -> Result<Option<Delivery>, BackendError> {
     Ok(deliveries(sql, "source = ? AND plan = ? AND number = ?", &place(id))?.pop())
 }
 
-/// The key of a payload's row: source, plan, number.
+/// Returns the primary key of a payload's row: source, plan, number.
 pub(super) fn place(id: &DeliveryId) -> [SqlValue; 3] {
     [SqlValue::text(id.source.as_str()), SqlValue::number(id.plan), SqlValue::text(&*id.index)]
 }
 
-/// What the ledger has noted under a name.
+/// Returns the ledger's note of a name.
 pub(super) fn note(sql: &impl SqlDatabase, name: &str) -> Result<Option<String>, BackendError> {
     let kept = sql.run("SELECT value FROM note_v1 WHERE name = ?", &[SqlValue::text(name)])?;
     kept.rows.first().map(|row| LedgerRow(row).text(0)).transpose()
@@ -149,7 +150,7 @@ pub(super) fn note(sql: &impl SqlDatabase, name: &str) -> Result<Option<String>,
 /// The name of the note that holds the breaker.
 pub(super) const BREAKER: &str = "breaker";
 
-/// The breaker, as it was kept.
+/// Returns the stored breaker.
 pub(super) fn breaker(sql: &impl SqlDatabase) -> Result<Breaker, BackendError> {
     let Some(kept) = note(sql, BREAKER)? else { return Ok(Breaker::default()) };
     serde_json::from_str(&kept).map_err(|error| BackendError::new("reading the breaker", error.to_string()))
@@ -185,7 +186,7 @@ fn delivery(row: &LedgerRow<'_>) -> Result<Delivery, BackendError> {
     })
 }
 
-/// Writes the row of a payload, new or not.
+/// Inserts or replaces the row of a payload.
 pub(super) fn save(sql: &impl SqlDatabase, delivery: &Delivery) -> Result<(), BackendError> {
     let Delivery { source, plan, payload, .. } = delivery;
     let parameters = [

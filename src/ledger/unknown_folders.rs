@@ -1,6 +1,6 @@
-//! Folders of the log bucket that hold no known dataset, kept in the registry so that each is reported once.
+//! Folders of the log bucket without a known dataset, stored in the registry so that each is reported once.
 //!
-//! Table `unknown_folder_v1` has a row for each.
+//! Table `unknown_folder_v1` has one row per folder.
 //!
 //! # Invariants
 //! There are at most [`UNKNOWN_FOLDERS`] rows: further folders are not reported.
@@ -13,7 +13,7 @@ use crate::backend::{BackendError, DurableObjects, SqlDatabase, SqlValue};
 use crate::limits::UNKNOWN_FOLDERS;
 use crate::rpc::{self, Dispatcher, calls};
 
-/// The table.
+/// The table: one row per folder.
 pub(super) const SCHEMA: &str = "CREATE TABLE IF NOT EXISTS unknown_folder_v1 (
         folder TEXT PRIMARY KEY, first_ms INTEGER NOT NULL) WITHOUT ROWID";
 
@@ -21,7 +21,7 @@ calls! {
     "v1/unknown-folder": KeepUnknownFolder => UnknownFolderAnswer,
 }
 
-/// Records a folder that holds no known dataset.
+/// A request to record a folder without a known dataset.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KeepUnknownFolder {
     /// Its key prefix.
@@ -31,20 +31,20 @@ pub struct KeepUnknownFolder {
 /// The answer to [`KeepUnknownFolder`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UnknownFolderAnswer {
-    /// Whether it was recorded now.
+    /// Whether this call recorded the folder first.
     pub is_new: bool,
 }
 
-/// Records a folder in the registry; returns whether it is new there.
+/// Records a folder in the registry; returns whether it was new.
 ///
 /// # Errors
-/// [`BackendError`] where the registry cannot be reached.
+/// [`BackendError`] if the registry cannot be reached.
 pub async fn keep_unknown_folder(ledgers: &impl DurableObjects, folder: &str) -> Result<bool, BackendError> {
     let call = KeepUnknownFolder { folder: folder.into() };
     Ok(rpc::call(ledgers, REGISTRY, &call).await?.is_new)
 }
 
-/// Offers the call.
+/// Registers the call about unknown folders.
 pub(super) fn dispatch<'a, S: SqlDatabase>(sql: &S, calls: Dispatcher<'a, S>, now_ms: i64) -> Dispatcher<'a, S> {
     calls.on(|call| keep(sql, call, now_ms))
 }

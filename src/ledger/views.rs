@@ -1,7 +1,7 @@
-//! The accounts of a ledger and of a source, and why its payloads wait, for people to read.
+//! The accounts of a ledger or a source, and the reasons why its payloads wait, for people to read.
 //!
-//! The left side (lines in) is what the reader of the object counted; the right side is the sum of payloads, rejections
-//! and filters, each from its own rows. The difference is shown, never hidden.
+//! Lines in are those that the reader of the object counted; the other side is the sum of payloads, rejections and
+//! filters, each from its own rows. The difference is shown, never hidden.
 
 use super::books::{BatchSummary, LedgerTotals, LineTotals, PayloadView, add_all};
 use super::breaker::Breaker;
@@ -21,13 +21,13 @@ use crate::backend::{BackendError, SqlDatabase, SqlRow, SqlValue};
 use crate::index::{LineCounts, ObjectVersion, RejectedLines};
 use crate::limits::{LEASE_MS, REJECTED_LISTED};
 
-/// The reason of records that no plan covers: delivery is off, their dataset is not delivered, or their time is outside
+/// The reason for records without a plan: delivery is off, their dataset is not delivered, or their time is outside
 /// every plan.
 const NO_PLAN: &str = "no_plan";
-/// The reason of records of payloads that a person dropped.
+/// The reason for records of payloads dropped by a person.
 const DROPPED: &str = "dropped";
 
-/// The accounts of the whole ledger, and why its payloads wait.
+/// Returns the accounts of the whole ledger, and the reasons why its payloads wait.
 pub(super) fn totals(
     sql: &impl SqlDatabase,
     ledger: &str,
@@ -40,7 +40,7 @@ pub(super) fn totals(
     Ok(LedgerReport { totals: books(sql, "1 = 1", &[])?, delivery: DeliveryHealth::new(&breaker, oldest, now_ms) })
 }
 
-/// The payload that has been waiting or being sent for longest, and since when: the seal of its plan.
+/// Returns the payload that has been waiting or being sent longest, with the time of its plan's seal.
 fn oldest_pending(sql: &impl SqlDatabase) -> Result<Option<(Delivery, i64)>, BackendError> {
     let rows = sql.run(
         "SELECT delivery_v1.source, delivery_v1.plan, delivery_v1.number, sealed_ms
@@ -55,7 +55,7 @@ fn oldest_pending(sql: &impl SqlDatabase) -> Result<Option<(Delivery, i64)>, Bac
     Ok(found.map(|delivery| (delivery, since_ms)))
 }
 
-/// The accounts of the sources that meet the condition, in which `id` names the source in `source_v1`.
+/// Returns the accounts of the sources that meet the condition, in which `id` names the source in `source_v1`.
 fn books(sql: &impl SqlDatabase, condition: &str, parameters: &[SqlValue]) -> Result<LedgerTotals, BackendError> {
     let mut totals = LedgerTotals::default();
     let mut records = 0;
@@ -94,7 +94,7 @@ fn books(sql: &impl SqlDatabase, condition: &str, parameters: &[SqlValue]) -> Re
     Ok(totals)
 }
 
-/// Adds the payloads of one state.
+/// Adds the payloads in one state.
 fn add_payloads(totals: &mut LedgerTotals, state: DeliveryState, row: &LedgerRow<'_>) -> Result<(), BackendError> {
     let (payloads, lines) = (row.number::<u64>(1)?, row.number::<u64>(2)?);
     *totals.payloads.entry(state.name().to_owned()).or_default() += payloads;
@@ -105,13 +105,13 @@ fn add_payloads(totals: &mut LedgerTotals, state: DeliveryState, row: &LedgerRow
         DeliveryState::Delivered => totals.lines.delivered += lines,
         DeliveryState::Parked => totals.lines.parked += lines,
         DeliveryState::Dropped => *totals.lines.filtered.entry(DROPPED.into()).or_default() += lines,
-        // The two payloads that replace it are counted.
+        // Counted by the two payloads that replace it.
         DeliveryState::Split => {}
     }
     Ok(())
 }
 
-/// The difference between both sides of the accounts.
+/// Returns the difference between both sides of the accounts.
 fn unaccounted(lines: &LineTotals) -> i64 {
     let (rejected, filtered): (u64, u64) = (lines.rejected.values().sum(), lines.filtered.values().sum());
     let right = lines.delivered + lines.pending + lines.parked + rejected + filtered;
@@ -122,7 +122,7 @@ fn unaccounted(lines: &LineTotals) -> i64 {
 const SOURCE: &str = "id, object_key, etag, uploaded_ms, size, dataset, state, code, reason, indexed, gone, first_seen_ms, \
      sealed_ms, counts, inflated, shards, replay, rejected, first_ms, last_ms, possible_datasets";
 
-/// Lists sources, those first seen last at the front.
+/// Lists sources, most recently first seen first.
 pub(super) fn batches(sql: &impl SqlDatabase, ledger: &str, call: &ListBatches) -> Result<BatchList, BackendError> {
     let state = call.state.map_or(SqlValue::Null, |state| SqlValue::text(state.name()));
     let rows = sql.run(
@@ -135,7 +135,7 @@ pub(super) fn batches(sql: &impl SqlDatabase, ledger: &str, call: &ListBatches) 
     Ok(BatchList { batches })
 }
 
-/// One source with its payloads.
+/// Returns one source with its payloads.
 pub(super) fn batch(
     sql: &impl SqlDatabase,
     ledger: &str,
@@ -159,7 +159,7 @@ pub(super) fn batch(
     Ok(BatchDetails { batch, shards, totals, rejected, plans, duplicates, payloads })
 }
 
-/// The duplicates in the plans of a source.
+/// Returns the duplicates in the plans of a source.
 fn duplicates(sql: &impl SqlDatabase, source: &[SqlValue]) -> Result<Vec<PlanDuplicates>, BackendError> {
     let statement = "SELECT duplicates FROM plan_v1 WHERE source = ? AND duplicates IS NOT NULL ORDER BY number";
     sql.run(statement, source)?.rows.iter().map(|row| LedgerRow(row).json(0)).collect()

@@ -1,37 +1,37 @@
-//! What holds a payload, and until when.
+//! The reason why a payload waits, and until when.
 
 use serde::{Deserialize, Serialize};
 
 use super::breaker::Breaker;
 use super::delivery::{Delivery, DeliveryState};
 
-/// What holds a payload, and until when.
+/// The reason why a payload waits, and until when.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PayloadWait {
-    /// What it waits for.
+    /// The cause of the wait.
     pub waits_for: WaitCause,
-    /// Unix milliseconds of the earliest change; `None` where it depends on something else than time.
+    /// Unix milliseconds of the earliest change; `None` if the wait does not depend on time.
     pub until_ms: Option<i64>,
 }
 
-/// What a payload waits for.
+/// The cause of a payload's wait.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum WaitCause {
-    /// Its turn: its message is on `send-queue`.
+    /// Its message is on `send-queue`.
     Queue,
-    /// The end of an attempt.
+    /// An attempt is in progress.
     Attempt,
-    /// The end of its own pause after a failed attempt.
+    /// Its own pause after a failed attempt.
     Retry,
     /// The breaker of its ledger.
     Breaker,
-    /// The decision of a person.
+    /// A person must decide.
     Decision,
 }
 
 impl PayloadWait {
-    /// What this payload waits for under this breaker; `None` in a terminal state.
+    /// Returns why this payload waits under this breaker; `None` in a terminal state.
     pub(super) fn new(delivery: &Delivery, breaker: &Breaker, now_ms: i64) -> Option<Self> {
         let breaker_ms = if breaker.is_open() { breaker.open_until_ms } else { i64::MIN };
         let next_ms = delivery.next_attempt_ms;

@@ -1,11 +1,10 @@
-//! The ledger's alarm: it ends leases that no commit ended, and sends messages again.
+//! The ledger's alarm: it ends expired leases, and sends messages again.
 //!
-//! The row of a payload says when something must be done about it at the latest, and the alarm does that. A message on
-//! the queue is only a wake-up, which may be lost or doubled; the row is what counts.
+//! A payload's row holds the latest time at which something must be done about it, and the alarm does it then. A
+//! message on the queue is only a wake-up, which may be lost or duplicated; the row is authoritative.
 //!
 //! # Invariants
-//! The alarm is set again before anything else is done, so that no failure stops it. Doing its work twice has the effect
-//! of doing it once.
+//! The alarm is set again before anything else is done, so that no failure stops it. Its work is idempotent.
 
 use std::future::Future;
 
@@ -21,23 +20,23 @@ use crate::limits::{ALARM_AGAIN_MS, ALARM_MESSAGES, OUTBOX_AGAIN_MS};
 
 /// The alarm of one ledger.
 pub trait Alarm {
-    /// Sets the alarm to this instant in Unix milliseconds, instead of any other; `None` removes it.
+    /// Replaces the alarm's time with this instant in Unix milliseconds; `None` removes it.
     fn set(&self, at_ms: Option<i64>) -> impl Future<Output = Result<(), BackendError>>;
 }
 
-/// What one alarm did, for its line in the log.
+/// The work of one alarm, for its log line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 pub struct AlarmReport {
-    /// Number of leases that it ended.
+    /// Number of leases ended.
     pub leases_ended: usize,
-    /// Number of messages that it sent.
+    /// Number of messages sent.
     pub messages: usize,
 }
 
-/// Does what is due, and sets the alarm to what comes next.
+/// Does the work that is due, and sets the alarm to the next due time.
 ///
 /// # Errors
-/// [`BackendError`] where the queue, the database or the alarm failed; the alarm was set before.
+/// [`BackendError`] if the queue, the database or the alarm failed; the alarm was set before.
 pub async fn alarm(
     sql: &impl SqlDatabase,
     ledger: &str,
@@ -52,23 +51,23 @@ pub async fn alarm(
         queue.send(&ids).await?;
     }
     sent(sql, &ids, clock())?;
-    // Until the one that is to try has claimed, the breaker does not know of it.
+    // The breaker does not know of the probe until it has claimed.
     let messages_from_ms = if to_try { clock() + ALARM_AGAIN_MS } else { i64::MIN };
     alarm.set(next_from(sql, messages_from_ms)?).await?;
     Ok(AlarmReport { leases_ended, messages })
 }
 
-/// What is due at this instant.
+/// The work that is due at an instant.
 #[derive(Default)]
 struct DueWork {
     leases_ended: usize,
     /// The payloads whose message is due.
     ids: Vec<DeliveryId>,
-    /// Whether it is a single payload that tests whether the partner has recovered.
+    /// Whether they are a single payload that probes whether the partner has recovered.
     to_try: bool,
 }
 
-/// Ends the leases that are over, and names the payloads whose message is due.
+/// Ends the expired leases, and selects the payloads whose message is due.
 fn due(sql: &impl SqlDatabase, ledger: &str, now_ms: i64) -> Result<DueWork, BackendError> {
     let mut found = DueWork::default();
     sql.transaction(&mut || {
@@ -83,7 +82,8 @@ fn due(sql: &impl SqlDatabase, ledger: &str, now_ms: i64) -> Result<DueWork, Bac
         let breaker = breaker(sql)?;
         let limit = match breaker.is_open() {
             true if breaker.open_until_ms > now_ms => return Ok(()),
-            // One tries; the one with the fewest attempts, lest a poisoned payload always goes first.
+            // Only the probe: the payload with the fewest attempts, so that a poisoned payload does not always go
+            // first.
             true => SqlValue::Integer(1),
             false => limit,
         };
@@ -113,12 +113,12 @@ fn sent(sql: &impl SqlDatabase, ids: &[DeliveryId], now_ms: i64) -> Result<(), B
     })
 }
 
-/// The next instant at which something must be done.
+/// Returns the next instant at which something must be done.
 pub(super) fn next(sql: &impl SqlDatabase) -> Result<Option<i64>, BackendError> {
     next_from(sql, i64::MIN)
 }
 
-/// The same, where no message is to be sent before an instant; leases are not held back.
+/// Like [`next`], but with no message sent before an instant; leases are not delayed.
 fn next_from(sql: &impl SqlDatabase, messages_from_ms: i64) -> Result<Option<i64>, BackendError> {
     let rows = sql.run("SELECT state, min(wake_ms) FROM delivery_v1 WHERE wake_ms IS NOT NULL GROUP BY state", &[])?;
     let breaker = breaker(sql)?;
@@ -132,7 +132,7 @@ fn next_from(sql: &impl SqlDatabase, messages_from_ms: i64) -> Result<Option<i64
     Ok(next)
 }
 
-/// Sets the alarm again, which the instant that is returned with the answer does.
+/// Sets the alarm again: the instant returned with the answer does so.
 pub(super) const fn rearm(_ask: RearmAlarm) -> CallAck {
     CallAck {}
 }
