@@ -1,15 +1,15 @@
 //! Advances backfills: lists the bucket from where the last step ended, and announces the objects that match a job's
 //! window.
 //!
-//! An object is announced by the message that R2 would send, with the job's options added; the parse stage does the
-//! rest, record by record. A step announces first and then saves the cursor: a step that is interrupted is repeated,
-//! and the ledgers know what is done.
+//! An object is announced with the message that R2 would send, plus the job's options; the parse stage does the rest,
+//! record by record. A step announces first and then saves the cursor: an interrupted step is repeated, and the ledgers
+//! recognise what is already done.
 //!
 //! # Invariants
 //!
-//! A job announces no more lines than its rate allows, apart from one object that is larger. No object is skipped: the
-//! cursor moves only past objects that were examined, and announced where they match. The folders of the window's days
-//! come first, then the complete bucket: what was moved into the folder of another day is found last.
+//! A job announces no more lines than its rate allows, apart from a single larger object. No object is skipped: the
+//! cursor moves only past objects that were examined, and announced if they match. The folders of the window's days
+//! come first, then the complete bucket: an object that was moved into another day's folder is found last.
 
 use serde::Serialize;
 
@@ -30,19 +30,19 @@ use crate::rpc;
 use crate::services::Services;
 use crate::time;
 
-/// What one run of the cron did.
+/// The work done in one run of the cron.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 pub struct BackfillProgress {
-    /// Jobs that were running.
+    /// Number of running jobs.
     pub jobs: usize,
-    /// Objects announced.
+    /// Number of announced objects.
     pub announced: u64,
 }
 
-/// Advances every running job by what its rate allows.
+/// Advances every running job as far as its rate allows.
 ///
 /// # Errors
-/// [`BackendError`] where a backend failed; the next run continues.
+/// [`BackendError`] if a backend failed; the next run continues.
 pub async fn drive_backfills(services: &impl Services, config: &Config) -> Result<BackfillProgress, BackendError> {
     let mut driven = BackfillProgress::default();
     start_from_push_time(services, config).await?;
@@ -57,7 +57,7 @@ pub async fn drive_backfills(services: &impl Services, config: &Config) -> Resul
 /// Starts a job.
 ///
 /// # Errors
-/// [`BackendError`] where the registry cannot be reached.
+/// [`BackendError`] if the registry cannot be reached.
 pub async fn start_backfill(
     services: &impl Services,
     config: &Config,
@@ -72,7 +72,7 @@ pub async fn start_backfill(
     .await
 }
 
-/// `PUSH_START_TIME` in the past means that what came since then is wanted, too: once for each value.
+/// Starts a backfill from a `PUSH_START_TIME` in the past until now, once per value.
 async fn start_from_push_time(services: &impl Services, config: &Config) -> Result<(), BackendError> {
     let now_ms = services.now_ms();
     let Some(start_ms) = config.push_start_ms.filter(|start| *start < now_ms && config.delivery.is_some()) else {
@@ -83,7 +83,7 @@ async fn start_from_push_time(services: &impl Services, config: &Config) -> Resu
     start_backfill(services, config, request, Some(format!("push-start-{start_ms}"))).await.map(drop)
 }
 
-/// Advances one job; returns how many objects were announced.
+/// Advances one job; returns the number of announced objects.
 async fn drive(services: &impl Services, config: &Config, id: i64, mut job: BackfillJob) -> Result<u64, BackendError> {
     let now_ms = services.now_ms();
     let before = job.announced;
@@ -97,7 +97,7 @@ async fn drive(services: &impl Services, config: &Config, id: i64, mut job: Back
         job.updated_ms = now_ms;
         let step = RecordBackfillStep { id, after_steps, job: job.clone() };
         if !rpc::call(services.ledgers(), REGISTRY, &step).await?.kept {
-            // Someone else drives it, or it was stopped.
+            // Another driver was faster, or the job was stopped.
             break;
         }
         job.steps += 1;
@@ -105,14 +105,14 @@ async fn drive(services: &impl Services, config: &Config, id: i64, mut job: Back
     Ok(job.announced - before)
 }
 
-/// The lines that may be announced now: what the time since the last step brings, and no more than a burst.
+/// Returns the number of lines that may be announced now: earned since the last step, and at most one burst.
 fn credit(job: &BackfillJob, now_ms: i64) -> i64 {
     let rate = i64::try_from(job.request.lines_per_second).unwrap_or(i64::MAX);
     let earned = rate.saturating_mul((now_ms - job.updated_ms).max(0)) / 1000;
     job.credit.saturating_add(earned).min(rate.saturating_mul(BACKFILL_BURST_S))
 }
 
-/// Looks at one page of the listing, as far as the credit reaches.
+/// Examines one page of the listing, as far as the credit allows.
 async fn page(services: &impl Services, config: &Config, id: i64, job: &mut BackfillJob) -> Result<(), BackendError> {
     let whole_bucket = job.cursor.whole_bucket;
     let Some(folder) = job.cursor.folders.last().cloned() else {
@@ -155,7 +155,7 @@ async fn page(services: &impl Services, config: &Config, id: i64, job: &mut Back
     if events.is_empty() { Ok(()) } else { services.parse_queue().send(&events).await }
 }
 
-/// Moves the cursor past the objects examined: the whole page, or up to the key at which the credit was used up.
+/// Moves the cursor past the examined objects: the whole page, or up to the key at which the credit ran out.
 fn move_on(cursor: &mut BackfillCursor, listed: &ListPage, stopped_at: Option<String>, request: &BackfillRequest) {
     let current = cursor.folders.pop();
     // The next page lists the folders after that key again.
@@ -166,21 +166,21 @@ fn move_on(cursor: &mut BackfillCursor, listed: &ListPage, stopped_at: Option<St
         return;
     }
     let last_key = listed.objects.last().map(|(key, _)| skip_unread_folder(key));
-    // After everything that the folder holds.
+    // The position after everything in the folder.
     let last_folder = listed.folders.last().map(|folder| format!("{folder}{}", char::MAX));
     cursor.after = stopped_at.or_else(|| last_key.max(last_folder)).or_else(|| cursor.after.take());
     cursor.folders.extend(current);
 }
 
-/// The message of an object, with what the job asks for.
+/// Builds the message of an object, with the job's options.
 fn event(bucket_name: &str, key: &str, head: &ObjectHead, id: i64, request: &BackfillRequest, now_ms: i64) -> R2Event {
     let BackfillRequest { start_ms, end_ms, index, deliver, .. } = *request;
     let event = R2Event::put_object(bucket_name, key, head.size, &head.etag, now_ms);
     R2Event { backfill: Some(EventBackfill { id, start_ms, end_ms, index, deliver }), ..event }
 }
 
-/// Whether an object may hold records of the window. Its name gives the time of writing, mostly minutes after the
-/// requests; an object whose name gives no time counts as wanted, unless its folders give another day.
+/// Returns whether an object may hold records of the window. Its name gives the time of writing, usually minutes after
+/// the requests; an object without a time in its name matches unless its folder names another day.
 fn is_wanted(key: &str, config: &Config, request: &BackfillRequest) -> bool {
     let is_batch = matches!(classify(key, &config.log_prefix), KeyClass::Batch(_));
     let near = match batch_times(key) {
@@ -193,12 +193,12 @@ fn is_wanted(key: &str, config: &Config, request: &BackfillRequest) -> bool {
     is_batch && near
 }
 
-/// Whether the folders of the window's days, which are listed first, include those of this object.
+/// Returns whether the folders of the window's days, which are listed first, include that of this object.
 fn is_in_near_folders(key: &str, config: &Config, request: &BackfillRequest) -> bool {
     config.log_prefix.folders_below(key).all(|folder| is_near(folder, request))
 }
 
-/// Whether a folder may hold such objects.
+/// Returns whether a folder may hold objects of the window.
 fn is_near(folder: &str, request: &BackfillRequest) -> bool {
     let first = time::day(request.start_ms.saturating_sub(BACKFILL_SKEW_MS));
     let last = time::day(request.end_ms.saturating_add(BACKFILL_LATE_MS));

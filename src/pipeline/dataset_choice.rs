@@ -1,32 +1,32 @@
-//! Of which dataset a batch is: what its key claims and what its first records say must agree.
+//! Chooses the dataset that a batch is read as: its key's claim and its first records must agree.
 //!
 //! # Invariants
 //!
-//! The same key, settings and bytes give the same choice. A dataset that a folder or a setting names is never read as
-//! another one.
+//! The same key, settings and bytes give the same choice. A batch whose folder or setting names a dataset is never read
+//! as another one.
 
 use std::collections::BTreeMap;
 
 use crate::bucket_keys::DatasetClaim;
 use crate::record::{Dataset, DatasetEvidence, DatasetSet, read_evidence};
 
-/// What a batch is read as.
+/// The dataset that a batch is read as, or the reason why there is none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DatasetChoice {
-    /// A batch of this dataset.
+    /// The batch is read as this dataset.
     Read(Dataset),
-    /// Nothing: its key names one dataset, its records are of another.
+    /// The key names one dataset, but the records are of another: the batch is not read.
     Contradiction {
         /// The dataset that the key names.
         named: Dataset,
         /// The dataset of the records.
         found: Dataset,
     },
-    /// Nothing: neither its key nor its records are of a known dataset.
+    /// Neither key nor records are of a known dataset: the batch is not read.
     Unknown,
 }
 
-/// Chooses the dataset of a batch by its key's claim and its first records.
+/// Chooses the dataset of a batch from its key's claim and its first records.
 #[must_use]
 pub fn choose_dataset(claim: DatasetClaim, records: &[Vec<u8>]) -> DatasetChoice {
     let evidence: Vec<DatasetEvidence> = records.iter().filter_map(|line| read_evidence(line).ok()).collect();
@@ -40,7 +40,7 @@ pub fn choose_dataset(claim: DatasetClaim, records: &[Vec<u8>]) -> DatasetChoice
     }
 }
 
-/// The datasets that the records of a batch may be of, whatever becomes of it; empty where nothing says.
+/// Returns the datasets that the records of a batch may belong to, whatever becomes of it; none if they do not say.
 #[must_use]
 pub fn possible_datasets(claim: DatasetClaim, choice: DatasetChoice, records: &[Vec<u8>]) -> Vec<Dataset> {
     match (choice, claim) {
@@ -54,7 +54,7 @@ pub fn possible_datasets(claim: DatasetClaim, choice: DatasetChoice, records: &[
     }
 }
 
-/// The named dataset, unless most records are of another one.
+/// Returns the named dataset, unless most records are of another one.
 fn check_named(named: Dataset, evidence: &[DatasetEvidence]) -> DatasetChoice {
     let others: Vec<DatasetEvidence> =
         evidence.iter().copied().filter(|record| !record.possible().contains(named)).collect();
@@ -64,7 +64,8 @@ fn check_named(named: Dataset, evidence: &[DatasetEvidence]) -> DatasetChoice {
     DatasetChoice::Contradiction { named, found: choose(named, &others) }
 }
 
-/// The dataset of most records whose names settle it, or else one that all may be of: the one hinted at, if it is one.
+/// Returns the dataset that most records settle by their names; failing that, one that they may all be of, preferring
+/// `hint`.
 fn choose(hint: Dataset, evidence: &[DatasetEvidence]) -> Dataset {
     let mut settled: BTreeMap<Dataset, usize> = BTreeMap::new();
     for dataset in evidence.iter().filter_map(|record| record.settled()) {

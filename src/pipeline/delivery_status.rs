@@ -1,8 +1,8 @@
-//! Finds the delivery status of one record: the payload that it is assigned to, or why there is none.
+//! Finds the delivery status of one record: the payload that it is assigned to, or the reason why there is none.
 //!
 //! # Invariants
-//! A record is judged by the same rules as when its payloads were made. The status follows from the line, its offset and
-//! the ledger's answer alone.
+//! A record is judged by the same rules as when its payloads were made. The status depends only on the line, its offset
+//! and the ledger's answer.
 
 use super::plan_rules::{Exclusion, PlanRules};
 use crate::ledger::DeliveryState;
@@ -10,12 +10,12 @@ use crate::ledger::books::PayloadView;
 use crate::ledger::calls::BatchDetails;
 use crate::record::{KeyNames, read_key_by};
 
-/// What the delivery plans of a batch say about one of its records.
+/// The status that the delivery plans of a batch give to one of its records.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DeliveryStatus<'a> {
     /// No plan covers its time.
     NoPlan,
-    /// Its plan is in a form that this version does not know.
+    /// This version does not know the format of its plan.
     UnknownPlan {
         /// The plan's number.
         plan: u32,
@@ -24,7 +24,7 @@ pub enum DeliveryStatus<'a> {
     Excluded {
         /// The plan's number.
         plan: u32,
-        /// Why.
+        /// The reason of the exclusion.
         why: Exclusion,
     },
     /// Its plan delivers it, but has no payload for it yet.
@@ -32,18 +32,17 @@ pub enum DeliveryStatus<'a> {
         /// The plan's number.
         plan: u32,
     },
-    /// Its plan delivers it, in one of these payloads.
+    /// Its plan delivers it in one of these payloads.
     Assigned {
         /// The plan's number.
         plan: u32,
-        /// The payloads that cover the record's offset; a payload that was split comes before the two that replaced
-        /// it.
+        /// The payloads that cover the record's offset; a split payload precedes the two that replaced it.
         payloads: Vec<&'a PayloadView>,
     },
 }
 
 impl DeliveryStatus<'_> {
-    /// The stable name of the status, in answers.
+    /// Returns the stable name of the status in answers.
     #[must_use]
     pub const fn name(&self) -> &'static str {
         match self {
@@ -55,8 +54,8 @@ impl DeliveryStatus<'_> {
         }
     }
 
-    /// Whether exactly one payload can hold the record. Both payloads that replace a split one cover all of its
-    /// offsets, so which of them holds the record is not known.
+    /// Returns whether exactly one payload can hold the record. Both payloads that replace a split one cover its full
+    /// range of offsets, so which of them holds the record is unknown.
     #[must_use]
     pub fn is_exact(&self) -> bool {
         let Self::Assigned { payloads, .. } = self else { return true };
@@ -64,8 +63,8 @@ impl DeliveryStatus<'_> {
     }
 }
 
-/// Finds the status of the record `line`, which begins at the inflated byte `at` of this batch, and whose job uses these
-/// names. `default_ms` is the instant of a record without a time.
+/// Finds the status of the record `line`, which begins at the inflated offset `at` of this batch, and whose job uses
+/// these names. `default_ms` is the instant of a record without a time.
 #[must_use]
 pub fn find_delivery_status<'a>(
     batch: &'a BatchDetails,
@@ -113,7 +112,7 @@ mod tests {
         find_delivery_status(batch, (&KeyNames::of(Dataset::HttpRequests), line), at, default_ms)
     }
 
-    /// A record of the second 10 after the epoch, of a visitor.
+    /// A visitor's record, 10 seconds after the epoch.
     const LINE: &[u8] =
         br#"{"RayID":"9e35512345678abc","EdgeStartTimestamp":"1970-01-01T00:00:10Z","EdgeResponseStatus":200}"#;
 

@@ -1,14 +1,14 @@
-//! Recognises lines that are in an earlier payload: of a batch that was moved, written anew, or posted twice, and of
+//! Recognises lines that are already in another payload: of a batch that was moved, rewritten or uploaded twice, or of
 //! the same batch.
 //!
-//! A plan claims its lines in the shards of their rays before it is sealed ([`crate::index::claims`]). Where an earlier
+//! A plan claims its lines in the shards of their rays before it is sealed ([`crate::index::claims`]). If an earlier
 //! claim shares a ray, the lines of its payloads are read and compared by digest; the batch is then scanned once more,
-//! which leaves out what the partner has or gets already.
+//! omitting the lines that the partner has or will receive anyway.
 //!
 //! # Invariants
 //!
-//! Of equal lines in several plans exactly one is delivered, by the plan whose claim came first in their shard. An
-//! earlier plan is waited for until it is sealed, or abandoned where its object is gone, so no line is held for a plan
+//! Of equal lines in several plans exactly one is delivered, by the plan that claimed first in their shard. A plan
+//! waits until an earlier one is sealed, or abandoned because its object is gone, so no line is held back for a plan
 //! that never delivers it. Claims are made in the order of shards, and none after an open earlier one, so batches never
 //! wait for each other in a circle.
 
@@ -34,18 +34,18 @@ use crate::render::partner::SEPARATOR;
 use crate::rpc;
 use crate::services::Services;
 
-/// The place of the ray among the cells of a partner line, from 0.
+/// The index of the ray among the cells of a partner line, from 0.
 const RAY_CELL: usize = 2;
 
-/// What a plan claims: the rays of its batch by shard, and its lines without a ray.
+/// The claims of a plan: the rays of its batch by shard, and its lines without a ray.
 #[derive(Debug, Default)]
 pub(super) struct LineClaims {
     parts: BTreeMap<u32, Vec<ClaimPart>>,
 }
 
 impl LineClaims {
-    /// The claims of a batch with these index entries; `digests` are of its lines without a ray, with the prefix of
-    /// their times.
+    /// Creates the claims of a batch with these index entries; `digests` are those of its lines without a ray, each
+    /// with the prefix of its time.
     pub(super) fn new(entries: &[ShardEntry], digests: &[(u32, u64)]) -> Self {
         let mut parts: BTreeMap<u32, Vec<ClaimPart>> = BTreeMap::new();
         for entry in entries {
@@ -66,7 +66,7 @@ impl LineClaims {
         Self { parts }
     }
 
-    /// The keys of all lines, ascending; equal ones stand side by side.
+    /// Returns the keys of all lines in ascending order, including repeated ones.
     fn keys(&self) -> Result<Vec<LineKey>, BackendError> {
         let mut keys = Vec::new();
         for (prefix, parts) in &self.parts {
@@ -84,26 +84,26 @@ impl LineClaims {
     }
 }
 
-/// An earlier plan with lines in common.
+/// An earlier plan that shares lines.
 #[derive(Debug)]
 struct EarlierPlan {
     name: PlanName,
-    /// The prefixes of the shards that it shares, each with whether it claims the same lines there.
+    /// The prefixes of the shared shards, each with whether the plan claims exactly the same lines there.
     shards: Vec<(u32, bool)>,
 }
 
-/// Finds the lines of a batch that are in other payloads.
+/// Finds lines of a batch that are already in other payloads.
 pub(super) struct DuplicateFinder<'a, S> {
     pub(super) services: &'a S,
     pub(super) permit: &'a ReadPermit,
     /// The handle of the batch.
     pub(super) batch: String,
-    /// The plan that is to deliver them.
+    /// The plan that would deliver the lines.
     pub(super) plan: PlanName,
 }
 
 impl<S: Services> DuplicateFinder<'_, S> {
-    /// Claims the lines, and finds those that are in earlier payloads or repeat. `None` where there are none.
+    /// Claims the lines, and finds those that repeat or are in earlier payloads. `None` if there are none.
     pub(super) async fn find(&self, claims: &LineClaims) -> Result<Option<KnownLines>, BackendError> {
         let earlier = self.claim(claims).await?;
         let keys = claims.keys()?;
@@ -127,7 +127,7 @@ impl<S: Services> DuplicateFinder<'_, S> {
         BatchId::for_object(self.services.bucket_name(), &plan.key, &plan.etag)
     }
 
-    /// Claims the lines shard by shard. Returns the earlier plans that deliver some of them.
+    /// Claims the lines shard by shard; returns the earlier plans that deliver some of them.
     async fn claim(&self, claims: &LineClaims) -> Result<Vec<EarlierPlan>, BackendError> {
         let mut plans: BTreeMap<PlanName, Option<EarlierPlan>> = BTreeMap::new();
         for (prefix, parts) in &claims.parts {
@@ -147,7 +147,7 @@ impl<S: Services> DuplicateFinder<'_, S> {
         Ok(plans.into_values().flatten().collect())
     }
 
-    /// Whether an earlier plan delivers its lines. One that is open is abandoned if its object is gone.
+    /// Returns whether an earlier plan delivers its lines. An open plan is abandoned if its object is gone.
     async fn settle(&self, plan: &PlanName) -> Result<bool, BackendError> {
         let id = self.id_of(plan);
         let call = |abandon| CheckPlan { source: id.source.clone(), plan: plan.plan, abandon };
@@ -177,7 +177,7 @@ impl<S: Services> DuplicateFinder<'_, S> {
         let call = GetBatch { source: id.source.clone() };
         let details = rpc::call(self.services.ledgers(), &id.ledger, &call).await?;
         let mut lines = Vec::new();
-        // The packs lack what the plan left to an earlier one, of which less may remain.
+        // The packs lack the lines that the plan left to an earlier one, of which less may remain.
         let has_left_out = details.duplicates.iter().any(|of_plan| of_plan.plan == plan.name.plan && !of_plan.sent);
         let is_read = has_left_out && self.read_object(plan, &details, keys, &mut lines).await?
             || self.read_packs(id, plan.name.plan, &details, keys, &mut lines).await?
@@ -196,7 +196,7 @@ impl<S: Services> DuplicateFinder<'_, S> {
         Ok(())
     }
 
-    /// Reads the lines from the plan's packs; returns whether all of them are there.
+    /// Reads the lines from the plan's packs; returns whether all were there.
     async fn read_packs(
         &self,
         id: &BatchId,
@@ -205,7 +205,7 @@ impl<S: Services> DuplicateFinder<'_, S> {
         keys: &[LineKey],
         lines: &mut Vec<u64>,
     ) -> Result<bool, BackendError> {
-        // The payloads that replace a split one have its lines.
+        // A split payload has all the lines of those that replace it.
         let of_plan = details.payloads.iter().filter(|view| view.plan == plan && !view.payload.index.contains('.'));
         let packs: Option<BTreeSet<String>> =
             of_plan.map(|view| Some(view.payload.pack.as_ref()?.key(&id.source, plan))).collect();
@@ -219,7 +219,7 @@ impl<S: Services> DuplicateFinder<'_, S> {
         Ok(packs.is_some())
     }
 
-    /// Renders the lines of the plan again from its object; returns whether the bucket still has it.
+    /// Renders the lines of the plan again from its object; returns whether the bucket still has the object.
     async fn read_object(
         &self,
         plan: &EarlierPlan,
@@ -264,12 +264,12 @@ impl<S: Services> DuplicateFinder<'_, S> {
     }
 }
 
-/// The rules of a batch's plan with this number; `None` where there is none, or it cannot be read.
+/// Returns the rules of a batch's plan with this number; `None` if it does not exist or cannot be read.
 fn rules_of(details: &BatchDetails, plan: u32) -> Option<PlanRules> {
     details.plans.iter().find(|other| other.number == plan).cloned().and_then(PlanRules::new)
 }
 
-/// The ray of a partner line. A cell that is not exactly a ray (`9e35512345678abc-SJC`) was claimed as one if these keys
+/// Returns the ray of a partner line. A cell that is not exactly a ray (`9e35512345678abc-SJC`) was claimed as one if these keys
 /// say so.
 fn claimed_ray(keys: &[LineKey], line: &[u8]) -> Option<RayId> {
     let cell = line.split(|byte| *byte == SEPARATOR).nth(RAY_CELL)?;
@@ -279,7 +279,7 @@ fn claimed_ray(keys: &[LineKey], line: &[u8]) -> Option<RayId> {
     })
 }
 
-/// Adds the digest of a partner line, if one of these keys is its.
+/// Adds the digest of a partner line if one of these keys matches.
 fn add_line(lines: &mut Vec<u64>, keys: &[LineKey], ray: Option<RayId>, text: &[u8]) {
     let ray = ray.map(RayKey::Ray);
     // A digest costs microseconds, a search tens of nanoseconds.

@@ -1,12 +1,12 @@
-//! The beginning of a batch, read ahead: its first lines, and whether they are of another form than NDJSON.
+//! The head of a batch, read ahead: its first lines, and whether they are in a form other than NDJSON.
 //!
-//! What was read ahead is put back in front of the body, so that a scan reads the whole of it. The scan judges the form
-//! again, to the end.
+//! The bytes that were read ahead are put back before the rest of the body, so that a scan reads all of it. The scan
+//! judges the form again, to the end.
 //!
 //! # Invariants
 //!
-//! At most [`HEAD_STORED`] bytes and one piece are held. A damaged body has a head too: the damage is for the scan to
-//! name.
+//! At most [`HEAD_STORED`] bytes and one piece are held. A damaged body has a head too: reporting the damage is left to
+//! the scan.
 
 use std::collections::VecDeque;
 use std::ops::ControlFlow;
@@ -16,24 +16,24 @@ use crate::batch::{BatchError, BatchForm, BatchLine, BatchReader, FormJudge};
 use crate::limits::{HEAD_LINES, HEAD_STORED, HEAD_TEXT};
 use crate::record::{RecordKey, read_evidence};
 
-/// Stored bytes that are inflated at once: deflate makes at most a megabyte of them.
+/// Number of stored bytes inflated at a time, to at most a megabyte.
 const STEP: usize = 1024;
 
-/// The beginning of a batch.
+/// The head of a batch.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct BatchHead {
-    /// Its first lines that are JSON objects, at most [`HEAD_LINES`].
+    /// The first lines that are JSON objects, at most [`HEAD_LINES`].
     pub records: Vec<Vec<u8>>,
-    /// Its form, where a line shows that it is not NDJSON.
+    /// The form, if a line shows that it is not NDJSON.
     pub form: Option<BatchForm>,
-    /// The form that it has if no record follows: none of its first lines is one.
+    /// The form if no record follows: none of the first lines is one.
     pub form_without_records: Option<BatchForm>,
-    /// Whether there is any line.
+    /// Whether the batch has any line.
     pub has_lines: bool,
 }
 
 impl BatchHead {
-    /// Reads the first stored bytes of a body; `is_whole` where that is all of it.
+    /// Parses the first stored bytes of a body; `is_whole` says whether they are all of it.
     #[must_use]
     pub fn of(stored: &[u8], is_whole: bool) -> Self {
         let mut lines = HeadLines::default();
@@ -47,7 +47,7 @@ impl BatchHead {
             }
         }
         if is_whole && is_sound && !lines.is_full() {
-            // Only whole lines are judged where the end is damaged.
+            // If the end is damaged, only complete lines are judged.
             let _end = reader.finish(|line| lines.take(&line));
         } else if lines.judge.is_fresh() && !reader.begun_line().is_empty() {
             lines.begun = lines.judge.form_of_beginning(reader.begun_line());
@@ -56,13 +56,13 @@ impl BatchHead {
     }
 }
 
-/// Gathers the lines of a head.
+/// Collects the lines of a head.
 #[derive(Debug, Default)]
 struct HeadLines {
     judge: FormJudge,
     records: Vec<Vec<u8>>,
     form: Option<BatchForm>,
-    /// The form of the only line, which has not ended.
+    /// The form of the only line so far, which has not ended.
     begun: Option<BatchForm>,
     lines: usize,
 }
@@ -97,12 +97,12 @@ impl HeadLines {
     }
 }
 
-/// A body of which the beginning was read ahead, and which is read from its beginning all the same.
+/// A body whose beginning was read ahead and is read again from the start.
 #[derive(Debug)]
 pub struct PeekedBody<B> {
-    /// Pieces to be read again.
+    /// The pieces to be read again.
     pieces: VecDeque<Vec<u8>>,
-    /// The rest; `None` after its end.
+    /// The rest of the body; `None` after its end.
     body: Option<B>,
 }
 
@@ -116,10 +116,10 @@ impl<B: ByteStream> ByteStream for PeekedBody<B> {
     }
 }
 
-/// Reads the head of a body, and puts it back in front of the rest.
+/// Reads the head of a body, and puts it back before the rest.
 ///
 /// # Errors
-/// [`BackendError`] where the body breaks off.
+/// [`BackendError`] if reading the body fails.
 pub async fn peek_batch<B: ByteStream>(mut body: B) -> Result<(BatchHead, PeekedBody<B>), BackendError> {
     let (mut pieces, mut stored) = (VecDeque::new(), Vec::new());
     while stored.len() < HEAD_STORED {
@@ -148,7 +148,7 @@ mod tests {
 
     const RECORD: &str = r#"{"ClientIP":"192.0.2.1","RayID":"9e35512345678abc"}"#;
 
-    /// A body in pieces of one size, which may break off after some of them.
+    /// A body in pieces of equal size, which may fail after some of them.
     struct Pieces(Vec<u8>, usize, Option<usize>);
 
     impl ByteStream for Pieces {

@@ -1,4 +1,4 @@
-//! The lines of a batch that are in other payloads, as its second scan needs them.
+//! Lines of a batch that are already in other payloads, in the form that its second scan needs.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,17 +9,17 @@ use crate::partner::DuplicatePolicy;
 use crate::record::{KeyNames, RayId, RayKey, RecordKey};
 use crate::render::content_digest;
 
-/// What a line is claimed by: the bits of its ray, or a digest of as many bits as a ray's suffix.
+/// The key under which a line is claimed: its ray, or a digest with the number of bits of a ray's suffix.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum LineKey {
-    /// Its ray.
+    /// The ray of a line.
     Ray(RayId),
     /// A digest of a line without a ray.
     Digest(u64),
 }
 
 impl LineKey {
-    /// The key of a line with this ray and content.
+    /// Returns the key of a line with this ray and content.
     #[must_use]
     pub(super) fn new(ray: Option<&RayKey>, content: impl FnOnce() -> u64) -> Self {
         match ray.and_then(RayKey::ray) {
@@ -29,29 +29,29 @@ impl LineKey {
     }
 }
 
-/// The lines that are in other payloads, as the second scan of a batch needs them.
+/// Lines of a batch that are already in other payloads, in the form that its second scan needs.
 #[derive(Debug)]
 pub struct KnownLines {
-    /// Digests of lines in earlier payloads, ascending, each with the number of the batch.
+    /// Digests of lines in earlier payloads, ascending, each with the number of its batch.
     pub(super) delivered: Vec<(u64, usize)>,
-    /// Earlier plans whose payloads and object are gone, which claimed the same rays in a shard.
+    /// Earlier plans that claimed the same rays in a shard, but whose payloads and object are gone.
     pub(super) gone: Vec<GonePlan>,
-    /// The keys that more than one line of the batch has, ascending.
+    /// Keys shared by several lines of the batch, ascending.
     repeated: Vec<LineKey>,
-    /// Digests of lines with such a key that came already.
+    /// Digests of the lines with such a key that were already scanned.
     seen: BTreeSet<u64>,
-    /// The batches, by handle; the last one is the batch itself.
+    /// The batches by handle; the last one is the scanned batch itself.
     pub(super) batches: Vec<String>,
     counts: BTreeMap<usize, u64>,
     listed: Vec<DuplicateLine>,
 }
 
-/// An earlier plan of which nothing is left to compare, in a shard where it claimed the same rays.
+/// An earlier plan that claimed the same rays in a shard, but has nothing left to compare.
 #[derive(Debug)]
 pub(super) struct GonePlan {
     /// The prefix of the shard.
     pub(super) prefix: u32,
-    /// The names under which its records keep ray and time.
+    /// The names of the members with ray and time in its records.
     pub(super) names: KeyNames,
     pub(super) rules: PlanRules,
     /// The number of its batch.
@@ -59,7 +59,7 @@ pub(super) struct GonePlan {
 }
 
 impl KnownLines {
-    /// None yet; more than one line of the batch has these keys, ascending.
+    /// Creates an empty set of known lines; `repeated` are the keys shared by several lines of the batch, ascending.
     pub(super) const fn new(repeated: Vec<LineKey>) -> Self {
         Self {
             delivered: Vec::new(),
@@ -72,8 +72,8 @@ impl KnownLines {
         }
     }
 
-    /// Whether this record, whose partner line is `text`, is in another payload, or came already; counts and lists it
-    /// then. `unix_ms` is its time.
+    /// Returns whether this record, whose partner line is `text`, is in another payload or an earlier line; if so,
+    /// counts and lists it. `unix_ms` is its time.
     pub fn holds(&mut self, record: &ScannedLine<'_>, unix_ms: i64, text: &[u8]) -> bool {
         let ScannedLine { line, at, key: RecordKey { ray, .. }, .. } = *record;
         let digest = content_digest(text);
@@ -94,7 +94,7 @@ impl KnownLines {
         self.delivered.get(first).filter(|(delivered, _)| *delivered == digest).map(|(_, batch)| *batch)
     }
 
-    /// The batch of a plan that is gone and delivered this line by its rules.
+    /// Returns the number of the batch of a gone plan that delivered this line by its rules.
     fn gone_batch_with(&self, key: LineKey, unix_ms: i64, line: &[u8]) -> Option<usize> {
         let LineKey::Ray(ray) = key else { return None };
         let delivered = |plan: &&GonePlan| {
@@ -105,13 +105,13 @@ impl KnownLines {
         self.gone.iter().find(delivered).map(|plan| plan.batch)
     }
 
-    /// The batch itself, if the line came already.
+    /// Returns the number of the scanned batch, if an earlier line of it is equal.
     fn repeats(&mut self, key: LineKey, digest: u64) -> Option<usize> {
         let is_repeat = self.repeated.binary_search(&key).is_ok() && !self.seen.insert(digest);
         is_repeat.then(|| self.batches.len().saturating_sub(1))
     }
 
-    /// What was found, as the seal records it.
+    /// Returns the duplicates in the form recorded by the seal.
     #[must_use]
     pub fn into_figures(self, plan: u32, policy: DuplicatePolicy) -> PlanDuplicates {
         let lines = self.counts.values().sum();

@@ -1,7 +1,7 @@
-//! A message as its queue hands it over, and the dead letter of one that raydex does not understand.
+//! A queue message as received, and the dead letter for one that raydex does not understand.
 //!
 //! # Invariants
-//! A message that raydex does not understand is acked only when the registry has it as a dead letter.
+//! A message that raydex does not understand is acked only once the registry has recorded it as a dead letter.
 
 use std::collections::BTreeMap;
 
@@ -17,20 +17,20 @@ use crate::services::Services;
 /// The content of a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum MessageBody {
-    /// Text, mostly JSON.
+    /// Text, usually JSON.
     Text(String),
     /// Bytes that are not UTF-8.
     Bytes(Vec<u8>),
 }
 
 impl MessageBody {
-    /// The body of these bytes: text, if they are UTF-8.
+    /// Creates a body from bytes: text, if they are UTF-8.
     #[must_use]
     pub fn from_bytes(bytes: Vec<u8>) -> Self {
         String::from_utf8(bytes).map_or_else(|error| Self::Bytes(error.into_bytes()), Self::Text)
     }
 
-    /// The text, or the bytes as `base64:…`: the form in which a dead letter keeps them.
+    /// Returns the text, or the bytes as `base64:…`: the form stored in a dead letter.
     fn into_text(self) -> String {
         match self {
             Self::Text(text) => text,
@@ -39,21 +39,21 @@ impl MessageBody {
     }
 }
 
-/// A message as its queue hands it over.
+/// A message as received from its queue.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReceivedMessage {
-    /// The name of the queue.
+    /// The name of its queue.
     pub queue: String,
-    /// The identifier that the queue gave the message, the same at each attempt.
+    /// The identifier that the queue assigned to the message, equal in all attempts.
     pub id: String,
-    /// Its content.
+    /// Its body, as text or bytes.
     pub body: MessageBody,
-    /// Number of attempts, this one included.
+    /// Number of attempts, including this one.
     pub attempts: u32,
 }
 
 impl ReceivedMessage {
-    /// The dead letter of this message, with the code of the reason.
+    /// Converts the message to a dead letter with this code of the reason.
     #[must_use]
     pub fn into_dead_letter(self, code: &str) -> DeadLetter {
         let Self { queue, id, body, attempts } = self;
@@ -61,15 +61,15 @@ impl ReceivedMessage {
     }
 }
 
-/// Has the registry keep a dead letter. The same message twice is one.
+/// Records a dead letter in the registry. Recording the same message twice has no further effect.
 pub(super) async fn keep_dead_letter(services: &impl Services, letter: &DeadLetter) -> Result<(), BackendError> {
     rpc::call(services.ledgers(), REGISTRY, letter).await.map(drop)
 }
 
-/// Counts events for which there was nothing to do, by the code of the reason. A message that comes again counts again.
+/// Counts events that required no work, by the code of the reason. A repeated message counts again.
 ///
 /// # Errors
-/// [`BackendError`] where the registry cannot be reached: such a message is not to be acked.
+/// [`BackendError`] if the registry cannot be reached: the message must not be acked.
 pub async fn count_ignored(services: &impl Services, counts: BTreeMap<String, u64>) -> Result<(), BackendError> {
     if counts.is_empty() {
         return Ok(());

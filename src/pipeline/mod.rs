@@ -1,15 +1,15 @@
-//! The stages of a batch's life after the queues: *parse* (index and transform in one pass), *deliver*, and the search
-//! for what the queues lost.
+//! The stages of a batch after the queues: *parse* (index and transform in one pass), *deliver*, and the sweep for
+//! whatever the queues lost.
 //!
-//! Reading order: [`payload`] and [`transform`] make bodies, [`head`] reads the beginning of a batch ahead,
-//! [`dataset_choice`] says what it is read as, [`scan`] reads it once, [`mod@process`] does it by the ledger's protocol,
-//! [`message`] is a message of either queue, `parse` and [`send`] are what becomes of it,
-//! [`mod@sweep`] looks for what they lost, `delivery_status` finds the payload of one record.
+//! Reading order: [`payload`] and [`transform`] build bodies, [`head`] reads the start of a batch ahead,
+//! [`dataset_choice`] chooses its dataset, [`scan`] reads it once, [`mod@process`] processes it by the ledger's
+//! protocol, [`message`] is a message of either queue, `parse` and [`send`] handle one, [`mod@sweep`] finds whatever
+//! they lost, `delivery_status` finds the payload of one record.
 //!
 //! # Invariants
 //!
-//! Each message has a verdict of its own, and only this verdict decides whether it is acknowledged or retried. A
-//! message is acknowledged only when the ledger has recorded its effect.
+//! Each message has its own verdict, which alone decides whether it is acknowledged or retried. A message is
+//! acknowledged only once the ledger has recorded its effect.
 
 pub mod backfill;
 pub mod dataset_choice;

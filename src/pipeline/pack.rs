@@ -1,12 +1,12 @@
-//! Bodies to packs: what is put into the bucket as one object, since writes are paid by the piece.
+//! Packs bodies into objects of the bucket, since each write is billed.
 //!
-//! Each body is a gzip member of its own, so a pack is a gzip file of all its lines, and each body is a range of it.
-//! One that fits with no other is a pack of its own.
+//! Each body is a gzip member of its own, so a pack is a gzip file of all its lines, and each body is a range of it. A
+//! body that fits with no other has a pack of its own.
 //!
 //! # Invariants
 //!
-//! Bodies keep their order, each directly after the previous one. The same bodies under the same bound give the same
-//! packs, hence the same keys. A pack exceeds the bound only where it consists of one body.
+//! Bodies keep their order, each directly after the previous one. The same bodies and bound give the same packs, hence
+//! the same keys. A pack exceeds the bound only if it consists of a single body.
 
 use super::payload::PackedPayload;
 use crate::bucket_keys::pack_digest;
@@ -14,24 +14,24 @@ use crate::ledger::SourceId;
 use crate::ledger::delivery::{BodyLocation, Payload};
 use crate::limits::PACK_PAYLOADS;
 
-/// One object with the bodies of payloads.
+/// An object with the bodies of one or more payloads.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PayloadPack {
-    /// The payloads, with their places.
+    /// The payloads, with the locations of their bodies.
     pub payloads: Vec<Payload>,
-    /// Their bodies.
+    /// The bodies, one after another.
     pub bytes: Vec<u8>,
 }
 
 impl PayloadPack {
-    /// Its key, in this plan of this source; `None` where it has no payload.
+    /// Returns its key in this plan of this source; `None` if it has no payload.
     #[must_use]
     pub fn key(&self, source: &SourceId, plan: u32) -> Option<String> {
         Some(self.payloads.first()?.pack.as_ref()?.key(source, plan))
     }
 }
 
-/// Gathers bodies and closes packs.
+/// Collects bodies into packs.
 #[derive(Debug)]
 pub struct PackBuilder {
     payloads: Vec<Payload>,
@@ -40,13 +40,13 @@ pub struct PackBuilder {
 }
 
 impl PackBuilder {
-    /// A builder of packs of at most `most` bytes; with 0, every body is a pack of its own.
+    /// Creates a builder of packs of at most `most` bytes; with 0, every body gets its own pack.
     #[must_use]
     pub const fn new(most: usize) -> Self {
         Self { payloads: Vec::new(), bytes: Vec::new(), most }
     }
 
-    /// Takes the next body; hands on the pack that it does not fit into.
+    /// Adds a body; returns the finished pack if the body does not fit into it.
     pub fn add(&mut self, PackedPayload { payload, body }: PackedPayload) -> Option<PayloadPack> {
         let fits = self.bytes.len() + body.len() <= self.most && self.payloads.len() < PACK_PAYLOADS;
         let full = if fits { None } else { self.close() };
@@ -72,7 +72,7 @@ impl PackBuilder {
         Some(PayloadPack { payloads, bytes })
     }
 
-    /// Appends a body that fits, in room that doubles, but never beyond what a pack may have.
+    /// Appends a body that fits, with capacity that doubles, but never exceeds the maximum size of a pack.
     fn append(&mut self, body: &[u8]) {
         let needed = self.bytes.len() + body.len();
         if self.bytes.capacity() < needed {
@@ -95,7 +95,7 @@ mod tests {
     use crate::limits::{PACK_BYTES, PACK_PAYLOADS};
     use crate::pipeline::payload::{PackedPayload, PayloadPacker};
 
-    /// The nth payload of a plan, with this body.
+    /// Returns the nth payload of a plan, with this body.
     fn packed(number: usize, body: Vec<u8>) -> PackedPayload {
         let payload = Payload {
             index: index_of(number),
@@ -109,7 +109,7 @@ mod tests {
         PackedPayload { payload, body }
     }
 
-    /// The byte that the nth body is of.
+    /// Returns the byte that fills the nth body.
     fn byte_of(number: usize) -> u8 {
         u8::try_from(number % 251).unwrap()
     }
@@ -118,7 +118,7 @@ mod tests {
         usize::try_from(bytes).unwrap()
     }
 
-    /// The packs of bodies of these sizes, each of bytes of its own.
+    /// Packs bodies of these sizes, each filled with its own byte.
     fn packs(most: usize, sizes: &[usize]) -> Vec<PayloadPack> {
         let mut builder = PackBuilder::new(most);
         let bodies = sizes.iter().enumerate().map(|(number, &size)| packed(number, vec![byte_of(number); size]));
@@ -216,7 +216,7 @@ mod tests {
                 }
             }
             prop_assert_eq!(number, sizes.len());
-            // No two neighbours would have fitted into one.
+            // No two neighbours would have fitted into one pack.
             for pair in all.windows(2) {
                 prop_assert!(pair[0].bytes.len() + size(pair[1].payloads[0].bytes) > most);
             }

@@ -1,8 +1,8 @@
 //! Handles one message of `parse-queue`: an event about one object.
 //!
 //! # Invariants
-//! A message that can never succeed is acked with its reason, one for which a backend failed is retried, and neither
-//! touches another message. What is not an event is acked once it is a dead letter.
+//! A message that can never succeed is acked with its reason; one for which a backend failed is retried; neither
+//! affects another message. A message that is not an event is acked once it is recorded as a dead letter.
 
 use serde::Serialize;
 
@@ -24,40 +24,40 @@ use crate::r2_event::{EventBackfill, EventError, EventList, ObjectChange, R2Even
 use crate::rpc;
 use crate::services::Services;
 
-/// The reason of a message, or of a part of one, that is not an event; also the code of its dead letter.
+/// The reason for a message, or a part of one, that is not an event; also the code of its dead letter.
 const NOT_AN_EVENT: &str = "not_an_event";
-/// The reason of an event of a bucket that is not `BUCKET_NAME`.
+/// The reason for an event of a bucket other than `BUCKET_NAME`.
 const OTHER_BUCKET: &str = "other_bucket";
 
-/// How a message of `parse-queue` ended.
+/// The outcome of a message of `parse-queue`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ParseOutcome {
     /// The batch was processed completely.
     Sealed,
-    /// The batch was processed before.
+    /// The batch had been processed before.
     AlreadySealed,
     /// A newer version of the object is known.
     Superseded,
-    /// The bucket has no such object any more.
+    /// The bucket no longer has the object.
     Gone,
     /// The rays of a removed object were dropped.
     Removed,
-    /// There is nothing to do for the event.
+    /// The event requires no work.
     Ignored,
     /// The object is not a valid batch.
     Quarantined,
-    /// The object was recorded before as not a valid batch.
+    /// The object had been quarantined before.
     AlreadyQuarantined,
-    /// The message held several events, each of which is a message of its own now; a dead letter keeps what else it held.
+    /// Each of the message's events is now a message of its own; a dead letter holds everything else.
     Split,
-    /// The message's body is not an event. It is a dead letter now.
+    /// The message's body is not an event; it is now a dead letter.
     BadMessage,
     /// A backend failed; the message is retried.
     Failed,
 }
 
 impl ParseOutcome {
-    /// The stable code, in logs and counts.
+    /// Returns the stable code for logs and counts.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -82,24 +82,24 @@ impl Serialize for ParseOutcome {
     }
 }
 
-/// What to do with a message, and why. As JSON it is the message's one line in the log.
+/// The disposition of a message, with its reason. Its JSON is the message's log line.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ParseVerdict {
-    /// How the message ended.
+    /// The outcome of the message.
     pub verdict: ParseOutcome,
-    /// The stable code of the reason, where there is one.
+    /// The stable code of the reason, if there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub code: Option<&'static str>,
-    /// The reason in words.
+    /// The reason as text.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     /// The object's key.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub key: Option<String>,
-    /// Seconds until the message is to come again; `None` acks it.
+    /// Seconds until the message is retried; `None` acks it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retry_s: Option<u32>,
-    /// What was read and made.
+    /// Figures of the processed batch.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub batch: Option<BatchFigures>,
 }
@@ -113,13 +113,13 @@ impl ParseVerdict {
         Self { code: Some(code), reason, ..self }
     }
 
-    /// Nothing could be tried: the message has to come again after `delay_s` seconds.
+    /// Creates the verdict on a message that could not be tried, and is retried after `delay_s` seconds.
     #[must_use]
     pub fn not_now(code: &'static str, reason: String, delay_s: u32) -> Self {
         Self { retry_s: Some(delay_s), ..Self::new(ParseOutcome::Failed, None).because(code, Some(reason)) }
     }
 
-    /// The severity of its log line.
+    /// Returns the severity of the log line.
     #[must_use]
     pub fn level(&self) -> LogLevel {
         match self.verdict {
@@ -129,14 +129,14 @@ impl ParseVerdict {
         }
     }
 
-    /// The message about `what`, a key or the message's own identifier, has to come again.
+    /// Creates the verdict on a message that must be retried; `what` is a key or the message's own identifier.
     fn again(error: &BackendError, what: &str, attempt: u32) -> Self {
         let delay_s = retry_delay_s(&PARSE_RETRY_S, what, attempt);
         Self::not_now("backend_failed", error.to_string(), delay_s)
     }
 }
 
-/// Handles one message.
+/// Handles one message of the queue.
 pub async fn parse_message(services: &impl Services, config: &Config, message: &ReceivedMessage) -> ParseVerdict {
     let list = match &message.body {
         MessageBody::Text(text) => EventList::parse(text),
@@ -150,7 +150,7 @@ pub async fn parse_message(services: &impl Services, config: &Config, message: &
     outcome.unwrap_or_else(|error| ParseVerdict::again(&error, &message.id, message.attempts))
 }
 
-/// The message holds no event.
+/// Handles a message that holds no event.
 async fn refuse(
     services: &impl Services,
     message: &ReceivedMessage,
@@ -161,8 +161,8 @@ async fn refuse(
     Ok(ParseVerdict::new(ParseOutcome::BadMessage, None).because(NOT_AN_EVENT, Some(why.to_string())))
 }
 
-/// The message holds several events: each gets a message of its own, so that it has its own time, attempts and verdict.
-/// Where a part is not an event, the message is a dead letter, too.
+/// Splits a message of several events into one message each, with its own time, attempts and verdict. If a part is not
+/// an event, the message also becomes a dead letter.
 async fn split(
     services: &impl Services,
     message: &ReceivedMessage,
@@ -177,7 +177,7 @@ async fn split(
     Ok(ParseVerdict { reason: Some(words), ..ParseVerdict::new(ParseOutcome::Split, None) })
 }
 
-/// Does what one event asks for.
+/// Handles a single event.
 async fn take_event(services: &impl Services, config: &Config, event: R2Event, attempt: u32) -> ParseVerdict {
     let change = event.object_change();
     let key = event.object.key;
@@ -200,7 +200,7 @@ async fn take_event(services: &impl Services, config: &Config, event: R2Event, a
     })
 }
 
-/// The event does not say what became of the object: the bucket does.
+/// Handles an event that does not say whether the object exists: checks the bucket.
 async fn examine(
     services: &impl Services,
     config: &Config,
@@ -214,7 +214,7 @@ async fn examine(
     }
 }
 
-/// An object exists: processes it, and reports to the backfill that asked for it.
+/// Processes an existing object, and reports to the backfill that announced it.
 async fn object(
     services: &impl Services,
     config: &Config,
@@ -236,7 +236,7 @@ async fn object(
     }
 }
 
-/// The object is of no known dataset: the first one of its folder says so as a warning.
+/// Ignores an object without a known dataset; the first one of its folder is logged as a warning.
 async fn ignore_unknown(services: &impl Services, config: &Config, key: &str) -> Result<ParseVerdict, BackendError> {
     let folder = config.log_prefix.unknown_folder(key);
     let is_new = keep_unknown_folder(services.ledgers(), folder).await?;
@@ -245,7 +245,7 @@ async fn ignore_unknown(services: &impl Services, config: &Config, key: &str) ->
     Ok(ParseVerdict::new(ParseOutcome::Ignored, Some(key.into())).because(IgnoreReason::UnknownDataset.code(), reason))
 }
 
-/// What a backfill asks for.
+/// Returns the work that a backfill requests.
 fn backfill_work(config: &Config, key: &str, claim: DatasetClaim, backfill: &EventBackfill) -> BatchRequest {
     let EventBackfill { start_ms, end_ms, index, deliver, .. } = *backfill;
     let delivers = deliver && config.delivery.is_some();
@@ -253,19 +253,19 @@ fn backfill_work(config: &Config, key: &str, claim: DatasetClaim, backfill: &Eve
     BatchRequest { index, deliver: delivers.then(wish), ..BatchRequest::new(key, claim, &config.log_prefix) }
 }
 
-/// What live traffic asks for: an index of everything, and for the partner what the settings say.
+/// Returns the work for live traffic: everything is indexed, and delivered as the settings say.
 fn work_of(config: &Config, key: &str, claim: DatasetClaim) -> BatchRequest {
     let deliver = live_window(config).map(|window| DeliveryRequest { window, options: options_of(config) });
     BatchRequest { deliver, ..BatchRequest::new(key, claim, &config.log_prefix) }
 }
 
-/// The times whose records are delivered without a backfill; `None` where nothing is delivered.
+/// Returns the times whose records are delivered without a backfill; `None` if nothing is delivered.
 pub(super) fn live_window(config: &Config) -> Option<DeliveryWindow> {
     let start_ms = config.push_start_ms.unwrap_or(i64::MIN);
     config.delivery.as_ref().map(|_| DeliveryWindow { start_ms, ..DeliveryWindow::EVER })
 }
 
-/// How lines become payloads, as the settings say now.
+/// Returns the current settings for converting lines to payloads.
 #[must_use]
 pub fn options_of(config: &Config) -> PlanOptions {
     PlanOptions {
@@ -279,7 +279,7 @@ pub fn options_of(config: &Config) -> PlanOptions {
     }
 }
 
-/// An object was removed: so are its rays, unless there is one again.
+/// Drops the rays of a removed object, unless it exists again.
 async fn forget(services: &impl Services, key: &str) -> Result<ParseVerdict, BackendError> {
     if services.bucket().get(key).await?.is_some() {
         return Ok(ParseVerdict::new(ParseOutcome::Ignored, Some(key.into())).because("still_there", None));
@@ -298,7 +298,7 @@ async fn forget(services: &impl Services, key: &str) -> Result<ParseVerdict, Bac
     Ok(ParseVerdict::new(ParseOutcome::Removed, Some(key.into())))
 }
 
-/// The verdict on a message whose object came to this outcome.
+/// Returns the verdict on a message whose object had this outcome.
 fn verdict_of(outcome: BatchOutcome, key: &str) -> ParseVerdict {
     let key = Some(key.to_owned());
     match outcome {

@@ -1,4 +1,4 @@
-//! Lines to payloads: gathered, compressed while they come, closed when they are enough.
+//! Lines to payloads: collected, compressed as they arrive, closed when full.
 //!
 //! # Invariants
 //!
@@ -11,24 +11,24 @@ use sha2::{Digest, Sha256};
 use crate::ledger::delivery::Payload;
 use crate::ledger::ids::index_of;
 
-/// The level: in measurements, 3 takes half the time of 6 for a few percent more bytes, and writes are billed per
-/// object.
+/// The compression level. As measured, 3 takes half the time of 6 for a few percent more bytes, and writes are billed
+/// per object.
 const LEVEL: Compression = Compression::new(3);
-/// Text that waits to be compressed, in bytes.
+/// Bytes of text that are buffered before compression.
 const PENDING: usize = 64 * crate::limits::KIB;
-/// The largest window that deflate has, as a power of two.
+/// Deflate's largest window, as a power of two.
 const WINDOW_BITS: u8 = 15;
 
 /// A payload with its body.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PackedPayload {
-    /// What the ledger keeps.
+    /// The payload as the ledger stores it.
     pub payload: Payload,
-    /// What is sent.
+    /// The compressed body to send.
     pub body: Vec<u8>,
 }
 
-/// Gathers lines and closes payloads.
+/// Collects lines into payloads.
 #[derive(Debug)]
 pub struct PayloadPacker {
     compress: Compress,
@@ -43,7 +43,7 @@ pub struct PayloadPacker {
 }
 
 impl PayloadPacker {
-    /// A packer of payloads of at most `lines` lines.
+    /// Creates a packer of payloads of at most `lines` lines.
     #[must_use]
     pub fn new(lines: u32) -> Self {
         Self {
@@ -58,18 +58,18 @@ impl PayloadPacker {
         }
     }
 
-    /// How many payloads were closed.
+    /// Returns the number of closed payloads.
     #[must_use]
     pub const fn closed(&self) -> usize {
         self.number
     }
 
-    /// The buffer for the next line's text, which goes after the text that is still uncompressed.
+    /// Returns the buffer to append the next line's text to; it starts with text that is not yet compressed.
     pub const fn text(&mut self) -> &mut Vec<u8> {
         &mut self.pending
     }
 
-    /// The line whose text was appended is whole; it begins at `at` in its object. A payload that is full is closed.
+    /// Ends the line whose text was appended; it begins at `at` in its object. Returns the payload if this fills it.
     pub fn end_line(&mut self, at: u64) -> Option<PackedPayload> {
         if self.lines == 0 {
             self.first_offset = at;
@@ -105,7 +105,7 @@ impl PayloadPacker {
         PackedPayload { payload, body }
     }
 
-    /// Compresses what waits.
+    /// Compresses the buffered text.
     fn compress(&mut self, flush: FlushCompress) {
         let before = self.compress.total_in();
         loop {
@@ -116,7 +116,7 @@ impl PayloadPacker {
                 break;
             }
             self.body.reserve(PENDING / 4);
-            // Deflate refuses nothing that it is given with room to write.
+            // Deflate does not fail while it has space for output.
             match self.compress.compress_vec(rest, &mut self.body, flush) {
                 Ok(Status::StreamEnd) | Err(_) => break,
                 Ok(Status::Ok | Status::BufError) => {}
@@ -126,8 +126,8 @@ impl PayloadPacker {
     }
 }
 
-/// Splits a body that was too large into two: the same lines in the same order. `None` where it has one line, or is
-/// not a payload.
+/// Splits a body that was too large into two with the same lines in the same order. `None` if it has only one line, or
+/// is not a payload.
 #[must_use]
 pub fn halve(whole: &Payload, body: &[u8], indexes: [String; 2]) -> Option<[PackedPayload; 2]> {
     let text = inflated(body)?;
@@ -145,14 +145,14 @@ pub fn halve(whole: &Payload, body: &[u8], indexes: [String; 2]) -> Option<[Pack
             full = packer.end_line(whole.first_offset).or(full);
         }
         let PackedPayload { payload, body } = packer.finish().or(full)?;
-        // The offset of the cut in the source is not known here; both payloads cover the whole range.
+        // The offset of the cut in the source is unknown here; both payloads cover the full range.
         let lines = lines.len() as u64;
         Some(PackedPayload { payload: Payload { index, lines, last_offset: whole.last_offset, ..payload }, body })
     };
     Some([pack(first, first_index)?, pack(second, second_index)?])
 }
 
-/// What a body of ours inflates to, within the bounds of a payload.
+/// Inflates a body made by raydex, within the bounds of a payload.
 fn inflated(body: &[u8]) -> Option<Vec<u8>> {
     let mut text = Vec::new();
     let mut inflater = crate::batch::Inflater::new();
@@ -189,7 +189,7 @@ mod tests {
         all
     }
 
-    /// Lines of every length, up to some that are more than what waits.
+    /// Returns lines of every length, some longer than the buffer.
     fn lines(count: usize) -> Vec<Vec<u8>> {
         (0..count).map(|n| format!("{n} {}\n", "x".repeat(n * n % 3001 + n % 7 * 20_000)).into_bytes()).collect()
     }

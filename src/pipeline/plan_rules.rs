@@ -1,7 +1,7 @@
-//! The rules of a plan: which records it delivers, and as what lines.
+//! The rules of a plan: which records it delivers, and as which lines.
 //!
 //! # Invariants
-//! Whether a record is delivered depends on its line and the plan alone. Nothing is delivered whose own fields do not
+//! Whether a record is delivered depends on its line and the plan alone. A record is delivered only if its own fields
 //! settle that it is of `http_requests`.
 
 use std::borrow::Cow;
@@ -14,7 +14,7 @@ use crate::record::fields::{Field, line_text};
 use crate::record::{Dataset, Fields, KeyNames, RecordKey, read_evidence};
 use crate::render::{PartnerOptions, write_partner_fields};
 
-/// Why a record is not delivered.
+/// The reason why a record is not delivered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exclusion {
     /// The request is a subrequest of a Worker.
@@ -25,14 +25,14 @@ pub enum Exclusion {
     Filter,
     /// The line is not a valid record.
     NoRecord,
-    /// The record has no fields that only `http_requests` have, so it might be of another dataset.
+    /// The record has no fields that only `http_requests` has, so it might be of another dataset.
     UnsettledDataset,
-    /// The line is in another payload already.
+    /// The line is already in another payload.
     Duplicate,
 }
 
 impl Exclusion {
-    /// The stable code of the reason, in counts and answers.
+    /// Returns the stable code for counts and answers.
     #[must_use]
     pub const fn code(self) -> &'static str {
         match self {
@@ -52,12 +52,12 @@ pub struct PlanRules {
     pub(super) plan: DeliveryPlan,
     options: PartnerOptions,
     filter: Option<Filter>,
-    /// The only lines that it covers, ascending.
+    /// The only lines that the plan covers, ascending.
     lines: Option<Vec<u64>>,
 }
 
 impl PlanRules {
-    /// The rules of a plan; `None` where its format is unknown or its filter or options are not valid.
+    /// Parses the rules of a plan; `None` if its format is unknown, or its filter or options are invalid.
     #[must_use]
     pub fn new(plan: DeliveryPlan) -> Option<Self> {
         let options = PartnerOptions::new(&plan.options.tenant, &plan.options.unknown_country).ok()?;
@@ -66,22 +66,23 @@ impl PlanRules {
         (plan.options.format == FORMAT).then_some(Self { plan, options, filter, lines })
     }
 
-    /// Whether the plan covers the line at the inflated byte `at`, whose record began at this instant.
+    /// Returns whether the plan covers the line at the inflated offset `at`, whose record began at this instant.
     #[must_use]
     pub fn covers(&self, unix_ms: i64, at: u64) -> bool {
         self.plan.holds(unix_ms) && self.lines.as_ref().is_none_or(|lines| lines.binary_search(&at).is_ok())
     }
 
-    /// Whether the plan covers every line whose record began at this instant.
+    /// Returns whether the plan covers every line whose record began at this instant.
     #[must_use]
     pub fn covers_all(&self, unix_ms: i64) -> bool {
         self.plan.holds(unix_ms) && self.lines.is_none()
     }
 
-    /// Appends the partner's line of a record whose job uses these names. Returns whether characters of it were replaced.
+    /// Appends the partner's line for a record whose job uses these names. Returns whether any of its characters were
+    /// replaced.
     ///
     /// # Errors
-    /// [`Exclusion`] where the record is not delivered; nothing is appended then.
+    /// [`Exclusion`] if the record is not delivered; nothing is appended in that case.
     pub fn write(&self, out: &mut Vec<u8>, names: &KeyNames, line: &[u8]) -> Result<bool, Exclusion> {
         let text = line_text(line);
         let fields = Fields::parse_by(&text, &|name| names.field_of(name)).map_err(|_| Exclusion::NoRecord)?;
@@ -91,7 +92,7 @@ impl PlanRules {
         Ok(sanitised || matches!(text, Cow::Owned(_)))
     }
 
-    /// The same for a record whose fields were read already, and of which is known whether its names settle its dataset.
+    /// Like [`Self::write`], for a record whose fields were already read; `settled` is as in [`ScannedLine`].
     pub(super) fn write_fields(
         &self,
         out: &mut Vec<u8>,
@@ -113,8 +114,8 @@ impl PlanRules {
     }
 }
 
-/// Whether a visitor made the request: it has no parent (`"00"`, empty, null or no field), and its source, where it
-/// is named, is a visitor.
+/// Checks that a visitor made the request: it has no parent (`"00"`, empty, null or absent), and its source, if named,
+/// is a visitor.
 fn is_visitors(fields: &Fields<'_>) -> Result<(), Exclusion> {
     let (parent, source) = (fields.get(Field::ParentRayID), fields.get(Field::ClientRequestSource));
     match (parent.text().unwrap_or_default(), source.text().unwrap_or_default()) {
@@ -124,19 +125,19 @@ fn is_visitors(fields: &Fields<'_>) -> Result<(), Exclusion> {
     }
 }
 
-/// A record with everything that the scan has read of it.
+/// A record with everything that the scan has read from it.
 #[derive(Debug, Clone, Copy)]
 pub struct ScannedLine<'a> {
     /// The bytes of the line, without its newline.
     pub line: &'a [u8],
-    /// Where the line begins, in inflated bytes.
+    /// Offset of the line in the inflated batch, in bytes.
     pub at: u64,
-    /// The fields that were read of it.
+    /// The fields of the record.
     pub fields: &'a Fields<'a>,
-    /// The record's ray, and when its request began.
+    /// The record's ray and the start of its request.
     pub key: &'a RecordKey,
-    /// Whether the line is not valid UTF-8, so that its fields contain replacement characters.
+    /// Whether the line is invalid UTF-8, so that its fields contain replacement characters.
     pub lossy: bool,
-    /// Whether the names of its members settle that it is of `http_requests`.
+    /// Whether its member names settle that it is of `http_requests`.
     pub settled: bool,
 }

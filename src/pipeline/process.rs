@@ -4,13 +4,13 @@
 //! get → begin → scan, write packs → windows, summaries, occupancy map, entries → seal → announce
 //! ```
 //!
-//! It may be interrupted anywhere and started again, by several workers at the same time: the plan is pinned, packs are
-//! named by their content, and a seal takes effect completely or not at all. The seal comes before the first message, so
-//! nothing of a damaged batch is ever sent.
+//! It may be interrupted at any point and restarted, by several Workers at once: the plan is pinned, packs are named by
+//! their content, and a seal is atomic. The seal precedes the first message, so nothing of a damaged batch is ever
+//! sent.
 //!
 //! # Invariants
-//! The object is processed as it is now, whatever an event said of it. A damaged object leaves nothing in the index and
-//! nothing for the partner.
+//! The object is processed in its current version, whatever an event said about it. A damaged object leaves nothing in
+//! the index and nothing for the partner.
 
 use std::collections::BTreeSet;
 
@@ -43,85 +43,85 @@ use crate::rpc;
 use crate::services::Services;
 use crate::summary::{PruningSummary, TimeBounds};
 
-/// What is to be done with a batch.
+/// The work requested for a batch.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BatchRequest {
-    /// What the object's key says of its dataset.
+    /// The dataset claim of the object's key.
     pub claim: DatasetClaim,
-    /// What the settings say of its prefix.
+    /// The setting for its prefix, if any.
     pub rule: Option<PrefixRule>,
-    /// Whether it is to be indexed.
+    /// Whether to index the batch.
     pub index: bool,
-    /// What is delivered of it if it is of `http_requests`; `None` for nothing.
+    /// The delivery requested if the batch is of `http_requests`; `None` for nothing.
     pub deliver: Option<DeliveryRequest>,
 }
 
 impl BatchRequest {
-    /// Indexes the object at `key`, whose dataset the key claims so.
+    /// Creates a request to index the object at `key`, whose key makes this dataset claim.
     #[must_use]
     pub fn new(key: &str, claim: DatasetClaim, prefixes: &LogPrefixes) -> Self {
         Self { claim, rule: prefixes.rule(key).cloned(), index: true, deliver: None }
     }
 
-    /// The names under which records of the dataset keep ray and time.
+    /// Returns the names of the members with ray and time in records of the dataset.
     fn key_names(&self, dataset: Dataset) -> KeyNames {
         self.rule.as_ref().map_or_else(|| KeyNames::of(dataset), |rule| rule.key_names(dataset))
     }
 }
 
-/// How processing an object ended.
+/// The outcome of processing an object.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum BatchOutcome {
     /// Every line of it is accounted for.
     Sealed(BatchFigures),
-    /// Everything requested was done before.
+    /// All requested work had been done before.
     AlreadySealed,
-    /// A newer version of the object is known, so this one is skipped.
+    /// A newer version of the object is known: this one is skipped.
     Superseded,
     /// It is not a valid batch; the ledger holds the reason.
     Quarantined(BatchError),
-    /// It had been quarantined.
+    /// The object had been quarantined before.
     AlreadyQuarantined,
-    /// It is not read for this reason, and no ledger knows it.
+    /// The object is not read, for this reason, and no ledger knows it.
     Ignored(IgnoreReason),
-    /// The bucket has no such object any more.
+    /// The bucket no longer has the object.
     Gone,
 }
 
-/// The figures of a sealed batch. As JSON they are a part of the message's log line.
+/// The figures of a sealed batch. Their JSON is part of the message's log line.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 pub struct BatchFigures {
-    /// Bytes and lines that were read.
+    /// Number of bytes and lines read.
     #[serde(flatten)]
     pub totals: ReadTotals,
-    /// Number of shards written to.
+    /// Number of shards that were written.
     pub shards: usize,
-    /// Bytes of the packed rays, over all shards.
+    /// Size of the packed rays over all shards, in bytes.
     pub index_bytes: u64,
-    /// Bytes of the access points' windows.
+    /// Size of the access points' windows, in bytes.
     pub window_bytes: u64,
-    /// Bytes of the spans' summaries.
+    /// Size of the spans' summaries, in bytes.
     pub summary_bytes: u64,
-    /// Rows of the shards that the platform bills as written.
+    /// Number of shard rows billed as written.
     pub rows_written: u64,
-    /// Number of payloads made.
+    /// Number of payloads.
     pub payloads: usize,
-    /// Lines in these payloads.
+    /// Number of lines in these payloads.
     pub payload_lines: u64,
-    /// Lines that are in other payloads already.
+    /// Number of lines that are already in other payloads.
     pub duplicates: u64,
-    /// The batch's lines, by kind.
+    /// Number of the batch's lines, by kind.
     #[serde(flatten)]
     pub counts: LineCounts,
-    /// Whether a newer version took its place in the index meanwhile, which decides the verdict.
+    /// Whether a newer version replaced it in the index in the meantime, which decides the verdict.
     #[serde(skip)]
     pub superseded: bool,
 }
 
-/// Does what is requested with the object at `key` of the log bucket.
+/// Does the requested work on the object at `key` of the log bucket.
 ///
 /// # Errors
-/// [`BackendError`] where a backend failed; processing it again continues the work.
+/// [`BackendError`] if a backend failed; processing the object again continues the work.
 pub async fn process_batch(
     services: &impl Services,
     key: &str,
@@ -138,7 +138,7 @@ pub async fn process_batch(
     Err(BackendError::new("processing an object", "it has more plans than are made at once"))
 }
 
-/// Processes the version that the object has now, for one plan. Returns whether another plan is left.
+/// Processes the object's current version for one plan. Returns whether another plan is left.
 async fn process_version(
     services: &impl Services,
     permit: &ReadPermit,
@@ -164,7 +164,7 @@ async fn process_version(
         dataset: dataset.name().into(),
         possible_datasets: possible_datasets(request.claim, choice, &beginning.records),
         index: request.index,
-        // Nothing else is ever delivered.
+        // No other dataset is ever delivered.
         deliver: request.deliver.clone().filter(|_| dataset == Dataset::HttpRequests),
     };
     let work = match rpc::call(services.ledgers(), &id.ledger, &begin).await? {
@@ -201,24 +201,24 @@ fn transformer(
     Ok(PartnerTransformer::new(rules, object.default_ms(), pack_bytes))
 }
 
-/// Scans one version and writes what that produces.
+/// Scans one version and writes the results.
 struct BatchWriter<'a, S> {
     services: &'a S,
     permit: &'a ReadPermit,
     id: &'a BatchId,
     object: &'a ObjectVersion,
-    /// Older versions of the object that are in the index.
+    /// Older versions of the object in the index.
     replaced: Vec<ReplacedVersion>,
-    /// The dataset that the batch is read as, and where its records keep ray and time.
+    /// The dataset that the batch is read as, with the names of its ray and time members.
     names: KeyNames,
-    /// Whether the batch is indexed.
+    /// Whether to index the batch.
     index: bool,
-    /// The step of a replay that this is: what the index has of the batch is written anew.
+    /// The current step of a replay, if any: existing index entries are rewritten.
     replay: Option<ReplayStep>,
 }
 
 impl<S: Services> BatchWriter<'_, S> {
-    /// Scans the batch; `known` are lines of it that are in other payloads.
+    /// Scans the batch; `known` are its lines that are in other payloads.
     async fn scan(
         &self,
         body: impl ByteStream,
@@ -238,7 +238,7 @@ impl<S: Services> BatchWriter<'_, S> {
 
     /// Writes the index, seals the batch, and announces its payloads.
     async fn commit(&self, mut scan: BatchScan, plan: Option<&DeliveryPlan>) -> Result<BatchFigures, BackendError> {
-        // A copy of the packed rays, which the index takes; nothing where nothing is delivered.
+        // Copies the packed rays, which the index consumes; needed only for delivery.
         let claims = plan.map(|_| LineClaims::new(&scan.entries, &scan.digests));
         let mut report = BatchFigures { totals: scan.totals, counts: scan.counts.clone(), ..BatchFigures::default() };
         let indexed = if self.index { Some(self.write_index(&mut scan, &mut report).await?) } else { None };
@@ -259,8 +259,8 @@ impl<S: Services> BatchWriter<'_, S> {
         Ok(report)
     }
 
-    /// Scans the batch again if some of its lines are in other payloads, and leaves these out of the plan. Returns the
-    /// keys of packs that are not needed any more.
+    /// Scans the batch again if some of its lines are in other payloads, and excludes them from the plan. Returns the
+    /// keys of packs that are no longer needed.
     async fn leave_out_duplicates(
         &self,
         scan: &mut BatchScan,
@@ -288,14 +288,14 @@ impl<S: Services> BatchWriter<'_, S> {
         Ok(superfluous)
     }
 
-    /// The keys of a plan's packs.
+    /// Returns the keys of a plan's packs.
     fn pack_keys(&self, plan: &SealedPlan) -> BTreeSet<String> {
         let packs = plan.payloads.iter().filter_map(|payload| payload.pack.as_ref());
         packs.map(|pack| pack.key(&self.id.source, plan.number)).collect()
     }
 
     /// Writes the batch's rays, windows and summaries, and drops those of older versions. Returns whether the batch is
-    /// in the index: it is not where a newer version was indexed meanwhile.
+    /// in the index: it is not if a newer version was indexed in the meantime.
     async fn write_index(&self, scan: &mut BatchScan, report: &mut BatchFigures) -> Result<bool, BackendError> {
         let entries = std::mem::take(&mut scan.entries);
         let shards: Vec<String> = entries.iter().map(|entry| entry.shard.to_string()).collect();
@@ -324,7 +324,7 @@ impl<S: Services> BatchWriter<'_, S> {
         Ok(rows.is_some())
     }
 
-    /// Seals the batch in its ledger. The answer has the payloads whose messages are to be sent.
+    /// Seals the batch in its ledger. The answer lists the payloads whose messages must be sent.
     async fn seal(&self, scan: BatchScan, indexed: Option<bool>) -> Result<SealAnswer, BackendError> {
         let times = record_times(&scan);
         let seal = SealBatch {
@@ -340,8 +340,8 @@ impl<S: Services> BatchWriter<'_, S> {
         self.call_ledger(&seal).await
     }
 
-    /// Writes a sidecar object of the batch (windows or summaries) unless it is empty. It comes before the index, which
-    /// refers to it. Its content is that of every reading, but for what a replay found.
+    /// Writes a sidecar object of the batch (windows or summaries) unless it is empty. This precedes the index, which
+    /// refers to it. Its content is the same in every reading, except for the results of a replay.
     async fn put_sidecar(&self, key: String, bytes: Vec<u8>) -> Result<(), BackendError> {
         if bytes.is_empty() {
             return Ok(());
@@ -352,13 +352,13 @@ impl<S: Services> BatchWriter<'_, S> {
         self.services.data_bucket().put_new(&key, bytes).await.map(drop)
     }
 
-    /// Marks the prefixes of the entries as occupied. It comes before the entries, so that no search skips one, wherever
-    /// this is interrupted.
+    /// Marks the prefixes of the entries as occupied. This precedes the entries, so that no search skips one, wherever
+    /// processing is interrupted.
     async fn mark_occupied(&self, prefixes: &[u32]) -> Result<(), BackendError> {
         occupancy::mark_occupied(self.services.ledgers(), self.names.dataset(), prefixes).await
     }
 
-    /// Sends the messages of payloads. The ledger sends a message that is lost here again after a minute.
+    /// Sends the messages of payloads. If a message is lost here, the ledger sends it again after a minute.
     async fn announce(&self, ids: &[DeliveryId]) {
         if !ids.is_empty() {
             let _sent = self.services.send_queue().send(ids).await;
@@ -389,14 +389,14 @@ impl<S: Services> BatchWriter<'_, S> {
     }
 }
 
-/// When the first and the last record of the batch were, in Unix milliseconds.
+/// Returns the times of the earliest and latest record of the batch, in Unix milliseconds.
 fn record_times(scan: &BatchScan) -> Option<(i64, i64)> {
     let TimeBounds { first_ns, last_ns } = PruningSummary::from_bytes(&scan.summaries.batch)?.times;
     let ms = |ns: i64| ns.div_euclid(1_000_000);
     (first_ns <= last_ns).then(|| (ms(first_ns), ms(last_ns)))
 }
 
-/// Removes the sidecar objects of a version that is no longer indexed, after its entries, which refer to them.
+/// Removes the sidecar objects of a version that is no longer indexed, after the entries that refer to them.
 pub(super) async fn remove_sidecars(services: &impl Services, old: &ReplacedVersion) -> Result<(), BackendError> {
     let digest = old.source.as_str();
     services.data_bucket().delete(&[windows_key(digest), summaries_key(digest)]).await

@@ -1,4 +1,4 @@
-//! Waiting for the permit to read a batch, and keeping it while the batch is read.
+//! Acquiring the permit to read a batch, and holding it while the batch is read.
 
 use crate::backend::{BackendError, ByteStream};
 use crate::limits::READ_PERMIT_WAIT_MS;
@@ -8,7 +8,7 @@ use crate::services::Services;
 /// Waits for the permit to read a batch.
 ///
 /// # Errors
-/// [`BackendError`] where it is not free within [`READ_PERMIT_WAIT_MS`]; the message is retried.
+/// [`BackendError`] if it is not free within [`READ_PERMIT_WAIT_MS`]; the message is retried.
 pub(super) async fn acquire_read_permit(services: &impl Services) -> Result<ReadPermit, BackendError> {
     let mut pauses = Backoff::new(READ_PERMIT_WAIT_MS);
     loop {
@@ -20,7 +20,7 @@ pub(super) async fn acquire_read_permit(services: &impl Services) -> Result<Read
     }
 }
 
-/// A body that sends a heartbeat for the permit with each piece that is read.
+/// A body that renews the permit with a heartbeat for each piece read.
 pub(super) struct HeartbeatBody<'a, F, Y> {
     pub(super) permit: &'a ReadPermit,
     /// The clock, in Unix milliseconds.
@@ -46,7 +46,7 @@ mod tests {
     use crate::limits::READ_PERMIT_SILENT_MS;
     use crate::memory::ReadPermits;
 
-    /// A body that comes slowly, and during whose every piece another holder tries to acquire the permit.
+    /// A slow body; during each of its pieces another holder tries to acquire the permit.
     struct Slow<'a> {
         pieces: u32,
         clock_ms: &'a Cell<i64>,

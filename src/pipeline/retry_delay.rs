@@ -1,12 +1,12 @@
-//! How long until a message comes again: what the table says for its attempt, and up to a quarter more, so that what
-//! failed together does not come again together.
+//! The delay before a message is retried: the table's value for its attempt plus up to a quarter, so that messages that
+//! failed together are not retried together.
 //!
-//! The delay is a function of the message and its attempt, and is never less than the table says.
+//! The delay depends on the message and its attempt alone, and is never less than the table's value.
 
 use sha2::{Digest, Sha256};
 
-/// The delay before the message about `what` is tried again after its attempt `attempt`, which counts from 1, in
-/// seconds. The last of `delays` holds for every later attempt.
+/// Returns the delay in seconds before the message about `what` is retried after its attempt `attempt`, counted from 1.
+/// The last of `delays` applies to all later attempts.
 pub(super) fn retry_delay_s(delays: &[u32], what: &str, attempt: u32) -> u32 {
     let nth = attempt.saturating_sub(1) as usize;
     let delay = delays.get(nth).or(delays.last()).copied().unwrap_or_default();

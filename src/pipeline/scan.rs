@@ -1,7 +1,7 @@
 //! One scan of a batch: each line is read once, for the index and for the payloads.
 //!
 //! The object is read as a stream. Packs of payloads are written as they fill up, at most [`CONCURRENT_PUTS`] at a
-//! time. Nothing of a scan counts before the ledger has sealed it.
+//! time. Nothing of a scan counts until the ledger has sealed it.
 
 use std::ops::ControlFlow;
 
@@ -20,22 +20,22 @@ use crate::limits::CONCURRENT_PUTS;
 use crate::record::{IndexedFields, KeyNames, LineScanner, NextLine, RecordError, RecordKey, RecordScan};
 use crate::summary::PackedSummaries;
 
-/// What the scan of a whole batch produces.
+/// The result of scanning a whole batch.
 #[derive(Debug)]
 pub struct BatchScan {
-    /// Bytes and lines that were read.
+    /// Number of bytes and lines read.
     pub totals: ReadTotals,
-    /// The batch's lines, by kind.
+    /// Number of its lines, by kind.
     pub counts: LineCounts,
-    /// Where its rejected lines are.
+    /// The positions of its rejected lines.
     pub rejected: RejectedLines,
     /// The batch's rays, grouped by shard.
     pub entries: Vec<ShardEntry>,
-    /// The values that its records hold, for pruning.
+    /// The values in its records, for pruning.
     pub summaries: PackedSummaries,
-    /// The windows of the batch's access points, as they are stored.
+    /// The windows of the batch's access points, as stored.
     pub windows: Vec<u8>,
-    /// The payloads and figures of the plan, if there is one.
+    /// The payloads and figures of its plan, if it has one.
     pub plan: Option<SealedPlan>,
     /// Digests of the plan's lines without a ray, each with the shard prefix of its time.
     pub digests: Vec<(u32, u64)>,
@@ -46,7 +46,7 @@ struct BatchLineSink {
     scanner: LineScanner,
     index: IndexBuilder,
     transform: Option<PartnerTransformer>,
-    /// Packs that are full and not yet put.
+    /// Full packs that are not yet written.
     full: Vec<PayloadPack>,
     refused: Option<BatchError>,
 }
@@ -72,7 +72,7 @@ impl LineSink for BatchLineSink {
     }
 }
 
-/// Renders a record for the partner, and returns what the index needs of it.
+/// Renders a record for the partner, and returns the parts that the index needs.
 fn transform_record<'s>(
     transform: &mut PartnerTransformer,
     full: &mut Vec<PayloadPack>,
@@ -85,7 +85,7 @@ fn transform_record<'s>(
 }
 
 impl BatchLineSink {
-    /// Whether there is more to read.
+    /// Returns whether to continue reading.
     fn flow(&mut self, taken: Result<(), BatchError>) -> ControlFlow<()> {
         match taken {
             Ok(()) => ControlFlow::Continue(()),
@@ -103,7 +103,7 @@ impl BatchLineSink {
         let Some(transform) = &mut self.transform else {
             return self.index.take(line, self.scanner.key_and_indexed_fields(bytes));
         };
-        // The fields are read once, for the index and for the partner.
+        // Read the fields once, for the index and for the partner.
         let read = match self.scanner.record(bytes) {
             Ok(scanned) => Ok(transform_record(transform, &mut self.full, (offset, bytes), scanned)?),
             Err(why) => Err(why),
@@ -111,7 +111,7 @@ impl BatchLineSink {
         self.index.take(line, read)
     }
 
-    /// Reads the next piece of the object, or its end. The error of a line comes before what the reader says.
+    /// Reads the next piece of the object, or its end. An error in a line takes precedence over the reader's.
     fn read_piece(&mut self, reader: &mut BatchReader, piece: Option<&[u8]>) -> Result<(), BatchError> {
         let read = match piece {
             Some(piece) => reader.push_to(piece, self).map(drop),
@@ -130,21 +130,21 @@ impl BatchLineSink {
     }
 }
 
-/// The batch that a scan reads.
+/// The batch to be scanned.
 #[derive(Debug, Clone)]
 pub struct BatchContext<'a> {
     /// The identity of the batch, which names its packs.
     pub source: &'a SourceId,
-    /// The dataset that the batch is read as, and where its records keep ray and time.
+    /// The dataset that the batch is read as, with the names of its ray and time members.
     pub names: KeyNames,
-    /// The instant of records that have no time of their own, in Unix milliseconds.
+    /// Unix milliseconds that stand for the time of records without one.
     pub default_ms: i64,
 }
 
-/// Why a scan did not reach the end of its batch.
+/// The reason why a scan did not reach the end of its batch.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ScanError {
-    /// The body broke off, or a pack could not be written; scanning again may help.
+    /// Reading the body or writing a pack failed; scanning again may help.
     #[error(transparent)]
     Backend(#[from] BackendError),
     /// The object is not a valid batch; scanning again does not help.
@@ -155,7 +155,7 @@ pub enum ScanError {
 /// Scans a batch to its end, and writes its packs to `bucket`.
 ///
 /// # Errors
-/// [`ScanError`] where a backend fails or the object is not a valid batch.
+/// [`ScanError`] if a backend fails or the object is not a valid batch.
 pub async fn scan_batch<B: Bucket>(
     bucket: &B,
     mut body: impl ByteStream,
@@ -193,7 +193,7 @@ pub async fn scan_batch<B: Bucket>(
     Ok(BatchScan { totals, counts, rejected, entries, summaries, windows: spans.windows, plan, digests })
 }
 
-/// Writes a pack under the key that its content gives. An object that is already there has the same content.
+/// Writes a pack under the key derived from its content; an existing object has the same content.
 async fn put_pack(bucket: &impl Bucket, source: &SourceId, plan: u32, pack: PayloadPack) -> Result<(), BackendError> {
     let Some(key) = pack.key(source, plan) else { return Ok(()) };
     bucket.put_new(&key, pack.bytes).await.map(drop)

@@ -1,13 +1,13 @@
 //! One message of `send-queue`: claim the payload, read its body, sign, POST, commit.
 //!
-//! A message is a wake-up and nothing else. Whatever the ledger knows of is the ledger's to wake again, so it is
-//! acked; only a ledger that cannot be reached makes the queue bring the message again.
+//! A message is only a wake-up. The ledger wakes every payload that it knows, so the message is acked; only if the
+//! ledger cannot be reached does the queue deliver it again.
 //!
 //! # Invariants
 //!
 //! Nothing is posted without a claim, nor so late that the claim could end before the answer. The body is the one that
-//! was sealed, by its hash. An answer is committed under the claim's token, with retries where necessary, before the
-//! message is done.
+//! was sealed, checked by its hash. An answer is committed under the claim's token, with retries if necessary, before
+//! the message is done.
 
 use std::ops::Range;
 
@@ -29,22 +29,22 @@ use crate::partner::{AnswerClass, PrivateKey, auth_key, classify, retry_after_ms
 use crate::rpc;
 use crate::services::Services;
 
-/// What a payload is sent with.
+/// The services and settings needed to send a payload.
 #[derive(Debug)]
 pub struct PayloadSender<'a, W, P, N> {
-    /// The buckets, queues and ledgers that it works on.
+    /// The buckets, queues and ledgers to use.
     pub services: &'a W,
     /// The endpoint that receives the payloads.
     pub partner: &'a P,
-    /// The address, the keys and the policies of deliveries.
+    /// The partner's address, the keys and the policies of deliveries.
     pub settings: &'a DeliverySettings,
-    /// A number of 0 to 99,999 for the signature, never twice within one second.
+    /// Returns a number from 0 to 99,999 for the signature, never the same twice within a second.
     pub nonce: N,
-    /// The sender, by a name that is unique to it.
+    /// A name that is unique to this sender.
     pub claimant: String,
 }
 
-/// Does what the message asks for. One that names no payload becomes a dead letter.
+/// Sends the payload that the message names. A message that names none becomes a dead letter.
 pub async fn send_message<W: Services, P: PartnerClient, N: Fn() -> u32>(
     sender: &PayloadSender<'_, W, P, N>,
     message: &ReceivedMessage,
@@ -63,7 +63,7 @@ pub async fn send_message<W: Services, P: PartnerClient, N: Fn() -> u32>(
     })
 }
 
-/// The message names no payload.
+/// Handles a message that names no payload.
 async fn refuse(services: &impl Services, message: &ReceivedMessage) -> Result<SendVerdict, BackendError> {
     keep_dead_letter(services, &message.clone().into_dead_letter(NOT_A_PAYLOAD)).await?;
     Ok(SendVerdict::bad_message())
@@ -77,19 +77,19 @@ fn not_stored(status: Option<u16>, code: &str, wait_ms: Option<u64>) -> AttemptO
     AttemptOutcome::NotStored { status, code: code.into(), wait_ms }
 }
 
-/// A payload that this sender has claimed.
+/// A payload claimed by this sender.
 struct ClaimedPayload {
     token: u32,
     payload: Payload,
     attempt: u32,
-    /// When the claim was asked for: the lease began later.
+    /// The time of the claim call in Unix milliseconds: the lease began later.
     since_ms: i64,
 }
 
-/// How an attempt ended.
+/// The result of an attempt.
 enum AttemptResult {
     Ended(AttemptOutcome),
-    /// The body, which has to be halved.
+    /// The body is too large and must be split.
     TooLarge(Vec<u8>),
 }
 
@@ -132,7 +132,7 @@ impl<W: Services, P: PartnerClient, N: Fn() -> u32> PayloadSender<'_, W, P, N> {
             && code == AnswerClass::Auth.code()
         {
             match self.post(claimed, &mut post, second).await {
-                // No time is left for another try; the first one's answer is final.
+                // No time is left for another try: the first answer is final.
                 Some(AttemptOutcome::Released) => {}
                 again => outcome = again,
             }
@@ -140,14 +140,14 @@ impl<W: Services, P: PartnerClient, N: Fn() -> u32> PayloadSender<'_, W, P, N> {
         outcome.map_or(AttemptResult::TooLarge(post.body), AttemptResult::Ended)
     }
 
-    /// The body of a payload; `None` where it has no pack, or its pack does not exist.
+    /// Returns the body of a payload; `None` if it has no pack, or its pack does not exist.
     async fn body(&self, id: &DeliveryId, payload: &Payload) -> Result<Option<Vec<u8>>, BackendError> {
         let Some(place) = &payload.pack else { return Ok(None) };
         let at = place.offset;
         self.cut(&place.key(&id.source, id.plan), at..at.saturating_add(payload.bytes)).await
     }
 
-    /// These bytes of a pack; fewer where it ends earlier, `None` where it does not exist.
+    /// Returns these bytes of a pack; fewer if it ends earlier, `None` if it does not exist.
     async fn cut(&self, key: &str, bytes: Range<u64>) -> Result<Option<Vec<u8>>, BackendError> {
         let read = match self.services.data_bucket().get_range(key, None, bytes.clone()).await {
             Ok(RangedRead::Body(body)) => body.all().await,
@@ -158,7 +158,7 @@ impl<W: Services, P: PartnerClient, N: Fn() -> u32> PayloadSender<'_, W, P, N> {
         if came == asked {
             return read.map(Some);
         }
-        // Either the pack ends before, which no other try changes, or the connection did.
+        // Either the pack ends earlier, which no retry changes, or the connection broke.
         match self.services.data_bucket().get(key).await? {
             None => Ok(None),
             Some((head, _)) if head.size < bytes.end => Ok(Some(read.unwrap_or_default())),
@@ -168,7 +168,7 @@ impl<W: Services, P: PartnerClient, N: Fn() -> u32> PayloadSender<'_, W, P, N> {
         }
     }
 
-    /// One POST under this key, if the claim leaves time for it; `None` where the body is too large.
+    /// Posts once under this key, if the claim leaves time for it; `None` if the body is too large.
     async fn post(&self, claimed: &ClaimedPayload, post: &mut PartnerPost, key: &PrivateKey) -> Option<AttemptOutcome> {
         let now_ms = self.services.now_ms();
         let in_time = now_ms - claimed.since_ms + POST_MS + COMMIT_MS <= LEASE_MS;
@@ -187,7 +187,7 @@ impl<W: Services, P: PartnerClient, N: Fn() -> u32> PayloadSender<'_, W, P, N> {
         }
     }
 
-    /// What an answer of this class means.
+    /// Returns the outcome that an answer of this class means.
     fn outcome(&self, class: AnswerClass, status: u16, retry_after: Option<&str>) -> AttemptOutcome {
         let code = class.code();
         match class {
@@ -205,17 +205,17 @@ impl<W: Services, P: PartnerClient, N: Fn() -> u32> PayloadSender<'_, W, P, N> {
         }
     }
 
-    /// Replaces a payload that was too large by two smaller ones.
+    /// Replaces a payload that was too large with two smaller ones.
     async fn split(&self, id: &DeliveryId, claimed: &ClaimedPayload, body: &[u8]) -> Result<SendVerdict, BackendError> {
         let Some(halves) = halve(&claimed.payload, body, id.split_indexes()) else {
             let outcome = AttemptOutcome::Refused { status: Some(413), code: AnswerClass::TooLarge.code().into() };
             return self.end(id, claimed, outcome).await;
         };
         let Ok(send) = self.put_split_payloads(id, claimed, halves).await else {
-            // The partner said that it does not have it, so there is no doubt; the next attempt splits it again.
+            // The partner has rejected it, so the outcome is known; the next attempt splits it again.
             return self.end(id, claimed, not_stored(Some(413), AnswerClass::TooLarge.code(), None)).await;
         };
-        // One that does not go out is the ledger's, which sends it in a minute.
+        // The ledger sends a lost message again after a minute.
         let _sent = self.services.send_queue().send(&send).await;
         Ok(SendVerdict::split(id, &claimed.payload, claimed.attempt))
     }
@@ -227,7 +227,7 @@ impl<W: Services, P: PartnerClient, N: Fn() -> u32> PayloadSender<'_, W, P, N> {
         claimed: &ClaimedPayload,
         halves: [PackedPayload; 2],
     ) -> Result<Vec<DeliveryId>, BackendError> {
-        // Both in one pack, however large they are: together they are about what the whole was.
+        // Both go into one pack, whatever their size: together they are about as large as the original.
         let mut packs = PackBuilder::new(usize::MAX);
         let _none_is_full = halves.map(|half| packs.add(half));
         let pack = packs.close();
@@ -240,7 +240,7 @@ impl<W: Services, P: PartnerClient, N: Fn() -> u32> PayloadSender<'_, W, P, N> {
         Ok(send)
     }
 
-    /// Records in the ledger how the attempt ended, and returns it.
+    /// Records the outcome of the attempt in the ledger, and returns it.
     async fn end(
         &self,
         id: &DeliveryId,
@@ -251,7 +251,7 @@ impl<W: Services, P: PartnerClient, N: Fn() -> u32> PayloadSender<'_, W, P, N> {
         Ok(SendVerdict::ended(id, &claimed.payload, claimed.attempt, &outcome, answer.counted))
     }
 
-    /// Records in the ledger how the attempt ended; where that fails, the payload is in doubt.
+    /// Records the outcome of the attempt in the ledger; if that fails, the payload's outcome is unknown.
     async fn commit(
         &self,
         id: &DeliveryId,

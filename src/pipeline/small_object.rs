@@ -1,23 +1,23 @@
-//! The body of an object, read ahead where it is so small that it may be Logpush's test upload.
+//! The body of an object, read ahead if it is small enough to be Logpush's test upload.
 //!
 //! # Invariants
-//! A scan reads what was read ahead. The body of a larger object is not touched.
+//! A scan also reads the bytes that were read ahead. The body of a larger object is not touched.
 
 use crate::backend::{BackendError, ByteStream, WholeBody};
 use crate::batch::is_test_upload;
 use crate::limits::TEST_OBJECT_MAX;
 
-/// The body of an object.
+/// The body of an object, possibly read ahead.
 #[derive(Debug)]
 pub(super) enum ObjectBody<B> {
-    /// It was not read yet.
+    /// A body that was not read yet.
     Stream(B),
-    /// All of it; `None` once it was handed on.
+    /// The complete body; `None` once it was returned.
     Bytes(Option<Vec<u8>>),
 }
 
 impl<B: ByteStream> ObjectBody<B> {
-    /// Reads the body of an object of `size` bytes ahead, where it is small; `None` where it is a test upload.
+    /// Reads the body of an object of `size` bytes ahead if it is small; `None` if it is a test upload.
     pub(super) async fn unless_test(body: B, size: u64) -> Result<Option<Self>, BackendError> {
         if size > TEST_OBJECT_MAX {
             return Ok(Some(Self::Stream(body)));

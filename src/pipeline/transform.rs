@@ -1,9 +1,8 @@
 //! Renders records as the partner's lines by a plan, and counts the excluded ones by reason.
 //!
 //! # Invariants
-//! Nothing is delivered whose own fields do not settle that it is of `http_requests`.
-//! Each record of the plan's windows is in a payload or counted under one [`Exclusion`]. Which one depends on its line and
-//! the plan alone.
+//! A record is delivered only if its own fields settle that it is of `http_requests`. Each record in the plan's windows
+//! is in a payload or counted under one [`Exclusion`]; which of them depends on its line and the plan alone.
 
 use std::collections::BTreeMap;
 
@@ -19,7 +18,7 @@ use crate::partner::DuplicatePolicy;
 use crate::record::{RayId, RayKey};
 use crate::render::content_digest;
 
-/// Makes the payloads of a plan, record by record.
+/// Builds the payloads of a plan, record by record.
 #[derive(Debug)]
 pub struct PartnerTransformer {
     rules: PlanRules,
@@ -28,14 +27,14 @@ pub struct PartnerTransformer {
     /// The instant of records without a time, in Unix milliseconds.
     default_ms: i64,
     sealed: SealedPlan,
-    /// Lines that are in other payloads, once they are known.
+    /// Lines that are in other payloads, once known.
     known: Option<KnownLines>,
     /// Digests of lines without a ray, each with the shard prefix of its time.
     digests: Vec<(u32, u64)>,
 }
 
 impl PartnerTransformer {
-    /// A transformer for one batch, which makes packs of at most `pack_bytes` bytes.
+    /// Creates a transformer for one batch, with packs of at most `pack_bytes` bytes.
     #[must_use]
     pub fn new(rules: PlanRules, default_ms: i64, pack_bytes: usize) -> Self {
         let sealed = SealedPlan {
@@ -51,22 +50,22 @@ impl PartnerTransformer {
         Self { rules, packer, packs, default_ms, sealed, known: None, digests: Vec::new() }
     }
 
-    /// The same, which leaves out or counts lines that are in other payloads.
+    /// Sets the lines that are in other payloads, to be omitted or counted.
     #[must_use]
     pub fn with_known_lines(self, known: KnownLines) -> Self {
         Self { known: Some(known), ..self }
     }
 
-    /// The number of its plan.
+    /// Returns the number of its plan.
     #[must_use]
     pub const fn number(&self) -> u32 {
         self.sealed.number
     }
 
-    /// Adds a record. Returns a pack that became full.
+    /// Adds a record; returns a pack that became full.
     ///
     /// # Errors
-    /// [`BatchError`] where there are more payloads than a batch may have.
+    /// [`BatchError`] if there are more payloads than a batch may have.
     pub fn record(&mut self, record: &ScannedLine<'_>) -> Result<Option<PayloadPack>, BatchError> {
         let ScannedLine { line, at, fields, key, lossy, settled } = record;
         if !self.rules.covers(key.unix_ms().unwrap_or(self.default_ms), *at) {
@@ -88,7 +87,7 @@ impl PartnerTransformer {
         }
     }
 
-    /// Refuses the line that was written from `start` on if it is in another payload, and takes it back.
+    /// Excludes the line that was written from `start` on if it is in another payload, and removes it.
     fn check_duplicate(&mut self, start: usize, record: &ScannedLine<'_>) -> Result<(), Exclusion> {
         let text = self.packer.text();
         let line = text.get(start..).unwrap_or_default();
@@ -116,7 +115,7 @@ impl PartnerTransformer {
         Ok(full.into_iter().chain(last).collect())
     }
 
-    /// The payloads and figures of the plan, and the digests of its lines without a ray.
+    /// Returns the payloads and figures of the plan, and the digests of its lines without a ray.
     #[must_use]
     pub fn sealed(self) -> (SealedPlan, Vec<(u32, u64)>) {
         let (mut sealed, options) = (self.sealed, &self.rules.plan.options);
@@ -135,18 +134,18 @@ impl PartnerTransformer {
         Ok(full)
     }
 
-    /// Records the payloads of a pack, which have their positions now.
+    /// Records the payloads of a pack, whose locations are now known.
     fn seal(&mut self, pack: Option<&PayloadPack>) {
         self.sealed.payloads.extend(pack.into_iter().flat_map(|pack| pack.payloads.iter().cloned()));
     }
 }
 
-/// The digest of a line without a ray, with the shard prefix of its time; `None` for a line with one.
+/// Returns the digest of a line without a ray, with the shard prefix of its time; `None` for a line with a ray.
 fn digest_without_ray(record: &ScannedLine<'_>, line: &[u8]) -> Option<(u32, u64)> {
     if record.key.ray.as_ref().and_then(RayKey::ray).is_some() {
         return None;
     }
     let LineKey::Digest(digest) = LineKey::new(None, || content_digest(line)) else { return None };
-    // A record without a time is in the first shard, since its batch's name is no part of it.
+    // A record without a time goes to the first shard, since it must not depend on its batch's name.
     Some((record.key.unix_ns().map_or(0, RayId::prefix_at), digest))
 }

@@ -1,7 +1,7 @@
-//! The verdict on a message of `send-queue`, which is its log line.
+//! The verdict on a message of `send-queue`; it is also the message's log line.
 //!
 //! # Invariants
-//! A verdict contains no byte of a payload, no address and none of the partner's words.
+//! A verdict contains no byte of a payload, no address and no words of the partner.
 
 use serde::Serialize;
 
@@ -12,17 +12,17 @@ use crate::ledger::delivery::{Payload, WaitReason};
 use crate::ledger::{AttemptOutcome, DeliveryId, DeliveryState};
 use crate::limits::SEND_RETRY_S;
 
-/// The reason of a message that names no payload; also the code of its dead letter.
+/// The reason for a message that names no payload; also the code of its dead letter.
 pub(super) const NOT_A_PAYLOAD: &str = "not_a_payload";
 
-/// How a message of `send-queue` ended.
+/// The outcome of a message of `send-queue`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SendOutcome {
     /// The partner has the payload.
     Delivered,
     /// The partner does not have it; the ledger schedules another attempt.
     NotStored,
-    /// Whether the partner has it is not known.
+    /// It is unknown whether the partner has the payload.
     Unknown,
     /// The partner rejects the payload.
     Refused,
@@ -30,7 +30,7 @@ pub enum SendOutcome {
     Endpoint,
     /// Nothing was sent, and the claim was returned.
     Released,
-    /// The payload was too large and is two payloads now.
+    /// The payload was too large; two payloads replaced it.
     Split,
     /// The ledger schedules the attempt for later.
     Waits,
@@ -38,14 +38,14 @@ pub enum SendOutcome {
     Settled,
     /// The ledger has no such payload.
     NoSuchPayload,
-    /// The message's body names no payload. It is a dead letter now.
+    /// The message's body names no payload; it is now a dead letter.
     BadMessage,
     /// A backend failed; the message is retried.
     Failed,
 }
 
 impl SendOutcome {
-    /// The stable code, in logs and counts.
+    /// Returns the stable code for logs and counts.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -71,33 +71,33 @@ impl Serialize for SendOutcome {
     }
 }
 
-/// What to do with a message, and why.
+/// The disposition of a message, with its reason.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct SendVerdict {
-    /// How the message ended.
+    /// The outcome of the message.
     pub verdict: SendOutcome,
-    /// The stable code of the reason, where there is one.
+    /// The stable code of the reason, if there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub code: Option<String>,
-    /// The reason in words.
+    /// The reason as text.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
-    /// The payload's handle.
+    /// The handle of the payload, if the message names one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub payload: Option<String>,
-    /// Its lines.
+    /// Number of its lines.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lines: Option<u64>,
-    /// Which attempt it was.
+    /// The number of the attempt.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub attempt: Option<u32>,
-    /// The partner's status.
+    /// HTTP status of the partner's answer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub status: Option<u16>,
-    /// Whether the ledger took the outcome; it does not where someone else has claimed since.
+    /// Whether the ledger accepted the outcome; `false` if another sender has claimed the payload since.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub counted: Option<bool>,
-    /// Seconds until the message is to come again; `None` acks it.
+    /// Seconds until the message is retried; `None` acks it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retry_s: Option<u32>,
 }
@@ -117,13 +117,13 @@ impl SendVerdict {
         }
     }
 
-    /// The body names no payload.
+    /// Creates the verdict on a body that names no payload.
     #[must_use]
     pub fn bad_message() -> Self {
         Self { code: Some(NOT_A_PAYLOAD.into()), ..Self::new(SendOutcome::BadMessage, None) }
     }
 
-    /// Nothing could be tried: the message has to come again after `delay_s` seconds.
+    /// Creates the verdict on a message that could not be tried, and is retried after `delay_s` seconds.
     #[must_use]
     pub fn not_now(code: &str, reason: String, delay_s: u32) -> Self {
         Self {
@@ -134,7 +134,7 @@ impl SendVerdict {
         }
     }
 
-    /// The severity of its log line.
+    /// Returns the severity of the log line.
     #[must_use]
     pub fn level(&self) -> LogLevel {
         match self.verdict {
@@ -147,19 +147,19 @@ impl SendVerdict {
         }
     }
 
-    /// A call to the ledger failed.
+    /// Creates the verdict after a failed call to the ledger.
     pub(super) fn again(id: &DeliveryId, error: &BackendError, attempt: u32) -> Self {
         let payload = id.handle();
         let delay_s = retry_delay_s(&SEND_RETRY_S, &payload, attempt);
         Self { payload: Some(payload), ..Self::not_now("backend_failed", error.to_string(), delay_s) }
     }
 
-    /// The registry did not take the dead letter of the message with this identifier.
+    /// Creates the verdict on a message whose dead letter the registry did not accept; `message` is its identifier.
     pub(super) fn refuse_again(message: &str, error: &BackendError, attempt: u32) -> Self {
         Self::not_now("backend_failed", error.to_string(), retry_delay_s(&SEND_RETRY_S, message, attempt))
     }
 
-    /// The ledger sees to it later.
+    /// Creates the verdict on a payload that the ledger sends later.
     pub(super) fn waits(id: &DeliveryId, why: WaitReason) -> Self {
         let code = match why {
             WaitReason::Busy => "busy",
@@ -169,22 +169,22 @@ impl SendVerdict {
         Self { code: Some(code.into()), ..Self::new(SendOutcome::Waits, Some(id)) }
     }
 
-    /// There is nothing to do.
+    /// Creates the verdict on a payload that needs no attempt.
     pub(super) fn settled(id: &DeliveryId, state: DeliveryState) -> Self {
         Self { code: Some(state.name().into()), ..Self::new(SendOutcome::Settled, Some(id)) }
     }
 
-    /// The ledger knows of no such payload.
+    /// Creates the verdict on a payload that the ledger does not have.
     pub(super) fn no_such(id: &DeliveryId) -> Self {
         Self::new(SendOutcome::NoSuchPayload, Some(id))
     }
 
-    /// It is two now.
+    /// Creates the verdict on a payload that was split.
     pub(super) fn split(id: &DeliveryId, payload: &Payload, attempt: u32) -> Self {
         Self { lines: Some(payload.lines), attempt: Some(attempt), ..Self::new(SendOutcome::Split, Some(id)) }
     }
 
-    /// An attempt ended.
+    /// Creates the verdict after an attempt.
     pub(super) fn ended(
         id: &DeliveryId,
         payload: &Payload,

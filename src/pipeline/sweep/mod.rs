@@ -1,14 +1,14 @@
-//! Finds what the queues lost: objects that no event announced, ledgers whose alarm did not fire, bodies that are no
+//! Finds whatever the queues lost: objects without an event, ledgers whose alarm did not fire, bodies that are no
 //! longer needed.
 //!
-//! Run by the cron. An object is examined once it is old enough for its event to have arrived; its ledger says whether it
-//! is finished. Two listings find the objects, both by the time of their upload: `recent` lists the folders in which
-//! Logpush writes now, within minutes; `round` lists the complete bucket, within a day.
+//! Run by the cron. An object is examined once it is old enough for its event to have arrived; its ledger says whether
+//! it is finished. Two listings find the objects, both by the time of their upload: `recent` lists the folders that
+//! Logpush is writing to, within minutes; `round` lists the complete bucket, within a day.
 //!
 //! # Invariants
 //!
-//! A listing may skip files, never folders. A sweep changes nothing that is right; the next sweep repeats one that fails
-//! in the middle. It never removes the body of a payload that is pending or parked, nor a pack that holds one.
+//! A listing may skip files, never folders. A sweep changes nothing that is in order; the next sweep repeats one that
+//! fails halfway. It never removes the body of a payload that is pending or parked, nor a pack that holds one.
 
 mod recent;
 mod round;
@@ -31,32 +31,32 @@ use crate::r2_event::R2Event;
 use crate::rpc;
 use crate::services::Services;
 
-/// What a sweep did.
+/// The work done by one sweep.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 pub struct SweepReport {
-    /// Objects looked at.
+    /// Number of examined objects.
     pub objects: usize,
-    /// Unfinished objects, announced again.
+    /// Number of unfinished objects that were announced again.
     pub announced: usize,
-    /// Ledgers whose alarm was set.
+    /// Number of ledgers whose alarm was set.
     pub ledgers: usize,
-    /// Packs removed.
+    /// Number of removed packs.
     pub packs_removed: usize,
-    /// Whether there was more than one sweep looks at, or the round takes longer than a day; the next sweep goes on.
+    /// Whether the sweep reached one of its limits, or the round takes longer than a day; the next sweep continues.
     pub incomplete: bool,
 }
 
-/// Looks for what was lost.
+/// Runs one sweep.
 ///
 /// # Errors
-/// [`BackendError`] where a backend failed; what was found before is done.
+/// [`BackendError`] if a backend failed; the work up to then is done.
 pub async fn run_sweep(services: &impl Services, config: &Config) -> Result<SweepReport, BackendError> {
     let mut swept = SweepReport::default();
     let now_ms = services.now_ms();
     let SweepMark { at_ms } = looked_up_to(services, None).await?;
-    // The very first one says from when on there were any, so that the next one knows even if this one fails.
+    // The very first sweep records its start, so that the next one knows it even if this one fails.
     let at_ms = if at_ms.is_some() { at_ms } else { looked_up_to(services, Some(now_ms)).await?.at_ms };
-    // After an outage, everything since the last sweep that came to its end.
+    // After an outage, everything since the last completed sweep.
     let since_ms = at_ms.map_or(now_ms, |at| at.clamp(now_ms - SWEEP_BACK_MAX_MS, now_ms)) - SWEEP_BACK_MS;
     let RecentObjects { mut objects, pages, complete } = list_recent(services, config, since_ms).await?;
     let round = RoundStep::list(services, config, SWEEP_LISTINGS.saturating_sub(pages), &mut objects).await?;
@@ -77,12 +77,12 @@ pub async fn run_sweep(services: &impl Services, config: &Config) -> Result<Swee
     Ok(swept)
 }
 
-/// Up to when everything was looked for; keeps this instant, if there is one.
+/// Returns the time up to which every object was looked for, after recording this instant, if there is one.
 async fn looked_up_to(services: &impl Services, at_ms: Option<i64>) -> Result<SweepMark, BackendError> {
     rpc::call(services.ledgers(), REGISTRY, &LookedUpTo { at_ms }).await
 }
 
-/// Announces the objects that are not finished; returns when the first of them was written.
+/// Announces the unfinished objects; returns when the earliest of them was written.
 async fn announce(
     services: &impl Services,
     config: &Config,
@@ -111,7 +111,7 @@ async fn announce(
     Ok(first_ms)
 }
 
-/// Removes the bodies of a ledger's payloads that came to rest days ago.
+/// Removes the bodies of a ledger's payloads that became terminal days ago.
 async fn remove_bodies(services: &impl Services, ledger: &str, swept: &mut SweepReport) -> Result<(), BackendError> {
     let before_ms = services.now_ms() - BODIES_KEPT_MS;
     for _ in 0..SWEEP_STEPS {

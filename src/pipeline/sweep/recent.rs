@@ -1,9 +1,9 @@
-//! The folders in which Logpush writes now: of a day's folder, the files of the last hours and every folder.
+//! The folders that Logpush is writing to: of a day's folder, the files of the last hours and every subfolder.
 //!
-//! A name that begins with a stamp says when its batch began, so the files of a day's folder that are hours old are
-//! passed over. Nothing else is: a folder `02/` or `00-eu/` sorts before every stamp, and what a listing that begins
-//! after it does not show would never be found. The folders of other days are left to the round
-//! ([`super::round`]), and so are those whose own names are old stamps.
+//! A name that begins with a timestamp gives the start of its batch, so hours-old files in a day's folder are skipped.
+//! Nothing else is: a folder `02/` or `00-eu/` sorts before every timestamp, and would never be found by a listing that
+//! begins after it. The folders of other days are left to the round ([`super::round`]), and so are those whose own
+//! names are old timestamps.
 
 use std::collections::BTreeMap;
 
@@ -14,17 +14,17 @@ use crate::limits::{SWEEP_AGE_MS, SWEEP_BACK_MS, SWEEP_FOLDERS, SWEEP_PAGES};
 use crate::services::Services;
 use crate::time;
 
-/// What the listing of the folders of now came to.
+/// The result of listing the recent folders.
 pub(super) struct RecentObjects {
-    /// The batches of the last hours, apart from those whose event may still be under way.
+    /// The batches of the last hours, except those whose event may still be on its way.
     pub(super) objects: BTreeMap<String, ObjectHead>,
-    /// Pages listed.
+    /// Number of listed pages.
     pub(super) pages: usize,
-    /// Whether every such folder was listed.
+    /// Whether every recent folder was listed.
     pub(super) complete: bool,
 }
 
-/// Lists the batches that were written since an instant, in the folders of that time.
+/// Lists the batches written since an instant, in the folders of that time.
 pub(super) async fn list_recent(
     services: &impl Services,
     config: &Config,
@@ -57,15 +57,15 @@ pub(super) async fn list_recent(
     Ok(recent)
 }
 
-/// What is left to list of a folder.
+/// The part of a folder that is still to be listed.
 struct FolderListing {
     request: ListRequest,
-    /// From the first key to the second one, there are only files that are too old.
+    /// A range of keys, from the first to the second, with nothing but files that are too old.
     skip: Option<(String, String)>,
 }
 
 impl FolderListing {
-    /// The complete folder. In one of a day, names begin with their stamps.
+    /// Creates the listing of a complete folder. In a day's folder, names begin with timestamps.
     fn new(folder: String, since_ms: i64) -> Self {
         let skip = folder_day(&folder).map(|day| {
             (format!("{folder}{day}T"), format!("{folder}{}", time::stamp(since_ms.saturating_sub(SWEEP_BACK_MS))))
@@ -73,7 +73,7 @@ impl FolderListing {
         Self { request: ListRequest { prefix: folder, after: None, cursor: None, by_folder: true }, skip }
     }
 
-    /// What is left after this page. Pages are in the order of keys and folders together.
+    /// Returns the listing after this page. A page orders keys and folders together.
     fn after_page(self, page: &ListPage) -> Option<Self> {
         let Self { mut request, skip } = self;
         request.cursor = Some(page.cursor.clone()?);
@@ -89,7 +89,8 @@ impl FolderListing {
     }
 }
 
-/// The same folders, begun with any of them: where they are more than one sweep looks at, in time it looks at all.
+/// Rotates the folders to begin with a random one: if they exceed a sweep's limit, all of them are still listed over
+/// time.
 fn begun_anywhere(services: &impl Services, mut folders: Vec<String>) -> Vec<String> {
     if folders.len() > 1 {
         let first = services.random_bits() as usize % folders.len();
@@ -98,7 +99,7 @@ fn begun_anywhere(services: &impl Services, mut folders: Vec<String>) -> Vec<Str
     folders
 }
 
-/// Whether a folder may hold batches of the hours looked back at: at midnight those are of two days.
+/// Returns whether a folder may hold batches of the hours to look at, which span two days at midnight.
 fn is_worth_a_look(folder: &str, since_ms: i64, now_ms: i64) -> bool {
     let days = time::day(since_ms - SWEEP_BACK_MS)..=time::day(now_ms);
     folder_day(folder).is_none_or(|day| days.contains(&day.to_owned()))
@@ -129,7 +130,7 @@ mod tests {
         }
     }
 
-    /// Where the listing goes on after a page with these last entries: the key to begin after, or the cursor.
+    /// Returns where the listing continues after a page with these last entries: the key to begin after, or the cursor.
     fn after(folder: &str, keys: &[&str], folders: &[&str]) -> (Option<String>, Option<String>) {
         let head = || ObjectHead { etag: "e".into(), size: 1, uploaded_ms: 0 };
         let page = ListPage {

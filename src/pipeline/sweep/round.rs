@@ -1,9 +1,9 @@
-//! The round: lists the complete log bucket, whatever its folders are called, some pages at each sweep.
+//! The round: a listing of the complete log bucket, whatever the names of its folders, a few pages per sweep.
 //!
-//! What is written today into the folder of an older day, or moved there under its old name, is found by this listing
-//! alone. It looks for objects by the time of their upload: those written since the round before began, since that one
-//! may have passed their keys already, and since the first object that the round before had to announce, since its
-//! message may have been lost, too.
+//! Only this listing finds objects written today into the folder of an earlier day, or moved there under their old
+//! names. It selects objects by the time of their upload: those written since the previous round began, which may have
+//! passed their keys already, and since the first object that the previous round announced, since its message may have
+//! been lost, too.
 //!
 //! # Invariants
 //! The cursor moves only past keys that were examined, and is recorded after they were announced.
@@ -19,7 +19,7 @@ use crate::limits::{SWEEP_AGE_MS, SWEEP_BACK_MAX_MS, SWEEP_BACK_MS, SWEEP_FRESH,
 use crate::rpc;
 use crate::services::Services;
 
-/// The part of a round that one sweep does.
+/// The part of a round done by one sweep.
 pub(super) struct RoundStep {
     before: Option<SweepRound>,
     after: Option<SweepRound>,
@@ -70,29 +70,29 @@ impl RoundStep {
         Ok(Self { before, after: Some(round) })
     }
 
-    /// Records how far the round is; what was found must have been announced. `unfinished_ms`: when the first object
-    /// was written that was.
+    /// Records the progress of the round, after the objects found were announced. `unfinished_ms` is the time at which
+    /// the earliest announced object was written.
     pub(super) async fn record(self, services: &impl Services, unfinished_ms: Option<i64>) -> Result<(), BackendError> {
         let Some(mut round) = self.after else { return Ok(()) };
         round.unfinished_ms = round.unfinished_ms.into_iter().chain(unfinished_ms).min();
         let after_steps = self.before.map_or(0, |before| before.steps);
-        // Where another sweep was faster, it has done the same.
+        // If another sweep was faster, it has done the same work.
         rpc::call(services.ledgers(), REGISTRY, &RecordSweepStep { after_steps, round }).await.map(drop)
     }
 
-    /// Whether the round takes longer than it should.
+    /// Returns whether the round takes longer than it should.
     pub(super) fn is_behind(&self, now_ms: i64) -> bool {
         self.after.as_ref().is_some_and(|round| round.is_behind(now_ms))
     }
 }
 
-/// The round after its last page.
+/// Returns the round after its last page.
 fn ended(round: &SweepRound) -> SweepRound {
     let listed_until_ms = Some(round.began_ms - SWEEP_AGE_MS);
     SweepRound { after: None, done: true, listed_until_ms, ..*round }
 }
 
-/// The round to go on with; `None` while the next one is not due.
+/// Returns the round to continue; `None` if the next one is not due yet.
 fn current_round(known: Option<&SweepRound>, now_ms: i64) -> Option<SweepRound> {
     let Some(known) = known else {
         let since_ms = now_ms - SWEEP_BACK_MS;
