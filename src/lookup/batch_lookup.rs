@@ -1,12 +1,12 @@
 //! Finds the records of one ray in one batch.
 //!
-//! The shard named the spans that hold them, each of which is a small ranged read. A batch is read in full where that
-//! does not work: the object is another version than the indexed one, an access point is damaged or gone, or the ray has
-//! lines all over the batch.
+//! The shard names the spans that hold them; each is a small ranged read. A batch is read in full if that does not
+//! work: the object is not the indexed version, an access point is damaged or gone, or the ray's lines are spread over
+//! the batch.
 //!
 //! # Invariants
 //!
-//! A span gives all lines that the index counted in it, or none and the reason. A full read is counted. Lines come in
+//! A span yields all lines that the index counted in it, or none and the reason. A full read is counted. Lines come in
 //! the order of the batch.
 
 use std::rc::Rc;
@@ -27,24 +27,25 @@ use crate::span_reader::{ReadError, ReadStart, ReadStats, SpanRange, SpanReader}
 #[derive(Debug)]
 struct SpanLines<'a> {
     extent: &'a SpanExtent,
-    /// How many lines of the ray start in it.
+    /// Number of the ray's lines that start in it.
     lines: usize,
 }
 
 /// The outcome of reading one span.
 #[derive(Debug)]
 enum SpanOutcome<'a> {
-    /// All lines of the ray.
+    /// All lines of the ray were found.
     Complete(LookupSink<'a>),
-    /// The batch is gone.
+    /// The batch no longer exists.
     ObjectGone,
     /// The batch is another version now, or the window is damaged or gone.
     SpanUnusable,
-    /// Fewer lines than the index counted: the access point is damaged, or lines spell the ray in another way.
+    /// Fewer lines than the index counted were found: the access point is damaged, or lines spell the ray in another
+    /// way.
     Incomplete,
 }
 
-/// Finds what the candidate holds of the ray.
+/// Finds the candidate's records of the ray.
 pub(super) async fn find_in_batch(
     store: BatchStore<'_, impl Bucket>,
     target: &LookupTarget<'_>,
@@ -79,7 +80,7 @@ pub(super) async fn find_in_batch(
     Ok(result)
 }
 
-/// The spans to read; `None` where it is better to read the object in full.
+/// Returns the spans to read; `None` if it is better to read the object in full.
 fn spans_to_read(candidate: &Candidate) -> Option<Vec<SpanLines<'_>>> {
     let Candidate { object, spans, extents, .. } = candidate;
     let counts = spans.iter().dedup_with_count();
@@ -93,8 +94,8 @@ fn spans_to_read(candidate: &Candidate) -> Option<Vec<SpanLines<'_>>> {
     found.filter(|spans| spans.len() <= 2 || (spans.len() <= LOOKUP_SPANS && bytes(spans) <= object.size))
 }
 
-/// Reads the lines of the ray that start in this span. Where lines are missing that spell the ray in a usual way, it
-/// reads the span again and parses every line.
+/// Reads the lines of the ray that start in this span. If some are missing among those that spell the ray in a usual
+/// way, reads the span again and parses every line.
 async fn read_span<'a>(
     store: BatchStore<'_, impl Bucket>,
     target: &'a LookupTarget<'a>,
@@ -129,14 +130,14 @@ async fn try_read_span<'a>(
     let mut sink = LookupSink::new(target, mode, Rc::clone(object));
     match reader.read_to_end(&mut sink, stats).await {
         Err(ReadError::Backend(error)) => return Err(error.into()),
-        // Damage ends the span early, which shows in what was found.
+        // Damage ends the span early; the number of lines found shows it.
         Ok(()) | Err(ReadError::Batch(_)) => {}
     }
     sink.check_memory()?;
     Ok(if sink.is_complete() { SpanOutcome::Complete(sink) } else { SpanOutcome::Incomplete })
 }
 
-/// Reads the object in full, whatever version it is.
+/// Reads the object in full, whatever its version.
 async fn scan_object(
     bucket: &impl Bucket,
     target: &LookupTarget<'_>,

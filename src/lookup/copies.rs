@@ -1,4 +1,4 @@
-//! Merges records that were stored more than once: a batch that was moved, written anew or posted twice.
+//! Merges records that were stored more than once, by a batch that was moved, rewritten or uploaded twice.
 
 use std::collections::BTreeMap;
 
@@ -8,8 +8,8 @@ use sha2::{Digest, Sha256};
 use super::{FoundRecord, RecordCopy};
 use crate::record::Dataset;
 
-/// Shows each record once, where it was found first, with the places of its copies. Two records are the same if their
-/// lines are equal JSON and their batches say the same zone: white space and the order of members do not count.
+/// Returns each record once, where it was found first, with the locations of its copies. Two records are the same if
+/// their lines are equal JSON and their batches name the same zone: white space and the order of members do not count.
 pub(super) fn merge_copies(records: Vec<FoundRecord>) -> Vec<FoundRecord> {
     if records.len() < 2 {
         return records;
@@ -27,16 +27,16 @@ pub(super) fn merge_copies(records: Vec<FoundRecord>) -> Vec<FoundRecord> {
     merged
 }
 
-/// A hash of what the line says; of its bytes, where it is not JSON that can be read exactly.
+/// Returns a hash of the line's JSON value; of its bytes, if it is not JSON or cannot be parsed exactly.
 fn content_hash(line: &[u8]) -> [u8; 32] {
-    // `Value` keeps the members of an object sorted, and the last of those that have one name.
+    // `Value` sorts the members of an object, and keeps the last of several with one name.
     match serde_json::from_slice::<Value>(line) {
         Ok(value) if is_exact(&value) => Sha256::digest(serde_json::to_vec(&value).unwrap_or_default()).into(),
         _ => Sha256::digest(line).into(),
     }
 }
 
-/// Whether no number of the value was rounded when it was read.
+/// Returns whether no number in the value was rounded when it was parsed.
 fn is_exact(value: &Value) -> bool {
     match value {
         Value::Number(number) => !number.is_f64() || number.as_f64().is_some_and(|number| number.abs() < 1e15),
@@ -61,7 +61,7 @@ mod tests {
         FoundRecord { dataset: Dataset::HttpRequests, object, offset, line, zone: None, copies: Vec::new() }
     }
 
-    /// The line of each record with the places of all its copies.
+    /// Returns the line of each record with the locations of all its copies.
     fn merged(records: &[(&str, u64, &str)]) -> Vec<(String, Vec<(String, u64)>)> {
         let records = records.iter().map(|(key, offset, line)| found(key, *offset, line)).collect();
         let shown = merge_copies(records).into_iter().map(|record| {

@@ -1,12 +1,13 @@
-//! A ray to its records: ask the one shard that can know it, read the spans that the shard names, check every line.
+//! Finds the records of a ray: asks the one shard that can know it, reads the spans that the shard names, checks every
+//! line.
 //!
 //! Reading order: `batch_lookup` reads one batch, `sink` picks the lines, `target` recognises them.
 //!
 //! # Invariants
 //!
-//! A record that is stored in several places is returned once. A line is returned only if it carries the ray at the record's top level. Lines come in the order of the datasets,
-//! then in the order in which their batches were indexed, then in the order of the batch. A lookup calls exactly one
-//! shard, whatever the datasets.
+//! A record that is stored more than once is returned once. A line is returned only if it carries the ray at the
+//! record's top level. Lines come in the order of the datasets, then in the order in which their batches were indexed,
+//! then in the order of the batch. A lookup calls exactly one shard, whatever the datasets.
 
 mod batch_lookup;
 mod copies;
@@ -27,24 +28,24 @@ use crate::record::{Dataset, RayKey};
 use crate::rpc;
 use crate::span_reader::ReadStats;
 
-/// A record as it is stored.
+/// A record as stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FoundRecord {
     /// The dataset of the batch.
     pub dataset: Dataset,
     /// The object that holds it.
     pub object: Rc<ObjectVersion>,
-    /// Where its line starts, in bytes of text.
+    /// Offset of its line in the object's text, in bytes.
     pub offset: u64,
     /// The line, byte for byte, without its newline.
     pub line: Vec<u8>,
-    /// The other places where the same record is stored.
+    /// The other locations of the same record.
     pub copies: Vec<RecordCopy>,
-    /// The zone of the batch's records that do not say it themselves.
+    /// The zone of the batch's records that do not name it themselves.
     pub zone: Option<String>,
 }
 
-/// Where a copy of a record is.
+/// The location of a copy of a record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RecordCopy {
     /// The object, in the version that was read.
@@ -58,7 +59,7 @@ pub struct RecordCopy {
 pub struct LookupResult {
     /// The records, at most [`LOOKUP_RECORDS`] and [`LOOKUP_BYTES`].
     pub records: Vec<FoundRecord>,
-    /// There are more records than these.
+    /// Whether there are more records than these.
     pub truncated: bool,
     /// The work, with the batches that should hold the ray but are gone or unreadable.
     pub stats: ReadStats,
@@ -82,10 +83,10 @@ impl LookupResult {
     }
 }
 
-/// Why a lookup failed.
+/// The reason why a lookup failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum LookupError {
-    /// Other requests hold the memory that reading takes.
+    /// Other requests hold the memory that the lookup needs.
     #[error(transparent)]
     OutOfMemory(#[from] OutOfMemory),
     /// The shard or the bucket failed.
@@ -93,10 +94,10 @@ pub enum LookupError {
     Backend(#[from] BackendError),
 }
 
-/// Finds the records of `key` in these datasets. The memory of what it finds is reserved in `reservation`.
+/// Finds the records of `key` in these datasets. The memory of the results is reserved in `reservation`.
 ///
 /// # Errors
-/// [`LookupError`] where the shard or the bucket failed, or the memory is used up.
+/// [`LookupError`] if the shard or the bucket failed, or the memory is used up.
 pub async fn lookup(
     store: BatchStore<'_, impl Bucket>,
     shards: &impl DurableObjects,

@@ -1,4 +1,4 @@
-//! Picks the lines of the ray among the lines that are read.
+//! Selects the lines of the ray among those that are read.
 //!
 //! The records stay within the limits of a lookup and within its memory.
 
@@ -18,8 +18,8 @@ use crate::span_reader::SpanLineSink;
 pub(super) enum ScanMode {
     /// Every line, parsed as a record.
     Full,
-    /// Lines until `lines` of them match. With `by_spelling` only lines are parsed that spell the ray in a usual way;
-    /// lines with escapes or mixed case need the others.
+    /// Lines until `lines` of them match. With `by_spelling`, only lines that spell the ray in a usual way are parsed;
+    /// lines with escapes or mixed case require `false`.
     Expect { lines: usize, by_spelling: bool },
 }
 
@@ -31,9 +31,9 @@ pub(super) struct LookupSink<'a> {
     object: Rc<ObjectVersion>,
     pub(super) records: Vec<FoundRecord>,
     bytes: usize,
-    /// There are more records than the limits of a lookup allow.
+    /// Whether there are more records than a lookup may return.
     pub(super) truncated: bool,
-    /// A matching line had no room in memory, which ended the read.
+    /// A matching line did not fit in memory, which ended the read.
     out_of_memory: Option<OutOfMemory>,
 }
 
@@ -42,7 +42,7 @@ impl<'a> LookupSink<'a> {
         Self { target, mode, object, records: Vec::new(), bytes: 0, truncated: false, out_of_memory: None }
     }
 
-    /// Whether all expected lines are found, or as many as a lookup returns.
+    /// Returns whether all expected lines are found, or as many as a lookup may return.
     pub(super) const fn is_complete(&self) -> bool {
         match self.mode {
             ScanMode::Full => false,
@@ -50,7 +50,7 @@ impl<'a> LookupSink<'a> {
         }
     }
 
-    /// Whether every matching line had room in memory.
+    /// Checks that every matching line fitted in memory.
     pub(super) fn check_memory(&self) -> Result<(), OutOfMemory> {
         self.out_of_memory.map_or(Ok(()), Err)
     }

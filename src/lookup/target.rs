@@ -1,4 +1,4 @@
-//! The ray of a lookup, and how its lines are recognised.
+//! The ray to look up, and how its lines are recognised.
 //!
 //! A line matches only if it carries the ray at the record's top level, by the same function that indexed it.
 
@@ -8,17 +8,17 @@ use crate::limits::READER_BYTES;
 use crate::memory::{OutOfMemory, Reservation};
 use crate::record::{Dataset, KeyNames, RayKey, read_key_by};
 
-/// The ray that a lookup is for.
+/// The ray to look up.
 #[derive(Debug)]
 pub(super) struct LookupTarget<'a> {
-    /// Where records of the batch keep their ray.
+    /// The name of the member with the ray in records of the batch.
     names: KeyNames,
-    /// The zone of records that do not say it themselves.
+    /// The zone of records that do not name it themselves.
     pub(super) zone: Option<&'a str>,
     key: &'a RayKey,
-    /// The memory of the lookup.
+    /// The memory reservation of the lookup.
     reservation: &'a Reservation,
-    /// How lines usually spell the ray: in lower case, or in upper case.
+    /// The usual spellings of the ray: lower case and upper case.
     spellings: Vec<Finder<'static>>,
 }
 
@@ -56,12 +56,12 @@ impl<'a> LookupTarget<'a> {
         self.reservation.reserve(bytes)
     }
 
-    /// Whether the line spells the ray in a usual way.
+    /// Returns whether the line spells the ray in a usual way.
     pub(super) fn is_spelled_in(&self, line: &[u8]) -> bool {
         self.spellings.iter().any(|spelling| spelling.find(line).is_some())
     }
 
-    /// Whether the line is a record of the ray.
+    /// Returns whether the line is a record of the ray.
     pub(super) fn matches(&self, line: &[u8]) -> bool {
         read_key_by(&self.names, line).is_ok_and(|found| found.ray.as_ref() == Some(self.key))
     }
