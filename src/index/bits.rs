@@ -1,18 +1,18 @@
-//! Bits in a row, least significant first: what the packed rays are written with.
+//! A bit stream, least significant bit first, for packed rays.
 //!
-//! Reading past the end is `None`, whatever the bytes are.
+//! Reading past the end returns `None`, whatever the bytes are.
 
-/// Writes bits.
+/// A request to append bits to a byte buffer.
 #[derive(Debug, Default)]
 pub(super) struct PackedBitWriter {
     bytes: Vec<u8>,
-    /// Bits not yet in `bytes`, fewer than 32 between calls.
+    /// Bits that are not yet in `bytes`; fewer than 32 between calls.
     pending: u64,
     count: u32,
 }
 
 impl PackedBitWriter {
-    /// Bits written so far.
+    /// Returns the number of bits written so far.
     pub(super) fn position(&self) -> u64 {
         self.bytes.len() as u64 * 8 + u64::from(self.count)
     }
@@ -42,7 +42,7 @@ impl PackedBitWriter {
         self.write(1 << count, u32::try_from(count).unwrap_or_default() + 1);
     }
 
-    /// The bytes; the last one is filled up with zeros.
+    /// Returns the bytes; the last one is padded with zeros.
     pub(super) fn finish(mut self) -> Vec<u8> {
         let bytes = self.pending.to_le_bytes();
         self.bytes.extend(bytes.iter().take(self.count.div_ceil(8) as usize));
@@ -50,7 +50,7 @@ impl PackedBitWriter {
     }
 }
 
-/// Reads bits.
+/// A request to read bits from a byte slice.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct PackedBitReader<'a> {
     bytes: &'a [u8],
@@ -58,12 +58,12 @@ pub(super) struct PackedBitReader<'a> {
 }
 
 impl<'a> PackedBitReader<'a> {
-    /// A reader of `bytes` from the bit `position` on.
+    /// Creates a reader of `bytes` that starts at the bit `position`.
     pub(super) const fn at(bytes: &'a [u8], position: u64) -> Self {
         Self { bytes, position }
     }
 
-    /// The next `width` bits; `width` is at most 56. No bits can be read anywhere, at the very end too.
+    /// Returns the next `width` bits; `width` is at most 56. A read of 0 bits succeeds anywhere, even at the end.
     pub(super) fn read(&mut self, width: u32) -> Option<u64> {
         if width == 0 {
             return Some(0);
@@ -77,13 +77,13 @@ impl<'a> PackedBitReader<'a> {
         Some(window & ((1 << width) - 1))
     }
 
-    /// The number of zeros before the next one, which is read too.
+    /// Returns the number of zeros before the next one, and consumes both.
     pub(super) fn read_unary(&mut self) -> Option<u64> {
         let mut zeros = 0;
         loop {
             let window = self.window()?;
             let run = u64::from(window.trailing_zeros());
-            // A window holds at least 56 good bits.
+            // A window has at least 56 valid bits.
             if run < 56 {
                 self.position += run + 1;
                 let inside = self.position <= self.bytes.len() as u64 * 8;
@@ -94,7 +94,7 @@ impl<'a> PackedBitReader<'a> {
         }
     }
 
-    /// The bits from the position on, at least 56 of them; zeros after the end. `None` past the end.
+    /// Returns at least 56 bits from the position on, padded with zeros after the end; `None` past the end.
     fn window(&self) -> Option<u64> {
         let first = usize::try_from(self.position / 8).ok()?;
         let rest = self.bytes.get(first..)?;

@@ -1,5 +1,5 @@
-//! The calls to a shard ([`crate::rpc`]): their names, bodies and answers. All are JSON but for the body of
-//! [`PutEntry`], a frame of its head, the bytes of each part, and the summary.
+//! A shard's calls ([`crate::rpc`]): names, bodies and answers. All are JSON except the body of [`PutEntry`], which is
+//! a frame of its head, the bytes of each part, and the summary.
 
 use serde::{Deserialize, Serialize};
 
@@ -17,53 +17,53 @@ calls! {
     "v1/list-batches": ListShardBatches => BatchPage,
 }
 
-/// Which version of which object an entry is of.
+/// The version of an object that an entry describes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ObjectVersion {
     /// Its key in the bucket.
     pub key: String,
-    /// Its version.
+    /// The ETag of the version.
     pub etag: String,
-    /// When that version was written, in Unix milliseconds.
+    /// Unix milliseconds at which the version was written.
     pub uploaded_ms: i64,
-    /// Its size in stored bytes.
+    /// Its size in the bucket, in bytes.
     pub size: u64,
 }
 
 impl ObjectVersion {
-    /// The instant of records that have none themselves: what the object's name says, so that it is the same however
-    /// often the same bytes are written, or else when they were.
+    /// Returns the instant that stands for the time of records without one: the time in the object's name, which does
+    /// not change when the same bytes are written again, or else the time of the upload.
     #[must_use]
     pub fn default_ms(&self) -> i64 {
         batch_times(&self.key).map_or(self.uploaded_ms, |(start_ms, _)| start_ms)
     }
 }
 
-/// An entry to keep.
+/// A request to store an entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PutEntry {
     /// The dataset of its records.
     pub dataset: Dataset,
     /// The object.
     pub object: ObjectVersion,
-    /// Which time slots have rays, ascending (see [`super::shard`]).
+    /// The time slots that have rays, ascending (see [`super::shard`]).
     pub time_slots: Vec<u8>,
     /// The packed rays.
     pub parts: Vec<EntryPart>,
-    /// The batch's summary, packed as [`crate::summary::form`] says.
+    /// The batch's summary, packed as described in [`crate::summary::form`].
     pub summary: Vec<u8>,
-    /// Whether it takes the place of an entry of the same version, which is kept as it is else.
+    /// Whether it replaces an entry of the same version, which is otherwise kept.
     pub rewrites: bool,
 }
 
-/// The head of a [`PutEntry`].
+/// The head of a [`PutEntry`]'s body.
 #[derive(Debug, Serialize, Deserialize)]
 struct PutHead {
     dataset: Dataset,
     object: ObjectVersion,
     time_slots: Vec<u8>,
     parts: Vec<PartHead>,
-    /// Bytes of the summary.
+    /// Size of the summary in bytes.
     summary: usize,
     rewrites: bool,
 }
@@ -108,38 +108,38 @@ impl Call for PutEntry {
     }
 }
 
-/// What became of an entry that was put.
+/// The outcome of putting an entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PutOutcome {
-    /// The entry is new, or took the place of an older version's.
+    /// The entry is new, or replaced that of an older version.
     Stored,
-    /// The same version was there already.
+    /// The shard already had the same version.
     Unchanged,
-    /// A newer version is there: this one is not kept.
+    /// The shard has a newer version: this one was discarded.
     Superseded,
 }
 
 /// The answer to [`PutEntry`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PutAnswer {
-    /// What became of it.
+    /// Whether the entry was stored.
     pub outcome: PutOutcome,
-    /// Rows that the platform bills as written.
+    /// Number of rows billed as written.
     pub rows_written: u64,
 }
 
-/// Asks for a ray.
+/// A request for the batches that hold a ray.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FindRay {
     /// The ray's 16 digits, or the nonstandard id.
     pub id: String,
-    /// The datasets that are asked for; entries of others are not looked at.
+    /// The datasets to search; entries of others are not read.
     pub datasets: Vec<Dataset>,
 }
 
 impl FindRay {
-    /// Asks for `key` in these datasets.
+    /// Creates a request for `key` in these datasets.
     #[must_use]
     pub fn new(key: &RayKey, datasets: &[Dataset]) -> Self {
         Self { id: key.to_string(), datasets: datasets.to_vec() }
@@ -151,56 +151,57 @@ impl FindRay {
 pub struct Candidate {
     /// The dataset of its records.
     pub dataset: Dataset,
-    /// The object, in the version that was indexed.
+    /// The object in its indexed version.
     pub object: ObjectVersion,
     /// The span of each of the ray's lines, ascending.
     pub spans: Vec<u32>,
-    /// The extents of these spans, ascending by number. A batch of less than 1 MiB of text has no spans, and none here.
+    /// The extents of these spans, ascending by number. Empty for a batch of less than 1 MiB of text, which has no
+    /// spans.
     pub extents: Vec<SpanExtent>,
 }
 
 /// The answer to [`FindRay`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RayCandidates {
-    /// The batches that hold the ray: by dataset, in the order of [`Dataset::WITH_RAY`], then the oldest entry first.
+    /// The batches that hold the ray: by dataset in the order of [`Dataset::WITH_RAY`], then oldest entry first.
     pub candidates: Vec<Candidate>,
 }
 
-/// Drops an entry.
+/// A request to drop an entry.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ForgetEntry {
     /// The object's key.
     pub key: String,
-    /// Only versions written before this instant, in Unix milliseconds.
+    /// Unix milliseconds; only a version written before is dropped.
     pub before_ms: i64,
 }
 
 /// The answer to [`ForgetEntry`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ForgetAnswer {
-    /// How many entries were dropped: 0 or 1.
+    /// Number of dropped entries: 0 or 1.
     pub entries: u64,
 }
 
-/// Asks for the batches of one dataset in a shard, page by page.
+/// A request for one page of a shard's batches of one dataset.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ListShardBatches {
     /// The dataset.
     pub dataset: Dataset,
-    /// The first number that is asked for; 0 for the first page.
+    /// The lowest batch number of the page; 0 for the first page.
     pub from: i64,
-    /// Most batches of the page, [`crate::limits::SHARD_PAGE`] at most.
+    /// Maximum number of batches in the page, at most [`crate::limits::SHARD_PAGE`].
     pub limit: u64,
 }
 
 /// A batch of a shard.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ShardBatch {
-    /// Its number among the shard's batches of its dataset, from 1: the later it was indexed, the higher.
+    /// Its number among the shard's batches of its dataset, from 1, in the order of indexing.
     pub number: i64,
-    /// The object, in the version that was indexed.
+    /// The object in its indexed version.
     pub object: ObjectVersion,
-    /// Its summary, packed as [`crate::summary::form`] says; in JSON in base64.
+    /// Its summary, packed as described in [`crate::summary::form`]; base64 in JSON.
     #[serde(with = "base64_bytes")]
     pub summary: Vec<u8>,
 }
@@ -208,13 +209,13 @@ pub struct ShardBatch {
 /// The answer to [`ListShardBatches`].
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct BatchPage {
-    /// The batches, by number.
+    /// The batches in the order of their numbers.
     pub batches: Vec<ShardBatch>,
-    /// There are more after the last one.
+    /// Whether more follow the last one.
     pub more: bool,
 }
 
-/// Bytes in JSON: base64.
+/// Bytes as base64 in JSON.
 mod base64_bytes {
     use base64::Engine;
     use base64::engine::general_purpose::STANDARD;

@@ -1,17 +1,17 @@
-//! Claims of lines for delivery: which plan of which batch was the first that is to deliver the lines of these rays.
+//! Claims of lines for delivery: which plan of which batch was the first to claim the lines of some rays.
 //!
 //! A plan claims its lines in every shard that holds a ray of its batch, before it is sealed. The shard numbers claims
 //! in the order of their arrival and answers with the earlier ones that share a ray, so that of two batches with the
 //! same line exactly one learns of the other. A line without a ray is claimed in the shard of its time, by a digest of
 //! its text in place of the ray's suffix.
 //!
-//! Table `claim_v1` has a row for each claim, `claim_part_v1` its packed rays, in the form of [`super::entry`]. A ray says
-//! where to compare, not that lines are equal: the pipeline compares them.
+//! Table `claim_v1` has a row for each claim, `claim_part_v1` its packed rays, in the form of [`super::entry`]. A
+//! shared ray says where to compare, not that lines are equal: the pipeline compares them.
 //!
 //! # Invariants
 //!
-//! A claim keeps its number, however often it is repeated. It outlives the entry of its batch: an object that was moved
-//! away has delivered its lines all the same.
+//! A claim keeps its number, however often it is repeated. It outlives the entry of its batch: the lines of an object
+//! that was moved away were delivered all the same.
 
 use std::collections::BTreeSet;
 
@@ -27,7 +27,7 @@ calls! {
     "v1/remove-claims": RemoveClaims => ClaimsRemoved,
 }
 
-/// The statements that create the tables where they do not exist.
+/// The statements that create the tables if they do not exist.
 pub(super) const SCHEMA: [&str; 2] = [
     "CREATE TABLE IF NOT EXISTS claim_v1 (
         number INTEGER PRIMARY KEY, object_key TEXT NOT NULL, etag TEXT NOT NULL, plan INTEGER NOT NULL)",
@@ -37,7 +37,7 @@ pub(super) const SCHEMA: [&str; 2] = [
         PRIMARY KEY (claim, kind, number)) WITHOUT ROWID",
 ];
 
-/// What the numbers of a part are.
+/// The kind of numbers in a part.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ClaimKind {
@@ -56,12 +56,12 @@ impl ClaimKind {
     }
 }
 
-/// The plan that delivers lines, by the version of the object that it is of.
+/// A plan that delivers lines, named by the object version that it belongs to.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct PlanName {
     /// The object's key in the log bucket.
     pub key: String,
-    /// The object's version.
+    /// The ETag of the object's version.
     pub etag: String,
     /// The number of the plan.
     pub plan: u32,
@@ -70,38 +70,38 @@ pub struct PlanName {
 /// Packed numbers of one kind.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClaimPart {
-    /// What they are.
+    /// The kind of its numbers.
     pub kind: ClaimKind,
-    /// The numbers, packed as the rays of an entry.
+    /// The numbers, packed like the rays of an entry.
     pub part: EntryPart,
 }
 
-/// Claims the lines of a plan in one shard.
+/// A request to claim the lines of a plan in one shard.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClaimLines {
-    /// The plan.
+    /// The claiming plan.
     pub plan: PlanName,
-    /// The rays and digests of its batch in this shard; more than the plan delivers does no harm.
+    /// The rays and digests of its batch in this shard; those of undelivered lines are harmless.
     pub parts: Vec<ClaimPart>,
 }
 
 /// The answer to [`ClaimLines`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EarlierClaims {
-    /// The earlier claims that share a ray or a digest, in their order.
+    /// The earlier claims that share a ray or a digest, in order.
     pub claims: Vec<EarlierClaim>,
 }
 
 /// A claim with an earlier number.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EarlierClaim {
-    /// Its plan.
+    /// The plan that made it.
     pub plan: PlanName,
-    /// Whether it claims the same rays and digests in this shard, each as often.
+    /// Whether it claims exactly the same rays and digests in this shard, with the same multiplicity.
     pub is_same: bool,
 }
 
-/// Removes the claims of all plans of an object, after which a copy of its lines is delivered as if they were new.
+/// A request to remove the claims of all plans of an object; a copy of its lines is then delivered as if it were new.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RemoveClaims {
     /// The object's key.
@@ -112,7 +112,7 @@ pub struct RemoveClaims {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ClaimsRemoved {}
 
-/// The head of a claim's body, which the bytes of its parts follow.
+/// The head of a claim's body; the bytes of its parts follow.
 #[derive(Debug, Serialize, Deserialize)]
 struct ClaimHead {
     plan: PlanName,
@@ -155,13 +155,13 @@ impl Call for ClaimLines {
     }
 }
 
-/// The sorted numbers of one kind that a claim holds.
+/// Returns the sorted numbers of one kind in a claim.
 fn numbers(parts: &[ClaimPart], kind: ClaimKind) -> Result<Vec<u64>, BackendError> {
     let mut numbers = Vec::new();
     for part in parts.iter().filter(|part| part.kind == kind) {
         numbers.extend(numbers_of(&part.part.bytes)?);
     }
-    // Parts are in order; each is sorted.
+    // Parts are in order, and each is sorted.
     Ok(numbers)
 }
 
@@ -171,7 +171,7 @@ fn numbers_of(bytes: &[u8]) -> Result<Vec<u64>, BackendError> {
     Ok(locations.into_iter().map(RayLocation::suffix).collect())
 }
 
-/// Records a claim, and returns the earlier ones that share a ray or a digest.
+/// Records a claim; returns the earlier ones that share a ray or a digest.
 pub(super) fn claim(sql: &impl SqlDatabase, call: &ClaimLines) -> Result<EarlierClaims, BackendError> {
     let number = match number_of(sql, &call.plan)? {
         Some(number) => number,
@@ -238,7 +238,7 @@ fn insert(sql: &impl SqlDatabase, call: &ClaimLines) -> Result<i64, BackendError
     Ok(number)
 }
 
-/// The earlier claims of which a part overlaps one of these, in their order.
+/// Returns the earlier claims with a part that overlaps one of these, in order.
 fn candidates(sql: &impl SqlDatabase, number: i64, parts: &[ClaimPart]) -> Result<BTreeSet<i64>, BackendError> {
     let mut found = BTreeSet::new();
     for ClaimPart { kind, part } in parts {
@@ -278,7 +278,7 @@ fn plan_of(sql: &impl SqlDatabase, claim: i64) -> Result<PlanName, BackendError>
     plan.ok_or_else(|| BackendError::new("claiming lines", "a claim names no plan"))
 }
 
-/// Whether two ascending lists have a number in common.
+/// Returns whether two ascending lists share a number.
 fn have_common(a: &[u64], b: &[u64]) -> bool {
     let (mut a, mut b) = (a.iter().peekable(), b.iter().peekable());
     while let (Some(x), Some(y)) = (a.peek(), b.peek()) {

@@ -12,13 +12,13 @@
 //! ```
 //!
 //! Rays are sorted by suffix, then by span. A ray appears once for each of its lines, so a lookup knows how many lines
-//! there are to find. k and s are chosen for each block, so that a few stragglers among many dense rays do not enlarge
-//! all of them: rays of one block are near in time, and mostly near in the file too. A lookup decodes one block.
+//! to find. k and s are chosen per block, so that a few stragglers among many dense rays do not enlarge them all: rays
+//! of one block are close in time, and usually close in the file too. A lookup decodes one block.
 //!
 //! # Invariants
 //!
-//! Packing is a function of the (suffix, span) of all lines alone, and unpacking is exact. No bytes make unpacking
-//! panic. Tests freeze the form; another form has another version.
+//! Packing depends only on the (suffix, span) pairs of all lines, and unpacking is exact. No input bytes make unpacking
+//! panic. Tests freeze the form; any other form gets a new version.
 
 use std::collections::BTreeSet;
 
@@ -32,36 +32,36 @@ use crate::record::RayId;
 
 /// The kind of a part that holds rays.
 pub const KIND_RAYS: u8 = 0;
-/// Bytes of the body before the directory.
+/// Size of the body before the directory, in bytes.
 const HEADER: usize = 8;
-/// Bytes of one block's directory row.
+/// Size of one block's directory row, in bytes.
 const ROW: usize = 15;
 
-/// A ray's location in a batch: its bits below the shard's prefix, and the span of its line, in one word that
-/// sorts by both.
+/// A ray's location in a batch: its bits below the shard's prefix, and the span of its line, in one word that sorts by
+/// both.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct RayLocation(u64);
 
 impl RayLocation {
-    /// The location of a ray in the span `span`; a span past the last possible number counts as that.
+    /// Creates the location of a ray in a span; a span above the highest possible number is clamped to it.
     #[must_use]
     pub fn new(ray: RayId, span: u64) -> Self {
         Self(ray.suffix() << SPAN_BITS | span.min((1 << SPAN_BITS) - 1))
     }
 
-    /// The place of a number of as many bits as a suffix has, in no span.
+    /// Creates a location without a span from a number with the width of a suffix.
     #[must_use]
     pub const fn from_suffix(suffix: u64) -> Self {
         Self(suffix << SPAN_BITS)
     }
 
-    /// The ray's bits below the shard's prefix.
+    /// Returns the ray's bits below the shard's prefix.
     #[must_use]
     pub const fn suffix(self) -> u64 {
         self.0 >> SPAN_BITS
     }
 
-    /// The number of the span.
+    /// Returns the number of the span.
     #[must_use]
     pub const fn span(self) -> u32 {
         (self.0 & ((1 << SPAN_BITS) - 1)) as u32
@@ -71,16 +71,15 @@ impl RayLocation {
 /// One part of an entry, packed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EntryPart {
-    /// The smallest suffix in it.
+    /// The smallest suffix in the part.
     pub first_suffix: u64,
-    /// The largest suffix in it.
+    /// The largest suffix in the part.
     pub last_suffix: u64,
-    /// The stored form.
+    /// The part in its stored form.
     pub bytes: Vec<u8>,
 }
 
-/// Packs ray locations, in any order, into as many parts as their number requires; `spans` gives the range of each
-/// span.
+/// Packs ray locations, in any order, into as many parts as needed; `spans` has the extent of each span.
 #[must_use]
 pub fn pack(mut locations: Vec<RayLocation>, spans: &ObjectSpans) -> Vec<EntryPart> {
     locations.sort_unstable();
@@ -119,7 +118,7 @@ fn pack_block(stream: &mut PackedBitWriter, block: &[RayLocation], row: &BlockRo
     }
 }
 
-/// The k that packs the block's distances best, by trying the ones around their mean.
+/// Returns the k that packs the block's distances best, among those near their mean.
 fn best_k(block: &[RayLocation]) -> u32 {
     let distances = || block.iter().zip(block.iter().skip(1)).map(|(a, b)| b.suffix() - a.suffix());
     let count = block.len().saturating_sub(1).max(1) as u64;
@@ -134,18 +133,18 @@ fn best_k(block: &[RayLocation]) -> u32 {
 struct BlockRow {
     /// The first suffix of the block.
     suffix: u64,
-    /// Its first bit in the stream.
+    /// The position of its first bit in the stream.
     bit: u32,
-    /// Bits of a distance that are written as they are.
+    /// Number of low bits of a distance that are stored verbatim.
     k: u32,
-    /// The smallest span of the block.
+    /// The smallest span in the block.
     span: u32,
-    /// Bits of a span above that.
+    /// Number of bits for a span's distance to the smallest one.
     span_bits: u32,
 }
 
 impl BlockRow {
-    /// The row of a block whose first bit is `bit`.
+    /// Creates the row of a block whose first bit is `bit`.
     fn new(block: &[RayLocation], bit: u64) -> Option<Self> {
         let (least, most) = block.iter().map(|location| location.span()).minmax().into_option()?;
         Some(Self {
@@ -165,7 +164,7 @@ impl BlockRow {
         Some([s0, s1, s2, s3, s4, s5, b0, b1, b2, b3, k, l0, l1, l2, span_bits])
     }
 
-    /// The row of these bytes; `None` where they are not a row.
+    /// Parses a row; `None` if the bytes are not valid.
     fn from_bytes(row: &[u8; ROW]) -> Option<Self> {
         let &[_, _, _, _, _, _, b0, b1, b2, b3, k, l0, l1, l2, span_bits] = row;
         let (k, span_bits) = (u32::from(k), u32::from(span_bits));
@@ -179,7 +178,7 @@ impl BlockRow {
     }
 }
 
-/// A part as it is stored, checked so far that it can be searched.
+/// A stored part, checked far enough to be searched.
 #[derive(Debug, Clone, Copy)]
 pub struct PartView<'a> {
     count: usize,
@@ -188,10 +187,10 @@ pub struct PartView<'a> {
 }
 
 impl<'a> PartView<'a> {
-    /// Looks at stored bytes.
+    /// Parses stored bytes.
     ///
     /// # Errors
-    /// [`EntryError`] where the bytes do not have this form.
+    /// [`EntryError`] if the bytes do not have this form.
     pub fn open(bytes: &'a [u8]) -> Result<Self, EntryError> {
         let OpenPart { version, kind, body, .. } = part::open(bytes)?;
         if kind != KIND_RAYS {
@@ -207,22 +206,22 @@ impl<'a> PartView<'a> {
         Ok(Self { count, directory, stream })
     }
 
-    /// How many (ray, span) pairs it holds.
+    /// Returns the number of (ray, span) pairs.
     #[must_use]
     pub const fn len(&self) -> usize {
         self.count
     }
 
-    /// Whether it holds none.
+    /// Returns whether it has no pair.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.count == 0
     }
 
-    /// The span of each line of the ray with this suffix, ascending.
+    /// Returns the span of each line of the ray with this suffix, ascending.
     ///
     /// # Errors
-    /// [`EntryError::Damaged`] where the bytes contradict themselves.
+    /// [`EntryError::Damaged`] if the bytes contradict themselves.
     pub fn spans_of(&self, suffix: u64) -> Result<Vec<u32>, EntryError> {
         let rows = self.directory.as_chunks::<ROW>().0;
         // Equal rays may begin in the block before the first one that starts with them.
@@ -242,10 +241,10 @@ impl<'a> PartView<'a> {
         Ok(spans)
     }
 
-    /// All locations, in order.
+    /// Returns all locations, in order.
     ///
     /// # Errors
-    /// [`EntryError::Damaged`] where the bytes contradict themselves.
+    /// [`EntryError::Damaged`] if the bytes contradict themselves.
     pub fn locations(&self) -> Result<Vec<RayLocation>, EntryError> {
         let mut locations = Vec::new();
         for (number, row) in self.directory.as_chunks::<ROW>().0.iter().enumerate() {
@@ -257,7 +256,7 @@ impl<'a> PartView<'a> {
         Ok(locations)
     }
 
-    /// Hands each location of a block to `sink` until it has enough.
+    /// Passes each location of a block to `sink` until it has enough.
     fn each_of_block(
         &self,
         number: usize,
@@ -285,7 +284,7 @@ impl<'a> PartView<'a> {
     }
 }
 
-/// The first suffix of a directory row.
+/// Returns the first suffix of a directory row.
 fn first_suffix(row: &[u8; ROW]) -> u64 {
     let &[s0, s1, s2, s3, s4, s5, ..] = row;
     u64::from_le_bytes([s0, s1, s2, s3, s4, s5, 0, 0])

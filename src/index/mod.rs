@@ -1,9 +1,9 @@
 //! The forward index: which batch holds a ray, and where in it.
 //!
 //! One entry per batch and shard, never a row per ray: its rays, sorted and delta-coded in BLOBs, each with the number
-//! of the span that holds its line. Reading order: [`build`] gathers, [`entry`] packs after the beginning of every
-//! [`part`], [`shard`] keeps, [`calls`] is what travels between the Worker and a shard, [`mod@write`] does it for one
-//! object; [`occupancy`] says which shards hold anything.
+//! of the span that holds its line. Reading order: [`build`] collects, [`entry`] packs the body of a [`part`],
+//! [`shard`] stores, [`calls`] are the messages between the Worker and a shard, [`mod@write`] indexes one object;
+//! [`occupancy`] says which shards have entries.
 //!
 //! # Invariants
 //!

@@ -1,9 +1,9 @@
-//! The names of shards: which one object holds a ray.
+//! The names of shards: which Durable Object holds a ray.
 //!
 //! # Invariants
 //!
-//! The name is a function of the ray alone, the same for writing and for reading, so that one shard holds the lines of
-//! a ray in every dataset. The platform stores names, and they never change.
+//! The name depends on the ray alone, for writing as for reading, so that one shard holds the lines of a ray in every
+//! dataset. The platform stores the names, which never change.
 
 use std::fmt;
 
@@ -20,19 +20,19 @@ impl ShardName {
     /// The shard of all ids that are not 16 hexadecimal digits.
     pub const NONSTANDARD: Self = Self { prefix: None };
 
-    /// The shard that holds `key`.
+    /// Returns the shard that holds `key`.
     #[must_use]
     pub fn for_key(key: &RayKey) -> Self {
         Self { prefix: key.ray().map(crate::record::RayId::prefix) }
     }
 
-    /// The shard of the rays that begin with the five digits `prefix`.
+    /// Returns the shard of the rays that begin with the five digits `prefix`.
     #[must_use]
     pub const fn for_prefix(prefix: u32) -> Self {
         Self { prefix: Some(prefix) }
     }
 
-    /// The first five digits of its rays; `None` for the shard of nonstandard ids.
+    /// Returns the first five digits of its rays; `None` for the shard of nonstandard ids.
     #[must_use]
     pub const fn prefix(self) -> Option<u32> {
         self.prefix

@@ -1,4 +1,4 @@
-//! The stored form of a batch's nonstandard ids: ids that are not 16 hexadecimal digits, found by exact match.
+//! The stored form of a batch's nonstandard ids: ids other than 16 hexadecimal digits, found by exact match.
 //!
 //! ```text
 //! the beginning of every part, of kind 1 (`part`)
@@ -15,11 +15,11 @@ use crate::batch::ObjectSpans;
 
 /// The kind of a part that holds nonstandard ids.
 pub const KIND_NONSTANDARD: u8 = 1;
-/// Bytes of the body before the pairs.
+/// Size of the body before the pairs, in bytes.
 const HEADER: usize = 4;
 
-/// Packs the ids and the spans of their lines; `spans` gives the range of each span. An id longer than 255 bytes is
-/// left out: the limit [`crate::limits::MAX_NONSTANDARD_ID`] excludes it.
+/// Packs ids with the spans of their lines; `spans` has the extent of each span. An id longer than 255 bytes is
+/// omitted: the limit [`crate::limits::MAX_NONSTANDARD_ID`] excludes it.
 #[must_use]
 pub fn pack<'a>(pairs: impl IntoIterator<Item = (&'a str, u32)>, spans: &ObjectSpans) -> Vec<u8> {
     let with_length = pairs.into_iter().filter_map(|(id, span)| Some((id, span, u8::try_from(id.len()).ok()?)));
@@ -36,10 +36,10 @@ pub fn pack<'a>(pairs: impl IntoIterator<Item = (&'a str, u32)>, spans: &ObjectS
     bytes
 }
 
-/// The span of each line of the id, ascending.
+/// Returns the span of each line of the id, ascending.
 ///
 /// # Errors
-/// [`EntryError`] where the bytes do not have this form.
+/// [`EntryError`] if the bytes do not have this form.
 pub fn spans_of(bytes: &[u8], id: &str) -> Result<Vec<u32>, EntryError> {
     let OpenPart { version, kind, body, .. } = part::open(bytes)?;
     if kind != KIND_NONSTANDARD {
@@ -58,7 +58,7 @@ pub fn spans_of(bytes: &[u8], id: &str) -> Result<Vec<u32>, EntryError> {
     Ok(spans)
 }
 
-/// The time slot of a nonstandard id: any byte that the id alone decides (see [`super::shard`]).
+/// Returns the time slot of a nonstandard id: an arbitrary byte derived from the id alone (see [`super::shard`]).
 #[must_use]
 pub fn time_slot_of(id: &str) -> u8 {
     id.bytes().fold(0, |time_slot: u8, byte| time_slot.rotate_left(3) ^ byte)

@@ -1,11 +1,11 @@
-//! The occupancy map: which shard prefixes of a dataset have entries. A range query reads it once instead of asking every
-//! shard of its range.
+//! The occupancy map: which shard prefixes of a dataset have entries. A range query reads it once instead of asking
+//! every shard in its range.
 //!
-//! A row has a bit for each of [`OCCUPANCY_ROW`] prefixes, which is 31 days. A dataset has at most 256 rows, and only those
-//! with a bit. A bit stays set when the entries are removed; it then costs one call to an empty shard.
+//! A row has a bit for each of [`OCCUPANCY_ROW`] prefixes, which is 31 days. A dataset has at most 256 rows, and only
+//! those with a bit set. A bit stays set when the entries are removed; it then costs one call to an empty shard.
 //!
 //! # Invariants
-//! [`OccupancyMap::next_occupied`] skips no prefix that has a bit, and none that the map does not cover.
+//! [`OccupancyMap::next_occupied`] skips no prefix whose bit is set, and none outside the map.
 
 use std::collections::BTreeMap;
 
@@ -15,7 +15,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::limits::{OCCUPANCY_ROW, OCCUPANCY_ROW_BYTES};
 
-/// One row: a bit for each prefix. The row's first prefix is the lowest bit of the first byte.
+/// One row: a bit for each prefix, in ascending order from the lowest bit of the first byte.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OccupancyRow(Box<[u8; OCCUPANCY_ROW_BYTES]>);
 
@@ -26,25 +26,25 @@ impl Default for OccupancyRow {
 }
 
 impl OccupancyRow {
-    /// The number of the row with the bit of a prefix.
+    /// Returns the number of the row that has a prefix's bit.
     #[must_use]
     pub const fn number_of(prefix: u32) -> u32 {
         prefix / OCCUPANCY_ROW
     }
 
-    /// Reads a row; `None` where the bytes are not as many as a row has.
+    /// Parses a row; `None` if the number of bytes is wrong.
     #[must_use]
     pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
         bytes.try_into().ok().map(|bytes| Self(Box::new(bytes)))
     }
 
-    /// The row's bytes, [`OCCUPANCY_ROW_BYTES`] of them.
+    /// Returns the row's [`OCCUPANCY_ROW_BYTES`] bytes.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
         self.0.as_slice()
     }
 
-    /// Sets the bit of a prefix of this row; returns whether it was not set before.
+    /// Sets the bit of a prefix in this row; returns whether it was clear before.
     pub fn insert(&mut self, prefix: u32) -> bool {
         let (byte, bit) = bit_position(prefix);
         let Some(byte) = self.0.get_mut(byte) else { return false };
@@ -59,7 +59,7 @@ impl OccupancyRow {
     }
 }
 
-/// The byte of a prefix in its row, and the mask of its bit there.
+/// Returns the index of a prefix's byte in its row, and the mask of its bit there.
 const fn bit_position(prefix: u32) -> (usize, u8) {
     let nth = prefix % OCCUPANCY_ROW;
     (nth as usize / 8, 1 << (nth % 8))
@@ -79,17 +79,17 @@ impl<'de> Deserialize<'de> for OccupancyRow {
     }
 }
 
-/// Which prefixes of a dataset have entries, from the first prefix that was asked for.
+/// The prefixes of a dataset that have entries, from the first requested prefix on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OccupancyMap {
-    /// The rows that have a bit, by their numbers.
+    /// The rows with a bit set, by number.
     pub rows: BTreeMap<u32, OccupancyRow>,
-    /// The first prefix that the map does not cover.
+    /// The first prefix after the end of the map.
     pub until: u32,
 }
 
 impl OccupancyMap {
-    /// The first prefix from `from` on that has entries, or the first one that the map does not cover.
+    /// Returns the first prefix from `from` on that has entries, or the first one after the end of the map.
     #[must_use]
     pub fn next_occupied(&self, from: u32) -> u32 {
         let rows = self.rows.range(OccupancyRow::number_of(from)..);
@@ -111,7 +111,7 @@ mod tests {
     use super::{OccupancyMap, OccupancyRow};
     use crate::record::RayId;
 
-    /// The rows in which these prefixes have a bit.
+    /// Returns the rows with the bits of these prefixes set.
     fn of(prefixes: &BTreeSet<u32>) -> BTreeMap<u32, OccupancyRow> {
         let mut rows: BTreeMap<u32, OccupancyRow> = BTreeMap::new();
         for prefix in prefixes {

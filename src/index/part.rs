@@ -1,4 +1,4 @@
-//! The beginning of every part of an entry: its version and kind, and the ranges of the spans that it names.
+//! The header of every part of an entry: its version and kind, and the extents of the spans that it names.
 //!
 //! ```text
 //! 0  u8      version = 1
@@ -11,18 +11,18 @@
 //!
 //! # Invariants
 //!
-//! A part contains all that is needed to read the spans it names. No bytes make reading it panic. Tests freeze the
-//! form; another form has another version.
+//! A part contains all that is needed to read the spans it names. No input bytes make reading it panic. Tests freeze
+//! the form; any other form gets a new version.
 
 use crate::batch::{ObjectSpans, SpanExtent, read_span_table, write_span_table};
 
 /// The version of this stored form.
 pub const VERSION: u8 = 1;
 
-/// Why stored bytes are not a part of an entry.
+/// The reason why stored bytes are not a part of an entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum EntryError {
-    /// A version or kind that this code does not know.
+    /// The version or kind is not known to this code.
     #[error("an index entry has version {version} and kind {kind}, which this version of raydex does not read")]
     Unknown {
         /// Its version.
@@ -30,12 +30,12 @@ pub enum EntryError {
         /// Its kind.
         kind: u8,
     },
-    /// Bytes that contradict themselves.
+    /// The bytes contradict themselves.
     #[error("an index entry is damaged")]
     Damaged,
 }
 
-/// The beginning of a part of this kind that names these spans, ascending.
+/// Writes the header of a part of this kind that names these spans, ascending.
 pub(super) fn head(kind: u8, numbers: impl Iterator<Item = u32>, spans: &ObjectSpans) -> Vec<u8> {
     let table = write_span_table(numbers.filter_map(|number| spans.extent(number)));
     let length = u32::try_from(table.len()).unwrap_or(u32::MAX);
@@ -45,7 +45,7 @@ pub(super) fn head(kind: u8, numbers: impl Iterator<Item = u32>, spans: &ObjectS
     bytes
 }
 
-/// A part that was opened.
+/// A part with its header parsed.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct OpenPart<'a> {
     pub(super) version: u8,
@@ -54,7 +54,7 @@ pub(super) struct OpenPart<'a> {
     pub(super) body: &'a [u8],
 }
 
-/// Looks at a part's beginning.
+/// Parses the header of a part.
 pub(super) fn open(bytes: &[u8]) -> Result<OpenPart<'_>, EntryError> {
     let (&[version, kind, _, _], rest) = bytes.split_first_chunk::<4>().ok_or(EntryError::Damaged)?;
     if version != VERSION {
@@ -66,10 +66,10 @@ pub(super) fn open(bytes: &[u8]) -> Result<OpenPart<'_>, EntryError> {
     Ok(OpenPart { version, kind, table, body })
 }
 
-/// The extents of the spans that the part with these bytes names, ascending.
+/// Returns the extents of the spans that a part names, ascending.
 ///
 /// # Errors
-/// [`EntryError`] where the bytes do not have this form.
+/// [`EntryError`] if the bytes do not have this form.
 pub fn extents(bytes: &[u8]) -> Result<Vec<SpanExtent>, EntryError> {
     read_span_table(open(bytes)?.table).ok_or(EntryError::Damaged)
 }

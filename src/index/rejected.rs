@@ -1,9 +1,8 @@
-//! Where the rejected lines of a batch are, and why each was rejected: what a replay has to look at again.
+//! The rejected lines of a batch, with their positions and reasons: a replay reads them again.
 //!
 //! # Invariants
 //!
-//! Offsets ascend. A batch of [`crate::limits::MAX_LINES`] with as many rejected lines as one may have takes less than
-//! a row can.
+//! Offsets ascend. A batch of [`crate::limits::MAX_LINES`] with the maximum number of rejected lines fits into a row.
 
 use std::collections::BTreeMap;
 
@@ -15,7 +14,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::batch::{read_leb128, write_leb128};
 
-/// Offsets of lines in inflated bytes, ascending: the gaps between them as LEB128 numbers, in JSON in base64.
+/// Offsets of lines in inflated bytes, ascending: the gaps between them as LEB128 numbers, base64 in JSON.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct LineOffsets {
     packed: Vec<u8>,
@@ -23,25 +22,25 @@ pub struct LineOffsets {
 }
 
 impl LineOffsets {
-    /// Adds an offset, which is not below the last one.
+    /// Adds an offset, which must not be below the last one.
     pub fn push(&mut self, offset: u64) {
         write_leb128(&mut self.packed, offset.saturating_sub(self.last));
         self.last = offset;
     }
 
-    /// How many offsets there are.
+    /// Returns the number of offsets.
     #[must_use]
     pub fn len(&self) -> usize {
         self.packed.iter().filter(|byte| **byte < 0x80).count()
     }
 
-    /// Whether there is no offset.
+    /// Returns whether there is no offset.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.packed.is_empty()
     }
 
-    /// The offsets, ascending.
+    /// Returns the offsets, ascending.
     pub fn iter(&self) -> impl Iterator<Item = u64> {
         let (mut rest, mut at) = (self.packed.as_slice(), 0_u64);
         std::iter::from_fn(move || {
@@ -82,17 +81,17 @@ impl<'de> Deserialize<'de> for LineOffsets {
 #[serde(transparent)]
 pub struct RejectedLines(BTreeMap<String, LineOffsets>);
 
-/// One rejected line.
+/// A rejected line, as users see it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct RejectedLine {
-    /// Where it begins, in inflated bytes from the start of the object.
+    /// Offset of the line in the inflated object, in bytes.
     pub offset: u64,
     /// The code of the reason, such as `not_json`.
     pub code: String,
 }
 
 impl RejectedLines {
-    /// Adds the line at an offset after all others of this code.
+    /// Adds the line at an offset, after all others of this code.
     pub fn push(&mut self, code: &str, offset: u64) {
         match self.0.get_mut(code) {
             Some(offsets) => offsets.push(offset),
@@ -100,25 +99,25 @@ impl RejectedLines {
         }
     }
 
-    /// Whether no line was rejected.
+    /// Returns whether no line was rejected.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// How many lines were rejected for each reason.
+    /// Returns the number of rejected lines for each reason.
     #[must_use]
     pub fn counts(&self) -> BTreeMap<String, u64> {
         self.0.iter().map(|(code, offsets)| (code.clone(), offsets.len() as u64)).collect()
     }
 
-    /// Where the lines are, whatever the reason.
+    /// Returns the offsets of all lines, whatever the reason.
     #[must_use]
     pub fn offsets(&self) -> LineOffsets {
         self.0.values().map(LineOffsets::iter).kmerge().collect()
     }
 
-    /// The first of the lines, at most `most` of them.
+    /// Returns the first lines, at most `most`.
     #[must_use]
     pub fn first(&self, most: usize) -> Vec<RejectedLine> {
         let lines = self.0.iter().map(|(code, offsets)| offsets.iter().map(move |offset| (offset, code)));

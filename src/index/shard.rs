@@ -1,17 +1,18 @@
-//! A shard's logic over its SQLite database: keep an entry, find a ray, list the batches, forget an object.
+//! A shard's logic over its SQLite database: store an entry, find a ray, list the batches, forget an object.
 //!
-//! Two tables, their version in their names. `entry_v1` has a row for each object, by its dataset and a number within it:
-//! small, since every put scans them, and every lookup those of the datasets that it asks for (a secondary index would
-//! double the rows written, which cost a thousand times what rows read cost). An entry of a batch that has no ray
+//! Two tables, with their version in their names. `entry_v1` has a row for each object, by its dataset and a number
+//! within it: rows are small, since every put scans them all, and every lookup those of its datasets (a secondary index
+//! would double the rows written, each of which costs a thousand times a row read). An entry of a batch that has no ray
 //! here, but records of this time, has no parts. `part_v1` holds the packed rays of its entries.
 //!
 //! A *time slot* is one of 256 equal pieces of the shard's window, 2.56 s each (the two digits below the prefix); an
-//! entry's row says which time slots have rays, so that a lookup opens only BLOBs of batches near the ray's instant.
+//! entry's row lists the time slots that have rays, so that a lookup opens only BLOBs of batches near the ray's
+//! instant.
 //!
 //! # Invariants
 //!
 //! There is one entry per object key, whatever the dataset: that of the newest version offered. Every call is one
-//! transaction, and repeating it changes nothing. An answer depends only on the datasets that the call asks for.
+//! transaction, and repeating it changes nothing. An answer depends only on the requested datasets.
 
 use super::calls::{
     BatchPage, Candidate, FindRay, ForgetAnswer, ForgetEntry, ListShardBatches, ObjectVersion, PutAnswer, PutEntry,
@@ -27,7 +28,7 @@ use crate::limits::{SHARD_PAGE, SQL_BLOB_MAX, SUMMARY_MAX};
 use crate::record::{Dataset, RayId, RayKey};
 use crate::rpc::Dispatcher;
 
-/// How many time slots a shard's window has.
+/// Number of time slots in a shard's window.
 const TIME_SLOTS: usize = 256;
 
 /// The tables of one shard, created at its first call.
@@ -52,18 +53,18 @@ const SCHEMA: [&str; 2] = [
         PRIMARY KEY (dataset, entry, number)) WITHOUT ROWID",
 ];
 
-/// Prepares the database. Called once for each start of the object; costs no written row if it was done before.
+/// Prepares the database. Called at each start of the Durable Object; writes no row if this was done before.
 ///
 /// # Errors
-/// [`BackendError`] where the database refuses.
+/// [`BackendError`] if the database fails.
 pub fn open(sql: &impl SqlDatabase) -> Result<(), BackendError> {
     SCHEMA.iter().chain(&claims::SCHEMA).try_for_each(|statement| sql.run(statement, &[]).map(drop))
 }
 
-/// Answers one call.
+/// Answers one call to the shard.
 ///
 /// # Errors
-/// [`BackendError`] for an unknown call, a malformed body, or a failing database; nothing has changed then.
+/// [`BackendError`] for an unknown call, a malformed body, or a failing database; nothing has changed in that case.
 pub fn answer(sql: &impl SqlDatabase, call: &str, body: &[u8]) -> Result<Vec<u8>, BackendError> {
     let reply = Dispatcher::new(sql, call, body)
         .on(|call| put_entry(sql, call))
@@ -76,14 +77,14 @@ pub fn answer(sql: &impl SqlDatabase, call: &str, body: &[u8]) -> Result<Vec<u8>
     Ok(reply.body)
 }
 
-/// The time slot of a suffix: its two highest digits.
+/// Returns the time slot of a suffix: its two highest digits.
 #[must_use]
 pub const fn time_slot_of(suffix: u64) -> u8 {
     let [_, _, _, _, _, high, ..] = (suffix << (48 - RayId::SUFFIX_BITS)).to_le_bytes();
     high
 }
 
-/// Keeps an entry, unless this version of the object or a newer one is there.
+/// Stores an entry, unless the shard already has this version of the object or a newer one.
 fn put_entry(sql: &impl SqlDatabase, put: &PutEntry) -> Result<PutAnswer, BackendError> {
     for part in &put.parts {
         check(&part.bytes).map_err(|why| BackendError::new("keeping an entry", why))?;
@@ -97,7 +98,7 @@ fn put_entry(sql: &impl SqlDatabase, put: &PutEntry) -> Result<PutAnswer, Backen
             if !put.rewrites {
                 return Ok(PutAnswer { outcome: PutOutcome::Unchanged, rows_written });
             }
-            // It stays where it is in the order of the batches, so that no page shows it twice.
+            // Its position among the batches stays the same, so that no page lists it twice.
             number = Some(id.number);
         }
         if there.uploaded_ms > put.object.uploaded_ms {
@@ -109,7 +110,7 @@ fn put_entry(sql: &impl SqlDatabase, put: &PutEntry) -> Result<PutAnswer, Backen
     Ok(PutAnswer { outcome: PutOutcome::Stored, rows_written })
 }
 
-/// Whether a part can be kept: one that cannot be read would make every lookup near it fail.
+/// Checks that a part is readable: an unreadable one would fail every lookup near it.
 fn check(part: &[u8]) -> Result<(), String> {
     if part.len() > SQL_BLOB_MAX {
         return Err("a part is larger than a row can be".into());
@@ -121,7 +122,7 @@ fn check(part: &[u8]) -> Result<(), String> {
     read.and_then(|()| part::extents(part)).map(drop).map_err(|error| error.to_string())
 }
 
-/// Writes the rows of an entry, under this number or else a new one; says how many that were.
+/// Inserts the rows of an entry, under this number or a new one; returns the number of rows written.
 fn insert(sql: &impl SqlDatabase, put: &PutEntry, number: Option<i64>) -> Result<u64, BackendError> {
     let mut time_slots = vec![0; TIME_SLOTS];
     for &time_slot in &put.time_slots {
@@ -134,7 +135,7 @@ fn insert(sql: &impl SqlDatabase, put: &PutEntry, number: Option<i64>) -> Result
     let version = [text(key), text(etag), SqlValue::Integer(*uploaded_ms), integer(*size)];
     let number = number.map_or(SqlValue::Null, SqlValue::Integer);
     let packed = [SqlValue::Blob(time_slots), SqlValue::Blob(put.summary.clone()), number];
-    // Numbers count within a dataset, so that no answer reveals how much there is of another.
+    // Numbers count within a dataset, so that no answer reveals the size of another one.
     let inserted = sql.run(
         "INSERT INTO entry_v1 (dataset, number, object_key, etag, uploaded_ms, size, time_slots, summary)
          SELECT ?1, coalesce(?8, max(number) + 1, 1), ?2, ?3, ?4, ?5, ?6, ?7 FROM entry_v1 WHERE dataset = ?1
@@ -155,7 +156,7 @@ fn insert(sql: &impl SqlDatabase, put: &PutEntry, number: Option<i64>) -> Result
     Ok(written)
 }
 
-/// Finds the batches that hold a ray, dataset by dataset. Entries of datasets that are not asked for are not read.
+/// Finds the batches that hold a ray, dataset by dataset. Entries of other datasets are not read.
 fn find_ray(sql: &impl SqlDatabase, find: &FindRay) -> Result<RayCandidates, BackendError> {
     let key = RayKey::from_logged(&find.id);
     let key = key.ok_or_else(|| BackendError::new("finding a ray", "the call names no ray"))?;
@@ -166,13 +167,13 @@ fn find_ray(sql: &impl SqlDatabase, find: &FindRay) -> Result<RayCandidates, Bac
     Ok(RayCandidates { candidates })
 }
 
-/// The batches of one dataset that hold a ray.
+/// Returns the batches of one dataset that hold a ray.
 fn find_ray_in(sql: &impl SqlDatabase, key: &RayKey, dataset: Dataset) -> Result<Vec<Candidate>, BackendError> {
     let (time_slot, suffix) = match key {
         RayKey::Ray(ray) => (time_slot_of(ray.suffix()), ray.suffix()),
         RayKey::Nonstandard(id) => (nonstandard::time_slot_of(id), 0),
     };
-    // SQL counts the bytes of a BLOB from one.
+    // SQL counts the bytes of a BLOB from 1.
     let rows = sql.run(
         "SELECT e.object_key, e.etag, e.uploaded_ms, e.size, p.rays
          FROM entry_v1 AS e JOIN part_v1 AS p ON p.dataset = e.dataset AND p.entry = e.number
@@ -184,7 +185,7 @@ fn find_ray_in(sql: &impl SqlDatabase, key: &RayKey, dataset: Dataset) -> Result
     for row in &rows.rows {
         let Some((object, RaySpans { spans, extents })) = object_of(row, 0).zip(spans_in(row, key)?) else { continue };
         match candidates.last_mut().filter(|last| last.object == object) {
-            // The lines of one ray may be in two parts.
+            // The lines of one ray may span two parts.
             Some(last) => {
                 last.spans.extend(spans);
                 last.extents.extend(extents);
@@ -200,10 +201,10 @@ fn find_ray_in(sql: &impl SqlDatabase, key: &RayKey, dataset: Dataset) -> Result
     Ok(candidates)
 }
 
-/// Lists the batches of a dataset by number: what is put later has a higher one.
+/// Lists the batches of a dataset by number; later puts have higher numbers.
 fn list_batches(sql: &impl SqlDatabase, call: ListShardBatches) -> Result<BatchPage, BackendError> {
     let limit = call.limit.clamp(1, SHARD_PAGE as u64);
-    // One row more than is returned shows whether there are more.
+    // One extra row shows whether there are more.
     let mut rows = sql
         .run(
             "SELECT object_key, etag, uploaded_ms, size, number, summary FROM entry_v1
@@ -216,14 +217,14 @@ fn list_batches(sql: &impl SqlDatabase, call: ListShardBatches) -> Result<BatchP
     Ok(BatchPage { batches: rows.into_iter().filter_map(batch_of).collect(), more })
 }
 
-/// The batch of a row of [`list_batches`].
+/// Returns the batch in a row of [`list_batches`].
 fn batch_of(mut row: SqlRow) -> Option<ShardBatch> {
     let (number, object) = (row_integer(&row, 4)?, object_of(&row, 0)?);
     let Some(SqlValue::Blob(summary)) = row.pop() else { return None };
     Some(ShardBatch { number, object, summary })
 }
 
-/// Where a part has the lines of a ray.
+/// The spans in which a part has lines of a ray.
 #[derive(Debug)]
 struct RaySpans {
     /// The span of each line.
@@ -232,7 +233,7 @@ struct RaySpans {
     extents: Vec<SpanExtent>,
 }
 
-/// The spans that the part in a row of [`find_ray`] names for `key`; `None` where it names none.
+/// Returns the spans that the part in a row of [`find_ray`] names for `key`; `None` if there are none.
 fn spans_in(row: &SqlRow, key: &RayKey) -> Result<Option<RaySpans>, BackendError> {
     let Some(SqlValue::Blob(part)) = row.get(4) else { return Ok(None) };
     let failed = |error: EntryError| BackendError::new("finding a ray", error.to_string());
@@ -260,14 +261,14 @@ fn forget_entry(sql: &impl SqlDatabase, forget: &ForgetEntry) -> Result<ForgetAn
     Ok(ForgetAnswer { entries: 0 })
 }
 
-/// What names an entry's rows.
+/// The identity of an entry in the tables.
 #[derive(Debug, Clone, Copy)]
 struct EntryId {
     dataset: Dataset,
     number: i64,
 }
 
-/// The entry of the object at `key`, whatever its dataset.
+/// Returns the entry of the object at `key`, whatever its dataset.
 fn entry_of(sql: &impl SqlDatabase, key: &str) -> Result<Option<(EntryId, ObjectVersion)>, BackendError> {
     let rows = sql.run(
         "SELECT object_key, etag, uploaded_ms, size, dataset, number FROM entry_v1 WHERE object_key = ?",
@@ -279,7 +280,7 @@ fn entry_of(sql: &impl SqlDatabase, key: &str) -> Result<Option<(EntryId, Object
     }))
 }
 
-/// Removes an entry and its parts; says how many rows that wrote.
+/// Removes an entry and its parts; returns the number of rows written.
 fn drop_entry(sql: &impl SqlDatabase, EntryId { dataset, number }: EntryId) -> Result<u64, BackendError> {
     let id = [text(dataset.name()), SqlValue::Integer(number)];
     let parts = sql.run("DELETE FROM part_v1 WHERE dataset = ? AND entry = ?", &id)?;
@@ -287,14 +288,14 @@ fn drop_entry(sql: &impl SqlDatabase, EntryId { dataset, number }: EntryId) -> R
     Ok(parts.rows_written + entry.rows_written)
 }
 
-/// The object whose key, etag, instant and size are in a row from the column `from` on.
+/// Reads an object's key, ETag, time of upload and size from a row, starting at the column `from`.
 fn object_of(row: &SqlRow, from: usize) -> Option<ObjectVersion> {
     let [SqlValue::Text(key), SqlValue::Text(etag)] = row.get(from..from + 2)? else { return None };
     let size = u64::try_from(row_integer(row, from + 3)?).ok()?;
     Some(ObjectVersion { key: key.clone(), etag: etag.clone(), uploaded_ms: row_integer(row, from + 2)?, size })
 }
 
-/// The integer in a column.
+/// Returns the integer in a column.
 fn row_integer(row: &SqlRow, column: usize) -> Option<i64> {
     match row.get(column) {
         Some(SqlValue::Integer(value)) => Some(*value),
@@ -306,7 +307,7 @@ fn text(value: &str) -> SqlValue {
     SqlValue::Text(value.into())
 }
 
-/// A number under 2^53 as SQL knows it: sizes, suffixes and part numbers all are.
+/// Converts a number below 2^53 for SQL: sizes, suffixes and part numbers all are.
 fn integer(value: u64) -> SqlValue {
     SqlValue::Integer(i64::try_from(value).unwrap_or(i64::MAX))
 }

@@ -1,4 +1,4 @@
-//! Writes a batch's entries to their shards, and drops those of versions that it replaced.
+//! Writes a batch's entries to their shards, and drops those of the versions that it replaced.
 //!
 //! # Invariants
 //!
@@ -15,11 +15,12 @@ use crate::limits::CONCURRENT_CALLS;
 use crate::record::Dataset;
 use crate::rpc;
 
-/// Writes every entry to its shard, each with the batch's summary; says how many rows that wrote, or `None` where a shard has a newer version and
-/// nothing of this one is left. `rewrites` replaces entries that the shards have of this version.
+/// Writes every entry to its shard, with the batch's summary; returns the number of rows written, or `None` if a shard
+/// has a newer version, in which case all entries of this one are removed. `rewrites` replaces existing entries of this
+/// version.
 ///
 /// # Errors
-/// [`BackendError`] where a shard cannot be written; some may hold their entry then.
+/// [`BackendError`] if a shard cannot be written; some may have their entry in that case.
 pub async fn put_entries(
     shards: &impl DurableObjects,
     (dataset, object): (Dataset, &ObjectVersion),
@@ -39,7 +40,7 @@ pub async fn put_entries(
         .try_fold(Some(0), async |sum: Option<u64>, rows| Ok(sum.zip(rows).map(|(sum, rows)| sum + rows)))
         .await?;
     if rows_written.is_none() {
-        // Some shards knew of the newer version, others may hold this one now.
+        // Some shards have the newer version, others may now have this one.
         forget_entries(shards, &object.key, object.uploaded_ms, names.iter()).await?;
     }
     Ok(rows_written)
@@ -48,7 +49,7 @@ pub async fn put_entries(
 /// Drops the entries of versions of the object at `key` that were written at `uploaded_ms` or before.
 ///
 /// # Errors
-/// [`BackendError`] where a shard cannot be reached; a second try continues.
+/// [`BackendError`] if a shard cannot be reached; a second attempt continues.
 pub async fn forget_entries(
     shards: &impl DurableObjects,
     key: &str,
@@ -62,10 +63,10 @@ pub async fn forget_entries(
     Ok(())
 }
 
-/// Removes the claims of an object's lines from these shards: a copy of them is delivered as if they were new then.
+/// Removes the claims of an object's lines from these shards: a copy of them is then delivered as if it were new.
 ///
 /// # Errors
-/// [`BackendError`] where a shard fails; the claims may still be in the others.
+/// [`BackendError`] if a shard fails; the claims may still be in the others.
 pub async fn remove_claims(
     shards: &impl DurableObjects,
     key: &str,
