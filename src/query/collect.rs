@@ -2,7 +2,7 @@
 //!
 //! # Invariants
 //!
-//! A line is returned if it is a record of the window, is in the sample, passes the predicate, and the sink shows it.
+//! A line is returned if it is a record of the window, is in the sample, matches the predicate, and the sink shows it.
 //! Each line is judged once, and the position moves past it.
 
 use std::borrow::Cow;
@@ -19,24 +19,24 @@ use crate::record::LineScanner;
 use crate::span_reader::SpanLineSink;
 use crate::summary::stable_hash;
 
-/// Decides last which records a query returns, and what the caller sees of them.
+/// Makes the final selection of the records that a query returns, and of what the caller sees of them.
 pub trait RecordSink {
-    /// Looks at a record of the range, whether it is returned or not; `zone` is as in [`Self::view`].
+    /// Observes a record of the range, whether it is returned or not; `zone` is as in [`Self::view`].
     fn on_record(&mut self, _zone: Option<&str>, _line: &[u8]) {}
 
-    /// What is returned of the stored line, or `None` to leave the record out. A record that is left out does not count
-    /// against the limit. `zone` is the zone of records of the batch that do not say it themselves.
+    /// Returns the caller's view of the stored line, or `None` to omit the record. An omitted record does not count
+    /// against the limit. `zone` is the zone of records of the batch that do not name it themselves.
     fn view<'l>(&mut self, zone: Option<&str>, line: &'l [u8]) -> Option<Cow<'l, [u8]>>;
 }
 
 /// A line of an answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct QueryLine {
-    /// The line as the sink shows it, without its newline.
+    /// The line as shown by the sink, without its newline.
     pub bytes: Vec<u8>,
     /// The batch that holds the record.
     pub object: Rc<ObjectVersion>,
-    /// Where the stored line starts, in bytes of text.
+    /// Offset of the stored line in the object's text, in bytes.
     pub offset: u64,
     /// The position after the line.
     pub(super) next: QueryPosition,
@@ -48,17 +48,17 @@ pub(super) struct LineCollector<'r, S> {
     pub(super) window: PrefixWindow,
     pub(super) sink: &'r mut S,
     pub(super) scanner: &'r mut LineScanner,
-    /// The zone of records that do not say it themselves.
+    /// The zone of records that do not name it themselves.
     pub(super) zone: Option<&'r str>,
     pub(super) object: Rc<ObjectVersion>,
-    /// Where the next line may start: lines before it are judged already.
+    /// The position of the next line to judge: earlier lines were judged already.
     pub(super) position: &'r mut QueryPosition,
-    /// The most lines to collect.
+    /// Maximum number of lines to collect.
     pub(super) limit: u64,
     pub(super) lines: Vec<QueryLine>,
-    /// Bytes of the collected lines.
+    /// Total size of the collected lines in bytes.
     pub(super) bytes: usize,
-    /// Lines that were read as records.
+    /// Number of lines parsed as records.
     pub(super) scanned: u64,
 }
 
@@ -82,7 +82,7 @@ impl<S: RecordSink> SpanLineSink for LineCollector<'_, S> {
 }
 
 impl<S: RecordSink> LineCollector<'_, S> {
-    /// What the answer shows of the line, if it belongs to the answer.
+    /// Returns the view of the line, if it belongs to the answer.
     fn select<'l>(&mut self, offset: u64, line: &'l [u8]) -> Option<Cow<'l, [u8]>> {
         let key = self.scanner.key(line).ok()?;
         self.scanned += 1;
@@ -97,11 +97,11 @@ impl<S: RecordSink> LineCollector<'_, S> {
     }
 }
 
-/// Whether the line at `offset` is in the sample, which depends on nothing else.
+/// Returns whether the line at `offset` is in the sample, which depends on the arguments alone.
 fn is_sampled(share: f64, version: u64, offset: u64) -> bool {
     let [mut bytes, position] = [version, offset].map(|number| number.to_le_bytes().to_vec());
     bytes.extend(position);
-    // The highest 53 bits, which a float holds exactly.
+    // Only the highest 53 bits: a float holds them exactly.
     #[expect(clippy::cast_precision_loss, reason = "53 bits are held exactly")]
     let drawn = (stable_hash(&bytes) >> 11) as f64 / (1_u64 << 53) as f64;
     drawn < share

@@ -1,14 +1,14 @@
-//! Where an answer continues: a position among all records, and the query that it belongs to.
+//! Cursors: the position at which an answer continues, and the query that it belongs to.
 //!
-//! As text it is base64url of 37 bytes: version = 1, a hash of the query (8), the prefix (u32 LE), the batch's number in
-//! the shard of that prefix (8), a hash of its version (8), the first offset of its text that is still to come (8).
+//! Its text is base64url of 37 bytes: version = 1, a hash of the query (8), the prefix (u32 LE), the batch's number in
+//! the shard of that prefix (8), a hash of its version (8), the next offset in its text (8).
 //!
-//! A batch that is replaced in between gets another number, after all others, and is returned there from its start: its
-//! lines are other lines. A batch that is gone is passed over.
+//! A batch that is replaced in the meantime gets a new number, after all others, and is returned there from its start:
+//! its lines are different ones. A batch that is gone is skipped.
 //!
 //! # Invariants
 //!
-//! A cursor of another query is refused. A cursor holds no key and nothing of a record. A forged cursor leads to no
+//! A cursor of another query is refused. A cursor contains no key and nothing of a record. A forged cursor leads to no
 //! record that its query would not return.
 
 use std::fmt;
@@ -17,31 +17,31 @@ use std::str::FromStr;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-/// The version of this form.
+/// The version of this format.
 const VERSION: u8 = 1;
-/// Bytes of a cursor.
+/// Size of a cursor in bytes.
 const LENGTH: usize = 37;
 
 /// A position among all records of a dataset.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct QueryPosition {
     pub(super) prefix: u32,
-    /// A number in the prefix's shard: the batch with it, or the next one.
+    /// A batch number in the prefix's shard: the batch with it, or the next one.
     pub(super) batch: i64,
     /// The hash of the object version that was read; 0 for any.
     pub(super) version: u64,
-    /// Where the next line may start, in bytes of text.
+    /// Offset of the next line in the batch's text, in bytes.
     pub(super) offset: u64,
 }
 
 impl QueryPosition {
-    /// The first record of a prefix.
+    /// Returns the position of the first record of a prefix.
     pub(super) const fn start_of(prefix: u32) -> Self {
         Self { prefix, batch: 0, version: 0, offset: 0 }
     }
 }
 
-/// Where an answer continues.
+/// The position at which an answer continues, bound to its query.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct QueryCursor {
     /// The fingerprint of the query.
@@ -49,7 +49,7 @@ pub struct QueryCursor {
     pub(super) position: QueryPosition,
 }
 
-/// Why a cursor is refused.
+/// The reason why a cursor is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum CursorError {
     /// The text is not a cursor.

@@ -1,6 +1,6 @@
-//! Which prefixes are worth a call to their shard.
+//! The directory of shard prefixes that may hold entries.
 //!
-//! A directory rules out no prefix that had entries when it was asked.
+//! A directory rules out no prefix that had entries at the time of the call.
 
 use std::future::Future;
 use std::ops::RangeInclusive;
@@ -11,11 +11,11 @@ use crate::record::Dataset;
 
 /// Knows which shard prefixes of a dataset may hold entries.
 ///
-/// A range may go back years, with a shard for every eleven minutes: one call here replaces the calls to all shards in
-/// which nothing was ever indexed.
+/// A range may reach back years, with a shard for every eleven minutes: one call here replaces calls to all the shards
+/// in which nothing was ever indexed.
 pub trait ShardDirectory {
-    /// The prefixes of `dataset` that may hold entries, as of now. The answer covers the first prefix of `prefixes`, and
-    /// as many of the others as it has room for.
+    /// Returns the prefixes of `dataset` that may hold entries now. The answer covers the first prefix of `prefixes`,
+    /// and as many of the others as fit.
     fn occupancy(
         &self,
         dataset: Dataset,

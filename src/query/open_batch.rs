@@ -1,6 +1,6 @@
-//! The batch that a run reads, and the plan of its reads.
+//! The batch that a run is reading, with its planned reads.
 //!
-//! A sidecar object that cannot be read costs reading the batch in full, and nothing else.
+//! If a sidecar object cannot be read, the batch is read in full, at no other cost.
 
 use std::collections::VecDeque;
 use std::rc::Rc;
@@ -15,7 +15,7 @@ use crate::limits::SUMMARIES_OBJECT_MAX;
 use crate::span_reader::{ReadStats, SpanReader};
 use crate::summary::{PruningSummary, SpanSummaries};
 
-/// The batch that a run reads; `Y` is the bucket's body.
+/// The batch that a run is reading; `Y` is the bucket's body.
 #[derive(Debug)]
 pub(super) struct OpenBatch<Y> {
     /// Its number in its shard.
@@ -23,22 +23,22 @@ pub(super) struct OpenBatch<Y> {
     pub(super) object: Rc<ObjectVersion>,
     pub(super) window: PrefixWindow,
     pub(super) summary: Option<PruningSummary>,
-    /// The reads still to come; `None` before they are planned, and again after an error.
+    /// The remaining reads; `None` before they are planned, and again after an error.
     pub(super) reads: Option<VecDeque<PlannedRead>>,
-    /// The batch must be read as a whole.
+    /// Whether the batch must be read as a whole.
     pub(super) in_full: bool,
     pub(super) reader: Option<Box<SpanReader<Y>>>,
-    /// The zone of its records that do not say it themselves.
+    /// The zone of its records that do not name it themselves.
     pub(super) zone: Option<String>,
-    /// Where its text starts for this run.
+    /// Offset in its text at which this run starts.
     pub(super) from: u64,
-    /// Its skipped spans are counted.
+    /// Whether its skipped spans have been counted.
     pub(super) was_counted: bool,
     pub(super) was_read: bool,
 }
 
 impl<Y> OpenBatch<Y> {
-    /// A batch of which nothing has been read, from the offset `from` of its text on.
+    /// Opens a batch for reading from the offset `from` of its text on.
     pub(super) fn new(
         number: i64,
         object: ObjectVersion,
@@ -61,7 +61,7 @@ impl<Y> OpenBatch<Y> {
         }
     }
 
-    /// Plans what to read from the offset `from` of its text on.
+    /// Plans the reads from the offset `from` of its text on.
     pub(super) async fn plan(
         &self,
         query: &RangeQuery,
@@ -83,7 +83,7 @@ impl<Y> OpenBatch<Y> {
     }
 }
 
-/// The summaries of the batch's spans; `None` where they are gone or damaged.
+/// Returns the summaries of the batch's spans; `None` if they are gone or damaged.
 async fn read_summaries(
     store: BatchStore<'_, impl Bucket>,
     object: &ObjectVersion,
@@ -101,7 +101,7 @@ async fn read_summaries(
     Ok(SpanSummaries::from_bytes(&bytes))
 }
 
-/// A hash of the version, which is never 0. All batches of a query are in one bucket, so its name is left out.
+/// Returns a hash of the version, never 0. All batches of a query are in one bucket, so its name is omitted.
 pub(super) fn version_hash(object: &ObjectVersion) -> u64 {
     let digest = version_digest("", &object.key, &object.etag);
     u64::from_str_radix(digest.get(..16).unwrap_or_default(), 16).unwrap_or_default() | 1

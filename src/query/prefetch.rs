@@ -1,9 +1,9 @@
-//! Finds the batches, prefix by prefix: shards are asked a few at a time, ahead of the batch that is read.
+//! Finds the batches, prefix by prefix: a few shards are asked at a time, ahead of the batch being read.
 //!
 //! # Invariants
 //!
-//! Batches come by prefix, then by their number in its shard. After an error the same call is made again. No prefix is
-//! skipped that the directory does not rule out.
+//! Batches come by prefix, then by their number in its shard. After an error the same call is repeated. No prefix is
+//! skipped unless the directory rules it out.
 
 use std::collections::VecDeque;
 use std::iter;
@@ -20,75 +20,75 @@ use crate::limits::{CONCURRENT_CALLS, OCCUPANCY_MARGIN, SHARD_PAGE};
 use crate::record::{Dataset, RayId};
 use crate::rpc;
 
-/// What the prefetcher finds next.
+/// The next result of the prefetcher.
 #[derive(Debug)]
 pub(super) enum NextBatch {
     /// A batch of this prefix.
     Batch(u32, ShardBatch),
-    /// This prefix has no more batches.
+    /// The end of this prefix's batches.
     PrefixEnd(u32),
-    /// The range has no more batches.
+    /// The end of the range.
     RangeEnd,
 }
 
-/// Finds the batches of a range of prefixes.
+/// Finds the batches in a range of prefixes.
 #[derive(Debug)]
 pub(super) struct ShardPrefetcher {
     dataset: Dataset,
-    /// The first prefix whose shard has not been asked.
+    /// The first prefix whose shard was not asked yet.
     next: u32,
-    /// Where the range starts: in its prefix, at this number of the shard's batches.
+    /// The start of the range: a prefix, and a batch number in its shard.
     from: QueryPosition,
-    /// The last prefix of the range. The range is empty where it is before the first.
+    /// The last prefix of the range. The range is empty if it precedes the first.
     last: u32,
-    /// The directory's last answer; `None` before the first.
+    /// The directory's latest answer; `None` before the first.
     occupancy: Option<DatedOccupancy>,
     pages: VecDeque<ShardPage>,
 }
 
-/// An answer of the directory, with the instant from which it does not hold.
+/// An answer of the directory, with the prefixes that were present when it was given.
 #[derive(Debug)]
 struct DatedOccupancy {
     map: OccupancyMap,
-    /// The prefixes of the present when the answer was asked for. The first batch of each may come at any time, so they
-    /// are searched whatever the map says.
+    /// The prefixes of the present at the time of the call. The first batch of each may arrive at any time, so they are
+    /// searched whatever the map says.
     present: RangeInclusive<u32>,
 }
 
-/// A page of the batches that a shard named.
+/// A page of batches named by a shard.
 #[derive(Debug)]
 struct ShardPage {
     prefix: u32,
     batches: VecDeque<ShardBatch>,
-    /// Where the next page starts, if there is one.
+    /// The number at which the next page starts, if there is one.
     next_number: Option<i64>,
 }
 
 impl ShardPrefetcher {
-    /// Finds the batches from a position up to the last prefix.
+    /// Creates a prefetcher of the batches from a position up to the last prefix.
     pub(super) const fn new(dataset: Dataset, from: QueryPosition, last: u32) -> Self {
         Self { dataset, next: from.prefix, from, last, occupancy: None, pages: VecDeque::new() }
     }
 
-    /// Whether no batch can follow, as far as the directory has said.
+    /// Returns whether no batch can follow, as far as the directory has answered.
     pub(super) fn is_exhausted(&self) -> bool {
         self.pages.is_empty() && self.skip_to(self.next) > self.last
     }
 
-    /// The first prefix from this one on that is not ruled out.
+    /// Returns the first prefix from this one on that is not ruled out.
     fn skip_to(&self, from: u32) -> u32 {
         let Some(DatedOccupancy { map, present }) = &self.occupancy else { return from };
         let occupied = map.next_occupied(from);
         if from > *present.end() { occupied } else { occupied.min(from.max(*present.start())) }
     }
 
-    /// Whether the directory must be asked before the shard of this prefix is.
+    /// Returns whether the directory must be asked before this prefix's shard.
     fn is_unknown(&self, prefix: u32) -> bool {
         let Some(DatedOccupancy { map, present }) = &self.occupancy else { return true };
         prefix >= map.until && !present.contains(&prefix)
     }
 
-    /// The next batch. At most `calls` shards are asked at once, but at least one; `shards_asked` counts them.
+    /// Returns the next batch. Asks at most `calls` shards at once, but at least one; `shards_asked` counts them.
     pub(super) async fn next(
         &mut self,
         shards: &impl DurableObjects,
@@ -123,8 +123,8 @@ impl ShardPrefetcher {
         }
     }
 
-    /// Asks which prefixes from the next one on may hold entries. The clock is read before the call: what is indexed
-    /// while the directory answers belongs to the present then.
+    /// Asks which prefixes from the next one on may hold entries. The clock is read before the call: anything indexed
+    /// while the directory answers thus belongs to the present.
     async fn ask_directory(&mut self, directory: &impl ShardDirectory, now_ms: i64) -> Result<(), BackendError> {
         let map = directory.occupancy(self.dataset, self.next..=self.last).await?;
         if map.until <= self.next {
@@ -139,7 +139,7 @@ impl ShardPrefetcher {
         Ok(())
     }
 
-    /// Asks the shards of the next prefixes, of the first one at least.
+    /// Asks the shards of the next prefixes, at least that of the first.
     async fn ask_shards(
         &mut self,
         shards: &impl DurableObjects,

@@ -1,11 +1,11 @@
-//! What of a batch is ruled out before it is read.
+//! Pruning: which batches and spans are ruled out before they are read.
 //!
-//! Summaries describe the version that was indexed: a batch that was replaced since, and is not indexed again yet, is
+//! Summaries describe the version that was indexed: a batch that was replaced since, but not yet indexed again, is
 //! ruled out by its former content.
 //!
 //! # Invariants
 //!
-//! A batch or span that is ruled out holds no record of the window that passes the filter.
+//! A batch or span that is ruled out holds no record of the window that matches the filter.
 
 use super::{PruningFilter, RangeQuery};
 use crate::record::RayId;
@@ -20,27 +20,27 @@ pub(super) struct PrefixWindow {
 }
 
 impl PrefixWindow {
-    /// The window of a prefix. The first and the last prefix include the instants that no ray can have.
+    /// Creates the window of a prefix. The first and the last prefix include the instants that no ray can have.
     pub(super) fn new(query: &RangeQuery, prefix: u32) -> Self {
         let start = if prefix == 0 { i64::MIN } else { RayId::prefix_start_ns(prefix) };
         let end = if prefix >= RayId::LAST_PREFIX { i64::MAX } else { RayId::prefix_start_ns(prefix + 1) };
         Self { start_ns: query.start_ns.max(start), end_ns: query.end_ns.min(end) }
     }
 
-    /// Whether the instant is in the window.
+    /// Returns whether the instant is in the window.
     pub(super) const fn contains(self, ns: i64) -> bool {
         self.start_ns <= ns && ns < self.end_ns
     }
 }
 
-/// Whether the batch can hold a record of the answer.
+/// Returns whether the batch can hold a record of the answer.
 pub(super) fn batch_may_match(query: &RangeQuery, window: PrefixWindow, summary: &PruningSummary) -> bool {
     let filter = query.pruning.as_ref();
     summary.times.meet(window.start_ns, window.end_ns)
         && filter.is_none_or(|filter| filter.may_match(|name| summary.possible(name)))
 }
 
-/// Whether the span can hold a record of the answer.
+/// Returns whether the span can hold a record of the answer.
 pub(super) fn span_may_match(
     query: &RangeQuery,
     window: PrefixWindow,
@@ -53,7 +53,7 @@ pub(super) fn span_may_match(
         && filter.is_none_or(|filter| filter.may_match(|name| summaries.possible(span, name)))
 }
 
-/// Whether the summaries of a batch's spans can rule some of them out, which makes them worth a read.
+/// Returns whether the summaries of a batch's spans can rule some of them out, and so are worth reading.
 pub(super) fn can_skip_spans(query: &RangeQuery, window: PrefixWindow, summary: &PruningSummary) -> bool {
     let is_inside = window.contains(summary.times.first_ns) && window.contains(summary.times.last_ns);
     summary.spans > 1 && (!is_inside || query.pruning.as_ref().is_some_and(PruningFilter::can_rule_out))

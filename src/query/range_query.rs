@@ -1,6 +1,5 @@
-//! The query and its budget.
-//!
-//! A limit counts lines that are returned; a budget ends an answer with a cursor, never in the middle of a line.
+//! Range queries and their budgets. A limit counts returned lines; a budget ends an answer with a cursor, never in the
+//! middle of a line.
 
 use std::collections::BTreeSet;
 
@@ -12,16 +11,16 @@ use crate::filter::Filter;
 use crate::limits::{QUERY_INFLATED, QUERY_LINES, QUERY_MS, QUERY_OPERATIONS};
 use crate::record::Dataset;
 
-/// What one run may cost before it ends with a cursor.
+/// The work that one run may do before it ends with a cursor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct QueryBudget {
-    /// Calls to shards and reads of the bucket.
+    /// Number of calls to shards and reads of the bucket.
     pub operations: u64,
-    /// Bytes of text that stored bytes inflate to.
+    /// Number of inflated bytes.
     pub inflated_bytes: u64,
-    /// Lines that are returned.
+    /// Number of returned lines.
     pub lines: u64,
-    /// Milliseconds of the caller's clock.
+    /// Milliseconds by the caller's clock.
     pub elapsed_ms: i64,
 }
 
@@ -31,33 +30,33 @@ impl Default for QueryBudget {
     }
 }
 
-/// Asks for the records of a dataset in a time range.
+/// A query for the records of a dataset in a time range.
 #[derive(Debug, Clone)]
 pub struct RangeQuery {
     /// The dataset of the records.
     pub dataset: Dataset,
-    /// The first instant of the range, in Unix nanoseconds.
+    /// Start of the range in Unix nanoseconds, inclusive.
     pub start_ns: i64,
-    /// The first instant after the range, in Unix nanoseconds.
+    /// End of the range in Unix nanoseconds, exclusive.
     pub end_ns: i64,
-    /// Rules out batches and spans. It must pass every record that the caller asks for; without one, only times rule
+    /// Rules out batches and spans. It must match every record that the caller asks for; without one, only times rule
     /// anything out.
     pub pruning: Option<PruningFilter>,
-    /// Applied to each stored line. A caller that sees fields only altered has none here: its sink applies the filter to
-    /// what the caller sees.
+    /// Applied to each stored line. `None` for a caller who sees some fields altered: its sink filters by what the
+    /// caller sees.
     pub predicate: Option<Filter>,
-    /// The share of records that is returned, from 0 to 1. It is the same records each time.
+    /// The share of records to return, from 0 to 1. It selects the same records every time.
     pub sample: Option<f64>,
-    /// The most lines to return, over all steps of the run.
+    /// Maximum number of lines to return, over all steps of the run.
     pub limit: Option<u64>,
-    /// What the run may cost.
+    /// The work that the run may do.
     pub budget: QueryBudget,
-    /// Where an earlier answer to the same query ended.
+    /// The end of an earlier answer to the same query.
     pub cursor: Option<QueryCursor>,
 }
 
 impl RangeQuery {
-    /// Asks for all records of a dataset in a range.
+    /// Creates a query for all records of a dataset in a range.
     #[must_use]
     pub fn new(dataset: Dataset, start_ns: i64, end_ns: i64) -> Self {
         Self {
@@ -73,14 +72,14 @@ impl RangeQuery {
         }
     }
 
-    /// The query for the records that pass `filter`, by which batches are ruled out too.
+    /// Restricts the query to records that match `filter`, which is also used for pruning.
     #[must_use]
     pub fn with_filter(self, filter: Filter) -> Self {
         Self { pruning: Some(PruningFilter::new(filter.clone())), predicate: Some(filter), ..self }
     }
 
-    /// A hash of the query without its limit and budget. A filter counts once, whether it prunes, is applied to lines,
-    /// or both, since that depends on the caller's role.
+    /// Returns a hash of the query without its limit and budget. A filter counts once, whether it prunes, is applied to
+    /// lines, or both, since that depends on the caller's role.
     pub(super) fn fingerprint(&self) -> u64 {
         let sample = self.sample.map_or(u64::MAX, f64::to_bits);
         let mut hash = Sha256::new();

@@ -1,4 +1,4 @@
-//! What of a batch is read: all of it, or the ranges of spans that are not ruled out.
+//! The reads of a batch: all of it, or the ranges of spans that are not ruled out.
 //!
 //! # Invariants
 //!
@@ -12,31 +12,31 @@ use crate::limits::{QUERY_GAP, QUERY_RUNS};
 use crate::span_reader::SpanRange;
 use crate::summary::SpanSummaries;
 
-/// One read of a batch.
+/// A single read of a batch.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum PlannedRead {
-    /// The object as a whole.
+    /// The complete object.
     Object,
-    /// Spans that follow one another.
+    /// A range of consecutive spans.
     Spans(Box<SpanRange>),
 }
 
-/// The reads of a batch.
+/// The planned reads of a batch.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct ReadPlan {
-    /// The reads that are still to come.
+    /// The reads in ascending order.
     pub(super) reads: VecDeque<PlannedRead>,
-    /// The number of spans that are ruled out.
+    /// Number of spans that are ruled out.
     pub(super) spans_skipped: u64,
 }
 
 impl ReadPlan {
-    /// The plan that reads the object as a whole.
+    /// Creates the plan that reads the complete object.
     pub(super) fn for_object() -> Self {
         Self { reads: [PlannedRead::Object].into(), spans_skipped: 0 }
     }
 
-    /// The plan for a batch of `size` stored bytes, from the offset `from` of its text on.
+    /// Plans the reads of a batch of `size` stored bytes, from the offset `from` of its text on.
     pub(super) fn for_spans(
         query: &RangeQuery,
         window: PrefixWindow,
@@ -53,7 +53,7 @@ impl ReadPlan {
             }
             let range = SpanRange::from_summary(span);
             match ranges.last_mut() {
-                // Inflating a little in between is cheaper than another read and its window.
+                // Inflating a small gap is cheaper than another read with its window.
                 Some(last) if range.stored_bytes().start <= last.stored_bytes().end.saturating_add(QUERY_GAP) => {
                     last.extend(&range);
                 }
@@ -68,7 +68,7 @@ impl ReadPlan {
             ranges = joined.into_iter().collect();
         }
         let bytes: u64 = ranges.iter().map(SpanRange::stored_len).sum();
-        // The object as a whole is one read, and its checksum is verified.
+        // The complete object takes one read, and its checksum is verified.
         let is_most = from == 0 && bytes >= size - size / 4;
         if is_most && !ranges.is_empty() {
             return Self { spans_skipped, ..Self::for_object() };

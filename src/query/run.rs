@@ -1,12 +1,12 @@
-//! A query in progress.
+//! The execution of a query.
 //!
-//! The caller asks for one step after the other and holds the run between them; nothing happens by itself. The position
-//! is all that the run knows of what it returned, so that it continues after an error as it does from a cursor.
+//! The caller requests one step after another and holds the run in between; nothing happens on its own. The position is
+//! all that the run remembers of what it has returned, so it continues after an error just as it does from a cursor.
 //!
 //! # Invariants
 //!
-//! One batch is open at a time. A budget is checked between steps only, and ends nothing before the position has moved
-//! by a batch, a prefix or [`QUERY_STEP`] bytes of text.
+//! One batch is open at a time. The budget is checked only between steps, and ends nothing before the position has
+//! moved by a batch, a prefix or [`QUERY_STEP`] bytes of text.
 
 use std::collections::VecDeque;
 use std::rc::Rc;
@@ -31,26 +31,26 @@ use crate::summary::PruningSummary;
 #[derive(Debug)]
 pub struct QueryRun<Y> {
     query: RangeQuery,
-    /// The hash of the query, which its cursors carry.
+    /// The hash of the query, included in its cursors.
     fingerprint: u64,
     position: QueryPosition,
     prefetcher: ShardPrefetcher,
     scanner: LineScanner,
     open: Option<OpenBatch<Y>>,
     stats: ReadStats,
-    /// Lines that may still be returned: by the limit, and by the budget.
+    /// Number of lines that may still be returned: by the limit, and by the budget.
     lines_left: (u64, u64),
     started_ms: Option<i64>,
-    /// The position has moved far enough for the budget to end the answer.
+    /// Whether the position has moved far enough for the budget to end the answer.
     has_moved: bool,
     end: Option<QueryEnd>,
 }
 
 impl<Y: ByteStream> QueryRun<Y> {
-    /// A run that has read nothing yet.
+    /// Creates a run that has read nothing yet.
     ///
     /// # Errors
-    /// [`CursorError`] where the query's cursor belongs to another query.
+    /// [`CursorError`] if the query's cursor belongs to another query.
     pub fn new(query: RangeQuery) -> Result<Self, CursorError> {
         let fingerprint = query.fingerprint();
         let first = RayId::prefix_at(query.start_ns);
@@ -79,29 +79,29 @@ impl<Y: ByteStream> QueryRun<Y> {
         })
     }
 
-    /// The work so far.
+    /// Returns the work done so far.
     #[must_use]
     pub const fn stats(&self) -> &ReadStats {
         &self.stats
     }
 
-    /// Where an answer continues that ends here.
+    /// Returns the cursor of an answer that ends here.
     #[must_use]
     pub const fn cursor(&self) -> QueryCursor {
         QueryCursor { query: self.fingerprint, position: self.position }
     }
 
-    /// Where an answer continues that ends with this line.
+    /// Returns the cursor of an answer that ends with this line.
     #[must_use]
     pub const fn cursor_after(&self, line: &QueryLine) -> QueryCursor {
         QueryCursor { query: self.fingerprint, position: line.next }
     }
 
-    /// The next lines, or the end. The sink sees each line of the range that is in the sample and passes the predicate;
-    /// limits count the lines that it shows.
+    /// Returns the next lines, or the end. The sink sees each line of the range that is in the sample and matches the
+    /// predicate; limits count the lines that it shows.
     ///
     /// # Errors
-    /// [`QueryError`] says why, and where the answer continues; the next call does continue there.
+    /// [`QueryError`] has the reason and the position at which the next call continues.
     pub async fn next<B: Bucket<Body = Y>>(
         &mut self,
         store: BatchStore<'_, B>,
@@ -126,7 +126,7 @@ impl<Y: ByteStream> QueryRun<Y> {
         }
     }
 
-    /// How the answer has ended, if it has.
+    /// Returns the end of the answer, once reached.
     fn check_end(&mut self, elapsed_ms: i64) -> Option<QueryEnd> {
         let cursor = self.cursor();
         let (by_limit, by_budget) = self.lines_left;
@@ -144,13 +144,13 @@ impl<Y: ByteStream> QueryRun<Y> {
         self.end.clone()
     }
 
-    /// Moves the position past what is done.
+    /// Moves the position past completed work.
     fn move_to(&mut self, position: QueryPosition) {
         self.position = position;
         self.has_moved = true;
     }
 
-    /// Closes the open batch, if any, and moves the position past the batch of this number in the shard.
+    /// Closes the open batch, if any, and moves the position past the batch with this number in the shard.
     fn move_past(&mut self, number: i64) {
         self.open = None;
         self.move_to(QueryPosition {
@@ -199,7 +199,7 @@ impl<Y: ByteStream> QueryRun<Y> {
         self.open = Some(OpenBatch::new(number, object, window, summary, self.position.offset));
     }
 
-    /// Reads on in the open batch, and returns the lines of one step.
+    /// Continues reading the open batch, and returns the lines of one step.
     async fn read_lines<B: Bucket<Body = Y>>(
         &mut self,
         store: BatchStore<'_, B>,
@@ -235,15 +235,16 @@ impl<Y: ByteStream> QueryRun<Y> {
         Ok(lines)
     }
 
-    /// Follows a read that made a step.
+    /// Updates the run after a successful read.
     fn on_progress(&mut self, progress: ReadProgress) {
         let Some(open) = &mut self.open else { return };
         if progress == ReadProgress::Complete {
-            // What is left of the last span belongs to a span that follows.
+            // The rest of the last span belongs to the span that follows.
             let text_end = open.reader.take().map_or(0, |reader| reader.text_end());
             self.position.offset = self.position.offset.max(text_end);
             if open.reads.as_ref().is_none_or(VecDeque::is_empty) {
-                // At once, so that a cursor never points to the end of a batch, which would be read again to see that.
+                // Move on at once: a cursor at the end of a batch would make the next run read it again just to find
+                // its end.
                 let number = open.number;
                 return self.move_past(number);
             }
@@ -251,8 +252,8 @@ impl<Y: ByteStream> QueryRun<Y> {
         self.has_moved |= self.position.offset.saturating_sub(open.from) >= QUERY_STEP;
     }
 
-    /// Follows a read that broke off. Where there are lines to return first, the same error comes again with the next
-    /// attempt.
+    /// Updates the run after a failed read. If there are lines to return first, the next attempt fails with the same
+    /// error.
     fn on_error(&mut self, error: ReadError, has_lines: bool) -> Result<(), QueryError> {
         let cursor = self.cursor();
         let Some(open) = &mut self.open else { return Ok(()) };
@@ -274,7 +275,7 @@ impl<Y: ByteStream> QueryRun<Y> {
         }
     }
 
-    /// Passes over the open batch, which cannot be read.
+    /// Skips the open batch, which cannot be read.
     fn skip_unreadable(&mut self, object: Rc<ObjectVersion>, why: BatchError) -> QueryError {
         let offset = self.position.offset;
         self.stats.batches_unreadable += 1;
@@ -282,7 +283,7 @@ impl<Y: ByteStream> QueryRun<Y> {
         QueryError::Unreadable { object, why, offset, cursor: self.cursor() }
     }
 
-    /// Starts the next read of the open batch, or closes the batch where it has none.
+    /// Starts the next read of the open batch, or closes the batch if none is left.
     async fn start_read<B: Bucket<Body = Y>>(&mut self, store: BatchStore<'_, B>) -> Result<(), BackendError> {
         let Self { query, stats, open: Some(open), position, scanner, .. } = self else { return Ok(()) };
         let names = store.prefixes.key_names(&open.object.key, query.dataset);

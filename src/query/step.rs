@@ -15,23 +15,23 @@ use crate::index::ObjectVersion;
 pub enum QueryStep {
     /// At least one line.
     Lines(Vec<QueryLine>),
-    /// The answer has ended.
+    /// The end of the answer.
     End(QueryEnd),
 }
 
-/// How an answer ends.
+/// The reason why an answer ends.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum QueryEnd {
     /// The answer covers the whole range.
     Complete,
-    /// The answer has as many lines as the query's limit; more may follow at the cursor.
+    /// The answer has reached the query's line limit; more may follow at the cursor.
     Limit(QueryCursor),
     /// The budget is used up; the answer continues at the cursor.
     Budget(QueryCursor),
 }
 
 impl QueryEnd {
-    /// Where the answer continues, if it may.
+    /// Returns the cursor of an answer that may continue.
     #[must_use]
     pub const fn cursor(&self) -> Option<&QueryCursor> {
         match self {
@@ -41,27 +41,27 @@ impl QueryEnd {
     }
 }
 
-/// Why the next lines are missing. The same run may be asked again.
+/// The reason why the next lines are missing. The same run can be continued.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum QueryError {
-    /// A backend failed. Asking again continues at the same position.
+    /// A backend failed. The next call continues at the same position.
     #[error("{error}")]
     Backend {
-        /// What failed.
+        /// The error of the backend.
         error: BackendError,
-        /// Where the answer continues.
+        /// The position at which the answer continues.
         cursor: QueryCursor,
     },
-    /// A batch can no longer be read. Asking again continues after it.
+    /// A batch can no longer be read. The next call continues after it.
     #[error("a batch cannot be read: {why}")]
     Unreadable {
-        /// The batch.
+        /// The unreadable batch.
         object: Rc<ObjectVersion>,
-        /// The damage.
+        /// The damage in it.
         why: BatchError,
-        /// Lines before this offset of its text were read.
+        /// Offset in its text up to which lines were read.
         offset: u64,
-        /// Where the answer continues: after the batch.
+        /// The position at which the answer continues: after the batch.
         cursor: QueryCursor,
     },
 }
