@@ -2,7 +2,7 @@
 //!
 //! Reading past the end returns `None`, whatever the bytes are.
 
-/// A request to append bits to a byte buffer.
+/// Appends bits to a byte buffer.
 #[derive(Debug, Default)]
 pub(super) struct PackedBitWriter {
     bytes: Vec<u8>,
@@ -50,7 +50,7 @@ impl PackedBitWriter {
     }
 }
 
-/// A request to read bits from a byte slice.
+/// Reads bits from a byte slice.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct PackedBitReader<'a> {
     bytes: &'a [u8],

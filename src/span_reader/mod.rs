@@ -1,4 +1,4 @@
-//! Reads stored batches for lookups and queries: an object as a whole, or a range of its spans from an access point.
+//! Reads stored batches for lookups and queries: a complete object, or a range of its spans from an access point.
 //!
 //! ```text
 //! SpanRange → range of the batch ──────────┐ at the same time
@@ -9,7 +9,8 @@
 //!
 //! # Invariants
 //!
-//! Spans are read only from the version that was indexed. Memory is one piece of one object, and what the sink keeps.
+//! Spans are read only from the version that was indexed. Memory is bounded by one piece of one object, plus what the
+//! sink retains.
 
 mod range;
 mod reader;

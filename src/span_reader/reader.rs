@@ -1,9 +1,9 @@
-//! One read of a batch: the object as a whole, or a range of its spans.
+//! One read of a batch: the complete object, or a range of its spans.
 //!
 //! # Invariants
 //!
-//! Stored bytes are inflated a few at a time, so that what the sink gathers in one step stays small. A range of spans
-//! is read only from the version that was indexed, and from a window whose hash is right.
+//! Stored bytes are inflated a few at a time, so that the sink collects little in one step. A range of spans is read
+//! only from the version that was indexed, and from a window whose hash matches.
 
 use std::ops::ControlFlow;
 use std::rc::Rc;
@@ -19,10 +19,10 @@ use crate::limits::INFLATE_PIECE;
 
 /// Receives the lines of a read, in the order of the object.
 pub trait SpanLineSink {
-    /// Takes the next line; a break ends the read.
+    /// Receives the next line; a break ends the read.
     fn line(&mut self, line: BatchLine<'_>) -> ControlFlow<()>;
 
-    /// Whether the sink must be emptied before it takes more bytes' worth of lines.
+    /// Returns whether the sink must be emptied before more bytes are inflated.
     fn is_full(&self) -> bool {
         false
     }
@@ -34,41 +34,41 @@ pub struct SpanReader<Y> {
     body: WholeBody<Y>,
     lines: BatchReader,
     version: Rc<ObjectVersion>,
-    /// The last piece of the body, and how much of it is inflated.
+    /// The latest piece of the body, and the number of its bytes that are inflated.
     piece: Vec<u8>,
     pushed: usize,
-    /// The text before the first byte that is read, in bytes.
+    /// Number of bytes of text before the read.
     text_start: u64,
-    /// Where lines start that do not belong to the read, in bytes of text.
+    /// Offset in the text, in bytes, from which lines no longer belong to the read.
     text_end: u64,
-    /// The read includes the end of the object.
+    /// Whether the read includes the end of the object.
     reaches_end: bool,
     is_whole: bool,
 }
 
-/// The outcome of starting a read.
+/// The outcome of opening a read.
 #[derive(Debug)]
 pub enum ReadStart<Y> {
     /// The read has started.
     Reading(Box<SpanReader<Y>>),
-    /// The object is gone from the bucket.
+    /// The bucket no longer has the object.
     ObjectGone,
-    /// The object is another version now, or the window is damaged or gone: only the object as a whole can be read.
+    /// The object is another version now, or the window is damaged or gone: only the complete object can be read.
     SpanUnusable,
 }
 
-/// How far a read is after one step.
+/// The progress of a read after one step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ReadProgress {
     /// There may be more lines.
     More,
-    /// All lines of the read have been handed on.
+    /// All lines of the read were passed on.
     Complete,
     /// The sink ended the read.
     Stopped,
 }
 
-/// Why a read does not go on.
+/// The reason why a read cannot continue.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
     /// The bucket failed; the same read may succeed later.
@@ -80,10 +80,10 @@ pub enum ReadError {
 }
 
 impl<Y: ByteStream> SpanReader<Y> {
-    /// Starts to read an object as a whole, in the version that the bucket has now. Never [`ReadStart::SpanUnusable`].
+    /// Opens a read of a complete object, in its current version. Never returns [`ReadStart::SpanUnusable`].
     ///
     /// # Errors
-    /// [`BackendError`] where the bucket fails.
+    /// [`BackendError`] if the bucket fails.
     pub async fn open_object<B: Bucket<Body = Y>>(
         bucket: &B,
         indexed: &Rc<ObjectVersion>,
@@ -112,11 +112,11 @@ impl<Y: ByteStream> SpanReader<Y> {
         })))
     }
 
-    /// Starts to read a range of spans of the version that was indexed. The range of the batch and the window are
-    /// requested at the same time.
+    /// Opens a read of a range of spans in the version that was indexed. The range of the batch and the window are
+    /// requested concurrently.
     ///
     /// # Errors
-    /// [`BackendError`] where the bucket fails.
+    /// [`BackendError`] if the bucket fails.
     pub async fn open_spans<B: Bucket<Body = Y>>(
         store: BatchStore<'_, B>,
         indexed: &Rc<ObjectVersion>,
@@ -153,28 +153,28 @@ impl<Y: ByteStream> SpanReader<Y> {
         })))
     }
 
-    /// The version that is read.
+    /// Returns the version that is read.
     #[must_use]
     pub const fn version(&self) -> &Rc<ObjectVersion> {
         &self.version
     }
 
-    /// Whether the object is read as a whole.
+    /// Returns whether the complete object is read.
     #[must_use]
     pub const fn is_whole(&self) -> bool {
         self.is_whole
     }
 
-    /// Where lines start that do not belong to the read, in bytes of text.
+    /// Returns the offset in the text, in bytes, from which lines no longer belong to the read.
     #[must_use]
     pub const fn text_end(&self) -> u64 {
         self.text_end
     }
 
-    /// Reads on until the sink is full or a piece of the body is used up; waits for one piece at most.
+    /// Continues until the sink is full or a piece of the body is used up; waits for at most one piece.
     ///
     /// # Errors
-    /// [`ReadError`] where the body breaks off or is damaged.
+    /// [`ReadError`] if the body breaks off or is damaged.
     pub async fn advance(
         &mut self,
         sink: &mut impl SpanLineSink,
@@ -200,10 +200,10 @@ impl<Y: ByteStream> SpanReader<Y> {
         Ok(ReadProgress::More)
     }
 
-    /// Reads until the sink ends the read or there are no more lines. A sink that fills up is not emptied in between.
+    /// Reads until the sink ends the read or there are no more lines. A full sink is not emptied in between.
     ///
     /// # Errors
-    /// [`ReadError`] where the body breaks off or is damaged.
+    /// [`ReadError`] if the body breaks off or is damaged.
     pub async fn read_to_end(&mut self, sink: &mut impl SpanLineSink, stats: &mut ReadStats) -> Result<(), ReadError> {
         while self.advance(sink, stats).await? == ReadProgress::More {}
         Ok(())
@@ -224,11 +224,11 @@ impl<Y: ByteStream> SpanReader<Y> {
     }
 }
 
-/// Hands lines on up to the end of the read.
+/// Passes on lines up to the end of the read.
 struct BoundedSink<'s, S> {
     sink: &'s mut S,
     text_end: u64,
-    /// The sink ended the read.
+    /// Whether the sink has ended the read.
     is_stopped: bool,
 }
 
@@ -242,13 +242,13 @@ impl<S: SpanLineSink> BoundedSink<'_, S> {
         flow
     }
 
-    /// The progress of a read after which no further line is handed on.
+    /// Returns the progress of a read after its last line.
     const fn progress(&self) -> ReadProgress {
         if self.is_stopped { ReadProgress::Stopped } else { ReadProgress::Complete }
     }
 }
 
-/// The packed window of the first span; `None` where it is gone.
+/// Returns the packed window of the first span; `None` if it is gone.
 async fn read_window(
     store: BatchStore<'_, impl Bucket>,
     indexed: &ObjectVersion,

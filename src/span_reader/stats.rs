@@ -1,49 +1,48 @@
-//! What lookups and queries count.
-//!
-//! A counter only grows.
+//! Counters of lookups and queries. A counter only grows.
 
 use std::ops::AddAssign;
 
 use serde::Serialize;
 
-/// The work of a lookup or a query. As JSON it is the `stats` of a stream's trailer.
+/// The work of a lookup or a query. Its JSON is the `stats` of a stream's trailer.
 ///
-/// A lookup leaves the counters of spans and records at 0, and counts batches only where they are gone or unreadable.
+/// A lookup leaves the counters of spans and records at 0, and counts batches only if they are gone or unreadable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 pub struct ReadStats {
-    /// Calls to shards of the index.
+    /// Number of calls to shards of the index.
     pub shards_asked: u64,
-    /// Batches that shards named. A batch that several shards name counts once for each.
+    /// Number of batches named by shards; a batch counts once for each shard that names it.
     pub batches_considered: u64,
-    /// Batches ruled out by their summaries: nothing of the batch itself is read.
+    /// Number of batches ruled out by their summaries, without reading anything of the batch itself.
     pub batches_skipped: u64,
-    /// Batches read to their end, or as far as needed.
+    /// Number of batches read to their end, or as far as needed.
     pub batches_read: u64,
-    /// Spans ruled out in batches that are not.
+    /// Number of spans ruled out in the batches that were read.
     pub spans_skipped: u64,
-    /// Objects of the bucket read, or ranges of one: batches, their windows and their summaries.
+    /// Number of objects, or ranges of one, that were read: batches, their windows and their summaries.
     pub objects_read: u64,
-    /// Batches that are gone from the bucket.
+    /// Number of batches that the bucket no longer has.
     pub batches_gone: u64,
-    /// Batches that can no longer be read.
+    /// Number of batches that can no longer be read.
     pub batches_unreadable: u64,
-    /// Batches read in full because they changed after they were indexed, or because a sidecar object is damaged.
+    /// Number of batches read in full because they changed after they were indexed, or because a sidecar object is
+    /// damaged.
     pub full_scans: u64,
-    /// Stored bytes read.
+    /// Number of stored bytes read.
     pub bytes_read: u64,
-    /// Bytes of text that the stored bytes inflate to.
+    /// Number of bytes after inflating.
     pub bytes_inflated: u64,
-    /// Lines read as records.
+    /// Number of lines parsed as records.
     pub records_scanned: u64,
-    /// Records in the answer.
+    /// Number of records in the answer.
     pub records_returned: u64,
-    /// Reads of the bucket, including those that find no object or another version.
+    /// Number of reads of the bucket, including those that found no object or another version.
     #[serde(skip)]
     pub bucket_calls: u64,
 }
 
 impl ReadStats {
-    /// Calls to the platform, of which an invocation has a limited number.
+    /// Returns the number of calls to the platform, which are limited per invocation.
     #[must_use]
     pub const fn operations(&self) -> u64 {
         self.shards_asked + self.bucket_calls
