@@ -1,4 +1,4 @@
-//! Numbers as JSON spells them, read exactly: nanoseconds have 19 digits, and a float holds 15.
+//! Numbers as spelled in JSON, read exactly: nanoseconds have 19 digits, a float only 15.
 //!
 //! # Invariants
 //!
@@ -11,14 +11,14 @@ use std::cmp::Ordering;
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Decimal<'a> {
     negative: bool,
-    /// From the first digit that is not 0 to the end, perhaps with a point in it; empty for zero.
+    /// From the first nonzero digit to the end, possibly with a point in between; empty for zero.
     digits: &'a str,
     /// The position of the point, counted from the first digit.
     point: i64,
 }
 
 impl<'a> Decimal<'a> {
-    /// The number that `text` spells as JSON does; `None` for every other text.
+    /// Parses a JSON number; `None` for any other text.
     pub(crate) fn parse(text: &'a str) -> Option<Self> {
         let (negative, rest) = text.strip_prefix('-').map_or((false, text), |rest| (true, rest));
         let (mantissa, exponent) = match rest.split_once(['e', 'E']) {
@@ -42,7 +42,7 @@ impl<'a> Decimal<'a> {
         Some(Self { negative, digits, point: point.saturating_add(exponent) })
     }
 
-    /// Its order relative to `other`.
+    /// Compares the number with `other`.
     pub(crate) fn compare(&self, other: &Self) -> Ordering {
         match (self.sign(), other.sign()) {
             (-1, -1) => other.compare_size(self),
@@ -51,12 +51,13 @@ impl<'a> Decimal<'a> {
         }
     }
 
-    /// How many digits precede its point once the exponent has moved that; negative where zeros follow the point.
+    /// Returns the number of digits before the point once the exponent is applied; negative if zeros follow the point.
     pub(crate) const fn whole_digits(&self) -> i64 {
         self.point
     }
 
-    /// Its integer part once the point has moved `places` digits to the right; `None` where it is negative, or too large.
+    /// Returns the integer part after moving the point `places` digits to the right; `None` if it is negative or too
+    /// large.
     pub(crate) fn whole(&self, places: i64) -> Option<u64> {
         let mut digits = self.digits.bytes().filter(u8::is_ascii_digit).map(|digit| u64::from(digit - b'0'));
         match self.sign() {
@@ -75,7 +76,7 @@ impl<'a> Decimal<'a> {
         }
     }
 
-    /// The order of its absolute value relative to that of `other`; neither is zero.
+    /// Compares the absolute value with that of `other`; neither is zero.
     fn compare_size(&self, other: &Self) -> Ordering {
         self.point.cmp(&other.point).then_with(|| {
             let digits = |number: &Self| number.digits.trim_end_matches(['0', '.']).bytes().filter(u8::is_ascii_digit);
@@ -92,7 +93,7 @@ fn length(count: usize) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }
 
-/// An exponent; one that no `i64` holds becomes the last that does, which no line has digits to make up for.
+/// Parses an exponent, clamped to `i64`: no line has enough digits to offset a clamped one.
 fn parse_exponent(text: &str) -> Option<i64> {
     let (negative, digits) = match text.strip_prefix(['+', '-']) {
         Some(digits) => (text.starts_with('-'), digits),

@@ -1,23 +1,24 @@
-//! Digits read eight at a time, in one word: a Ray ID's and a timestamp's, of which a batch has some for each line.
+//! Reads eight digits at a time, in one word: those of Ray IDs and timestamps, of which every line of a batch has
+//! several.
 //!
-//! The result is that of reading digit by digit; anything but digits gives nothing.
+//! The result equals that of reading digit by digit; any byte that is not a digit gives `None`.
 
-/// One in every byte of a word.
+/// A word with 1 in every byte.
 const ONES: u64 = u64::from_ne_bytes([1; 8]);
 /// The highest bit of every byte.
 const HIGH: u64 = ONES * 0x80;
 
-/// The number that eight decimal digits spell.
+/// Parses eight decimal digits.
 pub(super) const fn decimal(digits: [u8; 8]) -> Option<u64> {
     let values = u64::from_le_bytes(digits) ^ (ONES * b'0' as u64);
-    // Digits become 0 to 9, all other bytes more.
+    // Digits become 0 to 9, all other bytes something larger.
     if (values | up_to(values & !HIGH, 10)) & HIGH != 0 {
         return None;
     }
     Some(join(values, 10))
 }
 
-/// The number that eight hexadecimal digits of any case spell.
+/// Parses eight hexadecimal digits of any case.
 pub(super) const fn hexadecimal(digits: [u8; 8]) -> Option<u64> {
     let word = u64::from_le_bytes(digits);
     if word & HIGH != 0 {
@@ -29,17 +30,17 @@ pub(super) const fn hexadecimal(digits: [u8; 8]) -> Option<u64> {
     if (decimal & HIGH) | letters != HIGH {
         return None;
     }
-    // A letter has the values 1 to 6 in its low bits.
+    // The low bits of a letter have the values 1 to 6.
     Some(join((word & (ONES * 15)) + (letters >> 7) * 9, 16))
 }
 
-/// The high bit of the bytes that are not below `bound`; of bytes below 128.
+/// Returns the high bit of each byte that is not below `bound`; all bytes must be below 128.
 const fn up_to(bytes: u64, bound: u8) -> u64 {
     bytes + ONES * (0x80 - bound as u64)
 }
 
-/// The number whose digits in this base are the bytes, the first digit lowest: joins pairs, then fours, then both
-/// fours.
+/// Combines bytes into the number with these digits in the base, first digit in the lowest byte: joins pairs, then
+/// fours, then both fours.
 const fn join(digits: u64, base: u64) -> u64 {
     let pairs = (digits.wrapping_mul(1 + (base << 8)) >> 8) & 0x00ff_00ff_00ff_00ff;
     let fours = (pairs.wrapping_mul(1 + (base.pow(2) << 16)) >> 16) & 0x0000_ffff_0000_ffff;
@@ -52,7 +53,7 @@ mod tests {
 
     use super::{decimal, hexadecimal};
 
-    /// The number, digit by digit.
+    /// Parses digit by digit.
     fn naive(digits: [u8; 8], base: u32) -> Option<u64> {
         digits.iter().try_fold(0, |sum, digit| {
             let value = char::from(*digit).to_digit(base)?;

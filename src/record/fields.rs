@@ -1,12 +1,12 @@
 //! The named members of a record that raydex reads, each as the JSON text in the line.
 //!
-//! A line is walked once; a known member keeps the place of its raw text (so a number prints as JSON gave it, whatever
-//! its size), an unknown one is stepped over. This reading by `serde_json` is the plain one, and the oracle for
-//! the fast one of [`super::scan`].
+//! A line is walked once; a known member keeps the position of its raw text (so a number prints as spelled, whatever
+//! its size), an unknown one is skipped. This reading by `serde_json` is the slow path, and the oracle for the fast one
+//! of [`super::scan`].
 //!
 //! # Invariants
 //!
-//! Of a member that occurs twice the last one counts, as in JavaScript. Only the record's top level is read.
+//! Of a repeated member the last one counts, as in JavaScript. Only the record's top level is read.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -17,7 +17,7 @@ use serde_json::value::RawValue;
 
 use super::surrogates;
 
-/// Why a line is not a record.
+/// The reason why a line is not a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, thiserror::Error)]
 pub enum RecordError {
     /// The line is longer than [`crate::limits::MAX_LINE`].
@@ -26,16 +26,16 @@ pub enum RecordError {
     /// The line is not valid JSON.
     #[error("the line is not valid JSON")]
     NotJson,
-    /// The line is JSON, but no object.
+    /// The line is JSON, but not an object.
     #[error("the line is JSON, but not an object")]
     NotAnObject,
-    /// The line is a record of another dataset than its batch's.
+    /// The line is a record of a dataset other than its batch's.
     #[error("the line is a record of another dataset")]
     OtherDataset,
 }
 
 impl RecordError {
-    /// The stable code that counts and logs name it by.
+    /// Returns the stable code for counts and logs.
     #[must_use]
     pub const fn code(self) -> &'static str {
         match self {
@@ -46,25 +46,25 @@ impl RecordError {
         }
     }
 
-    /// The reason for a line that `error` came of.
+    /// Returns the reason that `error` implies for the line.
     pub(crate) fn of(line: &[u8], error: &serde_json::Error) -> Self {
         let first = line.iter().find(|byte| !byte.is_ascii_whitespace());
         if error.is_data() && first != Some(&b'{') { Self::NotAnObject } else { Self::NotJson }
     }
 }
 
-/// The line as text, if it is UTF-8.
+/// Returns the line as text, if it is UTF-8.
 #[must_use]
 pub(crate) fn utf8(line: &[u8]) -> Option<&str> {
     simdutf8::basic::from_utf8(line).ok()
 }
 
-/// The text of a line, as all that reads values reads it: what no text can hold becomes U+FFFD, which only the rendered
-/// forms show. Bytes that are not UTF-8 are such, and escapes of half a surrogate pair. Where the bytes are UTF-8, each
-/// byte of the text has the position that it has in the line.
+/// Returns the text of a line, as every reader of values must read it: whatever a text cannot represent becomes U+FFFD,
+/// which only the rendered forms show. These are bytes that are not UTF-8, and escapes of half a surrogate pair. If the
+/// bytes are UTF-8, positions in the text equal those in the line.
 #[must_use]
 pub fn line_text(line: &[u8]) -> Cow<'_, str> {
-    // Checking alone is many times as fast as replacing, and nearly always all there is to do.
+    // Checking alone is many times faster than replacing, and nearly always sufficient.
     let text = utf8(line).map_or_else(|| String::from_utf8_lossy(line), Cow::Borrowed);
     surrogates::repaired(&text).map_or(text, Cow::Owned)
 }
@@ -81,23 +81,23 @@ macro_rules! fields {
         }
 
         impl Field {
-            /// Every field, in the order of the declaration.
+            /// All fields in the order of their declaration.
             pub const ALL: &'static [Self] = &[$(Self::$variant),*];
 
-            /// The member's name in the record.
+            /// Returns the member's name in the record.
             #[must_use]
             pub const fn name(self) -> &'static str {
                 match self { $(Self::$variant => stringify!($variant)),* }
             }
 
-            /// The field of that name, if raydex reads it.
+            /// Parses a field from its name; `None` if raydex does not read it.
             #[must_use]
             pub fn from_name(name: &str) -> Option<Self> {
                 match name { $(stringify!($variant) => Some(Self::$variant),)* _ => None }
             }
         }
 
-        /// How many fields there are.
+        /// Number of fields.
         const COUNT: usize = [$(Field::$variant),*].len();
     };
 }
@@ -110,23 +110,23 @@ fields! {
     OriginResponseHeaderReceiveDurationMs OriginResponseStatus OriginTLSHandshakeDurationMs ParentRayID RayID ResponseFields ResponseHeaders
 }
 
-/// The value of a record under one name.
+/// The value of a record's member.
 #[derive(Debug, Clone, PartialEq)]
 pub enum FieldValue<'a> {
     /// The member is absent, or its value is `null`.
     Absent,
-    /// A string with its escapes resolved; borrowed where it has none.
+    /// A string with its escapes resolved; borrowed if it has none.
     Text(Cow<'a, str>),
-    /// A number, as the line spells it.
+    /// A number, as spelled in the line.
     Number(&'a str),
     /// A boolean: JSON's `true` or `false`.
     Bool(bool),
-    /// An object or an array, as the line spells it.
+    /// An object or an array, as spelled in the line.
     Nested(&'a str),
 }
 
 impl<'a> FieldValue<'a> {
-    /// The value that the JSON text `raw` (valid, without spaces around it) spells.
+    /// Parses the JSON text `raw`, which must be valid and without surrounding spaces.
     #[must_use]
     pub fn from_json(raw: &'a str) -> Self {
         match raw.as_bytes().first() {
@@ -141,7 +141,7 @@ impl<'a> FieldValue<'a> {
 }
 
 impl FieldValue<'_> {
-    /// The text, where it is one.
+    /// Returns the text, if the value is one.
     #[must_use]
     pub fn text(&self) -> Option<&str> {
         match self {
@@ -151,7 +151,7 @@ impl FieldValue<'_> {
     }
 }
 
-/// The text of a JSON string, borrowed where it has no escape. Half a surrogate pair is U+FFFD.
+/// Unescapes a JSON string, borrowing if it has no escape. Half a surrogate pair becomes U+FFFD.
 fn unescape(raw: &str) -> Option<Cow<'_, str>> {
     let inside = raw.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
     if let Some(text) = inside.filter(|text| memchr::memchr(b'\\', text.as_bytes()).is_none()) {
@@ -169,26 +169,26 @@ pub(super) struct ValueSpan {
 }
 
 impl ValueSpan {
-    /// From `start` to `end`. Lines are not so long that a place did not fit; there would be no value then.
+    /// Creates the position from `start` to `end`; empty if they exceed `u32`, which no line is long enough for.
     #[inline]
     pub(super) fn new(start: usize, end: usize) -> Self {
         let place = |at| u32::try_from(at).unwrap_or_default();
         Self { start: place(start), end: place(end) }
     }
 
-    /// The position of `part` in `line`, which it is a part of.
+    /// Returns the position of `part` in `line`, which must contain it.
     pub(super) fn of(line: &[u8], part: &[u8]) -> Self {
         let start = part.as_ptr().addr().wrapping_sub(line.as_ptr().addr());
         Self::new(start, start.saturating_add(part.len()))
     }
 
-    /// Offset of the value's first byte in the line.
+    /// Returns the offset of the value's first byte in the line.
     #[inline]
     pub(super) const fn start(self) -> usize {
         self.start as usize
     }
 
-    /// The bytes at this position; `None` where there is no value.
+    /// Returns the bytes at this position; `None` if there is no value.
     #[inline]
     pub(super) fn text(self, line: &[u8]) -> Option<&[u8]> {
         line.get(self.start as usize..self.end as usize).filter(|text| !text.is_empty())
@@ -198,26 +198,26 @@ impl ValueSpan {
 /// The fields of one record, each as the text in the line.
 #[derive(Debug, Clone)]
 pub struct Fields<'a> {
-    /// UTF-8, or there are no fields.
+    /// UTF-8, unless there are no fields.
     line: &'a [u8],
     spans: [ValueSpan; COUNT],
-    /// Whether the line holds escapes.
+    /// Whether the line contains escapes.
     escapes: bool,
 }
 
 impl<'a> Fields<'a> {
-    /// No fields yet of this line.
+    /// Creates an empty set of fields of this line.
     pub(super) fn of(line: &'a [u8]) -> Self {
         let escapes = memchr::memchr(b'\\', line).is_some();
         Self { line, spans: [ValueSpan { start: 0, end: 0 }; COUNT], escapes }
     }
 
-    /// No fields yet of the line that begins this text; [`Self::cut`] says where it ends.
+    /// Creates an empty set of fields of the line at the start of this text; [`Self::cut`] sets its end.
     pub(super) const fn of_text(text: &'a [u8]) -> Self {
         Self { line: text, spans: [ValueSpan { start: 0, end: 0 }; COUNT], escapes: true }
     }
 
-    /// The line has this length.
+    /// Sets the length of the line.
     pub(super) fn cut(&mut self, length: usize) {
         self.line = self.line.get(..length).unwrap_or_default();
         self.escapes = memchr::memchr(b'\\', self.line).is_some();
@@ -231,18 +231,18 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// Reads the fields of one line.
+    /// Parses the fields of one line.
     ///
     /// # Errors
-    /// [`RecordError`] where the line is not a JSON object.
+    /// [`RecordError`] if the line is not a JSON object.
     pub fn parse(line: &'a str) -> Result<Self, RecordError> {
         Self::parse_by(line, &Field::from_name)
     }
 
-    /// The same where the job has renamed fields: `field_of` says which field has a name.
+    /// Like [`Self::parse`], for a job that has renamed fields: `field_of` maps names to fields.
     ///
     /// # Errors
-    /// [`RecordError`] where the line is not a JSON object.
+    /// [`RecordError`] if the line is not a JSON object.
     pub fn parse_by(line: &'a str, field_of: &dyn Fn(&str) -> Option<Field>) -> Result<Self, RecordError> {
         let mut json = serde_json::Deserializer::from_str(line);
         json.deserialize_map(FieldsVisitor { line, field_of })
@@ -250,15 +250,15 @@ impl<'a> Fields<'a> {
             .map_err(|error| RecordError::of(line.as_bytes(), &error))
     }
 
-    /// The value of `field`, or [`FieldValue::Absent`] where the record lacks it.
+    /// Returns the value of `field`, or [`FieldValue::Absent`] if the record lacks it.
     #[must_use]
     pub fn get(&self, field: Field) -> FieldValue<'a> {
         let text = self.raw(field).and_then(|raw| std::str::from_utf8(raw).ok());
         text.map_or(FieldValue::Absent, FieldValue::from_json)
     }
 
-    /// The text of the string or number under `field` where it is in the line verbatim, so that it holds no control
-    /// character. `None` where only [`Fields::get`] can decide.
+    /// Returns the text of the string or number under `field` if the line has it verbatim, so that it contains no
+    /// control character. If this is `None`, only [`Fields::get`] can decide.
     #[must_use]
     #[inline]
     pub fn plain(&self, field: Field) -> Option<&'a [u8]> {
@@ -269,12 +269,12 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// Whether the line holds half a surrogate pair, which the text of the line replaces.
+    /// Returns whether the line contains half a surrogate pair, which the text of the line replaces.
     pub(super) fn has_half_pair(&self) -> bool {
         self.escapes && surrogates::has_half(self.line)
     }
 
-    /// The JSON text under `field`, if there is any.
+    /// Returns the JSON text under `field`, if there is any.
     #[must_use]
     #[inline]
     pub fn raw(&self, field: Field) -> Option<&'a [u8]> {
@@ -311,7 +311,7 @@ impl<'de> Visitor<'de> for FieldsVisitor<'de, '_> {
     }
 }
 
-/// A member's name, read as a string's text is; borrowed where it has no escape.
+/// A member's name, unescaped like any string; borrowed if it has no escape.
 pub(crate) struct MemberName<'a>(pub(crate) Cow<'a, str>);
 
 impl<'de: 'a, 'a> Deserialize<'de> for MemberName<'a> {

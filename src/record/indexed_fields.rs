@@ -2,8 +2,8 @@
 //!
 //! # Invariants
 //!
-//! Of a member that occurs twice the last one counts, as for a filter. The places of the names are stored with
-//! summaries, so names are added at the end and never moved.
+//! Of a repeated member the last one counts, as in filters. The positions of the names are stored with summaries, so
+//! names are only appended, never moved.
 
 use std::fmt;
 
@@ -13,7 +13,7 @@ use serde_json::value::RawValue;
 use super::fields::{MemberName, ValueSpan, line_text, utf8};
 use super::lanes::TextHead;
 
-/// The names, whatever dataset they are of: those that people filter by and that have few values, and the address.
+/// The names, for all datasets: the address, and the common filter fields with few values.
 pub const INDEXED_FIELDS: [&str; 12] = [
     "EdgeResponseStatus",
     "ClientRequestHost",
@@ -29,13 +29,13 @@ pub const INDEXED_FIELDS: [&str; 12] = [
     "ClientIP",
 ];
 
-/// The place of a name among them.
+/// Returns the position of a name in the list.
 #[must_use]
 pub fn indexed_field_position(name: &str) -> Option<usize> {
     INDEXED_FIELDS.iter().position(|indexed_fields| *indexed_fields == name)
 }
 
-/// The value of one of them: the JSON text in the line, or nothing.
+/// The value of an indexed field: the JSON text in the line, or nothing.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct FieldToken<'l> {
     pub(crate) text: &'l [u8],
@@ -44,25 +44,25 @@ pub(crate) struct FieldToken<'l> {
 }
 
 impl<'l> FieldToken<'l> {
-    /// The token that begins at `start` of a line.
+    /// Creates the token that begins at `start` in a line.
     #[inline]
     pub(crate) fn at(line: &[u8], start: usize, text: &'l [u8]) -> Self {
         Self { text, head: TextHead::at(line, start, text.len()) }
     }
 }
 
-/// The positions of the members in one line.
+/// The positions of the indexed members in one line.
 #[derive(Debug, Clone, Copy)]
 pub struct IndexedFields {
     spans: [ValueSpan; INDEXED_FIELDS.len()],
-    /// The line that each was found in: forgetting them all costs nothing.
+    /// The number of the line in which each was found, so that forgetting them all costs nothing.
     lines: [u32; INDEXED_FIELDS.len()],
     line: u32,
     is_known: bool,
 }
 
 impl IndexedFields {
-    /// None of them is there.
+    /// Creates the fields of a line in which none is present.
     pub(super) fn none() -> Self {
         Self {
             spans: [ValueSpan::default(); INDEXED_FIELDS.len()],
@@ -72,7 +72,7 @@ impl IndexedFields {
         }
     }
 
-    /// Any of them may be there.
+    /// Creates the fields of a line in which any may be present.
     pub(super) fn unknown() -> Self {
         Self { is_known: false, ..Self::none() }
     }
@@ -80,7 +80,7 @@ impl IndexedFields {
     /// Reads a line by the slow path, with the same result as a scanner.
     #[must_use]
     pub fn read(line: &[u8]) -> Self {
-        // Positions in the text of other lines are not those in the line.
+        // If the line is not UTF-8, positions in its text differ from those in the line.
         if utf8(line).is_none() {
             return Self::unknown();
         }
@@ -89,7 +89,7 @@ impl IndexedFields {
         json.deserialize_map(IndexedFieldsVisitor { line: text.as_bytes() }).unwrap_or_else(|_| Self::unknown())
     }
 
-    /// Another line begins, and none of them is there.
+    /// Begins the next line, in which none is present yet.
     #[inline]
     pub(super) fn begin(&mut self) {
         match self.line.checked_add(1) {
@@ -98,7 +98,7 @@ impl IndexedFields {
         }
     }
 
-    /// Sets the position of the member at `place`, if that is one of them.
+    /// Sets the position of the member at `place`, if there is one.
     #[inline]
     pub(super) fn keep(&mut self, place: Option<u8>, span: ValueSpan) {
         let Some(place) = place.map(usize::from) else { return };
@@ -107,13 +107,13 @@ impl IndexedFields {
         }
     }
 
-    /// Whether it says what the line holds.
+    /// Returns whether the fields of the line are known.
     #[must_use]
     pub const fn is_known(&self) -> bool {
         self.is_known
     }
 
-    /// The JSON text of the member at `place`; empty where the line has no such member.
+    /// Returns the JSON text of the member at `place`; empty if the line has no such member.
     #[must_use]
     #[inline]
     pub fn token<'l>(&self, line: &'l [u8], place: usize) -> &'l [u8] {
@@ -121,7 +121,7 @@ impl IndexedFields {
         of.and_then(|_| self.spans.get(place)?.text(line)).unwrap_or_default()
     }
 
-    /// The values of all, in the order of the names, and where in the line each begins.
+    /// Returns all values in the order of the names, each with its offset in the line.
     #[inline]
     pub(crate) fn values<'l>(&self, line: &'l [u8]) -> impl Iterator<Item = (usize, &'l [u8])> {
         self.spans.iter().enumerate().map(|(place, span)| (span.start(), self.token(line, place)))

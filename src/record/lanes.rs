@@ -1,14 +1,14 @@
-//! Sixteen bytes of a line looked at together, as the lanes of a vector.
+//! Sixteen bytes of a line examined at once, as the lanes of a vector.
 //!
-//! `wide` makes one form of the code simd128 in the Worker and SSE2 or NEON where the tests run.
+//! `wide` compiles the same code to simd128 in the Worker and to SSE2 or NEON where the tests run.
 //!
-//! A set of lanes is a number with a bit for each, that of the first byte lowest.
+//! A set of lanes is a number with one bit per lane; the lowest bit is that of the first byte.
 
 #![expect(clippy::inline_always, reason = "measured in wasm: a call for each member is a tenth of indexing")]
 
 use wide::u8x16;
 
-/// How many bytes are looked at together.
+/// Number of bytes examined at once.
 pub(crate) const LANES: usize = 16;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,7 +20,7 @@ impl ByteLanes {
         Self(u8x16::new(bytes))
     }
 
-    /// The bytes at `at`, if there are as many.
+    /// Loads the bytes at `at`, if there are enough.
     #[inline(always)]
     pub(crate) fn at(line: &[u8], at: usize) -> Option<Self> {
         line.get(at..)?.first_chunk().copied().map(Self::of)
@@ -32,18 +32,18 @@ impl ByteLanes {
         first
     }
 
-    /// The lanes that are as those of the other.
+    /// Returns the lanes that equal those of the other.
     #[inline(always)]
     pub(crate) fn same(self, other: Self) -> u32 {
         self.0.simd_eq(other.0).to_bitmask()
     }
 }
 
-/// The first bytes of a text, with zeros after its end: with its length, all that there is of a short one.
+/// The first bytes of a text, padded with zeros: together with its length, it determines a short text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct TextHead(ByteLanes);
 
-/// For each length, the lanes that there are.
+/// For each length, a mask of the lanes in use.
 static THERE: [u8x16; LANES + 1] = there();
 
 #[expect(clippy::indexing_slicing, reason = "the compiler runs this, and only it")]
@@ -62,7 +62,7 @@ impl TextHead {
     /// The head of the empty text.
     pub(crate) const NONE: Self = Self(ByteLanes::of([0; LANES]));
 
-    /// The head of the text of this length that begins at `start` of a line.
+    /// Loads the head of the text of this length at `start` in a line.
     #[inline(always)]
     pub(crate) fn at(line: &[u8], start: usize, length: usize) -> Self {
         let Some(lanes) = ByteLanes::at(line, start) else { return Self::near_end(line, start, length) };
@@ -70,7 +70,7 @@ impl TextHead {
         Self(ByteLanes(lanes.0 & there))
     }
 
-    /// The same where fewer than [`LANES`] bytes of the line are left.
+    /// Like [`Self::at`], if fewer than [`LANES`] bytes of the line are left.
     #[inline(never)]
     fn near_end(line: &[u8], start: usize, length: usize) -> Self {
         let mut bytes = [0; LANES];
@@ -79,13 +79,13 @@ impl TextHead {
         Self(ByteLanes::of(bytes))
     }
 
-    /// Whether it is the same.
+    /// Returns whether both heads are equal.
     #[inline(always)]
     pub(crate) fn is(self, other: Self) -> bool {
         self.0.same(other.0) == u32::MAX >> LANES
     }
 
-    /// Two words that depend on all of it.
+    /// Returns two words that depend on all of its bytes.
     #[inline(always)]
     pub(crate) fn words(self) -> [u64; 2] {
         let bytes = self.0.0.to_array();
@@ -94,10 +94,10 @@ impl TextHead {
     }
 }
 
-/// What lanes are compared with.
+/// The constants that lanes are compared with.
 ///
-/// It is kept in memory on purpose: a vector that is known when the code is compiled is made anew wherever it is used by
-/// the engines that run the Worker, with three instructions each.
+/// Kept in memory on purpose: the engines that run the Worker rebuild a vector constant wherever it is used, with three
+/// instructions each.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct LaneMarks {
     quote: u8x16,
@@ -119,25 +119,25 @@ impl LaneMarks {
         nine: u8x16::splat(9),
     };
 
-    /// The lanes that are a quote.
+    /// Returns the lanes that are a quote.
     #[inline(always)]
     pub(crate) fn quotes(&self, lanes: ByteLanes) -> u32 {
         lanes.0.simd_eq(self.quote).to_bitmask()
     }
 
-    /// The lanes that a string may not contain unescaped, quotes aside.
+    /// Returns the lanes that a string may not contain unescaped, except quotes.
     #[inline(always)]
     pub(crate) fn odd(&self, lanes: ByteLanes) -> u32 {
         (lanes.0.simd_eq(self.backslash) | lanes.0.simd_le(self.control)).to_bitmask()
     }
 
-    /// The lanes that are a comma.
+    /// Returns the lanes that are a comma.
     #[inline(always)]
     pub(crate) fn commas(&self, lanes: ByteLanes) -> u32 {
         lanes.0.simd_eq(self.comma).to_bitmask()
     }
 
-    /// The lanes that are a decimal digit.
+    /// Returns the lanes that are a decimal digit.
     #[inline(always)]
     pub(crate) fn digits(&self, lanes: ByteLanes) -> u32 {
         (lanes.0 - self.zero).simd_le(self.nine).to_bitmask()

@@ -1,5 +1,5 @@
 //! The members of a record in their order, each as the JSON text in the line: for a reader that selects some of them,
-//! or writes the record anew.
+//! or rewrites the record.
 //!
 //! # Invariants
 //!
@@ -18,23 +18,23 @@ use super::fields::{MemberName, RecordError};
 pub struct RecordMembers<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
 
 impl<'a> RecordMembers<'a> {
-    /// The members of the record that `text` spells.
+    /// Parses the members of the record in `text`.
     ///
     /// # Errors
-    /// [`RecordError`] where it is not a record.
+    /// [`RecordError`] if it is not a record.
     pub fn parse(text: &'a str) -> Result<Self, RecordError> {
         let mut json = serde_json::Deserializer::from_str(text);
         let members = json.deserialize_map(RecordMembersVisitor).and_then(|members| json.end().map(|()| members));
         members.map(Self).map_err(|error| RecordError::of(text.as_bytes(), &error))
     }
 
-    /// The value of the member `name`: the last one, where there are several.
+    /// Returns the value of the member `name`: the last one, if there are several.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&'a str> {
         self.0.iter().rev().find(|(known, _)| known == name).map(|(_, value)| value.get())
     }
 
-    /// All members in their order, each with its value.
+    /// Returns all members in order, with their values.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &'a str)> {
         self.0.iter().map(|(name, value)| (name.as_ref(), value.get()))
     }

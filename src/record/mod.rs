@@ -1,9 +1,9 @@
-//! One log line: the ids in it, its times, the fields read from it.
+//! One log line: its ids, its times, and the fields that are read from it.
 //!
 //! # Invariants
 //!
-//! Everything here is synchronous and borrows from the line. No line makes it panic, and what cannot be read has a
-//! typed reason.
+//! Everything here is synchronous and borrows from the line. No line causes a panic, and every failure to read one has
+//! a typed reason.
 
 pub mod dataset;
 pub(crate) mod decimal;

@@ -1,14 +1,14 @@
 //! The Ray ID: 16 hexadecimal digits, 64 bits, of which the first 36 are a clock.
 //!
-//! The clock counts ticks of 10 ms since 2012-10-12T00:00:00Z (fitted on 46 real pairs of Ray ID and time,
-//! 2015 to 2026), so a prefix of the digits is a time bucket: five digits are 655.36 s. The index is sharded
-//! by the ray's own bits, never by the record's time or the batch's name, so that writing and reading use
-//! the same function of the same bits.
+//! The clock counts ticks of 10 ms since 2012-10-12T00:00:00Z (fitted on 46 real pairs of Ray ID and time, 2015 to
+//! 2026), so a prefix of the digits is a time bucket: five digits are 655.36 s. The index is sharded by the ray's own
+//! bits, never by the record's time or the batch's name, so that writing and reading apply the same function to the
+//! same bits.
 //!
 //! # Invariants
 //!
-//! [`RayKey::from_logged`] is the one rule for what a logged id is, used when indexing and when a found line is
-//! confirmed. Ids are not unique.
+//! [`RayKey::from_logged`] is the only interpretation of a logged id, used both for indexing and for confirming a line
+//! that was found. Ids are not unique.
 
 use std::fmt;
 
@@ -18,39 +18,39 @@ use crate::limits::MAX_NONSTANDARD_ID;
 /// Unix milliseconds of tick 0.
 const EPOCH_MS: i64 = 1_350_000_000_000;
 const TICK_MS: i64 = 10;
-/// Low bits of a ray that are not its clock.
+/// Number of low bits of a ray that are not part of its clock.
 const RANDOM_BITS: u32 = 28;
-/// Bits of a prefix: five digits.
+/// Number of bits of a prefix: five digits.
 const PREFIX_BITS: u32 = 20;
-/// Milliseconds of one prefix: 655.36 s.
+/// Milliseconds covered by one prefix: 655.36 s.
 const PREFIX_MS: i64 = TICK_MS << (RayId::SUFFIX_BITS - RANDOM_BITS);
-/// Hexadecimal digits of a ray.
+/// Number of hexadecimal digits of a ray.
 const DIGITS: usize = 16;
 
-/// A Ray ID of the ordinary form.
+/// A Ray ID in the standard form.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct RayId(u64);
 
 impl RayId {
-    /// The last prefix there is.
+    /// The highest prefix.
     pub const LAST_PREFIX: u32 = u32::MAX >> (u32::BITS - PREFIX_BITS);
 
-    /// Bits of a ray below its shard prefix: 11 digits.
+    /// Number of bits of a ray below its shard prefix: 11 digits.
     pub const SUFFIX_BITS: u32 = 44;
 
-    /// The ray of these 64 bits.
+    /// Creates a ray from its 64 bits.
     #[must_use]
     pub const fn from_bits(bits: u64) -> Self {
         Self(bits)
     }
 
-    /// The ray of a shard prefix and the bits below it; bits that do not fit either are dropped.
+    /// Creates a ray from a shard prefix and the bits below it; excess bits are dropped.
     #[must_use]
     pub const fn from_parts(prefix: u32, suffix: u64) -> Self {
         Self(((prefix as u64) << Self::SUFFIX_BITS) | (suffix & ((1 << Self::SUFFIX_BITS) - 1)))
     }
 
-    /// The ray that exactly 16 hexadecimal digits of any case spell.
+    /// Parses a ray from exactly 16 hexadecimal digits of any case.
     #[must_use]
     pub fn from_hex(digits: &[u8]) -> Option<Self> {
         let digits: &[u8; DIGITS] = digits.try_into().ok()?;
@@ -58,19 +58,19 @@ impl RayId {
         Some(Self(hexadecimal(*high)? << u32::BITS | hexadecimal(low.try_into().ok()?)?))
     }
 
-    /// The ray as a number; its hexadecimal form has 16 digits.
+    /// Returns the ray as a number; its hexadecimal form has 16 digits.
     #[must_use]
     pub const fn bits(self) -> u64 {
         self.0
     }
 
-    /// When the request began, in Unix milliseconds, to 10 ms.
+    /// Returns the start of the request in Unix milliseconds, accurate to 10 ms.
     #[must_use]
     pub const fn unix_ms(self) -> i64 {
         EPOCH_MS + (self.0 >> RANDOM_BITS).cast_signed() * TICK_MS
     }
 
-    /// The ray whose clock reads `unix_ms`, with these low bits; `None` outside of 2012 to 2034.
+    /// Returns the ray whose clock reads `unix_ms`, with these low bits; `None` outside of 2012 to 2034.
     #[must_use]
     pub fn at(unix_ms: i64, random: u32) -> Option<Self> {
         let ticks = u64::try_from(unix_ms.checked_sub(EPOCH_MS)?).ok()? / TICK_MS as u64;
@@ -80,26 +80,26 @@ impl RayId {
         Some(Self(ticks << RANDOM_BITS | u64::from(random & ((1 << RANDOM_BITS) - 1))))
     }
 
-    /// The first five digits, which name the shard: a window of 655.36 s.
+    /// Returns the first five digits, which name the shard: a window of 655.36 s.
     #[must_use]
     pub const fn prefix(self) -> u32 {
         (self.0 >> Self::SUFFIX_BITS) as u32
     }
 
-    /// The prefix of the rays of the instant `unix_ns`; the first or the last one there is where no ray has it.
+    /// Returns the prefix of rays at the instant `unix_ns`; the first or the last one if no ray has that instant.
     #[must_use]
     pub fn prefix_at(unix_ns: i64) -> u32 {
         let ms = unix_ns.div_euclid(1_000_000) - EPOCH_MS;
         u32::try_from(ms.div_euclid(PREFIX_MS).clamp(0, i64::from(Self::LAST_PREFIX))).unwrap_or_default()
     }
 
-    /// The first instant of the rays of a prefix, in Unix nanoseconds.
+    /// Returns the first instant of the rays with a prefix, in Unix nanoseconds.
     #[must_use]
     pub fn prefix_start_ns(prefix: u32) -> i64 {
         (EPOCH_MS + i64::from(prefix) * PREFIX_MS) * 1_000_000
     }
 
-    /// The eleven digits below [`RayId::prefix`].
+    /// Returns the eleven digits below [`RayId::prefix`].
     #[must_use]
     pub const fn suffix(self) -> u64 {
         self.0 & ((1 << Self::SUFFIX_BITS) - 1)
@@ -112,18 +112,18 @@ impl fmt::Display for RayId {
     }
 }
 
-/// What a record is found by: a ray of the ordinary form, or another id in its place.
+/// The key by which a record is found: a ray in the standard form, or another id in its place.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum RayKey {
     /// A ray of 16 hexadecimal digits, which carries its time.
     Ray(RayId),
-    /// Anything else (`test-ray-001`, old ids of 15 digits): found by exact match. 1 to [`MAX_NONSTANDARD_ID`] bytes.
+    /// Anything else (`test-ray-001`, old ids of 15 digits), found by exact match. 1 to [`MAX_NONSTANDARD_ID`] bytes.
     Nonstandard(Box<str>),
 }
 
 impl RayKey {
-    /// The key of an id as a log line spells it. Any case; a data centre after a dash is not part of the id. `None`
-    /// where there is no id, or one longer than [`MAX_NONSTANDARD_ID`].
+    /// Parses an id as spelled in a log line. Case does not matter; a data centre after a dash is not part of the id.
+    /// `None` if there is no id, or one longer than [`MAX_NONSTANDARD_ID`].
     #[must_use]
     pub fn from_logged(id: &str) -> Option<Self> {
         let id = id.trim_matches([' ', '\t']);
@@ -136,7 +136,7 @@ impl RayKey {
         (1..=MAX_NONSTANDARD_ID).contains(&id.len()).then(|| Self::Nonstandard(id.into()))
     }
 
-    /// The ray, if the key is one of the ordinary form.
+    /// Returns the ray, if the key is one in the standard form.
     #[must_use]
     pub const fn ray(&self) -> Option<RayId> {
         match self {
@@ -155,7 +155,7 @@ impl fmt::Display for RayKey {
     }
 }
 
-/// Whether `text` can be the data centre after a ray: the three letters of an airport, or four.
+/// Returns whether `text` can be the data centre after a ray: the three letters of an airport, or four.
 fn is_colo(text: &str) -> bool {
     (3..=4).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric())
 }

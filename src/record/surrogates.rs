@@ -1,16 +1,16 @@
-//! Half surrogate pairs: `\ud83d` alone is an escape that the grammar of JSON allows, and no text has it.
+//! Half surrogate pairs: `\ud83d` alone is an escape that the grammar of JSON allows, but no text can represent.
 //!
 //! # Invariants
 //!
-//! Each half becomes the escape of U+FFFD, which is as long, so that every position in the text stays what it was.
-//! Text that is valid JSON stays valid, and other text does not become so.
+//! Each half becomes the escape of U+FFFD, which has the same length, so that every position in the text stays the
+//! same. Valid JSON stays valid, and invalid JSON does not become valid.
 
 /// U+FFFD as an escape.
 const REPLACEMENT: &str = "\\ufffd";
-/// Bytes of an escape with four digits.
+/// Size of an escape with four digits, in bytes.
 const ESCAPE: usize = REPLACEMENT.len();
 
-/// The text with each half replaced; `None` where it has none.
+/// Returns the text with each half replaced; `None` if there are none.
 pub(super) fn repaired(text: &str) -> Option<String> {
     if !may_have_half(text.as_bytes()) {
         return None;
@@ -26,17 +26,17 @@ pub(super) fn repaired(text: &str) -> Option<String> {
     (copied > 0).then_some(repaired)
 }
 
-/// Whether [`repaired`] changes the text.
+/// Returns whether [`repaired`] changes the text.
 pub(super) fn has_half(text: &[u8]) -> bool {
     may_have_half(text) && HalfPairs { text, at: 0 }.next().is_some()
 }
 
-/// Whether a backslash is followed by what begins the escape of a surrogate: many texts have other escapes.
+/// Returns whether any backslash begins something like the escape of a surrogate: most texts have only other escapes.
 fn may_have_half(text: &[u8]) -> bool {
     memchr::memchr_iter(b'\\', text).any(|at| matches!(text.get(at + 1..at + 3), Some(b"ud" | b"uD")))
 }
 
-/// The positions of the escapes that are half a pair.
+/// The positions of escapes that are half a pair.
 struct HalfPairs<'t> {
     text: &'t [u8],
     at: usize,
@@ -61,7 +61,7 @@ impl Iterator for HalfPairs<'_> {
     }
 }
 
-/// The UTF-16 unit that the escape at `at` spells, if there is one with four digits.
+/// Returns the UTF-16 unit of the escape at `at`, if there is one with four digits.
 fn unit(text: &[u8], at: usize) -> Option<u16> {
     let digits = text.get(at..at + ESCAPE)?.strip_prefix(b"\\u")?;
     let digit = |byte: &u8| char::from(*byte).to_digit(16).and_then(|digit| u16::try_from(digit).ok());
@@ -106,7 +106,7 @@ mod tests {
             ),
         ) {
             let json = format!("\"{}\"", parts.concat());
-            // The units of the string, by the reading of its parts.
+            // The units of the string, reading piece by piece.
             let mut units: Vec<u16> = Vec::new();
             for part in &parts {
                 match part.strip_prefix("\\u") {

@@ -1,8 +1,8 @@
-//! A ray as people have it: copied out of a header, a URL, an error page or a chat.
+//! A ray as users enter it: copied from a header, a URL, an error page or a chat.
 //!
 //! # Invariants
 //!
-//! A text that spells a ray of 16 digits in any of these ways gives that ray. The text itself is never part of an
+//! A text that contains a ray of 16 digits in any of these ways yields that ray. The text itself is never part of an
 //! answer.
 
 use std::sync::LazyLock;
@@ -12,19 +12,19 @@ use regex::Regex;
 use super::RayKey;
 use crate::limits::MAX_NONSTANDARD_ID;
 
-/// Longest text looked at, in bytes: a URL that contains a ray is 2 KB at most in practice.
+/// Longest accepted text in bytes: in practice, a URL that contains a ray has at most 2 KB.
 const MAX_TEXT: usize = 4096;
 
-/// The text holds no ray.
+/// The text contains no ray.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("This is not a Ray ID. A Ray ID has 16 hexadecimal digits, such as 764660d8ec5c2ab1 or 764660d8ec5c2ab1-SJC.")]
 pub struct NotARay;
 
-/// The key that a person's text names: any case, a data centre after it, a whole `CF-RAY: …` line, spaces, a URL that
-/// contains it. A text with none of these forms may still be a nonstandard id, if it could be one in a log.
+/// Parses a user's text: any case, a data centre after the ray, a whole `CF-RAY: …` line, spaces, a URL that contains
+/// it. A text in none of these forms may still be a nonstandard id, if it could be one in a log.
 ///
 /// # Errors
-/// [`NotARay`] where the text can be no id at all.
+/// [`NotARay`] if the text cannot be an id.
 pub fn ray_from_user(text: &str) -> Result<RayKey, NotARay> {
     let text = text.trim();
     if text.is_empty() || text.len() > MAX_TEXT {
@@ -43,7 +43,7 @@ pub fn ray_from_user(text: &str) -> Result<RayKey, NotARay> {
     key.filter(|_| odd).ok_or(NotARay)
 }
 
-/// Sixteen digits that stand alone; `None` if the pattern did not compile, which a test rules out.
+/// Sixteen digits that stand alone; `None` if the pattern does not compile, which a test rules out.
 static RAY_IN_TEXT: LazyLock<Option<Regex>> =
     LazyLock::new(|| Regex::new(r"(?:^|[^0-9A-Za-z])([0-9A-Fa-f]{16})(?:$|[^0-9A-Za-z])").ok());
 

@@ -1,6 +1,6 @@
-//! The documented fields of each dataset, sorted: their names show of which dataset a record is.
+//! The documented fields of each dataset, sorted: their names reveal the dataset of a record.
 
-/// Fields that say nothing of the dataset: custom fields, and whose the record is.
+/// Fields that do not reveal the dataset: custom fields, and those that name the record's account or zone.
 pub(super) const ANYWHERE: &[&str] = &[
     "AccountID", "AccountName", "Cookies", "RequestHeaders", "ResponseFields", "ResponseHeaders", "ZoneID", "ZoneName",
 ];

@@ -1,9 +1,9 @@
-//! The datasets that Logpush writes, and what is known of each: where it keeps its ray and its time, and what tells its
+//! The datasets that Logpush writes, with the fields that hold ray and time in each, and those that distinguish its
 //! records from others.
 //!
 //! # Invariants
 //!
-//! A dataset's name is spelled here and nowhere else. It is a part of stored names (shards, batches), so it never
+//! A dataset's name is spelled here and nowhere else. It is part of stored names (shards, batches), so it never
 //! changes.
 
 #[rustfmt::skip]
@@ -29,16 +29,16 @@ macro_rules! datasets {
         }
 
         impl Dataset {
-            /// All of them, in the order in which answers list them: those with a ray first.
+            /// All datasets in the order in which answers list them: those with a ray first.
             pub const ALL: [Self; [$($name),*].len()] = [$(Self::$variant),*];
 
-            /// The name that Cloudflare uses in its API.
+            /// Returns the name that Cloudflare uses in its API.
             #[must_use]
             pub const fn name(self) -> &'static str {
                 match self { $(Self::$variant => $name),* }
             }
 
-            /// The dataset of that name.
+            /// Parses a dataset from its name.
             #[must_use]
             pub fn from_name(name: &str) -> Option<Self> {
                 match name { $($name => Some(Self::$variant),)* _ => None }
@@ -125,7 +125,7 @@ datasets! {
 }
 
 impl Dataset {
-    /// Those whose records have a ray: they can be looked up.
+    /// The datasets whose records have a ray and can be looked up.
     pub const WITH_RAY: [Self; 6] = [
         Self::HttpRequests,
         Self::FirewallEvents,
@@ -135,7 +135,7 @@ impl Dataset {
         Self::AccountAbuseProtectionEvents,
     ];
 
-    /// Whether its records have a ray.
+    /// Returns whether its records have a ray.
     #[must_use]
     pub const fn has_ray(self) -> bool {
         self.spec().ray.is_some()

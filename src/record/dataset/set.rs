@@ -1,19 +1,19 @@
-//! Which datasets a record may be of, by the names of its members.
+//! The datasets that a record may be of, by the names of its members.
 //!
-//! Each documented name rules out the datasets that do not document it; a name that no dataset documents says nothing.
-//! One or two names alone say nothing either, unless one of them is a ray or a time: `Type` and `Name` are in files of
-//! every kind. What is ruled out joins by OR, so what is known of a run of names is one value, whatever the order.
+//! Each documented name rules out the datasets that do not document it; an undocumented name is no evidence. One or two
+//! names alone are no evidence either, unless one of them is a ray or a time: `Type` and `Name` occur in files of every
+//! kind. Evidence combines by OR, so that of a run of names is a single value, independent of their order.
 //!
 //! # Invariants
 //!
-//! A record with documented fields of one dataset alone may be of that dataset.
+//! A record whose documented fields are all of one dataset may be of that dataset.
 
 use std::sync::LazyLock;
 
 use super::fields::ANYWHERE;
 use super::{Dataset, DatasetSpec};
 
-/// Some of the datasets, one bit each.
+/// A set of datasets, one bit each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct DatasetSet(u64);
 
@@ -23,74 +23,74 @@ impl DatasetSet {
     /// Every dataset.
     pub const ALL: Self = Self(u64::MAX >> (64 - Dataset::ALL.len()));
 
-    /// This dataset alone.
+    /// Returns the set of this dataset alone.
     #[must_use]
     pub const fn only(dataset: Dataset) -> Self {
         Self(1 << dataset as u64)
     }
 
-    /// Whether it holds the dataset.
+    /// Returns whether the set contains the dataset.
     #[must_use]
     pub const fn contains(self, dataset: Dataset) -> bool {
         self.0 & Self::only(dataset).0 != 0
     }
 
-    /// Whether it holds nothing.
+    /// Returns whether the set is empty.
     #[must_use]
     pub const fn is_empty(self) -> bool {
         self.0 == 0
     }
 
-    /// Those in both.
+    /// Returns the intersection.
     #[must_use]
     pub const fn and(self, other: Self) -> Self {
         Self(self.0 & other.0)
     }
 
-    /// Those in either.
+    /// Returns the union.
     #[must_use]
     pub const fn or(self, other: Self) -> Self {
         Self(self.0 | other.0)
     }
 
-    /// Its datasets, in their order.
+    /// Returns the datasets in their order.
     pub fn iter(self) -> impl Iterator<Item = Dataset> {
         Dataset::ALL.into_iter().filter(move |dataset| self.contains(*dataset))
     }
 
-    /// The one dataset that it holds.
+    /// Returns the only dataset in the set, if there is exactly one.
     #[must_use]
     pub fn single(self) -> Option<Dataset> {
         if self.0.is_power_of_two() { self.iter().next() } else { None }
     }
 }
 
-/// What the names of some members say of their record's dataset.
+/// The evidence that some member names give about their record's dataset.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct DatasetEvidence {
-    /// The datasets that do not document one of the names.
+    /// The datasets that do not document all of the names.
     ruled_out: u64,
     /// The telling names among them, one bit each.
     telling: u128,
-    /// A bit for each name, and [`KEY_WEIGHT`] for a ray or a time.
+    /// A bit for each name, or [`KEY_WEIGHT`] for a ray or a time.
     weight: u32,
 }
 
-/// What a ray or a time weighs: as much as names enough.
+/// The weight of a ray or a time: enough on its own.
 const KEY_WEIGHT: u32 = 0b111 << 29;
 
-/// How many names say something.
+/// Number of names that count as evidence.
 const ENOUGH_NAMES: u32 = 3;
 
 impl DatasetEvidence {
-    /// What one name says.
+    /// Returns the evidence of one name.
     #[must_use]
     pub fn of_name(name: &str) -> Self {
         let place = NAMES.binary_search_by_key(&name, |(known, _)| *known).ok();
         place.and_then(|place| NAMES.get(place)).map_or(Self::default(), |(_, evidence)| *evidence)
     }
 
-    /// What the names of both say.
+    /// Combines the evidence of both.
     #[must_use]
     #[inline]
     pub const fn and(self, other: Self) -> Self {
@@ -101,14 +101,14 @@ impl DatasetEvidence {
         }
     }
 
-    /// Whether too few of the names are documented to say anything.
+    /// Returns whether too few of the names are documented to be evidence.
     #[must_use]
     pub const fn says_nothing(self) -> bool {
         self.weight.count_ones() < ENOUGH_NAMES
     }
 
-    /// The datasets that the record may be of; never none. Where no dataset documents all names, since it had some of
-    /// them added, the telling names decide.
+    /// Returns the datasets that the record may be of; never empty. If no dataset documents all names, as after a job
+    /// added some, the telling names decide.
     #[must_use]
     pub fn possible(self) -> DatasetSet {
         if self.says_nothing() {
@@ -122,26 +122,26 @@ impl DatasetEvidence {
         if named.is_empty() { DatasetSet::ALL } else { named }
     }
 
-    /// The dataset that the record is of, if its names settle that.
+    /// Returns the dataset of the record, if its names settle it.
     #[must_use]
     pub fn settled(self) -> Option<Dataset> {
         let possible = self.possible();
         possible.single().or_else(|| possible.and(self.by_telling_names()).single())
     }
 
-    /// The datasets that document all names.
+    /// Returns the datasets that document all names.
     const fn documenting(self) -> DatasetSet {
         DatasetSet::ALL.and(DatasetSet(!self.ruled_out))
     }
 
-    /// The datasets whose telling names are there.
+    /// Returns the datasets whose telling names are all present.
     fn by_telling_names(self) -> DatasetSet {
         let named = TELLING.iter().filter(|(_, names)| self.telling & names == *names);
         named.fold(DatasetSet::default(), |named, (dataset, _)| named.or(DatasetSet::only(*dataset)))
     }
 }
 
-/// The documented names, sorted, with what each says.
+/// The documented names, sorted, with the evidence of each.
 static NAMES: LazyLock<Vec<(&'static str, DatasetEvidence)>> = LazyLock::new(|| {
     let mut names: Vec<(&'static str, DatasetSet)> = Dataset::ALL
         .into_iter()
@@ -164,7 +164,7 @@ static NAMES: LazyLock<Vec<(&'static str, DatasetEvidence)>> = LazyLock::new(|| 
     names.into_iter().enumerate().map(evidence).collect()
 });
 
-/// Whether a dataset keeps its ray or its time under this name.
+/// Returns whether this is the name of a dataset's ray or time.
 fn is_key(name: &str) -> bool {
     Dataset::ALL.into_iter().any(|dataset| {
         let DatasetSpec { ray, time, also, .. } = dataset.spec();
@@ -173,7 +173,7 @@ fn is_key(name: &str) -> bool {
     })
 }
 
-/// The telling names, each once, sorted; a name's bit is its place.
+/// The telling names, sorted and unique; the index of a name is that of its bit.
 static TELLING_NAMES: LazyLock<Vec<&'static str>> = LazyLock::new(|| {
     let mut names: Vec<&str> = telling_sets().flat_map(|(_, names)| names.iter().copied()).collect();
     names.sort_unstable();
@@ -257,7 +257,7 @@ mod tests {
             ("Datetime Action Kind Source RayID JA4", vec![FirewallEvents], Some(FirewallEvents)),
             ("RayID ZoneName Cookies", with_ray_id, None),
             ("my_own_name", Dataset::ALL.to_vec(), None),
-            // One or two names of files of every kind.
+            // One or two names that occur in files of every kind.
             ("Type", Dataset::ALL.to_vec(), None),
             ("Type Name my_own_name", Dataset::ALL.to_vec(), None),
             ("ClientRequestURI", Dataset::ALL.to_vec(), None),

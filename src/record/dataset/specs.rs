@@ -4,7 +4,7 @@ use super::fields as all;
 use super::{Dataset, DatasetSpec};
 
 impl Dataset {
-    /// What is known of the dataset.
+    /// Returns the specification of the dataset.
     #[must_use]
     pub const fn spec(self) -> &'static DatasetSpec {
         match self {

@@ -1,23 +1,24 @@
-//! What is known of each dataset, as code: `schemas/datasets.toml` says the same with sources, and a test compares the two.
+//! The specification of a dataset, as code: `schemas/datasets.toml` repeats it with sources, and a test compares the
+//! two.
 
-/// What is known of one dataset.
+/// The specification of one dataset.
 #[derive(Debug)]
 pub struct DatasetSpec {
-    /// The field with the ray; `None` where records have none. A point separates a field from the object that it is in.
+    /// The field with the ray; `None` if records have none. A dot separates a field from the object that contains it.
     pub ray: Option<&'static str>,
     /// The field with the time.
     pub time: &'static str,
     /// The field with the ray of another request that the record belongs to.
     pub parent: Option<&'static str>,
-    /// Other spellings of the fields with ray and time.
+    /// Alternative names of the fields with ray and time.
     pub also: Option<(&'static str, &'static str)>,
-    /// The fields that say whose zone a record is, the first that is there.
+    /// The fields that name the record's zone, in order of preference.
     pub zone: &'static [&'static str],
-    /// What people call the folder.
+    /// Common names of the dataset's folder.
     pub folders: &'static [&'static str],
-    /// Fields that together are in records of this dataset alone.
+    /// Sets of fields that occur together only in records of this dataset.
     pub telling: &'static [&'static [&'static str]],
-    /// The columns of comma-separated values where none are asked for.
+    /// The default columns of comma-separated values.
     pub columns: &'static [&'static str],
     /// The documented fields, sorted.
     pub fields: &'static [&'static str],

@@ -1,30 +1,30 @@
-//! A short text that is compared at many places: the name of a member, with the punctuation around it.
+//! A short text that is compared at many positions: the name of a member, with the punctuation around it.
 //!
-//! It is held as a few words of 16 bytes, so that a comparison is two or three loads without a loop: measured in wasm,
-//! names are a third of what walking a line costs, and half of that as slices.
+//! It is held as a few words of 16 bytes, so that a comparison takes two or three loads without a loop: measured in
+//! wasm, names are a third of the cost of walking a line, and twice that when compared as slices.
 //!
-//! A literal matches where its exact bytes are, and nowhere else.
+//! A literal matches exactly its own bytes.
 
 use crate::record::lanes::{ByteLanes, LANES};
 
-/// How many vectors are compared: longer texts are compared slowly.
+/// Number of vectors to compare: longer texts are compared slowly.
 const WORDS: usize = 3;
-/// How many bytes are looked at in any case.
+/// Number of bytes that a fast comparison loads.
 pub(super) const ROOM: usize = WORDS * LANES;
 
 #[derive(Debug, Clone)]
 pub(super) struct LiteralText {
     words: [ByteLanes; WORDS],
-    /// Its length, or [`NEVER`] where the words are not all of it.
+    /// Its length, or [`NEVER`] if the words do not hold all of it.
     length: u32,
     text: Box<[u8]>,
 }
 
-/// More than any text has that is compared in words.
+/// A length that exceeds every text compared in words.
 const NEVER: u32 = u32::MAX;
 
 impl LiteralText {
-    /// The literal of this text.
+    /// Creates the literal of this text.
     pub(super) fn of(text: &[u8]) -> Self {
         let word = |number: usize| {
             let mut bytes = [0; LANES];
@@ -35,14 +35,14 @@ impl LiteralText {
         Self { words: std::array::from_fn(word), length, text: text.into() }
     }
 
-    /// The text after the literal, where `line` begins with it. Decides only for literals of [`ROOM`] bytes at most,
-    /// with as much room for them; where it gives `None`, [`Self::surely_after`] decides.
+    /// Returns the text after the literal, if `line` begins with it. Decides only for literals of at most [`ROOM`]
+    /// bytes, in a line with at least that many left; if it returns `None`, [`Self::surely_after`] decides.
     #[inline(always)]
     pub(super) fn after<'l>(&self, line: &'l [u8]) -> Option<&'l [u8]> {
         if self.stands_in(line.first_chunk()?) { line.get(self.length as usize..) } else { None }
     }
 
-    /// Whether these bytes begin with it.
+    /// Returns whether these bytes begin with it.
     #[inline(always)]
     fn stands_in(&self, room: &[u8; ROOM]) -> bool {
         let (words, _) = room.as_chunks();
@@ -55,7 +55,7 @@ impl LiteralText {
         both == u32::MAX && ByteLanes::of(*third).same(three).trailing_ones() >= self.length - u32::BITS
     }
 
-    /// The text after the literal, for any length of literal and line.
+    /// Returns the text after the literal, for any length of literal and line.
     #[inline(never)]
     pub(super) fn surely_after<'l>(&self, line: &'l [u8]) -> Option<&'l [u8]> {
         line.strip_prefix(&*self.text)

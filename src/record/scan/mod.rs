@@ -1,9 +1,9 @@
-//! Reads lines fast: each is walked by the names that its predecessors had, and what is unusual in any way is left to
-//! the plain reading by `serde_json`.
+//! Reads lines fast: each is walked along the names of its predecessors, and anything unusual is left to the slow path
+//! by `serde_json`.
 //!
 //! # Invariants
 //!
-//! A scanner's answers are those of [`super::read_key`] and [`Fields::parse`] for every line, valid or not, whatever
+//! A scanner's answers equal those of [`super::read_key`] and [`Fields::parse`] for every line, valid or not, whatever
 //! lines it has read before. Text that the walk accepts is proven valid to its last byte.
 #![expect(clippy::inline_always, reason = "measured in wasm: a call for each member is a tenth of indexing")]
 
@@ -33,33 +33,35 @@ pub struct LineScanner {
     verdicts: DatasetVerdicts,
     marks: LaneMarks,
     indexed_fields: IndexedFields,
-    /// The text of a line that holds what no text can hold.
+    /// The text of a line with bytes or escapes that a text cannot represent.
     lossy: String,
     scanned: u64,
     parsed: u64,
 }
 
-/// A record that was read.
+/// A record with the results of reading it.
 #[derive(Debug)]
 pub struct RecordScan<'a> {
-    /// What it is found by, and when its request began.
+    /// The record's ray and the start of its request.
     pub key: RecordKey,
-    /// The fields that the partner's columns read.
+    /// The fields that the partner's columns need.
     pub fields: Fields<'a>,
-    /// Whether the line holds what no text can hold, so that its fields show replacement characters.
+    /// Whether the line contains something that a text cannot represent, so that its fields show replacement
+    /// characters.
     pub lossy: bool,
-    /// Whether its names settle that it is of `http_requests`: without own fields it might be of another dataset.
+    /// Whether its names settle that it is of `http_requests`: without fields of its own it might be of another
+    /// dataset.
     pub settled: bool,
     /// The members that summaries cover.
     pub indexed_fields: &'a IndexedFields,
 }
 
-/// What was read of the line that begins a text.
+/// The result of reading the line at the start of a text.
 #[derive(Debug)]
 pub struct NextLine<T> {
     /// Length of the record in bytes, without the line feed.
     pub record: usize,
-    /// The same with its newline.
+    /// Length of the line in bytes, including its line feed.
     pub length: usize,
     /// The parts of the record that the caller asked for.
     pub found: T,
@@ -68,22 +70,22 @@ pub struct NextLine<T> {
 /// Counts of lines by the way in which they were read, for tests and benches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct ScanCounts {
-    /// Lines that were walked by their names.
+    /// Number of lines that were walked along known names.
     pub scanned: u64,
-    /// Lines that were left to the plain reading.
+    /// Number of lines that were left to the slow path.
     pub parsed: u64,
-    /// Names that were not foreseen.
+    /// Number of names that were not predicted.
     pub missed: u64,
 }
 
 impl LineScanner {
-    /// A scanner for the lines of this dataset.
+    /// Creates a scanner of lines of this dataset.
     #[must_use]
     pub fn new(dataset: Dataset) -> Self {
         Self::by_names(KeyNames::of(dataset))
     }
 
-    /// A scanner for the lines of a batch whose records keep ray and time under these names.
+    /// Creates a scanner of a batch whose records keep ray and time under these names.
     #[must_use]
     pub fn by_names(names: KeyNames) -> Self {
         Self {
@@ -97,31 +99,31 @@ impl LineScanner {
         }
     }
 
-    /// The names under which the records keep ray and time.
+    /// Returns the names of the members with ray and time.
     #[must_use]
     pub const fn key_names(&self) -> &KeyNames {
         self.names.parts()
     }
 
-    /// How the lines so far were read.
+    /// Returns counts of the lines read so far.
     #[must_use]
     pub const fn counts(&self) -> ScanCounts {
         ScanCounts { scanned: self.scanned, parsed: self.parsed, missed: self.names.missed() }
     }
 
-    /// Reads the key of a line: what [`super::read_key`] does.
+    /// Reads the key of a line, like [`super::read_key`].
     ///
     /// # Errors
-    /// [`RecordError`] where the line is not a record.
+    /// [`RecordError`] if the line is not a record.
     pub fn key(&mut self, line: &[u8]) -> Result<RecordKey, RecordError> {
         self.key_and_indexed_fields(line).map(|(key, _)| key)
     }
 
-    /// Reads the key of a line and the members that summaries cover, as [`super::read_key`] and
-    /// [`IndexedFields::read`] do.
+    /// Reads the key of a line and the members that summaries cover, like [`super::read_key`] and
+    /// [`IndexedFields::read`].
     ///
     /// # Errors
-    /// [`RecordError`] where the line is not a record.
+    /// [`RecordError`] if the line is not a record.
     pub fn key_and_indexed_fields(&mut self, line: &[u8]) -> Result<(RecordKey, &IndexedFields), RecordError> {
         let walked = self.walk_key(line).filter(|(walked, _)| walked.length == line.len());
         if let Some((WalkResult { evidence, .. }, found)) = walked {
@@ -135,8 +137,8 @@ impl LineScanner {
         Ok((key, &self.indexed_fields))
     }
 
-    /// The same for the line that begins this text. `None` where a line has to be
-    /// cut off first, since something about it is unusual: then nothing was read.
+    /// Like [`Self::key_and_indexed_fields`], for the line at the start of this text. Returns `None`, and has read
+    /// nothing, if something about the line is unusual: the caller must then find its end first.
     pub fn next_key(&mut self, text: &[u8]) -> Option<NextLine<(RecordKey, &IndexedFields)>> {
         let (WalkResult { length: record, evidence }, found) = self.walk_key(text)?;
         let length = line_length(text, record)?;
@@ -145,10 +147,10 @@ impl LineScanner {
         Some(NextLine { record, length, found: (found.key(text), &self.indexed_fields) })
     }
 
-    /// Reads the key and the fields of a line: what [`super::read_key`] and [`Fields::parse`] do.
+    /// Reads the key and the fields of a line, like [`super::read_key`] and [`Fields::parse`].
     ///
     /// # Errors
-    /// [`RecordError`] where the line is not a record.
+    /// [`RecordError`] if the line is not a record.
     pub fn record<'a>(&'a mut self, line: &'a [u8]) -> Result<RecordScan<'a>, RecordError> {
         let mut fields = Fields::of(line);
         let walked = self.walk_record(line, &mut fields).filter(|(walked, _)| walked.length == line.len());
@@ -162,7 +164,7 @@ impl LineScanner {
             return Ok(RecordScan { key, fields, lossy: false, settled, indexed_fields });
         }
         self.parsed += 1;
-        // The positions in a line that was walked are right, even where it is not UTF-8.
+        // Positions found by the walk are right even in a line that is not UTF-8.
         if walked.is_none() {
             self.indexed_fields = IndexedFields::read(line);
         }
@@ -180,8 +182,8 @@ impl LineScanner {
         Ok(RecordScan { key, fields, lossy, settled, indexed_fields: &self.indexed_fields })
     }
 
-    /// The same for the line that begins this text. `None` where a line has to be
-    /// cut off first, since something about it is unusual: then nothing was read.
+    /// Like [`Self::record`], for the line at the start of this text. Returns `None`, and has read nothing, if
+    /// something about the line is unusual: the caller must then find its end first.
     pub fn next_record<'a>(&'a mut self, text: &'a [u8]) -> Option<NextLine<RecordScan<'a>>> {
         let mut fields = Fields::of_text(text);
         let (WalkResult { length: record, evidence }, found) = self.walk_record(text, &mut fields)?;
@@ -194,12 +196,12 @@ impl LineScanner {
         Some(NextLine { record, length, found: RecordScan { key, fields, lossy: false, settled, indexed_fields } })
     }
 
-    /// Walks over a record for its key and for summaries.
+    /// Walks a record for its key and for summaries.
     fn walk_key(&mut self, text: &[u8]) -> Option<(WalkResult, KeyParts)> {
         let Self { names, marks, indexed_fields, .. } = self;
         let mut found = KeyParts::default();
         indexed_fields.begin();
-        // Bytes that are not UTF-8 can only be in strings here, and the text of no other member depends on them.
+        // Bytes that are not UTF-8 can only be in strings here, and do not affect the text of any other member.
         let walked = walk((names, marks), text, false, |mark, span| {
             found.keep(mark.part, span);
             indexed_fields.keep(mark.indexed_fields, span);
@@ -207,7 +209,7 @@ impl LineScanner {
         Some((walked, found))
     }
 
-    /// The same for its fields too.
+    /// Walks a record for its fields, too.
     fn walk_record(&mut self, text: &[u8], fields: &mut Fields<'_>) -> Option<(WalkResult, KeyParts)> {
         let Self { names, marks, indexed_fields, .. } = self;
         let mut found = KeyParts::default();
@@ -223,17 +225,17 @@ impl LineScanner {
     }
 }
 
-/// What walking over a record found out.
+/// The result of walking a record.
 #[derive(Debug, Clone, Copy)]
 struct WalkResult {
     /// Length of the record in bytes.
     length: usize,
-    /// What its names say of its dataset.
+    /// The evidence of its names about the dataset.
     evidence: DatasetEvidence,
 }
 
-/// Walks over the members of the record that begins this text, and shows to `take` those with a role beyond their
-/// field, or `all`. `None` where something is unusual, or not valid.
+/// Walks the members of the record at the start of this text, and passes those with a role beyond their field, or
+/// `all`, to `take`. `None` if anything is unusual or invalid.
 #[inline(always)]
 fn walk(
     (names, marks): (&mut KnownNames, &LaneMarks),
@@ -280,7 +282,8 @@ fn walk(
     }
 }
 
-/// The length of the line that a record of this length begins, its newline included, if it is all of the line.
+/// Returns the length of the line at the start of the text, including its line feed, if a record of this length is all
+/// of it.
 fn line_length(text: &[u8], record: usize) -> Option<usize> {
     match text.get(record..)? {
         [b'\n', ..] => Some(record + 1),

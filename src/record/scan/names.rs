@@ -1,14 +1,14 @@
-//! The names of members seen so far, and which name followed which.
+//! The member names seen so far, and the names that followed each.
 //!
-//! A job writes its fields in one order, so names are kept in the order in which they are learned, and a line is
-//! walked along them: a name that comes in its turn costs one comparison, with the byte that separates it from the
-//! member before. Where two jobs' lines alternate, or a line omits some fields, the name is one of the last two that
+//! A job writes its fields in one order, so names are kept in the order in which they are learned, and a line is walked
+//! along them: an expected name costs one comparison, which includes the byte that separates it from the previous
+//! member. If the lines of two jobs alternate, or a line omits some fields, the name is one of the last two that
 //! followed the previous name; any other is looked up, and learned.
 //!
 //! # Invariants
 //!
-//! What was learned decides how fast a name is read, never what it is. The name that begins an object is distinct from
-//! the same name further on. Names that are long, or not ASCII, are read and not learned. [`SCAN_NAMES`] and
+//! Learned names affect how fast a name is read, never the result. The name that begins an object is distinct from the
+//! same name further on. Names that are long, or not ASCII, are read but not learned. [`SCAN_NAMES`] and
 //! [`SCAN_NAME_BYTES`] bound the memory.
 
 use std::collections::BTreeMap;
@@ -20,69 +20,70 @@ use crate::record::indexed_fields::indexed_field_position;
 use crate::record::key::{KeyNames, KeyPart};
 use crate::record::{DatasetEvidence, Field};
 
-/// What a name is to its readers.
+/// The role of a name for its readers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct NameRole {
     pub(super) field: Option<Field>,
-    /// What it is of the record's key.
+    /// The part of the record's key that it names.
     pub(super) part: Option<KeyPart>,
-    /// Its place among the names that summaries cover.
+    /// Its position among the names that summaries cover.
     pub(super) indexed_fields: Option<u8>,
 }
 
-/// A name that was read.
+/// The step over one name.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct NameStep {
     pub(super) mark: NameRole,
-    /// What it says of the record's dataset.
+    /// The evidence of the name about the record's dataset.
     pub(super) evidence: DatasetEvidence,
     pub(super) end: usize,
-    /// Its place among the names; where it has none, the place that was asked for.
+    /// Its position among the known names; for an unknown name, the position that was tried.
     pub(super) place: u16,
 }
 
-/// The place of no name.
+/// The position of no name.
 const NOWHERE: u16 = u16::MAX;
 
-/// A name that is known.
+/// A name that was learned.
 #[derive(Debug)]
 pub(super) struct KnownName {
     /// Its form in a line: `,"RayID":`, or `{"RayID":`.
     pub(super) literal: LiteralText,
     pub(super) mark: NameRole,
-    /// Whether it is of more than its field.
+    /// Whether it has a role beyond its field.
     pub(super) tells: bool,
-    /// The places of the names that followed it: the last one first.
+    /// The positions of the last two names that followed it, the latest first.
     next: [u16; 2],
 }
 
-/// What a known name says of its record's dataset.
+/// The evidence of a known name about its record's dataset.
 #[derive(Debug, Clone, Copy, Default)]
 struct NameEvidence {
     own: DatasetEvidence,
-    /// The same of all names from the one that begins the object, in the order in which they were learned.
+    /// The combined evidence of all names since the one that begins the object, in the order in which they were
+    /// learned.
     all: DatasetEvidence,
 }
 
-/// The names that are known.
+/// The names that were learned.
 #[derive(Debug)]
 pub(super) struct KnownNames {
     parts: KeyNames,
     known: Vec<KnownName>,
-    /// For each, what it says of the dataset; apart from them, since lines that follow their order need the last alone.
+    /// The evidence of each name; kept apart, since a line in the expected order needs only the last one.
     evidence: Vec<NameEvidence>,
-    /// The places of those that begin an object, ascending.
+    /// The positions of the names that begin an object, ascending.
     firsts: Vec<u16>,
     places: BTreeMap<Box<[u8]>, u16>,
-    /// Names that were not foreseen.
+    /// Number of names that were not predicted.
     missed: u64,
 }
 
 impl KnownNames {
-    /// The place before the first name of a line.
+    /// The position before the first name of a line.
     pub(super) const START: u16 = 0;
 
-    /// No names; `parts` are the ones that a record's key is made of.
+    /// Creates an empty list; `parts` are the names of the members with a record's key.
     pub(super) fn new(parts: KeyNames) -> Self {
         let (known, evidence, firsts) = (Vec::new(), Vec::new(), Vec::new());
         let mut names = Self { parts, known, evidence, firsts, places: BTreeMap::new(), missed: 0 };
@@ -90,31 +91,31 @@ impl KnownNames {
         names
     }
 
-    /// The names that a record's key is made of.
+    /// Returns the names of the members with a record's key.
     pub(super) const fn parts(&self) -> &KeyNames {
         &self.parts
     }
 
-    /// What the names from the one that begins an object to the one of `last` say of the record's dataset.
+    /// Returns the combined evidence of the names from the one that begins the object up to the name at `last`.
     #[inline(always)]
     pub(super) fn evidence_to(&self, last: u16) -> DatasetEvidence {
         self.evidence.get(usize::from(last)).map_or_else(DatasetEvidence::default, |names| names.all)
     }
 
-    /// What the names after the one of `before`, to the one of `last`, say of the record's dataset.
+    /// Returns the combined evidence of the names after the one at `before`, up to the one at `last`.
     #[inline(never)]
     pub(super) fn evidence_between(&self, before: u16, last: u16) -> DatasetEvidence {
         let names = self.evidence.get(usize::from(before) + 1..=usize::from(last)).unwrap_or_default();
         names.iter().fold(DatasetEvidence::default(), |sum, name| sum.and(name.own))
     }
 
-    /// How many names were not foreseen.
+    /// Returns the number of names that were not predicted.
     pub(super) const fn missed(&self) -> u64 {
         self.missed
     }
 
-    /// The names that may be at `at`, and those after it, in the order in which they were learned: which is mostly
-    /// their order in the line.
+    /// Returns the names that may be at `at` and those after it, in the order in which they were learned, which is
+    /// usually their order in the line.
     #[inline(always)]
     pub(super) fn expected_after(&self, last: u16, at: usize) -> &[KnownName] {
         let start = last.saturating_add(1);
@@ -127,7 +128,7 @@ impl KnownNames {
         self.known.get(usize::from(start)..end).unwrap_or_default()
     }
 
-    /// Reads a name at `at` that does not come in that order. `None` where no name without escapes is there.
+    /// Reads a name at `at` that is out of order. `None` if there is no name without escapes.
     #[inline(never)]
     pub(super) fn other(&mut self, last: u16, line: &[u8], at: usize) -> Option<NameStep> {
         let next = self.known.get(usize::from(last))?.next;
@@ -141,7 +142,7 @@ impl KnownNames {
         self.look_up(last, line, at)
     }
 
-    /// The step over the name of `place`, if it is at `at`.
+    /// Steps over the name at `place`, if it is at `at`.
     fn try_step(&self, place: u16, line: &[u8], at: usize) -> Option<NameStep> {
         let known = self.known.get(usize::from(place))?;
         if self.firsts.binary_search(&place).is_ok() != (at == 0) {
@@ -152,7 +153,7 @@ impl KnownNames {
         Some(NameStep { mark: known.mark, evidence, end: line.len() - value.len(), place })
     }
 
-    /// The same for a name that was not foreseen.
+    /// Reads a name that was not predicted.
     #[cold]
     #[inline(never)]
     fn look_up(&mut self, last: u16, line: &[u8], at: usize) -> Option<NameStep> {
@@ -184,7 +185,7 @@ impl KnownNames {
         Some(NameStep { mark, evidence: evidence_of(literal), end, place })
     }
 
-    /// Adds a name; where there are too many, those before it are forgotten.
+    /// Adds a name; if there are too many, the earlier ones are forgotten.
     fn learn(&mut self, literal: &[u8]) -> u16 {
         if self.known.len() >= SCAN_NAMES {
             self.forget();
@@ -217,7 +218,7 @@ impl KnownNames {
         });
     }
 
-    /// Remembers that the name of `place` followed the one of `last`.
+    /// Records that the name at `place` followed the one at `last`.
     fn follow(&mut self, last: u16, place: u16) {
         if let Some(known) = self.known.get_mut(usize::from(last))
             && known.next[0] != place
@@ -226,7 +227,7 @@ impl KnownNames {
         }
     }
 
-    /// What a name is, in quotes and between what parts it from others.
+    /// Returns the role of a name, given in quotes with the punctuation around it.
     fn mark_of(&self, literal: &[u8]) -> NameRole {
         let Some(name) = name_in(literal) else { return NameRole::default() };
         let indexed_fields = indexed_field_position(name).and_then(|place| u8::try_from(place).ok());
@@ -234,13 +235,13 @@ impl KnownNames {
     }
 }
 
-/// The name in its form in a line.
+/// Returns the name in a literal as it occurs in a line.
 fn name_in(literal: &[u8]) -> Option<&str> {
     let name = literal.get(2..)?.strip_suffix(b"\":")?;
     std::str::from_utf8(name).ok()
 }
 
-/// What a name says of its record's dataset.
+/// Returns the evidence of a name about its record's dataset.
 fn evidence_of(literal: &[u8]) -> DatasetEvidence {
     name_in(literal).map(DatasetEvidence::of_name).unwrap_or_default()
 }

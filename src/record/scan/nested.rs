@@ -2,7 +2,7 @@
 //!
 //! # Invariants
 //!
-//! The result is that of the slow path. Where a part may be unusual (a space, an escape in a name, depth), the answer
+//! The result equals that of the slow path. If a part may be unusual (a space, an escape in a name, depth), the answer
 //! is [`NotPlain`], and the slow path decides.
 
 use super::text::plain_string_end;
@@ -13,7 +13,7 @@ use crate::record::lanes::LaneMarks;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct NotPlain;
 
-/// The text of the last member of `object` whose name `is` accepts; `None` where `object` is not an object.
+/// Returns the text of the last member of `object` whose name `is` accepts; `None` if `object` is not an object.
 pub(crate) fn member(object: &[u8], is: impl Fn(&[u8]) -> bool) -> Result<Option<&[u8]>, NotPlain> {
     let (mut at, mut found) = (1, None);
     if object == b"{}" || object.first() != Some(&b'{') {
@@ -35,7 +35,7 @@ pub(crate) fn member(object: &[u8], is: impl Fn(&[u8]) -> bool) -> Result<Option
     }
 }
 
-/// The text of the first element of `array`; `None` where `array` is not an array.
+/// Returns the text of the first element of `array`; `None` if `array` is not an array.
 pub(crate) fn first_element(array: &[u8]) -> Result<Option<&[u8]>, NotPlain> {
     if array == b"[]" || array.first() != Some(&b'[') {
         return Ok(None);
@@ -44,7 +44,7 @@ pub(crate) fn first_element(array: &[u8]) -> Result<Option<&[u8]>, NotPlain> {
     Ok(array.get(1..end))
 }
 
-/// The position after the quote at `at`.
+/// Returns the position after the quote at `at`.
 fn opening(text: &[u8], at: usize) -> Option<usize> {
     (text.get(at) == Some(&b'"')).then_some(at + 1)
 }

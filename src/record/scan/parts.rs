@@ -2,7 +2,7 @@
 //!
 //! # Invariants
 //!
-//! The parts of a line that was walked give the key that [`crate::record::read_key`] finds in it.
+//! The parts of a walked line give the key that [`crate::record::read_key`] finds in it.
 
 use super::nested::{NotPlain, member};
 use crate::record::fields::{ValueSpan, line_text};
@@ -18,7 +18,7 @@ pub(super) struct KeyParts {
 }
 
 impl KeyParts {
-    /// Sets the position of `part`. The last one of several counts.
+    /// Sets the position of `part`. Of several the last one counts.
     #[inline]
     pub(super) fn keep(&mut self, part: Option<KeyPart>, span: ValueSpan) {
         match part {
@@ -29,7 +29,7 @@ impl KeyParts {
         }
     }
 
-    /// The key of the line.
+    /// Returns the key of the line.
     pub(super) fn key(self, line: &[u8]) -> RecordKey {
         let inner = self.outer.text(line).and_then(ray_inside);
         let ray = self.ray.text(line).map_or(inner, ray_of);
@@ -37,7 +37,7 @@ impl KeyParts {
     }
 }
 
-/// The ray that the JSON text `raw` spells.
+/// Parses a ray from the JSON text `raw`.
 fn ray_of(raw: &[u8]) -> Option<RayKey> {
     if let [b'"', digits @ .., b'"'] = raw
         && let Some(ray) = RayId::from_hex(digits)
@@ -48,7 +48,7 @@ fn ray_of(raw: &[u8]) -> Option<RayKey> {
     text_of(FieldValue::from_json(&text)).and_then(|id| RayKey::from_logged(&id))
 }
 
-/// The instant that the JSON text `raw` spells.
+/// Parses an instant from the JSON text `raw`.
 fn start_of(raw: &[u8]) -> Option<Timestamp> {
     if let Some(start) = Timestamp::of_digits(raw) {
         return Some(start);
@@ -66,7 +66,7 @@ fn start_of(raw: &[u8]) -> Option<Timestamp> {
     text_of(FieldValue::from_json(&text)).and_then(|time| Timestamp::parse_logged(&time))
 }
 
-/// The ray in the object `raw`, if it is one.
+/// Parses a ray inside the object `raw`, if it is one.
 fn ray_inside(raw: &[u8]) -> Option<RayKey> {
     match member(raw, |name| name == INNER_RAY.as_bytes()) {
         Ok(ray) => ray_of(ray?),

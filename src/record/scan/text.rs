@@ -2,13 +2,13 @@
 //!
 //! # Invariants
 //!
-//! A step ends after a whole piece that `serde_json` steps over too, or nowhere. Nothing after the end of the line is
+//! A step ends after a complete piece that `serde_json` also accepts, or fails. Nothing after the end of the line is
 //! read.
 
 use crate::record::lanes::{ByteLanes, LANES, LaneMarks};
 
-/// The end of the string whose opening quote is just before `at`: the position after its closing quote. It may hold
-/// escapes, lone surrogates among them, as in text that `serde_json` steps over.
+/// Returns the end of the string whose opening quote is just before `at`: the position after its closing quote. The
+/// string may contain escapes, including lone surrogates, which `serde_json` also skips.
 #[inline(always)]
 pub(super) fn string_end(line: &[u8], mut at: usize, marks: &LaneMarks) -> Option<usize> {
     loop {
@@ -21,14 +21,14 @@ pub(super) fn string_end(line: &[u8], mut at: usize, marks: &LaneMarks) -> Optio
     }
 }
 
-/// The same for a string without any escape, as ordinary names of members are.
+/// Like [`string_end`], for a string without escapes, as the names of members usually are.
 #[inline]
 pub(super) fn plain_string_end(line: &[u8], at: usize) -> Option<usize> {
     let at = special_from(line, at, &LaneMarks::JSON);
     (line.get(at) == Some(&b'"')).then_some(at + 1)
 }
 
-/// The position of the first byte from `at` on that a string may not contain unescaped, or the line's end.
+/// Returns the position of the first byte from `at` on that a string may not contain unescaped, or the line's end.
 #[inline(always)]
 fn special_from(line: &[u8], mut at: usize, marks: &LaneMarks) -> usize {
     while let Some(lanes) = ByteLanes::at(line, at) {
@@ -42,7 +42,7 @@ fn special_from(line: &[u8], mut at: usize, marks: &LaneMarks) -> usize {
     at + rest.iter().position(|&byte| byte == b'"' || byte == b'\\' || byte < b' ').unwrap_or(rest.len())
 }
 
-/// The end of the escape whose backslash is just before `at`.
+/// Returns the end of the escape whose backslash is just before `at`.
 fn escape_end(line: &[u8], at: usize) -> Option<usize> {
     match line.get(at)? {
         b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => Some(at + 1),
@@ -54,7 +54,7 @@ fn escape_end(line: &[u8], at: usize) -> Option<usize> {
     }
 }
 
-/// Where the number at `at` ends.
+/// Returns the end of the number at `at`.
 #[inline(always)]
 pub(super) fn number_end(line: &[u8], at: usize) -> Option<usize> {
     let whole = at + usize::from(line.get(at) == Some(&b'-'));
@@ -69,7 +69,7 @@ pub(super) fn number_end(line: &[u8], at: usize) -> Option<usize> {
     }
 }
 
-/// Where the number ends whose decimals or exponent begin at `at`.
+/// Returns the end of the number whose decimals or exponent begin at `at`.
 fn fraction_end(line: &[u8], mut at: usize) -> Option<usize> {
     if line.get(at) == Some(&b'.') {
         at = some_digits_end(line, at + 1)?;
@@ -81,13 +81,13 @@ fn fraction_end(line: &[u8], mut at: usize) -> Option<usize> {
     Some(at)
 }
 
-/// Where the digits at `at` end, if there is one at least.
+/// Returns the end of the digits at `at`, if there is at least one.
 fn some_digits_end(line: &[u8], at: usize) -> Option<usize> {
     let end = digits_end(line, at);
     (end > at).then_some(end)
 }
 
-/// Where the digits at `at` end, if there are any.
+/// Returns the end of the digits at `at`, possibly none.
 #[inline]
 fn digits_end(line: &[u8], mut at: usize) -> usize {
     while let Some(lanes) = ByteLanes::at(line, at) {
@@ -101,7 +101,7 @@ fn digits_end(line: &[u8], mut at: usize) -> usize {
     at + rest.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(rest.len())
 }
 
-/// The end of `word`, if it is at `at`.
+/// Returns the end of `word`, if it is at `at`.
 pub(super) fn word_end(line: &[u8], at: usize, word: &[u8]) -> Option<usize> {
     let end = at + word.len();
     (line.get(at..end)? == word).then_some(end)
@@ -115,7 +115,7 @@ mod tests {
 
     use super::{LaneMarks, number_end, plain_string_end, string_end};
 
-    /// Bytes, most of them such that decide something.
+    /// Generates bytes, most of them significant in JSON.
     fn bytes(length: usize) -> impl Strategy<Value = Vec<u8>> {
         let telling = prop::sample::select(b"\"\\\x1f !\x00\x80\xff/0189:.eE+-ubn\xc3\xa9".to_vec());
         prop::collection::vec(proptest::prop_oneof![telling, any::<u8>()], 0..length)

@@ -1,19 +1,19 @@
-//! Steps over whole JSON values, nested ones too.
+//! Steps over complete JSON values, including nested ones.
 //!
 //! # Invariants
 //!
-//! A value that is stepped over is valid, and has no space between its parts. Objects and arrays are nested
-//! [`MAX_DEPTH`] levels deep at most, and the program's stack does not grow with them.
+//! A skipped value is valid, and has no space between its parts. Objects and arrays may nest at most [`MAX_DEPTH`]
+//! levels, and do not consume the program's stack.
 
 use super::text::{number_end, string_end, word_end};
 use crate::record::lanes::{ByteLanes, LANES, LaneMarks};
 
-/// Most levels of nested objects and arrays: one bit each.
+/// Maximum number of nested objects and arrays: one bit each.
 const MAX_DEPTH: u32 = u64::BITS;
 
-/// The length of the value that begins these lanes, if it is a string or a whole number that ends there and has
-/// nothing special about it. The search for the next name depends on the result, so the path from the lanes to it is
-/// as short as possible, and all other checks run next to it.
+/// Returns the length of the value that begins these lanes, if it is a string or an integer that ends within them and
+/// is otherwise ordinary. The search for the next name depends on the result, so the path from the lanes to it is as
+/// short as possible, and all other checks run beside it.
 #[inline(always)]
 fn short_length(lanes: ByteLanes, marks: &LaneMarks) -> Option<usize> {
     let before = |ends: u32| ends.wrapping_sub(1) & !ends;
@@ -24,13 +24,13 @@ fn short_length(lanes: ByteLanes, marks: &LaneMarks) -> Option<usize> {
         return is_plain.then(|| others.trailing_zeros() as usize + 2);
     }
     let commas = marks.commas(lanes);
-    // No other bytes than digits, one at least, and no zero before others.
+    // Nothing but digits, at least one, and no leading zero.
     let is_whole = commas != 0 && commas & 1 == 0 && !marks.digits(lanes) & before(commas) == 0;
     let is_plain = is_whole && (commas & 2 != 0 || lanes.first() != b'0');
     is_plain.then(|| commas.trailing_zeros() as usize)
 }
 
-/// The length of the value that begins this text, by the lanes as long as nothing about it is special.
+/// Returns the length of the value at the start of this text, using lanes as long as it is ordinary.
 #[inline(always)]
 pub(super) fn length(text: &[u8], marks: &LaneMarks) -> Option<usize> {
     let plain = ByteLanes::at(text, 0).and_then(|lanes| {
@@ -46,12 +46,12 @@ pub(super) fn length(text: &[u8], marks: &LaneMarks) -> Option<usize> {
     if plain.is_some() { plain } else { value_end(text, 0, marks) }
 }
 
-/// The length of the string that begins with these lanes; `quotes` are those after the first one.
+/// Returns the length of the string that begins with these lanes; `quotes` are those after the first one.
 #[inline(always)]
 fn plain_text_length(text: &[u8], mut lanes: ByteLanes, mut quotes: u32, marks: &LaneMarks) -> Option<usize> {
     let mut at = 0;
     loop {
-        // All lanes where there is no quote.
+        // All lanes, if there is no quote.
         let inside = quotes.wrapping_sub(1) & !quotes;
         if marks.odd(lanes) & inside != 0 {
             return None;
@@ -65,17 +65,17 @@ fn plain_text_length(text: &[u8], mut lanes: ByteLanes, mut quotes: u32, marks: 
     }
 }
 
-/// The length of the whole number that begins with these lanes, and that a comma ends.
+/// Returns the length of the integer that begins with these lanes and ends at a comma.
 #[inline(always)]
 fn plain_number_length(text: &[u8], lanes: ByteLanes, marks: &LaneMarks) -> Option<usize> {
     let after = |digits: u32| (digits + 1) & !digits;
     let digits = marks.digits(lanes);
     let end = after(digits);
-    // JSON does not allow a zero before other digits.
+    // JSON does not allow a leading zero.
     if end > 2 && lanes.first() == b'0' {
         return None;
     }
-    // There is a digit at least.
+    // There is at least one digit.
     if marks.commas(lanes) & end & !1 != 0 {
         return Some(end.trailing_zeros() as usize);
     }
@@ -87,7 +87,7 @@ fn plain_number_length(text: &[u8], lanes: ByteLanes, marks: &LaneMarks) -> Opti
     (marks.commas(more) & end != 0).then_some(LANES + end.trailing_zeros() as usize)
 }
 
-/// Where the value at `at` ends.
+/// Returns the end of the value at `at`.
 #[inline(never)]
 pub(super) fn value_end(line: &[u8], at: usize, marks: &LaneMarks) -> Option<usize> {
     match line.get(at)? {
@@ -98,7 +98,7 @@ pub(super) fn value_end(line: &[u8], at: usize, marks: &LaneMarks) -> Option<usi
     }
 }
 
-/// Where the word at `at` ends.
+/// Returns the end of the word at `at`.
 fn constant_end(line: &[u8], at: usize) -> Option<usize> {
     match line.get(at)? {
         b't' => word_end(line, at, b"true"),
@@ -108,12 +108,12 @@ fn constant_end(line: &[u8], at: usize) -> Option<usize> {
     }
 }
 
-/// Where the object or array at `at` ends.
+/// Returns the end of the object or array at `at`.
 fn nested_end(line: &[u8], mut at: usize, marks: LaneMarks) -> Option<usize> {
-    // The innermost one is the lowest bit: 1 for an object.
+    // The lowest bit is the innermost level: 1 for an object.
     let (mut objects, mut depth) = (0_u64, 0);
     loop {
-        // At a value.
+        // At the start of a value.
         at = match *line.get(at)? {
             open @ (b'{' | b'[') => {
                 let close = open + 2;
@@ -133,7 +133,7 @@ fn nested_end(line: &[u8], mut at: usize, marks: LaneMarks) -> Option<usize> {
             b'-' | b'0'..=b'9' => number_end(line, at)?,
             _ => constant_end(line, at)?,
         };
-        // After a value.
+        // After the end of a value.
         loop {
             if depth == 0 {
                 return Some(at);
@@ -155,7 +155,7 @@ fn nested_end(line: &[u8], mut at: usize, marks: LaneMarks) -> Option<usize> {
     }
 }
 
-/// The position of the value whose name begins at `at`.
+/// Returns the position of the value whose name begins at `at`.
 #[inline(always)]
 fn name_end(line: &[u8], at: usize, marks: &LaneMarks) -> Option<usize> {
     if line.get(at) != Some(&b'"') {

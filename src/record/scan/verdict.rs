@@ -1,6 +1,5 @@
-//! Whether records are of the dataset that their batch is read as.
-//!
-//! The records of a job have the same names, so the last verdict is mostly the next one too.
+//! Checks that records are of the dataset that their batch is read as. The records of a job have the same names, so the
+//! last verdict usually holds for the next record, too.
 
 use crate::record::{Dataset, DatasetEvidence, RecordError};
 
@@ -8,7 +7,7 @@ use crate::record::{Dataset, DatasetEvidence, RecordError};
 #[derive(Debug)]
 pub(super) struct DatasetVerdicts {
     dataset: Dataset,
-    /// The last evidence, and what followed from it.
+    /// The latest evidence, and the verdict on it.
     last: (DatasetEvidence, Result<bool, RecordError>),
 }
 
@@ -18,10 +17,10 @@ impl DatasetVerdicts {
         Self { dataset, last: (evidence, verdict(dataset, evidence)) }
     }
 
-    /// Whether its names settle that a record is of `http_requests`, and the batch is read as that.
+    /// Returns whether its names settle that a record is of `http_requests`, if the batch is read as that.
     ///
     /// # Errors
-    /// [`RecordError::OtherDataset`] where they say that it is of another one.
+    /// [`RecordError::OtherDataset`] if they imply another dataset.
     #[inline]
     pub(super) fn check(&mut self, evidence: DatasetEvidence) -> Result<bool, RecordError> {
         if self.last.0 != evidence {
