@@ -1,11 +1,10 @@
-//! Collects the summaries of a batch and of its spans, record by record.
-//!
-//! Most records have values that others had: each costs a look into a table, which says its number.
+//! Collects the summaries of a batch and of its spans, record by record. Most values repeat: each then costs one lookup
+//! of its number in a table.
 //!
 //! # Invariants
 //!
-//! Every value that was taken is in the summaries. Their memory is bounded by the limits; past these, a summary says
-//! that anything may be there.
+//! Every value that was added is in the summaries. Their memory is bounded by the limits; beyond these, a summary
+//! admits any value.
 
 use super::dictionary::Dictionary;
 use super::filter::{TextFilter, hash};
@@ -16,24 +15,24 @@ use crate::batch::ObjectSpans;
 use crate::limits::{SUMMARIES_MAX, SUMMARY_BATCH_TEXTS, SUMMARY_TEXTS, SUMMARY_TOKEN_MAX, SUMMARY_TOKENS};
 use crate::record::{FieldToken, INDEXED_FIELDS, IndexedFields};
 
-/// Collects.
+/// Collects values into summaries.
 #[derive(Debug)]
 pub struct SummaryBuilder {
     columns: Vec<FieldColumn>,
-    /// The spans that have ended.
+    /// The completed spans.
     spans: Vec<SpanValues>,
-    /// The times and the number of records of the current one.
+    /// The times and the number of records of the current span.
     current: SpanValues,
-    /// Bytes of the filters so far.
+    /// Total size of the filters so far, in bytes.
     filters: usize,
 }
 
-/// The summaries in their stored forms.
+/// Summaries in their stored forms.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct PackedSummaries {
-    /// That of the batch.
+    /// The summary of the batch.
     pub batch: Vec<u8>,
-    /// Those of its spans, where there is more than one.
+    /// The summaries of its spans, if there is more than one.
     pub spans: Vec<u8>,
 }
 
@@ -45,7 +44,7 @@ impl Default for SummaryBuilder {
 }
 
 impl SummaryBuilder {
-    /// Takes a record of a span, of this instant, whose line this is. Spans come in their order.
+    /// Adds a record of a span, with its instant and line. Spans come in ascending order.
     pub fn take(&mut self, span: u32, ns: i64, line: &[u8], indexed_fields: &IndexedFields) {
         while self.spans.len() < span as usize {
             self.end_span();
@@ -61,7 +60,7 @@ impl SummaryBuilder {
         }
     }
 
-    /// The summaries of the whole batch, whose spans are `object_spans`.
+    /// Returns the summaries of the whole batch, whose spans are `object_spans`.
     #[must_use]
     pub fn finish(mut self, object_spans: &ObjectSpans) -> PackedSummaries {
         while self.spans.len() < object_spans.extents.len().max(1) {
@@ -76,7 +75,7 @@ impl SummaryBuilder {
         PackedSummaries { batch, spans: of_spans }
     }
 
-    /// The current span ends.
+    /// Ends the current span.
     fn end_span(&mut self) {
         let mut span = std::mem::take(&mut self.current);
         for column in &mut self.columns {
@@ -93,17 +92,17 @@ impl SummaryBuilder {
     }
 }
 
-/// One field.
+/// The collected values of one field.
 #[derive(Debug)]
 struct FieldColumn {
     dictionary: Dictionary,
-    /// Whether the current span has a record without the field: many fields are always absent.
+    /// Whether a record in the current span lacks the field: many fields are always absent.
     has_absent: bool,
-    /// The current span: tokens of the dictionary, hashes of other texts, and whether there is more than these.
+    /// The current span: tokens of the dictionary, hashes of other texts, and whether the field may have any value.
     seen: TokenSet,
     texts: Vec<u64>,
     is_any: bool,
-    /// The same of the spans before; the tokens are all those of the dictionary.
+    /// Hashes of the other texts in all previous spans; their tokens are those of the dictionary.
     batch_texts: Vec<u64>,
     batch_is_any: bool,
 }
@@ -134,7 +133,7 @@ impl FieldColumn {
         }
     }
 
-    /// Takes a value that the dictionary does not hold.
+    /// Adds a value that is not in the dictionary.
     fn take_other(&mut self, token: &FieldToken<'_>) {
         let text = token.text;
         if text.len() > SUMMARY_TOKEN_MAX || matches!(text, [b'{' | b'[', ..]) {
@@ -143,7 +142,7 @@ impl FieldColumn {
         if let Some(number) = self.dictionary.enter(token) {
             return self.seen.set(number);
         }
-        // The bytes in the quotes are the text itself, where it has no escapes.
+        // Without escapes, the bytes in the quotes are the text itself.
         let plain = inside(text).filter(|inside| is_plain(inside)).map(hash);
         match plain.or_else(|| text_of(text)) {
             Some(text) => self.add_text(text),
@@ -161,13 +160,13 @@ impl FieldColumn {
         }
     }
 
-    /// Nothing more is known of this span.
+    /// Gives up on the field in this span: it may have any value.
     fn give_up(&mut self) {
         self.is_any = true;
         self.texts.clear();
     }
 
-    /// The current span ends.
+    /// Ends the current span, and returns its values.
     fn end_span(&mut self) -> ValueSet {
         self.has_absent = false;
         let (seen, mut texts) = (std::mem::take(&mut self.seen), std::mem::take(&mut self.texts));
@@ -195,7 +194,7 @@ impl FieldColumn {
         }
     }
 
-    /// What is known of the whole batch, when its last span has ended.
+    /// Returns the summary of the field for the whole batch, after its last span.
     fn summary(&mut self) -> FieldSummary {
         if self.batch_is_any {
             return FieldSummary::Any;

@@ -1,15 +1,15 @@
-//! The different values of a field in one batch, each with a number, while they are few.
+//! The distinct values of a field in one batch, numbered, as long as they are few.
 //!
 //! # Invariants
 //!
-//! A number denotes the same bytes as long as the dictionary exists. It holds no more than [`SUMMARY_TOKENS`] and
+//! A number denotes the same bytes for the lifetime of the dictionary. It holds at most [`SUMMARY_TOKENS`] values and
 //! [`SUMMARY_TOKEN_BYTES`].
 
 use crate::limits::{SUMMARY_TOKEN_BYTES, SUMMARY_TOKENS};
 use crate::record::FieldToken;
 use crate::record::lanes::{LANES, TextHead};
 
-/// Slots of the hash table; twice as many as tokens, so that few collide. A power of two.
+/// Number of slots in the hash table: a power of two, and twice the number of tokens, so that few collide.
 const SLOTS: usize = 2 * SUMMARY_TOKENS;
 
 /// A slot of the hash table.
@@ -20,10 +20,10 @@ struct TableSlot {
     number: u16,
 }
 
-/// A slot without a token: no token is so long.
+/// A free slot: no token has its length.
 const FREE: TableSlot = TableSlot { head: TextHead::NONE, length: usize::MAX, number: u16::MAX };
 
-/// The values.
+/// The values with their numbers.
 #[derive(Debug)]
 pub(super) struct Dictionary {
     tokens: Vec<Box<[u8]>>,
@@ -37,17 +37,17 @@ impl Dictionary {
         Self { tokens: Vec::new(), slots: Box::new([FREE; SLOTS]), bytes: 0, is_full: false }
     }
 
-    /// The tokens, by number.
+    /// Returns the tokens in the order of their numbers.
     pub(super) fn tokens(&self) -> &[Box<[u8]>] {
         &self.tokens
     }
 
-    /// Whether a token did not fit; no further token is entered from then on.
+    /// Returns whether a token did not fit; no further token is added after that.
     pub(super) const fn is_full(&self) -> bool {
         self.is_full
     }
 
-    /// The number of a token, if it has one.
+    /// Returns the number of a token, if it has one.
     #[inline]
     pub(super) fn number(&self, token: &FieldToken<'_>) -> Option<usize> {
         let mut position = first_slot(token);
@@ -63,7 +63,7 @@ impl Dictionary {
         }
     }
 
-    /// Whether a token is that of a slot whose head and length it has.
+    /// Returns whether a token equals that of a slot with the same head and length.
     #[inline]
     fn has_rest(&self, slot: &TableSlot, token: &FieldToken<'_>) -> bool {
         let Some(rest) = token.text.get(LANES..).filter(|rest| !rest.is_empty()) else { return true };
@@ -71,7 +71,7 @@ impl Dictionary {
         known == Some(rest)
     }
 
-    /// Enters a token that has no number yet, and gives it one; `None` where there is no room.
+    /// Adds a token, and returns its number; `None` if the dictionary is full.
     pub(super) fn enter(&mut self, token: &FieldToken<'_>) -> Option<usize> {
         let FieldToken { text, head } = *token;
         let bytes = self.bytes + text.len();
@@ -90,7 +90,7 @@ impl Dictionary {
     }
 }
 
-/// The slot that a token is looked for in first: a function of its beginning, its length, and its last bytes.
+/// Returns the first slot to probe for a token: a hash of its head, its length, and its last bytes.
 #[inline]
 fn first_slot(token: &FieldToken<'_>) -> usize {
     /// Odd, and as irregular as the golden ratio.
@@ -118,7 +118,7 @@ mod tests {
     #[test]
     fn tokens_keep_their_numbers_and_have_a_bound() {
         let short = |number: usize| number.to_string();
-        // The worst case for the table: those of one length have the same place.
+        // The worst case for the table: tokens of equal length that all hash to one slot.
         let alike = |number: usize| format!("{:>17}{number:>4}{:>9}", "", "");
         for text in [short, alike] {
             let mut dictionary = Dictionary::new();

@@ -1,22 +1,22 @@
-//! A set of texts in few bits: a Bloom filter, ten bits a text, which one of a hundred others passes.
+//! A compact set of texts: a Bloom filter with ten bits per text, which about one in a hundred others passes.
 //!
 //! # Invariants
 //!
-//! Every text that was added is found. The hash and the form never change, since filters are stored.
+//! Every added text is found. Hash and format never change, since filters are stored.
 
 use crate::limits::FILTER_TEXT_BITS;
 
-/// Bits that are set for a text: the best number at ten bits a text.
+/// Number of bits set per text: the optimum at ten bits per text.
 const PROBES: u64 = 7;
-/// Least bytes of a filter.
+/// Minimum size of a filter in bytes.
 const LEAST: usize = 8;
 
-/// The filter.
+/// A Bloom filter of texts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TextFilter(Box<[u8]>);
 
 impl TextFilter {
-    /// The filter of the texts with these hashes.
+    /// Creates the filter of texts with these hashes.
     pub(super) fn from_hashes(hashes: &[u64]) -> Self {
         let bytes = (hashes.len() * FILTER_TEXT_BITS).div_ceil(8).max(LEAST);
         let mut filter = Self(vec![0; bytes].into_boxed_slice());
@@ -30,24 +30,24 @@ impl TextFilter {
         filter
     }
 
-    /// The filter that is stored as these bytes; `None` where they are not a filter.
+    /// Parses a stored filter; `None` if the bytes are not valid.
     pub(super) fn from_bytes(bytes: &[u8]) -> Option<Self> {
         (bytes.len() >= LEAST).then(|| Self(bytes.into()))
     }
 
-    /// Its stored form.
+    /// Returns its stored form.
     pub(super) fn bytes(&self) -> &[u8] {
         &self.0
     }
 
-    /// Whether the text may be one of them.
+    /// Returns whether the text may be in the set.
     #[must_use]
     pub fn may_hold(&self, text: &str) -> bool {
         let mut probes = self.probes(hash(text.as_bytes()));
         probes.all(|(byte, mask)| self.0.get(byte).is_some_and(|byte| byte & mask != 0))
     }
 
-    /// The byte and the bit of each probe: the low 32 bits of the hash, to which the high 32 bits are added
+    /// Returns the byte and the bit of each probe: the low 32 bits of the hash, to which the high 32 bits are added
     /// repeatedly.
     fn probes(&self, hash: u64) -> impl Iterator<Item = (usize, u8)> + use<> {
         let bits = self.0.len() as u64 * 8;
@@ -59,8 +59,8 @@ impl TextFilter {
     }
 }
 
-/// 64 bits that depend on every bit of the bytes: eight of them at a time, the last eight once more, and in the end
-/// mixed as `SplitMix64` does.
+/// Returns a 64-bit hash that depends on every bit: takes eight bytes at a time, the last eight once more, and finishes
+/// like `SplitMix64`.
 #[inline]
 pub(crate) fn hash(bytes: &[u8]) -> u64 {
     /// Odd, and as irregular as the golden ratio.
@@ -69,7 +69,7 @@ pub(crate) fn hash(bytes: &[u8]) -> u64 {
         let product = (hash ^ word).wrapping_mul(FACTOR);
         product ^ product >> 32
     };
-    // Texts that differ in length alone begin far apart.
+    // Texts that differ only in length start far apart.
     let start = (bytes.len() as u64).wrapping_mul(FACTOR);
     let Some(last) = bytes.last_chunk() else {
         let word = bytes.iter().fold(0, |word, byte| word << 8 | u64::from(*byte));

@@ -13,8 +13,8 @@
 //!
 //! # Invariants
 //!
-//! A summary has [`SUMMARY_MAX`] bytes at most, and a field that does not fit says that anything may be there. No
-//! bytes make reading it panic. Tests freeze the form; another form has another version.
+//! A summary has at most [`SUMMARY_MAX`] bytes; a field that does not fit admits any value. No input bytes make reading
+//! it panic. Tests freeze the form; any other form gets a new version.
 
 use super::filter::TextFilter;
 use super::tokens::with_tokens;
@@ -25,7 +25,7 @@ use crate::limits::SUMMARY_MAX;
 /// The version of this stored form.
 const VERSION: u8 = 1;
 
-/// The stored form; fields that take most are made smaller until it fits.
+/// Returns the stored form; the largest fields are reduced until it fits.
 pub(super) fn to_bytes(summary: PruningSummary) -> Vec<u8> {
     let PruningSummary { spans, times, mut fields } = summary;
     let mut parts: Vec<Vec<u8>> = fields.iter().map(field_bytes).collect();
@@ -49,7 +49,7 @@ pub(super) fn to_bytes(summary: PruningSummary) -> Vec<u8> {
     })
 }
 
-/// Less about a field: its texts as a filter where that is smaller, or nothing.
+/// Reduces a field: its texts become a filter if that is smaller, or it admits any value.
 fn smaller(field: &FieldSummary) -> FieldSummary {
     let FieldSummary::OneOf(tokens) = field else { return FieldSummary::Any };
     let texts = with_tokens(Vec::new(), tokens.iter().map(Box::as_ref));
@@ -76,13 +76,13 @@ fn field_bytes(field: &FieldSummary) -> Vec<u8> {
     }
 }
 
-/// Writes a length and then the bytes.
+/// Writes bytes, preceded by their length.
 pub(super) fn write_bytes(into: &mut Vec<u8>, bytes: &[u8]) {
     write_leb128(into, bytes.len() as u64);
     into.extend_from_slice(bytes);
 }
 
-/// What [`write_bytes`] wrote.
+/// Reads bytes written by [`write_bytes`].
 pub(super) fn read_bytes<'a>(from: &mut &'a [u8]) -> Option<&'a [u8]> {
     let length = usize::try_from(read_leb128(from)?).ok()?;
     let (bytes, rest) = from.split_at_checked(length)?;
@@ -91,7 +91,7 @@ pub(super) fn read_bytes<'a>(from: &mut &'a [u8]) -> Option<&'a [u8]> {
 }
 
 impl PruningSummary {
-    /// The summary that is stored as these bytes; `None` where this version does not know their form.
+    /// Parses a stored summary; `None` if this version does not know its form.
     #[must_use]
     pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
         let (&VERSION, rest) = bytes.split_first()? else { return None };

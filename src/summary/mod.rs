@@ -1,15 +1,15 @@
-//! What a batch holds, in few bytes: so that a query passes over batches, and parts of one, that hold nothing for it.
+//! Compact summaries of a batch's contents, so that a query can skip batches and spans without a match.
 //!
-//! Of a batch: the first and the last instant of its records, and for each of the [indexed
-//! fields](crate::record::INDEXED_FIELDS) the set of its values while these are few, else a filter of its texts (a
-//! Bloom filter), else nothing. It is kept in the batch's entries ([`form`]). A batch of more than one span has a
-//! sidecar object with the same for each span, and with the table of the ranges of its spans ([`spans`]). Reading
-//! order: [`build`] collects while the batch is indexed, `dictionary` and `filter` are what it collects in.
+//! A batch's summary has the first and the last instant of its records, and for each of the [indexed
+//! fields](crate::record::INDEXED_FIELDS) the set of its values if these are few, else a filter of its texts (a Bloom
+//! filter), else nothing. It is stored in the batch's entries ([`form`]). A batch of more than one span has a sidecar
+//! object with the same for each span, and with a table of the spans' extents ([`spans`]). Reading order: [`build`]
+//! collects while the batch is indexed, into `dictionary` and `filter`.
 //!
 //! # Invariants
 //!
-//! No value of a record is missing from the summaries of its batch and its span. A summary that is absent, or in an
-//! unknown form, says that anything may be there.
+//! Every value of a record is in the summaries of its batch and its span. A summary that is absent, or in an unknown
+//! form, admits any value.
 
 pub mod build;
 mod dictionary;
@@ -26,52 +26,51 @@ pub use spans::{SpanSummaries, SpanSummary, WindowHash};
 use crate::filter::PossibleValues;
 use crate::record::{FieldValue, indexed_field_position};
 
-/// The first and the last instant of records, in Unix nanoseconds.
+/// The first and the last instant of some records, in Unix nanoseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TimeBounds {
-    /// The first one.
+    /// The first instant.
     pub first_ns: i64,
-    /// The last one; before the first where there is no record.
+    /// The last instant; before the first if there are no records.
     pub last_ns: i64,
 }
 
 impl TimeBounds {
-    /// Of no record.
+    /// The bounds of no records.
     pub const NONE: Self = Self { first_ns: i64::MAX, last_ns: i64::MIN };
 
-    /// Of these records and one more.
+    /// Extends the bounds to another record.
     #[must_use]
     pub fn and(self, ns: i64) -> Self {
         Self { first_ns: self.first_ns.min(ns), last_ns: self.last_ns.max(ns) }
     }
 
-    /// Of these records and those.
+    /// Extends the bounds to those of other records.
     #[must_use]
     pub fn with(self, other: Self) -> Self {
         Self { first_ns: self.first_ns.min(other.first_ns), last_ns: self.last_ns.max(other.last_ns) }
     }
 
-    /// Whether a record may fall in the window from the first instant up to the second one, which does not belong to
-    /// it.
+    /// Returns whether a record may be in the window from `start_ns`, inclusive, to `end_ns`, exclusive.
     #[must_use]
     pub const fn meet(self, start_ns: i64, end_ns: i64) -> bool {
         self.first_ns < end_ns && self.last_ns >= start_ns
     }
 }
 
-/// What is known of the values of one field.
+/// The summary of one field's values.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FieldSummary {
-    /// Nothing.
+    /// The field may have any value.
     Any,
-    /// They are these JSON texts; an empty one denotes records without the field.
+    /// Every value is one of these JSON texts; an empty one denotes records without the field.
     OneOf(Vec<Box<[u8]>>),
-    /// They are texts of this filter, or absent.
+    /// Every value is a text in this filter, or absent.
     Texts(TextFilter),
 }
 
 impl FieldSummary {
-    /// What the field may hold.
+    /// Returns the values that the field may have.
     #[must_use]
     pub fn possible(&self) -> PossibleValues<'_> {
         match self {
@@ -82,7 +81,7 @@ impl FieldSummary {
     }
 }
 
-/// One of the values that these JSON texts spell.
+/// Returns the possible values given as JSON texts.
 fn one_of<'a>(tokens: impl Iterator<Item = &'a [u8]>) -> PossibleValues<'a> {
     let texts: Option<Vec<&str>> = tokens.map(|token| std::str::from_utf8(token).ok()).collect();
     texts.map_or(PossibleValues::Any, |texts| {
@@ -90,19 +89,19 @@ fn one_of<'a>(tokens: impl Iterator<Item = &'a [u8]>) -> PossibleValues<'a> {
     })
 }
 
-/// What is known of a batch.
+/// The summary of one batch.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PruningSummary {
-    /// How many spans it has. Where there are more than one, there is an object of their summaries.
+    /// Number of its spans. If there are several, a sidecar object has their summaries.
     pub spans: u32,
-    /// When its records were.
+    /// The times of its records.
     pub times: TimeBounds,
-    /// Its fields, in the order of [`crate::record::INDEXED_FIELDS`].
+    /// The summaries of its fields, in the order of [`crate::record::INDEXED_FIELDS`].
     pub fields: Vec<FieldSummary>,
 }
 
 impl PruningSummary {
-    /// What a field may hold.
+    /// Returns the values that a field may have.
     #[must_use]
     pub fn possible(&self, name: &str) -> PossibleValues<'_> {
         let field = indexed_field_position(name).and_then(|position| self.fields.get(position));

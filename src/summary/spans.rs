@@ -1,4 +1,4 @@
-//! The stored form of the summaries of a batch's spans, and of the ranges of these: one sidecar object of the batch.
+//! The stored form of the summaries of a batch's spans, with their extents: one sidecar object of the batch.
 //!
 //! ```text
 //! 0  u8      version = 1
@@ -15,7 +15,7 @@
 //! # Invariants
 //!
 //! Bytes that changed in transit are refused, and so is a window with another hash, by its reader ([`WindowHash`]).
-//! Tests freeze the form; another form has another version.
+//! Tests freeze the form; any other form gets a new version.
 
 use super::filter::{TextFilter, hash};
 use super::form::{read_bytes, write_bytes};
@@ -28,15 +28,15 @@ use crate::record::indexed_field_position;
 /// The version of this stored form.
 const VERSION: u8 = 1;
 
-/// Which of the first 256 values of a field there are.
+/// A set of a field's first 256 values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct TokenSet([u64; Self::LENGTH / 64]);
 
 impl TokenSet {
-    /// How many there can be.
+    /// Maximum number of values.
     pub(super) const LENGTH: usize = SUMMARY_TOKENS;
 
-    /// There is this one.
+    /// Adds a value by its number.
     #[inline]
     pub(super) fn set(&mut self, number: usize) {
         if let Some(word) = self.0.get_mut(number / 64) {
@@ -48,7 +48,7 @@ impl TokenSet {
         self.0.get(number / 64).is_some_and(|word| word >> (number % 64) & 1 == 1)
     }
 
-    /// Those of the tokens that there are.
+    /// Selects the tokens that are in the set.
     pub(super) fn of(self, tokens: &[Box<[u8]>]) -> impl Iterator<Item = &[u8]> {
         tokens.iter().enumerate().filter(move |(number, _)| self.has(*number)).map(|(_, token)| token.as_ref())
     }
@@ -68,18 +68,18 @@ impl TokenSet {
     }
 }
 
-/// What is known of a field in one span.
+/// The values of a field in one span.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum ValueSet {
-    /// Nothing.
+    /// The field may have any value.
     Any,
-    /// Its values are these of the field's.
+    /// Every value is one of these in the field's dictionary.
     Tokens(TokenSet),
-    /// They are texts of this filter, or absent.
+    /// Every value is a text in this filter, or absent.
     Texts(TextFilter),
 }
 
-/// What is known of one span, with its range.
+/// The collected values of one span.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct SpanValues {
     pub(super) times: TimeBounds,
@@ -93,7 +93,7 @@ impl Default for SpanValues {
     }
 }
 
-/// The stored form; `dictionaries` are the values of each field.
+/// Returns the stored form; `dictionaries` are the values of each field.
 pub(super) fn to_bytes(dictionaries: &[&[Box<[u8]>]], summaries: &[SpanValues], spans: &ObjectSpans) -> Vec<u8> {
     let base = summaries.iter().fold(TimeBounds::NONE, |times, span| times.with(span.times)).first_ns;
     let mut bytes = vec![VERSION];
@@ -120,7 +120,7 @@ fn window_of<'a>(spans: &'a ObjectSpans, extent: &SpanExtent) -> &'a [u8] {
     spans.windows.get(at(extent.window.start)..at(extent.window.end)).unwrap_or_default()
 }
 
-/// The hash of a packed window, by which a reader knows that the window is the one of its span.
+/// The hash of a packed window, by which a reader verifies that the window belongs to its span.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct WindowHash(u32);
 
@@ -130,7 +130,7 @@ impl WindowHash {
         Self(u32::from_le_bytes([a, b, c, d]))
     }
 
-    /// Whether these bytes are the packed window.
+    /// Returns whether these bytes are the packed window.
     #[must_use]
     pub fn matches(self, packed: &[u8]) -> bool {
         Self::new(packed) == self
@@ -163,20 +163,20 @@ fn write_span(bytes: &mut Vec<u8>, span: &SpanValues, base: i64, dictionaries: &
 /// The summaries of a batch's spans.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SpanSummaries {
-    /// The values of each field.
+    /// The dictionary of each field.
     dictionaries: Vec<Vec<Box<[u8]>>>,
-    /// The spans, by number.
+    /// The spans in the order of their numbers.
     pub spans: Vec<SpanSummary>,
 }
 
-/// One span.
+/// The summary of one span.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SpanSummary {
-    /// The ranges of the span and of its window.
+    /// The extents of the span and of its window.
     pub extent: SpanExtent,
-    /// When its records were.
+    /// The times of its records.
     pub times: TimeBounds,
-    /// How many there are.
+    /// Number of its records.
     pub records: u64,
     /// The hash of its packed window.
     pub window_hash: WindowHash,
@@ -184,7 +184,7 @@ pub struct SpanSummary {
 }
 
 impl SpanSummaries {
-    /// The summaries that are stored as these bytes; `None` where they are damaged, or of another version.
+    /// Parses stored summaries; `None` if they are damaged, or of another version.
     #[must_use]
     pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
         let (bytes, sum) = bytes.split_last_chunk()?;
@@ -202,7 +202,7 @@ impl SpanSummaries {
         rest.is_empty().then_some(Self { dictionaries, spans })
     }
 
-    /// What a field may hold in a span.
+    /// Returns the values that a field may have in a span.
     #[must_use]
     pub fn possible<'a>(&'a self, span: &'a SpanSummary, name: &str) -> PossibleValues<'a> {
         let Some(position) = indexed_field_position(name) else { return PossibleValues::Any };

@@ -1,15 +1,15 @@
-//! Tokens of JSON as texts, and the hashes of these: what a filter of texts is made of.
+//! Converts JSON tokens to texts and their hashes, for filters of texts.
 
 use super::filter::hash;
 use crate::record::FieldValue;
 
-/// Sorts hashes and keeps each once.
+/// Sorts hashes, and removes duplicates.
 pub(super) fn sort(texts: &mut Vec<u64>) {
     texts.sort_unstable();
     texts.dedup();
 }
 
-/// The hashes of these texts and of those that tokens spell; `None` where a token is something else.
+/// Adds the hashes of texts in `tokens` to these; `None` if a token is not a text.
 pub(super) fn with_tokens<'a>(mut texts: Vec<u64>, tokens: impl Iterator<Item = &'a [u8]>) -> Option<Vec<u64>> {
     for token in tokens {
         texts.push(text_of(token)?);
@@ -18,7 +18,7 @@ pub(super) fn with_tokens<'a>(mut texts: Vec<u64>, tokens: impl Iterator<Item = 
     Some(texts)
 }
 
-/// The bytes in the quotes of a string.
+/// Returns the bytes in the quotes of a string.
 #[inline]
 pub(super) fn inside(token: &[u8]) -> Option<&[u8]> {
     match token {
@@ -27,15 +27,15 @@ pub(super) fn inside(token: &[u8]) -> Option<&[u8]> {
     }
 }
 
-/// Whether the bytes in the quotes are the text itself.
+/// Returns whether the bytes in the quotes are the text itself.
 pub(super) fn is_plain(text: &[u8]) -> bool {
-    // Added up without a way out in the middle, so that the bytes are looked at many at a time.
+    // A sum without an early exit, so that many bytes are examined at once.
     let odd: u32 = text.iter().map(|byte| u32::from(!byte.is_ascii()) + u32::from(*byte == b'\\')).sum();
     odd == 0
 }
 
-/// The hash of the text that a token spells, where one that says that there is nothing spells the empty one; `None`
-/// where it is another value, or no UTF-8.
+/// Returns the hash of a token's text, which is empty for a token that means absence; `None` if it is another value, or
+/// not UTF-8.
 pub(super) fn text_of(token: &[u8]) -> Option<u64> {
     let token = std::str::from_utf8(token).ok()?;
     match FieldValue::from_json(token) {
