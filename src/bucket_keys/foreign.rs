@@ -1,7 +1,7 @@
-//! Files that are not logs, by their names. `schemas/foreign_files.toml` says the same with sources, and a test compares the
-//! two.
+//! Files that are not logs, by their names. `schemas/foreign_files.toml` repeats the list with sources, and a test
+//! compares the two.
 
-/// The names of files that other programs leave beside logs, in lower case.
+/// The lower-case names of files that other programs leave next to logs.
 pub const FOREIGN_NAMES: &[&str] = &[
     "_success",
     "_metadata",
@@ -19,10 +19,10 @@ pub const FOREIGN_NAMES: &[&str] = &[
     ".placeholder",
 ];
 
-/// How such names begin.
+/// Prefixes of such names.
 pub const FOREIGN_PREFIXES: &[&str] = &["_started_", "_committed_", "._", ".~", "~$"];
 
-/// How such names end.
+/// Suffixes of such names.
 #[rustfmt::skip]
 pub const FOREIGN_SUFFIXES: &[&str] = &[
     ".crc", "_$folder$", ".parquet", ".orc", ".avro", ".arrow", ".feather", ".csv", ".tsv", ".xls", ".xlsx", ".sqlite", ".db",
@@ -30,29 +30,29 @@ pub const FOREIGN_SUFFIXES: &[&str] = &[
     ".bmp", ".avif", ".pdf", ".html", ".htm", ".css", ".js", ".md", ".tmp", ".part", ".partial", ".swp", ".bak", "~",
 ];
 
-/// The names of folders that such files are in.
+/// The names of folders with such files.
 pub const FOREIGN_FOLDERS: &[&str] =
     &["_temporary", "_delta_log", "_spark_metadata", "_symlink_format_manifest", "__macosx", ".trash", ".trashes"];
 
-/// How the names of Logpush's own checks begin.
+/// Prefixes of the names of Logpush's own checks.
 pub const CHECK_PREFIXES: &[&str] = &["ownership-challenge", "ownership_challenge"];
 
-/// How they end.
+/// Suffixes of the names of Logpush's own checks.
 pub const CHECK_SUFFIXES: &[&str] = &[".txt"];
 
-/// Whether the file at `path` is Logpush's ownership challenge or its test upload.
+/// Returns whether the file at `path` is Logpush's ownership challenge or its test upload.
 pub(super) fn is_logpush_check(path: &str) -> bool {
     names(path).iter().any(|name| fits(name, &[], CHECK_PREFIXES, CHECK_SUFFIXES))
 }
 
-/// Whether the file at `path` is not a log by its name.
+/// Returns whether the name of the file at `path` shows that it is not a log.
 pub(super) fn is_foreign(path: &str) -> bool {
     let mut folders = path.split('/').rev().skip(1);
     names(path).iter().any(|name| fits(name, FOREIGN_NAMES, FOREIGN_PREFIXES, FOREIGN_SUFFIXES))
         || folders.any(|folder| FOREIGN_FOLDERS.contains(&folder.to_ascii_lowercase().as_str()))
 }
 
-/// The name of the file in lower case, as it is and without a final `.gz`.
+/// Returns the file's name in lower case, with and without a final `.gz`.
 fn names(path: &str) -> [String; 2] {
     let name = path.rsplit('/').next().unwrap_or(path).to_ascii_lowercase();
     let plain = name.strip_suffix(".gz").unwrap_or(&name).to_owned();

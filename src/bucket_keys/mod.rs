@@ -1,7 +1,8 @@
-//! Every object key of the system: what a key in the log bucket is, and how raydex names what it writes itself.
+//! Every object key of the system: the classes of keys in the log bucket, and the names of the objects that raydex
+//! writes.
 //!
-//! Everything that raydex writes for itself is under one folder, [`FOLDER`]: lifecycle rules, event notifications and
-//! listings need to know that folder alone. It is in the log bucket, or in a bucket of its own.
+//! All of raydex's own objects are in one folder, [`FOLDER`]: lifecycle rules, event notifications and listings need to
+//! know only that. It is in the log bucket, or in a bucket of its own.
 //!
 //! ```text
 //! {prefix}{dataset}/{day}/{start}_{end}_{id}.log.gz              a batch, by Logpush or by an upload
@@ -21,10 +22,10 @@ use crate::time;
 
 pub use prefixes::{DatasetClaim, LogPrefixes, PrefixRule};
 
-/// The folder of everything that raydex writes for itself.
+/// The folder of all objects that raydex writes for itself.
 pub const FOLDER: &str = "raydex/";
 
-/// The folders whose objects are never read as logs: raydex's own, and the one that the usual JavaScript Worker writes to.
+/// The folders whose objects are never read as logs: raydex's own, and that of the usual JavaScript Worker.
 pub const UNREAD_FOLDERS: [&str; 2] = [FOLDER, "processed/"];
 
 /// The folder of the bodies of payloads.
@@ -39,16 +40,16 @@ pub const SUMMARIES: &str = "raydex/summaries/v1/";
 /// The folder of the segments of the audit log.
 pub const AUDIT_SEGMENTS: &str = "raydex/audit/v1/";
 
-/// What an object of the log bucket is, by its key.
+/// The class of an object in the log bucket, by its key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KeyClass {
-    /// A batch, with what its key says of its dataset.
+    /// A batch, with the key's claim of its dataset.
     Batch(DatasetClaim),
     /// An object that is not indexed.
     Ignored(IgnoreReason),
 }
 
-/// Why an object is not indexed.
+/// The reason why an object is not indexed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum IgnoreReason {
     /// It is outside the watched folders, or in raydex's own folder.
@@ -57,14 +58,14 @@ pub enum IgnoreReason {
     LogpushCheck,
     /// A folder's placeholder: the key ends with a slash.
     Folder,
-    /// Its name is that of a file that is not a log.
+    /// Its name shows that it is not a log.
     NotALog,
-    /// Its folder is named as no known dataset, and its records are of none.
+    /// Its folder names no known dataset, and its records are of none.
     UnknownDataset,
 }
 
 impl IgnoreReason {
-    /// The stable code of the reason, in logs and counts.
+    /// Returns the stable code of the reason for logs and counts.
     #[must_use]
     pub const fn code(self) -> &'static str {
         match self {
@@ -77,14 +78,14 @@ impl IgnoreReason {
     }
 }
 
-/// Classifies the object at `key` of the log bucket, where Logpush writes under `prefixes`.
+/// Classifies the object at `key` of the log bucket, given the folders that Logpush writes to.
 #[must_use]
 pub fn classify(key: &str, prefixes: &LogPrefixes) -> KeyClass {
     let Some(path) = prefixes.path(key) else { return KeyClass::Ignored(IgnoreReason::OtherPrefix) };
     if path.is_empty() || path.ends_with('/') {
         return KeyClass::Ignored(IgnoreReason::Folder);
     }
-    // `ownership-challenge-1a2b.txt` and `test.txt.gz`: Logpush names no batch so.
+    // `ownership-challenge-1a2b.txt` and `test.txt.gz`: Logpush never names a batch like that.
     if foreign::is_logpush_check(path) {
         return KeyClass::Ignored(IgnoreReason::LogpushCheck);
     }
@@ -94,15 +95,15 @@ pub fn classify(key: &str, prefixes: &LogPrefixes) -> KeyClass {
     KeyClass::Batch(prefixes.claim(key))
 }
 
-/// The key of an uploaded batch, in the form that Logpush uses.
+/// Returns the key of an uploaded batch, in Logpush's form.
 #[must_use]
 pub fn batch_key(prefix: &str, dataset: Dataset, start_ms: i64, end_ms: i64, id: u32) -> String {
     let (day, start, end) = (time::day(start_ms), time::stamp(start_ms), time::stamp(end_ms));
     format!("{prefix}{dataset}/{day}/{start}_{end}_{id:08x}.log.gz")
 }
 
-/// The start and the end of a batch in Unix milliseconds, read from its name. They are equal where the name has only
-/// one stamp.
+/// Parses the start and the end of a batch from its name, in Unix milliseconds. They are equal if the name has only one
+/// timestamp.
 #[must_use]
 pub fn batch_times(key: &str) -> Option<(i64, i64)> {
     let name = key.rsplit('/').next().unwrap_or(key);
@@ -111,29 +112,29 @@ pub fn batch_times(key: &str) -> Option<(i64, i64)> {
     Some((first, stamps.next().unwrap_or(first)))
 }
 
-/// The day in a folder's name: `20260328` of `logs/http_requests/20260328/`.
+/// Returns the day in a folder's name: `20260328` of `logs/http_requests/20260328/`.
 #[must_use]
 pub fn folder_day(folder: &str) -> Option<&str> {
     let name = folder.strip_suffix('/')?.rsplit('/').next()?;
     (name.len() == 8 && name.bytes().all(|byte| byte.is_ascii_digit())).then_some(name)
 }
 
-/// The key to go on after in a listing that came to `last`: a folder whose objects are never read is passed over.
+/// Returns the key after which a listing that reached `last` continues: it skips folders whose objects are never read.
 #[must_use]
 pub fn skip_unread_folder(last: &str) -> String {
     let folder = UNREAD_FOLDERS.into_iter().find(|folder| last.starts_with(folder));
     folder.map_or_else(|| last.to_owned(), |folder| format!("{folder}{}", char::MAX))
 }
 
-/// The key of a pack of payload bodies: source (64 hexadecimal digits), plan, number of the first payload,
+/// Returns the key of a pack of payload bodies: source (64 hexadecimal digits), plan, number of the first payload,
 /// [`pack_digest`]. Every part is derived, none is chosen by a client, so equal keys mean equal objects.
 #[must_use]
 pub fn pack_key(source: &str, plan: u32, first: &str, digest: &str) -> String {
     format!("{PAYLOADS}{source}/{plan}/{first}-{digest}")
 }
 
-/// The digest that names a pack: the SHA-256 of the hexadecimal SHA-256 digests of its bodies, in order. The bodies are
-/// hashed already, so their bytes are not hashed again.
+/// Returns the digest that names a pack: the SHA-256 of the hexadecimal SHA-256 digests of its bodies, in order. The
+/// bodies are hashed already, so their bytes are not hashed again.
 #[must_use]
 pub fn pack_digest<'a>(sha256_of_bodies: impl IntoIterator<Item = &'a str>) -> String {
     let mut hash = Sha256::new();
@@ -141,7 +142,7 @@ pub fn pack_digest<'a>(sha256_of_bodies: impl IntoIterator<Item = &'a str>) -> S
     hex::encode(hash.finalize())
 }
 
-/// Identifies one version of one object: the hexadecimal SHA-256 of bucket, key and `ETag`, separated by NUL.
+/// Returns the identity of an object version: the hexadecimal SHA-256 of bucket, key and `ETag`, separated by NUL.
 #[must_use]
 pub fn version_digest(bucket: &str, key: &str, etag: &str) -> String {
     let mut hash = Sha256::new();
@@ -151,26 +152,26 @@ pub fn version_digest(bucket: &str, key: &str, etag: &str) -> String {
     hex::encode(hash.finalize())
 }
 
-/// The key of the windows of a batch's access points, by its [`version_digest`].
+/// Returns the key of the windows of a batch's access points, by its [`version_digest`].
 #[must_use]
 pub fn windows_key(digest: &str) -> String {
     format!("{WINDOWS}{digest}")
 }
 
-/// The key of the summaries of a batch's spans, by its [`version_digest`].
+/// Returns the key of the summaries of a batch's spans, by its [`version_digest`].
 #[must_use]
 pub fn summaries_key(digest: &str) -> String {
     format!("{SUMMARIES}{digest}")
 }
 
-/// The key of a segment of the audit log: its first and last entry, and the hash of the last one, which covers the whole
-/// chain up to it. Keys sort in the order of their entries.
+/// Returns the key of a segment of the audit log: its first and last entry, and the hash of the last one, which covers
+/// the whole chain up to it. Keys sort in the order of their entries.
 #[must_use]
 pub fn segment_key(first: u64, last: u64, hash: &str) -> String {
     format!("{AUDIT_SEGMENTS}{first:020}-{last:020}-{hash}.ndjson.gz")
 }
 
-/// The number of the first entry of the segment at `key`; `None` where the key is not a segment's.
+/// Parses the number of the first entry from the key of a segment; `None` if the key is not a segment's.
 #[must_use]
 pub fn segment_first(key: &str) -> Option<u64> {
     key.strip_prefix(AUDIT_SEGMENTS)?.split_once('-')?.0.parse().ok()

@@ -1,23 +1,23 @@
-//! The folders that Logpush writes to, and what a key says of its batch there: of which dataset it is, of which zone, and
-//! under which names its records keep ray and time.
+//! The folders that Logpush writes to, and the properties of a batch that its key implies: its dataset, its zone, and
+//! the names of the members with ray and time in its records.
 //!
 //! # Invariants
 //!
-//! The whole key speaks, the watched folder included. What a setting says counts more than the folders' names.
+//! The whole key counts, including the watched folder. A setting takes precedence over the folders' names.
 
 use super::UNREAD_FOLDERS;
 use crate::record::{Dataset, KeyNames};
 
-/// What a key says of the dataset of its batch.
+/// The claim of a key about its batch's dataset.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DatasetClaim {
-    /// A folder has the dataset's own name, or a setting says so.
+    /// A folder has the dataset's own name, or a setting names it.
     Named(Dataset),
-    /// A folder has a name that people use for the dataset, and perhaps for another one.
+    /// A folder has a common name for the dataset, and possibly for another one.
     Alias(Dataset),
-    /// No folder says anything: they are days, hours, zones.
+    /// No folder names anything: they are days, hours, zones.
     Unnamed,
-    /// A folder has a name that is no dataset's.
+    /// A folder has a name that is not a dataset's.
     Unknown,
 }
 
@@ -27,25 +27,25 @@ impl From<Dataset> for DatasetClaim {
     }
 }
 
-/// What the setting `DATASETS` says of the batches under a prefix.
+/// A rule of the setting `DATASETS` for the batches under a prefix.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct PrefixRule {
-    /// The prefix of their keys.
+    /// The prefix of the batches' keys.
     pub prefix: String,
-    /// Their dataset.
+    /// The dataset of the batches.
     pub dataset: Option<Dataset>,
-    /// The zone of records that do not say it themselves, in lower case.
+    /// The zone of records that do not name it themselves, in lower case.
     pub zone: Option<String>,
-    /// The field that the job renamed the ray to.
+    /// The name that the job gives to the ray's field.
     pub ray: Option<String>,
-    /// The field that the job renamed the time to.
+    /// The name that the job gives to the time's field.
     pub time: Option<String>,
-    /// The field that the job renamed the parent's ray to.
+    /// The name that the job gives to the field of the parent's ray.
     pub parent: Option<String>,
 }
 
 impl PrefixRule {
-    /// The names under which records of the dataset keep ray and time.
+    /// Returns the names of the members with ray and time in records of the dataset.
     #[must_use]
     pub fn key_names(&self, dataset: Dataset) -> KeyNames {
         if self.dataset.is_some_and(|of| of != dataset) {
@@ -58,14 +58,14 @@ impl PrefixRule {
 /// The folders that Logpush writes to, and the rules for prefixes in them.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct LogPrefixes {
-    /// Each ends with a slash, or is empty: the whole bucket.
+    /// The folders, each ending with a slash; an empty one is the whole bucket.
     folders: Vec<String>,
-    /// The longest prefixes first.
+    /// The rules, longest prefixes first.
     rules: Vec<PrefixRule>,
 }
 
 impl LogPrefixes {
-    /// These folders, without those that are in others of them.
+    /// Creates a set of folders, without those nested in others.
     #[must_use]
     pub fn new(mut folders: Vec<String>, mut rules: Vec<PrefixRule>) -> Self {
         folders.sort();
@@ -74,33 +74,34 @@ impl LogPrefixes {
         Self { folders, rules }
     }
 
-    /// One folder.
+    /// Creates a set of a single folder.
     #[must_use]
     pub fn one(folder: &str) -> Self {
         Self::new(vec![folder.to_owned()], Vec::new())
     }
 
-    /// The folders, in their order.
+    /// Returns the folders, in order.
     #[must_use]
     pub fn folders(&self) -> &[String] {
         &self.folders
     }
 
-    /// What follows the folder in the key of a log.
+    /// Returns the part of a log's key after the folder.
     #[must_use]
     pub fn path<'k>(&self, key: &'k str) -> Option<&'k str> {
         let is_log = !is_never_log(key);
         self.folders.iter().find_map(|folder| key.strip_prefix(folder.as_str())).filter(|_| is_log)
     }
 
-    /// The folders below the watched one that the log at `key` is in, the outermost first, each with its final slash.
+    /// Returns the folders between the watched one and the log at `key`, the outermost first, each with its final
+    /// slash.
     pub fn folders_below<'k>(&self, key: &'k str) -> impl Iterator<Item = &'k str> {
         let below = self.path(key).map_or(key.len(), |path| key.len() - path.len());
         key.match_indices('/').filter(move |(at, _)| *at >= below).filter_map(|(at, _)| key.get(..=at))
     }
 
-    /// The folders that a listing of all, in the order of keys, has left after the key `after`: the one that it is in
-    /// first.
+    /// Returns the folders that remain in a listing in key order after the key `after`, beginning with the one that
+    /// contains it.
     #[must_use]
     pub fn folders_from(&self, after: Option<&str>) -> &[String] {
         let is_listed =
@@ -109,14 +110,14 @@ impl LogPrefixes {
         self.folders.get(listed..).unwrap_or_default()
     }
 
-    /// Whether objects whose keys begin so may be logs: the prefix is in one of the folders, or one of them is in it.
+    /// Returns whether keys with this prefix may be logs: the prefix is in one of the folders, or contains one.
     #[must_use]
     pub fn may_hold(&self, prefix: &str) -> bool {
         !is_never_log(prefix)
             && self.folders.iter().any(|folder| prefix.starts_with(folder.as_str()) || folder.starts_with(prefix))
     }
 
-    /// What the key says of its batch's dataset.
+    /// Returns the key's claim about its batch's dataset.
     #[must_use]
     pub fn claim(&self, key: &str) -> DatasetClaim {
         if let Some(dataset) = self.rule(key).and_then(|rule| rule.dataset) {
@@ -137,19 +138,19 @@ impl LogPrefixes {
         if is_named { DatasetClaim::Unknown } else { DatasetClaim::Unnamed }
     }
 
-    /// The names under which records of this dataset in the batch at `key` keep ray and time.
+    /// Returns the names of the members with ray and time in records of this dataset in the batch at `key`.
     #[must_use]
     pub fn key_names(&self, key: &str, dataset: Dataset) -> KeyNames {
         self.rule(key).map_or_else(|| KeyNames::of(dataset), |rule| rule.key_names(dataset))
     }
 
-    /// The zone of records of the batch at `key` that do not say it themselves.
+    /// Returns the zone of records that do not name it themselves in the batch at `key`.
     #[must_use]
     pub fn zone(&self, key: &str) -> Option<&str> {
         self.rule(key)?.zone.as_deref()
     }
 
-    /// The folder for uploads of a dataset: the first whose name does not speak against it.
+    /// Returns the folder for uploads of a dataset: the first whose name does not contradict it.
     #[must_use]
     pub fn upload_folder(&self, dataset: Dataset) -> &str {
         let fits = |folder: &&String| self.claim(&format!("{folder}{dataset}/x")) == DatasetClaim::Named(dataset);
@@ -157,7 +158,7 @@ impl LogPrefixes {
         folder.map_or("", String::as_str)
     }
 
-    /// The first folder of the key that says nothing known, which stands for all batches under it.
+    /// Returns the first folder in the key without a known meaning; it stands for all batches under it.
     #[must_use]
     pub fn unknown_folder<'k>(&self, key: &'k str) -> &'k str {
         let path = self.path(key).unwrap_or(key);
@@ -171,19 +172,20 @@ impl LogPrefixes {
         key.get(..end).unwrap_or(key)
     }
 
-    /// The rule for the object at `key`: the one of the longest prefix.
+    /// Returns the rule for the object at `key`: that with the longest prefix.
     #[must_use]
     pub fn rule(&self, key: &str) -> Option<&PrefixRule> {
         self.rules.iter().find(|rule| key.starts_with(&rule.prefix))
     }
 }
 
-/// Whether a key is in a folder whose objects are never read as logs.
+/// Returns whether a key is in a folder whose objects are never read as logs.
 fn is_never_log(key: &str) -> bool {
     UNREAD_FOLDERS.into_iter().any(|folder| key.starts_with(folder))
 }
 
-/// The word of a folder's name that may name a dataset, with underscores. `None` for days, hours, zones and the like.
+/// Returns the word in a folder's name that may name a dataset, with underscores. `None` for days, hours, zones and the
+/// like.
 fn word(folder: &str) -> Option<String> {
     const NAMING: [&str; 8] = ["dataset", "type", "table", "stream", "source", "kind", "log_type", "logtype"];
     let folder = folder.trim_end_matches('/');
@@ -193,13 +195,13 @@ fn word(folder: &str) -> Option<String> {
         None => folder,
     };
     let is_word = name.bytes().any(|byte| byte.is_ascii_alphabetic() && !b"tz".contains(&byte));
-    // A zone's name has a point, its identifier 32 digits; what Logpush replaces has braces.
+    // A zone's name has a dot, its identifier 32 digits; Logpush's placeholders have braces.
     let is_id = name.len() >= 16 && name.bytes().all(|byte| byte.is_ascii_hexdigit());
     let is_word = is_word && !is_id && !name.contains(['.', '{', '}']);
     is_word.then(|| name.replace(['-', ' '], "_"))
 }
 
-/// The dataset that people call so, or whose name is a part of the word.
+/// Returns the dataset commonly known by this name, or whose name is a part of the word.
 fn known_as(word: &str) -> Option<Dataset> {
     let called = Dataset::ALL.into_iter().find(|dataset| dataset.spec().folders.contains(&word));
     let padded = format!("_{word}_");
@@ -247,7 +249,7 @@ mod tests {
             ("logs/waf/http_requests/a.log.gz", Named(Dataset::HttpRequests)),
             ("logs/prod/20260328/a.log.gz", Unknown),
             ("logs/new_dataset/20260328/a.log.gz", Unknown),
-            // A file's name is not a folder's.
+            // The name of a file does not count as a folder's.
             ("logs/http_requests", Unnamed),
         ] {
             assert_eq!(logs.claim(key), claim, "{key}");
