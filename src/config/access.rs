@@ -1,15 +1,15 @@
 //! The settings of authentication: tokens and Cloudflare Access.
 //!
 //! # Invariants
-//! A deployment without a token and without Access is not configured. Team, audience and grants of Access are set
-//! together or not at all. No error contains a value.
+//! A deployment without a token and without Access counts as not configured. Team, audience and grants of Access are
+//! set together or not at all. No error contains a value.
 
 use super::reader::{SettingsReader, not_valid, one_of};
 use super::settings::{ACCESS_AUD, ACCESS_GRANTS, ACCESS_PLAIN_HTTP, ACCESS_TEAM, TOKEN, TOKENS};
 use crate::access::{AccessRules, SignOn, TokenIssuer, TokenRule, main_rule, read_grants, read_tokens};
 
-/// Reads the settings of authentication, all of them, so that every error is reported. The result is meaningful only if
-/// the reader has no error.
+/// Reads all settings of authentication, so that every error is reported. The result is meaningful only if the reader
+/// has no error.
 pub(super) fn read<G: Fn(&str) -> Option<String>>(reader: &mut SettingsReader<G>) -> AccessRules {
     let main = reader.read(&TOKEN, token_hash);
     let tokens = reader.read(&TOKENS, |text| tokens(text, main));
@@ -28,7 +28,7 @@ fn token_hash(value: &str) -> Result<[u8; 32], String> {
     decoded.map(|()| hash).map_err(|_| "must be a SHA-256 in 64 hexadecimal digits".into())
 }
 
-/// Parses the listed tokens, none of which may be the main token.
+/// Parses the listed tokens; none may be the main token.
 fn tokens(text: &str, main: Option<[u8; 32]>) -> Result<Vec<TokenRule>, String> {
     let rules = read_tokens(text).map_err(not_valid)?;
     let is_main = main.is_some_and(|main| rules.iter().any(|rule| rule.sha256 == main));

@@ -1,4 +1,4 @@
-//! Where Logpush writes, and of which dataset that is: the settings `LOG_PREFIX` and `DATASETS`.
+//! The settings `LOG_PREFIX` and `DATASETS`: the folders that Logpush writes to, and the datasets in them.
 
 use std::collections::BTreeMap;
 
@@ -9,10 +9,10 @@ use super::settings;
 use crate::bucket_keys::{LogPrefixes, PrefixRule, UNREAD_FOLDERS};
 use crate::record::Dataset;
 
-/// Most bytes of a folder.
+/// Maximum length of a folder in bytes.
 const FOLDER_BYTES: usize = 512;
 
-/// What the setting says of the batches under one prefix.
+/// The rule of the setting for the batches under one prefix.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RuleEntry {
@@ -22,7 +22,7 @@ struct RuleEntry {
     fields: RenamedFields,
 }
 
-/// The names that a job gave to fields.
+/// The names that a job gives to fields.
 #[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields)]
 struct RenamedFields {
@@ -61,7 +61,7 @@ fn folder(value: &str) -> Result<String, String> {
     }
 }
 
-/// Parses a JSON object of prefixes and what is said of them.
+/// Parses a JSON object of prefixes and their rules.
 fn rules(value: &str) -> Result<Vec<PrefixRule>, String> {
     let entries: BTreeMap<String, RuleEntry> = serde_json::from_str(value).map_err(|_| {
         "must be a JSON object of prefixes, such as {\"logs/eu/\":{\"dataset\":\"http_requests\",\"zone\":\"example.com\",\

@@ -43,7 +43,7 @@ pub(super) fn read<G: Fn(&str) -> Option<String>>(reader: &mut SettingsReader<G>
     Some(DeliverySettings { endpoint: endpoint?, key: key?, second_key, on_unknown, server_errors })
 }
 
-/// The endpoint. Address and path are each checked with a valid counterpart, so that errors in both are reported.
+/// Reads the endpoint. Address and path are each checked with a valid counterpart, so that errors in both are reported.
 fn endpoint<G: Fn(&str) -> Option<String>>(
     reader: &mut SettingsReader<G>,
     allow_http: bool,

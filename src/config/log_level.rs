@@ -18,7 +18,7 @@ impl LogLevel {
     /// Every level, least severe first.
     pub const ALL: &'static [Self] = &[Self::Debug, Self::Info, Self::Warn, Self::Error];
 
-    /// The name in settings and log lines.
+    /// Returns the name in settings and log lines.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {

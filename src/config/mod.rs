@@ -1,7 +1,7 @@
 //! The settings of a deployment, read and checked once.
 //!
-//! `settings` is the list, held against `schemas/config.json` by a test; `reader` finds the values; `access` has who is
-//! let in, `delivery` what sending alone needs.
+//! `settings` is the list, compared with `schemas/config.json` by a test; `reader` reads the values; `access` has the
+//! settings of authentication, `delivery` those of sending.
 //!
 //! # Invariants
 //! Every missing or invalid setting is reported, all at once. No message contains a secret.
@@ -36,9 +36,9 @@ use reader::{SettingsReader, not_valid, one_of};
 /// The settings of a deployment, each parsed and checked.
 #[derive(Clone)]
 pub struct Config {
-    /// The tokens and Cloudflare Access grants.
+    /// The tokens and the grants of Cloudflare Access.
     pub access: AccessRules,
-    /// Requests that one caller may send per minute; 0 for no limit.
+    /// Number of requests that a caller may send per minute; 0 for no limit.
     pub per_minute: u32,
     /// The roles that must give a reason for each request that shows log lines.
     pub reason_roles: Vec<Role>,
@@ -46,17 +46,17 @@ pub struct Config {
     pub zones: Option<Vec<(String, String)>>,
     /// The name of the bucket that Logpush writes to.
     pub bucket_name: String,
-    /// The folders that Logpush writes to, and what is said of the batches in them.
+    /// The folders that Logpush writes to, with the rules for the batches in them.
     pub log_prefix: LogPrefixes,
-    /// For how many days the lifecycle rules of the bucket keep logs; `None` where that is not said.
+    /// Number of days that the bucket's lifecycle rules keep logs; `None` if not set.
     pub retention_days: Option<u32>,
-    /// The values of the partner's lines that a deployment sets.
+    /// The values of the partner's lines that the deployment sets.
     pub partner: PartnerOptions,
-    /// Lines of one payload, at most.
+    /// Maximum number of lines in a payload.
     pub batch_size: u32,
-    /// Whether subrequests of Workers are delivered.
+    /// Whether requests made by Workers are delivered.
     pub subrequests: Subrequests,
-    /// Whether lines that are in another payload already are delivered again.
+    /// Whether lines that are already in another payload are delivered again.
     pub duplicates: DuplicatePolicy,
     /// The filter of records to deliver; `None` for all.
     pub filter: Option<Filter>,
@@ -72,7 +72,7 @@ impl Config {
     /// Reads the settings from the deployment.
     ///
     /// # Errors
-    /// Every [`ConfigFault`] there is.
+    /// Every [`ConfigFault`] found.
     pub fn read(get: impl Fn(&str) -> Option<String>) -> Result<Self, Vec<ConfigFault>> {
         let mut reader = SettingsReader::new(get);
         let config = Self::from(&mut reader);
@@ -80,7 +80,7 @@ impl Config {
         config.filter(|_| faults.is_empty()).ok_or(faults)
     }
 
-    /// The settings that are valid and yet most likely not what was meant. No text contains a value.
+    /// Returns warnings about settings that are valid but most likely a mistake. No text contains a value.
     #[must_use]
     pub fn warnings(&self) -> Vec<String> {
         let datasets = [Dataset::HttpRequests];
@@ -94,7 +94,7 @@ impl Config {
         unlisted.map(warning).collect()
     }
 
-    /// The settings, or `None` after an error; every setting is read before the first is needed.
+    /// Reads the settings; `None` after an error. Every setting is read before the first one is needed.
     fn from<G: Fn(&str) -> Option<String>>(reader: &mut SettingsReader<G>) -> Option<Self> {
         let access = access::read(reader);
         let per_minute = reader
@@ -158,7 +158,8 @@ fn bucket_name(value: &str) -> Result<String, String> {
     if fits { Ok(value.to_owned()) } else { Err(wrong.into()) }
 }
 
-/// The values of the partner's lines. Each is checked with a valid counterpart, so that errors in both are reported.
+/// Reads the values of the partner's lines. Each is checked with a valid counterpart, so that errors in both are
+/// reported.
 fn partner<G: Fn(&str) -> Option<String>>(reader: &mut SettingsReader<G>) -> Option<PartnerOptions> {
     let options = |tenant: &str, country: &str| PartnerOptions::new(tenant, country).map_err(not_valid);
     let tenant = reader.read(&settings::TENANT, |tenant| options(tenant, "CN").map(|options| options.tenant));
@@ -192,7 +193,7 @@ mod tests {
 
     const HASH: &str = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08";
 
-    /// A deployment with a token and these settings.
+    /// Reads a deployment with a token and these settings.
     fn read(set: &[(&str, &str)]) -> Result<Config, Vec<ConfigFault>> {
         Config::read(|name| {
             let found = set.iter().find(|(set, _)| *set == name).map(|(_, value)| (*value).to_owned());
@@ -200,7 +201,7 @@ mod tests {
         })
     }
 
-    /// The faults of a deployment, which show none of its values.
+    /// Returns the faults of a deployment, which show none of its values.
     fn faults(set: &[(&str, &str)]) -> Vec<String> {
         let faults = read(set).err().unwrap_or_default();
         let words = ConfigFault::words(&faults);
@@ -221,7 +222,7 @@ mod tests {
         assert_eq!(Config::read(|_| None).err(), Some(vec![ConfigFault::Missing("API_TOKEN_SHA256")]));
     }
 
-    /// The faults of a deployment that has these settings alone.
+    /// Returns the faults of a deployment with these settings alone.
     fn faults_alone(set: &[(&str, &str)]) -> Vec<String> {
         let read = Config::read(|name| Some(set.iter().find(|(set, _)| *set == name)?.1.to_owned()));
         read.err().unwrap_or_default().iter().map(ToString::to_string).collect()

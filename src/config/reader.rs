@@ -17,7 +17,7 @@ pub enum ConfigFault {
 }
 
 impl ConfigFault {
-    /// All errors in one line, separated by commas.
+    /// Joins all errors into one line, separated by commas.
     #[must_use]
     pub fn words(faults: &[Self]) -> String {
         itertools::join(faults, ", ")
@@ -35,7 +35,7 @@ impl<G: Fn(&str) -> Option<String>> SettingsReader<G> {
         Self { get, faults: Vec::new() }
     }
 
-    /// The value, if it is not empty.
+    /// Returns the value, if it is not empty.
     pub(super) fn given(&self, setting: &SettingSpec) -> Option<String> {
         (self.get)(setting.name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty())
     }
@@ -47,7 +47,7 @@ impl<G: Fn(&str) -> Option<String>> SettingsReader<G> {
         read(&value).map_err(|words| self.faults.push(ConfigFault::Invalid(setting.name, words))).ok()
     }
 
-    /// Parses the value, an empty one too, or the default where there is none.
+    /// Parses the value, even an empty one, or the default if it is not set.
     pub(super) fn read_even_empty<T>(
         &mut self,
         setting: &SettingSpec,
@@ -58,24 +58,24 @@ impl<G: Fn(&str) -> Option<String>> SettingsReader<G> {
         read(&value).map_err(|words| self.faults.push(ConfigFault::Invalid(setting.name, words))).ok()
     }
 
-    /// Adds the error of a missing setting.
+    /// Records that a setting is missing.
     pub(super) fn missing(&mut self, setting: &SettingSpec) {
         self.faults.push(ConfigFault::Missing(setting.name));
     }
 
-    /// The collected errors, in the order of reading.
+    /// Returns the collected errors in the order of reading.
     pub(super) fn faults(self) -> Vec<ConfigFault> {
         self.faults
     }
 }
 
-/// The element of `all` with the name `text`; the error lists the names.
+/// Returns the element of `all` with the name `text`; the error lists the names.
 pub(super) fn one_of<T: Copy>(text: &str, all: &[T], name: impl Fn(T) -> &'static str) -> Result<T, String> {
     let found = all.iter().copied().find(|&choice| name(choice) == text);
     found.ok_or_else(|| format!("must be one of {}", itertools::join(all.iter().map(|&choice| name(choice)), ", ")))
 }
 
-/// The text of another module's error, to follow the name of the setting.
+/// Formats another module's error to follow the name of the setting.
 pub(super) fn not_valid(error: impl std::fmt::Display) -> String {
     format!("is not valid: {error}")
 }

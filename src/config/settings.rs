@@ -1,5 +1,5 @@
-//! The list of settings: name, secrecy and default. No other file spells the name of a setting, and a test
-//! compares the list with `schemas/config.json` and the documentation.
+//! The list of settings: name, secrecy and default. No other file spells the name of a setting, and a test compares the
+//! list with `schemas/config.json` and the documentation.
 
 /// The effect of not setting a setting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,7 +15,7 @@ pub enum SettingRequirement {
 pub struct SettingSpec {
     /// The name of the variable or secret.
     pub name: &'static str,
-    /// Whether it is a secret of the Worker, not a variable.
+    /// Whether it is a secret of the Worker rather than a variable.
     pub secret: bool,
     /// The effect of not setting it.
     pub need: SettingRequirement,
@@ -30,7 +30,7 @@ impl SettingSpec {
         Self { name, secret: true, need }
     }
 
-    /// The default value, if it has one.
+    /// Returns the default value, if it has one.
     #[must_use]
     pub const fn default(&self) -> Option<&'static str> {
         match self.need {
@@ -40,7 +40,7 @@ impl SettingSpec {
     }
 }
 
-/// The SHA-256 of the main token, which has every right, in 64 hexadecimal digits.
+/// The SHA-256 of the main token, which grants every right, in 64 hexadecimal digits.
 pub const TOKEN: SettingSpec = SettingSpec::secret("API_TOKEN_SHA256", SettingRequirement::Optional);
 /// The other tokens with their grants, as a JSON array.
 pub const TOKENS: SettingSpec = SettingSpec::secret("API_TOKENS", SettingRequirement::Optional);
@@ -50,7 +50,7 @@ pub const ACCESS_TEAM: SettingSpec = SettingSpec::variable("ACCESS_TEAM", Settin
 pub const ACCESS_AUD: SettingSpec = SettingSpec::variable("ACCESS_AUD", SettingRequirement::Optional);
 /// The grants to the bearers of Access assertions, as a JSON array.
 pub const ACCESS_GRANTS: SettingSpec = SettingSpec::variable("ACCESS_GRANTS", SettingRequirement::Optional);
-/// Whether the issuer's address may be plain HTTP on the local host.
+/// Whether the issuer's address may be plain HTTP on localhost.
 pub const ACCESS_PLAIN_HTTP: SettingSpec =
     SettingSpec::variable("ACCESS_PLAIN_HTTP", SettingRequirement::Default("refuse"));
 /// The roles that must give a reason for each request that shows log lines, separated by commas.
@@ -58,16 +58,16 @@ pub const REASON_ROLES: SettingSpec = SettingSpec::variable("API_REASON_ROLES", 
 /// The name of the log bucket in the default deployment.
 pub const DEFAULT_BUCKET_NAME: &str = "cdn-logs-raw";
 
-/// The name of the bucket that Logpush writes to: part of every batch's identity, and what its events must say.
+/// The name of the bucket that Logpush writes to: part of every batch's identity, and required in its events.
 pub const BUCKET_NAME: SettingSpec =
     SettingSpec::variable("BUCKET_NAME", SettingRequirement::Default(DEFAULT_BUCKET_NAME));
 /// The folders that Logpush writes to, separated by commas; empty for the whole bucket.
 pub const PREFIX: SettingSpec = SettingSpec::variable("LOG_PREFIX", SettingRequirement::Default("logs/"));
-/// What is said of the batches under a prefix, as a JSON object.
+/// The rules for the batches under a prefix, as a JSON object.
 pub const DATASETS: SettingSpec = SettingSpec::variable("DATASETS", SettingRequirement::Optional);
-/// For how many days the lifecycle rules of the bucket keep logs.
+/// Number of days that the bucket's lifecycle rules keep logs.
 pub const RETENTION: SettingSpec = SettingSpec::variable("LOG_RETENTION_DAYS", SettingRequirement::Optional);
-/// Requests that one caller may send per minute.
+/// Number of requests that a caller may send per minute.
 pub const RATE: SettingSpec = SettingSpec::variable("API_RATE_PER_MINUTE", SettingRequirement::Default("600"));
 /// Zone ids and zone names, as a JSON object.
 pub const ZONES: SettingSpec = SettingSpec::variable("API_ZONES", SettingRequirement::Optional);
@@ -90,21 +90,21 @@ pub const ON_UNKNOWN: SettingSpec = SettingSpec::variable("PARTNER_ON_UNKNOWN", 
 /// Whether a 5xx of the partner means that the payload was not stored.
 pub const SERVER_ERRORS: SettingSpec =
     SettingSpec::variable("PARTNER_SERVER_ERRORS", SettingRequirement::Default("not_stored"));
-/// Whether subrequests of Workers are delivered.
+/// Whether requests made by Workers are delivered.
 pub const SUBREQUESTS: SettingSpec =
     SettingSpec::variable("PARTNER_SUBREQUESTS", SettingRequirement::Default("include"));
-/// Whether lines that are in another payload already are delivered again.
+/// Whether lines that are already in another payload are delivered again.
 pub const DUPLICATES: SettingSpec = SettingSpec::variable("PARTNER_DUPLICATES", SettingRequirement::Default("hold"));
 /// The filter of records to deliver; empty for all.
 pub const FILTER: SettingSpec = SettingSpec::variable("PARTNER_FILTER", SettingRequirement::Optional);
-/// Lines of one payload, at most.
+/// Maximum number of lines in a payload.
 pub const BATCH_SIZE: SettingSpec = SettingSpec::variable("BATCH_SIZE", SettingRequirement::Default("1000"));
 /// The RFC 3339 instant before which requests are not delivered.
 pub const PUSH_START: SettingSpec = SettingSpec::variable("PUSH_START_TIME", SettingRequirement::Optional);
 /// The least severe level that is logged.
 pub const LOG_LEVEL: SettingSpec = SettingSpec::variable("LOG_LEVEL", SettingRequirement::Default("info"));
 
-/// Every setting, in the order of the documentation.
+/// All settings in the order of the documentation.
 pub const SETTINGS: [SettingSpec; 28] = [
     TOKEN,
     TOKENS,
