@@ -1,4 +1,4 @@
-//! What the partner's answer to a delivery means: one class for each status, which decides what follows.
+//! Interprets the partner's answer to a delivery: each status has a class, which decides the next step.
 //!
 //! # Invariants
 //!
@@ -10,31 +10,31 @@ use chrono::NaiveDateTime;
 use super::policy::ServerErrors;
 use crate::limits::RETRY_AFTER_MS;
 
-/// What the status of the partner's answer means for the payload.
+/// The meaning of the status of the partner's answer for the payload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum AnswerClass {
     /// The partner has stored the payload.
     Delivered,
-    /// The address leads elsewhere; a redirect is never followed, since the next host has not been vouched for.
+    /// The address redirects elsewhere; a redirect is never followed, since nothing vouches for the next host.
     Redirect,
-    /// This delivery is refused, and would be again.
+    /// The partner refuses this delivery, and would again.
     Permanent,
-    /// This delivery is refused for its size.
+    /// The partner refuses this delivery for its size.
     TooLarge,
     /// The partner refuses the signature or the key.
     Auth,
-    /// The address takes no deliveries.
+    /// The address does not accept deliveries.
     WrongAddress,
-    /// Not stored, and to be tried later.
+    /// The partner did not store the payload; it is to be retried later.
     Busy,
-    /// The partner failed, and stored nothing.
+    /// The partner failed without storing anything.
     ServerError,
-    /// It is not known whether it was stored.
+    /// It is unknown whether the payload was stored.
     Unknown,
 }
 
 impl AnswerClass {
-    /// The stable code that counts, logs and stored rows name it by.
+    /// Returns the stable code for counts, logs and stored rows.
     #[must_use]
     pub const fn code(self) -> &'static str {
         match self {
@@ -51,7 +51,7 @@ impl AnswerClass {
     }
 }
 
-/// The class of an answer with this status.
+/// Returns the class of an answer with this status.
 #[must_use]
 pub const fn classify(status: u16, server_errors: ServerErrors) -> AnswerClass {
     match status {
@@ -61,11 +61,11 @@ pub const fn classify(status: u16, server_errors: ServerErrors) -> AnswerClass {
         404 | 405 | 410 => AnswerClass::WrongAddress,
         408 | 425 | 429 | 503 => AnswerClass::Busy,
         413 => AnswerClass::TooLarge,
-        // 400, 415 and 422, and every refusal without a better class: it stays with its delivery, since a
-        // breaker that one poisoned delivery opens would stop all others.
+        // 400, 415 and 422, and every refusal without a better class: it affects only its own delivery, since a breaker
+        // opened by one poisoned delivery would stop all others.
         400..=499 => AnswerClass::Permanent,
-        // Cloudflare's own statuses where the partner uses it: the origin broke off (520) or did not answer in time
-        // (524), both after the request had gone out. The body may be stored.
+        // Cloudflare's own statuses, if the partner uses it: the origin closed the connection (520) or timed out (524),
+        // both after receiving the request. The body may be stored.
         520 | 524 => AnswerClass::Unknown,
         500..=599 => match server_errors {
             ServerErrors::NotStored => AnswerClass::ServerError,
@@ -75,8 +75,8 @@ pub const fn classify(status: u16, server_errors: ServerErrors) -> AnswerClass {
     }
 }
 
-/// How long a `Retry-After` header asks to wait, in milliseconds, within [`RETRY_AFTER_MS`]: a count of seconds or an
-/// HTTP date. `None` where the header is absent, or neither.
+/// Returns the pause that a `Retry-After` header asks for in milliseconds, within [`RETRY_AFTER_MS`]; the header is a
+/// count of seconds or an HTTP date. `None` if it is absent, or neither.
 #[must_use]
 pub fn retry_after_ms(header: Option<&str>, now_ms: i64) -> Option<u64> {
     let text = header?.trim();
@@ -98,7 +98,7 @@ mod tests {
     use super::{AnswerClass, classify, retry_after_ms};
     use crate::partner::ServerErrors;
 
-    /// The class of every status that has one of its own, in order; the last row that begins before counts.
+    /// The class of every status with its own, in order; a status has the class of the last row at or below it.
     const TABLE: [(u16, AnswerClass); 35] = [
         (200, AnswerClass::Delivered),
         (300, AnswerClass::Redirect),

@@ -1,43 +1,43 @@
-//! Where deliveries go: the partner's endpoint and the path after it, checked once and then only printed.
+//! The address of deliveries: the partner's endpoint and the path after it, checked once and afterwards only printed.
 //!
-//! A parser of addresses is forgiving: it drops tabs, turns `\` into `/`, resolves `..`, decodes hosts. So what
-//! was written is held against what was parsed, and an address that does not mean what it reads is refused.
+//! URL parsers are lenient: they drop tabs, turn `\` into `/`, resolve `..`, decode hosts. So the parsed address is
+//! compared with the original, and refused if it does not mean what it says.
 //!
 //! # Invariants
 //!
-//! The scheme, host and port of a request are the endpoint's own, whatever the path says. The path that is signed is
-//! the end of the path that is sent, byte for byte. Only [`PartnerEndpoint::url`] prints an address.
+//! The scheme, host and port of a request are those of the endpoint, whatever the path says. The signed path is the end
+//! of the path that is sent, byte for byte. Only [`PartnerEndpoint::url`] prints an address.
 
 use std::fmt;
 
 use sha2::{Digest, Sha256};
 use url::Url;
 
-/// Why an address is not taken.
+/// The reason why an address is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum EndpointError {
-    /// It is not an address: no scheme and host, or characters that addresses do not have.
+    /// It is not an address: it lacks a scheme or host, or has characters that addresses cannot have.
     #[error("the endpoint must be an address such as https://logs.example.com")]
     NotAnAddress,
-    /// It is not HTTPS, and plain HTTP was not allowed.
+    /// It is not HTTPS, and plain HTTP is not allowed.
     #[error("the endpoint must begin with https://")]
     Scheme,
-    /// It names a user or a password.
+    /// It contains a user or a password.
     #[error("the endpoint must not contain a user name or a password")]
     UserInfo,
-    /// The host or port is spelled as no other program would print it.
+    /// The host or port is not in its normalised spelling.
     #[error("the endpoint's host and port must be in canonical form")]
     Host,
     /// Nothing can listen on port 0.
     #[error("the endpoint's port must not be 0")]
     Port,
-    /// Something follows its path.
+    /// Its path is followed by a query or fragment.
     #[error("the endpoint must not contain a query or a fragment")]
     Query,
-    /// Its path is not one that is sent as it is written.
+    /// Its path would not be sent as written.
     #[error("the endpoint's path must not need percent-encoding or contain . or .. segments")]
     Path,
-    /// The uri is not a path that is sent as it is written.
+    /// The URI is not a path that would be sent as written.
     #[error(
         "the URI must be a path that begins with one slash and does not need percent-encoding or contain . or .. segments"
     )]
@@ -47,17 +47,17 @@ pub enum EndpointError {
 /// The address of the partner's receiver.
 #[derive(Clone, PartialEq, Eq)]
 pub struct PartnerEndpoint {
-    /// Scheme, host, port and whole path.
+    /// Scheme, host, port and complete path.
     address: Box<str>,
-    /// The end of the path, which is signed.
+    /// The end of the path, which the signature covers.
     uri: Box<str>,
 }
 
 impl PartnerEndpoint {
-    /// The address of `uri` at `endpoint`; a path of the endpoint's own precedes the uri and is not signed.
+    /// Creates the address of `uri` at `endpoint`; the endpoint's own path precedes the URI and is not signed.
     ///
     /// # Errors
-    /// [`EndpointError`] names what is wrong, and repeats nothing of it.
+    /// [`EndpointError`] names the fault, and repeats no part of the address.
     pub fn new(endpoint: &str, uri: &str, allow_http: bool) -> Result<Self, EndpointError> {
         let base = base(endpoint, allow_http)?;
         if !is_plain_path(uri) {
@@ -70,19 +70,19 @@ impl PartnerEndpoint {
         if unchanged { Ok(Self { address: address.into(), uri: uri.into() }) } else { Err(EndpointError::Uri) }
     }
 
-    /// The address of a request that is signed by `auth_key`.
+    /// Returns the URL of a request signed with `auth_key`.
     #[must_use]
     pub fn url(&self, auth_key: &str) -> String {
         format!("{}?auth_key={auth_key}", self.address)
     }
 
-    /// The path that is signed.
+    /// Returns the signed path.
     #[must_use]
     pub fn uri(&self) -> &str {
         &self.uri
     }
 
-    /// A name for the address in logs and stored rows: 16 hexadecimal digits that do not reveal it.
+    /// Returns a name for the address in logs and stored rows: 16 hexadecimal digits that do not reveal it.
     #[must_use]
     pub fn fingerprint(&self) -> String {
         let mut digits = hex::encode(Sha256::digest(self.address.as_bytes()));
@@ -97,7 +97,7 @@ impl fmt::Debug for PartnerEndpoint {
     }
 }
 
-/// The endpoint, parsed, if it means what it reads.
+/// Parses the endpoint, and checks that it means what it says.
 fn base(endpoint: &str, allow_http: bool) -> Result<Url, EndpointError> {
     let (scheme, rest) = endpoint.split_once("://").ok_or(EndpointError::NotAnAddress)?;
     if !(scheme.eq_ignore_ascii_case("https") || allow_http && scheme.eq_ignore_ascii_case("http")) {
@@ -125,7 +125,7 @@ fn base(endpoint: &str, allow_http: bool) -> Result<Url, EndpointError> {
     }
 }
 
-/// Whether `authority` spells the host and port of `url` and nothing else: no `0x7f.1`, no `%6d`, no `:00443`.
+/// Returns whether `authority` spells the host and port of `url` and nothing else: no `0x7f.1`, no `%6d`, no `:00443`.
 fn reads_as(url: &Url, authority: &str) -> bool {
     let authority = authority.to_ascii_lowercase();
     let port = |port: Option<u16>| port.map(|port| format!(":{port}")).unwrap_or_default();
@@ -133,8 +133,8 @@ fn reads_as(url: &Url, authority: &str) -> bool {
     [url.port(), url.port_or_known_default()].into_iter().any(|known| authority == format!("{host}{}", port(known)))
 }
 
-/// Whether `path` is sent as it is written: it begins with one slash, and has neither segments that a parser
-/// resolves nor characters that it encodes or that end a path.
+/// Returns whether `path` would be sent as written: it begins with exactly one slash, and contains neither segments
+/// that a parser resolves nor characters that it encodes or that end a path.
 fn is_plain_path(path: &str) -> bool {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/-._~!$&'()*+,;=:@%".contains(&byte);
     path.starts_with('/')

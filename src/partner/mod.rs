@@ -1,8 +1,8 @@
-//! What the partner's receiver wants and means: its address, its signature, its answers.
+//! The interface of the partner's receiver: its address, its signature, its answers.
 //!
 //! # Invariants
 //!
-//! Nothing here does I/O, reads a clock or draws bits of its own. No address and no key is ever part of an error or of
+//! Nothing here does I/O, reads a clock or generates random bits. No address and no key is ever part of an error or of
 //! `Debug`.
 
 pub mod answer;

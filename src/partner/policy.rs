@@ -1,6 +1,5 @@
-//! What a deployment decides about its deliveries, where more than one answer is right.
-//!
-//! A name is spelled as in the settings and in what is stored, so it never changes.
+//! The policies of deliveries that a deployment chooses. Their names are used in settings and in stored data, so they
+//! never change.
 
 use serde::{Deserialize, Serialize};
 
@@ -14,16 +13,16 @@ macro_rules! choice {
         }
 
         impl $type {
-            /// All of them, the default first.
+            /// All choices, the default first.
             pub const ALL: &'static [Self] = &[$(Self::$variant),*];
 
-            /// Its name in the settings.
+            /// Returns the name in the settings.
             #[must_use]
             pub const fn name(self) -> &'static str {
                 match self { $(Self::$variant => $name),* }
             }
 
-            /// The choice of that name, if there is one.
+            /// Parses a choice from its name.
             #[must_use]
             pub fn from_name(name: &str) -> Option<Self> {
                 Self::ALL.iter().copied().find(|choice| choice.name() == name)
@@ -33,18 +32,18 @@ macro_rules! choice {
 }
 
 choice! {
-    /// What follows when it is not known whether the partner stored a delivery.
+    /// The policy for a delivery with an unknown outcome.
     OnUnknown {
-        /// Send it again, the same bytes: at least once.
+        /// Send the same bytes again: at least once.
         #[default]
         Resend = "resend",
-        /// Leave it to a person: at most once.
+        /// Leave the decision to a person: at most once.
         Park = "park",
     }
 }
 
 choice! {
-    /// What a 5xx of the partner means, where the status itself does not say.
+    /// The meaning of a 5xx of the partner, unless the status itself is specific.
     ServerErrors {
         /// The partner stored nothing: the payload is sent again.
         #[default]
@@ -55,20 +54,20 @@ choice! {
 }
 
 choice! {
-    /// Whether the requests that Workers make are delivered in addition to those of visitors.
+    /// Whether requests made by Workers are delivered in addition to those of visitors.
     Subrequests {
-        /// Requests that Workers make are delivered.
+        /// Requests made by Workers are delivered.
         #[default]
         Include = "include",
-        /// Requests that Workers make are not delivered.
+        /// Requests made by Workers are not delivered.
         Exclude = "exclude",
     }
 }
 
 choice! {
-    /// What becomes of a record whose line is in a payload of another batch already, or earlier in its own.
+    /// The treatment of a record whose line is already in a payload of another batch, or earlier in its own.
     DuplicatePolicy {
-        /// It is not delivered again, and counted as filtered.
+        /// It is not delivered again, but counted as filtered.
         #[default]
         Hold = "hold",
         /// It is delivered again, and counted.

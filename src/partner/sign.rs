@@ -1,9 +1,9 @@
-//! The signature of a delivery: `{ts}-{rand}-{md5}`, MD5 over uri, time, number and the private key.
+//! The signature of a delivery: `{ts}-{rand}-{md5}`, with an MD5 over URI, time, number and private key.
 //!
 //! # Invariants
 //!
-//! The private key is part of nothing but the hash. A number is not drawn twice for one second, so two deliveries of
-//! an isolate never carry the same signature.
+//! The private key is used only in the hash. No number is drawn twice in one second, so two deliveries of an isolate
+//! never have the same signature.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -12,20 +12,20 @@ use md5::{Digest, Md5};
 
 use crate::limits::{SIGNATURE_NUMBERS, SIGNATURE_S};
 
-/// The key that the partner issued.
+/// The private key that the partner issued.
 #[derive(Clone, PartialEq, Eq)]
 pub struct PrivateKey(Box<str>);
 
-/// A private key was empty.
+/// The private key is empty.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the private key is empty")]
 pub struct EmptyKey;
 
 impl PrivateKey {
-    /// The key `text`.
+    /// Creates a key from `text`.
     ///
     /// # Errors
-    /// [`EmptyKey`]: it would sign, and everyone could.
+    /// [`EmptyKey`] if `text` is empty: anyone could sign with such a key.
     pub fn new(text: &str) -> Result<Self, EmptyKey> {
         if text.is_empty() { Err(EmptyKey) } else { Ok(Self(text.into())) }
     }
@@ -37,7 +37,8 @@ impl fmt::Debug for PrivateKey {
     }
 }
 
-/// The value of `auth_key` for a request to `uri` at `now_s` (Unix seconds), with a number of [`SignatureNonces::draw`].
+/// Returns the value of `auth_key` for a request to `uri` at `now_s` (Unix seconds), with a number from
+/// [`SignatureNonces::draw`].
 #[must_use]
 pub fn auth_key(uri: &str, now_s: i64, random: u32, key: &PrivateKey) -> String {
     let ts = now_s.saturating_add(SIGNATURE_S);
@@ -45,10 +46,10 @@ pub fn auth_key(uri: &str, now_s: i64, random: u32, key: &PrivateKey) -> String 
     format!("{ts}-{random}-{}", hex::encode(hash))
 }
 
-/// The random numbers of signatures: those of one second are all different.
+/// The random numbers of signatures, unique within each second.
 ///
-/// They are the front of a shuffle that is made as far as it is needed: `moved` holds the places of the array
-/// 0, 1, 2, … that no longer hold their own number. A clock that goes back begins a new shuffle.
+/// They are the front of a lazy shuffle: `moved` holds the positions of the array 0, 1, 2, … that no longer hold their
+/// own number. A clock that goes backwards begins a new shuffle.
 #[derive(Debug, Clone, Default)]
 pub struct SignatureNonces {
     second: i64,
@@ -57,8 +58,8 @@ pub struct SignatureNonces {
 }
 
 impl SignatureNonces {
-    /// The next number for the second `now_s`: 0 to 99,999, each as likely as any other that is left. `None`
-    /// once all are drawn.
+    /// Draws the next number for the second `now_s`, from 0 to 99,999, uniformly among those that remain. `None` once
+    /// all are drawn.
     pub fn draw(&mut self, now_s: i64, bits: &mut impl FnMut() -> u32) -> Option<u32> {
         if self.second != now_s {
             *self = Self { second: now_s, ..Self::default() };
@@ -73,16 +74,16 @@ impl SignatureNonces {
         Some(number)
     }
 
-    /// The number at a place of the shuffled array.
+    /// Returns the number at a position of the shuffled array.
     fn at(&self, place: u32) -> u32 {
         self.moved.get(&place).copied().unwrap_or(place)
     }
 }
 
-/// A number below `bound` (which is not 0), each as likely as any other: bits above the last whole multiple of
-/// `bound` are thrown away, since their remainders would be the small ones alone.
+/// Returns a uniform number below `bound` (which is not 0). Words from the last whole multiple of `bound` on are
+/// rejected, since they would favour small remainders.
 fn below(bound: u32, bits: &mut impl FnMut() -> u32) -> u32 {
-    /// At most one of 42,949 words is thrown away, so that many in a row come from a broken source alone.
+    /// At most one of 42,949 words is rejected, so a long run of rejections means that the source is broken.
     const TRIES: u32 = 16;
     let excess = (u32::MAX % bound + 1) % bound;
     let mut word = bits();
@@ -103,7 +104,7 @@ mod tests {
 
     use super::{EmptyKey, PrivateKey, SignatureNonces, auth_key, below};
 
-    /// A source of bits that is the same in every run (`SplitMix64`).
+    /// Returns a deterministic source of bits (`SplitMix64`).
     fn source(mut state: u64) -> impl FnMut() -> u32 {
         move || {
             state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
@@ -120,7 +121,7 @@ mod tests {
         assert_eq!(auth_key("/logs/edge", 1_774_680_145, 42, &key), "1774680445-42-8c1db5ef8c5ad7675279f3bd5d4d745b");
     }
 
-    /// What another program makes of the same text.
+    /// Computes the MD5 of a text with another program.
     fn md5sum(text: &str) -> String {
         let mut program =
             Command::new("md5sum").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("md5sum of coreutils");
@@ -168,13 +169,13 @@ mod tests {
                 tenths[nonces.draw(second, &mut bits).unwrap() as usize / 10_000] += 1;
             }
         }
-        // 10,000 expected in each tenth; the standard deviation is 95.
+        // Each tenth has an expected count of 10,000; the standard deviation is 95.
         assert!(tenths.iter().all(|count| (9_500..=10_500).contains(count)), "{tenths:?}");
     }
 
     #[test]
     fn bits_that_favour_small_numbers_are_discarded() {
-        // 3 × 1,431,655,765 = 2^32 - 1: the last word alone is too many.
+        // 3 × 1,431,655,765 = 2^32 - 1: only the last word is rejected.
         let mut words = [u32::MAX, 5].into_iter();
         assert_eq!(below(3, &mut || words.next().unwrap()), 2);
         assert_eq!(below(3, &mut || u32::MAX - 1), 2);
