@@ -1,9 +1,9 @@
-//! One condition: a field of the record held against a value of the filter.
+//! One condition: a comparison of a record's field with a value of the filter.
 //!
 //! # Invariants
 //!
-//! A condition is decided for every value; with `!` it is the exact complement of the one without. A number equals a
-//! string that spells it, and two strings are never numbers.
+//! A condition has a result for every value; with `!` it is the exact complement of the one without. A number equals a
+//! string that spells it, and two strings are never compared as numbers.
 
 use std::cmp::Ordering;
 
@@ -16,16 +16,16 @@ use crate::record::decimal::Decimal;
 /// One field, one operator, one value: a leaf of the filter's tree.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct FilterCondition {
-    /// The place of its field among the names of the filter.
+    /// The position of its field among the names of the filter.
     pub(super) field: usize,
     /// Whether its operator begins with `!`.
     pub(super) negated: bool,
-    /// What the field is held against.
+    /// The test applied to the field.
     pub(super) test: FieldTest,
 }
 
 impl FilterCondition {
-    /// Whether a record with this field satisfies it.
+    /// Returns whether a record with this field satisfies it.
     pub(super) fn holds(&self, field: &FieldValue<'_>) -> bool {
         let is_true = match &self.test {
             FieldTest::Equals(value) => equals(value, field),
@@ -61,7 +61,7 @@ fn same_number(a: &str, b: &str) -> bool {
     order(a, b) == Some(Ordering::Equal)
 }
 
-/// The order of two values, if both are numbers.
+/// Compares two values, if both are numbers.
 fn order(a: &str, b: &str) -> Option<Ordering> {
     Some(Decimal::parse(a)?.compare(&Decimal::parse(b)?))
 }
@@ -75,7 +75,7 @@ fn compares(side: NumberSide, value: &str, field: &FieldValue<'_>) -> bool {
     })
 }
 
-/// A field as a text: a string, or a number as the line spells it.
+/// Returns a field as text: a string, or a number as spelled in the line.
 fn text<'a>(field: &'a FieldValue<'_>) -> Option<&'a str> {
     match field {
         FieldValue::Text(text) => Some(text),

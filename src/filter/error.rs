@@ -1,53 +1,53 @@
-//! Why a text is not a filter.
+//! The errors of parsing a filter.
 //!
 //! # Invariants
 //!
-//! An error consists of fixed words and of positions; it contains no byte of the filter.
+//! An error consists of fixed words and positions; it contains no byte of the filter.
 
 use crate::limits::{FILTER_BYTES, FILTER_CONDITIONS, FILTER_DEPTH};
 
-/// Why a text is not a filter, and where.
+/// The reason why a text is not a filter, with its position.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{}{fault}", prefix(.at))]
 pub struct FilterError {
-    /// Where, from the outside in: `where.and[1].or[0]`; empty for the filter as a whole.
+    /// The position, from the outside in: `where.and[1].or[0]`; empty for the filter as a whole.
     pub at: Box<str>,
-    /// What the filter language does not allow at that place.
+    /// The rule of the filter language that is broken there.
     pub fault: FilterFault,
 }
 
-/// The position as the beginning of a message.
+/// Formats the position as the beginning of a message.
 fn prefix(at: &str) -> String {
     if at.is_empty() { String::new() } else { format!("{at}: ") }
 }
 
-/// What is wrong with a filter.
+/// A violation of the filter language.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum FilterFault {
-    /// It is longer than [`FILTER_BYTES`].
+    /// The filter is longer than [`FILTER_BYTES`].
     #[error("it can have at most {FILTER_BYTES} bytes")]
     TooLong,
     /// The text does not parse as JSON.
     #[error("it must be valid JSON")]
     NotJson,
-    /// It is JSON, but not an object with `where` alone.
+    /// The text is JSON, but not an object with `where` as its only member.
     #[error("it must be an object whose only member is `where`")]
     NotAFilter,
-    /// It is neither a group nor a condition.
+    /// The value is neither a group nor a condition.
     #[error(
         "this must be an object with `and`, with `or`, or with `key`, `operator` and `value`, and no other members"
     )]
     NotANode,
-    /// A group has nothing in it.
+    /// A group is empty.
     #[error("a group must not be empty")]
     EmptyGroup,
     /// Groups are nested more than [`FILTER_DEPTH`] deep.
     #[error("groups can be nested at most {FILTER_DEPTH} deep")]
     TooDeep,
-    /// There are more than [`FILTER_CONDITIONS`].
+    /// There are more than [`FILTER_CONDITIONS`] conditions.
     #[error("a filter can have at most {FILTER_CONDITIONS} conditions")]
     TooManyConditions,
-    /// The key names no field.
+    /// The key does not name a field.
     #[error("the key must be the name of a field")]
     Key,
     /// The operator does not exist.

@@ -1,8 +1,8 @@
-//! The members of a record that a filter reads, each as the text in the line.
+//! The members of a record that a filter reads, each as its text in the line.
 //!
 //! # Invariants
 //!
-//! A line is walked once. Of a member that occurs twice the last one counts. Only the record's top level is read.
+//! A line is walked once. Of a repeated member the last one counts. Only the record's top level is read.
 
 use std::fmt;
 
@@ -13,12 +13,12 @@ use super::FilterFields;
 use crate::record::FieldValue;
 use crate::record::fields::MemberName;
 
-/// What a record holds of the names.
+/// The values of a filter's fields in one record.
 #[derive(Debug)]
 pub(super) struct FieldValues<'a>(Vec<Option<&'a RawValue>>);
 
 impl<'a> FieldValues<'a> {
-    /// The value of the name at `place`.
+    /// Returns the value of the name at `place`.
     pub(super) fn get(&self, place: usize) -> FieldValue<'a> {
         self.0.get(place).copied().flatten().map_or(FieldValue::Absent, |raw| FieldValue::from_json(raw.get()))
     }

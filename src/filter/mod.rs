@@ -1,8 +1,8 @@
-//! Logpush's filter language: which records are delivered.
+//! Logpush's filter language, which selects the records to deliver.
 //!
 //! `{"where":{"and":[{"key":"EdgeResponseStatus","operator":"geq","value":500},{"or":[…]}]}}`; the value of `where` is
-//! a group or one condition. Reading order: `parse` makes the tree, `operator` says what each operator takes,
-//! `condition` holds a record against one, `possible` asks of many records at once whether one could pass.
+//! a group or one condition. Reading order: `parse` builds the tree, `operator` defines the operators and their values,
+//! `condition` tests a record, `possible` tests whether any of many records could match.
 //!
 //! | operator | value | is true for |
 //! |---|---|---|
@@ -12,17 +12,17 @@
 //! | `contains` `!contains` | string, integer | a text that holds it, an array with an element that equals it |
 //! | `in` `!in` | array of strings and integers, or `"200,201"` | a field that equals one of them |
 //!
-//! * Types drift in Logpush (`"BotScore":"20"` and `20`), so a number and a string that spells one are the same
-//!   number, in the filter and in the record; two strings are compared as strings. A number is compared exactly,
-//!   whatever its size, and counts as a text where a text is required. `true` equals `"true"`.
-//! * A field that is absent, `null`, an object, or of a type that the operator has no use for, is not true.
+//! * Types drift in Logpush (`"BotScore":"20"` and `20`), so a number and a string that spells it are the same
+//! number, in the filter and in the record; two strings are compared as strings. A number is compared exactly,
+//! whatever its size, and counts as text if text is required. `true` equals `"true"`.
+//! * A field that is absent, `null`, an object, or of a type that the operator does not support, does not match.
 //! * An operator with `!` is the exact complement of the one without: an absent field satisfies `!eq`.
 //!
 //! # Invariants
 //!
-//! Every record is either accepted or not, whatever it holds, and a line that is not a record is an error. Only the
-//! record's top level is read, and the last of duplicates counts. An error of a filter gives a position and repeats
-//! nothing of the filter.
+//! Every record either matches or does not, whatever it contains; a line that is not a record is an error. Only the
+//! record's top level is read, and of repeated members the last one counts. An error of a filter gives a position and
+//! repeats no part of the filter.
 
 mod condition;
 mod error;
@@ -41,58 +41,58 @@ use crate::record::fields::line_text;
 pub use error::{FilterError, FilterFault};
 pub use possible::PossibleValues;
 
-/// A filter, ready to be asked.
+/// A parsed filter.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Filter {
     text: Box<str>,
     names: FilterFields,
-    /// Where each field is named first, in the order of their places: `where.and[1]`.
+    /// The position at which the filter first names each field, in field order: `where.and[1]`.
     named_at: Vec<Box<str>>,
     root: FilterNode,
 }
 
-/// The fields that a filter reads, each with its place among the [`members::FieldValues`] of a record.
+/// The fields that a filter reads, each with its index in a record's [`members::FieldValues`].
 type FilterFields = BTreeMap<Box<str>, usize>;
 
-/// A part of a filter.
+/// A node of the filter's tree.
 #[derive(Debug, Clone, PartialEq)]
 enum FilterNode {
-    /// Accepts a record that every child accepts.
+    /// Matches a record that every child matches.
     And(Vec<FilterNode>),
-    /// Accepts a record that at least one child accepts.
+    /// Matches a record that at least one child matches.
     Or(Vec<FilterNode>),
-    /// True where its condition is.
+    /// Matches a record that satisfies the condition.
     Leaf(FilterCondition),
 }
 
 impl Filter {
-    /// The filter that the JSON `text` spells.
+    /// Parses the filter in the JSON `text`.
     ///
     /// # Errors
-    /// [`FilterError`] says what is wrong, and where.
+    /// [`FilterError`] has the reason and its position.
     pub fn parse(text: &str) -> Result<Self, FilterError> {
         let (root, names, named_at) = parse::parse(text)?;
         Ok(Self { text: text.into(), names, named_at, root })
     }
 
-    /// The text that it was made of.
+    /// Returns the text that it was parsed from.
     #[must_use]
     pub fn text(&self) -> &str {
         &self.text
     }
 
-    /// The fields that it reads, sorted, each once.
+    /// Returns the fields that it reads, sorted and unique.
     pub fn fields(&self) -> impl Iterator<Item = &str> {
         self.names.keys().map(Box::as_ref)
     }
 
-    /// The same, each with the place at which the filter names it first, such as `where.and[1]`.
+    /// Returns the same fields, each with the position at which the filter first names it, such as `where.and[1]`.
     pub fn fields_with_places(&self) -> impl Iterator<Item = (&str, &str)> {
         self.names.iter().filter_map(|(name, place)| Some((name.as_ref(), self.named_at.get(*place)?.as_ref())))
     }
 
-    /// What the field `name` is held against, where it is held against whole values alone (equal, in a list, on a side);
-    /// `None` where a condition looks at parts of it.
+    /// Returns the operands that the field `name` is compared with, if all comparisons are with whole values (equality,
+    /// lists, order); `None` if a condition examines parts of it.
     #[must_use]
     pub fn exact_operands(&self, name: &str) -> Option<Vec<&str>> {
         let mut operands = Vec::new();
@@ -100,10 +100,10 @@ impl Filter {
         self.root.gather_operands(*field, &mut operands).then_some(operands)
     }
 
-    /// Whether the record `line` passes.
+    /// Returns whether the record `line` matches.
     ///
     /// # Errors
-    /// [`RecordError`] where the line is not a record.
+    /// [`RecordError`] if the line is not a record.
     pub fn accepts(&self, line: &[u8]) -> Result<bool, RecordError> {
         let text = line_text(line);
         let members = members::read(&text, &self.names).map_err(|error| RecordError::of(line, &error))?;
@@ -112,7 +112,7 @@ impl Filter {
 }
 
 impl FilterNode {
-    /// Whether the members of a record satisfy it. It is as deep as [`crate::limits::FILTER_DEPTH`] at most.
+    /// Returns whether the members of a record match. Recursion is at most [`crate::limits::FILTER_DEPTH`] deep.
     fn holds(&self, members: &members::FieldValues<'_>) -> bool {
         match self {
             Self::And(nodes) => nodes.iter().all(|node| node.holds(members)),
@@ -121,7 +121,7 @@ impl FilterNode {
         }
     }
 
-    /// Gathers what a field is held against; says whether all of these are whole values.
+    /// Collects the operands of a field; returns whether all are compared as whole values.
     fn gather_operands<'a>(&'a self, field: usize, operands: &mut Vec<&'a str>) -> bool {
         match self {
             Self::And(nodes) | Self::Or(nodes) => nodes.iter().all(|node| node.gather_operands(field, operands)),

@@ -1,6 +1,5 @@
-//! The operators, and what values each takes.
-//!
-//! An operator with `!` differs from the one without in its result alone.
+//! The operators, with the values that each accepts. An operator with `!` differs from the one without only in its
+//! result.
 
 use std::borrow::Cow;
 
@@ -10,30 +9,30 @@ use super::error::FilterFault;
 use crate::record::FieldValue;
 use crate::record::decimal::Decimal;
 
-/// A string, integer or boolean of a filter, as it was given.
+/// A string, integer or boolean in a filter, as spelled there.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum FilterScalar {
     Text(Box<str>),
-    /// An integer, as the filter spells it.
+    /// An integer, as spelled in the filter.
     Integer(Box<str>),
     Bool(bool),
 }
 
-/// What a field is held against.
+/// The test applied to a field.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum FieldTest {
     Equals(FilterScalar),
-    /// Is on one side of the integer.
+    /// The field is on one side of the integer.
     Compares(NumberSide, Box<str>),
     StartsWith(Box<str>),
     EndsWith(Box<str>),
-    /// Holds it: a text as a part, an array as an element.
+    /// The field contains it: a text as a substring, an array as an element.
     Contains(FilterScalar),
     In(Vec<FilterScalar>),
 }
 
 impl FieldTest {
-    /// Gathers what a field is held against; says whether these are whole values.
+    /// Collects the operands of the test; returns whether they are compared as whole values.
     pub(super) fn gather_operands<'a>(&'a self, operands: &mut Vec<&'a str>) -> bool {
         match self {
             Self::Equals(value) => operands.push(value.text()),
@@ -55,7 +54,7 @@ impl FilterScalar {
     }
 }
 
-/// A side of a number.
+/// One side of a number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum NumberSide {
     Below,
@@ -64,7 +63,7 @@ pub(super) enum NumberSide {
     From,
 }
 
-/// The test that an operator and its value spell, and whether its result is turned around.
+/// Parses an operator with its value; returns the test, and whether its result is negated.
 pub(super) fn read(operator: &str, value: &RawValue) -> Result<(FieldTest, bool), FilterFault> {
     let (name, negated) = match operator.strip_prefix('!') {
         Some(name) => (name, true),
@@ -97,12 +96,12 @@ fn scalar(value: &RawValue) -> Option<FilterScalar> {
     }
 }
 
-/// A string or an integer.
+/// Parses a string or an integer.
 fn element(value: &RawValue) -> Option<FilterScalar> {
     scalar(value).filter(|scalar| !matches!(scalar, FilterScalar::Bool(_)))
 }
 
-/// An integer, also one in a string.
+/// Parses an integer, possibly in a string.
 fn integer(value: &RawValue) -> Result<Box<str>, FilterFault> {
     let digits = match FieldValue::from_json(value.get()) {
         FieldValue::Number(digits) => Some(Cow::Borrowed(digits)),
@@ -121,7 +120,7 @@ fn text(value: &RawValue) -> Result<Box<str>, FilterFault> {
     }
 }
 
-/// The elements of an in-list, of which there is one at least.
+/// Parses the elements of an in-list, at least one.
 fn list(value: &RawValue) -> Option<Vec<FilterScalar>> {
     let list = match FieldValue::from_json(value.get()) {
         FieldValue::Nested(array) => {
@@ -138,7 +137,7 @@ fn list(value: &RawValue) -> Option<Vec<FilterScalar>> {
     (!list.is_empty()).then_some(list)
 }
 
-/// Whether `text` spells a whole number without point and exponent.
+/// Returns whether `text` spells an integer without point and exponent.
 fn is_integer(text: &str) -> bool {
     Decimal::parse(text).is_some() && text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-')
 }

@@ -1,8 +1,8 @@
-//! The text of a filter to its tree.
+//! Parses the text of a filter into its tree.
 //!
 //! # Invariants
 //!
-//! Parsing goes no deeper than [`FILTER_DEPTH`] and keeps no more than [`FILTER_CONDITIONS`]. A member that is
+//! Parsing goes no deeper than [`FILTER_DEPTH`] and accepts no more than [`FILTER_CONDITIONS`]. A member that is
 //! unknown, missing or duplicated is an error, never skipped.
 
 use serde::Deserialize;
@@ -23,7 +23,7 @@ struct FilterDocument<'a> {
     root: &'a RawValue,
 }
 
-/// A group or a condition, as far as its members go.
+/// The members of a group or a condition.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct GroupMembers<'a> {
@@ -38,7 +38,7 @@ struct GroupMembers<'a> {
     value: Option<&'a RawValue>,
 }
 
-/// The tree of a filter, the fields that it reads, and where it names each first.
+/// Returns the tree of a filter, the fields that it reads, and the position at which it first names each.
 pub(super) fn parse(text: &str) -> Result<(FilterNode, FilterFields, Vec<Box<str>>), FilterError> {
     let fault = |fault| FilterError { at: "".into(), fault };
     if text.len() > FILTER_BYTES {
@@ -53,7 +53,8 @@ pub(super) fn parse(text: &str) -> Result<(FilterNode, FilterFields, Vec<Box<str
     }
 }
 
-/// The members of a JSON object; `None` where it is not one, or has others. (An array would do for serde.)
+/// Parses an object with only the expected members; `None` if it is anything else, such as an array, which serde would
+/// accept.
 fn object<'a, T: Deserialize<'a>>(text: &'a str) -> Option<T> {
     text.trim_start().starts_with('{').then(|| serde_json::from_str(text).ok()).flatten()
 }
@@ -61,10 +62,10 @@ fn object<'a, T: Deserialize<'a>>(text: &'a str) -> Option<T> {
 #[derive(Default)]
 struct FilterParser {
     names: FilterFields,
-    /// Where each field is named first.
+    /// The position at which each field is first named.
     named_at: Vec<Box<str>>,
     conditions: usize,
-    /// The steps to the node that is being read; after an error, to the one that is wrong.
+    /// The steps to the node being read; after an error, to the node at fault.
     at: Vec<String>,
 }
 
@@ -92,7 +93,7 @@ impl FilterParser {
         if nodes.is_empty() {
             return Err(FilterFault::EmptyGroup);
         }
-        // The first step is `where`.
+        // Not counting the first step, `where`.
         if self.at.len() > FILTER_DEPTH {
             return Err(FilterFault::TooDeep);
         }

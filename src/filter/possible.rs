@@ -1,26 +1,27 @@
-//! Whether any record of many could pass a filter, by what is known of their fields: whole batches are passed over so.
+//! Decides whether any of many records could match a filter, from what is known of their fields, so that whole batches
+//! are skipped.
 //!
 //! # Invariants
 //!
-//! Where some record with these values passes, the answer is yes. An unknown value may be anything.
+//! If some record with these values matches, the answer is yes. An unknown value may be anything.
 
 use super::condition::FilterCondition;
 use super::operator::{FieldTest, FilterScalar};
 use super::{Filter, FilterNode};
 use crate::record::FieldValue;
 
-/// What a field may hold in the records that are asked about.
+/// The values that a field may have in some records.
 pub enum PossibleValues<'a> {
-    /// Nothing is known: the field may hold any value.
+    /// The field may have any value.
     Any,
-    /// One of these, and nothing else; [`FieldValue::Absent`] where a record may be without it.
+    /// The field has one of these values; [`FieldValue::Absent`] stands for records without it.
     OneOf(Vec<FieldValue<'a>>),
-    /// Nothing, or a text that this function says yes to; it may say yes to others too.
+    /// The field is absent, or a text that this function accepts; it may accept others, too.
     Texts(Box<dyn Fn(&str) -> bool + 'a>),
 }
 
 impl Filter {
-    /// Whether a record could pass whose fields hold what `possible` says, field by field. It is asked once for each
+    /// Returns whether a record could match whose fields have the values in `possible`, which is called once for each
     /// field that the filter reads.
     pub fn may_match<'a>(&self, mut possible: impl FnMut(&str) -> PossibleValues<'a>) -> bool {
         let mut fields: Vec<PossibleValues<'a>> = self.names.iter().map(|_| PossibleValues::Any).collect();
@@ -34,8 +35,8 @@ impl Filter {
 }
 
 impl FilterNode {
-    /// Whether some record may satisfy it. A group is held against its parts one by one: they may be true of different
-    /// records, so this says yes too often, and never no too often.
+    /// Returns whether some record may match. The parts of a group are tested one by one and may match different
+    /// records, so the answer can be a false yes, but never a false no.
     fn may_hold(&self, fields: &[PossibleValues<'_>]) -> bool {
         match self {
             Self::And(nodes) => nodes.iter().all(|node| node.may_hold(fields)),
@@ -46,7 +47,7 @@ impl FilterNode {
 }
 
 impl FilterCondition {
-    /// Whether some of the values that the field may hold satisfies it.
+    /// Returns whether some of the field's possible values satisfies it.
     fn may_hold(&self, field: Option<&PossibleValues<'_>>) -> bool {
         match field {
             None | Some(PossibleValues::Any) => true,
@@ -64,8 +65,8 @@ impl FilterCondition {
     }
 }
 
-/// Whether a text that `test` says yes to may equal the value. Two strings are equal byte for byte; a number equals all
-/// texts that spell it, which no test knows.
+/// Returns whether a text that `test` accepts may equal the value. Two strings are compared byte for byte; a number
+/// equals all texts that spell it, which a test cannot know.
 fn may_equal(value: &FilterScalar, test: &dyn Fn(&str) -> bool) -> bool {
     match value {
         FilterScalar::Text(value) => test(value),
