@@ -1,7 +1,7 @@
-//! Reads the body of a request that is not an upload.
+//! Reads the body of a request other than an upload.
 //!
 //! # Invariants
-//! At most [`OPERATION_BODY_MAX`] bytes are read, and none of a `GET` or `HEAD`.
+//! At most [`OPERATION_BODY_MAX`] bytes are read, and none for a `GET` or `HEAD`.
 
 use super::problem::Problem;
 use super::problems;

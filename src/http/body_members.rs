@@ -1,7 +1,7 @@
 //! The JSON body of a request.
 //!
 //! # Invariants
-//! A member that the route does not read is refused, not passed over: it may be a switch that the client relies on.
+//! A member that the route does not read is refused rather than ignored: it may be a switch that the client relies on.
 
 use std::fmt;
 
@@ -33,7 +33,7 @@ pub(crate) fn check_members(members: &[(String, Value)], known: &[&'static str])
 /// JSON object.
 ///
 /// # Errors
-/// The [`Problem`] of another member, or of one that is repeated.
+/// The [`Problem`] of another member, or of a repeated one.
 pub(crate) fn parse_only_member(body: &[u8], known: &'static str) -> Result<Option<Value>, Problem> {
     let mut members = parse_members(body).unwrap_or_default();
     check_members(&members, &[known])?;

@@ -1,8 +1,8 @@
-//! An instant of a request: RFC 3339, or a count of Unix seconds, milliseconds, microseconds or nanoseconds.
+//! Instants in requests: RFC 3339, or a count of Unix seconds, milliseconds, microseconds or nanoseconds.
 //!
 //! # Invariants
-//! An instant is read as it was meant or refused. 0 is the beginning of 1970, and so of all logs. Any other count is
-//! refused if it comes to a time before there were logs: then its unit is a guess.
+//! An instant is read as intended, or refused. 0 is the beginning of 1970, which precedes all logs. Any other count is
+//! refused if it gives a time before there were logs, since its unit would be a guess.
 
 use chrono::DateTime;
 
@@ -11,27 +11,27 @@ use crate::record::Timestamp;
 
 const NS_PER_S: i64 = 1_000_000_000;
 
-/// Why a text is no instant of a request; each text follows the name of what holds it.
+/// The reason why a text is not an instant; each message follows the name of the parameter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum InstantFault {
-    /// It is spelled in no form that is known.
+    /// It has no known form.
     #[error("must be RFC 3339, or Unix seconds, milliseconds, microseconds or nanoseconds")]
     Unreadable,
-    /// It is negative.
+    /// It is before 1970.
     #[error("is before 1970")]
     BeforeEpoch,
     /// It does not fit into 64 bits of nanoseconds.
     #[error("is after 2262-04-11, where times in nanoseconds end")]
     TooLate,
-    /// It is a count that comes to a time before [`COUNTED_FROM_S`].
+    /// It is a count that gives a time before [`COUNTED_FROM_S`].
     #[error("is a count that comes to a time before 2010, when there were no logs, so that its unit is unclear")]
     Unclear,
 }
 
-/// Parses an instant into Unix nanoseconds; a space counts as a plus that the client did not encode.
+/// Parses an instant into Unix nanoseconds; a space counts as a plus sign that the client did not encode.
 ///
 /// # Errors
-/// [`InstantFault`] says why it is none.
+/// [`InstantFault`] has the reason.
 pub(crate) fn parse_instant(text: &str) -> Result<i64, InstantFault> {
     let text = text.trim();
     let with_plus = text.rsplit_once(' ').map(|(before, after)| format!("{before}+{after}"));
@@ -60,7 +60,7 @@ pub(crate) fn parse_instant(text: &str) -> Result<i64, InstantFault> {
     }
 }
 
-/// Whether a count is too long for its unit, and in the next one comes to a time before there were logs.
+/// Returns whether a count is too long for its unit, but too short for the next one, where it would precede all logs.
 fn has_two_units(count: &str) -> bool {
     let whole = count.split('.').next().unwrap_or_default().trim_start_matches('0');
     matches!(whole.len(), 12 | 15 | 18)

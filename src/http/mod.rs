@@ -1,6 +1,6 @@
 //! HTTP requests and replies, independent of routes and of the platform.
 //!
-//! Reading order: `request` and `reply` are the two ends; `negotiation` reads what the client accepts, `instant` its
+//! Reading order: `request` and `reply` are the two ends; `negotiation` reads the client's preferences, `instant` its
 //! times, `body_members` its JSON; `problem` is the form of an error, `problems` the list of all errors.
 
 mod body;

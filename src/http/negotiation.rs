@@ -1,6 +1,6 @@
 //! Content negotiation by `Accept` and `Accept-Encoding` (RFC 9110, 12.5).
 
-/// Splits an element of a header into its name and its weight; an invalid weight is 0.
+/// Splits a header's element into its name and its weight; an invalid weight is 0.
 fn weighted(element: &str) -> (&str, f32) {
     let mut parts = element.split(';').map(str::trim);
     let name = parts.next().unwrap_or_default();
@@ -8,7 +8,7 @@ fn weighted(element: &str) -> (&str, f32) {
     (name, weight)
 }
 
-/// The offer whose media type has the highest weight in `Accept`; of several with equal weight the first. Wildcards
+/// Returns the offer whose media type has the highest weight in `Accept`; among equal weights, the first. Wildcards
 /// match no offer.
 pub(crate) fn preferred<T>(accept: &str, offers: impl Fn(&str) -> Option<T>) -> Option<T> {
     let mut best: Option<(f32, T)> = None;
@@ -20,7 +20,7 @@ pub(crate) fn preferred<T>(accept: &str, offers: impl Fn(&str) -> Option<T>) -> 
     best.map(|(_, offer)| offer)
 }
 
-/// Whether `Accept-Encoding` accepts gzip with a weight above 0.
+/// Returns whether `Accept-Encoding` accepts gzip with a weight above 0.
 #[must_use]
 pub fn accepts_gzip(accept_encoding: &str) -> bool {
     let weight = |coding: &str| {

@@ -1,7 +1,7 @@
-//! Errors as a caller sees them: `application/problem+json` (RFC 9457).
+//! Errors as reported to callers: `application/problem+json` (RFC 9457).
 //!
 //! # Invariants
-//! A problem never repeats what the client sent, and never shows what the platform answered.
+//! A problem never repeats anything that the client sent, and never shows an answer of the platform.
 
 use serde::Serialize;
 
@@ -11,7 +11,7 @@ use super::reply::{LookupCost, Reply};
 /// The default of `Retry-After`, in seconds.
 const RETRY_AFTER_S: i64 = 30;
 
-/// A problem: a stable code, one sentence of detail and, where it helps, a hint.
+/// A problem: a stable code, one sentence of detail and, if useful, a hint.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Problem {
     /// Always `about:blank`: `code` identifies the problem.
@@ -23,15 +23,15 @@ pub struct Problem {
     pub status: u16,
     /// The stable code that clients can match, in snake case.
     pub code: &'static str,
-    /// One sentence for people, which may change.
+    /// A sentence for people, which may change.
     detail: String,
-    /// The next step of the client, in one sentence.
+    /// A suggestion for the client's next step, in one sentence.
     #[serde(skip_serializing_if = "Option::is_none")]
     hint: Option<String>,
-    /// The ray asked for, in its canonical digits.
+    /// The requested ray, in its canonical digits.
     #[serde(skip_serializing_if = "Option::is_none")]
     ray: Option<String>,
-    /// The instant that the ray decodes to, in RFC 3339.
+    /// The instant encoded in the ray, in RFC 3339.
     #[serde(skip_serializing_if = "Option::is_none")]
     ray_time: Option<String>,
     /// The cost of the lookup that found no records.
@@ -76,7 +76,7 @@ impl Problem {
         Self { retry_after_s: Some(seconds), ..self }
     }
 
-    /// Adds the ray, and the instant that it decodes to in RFC 3339.
+    /// Adds the ray, and the instant encoded in it, in RFC 3339.
     pub(crate) fn with_ray(self, ray: String, ray_time: String) -> Self {
         Self { ray: Some(ray), ray_time: Some(ray_time), ..self }
     }
@@ -116,7 +116,7 @@ impl From<Problem> for Reply {
     }
 }
 
-/// The reason phrase of the status, such as `Not Found`.
+/// Returns the reason phrase of the status, such as `Not Found`.
 const fn title(status: u16) -> &'static str {
     match status {
         400 => "Bad Request",

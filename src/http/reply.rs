@@ -1,4 +1,4 @@
-//! A reply: status, headers, body.
+//! Replies: status, headers, body.
 //!
 //! # Invariants
 //! Every reply forbids caching and sniffing, since a log line must not stay in a cache. A streamed body is produced
@@ -24,12 +24,12 @@ pub struct LookupCost {
     bytes_read: u64,
     bytes_inflated: u64,
     full_scans: u64,
-    /// Milliseconds of the platform's clock, which may include other work than the lookup.
+    /// Milliseconds by the platform's clock, which may include work other than the lookup.
     pub(crate) elapsed_ms: i64,
 }
 
 impl LookupCost {
-    /// The cost of a lookup with these counts and this duration in milliseconds.
+    /// Creates the cost of a lookup from its counts and its duration in milliseconds.
     pub(crate) const fn new(stats: &ReadStats, elapsed_ms: i64) -> Self {
         let &ReadStats { shards_asked, objects_read, bytes_read, bytes_inflated, full_scans, .. } = stats;
         Self { shards_asked, objects_read, bytes_read, bytes_inflated, full_scans, elapsed_ms }
@@ -46,10 +46,10 @@ pub enum ReplyBody {
 }
 
 impl ReplyBody {
-    /// Reads the complete body without a bound: for tests and for bodies that are known to be short.
+    /// Reads the complete body without a bound: for tests and for bodies known to be short.
     ///
     /// # Errors
-    /// The [`BackendError`] of the piece that failed.
+    /// The [`BackendError`] of the failed piece.
     pub async fn whole(self) -> Result<Vec<u8>, BackendError> {
         match self {
             Self::Whole(bytes) => Ok(bytes),
@@ -73,7 +73,7 @@ impl fmt::Debug for ReplyBody {
     }
 }
 
-/// A reply of the API, which `platform` turns into a response of the runtime.
+/// A reply of the API, which `platform` converts to a response of the runtime.
 #[derive(Debug)]
 pub struct Reply {
     /// The HTTP status, 200 to 599.
@@ -85,7 +85,7 @@ pub struct Reply {
 }
 
 impl Reply {
-    /// A reply with a body of this media type.
+    /// Creates a reply with a body of this media type.
     #[must_use]
     pub fn new(status: u16, media_type: &'static str, body: Vec<u8>) -> Self {
         let headers = vec![
@@ -96,7 +96,7 @@ impl Reply {
         Self { status, headers, body: ReplyBody::Whole(body) }
     }
 
-    /// A 200 with a streamed body.
+    /// Creates a 200 with a streamed body.
     pub(crate) fn streaming(
         media_type: &'static str,
         pieces: LocalBoxStream<'static, Result<Vec<u8>, BackendError>>,
@@ -104,7 +104,7 @@ impl Reply {
         Self { body: ReplyBody::Stream(pieces), ..Self::new(200, media_type, Vec::new()) }
     }
 
-    /// A 200 with this value as one line of JSON.
+    /// Creates a 200 with this value as one line of JSON.
     pub(crate) fn json(answer: &impl Serialize) -> Self {
         let mut body = serde_json::to_vec(answer).unwrap_or_default();
         body.push(b'\n');
@@ -131,7 +131,7 @@ impl Reply {
         )
     }
 
-    /// Adds the entity tag, or answers 304 if `If-None-Match` has it (`known`).
+    /// Adds the entity tag, or turns the reply into a 304 if `If-None-Match` (`known`) contains it.
     pub(crate) fn with_entity_tag(self, tag: String, known: Option<&str>) -> Self {
         if known.is_some_and(|known| matches_entity_tag(known, &tag)) {
             let kept = self.headers.into_iter().filter(|(name, _)| *name != "content-type").collect();

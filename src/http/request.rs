@@ -1,8 +1,8 @@
-//! A request as the API reads it, with its headers in a map.
+//! HTTP requests as the API reads them, with headers in a map.
 //!
 //! # Invariants
 //! Path and query are percent-decoded here, once. A request whose parameters were not checked for repetition is not
-//! answered: of a parameter that is given twice, no value is the one that counts.
+//! answered: none of several values of a parameter takes precedence.
 
 use std::borrow::Cow;
 
@@ -27,18 +27,18 @@ pub(crate) const CLIENT_ADDRESS: HeaderName = HeaderName::from_static("cf-connec
 pub struct HttpRequest<B> {
     /// The method in upper case, such as `GET`.
     pub method: String,
-    /// The path as it was sent, still percent-encoded.
+    /// The path as sent, still percent-encoded.
     pub path: String,
-    /// The query as it was sent, without the question mark.
+    /// The query as sent, without the question mark.
     pub query: String,
-    /// The headers that the client sent.
+    /// The headers of the request, by name.
     pub headers: HeaderMap,
-    /// The body: a stream at first, bytes once it was read.
+    /// The body: a stream at first, bytes once read.
     pub body: B,
 }
 
 impl<B> HttpRequest<B> {
-    /// The body, and the same request with another one.
+    /// Returns the body, and the request with another one in its place.
     pub(crate) fn replace_body<C>(self, body: C) -> (B, HttpRequest<C>) {
         let Self { method, path, query, headers, body: old } = self;
         (old, HttpRequest { method, path, query, headers, body })
@@ -55,12 +55,12 @@ impl<B> HttpRequest<B> {
         self.headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()))
     }
 
-    /// The length of the body in bytes, where the client announced one.
+    /// Returns the announced length of the body in bytes, if any.
     pub(crate) fn content_length(&self) -> Option<u64> {
         self.header(CONTENT_LENGTH)?.parse().ok()
     }
 
-    /// The query parameter `name`, percent-decoded.
+    /// Returns the query parameter `name`, percent-decoded.
     #[must_use]
     pub fn parameter(&self, name: &str) -> Option<String> {
         let mut pairs = form_urlencoded::parse(self.query.as_bytes());
@@ -77,7 +77,7 @@ impl<B> HttpRequest<B> {
         form_urlencoded::parse(self.query.as_bytes()).map(|(name, _)| name)
     }
 
-    /// The first of these parameters that the query gives more than once.
+    /// Returns the first of these parameters that the query repeats.
     pub(crate) fn repeated_parameter(&self, known: &[&'static str]) -> Option<&'static str> {
         known.iter().copied().find(|name| self.parameter_names().filter(|given| given.as_ref() == *name).count() > 1)
     }
@@ -96,7 +96,7 @@ impl<B> HttpRequest<B> {
         self.repeated_parameter(known).map_or(Ok(()), |name| Err(problems::repeated_parameter(name)))
     }
 
-    /// The number from 1 to `most` in the query parameter `name`; `default` where it is not given.
+    /// Returns the number from 1 to `most` in the query parameter `name`, or `default` if it is absent.
     ///
     /// # Errors
     /// The [`Problem`] of a value outside 1 to `most`.
@@ -111,7 +111,7 @@ impl<B> HttpRequest<B> {
     }
 }
 
-/// A segment of a path, percent-decoded; a byte sequence that is not UTF-8 becomes U+FFFD.
+/// Percent-decodes a segment of a path; a byte sequence that is not UTF-8 becomes U+FFFD.
 pub(crate) fn percent_decoded(piece: &str) -> String {
     percent_decode_str(piece).decode_utf8_lossy().into_owned()
 }
