@@ -1,11 +1,11 @@
-//! The keys of Cloudflare Access over `fetch`, and signatures by the platform's own cryptography.
+//! Fetches the keys of Cloudflare Access, and verifies signatures with the platform's own cryptography.
 //!
-//! [`admit`] is what an entry point calls. The keys are kept as long as the isolate lives.
+//! [`admit`] is called by entry points. The keys are kept for the lifetime of the isolate.
 //!
 //! # Invariants
 //!
-//! A fetch ends within [`JWKS_FETCH_MS`], follows no redirect, and holds no more than [`JWKS_MAX`] bytes. No borrow of
-//! the kept keys outlives a step.
+//! A fetch ends within [`JWKS_FETCH_MS`], follows no redirect, and holds at most [`JWKS_MAX`] bytes. No borrow of the
+//! cached keys outlives a step.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -31,22 +31,22 @@ extern "C" {
     async fn verify(how: &str, key: &JsValue, signature: &Uint8Array, signed: &Uint8Array) -> Result<JsValue, JsValue>;
 }
 
-/// The algorithm, as importing a key asks for it.
+/// The algorithm, in the form that importing a key requires.
 const RS256: &str = r#"{"name":"RSASSA-PKCS1-v1_5","hash":"SHA-256"}"#;
 
 thread_local! {
-    /// The keys that this isolate knows.
+    /// The keys cached by this isolate.
     static KEYS: Rc<RefCell<JwksCache>> = Rc::default();
 }
 
-/// Who sent a request.
+/// Authenticates the sender of a request.
 pub(super) async fn admit(rules: &AccessRules, presented: Credentials<'_>, now_ms: i64) -> Result<Caller, AuthFailure> {
     let cache = KEYS.with(Rc::clone);
     let certs = rules.sign_on.as_ref().map(|sign_on| TokenIssuer::certs(&sign_on.issuer));
     admit_any(rules, presented, &IssuerKeys { certs: certs.unwrap_or_default() }, &cache, now_ms).await
 }
 
-/// The keys of an issuer, at this address.
+/// The keys of an issuer, published at this address.
 struct IssuerKeys {
     certs: String,
 }
@@ -77,7 +77,7 @@ impl AssertionKeys for IssuerKeys {
     }
 }
 
-/// The document at `url`.
+/// Fetches the document at `url`.
 async fn fetch(url: &str, signal: &AbortSignal) -> Result<Vec<u8>, BackendError> {
     let mut init = RequestInit::new();
     init.with_method(Method::Get).with_redirect(RequestRedirect::Manual);

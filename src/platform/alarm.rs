@@ -1,10 +1,10 @@
-//! The alarm of a Durable Object, of which it has one.
+//! The single alarm of a Durable Object.
 //!
 //! # Invariants
 //!
-//! The platform receives the alarm without an `await` before, so that SQL that ran just before is written with the
-//! alarm or not at all. A call makes the alarm come earlier, never later. A remembered instant that has passed is not
-//! trusted, since the platform may have given that alarm up.
+//! The alarm is set without an `await` before, so the platform writes it together with the SQL that just ran, or
+//! neither. A call makes the alarm earlier, never later. A remembered instant that has passed is not trusted, since the
+//! platform may have given up on that alarm.
 
 use std::cell::Cell;
 
@@ -15,7 +15,7 @@ use super::{failed, log};
 use crate::backend::BackendError;
 use crate::ledger::Alarm;
 
-/// What is known of the alarm.
+/// The remembered state of the alarm.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum AlarmState {
     Nothing,
@@ -23,7 +23,7 @@ enum AlarmState {
     SetTo(i64),
 }
 
-/// The alarm of one object.
+/// The alarm of one Durable Object.
 pub(super) struct ObjectAlarm {
     storage: Storage,
     known: Cell<AlarmState>,
@@ -34,26 +34,26 @@ impl ObjectAlarm {
         Self { storage, known: Cell::new(AlarmState::Nothing) }
     }
 
-    /// Learns what it is set to, where that is not known. For the time before the SQL.
+    /// Reads the alarm's time if it is not known. To be called before the SQL.
     pub(super) async fn look(&self) -> Result<(), BackendError> {
         let before = self.known.get();
         if before == AlarmState::NotSet || matches!(before, AlarmState::SetTo(at_ms) if at_ms > log::now_ms()) {
             return Ok(());
         }
         let at_ms = self.storage.get_alarm().await.map_err(failed("reading the alarm"))?;
-        // Another call may have set it meanwhile.
+        // Another call may have set it in the meantime.
         if self.known.get() == before {
             self.known.set(at_ms.map_or(AlarmState::NotSet, AlarmState::SetTo));
         }
         Ok(())
     }
 
-    /// It went off, and is not set now.
+    /// Records that the alarm fired, and is no longer set.
     pub(super) fn went_off(&self) {
         self.known.set(AlarmState::NotSet);
     }
 
-    /// Sets it to this instant, unless it comes as early anyway.
+    /// Sets the alarm to this instant, unless it is set to an earlier one.
     pub(super) async fn set_earlier(&self, at_ms: Option<i64>) -> Result<(), BackendError> {
         match (at_ms, self.known.get()) {
             (None, _) => Ok(()),

@@ -1,16 +1,17 @@
-//! `Audit`: the one object that every request passes, which writes down what is asked and counts how often.
+//! `Audit`: the one Durable Object that every request passes; it records requests and limits their rate.
 //!
-//! *Stored*: the last entries, in tables, a row for each segment of the others, which are in the bucket
-//! (`audit/tables.rs`, `audit/segment.rs`), and an alarm while a table waits to be brought there.
-//! *Called by*: the API, by `POST /{call}` with the bodies of `audit/calls.rs`; answers are JSON with 200, or plain
-//! words with 500, and nothing was appended then. By the platform: `alarm`, which brings one segment to the bucket.
-//! *In memory alone*: how often each caller asked, and whether an alarm is set; a later entry replaces a lost alarm.
+//! *Stored*: the latest entries, in tables; a row for each segment of the earlier ones, which are in the bucket
+//! (`audit/tables.rs`, `audit/segment.rs`); and an alarm while a table waits to be moved there.
+//! *Called by*: the API, by `POST /{call}` with the bodies of `audit/calls.rs`; answers are JSON with 200, or a plain
+//! message with 500, in which case nothing was appended. By the platform: `alarm`, which moves one segment to the
+//! bucket.
+//! *In memory only*: each caller's rate, and whether an alarm is set; a later entry replaces a lost alarm.
 //!
 //! # Invariants
 //!
-//! A call runs without an `await`, so that no other call comes between reading the end of the chain and appending to
-//! it. Entries are never changed, and removed only where the bucket has them. `alarm` never throws: the platform would
-//! retry six times and then never again.
+//! A call runs without an `await`, so no other call comes between reading the end of the chain and appending to it.
+//! Entries are never changed, and removed only once the bucket has them. `alarm` never throws: the platform would retry
+//! it six times and then never again.
 
 use std::cell::{Cell, RefCell};
 
@@ -34,7 +35,7 @@ pub struct Audit {
     alarm: ObjectAlarm,
     env: Env,
     held: RefCell<AuditMemory>,
-    /// The tables are known to be there.
+    /// Whether the tables are known to exist.
     open: Cell<bool>,
 }
 
@@ -48,7 +49,7 @@ impl DurableObject for Audit {
         let (call, _) = read_call(&request.url()?);
         let body = request.bytes().await?;
         let answered = self.answer(&call, &body);
-        // What was written is written, whether or not the alarm can be set.
+        // The entries are written, whether or not the alarm can be set.
         let wake_ms = answered.as_ref().ok().and_then(|answered| answered.wake_ms);
         said(audit::set_alarm(&self.held, &self.alarm, wake_ms).await);
         answer_call(answered.map(|answered| answered.body))
@@ -77,7 +78,7 @@ impl Audit {
     }
 }
 
-/// What came of it. A failure is logged.
+/// Returns the value of an outcome, and logs a failure.
 fn said<T>(outcome: Outcome<T>) -> Option<T> {
     outcome.inspect_err(|error| log::error("audit_alarm", &serde_json::json!({ "reason": error.to_string() }))).ok()
 }

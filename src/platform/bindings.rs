@@ -17,7 +17,7 @@ use crate::memory::{MemoryBudget, ReadPermits};
 use crate::services::Services;
 
 thread_local! {
-    /// The budget of this isolate.
+    /// The memory budget of this isolate.
     static MEMORY: MemoryBudget = MemoryBudget::default();
     /// The requests of unknown callers that this isolate counted.
     static UNKNOWN_CALLERS: UnknownCallers = UnknownCallers::default();
@@ -43,9 +43,9 @@ pub(super) struct Bindings {
 }
 
 impl Bindings {
-    /// The bindings of a deployment with these settings. An error where a binding is missing.
+    /// Creates the bindings of a deployment with these settings. A missing binding is an error.
     ///
-    /// Nothing is served where the settings are faulty, so the bucket has no name then.
+    /// If the settings are faulty, nothing is served, so the bucket's name is left empty.
     pub(super) fn new(env: &Env, config: Option<&Config>) -> Result<Self> {
         Ok(Self {
             bucket: env::bucket(env)?,

@@ -1,4 +1,4 @@
-//! The bucket over R2.
+//! The backend's bucket over R2.
 //!
 //! Objects are read as streams. A put that R2 refuses is an error or is reported as refused.
 
@@ -44,7 +44,7 @@ impl Bucket for R2Bucket {
             get = get.only_if(Conditional { etag_matches: Some(etag.to_owned()), ..Conditional::default() });
         }
         let Some(object) = get.execute().await.map_err(&reading)? else { return Ok(RangedRead::Gone) };
-        // An object without a body is one that does not match.
+        // An object without a body does not match the condition.
         let Some(body) = object.body() else { return Ok(RangedRead::Changed) };
         Ok(RangedRead::Body(StreamedBody(Some(body.stream().map_err(&reading)?))))
     }
@@ -55,7 +55,7 @@ impl Bucket for R2Bucket {
     }
 
     async fn put_new(&self, key: &str, bytes: Vec<u8>) -> Result<bool, BackendError> {
-        // "No object at all has been stored here": the bucket compares and writes in one step.
+        // Means that no object exists under the key: the bucket compares and writes in one step.
         let only_if = Conditional { etag_does_not_match: Some("*".into()), ..Conditional::default() };
         let object = self.0.put(key, bytes).only_if(only_if).execute().await.map_err(failed("writing a new object"))?;
         Ok(object.is_some())
@@ -70,7 +70,7 @@ impl Bucket for R2Bucket {
 
     async fn list(&self, ask: &ListRequest) -> Result<ListPage, BackendError> {
         let mut list = self.0.list().prefix(ask.prefix.as_str());
-        // A cursor knows where its listing began.
+        // A cursor remembers where its listing began.
         match (&ask.cursor, &ask.after) {
             (Some(cursor), _) => list = list.cursor(cursor.as_str()),
             (None, Some(after)) => list = list.start_after(after.as_str()),
@@ -93,13 +93,13 @@ impl Bucket for R2Bucket {
     }
 }
 
-/// What R2 says of an object.
+/// Converts R2's metadata of an object.
 fn head(object: &Object) -> ObjectHead {
     let uploaded_ms = i64::try_from(object.uploaded().as_millis()).unwrap_or(i64::MAX);
     ObjectHead { etag: object.etag(), size: object.size(), uploaded_ms }
 }
 
-/// An upload in parts.
+/// A multipart upload to R2.
 #[derive(Debug)]
 pub(super) struct R2Upload {
     upload: R2MultipartUpload,

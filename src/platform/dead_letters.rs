@@ -1,8 +1,9 @@
-//! The consumer of the dead-letter queues: what a queue gave up is kept by the registry, until a person has it put back.
+//! The consumer of the dead-letter queues: the registry keeps messages that a queue gave up on, until a person redrives
+//! them.
 //!
 //! # Invariants
 //!
-//! A dead letter is acknowledged only when the registry has it, and is stored once however often it is delivered.
+//! A dead letter is acknowledged only once the registry has it, and is stored once however often it is delivered.
 
 use serde::Serialize;
 use wasm_bindgen::prelude::JsValue;
@@ -19,10 +20,10 @@ use crate::limits::DEAD_LETTER_RETRY_S;
 use crate::pipeline::ReceivedMessage;
 use crate::rpc;
 
-/// All that is known of why: the log has the verdicts.
+/// The code of every reason: only the log has the verdicts.
 const CODE: &str = "retries_used_up";
 
-/// What became of a letter, as its one line in the log.
+/// The outcome of a dead letter, as its line in the log.
 #[derive(Serialize)]
 struct DeadLetterOutcome<'a> {
     verdict: &'static str,
@@ -35,7 +36,7 @@ struct DeadLetterOutcome<'a> {
     retry_s: Option<u32>,
 }
 
-/// Consumes a batch of messages which `queue` gave up after `retries` retries.
+/// Consumes a batch of messages that `queue` gave up on after `retries` retries.
 pub(super) async fn consume(batch: &QueueBatch, env: &Env, queue: &str, retries: usize) -> Result<(), JsValue> {
     let log = EventLog::for_config(&env::config(env));
     for message in batch.messages() {
@@ -67,13 +68,13 @@ pub(super) async fn consume(batch: &QueueBatch, env: &Env, queue: &str, retries:
     Ok(())
 }
 
-/// The letter of a message. It was tried once more often than it was retried.
+/// Creates the dead letter of a message, whose number of attempts is one more than its retries.
 fn letter(message: &QueueMessage, queue: &str, retries: usize) -> DeadLetter {
     let attempts = u32::try_from(retries + 1).unwrap_or(u32::MAX);
     ReceivedMessage { attempts, ..message.received(queue) }.into_dead_letter(CODE)
 }
 
-/// Has the registry keep it.
+/// Records a dead letter in the registry.
 async fn keep(env: &Env, letter: &DeadLetter) -> Result<(), BackendError> {
     let ledgers = env::ledgers(env).map_err(failed("storing a dead letter"))?;
     rpc::call(&ledgers, REGISTRY, letter).await.map(drop)

@@ -1,4 +1,5 @@
-//! The names of the bindings, and what hangs on them. `wrangler.toml` spells them too; a test compares the two.
+//! The names of the bindings, and the backends bound to them. `wrangler.toml` repeats the names; a test compares the
+//! two.
 //!
 //! No other file spells the name of a binding or of a queue. A missing binding is an error, not a trap.
 
@@ -12,7 +13,7 @@ use crate::config::{Config, ConfigFault};
 
 /// The R2 bucket that Logpush writes to.
 const BUCKET: &str = "RAW";
-/// The R2 bucket of what raydex writes for itself. Without this binding it is the log bucket.
+/// The R2 bucket for raydex's own objects. Without this binding it is the log bucket.
 const DATA_BUCKET: &str = "DATA";
 /// The producer of `parse-queue`.
 const PARSE_QUEUE: &str = "PARSE_QUEUE";
@@ -30,25 +31,25 @@ const AUDIT: &str = "AUDIT";
 pub(super) const PARSE_QUEUE_NAME: &str = "parse-queue";
 /// The queue of payloads to send.
 pub(super) const SEND_QUEUE_NAME: &str = "send-queue";
-/// Where the messages go that `parse-queue` gave up.
+/// The queue for messages that `parse-queue` gave up on.
 pub(super) const PARSE_DLQ_NAME: &str = "parse-dlq";
-/// Where the messages go that `send-queue` gave up.
+/// The queue for messages that `send-queue` gave up on.
 pub(super) const SEND_DLQ_NAME: &str = "send-dlq";
 
-/// The cron at which backfills go on; at any other one the bucket is swept.
+/// The cron that advances backfills; any other one sweeps the bucket.
 pub(super) const BACKFILL_CRON: &str = "* * * * *";
 
-/// The settings of the deployment.
+/// Reads the settings of the deployment.
 pub(super) fn config(env: &Env) -> std::result::Result<Config, Vec<ConfigFault>> {
     Config::read(|name| env.var(name).ok().map(|value| value.to_string()))
 }
 
-/// The log bucket.
+/// Returns the log bucket.
 pub(super) fn bucket(env: &Env) -> Result<R2Bucket> {
     env.bucket(BUCKET).map(R2Bucket::new)
 }
 
-/// The data bucket: the log bucket where no other one is bound.
+/// Returns the data bucket: the log bucket if no other one is bound.
 pub(super) fn data_bucket(env: &Env) -> Result<R2Bucket> {
     if Reflect::has(env.as_ref(), &DATA_BUCKET.into())? {
         env.bucket(DATA_BUCKET).map(R2Bucket::new)
@@ -57,27 +58,27 @@ pub(super) fn data_bucket(env: &Env) -> Result<R2Bucket> {
     }
 }
 
-/// The index.
+/// Returns the shards of the index.
 pub(super) fn shards(env: &Env) -> Result<NamedObjects> {
     env.durable_object(RAY_SHARD).map(|objects| NamedObjects::new(objects, "calling a shard"))
 }
 
-/// The ledgers.
+/// Returns the Durable Objects of the ledgers.
 pub(super) fn ledgers(env: &Env) -> Result<NamedObjects> {
     env.durable_object(LEDGER).map(|objects| NamedObjects::new(objects, "calling a ledger"))
 }
 
-/// The audit log.
+/// Returns the Durable Object of the audit log.
 pub(super) fn audit_log(env: &Env) -> Result<NamedObjects> {
     env.durable_object(AUDIT).map(|objects| NamedObjects::new(objects, "calling the audit log"))
 }
 
-/// The queue of objects to parse.
+/// Returns the queue of objects to parse.
 pub(super) fn parse_queue(env: &Env) -> Result<QueueProducer> {
     env.queue(PARSE_QUEUE).map(|queue| QueueProducer::new(queue, "sending to parse-queue"))
 }
 
-/// The queue of payloads to send.
+/// Returns the queue of payloads to send.
 pub(super) fn send_queue(env: &Env) -> Result<QueueProducer> {
     env.queue(SEND_QUEUE).map(|queue| QueueProducer::new(queue, "sending to send-queue"))
 }

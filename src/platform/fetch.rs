@@ -1,6 +1,6 @@
-//! The HTTP entry point: the platform's request to the core's, the core's reply to the platform's.
+//! The HTTP entry point: converts the platform's request for the core, and the core's reply for the platform.
 //!
-//! The runtime compresses a body where the client accepts gzip: it does so when the reply's header says gzip.
+//! The runtime compresses a body if the reply's header says gzip; this sets it if the client accepts gzip.
 //! `router::answer_request` answers every request, and only the encoding of its reply changes. `HEAD` has no body.
 
 use std::rc::Rc;
@@ -21,7 +21,7 @@ use crate::backend::BackendError;
 use crate::http::{HttpRequest, Reply, ReplyBody, accepts_gzip};
 use crate::router::answer_request;
 
-/// The pieces of a body that streams.
+/// The pieces of a streamed body.
 type BodyPieces = LocalBoxStream<'static, std::result::Result<Vec<u8>, BackendError>>;
 
 #[event(fetch)]
@@ -40,8 +40,8 @@ async fn fetch(request: Request, env: Env, context: Context) -> Result<Response>
     }
 }
 
-/// Whether the client itself takes gzip. The platform replaces the client's `Accept-Encoding` by its own, and keeps
-/// the original with the request.
+/// Returns whether the client itself accepts gzip. The platform replaces the client's `Accept-Encoding` with its own,
+/// and keeps the original with the request.
 fn takes_gzip(request: &Request) -> bool {
     let member = |object: &JsValue, name: &str| Reflect::get(object, &name.into()).ok();
     let kept = member(request.inner(), "cf").and_then(|cf| member(&cf, "clientAcceptEncoding")?.as_string());
@@ -60,7 +60,7 @@ fn from_platform(mut request: Request) -> Result<HttpRequest<Stream>> {
     })
 }
 
-/// The headers of a request. The platform joins those that were sent twice.
+/// Returns the headers of a request. The platform joins repeated ones.
 fn headers_of(request: &Request) -> HeaderMap {
     let header = |(name, value): (String, String)| {
         let name = HeaderName::from_bytes(name.as_bytes()).ok()?;

@@ -1,16 +1,15 @@
-//! What is done for a client, until it is done or the client hangs up.
+//! Work for a client, which ends when it is done or the client hangs up.
 //!
-//! The platform ends the context of a request whose client is gone: nothing in it is woken any more, and nothing is
-//! dropped. What was held for it (memory of the module's, and its share of the account) would be held for good. There
-//! are two ways to learn of it in time, and neither is complete: the event `abort` of the request, which does not come
-//! where a write failed first; and the write, which does not fail where nothing is written. So a body goes through a
-//! pipe, whose writer is notified (a `ReadableStream` of our own is not even cancelled), and all work ends with the
-//! event.
+//! When a client disconnects, the platform ends the context of its request: nothing in it is woken again, and nothing
+//! is dropped. Whatever was held for it (memory of the module, and its reservation) would be leaked. There are two ways
+//! to notice in time, and neither is complete: the event `abort` of the request, which does not come if a write failed
+//! first; and a failing write, which requires that something is written. So a body goes through a pipe, whose writer is
+//! notified (unlike a `ReadableStream` made here, which is not even cancelled), and all work ends with the event.
 //!
 //! # Invariants
 //!
-//! A client that hangs up leaves only a few handles allocated. Work that was dropped is over, and reports so to any
-//! code that still waits. A body that fails half-way breaks the connection.
+//! A client that hangs up leaves only a few handles allocated. Work that was dropped is complete, and reports this to
+//! any code that still waits. A body that fails midway breaks the connection.
 
 use std::cell::{Cell, RefCell};
 use std::pin::Pin;
@@ -29,12 +28,12 @@ use crate::backend::BackendError;
 
 #[wasm_bindgen]
 extern "C" {
-    /// A request, as far as it says whose client is gone.
+    /// A request, as the source of its client's abort signal.
     type AbortableRequest;
     #[wasm_bindgen(method, getter)]
     fn signal(this: &AbortableRequest) -> AbortSignal;
 
-    /// The signal of that.
+    /// The signal that the client has hung up.
     #[derive(Clone)]
     type AbortSignal;
     #[wasm_bindgen(method, getter)]
@@ -44,7 +43,7 @@ extern "C" {
     #[wasm_bindgen(method, js_name = removeEventListener)]
     fn remove_event_listener(this: &AbortSignal, event: &str, listener: &JsValue);
 
-    /// A pipe of the platform's: a write is done when it was read.
+    /// A pipe of the platform: a write completes when it was read.
     type IdentityTransformStream;
     #[wasm_bindgen(constructor)]
     fn new() -> IdentityTransformStream;
@@ -53,7 +52,7 @@ extern "C" {
     #[wasm_bindgen(method, getter)]
     fn writable(this: &IdentityTransformStream) -> WritableEnd;
 
-    /// Its end that is written to.
+    /// The writable end of the pipe.
     type WritableEnd;
     #[wasm_bindgen(method, js_name = getWriter)]
     fn get_writer(this: &WritableEnd) -> StreamWriter;
@@ -68,7 +67,7 @@ extern "C" {
     async fn abort(this: &StreamWriter, reason: &str) -> Result<JsValue, JsValue>;
 }
 
-/// The event of a client that is gone.
+/// The event of a disconnected client.
 const GONE: &str = "abort";
 
 thread_local! {
@@ -76,15 +75,15 @@ thread_local! {
     static IS_OVER: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Whether a value that is dropped now must not call the platform any more.
+/// Returns whether a value that is dropped now must no longer call the platform.
 pub(super) fn is_over() -> bool {
     IS_OVER.get()
 }
 
-/// The client of a request.
+/// The connection of a request's client.
 pub(super) struct ClientConnection(AbortSignal);
 
-/// Work for a client.
+/// Work for a client that is dropped when the client hangs up.
 pub(super) struct UntilHangUp<W> {
     work: Rc<RefCell<Option<W>>>,
     signal: AbortSignal,
@@ -92,17 +91,17 @@ pub(super) struct UntilHangUp<W> {
 }
 
 impl ClientConnection {
-    /// The client of that request.
+    /// Returns the connection of the request's client.
     pub(super) fn from_request(request: &Request) -> Self {
         Self(request.inner().unchecked_ref::<AbortableRequest>().signal())
     }
 
-    /// Does the work as long as the client is there.
+    /// Runs the work for as long as the client is connected.
     pub(super) fn wants<W: 'static>(&self, work: W) -> UntilHangUp<W> {
         let work = Rc::new(RefCell::new((!self.0.aborted()).then_some(work)));
         let dropped = work.clone();
         let listener = Closure::new(move || {
-            // Taken first: what is dropped may come back to here.
+            // Take it out first: dropping may re-enter this closure.
             let work = dropped.try_borrow_mut().ok().and_then(|mut work| work.take());
             IS_OVER.set(true);
             drop(work);
@@ -113,7 +112,7 @@ impl ClientConnection {
     }
 }
 
-/// The pieces as a body, each made when the one before it was taken.
+/// Streams the pieces as a body; each is produced once the previous one was read.
 pub(super) fn body(
     context: &Context,
     mut pieces: impl Stream<Item = Result<Vec<u8>, BackendError>> + Unpin + 'static,
@@ -121,7 +120,7 @@ pub(super) fn body(
     let pipe = IdentityTransformStream::new();
     let (readable, writer) = (pipe.readable().unchecked_into(), pipe.writable().get_writer());
     context.wait_until(async move {
-        // What fails here fails because the reader is gone.
+        // A write fails only if the reader is gone.
         while let Some(piece) = pieces.next().await {
             let Ok(piece) = piece else {
                 let _aborted = writer.abort("the response cannot continue").await;
@@ -138,13 +137,13 @@ pub(super) fn body(
 
 impl<W> Drop for UntilHangUp<W> {
     fn drop(&mut self) {
-        // A listener whose closure is gone throws.
+        // A listener whose closure is dropped would throw.
         self.signal.remove_event_listener(GONE, self.listener.as_ref());
     }
 }
 
 impl<W: Future + Unpin> Future for UntilHangUp<W> {
-    /// `None` where the client hung up.
+    /// `None` if the client hung up.
     type Output = Option<W::Output>;
 
     fn poll(self: Pin<&mut Self>, context: &mut Waiting<'_>) -> Poll<Self::Output> {

@@ -1,16 +1,16 @@
-//! `Ledger`: the books of one hour of batches, or, under one name, the registry of all of them.
+//! `Ledger`: the accounts of one hour of batches, or, under one name, the registry of all ledgers.
 //!
 //! *Stored*: `ledger/tables.rs` has the tables of a ledger, `ledger/registry.rs` those of the registry; and one alarm,
-//! at the instant at which something must be done at the latest.
+//! at the latest instant at which something must be done.
 //! *Called by*: the queue consumers, the sweep and the API, by `POST /{call}?{name}` with the bodies of
-//! `ledger/calls.rs` and `ledger/registry.rs`; answers are JSON with 200, or plain words with 500, and nothing has
-//! changed then. By the platform: `alarm`, which sends what no message was sent for.
+//! `ledger/calls.rs` and `ledger/registry.rs`; answers are JSON with 200, or a plain message with 500, in which case
+//! nothing has changed. By the platform: `alarm`, which sends the messages that are overdue.
 //!
 //! # Invariants
 //!
 //! A call is one `transactionSync`, and there is no `await` between it and setting the alarm, so the platform writes
-//! both or neither. No call moves an alarm to a later time. `alarm` never throws: the platform would retry six times
-//! and then never again.
+//! both or neither. No call makes an alarm later. `alarm` never throws: the platform would retry it six times and then
+//! never again.
 
 use std::cell::Cell;
 
@@ -33,7 +33,7 @@ pub struct Ledger {
     sql: ObjectSql,
     alarm: ObjectAlarm,
     env: Env,
-    /// The tables are known to be there.
+    /// Whether the tables are known to exist.
     open: Cell<bool>,
 }
 

@@ -1,16 +1,16 @@
-//! The log: one line of JSON per event, as the platform collects it.
+//! The log: one line of JSON per event, collected by the platform.
 //!
 //! # Invariants
 //!
-//! A line carries no bytes of a log record, no token, no address of the partner's, and nothing of a request but its
-//! outcome. A line below the level of the settings is not written.
+//! A line contains no bytes of a log record, no token, no address of the partner, and nothing of a request except its
+//! outcome. A line below the configured level is not written.
 
 use serde::Serialize;
 use worker::{Date, console_error, console_log, console_warn};
 
 use crate::config::{Config, ConfigFault, LogLevel};
 
-/// Bytes of one page of wasm memory.
+/// Size of one page of wasm memory in bytes.
 const PAGE: u64 = 65_536;
 
 /// One line of the log.
@@ -19,23 +19,23 @@ struct LogEntry<'a, T> {
     level: &'a str,
     event: &'a str,
     at: String,
-    /// What the wasm module has grown to; it never shrinks, so this is its peak.
+    /// The size of the wasm memory; it never shrinks, so this is its peak.
     wasm_bytes: u64,
     #[serde(flatten)]
     what: &'a T,
 }
 
-/// The log of a deployment, by how much it is to say.
+/// The log of a deployment, with its level.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct EventLog(LogLevel);
 
 impl EventLog {
-    /// The log that the settings ask for; without any, the usual one.
+    /// Creates a log with the configured level, or the default one if the settings are faulty.
     pub(super) fn for_config<F>(config: &Result<Config, F>) -> Self {
         Self(config.as_ref().map_or_else(|_| LogLevel::default(), |config| config.log_level))
     }
 
-    /// Writes a line of this level, if it is not below that of the settings.
+    /// Writes a line of this level, unless it is below the configured one.
     pub(super) fn write(self, level: LogLevel, event: &str, what: &impl Serialize) {
         if level < self.0 {
             return;
@@ -48,18 +48,18 @@ impl EventLog {
         }
     }
 
-    /// Writes what was done.
+    /// Writes a line about completed work.
     pub(super) fn info(self, event: &str, what: &impl Serialize) {
         self.write(LogLevel::Info, event, what);
     }
 }
 
-/// Writes what should not have happened, whatever the settings say.
+/// Writes an error, whatever the configured level.
 pub(super) fn error(event: &str, what: &impl Serialize) {
     EventLog(LogLevel::Error).write(LogLevel::Error, event, what);
 }
 
-/// Says what is wrong with the settings.
+/// Logs the faults of the settings.
 pub(super) fn not_configured(faults: &[ConfigFault]) {
     error("not_configured", &serde_json::json!({ "faults": ConfigFault::words(faults) }));
 }
@@ -70,7 +70,7 @@ fn line(level: &str, event: &str, what: &impl Serialize) -> String {
     serde_json::to_string(&LogEntry { level, event, at, wasm_bytes, what }).unwrap_or_default()
 }
 
-/// The clock, in Unix milliseconds. It does not advance between two waits for I/O.
+/// Returns the time in Unix milliseconds. It does not advance between two waits for I/O.
 pub(super) fn now_ms() -> i64 {
     i64::try_from(Date::now().as_millis()).unwrap_or(i64::MAX)
 }

@@ -1,4 +1,4 @@
-//! The platform's messages, bound here: `worker` 0.8.7 does not show how often one was tried, and traps where a
+//! The platform's messages, bound here because `worker` 0.8.7 does not expose the number of attempts, and traps if a
 //! handler returns an error.
 //!
 //! Of several instructions for one message the platform follows the first.
@@ -39,20 +39,20 @@ extern "C" {
 }
 
 impl QueueBatch {
-    /// Its messages.
+    /// Returns the messages of the batch.
     pub(super) fn messages(&self) -> Vec<QueueMessage> {
         self.raw_messages().iter().map(JsCast::unchecked_into).collect()
     }
 }
 
 impl QueueMessage {
-    /// The message as it was on `queue`.
+    /// Converts a message received on `queue`.
     pub(super) fn received(&self, queue: &str) -> ReceivedMessage {
         let attempts = self.raw_attempts().unwrap_or(1);
         ReceivedMessage { queue: queue.to_owned(), id: self.id(), body: content(&self.body()), attempts }
     }
 
-    /// Acknowledges it, or retries it after `retry_s` seconds.
+    /// Acknowledges the message, or retries it after `retry_s` seconds.
     pub(super) fn settle(&self, retry_s: Option<u32>) -> Result<(), JsValue> {
         let Some(delay) = retry_s else { return self.ack() };
         let options = Object::new();
@@ -61,7 +61,7 @@ impl QueueMessage {
     }
 }
 
-/// The content of a body of any of the queue's types: text, bytes, JSON, or a value of JavaScript.
+/// Converts a body of any of the queue's types: text, bytes, JSON, or a JavaScript value.
 fn content(body: &JsValue) -> MessageBody {
     if let Some(text) = body.as_string() {
         return MessageBody::Text(text);
@@ -69,33 +69,33 @@ fn content(body: &JsValue) -> MessageBody {
     if body.is_instance_of::<ArrayBuffer>() || body.is_instance_of::<Uint8Array>() {
         return MessageBody::from_bytes(Uint8Array::new(body).to_vec());
     }
-    // What has no JSON at all (a circular object, a function) is shown as far as it can be.
+    // A value without JSON (a circular object, a function) is converted as far as possible.
     let json = JSON::stringify(&without_maps(body, EVENT_LAYERS)).ok().and_then(|json| json.as_string());
     MessageBody::Text(json.unwrap_or_else(|| format!("{body:?}")))
 }
 
-/// The value with objects for its maps, whose JSON is empty: a producer in Rust sends maps.
+/// Replaces maps in the value by objects, since maps have no JSON: a producer in Rust sends maps.
 fn without_maps(value: &JsValue, layers: usize) -> JsValue {
     let Some(map) = value.dyn_ref::<Map>().filter(|_| layers > 0) else { return value.clone() };
     let object = Object::new();
     map.for_each(&mut |member, name| {
-        // A name that is no property's is left out.
+        // Members whose name cannot be a property are dropped.
         let _set = Reflect::set(&object, &name, &without_maps(&member, layers - 1));
     });
     object.into()
 }
 
-/// What became of a batch of messages, as its one line in the log.
+/// The outcome of a batch of messages, as its line in the log.
 #[derive(Serialize, Default)]
 pub(super) struct MessageBatchSummary {
     queue: String,
     messages: usize,
-    /// Messages by verdict and reason.
+    /// Number of messages by verdict and reason.
     verdicts: BTreeMap<String, u64>,
 }
 
 impl MessageBatchSummary {
-    /// That of a batch of this queue.
+    /// Creates an empty summary for a batch of this queue.
     pub(super) fn new(queue: String) -> Self {
         Self { queue, ..Self::default() }
     }

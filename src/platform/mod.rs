@@ -1,14 +1,13 @@
 //! The only module that names the Workers runtime: entry points, and the backends over R2, Queues and Durable
 //! Objects.
 //!
-//! Entry points are found by file name: [`fetch`], [`queue`] (which hands over to `*_queue.rs` and
-//! [`dead_letters`]), [`scheduled`], `*_do.rs`. Each is a shell over a function of the core; `entry.mjs`
-//! exports them to the platform.
+//! Entry points are found by file name: [`fetch`], [`queue`] (which dispatches to `*_queue.rs` and [`dead_letters`]),
+//! [`scheduled`], `*_do.rs`. Each is a shell over a function of the core; `entry.mjs` exports them to the platform.
 //!
 //! # Invariants
 //!
-//! Nothing is decided here. An error of the platform becomes a [`crate::backend::BackendError`] at this border, and
-//! its words go to the log, and only there.
+//! Nothing is decided here. An error of the platform becomes a [`crate::backend::BackendError`] at this boundary, and
+//! its text goes to the log, and nowhere else.
 
 mod access;
 mod alarm;
@@ -39,12 +38,12 @@ mod streams;
 
 use crate::backend::BackendError;
 
-/// The platform's error as the core knows it.
+/// Converts the platform's error to the core's.
 fn failed(what: &'static str) -> impl Fn(worker::Error) -> BackendError {
     move |error| noted(BackendError::new(what, error.to_string()))
 }
 
-/// Logs the error and returns it: a caller over HTTP learns no more than that something did not answer.
+/// Logs the error and returns it: an HTTP caller learns only that a component did not answer.
 fn noted(error: BackendError) -> BackendError {
     log::error("backend_failed", &serde_json::json!({ "reason": error.to_string() }));
     error

@@ -1,7 +1,7 @@
-//! Calls to Durable Objects by name: the index's and the ledgers'.
+//! Calls to Durable Objects by name: the shards, the ledgers, the audit log.
 //!
-//! A call is `POST /{call}?{name}`: the platform does not give an object its own name, and a ledger must know it.
-//! Every call has a time limit, since an object that traps never answers.
+//! A call is `POST /{call}?{name}`: the platform does not tell an object its name, which a ledger must know. Every call
+//! has a time limit, since an object that traps never answers.
 
 use std::time::Duration;
 
@@ -14,21 +14,21 @@ use super::{failed, noted};
 use crate::backend::{BackendError, DurableObjects};
 use crate::limits::OBJECT_CALL_MS;
 
-/// The objects of one class.
+/// The Durable Objects of one class.
 #[derive(Debug)]
 pub(super) struct NamedObjects {
     namespace: ObjectNamespace,
-    /// What a call is called in a log line.
+    /// The description of its calls in log lines.
     what: &'static str,
 }
 
-/// What the URL of a call says: which one, and to which object.
+/// Parses the URL of a call: its name, and that of the object.
 pub(super) fn read_call(url: &Url) -> (String, String) {
     let name = percent_decode_str(url.query().unwrap_or_default()).decode_utf8_lossy().into_owned();
     (url.path().trim_start_matches('/').to_owned(), name)
 }
 
-/// The response to a call: what the object answers, or the plain words of why it refuses.
+/// Returns the response to a call: the answer, or a plain message with the reason for refusing it.
 pub(super) fn answer_call(answer: Result<Vec<u8>, BackendError>) -> worker::Result<Response> {
     match answer {
         Ok(answer) => Response::from_bytes(answer),
@@ -44,7 +44,7 @@ impl NamedObjects {
     async fn ask(&self, name: &str, call: &str, body: &[u8]) -> worker::Result<Response> {
         let mut init = RequestInit::new();
         init.with_method(Method::Post).with_body(Some(Uint8Array::from(body).into()));
-        // The host is a place holder: the stub decides where the request goes.
+        // The host is a placeholder: the stub decides where the request goes.
         let url = format!("http://object/{call}?{}", utf8_percent_encode(name, NON_ALPHANUMERIC));
         let request = Request::new_with_init(&url, &init)?;
         self.namespace.get_by_name(name)?.fetch_with_request(request).await

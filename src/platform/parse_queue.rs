@@ -1,7 +1,7 @@
-//! The consumer of `parse-queue`: each message on its own, one after the other (their memory must not add up).
+//! The consumer of `parse-queue`: handles messages one after another, so that their memory does not add up.
 //!
-//! No message waits for another one's verdict to be acknowledged, only for its turn; those that ask for nothing wait for
-//! the end of the batch, where one call counts them.
+//! No message waits for another one's verdict to be acknowledged, only for its turn. Messages that require no work wait
+//! for the end of the batch, when one call counts them.
 
 use std::collections::BTreeMap;
 
@@ -42,7 +42,7 @@ pub(super) async fn consume(batch: &QueueBatch, env: &Env) -> Result<(), JsValue
     Ok(())
 }
 
-/// Counts the events for which there was nothing to do. Where they cannot be counted, their messages come again.
+/// Counts the events that required no work. If they cannot be counted, their messages are retried.
 async fn count(bindings: Result<&Bindings, &worker::Error>, ignored: &mut [(QueueMessage, ParseVerdict)]) {
     let Ok(bindings) = bindings else { return };
     let mut counts = BTreeMap::new();
@@ -58,7 +58,7 @@ async fn count(bindings: Result<&Bindings, &worker::Error>, ignored: &mut [(Queu
     }
 }
 
-/// Does what one message asks for.
+/// Handles one message of the batch.
 async fn parse(
     config: Result<&Config, &Vec<ConfigFault>>,
     bindings: Result<&Bindings, &worker::Error>,

@@ -1,9 +1,9 @@
-//! The partner over `fetch`.
+//! The client of the partner over `fetch`.
 //!
 //! # Invariants
 //!
-//! A POST ends within [`POST_MS`], whatever the partner does. A status that came is final, whatever becomes of its
-//! body. The address, which carries the signature, is in no error: none of the platform's words are passed on.
+//! A POST ends within [`POST_MS`], whatever the partner does. A received status is final, whatever happens to its body.
+//! The address, which carries the signature, is in no error: no text of the platform is passed on.
 
 use std::cell::Cell;
 use std::time::Duration;
@@ -31,24 +31,24 @@ impl PartnerClient for FetchPartner {
                 answer.set(Ok(answer_of(&response)));
                 read(&mut response).await;
             } else {
-                // The platform has the same words for a port that is closed and for a connection that broke in the
-                // midst of a body, so it is not known what has left.
+                // The platform reports a closed port and a connection that broke in the middle of a body with the same
+                // text, so it is unknown what was sent.
                 answer.set(Err(PostError::Unknown("the connection failed".into())));
             }
         };
         let time_is_up = Delay::from(Duration::from_millis(POST_MS.unsigned_abs()));
         drop(select(Box::pin(work), Box::pin(time_is_up)).await);
-        // Ends whatever is still under way: the POST, or the rest of the answer.
+        // Ends whatever is still in progress: the POST, or the rest of the answer.
         controller.abort();
         answer.into_inner()
     }
 }
 
-/// The request of a POST.
+/// Creates the request of a POST.
 fn request(post: &PartnerPost) -> worker::Result<Request> {
     let headers = Headers::new();
     headers.set("Content-Type", "text/plain; charset=utf-8")?;
-    // The body is gzip already, and the platform sends it as it is.
+    // The body is already gzip, and the platform sends it unchanged.
     headers.set("Content-Encoding", "gzip")?;
     headers.set("X-Batch-Id", &post.batch_id)?;
     let mut init = RequestInit::new();
@@ -64,7 +64,7 @@ fn answer_of(response: &Response) -> PostAnswer {
     PostAnswer { status: response.status_code(), retry_after }
 }
 
-/// Reads the answer's body, so that the connection can serve again; a long one only begins to be read.
+/// Reads the answer's body, so that the connection can be reused; of a long one only the beginning.
 async fn read(response: &mut Response) {
     let Ok(mut body) = response.stream() else { return };
     let mut received = 0;

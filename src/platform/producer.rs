@@ -1,6 +1,5 @@
-//! The producers of the queues.
-//!
-//! A message is JSON, as the consumer reads it. A call carries at most as many messages as the platform accepts.
+//! The producers of the queues. A message is JSON, as its consumer expects. A call sends at most the number of messages
+//! that the platform accepts.
 
 use serde::Serialize;
 use worker::Queue as PlatformQueue;
@@ -13,7 +12,7 @@ use crate::limits::QUEUE_BATCH;
 #[derive(Debug)]
 pub(super) struct QueueProducer {
     queue: PlatformQueue,
-    /// What sending to it is called in a log line.
+    /// The description of its calls in log lines.
     what: &'static str,
 }
 
@@ -26,7 +25,7 @@ impl QueueProducer {
 impl<M: Serialize + Clone> Queue<M> for QueueProducer {
     async fn send(&self, messages: &[M]) -> Result<(), BackendError> {
         for some in messages.chunks(QUEUE_BATCH) {
-            // Structs, not `serde_json::Value`: that would arrive as `{}`.
+            // Structs, not `serde_json::Value`, which would arrive as `{}`.
             self.queue.send_batch(some.to_vec()).await.map_err(failed(self.what))?;
         }
         Ok(())

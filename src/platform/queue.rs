@@ -1,6 +1,6 @@
-//! The entry point of the queue consumers: a batch to the file of its queue.
+//! The entry point of the queue consumers: dispatches a batch to the consumer of its queue.
 //!
-//! Each message's verdict says whether it is acknowledged or retried. Messages of an unknown queue are never
+//! Each message's verdict decides whether it is acknowledged or retried. Messages of an unknown queue are never
 //! acknowledged.
 
 use wasm_bindgen::prelude::{JsValue, wasm_bindgen};

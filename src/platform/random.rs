@@ -1,6 +1,4 @@
-//! Random bits, and the numbers of signatures that are drawn from them.
-//!
-//! Bits are the platform's own, which are unpredictable.
+//! Random bits of the platform, which are unpredictable, and the signature numbers drawn from them.
 
 use std::cell::RefCell;
 
@@ -11,37 +9,37 @@ use crate::partner::SignatureNonces;
 
 #[wasm_bindgen]
 extern "C" {
-    /// Fills the words with random bits. It refuses only outside of a handler, where nothing of ours runs.
+    /// Fills the words with random bits. Fails only outside of a handler, where raydex runs no code.
     #[wasm_bindgen(js_namespace = crypto, js_name = getRandomValues)]
     fn get_random_values(words: &mut [u32]);
 }
 
 thread_local! {
-    /// The numbers of this isolate's signatures.
+    /// The signature numbers of this isolate.
     static NONCES: RefCell<SignatureNonces> = RefCell::default();
 }
 
-/// `N` random words.
+/// Returns `N` random words.
 fn words<const N: usize>() -> [u32; N] {
     let mut words = [0; N];
     get_random_values(&mut words);
     words
 }
 
-/// One random word.
+/// Returns one random word.
 pub(super) fn word() -> u32 {
     let [word] = words();
     word
 }
 
-/// A unique name: 128 random bits.
+/// Returns a unique name of 128 random bits.
 pub(super) fn name() -> String {
     words::<4>().map(|word| format!("{word:08x}")).concat()
 }
 
-/// A number for a signature at the instant `now_ms`.
+/// Draws a number for a signature at the instant `now_ms`.
 pub(super) fn nonce(now_ms: i64) -> u32 {
     let drawn = NONCES.with_borrow_mut(|nonces| nonces.draw(now_ms / 1000, &mut word));
-    // After 100,000 signatures in one second all are drawn: then one comes twice.
+    // After 100,000 signatures in one second all are drawn, and one repeats.
     drawn.unwrap_or_else(|| word() % SIGNATURE_NUMBERS)
 }

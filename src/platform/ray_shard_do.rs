@@ -1,14 +1,14 @@
-//! `RayShard`: one object of the forward index.
+//! `RayShard`: a shard of the forward index.
 //!
 //! *Stored*: `entry_v1`, a row for each object of the bucket that has rays or records of this time, with its summary;
 //! `part_v1`, the packed rays (`index/shard.rs` has the tables, `index/entry.rs` and `summary/` the bytes).
 //! *Called by*: ingest, lookups and queries, by `POST /{call}` with the bodies of `index/calls.rs`; answers are JSON
-//! with 200, or plain words with 500, and nothing has changed then.
+//! with 200, or a plain message with 500, in which case nothing has changed.
 //!
 //! # Invariants
 //!
-//! Every call runs without an `await`, so that no other call comes between its statements, and each write is one
-//! `transactionSync`, so that a call that fails half-way leaves nothing.
+//! Every call runs without an `await`, so no other call comes between its statements, and each write is one
+//! `transactionSync`, so a call that fails midway leaves nothing behind.
 
 use std::cell::Cell;
 
@@ -23,7 +23,7 @@ use crate::index::shard;
 #[durable_object(fetch)]
 pub struct RayShard {
     sql: ObjectSql,
-    /// The tables are known to be there.
+    /// Whether the tables are known to exist.
     open: Cell<bool>,
 }
 

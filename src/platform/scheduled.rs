@@ -1,6 +1,6 @@
-//! The entry point of the cron triggers: looks for what the queues lost, and advances backfills.
+//! The entry point of the cron triggers: sweeps for whatever the queues lost, and advances backfills.
 //!
-//! A run that fails only writes a log line; the next run does its work.
+//! A failed run only writes a log line; the next run does its work.
 
 use wasm_bindgen::prelude::wasm_bindgen;
 use worker::Env;
@@ -11,7 +11,7 @@ use super::{env, failed};
 use crate::backend::BackendError;
 use crate::pipeline;
 
-/// Does what the cron is for.
+/// Does the work of the given cron.
 #[wasm_bindgen(js_name = scheduled)]
 #[expect(unreachable_pub, reason = "called from JavaScript alone")]
 pub async fn scheduled(cron: String, env: Env) {

@@ -1,13 +1,13 @@
-//! The consumer of `send-queue`: the messages of a batch at the same time, each on its own.
+//! The consumer of `send-queue`: handles the messages of a batch concurrently and independently.
 //!
-//! Each holds one connection at a time, so as many are under way as the platform opens connections; were it more, a
-//! POST could wait for its connection until its time is up, and it could not be shown that it was never sent.
+//! Each holds one connection at a time, so as many run at once as the platform opens connections. With more, a POST
+//! could wait for its connection until its time is up, without proof that it was never sent.
 //!
 //! # Invariants
 //!
-//! A POST that hangs keeps no other message from being acknowledged: once there is nothing else to do, the batch is
-//! over. What is under way then is acknowledged too, since the ledger holds it, and continues after the batch; a
-//! lease ends what does not finish there.
+//! A POST that hangs keeps no other message from being acknowledged: once nothing else remains to be done, the batch
+//! ends. Messages still in progress are then acknowledged too, since the ledger holds their payloads, and continue
+//! after the batch; a lease ends whatever does not finish there.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -48,12 +48,12 @@ struct SendMessage {
     settled: Cell<bool>,
 }
 
-/// A batch that is worked through.
+/// The processing of a batch.
 struct SendBatchRun {
     sending: SendDependencies,
     log: EventLog,
     messages: Vec<Rc<SendMessage>>,
-    /// How many messages were begun, and when the last one was.
+    /// Number of messages begun, and the time of the last one's start.
     begun: Cell<(usize, i64)>,
     summary: RefCell<MessageBatchSummary>,
     fault: Cell<Option<JsValue>>,
@@ -73,7 +73,7 @@ impl SendBatchRun {
         }
     }
 
-    /// How long to wait yet; `None` once every message was begun and the last one had its time.
+    /// Returns the remaining time to wait; `None` once every message was begun and the last one had its time.
     fn patience(&self) -> Option<Duration> {
         let (begun, last_ms) = self.begun.get();
         let spent_ms = if begun < self.messages.len() { 0 } else { log::now_ms() - last_ms };
@@ -81,7 +81,7 @@ impl SendBatchRun {
         left_ms.map(Duration::from_millis)
     }
 
-    /// Does what one message asks for.
+    /// Handles one message of the batch.
     async fn take(&self, message: &SendMessage) {
         let (begun, _) = self.begun.get();
         self.begun.set((begun + 1, log::now_ms()));
@@ -90,7 +90,7 @@ impl SendBatchRun {
         self.log.write(verdict.level(), "send_message", &verdict);
     }
 
-    /// Acks every message that is still under way.
+    /// Acks every message that is still in progress.
     fn leave(&self) {
         self.messages.iter().for_each(|message| self.settle(message, "under_way", None, None));
     }
@@ -105,7 +105,7 @@ impl SendBatchRun {
         }
     }
 
-    /// Says what became of the batch.
+    /// Logs the outcome of the batch.
     fn end(&self) -> Result<(), JsValue> {
         self.log.info("send_batch", &*self.summary.borrow());
         self.fault.take().map_or(Ok(()), Err)

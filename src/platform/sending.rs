@@ -1,6 +1,5 @@
-//! One message of `send-queue` over the bindings.
-//!
-//! Without settings nothing is sent, and the message is retried as late as possible.
+//! Handles one message of `send-queue` over the bindings. Without settings nothing is sent, and the message is retried
+//! as late as possible.
 
 use worker::Env;
 
@@ -13,21 +12,21 @@ use crate::limits::SEND_RETRY_S;
 use crate::pipeline::{PayloadSender, SendVerdict, send_message};
 use crate::services::Services;
 
-/// What messages are sent with.
+/// The dependencies needed to send.
 pub(super) struct SendDependencies {
     pub(super) config: Result<Config, Vec<ConfigFault>>,
     bindings: worker::Result<Bindings>,
 }
 
 impl SendDependencies {
-    /// That of this deployment.
+    /// Creates the dependencies of this deployment.
     pub(super) fn from_env(env: &Env) -> Self {
         let config = env::config(env);
         let bindings = Bindings::new(env, config.as_ref().ok());
         Self { config, bindings }
     }
 
-    /// Does what one message asks for.
+    /// Handles one message of the queue.
     pub(super) async fn send(&self, message: &QueueMessage) -> SendVerdict {
         let [.., delay] = SEND_RETRY_S;
         let later = |code, reason| SendVerdict::not_now(code, reason, delay);

@@ -1,7 +1,7 @@
 //! The SQLite database of a Durable Object.
 //!
-//! A cursor is read to its end at once, by the one iterator whose errors come back as errors (the others throw through
-//! Rust and hang). The platform rolls back a transaction that fails.
+//! A cursor is read to its end at once, with the one iterator that returns errors (the others throw through Rust and
+//! hang). The platform rolls back a transaction that fails.
 
 use wasm_bindgen::prelude::{JsValue, wasm_bindgen};
 use wasm_bindgen::{JsCast, JsError};
@@ -77,7 +77,7 @@ fn from_platform(value: SqlStorageValue) -> SqlValue {
         SqlStorageValue::String(text) => SqlValue::Text(text),
         SqlStorageValue::Blob(bytes) => SqlValue::Blob(bytes),
         SqlStorageValue::Boolean(value) => SqlValue::Integer(value.into()),
-        // No statement of ours stores a fraction.
+        // No statement of raydex stores a fraction.
         SqlStorageValue::Float(_) | SqlStorageValue::Null => SqlValue::Null,
     }
 }

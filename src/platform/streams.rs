@@ -1,6 +1,5 @@
-//! Bodies as the core reads them.
-//!
-//! Empty pieces are skipped. A body that is dropped early is cancelled, unless the platform has cancelled it already.
+//! The platform's bodies as byte streams of the core. Empty pieces are skipped. A body that is dropped early is
+//! cancelled, unless the platform has cancelled it already.
 
 use futures_util::StreamExt;
 use worker::ByteStream as BodyStream;
@@ -8,14 +7,14 @@ use worker::ByteStream as BodyStream;
 use super::{failed, hang_up};
 use crate::backend::{BackendError, ByteStream};
 
-/// A body of the platform; `None` is an empty one.
+/// A body of the platform; `None` if it is empty.
 #[derive(Debug)]
 pub(super) struct StreamedBody(pub(super) Option<BodyStream>);
 
 impl Drop for StreamedBody {
     fn drop(&mut self) {
         if hang_up::is_over() {
-            // Cancelling throws then, which would end the drop of all that is left half-way. A handle is lost.
+            // Cancelling would throw here, and abort the drop of everything that remains. This leaks a handle.
             std::mem::forget(self.0.take());
         }
     }

@@ -1,7 +1,7 @@
 //! The services of the bench: one batch in the isolate's memory, with its index entries.
 //!
-//! Bytes come into the module in pieces, as a body of R2 does. What a shard would answer is decoded from the packed
-//! parts at each call.
+//! Bytes enter the module in pieces, like a body from R2. The answer of a shard is decoded from the packed parts at
+//! each call.
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -22,10 +22,10 @@ use crate::index::{Candidate, ObjectVersion, ShardEntry, part};
 use crate::record::{Dataset, RayId, RayKey};
 use crate::rpc::Call;
 
-/// Bytes of one piece of a body: what R2 hands over at most at once.
+/// Size of one piece of a body: the maximum that R2 returns at once.
 const PIECE: u32 = 65_536;
 
-/// Runs a future whose every wait is over at once.
+/// Runs a future that never has to wait.
 pub(super) fn run<F: Future>(future: F) -> F::Output {
     let mut future = pin!(future);
     let mut context = Context::from_waker(Waker::noop());
@@ -36,39 +36,39 @@ pub(super) fn run<F: Future>(future: F) -> F::Output {
     }
 }
 
-/// What the bench does not ask for.
+/// Returns the error for services that the bench does not use.
 fn not_here() -> BackendError {
     BackendError::new("asking the bench's bucket", "it holds one object and takes none")
 }
 
-/// A bucket that holds one batch, in the memory of JavaScript.
+/// A bucket that holds one batch, in JavaScript's memory.
 #[derive(Debug, Clone)]
 pub(super) struct MemoryBucket {
     object: ObjectVersion,
     bytes: Uint8Array,
-    /// The windows of its access points.
+    /// The windows of the batch's access points.
     windows: Option<Uint8Array>,
 }
 
 impl MemoryBucket {
-    /// The bucket of the batch `bytes` at `key`.
+    /// Creates the bucket of the batch `bytes` at `key`.
     pub(super) fn new(key: &str, bytes: Uint8Array) -> Self {
         let size = u64::from(bytes.length());
         let object = ObjectVersion { key: key.to_owned(), etag: "bench".into(), uploaded_ms: 0, size };
         Self { object, bytes, windows: None }
     }
 
-    /// The same bucket, with the windows of the batch's access points in it.
+    /// Adds the windows of the batch's access points.
     pub(super) fn with_windows(self, windows: &[u8]) -> Self {
         Self { windows: Some(Uint8Array::from(windows)), ..self }
     }
 
-    /// The batch.
+    /// Returns the batch.
     pub(super) const fn object(&self) -> &ObjectVersion {
         &self.object
     }
 
-    /// Its bytes.
+    /// Returns the bytes of the batch.
     pub(super) fn body(&self) -> MemoryBody {
         MemoryBody { bytes: self.bytes.clone(), at: 0 }
     }
@@ -104,7 +104,7 @@ impl Bucket for MemoryBucket {
         Err(not_here())
     }
 
-    /// A payload leaves the module, as on its way to R2, and is dropped.
+    /// Copies a payload out of the module, as on its way to R2, and drops it.
     async fn put_new(&self, _key: &str, bytes: Vec<u8>) -> Result<bool, BackendError> {
         Ok(Uint8Array::from(bytes.as_slice()).length() > 0)
     }
@@ -122,7 +122,7 @@ impl Bucket for MemoryBucket {
     }
 }
 
-/// A body in pieces.
+/// A body that is read in pieces.
 #[derive(Debug)]
 pub(super) struct MemoryBody {
     bytes: Uint8Array,
@@ -138,7 +138,7 @@ impl ByteStream for MemoryBody {
     }
 }
 
-/// No upload.
+/// A type without values, since the bench never uploads.
 #[derive(Debug)]
 pub(super) struct NoUpload;
 
@@ -156,7 +156,7 @@ impl MultipartUpload for NoUpload {
     }
 }
 
-/// Shards that hold the entries of one batch.
+/// Shards with the entries of one batch.
 #[derive(Debug)]
 pub(super) struct MemoryShards {
     object: ObjectVersion,
@@ -164,13 +164,13 @@ pub(super) struct MemoryShards {
 }
 
 impl MemoryShards {
-    /// The shards after the entries of `object` were put.
+    /// Creates the shards with the entries of `object`.
     pub(super) fn new(object: &ObjectVersion, entries: Vec<ShardEntry>) -> Self {
         let entries = entries.into_iter().map(|entry| (entry.shard.to_string(), entry)).collect();
         Self { object: object.clone(), entries }
     }
 
-    /// What `v1/find-ray` answers of one entry.
+    /// Returns the answer of `v1/find-ray` for one entry.
     fn find(&self, entry: &ShardEntry, ray: RayId) -> Result<RayCandidates, BackendError> {
         let (mut spans, mut extents) = (Vec::new(), Vec::new());
         let suffix = ray.suffix();

@@ -1,6 +1,6 @@
-//! The alternative to the crate's own inflater: `miniz_oxide`, stopped at each block as access points need it
-//! (docs/adr/0001-own-inflater.md). Like the crate's own it inflates into one buffer after its window, in the same
-//! pieces.
+//! The alternative to the crate's own inflater: `miniz_oxide`, stopped at each block as access points require
+//! (docs/adr/0001-own-inflater.md). Like the crate's inflater it writes to one buffer after its window, in pieces of
+//! the same size.
 
 use miniz_oxide::inflate::TINFLStatus;
 use miniz_oxide::inflate::core::inflate_flags::{
@@ -11,22 +11,22 @@ use wasm_bindgen::prelude::JsError;
 
 use crate::limits::{INFLATE_CHUNK, KIB};
 
-/// How far back a deflate stream refers, in bytes.
+/// Maximum distance of a deflate reference, in bytes.
 const WINDOW: usize = 32 * KIB;
-/// Bytes of a gzip header without optional members.
+/// Size of a gzip header without optional fields, in bytes.
 const HEADER: usize = 10;
-/// More input may come, the buffer holds the window in its front, and each block is an end.
+/// Allows more input, keeps the window at the front of the buffer, and stops at each block.
 const FLAGS: u32 =
     TINFL_FLAG_HAS_MORE_INPUT | TINFL_FLAG_STOP_ON_BLOCK_BOUNDARY | TINFL_FLAG_USING_NON_WRAPPING_OUTPUT_BUF;
 
-/// Inflates a gzip file of one member whose header has no optional members.
+/// Inflates a gzip file of one member without optional header fields.
 pub(super) struct MinizInflater {
     state: Box<DecompressorOxide>,
     buffer: Vec<u8>,
     position: usize,
     header: usize,
     is_done: bool,
-    /// Block boundaries that were stopped at, each with a state that inflating can begin from.
+    /// Number of block boundaries at which it stopped, each with a state from which inflating can begin.
     pub(super) blocks: u64,
 }
 
@@ -38,10 +38,10 @@ impl Default for MinizInflater {
 }
 
 impl MinizInflater {
-    /// Inflates the next bytes of the file, and hands the text to `sink`.
+    /// Inflates the next bytes of the file, and passes the text to `sink`.
     ///
     /// # Errors
-    /// Where the stream is damaged.
+    /// An error if the stream is damaged.
     pub(super) fn push(&mut self, piece: &[u8], mut sink: impl FnMut(&[u8])) -> Result<(), JsError> {
         let skipped = self.header.min(piece.len());
         self.header -= skipped;
@@ -67,7 +67,7 @@ impl MinizInflater {
         Ok(())
     }
 
-    /// Whether the stream came to its end.
+    /// Returns whether the stream is complete.
     pub(super) const fn is_done(&self) -> bool {
         self.is_done
     }

@@ -1,8 +1,8 @@
-//! What `scripts/bench` measures: the crate's own work, over bytes in the isolate's memory. Built with the feature
-//! `bench` alone, and never into the Worker.
+//! The code that `scripts/bench` measures: the crate's own work, over bytes in the isolate's memory. Built only with
+//! the feature `bench`, and never into the Worker.
 //!
-//! Each export calls the functions that the Worker calls, and measures nothing. With `check` the answer has a digest of
-//! the result, to compare with other implementations; such a call is not timed.
+//! Each export calls the same functions as the Worker, and measures nothing itself. With `check` the answer has a
+//! digest of the result, to compare with other implementations; such a call is not timed.
 
 #![expect(unreachable_pub, reason = "JavaScript reaches what the attribute exports")]
 
@@ -39,26 +39,26 @@ use crate::span_reader::ReadStats;
 
 type Result<T> = std::result::Result<T, JsError>;
 
-/// The name of the bucket, which does not matter.
+/// The name of the bucket, which has no effect.
 const BUCKET_NAME: &str = "bench";
-/// The key of a batch that has none.
+/// The key for a batch that has none of its own.
 const KEY: &str = "logs/http_requests/20260328/20260328T084200Z_20260328T084230Z_bench.log.gz";
-/// Lines of a payload.
+/// Number of lines in a payload.
 const LINES: u32 = 1000;
-/// Text that is made before it is dropped, in bytes.
+/// Bytes of rendered text that are buffered before they are dropped.
 const TEXT: usize = 65_536;
 
-/// The bytes that the module has grown to.
+/// Returns the size that the module's memory has grown to, in bytes.
 #[wasm_bindgen]
 #[must_use]
 pub fn bench_memory() -> usize {
     core::arch::wasm32::memory_size(0) * 65_536
 }
 
-/// Inflates a batch; says to how many bytes.
+/// Inflates a batch; returns the number of bytes.
 ///
 /// # Errors
-/// Where it is damaged.
+/// An error if the batch is damaged.
 #[wasm_bindgen]
 pub fn bench_inflate(gzip: Uint8Array) -> Result<String> {
     let mut body = MemoryBucket::new(KEY, gzip).body();
@@ -69,11 +69,11 @@ pub fn bench_inflate(gzip: Uint8Array) -> Result<String> {
     Ok(json!({ "inflated": inflater.finish()?.inflated }).to_string())
 }
 
-/// Inflates a batch by `miniz_oxide`, up to each block; says to how many bytes and how many blocks were stopped at, and
-/// where `check` is asked for the text's CRC-32. Without it no checksum is taken.
+/// Inflates a batch with `miniz_oxide`, stopping at each block; returns the number of bytes and blocks, and with
+/// `check` the text's CRC-32. Without it no checksum is computed.
 ///
 /// # Errors
-/// Where it is damaged.
+/// An error if the batch is damaged.
 #[wasm_bindgen]
 pub fn bench_inflate_miniz(gzip: Uint8Array, check: bool) -> Result<String> {
     let mut body = MemoryBucket::new(KEY, gzip).body();
@@ -94,10 +94,10 @@ pub fn bench_inflate_miniz(gzip: Uint8Array, check: bool) -> Result<String> {
     Ok(json!({ "inflated": bytes, "blocks": inflater.blocks, "crc": crc }).to_string())
 }
 
-/// Indexes a batch in one pass: what the Worker does where nothing is delivered.
+/// Indexes a batch in one pass, as the Worker does if nothing is delivered.
 ///
 /// # Errors
-/// Where it is not a batch.
+/// An error if it is not a batch.
 #[wasm_bindgen]
 pub fn bench_index(gzip: Uint8Array, check: bool) -> Result<String> {
     let scan = scan_whole(&MemoryBucket::new(KEY, gzip), None)?;
@@ -109,10 +109,10 @@ pub fn bench_index(gzip: Uint8Array, check: bool) -> Result<String> {
     Ok(said.to_string())
 }
 
-/// Indexes a batch, renders it for the partner, and packs the payloads: all that the Worker does with one.
+/// Indexes a batch, renders it for the partner, and packs the payloads, as the Worker does with delivery.
 ///
 /// # Errors
-/// Where it is not a batch.
+/// An error if it is not a batch.
 #[wasm_bindgen]
 pub fn bench_parse(gzip: Uint8Array) -> Result<String> {
     let options = PlanOptions {
@@ -135,7 +135,7 @@ pub fn bench_parse(gzip: Uint8Array) -> Result<String> {
 /// Renders every record of a batch for the partner.
 ///
 /// # Errors
-/// Where it is not a batch.
+/// An error if it is not a batch.
 #[wasm_bindgen]
 pub fn bench_transform(gzip: Uint8Array, check: bool) -> Result<String> {
     let options = PartnerOptions::default();
@@ -172,21 +172,21 @@ pub fn bench_transform(gzip: Uint8Array, check: bool) -> Result<String> {
     Ok(json!({ "lines": lines, "bytes": bytes, "sha256": sha256 }).to_string())
 }
 
-/// Packs payloads.
+/// Packs lines into payloads.
 #[wasm_bindgen]
 #[derive(Debug)]
 pub struct BenchPacker(PayloadPacker);
 
 #[wasm_bindgen]
 impl BenchPacker {
-    /// A packer before its first line.
+    /// Creates an empty packer.
     #[wasm_bindgen(constructor)]
     #[must_use]
     pub fn new() -> Self {
         Self(PayloadPacker::new(LINES))
     }
 
-    /// The body of a payload of these lines, of which there are at most [`LINES`].
+    /// Returns the body of a payload of these lines, at most [`LINES`].
     #[must_use]
     pub fn pack(&mut self, text: &Uint8Array) -> Vec<u8> {
         let text = text.to_vec();
@@ -199,7 +199,7 @@ impl BenchPacker {
     }
 }
 
-/// A batch that is indexed, to be looked into.
+/// An indexed batch, for lookups.
 #[wasm_bindgen]
 #[derive(Debug)]
 pub struct BenchBatch {
@@ -212,7 +212,7 @@ impl BenchBatch {
     /// Indexes a batch.
     ///
     /// # Errors
-    /// Where it is not a batch.
+    /// An error if it is not a batch.
     #[wasm_bindgen(constructor)]
     pub fn new(key: &str, gzip: Uint8Array) -> Result<Self> {
         let bucket = MemoryBucket::new(key, gzip);
@@ -221,10 +221,10 @@ impl BenchBatch {
         Ok(Self { bucket: bucket.with_windows(&scan.windows), shards })
     }
 
-    /// Looks rays up, one after the other; says how many records and bytes were found, and what that cost.
+    /// Looks up rays one after another; returns the number of records and bytes found, and the cost.
     ///
     /// # Errors
-    /// Where one is not a ray.
+    /// An error if one of them is not a ray.
     pub fn lookup(&self, rays: Vec<String>) -> Result<String> {
         let (mut records, mut bytes, mut cost) = (0, 0, ReadStats::default());
         for ray in rays {
@@ -236,10 +236,10 @@ impl BenchBatch {
         Ok(json!({ "records": records, "bytes": bytes, "cost": cost }).to_string())
     }
 
-    /// The lines of one ray, each with its newline.
+    /// Returns the lines of one ray, each with its newline.
     ///
     /// # Errors
-    /// Where it is not a ray.
+    /// An error if it is not a ray.
     pub fn lines(&self, ray: &str) -> Result<Vec<u8>> {
         let records = self.find(ray)?.records;
         Ok(records.iter().flat_map(|record| [&record.line, &b"\n"[..]].concat()).collect())
@@ -254,7 +254,7 @@ impl BenchBatch {
     }
 }
 
-/// One scan of the batch.
+/// Scans the batch once.
 fn scan_whole(bucket: &MemoryBucket, transform: Option<PartnerTransformer>) -> Result<BatchScan> {
     let object = bucket.object();
     let source = BatchId::for_object(BUCKET_NAME, &object.key, &object.etag).source;
@@ -262,7 +262,7 @@ fn scan_whole(bucket: &MemoryBucket, transform: Option<PartnerTransformer>) -> R
     Ok(run(scan_batch(bucket, bucket.body(), context, transform))?)
 }
 
-/// The SHA-256 of all rays of the entries, unpacked, sorted, one a line.
+/// Returns the SHA-256 of all rays in the entries: unpacked, sorted, one per line.
 fn digest_of_rays(entries: &[ShardEntry]) -> Result<String> {
     let mut rays = Vec::new();
     for entry in entries {

@@ -1,7 +1,6 @@
-//! Index entries of batches that were never written: to see what a lookup costs among many of them.
+//! Index entries of invented batches: for measuring a lookup among many of them.
 //!
-//! An entry is made by the same builder, and stored by the same call, as that of a real batch. A batch is a function of
-//! its number.
+//! An entry is built and stored in the same way as that of a real batch. A batch is determined by its number.
 
 use js_sys::{Array, Uint8Array};
 use wasm_bindgen::prelude::{JsError, wasm_bindgen};
@@ -14,16 +13,16 @@ use crate::limits::SPAN_BYTES;
 use crate::record::{Dataset, IndexedFields, RayId, read_key};
 use crate::rpc::Call;
 
-/// Bytes of a line, on average.
+/// Average size of a line in bytes.
 const LINE_BYTES: u64 = 1_600;
-/// How often smaller a batch is stored.
+/// Compression ratio of a batch.
 const RATIO: u64 = 13;
-/// Bytes of a window, on average.
+/// Average size of a window in bytes.
 const WINDOW_BYTES: u64 = 2_600;
 /// An odd number that spreads the low bits of rays.
 const SPREAD: u32 = 0x9E37_79B1;
 
-/// The spans of a batch with so much text, as a real one has them.
+/// Returns the spans of a batch with this number of text bytes, as a real one has them.
 fn spans_of(text: u64) -> ObjectSpans {
     let extent = |number: u32| SpanExtent {
         number,
@@ -39,11 +38,11 @@ fn spans_of(text: u64) -> ObjectSpans {
     ObjectSpans { extents: (0..spans).map(extent).collect(), windows: Vec::new() }
 }
 
-/// The calls that put batch `number` into the index: `[name of the shard, name of the call, its body]` for each of its
-/// shards. It has `records` records, over the 30 seconds from `start_ms` on.
+/// Returns the calls that put batch `number` into the index: `[name of the shard, name of the call, its body]` for each
+/// of its shards. It has `records` records, over the 30 seconds from `start_ms` on.
 ///
 /// # Errors
-/// Where the instant has no ray.
+/// An error if the instant has no ray.
 #[wasm_bindgen]
 pub fn bench_puts(number: u32, start_ms: f64, records: u32) -> Result<Array> {
     #[expect(clippy::cast_possible_truncation, reason = "an instant of JavaScript is a whole number below 2^53")]
