@@ -1,15 +1,15 @@
-//! Records as comma-separated values (RFC 4180): a row of names, then a row for each record.
+//! Records as comma-separated values (RFC 4180): a header row, then a row for each record.
 //!
 //! # Invariants
 //!
-//! Every row has as many cells as the first one. What a spreadsheet would run or respell is a text (an apostrophe precedes
-//! it).
+//! Every row has as many cells as the first one. A value that a spreadsheet would run or respell is marked as text by a
+//! leading apostrophe.
 
 use super::spreadsheet::{number_cell, text_cell};
 use crate::record::fields::line_text;
 use crate::record::{Dataset, FieldValue, RecordError, RecordMembers};
 
-/// The columns of a dataset where none are asked for.
+/// Returns the default columns of a dataset.
 #[must_use]
 pub const fn default_columns(dataset: Dataset) -> &'static [&'static str] {
     dataset.spec().columns
@@ -23,7 +23,7 @@ pub fn write_csv_names<S: AsRef<str>>(out: &mut Vec<u8>, columns: &[S]) {
 /// Appends the row of the record `line`.
 ///
 /// # Errors
-/// [`RecordError`] where the line is not a record; nothing is appended then.
+/// [`RecordError`] if the line is not a record; nothing is appended in that case.
 pub fn write_csv_row<S: AsRef<str>>(out: &mut Vec<u8>, line: &[u8], columns: &[S]) -> Result<(), RecordError> {
     let text = line_text(line);
     let members = RecordMembers::parse(&text)?;
@@ -36,7 +36,7 @@ fn write_row(out: &mut Vec<u8>, cells: impl Iterator<Item = String>) {
     out.extend_from_slice(b"\r\n");
 }
 
-/// The cell of a value in JSON.
+/// Returns the cell of a JSON value.
 fn cell(value: &str) -> String {
     match FieldValue::from_json(value) {
         FieldValue::Absent => String::new(),

@@ -1,7 +1,7 @@
 //! Disarms the lookups of CVE-2021-44228 (Log4Shell): every `${` of a record becomes `x{`.
 //!
 //! # Invariants
-//! The output has no `${` in any string, names of members included, however the record spells it. Nothing else changes.
+//! The output has no `${` in any string, including member names, however the record spells it. Nothing else changes.
 
 use memchr::{memchr, memmem};
 

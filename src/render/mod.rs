@@ -1,9 +1,9 @@
-//! A record as bytes, in the form that someone asked for.
+//! Renders a record as bytes, in the requested format.
 //!
 //! # Invariants
 //!
-//! Rendering is synchronous, appends to the caller's buffer, and appends nothing where it fails. The same line and
-//! options give the same bytes.
+//! Rendering is synchronous, appends to the caller's buffer, and appends nothing if it fails. The same line and options
+//! give the same bytes.
 
 pub mod csv;
 mod disarm;

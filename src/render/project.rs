@@ -1,24 +1,24 @@
-//! Some of a record's fields, in the order asked for, and its times in the form asked for.
+//! Selects a record's fields in the requested order, and converts its times to the requested format.
 //!
 //! # Invariants
 //!
-//! A value keeps the spelling of the line, except times that are converted, and what no text can hold. A field that the
-//! record does not have is left out. The output is one JSON object on one line.
+//! A value keeps the spelling of the line, except for converted times, and for anything that a text cannot represent. A
+//! field that the record does not have is omitted. The output is one JSON object on one line.
 
 use super::disarm::disarm;
 use crate::record::fields::line_text;
 use crate::record::{FieldValue, RecordError, RecordMembers, Timestamp};
 use crate::time;
 
-/// The fields that hold an instant.
+/// The fields with an instant.
 const TIMES: [&str; 3] = ["EdgeStartTimestamp", "EdgeEndTimestamp", "Datetime"];
 
-/// How timestamps are written, as Logpush names it.
+/// The format of timestamps, as named by Logpush.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TimeForm {
-    /// Nanoseconds since 1970, a number.
+    /// Unix nanoseconds, a number.
     UnixNano,
-    /// Seconds since 1970, a number.
+    /// Unix seconds, a number.
     Unix,
     /// RFC 3339 with whole seconds, a string.
     Rfc3339,
@@ -29,10 +29,10 @@ pub enum TimeForm {
 }
 
 impl TimeForm {
-    /// Every format, in the order of the API's documentation.
+    /// All formats in the order of the API's documentation.
     pub const ALL: [Self; 5] = [Self::UnixNano, Self::Unix, Self::Rfc3339, Self::Rfc3339Ms, Self::Rfc3339Ns];
 
-    /// The name by which it is asked for.
+    /// Returns the name in requests.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -44,13 +44,13 @@ impl TimeForm {
         }
     }
 
-    /// The form of that name.
+    /// Parses a format from its name.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|form| form.name() == name)
     }
 
-    /// The instant in this form, as JSON.
+    /// Returns the instant in this format, as JSON.
     fn spell(self, at: Timestamp) -> String {
         match self {
             Self::UnixNano => at.unix_ns().to_string(),
@@ -62,28 +62,28 @@ impl TimeForm {
     }
 }
 
-/// What is written of each record.
+/// The part of each record that is written, and its formats.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct FieldProjection {
-    /// These fields, in this order; all of them where the list is absent.
+    /// The fields in order; `None` for all.
     pub fields: Option<Vec<String>>,
-    /// How times are spelled; as the line has them where nothing is said.
+    /// The format of times; `None` keeps that of the line.
     pub times: Option<TimeForm>,
     /// Whether every `${` becomes `x{`, which disarms the lookups of CVE-2021-44228.
     pub disarmed: bool,
 }
 
 impl FieldProjection {
-    /// Whether it leaves every line as it is.
+    /// Returns whether it leaves every line unchanged.
     #[must_use]
     pub const fn is_whole(&self) -> bool {
         self.fields.is_none() && self.times.is_none() && !self.disarmed
     }
 
-    /// Appends what is asked for of the record `line`, without a newline.
+    /// Appends the selected part of the record `line`, without a newline.
     ///
     /// # Errors
-    /// [`RecordError`] where the line is not a record; nothing is appended then.
+    /// [`RecordError`] if the line is not a record; nothing is appended in that case.
     pub fn write(&self, out: &mut Vec<u8>, line: &[u8]) -> Result<(), RecordError> {
         let text = line_text(line);
         let members = RecordMembers::parse(&text)?;
@@ -117,7 +117,7 @@ impl FieldProjection {
         Ok(())
     }
 
-    /// The time in `value`, spelled anew, if that is asked for and it is one.
+    /// Converts the time in `value`, if that is requested and it is a time.
     fn time(&self, name: &str, value: &str) -> Option<String> {
         let form = self.times.filter(|_| TIMES.contains(&name))?;
         let at = match FieldValue::from_json(value) {

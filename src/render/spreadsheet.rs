@@ -1,19 +1,19 @@
-//! Cells of comma-separated values as texts that a spreadsheet shows and does not run, since log lines contain what
+//! Cells of comma-separated values that a spreadsheet shows as text and does not run, since log lines contain whatever
 //! clients send.
 //!
 //! # Invariants
 //!
-//! No cell begins with what a spreadsheet takes for a formula, also after what it does not show; nor does a part of a cell,
-//! where it separates cells at semicolons or tabs. A value that it would spell in another way (a Ray ID with a power of ten
-//! in it, 19 digits of nanoseconds) stays as it is. Before each such value is an apostrophe, and before one that begins
-//! with an apostrophe another.
+//! No cell begins with something that a spreadsheet takes for a formula, even after characters that it does not show;
+//! nor does a part of a cell, should the spreadsheet split cells at semicolons or tabs. A value that it would respell
+//! (a Ray ID like a power of ten, 19 digits of nanoseconds) stays unchanged. An apostrophe precedes each such value,
+//! and also one that begins with an apostrophe.
 
-/// Most digits that a spreadsheet shows without a power of ten; it rounds to 15.
+/// Maximum number of digits that a spreadsheet shows without an exponent; it rounds to 15.
 const DIGITS_SHOWN: usize = 11;
-/// Precedes what must stay a text.
+/// Marks a value that must stay text.
 const TEXT_MARK: char = '\'';
 
-/// The cell of a text.
+/// Returns the cell of a text.
 pub(super) fn text_cell(text: &str) -> String {
     let mut cell = String::with_capacity(text.len() + 3);
     let mut pieces = text.split_inclusive(is_separator);
@@ -30,38 +30,39 @@ pub(super) fn text_cell(text: &str) -> String {
     quoted(cell)
 }
 
-/// The cell of a number, as JSON spells it.
+/// Returns the cell of a number, as spelled in JSON.
 pub(super) fn number_cell(number: &str) -> String {
     let digits = number.split(['e', 'E']).next().unwrap_or_default().bytes().filter(u8::is_ascii_digit).count();
     if digits > DIGITS_SHOWN { quoted(format!("{TEXT_MARK}{number}")) } else { number.to_owned() }
 }
 
-/// The cell in quotes, where it needs them.
+/// Quotes the cell, if necessary.
 fn quoted(cell: String) -> String {
     let is_special = |c: char| c.is_control() || matches!(c, ',' | ';' | '"' | '\'' | '\u{2028}' | '\u{2029}');
     if cell.contains(is_special) || cell.trim() != cell { format!("\"{}\"", cell.replace('"', "\"\"")) } else { cell }
 }
 
-/// Where a spreadsheet may begin a cell or a row, whatever the quotes say.
+/// Returns whether a spreadsheet may begin a cell or a row here, even inside quotes.
 const fn is_separator(c: char) -> bool {
     matches!(c, ';' | '\t' | '\n' | '\r')
 }
 
-/// Whether a cell of this text is run: after what is not shown, it has the sign of a formula, in either width.
+/// Returns whether a cell of this text would run: its first visible character begins a formula, in either width.
 fn begins_formula(text: &str) -> bool {
     let shown = text.trim_start_matches(|c| is_separator(c) || is_unseen(c));
     shown.starts_with(['=', '+', '-', '@', '＝', '＋', '－', '＠'])
 }
 
-/// Whether the part of a text after a separator is run. A sign alone, as before the URL in the name of a bot, calls
-/// nothing.
+/// Returns whether the part of a text after a separator would run. A sign alone, as before the URL in the name of a
+/// bot, calls nothing.
 fn runs_inside(piece: &str) -> bool {
     let shown = piece.trim_start_matches(is_unseen);
     let is_call = || begins_formula(shown) && shown.contains(['(', '!', '|']);
     shown.starts_with(['=', '@', '＝', '＠']) || is_call()
 }
 
-/// Characters that a spreadsheet skips or does not show: blanks, controls, quotes, and all that has no width.
+/// Returns whether a spreadsheet skips or does not show the character: blanks, controls, quotes, and all characters
+/// without width.
 fn is_unseen(c: char) -> bool {
     c.is_whitespace()
         || c.is_control()
@@ -85,8 +86,8 @@ fn is_unseen(c: char) -> bool {
         )
 }
 
-/// Whether a spreadsheet takes the text for a number and spells it in another way: as a power of ten, or without the zeros
-/// at its beginning or end.
+/// Returns whether a spreadsheet takes the text for a number and respells it: with an exponent, or without its leading
+/// or trailing zeros.
 fn is_respelled(text: &str) -> bool {
     let (mantissa, exponent) = match text.split_once(['e', 'E']) {
         Some((mantissa, exponent)) => (mantissa, Some(exponent.strip_prefix(['+', '-']).unwrap_or(exponent))),

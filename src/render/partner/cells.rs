@@ -1,17 +1,17 @@
-//! What is done to every value alike, once its rule has written it: the last wall before the line.
+//! The final processing of every value after its rule has written it: the last safeguard of the line.
 //!
 //! # Invariants
 //!
-//! A finished cell holds no control character of ASCII, is not empty, is no longer than its column allows, and is UTF-8
-//! where the value was. In a line that [`blank_line_ends`] has finished, its line feed is all that any reader may take for
-//! a line's end: Unicode has more of these (U+0085, U+2028, U+2029), and many readers split at them.
+//! A finished cell contains no ASCII control character, is not empty, is no longer than its column allows, and is UTF-8
+//! if the value was. In a line that [`blank_line_ends`] has finished, its line feed is the only character that any
+//! reader may take for a line end: Unicode has more of these (U+0085, U+2028, U+2029), and many readers split at them.
 
 use super::UNAVAILABLE;
 
-/// Bytes that are copied at once.
+/// Number of bytes copied at once.
 const BLOCK: usize = 32;
 
-/// Appends `text`; the same as `extend_from_slice`, without a call for the short texts that most cells are.
+/// Appends `text`, like `extend_from_slice`, but without a call for the short texts in most cells.
 #[inline]
 pub(super) fn put(out: &mut Vec<u8>, text: &[u8]) {
     match text.len() {
@@ -26,7 +26,7 @@ pub(super) fn put(out: &mut Vec<u8>, text: &[u8]) {
     }
 }
 
-/// Appends a text of [`BLOCK`] bytes at least: block by block, and over their end its last one.
+/// Appends a text of at least [`BLOCK`] bytes: block by block, the last block overlapping the one before.
 fn put_blocks(out: &mut Vec<u8>, text: &[u8]) {
     let (start, (blocks, _)) = (out.len(), text.as_chunks::<BLOCK>());
     out.reserve(text.len() + BLOCK);
@@ -39,7 +39,7 @@ fn put_blocks(out: &mut Vec<u8>, text: &[u8]) {
     }
 }
 
-/// Appends a text of `N` to `2 * N` bytes: its first `N`, and over their end its last `N`.
+/// Appends a text of `N` to `2 * N` bytes: its first `N`, overlapped by its last `N`.
 #[inline]
 fn put_ends<const N: usize>(out: &mut Vec<u8>, text: &[u8]) {
     if let (Some(first), Some(last)) = (text.first_chunk::<N>(), text.last_chunk::<N>()) {
@@ -50,11 +50,11 @@ fn put_ends<const N: usize>(out: &mut Vec<u8>, text: &[u8]) {
     }
 }
 
-/// What a control character becomes.
+/// The replacement of a control character.
 const BLANK: u8 = b' ';
 
-/// Finishes a cell as [`finish`] does, whose value is known to hold no control character of ASCII. Whether a character
-/// that ends lines elsewhere was cut off.
+/// Finishes a cell like [`finish`], if its value is known to contain no ASCII control character. Returns whether
+/// cutting removed a non-ASCII line end.
 #[inline]
 pub(super) fn finish_clean(out: &mut Vec<u8>, start: usize, max: Option<usize>) -> bool {
     let sanitised = max.is_some_and(|max| cut(out, start, max));
@@ -64,15 +64,15 @@ pub(super) fn finish_clean(out: &mut Vec<u8>, start: usize, max: Option<usize>) 
     sanitised
 }
 
-/// Finishes the cell that begins at `start`: each of U+0000 to U+001F becomes one space, then the cell is cut
-/// to `max` characters, then an empty one becomes `-`. Whether a character was replaced.
+/// Finishes the cell that begins at `start`: each of U+0000 to U+001F becomes one space, then the cell is cut to `max`
+/// characters, then an empty one becomes `-`. Returns whether a character was replaced.
 pub(super) fn finish(out: &mut Vec<u8>, start: usize, max: Option<usize>) -> bool {
     let sanitised = blank_controls(out, start);
     finish_clean(out, start, max) || sanitised
 }
 
-/// Replaces each character beyond ASCII that ends lines by one space, in the UTF-8 text that begins at `start`. Whether
-/// there was one.
+/// Replaces each non-ASCII line end by one space, in the UTF-8 text that begins at `start`. Returns whether there was
+/// one.
 pub(super) fn blank_line_ends(out: &mut Vec<u8>, start: usize) -> bool {
     let Some(first) = line_ends(out.get(start..).unwrap_or_default()).next() else { return false };
     let tail = out.split_off(start + first);
@@ -91,13 +91,13 @@ const NEXT_LINE: [u8; 2] = [0xc2, 0x85];
 /// U+2028 and U+2029.
 const SEPARATORS: [[u8; 3]; 2] = [[0xe2, 0x80, 0xa8], [0xe2, 0x80, 0xa9]];
 
-/// The positions of the characters beyond ASCII that end lines. Their first bytes begin characters and are in none.
+/// Returns the positions of the non-ASCII line ends. Their first bytes only occur at the start of a character.
 fn line_ends(text: &[u8]) -> impl Iterator<Item = usize> {
     let is_end = |rest: &[u8]| rest.starts_with(&NEXT_LINE) || SEPARATORS.iter().any(|end| rest.starts_with(end));
     memchr::memchr2_iter(NEXT_LINE[0], SEPARATORS[0][0], text).filter(move |at| text.get(*at..).is_some_and(is_end))
 }
 
-/// Replaces the control characters after `start`. In UTF-8 such a byte is never a part of another character.
+/// Replaces the control characters after `start`. In UTF-8 such a byte is never part of another character.
 fn blank_controls(out: &mut [u8], start: usize) -> bool {
     let mut any = false;
     for byte in out.iter_mut().skip(start).filter(|byte| **byte < BLANK) {
@@ -107,7 +107,7 @@ fn blank_controls(out: &mut [u8], start: usize) -> bool {
     any
 }
 
-/// Drops what follows the first `max` characters. Whether a character that ends lines elsewhere was among it.
+/// Removes everything after the first `max` characters. Returns whether that included a non-ASCII line end.
 fn cut(out: &mut Vec<u8>, start: usize, max: usize) -> bool {
     if out.len() - start <= max {
         return false;
@@ -119,7 +119,7 @@ fn cut(out: &mut Vec<u8>, start: usize, max: usize) -> bool {
     sanitised
 }
 
-/// Whether `byte` begins a character of UTF-8 text: all but `0b10xx_xxxx` do.
+/// Returns whether `byte` begins a character of UTF-8 text: all but `0b10xx_xxxx` do.
 const fn is_first_of_character(byte: u8) -> bool {
     byte & 0b1100_0000 != 0b1000_0000
 }
@@ -130,7 +130,7 @@ mod tests {
 
     use super::{blank_line_ends, finish, finish_clean, put};
 
-    /// `text` as a finished cell, after other text.
+    /// Returns `text` as a finished cell, preceded by other text.
     fn cell(text: &str, max: Option<usize>) -> (String, bool) {
         let mut out = b"\n\x01".to_vec();
         out.extend_from_slice(text.as_bytes());

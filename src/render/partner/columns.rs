@@ -1,19 +1,19 @@
-//! The 145 columns as data: the one table that the renderer walks, and that `schemas/partner_v3.toml` repeats
-//! for people and other programs (the two are held together by `tests/it/partner`).
+//! The 145 columns as data: the one table that the renderer walks, which `schemas/partner_v3.toml` repeats for people
+//! and other programs (`tests/it/partner` compares the two).
 //!
 //! # Invariants
 //!
-//! The column at place `n` bears the number `n + 1`. A column without a name is always unavailable.
+//! The column at index `n` has the number `n + 1`. A column without a name is always unavailable.
 
 use std::borrow::Cow;
 use std::fmt;
 
 use crate::record::Field;
 
-/// How many columns a line has.
+/// Number of columns in a line.
 pub(super) const COUNT: usize = 145;
 
-/// Where a column's value comes from.
+/// The source of a column's value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ColumnSource {
     /// A constant of the format, the same in every line.
@@ -22,12 +22,12 @@ pub enum ColumnSource {
     Setting,
     /// A field of the record.
     Field(Field),
-    /// Nowhere: the column is always unavailable.
+    /// No source: the column is always unavailable.
     None,
 }
 
 impl ColumnSource {
-    /// The stable name: the field's own, `constant`, `setting` or `none`.
+    /// Returns the stable name: the field's own, `constant`, `setting` or `none`.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -39,36 +39,36 @@ impl ColumnSource {
     }
 }
 
-/// How a column's value is made of its source. Its `Display` is the stable name.
+/// The conversion of a column's source to its value. Its `Display` is the stable name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ColumnRule {
     /// The name of the format version.
     Version,
     /// The setting `PARTNER_TENANT`.
     Tenant,
-    /// A text, a number as the record spells it, `true` or `false`.
+    /// A text, a number as spelled in the record, `true` or `false`.
     Text,
     /// Milliseconds as seconds, three decimals.
     Seconds,
     /// An instant as `[28/Mar/2026:16:42:25 +0800]`.
     TimeLocal,
-    /// The same without its brackets.
+    /// The same instant without brackets.
     TimeStart,
     /// An instant as Unix seconds, three decimals.
     Msec,
     /// The port that a scheme implies.
     Port,
-    /// Scheme, host and path, each with its substitute where it is absent.
+    /// Scheme, host and path, each with a substitute if it is absent.
     Url,
     /// The first value of the header of this name.
     FirstHeader(&'static str),
-    /// `HIT` where the cache answered, `MISS` otherwise.
+    /// `HIT` if the cache answered, `MISS` otherwise.
     CacheStatus,
     /// `static` for a cache hit, `dynamic` for an uncacheable response, empty otherwise.
     Dysta,
     /// The country of a data centre, or the deployment's setting.
     Country,
-    /// Nothing, because Logpush has no source for the column.
+    /// Always unavailable, because Logpush has no source for the column.
     Unavailable,
 }
 
@@ -98,39 +98,39 @@ impl fmt::Display for ColumnRule {
 pub struct PartnerColumn {
     /// Position in the line, counted from 1.
     pub number: usize,
-    /// Where its value comes from.
+    /// The source of its value.
     pub source: ColumnSource,
-    /// How its value is made.
+    /// The conversion of the source to its value.
     pub rule: ColumnRule,
-    /// How many characters its value is cut to.
+    /// Maximum number of characters; a longer value is cut.
     pub max: Option<usize>,
     name: Option<&'static str>,
 }
 
 impl PartnerColumn {
-    /// The column's name; one that the format does not name is `reserved_` and its number.
+    /// Returns the column's name; one without a name in the format is `reserved_` and its number.
     #[must_use]
     pub fn name(&self) -> Cow<'static, str> {
         self.name.map_or_else(|| Cow::Owned(format!("reserved_{}", self.number)), Cow::Borrowed)
     }
 
-    /// A column that the format names.
+    /// Creates a column that the format names.
     const fn named(number: usize, name: &'static str, source: ColumnSource, rule: ColumnRule) -> Self {
         Self { number, source, rule, max: None, name: Some(name) }
     }
 
-    /// A column that the format leaves without a name.
+    /// Creates a column without a name in the format.
     const fn reserved(number: usize) -> Self {
         Self { number, source: ColumnSource::None, rule: ColumnRule::Unavailable, max: None, name: None }
     }
 
-    /// The same column, cut to `max` characters.
+    /// Limits the column to `max` characters.
     const fn cut(self, max: usize) -> Self {
         Self { max: Some(max), ..self }
     }
 }
 
-/// A column made of a field.
+/// Creates a column whose source is a field.
 const fn of(number: usize, name: &'static str, field: Field, rule: ColumnRule) -> PartnerColumn {
     PartnerColumn::named(number, name, ColumnSource::Field(field), rule)
 }
@@ -181,7 +181,7 @@ pub(super) const NAMED: &[PartnerColumn] = &[
     of(62, "ssl_protocol", Field::ClientSSLProtocol, ColumnRule::Text),
 ];
 
-/// All columns in their order: the named ones in their places, reserved ones between them.
+/// All columns in order: the named ones in their positions, reserved ones in between.
 pub static COLUMNS: [PartnerColumn; COUNT] = {
     let mut columns = [PartnerColumn::reserved(0); COUNT];
     let mut places: &mut [PartnerColumn] = &mut columns;

@@ -1,22 +1,22 @@
-//! The country of a data centre, by the airport whose code it bears.
+//! The country of a data centre, by its airport code.
 //!
-//! The table is the file itself, `schemas/colo_country.csv`: rows of equal width in the order of their codes, so it is
-//! searched in place (13 comparisons) and nothing is built when the Worker starts.
+//! The table is the file itself, `schemas/colo_country.csv`: rows of equal width sorted by code, so it is searched in
+//! place (13 comparisons), and nothing is built when the Worker starts.
 //!
 //! # Invariants
 //!
-//! A row is `AAA,CC` and a line feed, or this does not compile.
+//! A row is `AAA,CC` and a line feed, or compilation fails.
 
-/// The file, its header included.
+/// The file, including its header.
 const CSV: &[u8] = include_bytes!("../../../schemas/colo_country.csv");
 
 /// One row: `AAA,CC` and a line feed.
 type CountryRow = [u8; 7];
 
-/// All rows, in the order of their codes.
+/// All rows, sorted by code.
 static ROWS: &[CountryRow] = rows_of(CSV);
 
-/// The rows after the header: lines of `#`, then the line of titles.
+/// Returns the rows after the header: lines of `#`, then the line of titles.
 const fn rows_of(mut csv: &[u8]) -> &[CountryRow] {
     while let [b'#', ..] = csv {
         csv = behind_line(csv);
@@ -26,7 +26,7 @@ const fn rows_of(mut csv: &[u8]) -> &[CountryRow] {
     rows
 }
 
-/// What follows the first line of `text`.
+/// Returns the text after the first line.
 const fn behind_line(mut text: &[u8]) -> &[u8] {
     while let [byte, rest @ ..] = text {
         text = rest;
@@ -37,7 +37,7 @@ const fn behind_line(mut text: &[u8]) -> &[u8] {
     text
 }
 
-/// The country (ISO 3166-1 alpha-2) of the data centre `colo`: three letters of any case.
+/// Returns the country (ISO 3166-1 alpha-2) of the data centre `colo`: three letters of any case.
 pub(super) fn country_of(colo: &[u8]) -> Option<[u8; 2]> {
     let &[a, b, c] = colo else { return None };
     let code = [a, b, c].map(|letter| letter.to_ascii_uppercase());
@@ -51,7 +51,7 @@ mod tests {
 
     use super::{CSV, ROWS, country_of};
 
-    /// The rows of a table as text, header and comments left out.
+    /// Returns the rows of a table as text, without header and comments.
     fn lines_of(csv: &str) -> Vec<(&str, &str)> {
         let lines = csv.lines().filter(|line| !line.starts_with('#'));
         lines.skip(1).map(|line| line.split_once(',').unwrap()).collect()

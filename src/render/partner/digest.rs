@@ -1,4 +1,4 @@
-//! The digest of a partner line's content, by which equal records are recognised.
+//! The digest of a partner line's content, which identifies equal records.
 
 use sha2::{Digest, Sha256};
 
@@ -7,8 +7,8 @@ use super::{SEPARATOR, TERMINATOR};
 /// The columns that settings fill: the format's name, the country where the data centre is unknown, and the tenant.
 const SETTINGS: [usize; 3] = [1, 45, 58];
 
-/// The first eight bytes of the SHA-256 of a line's cells, without its line feed and the cells that settings fill: lines
-/// of equal records have equal digests, whichever batch they are in and however their JSON was written.
+/// Returns the first eight bytes of the SHA-256 of a line's cells, without its line feed and the cells that depend on
+/// settings: lines of equal records have equal digests, whatever their batches and the spelling of their JSON.
 #[must_use]
 pub fn content_digest(line: &[u8]) -> u64 {
     let line = line.strip_suffix(&[TERMINATOR]).unwrap_or(line);

@@ -1,15 +1,15 @@
-//! Durations: a record counts milliseconds, the partner reads seconds with three decimals.
+//! Durations: milliseconds in a record, seconds with three decimals for the partner.
 //!
-//! A number is read as JSON spells it (`149`, `0.5`, `1.5e3`), and so is a text that spells one, since types drift.
-//! What is below a millisecond is cut off, never rounded up. A negative one (an unset timer), one above 2^64 ms and
+//! A number is read as spelled in JSON (`149`, `0.5`, `1.5e3`), and so is a text that spells one, since types drift.
+//! Fractions of a millisecond are cut off, never rounded up. A negative number (an unset timer), one above 2^64 ms and
 //! anything that is not a number are unavailable.
 //!
-//! Reading is in integers on the decimal digits, so no float rounds anything.
+//! Reading uses integers on the decimal digits, so nothing is rounded by a float.
 
 use super::times::write_thousandths;
 use crate::record::decimal::Decimal;
 
-/// Appends the seconds of `number` milliseconds, or nothing where it is not a duration.
+/// Appends `number` milliseconds as seconds, or nothing if it is not a duration.
 pub(super) fn write_seconds(out: &mut Vec<u8>, number: &[u8]) {
     let spelled = || Decimal::parse(std::str::from_utf8(number).ok()?)?.whole(0);
     if let Some(ms) = few_digits(number).or_else(spelled) {
@@ -17,7 +17,7 @@ pub(super) fn write_seconds(out: &mut Vec<u8>, number: &[u8]) {
     }
 }
 
-/// The usual number of milliseconds: up to eight digits and nothing else.
+/// Parses a typical number of milliseconds: up to eight digits and nothing else.
 fn few_digits(number: &[u8]) -> Option<u64> {
     let is_usual = (1..=8).contains(&number.len()) && number.iter().all(u8::is_ascii_digit);
     is_usual.then(|| number.iter().fold(0, |sum, byte| sum * 10 + u64::from(byte - b'0')))

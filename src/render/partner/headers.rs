@@ -1,12 +1,12 @@
-//! One header out of a record's `ResponseHeaders`.
+//! Reads one header from a record's `ResponseHeaders`.
 //!
-//! Logpush writes a header's value as a text, or as an array of texts where the job preserves duplicates. Its
-//! name may have any case.
+//! Logpush writes a header's value as a text, or as an array of texts if the job preserves duplicates. Its name may
+//! have any case.
 //!
 //! # Invariants
 //!
-//! Of a header that occurs under two names the last one counts, as with members; of an array, the first element.
-//! Anything but a text, a number or a truth value counts as absent.
+//! Of a header under several names the last one counts, as with members; of an array, the first element. Anything but a
+//! text, a number or a boolean counts as absent.
 
 use std::fmt;
 
@@ -17,7 +17,8 @@ use crate::record::FieldValue;
 use crate::record::fields::MemberName;
 use crate::record::scan::nested::{NotPlain, first_element, member};
 
-/// The value of the header `name` of an object of headers, [`FieldValue::Absent`] where the object does not have it.
+/// Returns the value of the header `name` in an object of headers; [`FieldValue::Absent`] if the object does not have
+/// it.
 pub(super) fn first_header<'a>(headers: &FieldValue<'a>, name: &str) -> FieldValue<'a> {
     let FieldValue::Nested(raw) = *headers else { return FieldValue::Absent };
     let found = match member(raw.as_bytes(), |found| found.eq_ignore_ascii_case(name.as_bytes())) {
@@ -33,18 +34,18 @@ pub(super) fn first_header<'a>(headers: &FieldValue<'a>, name: &str) -> FieldVal
     }
 }
 
-/// The value that the JSON text `raw` spells.
+/// Parses the JSON text `raw`.
 fn value_of(raw: &[u8]) -> Option<FieldValue<'_>> {
     std::str::from_utf8(raw).ok().map(FieldValue::from_json)
 }
 
-/// The same as [`member`], for an object of any form.
+/// Like [`member`], for an object of any form.
 fn plain_member<'a>(object: &'a str, name: &str) -> Option<FieldValue<'a>> {
     let found = serde_json::Deserializer::from_str(object).deserialize_map(HeaderFinder { name });
     found.ok().flatten().map(|raw| FieldValue::from_json(raw.get()))
 }
 
-/// The same as [`first_element`], for an array of any form.
+/// Like [`first_element`], for an array of any form.
 fn plain_element(array: &str) -> FieldValue<'_> {
     let first = serde_json::Deserializer::from_str(array).deserialize_seq(FirstElement);
     first.ok().flatten().map_or(FieldValue::Absent, |raw| FieldValue::from_json(raw.get()))

@@ -1,13 +1,13 @@
 //! The partner format `cs_vod_v3.0`: 145 columns, joined by U+0001, ended by a line feed.
 //!
-//! One table, [`COLUMNS`], defines each column; one loop writes them. A rule appends the bytes of its value, or nothing
-//! where there is no value. After every rule the loop replaces control characters (where the rule does not exclude
-//! them), cuts the value, and writes `-` for an unavailable one.
+//! One table, [`COLUMNS`], defines the columns; one loop writes them. A rule appends the bytes of its value, or nothing
+//! if there is no value. After every rule the loop replaces control characters (unless the rule excludes them), cuts
+//! the value, and writes `-` for an unavailable one.
 //!
 //! # Invariants
 //!
-//! A line has 144 separators and ends with its only line feed, whatever the record holds; nothing else in it ends a line
-//! for any reader. It is UTF-8. Nothing is appended for a line that is not a record.
+//! A line has 144 separators and ends with its only line feed, whatever the record contains; no reader sees another
+//! line end in it. It is UTF-8. Nothing is appended for a line that is not a record.
 
 mod cells;
 mod columns;
@@ -37,21 +37,21 @@ pub const FORMAT: &str = "cs_vod_v3.0";
 pub const SEPARATOR: u8 = 0x01;
 /// The byte that ends a line.
 pub const TERMINATOR: u8 = b'\n';
-/// Written in place of a value that is unavailable.
+/// The placeholder for an unavailable value.
 pub const UNAVAILABLE: u8 = b'-';
 
-/// How one line was written.
+/// The outcome of writing one line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PartnerLine {
-    /// Whether the line differs from what the record says: a control character or another end of a line in a value became
-    /// a space (even one that a cut then took away), or the record held what no text can hold.
+    /// Whether the line differs from the record: a control character or another line end in a value became a space
+    /// (even one that was then cut off), or the record contained something that a text cannot represent.
     pub sanitised: bool,
 }
 
-/// Appends the partner's form of the record `line`, its line feed included.
+/// Appends the partner's line for the record `line`, including its line feed.
 ///
 /// # Errors
-/// [`RecordError`] where the line is not a record; nothing is appended then.
+/// [`RecordError`] if the line is not a record; nothing is appended in that case.
 pub fn write_partner_line(
     out: &mut Vec<u8>,
     line: &[u8],
@@ -62,7 +62,7 @@ pub fn write_partner_line(
     Ok(PartnerLine { sanitised: sanitised || matches!(text, Cow::Owned(_)) })
 }
 
-/// Appends the partner's form of a record that was read already, its line feed included.
+/// Appends the partner's line for a record that was already read, including its line feed.
 pub fn write_partner_fields(out: &mut Vec<u8>, fields: &Fields<'_>, options: &PartnerOptions) -> PartnerLine {
     let record = rules::PartnerRecord::new(fields, options);
     let (line, mut sanitised, mut written) = (out.len(), false, 0);

@@ -1,23 +1,23 @@
-//! What a deployment sets of the partner format.
+//! The values that a deployment sets in the partner format.
 //!
 //! # Invariants
 //!
-//! Options made by [`PartnerOptions::new`] print as they were given. Others are cleaned like any value, so that even
-//! they cannot break a line.
+//! Options created by [`PartnerOptions::new`] print as given. Any others are cleaned like all values, so that even they
+//! cannot break a line.
 
-/// What a deployment sets of the partner format.
+/// The values that a deployment sets in the partner format.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PartnerOptions {
-    /// Column 58: what the partner calls this customer, 32 hexadecimal digits where it issues one.
+    /// Column 58: the partner's name for this customer; 32 hexadecimal digits if the partner issues one.
     pub tenant: Box<str>,
-    /// Column 45 where the data centre is unknown: ISO 3166-1 alpha-2.
+    /// Column 45 if the data centre is unknown: ISO 3166-1 alpha-2.
     pub unknown_country: Box<str>,
 }
 
-/// Why the options of the partner's format are refused.
+/// The reason why options of the partner's format are refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum OptionsError {
-    /// The tenant is empty or holds a control character, or one that ends a line.
+    /// The tenant is empty or contains a control character or a line end.
     #[error("the tenant must not be empty or contain control characters; use - for no tenant")]
     Tenant,
     /// The country is not two capital letters.
@@ -26,10 +26,10 @@ pub enum OptionsError {
 }
 
 impl PartnerOptions {
-    /// The options of these values.
+    /// Creates options from these values.
     ///
     /// # Errors
-    /// [`OptionsError`] names the one that is not valid.
+    /// [`OptionsError`] names the invalid one.
     pub fn new(tenant: &str, unknown_country: &str) -> Result<Self, OptionsError> {
         if tenant.is_empty() || tenant.chars().any(|c| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}')) {
             return Err(OptionsError::Tenant);

@@ -1,9 +1,9 @@
-//! The rules: each appends the bytes of one value, or nothing where the record has no value.
+//! The rules of columns: each appends the bytes of one value, or nothing if the record has none.
 //!
 //! # Invariants
 //!
-//! A rule appends UTF-8, and looks at nothing but its own record and the options. Its output may still hold control
-//! characters where it says so, since [`super::cells`] cleans after it.
+//! A rule appends UTF-8, and depends only on its own record and the options. Its output may contain control characters
+//! if it says so, since [`super::cells`] removes them.
 
 use std::borrow::Cow;
 
@@ -16,15 +16,15 @@ use super::times::{write_local, write_unix};
 use super::{FORMAT, PartnerOptions};
 use crate::record::{Field, FieldValue, Fields, Timestamp};
 
-/// What a rule has appended.
+/// The content that a rule has appended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum CellContent {
     Clean,
-    /// Text that may hold control characters, which become spaces.
+    /// Text that may contain control characters, which become spaces.
     Anything,
 }
 
-/// A record, and what several of its columns are made of.
+/// A record, with the values that several of its columns share.
 #[derive(Debug)]
 pub(super) struct PartnerRecord<'a> {
     fields: &'a Fields<'a>,
@@ -32,7 +32,7 @@ pub(super) struct PartnerRecord<'a> {
     start: Option<Timestamp>,
 }
 
-/// The field that the times of a line come from.
+/// The field that determines the times of a line.
 const START: Field = Field::EdgeStartTimestamp;
 
 impl<'a> PartnerRecord<'a> {
@@ -41,7 +41,7 @@ impl<'a> PartnerRecord<'a> {
         Self { fields, options, start }
     }
 
-    /// The text of what a column is made of.
+    /// Returns the text of a column's source.
     fn scalar(&self, source: ColumnSource) -> ScalarText<'a> {
         match source {
             ColumnSource::Field(field) => ScalarText::of_field(self.fields, field),
@@ -49,13 +49,13 @@ impl<'a> PartnerRecord<'a> {
         }
     }
 
-    /// The instant that a column is made of.
+    /// Returns the instant of a column's source.
     fn instant(&self, source: ColumnSource) -> Option<Timestamp> {
         if source == ColumnSource::Field(START) { self.start } else { self.scalar(source).instant() }
     }
 }
 
-/// The text of a value that is one; empty where it is absent or nested.
+/// The text of a scalar value; empty if it is absent or nested.
 struct ScalarText<'a> {
     text: Cow<'a, [u8]>,
     wrote: CellContent,
@@ -66,7 +66,7 @@ impl<'a> ScalarText<'a> {
 
     #[inline]
     fn of_field(fields: &Fields<'a>, field: Field) -> Self {
-        // A string in JSON holds control characters as escapes alone.
+        // A JSON string contains control characters only as escapes.
         match fields.plain(field) {
             Some(text) => Self { text: Cow::Borrowed(text), wrote: CellContent::Clean },
             None => Self::of(fields.get(field)),
@@ -89,13 +89,13 @@ impl<'a> ScalarText<'a> {
         std::str::from_utf8(&self.text).ok().and_then(Timestamp::parse_logged)
     }
 
-    /// Appends the text, or `absent` where there is no text.
+    /// Appends the text, or `absent` if there is none.
     fn put(&self, out: &mut Vec<u8>, absent: &str) -> CellContent {
         put(out, if self.text.is_empty() { absent.as_bytes() } else { &self.text });
         self.wrote
     }
 
-    /// Appends what `derive` makes of the text, if there is one.
+    /// Appends the result of `derive` for the text, if there is one.
     #[inline]
     fn put_derived(&self, out: &mut Vec<u8>, derive: impl FnOnce(&[u8]) -> &'static str) -> CellContent {
         if !self.text.is_empty() {
@@ -130,7 +130,7 @@ pub(super) fn write(out: &mut Vec<u8>, column: &PartnerColumn, record: &PartnerR
     CellContent::Clean
 }
 
-/// The text of `source`, nearly always unchanged from the line.
+/// Appends the text of `source`, which is nearly always unchanged from the line.
 #[inline]
 fn write_text(out: &mut Vec<u8>, record: &PartnerRecord<'_>, source: ColumnSource) -> CellContent {
     if let ColumnSource::Field(field) = source
@@ -142,7 +142,7 @@ fn write_text(out: &mut Vec<u8>, record: &PartnerRecord<'_>, source: ColumnSourc
     record.scalar(source).put(out, "")
 }
 
-/// The path of `source` after the record's scheme and host, each replaced where it is absent.
+/// Appends the path in `source` after the record's scheme and host, each with a substitute if it is absent.
 fn write_url(out: &mut Vec<u8>, record: &PartnerRecord<'_>, source: ColumnSource) -> CellContent {
     let scheme = record.scalar(ColumnSource::Field(Field::ClientRequestScheme)).put(out, "http");
     put(out, b"://");
@@ -152,7 +152,7 @@ fn write_url(out: &mut Vec<u8>, record: &PartnerRecord<'_>, source: ColumnSource
     if is_clean { CellContent::Clean } else { CellContent::Anything }
 }
 
-/// The header `name` of the headers in `source`; a job may write those of the response under a newer name.
+/// Appends the header `name` of the headers in `source`; a job may write response headers under a newer name.
 fn write_header(out: &mut Vec<u8>, record: &PartnerRecord<'_>, source: ColumnSource, name: &str) -> CellContent {
     let ColumnSource::Field(field) = source else { return CellContent::Clean };
     let header = |field| first_header(&record.fields.get(field), name);
@@ -163,21 +163,21 @@ fn write_header(out: &mut Vec<u8>, record: &PartnerRecord<'_>, source: ColumnSou
     ScalarText::of(found).put(out, "")
 }
 
-/// Writes an instant, if there is one, with `write`.
+/// Appends an instant with `write`, if there is one.
 fn write_instant(out: &mut Vec<u8>, at: Option<Timestamp>, write: impl FnOnce(&mut Vec<u8>, Timestamp)) {
     if let Some(at) = at {
         write(out, at);
     }
 }
 
-/// An instant in the brackets of an access log.
+/// Appends an instant in the brackets of an access log.
 fn write_time_local(out: &mut Vec<u8>, at: Timestamp) {
     out.push(b'[');
     write_local(out, at);
     out.push(b']');
 }
 
-/// The country of the data centre in `source`, or the deployment's own.
+/// Appends the country of the data centre in `source`, or the deployment's default.
 fn write_country(out: &mut Vec<u8>, record: &PartnerRecord<'_>, source: ColumnSource) -> CellContent {
     if let Some(country) = country_of(&record.scalar(source).text) {
         put(out, &country);
@@ -188,12 +188,12 @@ fn write_country(out: &mut Vec<u8>, record: &PartnerRecord<'_>, source: ColumnSo
     }
 }
 
-/// The port that a scheme implies.
+/// Returns the port that a scheme implies.
 fn port_of(scheme: &[u8]) -> &'static str {
     if scheme.eq_ignore_ascii_case(b"https") { "443" } else { "80" }
 }
 
-/// Whether the cache answered, as the partner puts it; nothing for a status that says neither.
+/// Returns whether the cache answered, in the partner's terms; empty for a status that does not say.
 fn cache_status_of(status: &[u8]) -> &'static str {
     const HIT: [&str; 4] = ["hit", "stale", "revalidated", "updating"];
     const MISS: [&str; 5] = ["miss", "expired", "bypass", "dynamic", "none"];
@@ -207,7 +207,7 @@ fn cache_status_of(status: &[u8]) -> &'static str {
     }
 }
 
-/// Whether what was answered is a stored file or made for the request.
+/// Returns whether the response was a stored file or generated for the request, in the partner's terms.
 fn dysta_of(status: &[u8]) -> &'static str {
     if status.eq_ignore_ascii_case(b"hit") {
         "static"
@@ -225,7 +225,7 @@ mod tests {
     use crate::record::Fields;
     use crate::render::PartnerOptions;
 
-    /// What the rule of the column `number` appends for the record `json`.
+    /// Returns the bytes that the rule of the column `number` appends for the record `json`.
     fn value(number: usize, json: &str) -> String {
         let options = PartnerOptions::new("0123456789abcdef0123456789abcdef", "SG").unwrap();
         let mut out = Vec::new();

@@ -1,19 +1,19 @@
-//! Instants as the partner reads them: on the clock of UTC+8, and as Unix seconds.
+//! Instants in the partner's formats: local time of UTC+8, and Unix seconds.
 //!
 //! # Invariants
 //!
-//! Values are cut to their unit, never rounded. The month's name is English.
+//! Values are truncated to their unit, never rounded. The month's name is English.
 
 use crate::record::Timestamp;
 
-/// How far the partner's clock is ahead of UTC, in seconds.
+/// The partner's offset from UTC in seconds.
 const AHEAD_S: i64 = 8 * 3600;
 const DAY_S: u64 = 86_400;
-/// The months, as access logs write them.
+/// The months, abbreviated as in access logs.
 const MONTHS: [[u8; 3]; 12] =
     [*b"Jan", *b"Feb", *b"Mar", *b"Apr", *b"May", *b"Jun", *b"Jul", *b"Aug", *b"Sep", *b"Oct", *b"Nov", *b"Dec"];
 
-/// Appends the local time of the partner, such as `28/Mar/2026:16:42:25 +0800`.
+/// Appends the partner's local time, such as `28/Mar/2026:16:42:25 +0800`.
 pub(super) fn write_local(out: &mut Vec<u8>, at: Timestamp) {
     let seconds = (at.unix_s() + AHEAD_S).unsigned_abs();
     let (year, month, day) = date_of(seconds / DAY_S);
@@ -29,20 +29,20 @@ pub(super) fn write_local(out: &mut Vec<u8>, at: Timestamp) {
     out.extend_from_slice(&text);
 }
 
-/// The two last decimal digits of a number.
+/// Returns the last two decimal digits of a number.
 fn two_digits(value: u64) -> [u8; 2] {
     [b'0' + (value / 10 % 10) as u8, b'0' + (value % 10) as u8]
 }
 
-/// The year, the month (from 0) and the day (from 1) of the date `days` after 1970-01-01.
+/// Returns the year, the month (from 0) and the day (from 1) of the date `days` after 1970-01-01.
 ///
-/// Years are counted from March on, so that the leap day is the last one; 400 of them are 146,097 days.
+/// Years begin in March, so that the leap day is the last one; 400 of them are 146,097 days.
 const fn date_of(days: u64) -> (u64, u64, u64) {
     let days = days + 719_468; // from 0000-03-01 on
     let (era, day_of_era) = (days / 146_097, days % 146_097);
     let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    // From March on, five months have 153 days.
+    // From March on, every five months have 153 days.
     let month = (5 * day_of_year + 2) / 153;
     let day = day_of_year - (153 * month + 2) / 5 + 1;
     let is_next_year = month >= 10;
@@ -57,7 +57,7 @@ pub(super) fn write_unix(out: &mut Vec<u8>, at: Timestamp) {
 
 /// Appends a number of thousandths with three decimals: `0.149`.
 pub(super) fn write_thousandths(out: &mut Vec<u8>, value: u64) {
-    /// The most digits that there are, and the point.
+    /// The maximum number of digits, plus the point.
     const LENGTH: usize = 21;
     // Most durations are below ten seconds.
     if value < 10_000 {
