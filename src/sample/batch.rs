@@ -2,8 +2,8 @@
 //!
 //! # Invariants
 //!
-//! [`SamplePlan::write_batch`] holds one line at a time, so memory does not depend on the number of records. A line is
-//! shown to its observer exactly as it is written, without the newline after it.
+//! [`SamplePlan::write_batch`] holds one line at a time, so memory does not depend on the number of records. The
+//! observer of a line gets exactly the bytes that are written, without the newline.
 
 use std::io::{self, Write};
 use std::ops::Range;
@@ -23,7 +23,7 @@ use crate::record::{Dataset, RayId};
 /// A batch in memory, together with its text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SampleBatch {
-    /// What it is a batch of.
+    /// The dataset of its records.
     pub dataset: Dataset,
     /// Its key in the bucket.
     pub key: String,
@@ -33,14 +33,14 @@ pub struct SampleBatch {
     pub gzip: Vec<u8>,
     /// The NDJSON text inside the gzip file.
     pub ndjson: Vec<u8>,
-    /// The position of each line in it.
+    /// The position of each line in the text.
     pub lines: Vec<LinePosition>,
-    /// Counts of what the batch holds.
+    /// Counts of its contents.
     pub written: BatchReport,
 }
 
 impl SampleBatch {
-    /// The bytes of the line at `place`, without its newline.
+    /// Returns the bytes of the line at `place`, without its newline.
     #[must_use]
     pub fn line(&self, place: &LinePosition) -> &[u8] {
         self.ndjson.get(place.range.clone()).unwrap_or_default()
@@ -50,13 +50,13 @@ impl SampleBatch {
 /// The position of a line in the text of a batch.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LinePosition {
-    /// The ray that the line is found by.
+    /// The ray of its record.
     pub ray: RayId,
-    /// Its bytes, without the newline.
+    /// The range of its bytes, without the newline.
     pub range: Range<usize>,
 }
 
-/// A line that has been written.
+/// A line that was written.
 #[derive(Debug)]
 pub struct SampleLine<'l> {
     /// The request that it logs.
@@ -65,12 +65,12 @@ pub struct SampleLine<'l> {
     pub json: &'l [u8],
 }
 
-/// What a batch came to.
+/// Counts of a batch's contents.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct BatchReport {
-    /// Lines of NDJSON, one record each.
+    /// Number of NDJSON lines, one record each.
     pub records: u64,
-    /// Distinct rays among the records.
+    /// Number of distinct rays among the records.
     pub rays: u64,
     /// Size of the gzip file in bytes.
     pub bytes: u64,
@@ -79,12 +79,12 @@ pub struct BatchReport {
 }
 
 impl SamplePlan {
-    /// The batches of `dataset`, each made when it is asked for.
+    /// Returns the batches of `dataset`, each generated on demand.
     pub fn batches(&self, dataset: Dataset) -> impl Iterator<Item = SampleBatch> {
         (0..self.batches).map(move |number| self.batch(dataset, number))
     }
 
-    /// Batch `number` of `dataset`, all of it in memory.
+    /// Returns batch `number` of `dataset`, in memory.
     #[must_use]
     pub fn batch(&self, dataset: Dataset, number: u32) -> SampleBatch {
         let (mut gzip, mut ndjson, mut lines) = (Vec::new(), Vec::new(), Vec::new());
@@ -99,12 +99,12 @@ impl SamplePlan {
         SampleBatch { dataset, key: self.key(dataset, number), unit: self.unit(number), gzip, ndjson, lines, written }
     }
 
-    /// Writes the object of batch `number` of `dataset` to `out` while it is made, and shows each line to
-    /// `observe`. A batch without lines (no firewall rule matched) is an empty gzip stream, which Logpush would
+    /// Streams the object of batch `number` of `dataset` to `out`, and passes each line to `observe`. A batch without
+    /// lines (no firewall rule matched) is an empty gzip stream, which Logpush would not store.
     /// not store.
     ///
     /// # Errors
-    /// What `out` fails with.
+    /// The error of writing to `out`.
     pub fn write_batch(
         &self,
         dataset: Dataset,
@@ -127,7 +127,7 @@ impl SamplePlan {
             self.write_lines(dataset, number, &request, &mut json, |line| {
                 written.records += 1;
                 written.inflated += line.json.len() as u64 + 1;
-                // The lines of one ray are consecutive, copies of http_requests apart, and those are marked.
+                // The lines of one ray are consecutive, except copies in http_requests, which are marked.
                 let again = line.request.copy || last_ray.replace(line.request.ray) == Some(line.request.ray);
                 written.rays += u64::from(!again);
                 writer.write_line(line.json)?;
@@ -139,7 +139,7 @@ impl SamplePlan {
         Ok(written)
     }
 
-    /// Writes the lines that `dataset` has for `request`; `emit` takes each one.
+    /// Writes the lines of `dataset` for `request`; `emit` receives each one.
     fn write_lines(
         &self,
         dataset: Dataset,
@@ -174,7 +174,7 @@ impl SamplePlan {
     }
 }
 
-/// Counts the bytes on their way.
+/// Counts the bytes that pass through.
 #[derive(Debug)]
 struct CountingWriter<W> {
     out: W,
@@ -193,9 +193,9 @@ impl<W: Write> Write for CountingWriter<W> {
     }
 }
 
-/// Writes lines as one gzip member after the other.
+/// Writes lines as a sequence of gzip members.
 struct MemberWriter<W: Write> {
-    /// The member in the making; `None` only after an error.
+    /// The current member; `None` only after an error.
     encoder: Option<GzEncoder<W>>,
     level: Compression,
 }
@@ -205,7 +205,7 @@ impl<W: Write> MemberWriter<CountingWriter<W>> {
         Self { encoder: Some(GzEncoder::new(out, level)), level }
     }
 
-    /// The member in the making.
+    /// Returns the encoder of the current member.
     fn encoder(&mut self) -> io::Result<&mut GzEncoder<CountingWriter<W>>> {
         self.encoder.as_mut().ok_or_else(|| io::Error::other("an earlier write failed"))
     }
@@ -216,7 +216,7 @@ impl<W: Write> MemberWriter<CountingWriter<W>> {
         encoder.write_all(b"\n")
     }
 
-    /// Ends the member and begins another.
+    /// Ends the current member and begins another.
     fn next_member(&mut self) -> io::Result<()> {
         if let Some(encoder) = self.encoder.take() {
             self.encoder = Some(GzEncoder::new(encoder.finish()?, self.level));
@@ -224,7 +224,7 @@ impl<W: Write> MemberWriter<CountingWriter<W>> {
         Ok(())
     }
 
-    /// Ends the last member; how many bytes all of them are.
+    /// Ends the last member; returns the total size of all members in bytes.
     fn finish(mut self) -> io::Result<u64> {
         self.encoder()?.try_finish()?;
         let Some(encoder) = self.encoder else { return Ok(0) };

@@ -1,9 +1,9 @@
-//! What the edge saw of one request: the details that the lines of all datasets are written from.
+//! The edge's view of one request: the details from which the lines of all datasets are written.
 //!
 //! # Invariants
 //!
-//! The details fit each other (a hit reached no origin, a blocked request has no answer of one, the parts of a
-//! duration do not exceed it), and derive from the request's seeds alone.
+//! The details are consistent (a hit reached no origin, a blocked request has no origin response, the parts of a
+//! duration do not exceed it), and depend only on the request's seeds.
 
 use std::fmt::Write as _;
 
@@ -18,10 +18,10 @@ use super::world::{
 };
 use super::world::{pick, weighted};
 
-/// How many clients there are: enough that most requests of a second come from different ones.
+/// Number of clients: enough that most requests of a second come from different ones.
 const CLIENTS: u64 = 3_000;
 
-/// Everything known of one request.
+/// All details of one request.
 #[derive(Debug)]
 pub(super) struct RequestExchange<'r> {
     pub(super) request: &'r SampleRequest,
@@ -36,12 +36,12 @@ pub(super) struct RequestExchange<'r> {
     pub(super) secure: bool,
     pub(super) protocol: &'static str,
     pub(super) rules: Vec<&'static FirewallRule>,
-    /// The rule that answered, where one did.
+    /// The rule that answered, if one did.
     pub(super) stopped_by: Option<&'static FirewallRule>,
     pub(super) cache: &'static str,
     pub(super) edge_status: i64,
     pub(super) origin_status: i64,
-    /// Whether the origin was asked, whatever it said.
+    /// Whether the origin was contacted, whatever it answered.
     pub(super) origin_asked: bool,
     pub(super) body_bytes: i64,
     pub(super) header_bytes: i64,
@@ -62,7 +62,7 @@ pub(super) struct RequestClient {
     pub(super) colo: &'static DataCenter,
 }
 
-/// How long things took: milliseconds, unless the name says otherwise. The origin's are 0 where none was asked.
+/// Durations in milliseconds, unless the name says otherwise. Those of the origin are 0 if it was not contacted.
 #[derive(Debug, Default)]
 pub(super) struct ExchangeTimes {
     pub(super) total: i64,
@@ -117,7 +117,7 @@ impl<'r> RequestExchange<'r> {
         }
     }
 
-    /// The path without the query.
+    /// Returns the path without the query.
     pub(super) fn path_text(&self) -> &str {
         self.uri.strip_suffix(self.query).unwrap_or(&self.uri)
     }
@@ -126,31 +126,32 @@ impl<'r> RequestExchange<'r> {
         if self.secure { "https" } else { "http" }
     }
 
-    /// The origin's address; empty where it was not asked.
+    /// Returns the origin's address; empty if it was not contacted.
     pub(super) fn origin_ip(&self) -> &'static str {
         if self.origin_asked { self.site.origin } else { "" }
     }
 
-    /// The address the request came from: a subrequest comes from the edge's own.
+    /// Returns the address that the request came from: a subrequest comes from the edge's own.
     pub(super) fn client_ip(&self) -> &str {
         if self.request.parent.is_some() { "2001:db8:cf::103" } else { &self.client.ip }
     }
 
-    /// What the firewall did; empty where no rule matched.
+    /// Returns the action of the firewall; empty if no rule matched.
     pub(super) fn action(&self) -> &'static str {
         self.deciding_rule().map_or("", |rule| rule.action)
     }
 
-    /// The rule that the record names first: the one that answered, or the last that matched.
+    /// Returns the rule that the record names first: the one that answered, or the last that matched.
     pub(super) fn deciding_rule(&self) -> Option<&'static FirewallRule> {
         self.stopped_by.or(self.rules.last().copied())
     }
 }
 
 impl RequestClient {
-    /// One of the clients: what it is follows from its number, what it sends from is drawn anew.
+    /// Draws one of the clients: its number determines its properties, except the port and the like, which are drawn
+    /// anew.
     fn draw(rng: &mut ChaCha8Rng) -> Self {
-        // Few clients send much: the smaller the number, the likelier.
+        // A few clients send much: the smaller the number, the likelier.
         let most = rng.random_range(1..CLIENTS);
         let number = rng.random_range(0..=most);
         let mut own = ChaCha8Rng::seed_from_u64(mix(0xc11e, number));
@@ -172,7 +173,7 @@ impl RequestClient {
 }
 
 impl ExchangeTimes {
-    /// How long the parts of `request` took.
+    /// Draws the durations of `request`.
     fn draw(request: &SampleRequest, origin_asked: bool, rng: &mut ChaCha8Rng) -> Self {
         let total = (request.end_ns - request.start_ns) / 1_000_000;
         let first_byte = total * rng.random_range(50..=90) / 100;
@@ -188,7 +189,7 @@ impl ExchangeTimes {
     }
 }
 
-/// How a request was answered.
+/// The response to a request.
 #[derive(Clone, Copy)]
 struct ExchangeOutcome {
     cache: &'static str,
@@ -198,7 +199,7 @@ struct ExchangeOutcome {
 }
 
 impl ExchangeOutcome {
-    /// What became of a request for something of `kind`, unless a rule stopped it.
+    /// Draws the outcome of a request for a path of `kind`, unless a rule stopped it.
     fn draw(kind: PathKind, stopped_by: Option<&FirewallRule>, rng: &mut ChaCha8Rng) -> Self {
         if let Some(rule) = stopped_by {
             let edge_status = if rule.source == "ratelimit" { 429 } else { 403 };
@@ -244,13 +245,13 @@ const EDGE_STATUS: [(i64, u32); 3] = [(301, 60), (200, 30), (204, 10)];
 const ORIGIN_STATUS: [(i64, u32); 9] =
     [(200, 840), (301, 30), (304, 30), (404, 50), (204, 15), (401, 15), (500, 10), (503, 7), (429, 3)];
 
-/// As many different rules as a request matched.
+/// Draws `count` distinct rules that a request matched.
 fn matched(count: u32, rng: &mut ChaCha8Rng) -> Vec<&'static FirewallRule> {
     let first = rng.random_range(0..RULES.len());
     RULES.iter().cycle().skip(first).take((count as usize).min(RULES.len())).collect()
 }
 
-/// A method that fits what is asked for.
+/// Draws a method that suits the kind of path.
 fn method(kind: PathKind, rng: &mut ChaCha8Rng) -> &'static str {
     match kind {
         PathKind::File => weighted(&[("GET", 97), ("HEAD", 3)], rng),
@@ -260,7 +261,7 @@ fn method(kind: PathKind, rng: &mut ChaCha8Rng) -> &'static str {
     }
 }
 
-/// The path, with a number where it has one, and the query.
+/// Returns the path, with a number if it has one, and the query.
 fn uri(path: &PathGroup, query: &str, rng: &mut ChaCha8Rng) -> String {
     let mut uri = String::with_capacity(96);
     uri.push_str(path.before);
@@ -274,7 +275,7 @@ fn uri(path: &PathGroup, query: &str, rng: &mut ChaCha8Rng) -> String {
     uri
 }
 
-/// Where the visitor came from: for one in two, a page of the same site.
+/// Draws the referring page: for one request in two, a page of the same site.
 fn referer(site: &SampleSite, rng: &mut ChaCha8Rng) -> String {
     match rng.random_range(0..20) {
         0..9 => format!("https://{}/products/{}", site.host, rng.random_range(0..60)),

@@ -9,7 +9,7 @@ use super::json::JsonLine;
 use super::plan::TimestampUnit;
 use super::world::FirewallRule;
 
-/// What is written in one line.
+/// A function that writes the value of one field.
 type FieldWriter = fn(&mut JsonLine, &RuleMatch<'_>);
 
 /// One rule that a request matched.
@@ -66,7 +66,7 @@ columns! {
     Source => |json, m| json.string(m.rule.source);
 }
 
-/// What the rule adds of its own.
+/// Writes the metadata of the rule.
 fn metadata(json: &mut JsonLine, m: &RuleMatch<'_>) {
     json.raw("{");
     if m.rule.source == "firewallManaged" {
@@ -80,7 +80,7 @@ fn metadata(json: &mut JsonLine, m: &RuleMatch<'_>) {
     json.raw("}");
 }
 
-/// Writes the line of each rule that `exchange` matched; `emit` takes each one.
+/// Writes the line of each rule that `exchange` matched; `emit` receives each one.
 pub(super) fn lines<E>(
     json: &mut JsonLine,
     exchange: &RequestExchange<'_>,

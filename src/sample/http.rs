@@ -1,11 +1,11 @@
-//! Lines of `http_requests`: every field, in the one order in which a job writes them.
+//! Lines of `http_requests`: every field, always in the order in which a job writes them.
 //!
-//! The table below is the definition: a name, whether a usual job writes it, and how its value derives from an
+//! The table below is the definition: a name, whether a usual job writes it, and the derivation of its value from an
 //! exchange. `tests/it/sample.rs` compares `schemas/datasets.toml` with it.
 //!
 //! # Invariants
 //!
-//! The fields of a set are in every line of that set, and in the same order.
+//! Every line of a field set has the same fields in the same order.
 
 use chrono::{DateTime, SecondsFormat};
 
@@ -14,7 +14,7 @@ use super::json::JsonLine;
 use super::plan::{FieldSet, SamplePlan, TimestampUnit};
 use super::request::SampleRequest;
 
-/// What a line is written with: the exchange, and how the job is set up.
+/// The sources of a line: the exchange, and the settings of the job.
 pub(super) struct HttpRecord<'r> {
     pub(super) plan: &'r SamplePlan,
     pub(super) unit: TimestampUnit,
@@ -33,7 +33,7 @@ struct HttpField {
     write: fn(&mut JsonLine, &HttpRecord<'_>, &RequestExchange<'_>),
 }
 
-/// The names of the fields of `fields`.
+/// Returns the names of the fields in a field set.
 pub(super) fn names(fields: FieldSet) -> impl Iterator<Item = &'static str> {
     columns(fields).map(|column| column.name)
 }
@@ -42,8 +42,8 @@ fn columns(fields: FieldSet) -> impl Iterator<Item = &'static HttpField> {
     COLUMNS.iter().filter(move |column| column.usual || fields == FieldSet::All)
 }
 
-/// Writes a record; `children` are the merged subrequests, `None` where the job does not merge or the record is
-/// one of them.
+/// Writes a record; `children` are the merged subrequests, `None` if the job does not merge or the record is a
+/// subrequest itself.
 pub(super) fn write(json: &mut JsonLine, record: &HttpRecord<'_>, children: Option<&[SampleRequest]>) {
     json.raw("{");
     for column in columns(record.plan.fields) {
@@ -179,12 +179,12 @@ columns! {
     usual ZoneName => |json, _, x| json.string(x.site.zone);
 }
 
-/// Who asked: a visitor, or a Worker that fetched.
+/// Returns the source of the request: a visitor, or a Worker that fetched.
 fn source(exchange: &RequestExchange<'_>) -> &'static str {
     if exchange.request.parent.is_some() { "edgeWorkerFetch" } else { "eyeball" }
 }
 
-/// Text is compressed three- to fivefold, anything else is not.
+/// Writes the compression ratio: three to five for text, none for anything else.
 fn compression(json: &mut JsonLine, _: &HttpRecord<'_>, x: &RequestExchange<'_>) {
     match x.path.content_type {
         "image/webp" | "application/pdf" | "video/mp4" => json.number(0),
@@ -192,7 +192,7 @@ fn compression(json: &mut JsonLine, _: &HttpRecord<'_>, x: &RequestExchange<'_>)
     }
 }
 
-/// The cookies that the job logs: the session, for what is made for each request.
+/// Writes the cookies that the job logs: the session, for dynamic paths.
 fn cookies(json: &mut JsonLine, _: &HttpRecord<'_>, x: &RequestExchange<'_>) {
     json.raw("{");
     if x.path.content_type == "application/json" {
@@ -202,7 +202,7 @@ fn cookies(json: &mut JsonLine, _: &HttpRecord<'_>, x: &RequestExchange<'_>) {
     json.raw("}");
 }
 
-/// One logged header: a string, or an array of one where the job preserves duplicates.
+/// Writes one logged header: a string, or an array of one if the job preserves duplicates.
 fn header(json: &mut JsonLine, record: &HttpRecord<'_>, name: &str, value: &str) {
     json.name(name);
     if record.plan.preserve_duplicates { json.strings([value]) } else { json.string(value) }
@@ -217,7 +217,7 @@ fn request_headers(json: &mut JsonLine, record: &HttpRecord<'_>, x: &RequestExch
     json.raw("}");
 }
 
-/// The answer's length is known where it came from the cache or is not made on the fly.
+/// Writes the response's headers. Its length is known if it came from the cache or is not generated on the fly.
 fn response_headers(json: &mut JsonLine, record: &HttpRecord<'_>, x: &RequestExchange<'_>) {
     json.raw("{");
     let stored = matches!(x.cache, "hit" | "stale" | "updating" | "revalidated");

@@ -1,36 +1,36 @@
 //! Writes JSON in the order of the calls, as Logpush does.
 //!
-//! `serde_json` would need a struct of a hundred members to keep the order of a job's fields; here a line is
-//! written member by member into one buffer that every line of a batch shares.
+//! To keep the order of a job's fields, `serde_json` would need a struct of a hundred members; instead, a line is
+//! written member by member into one buffer that all lines of a batch share.
 //!
 //! # Invariants
 //!
-//! The output is valid JSON as long as every `name` is followed by one value. `<`, `>` and `&` are escaped as Logpush
-//! escapes them (`\u0026`), other text stays UTF-8.
+//! The output is valid JSON as long as every `name` is followed by one value. `<`, `>` and `&` are escaped like in
+//! Logpush (`\u0026`), other text stays UTF-8.
 
-/// One line in the making.
+/// A line that is being written.
 #[derive(Debug, Default)]
 pub(super) struct JsonLine {
     out: Vec<u8>,
 }
 
 impl JsonLine {
-    /// The bytes written since the last [`JsonLine::clear`].
+    /// Returns the bytes written since the last [`JsonLine::clear`].
     pub(super) fn bytes(&self) -> &[u8] {
         &self.out
     }
 
-    /// Forgets what was written, and keeps the memory.
+    /// Clears the line, and keeps its memory.
     pub(super) fn clear(&mut self) {
         self.out.clear();
     }
 
-    /// Writes `text` as it is: it must be JSON, or a piece of it.
+    /// Writes `text` unchanged: it must be JSON, or a piece of it.
     pub(super) fn raw(&mut self, text: &str) {
         self.out.extend_from_slice(text.as_bytes());
     }
 
-    /// Writes a comma, unless the object or array has just been opened.
+    /// Writes a comma, unless the object or array was just opened.
     fn comma(&mut self) {
         if !matches!(self.out.last(), None | Some(b'{' | b'[')) {
             self.out.push(b',');
@@ -95,7 +95,7 @@ impl JsonLine {
         self.array(numbers, |json, &number| json.number(number));
     }
 
-    /// Writes an array of what `write` writes for each of `items`.
+    /// Writes an array, with `write` for each of `items`.
     pub(super) fn array<T>(&mut self, items: impl IntoIterator<Item = T>, mut write: impl FnMut(&mut Self, T)) {
         self.out.push(b'[');
         for item in items {

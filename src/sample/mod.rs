@@ -1,14 +1,13 @@
-//! A generator of Logpush batches that look like real ones: for the sample data, the tests and the benches.
+//! A generator of realistic Logpush batches: for the sample data, the tests and the benches.
 //!
-//! A [`SamplePlan`] says what traffic to invent; its [`requests`](SamplePlan::requests) are the skeletons (ray, parent,
-//! times) that all three datasets share; an exchange fills in what the edge saw; a writer per dataset spells
-//! the line; and [`SamplePlan::write_batch`] gzips the lines on the way to wherever they go.
+//! A [`SamplePlan`] describes the traffic to invent; its [`requests`](SamplePlan::requests) are the skeletons (ray,
+//! parent, times) that all three datasets share; an exchange adds the edge's view; a writer per dataset formats the
+//! lines; and [`SamplePlan::write_batch`] gzips them on the way to their destination.
 //!
 //! # Invariants
 //!
-//! Everything is a function of the plan (no clock, no environment, no global state), so the same plan gives the same
-//! bytes. Memory does not grow with the number of records or batches, except where a whole [`SampleBatch`] is asked
-//! for.
+//! Everything depends only on the plan (no clock, no environment, no global state), so the same plan gives the same
+//! bytes. Memory does not grow with the number of records or batches, unless a complete [`SampleBatch`] is requested.
 
 mod batch;
 mod exchange;
@@ -28,10 +27,10 @@ pub use request::{SampleRequest, SampleRequests};
 
 use crate::record::Dataset;
 
-/// The datasets that are generated.
+/// The datasets that can be generated.
 pub const DATASETS: [Dataset; 3] = [Dataset::HttpRequests, Dataset::FirewallEvents, Dataset::WorkersTraceEvents];
 
-/// The names of the fields that a record of `dataset` has, in the order in which they are written.
+/// Returns the names of the fields in a record of `dataset`, in the order in which they are written.
 #[must_use]
 pub fn field_names(dataset: Dataset, fields: FieldSet) -> Vec<&'static str> {
     match dataset {

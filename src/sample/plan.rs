@@ -1,30 +1,30 @@
-//! What traffic to invent, and how the job that logs it is set up.
+//! Sample plans: the traffic to invent, and the settings of the job that logs it.
 //!
 //! # Invariants
 //!
-//! A plan that passes [`SamplePlan::check`] can be written to its last record. Batch `n` depends on the plan and on
-//! `n` alone, so any batch can be made without those before it.
+//! A plan that passes [`SamplePlan::check`] can be written to its last record. Batch `n` depends only on the plan and
+//! on `n`, so any batch can be generated without those before it.
 
 use std::ops::Range;
 
 use crate::bucket_keys::batch_key;
 use crate::record::{Dataset, RayId};
 
-/// Most subrequests of a family.
+/// Maximum number of subrequests in a family.
 pub(super) const FAMILY_SUBREQUESTS: u32 = 3;
-/// Numbers reserved for the rays of one family: a visitor and its subrequests.
+/// Number of rays reserved for one family: a visitor and its subrequests.
 pub(super) const MAX_FAMILY: u32 = FAMILY_SUBREQUESTS + 1;
-/// Most records of a plan: every possible member of every family needs low ray bits of its own.
+/// Maximum number of records in a plan: every possible member of every family needs its own low ray bits.
 const MAX_RECORDS: u32 = (1 << 28) / MAX_FAMILY;
-/// Most late records, in thousandths: those held back for the next batch must fit into it.
+/// Maximum share of late records, in thousandths: those held back for the next batch must fit into it.
 const MAX_LATE: u32 = 200;
-/// Most subrequests, in thousandths: beyond, every visitor would need more than a family holds.
+/// Maximum share of subrequests, in thousandths: beyond it, every visitor would need more than a family holds.
 const MAX_SUBREQUESTS: u32 = 600;
 
-/// The unit a job writes timestamps in.
+/// The unit in which a job writes timestamps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TimestampUnit {
-    /// A number: Unix nanoseconds, the API's default.
+    /// Unix nanoseconds, as a JSON number: the API's default.
     UnixNano,
     /// Unix seconds, as a JSON number.
     Unix,
@@ -33,10 +33,10 @@ pub enum TimestampUnit {
 }
 
 impl TimestampUnit {
-    /// All of them, in the order in which mixed batches take turns.
+    /// All units, in the order in which mixed batches alternate.
     pub const ALL: [Self; 3] = [Self::UnixNano, Self::Rfc3339, Self::Unix];
 
-    /// The name that a job's settings use.
+    /// Returns the name in a job's settings.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -50,43 +50,43 @@ impl TimestampUnit {
 /// The units of a plan's batches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PlanUnits {
-    /// The same one in every batch.
+    /// The same unit in every batch.
     Always(TimestampUnit),
-    /// Each in turn, as if the job had been changed in between.
+    /// Each unit in turn, as if the job had been changed in between.
     Mixed,
 }
 
-/// Which fields of `http_requests` the job writes.
+/// The fields of `http_requests` that the job writes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FieldSet {
-    /// What a job that feeds a partner and an investigation writes: lines of 1.0 to 2.5 KB.
+    /// The fields of a job that feeds a partner and an investigation: lines of 1.0 to 2.5 KB.
     Usual,
-    /// Every field there is: the names alone are 2 KB of each line.
+    /// All fields: the names alone take 2 KB of each line.
     All,
 }
 
-/// What to invent. Shares are in thousandths.
+/// A plan of the traffic to invent. Shares are in thousandths.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SamplePlan {
-    /// Everything random comes of it.
+    /// The seed of everything random.
     pub seed: u64,
-    /// When the first batch begins, in Unix milliseconds.
+    /// The start of the first batch, in Unix milliseconds.
     pub start_ms: i64,
     /// The time that all batches cover together, in milliseconds.
     pub window_ms: i64,
-    /// How many batches of each dataset.
+    /// Number of batches of each dataset.
     pub batches: u32,
-    /// Lines of `http_requests` in all batches together; the other datasets follow from them.
+    /// Number of lines of `http_requests` over all batches; the other datasets follow from them.
     pub records: u32,
     /// The timestamp unit of each batch.
     pub units: PlanUnits,
-    /// Share of records that are subrequests of Workers.
+    /// The share of records that are subrequests of Workers.
     pub subrequests: u32,
-    /// Share of records that are written later than the batch they belong to.
+    /// The share of records that are written later than the batch they belong to.
     pub late: u32,
-    /// Share of visitors whose record is written twice, as after a retry.
+    /// The share of visitors whose record is written twice, as after a retry.
     pub duplicates: u32,
-    /// How many gzip members the second batch has (the first, where there is only one); others have one.
+    /// Number of gzip members of the second batch (or of the only one); all others have one.
     pub members: u32,
     /// The compression level of gzip, 1 to 9.
     pub level: u32,
@@ -96,12 +96,12 @@ pub struct SamplePlan {
     pub merged: bool,
     /// Whether logged headers are arrays of strings (`preserve_duplicates`).
     pub preserve_duplicates: bool,
-    /// What keys begin with, without a slash at its end.
+    /// The prefix of keys, without a trailing slash.
     pub prefix: String,
 }
 
 impl Default for SamplePlan {
-    /// 20,000 records in four batches of 30 s, beginning at 2026-03-28T06:42:00Z.
+    /// Returns a plan of 20,000 records in four batches of 30 s, starting at 2026-03-28T06:42:00Z.
     fn default() -> Self {
         Self {
             seed: 1,
@@ -123,16 +123,16 @@ impl Default for SamplePlan {
     }
 }
 
-/// Why a plan cannot be carried out.
+/// The reason why a plan cannot be carried out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum PlanError {
     /// There would be no batch, or an empty one.
     #[error("there must be at least one batch and at least one record per batch")]
     Empty,
-    /// The rays' low bits would not suffice.
+    /// There are not enough low ray bits.
     #[error("the maximum is {MAX_RECORDS} records, because each needs its own ray")]
     TooManyRecords,
-    /// Batches would share their stamps.
+    /// Batches would share their timestamps.
     #[error("the window must be at least one second per batch")]
     ShortWindow,
     /// A ray cannot express these times.
@@ -141,16 +141,16 @@ pub enum PlanError {
     /// A share is out of its range.
     #[error("of 1000 records, at most {MAX_SUBREQUESTS} can be subrequests, {MAX_LATE} late and 1000 duplicated")]
     Share,
-    /// gzip knows no such level.
+    /// The compression level does not exist.
     #[error("the level must be from 1 (fast) to 9 (small), and there must be at least one gzip member")]
     Gzip,
 }
 
 impl SamplePlan {
-    /// Whether the plan can be carried out.
+    /// Checks that the plan can be carried out.
     ///
     /// # Errors
-    /// The first reason why not.
+    /// The first reason why it cannot.
     pub fn check(&self) -> Result<(), PlanError> {
         const DAY_MS: i64 = 86_400_000;
         let end = self.start_ms.checked_add(self.window_ms).and_then(|end| end.checked_add(DAY_MS));
@@ -166,27 +166,27 @@ impl SamplePlan {
         failed.into_iter().find(|(failed, _)| *failed).map_or(Ok(()), |(_, error)| Err(error))
     }
 
-    /// The time that batch `number` covers, in Unix milliseconds.
+    /// Returns the time that batch `number` covers, in Unix milliseconds.
     #[must_use]
     pub fn window(&self, number: u32) -> Range<i64> {
         let edge = |at: u32| self.start_ms + self.window_ms / i64::from(self.batches.max(1)) * i64::from(at);
         edge(number)..edge(number.saturating_add(1))
     }
 
-    /// How many lines of `http_requests` batch `number` holds: equally many, the first ones one more.
+    /// Returns the number of `http_requests` lines in batch `number`: an equal share, plus one in the first batches.
     #[must_use]
     pub fn records_of(&self, number: u32) -> u32 {
         let batches = self.batches.max(1);
         self.records / batches + u32::from(number < self.records % batches)
     }
 
-    /// How many lines of `http_requests` the batches before `number` hold.
+    /// Returns the number of `http_requests` lines in the batches before `number`.
     pub(super) fn records_before(&self, number: u32) -> u32 {
         let batches = self.batches.max(1);
         number.saturating_mul(self.records / batches).saturating_add(number.min(self.records % batches))
     }
 
-    /// The unit of the timestamps in batch `number`.
+    /// Returns the unit of the timestamps in batch `number`.
     #[must_use]
     pub fn unit(&self, number: u32) -> TimestampUnit {
         match (self.units, number % 3) {
@@ -197,13 +197,13 @@ impl SamplePlan {
         }
     }
 
-    /// How many gzip members batch `number` has.
+    /// Returns the number of gzip members of batch `number`.
     #[must_use]
     pub fn members_of(&self, number: u32) -> u32 {
         if number == 1.min(self.batches.saturating_sub(1)) { self.members.max(1) } else { 1 }
     }
 
-    /// The key of batch `number` of `dataset`: `logs/http_requests/20260328/<start>_<end>_<id>.log.gz`.
+    /// Returns the key of batch `number` of `dataset`: `logs/http_requests/20260328/<start>_<end>_<id>.log.gz`.
     #[must_use]
     pub fn key(&self, dataset: Dataset, number: u32) -> String {
         let Range { start, end } = self.window(number);
@@ -212,7 +212,7 @@ impl SamplePlan {
     }
 }
 
-/// A seed out of two numbers, in which every bit of both counts (the finisher of `SplitMix64`).
+/// Combines two numbers into a seed that depends on every bit of both (the finisher of `SplitMix64`).
 pub(super) const fn mix(a: u64, b: u64) -> u64 {
     let mut bits = a ^ b.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

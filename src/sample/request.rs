@@ -1,13 +1,13 @@
-//! The skeletons of the requests that a batch logs: who asked, whose subrequest it is, and when.
+//! The skeletons of the requests that a batch logs: their senders, parents and times.
 //!
-//! Requests come in families: a visitor's, and what Workers fetched for it. Families are numbered, and each
-//! is drawn from a seed of its own, so a batch can say what an earlier one held back without making it again.
+//! Requests come in families: a visitor's, and those that Workers made for it. Families are numbered, and each is drawn
+//! from its own seed, so a batch can determine what an earlier one held back without generating it again.
 //!
 //! # Invariants
 //!
-//! Every ray is its own (unless the plan asks for doubles) and its clock reads 2 to 11 ms before the start. A
-//! subrequest begins and ends within its parent. Memory is a few hundred requests, and those carried over from the
-//! batch before.
+//! Rays are unique (unless the plan asks for duplicates), and the clock of each reads 2 to 11 ms before the start. A
+//! subrequest begins and ends within its parent. Memory is bounded by a few hundred requests, plus those carried over
+//! from the previous batch.
 
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -15,45 +15,45 @@ use rand_chacha::ChaCha8Rng;
 use super::plan::{FAMILY_SUBREQUESTS, MAX_FAMILY, SamplePlan, mix};
 use crate::record::RayId;
 
-/// Subrequests of a family that has any, on average.
+/// Average number of subrequests in a family that has any.
 const MEAN_SUBREQUESTS: u32 = 2;
-/// How many records wait to be written in another order than they came.
+/// Number of records that are buffered to be written in a different order.
 const SHUFFLED: usize = 256;
 const MS: i64 = 1_000_000;
-/// A request that lasts at least this long can be the parent of another.
+/// Minimum duration of a request that can be the parent of another, in nanoseconds.
 const PARENT_NS: i64 = 150 * MS;
 
-/// One request, or rather what all datasets say of it in the same words.
+/// A request: the details that all datasets report identically.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SampleRequest {
-    /// The Ray ID, which carries the start time.
+    /// The Ray ID, which encodes the start time.
     pub ray: RayId,
     /// The ray of the request that a Worker made it for; `None` for a visitor's.
     pub parent: Option<RayId>,
-    /// When it began, in Unix nanoseconds.
+    /// Start of the request, in Unix nanoseconds.
     pub start_ns: i64,
     /// End of the request, in Unix nanoseconds.
     pub end_ns: i64,
-    /// How many subrequests a Worker made for it, those of subrequests not counted.
+    /// Number of subrequests that a Worker made for it, not counting those of subrequests.
     pub subrequests: u32,
     /// Whether a Worker ran for it.
     pub worker: bool,
-    /// Whether its record is written in a later batch than its time says.
+    /// Whether its record is written in a later batch than its time suggests.
     pub late: bool,
-    /// Whether the batch already holds its record.
+    /// Whether the batch already has its record.
     pub copy: bool,
-    /// How many firewall rules it matched.
+    /// Number of firewall rules that it matched.
     pub matches: u32,
-    /// What its details are drawn from.
+    /// The seed of its details.
     pub seed: u64,
-    /// What the details are drawn from that a whole family has in common: site, client, data centre.
+    /// The seed of the details that a family shares: site, client, data centre.
     pub family_seed: u64,
-    /// The subrequests that its record contains, where the plan merges them.
+    /// The subrequests contained in its record, if the plan merges them.
     pub merged: Vec<SampleRequest>,
 }
 
 impl SamplePlan {
-    /// The records of batch `number`, in the order in which they are written.
+    /// Returns the records of batch `number`, in the order in which they are written.
     #[must_use]
     pub fn requests(&self, number: u32) -> SampleRequests<'_> {
         let rng = ChaCha8Rng::seed_from_u64(mix(self.seed ^ 0x5817, u64::from(number)));
@@ -72,10 +72,10 @@ impl SamplePlan {
         requests
     }
 
-    /// How many families at the start of batch `number` have their subrequests in the next batch.
+    /// Returns the number of families at the start of batch `number` whose subrequests are in the next batch.
     fn held_families(&self, number: u32) -> u32 {
         let is_last = number.saturating_add(1) >= self.batches;
-        // Records are fewer than 2^27, and late ones 200 of 1000 at most.
+        // There are fewer than 2^27 records, at most 200 of 1000 of them late.
         if is_last {
             0
         } else {
@@ -83,7 +83,7 @@ impl SamplePlan {
         }
     }
 
-    /// Family `family` of batch `number`: the visitor and its subrequests.
+    /// Returns family `family` of batch `number`: the visitor and its subrequests.
     fn family(&self, number: u32, family: u32) -> (SampleRequest, Vec<SampleRequest>) {
         let id = self.records_before(number).wrapping_add(family);
         let mut rng = ChaCha8Rng::seed_from_u64(mix(self.seed, u64::from(id)));
@@ -101,7 +101,8 @@ impl SamplePlan {
         (visitor, children)
     }
 
-    /// About when family `family` of batch `number` begins: evenly over the window, give or take a few seconds.
+    /// Draws the approximate start of family `family` of batch `number`: evenly over the window, give or take a few
+    /// seconds.
     fn family_ms(&self, number: u32, family: u32, rng: &mut ChaCha8Rng) -> i64 {
         let window = self.window(number);
         let length = window.end - window.start;
@@ -112,7 +113,7 @@ impl SamplePlan {
         (window.start + even + rng.random_range(-around..=around)).clamp(window.start, window.end - 1)
     }
 
-    /// How many subrequests the next family has, so that they are the share of all records that was asked for.
+    /// Draws the number of subrequests of the next family, to match the requested share of all records.
     fn subrequest_count(&self, rng: &mut ChaCha8Rng) -> u32 {
         let share = self.subrequests.min(999);
         let families = share * 1000 / ((1000 - share) * MEAN_SUBREQUESTS);
@@ -120,15 +121,15 @@ impl SamplePlan {
     }
 }
 
-/// Makes the rays of one family.
+/// Generates the rays of one family.
 struct RayMaker {
     seed: u64,
-    /// The number of the family's first ray, of which no other family has any.
+    /// The number of the family's first ray; the numbers of families do not overlap.
     first: u32,
 }
 
 impl RayMaker {
-    /// The request of member `member`, whose ray's clock reads `ray_ms` or up to 10 ms before.
+    /// Returns the request of member `member`, whose ray's clock reads `ray_ms` or up to 10 ms before.
     fn request(
         &self,
         member: u32,
@@ -157,7 +158,8 @@ impl RayMaker {
     }
 }
 
-/// `count` subrequests of `visitor`, one in four made by the subrequest before it if that lasts long enough.
+/// Generates `count` subrequests of `visitor`; one in four is made by the previous subrequest, if that lasts long
+/// enough.
 fn subrequests(maker: &RayMaker, visitor: &mut SampleRequest, count: u32, rng: &mut ChaCha8Rng) -> Vec<SampleRequest> {
     let mut children: Vec<SampleRequest> = Vec::new();
     for member in 1..=count {
@@ -165,7 +167,7 @@ fn subrequests(maker: &RayMaker, visitor: &mut SampleRequest, count: u32, rng: &
         let previous = children.last_mut().filter(|child| chained && child.end_ns - child.start_ns >= PARENT_NS);
         let parent = previous.unwrap_or(visitor);
         let lasts = parent.end_ns - parent.start_ns;
-        // The next tick of the ray's clock within the parent's first quarter, so that the start is inside too.
+        // The next tick of the ray's clock within the parent's first quarter, so that the start is inside, too.
         let ray_ms = (parent.start_ns + rng.random_range(0..=lasts / 4)) / MS / 10 * 10 + 10;
         let rest = parent.end_ns - ray_ms * MS - 13 * MS;
         let (parent_ray, late) = (parent.ray, parent.late);
@@ -178,10 +180,10 @@ fn subrequests(maker: &RayMaker, visitor: &mut SampleRequest, count: u32, rng: &
     children
 }
 
-/// A number of 28 bits that no other `number` below 2^28 gives, and that does not look counted.
+/// Maps each number below 2^28 to a distinct 28-bit number that does not look sequential.
 fn scatter(number: u32, seed: u64) -> u32 {
     const BITS: u32 = (1 << 28) - 1;
-    // Each step can be undone: a sum, a product with an odd number, a shift to the right on top of itself.
+    // Each step is invertible: a sum, a product with an odd number, a xor with a right shift.
     let mut bits = number.wrapping_add((mix(seed, 28) >> 36) as u32) & BITS;
     for odd in [0x09e3_779b_u32, 0x05bd_1e95, 0x02b2_ae35] {
         bits = bits.wrapping_mul(odd) & BITS;
@@ -190,27 +192,27 @@ fn scatter(number: u32, seed: u64) -> u32 {
     bits
 }
 
-/// A number from `least` to `most`, mostly a small one: what is drawn evenly is how many digits it has.
+/// Draws a number from `least` to `most`, usually a small one: the number of digits is uniform.
 pub(super) fn skewed(rng: &mut ChaCha8Rng, least: i64, most: i64) -> i64 {
     let spread = (most - least).max(1).ilog2();
     let top = 1_i64 << rng.random_range(0..=spread);
     (least + rng.random_range(0..=top)).min(most)
 }
 
-/// The records of one batch: made a family at a time, and let wait so that they leave in another order.
+/// The records of one batch: generated family by family, and buffered to be written in a different order.
 #[derive(Debug)]
 pub struct SampleRequests<'p> {
     plan: &'p SamplePlan,
     number: u32,
     next_family: u32,
-    /// Records still to be made.
+    /// Number of records still to be generated.
     to_come: u32,
     waiting: Vec<SampleRequest>,
     rng: ChaCha8Rng,
 }
 
 impl SampleRequests<'_> {
-    /// Lets `requests` wait, as far as the batch has room for them.
+    /// Buffers `requests`, as far as the batch has room for them.
     fn admit(&mut self, requests: impl IntoIterator<Item = SampleRequest>) {
         for request in requests.into_iter().take(self.to_come as usize) {
             self.to_come -= 1;

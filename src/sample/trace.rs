@@ -1,9 +1,9 @@
-//! Lines of `workers_trace_events`: one for each request that a Worker ran for.
+//! Lines of `workers_trace_events`: one for each request that a Worker handled.
 //!
 //! # Invariants
 //!
 //! `Event.RayID` is the ray of the request that the Worker answered, and its subrequests are the children of that ray
-//! in `http_requests`. Times are milliseconds, whatever the job's unit.
+//! in `http_requests`. Times are in milliseconds, whatever the job's unit.
 
 use super::exchange::RequestExchange;
 use super::json::JsonLine;
@@ -33,7 +33,7 @@ columns! {
     WallTimeMs => |json, x| json.number(x.times.total);
 }
 
-/// When the Worker began: in the millisecond in which the request did.
+/// Returns the start of the Worker: in the same millisecond as the request.
 fn start_ms(exchange: &RequestExchange<'_>) -> i64 {
     exchange.request.start_ns / 1_000_000
 }
@@ -73,7 +73,7 @@ fn exceptions(json: &mut JsonLine, x: &RequestExchange<'_>) {
     });
 }
 
-/// What the Worker printed: the members' names are in lower case where an older runtime wrote them.
+/// Writes the Worker's console output: an older runtime spells the members' names in lower case.
 fn logs(json: &mut JsonLine, x: &RequestExchange<'_>) {
     let (level, message) = if x.request.seed.is_multiple_of(4) { ("level", "message") } else { ("Level", "Message") };
     json.array(0..i64::from(x.request.subrequests), |json, number| {
@@ -88,7 +88,7 @@ fn logs(json: &mut JsonLine, x: &RequestExchange<'_>) {
     });
 }
 
-/// Writes the line of an exchange that a Worker ran for.
+/// Writes the line of an exchange that a Worker handled.
 pub(super) fn write(json: &mut JsonLine, exchange: &RequestExchange<'_>) {
     json.raw("{");
     for (name, write) in COLUMNS {

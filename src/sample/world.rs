@@ -1,21 +1,21 @@
-//! The invented world that requests come from: sites, paths, people's browsers, data centres.
+//! The invented world that requests come from: sites, paths, browsers, data centres.
 //!
 //! # Invariants
 //!
 //! Every name is under a domain reserved for examples (RFC 2606), every address in a block reserved for documentation
-//! or benchmarks (RFC 5737, 3849, 2544), every AS number in RFC 5398's.
+//! or benchmarks (RFC 5737, 3849, 2544), every AS number in a range of RFC 5398.
 
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 
-/// One of `table`, each as likely.
+/// Draws an element of `table` uniformly.
 pub(super) fn pick<'t, T, const N: usize>(table: &'t [T; N], rng: &mut ChaCha8Rng) -> &'t T {
     const { assert!(N > 0) };
     #[expect(clippy::indexing_slicing, reason = "drawn below N, which is not zero")]
     &table[rng.random_range(0..N)]
 }
 
-/// One of `table`, with the probability that the weight next to it gives.
+/// Draws an element of `table` with the probability given by its weight.
 pub(super) fn weighted<T: Copy, const N: usize>(table: &[(T, u32); N], rng: &mut ChaCha8Rng) -> T {
     const { assert!(N > 0) };
     let mut left = rng.random_range(0..table.iter().map(|(_, weight)| weight).sum());
@@ -24,7 +24,7 @@ pub(super) fn weighted<T: Copy, const N: usize>(table: &[(T, u32); N], rng: &mut
         left = left.saturating_sub(*weight);
         hit
     });
-    // N is not zero, and a draw below the sum is always found.
+    // N is not zero, and a draw below the sum always finds an element.
     found.unwrap_or(&table[0]).0
 }
 
@@ -73,7 +73,7 @@ pub(super) struct DataCenter {
 macro_rules! colos {
     ($($code:literal $id:literal $country:literal $region:literal $city:literal $latitude:literal $longitude:literal
        $asn:literal $network:literal;)*) => {
-        /// Data centres, each with the place and the network that most of its visitors come from.
+        /// Data centres, each with the place and the network of most of its visitors.
         pub(super) const COLOS: [DataCenter; [$($id),*].len()] = [$(DataCenter {
             code: $code, id: $id, country: $country, region: $region, city: $city,
             latitude: $latitude, longitude: $longitude, asn: $asn, network: $network,
@@ -100,12 +100,12 @@ pub(super) struct BrowserProfile {
     pub(super) agent: &'static str,
     pub(super) device: &'static str,
     pub(super) language: &'static str,
-    /// Digests of its TLS greeting.
+    /// The digest of its TLS client hello.
     pub(super) ja3: &'static str,
     pub(super) ja4: &'static str,
-    /// The kind of a bot that is known and welcome; empty for others.
+    /// The category of a verified bot; empty for others.
     pub(super) verified: &'static str,
-    /// Whether the program identifies itself and is not a browser.
+    /// Whether the program identifies itself as something other than a browser.
     pub(super) bot: bool,
 }
 
@@ -135,7 +135,7 @@ const fn bot(agent: &'static str, verified: &'static str, ja3: &'static str) -> 
     }
 }
 
-/// Programs with how often each is met. One has a name that is not ASCII, one has quotes and a backslash in it.
+/// Programs with their frequencies. One has a name that is not ASCII, one has quotes and a backslash in it.
 pub(super) const BROWSERS: [(BrowserProfile, u32); 10] = [
     (
         browser(
@@ -204,16 +204,16 @@ pub(super) const BROWSERS: [(BrowserProfile, u32); 10] = [
     (bot("python-requests/2.33.0", "", "8d9f7747675e24454cd9b7ed35c58707"), 2),
 ];
 
-/// What a path leads to.
+/// The kind of resource at a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum PathKind {
-    /// Made for each request: pages and answers of an API.
+    /// Generated for each request: pages and API responses.
     Dynamic,
-    /// A file that the edge may keep.
+    /// A file that the edge may cache.
     File,
 }
 
-/// A group of paths: the text before and after a number, what it is, what type it has, and its size.
+/// A group of paths: the text before and after a number, its kind, content type and size.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct PathGroup {
     pub(super) before: &'static str,
@@ -221,7 +221,7 @@ pub(super) struct PathGroup {
     pub(super) kind: PathKind,
     pub(super) content_type: &'static str,
     pub(super) most_bytes: i64,
-    /// Of how many numbers the one in the path is drawn.
+    /// The range from which the number in the path is drawn.
     pub(super) numbers: u32,
 }
 
@@ -251,7 +251,7 @@ pub(super) const PATHS: [(PathGroup, u32); 12] = [
     (path("/media/clip-", ".m4s", PathKind::File, "video/mp4", 4_000_000, 600), 3),
 ];
 
-/// What comes back from signing in elsewhere: the longest queries that are met every day.
+/// The response of a third-party sign-in: the longest queries in everyday traffic.
 const LONG_QUERY: &str = concat!(
     "?code=4%2F0AbUR2VMdY1kq8WzX3nJt5cLhP7sGvEoFiRa9uBxNyQwTz6KmDe&scope=openid%20profile%20email",
     "&redirect_uri=https%3A%2F%2Fauth.example.org%2Fcallback%2Foidc%3Fnext%3D%252Faccount%252Forders%252Fopen",
@@ -259,7 +259,7 @@ const LONG_QUERY: &str = concat!(
     "&session_state=91c0c3f5a7b94d2e8f60b1a2c3d4e5f6.5d7e&authuser=0&prompt=consent&hd=example.org",
 );
 
-/// Queries that a path may be asked with.
+/// Queries that a path may have.
 pub(super) const QUERIES: [(&str, u32); 8] = [
     ("", 60),
     ("?page=2&sort=price", 12),
@@ -278,7 +278,7 @@ pub(super) struct FirewallRule {
     pub(super) action: &'static str,
     pub(super) source: &'static str,
     pub(super) description: &'static str,
-    /// The setting that the rule is part of.
+    /// The setting that the rule belongs to.
     pub(super) kind: &'static str,
 }
 
