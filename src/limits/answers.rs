@@ -1,55 +1,57 @@
-//! What letting someone in, and answering them, may take.
+//! Limits on authenticating callers and answering them.
 //!
 //! The invariants of [`super`] apply.
 
 use super::{KIB, MAX_INFLATED, MIB};
 
-/// Most entries of a setting that lists who is let in. A setting has 5 KB at most on the platform, which is 30 of them.
+/// Maximum number of entries in a setting of grants. A setting has at most 5 KB on the platform, which is 30 of them.
 pub const ACCESS_ENTRIES: usize = 100;
 
-/// Tokens of one id that are valid at the same time: the old one and the new one.
+/// Maximum number of tokens of one id that are valid at the same time: the old one and the new one.
 pub const TOKENS_OF_ONE: usize = 2;
 
-/// Longest assertion of Cloudflare Access, in bytes. Real ones have 1 to 2 KB, with many groups 8.
+/// Maximum size of a Cloudflare Access assertion, in bytes. Real ones have 1 to 2 KB, with many groups 8.
 pub const JWT_MAX: usize = 16 * KIB;
 
-/// How far the clocks of the issuer and ours may be apart, in seconds.
+/// Maximum difference between the issuer's clock and raydex's, in seconds.
 pub const JWT_LEEWAY_S: i64 = 60;
 
-/// Largest document of an issuer's keys, in bytes: a key is 1.5 KB with its certificate, and Access has two or three.
+/// Maximum size of an issuer's document of keys, in bytes: a key with its certificate is 1.5 KB, and Access has two or
+/// three.
 pub const JWKS_MAX: usize = 64 * KIB;
 
-/// Most keys of such a document.
+/// Maximum number of keys in such a document.
 pub const JWKS_KEYS: usize = 32;
 
-/// How long an issuer's keys count as fresh, in milliseconds: an hour. Access changes them every six weeks, and the old
-/// ones stay good for a week.
+/// Time for which an issuer's keys count as fresh, in milliseconds: an hour. Access rotates them every six weeks, and
+/// the old ones stay valid for a week.
 pub const JWKS_FRESH_MS: i64 = 3_600_000;
 
-/// How long keys are used while new ones cannot be had, in milliseconds: a day.
+/// Maximum age of keys that are used while no new ones can be fetched, in milliseconds: a day.
 pub const JWKS_KEPT_MS: i64 = 24 * 3_600_000;
 
 /// The window in which fetches of keys are counted, in milliseconds.
 pub const JWKS_WINDOW_MS: i64 = 60_000;
 
-/// Fetches in one window while no keys are usable: requests that arrive at once at a new isolate each need them.
+/// Maximum number of fetches in a window without usable keys: requests that arrive together at a new isolate all need
+/// them.
 pub const JWKS_FETCHES: u32 = 10;
 
-/// How long a fetch of an issuer's keys may take, in milliseconds: a visitor waits for it.
+/// Time limit of a fetch of an issuer's keys, in milliseconds: a visitor waits for it.
 pub const JWKS_FETCH_MS: u64 = 5_000;
 
-/// Shortest modulus of a key that is believed, in bytes: 2048 bits.
+/// Minimum size of an accepted key's modulus, in bytes: 2048 bits.
 pub const RSA_MIN_BYTES: usize = 256;
 
-/// Longest modulus of a key, in bytes: 8192 bits. Verifying takes longer with the square of it.
+/// Maximum size of an accepted key's modulus, in bytes: 8192 bits. Verification time grows with its square.
 pub const RSA_MAX_BYTES: usize = 1024;
 
-/// Times that percent escapes in a URL are undone before it is masked whole. Honest URLs are escaped once, one inside a
-/// parameter twice; each time costs another pass over the part.
+/// Number of times that percent-encoding in a URL is decoded before the URL is masked as a whole. Honest URLs are
+/// encoded once, one inside a parameter twice; each decoding costs another pass over the part.
 pub const MASK_ESCAPES: usize = 4;
 
-/// Depth of nested objects and arrays that masking examines; a deeper value is masked whole. A subrequest's record is
-/// two levels below its parent's, its headers three more; each level reads its text once again.
+/// Maximum depth of nested objects and arrays that masking examines; a deeper value is masked as a whole. A
+/// subrequest's record is two levels below its parent's, its headers three more; each level reads its text again.
 pub const MASK_DEPTH: u32 = 10;
 
 /// Entries of the audit log that one call returns, and one page: 600 bytes each as a rule, 120 KB of JSON.
@@ -99,18 +101,18 @@ pub const AUDIT_SEGMENT: u64 = 10_000;
 /// 10,000 entries of 300 bytes, which come to 0.5 MB.
 pub const AUDIT_SEGMENT_BYTES: u64 = 4 * MIB as u64;
 
-/// Most bytes that a segment inflates to: its texts as JSON strings (twice as long at most), 114 bytes around each, and
-/// the entry that fills it. It may grow, but never shrink: segments are kept.
+/// Maximum inflated size of a segment, in bytes: its texts as JSON strings (at most twice as long), 114 bytes around
+/// each, and the entry that fills it. It may grow, but never shrink: segments are kept.
 pub const AUDIT_SEGMENT_INFLATED: u64 = 2 * AUDIT_SEGMENT_BYTES + 114 * AUDIT_SEGMENT + MIB as u64;
 
-/// How long an alarm of the audit log is waited for before it is set again, in milliseconds: the platform ends one after
-/// 15 minutes.
+/// Time after which an alarm of the audit log that has not fired is set again, in milliseconds: the platform ends an
+/// alarm after 15 minutes.
 pub const AUDIT_ALARM_MS: i64 = 16 * 60_000;
 
-/// How long the audit log waits after the bucket refused a segment, in milliseconds; twice as long each time.
+/// First pause of the audit log after the bucket refused a segment, in milliseconds; it doubles each time.
 pub const AUDIT_AGAIN_MS: i64 = 10_000;
 
-/// The longest such pause, in milliseconds. At 100 entries a second that is 30 MB more in the object.
+/// Maximum of that pause, in milliseconds. At 100 entries a second, another 30 MB collect in the object.
 pub const AUDIT_AGAIN_MAX_MS: i64 = 600_000;
 
 /// Bytes of a request's values that an entry of the audit log keeps whole: a filter of [`super::FILTER_BYTES`], 100 rays
@@ -124,100 +126,103 @@ pub const AUDIT_START: usize = 256;
 /// Names of ignored parameters that an entry keeps; Cloudflare's clients send none.
 pub const AUDIT_IGNORED: usize = 8;
 
-/// Callers whose rate is counted at a time: 100 bytes each.
+/// Maximum number of callers whose rate is counted at a time: 100 bytes each.
 pub const RATED_CALLERS: usize = 10_000;
 
-/// Least bytes of one piece of a streamed body, but for the last one: fewer would cost more in calls than in bytes.
+/// Minimum size of a piece of a streamed body except the last, in bytes: smaller ones would cost more in calls than in
+/// bytes.
 pub const STREAM_PIECE: usize = 32 * KIB;
 
-/// Most lines that one lookup returns; a firewall event has a dozen for one ray at most.
+/// Maximum number of lines that a lookup returns; a ray has at most a dozen firewall events.
 pub const LOOKUP_RECORDS: usize = 1_000;
 
-/// Most bytes of lines that one lookup returns.
+/// Maximum total size of the lines that a lookup returns, in bytes.
 pub const LOOKUP_BYTES: usize = 8 * MIB;
 
-/// Most batches that one lookup opens. A ray of ordinary form is in one or two; an id such as `test` may be in all.
+/// Maximum number of batches that a lookup opens. A standard ray is in one or two; an id such as `test` may be in all.
 pub const LOOKUP_BATCHES: usize = 100;
 
-/// Most spans of one batch that a lookup reads one by one: a ranged read each, and one of its window. A ray has its
-/// lines in one span, or in two; one with lines all over a batch is found by reading it once.
+/// Maximum number of spans of a batch that a lookup reads individually: a ranged read each, plus one of its window. A
+/// ray's lines are in one span, or in two; if they are spread over a batch, the batch is read once as a whole.
 pub const LOOKUP_SPANS: usize = 6;
 
-/// Lookups of one request at a time: each reads a range and its windows at once, and six connections are open at most.
+/// Number of concurrent lookups of a request: each reads a range and its window at once, and at most six connections
+/// are open.
 pub const LOOKUPS_AT_ONCE: usize = 3;
 
-/// Most rays of one `POST /v1/rays`.
+/// Maximum number of rays in one `POST /v1/rays`.
 pub const RAYS_ASKED: usize = 100;
 
-/// The earliest instant that a request may give as a count, in Unix seconds: 2010-01-01. Cloudflare began in that year;
-/// a count for an earlier time has lost or gained digits (Unix milliseconds of 12 digits end in 2001).
+/// Earliest instant that a request may give as a count, in Unix seconds: 2010-01-01. Cloudflare began in that year; a
+/// count for an earlier time has lost or gained digits (Unix milliseconds of 12 digits end in 2001).
 pub const COUNTED_FROM_S: i64 = 1_262_304_000;
 
-/// How long before the first data a Logpull client may start, in milliseconds: a day. A client that polls is behind by
-/// minutes; one that starts earlier holds a position from before raydex had data.
+/// Time before the first data at which a Logpull client may start, in milliseconds: a day. A polling client lags by
+/// minutes; one that starts earlier has a position from before raydex had data.
 pub const LOGPULL_EARLY_MS: i64 = 24 * 3_600_000;
 
-/// Most names in a list of fields: a dataset has 150.
+/// Maximum number of names in a list of fields: a dataset has 150.
 pub const FIELDS_ASKED: usize = 300;
 
-/// Longest name in a list of fields, in bytes: Cloudflare's have 45 at most.
+/// Maximum length of a name in a list of fields, in bytes: Cloudflare's have at most 45.
 pub const FIELD_NAME_BYTES: usize = 100;
 
-/// Shards asked and objects read by one request: the platform lets an invocation make 1,000 calls, and opening one more
-/// batch takes up to twenty.
+/// Maximum number of calls to shards and reads of objects by one request: the platform allows an invocation 1,000
+/// calls, and opening one more batch takes up to twenty.
 pub const QUERY_OPERATIONS: u64 = 800;
 
-/// Most rows of the occupancy map that one call returns: a year, which is 8 KB of JSON, and 6 KiB that a stream holds. A search
-/// over all times makes 22 such calls.
+/// Maximum number of occupancy map rows that one call returns: a year, which is 8 KB of JSON, and 6 KiB held by a
+/// stream. A search over all times makes 22 such calls.
 pub const OCCUPANCY_ROWS: usize = 12;
 
-/// Prefixes before the present that a search asks without consulting the occupancy map, which dates from when the
-/// search began: 22 to 33 minutes. A prefix is new for as long as its first batch takes, which is minutes, and a
-/// search of the present asks at most this many shards in vain.
+/// Number of prefixes before the present that a search reads without consulting the occupancy map, which dates from the
+/// start of the search: 22 to 33 minutes. A prefix is new until its first batch arrives, which takes minutes, and a
+/// search of the present asks at most this number of shards in vain.
 pub const OCCUPANCY_MARGIN: u32 = 2;
 
-/// Bytes that one request inflates: 4 GiB with their filter take about 30 s of the 300 s of CPU that `limits.cpu_ms`
-/// grants, and no batch has more.
+/// Maximum number of bytes that one request inflates: 4 GiB with a filter take about 30 s of the 300 s of CPU that
+/// `limits.cpu_ms` grants, and no batch has more.
 pub const QUERY_INFLATED: u64 = MAX_INFLATED;
 
-/// Lines that one request returns: 1.6 GB of `http_requests`.
+/// Maximum number of lines that one request returns: 1.6 GB of `http_requests`.
 pub const QUERY_LINES: u64 = 1_000_000;
 
-/// How long one request may take, in milliseconds: a client that reads slowly comes again with its cursor.
+/// Time limit of a request, in milliseconds: a client that reads slowly continues with its cursor.
 pub const QUERY_MS: i64 = 600_000;
 
-/// Bytes of lines that are handed on at once.
+/// Size of the lines that are passed on at a time, in bytes.
 pub const QUERY_CHUNK: usize = 64 * KIB;
 
-/// Stored bytes that are inflated at once: some 100 KB of lines, and 8 MB at deflate's worst.
+/// Stored bytes inflated at a time: some 100 KB of lines, and 8 MB in deflate's worst case.
 pub const INFLATE_PIECE: usize = 8 * KIB;
 
-/// Stored bytes between two rows of spans that are read all the same: inflating them takes 10 ms, a read of its own and
-/// one of its window 30.
+/// Maximum gap between two runs of spans that is read along with them, in stored bytes: inflating it takes 10 ms, a
+/// separate read with its window 30.
 pub const QUERY_GAP: u64 = 256 * KIB as u64;
 
-/// Most rows of spans of one batch that are read one by one: two operations each.
+/// Maximum number of runs of spans in a batch that are read individually: two operations each.
 pub const QUERY_RUNS: usize = 8;
 
-/// Bytes of text that a request works through at least, whatever its budget: reading a batch without a table of its
-/// spans begins at its beginning, so that little steps would never come to its end.
+/// Minimum number of text bytes that a request processes, whatever its budget: reading a batch without a table of spans
+/// restarts at its beginning, so that smaller steps would never reach its end.
 pub const QUERY_STEP: u64 = 16 * MIB as u64;
 
-/// Longest range of `GET /v1/coverage`, in milliseconds: a week is 169 ledgers, one call each.
+/// Maximum range of `GET /v1/coverage`, in milliseconds: a week is 169 ledgers, one call each.
 pub const COVERAGE_MS: i64 = 7 * 24 * 3_600_000;
 
-/// Batches of one hour that `GET /v1/coverage` looks at: one each two seconds.
+/// Maximum number of batches of an hour that `GET /v1/coverage` examines: one every two seconds.
 pub const COVERAGE_BATCHES: u64 = 1_800;
 
-/// Largest gap between the windows of two successive batches that still counts as none, in milliseconds: their stamps
-/// are whole seconds.
+/// Maximum gap between the windows of two successive batches that does not count as one, in milliseconds: their
+/// timestamps are whole seconds.
 pub const COVERAGE_JOIN_MS: i64 = 1_000;
 
-/// Objects that the Logs Engine lists at once: ten pages of a listing.
+/// Maximum number of objects that the Logs Engine lists at once: ten pages of a listing.
 pub const ENGINE_LISTED: u64 = 10_000;
 
-/// Days that a listing of the Logs Engine looks at where the prefix names the day.
+/// Maximum number of days that a listing of the Logs Engine covers if the prefix names the day.
 pub const ENGINE_DAYS: usize = 366;
 
-/// Most ledgers that are asked whether a range is complete: 41 days of hours, and an invocation may make 10,000 calls.
+/// Maximum number of ledgers asked whether a range is complete: the hours of 41 days, and an invocation may make 10,000
+/// calls.
 pub const COMPLETENESS_LEDGERS: u64 = 1_000;

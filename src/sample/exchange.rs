@@ -148,7 +148,7 @@ impl<'r> RequestExchange<'r> {
 }
 
 impl RequestClient {
-    /// Draws one of the clients: its number determines its properties, except the port and the like, which are drawn
+    /// Draws one of the clients: its number determines its properties, except the port, which is drawn
     /// anew.
     fn draw(rng: &mut ChaCha8Rng) -> Self {
         // A few clients send much: the smaller the number, the likelier.

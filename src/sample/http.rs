@@ -192,7 +192,7 @@ fn compression(json: &mut JsonLine, _: &HttpRecord<'_>, x: &RequestExchange<'_>)
     }
 }
 
-/// Writes the cookies that the job logs: the session, for dynamic paths.
+/// Writes the cookies that the job logs: the session, for API responses.
 fn cookies(json: &mut JsonLine, _: &HttpRecord<'_>, x: &RequestExchange<'_>) {
     json.raw("{");
     if x.path.content_type == "application/json" {
