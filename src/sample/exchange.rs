@@ -148,8 +148,7 @@ impl<'r> RequestExchange<'r> {
 }
 
 impl RequestClient {
-    /// Draws one of the clients: its number determines its properties, except the port, which is drawn
-    /// anew.
+    /// Draws one of the clients: its number determines its properties, except the port, which is drawn anew.
     fn draw(rng: &mut ChaCha8Rng) -> Self {
         // A few clients send much: the smaller the number, the likelier.
         let most = rng.random_range(1..CLIENTS);
