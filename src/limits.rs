@@ -282,8 +282,8 @@ pub const SWEEP_PAGES: usize = 150;
 
 /// Maximum number of pages that a sweep lists in total. The round gets the remaining ones, at least 50: the 144 sweeps
 /// of a day list at least 7 million objects, and 28 million if there are few recent folders. In a larger bucket, a
-/// round takes longer than a day: the sweep reports `more`, and `GET /v1/coverage` shows its progress. Listing costs
-/// $4.50 per million calls, so a round of 28 million objects costs 13 cents.
+/// round takes longer than a day: the sweep reports `incomplete`, and `GET /v1/coverage` shows its progress. Listing
+/// costs $4.50 per million calls, so a round of 28 million objects costs 13 cents.
 pub const SWEEP_LISTINGS: usize = 200;
 
 /// Number of objects to examine that ends a sweep's part of the round, apart from those of its last page: at 300 bytes
