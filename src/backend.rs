@@ -1,8 +1,7 @@
-//! The services outside of the process, as narrow traits: buckets, queues, Durable Objects, the partner, signing keys,
-//! SQL.
+//! The external services as narrow traits: buckets, queues, Durable Objects, the partner, signing keys, SQL.
 //!
-//! `platform` implements them over R2, Queues and Durable Objects; the tests over memory and SQLite. Each
-//! trait states what its calls mean, not just their types.
+//! `platform` implements them over R2, Queues and Durable Objects; the tests over memory and SQLite. Each trait states
+//! the meaning of its calls, not just their types.
 //!
 //! The crate of the runtime is a dependency of wasm32 only, so native code that names it does not compile.
 //!
@@ -11,7 +10,7 @@
 //! ```
 //!
 //! # Invariants
-//! After an error the effect may or may not have happened. Every effect is idempotent, so callers repeat it.
+//! After an error the effect may or may not have happened. Every effect is idempotent, so callers can repeat it.
 
 use std::future::Future;
 use std::ops::Range;
@@ -31,7 +30,7 @@ pub struct BackendError {
 }
 
 impl BackendError {
-    /// The error of `what`, for the reason `detail`.
+    /// Creates the error of the operation `what`, with its reason.
     pub fn new(what: &'static str, detail: impl Into<String>) -> Self {
         Self { what, detail: detail.into() }
     }
@@ -44,13 +43,13 @@ pub struct ObjectHead {
     pub etag: String,
     /// The stored size in bytes, compressed if the object is.
     pub size: u64,
-    /// When this version was written, in Unix milliseconds.
+    /// Unix milliseconds at which this version was written.
     pub uploaded_ms: i64,
 }
 
 /// A stream of bytes, read once.
 pub trait ByteStream {
-    /// The next piece, of any size above 0; `None` at the end. An error ends the stream.
+    /// Returns the next piece, of any size above 0; `None` at the end. An error ends the stream.
     fn next(&mut self) -> impl Future<Output = Result<Option<Vec<u8>>, BackendError>>;
 
     /// Reads the complete stream into memory: for small bodies only.
@@ -70,7 +69,7 @@ pub trait ByteStream {
 
 /// A body that must have the size of its object.
 ///
-/// An aborted connection must not look like a short object, so the end of a body that is shorter or longer is an error.
+/// An aborted connection must not look like a short object, so a body that is shorter or longer is an error at its end.
 /// A reader that stops earlier sees no error.
 #[derive(Debug)]
 pub struct WholeBody<B> {
@@ -80,7 +79,7 @@ pub struct WholeBody<B> {
 }
 
 impl<B: ByteStream> WholeBody<B> {
-    /// The body of an object of `size` bytes.
+    /// Creates the body of an object of `size` bytes.
     pub const fn new(body: B, size: u64) -> Self {
         Self { body, size, received: 0 }
     }
@@ -105,7 +104,7 @@ impl<B: ByteStream> ByteStream for WholeBody<B> {
 pub trait MultipartUpload {
     /// Adds the next part. All but the last are [`crate::limits::UPLOAD_PART`] bytes.
     fn part(&mut self, bytes: Vec<u8>) -> impl Future<Output = Result<(), BackendError>>;
-    /// Makes the object of the parts, all at once.
+    /// Creates the object from the parts, atomically.
     fn complete(self) -> impl Future<Output = Result<ObjectHead, BackendError>>;
     /// Discards the parts; no object appears.
     fn abort(self) -> impl Future<Output = Result<(), BackendError>>;
@@ -118,18 +117,18 @@ pub enum RangedRead<B> {
     Body(B),
     /// The object has another entity tag now.
     Changed,
-    /// The object does not exist any more.
+    /// The object no longer exists.
     Gone,
 }
 
-/// A bucket: the one that Logpush writes to, or the one that raydex keeps its own objects in.
+/// A bucket: that of Logpush, or that of raydex's own objects.
 pub trait Bucket {
     /// The stream of an object's stored bytes.
     type Body: ByteStream;
-    /// An upload in parts, not visible until it completes.
+    /// A multipart upload, not visible until it completes.
     type Upload: MultipartUpload;
 
-    /// The current version of the object at `key`; `None` if it does not exist.
+    /// Returns the current version of the object at `key`; `None` if it does not exist.
     fn get(&self, key: &str) -> impl Future<Output = Result<Option<(ObjectHead, Self::Body)>, BackendError>>;
     /// Reads a range of the object at `key` if it still has this entity tag. A range that exceeds the object is cut to
     /// it.
@@ -145,9 +144,9 @@ pub trait Bucket {
     fn put_new(&self, key: &str, bytes: Vec<u8>) -> impl Future<Output = Result<bool, BackendError>>;
     /// Deletes at most [`crate::limits::LIST_PAGE`] objects; a missing one is not an error.
     fn delete(&self, keys: &[String]) -> impl Future<Output = Result<(), BackendError>>;
-    /// The next page of a listing, in the order of the keys' bytes.
+    /// Returns the next page of a listing, in the order of the keys' bytes.
     fn list(&self, ask: &ListRequest) -> impl Future<Output = Result<ListPage, BackendError>>;
-    /// Begins an upload in parts.
+    /// Begins a multipart upload.
     fn upload(&self, key: &str) -> impl Future<Output = Result<Self::Upload, BackendError>>;
 }
 
@@ -160,7 +159,7 @@ pub struct BatchStore<'a, B> {
     pub data: &'a B,
     /// The log bucket's name, a part of every [`version_digest`].
     pub bucket_name: &'a str,
-    /// What the settings say of the batches.
+    /// The folders of the log bucket, with the settings for the batches in them.
     pub prefixes: &'a LogPrefixes,
 }
 
@@ -173,7 +172,7 @@ impl<B> Clone for BatchStore<'_, B> {
 impl<B> Copy for BatchStore<'_, B> {}
 
 impl<B> BatchStore<'_, B> {
-    /// The digest that names the windows and the summaries of one version of a batch.
+    /// Returns the digest that names the windows and the summaries of one version of a batch.
     #[must_use]
     pub fn version_digest(&self, key: &str, etag: &str) -> String {
         version_digest(self.bucket_name, key, etag)
@@ -206,8 +205,8 @@ pub struct ListPage {
 
 /// The Durable Objects of one class, by name. Each object handles its calls one at a time.
 pub trait DurableObjects {
-    /// Sends `body` to the object `name` under `call` and returns its answer. An object that refuses a call (its
-    /// answer does not report success) is an error with its words.
+    /// Sends `body` to the object `name` under `call` and returns its answer. If the object refuses the call (its
+    /// answer does not report success), the error has its message.
     fn call(&self, name: &str, call: &str, body: Vec<u8>) -> impl Future<Output = Result<Vec<u8>, BackendError>>;
 }
 
@@ -238,18 +237,18 @@ pub struct PartnerPost {
 pub struct PostAnswer {
     /// The HTTP status, 100 to 599.
     pub status: u16,
-    /// The value of `Retry-After`, as the partner sent it.
+    /// The value of `Retry-After`, as sent by the partner.
     pub retry_after: Option<String>,
 }
 
-/// Why there is no response of the partner's. The texts contain no part of the URL; the log has the code of the attempt
-/// alone.
+/// The reason why there is no response from the partner. The texts contain no part of the URL; the log has only the
+/// attempt's code.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PostError {
     /// The request could not be built, so no byte of the body was sent.
     #[error("the request could not be built: {0}")]
     NotSent(String),
-    /// The connection failed or the time was up, so the partner may have the body.
+    /// The connection failed or timed out, so the partner may have the body.
     #[error("the partner did not respond: {0}")]
     Unknown(String),
 }
@@ -272,7 +271,7 @@ pub struct Jwk {
     pub e: String,
 }
 
-/// Fetches the keys of an issuer of assertions, and verifies signatures.
+/// Fetches an issuer's keys for assertions, and verifies signatures.
 pub trait AssertionKeys {
     /// Fetches the JWKS document: at most [`crate::limits::JWKS_MAX`] bytes, within [`crate::limits::JWKS_FETCH_MS`].
     /// Every status except 200 is an error, redirects included.
@@ -305,7 +304,7 @@ impl SqlValue {
         Self::Integer(number.try_into().unwrap_or(i64::MAX))
     }
 
-    /// The integer, or `None` for another type.
+    /// Returns the integer, or `None` for another type.
     #[must_use]
     pub const fn as_integer(&self) -> Option<i64> {
         match self {
@@ -314,7 +313,7 @@ impl SqlValue {
         }
     }
 
-    /// The text, or `None` for another type.
+    /// Returns the text, or `None` for another type.
     #[must_use]
     pub fn as_text(&self) -> Option<&str> {
         match self {
@@ -332,7 +331,7 @@ pub type SqlRow = Vec<SqlValue>;
 pub struct SqlAnswer {
     /// The returned rows, in the order of the statement.
     pub rows: Vec<SqlRow>,
-    /// Rows that the platform bills as written.
+    /// Number of rows billed as written.
     pub rows_written: u64,
 }
 
@@ -344,7 +343,7 @@ pub trait SqlDatabase {
     /// The error of the statement. The effects of earlier statements remain, unless a transaction is open.
     fn run(&self, statement: &str, parameters: &[SqlValue]) -> Result<SqlAnswer, BackendError>;
 
-    /// Runs `work` so that all of its statements happen or, if it returns an error, none.
+    /// Runs `work` as a transaction: if it returns an error, none of its statements takes effect.
     ///
     /// # Errors
     /// The error of `work`, or that of the transaction itself.

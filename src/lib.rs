@@ -1,20 +1,20 @@
 //! raydex: paste a Ray ID, get the request's log line back.
 //!
-//! One Cloudflare Worker over the Logpush batches in your own R2 bucket. Five stories run through
-//! this crate. The modules below are declared in the order in which data flows through them, and a module imports only
-//! modules declared before it (`tests/it/tidy` holds that).
+//! One Cloudflare Worker over the Logpush batches in your own R2 bucket. Five stories run through this crate. The
+//! modules below are declared in the order in which data flows through them, and a module imports only modules declared
+//! before it (`tests/it/tidy` enforces that).
 //!
 //! * **A batch arrives**: R2 event → [`pipeline`] → [`batch`] reads the object as a stream, once, and finds its access
 //!   points → [`record`] reads each line's key → [`index`] packs the rays into one entry per shard.
-//! * **Someone asks**: [`router`] → [`api`] → [`lookup`] asks the one shard that the ray's own bits name →
+//! * **A caller looks up a ray**: [`router`] → [`api`] → [`lookup`] asks the one shard that the ray's own bits name →
 //!   [`span_reader`] reads one span of the object, from its access point → the line, checked to carry that ray →
 //!   [`render`].
-//! * **Who may see it**: [`access`] says who asks and what they may; [`mask`] takes out of a line what the caller's role
-//!   must not see; [`audit`] keeps what was asked.
-//! * **Someone searches**: [`query`] asks the shards of a time range, but for those that never held anything, for their
-//!   batches, passes over those whose [`summary`] rules them out, and streams the lines that pass a [`filter`].
-//! * **A partner gets the lines**: [`filter`] says which → [`render`] writes them → [`partner`] says where they go,
-//!   how a delivery is signed, and what the answer means.
+//! * **Access is checked**: [`access`] authenticates the caller; [`mask`] removes from a line whatever the caller's role
+//!   must not see; [`audit`] records the request.
+//! * **A caller searches**: [`query`] asks the shards of a time range, except those that never held anything, for their
+//!   batches, skips those that their [`summary`] rules out, and streams the lines that match a [`filter`].
+//! * **A partner receives the lines**: [`filter`] selects them → [`render`] writes them → [`partner`] addresses and
+//!   signs a delivery, and interprets the answer.
 //!
 //! # Invariants
 //!

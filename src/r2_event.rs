@@ -1,11 +1,11 @@
 //! An R2 event notification: the body of a message on `parse-queue`.
 //!
-//! The contract is `schemas/r2_event.json`, compared with this file by a test. R2 does not promise to deliver events: an
-//! event is a hint, and the object as it is now is what counts. So an event needs a bucket and a key and nothing else:
-//! members that raydex does not know are skipped, and a member of another type than its own counts as absent.
+//! The contract is `schemas/r2_event.json`, compared with this file by a test. R2 does not guarantee the delivery of
+//! events: an event is a hint, and the current version of the object is what counts. So an event needs only a bucket
+//! and a key: unknown members are skipped, and a member of an unexpected type counts as absent.
 //!
 //! Producers other than R2 send events as text, as bytes or in an array, so the body may be any of these, and JSON in a
-//! string is read again. A key is taken as it stands, since R2 does not encode keys: `%20` is three characters of one.
+//! string is parsed again. A key is taken literally, since R2 does not encode keys: `%20` is three of its characters.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -19,29 +19,29 @@ pub struct R2Event {
     /// The account of the bucket.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub account: Option<String>,
-    /// What happened: `PutObject`, `CopyObject`, `CompleteMultipartUpload`, `DeleteObject`, `LifecycleDeletion`.
+    /// The action: `PutObject`, `CopyObject`, `CompleteMultipartUpload`, `DeleteObject`, `LifecycleDeletion`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub action: Option<String>,
-    /// The name of the bucket that the object is in.
+    /// The name of the object's bucket.
     pub bucket: String,
     /// The object that changed.
     pub object: R2EventObject,
-    /// When it happened, in RFC 3339.
+    /// The time of the change, in RFC 3339.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub event_time: Option<String>,
-    /// What a backfill wants of the object; only raydex's own messages have it.
+    /// The work that a backfill requests; only raydex's own messages have it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub backfill: Option<EventBackfill>,
 }
 
-/// What a backfill wants of an object, in a message that it sent itself.
+/// The work that a backfill requests for an object, in a message sent by raydex itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EventBackfill {
     /// The number of the backfill's job.
     pub id: i64,
-    /// The first instant whose records are wanted, in Unix milliseconds.
+    /// Start of the range of records in Unix milliseconds, inclusive.
     pub start_ms: i64,
-    /// The first instant after them, in Unix milliseconds.
+    /// End of the range of records in Unix milliseconds, exclusive.
     pub end_ms: i64,
     /// Whether to index the object.
     pub index: bool,
@@ -49,14 +49,14 @@ pub struct EventBackfill {
     pub deliver: bool,
 }
 
-/// What an event says about its object.
+/// The change of the object that an event reports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ObjectChange {
     /// The object is new, or has a new version.
     Written,
     /// The object may be gone.
     Removed,
-    /// The event names no action that raydex knows: the bucket says whether there is an object.
+    /// The event names no known action: the bucket has to be asked whether the object exists.
     Unknown,
 }
 
@@ -73,21 +73,21 @@ pub struct R2EventObject {
     pub etag: Option<String>,
 }
 
-/// Why a message, or a part of one, is not an event. It never contains the body.
+/// The reason why a message, or a part of one, is not an event. It never contains the body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum EventError {
     /// It is not JSON.
     #[error("the message is not JSON (line {line}, column {column})")]
     NotJson {
-        /// Line of the text where reading stopped.
+        /// The line at which parsing stopped.
         line: usize,
-        /// Column of that line.
+        /// The column at which parsing stopped.
         column: usize,
     },
-    /// It is not text.
+    /// It is not UTF-8 text.
     #[error("the message is bytes that are not UTF-8")]
     NotText,
-    /// It is JSON of another kind than an object.
+    /// It is JSON, but not an object.
     #[error("the message is not an R2 event notification")]
     NotAnEvent,
     /// It names no bucket.
@@ -96,7 +96,7 @@ pub enum EventError {
     /// It names no object.
     #[error("the R2 event names no object key")]
     NoKey,
-    /// Its backfill is not one that raydex sends.
+    /// Its backfill is not in the form that raydex sends.
     #[error("the R2 event belongs to a backfill that raydex does not understand")]
     OddBackfill,
     /// There are several events where one is expected.
@@ -109,21 +109,21 @@ pub enum EventError {
 pub struct UnreadPart {
     /// The part as text.
     pub text: String,
-    /// Why it is not an event.
+    /// The reason why it is not an event.
     pub why: EventError,
 }
 
-/// What the body of a message holds: events, parts that are none, or both.
+/// The contents of a message's body: events, other parts, or both.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct EventList {
-    /// The events, in their order.
+    /// The events of the body, in order.
     pub events: Vec<R2Event>,
-    /// Everything else; where there is no event, this is not empty.
+    /// All other parts; not empty if there is no event.
     pub unread: Vec<UnreadPart>,
 }
 
 impl EventList {
-    /// Reads a body: an event in JSON, an array of events, or either in strings or bytes within JSON.
+    /// Parses a body: an event in JSON, an array of events, or either in strings or bytes within JSON.
     #[must_use]
     pub fn parse(body: &str) -> Self {
         let mut list = Self::default();
@@ -161,23 +161,23 @@ impl EventList {
     }
 }
 
-/// The text in an object `{"0":123,"1":34,…}`, which is how bytes become JSON.
+/// Decodes the text in an object `{"0":123,"1":34,…}`, the JSON form of bytes.
 fn text_of_bytes(members: &Map<String, Value>) -> Option<String> {
     let byte = |at: usize| members.get(&at.to_string())?.as_u64()?.try_into().ok();
     let bytes: Vec<u8> = (0..members.len()).map(byte).collect::<Option<_>>()?;
     String::from_utf8(bytes).ok().filter(|text| !text.is_empty())
 }
 
-/// The text of a member; `None` where it is empty or not text.
+/// Returns the text of a member; `None` if it is empty or not text.
 fn text_of(members: &Map<String, Value>, name: &str) -> Option<String> {
     members.get(name)?.as_str().filter(|text| !text.is_empty()).map(str::to_owned)
 }
 
 impl R2Event {
-    /// Reads the body of a message that holds one event.
+    /// Parses the body of a message with a single event.
     ///
     /// # Errors
-    /// [`EventError`] where the body is not an event.
+    /// [`EventError`] if the body is not an event.
     pub fn parse(body: &str) -> Result<Self, EventError> {
         let EventList { mut events, unread } = EventList::parse(body);
         match (unread.first(), events.len()) {
@@ -191,7 +191,7 @@ impl R2Event {
         let object = members.get("object").and_then(Value::as_object);
         let backfill = match members.get("backfill") {
             None | Some(Value::Null) => None,
-            // What is to be delivered is never guessed.
+            // A backfill's request is never guessed.
             Some(value) => Some(EventBackfill::deserialize(value).map_err(|_| EventError::OddBackfill)?),
         };
         Ok(Self {
@@ -204,7 +204,8 @@ impl R2Event {
         })
     }
 
-    /// The event of an object that raydex wrote or found itself, as R2 would send it. `at_ms`: Unix milliseconds.
+    /// Creates the event that R2 would send for an object that raydex wrote or found itself. `at_ms`: Unix
+    /// milliseconds.
     #[must_use]
     pub fn put_object(bucket: &str, key: &str, size: u64, etag: &str, at_ms: i64) -> Self {
         Self {
@@ -217,7 +218,7 @@ impl R2Event {
         }
     }
 
-    /// What its action says about the object.
+    /// Returns the change that its action reports.
     #[must_use]
     pub fn object_change(&self) -> ObjectChange {
         match self.action.as_deref() {
@@ -355,7 +356,7 @@ mod tests {
         ] {
             assert_eq!(R2Event::parse(body), Err(why), "{body}");
         }
-        // Wrapped once more than anyone does.
+        // Wrapped more often than any producer does.
         let deep = (0..9).fold(minimal().to_string(), |text, _| Value::String(text).to_string());
         assert_eq!(R2Event::parse(&deep), Err(EventError::NotAnEvent));
         assert!(R2Event::parse(&"[".repeat(100_000)).is_err());

@@ -1,11 +1,11 @@
 //! Calls to Durable Objects, from both ends.
 //!
-//! A [`Call`] is a request type with a wire name and an answer type. The Worker sends it with [`call`]; the object's
-//! code hands the received name and body to a [`Dispatcher`], which runs the matching function in one transaction and
+//! A [`Call`] is a request type with a wire name and an answer type. The Worker sends it with [`call`]; the object
+//! passes the received name and body to a [`Dispatcher`], which runs the matching function in one transaction and
 //! encodes its answer. Bodies and answers are JSON; a call that carries raw bytes implements [`Call`] by hand.
 //!
 //! # Invariants
-//! A wire name is spelled once, where the call is declared. A call that fails has changed nothing in the database.
+//! A wire name is spelled once, where the call is declared. A failed call has changed nothing in the database.
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -16,16 +16,16 @@ use crate::backend::{BackendError, DurableObjects, SqlDatabase, to_json};
 pub trait Call: Sized {
     /// The wire name, which is the path of the request, such as `v1/put-entry`.
     const NAME: &'static str;
-    /// What the object answers, in JSON.
+    /// The answer of the object, in JSON.
     type Answer: Serialize + DeserializeOwned;
 
-    /// The bytes of the request's body.
+    /// Serialises the body of the request.
     fn to_body(&self) -> Vec<u8>;
 
-    /// Reads the bytes of a request's body.
+    /// Parses the body of a request.
     ///
     /// # Errors
-    /// [`BackendError`] where they are not what [`Call::to_body`] writes.
+    /// [`BackendError`] if the bytes are not in the form of [`Call::to_body`].
     fn from_body(body: &[u8]) -> Result<Self, BackendError>;
 }
 
@@ -52,15 +52,15 @@ macro_rules! calls {
 
 pub(crate) use calls;
 
-/// Sends a call to the object `name` of a class, and reads its answer.
+/// Sends a call to the object `name` of a class, and returns its answer.
 ///
 /// # Errors
-/// [`BackendError`] where the object cannot be reached, refuses the call, or answers with something else.
+/// [`BackendError`] if the object cannot be reached, refuses the call, or its answer is malformed.
 pub async fn call<C: Call>(objects: &impl DurableObjects, name: &str, call: &C) -> Result<C::Answer, BackendError> {
     from_json(&objects.call(name, C::NAME, call.to_body()).await?)
 }
 
-/// Reads JSON that the other end of a call wrote.
+/// Parses JSON written by the other end of a call.
 pub(crate) fn from_json<T: DeserializeOwned>(json: &[u8]) -> Result<T, BackendError> {
     serde_json::from_slice(json).map_err(|error| BackendError::new("reading a call", error.to_string()))
 }
@@ -70,11 +70,11 @@ pub(crate) fn from_json<T: DeserializeOwned>(json: &[u8]) -> Result<T, BackendEr
 pub struct CallReply {
     /// The bytes of the answer.
     pub body: Vec<u8>,
-    /// The Unix milliseconds by which the object's alarm must go off; `None` where the call needs no alarm.
+    /// Unix milliseconds by which the object's alarm must fire; `None` if the call needs no alarm.
     pub wake_ms: Option<i64>,
 }
 
-/// Finds the function that answers a call. Each of the methods `on…` offers one; the first whose [`Call::NAME`] is
+/// Finds the function that answers a call. Each of the methods `on…` registers one; the first whose [`Call::NAME`] is
 /// the received name runs.
 #[derive(Debug)]
 pub struct Dispatcher<'a, S> {
@@ -85,19 +85,19 @@ pub struct Dispatcher<'a, S> {
 }
 
 impl<'a, S: SqlDatabase> Dispatcher<'a, S> {
-    /// For a call that arrived under `name` with this body, at the object with this database.
+    /// Creates a dispatcher of a call received under `name` with this body, by the object with this database.
     #[must_use]
     pub const fn new(sql: &'a S, name: &'a str, body: &'a [u8]) -> Self {
         Self { sql, name, body, reply: None }
     }
 
-    /// Answers a `C` with what `work` returns, without an alarm.
+    /// Answers a `C` with the result of `work`, without an alarm.
     #[must_use]
     pub fn on<C: Call>(self, mut work: impl FnMut(&C) -> Result<C::Answer, BackendError>) -> Self {
         self.on_timed(|call| Ok((work(call)?, None)))
     }
 
-    /// Answers a `C` with what `work` returns, with the instant of the alarm that it needs.
+    /// Answers a `C` with the result of `work`, which includes the instant of the alarm that it needs.
     #[must_use]
     pub fn on_timed<C: Call>(mut self, work: impl FnMut(&C) -> Result<(C::Answer, Option<i64>), BackendError>) -> Self {
         if self.reply.is_none() && self.name == C::NAME {
@@ -106,10 +106,10 @@ impl<'a, S: SqlDatabase> Dispatcher<'a, S> {
         self
     }
 
-    /// The reply.
+    /// Returns the reply of the function that ran.
     ///
     /// # Errors
-    /// [`BackendError`] where no function answers to the name, the body is malformed, or the function or its
+    /// [`BackendError`] if no function is registered under the name, the body is malformed, or the function or its
     /// transaction failed.
     pub fn finish(self) -> Result<CallReply, BackendError> {
         self.reply.unwrap_or_else(|| Err(BackendError::new("answering a call", "the call is unknown")))

@@ -1,4 +1,4 @@
-//! Everything outside the core that answering a request or a message needs, as one trait.
+//! The dependencies of the core for answering a request or a message, as one trait.
 //!
 //! `platform` implements it over the Worker's bindings; the tests over memory and SQLite; the simulator over its own
 //! platform.
@@ -19,7 +19,7 @@ pub trait Services {
     type Bucket: Bucket;
     /// The Durable Objects that hold the index.
     type Shards: DurableObjects;
-    /// The Durable Objects that keep the books of batches.
+    /// The Durable Objects that keep the accounts of batches.
     type Ledgers: DurableObjects;
     /// The Durable Object of the audit log.
     type AuditLog: DurableObjects;
@@ -28,15 +28,15 @@ pub trait Services {
     /// The queue of payloads to send.
     type SendQueue: Queue<DeliveryId>;
 
-    /// The log bucket: batches. Nothing but uploads is written to it.
+    /// Returns the log bucket, which holds the batches. Only uploads are written to it.
     fn bucket(&self) -> &Self::Bucket;
-    /// The data bucket: everything that raydex writes for itself. It may be the log bucket.
+    /// Returns the data bucket, which holds raydex's own objects. It may be the log bucket.
     fn data_bucket(&self) -> &Self::Bucket;
-    /// The log bucket's name, which is part of every batch's identity.
+    /// Returns the log bucket's name, which is part of every batch's identity.
     fn bucket_name(&self) -> &str;
-    /// The folders that Logpush writes to, with what the settings say of the batches in them.
+    /// Returns the folders that Logpush writes to, with the settings for the batches in them.
     fn log_prefixes(&self) -> &LogPrefixes;
-    /// The buckets that indexed batches are read from.
+    /// Returns the buckets that indexed batches are read from.
     fn batch_store(&self) -> BatchStore<'_, Self::Bucket> {
         BatchStore {
             logs: self.bucket(),
@@ -45,18 +45,18 @@ pub trait Services {
             prefixes: self.log_prefixes(),
         }
     }
-    /// The shards of the index, by name.
+    /// Returns the shards of the index, by name.
     fn shards(&self) -> &Self::Shards;
-    /// The ledgers, by name.
+    /// Returns the ledgers, by name.
     fn ledgers(&self) -> &Self::Ledgers;
-    /// The audit log, by its one name, [`crate::audit::AUDIT`].
+    /// Returns the audit log, under its only name, [`crate::audit::AUDIT`].
     fn audit_log(&self) -> &Self::AuditLog;
-    /// The queue of objects to parse.
+    /// Returns the queue of objects to parse.
     fn parse_queue(&self) -> &Self::ParseQueue;
-    /// The queue of payloads to send.
+    /// Returns the queue of payloads to send.
     fn send_queue(&self) -> &Self::SendQueue;
 
-    /// The caller that a request's credentials name.
+    /// Returns the caller with a request's credentials.
     fn authenticate(
         &self,
         rules: &AccessRules,
@@ -70,14 +70,14 @@ pub trait Services {
     fn now_ms(&self) -> i64;
     /// Completes after this many milliseconds.
     fn sleep(&self, ms: i64) -> impl Future<Output = ()>;
-    /// 32 unpredictable bits.
+    /// Returns 32 unpredictable bits.
     fn random_bits(&self) -> u32;
 
-    /// The memory that the requests of this isolate share.
+    /// Returns the memory budget that the requests of this isolate share.
     fn memory(&self) -> &MemoryBudget;
-    /// The permit to read a batch, which the messages of an isolate share.
+    /// Returns the permit to read a batch, which the messages of an isolate share.
     fn read_permits(&self) -> &ReadPermits;
-    /// The largest pack of payloads, in bytes; the simulator makes smaller ones.
+    /// Returns the maximum size of a pack of payloads in bytes; the simulator makes smaller ones.
     fn pack_bytes(&self) -> usize {
         PACK_BYTES
     }

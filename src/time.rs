@@ -1,50 +1,50 @@
-//! Instants as the outside spells them: RFC 3339 for people, stamps for the names of batches.
+//! Instants in their external formats: RFC 3339 for people, timestamps in the names of batches.
 //!
 //! # Invariants
 //!
-//! An instant is Unix milliseconds in an `i64`. An instant outside the years 1 to 9999 prints as the nearest one
+//! An instant is Unix milliseconds in an `i64`. An instant outside of the years 1 to 9999 prints as the nearest one
 //! inside.
 
 use chrono::{DateTime, SecondsFormat, Utc};
 
-/// The instant `unix_ms` as RFC 3339 in UTC with milliseconds: `2022-11-03T16:10:08.140Z`.
+/// Formats `unix_ms` as RFC 3339 in UTC with milliseconds: `2022-11-03T16:10:08.140Z`.
 #[must_use]
 pub fn rfc3339(unix_ms: i64) -> String {
     utc(unix_ms).to_rfc3339_opts(SecondsFormat::Millis, true)
 }
 
-/// The instant `unix_s` as RFC 3339 in UTC with whole seconds: `2022-11-03T16:10:08Z`.
+/// Formats `unix_s` as RFC 3339 in UTC with whole seconds: `2022-11-03T16:10:08Z`.
 #[must_use]
 pub fn rfc3339_s(unix_s: i64) -> String {
     utc(unix_s.saturating_mul(1_000)).to_rfc3339_opts(SecondsFormat::Secs, true)
 }
 
-/// The instant `unix_ns` as RFC 3339 in UTC with nanoseconds: `2022-11-03T16:10:08.140000000Z`.
+/// Formats `unix_ns` as RFC 3339 in UTC with nanoseconds: `2022-11-03T16:10:08.140000000Z`.
 #[must_use]
 pub fn rfc3339_ns(unix_ns: i64) -> String {
     DateTime::from_timestamp_nanos(unix_ns).to_rfc3339_opts(SecondsFormat::Nanos, true)
 }
 
-/// The instant `unix_ms` as Logpush stamps the names of batches: `20221103T161008Z`.
+/// Formats `unix_ms` as Logpush does in the names of batches: `20221103T161008Z`.
 #[must_use]
 pub fn stamp(unix_ms: i64) -> String {
     utc(unix_ms).format("%Y%m%dT%H%M%SZ").to_string()
 }
 
-/// The instant that a stamp of a batch's name spells; a second of 60 is the next minute's first.
+/// Parses the timestamp in a batch's name; a second of 60 is the first of the next minute.
 #[must_use]
 pub fn from_stamp(stamp: &str) -> Option<i64> {
     let parsed = chrono::NaiveDateTime::parse_from_str(stamp, "%Y%m%dT%H%M%SZ").ok()?;
     Some(parsed.and_utc().timestamp_millis())
 }
 
-/// The UTC day of the instant `unix_ms`, as the folder of a batch: `20221103`.
+/// Formats the UTC day of `unix_ms`, as in the folder of a batch: `20221103`.
 #[must_use]
 pub fn day(unix_ms: i64) -> String {
     utc(unix_ms).format("%Y%m%d").to_string()
 }
 
-/// `unix_ms` as a date of the years 1 to 9999, the nearest one where it is outside.
+/// Converts `unix_ms` to a date, clamped to the years 1 to 9999.
 fn utc(unix_ms: i64) -> DateTime<Utc> {
     /// 0001-01-01T00:00:00Z.
     const FIRST: i64 = -62_135_596_800_000;

@@ -2,8 +2,8 @@
 //!
 //! # Invariants
 //!
-//! The files are a function of the options (with `--start` given, the same bytes each time). A bad option is named on
-//! stderr with its remedy, and ends the program with code 2.
+//! The files depend only on the options (with `--start`, their bytes are the same every time). A bad option is reported
+//! on stderr with its remedy, and ends the program with code 2.
 
 use std::fmt::Display;
 use std::fs::{self, File};
@@ -43,7 +43,7 @@ Usage: make-batches --out DIR [options]
   --help              show this help
 ";
 
-/// What the program was asked to do.
+/// The options of the command line.
 struct Options {
     out: PathBuf,
     rays: Option<PathBuf>,
@@ -66,13 +66,13 @@ fn main() -> ExitCode {
     }
 }
 
-/// Prints `text`; who closed the stream does not want it, and the code says the rest.
+/// Prints `text`. A closed stream is ignored: the exit code suffices.
 fn say(mut to: impl Write, text: &str, code: ExitCode) -> ExitCode {
     let _printed = to.write_all(text.as_bytes());
     code
 }
 
-/// Reads the options; `None` where help was asked for.
+/// Parses the options; `None` if help was requested.
 fn parse(mut args: lexopt::Parser) -> Result<Option<Options>, String> {
     let (mut out, mut rays, mut start, mut window_s) = (None, None, None, None);
     let (mut datasets, mut plan) = (DATASETS.to_vec(), SamplePlan::default());
@@ -115,7 +115,7 @@ fn parse(mut args: lexopt::Parser) -> Result<Option<Options>, String> {
     Ok(Some(Options { out, rays, datasets, plan }))
 }
 
-/// The number that option `name` was given.
+/// Parses the number given for option `name`.
 fn number<N: FromStr<Err: Display>>(name: &str, text: &str) -> Result<N, String> {
     text.parse().map_err(|error| format!("--{name} must be a whole number, not {text:?}: {error}"))
 }
@@ -144,7 +144,7 @@ fn field_set(text: &str) -> Result<FieldSet, String> {
     }
 }
 
-/// A prefix of keys that stays inside the folder.
+/// Checks that a prefix of keys stays inside the folder.
 fn prefix(text: &str) -> Result<String, String> {
     let fine = |part: &str| !matches!(part, "" | "." | "..") && !part.contains('\\');
     if text.split('/').all(fine) {
@@ -153,7 +153,8 @@ fn prefix(text: &str) -> Result<String, String> {
     Err(format!("--prefix must be names separated by slashes, such as logs or site/logs, not {text:?}"))
 }
 
-/// When the first batch begins: as asked, or so that the window ends now; whole seconds, as stamps are.
+/// Returns the start of the first batch: as given, or so that the window ends now; in whole seconds, like the names of
+/// batches.
 fn start_of(text: Option<&str>, window_ms: i64) -> Result<i64, String> {
     let ms = match text {
         None => now_ms() - window_ms,
@@ -173,7 +174,7 @@ fn now_ms() -> i64 {
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
 
-/// Writes everything.
+/// Writes all batches and the manifest.
 fn run(options: &Options) -> Result<(), String> {
     let mut manifest = SampleManifest::new(&options.plan);
     let mut rays = match &options.rays {
@@ -192,7 +193,7 @@ fn run(options: &Options) -> Result<(), String> {
     fs::write(&path, manifest.to_json() + "\n").map_err(|error| failed(&path, &error))
 }
 
-/// Writes one batch, and takes it down in the manifest; one without lines is not kept.
+/// Writes one batch, and records it in the manifest; one without lines is not kept.
 fn write_batch(
     options: &Options,
     dataset: Dataset,
@@ -234,7 +235,7 @@ fn progress(text: &str) {
     let _code = say(io::stderr(), text, ExitCode::SUCCESS);
 }
 
-/// A new file at `path`, with the folders above it.
+/// Creates a file at `path`, with its parent folders.
 fn create(path: &Path) -> Result<File, String> {
     let above = path.parent().map_or(Ok(()), fs::create_dir_all);
     above.and_then(|()| File::create(path)).map_err(|error| failed(path, &error))

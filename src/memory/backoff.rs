@@ -1,9 +1,9 @@
-//! The pauses between two tries of a request that waits for memory, or of a message that waits for its turn.
+//! The pauses between two attempts of a request that waits for memory, or of a message that waits for its turn.
 
 use crate::limits::BUSY_PAUSES_MS;
 
-/// Pauses in milliseconds: each is twice the one before, up to the longest of [`BUSY_PAUSES_MS`]; the last is cut so that
-/// together they are as long as the wait.
+/// Pauses in milliseconds: each is twice the previous one, up to the maximum of [`BUSY_PAUSES_MS`]; the last is cut so
+/// that together they equal the wait.
 #[derive(Debug)]
 pub struct Backoff {
     next_ms: i64,
@@ -11,7 +11,7 @@ pub struct Backoff {
 }
 
 impl Backoff {
-    /// Pauses that add up to this wait.
+    /// Creates pauses that add up to this wait.
     #[must_use]
     pub const fn new(wait_ms: i64) -> Self {
         Self { next_ms: BUSY_PAUSES_MS.0, left_ms: wait_ms }

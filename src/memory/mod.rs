@@ -1,9 +1,9 @@
-//! The memory that requests may hold, as one budget that all requests of an isolate share, and the turn to read a batch.
+//! The memory budget shared by all requests of an isolate, and the permit to read a batch.
 //!
-//! A bound for each request is not enough: twenty of them at once would outgrow the module, and a module that cannot
-//! grow traps, with every request in it. So a request that gathers lines, or the parts of an upload, reserves the bytes
-//! first. Where the budget is used up, that one request waits or is answered 503, and the others go on.
-//! Batches are read outside this budget, one at a time ([`ReadPermits`]).
+//! A bound per request is not enough: twenty requests at once would outgrow the module, and a module that cannot grow
+//! traps, with every request in it. So a request that collects lines, or the parts of an upload, reserves the bytes
+//! first. If the budget is exhausted, only that request waits or is answered 503, and the others continue. Batches are
+//! read outside of this budget, one at a time ([`ReadPermits`]).
 
 mod backoff;
 mod read_permit;

@@ -1,8 +1,8 @@
-//! The permit to read a batch, of which an isolate has one.
+//! The single permit of an isolate to read a batch.
 //!
-//! Reading a large batch takes a third of the module's memory, and the platform may hand several messages to one isolate
-//! at once: two batches of a million records fit beside the answers, three do not, and a module that cannot grow traps
-//! with everything in it. Waiting costs little, since a batch mostly needs CPU, and an isolate has one.
+//! Reading a large batch takes a third of the module's memory, and the platform may send several messages to one
+//! isolate at once: two batches of a million records fit beside the answers, three do not, and a module that cannot
+//! grow traps with everything in it. Waiting costs little, since a batch mostly needs CPU, and an isolate has only one.
 //!
 //! # Invariants
 //! There is one holder at a time, except that a holder without a heartbeat for [`READ_PERMIT_SILENT_MS`] loses the
@@ -25,7 +25,7 @@ struct PermitState {
     heartbeat_ms: Option<i64>,
 }
 
-/// The permit, which is free again when this is dropped.
+/// The permit; dropping it frees the permit.
 #[derive(Debug)]
 pub struct ReadPermit {
     permits: ReadPermits,
@@ -47,12 +47,12 @@ impl ReadPermits {
 }
 
 impl ReadPermit {
-    /// Records that the work continues, at this Unix time in milliseconds.
+    /// Records that the work continues at this instant in Unix milliseconds.
     pub fn heartbeat(&self, now_ms: i64) {
         self.set_heartbeat(Some(now_ms));
     }
 
-    /// Changes the permit's state, unless another holder has it by now.
+    /// Changes the permit's state, unless another holder has the permit by now.
     fn set_heartbeat(&self, heartbeat_ms: Option<i64>) {
         let issued = self.permits.0.get().issued;
         if issued == self.number {

@@ -1,4 +1,4 @@
-//! A budget of memory, and what one request has reserved of it.
+//! A budget of memory, and the reservations that requests make in it.
 //!
 //! # Invariants
 //! The reservations together never exceed the budget; a dropped reservation has returned all of its bytes.
@@ -8,7 +8,7 @@ use std::rc::Rc;
 
 use crate::limits::MEMORY_BUDGET;
 
-/// Other requests hold the bytes that this one asked for. They return them, so trying again later helps.
+/// Other requests hold the requested bytes. They will return them, so a later attempt may succeed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("other requests hold the memory that this one needs")]
 pub struct OutOfMemory;
@@ -18,33 +18,33 @@ pub struct OutOfMemory;
 pub struct MemoryBudget(Rc<Cell<usize>>);
 
 impl Default for MemoryBudget {
-    /// A budget of [`MEMORY_BUDGET`] bytes.
+    /// Returns a budget of [`MEMORY_BUDGET`] bytes.
     fn default() -> Self {
         Self::new(MEMORY_BUDGET)
     }
 }
 
 impl MemoryBudget {
-    /// A budget of this size, in bytes, of which nothing is reserved.
+    /// Creates a budget of this size in bytes, with nothing reserved.
     #[must_use]
     pub fn new(bytes: usize) -> Self {
         Self(Rc::new(Cell::new(bytes)))
     }
 
-    /// The bytes that can still be reserved.
+    /// Returns the number of bytes that can still be reserved.
     #[must_use]
     pub fn available(&self) -> usize {
         self.0.get()
     }
 
-    /// A reservation of 0 bytes, which a request then enlarges.
+    /// Creates a reservation of 0 bytes, which a request then enlarges.
     #[must_use]
     pub fn reservation(&self) -> Reservation {
         Reservation { budget: self.clone(), bytes: Cell::new(0) }
     }
 }
 
-/// The bytes that one request has reserved. Dropping it returns them.
+/// The bytes reserved by one request. Dropping it returns them.
 #[derive(Debug)]
 pub struct Reservation {
     budget: MemoryBudget,
@@ -52,18 +52,18 @@ pub struct Reservation {
 }
 
 impl Reservation {
-    /// Reserves this many bytes more.
+    /// Reserves this number of additional bytes.
     ///
     /// # Errors
-    /// [`OutOfMemory`] where fewer are available; the reservation is unchanged then.
+    /// [`OutOfMemory`] if fewer are available; the reservation is unchanged in that case.
     pub fn reserve(&self, bytes: usize) -> Result<(), OutOfMemory> {
         self.reserve_leaving(bytes, 0)
     }
 
-    /// Reserves this many bytes more if `spare` bytes remain available after that.
+    /// Reserves this number of additional bytes if `spare` bytes remain available afterwards.
     ///
     /// # Errors
-    /// [`OutOfMemory`] where fewer would remain; the reservation is unchanged then.
+    /// [`OutOfMemory`] if fewer would remain; the reservation is unchanged in that case.
     pub fn reserve_leaving(&self, bytes: usize, spare: usize) -> Result<(), OutOfMemory> {
         let rest = self.budget.available().checked_sub(bytes).filter(|rest| *rest >= spare).ok_or(OutOfMemory)?;
         self.budget.0.set(rest);
@@ -71,7 +71,7 @@ impl Reservation {
         Ok(())
     }
 
-    /// Returns this many of the reserved bytes, at most all of them.
+    /// Returns this number of the reserved bytes, at most all of them.
     pub fn release(&self, bytes: usize) {
         let bytes = bytes.min(self.bytes.get());
         self.bytes.set(self.bytes.get() - bytes);
