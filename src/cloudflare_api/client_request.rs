@@ -1,4 +1,4 @@
-//! One request of a client of Cloudflare's API, and what Logpull and the Logs Engine share.
+//! A request of a client of Cloudflare's API, with the parts shared by Logpull and the Logs Engine.
 
 use std::rc::Rc;
 
@@ -14,7 +14,7 @@ use crate::record::{Dataset, ray_from_user};
 use crate::render::FieldProjection;
 use crate::services::Services;
 
-/// Where the paths of Logpull begin, whose bad queries are answered in plain text.
+/// The prefix of Logpull's paths; invalid queries there are answered in plain text.
 const LOGPULL: &str = "/client/v4/zones/";
 
 /// A request of a client of Cloudflare's API.
@@ -26,8 +26,8 @@ pub(crate) struct ClientRequest<'a, D> {
     pub(crate) arguments: &'a [String],
 }
 
-/// The answer to a request that gives one of these parameters more than once: of two values, none is the one that
-/// counts. Cloudflare's documents say nothing of it.
+/// Returns the answer to a request that repeats one of these parameters: neither value takes precedence, and
+/// Cloudflare's documents do not cover the case.
 pub(crate) fn repeated_parameter_reply<B>(request: &HttpRequest<B>, known: &[&'static str]) -> Option<Reply> {
     let name = request.repeated_parameter(known)?;
     Some(if request.path.starts_with(LOGPULL) {
@@ -38,7 +38,7 @@ pub(crate) fn repeated_parameter_reply<B>(request: &HttpRequest<B>, known: &[&'s
 }
 
 impl<D: Services + 'static> ClientRequest<'_, D> {
-    /// The caller, narrowed to the zone of the path where zones are configured.
+    /// Returns the caller, restricted to the zone in the path if zones are configured.
     ///
     /// # Errors
     /// The [`Problem`] of a zone that is not configured, or that the caller may not see.
@@ -52,7 +52,7 @@ impl<D: Services + 'static> ClientRequest<'_, D> {
         Ok(caller)
     }
 
-    /// The records of a ray as lines; an unknown ray is a 200 with an empty body.
+    /// Returns the records of a ray as lines; an unknown ray is a 200 with an empty body.
     pub(super) async fn lines_of_ray(
         &self,
         caller: &Caller,

@@ -1,8 +1,8 @@
-//! The switch `CVE-2021-44228` of a request, which asks that no value of the answer contains `${`.
+//! The switch `CVE-2021-44228` of a request: no value in the answer may contain `${`.
 //!
 //! # Invariants
-//! The switch is obeyed or refused, never passed over. It has a meaning on every route that returns records, whether
-//! Cloudflare documents it there or not, and in upper and lower case.
+//! The switch is obeyed or refused, never ignored. It applies to every route that returns records, whether or not
+//! Cloudflare documents it there, in upper and lower case.
 
 use crate::http::HttpRequest;
 
@@ -17,7 +17,7 @@ pub(crate) fn is_cve_switch(name: &str) -> bool {
 /// Whether the switch is on. The spellings of a truth value are those that Logpull's own clients may send.
 ///
 /// # Errors
-/// The words for a switch with another value, or for one that is given more than once.
+/// The message for a switch with another value, or for a repeated one.
 pub(super) fn parse_cve_switch<B>(request: &HttpRequest<B>) -> Result<bool, String> {
     let pairs = form_urlencoded::parse(request.query.as_bytes());
     let mut values = pairs.filter(|(name, _)| is_cve_switch(name)).map(|(_, value)| value);

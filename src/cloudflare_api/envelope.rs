@@ -1,5 +1,5 @@
-//! The envelope of Cloudflare's API: `{"success":…,"errors":[…],"messages":[],"result":…}`, and the plain
-//! text of a query that Logpull finds invalid.
+//! The envelope of Cloudflare's API: `{"success":…,"errors":[…],"messages":[],"result":…}`, and the plain text for a
+//! query that Logpull considers invalid.
 //!
 //! # Invariants
 //! An error is never `application/problem+json`, and repeats nothing that the client sent.
@@ -42,24 +42,24 @@ struct EnvelopeError<'a> {
     message: &'a str,
 }
 
-/// A 200 with this result.
+/// Returns a 200 with this result.
 pub(crate) fn success_reply(result: impl Serialize) -> Reply {
     Reply::json(&Envelope { success: true, errors: &[], messages: [], result: Some(result) })
 }
 
-/// An error with one code and message.
+/// Returns an error with one code and message.
 pub(crate) fn error_reply(status: u16, code: u32, message: &str) -> Reply {
     let envelope =
         Envelope::<()> { success: false, errors: &[EnvelopeError { code, message }], messages: [], result: None };
     Reply::new(status, JSON, serde_json::to_vec(&envelope).unwrap_or_default())
 }
 
-/// A 400 in plain text, as Logpull answers an invalid query.
+/// Returns a 400 in plain text, which is Logpull's answer to an invalid query.
 pub(crate) fn bad_query_reply(what: &str) -> Reply {
     Reply::new(400, TEXT, format!("bad query: {what}\n").into_bytes())
 }
 
-/// The problem as an envelope.
+/// Converts the problem to an envelope.
 pub(crate) fn problem_reply(problem: &Problem) -> Reply {
     let words = problem.words();
     let (code, message) = match problem.status {
@@ -79,7 +79,7 @@ pub(crate) fn problem_reply(problem: &Problem) -> Reply {
     }
 }
 
-/// The answer to a path whose argument is not a Ray ID.
+/// Returns the answer to a path whose argument is not a Ray ID.
 pub(crate) fn not_a_ray() -> Reply {
     problem_reply(&problems::not_a_ray())
 }

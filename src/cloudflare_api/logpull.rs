@@ -1,6 +1,6 @@
-//! Logpull: the records of a time range or of a ray, one per line, with the fields that are asked for.
+//! Logpull: the records of a time range or of a ray, one per line, with the requested fields.
 //!
-//! A field that a record does not have is omitted, not refused. The texts of invalid queries are Logpull's own.
+//! A field that a record does not have is omitted, not refused. The messages for invalid queries are Logpull's own.
 
 use std::collections::BTreeMap;
 
@@ -20,7 +20,7 @@ use crate::record::Dataset;
 use crate::render::{FieldProjection, TimeForm};
 use crate::services::Services;
 
-/// The fields of a record if the query selects none, as Logpull documents.
+/// The default fields of a record, as documented for Logpull.
 const DEFAULT_FIELDS: [&str; 9] = [
     "ClientIP",
     "ClientRequestHost",
@@ -36,10 +36,10 @@ const DEFAULT_FIELDS: [&str; 9] = [
 /// The fields of `http_requests` with their descriptions, as a JSON object.
 const FIELDS: &str = include_str!("../../schemas/http_requests_fields.json");
 
-/// The description of a field that no list has.
+/// The description of an unlisted field.
 const UNDOCUMENTED: &str = "Not documented; the newest batch has it";
 
-/// `GET …/received`: the records of a time range.
+/// Handles `GET …/received`: the records of a time range.
 pub(crate) async fn received_logs<D: Services + 'static>(client: &ClientRequest<'_, D>) -> Result<Reply, Problem> {
     let caller = client.in_zone()?;
     let query = match parse_query(client.request, client.services.now_ms()) {
@@ -58,14 +58,14 @@ pub(crate) async fn received_logs<D: Services + 'static>(client: &ClientRequest<
         limit: query.count,
         cursor: None,
         key_prefix: None,
-        // A field that exists nowhere is omitted, as Logpull does.
+        // A field that exists nowhere is omitted, as in Logpull.
         unseen: UnseenFields::default(),
     };
     let form = RecordWriter::for_lines(client.config, query.projection);
     range_stream::stream_range(client.services, request, form, StreamFormat::Logpull, TEXT).await
 }
 
-/// `GET …/rayids/{ray}`: the records of a ray.
+/// Handles `GET …/rayids/{ray}`: the records of a ray.
 pub(crate) async fn zone_ray<D: Services + 'static>(client: &ClientRequest<'_, D>) -> Result<Reply, Problem> {
     let caller = client.in_zone()?;
     let projection = match parse_projection(client.request) {
@@ -75,7 +75,8 @@ pub(crate) async fn zone_ray<D: Services + 'static>(client: &ClientRequest<'_, D
     client.lines_of_ray(&caller, Dataset::HttpRequests, projection).await
 }
 
-/// `GET …/received/fields`: the names and descriptions of all documented fields, and of those that the newest batch has.
+/// Handles `GET …/received/fields`: the names and descriptions of all documented fields, and of those in the newest
+/// batch.
 pub(crate) async fn list_fields<D: Services + 'static>(client: &ClientRequest<'_, D>) -> Result<Reply, Problem> {
     let view = RecordView::new(&client.in_zone()?, Dataset::HttpRequests, None)?;
     let mut fields: BTreeMap<String, String> = serde_json::from_str(FIELDS).unwrap_or_default();
@@ -92,13 +93,13 @@ struct RetentionFlag {
     flag: bool,
 }
 
-/// `GET …/control/retention/flag`: always `true`.
+/// Handles `GET …/control/retention/flag`: always `true`.
 pub(crate) fn get_retention<D: Services + 'static>(client: &ClientRequest<'_, D>) -> Result<Reply, Problem> {
     client.in_zone()?;
     Ok(success_reply(RetentionFlag { flag: true }))
 }
 
-/// `POST …/control/retention/flag`: accepts `true`, and answers 400 to `false`, which raydex cannot do.
+/// Handles `POST …/control/retention/flag`: accepts `true`, and answers 400 to `false`, which raydex cannot do.
 pub(crate) fn set_retention<D: Services + 'static>(client: &ClientRequest<'_, D>) -> Result<Reply, Problem> {
     #[derive(serde::Deserialize)]
     struct RetentionRequest {
@@ -122,7 +123,7 @@ struct LogpullQuery {
     projection: FieldProjection,
 }
 
-/// Parses the query; the error is the text that Logpull answers.
+/// Parses the query; the error is the text of Logpull's answer.
 fn parse_query<B>(request: &HttpRequest<B>, now_ms: i64) -> Result<LogpullQuery, String> {
     const TIME: &str = "must be unix timestamp or rfc3339 string";
     let instant = |name: &str| {
@@ -151,7 +152,7 @@ fn parse_query<B>(request: &HttpRequest<B>, now_ms: i64) -> Result<LogpullQuery,
     Ok(LogpullQuery { range: TimeRange { start_ns, end_ns }, count, sample, projection: parse_projection(request)? })
 }
 
-/// Parses the parameters `fields` and `timestamps` and the switch; the error is the text that Logpull answers.
+/// Parses the parameters `fields` and `timestamps` and the switch; the error is the text of Logpull's answer.
 fn parse_projection<B>(request: &HttpRequest<B>) -> Result<FieldProjection, String> {
     let fields =
         parse_fields(request).map_err(|_| "error parsing fields: must be names with commas between".to_owned())?;

@@ -1,7 +1,7 @@
 //! The Logs Engine: objects and records of a time range, and the records of a ray, by bucket and prefix.
 //!
 //! # Invariants
-//! No object outside of the Worker's own bucket and the folder that Logpush writes to is listed or read.
+//! No object outside of the Worker's own bucket and the folders that Logpush writes to is listed or read.
 
 use serde::{Deserialize, Serialize};
 
@@ -27,7 +27,7 @@ use crate::time::{day, rfc3339};
 const DATE: &str = "{DATE}";
 const DAY_MS: i64 = 86_400_000;
 
-/// The range, prefix and dataset that a client names.
+/// The range, prefix and dataset named by a client.
 struct EngineQuery {
     range: TimeRange,
     prefix: Option<String>,
@@ -43,7 +43,7 @@ struct IndexRequest {
     prefix: Option<String>,
 }
 
-/// An object as the Logs Engine lists it.
+/// An object as listed by the Logs Engine.
 #[derive(Serialize)]
 struct EngineObject {
     key: String,
@@ -51,7 +51,7 @@ struct EngineObject {
     uploaded_at: String,
 }
 
-/// `GET …/list`: the objects whose names say that they hold records of the range.
+/// Handles `GET …/list`: the objects whose names indicate that they hold records of the range.
 pub(crate) async fn list_objects<D: Services + 'static>(client: &ClientRequest<'_, D>) -> Result<Reply, Problem> {
     let query = match parse_query(client) {
         Ok(place) => place,
@@ -89,7 +89,7 @@ pub(crate) async fn list_objects<D: Services + 'static>(client: &ClientRequest<'
     Ok(success_reply(shown))
 }
 
-/// `GET …/retrieve`: the records of the range.
+/// Handles `GET …/retrieve`: the records of the range.
 pub(crate) async fn retrieve_logs<D: Services + 'static>(client: &ClientRequest<'_, D>) -> Result<Reply, Problem> {
     let EngineQuery { range, prefix, dataset } = match parse_query(client) {
         Ok(place) => place,
@@ -113,7 +113,7 @@ pub(crate) async fn retrieve_logs<D: Services + 'static>(client: &ClientRequest<
     range_stream::stream_range(client.services, request, form, StreamFormat::Logpull, TEXT).await
 }
 
-/// `POST …/rayids/index`: accepts without work, since every batch is indexed when it arrives.
+/// Handles `POST …/rayids/index`: accepts without doing anything, since every batch is indexed when it arrives.
 pub(crate) fn index_rays<D: Services>(client: &ClientRequest<'_, D>) -> Reply {
     let Ok(IndexRequest { start, end, bucket, prefix }) = serde_json::from_slice(&client.request.body) else {
         return error_reply(400, INVALID, "The body must be JSON with start, end, bucket and prefix.");
@@ -124,7 +124,7 @@ pub(crate) fn index_rays<D: Services>(client: &ClientRequest<'_, D>) -> Reply {
     }
 }
 
-/// `GET …/rayids/{ray}`: the records of a ray.
+/// Handles `GET …/rayids/{ray}`: the records of a ray.
 pub(crate) async fn account_ray<D: Services + 'static>(client: &ClientRequest<'_, D>) -> Result<Reply, Problem> {
     let parameter = |name| client.request.parameter(name);
     let dataset = check_bucket(client, parameter("bucket").as_deref(), parameter("prefix").as_deref());
@@ -134,7 +134,7 @@ pub(crate) async fn account_ray<D: Services + 'static>(client: &ClientRequest<'_
     }
 }
 
-/// All fields as they are stored, but for the switch; the error is the reply to a malformed one.
+/// Returns a projection of all fields as stored, apart from the switch; the error is the reply to a malformed one.
 fn parse_projection<D>(client: &ClientRequest<'_, D>) -> Result<FieldProjection, Box<Reply>> {
     let disarmed =
         parse_cve_switch(client.request).map_err(|what| Box::new(error_reply(400, INVALID, &format!("{what}."))))?;
@@ -172,7 +172,7 @@ fn engine_query<D: Services>(
     Ok(EngineQuery { range: TimeRange { start_ns, end_ns }, prefix, dataset })
 }
 
-/// The dataset that the prefix names, if bucket and prefix are the ones that Logpush writes to.
+/// Returns the dataset that the prefix names, if bucket and prefix are those of Logpush.
 fn check_bucket<D: Services>(
     client: &ClientRequest<'_, D>,
     bucket: Option<&str>,
@@ -192,7 +192,8 @@ fn check_bucket<D: Services>(
     })
 }
 
-/// The prefixes to list: one for each day if the prefix contains `{DATE}`; `None` if these are more than [`ENGINE_DAYS`].
+/// Returns the prefixes to list: one per day if the prefix contains `{DATE}`; `None` if these are more than
+/// [`ENGINE_DAYS`].
 fn folders<D>(client: &ClientRequest<'_, D>, query: &EngineQuery) -> Option<Vec<String>> {
     let known = client.config.log_prefix.folders();
     let inside = |prefix: &&String| known.iter().any(|folder| prefix.starts_with(folder.as_str()));
@@ -205,13 +206,13 @@ fn folders<D>(client: &ClientRequest<'_, D>, query: &EngineQuery) -> Option<Vec<
     (days.clone().count() <= ENGINE_DAYS).then(folders)
 }
 
-/// Whether the object is a batch whose name says that it may hold records of the range.
+/// Returns whether the object is a batch whose name indicates that it may hold records of the range.
 fn is_within<D>(client: &ClientRequest<'_, D>, key: &str, range: &TimeRange) -> bool {
     let is_batch = matches!(classify(key, &client.config.log_prefix), KeyClass::Batch(_));
     is_batch && batch_times(key).is_none_or(|(start, end)| start < range.end_ms() && end >= range.start_ms())
 }
 
-/// The answer to a range with more objects than a list may have.
+/// Returns the answer to a range with more objects than a list may have.
 fn too_many_reply() -> Reply {
     error_reply(422, TOO_MANY, "Time range returned too many results. Try reducing the time range and try again.")
 }

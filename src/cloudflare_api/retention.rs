@@ -1,6 +1,6 @@
-//! From when on there are logs, in the words in which Logpull says it to a client with an old position.
+//! The start of the available logs, in Logpull's words for a client with an older position.
 //!
-//! Two things are known: the setting for how long the bucket keeps logs, and the first prefix in which anything was
+//! It follows from two facts: the configured retention of the bucket, and the first prefix in which anything was
 //! indexed. For a caller restricted to zones the setting alone decides, since the first log may be another zone's.
 
 use crate::backend::BackendError;
@@ -14,10 +14,10 @@ use crate::services::Services;
 const NS_PER_MS: i64 = 1_000_000;
 const DAY_S: i64 = 86_400;
 
-/// Logpull's words for a range that starts before there were logs, if it does.
+/// Returns Logpull's message for a range that starts before the first logs, if it does.
 ///
 /// # Errors
-/// [`BackendError`] where the registry cannot be reached.
+/// [`BackendError`] if the registry cannot be reached.
 pub(super) async fn too_early(
     config: &Config,
     services: &impl Services,
@@ -41,7 +41,7 @@ fn words(age_s: i64) -> String {
     format!("error parsing time: invalid time range: too early: logs older than {age} are not available")
 }
 
-/// When the first prefix began in which `http_requests` were indexed; `None` if there is none up to now.
+/// Returns the start of the first prefix in which `http_requests` were indexed; `None` if nothing was indexed yet.
 async fn first_indexed_ms(services: &impl Services, now_ms: i64) -> Result<Option<i64>, BackendError> {
     let last = RayId::prefix_at(now_ms.saturating_mul(NS_PER_MS));
     let map = RegistryDirectory(services.ledgers()).occupancy(Dataset::HttpRequests, 0..=last).await?;
@@ -49,7 +49,7 @@ async fn first_indexed_ms(services: &impl Services, now_ms: i64) -> Result<Optio
     Ok((first < map.until).then(|| RayId::prefix_start_ns(first).div_euclid(NS_PER_MS)))
 }
 
-/// A duration in seconds as Logpull spells it: `168h0m0s`.
+/// Formats a duration in seconds like Logpull: `168h0m0s`.
 fn duration(seconds: i64) -> String {
     let (minutes, s) = (seconds.div_euclid(60), seconds.rem_euclid(60));
     format!("{}h{}m{s}s", minutes.div_euclid(60), minutes.rem_euclid(60))

@@ -1,10 +1,10 @@
-//! The fields that records have and no list has, for `received/fields`: those in the beginning of the newest batch.
+//! Unlisted fields that records have, for `received/fields`: those at the beginning of the newest batch.
 //!
-//! They cost one call of the registry, one of each ledger that is asked (at most [`SEEN_LEDGERS`]), and one read of at
+//! They cost one call to the registry, one to each ledger that is asked (at most [`SEEN_LEDGERS`]), and one read of at
 //! most [`SEEN_STORED`] bytes.
 //!
 //! # Invariants
-//! A field is shown only if a record that the caller sees has it, by the name that the caller sees.
+//! A field is shown only if a record visible to the caller has it, under the name that the caller sees.
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
@@ -23,11 +23,11 @@ use crate::record::fields::line_text;
 use crate::record::{Dataset, KeyNames, RecordMembers, read_key_by};
 use crate::services::Services;
 
-/// Fields by name, each with the JSON type of its values where one shows it.
+/// Fields by name, each with the JSON type of its values if one is known.
 type SeenFields = BTreeMap<String, Option<&'static str>>;
 
-/// The fields in the newest batch of the view's dataset. None where nothing can be read now: the list is not worth an
-/// error.
+/// Returns the fields in the newest batch of the view's dataset. Empty if nothing can be read now: the list is not
+/// worth an error.
 pub(super) async fn seen_fields(services: &impl Services, view: &RecordView) -> SeenFields {
     let reservation = services.memory().reservation();
     if reservation.reserve(SEEN_STORED + 2 * SEEN_TEXT).is_err() {
@@ -47,7 +47,7 @@ pub(super) async fn seen_fields(services: &impl Services, view: &RecordView) -> 
     }
 }
 
-/// The newest sealed batch of a dataset, in the newest ledgers.
+/// Returns the newest sealed batch of a dataset, in the newest ledgers.
 async fn newest_batch(services: &impl Services, dataset: Dataset) -> Result<Option<ObjectVersion>, Problem> {
     for name in newest_ledgers(services, SEEN_LEDGERS).await?.names {
         let list = ListBatches { state: Some(BatchState::Sealed), limit: LISTED };
@@ -60,16 +60,16 @@ async fn newest_batch(services: &impl Services, dataset: Dataset) -> Result<Opti
     Ok(None)
 }
 
-/// The records of a batch, as the caller sees them.
+/// The records of a batch, as seen by the caller.
 struct SeenRecords<'a> {
     view: &'a RecordView,
     names: KeyNames,
-    /// The zone of records that do not say it themselves.
+    /// The zone of records that do not name it themselves.
     zone: Option<&'a str>,
 }
 
 impl SeenRecords<'_> {
-    /// The fields of the records in the first stored bytes of the batch. What is damaged ends them.
+    /// Returns the fields of the records in the first stored bytes of the batch, up to any damage.
     fn fields_of(&self, head: &[u8]) -> SeenFields {
         let mut seen = SeenFields::default();
         let mut reader = BatchReader::default();
@@ -85,7 +85,7 @@ impl SeenRecords<'_> {
             }
         }
         if head.len() < SEEN_STORED {
-            // All of the batch: its last line may have no line feed.
+            // If this is all of the batch, its last line may have no line feed.
             let _end = reader.finish(|line| {
                 if let BatchLine::Text { bytes, .. } = line {
                     self.take_fields(&mut seen, bytes);
@@ -96,7 +96,7 @@ impl SeenRecords<'_> {
         seen
     }
 
-    /// Adds the fields of a record of the view's dataset that the caller sees.
+    /// Adds the fields of a record of the view's dataset that is visible to the caller.
     fn take_fields(&self, seen: &mut SeenFields, line: &[u8]) {
         if read_key_by(&self.names, line).is_err() {
             return;
@@ -111,7 +111,7 @@ impl SeenRecords<'_> {
     }
 }
 
-/// The type of a value; `None` where it is null or masked.
+/// Returns the type of a value; `None` if it is null or masked.
 fn json_type(value: &str) -> Option<&'static str> {
     match value.as_bytes().first()? {
         b'"' if value.trim_matches('"') == MASKED => None,
