@@ -1,6 +1,5 @@
 //! `POST /v1/backfills`, `GET /v1/backfills`, `GET /v1/backfills/{id}`, `POST /v1/backfills/{id}/stop` and `/resume`:
-//! jobs that index or deliver the objects of a time range that are already in the bucket. The range is half-open and
-//! not empty.
+//! jobs that index or deliver objects already in the bucket, for a time range. The range is half-open and not empty.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -15,7 +14,7 @@ use crate::pipeline::start_backfill;
 use crate::services::Services;
 use crate::time::rfc3339;
 
-/// The body of `POST /v1/backfills`. `start` and `end` are numbers or strings that spell an instant.
+/// The body of `POST /v1/backfills`. `start` and `end` are numbers or strings in a format of instants.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct BackfillBody {
@@ -50,11 +49,11 @@ struct BackfillResponse {
     created_at: String,
     updated_at: String,
     objects: ObjectCounts,
-    /// Lines of the announced objects, estimated from their sizes.
+    /// Number of lines in the announced objects, estimated from their sizes.
     estimated_lines: u64,
     /// The last key or folder that the listing reached; null when it is complete.
     list_cursor: Option<String>,
-    /// Folders found so far that are not listed yet.
+    /// Number of folders found so far that are not yet listed.
     folders_remaining: usize,
 }
 
@@ -63,7 +62,7 @@ struct BackfillResponse {
 struct ObjectCounts {
     listed: u64,
     announced: u64,
-    /// Objects whose message was acked or given up; a message that is delivered twice counts twice.
+    /// Number of objects whose message was acked or given up; each object counts once.
     finished: u64,
     remaining: u64,
 }
@@ -107,7 +106,7 @@ struct BackfillListResponse {
     backfills: Vec<BackfillResponse>,
 }
 
-/// Starts a backfill and answers 201 with it; 409 if it is to deliver and delivery is not configured.
+/// Starts a backfill and answers 201 with it; 409 if it would deliver and delivery is not configured.
 pub(crate) async fn create_backfill(config: &Config, services: &impl Services, body: &[u8]) -> Result<Reply, Problem> {
     let wanted: BackfillBody = serde_json::from_slice(body).map_err(|_| problems::not_a_backfill())?;
     let (start_ms, end_ms) = (instant_ms("start", &wanted.start)?, instant_ms("end", &wanted.end)?);

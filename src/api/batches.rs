@@ -1,10 +1,11 @@
-//! `GET /v1/batches`, `POST /v1/batches`, `GET /v1/batches/{batch}`, `POST /v1/batches/{batch}/replay`: the batches that
-//! were seen, the announcement of one that is in the bucket, one of them with its plans, payloads and rejected lines, and
-//! the replay of a quarantined one or of rejected lines.
+//! `GET /v1/batches`, `POST /v1/batches`, `GET /v1/batches/{batch}`, `POST /v1/batches/{batch}/replay`: lists the known
+//! batches, announces one that is in the bucket, shows one with its plans, payloads and rejected lines, and replays a
+//! quarantined one or rejected lines.
 //!
 //! # Invariants
-//! An announcement is what R2 would send: announcing a batch again changes nothing. A batch is replayed only while the bucket holds this version of its object. The ledger reopens the batch before the
-//! message is sent, since a message for a closed batch does nothing.
+//! An announcement is the message that R2 would send: announcing a batch again changes nothing. A batch is replayed
+//! only while the bucket holds this version of its object. The ledger reopens the batch before the message is sent,
+//! since a message for a closed batch does nothing.
 
 use futures_util::{StreamExt, stream};
 use serde::Serialize;
@@ -28,17 +29,17 @@ use crate::services::Services;
 #[derive(Serialize)]
 struct BatchListResponse {
     batches: Vec<BatchResponse>,
-    /// The list reached `limit`, or not all ledgers were read.
+    /// Whether the list reached `limit`, or some ledgers were not read.
     truncated: bool,
     ledgers: LedgerCounts,
 }
 
-/// Lists batches, those of the newest hour first.
+/// Lists batches, newest hour first.
 pub(crate) async fn list_batches<Y>(services: &impl Services, request: &HttpRequest<Y>) -> Result<Reply, Problem> {
     let state = parse_state(request)?;
     let limit = request.number_parameter("limit", LISTED, BATCHES_LISTED)?;
     let ledgers = newest_ledgers(services, LEDGERS_READ).await?;
-    // One more than is shown decides whether there are more.
+    // One extra batch shows whether there are more.
     let call = ListBatches { state, limit: limit + 1 };
     let mut answers = stream::iter(&ledgers.names)
         .map(async |name: &String| call_ledger(services, name, &call).await)
@@ -68,7 +69,7 @@ fn parse_state<Y>(request: &HttpRequest<Y>) -> Result<Option<BatchState>, Proble
     state.map(Some).ok_or_else(|| problems::bad_parameter("state", &BatchState::ALL.map(BatchState::name).join(", ")))
 }
 
-/// The batch that was announced.
+/// The batch that was announced, by its handle.
 #[derive(Serialize)]
 struct AnnouncementResponse {
     batch: String,
@@ -93,7 +94,7 @@ pub(crate) async fn announce_batch(config: &Config, services: &impl Services, bo
     Ok(Reply { status: 202, ..Reply::json(&AnnouncementResponse { batch }) })
 }
 
-/// The object at `key`, as it is now; a key that is too long for the bucket has none.
+/// Returns the current object at `key`; a key that is too long for the bucket has none.
 async fn find_object(services: &impl Services, key: &str) -> Result<Option<ObjectHead>, Problem> {
     if key.len() > KEY_BYTES {
         return Ok(None);
@@ -113,7 +114,7 @@ struct BatchDetail {
     payloads: Vec<PayloadResponse>,
 }
 
-/// The lines that are no records: where the first of them are, and how many there are.
+/// The rejected lines: the positions of the first ones, and their number.
 #[derive(Serialize)]
 struct RejectedResponse {
     total: u64,
@@ -147,8 +148,8 @@ struct ReplayResponse {
     state: BatchState,
 }
 
-/// Has a batch read again: opens a quarantined one, notes for a sealed one that its rejected lines are to be read, and
-/// sends its message to `parse-queue`. A batch that is already open gets another message.
+/// Replays a batch: reopens a quarantined one, schedules the rejected lines of a sealed one, and sends its message to
+/// `parse-queue`. A batch that is already open gets another message.
 pub(crate) async fn replay_batch(services: &impl Services, body: &[u8], argument: &str) -> Result<Reply, Problem> {
     let id = BatchId::from_handle(argument).ok_or_else(problems::no_such_batch)?;
     let reason = parse_reason(body)?;
@@ -165,7 +166,7 @@ pub(crate) async fn replay_batch(services: &impl Services, body: &[u8], argument
     Ok(Reply::json(&ReplayResponse { batch: id.handle(), before, state }))
 }
 
-/// Whether the bucket holds this version of the object.
+/// Returns whether the bucket holds this version of the object.
 async fn has_version(services: &impl Services, object: &ObjectVersion) -> Result<bool, Problem> {
     let found = find_object(services, &object.key).await?;
     Ok(found.is_some_and(|head| head.etag == object.etag))

@@ -1,7 +1,8 @@
-//! Why an answer about a time range may lack records: derived from all that is known of the batches of that time.
+//! The reasons why an answer about a time range may lack records, derived from what is known of the batches of that
+//! time.
 //!
 //! # Invariants
-//! A caller who is restricted to zones gets no reason that other zones' batches give. An answer without reasons has the
+//! A caller restricted to zones gets no reason that stems from other zones' batches. An answer without reasons has the
 //! records of every batch that the sweep or an event has found.
 
 use std::ops::Range;
@@ -19,12 +20,12 @@ use crate::rpc;
 use crate::services::Services;
 use crate::time::stamp;
 
-/// A reason for which records may be missing.
+/// A reason why records may be missing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub(crate) struct MissingReason {
     /// `ends_after_now`, `not_swept`, `open_batches`, `quarantined_batches`, `rejected_lines`, `not_checked`.
     pub(crate) code: &'static str,
-    /// How many batches or lines there are.
+    /// Number of affected batches or lines.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) count: Option<u64>,
 }
@@ -39,10 +40,10 @@ impl MissingReason {
     }
 }
 
-/// Finds the reasons for which records of a range may be missing, in Unix milliseconds.
+/// Finds the reasons why records of a range may be missing, in Unix milliseconds.
 ///
 /// # Errors
-/// [`BackendError`] where a ledger cannot be reached.
+/// [`BackendError`] if a ledger cannot be reached.
 pub(crate) async fn find_missing_reasons(
     services: &impl Services,
     dataset: Dataset,
@@ -67,12 +68,12 @@ pub(crate) async fn find_missing_reasons(
     Ok(reasons)
 }
 
-/// What is known of the batches of a range.
+/// The known facts about the batches of a range.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct KnownMissing {
-    /// What the ledgers say.
+    /// The counts from the ledgers.
     pub(crate) missing: MissingLines,
-    /// Up to when the sweep has looked for objects, in Unix milliseconds.
+    /// Unix milliseconds up to which the sweep has looked for objects.
     swept_ms: Option<i64>,
     /// Whether every ledger of the range was asked.
     is_whole: bool,
@@ -107,7 +108,7 @@ pub(crate) async fn find_missing(
     Ok(KnownMissing { missing, swept_ms, is_whole })
 }
 
-/// Why a ray may be missing, by what is known of the batches of its time; `None` if nothing speaks for it.
+/// Returns why a ray may be missing, judging by the batches of its time; `None` if nothing suggests it.
 pub(crate) fn absence_hint(missing: &MissingLines) -> Option<String> {
     let MissingLines { open_batches, quarantined_batches, rejected_lines } = *missing;
     if quarantined_batches > 0 {

@@ -1,11 +1,11 @@
 //! `GET /v1/coverage`: the complete, pending and quarantined windows of a time range, and its gaps.
 //!
-//! The window of a batch comes from the name of its object, or from its records where the name spans no time. A gap does not mean that data was lost: a site without
-//! traffic has gaps too.
+//! The window of a batch comes from the name of its object, or from its records if the name spans no time. A gap does
+//! not mean that data was lost: a site without traffic has gaps too.
 //!
 //! # Invariants
-//! Only time that a sealed batch without rejected lines covers is shown as complete. The windows of each kind are sorted, disjoint and not
-//! adjacent.
+//! Only time covered by a sealed batch without rejected lines is shown as complete. The windows of each kind are
+//! sorted, disjoint and not adjacent.
 
 use std::ops::RangeInclusive;
 
@@ -34,22 +34,22 @@ struct CoverageResponse {
     start: String,
     end: String,
     dataset: &'static str,
-    /// Windows that sealed batches cover.
+    /// Windows covered by sealed batches.
     complete: Vec<TimeWindow>,
-    /// Windows of batches that are known but not sealed yet.
+    /// Windows of batches that are known but not yet sealed.
     pending: Vec<TimeWindow>,
     /// Windows of quarantined batches; `GET /v1/batches?state=quarantined` has the reasons.
     quarantined: Vec<TimeWindow>,
-    /// Windows of sealed batches with lines that were rejected.
+    /// Windows of sealed batches with rejected lines.
     damaged: Vec<TimeWindow>,
     /// Windows without a known batch.
     gaps: Vec<TimeWindow>,
     batches: u64,
-    /// An hour has more batches than one answer reads, so windows may be missing.
+    /// Whether an hour has more batches than one answer reads, so that windows may be missing.
     truncated: bool,
-    /// Every object written before was looked for in the complete bucket; null before the first such listing.
+    /// The instant up to which the complete bucket was searched for objects; null before the first such listing.
     listed_until: Option<String>,
-    /// That listing takes longer than a day, so batches whose event was lost may be missing.
+    /// Whether that listing takes longer than a day, so that batches whose event was lost may be missing.
     listing_behind: bool,
 }
 
@@ -180,7 +180,7 @@ fn join_windows(windows: &[(i64, i64)], start: i64, end: i64) -> TimeWindows {
     join_windows
 }
 
-/// The parts of the range that no window covers.
+/// Returns the parts of the range that no window covers.
 fn gaps_between(windows: &[(i64, i64)], start: i64, end: i64) -> TimeWindows {
     let mut gaps = Vec::new();
     let mut at = start;

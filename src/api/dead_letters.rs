@@ -2,8 +2,8 @@
 //! did not understand, and their return to the queue.
 //!
 //! # Invariants
-//! A dead letter that is not a message of raydex is shown by its size only. A message is sent before its dead letter is
-//! recorded as redriven, so a failure between the two repeats the message and does not lose it.
+//! A dead letter that is not a message of raydex is shown only by its size. A message is sent before its dead letter is
+//! recorded as redriven, so a failure in between repeats the message and does not lose it.
 
 use serde::Serialize;
 
@@ -19,9 +19,9 @@ use crate::r2_event::{EventList, R2Event};
 use crate::services::Services;
 use crate::time::rfc3339;
 
-/// The message in a dead letter, where raydex sent it.
+/// The message in a dead letter, if raydex sent it.
 enum DeadMessage {
-    /// From `parse-queue`: the events of objects to index, mostly one.
+    /// From `parse-queue`: the events of objects to index, usually one.
     Parse(Vec<R2Event>),
     /// From `send-queue`: the payload to deliver.
     Send(DeliveryId),
@@ -37,7 +37,7 @@ impl DeadMessage {
         DeliveryId::from_message(body).map(Self::Send)
     }
 
-    /// The name of the queue: `parse-queue` or `send-queue`.
+    /// Returns the name of the queue: `parse-queue` or `send-queue`.
     const fn name(&self) -> &'static str {
         match self {
             Self::Parse(_) => "parse-queue",
@@ -57,7 +57,7 @@ impl DeadMessage {
 #[derive(Serialize)]
 struct DeadLetterListResponse {
     dead_letters: Vec<DeadLetterResponse>,
-    /// More dead letters exist than `limit`.
+    /// Whether there are more dead letters than `limit`.
     truncated: bool,
 }
 
@@ -70,7 +70,7 @@ struct DeadLetterResponse {
     code: String,
     given_up_at: String,
     body_bytes: usize,
-    /// The event of a dead letter for `parse`, the first of several.
+    /// The event of a dead letter for `parse`; of several, the first.
     #[serde(skip_serializing_if = "Option::is_none")]
     event: Option<R2Event>,
     /// The handle of the payload of a dead letter for `send`.
@@ -102,7 +102,7 @@ pub(crate) async fn list_dead_letters<Y>(services: &impl Services, request: &Htt
         Some("true") => true,
         Some(_) => return Err(problems::bad_parameter("redriven", "true or false")),
     };
-    // One more than is shown decides whether there are more.
+    // One extra dead letter shows whether there are more.
     let call = ListDeadLetters { id: None, redriven, limit: limit + 1 };
     let mut letters = call_ledger(services, REGISTRY, &call).await?.dead_letters;
     let truncated = letters.len() as u64 > limit;
@@ -113,7 +113,7 @@ pub(crate) async fn list_dead_letters<Y>(services: &impl Services, request: &Htt
     }))
 }
 
-/// The queue that a dead letter returned to.
+/// The queue that a dead letter was returned to.
 #[derive(Serialize)]
 struct RedriveResponse {
     dead_letter: i64,

@@ -2,7 +2,7 @@
 //!
 //! # Invariants
 //! The status of a record comes from the ledger's rows for the version of the batch that the record was read from. If
-//! several payloads may carry the record, the answer lists them all and is not marked exact.
+//! several payloads may contain the record, the answer lists them all and is not marked exact.
 
 use serde::Serialize;
 
@@ -36,7 +36,7 @@ struct DeliveriesResponse {
     cost: LookupCost,
 }
 
-/// One record and what became of it.
+/// A record with the status of its delivery.
 #[derive(Serialize)]
 struct RecordDelivery {
     batch: RecordPosition,
@@ -46,12 +46,12 @@ struct RecordDelivery {
     reason: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     plan: Option<u32>,
-    /// Whether it is known which of the payloads carries it.
+    /// Whether it is known which of the payloads contains it.
     exact: bool,
     payloads: Vec<PayloadResponse>,
 }
 
-/// The batch and the offset, in inflated bytes, at which a record was found.
+/// The batch, and the inflated offset at which a record was found.
 #[derive(Serialize)]
 struct RecordPosition {
     id: String,
@@ -60,7 +60,7 @@ struct RecordPosition {
     offset: u64,
 }
 
-/// Answers with the delivery of every record of the ray that the caller sees.
+/// Answers with the delivery of every record of the ray that the caller may see.
 pub(crate) async fn get_deliveries(
     services: &impl Services,
     caller: &Caller,
@@ -85,7 +85,8 @@ pub(crate) async fn get_deliveries(
     Ok(Reply::json(&answer).with_cost(&cost))
 }
 
-/// What became of each record. The books of one batch are held at a time: they can be megabytes.
+/// Returns the delivery status of each record. The ledger's answer for one batch is held at a time: it can be
+/// megabytes.
 async fn delivery_statuses(services: &impl Services, records: &[FoundRecord]) -> Result<Vec<RecordDelivery>, Problem> {
     let mut statuses = Vec::new();
     let mut known: Option<(BatchId, BatchDetails)> = None;
@@ -102,7 +103,7 @@ async fn delivery_statuses(services: &impl Services, records: &[FoundRecord]) ->
     Ok(statuses)
 }
 
-/// A record at each of the places where it is stored.
+/// Returns a record at each location where it is stored.
 fn stored_places(record: &FoundRecord) -> impl Iterator<Item = (&FoundRecord, &ObjectVersion, u64)> {
     let copies = record.copies.iter().map(move |copy| (record, &*copy.object, copy.offset));
     [(record, &*record.object, record.offset)].into_iter().chain(copies)

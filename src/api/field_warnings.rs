@@ -1,11 +1,12 @@
-//! Warnings of fields that exist nowhere: in no list of a dataset, and in no record that an answer read.
+//! Warnings about fields that exist nowhere: not listed for any dataset, and absent from every record that an answer
+//! read.
 //!
-//! A name in no list may still be right, since Transformers rename fields and Cloudflare adds new ones. So it is neither
-//! refused nor passed over: the records decide.
+//! An unlisted name may still be right, since Transformers rename fields and Cloudflare adds new ones. So it is neither
+//! refused nor ignored: the records decide.
 //!
 //! # Invariants
-//! A warning repeats nothing of the request; its hint names a listed field. No warning is given of a field that a record
-//! has which the caller sees.
+//! A warning repeats nothing of the request; its hint names a listed field. There is no warning about a field in a
+//! record that the caller sees.
 
 use memchr::{memchr, memmem};
 use serde::Serialize;
@@ -15,20 +16,20 @@ use crate::mask::{is_listed, nearest_field};
 use crate::record::fields::line_text;
 use crate::record::{Dataset, RecordMembers};
 
-/// A field of the request that exists nowhere.
+/// A field in the request that exists nowhere.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct FieldWarning {
     code: &'static str,
     /// The parameter that names the field.
     parameter: &'static str,
-    /// Where in the parameter: `fields[1]`, `where.and[0]`.
+    /// The position in the parameter: `fields[1]`, `where.and[0]`.
     at: String,
     detail: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     hint: Option<String>,
 }
 
-/// A field that no list has, and no record so far.
+/// An unlisted field that no record has had so far.
 #[derive(Debug, Clone)]
 struct UnseenField {
     parameter: &'static str,
@@ -37,12 +38,12 @@ struct UnseenField {
     nearest: Option<&'static str>,
 }
 
-/// The fields of a request that no list has, and no record so far.
+/// The unlisted fields of a request that no record has had so far.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct UnseenFields(Vec<UnseenField>);
 
 impl UnseenFields {
-    /// The fields of a filter and of a selection that none of the datasets lists.
+    /// Collects the fields of a filter and of a selection that none of the datasets lists.
     pub(crate) fn new(datasets: &[Dataset], filter: Option<&Filter>, fields: Option<&[String]>) -> Self {
         let of_filter = filter.into_iter().flat_map(Filter::fields_with_places);
         let of_filter = of_filter.map(|(name, at)| ("filter", at.to_owned(), name));
@@ -65,9 +66,9 @@ impl UnseenFields {
         self.0.is_empty()
     }
 
-    /// Takes out the fields that the record has.
+    /// Removes the fields that the record has.
     pub(crate) fn take(&mut self, line: &[u8]) {
-        // A name is in the line as it is, or spelled with escapes.
+        // A name is in the line verbatim, or spelled with escapes.
         let has_escapes = || memchr(b'\\', line).is_some();
         let may_have = |field: &UnseenField| memmem::find(line, field.name.as_bytes()).is_some() || has_escapes();
         if !self.0.iter().any(may_have) {
@@ -78,7 +79,7 @@ impl UnseenFields {
         self.0.retain(|field| members.get(&field.name).is_none());
     }
 
-    /// The warnings of the fields that are left.
+    /// Returns a warning for each remaining field.
     pub(crate) fn warnings(&self) -> Vec<FieldWarning> {
         let warning = |field: &UnseenField| FieldWarning {
             code: "unknown_field",
@@ -91,7 +92,7 @@ impl UnseenFields {
     }
 }
 
-/// The value of the header `raydex-warnings`, which has the places: `unknown_field at fields[1], …`.
+/// Returns the value of the header `raydex-warnings` with the positions: `unknown_field at fields[1], …`.
 pub(crate) fn header_of(warnings: &[FieldWarning]) -> Option<String> {
     let texts = warnings.iter().map(|FieldWarning { code, at, .. }| format!("{code} at {at}"));
     (!warnings.is_empty()).then(|| itertools::join(texts, ", "))

@@ -1,8 +1,8 @@
-//! `GET /healthz`: whether the deployment is configured, which settings are missing and which are doubtful, and to callers
-//! who may see totals, why payloads wait.
+//! `GET /healthz`: whether the deployment is configured, which settings are missing or doubtful, and for callers who
+//! may see totals, why payloads wait.
 //!
 //! # Invariants
-//! Without a token it shows nothing but faults of settings, and calls no service: anyone may ask, as often as they like.
+//! Without a token it shows nothing but faults of settings, and calls no service, so it is open to anyone at any rate.
 
 use serde::Serialize;
 
@@ -15,7 +15,7 @@ use crate::ledger::breaker::BreakerState;
 use crate::limits::HEALTH_LEDGERS;
 use crate::services::Services;
 
-/// The fault that stands for the health of deliveries where it cannot be read.
+/// The fault shown if the health of deliveries cannot be read.
 const UNREADABLE: &str = "the ledgers cannot be read";
 
 #[derive(Serialize)]
@@ -30,7 +30,7 @@ struct HealthResponse {
 }
 
 impl HealthResponse {
-    /// The health of a deployment whose settings are valid, with what is doubtful about them.
+    /// Creates the health of a deployment with valid settings, with warnings about doubtful ones.
     fn configured(config: &Config) -> Self {
         Self { status: "ok", faults: Vec::new(), warnings: config.warnings(), delivery: None }
     }
@@ -40,7 +40,7 @@ impl HealthResponse {
     }
 }
 
-/// Answers 200 if every setting is valid, with what is doubtful about them, else 503 with the invalid ones.
+/// Answers 200 with warnings if every setting is valid, else 503 with the invalid ones.
 pub(crate) fn get_health(config: &Result<Config, Vec<ConfigFault>>) -> Reply {
     match config {
         Ok(config) => HealthResponse::configured(config).into_reply(200),
@@ -52,7 +52,8 @@ pub(crate) fn get_health(config: &Result<Config, Vec<ConfigFault>>) -> Reply {
     }
 }
 
-/// Answers 200 with why payloads wait in the newest ledgers; the status is `degraded` while a breaker holds some.
+/// Answers 200 with the reasons why payloads wait in the newest ledgers; the status is `degraded` while a breaker holds
+/// some.
 pub(crate) async fn get_delivery_health(config: &Config, services: &impl Services) -> Reply {
     let configured = HealthResponse::configured(config);
     let Ok(SummedBooks { delivery, .. }) = sum_books(services, HEALTH_LEDGERS).await else {

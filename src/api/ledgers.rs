@@ -1,7 +1,7 @@
 //! Chooses the ledgers that an answer reads, and calls them.
 //!
-//! An answer reads a bounded number of ledgers, those of the newest hours first and those without an hour last, and
-//! says how many it read of how many exist.
+//! An answer reads a bounded number of ledgers, newest hours first and those without an hour last, and reports how many
+//! of the existing ones it read.
 
 use serde::Serialize;
 
@@ -11,16 +11,16 @@ use crate::ledger::registry::{LedgerList, ListLedgers};
 use crate::rpc::{self, Call};
 use crate::services::Services;
 
-/// The numbers of ledgers read and existing.
+/// The number of ledgers read, and of all ledgers.
 #[derive(Debug, Clone, Copy, Serialize)]
 pub(crate) struct LedgerCounts {
-    /// Ledgers that the answer covers.
+    /// Number of ledgers that the answer covers.
     pub(crate) scanned: u64,
-    /// Ledgers that the registry knows.
+    /// Number of registered ledgers.
     pub(crate) total: u64,
 }
 
-/// The newest ledgers, at most `most`.
+/// Returns the newest ledgers, at most `most`.
 pub(crate) async fn newest_ledgers(services: &impl Services, most: u64) -> Result<LedgerList, Problem> {
     call_ledger(services, REGISTRY, &ListLedgers { limit: most }).await
 }

@@ -1,10 +1,11 @@
-//! raydex's own API: one file per resource, each answering its routes.
+//! The API of raydex: one file per resource, each answering its routes.
 //!
-//! `record_view` says what a caller sees of a record, `record_writer` how it is written, and `field_warnings` which fields
-//! of a request exist nowhere; `views`, `ledgers`, `operation_reason` and `retry` are what several resources share.
+//! `record_view` determines what a caller sees of a record, `record_writer` formats it, and `field_warnings` finds
+//! fields of a request that exist nowhere; `views`, `ledgers`, `operation_reason` and `retry` are shared by several
+//! resources.
 //!
 //! # Invariants
-//! A lookup says what it cost; an error never repeats what the client sent.
+//! A lookup reports its cost; an error never repeats anything that the client sent.
 
 mod audit_export;
 pub(crate) mod audit_log;

@@ -1,7 +1,7 @@
 //! The body of an operation: `{"reason":"…"}`.
 //!
-//! A reason has 1 to [`REASON_CHARS`] characters and no space at either end. The body has no other member: one that an
-//! operation passed over could be a switch such as a dry run.
+//! A reason has 1 to [`REASON_CHARS`] characters and no space at either end. The body has no other member: one that was
+//! ignored could be a switch such as a dry run.
 
 use serde_json::Value;
 

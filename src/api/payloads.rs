@@ -1,7 +1,7 @@
-//! `POST /v1/payloads/{payload}/resend`, `/release`, `/drop`: the decision of an operator about a payload.
+//! `POST /v1/payloads/{payload}/resend`, `/release`, `/drop`: an operator's decision about a payload.
 //!
 //! # Invariants
-//! A decision has a reason. A 200 means that the state of the payload changed, and says from what to what.
+//! A decision has a reason. A 200 means that the state of the payload changed, and reports both states.
 
 use serde::Serialize;
 
@@ -38,7 +38,7 @@ pub(crate) async fn decide_payload(
         return Err(problems::not_parked(state));
     }
     if !decided.send.is_empty() {
-        // A message that does not go out is the ledger's, which sends it in a minute.
+        // The ledger sends a lost message again after a minute.
         let _sent = services.send_queue().send(&decided.send).await;
     }
     Ok(Reply::json(&DecisionResponse { payload: id.handle(), before, state }))

@@ -2,8 +2,8 @@
 //!
 //! # Invariants
 //! Nothing is read before the client asks for the next piece, and one batch at a time. A stream that cannot continue
-//! ends with a trailer that has the reason and the cursor to continue at. A request for a field that exists nowhere ends
-//! with a trailer that says so.
+//! ends with a trailer that has the reason and the cursor to continue at. If the request names a field that exists
+//! nowhere, the trailer warns of it.
 
 use std::borrow::Cow;
 use std::rc::Rc;
@@ -26,27 +26,27 @@ use crate::query::{QueryCursor, QueryEnd, QueryError, QueryLine, QueryRun, Query
 use crate::services::Services;
 use crate::span_reader::ReadStats;
 
-/// The last line of a Logpull response that broke off.
+/// The last line of a Logpull response that was interrupted.
 const LOGPULL_BROKEN: &str = "Error streaming data.\n";
 
 /// A request for the records of a time range.
 pub(crate) struct RangeRequest {
-    /// What the caller sees, and through which filter.
+    /// The caller's view of the records, with the filter.
     pub(crate) view: RecordView,
     pub(crate) range: TimeRange,
-    /// The share of the records, above 0 and up to 1.
+    /// The share of the records to return, above 0 and up to 1.
     pub(crate) sample: Option<f64>,
-    /// The most records to return.
+    /// Maximum number of records to return.
     pub(crate) limit: Option<u64>,
-    /// Where an earlier stream ended.
+    /// The cursor at which an earlier stream ended.
     pub(crate) cursor: Option<String>,
-    /// Returns only records of objects whose keys start with this; `{DATE}` stands for any day.
+    /// The prefix of the keys of objects to read; `{DATE}` stands for any day.
     pub(crate) key_prefix: Option<String>,
-    /// The fields of the request that no list has; the trailer warns of those that no record has either.
+    /// The unlisted fields of the request; the trailer warns of those that no record has either.
     pub(crate) unseen: UnseenFields,
 }
 
-/// How a stream separates its records and how it ends.
+/// The separators and the end of a stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum StreamFormat {
     /// Lines of JSON. The trailer is a last line that starts with `{"raydex":`.
@@ -61,20 +61,19 @@ pub(crate) enum StreamFormat {
     },
     /// One JSON document, with the trailer after the records.
     Document,
-    /// Lines of JSON as Logpull writes them. A stream that breaks off ends with Logpull's own line.
+    /// Lines of JSON as written by Logpull. A stream that is interrupted ends with Logpull's own line.
     Logpull,
 }
 
-/// The last part of a stream: how it ended, where it continues, and what it took.
+/// The last part of a stream: its end, its continuation and its cost.
 #[derive(Serialize)]
 struct StreamTrailer<'a> {
-    /// Every record of the range was returned.
     /// Whether the answer has every record of the range.
     complete: bool,
-    /// Why it may not, apart from a cursor or an error.
+    /// The reasons why it may not, apart from a cursor or an error.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     missing: Vec<MissingReason>,
-    /// The stream ended before its range, by its budget or by an error.
+    /// Whether the stream ended before its range, because of its budget or an error.
     truncated: bool,
     cursor: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -85,20 +84,20 @@ struct StreamTrailer<'a> {
     elapsed_ms: i64,
 }
 
-/// How a stream ended.
+/// The reason why a stream ended.
 enum StreamEnd {
-    /// The query ended: it is complete, or at a limit or its budget.
+    /// The query ended: complete, at a limit, or at its budget.
     Query(QueryEnd),
-    /// A problem broke the stream off; it continues at the cursor.
+    /// A problem interrupted the stream; it can continue at the cursor.
     Broken(Box<Problem>, QueryCursor),
 }
 
-/// The share of the records that a parameter asks for: above 0, and up to 1.
+/// Parses a share of the records: above 0, and up to 1.
 pub(crate) fn parse_share(text: &str) -> Option<f64> {
     text.parse().ok().filter(|share| *share > 0.0 && *share <= 1.0)
 }
 
-/// Answers with the stream of the records that the request asks for.
+/// Answers with the stream of the requested records.
 pub(crate) async fn stream_range<D: Services + 'static>(
     services: &Rc<D>,
     request: RangeRequest,
@@ -139,7 +138,7 @@ pub(crate) async fn stream_range<D: Services + 'static>(
     Ok(Reply::streaming(media_type, pieces.boxed_local()))
 }
 
-/// What a stream writes next.
+/// The next part that a stream writes.
 #[derive(PartialEq, Eq)]
 enum StreamPhase {
     Start,
@@ -159,12 +158,12 @@ struct ResponseStream<D: Services> {
     format: StreamFormat,
     started_ms: i64,
     phase: StreamPhase,
-    /// No record is written yet.
+    /// Whether no record was written yet.
     is_first: bool,
     _reservation: Reservation,
 }
 
-/// Shows of each record what the caller sees of it, and looks for the fields that no list has.
+/// Shows the caller's view of each record, and searches it for the unlisted fields.
 struct ViewSink<'s> {
     view: &'s RecordView,
     unseen: &'s mut UnseenFields,
@@ -179,7 +178,7 @@ impl RecordSink for ViewSink<'_> {
 
     fn view<'l>(&mut self, zone: Option<&str>, line: &'l [u8]) -> Option<Cow<'l, [u8]>> {
         let shown = self.view.show(zone, line)?;
-        // Names that look like tokens are masked too, so that a role sees by them no more than by its records.
+        // Names that look like tokens are masked here too, so that they reveal no more to a role than its records do.
         if !self.view.is_verbatim() {
             self.unseen.take(&shown);
         }
@@ -188,7 +187,7 @@ impl RecordSink for ViewSink<'_> {
 }
 
 impl<D: Services> ResponseStream<D> {
-    /// The next piece, which is not empty; `None` at the end.
+    /// Returns the next piece, which is not empty; `None` at the end.
     async fn next_piece(&mut self) -> Option<Vec<u8>> {
         let mut out = Vec::new();
         if self.phase == StreamPhase::Start {
@@ -238,7 +237,7 @@ impl<D: Services> ResponseStream<D> {
         }
     }
 
-    /// Why records may be missing although all batches were read; asked only where the answer says it.
+    /// Returns why records may be missing although all batches were read; checked only if the answer reports it.
     async fn missing_reasons(&self) -> Result<Vec<MissingReason>, BackendError> {
         let is_said = match self.format {
             StreamFormat::Document => true,
@@ -270,7 +269,7 @@ impl<D: Services> ResponseStream<D> {
         self.is_first = false;
     }
 
-    /// Writes what follows the records.
+    /// Writes the part after the records.
     fn write_end(&mut self, out: &mut Vec<u8>, end: StreamEnd, missing: Vec<MissingReason>) {
         self.phase = StreamPhase::End;
         let stats = *self.run.stats();
@@ -299,7 +298,7 @@ impl<D: Services> ResponseStream<D> {
     }
 }
 
-/// Whether a key starts with the prefix, in which `{DATE}` stands for the eight digits of a day.
+/// Returns whether a key starts with the prefix, in which `{DATE}` stands for the eight digits of a day.
 fn matches_prefix(key: &str, prefix: &str) -> bool {
     let Some((before, after)) = prefix.split_once("{DATE}") else { return key.starts_with(prefix) };
     let Some(rest) = key.strip_prefix(before) else { return false };

@@ -1,8 +1,8 @@
-//! `POST /v1/rays`: many rays at once, a line of JSON for each as it is found.
+//! `POST /v1/rays`: looks up many rays, and returns a line of JSON for each as soon as it is found.
 //!
 //! # Invariants
-//! Every ray of the body gets exactly one line, found or not, which names it by its index in the body. A lookup that
-//! fails does not affect the others.
+//! Every ray in the body gets exactly one line, found or not, which names it by its index in the body. A failed lookup
+//! does not affect the others.
 
 use std::rc::Rc;
 
@@ -38,12 +38,12 @@ struct RayLine<'a> {
     cost: Option<LookupCost>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     warnings: Vec<FieldWarning>,
-    /// Why there are no records.
+    /// The reason why there are no records.
     #[serde(skip_serializing_if = "Option::is_none")]
     problem: Option<Problem>,
 }
 
-/// Looks up every ray of the body, [`LOOKUPS_AT_ONCE`] at a time, and streams each line when it is ready.
+/// Looks up every ray in the body, [`LOOKUPS_AT_ONCE`] at a time, and streams each line when it is ready.
 pub(crate) fn look_up_rays<D: Services + 'static>(
     config: &Config,
     services: &Rc<D>,

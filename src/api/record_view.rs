@@ -1,4 +1,4 @@
-//! The records that a caller sees, of one dataset or of several: restricted to the caller's zones, filtered and masked.
+//! The records that a caller sees, of one or several datasets: restricted to the caller's zones, filtered and masked.
 //!
 //! # Invariants
 //! A record of another zone does not exist for the caller. A filter applies to what the caller sees, so that filtering
@@ -14,18 +14,18 @@ use crate::mask::{Disclosure, Role, fields, mask_line, nearest_field, prunes, sh
 use crate::query::PruningFilter;
 use crate::record::Dataset;
 
-/// The view of a caller on the records of one dataset.
+/// A caller's view of the records of one dataset.
 #[derive(Debug, Clone)]
 pub(crate) struct RecordView {
     caller: Caller,
     dataset: Dataset,
     filter: Option<Filter>,
-    /// The filter reads fields that are masked for this caller, so it applies to the masked record.
+    /// Whether the filter reads fields that are masked for this caller, and so applies to the masked record.
     masked_first: bool,
 }
 
 impl RecordView {
-    /// The view of `caller` on the records of `dataset` that pass `filter`.
+    /// Creates the view of `caller` on the records of `dataset` that match `filter`.
     ///
     /// # Errors
     /// The [`Problem`] of a dataset or a field that the caller may not see.
@@ -38,7 +38,7 @@ impl RecordView {
         Ok(Self::unchecked(caller, dataset, filter))
     }
 
-    /// The view of a caller who may see the dataset and the fields of the filter.
+    /// Creates the view of a caller who may see the dataset and the fields of the filter.
     fn unchecked(caller: &Caller, dataset: Dataset, filter: Option<Filter>) -> Self {
         let masked_first = reads(filter.as_ref(), |field| shown(caller.role, dataset, field) != Disclosure::Verbatim);
         Self { caller: caller.clone(), dataset, filter, masked_first }
@@ -48,29 +48,30 @@ impl RecordView {
         self.dataset
     }
 
-    /// Whether the record is of a zone of the caller; `zone` is that of records that do not say it themselves.
+    /// Returns whether the record is in one of the caller's zones; `zone` is that of records that do not name it
+    /// themselves.
     pub(crate) fn is_visible(&self, zone: Option<&str>, line: &[u8]) -> bool {
         self.caller.sees(self.dataset, zone, line)
     }
 
-    /// Whether the caller is restricted to some zones.
+    /// Returns whether the caller is restricted to some zones.
     pub(crate) const fn is_zone_restricted(&self) -> bool {
         self.caller.zones.is_some()
     }
 
-    /// Whether the caller sees records as they are stored.
+    /// Returns whether the caller sees records as stored.
     pub(crate) fn is_verbatim(&self) -> bool {
         self.caller.role == Role::Forensics
     }
 
-    /// What the caller sees of the stored line; `None` where it is another zone's or does not pass the filter.
+    /// Returns the caller's view of the stored line; `None` if it is of another zone or does not match the filter.
     pub(crate) fn view<'a>(&self, zone: Option<&str>, line: &'a [u8]) -> Option<Cow<'a, [u8]>> {
         let is_selected = self.stored_filter().is_none_or(|filter| filter.accepts(line) == Ok(true));
         if is_selected { self.show(zone, line) } else { None }
     }
 
-    /// What the caller sees of a stored line that passes the [stored filter](Self::stored_filter); `None` where it is
-    /// another zone's, or the filter applies to what the caller sees and does not pass that.
+    /// Returns the caller's view of a stored line that matches the [stored filter](Self::stored_filter); `None` if it
+    /// is of another zone, or the filter applies to the view and does not match it.
     pub(crate) fn show<'a>(&self, zone: Option<&str>, line: &'a [u8]) -> Option<Cow<'a, [u8]>> {
         if !self.is_visible(zone, line) {
             return None;
@@ -87,14 +88,13 @@ impl RecordView {
         filter.is_none_or(|filter| filter.accepts(&shown) == Ok(true)).then_some(shown)
     }
 
-    /// The filter, where it reads only fields that the caller sees as they are stored, so that it applies to stored
-    /// lines.
+    /// Returns the filter, if it applies to stored lines because it reads only fields that the caller sees as stored.
     pub(crate) fn stored_filter(&self) -> Option<&Filter> {
         self.filter.as_ref().filter(|_| !self.masked_first)
     }
 
-    /// The filter that may skip whole batches. It has only the conditions on fields that the caller sees unmasked, so
-    /// that the work which a query saves reveals nothing about the others.
+    /// Returns the filter that may skip whole batches. Only conditions on fields that the caller sees unmasked can rule
+    /// out a batch, so that the saved work reveals nothing about the other fields.
     pub(crate) fn pruning_filter(&self) -> Option<PruningFilter> {
         let filter = self.filter.clone()?;
         let (role, dataset) = (self.caller.role, self.dataset);
@@ -110,12 +110,12 @@ impl RecordView {
     }
 }
 
-/// Whether the filter reads a field that satisfies `of`.
+/// Returns whether the filter reads a field that satisfies `of`.
 fn reads(filter: Option<&Filter>, of: impl Fn(&str) -> bool) -> bool {
     filter.is_some_and(|filter| filter.fields().any(of))
 }
 
-/// Refuses a filter that reads a hidden field; one that no list has gets the listed name that it resembles as a hint.
+/// Refuses a filter that reads a hidden field; for an unlisted field, the hint is the listed name that it resembles.
 fn check_fields(
     filter: Option<&Filter>,
     datasets: &[Dataset],
@@ -126,16 +126,16 @@ fn check_fields(
     hidden.map_or(Ok(()), |field| Err(problems::field_masked(nearest_field(datasets, field))))
 }
 
-/// The views of a caller on the datasets that a lookup searches.
+/// A caller's views of the datasets that a lookup searches.
 #[derive(Debug, Clone)]
 pub(crate) struct DatasetViews(Vec<RecordView>);
 
 impl DatasetViews {
-    /// What `caller` sees, through `filter`, of the dataset `named`, or of every dataset with a ray that they may see.
+    /// Creates the views of `caller`, through `filter`, of the dataset `named`, or of every dataset with a ray that
+    /// they may see.
     ///
-    /// A filter is refused where it names a field that is hidden in one of these datasets. A field that a dataset does
-    /// not have counts only where none of them has it: there the filter reads what the caller sees, which is no such
-    /// field.
+    /// A filter is refused if it names a field that is hidden in one of these datasets. A field that a dataset lacks is
+    /// checked only if all of them lack it: the filter then reads the caller's view, which has no such field.
     ///
     /// # Errors
     /// The [`Problem`] of a dataset or a field that the caller may not see.
@@ -156,27 +156,27 @@ impl DatasetViews {
         Ok(Self(datasets.into_iter().map(view).collect()))
     }
 
-    /// The datasets, in the order of [`Dataset::WITH_RAY`].
+    /// Returns the datasets, in the order of [`Dataset::WITH_RAY`].
     pub(crate) fn datasets(&self) -> Vec<Dataset> {
         self.0.iter().map(RecordView::dataset).collect()
     }
 
-    /// Whether the record is of a zone of the caller.
+    /// Returns whether the record is in one of the caller's zones.
     pub(crate) fn is_visible(&self, record: &FoundRecord) -> bool {
         self.of(record.dataset).is_some_and(|view| view.is_visible(record.zone.as_deref(), &record.line))
     }
 
-    /// Whether the caller is restricted to some zones of one of these datasets.
+    /// Returns whether the caller is restricted to some zones in any of these datasets.
     pub(crate) fn is_zone_restricted(&self) -> bool {
         self.0.iter().any(RecordView::is_zone_restricted)
     }
 
-    /// Whether the caller sees records as they are stored.
+    /// Returns whether the caller sees records as stored.
     pub(crate) fn is_verbatim(&self) -> bool {
         self.0.iter().all(RecordView::is_verbatim)
     }
 
-    /// What the caller sees of the record; `None` where it is another zone's or does not pass the filter.
+    /// Returns the caller's view of the record; `None` if it is of another zone or does not match the filter.
     pub(crate) fn view<'a>(&self, record: &'a FoundRecord) -> Option<Cow<'a, [u8]>> {
         self.of(record.dataset)?.view(record.zone.as_deref(), &record.line)
     }
@@ -186,24 +186,25 @@ impl DatasetViews {
     }
 }
 
-/// The dataset that the query names, or `http_requests`.
+/// Returns the dataset named in the query, or `http_requests`.
 pub(crate) fn parse_dataset<B>(request: &HttpRequest<B>) -> Result<Dataset, Problem> {
     Ok(parse_named_dataset(request)?.unwrap_or(Dataset::HttpRequests))
 }
 
-/// The dataset with a ray that the query names, if it names one.
+/// Returns the dataset with a ray that is named in the query, if any.
 pub(crate) fn parse_lookup_dataset<B>(request: &HttpRequest<B>) -> Result<Option<Dataset>, Problem> {
     let named = parse_named_dataset(request)?;
     if named.is_none_or(Dataset::has_ray) { Ok(named) } else { Err(problems::dataset_without_ray()) }
 }
 
-/// The dataset that the query names, if it names one.
+/// Returns the dataset named in the query, if any.
 fn parse_named_dataset<B>(request: &HttpRequest<B>) -> Result<Option<Dataset>, Problem> {
     let named = request.parameter("dataset");
     named.map(|name| Dataset::from_name(&name).ok_or_else(problems::bad_dataset)).transpose()
 }
 
-/// Parses the parameter `filter`. An empty one is refused, since it would show everything where a client meant to filter.
+/// Parses the parameter `filter`. An empty one is refused, since it would show everything to a client that meant to
+/// filter.
 pub(crate) fn parse_filter<B>(request: &HttpRequest<B>) -> Result<Option<Filter>, Problem> {
     let text = request.parameter("filter");
     text.map(|text| Filter::parse(&text).map_err(|error| problems::bad_filter(&error))).transpose()

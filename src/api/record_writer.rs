@@ -1,4 +1,4 @@
-//! The formats of records in an answer: which one a request accepts, and how one record is written in it.
+//! The formats of records in an answer: choosing the one that a request accepts, and writing a record in it.
 //!
 //! # Invariants
 //! A native record is the stored line, byte for byte, unless fields are selected or masked.
@@ -42,12 +42,12 @@ impl RecordFormat {
         }
     }
 
-    /// Whether an answer in this format has the columns of one dataset, and so the records of that dataset only.
+    /// Returns whether answers in this format have the columns of one dataset, and so only records of that dataset.
     pub(super) const fn is_of_one_dataset(self) -> bool {
         matches!(self, Self::Partner | Self::Csv)
     }
 
-    /// The media type of an answer in this format.
+    /// Returns the media type of an answer in this format.
     pub(crate) const fn media_type(self) -> &'static str {
         match self {
             Self::Json => JSON,
@@ -57,7 +57,7 @@ impl RecordFormat {
         }
     }
 
-    /// The format that the header `Accept` prefers; of several with equal weight the first.
+    /// Returns the format that the header `Accept` prefers; among equal weights, the first.
     fn accepted(accept: &str) -> Option<Self> {
         preferred(accept, |media_type| {
             Self::ALL.into_iter().find(|form| form.media_type().split(';').next() == Some(media_type))
@@ -65,7 +65,7 @@ impl RecordFormat {
     }
 }
 
-/// Writes records in a format, with the fields and the timestamps that the query selects.
+/// Writes records in a format, with the selected fields and timestamps.
 #[derive(Debug, Clone)]
 pub(crate) struct RecordWriter {
     pub(crate) format: RecordFormat,
@@ -75,7 +75,7 @@ pub(crate) struct RecordWriter {
 }
 
 impl RecordWriter {
-    /// The writer for the format that the request accepts, or for `default`.
+    /// Creates a writer in the format that the request accepts, or in `default`.
     ///
     /// # Errors
     /// The [`Problem`] of an invalid parameter.
@@ -120,7 +120,7 @@ impl RecordWriter {
         })
     }
 
-    /// The writer for records inside a JSON document, whatever format the request accepts.
+    /// Creates a writer of records inside a JSON document, whatever format the request accepts.
     ///
     /// # Errors
     /// The [`Problem`] of an invalid parameter.
@@ -128,7 +128,7 @@ impl RecordWriter {
         Self::new(config, request, dataset, RecordFormat::Json)
     }
 
-    /// The writer for lines as Logpull and the Logs Engine return them.
+    /// Creates a writer of lines as returned by Logpull and the Logs Engine.
     pub(crate) fn for_lines(config: &Config, projection: FieldProjection) -> Self {
         Self { format: RecordFormat::Native, projection, columns: Vec::new(), partner: config.partner.clone() }
     }
@@ -140,7 +140,7 @@ impl RecordWriter {
         }
     }
 
-    /// Writes all records, which are masked for the caller already.
+    /// Writes all records, which are already masked for the caller.
     pub(crate) fn page<'a>(&self, seen: impl Iterator<Item = &'a [u8]>) -> Vec<u8> {
         let mut page = Vec::new();
         self.begin(&mut page);
@@ -150,8 +150,8 @@ impl RecordWriter {
         page
     }
 
-    /// Appends the masked record `seen` and its newline. A line that cannot be rendered appends nothing; a lookup does
-    /// not find such lines.
+    /// Appends the masked record `seen` and a newline. Appends nothing for a line that cannot be rendered; a lookup
+    /// does not find such lines.
     pub(crate) fn write(&self, out: &mut Vec<u8>, seen: &[u8]) {
         let _outcome = match self.format {
             RecordFormat::Partner => write_partner_line(out, seen, &self.partner).map(drop),
@@ -176,7 +176,7 @@ impl RecordWriter {
         write_csv_row(out, &spelled, &self.columns)
     }
 
-    /// Appends the record as one object, without a newline: in a document as its text, which every reader of JSON can read.
+    /// Appends the record as one object, without a newline: inside a document, as text that every JSON parser can read.
     pub(crate) fn write_object(&self, out: &mut Vec<u8>, seen: &[u8]) -> Result<(), crate::record::RecordError> {
         if self.projection.is_whole() {
             if self.format == RecordFormat::Json {
@@ -190,7 +190,7 @@ impl RecordWriter {
     }
 }
 
-/// Parses the parameter `fields`, names separated by commas; a name that is given twice counts once.
+/// Parses the parameter `fields`, names separated by commas; a repeated name counts once.
 pub(crate) fn parse_fields<B>(request: &HttpRequest<B>) -> Result<Option<Vec<String>>, Problem> {
     let Some(text) = request.parameter("fields") else { return Ok(None) };
     let mut seen = BTreeSet::new();

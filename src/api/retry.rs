@@ -32,10 +32,10 @@ impl From<LookupError> for AttemptError {
     }
 }
 
-/// Attempts the work until it no longer lacks memory, for [`BUSY_MS`] at most.
+/// Retries the work for at most [`BUSY_MS`] while it runs out of memory.
 ///
 /// # Errors
-/// The [`Problem`] of the work, or [`problems::busy`] where the memory did not come in time.
+/// The [`Problem`] of the work, or [`problems::busy`] if no memory was released in time.
 pub(crate) async fn retry_while_out_of_memory<T>(
     services: &impl Services,
     reservation: &Reservation,
@@ -44,7 +44,7 @@ pub(crate) async fn retry_while_out_of_memory<T>(
     retry_for(BUSY_MS, services, reservation, work).await
 }
 
-/// The same, for another wait. Between two attempts nothing is reserved.
+/// Like [`retry_while_out_of_memory`], with another time limit. Nothing is reserved between two attempts.
 pub(crate) async fn retry_for<T>(
     wait_ms: i64,
     services: &impl Services,

@@ -1,8 +1,8 @@
-//! `GET /v1/stats`: the sums of all ledgers, and why payloads wait.
+//! `GET /v1/stats`: the sums of all ledgers, and the reasons why payloads wait.
 //!
 //! # Invariants
-//! Every count is present, zeroes too. Each ledger is checked for itself, so the alarm is raised even if the errors of
-//! two ledgers cancel each other in the sum.
+//! Every count is present, even if it is zero. Each ledger is checked individually, so the alarm is raised even if the
+//! errors of two ledgers cancel each other in the sum.
 
 use std::collections::BTreeMap;
 
@@ -19,7 +19,7 @@ use crate::ledger::health::DeliveryHealth;
 use crate::limits::{CONCURRENT_CALLS, LEDGERS_READ};
 use crate::services::Services;
 
-/// The alarm for lines that came in without a known outcome.
+/// The alarm for lines without a known outcome.
 const UNACCOUNTED_ALARM: &str = "unaccounted";
 
 #[derive(Serialize)]
@@ -29,13 +29,13 @@ struct StatsResponse {
     delivery: DeliveryHealthResponse,
     ledgers: LedgerCounts,
     dead_letters: u64,
-    /// Events for which there was nothing to do, by reason.
+    /// Number of events that required no work, by reason.
     ignored_events: BTreeMap<String, u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     alarm: Option<&'static str>,
 }
 
-/// Answers with the sums of the newest ledgers, at most `ledgers` of them.
+/// Answers with the sums of the newest ledgers, at most `ledgers`.
 pub(crate) async fn get_stats<Y>(
     config: &Config,
     services: &impl Services,
@@ -54,9 +54,9 @@ pub(crate) struct SummedBooks {
     pub(crate) totals: LedgerTotals,
     pub(crate) delivery: DeliveryHealth,
     pub(crate) ledgers: LedgerCounts,
-    /// Dead letters that are not redriven.
+    /// Number of dead letters that were not redriven.
     pub(crate) dead_letters: u64,
-    /// Events for which there was nothing to do, by reason.
+    /// Number of events that required no work, by reason.
     pub(crate) ignored_events: BTreeMap<String, u64>,
     /// Whether every ledger balances.
     pub(crate) balanced: bool,

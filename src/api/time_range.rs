@@ -1,6 +1,6 @@
 //! The time range of a request: `start` inclusive, `end` exclusive.
 //!
-//! [`parse_instant`] says what an instant is. A range is never empty, and begins in the past.
+//! [`parse_instant`] defines the formats of an instant. A range is never empty, and begins in the past.
 
 use crate::http::{HttpRequest, Problem, parse_instant, problems};
 
@@ -16,12 +16,12 @@ pub(crate) struct TimeRange {
 }
 
 impl TimeRange {
-    /// The start in Unix milliseconds, rounded down.
+    /// Returns the start in Unix milliseconds, rounded down.
     pub(crate) const fn start_ms(&self) -> i64 {
         self.start_ns.div_euclid(NS_PER_MS)
     }
 
-    /// The end in Unix milliseconds, rounded up.
+    /// Returns the end in Unix milliseconds, rounded up.
     pub(crate) const fn end_ms(&self) -> i64 {
         self.end_ns.div_euclid(NS_PER_MS) + (self.end_ns.rem_euclid(NS_PER_MS) > 0) as i64
     }
@@ -41,7 +41,7 @@ pub(crate) fn parse_range<B>(request: &HttpRequest<B>, now_ms: i64) -> Result<Ti
     if start_ns < end_ns { Ok(TimeRange { start_ns, end_ns }) } else { Err(problems::empty_range()) }
 }
 
-/// The formats of an instant, as problems list them.
+/// The formats of an instant, as listed in problems.
 const INSTANT: &str = "a time: RFC 3339, or Unix seconds, milliseconds, microseconds or nanoseconds";
 
 fn instant_parameter<B>(request: &HttpRequest<B>, name: &'static str) -> Result<Option<i64>, Problem> {

@@ -1,4 +1,4 @@
-//! The JSON of totals, batches, plans, payloads and of why they wait, which several answers share.
+//! The JSON of totals, batches, plans, payloads and the reasons why they wait, shared by several answers.
 //!
 //! Instants are RFC 3339 or null. Everything that an operation accepts is named by its handle.
 
@@ -16,7 +16,7 @@ use crate::ledger::waiting::WaitCause;
 use crate::ledger::{BatchState, DeliveryId, DeliveryPlan, DeliveryState, DeliveryWindow, PlanOptions};
 use crate::time::rfc3339;
 
-/// Adds a zero for every state that the totals do not have.
+/// Adds a zero for every state that the totals lack.
 pub(crate) fn with_all_states(mut books: LedgerTotals) -> LedgerTotals {
     for state in BatchState::ALL {
         books.batches.entry(state.name().into()).or_default();
@@ -48,7 +48,7 @@ pub(crate) struct BatchResponse {
     counts: LineCounts,
 }
 
-/// The bucket, key and entity tag of a version of an object.
+/// The bucket, key and entity tag of an object version.
 #[derive(Serialize)]
 struct ObjectResponse {
     key: String,
@@ -115,7 +115,7 @@ pub(crate) struct PlanResponse {
     repair: Option<RepairResponse>,
 }
 
-/// The lines of a plan that are in other payloads.
+/// The lines of a plan that are already in other payloads.
 #[derive(Serialize)]
 struct DuplicatesResponse {
     lines: u64,
@@ -124,14 +124,14 @@ struct DuplicatesResponse {
     listed: Vec<DuplicateLine>,
 }
 
-/// Which plan a plan repairs, and how many lines it covers.
+/// The plan that a repair repairs, and the number of lines that it covers.
 #[derive(Serialize)]
 struct RepairResponse {
     plan: u32,
     lines: usize,
 }
 
-/// A window of time in RFC 3339; null at an end that is open.
+/// A window of time in RFC 3339; null at an open end.
 #[derive(Serialize)]
 struct WindowResponse {
     start: Option<String>,
@@ -139,7 +139,7 @@ struct WindowResponse {
 }
 
 impl PlanResponse {
-    /// The plan, with what the seal says of its duplicates.
+    /// Creates the JSON of a plan, with the duplicates recorded by its seal.
     pub(crate) fn new(plan: DeliveryPlan, duplicates: &[PlanDuplicates], payloads: &[PayloadView]) -> Self {
         let DeliveryPlan { number, windows, options, repair } = plan;
         let instant = |at: i64, never: i64| (at != never).then(|| rfc3339(at));
@@ -220,10 +220,10 @@ impl From<PayloadView> for PayloadResponse {
     }
 }
 
-/// Why payloads wait.
+/// The reasons why payloads wait.
 #[derive(Serialize)]
 pub(crate) struct DeliveryHealthResponse {
-    /// Whether the settings of a delivery are there.
+    /// Whether delivery is configured.
     enabled: bool,
     breaker: BreakerResponse,
     breakers: BTreeMap<String, u64>,
@@ -239,7 +239,7 @@ struct BreakerResponse {
     reason: Option<String>,
 }
 
-/// An answer of the partner that was no success; without a status if none came.
+/// An unsuccessful answer of the partner; without a status if it did not answer.
 #[derive(Serialize)]
 struct RefusalResponse {
     status: Option<u16>,
@@ -247,7 +247,7 @@ struct RefusalResponse {
     at: String,
 }
 
-/// The payload that waits longest, and since when.
+/// The payload that has waited longest, and since when.
 #[derive(Serialize)]
 struct PendingResponse {
     since: String,
@@ -255,7 +255,7 @@ struct PendingResponse {
 }
 
 impl DeliveryHealthResponse {
-    /// The JSON of this health in a deployment that delivers, or does not.
+    /// Creates the JSON of this health; `enabled` says whether the deployment delivers.
     pub(crate) fn new(health: DeliveryHealth, enabled: bool) -> Self {
         let DeliveryHealth { breaker, mut breakers, last_refusal, oldest_pending } = health;
         for state in BreakerState::ALL {
@@ -278,7 +278,7 @@ impl DeliveryHealthResponse {
     }
 }
 
-/// The handles of the two payloads that a split creates.
+/// Returns the handles of the two payloads that a split creates.
 fn split_handles(handle: &str) -> Option<[String; 2]> {
     let payload = DeliveryId::from_handle(handle)?;
     Some(payload.split_indexes().map(|index| DeliveryId { index, ..payload.clone() }.handle()))
