@@ -67,7 +67,7 @@ pub const MAX_RAY_SKEW_MS: i64 = 5_000;
 pub const MAX_SHARDS: usize = 9_000;
 
 /// Number of prefixes in a row of the occupancy map, one bit each: 31 days in 512 bytes. Each new prefix (one per 655
-/// s) rewrites its row, whatever its length, and eight rows fit into a page of the database. A search over a month
+/// s) rewrites its row, regardless of its length, and eight rows fit into a page of the database. A search over a month
 /// reads two rows, one over all times 256; rows of a day would be 8,000.
 pub const OCCUPANCY_ROW: u32 = 4_096;
 

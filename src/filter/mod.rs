@@ -14,7 +14,7 @@
 //!
 //! * Types drift in Logpush (`"BotScore":"20"` and `20`), so a number and a string that spells it are the same
 //!   number, in the filter and in the record; two strings are compared as strings. A number is compared exactly,
-//!   whatever its size, and counts as text if text is required. `true` equals `"true"`.
+//!   regardless of its size, and counts as text if text is required. `true` equals `"true"`.
 //! * A field that is absent, `null`, an object, or of a type that the operator does not support, does not match.
 //! * An operator with `!` is the exact complement of the one without: an absent field satisfies `!eq`.
 //!

@@ -111,7 +111,7 @@ impl RejectedLines {
         self.0.iter().map(|(code, offsets)| (code.clone(), offsets.len() as u64)).collect()
     }
 
-    /// Returns the offsets of all lines, whatever the reason.
+    /// Returns the offsets of all lines, regardless of the reason.
     #[must_use]
     pub fn offsets(&self) -> LineOffsets {
         self.0.values().map(LineOffsets::iter).kmerge().collect()

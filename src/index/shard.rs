@@ -11,7 +11,7 @@
 //!
 //! # Invariants
 //!
-//! There is one entry per object key, whatever the dataset: that of the newest version offered. Every call is one
+//! There is one entry per object key, regardless of the dataset: that of the newest version offered. Every call is one
 //! transaction, and repeating it changes nothing. An answer depends only on the requested datasets.
 
 use super::calls::{
@@ -268,7 +268,7 @@ struct EntryId {
     number: i64,
 }
 
-/// Returns the entry of the object at `key`, whatever its dataset.
+/// Returns the entry of the object at `key`, regardless of its dataset.
 fn entry_of(sql: &impl SqlDatabase, key: &str) -> Result<Option<(EntryId, ObjectVersion)>, BackendError> {
     let rows = sql.run(
         "SELECT object_key, etag, uploaded_ms, size, dataset, number FROM entry_v1 WHERE object_key = ?",

@@ -1,4 +1,4 @@
-//! The server side of the ledger's calls: maps each call to its function, and sets the alarm where one changes it.
+//! The server side of the ledger's calls: maps each call to its function, and sets the alarm if a call changes it.
 
 use super::tables::note;
 use super::{completeness, deliveries, plans, replays, sources, tables, views, wake};

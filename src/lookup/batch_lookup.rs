@@ -137,7 +137,7 @@ async fn try_read_span<'a>(
     Ok(if sink.is_complete() { SpanOutcome::Complete(sink) } else { SpanOutcome::Incomplete })
 }
 
-/// Reads the object in full, whatever its version.
+/// Reads the object in full, regardless of its version.
 async fn scan_object(
     bucket: &impl Bucket,
     target: &LookupTarget<'_>,

@@ -227,7 +227,7 @@ impl<W: Services, P: PartnerClient, N: Fn() -> u32> PayloadSender<'_, W, P, N> {
         claimed: &ClaimedPayload,
         halves: [PackedPayload; 2],
     ) -> Result<Vec<DeliveryId>, BackendError> {
-        // Both go into one pack, whatever their size: together they are about as large as the original.
+        // Both go into one pack, regardless of their size: together they are about as large as the original.
         let mut packs = PackBuilder::new(usize::MAX);
         let _none_is_full = halves.map(|half| packs.add(half));
         let pack = packs.close();

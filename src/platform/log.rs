@@ -54,7 +54,7 @@ impl EventLog {
     }
 }
 
-/// Writes an error, whatever the configured level.
+/// Writes an error, regardless of the configured level.
 pub(super) fn error(event: &str, what: &impl Serialize) {
     EventLog(LogLevel::Error).write(LogLevel::Error, event, what);
 }

@@ -3,7 +3,7 @@
 //! # Invariants
 //!
 //! `Event.RayID` is the ray of the request that the Worker answered, and its subrequests are the children of that ray
-//! in `http_requests`. Times are in milliseconds, whatever the job's unit.
+//! in `http_requests`. Times are in milliseconds, regardless of the job's unit.
 
 use super::exchange::RequestExchange;
 use super::json::JsonLine;

@@ -1,4 +1,4 @@
-//! The round: a listing of the complete log bucket, whatever the names of its folders, a few pages per sweep.
+//! The round: a listing of the complete log bucket, regardless of the names of its folders, a few pages per sweep.
 //!
 //! Only this listing finds objects written today into the folder of an earlier day, or moved there under their old
 //! names. It selects objects by the time of their upload: those written since the previous round began, which may have
