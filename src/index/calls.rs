@@ -22,7 +22,7 @@ calls! {
 pub struct ObjectVersion {
     /// Its key in the bucket.
     pub key: String,
-    /// The ETag of the version.
+    /// The `ETag` of the version.
     pub etag: String,
     /// Unix milliseconds at which the version was written.
     pub uploaded_ms: i64,

@@ -61,7 +61,7 @@ impl ClaimKind {
 pub struct PlanName {
     /// The object's key in the log bucket.
     pub key: String,
-    /// The ETag of the object's version.
+    /// The `ETag` of the object's version.
     pub etag: String,
     /// The number of the plan.
     pub plan: u32,

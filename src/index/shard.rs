@@ -288,7 +288,7 @@ fn drop_entry(sql: &impl SqlDatabase, EntryId { dataset, number }: EntryId) -> R
     Ok(parts.rows_written + entry.rows_written)
 }
 
-/// Reads an object's key, ETag, time of upload and size from a row, starting at the column `from`.
+/// Reads an object's key, `ETag`, time of upload and size from a row, starting at the column `from`.
 fn object_of(row: &SqlRow, from: usize) -> Option<ObjectVersion> {
     let [SqlValue::Text(key), SqlValue::Text(etag)] = row.get(from..from + 2)? else { return None };
     let size = u64::try_from(row_integer(row, from + 3)?).ok()?;
