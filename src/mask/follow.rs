@@ -5,6 +5,7 @@ use super::FieldClass;
 use super::lists::{NAME_MEMBERS, VALUE_MEMBERS};
 use super::names::{ends_in_name, has_named_place, may_name, names_secret};
 use super::normal::normal;
+use super::own_words::is_own_word;
 use crate::record::FieldValue;
 
 /// Longest text that is the name of something.
@@ -58,7 +59,7 @@ impl ListCursor {
                 return false;
             }
             let text = normal(&text);
-            let names = may_name(&text);
+            let names = may_name(&text) && !is_own_word(&text);
             self.hide = names && ends_in_name(&text);
             self.hide_all |= names && has_named_place(&text);
         }

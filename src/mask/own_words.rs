@@ -1,4 +1,5 @@
-//! Words of Cloudflare's own that have the form of no word: they are long, or have digits or many capitals in them.
+//! Words of Cloudflare's own that have the form of no word: they are long, have digits or many
+//! capitals in them, or the name of a secret.
 //!
 //! `schemas/spellings.toml` lists them among all that its documentation gives; a test compares the two, and shows that
 //! every one of them is shown.
@@ -19,11 +20,16 @@ pub const OWN_WORDS: &[&str] = &[
     "l7ddos",
     "managedchallengeinteractivesolved",
     "managedchallengenoninteractivesolved",
+    "password_leaked",
+    "peerreset",
     "precursorinterstitialpagebypassed",
     "precursorinterstitialpageissued",
     "precursorinterstitialpagesolved",
     "reserved_ip6",
     "responsestreamdisconnected",
+    "upstreamreset",
+    "username_and_password_leaked",
+    "username_password_similar",
 ];
 
 /// Whether a text is one of them, in any case.
