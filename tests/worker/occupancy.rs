@@ -9,7 +9,7 @@ use super::spellings::gzip;
 
 /// Half a year without a batch lies between two of them; the third has a made-up time.
 const LINES: [&str; 3] = [
-    r#"{"RayID":"made-up","EdgeStartTimestamp":5}"#,
+    r#"{"RayID":"made-up","EdgeStartTimestamp":"1970-01-01T00:00:05Z"}"#,
     r#"{"RayID":"odd-1","EdgeStartTimestamp":"2025-09-28T08:42:25Z"}"#,
     r#"{"RayID":"odd-2","EdgeStartTimestamp":"2026-03-28T08:42:25Z"}"#,
 ];
