@@ -6,14 +6,17 @@
 //! rejected alone.
 
 use super::form::BatchForm;
-use super::marks::{LinePlace, LineSign, sign_of, wrapper_of};
+use super::marks::{LinePlace, LineSign, sign_of};
+use super::wrapper::{may_be_wrapper, wrapper_of};
 use super::{BatchError, BatchLine};
 use crate::limits::{EARLY_REJECTED_LINES, REJECTED_FROM, REJECTED_RATIO};
-use crate::record::RecordKey;
+use crate::record::{Dataset, RecordKey};
 
 /// Judges the form of an object, line by line.
 #[derive(Debug, Default)]
 pub struct FormJudge {
+    /// Ordinary records have no ray, so that its absence says nothing.
+    is_without_rays: bool,
     lines: u64,
     rejected: u64,
     /// Records of other datasets, which are rejected and yet say nothing against the form.
@@ -22,23 +25,32 @@ pub struct FormJudge {
     locatable: u64,
     /// What the first telling line looked like.
     hint: Option<BatchForm>,
+    /// The line that gave the hint, counted from one.
+    hinted_at: u64,
     /// The last line was `{` alone.
     is_after_brace: bool,
 }
 
 impl FormJudge {
+    /// A judge of a batch of this dataset.
+    #[must_use]
+    pub fn of(dataset: Dataset) -> Self {
+        Self { is_without_rays: !dataset.has_ray(), ..Self::default() }
+    }
+
     /// Takes a line that is a record.
     ///
     /// # Errors
-    /// [`BatchError::Form`] where the record is an object around records.
+    /// [`BatchError::Form`] where the record is an object around records, which a record with a ray is not.
     pub fn take_record(&mut self, key: &RecordKey, line: &[u8]) -> Result<(), BatchError> {
         self.lines += 1;
         self.is_after_brace = false;
-        if key.ray.is_some() || key.start.is_some() {
-            self.locatable += 1;
+        let is_located = key.ray.is_some() || key.start.is_some();
+        self.locatable += u64::from(is_located);
+        if key.ray.is_some() || is_located && self.is_without_rays && !may_be_wrapper(line) {
             return Ok(());
         }
-        wrapper_of(line).map_or(Ok(()), |form| Err(BatchError::Form(form)))
+        without_records_inside(line)
     }
 
     /// Takes a line that is not a record.
@@ -55,19 +67,40 @@ impl FormJudge {
         self.rejected += 1;
         self.is_after_brace = bytes.trim_ascii() == b"{";
         match sign {
-            LineSign::Mark(form) => return Err(BatchError::Form(form)),
-            LineSign::Hint(form) => self.hint = self.hint.or(Some(form)),
+            LineSign::Mark(form) => return Err(BatchError::Form(self.named(form))),
+            LineSign::Hint(form) => self.give_hint(form),
             LineSign::Damage => {}
         }
         let is_hopeless = self.rejected == self.lines && self.lines >= EARLY_REJECTED_LINES;
         if is_hopeless { Err(self.without_records()) } else { Ok(()) }
     }
 
+    fn give_hint(&mut self, form: BatchForm) {
+        if self.hint.is_none() {
+            (self.hint, self.hinted_at) = (Some(form), self.lines);
+        }
+    }
+
+    /// The form that a mark on this line shows. Commas may be those of a list that began on the line before.
+    fn named(&self, form: BatchForm) -> BatchForm {
+        let is_after_hint = self.hinted_at > 0 && self.hinted_at + 1 == self.lines;
+        let list =
+            self.hint.filter(|hint| is_after_hint && matches!(hint, BatchForm::JsonWrapper | BatchForm::JsonArray));
+        list.filter(|_| form == BatchForm::RecordDelimiter).unwrap_or(form)
+    }
+
     /// Takes a line that is a record, but not of the object's dataset.
-    pub const fn take_stray(&mut self) {
+    ///
+    /// # Errors
+    /// [`BatchError::Form`] where it is an object around records.
+    pub fn take_stray(&mut self, line: &BatchLine<'_>) -> Result<(), BatchError> {
         self.lines += 1;
         self.strays += 1;
         self.is_after_brace = false;
+        match line {
+            BatchLine::Text { bytes, .. } => without_records_inside(bytes),
+            BatchLine::TooLong { .. } => Ok(()),
+        }
     }
 
     /// The form of a line that has begun, and has no end yet.
@@ -125,6 +158,11 @@ impl FormJudge {
     pub fn without_records(&self) -> BatchError {
         BatchError::Form(self.hint.unwrap_or(BatchForm::NotNdjson))
     }
+}
+
+/// Refuses a line that is an object around records.
+fn without_records_inside(line: &[u8]) -> Result<(), BatchError> {
+    wrapper_of(line).map_or(Ok(()), |form| Err(BatchError::Form(form)))
 }
 
 #[cfg(test)]

@@ -6,11 +6,12 @@
 //! A line that was cut off, or that holds garbage, is no mark: it says nothing about the others.
 
 use memchr::memchr_iter;
-use serde::de::IgnoredAny;
 
 use super::file_kind::{file_of, is_wide};
 use super::form::BatchForm;
-use crate::limits::{DELIMITER_MARK, PREFIX_BRACES, PREFIX_MARK, WRAPPER_DEPTH};
+use super::json_text::{begins_object, object_length};
+use super::wrapper::is_record;
+use crate::limits::{DELIMITER_MARK, PREFIX_BRACES, PREFIX_MARK};
 use crate::record::fields::line_text;
 use crate::record::{RecordMembers, is_key_name, is_nested_record_name};
 
@@ -58,71 +59,6 @@ pub(super) fn sign_of(line: &[u8], place: LinePlace) -> LineSign {
     // A record that is cut off after one inside of it is not a record with text before it.
     let prefixed = || if text.starts_with(b"{") { None } else { prefixed(text) };
     sign.or_else(prefixed).or_else(|| delimited(text, place)).unwrap_or(LineSign::Damage)
-}
-
-/// The form that a record without ray and time gives away: an object around records.
-pub(super) fn wrapper_of(line: &[u8]) -> Option<BatchForm> {
-    let text = line_text(line);
-    let members = RecordMembers::parse(&text).ok()?;
-    if members.iter().any(|(name, _)| is_key_name(name)) {
-        return None;
-    }
-    holds_records(&members, 1).or_else(|| is_action(&members).then_some(BatchForm::BulkActions))
-}
-
-/// Whether members hold records below them, and how.
-fn holds_records(members: &RecordMembers<'_>, depth: u32) -> Option<BatchForm> {
-    let mut found = None;
-    for (_, value) in members.iter().filter(|(name, _)| !is_nested_record_name(name)) {
-        let (inner, is_list) = match value.strip_prefix('[').map(str::trim_start) {
-            Some(list) => (list.get(..object_length(list.as_bytes()).unwrap_or_default()).unwrap_or_default(), true),
-            None => (value, false),
-        };
-        let Ok(inner) = RecordMembers::parse(inner) else { continue };
-        let is_record = inner.iter().any(|(name, _)| is_key_name(name));
-        let form = match (is_record, is_list) {
-            (true, true) => Some(BatchForm::JsonWrapper),
-            (true, false) => Some(BatchForm::RecordWrapper),
-            (false, _) if depth < WRAPPER_DEPTH => holds_records(&inner, depth + 1),
-            (false, _) => None,
-        };
-        // One member with a record wraps that; several, or a list, are the whole batch.
-        match (found, form) {
-            (_, Some(BatchForm::JsonWrapper)) | (Some(_), Some(_)) => return Some(BatchForm::JsonWrapper),
-            (None, Some(form)) => found = Some(form),
-            (_, None) => {}
-        }
-    }
-    found
-}
-
-/// Whether the only member is an action of a bulk API, with nothing but metadata.
-fn is_action(members: &RecordMembers<'_>) -> bool {
-    let mut members = members.iter();
-    let (Some((name, value)), None) = (members.next(), members.next()) else { return false };
-    matches!(name, "index" | "create" | "update" | "delete") && value.starts_with('{')
-}
-
-/// The length of the JSON object that begins this text, if it comes to its end.
-fn object_length(text: &[u8]) -> Option<usize> {
-    if text.first() != Some(&b'{') {
-        return None;
-    }
-    let mut values = serde_json::Deserializer::from_slice(text).into_iter::<IgnoredAny>();
-    matches!(values.next(), Some(Ok(_))).then(|| values.byte_offset())
-}
-
-/// Whether an object with members, or an empty one, begins this text: garbage seldom does.
-fn begins_object(text: &[u8]) -> bool {
-    let after = text.strip_prefix(b"{").map(<[u8]>::trim_ascii_start);
-    after.is_some_and(|after| matches!(after.first(), None | Some(b'"' | b'}')))
-}
-
-/// Whether a whole object is a record, or is around records. A member that is left of a damaged record is neither.
-fn is_record(object: &[u8]) -> bool {
-    let text = line_text(object);
-    let has_key = RecordMembers::parse(&text).is_ok_and(|members| members.iter().any(|(name, _)| is_key_name(name)));
-    has_key || wrapper_of(object).is_some()
 }
 
 /// The sign of a form that the object shows: a mark only where that is a record.
@@ -294,7 +230,7 @@ fn delimited(text: &[u8], place: LinePlace) -> Option<LineSign> {
 
 #[cfg(test)]
 mod tests {
-    use super::{BatchForm, LinePlace, LineSign, sign_of, wrapper_of};
+    use super::{BatchForm, LinePlace, LineSign, sign_of};
 
     const RECORD: &str = r#"{"ClientIP":"192.0.2.1","RayID":"9e35512345678abc"}"#;
 
@@ -400,24 +336,5 @@ mod tests {
         assert_eq!(sign_of(wrapped.as_bytes(), cut), LineSign::Mark(BatchForm::JsonWrapper));
         assert_eq!(sign_of(&wrapped.as_bytes()[..30], cut), LineSign::Damage);
         assert_eq!(sign_of(&RECORD.as_bytes()[..20], cut), LineSign::Damage);
-    }
-
-    #[test]
-    fn object_around_records_is_known() {
-        for (line, form) in [
-            (format!(r#"{{"events":[{RECORD},{RECORD}]}}"#), Some(BatchForm::JsonWrapper)),
-            (format!(r#"{{"data":{{"result":{{"e":[{RECORD}]}}}}}}"#), Some(BatchForm::JsonWrapper)),
-            (format!(r#"{{"a":{RECORD},"b":{RECORD}}}"#), Some(BatchForm::JsonWrapper)),
-            (format!(r#"{{"time":1,"event":{RECORD}}}"#), Some(BatchForm::RecordWrapper)),
-            (r#"{"index":{"_index":"logs"}}"#.into(), Some(BatchForm::BulkActions)),
-            (r#"{"create":{}}"#.into(), Some(BatchForm::BulkActions)),
-            (r#"{"RayID":{"RayID":"9e35512345678abc"}}"#.into(), None),
-            (r#"{"Subrequests":[{"RayID":"9e35512345678abc"}]}"#.into(), None),
-            (r#"{"Event":{"RayID":"9e35512345678abc"}}"#.into(), None),
-            (r#"{"ClientIP":"192.0.2.1","Cookies":{"a":"b"},"x":[1,{"y":2}]}"#.into(), None),
-            ("{}".into(), None),
-        ] {
-            assert_eq!(wrapper_of(line.as_bytes()), form, "{line}");
-        }
     }
 }

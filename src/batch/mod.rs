@@ -13,6 +13,7 @@ mod file_kind;
 mod form;
 mod gzip;
 mod inflate;
+mod json_text;
 mod judge;
 mod leb128;
 mod lines;
@@ -23,6 +24,7 @@ mod span_table;
 mod spans;
 mod test_upload;
 mod window;
+mod wrapper;
 
 pub use error::BatchError;
 pub use form::{BatchForm, Compression, FileKind};

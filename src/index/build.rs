@@ -18,7 +18,7 @@ use super::shard::time_slot_of;
 use super::{RejectedLines, ShardName, nonstandard};
 use crate::batch::{BatchError, BatchLine, FormJudge, ObjectSpans};
 use crate::limits::{MAX_LINES, MAX_NONSTANDARD_BYTES, MAX_RAY_SKEW_MS, MAX_SHARDS};
-use crate::record::{IndexedFields, RayId, RayKey, RecordError, RecordKey};
+use crate::record::{Dataset, IndexedFields, RayId, RayKey, RecordError, RecordKey};
 use crate::summary::{PackedSummaries, SummaryBuilder};
 
 /// What was found in a batch, in lines.
@@ -97,9 +97,9 @@ pub struct IndexBuilder {
 }
 
 impl IndexBuilder {
-    /// A builder for a batch; `default_ms` is the instant of records that have none.
+    /// A builder for a batch of this dataset; `default_ms` is the instant of records that have none.
     #[must_use]
-    pub fn new(default_ms: i64) -> Self {
+    pub fn new(dataset: Dataset, default_ms: i64) -> Self {
         Self {
             default_ns: default_ms.saturating_mul(1_000_000),
             counts: LineCounts::default(),
@@ -110,7 +110,7 @@ impl IndexBuilder {
             shards: BTreeMap::new(),
             nonstandard: Vec::new(),
             nonstandard_bytes: 0,
-            judge: FormJudge::default(),
+            judge: FormJudge::of(dataset),
         }
     }
 
@@ -198,8 +198,7 @@ impl IndexBuilder {
         *self.counts.rejected.entry(why.code().into()).or_default() += 1;
         self.rejected.push(why.code(), line.offset());
         if why == RecordError::OtherDataset {
-            self.judge.take_stray();
-            return Ok(());
+            return self.judge.take_stray(line);
         }
         self.judge.take_rejected(line)
     }

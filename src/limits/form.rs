@@ -40,6 +40,16 @@ pub const DELIMITER_MARK: usize = 32;
 /// Maximum depth below a line's object at which records are searched for: `{"data":{"result":{"events":[`.
 pub const WRAPPER_DEPTH: u32 = 3;
 
+/// Elements of a list inside of a line that are looked at: a count or a heading may come before the records.
+pub const WRAPPER_ELEMENTS: usize = 8;
+
+/// Longest record with a time, of a dataset without rays, in which records are looked for only where its ends show an
+/// object or a list, in bytes: such records have some 500 bytes.
+pub const TIMED_WRAPPER: usize = 8 * KIB;
+
+/// Bytes in which the first member's value begins: the longest documented name has some 50.
+pub const WRAPPER_HEAD: usize = 64;
+
 /// Maximum number of rejected lines of a batch that an answer lists.
 pub const REJECTED_LISTED: usize = 1000;
 

@@ -153,7 +153,11 @@ async fn process_version(
     let (dataset, contradiction) = match choice {
         DatasetChoice::Unknown => return Ok((BatchOutcome::Ignored(IgnoreReason::UnknownDataset), false)),
         DatasetChoice::Read(dataset) => (dataset, None),
-        DatasetChoice::Contradiction { named, found } => (named, Some(BatchError::OtherDataset { named, found })),
+        DatasetChoice::Contradiction { named, found } => {
+            // Of an object around records, the names say little of the dataset.
+            let other = BatchError::OtherDataset { named, found };
+            (named, Some(beginning.form.map_or(other, BatchError::Form)))
+        }
     };
     let id = BatchId::for_object(services.bucket_name(), key, &head.etag);
     let object =

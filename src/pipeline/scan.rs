@@ -164,7 +164,8 @@ pub async fn scan_batch<B: Bucket>(
 ) -> Result<BatchScan, ScanError> {
     let BatchContext { source, names, default_ms } = context;
     let mut reader = BatchReader::finding_spans();
-    let (scanner, index) = (LineScanner::by_names(names), IndexBuilder::new(default_ms));
+    let index = IndexBuilder::new(names.dataset(), default_ms);
+    let scanner = LineScanner::by_names(names);
     let mut sink = BatchLineSink { scanner, index, transform, full: Vec::new(), refused: None };
     let number = sink.transform.as_ref().map_or(0, PartnerTransformer::number);
     let mut puts = FuturesUnordered::new();

@@ -19,7 +19,7 @@ mod surrogates;
 pub mod timestamp;
 pub mod user_ray;
 
-pub use dataset::{Dataset, DatasetEvidence, DatasetSet};
+pub use dataset::{Dataset, DatasetEvidence, DatasetSet, NameKind};
 pub use fields::{Field, FieldValue, Fields, RecordError};
 pub(crate) use indexed_fields::FieldToken;
 pub use indexed_fields::{INDEXED_FIELDS, IndexedFields, indexed_field_position};

@@ -47,7 +47,7 @@ fn spans_of(text: u64) -> ObjectSpans {
 pub fn bench_puts(number: u32, start_ms: f64, records: u32) -> Result<Array> {
     #[expect(clippy::cast_possible_truncation, reason = "an instant of JavaScript is a whole number below 2^53")]
     let start_ms = start_ms as i64;
-    let mut index = IndexBuilder::new(start_ms);
+    let mut index = IndexBuilder::new(Dataset::HttpRequests, start_ms);
     for record in 0..records {
         let at = start_ms + i64::from(record) * 30_000 / i64::from(records.max(1));
         let random = (record ^ number.rotate_left(16)).wrapping_mul(SPREAD);

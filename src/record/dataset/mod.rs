@@ -8,6 +8,7 @@
 
 #[rustfmt::skip]
 mod fields;
+mod kinds;
 mod set;
 #[rustfmt::skip]
 mod specs;
@@ -17,6 +18,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+pub use kinds::NameKind;
 pub use set::{DatasetEvidence, DatasetSet};
 pub use table::DatasetSpec;
 

@@ -5,10 +5,13 @@ use crate::support;
 
 mod cases;
 mod damage;
+mod honest;
 mod repairs;
 mod wrong;
+mod wrong_forms;
 
 use raydex::backend::BackendError;
+use raydex::batch::BatchError;
 use raydex::config::DEFAULT_BUCKET_NAME as BUCKET_NAME;
 use raydex::ledger::DeliveryWindow;
 use raydex::ledger::plan::DeliveryRequest;
@@ -39,22 +42,27 @@ fn try_process(fakes: &Fakes) -> Result<BatchOutcome, BackendError> {
     run(process_batch(fakes, KEY, &work))
 }
 
-/// Nothing of the object is indexed, sealed for the partner, or announced, and it is quarantined under this code with a
-/// reason that has these words.
+/// The object is quarantined under this code with a reason that has these words, and nothing of it is left.
 fn is_quarantined_whole(what: &str, stored: &[u8], code: &str, option: &str) {
+    let why = quarantined(what, stored);
+    assert_eq!(why.code(), code, "{what}: {why}");
+    assert!(why.to_string().contains(option), "{what}: {why}");
+}
+
+/// Why the object is quarantined. Nothing of it is indexed, sealed for the partner, or announced.
+fn quarantined(what: &str, stored: &[u8]) -> BatchError {
     let fakes = Fakes::new();
     let outcome = process(&fakes, stored);
     let BatchOutcome::Quarantined(why) = outcome else { panic!("{what}: {outcome:?}") };
-    assert_eq!(why.code(), code, "{what}: {why}");
-    assert!(why.to_string().contains(option), "{what}: {why}");
     assert!(fakes.shards.rows().is_empty(), "{what}: an entry");
     assert!(fakes.sends.sent().is_empty(), "{what}: a message");
     let kept = fakes.kept(KEY);
     let batch = kept.batch.unwrap();
-    assert_eq!((batch.state.name(), batch.code.as_deref()), ("quarantined", Some(code)), "{what}");
+    assert_eq!((batch.state.name(), batch.code.as_deref()), ("quarantined", Some(why.code())), "{what}");
     assert!(kept.payloads.is_empty() && kept.shards.is_empty(), "{what}");
     let totals = fakes.ledgers.totals();
     assert_eq!((totals.lines.lines_in, totals.batches.get("quarantined")), (0, Some(&1)), "{what}");
+    why
 }
 
 /// The bytes of a case.
