@@ -37,6 +37,8 @@ pub enum BatchForm {
     Compressed(Compression),
     /// Another kind of file.
     OtherFile(FileKind),
+    /// Lines that begin like records, and are no JSON.
+    InvalidJson,
     /// Anything else without records.
     NotNdjson,
 }
@@ -46,6 +48,8 @@ pub enum BatchForm {
 pub enum Compression {
     /// gzip inside of gzip.
     Gzip,
+    /// gzip behind a byte-order mark or other text, which is not inflated.
+    LateGzip,
     /// gzip, written as text in base64.
     Base64,
     /// bzip2.
@@ -64,12 +68,19 @@ pub enum Compression {
     Zlib,
     /// A 7-Zip archive.
     SevenZip,
+    /// lzip.
+    Lzip,
+    /// The output of `compress`.
+    Compress,
+    /// A tar, of plain files or compressed ones.
+    Tar,
 }
 
 impl Compression {
     const fn name(self) -> &'static str {
         match self {
             Self::Gzip => "gzip inside of gzip",
+            Self::LateGzip => "gzip with other bytes before it",
             Self::Base64 => "gzip in base64",
             Self::Bzip2 => "bzip2",
             Self::Zstd => "zstd",
@@ -79,6 +90,9 @@ impl Compression {
             Self::Snappy => "Snappy",
             Self::Zlib => "zlib",
             Self::SevenZip => "a 7-Zip archive",
+            Self::Lzip => "lzip",
+            Self::Compress => "the output of compress (.Z)",
+            Self::Tar => "a tar archive",
         }
     }
 }
@@ -106,7 +120,7 @@ impl FileKind {
 
 impl BatchForm {
     /// The forms, each code once.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::JsonArray,
         Self::JsonWrapper,
         Self::RecordWrapper,
@@ -124,6 +138,7 @@ impl BatchForm {
         Self::Compressed(Compression::Gzip),
         Self::Compressed(Compression::Zstd),
         Self::OtherFile(FileKind::Parquet),
+        Self::InvalidJson,
         Self::NotNdjson,
     ];
 
@@ -148,6 +163,7 @@ impl BatchForm {
             Self::Compressed(Compression::Gzip) => "compressed_twice",
             Self::Compressed(_) => "other_compression",
             Self::OtherFile(_) => "other_file",
+            Self::InvalidJson => "invalid_json",
             Self::NotNdjson => "not_ndjson",
         }
     }
@@ -171,6 +187,7 @@ impl BatchForm {
             Self::WideText => "text in UTF-16 or UTF-32",
             Self::Compressed(compression) => compression.name(),
             Self::OtherFile(kind) => kind.name(),
+            Self::InvalidJson => "records that are not valid JSON",
             Self::NotNdjson => "something without JSON records",
         }
     }
@@ -202,11 +219,15 @@ impl BatchForm {
             Self::JsonStrings => {
                 "remove record_template from the Logpush job, or let its transformer return objects instead of strings"
             }
+            Self::InvalidJson => {
+                "correct record_template, record_prefix, record_suffix and field_delimiter of the Logpush job, or its \
+                 transformer, so that each line is a JSON object"
+            }
             Self::Csv => "set output_type to ndjson in the Logpush job",
             Self::Xml | Self::NotNdjson => "set output_type to ndjson and remove record_template in the Logpush job",
             Self::WideText => "write UTF-8: a transformer after the Logpush job changed the encoding",
             Self::Compressed(_) => {
-                "store the gzip of the Logpush job as it comes: a transformer, or what copies its files, compressed them"
+                "store the gzip of the Logpush job as it comes: a transformer, or what copies its files, packed or joined them"
             }
             Self::OtherFile(_) => "set output_type to ndjson in the Logpush job, and remove the transformer after it",
         }

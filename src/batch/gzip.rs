@@ -10,6 +10,8 @@ use flate2::Crc;
 /// First byte of a gzip member; no text begins with it.
 pub const GZIP_MAGIC: u8 = 0x1f;
 const MAGIC_BEHIND: u8 = 0x8b;
+/// The second byte of a file of `compress`, whose first one is gzip's.
+pub(super) const COMPRESS_MAGIC_BEHIND: u8 = 0x9d;
 /// The only method there is: deflate.
 const METHOD: u8 = 8;
 /// Flags, in the order in which what they announce follows.

@@ -13,12 +13,12 @@ use std::ops::ControlFlow;
 
 use serde::Serialize;
 
-use super::BatchError;
 use super::checksum::Checksum;
 use super::deflate::{DeflateDecoder, InflateStep, InvalidDeflate};
-use super::gzip::{GZIP_MAGIC, GzipHeader, NoHeader};
+use super::gzip::{COMPRESS_MAGIC_BEHIND, GZIP_MAGIC, GzipHeader, NoHeader};
 use super::points::{AccessPoint, BlockBoundary, PointFinder, PointForm};
 use super::window::WINDOW;
+use super::{BatchError, BatchForm, Compression};
 use crate::limits::{INFLATE_CHUNK, MAX_INFLATED, MAX_RATIO, RATIO_FREE};
 
 /// Bytes after the deflate stream of a member: checksum and length.
@@ -219,13 +219,21 @@ impl Inflater {
 
     fn push_header(&mut self, byte: u8) -> Result<(), BatchError> {
         self.totals.stored += 1;
-        self.header.push(byte).map_err(|NoHeader| BatchError::Damaged { stored: self.totals.stored })?;
+        self.header.push(byte).map_err(|NoHeader| match (self.totals.stored, byte) {
+            (2, COMPRESS_MAGIC_BEHIND) => BatchError::Form(BatchForm::Compressed(Compression::Compress)),
+            (stored, _) => BatchError::Damaged { stored },
+        })?;
         if self.header.has_ended() {
             self.inflate.begin(0, 0);
             self.state = MemberPosition::InMember;
             self.note_block(0);
         }
         Ok(())
+    }
+
+    /// Whether the object is not compressed.
+    pub(super) const fn is_plain(&self) -> bool {
+        matches!(self.state, MemberPosition::Plain)
     }
 
     /// Plain text goes on as it is.

@@ -4,6 +4,14 @@ use std::borrow::Cow;
 
 use serde::de::IgnoredAny;
 
+/// The text without JSON's own white space around it.
+pub(super) fn trim(text: &[u8]) -> &[u8] {
+    let is_text = |byte: &u8| !matches!(byte, b' ' | b'\t' | b'\n' | b'\r');
+    let start = text.iter().position(is_text).unwrap_or(text.len());
+    let end = text.iter().rposition(is_text).map_or(start, |last| last + 1);
+    text.get(start..end).unwrap_or_default()
+}
+
 /// The length of the JSON object that begins this text, if it comes to its end.
 pub(super) fn object_length(text: &[u8]) -> Option<usize> {
     if text.first() != Some(&b'{') {
@@ -17,6 +25,17 @@ pub(super) fn object_length(text: &[u8]) -> Option<usize> {
 pub(super) fn begins_object(text: &[u8]) -> bool {
     let after = text.strip_prefix(b"{").map(<[u8]>::trim_ascii_start);
     after.is_some_and(|after| matches!(after.first(), None | Some(b'"' | b'}')))
+}
+
+/// Whether a text is an object but for its end, and ends where the next member is to come.
+pub(super) fn opens_object(text: &[u8]) -> bool {
+    let (Some((last, members)), true) = (text.split_last(), begins_object(text)) else { return false };
+    let end: &[u8] = match last {
+        b',' => b"}",
+        b'{' | b'[' => b"0}",
+        _ => return false,
+    };
+    serde_json::from_slice::<IgnoredAny>(&[members, end].concat()).is_ok()
 }
 
 /// The text of a JSON string that may hold JSON: an object or a list.
@@ -73,6 +92,11 @@ impl<'t> ListReader<'t> {
             Some(Err(why)) if !why.is_eof() => ListStep::Garbage,
             Some(Err(_)) | None => ListStep::CutOff,
         }
+    }
+
+    /// Whether nothing is left of the text but a comma.
+    pub(super) const fn is_at_end(&self) -> bool {
+        matches!(self.0.trim_ascii(), b"" | b",")
     }
 
     /// The first elements, at most `count`.

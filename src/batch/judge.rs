@@ -6,10 +6,12 @@
 //! rejected alone.
 
 use super::form::BatchForm;
-use super::marks::{LinePlace, LineSign, sign_of};
+use super::json_text::{begins_object, opens_object};
+use super::line_sign::{LinePlace, LineSign};
+use super::marks::sign_of;
 use super::wrapper::{may_be_wrapper, wrapper_of};
 use super::{BatchError, BatchLine};
-use crate::limits::{EARLY_REJECTED_LINES, REJECTED_FROM, REJECTED_RATIO};
+use crate::limits::{EARLY_REJECTED_LINES, REJECTED_FROM, REJECTED_RATIO, TEXT_RUN};
 use crate::record::{Dataset, RecordKey};
 
 /// Judges the form of an object, line by line.
@@ -27,8 +29,26 @@ pub struct FormJudge {
     hint: Option<BatchForm>,
     /// The line that gave the hint, counted from one.
     hinted_at: u64,
-    /// The last line was `{` alone.
-    is_after_brace: bool,
+    /// A line of another text that stands for a record: a second one is no damage.
+    repeated: Option<BatchForm>,
+    /// Lines of another text in a row, and the last of them, counted from one.
+    text_run: u64,
+    text_at: u64,
+    /// Rejected lines that begin like a record.
+    broken: u64,
+    /// What the last line left open.
+    opened: OpenObject,
+}
+
+/// What a line leaves open for the next one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum OpenObject {
+    #[default]
+    None,
+    /// An object without members: the line is `{` alone.
+    Empty,
+    /// An object with members. A damaged line may end there too.
+    WithMembers,
 }
 
 impl FormJudge {
@@ -44,7 +64,7 @@ impl FormJudge {
     /// [`BatchError::Form`] where the record is an object around records, which a record with a ray is not.
     pub fn take_record(&mut self, key: &RecordKey, line: &[u8]) -> Result<(), BatchError> {
         self.lines += 1;
-        self.is_after_brace = false;
+        self.opened = OpenObject::None;
         let is_located = key.ray.is_some() || key.start.is_some();
         self.locatable += u64::from(is_located);
         if key.ray.is_some() || is_located && self.is_without_rays && !may_be_wrapper(line) {
@@ -65,14 +85,39 @@ impl FormJudge {
         let sign = self.sign(bytes, is_cut);
         self.lines += 1;
         self.rejected += 1;
-        self.is_after_brace = bytes.trim_ascii() == b"{";
+        self.broken += u64::from(begins_object(bytes.trim_ascii_start()));
+        self.opened = match bytes.trim_ascii() {
+            b"{" => OpenObject::Empty,
+            text if opens_object(text) => OpenObject::WithMembers,
+            _ => OpenObject::None,
+        };
+        self.take_sign(sign)?;
+        let is_hopeless = self.rejected == self.lines && self.lines >= EARLY_REJECTED_LINES;
+        if is_hopeless { Err(self.without_records()) } else { Ok(()) }
+    }
+
+    fn take_sign(&mut self, sign: LineSign) -> Result<(), BatchError> {
         match sign {
             LineSign::Mark(form) => return Err(BatchError::Form(self.named(form))),
+            LineSign::Repeat(form) => {
+                if let Some(form) = self.repeated {
+                    return Err(BatchError::Form(form));
+                }
+                self.repeated = Some(form);
+                self.give_hint(form);
+            }
+            LineSign::Text(form) => {
+                self.text_run = if self.text_at + 1 == self.lines { self.text_run + 1 } else { 1 };
+                self.text_at = self.lines;
+                if self.text_run >= TEXT_RUN {
+                    return Err(BatchError::Form(form));
+                }
+                self.give_hint(form);
+            }
             LineSign::Hint(form) => self.give_hint(form),
             LineSign::Damage => {}
         }
-        let is_hopeless = self.rejected == self.lines && self.lines >= EARLY_REJECTED_LINES;
-        if is_hopeless { Err(self.without_records()) } else { Ok(()) }
+        Ok(())
     }
 
     fn give_hint(&mut self, form: BatchForm) {
@@ -96,7 +141,7 @@ impl FormJudge {
     pub fn take_stray(&mut self, line: &BatchLine<'_>) -> Result<(), BatchError> {
         self.lines += 1;
         self.strays += 1;
-        self.is_after_brace = false;
+        self.opened = OpenObject::None;
         match line {
             BatchLine::Text { bytes, .. } => without_records_inside(bytes),
             BatchLine::TooLong { .. } => Ok(()),
@@ -107,7 +152,7 @@ impl FormJudge {
     #[must_use]
     pub fn form_of_beginning(&self, line: &[u8]) -> Option<BatchForm> {
         match self.sign(line, true) {
-            LineSign::Mark(form) | LineSign::Hint(form) => Some(form),
+            LineSign::Mark(form) | LineSign::Repeat(form) | LineSign::Text(form) | LineSign::Hint(form) => Some(form),
             LineSign::Damage => (line.trim_ascii_start().first() != Some(&b'{')).then_some(BatchForm::NotNdjson),
         }
     }
@@ -147,8 +192,15 @@ impl FormJudge {
     }
 
     fn sign(&self, line: &[u8], is_cut: bool) -> LineSign {
-        if self.is_after_brace && line.trim_ascii_start().first() == Some(&b'"') {
-            return LineSign::Mark(BatchForm::PrettyJson);
+        let text = line.trim_ascii_start();
+        let is_member = text.first() == Some(&b'"');
+        // An indent is no damage; a record that was broken in two between its members may be.
+        let is_indented = line.len() >= text.len() + 2 || line.first() == Some(&b'\t');
+        match self.opened {
+            OpenObject::Empty if is_member => return LineSign::Mark(BatchForm::PrettyJson),
+            OpenObject::WithMembers if is_member && is_indented => return LineSign::Mark(BatchForm::PrettyJson),
+            OpenObject::WithMembers if is_member => return LineSign::Repeat(BatchForm::PrettyJson),
+            _ => {}
         }
         sign_of(line, LinePlace { is_first: self.lines == 0, is_cut })
     }
@@ -156,7 +208,8 @@ impl FormJudge {
     /// Why an object without records has none.
     #[must_use]
     pub fn without_records(&self) -> BatchError {
-        BatchError::Form(self.hint.unwrap_or(BatchForm::NotNdjson))
+        let other = if self.broken * 2 > self.rejected { BatchForm::InvalidJson } else { BatchForm::NotNdjson };
+        BatchError::Form(self.hint.unwrap_or(other))
     }
 }
 
@@ -206,6 +259,33 @@ mod tests {
         let form = Err(BatchError::Form(BatchForm::PrettyJson));
         assert_eq!(judge(&[RECORD, "{", r#"  "RayID": "x","#]), form);
         assert_eq!(judge(&[RECORD, "{", RECORD, r#""RayID": "x","#]), Ok(()));
+    }
+
+    #[test]
+    fn member_beside_the_brace_is_pretty_print_too() {
+        let form = Err(BatchError::Form(BatchForm::PrettyJson));
+        let (first, second) = (r#"{"RayID":"9e35512345678abc","#, r#""ClientIP":"x"}"#);
+        assert_eq!(judge(&[RECORD, first, second]), Ok(()), "a record that was broken in two");
+        assert_eq!(judge(&[RECORD, first, second, first, second]), form);
+        assert_eq!(judge(&[RECORD, first, &format!("  {second}")]), form);
+        assert_eq!(judge(&[first, second]), form);
+        assert_eq!(judge(&[RECORD, first, RECORD, second, first, RECORD, second]), Ok(()));
+    }
+
+    #[test]
+    fn other_text_with_two_rays_is_a_form() {
+        let csv = Err(BatchError::Form(BatchForm::Csv));
+        let with = |lines: &[&str]| judge(&[&vec![RECORD; 500], lines].concat());
+        assert_eq!(with(&["192.0.2.1,9e35512345678abc"; 1]), Ok(()));
+        assert_eq!(with(&["192.0.2.1,9e35512345678abc"; 2]), csv);
+        assert_eq!(with(&["192.0.2.1,GET,/a"; 19]), Ok(()));
+        assert_eq!(with(&["192.0.2.1,GET,/a"; 20]), csv);
+        assert_eq!(with(&["192.0.2.1,GET,/a", RECORD].repeat(25)), Ok(()), "not in a row");
+    }
+
+    #[test]
+    fn records_of_broken_json_are_named() {
+        assert_eq!(judge(&[r#"{"RayID":"9e35512345678abc",}"#; 30]), Err(BatchError::Form(BatchForm::InvalidJson)));
     }
 
     #[test]

@@ -5,47 +5,27 @@
 //!
 //! A line that was cut off, or that holds garbage, is no mark: it says nothing about the others.
 
-use memchr::memchr_iter;
+use memchr::{memchr_iter, memrchr};
 
-use super::file_kind::{file_of, is_wide};
+use super::file_kind::{archive_of, file_of, is_wide, joined_file_of};
+use super::foreign_text::{foreign_text, markup};
 use super::form::BatchForm;
-use super::json_text::{begins_object, object_length};
+use super::json_text::{begins_object, object_length, trim};
+use super::line_sign::{LinePlace, LineSign};
+use super::open_list::{list, open_wrapper};
 use super::wrapper::is_record;
 use crate::limits::{DELIMITER_MARK, PREFIX_BRACES, PREFIX_MARK};
-use crate::record::fields::line_text;
-use crate::record::{RecordMembers, is_key_name, is_nested_record_name};
-
-/// What a line says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum LineSign {
-    /// The batch has this form, whatever its other lines are.
-    Mark(BatchForm),
-    /// The batch has this form if none of its lines, or few, are records.
-    Hint(BatchForm),
-    /// A damaged line.
-    Damage,
-}
-
-/// Where a line is, and how much of it is there.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct LinePlace {
-    /// It is the first line of the batch.
-    pub is_first: bool,
-    /// Only its beginning is there.
-    pub is_cut: bool,
-}
 
 /// The sign that a line gives which is not a record.
 pub(super) fn sign_of(line: &[u8], place: LinePlace) -> LineSign {
-    if place.is_first
-        && let Some(form) = file_of(line)
-    {
+    let file = if place.is_first { file_of(line) } else { joined_file_of(line) };
+    if let Some(form) = file.or_else(|| archive_of(line)) {
         return LineSign::Mark(form);
     }
     if is_wide(line) {
         return LineSign::Mark(BatchForm::WideText);
     }
-    let text = line.trim_ascii();
+    let text = trim(line);
     if let Some(form) = punctuation(text) {
         return LineSign::Mark(form);
     }
@@ -58,7 +38,7 @@ pub(super) fn sign_of(line: &[u8], place: LinePlace) -> LineSign {
     };
     // A record that is cut off after one inside of it is not a record with text before it.
     let prefixed = || if text.starts_with(b"{") { None } else { prefixed(text) };
-    sign.or_else(prefixed).or_else(|| delimited(text, place)).unwrap_or(LineSign::Damage)
+    sign.or_else(prefixed).or_else(|| foreign_text(text, place)).unwrap_or(LineSign::Damage)
 }
 
 /// The sign of a form that the object shows: a mark only where that is a record.
@@ -69,10 +49,11 @@ fn sign_by(object: &[u8], form: BatchForm) -> LineSign {
 /// The sign of a line that begins with an object.
 fn object(text: &[u8], place: LinePlace) -> Option<LineSign> {
     let Some((object, after)) = object_length(text).and_then(|length| text.split_at_checked(length)) else {
-        let form = BatchForm::JsonWrapper;
-        let sign = if place.is_first { LineSign::Mark(form) } else { LineSign::Hint(form) };
-        return wraps(text, place).then_some(sign);
+        return open_wrapper(text, place);
     };
+    if let Some(form) = joined_file_of(after) {
+        return Some(sign_by(object, form));
+    }
     match gap_before_object(after) {
         Some(gap) => are_objects(after).then(|| sign_by(object, between_records(after.get(..gap).unwrap_or_default()))),
         // With nothing after it, the object itself is no record: its names are not text.
@@ -105,7 +86,7 @@ fn are_objects(mut text: &[u8]) -> bool {
 
 /// The form of records on one line with this between them.
 fn between_records(gap: &[u8]) -> BatchForm {
-    match (gap.trim_ascii(), gap.contains(&b'\r')) {
+    match (trim(gap), gap.contains(&b'\r')) {
         (b"", true) => BatchForm::CarriageReturns,
         (b"", false) => BatchForm::GluedRecords,
         _ => BatchForm::RecordDelimiter,
@@ -114,45 +95,10 @@ fn between_records(gap: &[u8]) -> BatchForm {
 
 /// The form of records with this after them.
 fn after_record(after: &[u8]) -> BatchForm {
-    match after.trim_ascii() {
+    match trim(after) {
         [b']', ..] => BatchForm::JsonArray,
         b"," | b";" | b"|" => BatchForm::RecordDelimiter,
         _ => BatchForm::RecordSuffix,
-    }
-}
-
-/// Whether this is the beginning of an object around records: `{"events":[`, then nothing or whole records up to the
-/// line's end. A record that was cut off ends there by a rare chance alone.
-fn wraps(text: &[u8], place: LinePlace) -> bool {
-    let head = text.get(..PREFIX_MARK.min(text.len())).unwrap_or_default();
-    memchr_iter(b'[', head).any(|at| {
-        let (Some(prefix), Some(list)) = (text.get(..=at), text.get(at + 1..)) else { return false };
-        let closed = [prefix, b"]}"].concat();
-        let closed = line_text(&closed);
-        let Ok(members) = RecordMembers::parse(&closed) else { return false };
-        let is_record = members.iter().any(|(name, _)| is_key_name(name));
-        let is_nested = members.iter().last().is_some_and(|(name, _)| is_nested_record_name(name));
-        !is_record && !is_nested && is_list_of_records(list, place.is_cut)
-    })
-}
-
-/// Whether a text is records with commas between them, and nothing else; of one that was cut the last may be a part.
-fn is_list_of_records(mut list: &[u8], is_cut: bool) -> bool {
-    let mut records = 0;
-    loop {
-        list = list.trim_ascii_start();
-        list = list.strip_prefix(b",").unwrap_or(list).trim_ascii_start();
-        if list.is_empty() {
-            return true;
-        }
-        let Some((object, after)) = object_length(list).and_then(|length| list.split_at_checked(length)) else {
-            return is_cut && records > 0 && begins_object(list);
-        };
-        if records == 0 && !is_record(object) {
-            return false;
-        }
-        records += 1;
-        list = after;
     }
 }
 
@@ -172,18 +118,6 @@ fn punctuation(text: &[u8]) -> Option<BatchForm> {
     }
 }
 
-/// The sign of a line that begins with a bracket. Before other text than JSON, such as a date, it says nothing.
-fn list(text: &[u8], place: LinePlace) -> Option<LineSign> {
-    let list = text.get(1..).unwrap_or_default().trim_ascii();
-    let inner = list.strip_suffix(b",").unwrap_or(list).trim_ascii_end();
-    let inner = inner.strip_suffix(b"]").unwrap_or(inner);
-    match list.first()? {
-        b'{' if is_list_of_records(inner, place.is_cut) => Some(LineSign::Mark(BatchForm::JsonArray)),
-        b'{' | b'"' | b'[' => Some(LineSign::Hint(BatchForm::JsonArray)),
-        _ => None,
-    }
-}
-
 /// The sign of a line that begins with a JSON string: one that holds a record, in JSON once more.
 fn string(text: &[u8]) -> Option<LineSign> {
     let text = text.strip_suffix(b",").unwrap_or(text);
@@ -193,39 +127,19 @@ fn string(text: &[u8]) -> Option<LineSign> {
     Some(sign_by(inner, BatchForm::JsonStrings))
 }
 
-/// The sign of a line that begins with a tag. The `<134>` of syslog is none.
-fn markup(text: &[u8], place: LinePlace) -> Option<LineSign> {
-    match text.get(1)? {
-        b'/' => Some(LineSign::Mark(BatchForm::Xml)),
-        b'?' | b'!' | b'a'..=b'z' | b'A'..=b'Z' if place.is_first => Some(LineSign::Mark(BatchForm::Xml)),
-        b'?' | b'!' | b'a'..=b'z' | b'A'..=b'Z' => Some(LineSign::Hint(BatchForm::Xml)),
-        _ => None,
-    }
-}
-
 /// The sign of a line with a whole record at its end, after other text. Members that are left of a record without its
 /// beginning have a brace after them.
 fn prefixed(text: &[u8]) -> Option<LineSign> {
     let head = text.get(..PREFIX_MARK.min(text.len())).unwrap_or_default();
-    let (at, object) = memchr_iter(b'{', head).take(PREFIX_BRACES).find_map(|at| {
+    // Zeros may come before it in any number.
+    let behind_zeros = memrchr(0, text).map(|at| at + 1);
+    let (at, object) = memchr_iter(b'{', head).take(PREFIX_BRACES).chain(behind_zeros).find_map(|at| {
         let from = text.get(at..)?;
         let (object, after) = from.split_at_checked(object_length(from)?)?;
         matches!(after.trim_ascii(), b"" | b"," | b";" | b"|").then_some((at, object))
     })?;
     let is_delimiter = matches!(text.get(..at)?.trim_ascii(), b"," | b";" | b"|");
     Some(sign_by(object, if is_delimiter { BatchForm::RecordDelimiter } else { BatchForm::RecordPrefix }))
-}
-
-/// The sign of a line of values with delimiters between them; as the first line with names that a record has, it is a
-/// heading.
-fn delimited(text: &[u8], place: LinePlace) -> Option<LineSign> {
-    let text = std::str::from_utf8(text).ok().filter(|text| !text.contains(['{', '\0']))?;
-    let cells = || text.split([',', '\t', ';', '|']).map(|cell| cell.trim().trim_matches('"'));
-    cells().nth(1)?;
-    let is_name =
-        |cell: &str| !cell.is_empty() && cell.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
-    let is_heading = place.is_first && cells().all(is_name) && cells().any(is_key_name);
-    Some(if is_heading { LineSign::Mark(BatchForm::Csv) } else { LineSign::Hint(BatchForm::Csv) })
 }
 
 #[cfg(test)]
@@ -307,7 +221,14 @@ mod tests {
             assert_eq!(sign(line.as_bytes()), LineSign::Hint(BatchForm::JsonWrapper), "{line}");
         }
         assert_eq!(sign(b"BZh91AY"), LineSign::Damage, "not in the middle");
-        assert_eq!(sign(b"RayID,ClientIP"), LineSign::Hint(BatchForm::Csv));
+        for line in
+            [&b"\x1f\x8b\x08\0\0"[..], b"\x28\xb5\x2f\xfd\0", b"H4sIAAAAAAAAA6tWKsrPSVWyUkpUqgUAcmx1", b"PAR1\x15"]
+        {
+            assert!(matches!(sign(line), LineSign::Mark(_)), "{line:?}");
+            let behind = [RECORD.as_bytes(), line].concat();
+            assert!(line[0] == b'H' || line[0] == b'P' || matches!(sign(&behind), LineSign::Mark(_)), "{line:?}");
+        }
+        assert_eq!(sign(b"H4sI is the beginning of a sentence of words"), LineSign::Damage);
     }
 
     #[test]

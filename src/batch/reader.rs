@@ -9,7 +9,7 @@ use std::ops::ControlFlow;
 
 use super::points::PointFinder;
 use super::spans::{ObjectSpans, SpanExtent};
-use super::{BatchError, BatchLine, Inflater, LineSink, LineSplitter, ReadTotals, window};
+use super::{BatchError, BatchForm, BatchLine, Compression, Inflater, LineSink, LineSplitter, ReadTotals, window};
 
 /// Reads one object, or one span of it, pushed in pieces of any size.
 #[derive(Debug, Default)]
@@ -92,6 +92,18 @@ impl BatchReader {
             }
             splitter.push_to(inflated, sink)
         })
+    }
+
+    /// The same error in words that fit the stored bytes: gzip in plain text is not inside of gzip.
+    #[must_use]
+    pub fn explain(&self, why: BatchError) -> BatchError {
+        let is_plain = matches!(&self.source, TextSource::Inflater(inflater) if inflater.is_plain());
+        match why {
+            BatchError::Form(BatchForm::Compressed(Compression::Gzip)) if is_plain => {
+                BatchError::Form(BatchForm::Compressed(Compression::LateGzip))
+            }
+            why => why,
+        }
     }
 
     /// The end of the object: checks it and hands on a last line without a newline.

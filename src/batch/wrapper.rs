@@ -215,7 +215,7 @@ mod tests {
                 BatchForm::JsonWrapper,
             ),
             (
-                format!(r#"{{"Datetime":1,"Event":{{"EdgeStartTimestamp":1,{}}}"#, &RECORD[1..]),
+                format!(r#"{{"Datetime":1,"Event":{{"EdgeStartTimestamp":1,{}}}"#, RECORD.split_at(1).1),
                 BatchForm::RecordWrapper,
             ),
             // In strings.
@@ -247,7 +247,7 @@ mod tests {
             &format!(r#"{{"EventTimestampMs":1,"ScriptName":"a","Outcome":"ok","own":{string}}}"#),
             &format!(
                 r#"{{"When":1,"ActionType":"a","OldValue":{RECORD},"NewValue":{{"EdgeStartTimestamp":1,{}}}"#,
-                &RECORD[1..]
+                RECORD.split_at(1).1
             ),
             &format!(r#"{{"When":1,"NewValue":{string}}}"#),
             &format!(r#"{{"EdgeStartTimestamp":1,"ClientRequestUserAgent":{string}}}"#),

@@ -23,6 +23,9 @@ pub const REJECTED_RATIO: u64 = 10;
 /// Number of lines from which [`REJECTED_RATIO`] is checked: below, a single damaged line would exceed it.
 pub const REJECTED_FROM: u64 = 20;
 
+/// Lines of values, tags or names in a row that are another form, and no damage: as many as [`REJECTED_FROM`].
+pub const TEXT_RUN: u64 = REJECTED_FROM;
+
 /// If this many first lines are all rejected, the object is not NDJSON, and the rest of it is not read.
 pub const EARLY_REJECTED_LINES: u64 = 1000;
 

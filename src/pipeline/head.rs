@@ -52,6 +52,11 @@ impl BatchHead {
         } else if lines.judge.is_fresh() && !reader.begun_line().is_empty() {
             lines.begun = lines.judge.form_of_beginning(reader.begun_line());
         }
+        if let Some(form) = lines.form
+            && let BatchError::Form(form) = reader.explain(BatchError::Form(form))
+        {
+            lines.form = Some(form);
+        }
         lines.head()
     }
 }

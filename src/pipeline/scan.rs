@@ -118,7 +118,7 @@ impl BatchLineSink {
             None => reader.finish(|line| self.line(line)).map(drop),
         };
         if let Some(why) = self.refused.take() {
-            return Err(why);
+            return Err(reader.explain(why));
         }
         read?;
         if piece.is_none()

@@ -10,7 +10,7 @@ use super::support::gzip::gzip;
 use super::support::records::ray;
 use super::{BatchOutcome, KEY};
 
-const START_S: u64 = 1_774_687_320;
+const START_S: u32 = 1_774_687_320;
 
 /// A dataset of `schemas/datasets.toml`.
 struct Documented {
@@ -39,9 +39,15 @@ fn documented() -> Vec<Documented> {
 struct Choices(u64);
 
 impl Choices {
-    fn below(&mut self, count: u64) -> u64 {
+    fn below(&mut self, count: u32) -> u32 {
         self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) % count
+        let [.., a, b, c, d] = (self.0 >> 33).to_be_bytes();
+        u32::from_be_bytes([a, b, c, d]) % count
+    }
+
+    fn one_of<'t>(&mut self, texts: &[&'t str]) -> &'t str {
+        let place = self.below(u32::try_from(texts.len()).unwrap());
+        texts[usize::try_from(place).unwrap()]
     }
 
     fn text(&mut self) -> String {
@@ -49,8 +55,8 @@ impl Choices {
         let texts = [
             format!("a{number}"),
             format!("a, b;\tc|{number}"),
-            format!(r#"{{"RayID":"{}","EdgeStartTimestamp":{START_S},"ClientIP":"192.0.2.1"}}"#, ray(number)),
-            format!(r#"[{{"RayID":"{}"}},{{"Timestamp":1}}]"#, ray(number)),
+            format!(r#"{{"RayID":"{}","EdgeStartTimestamp":{START_S},"ClientIP":"192.0.2.1"}}"#, ray(number.into())),
+            format!(r#"[{{"RayID":"{}"}},{{"Timestamp":1}}]"#, ray(number.into())),
             r#"{"a":{"b":["{","}"]}}"#.into(),
             "[\n  {\n    \"a\": 1\n  },\n]".into(),
             "RayID,ClientIP,EdgeStartTimestamp\n9e35512345678abc,192.0.2.1,1".into(),
@@ -59,7 +65,7 @@ impl Choices {
             "H4sIAAAAAAAAA6tWKsrPSVWyUkpUqgUAcmx1HQ4AAAA=".into(),
             String::new(),
         ];
-        texts[self.below(texts.len() as u64) as usize].clone()
+        self.one_of(&texts.each_ref().map(String::as_str)).to_owned()
     }
 
     /// An object of others: a customer's own names, or those of a record.
@@ -67,7 +73,7 @@ impl Choices {
         let names = ["a", "RayID", "Timestamp", "Datetime", "event", "message", "records", "Type", "ClientIP"];
         let count = self.below(5);
         let members = (0..count).map(|_| {
-            let name = names[self.below(names.len() as u64) as usize];
+            let name = self.one_of(&names);
             (name.to_owned(), self.value(depth))
         });
         Value::Object(members.collect())
@@ -77,7 +83,7 @@ impl Choices {
         match self.below(if depth > 3 { 4 } else { 7 }) {
             0 => json!(self.text()),
             1 => json!(self.below(1_000_000_000)),
-            2 => json!(ray(self.below(1_000)).to_string()),
+            2 => json!(ray(self.below(1_000).into()).to_string()),
             3 => Value::Null,
             4 => self.object(depth + 1),
             5 => json!([self.object(depth + 1), self.object(depth + 1)]),
@@ -87,13 +93,13 @@ impl Choices {
 
     /// What a Worker wrote to its console.
     fn logs(&mut self) -> Value {
-        json!([{"Level": "log", "Message": [self.text(), self.object(2)], "TimestampMs": START_S * 1000}])
+        json!([{"Level": "log", "Message": [self.text(), self.object(2)], "TimestampMs": u64::from(START_S) * 1000}])
     }
 
     fn field(&mut self, kind: &str) -> Value {
         match kind {
             "int" => json!(self.below(1_000_000)),
-            "float" => json!(self.below(1_000) as f64 / 8.0),
+            "float" => json!(f64::from(self.below(1_000)) / 8.0),
             "bool" => json!(self.below(2) == 0),
             "string" => json!(self.text()),
             "time" => json!(START_S + self.below(600)),
@@ -113,7 +119,7 @@ impl Choices {
             }
         }
         if let Some(path) = &known.ray {
-            let id = json!(ray(self.below(1 << 20)).to_string());
+            let id = json!(ray(self.below(1 << 20).into()).to_string());
             let has_ray = self.below(3) > 0;
             match path.split_once('.') {
                 Some((outer, inner)) if has_ray => drop(record.insert(outer.to_owned(), json!({inner: id}))),
@@ -124,7 +130,7 @@ impl Choices {
         }
         record.insert(known.time.clone(), json!(START_S + self.below(600)));
         // Its own names, after all documented ones or before them.
-        let own = ["custom", "_extra", "zz"][self.below(3) as usize];
+        let own = self.one_of(&["custom", "_extra", "zz"]);
         if record.len() > 5 && self.below(3) == 0 {
             record.insert(own.to_owned(), json!({"a": self.text(), "RayID": ray(7).to_string(), "b": [1, {"c": 2}]}));
         }
@@ -133,7 +139,7 @@ impl Choices {
 }
 
 fn is_sealed_whole(known: &Documented, lines: &[String], newline: &str) {
-    let text = lines.iter().map(|line| format!("{line}{newline}")).collect::<String>();
+    let text = lines.join(newline) + newline;
     let fakes = Fakes::new();
     let key = KEY.replace("http_requests", known.dataset.name());
     let (_, outcome) = fakes.index(&key, known.dataset, &gzip(text.as_bytes()));

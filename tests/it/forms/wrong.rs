@@ -14,7 +14,8 @@ fn check(form: &WrongForm, batch: &Batch, is_gzip: bool) {
     }
     let text = make(batch);
     // What a file is made of stands alone, and is not compressed once more.
-    let is_file = matches!(*code, "other_file" | "compressed_twice") || *name == "zstd";
+    let is_file = matches!(*code, "other_file" | "compressed_twice") || ["zstd", "compress"].contains(name);
+    let is_file = is_file || name.starts_with("gzip behind");
     let stored = if is_gzip && !is_file { gzip(&text) } else { text };
     let what = format!("{name}, {} records, {:?} {}", batch.records.len(), batch.newline, batch.is_ended);
     is_quarantined_whole(&what, &stored, code, option);
@@ -39,12 +40,17 @@ fn head() -> Vec<u8> {
 }
 
 /// Codes of forms that look like others behind good lines.
-const BEHIND: [(&str, &str); 0] = [];
+const BEHIND: [(&str, &str); 1] = [("gzip", "other_compression")];
+
+/// The forms that show behind good lines too: a few lines of broken JSON are damage there.
+fn certain() -> impl Iterator<Item = &'static WrongForm> {
+    FORMS.iter().filter(|form| form.code != "invalid_json")
+}
 
 #[test]
 fn wrong_form_behind_good_lines_is_seen() {
     let head = head();
-    for form in FORMS.iter().filter(|form| ["json_wrapper", "record_wrapper"].contains(&form.code)) {
+    for form in certain() {
         for count in [3, 30] {
             let text = (form.make)(&batch(count, 20, (false, true)));
             check_joined(form, &format!("{count} of {}", form.name), &[&head[..], &text]);
@@ -55,10 +61,10 @@ fn wrong_form_behind_good_lines_is_seen() {
 #[test]
 fn wrong_form_in_a_member_is_seen() {
     let head = gzip(&head());
-    for form in FORMS.iter().filter(|form| ["json_wrapper", "record_wrapper"].contains(&form.code)) {
+    for form in certain() {
         let member = gzip(&(form.make)(&batch(30, 20, (true, true))));
-        check_joined(form, &format!("{} in the last member", form.name), &[&head[..], &member]);
-        check_joined(form, &format!("{} in the first member", form.name), &[&member[..], &head]);
+        quarantined(&format!("{} in the last member", form.name), &[&head[..], &member].concat());
+        quarantined(&format!("{} in the first member", form.name), &[&member[..], &head].concat());
     }
 }
 

@@ -36,6 +36,11 @@ impl Batch {
         self.ended(&spelled.collect::<Vec<_>>().join(self.newline)).into_bytes()
     }
 
+    /// The plain lines, each with its end.
+    fn ended_plain(&self) -> Vec<u8> {
+        [&self.plain()[..], if self.is_ended { b"" } else { self.newline.as_bytes() }].concat()
+    }
+
     /// The plain lines, as they should be.
     pub(super) fn plain(&self) -> Vec<u8> {
         self.with(["", ""], ["", ""], "\n")
@@ -69,6 +74,7 @@ const PREFIX: (&str, &str) = ("record_prefix", "record_prefix");
 const SUFFIX: (&str, &str) = ("record_suffix", "record_suffix");
 const GLUED: (&str, &str) = ("glued_records", "record_suffix");
 const CSV: (&str, &str) = ("csv", "output_type");
+const PRETTY: (&str, &str) = ("pretty_json", "record_template");
 const WIDE: (&str, &str) = ("wide_text", "transformer");
 const PACKED: (&str, &str) = ("other_compression", "transformer");
 
@@ -142,6 +148,19 @@ pub(super) const FORMS: &[WrongForm] = &[
         let text = String::from_utf8(batch.plain()).unwrap();
         batch.ended(&format!(r#"{{"body":{}}}"#, quoted(&text))).into_bytes()
     }),
+    form("array of arrays", ARRAY, 1, |batch| batch.with(["[[", "]]"], ["", ""], ",")),
+    form("array behind a null", ARRAY, 1, |batch| batch.with(["[null,", "]"], ["", ""], ",")),
+    form("array behind its count", ARRAY, 1, |batch| batch.with([r#"[{"count":500},"#, "]"], ["", ""], ",")),
+    form("array that is cut off", ARRAY, 2, |batch| {
+        let mut text = batch.with(["[", ""], ["", ""], ",");
+        text.truncate(text.len() - 20);
+        text
+    }),
+    form("wrapper that is cut off", WRAPPER, 3, |batch| {
+        let mut text = batch.with([r#"{"events":["#, ""], ["", ""], ",");
+        text.truncate(text.len() - 20);
+        text
+    }),
     form("events without newlines", GLUED, 2, |batch| batch.with(["", ""], [r#"{"event":"#, "}"], "")),
     form("bulk actions", ("bulk_actions", "record_prefix"), 1, |batch| {
         batch.with(["", ""], ["{\"index\":{\"_index\":\"logs\"}}\n", ""], "\n")
@@ -170,9 +189,24 @@ pub(super) const FORMS: &[WrongForm] = &[
     form("words behind records", SUFFIX, 2, |batch| batch.with(["", ""], ["", ""], " END\n")),
     form("brace too many", SUFFIX, 1, |batch| batch.with(["", ""], ["", "}"], "\n")),
     form("carriage returns", ("carriage_returns", "record_suffix"), 2, |batch| batch.with(["", ""], ["", ""], "\r")),
-    form("pretty print", ("pretty_json", "record_template"), 1, |batch| {
+    form("pretty print", PRETTY, 1, |batch| {
         batch.spelled(|record| batch.lines(&serde_json::to_string_pretty(record).unwrap()))
     }),
+    form("pretty print with the first member beside the brace", PRETTY, 1, |batch| {
+        batch.spelled(|record| {
+            let text = serde_json::to_string_pretty(record).unwrap();
+            batch.lines(&text.replacen("{\n  ", "{", 1).replacen("\n}", "}", 1))
+        })
+    }),
+    form("pretty print without indents", PRETTY, 2, |batch| {
+        batch.spelled(|record| batch.lines(&record.to_string().replace(r#",""#, ",\n\"").replacen("{\n", "{", 1)))
+    }),
+    form("broken JSON", ("invalid_json", "record_template"), 1, |batch| {
+        batch.spelled(|record| record.to_string().replacen('}', ",}", 9))
+    }),
+    form("form feeds before records", PREFIX, 2, |batch| batch.with(["", ""], ["", ""], "\n\u{c}")),
+    form("form feeds behind records", SUFFIX, 1, |batch| batch.with(["", ""], ["", "\u{c}"], "\n")),
+    form("form feeds between records", DELIMITER, 2, |batch| batch.with(["", ""], ["", ""], "\u{c}")),
     form("strings of JSON", ("json_strings", "record_template"), 1, |batch| {
         batch.spelled(|record| serde_json::to_string(&record.to_string()).unwrap())
     }),
@@ -181,6 +215,9 @@ pub(super) const FORMS: &[WrongForm] = &[
     }),
     form("CSV", CSV, 1, |batch| cells(batch, ",")),
     form("tabs", CSV, 1, |batch| cells(batch, "\t")),
+    form("quoted cells with JSON", CSV, 1, |batch| {
+        batch.spelled(|record| format!(r#""{{""a"":""b""}}",{},"x, y""#, record["RayID"]))
+    }),
     form("NDJSON below a heading", CSV, 1, |batch| {
         [batch.lines("ClientIP,RayID,ClientRequestURI\n").into_bytes(), batch.plain()].concat()
     }),
@@ -192,6 +229,15 @@ pub(super) const FORMS: &[WrongForm] = &[
     form("UTF-16 of the other order", WIDE, 1, |batch| wide(batch, "", |unit| unit.to_be_bytes().to_vec())),
     form("gzip in base64", PACKED, 1, |batch| base64(&gzip(&batch.plain()))),
     form("gzip", ("compressed_twice", "transformer"), 1, |batch| gzip(&gzip(&batch.plain()))),
+    form("gzip behind a mark", PACKED, 1, |batch| [b"\xef\xbb\xbf", &gzip(&batch.plain())[..]].concat()),
+    form("gzip behind plain lines", PACKED, 1, |batch| [batch.ended_plain(), gzip(&batch.plain())].concat()),
+    form("gzip behind a line without end", PACKED, 1, |batch| [batch.plain(), gzip(&batch.plain())].concat()),
+    form("tar", PACKED, 1, |batch| tar(&[batch.plain(), batch.plain(), batch.plain()])),
+    form("tar of compressed files", PACKED, 1, |batch| tar(&[gzip(&batch.plain()), gzip(&batch.plain())])),
+    form("compress", PACKED, 1, |batch| [b"\x1f\x9d\x90", &noise(5, batch.records.len() * 40)[..]].concat()),
+    form("lzip", PACKED, 1, |batch| [b"LZIP\x01\x0c", &noise(3, batch.records.len() * 40)[..]].concat()),
+    form("bzip2", PACKED, 1, |batch| [b"BZh91AY&SY", &noise(11, batch.records.len() * 40)[..]].concat()),
+    form("zeros before a record", PREFIX, 1, |batch| [vec![0; 700], batch.plain()].concat()),
     form("zstd", PACKED, 1, |batch| [b"\x28\xb5\x2f\xfd\x04\x00", &noise(7, batch.records.len() * 40)[..]].concat()),
     form("Parquet", ("other_file", "output_type"), 1, |batch| {
         [b"PAR1\x15\x04", &noise(9, batch.records.len() * 40)[..]].concat()
@@ -219,6 +265,21 @@ fn cells(batch: &Batch, between: &str) -> Vec<u8> {
 fn wide(batch: &Batch, mark: &str, bytes: fn(u16) -> Vec<u8>) -> Vec<u8> {
     let text = String::from_utf8(batch.plain()).unwrap();
     [mark, &text].concat().encode_utf16().flat_map(bytes).collect()
+}
+
+/// A tar of these files.
+fn tar(files: &[Vec<u8>]) -> Vec<u8> {
+    let mut archive = Vec::new();
+    for (number, file) in files.iter().enumerate() {
+        let mut header = [0; 512];
+        header[..5].copy_from_slice(format!("{number}.log").as_bytes());
+        header[257..265].copy_from_slice(b"ustar\x0000");
+        archive.extend_from_slice(&header);
+        archive.extend_from_slice(file);
+        archive.resize(archive.len().next_multiple_of(512), 0);
+    }
+    archive.resize(archive.len() + 1024, 0);
+    archive
 }
 
 /// Base64 with lines of 76 characters.
