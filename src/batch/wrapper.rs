@@ -260,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn ends_of_a_line_show_what_may_be_inside() {
+    fn ends_of_a_line_show_possible_wrappers() {
         let long = format!(r#"{{"Timestamp":1,"a":"{}"}}"#, "x".repeat(10_000));
         for line in [
             r#"{"Timestamp":1,"records":[{}] }"#,
