@@ -7,7 +7,7 @@ use raydex::ledger::calls::{
 };
 use raydex::ledger::{DeliveryWindow, SourceId};
 
-use super::{Ledger, begin, begin_of, object, seal, source};
+use super::{Ledger, begin, begin_of, object, seal, source, window, wish};
 
 /// What there is to do.
 fn work(answer: BeginAnswer) -> RemainingWork {
@@ -255,6 +255,23 @@ impl KnownGone {
     fn new() -> Self {
         let gone = |forgotten| ForgetDeletedObject { key: super::KEY.into(), forgotten };
         Self { ask: gone(false), forgotten: gone(true) }
+    }
+}
+
+#[test]
+fn sealed_source_is_unfinished_for_further_times() {
+    let ledger = Ledger::new();
+    ledger.ask(&BeginBatch { deliver: Some(wish(window(0, 10))), ..begin() });
+    ledger.ask(&seal(1, 1));
+    for (deliver, count) in [
+        (None, 0),
+        (Some(window(0, 10)), 0),
+        (Some(window(2, 8)), 0),
+        (Some(window(0, 11)), 1),
+        (Some(DeliveryWindow::EVER), 1),
+    ] {
+        let found = ledger.ask(&FindUnfinished { sources: vec![source('a')], deliver }).sources;
+        assert_eq!(found.len(), count, "{deliver:?}");
     }
 }
 

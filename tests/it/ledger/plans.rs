@@ -2,12 +2,12 @@
 
 use proptest::collection::vec;
 use proptest::prelude::{prop_assert, prop_assert_eq, proptest};
-use raydex::ledger::calls::{BeginAnswer, BeginBatch, RemainingWork, SealBatch};
+use raydex::ledger::calls::{BeginAnswer, BeginBatch, CheckPlan, PlanStanding, RemainingWork, SealBatch};
 use raydex::ledger::plan::DeliveryRequest;
 use raydex::ledger::{DeliveryPlan, DeliveryWindow, PlanOptions};
 use raydex::partner::{DuplicatePolicy, Subrequests};
 
-use super::{Ledger, begin, counts, plan_options, seal, window, wish};
+use super::{Ledger, begin, counts, plan_options, seal, source, window, wish};
 
 /// An attempt that wants this delivered.
 fn wants(wish: DeliveryRequest) -> BeginBatch {
@@ -35,6 +35,23 @@ fn all_of(ledger: &Ledger, wish: &DeliveryRequest) -> Vec<DeliveryPlan> {
         plans.push(plan);
     }
     plans
+}
+
+#[test]
+fn abandoned_plan_is_never_sealed() {
+    let ledger = Ledger::new();
+    let (first, _) = plan(&ledger, wish(DeliveryWindow::EVER));
+    let check = |abandon| ledger.ask(&CheckPlan { source: source('a'), plan: first.number, abandon });
+    assert_eq!((check(false), check(true), check(false)), (PlanStanding::Open, PlanStanding::Void, PlanStanding::Void));
+    assert!(ledger.refusal(&seal(first.number, 1)).contains("it was abandoned"));
+    // The object was there after all: its lines get another plan.
+    let (second, _) = plan(&ledger, wish(DeliveryWindow::EVER));
+    assert_ne!(second.number, first.number);
+    ledger.ask(&seal(second.number, 1));
+    assert_eq!(
+        ledger.ask(&CheckPlan { source: source('a'), plan: second.number, abandon: true }),
+        PlanStanding::Sealed
+    );
 }
 
 #[test]
