@@ -1,7 +1,8 @@
 // What scripts/load ends in: 64 connections that look rays up and stream ranges for a minute, beside a plain Worker that
 // says hello, in the same runtime on the same machine.
 //
-// Options come from scripts/load: --seconds N, --program FILE (make-batches, built).
+// Options come from scripts/load: --seconds N, --program FILE (make-batches, built), --tokens N (callers, each with a
+// token of its own), and to compare two builds: --against FOLDER (the other one's build/), --rounds N (in turns).
 //
 // Both are asked through a Worker that stands where Cloudflare's edge does. The local runtime looks for new bytes on its
 // sockets, sixteen at a time, only when it has nothing else to do, and under full load it always has: a connection whose
@@ -21,10 +22,12 @@ import autocannon from "autocannon";
 import { exitAtSignals } from "../local/guard.mjs";
 import { ROOT, startRuntime } from "../local/runtime.mjs";
 
-const { values: options } = parseArgs({ options: { seconds: { type: "string", default: "60" }, program: { type: "string" } } });
+const text = (value) => ({ type: "string", default: value });
+const { values: options } = parseArgs({
+  options: { seconds: text("60"), program: text(""), tokens: text("1"), against: text(""), rounds: text("5") },
+});
 const CONNECTIONS = 64;
-const TOKEN = "a-token-for-the-load";
-const headers = { authorization: `Bearer ${TOKEN}` };
+const TOKENS = Array.from({ length: Number(options.tokens) }, (_, at) => `a-token-for-the-load-${at}`);
 /** One in so many requests streams a range instead of looking a ray up. */
 const STREAMS = 20;
 /** Requests that each connection goes through, again and again. */
@@ -39,27 +42,41 @@ main().catch((error) => {
 
 async function main() {
   const seconds = Number(options.seconds);
+  if (!options.against) return void (await measure(undefined, seconds, true));
+  const ratios = [];
+  for (let round = 1; round <= Number(options.rounds); round += 1) {
+    say(`round ${round}: the build of ${options.against}, then this one`);
+    const [other, own] = [await measure(options.against, seconds), await measure(undefined, seconds)];
+    ratios.push(own / other);
+    say(`ratio ${(own / other).toFixed(3)}`);
+  }
+  const sorted = ratios.toSorted((a, b) => a - b);
+  say(`requests/s of this build by the other's: median ${sorted[Math.floor(sorted.length / 2)].toFixed(3)}, of ${sorted.map((ratio) => ratio.toFixed(3)).join(", ")}`);
+}
+
+/** Loads the Worker of the folder `build`, and beside it the plain one if `withHello`; the requests a second. */
+async function measure(build, seconds, withHello = false) {
   const log = [];
   const hello = plainWorker("hello", "fetch() { return new Response('hello\\n') }");
   const runtime = await startRuntime({
-    settings: { API_TOKEN_SHA256: createHash("sha256").update(TOKEN).digest("hex"), API_RATE_PER_MINUTE: "0" },
+    build,
+    settings: { API_TOKENS: JSON.stringify(TOKENS.map(entryOf)), API_RATE_PER_MINUTE: "0" },
     onLog: (line) => log.push(line),
     beside: [hello, frontOf("raydex"), frontOf("hello")],
   });
   const url = await runtime.direct("front-of-raydex");
   const records = await indexed(runtime, log);
-  say(`${records.length} records are indexed; ${CONNECTIONS} connections, ${seconds} s each`);
-  const plain = await cannon(await runtime.direct("front-of-hello"), seconds, () => [{ method: "GET", path: "/" }]);
+  say(`${records.length} records are indexed; ${CONNECTIONS} connections, ${TOKENS.length} tokens, ${seconds} s`);
+  if (withHello) row("hello", await cannon(await runtime.direct("front-of-hello"), seconds, () => [{ method: "GET", path: "/" }]));
   // The sample is of the last ten minutes.
   const start = new Date(Date.now() - 3_600_000).toISOString();
   const slow = slowReader(`${url}/v1/logs?start=${start}`);
   const wrong = new Map();
-  const mixed = await cannon(url, seconds, () => mixedRequests(records, wrong, start));
+  const mixed = await cannon(url, seconds, (number) => mixedRequests(records, wrong, start, headersOf(number)));
   const taken = slow.stop();
   const memory = await memoryOf(runtime, log);
   // The runtime says of each client that hangs up that its connection is gone: these are ours, at the end.
   const errors = log.filter((line) => line.level === "error" && !(line.event === "runtime" && /disconnected/.test(line.message)));
-  row("hello", plain);
   row("lookups and streams", mixed);
   say(`the slow reader took ${taken} bytes in that time, and its stream was open to the end`);
   say(`wasm memory: ${(memory / 2 ** 20).toFixed(1)} MiB of 96; errors in the log: ${errors.length}`);
@@ -69,6 +86,17 @@ async function main() {
     throw new Error(`${bad} answers were wrong`);
   }
   await runtime.stop();
+  return mixed.requests.average;
+}
+
+/** The entry of API_TOKENS for a token. */
+function entryOf(token, at) {
+  return { id: `load-${at}`, sha256: createHash("sha256").update(token).digest("hex"), scopes: ["read"], role: "forensics" };
+}
+
+/** The headers of the connection with this number. */
+function headersOf(number) {
+  return { authorization: `Bearer ${TOKENS[number % TOKENS.length]}` };
 }
 
 function plainWorker(name, handler) {
@@ -107,12 +135,12 @@ function textOf(stored) {
 }
 
 /** What a connection asks, in turn; what is wrong with an answer is counted in `wrong`. */
-function mixedRequests(records, wrong, start) {
+function mixedRequests(records, wrong, start, headers) {
   const found = (what) => wrong.set(what, (wrong.get(what) ?? 0) + 1);
   const any = () => records[Math.floor(Math.random() * records.length)];
   return Array.from({ length: ROUND }, () => {
     if (Math.random() * STREAMS < 1) {
-      const onResponse = (status, body) => status === 200 && body.split("\n").length === 101 ? undefined : found(`stream ${status}`);
+      const onResponse = (status, body) => status === 200 && body.split("\n").filter((line) => line.startsWith('{"RayID"')).length === 100 ? undefined : found(`stream ${status}`);
       return { method: "GET", path: `/v1/logs?start=${start}&limit=100&fields=RayID,EdgeResponseStatus`, headers, onResponse };
     }
     const { ray, line } = any();
@@ -121,9 +149,10 @@ function mixedRequests(records, wrong, start) {
   });
 }
 
-/** `requests`: what a connection asks; each has a mix of its own, or all would stream at once. */
+/** `requests(number)`: what a connection asks; each has a mix of its own, or all would stream at once. */
 function cannon(url, duration, requests) {
-  const setupClient = (client) => client.setRequests(requests());
+  let number = 0;
+  const setupClient = (client) => client.setRequests(requests(number++));
   return autocannon({ url, connections: CONNECTIONS, duration, setupClient, timeout: 30 });
 }
 
@@ -131,7 +160,7 @@ function cannon(url, duration, requests) {
 function slowReader(url) {
   let bytes = 0;
   let timer;
-  const request = http.get(url, { headers }, (reply) => {
+  const request = http.get(url, { headers: headersOf(0) }, (reply) => {
     reply.pause();
     timer = setInterval(() => (bytes += reply.read(2_048)?.length ?? reply.read()?.length ?? 0), 250);
   });

@@ -19,7 +19,7 @@
 //   GET /partner                        the counts of the partner (partner.mjs)
 //   GET /partner/lines                  {request_ids: {id: count}, duplicates: [{line, request_id, count, batches}]}
 //   POST /partner/behave  PLAN          sets the partner's misbehaviour (partner-plan.mjs)
-//   POST /restart                       restarts the runtime on the same state: {worker, control}
+//   POST /restart  SETTINGS             restarts the runtime on the same state, with these settings changed: {worker, control}
 //   POST /kill                          the same by SIGKILL, like a crash; requires `state`
 import http from "node:http";
 import { startPartner } from "./partner.mjs";
@@ -95,7 +95,9 @@ async function answer(request) {
     case "POST scheduled": return runtime.scheduled(url.searchParams.get("cron") ?? undefined);
     case "GET partner": return name === "lines" ? partner.lines() : partner.figures();
     case "POST partner": return partner.behave(json());
-    case "POST restart": return again(() => runtime.stop());
+    case "POST restart":
+      if (body.length > 0) options.settings = { ...options.settings, ...json() };
+      return again(() => runtime.stop());
     case "POST kill":
       if (!options.state) throw new Error("kill requires `state`: without it everything is in memory and would be lost");
       return again(() => runtime.kill());

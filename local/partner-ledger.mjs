@@ -39,6 +39,8 @@ export class Ledger {
   /** By batch ID: how often the batch was stored, the hash of its body, and whether that hash ever changed. */
   #batches = new Map();
   #stored = 0;
+  /** When what was stored arrived: pairs of milliseconds and lines. */
+  #arrivals = [];
 
   /** Counts a delivery, given its body as sent and its inflated text. */
   store(batchId, body, text) {
@@ -49,7 +51,9 @@ export class Ledger {
       batch.times += 1;
       batch.same &&= batch.sha === sha;
     }
+    const before = this.#stored;
     for (const line of linesOf(text)) this.#count(line, batchId);
+    this.#arrivals.push([performance.now(), this.#stored - before]);
   }
 
   #count(line, batchId) {
@@ -60,7 +64,8 @@ export class Ledger {
     else this.#lines.set(hash, { requestId: requestIdOf(line), first: batchId, later: null });
   }
 
-  /** The counts. `duplicate_batches`: stored more than once; `changed_batches`: stored with different content. */
+  /** The counts. `duplicate_batches`: stored more than once; `changed_batches`: stored with different content;
+   * `busiest_second`: lines stored within any second, at most. */
   figures() {
     const batches = [...this.#batches.values()];
     return {
@@ -70,10 +75,25 @@ export class Ledger {
       batches: batches.length,
       duplicate_batches: batches.filter((batch) => batch.times > 1).length,
       changed_batches: batches.filter((batch) => !batch.same).length,
+      busiest_second: this.#busiestSecond(),
     };
   }
 
-  /** How often each request_id was stored and, for each line stored more than once, its batches in order. */
+  /** The most lines that were stored within any second. */
+  #busiestSecond() {
+    let [most, within, first] = [0, 0, 0];
+    for (const [at, lines] of this.#arrivals) {
+      within += lines;
+      for (; this.#arrivals[first][0] <= at - 1000; first += 1) within -= this.#arrivals[first][1];
+      most = Math.max(most, within);
+    }
+    return most;
+  }
+
+  /**
+   * How often each request_id was stored, for each line stored more than once its batches in order, and the most lines
+   * within any second.
+   */
   lines() {
     const requestIds = new Map();
     const duplicates = [];

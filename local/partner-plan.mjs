@@ -19,6 +19,7 @@
 //
 // The same seed and order of requests give the same misbehaviour. A plan with an unknown member is rejected, because a
 // misspelled rule would test nothing.
+import { generator } from "./random.mjs";
 
 const CONDITIONS = ["batchId", "every", "share", "count", "do"];
 const DEEDS = ["reset", "status", "headers", "body", "redirect", "delay", "hang", "store"];
@@ -74,15 +75,4 @@ function known(words, all) {
   if (!words) throw new Error("invalid plan: a rule has no do");
   if (strange !== undefined) throw new Error(`invalid plan: unknown member ${strange}`);
   return words;
-}
-
-/** A generator of numbers from 0 to 1, deterministic for each seed (mulberry32). */
-function generator(seed) {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
 }

@@ -57,7 +57,7 @@ class Receiver {
   #ledger = new Ledger();
   #plan = new Plan();
   #nonces = new Set();
-  #counts = { posts: 0, stored_posts: 0, broken_off: 0, bad_lines: 0, reused_nonces: 0, misbehaved: 0 };
+  #counts = { posts: 0, heads: 0, stored_posts: 0, broken_off: 0, bad_lines: 0, reused_nonces: 0, misbehaved: 0 };
   #refused = {};
 
   constructor(uri, key, onPost) {
@@ -87,14 +87,14 @@ class Receiver {
   }
 
   /**
-   * What it counted. `broken_off`: posts whose sender went away in mid-body. `refused`: requests by status, those
+   * What it counted. `heads`: requests without a body. `broken_off`: posts whose sender went away in mid-body. `refused`: requests by status, those
    * that are no posts too; what a plan answered is in `misbehaved` alone.
    */
   figures() {
     return { ...this.#counts, ...this.#ledger.figures(), refused: { ...this.#refused } };
   }
 
-  /** How often each request_id was stored, and the lines stored more than once: {request_ids, duplicates}. */
+  /** How often each request_id was stored, what was stored more than once, and how fast: see the ledger. */
   lines() {
     return this.#ledger.lines();
   }
@@ -112,6 +112,12 @@ class Receiver {
   }
 
   async #take(request, response) {
+    // Someone looks whether this host can be reached.
+    if (request.method === "HEAD") {
+      this.#counts.heads += 1;
+      response.writeHead(404);
+      return void response.end();
+    }
     const settled = { batchId: request.headers["x-batch-id"] ?? "", status: null, stored: false, misbehaved: false };
     try {
       this.#checkHead(request);

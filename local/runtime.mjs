@@ -38,13 +38,16 @@ export class NotBuilt extends Error {}
  * runtime logs. `decide({op, key})`: faults of the bucket (doubles.mjs). `untouchable`: every binding throws on use.
  * `retries`: number of retries before a message becomes a dead letter, in place of the value in wrangler.toml (whose
  * delays add up to hours). `memoryPages`: maximum memory of the module in pages of 64 KiB, in place of the linked value.
+ * `build`: the folder of the modules, in place of the one in wrangler.toml.
+ * `startFirst`: false makes no first start of deliveries, which the cron would make within a minute: what is written before
+ * one is not delivered.
  * `dataBucket`: the name of a data bucket to bind. `beside`: additional Workers for benchmarks, as miniflare options; each Worker then also has its own address
  * (`direct`).
  */
 export async function startRuntime(options = {}) {
-  const { settings = {}, state, port = 0, batchTimeout = 0.05, onLog = () => {}, decide, untouchable, memoryPages, dataBucket, beside = [] } = options;
+  const { settings = {}, state, port = 0, batchTimeout = 0.05, onLog = () => {}, decide, untouchable, memoryPages, build, dataBucket, beside = [], startFirst = true } = options;
   guardWorkerd();
-  const [{ Miniflare }, worker] = await Promise.all([import("miniflare"), workerOptions(settings, memoryPages)]);
+  const [{ Miniflare }, worker] = await Promise.all([import("miniflare"), workerOptions(settings, memoryPages, build)]);
   for (const consumer of Object.values(worker.queueConsumers)) {
     consumer.maxBatchTimeout = batchTimeout;
     if (consumer.deadLetterQueue) consumer.maxRetries = options.retries ?? consumer.maxRetries;
@@ -66,7 +69,9 @@ export async function startRuntime(options = {}) {
     workers: [...withSockets([worker, ...beside]), ...doubles, plainBucket(worker, names)],
   });
   const url = await miniflare.ready;
-  return new Runtime(miniflare, url, names);
+  const runtime = new Runtime(miniflare, url, names);
+  if (settings.PARTNER_ENDPOINT && !untouchable && startFirst) await runtime.firstStart();
+  return runtime;
 }
 
 /** A running Worker. */
@@ -153,6 +158,11 @@ class Runtime {
     };
   }
 
+  /** Makes the first start, as the cron of each minute would: what is written from now on is delivered. */
+  firstStart() {
+    return this.scheduled("* * * * *");
+  }
+
   /** Fires the Worker's cron trigger, by default the first in wrangler.toml; returns the outcome. */
   async scheduled(cron) {
     const worker = await this.#miniflare.getWorker(WORKER);
@@ -176,13 +186,13 @@ function described({ key, size, etag }) {
   return { key, size, etag };
 }
 
-/** The options in wrangler.toml, with the modules of build/ and these settings. */
-async function workerOptions(settings, memoryPages) {
+/** The options in wrangler.toml, with the modules of `build` and these settings. */
+async function workerOptions(settings, memoryPages, build) {
   const { unstable_getMiniflareWorkerOptions: read } = await import("wrangler");
   const { workerOptions: options, main } = read(path.join(ROOT, "wrangler.toml"));
-  const folder = path.dirname(main);
+  const folder = build ? path.resolve(build) : path.dirname(main);
   const modules = [
-    { type: "ESModule", path: main },
+    { type: "ESModule", path: path.join(folder, path.basename(main)) },
     { type: "CompiledWasm", path: path.join(folder, "index_bg.wasm") },
   ];
   const missing = modules.find((module) => !fs.existsSync(module.path));

@@ -1,7 +1,9 @@
-// Maintains a file of API_TOKENS entries, which contains hashes and never a token.
+// Maintains a file of API_TOKENS entries, which contains hashes and never a token; or, with --url, the tokens that a
+// deployment keeps itself.
 //
 // A token is printed once, when it is created, and stored nowhere. The file is readable by its owner only and is written
-// completely or not at all, and only if the Worker accepts its content.
+// completely or not at all, and only if the Worker accepts its content. The token that authorizes the commands on a
+// deployment comes from the environment alone, since other users of a machine see arguments.
 
 import { createHash, randomBytes } from "node:crypto";
 import fs from "node:fs";
@@ -17,23 +19,41 @@ const DATASETS = Array.from(
   fs.readFileSync(path.join(ROOT, "schemas/datasets.toml"), "utf8").matchAll(/^\[([a-z0-9_]+)\]$/gm),
   ([, name]) => name,
 );
-const MEMBERS = ["id", "sha256", "scopes", "role", "zones", "datasets", "expires"];
+const MEMBERS = ["id", "sha256", "scopes", "role", "zones", "datasets", "scans", "expires"];
+/** Maximum of `scans`: the searches of a token that an isolate runs at a time. */
+const SCANS_MAX = 64;
 const DAY_MS = 24 * 3600 * 1000;
 /** Maximum size of a setting on the platform, in bytes. */
 const SETTING_MAX = 5 * 1024;
 
+/** The environment variable with the token for the commands on a deployment. */
+const CREDENTIAL = "RAYDEX_TOKEN";
+/** What begins the text of a token. */
+const PREFIX = "rdx_";
+const DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+/** Digits for 256 random bits, and for the checksum. */
+const RANDOM_DIGITS = 43;
+const CHECK_DIGITS = 6;
+
 const HELP = `Usage: scripts/token COMMAND [options]
 
   make --id ID --scopes read[,ingest,deliver,admin] --role viewer|support|forensics
-       [--zones a.example,b.example] [--datasets http_requests,...] [--days 90]
-                                create a token, print it once and store its hash in the file
+       [--zones a.example,b.example] [--datasets http_requests,...] [--scans 2] [--days 90]
+                                create a token, print it once and store its hash in the file;
+                                an isolate runs as many of its searches at a time as --scans says
   list                          list the tokens in the file
   revoke --id ID [--all-but-newest]
                                 remove the tokens of an ID from the file
   check                         check whether the Worker accepts the file
   help                          show this help
 
-  --file PATH                   the token file (default: tokens.json in the project folder)`;
+  --file PATH                   the token file (default: tokens.json in the project folder)
+
+With --url, make, list and revoke work on a deployment: its own tokens, which take effect at once.
+The environment variable ${CREDENTIAL} has a token with the scope admin.
+
+  --url URL                     the deployment, such as https://raydex.example.workers.dev
+  --reason TEXT                 why a token is revoked, for the audit log`;
 
 class Refused extends Error {}
 
@@ -62,6 +82,7 @@ function entryFaults(entry) {
     role: (value) => ROLES.includes(value),
     zones: (value) => value === undefined || all(value, zone),
     datasets: (value) => value === undefined || all(value, (name) => DATASETS.includes(name)),
+    scans: (value) => value === undefined || (Number.isInteger(value) && value >= 1 && value <= SCANS_MAX),
     expires: (value) => value === undefined || (/^\d{4}-\d\d-\d\dT.*Z$/.test(value) && !Number.isNaN(Date.parse(value))),
   };
   const wrong = MEMBERS.filter((member) => !tests[member](entry[member])).map((member) => `has an invalid or missing ${member}`);
@@ -87,10 +108,24 @@ function write(file, entries) {
 const list = (text) => text?.split(",").map((name) => name.trim());
 const next = (file) => `Next step: npx wrangler secret put API_TOKENS < ${file}`;
 
+/** A number with this many digits. */
+function digits(number, count) {
+  let text = "";
+  for (let rest = number; text.length < count; rest /= 62n) text = DIGITS[Number(rest % 62n)] + text;
+  return text;
+}
+
+/** The text of a token from its random bytes: src/access/secret.rs has the same form. */
+export function secret(bytes) {
+  const body = PREFIX + digits(BigInt(`0x${bytes.toString("hex")}`), RANDOM_DIGITS);
+  const check = createHash("sha256").update(body).digest().readUInt32BE(0);
+  return body + digits(BigInt(check), CHECK_DIGITS);
+}
+
 function make(options, entries, now) {
   const days = Number(options.days ?? 90);
   if (!(days > 0 && days <= 3650)) throw new Refused("--days must be a number greater than 0 and at most 3650");
-  const token = `rdx_${randomBytes(32).toString("base64url")}`;
+  const token = secret(randomBytes(32));
   const entry = {
     id: options.id,
     sha256: createHash("sha256").update(token).digest("hex"),
@@ -98,18 +133,25 @@ function make(options, entries, now) {
     role: options.role,
     zones: list(options.zones),
     datasets: list(options.datasets),
+    scans: options.scans === undefined ? undefined : Number(options.scans),
     expires: new Date(now + days * DAY_MS).toISOString(),
   };
   write(options.file, [...entries, entry]);
   return [token, `This is the only time that the token is shown; ${options.file} stores its hash. It expires at ${entry.expires}.`, next(options.file)];
 }
 
+/** When an entry ends, in words. */
+function end(expires, now) {
+  if (!expires) return "never expires";
+  return Date.parse(expires) <= now ? "EXPIRED" : `expires ${expires}`;
+}
+
+/** What an entry shows alone, in words. */
+const only = (entry) => [...(entry.zones ?? []), ...(entry.datasets ?? [])].join(",") || "everything";
+
 function show(options, entries, now) {
-  const row = (entry) => {
-    const end = entry.expires === undefined ? "never expires" : Date.parse(entry.expires) <= now ? "EXPIRED" : `expires ${entry.expires}`;
-    const only = [...(entry.zones ?? []), ...(entry.datasets ?? [])].join(",") || "everything";
-    return [entry.id, entry.sha256.slice(0, 8), entry.scopes.join(","), entry.role, only, end].join("\t");
-  };
+  const row = (entry) =>
+    [entry.id, entry.sha256.slice(0, 8), entry.scopes.join(","), entry.role, only(entry), end(entry.expires, now)].join("\t");
   return [entries.map(row).join("\n"), `${entries.length} tokens in ${options.file}`];
 }
 
@@ -130,14 +172,66 @@ function check(options, entries) {
   return ["", `${options.file}: ${entries.length} tokens, all valid.`];
 }
 
-function main(args) {
-  const strings = ["id", "scopes", "role", "zones", "datasets", "days", "file"];
+/** What a deployment answers; a refusal is an error with its words. */
+async function ask(options, method, path, body) {
+  const token = process.env[CREDENTIAL];
+  if (!token) throw new Refused(`set ${CREDENTIAL} to a token of the deployment with the scope admin`);
+  const url = new URL(path, options.url);
+  const isLocal = ["localhost", "127.0.0.1", "[::1]"].includes(url.hostname);
+  if (url.protocol !== "https:" && !isLocal) throw new Refused("--url must begin with https://");
+  const headers = { authorization: `Bearer ${token}`, "content-type": "application/json" };
+  // A redirect would take the token elsewhere.
+  const response = await fetch(url, { method, headers, body: body && JSON.stringify(body), redirect: "error" });
+  const answer = await response.json().catch(() => ({}));
+  if (response.ok) return answer;
+  throw new Refused([`${response.status} ${answer.code ?? ""}`.trim(), answer.detail, answer.hint].filter(Boolean).join(" "));
+}
+
+const remote = {
+  async make(options) {
+    const { id, role } = options;
+    const [days, scans] = [options.days, options.scans].map((number) => (number === undefined ? undefined : Number(number)));
+    const body = { id, scopes: list(options.scopes), role, zones: list(options.zones), datasets: list(options.datasets), scans, days };
+    const made = await ask(options, "POST", "/v1/tokens", body);
+    return [made.token, `This is the only time that the token is shown. It is valid now, and expires at ${made.expires_at}.`];
+  },
+
+  async list(options, now) {
+    const rows = [];
+    let settings = [];
+    for (let after = "", more = true; more; ) {
+      const page = await ask(options, "GET", `/v1/tokens?limit=100${after && `&after=${encodeURIComponent(after)}`}`);
+      ({ settings } = page);
+      const ends = (one) => (one.revoked_at ? `revoked ${one.revoked_at} by ${one.revoked_by}` : end(one.expires_at, now));
+      const made = (one) => `made ${one.created_at} by ${one.created_by}`;
+      rows.push(...page.tokens.map((one) => [one.id, one.scopes.join(","), one.role, only(one), made(one), ends(one)].join("\t")));
+      more = page.truncated && page.tokens.length > 0;
+      after = page.tokens.at(-1)?.id ?? "";
+    }
+    const ofSettings = settings.map((one) => [one.id, one.scopes.join(","), one.role, only(one), "in the settings", end(one.expires_at, now)].join("\t"));
+    return [[...ofSettings, ...rows].join("\n"), `${rows.length} tokens of ${options.url}, and ${settings.length} in its settings`];
+  },
+
+  async revoke(options) {
+    if (options["all-but-newest"]) throw new Refused("--all-but-newest is for the file: each token of a deployment has its own ID");
+    const body = { reason: options.reason ?? "revoked by scripts/token" };
+    const ended = await ask(options, "POST", `/v1/tokens/${encodeURIComponent(options.id ?? "")}/revoke`, body);
+    return ["", `Revoked ${ended.id}: no request with it is admitted from now on.`];
+  },
+};
+
+async function main(args) {
+  const strings = ["id", "scopes", "role", "zones", "datasets", "scans", "days", "file", "url", "reason"];
   const options = Object.fromEntries(strings.map((name) => [name, { type: "string" }]));
   const { values, positionals } = parseArgs({ args, allowPositionals: true, options: { ...options, "all-but-newest": { type: "boolean" } } });
   const commands = { make, list: show, revoke, check };
   const [command] = positionals;
   if (positionals.length !== 1 || !Object.hasOwn(commands, command)) {
     return command === "help" ? [HELP] : (() => { throw new Refused("specify one command: make, list, revoke or check. See scripts/token help."); })();
+  }
+  if (values.url !== undefined) {
+    if (!Object.hasOwn(remote, command) || values.file !== undefined) throw new Refused("--url goes with make, list and revoke, and without --file");
+    return remote[command](values, Date.now());
   }
   const file = values.file ?? FILE;
   const entries = read(file);
@@ -148,7 +242,7 @@ function main(args) {
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   try {
     // Only the token goes to the standard output, so that it can be piped.
-    const [said, ...notes] = main(process.argv.slice(2));
+    const [said, ...notes] = await main(process.argv.slice(2));
     if (said) console.log(said);
     for (const note of notes) console.error(note);
   } catch (error) {

@@ -18,6 +18,8 @@ use std::ops::Range;
 use serde::Serialize;
 
 use crate::bucket_keys::{LogPrefixes, version_digest};
+use crate::limits::ANSWER_ROOM;
+use crate::memory::{OutOfMemory, Reservation};
 
 /// A call that failed, or whose answer did not arrive. A retry may succeed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -146,8 +148,28 @@ pub trait Bucket {
     fn delete(&self, keys: &[String]) -> impl Future<Output = Result<(), BackendError>>;
     /// Returns the next page of a listing, in the order of the keys' bytes.
     fn list(&self, ask: &ListRequest) -> impl Future<Output = Result<ListPage, BackendError>>;
-    /// Begins a multipart upload.
-    fn upload(&self, key: &str) -> impl Future<Output = Result<Self::Upload, BackendError>>;
+    /// Begins a multipart upload, and keeps with the object who uploads it.
+    fn upload(&self, key: &str, uploader: &str) -> impl Future<Output = Result<Self::Upload, BackendError>>;
+    /// Writes a complete object, as [`Self::put`] does, and keeps with it who uploaded it.
+    fn put_upload(
+        &self,
+        key: &str,
+        bytes: Vec<u8>,
+        uploader: &str,
+    ) -> impl Future<Output = Result<ObjectHead, BackendError>>;
+    /// Returns who uploaded this version of an object; `None` if that is not known, or it is no longer there.
+    fn uploader(&self, key: &str, etag: &str) -> impl Future<Output = Result<Option<String>, BackendError>>;
+}
+
+/// Lets the other requests of an isolate go first.
+pub trait Turns {
+    /// Completes once the others had their turn.
+    fn pass(&self) -> impl Future<Output = ()>;
+}
+
+/// Passes no turn: there are no others.
+impl Turns for () {
+    async fn pass(&self) {}
 }
 
 /// The buckets that an indexed batch is read from.
@@ -208,6 +230,32 @@ pub trait DurableObjects {
     /// Sends `body` to the object `name` under `call` and returns its answer. If the object refuses the call (its
     /// answer does not report success), the error has its message.
     fn call(&self, name: &str, call: &str, body: Vec<u8>) -> impl Future<Output = Result<Vec<u8>, BackendError>>;
+
+    /// Like [`Self::call`]; reserves [`ANSWER_ROOM`] bytes for each of the answer before the answer is taken into memory.
+    fn call_reserving(
+        &self,
+        name: &str,
+        call: &str,
+        body: Vec<u8>,
+        reservation: &Reservation,
+    ) -> impl Future<Output = Result<Vec<u8>, CallError>> {
+        async move {
+            let answer = self.call(name, call, body).await?;
+            reservation.grow_to(ANSWER_ROOM * answer.len())?;
+            Ok(answer)
+        }
+    }
+}
+
+/// Why a call has no answer.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CallError {
+    /// The answer does not fit in memory.
+    #[error(transparent)]
+    OutOfMemory(#[from] OutOfMemory),
+    /// The call failed.
+    #[error(transparent)]
+    Backend(#[from] BackendError),
 }
 
 /// Serializes a plain struct, which cannot fail.
@@ -230,6 +278,8 @@ pub struct PartnerPost {
     pub batch_id: String,
     /// The body, compressed with gzip.
     pub body: Vec<u8>,
+    /// Time limit for the response, in milliseconds.
+    pub timeout_ms: i64,
 }
 
 /// The parts of the partner's response that decide about the delivery.
@@ -239,6 +289,8 @@ pub struct PostAnswer {
     pub status: u16,
     /// The value of `Retry-After`, as sent by the partner.
     pub retry_after: Option<String>,
+    /// The beginning of the body of an answer other than 2xx: at most [`crate::limits::REFUSAL_BYTES`].
+    pub body: Vec<u8>,
 }
 
 /// The reason why there is no response from the partner. The texts contain no part of the URL; the log has only the
@@ -255,9 +307,10 @@ pub enum PostError {
 
 /// The HTTP endpoint that receives deliveries.
 pub trait PartnerClient {
-    /// Sends one request and waits for the response, at most [`crate::limits::POST_MS`]. Redirects are returned, not
-    /// followed.
+    /// Sends one request and waits for the response, at most for its time limit. Redirects are returned, not followed.
     fn post(&self, post: &PartnerPost) -> impl Future<Output = Result<PostAnswer, PostError>>;
+    /// Returns whether anything answers a `HEAD` of this URL within [`crate::limits::CONNECT_MS`], whatever it answers.
+    fn can_connect(&self, url: &str) -> impl Future<Output = bool>;
 }
 
 /// An RSA public key as in a JWKS document (RFC 7517).
@@ -276,6 +329,8 @@ pub trait AssertionKeys {
     /// Fetches the JWKS document: at most [`crate::limits::JWKS_MAX`] bytes, within [`crate::limits::JWKS_FETCH_MS`].
     /// Every status except 200 is an error, redirects included.
     fn fetch(&self) -> impl Future<Output = Result<Vec<u8>, BackendError>>;
+    /// Completes after this many milliseconds.
+    fn pause(&self, ms: i64) -> impl Future<Output = ()>;
     /// Verifies an RSASSA-PKCS1-v1_5 signature with SHA-256 over `signed`. An invalid key is an error.
     fn verify(&self, key: &Jwk, signed: &[u8], signature: &[u8]) -> impl Future<Output = Result<bool, BackendError>>;
 }

@@ -6,12 +6,16 @@
 //! compared at compile time at the end of the file.
 
 mod answers;
+mod deadlines;
 mod form;
 mod memory;
+mod pace;
 
 pub use answers::*;
+pub use deadlines::*;
 pub use form::*;
 pub use memory::*;
+pub use pace::*;
 
 /// Number of bytes in a kibibyte.
 pub const KIB: usize = 1024;
@@ -170,9 +174,9 @@ pub const TEST_UPLOAD_MAX: usize = 512;
 /// larger, so no batch is read twice.
 pub const TEST_OBJECT_MAX: u64 = 96;
 
-/// Delay before a parse message is retried, by attempt, in seconds, plus up to a quarter: first for a hiccup, then for
-/// an outage as long as R2's (67 minutes).
-pub const PARSE_RETRY_S: [u32; 2] = [60, 5_400];
+/// Delay before a parse message is retried, by attempt, in seconds, plus up to a quarter: first for a hiccup, then for a
+/// restart, then for an outage as long as R2's (67 minutes).
+pub const PARSE_RETRY_S: [u32; 3] = [8, 60, 5_400];
 
 /// Maximum length of a filter, in bytes. Logpush accepts 1000; a filter of raydex may have four times that.
 pub const FILTER_BYTES: usize = 4 * KIB;
@@ -209,16 +213,44 @@ pub const KEY_BYTES: usize = 1024;
 /// Maximum number of objects in a page of a listing, and in a removal, set by R2.
 pub const LIST_PAGE: usize = 1000;
 
-/// Time limit of a POST to the partner, in milliseconds. 1000 lines are 100 KB of gzip; a partner that has not answered
-/// after half a minute is not going to.
-pub const POST_MS: i64 = 30_000;
+/// Minimum and maximum of the time limit of a POST to the partner, in seconds. 1000 lines are 100 KB of gzip: less than ten
+/// seconds would count slow partners as silent; after five minutes no partner answers any more.
+pub const POST_S: (u32, u32) = (10, 300);
 
 /// Maximum number of bytes read of the partner's answer: its status alone says "stored".
 pub const POST_ANSWER_MAX: usize = 64 * KIB;
 
-/// Duration of a claim, in milliseconds: covers reading the body (a small object, seconds at worst), two POSTs (the
-/// second with the second key), and the commit with its retries. No POST begins that could outlast it.
-pub const LEASE_MS: i64 = 120_000;
+/// Maximum number of bytes kept of the partner's refusal until it is cleaned: words that say why come first.
+pub const REFUSAL_BYTES: usize = 4 * KIB;
+
+/// Maximum number of characters of the partner's refusal that a payload's row has: a sentence or two.
+pub const REFUSAL_CHARS: usize = 200;
+
+/// Maximum number of payloads that one decision by a filter applies to: 10,000 rows written in the ledger's transaction take
+/// half a second, and cost a cent.
+pub const DECIDED_AT_ONCE: u64 = 10_000;
+
+/// Maximum number of payloads that one decision names: 100 handles of 100 bytes fit into [`OPERATION_BODY_MAX`].
+pub const PAYLOADS_NAMED: usize = 100;
+
+/// Maximum number of payloads in a list across ledgers: a kilobyte each.
+pub const PAYLOADS_LISTED: u64 = 1000;
+
+/// Time limit of the request without a body that shows whether the partner's host can be reached, in milliseconds.
+pub const CONNECT_MS: i64 = 10_000;
+
+/// Time reserved for reading a body, in milliseconds: a small object, seconds at worst.
+pub const BODY_READ_MS: i64 = 30_000;
+
+/// Returns the duration of a claim under this time limit of a POST, in milliseconds: its turn, the body, the connection,
+/// two POSTs (the second with the second key), and the commit with its retries. No POST begins that could outlast it.
+#[must_use]
+pub const fn lease_ms(post_ms: i64) -> i64 {
+    PACING_MS + BODY_READ_MS + CONNECT_MS + 2 * post_ms + COMMIT_MS
+}
+
+/// Duration of the longest claim, in milliseconds: eleven minutes.
+pub const LEASE_MAX_MS: i64 = lease_ms(POST_S.1 as i64 * 1_000);
 
 /// Time reserved for the commit at the end of a lease, after the last POST, in milliseconds.
 pub const COMMIT_MS: i64 = 15_000;
@@ -234,9 +266,17 @@ pub const RETRY_MIN_MS: i64 = 15_000;
 /// an hour later.
 pub const RETRY_MAX_MS: i64 = 3_600_000;
 
-/// Pause after a claim that was returned without a POST, in milliseconds: while the bucket is unavailable, every
-/// payload tries to read its body twice a minute.
-pub const RELEASED_MS: i64 = 30_000;
+/// First pause after a claim that was returned without a POST, in milliseconds, give or take a quarter; it doubles. Most
+/// hiccups of the bucket are over by then.
+pub const RELEASED_MIN_MS: i64 = 7_500;
+
+/// Maximum pause after a claim that was returned without a POST, in milliseconds: while the bucket is unavailable, every
+/// payload tries to read its body once a minute.
+pub const RELEASED_MAX_MS: i64 = 60_000;
+
+/// Number of attempts that the partner leaves without an answer, while it answers for other payloads, before a payload
+/// waits for a person. If one POST in fifty hangs by chance, three in a row do once in 125,000 payloads.
+pub const UNANSWERED_MAX: u32 = 3;
 
 /// Maximum number of attempts before a payload waits for a person: at one per hour, eight days.
 pub const MAX_ATTEMPTS: u32 = 200;
@@ -245,11 +285,18 @@ pub const MAX_ATTEMPTS: u32 = 200;
 /// once in three million.
 pub const BREAKER_FAILURES: u32 = 5;
 
-/// First pause of an open breaker, in milliseconds; it doubles with each failure.
+/// First pause of an open breaker, in milliseconds; it doubles with each probe that fails.
 pub const BREAKER_MIN_MS: i64 = 30_000;
 
-/// Maximum pause of an open breaker, in milliseconds: a partner's recovery is noticed within a quarter of an hour.
-pub const BREAKER_MAX_MS: i64 = 900_000;
+/// Maximum pause of an open breaker, in milliseconds. With two waits of five seconds for a queue's batch, the probe's and
+/// those of the payloads, everything that was due is out within a minute of the partner's recovery.
+pub const BREAKER_MAX_MS: i64 = 45_000;
+
+/// Age of a breaker's standing at which a sender asks again, in milliseconds: a batch of slow POSTs takes minutes.
+pub const STANDING_MS: i64 = 30_000;
+
+/// Number of addresses and keys of the partner whose breaker is kept: those of the last changes.
+pub const BREAKERS_KEPT: u64 = 8;
 
 /// Delay after the seal at which the ledger sends a message itself, if the payload is not claimed, in milliseconds.
 pub const OUTBOX_FIRST_MS: i64 = 60_000;
@@ -339,6 +386,17 @@ pub const BACKFILL_PAGES: usize = 100;
 /// Maximum number of backfills that are considered, newest first.
 pub const BACKFILL_JOBS: u64 = 100;
 
+/// Longest range of a backfill, in milliseconds: a leap year. Its 8,784 ledgers are asked for their lines within 44 runs
+/// of the cron.
+pub const BACKFILL_RANGE_MS: i64 = 366 * 24 * 3_600_000;
+
+/// Maximum number of ledgers that one run of the cron asks for the lines of backfills: in 34 rounds of
+/// [`CONCURRENT_CALLS`].
+pub const BACKFILL_LEDGERS: u64 = 200;
+
+/// Interval between two counts in a ledger of which only parked lines may change, in milliseconds.
+pub const BACKFILL_RECOUNT_MS: i64 = 600_000;
+
 /// Maximum number of bodies that one step of a sweep removes: one call of R2.
 pub const SWEEP_BODIES: usize = LIST_PAGE;
 
@@ -351,7 +409,7 @@ pub const MAX_PAYLOADS: usize = 20_000;
 
 /// Delay before a send message is retried because the ledger could not be reached, by attempt, in seconds, plus up to a
 /// quarter.
-pub const SEND_RETRY_S: [u32; 5] = [15, 45, 120, 240, 480];
+pub const SEND_RETRY_S: [u32; 5] = [8, 45, 120, 240, 480];
 
 /// Maximum size of a POST's body other than an upload, in bytes: a reason of [`REASON_CHARS`] characters is 2 KB, and
 /// JSON may escape each character in 12 bytes.
@@ -379,6 +437,9 @@ pub const SEEN_TEXT: usize = MIB;
 /// Stored bytes inflated at a time to find the fields of a batch: deflate expands them to at most a megabyte.
 pub const SEEN_STEP: usize = KIB;
 
+/// Names of ledgers that an isolate knows to be registered: those of six weeks, 40 bytes each.
+pub const LEDGERS_KNOWN: usize = 1_000;
+
 /// Default number of elements in a list.
 pub const LISTED: u64 = 100;
 
@@ -397,16 +458,26 @@ pub const QUEUE_BATCH: usize = 100;
 /// a second; acks are sent only at the end of the batch.
 pub const SEND_PATIENCE_MS: i64 = 5_000;
 
-/// Time for which the platform lets work continue after a batch, in milliseconds. It covers the full time of the POST
-/// that begins last, and the rest is for the claim and the commit.
+/// Time for which the platform lets work continue after a batch, in milliseconds.
 pub const BEHIND_BATCH_MS: i64 = 30_000;
+
+/// Returns the time that a batch of send messages waits after its last POST began, in milliseconds: what is left of the
+/// POST's time limit must fit behind the batch.
+#[must_use]
+pub const fn batch_patience_ms(post_ms: i64) -> i64 {
+    let needed_ms = post_ms + SEND_PATIENCE_MS - BEHIND_BATCH_MS;
+    if needed_ms > SEND_PATIENCE_MS { needed_ms } else { SEND_PATIENCE_MS }
+}
+
+/// Time for which the platform runs a batch of messages, in milliseconds.
+pub const BATCH_RUN_MS: i64 = 15 * 60_000;
 
 /// Delay before a dead letter that the registry did not accept is retried, in seconds. The platform grants at most a
 /// hundred retries, which are 25 hours: an outage of a day loses no dead letter.
 pub const DEAD_LETTER_RETRY_S: u32 = 900;
 
-const _: () = assert!(2 * POST_MS + COMMIT_MS < LEASE_MS);
-const _: () = assert!(POST_MS < SEND_PATIENCE_MS + BEHIND_BATCH_MS);
+const _: () = assert!(LEASE_MAX_MS < BATCH_RUN_MS);
+const _: () = assert!(BREAKER_MAX_MS + 2 * 5_000 < 60_000 && BREAKER_MIN_MS <= STANDING_MS);
 const _: () = assert!(ALARM_MESSAGES.is_multiple_of(QUEUE_BATCH));
 const _: () = assert!(SCAN_NAMES <= u16::MAX as usize);
 const _: () = assert!(RATIO_FREE < MAX_INFLATED);

@@ -35,6 +35,7 @@ pub struct R2Event {
 }
 
 /// The work that a backfill requests for an object, in a message sent by raydex itself.
+#[expect(clippy::struct_excessive_bools, reason = "each is a choice of its own")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EventBackfill {
     /// The number of the backfill's job.
@@ -47,6 +48,14 @@ pub struct EventBackfill {
     pub index: bool,
     /// Whether to deliver records to the partner.
     pub deliver: bool,
+    /// Lines per second that the whole backfill may send to the partner.
+    pub lines_per_second: u64,
+    /// Whether to deliver the range once more, whatever was delivered.
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    pub again: bool,
+    /// Whether the job has a filter, which the registry knows: messages are to stay short.
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    pub filtered: bool,
 }
 
 /// The change of the object that an event reports.

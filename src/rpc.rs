@@ -7,10 +7,18 @@
 //! # Invariants
 //! A wire name is spelled once, where the call is declared. A failed call has changed nothing in the database.
 
+mod object_database;
+
+pub use object_database::ObjectDatabase;
+
+use std::ops::Deref;
+
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::backend::{BackendError, DurableObjects, SqlDatabase, to_json};
+use crate::backend::{BackendError, CallError, DurableObjects, SqlDatabase, to_json};
+use crate::limits::{ANSWER_MIN, ANSWER_ROOM};
+use crate::memory::{MemoryBudget, Reservation};
 
 /// A request to a Durable Object. The macro `calls!` implements it for types with a JSON body.
 pub trait Call: Sized {
@@ -58,6 +66,48 @@ pub(crate) use calls;
 /// [`BackendError`] if the object cannot be reached, refuses the call, or its answer is malformed.
 pub async fn call<C: Call>(objects: &impl DurableObjects, name: &str, call: &C) -> Result<C::Answer, BackendError> {
     from_json(&objects.call(name, C::NAME, call.to_body()).await?)
+}
+
+/// The answer of a call with the reservation of its memory.
+#[derive(Debug)]
+pub struct HeldAnswer<T> {
+    answer: T,
+    reservation: Reservation,
+}
+
+impl<T> HeldAnswer<T> {
+    /// Returns the answer apart from its reservation, which has to last as long as what is kept of the answer.
+    #[must_use]
+    pub fn into_parts(self) -> (T, Reservation) {
+        (self.answer, self.reservation)
+    }
+}
+
+impl<T> Deref for HeldAnswer<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.answer
+    }
+}
+
+/// Like [`call`]; the memory of the answer is reserved.
+///
+/// An answer that needs no more than [`ANSWER_MIN`] never runs out of memory once the call was made.
+///
+/// # Errors
+/// [`CallError`] if the call fails, or its answer does not fit in memory.
+pub async fn call_held<C: Call>(
+    objects: &impl DurableObjects,
+    memory: &MemoryBudget,
+    name: &str,
+    call: &C,
+) -> Result<HeldAnswer<C::Answer>, CallError> {
+    let reservation = memory.reserve(ANSWER_MIN)?;
+    let json = objects.call_reserving(name, C::NAME, call.to_body(), &reservation).await?;
+    let answer = from_json(&json)?;
+    reservation.shrink_to((ANSWER_ROOM - 1) * json.len());
+    Ok(HeldAnswer { answer, reservation })
 }
 
 /// Parses JSON written by the other end of a call.

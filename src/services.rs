@@ -3,15 +3,75 @@
 //! `platform` implements it over the Worker's bindings; the tests over memory and SQLite; the simulator over its own
 //! platform.
 
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeSet;
 use std::future::Future;
+use std::rc::Rc;
 
-use crate::access::{AccessRules, AuthFailure, Caller, Credentials, UnknownCallers};
-use crate::backend::{BatchStore, Bucket, DurableObjects, Queue};
+use crate::access::{
+    AccessRules, AuthFailure, Caller, Credentials, CursorKeys, IsolateRefusals, TokenCache, UnknownCallers,
+};
+use crate::backend::{BatchStore, Bucket, DurableObjects, Queue, Turns};
 use crate::bucket_keys::LogPrefixes;
 use crate::ledger::DeliveryId;
-use crate::limits::PACK_BYTES;
-use crate::memory::{MemoryBudget, ReadPermits};
+use crate::limits::{LEDGERS_KNOWN, PACK_BYTES};
+use crate::memory::{MemoryBudget, ReadPermits, ScanPermits};
 use crate::r2_event::R2Event;
+
+/// What an isolate remembers between requests, to ask less; its clones are the same one. All of it may be lost.
+#[derive(Debug, Clone, Default)]
+pub struct IsolateMemory {
+    /// The requests that the isolate refused by itself.
+    pub refusals: IsolateRefusals,
+    /// The tokens that the isolate looked up in the registry.
+    pub tokens: TokenCache,
+    /// The ledgers that the registry knows.
+    pub ledgers: KnownLedgers,
+    /// The keys of cursors.
+    pub cursor_keys: CursorKeys,
+    /// Unix milliseconds of the first start, once it is known.
+    pub first_start_ms: Rc<Cell<Option<i64>>>,
+    /// The partner's last answer.
+    pub partner_pulse: PartnerPulse,
+}
+
+/// When the partner last answered for a payload: took it, or refused it as such.
+#[derive(Debug, Clone, Default)]
+pub struct PartnerPulse(Rc<Cell<Option<i64>>>);
+
+impl PartnerPulse {
+    /// Notes an answer at this instant in Unix milliseconds.
+    pub fn note(&self, now_ms: i64) {
+        self.0.set(Some(now_ms));
+    }
+
+    /// Whether an answer came at this instant or later.
+    #[must_use]
+    pub fn has_beaten_since(&self, since_ms: i64) -> bool {
+        self.0.get().is_some_and(|at_ms| at_ms >= since_ms)
+    }
+}
+
+/// Names of ledgers that the registry knows; none is ever removed from it.
+#[derive(Debug, Clone, Default)]
+pub struct KnownLedgers(Rc<RefCell<BTreeSet<String>>>);
+
+impl KnownLedgers {
+    /// Whether the ledger is known to be registered.
+    #[must_use]
+    pub fn has(&self, name: &str) -> bool {
+        self.0.borrow().contains(name)
+    }
+
+    /// Notes that the ledger is registered.
+    pub fn insert(&self, name: &str) {
+        let mut names = self.0.borrow_mut();
+        if names.len() >= LEDGERS_KNOWN {
+            names.clear();
+        }
+        names.insert(name.to_owned());
+    }
+}
 
 /// The storage, queues, clock and memory of one isolate.
 pub trait Services {
@@ -66,9 +126,12 @@ pub trait Services {
     /// The requests of unknown callers that this isolate counted.
     fn unknown_callers(&self) -> &UnknownCallers;
 
+    /// What this isolate remembers between requests.
+    fn isolate(&self) -> &IsolateMemory;
+
     /// The clock, in Unix milliseconds.
     fn now_ms(&self) -> i64;
-    /// Completes after this many milliseconds.
+    /// Completes after this many milliseconds; after 0 too, others of the isolate had their turn.
     fn sleep(&self, ms: i64) -> impl Future<Output = ()>;
     /// Returns 32 unpredictable bits.
     fn random_bits(&self) -> u32;
@@ -77,8 +140,16 @@ pub trait Services {
     fn memory(&self) -> &MemoryBudget;
     /// Returns the permit to read a batch, which the messages of an isolate share.
     fn read_permits(&self) -> &ReadPermits;
+    /// Returns the permits to search, which the callers of an isolate share.
+    fn scan_permits(&self) -> &ScanPermits;
     /// Returns the maximum size of a pack of payloads in bytes; the simulator makes smaller ones.
     fn pack_bytes(&self) -> usize {
         PACK_BYTES
+    }
+}
+
+impl<S: Services> Turns for S {
+    async fn pass(&self) {
+        self.sleep(0).await;
     }
 }

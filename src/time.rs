@@ -53,6 +53,11 @@ fn utc(unix_ms: i64) -> DateTime<Utc> {
     DateTime::from_timestamp_millis(unix_ms.clamp(FIRST, LAST)).unwrap_or_default()
 }
 
+/// Whether an instant is in the last `ms` milliseconds; `false` for one that is still to come, as after a clock went back.
+pub(crate) fn is_within(at_ms: Option<i64>, ms: i64, now_ms: i64) -> bool {
+    at_ms.is_some_and(|at_ms| (0..ms).contains(&now_ms.saturating_sub(at_ms)))
+}
+
 #[cfg(test)]
 mod tests {
     use super::{day, rfc3339, rfc3339_ns, rfc3339_s, stamp};

@@ -6,9 +6,9 @@
 //!
 //! # Invariants
 //! A caller without a list of zones sees every record. A caller with a list sees a record only if it provably belongs
-//! to one of these zones.
+//! to one of these zones. The lists are private: what follows from them is decided by [`Visibility`].
 
-use super::{Grant, Scope, Scopes};
+use super::{Grant, Scope, Scopes, Visibility};
 use crate::mask::Role;
 use crate::record::fields::line_text;
 use crate::record::{Dataset, FieldValue, RecordMembers};
@@ -23,9 +23,15 @@ pub struct Caller {
     /// The role, which decides how records are masked.
     pub role: Role,
     /// The zones whose records they see, in lower case; `None` for all.
-    pub zones: Option<Vec<String>>,
+    pub(super) zones: Option<Vec<String>>,
     /// The datasets that they see; `None` for all.
-    pub datasets: Option<Vec<Dataset>>,
+    pub(super) datasets: Option<Vec<Dataset>>,
+    /// Searches that an isolate runs for them at a time.
+    pub scans: u32,
+    /// When their token ends, in Unix milliseconds; `None` for one without an end, and for people.
+    pub ends_ms: Option<i64>,
+    /// The zone that this request asks for, in lower case; `None` for all that they see.
+    asked_zone: Option<String>,
 }
 
 /// The field with the name of a record's zone, in any dataset.
@@ -35,8 +41,36 @@ impl Caller {
     /// The caller with this name and the rights of the grant.
     #[must_use]
     pub fn new(name: &str, grant: &Grant) -> Self {
-        let Grant { scopes, role, zones, datasets } = grant.clone();
-        Self { name: name.to_owned(), scopes, role, zones, datasets }
+        let Grant { scopes, role, zones, datasets, scans } = grant.clone();
+        Self { name: name.to_owned(), scopes, role, zones, datasets, scans, ends_ms: None, asked_zone: None }
+    }
+
+    /// The caller with a token that ends then.
+    #[must_use]
+    pub fn until(self, ends_ms: Option<i64>) -> Self {
+        Self { ends_ms, ..self }
+    }
+
+    /// The same caller, who asks for records of one zone alone. What they may see stays the same.
+    #[must_use]
+    pub fn asking_for(&self, zone: &str) -> Self {
+        Self { asked_zone: Some(zone.to_ascii_lowercase()), ..self.clone() }
+    }
+
+    /// What exists for them.
+    #[must_use]
+    pub const fn visibility(&self) -> Visibility {
+        match (&self.zones, &self.datasets) {
+            (Some(_), _) => Visibility::Zones,
+            (None, Some(_)) => Visibility::Datasets,
+            (None, None) => Visibility::Everything,
+        }
+    }
+
+    /// The datasets that they see; `None` for all.
+    #[must_use]
+    pub fn datasets(&self) -> Option<&[Dataset]> {
+        self.datasets.as_deref()
     }
 
     /// Whether the caller has the scope.
@@ -60,8 +94,10 @@ impl Caller {
     /// Whether the caller sees the record `line`, by the zone that it belongs to: `of_batch`, where it does not say.
     #[must_use]
     pub fn sees(&self, dataset: Dataset, of_batch: Option<&str>, line: &[u8]) -> bool {
+        let asked = self.asked_zone.as_ref().map(std::slice::from_ref);
+        let lists = [self.zones.as_deref(), asked].into_iter().flatten();
         self.may_dataset(dataset)
-            && self.zones.as_ref().is_none_or(|zones| {
+            && lists.into_iter().all(|zones| {
                 let text = line_text(line);
                 RecordMembers::parse(&text).is_ok_and(|members| is_of(dataset, of_batch, &members, zones))
             })
@@ -121,7 +157,7 @@ fn is_in_zone(host: &str, zone: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{Caller, Dataset, Grant, Scope};
+    use super::{Caller, Dataset, Grant, Scope, Visibility};
 
     fn caller(zones: Option<&[&str]>, datasets: Option<Vec<Dataset>>) -> Caller {
         let zones = zones.map(|zones| zones.iter().map(|zone| (*zone).to_owned()).collect());
@@ -178,6 +214,30 @@ mod tests {
             (Some("a.example"), "no record", false),
         ] {
             assert_eq!(caller.sees(Dataset::HttpRequests, of_batch, line.as_bytes()), seen, "{of_batch:?} {line}");
+        }
+    }
+
+    #[test]
+    fn asked_zone_narrows_and_never_widens() {
+        let line = |zone: &str| format!(r#"{{"ZoneName":"{zone}"}}"#);
+        let sees = |caller: &Caller, zone: &str| caller.sees(Dataset::HttpRequests, None, line(zone).as_bytes());
+        let all = caller(None, None).asking_for("B.example");
+        assert!(sees(&all, "b.example") && !sees(&all, "a.example"));
+        let one = caller(Some(&["a.example"]), None).asking_for("b.example");
+        assert!(!sees(&one, "a.example") && !sees(&one, "b.example"));
+        assert_eq!((all.visibility(), one.visibility()), (Visibility::Everything, Visibility::Zones));
+    }
+
+    #[test]
+    fn zones_hide_more_than_datasets() {
+        let http = || Some(vec![Dataset::HttpRequests]);
+        for (zones, datasets, visibility) in [
+            (None, None, Visibility::Everything),
+            (None, http(), Visibility::Datasets),
+            (Some(&["a.example"][..]), None, Visibility::Zones),
+            (Some(&["a.example"][..]), http(), Visibility::Zones),
+        ] {
+            assert_eq!(caller(zones, datasets).visibility(), visibility);
         }
     }
 

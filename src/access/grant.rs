@@ -7,7 +7,7 @@
 use serde::de::DeserializeOwned;
 
 use super::{Scope, Scopes};
-use crate::limits::ACCESS_ENTRIES;
+use crate::limits::{ACCESS_ENTRIES, SCANS, SCANS_MAX};
 use crate::mask::Role;
 use crate::record::Dataset;
 
@@ -22,13 +22,15 @@ pub struct Grant {
     pub zones: Option<Vec<String>>,
     /// The datasets that are visible; `None` for all.
     pub datasets: Option<Vec<Dataset>>,
+    /// Searches that an isolate runs for the bearer at a time.
+    pub scans: u32,
 }
 
 impl Grant {
     /// All scopes, and every record unmasked.
     #[must_use]
     pub fn everything() -> Self {
-        Self { scopes: Scopes::all(), role: Role::Forensics, zones: None, datasets: None }
+        Self { scopes: Scopes::all(), role: Role::Forensics, zones: None, datasets: None, scans: SCANS }
     }
 }
 
@@ -53,6 +55,7 @@ pub(super) struct GrantFields {
     pub(super) role: String,
     pub(super) zones: Option<Vec<String>>,
     pub(super) datasets: Option<Vec<String>>,
+    pub(super) scans: Option<u32>,
 }
 
 impl GrantFields {
@@ -65,7 +68,11 @@ impl GrantFields {
         let datasets = self.datasets.map(|names| datasets(&names)).transpose()?;
         let scopes =
             scopes.ok_or("must have at least one of the scopes read, ingest, deliver and admin, and no others")?;
-        Ok(Grant { scopes, role, zones, datasets })
+        let scans = self.scans.unwrap_or(SCANS);
+        if !(1..=SCANS_MAX).contains(&scans) {
+            return Err("has scans that are not a number from 1 to 64");
+        }
+        Ok(Grant { scopes, role, zones, datasets, scans })
     }
 }
 

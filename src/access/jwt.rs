@@ -2,12 +2,14 @@
 //!
 //! # Invariants
 //! The only algorithm is RS256, whatever a token names. A token for another application is refused before a key is
-//! fetched. Times are whole seconds, and a token must have an expiry.
+//! fetched. Times are whole seconds. A token must have an expiry, and the time at which it was issued, which bounds its age
+//! whatever its expiry.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::de::{Deserializer, IgnoredAny};
 use serde::{Deserialize, de::DeserializeOwned};
+use serde_json::Value;
 
 use crate::limits::{JWT_LEEWAY_S, JWT_MAX};
 
@@ -35,7 +37,10 @@ pub enum JwtFault {
     /// It has expired, by the claim `exp`.
     #[error("it has expired")]
     Expired,
-    /// It is not valid yet, by the claim `nbf`.
+    /// It was issued longer ago than a session lasts, by the claim `iat`.
+    #[error("it was issued too long ago")]
+    TooOld,
+    /// It is not valid yet, by the claim `nbf` or `iat`.
     #[error("it is not valid yet")]
     NotYet,
 }
@@ -60,11 +65,15 @@ pub struct JwtClaims {
     iss: String,
     exp: i64,
     nbf: Option<i64>,
-    iat: Option<i64>,
+    iat: i64,
     /// The email address of a person.
     pub email: Option<String>,
     /// The id of a service token.
     pub common_name: Option<String>,
+    /// The groups of a person, in the form of their identity provider.
+    groups: Option<Value>,
+    /// The claims that the team adds to those of Access.
+    custom: Option<Value>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -119,27 +128,55 @@ fn json<T: DeserializeOwned>(bytes: &[u8], fault: JwtFault) -> Result<T, JwtFaul
 }
 
 impl JwtClaims {
-    /// Checks issuer, audience and times.
+    /// The email address of a person; a service token has an empty one.
+    #[must_use]
+    pub fn person(&self) -> Option<&str> {
+        self.email.as_deref().filter(|email| !email.is_empty())
+    }
+
+    /// Whether the person is in the group. Access puts groups into the claim `custom` where the identity provider's
+    /// settings name them as a claim to pass on, and leaves some out where they are too many for a cookie.
+    #[must_use]
+    pub fn is_in_group(&self, group: &str) -> bool {
+        let custom = self.custom.as_ref().and_then(|custom| custom.get("groups"));
+        let lists = [self.groups.as_ref(), custom];
+        self.person().is_some() && lists.into_iter().flatten().any(|groups| names_group(groups, group))
+    }
+
+    /// Checks issuer, audience, and times: it may be as old as a session of `session_s` seconds.
     ///
     /// # Errors
     /// [`JwtFault`] says what they are not.
-    pub fn check(&self, issuer: &str, audience: &str, now_ms: i64) -> Result<(), JwtFault> {
+    pub fn check(&self, issuer: &str, audience: &str, session_s: i64, now_ms: i64) -> Result<(), JwtFault> {
         let is_for_us = match &self.aud {
             JwtAudience::One(name) => name == audience,
             JwtAudience::Many(names) => names.iter().any(|name| name == audience),
         };
         let second = now_ms.div_euclid(1000);
-        let is_ahead = |at: Option<i64>| at.is_some_and(|at| at > second.saturating_add(JWT_LEEWAY_S));
+        let is_ahead = |at: i64| at > second.saturating_add(JWT_LEEWAY_S);
         if !is_for_us {
             Err(JwtFault::Audience)
         } else if self.iss != issuer {
             Err(JwtFault::Issuer)
         } else if self.exp.saturating_add(JWT_LEEWAY_S) <= second {
             Err(JwtFault::Expired)
-        } else if is_ahead(self.nbf) || is_ahead(self.iat) {
+        } else if self.nbf.is_some_and(is_ahead) || is_ahead(self.iat) {
             Err(JwtFault::NotYet)
+        } else if second.saturating_sub(self.iat) >= session_s.saturating_add(JWT_LEEWAY_S) {
+            Err(JwtFault::TooOld)
         } else {
             Ok(())
         }
+    }
+}
+
+/// Whether a claim names the group: a list of names, of objects with an `id` or a `name`, or one name.
+fn names_group(claim: &Value, group: &str) -> bool {
+    let is_named = |name: Option<&Value>| name.and_then(Value::as_str) == Some(group);
+    match claim {
+        Value::Array(groups) => {
+            groups.iter().any(|one| is_named(Some(one)) || is_named(one.get("id")) || is_named(one.get("name")))
+        }
+        name => is_named(Some(name)),
     }
 }

@@ -2,7 +2,9 @@
 //!
 //! Reading order: `scope` is what one may do, `caller` is who was let in, `grant` reads what an entry of a setting
 //! grants, `tokens` lets in by bearer tokens; `sign_on` by Cloudflare Access, whose assertion `jwt` reads and whose
-//! keys `keys` keeps. [`admit_any`] is the one door over both; `unknown` counts who is not let in.
+//! keys `keys` keeps. [`admit_any`] is the one door over both; `unknown` counts who is not let in. `secret`, `token_grant`
+//! and `token_cache` are for the tokens that the registry keeps; `refusals` is what an isolate refuses by itself.
+//! `visibility` decides what exists for a caller; `cursor_key` seals the cursors that they are given.
 //!
 //! A request with `Authorization` is authenticated by that header only: a valid assertion does not make up for an
 //! unknown token.
@@ -12,22 +14,36 @@
 //! setting.
 
 mod caller;
+mod cursor_key;
 mod grant;
 mod jwt;
 mod keys;
+mod refusals;
 mod scope;
+mod secret;
 mod sign_on;
+mod token_cache;
+mod token_grant;
 mod tokens;
 mod unknown;
+mod visibility;
 
 pub use caller::Caller;
+pub use cursor_key::{CursorKey, CursorKeys, VersionedKey, is_sealed_form};
 pub use grant::{Grant, GrantFault};
 pub use jwt::{Jwt, JwtClaims, JwtFault};
 pub use keys::{JwksCache, KeysFault, parse_keys};
+pub use refusals::{IsolateRefusals, RefusedRequests};
 pub use scope::{Scope, Scopes};
-pub use sign_on::{GrantRule, GrantSubject, IssuerFault, SignOn, TokenIssuer, admit_assertion, read_grants};
-pub use tokens::{MAIN, TokenRule, admit, main_rule, read_tokens};
+pub use secret::{TokenSecret, hash_of_secret};
+pub use sign_on::{
+    GrantRule, GrantSubject, IssuerFault, SignOn, TokenIssuer, admit_assertion, is_of_person, read_grants,
+};
+pub use token_cache::{TokenCache, TokenState};
+pub use token_grant::GrantNames;
+pub use tokens::{MAIN, TokenRule, admit, bearer_token, is_token_id, main_rule, read_tokens};
 pub use unknown::{UnknownCallers, UnknownReport, UnknownRequest};
+pub use visibility::Visibility;
 
 use std::cell::RefCell;
 
@@ -51,18 +67,24 @@ pub struct Credentials<'r> {
     pub assertion: Option<&'r str>,
 }
 
-/// Why a request is not let in. To the one who asks, all but [`AuthFailure::NoGrant`] and [`AuthFailure::NoKeys`] are the same.
+/// Why a request is not let in. To the one who asks, those with the same status are the same.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AuthFailure {
     /// The request has no credentials.
     #[error("the request has no token")]
     NoToken,
-    /// No configured token has this hash.
+    /// No known token has this hash.
     #[error("the token is unknown")]
     Unknown,
     /// The token of this name was valid until it expired.
     #[error("the token has expired")]
     Expired(Box<str>),
+    /// The token of this name was revoked.
+    #[error("the token was revoked")]
+    Revoked(Box<str>),
+    /// The registry, which knows the token, is unavailable, or is asked for too many unknown tokens.
+    #[error("the tokens of the registry are unavailable")]
+    NoTokens,
     /// The assertion is malformed, expired or for another application.
     #[error("the assertion is not valid: {0}")]
     Assertion(#[from] JwtFault),
@@ -86,7 +108,7 @@ impl AuthFailure {
     pub const fn status(&self) -> u16 {
         match self {
             Self::NoGrant(_) => 403,
-            Self::NoKeys => 503,
+            Self::NoKeys | Self::NoTokens => 503,
             _ => 401,
         }
     }

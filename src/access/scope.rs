@@ -7,7 +7,7 @@ pub enum Scope {
     Read,
     /// Upload batches to the ingest route.
     Ingest,
-    /// Decide about payloads, replay batches, redrive dead letters, run backfills.
+    /// Decide about payloads, replay batches, redrive or dismiss dead letters, run backfills.
     Deliver,
     /// Read the audit log; set the retention flag of Logpull.
     Admin,

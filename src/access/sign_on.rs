@@ -23,6 +23,8 @@ pub struct SignOn {
     pub audience: String,
     /// The grants in order; the first that names the bearer applies.
     pub grants: Vec<GrantRule>,
+    /// Maximum age of an assertion in seconds: how long a session of the application lasts.
+    pub session_s: i64,
 }
 
 /// The origin of an issuer, such as `https://acme.cloudflareaccess.com`.
@@ -41,6 +43,8 @@ pub enum GrantSubject {
     Email(String),
     /// Every person with an email address of this domain, in lower case.
     EmailDomain(String),
+    /// Every person in this group of the identity provider, by its name or id as the assertion has it.
+    Group(String),
     /// The service token with this id.
     Service(String),
 }
@@ -60,11 +64,13 @@ pub struct GrantRule {
 struct GrantEntry {
     email: Option<String>,
     email_domain: Option<String>,
+    group: Option<String>,
     service: Option<String>,
     scopes: Vec<String>,
     role: String,
     zones: Option<Vec<String>>,
     datasets: Option<Vec<String>>,
+    scans: Option<u32>,
 }
 
 impl TokenIssuer {
@@ -109,20 +115,21 @@ impl TokenIssuer {
 /// # Errors
 /// [`GrantFault`] says which entry is wrong, and repeats nothing of it.
 pub fn read_grants(text: &str) -> Result<Vec<GrantRule>, GrantFault> {
-    let words = "must have scopes, role and one of email, email_domain and service; optional members are zones and \
-                 datasets";
+    let words = "must have scopes, role and one of email, email_domain, group and service; optional members are zones, \
+                 datasets and scans";
     entries(text, words, |entry: GrantEntry| {
-        let GrantEntry { email, email_domain, service, scopes, role, zones, datasets } = entry;
+        let GrantEntry { email, email_domain, group, service, scopes, role, zones, datasets, scans } = entry;
         let small = |text: String| text.to_ascii_lowercase();
-        let who = match (email, email_domain, service) {
-            (Some(email), None, None) if email.contains('@') => GrantSubject::Email(small(email)),
-            (None, Some(domain), None) if !domain.is_empty() && !domain.contains('@') => {
+        let who = match (email, email_domain, group, service) {
+            (Some(email), None, None, None) if email.contains('@') => GrantSubject::Email(small(email)),
+            (None, Some(domain), None, None) if !domain.is_empty() && !domain.contains('@') => {
                 GrantSubject::EmailDomain(small(domain))
             }
-            (None, None, Some(id)) if !id.is_empty() => GrantSubject::Service(id),
-            _ => return Err("must have exactly one of email, email_domain and service"),
+            (None, None, Some(group), None) if !group.is_empty() => GrantSubject::Group(group),
+            (None, None, None, Some(id)) if !id.is_empty() => GrantSubject::Service(id),
+            _ => return Err("must have exactly one of email, email_domain, group and service"),
         };
-        Ok(GrantRule { who, grant: GrantFields { scopes, role, zones, datasets }.read()? })
+        Ok(GrantRule { who, grant: GrantFields { scopes, role, zones, datasets, scans }.read()? })
     })
 }
 
@@ -130,13 +137,14 @@ impl GrantSubject {
     /// The name of the bearer if the entry names them: the email address or the id of the service token.
     fn is<'c>(&self, claims: &'c JwtClaims) -> Option<&'c str> {
         // A service token has an empty address, and a person no common name.
-        let email = claims.email.as_deref().filter(|email| !email.is_empty());
+        let email = claims.person();
         match self {
             Self::Email(known) => email.filter(|email| email.eq_ignore_ascii_case(known)),
             Self::EmailDomain(known) => {
                 let is_of = |email: &&str| email.rsplit_once('@').is_some_and(|(_, of)| of.eq_ignore_ascii_case(known));
                 email.filter(is_of)
             }
+            Self::Group(group) => email.filter(|_| claims.is_in_group(group)),
             Self::Service(id) => claims.common_name.as_deref().filter(|name| *name == id && email.is_none()),
         }
     }
@@ -155,15 +163,21 @@ pub async fn admit_assertion(
     now_ms: i64,
 ) -> Result<Caller, AuthFailure> {
     let jwt = Jwt::parse(assertion)?;
-    jwt.claims.check(sign_on.issuer.name(), &sign_on.audience, now_ms)?;
+    jwt.claims.check(sign_on.issuer.name(), &sign_on.audience, sign_on.session_s, now_ms)?;
     let key = find_key(cache, keys, &jwt.kid, now_ms).await?;
     let is_signed = keys.verify(&key, jwt.signed, &jwt.signature).await.map_err(|_| AuthFailure::Signature)?;
     if !is_signed {
         return Err(AuthFailure::Signature);
     }
     let granted = sign_on.grants.iter().find_map(|rule| Some((rule.who.is(&jwt.claims)?, &rule.grant)));
-    let email = jwt.claims.email.as_deref().filter(|email| !email.is_empty());
-    let bearer = email.or(jwt.claims.common_name.as_deref());
+    let bearer = jwt.claims.person().or(jwt.claims.common_name.as_deref());
     let granted = granted.map(|(name, grant)| Caller::new(name, grant));
     granted.ok_or_else(|| AuthFailure::NoGrant(bearer.unwrap_or_default().into()))
+}
+
+/// Whether an assertion is a person's, whose browser may add it to requests of other sites. To be asked of one that was
+/// admitted.
+#[must_use]
+pub fn is_of_person(assertion: &str) -> bool {
+    Jwt::parse(assertion).is_ok_and(|jwt| jwt.claims.person().is_some())
 }

@@ -41,6 +41,7 @@ struct TokenEntry {
     role: String,
     zones: Option<Vec<String>>,
     datasets: Option<Vec<String>>,
+    scans: Option<u32>,
     expires: Option<String>,
 }
 
@@ -55,7 +56,7 @@ pub fn main_rule(sha256: [u8; 32]) -> TokenRule {
 /// # Errors
 /// [`GrantFault`] says which entry is wrong, and repeats nothing of it.
 pub fn read_tokens(text: &str) -> Result<Vec<TokenRule>, GrantFault> {
-    let words = "must have id, sha256, scopes and role; optional members are zones, datasets and expires";
+    let words = "must have id, sha256, scopes and role; optional members are zones, datasets, scans and expires";
     let rules = entries(text, words, rule)?;
     for (place, rule) in rules.iter().enumerate() {
         let before = || rules.iter().take(place);
@@ -70,17 +71,30 @@ pub fn read_tokens(text: &str) -> Result<Vec<TokenRule>, GrantFault> {
 }
 
 fn rule(entry: TokenEntry) -> Result<TokenRule, &'static str> {
-    let TokenEntry { id, sha256: hex, scopes, role, zones, datasets, expires } = entry;
-    let sign = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
-    if id.is_empty() || id.len() > 64 || !id.bytes().all(sign) {
+    let TokenEntry { id, sha256: hex, scopes, role, zones, datasets, scans, expires } = entry;
+    if !is_token_id(&id) {
         return Err("must have an id of 1 to 64 letters, digits, dots, hyphens and underscores");
     }
     let mut sha256 = [0; 32];
     hex::decode_to_slice(hex, &mut sha256).map_err(|_| "must have a sha256 of 64 hexadecimal digits")?;
-    let grant = GrantFields { scopes, role, zones, datasets }.read()?;
+    let grant = GrantFields { scopes, role, zones, datasets, scans }.read()?;
     let expires = expires.map(|at| DateTime::parse_from_rfc3339(&at)).transpose();
     let expires = expires.map_err(|_| "has an expires that is not a time such as 2027-01-01T00:00:00Z")?;
     Ok(TokenRule { id, sha256, grant, expires_ms: expires.map(|at| at.timestamp_millis()) })
+}
+
+/// Whether a text can be the id of a token.
+#[must_use]
+pub fn is_token_id(text: &str) -> bool {
+    let sign = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+    (1..=64).contains(&text.len()) && text.bytes().all(sign)
+}
+
+/// The token in the header `Authorization`, if its scheme is that of bearer tokens.
+#[must_use]
+pub fn bearer_token(authorization: &str) -> Option<&str> {
+    let (scheme, token) = authorization.trim().split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
 /// Identifies the caller of the header `Authorization`.
@@ -104,7 +118,7 @@ pub fn admit(rules: &[TokenRule], authorization: Option<&str>, now_ms: i64) -> R
     if rule.expires_ms.is_some_and(|end| end <= now_ms) {
         return Err(AuthFailure::Expired(rule.id.as_str().into()));
     }
-    Ok(Caller::new(&rule.id, &rule.grant))
+    Ok(Caller::new(&rule.id, &rule.grant).until(rule.expires_ms))
 }
 
 #[cfg(test)]
@@ -112,7 +126,7 @@ mod tests {
     use sha2::{Digest, Sha256};
 
     use super::{AuthFailure, Caller, TokenRule, admit, main_rule, read_tokens};
-    use crate::access::Scope;
+    use crate::access::{Scope, Visibility};
     use crate::mask::Role;
 
     const NOW_MS: i64 = 1_774_687_345_000;
@@ -147,9 +161,11 @@ mod tests {
         assert_eq!((caller.name.as_str(), caller.role), ("desk", Role::Support));
         assert!(caller.may(Scope::Read) && !caller.may(Scope::Admin) && caller.sees_zone("a.example"));
         assert_eq!(ask(" bearer   more ").unwrap().name, "other");
+        let shares = read_tokens(&format!("[{}]", entry("a", "x", r#","scans":64"#))).unwrap();
+        assert_eq!((shares[0].grant.scans, caller.scans), (64, 2), "two unless the entry says more");
         let main = ask("Bearer main").unwrap();
         assert!(Scope::ALL.iter().all(|scope| main.may(*scope)) && main.role == Role::Forensics);
-        assert!(main.zones.is_none() && main.datasets.is_none());
+        assert_eq!(main.visibility(), Visibility::Everything);
     }
 
     #[test]
@@ -194,6 +210,9 @@ mod tests {
             (format!("[{}]", entry("a", "x", ",\"zones\":[\"hunter2 \"]")), "entry 1 has zones"),
             (format!("[{}]", entry("a", "x", ",\"datasets\":[\"hunter2\"]")), "entry 1 has datasets"),
             (format!("[{}]", entry("a", "x", ",\"expires\":\"hunter2\"")), "entry 1 has an expires"),
+            (format!("[{}]", entry("a", "x", ",\"scans\":0")), "entry 1 has scans"),
+            (format!("[{}]", entry("a", "x", ",\"scans\":65")), "entry 1 has scans"),
+            (format!("[{}]", entry("a", "x", ",\"scans\":\"hunter2\"")), "entry 1 must have id, "),
             (format!("[{good},{}]", entry("b", "hunter2", "")), "entry 2 has the same hash"),
             (format!("[{good},{},{}]", entry("a", "2", ""), entry("a", "3", "")), "entry 3 is the third"),
         ] {

@@ -13,6 +13,8 @@ use serde_json::value::RawValue;
 use super::audit_export;
 use super::audit_read::collect_entries;
 use super::retry::retry_while_out_of_memory;
+use super::scan::acquire_scan;
+use crate::access::Caller;
 use crate::audit::calls::{ChainEntry, ChainHead, ReadEntries};
 use crate::audit::search::{EntryFilter, EntryScan};
 use crate::http::{HttpRequest, Problem, Reply, parse_instant, problems};
@@ -48,6 +50,7 @@ struct AuditEntryResponse {
 /// Answers with the entries after the parameter `after` that are searched for: a page of them, or a stream of all.
 pub(crate) async fn list_audit_entries<B, D: Services + 'static>(
     services: &Rc<D>,
+    caller: &Caller,
     request: &HttpRequest<B>,
 ) -> Result<Reply, Problem> {
     let after = match request.parameter("after") {
@@ -60,11 +63,12 @@ pub(crate) async fn list_audit_entries<B, D: Services + 'static>(
     match request.parameter("format").as_deref() {
         None | Some("json") => {
             let limit = request.number_parameter("limit", LISTED, AUDIT_PAGE)?;
+            let _permit = acquire_scan(services.as_ref(), caller).await?;
             list_page(services.as_ref(), ReadEntries { after, limit, filter }).await
         }
         Some("ndjson") => {
             let limit = request.number_parameter("limit", u64::MAX, u64::MAX)?;
-            Ok(audit_export::export_entries(services, ReadEntries { after, limit, filter }))
+            audit_export::export_entries(services, caller, ReadEntries { after, limit, filter }).await
         }
         Some(_) => Err(problems::bad_parameter("format", "json or ndjson")),
     }
@@ -115,11 +119,12 @@ async fn list_page(services: &impl Services, ask: ReadEntries) -> Result<Reply, 
             .await?;
     let shown =
         |ChainEntry { seq, entry, hash }| AuditEntryResponse { seq, hash, entry: RawValue::from_string(entry).ok() };
-    Ok(Reply::json(&AuditPageResponse {
+    let answer = AuditPageResponse {
         before,
         chain_valid,
         after: (last.seq < head.seq && !is_over).then_some(last.seq),
         head,
         entries: entries.into_iter().map(shown).collect(),
-    }))
+    };
+    Ok(Reply::json(services.memory(), &answer)?)
 }

@@ -10,7 +10,7 @@ use crate::audit::AUDIT;
 use crate::audit::calls::{AuditSegment, ChainHead, EntryPage, ReadEntries};
 use crate::audit::search::EntryScan;
 use crate::audit::segment::{self, SegmentError};
-use crate::backend::{Bucket, ListRequest};
+use crate::backend::{Bucket, CallError, ListRequest};
 use crate::bucket_keys::{AUDIT_SEGMENTS, segment_first};
 use crate::http::{Problem, problems};
 use crate::limits::{AUDIT_SEARCH, LINE_COPIES};
@@ -29,7 +29,13 @@ pub(super) async fn collect_entries(
         let (last, so_far) =
             found.as_ref().map_or((ask.after, 0), |found| (found.last.seq, found.entries.len() as u64));
         let rest = ReadEntries { after: last, limit: ask.limit.saturating_sub(so_far), filter: ask.filter.clone() };
-        let page = rpc::call(services.audit_log(), AUDIT, &rest).await.map_err(|_| problems::not_audited())?;
+        let page = rpc::call_held(services.audit_log(), services.memory(), AUDIT, &rest).await;
+        // The entries are reserved anew with all of their copies, before anyone else can be asked.
+        let page = page.map_err(|error| match error {
+            CallError::OutOfMemory(error) => AttemptError::OutOfMemory(error),
+            CallError::Backend(_) => problems::not_audited().into(),
+        })?;
+        let (page, _) = page.into_parts();
         let head = page.head.clone();
         let scan = match (read_part(services, &rest, page, reservation).await, found.take()) {
             (Ok(part), None) => part,

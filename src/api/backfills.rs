@@ -4,13 +4,22 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::ledgers::call_ledger;
+use super::ledgers::{ask_ledger, call_ledger};
+use super::operation_reason::check_reason;
+use super::record_view::check_fields;
+use crate::access::Caller;
 use crate::config::Config;
+use crate::filter::Filter;
 use crate::http::{Problem, Reply, parse_instant, problems};
-use crate::ledger::backfills::{BackfillJob, BackfillRequest, BackfillState, ListBackfills, SwitchBackfill};
+use crate::ledger::backfill_sums::BackfillSums;
+use crate::ledger::backfills::{
+    BackfillJob, BackfillList, BackfillRequest, BackfillState, ListBackfills, SwitchAnswer, SwitchBackfill,
+};
 use crate::ledger::ids::REGISTRY;
-use crate::limits::{BACKFILL_JOBS, BACKFILL_RATE};
+use crate::limits::{BACKFILL_JOBS, BACKFILL_RANGE_MS, BACKFILL_RATE};
+use crate::mask::{Disclosure, shown};
 use crate::pipeline::start_backfill;
+use crate::record::Dataset;
 use crate::services::Services;
 use crate::time::rfc3339;
 
@@ -26,6 +35,10 @@ struct BackfillBody {
     deliver: bool,
     #[serde(default = "rate")]
     lines_per_second: u64,
+    #[serde(default)]
+    again: bool,
+    filter: Option<String>,
+    reason: Option<Value>,
 }
 
 const fn yes() -> bool {
@@ -45,12 +58,20 @@ struct BackfillResponse {
     index: bool,
     deliver: bool,
     lines_per_second: u64,
+    again: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    filter: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
     state: BackfillState,
     created_at: String,
     updated_at: String,
     objects: ObjectCounts,
     /// Number of lines in the announced objects, estimated from their sizes.
     estimated_lines: u64,
+    /// Its lines as its ledgers counted them; absent if it delivers none.
+    #[serde(flatten)]
+    counted: Option<CountedLines>,
     /// The last key or folder that the listing reached; null when it is complete.
     list_cursor: Option<String>,
     /// Number of folders found so far that are not yet listed.
@@ -60,29 +81,45 @@ struct BackfillResponse {
 /// The progress of a backfill, in objects.
 #[derive(Serialize)]
 struct ObjectCounts {
-    listed: u64,
+    considered: u64,
     announced: u64,
-    /// Number of objects whose message was acked or given up; each object counts once.
-    finished: u64,
+    /// Number of objects whose message was processed; each object counts once.
+    processed: u64,
+    /// Number of these that are no valid batches.
+    quarantined: u64,
     remaining: u64,
 }
 
+/// The progress of a backfill, in lines.
+#[derive(Serialize)]
+struct CountedLines {
+    #[serde(flatten)]
+    sums: BackfillSums,
+    /// The time of the latest count; null before the first one.
+    counted_at: Option<String>,
+}
+
 impl BackfillResponse {
-    fn new(id: i64, job: BackfillJob) -> Self {
+    fn new(caller: &Caller, id: i64, job: BackfillJob) -> Self {
         let BackfillJob {
             request,
             state,
             steps: _,
             cursor,
             credit: _,
-            listed,
+            considered,
             announced,
-            lines,
-            ended,
+            estimated_lines,
+            processed,
+            quarantined,
+            sums,
+            counted_ms,
             created_ms,
             updated_ms,
         } = job;
-        let BackfillRequest { start_ms, end_ms, index, deliver, lines_per_second } = request;
+        let BackfillRequest { start_ms, end_ms, index, deliver, lines_per_second, again, filter, reason } = request;
+        let filter = shown_filter(caller, filter);
+        let remaining = announced.saturating_sub(processed);
         Self {
             id,
             start: rfc3339(start_ms),
@@ -90,11 +127,15 @@ impl BackfillResponse {
             index,
             deliver,
             lines_per_second,
+            again,
+            filter,
+            reason,
             state,
             created_at: rfc3339(created_ms),
             updated_at: rfc3339(updated_ms),
-            objects: ObjectCounts { listed, announced, finished: ended, remaining: announced.saturating_sub(ended) },
-            estimated_lines: lines,
+            objects: ObjectCounts { considered, announced, processed, quarantined, remaining },
+            estimated_lines,
+            counted: deliver.then(|| CountedLines { sums, counted_at: counted_ms.map(rfc3339) }),
             folders_remaining: cursor.folders.len(),
             list_cursor: cursor.after.or_else(|| cursor.folders.last().cloned()),
         }
@@ -107,23 +148,60 @@ struct BackfillListResponse {
 }
 
 /// Starts a backfill and answers 201 with it; 409 if it would deliver and delivery is not configured.
-pub(crate) async fn create_backfill(config: &Config, services: &impl Services, body: &[u8]) -> Result<Reply, Problem> {
+pub(crate) async fn create_backfill(
+    config: &Config,
+    services: &impl Services,
+    caller: &Caller,
+    body: &[u8],
+) -> Result<Reply, Problem> {
     let wanted: BackfillBody = serde_json::from_slice(body).map_err(|_| problems::not_a_backfill())?;
     let (start_ms, end_ms) = (instant_ms("start", &wanted.start)?, instant_ms("end", &wanted.end)?);
-    if start_ms >= end_ms {
-        return Err(problems::empty_range());
-    }
-    if !(wanted.index || wanted.deliver) || wanted.lines_per_second == 0 {
+    check_range(start_ms, end_ms, services.now_ms())?;
+    let is_for_delivery = wanted.again || wanted.filter.is_some();
+    let is_idle = !wanted.deliver && (!wanted.index || is_for_delivery);
+    if is_idle || wanted.lines_per_second == 0 {
         return Err(problems::not_a_backfill());
     }
     if wanted.deliver && config.delivery.is_none() {
-        return Err(problems::delivery_off());
+        let is_stopped = !config.delivery_faults.is_empty();
+        return Err(if is_stopped { problems::delivery_stopped() } else { problems::delivery_off() });
     }
-    let BackfillBody { index, deliver, lines_per_second, .. } = wanted;
-    let request = BackfillRequest { start_ms, end_ms, index, deliver, lines_per_second };
+    let BackfillBody { index, deliver, lines_per_second, again, filter, reason, .. } = wanted;
+    check_filter(caller, filter.as_deref())?;
+    // Nothing goes to the partner twice without a reason.
+    let reason = if again || reason.is_some() { Some(check_reason(reason)?) } else { None };
+    let request = BackfillRequest { start_ms, end_ms, index, deliver, lines_per_second, again, filter, reason };
     let started = start_backfill(services, config, request, None).await.map_err(|_| problems::unavailable())?;
-    let reply = get_backfill(services, &started.id.to_string()).await?;
+    let reply = get_backfill(services, caller, &started.id.to_string()).await?;
     Ok(Reply { status: 201, ..reply })
+}
+
+/// Checks that a range is one of the past, and not too long.
+fn check_range(start_ms: i64, end_ms: i64, now_ms: i64) -> Result<(), Problem> {
+    if start_ms > end_ms {
+        return Err(problems::start_after_end());
+    }
+    if start_ms == end_ms {
+        return Err(problems::empty_range());
+    }
+    if end_ms > now_ms {
+        return Err(problems::end_in_future());
+    }
+    if end_ms - start_ms > BACKFILL_RANGE_MS { Err(problems::range_too_long(BACKFILL_RANGE_MS)) } else { Ok(()) }
+}
+
+/// Checks that the filter parses, and reads only fields that the caller sees as they are: it is applied to whole
+/// records, and the counts show its result.
+fn check_filter(caller: &Caller, filter: Option<&str>) -> Result<(), Problem> {
+    let filter = filter.map(Filter::parse).transpose().map_err(|error| problems::bad_filter(&error))?;
+    let dataset = Dataset::HttpRequests;
+    let is_hidden = |field: &str| shown(caller.role, dataset, field) != Disclosure::Verbatim;
+    check_fields(filter.as_ref(), &[dataset], is_hidden)
+}
+
+/// Returns the filter of a backfill, if the caller could have started it: its counts show what the fields hold that it reads.
+pub(super) fn shown_filter(caller: &Caller, filter: Option<String>) -> Option<String> {
+    filter.filter(|filter| check_filter(caller, Some(filter)).is_ok())
 }
 
 /// Parses a JSON number or string into Unix milliseconds.
@@ -138,29 +216,39 @@ fn instant_ms(name: &'static str, value: &Value) -> Result<i64, Problem> {
 }
 
 /// Lists at most [`BACKFILL_JOBS`] backfills, newest first.
-pub(crate) async fn list_backfills(services: &impl Services) -> Result<Reply, Problem> {
-    let jobs = call_ledger(services, REGISTRY, &ListBackfills { id: None, limit: BACKFILL_JOBS }).await?.jobs;
-    Ok(Reply::json(&BackfillListResponse {
-        backfills: jobs.into_iter().map(|(id, job)| BackfillResponse::new(id, job)).collect(),
-    }))
+pub(crate) async fn list_backfills(services: &impl Services, caller: &Caller) -> Result<Reply, Problem> {
+    let jobs = call_ledger(services, REGISTRY, &ListBackfills { id: None, limit: BACKFILL_JOBS }).await?;
+    let (BackfillList { jobs }, _held) = jobs.into_parts();
+    let backfills = jobs.into_iter().map(|(id, job)| BackfillResponse::new(caller, id, job)).collect();
+    Ok(Reply::json(services.memory(), &BackfillListResponse { backfills })?)
 }
 
 /// Answers with one backfill, or 404.
-pub(crate) async fn get_backfill(services: &impl Services, argument: &str) -> Result<Reply, Problem> {
+pub(crate) async fn get_backfill(services: &impl Services, caller: &Caller, argument: &str) -> Result<Reply, Problem> {
     let id = parse_id(argument)?;
-    let job = call_ledger(services, REGISTRY, &ListBackfills { id: Some(id), limit: 1 }).await?.jobs.pop();
-    job.map(|(id, job)| Reply::json(&BackfillResponse::new(id, job))).ok_or_else(problems::no_such_backfill)
+    let job = ask_ledger(services, REGISTRY, &ListBackfills { id: Some(id), limit: 1 }).await?.jobs.pop();
+    let (id, job) = job.ok_or_else(problems::no_such_backfill)?;
+    Ok(Reply::json(services.memory(), &BackfillResponse::new(caller, id, job))?)
 }
 
 /// Stops a backfill, or resumes a stopped one.
 pub(crate) async fn set_backfill_running(
     services: &impl Services,
+    caller: &Caller,
     argument: &str,
     run: bool,
 ) -> Result<Reply, Problem> {
     let id = parse_id(argument)?;
-    let job = call_ledger(services, REGISTRY, &SwitchBackfill { id, run }).await?.jobs.pop();
-    job.map(|(id, job)| Reply::json(&BackfillResponse::new(id, job))).ok_or_else(problems::no_such_backfill)
+    let SwitchAnswer { before, job } = ask_ledger(services, REGISTRY, &SwitchBackfill { id, run }).await?;
+    let (id, job) = job.ok_or_else(problems::no_such_backfill)?;
+    match (before, run) {
+        (Some(BackfillState::Running), true) => return Err(problems::already_running()),
+        (Some(BackfillState::Stopped), false) => return Err(problems::already_stopped()),
+        (Some(BackfillState::Announced), _) => return Err(problems::already_announced()),
+        (Some(BackfillState::Done), _) => return Err(problems::already_done()),
+        _ => {}
+    }
+    Ok(Reply::json(services.memory(), &BackfillResponse::new(caller, id, job))?)
 }
 
 fn parse_id(argument: &str) -> Result<i64, Problem> {

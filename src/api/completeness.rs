@@ -2,15 +2,16 @@
 //! time.
 //!
 //! # Invariants
-//! A caller restricted to zones gets no reason that stems from other zones' batches. An answer without reasons has the
-//! records of every batch that the sweep or an event has found.
+//! A caller gets no reason that stems from batches that do not exist for them. An answer without reasons has the records
+//! of every batch that the sweep or an event has found.
 
 use std::ops::Range;
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 use serde::Serialize;
 
-use crate::backend::BackendError;
+use crate::access::Visibility;
+use crate::backend::CallError;
 use crate::ledger::completeness::{FindMissing, MissingLines};
 use crate::ledger::ids::{REGISTRY, ledger_of};
 use crate::ledger::registry::{FindLedgers, LedgerNames};
@@ -35,6 +36,11 @@ impl MissingReason {
         Self { code, count: None }
     }
 
+    /// Returns whether records are missing for certain, and not only perhaps.
+    pub(crate) const fn is_certain(&self) -> bool {
+        self.count.is_some()
+    }
+
     fn counted(code: &'static str, count: u64) -> Option<Self> {
         (count > 0).then_some(Self { code, count: Some(count) })
     }
@@ -43,18 +49,21 @@ impl MissingReason {
 /// Finds the reasons why records of a range may be missing, in Unix milliseconds.
 ///
 /// # Errors
-/// [`BackendError`] if a ledger cannot be reached.
+/// [`CallError`] if a ledger cannot be reached.
 pub(crate) async fn find_missing_reasons(
     services: &impl Services,
-    dataset: Dataset,
+    (dataset, visibility): (Dataset, Visibility),
     range: Range<i64>,
-) -> Result<Vec<MissingReason>, BackendError> {
+) -> Result<Vec<MissingReason>, CallError> {
+    if !visibility.has_batches() {
+        return Ok(Vec::new());
+    }
     let now_ms = services.now_ms();
     let mut reasons = Vec::new();
     if range.end > now_ms {
         reasons.push(MissingReason::new("ends_after_now"));
     }
-    let KnownMissing { missing, swept_ms, is_whole } = find_missing(services, dataset, &range).await?;
+    let KnownMissing { missing, swept_ms, is_whole } = find_missing(services, (dataset, visibility), &range).await?;
     if swept_ms.is_some_and(|swept_ms| swept_ms < range.end.min(now_ms)) {
         reasons.push(MissingReason::new("not_swept"));
     }
@@ -82,30 +91,40 @@ pub(crate) struct KnownMissing {
 /// Asks the ledgers of a range.
 pub(crate) async fn find_missing(
     services: &impl Services,
-    dataset: Dataset,
+    (dataset, visibility): (Dataset, Visibility),
     range: &Range<i64>,
-) -> Result<KnownMissing, BackendError> {
-    // The ledger of a batch is that of the hour in which it begins.
-    let hour = |ms: i64| ledger_of(&stamp(ms));
-    let latest = services.now_ms().saturating_add(BACKFILL_LATE_MS);
-    let call = FindLedgers {
-        first: hour(range.start.saturating_sub(BACKFILL_SKEW_MS + BACKFILL_LATE_MS).clamp(0, latest)),
-        last: hour(range.end.saturating_add(BACKFILL_LATE_MS).clamp(0, latest)),
-        limit: COMPLETENESS_LEDGERS + 1,
-    };
-    let LedgerNames { mut names, swept_ms } = rpc::call(services.ledgers(), REGISTRY, &call).await?;
+) -> Result<KnownMissing, CallError> {
+    let call = ledgers_of_range(services.now_ms(), range);
+    let LedgerNames { mut names, swept_ms } =
+        rpc::call_held(services.ledgers(), services.memory(), REGISTRY, &call).await?.into_parts().0;
     let is_whole = names.len() as u64 <= COMPLETENESS_LEDGERS;
     names.truncate(usize::try_from(COMPLETENESS_LEDGERS).unwrap_or(usize::MAX));
-    let call = FindMissing { dataset, start_ms: range.start, end_ms: range.end };
+    let only_own = !visibility.has_totals();
+    let call = FindMissing { dataset, start_ms: range.start, end_ms: range.end, only_own };
     let missing = stream::iter(&names)
-        .map(async |name: &String| rpc::call(services.ledgers(), name, &call).await)
+        .map(async |name: &String| rpc::call_held(services.ledgers(), services.memory(), name, &call).await)
         .buffered(CONCURRENT_CALLS)
         .try_fold(MissingLines::default(), async |mut sum, one| {
-            sum.add(one);
+            sum.add(*one);
             Ok(sum)
         })
         .await?;
     Ok(KnownMissing { missing, swept_ms, is_whole })
+}
+
+/// Returns the call that asks the registry for the ledgers whose batches may hold records of a range, and for one more than
+/// may be asked.
+pub(super) fn ledgers_of_range(now_ms: i64, range: &Range<i64>) -> FindLedgers {
+    // The ledger of a batch is that of the hour in which it begins.
+    let hour = |ms: i64| ledger_of(&stamp(ms));
+    let latest = now_ms.saturating_add(BACKFILL_LATE_MS);
+    FindLedgers {
+        first: hour(range.start.saturating_sub(BACKFILL_SKEW_MS + BACKFILL_LATE_MS).clamp(0, latest)),
+        last: hour(range.end.saturating_add(BACKFILL_LATE_MS).clamp(0, latest)),
+        start_ms: range.start,
+        end_ms: range.end,
+        limit: COMPLETENESS_LEDGERS + 1,
+    }
 }
 
 /// Returns why a ray may be missing, judging by the batches of its time; `None` if nothing suggests it.

@@ -1,19 +1,23 @@
 //! `GET /v1/coverage`: the complete, pending and quarantined windows of a time range, and its gaps.
 //!
-//! The window of a batch comes from the name of its object, or from its records if the name spans no time. A gap does
-//! not mean that data was lost: a site without traffic has gaps too.
+//! The window of a batch comes from the name of its object, or from its records if the name spans no time or another
+//! one, as that of a file that was renamed. A gap does not mean that data was lost: a site without traffic has gaps too.
 //!
 //! # Invariants
 //! Only time covered by a sealed batch without rejected lines is shown as complete. The windows of each kind are
 //! sorted, disjoint and not adjacent.
 
+use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
 
 use futures_util::{StreamExt, TryStreamExt, stream};
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
-use super::ledgers::call_ledger;
+use super::batches::next_page;
+use super::completeness::ledgers_of_range;
+use super::ledgers::{ask_ledger, call_ledger};
 use super::time_range::parse_range;
+use crate::access::{Caller, Visibility};
 use crate::bucket_keys::{KeyClass, batch_times, classify};
 use crate::config::Config;
 use crate::http::{HttpRequest, Problem, Reply, problems};
@@ -22,12 +26,18 @@ use crate::ledger::books::BatchSummary;
 use crate::ledger::calls::ListBatches;
 use crate::ledger::ids::{REGISTRY, ledger_of};
 use crate::ledger::sweep_round::GetSweepRound;
-use crate::limits::{CONCURRENT_CALLS, COVERAGE_BATCHES, COVERAGE_JOIN_MS, COVERAGE_MS};
+use crate::limits::{
+    BACKFILL_LATE_MS, BATCHES_PAGE, COMPLETENESS_LEDGERS, CONCURRENT_CALLS, COVERAGE_BATCHES, COVERAGE_JOIN_MS,
+    COVERAGE_MS, WINDOW_BYTES,
+};
+use crate::memory::Reservation;
 use crate::record::Dataset;
 use crate::services::Services;
 use crate::time::{rfc3339, stamp};
 
 const HOUR_MS: i64 = 3_600_000;
+/// Maximum number of windows of one batch.
+const WINDOWS_OF_BATCH: usize = 2;
 
 #[derive(Serialize)]
 struct CoverageResponse {
@@ -35,17 +45,17 @@ struct CoverageResponse {
     end: String,
     dataset: &'static str,
     /// Windows covered by sealed batches.
-    complete: Vec<TimeWindow>,
+    complete: ShownWindows,
     /// Windows of batches that are known but not yet sealed.
-    pending: Vec<TimeWindow>,
+    pending: ShownWindows,
     /// Windows of quarantined batches; `GET /v1/batches?state=quarantined` has the reasons.
-    quarantined: Vec<TimeWindow>,
+    quarantined: ShownWindows,
     /// Windows of sealed batches with rejected lines.
-    damaged: Vec<TimeWindow>,
+    damaged: ShownWindows,
     /// Windows without a known batch.
-    gaps: Vec<TimeWindow>,
+    gaps: ShownWindows,
     batches: u64,
-    /// Whether an hour has more batches than one answer reads, so that windows may be missing.
+    /// Whether an hour has more batches, or the range more ledgers, than one answer reads, so that windows may be missing.
     truncated: bool,
     /// The instant up to which the complete bucket was searched for objects; null before the first such listing.
     listed_until: Option<String>,
@@ -63,6 +73,16 @@ struct TimeWindow {
 /// Half-open windows in Unix milliseconds.
 type TimeWindows = Vec<(i64, i64)>;
 
+/// Windows that are written one after the other.
+struct ShownWindows(TimeWindows);
+
+impl Serialize for ShownWindows {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer
+            .collect_seq(self.0.iter().map(|(start, end)| TimeWindow { start: rfc3339(*start), end: rfc3339(*end) }))
+    }
+}
+
 /// The windows of the batches of the range, by state.
 #[derive(Default)]
 struct BatchWindows {
@@ -78,66 +98,131 @@ struct BatchWindows {
 pub(crate) async fn get_coverage<B>(
     config: &Config,
     services: &impl Services,
+    caller: &Caller,
     request: &HttpRequest<B>,
 ) -> Result<Reply, Problem> {
     let dataset = super::record_view::parse_dataset(request)?;
+    if !caller.may_dataset(dataset) {
+        return Err(problems::other_dataset());
+    }
     let now = services.now_ms();
     let range = parse_range(request, now)?;
     let (start, end) = (range.start_ms(), range.end_ms().min(now).max(range.start_ms()));
     if end - start > COVERAGE_MS {
         return Err(problems::range_too_long(COVERAGE_MS));
     }
-    let round = call_ledger(services, REGISTRY, &GetSweepRound {}).await?.round;
-    let seen = collect_windows(config, services, dataset, start..=end).await?;
+    let round = ask_ledger(services, REGISTRY, &GetSweepRound {}).await?.round;
+    let (seen, _held) = collect_windows(config, services, (dataset, caller.visibility()), start..=end).await?;
     let joined = |windows: &TimeWindows| join_windows(windows, start, end);
     let (complete, pending, quarantined) = (joined(&seen.complete), joined(&seen.pending), joined(&seen.quarantined));
     let damaged = joined(&seen.damaged);
     let any = join_windows(&[seen.complete, seen.pending, seen.quarantined, seen.damaged].concat(), start, end);
     let gaps = gaps_between(&any, start, end);
-    let shown =
-        |windows: TimeWindows| windows.into_iter().map(|(a, b)| TimeWindow { start: rfc3339(a), end: rfc3339(b) });
-    Ok(Reply::json(&CoverageResponse {
+    let answer = CoverageResponse {
         start: rfc3339(start),
         end: rfc3339(end),
         dataset: dataset.name(),
-        complete: shown(complete).collect(),
-        pending: shown(pending).collect(),
-        quarantined: shown(quarantined).collect(),
-        damaged: shown(damaged).collect(),
-        gaps: shown(gaps).collect(),
+        complete: ShownWindows(complete),
+        pending: ShownWindows(pending),
+        quarantined: ShownWindows(quarantined),
+        damaged: ShownWindows(damaged),
+        gaps: ShownWindows(gaps),
         batches: seen.batches,
         truncated: seen.truncated,
         listed_until: round.as_ref().and_then(|round| round.listed_until_ms).map(rfc3339),
         listing_behind: round.is_some_and(|round| round.is_behind(now)),
-    }))
+    };
+    Ok(Reply::json(services.memory(), &answer)?)
 }
 
-/// Reads the ledgers of every hour in which a batch of the range can start.
+/// Reads the ledgers of every hour in which a batch of the range can start, and those that the registry knows to have
+/// batches of the range, whatever their names say.
 async fn collect_windows(
     config: &Config,
     services: &impl Services,
-    dataset: Dataset,
+    (dataset, visibility): (Dataset, Visibility),
     range: RangeInclusive<i64>,
-) -> Result<BatchWindows, Problem> {
+) -> Result<(BatchWindows, Reservation), Problem> {
+    // Batches that are read as other datasets may hold records of this one, but do not exist for every caller.
+    let datasets = (!visibility.has_totals()).then(|| vec![dataset]);
+    let first_page = ListBatches { state: None, datasets, limit: BATCHES_PAGE, after: None };
     let (first, last) = (range.start().div_euclid(HOUR_MS) - 1, range.end().div_euclid(HOUR_MS));
-    let call = ListBatches { state: None, limit: COVERAGE_BATCHES };
-    let seen = stream::iter(first..=last)
-        .map(async |hour| call_ledger(services, &ledger_of(&stamp(hour * HOUR_MS)), &call).await)
+    let hours = (first..=last).map(|hour| ledger_of(&stamp(hour * HOUR_MS)));
+    let call = ledgers_of_range(services.now_ms(), &(*range.start()..*range.end()));
+    let known = call_ledger(services, REGISTRY, &call).await?;
+    let truncated = known.names.len() as u64 > COMPLETENESS_LEDGERS;
+    let names: BTreeSet<String> = hours.chain(known.names.iter().cloned()).collect();
+    let held = services.memory().reservation();
+    let seen = stream::iter(names)
+        .map(async |ledger| ledger_windows(config, services, (dataset, &range), (&ledger, &first_page), &held).await)
         .buffered(CONCURRENT_CALLS)
-        .try_fold(BatchWindows::default(), async |mut seen, answer| {
-            seen.truncated |= answer.batches.len() as u64 == COVERAGE_BATCHES;
-            for batch in answer.batches {
-                seen.take(config, dataset, &batch);
-            }
+        .try_fold(BatchWindows { truncated, ..BatchWindows::default() }, async |mut seen, found| {
+            seen.append(found);
             Ok(seen)
         })
         .await?;
-    Ok(seen)
+    Ok((seen, held))
+}
+
+/// Reads the batches of one ledger, page by page. What touches is merged at once, so that few windows are held.
+async fn ledger_windows(
+    config: &Config,
+    services: &impl Services,
+    (dataset, range): (Dataset, &RangeInclusive<i64>),
+    (ledger, first): (&str, &ListBatches),
+    held: &Reservation,
+) -> Result<BatchWindows, Problem> {
+    let mut call = first.clone();
+    let (mut found, mut read) = (BatchWindows::default(), 0);
+    loop {
+        let page = call_ledger(services, ledger, &call).await?;
+        read += page.batches.len() as u64;
+        let most = WINDOWS_OF_BATCH * page.batches.len();
+        held.reserve(WINDOW_BYTES * most)?;
+        let before = found.count();
+        for batch in &page.batches {
+            found.take(config, dataset, batch, range);
+        }
+        found.merge();
+        held.release(WINDOW_BYTES * (most + before).saturating_sub(found.count()));
+        match next_page(&page, &call) {
+            Some(next) if read < COVERAGE_BATCHES => call = next,
+            next => {
+                found.truncated = next.is_some();
+                return Ok(found);
+            }
+        }
+    }
 }
 
 impl BatchWindows {
-    /// Adds the window of the batch if it may hold records of the dataset and its object still exists.
-    fn take(&mut self, config: &Config, dataset: Dataset, batch: &BatchSummary) {
+    fn kinds(&mut self) -> [&mut TimeWindows; 4] {
+        [&mut self.complete, &mut self.pending, &mut self.quarantined, &mut self.damaged]
+    }
+
+    /// Returns the number of windows.
+    fn count(&self) -> usize {
+        self.complete.len() + self.pending.len() + self.quarantined.len() + self.damaged.len()
+    }
+
+    /// Adds the windows of another ledger.
+    fn append(&mut self, mut other: Self) {
+        self.batches += other.batches;
+        self.truncated |= other.truncated;
+        for (windows, others) in self.kinds().into_iter().zip(other.kinds()) {
+            windows.append(others);
+        }
+    }
+
+    /// Merges the windows of each kind that overlap or touch.
+    fn merge(&mut self) {
+        for windows in self.kinds() {
+            *windows = merge_windows(std::mem::take(windows));
+        }
+    }
+
+    /// Adds the windows of the batch if it may hold records of the dataset and range, and its object still exists.
+    fn take(&mut self, config: &Config, dataset: Dataset, batch: &BatchSummary, range: &RangeInclusive<i64>) {
         let is_batch = matches!(classify(&batch.object.key, &config.log_prefix), KeyClass::Batch(_));
         let is_own = batch.dataset == dataset.name();
         let rejected = batch.counts.rejected_lines_for(is_own);
@@ -146,38 +231,69 @@ impl BatchWindows {
             BatchState::Sealed => is_own || rejected > 0,
             BatchState::Open | BatchState::Quarantined => possible.is_empty() || possible.contains(&dataset),
         };
-        let is_wanted = is_batch && may_hold && !batch.gone;
-        // The name of an upload says when it came, so its records say what it covers.
-        let named = batch_times(&batch.object.key).filter(|(start, end)| start < end);
-        let Some((start, end)) = named.or(batch.times).filter(|_| is_wanted) else { return };
-        self.batches += 1;
+        if !is_batch || !may_hold || batch.gone {
+            return;
+        }
+        let mut found = windows_of(batch, rejected > 0);
+        found.retain(|(start, end)| start <= range.end() && end >= range.start());
+        self.batches += u64::from(!found.is_empty());
         let windows = match batch.state {
             BatchState::Sealed if rejected > 0 => &mut self.damaged,
             BatchState::Sealed => &mut self.complete,
             BatchState::Open => &mut self.pending,
             BatchState::Quarantined => &mut self.quarantined,
         };
-        windows.push((start, end.max(start)));
+        windows.append(&mut found);
+    }
+}
+
+/// Returns the windows that the records of a batch are in. If some of its lines are unknown, they may be where its name says
+/// and where its other records are.
+fn windows_of(batch: &BatchSummary, has_rejected: bool) -> TimeWindows {
+    let is_sealed = batch.state == BatchState::Sealed;
+    // The name of an upload says when it came, so its records say what it covers.
+    let named = batch_times(&batch.object.key).filter(|(start, end)| start < end);
+    let length = named.map_or(COVERAGE_JOIN_MS, |(start, end)| end - start);
+    // The first records of an unsealed batch say where it begins.
+    let records = batch.times.map(|(first, last)| (first, if is_sealed { last } else { last.max(first + length) }));
+    let Some((start, end)) = named else {
+        let arrived = || (batch.object.uploaded_ms, batch.object.uploaded_ms + length);
+        return records.or_else(|| (!is_sealed).then(arrived)).into_iter().collect();
+    };
+    // Up to an hour off, the name is believed.
+    let (earliest, latest) = (start - BACKFILL_LATE_MS, end + BACKFILL_LATE_MS);
+    match records {
+        Some((first, last)) if is_sealed && !has_rejected && (last < earliest || first > latest) => vec![(first, last)],
+        Some(records) if (!is_sealed || has_rejected) && (records.0 < earliest || records.1 > latest) => {
+            vec![(start, end), records]
+        }
+        _ => vec![(start, end)],
     }
 }
 
 /// Cuts the windows to the range, sorts them and merges those that overlap or touch.
 fn join_windows(windows: &[(i64, i64)], start: i64, end: i64) -> TimeWindows {
-    let mut sorted: TimeWindows = windows
+    let cut = windows
         .iter()
         .map(|(a, b)| ((*a).max(start), (*b).min(end)))
         .filter(|(a, b)| a <= b && *a < end && *b >= start)
         .collect();
-    sorted.sort_unstable();
-    let mut join_windows: TimeWindows = Vec::new();
-    for (from, to) in sorted {
-        match join_windows.last_mut() {
-            Some((_, last)) if from <= *last + COVERAGE_JOIN_MS => *last = to.max(*last),
-            _ => join_windows.push((from, to)),
+    let mut joined = merge_windows(cut);
+    joined.retain(|(from, to)| from < to);
+    joined
+}
+
+/// Sorts the windows and merges those that overlap or touch.
+fn merge_windows(mut windows: TimeWindows) -> TimeWindows {
+    windows.sort_unstable();
+    windows.dedup_by(|(from, to), (_, last)| {
+        let touches = *from <= *last + COVERAGE_JOIN_MS;
+        if touches {
+            *last = (*to).max(*last);
         }
-    }
-    join_windows.retain(|(from, to)| from < to);
-    join_windows
+        touches
+    });
+    windows
 }
 
 /// Returns the parts of the range that no window covers.

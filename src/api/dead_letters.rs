@@ -1,5 +1,5 @@
-//! `GET /v1/dead-letters`, `POST /v1/dead-letters/{dead_letter}/redrive`: messages whose retries ran out or that raydex
-//! did not understand, and their return to the queue.
+//! `GET /v1/dead-letters`, `POST /v1/dead-letters/{dead_letter}/redrive` and `/dismiss`: messages whose retries ran out or
+//! that raydex did not understand, their return to the queue, and their dismissal.
 //!
 //! # Invariants
 //! A dead letter that is not a message of raydex is shown only by its size. A message is sent before its dead letter is
@@ -7,14 +7,19 @@
 
 use serde::Serialize;
 
-use super::ledgers::call_ledger;
+use super::ledgers::{ask_ledger, call_ledger};
+use super::list_document::ListDocument;
 use super::operation_reason::parse_reason;
 use crate::backend::{BackendError, Queue};
+use crate::http::media_type::JSON;
 use crate::http::{HttpRequest, Problem, Reply, problems};
 use crate::ledger::DeliveryId;
 use crate::ledger::ids::REGISTRY;
-use crate::ledger::registry::{DeadLetter, ListDeadLetters, MarkRedriven, StoredDeadLetter};
-use crate::limits::{DEAD_LETTERS_LISTED, LISTED};
+use crate::ledger::registry::{
+    DeadLetter, DeadLetterList, DismissDeadLetter, ListDeadLetters, MarkRedriven, StoredDeadLetter,
+};
+use crate::limits::{DEAD_LETTERS_LISTED, DEAD_LETTERS_PAGE, LISTED};
+use crate::pipeline::predecessor_key;
 use crate::r2_event::{EventList, R2Event};
 use crate::services::Services;
 use crate::time::rfc3339;
@@ -54,9 +59,9 @@ impl DeadMessage {
     }
 }
 
+/// The member after the dead letters.
 #[derive(Serialize)]
-struct DeadLetterListResponse {
-    dead_letters: Vec<DeadLetterResponse>,
+struct DeadLetterListTail {
     /// Whether there are more dead letters than `limit`.
     truncated: bool,
 }
@@ -76,41 +81,76 @@ struct DeadLetterResponse {
     /// The handle of the payload of a dead letter for `send`.
     #[serde(skip_serializing_if = "Option::is_none")]
     payload: Option<String>,
+    /// The key of the body that a message of the JavaScript Worker names.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    predecessor_key: Option<String>,
     redriven_at: Option<String>,
+    dismissed_at: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
 }
 
 impl From<StoredDeadLetter> for DeadLetterResponse {
-    fn from(StoredDeadLetter { id, letter, at_ms, redriven_ms, reason }: StoredDeadLetter) -> Self {
+    fn from(kept: StoredDeadLetter) -> Self {
+        let StoredDeadLetter { id, letter, at_ms, redriven_ms, dismissed_ms, reason } = kept;
         let DeadLetter { queue, message, body, attempts, code } = letter;
         let (event, payload) = match DeadMessage::from_body(&body) {
             Some(DeadMessage::Parse(events)) => (events.into_iter().next(), None),
             Some(DeadMessage::Send(id)) => (None, Some(id.handle())),
             None => (None, None),
         };
-        let (given_up_at, redriven_at, body_bytes) = (rfc3339(at_ms), redriven_ms.map(rfc3339), body.len());
-        Self { id, queue, message, attempts, code, given_up_at, body_bytes, event, payload, redriven_at, reason }
+        Self {
+            id,
+            queue,
+            message,
+            attempts,
+            code,
+            given_up_at: rfc3339(at_ms),
+            body_bytes: body.len(),
+            event,
+            payload,
+            predecessor_key: predecessor_key(&body),
+            redriven_at: redriven_ms.map(rfc3339),
+            dismissed_at: dismissed_ms.map(rfc3339),
+            reason,
+        }
     }
 }
 
 /// Lists dead letters, newest first.
 pub(crate) async fn list_dead_letters<Y>(services: &impl Services, request: &HttpRequest<Y>) -> Result<Reply, Problem> {
     let limit = request.number_parameter("limit", LISTED, DEAD_LETTERS_LISTED)?;
-    let redriven = match request.parameter("redriven").as_deref() {
-        None | Some("false") => false,
-        Some("true") => true,
-        Some(_) => return Err(problems::bad_parameter("redriven", "true or false")),
-    };
+    let (redriven, dismissed) = (parse_switch(request, "redriven")?, parse_switch(request, "dismissed")?);
+    let mut document = ListDocument::begin(services.memory(), &serde_json::json!({}), "dead_letters")?;
+    let (mut listed, mut before) = (0, None);
     // One extra dead letter shows whether there are more.
-    let call = ListDeadLetters { id: None, redriven, limit: limit + 1 };
-    let mut letters = call_ledger(services, REGISTRY, &call).await?.dead_letters;
-    let truncated = letters.len() as u64 > limit;
-    letters.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
-    Ok(Reply::json(&DeadLetterListResponse {
-        dead_letters: letters.into_iter().map(DeadLetterResponse::from).collect(),
-        truncated,
-    }))
+    while listed <= limit {
+        let most = DEAD_LETTERS_PAGE.min(limit + 1 - listed);
+        let call = ListDeadLetters { id: None, redriven, dismissed, limit: most, before };
+        let page = call_ledger(services, REGISTRY, &call).await?;
+        let (DeadLetterList { dead_letters }, _held) = page.into_parts();
+        let is_last = (dead_letters.len() as u64) < most;
+        for letter in dead_letters {
+            before = Some(letter.id);
+            if listed < limit {
+                document.push(&DeadLetterResponse::from(letter))?;
+            }
+            listed += 1;
+        }
+        if is_last {
+            break;
+        }
+    }
+    Ok(Reply::new(200, JSON, document.end(&DeadLetterListTail { truncated: listed > limit })?))
+}
+
+/// Parses a parameter that is `true` or `false`, the default.
+fn parse_switch<Y>(request: &HttpRequest<Y>, name: &'static str) -> Result<bool, Problem> {
+    match request.parameter(name).as_deref() {
+        None | Some("false") => Ok(false),
+        Some("true") => Ok(true),
+        Some(_) => Err(problems::bad_parameter(name, "true or false")),
+    }
 }
 
 /// The queue that a dead letter was returned to.
@@ -128,14 +168,37 @@ pub(crate) async fn redrive_dead_letter(
     body: &[u8],
     argument: &str,
 ) -> Result<Reply, Problem> {
-    let id = argument.parse::<u32>().map_err(|_| problems::no_such_dead_letter())?.into();
-    let reason = parse_reason(body)?;
-    let call = ListDeadLetters { id: Some(id), redriven: true, limit: 1 };
-    let kept =
-        call_ledger(services, REGISTRY, &call).await?.dead_letters.pop().ok_or_else(problems::no_such_dead_letter)?;
+    let (id, reason) = (parse_number(argument)?, parse_reason(body)?);
+    let call = ListDeadLetters { id: Some(id), redriven: true, dismissed: true, limit: 1, before: None };
+    let found = call_ledger(services, REGISTRY, &call).await?;
+    let kept = found.dead_letters.first().ok_or_else(problems::no_such_dead_letter)?;
     let message = DeadMessage::from_body(&kept.letter.body).ok_or_else(problems::not_redrivable)?;
     let to = message.name();
     message.send(services).await.map_err(|_| problems::unavailable())?;
-    let redriven = call_ledger(services, REGISTRY, &MarkRedriven { id, reason }).await?.known;
-    Ok(Reply::json(&RedriveResponse { dead_letter: id, redriven, to }))
+    let redriven = ask_ledger(services, REGISTRY, &MarkRedriven { id, reason }).await?.known;
+    Ok(Reply::json(services.memory(), &RedriveResponse { dead_letter: id, redriven, to })?)
+}
+
+/// A dead letter that no longer counts.
+#[derive(Serialize)]
+struct DismissalResponse {
+    dead_letter: i64,
+    dismissed_at: String,
+}
+
+/// Records that a dead letter calls for nothing more. It stays in the list of dismissed ones, and can still be redriven.
+pub(crate) async fn dismiss_dead_letter(
+    services: &impl Services,
+    body: &[u8],
+    argument: &str,
+) -> Result<Reply, Problem> {
+    let (id, reason) = (parse_number(argument)?, parse_reason(body)?);
+    let answer = ask_ledger(services, REGISTRY, &DismissDeadLetter { id, reason }).await?;
+    let dismissed_ms = answer.dismissed_ms.ok_or_else(problems::no_such_dead_letter)?;
+    Ok(Reply::json(services.memory(), &DismissalResponse { dead_letter: id, dismissed_at: rfc3339(dismissed_ms) })?)
+}
+
+/// Parses the number of a dead letter.
+fn parse_number(argument: &str) -> Result<i64, Problem> {
+    argument.parse::<u32>().map(i64::from).map_err(|_| problems::no_such_dead_letter())
 }

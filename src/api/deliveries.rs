@@ -7,33 +7,44 @@
 use serde::Serialize;
 
 use super::ledgers::call_ledger;
-use super::rays::find_ray;
+use super::list_document::ListDocument;
+use super::rays::{LostBatches, find_ray};
 use super::record_view::DatasetViews;
+use super::scan::acquire_lookup;
 use super::views::PayloadResponse;
-use crate::access::Caller;
+use crate::access::{Caller, Visibility};
+use crate::http::media_type::JSON;
 use crate::http::{LookupCost, Problem, Reply, problems};
 use crate::index::ObjectVersion;
 use crate::ledger::BatchId;
-use crate::ledger::calls::{BatchDetails, GetBatch};
+use crate::ledger::calls::{BatchDetails, GetBatch, PayloadSelection};
+use crate::limits::PAYLOAD_BYTES;
 use crate::lookup::FoundRecord;
 use crate::pipeline::{DeliveryStatus, find_delivery_status};
 use crate::record::{Dataset, KeyNames, ray_from_user};
+use crate::rpc::HeldAnswer;
 use crate::services::Services;
 use crate::time::rfc3339;
 
 /// The status of a record whose batch the ledger does not know, because another version of the object was indexed.
 const UNKNOWN_BATCH: &str = "unknown_batch";
 
+/// The members before the records.
 #[derive(Serialize)]
-struct DeliveriesResponse {
+struct DeliveriesHead {
     ray: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     ray_time: Option<String>,
     truncated: bool,
-    batches_gone: u64,
-    batches_unreadable: u64,
-    records: Vec<RecordDelivery>,
-    cost: LookupCost,
+    #[serde(flatten)]
+    lost: Option<LostBatches>,
+}
+
+/// The member after the records.
+#[derive(Serialize)]
+struct DeliveriesTail {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cost: Option<LookupCost>,
 }
 
 /// A record with the status of its delivery.
@@ -51,13 +62,27 @@ struct RecordDelivery {
     payloads: Vec<PayloadResponse>,
 }
 
-/// The batch, and the inflated offset at which a record was found.
+/// The batch, and the inflated offset at which a record was found; of the batch only its key, where positions do not
+/// exist for the caller.
 #[derive(Serialize)]
 struct RecordPosition {
-    id: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<String>,
     key: String,
-    etag: String,
-    offset: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    etag: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    offset: Option<u64>,
+}
+
+impl RecordDelivery {
+    /// The same without anything that depends on other records of the batch and of its payloads: positions, handles,
+    /// sizes, hashes, and whether a payload was split.
+    fn unpositioned(self) -> Self {
+        let key = self.batch.key;
+        let payloads = self.payloads.into_iter().filter_map(PayloadResponse::unpositioned).collect();
+        Self { batch: RecordPosition { id: None, key, etag: None, offset: None }, payloads, ..self }
+    }
 }
 
 /// Answers with the delivery of every record of the ray that the caller may see.
@@ -69,38 +94,50 @@ pub(crate) async fn get_deliveries(
     let started = services.now_ms();
     let views = DatasetViews::new(caller, Some(Dataset::HttpRequests), None)?;
     let key = ray_from_user(argument).map_err(|_| problems::not_a_ray())?;
+    let _permit = acquire_lookup(services, caller).await?;
     let reservation = services.memory().reservation();
     let (found, mut cost) = find_ray(services, &views, &key, &reservation).await?;
-    let records = delivery_statuses(services, &found.records).await?;
-    cost.elapsed_ms = services.now_ms() - started;
-    let answer = DeliveriesResponse {
+    let head = DeliveriesHead {
         ray: key.to_string(),
         ray_time: key.ray().map(|ray| rfc3339(ray.unix_ms())),
         truncated: found.truncated,
-        batches_gone: found.stats.batches_gone,
-        batches_unreadable: found.stats.batches_unreadable,
-        records,
-        cost,
+        lost: LostBatches::of(&found, cost.as_ref()),
     };
-    Ok(Reply::json(&answer).with_cost(&cost))
+    let mut document = ListDocument::begin(services.memory(), &head, "records")?;
+    write_statuses(services, &found.records, caller.visibility(), &mut document).await?;
+    if let Some(cost) = &mut cost {
+        cost.elapsed_ms = services.now_ms() - started;
+    }
+    let reply = Reply::new(200, JSON, document.end(&DeliveriesTail { cost })?);
+    Ok(if let Some(cost) = &cost { reply.with_cost(cost) } else { reply })
 }
 
-/// Returns the delivery status of each record. The ledger's answer for one batch is held at a time: it can be
-/// megabytes.
-async fn delivery_statuses(services: &impl Services, records: &[FoundRecord]) -> Result<Vec<RecordDelivery>, Problem> {
-    let mut statuses = Vec::new();
-    let mut known: Option<(BatchId, BatchDetails)> = None;
+/// Writes the delivery status of each record. The ledger's answer for one batch is held at a time: it can be megabytes.
+async fn write_statuses(
+    services: &impl Services,
+    records: &[FoundRecord],
+    visibility: Visibility,
+    document: &mut ListDocument,
+) -> Result<(), Problem> {
+    let mut known: Option<(BatchId, HeldAnswer<BatchDetails>)> = None;
     for (record, object, offset) in records.iter().flat_map(stored_places) {
         let id = BatchId::for_object(services.bucket_name(), &object.key, &object.etag);
         if known.as_ref().is_none_or(|(of, _)| *of != id) {
-            let books = call_ledger(services, &id.ledger, &GetBatch { source: id.source.clone() }).await?;
+            drop(known.take());
+            let here = records.iter().flat_map(stored_places).filter(|(_, other, _)| *other == object);
+            let payloads = PayloadSelection::At(here.map(|(_, _, offset)| offset).collect());
+            let books = call_ledger(services, &id.ledger, &GetBatch { source: id.source.clone(), payloads }).await?;
             known = Some((id, books));
         }
         let names = services.log_prefixes().key_names(&object.key, record.dataset);
         let line = (&names, record.line.as_slice());
-        statuses.extend(known.as_ref().map(|(id, books)| shown_status(id, books, line, (object, offset))));
+        if let Some((id, books)) = &known {
+            let _room = document.working_memory(PAYLOAD_BYTES * books.payloads.len())?;
+            let status = shown_status(id, books, line, (object, offset));
+            document.push(&if visibility.has_positions() { status } else { status.unpositioned() })?;
+        }
     }
-    Ok(statuses)
+    Ok(())
 }
 
 /// Returns a record at each location where it is stored.
@@ -116,7 +153,12 @@ fn shown_status(
     (object, offset): (&ObjectVersion, u64),
 ) -> RecordDelivery {
     let default_ms = object.default_ms();
-    let batch = RecordPosition { id: id.handle(), key: object.key.clone(), etag: object.etag.clone(), offset };
+    let batch = RecordPosition {
+        id: Some(id.handle()),
+        key: object.key.clone(),
+        etag: Some(object.etag.clone()),
+        offset: Some(offset),
+    };
     let shown = RecordDelivery {
         batch,
         delivery_status: UNKNOWN_BATCH,

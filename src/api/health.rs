@@ -8,10 +8,10 @@ use serde::Serialize;
 
 use super::stats::{SummedBooks, sum_books};
 use super::views::DeliveryHealthResponse;
+use crate::backend::to_json;
 use crate::config::{Config, ConfigFault};
 use crate::http::Reply;
 use crate::http::media_type::JSON;
-use crate::ledger::breaker::BreakerState;
 use crate::limits::HEALTH_LEDGERS;
 use crate::services::Services;
 
@@ -30,17 +30,20 @@ struct HealthResponse {
 }
 
 impl HealthResponse {
-    /// Creates the health of a deployment with valid settings, with warnings about doubtful ones.
+    /// Creates the health of a deployment that works, with warnings about doubtful settings. Faults of those of delivery
+    /// degrade it.
     fn configured(config: &Config) -> Self {
-        Self { status: "ok", faults: Vec::new(), warnings: config.warnings(), delivery: None }
+        let faults: Vec<String> = config.delivery_faults.iter().map(ToString::to_string).collect();
+        let status = if faults.is_empty() { "ok" } else { "degraded" };
+        Self { status, faults, warnings: config.warnings(), delivery: None }
     }
 
     fn into_reply(self, status: u16) -> Reply {
-        Reply::new(status, JSON, serde_json::to_vec(&self).unwrap_or_default())
+        Reply::small(status, JSON, &to_json(&self))
     }
 }
 
-/// Answers 200 with warnings if every setting is valid, else 503 with the invalid ones.
+/// Answers 200 with warnings if every setting is valid or only delivery is stopped, else 503 with the invalid ones.
 pub(crate) fn get_health(config: &Result<Config, Vec<ConfigFault>>) -> Reply {
     match config {
         Ok(config) => HealthResponse::configured(config).into_reply(200),
@@ -52,15 +55,16 @@ pub(crate) fn get_health(config: &Result<Config, Vec<ConfigFault>>) -> Reply {
     }
 }
 
-/// Answers 200 with the reasons why payloads wait in the newest ledgers; the status is `degraded` while a breaker holds
-/// some.
+/// Answers 200 with the reasons why payloads wait in the newest ledgers; the status is `degraded` while the partner's
+/// breaker holds some: the Worker itself is well.
 pub(crate) async fn get_delivery_health(config: &Config, services: &impl Services) -> Reply {
     let configured = HealthResponse::configured(config);
-    let Ok(SummedBooks { delivery, .. }) = sum_books(services, HEALTH_LEDGERS).await else {
-        let faults = vec![UNREADABLE.to_owned()];
+    let Ok(SummedBooks { delivery, .. }) = sum_books(config, services, HEALTH_LEDGERS).await else {
+        let faults = configured.faults.iter().cloned().chain([UNREADABLE.to_owned()]).collect();
         return HealthResponse { status: "degraded", faults, ..configured }.into_reply(200);
     };
-    let status = if delivery.breaker.state == BreakerState::Closed { "ok" } else { "degraded" };
-    let delivery = Some(DeliveryHealthResponse::new(delivery, config.delivery.is_some()));
+    let status = if delivery.is_degraded() { "degraded" } else { configured.status };
+    let delivery = DeliveryHealthResponse::new(delivery, config.delivery.is_some());
+    let delivery = Some(delivery.with_faults(&config.delivery_faults));
     HealthResponse { status, delivery, ..configured }.into_reply(200)
 }

@@ -5,10 +5,11 @@
 
 use serde::Serialize;
 
-use crate::http::{Problem, problems};
-use crate::ledger::ids::REGISTRY;
-use crate::ledger::registry::{LedgerList, ListLedgers};
-use crate::rpc::{self, Call};
+use super::retry::retry_while_out_of_memory;
+use crate::http::Problem;
+use crate::ledger::ids::{OTHER_LEDGERS, REGISTRY};
+use crate::ledger::registry::{FindLedgers, LedgerList, ListLedgers};
+use crate::rpc::{self, Call, HeldAnswer};
 use crate::services::Services;
 
 /// The number of ledgers read, and of all ledgers.
@@ -21,15 +22,50 @@ pub(crate) struct LedgerCounts {
 }
 
 /// Returns the newest ledgers, at most `most`.
-pub(crate) async fn newest_ledgers(services: &impl Services, most: u64) -> Result<LedgerList, Problem> {
+pub(crate) async fn newest_ledgers(services: &impl Services, most: u64) -> Result<HeldAnswer<LedgerList>, Problem> {
     call_ledger(services, REGISTRY, &ListLedgers { limit: most }).await
 }
 
-/// Calls one ledger; a failure is answered 503.
+/// Checks that the registry knows the ledger that a handle names: a handle can be made up, and so can the name in it.
+///
+/// # Errors
+/// `unknown` if it does not, or the [`Problem`] of a registry that does not respond.
+pub(crate) async fn check_registered(
+    services: &impl Services,
+    ledger: &str,
+    unknown: impl FnOnce() -> Problem,
+) -> Result<(), Problem> {
+    let known = &services.isolate().ledgers;
+    if !known.has(ledger) {
+        // Those of no hour are in every answer.
+        let (first, last) = (ledger.to_owned(), ledger.to_owned());
+        let find = FindLedgers { first, last, start_ms: 0, end_ms: 0, limit: OTHER_LEDGERS + 1 };
+        if !call_ledger(services, REGISTRY, &find).await?.names.iter().any(|name| name == ledger) {
+            return Err(unknown());
+        }
+        known.insert(ledger);
+    }
+    Ok(())
+}
+
+/// Calls one ledger; a failure is answered 503. Waits while other requests hold the memory of the answer.
 pub(crate) async fn call_ledger<C: Call>(
     services: &impl Services,
     ledger: &str,
     call: &C,
+) -> Result<HeldAnswer<C::Answer>, Problem> {
+    let none = services.memory().reservation();
+    retry_while_out_of_memory(services, &none, async || {
+        Ok(rpc::call_held(services.ledgers(), services.memory(), ledger, call).await?)
+    })
+    .await
+}
+
+/// Calls one ledger that answers in a few bytes, which the base amount of a request covers.
+pub(crate) async fn ask_ledger<C: Call>(
+    services: &impl Services,
+    ledger: &str,
+    call: &C,
 ) -> Result<C::Answer, Problem> {
-    rpc::call(services.ledgers(), ledger, call).await.map_err(|_| problems::unavailable())
+    Ok(call_ledger(services, ledger, call).await?.into_parts().0)
 }

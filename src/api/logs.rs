@@ -29,10 +29,10 @@ pub(crate) async fn search_logs<D: Services + 'static>(
     let unseen = UnseenFields::new(&[dataset], filter.as_ref(), form.projection.fields.as_deref());
     let view = RecordView::new(caller, dataset, filter)?;
     let range = parse_range(request, services.now_ms())?;
-    let trailer = match request.parameter("trailer").as_deref() {
-        None | Some("false") => false,
-        Some("true") => true,
-        Some(_) => return Err(problems::bad_parameter("trailer", "true or false")),
+    let trailer = match request.parameter("summary").as_deref() {
+        None | Some("true") => true,
+        Some("false") => false,
+        Some(_) => return Err(problems::bad_parameter("summary", "true or false")),
     };
     let limit = request.parameter("limit").map(|_| request.number_parameter("limit", 1, u64::MAX)).transpose()?;
     let (sample, cursor) = (sample_of(request)?, request.parameter("cursor"));
@@ -43,7 +43,7 @@ pub(crate) async fn search_logs<D: Services + 'static>(
         RecordFormat::Partner | RecordFormat::Csv => StreamFormat::Text { trailer },
     };
     let media_type = form.format.media_type();
-    range_stream::stream_range(services, stream_request, form, format, media_type).await
+    range_stream::stream_range(services, caller, stream_request, form, format, media_type).await
 }
 
 /// The parameter `sample`: a share of the records.

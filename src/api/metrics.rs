@@ -4,48 +4,67 @@
 //! # Invariants
 //! Every count is present, zeroes too; an age is 0 where there is nothing that has one. No log line, object key or token appears.
 
-use std::fmt::Write;
+use std::io::Write;
 
 use super::stats::{SummedBooks, sum_books};
 use crate::audit::AUDIT;
 use crate::audit::calls::ReadEntries;
+use crate::backend::CallError;
+use crate::config::Config;
 use crate::http::{Problem, Reply, problems};
-use crate::ledger::books::{LedgerTotals, LineTotals};
+use crate::ledger::books::{AgainTotals, ChangedLines, LedgerTotals, LineTotals};
 use crate::ledger::breaker::BreakerState;
-use crate::ledger::health::DeliveryHealth;
+use crate::ledger::freshness::{Freshness, LAG_STEPS_S};
+use crate::ledger::health::{DeliveryHealth, POST_TIMES_MS, PostTimes};
 use crate::limits::LEDGERS_READ;
+use crate::memory::ReservedWriter;
 use crate::rpc;
 use crate::services::Services;
+
+/// Returns milliseconds as a number of seconds.
+fn seconds(ms: i64) -> String {
+    let text = format!("{}.{:03}", ms / 1000, ms % 1000);
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
 
 /// The media type of the text format 0.0.4.
 const PROMETHEUS: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// Answers with the sums of the newest ledgers and the state of the audit log.
-pub(crate) async fn get_metrics(services: &impl Services) -> Result<Reply, Problem> {
-    let SummedBooks { totals, delivery, ledgers, dead_letters, ignored_events, balanced } =
-        sum_books(services, LEDGERS_READ).await?;
-    let audit = rpc::call(services.audit_log(), AUDIT, &ReadEntries::default()).await;
-    let audit = audit.map_err(|_| problems::unavailable())?;
-    let mut page = MetricsPage(String::new());
+pub(crate) async fn get_metrics(config: &Config, services: &impl Services) -> Result<Reply, Problem> {
+    let SummedBooks { totals, delivery, freshness, ledgers, dead_letters, ignored_events, balanced, .. } =
+        sum_books(config, services, LEDGERS_READ).await?;
+    let audit = rpc::call_held(services.audit_log(), services.memory(), AUDIT, &ReadEntries::default()).await;
+    let audit = audit.map_err(|error| match error {
+        CallError::OutOfMemory(error) => error.into(),
+        CallError::Backend(_) => problems::unavailable(),
+    })?;
+    let mut page = MetricsPage(ReservedWriter::new(services.memory()));
     page.lines(&totals.lines, balanced);
     page.payloads(&totals);
-    page.single("raydex_dead_letters", "Dead letters that are not redriven.", dead_letters);
+    page.again(&totals.again);
+    page.changed(&totals.changed);
+    page.single("raydex_dead_letters", "Dead letters that are neither redriven nor dismissed.", dead_letters);
     page.family("raydex_events_ignored", "Events for which there was nothing to do, by reason.");
     for (why, count) in ignored_events {
         page.labelled("raydex_events_ignored", "reason", &why, count);
     }
     page.delivery(&delivery, services.now_ms());
+    page.freshness(&freshness, services.now_ms());
+    let faults = config.delivery_faults.len();
+    page.single("raydex_delivery_faults", "Faults of settings that stop delivery.", faults);
+    page.post_times(&delivery.post_times);
     page.family("raydex_audit_entries", "Entries of the audit log, by where they were put.");
     let in_bucket = audit.kept_from.saturating_sub(1);
     page.labelled("raydex_audit_entries", "place", "bucket", in_bucket);
     page.labelled("raydex_audit_entries", "place", "object", audit.head.seq.saturating_sub(in_bucket));
     page.single("raydex_ledgers_scanned", "Ledgers that these figures were gathered from.", ledgers.scanned);
     page.single("raydex_ledgers", "Ledgers that exist.", ledgers.total);
-    Ok(Reply::new(200, PROMETHEUS, page.0.into_bytes()))
+    Ok(Reply::new(200, PROMETHEUS, page.0.finish()?))
 }
 
-/// A page of figures. Writing to a string cannot fail.
-struct MetricsPage(String);
+/// A page of figures. One that does not fit in memory cannot be finished.
+struct MetricsPage(ReservedWriter);
 
 impl MetricsPage {
     /// The lines, by what became of them.
@@ -54,6 +73,7 @@ impl MetricsPage {
         for (state, count) in [
             ("in", lines.lines_in),
             ("delivered", lines.delivered),
+            ("confirmed", lines.confirmed),
             ("pending", lines.pending),
             ("parked", lines.parked),
             ("rejected", lines.rejected.values().sum()),
@@ -69,6 +89,33 @@ impl MetricsPage {
         self.single("raydex_balanced", "1 where the books of every ledger balance.", i64::from(balanced));
     }
 
+    /// The lines that backfills deliver once more.
+    fn again(&mut self, again: &AgainTotals) {
+        self.family("raydex_lines_again", "Lines that backfills deliver once more, by what became of them.");
+        for (state, count) in [
+            ("in", again.lines_in),
+            ("delivered", again.delivered),
+            ("confirmed", again.confirmed),
+            ("pending", again.pending),
+            ("parked", again.parked),
+            ("filtered", again.filtered.values().sum()),
+        ] {
+            self.labelled("raydex_lines_again", "state", state, count);
+        }
+    }
+
+    /// The lines for the partner that differ from their records.
+    fn changed(&mut self, changed: &ChangedLines) {
+        let ChangedLines { sanitised, cut, defaulted } = *changed;
+        self.family(
+            "raydex_lines_changed",
+            "Lines for the partner that differ from their records, by what was changed.",
+        );
+        for (what, count) in [("sanitised", sanitised), ("cut", cut), ("defaulted", defaulted)] {
+            self.labelled("raydex_lines_changed", "what", what, count);
+        }
+    }
+
     /// The batches and payloads by state, and the attempts.
     fn payloads(&mut self, totals: &LedgerTotals) {
         self.family("raydex_batches", "Batches, by state.");
@@ -81,18 +128,35 @@ impl MetricsPage {
             "Attempts with an unknown outcome.",
             totals.posts.unknown_outcomes,
         );
+        self.single("raydex_posts_not_sent", "Attempts whose body never left.", totals.posts.not_sent);
     }
 
     /// Why payloads wait.
     fn delivery(&mut self, health: &DeliveryHealth, now_ms: i64) {
         let age_s = |since_ms: Option<i64>| since_ms.map_or(0, |since_ms| (now_ms - since_ms).max(0) / 1000);
-        self.family("raydex_breakers", "Ledgers, by the state of their breaker.");
+        self.family("raydex_breaker", "1 for the state of the partner's breaker.");
         for state in BreakerState::ALL {
-            let count = health.breakers.get(state.name()).copied().unwrap_or_default();
-            self.labelled("raydex_breakers", "state", state.name(), count);
+            self.labelled("raydex_breaker", "state", state.name(), u64::from(health.breaker.state == state));
         }
         let open_s = age_s(health.breaker.since_ms);
-        self.single("raydex_breaker_open_seconds", "Time since the first open breaker opened; 0 if none is.", open_s);
+        self.single(
+            "raydex_breaker_open_seconds",
+            "Time since the partner's breaker opened; 0 if it is closed.",
+            open_s,
+        );
+        let (reason, status) = health
+            .breaker
+            .reason
+            .as_deref()
+            .map_or(("none", 0), |reason| (reason, health.breaker.status.unwrap_or_default()));
+        self.family("raydex_breaker_status", "HTTP status of the failure that the breaker waits out; 0 without one.");
+        self.labelled("raydex_breaker_status", "reason", reason, status.into());
+        self.single("raydex_ledgers_held", "Ledgers that hold payloads because of the breaker.", health.held_ledgers);
+        self.single(
+            "raydex_payloads_paced",
+            "Payloads that wait for their turn at a given rate.",
+            health.paced_payloads,
+        );
         let (code, status) = health
             .last_refusal
             .as_ref()
@@ -105,7 +169,52 @@ impl MetricsPage {
         self.single("raydex_oldest_pending_seconds", "Time for which the oldest payload has been pending.", oldest_s);
     }
 
-    /// Begins a metric family. All are gauges: the values cover the ledgers that were read, so they may decrease.
+    /// How fresh the partner's lines are.
+    fn freshness(&mut self, freshness: &Freshness, now_ms: i64) {
+        let age_s = freshness.oldest_line_ms.map_or(0, |at_ms| (now_ms - at_ms).max(0) / 1000);
+        self.single(
+            "raydex_oldest_pending_line_seconds",
+            "Time since the request of the oldest pending line; 0 if none is.",
+            age_s,
+        );
+        self.family(
+            "raydex_delivery_lag_seconds",
+            "Time within which this share of the delivered lines arrived after their request.",
+        );
+        for (share, name) in [(50, "0.5"), (99, "0.99")] {
+            self.labelled(
+                "raydex_delivery_lag_seconds",
+                "quantile",
+                name,
+                freshness.within_s(share).unwrap_or(0).into(),
+            );
+        }
+        self.family(
+            "raydex_delivery_lag_lines",
+            "Delivered lines, by the seconds within which they arrived after their request.",
+        );
+        let mut sum = 0;
+        for (step, lines) in LAG_STEPS_S.iter().zip(freshness.lags) {
+            sum += lines;
+            self.labelled("raydex_delivery_lag_lines", "le", &step.to_string(), sum);
+        }
+    }
+
+    /// How long the last POST of each payload took.
+    fn post_times(&mut self, times: &PostTimes) {
+        const NAME: &str = "raydex_post_duration_seconds";
+        let help = "Time of the last POST of each payload, until the partner's answer or its time limit.";
+        let _written = write!(self.0, "# HELP {NAME} {help}\n# TYPE {NAME} histogram\n");
+        let mut count = 0;
+        let bounds = POST_TIMES_MS.iter().map(|ms| seconds(*ms)).chain(["+Inf".to_owned()]);
+        for (bound, more) in bounds.zip(times.counts) {
+            count += more;
+            let _written = writeln!(self.0, "{NAME}_bucket{{le=\"{bound}\"}} {count}");
+        }
+        let _written = write!(self.0, "{NAME}_sum {}\n{NAME}_count {count}\n", seconds(times.sum_ms));
+    }
+
+    /// Begins a metric family. All but the histogram are gauges: the values cover the ledgers that were read, so they may decrease.
     fn family(&mut self, name: &str, help: &str) {
         let _written = write!(self.0, "# HELP {name} {help}\n# TYPE {name} gauge\n");
     }

@@ -1,8 +1,8 @@
 //! The API of raydex: one file per resource, each answering its routes.
 //!
 //! `record_view` determines what a caller sees of a record, `record_writer` formats it, and `field_warnings` finds
-//! fields of a request that exist nowhere; `views`, `ledgers`, `operation_reason` and `retry` are shared by several
-//! resources.
+//! fields of a request that exist nowhere; `end_marker` ends streams; `views`, `ledgers`, `operation_reason`, `scan`
+//! and `retry` are shared by several resources.
 //!
 //! # Invariants
 //! A lookup reports its cost; an error never repeats anything that the client sent.
@@ -14,16 +14,20 @@ pub(crate) mod backfills;
 pub(crate) mod batches;
 pub(crate) mod completeness;
 pub(crate) mod coverage;
+mod cursors;
 pub(crate) mod dead_letters;
 pub(crate) mod deliveries;
+mod end_marker;
 pub(crate) mod field_warnings;
 pub(crate) mod health;
 pub(crate) mod ingest;
 pub(crate) mod ledgers;
+pub(crate) mod list_document;
 pub(crate) mod logs;
 pub(crate) mod metrics;
 pub(crate) mod openapi;
 pub(crate) mod operation_reason;
+pub(crate) mod partner;
 pub(crate) mod payloads;
 pub(crate) mod range_stream;
 pub(crate) mod ray_list;
@@ -31,6 +35,9 @@ pub(crate) mod rays;
 pub(crate) mod record_view;
 pub(crate) mod record_writer;
 pub(crate) mod retry;
+pub(crate) mod scan;
 pub(crate) mod stats;
 pub(crate) mod time_range;
+pub(crate) mod tokens;
+mod upload_gate;
 pub(crate) mod views;

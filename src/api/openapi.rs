@@ -5,9 +5,10 @@
 
 use crate::http::Reply;
 use crate::http::media_type::JSON;
+use crate::memory::ReservedBytes;
 
 const DOCUMENT: &str = include_str!("../../schemas/openapi.json");
 
 pub(crate) fn get_openapi() -> Reply {
-    Reply::new(200, JSON, DOCUMENT.as_bytes().to_vec())
+    Reply::new(200, JSON, ReservedBytes::from_constant(DOCUMENT.as_bytes()))
 }

@@ -10,7 +10,12 @@ use crate::limits::REASON_CHARS;
 
 /// Parses the body, and returns the trimmed reason.
 pub(crate) fn parse_reason(body: &[u8]) -> Result<String, Problem> {
-    let Some(Value::String(reason)) = parse_only_member(body, "reason")? else {
+    check_reason(parse_only_member(body, "reason")?)
+}
+
+/// Returns the trimmed reason that a body with other members gives.
+pub(super) fn check_reason(reason: Option<Value>) -> Result<String, Problem> {
+    let Some(Value::String(reason)) = reason else {
         return Err(problems::reason_missing());
     };
     let reason = reason.trim();

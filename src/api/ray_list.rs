@@ -2,7 +2,8 @@
 //!
 //! # Invariants
 //! Every ray in the body gets exactly one line, found or not, which names it by its index in the body. A failed lookup
-//! does not affect the others.
+//! does not affect the others. The end marker follows when all have theirs. Where the order in which lookups end could
+//! tell of hidden records, the lines have that of the body.
 
 use std::rc::Rc;
 
@@ -10,21 +11,26 @@ use futures_util::{StreamExt, stream};
 use serde::Serialize;
 use serde_json::Value;
 
+use super::end_marker::EndMarker;
 use super::field_warnings::{FieldWarning, UnseenFields};
-use super::rays::{RayRecord, find_ray, lookup_warnings, ray_record, visible_records};
+use super::list_document::ListDocument;
+use super::rays::{ShownRecords, find_ray, push_record};
 use super::record_view::{DatasetViews, parse_filter, parse_lookup_dataset};
 use super::record_writer::RecordWriter;
+use super::scan::acquire_scan;
 use crate::access::Caller;
+use crate::backend::to_json;
 use crate::config::Config;
 use crate::http::media_type::NDJSON;
 use crate::http::{HttpRequest, LookupCost, Problem, Reply, parse_only_member, problems};
 use crate::limits::{LOOKUPS_AT_ONCE, RAYS_ASKED};
+use crate::memory::ReservedBytes;
 use crate::record::{Dataset, ray_from_user};
 use crate::services::Services;
 
-/// One line of the answer.
+/// One line of the answer: the members before the records, or all of one without records.
 #[derive(Default, Serialize)]
-struct RayLine<'a> {
+struct RayLine {
     /// The index of the ray in the body, from 0.
     index: usize,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -32,19 +38,29 @@ struct RayLine<'a> {
     found: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     truncated: Option<bool>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    records: Option<Vec<RayRecord<'a>>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    cost: Option<LookupCost>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    warnings: Vec<FieldWarning>,
     /// The reason why there are no records.
     #[serde(skip_serializing_if = "Option::is_none")]
     problem: Option<Problem>,
 }
 
-/// Looks up every ray in the body, [`LOOKUPS_AT_ONCE`] at a time, and streams each line when it is ready.
-pub(crate) fn look_up_rays<D: Services + 'static>(
+/// The members after the records.
+#[derive(Serialize)]
+struct RayLineTail {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cost: Option<LookupCost>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    warnings: Vec<FieldWarning>,
+}
+
+/// The last line of the answer.
+#[derive(Serialize)]
+struct RaysTrailer {
+    /// Whether every ray of the body has its line.
+    complete: bool,
+}
+
+/// Looks up every ray in the body, [`LOOKUPS_AT_ONCE`] at a time, and streams each line when it is ready, or in its turn.
+pub(crate) async fn look_up_rays<D: Services + 'static>(
     config: &Config,
     services: &Rc<D>,
     caller: &Caller,
@@ -56,17 +72,25 @@ pub(crate) fn look_up_rays<D: Services + 'static>(
     let views = DatasetViews::new(caller, named, filter.as_ref())?;
     let unseen = UnseenFields::new(&views.datasets(), filter.as_ref(), form.projection.fields.as_deref());
     let rays = parse_rays(&request.body)?;
-    let asked = Rc::new((services.clone(), views, form, unseen));
-    let lines = stream::iter(rays.into_iter().enumerate())
-        .map(move |(index, text)| {
-            let asked = asked.clone();
-            async move {
-                let (services, views, form, unseen) = asked.as_ref();
-                Ok(line(services.as_ref(), views, form, unseen, (index, &text)).await)
-            }
-        })
-        .buffer_unordered(LOOKUPS_AT_ONCE);
-    Ok(Reply::streaming(NDJSON, lines.boxed_local()))
+    let permit = acquire_scan(services.as_ref(), caller).await?;
+    let marker = EndMarker::draw(services.as_ref());
+    let end = ReservedBytes::small(marker.json_line(&RaysTrailer { complete: true }).as_bytes());
+    let may_hurry = views.visibility().may_hurry();
+    let asked = Rc::new((services.clone(), views, form, unseen, permit));
+    let lines = stream::iter(rays.into_iter().enumerate()).map(move |(index, text)| {
+        let asked = asked.clone();
+        async move {
+            let (services, views, form, unseen, _) = asked.as_ref();
+            Ok(line(services.as_ref(), views, form, unseen, (index, &text)).await)
+        }
+    });
+    let lines = if may_hurry {
+        lines.buffer_unordered(LOOKUPS_AT_ONCE).boxed_local()
+    } else {
+        lines.buffered(LOOKUPS_AT_ONCE).boxed_local()
+    };
+    let lines = lines.chain(stream::once(async { Ok(end) }));
+    Ok(marker.announce(Reply::streaming(NDJSON, lines.boxed_local())))
 }
 
 /// Parses the body, `{"rays":["…"]}` with 1 to [`RAYS_ASKED`] rays.
@@ -91,27 +115,33 @@ async fn line(
     form: &RecordWriter,
     unseen: &UnseenFields,
     (index, text): (usize, &str),
-) -> Vec<u8> {
-    let empty = RayLine { index, ..RayLine::default() };
-    let Ok(key) = ray_from_user(text) else {
-        return json(&RayLine { problem: Some(problems::not_a_ray()), ..empty });
-    };
-    let empty = RayLine { ray: Some(key.to_string()), ..empty };
+) -> ReservedBytes {
+    let line = RayLine { index, ..RayLine::default() };
+    let Ok(key) = ray_from_user(text) else { return problem_line(line, problems::not_a_ray()) };
+    let ray = Some(key.to_string());
+    let line = || RayLine { index, ray: ray.clone(), ..RayLine::default() };
     let reservation = services.memory().reservation();
     match find_ray(services, views, &key, &reservation).await {
-        Err(problem) => json(&RayLine { problem: Some(problem), ..empty }),
+        Err(problem) => problem_line(line(), problem),
         Ok((found, cost)) => {
-            let seen = visible_records(&found, views);
-            let warnings = lookup_warnings(unseen.clone(), views, &found, &seen);
-            let records = seen.iter().map(|seen| ray_record(seen, form)).collect();
-            let (truncated, cost) = (Some(found.truncated), Some(cost));
-            json(&RayLine { found: true, truncated, records: Some(records), cost, warnings, ..empty })
+            let head = RayLine { found: true, truncated: Some(found.truncated), ..line() };
+            let written = async {
+                let mut document = ListDocument::begin(services.memory(), &head, "records")?;
+                let unseen = unseen.clone();
+                let mut shown = ShownRecords { views, unseen, reservation, on_line: |_: &[u8]| () };
+                let visibility = views.visibility();
+                let write = |record: &_, line: &_| push_record(&mut document, (record, visibility), line, form);
+                shown.each(services, found, write).await?;
+                document.end(&RayLineTail { cost, warnings: shown.unseen.warnings() })
+            };
+            written.await.unwrap_or_else(|error| problem_line(line(), error.into()))
         }
     }
 }
 
-fn json(line: &RayLine<'_>) -> Vec<u8> {
-    let mut json = serde_json::to_vec(line).unwrap_or_default();
+/// The line of a ray without records.
+fn problem_line(line: RayLine, problem: Problem) -> ReservedBytes {
+    let mut json = to_json(&RayLine { problem: Some(problem), ..line });
     json.push(b'\n');
-    json
+    ReservedBytes::small(&json)
 }

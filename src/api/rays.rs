@@ -2,8 +2,9 @@
 //! caller may see. A format with columns shows one dataset, by default `http_requests`.
 //!
 //! # Invariants
-//! The native format is the stored lines, byte for byte, each with a newline. Every answer has the cost of the lookup.
-//! A record that the caller may not see is indistinguishable from one that does not exist.
+//! The native format is the stored lines, byte for byte, each with a newline. A record that the caller may not see is
+//! indistinguishable from one that does not exist: where batches may hold such records, no answer says what it cost, and
+//! all are answered at the same multiples of a time.
 
 use ::http::header::IF_NONE_MATCH;
 use serde::Serialize;
@@ -11,23 +12,27 @@ use serde_json::value::RawValue;
 
 use super::completeness::{absence_hint, find_missing};
 use super::field_warnings::{FieldWarning, UnseenFields, header_of};
+use super::list_document::ListDocument;
 use super::record_view::{DatasetViews, parse_filter, parse_lookup_dataset};
 use super::record_writer::{RecordFormat, RecordWriter};
 use super::retry::retry_while_out_of_memory;
-use crate::access::Caller;
-use crate::backend::BackendError;
+use super::scan::acquire_lookup;
+use crate::access::{Caller, Visibility};
+use crate::backend::{CallError, Turns};
 use crate::config::Config;
-use crate::http::entity_tag::entity_tag;
+use crate::http::entity_tag::EntityTagHasher;
 use crate::http::{HttpRequest, LookupCost, Problem, Reply, problems};
 use crate::index::calls::FindRay;
 use crate::index::{ObjectVersion, ShardName};
 use crate::ledger::completeness::MissingLines;
-use crate::lookup::{FoundRecord, LookupResult, lookup};
-use crate::memory::Reservation;
+use crate::limits::{INFLATED_BYTE_NS, LOOKUP_STEP_MS, MASKED_BYTE_NS, MASKING_ROOM, RENDERING_ROOM, WORK_SLICE_NS};
+use crate::lookup::{FoundRecord, LookupResult, lookup_for};
+use crate::memory::{OutOfMemory, Reservation, ReservedBytes, ReservedWriter};
 use crate::record::fields::line_text;
 use crate::record::{Dataset, RayKey, ray_from_user};
 use crate::rpc;
 use crate::services::Services;
+use crate::span_reader::ReadStats;
 use crate::time;
 
 /// Answers with the records of the ray in the format that the client accepts, or 404.
@@ -46,60 +51,78 @@ pub(crate) async fn get_ray(
     let views = DatasetViews::new(caller, named, filter.as_ref())?;
     let unseen = UnseenFields::new(&views.datasets(), filter.as_ref(), form.projection.fields.as_deref());
     let key = ray_from_user(argument).map_err(|_| problems::not_a_ray())?;
+    let _permit = acquire_lookup(services, caller).await?;
     let reservation = services.memory().reservation();
     let (found, cost) = match find_ray(services, &views, &key, &reservation).await {
         Ok(found) => found,
         Err(problem) => return Err(explain_absence(services, caller, &views, &key, problem).await),
     };
-    let seen = visible_records(&found, &views);
-    let warnings = lookup_warnings(unseen, &views, &found, &seen);
-    let tag = entity_tag(
-        [caller.role.name().as_bytes(), request.query.as_bytes(), form.format.media_type().as_bytes()]
-            .into_iter()
-            .chain(seen.iter().map(|record| record.line.as_slice())),
-    );
-    let header = header_of(&warnings);
-    let body = if form.format == RecordFormat::Json {
-        let records = seen.iter().map(|seen| ray_record(seen, &form)).collect();
-        json(&key, &found, records, warnings, cost)
+    let truncated = found.truncated;
+    let media_type = form.format.media_type();
+    let mut tag = [caller.role.name(), &request.query, media_type]
+        .iter()
+        .fold(EntityTagHasher::default(), |tag, part| tag.with(part.as_bytes()));
+    let mut shown = ShownRecords { views: &views, unseen, reservation, on_line: |line: &[u8]| tag.add(line) };
+    let (body, warnings) = if form.format == RecordFormat::Json {
+        write_document(services, &key, found, &mut shown, &form, cost).await?
     } else {
-        form.page(seen.iter().map(|record| record.line.as_slice()))
+        let mut page = ReservedWriter::new(services.memory());
+        form.begin(&mut page)?;
+        shown.each(services, found, |_, line| form.write(&mut page, line)).await?;
+        (page.finish()?, shown.unseen.warnings())
     };
-    let reply = Reply::new(200, form.format.media_type(), body).with_cost(&cost);
-    let reply = if found.truncated { reply.with_header("raydex-truncated", "true") } else { reply };
+    let reply = Reply::new(200, media_type, body);
+    let reply = if let Some(cost) = &cost { reply.with_cost(cost) } else { reply };
+    let reply = if truncated { reply.with_header("raydex-truncated", "true") } else { reply };
+    let header = header_of(&warnings);
     let reply = if let Some(header) = header { reply.with_header("raydex-warnings", header) } else { reply };
-    Ok(reply.with_entity_tag(tag, request.header(IF_NONE_MATCH).as_deref()))
+    Ok(reply.with_entity_tag(tag.finish(), request.header(IF_NONE_MATCH).as_deref()))
 }
 
-/// Looks up the ray, and keeps the records that the caller may see. If none remain, the problem is the same as for a
-/// ray without records.
+/// Looks up the records of the ray that the caller may see, and what that cost if they may know it. Without any, the
+/// problem is the same as for a ray without records, and comes after as long a time.
 pub(crate) async fn find_ray(
     services: &impl Services,
     views: &DatasetViews,
     key: &RayKey,
     reservation: &Reservation,
-) -> Result<(LookupResult, LookupCost), Problem> {
+) -> Result<(LookupResult, Option<LookupCost>), Problem> {
     let started = services.now_ms();
+    let found = find_records(services, views, key, reservation).await;
+    if !views.visibility().may_hurry() {
+        let passed = (services.now_ms() - started).max(0);
+        services.sleep(LOOKUP_STEP_MS - passed % LOOKUP_STEP_MS).await;
+    }
+    found
+}
+
+async fn find_records(
+    services: &impl Services,
+    views: &DatasetViews,
+    key: &RayKey,
+    reservation: &Reservation,
+) -> Result<(LookupResult, Option<LookupCost>), Problem> {
+    let started = services.now_ms();
+    let (datasets, has_batches) = (views.datasets(), views.visibility().has_batches());
     let mut found = retry_while_out_of_memory(services, reservation, async || {
-        Ok(lookup(services.batch_store(), services.shards(), &views.datasets(), key, reservation).await?)
+        let asked = (datasets.as_slice(), views.caller());
+        Ok(lookup_for((services.batch_store(), services), services.shards(), asked, key, reservation).await?)
     })
     .await?;
     let now = services.now_ms();
-    let cost = LookupCost::new(&found.stats, now - started);
-    found.records.retain(|record| views.is_visible(record));
+    if !has_batches {
+        found.stats = ReadStats::default();
+    }
+    let cost = has_batches.then(|| LookupCost::new(&found.stats, now - started));
     if found.records.is_empty() {
-        // The cost of the lookup would reveal that there is something.
-        return Err(if views.is_zone_restricted() {
-            nothing(key, &LookupResult::default(), now)
-        } else {
-            nothing(key, &found, now).with_cost(cost)
-        });
+        let problem = nothing(key, &found, now);
+        return Err(if let Some(cost) = cost { problem.with_cost(cost) } else { problem });
     }
     Ok((found, cost))
 }
 
-/// The problem with a hint that is derived from what is known of the ray's time, and of other datasets; for a caller who
-/// is restricted to zones, the problem as it is.
+/// The problem with a hint that is derived from what is known of the ray's time, and of other datasets; for a caller for
+/// whom no batches exist, the problem as it is.
 async fn explain_absence(
     services: &impl Services,
     caller: &Caller,
@@ -107,7 +130,7 @@ async fn explain_absence(
     key: &RayKey,
     problem: Problem,
 ) -> Problem {
-    let Some(ray) = key.ray().filter(|_| problem.status == 404 && !views.is_zone_restricted()) else {
+    let Some(ray) = key.ray().filter(|_| problem.status == 404 && views.visibility().has_batches()) else {
         return problem;
     };
     let at_ms = ray.unix_ms();
@@ -124,20 +147,21 @@ async fn find_absence(
     views: &DatasetViews,
     key: &RayKey,
     at_ms: i64,
-) -> Result<Option<String>, BackendError> {
+) -> Result<Option<String>, CallError> {
     let asked = views.datasets();
     let others = Dataset::WITH_RAY.into_iter().filter(|other| caller.may_dataset(*other) && !asked.contains(other));
     let others: Vec<Dataset> = others.collect();
     if !others.is_empty() {
         let shard = ShardName::for_key(key).to_string();
-        let found = rpc::call(services.shards(), &shard, &FindRay::new(key, &others)).await?;
+        let found = rpc::call_held(services.shards(), services.memory(), &shard, &FindRay::new(key, &others)).await?;
         if let Some(candidate) = found.candidates.first() {
             return Ok(Some(format!("Records of it are in {}: omit dataset, or name that one.", candidate.dataset)));
         }
     }
     let mut missing = MissingLines::default();
     for dataset in asked {
-        missing.add(find_missing(services, dataset, &(at_ms..at_ms.saturating_add(1))).await?.missing);
+        let range = at_ms..at_ms.saturating_add(1);
+        missing.add(find_missing(services, (dataset, caller.visibility()), &range).await?.missing);
     }
     Ok(absence_hint(&missing))
 }
@@ -154,53 +178,91 @@ fn nothing(key: &RayKey, found: &LookupResult, now_ms: i64) -> Problem {
     }
 }
 
-/// A record as the caller sees it.
-pub(crate) struct VisibleRecord<'a> {
-    /// The stored record, with its object and offset.
-    pub(crate) found: &'a FoundRecord,
-    /// The line without the fields that the caller may not see.
-    pub(crate) line: Vec<u8>,
+/// The records of a lookup as the caller sees them, one after the other.
+pub(crate) struct ShownRecords<'a, F> {
+    pub(crate) views: &'a DatasetViews,
+    /// The unlisted fields of the request that no record has had so far.
+    ///
+    /// A role that sees records masked judges by those alone that it sees: a name that looks like a token is masked too.
+    pub(crate) unseen: UnseenFields,
+    /// What the lookup reserved: each record is dropped when it was written.
+    pub(crate) reservation: Reservation,
+    /// Sees each line before it is written.
+    pub(crate) on_line: F,
 }
 
-/// The records that pass the filter, masked for the caller.
-pub(crate) fn visible_records<'a>(found: &'a LookupResult, views: &DatasetViews) -> Vec<VisibleRecord<'a>> {
-    let seen = |found: &'a FoundRecord| Some(VisibleRecord { found, line: views.view(found)?.into_owned() });
-    found.records.iter().filter_map(seen).collect()
-}
-
-/// The warnings of a lookup that found these records, of which the caller sees `seen` through the filter.
-///
-/// A role that sees records masked judges by those alone that it sees: a name that looks like a token is masked too.
-pub(crate) fn lookup_warnings(
-    mut unseen: UnseenFields,
-    views: &DatasetViews,
-    found: &LookupResult,
-    seen: &[VisibleRecord<'_>],
-) -> Vec<FieldWarning> {
-    if views.is_verbatim() {
-        for record in &found.records {
-            unseen.take(&record.line);
+impl<F: FnMut(&[u8])> ShownRecords<'_, F> {
+    /// Writes each record that passes the filter, masked for the caller, and passes the turn after each slice of work.
+    ///
+    /// # Errors
+    /// [`OutOfMemory`] if one does not fit.
+    pub(crate) async fn each(
+        &mut self,
+        turns: &impl Turns,
+        found: LookupResult,
+        mut write: impl FnMut(&FoundRecord, &[u8]) -> Result<(), OutOfMemory>,
+    ) -> Result<(), OutOfMemory> {
+        let is_verbatim = self.views.is_verbatim();
+        let byte_ns = if is_verbatim { INFLATED_BYTE_NS } else { MASKED_BYTE_NS };
+        let mut work_ns = 0;
+        for record in found.records {
+            work_ns += record.line.len() as u64 * byte_ns;
+            if work_ns >= WORK_SLICE_NS {
+                work_ns = 0;
+                turns.pass().await;
+            }
+            if is_verbatim {
+                self.unseen.take(&record.line);
+            }
+            let room = if is_verbatim { 0 } else { MASKING_ROOM * record.line.len() };
+            let room = self.reservation.budget().reserve(room)?;
+            if let Some(line) = self.views.view(&record) {
+                room.shrink_to(if is_verbatim { 0 } else { line.len() });
+                if !is_verbatim {
+                    self.unseen.take(&line);
+                }
+                (self.on_line)(&line);
+                write(&record, &line)?;
+            }
+            self.reservation.release(record.held_bytes());
         }
-    } else {
-        for record in seen {
-            unseen.take(&record.line);
-        }
+        Ok(())
     }
-    unseen.warnings()
 }
 
+/// The members before the records.
 #[derive(Serialize)]
-struct RayResponse<'a> {
+struct RayHead {
     ray: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     ray_time: Option<String>,
     truncated: bool,
+    #[serde(flatten)]
+    lost: Option<LostBatches>,
+}
+
+/// The batches that should hold the ray, and cannot be read; for callers for whom batches exist.
+#[derive(Serialize)]
+pub(crate) struct LostBatches {
     batches_gone: u64,
     batches_unreadable: u64,
-    records: Vec<RayRecord<'a>>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    warnings: Vec<FieldWarning>,
-    cost: LookupCost,
+}
+
+impl LostBatches {
+    /// The batches that a lookup of this cost missed.
+    pub(crate) fn of(found: &LookupResult, cost: Option<&LookupCost>) -> Option<Self> {
+        let ReadStats { batches_gone, batches_unreadable, .. } = found.stats;
+        cost.map(|_| Self { batches_gone, batches_unreadable })
+    }
+}
+
+/// The members after the records.
+#[derive(Serialize)]
+struct RayTail<'a> {
+    #[serde(skip_serializing_if = "<[FieldWarning]>::is_empty")]
+    warnings: &'a [FieldWarning],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cost: Option<LookupCost>,
 }
 
 /// One record and where it was found.
@@ -211,47 +273,67 @@ pub(crate) struct RayRecord<'a> {
     /// The other places where the same record is stored.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     copies: Vec<RecordBatch<'a>>,
-    record: Option<Box<RawValue>>,
+    record: Option<&'a RawValue>,
 }
 
 /// The batch that holds a record.
 #[derive(Serialize)]
 struct RecordBatch<'a> {
     key: &'a str,
+    #[serde(flatten)]
+    position: Option<StoredPosition<'a>>,
+}
+
+/// The position of a line in a version of a batch; for callers for whom positions exist.
+#[derive(Serialize)]
+struct StoredPosition<'a> {
     etag: &'a str,
     /// The offset of the line, in inflated bytes.
     offset: u64,
 }
 
-/// The record with its batch, as JSON answers show it.
-pub(crate) fn ray_record<'a>(seen: &VisibleRecord<'a>, form: &RecordWriter) -> RayRecord<'a> {
-    let VisibleRecord { found, line } = seen;
-    let mut object = Vec::new();
-    let written = form.write_object(&mut object, line);
-    let record = written.ok().and_then(|()| RawValue::from_string(line_text(&object).into_owned()).ok());
-    let place = |object: &'a ObjectVersion, offset| RecordBatch { key: &object.key, etag: &object.etag, offset };
-    let copies = found.copies.iter().map(|copy| place(&copy.object, copy.offset)).collect();
-    RayRecord { dataset: found.dataset.name(), batch: place(&found.object, found.offset), copies, record }
+impl<'a> RecordBatch<'a> {
+    fn new(object: &'a ObjectVersion, offset: u64, visibility: Visibility) -> Self {
+        let position = visibility.has_positions().then(|| StoredPosition { etag: &object.etag, offset });
+        Self { key: &object.key, position }
+    }
 }
 
-fn json(
+/// Appends a record with its batch, as JSON answers show it.
+pub(crate) fn push_record(
+    document: &mut ListDocument,
+    (found, visibility): (&FoundRecord, Visibility),
+    line: &[u8],
+    form: &RecordWriter,
+) -> Result<(), OutOfMemory> {
+    let _room = document.working_memory(RENDERING_ROOM * line.len())?;
+    let mut object = Vec::new();
+    let written = form.write_object(&mut object, line);
+    let text = line_text(&object);
+    let record = written.ok().and_then(|()| serde_json::from_str(&text).ok());
+    let place = |object, offset| RecordBatch::new(object, offset, visibility);
+    let copies = found.copies.iter().map(|copy| place(&copy.object, copy.offset)).collect();
+    let batch = place(&found.object, found.offset);
+    document.push(&RayRecord { dataset: found.dataset.name(), batch, copies, record })
+}
+
+async fn write_document<F: FnMut(&[u8])>(
+    services: &impl Services,
     key: &RayKey,
-    found: &LookupResult,
-    records: Vec<RayRecord<'_>>,
-    warnings: Vec<FieldWarning>,
-    cost: LookupCost,
-) -> Vec<u8> {
-    let answer = RayResponse {
+    found: LookupResult,
+    shown: &mut ShownRecords<'_, F>,
+    form: &RecordWriter,
+    cost: Option<LookupCost>,
+) -> Result<(ReservedBytes, Vec<FieldWarning>), OutOfMemory> {
+    let visibility = shown.views.visibility();
+    let head = RayHead {
         ray: key.to_string(),
         ray_time: key.ray().map(|ray| time::rfc3339(ray.unix_ms())),
         truncated: found.truncated,
-        batches_gone: found.stats.batches_gone,
-        batches_unreadable: found.stats.batches_unreadable,
-        records,
-        warnings,
-        cost,
+        lost: LostBatches::of(&found, cost.as_ref()),
     };
-    let mut body = serde_json::to_vec(&answer).unwrap_or_default();
-    body.push(b'\n');
-    body
+    let mut document = ListDocument::begin(services.memory(), &head, "records")?;
+    shown.each(services, found, |record, line| push_record(&mut document, (record, visibility), line, form)).await?;
+    let warnings = shown.unseen.warnings();
+    Ok((document.end(&RayTail { warnings: &warnings, cost })?, warnings))
 }

@@ -5,9 +5,10 @@
 //! reveals nothing that the caller cannot read.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 
-use crate::access::Caller;
-use crate::filter::Filter;
+use crate::access::{Caller, Visibility};
+use crate::filter::{FieldTrust, Filter, PartialFilter};
 use crate::http::{HttpRequest, Problem, problems};
 use crate::lookup::FoundRecord;
 use crate::mask::{Disclosure, Role, fields, mask_line, nearest_field, prunes, shown};
@@ -22,6 +23,8 @@ pub(crate) struct RecordView {
     filter: Option<Filter>,
     /// Whether the filter reads fields that are masked for this caller, and so applies to the masked record.
     masked_first: bool,
+    /// What of such a filter decides on the stored record already: masking takes fifty times as long as asking.
+    partial: Option<PartialFilter>,
 }
 
 impl RecordView {
@@ -41,7 +44,9 @@ impl RecordView {
     /// Creates the view of a caller who may see the dataset and the fields of the filter.
     fn unchecked(caller: &Caller, dataset: Dataset, filter: Option<Filter>) -> Self {
         let masked_first = reads(filter.as_ref(), |field| shown(caller.role, dataset, field) != Disclosure::Verbatim);
-        Self { caller: caller.clone(), dataset, filter, masked_first }
+        let trust = |name: &str| field_trust(filter.as_ref(), caller.role, dataset, name);
+        let partial = filter.as_ref().filter(|_| masked_first).and_then(|filter| PartialFilter::new(filter, trust));
+        Self { caller: caller.clone(), dataset, filter, masked_first, partial }
     }
 
     pub(crate) const fn dataset(&self) -> Dataset {
@@ -54,9 +59,14 @@ impl RecordView {
         self.caller.sees(self.dataset, zone, line)
     }
 
-    /// Returns whether the caller is restricted to some zones.
-    pub(crate) const fn is_zone_restricted(&self) -> bool {
-        self.caller.zones.is_some()
+    /// Returns the caller.
+    pub(crate) const fn caller(&self) -> &Caller {
+        &self.caller
+    }
+
+    /// Returns what exists for the caller.
+    pub(crate) const fn visibility(&self) -> Visibility {
+        self.caller.visibility()
     }
 
     /// Returns whether the caller sees records as stored.
@@ -73,9 +83,16 @@ impl RecordView {
     /// Returns the caller's view of a stored line that matches the [stored filter](Self::stored_filter); `None` if it
     /// is of another zone, or the filter applies to the view and does not match it.
     pub(crate) fn show<'a>(&self, zone: Option<&str>, line: &'a [u8]) -> Option<Cow<'a, [u8]>> {
-        if !self.is_visible(zone, line) {
-            return None;
-        }
+        if self.may_show(zone, line) { self.mask(line) } else { None }
+    }
+
+    /// Returns whether the record is in one of the caller's zones, and its stored fields do not rule it out.
+    pub(crate) fn may_show(&self, zone: Option<&str>, line: &[u8]) -> bool {
+        self.is_visible(zone, line) && !self.partial.as_ref().is_some_and(|partial| partial.rules_out(line))
+    }
+
+    /// Masks a line that [may be shown](Self::may_show); `None` if the filter does not match what the caller sees.
+    pub(crate) fn mask<'a>(&self, line: &'a [u8]) -> Option<Cow<'a, [u8]>> {
         let shown = match self.caller.role {
             Role::Forensics => Cow::Borrowed(line),
             role => {
@@ -97,16 +114,37 @@ impl RecordView {
     /// out a batch, so that the saved work reveals nothing about the other fields.
     pub(crate) fn pruning_filter(&self) -> Option<PruningFilter> {
         let filter = self.filter.clone()?;
+        if !self.visibility().may_prune() {
+            // The filter is still a part of the question, which cursors are bound to.
+            return Some(PruningFilter::with_fields(filter, BTreeSet::new()));
+        }
         let (role, dataset) = (self.caller.role, self.dataset);
         if role == Role::Forensics {
             return Some(PruningFilter::new(filter));
         }
-        let may_decide = |field: &&str| {
-            let operands = filter.exact_operands(field);
-            operands.is_some_and(|operands| operands.iter().all(|operand| prunes(role, dataset, field, operand)))
-        };
+        let may_decide = |field: &&str| may_prune(&filter, role, dataset, field);
         let fields = filter.fields().filter(may_decide).map(str::to_owned).collect();
         Some(PruningFilter::with_fields(filter, fields))
+    }
+}
+
+/// Returns whether batches may be skipped by a field of the filter: its true values are shown as they are.
+fn may_prune(filter: &Filter, role: Role, dataset: Dataset, field: &str) -> bool {
+    let operands = filter.exact_operands(field);
+    operands.is_some_and(|operands| operands.iter().all(|operand| prunes(role, dataset, field, operand)))
+}
+
+/// Returns which conditions on a field may be asked of the stored record instead of the masked one.
+///
+/// A value that is shown as it is only if it has a shape either has it, or becomes one that equals no operand of this
+/// shape: a condition without `!` that it does not satisfy holds for neither.
+fn field_trust(filter: Option<&Filter>, role: Role, dataset: Dataset, field: &str) -> FieldTrust {
+    if shown(role, dataset, field) == Disclosure::Verbatim {
+        FieldTrust::Exact
+    } else if filter.is_some_and(|filter| may_prune(filter, role, dataset, field)) {
+        FieldTrust::Positive
+    } else {
+        FieldTrust::Unknown
     }
 }
 
@@ -116,7 +154,7 @@ fn reads(filter: Option<&Filter>, of: impl Fn(&str) -> bool) -> bool {
 }
 
 /// Refuses a filter that reads a hidden field; for an unlisted field, the hint is the listed name that it resembles.
-fn check_fields(
+pub(super) fn check_fields(
     filter: Option<&Filter>,
     datasets: &[Dataset],
     is_hidden: impl Fn(&str) -> bool,
@@ -128,7 +166,10 @@ fn check_fields(
 
 /// A caller's views of the datasets that a lookup searches.
 #[derive(Debug, Clone)]
-pub(crate) struct DatasetViews(Vec<RecordView>);
+pub(crate) struct DatasetViews {
+    caller: Caller,
+    views: Vec<RecordView>,
+}
 
 impl DatasetViews {
     /// Creates the views of `caller`, through `filter`, of the dataset `named`, or of every dataset with a ray that
@@ -153,27 +194,27 @@ impl DatasetViews {
         };
         check_fields(filter, &datasets, is_hidden)?;
         let view = |dataset| RecordView::unchecked(caller, dataset, filter.cloned());
-        Ok(Self(datasets.into_iter().map(view).collect()))
+        Ok(Self { caller: caller.clone(), views: datasets.into_iter().map(view).collect() })
     }
 
     /// Returns the datasets, in the order of [`Dataset::WITH_RAY`].
     pub(crate) fn datasets(&self) -> Vec<Dataset> {
-        self.0.iter().map(RecordView::dataset).collect()
+        self.views.iter().map(RecordView::dataset).collect()
     }
 
-    /// Returns whether the record is in one of the caller's zones.
-    pub(crate) fn is_visible(&self, record: &FoundRecord) -> bool {
-        self.of(record.dataset).is_some_and(|view| view.is_visible(record.zone.as_deref(), &record.line))
+    /// Returns the caller.
+    pub(crate) const fn caller(&self) -> &Caller {
+        &self.caller
     }
 
-    /// Returns whether the caller is restricted to some zones in any of these datasets.
-    pub(crate) fn is_zone_restricted(&self) -> bool {
-        self.0.iter().any(RecordView::is_zone_restricted)
+    /// Returns what exists for the caller.
+    pub(crate) const fn visibility(&self) -> Visibility {
+        self.caller.visibility()
     }
 
     /// Returns whether the caller sees records as stored.
     pub(crate) fn is_verbatim(&self) -> bool {
-        self.0.iter().all(RecordView::is_verbatim)
+        self.views.iter().all(RecordView::is_verbatim)
     }
 
     /// Returns the caller's view of the record; `None` if it is of another zone or does not match the filter.
@@ -182,7 +223,7 @@ impl DatasetViews {
     }
 
     fn of(&self, dataset: Dataset) -> Option<&RecordView> {
-        self.0.iter().find(|view| view.dataset == dataset)
+        self.views.iter().find(|view| view.dataset == dataset)
     }
 }
 
@@ -208,4 +249,80 @@ fn parse_named_dataset<B>(request: &HttpRequest<B>) -> Result<Option<Dataset>, P
 pub(crate) fn parse_filter<B>(request: &HttpRequest<B>) -> Result<Option<Filter>, Problem> {
     let text = request.parameter("filter");
     text.map(|text| Filter::parse(&text).map_err(|error| problems::bad_filter(&error))).transpose()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::RecordView;
+    use crate::access::{Caller, Grant};
+    use crate::filter::Filter;
+    use crate::mask::Role;
+    use crate::record::Dataset;
+
+    /// Values of every shape, some of which are masked in some fields.
+    const VALUES: [&str; 14] = [
+        "200",
+        "\"200\"",
+        "2e2",
+        "1234567890123456789",
+        "null",
+        "true",
+        "\"\"",
+        "\"GET\"",
+        "\"[masked]\"",
+        "\"www.example.com\"",
+        "\"192.0.2.77\"",
+        "\"192.0.2.0\"",
+        "\"9e3556d8c2ab1c05\"",
+        "[200,\"GET\"]",
+    ];
+    const FIELDS: [&str; 6] =
+        ["EdgeResponseStatus", "ClientRequestMethod", "ClientRequestHost", "ClientIP", "RayID", "ClientRequestPath"];
+
+    fn view(role: Role, filter: &str) -> Option<RecordView> {
+        let caller = Caller::new("x", &Grant { role, ..Grant::everything() });
+        RecordView::new(&caller, Dataset::HttpRequests, Some(Filter::parse(filter).ok()?)).ok()
+    }
+
+    fn leaf(field: &str, operator: &str, value: &str) -> String {
+        format!(r#"{{"key":"{field}","operator":"{operator}","value":{value}}}"#)
+    }
+
+    #[test]
+    fn what_is_asked_first_changes_no_answer() {
+        let (mut asked, mut ruled_out) = (0, 0);
+        for role in [Role::Viewer, Role::Support] {
+            for field in FIELDS {
+                for (operator, operand) in ["eq", "!eq", "in", "!in", "lt", "geq", "contains", "startsWith"]
+                    .into_iter()
+                    .flat_map(|operator| VALUES.iter().map(move |value| (operator, *value)))
+                {
+                    let (one, path) = (leaf(field, operator, operand), leaf("ClientRequestPath", "!eq", r#""/x""#));
+                    for filter in
+                        [one.clone(), format!(r#"{{"and":[{one},{path}]}}"#), format!(r#"{{"or":[{one},{path}]}}"#)]
+                    {
+                        let Some(view) = view(role, &format!(r#"{{"where":{filter}}}"#)) else { continue };
+                        let plain = RecordView { partial: None, ..view.clone() };
+                        for value in VALUES {
+                            let line = format!(r#"{{"{field}":{value}}}"#);
+                            let shown = view.view(None, line.as_bytes());
+                            assert_eq!(shown, plain.view(None, line.as_bytes()), "{role} {filter} {line}");
+                            asked += 1;
+                            ruled_out += usize::from(!view.may_show(None, line.as_bytes()));
+                        }
+                    }
+                }
+            }
+        }
+        assert!(asked > 10_000 && ruled_out > asked / 20, "{ruled_out} of {asked}");
+    }
+
+    #[test]
+    fn a_shown_field_decides_before_masking() {
+        let path = leaf("ClientRequestPath", "contains", r#""none""#);
+        let status = leaf("EdgeResponseStatus", "eq", "599");
+        let view = view(Role::Viewer, &format!(r#"{{"where":{{"and":[{path},{status}]}}}}"#)).unwrap();
+        assert!(!view.may_show(None, br#"{"EdgeResponseStatus":200,"ClientRequestPath":"/none"}"#));
+        assert!(view.may_show(None, br#"{"EdgeResponseStatus":599,"ClientRequestPath":"/none"}"#));
+    }
 }

@@ -10,7 +10,8 @@ use ::http::header::ACCEPT;
 use crate::config::Config;
 use crate::http::media_type::{CSV, JSON, NDJSON, TEXT};
 use crate::http::{HttpRequest, Problem, preferred, problems};
-use crate::limits::{FIELD_NAME_BYTES, FIELDS_ASKED};
+use crate::limits::{FIELD_NAME_BYTES, FIELDS_ASKED, RENDERING_ROOM};
+use crate::memory::{OutOfMemory, ReservedWriter};
 use crate::record::Dataset;
 use crate::record::fields::line_text;
 use crate::render::{
@@ -134,25 +135,35 @@ impl RecordWriter {
     }
 
     /// Appends the header row of CSV; other formats have none.
-    pub(crate) fn begin(&self, out: &mut Vec<u8>) {
-        if self.format == RecordFormat::Csv {
-            write_csv_names(out, &self.columns);
+    ///
+    /// # Errors
+    /// [`OutOfMemory`] if it does not fit.
+    pub(crate) fn begin(&self, out: &mut ReservedWriter) -> Result<(), OutOfMemory> {
+        if self.format != RecordFormat::Csv {
+            return Ok(());
         }
-    }
-
-    /// Writes all records, which are already masked for the caller.
-    pub(crate) fn page<'a>(&self, seen: impl Iterator<Item = &'a [u8]>) -> Vec<u8> {
-        let mut page = Vec::new();
-        self.begin(&mut page);
-        for line in seen {
-            self.write(&mut page, line);
-        }
-        page
+        let mut names = Vec::new();
+        write_csv_names(&mut names, &self.columns);
+        out.push(&names)
     }
 
     /// Appends the masked record `seen` and a newline. Appends nothing for a line that cannot be rendered; a lookup
     /// does not find such lines.
-    pub(crate) fn write(&self, out: &mut Vec<u8>, seen: &[u8]) {
+    ///
+    /// # Errors
+    /// [`OutOfMemory`] if it does not fit.
+    pub(crate) fn write(&self, out: &mut ReservedWriter, seen: &[u8]) -> Result<(), OutOfMemory> {
+        if self.format == RecordFormat::Native && self.projection.is_whole() {
+            out.push(seen)?;
+            return out.push(if seen.is_empty() { b"" } else { b"\n" });
+        }
+        let _room = out.working_memory(RENDERING_ROOM * seen.len())?;
+        let mut line = Vec::new();
+        self.write_line(&mut line, seen);
+        out.push(&line)
+    }
+
+    fn write_line(&self, out: &mut Vec<u8>, seen: &[u8]) {
         let _outcome = match self.format {
             RecordFormat::Partner => write_partner_line(out, seen, &self.partner).map(drop),
             RecordFormat::Csv => self.write_row(out, seen),

@@ -1,5 +1,6 @@
 //! Retries the work of a request while other requests hold the memory that it needs.
 
+use crate::backend::CallError;
 use crate::http::{Problem, problems};
 use crate::limits::BUSY_MS;
 use crate::lookup::LookupError;
@@ -20,6 +21,15 @@ pub(crate) enum AttemptError {
 impl From<Problem> for AttemptError {
     fn from(problem: Problem) -> Self {
         Self::Problem(Box::new(problem))
+    }
+}
+
+impl From<CallError> for AttemptError {
+    fn from(error: CallError) -> Self {
+        match error {
+            CallError::OutOfMemory(error) => Self::OutOfMemory(error),
+            CallError::Backend(_) => problems::unavailable().into(),
+        }
     }
 }
 
@@ -56,7 +66,8 @@ pub(crate) async fn retry_for<T>(
         match work().await {
             Ok(result) => return Ok(result),
             Err(AttemptError::Problem(problem)) => return Err(*problem),
-            Err(AttemptError::OutOfMemory(_)) => {
+            Err(AttemptError::OutOfMemory(OutOfMemory::TooLarge)) => return Err(problems::answer_too_large()),
+            Err(AttemptError::OutOfMemory(OutOfMemory::Busy)) => {
                 reservation.release_all();
                 services.sleep(backoff.next().ok_or_else(problems::busy)?).await;
             }

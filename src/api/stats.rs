@@ -9,15 +9,19 @@ use std::collections::BTreeMap;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use serde::Serialize;
 
-use super::ledgers::{LedgerCounts, call_ledger, newest_ledgers};
+use super::ledgers::{LedgerCounts, ask_ledger, call_ledger, newest_ledgers};
 use super::views::{DeliveryHealthResponse, with_all_states};
 use crate::config::Config;
 use crate::http::{HttpRequest, Problem, Reply};
 use crate::ledger::books::LedgerTotals;
 use crate::ledger::calls::{GetTotals, LedgerReport};
+use crate::ledger::freshness::Freshness;
 use crate::ledger::health::DeliveryHealth;
+use crate::ledger::ids::PARTNER;
+use crate::ledger::partner::GetPartner;
 use crate::limits::{CONCURRENT_CALLS, LEDGERS_READ};
 use crate::services::Services;
+use crate::time::rfc3339;
 
 /// The alarm for lines without a known outcome.
 const UNACCOUNTED_ALARM: &str = "unaccounted";
@@ -27,12 +31,39 @@ struct StatsResponse {
     #[serde(flatten)]
     books: LedgerTotals,
     delivery: DeliveryHealthResponse,
+    freshness: FreshnessResponse,
     ledgers: LedgerCounts,
     dead_letters: u64,
     /// Number of events that required no work, by reason.
     ignored_events: BTreeMap<String, u64>,
+    /// Since when objects are delivered; null if nothing was ever to be delivered.
+    first_start: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     alarm: Option<&'static str>,
+}
+
+/// How fresh the partner's lines are.
+#[derive(Serialize)]
+struct FreshnessResponse {
+    /// The time of the oldest line that waits or is being sent; null if there is none.
+    oldest_pending_line_at: Option<String>,
+    lag: LagResponse,
+}
+
+/// How long lines took from their request to their delivery, at most.
+#[derive(Serialize)]
+struct LagResponse {
+    lines: u64,
+    p50_s: Option<u32>,
+    p99_s: Option<u32>,
+}
+
+impl From<&Freshness> for FreshnessResponse {
+    fn from(freshness: &Freshness) -> Self {
+        let [p50_s, p99_s] = [50, 99].map(|share| freshness.within_s(share));
+        let lag = LagResponse { lines: freshness.lines(), p50_s, p99_s };
+        Self { oldest_pending_line_at: freshness.oldest_line_ms.map(rfc3339), lag }
+    }
 }
 
 /// Answers with the sums of the newest ledgers, at most `ledgers`.
@@ -42,47 +73,63 @@ pub(crate) async fn get_stats<Y>(
     request: &HttpRequest<Y>,
 ) -> Result<Reply, Problem> {
     let most = request.number_parameter("ledgers", LEDGERS_READ, LEDGERS_READ)?;
-    let SummedBooks { totals, delivery, ledgers, dead_letters, ignored_events, balanced } =
-        sum_books(services, most).await?;
+    let SummedBooks { totals, delivery, freshness, ledgers, dead_letters, ignored_events, first_start_ms, balanced } =
+        sum_books(config, services, most).await?;
+    let first_start = first_start_ms.map(rfc3339);
+    let freshness = FreshnessResponse::from(&freshness);
     let alarm = (!balanced).then_some(UNACCOUNTED_ALARM);
     let delivery = DeliveryHealthResponse::new(delivery, config.delivery.is_some());
-    Ok(Reply::json(&StatsResponse { books: totals, delivery, ledgers, dead_letters, ignored_events, alarm }))
+    let delivery = delivery.with_faults(&config.delivery_faults);
+    let answer =
+        StatsResponse { books: totals, delivery, freshness, ledgers, dead_letters, ignored_events, first_start, alarm };
+    Ok(Reply::json(services.memory(), &answer)?)
 }
 
 /// The sums of several ledgers.
 pub(crate) struct SummedBooks {
     pub(crate) totals: LedgerTotals,
     pub(crate) delivery: DeliveryHealth,
+    pub(crate) freshness: Freshness,
     pub(crate) ledgers: LedgerCounts,
-    /// Number of dead letters that were not redriven.
+    /// Number of dead letters that were neither redriven nor dismissed.
     pub(crate) dead_letters: u64,
     /// Number of events that required no work, by reason.
     pub(crate) ignored_events: BTreeMap<String, u64>,
+    /// Unix milliseconds of the first start.
+    pub(crate) first_start_ms: Option<i64>,
     /// Whether every ledger balances.
     pub(crate) balanced: bool,
 }
 
-/// Reads and sums the newest ledgers, at most `most`.
-pub(crate) async fn sum_books(services: &impl Services, most: u64) -> Result<SummedBooks, Problem> {
+/// Reads and sums the newest ledgers, at most `most`, and asks the partner's breaker.
+pub(crate) async fn sum_books(config: &Config, services: &impl Services, most: u64) -> Result<SummedBooks, Problem> {
     let ledgers = newest_ledgers(services, most).await?;
     let read = ledgers.names.len() as u64;
-    let empty = (LedgerTotals::default(), DeliveryHealth::default(), true);
-    let (totals, delivery, balanced) = stream::iter(ledgers.names)
-        .map(async |name| call_ledger(services, &name, &GetTotals {}).await)
+    let empty = (LedgerTotals::default(), DeliveryHealth::default(), Freshness::default(), true);
+    let (totals, mut delivery, freshness, balanced) = stream::iter(&ledgers.names)
+        .map(async |name: &String| call_ledger(services, name, &GetTotals {}).await)
         .buffered(CONCURRENT_CALLS)
-        .try_fold(empty, async |(mut sum, mut health, balance), LedgerReport { totals, delivery }| {
+        .try_fold(empty, async |(mut sum, mut health, mut fresh, balance), report| {
+            let (LedgerReport { totals, delivery, freshness }, _held) = report.into_parts();
             let balance = balance && totals.lines.unaccounted == 0;
             sum.add(totals);
             health.add(delivery);
-            Ok((sum, health, balance))
+            fresh.add(&freshness);
+            Ok((sum, health, fresh, balance))
         })
         .await?;
+    if let Some(settings) = &config.delivery {
+        let get = GetPartner { fingerprint: settings.fingerprint() };
+        delivery.set_breaker(ask_ledger(services, PARTNER, &get).await?);
+    }
     Ok(SummedBooks {
         totals: with_all_states(totals),
         delivery,
+        freshness,
         ledgers: LedgerCounts { scanned: read, total: ledgers.total },
         dead_letters: ledgers.dead_letters,
-        ignored_events: ledgers.ignored_events,
+        ignored_events: ledgers.ignored_events.clone(),
+        first_start_ms: ledgers.first_start_ms,
         balanced,
     })
 }

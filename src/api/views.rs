@@ -2,18 +2,17 @@
 //!
 //! Instants are RFC 3339 or null. Everything that an operation accepts is named by its handle.
 
-use std::collections::BTreeMap;
-
 use serde::Serialize;
 
+use crate::config::ConfigFault;
 use crate::index::{LineCounts, ObjectVersion};
 use crate::ledger::books::{BatchSummary, LedgerTotals, PayloadView};
-use crate::ledger::breaker::{BreakerState, PartnerRefusal};
+use crate::ledger::breaker::{BreakerState, PartnerRefusal, PartnerStanding};
 use crate::ledger::delivery::Payload;
 use crate::ledger::duplicates::{DuplicateLine, DuplicateSource, PlanDuplicates};
-use crate::ledger::health::{BreakerStatus, DeliveryHealth, PendingPayload};
+use crate::ledger::health::{DeliveryHealth, PendingPayload};
 use crate::ledger::waiting::WaitCause;
-use crate::ledger::{BatchState, DeliveryId, DeliveryPlan, DeliveryState, DeliveryWindow, PlanOptions};
+use crate::ledger::{BatchState, DeliveryId, DeliveryPlan, DeliveryState, DeliveryWindow, PlanBackfill, PlanOptions};
 use crate::time::rfc3339;
 
 /// Adds a zero for every state that the totals lack.
@@ -113,6 +112,9 @@ pub(crate) struct PlanResponse {
     duplicates: Option<DuplicatesResponse>,
     #[serde(skip_serializing_if = "Option::is_none")]
     repair: Option<RepairResponse>,
+    /// The backfill that asked for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    backfill: Option<PlanBackfill>,
 }
 
 /// The lines of a plan that are already in other payloads.
@@ -139,16 +141,15 @@ struct WindowResponse {
 }
 
 impl PlanResponse {
-    /// Creates the JSON of a plan, with the duplicates recorded by its seal.
-    pub(crate) fn new(plan: DeliveryPlan, duplicates: &[PlanDuplicates], payloads: &[PayloadView]) -> Self {
-        let DeliveryPlan { number, windows, options, repair } = plan;
+    /// Creates the JSON of a plan, with the duplicates recorded by its seal; `delivers` says whether it has payloads.
+    pub(crate) fn new(plan: DeliveryPlan, duplicates: &[PlanDuplicates], delivers: bool) -> Self {
+        let DeliveryPlan { number, windows, options, repair, backfill } = plan;
         let instant = |at: i64, never: i64| (at != never).then(|| rfc3339(at));
         let windows = windows.iter().map(|window| WindowResponse {
             start: instant(window.start_ms, DeliveryWindow::EVER.start_ms),
             end: instant(window.end_ms, DeliveryWindow::EVER.end_ms),
         });
         let duplicates = duplicates.iter().find(|of_plan| of_plan.plan == number).cloned();
-        let delivers = payloads.iter().any(|payload| payload.plan == number);
         let duplicate_of = duplicates.as_ref().filter(|_| !delivers).and_then(|found| match found.of.as_slice() {
             [one] => Some(one.batch.clone()),
             _ => None,
@@ -160,46 +161,67 @@ impl PlanResponse {
             listed,
         });
         let repair = repair.map(|repair| RepairResponse { plan: repair.plan, lines: repair.lines.len() });
-        Self { number, windows: windows.collect(), options, duplicate_of, duplicates, repair }
+        Self { number, windows: windows.collect(), options, duplicate_of, duplicates, repair, backfill }
     }
 }
 
 #[derive(Serialize)]
 pub(crate) struct PayloadResponse {
-    id: String,
-    partner_batch_id: String,
-    plan: u32,
     #[serde(flatten)]
-    payload: Payload,
+    identity: Option<PayloadIdentity>,
+    plan: u32,
     state: DeliveryState,
     attempts: u32,
     unknown_outcomes: u32,
     status: Option<u16>,
     code: Option<String>,
-    /// The reason that an operator gave for dropping it.
+    /// The reason that an operator gave for dropping or confirming it.
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
+    not_sent: u32,
     last_attempt_at: Option<String>,
+    last_post_ms: Option<i64>,
     next_attempt_at: Option<String>,
     waits_for: Option<WaitCause>,
     waits_until: Option<String>,
+    waits_reason: Option<String>,
     completed_at: Option<String>,
     /// The handles of the two payloads that replace it after a split.
     #[serde(skip_serializing_if = "Option::is_none")]
     split_into: Option<[String; 2]>,
 }
 
+/// The handle of a payload, and what depends on all of its lines.
+#[derive(Serialize)]
+struct PayloadIdentity {
+    id: String,
+    partner_batch_id: String,
+    #[serde(flatten)]
+    payload: Payload,
+}
+
+impl PayloadResponse {
+    /// What became of the payload, without anything that depends on its other lines; `None` for one that was split,
+    /// since its halves follow.
+    pub(crate) fn unpositioned(self) -> Option<Self> {
+        let is_whole = self.state != DeliveryState::Split;
+        is_whole.then_some(Self { identity: None, reason: None, ..self })
+    }
+}
+
 impl From<PayloadView> for PayloadResponse {
     fn from(view: PayloadView) -> Self {
         let split_into = (view.state == DeliveryState::Split).then(|| split_handles(&view.id)).flatten();
-        let (code, reason) = if view.state == DeliveryState::Dropped { (None, view.code) } else { (view.code, None) };
-        let [last_attempt_at, next_attempt_at, waits_until, completed_at] =
-            [view.last_attempt_ms, view.next_attempt_ms, view.wait.and_then(|wait| wait.until_ms), view.completed_ms]
-                .map(|instant| instant.map(rfc3339));
+        let is_decided = matches!(view.state, DeliveryState::Dropped | DeliveryState::Confirmed);
+        let (code, reason) = if is_decided { (None, view.code) } else { (view.code, None) };
+        let [last_attempt_at, next_attempt_at, waits_until, completed_at] = [
+            view.last_attempt_ms,
+            view.next_attempt_ms,
+            view.wait.as_ref().and_then(|wait| wait.until_ms),
+            view.completed_ms,
+        ]
+        .map(|instant| instant.map(rfc3339));
         let PayloadView {
-            id, partner_batch_id, plan, payload, state, attempts, unknown_outcomes, status, wait, ..
-        } = view;
-        Self {
             id,
             partner_batch_id,
             plan,
@@ -207,13 +229,28 @@ impl From<PayloadView> for PayloadResponse {
             state,
             attempts,
             unknown_outcomes,
+            not_sent,
+            status,
+            last_post_ms,
+            wait,
+            ..
+        } = view;
+        Self {
+            identity: Some(PayloadIdentity { id, partner_batch_id, payload }),
+            plan,
+            state,
+            attempts,
+            unknown_outcomes,
             status,
             code,
             reason,
+            not_sent,
             last_attempt_at,
+            last_post_ms,
             next_attempt_at,
-            waits_for: wait.map(|wait| wait.waits_for),
+            waits_for: wait.as_ref().map(|wait| wait.waits_for),
             waits_until,
+            waits_reason: wait.and_then(|wait| wait.reason),
             completed_at,
             split_into,
         }
@@ -225,18 +262,33 @@ impl From<PayloadView> for PayloadResponse {
 pub(crate) struct DeliveryHealthResponse {
     /// Whether delivery is configured.
     enabled: bool,
+    /// The faults of settings that stop it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    faults: Vec<String>,
     breaker: BreakerResponse,
-    breakers: BTreeMap<String, u64>,
+    held_ledgers: u64,
+    paced_payloads: u64,
     last_refusal: Option<RefusalResponse>,
     oldest_pending: Option<PendingResponse>,
 }
 
+/// The breaker of the partner.
 #[derive(Serialize)]
-struct BreakerResponse {
+pub(crate) struct BreakerResponse {
     state: BreakerState,
     since: Option<String>,
     until: Option<String>,
     reason: Option<String>,
+    status: Option<u16>,
+    failures: u32,
+}
+
+impl From<PartnerStanding> for BreakerResponse {
+    fn from(standing: PartnerStanding) -> Self {
+        let PartnerStanding { state, since_ms, until_ms, reason, status, failures, as_of_ms: _ } = standing;
+        let [since, until] = [since_ms, until_ms].map(|instant| instant.map(rfc3339));
+        Self { state, since, until, reason, status, failures }
+    }
 }
 
 /// An unsuccessful answer of the partner; without a status if it did not answer.
@@ -257,12 +309,8 @@ struct PendingResponse {
 impl DeliveryHealthResponse {
     /// Creates the JSON of this health; `enabled` says whether the deployment delivers.
     pub(crate) fn new(health: DeliveryHealth, enabled: bool) -> Self {
-        let DeliveryHealth { breaker, mut breakers, last_refusal, oldest_pending } = health;
-        for state in BreakerState::ALL {
-            breakers.entry(state.name().into()).or_default();
-        }
-        let BreakerStatus { state, since_ms, until_ms, reason } = breaker;
-        let [since, until] = [since_ms, until_ms].map(|instant| instant.map(rfc3339));
+        let DeliveryHealth { breaker, held_ledgers, paced_payloads, last_refusal, oldest_pending, post_times: _ } =
+            health;
         let refused = |PartnerRefusal { status, code, at_ms }| RefusalResponse { status, code, at: rfc3339(at_ms) };
         let pending = |PendingPayload { since_ms, payload }| PendingResponse {
             since: rfc3339(since_ms),
@@ -270,11 +318,18 @@ impl DeliveryHealthResponse {
         };
         Self {
             enabled,
-            breaker: BreakerResponse { state, since, until, reason },
-            breakers,
+            faults: Vec::new(),
+            breaker: breaker.into(),
+            held_ledgers,
+            paced_payloads,
             last_refusal: last_refusal.map(refused),
             oldest_pending: oldest_pending.map(pending),
         }
+    }
+
+    /// Adds the faults of settings that stop delivery.
+    pub(crate) fn with_faults(self, faults: &[ConfigFault]) -> Self {
+        Self { faults: faults.iter().map(ToString::to_string).collect(), ..self }
     }
 }
 

@@ -24,7 +24,7 @@ use crate::ledger::Alarm;
 use crate::limits::{AUDIT_AGAIN_MAX_MS, AUDIT_AGAIN_MS, AUDIT_ALARM_MS, AUDIT_PAGE};
 use crate::memory::MemoryBudget;
 
-/// What is known of the alarm. An alarm costs a written row, so it is set for a table that is full, not for an entry.
+/// The alarm's state in memory. An alarm costs a written row, so it is set for a table that is full, not for an entry.
 #[derive(Debug, Default)]
 pub struct AlarmWatch {
     /// Until then one is to be expected.
@@ -146,7 +146,7 @@ fn next(sql: &impl SqlDatabase, bounds: TableBounds) -> Result<Option<NextSegmen
     Ok(Some(NextSegment { ends_table: last + 1 == following.first, table, segment, object }))
 }
 
-/// What was packed so far.
+/// The entries packed so far.
 struct PackedEntries {
     /// The number of the last packed entry.
     last: u64,

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::search::{EntryFilter, EntryScan};
+use crate::access::RefusedRequests;
 use crate::rpc::calls;
 
 pub use super::entry::{ChainEntry, ChainHead};
@@ -14,6 +15,7 @@ pub use super::entry::{ChainEntry, ChainHead};
 calls! {
     "v1/append": AppendEvent => AppendAnswer,
     "v1/read": ReadEntries => EntryPage,
+    "v1/forget-tokens": ForgetTokens => TokenGeneration,
 }
 
 /// Counts a request against the caller's rate, and appends what its [`AuditMode`] asks for.
@@ -23,13 +25,19 @@ pub struct AppendEvent {
     pub actor: String,
     /// Requests per minute that this caller may send; 0 for no limit.
     pub per_minute: u32,
-    /// What the caller asks for.
+    /// The action of the caller.
     pub event: AuditEvent,
-    /// What becomes of the event.
+    /// Whether the event was admitted, counted or denied.
     pub mode: AuditMode,
+    /// The generation in which the isolate looked up the caller's token; `None` for a caller without one of the registry's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token_generation: Option<u64>,
+    /// The requests that the isolate refused since its last call.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub refused: Vec<RefusedRequests>,
 }
 
-/// What the audit log does with an event.
+/// The handling of an event by the audit log.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum AuditMode {
@@ -55,7 +63,7 @@ pub struct Denial {
     pub refers_to: Option<u64>,
 }
 
-/// What a caller does, as its entry records it. No text of it holds a secret that [`super::redact`] recognises.
+/// A caller's action, as its entry records it. No text of it holds a secret that [`super::redact`] recognises.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct AuditEvent {
     /// How the caller authenticated: `token`, `access`, or `none`.
@@ -75,7 +83,7 @@ pub struct AuditEvent {
     pub reason: Option<String>,
 }
 
-/// What the audit log answers to [`AppendEvent`].
+/// The answer to [`AppendEvent`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "is", rename_all = "snake_case")]
 pub enum AppendAnswer {
@@ -91,6 +99,23 @@ pub enum AppendAnswer {
         /// Milliseconds until the next request is allowed.
         wait_ms: i64,
     },
+    /// Tokens were revoked since the isolate looked up the caller's. Nothing was counted or appended: the token is to be
+    /// looked up again.
+    Stale {
+        /// The generation of tokens that is current.
+        generation: u64,
+    },
+}
+
+/// Begins another generation of tokens, after some were revoked: what isolates keep of tokens is of no use from now on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ForgetTokens {}
+
+/// What the audit log answers to [`ForgetTokens`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TokenGeneration {
+    /// The generation that began.
+    pub generation: u64,
 }
 
 /// Asks for a page of entries.
@@ -104,7 +129,7 @@ pub struct ReadEntries {
     pub filter: EntryFilter,
 }
 
-/// What the audit log answers to [`ReadEntries`].
+/// The answer to [`ReadEntries`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EntryPage {
     /// The entries that were looked at.

@@ -75,7 +75,7 @@ pub(super) struct AppendedEntry {
     pub(super) waits: bool,
 }
 
-/// What is appended: who did what, and why it was denied, if it was.
+/// An entry to append: who did something, and why it was denied, if it was.
 #[derive(Clone, Copy)]
 pub(super) struct NewEntry<'a> {
     pub(super) actor: &'a str,

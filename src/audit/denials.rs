@@ -9,13 +9,13 @@
 
 use std::collections::BTreeMap;
 
-use super::calls::{AppendEvent, AuditEvent, Denial};
+use super::calls::{AuditEvent, Denial};
 use crate::limits::{DENIAL_WINDOW_MS, DENIALS_WATCHED};
 
 /// The code of denials that are counted together.
 const SEVERAL: &str = "several";
 
-/// What makes two denials equal: actor, action, address, status and code.
+/// Two denials are equal if they have the same actor, action, address, status and code.
 type DenialKey = (String, String, String, u16, String);
 
 /// The denials of the last minute.
@@ -34,12 +34,12 @@ struct DenialWindow {
     event: AuditEvent,
 }
 
-/// What the transaction of a call did, to be noted once it is committed.
+/// The changes of a call's transaction, applied to the memory once it is committed.
 #[derive(Debug, Default)]
 pub(super) struct DenialChanges {
     /// The windows whose repeats are entries now.
     ended: Vec<DenialKey>,
-    denied: Option<NotedDenial>,
+    denied: Vec<NotedDenial>,
 }
 
 /// A denial that was recorded, or is to be counted.
@@ -68,7 +68,7 @@ impl DenialWindows {
             (actor, window.event.clone(), denial)
         };
         let entries = ended().filter(|(_, window)| window.repeats > 0).map(entry).collect();
-        (entries, DenialChanges { ended: ended().map(|(key, _)| key.clone()).collect(), denied: None })
+        (entries, DenialChanges { ended: ended().map(|(key, _)| key.clone()).collect(), denied: Vec::new() })
     }
 
     /// Whether an equal denial is an entry of this minute.
@@ -76,12 +76,12 @@ impl DenialWindows {
         self.0.get(key).is_some_and(|window| now_ms < window.until_ms)
     }
 
-    /// What a denial is equal to.
-    pub(super) fn key(&self, ask: &AppendEvent, denial: &Denial) -> DenialKey {
-        let AuditEvent { action, address, .. } = &ask.event;
-        let key = (ask.actor.clone(), action.clone(), address.clone(), denial.status, denial.code.clone());
+    /// Returns the key under which equal denials are counted.
+    pub(super) fn key(&self, actor: &str, event: &AuditEvent, denial: &Denial) -> DenialKey {
+        let AuditEvent { action, address, .. } = event;
+        let key = (actor.to_owned(), action.clone(), address.clone(), denial.status, denial.code.clone());
         let has_room = self.0.len() < DENIALS_WATCHED || self.0.contains_key(&key);
-        if has_room { key } else { (ask.actor.clone(), String::new(), String::new(), denial.status, SEVERAL.into()) }
+        if has_room { key } else { (actor.to_owned(), String::new(), String::new(), denial.status, SEVERAL.into()) }
     }
 
     /// Notes what was committed.
@@ -89,33 +89,37 @@ impl DenialWindows {
         for key in changes.ended {
             self.0.remove(&key);
         }
-        let Some(NotedDenial { key, event, count, entry, now_ms }) = changes.denied else { return };
-        if let Some(first) = entry {
-            let until_ms = now_ms + DENIAL_WINDOW_MS;
-            self.0.insert(key, DenialWindow { until_ms, first, repeats: 0, event });
-        } else if let Some(window) = self.0.get_mut(&key) {
-            window.repeats += count;
-            window.event = event;
+        for NotedDenial { key, event, count, entry, now_ms } in changes.denied {
+            if let Some(first) = entry {
+                let until_ms = now_ms + DENIAL_WINDOW_MS;
+                self.0.insert(key, DenialWindow { until_ms, first, repeats: 0, event });
+            } else if let Some(window) = self.0.get_mut(&key) {
+                window.repeats += count;
+                window.event = event;
+            }
         }
     }
 }
 
 impl DenialChanges {
     /// Notes a denial: its entry's number where it has one of its own.
-    pub(super) fn deny(&mut self, key: DenialKey, ask: &AppendEvent, count: u64, entry: Option<u64>, now_ms: i64) {
-        self.denied = Some(NotedDenial { key, event: ask.event.clone(), count, entry, now_ms });
+    pub(super) fn deny(&mut self, key: DenialKey, event: &AuditEvent, count: u64, entry: Option<u64>, now_ms: i64) {
+        self.denied.push(NotedDenial { key, event: event.clone(), count, entry, now_ms });
+    }
+
+    /// Whether an equal denial has become an entry in the same call.
+    pub(super) fn has(&self, key: &DenialKey) -> bool {
+        self.denied.iter().any(|noted| noted.key == *key && noted.entry.is_some())
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{AppendEvent, AuditEvent, BTreeMap, Denial, DenialChanges, DenialWindows};
-    use crate::audit::calls::AuditMode;
+    use super::{AuditEvent, BTreeMap, Denial, DenialChanges, DenialWindows};
     use crate::limits::{DENIAL_WINDOW_MS, DENIALS_WATCHED};
 
-    fn ask(address: usize) -> AppendEvent {
-        let denial = Denial { status: 403, code: "forbidden".into(), count: 1, refers_to: None };
-        let event = AuditEvent {
+    fn event(address: usize) -> AuditEvent {
+        AuditEvent {
             auth_method: "token".into(),
             role: "viewer".into(),
             address: address.to_string(),
@@ -123,17 +127,16 @@ mod tests {
             resource: String::new(),
             request: BTreeMap::new(),
             reason: None,
-        };
-        AppendEvent { actor: "eye".into(), per_minute: 0, event, mode: AuditMode::Deny(denial) }
+        }
     }
 
     /// Denies a request; says whether it needs an entry of its own.
     fn deny(windows: &mut DenialWindows, address: usize, now_ms: i64) -> bool {
-        let (ask, mut changes) = (ask(address), DenialChanges::default());
-        let AuditMode::Deny(denial) = &ask.mode else { panic!("it is a denial") };
-        let key = windows.key(&ask, denial);
+        let (event, mut changes) = (event(address), DenialChanges::default());
+        let denial = Denial { status: 403, code: "forbidden".into(), count: 1, refers_to: None };
+        let key = windows.key("eye", &event, &denial);
         let is_repeat = windows.is_repeat(&key, now_ms);
-        changes.deny(key, &ask, 1, (!is_repeat).then_some(7), now_ms);
+        changes.deny(key, &event, 1, (!is_repeat).then_some(7), now_ms);
         windows.apply(changes);
         !is_repeat
     }

@@ -22,13 +22,19 @@ pub mod segment;
 mod tables;
 pub mod verify;
 
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+
 use self::archive::AlarmWatch;
-use self::calls::{AppendAnswer, AppendEvent, AuditMode, Denial};
+use self::calls::{
+    AppendAnswer, AppendEvent, AuditEvent, AuditMode, Denial, ForgetTokens, ReadEntries, TokenGeneration,
+};
 use self::chain::{NewEntry, TableBounds};
 use self::denials::{DenialChanges, DenialWindows};
 use self::rate::RateLimiter;
+use crate::access::RefusedRequests;
 use crate::backend::{BackendError, SqlDatabase};
-use crate::rpc::{CallReply, Dispatcher};
+use crate::rpc::{Call, CallReply, Dispatcher, ObjectDatabase};
 
 pub use archive::{alarm, set_alarm};
 pub use tables::open;
@@ -39,13 +45,15 @@ pub const AUDIT: &str = "audit";
 /// The code of a caller over its rate, which [`crate::http::problems::too_many`] answers with.
 const OVER_RATE: &str = "too_many_requests";
 
-/// What the object keeps in memory alone.
+/// The state that the object keeps only in memory.
 #[derive(Debug, Default)]
 pub struct AuditMemory {
     rates: RateLimiter,
     denials: DenialWindows,
     watch: AlarmWatch,
     bounds: TableBounds,
+    /// The generation of the registry's tokens; `None` until the object is asked for it.
+    tokens: Option<u64>,
 }
 
 impl AuditMemory {
@@ -61,6 +69,19 @@ impl AuditMemory {
         self.bounds
     }
 
+    /// The generation of the registry's tokens. It begins with the clock, so that none of an earlier life of the object is
+    /// met again, and grows by one with each [`ForgetTokens`].
+    fn token_generation(&mut self, now_ms: i64) -> u64 {
+        *self.tokens.get_or_insert_with(|| u64::try_from(now_ms).unwrap_or_default().saturating_mul(1_000))
+    }
+
+    /// Begins another generation of tokens.
+    fn forget_tokens(&mut self, now_ms: i64) -> TokenGeneration {
+        let generation = self.token_generation(now_ms).saturating_add(1);
+        self.tokens = Some(generation);
+        TokenGeneration { generation }
+    }
+
     /// Appends the entries of the denials whose minute is over.
     fn append_due(&mut self, sql: &impl SqlDatabase, now_ms: i64) -> Result<(), BackendError> {
         let mut changes = DenialChanges::default();
@@ -71,6 +92,29 @@ impl AuditMemory {
         self.denials.apply(changes);
         Ok(())
     }
+}
+
+/// Answers one call like [`answer`]; the tables may not exist yet, and reading them makes none. `is_open` keeps whether
+/// they are known to exist.
+///
+/// # Errors
+/// [`BackendError`] where the call is unknown or the database failed; nothing was appended then.
+pub fn serve(
+    sql: &impl SqlDatabase,
+    is_open: &Cell<bool>,
+    held: &RefCell<AuditMemory>,
+    (name, body): (&str, &[u8]),
+    now_ms: i64,
+) -> Result<CallReply, BackendError> {
+    if name == ReadEntries::NAME {
+        let read = |sql: &ObjectDatabase<'_, _>| answer(sql, &mut held.borrow_mut(), name, body, now_ms);
+        return ObjectDatabase::serve(sql, is_open, "audit_table_v1", || open(sql), read);
+    }
+    if !is_open.get() {
+        open(sql)?;
+        is_open.set(true);
+    }
+    answer(sql, &mut held.borrow_mut(), name, body, now_ms)
 }
 
 /// Answers one call, in the object that keeps the chain, and says when to set the alarm to.
@@ -86,11 +130,19 @@ pub fn answer(
 ) -> Result<CallReply, BackendError> {
     let (mut waits, mut changes) = (false, DenialChanges::default());
     let reply = Dispatcher::new(sql, name, body)
-        .on(|ask| {
+        .on(|ask: &AppendEvent| {
+            if ask.token_generation.is_some_and(|known| known != held.token_generation(now_ms)) {
+                return Ok(AppendAnswer::Stale { generation: held.token_generation(now_ms) });
+            }
             changes = append_ended(sql, held, &mut waits, now_ms)?;
+            append_refused(sql, held, &ask.refused, &mut changes, &mut waits, now_ms)?;
             append(sql, held, ask, &mut changes, &mut waits, now_ms)
         })
         .on(|ask| chain::read(sql, ask))
+        .on(|_: &ForgetTokens| {
+            let begun = held.forget_tokens(now_ms);
+            Ok(begun)
+        })
         .finish()?;
     // Not before the transaction has ended: an entry that was not written sets no alarm.
     held.denials.apply(changes);
@@ -131,18 +183,52 @@ fn append(
         (Ok(()), AuditMode::Count) => return Ok(AppendAnswer::Passed {}),
         (Ok(()), AuditMode::Admit) => (None, None),
     };
-    let key = denial.as_ref().map(|denial| held.denials.key(ask, denial));
+    let key = denial.as_ref().map(|denial| held.denials.key(&ask.actor, &ask.event, denial));
     if let (Some(denial), Some(key)) = (&denial, &key)
-        && held.denials.is_repeat(key, now_ms)
+        && (held.denials.is_repeat(key, now_ms) || changes.has(key))
     {
-        changes.deny(key.clone(), ask, denial.count, None, now_ms);
+        changes.deny(key.clone(), &ask.event, denial.count, None, now_ms);
         return Ok(answer.unwrap_or(AppendAnswer::Passed {}));
     }
     let entry = NewEntry { actor: &ask.actor, event: &ask.event, denial: denial.as_ref() };
     let written = chain::append(sql, held.bounds, entry, now_ms)?;
     *waits = written.waits;
     if let Some(key) = key {
-        changes.deny(key, ask, 1, Some(written.seq), now_ms);
+        changes.deny(key, &ask.event, 1, Some(written.seq), now_ms);
     }
     Ok(answer.unwrap_or(AppendAnswer::Written { seq: written.seq }))
+}
+
+/// Counts the requests that isolates refused without a call as repeats of equal denials, or appends an entry with their
+/// number.
+fn append_refused(
+    sql: &impl SqlDatabase,
+    held: &AuditMemory,
+    refused: &[RefusedRequests],
+    changes: &mut DenialChanges,
+    waits: &mut bool,
+    now_ms: i64,
+) -> Result<(), BackendError> {
+    for RefusedRequests { actor, role, auth_method, action, address, status, code, count } in refused {
+        let event = AuditEvent {
+            auth_method: auth_method.clone(),
+            role: role.clone(),
+            address: address.clone(),
+            action: action.clone(),
+            resource: String::new(),
+            request: BTreeMap::new(),
+            reason: None,
+        };
+        let denial = Denial { status: *status, code: code.clone(), count: *count, refers_to: None };
+        let key = held.denials.key(actor, &event, &denial);
+        if held.denials.is_repeat(&key, now_ms) || changes.has(&key) {
+            changes.deny(key, &event, *count, None, now_ms);
+            continue;
+        }
+        let written =
+            chain::append(sql, held.bounds, NewEntry { actor, event: &event, denial: Some(&denial) }, now_ms)?;
+        *waits = written.waits;
+        changes.deny(key, &event, *count, Some(written.seq), now_ms);
+    }
+    Ok(())
 }

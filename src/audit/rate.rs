@@ -20,7 +20,7 @@ pub struct RateLimiter {
     callers: HashMap<String, PermitBucket>,
 }
 
-/// What one caller has left, in thousandths of a permit times 60: so that a millisecond fills a whole number.
+/// The permits that a caller has left, in thousandths of a permit times 60, so that a millisecond adds a whole number.
 #[derive(Debug, Clone, Copy)]
 struct PermitBucket {
     left: i64,

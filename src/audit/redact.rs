@@ -1,7 +1,8 @@
-//! What people paste, without its secrets: what the role `support` would see of it in a log line.
+//! Removes secrets from texts that people paste. The result is what the role `support` would see of the text in a log
+//! line.
 //!
 //! # Invariants
-//! What a text is judged by is [`crate::mask`], which judges log lines too. A text that cannot be judged is masked.
+//! [`crate::mask`] judges these texts as it judges log lines. A text that cannot be judged is masked.
 
 use serde_json::Value;
 
@@ -24,7 +25,7 @@ pub fn redact_text(text: &str) -> String {
     masked(Dataset::HttpRequests, FREE_TEXT, text)
 }
 
-/// What a filter holds a field against, without what looks like a secret: a value that has the field's shape is shown,
+/// Returns a filter's operand without anything that looks like a secret: a value that has the field's shape is shown,
 /// another one is judged as the field's text and as free text. `None` where the field itself is hidden.
 #[must_use]
 pub fn redact_operand(named: Option<Dataset>, field: &str, operand: &str) -> Option<String> {
@@ -41,7 +42,7 @@ pub fn redact_operand(named: Option<Dataset>, field: &str, operand: &str) -> Opt
     Some(redact_text(if in_field == MASKED { operand } else { &in_field }))
 }
 
-/// What `support` sees of a text in this field.
+/// Returns the view of the role `support` of a text in this field.
 fn masked(dataset: Dataset, field: &str, text: &str) -> String {
     let line = serde_json::json!({ field: text }).to_string();
     let mut out = Vec::with_capacity(line.len());

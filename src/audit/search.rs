@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::entry::{ChainEntry, ChainHead, hash};
 use crate::limits::AUDIT_PAGE_BYTES;
 
-/// What an entry must be. Without a member, any entry is.
+/// The conditions of a search, all of which an entry must meet. Without a member, every entry does.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EntryFilter {
     /// Its actor.

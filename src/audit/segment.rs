@@ -124,7 +124,7 @@ pub async fn read(
     scan.finish()
 }
 
-/// What has been seen of a segment so far.
+/// The part of a segment that was read so far, and its state.
 struct SegmentScan<'a> {
     segment: &'a AuditSegment,
     ask: &'a ReadEntries,

@@ -21,7 +21,7 @@ use crate::limits::AUDIT_SEGMENT;
 /// Takes the place of the hash before the first entry.
 pub(super) const BEFORE_ALL: &str = "0000000000000000000000000000000000000000000000000000000000000000";
 
-/// What an object without entries has.
+/// The tables of an object without entries.
 const SCHEMA: [&str; 2] = [
     "CREATE TABLE IF NOT EXISTS audit_table_v1 (first INTEGER PRIMARY KEY, before TEXT NOT NULL)",
     "CREATE TABLE IF NOT EXISTS audit_segment_v1 (first INTEGER PRIMARY KEY, last INTEGER NOT NULL,
@@ -194,7 +194,7 @@ fn text(row: &SqlRow, column: usize) -> Result<String, BackendError> {
     row.get(column).and_then(SqlValue::as_text).map(Into::into).ok_or_else(broken)
 }
 
-/// What the database holds is not what was written.
+/// The error of a stored row that does not have its expected form.
 pub(super) fn broken() -> BackendError {
     BackendError::new("reading the audit log", "a row is damaged")
 }

@@ -44,7 +44,7 @@ pub(super) struct Checksum {
     at: usize,
     /// Whether a block was taken.
     began: bool,
-    /// What is not yet a block.
+    /// The bytes that do not fill a block yet.
     rest: Vec<u8>,
 }
 
@@ -126,7 +126,7 @@ impl Checksum {
         self.at = (self.at + own.len()) % (KEPT * HALVES);
     }
 
-    /// What the words so far add to the word to come after `half` halves of further ones.
+    /// Returns the contribution of the words so far to the word after `half` halves of further ones.
     fn to_come(&self, half: usize) -> u64 {
         let from = DISTANCES.into_iter().filter(|distance| half < distance * HALVES);
         let kept = from.map(|distance| (self.at + half + (KEPT - distance) * HALVES) % (KEPT * HALVES));

@@ -1,4 +1,4 @@
-//! What the first bytes of an object say: another compression, another kind of file, another encoding of text.
+//! Recognises objects by their first bytes: another compression, another kind of file, another encoding of text.
 
 use memchr::memmem;
 
@@ -7,7 +7,7 @@ use super::form::{BatchForm, Compression, FileKind};
 /// Shortest line of base64 that counts as a file's, in bytes: most write 64 or 76 on a line.
 const BASE64_MARK: usize = 32;
 
-/// What a header of a tar has behind the name of a link, as POSIX and GNU write it.
+/// The bytes after a link's name in the header of a tar, as POSIX and GNU write them.
 const TAR_MARKS: [&[u8]; 2] = [b"\0ustar\0", b"\0ustar  "];
 
 /// Whether the line is of a text in UTF-16 or UTF-32, whose braces have zeros beside them.
@@ -17,7 +17,7 @@ pub(super) fn is_wide(line: &[u8]) -> bool {
     pairs.any(|four| matches!(four, [b'{' | b'[', 0, _, 0] | [0, b'{' | b'[', 0, _]))
 }
 
-/// What kind of file begins with this line, where that is another than text.
+/// Returns the kind of file that begins with this line, if it is another than text.
 pub(super) fn file_of(line: &[u8]) -> Option<BatchForm> {
     const KINDS: [(&[u8], BatchForm); 16] = [
         (b"\x1f\x8b\x08", BatchForm::Compressed(Compression::Gzip)),
@@ -41,8 +41,8 @@ pub(super) fn file_of(line: &[u8]) -> Option<BatchForm> {
     known.or_else(|| line.starts_with(b"\xfe\xff").then_some(BatchForm::WideText)).or_else(|| zlib_of(line))
 }
 
-/// What kind of file begins with this line of another, or after its last line: one whose first bytes damage does not
-/// make, three of no text at least.
+/// Returns the kind of file that begins with this line of another, or after its last line: only a kind whose first bytes
+/// cannot come from damage, since at least three of them are in no text.
 pub(super) fn joined_file_of(line: &[u8]) -> Option<BatchForm> {
     let is_certain = match line {
         [b'H', b'4', b's', b'I', ..] => line.len() >= BASE64_MARK && is_base64(line),

@@ -2,7 +2,7 @@
 //!
 //! # Invariants
 //!
-//! What is left of a damaged record is JSON at its beginning or its end, and never counts as such a text.
+//! The rest of a damaged record is JSON at its beginning or its end, and never counts as such a text.
 
 use super::form::BatchForm;
 use super::line_sign::{LinePlace, LineSign};

@@ -168,7 +168,7 @@ impl BatchForm {
         }
     }
 
-    /// What the object looks like.
+    /// Returns words for the look of the object.
     const fn look(self) -> &'static str {
         match self {
             Self::JsonArray => "a JSON array of records",
@@ -192,7 +192,7 @@ impl BatchForm {
         }
     }
 
-    /// What to change, and in which option.
+    /// Returns the change to make, and the option of the job to make it in.
     const fn advice(self) -> &'static str {
         match self {
             Self::JsonArray => "empty batch_prefix, batch_suffix and record_delimiter in the Logpush job",

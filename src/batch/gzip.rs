@@ -25,7 +25,7 @@ const RESERVED: u8 = 0xe0;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct NoHeader;
 
-/// What the next byte is of.
+/// The part of a gzip member that the next byte belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum GzipPart {
     /// The fixed part, after this number of its bytes: magic, method, flags, time (4), further flags, system.
@@ -110,7 +110,7 @@ impl GzipHeader {
         }
     }
 
-    /// What follows the part that this flag announced, or the fixed part.
+    /// Returns the part after the one that this flag announced, or after the fixed part.
     fn after(&self, flag: u8) -> GzipPart {
         let parts = [
             (EXTRA, GzipPart::ExtraLength),

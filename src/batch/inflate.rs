@@ -24,7 +24,7 @@ use crate::limits::{INFLATE_CHUNK, MAX_INFLATED, MAX_RATIO, RATIO_FREE};
 /// Bytes after the deflate stream of a member: checksum and length.
 const TRAILER: usize = 8;
 
-/// What was read of an object.
+/// The totals of the bytes read of an object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 pub struct ReadTotals {
     /// Bytes read from the bucket.
@@ -188,7 +188,7 @@ impl Inflater {
         }
     }
 
-    /// What was read so far.
+    /// Returns the totals of the bytes read so far.
     #[must_use]
     pub const fn totals(&self) -> ReadTotals {
         self.totals
@@ -200,7 +200,7 @@ impl Inflater {
         self.points.map(PointFinder::finish).unwrap_or_default()
     }
 
-    /// What was inflated before a place at which reading begins; of that the last window can be referred to.
+    /// Takes the text before the position at which reading begins; only its last window can be referred to.
     fn remember(&mut self, window: &[u8]) {
         let window = window.get(window.len().saturating_sub(WINDOW)..).unwrap_or_default();
         if let Some(room) = self.buffer.get_mut(..window.len()) {

@@ -50,7 +50,7 @@ pub(super) fn json_in_string(value: &[u8]) -> Option<String> {
     text.starts_with(['{', '[']).then(|| text.to_owned())
 }
 
-/// What was read of a list.
+/// One step of reading a list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ListStep<'t> {
     /// Its next element.

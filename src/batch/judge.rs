@@ -25,7 +25,7 @@ pub struct FormJudge {
     strays: u64,
     /// Records with a ray or a time.
     locatable: u64,
-    /// What the first telling line looked like.
+    /// The form that the first telling line suggests.
     hint: Option<BatchForm>,
     /// The line that gave the hint, counted from one.
     hinted_at: u64,
@@ -36,11 +36,11 @@ pub struct FormJudge {
     text_at: u64,
     /// Rejected lines that begin like a record.
     broken: u64,
-    /// What the last line left open.
+    /// The object that the last line left open.
     opened: OpenObject,
 }
 
-/// What a line leaves open for the next one.
+/// An object that a line leaves open for the next one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 enum OpenObject {
     #[default]

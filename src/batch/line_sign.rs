@@ -1,8 +1,8 @@
-//! What a line that is no record says of its batch.
+//! The conclusion about a batch from a line that is not a record.
 
 use super::form::BatchForm;
 
-/// What a line says.
+/// A line's statement about its batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum LineSign {
     /// The batch has this form, whatever its other lines are.

@@ -56,7 +56,7 @@ impl BatchLine<'_> {
     }
 }
 
-/// What lines are handed to. A closure that takes each line is one.
+/// A receiver of lines. A closure that takes each line is one.
 pub trait LineSink {
     /// Takes a line; may end the reading.
     fn line(&mut self, line: BatchLine<'_>) -> ControlFlow<()>;
@@ -197,7 +197,7 @@ impl LineSplitter {
         self.carry.truncate(LONG_LINE_HEAD);
     }
 
-    /// What has come of a line that has no end yet.
+    /// Returns the bytes of the last line, which has no end yet.
     #[must_use]
     pub fn begun_line(&self) -> &[u8] {
         without_mark(&self.carry)

@@ -1,4 +1,4 @@
-//! What a single line says about the form of its batch. Only lines that are no records come here, and records without
+//! The signs of a batch's form in a single line. Only lines that are not records are examined, and records without
 //! ray and time, so that ordinary lines cost nothing.
 //!
 //! # Invariants

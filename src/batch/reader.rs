@@ -120,7 +120,7 @@ impl BatchReader {
         Ok(totals)
     }
 
-    /// What was read so far.
+    /// Returns the totals of the bytes read so far.
     #[must_use]
     pub fn totals(&self) -> ReadTotals {
         match &self.source {
@@ -129,7 +129,7 @@ impl BatchReader {
         }
     }
 
-    /// What has come of a line that has no end yet.
+    /// Returns the bytes of the last line, which has no end yet.
     #[must_use]
     pub fn begun_line(&self) -> &[u8] {
         self.splitter.begun_line()

@@ -35,7 +35,7 @@ pub(crate) fn read_span_table(mut table: &[u8]) -> Option<Vec<SpanExtent>> {
     Some(extents)
 }
 
-/// What a row is counted from: the row before it.
+/// The row that the next row's numbers are relative to.
 #[derive(Debug, Clone, Copy, Default)]
 struct SpanTableRow {
     number: u64,

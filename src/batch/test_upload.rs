@@ -1,4 +1,4 @@
-//! What Logpush writes to a destination in order to test it: a small object that is not a batch.
+//! Recognises the small objects that Logpush writes to test a destination, which are not batches.
 //!
 //! `schemas/spellings.toml` has the spellings with their source; a test compares it with this file.
 

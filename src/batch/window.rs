@@ -30,12 +30,12 @@ pub(super) struct BackrefTracer {
     used: Box<[bool]>,
 }
 
-/// What is inflated next, on behalf of a tracer.
+/// The text that is inflated next, as a tracer sees it.
 #[derive(Debug)]
 pub(super) struct TracedText<'t> {
     /// Which bytes of the window are referred to.
     used: &'t mut [bool],
-    /// What makes a place in the buffer one in the window, by adding it; it wraps.
+    /// The number that turns a position in the buffer into one in the window, by adding it; it wraps.
     shift: usize,
 }
 

@@ -106,7 +106,7 @@ fn parse_head(text: &str) -> Option<ChainHead> {
     Some(ChainHead { seq: seq.parse().ok()?, hash: hash.to_ascii_lowercase() }).filter(|_| is_hash)
 }
 
-/// What came of the inputs.
+/// The results of verifying the inputs.
 struct ChainReport {
     verifier: ChainVerifier,
     /// Where the chain breaks, each with the input.

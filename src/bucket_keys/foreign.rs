@@ -28,6 +28,7 @@ pub const FOREIGN_SUFFIXES: &[&str] = &[
     ".crc", "_$folder$", ".parquet", ".orc", ".avro", ".arrow", ".feather", ".csv", ".tsv", ".xls", ".xlsx", ".sqlite", ".db",
     ".duckdb", ".md5", ".sha1", ".sha256", ".sha512", ".sig", ".asc", ".png", ".jpg", ".jpeg", ".gif", ".webp", ".svg", ".ico",
     ".bmp", ".avif", ".pdf", ".html", ".htm", ".css", ".js", ".md", ".tmp", ".part", ".partial", ".swp", ".bak", "~",
+    ".done",
 ];
 
 /// The names of folders with such files.

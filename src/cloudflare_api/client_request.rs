@@ -4,12 +4,15 @@ use std::rc::Rc;
 
 use super::envelope::{INVALID, bad_query_reply, error_reply, not_a_ray};
 use crate::access::Caller;
-use crate::api::rays::{find_ray, visible_records};
+use crate::api::field_warnings::UnseenFields;
+use crate::api::rays::{ShownRecords, find_ray};
 use crate::api::record_view::DatasetViews;
 use crate::api::record_writer::RecordWriter;
 use crate::config::Config;
 use crate::http::media_type::TEXT;
 use crate::http::{HttpRequest, Problem, Reply, problems};
+use crate::lookup::LookupResult;
+use crate::memory::ReservedWriter;
 use crate::record::{Dataset, ray_from_user};
 use crate::render::FieldProjection;
 use crate::services::Services;
@@ -38,18 +41,17 @@ pub(crate) fn repeated_parameter_reply<B>(request: &HttpRequest<B>, known: &[&'s
 }
 
 impl<D: Services + 'static> ClientRequest<'_, D> {
-    /// Returns the caller, restricted to the zone in the path if zones are configured.
+    /// Returns the caller, who asks for the zone in the path if zones are configured.
     ///
     /// # Errors
     /// The [`Problem`] of a zone that is not configured, or that the caller may not see.
     pub(super) fn in_zone(&self) -> Result<Caller, Problem> {
-        let mut caller = self.caller.clone();
-        let Some(zones) = &self.config.zones else { return Ok(caller) };
+        let caller = self.caller;
+        let Some(zones) = &self.config.zones else { return Ok(caller.clone()) };
         let asked = self.arguments.first().map_or("", String::as_str);
         let zone = zones.iter().find(|(id, name)| *id == asked || name.eq_ignore_ascii_case(asked));
         let name = zone.map(|(_, name)| name).filter(|name| caller.sees_zone(name)).ok_or_else(problems::forbidden)?;
-        caller.zones = Some(vec![name.clone()]);
-        Ok(caller)
+        Ok(caller.asking_for(name))
     }
 
     /// Returns the records of a ray as lines; an unknown ray is a 200 with an empty body.
@@ -64,14 +66,15 @@ impl<D: Services + 'static> ClientRequest<'_, D> {
         let views = DatasetViews::new(caller, Some(dataset), None)?;
         let form = RecordWriter::for_lines(self.config, projection);
         let reservation = self.services.memory().reservation();
-        let body = match find_ray(self.services.as_ref(), &views, &key, &reservation).await {
-            Ok((found, _)) => {
-                let seen = visible_records(&found, &views);
-                form.page(seen.iter().map(|record| record.line.as_slice()))
-            }
-            Err(problem) if matches!(problem.status, 400 | 404) => Vec::new(),
+        let found = match find_ray(self.services.as_ref(), &views, &key, &reservation).await {
+            Ok((found, _)) => found,
+            Err(problem) if matches!(problem.status, 400 | 404) => LookupResult::default(),
             Err(problem) => return Err(problem),
         };
-        Ok(Reply::new(200, TEXT, body))
+        let mut page = ReservedWriter::new(self.services.memory());
+        let unseen = UnseenFields::default();
+        let mut shown = ShownRecords { views: &views, unseen, reservation, on_line: |_: &[u8]| () };
+        shown.each(self.services.as_ref(), found, |_, line| form.write(&mut page, line)).await?;
+        Ok(Reply::new(200, TEXT, page.finish()?))
     }
 }

@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use crate::http::media_type::{JSON, TEXT};
 use crate::http::{Problem, Reply, problems};
+use crate::memory::{MemoryBudget, OutOfMemory};
 
 /// The code of a caller who is not authenticated or not authorized.
 const AUTHENTICATION: u32 = 10_000;
@@ -42,21 +43,35 @@ struct EnvelopeError<'a> {
     message: &'a str,
 }
 
+/// The members before the result of a request that succeeds.
+#[derive(Serialize)]
+pub(crate) struct SuccessHead {
+    success: bool,
+    errors: [(); 0],
+    messages: [(); 0],
+}
+
+/// See [`SuccessHead`].
+pub(crate) const SUCCESS: SuccessHead = SuccessHead { success: true, errors: [], messages: [] };
+
 /// Returns a 200 with this result.
-pub(crate) fn success_reply(result: impl Serialize) -> Reply {
-    Reply::json(&Envelope { success: true, errors: &[], messages: [], result: Some(result) })
+///
+/// # Errors
+/// [`OutOfMemory`] if the body does not fit.
+pub(crate) fn success_reply(memory: &MemoryBudget, result: impl Serialize) -> Result<Reply, OutOfMemory> {
+    Reply::json(memory, &Envelope { success: true, errors: &[], messages: [], result: Some(result) })
 }
 
 /// Returns an error with one code and message.
 pub(crate) fn error_reply(status: u16, code: u32, message: &str) -> Reply {
     let envelope =
         Envelope::<()> { success: false, errors: &[EnvelopeError { code, message }], messages: [], result: None };
-    Reply::new(status, JSON, serde_json::to_vec(&envelope).unwrap_or_default())
+    Reply::small(status, JSON, &serde_json::to_vec(&envelope).unwrap_or_default())
 }
 
 /// Returns a 400 in plain text, which is Logpull's answer to an invalid query.
 pub(crate) fn bad_query_reply(what: &str) -> Reply {
-    Reply::new(400, TEXT, format!("bad query: {what}\n").into_bytes())
+    Reply::small(400, TEXT, format!("bad query: {what}\n").as_bytes())
 }
 
 /// Converts the problem to an envelope.
@@ -67,8 +82,10 @@ pub(crate) fn problem_reply(problem: &Problem) -> Reply {
         404 => (NO_ROUTE, "Could not route to the requested object; perhaps its identifier is invalid."),
         405 => (NO_METHOD, "This method is not available for that URI."),
         429 => (THROTTLED, "Please wait and consider throttling your request speed."),
-        // What a client must send that Cloudflare does not ask for is said.
-        400 if matches!(problem.code, "reason_required" | "bad_reason") => (INVALID, words.as_str()),
+        // What Cloudflare's own API never asks for is said.
+        400 | 413 if matches!(problem.code, "reason_required" | "bad_reason" | "answer_too_large") => {
+            (INVALID, words.as_str())
+        }
         400..500 => (INVALID, "The request is not understood."),
         _ => (INTERNAL, "An internal error occurred; please try again."),
     };

@@ -8,7 +8,7 @@ use super::client_request::ClientRequest;
 use super::cve_switch::parse_cve_switch;
 use super::envelope::{INVALID, bad_query_reply, error_reply, success_reply};
 use super::retention::too_early;
-use super::seen_fields::seen_fields;
+use super::seen_fields::{SeenFields, seen_fields};
 use crate::api::field_warnings::UnseenFields;
 use crate::api::range_stream::{self, RangeRequest, StreamFormat, parse_share};
 use crate::api::record_view::RecordView;
@@ -16,6 +16,7 @@ use crate::api::record_writer::{RecordWriter, parse_fields};
 use crate::api::time_range::TimeRange;
 use crate::http::media_type::{JSON, TEXT};
 use crate::http::{HttpRequest, InstantFault, Problem, Reply, parse_instant, problems};
+use crate::memory::ReservedWriter;
 use crate::record::Dataset;
 use crate::render::{FieldProjection, TimeForm};
 use crate::services::Services;
@@ -46,8 +47,8 @@ pub(crate) async fn received_logs<D: Services + 'static>(client: &ClientRequest<
         Ok(query) => query,
         Err(what) => return Ok(bad_query_reply(&what)),
     };
-    let knows_all_zones = client.caller.zones.is_none();
-    let too_early = too_early(client.config, client.services.as_ref(), query.range.start_ns, knows_all_zones).await;
+    let visibility = client.caller.visibility();
+    let too_early = too_early(client.config, client.services.as_ref(), query.range.start_ns, visibility).await;
     if let Some(what) = too_early.map_err(|_| problems::unavailable())? {
         return Ok(bad_query_reply(&what));
     }
@@ -62,7 +63,7 @@ pub(crate) async fn received_logs<D: Services + 'static>(client: &ClientRequest<
         unseen: UnseenFields::default(),
     };
     let form = RecordWriter::for_lines(client.config, query.projection);
-    range_stream::stream_range(client.services, request, form, StreamFormat::Logpull, TEXT).await
+    range_stream::stream_range(client.services, &caller, request, form, StreamFormat::Logpull, TEXT).await
 }
 
 /// Handles `GET …/rayids/{ray}`: the records of a ray.
@@ -76,15 +77,20 @@ pub(crate) async fn zone_ray<D: Services + 'static>(client: &ClientRequest<'_, D
 }
 
 /// Handles `GET …/received/fields`: the names and descriptions of all documented fields, and of those in the newest
-/// batch.
+/// batch, for callers for whom all batches exist.
 pub(crate) async fn list_fields<D: Services + 'static>(client: &ClientRequest<'_, D>) -> Result<Reply, Problem> {
     let view = RecordView::new(&client.in_zone()?, Dataset::HttpRequests, None)?;
     let mut fields: BTreeMap<String, String> = serde_json::from_str(FIELDS).unwrap_or_default();
-    for (name, kind) in seen_fields(client.services.as_ref(), &view).await {
+    // Which batch is the newest depends on batches that may not exist for the caller.
+    let has_newest = view.visibility().has_totals();
+    let seen = if has_newest { seen_fields(client.services.as_ref(), &view).await } else { SeenFields::default() };
+    for (name, kind) in seen {
         let kind = kind.map_or_else(String::new, |kind| format!(" ({kind})"));
         fields.entry(name).or_insert_with(|| format!("{UNDOCUMENTED}{kind}"));
     }
-    Ok(Reply::new(200, JSON, serde_json::to_vec(&fields).unwrap_or_default()))
+    let mut body = ReservedWriter::new(client.services.memory());
+    body.push_json(&fields)?;
+    Ok(Reply::new(200, JSON, body.finish()?))
 }
 
 /// The retention flag, which is always on: the lifecycle rules of the bucket decide how long logs are kept.
@@ -96,7 +102,7 @@ struct RetentionFlag {
 /// Handles `GET …/control/retention/flag`: always `true`.
 pub(crate) fn get_retention<D: Services + 'static>(client: &ClientRequest<'_, D>) -> Result<Reply, Problem> {
     client.in_zone()?;
-    Ok(success_reply(RetentionFlag { flag: true }))
+    Ok(success_reply(client.services.memory(), RetentionFlag { flag: true })?)
 }
 
 /// Handles `POST …/control/retention/flag`: accepts `true`, and answers 400 to `false`, which raydex cannot do.
@@ -107,7 +113,7 @@ pub(crate) fn set_retention<D: Services + 'static>(client: &ClientRequest<'_, D>
     }
     client.in_zone()?;
     Ok(match serde_json::from_slice(&client.request.body) {
-        Ok(RetentionRequest { flag: true }) => success_reply(RetentionFlag { flag: true }),
+        Ok(RetentionRequest { flag: true }) => success_reply(client.services.memory(), RetentionFlag { flag: true })?,
         Ok(RetentionRequest { flag: false }) => {
             error_reply(400, INVALID, "Logs are kept as long as the bucket keeps them; this cannot be turned off here.")
         }

@@ -7,17 +7,20 @@ use serde::{Deserialize, Serialize};
 
 use super::client_request::ClientRequest;
 use super::cve_switch::parse_cve_switch;
-use super::envelope::{INVALID, NO_BUCKET, TOO_MANY, error_reply, success_reply};
+use super::envelope::{INVALID, NO_BUCKET, SUCCESS, TOO_MANY, error_reply, success_reply};
 use crate::api::field_warnings::UnseenFields;
+use crate::api::list_document::ListDocument;
 use crate::api::range_stream::{self, RangeRequest, StreamFormat};
 use crate::api::record_view::RecordView;
 use crate::api::record_writer::RecordWriter;
+use crate::api::retry::retry_while_out_of_memory;
 use crate::api::time_range::TimeRange;
-use crate::backend::{Bucket, ListRequest};
+use crate::backend::{Bucket, ListPage, ListRequest};
 use crate::bucket_keys::{DatasetClaim, KeyClass, batch_times, classify};
-use crate::http::media_type::TEXT;
+use crate::http::media_type::{JSON, TEXT};
 use crate::http::{Problem, Reply, parse_instant, problems};
-use crate::limits::{ENGINE_DAYS, ENGINE_LISTED};
+use crate::limits::{ENGINE_DAYS, ENGINE_LISTED, LIST_PAGE_BYTES};
+use crate::memory::Reservation;
 use crate::record::Dataset;
 use crate::render::FieldProjection;
 use crate::services::Services;
@@ -45,8 +48,8 @@ struct IndexRequest {
 
 /// An object as listed by the Logs Engine.
 #[derive(Serialize)]
-struct EngineObject {
-    key: String,
+struct EngineObject<'a> {
+    key: &'a str,
     size: u64,
     uploaded_at: String,
 }
@@ -57,36 +60,51 @@ pub(crate) async fn list_objects<D: Services + 'static>(client: &ClientRequest<'
         Ok(place) => place,
         Err(reply) => return Ok(*reply),
     };
-    if client.caller.zones.is_some() {
-        return Err(problems::forbidden());
-    }
     let limit = client.request.number_parameter("limit", ENGINE_LISTED, ENGINE_LISTED)?;
-    let mut shown = Vec::new();
     let Some(prefixes) = folders(client, &query) else { return Ok(too_many_reply()) };
+    let mut list = ListDocument::begin(client.services.memory(), &SUCCESS, "result")?;
+    let mut listed = 0;
     for prefix in prefixes {
         let mut request = ListRequest { prefix, ..ListRequest::default() };
         loop {
-            let listed = client.services.bucket().list(&request).await.map_err(|_| problems::unavailable())?;
-            for (key, head) in listed.objects {
-                if !is_within(client, &key, &query.range) {
-                    continue;
-                }
-                if shown.len() as u64 == limit {
-                    return Ok(if client.request.parameter("limit").is_some() {
-                        success_reply(shown)
+            let (page, _held) = list_page(client, &request).await?;
+            let is_shown = |key: &str| is_within(client, key, &query.range) && is_listed(client, key);
+            for (key, head) in page.objects.iter().filter(|(key, _)| is_shown(key)) {
+                if listed == limit {
+                    return if client.request.parameter("limit").is_some() {
+                        list_reply(list)
                     } else {
-                        too_many_reply()
-                    });
+                        Ok(too_many_reply())
+                    };
                 }
-                shown.push(EngineObject { key, size: head.size, uploaded_at: rfc3339(head.uploaded_ms) });
+                list.push(&EngineObject { key, size: head.size, uploaded_at: rfc3339(head.uploaded_ms) })?;
+                listed += 1;
             }
-            request.cursor = listed.cursor;
+            request.cursor = page.cursor;
             if request.cursor.is_none() {
                 break;
             }
         }
     }
-    Ok(success_reply(shown))
+    list_reply(list)
+}
+
+/// The reply with the objects that were listed.
+fn list_reply(list: ListDocument) -> Result<Reply, Problem> {
+    Ok(Reply::new(200, JSON, list.end(&serde_json::json!({}))?))
+}
+
+/// Reads a page of the bucket's listing. Waits while other requests hold its memory.
+async fn list_page<D: Services>(
+    client: &ClientRequest<'_, D>,
+    request: &ListRequest,
+) -> Result<(ListPage, Reservation), Problem> {
+    let services = client.services.as_ref();
+    let none = services.memory().reservation();
+    let held =
+        retry_while_out_of_memory(services, &none, async || Ok(services.memory().reserve(LIST_PAGE_BYTES)?)).await?;
+    let page = services.bucket().list(request).await.map_err(|_| problems::unavailable())?;
+    Ok((page, held))
 }
 
 /// Handles `GET …/retrieve`: the records of the range.
@@ -110,17 +128,17 @@ pub(crate) async fn retrieve_logs<D: Services + 'static>(client: &ClientRequest<
         Err(reply) => return Ok(*reply),
     };
     let form = RecordWriter::for_lines(client.config, projection);
-    range_stream::stream_range(client.services, request, form, StreamFormat::Logpull, TEXT).await
+    range_stream::stream_range(client.services, client.caller, request, form, StreamFormat::Logpull, TEXT).await
 }
 
 /// Handles `POST …/rayids/index`: accepts without doing anything, since every batch is indexed when it arrives.
-pub(crate) fn index_rays<D: Services>(client: &ClientRequest<'_, D>) -> Reply {
+pub(crate) fn index_rays<D: Services>(client: &ClientRequest<'_, D>) -> Result<Reply, Problem> {
     let Ok(IndexRequest { start, end, bucket, prefix }) = serde_json::from_slice(&client.request.body) else {
-        return error_reply(400, INVALID, "The body must be JSON with start, end, bucket and prefix.");
+        return Ok(error_reply(400, INVALID, "The body must be JSON with start, end, bucket and prefix."));
     };
     match engine_query(client, Some(&start), Some(&end), Some(&bucket), prefix) {
-        Err(reply) => *reply,
-        Ok(_) => success_reply(serde_json::json!({ "indexed": true })),
+        Err(reply) => Ok(*reply),
+        Ok(_) => Ok(success_reply(client.services.memory(), serde_json::json!({ "indexed": true }))?),
     }
 }
 
@@ -210,6 +228,15 @@ fn folders<D>(client: &ClientRequest<'_, D>, query: &EngineQuery) -> Option<Vec<
 fn is_within<D>(client: &ClientRequest<'_, D>, key: &str, range: &TimeRange) -> bool {
     let is_batch = matches!(classify(key, &client.config.log_prefix), KeyClass::Batch(_));
     is_batch && batch_times(key).is_none_or(|(start, end)| start < range.end_ms() && end >= range.start_ms())
+}
+
+/// Returns whether the object exists for the caller: its key says that it is of one of their datasets.
+fn is_listed<D>(client: &ClientRequest<'_, D>, key: &str) -> bool {
+    let is_own = || match client.config.log_prefix.claim(key) {
+        DatasetClaim::Named(dataset) | DatasetClaim::Alias(dataset) => client.caller.may_dataset(dataset),
+        DatasetClaim::Unnamed | DatasetClaim::Unknown => false,
+    };
+    client.caller.visibility().has_totals() || is_own()
 }
 
 /// Returns the answer to a range with more objects than a list may have.

@@ -1,8 +1,9 @@
 //! The start of the available logs, in Logpull's words for a client with an older position.
 //!
 //! It follows from two facts: the configured retention of the bucket, and the first prefix in which anything was
-//! indexed. For a caller restricted to zones the setting alone decides, since the first log may be another zone's.
+//! indexed. For a caller for whom batches do not exist the setting alone decides, since the first log may be another zone's.
 
+use crate::access::Visibility;
 use crate::backend::BackendError;
 use crate::config::Config;
 use crate::ledger::RegistryDirectory;
@@ -22,14 +23,14 @@ pub(super) async fn too_early(
     config: &Config,
     services: &impl Services,
     start_ns: i64,
-    knows_all_zones: bool,
+    visibility: Visibility,
 ) -> Result<Option<String>, BackendError> {
     let (now_ms, start) = (services.now_ms(), start_ns.div_euclid(NS_PER_MS));
     let kept_s = config.retention_days.map(|days| i64::from(days) * DAY_S);
     if let Some(kept_s) = kept_s.filter(|kept_s| start < now_ms - kept_s * 1_000) {
         return Ok(Some(words(kept_s)));
     }
-    if !knows_all_zones || start >= now_ms - LOGPULL_EARLY_MS {
+    if !visibility.has_batches() || start >= now_ms - LOGPULL_EARLY_MS {
         return Ok(None);
     }
     let first_ms = first_indexed_ms(services, now_ms).await?.filter(|first| start < first - LOGPULL_EARLY_MS);

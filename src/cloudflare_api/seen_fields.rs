@@ -24,7 +24,7 @@ use crate::record::{Dataset, KeyNames, RecordMembers, read_key_by};
 use crate::services::Services;
 
 /// Fields by name, each with the JSON type of its values if one is known.
-type SeenFields = BTreeMap<String, Option<&'static str>>;
+pub(super) type SeenFields = BTreeMap<String, Option<&'static str>>;
 
 /// Returns the fields in the newest batch of the view's dataset. Empty if nothing can be read now: the list is not
 /// worth an error.
@@ -49,12 +49,12 @@ pub(super) async fn seen_fields(services: &impl Services, view: &RecordView) -> 
 
 /// Returns the newest sealed batch of a dataset, in the newest ledgers.
 async fn newest_batch(services: &impl Services, dataset: Dataset) -> Result<Option<ObjectVersion>, Problem> {
-    for name in newest_ledgers(services, SEEN_LEDGERS).await?.names {
-        let list = ListBatches { state: Some(BatchState::Sealed), limit: LISTED };
-        let batches = call_ledger(services, &name, &list).await?.batches;
-        let newest = batches.into_iter().find(|batch| batch.dataset == dataset.name() && !batch.gone);
+    for name in &newest_ledgers(services, SEEN_LEDGERS).await?.names {
+        let list = ListBatches { state: Some(BatchState::Sealed), datasets: None, limit: LISTED, after: None };
+        let answer = call_ledger(services, name, &list).await?;
+        let newest = answer.batches.iter().find(|batch| batch.dataset == dataset.name() && !batch.gone);
         if let Some(batch) = newest {
-            return Ok(Some(batch.object));
+            return Ok(Some(batch.object.clone()));
         }
     }
     Ok(None)

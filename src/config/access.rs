@@ -5,8 +5,9 @@
 //! set together or not at all. No error contains a value.
 
 use super::reader::{SettingsReader, not_valid, one_of};
-use super::settings::{ACCESS_AUD, ACCESS_GRANTS, ACCESS_PLAIN_HTTP, ACCESS_TEAM, TOKEN, TOKENS};
+use super::settings::{ACCESS_AUD, ACCESS_GRANTS, ACCESS_PLAIN_HTTP, ACCESS_SESSION, ACCESS_TEAM, TOKEN, TOKENS};
 use crate::access::{AccessRules, SignOn, TokenIssuer, TokenRule, main_rule, read_grants, read_tokens};
+use crate::limits::SESSION_HOURS_MAX;
 
 /// Reads all settings of authentication, so that every error is reported. The result is meaningful only if the reader
 /// has no error.
@@ -15,7 +16,7 @@ pub(super) fn read<G: Fn(&str) -> Option<String>>(reader: &mut SettingsReader<G>
     let tokens = reader.read(&TOKENS, |text| tokens(text, main));
     let has_no_method = [TOKEN, TOKENS, ACCESS_TEAM].iter().all(|setting| reader.given(setting).is_none());
     if has_no_method {
-        reader.missing(&TOKEN);
+        reader.missing(&TOKEN, &[]);
     }
     let sign_on = sign_on(reader);
     let tokens = tokens.into_iter().flatten().chain(main.map(main_rule)).collect();
@@ -42,11 +43,18 @@ fn sign_on<G: Fn(&str) -> Option<String>>(reader: &mut SettingsReader<G>) -> Opt
     let (given, missing): (Vec<_>, Vec<_>) = together.iter().partition(|setting| reader.given(setting).is_some());
     if !given.is_empty() {
         for setting in missing {
-            reader.missing(setting);
+            reader.missing(setting, &[]);
         }
     }
     let issuer = reader.read(&ACCESS_TEAM, |text| TokenIssuer::read(text, allow_http).map_err(not_valid));
     let audience = reader.read(&ACCESS_AUD, |text| Ok(text.to_owned()));
     let grants = reader.read(&ACCESS_GRANTS, |text| read_grants(text).map_err(not_valid));
-    Some(SignOn { issuer: issuer?, audience: audience?, grants: grants? })
+    let session_s = reader.read(&ACCESS_SESSION, session_s);
+    Some(SignOn { issuer: issuer?, audience: audience?, grants: grants?, session_s: session_s? })
+}
+
+fn session_s(hours: &str) -> Result<i64, String> {
+    let hours = hours.parse().ok().filter(|hours| (1..=SESSION_HOURS_MAX).contains(hours));
+    let seconds = hours.map(|hours| hours * 3_600);
+    seconds.ok_or_else(|| format!("must be a whole number of hours from 1 to {SESSION_HOURS_MAX}"))
 }

@@ -1,26 +1,28 @@
 //! The settings of a deployment, read and checked once.
 //!
 //! `settings` is the list, compared with `schemas/config.json` by a test; `reader` reads the values; `access` has the
-//! settings of authentication, `delivery` those of sending.
+//! settings of authentication, `plan` those of what is delivered, `delivery` those of sending.
 //!
 //! # Invariants
-//! Every missing or invalid setting is reported, all at once. No message contains a secret.
+//! Every missing or invalid setting is reported, all at once, by the name that the deployment has for it. No message
+//! contains a secret. A fault of the settings of delivery stops delivery alone.
 
 mod access;
 mod datasets;
 mod delivery;
 mod log_level;
+mod plan;
+mod queues;
 mod reader;
 pub mod settings;
+mod start_time;
 
 use std::collections::BTreeMap;
-
-use chrono::DateTime;
 
 use crate::access::AccessRules;
 use crate::bucket_keys::LogPrefixes;
 use crate::filter::Filter;
-use crate::limits::{BATCH_SIZE_MAX, RETENTION_DAYS_MAX};
+use crate::limits::RETENTION_DAYS_MAX;
 use crate::mask::{Role, is_listed, nearest_field};
 use crate::partner::{DuplicatePolicy, Subrequests};
 use crate::record::Dataset;
@@ -28,10 +30,11 @@ use crate::render::PartnerOptions;
 
 pub use delivery::DeliverySettings;
 pub use log_level::LogLevel;
+pub use queues::QueueNames;
 pub use reader::ConfigFault;
 pub use settings::{DEFAULT_BUCKET_NAME, SETTINGS, SettingRequirement, SettingSpec};
 
-use reader::{SettingsReader, not_valid, one_of};
+use reader::{SettingsReader, one_of};
 
 /// The settings of a deployment, each parsed and checked.
 #[derive(Clone)]
@@ -64,20 +67,36 @@ pub struct Config {
     pub push_start_ms: Option<i64>,
     /// The least severe level that is logged.
     pub log_level: LogLevel,
+    /// The names of the queues.
+    pub queues: QueueNames,
     /// The settings of deliveries; `None` if nothing is delivered.
     pub delivery: Option<DeliverySettings>,
+    /// The faults that stop delivery; everything else goes on.
+    pub delivery_faults: Vec<ConfigFault>,
 }
 
 impl Config {
-    /// Reads the settings from the deployment.
+    /// Reads the settings from the deployment. Faults of the settings of delivery are part of the result.
     ///
     /// # Errors
-    /// Every [`ConfigFault`] found.
+    /// Every [`ConfigFault`] found, if one of them concerns more than delivery.
     pub fn read(get: impl Fn(&str) -> Option<String>) -> Result<Self, Vec<ConfigFault>> {
         let mut reader = SettingsReader::new(get);
         let config = Self::from(&mut reader);
-        let faults = reader.faults();
-        config.filter(|_| faults.is_empty()).ok_or(faults)
+        let mut faults = reader.take_faults();
+        let mut found = config.filter(|_| faults.is_empty());
+        // They are read in any case, so that every fault is reported.
+        let mut other = Self::without_delivery();
+        let config = found.as_mut().unwrap_or(&mut other);
+        plan::read(&mut reader, config);
+        config.delivery = delivery::read(&mut reader);
+        let delivery_faults = reader.take_faults();
+        if !delivery_faults.is_empty() {
+            config.delivery = None;
+            config.delivery_faults.clone_from(&delivery_faults);
+        }
+        faults.extend(delivery_faults);
+        found.ok_or(faults)
     }
 
     /// Returns warnings about settings that are valid but most likely a mistake. No text contains a value.
@@ -94,7 +113,37 @@ impl Config {
         unlisted.map(warning).collect()
     }
 
-    /// Reads the settings; `None` after an error. Every setting is read before the first one is needed.
+    /// Whether something is to be delivered, now or after its settings are mended.
+    #[must_use]
+    pub const fn is_meant_to_deliver(&self) -> bool {
+        self.delivery.is_some() || !self.delivery_faults.is_empty()
+    }
+
+    /// A deployment with defaults, of which nothing is delivered.
+    fn without_delivery() -> Self {
+        Self {
+            access: AccessRules::default(),
+            per_minute: 0,
+            reason_roles: Vec::new(),
+            zones: None,
+            bucket_name: DEFAULT_BUCKET_NAME.to_owned(),
+            log_prefix: LogPrefixes::default(),
+            retention_days: None,
+            partner: PartnerOptions::default(),
+            batch_size: 1_000,
+            subrequests: Subrequests::default(),
+            duplicates: DuplicatePolicy::default(),
+            filter: None,
+            push_start_ms: None,
+            log_level: LogLevel::default(),
+            queues: QueueNames::read(|_| None),
+            delivery: None,
+            delivery_faults: Vec::new(),
+        }
+    }
+
+    /// Reads the settings apart from those of delivery; `None` after an error. Every setting is read before the first one
+    /// is needed.
     fn from<G: Fn(&str) -> Option<String>>(reader: &mut SettingsReader<G>) -> Option<Self> {
         let access = access::read(reader);
         let per_minute = reader
@@ -104,15 +153,8 @@ impl Config {
         let bucket_name = reader.read(&settings::BUCKET_NAME, bucket_name);
         let log_prefix = datasets::read(reader);
         let retention_days = reader.read(&settings::RETENTION, retention_days);
-        let partner = partner(reader);
-        let batch_size = reader.read(&settings::BATCH_SIZE, batch_size);
-        let subrequests = reader.read(&settings::SUBREQUESTS, |name| one_of(name, Subrequests::ALL, Subrequests::name));
-        let duplicates =
-            reader.read(&settings::DUPLICATES, |name| one_of(name, DuplicatePolicy::ALL, DuplicatePolicy::name));
-        let filter = reader.read(&settings::FILTER, |text| Filter::parse(text).map_err(not_valid));
-        let push_start_ms = reader.read(&settings::PUSH_START, instant);
+        let queues = queues::read(reader);
         let log_level = reader.read(&settings::LOG_LEVEL, |name| one_of(name, LogLevel::ALL, LogLevel::name));
-        let delivery = delivery::read(reader);
         Some(Self {
             access,
             per_minute: per_minute?,
@@ -121,14 +163,9 @@ impl Config {
             bucket_name: bucket_name?,
             log_prefix: log_prefix?,
             retention_days,
-            partner: partner?,
-            batch_size: batch_size?,
-            subrequests: subrequests?,
-            duplicates: duplicates?,
-            filter,
-            push_start_ms,
+            queues,
             log_level: log_level?,
-            delivery,
+            ..Self::without_delivery()
         })
     }
 }
@@ -158,29 +195,9 @@ fn bucket_name(value: &str) -> Result<String, String> {
     if fits { Ok(value.to_owned()) } else { Err(wrong.into()) }
 }
 
-/// Reads the values of the partner's lines. Each is checked with a valid counterpart, so that errors in both are
-/// reported.
-fn partner<G: Fn(&str) -> Option<String>>(reader: &mut SettingsReader<G>) -> Option<PartnerOptions> {
-    let options = |tenant: &str, country: &str| PartnerOptions::new(tenant, country).map_err(not_valid);
-    let tenant = reader.read(&settings::TENANT, |tenant| options(tenant, "CN").map(|options| options.tenant));
-    let country = reader.read(&settings::COUNTRY, |country| options("-", country).map(|found| found.unknown_country));
-    Some(PartnerOptions { tenant: tenant?, unknown_country: country? })
-}
-
 fn retention_days(value: &str) -> Result<u32, String> {
     let days = value.parse().ok().filter(|days| (1..=RETENTION_DAYS_MAX).contains(days));
     days.ok_or_else(|| format!("must be a whole number of days from 1 to {RETENTION_DAYS_MAX}"))
-}
-
-fn batch_size(value: &str) -> Result<u32, String> {
-    let lines = value.parse().ok().filter(|lines| (1..=BATCH_SIZE_MAX).contains(lines));
-    lines.ok_or_else(|| format!("must be a whole number from 1 to {BATCH_SIZE_MAX}"))
-}
-
-/// Parses an RFC 3339 instant into Unix milliseconds.
-fn instant(value: &str) -> Result<i64, String> {
-    let instant = DateTime::parse_from_rfc3339(value);
-    instant.map(|at| at.timestamp_millis()).map_err(|_| "must be a time such as 2026-03-28T08:42:25Z".into())
 }
 
 #[cfg(test)]
@@ -203,7 +220,7 @@ mod tests {
 
     /// Returns the faults of a deployment, which show none of its values.
     fn faults(set: &[(&str, &str)]) -> Vec<String> {
-        let faults = read(set).err().unwrap_or_default();
+        let faults = read(set).map_or_else(|faults| faults, |config| config.delivery_faults);
         let words = ConfigFault::words(&faults);
         assert!(!words.contains("hunter2"), "{words}");
         faults.iter().map(ToString::to_string).collect()
@@ -366,7 +383,14 @@ mod tests {
             .map(|(name, _)| *name)
             .filter(|name| !["PARTNER_PRIVATE_KEY", "ACCESS_AUD"].contains(name))
             .collect();
-        assert_eq!(named, expected);
+        let of_delivery = |name: &&str| {
+            !name.starts_with("ACCESS")
+                && !name.starts_with("API")
+                && !name.starts_with("LOG")
+                && *name != "BUCKET_NAME"
+        };
+        let (delivery, base): (Vec<&str>, Vec<&str>) = expected.into_iter().partition(of_delivery);
+        assert_eq!(named, [base, delivery].concat(), "those of delivery come last");
         assert!(found.contains(&"PARTNER_ON_UNKNOWN must be one of resend, park".to_owned()));
         assert!(found.contains(&"PARTNER_SUBREQUESTS must be one of include, exclude".to_owned()));
         assert!(found.iter().any(|fault| fault.starts_with("PARTNER_FILTER is not valid: where.or[0]: the operator")));
@@ -413,7 +437,11 @@ mod tests {
     #[test]
     fn plain_http_is_refused_until_it_is_allowed() {
         let plain = [("PARTNER_ENDPOINT", "http://a.example"), ("PARTNER_URI", "/"), ("PARTNER_PRIVATE_KEY", "k")];
-        assert_eq!(faults(&plain), ["PARTNER_ENDPOINT is not valid: the endpoint must begin with https://"]);
+        let words = "PARTNER_ENDPOINT begins with http://, which would send log lines unencrypted; use https://, or set \
+                     PARTNER_PLAIN_HTTP=allow";
+        assert_eq!(faults(&plain), [words]);
+        let odd = [("PARTNER_ENDPOINT", "ftp://a.example"), plain[1], plain[2]];
+        assert_eq!(faults(&odd), ["PARTNER_ENDPOINT is not valid: the endpoint must begin with https://"]);
         let with = |value| faults(&[&plain[..], &[("PARTNER_PLAIN_HTTP", value)]].concat());
         assert!(with("allow").is_empty());
         assert_eq!(with("hunter2"), ["PARTNER_PLAIN_HTTP must be one of refuse, allow"]);
@@ -422,7 +450,9 @@ mod tests {
     #[test]
     fn a_batch_has_one_line_to_ten_thousand() {
         for (value, lines) in [("1", Some(1)), ("10000", Some(10_000)), ("0", None), ("-1", None), ("1e3", None)] {
-            assert_eq!(read(&[("BATCH_SIZE", value)]).ok().map(|config| config.batch_size), lines, "{value}");
+            let set = [("BATCH_SIZE", value)];
+            let read = read(&set).ok().unwrap();
+            assert_eq!(faults(&set).is_empty().then_some(read.batch_size), lines, "{value}");
         }
     }
 

@@ -37,14 +37,25 @@ impl<G: Fn(&str) -> Option<String>> SettingsReader<G> {
 
     /// Returns the value, if it is not empty.
     pub(super) fn given(&self, setting: &SettingSpec) -> Option<String> {
-        (self.get)(setting.name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty())
+        self.value(setting).filter(|value| !value.is_empty())
+    }
+
+    /// Returns the value under the name that the deployment has it under; its own name comes first.
+    fn value(&self, setting: &SettingSpec) -> Option<String> {
+        (self.get)(self.spelling(setting)).map(|value| value.trim().to_owned())
+    }
+
+    /// Returns the name by which the deployment has a setting.
+    fn spelling(&self, setting: &SettingSpec) -> &'static str {
+        let is_set = |name: &str| (self.get)(name).is_some_and(|value| !value.trim().is_empty());
+        setting.other_name.filter(|other| !is_set(setting.name) && is_set(other)).unwrap_or(setting.name)
     }
 
     /// Parses the value or the default with `read`, whose error text follows the name of the setting. `None` after an
     /// error, or if an optional setting is not set.
     pub(super) fn read<T>(&mut self, setting: &SettingSpec, read: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
         let value = self.given(setting).or_else(|| setting.default().map(str::to_owned))?;
-        read(&value).map_err(|words| self.faults.push(ConfigFault::Invalid(setting.name, words))).ok()
+        read(&value).map_err(|words| self.invalid(setting, words)).ok()
     }
 
     /// Parses the value, even an empty one, or the default if it is not set.
@@ -53,19 +64,26 @@ impl<G: Fn(&str) -> Option<String>> SettingsReader<G> {
         setting: &SettingSpec,
         read: impl FnOnce(&str) -> Result<T, String>,
     ) -> Option<T> {
-        let value = (self.get)(setting.name).map(|value| value.trim().to_owned());
-        let value = value.or_else(|| setting.default().map(str::to_owned))?;
-        read(&value).map_err(|words| self.faults.push(ConfigFault::Invalid(setting.name, words))).ok()
+        let value = self.value(setting).or_else(|| setting.default().map(str::to_owned))?;
+        read(&value).map_err(|words| self.invalid(setting, words)).ok()
     }
 
-    /// Records that a setting is missing.
-    pub(super) fn missing(&mut self, setting: &SettingSpec) {
-        self.faults.push(ConfigFault::Missing(setting.name));
+    /// Records that a setting is invalid, by the name that the deployment has for it.
+    pub(super) fn invalid(&mut self, setting: &SettingSpec, words: String) {
+        let name = self.spelling(setting);
+        self.faults.push(ConfigFault::Invalid(name, words));
     }
 
-    /// Returns the collected errors in the order of reading.
-    pub(super) fn faults(self) -> Vec<ConfigFault> {
-        self.faults
+    /// Records that a setting is missing, by the kind of name that the deployment has for those set with it.
+    pub(super) fn missing(&mut self, setting: &SettingSpec, together: &[SettingSpec]) {
+        let is_other = together.iter().any(|other| self.given(other).is_some() && self.spelling(other) != other.name);
+        let name = setting.other_name.filter(|_| is_other).unwrap_or(setting.name);
+        self.faults.push(ConfigFault::Missing(name));
+    }
+
+    /// Returns the errors collected since the last call, in the order of reading.
+    pub(super) fn take_faults(&mut self) -> Vec<ConfigFault> {
+        std::mem::take(&mut self.faults)
     }
 }
 

@@ -15,6 +15,8 @@ pub enum SettingRequirement {
 pub struct SettingSpec {
     /// The name of the variable or secret.
     pub name: &'static str,
+    /// The name that the JavaScript Worker has for it, which is read where this one is not set.
+    pub other_name: Option<&'static str>,
     /// Whether it is a secret of the Worker rather than a variable.
     pub secret: bool,
     /// The effect of not setting it.
@@ -23,11 +25,15 @@ pub struct SettingSpec {
 
 impl SettingSpec {
     const fn variable(name: &'static str, need: SettingRequirement) -> Self {
-        Self { name, secret: false, need }
+        Self { name, other_name: None, secret: false, need }
     }
 
     const fn secret(name: &'static str, need: SettingRequirement) -> Self {
-        Self { name, secret: true, need }
+        Self { name, other_name: None, secret: true, need }
+    }
+
+    const fn also(self, other_name: &'static str) -> Self {
+        Self { other_name: Some(other_name), ..self }
     }
 
     /// Returns the default value, if it has one.
@@ -50,6 +56,9 @@ pub const ACCESS_TEAM: SettingSpec = SettingSpec::variable("ACCESS_TEAM", Settin
 pub const ACCESS_AUD: SettingSpec = SettingSpec::variable("ACCESS_AUD", SettingRequirement::Optional);
 /// The grants to the bearers of Access assertions, as a JSON array.
 pub const ACCESS_GRANTS: SettingSpec = SettingSpec::variable("ACCESS_GRANTS", SettingRequirement::Optional);
+/// Number of hours after which an assertion is refused, whatever its expiry.
+pub const ACCESS_SESSION: SettingSpec =
+    SettingSpec::variable("ACCESS_SESSION_HOURS", SettingRequirement::Default("24"));
 /// Whether the issuer's address may be plain HTTP on localhost.
 pub const ACCESS_PLAIN_HTTP: SettingSpec =
     SettingSpec::variable("ACCESS_PLAIN_HTTP", SettingRequirement::Default("refuse"));
@@ -60,9 +69,10 @@ pub const DEFAULT_BUCKET_NAME: &str = "cdn-logs-raw";
 
 /// The name of the bucket that Logpush writes to: part of every batch's identity, and required in its events.
 pub const BUCKET_NAME: SettingSpec =
-    SettingSpec::variable("BUCKET_NAME", SettingRequirement::Default(DEFAULT_BUCKET_NAME));
+    SettingSpec::variable("BUCKET_NAME", SettingRequirement::Default(DEFAULT_BUCKET_NAME)).also("R2_BUCKET_NAME");
 /// The folders that Logpush writes to, separated by commas; empty for the whole bucket.
-pub const PREFIX: SettingSpec = SettingSpec::variable("LOG_PREFIX", SettingRequirement::Default("logs/"));
+pub const PREFIX: SettingSpec =
+    SettingSpec::variable("LOG_PREFIX", SettingRequirement::Default("logs/")).also("RAW_LOG_PREFIX");
 /// The rules for the batches under a prefix, as a JSON object.
 pub const DATASETS: SettingSpec = SettingSpec::variable("DATASETS", SettingRequirement::Optional);
 /// Number of days that the bucket's lifecycle rules keep logs.
@@ -71,22 +81,41 @@ pub const RETENTION: SettingSpec = SettingSpec::variable("LOG_RETENTION_DAYS", S
 pub const RATE: SettingSpec = SettingSpec::variable("API_RATE_PER_MINUTE", SettingRequirement::Default("600"));
 /// Zone ids and zone names, as a JSON object.
 pub const ZONES: SettingSpec = SettingSpec::variable("API_ZONES", SettingRequirement::Optional);
+/// The name of the queue of objects to parse.
+pub const PARSE_QUEUE: SettingSpec =
+    SettingSpec::variable("PARSE_QUEUE_NAME", SettingRequirement::Default("parse-queue"));
+/// The name of the queue of payloads to send.
+pub const SEND_QUEUE: SettingSpec = SettingSpec::variable("SEND_QUEUE_NAME", SettingRequirement::Default("send-queue"));
+/// The name of the queue for messages that the first one gave up on.
+pub const PARSE_DLQ: SettingSpec = SettingSpec::variable("PARSE_DLQ_NAME", SettingRequirement::Default("parse-dlq"));
+/// The name of the queue for messages that the second one gave up on.
+pub const SEND_DLQ: SettingSpec = SettingSpec::variable("SEND_DLQ_NAME", SettingRequirement::Default("send-dlq"));
+/// The first column of the partner's lines.
+pub const FORMAT_VERSION: SettingSpec =
+    SettingSpec::variable("PARTNER_FORMAT_VERSION", SettingRequirement::Default("cs_vod_v3.0"));
 /// The value of column 58 of the partner's lines.
 pub const TENANT: SettingSpec = SettingSpec::variable("PARTNER_TENANT", SettingRequirement::Default("-"));
 /// The value of column 45 of the partner's lines if the airport is unknown.
 pub const COUNTRY: SettingSpec = SettingSpec::variable("PARTNER_UNKNOWN_COUNTRY", SettingRequirement::Default("CN"));
 /// The origin that receives deliveries.
-pub const ENDPOINT: SettingSpec = SettingSpec::secret("PARTNER_ENDPOINT", SettingRequirement::Optional);
+pub const ENDPOINT: SettingSpec =
+    SettingSpec::secret("PARTNER_ENDPOINT", SettingRequirement::Optional).also("CTYUN_ENDPOINT");
 /// The path at that origin, which the signature covers.
-pub const URI: SettingSpec = SettingSpec::secret("PARTNER_URI", SettingRequirement::Optional);
+pub const URI: SettingSpec = SettingSpec::secret("PARTNER_URI", SettingRequirement::Optional).also("CTYUN_URI_EDGE");
 /// The private key that signs deliveries.
-pub const KEY: SettingSpec = SettingSpec::secret("PARTNER_PRIVATE_KEY", SettingRequirement::Optional);
+pub const KEY: SettingSpec =
+    SettingSpec::secret("PARTNER_PRIVATE_KEY", SettingRequirement::Optional).also("CTYUN_PRIVATE_KEY");
 /// The key to retry with once if the partner refuses the first.
 pub const SECOND_KEY: SettingSpec = SettingSpec::secret("PARTNER_PRIVATE_KEY_2", SettingRequirement::Optional);
 /// Whether the endpoint may be plain HTTP, as in tests.
 pub const PLAIN_HTTP: SettingSpec = SettingSpec::variable("PARTNER_PLAIN_HTTP", SettingRequirement::Default("refuse"));
 /// The policy for a delivery with an unknown outcome.
 pub const ON_UNKNOWN: SettingSpec = SettingSpec::variable("PARTNER_ON_UNKNOWN", SettingRequirement::Default("resend"));
+/// Time limit of a POST to the partner, in seconds.
+pub const TIMEOUT: SettingSpec = SettingSpec::variable("PARTNER_TIMEOUT_S", SettingRequirement::Default("120"));
+/// Maximum number of lines that go to the partner in a second.
+pub const LINES_PER_SECOND: SettingSpec =
+    SettingSpec::variable("PARTNER_LINES_PER_SECOND", SettingRequirement::Optional);
 /// Whether a 5xx of the partner means that the payload was not stored.
 pub const SERVER_ERRORS: SettingSpec =
     SettingSpec::variable("PARTNER_SERVER_ERRORS", SettingRequirement::Default("not_stored"));
@@ -99,18 +128,19 @@ pub const DUPLICATES: SettingSpec = SettingSpec::variable("PARTNER_DUPLICATES", 
 pub const FILTER: SettingSpec = SettingSpec::variable("PARTNER_FILTER", SettingRequirement::Optional);
 /// Maximum number of lines in a payload.
 pub const BATCH_SIZE: SettingSpec = SettingSpec::variable("BATCH_SIZE", SettingRequirement::Default("1000"));
-/// The RFC 3339 instant before which requests are not delivered.
+/// The instant before which requests are not delivered.
 pub const PUSH_START: SettingSpec = SettingSpec::variable("PUSH_START_TIME", SettingRequirement::Optional);
 /// The least severe level that is logged.
 pub const LOG_LEVEL: SettingSpec = SettingSpec::variable("LOG_LEVEL", SettingRequirement::Default("info"));
 
 /// All settings in the order of the documentation.
-pub const SETTINGS: [SettingSpec; 28] = [
+pub const SETTINGS: [SettingSpec; 36] = [
     TOKEN,
     TOKENS,
     ACCESS_TEAM,
     ACCESS_AUD,
     ACCESS_GRANTS,
+    ACCESS_SESSION,
     ACCESS_PLAIN_HTTP,
     RATE,
     REASON_ROLES,
@@ -119,6 +149,11 @@ pub const SETTINGS: [SettingSpec; 28] = [
     PREFIX,
     DATASETS,
     RETENTION,
+    PARSE_QUEUE,
+    SEND_QUEUE,
+    PARSE_DLQ,
+    SEND_DLQ,
+    FORMAT_VERSION,
     TENANT,
     COUNTRY,
     ENDPOINT,
@@ -126,6 +161,8 @@ pub const SETTINGS: [SettingSpec; 28] = [
     KEY,
     SECOND_KEY,
     PLAIN_HTTP,
+    TIMEOUT,
+    LINES_PER_SECOND,
     ON_UNKNOWN,
     SERVER_ERRORS,
     SUBREQUESTS,

@@ -2,7 +2,7 @@
 //!
 //! `{"where":{"and":[{"key":"EdgeResponseStatus","operator":"geq","value":500},{"or":[…]}]}}`; the value of `where` is
 //! a group or one condition. Reading order: `parse` builds the tree, `operator` defines the operators and their values,
-//! `condition` tests a record, `possible` tests whether any of many records could match.
+//! `condition` tests a record, `partial` by some of its fields, `possible` tests whether any of many records could match.
 //!
 //! | operator | value | is true for |
 //! |---|---|---|
@@ -29,6 +29,7 @@ mod error;
 mod members;
 mod operator;
 mod parse;
+mod partial;
 mod possible;
 
 use std::collections::BTreeMap;
@@ -39,6 +40,7 @@ use crate::record::RecordError;
 use crate::record::fields::line_text;
 
 pub use error::{FilterError, FilterFault};
+pub use partial::{FieldTrust, PartialFilter};
 pub use possible::PossibleValues;
 
 /// A parsed filter.
@@ -107,17 +109,18 @@ impl Filter {
     pub fn accepts(&self, line: &[u8]) -> Result<bool, RecordError> {
         let text = line_text(line);
         let members = members::read(&text, &self.names).map_err(|error| RecordError::of(line, &error))?;
-        Ok(self.root.holds(&members))
+        Ok(self.root.holds_by(&|condition| condition.holds(&members.get(condition.field))))
     }
 }
 
 impl FilterNode {
-    /// Returns whether the members of a record match. Recursion is at most [`crate::limits::FILTER_DEPTH`] deep.
-    fn holds(&self, members: &members::FieldValues<'_>) -> bool {
+    /// Returns whether the conditions that `leaf` accepts satisfy the filter. Recursion is at most
+    /// [`crate::limits::FILTER_DEPTH`] deep.
+    fn holds_by(&self, leaf: &impl Fn(&FilterCondition) -> bool) -> bool {
         match self {
-            Self::And(nodes) => nodes.iter().all(|node| node.holds(members)),
-            Self::Or(nodes) => nodes.iter().any(|node| node.holds(members)),
-            Self::Leaf(condition) => condition.holds(&members.get(condition.field)),
+            Self::And(nodes) => nodes.iter().all(|node| node.holds_by(leaf)),
+            Self::Or(nodes) => nodes.iter().any(|node| node.holds_by(leaf)),
+            Self::Leaf(condition) => leaf(condition),
         }
     }
 

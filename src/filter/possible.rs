@@ -5,9 +5,9 @@
 //!
 //! If some record with these values matches, the answer is yes. An unknown value may be anything.
 
+use super::Filter;
 use super::condition::FilterCondition;
 use super::operator::{FieldTest, FilterScalar};
-use super::{Filter, FilterNode};
 use crate::record::FieldValue;
 
 /// The values that a field may have in some records.
@@ -30,19 +30,9 @@ impl Filter {
                 *slot = possible(name);
             }
         }
-        self.root.may_hold(&fields)
-    }
-}
-
-impl FilterNode {
-    /// Returns whether some record may match. The parts of a group are tested one by one and may match different
-    /// records, so the answer can be a false yes, but never a false no.
-    fn may_hold(&self, fields: &[PossibleValues<'_>]) -> bool {
-        match self {
-            Self::And(nodes) => nodes.iter().all(|node| node.may_hold(fields)),
-            Self::Or(nodes) => nodes.iter().any(|node| node.may_hold(fields)),
-            Self::Leaf(condition) => condition.may_hold(fields.get(condition.field)),
-        }
+        // The parts of a group are tested one by one and may match different records, so the answer can be a false yes,
+        // but never a false no.
+        self.root.holds_by(&|condition| condition.may_hold(fields.get(condition.field)))
     }
 }
 

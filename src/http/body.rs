@@ -7,11 +7,18 @@ use super::problem::Problem;
 use super::problems;
 use super::request::HttpRequest;
 use crate::backend::ByteStream;
-use crate::limits::OPERATION_BODY_MAX;
+use crate::limits::{BODY_ROOM, OPERATION_BODY_MAX};
+use crate::memory::Reservation;
 
 /// Reads the body of a request to its end. The caller is authenticated first, and the audit log records what the body was
 /// read as after.
-pub(crate) async fn read_body(request: &HttpRequest<()>, mut stream: impl ByteStream) -> Result<Vec<u8>, Problem> {
+///
+/// What it takes is reserved as it arrives, and stays reserved.
+pub(crate) async fn read_body(
+    request: &HttpRequest<()>,
+    mut stream: impl ByteStream,
+    reservation: &Reservation,
+) -> Result<Vec<u8>, Problem> {
     if matches!(request.method.as_str(), "GET" | "HEAD") {
         return Ok(Vec::new());
     }
@@ -23,6 +30,7 @@ pub(crate) async fn read_body(request: &HttpRequest<()>, mut stream: impl ByteSt
         if body.len() + piece.len() > OPERATION_BODY_MAX {
             return Err(problems::operation_too_large());
         }
+        reservation.reserve(BODY_ROOM * piece.len())?;
         body.extend_from_slice(&piece);
     }
     Ok(body)

@@ -2,15 +2,27 @@
 
 use sha2::{Digest, Sha256};
 
-/// Returns the tag of a resource made up of these parts. It is weak, since one answer can be encoded in several ways.
-pub(crate) fn entity_tag<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> String {
-    let mut hasher = Sha256::new();
-    for part in parts {
-        hasher.update(part.len().to_le_bytes());
-        hasher.update(part);
+/// Makes the tag of a resource from its parts, one after the other.
+#[derive(Debug, Default)]
+pub(crate) struct EntityTagHasher(Sha256);
+
+impl EntityTagHasher {
+    /// The hasher after this part.
+    pub(crate) fn with(mut self, part: &[u8]) -> Self {
+        self.add(part);
+        self
     }
-    let hash: [u8; 32] = hasher.finalize().into();
-    format!("W/\"{}\"", hex::encode(hash.first_chunk::<12>().unwrap_or(&[0; 12])))
+
+    pub(crate) fn add(&mut self, part: &[u8]) {
+        self.0.update(part.len().to_le_bytes());
+        self.0.update(part);
+    }
+
+    /// Returns the tag. It is weak, since one answer can be encoded in several ways.
+    pub(crate) fn finish(self) -> String {
+        let hash: [u8; 32] = self.0.finalize().into();
+        format!("W/\"{}\"", hex::encode(hash.first_chunk::<12>().unwrap_or(&[0; 12])))
+    }
 }
 
 /// Returns whether the value of `If-None-Match` contains the tag, by weak comparison.

@@ -1,10 +1,13 @@
 //! HTTP requests and replies, independent of routes and of the platform.
 //!
 //! Reading order: `request` and `reply` are the two ends; `negotiation` reads the client's preferences, `instant` its
-//! times, `body_members` its JSON; `problem` is the form of an error, `problems` the list of all errors.
+//! times, `body_members` its JSON; `timed_body` gives bodies an end in time, `stream_end` says how streams end; `problem` is the form of an error,
+//! `problems` the list of all errors.
 
+mod backfill_problems;
 mod body;
 mod body_members;
+mod delivery_problems;
 pub(crate) mod entity_tag;
 mod instant;
 pub(crate) mod media_type;
@@ -13,6 +16,10 @@ mod problem;
 pub mod problems;
 mod reply;
 mod request;
+mod stream_end;
+mod timed_body;
+mod token_problems;
+mod upload_problems;
 
 pub(crate) use body::read_body;
 pub(crate) use body_members::{check_members, parse_members, parse_only_member};
@@ -21,6 +28,9 @@ pub(crate) use instant::parse_instant;
 pub use negotiation::accepts_gzip;
 pub(crate) use negotiation::preferred;
 pub use problem::Problem;
-pub use reply::{LookupCost, Reply, ReplyBody};
+pub use reply::{BodyPieces, LookupCost, Reply, ReplyBody, SECURITY_HEADERS};
 pub use request::HttpRequest;
 pub(crate) use request::{ACCESS_ASSERTION, CLIENT_ADDRESS, REASON, percent_decoded};
+pub(crate) use stream_end::END;
+pub use stream_end::broken_line;
+pub(crate) use timed_body::TimedBody;

@@ -102,7 +102,7 @@ impl Problem {
 impl From<Problem> for Reply {
     fn from(problem: Problem) -> Self {
         let body = serde_json::to_vec(&problem).unwrap_or_default();
-        let reply = Self::new(problem.status, PROBLEM, body);
+        let reply = Self::small(problem.status, PROBLEM, &body);
         let reply = if let Some(cost) = &problem.cost { reply.with_cost(cost) } else { reply };
         let reply = match problem.retry_after() {
             Some(seconds) => reply.with_header("retry-after", seconds),
@@ -124,6 +124,7 @@ const fn title(status: u16) -> &'static str {
         403 => "Forbidden",
         404 => "Not Found",
         405 => "Method Not Allowed",
+        408 => "Request Timeout",
         409 => "Conflict",
         413 => "Content Too Large",
         429 => "Too Many Requests",

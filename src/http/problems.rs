@@ -5,13 +5,33 @@
 
 use super::instant::InstantFault;
 use super::problem::Problem;
-use crate::batch::BatchError;
+pub use super::upload_problems::{empty_body, not_a_batch, other_zone, unreadable_body};
 use crate::bucket_keys::IgnoreReason;
 use crate::filter::FilterError;
 use crate::ledger::DeliveryState;
 use crate::limits::{INGEST_MAX, OPERATION_BODY_MAX, RAYS_ASKED, REASON_CHARS};
+use crate::memory::OutOfMemory;
 use crate::record::{Dataset, NotARay, RayKey};
 use crate::time;
+
+pub use super::backfill_problems::{
+    already_announced, already_done, already_running, already_stopped, end_in_future, no_such_backfill, not_a_backfill,
+    start_after_end,
+};
+pub use super::delivery_problems::{delivery_stopped, expected_missing, not_a_decision, payloads_changed};
+pub use super::token_problems::{
+    cross_site, exceeds_own_rights, no_such_token, no_tokens, not_a_token, token_exists, token_of_settings,
+    too_many_tokens,
+};
+
+impl From<OutOfMemory> for Problem {
+    fn from(error: OutOfMemory) -> Self {
+        match error {
+            OutOfMemory::Busy => busy(),
+            OutOfMemory::TooLarge => answer_too_large(),
+        }
+    }
+}
 
 /// No route matches the path.
 #[must_use]
@@ -24,9 +44,8 @@ pub fn no_such_path() -> Problem {
 #[must_use]
 pub fn no_such_method(known: &'static str) -> Problem {
     let allow = if known == "GET" { "GET, HEAD" } else { known };
-    let words = allow.replace(", ", " and ");
-    let problem = Problem::new(405, "no_such_method", format!("This path accepts only {words}."));
-    problem.with_allow(allow)
+    let detail = format!("This path accepts only {}.", allow.replace(", ", " and "));
+    Problem::new(405, "no_such_method", detail).with_allow(allow)
 }
 
 /// A setting is missing or invalid.
@@ -53,17 +72,30 @@ pub fn forbidden() -> Problem {
 /// The caller exceeded `API_RATE_PER_MINUTE`.
 #[must_use]
 pub fn too_many(wait_ms: i64) -> Problem {
-    let problem = Problem::new(429, "too_many_requests", "Your token exceeded its request rate.")
-        .with_hint("Retry after the number of seconds in the header Retry-After.");
-    problem.retry_after_s(wait_ms.div_euclid(1_000) + 1)
+    let problem = Problem::new(429, "too_many_requests", "Your token exceeded its request rate.");
+    let hint = "Retry after the number of seconds in the header Retry-After.";
+    problem.with_hint(hint).retry_after_s(wait_ms.div_euclid(1_000) + 1)
 }
 
 /// The memory did not become available in time.
 #[must_use]
 pub fn busy() -> Problem {
-    let problem = Problem::new(503, "busy", "Other requests hold the memory that this answer needs.")
-        .with_hint("Retry in one second.");
-    problem.retry_after_s(1)
+    let detail = "Other requests hold the memory that this answer needs.";
+    Problem::new(503, "busy", detail).with_hint("Retry in one second.").retry_after_s(1)
+}
+
+/// The answer alone takes more memory than a caller may hold.
+#[must_use]
+pub fn answer_too_large() -> Problem {
+    Problem::new(413, "answer_too_large", "This answer alone takes more memory than one caller may hold.")
+        .with_hint("Ask for fewer fields, a single dataset, a lower limit or a shorter range.")
+}
+
+/// The caller's other searches did not end in time.
+#[must_use]
+pub fn too_many_scans() -> Problem {
+    let problem = Problem::new(503, "too_many_scans", "Your other searches still run, as many as your token may have.");
+    problem.with_hint("Retry when one of them has ended, or use a token with more scans.").retry_after_s(5)
 }
 
 /// The audit log did not record the request.
@@ -98,10 +130,10 @@ pub fn no_keys() -> Problem {
     .with_hint("Retry later.")
 }
 
-/// The cursor is malformed, or belongs to another query.
+/// The cursor is malformed, or belongs to another query or caller.
 #[must_use]
 pub fn bad_cursor() -> Problem {
-    Problem::new(400, "bad_cursor", "The cursor is malformed or belongs to another query.")
+    Problem::new(400, "bad_cursor", "The cursor is malformed, or belongs to another query or token.")
         .with_hint("Send it with the dataset, range, filter and sample of the query that returned it, or omit it.")
 }
 
@@ -142,7 +174,9 @@ pub fn empty_parameter() -> Problem {
 /// The header `raydex-reason` has a value that cannot be kept.
 #[must_use]
 pub fn bad_reason() -> Problem {
-    let detail = format!("The header raydex-reason accepts 1 to {REASON_CHARS} characters without control characters.");
+    let detail = format!(
+        "The header raydex-reason accepts 1 to {REASON_CHARS} characters that can be read: UTF-8, without control characters."
+    );
     Problem::new(400, "bad_reason", detail)
 }
 
@@ -244,7 +278,7 @@ pub fn field_masked(nearest: Option<&'static str>) -> Problem {
 #[must_use]
 pub fn other_dataset() -> Problem {
     Problem::new(403, "other_dataset", "Your token does not cover this dataset.")
-        .with_hint("Name a dataset that your token covers in the parameter dataset.")
+        .with_hint("Name a dataset that your token covers.")
 }
 
 /// The parameter `dataset` names an unknown dataset.
@@ -310,20 +344,6 @@ pub fn records_of_other_dataset(named: Dataset, found: Dataset) -> Problem {
         .with_hint(format!("Let the Logpush job send them to /v1/ingest/{found}."))
 }
 
-/// The uploaded body is empty.
-#[must_use]
-pub fn empty_body() -> Problem {
-    Problem::new(400, "empty_body", "The body is empty.").with_hint("Send NDJSON, plain or gzip-compressed.")
-}
-
-/// The uploaded body has another form than a batch.
-#[must_use]
-pub fn not_a_batch(why: BatchError) -> Problem {
-    let words = why.to_string().replacen("the object", "The body", 1);
-    Problem::new(422, why.code(), format!("{words}."))
-        .with_hint("The job sends the upload again: change it first. Nothing was stored.")
-}
-
 /// The uploaded body exceeds [`INGEST_MAX`].
 #[must_use]
 pub fn too_large() -> Problem {
@@ -335,6 +355,13 @@ pub fn too_large() -> Problem {
 #[must_use]
 pub fn body_broken() -> Problem {
     Problem::new(400, "body_broken", "The body ended early, so nothing was stored.").with_hint("Send it again.")
+}
+
+/// The sender of a body was silent for too long, or took too long in all.
+#[must_use]
+pub fn body_timeout() -> Problem {
+    Problem::new(408, "body_timeout", "The body did not arrive in time, so nothing was stored.")
+        .with_hint("Send it again.")
 }
 
 /// The body of an operation gives no reason.
@@ -365,7 +392,7 @@ pub fn not_parked(state: DeliveryState) -> Problem {
         "not_parked",
         format!("The payload is {}, and this operation does not apply to that state.", state.name()),
     )
-    .with_hint("You can release or drop a parked payload, and resend a parked or delivered one.")
+    .with_hint("You can release, drop or confirm a parked payload, and resend a parked, delivered or confirmed one.")
 }
 
 /// No known batch has the handle.
@@ -421,26 +448,11 @@ pub fn object_gone() -> Problem {
         .with_hint("Upload the object again; raydex then processes it as a new batch.")
 }
 
-/// The body does not describe a backfill.
-#[must_use]
-pub fn not_a_backfill() -> Problem {
-    Problem::new(400, "not_a_backfill", "The body does not describe a backfill.").with_hint(
-        "Send JSON: start and end (RFC 3339 or Unix time, start before end). Optional: index and deliver (true or \
-         false, at least one true) and lines_per_second (at least 1).",
-    )
-}
-
 /// The deployment has no partner configured.
 #[must_use]
 pub fn delivery_off() -> Problem {
     Problem::new(409, "delivery_off", "This deployment does not deliver to a partner.")
         .with_hint("Set PARTNER_ENDPOINT, PARTNER_URI and PARTNER_PRIVATE_KEY, or send deliver: false.")
-}
-
-/// No backfill has the id.
-#[must_use]
-pub fn no_such_backfill() -> Problem {
-    Problem::new(404, "no_such_backfill", "No backfill has this id.").with_hint("GET /v1/backfills lists the ids.")
 }
 
 /// No dead letter has the id.

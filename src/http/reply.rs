@@ -1,8 +1,9 @@
 //! Replies: status, headers, body.
 //!
 //! # Invariants
-//! Every reply forbids caching and sniffing, since a log line must not stay in a cache. A streamed body is produced
-//! piece by piece, as the client reads it.
+//! Every reply has the headers of [`SECURITY_HEADERS`]: a log line must not stay in a cache, and no page of another site
+//! may embed or read it. A streamed body is produced piece by piece, as the client reads it. Bodies are made of reserved
+//! bytes, whose reservation ends when the platform has taken them over.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -14,7 +15,18 @@ use serde::Serialize;
 use super::entity_tag::matches_entity_tag;
 use super::media_type::JSON;
 use crate::backend::BackendError;
+use crate::memory::{MemoryBudget, OutOfMemory, ReservedBytes, ReservedWriter};
 use crate::span_reader::ReadStats;
+
+/// The headers of every reply, whatever it answers.
+pub const SECURITY_HEADERS: [(&str, &str); 6] = [
+    ("cache-control", "no-store"),
+    ("content-security-policy", "default-src 'none'; frame-ancestors 'none'"),
+    ("cross-origin-resource-policy", "same-origin"),
+    ("referrer-policy", "no-referrer"),
+    ("strict-transport-security", "max-age=31536000"),
+    ("x-content-type-options", "nosniff"),
+];
 
 /// The cost of a lookup, as answers and the header `raydex-cost` show it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -36,13 +48,16 @@ impl LookupCost {
     }
 }
 
+/// The pieces of a streamed body.
+pub type BodyPieces = LocalBoxStream<'static, Result<ReservedBytes, BackendError>>;
+
 /// The body of a reply.
 pub enum ReplyBody {
     /// The complete body.
-    Whole(Vec<u8>),
+    Whole(ReservedBytes),
     /// The pieces, each produced when the client reads it. An error aborts the connection, so that a truncated body
     /// does not look complete.
-    Stream(LocalBoxStream<'static, Result<Vec<u8>, BackendError>>),
+    Stream(BodyPieces),
 }
 
 impl ReplyBody {
@@ -52,11 +67,11 @@ impl ReplyBody {
     /// The [`BackendError`] of the failed piece.
     pub async fn whole(self) -> Result<Vec<u8>, BackendError> {
         match self {
-            Self::Whole(bytes) => Ok(bytes),
+            Self::Whole(bytes) => Ok(bytes.to_vec()),
             Self::Stream(mut pieces) => {
                 let mut bytes = Vec::new();
                 while let Some(piece) = pieces.next().await {
-                    bytes.extend_from_slice(&piece?);
+                    piece?.chunks().for_each(|chunk| bytes.extend_from_slice(chunk));
                 }
                 Ok(bytes)
             }
@@ -87,28 +102,31 @@ pub struct Reply {
 impl Reply {
     /// Creates a reply with a body of this media type.
     #[must_use]
-    pub fn new(status: u16, media_type: &'static str, body: Vec<u8>) -> Self {
-        let headers = vec![
-            ("content-type", Cow::Borrowed(media_type)),
-            ("cache-control", Cow::Borrowed("no-store")),
-            ("x-content-type-options", Cow::Borrowed("nosniff")),
-        ];
+    pub fn new(status: u16, media_type: &'static str, body: ReservedBytes) -> Self {
+        let always = SECURITY_HEADERS.map(|(name, value)| (name, Cow::Borrowed(value)));
+        let headers = [("content-type", Cow::Borrowed(media_type))].into_iter().chain(always).collect();
         Self { status, headers, body: ReplyBody::Whole(body) }
     }
 
     /// Creates a 200 with a streamed body.
-    pub(crate) fn streaming(
-        media_type: &'static str,
-        pieces: LocalBoxStream<'static, Result<Vec<u8>, BackendError>>,
-    ) -> Self {
-        Self { body: ReplyBody::Stream(pieces), ..Self::new(200, media_type, Vec::new()) }
+    pub(crate) fn streaming(media_type: &'static str, pieces: BodyPieces) -> Self {
+        Self { body: ReplyBody::Stream(pieces), ..Self::new(200, media_type, ReservedBytes::default()) }
+    }
+
+    /// Creates a reply with a short text, as [`ReservedBytes::small`] takes it.
+    pub(crate) fn small(status: u16, media_type: &'static str, body: &[u8]) -> Self {
+        Self::new(status, media_type, ReservedBytes::small(body))
     }
 
     /// Creates a 200 with this value as one line of JSON.
-    pub(crate) fn json(answer: &impl Serialize) -> Self {
-        let mut body = serde_json::to_vec(answer).unwrap_or_default();
-        body.push(b'\n');
-        Self::new(200, JSON, body)
+    ///
+    /// # Errors
+    /// [`OutOfMemory`] if the body does not fit.
+    pub(crate) fn json(memory: &MemoryBudget, answer: &impl Serialize) -> Result<Self, OutOfMemory> {
+        let mut body = ReservedWriter::new(memory);
+        body.push_json(answer)?;
+        body.push(b"\n")?;
+        Ok(Self::new(200, JSON, body.finish()?))
     }
 
     /// Adds a header.
@@ -135,7 +153,7 @@ impl Reply {
     pub(crate) fn with_entity_tag(self, tag: String, known: Option<&str>) -> Self {
         if known.is_some_and(|known| matches_entity_tag(known, &tag)) {
             let kept = self.headers.into_iter().filter(|(name, _)| *name != "content-type").collect();
-            let unchanged = Self { status: 304, headers: kept, body: ReplyBody::Whole(Vec::new()) };
+            let unchanged = Self { status: 304, headers: kept, body: ReplyBody::Whole(ReservedBytes::default()) };
             return unchanged.with_header("etag", tag);
         }
         self.with_header("etag", tag)
@@ -144,23 +162,25 @@ impl Reply {
 
 #[cfg(test)]
 mod tests {
-    use super::super::entity_tag::entity_tag;
+    use super::super::entity_tag::EntityTagHasher;
     use super::{Reply, ReplyBody};
 
     #[test]
     fn known_etag_is_answered_without_a_body() {
-        let tag = entity_tag([&b"a"[..], b"b"]);
-        assert_ne!(tag, entity_tag([&b"ab"[..], b""]), "parts do not run into each other");
+        let entity_tag =
+            |parts: [&[u8]; 2]| parts.into_iter().fold(EntityTagHasher::default(), EntityTagHasher::with).finish();
+        let tag = entity_tag([b"a", b"b"]);
+        assert_ne!(tag, entity_tag([b"ab", b""]), "parts do not run into each other");
         let strong = tag.trim_start_matches("W/").to_owned();
         for known in [tag.clone(), strong, "*".into(), format!("\"x\", {tag}")] {
-            let reply = Reply::new(200, "text/plain", b"body".to_vec()).with_entity_tag(tag.clone(), Some(&known));
+            let reply = Reply::small(200, "text/plain", b"body").with_entity_tag(tag.clone(), Some(&known));
             assert_eq!(reply.status, 304, "{known}");
             assert!(matches!(&reply.body, ReplyBody::Whole(bytes) if bytes.is_empty()));
             assert!(reply.headers.iter().any(|(name, value)| *name == "etag" && *value == tag));
             assert!(!reply.headers.iter().any(|(name, _)| *name == "content-type"));
         }
         for known in [None, Some("\"x\""), Some("")] {
-            assert_eq!(Reply::new(200, "text/plain", b"body".to_vec()).with_entity_tag(tag.clone(), known).status, 200);
+            assert_eq!(Reply::small(200, "text/plain", b"body").with_entity_tag(tag.clone(), known).status, 200);
         }
     }
 }

@@ -21,7 +21,7 @@ use crate::limits::{MAX_LINES, MAX_NONSTANDARD_BYTES, MAX_RAY_SKEW_MS, MAX_SHARD
 use crate::record::{Dataset, IndexedFields, RayId, RayKey, RecordError, RecordKey};
 use crate::summary::{PackedSummaries, SummaryBuilder};
 
-/// What was found in a batch, in lines.
+/// The counts of a batch's lines.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct LineCounts {
     /// Lines, blank ones not counted.
@@ -55,7 +55,7 @@ impl LineCounts {
     }
 }
 
-/// What one shard is to keep of the batch.
+/// The entry of a batch for one shard.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ShardEntry {
     /// The shard that keeps the entry.
@@ -66,16 +66,16 @@ pub struct ShardEntry {
     pub parts: Vec<EntryPart>,
 }
 
-/// What is to be kept of the whole batch.
+/// The index of a whole batch.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BatchIndex {
     /// Its entries.
     pub entries: Vec<ShardEntry>,
-    /// What it holds, in lines.
+    /// The counts of its lines.
     pub counts: LineCounts,
     /// Where its rejected lines are.
     pub rejected: RejectedLines,
-    /// What it holds, in values.
+    /// The summaries of its values.
     pub summaries: PackedSummaries,
 }
 

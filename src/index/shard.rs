@@ -5,7 +5,7 @@
 //! would double the rows written, each of which costs a thousand times a row read). An entry of a batch that has no ray
 //! here, but records of this time, has no parts. `part_v1` holds the packed rays of its entries.
 //!
-//! A *time slot* is one of 256 equal pieces of the shard's window, 2.56 s each (the two digits below the prefix); an
+//! A *time slot* is one of 256 equal pieces of the shard's 655 s, 2.56 s each (the two digits below the prefix); an
 //! entry's row lists the time slots that have rays, so that a lookup opens only BLOBs of batches near the ray's
 //! instant.
 //!
@@ -13,6 +13,8 @@
 //!
 //! There is one entry per object key, regardless of the dataset: that of the newest version offered. Every call is one
 //! transaction, and repeating it changes nothing. An answer depends only on the requested datasets.
+
+use std::cell::Cell;
 
 use super::calls::{
     BatchPage, Candidate, FindRay, ForgetAnswer, ForgetEntry, ListShardBatches, ObjectVersion, PutAnswer, PutEntry,
@@ -26,12 +28,12 @@ use crate::backend::{BackendError, SqlDatabase, SqlRow, SqlValue};
 use crate::batch::SpanExtent;
 use crate::limits::{SHARD_PAGE, SQL_BLOB_MAX, SUMMARY_MAX};
 use crate::record::{Dataset, RayId, RayKey};
-use crate::rpc::Dispatcher;
+use crate::rpc::{Dispatcher, ObjectDatabase};
 
-/// Number of time slots in a shard's window.
+/// Number of time slots in a shard.
 const TIME_SLOTS: usize = 256;
 
-/// The tables of one shard, created at its first call.
+/// The tables of one shard, made by the first call that stores something.
 const SCHEMA: [&str; 2] = [
     "CREATE TABLE IF NOT EXISTS entry_v1 (
         dataset TEXT NOT NULL,
@@ -53,7 +55,15 @@ const SCHEMA: [&str; 2] = [
         PRIMARY KEY (dataset, entry, number)) WITHOUT ROWID",
 ];
 
-/// Prepares the database. Called at each start of the Durable Object; writes no row if this was done before.
+/// Answers one call to the shard, whose tables may not exist yet; `is_open` keeps whether they are known to.
+///
+/// # Errors
+/// [`BackendError`] for an unknown call, a malformed body, or a failing database; nothing has changed in that case.
+pub fn serve(sql: &impl SqlDatabase, is_open: &Cell<bool>, call: &str, body: &[u8]) -> Result<Vec<u8>, BackendError> {
+    ObjectDatabase::serve(sql, is_open, "entry_v1", || open(sql), |sql| answer(sql, call, body))
+}
+
+/// Makes the tables that do not exist. Writes no row if all do.
 ///
 /// # Errors
 /// [`BackendError`] if the database fails.

@@ -1,14 +1,33 @@
 //! The server side of the ledger's calls: maps each call to its function, and sets the alarm if a call changes it.
 
+use std::cell::Cell;
+
 use super::tables::note;
-use super::{completeness, deliveries, plans, replays, sources, tables, views, wake};
+use super::{backfill_sums, completeness, deliveries, outage, payloads, plans, replays, sources, tables, views, wake};
 use crate::backend::{BackendError, SqlDatabase, SqlValue};
-use crate::rpc::{CallReply, Dispatcher};
+use crate::rpc::{CallReply, Dispatcher, ObjectDatabase};
 
 /// The name of the note that holds the ledger's name.
 const NAME: &str = "name";
 
+/// Answers the call `name` to the ledger `ledger`, whose tables may not exist yet; `is_open` keeps whether they are known
+/// to.
+///
+/// # Errors
+/// [`BackendError`] for an unknown call, a malformed body, or a failing database; nothing has changed in that case.
+pub fn serve(
+    sql: &impl SqlDatabase,
+    is_open: &Cell<bool>,
+    ledger: &str,
+    (name, body): (&str, &[u8]),
+    now_ms: i64,
+) -> Result<CallReply, BackendError> {
+    let answer = |sql: &ObjectDatabase<'_, _>| answer(sql, ledger, name, body, now_ms);
+    ObjectDatabase::serve(sql, is_open, "source_v1", || open(sql, ledger), answer)
+}
+
 /// Prepares the database of the ledger `name`; its alarm needs the name. Writes no row if this was done before.
+///
 /// # Errors
 /// [`BackendError`] if the database fails.
 pub fn open(sql: &impl SqlDatabase, name: &str) -> Result<(), BackendError> {
@@ -51,9 +70,14 @@ pub fn answer(
         .on_timed(|commit| deliveries::commit(sql, commit, now_ms))
         .on_timed(|split| with_next(sql, deliveries::split(sql, split, now_ms)?))
         .on_timed(|decide| with_next(sql, deliveries::decide(sql, decide, now_ms)?))
+        .on(|list| payloads::list(sql, ledger, list, now_ms))
+        .on(|count| payloads::count(sql, count))
+        .on_timed(|decide| with_next(sql, payloads::decide_all(sql, decide, now_ms)?))
         .on(|list| deliveries::expired_packs(sql, *list))
         .on(|removed| deliveries::mark_removed(sql, removed))
         .on_timed(|rearm| with_next(sql, wake::rearm(*rearm)))
+        .on_timed(|heard| with_next(sql, outage::learn_partner(sql, heard, now_ms)?))
+        .on(|call| backfill_sums::sum(sql, *call))
         .on(|totals| views::totals(sql, ledger, *totals, now_ms))
         .on(|batches| views::batches(sql, ledger, batches))
         .on(|batch| views::batch(sql, ledger, batch, now_ms))

@@ -3,10 +3,16 @@
 //!
 //! # Invariants
 //! A backfill continues from its last recorded step, and two drivers cannot both record the same step. It delivers
-//! through the ledgers of its batches, so no line is delivered twice.
+//! through the ledgers of its batches, so no line is delivered twice unless it is to be. It is done once every object that it announced
+//! was processed, and no ledger that was asked after that has a line of its window that waits.
 
 use serde::{Deserialize, Serialize};
 
+use super::backfill_ledgers::{self, BackfillLedgers, ListBackfillLedgers, RecordBackfillSums};
+use super::backfill_sums::BackfillSums;
+use super::calls::CallAck;
+use super::ids::ledger_of;
+use super::plan::DeliveryWindow;
 use super::tables::{LedgerRow, json};
 use crate::backend::{BackendError, SqlDatabase, SqlValue};
 use crate::rpc::{Dispatcher, calls};
@@ -15,9 +21,11 @@ use crate::rpc::{Dispatcher, calls};
 pub(super) const SCHEMA: &str =
     "CREATE TABLE IF NOT EXISTS backfill_v1 (id INTEGER PRIMARY KEY, name TEXT UNIQUE, job TEXT NOT NULL)";
 
-/// The announced objects of unfinished backfills whose messages were processed: a message may arrive twice.
+/// The objects of unfinished backfills: whether a recorded step announced each, and whether its message was processed.
+/// A message may arrive twice, and before its step is recorded.
 pub(super) const OBJECTS: &str = "CREATE TABLE IF NOT EXISTS backfill_object_v1 (
-        backfill INTEGER NOT NULL, object_key TEXT NOT NULL, PRIMARY KEY (backfill, object_key)) WITHOUT ROWID";
+        backfill INTEGER NOT NULL, object_key TEXT NOT NULL, announced INTEGER NOT NULL, processed INTEGER NOT NULL,
+        PRIMARY KEY (backfill, object_key)) WITHOUT ROWID";
 
 /// The state of a backfill.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,9 +35,9 @@ pub enum BackfillState {
     Running,
     /// Stopped by a person, who can resume it.
     Stopped,
-    /// Every object in its range was announced; some are not processed yet.
-    Listed,
-    /// Every object in its range was processed.
+    /// Every object in its range was announced; some are not processed yet, or some of their lines still wait.
+    Announced,
+    /// Every line in its range is delivered, parked, filtered or rejected.
     Done,
 }
 
@@ -55,8 +63,25 @@ pub struct BackfillRequest {
     pub index: bool,
     /// Whether to deliver their records.
     pub deliver: bool,
-    /// Lines to announce per second, estimated from the sizes of the objects.
+    /// Lines to send to the partner per second, and to announce, estimated from the sizes of the objects.
     pub lines_per_second: u64,
+    /// Whether to deliver once more what other plans cover.
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    pub again: bool,
+    /// A filter in Logpush's language; only records that match are delivered.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub filter: Option<String>,
+    /// The reason that the person gave.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub reason: Option<String>,
+}
+
+impl BackfillRequest {
+    /// Returns its range.
+    #[must_use]
+    pub const fn window(&self) -> DeliveryWindow {
+        DeliveryWindow { start_ms: self.start_ms, end_ms: self.end_ms }
+    }
 }
 
 /// A backfill with its progress.
@@ -73,24 +98,38 @@ pub struct BackfillJob {
     /// Number of lines that may still be announced in this second; negative after an object that exceeded it.
     pub credit: i64,
     /// Number of listed objects that were considered.
-    pub listed: u64,
-    /// Number of objects for which a message was sent.
+    pub considered: u64,
+    /// Number of objects for which a message was sent; an object counts once.
     pub announced: u64,
     /// Number of lines in the announced objects, estimated from their sizes.
-    pub lines: u64,
+    pub estimated_lines: u64,
     /// Number of announced objects whose message was processed; an object counts once.
-    pub ended: u64,
+    pub processed: u64,
+    /// Number of processed objects that are no valid batches.
+    pub quarantined: u64,
+    /// The lines of its range, as its ledgers last counted them.
+    pub sums: BackfillSums,
+    /// Unix milliseconds at which a ledger last counted; `None` before that.
+    pub counted_ms: Option<i64>,
     /// Unix milliseconds of its start.
     pub created_ms: i64,
     /// Unix milliseconds of its last step.
     pub updated_ms: i64,
 }
 
+impl BackfillJob {
+    /// Returns whether its ledgers may have other counts than it has.
+    #[must_use]
+    pub const fn is_counted(&self) -> bool {
+        self.request.deliver && (!matches!(self.state, BackfillState::Done) || self.sums.is_open())
+    }
+}
+
 calls! {
     "v1/backfill-start": StartBackfill => BackfillStart,
     "v1/backfills": ListBackfills => BackfillList,
     "v1/backfill-step": RecordBackfillStep => StepAnswer,
-    "v1/backfill-switch": SwitchBackfill => BackfillList,
+    "v1/backfill-switch": SwitchBackfill => SwitchAnswer,
     "v1/backfill-ended": CountEndedObject => StepAnswer,
 }
 
@@ -137,8 +176,10 @@ pub struct RecordBackfillStep {
     pub id: i64,
     /// The number of steps that the driver read; a different number means that another driver was faster.
     pub after_steps: u64,
-    /// The backfill after the step.
+    /// The backfill after the step. What the registry counts itself is ignored.
     pub job: BackfillJob,
+    /// The keys of the objects that the step announced.
+    pub keys: Vec<String>,
 }
 
 /// Whether a change to a backfill was recorded.
@@ -157,6 +198,15 @@ pub struct SwitchBackfill {
     pub run: bool,
 }
 
+/// The registry's answer to [`SwitchBackfill`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SwitchAnswer {
+    /// The state before the call; `None` if the registry does not have the backfill.
+    pub before: Option<BackfillState>,
+    /// The backfill after it, with its number.
+    pub job: Option<(i64, BackfillJob)>,
+}
+
 /// A request to count an announced object whose message was processed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CountEndedObject {
@@ -164,6 +214,9 @@ pub struct CountEndedObject {
     pub id: i64,
     /// The key of the object; each counts once.
     pub key: String,
+    /// Whether it is no valid batch.
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    pub quarantined: bool,
 }
 
 /// Registers the calls about backfills.
@@ -174,6 +227,8 @@ pub(super) fn dispatch<'a, S: SqlDatabase>(sql: &S, calls: Dispatcher<'a, S>, no
         .on(|call| step(sql, call))
         .on(|call| switch(sql, *call, now_ms))
         .on(|call| ended(sql, call))
+        .on(|call| ledgers(sql, *call, now_ms))
+        .on(|call| count(sql, call, now_ms))
 }
 
 fn start(sql: &impl SqlDatabase, start: &StartBackfill, now_ms: i64) -> Result<BackfillStart, BackendError> {
@@ -188,10 +243,13 @@ fn start(sql: &impl SqlDatabase, start: &StartBackfill, now_ms: i64) -> Result<B
         state: BackfillState::Running,
         steps: 0,
         cursor: BackfillCursor { folders: start.folders.clone(), after: None, whole_bucket: false },
-        listed: 0,
+        considered: 0,
         announced: 0,
-        lines: 0,
-        ended: 0,
+        estimated_lines: 0,
+        processed: 0,
+        quarantined: 0,
+        sums: BackfillSums::default(),
+        counted_ms: None,
         created_ms: now_ms,
         updated_ms: now_ms,
     };
@@ -213,8 +271,10 @@ fn job(sql: &impl SqlDatabase, id: i64) -> Result<Option<BackfillJob>, BackendEr
     Ok(jobs(sql, &ListBackfills { id: Some(id), limit: 1 })?.jobs.pop().map(|(_, job)| job))
 }
 
-fn keep(sql: &impl SqlDatabase, id: i64, job: &BackfillJob) -> Result<(), BackendError> {
-    sql.run("UPDATE backfill_v1 SET job = ? WHERE id = ?", &[json(job), SqlValue::Integer(id)]).map(drop)
+/// Stores a backfill, as done if nothing of it is left.
+fn keep(sql: &impl SqlDatabase, id: i64, job: BackfillJob) -> Result<(), BackendError> {
+    let job = finished(sql, id, job)?;
+    sql.run("UPDATE backfill_v1 SET job = ? WHERE id = ?", &[json(&job), SqlValue::Integer(id)]).map(drop)
 }
 
 fn step(sql: &impl SqlDatabase, step: &RecordBackfillStep) -> Result<StepAnswer, BackendError> {
@@ -222,46 +282,96 @@ fn step(sql: &impl SqlDatabase, step: &RecordBackfillStep) -> Result<StepAnswer,
     if known.steps != step.after_steps || known.state != BackfillState::Running {
         return Ok(StepAnswer { kept: false });
     }
-    // Messages may have been processed in the meantime.
-    let job = BackfillJob { ended: known.ended, steps: known.steps + 1, ..step.job.clone() };
-    keep(sql, step.id, &finished(sql, step.id, job)?)?;
+    let (announced, processed) = announce(sql, step)?;
+    let BackfillJob { state, cursor, credit, considered, estimated_lines, updated_ms, .. } = step.job.clone();
+    let job = BackfillJob {
+        state,
+        cursor,
+        credit,
+        considered,
+        estimated_lines,
+        updated_ms,
+        steps: known.steps + 1,
+        announced: known.announced + announced,
+        processed: known.processed + processed,
+        ..known
+    };
+    keep(sql, step.id, job)?;
     Ok(StepAnswer { kept: true })
 }
 
-fn switch(sql: &impl SqlDatabase, request: SwitchBackfill, now_ms: i64) -> Result<BackfillList, BackendError> {
-    let Some(known) = job(sql, request.id)? else { return Ok(BackfillList { jobs: Vec::new() }) };
-    let state = match (known.state, request.run) {
-        (state @ (BackfillState::Done | BackfillState::Listed), _) => state,
-        (_, true) => BackfillState::Running,
-        (_, false) => BackfillState::Stopped,
+/// Records the objects that a step announced; returns how many no earlier step did, and how many of these were already
+/// processed.
+fn announce(sql: &impl SqlDatabase, step: &RecordBackfillStep) -> Result<(u64, u64), BackendError> {
+    let statement = "INSERT INTO backfill_object_v1 (backfill, object_key, announced, processed)
+         SELECT ?1, value, 1, 0 FROM json_each(?2) WHERE true
+         ON CONFLICT (backfill, object_key) DO UPDATE SET announced = 1 WHERE announced = 0
+         RETURNING processed";
+    let rows = sql.run(statement, &[SqlValue::Integer(step.id), json(&step.keys)])?.rows;
+    let processed = rows.iter().map(|row| LedgerRow(row).number::<u64>(0)).sum::<Result<u64, _>>()?;
+    Ok((rows.len() as u64, processed))
+}
+
+fn switch(sql: &impl SqlDatabase, request: SwitchBackfill, now_ms: i64) -> Result<SwitchAnswer, BackendError> {
+    let Some(known) = job(sql, request.id)? else { return Ok(SwitchAnswer { before: None, job: None }) };
+    let before = known.state;
+    let state = match (before, request.run) {
+        (BackfillState::Running, false) => BackfillState::Stopped,
+        (BackfillState::Stopped, true) => BackfillState::Running,
+        _ => return Ok(SwitchAnswer { before: Some(before), job: Some((request.id, known)) }),
     };
     // A step that is in progress when the job is stopped is discarded, and redone later.
     let job = BackfillJob { state, steps: known.steps + 1, updated_ms: now_ms, ..known };
-    keep(sql, request.id, &job)?;
-    Ok(BackfillList { jobs: vec![(request.id, job)] })
+    keep(sql, request.id, job.clone())?;
+    Ok(SwitchAnswer { before: Some(before), job: Some((request.id, job)) })
 }
 
 fn ended(sql: &impl SqlDatabase, ended: &CountEndedObject) -> Result<StepAnswer, BackendError> {
     let Some(known) = job(sql, ended.id)? else { return Ok(StepAnswer { kept: false }) };
-    let parameters = [SqlValue::Integer(ended.id), SqlValue::text(&*ended.key)];
-    let statement =
-        "INSERT OR IGNORE INTO backfill_object_v1 (backfill, object_key) VALUES (?, ?) RETURNING object_key";
-    let is_new = known.state != BackfillState::Done && !sql.run(statement, &parameters)?.rows.is_empty();
-    if is_new {
-        let job = BackfillJob { ended: known.ended + 1, ..known };
-        keep(sql, ended.id, &finished(sql, ended.id, job)?)?;
+    if known.state == BackfillState::Done {
+        return Ok(StepAnswer { kept: false });
     }
-    Ok(StepAnswer { kept: is_new })
+    let statement = "INSERT INTO backfill_object_v1 (backfill, object_key, announced, processed) VALUES (?, ?, 0, 1)
+         ON CONFLICT (backfill, object_key) DO UPDATE SET processed = 1 WHERE processed = 0 RETURNING announced";
+    let new = sql.run(statement, &[SqlValue::Integer(ended.id), SqlValue::text(&*ended.key)])?.rows;
+    let Some(row) = new.first() else { return Ok(StepAnswer { kept: false }) };
+    // An object counts once its step is recorded.
+    let counted = LedgerRow(row).number::<u64>(0)?;
+    if known.request.deliver {
+        backfill_ledgers::add(sql, ended.id, &ledger_of(&ended.key))?;
+    }
+    let job = BackfillJob {
+        processed: known.processed + counted,
+        quarantined: known.quarantined + u64::from(ended.quarantined),
+        ..known
+    };
+    keep(sql, ended.id, job)?;
+    Ok(StepAnswer { kept: true })
 }
 
-/// Returns the job, marked as done if its listing is complete and every announced object was processed.
-fn finished(sql: &impl SqlDatabase, id: i64, job: BackfillJob) -> Result<BackfillJob, BackendError> {
-    let is_listed = matches!(job.state, BackfillState::Listed | BackfillState::Done);
-    if !is_listed {
-        return Ok(job);
+fn ledgers(sql: &impl SqlDatabase, call: ListBackfillLedgers, now_ms: i64) -> Result<BackfillLedgers, BackendError> {
+    let Some(known) = job(sql, call.id)? else {
+        return Ok(BackfillLedgers { names: Vec::new(), all_processed: false });
+    };
+    let is_announced = matches!(known.state, BackfillState::Announced | BackfillState::Done);
+    let all_processed = is_announced && known.processed >= known.announced;
+    Ok(BackfillLedgers { names: backfill_ledgers::due(sql, call, now_ms)?, all_processed })
+}
+
+fn count(sql: &impl SqlDatabase, call: &RecordBackfillSums, now_ms: i64) -> Result<CallAck, BackendError> {
+    if let Some(known) = job(sql, call.id)? {
+        backfill_ledgers::record(sql, call, now_ms)?;
+        let sums = backfill_ledgers::total(sql, call.id)?;
+        keep(sql, call.id, BackfillJob { sums, counted_ms: Some(now_ms), ..known })?;
     }
-    if job.ended < job.announced {
-        return Ok(BackfillJob { state: BackfillState::Listed, ..job });
+    Ok(CallAck {})
+}
+
+/// Returns the job, marked as done if its listing is complete, every announced object was processed, and none of its
+/// lines waits.
+fn finished(sql: &impl SqlDatabase, id: i64, job: BackfillJob) -> Result<BackfillJob, BackendError> {
+    if job.state != BackfillState::Announced || job.processed < job.announced || backfill_ledgers::wait(sql, id)? {
+        return Ok(job);
     }
     sql.run("DELETE FROM backfill_object_v1 WHERE backfill = ?", &[SqlValue::Integer(id)])?;
     Ok(BackfillJob { state: BackfillState::Done, ..job })

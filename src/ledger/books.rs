@@ -1,7 +1,7 @@
 //! The accounts of a batch, of a ledger, or of all ledgers together.
 //!
 //! # Invariants
-//! Lines in = delivered + pending + parked + rejected + filtered + unaccounted, and `unaccounted` is 0. These types are
+//! Lines in = delivered + confirmed + pending + parked + rejected + filtered + unaccounted, and `unaccounted` is 0. These types are
 //! shown to users; fields are only added.
 
 use std::collections::BTreeMap;
@@ -25,6 +25,72 @@ pub struct LedgerTotals {
     pub payloads: BTreeMap<String, u64>,
     /// Attempts to send payloads to the partner.
     pub posts: PostTotals,
+    /// What lay in the bucket before the first start, and is not delivered.
+    pub before_start: BeforeStartTotals,
+    /// Delivered lines that differ from their records.
+    pub changed: ChangedLines,
+    /// Lines that a backfill delivers once more; no other count of lines has them.
+    pub again: AgainTotals,
+}
+
+/// Lines that a backfill delivers once more, by outcome: lines in = delivered + confirmed + pending + parked + filtered.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct AgainTotals {
+    /// Number of all lines.
+    #[serde(rename = "in")]
+    pub lines_in: u64,
+    /// Lines that the partner confirmed.
+    pub delivered: u64,
+    /// Lines of payloads of which a person said that the partner has them.
+    pub confirmed: u64,
+    /// Lines of payloads that are waiting or being sent.
+    pub pending: u64,
+    /// Lines of payloads that wait for a person's decision.
+    pub parked: u64,
+    /// Records that are not delivered once more, by reason.
+    pub filtered: BTreeMap<String, u64>,
+}
+
+impl AgainTotals {
+    /// Adds the lines of another ledger.
+    fn add(&mut self, other: Self) {
+        let Self { lines_in, delivered, confirmed, pending, parked, filtered } = other;
+        self.lines_in += lines_in;
+        self.delivered += delivered;
+        self.confirmed += confirmed;
+        self.pending += pending;
+        self.parked += parked;
+        add_all(&mut self.filtered, filtered);
+    }
+}
+
+/// What lay in the bucket before the first start, and is not delivered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct BeforeStartTotals {
+    /// Number of batches with such records.
+    pub batches: u64,
+    /// Number of their records that no backfill has asked for; `lines.filtered` counts them, too.
+    pub lines: u64,
+}
+
+/// Lines for the partner that differ from their records; a line may be in several counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct ChangedLines {
+    /// Lines in which a character was replaced: a control character, another line end, or what no text can represent.
+    pub sanitised: u64,
+    /// Lines with a value that was longer than its column allows.
+    pub cut: u64,
+    /// Lines with a default for a value that the record lacks, such as the country of an unknown data centre.
+    pub defaulted: u64,
+}
+
+impl ChangedLines {
+    /// Adds other counts.
+    pub(super) const fn add(&mut self, other: Self) {
+        self.sanitised += other.sanitised;
+        self.cut += other.cut;
+        self.defaulted += other.defaulted;
+    }
 }
 
 /// Lines of sealed batches, by outcome.
@@ -35,6 +101,8 @@ pub struct LineTotals {
     pub lines_in: u64,
     /// Lines that the partner confirmed.
     pub delivered: u64,
+    /// Lines of payloads of which a person said that the partner has them.
+    pub confirmed: u64,
     /// Lines of payloads that are waiting or being sent.
     pub pending: u64,
     /// Lines of payloads that wait for a person's decision.
@@ -54,6 +122,8 @@ pub struct PostTotals {
     pub attempts: u64,
     /// Attempts with an unknown outcome.
     pub unknown_outcomes: u64,
+    /// Attempts whose body never left: nothing is in doubt.
+    pub not_sent: u64,
 }
 
 /// A batch as the API shows it.
@@ -89,7 +159,7 @@ pub struct BatchSummary {
     pub counts: LineCounts,
     /// Size of its inflated text in bytes.
     pub inflated: u64,
-    /// The times of its earliest and latest record, in Unix milliseconds.
+    /// The times of its earliest and latest record in Unix milliseconds; until it is sealed, of its first records.
     pub times: Option<(i64, i64)>,
 }
 
@@ -113,10 +183,18 @@ pub struct PayloadView {
     pub unknown_outcomes: u32,
     /// HTTP status of the partner's last answer.
     pub status: Option<u16>,
-    /// Code of the last failure, or the reason that a person gave for dropping it.
+    /// Code of the last failure, or the reason that a person gave for dropping or confirming it.
     pub code: Option<String>,
+    /// The partner's words with its last refusal, cleaned.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub refusal: Option<String>,
     /// Unix milliseconds of the last claim.
     pub last_attempt_ms: Option<i64>,
+    /// Time that the last POST took, in milliseconds.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub last_post_ms: Option<i64>,
+    /// Attempts whose body never left.
+    pub not_sent: u32,
     /// Unix milliseconds of the next attempt, if one is scheduled.
     pub next_attempt_ms: Option<i64>,
     /// The cause of its wait; `None` in a terminal state.
@@ -128,14 +206,20 @@ pub struct PayloadView {
 impl LedgerTotals {
     /// Adds the accounts of another ledger.
     pub fn add(&mut self, other: Self) {
-        let Self { lines, batches, payloads, posts } = other;
+        let Self { lines, batches, payloads, posts, before_start, changed, again } = other;
+        self.again.add(again);
+        self.changed.add(changed);
         add_all(&mut self.batches, batches);
         add_all(&mut self.payloads, payloads);
         self.posts.attempts += posts.attempts;
         self.posts.unknown_outcomes += posts.unknown_outcomes;
-        let LineTotals { lines_in, delivered, pending, parked, rejected, filtered, unaccounted } = lines;
+        self.before_start.batches += before_start.batches;
+        self.before_start.lines += before_start.lines;
+        self.posts.not_sent += posts.not_sent;
+        let LineTotals { lines_in, delivered, confirmed, pending, parked, rejected, filtered, unaccounted } = lines;
         self.lines.lines_in += lines_in;
         self.lines.delivered += delivered;
+        self.lines.confirmed += confirmed;
         self.lines.pending += pending;
         self.lines.parked += parked;
         add_all(&mut self.lines.rejected, rejected);
@@ -143,6 +227,9 @@ impl LedgerTotals {
         self.lines.unaccounted += unaccounted;
     }
 }
+
+/// The reason for records of payloads dropped by a person.
+pub(super) const DROPPED: &str = "dropped";
 
 /// Adds counts by reason to `to`.
 pub(super) fn add_all(to: &mut BTreeMap<String, u64>, counts: BTreeMap<String, u64>) {

@@ -1,25 +1,29 @@
 //! The circuit breaker: while the partner as a whole fails, deliveries wait instead of failing one by one.
 //!
-//! Each ledger has one, since every claim passes through the ledger anyway. A closed breaker admits every delivery. An
-//! open one admits none until its pause is over, then one at a time, to test whether the partner has recovered.
+//! There is one for each address and key of the partner, in the object [`super::ids::PARTNER`], for all ledgers. A sender
+//! asks it once for a batch of messages, and each claim carries the answer, so a claim costs no further call. A closed
+//! breaker admits every delivery. An open one admits a probe whenever its pause is over, whether or not the probe before
+//! has ended.
 //!
 //! # Invariants
-//! A new partner address starts with a closed breaker. The refusal of one payload never opens it: the payload is at
-//! fault, the partner works.
+//! Failures that were in flight together count once: a failure counts only if the standing that its attempt was claimed
+//! under is later than the last failure that counted. While the breaker is open, that is true of probes alone. The refusal
+//! of one payload never opens it: the payload is at fault, the partner works.
 
 use serde::{Deserialize, Serialize};
 
 use super::delivery::AttemptOutcome;
-use crate::limits::{BREAKER_FAILURES, BREAKER_MAX_MS, BREAKER_MIN_MS, LEASE_MS};
+use crate::limits::{BREAKER_FAILURES, BREAKER_MAX_MS, BREAKER_MIN_MS};
+use crate::partner::AnswerClass;
 
-/// The effect of a breaker on deliveries; the worst comes last.
+/// The effect of the breaker on deliveries; the worst comes last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum BreakerState {
     /// Admits every delivery.
     #[default]
     Closed,
-    /// Admits one delivery at a time, to test whether the partner has recovered.
+    /// Admits one delivery, to test whether the partner has recovered.
     Probing,
     /// Admits no delivery.
     Open,
@@ -51,215 +55,368 @@ pub struct PartnerRefusal {
     pub at_ms: i64,
 }
 
-/// The breaker of one ledger, as stored.
+impl PartnerRefusal {
+    /// Returns the refusal that an outcome represents; `None` for a success, or if the partner was not asked.
+    #[must_use]
+    pub fn from_outcome(outcome: &AttemptOutcome, at_ms: i64) -> Option<Self> {
+        let (status, code) = match outcome {
+            AttemptOutcome::NotStored { status, code, .. } => (*status, code),
+            AttemptOutcome::Unknown { code } => (None, code),
+            AttemptOutcome::Refused { status: Some(status), code } | AttemptOutcome::Endpoint { status, code } => {
+                (Some(*status), code)
+            }
+            AttemptOutcome::Delivered { .. }
+            | AttemptOutcome::Released { .. }
+            | AttemptOutcome::Refused { status: None, .. } => return None,
+        };
+        Some(Self { status, code: code.clone(), at_ms })
+    }
+}
+
+/// What the breaker says at an instant of its own clock: the answer to a sender, and what a claim tells its ledger.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct PartnerStanding {
+    /// The effect on the one who asked: `probing` allows one attempt.
+    pub state: BreakerState,
+    /// Unix milliseconds at which it was true, later than any failure that counted before.
+    pub as_of_ms: i64,
+    /// Number of counted failures since the last success.
+    pub failures: u32,
+    /// Unix milliseconds at which it opened.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub since_ms: Option<i64>,
+    /// Unix milliseconds of the next probe.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub until_ms: Option<i64>,
+    /// The code of the last failure.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub reason: Option<String>,
+    /// The HTTP status of the last failure, if the partner answered.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub status: Option<u16>,
+}
+
+impl PartnerStanding {
+    /// Whether the partner as a whole fails.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.state != BreakerState::Closed
+    }
+}
+
+/// What an attempt tells of the partner as a whole.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "news", rename_all = "snake_case")]
+pub enum PartnerNews {
+    /// It answered for itself: it has the payload, or refused this one.
+    Works,
+    /// It failed.
+    Fails {
+        /// HTTP status, if it answered.
+        status: Option<u16>,
+        /// Stable, machine-readable code of the reason.
+        code: String,
+        /// Whether its address or key is wrong: no other payload will fare better.
+        at_once: bool,
+    },
+}
+
+impl PartnerNews {
+    /// Returns what an outcome tells; `None` if the partner was not asked.
+    #[must_use]
+    pub fn from_outcome(outcome: &AttemptOutcome) -> Option<Self> {
+        let fails = |status, code: &String, at_once| Some(Self::Fails { status, code: code.clone(), at_once });
+        match outcome {
+            // It was too large, and could not be split yet.
+            AttemptOutcome::NotStored { code, .. } if code == AnswerClass::TooLarge.code() => Some(Self::Works),
+            AttemptOutcome::Delivered { .. } | AttemptOutcome::Refused { status: Some(_), .. } => Some(Self::Works),
+            AttemptOutcome::Released { .. } | AttemptOutcome::Refused { status: None, .. } => None,
+            AttemptOutcome::NotStored { status, code, .. } => fails(*status, code, false),
+            AttemptOutcome::Unknown { code } => fails(None, code, false),
+            AttemptOutcome::Endpoint { status, code } => fails(Some(*status), code, true),
+        }
+    }
+}
+
+/// The breaker of one address and key, as stored.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Breaker {
-    /// A fingerprint of the partner's address.
-    pub endpoint: String,
-    /// Number of failures since the last success.
+    /// Number of counted failures since the last success.
     pub failures: u32,
-    /// Unix milliseconds before which no delivery is admitted.
-    pub open_until_ms: i64,
-    /// The code of the last failure.
-    pub code: String,
-    /// Unix milliseconds at which it opened; `None` while it is closed.
-    pub opened_ms: Option<i64>,
-    /// Whether a probe is in flight: `open_until_ms` is then the end of its lease.
+    /// Unix milliseconds of the last failure that counted, or at which it closed: what was claimed before tells nothing new.
+    pub counted_ms: i64,
+    /// The code of the last failure that counted.
+    pub reason: Option<String>,
+    /// The HTTP status of that failure, if the partner answered.
+    pub status: Option<u16>,
+    /// The pauses between probes; `None` while it is closed.
+    pub open: Option<ProbeSchedule>,
+}
+
+/// When an open breaker admits probes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProbeSchedule {
+    /// Unix milliseconds at which the breaker opened.
+    pub since_ms: i64,
+    /// Unix milliseconds of the next probe.
+    pub next_ms: i64,
+    /// The pause after a probe in milliseconds.
+    pub pause_ms: i64,
+    /// Whether a probe was admitted of which nothing was heard yet.
     pub is_probing: bool,
-    /// The partner's last refusal; it is kept when the breaker closes.
-    pub last_refusal: Option<PartnerRefusal>,
 }
 
 impl Breaker {
-    /// Returns whether failures have opened it, so that at most one delivery at a time is admitted.
+    /// Returns what it says at this instant, without admitting a probe.
     #[must_use]
-    pub const fn is_open(&self) -> bool {
-        self.failures >= BREAKER_FAILURES
-    }
-
-    /// Returns the state at this instant. An open breaker counts as closed once its pause is over and no payload waits.
-    #[must_use]
-    pub const fn state(&self, has_waiting: bool, now_ms: i64) -> BreakerState {
-        match (self.is_open(), self.open_until_ms > now_ms) {
-            (true, true) if !self.is_probing => BreakerState::Open,
-            (true, true) => BreakerState::Probing,
-            (true, false) if has_waiting => BreakerState::Probing,
-            _ => BreakerState::Closed,
+    pub fn standing(&self, now_ms: i64) -> PartnerStanding {
+        let state = match &self.open {
+            None => BreakerState::Closed,
+            Some(open) if open.is_probing => BreakerState::Probing,
+            Some(_) => BreakerState::Open,
+        };
+        PartnerStanding {
+            state,
+            as_of_ms: now_ms.max(self.counted_ms + 1),
+            failures: self.failures,
+            since_ms: self.open.as_ref().map(|open| open.since_ms),
+            until_ms: self.open.as_ref().map(|open| open.next_ms),
+            reason: self.reason.clone().filter(|_| self.failures > 0),
+            status: self.status.filter(|_| self.failures > 0),
         }
     }
 
-    /// Closes the breaker, and keeps the last refusal.
-    pub fn close(&mut self) {
-        let (endpoint, last_refusal) = (std::mem::take(&mut self.endpoint), self.last_refusal.take());
-        *self = Self { endpoint, last_refusal, ..Self::default() };
-    }
-
-    /// Admits a claim for this address.
-    ///
-    /// # Errors
-    /// If the claim must wait, the instant before which none is admitted, in Unix milliseconds.
-    pub fn admit(&mut self, endpoint: &str, now_ms: i64) -> Result<(), i64> {
-        if self.endpoint != endpoint {
-            self.close();
-            endpoint.clone_into(&mut self.endpoint);
-        }
-        if !self.is_open() {
-            return Ok(());
-        }
-        if self.open_until_ms > now_ms {
-            return Err(self.open_until_ms);
-        }
-        // This claim is the probe: others wait until its lease ends.
-        self.open_until_ms = now_ms + LEASE_MS;
-        self.is_probing = true;
-        Ok(())
-    }
-
-    /// Updates the breaker with the outcome of an attempt.
-    pub fn learn(&mut self, outcome: &AttemptOutcome, now_ms: i64) {
-        if let Some(refusal) = refusal(outcome, now_ms) {
-            self.last_refusal = Some(refusal);
-        }
-        match outcome {
-            AttemptOutcome::Delivered { .. } | AttemptOutcome::Refused { status: Some(_), .. } => self.close(),
-            // The partner was not asked: another delivery becomes the probe.
-            AttemptOutcome::Released | AttemptOutcome::Refused { status: None, .. } => {
-                self.open_until_ms = self.open_until_ms.min(now_ms);
-                self.is_probing = false;
+    /// Answers a sender: a probe is admitted when its time has come, and the next one follows after a pause, whether or
+    /// not this one ever ends.
+    pub fn admit(&mut self, now_ms: i64) -> PartnerStanding {
+        let mut state = BreakerState::Closed;
+        if let Some(open) = &mut self.open {
+            state = BreakerState::Open;
+            if open.next_ms <= now_ms {
+                open.next_ms = now_ms + open.pause_ms;
+                open.is_probing = true;
+                state = BreakerState::Probing;
             }
-            AttemptOutcome::NotStored { code, .. } | AttemptOutcome::Unknown { code } => self.failed(code, 1, now_ms),
-            AttemptOutcome::Endpoint { code, .. } => self.failed(code, BREAKER_FAILURES, now_ms),
+        }
+        PartnerStanding { state, ..self.standing(now_ms) }
+    }
+
+    /// Updates it with the news of an attempt that was claimed under the standing of `as_of_ms`; returns whether that
+    /// closed it.
+    pub fn learn(&mut self, news: &PartnerNews, as_of_ms: i64, now_ms: i64) -> bool {
+        match news {
+            PartnerNews::Works => self.works(as_of_ms, now_ms),
+            PartnerNews::Fails { status, code, at_once } => {
+                if as_of_ms > self.counted_ms {
+                    (self.reason, self.status) = (Some(code.clone()), *status);
+                    self.count(*at_once, now_ms);
+                }
+                false
+            }
         }
     }
 
-    /// Counts a failure; the count becomes at least `least`.
-    fn failed(&mut self, code: &str, least: u32, now_ms: i64) {
-        self.failures = self.failures.saturating_add(1).max(least);
-        code.clone_into(&mut self.code);
-        if self.is_open() {
-            let doublings = (self.failures - BREAKER_FAILURES).min(20);
-            let pause = (BREAKER_MIN_MS << doublings).min(BREAKER_MAX_MS);
-            self.open_until_ms = now_ms + pause;
-            self.is_probing = false;
-            self.opened_ms = self.opened_ms.or(Some(now_ms));
+    /// Makes the next probe due.
+    pub fn try_now(&mut self, now_ms: i64) {
+        if let Some(open) = &mut self.open {
+            open.next_ms = open.next_ms.min(now_ms);
         }
     }
-}
 
-/// Returns the refusal that an outcome represents; `None` for a success, or if the partner was not asked.
-fn refusal(outcome: &AttemptOutcome, at_ms: i64) -> Option<PartnerRefusal> {
-    let (status, code) = match outcome {
-        AttemptOutcome::NotStored { status, code, .. } => (*status, code),
-        AttemptOutcome::Unknown { code } => (None, code),
-        AttemptOutcome::Refused { status: Some(status), code } | AttemptOutcome::Endpoint { status, code, .. } => {
-            (Some(*status), code)
+    fn works(&mut self, as_of_ms: i64, now_ms: i64) -> bool {
+        match &self.open {
+            // What was claimed before it opened says nothing of the time after.
+            Some(open) if as_of_ms <= open.since_ms => false,
+            None => {
+                self.failures = 0;
+                false
+            }
+            Some(_) => {
+                *self = Self { counted_ms: now_ms.max(self.counted_ms + 1), ..Self::default() };
+                true
+            }
         }
-        AttemptOutcome::Delivered { .. } | AttemptOutcome::Released | AttemptOutcome::Refused { status: None, .. } => {
-            return None;
+    }
+
+    /// Counts a failure: it opens a closed breaker if it is the last of several, and makes the pauses of an open one longer.
+    fn count(&mut self, at_once: bool, now_ms: i64) {
+        self.failures = self.failures.saturating_add(1);
+        self.counted_ms = now_ms.max(self.counted_ms + 1);
+        match &mut self.open {
+            Some(open) => {
+                open.pause_ms = (open.pause_ms * 2).min(BREAKER_MAX_MS);
+                open.is_probing = false;
+            }
+            None if at_once || self.failures >= BREAKER_FAILURES => {
+                self.open = Some(ProbeSchedule {
+                    since_ms: self.counted_ms,
+                    next_ms: now_ms + BREAKER_MIN_MS,
+                    pause_ms: BREAKER_MIN_MS,
+                    is_probing: false,
+                });
+            }
+            None => {}
         }
-    };
-    Some(PartnerRefusal { status, code: code.clone(), at_ms })
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Breaker, BreakerState, PartnerRefusal};
+    use super::{Breaker, BreakerState, PartnerNews, PartnerRefusal};
     use crate::ledger::AttemptOutcome;
-    use crate::limits::{BREAKER_FAILURES, BREAKER_MAX_MS, BREAKER_MIN_MS, LEASE_MS};
+    use crate::limits::{BREAKER_FAILURES, BREAKER_MAX_MS, BREAKER_MIN_MS};
 
-    fn not_stored() -> AttemptOutcome {
-        AttemptOutcome::NotStored { status: Some(500), code: "server_error".into(), wait_ms: None }
+    fn fails() -> PartnerNews {
+        PartnerNews::Fails { status: Some(503), code: "busy".into(), at_once: false }
     }
 
-    #[test]
-    fn failures_in_a_row_open_success_closes() {
+    fn wrong_key() -> PartnerNews {
+        PartnerNews::Fails { status: Some(401), code: "auth".into(), at_once: true }
+    }
+
+    /// A breaker that failures have opened at that instant, one after the other.
+    fn opened(at_ms: i64) -> Breaker {
         let mut breaker = Breaker::default();
-        for _ in 1..BREAKER_FAILURES {
-            breaker.learn(&not_stored(), 0);
-            assert_eq!(breaker.admit("", 0), Ok(()));
+        for _ in 0..BREAKER_FAILURES {
+            let as_of_ms = breaker.admit(at_ms).as_of_ms;
+            breaker.learn(&fails(), as_of_ms, at_ms);
         }
-        breaker.learn(&not_stored(), 0);
-        assert_eq!(breaker.admit("", 0), Err(BREAKER_MIN_MS));
-        assert_eq!(breaker.admit("", BREAKER_MIN_MS), Ok(()), "one tries");
-        assert_eq!(breaker.admit("", BREAKER_MIN_MS), Err(BREAKER_MIN_MS + LEASE_MS), "the next one waits");
-        breaker.learn(&AttemptOutcome::Delivered { status: 200 }, BREAKER_MIN_MS);
-        assert_eq!(breaker.admit("", BREAKER_MIN_MS), Ok(()));
+        breaker
     }
 
     #[test]
-    fn state_says_what_a_delivery_would_meet() {
-        let mut breaker = Breaker::default();
-        assert_eq!(breaker.state(true, 0), BreakerState::Closed);
-        breaker.learn(&AttemptOutcome::Endpoint { status: 403, code: "auth".into(), park: false }, 7);
-        assert_eq!((breaker.opened_ms, breaker.state(true, 7)), (Some(7), BreakerState::Open));
-        let over_ms = 7 + BREAKER_MIN_MS;
-        assert_eq!(breaker.state(true, over_ms), BreakerState::Probing, "one may try");
-        assert_eq!(breaker.state(false, over_ms), BreakerState::Closed, "there is none to hold");
-        assert_eq!(breaker.admit("", over_ms), Ok(()));
-        assert_eq!(breaker.state(true, over_ms), BreakerState::Probing, "one tries");
-        breaker.learn(&not_stored(), over_ms + 1);
-        assert_eq!((breaker.opened_ms, breaker.state(true, over_ms + 1)), (Some(7), BreakerState::Open));
-        breaker.learn(&AttemptOutcome::Delivered { status: 200 }, over_ms + 2);
-        assert_eq!((breaker.opened_ms, breaker.state(true, over_ms + 2)), (None, BreakerState::Closed));
+    fn failures_open_and_a_probe_closes() {
+        let mut breaker = opened(0);
+        assert_eq!(breaker.admit(BREAKER_MIN_MS - 1).state, BreakerState::Open);
+        let probe = breaker.admit(BREAKER_MIN_MS);
+        assert_eq!(probe.state, BreakerState::Probing);
+        assert_eq!(breaker.standing(BREAKER_MIN_MS).state, BreakerState::Probing, "a probe is under way");
+        assert_eq!(breaker.admit(BREAKER_MIN_MS).state, BreakerState::Open, "others wait");
+        assert!(breaker.learn(&PartnerNews::Works, probe.as_of_ms, BREAKER_MIN_MS + 5));
+        assert_eq!(breaker.admit(BREAKER_MIN_MS + 5).state, BreakerState::Closed);
+        assert_eq!(breaker.standing(BREAKER_MIN_MS + 5).failures, 0);
     }
 
     #[test]
-    fn last_refusal_outlasts_success_and_change_of_address() {
+    fn failures_in_flight_together_count_once() {
         let mut breaker = Breaker::default();
-        let refusal = |status, code: &str, at_ms| Some(PartnerRefusal { status, code: code.into(), at_ms });
-        for (outcome, expected) in [
-            (AttemptOutcome::Delivered { status: 200 }, None),
-            (AttemptOutcome::Released, None),
-            (AttemptOutcome::Refused { status: None, code: "payload_missing".into() }, None),
-            (AttemptOutcome::Refused { status: Some(400), code: "permanent".into() }, Some((Some(400), "permanent"))),
-            (not_stored(), Some((Some(500), "server_error"))),
-            (AttemptOutcome::Unknown { code: "no_answer".into() }, Some((None, "no_answer"))),
-            (AttemptOutcome::Endpoint { status: 403, code: "auth".into(), park: true }, Some((Some(403), "auth"))),
+        for round in 1..BREAKER_FAILURES {
+            let as_of_ms = breaker.admit(i64::from(round) * 100).as_of_ms;
+            for late in 0..30 {
+                breaker.learn(&fails(), as_of_ms, i64::from(round) * 100 + late);
+            }
+            assert_eq!(breaker.failures, round);
+        }
+        assert!(breaker.open.is_none());
+        // While it is open, what was claimed before lengthens nothing.
+        let before = breaker.admit(1_000).as_of_ms;
+        breaker.learn(&fails(), before, 1_001);
+        let open = breaker.clone();
+        assert!(open.open.is_some());
+        (0..30).for_each(|late| assert!(!breaker.learn(&wrong_key(), before, 1_002 + late)));
+        assert_eq!(breaker, open);
+    }
+
+    #[test]
+    fn success_between_failures_begins_count_anew() {
+        let mut breaker = Breaker::default();
+        for now_ms in 0..100 {
+            let as_of_ms = breaker.admit(now_ms * 10).as_of_ms;
+            let news = if now_ms % i64::from(BREAKER_FAILURES) == 0 { PartnerNews::Works } else { fails() };
+            assert!(!breaker.learn(&news, as_of_ms, now_ms * 10 + 1));
+        }
+        assert!(breaker.open.is_none());
+    }
+
+    #[test]
+    fn success_claimed_before_opening_closes_nothing() {
+        let mut breaker = Breaker::default();
+        let early = breaker.admit(0).as_of_ms;
+        breaker.learn(&wrong_key(), early, 10);
+        assert!(!breaker.learn(&PartnerNews::Works, early, 20));
+        assert!(breaker.open.is_some());
+    }
+
+    #[test]
+    fn probe_follows_the_last_within_a_minute() {
+        let (mut breaker, mut now_ms) = (opened(0), 0);
+        for probes in 0..50 {
+            let due_ms = breaker.standing(now_ms).until_ms.unwrap();
+            assert!(due_ms - now_ms <= 60_000, "probe {probes} after {} ms", due_ms - now_ms);
+            now_ms = due_ms;
+            let probe = breaker.admit(now_ms);
+            assert_eq!(probe.state, BreakerState::Probing);
+            // Every other one is never heard of again.
+            if probes % 2 == 0 {
+                breaker.learn(&fails(), probe.as_of_ms, now_ms + 10);
+            }
+        }
+        assert_eq!(breaker.open.unwrap().pause_ms, BREAKER_MAX_MS);
+    }
+
+    #[test]
+    fn late_probe_closes_after_a_later_one_failed() {
+        let mut breaker = opened(0);
+        let slow = breaker.admit(BREAKER_MIN_MS);
+        let quick = breaker.admit(2 * BREAKER_MIN_MS);
+        assert_eq!(quick.state, BreakerState::Probing, "whether or not the one before has ended");
+        breaker.learn(&fails(), quick.as_of_ms, 2 * BREAKER_MIN_MS + 1);
+        assert!(breaker.learn(&PartnerNews::Works, slow.as_of_ms, 2 * BREAKER_MIN_MS + 2));
+    }
+
+    #[test]
+    fn wrong_address_or_key_opens_at_once() {
+        let mut breaker = Breaker::default();
+        let as_of_ms = breaker.admit(7).as_of_ms;
+        breaker.learn(&wrong_key(), as_of_ms, 7);
+        let standing = breaker.admit(8);
+        assert_eq!((standing.state, standing.since_ms), (BreakerState::Open, Some(7)));
+        assert_eq!((standing.until_ms, standing.status), (Some(7 + BREAKER_MIN_MS), Some(401)));
+        assert_eq!(standing.reason.as_deref(), Some("auth"));
+    }
+
+    #[test]
+    fn person_makes_the_next_probe_due() {
+        let mut breaker = opened(0);
+        breaker.try_now(100);
+        assert_eq!(breaker.admit(100).state, BreakerState::Probing);
+        assert_eq!(breaker.admit(101).state, BreakerState::Open);
+    }
+
+    #[test]
+    fn outcomes_tell_what_they_can() {
+        let works = Some(PartnerNews::Works);
+        let at_once = |outcome: &AttemptOutcome| match PartnerNews::from_outcome(outcome) {
+            Some(PartnerNews::Fails { at_once, .. }) => Some(at_once),
+            _ => None,
+        };
+        let not_stored = |code: &str| AttemptOutcome::NotStored { status: Some(1), code: code.into(), wait_ms: None };
+        let refused = |status| AttemptOutcome::Refused { status, code: "permanent".into() };
+        assert_eq!(PartnerNews::from_outcome(&AttemptOutcome::Delivered { status: 200 }), works);
+        assert_eq!(PartnerNews::from_outcome(&refused(Some(400))), works);
+        assert_eq!(PartnerNews::from_outcome(&not_stored("too_large")), works);
+        assert_eq!(PartnerNews::from_outcome(&refused(None)), None);
+        assert_eq!(PartnerNews::from_outcome(&AttemptOutcome::Released { pause_ms: None, place_ms: None }), None);
+        assert_eq!(at_once(&not_stored("busy")), Some(false));
+        assert_eq!(at_once(&AttemptOutcome::Unknown { code: "no_answer".into() }), Some(false));
+        assert_eq!(at_once(&AttemptOutcome::Endpoint { status: 302, code: "redirect".into() }), Some(true));
+    }
+
+    #[test]
+    fn refusals_have_the_status_that_came() {
+        let refusal = |outcome: AttemptOutcome| {
+            PartnerRefusal::from_outcome(&outcome, 5).map(|refusal| (refusal.status, refusal.code))
+        };
+        assert_eq!(refusal(AttemptOutcome::Delivered { status: 200 }), None);
+        assert_eq!(refusal(AttemptOutcome::Released { pause_ms: None, place_ms: None }), None);
+        let code = |code: &str| code.to_owned();
+        for (outcome, status) in [
+            (AttemptOutcome::Refused { status: Some(400), code: code("c") }, Some(400)),
+            (AttemptOutcome::NotStored { status: Some(500), code: code("c"), wait_ms: None }, Some(500)),
+            (AttemptOutcome::Unknown { code: code("c") }, None),
+            (AttemptOutcome::Endpoint { status: 403, code: code("c") }, Some(403)),
         ] {
-            breaker.learn(&outcome, 5);
-            let expected = expected.and_then(|(status, code)| refusal(status, code, 5));
-            assert_eq!(breaker.last_refusal, expected, "{outcome:?}");
+            assert_eq!(refusal(outcome), Some((status, code("c"))));
         }
-        breaker.learn(&AttemptOutcome::Delivered { status: 200 }, 6);
-        assert_eq!(breaker.last_refusal, refusal(Some(403), "auth", 5));
-        assert_eq!(breaker.admit("another", 6), Ok(()));
-        assert_eq!(breaker.last_refusal, refusal(Some(403), "auth", 5));
-    }
-
-    #[test]
-    fn further_failures_double_the_pause_to_its_bound() {
-        let mut breaker = Breaker::default();
-        for _ in 0..BREAKER_FAILURES + 40 {
-            breaker.learn(&not_stored(), 1000);
-        }
-        assert_eq!(breaker.open_until_ms, 1000 + BREAKER_MAX_MS);
-    }
-
-    #[test]
-    fn address_faults_open_at_once_for_that_address() {
-        let mut breaker = Breaker::default();
-        breaker.learn(&AttemptOutcome::Endpoint { status: 401, code: "auth".into(), park: false }, 0);
-        assert_eq!(breaker.admit("", 1), Err(BREAKER_MIN_MS));
-        assert_eq!(breaker.admit("another", 1), Ok(()));
-    }
-
-    #[test]
-    fn a_poisoned_payload_never_opens_it() {
-        let mut breaker = Breaker::default();
-        for _ in 0..1000 {
-            breaker.learn(&AttemptOutcome::Refused { status: Some(400), code: "refused".into() }, 0);
-            assert_eq!(breaker.admit("", 0), Ok(()));
-        }
-    }
-
-    #[test]
-    fn payload_never_posted_closes_nothing() {
-        let mut breaker = Breaker::default();
-        (0..BREAKER_FAILURES).for_each(|_| breaker.learn(&not_stored(), 0));
-        assert_eq!(breaker.admit("", BREAKER_MIN_MS), Ok(()), "one tries");
-        breaker.learn(&AttemptOutcome::Refused { status: None, code: "payload_missing".into() }, BREAKER_MIN_MS);
-        assert!(breaker.is_open());
-        assert_eq!(breaker.admit("", BREAKER_MIN_MS), Ok(()), "another one tries");
-        assert_eq!(breaker.admit("", BREAKER_MIN_MS), Err(BREAKER_MIN_MS + LEASE_MS));
     }
 }

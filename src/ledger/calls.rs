@@ -5,12 +5,15 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::books::{BatchSummary, LedgerTotals, PayloadView};
-use super::delivery::{AttemptOutcome, DeliveryState, Payload, WaitReason};
+pub use super::decisions::{DecideDelivery, DecisionAnswer, DeliveryDecision};
+pub use super::health::{GetTotals, LedgerReport};
+
+use super::books::{BatchSummary, ChangedLines, LedgerTotals, PayloadView};
+use super::breaker::PartnerStanding;
+use super::delivery::{AttemptFacts, AttemptOutcome, DeliveryState, Payload, WaitReason};
 use super::duplicates::PlanDuplicates;
-use super::health::DeliveryHealth;
-use super::ids::{DeliveryId, PackId};
-use super::plan::{DeliveryPlan, DeliveryRequest, DeliveryWindow};
+pub use super::ids::{DeliveryId, PackId};
+use super::plan::{DeliveryPlan, DeliveryRequest, DeliveryWindow, PlanBackfill};
 use super::source_id::SourceId;
 use super::state::BatchState;
 use crate::index::{LineCounts, ObjectVersion, RejectedLine, RejectedLines};
@@ -31,7 +34,6 @@ calls! {
     "v1/claim": ClaimPayload => ClaimAnswer,
     "v1/commit": CommitAttempt => CommitAnswer,
     "v1/split": SplitPayload => SplitAnswer,
-    "v1/decide": DecideDelivery => DecisionAnswer,
     "v1/list-expired-packs": ListExpiredPacks => ExpiredPacks,
     "v1/mark-removed": MarkRemoved => CallAck,
     "v1/rearm-alarm": RearmAlarm => CallAck,
@@ -55,6 +57,8 @@ pub struct BeginBatch {
     pub dataset: String,
     /// The datasets that its records may belong to; empty if they do not say.
     pub possible_datasets: Vec<Dataset>,
+    /// The times of the earliest and latest of its first records, in Unix milliseconds; `None` if they do not say.
+    pub times: Option<(i64, i64)>,
     /// Whether to index its rays.
     pub index: bool,
     /// What to deliver to the partner; `None` for nothing.
@@ -62,6 +66,10 @@ pub struct BeginBatch {
 }
 
 /// The work that remains on a source.
+#[cfg_attr(
+    not(target_arch = "wasm32"),
+    expect(clippy::large_enum_variant, reason = "there is one at a time, and it is mostly work")
+)]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "state", rename_all = "snake_case")]
 pub enum BeginAnswer {
@@ -79,6 +87,7 @@ pub enum BeginAnswer {
 }
 
 /// The work that remains on a source.
+#[expect(clippy::struct_excessive_bools, reason = "each answers a question of its own")]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RemainingWork {
     /// Whether to index its rays.
@@ -87,6 +96,9 @@ pub struct RemainingWork {
     pub plan: Option<DeliveryPlan>,
     /// Older versions of the object whose rays are in the index.
     pub replaced: Vec<ReplacedVersion>,
+    /// Whether the object is only indexed, since it lay in the bucket before the first start.
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    pub before_start: bool,
     /// Whether the registry knows this ledger.
     pub registered: bool,
     /// Whether another plan follows, since this one was left unfinished: repeat the call after the seal.
@@ -136,6 +148,9 @@ pub struct CheckPlan {
     /// Whether to abandon the plan if it is still open, since its object was deleted: it can never be sealed after
     /// that.
     pub abandon: bool,
+    /// The number of the backfill that the asking plan is a repetition for, if it is one.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub repetition: Option<i64>,
 }
 
 /// The standing of a plan.
@@ -146,7 +161,8 @@ pub enum PlanStanding {
     Sealed,
     /// Its batch is being processed, or still has to be.
     Open,
-    /// It delivers nothing: it does not exist, or it was abandoned.
+    /// It delivers nothing that the asking plan would: it does not exist, it was abandoned, or it is a repetition of
+    /// another backfill.
     Void,
 }
 
@@ -182,8 +198,8 @@ pub struct SealedPlan {
     pub in_window: u64,
     /// Number of records in its windows that are not delivered, by reason.
     pub filtered: BTreeMap<String, u64>,
-    /// Number of lines in which a control character was replaced by a space.
-    pub sanitised: u64,
+    /// Number of lines that differ from their records.
+    pub changed: ChangedLines,
     /// Its payloads, in index order.
     pub payloads: Vec<Payload>,
     /// Its lines that are already in another payload.
@@ -259,6 +275,9 @@ pub struct FindUnfinished {
     pub sources: Vec<SourceId>,
     /// The times that must be covered by a plan; `None` if nothing is delivered.
     pub deliver: Option<DeliveryWindow>,
+    /// Unix milliseconds; an object written before needs no plan. `None` if each needs one.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub written_from_ms: Option<i64>,
 }
 
 /// A ledger's answer to [`FindUnfinished`].
@@ -279,8 +298,10 @@ pub struct ClaimPayload {
     pub id: DeliveryId,
     /// A name for the attempt: repeating the call with it returns the same answer.
     pub claimant: String,
-    /// A fingerprint of the partner's address.
-    pub endpoint: String,
+    /// What the partner's breaker said to the claimant.
+    pub standing: PartnerStanding,
+    /// Duration of the claim in milliseconds.
+    pub lease_ms: i64,
     /// The policy for an unknown outcome.
     pub on_unknown: OnUnknown,
 }
@@ -297,6 +318,14 @@ pub enum ClaimAnswer {
         payload: Payload,
         /// The number of the attempt, from 1.
         attempt: u32,
+        /// Whether the attempt before got no answer: the connection is tried before the body goes out.
+        unanswered: bool,
+        /// The backfill that its plan belongs to, whose rate holds for it; `None` for live traffic.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        backfill: Option<PlanBackfill>,
+        /// Its place in line at the pacer, if it has one.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        place_ms: Option<i64>,
     },
     /// The payload must wait: the ledger sends another message when it is due.
     Wait {
@@ -323,6 +352,12 @@ pub struct CommitAttempt {
     pub token: u32,
     /// The outcome, derived from the partner's answer.
     pub outcome: AttemptOutcome,
+    /// The partner's words, cleaned, if it refused.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub refusal: Option<String>,
+    /// What the sender knows of the attempt beside its outcome.
+    #[serde(flatten)]
+    pub facts: AttemptFacts,
 }
 
 /// A ledger's answer to [`CommitAttempt`].
@@ -352,40 +387,6 @@ pub struct SplitAnswer {
     pub send: Vec<DeliveryId>,
 }
 
-/// A request to apply a person's decision to a payload.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct DecideDelivery {
-    /// The identity of the payload.
-    pub id: DeliveryId,
-    /// The person's decision.
-    pub decision: DeliveryDecision,
-    /// The reason that the person gave.
-    pub reason: String,
-}
-
-/// A person's decision about a payload.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum DeliveryDecision {
-    /// Send it now, even if the breaker is open or the payload was delivered.
-    Resend,
-    /// Let a parked payload be sent in the usual way.
-    Release,
-    /// Never send a parked payload.
-    Drop,
-}
-
-/// A ledger's answer to [`DecideDelivery`].
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct DecisionAnswer {
-    /// The state before the decision; `None` if the ledger does not have the payload.
-    pub before: Option<DeliveryState>,
-    /// The state after the decision.
-    pub state: Option<DeliveryState>,
-    /// The payload whose message must be sent now, if any.
-    pub send: Vec<DeliveryId>,
-}
-
 /// A request for packs that can be removed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ListExpiredPacks {
@@ -411,26 +412,18 @@ pub struct MarkRemoved {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RearmAlarm {}
 
-/// A request for the accounts of the whole ledger, and for the reasons why its payloads wait.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct GetTotals {}
-
-/// A ledger's answer to [`GetTotals`].
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LedgerReport {
-    /// The accounts of all its batches.
-    pub totals: LedgerTotals,
-    /// The reasons why its payloads wait.
-    pub delivery: DeliveryHealth,
-}
-
 /// A request for batches, newest first.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ListBatches {
     /// The state of the batches to return; `None` for all.
     pub state: Option<BatchState>,
+    /// The datasets that the batches to return are read as; `None` for all.
+    #[serde(default)]
+    pub datasets: Option<Vec<Dataset>>,
     /// Maximum number of batches in the answer.
     pub limit: u64,
+    /// The last batch of the page before: when it was first seen, and its source.
+    pub after: Option<(i64, SourceId)>,
 }
 
 /// A ledger's answer to [`ListBatches`].
@@ -445,6 +438,25 @@ pub struct BatchList {
 pub struct GetBatch {
     /// The source, one version of one object.
     pub source: SourceId,
+    /// Which of its payloads the answer has: there may be [`crate::limits::MAX_PAYLOADS`].
+    pub payloads: PayloadSelection,
+}
+
+/// The payloads of a batch that an answer has, by plan and index.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PayloadSelection {
+    /// All of them.
+    All,
+    /// Those that cover one of these offsets.
+    At(Vec<u64>),
+    /// The next ones.
+    Page {
+        /// The plan and the index of the last one before.
+        after: Option<(u32, String)>,
+        /// Maximum number of payloads; 0 for none.
+        limit: u64,
+    },
 }
 
 /// A ledger's answer to [`GetBatch`].

@@ -1,18 +1,21 @@
-//! The calls about one payload, over its row and the ledger's breaker.
+//! The calls about one payload, over its row and what the ledger knows of the partner.
 //!
 //! A refused call is part of its answer; an error always means that the database failed, or that a split does not fit
 //! its payload.
 
-use super::breaker::Breaker;
+use super::breaker::{BreakerState, PartnerRefusal, PartnerStanding};
 use super::calls::{
     CallAck, ClaimAnswer, ClaimPayload, CommitAnswer, CommitAttempt, DecideDelivery, DecisionAnswer, DeliveryDecision,
     ExpiredPacks, ListExpiredPacks, MarkRemoved, SplitAnswer, SplitPayload,
 };
-use super::delivery::{AttemptOutcome, ClaimVerdict, Delivery, DeliveryState, TOO_LARGE, WaitReason};
+use super::delivery::{
+    AttemptFacts, AttemptOutcome, ClaimVerdict, Delivery, DeliveryState, NO_ANSWER, TOO_LARGE, WaitReason,
+};
 use super::ids::DeliveryId;
+use super::plan::{DeliveryPlan, PlanBackfill};
 use super::sources::id_of;
-use super::tables::{BREAKER, breaker, deliveries, find, json, save};
-use super::{packs, wake};
+use super::tables::{LedgerRow, deliveries, find, json_note, keep_note, save};
+use super::{outage, packs, wake};
 use crate::backend::{BackendError, SqlDatabase, SqlValue};
 use crate::limits::OUTBOX_FIRST_MS;
 
@@ -22,33 +25,64 @@ pub(super) fn claim(
     call: &ClaimPayload,
     now_ms: i64,
 ) -> Result<(ClaimAnswer, Option<i64>), BackendError> {
+    if find(sql, &call.id)?.is_none() {
+        return Ok((ClaimAnswer::Unknown, None));
+    }
+    let recovered = outage::learn(sql, &call.standing, now_ms)?;
+    let held = held_by(sql, &call.standing)?;
     let Some(mut delivery) = packs::find(sql, &call.id)? else { return Ok((ClaimAnswer::Unknown, None)) };
     let before = delivery.clone();
     let mut held_ms = None;
     let answer = match delivery.may_be_claimed(&call.claimant, now_ms) {
         ClaimVerdict::Terminal(state) => ClaimAnswer::Terminal { state },
         ClaimVerdict::Wait(until_ms, why) => ClaimAnswer::Wait { until_ms, why },
-        ClaimVerdict::Granted(_) if delivery.state == DeliveryState::Sending => yes(&delivery, delivery.token),
+        ClaimVerdict::Granted(_) if delivery.state == DeliveryState::Sending => yes(sql, &delivery, delivery.token)?,
         ClaimVerdict::Granted(_) => {
-            if let Err(until_ms) = change_breaker(sql, |breaker| breaker.admit(&call.endpoint, now_ms))? {
+            if let Some(until_ms) = held {
                 // It stays due: the alarm sends its message as soon as the breaker closes.
                 delivery.wake_ms = Some(delivery.next_attempt_ms);
                 held_ms = Some(until_ms);
                 ClaimAnswer::Wait { until_ms, why: WaitReason::BreakerOpen }
             } else {
-                let token = delivery.claim(&call.claimant, call.on_unknown, now_ms);
-                yes(&delivery, token)
+                let token = delivery.claim(&call.claimant, call.on_unknown, call.lease_ms, now_ms);
+                yes(sql, &delivery, token)?
             }
         }
     };
     if delivery != before {
         save(sql, &delivery)?;
     }
-    Ok((answer, held_ms.or(delivery.wake_ms)))
+    // The others that waited for the partner are due, too.
+    let wake_ms = if recovered { wake::next(sql)? } else { held_ms.or(delivery.wake_ms) };
+    Ok((answer, wake_ms))
 }
 
-fn yes(delivery: &Delivery, token: u32) -> ClaimAnswer {
-    ClaimAnswer::Granted { token, payload: delivery.payload.clone(), attempt: delivery.attempts }
+/// Returns until when the breaker holds a claim that heard this of it; `None` if it holds none.
+fn held_by(sql: &impl SqlDatabase, heard: &PartnerStanding) -> Result<Option<i64>, BackendError> {
+    let known = outage::standing(sql)?;
+    let latest = if known.as_of_ms > heard.as_of_ms { &known } else { heard };
+    let is_held = heard.state != BreakerState::Probing && latest.is_open();
+    Ok(is_held.then(|| latest.until_ms.unwrap_or(latest.as_of_ms)))
+}
+
+/// Returns the claim with what its sender needs.
+fn yes(sql: &impl SqlDatabase, delivery: &Delivery, token: u32) -> Result<ClaimAnswer, BackendError> {
+    Ok(ClaimAnswer::Granted {
+        token,
+        payload: delivery.payload.clone(),
+        attempt: delivery.attempts,
+        unanswered: delivery.code.as_deref() == Some(NO_ANSWER),
+        backfill: backfill_of(sql, delivery)?,
+        place_ms: delivery.place_ms,
+    })
+}
+
+/// Returns the backfill that a payload's plan belongs to.
+fn backfill_of(sql: &impl SqlDatabase, delivery: &Delivery) -> Result<Option<PlanBackfill>, BackendError> {
+    let plan = [SqlValue::text(delivery.source.as_str()), SqlValue::number(delivery.plan)];
+    let rows = sql.run("SELECT plan FROM plan_v1 WHERE source = ? AND number = ?", &plan)?.rows;
+    let plan: Option<DeliveryPlan> = rows.first().map(|row| LedgerRow(row).json(0)).transpose()?;
+    Ok(plan.and_then(|plan| plan.backfill))
 }
 
 /// Records the outcome of an attempt.
@@ -60,15 +94,35 @@ pub(super) fn commit(
     let Some(mut delivery) = find(sql, &call.id)? else {
         return Ok((CommitAnswer { counted: false, state: None }, None));
     };
-    let mut wake_ms = None;
-    let counted = delivery.commit(call.token, &call.outcome, now_ms);
+    let is_silent = matches!(&call.outcome, AttemptOutcome::Unknown { code } if code == NO_ANSWER);
+    let others_answered = call.facts.others_answered || is_silent && has_answer_since(sql, &delivery)?;
+    let facts = AttemptFacts { others_answered, ..call.facts };
+    let counted = delivery.commit(call.token, &call.outcome, facts, now_ms);
     if counted {
+        if !matches!(call.outcome, AttemptOutcome::Released { .. }) {
+            delivery.refusal.clone_from(&call.refusal);
+        }
         save(sql, &delivery)?;
-        // A commit that closes the breaker lets the other payloads continue.
-        let closed = learn(sql, &call.outcome, now_ms)?;
-        wake_ms = if closed { wake::next(sql)? } else { delivery.wake_ms };
+        if let Some(refusal) = PartnerRefusal::from_outcome(&call.outcome, now_ms) {
+            keep_note(sql, LAST_REFUSAL, &refusal)?;
+        }
     }
-    Ok((CommitAnswer { counted, state: Some(delivery.state) }, wake_ms))
+    Ok((CommitAnswer { counted, state: Some(delivery.state) }, delivery.wake_ms.filter(|_| counted)))
+}
+
+/// The name of the note that holds the partner's last refusal.
+const LAST_REFUSAL: &str = "last_refusal";
+
+/// Returns the partner's last refusal.
+pub(super) fn last_refusal(sql: &impl SqlDatabase) -> Result<Option<PartnerRefusal>, BackendError> {
+    json_note(sql, LAST_REFUSAL)
+}
+
+/// Returns whether the partner took another payload of this ledger since this one was claimed.
+fn has_answer_since(sql: &impl SqlDatabase, delivery: &Delivery) -> Result<bool, BackendError> {
+    let statement = "SELECT 1 FROM delivery_v1 WHERE state = ? AND completed_ms >= ? LIMIT 1";
+    let parameters = [SqlValue::text(DeliveryState::Delivered.name()), SqlValue::Integer(delivery.claimed_ms)];
+    Ok(!sql.run(statement, &parameters)?.rows.is_empty())
 }
 
 /// Replaces a payload with two smaller ones.
@@ -97,8 +151,8 @@ pub(super) fn split(sql: &impl SqlDatabase, call: &SplitPayload, now_ms: i64) ->
         let half = Delivery::new(whole.source.clone(), whole.plan, half.clone(), now_ms, now_ms + OUTBOX_FIRST_MS);
         save(sql, &half)?;
     }
-    // The partner did answer.
-    learn(sql, &AttemptOutcome::Refused { status: Some(413), code: TOO_LARGE.into() }, now_ms)?;
+    let refusal = PartnerRefusal { status: Some(413), code: TOO_LARGE.into(), at_ms: now_ms };
+    keep_note(sql, LAST_REFUSAL, &refusal)?;
     Ok(SplitAnswer { send: split_payloads(sql, call)? })
 }
 
@@ -122,25 +176,32 @@ pub(super) fn decide(
         return Ok(DecisionAnswer { before: None, state: None, send: Vec::new() });
     };
     let before = delivery.state;
-    // A payload whose body was removed cannot be sent again.
-    let decision = delivery.payload.pack.as_ref().map(|_| call.decision);
     let mut send = Vec::new();
-    match (decision, before) {
-        (Some(DeliveryDecision::Drop), DeliveryState::Parked) => delivery.drop_for(&call.reason, now_ms),
-        (Some(DeliveryDecision::Release), DeliveryState::Parked)
-        | (Some(DeliveryDecision::Resend), DeliveryState::Parked | DeliveryState::Delivered) => {
-            delivery.release(now_ms);
-            send.push(id_of(&call.id.ledger, &delivery));
-            if call.decision == DeliveryDecision::Resend {
-                change_breaker(sql, Breaker::close)?;
-            }
-        }
-        _ => {}
-    }
-    if delivery.state != before {
+    if apply(&mut delivery, call.decision, &call.reason, now_ms) {
         save(sql, &delivery)?;
+        if delivery.state == DeliveryState::Prepared {
+            send.push(id_of(&call.id.ledger, &delivery));
+        }
     }
     Ok(DecisionAnswer { before: Some(before), state: Some(delivery.state), send })
+}
+
+/// Applies a person's decision to a payload with the location of its body; returns whether its state allows it.
+pub(super) fn apply(delivery: &mut Delivery, decision: DeliveryDecision, reason: &str, now_ms: i64) -> bool {
+    // A payload whose body was removed cannot be sent again.
+    if delivery.payload.pack.is_none() {
+        return false;
+    }
+    match (decision, delivery.state) {
+        (DeliveryDecision::Drop, DeliveryState::Parked) => delivery.drop_for(reason, now_ms),
+        (DeliveryDecision::Confirm, DeliveryState::Parked) => delivery.confirm_for(reason, now_ms),
+        (DeliveryDecision::Release, DeliveryState::Parked)
+        | (DeliveryDecision::Resend, DeliveryState::Parked | DeliveryState::Delivered | DeliveryState::Confirmed) => {
+            delivery.release(now_ms);
+        }
+        _ => return false,
+    }
+    true
 }
 
 /// Returns the packs that can be removed.
@@ -152,25 +213,4 @@ pub(super) fn expired_packs(sql: &impl SqlDatabase, call: ListExpiredPacks) -> R
 pub(super) fn mark_removed(sql: &impl SqlDatabase, call: &MarkRemoved) -> Result<CallAck, BackendError> {
     call.packs.iter().try_for_each(|pack| packs::removed(sql, pack))?;
     Ok(CallAck {})
-}
-
-/// Changes the breaker, and writes it back if it differs.
-fn change_breaker<T>(sql: &impl SqlDatabase, change: impl FnOnce(&mut Breaker) -> T) -> Result<T, BackendError> {
-    let before = breaker(sql)?;
-    let mut now = before.clone();
-    let answer = change(&mut now);
-    if now != before {
-        let parameters = [SqlValue::text(BREAKER), json(&now)];
-        sql.run("INSERT OR REPLACE INTO note_v1 (name, value) VALUES (?, ?)", &parameters)?;
-    }
-    Ok(answer)
-}
-
-/// Updates the breaker with the outcome of an attempt; returns whether that closed it.
-fn learn(sql: &impl SqlDatabase, outcome: &AttemptOutcome, now_ms: i64) -> Result<bool, BackendError> {
-    change_breaker(sql, |breaker| {
-        let was_open = breaker.is_open();
-        breaker.learn(outcome, now_ms);
-        was_open && !breaker.is_open()
-    })
 }

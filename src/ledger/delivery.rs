@@ -3,7 +3,7 @@
 //! ```text
 //! prepared ──claim──> sending ──commit──> delivered | parked | prepared (try again later)
 //!                        └──lease over──> prepared (resend) | parked (a person decides)
-//! parked ──> prepared (released) | dropped          sending ──413──> split (two payloads replace it)
+//! parked ──> prepared (released) | dropped | confirmed      sending ──413──> split (two payloads replace it)
 //! ```
 //!
 //! # Invariants
@@ -15,11 +15,35 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::source_id::SourceId;
-use crate::limits::{LEASE_MS, MAX_ATTEMPTS, RELEASED_MS, RETRY_MAX_MS, RETRY_MIN_MS};
+use crate::limits::{
+    LEASE_MAX_MS, MAX_ATTEMPTS, RELEASED_MAX_MS, RELEASED_MIN_MS, RETRY_MAX_MS, RETRY_MIN_MS, UNANSWERED_MAX,
+};
 use crate::partner::{AnswerClass, OnUnknown};
 
 /// The code of a payload that exceeds the partner's size limit.
 pub(super) const TOO_LARGE: &str = AnswerClass::TooLarge.code();
+
+/// The code of an attempt that the partner never answered: it may have the payload.
+pub const NO_ANSWER: &str = "no_answer";
+
+/// The code of an attempt whose body never left.
+pub const NOT_SENT: &str = "not_sent";
+
+/// The code of an attempt whose sender was never heard of again.
+const LEASE_ENDED: &str = "lease_ended";
+
+/// The codes of attempts that failed because of the partner as a whole, or of the way to it.
+pub(super) const PARTNER_FAILURES: [&str; 9] = [
+    AnswerClass::Redirect.code(),
+    AnswerClass::Auth.code(),
+    AnswerClass::WrongAddress.code(),
+    AnswerClass::Busy.code(),
+    AnswerClass::ServerError.code(),
+    AnswerClass::Unknown.code(),
+    NO_ANSWER,
+    NOT_SENT,
+    LEASE_ENDED,
+];
 
 /// The state of a payload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -35,14 +59,16 @@ pub enum DeliveryState {
     Parked,
     /// A person decided against sending it.
     Dropped,
+    /// A person said that the partner has it; the partner itself never did.
+    Confirmed,
     /// It was too large: two smaller payloads replaced it.
     Split,
 }
 
 impl DeliveryState {
     /// All states, in listing order.
-    pub const ALL: [Self; 6] =
-        [Self::Prepared, Self::Sending, Self::Delivered, Self::Parked, Self::Dropped, Self::Split];
+    pub const ALL: [Self; 7] =
+        [Self::Prepared, Self::Sending, Self::Delivered, Self::Parked, Self::Dropped, Self::Confirmed, Self::Split];
 
     /// Returns the state's name in SQL and JSON.
     #[must_use]
@@ -53,6 +79,7 @@ impl DeliveryState {
             Self::Delivered => "delivered",
             Self::Parked => "parked",
             Self::Dropped => "dropped",
+            Self::Confirmed => "confirmed",
             Self::Split => "split",
         }
     }
@@ -132,11 +159,30 @@ pub enum AttemptOutcome {
         status: u16,
         /// Stable, machine-readable code of the reason.
         code: String,
-        /// Whether this payload needs a person's decision all the same.
-        park: bool,
     },
     /// Nothing was sent; the claim is returned.
-    Released,
+    Released {
+        /// The pause that the sender wants, in milliseconds; `None` after a hiccup, whose pauses grow.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        pause_ms: Option<i64>,
+        /// The place in line that the pacer gave it, if it waits for its turn.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        place_ms: Option<i64>,
+    },
+}
+
+/// What a sender knows of an attempt beside its outcome.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct AttemptFacts {
+    /// Time that the partner took for its answer, in milliseconds, or that was waited for it; `None` if nothing was posted.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub took_ms: Option<i64>,
+    /// Whether it was a probe: claimed while the partner's breaker was open.
+    #[serde(default)]
+    pub is_probe: bool,
+    /// Whether the partner answered for another payload meanwhile, as far as the sender knows.
+    #[serde(default)]
+    pub others_answered: bool,
 }
 
 /// A payload with the state of its delivery: a row of the ledger.
@@ -160,6 +206,8 @@ pub struct Delivery {
     pub claimant: String,
     /// Whether the last claim has no commit yet.
     pub uncommitted: bool,
+    /// Unix milliseconds of the last claim.
+    pub claimed_ms: i64,
     /// Unix milliseconds at which the last claim ends.
     pub lease_ms: i64,
     /// The policy for an unknown outcome of the last claim.
@@ -168,10 +216,22 @@ pub struct Delivery {
     pub attempts: u32,
     /// Attempts with an unknown outcome.
     pub unknown_outcomes: u32,
+    /// Attempts that were never answered, while other payloads were.
+    pub unanswered: u32,
+    /// Attempts whose body never left.
+    pub not_sent: u32,
+    /// Claims returned in a row because of a hiccup.
+    pub released: u32,
+    /// Its place in line at the pacer, in Unix milliseconds by the pacer's clock; `None` if it has none.
+    pub place_ms: Option<i64>,
+    /// Time that the last POST took, in milliseconds.
+    pub took_ms: Option<i64>,
     /// HTTP status of the partner's last answer.
     pub status: Option<u16>,
-    /// Code of the last failure, or a person's reason for dropping it.
+    /// Code of the last failure, or a person's reason for dropping or confirming it.
     pub code: Option<String>,
+    /// The partner's words with its last refusal, cleaned.
+    pub refusal: Option<String>,
     /// Unix milliseconds at which it became terminal or was parked.
     pub completed_ms: Option<i64>,
 }
@@ -184,7 +244,7 @@ pub enum WaitReason {
     Busy,
     /// The next attempt is due later.
     NotDue,
-    /// The breaker of the ledger is open.
+    /// The breaker of the partner is open.
     BreakerOpen,
 }
 
@@ -214,12 +274,19 @@ impl Delivery {
             token: 0,
             claimant: String::new(),
             uncommitted: false,
+            claimed_ms: 0,
             lease_ms: 0,
             on_unknown: OnUnknown::Resend,
             attempts: 0,
             unknown_outcomes: 0,
+            unanswered: 0,
+            not_sent: 0,
+            released: 0,
+            place_ms: None,
+            took_ms: None,
             status: None,
             code: None,
+            refusal: None,
             completed_ms: None,
         }
     }
@@ -241,8 +308,8 @@ impl Delivery {
         }
     }
 
-    /// Grants the claim and returns its token; the same claimant gets the same token again.
-    pub fn claim(&mut self, claimant: &str, on_unknown: OnUnknown, now_ms: i64) -> u32 {
+    /// Grants the claim for `lease_ms` and returns its token; the same claimant gets the same token again.
+    pub fn claim(&mut self, claimant: &str, on_unknown: OnUnknown, lease_ms: i64, now_ms: i64) -> u32 {
         if self.state == DeliveryState::Prepared {
             self.state = DeliveryState::Sending;
             self.token = self.token.saturating_add(1);
@@ -250,16 +317,21 @@ impl Delivery {
             self.uncommitted = true;
             self.on_unknown = on_unknown;
             self.attempts = self.attempts.saturating_add(1);
-            self.lease_ms = now_ms + LEASE_MS;
+            self.claimed_ms = now_ms;
+            self.lease_ms = now_ms + lease_ms.clamp(0, LEASE_MAX_MS);
             self.wake_ms = Some(self.lease_ms);
         }
         self.token
     }
 
     /// Records the outcome of the attempt under `token`; returns whether the commit counted.
-    pub fn commit(&mut self, token: u32, outcome: &AttemptOutcome, now_ms: i64) -> bool {
+    pub fn commit(&mut self, token: u32, outcome: &AttemptOutcome, facts: AttemptFacts, now_ms: i64) -> bool {
         let fenced = token == self.token && self.uncommitted;
-        if !fenced || matches!(self.state, DeliveryState::Delivered | DeliveryState::Dropped | DeliveryState::Split) {
+        let is_over = matches!(
+            self.state,
+            DeliveryState::Delivered | DeliveryState::Dropped | DeliveryState::Confirmed | DeliveryState::Split
+        );
+        if !fenced || is_over {
             return false;
         }
         if self.state != DeliveryState::Sending && !matches!(outcome, AttemptOutcome::Unknown { .. }) {
@@ -268,6 +340,11 @@ impl Delivery {
         }
         let was_counted = self.state != DeliveryState::Sending;
         self.uncommitted = false;
+        self.took_ms = facts.took_ms.or(self.took_ms);
+        if !matches!(outcome, AttemptOutcome::Released { .. }) {
+            self.released = 0;
+            self.place_ms = None;
+        }
         match outcome {
             AttemptOutcome::Delivered { status } => {
                 self.status = Some(*status);
@@ -275,34 +352,42 @@ impl Delivery {
             }
             AttemptOutcome::NotStored { status, code, wait_ms } => {
                 self.status = *status;
-                self.try_later(code, *wait_ms, now_ms);
+                self.not_sent = self.not_sent.saturating_add(u32::from(code == NOT_SENT));
+                self.try_later(code, *wait_ms, facts.is_probe, now_ms);
             }
             AttemptOutcome::Unknown { .. } if was_counted => {}
-            AttemptOutcome::Unknown { code } => self.doubt(code, now_ms),
+            AttemptOutcome::Unknown { code } => self.doubt(code, facts, now_ms),
             AttemptOutcome::Refused { status, code } => {
                 self.status = *status;
                 self.rest(DeliveryState::Parked, Some(code), now_ms);
             }
-            AttemptOutcome::Endpoint { status, code, park } => {
+            AttemptOutcome::Endpoint { status, code } => {
                 self.status = Some(*status);
-                if *park {
-                    self.rest(DeliveryState::Parked, Some(code), now_ms);
-                } else {
-                    self.try_later(code, None, now_ms);
-                }
+                self.try_later(code, None, facts.is_probe, now_ms);
             }
-            AttemptOutcome::Released => {
-                self.attempts = self.attempts.saturating_sub(1);
-                self.wait_until(now_ms + RELEASED_MS);
+            AttemptOutcome::Released { pause_ms, place_ms } => {
+                self.place_ms = place_ms.or(self.place_ms);
+                self.give_back(*pause_ms, now_ms);
             }
         }
         true
     }
 
+    /// Undoes a claim under which nothing was sent.
+    fn give_back(&mut self, pause_ms: Option<i64>, now_ms: i64) {
+        self.attempts = self.attempts.saturating_sub(1);
+        let pause_ms = pause_ms.unwrap_or_else(|| {
+            self.released = self.released.saturating_add(1);
+            self.pause(RELEASED_MIN_MS, RELEASED_MAX_MS, self.released)
+        });
+        self.wait_until(now_ms + pause_ms.max(0));
+    }
+
     /// Ends an expired lease: the outcome of the attempt is unknown.
     pub fn end_lease(&mut self, now_ms: i64) {
         if self.state == DeliveryState::Sending && self.lease_ms <= now_ms {
-            self.doubt("lease_ended", now_ms);
+            self.place_ms = None;
+            self.doubt(LEASE_ENDED, AttemptFacts::default(), now_ms);
         }
     }
 
@@ -310,6 +395,8 @@ impl Delivery {
     /// flight counts.
     pub fn release(&mut self, now_ms: i64) {
         self.attempts = 0;
+        self.unanswered = 0;
+        self.place_ms = None;
         self.wait_until(now_ms);
     }
 
@@ -319,29 +406,44 @@ impl Delivery {
         self.rest(DeliveryState::Dropped, Some(reason), now_ms);
     }
 
+    /// Records a person's word that the partner has the payload.
+    pub fn confirm_for(&mut self, reason: &str, now_ms: i64) {
+        self.uncommitted = false;
+        self.rest(DeliveryState::Confirmed, Some(reason), now_ms);
+    }
+
     /// Marks the payload as replaced by two smaller ones.
     pub fn split(&mut self, now_ms: i64) {
         self.uncommitted = false;
         self.rest(DeliveryState::Split, Some(TOO_LARGE), now_ms);
     }
 
-    /// Counts an unknown outcome, then resends or parks the payload.
-    fn doubt(&mut self, code: &str, now_ms: i64) {
+    /// Counts an unknown outcome, then resends or parks the payload. One that the partner leaves without an answer again
+    /// and again, while it answers for others, is parked with [`NO_ANSWER`]: the fault is the payload's. In an outage
+    /// nothing is answered, so none is parked.
+    fn doubt(&mut self, code: &str, facts: AttemptFacts, now_ms: i64) {
         self.unknown_outcomes = self.unknown_outcomes.saturating_add(1);
+        let is_alone = code == NO_ANSWER && facts.others_answered;
+        self.unanswered = self.unanswered.saturating_add(u32::from(is_alone));
         match self.on_unknown {
-            OnUnknown::Park => self.rest(DeliveryState::Parked, Some(code), now_ms),
-            OnUnknown::Resend => self.try_later(code, None, now_ms),
+            OnUnknown::Resend if self.unanswered < UNANSWERED_MAX => self.try_later(code, None, facts.is_probe, now_ms),
+            OnUnknown::Resend | OnUnknown::Park => self.rest(DeliveryState::Parked, Some(code), now_ms),
         }
     }
 
-    /// Schedules another attempt after an increasing pause, or parks the payload after the last one.
-    fn try_later(&mut self, code: &str, wait_ms: Option<u64>, now_ms: i64) {
+    /// Schedules another attempt after an increasing pause, or parks the payload after the last one. A probe that failed
+    /// is no attempt of the payload's own: it stays due, and the breaker holds it.
+    fn try_later(&mut self, code: &str, wait_ms: Option<u64>, is_probe: bool, now_ms: i64) {
+        self.code = Some(code.to_owned());
+        if is_probe {
+            self.attempts = self.attempts.saturating_sub(1);
+            return self.wait_until(now_ms);
+        }
         if self.attempts >= MAX_ATTEMPTS {
             return self.rest(DeliveryState::Parked, Some("too_many_attempts"), now_ms);
         }
-        self.code = Some(code.to_owned());
         let asked = wait_ms.map_or(0, |wait| i64::try_from(wait).unwrap_or(RETRY_MAX_MS));
-        self.wait_until(now_ms + self.backoff().max(asked));
+        self.wait_until(now_ms + self.pause(RETRY_MIN_MS, RETRY_MAX_MS, self.attempts).max(asked));
     }
 
     fn wait_until(&mut self, at_ms: i64) {
@@ -358,12 +460,12 @@ impl Delivery {
         self.code = code.map(str::to_owned);
     }
 
-    /// Returns the pause before the next attempt in milliseconds. It doubles each time, and varies by a quarter either
-    /// way so that payloads that failed together are not retried together.
-    fn backoff(&self) -> i64 {
-        let doublings = self.attempts.saturating_sub(1).min(20);
-        let pause = (RETRY_MIN_MS << doublings).min(RETRY_MAX_MS);
-        let salt = Sha256::digest(format!("{}/{}/{}", self.payload.sha256, self.payload.index, self.attempts));
+    /// Returns the `nth` pause in milliseconds, counted from 1. It doubles each time, and varies by a quarter either way so
+    /// that payloads that failed together are not retried together.
+    fn pause(&self, least: i64, most: i64, nth: u32) -> i64 {
+        let doublings = nth.saturating_sub(1).min(20);
+        let pause = (least << doublings).min(most);
+        let salt = Sha256::digest(format!("{}/{}/{nth}", self.payload.sha256, self.payload.index));
         let [a, b, ..]: [u8; 32] = salt.into();
         let spread = i64::from(u16::from_le_bytes([a, b])) * pause / 2 / i64::from(u16::MAX);
         pause - pause / 4 + spread

@@ -10,12 +10,17 @@ use sha2::{Digest, Sha256};
 use super::delivery::BodyLocation;
 use super::source_id::SourceId;
 use crate::bucket_keys::pack_key;
+use crate::time;
 
 /// The name of the registry, the Durable Object that knows every ledger.
 pub const REGISTRY: &str = "v1/registry";
+/// The name of the object for the partner, which belongs to no ledger.
+pub const PARTNER: &str = "v1/partner";
 /// The version in a ledger's name: that of its tables' layout.
 const VERSION: &str = "v1/";
-/// The prefix of the names of the 256 ledgers that belong to no hour.
+/// Number of the ledgers that belong to no hour.
+pub const OTHER_LEDGERS: u64 = 256;
+/// The prefix of the names of the ledgers that belong to no hour.
 pub const OTHER: &str = "v1/other-";
 /// Number of digits in a payload's index.
 const INDEX_DIGITS: usize = 6;
@@ -31,6 +36,12 @@ pub fn ledger_of(key: &str) -> String {
     }
     let [first, ..]: [u8; 32] = Sha256::digest(key).into();
     format!("{VERSION}other-{first:02x}")
+}
+
+/// Returns the start of a ledger's hour in Unix milliseconds; `None` if it belongs to no hour.
+#[must_use]
+pub fn hour_of(ledger: &str) -> Option<i64> {
+    time::from_stamp(&format!("{}0000Z", ledger.strip_prefix(VERSION)?))
 }
 
 /// Returns whether these bytes have the form `20260328T084225Z`.

@@ -3,27 +3,38 @@
 //! One Durable Object per hour of batch time ([`ids`]), a state machine over its SQLite database. A *source* is one
 //! version of one object; a *plan* selects the lines that are delivered, and is pinned by the first attempt; a
 //! *delivery* is one payload of a plan. Reading order: [`ids`], [`plan`], [`calls`] (the wire forms), [`delivery`] and
-//! [`breaker`] (the state machines, without SQL), [`waiting`] and [`health`] (what users see of both), then the calls
-//! over SQL: `sources`, `plans`, `replays`, `deliveries`, `packs`, `wake`, `views`.
+//! [`breaker`] (the state machines, without SQL), [`partner`] (the object that has the breaker), [`pacer`] (in the same object), [`waiting`] and [`health`] (what users see of both), then the calls
+//! over SQL: `sources`, `plans`, `replays`, [`outage`], `deliveries`, [`payloads`], `packs`, `wake`,
+//! `views`.
 //!
 //! # Invariants
 //! A call is one transaction, and repeating it changes nothing. The only clock is the ledger's own. The accounts
 //! balance: a call that would unbalance them is refused.
 
 mod answer;
+pub mod backfill_ledgers;
+pub mod backfill_sums;
 pub mod backfills;
 pub mod books;
 pub mod breaker;
 pub mod calls;
 pub mod completeness;
+pub mod cursor_keys;
+pub mod decisions;
 mod deliveries;
 pub mod delivery;
 mod directory;
 pub mod duplicates;
+pub mod first_start;
+pub mod freshness;
 pub mod health;
 pub mod ids;
 pub mod occupancy;
+pub mod outage;
+pub mod pacer;
 mod packs;
+pub mod partner;
+pub mod payloads;
 pub mod plan;
 mod plans;
 pub mod registry;
@@ -33,16 +44,17 @@ mod sources;
 pub mod state;
 pub mod sweep_round;
 mod tables;
+pub mod tokens;
 pub mod unknown_folders;
 mod views;
 pub mod waiting;
 mod wake;
 
-pub use answer::{answer, name_of, open};
-pub use delivery::{AttemptOutcome, Delivery, DeliveryState};
+pub use answer::{answer, name_of, open, serve};
+pub use delivery::{AttemptFacts, AttemptOutcome, Delivery, DeliveryState};
 pub use directory::RegistryDirectory;
 pub use ids::{BatchId, DeliveryId, ledger_of};
-pub use plan::{DeliveryPlan, DeliveryWindow, PlanOptions, PlanRepair};
+pub use plan::{DeliveryPlan, DeliveryWindow, PlanBackfill, PlanOptions, PlanRepair};
 pub use source_id::SourceId;
 pub use state::BatchState;
 pub use wake::{Alarm, AlarmReport, alarm};

@@ -2,8 +2,9 @@
 //! every later one.
 //!
 //! A source may have several plans, since a backfill may request times that no earlier plan covered. Their windows
-//! never overlap, except those of a repair, which covers only lines that the earlier plan rejected: no line is in the
-//! payloads of two plans.
+//! never overlap, with two exceptions. A repair covers only lines that the earlier plan rejected. A repetition delivers
+//! once more what other plans cover, because a person asked for it; it covers nothing for anyone else. Apart from
+//! repetitions, no line is in the payloads of two plans.
 //!
 //! # Invariants
 //! A window is half-open, `[start, end)`. A plan's options are stored with it, and never change with the settings.
@@ -28,6 +29,9 @@ pub struct DeliveryWindow {
 impl DeliveryWindow {
     /// The window of all instants.
     pub const EVER: Self = Self { start_ms: i64::MIN, end_ms: i64::MAX };
+
+    /// The window of no instant.
+    pub const NEVER: Self = Self { start_ms: 0, end_ms: 0 };
 
     /// Returns whether the window contains an instant.
     #[must_use]
@@ -64,6 +68,11 @@ pub struct PlanOptions {
     pub subrequests: Subrequests,
     /// A filter in Logpush's language; only records that match are delivered.
     pub filter: Option<String>,
+    /// A filter of the backfill that asked for the plan; only records that match both are delivered.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub backfill_filter: Option<String>,
+    /// The value of the partner's column 1.
+    pub version: String,
     /// The value of the partner's column 58.
     pub tenant: String,
     /// The value of column 45 if the airport is unknown.
@@ -84,6 +93,20 @@ pub struct DeliveryPlan {
     /// The lines that it is limited to; `None` for all.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub repair: Option<PlanRepair>,
+    /// The backfill that asked for it; `None` for live traffic.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub backfill: Option<PlanBackfill>,
+}
+
+/// The backfill that asked for a plan.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlanBackfill {
+    /// The number of the backfill's job.
+    pub id: i64,
+    /// Lines per second that all plans of the backfill together may send to the partner.
+    pub lines_per_second: u64,
+    /// Whether it delivers once more what other plans cover: the plan is a repetition.
+    pub again: bool,
 }
 
 /// The limits of a plan made by a replay: only lines that an earlier plan could not read.
@@ -98,6 +121,12 @@ pub struct PlanRepair {
 }
 
 impl DeliveryPlan {
+    /// Returns the number of the backfill that it is a repetition for; `None` if it is no repetition.
+    #[must_use]
+    pub fn repetition(&self) -> Option<i64> {
+        self.backfill.filter(|backfill| backfill.again).map(|backfill| backfill.id)
+    }
+
     /// Returns whether an instant is in one of its windows.
     #[must_use]
     pub fn holds(&self, unix_ms: i64) -> bool {
@@ -119,6 +148,20 @@ pub struct DeliveryRequest {
     pub window: DeliveryWindow,
     /// How lines are to become payloads.
     pub options: PlanOptions,
+    /// Unix milliseconds; of an object written before, nothing is delivered. `None` to deliver any object.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub written_from_ms: Option<i64>,
+    /// The backfill that asks for the delivery; `None` for live traffic.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub backfill: Option<PlanBackfill>,
+}
+
+impl DeliveryRequest {
+    /// Creates a request to deliver the records of these times, whenever their object was written.
+    #[must_use]
+    pub const fn new(window: DeliveryWindow, options: PlanOptions) -> Self {
+        Self { window, options, written_from_ms: None, backfill: None }
+    }
 }
 
 #[cfg(test)]
@@ -130,17 +173,20 @@ mod tests {
 
     #[test]
     fn the_stored_form_is_unchanged() {
-        let stored = r#"{"number":1,"windows":[{"start_ms":-9223372036854775808,"end_ms":9223372036854775807}],"options":{"format":1,"lines":1000,"subrequests":"include","filter":null,"tenant":"-","unknown_country":"CN","duplicates":"hold"}}"#;
+        let stored = r#"{"number":1,"windows":[{"start_ms":-9223372036854775808,"end_ms":9223372036854775807}],"options":{"format":1,"lines":1000,"subrequests":"include","filter":null,"version":"cs_vod_v3.0","tenant":"-","unknown_country":"CN","duplicates":"hold"}}"#;
         let options = PlanOptions {
             format: 1,
             lines: 1000,
             subrequests: Subrequests::Include,
             filter: None,
+            backfill_filter: None,
+            version: "cs_vod_v3.0".into(),
             tenant: "-".into(),
             unknown_country: "CN".into(),
             duplicates: DuplicatePolicy::Hold,
         };
-        let plan = DeliveryPlan { number: 1, windows: vec![DeliveryWindow::EVER], options, repair: None };
+        let plan =
+            DeliveryPlan { number: 1, windows: vec![DeliveryWindow::EVER], options, repair: None, backfill: None };
         assert_eq!(serde_json::to_string(&plan).unwrap(), stored);
         assert_eq!(serde_json::from_str::<DeliveryPlan>(stored).unwrap(), plan);
     }

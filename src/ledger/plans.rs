@@ -1,15 +1,17 @@
 //! The plans of a source over SQL: selecting the next one, and sealing it.
 //!
 //! # Invariants
-//! A plan is pinned when it is first returned. No line is in the payloads of two plans: windows are disjoint, and a
-//! repair covers the lines that its earlier plan rejected, once per replay.
+//! A plan is pinned when it is first returned. Apart from repetitions, no line is in the payloads of two plans: windows
+//! are disjoint, and a repair covers the lines that its earlier plan rejected, once per replay. A backfill repeats a
+//! source once, and only what the plans of others cover.
 
+use super::books::ChangedLines;
 use super::calls::{CheckPlan, PlanStanding, SealBatch, SealedPlan};
 use super::delivery::Delivery;
 use super::packs;
-use super::plan::{DeliveryPlan, DeliveryRequest, DeliveryWindow, PlanRepair};
+use super::plan::{DeliveryPlan, DeliveryRequest, DeliveryWindow, PlanBackfill, PlanRepair};
 use super::source_id::SourceId;
-use super::tables::{LedgerRow, json, save};
+use super::tables::{LedgerRow, json, maybe, save};
 use crate::backend::{BackendError, SqlDatabase, SqlValue};
 use crate::index::LineOffsets;
 use crate::limits::OUTBOX_FIRST_MS;
@@ -44,7 +46,8 @@ fn standing_of(row: &LedgerRow<'_>, column: usize) -> PlanStanding {
     }
 }
 
-/// Returns a plan's standing, and abandons the plan if that is requested and it is open.
+/// Returns a plan's standing, and abandons the plan if that is requested and it is open. For the asker, a plan delivers
+/// nothing if only one of both is a repetition, or if they repeat for different backfills.
 pub(super) fn check_plan(sql: &impl SqlDatabase, call: &CheckPlan, now_ms: i64) -> Result<PlanStanding, BackendError> {
     let place = [SqlValue::text(call.source.as_str()), SqlValue::number(call.plan)];
     if call.abandon {
@@ -52,8 +55,12 @@ pub(super) fn check_plan(sql: &impl SqlDatabase, call: &CheckPlan, now_ms: i64) 
             AND sealed_ms IS NULL AND abandoned_ms IS NULL";
         sql.run(statement, &[&[SqlValue::Integer(now_ms)], place.as_slice()].concat())?;
     }
-    let known = sql.run("SELECT sealed_ms, abandoned_ms FROM plan_v1 WHERE source = ? AND number = ?", &place)?;
-    Ok(known.rows.first().map_or(PlanStanding::Void, |row| standing_of(&LedgerRow(row), 0)))
+    let statement = "SELECT sealed_ms, abandoned_ms, CASE again WHEN 1 THEN backfill END FROM plan_v1
+        WHERE source = ? AND number = ?";
+    let known = sql.run(statement, &place)?;
+    let Some(row) = known.rows.first().map(LedgerRow) else { return Ok(PlanStanding::Void) };
+    let is_of_same = row.maybe_integer(2) == call.repetition;
+    Ok(if is_of_same { standing_of(&row, 0) } else { PlanStanding::Void })
 }
 
 /// Returns whether a source has an unsealed plan, or lacks one for some of these times.
@@ -67,10 +74,22 @@ pub(super) fn has_plans_left(
     Ok(is_open || deliver.is_some_and(|window| !window.without(&covered(&plans)).is_empty()))
 }
 
-/// Returns the windows of the plans that were not abandoned.
+/// Returns the windows of the plans that were not abandoned, and are no repetitions.
 fn covered(plans: &[StoredPlan]) -> Vec<DeliveryWindow> {
-    let standing = plans.iter().filter(|stored| stored.standing != PlanStanding::Void);
-    standing.flat_map(|stored| &stored.plan.windows).copied().collect()
+    let covers = |stored: &&StoredPlan| stored.standing != PlanStanding::Void && stored.plan.repetition().is_none();
+    plans.iter().filter(covers).flat_map(|stored| &stored.plan.windows).copied().collect()
+}
+
+/// Returns the windows that the request repeats: what the plans of others cover, unless it was repeated before.
+fn repeated(plans: &[StoredPlan], request: &DeliveryRequest) -> Vec<DeliveryWindow> {
+    let Some(backfill) = request.backfill.filter(|backfill| backfill.again) else { return Vec::new() };
+    let standing = || plans.iter().filter(|stored| stored.standing != PlanStanding::Void);
+    if standing().any(|stored| stored.plan.repetition() == Some(backfill.id)) {
+        return Vec::new();
+    }
+    let is_own = |stored: &&StoredPlan| stored.plan.backfill.is_some_and(|own| own.id == backfill.id);
+    let own: Vec<DeliveryWindow> = standing().filter(is_own).flat_map(|stored| &stored.plan.windows).copied().collect();
+    request.window.without(&own)
 }
 
 /// Returns the plan to work on, and whether another one follows. `replay` is the number of the replay that is due.
@@ -82,36 +101,53 @@ pub(super) fn next_plan(
 ) -> Result<(Option<DeliveryPlan>, bool), BackendError> {
     let plans = plans(sql, source)?;
     let left = request.window.without(&covered(&plans));
+    let repeated = repeated(&plans, request);
     let mut owing = replay.map(|replay| owing(&plans, replay)).unwrap_or_default().into_iter();
     if let Some(open) = plans.iter().find(|stored| stored.standing == PlanStanding::Open) {
-        return Ok((Some(open.plan.clone()), !left.is_empty() || owing.next().is_some()));
+        let follows = !left.is_empty() || !repeated.is_empty() || owing.next().is_some();
+        return Ok((Some(open.plan.clone()), follows));
     }
     let number = plans.iter().map(|stored| stored.plan.number).max().unwrap_or(0) + 1;
     let options = request.options.clone();
-    let plan = if !left.is_empty() {
-        DeliveryPlan { number, windows: left, options, repair: None }
+    let (plan, follows) = if !left.is_empty() {
+        let backfill = request.backfill.map(|backfill| PlanBackfill { again: false, ..backfill });
+        let follows = repeated.iter().any(|window| !window.without(&left).is_empty());
+        (DeliveryPlan { number, windows: left, options, repair: None, backfill }, follows)
+    } else if !repeated.is_empty() {
+        let backfill = request.backfill;
+        (DeliveryPlan { number, windows: repeated, options, repair: None, backfill }, false)
     } else if let Some((earlier, replay)) = owing.next().zip(replay) {
         let repair = PlanRepair { plan: earlier.plan.number, replay, lines: earlier.rejected.clone() };
-        DeliveryPlan { number, windows: earlier.plan.windows.clone(), options, repair: Some(repair) }
+        let windows = earlier.plan.windows.clone();
+        (DeliveryPlan { number, windows, options, repair: Some(repair), backfill: None }, false)
     } else {
         return Ok((None, false));
     };
     sql.run(
-        "INSERT INTO plan_v1 (source, number, plan, in_window, filtered, sanitised, rejected)
-         VALUES (?, ?, ?, 0, '{}', 0, ?)",
-        &[SqlValue::text(source.as_str()), SqlValue::number(number), json(&plan), json(&LineOffsets::default())],
+        "INSERT INTO plan_v1 (source, number, plan, in_window, filtered, changed, rejected, backfill, again)
+         VALUES (?, ?, ?, 0, '{}', ?, ?, ?, ?)",
+        &[
+            SqlValue::text(source.as_str()),
+            SqlValue::number(number),
+            json(&plan),
+            json(&ChangedLines::default()),
+            json(&LineOffsets::default()),
+            maybe(plan.backfill.map(|backfill| backfill.id)),
+            SqlValue::Integer(plan.backfill.is_some_and(|backfill| backfill.again).into()),
+        ],
     )?;
-    Ok((Some(plan), owing.next().is_some()))
+    Ok((Some(plan), follows || owing.next().is_some()))
 }
 
-/// Returns the sealed plans with rejected lines that no repair has followed, except those made by this replay.
+/// Returns the sealed plans with rejected lines that no repair has followed, except those made by this replay. What a
+/// repetition rejected, the plan that it repeats rejected, too.
 fn owing(plans: &[StoredPlan], replay: u32) -> Vec<&StoredPlan> {
     let standing = || plans.iter().filter(|stored| stored.standing != PlanStanding::Void);
     let repairs =
         |number| move |other: &StoredPlan| other.plan.repair.as_ref().is_some_and(|repair| repair.plan == number);
     let owes = |stored: &&StoredPlan| {
         let is_own = stored.plan.repair.as_ref().is_some_and(|repair| repair.replay == replay);
-        let is_sealed = stored.standing == PlanStanding::Sealed;
+        let is_sealed = stored.standing == PlanStanding::Sealed && stored.plan.repetition().is_none();
         is_sealed && !stored.rejected.is_empty() && !is_own && !standing().any(repairs(stored.plan.number))
     };
     plans.iter().filter(owes).collect()
@@ -158,12 +194,12 @@ pub(super) fn seal_plan(
         SqlValue::Integer(now_ms),
         SqlValue::number(sealed.in_window),
         json(&sealed.filtered),
-        SqlValue::number(sealed.sanitised),
+        json(&sealed.changed),
         duplicates,
         json(&rejected_of(&plan, seal)),
     ];
     sql.run(
-        "UPDATE plan_v1 SET sealed_ms = ?, in_window = ?, filtered = ?, sanitised = ?, duplicates = ?, rejected = ?
+        "UPDATE plan_v1 SET sealed_ms = ?, in_window = ?, filtered = ?, changed = ?, duplicates = ?, rejected = ?
          WHERE source = ? AND number = ?",
         &[figures.as_slice(), &place].concat(),
     )?;

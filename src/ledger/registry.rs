@@ -3,39 +3,50 @@
 //!
 //! Its tables: `ledger_v1`, a row for each ledger in use; `dead_letter_v1`, the dead letters; `ignored_v1`, the number
 //! of events that required no work, by reason; `backfill_v1` and `backfill_object_v1`, the jobs of [`super::backfills`]
-//! and the objects they have processed; `swept_v1`, the time up to which the sweep has looked for objects without an
-//! event; `sweep_round_v1`, the round of [`super::sweep_round`]; and those of [`super::occupancy`] and
-//! [`super::unknown_folders`].
+//! and their objects; `backfill_ledger_v1`, the ledgers that count their lines; `swept_v1`, the time up to which the sweep has looked for objects without an
+//! event; `sweep_round_v1`, the round of [`super::sweep_round`]; `first_start_v1`, the instant of
+//! [`super::first_start`]; and those of [`super::occupancy`],
+//! [`super::unknown_folders`], [`super::tokens`] and [`super::cursor_keys`].
 //!
 //! # Invariants
-//! A ledger is registered before it holds a sealed source. A dead letter stays until a person redrives it.
+//! A ledger is registered before it holds a sealed source. A dead letter counts until a person redrives or dismisses it.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::backfill_ledgers;
 use super::backfills;
 use super::calls::CallAck;
+use super::cursor_keys;
+use super::first_start;
 use super::ids::{OTHER, REGISTRY};
 use super::occupancy;
 use super::sweep_round;
 use super::tables::LedgerRow;
+use super::tokens;
 use super::unknown_folders;
 use crate::backend::{BackendError, DurableObjects, SqlDatabase, SqlValue};
-use crate::rpc::{self, CallReply, Dispatcher, calls};
+use crate::rpc::{self, CallReply, Dispatcher, ObjectDatabase, calls};
 
 /// The statements that create the tables if they do not exist.
-const SCHEMA: [&str; 8] = [
+const SCHEMA: [&str; 12] = [
     backfills::SCHEMA,
     backfills::OBJECTS,
+    backfill_ledgers::SCHEMA,
+    first_start::SCHEMA,
     sweep_round::SCHEMA,
     unknown_folders::SCHEMA,
+    tokens::SCHEMA,
+    cursor_keys::SCHEMA,
     "CREATE TABLE IF NOT EXISTS swept_v1 (one INTEGER PRIMARY KEY, at_ms INTEGER NOT NULL)",
-    "CREATE TABLE IF NOT EXISTS ledger_v1 (name TEXT PRIMARY KEY, since_ms INTEGER NOT NULL) WITHOUT ROWID",
+    "CREATE TABLE IF NOT EXISTS ledger_v1 (
+        name TEXT PRIMARY KEY, since_ms INTEGER NOT NULL, first_ms INTEGER, last_ms INTEGER) WITHOUT ROWID",
     "CREATE TABLE IF NOT EXISTS dead_letter_v1 (
         id INTEGER PRIMARY KEY,
         queue TEXT NOT NULL, message TEXT NOT NULL, body TEXT NOT NULL, attempts INTEGER NOT NULL,
-        code TEXT NOT NULL, at_ms INTEGER NOT NULL, redriven_ms INTEGER, reason TEXT,
+        code TEXT NOT NULL, at_ms INTEGER NOT NULL, redriven_ms INTEGER, dismissed_ms INTEGER, reason TEXT,
         UNIQUE (queue, message))",
     "CREATE TABLE IF NOT EXISTS ignored_v1 (code TEXT PRIMARY KEY, events INTEGER NOT NULL) WITHOUT ROWID",
 ];
@@ -47,6 +58,7 @@ calls! {
     "v1/dead-letter": DeadLetter => CallAck,
     "v1/dead-letters": ListDeadLetters => DeadLetterList,
     "v1/mark-redriven": MarkRedriven => RedriveAnswer,
+    "v1/dismiss-dead-letter": DismissDeadLetter => DismissAnswer,
     "v1/count-ignored": CountIgnoredEvents => CallAck,
     "v1/advance-sweep": AdvanceSweep => SweepMark,
 }
@@ -56,6 +68,8 @@ calls! {
 pub struct RegisterLedger {
     /// The name of the ledger.
     pub name: String,
+    /// Times of its batches that its name does not imply, in Unix milliseconds.
+    pub times: Option<(i64, i64)>,
 }
 
 /// A request for the names of ledgers, latest hours first.
@@ -65,13 +79,18 @@ pub struct ListLedgers {
     pub limit: u64,
 }
 
-/// A request for the ledgers whose batches may belong to a range of hours: those of its hours, and those of no hour.
+/// A request for the ledgers whose batches may belong to a range of hours: those of its hours, those of no hour, and those
+/// with batches of other times than their hour.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FindLedgers {
     /// The name of the ledger of the first hour.
     pub first: String,
     /// The name of the ledger of the last hour.
     pub last: String,
+    /// Start of the range in Unix milliseconds, inclusive.
+    pub start_ms: i64,
+    /// End of the range in Unix milliseconds, exclusive.
+    pub end_ms: i64,
     /// Maximum number of names in the answer.
     pub limit: u64,
 }
@@ -92,10 +111,12 @@ pub struct LedgerList {
     pub names: Vec<String>,
     /// Number of all registered ledgers.
     pub total: u64,
-    /// Number of dead letters that were not redriven.
+    /// Number of dead letters that were neither redriven nor dismissed.
     pub dead_letters: u64,
     /// Number of events that required no work since the first deployment, by code of the reason.
     pub ignored_events: BTreeMap<String, u64>,
+    /// Unix milliseconds of the first start; `None` if nothing was ever to be delivered.
+    pub first_start_ms: Option<i64>,
 }
 
 /// A request to count events that required no work.
@@ -127,8 +148,12 @@ pub struct ListDeadLetters {
     pub id: Option<i64>,
     /// Whether to include redriven ones.
     pub redriven: bool,
+    /// Whether to include dismissed ones.
+    pub dismissed: bool,
     /// Maximum number of dead letters in the answer.
     pub limit: u64,
+    /// The last dead letter of the page before.
+    pub before: Option<i64>,
 }
 
 /// The registry's answer to [`ListDeadLetters`].
@@ -150,7 +175,9 @@ pub struct StoredDeadLetter {
     pub at_ms: i64,
     /// Unix milliseconds at which it was redriven.
     pub redriven_ms: Option<i64>,
-    /// The reason that the person gave for the redrive.
+    /// Unix milliseconds at which it was dismissed.
+    pub dismissed_ms: Option<i64>,
+    /// The reason that the person gave for the last of these.
     pub reason: Option<String>,
 }
 
@@ -170,6 +197,22 @@ pub struct RedriveAnswer {
     pub known: bool,
 }
 
+/// A request to record that a dead letter calls for nothing more.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DismissDeadLetter {
+    /// The number of the dead letter.
+    pub id: i64,
+    /// The reason that the person gave.
+    pub reason: String,
+}
+
+/// The registry's answer to [`DismissDeadLetter`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DismissAnswer {
+    /// Unix milliseconds at which it was first dismissed; `None` if the registry does not have it.
+    pub dismissed_ms: Option<i64>,
+}
+
 /// A request to record the instant up to which the sweep has found every object, or to read it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AdvanceSweep {
@@ -184,12 +227,30 @@ pub struct SweepMark {
     pub at_ms: Option<i64>,
 }
 
-/// Registers a ledger. Repeating the call changes nothing.
+/// Registers a ledger, and records times of its batches that its name does not imply. Repeating the call changes nothing.
 ///
 /// # Errors
 /// [`BackendError`] if the registry cannot be reached.
-pub async fn register(ledgers: &impl DurableObjects, name: &str) -> Result<(), BackendError> {
-    rpc::call(ledgers, REGISTRY, &RegisterLedger { name: name.to_owned() }).await.map(drop)
+pub async fn register(
+    ledgers: &impl DurableObjects,
+    name: &str,
+    times: Option<(i64, i64)>,
+) -> Result<(), BackendError> {
+    rpc::call(ledgers, REGISTRY, &RegisterLedger { name: name.to_owned(), times }).await.map(drop)
+}
+
+/// Answers a call to the registry, whose tables may not exist yet; `is_open` keeps whether they are known to.
+///
+/// # Errors
+/// [`BackendError`] for an unknown call, a malformed body, or a failing database; nothing has changed in that case.
+pub fn serve(
+    sql: &impl SqlDatabase,
+    is_open: &Cell<bool>,
+    (name, body): (&str, &[u8]),
+    now_ms: i64,
+) -> Result<CallReply, BackendError> {
+    let answer = |sql: &ObjectDatabase<'_, _>| answer(sql, name, body, now_ms);
+    ObjectDatabase::serve(sql, is_open, "ledger_v1", || open(sql), answer)
 }
 
 /// Prepares the database. Writes no row if this was done before.
@@ -213,15 +274,25 @@ pub fn answer(sql: &impl SqlDatabase, name: &str, body: &[u8], now_ms: i64) -> R
         .on(|call| letters(sql, call))
         .on(|ignored| count_ignored(sql, ignored))
         .on(|call| swept(sql, *call))
-        .on(|call| redriven(sql, call, now_ms));
+        .on(|call| redriven(sql, call, now_ms))
+        .on(|call| dismissed(sql, call, now_ms));
     let calls = sweep_round::dispatch(sql, backfills::dispatch(sql, calls, now_ms));
-    let calls = unknown_folders::dispatch(sql, calls, now_ms);
+    let calls = tokens::dispatch(sql, unknown_folders::dispatch(sql, calls, now_ms), now_ms);
+    let calls = first_start::dispatch(sql, cursor_keys::dispatch(sql, calls, now_ms), now_ms);
     occupancy::dispatch(sql, calls).finish()
 }
 
 fn keep_ledger(sql: &impl SqlDatabase, call: &RegisterLedger, now_ms: i64) -> Result<CallAck, BackendError> {
     let parameters = [SqlValue::text(&*call.name), SqlValue::Integer(now_ms)];
     sql.run("INSERT OR IGNORE INTO ledger_v1 (name, since_ms) VALUES (?, ?)", &parameters)?;
+    if let Some((first_ms, last_ms)) = call.times {
+        // The widest times bound the row: they may include hours without a batch.
+        sql.run(
+            "UPDATE ledger_v1 SET first_ms = min(coalesce(first_ms, ?1), ?1), last_ms = max(coalesce(last_ms, ?2), ?2)
+             WHERE name = ?3 AND (first_ms IS NULL OR first_ms > ?1 OR last_ms < ?2)",
+            &[SqlValue::Integer(first_ms), SqlValue::Integer(last_ms), SqlValue::text(&*call.name)],
+        )?;
+    }
     Ok(CallAck {})
 }
 
@@ -239,18 +310,22 @@ fn ledgers(sql: &impl SqlDatabase, call: &ListLedgers) -> Result<LedgerList, Bac
     Ok(LedgerList {
         names,
         total: count("ledger_v1")?,
-        dead_letters: count("dead_letter_v1 WHERE redriven_ms IS NULL")?,
+        dead_letters: count("dead_letter_v1 WHERE redriven_ms IS NULL AND dismissed_ms IS NULL")?,
         ignored_events: ignored(sql)?,
+        first_start_ms: first_start::made(sql)?,
     })
 }
 
 fn find_ledgers(sql: &impl SqlDatabase, call: &FindLedgers) -> Result<LedgerNames, BackendError> {
     let rows = sql.run(
-        "SELECT name FROM ledger_v1 WHERE name BETWEEN ? AND ? OR name LIKE ? || '%' ORDER BY name LIMIT ?",
+        "SELECT name FROM ledger_v1
+         WHERE name BETWEEN ? AND ? OR name LIKE ? || '%' OR first_ms < ? AND last_ms >= ? ORDER BY name LIMIT ?",
         &[
             SqlValue::text(&*call.first),
             SqlValue::text(&*call.last),
             SqlValue::text(OTHER),
+            SqlValue::Integer(call.end_ms),
+            SqlValue::Integer(call.start_ms),
             SqlValue::number(call.limit),
         ],
     )?;
@@ -289,10 +364,20 @@ fn keep_letter(sql: &impl SqlDatabase, letter: &DeadLetter, now_ms: i64) -> Resu
 
 fn letters(sql: &impl SqlDatabase, call: &ListDeadLetters) -> Result<DeadLetterList, BackendError> {
     let one = call.id.map_or(SqlValue::Null, SqlValue::Integer);
+    let before = call.before.map_or(SqlValue::Null, SqlValue::Integer);
     let rows = sql.run(
-        "SELECT id, queue, message, body, attempts, code, at_ms, redriven_ms, reason FROM dead_letter_v1
-         WHERE (?1 IS NULL OR id = ?1) AND (?2 = 1 OR redriven_ms IS NULL) ORDER BY id DESC LIMIT ?3",
-        &[one, SqlValue::Integer(call.redriven.into()), SqlValue::number(call.limit)],
+        "SELECT id, queue, message, body, attempts, code, at_ms, redriven_ms, dismissed_ms, reason
+         FROM dead_letter_v1
+         WHERE (?1 IS NULL OR id = ?1) AND (?2 = 1 OR redriven_ms IS NULL) AND (?3 = 1 OR dismissed_ms IS NULL)
+            AND (?5 IS NULL OR id < ?5)
+         ORDER BY id DESC LIMIT ?4",
+        &[
+            one,
+            SqlValue::Integer(call.redriven.into()),
+            SqlValue::Integer(call.dismissed.into()),
+            SqlValue::number(call.limit),
+            before,
+        ],
     )?;
     let letters = rows.rows.iter().map(|row| {
         let row = LedgerRow(row);
@@ -303,8 +388,9 @@ fn letters(sql: &impl SqlDatabase, call: &ListDeadLetters) -> Result<DeadLetterL
             attempts: row.number(4)?,
             code: row.text(5)?,
         };
-        let (redriven_ms, reason) = (row.maybe_integer(7), row.maybe_text(8));
-        Ok(StoredDeadLetter { id: row.integer(0)?, letter, at_ms: row.integer(6)?, redriven_ms, reason })
+        let (redriven_ms, dismissed_ms) = (row.maybe_integer(7), row.maybe_integer(8));
+        let (at_ms, reason) = (row.integer(6)?, row.maybe_text(9));
+        Ok(StoredDeadLetter { id: row.integer(0)?, letter, at_ms, redriven_ms, dismissed_ms, reason })
     });
     Ok(DeadLetterList { dead_letters: letters.collect::<Result<_, BackendError>>()? })
 }
@@ -324,4 +410,14 @@ fn redriven(sql: &impl SqlDatabase, call: &MarkRedriven, now_ms: i64) -> Result<
     let done =
         sql.run("UPDATE dead_letter_v1 SET redriven_ms = ?, reason = ? WHERE id = ? RETURNING id", &parameters)?;
     Ok(RedriveAnswer { known: !done.rows.is_empty() })
+}
+
+fn dismissed(sql: &impl SqlDatabase, call: &DismissDeadLetter, now_ms: i64) -> Result<DismissAnswer, BackendError> {
+    let parameters = [SqlValue::Integer(now_ms), SqlValue::text(&*call.reason), SqlValue::Integer(call.id)];
+    let done = sql.run(
+        "UPDATE dead_letter_v1 SET dismissed_ms = coalesce(dismissed_ms, ?), reason = ? WHERE id = ?
+         RETURNING dismissed_ms",
+        &parameters,
+    )?;
+    Ok(DismissAnswer { dismissed_ms: done.rows.first().and_then(|row| LedgerRow(row).maybe_integer(0)) })
 }

@@ -11,7 +11,7 @@ use super::calls::{
 };
 use super::delivery::{Delivery, DeliveryState};
 use super::ids::DeliveryId;
-use super::plan::DeliveryWindow;
+use super::plan::{DeliveryRequest, DeliveryWindow};
 use super::plans::{has_plans_left, next_plan, seal_plan};
 use super::replays::is_due;
 use super::source_id::SourceId;
@@ -76,12 +76,17 @@ pub(super) fn begin(sql: &impl SqlDatabase, call: &BeginBatch, now_ms: i64) -> R
                 touch(sql, call)?;
             }
             if mine.state == BatchState::Open {
-                name_dataset(sql, call)?;
+                describe(sql, call)?;
             }
         }
     }
     let due = mine.as_ref().map(|mine| mine.replay).filter(|replay| call.index && is_due(*replay));
+    let before_start = is_before_start(sql, call)?;
     let (plan, more) = match &call.deliver {
+        // A plan that an earlier attempt left open is finished, and a replay's repairs are made.
+        Some(request) if before_start => {
+            next_plan(sql, &call.source, &DeliveryRequest { window: DeliveryWindow::NEVER, ..request.clone() }, due)?
+        }
         Some(request) => next_plan(sql, &call.source, request, due)?,
         None => (None, false),
     };
@@ -95,7 +100,29 @@ pub(super) fn begin(sql: &impl SqlDatabase, call: &BeginBatch, now_ms: i64) -> R
     if sealed && !index && plan.is_none() && replaced.is_empty() {
         return Ok(BeginAnswer::Complete);
     }
-    Ok(BeginAnswer::Work(RemainingWork { index, plan, replaced, registered: is_registered(sql)?, more, replay }))
+    Ok(BeginAnswer::Work(RemainingWork {
+        index,
+        plan,
+        replaced,
+        before_start,
+        registered: is_registered(sql)?,
+        more,
+        replay,
+    }))
+}
+
+/// Returns whether a source lay in the bucket before the instant from which objects are delivered, and records it. So
+/// does a copy of the same bytes under the same file name, whenever it was made.
+fn is_before_start(sql: &impl SqlDatabase, call: &BeginBatch) -> Result<bool, BackendError> {
+    let Some(from_ms) = call.deliver.as_ref().and_then(|request| request.written_from_ms) else { return Ok(false) };
+    let etag = [SqlValue::text(&*call.object.etag)];
+    let is_before = call.object.uploaded_ms < from_ms
+        || !sql.run("SELECT 1 FROM source_v1 WHERE etag = ? AND before_start = 1 LIMIT 1", &etag)?.rows.is_empty();
+    if is_before {
+        let statement = "UPDATE source_v1 SET before_start = 1 WHERE id = ? AND before_start = 0";
+        sql.run(statement, &[SqlValue::text(call.source.as_str())])?;
+    }
+    Ok(is_before)
 }
 
 fn replaced(version: StoredVersion) -> ReplacedVersion {
@@ -106,8 +133,8 @@ fn insert(sql: &impl SqlDatabase, call: &BeginBatch, now_ms: i64) -> Result<(), 
     let object = &call.object;
     sql.run(
         "INSERT INTO source_v1 (id, object_key, etag, uploaded_ms, size, dataset, possible_datasets, state, indexed, shards, gone, lines,
-            counts, rejected, inflated, replay, first_seen_ms)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0, '[]', 0, 0, '{}', '{}', 0, 0, ?)",
+            counts, rejected, inflated, replay, before_start, first_seen_ms, first_ms, last_ms)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0, '[]', 0, 0, '{}', '{}', 0, 0, 0, ?, ?, ?)",
         &[
             SqlValue::text(call.source.as_str()),
             SqlValue::text(&*object.key),
@@ -118,20 +145,26 @@ fn insert(sql: &impl SqlDatabase, call: &BeginBatch, now_ms: i64) -> Result<(), 
             json(&call.possible_datasets),
             SqlValue::text(BatchState::Open.name()),
             SqlValue::number(now_ms),
+            maybe(call.times.map(|times| times.0)),
+            maybe(call.times.map(|times| times.1)),
         ],
     )
     .map(drop)
 }
 
-/// Records the dataset that the batch is read as; settings may have changed since an earlier attempt.
-fn name_dataset(sql: &impl SqlDatabase, call: &BeginBatch) -> Result<(), BackendError> {
-    let statement = "UPDATE source_v1 SET dataset = ?1, possible_datasets = ?2
-         WHERE id = ?3 AND (dataset <> ?1 OR possible_datasets <> ?2)";
-    sql.run(
-        statement,
-        &[SqlValue::text(&*call.dataset), json(&call.possible_datasets), SqlValue::text(call.source.as_str())],
-    )
-    .map(drop)
+/// Records the dataset that the batch is read as, and the times of its first records; settings may have changed since an
+/// earlier attempt.
+fn describe(sql: &impl SqlDatabase, call: &BeginBatch) -> Result<(), BackendError> {
+    let statement = "UPDATE source_v1 SET dataset = ?1, possible_datasets = ?2, first_ms = ?3, last_ms = ?4
+         WHERE id = ?5 AND (dataset, possible_datasets, first_ms, last_ms) IS NOT (?1, ?2, ?3, ?4)";
+    let parameters = [
+        SqlValue::text(&*call.dataset),
+        json(&call.possible_datasets),
+        maybe(call.times.map(|times| times.0)),
+        maybe(call.times.map(|times| times.1)),
+        SqlValue::text(call.source.as_str()),
+    ];
+    sql.run(statement, &parameters).map(drop)
 }
 
 /// Records that an object with the same content was uploaded again.
@@ -284,7 +317,7 @@ pub(super) fn find_unfinished(
     for source in &call.sources {
         let is_finished = match standing(sql, source)? {
             None | Some((BatchState::Open, _)) => false,
-            Some((BatchState::Sealed, replay)) => !is_due(replay) && !has_work_left(sql, source, call.deliver)?,
+            Some((BatchState::Sealed, replay)) => !is_due(replay) && !has_work_left(sql, source, call)?,
             Some((BatchState::Quarantined, _)) => true,
         };
         if !is_finished {
@@ -294,15 +327,15 @@ pub(super) fn find_unfinished(
     Ok(UnfinishedSources { sources })
 }
 
-/// Returns whether a sealed source has an unsealed plan, or lacks one for some of these times.
-fn has_work_left(
-    sql: &impl SqlDatabase,
-    source: &SourceId,
-    deliver: Option<DeliveryWindow>,
-) -> Result<bool, BackendError> {
-    let dataset = sql.run("SELECT dataset FROM source_v1 WHERE id = ?", &[SqlValue::text(source.as_str())])?;
-    let dataset = dataset.rows.first().map(|row| LedgerRow(row).text(0)).transpose()?;
-    has_plans_left(sql, source, deliver.filter(|_| dataset.as_deref() == Some(Dataset::HttpRequests.name())))
+/// Returns whether a sealed source has an unsealed plan, or lacks one for some times to be delivered.
+fn has_work_left(sql: &impl SqlDatabase, source: &SourceId, call: &FindUnfinished) -> Result<bool, BackendError> {
+    let statement = "SELECT dataset, uploaded_ms, before_start FROM source_v1 WHERE id = ?";
+    let known = sql.run(statement, &[SqlValue::text(source.as_str())])?;
+    let Some(row) = known.rows.first().map(LedgerRow) else { return Ok(true) };
+    let (uploaded_ms, before_start) = (row.integer(1)?, row.integer(2)? != 0);
+    let is_kept_back = call.written_from_ms.is_some_and(|from_ms| before_start || uploaded_ms < from_ms);
+    let is_delivered = row.text(0)? == Dataset::HttpRequests.name() && !is_kept_back;
+    has_plans_left(sql, source, call.deliver.filter(|_| is_delivered))
 }
 
 /// Returns the state of a source and the number of its replay; `None` if the ledger does not know it.

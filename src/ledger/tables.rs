@@ -7,7 +7,9 @@
 //! # Invariants
 //! An unreadable row is an error, never a default.
 
-use super::breaker::Breaker;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
 use super::delivery::{Delivery, DeliveryState, Payload};
 use super::ids::DeliveryId;
 use super::source_id::SourceId;
@@ -25,22 +27,23 @@ pub(super) const SCHEMA: [&str; 5] = [
         state TEXT NOT NULL, code TEXT, reason TEXT,
         indexed INTEGER NOT NULL, shards TEXT NOT NULL, gone INTEGER NOT NULL,
         lines INTEGER NOT NULL, counts TEXT NOT NULL, rejected TEXT NOT NULL, inflated INTEGER NOT NULL,
-        first_ms INTEGER, last_ms INTEGER, replay INTEGER NOT NULL,
+        first_ms INTEGER, last_ms INTEGER, replay INTEGER NOT NULL, before_start INTEGER NOT NULL,
         first_seen_ms INTEGER NOT NULL, sealed_ms INTEGER) WITHOUT ROWID",
     "CREATE TABLE IF NOT EXISTS plan_v1 (
         source TEXT NOT NULL, number INTEGER NOT NULL,
         plan TEXT NOT NULL, sealed_ms INTEGER, abandoned_ms INTEGER,
-        in_window INTEGER NOT NULL, filtered TEXT NOT NULL, sanitised INTEGER NOT NULL, duplicates TEXT,
-        rejected TEXT NOT NULL,
+        in_window INTEGER NOT NULL, filtered TEXT NOT NULL, changed TEXT NOT NULL, duplicates TEXT,
+        rejected TEXT NOT NULL, backfill INTEGER, again INTEGER NOT NULL,
         PRIMARY KEY (source, number)) WITHOUT ROWID",
     "CREATE TABLE IF NOT EXISTS delivery_v1 (
         source TEXT NOT NULL, plan INTEGER NOT NULL, number TEXT NOT NULL,
         sha256 TEXT NOT NULL, lines INTEGER NOT NULL, bytes INTEGER NOT NULL,
         first_offset INTEGER NOT NULL, last_offset INTEGER NOT NULL,
         state TEXT NOT NULL, next_attempt_ms INTEGER NOT NULL, wake_ms INTEGER,
-        token INTEGER NOT NULL, claimant TEXT NOT NULL, uncommitted INTEGER NOT NULL, lease_ms INTEGER NOT NULL,
+        token INTEGER NOT NULL, claimant TEXT NOT NULL, uncommitted INTEGER NOT NULL, claimed_ms INTEGER NOT NULL, lease_ms INTEGER NOT NULL,
         park INTEGER NOT NULL, attempts INTEGER NOT NULL, unknown_outcomes INTEGER NOT NULL,
-        status INTEGER, code TEXT, completed_ms INTEGER,
+        unanswered INTEGER NOT NULL, not_sent INTEGER NOT NULL, released INTEGER NOT NULL, took_ms INTEGER,
+        status INTEGER, code TEXT, completed_ms INTEGER, refusal TEXT, place_ms INTEGER,
         PRIMARY KEY (source, plan, number)) WITHOUT ROWID",
     "CREATE TABLE IF NOT EXISTS note_v1 (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
     // `ats` has the offset of each body, in the order of the payloads.
@@ -51,11 +54,12 @@ pub(super) const SCHEMA: [&str; 5] = [
 ];
 
 /// The condition for payloads that became terminal before an instant.
-pub(super) const TERMINAL_BEFORE: &str = "state IN ('delivered', 'dropped', 'split') AND completed_ms < ?";
+pub(super) const TERMINAL_BEFORE: &str = "state IN ('delivered', 'dropped', 'confirmed', 'split') AND completed_ms < ?";
 
 /// The columns of a payload, in the order of [`delivery`].
 const COLUMNS: &str = "source, plan, number, sha256, lines, bytes, first_offset, last_offset, state, next_attempt_ms, wake_ms, \
-     token, claimant, uncommitted, lease_ms, park, attempts, unknown_outcomes, status, code, completed_ms";
+     token, claimant, uncommitted, claimed_ms, lease_ms, park, attempts, unknown_outcomes, unanswered, not_sent, \
+     released, took_ms, status, code, completed_ms, refusal, place_ms";
 
 /// A row with typed access to its columns.
 pub(super) struct LedgerRow<'a>(pub(super) &'a SqlRow);
@@ -87,7 +91,7 @@ impl LedgerRow<'_> {
     }
 
     /// Parses the JSON in a column.
-    pub(super) fn json<T: serde::de::DeserializeOwned>(&self, column: usize) -> Result<T, BackendError> {
+    pub(super) fn json<T: DeserializeOwned>(&self, column: usize) -> Result<T, BackendError> {
         serde_json::from_str(&self.text(column)?).map_err(|_| unreadable(column))
     }
 
@@ -112,7 +116,7 @@ fn unreadable(column: usize) -> BackendError {
 }
 
 /// Serialises a plain value to JSON, as a parameter.
-pub(super) fn json(value: &impl serde::Serialize) -> SqlValue {
+pub(super) fn json(value: &impl Serialize) -> SqlValue {
     SqlValue::Text(serde_json::to_string(value).unwrap_or_default())
 }
 
@@ -147,13 +151,16 @@ pub(super) fn note(sql: &impl SqlDatabase, name: &str) -> Result<Option<String>,
     kept.rows.first().map(|row| LedgerRow(row).text(0)).transpose()
 }
 
-/// The name of the note that holds the breaker.
-pub(super) const BREAKER: &str = "breaker";
+/// Returns the JSON value of a note, if there is one.
+pub(super) fn json_note<T: DeserializeOwned>(sql: &impl SqlDatabase, name: &str) -> Result<Option<T>, BackendError> {
+    let kept = sql.run("SELECT value FROM note_v1 WHERE name = ?", &[SqlValue::text(name)])?;
+    kept.rows.first().map(|row| LedgerRow(row).json(0)).transpose()
+}
 
-/// Returns the stored breaker.
-pub(super) fn breaker(sql: &impl SqlDatabase) -> Result<Breaker, BackendError> {
-    let Some(kept) = note(sql, BREAKER)? else { return Ok(Breaker::default()) };
-    serde_json::from_str(&kept).map_err(|error| BackendError::new("reading the breaker", error.to_string()))
+/// Writes the JSON value of a note.
+pub(super) fn keep_note(sql: &impl SqlDatabase, name: &str, value: &impl Serialize) -> Result<(), BackendError> {
+    let parameters = [SqlValue::text(name), json(value)];
+    sql.run("INSERT OR REPLACE INTO note_v1 (name, value) VALUES (?, ?)", &parameters).map(drop)
 }
 
 fn delivery(row: &LedgerRow<'_>) -> Result<Delivery, BackendError> {
@@ -176,13 +183,20 @@ fn delivery(row: &LedgerRow<'_>) -> Result<Delivery, BackendError> {
         token: row.number(11)?,
         claimant: row.text(12)?,
         uncommitted: row.integer(13)? != 0,
-        lease_ms: row.integer(14)?,
-        on_unknown: if row.integer(15)? == 0 { OnUnknown::Resend } else { OnUnknown::Park },
-        attempts: row.number(16)?,
-        unknown_outcomes: row.number(17)?,
-        status: row.maybe_integer(18).and_then(|status| u16::try_from(status).ok()),
-        code: row.maybe_text(19),
-        completed_ms: row.maybe_integer(20),
+        claimed_ms: row.integer(14)?,
+        lease_ms: row.integer(15)?,
+        on_unknown: if row.integer(16)? == 0 { OnUnknown::Resend } else { OnUnknown::Park },
+        attempts: row.number(17)?,
+        unknown_outcomes: row.number(18)?,
+        unanswered: row.number(19)?,
+        not_sent: row.number(20)?,
+        released: row.number(21)?,
+        took_ms: row.maybe_integer(22),
+        status: row.maybe_integer(23).and_then(|status| u16::try_from(status).ok()),
+        code: row.maybe_text(24),
+        completed_ms: row.maybe_integer(25),
+        refusal: row.maybe_text(26),
+        place_ms: row.maybe_integer(27),
     })
 }
 
@@ -204,14 +218,21 @@ pub(super) fn save(sql: &impl SqlDatabase, delivery: &Delivery) -> Result<(), Ba
         SqlValue::number(delivery.token),
         SqlValue::text(&*delivery.claimant),
         SqlValue::Integer(delivery.uncommitted.into()),
+        SqlValue::number(delivery.claimed_ms),
         SqlValue::number(delivery.lease_ms),
         SqlValue::Integer((delivery.on_unknown == OnUnknown::Park).into()),
         SqlValue::number(delivery.attempts),
         SqlValue::number(delivery.unknown_outcomes),
+        SqlValue::number(delivery.unanswered),
+        SqlValue::number(delivery.not_sent),
+        SqlValue::number(delivery.released),
+        maybe(delivery.took_ms),
         maybe(delivery.status),
         delivery.code.as_deref().map_or(SqlValue::Null, SqlValue::text),
         maybe(delivery.completed_ms),
+        delivery.refusal.as_deref().map_or(SqlValue::Null, SqlValue::text),
+        maybe(delivery.place_ms),
     ];
-    let statement = format!("INSERT OR REPLACE INTO delivery_v1 ({COLUMNS}) VALUES (?{})", ", ?".repeat(20));
+    let statement = format!("INSERT OR REPLACE INTO delivery_v1 ({COLUMNS}) VALUES (?{})", ", ?".repeat(27));
     sql.run(&statement, &parameters).map(drop)
 }

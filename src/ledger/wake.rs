@@ -13,10 +13,11 @@ use serde::Serialize;
 use super::calls::{CallAck, RearmAlarm};
 use super::delivery::DeliveryState;
 use super::ids::DeliveryId;
+use super::outage;
 use super::sources::id_of;
-use super::tables::{LedgerRow, breaker, deliveries, place, save};
+use super::tables::{LedgerRow, deliveries, place, save};
 use crate::backend::{BackendError, Queue, SqlDatabase, SqlValue};
-use crate::limits::{ALARM_AGAIN_MS, ALARM_MESSAGES, OUTBOX_AGAIN_MS};
+use crate::limits::{ALARM_AGAIN_MS, ALARM_MESSAGES, BREAKER_MIN_MS, OUTBOX_AGAIN_MS};
 
 /// The alarm of one ledger.
 pub trait Alarm {
@@ -45,15 +46,15 @@ pub async fn alarm(
     clock: impl Fn() -> i64,
 ) -> Result<AlarmReport, BackendError> {
     alarm.set(Some(clock() + ALARM_AGAIN_MS)).await?;
-    let DueWork { leases_ended, ids, to_try } = due(sql, ledger, clock())?;
+    let DueWork { leases_ended, ids, is_probe } = due(sql, ledger, clock())?;
     let messages = ids.len();
     if !ids.is_empty() {
         queue.send(&ids).await?;
     }
-    sent(sql, &ids, clock())?;
-    // The breaker does not know of the probe until it has claimed.
-    let messages_from_ms = if to_try { clock() + ALARM_AGAIN_MS } else { i64::MIN };
-    alarm.set(next_from(sql, messages_from_ms)?).await?;
+    // While the partner fails, a message that is lost must not keep the ledger silent.
+    let again_ms = if is_probe { BREAKER_MIN_MS } else { OUTBOX_AGAIN_MS };
+    sent(sql, &ids, again_ms, clock())?;
+    alarm.set(next(sql)?).await?;
     Ok(AlarmReport { leases_ended, messages })
 }
 
@@ -63,8 +64,8 @@ struct DueWork {
     leases_ended: usize,
     /// The payloads whose message is due.
     ids: Vec<DeliveryId>,
-    /// Whether they are a single payload that probes whether the partner has recovered.
-    to_try: bool,
+    /// Whether they are a single payload that may become the probe of a partner that fails.
+    is_probe: bool,
 }
 
 /// Ends the expired leases, and selects the payloads whose message is due.
@@ -79,28 +80,31 @@ fn due(sql: &impl SqlDatabase, ledger: &str, now_ms: i64) -> Result<DueWork, Bac
             delivery.end_lease(now_ms);
             save(sql, &delivery)?;
         }
-        let breaker = breaker(sql)?;
-        let limit = match breaker.is_open() {
-            true if breaker.open_until_ms > now_ms => return Ok(()),
-            // Only the probe: the payload with the fewest attempts, so that a poisoned payload does not always go
-            // first.
+        let known = outage::standing(sql)?;
+        let limit = match known.is_open() {
+            true if known.until_ms.is_some_and(|until_ms| until_ms > now_ms) => return Ok(()),
+            // Only one, which may become the probe: the payload with the fewest attempts, so that a poisoned payload does
+            // not always go first.
             true => SqlValue::Integer(1),
             false => limit,
         };
         let waiting = [SqlValue::text(DeliveryState::Prepared.name()), SqlValue::Integer(now_ms), limit];
         let waiting = deliveries(sql, "state = ? AND wake_ms <= ? ORDER BY attempts, wake_ms LIMIT ?", &waiting)?;
         found.ids = waiting.iter().map(|delivery| id_of(ledger, delivery)).collect();
-        found.to_try = breaker.is_open() && !found.ids.is_empty();
+        found.is_probe = known.is_open() && !found.ids.is_empty();
+        if found.is_probe {
+            outage::hold_after_probe(sql, &known, now_ms)?;
+        }
         Ok(())
     })?;
     Ok(found)
 }
 
 /// Records that messages were sent: without a claim, they are sent again later.
-fn sent(sql: &impl SqlDatabase, ids: &[DeliveryId], now_ms: i64) -> Result<(), BackendError> {
+fn sent(sql: &impl SqlDatabase, ids: &[DeliveryId], again_ms: i64, now_ms: i64) -> Result<(), BackendError> {
     sql.transaction(&mut || {
         for id in ids {
-            let again = SqlValue::Integer(now_ms + OUTBOX_AGAIN_MS);
+            let again = SqlValue::Integer(now_ms + again_ms);
             let still = [SqlValue::text(DeliveryState::Prepared.name()), SqlValue::Integer(now_ms)];
             let parameters = [std::slice::from_ref(&again), &place(id), &still].concat();
             sql.run(
@@ -115,14 +119,10 @@ fn sent(sql: &impl SqlDatabase, ids: &[DeliveryId], now_ms: i64) -> Result<(), B
 
 /// Returns the next instant at which something must be done.
 pub(super) fn next(sql: &impl SqlDatabase) -> Result<Option<i64>, BackendError> {
-    next_from(sql, i64::MIN)
-}
-
-/// Like [`next`], but with no message sent before an instant; leases are not delayed.
-fn next_from(sql: &impl SqlDatabase, messages_from_ms: i64) -> Result<Option<i64>, BackendError> {
     let rows = sql.run("SELECT state, min(wake_ms) FROM delivery_v1 WHERE wake_ms IS NOT NULL GROUP BY state", &[])?;
-    let breaker = breaker(sql)?;
-    let held_ms = if breaker.is_open() { breaker.open_until_ms.max(messages_from_ms) } else { messages_from_ms };
+    let known = outage::standing(sql)?;
+    // The partner holds messages back, but no leases.
+    let held_ms = known.until_ms.filter(|_| known.is_open()).unwrap_or(i64::MIN);
     let mut next = None;
     for row in rows.rows.iter().map(LedgerRow) {
         let at_ms = row.integer(1)?;

@@ -10,11 +10,58 @@ pub const ACCESS_ENTRIES: usize = 100;
 /// Maximum number of tokens of one id that are valid at the same time: the old one and the new one.
 pub const TOKENS_OF_ONE: usize = 2;
 
+/// Maximum number of tokens in the registry: with 400 bytes each 4 MB, and the count that a new one needs takes
+/// milliseconds.
+pub const TOKENS_KEPT: usize = 10_000;
+
+/// Time for which the registry keeps a token that ended if it needs its place, in milliseconds: 90 days.
+pub const TOKEN_KEPT_MS: i64 = 90 * 24 * 3_600_000;
+
+/// Bytes of all zones and datasets of a token: 30 long names.
+pub const TOKEN_BYTES: usize = 4 * KIB;
+
+/// Tokens in a list: each has 5 KB at most, 500 KB in all.
+pub const TOKENS_LISTED: u64 = 100;
+
+/// Days after which a token expires that is made without an expiry.
+pub const TOKEN_DAYS: u32 = 90;
+
+/// Maximum number of days until a token expires: ten years.
+pub const TOKEN_DAYS_MAX: u32 = 3_650;
+
+/// Time for which an isolate believes what the registry said of a token, in milliseconds. A revocation counts at once,
+/// since the audit log says that there was one; this bounds what it misses.
+pub const TOKEN_CACHE_MS: i64 = 60_000;
+
+/// Tokens that an isolate remembers: 500 bytes each.
+pub const TOKENS_CACHED: usize = 1_000;
+
+/// Unknown tokens that an isolate asks the registry about at a time: a page that opens with many requests needs a few.
+pub const TOKEN_SEARCHES: i64 = 60;
+
+/// Time after which an isolate may ask about another unknown token, in milliseconds: ten a second, of the thousand calls a
+/// second that an object answers.
+pub const TOKEN_SEARCH_MS: i64 = 100;
+
+/// Time after which an isolate reads the list of the registry's tokens again, in milliseconds, if made-up tokens have used
+/// up its searches: [`TOKENS_KEPT`] beginnings of hashes are 190 KB of JSON, read in some milliseconds.
+pub const TOKEN_LIST_MS: i64 = 1_000;
+
+/// Hexadecimal digits of a hash in that list. No one finds a text whose hash begins like that of a token, in 64 bits.
+pub const TOKEN_LISTED_DIGITS: usize = 16;
+
+/// How often a request looks up its token again because others were revoked meanwhile.
+pub const TOKEN_CHECKS: u32 = 3;
+
 /// Maximum size of a Cloudflare Access assertion, in bytes. Real ones have 1 to 2 KB, with many groups 8.
 pub const JWT_MAX: usize = 16 * KIB;
 
 /// Maximum difference between the issuer's clock and raydex's, in seconds.
 pub const JWT_LEEWAY_S: i64 = 60;
+
+/// Maximum of `ACCESS_SESSION_HOURS`: a month, which is the longest session that Access grants. Its default is the usual
+/// session, a day.
+pub const SESSION_HOURS_MAX: i64 = 730;
 
 /// Maximum size of an issuer's document of keys, in bytes: a key with its certificate is 1.5 KB, and Access has two or
 /// three.
@@ -30,12 +77,21 @@ pub const JWKS_FRESH_MS: i64 = 3_600_000;
 /// Maximum age of keys that are used while no new ones can be fetched, in milliseconds: a day.
 pub const JWKS_KEPT_MS: i64 = 24 * 3_600_000;
 
-/// The window in which fetches of keys are counted, in milliseconds.
+/// Minimum time between two fetches of an issuer's keys for ids that are not among those kept, and between two that renew
+/// those kept, in milliseconds. Neither uses up the other.
 pub const JWKS_WINDOW_MS: i64 = 60_000;
 
-/// Maximum number of fetches in a window without usable keys: requests that arrive together at a new isolate all need
+/// Maximum number of fetches at a time without usable keys: requests that arrive together at a new isolate all need
 /// them.
-pub const JWKS_FETCHES: u32 = 10;
+pub const JWKS_FETCHES: i64 = 10;
+
+/// Time after which another fetch without usable keys is allowed, in milliseconds. Once the issuer is back, any request
+/// fetches the keys for all others, so that forged assertions delay honest ones by this at most.
+pub const JWKS_RETRY_MS: i64 = 5_000;
+
+/// Number of key ids that are remembered as absent from the issuer's keys, the latest ones: 40
+/// bytes of a hash and a time.
+pub const JWKS_ABSENT: usize = 256;
 
 /// Time limit of a fetch of an issuer's keys, in milliseconds: a visitor waits for it.
 pub const JWKS_FETCH_MS: u64 = 5_000;
@@ -49,6 +105,14 @@ pub const RSA_MAX_BYTES: usize = 1024;
 /// Number of times that percent-encoding in a URL is decoded before the URL is masked as a whole. Honest URLs are
 /// encoded once, one inside a parameter twice; each decoding costs another pass over the part.
 pub const MASK_ESCAPES: usize = 4;
+
+/// Maximum length of a text in the form in which it is judged (NFKC), as a multiple of its own: letters and digits of
+/// other widths and styles get shorter, ligatures of Latin and fractions twice as long. A character that stands for a
+/// sentence grows 11 times.
+pub const NORMAL_GROWTH: usize = 2;
+
+/// Bytes that may be added to that, for a short text of such characters.
+pub const NORMAL_SLACK: usize = 64;
 
 /// Maximum depth of nested objects and arrays that masking examines; a deeper value is masked as a whole. A
 /// subrequest's record is two levels below its parent's, its headers three more; each level reads its text again.
@@ -84,6 +148,12 @@ pub const DENIAL_WINDOW_MS: i64 = 60_000;
 
 /// Different denials that are counted at a time: 1 KB each.
 pub const DENIALS_WATCHED: usize = 1_000;
+
+/// Different refusals that an isolate counts at a time: 300 bytes each.
+pub const REFUSALS_WATCHED: usize = 1_000;
+
+/// Refusals that one call reports to the audit log: 4 KB of JSON.
+pub const REFUSALS_REPORTED: usize = 16;
 
 /// How often an isolate reports the requests of unknown callers to the audit log, in milliseconds.
 pub const UNKNOWN_REPORT_MS: i64 = 60_000;
@@ -142,9 +212,21 @@ pub const LOOKUP_BYTES: usize = 8 * MIB;
 /// Maximum number of batches that a lookup opens. A standard ray is in one or two; an id such as `test` may be in all.
 pub const LOOKUP_BATCHES: usize = 100;
 
+/// The same where a caller is limited to zones: hidden batches must not take the place of visible ones, so all that a
+/// request can read are read: with a window and a span each, 800 of the 1,000 calls that the platform allows.
+pub const LOOKUP_BATCHES_UNSEEN: usize = 400;
+
+/// Lookups of callers limited to zones are answered at multiples of this time, in milliseconds, whatever is hidden: a
+/// shard and a span take 100 ms as a rule. It makes `POST /v1/rays` with 100 rays take 9 s.
+pub const LOOKUP_STEP_MS: i64 = 250;
+
 /// Maximum number of spans of a batch that a lookup reads individually: a ranged read each, plus one of its window. A
 /// ray's lines are in one span, or in two; if they are spread over a batch, the batch is read once as a whole.
 pub const LOOKUP_SPANS: usize = 6;
+
+/// Number of spans of a batch that are read at a time: with [`super::CONCURRENT_CALLS`] batches at a time, twelve readers,
+/// 6 MiB of a caller's share.
+pub const LOOKUP_SPANS_AT_ONCE: usize = 2;
 
 /// Number of concurrent lookups of a request: each reads a range and its window at once, and at most six connections
 /// are open.
@@ -180,15 +262,12 @@ pub const OCCUPANCY_ROWS: usize = 12;
 /// search of the present asks at most this number of shards in vain.
 pub const OCCUPANCY_MARGIN: u32 = 2;
 
-/// Maximum number of bytes that one request inflates: 4 GiB with a filter take about 30 s of the 300 s of CPU that
+/// Maximum number of bytes that one request inflates: 4 GiB with a filter take about 34 s of the 300 s of CPU that
 /// `limits.cpu_ms` grants, and no batch has more.
 pub const QUERY_INFLATED: u64 = MAX_INFLATED;
 
 /// Maximum number of lines that one request returns: 1.6 GB of `http_requests`.
 pub const QUERY_LINES: u64 = 1_000_000;
-
-/// Time limit of a request, in milliseconds: a client that reads slowly continues with its cursor.
-pub const QUERY_MS: i64 = 600_000;
 
 /// Size of the lines that are passed on at a time, in bytes.
 pub const QUERY_CHUNK: usize = 64 * KIB;

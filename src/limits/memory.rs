@@ -12,13 +12,94 @@ pub const WASM_MEMORY_MAX: usize = 96 * MIB;
 /// batch of 1,000,000 records at the same time takes 37 MiB, and the module itself 5.
 pub const MEMORY_BUDGET: usize = WASM_MEMORY_MAX / 2;
 
+/// Number of callers among whom [`MEMORY_BUDGET`] is divided: one holds at most a third, 16 MiB, whatever others hold.
+pub const CALLER_SHARES: usize = 3;
+
+/// Minimum and maximum size of a chunk of a body, in bytes. Chunks grow with the body: one of 1 KB takes a chunk of 4 KiB,
+/// one of 8 MiB some forty chunks, so that at most half of what is reserved is unused.
+pub const CHUNK_MIN: usize = 4 * KIB;
+/// See [`CHUNK_MIN`].
+pub const CHUNK_MAX: usize = 256 * KIB;
+
+/// Maximum size of a body that is made without a reservation, in bytes: problems, and Logpull's and Cloudflare's errors,
+/// which are sentences of our own. The base amount of a request covers it.
+pub const SMALL_BODY: usize = 16 * KIB;
+
+/// Memory of a request in flight beside its head, in bytes: its futures (6 KiB natively, less in the module), its caller,
+/// its entry of the audit log and the call that writes it, the parsed parameters. 48 MiB are some 1,500 requests at once,
+/// a caller's share some 500.
+pub const REQUEST_BYTES: usize = 24 * KIB;
+
+/// Number of copies of a request's path, query and headers that are held at a time: as received, as parsed, as the
+/// canonical values, their JSON, the entry and the body of its call.
+pub const REQUEST_COPIES: usize = 6;
+
+/// Memory of the body of a request other than an upload, in bytes for each of its own: the piece, the body, its parsed
+/// form (an element of two bytes takes 24), the canonical values and their JSON.
+pub const BODY_ROOM: usize = 24;
+
+/// Memory of the answer of a Durable Object while it is parsed, in bytes for each of its JSON: the JSON and its parsed form,
+/// whose names and numbers are as long in memory as in JSON, and whose maps and rows of few bytes take up to three times
+/// as much.
+pub const ANSWER_ROOM: usize = 4;
+
+/// Memory that is reserved before a Durable Object is called, in bytes: answers that record something have a few hundred.
+pub const ANSWER_MIN: usize = 4 * KIB;
+
+/// Number of batches in a page of a ledger's list: a kilobyte each, and [`super::CONCURRENT_CALLS`] pages may be held at a
+/// time: 5 MB with [`ANSWER_ROOM`].
+pub const BATCHES_PAGE: u64 = 200;
+
+/// Size of a page of a shard's list as JSON, in bytes: [`super::SHARD_PAGE`] batches of 3 KB with their summaries. A caller's
+/// share has room for those that one stream asks for at a time, or for one of them and the longest line.
+pub const SHARD_PAGE_BYTES: usize = super::SHARD_PAGE * 3_000;
+
+/// Number of payloads in a page of a batch's: 600 bytes each, 2.4 MB with [`ANSWER_ROOM`]. A batch of
+/// [`super::MAX_PAYLOADS`] is 20 pages.
+pub const PAYLOADS_PAGE: u64 = 1_000;
+
+/// Number of dead letters in a page of the registry's list: a message has at most 128 KB, and its JSON may be twice that:
+/// 2 MB, 8 MB with [`ANSWER_ROOM`].
+pub const DEAD_LETTERS_PAGE: u64 = 8;
+
+/// Memory of a page of a listing of the bucket, in bytes: keys have at most [`super::KEY_BYTES`], the rest is 200 bytes.
+pub const LIST_PAGE_BYTES: usize = super::LIST_PAGE * (super::KEY_BYTES + 200);
+
+/// Memory of a window of `GET /v1/coverage`, in bytes: two instants, which are held as read, joined, joined with those of
+/// the other kinds, and as a gap.
+pub const WINDOW_BYTES: usize = 5 * 16;
+
+/// Memory of a payload in an answer, in bytes: its row, its handles and texts, as read and as shown.
+pub const PAYLOAD_BYTES: usize = 2 * KIB;
+
 /// Memory for reading one object or a range of it, in bytes: a piece of the body (64 KiB), its inflated bytes
 /// ([`super::INFLATE_CHUNK`]) after the last window (32 KiB), the tables of the inflater (12 KiB), its checksum (68
 /// KiB), a line that spans pieces (usually a few KiB): at most 440 KiB, and a reserve for the allocator.
 pub const READER_BYTES: usize = 480 * KIB;
 
-/// Number of copies of a found line that are held at a time: as stored, as shown, as a document, in the body.
+/// Number of copies of an entry of the audit log that are held at a time: as kept, as shown, as a document, in the body.
 pub const LINE_COPIES: usize = 4;
+
+/// Memory of a found record beside its line, in bytes: its row, its place, the name of its zone.
+pub const FOUND_BYTES: usize = 256;
+
+/// Maximum length of a line that is compared with others as JSON, in bytes; longer ones are compared byte for byte. An element
+/// of two bytes takes 16 in the list of its level, and three times that while the list grows: 1.5 MiB, of one line at a time.
+pub const COMPARED_LINE: usize = 64 * KIB;
+
+/// Memory of a collected line of a search beside its bytes, in bytes: its row with its place.
+pub const LINE_BYTES: usize = 96;
+
+/// Memory of masking a line, in bytes for each of its own. One line is masked at a time. A list of ones of a digit each
+/// grows 2.5 times, a path of words of a letter each 4.5 times, and the buffer doubles as it grows: 9; text that is not
+/// UTF-8 exists a second time, up to 3 times as long. Text that grows as it is judged ([`super::NORMAL_GROWTH`]) exists a
+/// second time twice as long, and its words are longer than a letter.
+pub const MASKING_ROOM: usize = 12;
+
+/// Memory of rendering a line as its caller sees it, in bytes for each of its own. One line is rendered at a time. The
+/// members of a record take 16 bytes each and are at least 5 bytes long: 3; the output is at most 1.5 times as long (a
+/// quote in a cell is two), and its buffer doubles as it grows: 3.
+pub const RENDERING_ROOM: usize = 6;
 
 /// Memory of a stream, in bytes: a reader, its lines, and a piece of the answer. Sixty-four of them are 40 MiB, which
 /// leaves room for concurrent lookups; measured, 64 at once take 27 MiB of the module's memory in all.
@@ -36,19 +117,43 @@ pub const INGEST_MAX: u64 = 100 * 1000 * 1000;
 /// Size of one part of a multipart upload to R2, in bytes: R2's minimum, since each is held in memory once.
 pub const UPLOAD_PART: usize = 5 * MIB;
 
+/// Number of lines that the refusal of an upload names by their offsets.
+pub const REFUSED_LINES_SHOWN: usize = 8;
+
 /// Bytes of an upload that are processed at a time: the platform usually provides pieces of that size.
 pub const UPLOAD_STEP: usize = 64 * KIB;
 
-/// Memory of an upload in addition to its part, in bytes: a piece of the body and the current step of it, the bytes of
-/// a step beyond the part (128 KiB for all), and the compressor's state if the upload is compressed (270 KiB).
-pub const UPLOAD_BESIDE: usize = 512 * KIB;
+/// Memory of an upload in addition to its buffer, in bytes: a piece of the body and the current step of it.
+pub const UPLOAD_BESIDE: usize = 192 * KIB;
 
-/// Memory of [`MEMORY_BUDGET`] that uploads leave for answers, in bytes: half. The other half is four uploads of more
-/// than a part, or forty of 100 KB.
+/// Memory of the compressor of an upload that is not compressed, in bytes.
+pub const UPLOAD_COMPRESSOR: usize = 288 * KIB;
+
+/// Memory of the beginning of an upload, in bytes for each of its own: as a piece, and as read ahead.
+pub const UPLOAD_HEAD_COPIES: usize = 2;
+
+/// Sizes of an upload's buffer before it has that of a part, in bytes: a client that sends a little and stalls holds a little.
+pub const UPLOAD_BUFFERS: [usize; 2] = [320 * KIB, MIB];
+
+/// Memory of an upload of more than a part, in bytes: its part, the smaller buffer that it grows from, and what is beside.
+pub const UPLOAD_FULL: usize = UPLOAD_PART + 2 * UPLOAD_STEP + UPLOAD_BUFFERS[1] + UPLOAD_BESIDE + UPLOAD_COMPRESSOR;
+
+/// Memory that an upload leaves when it begins, when it takes the second buffer, and when it takes that of a part, in bytes: what
+/// one of them needs for all the steps that follow. So the memory that one needs to finish is held only by those that hold
+/// all they need.
+pub const UPLOAD_LEAVES: [usize; 3] = [UPLOAD_FULL + UPLOAD_BUFFERS[1], UPLOAD_FULL, 0];
+
+/// Memory of an upload that has begun, in bytes: its first buffer, what is beside, and the pieces of its head.
+pub const UPLOAD_BEGUN: usize =
+    UPLOAD_BUFFERS[0] + UPLOAD_BESIDE + UPLOAD_COMPRESSOR + UPLOAD_HEAD_COPIES * UPLOAD_STEP;
+
+/// Memory of [`MEMORY_BUDGET`] that uploads leave for answers, in bytes: half. The other half is three uploads of more
+/// than a part, or eighteen that have just begun. Those of one caller hold at most what leaves another's room to begin and to
+/// finish: two of more than a part and three that have just begun.
 pub const BESIDE_UPLOADS: usize = MEMORY_BUDGET / 2;
 
 /// Time that an upload waits for memory, in milliseconds. Sending a part to R2 takes some 200 ms, so a hundred uploads
-/// of one part each finish within 5 s; an upload that still waits then makes Logpush retry, which costs it more.
+/// of one part each of one caller finish within 10 s; one that still waits then makes Logpush retry, which costs it more.
 pub const UPLOAD_BUSY_MS: i64 = 30_000;
 
 /// Time that a message waits for its turn to read a batch, in milliseconds: a batch of 1,000,000 records takes 15 s,
@@ -61,6 +166,15 @@ pub const READ_PERMIT_WAIT_MS: i64 = 120_000;
 pub const READ_PERMIT_SILENT_MS: i64 = 90_000;
 
 const _: () = assert!(UPLOAD_PART as u64 * 10_000 > INGEST_MAX);
-const _: () = assert!(UPLOAD_PART + UPLOAD_BESIDE < MEMORY_BUDGET - BESIDE_UPLOADS);
+const _: () = assert!(3 * UPLOAD_FULL + 3 * UPLOAD_BEGUN < MEMORY_BUDGET - BESIDE_UPLOADS);
+const _: () = assert!(
+    super::CONCURRENT_CALLS * SHARD_PAGE_BYTES * ANSWER_ROOM + STREAM_BYTES + REQUEST_BYTES
+        < MEMORY_BUDGET / CALLER_SHARES
+);
+const _: () = assert!(
+    SHARD_PAGE_BYTES * ANSWER_ROOM + MASKING_ROOM * super::MAX_LINE + STREAM_BYTES + REQUEST_BYTES
+        < MEMORY_BUDGET / CALLER_SHARES
+);
+const _: () = assert!(2 * UPLOAD_STEP < UPLOAD_BUFFERS[0]);
 const _: () = assert!(5 * READ_PERMIT_WAIT_MS < 15 * 60_000);
 const _: () = assert!(READ_PERMIT_SILENT_MS < READ_PERMIT_WAIT_MS);

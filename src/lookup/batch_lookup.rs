@@ -17,10 +17,10 @@ use itertools::Itertools;
 use super::sink::{LookupSink, ScanMode};
 use super::target::LookupTarget;
 use super::{LookupError, LookupResult};
-use crate::backend::{BatchStore, Bucket};
+use crate::backend::{BatchStore, Bucket, Turns};
 use crate::batch::SpanExtent;
 use crate::index::{Candidate, ObjectVersion};
-use crate::limits::{CONCURRENT_CALLS, LOOKUP_SPANS};
+use crate::limits::{LOOKUP_SPANS, LOOKUP_SPANS_AT_ONCE};
 use crate::span_reader::{ReadError, ReadStart, ReadStats, SpanRange, SpanReader};
 
 /// A span that holds lines of the ray.
@@ -47,15 +47,15 @@ enum SpanOutcome<'a> {
 
 /// Finds the candidate's records of the ray.
 pub(super) async fn find_in_batch(
-    store: BatchStore<'_, impl Bucket>,
+    (store, turns): (BatchStore<'_, impl Bucket>, &impl Turns),
     target: &LookupTarget<'_>,
     candidate: &Candidate,
 ) -> Result<LookupResult, LookupError> {
     let object = Rc::new(candidate.object.clone());
-    let Some(spans) = spans_to_read(candidate) else { return scan_object(store.logs, target, &object).await };
+    let Some(spans) = spans_to_read(candidate) else { return scan_object((store.logs, turns), target, &object).await };
     let reads: Vec<_> = stream::iter(&spans)
-        .map(async |span| read_span(store, target, &object, span).await)
-        .buffered(CONCURRENT_CALLS)
+        .map(async |span| read_span((store, turns), target, &object, span).await)
+        .buffered(LOOKUP_SPANS_AT_ONCE)
         .try_collect()
         .await?;
     let mut result = LookupResult::default();
@@ -72,7 +72,7 @@ pub(super) async fn find_in_batch(
         }
     }
     if needs_scan {
-        let mut scan = scan_object(store.logs, target, &object).await?;
+        let mut scan = scan_object((store.logs, turns), target, &object).await?;
         scan.stats += result.stats;
         return Ok(scan);
     }
@@ -97,27 +97,26 @@ fn spans_to_read(candidate: &Candidate) -> Option<Vec<SpanLines<'_>>> {
 /// Reads the lines of the ray that start in this span. If some are missing among those that spell the ray in a usual
 /// way, reads the span again and parses every line.
 async fn read_span<'a>(
-    store: BatchStore<'_, impl Bucket>,
+    (store, turns): (BatchStore<'_, impl Bucket>, &impl Turns),
     target: &'a LookupTarget<'a>,
     object: &Rc<ObjectVersion>,
     span: &SpanLines<'_>,
 ) -> Result<(SpanOutcome<'a>, ReadStats), LookupError> {
     let mut stats = ReadStats::default();
     target.reserve_reader()?;
-    let mut outcome = try_read_span(store, target, object, span, true, &mut stats).await;
+    let mut outcome = try_read_span((store, turns), target, object, (span, true), &mut stats).await;
     if matches!(outcome, Ok(SpanOutcome::Incomplete)) {
-        outcome = try_read_span(store, target, object, span, false, &mut stats).await;
+        outcome = try_read_span((store, turns), target, object, (span, false), &mut stats).await;
     }
     target.release_reader();
     Ok((outcome?, stats))
 }
 
 async fn try_read_span<'a>(
-    store: BatchStore<'_, impl Bucket>,
+    (store, turns): (BatchStore<'_, impl Bucket>, &impl Turns),
     target: &'a LookupTarget<'a>,
     object: &Rc<ObjectVersion>,
-    span: &SpanLines<'_>,
-    by_spelling: bool,
+    (span, by_spelling): (&SpanLines<'_>, bool),
     stats: &mut ReadStats,
 ) -> Result<SpanOutcome<'a>, LookupError> {
     let range = SpanRange::from_extent(span.extent);
@@ -128,7 +127,7 @@ async fn try_read_span<'a>(
     };
     let mode = ScanMode::Expect { lines: span.lines, by_spelling };
     let mut sink = LookupSink::new(target, mode, Rc::clone(object));
-    match reader.read_to_end(&mut sink, stats).await {
+    match reader.read_to_end(&mut sink, stats, turns).await {
         Err(ReadError::Backend(error)) => return Err(error.into()),
         // Damage ends the span early; the number of lines found shows it.
         Ok(()) | Err(ReadError::Batch(_)) => {}
@@ -139,7 +138,7 @@ async fn try_read_span<'a>(
 
 /// Reads the object in full, regardless of its version.
 async fn scan_object(
-    bucket: &impl Bucket,
+    (bucket, turns): (&impl Bucket, &impl Turns),
     target: &LookupTarget<'_>,
     object: &Rc<ObjectVersion>,
 ) -> Result<LookupResult, LookupError> {
@@ -151,7 +150,7 @@ async fn scan_object(
     result.stats.full_scans = 1;
     target.reserve_reader()?;
     let mut sink = LookupSink::new(target, ScanMode::Full, Rc::clone(reader.version()));
-    let outcome = reader.read_to_end(&mut sink, &mut result.stats).await;
+    let outcome = reader.read_to_end(&mut sink, &mut result.stats, turns).await;
     target.release_reader();
     sink.check_memory()?;
     match outcome {

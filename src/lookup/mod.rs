@@ -19,10 +19,13 @@ use std::rc::Rc;
 use futures_util::{StreamExt, TryStreamExt, stream};
 
 use self::target::LookupTarget;
-use crate::backend::{BackendError, BatchStore, Bucket, DurableObjects};
+use crate::access::Caller;
+use crate::backend::{BackendError, BatchStore, Bucket, CallError, DurableObjects, Turns};
 use crate::index::ShardName;
 use crate::index::calls::{FindRay, ObjectVersion};
-use crate::limits::{CONCURRENT_CALLS, LOOKUP_BATCHES, LOOKUP_BYTES, LOOKUP_RECORDS};
+use crate::limits::{
+    CONCURRENT_CALLS, FOUND_BYTES, LOOKUP_BATCHES, LOOKUP_BATCHES_UNSEEN, LOOKUP_BYTES, LOOKUP_RECORDS,
+};
 use crate::memory::{OutOfMemory, Reservation};
 use crate::record::{Dataset, RayKey};
 use crate::rpc;
@@ -43,6 +46,13 @@ pub struct FoundRecord {
     pub copies: Vec<RecordCopy>,
     /// The zone of the batch's records that do not name it themselves.
     pub zone: Option<String>,
+}
+
+impl FoundRecord {
+    /// The memory that it takes, in bytes, as the lookup reserved it.
+    pub(crate) const fn held_bytes(&self) -> usize {
+        self.line.len() + FOUND_BYTES
+    }
 }
 
 /// The location of a copy of a record.
@@ -94,6 +104,15 @@ pub enum LookupError {
     Backend(#[from] BackendError),
 }
 
+impl From<CallError> for LookupError {
+    fn from(error: CallError) -> Self {
+        match error {
+            CallError::OutOfMemory(error) => Self::OutOfMemory(error),
+            CallError::Backend(error) => Self::Backend(error),
+        }
+    }
+}
+
 /// Finds the records of `key` in these datasets. The memory of the results is reserved in `reservation`.
 ///
 /// # Errors
@@ -105,20 +124,48 @@ pub async fn lookup(
     key: &RayKey,
     reservation: &Reservation,
 ) -> Result<LookupResult, LookupError> {
+    find((store, &()), shards, (datasets, None), key, reservation).await
+}
+
+/// Finds those of the records that the caller sees: only these count against the limits. Passes the turn after each slice
+/// of work.
+///
+/// # Errors
+/// [`LookupError`] if the shard or the bucket failed, or the memory is used up.
+pub async fn lookup_for(
+    (store, turns): (BatchStore<'_, impl Bucket>, &impl Turns),
+    shards: &impl DurableObjects,
+    (datasets, caller): (&[Dataset], &Caller),
+    key: &RayKey,
+    reservation: &Reservation,
+) -> Result<LookupResult, LookupError> {
+    find((store, turns), shards, (datasets, Some(caller)), key, reservation).await
+}
+
+async fn find(
+    (store, turns): (BatchStore<'_, impl Bucket>, &impl Turns),
+    shards: &impl DurableObjects,
+    (datasets, caller): (&[Dataset], Option<&Caller>),
+    key: &RayKey,
+    reservation: &Reservation,
+) -> Result<LookupResult, LookupError> {
     let shard = ShardName::for_key(key).to_string();
-    let found = rpc::call(shards, &shard, &FindRay::new(key, datasets)).await?;
+    let found = rpc::call_held(shards, reservation.budget(), &shard, &FindRay::new(key, datasets)).await?;
+    // Batches may hold hidden records alone, so their number must not show.
+    let counts_batches = caller.is_none_or(|caller| caller.visibility().has_batches());
+    let most = if counts_batches { LOOKUP_BATCHES } else { LOOKUP_BATCHES_UNSEEN };
     let asked = LookupResult {
-        truncated: found.candidates.len() > LOOKUP_BATCHES,
+        truncated: counts_batches && found.candidates.len() > most,
         stats: ReadStats { shards_asked: 1, ..ReadStats::default() },
         ..LookupResult::default()
     };
-    stream::iter(found.candidates.iter().take(LOOKUP_BATCHES))
+    stream::iter(found.candidates.iter().take(most))
         .map(async |candidate| {
             let object = &candidate.object.key;
             let names = store.prefixes.key_names(object, candidate.dataset);
             let zone = store.prefixes.zone(object);
-            let target = LookupTarget::new((names, zone), key, reservation);
-            batch_lookup::find_in_batch(store, &target, candidate).await
+            let target = LookupTarget::new((names, zone), (key, caller), reservation);
+            batch_lookup::find_in_batch((store, turns), &target, candidate).await
         })
         .buffered(CONCURRENT_CALLS)
         .try_fold(asked, async |sum, one| Ok(sum.append(one)))

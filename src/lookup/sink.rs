@@ -9,7 +9,7 @@ use super::FoundRecord;
 use super::target::LookupTarget;
 use crate::batch::BatchLine;
 use crate::index::ObjectVersion;
-use crate::limits::{LINE_COPIES, LOOKUP_BYTES, LOOKUP_RECORDS};
+use crate::limits::{FOUND_BYTES, LOOKUP_BYTES, LOOKUP_RECORDS};
 use crate::memory::OutOfMemory;
 use crate::span_reader::SpanLineSink;
 
@@ -29,6 +29,8 @@ pub(super) struct LookupSink<'a> {
     target: &'a LookupTarget<'a>,
     mode: ScanMode,
     object: Rc<ObjectVersion>,
+    /// Number of the ray's lines so far, hidden ones too.
+    matched: usize,
     pub(super) records: Vec<FoundRecord>,
     bytes: usize,
     /// Whether there are more records than a lookup may return.
@@ -39,14 +41,14 @@ pub(super) struct LookupSink<'a> {
 
 impl<'a> LookupSink<'a> {
     pub(super) const fn new(target: &'a LookupTarget<'a>, mode: ScanMode, object: Rc<ObjectVersion>) -> Self {
-        Self { target, mode, object, records: Vec::new(), bytes: 0, truncated: false, out_of_memory: None }
+        Self { target, mode, object, matched: 0, records: Vec::new(), bytes: 0, truncated: false, out_of_memory: None }
     }
 
     /// Returns whether all expected lines are found, or as many as a lookup may return.
     pub(super) const fn is_complete(&self) -> bool {
         match self.mode {
             ScanMode::Full => false,
-            ScanMode::Expect { lines, .. } => self.truncated || self.records.len() == lines,
+            ScanMode::Expect { lines, .. } => self.truncated || self.matched == lines,
         }
     }
 
@@ -61,6 +63,26 @@ impl<'a> LookupSink<'a> {
     }
 }
 
+impl LookupSink<'_> {
+    /// Keeps a record, as far as the limits and the memory allow.
+    fn keep(&mut self, offset: u64, bytes: &[u8]) -> ControlFlow<()> {
+        self.bytes += bytes.len();
+        let reserved = self.target.reserve_line(bytes.len() + FOUND_BYTES);
+        self.out_of_memory = reserved.err();
+        if reserved.is_err() {
+            return ControlFlow::Break(());
+        }
+        if self.records.len() >= LOOKUP_RECORDS || self.bytes > LOOKUP_BYTES {
+            self.truncated = true;
+            return ControlFlow::Break(());
+        }
+        let (dataset, object) = (self.target.dataset(), Rc::clone(&self.object));
+        let (line, zone) = (bytes.to_vec(), self.target.zone.map(str::to_owned));
+        self.records.push(FoundRecord { dataset, object, offset, line, copies: Vec::new(), zone });
+        ControlFlow::Continue(())
+    }
+}
+
 impl SpanLineSink for LookupSink<'_> {
     fn line(&mut self, line: BatchLine<'_>) -> ControlFlow<()> {
         if self.is_complete() {
@@ -68,19 +90,10 @@ impl SpanLineSink for LookupSink<'_> {
         }
         let BatchLine::Text { offset, bytes, .. } = line else { return ControlFlow::Continue(()) };
         if self.matches(bytes) {
-            self.bytes += bytes.len();
-            let reserved = self.target.reserve_line(LINE_COPIES * bytes.len() + self.object.key.len());
-            self.out_of_memory = reserved.err();
-            if reserved.is_err() {
-                return ControlFlow::Break(());
+            self.matched += 1;
+            if self.target.is_visible(bytes) {
+                self.keep(offset, bytes)?;
             }
-            if self.records.len() >= LOOKUP_RECORDS || self.bytes > LOOKUP_BYTES {
-                self.truncated = true;
-                return ControlFlow::Break(());
-            }
-            let (dataset, object) = (self.target.dataset(), Rc::clone(&self.object));
-            let (line, zone) = (bytes.to_vec(), self.target.zone.map(str::to_owned));
-            self.records.push(FoundRecord { dataset, object, offset, line, copies: Vec::new(), zone });
         }
         if self.is_complete() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     }

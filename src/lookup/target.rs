@@ -4,6 +4,7 @@
 
 use memchr::memmem::Finder;
 
+use crate::access::Caller;
 use crate::limits::READER_BYTES;
 use crate::memory::{OutOfMemory, Reservation};
 use crate::record::{Dataset, KeyNames, RayKey, read_key_by};
@@ -16,6 +17,8 @@ pub(super) struct LookupTarget<'a> {
     /// The zone of records that do not name it themselves.
     pub(super) zone: Option<&'a str>,
     key: &'a RayKey,
+    /// Who sees the records; `None` for all of them.
+    caller: Option<&'a Caller>,
     /// The memory reservation of the lookup.
     reservation: &'a Reservation,
     /// The usual spellings of the ray: lower case and upper case.
@@ -25,7 +28,7 @@ pub(super) struct LookupTarget<'a> {
 impl<'a> LookupTarget<'a> {
     pub(super) fn new(
         (names, zone): (KeyNames, Option<&'a str>),
-        key: &'a RayKey,
+        (key, caller): (&'a RayKey, Option<&'a Caller>),
         reservation: &'a Reservation,
     ) -> Self {
         let id = key.to_string();
@@ -35,7 +38,7 @@ impl<'a> LookupTarget<'a> {
             spellings.dedup();
         }
         let spellings = spellings.iter().map(|id| Finder::new(id.as_bytes()).into_owned()).collect();
-        Self { names, zone, key, reservation, spellings }
+        Self { names, zone, key, caller, reservation, spellings }
     }
 
     pub(super) const fn dataset(&self) -> Dataset {
@@ -59,6 +62,11 @@ impl<'a> LookupTarget<'a> {
     /// Returns whether the line spells the ray in a usual way.
     pub(super) fn is_spelled_in(&self, line: &[u8]) -> bool {
         self.spellings.iter().any(|spelling| spelling.find(line).is_some())
+    }
+
+    /// Returns whether the caller sees the record.
+    pub(super) fn is_visible(&self, line: &[u8]) -> bool {
+        self.caller.is_none_or(|caller| caller.sees(self.dataset(), self.zone, line))
     }
 
     /// Returns whether the line is a record of the ray.

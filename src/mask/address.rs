@@ -42,8 +42,21 @@ pub(super) struct OctetRun {
     is_client: bool,
 }
 
+/// Whether four numbers in a row are an address whose dots someone wrote as commas or slashes: `/192/0/2/77`.
+pub(super) fn has_parted_address(text: &str) -> bool {
+    let count = |sign: u8| text.bytes().filter(|byte| *byte == sign).count();
+    [b',', b'/'].into_iter().any(|sign| {
+        count(sign) >= OCTETS - 1 && find_octets(text, |byte| byte == sign, |found| found.is_client).is_some()
+    })
+}
+
 /// The first four numbers, with a dot, a hyphen or an underscore between, that `is` accepts.
 pub(super) fn find_v4(text: &str, is: impl Fn(&OctetRun) -> bool) -> Option<OctetRun> {
+    find_octets(text, |byte| matches!(byte, b'.' | b'-' | b'_'), is)
+}
+
+/// The first four numbers with one separator between that `is` accepts.
+fn find_octets(text: &str, is_separator: impl Fn(u8) -> bool, is: impl Fn(&OctetRun) -> bool) -> Option<OctetRun> {
     // Where the last four octets begin, and how many octets there are in a row.
     let (mut starts, mut count) = ([0_usize; OCTETS], 0_usize);
     let mut date = DateGroups::default();
@@ -82,7 +95,7 @@ pub(super) fn find_v4(text: &str, is: impl Fn(&OctetRun) -> bool) -> Option<Octe
                 count = 0;
             }
             number = Digits::default();
-            before = if matches!(byte, b'.' | b'-' | b'_') { byte } else { 0 };
+            before = if is_separator(byte) { byte } else { 0 };
         } else {
             before = 0;
         }

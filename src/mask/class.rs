@@ -13,7 +13,7 @@ pub enum FieldTreatment {
     Hidden,
     /// The names of an object's members, not their values.
     Names,
-    /// What is secret in them, or looks so, is taken out.
+    /// Secrets in the text, and anything that looks like one, are removed.
     Scrubbed,
     /// An address without its last bits.
     Cut,
@@ -43,7 +43,7 @@ impl FieldTreatment {
 
 macro_rules! classes {
     ($($(#[$doc:meta])* $variant:ident $name:literal $viewer:ident $support:ident;)*) => {
-        /// What kind of thing a field holds.
+        /// The kinds of values that fields hold.
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
         pub enum FieldClass {
             $($(#[$doc])* $variant,)*
@@ -109,7 +109,7 @@ classes! {
     Date "date" Checked Checked;
     /// A sentence of the site's owner or of Cloudflare.
     Text "text" Scrubbed Scrubbed;
-    /// What a program calls itself.
+    /// The name that a program gives itself.
     Agent "agent" Scrubbed Scrubbed;
     /// A URL, or a path with its query.
     Url "url" Scrubbed Scrubbed;
@@ -125,15 +125,15 @@ classes! {
     Position "position" Hidden Checked;
     /// Who the visitor is to the site.
     Person "person" Hidden Scrubbed;
-    /// What a program printed or threw.
+    /// A text that a program printed or threw.
     Message "message" Hidden Scrubbed;
     /// A header's value of no special kind.
     Header "header" Hidden Scrubbed;
     /// The headers of a request or an answer.
     Headers "headers" Members Members;
-    /// What a rule adds of its own.
+    /// Members that a rule adds.
     Metadata "metadata" Members Members;
-    /// What a Worker was called with.
+    /// The event that called a Worker.
     Event "event" Members Members;
     /// The request of an event.
     Request "request" Members Members;

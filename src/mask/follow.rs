@@ -58,7 +58,11 @@ impl ListCursor {
             if text.len() <= SEPARATOR_LENGTH && text.bytes().all(|byte| b":=->,| ".contains(&byte)) {
                 return false;
             }
-            let text = normal(&text);
+            let Some(text) = normal(&text) else {
+                // What cannot be judged may name a secret.
+                self.hide = true;
+                return hides;
+            };
             let names = may_name(&text) && !is_own_word(&text);
             self.hide = names && ends_in_name(&text);
             self.hide_all |= names && has_named_place(&text);

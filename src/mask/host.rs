@@ -42,7 +42,7 @@ fn colon_after(text: &str, place: usize) -> Option<usize> {
     text.get(place..)?.find(':').map(|at| place + at)
 }
 
-/// What a host is.
+/// The kinds of hosts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum HostKind {
     /// An address, cut to its network in the same spelling.
@@ -57,7 +57,7 @@ pub(super) enum HostKind {
 }
 
 impl HostKind {
-    /// What the host is, without a port.
+    /// Returns the kind of a host without its port.
     pub(super) fn of(host: &str) -> Self {
         let (open, inner) = host.strip_prefix('[').map_or(("", host), |inner| ("[", inner));
         let (inner, close) = match inner.strip_suffix(if open.is_empty() { '.' } else { ']' }) {

@@ -4,7 +4,7 @@
 //!
 //! Everything is in lower case, except for [`TOKEN_PREFIXES`] and [`CREDENTIAL_FLAGS`], whose case counts. [`FOLLOWERS`] is sorted.
 
-/// What makes a name that of a secret wherever it is in the name.
+/// Parts that make a name that of a secret, wherever they are in it.
 pub(super) const TELLING_PARTS: &[&str] = &[
     "token",
     "secret",
@@ -58,13 +58,36 @@ pub(super) const TELLING_WORDS: &[&str] = &[
     "recovery",
 ];
 
-/// What is part of the names of secrets and of other things.
+/// Parts of the names both of secrets and of other things.
 pub(super) const AMBIGUOUS_PARTS: &[&str] = &["sessi", "signature", "cookie", "assertion", "saml", "authori"];
 
 /// Words that are in the names of secrets and of other things.
 pub(super) const AMBIGUOUS_WORDS: &[&str] = &[
-    "key", "sig", "code", "pin", "sid", "pass", "ticket", "mac", "state", "sso", "tan", "auth", "oauth", "sess",
-    "card", "private", "refresh", "verifier", "unlock",
+    "key",
+    "sig",
+    "code",
+    "pin",
+    "sid",
+    "pass",
+    "ticket",
+    "mac",
+    "state",
+    "sso",
+    "tan",
+    "auth",
+    "oauth",
+    "sess",
+    "card",
+    "private",
+    "refresh",
+    "verifier",
+    "unlock",
+    "activate",
+    "confirm",
+    "confirmation",
+    "unsubscribe",
+    "verification",
+    "verify",
 ];
 
 /// Words that follow the name of a secret, in a path or a sentence, and are none.
@@ -206,12 +229,12 @@ pub(super) const FOLLOWERS: &[&str] = &[
 ];
 
 /// Words between the name of a secret and what it is.
-pub(super) const COPULAS: &[&str] = &["is", "was", "are", "value", "equals", "-"];
+pub(super) const COPULAS: &[&str] = &["is", "was", "are", "value", "equals", "to", "-"];
 
 /// Headers of which all that follows on their line is a secret.
 pub(super) const LINE_NAMES: &[&str] = &["authorization", "proxy-authorization", "cookie", "set-cookie"];
 
-/// What precedes credentials in a header.
+/// Schemes that precede credentials in a header.
 pub(super) const AUTH_SCHEMES: &[&str] =
     &["basic", "bearer", "digest", "dpop", "hawk", "negotiate", "ntlm", "privatetoken", "vapid", "aws4-hmac-sha256"];
 

@@ -25,6 +25,7 @@
 
 mod address;
 mod class;
+mod escapes;
 mod field_names;
 mod fields;
 mod follow;
@@ -46,6 +47,7 @@ mod words;
 pub use class::{FieldClass, FieldTreatment};
 pub use field_names::{is_listed, nearest_field};
 pub use fields::{MEMBERS, class_of, fields};
+pub(crate) use normal::is_invisible;
 pub use own_words::OWN_WORDS;
 pub use record::{is_masked_name, mask_line};
 pub use role::Role;
@@ -90,9 +92,11 @@ pub fn prunes(role: Role, dataset: Dataset, name: &str, operand: &str) -> bool {
     let class = class_of(dataset, name);
     match class.treatment(role) {
         FieldTreatment::Raw => true,
+        // It equals whatever is masked.
+        FieldTreatment::Checked if operand.contains(MASKED) => false,
         // What looks like a cut address stands for all addresses of its network.
         FieldTreatment::Checked if class == FieldClass::Host && scrub::is_address_host(operand) => role != Role::Viewer,
-        FieldTreatment::Checked => !operand.contains(MASKED) && shapes::fits(role, class, operand),
+        FieldTreatment::Checked => shapes::fits(role, class, operand),
         FieldTreatment::Cut
         | FieldTreatment::Scrubbed
         | FieldTreatment::Members
@@ -105,14 +109,14 @@ mod tests {
     use super::{Disclosure, FieldClass, MASKED, MEMBERS, Role, mask_line, prunes, shown};
     use crate::record::Dataset;
 
-    /// What `role` sees of a record of `http_requests`.
+    /// Returns the view of `role` of a record of `http_requests`.
     fn seen(role: Role, line: &str) -> String {
         let mut out = b"before ".to_vec();
         mask_line(role, Dataset::HttpRequests, line.as_bytes(), &mut out).unwrap();
         String::from_utf8(out).unwrap().strip_prefix("before ").unwrap().to_owned()
     }
 
-    /// What viewer and support see of one field.
+    /// Returns the views of viewer and support of one field.
     fn field(name: &str, value: &str) -> [String; 2] {
         [Role::Viewer, Role::Support].map(|role| {
             let line = seen(role, &format!(r#"{{"{name}":{value}}}"#));

@@ -27,6 +27,8 @@ const NAME_WORDS: usize = 4;
 /// Shortest value with a digit that is a secret where a hyphen joins it to its name.
 const JOINED_MIN: usize = 4;
 
+/// Length of an option of one letter, with its hyphen.
+const FLAG_LENGTH: usize = 2;
 /// Signs of the longest part of a telling name.
 const PART_LENGTH: usize = 13;
 
@@ -80,7 +82,7 @@ pub(super) fn names_secret(name: &str) -> bool {
 
 /// How surely the name is that of a secret; `None` where it is none.
 pub(super) fn strength(name: &str) -> Option<NameStrength> {
-    let name = normal(name);
+    let Some(name) = normal(name) else { return Some(NameStrength::Telling) };
     let (mut is_ambiguous, mut may_be_word) = (false, false);
     for place in beginnings_in(name.as_bytes()) {
         let rest = name.as_bytes().get(place..).unwrap_or_default();
@@ -202,6 +204,14 @@ pub(super) fn is_copula(word: &str) -> bool {
 /// Whether the argument after an option of a program is a secret.
 pub(super) fn is_credential_flag(word: &str) -> bool {
     word.starts_with('-') && (CREDENTIAL_FLAGS.contains(&word) || strength(word).is_some())
+}
+
+/// Whether a word is an option of a program with its credential: `-uann:pw`, `-phunter2`.
+pub(super) fn has_joined_credential(word: &str) -> bool {
+    let is_flag = |flag: &str| flag.len() == FLAG_LENGTH && CREDENTIAL_FLAGS.contains(&flag);
+    let Some((_, value)) = word.split_at_checked(FLAG_LENGTH).filter(|(flag, _)| is_flag(flag)) else { return false };
+    let has = |is: fn(&u8) -> bool| value.bytes().any(|byte| is(&byte));
+    has(u8::is_ascii_alphabetic) && (value.contains(':') || has(u8::is_ascii_digit))
 }
 
 /// Whether a text names a secret and says it: `token:x`, `password x`, `reset-1a2b`.

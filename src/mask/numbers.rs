@@ -77,7 +77,7 @@ fn is_card(digits: &[u8]) -> bool {
     (CARD_MIN..=CARD_MAX).contains(&digits.len()) && matches!(digits.first(), Some(2..=6)) && sum().is_multiple_of(10)
 }
 
-/// What a digit adds to the sum of its number, by its place from the right.
+/// Returns the contribution of a digit to its number's check sum, by its place from the right.
 const fn luhn(place: usize, digit: u32) -> u32 {
     match (place % 2, digit) {
         (0, digit) => digit,

@@ -44,7 +44,7 @@ pub fn mask_line(role: Role, dataset: Dataset, line: &[u8], out: &mut Vec<u8>) -
     })
 }
 
-/// What a value is masked for, and how many levels deep it is.
+/// The role and class that a value is masked for, and its depth in levels.
 #[derive(Clone, Copy)]
 struct ValueMask {
     role: Role,
@@ -154,7 +154,7 @@ impl ValueMask {
             _ if is_masked_name(name) => false,
             // A field of the record: the job names it, and new ones have long names.
             FieldClass::Records => is_field() && !refused(Role::Support, name),
-            _ => !refused(self.role, &normal(name)),
+            _ => normal(name).is_some_and(|name| !refused(self.role, &name)),
         }
     }
 }

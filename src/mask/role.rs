@@ -6,10 +6,10 @@
 
 use std::fmt;
 
-/// What a caller may see of a record.
+/// The part of a record that a caller may see.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Role {
-    /// What is known to be harmless.
+    /// Values that are known to be harmless.
     Viewer,
     /// Whole addresses; secrets masked, in URLs and referrers too.
     Support,

@@ -12,6 +12,7 @@
 
 use std::borrow::Cow;
 
+use super::address::has_parted_address;
 use super::host::{HOST_LENGTH, HostAndPort, HostKind, address_labels};
 use super::names::{NameStrength, is_credential_flag, is_secret_after, may_name, names_secret, word_strength};
 use super::normal::{normal, unescaped};
@@ -26,14 +27,14 @@ const NESTED: usize = 3;
 /// Times that a text is scrubbed until it stays as it is: ordinary ones are after the first, altered ones after the second.
 const PASSES: usize = 5;
 
-/// What `role` sees of a text of a class: a URL, a query string, a host, or free text.
+/// Returns the view of `role` of a text of a class: a URL, a query string, a host, or free text.
 ///
 /// A masked part may change how its neighbours read, so the text is scrubbed until nothing changes any more; a text
-/// that does not converge is masked whole. A text in other forms of its letters stays, if nothing of it is masked.
+/// that does not converge, or has no form in which it is judged, is masked whole. A text in other forms of its letters stays, if nothing of it is masked.
 pub(super) fn scrubbed(role: Role, class: FieldClass, text: &str) -> Cow<'_, str> {
     let mut before = Cow::Borrowed(text);
     for _ in 0..PASSES {
-        let judged = normal(&before);
+        let Some(judged) = normal(&before) else { break };
         // A slash is a sign of a key in base64, and would divide it.
         let keyless = without_keys(&judged);
         let after = once(role, class, &keyless);
@@ -176,7 +177,8 @@ impl TextScrubber {
     }
 
     fn path(self, text: &str, out: &mut String) {
-        if has_card_segments(text) { out.push_str(MASKED) } else { self.segments(text, out) }
+        let is_hidden = has_card_segments(text) || self.role == Role::Viewer && has_parted_address(text);
+        if is_hidden { out.push_str(MASKED) } else { self.segments(text, out) }
     }
 
     fn segments(self, text: &str, out: &mut String) {
@@ -239,7 +241,10 @@ impl TextScrubber {
     fn hides_value(self, value: &str) -> bool {
         match self.role {
             Role::Viewer => !value.is_empty() && value != MASKED,
-            Role::Support | Role::Forensics => self.hides(value),
+            // In a form, a plus sign is a space.
+            Role::Support | Role::Forensics => {
+                self.hides(value) || value.contains('+') && self.hides(&value.replace('+', "%20"))
+            }
         }
     }
 

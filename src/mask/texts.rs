@@ -3,10 +3,11 @@
 //! A word may say what the next one is: a name of a secret, a scheme of authentication, an option of a program. In quotes the
 //! secret ends with them, in some headers with the line.
 
-use super::address::has_address;
+use super::address::{has_address, has_parted_address};
 use super::lists::{AUTH_SCHEMES, LINE_NAMES};
 use super::names::{
-    NameStrength, is_copula, is_credential_flag, is_secret_after, is_secret_in_sentence, names_secret, word_strength,
+    NameStrength, has_joined_credential, is_copula, is_credential_flag, is_secret_after, is_secret_in_sentence,
+    names_secret, word_strength,
 };
 use super::normal::unescaped;
 use super::numbers::{has_card, has_long_number};
@@ -65,8 +66,12 @@ fn is_mark(c: char) -> bool {
     is_sign || c.is_whitespace() || c.is_control()
 }
 
-/// Whether an address is in the text whose dots are in brackets or apart, so that programs do not take it for one.
+/// Whether an address is in the text whose dots are in brackets, apart or other signs, so that programs do not take it for
+/// one.
 fn has_written_address(text: &str) -> bool {
+    if has_parted_address(text) || text.contains(", ") && has_parted_address(&text.replace(", ", ",")) {
+        return true;
+    }
     let dots = ["[.]", "(.)", "{.}", "[dot]", "(dot)", " . ", " dot "];
     if !dots.iter().any(|dot| text.contains(dot)) {
         return false;
@@ -111,7 +116,7 @@ impl<S: PartScrubber> WordCursor<S> {
         Self { scrub, hide: false, name: None, open: false, is_escaped: false, part: None }
     }
 
-    /// What separates two words.
+    /// Takes the characters between two words.
     fn mark(&mut self, mark: &str, out: &mut String) {
         let sign = mark.chars().next().unwrap_or(' ');
         if let Some(part) = &mut self.part {
@@ -125,16 +130,21 @@ impl<S: PartScrubber> WordCursor<S> {
                 return;
             }
             self.finish(out);
-        } else if self.hide && matches!(sign, '"' | '\'' | '`') && !mark.is_empty() {
-            self.hide = false;
+        } else if self.names_quoted() && matches!(sign, '"' | '\'' | '`') && !mark.is_empty() {
+            (self.hide, self.name) = (false, None);
             let end = SecretEnd::Quote(sign, self.is_escaped);
             self.part = Some(SecretPart { end, is_blank: true, is_escaped: false });
-        } else if matches!(sign, ';' | '|' | '{' | '}' | '\n' | '\r') {
+        } else if matches!(sign, ';' | '|' | '{' | '}') {
             self.name = None;
         }
         self.is_escaped = sign == '\\';
         self.open &= matches!(sign, '(' | ')' | '[' | ']' | '{' | '}' | '|' | ',' | ';' | '\\');
         out.push_str(mark);
+    }
+
+    /// Whether quotes that begin here hold a secret: `token is "a b"`.
+    fn names_quoted(&self) -> bool {
+        self.hide || self.name == Some((NameStrength::Telling, true))
     }
 
     /// Writes what is masked up to here.
@@ -190,7 +200,7 @@ impl<S: PartScrubber> WordCursor<S> {
             _ => own.map(|name| (name, false)),
         };
         let follows = hide && !is_scheme || before.is_some_and(|(name, is_said)| self.is_after(name, is_said, bare));
-        if follows && !is_between && word != "masked" {
+        if (follows && !is_between || has_joined_credential(word)) && word != "masked" {
             out.push_str(MASKED);
         } else {
             self.hide |= hide && is_between;

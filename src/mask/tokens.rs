@@ -22,7 +22,7 @@ const KEY_LENGTH: usize = 40;
 const BASE64_MIN: usize = 24;
 /// Signs of a UUID.
 pub(super) const UUID_LENGTH: usize = 36;
-/// What begins a key in PEM.
+/// The beginning of a key in PEM.
 const PEM: &str = "-----BEGIN";
 
 /// Whether something in the text looks random, or is an e-mail address, the number of a card, or a key.
@@ -32,7 +32,7 @@ pub(super) fn is_token(text: &str) -> bool {
     makeup.may_hold_token() && makeup.has_token(text)
 }
 
-/// What a text is made of, as far as it decides whether a token can be in it.
+/// The composition of a text, as far as it decides whether a token can be in it.
 #[derive(Default)]
 pub(super) struct Makeup {
     run: usize,

@@ -40,7 +40,7 @@ mod kind {
     pub(super) const CAPITAL: u8 = 2;
     pub(super) const HIGH: u8 = 4;
     pub(super) const PERCENT: u8 = 8;
-    /// What no harmless text has.
+    /// Signs that no harmless text has.
     pub(super) const REFUSED: u8 = 16;
 }
 
@@ -84,7 +84,7 @@ pub(super) fn is_harmless(text: &str) -> bool {
 fn has_letters_alone(text: &str) -> bool {
     // What no text can hold was replaced, and says nothing.
     let is_known = |c: char| c.is_ascii() || c.is_alphabetic() || c == char::REPLACEMENT_CHARACTER;
-    text.chars().all(is_known) && matches!(normal(text), Cow::Borrowed(_))
+    text.chars().all(is_known) && matches!(normal(text), Some(Cow::Borrowed(_)))
 }
 
 fn has_words_alone(text: &str) -> bool {

@@ -76,6 +76,14 @@ impl PartnerEndpoint {
         format!("{}?auth_key={auth_key}", self.address)
     }
 
+    /// Returns the URL of the host's root, which needs no signature.
+    #[must_use]
+    pub fn root(&self) -> String {
+        let path_from = self.address.find("://").map_or(0, |scheme| scheme + 3);
+        let host_end = self.address.get(path_from..).and_then(|rest| rest.find('/')).map_or(0, |at| path_from + at);
+        format!("{}/", self.address.get(..host_end).unwrap_or_default())
+    }
+
     /// Returns the signed path.
     #[must_use]
     pub fn uri(&self) -> &str {
@@ -166,7 +174,10 @@ mod tests {
             ("https://[::1]:1", "/%41@b:c", "https://[::1]:1/%41@b:c?auth_key=K"),
         ] {
             assert_eq!(url(endpoint, uri).as_deref(), Ok(expected));
-            assert_eq!(PartnerEndpoint::new(endpoint, uri, true).unwrap().uri(), uri, "the uri alone is signed");
+            let address = PartnerEndpoint::new(endpoint, uri, true).unwrap();
+            assert_eq!(address.uri(), uri, "the uri alone is signed");
+            let root = Url::parse(expected).unwrap().origin().ascii_serialization();
+            assert_eq!(address.root(), format!("{root}/"));
         }
     }
 

@@ -9,8 +9,11 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use md5::{Digest, Md5};
+use sha2::Sha256;
 
+use super::endpoint::PartnerEndpoint;
 use crate::limits::{SIGNATURE_NUMBERS, SIGNATURE_S};
+use crate::mask::MASKED;
 
 /// The private key that the partner issued.
 #[derive(Clone, PartialEq, Eq)]
@@ -28,6 +31,25 @@ impl PrivateKey {
     /// [`EmptyKey`] if `text` is empty: anyone could sign with such a key.
     pub fn new(text: &str) -> Result<Self, EmptyKey> {
         if text.is_empty() { Err(EmptyKey) } else { Ok(Self(text.into())) }
+    }
+
+    /// Returns a text with the key masked wherever it occurs.
+    #[must_use]
+    pub fn masked_in(&self, text: &str) -> String {
+        text.replace(&*self.0, MASKED)
+    }
+
+    /// Returns a name for an address with its keys in stored rows: 16 hexadecimal digits that reveal neither.
+    #[must_use]
+    pub fn fingerprint<'a>(endpoint: &PartnerEndpoint, keys: impl Iterator<Item = &'a Self>) -> String {
+        let mut hash = Sha256::new_with_prefix(endpoint.fingerprint());
+        for key in keys {
+            // A hash of each, so that no two lists of keys are written alike.
+            hash.update(Sha256::digest(key.0.as_bytes()));
+        }
+        let mut digits = hex::encode(hash.finalize());
+        digits.truncate(16);
+        digits
     }
 }
 

@@ -13,6 +13,8 @@
 
 use serde::Serialize;
 
+use super::backfill_counts::count_backfills;
+use super::first_start::first_start;
 use crate::backend::{BackendError, Bucket, ListPage, ListRequest, ObjectHead, Queue};
 use crate::bucket_keys::{KeyClass, batch_times, classify, folder_day, skip_unread_folder};
 use crate::config::Config;
@@ -23,7 +25,7 @@ use crate::ledger::backfills::{
 use crate::ledger::ids::REGISTRY;
 use crate::limits::{
     BACKFILL_BURST_S, BACKFILL_JOBS, BACKFILL_LATE_MS, BACKFILL_LINE_BYTES, BACKFILL_PAGES, BACKFILL_RATE,
-    BACKFILL_SKEW_MS,
+    BACKFILL_SKEW_MS, BACKFILL_WAITING_S,
 };
 use crate::r2_event::{EventBackfill, R2Event};
 use crate::rpc;
@@ -37,6 +39,9 @@ pub struct BackfillProgress {
     pub jobs: usize,
     /// Number of announced objects.
     pub announced: u64,
+    /// Unix milliseconds of the first start, if this run made it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub first_start_ms: Option<i64>,
 }
 
 /// Advances every running job as far as its rate allows.
@@ -45,12 +50,17 @@ pub struct BackfillProgress {
 /// [`BackendError`] if a backend failed; the next run continues.
 pub async fn drive_backfills(services: &impl Services, config: &Config) -> Result<BackfillProgress, BackendError> {
     let mut driven = BackfillProgress::default();
+    if config.is_meant_to_deliver() {
+        let start = first_start(services).await?;
+        driven.first_start_ms = start.new.then_some(start.at_ms);
+    }
     start_from_push_time(services, config).await?;
     let jobs = rpc::call(services.ledgers(), REGISTRY, &ListBackfills { id: None, limit: BACKFILL_JOBS }).await?.jobs;
-    for (id, job) in jobs.into_iter().filter(|(_, job)| job.state == BackfillState::Running) {
+    for (id, job) in jobs.iter().filter(|(_, job)| job.state == BackfillState::Running) {
         driven.jobs += 1;
-        driven.announced += drive(services, config, id, job).await?;
+        driven.announced += drive(services, config, *id, job.clone()).await?;
     }
+    count_backfills(services, &jobs).await?;
     Ok(driven)
 }
 
@@ -78,51 +88,80 @@ async fn start_from_push_time(services: &impl Services, config: &Config) -> Resu
     let Some(start_ms) = config.push_start_ms.filter(|start| *start < now_ms && config.delivery.is_some()) else {
         return Ok(());
     };
-    let request =
-        BackfillRequest { start_ms, end_ms: now_ms, index: true, deliver: true, lines_per_second: BACKFILL_RATE };
+    let request = BackfillRequest {
+        start_ms,
+        end_ms: now_ms,
+        index: true,
+        deliver: true,
+        lines_per_second: BACKFILL_RATE,
+        again: false,
+        filter: None,
+        reason: None,
+    };
     start_backfill(services, config, request, Some(format!("push-start-{start_ms}"))).await.map(drop)
 }
 
 /// Advances one job; returns the number of announced objects.
 async fn drive(services: &impl Services, config: &Config, id: i64, mut job: BackfillJob) -> Result<u64, BackendError> {
+    // What is read now would count as read, and its lines would not be delivered.
+    if job.request.deliver && config.delivery.is_none() {
+        return Ok(0);
+    }
+    // Payloads that wait come back again and again: no more of them than some minutes take.
+    let rate = rate_of(&job, config);
+    if job.request.deliver && job.sums.lines.pending > rate.saturating_mul(BACKFILL_WAITING_S) {
+        return Ok(0);
+    }
     let now_ms = services.now_ms();
-    let before = job.announced;
-    job.credit = credit(&job, now_ms);
+    let mut announced = 0;
+    job.credit = credit(&job, rate, now_ms);
     for _ in 0..BACKFILL_PAGES {
         if job.credit <= 0 || job.state != BackfillState::Running {
             break;
         }
         let after_steps = job.steps;
-        page(services, config, id, &mut job).await?;
+        let keys = page(services, config, id, &mut job).await?;
         job.updated_ms = now_ms;
-        let step = RecordBackfillStep { id, after_steps, job: job.clone() };
+        announced += keys.len() as u64;
+        let step = RecordBackfillStep { id, after_steps, job: job.clone(), keys };
         if !rpc::call(services.ledgers(), REGISTRY, &step).await?.kept {
             // Another driver was faster, or the job was stopped.
             break;
         }
         job.steps += 1;
     }
-    Ok(job.announced - before)
+    Ok(announced)
+}
+
+/// Returns the number of lines that a job announces in a second: no more than the partner is sent.
+fn rate_of(job: &BackfillJob, config: &Config) -> u64 {
+    let cap = config.delivery.as_ref().filter(|_| job.request.deliver).and_then(|delivery| delivery.lines_per_second);
+    cap.unwrap_or(u64::MAX).min(job.request.lines_per_second)
 }
 
 /// Returns the number of lines that may be announced now: earned since the last step, and at most one burst.
-fn credit(job: &BackfillJob, now_ms: i64) -> i64 {
-    let rate = i64::try_from(job.request.lines_per_second).unwrap_or(i64::MAX);
+fn credit(job: &BackfillJob, rate: u64, now_ms: i64) -> i64 {
+    let rate = i64::try_from(rate).unwrap_or(i64::MAX);
     let earned = rate.saturating_mul((now_ms - job.updated_ms).max(0)) / 1000;
     job.credit.saturating_add(earned).min(rate.saturating_mul(BACKFILL_BURST_S))
 }
 
-/// Examines one page of the listing, as far as the credit allows.
-async fn page(services: &impl Services, config: &Config, id: i64, job: &mut BackfillJob) -> Result<(), BackendError> {
+/// Examines one page of the listing, as far as the credit allows. Returns the keys of the announced objects.
+async fn page(
+    services: &impl Services,
+    config: &Config,
+    id: i64,
+    job: &mut BackfillJob,
+) -> Result<Vec<String>, BackendError> {
     let whole_bucket = job.cursor.whole_bucket;
     let Some(folder) = job.cursor.folders.last().cloned() else {
         if whole_bucket {
-            job.state = BackfillState::Listed;
+            job.state = BackfillState::Announced;
         } else {
             let folders = config.log_prefix.folders().to_vec();
             job.cursor = BackfillCursor { folders, after: None, whole_bucket: true };
         }
-        return Ok(());
+        return Ok(Vec::new());
     };
     let request =
         ListRequest { prefix: folder, after: job.cursor.after.clone(), cursor: None, by_folder: !whole_bucket };
@@ -139,12 +178,11 @@ async fn page(services: &impl Services, config: &Config, id: i64, job: &mut Back
         if whole_bucket && is_in_near_folders(key, config, &job.request) {
             continue;
         }
-        job.listed += 1;
+        job.considered += 1;
         if is_wanted(key, config, &job.request) {
             let lines = (head.size / BACKFILL_LINE_BYTES).max(1);
             job.credit = job.credit.saturating_sub_unsigned(lines);
-            job.lines += lines;
-            job.announced += 1;
+            job.estimated_lines += lines;
             events.push(event(services.bucket_name(), key, head, id, &job.request, now_ms));
         }
     }
@@ -152,7 +190,10 @@ async fn page(services: &impl Services, config: &Config, id: i64, job: &mut Back
         stopped_at = None;
     }
     move_on(&mut job.cursor, &listed, stopped_at, &job.request);
-    if events.is_empty() { Ok(()) } else { services.parse_queue().send(&events).await }
+    if !events.is_empty() {
+        services.parse_queue().send(&events).await?;
+    }
+    Ok(events.into_iter().map(|event| event.object.key).collect())
 }
 
 /// Moves the cursor past the examined objects: the whole page, or up to the key at which the credit ran out.
@@ -174,9 +215,11 @@ fn move_on(cursor: &mut BackfillCursor, listed: &ListPage, stopped_at: Option<St
 
 /// Builds the message of an object, with the job's options.
 fn event(bucket_name: &str, key: &str, head: &ObjectHead, id: i64, request: &BackfillRequest, now_ms: i64) -> R2Event {
-    let BackfillRequest { start_ms, end_ms, index, deliver, .. } = *request;
+    let BackfillRequest { start_ms, end_ms, index, deliver, lines_per_second, again, .. } = *request;
+    let filtered = request.filter.is_some();
     let event = R2Event::put_object(bucket_name, key, head.size, &head.etag, now_ms);
-    R2Event { backfill: Some(EventBackfill { id, start_ms, end_ms, index, deliver }), ..event }
+    let backfill = EventBackfill { id, start_ms, end_ms, index, deliver, lines_per_second, again, filtered };
+    R2Event { backfill: Some(backfill), ..event }
 }
 
 /// Returns whether an object may hold records of the window. Its name gives the time of writing, usually minutes after

@@ -7,8 +7,9 @@
 
 use std::collections::BTreeMap;
 
+use super::head::HeadRecord;
 use crate::bucket_keys::DatasetClaim;
-use crate::record::{Dataset, DatasetEvidence, DatasetSet, read_evidence};
+use crate::record::{Dataset, DatasetEvidence, DatasetSet};
 
 /// The dataset that a batch is read as, or the reason why there is none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,8 +29,8 @@ pub enum DatasetChoice {
 
 /// Chooses the dataset of a batch from its key's claim and its first records.
 #[must_use]
-pub fn choose_dataset(claim: DatasetClaim, records: &[Vec<u8>]) -> DatasetChoice {
-    let evidence: Vec<DatasetEvidence> = records.iter().filter_map(|line| read_evidence(line).ok()).collect();
+pub fn choose_dataset(claim: DatasetClaim, records: &[HeadRecord]) -> DatasetChoice {
+    let evidence: Vec<DatasetEvidence> = records.iter().map(|record| record.evidence).collect();
     match claim {
         DatasetClaim::Named(named) => check_named(named, &evidence),
         DatasetClaim::Unknown if !evidence.is_empty() && evidence.iter().all(|record| record.says_nothing()) => {
@@ -42,13 +43,13 @@ pub fn choose_dataset(claim: DatasetClaim, records: &[Vec<u8>]) -> DatasetChoice
 
 /// Returns the datasets that the records of a batch may belong to, whatever becomes of it; none if they do not say.
 #[must_use]
-pub fn possible_datasets(claim: DatasetClaim, choice: DatasetChoice, records: &[Vec<u8>]) -> Vec<Dataset> {
+pub fn possible_datasets(claim: DatasetClaim, choice: DatasetChoice, records: &[HeadRecord]) -> Vec<Dataset> {
     match (choice, claim) {
         (DatasetChoice::Contradiction { named, found }, _) => vec![named, found],
         (DatasetChoice::Read(dataset), DatasetClaim::Named(_)) => vec![dataset],
         (DatasetChoice::Read(_) | DatasetChoice::Unknown, _) => {
-            let evidence = || records.iter().filter_map(|line| read_evidence(line).ok());
-            let possible = evidence().fold(DatasetSet::default(), |all, record| all.or(record.possible()));
+            let possible = records.iter().map(|record| record.evidence.possible());
+            let possible = possible.fold(DatasetSet::default(), DatasetSet::or);
             if possible == DatasetSet::ALL { Vec::new() } else { possible.iter().collect() }
         }
     }
@@ -80,6 +81,7 @@ fn choose(hint: Dataset, evidence: &[DatasetEvidence]) -> Dataset {
 
 #[cfg(test)]
 mod tests {
+    use super::super::head::HeadRecord;
     use super::{DatasetChoice, choose_dataset, possible_datasets};
     use crate::bucket_keys::DatasetClaim::{Alias, Named, Unknown, Unnamed};
     use crate::record::Dataset::{self, DnsFirewallLogs, DnsLogs, FirewallEvents, HttpRequests, WebsocketAnalytics};
@@ -90,6 +92,10 @@ mod tests {
     const ANY: &str = r#"{"RayID":"a5e675fd03c6da5d"}"#;
     const DNS: &str = r#"{"QueryName":"a.example","Timestamp":1}"#;
     const OWN: &str = r#"{"my":1}"#;
+
+    fn records(lines: &[&str]) -> Vec<HeadRecord> {
+        lines.iter().map(|line| HeadRecord::read(line.as_bytes()).unwrap()).collect()
+    }
 
     #[test]
     fn key_and_records_must_agree() {
@@ -119,7 +125,7 @@ mod tests {
             (Unknown, vec![OWN, OWN], DatasetChoice::Unknown),
             (Unknown, vec![], read(HttpRequests)),
         ] {
-            let records: Vec<Vec<u8>> = lines.iter().map(|line| line.as_bytes().to_vec()).collect();
+            let records = records(&lines);
             assert_eq!(choose_dataset(claim, &records), choice, "{claim:?} {lines:?}");
         }
     }
@@ -134,7 +140,7 @@ mod tests {
             (Unnamed, vec![OWN], vec![]),
             (Alias(DnsLogs), vec![], vec![]),
         ] {
-            let records: Vec<Vec<u8>> = lines.iter().map(|line| line.as_bytes().to_vec()).collect();
+            let records = records(&lines);
             let choice = choose_dataset(claim, &records);
             assert_eq!(possible_datasets(claim, choice, &records), expected, "{claim:?} {lines:?}");
         }
@@ -143,7 +149,7 @@ mod tests {
     #[test]
     fn name_alone_is_enough_without_contradiction() {
         for dataset in Dataset::ALL {
-            assert_eq!(choose_dataset(Named(dataset), &[OWN.into()]), DatasetChoice::Read(dataset));
+            assert_eq!(choose_dataset(Named(dataset), &records(&[OWN])), DatasetChoice::Read(dataset));
         }
     }
 }

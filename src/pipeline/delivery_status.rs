@@ -5,9 +5,9 @@
 //! and the ledger's answer.
 
 use super::plan_rules::{Exclusion, PlanRules};
-use crate::ledger::DeliveryState;
 use crate::ledger::books::PayloadView;
 use crate::ledger::calls::BatchDetails;
+use crate::ledger::{DeliveryPlan, DeliveryState};
 use crate::record::{KeyNames, read_key_by};
 
 /// The status that the delivery plans of a batch give to one of its records.
@@ -74,7 +74,8 @@ pub fn find_delivery_status<'a>(
 ) -> DeliveryStatus<'a> {
     let key = read_key_by(names, line).unwrap_or_default();
     let unix_ms = key.unix_ms().unwrap_or(default_ms);
-    let Some(plan) = batch.plans.iter().rfind(|plan| plan.covers(unix_ms, at)) else { return DeliveryStatus::NoPlan };
+    let covers = |plan: &&DeliveryPlan| plan.repetition().is_none() && plan.covers(unix_ms, at);
+    let Some(plan) = batch.plans.iter().rfind(covers) else { return DeliveryStatus::NoPlan };
     let number = plan.number;
     let Some(rules) = PlanRules::new(plan.clone()) else { return DeliveryStatus::UnknownPlan { plan: number } };
     if let Err(why) = rules.write(&mut Vec::new(), names, line) {
@@ -122,11 +123,19 @@ mod tests {
             lines: 10,
             subrequests: Subrequests::Exclude,
             filter: None,
+            backfill_filter: None,
+            version: "cs_vod_v3.0".into(),
             tenant: "-".into(),
             unknown_country: "CN".into(),
             duplicates: DuplicatePolicy::Hold,
         };
-        DeliveryPlan { number, windows: vec![DeliveryWindow { start_ms, end_ms }], options, repair: None }
+        DeliveryPlan {
+            number,
+            windows: vec![DeliveryWindow { start_ms, end_ms }],
+            options,
+            repair: None,
+            backfill: None,
+        }
     }
 
     fn payload(plan: u32, index: &str, state: DeliveryState, first_offset: u64, last_offset: u64) -> PayloadView {
@@ -142,7 +151,10 @@ mod tests {
             unknown_outcomes: 0,
             status: None,
             code: None,
+            refusal: None,
+            not_sent: 0,
             last_attempt_ms: None,
+            last_post_ms: None,
             wait: None,
             next_attempt_ms: None,
             completed_ms: None,

@@ -26,7 +26,7 @@ use crate::index::claims::{ClaimKind, ClaimLines, ClaimPart, EarlierClaim, PlanN
 use crate::index::entry::{self, PartView, RayLocation};
 use crate::index::{ShardEntry, ShardName};
 use crate::ledger::BatchId;
-use crate::ledger::calls::{BatchDetails, CheckPlan, GetBatch, PlanStanding};
+use crate::ledger::calls::{BatchDetails, CheckPlan, GetBatch, PayloadSelection, PlanStanding};
 use crate::memory::ReadPermit;
 use crate::record::{Dataset, RayId, RayKey, read_key_by};
 use crate::render::content_digest;
@@ -100,6 +100,9 @@ pub(super) struct DuplicateFinder<'a, S> {
     pub(super) batch: String,
     /// The plan that would deliver the lines.
     pub(super) plan: PlanName,
+    /// The number of the backfill that the plan is a repetition for: it leaves out only what other repetitions of the
+    /// same backfill deliver.
+    pub(super) repetition: Option<i64>,
 }
 
 impl<S: Services> DuplicateFinder<'_, S> {
@@ -150,7 +153,8 @@ impl<S: Services> DuplicateFinder<'_, S> {
     /// Returns whether an earlier plan delivers its lines. An open plan is abandoned if its object is gone.
     async fn settle(&self, plan: &PlanName) -> Result<bool, BackendError> {
         let id = self.id_of(plan);
-        let call = |abandon| CheckPlan { source: id.source.clone(), plan: plan.plan, abandon };
+        let repetition = self.repetition;
+        let call = |abandon| CheckPlan { source: id.source.clone(), plan: plan.plan, abandon, repetition };
         let mut standing = rpc::call(self.services.ledgers(), &id.ledger, &call(false)).await?;
         if standing == PlanStanding::Open {
             let found = self.services.bucket().get(&plan.key).await?;
@@ -174,7 +178,7 @@ impl<S: Services> DuplicateFinder<'_, S> {
         number: usize,
         known: &mut KnownLines,
     ) -> Result<(), BackendError> {
-        let call = GetBatch { source: id.source.clone() };
+        let call = GetBatch { source: id.source.clone(), payloads: PayloadSelection::All };
         let details = rpc::call(self.services.ledgers(), &id.ledger, &call).await?;
         let mut lines = Vec::new();
         // The packs lack the lines that the plan left to an earlier one, of which less may remain.

@@ -11,10 +11,12 @@
 use std::collections::VecDeque;
 use std::ops::ControlFlow;
 
+use itertools::Itertools;
+
 use crate::backend::{BackendError, ByteStream};
 use crate::batch::{BatchError, BatchForm, BatchLine, BatchReader, FormJudge};
 use crate::limits::{HEAD_LINES, HEAD_STORED, HEAD_TEXT};
-use crate::record::{RecordKey, read_evidence};
+use crate::record::{DatasetEvidence, KeyNames, RecordKey, read_evidence, read_key_by};
 
 /// Number of stored bytes inflated at a time, to at most a megabyte.
 const STEP: usize = 1024;
@@ -23,13 +25,30 @@ const STEP: usize = 1024;
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct BatchHead {
     /// The first lines that are JSON objects, at most [`HEAD_LINES`].
-    pub records: Vec<Vec<u8>>,
+    pub records: Vec<HeadRecord>,
     /// The form, if a line shows that it is not NDJSON.
     pub form: Option<BatchForm>,
     /// The form if no record follows: none of the first lines is one.
     pub form_without_records: Option<BatchForm>,
     /// Whether the batch has any line.
     pub has_lines: bool,
+}
+
+/// A line of a head that is a JSON object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HeadRecord {
+    /// The line, without its line feed.
+    pub line: Vec<u8>,
+    /// The evidence of its names about its dataset.
+    pub evidence: DatasetEvidence,
+}
+
+impl HeadRecord {
+    /// Reads a line; `None` if it is not a JSON object.
+    #[must_use]
+    pub fn read(line: &[u8]) -> Option<Self> {
+        read_evidence(line).ok().map(|evidence| Self { line: line.to_vec(), evidence })
+    }
 }
 
 impl BatchHead {
@@ -59,13 +78,21 @@ impl BatchHead {
         }
         lines.head()
     }
+
+    /// Returns the times of the earliest and latest record in Unix milliseconds, if any has one; their batch uses these
+    /// names.
+    #[must_use]
+    pub fn times(&self, names: &KeyNames) -> Option<(i64, i64)> {
+        let keys = self.records.iter().filter_map(|record| read_key_by(names, &record.line).ok());
+        keys.filter_map(|key| key.unix_ms()).minmax().into_option()
+    }
 }
 
 /// Collects the lines of a head.
 #[derive(Debug, Default)]
 struct HeadLines {
     judge: FormJudge,
-    records: Vec<Vec<u8>>,
+    records: Vec<HeadRecord>,
     form: Option<BatchForm>,
     /// The form of the only line so far, which has not ended.
     begun: Option<BatchForm>,
@@ -79,13 +106,15 @@ impl HeadLines {
 
     fn take(&mut self, line: &BatchLine<'_>) -> ControlFlow<()> {
         self.lines += 1;
-        let judged = match line {
-            BatchLine::Text { bytes, .. } if read_evidence(bytes).is_ok() => {
-                self.records.push(bytes.to_vec());
-                self.judge.take_record(&RecordKey::default(), bytes)
-            }
-            line => self.judge.take_rejected(line),
+        let record = match line {
+            BatchLine::Text { bytes, .. } => HeadRecord::read(bytes),
+            BatchLine::TooLong { .. } => None,
         };
+        let judged = match &record {
+            Some(record) => self.judge.take_record(&RecordKey::default(), &record.line),
+            None => self.judge.take_rejected(line),
+        };
+        self.records.extend(record);
         if let Err(BatchError::Form(form)) = judged {
             self.form = Some(form);
         }

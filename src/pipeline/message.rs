@@ -7,12 +7,32 @@ use std::collections::BTreeMap;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use serde_json::Value;
 
 use crate::backend::BackendError;
+use crate::ledger::DeliveryId;
 use crate::ledger::ids::REGISTRY;
 use crate::ledger::registry::{CountIgnoredEvents, DeadLetter};
 use crate::rpc;
 use crate::services::Services;
+
+/// The code of a dead letter with a message of the JavaScript Worker that names a body of a delivery.
+pub(super) const PREDECESSOR_PAYLOAD: &str = "predecessor_payload";
+
+/// Returns the key in a message `{"key":"processed/….txt"}`, by which the JavaScript Worker tells itself to send a body that
+/// it has rendered. No ledger knows whether it did.
+#[must_use]
+pub fn predecessor_key(body: &str) -> Option<String> {
+    let value: Value = serde_json::from_str(body).ok()?;
+    let value = match value {
+        Value::String(text) => serde_json::from_str(&text).ok()?,
+        value => value,
+    };
+    let key = value.get("key")?.as_str()?;
+    let name = key.strip_suffix(".txt")?;
+    let is_body = name.starts_with("processed/") || name.starts_with("processed-");
+    is_body.then(|| key.to_owned())
+}
 
 /// The content of a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,6 +48,14 @@ impl MessageBody {
     #[must_use]
     pub fn from_bytes(bytes: Vec<u8>) -> Self {
         String::from_utf8(bytes).map_or_else(|error| Self::Bytes(error.into_bytes()), Self::Text)
+    }
+
+    /// Returns the text; `None` for bytes that are not UTF-8.
+    fn text(&self) -> Option<&str> {
+        match self {
+            Self::Text(text) => Some(text),
+            Self::Bytes(_) => None,
+        }
     }
 
     /// Returns the text, or the bytes as `base64:…`: the form stored in a dead letter.
@@ -53,6 +81,16 @@ pub struct ReceivedMessage {
 }
 
 impl ReceivedMessage {
+    /// Returns the key of the body that the message names, if it is the JavaScript Worker's.
+    pub(super) fn predecessor_key(&self) -> Option<String> {
+        predecessor_key(self.body.text()?)
+    }
+
+    /// Returns the payload that the message names; `None` if it names none.
+    pub(super) fn payload(&self) -> Option<DeliveryId> {
+        DeliveryId::from_message(self.body.text()?)
+    }
+
     /// Converts the message to a dead letter with this code of the reason.
     #[must_use]
     pub fn into_dead_letter(self, code: &str) -> DeadLetter {
@@ -79,7 +117,23 @@ pub async fn count_ignored(services: &impl Services, counts: BTreeMap<String, u6
 
 #[cfg(test)]
 mod tests {
-    use super::{MessageBody, ReceivedMessage};
+    use super::{MessageBody, ReceivedMessage, predecessor_key};
+
+    #[test]
+    fn keys_of_the_predecessor_are_known() {
+        let key = "processed/logs_20260328_20260328T084200Z_20260328T084225Z_ab12_log_gz-3.txt";
+        for body in [
+            format!(r#"{{"key":"{key}"}}"#),
+            format!(r#"{{"key":"{key}","__redrive":3}}"#),
+            serde_json::to_string(&format!(r#"{{"key":"{key}"}}"#)).unwrap(),
+        ] {
+            assert_eq!(predecessor_key(&body).as_deref(), Some(key), "{body}");
+        }
+        assert!(predecessor_key(r#"{"key":"processed-backfill/7/x-0.txt"}"#).is_some());
+        for body in ["", "{}", r#"{"key":7}"#, r#"{"key":"logs/x.log.gz"}"#, r#"{"key":"processed/x"}"#, "[]", "\"\""] {
+            assert_eq!(predecessor_key(body), None, "{body}");
+        }
+    }
 
     #[test]
     fn dead_letter_keeps_text_or_base64() {

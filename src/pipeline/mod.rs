@@ -3,7 +3,8 @@
 //!
 //! Reading order: [`payload`] and [`transform`] build bodies, [`head`] reads the start of a batch ahead,
 //! [`dataset_choice`] chooses its dataset, [`scan`] reads it once, [`mod@process`] processes it by the ledger's
-//! protocol, [`message`] is a message of either queue, `parse` and [`send`] handle one, [`mod@sweep`] finds whatever
+//! protocol, [`message`] is a message of either queue, `parse` and [`send`] handle one
+//! (the latter by what [`partner_watch`] knows of the partner), [`mod@sweep`] finds whatever
 //! they lost, `delivery_status` finds the payload of one record.
 //!
 //! # Invariants
@@ -12,18 +13,24 @@
 //! acknowledged only once the ledger has recorded its effect.
 
 pub mod backfill;
+mod backfill_counts;
 pub mod dataset_choice;
 mod delivery_status;
 mod duplicates;
+mod first_start;
 pub mod head;
 mod known_lines;
 pub mod message;
+mod pace;
 pub mod pack;
 mod parse;
+pub mod partner_watch;
 pub mod payload;
 pub mod plan_rules;
 pub mod process;
 mod read_permit;
+mod refusal;
+mod remake;
 mod retry_delay;
 pub mod scan;
 pub mod send;
@@ -35,10 +42,12 @@ mod verdict;
 pub use backfill::{BackfillProgress, drive_backfills, start_backfill};
 pub use dataset_choice::{DatasetChoice, choose_dataset};
 pub use delivery_status::{DeliveryStatus, find_delivery_status};
-pub use head::{BatchHead, PeekedBody, peek_batch};
-pub use message::{MessageBody, ReceivedMessage, count_ignored};
+pub use first_start::delivered_from;
+pub use head::{BatchHead, HeadRecord, PeekedBody, peek_batch};
+pub use message::{MessageBody, ReceivedMessage, count_ignored, predecessor_key};
 pub use parse::{ParseOutcome, ParseVerdict, options_of, parse_message};
+pub use partner_watch::{PartnerWatch, tell_ledgers};
 pub use process::{BatchOutcome, BatchRequest, process_batch};
-pub use send::{PayloadSender, send_message};
+pub use send::{PayloadSender, hand_on, hold_message, send_message};
 pub use sweep::{SweepReport, run_sweep};
 pub use verdict::{SendOutcome, SendVerdict};

@@ -6,19 +6,20 @@
 
 use serde::Serialize;
 
-use super::message::{MessageBody, ReceivedMessage, keep_dead_letter};
+use super::first_start::delivered_from;
+use super::message::{MessageBody, PREDECESSOR_PAYLOAD, ReceivedMessage, keep_dead_letter};
 use super::process::{BatchFigures, BatchOutcome, BatchRequest, process_batch, remove_sidecars};
 use super::retry_delay::retry_delay_s;
 use crate::backend::{BackendError, Bucket, Queue};
 use crate::bucket_keys::{DatasetClaim, IgnoreReason, KeyClass, classify};
-use crate::config::{Config, LogLevel};
+use crate::config::{Config, ConfigFault, LogLevel};
 use crate::index::{forget_entries, remove_claims};
-use crate::ledger::backfills::CountEndedObject;
+use crate::ledger::backfills::{CountEndedObject, ListBackfills};
 use crate::ledger::calls::{DeletedObjectVersions, ForgetDeletedObject};
 use crate::ledger::ids::REGISTRY;
 use crate::ledger::plan::{DeliveryRequest, FORMAT};
 use crate::ledger::unknown_folders::keep_unknown_folder;
-use crate::ledger::{DeliveryWindow, PlanOptions, ledger_of};
+use crate::ledger::{DeliveryWindow, PlanBackfill, PlanOptions, ledger_of};
 use crate::limits::{CLAIMS_KEPT_MS, PARSE_RETRY_S};
 use crate::r2_event::{EventBackfill, EventError, EventList, ObjectChange, R2Event, UnreadPart};
 use crate::rpc;
@@ -28,6 +29,9 @@ use crate::services::Services;
 const NOT_AN_EVENT: &str = "not_an_event";
 /// The reason for an event of a bucket other than `BUCKET_NAME`.
 const OTHER_BUCKET: &str = "other_bucket";
+
+/// The reason for indexing a batch without delivering it.
+const BEFORE_START: &str = "before_start";
 
 /// The outcome of a message of `parse-queue`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -156,9 +160,10 @@ async fn refuse(
     message: &ReceivedMessage,
     part: Option<&UnreadPart>,
 ) -> Result<ParseVerdict, BackendError> {
-    keep_dead_letter(services, &message.clone().into_dead_letter(NOT_AN_EVENT)).await?;
+    let code = if message.predecessor_key().is_some() { PREDECESSOR_PAYLOAD } else { NOT_AN_EVENT };
+    keep_dead_letter(services, &message.clone().into_dead_letter(code)).await?;
     let why = part.map_or(EventError::NotText, |part| part.why);
-    Ok(ParseVerdict::new(ParseOutcome::BadMessage, None).because(NOT_AN_EVENT, Some(why.to_string())))
+    Ok(ParseVerdict::new(ParseOutcome::BadMessage, None).because(code, Some(why.to_string())))
 }
 
 /// Splits a message of several events into one message each, with its own time, attempts and verdict. If a part is not
@@ -189,10 +194,11 @@ async fn take_event(services: &impl Services, config: &Config, event: R2Event, a
         KeyClass::Ignored(why) => return ParseVerdict::new(ParseOutcome::Ignored, Some(key)).because(why.code(), None),
         KeyClass::Batch(claim) => claim,
     };
+    let object = AnnouncedObject { services, config, key: &key, claim, backfill: event.backfill };
     let outcome = match change {
-        ObjectChange::Written => object(services, config, &key, claim, event.backfill).await,
+        ObjectChange::Written => object.process().await,
         ObjectChange::Removed => forget(services, &key).await,
-        ObjectChange::Unknown => examine(services, config, &key, claim, event.backfill).await,
+        ObjectChange::Unknown => object.examine().await,
     };
     outcome.unwrap_or_else(|error| {
         let verdict = ParseVerdict::again(&error, &key, attempt);
@@ -200,40 +206,63 @@ async fn take_event(services: &impl Services, config: &Config, event: R2Event, a
     })
 }
 
-/// Handles an event that does not say whether the object exists: checks the bucket.
-async fn examine(
-    services: &impl Services,
-    config: &Config,
-    key: &str,
+/// An object that an event names.
+struct AnnouncedObject<'a, S> {
+    services: &'a S,
+    config: &'a Config,
+    key: &'a str,
+    /// The dataset claim of its key.
     claim: DatasetClaim,
+    /// The backfill that announced it.
     backfill: Option<EventBackfill>,
-) -> Result<ParseVerdict, BackendError> {
-    match services.bucket().get(key).await? {
-        Some(_) => object(services, config, key, claim, backfill).await,
-        None => forget(services, key).await,
+}
+
+impl<S: Services> AnnouncedObject<'_, S> {
+    /// Handles an event that does not say whether the object exists: checks the bucket.
+    async fn examine(&self) -> Result<ParseVerdict, BackendError> {
+        match self.services.bucket().get(self.key).await? {
+            Some(_) => self.process().await,
+            None => forget(self.services, self.key).await,
+        }
+    }
+
+    /// Processes the object, which exists, and reports to the backfill that announced it.
+    async fn process(&self) -> Result<ParseVerdict, BackendError> {
+        let Self { services, config, key, claim, backfill } = *self;
+        if backfill.is_some_and(|backfill| backfill.deliver) && config.delivery.is_none() {
+            return Ok(stopped(config, key));
+        }
+        if backfill.is_some_and(|backfill| backfill.filtered) {
+            // Its plan would cover what live traffic has not come to yet, and leave lines out for good.
+            let live = work_of(config, key, claim, delivered_from(services, config).await?);
+            process_batch(services, key, &live).await?;
+        }
+        let request = match &backfill {
+            Some(backfill) => backfill_work(config, key, claim, (backfill, filter_of(services, backfill).await?)),
+            None => work_of(config, key, claim, delivered_from(services, config).await?),
+        };
+        let outcome = process_batch(services, key, &request).await?;
+        if let Some(EventBackfill { id, .. }) = backfill {
+            let quarantined = matches!(outcome, BatchOutcome::Quarantined(_) | BatchOutcome::AlreadyQuarantined);
+            let ended = CountEndedObject { id, key: key.into(), quarantined };
+            rpc::call(services.ledgers(), REGISTRY, &ended).await?;
+        }
+        match outcome {
+            BatchOutcome::Ignored(IgnoreReason::UnknownDataset) => ignore_unknown(services, config, key).await,
+            outcome => Ok(verdict_of(outcome, key)),
+        }
     }
 }
 
-/// Processes an existing object, and reports to the backfill that announced it.
-async fn object(
-    services: &impl Services,
-    config: &Config,
-    key: &str,
-    claim: DatasetClaim,
-    backfill: Option<EventBackfill>,
-) -> Result<ParseVerdict, BackendError> {
-    let work = match backfill {
-        Some(backfill) => backfill_work(config, key, claim, &backfill),
-        None => work_of(config, key, claim),
+/// Postpones an object that a backfill is to deliver, while nothing is: read now, it would count as done without its lines.
+fn stopped(config: &Config, key: &str) -> ParseVerdict {
+    let [.., delay_s] = PARSE_RETRY_S;
+    let (code, words) = if config.delivery_faults.is_empty() {
+        ("delivery_off", "delivery is not configured".into())
+    } else {
+        ("delivery_stopped", ConfigFault::words(&config.delivery_faults))
     };
-    let outcome = process_batch(services, key, &work).await?;
-    if let Some(EventBackfill { id, .. }) = backfill {
-        rpc::call(services.ledgers(), REGISTRY, &CountEndedObject { id, key: key.into() }).await?;
-    }
-    match outcome {
-        BatchOutcome::Ignored(IgnoreReason::UnknownDataset) => ignore_unknown(services, config, key).await,
-        outcome => Ok(verdict_of(outcome, key)),
-    }
+    ParseVerdict { key: Some(key.into()), ..ParseVerdict::not_now(code, words, delay_s) }
 }
 
 /// Ignores an object without a known dataset; the first one of its folder is logged as a warning.
@@ -245,17 +274,37 @@ async fn ignore_unknown(services: &impl Services, config: &Config, key: &str) ->
     Ok(ParseVerdict::new(ParseOutcome::Ignored, Some(key.into())).because(IgnoreReason::UnknownDataset.code(), reason))
 }
 
-/// Returns the work that a backfill requests.
-fn backfill_work(config: &Config, key: &str, claim: DatasetClaim, backfill: &EventBackfill) -> BatchRequest {
-    let EventBackfill { start_ms, end_ms, index, deliver, .. } = *backfill;
-    let delivers = deliver && config.delivery.is_some();
-    let wish = || DeliveryRequest { window: DeliveryWindow { start_ms, end_ms }, options: options_of(config) };
-    BatchRequest { index, deliver: delivers.then(wish), ..BatchRequest::new(key, claim, &config.log_prefix) }
+/// Returns the filter of a backfill, if it has one.
+async fn filter_of(services: &impl Services, backfill: &EventBackfill) -> Result<Option<String>, BackendError> {
+    if !backfill.filtered {
+        return Ok(None);
+    }
+    let list = ListBackfills { id: Some(backfill.id), limit: 1 };
+    let job = rpc::call(services.ledgers(), REGISTRY, &list).await?.jobs.pop();
+    let lacking = || BackendError::new("reading a backfill", "the registry does not have its filter");
+    job.and_then(|(_, job)| job.request.filter).map(Some).ok_or_else(lacking)
 }
 
-/// Returns the work for live traffic: everything is indexed, and delivered as the settings say.
-fn work_of(config: &Config, key: &str, claim: DatasetClaim) -> BatchRequest {
-    let deliver = live_window(config).map(|window| DeliveryRequest { window, options: options_of(config) });
+/// Returns the work that a backfill with this filter requests.
+fn backfill_work(
+    config: &Config,
+    key: &str,
+    claim: DatasetClaim,
+    (backfill, filter): (&EventBackfill, Option<String>),
+) -> BatchRequest {
+    let EventBackfill { id, start_ms, end_ms, index, deliver, lines_per_second, again, filtered: _ } = *backfill;
+    let window = DeliveryWindow { start_ms, end_ms };
+    let backfill = Some(PlanBackfill { id, lines_per_second, again });
+    let options = PlanOptions { backfill_filter: filter, ..options_of(config) };
+    let wish = || DeliveryRequest { backfill, ..DeliveryRequest::new(window, options) };
+    BatchRequest { index, deliver: deliver.then(wish), ..BatchRequest::new(key, claim, &config.log_prefix) }
+}
+
+/// Returns the work for live traffic: everything is indexed, and delivered as the settings say, if it was written from
+/// this instant on.
+fn work_of(config: &Config, key: &str, claim: DatasetClaim, written_from_ms: Option<i64>) -> BatchRequest {
+    let request = |window| DeliveryRequest { written_from_ms, ..DeliveryRequest::new(window, options_of(config)) };
+    let deliver = live_window(config).map(request);
     BatchRequest { deliver, ..BatchRequest::new(key, claim, &config.log_prefix) }
 }
 
@@ -273,6 +322,8 @@ pub fn options_of(config: &Config) -> PlanOptions {
         lines: config.batch_size,
         subrequests: config.subrequests,
         filter: config.filter.as_ref().map(|filter| filter.text().to_owned()),
+        backfill_filter: None,
+        version: config.partner.version.to_string(),
         tenant: config.partner.tenant.to_string(),
         unknown_country: config.partner.unknown_country.to_string(),
         duplicates: config.duplicates,
@@ -304,7 +355,9 @@ fn verdict_of(outcome: BatchOutcome, key: &str) -> ParseVerdict {
     match outcome {
         BatchOutcome::Sealed(report) => {
             let verdict = if report.superseded { ParseOutcome::Superseded } else { ParseOutcome::Sealed };
-            ParseVerdict { batch: Some(report), ..ParseVerdict::new(verdict, key) }
+            let code = report.before_start.then_some(BEFORE_START);
+            let reason = code.map(|_| "it lay in the bucket before the first start, so it is only indexed".to_owned());
+            ParseVerdict { batch: Some(report), code, reason, ..ParseVerdict::new(verdict, key) }
         }
         BatchOutcome::AlreadySealed => ParseVerdict::new(ParseOutcome::AlreadySealed, key),
         BatchOutcome::Superseded => ParseVerdict::new(ParseOutcome::Superseded, key),

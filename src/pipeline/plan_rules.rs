@@ -12,7 +12,7 @@ use crate::ledger::plan::FORMAT;
 use crate::partner::Subrequests;
 use crate::record::fields::{Field, line_text};
 use crate::record::{Dataset, Fields, KeyNames, RecordKey, read_evidence};
-use crate::render::{PartnerOptions, write_partner_fields};
+use crate::render::{PartnerLine, PartnerOptions, write_partner_fields};
 
 /// The reason why a record is not delivered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,6 +23,8 @@ pub enum Exclusion {
     NotAVisitor,
     /// The plan's filter does not accept the record.
     Filter,
+    /// The filter of the backfill that asked for the plan does not accept the record.
+    BackfillFilter,
     /// The line is not a valid record.
     NoRecord,
     /// The record has no fields that only `http_requests` has, so it might be of another dataset.
@@ -39,6 +41,7 @@ impl Exclusion {
             Self::Subrequest => "subrequest",
             Self::NotAVisitor => "not_a_visitor",
             Self::Filter => "filter",
+            Self::BackfillFilter => "backfill_filter",
             Self::NoRecord => "no_record",
             Self::UnsettledDataset => "unsettled_dataset",
             Self::Duplicate => "duplicate",
@@ -52,6 +55,7 @@ pub struct PlanRules {
     pub(super) plan: DeliveryPlan,
     options: PartnerOptions,
     filter: Option<Filter>,
+    backfill_filter: Option<Filter>,
     /// The only lines that the plan covers, ascending.
     lines: Option<Vec<u64>>,
 }
@@ -61,9 +65,11 @@ impl PlanRules {
     #[must_use]
     pub fn new(plan: DeliveryPlan) -> Option<Self> {
         let options = PartnerOptions::new(&plan.options.tenant, &plan.options.unknown_country).ok()?;
-        let filter = plan.options.filter.as_deref().map(Filter::parse).transpose().ok()?;
+        let options = options.with_version(&plan.options.version).ok()?;
+        let parse = |filter: &Option<String>| filter.as_deref().map(Filter::parse).transpose().ok();
+        let (filter, backfill_filter) = (parse(&plan.options.filter)?, parse(&plan.options.backfill_filter)?);
         let lines = plan.repair.as_ref().map(|repair| repair.lines.iter().collect());
-        (plan.options.format == FORMAT).then_some(Self { plan, options, filter, lines })
+        (plan.options.format == FORMAT).then_some(Self { plan, options, filter, backfill_filter, lines })
     }
 
     /// Returns whether the plan covers the line at the inflated offset `at`, whose record began at this instant.
@@ -78,18 +84,17 @@ impl PlanRules {
         self.plan.holds(unix_ms) && self.lines.is_none()
     }
 
-    /// Appends the partner's line for a record whose job uses these names. Returns whether any of its characters were
-    /// replaced.
+    /// Appends the partner's line for a record whose job uses these names. Returns what differs from the record.
     ///
     /// # Errors
     /// [`Exclusion`] if the record is not delivered; nothing is appended in that case.
-    pub fn write(&self, out: &mut Vec<u8>, names: &KeyNames, line: &[u8]) -> Result<bool, Exclusion> {
+    pub fn write(&self, out: &mut Vec<u8>, names: &KeyNames, line: &[u8]) -> Result<PartnerLine, Exclusion> {
         let text = line_text(line);
         let fields = Fields::parse_by(&text, &|name| names.field_of(name)).map_err(|_| Exclusion::NoRecord)?;
         let evidence = read_evidence(line).map_err(|_| Exclusion::NoRecord)?;
         let settled = evidence.settled() == Some(Dataset::HttpRequests);
-        let sanitised = self.write_fields(out, (line, settled), &fields)?;
-        Ok(sanitised || matches!(text, Cow::Owned(_)))
+        let written = self.write_fields(out, (line, settled), &fields)?;
+        Ok(PartnerLine { sanitised: written.sanitised || matches!(text, Cow::Owned(_)), ..written })
     }
 
     /// Like [`Self::write`], for a record whose fields were already read; `settled` is as in [`ScannedLine`].
@@ -98,19 +103,21 @@ impl PlanRules {
         out: &mut Vec<u8>,
         (line, settled): (&[u8], bool),
         fields: &Fields<'_>,
-    ) -> Result<bool, Exclusion> {
+    ) -> Result<PartnerLine, Exclusion> {
         if !settled {
             return Err(Exclusion::UnsettledDataset);
         }
         if self.plan.options.subrequests == Subrequests::Exclude {
             is_visitors(fields)?;
         }
-        if let Some(filter) = &self.filter
-            && !filter.accepts(line).map_err(|_| Exclusion::NoRecord)?
-        {
-            return Err(Exclusion::Filter);
+        for (filter, why) in [(&self.filter, Exclusion::Filter), (&self.backfill_filter, Exclusion::BackfillFilter)] {
+            if let Some(filter) = filter
+                && !filter.accepts(line).map_err(|_| Exclusion::NoRecord)?
+            {
+                return Err(why);
+            }
         }
-        Ok(write_partner_fields(out, fields, &self.options).sanitised)
+        Ok(write_partner_fields(out, fields, &self.options))
     }
 }
 

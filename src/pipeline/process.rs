@@ -34,6 +34,7 @@ use crate::ledger::calls::{
     BeginAnswer, BeginBatch, MarkRegistered, QuarantineBatch, RecordShards, RemainingWork, ReplacedVersion, ReplayStep,
     SealAnswer, SealBatch, SealedPlan,
 };
+use crate::ledger::completeness::times_beyond_ledger;
 use crate::ledger::plan::DeliveryRequest;
 use crate::ledger::{BatchId, DeliveryId, DeliveryPlan, occupancy, registry};
 use crate::limits::PLANS_AT_ONCE;
@@ -116,6 +117,9 @@ pub struct BatchFigures {
     /// Whether a newer version replaced it in the index in the meantime, which decides the verdict.
     #[serde(skip)]
     pub superseded: bool,
+    /// Whether it is only indexed, since it lay in the bucket before the first start; the verdict says so.
+    #[serde(skip)]
+    pub before_start: bool,
 }
 
 /// Does the requested work on the object at `key` of the log bucket.
@@ -162,11 +166,14 @@ async fn process_version(
     let id = BatchId::for_object(services.bucket_name(), key, &head.etag);
     let object =
         ObjectVersion { key: key.into(), etag: head.etag.clone(), uploaded_ms: head.uploaded_ms, size: head.size };
+    let names = request.key_names(dataset);
+    let times = beginning.times(&names);
     let begin = BeginBatch {
         source: id.source.clone(),
         object: object.clone(),
         dataset: dataset.name().into(),
         possible_datasets: possible_datasets(request.claim, choice, &beginning.records),
+        times,
         index: request.index,
         // No other dataset is ever delivered.
         deliver: request.deliver.clone().filter(|_| dataset == Dataset::HttpRequests),
@@ -177,18 +184,24 @@ async fn process_version(
         BeginAnswer::Superseded => return Ok((BatchOutcome::Superseded, false)),
         BeginAnswer::Work(work) => work,
     };
+    let beyond = times_beyond_ledger(&object, times);
+    if !work.registered || beyond.is_some() {
+        registry::register(services.ledgers(), &id.ledger, beyond).await?;
+    }
     if !work.registered {
-        registry::register(services.ledgers(), &id.ledger).await?;
         rpc::call(services.ledgers(), &id.ledger, &MarkRegistered {}).await?;
     }
-    let RemainingWork { index, plan, replaced, more, replay, .. } = work;
-    let (plan, names) = (plan.as_ref(), request.key_names(dataset));
+    let RemainingWork { index, plan, replaced, before_start, more, replay, .. } = work;
+    let plan = plan.as_ref();
     let writer = BatchWriter { services, permit, id: &id, object: &object, replaced, names, index, replay };
     if let Some(why) = contradiction {
         return Ok((writer.quarantine(why).await?, false));
     }
     match writer.scan(body, plan, None).await {
-        Ok(scan) => Ok((BatchOutcome::Sealed(writer.commit(scan, plan).await?), more)),
+        Ok(scan) => {
+            let figures = writer.commit(scan, plan).await?;
+            Ok((BatchOutcome::Sealed(BatchFigures { before_start, ..figures }), more))
+        }
         Err(ScanError::Batch(why)) => Ok((writer.quarantine(why).await?, false)),
         Err(ScanError::Backend(error)) => Err(error),
     }
@@ -277,7 +290,7 @@ impl<S: Services> BatchWriter<'_, S> {
         let ObjectVersion { key, etag, .. } = self.object;
         let name = PlanName { key: key.clone(), etag: etag.clone(), plan: plan.number };
         let (services, permit, batch) = (self.services, self.permit, self.id.handle());
-        let finder = DuplicateFinder { services, permit, batch, plan: name };
+        let finder = DuplicateFinder { services, permit, batch, plan: name, repetition: plan.repetition() };
         let Some(known) = finder.find(claims).await? else { return Ok(Vec::new()) };
         let found = self.services.bucket().get(key).await?.filter(|(head, _)| head.etag == *etag);
         let changed = || BackendError::new("scanning a batch again", "its object has changed");
@@ -331,6 +344,9 @@ impl<S: Services> BatchWriter<'_, S> {
     /// Seals the batch in its ledger. The answer lists the payloads whose messages must be sent.
     async fn seal(&self, scan: BatchScan, indexed: Option<bool>) -> Result<SealAnswer, BackendError> {
         let times = record_times(&scan);
+        if let Some(beyond) = times_beyond_ledger(self.object, times) {
+            registry::register(self.services.ledgers(), &self.id.ledger, Some(beyond)).await?;
+        }
         let seal = SealBatch {
             source: self.id.source.clone(),
             counts: scan.counts,

@@ -5,26 +5,38 @@
 //!
 //! # Invariants
 //!
-//! Nothing is posted without a claim, nor so late that the claim could end before the answer. The body is the one that
+//! Nothing is posted without a claim, nor before its turn where a rate is given, nor so late that the claim could end before the answer. The body is the one that
 //! was sealed, checked by its hash. An answer is committed under the claim's token, with retries if necessary, before
 //! the message is done.
+//!
+//! After an attempt without an answer, and before a probe, a request without a body shows whether the partner's host can be
+//! reached at all; if not, no body goes out, and nothing is in doubt. The platform reports a closed port and a connection
+//! that broke in the middle of a body with the same text, so the first attempt cannot tell them apart.
 
+use std::cell::{Cell, RefCell};
 use std::ops::Range;
 
+use futures_util::future::join;
 use sha2::{Digest, Sha256};
 
-use super::message::{MessageBody, ReceivedMessage, keep_dead_letter};
+use super::message::{PREDECESSOR_PAYLOAD, ReceivedMessage, keep_dead_letter};
+use super::pace::{self, FIRST_PLACE_MS, PaceOutcome};
 use super::pack::PackBuilder;
+use super::partner_watch::PartnerWatch;
 use super::payload::{PackedPayload, halve};
+use super::refusal::clean_refusal;
+use super::remake::remake_pack;
 use super::verdict::{NOT_A_PAYLOAD, SendVerdict};
 use crate::backend::{
     BackendError, Bucket, ByteStream, PartnerClient, PartnerPost, PostAnswer, PostError, Queue, RangedRead,
 };
-use crate::config::DeliverySettings;
+use crate::config::{Config, DeliverySettings};
+use crate::ledger::breaker::PartnerStanding;
 use crate::ledger::calls::{ClaimAnswer, ClaimPayload, CommitAnswer, CommitAttempt, SplitAnswer, SplitPayload};
-use crate::ledger::delivery::Payload;
-use crate::ledger::{AttemptOutcome, DeliveryId};
-use crate::limits::{COMMIT_MS, COMMIT_PAUSES_MS, LEASE_MS, POST_MS};
+use crate::ledger::delivery::{NO_ANSWER, NOT_SENT, Payload};
+use crate::ledger::pacer::{LaneRate, TakeTurn};
+use crate::ledger::{AttemptFacts, AttemptOutcome, DeliveryId};
+use crate::limits::{COMMIT_MS, COMMIT_PAUSES_MS, PACE_AHEAD_MS};
 use crate::partner::{AnswerClass, PrivateKey, auth_key, classify, retry_after_ms};
 use crate::rpc;
 use crate::services::Services;
@@ -42,6 +54,8 @@ pub struct PayloadSender<'a, W, P, N> {
     pub nonce: N,
     /// A name that is unique to this sender.
     pub claimant: String,
+    /// What the senders of the same batch of messages know of the partner.
+    pub watch: &'a PartnerWatch,
 }
 
 /// Sends the payload that the message names. A message that names none becomes a dead letter.
@@ -49,10 +63,7 @@ pub async fn send_message<W: Services, P: PartnerClient, N: Fn() -> u32>(
     sender: &PayloadSender<'_, W, P, N>,
     message: &ReceivedMessage,
 ) -> SendVerdict {
-    let named = match &message.body {
-        MessageBody::Text(text) => DeliveryId::from_message(text),
-        MessageBody::Bytes(_) => None,
-    };
+    let named = message.payload();
     let done = match &named {
         Some(id) => sender.send(id).await,
         None => refuse(sender.services, message).await,
@@ -63,10 +74,33 @@ pub async fn send_message<W: Services, P: PartnerClient, N: Fn() -> u32>(
     })
 }
 
+/// Handles a message while nothing is sent, because delivery is off or its settings are faulty. The ledger holds the payload
+/// and sends another message, so the message is acked; one that names none becomes a dead letter.
+pub async fn hold_message(services: &impl Services, config: &Config, message: &ReceivedMessage) -> SendVerdict {
+    if let Some(id) = message.payload() {
+        return SendVerdict::held(&id, &config.delivery_faults);
+    }
+    let refused = refuse(services, message).await;
+    refused.unwrap_or_else(|error| SendVerdict::refuse_again(&message.id, &error, message.attempts))
+}
+
+/// Puts a message at the end of its queue, since its batch has no time left for it. Trying it again would count against
+/// its retries.
+pub async fn hand_on(services: &impl Services, message: &ReceivedMessage) -> SendVerdict {
+    let Some(id) = message.payload() else {
+        return SendVerdict::not_now("no_time", "the batch has no time left".into(), 0);
+    };
+    match services.send_queue().send(std::slice::from_ref(&id)).await {
+        Ok(()) => SendVerdict::handed_on(&id),
+        Err(error) => SendVerdict::again(&id, &error, message.attempts),
+    }
+}
+
 /// Handles a message that names no payload.
 async fn refuse(services: &impl Services, message: &ReceivedMessage) -> Result<SendVerdict, BackendError> {
-    keep_dead_letter(services, &message.clone().into_dead_letter(NOT_A_PAYLOAD)).await?;
-    Ok(SendVerdict::bad_message())
+    let code = if message.predecessor_key().is_some() { PREDECESSOR_PAYLOAD } else { NOT_A_PAYLOAD };
+    keep_dead_letter(services, &message.clone().into_dead_letter(code)).await?;
+    Ok(SendVerdict::bad_message(code))
 }
 
 fn refused(code: &str) -> AttemptResult {
@@ -77,6 +111,11 @@ fn not_stored(status: Option<u16>, code: &str, wait_ms: Option<u64>) -> AttemptO
     AttemptOutcome::NotStored { status, code: code.into(), wait_ms }
 }
 
+/// The outcome of an attempt that sent nothing because of a hiccup.
+const fn released() -> AttemptOutcome {
+    AttemptOutcome::Released { pause_ms: None, place_ms: None }
+}
+
 /// A payload claimed by this sender.
 struct ClaimedPayload {
     token: u32,
@@ -84,6 +123,18 @@ struct ClaimedPayload {
     attempt: u32,
     /// The time of the claim call in Unix milliseconds: the lease began later.
     since_ms: i64,
+    /// The partner's words with its last refusal, cleaned.
+    refusal: RefCell<Option<String>>,
+    /// What the claim brought its ledger of the partner.
+    standing: PartnerStanding,
+    /// Whether the attempt before got no answer.
+    unanswered: bool,
+    /// Time that the last POST took, in milliseconds.
+    took_ms: Cell<Option<i64>>,
+    /// The lanes whose rates hold for it.
+    lanes: Vec<LaneRate>,
+    /// Its place in line for its next turn.
+    place_ms: Option<i64>,
 }
 
 /// The result of an attempt.
@@ -93,17 +144,44 @@ enum AttemptResult {
     TooLarge(Vec<u8>),
 }
 
+/// The result of a POST, or why there was none.
+enum PostResult {
+    Ended(AttemptOutcome),
+    /// The body is too large.
+    TooLarge,
+    /// The claim leaves no time for it.
+    OutOfTime,
+}
+
 impl<W: Services, P: PartnerClient, N: Fn() -> u32> PayloadSender<'_, W, P, N> {
     async fn send(&self, id: &DeliveryId) -> Result<SendVerdict, BackendError> {
+        self.watch.refresh(self.services, &self.settings.fingerprint()).await;
         let since_ms = self.services.now_ms();
+        let standing = self.watch.take();
         let claim = ClaimPayload {
             id: id.clone(),
             claimant: self.claimant.clone(),
-            endpoint: self.settings.endpoint.fingerprint(),
+            standing: standing.clone(),
+            lease_ms: self.settings.lease_ms(),
             on_unknown: self.settings.on_unknown,
         };
-        let claimed = match rpc::call(self.services.ledgers(), &id.ledger, &claim).await? {
-            ClaimAnswer::Granted { token, payload, attempt } => ClaimedPayload { token, payload, attempt, since_ms },
+        let answer = rpc::call(self.services.ledgers(), &id.ledger, &claim).await;
+        if !matches!(answer, Ok(ClaimAnswer::Granted { .. })) {
+            self.watch.give_back(&standing);
+        }
+        let claimed = match answer? {
+            ClaimAnswer::Granted { token, payload, attempt, unanswered, backfill, place_ms } => ClaimedPayload {
+                token,
+                payload,
+                attempt,
+                since_ms,
+                refusal: RefCell::default(),
+                standing,
+                unanswered,
+                took_ms: Cell::default(),
+                lanes: pace::lanes(self.settings, backfill.as_ref()),
+                place_ms,
+            },
             ClaimAnswer::Wait { why, .. } => return Ok(SendVerdict::waits(id, why)),
             ClaimAnswer::Terminal { state } => return Ok(SendVerdict::settled(id, state)),
             ClaimAnswer::Unknown => return Ok(SendVerdict::no_such(id)),
@@ -120,31 +198,44 @@ impl<W: Services, P: PartnerClient, N: Fn() -> u32> PayloadSender<'_, W, P, N> {
         let body = match self.body(id, payload).await {
             Ok(Some(body)) => body,
             Ok(None) => return refused("payload_missing"),
-            Err(_) => return AttemptResult::Ended(AttemptOutcome::Released),
+            Err(_) => return AttemptResult::Ended(released()),
         };
         if hex::encode(Sha256::digest(&body)) != payload.sha256 {
             return refused("payload_damaged");
         }
         let batch_id = id.batch_header();
-        let mut post = PartnerPost { url: String::new(), batch_id, body };
-        let mut outcome = self.post(claimed, &mut post, &self.settings.key).await;
-        if let (Some(AttemptOutcome::Endpoint { code, .. }), Some(second)) = (&outcome, &self.settings.second_key)
+        if !self.can_connect(claimed).await {
+            return AttemptResult::Ended(not_stored(None, NOT_SENT, None));
+        }
+        let mut post = PartnerPost { url: String::new(), batch_id, body, timeout_ms: self.settings.post_ms };
+        let mut result = self.post(claimed, &mut post, &self.settings.key).await;
+        if let (PostResult::Ended(AttemptOutcome::Endpoint { code, .. }), Some(second)) =
+            (&result, &self.settings.second_key)
             && code == AnswerClass::Auth.code()
         {
             match self.post(claimed, &mut post, second).await {
-                // No time is left for another try: the first answer is final.
-                Some(AttemptOutcome::Released) => {}
-                again => outcome = again,
+                // The first answer is final.
+                PostResult::OutOfTime => {}
+                again => result = again,
             }
         }
-        outcome.map_or(AttemptResult::TooLarge(post.body), AttemptResult::Ended)
+        match result {
+            PostResult::Ended(outcome) => AttemptResult::Ended(outcome),
+            PostResult::TooLarge => AttemptResult::TooLarge(post.body),
+            PostResult::OutOfTime => AttemptResult::Ended(released()),
+        }
     }
 
-    /// Returns the body of a payload; `None` if it has no pack, or its pack does not exist.
+    /// Returns the body of a payload, made again if its pack does not exist; `None` if it has no pack, or cannot be made.
     async fn body(&self, id: &DeliveryId, payload: &Payload) -> Result<Option<Vec<u8>>, BackendError> {
         let Some(place) = &payload.pack else { return Ok(None) };
-        let at = place.offset;
-        self.cut(&place.key(&id.source, id.plan), at..at.saturating_add(payload.bytes)).await
+        let bytes = place.offset..place.offset.saturating_add(payload.bytes);
+        if let Some(body) = self.cut(&place.key(&id.source, id.plan), bytes.clone()).await? {
+            return Ok(Some(body));
+        }
+        let pack = remake_pack(self.services, id, place).await?;
+        let within = |at: u64| usize::try_from(at).unwrap_or(usize::MAX);
+        Ok(pack.and_then(|pack| pack.get(within(bytes.start)..within(bytes.end)).map(<[u8]>::to_vec)))
     }
 
     /// Returns these bytes of a pack; fewer if it ends earlier, `None` if it does not exist.
@@ -168,22 +259,70 @@ impl<W: Services, P: PartnerClient, N: Fn() -> u32> PayloadSender<'_, W, P, N> {
         }
     }
 
-    /// Posts once under this key, if the claim leaves time for it; `None` if the body is too large.
-    async fn post(&self, claimed: &ClaimedPayload, post: &mut PartnerPost, key: &PrivateKey) -> Option<AttemptOutcome> {
+    /// Returns whether the partner's host can be reached, as far as there is reason to ask.
+    async fn can_connect(&self, claimed: &ClaimedPayload) -> bool {
+        let was_silent = |code: &String| code == NO_ANSWER || code == NOT_SENT;
+        let is_doubtful = claimed.unanswered || claimed.standing.reason.as_ref().is_some_and(was_silent);
+        !is_doubtful || self.partner.can_connect(&self.settings.endpoint.root()).await
+    }
+
+    /// Returns the time that the claim leaves before a POST must begin, in milliseconds.
+    fn left_ms(&self, claimed: &ClaimedPayload, now_ms: i64) -> i64 {
+        self.settings.lease_ms() - COMMIT_MS - self.settings.post_ms - (now_ms - claimed.since_ms)
+    }
+
+    /// Waits for the turn of a payload whose rate is limited; returns a result instead if the payload has to come back for it.
+    /// After a first POST of the same claim, nothing but the claim limits how long it waits: coming back would repeat that POST.
+    async fn wait_for_turn(&self, claimed: &ClaimedPayload) -> Option<PostResult> {
+        let left_ms = self.left_ms(claimed, self.services.now_ms());
+        if left_ms < 0 {
+            return Some(PostResult::OutOfTime);
+        }
+        let is_first = claimed.took_ms.get().is_none();
+        let call = TakeTurn {
+            lines: claimed.payload.lines,
+            lanes: claimed.lanes.clone(),
+            within_ms: if is_first { left_ms.min(PACE_AHEAD_MS) } else { left_ms },
+            // Who has been in line, and failed, is not sent to its end.
+            place_ms: if is_first && claimed.attempt <= 1 { claimed.place_ms } else { Some(FIRST_PLACE_MS) },
+        };
+        match pace::wait_for_turn(self.services, self.watch, call).await {
+            Ok(PaceOutcome::Now) => None,
+            // The partner stored nothing of the first POST, and coming back would repeat that: both use one turn.
+            Ok(PaceOutcome::Later { .. }) if !is_first => None,
+            Ok(PaceOutcome::Later { pause_ms, place_ms }) => {
+                Some(PostResult::Ended(AttemptOutcome::Released { pause_ms: Some(pause_ms), place_ms: Some(place_ms) }))
+            }
+            Ok(PaceOutcome::Missed) | Err(_) => Some(PostResult::Ended(released())),
+        }
+    }
+
+    /// Posts once under this key, in the payload's turn, if the claim leaves time for it.
+    async fn post(&self, claimed: &ClaimedPayload, post: &mut PartnerPost, key: &PrivateKey) -> PostResult {
+        if !claimed.lanes.is_empty()
+            && let Some(result) = self.wait_for_turn(claimed).await
+        {
+            return result;
+        }
         let now_ms = self.services.now_ms();
-        let in_time = now_ms - claimed.since_ms + POST_MS + COMMIT_MS <= LEASE_MS;
-        if !in_time {
-            return Some(AttemptOutcome::Released);
+        if self.left_ms(claimed, now_ms) < 0 {
+            return PostResult::OutOfTime;
         }
         let endpoint = &self.settings.endpoint;
         post.url = endpoint.url(&auth_key(endpoint.uri(), now_ms / 1000, (self.nonce)(), key));
-        match self.partner.post(post).await {
-            Ok(PostAnswer { status, retry_after }) => match classify(status, self.settings.server_errors) {
-                AnswerClass::TooLarge => None,
-                class => Some(self.outcome(class, status, retry_after.as_deref())),
-            },
-            Err(PostError::NotSent(_)) => Some(not_stored(None, "not_sent", None)),
-            Err(PostError::Unknown(_)) => Some(AttemptOutcome::Unknown { code: "no_answer".into() }),
+        let answer = self.partner.post(post).await;
+        claimed.took_ms.set(Some((self.services.now_ms() - now_ms).max(0)));
+        match answer {
+            Ok(PostAnswer { status, retry_after, body }) => {
+                let secrets = [Some(&self.settings.key), self.settings.second_key.as_ref()];
+                claimed.refusal.replace(clean_refusal(&body, secrets.into_iter().flatten()));
+                match classify(status, self.settings.server_errors) {
+                    AnswerClass::TooLarge => PostResult::TooLarge,
+                    class => PostResult::Ended(self.outcome(class, status, retry_after.as_deref())),
+                }
+            }
+            Err(PostError::NotSent(_)) => PostResult::Ended(not_stored(None, NOT_SENT, None)),
+            Err(PostError::Unknown(_)) => PostResult::Ended(AttemptOutcome::Unknown { code: NO_ANSWER.into() }),
         }
     }
 
@@ -192,9 +331,8 @@ impl<W: Services, P: PartnerClient, N: Fn() -> u32> PayloadSender<'_, W, P, N> {
         let code = class.code();
         match class {
             AnswerClass::Delivered => AttemptOutcome::Delivered { status },
-            AnswerClass::Redirect => AttemptOutcome::Endpoint { status, code: code.into(), park: true },
-            AnswerClass::Auth | AnswerClass::WrongAddress => {
-                AttemptOutcome::Endpoint { status, code: code.into(), park: false }
+            AnswerClass::Redirect | AnswerClass::Auth | AnswerClass::WrongAddress => {
+                AttemptOutcome::Endpoint { status, code: code.into() }
             }
             AnswerClass::Busy => not_stored(Some(status), code, retry_after_ms(retry_after, self.services.now_ms())),
             AnswerClass::ServerError => not_stored(Some(status), code, None),
@@ -215,6 +353,9 @@ impl<W: Services, P: PartnerClient, N: Fn() -> u32> PayloadSender<'_, W, P, N> {
             // The partner has rejected it, so the outcome is known; the next attempt splits it again.
             return self.end(id, claimed, not_stored(Some(413), AnswerClass::TooLarge.code(), None)).await;
         };
+        // The partner did answer.
+        let answered = AttemptOutcome::Refused { status: Some(413), code: AnswerClass::TooLarge.code().into() };
+        self.tell_of(claimed, &answered).await;
         // The ledger sends a lost message again after a minute.
         let _sent = self.services.send_queue().send(&send).await;
         Ok(SendVerdict::split(id, &claimed.payload, claimed.attempt))
@@ -240,6 +381,14 @@ impl<W: Services, P: PartnerClient, N: Fn() -> u32> PayloadSender<'_, W, P, N> {
         Ok(send)
     }
 
+    /// Tells the partner's breaker and the isolate how the attempt ended.
+    async fn tell_of(&self, claimed: &ClaimedPayload, outcome: &AttemptOutcome) {
+        if matches!(outcome, AttemptOutcome::Delivered { .. } | AttemptOutcome::Refused { status: Some(_), .. }) {
+            self.services.isolate().partner_pulse.note(self.services.now_ms());
+        }
+        self.watch.report(self.services, &self.settings.fingerprint(), &claimed.standing, outcome).await;
+    }
+
     /// Records the outcome of the attempt in the ledger, and returns it.
     async fn end(
         &self,
@@ -247,8 +396,9 @@ impl<W: Services, P: PartnerClient, N: Fn() -> u32> PayloadSender<'_, W, P, N> {
         claimed: &ClaimedPayload,
         outcome: AttemptOutcome,
     ) -> Result<SendVerdict, BackendError> {
-        let answer = self.commit(id, claimed, outcome.clone()).await?;
-        Ok(SendVerdict::ended(id, &claimed.payload, claimed.attempt, &outcome, answer.counted))
+        let (answer, ()) = join(self.commit(id, claimed, outcome.clone()), self.tell_of(claimed, &outcome)).await;
+        let ended = (&outcome, claimed.took_ms.get());
+        Ok(SendVerdict::ended(id, &claimed.payload, claimed.attempt, ended, answer?.counted))
     }
 
     /// Records the outcome of the attempt in the ledger; if that fails, the payload's outcome is unknown.
@@ -258,7 +408,13 @@ impl<W: Services, P: PartnerClient, N: Fn() -> u32> PayloadSender<'_, W, P, N> {
         claimed: &ClaimedPayload,
         outcome: AttemptOutcome,
     ) -> Result<CommitAnswer, BackendError> {
-        let commit = CommitAttempt { id: id.clone(), token: claimed.token, outcome };
+        let refusal = claimed.refusal.take();
+        let facts = AttemptFacts {
+            took_ms: claimed.took_ms.get(),
+            is_probe: claimed.standing.is_open(),
+            others_answered: self.services.isolate().partner_pulse.has_beaten_since(claimed.since_ms),
+        };
+        let commit = CommitAttempt { id: id.clone(), token: claimed.token, outcome, refusal, facts };
         for pause_ms in COMMIT_PAUSES_MS {
             if let Ok(answer) = rpc::call(self.services.ledgers(), &id.ledger, &commit).await {
                 return Ok(answer);

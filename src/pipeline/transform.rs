@@ -11,12 +11,13 @@ use super::pack::{PackBuilder, PayloadPack};
 use super::payload::{PackedPayload, PayloadPacker};
 use super::plan_rules::{Exclusion, PlanRules, ScannedLine};
 use crate::batch::BatchError;
+use crate::ledger::books::ChangedLines;
 use crate::ledger::calls::SealedPlan;
 use crate::ledger::duplicates::PlanDuplicates;
 use crate::limits::MAX_PAYLOADS;
 use crate::partner::DuplicatePolicy;
 use crate::record::{RayId, RayKey};
-use crate::render::content_digest;
+use crate::render::{PartnerLine, content_digest};
 
 /// Builds the payloads of a plan, record by record.
 #[derive(Debug)]
@@ -41,7 +42,7 @@ impl PartnerTransformer {
             number: rules.plan.number,
             in_window: 0,
             filtered: BTreeMap::new(),
-            sanitised: 0,
+            changed: ChangedLines::default(),
             payloads: Vec::new(),
             duplicates: PlanDuplicates::default(),
         };
@@ -74,9 +75,12 @@ impl PartnerTransformer {
         self.sealed.in_window += 1;
         let start = self.packer.text().len();
         let written = self.rules.write_fields(self.packer.text(), (line, *settled), fields);
-        match written.and_then(|sanitised| self.check_duplicate(start, record).map(|()| sanitised)) {
-            Ok(sanitised) => {
-                self.sealed.sanitised += u64::from(sanitised || *lossy);
+        match written.and_then(|written| self.check_duplicate(start, record).map(|()| written)) {
+            Ok(PartnerLine { sanitised, cut, defaulted }) => {
+                let changed = &mut self.sealed.changed;
+                changed.sanitised += u64::from(sanitised || *lossy);
+                changed.cut += u64::from(cut);
+                changed.defaulted += u64::from(defaulted);
                 let packed = self.packer.end_line(*at);
                 self.keep(packed)
             }

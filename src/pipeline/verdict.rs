@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::retry_delay::retry_delay_s;
 use crate::backend::BackendError;
-use crate::config::LogLevel;
+use crate::config::{ConfigFault, LogLevel};
 use crate::ledger::delivery::{Payload, WaitReason};
 use crate::ledger::{AttemptOutcome, DeliveryId, DeliveryState};
 use crate::limits::SEND_RETRY_S;
@@ -40,6 +40,8 @@ pub enum SendOutcome {
     NoSuchPayload,
     /// The message's body names no payload; it is now a dead letter.
     BadMessage,
+    /// The batch of messages had no time left for it; its queue has it again.
+    HandedOn,
     /// A backend failed; the message is retried.
     Failed,
 }
@@ -60,6 +62,7 @@ impl SendOutcome {
             Self::Settled => "settled",
             Self::NoSuchPayload => "no_such_payload",
             Self::BadMessage => "bad_message",
+            Self::HandedOn => "handed_on",
             Self::Failed => "failed",
         }
     }
@@ -94,6 +97,9 @@ pub struct SendVerdict {
     /// HTTP status of the partner's answer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub status: Option<u16>,
+    /// Time that the partner took for its answer, in milliseconds, or that was waited for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub post_ms: Option<i64>,
     /// Whether the ledger accepted the outcome; `false` if another sender has claimed the payload since.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub counted: Option<bool>,
@@ -112,15 +118,16 @@ impl SendVerdict {
             lines: None,
             attempt: None,
             status: None,
+            post_ms: None,
             counted: None,
             retry_s: None,
         }
     }
 
-    /// Creates the verdict on a body that names no payload.
+    /// Creates the verdict on a body that names no payload, with the code of its dead letter.
     #[must_use]
-    pub fn bad_message() -> Self {
-        Self { code: Some(NOT_A_PAYLOAD.into()), ..Self::new(SendOutcome::BadMessage, None) }
+    pub fn bad_message(code: &str) -> Self {
+        Self { code: Some(code.into()), ..Self::new(SendOutcome::BadMessage, None) }
     }
 
     /// Creates the verdict on a message that could not be tried, and is retried after `delay_s` seconds.
@@ -142,6 +149,7 @@ impl SendVerdict {
             | SendOutcome::Split
             | SendOutcome::Waits
             | SendOutcome::Settled
+            | SendOutcome::HandedOn
             | SendOutcome::Released => LogLevel::Info,
             _ => LogLevel::Warn,
         }
@@ -169,9 +177,24 @@ impl SendVerdict {
         Self { code: Some(code.into()), ..Self::new(SendOutcome::Waits, Some(id)) }
     }
 
+    /// Creates the verdict on a payload that is held while nothing is sent, because of these faults or because delivery is
+    /// off.
+    pub(super) fn held(id: &DeliveryId, faults: &[ConfigFault]) -> Self {
+        let (code, reason) = match faults {
+            [] => ("delivery_off", "no partner is configured".to_owned()),
+            faults => ("delivery_stopped", ConfigFault::words(faults)),
+        };
+        Self { code: Some(code.into()), reason: Some(reason), ..Self::new(SendOutcome::Waits, Some(id)) }
+    }
+
     /// Creates the verdict on a payload that needs no attempt.
     pub(super) fn settled(id: &DeliveryId, state: DeliveryState) -> Self {
         Self { code: Some(state.name().into()), ..Self::new(SendOutcome::Settled, Some(id)) }
+    }
+
+    /// Creates the verdict on a message that its queue has again.
+    pub(super) fn handed_on(id: &DeliveryId) -> Self {
+        Self::new(SendOutcome::HandedOn, Some(id))
     }
 
     /// Creates the verdict on a payload that the ledger does not have.
@@ -189,20 +212,23 @@ impl SendVerdict {
         id: &DeliveryId,
         payload: &Payload,
         attempt: u32,
-        outcome: &AttemptOutcome,
+        (outcome, post_ms): (&AttemptOutcome, Option<i64>),
         counted: bool,
     ) -> Self {
+        let pace = String::from("pace");
         let (verdict, status, code) = match outcome {
             AttemptOutcome::Delivered { status } => (SendOutcome::Delivered, Some(*status), None),
             AttemptOutcome::NotStored { status, code, .. } => (SendOutcome::NotStored, *status, Some(code)),
             AttemptOutcome::Unknown { code } => (SendOutcome::Unknown, None, Some(code)),
             AttemptOutcome::Refused { status, code } => (SendOutcome::Refused, *status, Some(code)),
-            AttemptOutcome::Endpoint { status, code, .. } => (SendOutcome::Endpoint, Some(*status), Some(code)),
-            AttemptOutcome::Released => (SendOutcome::Released, None, None),
+            AttemptOutcome::Endpoint { status, code } => (SendOutcome::Endpoint, Some(*status), Some(code)),
+            AttemptOutcome::Released { place_ms: Some(_), .. } => (SendOutcome::Waits, None, Some(&pace)),
+            AttemptOutcome::Released { place_ms: None, .. } => (SendOutcome::Released, None, None),
         };
         Self {
             code: code.cloned(),
             status,
+            post_ms,
             lines: Some(payload.lines),
             attempt: Some(attempt),
             counted: Some(counted),

@@ -18,7 +18,7 @@ use wasm_bindgen::prelude::wasm_bindgen;
 use worker::js_sys::{Array, JSON, Uint8Array};
 use worker::{AbortController, AbortSignal, Delay, Fetch, Method, Request, RequestInit, RequestRedirect};
 
-use super::{failed, noted};
+use super::{failed, noted, sleep};
 use crate::access::{AccessRules, AuthFailure, Caller, Credentials, JwksCache, TokenIssuer, admit_any};
 use crate::backend::{AssertionKeys, BackendError, Jwk};
 use crate::limits::{JWKS_FETCH_MS, JWKS_MAX};
@@ -62,6 +62,10 @@ impl AssertionKeys for IssuerKeys {
         };
         controller.abort();
         fetched
+    }
+
+    async fn pause(&self, ms: i64) {
+        sleep::sleep(ms).await;
     }
 
     async fn verify(&self, key: &Jwk, signed: &[u8], signature: &[u8]) -> Result<bool, BackendError> {

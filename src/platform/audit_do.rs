@@ -65,11 +65,7 @@ impl DurableObject for Audit {
 
 impl Audit {
     fn answer(&self, call: &str, body: &[u8]) -> Outcome<CallReply> {
-        if !self.open.get() {
-            audit::open(&self.sql)?;
-            self.open.set(true);
-        }
-        audit::answer(&self.sql, &mut self.held.borrow_mut(), call, body, log::now_ms())
+        audit::serve(&self.sql, &self.open, &self.held, (call, body), log::now_ms())
     }
 
     async fn archive(&self) -> Outcome<Option<AuditSegment>> {

@@ -2,27 +2,29 @@
 //!
 //! A missing binding is an error of the entry point, before any work begins.
 
-use std::time::Duration;
-
-use worker::{Delay, Env, Result};
+use worker::{Env, Result};
 
 use super::bucket::R2Bucket;
 use super::objects::NamedObjects;
 use super::producer::QueueProducer;
-use super::{access, env, log, random};
+use super::{access, env, log, random, sleep};
 use crate::access::{AccessRules, AuthFailure, Caller, Credentials, UnknownCallers};
 use crate::bucket_keys::LogPrefixes;
 use crate::config::Config;
-use crate::memory::{MemoryBudget, ReadPermits};
-use crate::services::Services;
+use crate::memory::{MemoryBudget, ReadPermits, ScanPermits};
+use crate::services::{IsolateMemory, Services};
 
 thread_local! {
     /// The memory budget of this isolate.
     static MEMORY: MemoryBudget = MemoryBudget::default();
     /// The requests of unknown callers that this isolate counted.
     static UNKNOWN_CALLERS: UnknownCallers = UnknownCallers::default();
+    /// What this isolate remembers between requests.
+    static ISOLATE: IsolateMemory = IsolateMemory::default();
     /// The permit of this isolate to read a batch.
     static READ_PERMITS: ReadPermits = ReadPermits::default();
+    /// The permits of this isolate's callers to search.
+    static SCAN_PERMITS: ScanPermits = ScanPermits::default();
 }
 
 /// The bindings of the deployment.
@@ -37,7 +39,9 @@ pub(super) struct Bindings {
     audit_log: NamedObjects,
     memory: MemoryBudget,
     read_permits: ReadPermits,
+    scan_permits: ScanPermits,
     unknown_callers: UnknownCallers,
+    isolate: IsolateMemory,
     parse_queue: QueueProducer,
     send_queue: QueueProducer,
 }
@@ -57,7 +61,9 @@ impl Bindings {
             audit_log: env::audit_log(env)?,
             memory: MEMORY.with(MemoryBudget::clone),
             read_permits: READ_PERMITS.with(ReadPermits::clone),
+            scan_permits: SCAN_PERMITS.with(ScanPermits::clone),
             unknown_callers: UNKNOWN_CALLERS.with(UnknownCallers::clone),
+            isolate: ISOLATE.with(IsolateMemory::clone),
             parse_queue: env::parse_queue(env)?,
             send_queue: env::send_queue(env)?,
         })
@@ -120,12 +126,16 @@ impl Services for Bindings {
         &self.unknown_callers
     }
 
+    fn isolate(&self) -> &IsolateMemory {
+        &self.isolate
+    }
+
     fn now_ms(&self) -> i64 {
         log::now_ms()
     }
 
     async fn sleep(&self, ms: i64) {
-        Delay::from(Duration::from_millis(u64::try_from(ms).unwrap_or_default())).await;
+        sleep::sleep(ms).await;
     }
 
     fn random_bits(&self) -> u32 {
@@ -138,5 +148,9 @@ impl Services for Bindings {
 
     fn read_permits(&self) -> &ReadPermits {
         &self.read_permits
+    }
+
+    fn scan_permits(&self) -> &ScanPermits {
+        &self.scan_permits
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! Objects are read as streams. A put that R2 refuses is an error or is reported as refused.
 
+use std::collections::HashMap;
 use std::ops::Range;
 
 use worker::{Bucket as R2, Conditional, MultipartUpload as R2MultipartUpload, Object, Range as R2Range, UploadedPart};
@@ -87,10 +88,33 @@ impl Bucket for R2Bucket {
         })
     }
 
-    async fn upload(&self, key: &str) -> Result<R2Upload, BackendError> {
-        let upload = self.0.create_multipart_upload(key).execute().await;
+    async fn upload(&self, key: &str, uploader: &str) -> Result<R2Upload, BackendError> {
+        let upload = self.0.create_multipart_upload(key).custom_metadata(metadata(uploader)).execute().await;
         Ok(R2Upload { upload: upload.map_err(failed("starting an upload"))?, parts: Vec::new() })
     }
+
+    async fn put_upload(&self, key: &str, bytes: Vec<u8>, uploader: &str) -> Result<ObjectHead, BackendError> {
+        let put = self.0.put(key, bytes).custom_metadata(metadata(uploader));
+        let object = put.execute().await.map_err(failed("writing an upload"))?;
+        object.as_ref().map(head).ok_or_else(|| BackendError::new("writing an upload", "the bucket rejected it"))
+    }
+
+    async fn uploader(&self, key: &str, etag: &str) -> Result<Option<String>, BackendError> {
+        let reading = failed("reading the metadata of an object");
+        let Some(object) = self.0.head(key).await.map_err(&reading)? else { return Ok(None) };
+        if object.etag() != etag {
+            return Ok(None);
+        }
+        Ok(object.custom_metadata().map_err(&reading)?.remove(UPLOADER))
+    }
+}
+
+/// The name of the metadata that says who uploaded an object.
+const UPLOADER: &str = "uploader";
+
+/// The metadata of an upload.
+fn metadata(uploader: &str) -> HashMap<String, String> {
+    [(UPLOADER.to_owned(), uploader.to_owned())].into()
 }
 
 /// Converts R2's metadata of an object.

@@ -2,14 +2,19 @@
 //
 // A call that ends in a trap (a WebAssembly.RuntimeError) marks the instance as broken, and the next call starts a new
 // one first, so that one trap does not poison the isolate. Durable Objects of a former instance are built anew before
-// they are called; their state is in their SQLite storage, never here.
+// they are called; their state is in their SQLite storage, never here. The streamed bodies of a former instance break.
 import { DurableObject, WorkerEntrypoint } from "cloudflare:workers";
 import * as wasm from "raydex-wasm";
+import { BodyPumps } from "./pump.mjs";
 
 const life = wasm.__worker_init_state();
 
+const pumps = new BodyPumps(() => new IdentityTransformStream());
+
 function noteTrap(error) {
-  if (error instanceof WebAssembly.RuntimeError) life.criticalError = true;
+  if (!(error instanceof WebAssembly.RuntimeError)) return;
+  life.criticalError = true;
+  pumps.look();
 }
 
 // A trap in the middle of an asynchronous call reaches only this listener.
@@ -32,7 +37,13 @@ async function call(work) {
 
 export default class Raydex extends WorkerEntrypoint {
   fetch(request) {
-    return call(() => wasm.fetch(request, this.env, this.ctx));
+    return call(() => {
+      const { instanceId } = life;
+      const lives = () => life.instanceId === instanceId && !life.criticalError;
+      // The module takes the pump from the request.
+      request.pump = pumps.of(request, this.ctx, lives);
+      return wasm.fetch(request, this.env, this.ctx);
+    });
   }
 
   queue(batch) {

@@ -9,7 +9,7 @@ use worker::{Env, Result};
 use super::bucket::R2Bucket;
 use super::objects::NamedObjects;
 use super::producer::QueueProducer;
-use crate::config::{Config, ConfigFault};
+use crate::config::{Config, ConfigFault, QueueNames};
 
 /// The R2 bucket that Logpush writes to.
 const BUCKET: &str = "RAW";
@@ -27,14 +27,10 @@ const LEDGER: &str = "LEDGER";
 /// The Durable Object of the audit log.
 const AUDIT: &str = "AUDIT";
 
-/// The queue of objects to parse.
+/// The queue of objects to parse, as dead letters name it whatever the deployment calls it.
 pub(super) const PARSE_QUEUE_NAME: &str = "parse-queue";
-/// The queue of payloads to send.
+/// The queue of payloads to send, in the same way.
 pub(super) const SEND_QUEUE_NAME: &str = "send-queue";
-/// The queue for messages that `parse-queue` gave up on.
-pub(super) const PARSE_DLQ_NAME: &str = "parse-dlq";
-/// The queue for messages that `send-queue` gave up on.
-pub(super) const SEND_DLQ_NAME: &str = "send-dlq";
 
 /// The cron that advances backfills; any other one sweeps the bucket.
 pub(super) const BACKFILL_CRON: &str = "* * * * *";
@@ -42,6 +38,11 @@ pub(super) const BACKFILL_CRON: &str = "* * * * *";
 /// Reads the settings of the deployment.
 pub(super) fn config(env: &Env) -> std::result::Result<Config, Vec<ConfigFault>> {
     Config::read(|name| env.var(name).ok().map(|value| value.to_string()))
+}
+
+/// Reads the names of the queues.
+pub(super) fn queue_names(env: &Env) -> QueueNames {
+    QueueNames::read(|name| env.var(name).ok().map(|value| value.to_string()))
 }
 
 /// Returns the log bucket.

@@ -7,22 +7,19 @@ use std::rc::Rc;
 
 use ::http::{HeaderMap, HeaderName, HeaderValue};
 use futures_util::FutureExt;
-use futures_util::stream::LocalBoxStream;
-use wasm_bindgen::JsValue;
+use wasm_bindgen::{JsCast, JsValue};
 use worker::js_sys::Reflect;
 use worker::web_sys::ReadableStream;
-use worker::{Context, Env, Headers, Method, Request, Response, ResponseBuilder, Result, event};
+use worker::{Context, Env, Headers, Request, Response, ResponseBuilder, Result, event};
 
 use super::bindings::Bindings;
-use super::hang_up::{self, ClientConnection};
+use super::hang_up::ClientConnection;
 use super::streams::StreamedBody as Stream;
 use super::{env, log};
-use crate::backend::BackendError;
-use crate::http::{HttpRequest, Reply, ReplyBody, accepts_gzip};
+use crate::http::{BodyPieces, HttpRequest, Reply, ReplyBody, accepts_gzip, broken_line};
+use crate::limits::SMALL_BODY;
+use crate::memory::ReservedBytes;
 use crate::router::answer_request;
-
-/// The pieces of a streamed body.
-type BodyPieces = LocalBoxStream<'static, std::result::Result<Vec<u8>, BackendError>>;
 
 #[event(fetch)]
 async fn fetch(request: Request, env: Env, context: Context) -> Result<Response> {
@@ -31,11 +28,14 @@ async fn fetch(request: Request, env: Env, context: Context) -> Result<Response>
     if let Err(faults) = &config {
         log::not_configured(faults);
     }
-    let (is_head, takes_gzip) = (request.method() == Method::Head, takes_gzip(&request));
+    let (is_head, takes_gzip) = (request.inner().method() == "HEAD", takes_gzip(&request));
     let (client, request) = (ClientConnection::from_request(&request), from_platform(request)?);
     let answer = async move { answer_request(&config, &services, request).await };
     match client.wants(answer.boxed_local()).await {
-        Some(reply) => to_platform(reply, is_head, takes_gzip, |pieces| hang_up::body(&context, client.wants(pieces))),
+        Some(reply) => {
+            let last_line = broken_line(&reply);
+            to_platform(reply, is_head, takes_gzip, |pieces| client.body(&context, pieces, &last_line))
+        }
         None => Response::empty(),
     }
 }
@@ -52,7 +52,8 @@ fn takes_gzip(request: &Request) -> bool {
 fn from_platform(mut request: Request) -> Result<HttpRequest<Stream>> {
     let url = request.url()?;
     Ok(HttpRequest {
-        method: request.method().to_string(),
+        // The enumeration of `worker` has `GET` for every method that it does not know.
+        method: request.inner().method(),
         path: url.path().to_owned(),
         query: url.query().unwrap_or_default().to_owned(),
         headers: headers_of(&request),
@@ -87,7 +88,20 @@ fn to_platform(
     let builder = ResponseBuilder::new().with_status(reply.status).with_headers(headers);
     match reply.body {
         _ if !has_body => Ok(builder.empty()),
-        ReplyBody::Whole(bytes) => Ok(builder.fixed(bytes)),
+        ReplyBody::Whole(bytes) => fixed(builder, &bytes),
         ReplyBody::Stream(pieces) => Ok(builder.stream(stream(pieces))),
+    }
+}
+
+/// A response with a complete body, which is copied out of the module chunk by chunk.
+fn fixed(builder: ResponseBuilder, bytes: &ReservedBytes) -> Result<Response> {
+    if bytes.len() <= SMALL_BODY {
+        return Ok(builder.fixed(bytes.to_vec()));
+    }
+    let whole: JsValue = super::js_bytes(bytes).into();
+    let response = worker::web_sys::Response::new_with_opt_buffer_source(Some(whole.unchecked_ref()))?;
+    match response.body() {
+        Some(body) => Ok(builder.stream(body)),
+        None => Ok(builder.empty()),
     }
 }

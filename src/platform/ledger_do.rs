@@ -1,15 +1,17 @@
-//! `Ledger`: the accounts of one hour of batches, or, under one name, the registry of all ledgers.
+//! `Ledger`: the accounts of one hour of batches, or, under a name of its own each, the registry of all ledgers and the
+//! object for the partner.
 //!
-//! *Stored*: `ledger/tables.rs` has the tables of a ledger, `ledger/registry.rs` those of the registry; and one alarm,
+//! *Stored*: `ledger/tables.rs` has the tables of a ledger, `ledger/registry.rs` those of the registry,
+//! `ledger/partner.rs` that of the object for the partner; and one alarm,
 //! at the latest instant at which something must be done.
 //! *Called by*: the queue consumers, the sweep and the API, by `POST /{call}?{name}` with the bodies of
-//! `ledger/calls.rs` and `ledger/registry.rs`; answers are JSON with 200, or a plain message with 500, in which case
+//! `ledger/calls.rs`, `ledger/registry.rs` and `ledger/partner.rs`; answers are JSON with 200, or a plain message with 500, in which case
 //! nothing has changed. By the platform: `alarm`, which sends the messages that are overdue.
 //!
 //! # Invariants
 //!
 //! A call is one `transactionSync`, and there is no `await` between it and setting the alarm, so the platform writes
-//! both or neither. No call makes an alarm later. `alarm` never throws: the platform would retry it six times and then
+//! both or neither. No call makes an alarm later. An object that was only read has no table and no alarm. `alarm` never throws: the platform would retry it six times and then
 //! never again.
 
 use std::cell::Cell;
@@ -23,8 +25,8 @@ use super::sql::ObjectSql;
 use super::{env, failed};
 use crate::backend::BackendError;
 use crate::config::LogLevel;
-use crate::ledger::ids::REGISTRY;
-use crate::ledger::{self, registry};
+use crate::ledger::ids::{PARTNER, REGISTRY};
+use crate::ledger::{self, partner, registry};
 use crate::rpc::CallReply;
 
 /// The Durable Object of one hour of batches, or of the registry.
@@ -66,15 +68,13 @@ impl DurableObject for Ledger {
 
 impl Ledger {
     fn answer(&self, name: &str, call: &str, body: &[u8]) -> std::result::Result<CallReply, BackendError> {
-        let is_registry = name == REGISTRY;
-        if !self.open.get() {
-            if is_registry { registry::open(&self.sql) } else { ledger::open(&self.sql, name) }?;
-            self.open.set(true);
-        }
-        if is_registry {
-            registry::answer(&self.sql, call, body, log::now_ms())
+        let (sql, open, call) = (&self.sql, &self.open, (call, body));
+        if name == REGISTRY {
+            registry::serve(sql, open, call, log::now_ms())
+        } else if name == PARTNER {
+            partner::serve(sql, open, call, log::now_ms())
         } else {
-            ledger::answer(&self.sql, name, call, body, log::now_ms())
+            ledger::serve(sql, open, name, call, log::now_ms())
         }
     }
 

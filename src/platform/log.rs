@@ -59,7 +59,12 @@ pub(super) fn error(event: &str, what: &impl Serialize) {
     EventLog(LogLevel::Error).write(LogLevel::Error, event, what);
 }
 
-/// Logs the faults of the settings.
+/// Logs the faults of settings that stop delivery.
+pub(super) fn delivery_stopped(faults: &[ConfigFault]) {
+    error("delivery_stopped", &serde_json::json!({ "faults": ConfigFault::words(faults) }));
+}
+
+/// Logs the faults of settings that stop everything.
 pub(super) fn not_configured(faults: &[ConfigFault]) {
     error("not_configured", &serde_json::json!({ "faults": ConfigFault::words(faults) }));
 }

@@ -33,10 +33,26 @@ mod ray_shard_do;
 mod scheduled;
 mod send_queue;
 mod sending;
+mod sleep;
 mod sql;
 mod streams;
 
+use worker::js_sys::Uint8Array;
+
 use crate::backend::BackendError;
+use crate::memory::ReservedBytes;
+
+/// Copies the bytes out of the module.
+fn js_bytes(bytes: &ReservedBytes) -> Uint8Array {
+    let array = Uint8Array::new_with_length(u32::try_from(bytes.len()).unwrap_or(u32::MAX));
+    let mut start = 0;
+    for chunk in bytes.chunks() {
+        let end = start + u32::try_from(chunk.len()).unwrap_or(u32::MAX);
+        array.subarray(start, end).copy_from(chunk);
+        start = end;
+    }
+    array
+}
 
 /// Converts the platform's error to the core's.
 fn failed(what: &'static str) -> impl Fn(worker::Error) -> BackendError {

@@ -7,12 +7,15 @@ use std::time::Duration;
 
 use futures_util::future::{Either, select};
 use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+use wasm_bindgen_futures::JsFuture;
 use worker::js_sys::Uint8Array;
+use worker::web_sys;
 use worker::{Delay, Method, ObjectNamespace, Request, RequestInit, Response, Url};
 
 use super::{failed, noted};
-use crate::backend::{BackendError, DurableObjects};
-use crate::limits::OBJECT_CALL_MS;
+use crate::backend::{BackendError, CallError, DurableObjects};
+use crate::limits::{ANSWER_ROOM, OBJECT_CALL_MS};
+use crate::memory::Reservation;
 
 /// The Durable Objects of one class.
 #[derive(Debug)]
@@ -51,11 +54,13 @@ impl NamedObjects {
     }
 }
 
-impl DurableObjects for NamedObjects {
-    async fn call(&self, name: &str, call: &str, body: Vec<u8>) -> Result<Vec<u8>, BackendError> {
+impl NamedObjects {
+    /// The answer of an object, which the module's memory does not hold yet.
+    async fn answer(&self, name: &str, call: &str, body: &[u8]) -> Result<Uint8Array, BackendError> {
         let asked = async {
-            let mut response = self.ask(name, call, &body).await?;
-            Ok((response.status_code(), response.bytes().await?))
+            let response: web_sys::Response = self.ask(name, call, body).await?.into();
+            let bytes = JsFuture::from(response.array_buffer()?).await?;
+            Ok((response.status(), Uint8Array::new(&bytes)))
         };
         let time_is_up = Delay::from(Duration::from_millis(OBJECT_CALL_MS));
         let answer = match select(Box::pin(asked), Box::pin(time_is_up)).await {
@@ -65,9 +70,27 @@ impl DurableObjects for NamedObjects {
         match answer {
             (200, body) => Ok(body),
             (status, body) => {
-                let words = String::from_utf8_lossy(&body).into_owned();
+                let words = String::from_utf8_lossy(&body.to_vec()).into_owned();
                 Err(noted(BackendError::new(self.what, format!("status {status}: {words}"))))
             }
         }
+    }
+}
+
+impl DurableObjects for NamedObjects {
+    async fn call(&self, name: &str, call: &str, body: Vec<u8>) -> Result<Vec<u8>, BackendError> {
+        Ok(self.answer(name, call, &body).await?.to_vec())
+    }
+
+    async fn call_reserving(
+        &self,
+        name: &str,
+        call: &str,
+        body: Vec<u8>,
+        reservation: &Reservation,
+    ) -> Result<Vec<u8>, CallError> {
+        let answer = self.answer(name, call, &body).await?;
+        reservation.grow_to(usize::try_from(answer.length()).unwrap_or(usize::MAX).saturating_mul(ANSWER_ROOM))?;
+        Ok(answer.to_vec())
     }
 }

@@ -64,7 +64,7 @@ async fn parse(
     bindings: Result<&Bindings, &worker::Error>,
     message: &QueueMessage,
 ) -> ParseVerdict {
-    let [delay, ..] = PARSE_RETRY_S;
+    let [_, delay, ..] = PARSE_RETRY_S;
     let later = |reason| ParseVerdict::not_now("not_configured", reason, delay);
     match (config, bindings) {
         (Ok(config), Ok(bindings)) => parse_message(bindings, config, &message.received(env::PARSE_QUEUE_NAME)).await,

@@ -15,11 +15,16 @@ use crate::limits::{PARSE_RETRY_S, SEND_RETRY_S};
 #[expect(unreachable_pub, reason = "called from JavaScript alone")]
 pub async fn consume(batch: QueueBatch, env: Env, context: worker::worker_sys::Context) -> Result<(), JsValue> {
     let queue = batch.queue();
+    let names = env::queue_names(&env);
     match queue.as_str() {
-        env::PARSE_QUEUE_NAME => parse_queue::consume(&batch, &env).await,
-        env::SEND_QUEUE_NAME => send_queue::consume(&batch, &env, &Context::new(context)).await,
-        env::PARSE_DLQ_NAME => dead_letters::consume(&batch, &env, env::PARSE_QUEUE_NAME, PARSE_RETRY_S.len()).await,
-        env::SEND_DLQ_NAME => dead_letters::consume(&batch, &env, env::SEND_QUEUE_NAME, SEND_RETRY_S.len()).await,
+        name if name == names.parse => parse_queue::consume(&batch, &env).await,
+        name if name == names.send => send_queue::consume(&batch, &env, &Context::new(context)).await,
+        name if name == names.parse_dlq => {
+            dead_letters::consume(&batch, &env, env::PARSE_QUEUE_NAME, PARSE_RETRY_S.len()).await
+        }
+        name if name == names.send_dlq => {
+            dead_letters::consume(&batch, &env, env::SEND_QUEUE_NAME, SEND_RETRY_S.len()).await
+        }
         _ => {
             log::error("unknown_queue", &MessageBatchSummary::new(queue));
             batch.retry_all()

@@ -8,7 +8,7 @@
 //! # Invariants
 //!
 //! Every call runs without an `await`, so no other call comes between its statements, and each write is one
-//! `transactionSync`, so a call that fails midway leaves nothing behind.
+//! `transactionSync`, so a call that fails midway leaves nothing behind. An object that was only read has no table.
 
 use std::cell::Cell;
 
@@ -41,10 +41,6 @@ impl DurableObject for RayShard {
 
 impl RayShard {
     fn answer(&self, call: &str, body: &[u8]) -> std::result::Result<Vec<u8>, BackendError> {
-        if !self.open.get() {
-            shard::open(&self.sql)?;
-            self.open.set(true);
-        }
-        shard::answer(&self.sql, call, body)
+        shard::serve(&self.sql, &self.open, call, body)
     }
 }

@@ -32,6 +32,9 @@ pub async fn scheduled(cron: String, env: Env) {
             Err(error) => tell_failure(&error),
         }
     } else {
+        if !config.delivery_faults.is_empty() {
+            log::delivery_stopped(&config.delivery_faults);
+        }
         match pipeline::run_sweep(&bindings, &config).await {
             Ok(swept) => log.info("sweep", &swept),
             Err(error) => tell_failure(&error),

@@ -5,9 +5,10 @@
 //!
 //! # Invariants
 //!
-//! A POST that hangs keeps no other message from being acknowledged: once nothing else remains to be done, the batch
-//! ends. Messages still in progress are then acknowledged too, since the ledger holds their payloads, and continue
-//! after the batch; a lease ends whatever does not finish there.
+//! A POST that hangs keeps the other messages' acks waiting no longer than it must: once nothing else remains to be done,
+//! and what is left of its time limit fits behind the batch, the batch ends. Messages still in progress are then
+//! acknowledged too, since the ledger holds their payloads, and continue after the batch; a lease ends whatever does not
+//! finish there. No message is begun so late that the platform could end the batch in the middle of its claim.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -21,11 +22,12 @@ use worker::{Context, Delay, Env};
 use super::log::{self, EventLog};
 use super::messages::{MessageBatchSummary, QueueBatch, QueueMessage};
 use super::sending::SendDependencies;
-use crate::limits::{CONCURRENT_CALLS, SEND_PATIENCE_MS};
+use crate::limits::CONCURRENT_CALLS;
 
 /// Consumes a batch of messages.
 pub(super) async fn consume(batch: &QueueBatch, env: &Env, context: &Context) -> Result<(), JsValue> {
     let run = Rc::new(SendBatchRun::new(batch, env));
+    run.sending.ask_partner().await;
     let each = Rc::clone(&run);
     let mut all = Box::pin(stream::iter(run.messages.clone()).for_each_concurrent(CONCURRENT_CALLS, move |message| {
         let run = Rc::clone(&each);
@@ -53,6 +55,8 @@ struct SendBatchRun {
     sending: SendDependencies,
     log: EventLog,
     messages: Vec<Rc<SendMessage>>,
+    /// Unix milliseconds at which the batch began.
+    started_ms: i64,
     /// Number of messages begun, and the time of the last one's start.
     begun: Cell<(usize, i64)>,
     summary: RefCell<MessageBatchSummary>,
@@ -67,25 +71,32 @@ impl SendBatchRun {
             log: EventLog::for_config(&sending.config),
             sending,
             messages: batch.messages().into_iter().map(unsettled).collect(),
+            started_ms: log::now_ms(),
             begun: Cell::new((0, log::now_ms())),
             summary: RefCell::new(MessageBatchSummary::new(batch.queue())),
             fault: Cell::new(None),
         }
     }
 
-    /// Returns the remaining time to wait; `None` once every message was begun and the last one had its time.
+    /// Returns the remaining time to wait; `None` once every message was begun and the last POST had its time.
     fn patience(&self) -> Option<Duration> {
         let (begun, last_ms) = self.begun.get();
+        let last_ms = last_ms.max(self.sending.last_post_ms());
         let spent_ms = if begun < self.messages.len() { 0 } else { log::now_ms() - last_ms };
-        let left_ms = u64::try_from(SEND_PATIENCE_MS - spent_ms).ok().filter(|left_ms| *left_ms > 0);
+        let left_ms = u64::try_from(self.sending.patience_ms() - spent_ms).ok().filter(|left_ms| *left_ms > 0);
         left_ms.map(Duration::from_millis)
     }
 
     /// Handles one message of the batch.
     async fn take(&self, message: &SendMessage) {
         let (begun, _) = self.begun.get();
-        self.begun.set((begun + 1, log::now_ms()));
-        let verdict = self.sending.send(&message.message).await;
+        let now_ms = log::now_ms();
+        self.begun.set((begun + 1, now_ms));
+        let verdict = if now_ms - self.started_ms <= self.sending.begin_within_ms() {
+            self.sending.send(&message.message).await
+        } else {
+            self.sending.hand_on(&message.message).await
+        };
         self.settle(message, verdict.verdict.name(), verdict.code.as_deref(), verdict.retry_s);
         self.log.write(verdict.level(), "send_message", &verdict);
     }

@@ -1,5 +1,5 @@
-//! Handles one message of `send-queue` over the bindings. Without settings nothing is sent, and the message is retried
-//! as late as possible.
+//! Handles one message of `send-queue` over the bindings. Without settings nothing is sent: the ledger holds the
+//! payload, and wakes it once there are some.
 
 use worker::Env;
 
@@ -7,15 +7,17 @@ use super::bindings::Bindings;
 use super::messages::QueueMessage;
 use super::partner::FetchPartner;
 use super::{env, random};
-use crate::config::{Config, ConfigFault};
-use crate::limits::SEND_RETRY_S;
-use crate::pipeline::{PayloadSender, SendVerdict, send_message};
+use crate::config::{Config, ConfigFault, DeliverySettings};
+use crate::limits::{BATCH_RUN_MS, BEHIND_BATCH_MS, LEASE_MAX_MS, SEND_PATIENCE_MS, SEND_RETRY_S, batch_patience_ms};
+use crate::pipeline::{PartnerWatch, PayloadSender, SendVerdict, hand_on, hold_message, send_message};
 use crate::services::Services;
 
 /// The dependencies needed to send.
 pub(super) struct SendDependencies {
     pub(super) config: Result<Config, Vec<ConfigFault>>,
     bindings: worker::Result<Bindings>,
+    partner: FetchPartner,
+    watch: PartnerWatch,
 }
 
 impl SendDependencies {
@@ -23,7 +25,42 @@ impl SendDependencies {
     pub(super) fn from_env(env: &Env) -> Self {
         let config = env::config(env);
         let bindings = Bindings::new(env, config.as_ref().ok());
-        Self { config, bindings }
+        Self { config, bindings, partner: FetchPartner::new(), watch: PartnerWatch::default() }
+    }
+
+    /// Asks the partner's breaker, once for all messages of a batch.
+    pub(super) async fn ask_partner(&self) {
+        if let (Some(settings), Ok(bindings)) = (self.settings(), &self.bindings) {
+            self.watch.refresh(bindings, &settings.fingerprint()).await;
+        }
+    }
+
+    /// Returns the Unix milliseconds at which the last POST of the batch began, or will begin once its turn comes.
+    pub(super) fn last_post_ms(&self) -> i64 {
+        self.partner.last_post_ms.get().max(self.watch.expected_post_ms())
+    }
+
+    /// Returns the time that a batch waits for its last POST, in milliseconds.
+    pub(super) fn patience_ms(&self) -> i64 {
+        self.settings().map_or(SEND_PATIENCE_MS, |settings| batch_patience_ms(settings.post_ms))
+    }
+
+    /// Returns the time within which a batch may begin with messages, in milliseconds: a whole claim must fit behind it.
+    pub(super) fn begin_within_ms(&self) -> i64 {
+        let lease_ms = self.settings().map_or(LEASE_MAX_MS, DeliverySettings::lease_ms);
+        BATCH_RUN_MS - lease_ms - BEHIND_BATCH_MS
+    }
+
+    /// Returns a message to its queue, for which the batch has no time left.
+    pub(super) async fn hand_on(&self, message: &QueueMessage) -> SendVerdict {
+        match &self.bindings {
+            Ok(bindings) => hand_on(bindings, &message.received(env::SEND_QUEUE_NAME)).await,
+            Err(error) => SendVerdict::not_now("not_configured", error.to_string(), 0),
+        }
+    }
+
+    fn settings(&self) -> Option<&DeliverySettings> {
+        self.config.as_ref().ok().and_then(|config| config.delivery.as_ref())
     }
 
     /// Handles one message of the queue.
@@ -35,12 +72,11 @@ impl SendDependencies {
             (Err(faults), _) => return later("not_configured", ConfigFault::words(faults)),
             (_, Err(error)) => return later("not_configured", error.to_string()),
         };
-        let Some(settings) = &config.delivery else {
-            return later("delivery_off", "no partner is configured".into());
-        };
+        let message = message.received(env::SEND_QUEUE_NAME);
+        let Some(settings) = &config.delivery else { return hold_message(bindings, config, &message).await };
         let nonce = || random::nonce(bindings.now_ms());
-        let sender =
-            PayloadSender { services: bindings, partner: &FetchPartner, settings, nonce, claimant: random::name() };
-        send_message(&sender, &message.received(env::SEND_QUEUE_NAME)).await
+        let (partner, watch, claimant) = (&self.partner, &self.watch, random::name());
+        let sender = PayloadSender { services: bindings, partner, settings, nonce, claimant, watch };
+        send_message(&sender, &message).await
     }
 }

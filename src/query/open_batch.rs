@@ -8,10 +8,11 @@ use std::rc::Rc;
 use super::RangeQuery;
 use super::pruning::{PrefixWindow, can_skip_spans};
 use super::read_plan::{PlannedRead, ReadPlan};
-use crate::backend::{BackendError, BatchStore, Bucket, ByteStream, WholeBody};
+use crate::backend::{BatchStore, Bucket, ByteStream, CallError, WholeBody};
 use crate::bucket_keys::{summaries_key, version_digest};
 use crate::index::ObjectVersion;
 use crate::limits::SUMMARIES_OBJECT_MAX;
+use crate::memory::Reservation;
 use crate::span_reader::{ReadStats, SpanReader};
 use crate::summary::{PruningSummary, SpanSummaries};
 
@@ -68,7 +69,7 @@ impl<Y> OpenBatch<Y> {
         store: BatchStore<'_, impl Bucket>,
         from: u64,
         stats: &mut ReadStats,
-    ) -> Result<ReadPlan, BackendError> {
+    ) -> Result<ReadPlan, CallError> {
         let has_spans = self
             .summary
             .as_ref()
@@ -76,19 +77,22 @@ impl<Y> OpenBatch<Y> {
         if self.in_full || !has_spans {
             return Ok(ReadPlan::for_object());
         }
-        let summaries = read_summaries(store, &self.object, stats).await?;
+        let reservation = query.memory.reservation();
+        let summaries = read_summaries(store, &self.object, &reservation, stats).await?;
         Ok(summaries.map_or_else(ReadPlan::for_object, |summaries| {
             ReadPlan::for_spans(query, self.window, &summaries, self.object.size, from)
         }))
     }
 }
 
-/// Returns the summaries of the batch's spans; `None` if they are gone or damaged.
+/// Returns the summaries of the batch's spans; `None` if they are gone or damaged. Their memory is reserved: the bytes, and
+/// as much for their parsed form.
 async fn read_summaries(
     store: BatchStore<'_, impl Bucket>,
     object: &ObjectVersion,
+    reservation: &Reservation,
     stats: &mut ReadStats,
-) -> Result<Option<SpanSummaries>, BackendError> {
+) -> Result<Option<SpanSummaries>, CallError> {
     stats.bucket_calls += 1;
     let key = summaries_key(&store.version_digest(&object.key, &object.etag));
     let Some((head, body)) = store.data.get(&key).await? else { return Ok(None) };
@@ -96,6 +100,7 @@ async fn read_summaries(
     if head.size > SUMMARIES_OBJECT_MAX {
         return Ok(None);
     }
+    reservation.reserve(usize::try_from(head.size).unwrap_or(usize::MAX).saturating_mul(2))?;
     let bytes = WholeBody::new(body, head.size).all().await?;
     stats.bytes_read += bytes.len() as u64;
     Ok(SpanSummaries::from_bytes(&bytes))

@@ -13,10 +13,11 @@ use futures_util::future::try_join_all;
 
 use super::ShardDirectory;
 use super::cursor::QueryPosition;
-use crate::backend::{BackendError, DurableObjects};
+use crate::backend::{BackendError, CallError, DurableObjects};
 use crate::index::calls::{BatchPage, ListShardBatches, ShardBatch};
 use crate::index::{OccupancyMap, ShardName};
 use crate::limits::{CONCURRENT_CALLS, OCCUPANCY_MARGIN, SHARD_PAGE};
+use crate::memory::{MemoryBudget, Reservation};
 use crate::record::{Dataset, RayId};
 use crate::rpc;
 
@@ -62,6 +63,9 @@ struct ShardPage {
     batches: VecDeque<ShardBatch>,
     /// The number at which the next page starts, if there is one.
     next_number: Option<i64>,
+    /// The memory of the batches, and how much of it each takes.
+    held: Reservation,
+    batch_bytes: usize,
 }
 
 impl ShardPrefetcher {
@@ -73,6 +77,14 @@ impl ShardPrefetcher {
     /// Returns whether no batch can follow, as far as the directory has answered.
     pub(super) fn is_exhausted(&self) -> bool {
         self.pages.is_empty() && self.skip_to(self.next) > self.last
+    }
+
+    /// Drops what was asked ahead, which is asked again later. Returns whether there was something.
+    pub(super) fn drop_ahead(&mut self) -> bool {
+        let Some(ahead) = self.pages.get(1) else { return false };
+        self.next = ahead.prefix;
+        self.pages.truncate(1);
+        true
     }
 
     /// Returns the first prefix from this one on that is not ruled out.
@@ -91,12 +103,13 @@ impl ShardPrefetcher {
     /// Returns the next batch. Asks at most `calls` shards at once, but at least one; `shards_asked` counts them.
     pub(super) async fn next(
         &mut self,
+        memory: &MemoryBudget,
         shards: &impl DurableObjects,
         directory: &impl ShardDirectory,
         clock: &impl Fn() -> i64,
         calls: u64,
         shards_asked: &mut u64,
-    ) -> Result<NextBatch, BackendError> {
+    ) -> Result<NextBatch, CallError> {
         loop {
             let Some(page) = self.pages.front_mut() else {
                 self.next = self.skip_to(self.next);
@@ -106,12 +119,13 @@ impl ShardPrefetcher {
                 if self.is_unknown(self.next) {
                     self.ask_directory(directory, clock()).await?;
                 } else {
-                    self.ask_shards(shards, calls, shards_asked).await?;
+                    self.ask_shards(memory, shards, calls, shards_asked).await?;
                 }
                 continue;
             };
             let prefix = page.prefix;
             if let Some(batch) = page.batches.pop_front() {
+                page.held.release(page.batch_bytes);
                 return Ok(NextBatch::Batch(prefix, batch));
             }
             let Some(from) = page.next_number else {
@@ -119,7 +133,7 @@ impl ShardPrefetcher {
                 return Ok(NextBatch::PrefixEnd(prefix));
             };
             *shards_asked += 1;
-            *page = ask_shard(shards, self.dataset, prefix, from).await?;
+            *page = ask_shard(memory, shards, self.dataset, prefix, from).await?;
         }
     }
 
@@ -142,17 +156,18 @@ impl ShardPrefetcher {
     /// Asks the shards of the next prefixes, at least that of the first.
     async fn ask_shards(
         &mut self,
+        memory: &MemoryBudget,
         shards: &impl DurableObjects,
         calls: u64,
         shards_asked: &mut u64,
-    ) -> Result<(), BackendError> {
+    ) -> Result<(), CallError> {
         let most = usize::try_from(calls).unwrap_or(usize::MAX).clamp(1, CONCURRENT_CALLS);
         let following = |prefix: &u32| Some(self.skip_to(prefix.saturating_add(1)));
         let is_known = |prefix: &u32| *prefix <= self.last && !self.is_unknown(*prefix);
         let prefixes: Vec<u32> = iter::successors(Some(self.next), following).take_while(is_known).take(most).collect();
         let answers = prefixes.iter().map(|&prefix| {
             let from = if prefix == self.from.prefix { self.from.batch } else { 0 };
-            ask_shard(shards, self.dataset, prefix, from)
+            ask_shard(memory, shards, self.dataset, prefix, from)
         });
         *shards_asked += prefixes.len() as u64;
         self.pages.extend(try_join_all(answers).await?);
@@ -162,14 +177,16 @@ impl ShardPrefetcher {
 }
 
 async fn ask_shard(
+    memory: &MemoryBudget,
     shards: &impl DurableObjects,
     dataset: Dataset,
     prefix: u32,
     from: i64,
-) -> Result<ShardPage, BackendError> {
+) -> Result<ShardPage, CallError> {
     let name = ShardName::for_prefix(prefix).to_string();
     let page = ListShardBatches { dataset, from, limit: SHARD_PAGE as u64 };
-    let BatchPage { batches, more } = rpc::call(shards, &name, &page).await?;
+    let (BatchPage { batches, more }, held) = rpc::call_held(shards, memory, &name, &page).await?.into_parts();
+    let batch_bytes = held.bytes() / batches.len().max(1);
     let next_number = batches.last().map(|last| last.number.saturating_add(1));
-    Ok(ShardPage { prefix, batches: batches.into(), next_number: next_number.filter(|_| more) })
+    Ok(ShardPage { prefix, batches: batches.into(), next_number: next_number.filter(|_| more), held, batch_bytes })
 }

@@ -8,7 +8,8 @@ use sha2::{Digest, Sha256};
 use super::PruningFilter;
 use super::cursor::QueryCursor;
 use crate::filter::Filter;
-use crate::limits::{QUERY_INFLATED, QUERY_LINES, QUERY_MS, QUERY_OPERATIONS};
+use crate::limits::{QUERY_INFLATED, QUERY_LINES, QUERY_MS, QUERY_OPERATIONS, QUERY_WORK_NS};
+use crate::memory::MemoryBudget;
 use crate::record::Dataset;
 
 /// The work that one run may do before it ends with a cursor.
@@ -22,11 +23,19 @@ pub struct QueryBudget {
     pub lines: u64,
     /// Milliseconds by the caller's clock.
     pub elapsed_ms: i64,
+    /// Nanoseconds of CPU, by the prices of the bytes that are inflated and masked.
+    pub work_ns: u64,
 }
 
 impl Default for QueryBudget {
     fn default() -> Self {
-        Self { operations: QUERY_OPERATIONS, inflated_bytes: QUERY_INFLATED, lines: QUERY_LINES, elapsed_ms: QUERY_MS }
+        Self {
+            operations: QUERY_OPERATIONS,
+            inflated_bytes: QUERY_INFLATED,
+            lines: QUERY_LINES,
+            elapsed_ms: QUERY_MS,
+            work_ns: QUERY_WORK_NS,
+        }
     }
 }
 
@@ -47,12 +56,17 @@ pub struct RangeQuery {
     pub predicate: Option<Filter>,
     /// The share of records to return, from 0 to 1. It selects the same records every time.
     pub sample: Option<f64>,
+    /// Whether records that the sink omits leave no trace in the answer: no summary rules anything out, and whether a
+    /// record is in the sample depends on what is shown of it alone, not on its position.
+    pub hides_omitted: bool,
     /// Maximum number of lines to return, over all steps of the run.
     pub limit: Option<u64>,
     /// The work that the run may do.
     pub budget: QueryBudget,
     /// The end of an earlier answer to the same query.
     pub cursor: Option<QueryCursor>,
+    /// The memory that the run reserves what it holds in.
+    pub memory: MemoryBudget,
 }
 
 impl RangeQuery {
@@ -66,9 +80,11 @@ impl RangeQuery {
             pruning: None,
             predicate: None,
             sample: None,
+            hides_omitted: false,
             limit: None,
             budget: QueryBudget::default(),
             cursor: None,
+            memory: MemoryBudget::default(),
         }
     }
 

@@ -18,11 +18,12 @@ use super::prefetch::{NextBatch, ShardPrefetcher};
 use super::pruning::{PrefixWindow, batch_may_match};
 use super::read_plan::PlannedRead;
 use super::{QueryEnd, QueryError, QueryLine, QueryStep, RangeQuery, RecordSink, ShardDirectory};
-use crate::backend::{BackendError, BatchStore, Bucket, ByteStream, DurableObjects};
+use crate::backend::{BatchStore, Bucket, ByteStream, CallError, DurableObjects};
 use crate::batch::BatchError;
 use crate::index::ObjectVersion;
 use crate::index::calls::ShardBatch;
-use crate::limits::QUERY_STEP;
+use crate::limits::{QUERY_STEP, WORK_SLICE_NS};
+use crate::memory::{OutOfMemory, Reservation};
 use crate::record::{LineScanner, RayId};
 use crate::span_reader::{ReadError, ReadProgress, ReadStart, ReadStats, SpanReader};
 use crate::summary::PruningSummary;
@@ -41,9 +42,13 @@ pub struct QueryRun<Y> {
     /// Number of lines that may still be returned: by the limit, and by the budget.
     lines_left: (u64, u64),
     started_ms: Option<i64>,
+    /// The work done at the last pause, in nanoseconds.
+    paused_at_ns: u64,
     /// Whether the position has moved far enough for the budget to end the answer.
     has_moved: bool,
     end: Option<QueryEnd>,
+    /// The memory of the lines of the last step.
+    held: Reservation,
 }
 
 impl<Y: ByteStream> QueryRun<Y> {
@@ -73,8 +78,10 @@ impl<Y: ByteStream> QueryRun<Y> {
             stats: ReadStats::default(),
             lines_left: (query.limit.unwrap_or(u64::MAX), query.budget.lines.max(1)),
             started_ms: None,
+            paused_at_ns: 0,
             has_moved: false,
             end: is_empty.then_some(QueryEnd::Complete),
+            held: query.memory.reservation(),
             query,
         })
     }
@@ -97,7 +104,8 @@ impl<Y: ByteStream> QueryRun<Y> {
         QueryCursor { query: self.fingerprint, position: line.next }
     }
 
-    /// Returns the next lines, or the end. The sink sees each line of the range that is in the sample and matches the
+    /// Returns the next lines, or the end; in between a pause, after every few milliseconds of work. The lines of the
+    /// previous step are dropped by then. The sink sees each line of the range that is in the sample and matches the
     /// predicate; limits count the lines that it shows.
     ///
     /// # Errors
@@ -111,9 +119,14 @@ impl<Y: ByteStream> QueryRun<Y> {
         sink: &mut impl RecordSink,
     ) -> Result<QueryStep, QueryError> {
         let started_ms = *self.started_ms.get_or_insert_with(clock);
+        self.held.release_all();
         loop {
             if let Some(end) = self.check_end(clock() - started_ms) {
                 return Ok(QueryStep::End(end));
+            }
+            if self.stats.work_ns() - self.paused_at_ns >= WORK_SLICE_NS {
+                self.paused_at_ns = self.stats.work_ns();
+                return Ok(QueryStep::Pause);
             }
             if self.open.is_none() {
                 self.find_batch(shards, directory, clock).await?;
@@ -134,7 +147,8 @@ impl<Y: ByteStream> QueryRun<Y> {
             let budget = &self.query.budget;
             let is_over = self.stats.operations() >= budget.operations
                 || self.stats.bytes_inflated >= budget.inflated_bytes
-                || elapsed_ms >= budget.elapsed_ms;
+                || elapsed_ms >= budget.elapsed_ms
+                || self.stats.work_ns() >= budget.work_ns;
             if by_limit == 0 {
                 self.end = Some(QueryEnd::Limit(cursor));
             } else if by_budget == 0 || (is_over && self.has_moved) {
@@ -159,8 +173,12 @@ impl<Y: ByteStream> QueryRun<Y> {
         });
     }
 
-    fn backend_error(&self, error: BackendError) -> QueryError {
-        QueryError::Backend { error, cursor: self.cursor() }
+    fn call_error(&self, error: CallError) -> QueryError {
+        let cursor = self.cursor();
+        match error {
+            CallError::OutOfMemory(error) => QueryError::OutOfMemory { error, cursor },
+            CallError::Backend(error) => QueryError::Backend { error, cursor },
+        }
     }
 
     /// Finds the next batch and opens it, unless it is ruled out.
@@ -171,8 +189,9 @@ impl<Y: ByteStream> QueryRun<Y> {
         clock: &impl Fn() -> i64,
     ) -> Result<(), QueryError> {
         let calls = self.query.budget.operations.saturating_sub(self.stats.operations());
-        let next = self.prefetcher.next(shards, directory, clock, calls, &mut self.stats.shards_asked).await;
-        match next.map_err(|error| self.backend_error(error))? {
+        let (memory, asked) = (&self.query.memory, &mut self.stats.shards_asked);
+        let next = self.prefetcher.next(memory, shards, directory, clock, calls, asked).await;
+        match next.map_err(|error| self.call_error(error))? {
             NextBatch::Batch(prefix, batch) => self.consider_batch(prefix, batch),
             NextBatch::PrefixEnd(prefix) if !self.prefetcher.is_exhausted() => {
                 self.move_to(QueryPosition::start_of(prefix + 1));
@@ -186,7 +205,7 @@ impl<Y: ByteStream> QueryRun<Y> {
     fn consider_batch(&mut self, prefix: u32, batch: ShardBatch) {
         let ShardBatch { number, object, summary } = batch;
         self.stats.batches_considered += 1;
-        let summary = PruningSummary::from_bytes(&summary);
+        let summary = PruningSummary::from_bytes(&summary).filter(|_| !self.query.hides_omitted);
         let window = PrefixWindow::new(&self.query, prefix);
         if summary.as_ref().is_some_and(|summary| !batch_may_match(&self.query, window, summary)) {
             self.stats.batches_skipped += 1;
@@ -206,9 +225,10 @@ impl<Y: ByteStream> QueryRun<Y> {
         sink: &mut impl RecordSink,
     ) -> Result<Vec<QueryLine>, QueryError> {
         if self.open.as_ref().is_some_and(|open| open.reader.is_none()) {
-            self.start_read(store).await.map_err(|error| self.backend_error(error))?;
+            self.start_read(store).await.map_err(|error| self.call_error(error))?;
         }
         let Some(OpenBatch { reader: Some(reader), window, zone, .. }) = &mut self.open else { return Ok(Vec::new()) };
+        let masked_before = sink.masked_bytes();
         let mut collector = LineCollector {
             query: &self.query,
             window: *window,
@@ -221,18 +241,34 @@ impl<Y: ByteStream> QueryRun<Y> {
             lines: Vec::new(),
             bytes: 0,
             scanned: 0,
+            held: &self.held,
+            out_of_memory: None,
+            passed: 0,
+            masked_before,
         };
         let progress = reader.advance(&mut collector, &mut self.stats).await;
-        let LineCollector { lines, scanned, .. } = collector;
+        let LineCollector { lines, scanned, sink, out_of_memory, .. } = collector;
+        self.stats.bytes_masked += sink.masked_bytes() - masked_before;
         let count = lines.len() as u64;
         self.stats.records_scanned += scanned;
         self.stats.records_returned += count;
         self.lines_left = (self.lines_left.0 - count, self.lines_left.1 - count);
-        match progress {
-            Ok(progress) => self.on_progress(progress),
-            Err(error) => self.on_error(error, !lines.is_empty())?,
+        match (progress, out_of_memory) {
+            (Ok(_), Some(error)) => self.on_out_of_memory(error, !lines.is_empty())?,
+            (Ok(progress), None) => self.on_progress(progress),
+            (Err(error), _) => self.on_error(error, !lines.is_empty())?,
         }
         Ok(lines)
+    }
+
+    /// Closes the reader, which has passed the line that did not fit, and drops what was asked ahead. If there are lines to
+    /// return first, the next attempt may fail with the same error.
+    fn on_out_of_memory(&mut self, error: OutOfMemory, has_lines: bool) -> Result<(), QueryError> {
+        let error = if self.prefetcher.drop_ahead() { OutOfMemory::Busy } else { error };
+        if let Some(open) = &mut self.open {
+            (open.reader, open.reads) = (None, None);
+        }
+        if has_lines { Ok(()) } else { Err(QueryError::OutOfMemory { error, cursor: self.cursor() }) }
     }
 
     /// Updates the run after a successful read.
@@ -284,7 +320,7 @@ impl<Y: ByteStream> QueryRun<Y> {
     }
 
     /// Starts the next read of the open batch, or closes the batch if none is left.
-    async fn start_read<B: Bucket<Body = Y>>(&mut self, store: BatchStore<'_, B>) -> Result<(), BackendError> {
+    async fn start_read<B: Bucket<Body = Y>>(&mut self, store: BatchStore<'_, B>) -> Result<(), CallError> {
         let Self { query, stats, open: Some(open), position, scanner, .. } = self else { return Ok(()) };
         let names = store.prefixes.key_names(&open.object.key, query.dataset);
         if *scanner.key_names() != names {

@@ -9,12 +9,15 @@ use super::cursor::QueryCursor;
 use crate::backend::BackendError;
 use crate::batch::BatchError;
 use crate::index::ObjectVersion;
+use crate::memory::OutOfMemory;
 
 /// The next part of an answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum QueryStep {
     /// At least one line.
     Lines(Vec<QueryLine>),
+    /// No line, but the work of [`crate::limits::WORK_SLICE_NS`]: others of the isolate should have their turn.
+    Pause,
     /// The end of the answer.
     End(QueryEnd),
 }
@@ -50,6 +53,14 @@ pub enum QueryError {
         /// The error of the backend.
         error: BackendError,
         /// The position at which the answer continues.
+        cursor: QueryCursor,
+    },
+    /// The next line does not fit in memory. The next call tries it again.
+    #[error("{error}")]
+    OutOfMemory {
+        /// Whether waiting helps.
+        error: OutOfMemory,
+        /// The position of the line.
         cursor: QueryCursor,
     },
     /// A batch can no longer be read. The next call continues after it.

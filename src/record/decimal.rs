@@ -5,7 +5,30 @@
 //! Nothing is rounded and nothing overflows, however long a number or its exponent is. Two spellings of one number are
 //! equal (`20`, `20.0`, `2e1`; `0`, `-0`).
 
+use std::borrow::Cow;
 use std::cmp::Ordering;
+
+/// Number of digits up to which an integer is spelled without an exponent, even if it has fewer significant ones.
+const PLAIN_DIGITS: usize = 21;
+/// Number of zeros after the point from which on a number is spelled with an exponent.
+const FEW_ZEROS: i64 = 6;
+/// The bound of exponents that are rewritten. No line has enough digits to lead from here to a clamped exponent.
+const EXPONENT_MAX: u64 = u64::MAX >> 2;
+
+/// Returns the one spelling of a JSON number that all equal numbers share and no other number has: `200` for `2e2` and
+/// `200.0`. Any other text, and a number whose exponent is beyond [`EXPONENT_MAX`], is returned as it is.
+pub(crate) fn canonical_number(text: &str) -> Cow<'_, str> {
+    if is_plain_integer(text.as_bytes()) {
+        return Cow::Borrowed(text);
+    }
+    Decimal::parse(text).and_then(|number| number.canonical()).map_or(Cow::Borrowed(text), Cow::Owned)
+}
+
+/// Returns whether the text has only digits, and so few that a JSON number of them is canonical.
+#[inline]
+pub(crate) fn is_plain_integer(text: &[u8]) -> bool {
+    (1..=PLAIN_DIGITS).contains(&text.len()) && text.iter().all(u8::is_ascii_digit)
+}
 
 /// A decimal number: 0.`digits` × 10^`point`, borrowed from its spelling.
 #[derive(Debug, Clone, Copy)]
@@ -68,6 +91,36 @@ impl<'a> Decimal<'a> {
         }
     }
 
+    /// Returns the canonical spelling; `None` if the exponent is too large.
+    fn canonical(&self) -> Option<String> {
+        let digits: String = self.significant().map(char::from).collect();
+        let (sign, point, count) = (if self.negative { "-" } else { "" }, self.point, length(digits.len()));
+        if digits.is_empty() {
+            return Some("0".into());
+        }
+        if point.unsigned_abs() > EXPONENT_MAX {
+            return None;
+        }
+        if point <= -FEW_ZEROS || point > count.max(length(PLAIN_DIGITS)) {
+            let (first, others) = digits.split_at_checked(1)?;
+            let separator = if others.is_empty() { "" } else { "." };
+            return Some(format!("{sign}{first}{separator}{others}e{}", point - 1));
+        }
+        let zeros = |count: i64| "0".repeat(usize::try_from(count).unwrap_or(0));
+        Some(match usize::try_from(point).ok().filter(|whole| *whole > 0) {
+            None => format!("{sign}0.{}{digits}", zeros(-point)),
+            Some(whole) => match digits.split_at_checked(whole) {
+                Some((whole, decimals)) if !decimals.is_empty() => format!("{sign}{whole}.{decimals}"),
+                _ => format!("{sign}{digits}{}", zeros(point - count)),
+            },
+        })
+    }
+
+    /// Returns the digits from the first to the last that is not zero.
+    fn significant(&self) -> impl Iterator<Item = u8> + use<'a> {
+        self.digits.trim_end_matches(['0', '.']).bytes().filter(u8::is_ascii_digit)
+    }
+
     fn sign(&self) -> i8 {
         match (self.digits.is_empty(), self.negative) {
             (true, _) => 0,
@@ -78,10 +131,7 @@ impl<'a> Decimal<'a> {
 
     /// Compares the absolute value with that of `other`; neither is zero.
     fn compare_size(&self, other: &Self) -> Ordering {
-        self.point.cmp(&other.point).then_with(|| {
-            let digits = |number: &Self| number.digits.trim_end_matches(['0', '.']).bytes().filter(u8::is_ascii_digit);
-            digits(self).cmp(digits(other))
-        })
+        self.point.cmp(&other.point).then_with(|| self.significant().cmp(other.significant()))
     }
 }
 
@@ -110,9 +160,9 @@ fn parse_exponent(text: &str) -> Option<i64> {
 mod tests {
     use std::cmp::Ordering;
 
-    use proptest::prelude::{any, prop_assert_eq, proptest};
+    use proptest::prelude::{Strategy, any, prop_assert_eq, proptest};
 
-    use super::Decimal;
+    use super::{Decimal, canonical_number};
 
     fn compare(a: &str, b: &str) -> Ordering {
         Decimal::parse(a).unwrap().compare(&Decimal::parse(b).unwrap())
@@ -177,7 +227,82 @@ mod tests {
         }
     }
 
+    #[test]
+    fn spellings_of_one_number_have_one_form() {
+        for (canonical, spellings) in [
+            ("200", &["200", "200.0", "2e2", "2E+2", "0.2e3", "20000e-2", "200.000e0"][..]),
+            ("1.5", &["1.50", "1.5", "15e-1", "0.15E1"]),
+            ("0", &["0", "-0", "0.0", "-0e7", "0e99999999999999999999"]),
+            ("1000", &["1E3", "1000", "1000.0"]),
+            ("-0.05", &["-0.050", "-5e-2"]),
+            ("0.000001", &["1e-6", "0.0000010"]),
+            ("1e-7", &["1e-7", "0.0000001", "10e-8"]),
+            ("9007199254740993", &["9007199254740993", "9007199254740993.0", "9.007199254740993e15"]),
+            ("100000000000000000000", &["1e20", "100000000000000000000.00"]),
+            ("1e21", &["1e21", "1000000000000000000000", "0.1e22"]),
+            ("1234567890123456789012345", &["1234567890123456789012345", "1.234567890123456789012345e24"]),
+            ("1234567890123456789012345.5", &["1234567890123456789012345.50"]),
+            ("1.25e400", &["1.25e400", "125E398", "12.50e+399"]),
+            ("1e99999999999999999999", &["1e99999999999999999999"]),
+            ("no number", &["no number"]),
+            ("", &[""]),
+            ("007", &["007"]),
+        ] {
+            for spelling in spellings {
+                assert_eq!(canonical_number(spelling), canonical, "{spelling}");
+                assert_eq!(canonical_number(canonical), canonical, "{canonical}");
+            }
+        }
+    }
+
+    #[test]
+    fn neighbours_beyond_a_double_stay_apart() {
+        for [a, b] in [
+            ["9007199254740992", "9007199254740993"],
+            ["18446744073709551615", "18446744073709551616"],
+            ["0.1", "0.1000000000000000055511151231257827"],
+            ["1e400", "2e400"],
+            ["1e-400", "0"],
+            ["1e99999999999999999999", "1e99999999999999999998"],
+        ] {
+            assert_ne!(canonical_number(a), canonical_number(b));
+        }
+    }
+
+    /// Few digits, so that numbers are often equal.
+    fn spelled() -> impl Strategy<Value = String> {
+        ("-?", "0|[12][01]{0,3}", "(\\.[0-2]0{0,3})?", "([eE][+-]?[0-3])?").prop_map(|parts| {
+            let (sign, whole, decimals, exponent) = parts;
+            format!("{sign}{whole}{decimals}{exponent}")
+        })
+    }
+
+    /// The number times 10^10, by moving the point digit by digit.
+    fn scaled(text: &str) -> i128 {
+        let lower = text.to_lowercase();
+        let (mantissa, exponent) = lower.split_once('e').unwrap_or((&lower, "0"));
+        let (whole, decimals) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+        let places = 10 + exponent.parse::<i32>().unwrap() - i32::try_from(decimals.len()).unwrap();
+        let digits: i128 = format!("{whole}{decimals}").parse().unwrap();
+        digits * 10_i128.pow(u32::try_from(places).unwrap())
+    }
+
     proptest! {
+        #[test]
+        fn canonical_spellings_are_equal_exactly_for_equal_numbers(a in spelled(), b in spelled()) {
+            prop_assert_eq!(canonical_number(&a) == canonical_number(&b), scaled(&a) == scaled(&b), "{} {}", a, b);
+            prop_assert_eq!(scaled(&canonical_number(&a)), scaled(&a));
+        }
+
+        #[test]
+        fn canonical_spelling_is_the_same_number(
+            text in "-?(0|[1-9][0-9]{0,30})(\\.[0-9]{1,30})?([eE][+-]?[0-9]{1,6})?",
+        ) {
+            let canonical = canonical_number(&text);
+            prop_assert_eq!(compare(&canonical, &text), Ordering::Equal, "{} {}", text, canonical);
+            prop_assert_eq!(canonical_number(&canonical), &*canonical);
+        }
+
         #[test]
         fn integer_part_is_that_of_integers(whole: u64, decimals in "[0-9]{0,30}", shift in 0_i64..19) {
             let spelled = format!("{whole}.{decimals}0e-{shift}");

@@ -15,6 +15,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, Error, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
+use super::decimal::is_plain_integer;
 use super::surrogates;
 
 /// The reason why a line is not a record.
@@ -257,14 +258,14 @@ impl<'a> Fields<'a> {
         text.map_or(FieldValue::Absent, FieldValue::from_json)
     }
 
-    /// Returns the text of the string or number under `field` if the line has it verbatim, so that it contains no
-    /// control character. If this is `None`, only [`Fields::get`] can decide.
+    /// Returns the text of the string or short integer under `field` if the line has it verbatim, so that it contains no
+    /// control character and has no other spelling. If this is `None`, only [`Fields::get`] can decide.
     #[must_use]
     #[inline]
     pub fn plain(&self, field: Field) -> Option<&'a [u8]> {
         match self.raw(field)? {
             [b'"', text @ .., b'"'] if !self.escapes || !text.contains(&b'\\') => Some(text),
-            number @ [b'-' | b'0'..=b'9', ..] => Some(number),
+            number if is_plain_integer(number) => Some(number),
             _ => None,
         }
     }

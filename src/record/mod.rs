@@ -5,6 +5,7 @@
 //! Everything here is synchronous and borrows from the line. No line causes a panic, and every failure to read one has
 //! a typed reason.
 
+pub mod canonical;
 pub mod dataset;
 pub(crate) mod decimal;
 mod digits;
@@ -19,6 +20,7 @@ mod surrogates;
 pub mod timestamp;
 pub mod user_ray;
 
+pub use canonical::canonical_text;
 pub use dataset::{Dataset, DatasetEvidence, DatasetSet, NameKind};
 pub use fields::{Field, FieldValue, Fields, RecordError};
 pub(crate) use indexed_fields::FieldToken;

@@ -5,6 +5,8 @@
 //! Each half becomes the escape of U+FFFD, which has the same length, so that every position in the text stays the
 //! same. Valid JSON stays valid, and invalid JSON does not become valid.
 
+use std::ops::Range;
+
 /// U+FFFD as an escape.
 const REPLACEMENT: &str = "\\ufffd";
 /// Size of an escape with four digits, in bytes.
@@ -24,6 +26,11 @@ pub(super) fn repaired(text: &str) -> Option<String> {
     }
     repaired.push_str(text.get(copied..)?);
     (copied > 0).then_some(repaired)
+}
+
+/// Returns the positions of the halves in the text.
+pub(super) fn halves(text: &str) -> impl Iterator<Item = Range<usize>> {
+    HalfPairs { text: text.as_bytes(), at: 0 }.map(|at| at..at + ESCAPE)
 }
 
 /// Returns whether [`repaired`] changes the text.

@@ -8,6 +8,8 @@
 //! (a Ray ID like a power of ten, 19 digits of nanoseconds) stays unchanged. An apostrophe precedes each such value,
 //! and also one that begins with an apostrophe.
 
+use crate::mask::is_invisible;
+
 /// Maximum number of digits that a spreadsheet shows without an exponent; it rounds to 15.
 const DIGITS_SHOWN: usize = 11;
 /// Marks a value that must stay text.
@@ -64,26 +66,7 @@ fn runs_inside(piece: &str) -> bool {
 /// Returns whether a spreadsheet skips or does not show the character: blanks, controls, quotes, and all characters
 /// without width.
 fn is_unseen(c: char) -> bool {
-    c.is_whitespace()
-        || c.is_control()
-        || matches!(
-            c,
-            '"' | '\u{ad}'
-                | '\u{34f}'
-                | '\u{61c}'
-                | '\u{115f}'
-                | '\u{1160}'
-                | '\u{180b}'..='\u{180e}'
-                | '\u{200b}'..='\u{200f}'
-                | '\u{202a}'..='\u{202e}'
-                | '\u{2060}'..='\u{206f}'
-                | '\u{3164}'
-                | '\u{fe00}'..='\u{fe0f}'
-                | '\u{feff}'
-                | '\u{ffa0}'
-                | '\u{fff9}'..='\u{fffb}'
-                | '\u{e0000}'..='\u{e0fff}'
-        )
+    c.is_whitespace() || c.is_control() || c == '"' || is_invisible(c)
 }
 
 /// Returns whether a spreadsheet takes the text for a number and respells it: with an exponent, or without its leading
@@ -150,6 +133,7 @@ mod tests {
             "\"",
             "\0",
             "\u{3000}",
+            "\u{180f}",
             "\u{ad}",
         ];
         for before in unseen {

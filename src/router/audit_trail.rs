@@ -2,23 +2,28 @@
 //!
 //! A request that is served has one entry, written before it is answered. A request of a known caller that is denied has
 //! one too, or counts as a repeat of an equal one. Where it is denied after its entry was written, the second entry refers
-//! to the first.
+//! to the first. While a caller is over its rate, and while a denial repeats, the isolate refuses and counts without a call.
 //!
 //! # Invariants
-//! No audited request is served that the audit log did not record. A caller over the rate limit is answered 429.
+//! No audited request is served that the audit log did not record. A caller over the rate limit is answered 429. No request
+//! is admitted whose token was revoked before.
 
+use std::cell::Cell;
 use std::net::IpAddr;
 
 use ::http::header::AUTHORIZATION;
 use serde_json::Value;
 
+use super::authenticate::{AuthenticatedCaller, failure_problem};
 use super::canonical::RequestRecord;
+use super::registry_tokens::{RegistryToken, admit_registry_token};
 use super::routes::RouteSpec;
-use crate::access::{AuthFailure, Caller, UnknownReport, UnknownRequest};
+use crate::access::{AuthFailure, RefusedRequests, UnknownReport, UnknownRequest};
 use crate::audit::AUDIT;
 use crate::audit::calls::{AppendAnswer, AppendEvent, AuditEvent, AuditMode, Denial};
 use crate::config::Config;
 use crate::http::{CLIENT_ADDRESS, HttpRequest, Problem, problems};
+use crate::limits::TOKEN_CHECKS;
 use crate::rpc;
 use crate::services::Services;
 
@@ -40,6 +45,7 @@ pub(super) struct AuditTrail<'a, D> {
     role: &'static str,
     auth_method: &'static str,
     address: String,
+    token: Option<Cell<RegistryToken>>,
 }
 
 impl<'a, D: Services> AuditTrail<'a, D> {
@@ -48,17 +54,18 @@ impl<'a, D: Services> AuditTrail<'a, D> {
         config: &Config,
         services: &'a D,
         spec: &'a RouteSpec,
-        caller: &Caller,
+        AuthenticatedCaller { caller, token }: &AuthenticatedCaller,
         request: &HttpRequest<B>,
     ) -> Self {
-        let (actor, role) = (caller.name.clone(), caller.role.name());
-        Self { per_minute: config.per_minute, role, ..Self::of_name(services, spec, actor, request) }
+        let (actor, role, token) = (caller.name.clone(), caller.role.name(), token.map(Cell::new));
+        Self { per_minute: config.per_minute, role, token, ..Self::of_name(services, spec, actor, request) }
     }
 
     /// For a caller whose name is known, and who has no rights.
     fn of_name<B>(services: &'a D, spec: &'a RouteSpec, actor: String, request: &HttpRequest<B>) -> Self {
         let auth_method = if request.headers.contains_key(AUTHORIZATION) { TOKEN } else { ACCESS };
-        Self { services, spec, per_minute: 0, actor, role: "", auth_method, address: client_address(request) }
+        let address = client_address(request);
+        Self { services, spec, per_minute: 0, actor, role: "", auth_method, address, token: None }
     }
 
     /// Records and counts a request that is about to be answered. Returns the number of its entry, where it has one.
@@ -93,7 +100,43 @@ impl<'a, D: Services> AuditTrail<'a, D> {
         let _as_well_as_can_be = self.append(record, AuditMode::Deny(denial(status, code, seq)), 0).await;
     }
 
+    /// Appends the event, unless this isolate can refuse the request by itself.
     async fn append(&self, record: &RequestRecord, mode: AuditMode, per_minute: u32) -> Result<Option<u64>, Problem> {
+        if per_minute > 0
+            && let Some(limited) = self.refuse_limited()
+        {
+            return Err(limited);
+        }
+        for _ in 0..=TOKEN_CHECKS {
+            match self.send(record, mode.clone(), per_minute).await? {
+                AppendAnswer::Written { seq } => return Ok(Some(seq)),
+                AppendAnswer::Passed {} => return Ok(None),
+                AppendAnswer::Limited { wait_ms } => {
+                    self.services.isolate().refusals.limit(&self.actor, wait_ms, self.services.now_ms());
+                    return Err(problems::too_many(wait_ms));
+                }
+                AppendAnswer::Stale { generation } => self.look_up_token_again(record, generation).await?,
+            }
+        }
+        Err(problems::no_tokens())
+    }
+
+    /// Refuses and counts the request if the audit log said that the caller has to wait.
+    fn refuse_limited(&self) -> Option<Problem> {
+        let refusals = &self.services.isolate().refusals;
+        // Nearly always: the clock need not be asked.
+        if refusals.is_empty() {
+            return None;
+        }
+        let now_ms = self.services.now_ms();
+        let wait_ms = refusals.wait_ms(&self.actor, now_ms)?;
+        let limited = problems::too_many(wait_ms);
+        refusals.count(self.refused(limited.status, limited.code), now_ms.saturating_add(wait_ms));
+        Some(limited)
+    }
+
+    /// Sends the event to the audit log, with what the isolate refused before.
+    async fn send(&self, record: &RequestRecord, mode: AuditMode, per_minute: u32) -> Result<AppendAnswer, Problem> {
         let RequestRecord { resource, values, reason } = record.clone();
         let event = AuditEvent {
             auth_method: self.auth_method.to_owned(),
@@ -104,13 +147,73 @@ impl<'a, D: Services> AuditTrail<'a, D> {
             request: values,
             reason,
         };
-        let append = AppendEvent { actor: self.actor.clone(), per_minute, event, mode };
-        match rpc::call(self.services.audit_log(), AUDIT, &append).await {
-            Ok(AppendAnswer::Written { seq }) => Ok(Some(seq)),
-            Ok(AppendAnswer::Passed {}) => Ok(None),
-            Ok(AppendAnswer::Limited { wait_ms }) => Err(problems::too_many(wait_ms)),
-            Err(_) => Err(problems::not_audited()),
+        let refusals = &self.services.isolate().refusals;
+        let refused = if refusals.is_empty() { Vec::new() } else { refusals.take(&self.actor, self.services.now_ms()) };
+        let is_denial = matches!(mode, AuditMode::Deny(_));
+        let token_generation = self.token.as_ref().filter(|_| !is_denial).map(|token| token.get().generation);
+        let append = AppendEvent { actor: self.actor.clone(), per_minute, event, mode, token_generation, refused };
+        let answer = rpc::call(self.services.audit_log(), AUDIT, &append).await;
+        if matches!(answer, Err(_) | Ok(AppendAnswer::Stale { .. })) {
+            refusals.restore(append.refused);
         }
+        answer.map_err(|_| problems::not_audited())
+    }
+
+    /// Looks up the caller's token in another generation: it may be among those that were revoked.
+    async fn look_up_token_again(&self, record: &RequestRecord, generation: u64) -> Result<(), Problem> {
+        let Some(token) = &self.token else { return Err(problems::no_tokens()) };
+        self.services.isolate().tokens.begin_generation(generation);
+        match admit_registry_token(self.services, token.get().sha256).await {
+            Ok((_, again)) => {
+                token.set(again);
+                Ok(())
+            }
+            Err(failure) => {
+                let problem = failure_problem(&failure);
+                if let Some((_, code)) = known_failure(&failure) {
+                    let denied = AuditMode::Deny(denial(problem.status, code, None));
+                    let _as_well_as_can_be = self.send(record, denied, 0).await;
+                }
+                Err(problem)
+            }
+        }
+    }
+
+    /// A request of this caller, with the answer that it got.
+    fn refused(&self, status: u16, code: &str) -> RefusedRequests {
+        RefusedRequests {
+            actor: self.actor.clone(),
+            role: self.role.to_owned(),
+            auth_method: self.auth_method.to_owned(),
+            action: self.spec.name(),
+            address: self.address.clone(),
+            status,
+            code: code.to_owned(),
+            count: 1,
+        }
+    }
+
+    /// Records that a caller was not let in whose name is known. Repeats within a minute are counted.
+    async fn deny_known(&self, record: &RequestRecord, status: u16, code: &str) {
+        let (refusals, now_ms) = (&self.services.isolate().refusals, self.services.now_ms());
+        let refused = self.refused(status, code);
+        if refusals.is_repeat(&refused, now_ms) {
+            return;
+        }
+        let denied = AuditMode::Deny(denial(status, code, None));
+        if self.send(record, denied, 0).await.is_ok() {
+            refusals.watch(refused, now_ms);
+        }
+    }
+}
+
+/// The name of the caller who was not let in, and the code of the denial, where the name is known.
+fn known_failure(failure: &AuthFailure) -> Option<(&str, &'static str)> {
+    match failure {
+        AuthFailure::Expired(name) => Some((name, "token_expired")),
+        AuthFailure::Revoked(name) => Some((name, "token_revoked")),
+        AuthFailure::NoGrant(name) => Some((name, "no_grant")),
+        _ => None,
     }
 }
 
@@ -122,23 +225,17 @@ pub(super) async fn record_failure<B>(
     request: &HttpRequest<B>,
     failure: &AuthFailure,
 ) {
-    match failure {
-        AuthFailure::Expired(name) => {
-            let trail = AuditTrail::of_name(services, spec, name.to_string(), request);
-            trail.deny_after(record, 401, "token_expired", None).await;
-        }
-        AuthFailure::NoGrant(name) => {
-            let trail = AuditTrail::of_name(services, spec, name.to_string(), request);
-            trail.deny_after(record, 403, "no_grant", None).await;
-        }
-        AuthFailure::NoKeys => {}
-        failure => {
-            let (action, address) = (spec.name(), client_address(request));
-            let unknown = UnknownRequest { action, address, reason: failure.to_string() };
-            if let Some(report) = services.unknown_callers().note(unknown, services.now_ms()) {
-                report_unknown(services, report).await;
-            }
-        }
+    if let Some((name, code)) = known_failure(failure) {
+        let trail = AuditTrail::of_name(services, spec, name.to_owned(), request);
+        return trail.deny_known(record, failure.status(), code).await;
+    }
+    if matches!(failure, AuthFailure::NoKeys | AuthFailure::NoTokens) {
+        return;
+    }
+    let (action, address) = (spec.name(), client_address(request));
+    let unknown = UnknownRequest { action, address, reason: failure.to_string() };
+    if let Some(report) = services.unknown_callers().note(unknown, services.now_ms()) {
+        report_unknown(services, report).await;
     }
 }
 
@@ -155,7 +252,9 @@ async fn report_unknown(services: &impl Services, report: UnknownReport) {
         reason: None,
     };
     let denial = Denial { count: report.count, ..denial(401, "unauthorized", None) };
-    let append = AppendEvent { actor: String::new(), per_minute: 0, event, mode: AuditMode::Deny(denial) };
+    let mode = AuditMode::Deny(denial);
+    let (actor, refused) = (String::new(), Vec::new());
+    let append = AppendEvent { actor, per_minute: 0, event, mode, token_generation: None, refused };
     if rpc::call(services.audit_log(), AUDIT, &append).await.is_err() {
         services.unknown_callers().restore(report);
     }

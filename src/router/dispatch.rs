@@ -2,24 +2,28 @@
 //!
 //! # Invariants
 //! No service but the audit log is asked before the caller is known, and no audited request is answered before the audit
-//! log has recorded it. What a request is answered from is what was recorded of it.
+//! log has recorded it. What a request is answered from is what was recorded of it. A request without room for its base
+//! amount is answered 503 at once, unless it asks for the health.
 
 use std::rc::Rc;
 
 use super::audit_trail::{AuditTrail, record_failure};
-use super::authenticate::{authenticate, check_scope, failure_problem};
+use super::authenticate::{AuthenticatedCaller, authenticate, check_scope, failure_problem};
 use super::canonical::{CanonicalRequest, RequestRecord};
+use super::request_services::{RequestServices, reserve_base};
 use super::routes::{CloudflareRoute, HEALTH_DETAILS, Route, RouteSpec, find_route, is_cloudflare_path};
+use super::same_origin::{check_media_type, check_origin};
 use super::upload;
 use crate::access::Caller;
 use crate::api::{
-    audit_log, backfills, batches, coverage, dead_letters, deliveries, health, logs, metrics, openapi, payloads,
-    ray_list, rays, stats,
+    audit_log, backfills, batches, coverage, dead_letters, deliveries, health, logs, metrics, openapi, partner,
+    payloads, ray_list, rays, stats, tokens,
 };
 use crate::backend::ByteStream;
 use crate::cloudflare_api::{self, logpull, logs_engine};
 use crate::config::{Config, ConfigFault};
-use crate::http::{HttpRequest, Problem, Reply, problems, read_body};
+use crate::http::{HttpRequest, Problem, Reply, TimedBody, problems, read_body};
+use crate::memory::Reservation;
 use crate::services::Services;
 
 /// Answers one request, an invalid one with a problem in the format of the API that its path belongs to.
@@ -29,17 +33,24 @@ pub async fn answer_request<D: Services + 'static>(
     request: HttpRequest<impl ByteStream>,
 ) -> Reply {
     let is_clients = is_cloudflare_path(&request.path);
+    let (body, head) = request.replace_body(());
+    let (body, watch) = TimedBody::new(services, body);
+    let request = head.with_body(body);
     let reply = async {
+        let base = reserve_base(services.memory(), &request);
         let (spec, arguments) = find_route(&request.method, &request.path)?;
         if spec.route == Route::GetHealth {
-            return Ok(answer_health(config, services.as_ref(), request).await);
+            return Ok(match base {
+                Ok(_base) => answer_health(config, services.as_ref(), request).await,
+                Err(_) => health::get_health(config),
+            });
         }
+        let base = base?;
         let config = config.as_ref().map_err(|_| problems::not_configured())?;
-        admit_request(config, services, spec, &arguments, request).await
+        admit_request(config, services, base, (spec, &arguments), request).await
     };
-    reply
-        .await
-        .unwrap_or_else(|problem| if is_clients { cloudflare_api::problem_reply(&problem) } else { problem.into() })
+    let reply = reply.await.map_err(|problem| watch.problem(problem));
+    reply.unwrap_or_else(|problem| if is_clients { cloudflare_api::problem_reply(&problem) } else { problem.into() })
 }
 
 /// Answers `GET /healthz`, which never fails: a caller who may not see more, or asks too often, sees whether the Worker is
@@ -53,7 +64,7 @@ async fn answer_health(
         let config = config.as_ref().map_err(|_| problems::not_configured())?;
         let failed = |failure| failure_problem(&failure);
         let caller = authenticate(config, services, &request).await.map_err(failed)?;
-        check_scope(&HEALTH_DETAILS, &caller)?;
+        check_scope(&HEALTH_DETAILS, &caller.caller)?;
         let trail = AuditTrail::new(config, services, &HEALTH_DETAILS, &caller, &request);
         trail.admit(&RequestRecord::default()).await?;
         Ok::<_, Problem>(config)
@@ -68,8 +79,8 @@ async fn answer_health(
 async fn admit_request<D: Services + 'static>(
     config: &Config,
     services: &Rc<D>,
-    spec: &'static RouteSpec,
-    arguments: &[String],
+    base: Reservation,
+    (spec, arguments): (&'static RouteSpec, &[String]),
     request: HttpRequest<impl ByteStream>,
 ) -> Result<Reply, Problem> {
     if spec.route == Route::GetOpenApi {
@@ -84,23 +95,25 @@ async fn admit_request<D: Services + 'static>(
             return Err(failure_problem(&failure));
         }
     };
-    let trail = AuditTrail::new(config, services.as_ref(), spec, &caller, &head);
-    if let Err(problem) = check_scope(spec, &caller) {
-        return Err(trail.deny(&record(), problem).await);
-    }
     if spec.route == Route::IngestBatch {
-        return ingest_batch(config, services.as_ref(), &trail, head.with_body(body), arguments).await;
+        return ingest_batch(config, services.as_ref(), (spec, &caller), head.with_body(body), arguments).await;
+    }
+    let services = &Rc::new(RequestServices::new(services, &caller.caller, base)?);
+    let trail = AuditTrail::new(config, services.as_ref(), spec, &caller, &head);
+    if let Err(problem) = check_scope(spec, &caller.caller).and_then(|()| check_origin(spec, &head)) {
+        return Err(trail.deny(&record(), problem).await);
     }
     if let Some(reply) = cloudflare_api::repeated_parameter_reply(&head, spec.parameters).filter(|_| spec.is_client()) {
         let denied = trail.deny(&record(), problems::repeated_parameter("")).await;
         return if denied.status == reply.status { Ok(reply) } else { Err(denied) };
     }
-    let canonical = match read_request(config, spec, &caller, arguments, (&head, body)).await {
+    let canonical = match read_request(config, services, (spec, &caller.caller), arguments, (&head, body)).await {
         Ok(canonical) => canonical,
         Err(problem) => return Err(trail.deny(&record(), problem).await),
     };
     let seq = trail.admit(&canonical.record).await?;
     let CanonicalRequest { request, arguments, record } = canonical;
+    let AuthenticatedCaller { caller, .. } = caller.clone();
     let admitted = AdmittedRequest { config, services, caller, request, arguments: &arguments };
     let answer = admitted.answer(spec.route).await;
     record_denied_answer(&trail, &record, &answer, seq).await;
@@ -108,17 +121,18 @@ async fn admit_request<D: Services + 'static>(
 }
 
 /// Reads the values of a request, and checks that it has a reason where its caller must give one.
-async fn read_request(
+async fn read_request<D: Services>(
     config: &Config,
-    spec: &RouteSpec,
-    caller: &Caller,
+    services: &RequestServices<D>,
+    (spec, caller): (&RouteSpec, &Caller),
     arguments: &[String],
     (head, body): (&HttpRequest<()>, impl ByteStream),
 ) -> Result<CanonicalRequest, Problem> {
     if !spec.is_client() {
         head.check_parameters(spec.parameters)?;
     }
-    let body = read_body(head, body).await?;
+    let body = read_body(head, body, services.base()).await?;
+    check_media_type(spec, head, !body.is_empty())?;
     let canonical = CanonicalRequest::read(spec, &config.log_prefix, arguments, head, &body)?;
     let must_say_why = spec.shows_records() && config.reason_roles.contains(&caller.role);
     if must_say_why && canonical.record.reason.is_none() {
@@ -131,13 +145,21 @@ async fn read_request(
 async fn ingest_batch<D: Services>(
     config: &Config,
     services: &D,
-    trail: &AuditTrail<'_, D>,
+    (spec, caller): (&RouteSpec, &AuthenticatedCaller),
     request: HttpRequest<impl ByteStream>,
     arguments: &[String],
 ) -> Result<Reply, Problem> {
+    let trail = AuditTrail::new(config, services, spec, caller, &request);
+    let checked = check_scope(spec, &caller.caller)
+        .and_then(|()| check_origin(spec, &request))
+        .and_then(|()| check_media_type(spec, &request, true));
+    if let Err(problem) = checked {
+        let (_, head) = request.replace_body(());
+        return Err(trail.deny(&RequestRecord::of_head(spec, &config.log_prefix, arguments, &head), problem).await);
+    }
     let dataset = arguments.first().map_or("", String::as_str);
-    let answer = upload::ingest_batch(config, services, trail, request, dataset).await;
-    record_denied_answer(trail, &RequestRecord::default(), &answer, None).await;
+    let answer = upload::ingest_batch(config, services, (&trail, &caller.caller), request, dataset).await;
+    record_denied_answer(&trail, &RequestRecord::default(), &answer, None).await;
     answer
 }
 
@@ -171,23 +193,34 @@ impl<D: Services + 'static> AdmittedRequest<'_, D> {
         let argument = self.arguments.first().map_or("", String::as_str);
         match route {
             Route::GetRay => rays::get_ray(config, services, &self.caller, request, argument).await,
-            Route::LookUpRays => ray_list::look_up_rays(config, self.services, &self.caller, request),
+            Route::LookUpRays => ray_list::look_up_rays(config, self.services, &self.caller, request).await,
             Route::GetDeliveries => deliveries::get_deliveries(services, &self.caller, argument).await,
-            Route::GetCoverage => coverage::get_coverage(config, services, request).await,
-            Route::ListAuditEntries => audit_log::list_audit_entries(self.services, request).await,
-            Route::GetMetrics => metrics::get_metrics(services).await,
+            Route::GetCoverage => coverage::get_coverage(config, services, &self.caller, request).await,
+            Route::ListAuditEntries => audit_log::list_audit_entries(self.services, &self.caller, request).await,
+            Route::GetMetrics => metrics::get_metrics(config, services).await,
             Route::GetStats => stats::get_stats(config, services, request).await,
-            Route::ListBatches => batches::list_batches(services, request).await,
-            Route::AnnounceBatch => batches::announce_batch(config, services, body).await,
-            Route::GetBatch => batches::get_batch(services, argument).await,
-            Route::ReplayBatch => batches::replay_batch(services, body, argument).await,
-            Route::DecidePayload(decision) => payloads::decide_payload(services, body, argument, decision).await,
-            Route::CreateBackfill => backfills::create_backfill(config, services, body).await,
-            Route::ListBackfills => backfills::list_backfills(services).await,
-            Route::GetBackfill => backfills::get_backfill(services, argument).await,
-            Route::SetBackfillRunning(run) => backfills::set_backfill_running(services, argument, run).await,
+            Route::ListBatches => batches::list_batches(services, &self.caller, request).await,
+            Route::AnnounceBatch => batches::announce_batch(config, services, &self.caller, body).await,
+            Route::GetBatch => batches::get_batch(services, &self.caller, argument).await,
+            Route::ReplayBatch => batches::replay_batch(services, &self.caller, body, argument).await,
+            Route::ListPayloads => payloads::list_payloads(services, &self.caller, request).await,
+            Route::DecidePayloads => payloads::decide_payloads(config, services, body).await,
+            Route::DecidePayload(decision) => {
+                payloads::decide_payload(config, services, (&self.caller, body), argument, decision).await
+            }
+            Route::CreateBackfill => backfills::create_backfill(config, services, &self.caller, body).await,
+            Route::ListBackfills => backfills::list_backfills(services, &self.caller).await,
+            Route::GetBackfill => backfills::get_backfill(services, &self.caller, argument).await,
+            Route::TryPartner => partner::try_partner(config, services).await,
+            Route::SetBackfillRunning(run) => {
+                backfills::set_backfill_running(services, &self.caller, argument, run).await
+            }
             Route::ListDeadLetters => dead_letters::list_dead_letters(services, request).await,
             Route::RedriveDeadLetter => dead_letters::redrive_dead_letter(services, body, argument).await,
+            Route::DismissDeadLetter => dead_letters::dismiss_dead_letter(services, body, argument).await,
+            Route::CreateToken => tokens::create_token(config, services, &self.caller, body).await,
+            Route::ListTokens => tokens::list_tokens(config, services, &self.caller, request).await,
+            Route::RevokeToken => tokens::revoke_token(config, services, &self.caller, (request, argument)).await,
             Route::SearchLogs => logs::search_logs(config, self.services, &self.caller, request).await,
             Route::Cloudflare(route) => {
                 let (caller, arguments) = (&self.caller, self.arguments);
@@ -213,7 +246,7 @@ async fn answer_client<D: Services + 'static>(
         CloudflareRoute::SetRetention => logpull::set_retention(client),
         CloudflareRoute::ListObjects => logs_engine::list_objects(client).await,
         CloudflareRoute::RetrieveLogs => logs_engine::retrieve_logs(client).await,
-        CloudflareRoute::IndexRays => Ok(logs_engine::index_rays(client)),
+        CloudflareRoute::IndexRays => logs_engine::index_rays(client),
         CloudflareRoute::AccountRay => logs_engine::account_ray(client).await,
     }
 }

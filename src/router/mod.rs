@@ -2,13 +2,17 @@
 //!
 //! Reading order: `routes` is the table; `dispatch` finds the row, then asks `authenticate` for the caller, has
 //! `canonical` read the values of the request and `audit_trail` record them, and calls the function of the resource.
+//! `registry_tokens` knows the callers whose tokens the API made, `same_origin` the changes that another site may have caused.
 //! `upload` does so for uploads, whose entry is written once the body was read.
 
 mod audit_trail;
 mod authenticate;
 mod canonical;
 mod dispatch;
+mod registry_tokens;
+mod request_services;
 mod routes;
+mod same_origin;
 mod upload;
 
 pub use dispatch::answer_request;

@@ -3,7 +3,7 @@
 //! # Invariants
 //! The table is the only place with paths. Every row declares its scopes and whether the audit log records it.
 
-use crate::access::Scope;
+use crate::access::{Scope, Visibility};
 use crate::cloudflare_api::CVE_SWITCH;
 use crate::http::{Problem, percent_decoded, problems};
 use crate::ledger::calls::DeliveryDecision;
@@ -33,8 +33,14 @@ pub enum Route {
     GetBatch,
     /// Reads a quarantined batch again: `POST /v1/batches/{batch}/replay`.
     ReplayBatch,
-    /// Decides about a payload: `POST /v1/payloads/{payload}/resend`, `/release` and `/drop`.
+    /// The payloads that a filter selects: `GET /v1/payloads`.
+    ListPayloads,
+    /// Decides about several payloads: `POST /v1/payloads/decide`.
+    DecidePayloads,
+    /// Decides about a payload: `POST /v1/payloads/{payload}/resend`, `/release`, `/drop` and `/confirm`.
     DecidePayload(DeliveryDecision),
+    /// Tries the partner now: `POST /v1/partner/try`.
+    TryPartner,
     /// Starts a backfill of a range: `POST /v1/backfills`.
     CreateBackfill,
     /// The backfills, newest first: `GET /v1/backfills`.
@@ -47,6 +53,14 @@ pub enum Route {
     ListDeadLetters,
     /// Returns a message to its queue: `POST /v1/dead-letters/{dead_letter}/redrive`.
     RedriveDeadLetter,
+    /// Records that a message calls for nothing more: `POST /v1/dead-letters/{dead_letter}/dismiss`.
+    DismissDeadLetter,
+    /// Makes a token: `POST /v1/tokens`.
+    CreateToken,
+    /// The tokens, by id: `GET /v1/tokens`.
+    ListTokens,
+    /// Ends a token at once: `POST /v1/tokens/{token}/revoke`.
+    RevokeToken,
     /// A page of the audit log: `GET /v1/audit`.
     ListAuditEntries,
     /// The sums in Prometheus text format: `GET /metrics`.
@@ -123,20 +137,34 @@ impl RouteSpec {
         Self { audited: true, ..self }
     }
 
-    /// Whether callers restricted to zones may use it: it answers with records of their zones only, and with nothing
-    /// about the deployment.
-    pub(crate) const fn is_for_zones(&self) -> bool {
+    /// Those who see least among its callers. To callers for whom less exists, it cannot be answered with that alone.
+    const fn narrowest(&self) -> Visibility {
         match self.route {
+            Route::Cloudflare(CloudflareRoute::ListObjects)
+            | Route::GetCoverage
+            | Route::ListBatches
+            | Route::AnnounceBatch
+            | Route::GetBatch
+            | Route::ReplayBatch
+            | Route::DecidePayload(_)
+            | Route::CreateToken
+            | Route::ListTokens
+            | Route::RevokeToken => Visibility::Datasets,
             Route::GetRay
             | Route::LookUpRays
             | Route::GetDeliveries
             | Route::SearchLogs
             | Route::IngestBatch
             | Route::GetOpenApi
-            | Route::GetHealth => true,
-            Route::Cloudflare(route) => !matches!(route, CloudflareRoute::ListObjects),
-            _ => false,
+            | Route::GetHealth
+            | Route::Cloudflare(_) => Visibility::Zones,
+            _ => Visibility::Everything,
         }
+    }
+
+    /// Whether callers for whom this exists may use it.
+    pub(crate) fn is_for(&self, visibility: Visibility) -> bool {
+        visibility <= self.narrowest()
     }
 
     /// Whether it is a route of Cloudflare's API.
@@ -180,7 +208,7 @@ const ADMIN: &[Scope] = &[Scope::Admin];
 
 /// The query parameters of `GET /v1/logs`.
 const LOGS: &[&str] =
-    &["start", "end", "dataset", "filter", "fields", "timestamps", "format", "sample", "limit", "cursor", "trailer"];
+    &["start", "end", "dataset", "filter", "fields", "timestamps", "format", "sample", "limit", "cursor", "summary"];
 
 /// The query parameters of `GET /v1/audit`.
 const AUDIT: &[&str] = &["after", "limit", "format", "actor", "resource", "address", "outcome", "start", "end"];
@@ -188,10 +216,19 @@ const AUDIT: &[&str] = &["after", "limit", "format", "actor", "resource", "addre
 /// The members of an operation's body.
 const REASON: &[&str] = &["reason"];
 
-/// The members of a backfill's body.
-const BACKFILL: &[&str] = &["start", "end", "index", "deliver", "lines_per_second"];
+/// The query parameters of `GET /v1/payloads`.
+const PAYLOADS: &[&str] = &["state", "code", "older_than", "after", "limit"];
 
-/// The row by which `GET /healthz` says why payloads wait: to callers who may see totals of all zones.
+/// The members of the body of a decision about several payloads.
+const DECISION: &[&str] = &["decision", "payloads", "state", "code", "older_than", "dry_run", "expected", "reason"];
+
+/// The members of a backfill's body.
+const BACKFILL: &[&str] = &["start", "end", "index", "deliver", "lines_per_second", "again", "filter", "reason"];
+
+/// The members of a new token's body.
+const TOKEN: &[&str] = &["id", "scopes", "role", "zones", "datasets", "scans", "days", "expires"];
+
+/// The row by which `GET /healthz` says why payloads wait: to callers who may see totals.
 pub(crate) const HEALTH_DETAILS: RouteSpec = RouteSpec::new("GET", "/healthz", Route::GetStats, WATCH);
 
 /// Every route; if two paths match, the first one wins.
@@ -212,6 +249,8 @@ pub const ROUTES: &[RouteSpec] = &[
     RouteSpec::new("POST", "/v1/batches", Route::AnnounceBatch, INGEST).with_body(&["key"]).audited(),
     RouteSpec::new("GET", "/v1/batches/{batch}", Route::GetBatch, WATCH),
     RouteSpec::new("POST", "/v1/batches/{batch}/replay", Route::ReplayBatch, DELIVER).with_body(REASON).audited(),
+    RouteSpec::new("GET", "/v1/payloads", Route::ListPayloads, WATCH).taking(PAYLOADS).audited(),
+    RouteSpec::new("POST", "/v1/payloads/decide", Route::DecidePayloads, DELIVER).with_body(DECISION).audited(),
     RouteSpec::new("POST", "/v1/payloads/{payload}/resend", Route::DecidePayload(DeliveryDecision::Resend), DELIVER)
         .with_body(REASON)
         .audited(),
@@ -221,13 +260,30 @@ pub const ROUTES: &[RouteSpec] = &[
     RouteSpec::new("POST", "/v1/payloads/{payload}/drop", Route::DecidePayload(DeliveryDecision::Drop), DELIVER)
         .with_body(REASON)
         .audited(),
+    RouteSpec::new("POST", "/v1/payloads/{payload}/confirm", Route::DecidePayload(DeliveryDecision::Confirm), DELIVER)
+        .with_body(REASON)
+        .audited(),
+    RouteSpec::new("POST", "/v1/partner/try", Route::TryPartner, DELIVER).audited(),
     RouteSpec::new("GET", "/v1/backfills", Route::ListBackfills, DELIVER),
     RouteSpec::new("POST", "/v1/backfills", Route::CreateBackfill, DELIVER).with_body(BACKFILL).audited(),
     RouteSpec::new("GET", "/v1/backfills/{id}", Route::GetBackfill, DELIVER),
     RouteSpec::new("POST", "/v1/backfills/{id}/stop", Route::SetBackfillRunning(false), DELIVER).audited(),
     RouteSpec::new("POST", "/v1/backfills/{id}/resume", Route::SetBackfillRunning(true), DELIVER).audited(),
-    RouteSpec::new("GET", "/v1/dead-letters", Route::ListDeadLetters, DELIVER).taking(&["redriven", "limit"]),
+    RouteSpec::new("GET", "/v1/dead-letters", Route::ListDeadLetters, DELIVER).taking(&[
+        "redriven",
+        "dismissed",
+        "limit",
+    ]),
     RouteSpec::new("POST", "/v1/dead-letters/{dead_letter}/redrive", Route::RedriveDeadLetter, DELIVER)
+        .with_body(REASON)
+        .audited(),
+    RouteSpec::new("POST", "/v1/dead-letters/{dead_letter}/dismiss", Route::DismissDeadLetter, DELIVER)
+        .with_body(REASON)
+        .audited(),
+    RouteSpec::new("GET", "/v1/tokens", Route::ListTokens, ADMIN).taking(&["after", "limit"]).audited(),
+    RouteSpec::new("POST", "/v1/tokens", Route::CreateToken, ADMIN).with_body(TOKEN).audited(),
+    RouteSpec::new("POST", "/v1/tokens/{token}/revoke", Route::RevokeToken, ADMIN)
+        .taking(&["made"])
         .with_body(REASON)
         .audited(),
     RouteSpec::new("GET", "/v1/audit", Route::ListAuditEntries, ADMIN).taking(AUDIT).audited(),

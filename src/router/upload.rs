@@ -11,6 +11,7 @@ use sha2::{Digest, Sha256};
 
 use super::audit_trail::AuditTrail;
 use super::canonical::RequestRecord;
+use crate::access::Caller;
 use crate::api::ingest;
 use crate::backend::{BackendError, ByteStream};
 use crate::config::Config;
@@ -49,7 +50,7 @@ impl<Y: ByteStream> ByteStream for HashedBody<Y> {
 pub(super) async fn ingest_batch<D: Services>(
     config: &Config,
     services: &D,
-    trail: &AuditTrail<'_, D>,
+    (trail, caller): (&AuditTrail<'_, D>, &Caller),
     request: HttpRequest<impl ByteStream>,
     dataset: &str,
 ) -> Result<Reply, Problem> {
@@ -60,7 +61,7 @@ pub(super) async fn ingest_batch<D: Services>(
         let record = upload_record(key, dataset, &digest.borrow());
         trail.admit_upload(&record).await
     };
-    ingest::ingest_batch(config, services, request, dataset, audit).await
+    ingest::ingest_batch(config, services, caller, request, dataset, audit).await
 }
 
 /// What the audit log keeps of an upload.

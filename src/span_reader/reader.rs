@@ -11,11 +11,11 @@ use std::rc::Rc;
 use futures_util::future::try_join;
 
 use super::{ReadStats, SpanRange};
-use crate::backend::{BackendError, BatchStore, Bucket, ByteStream, RangedRead, WholeBody};
+use crate::backend::{BackendError, BatchStore, Bucket, ByteStream, RangedRead, Turns, WholeBody};
 use crate::batch::{BatchError, BatchLine, BatchReader};
 use crate::bucket_keys::windows_key;
 use crate::index::ObjectVersion;
-use crate::limits::INFLATE_PIECE;
+use crate::limits::{INFLATE_PIECE, INFLATED_BYTE_NS, WORK_SLICE_NS};
 
 /// Receives the lines of a read, in the order of the object.
 pub trait SpanLineSink {
@@ -25,6 +25,11 @@ pub trait SpanLineSink {
     /// Returns whether the sink must be emptied before more bytes are inflated.
     fn is_full(&self) -> bool {
         false
+    }
+
+    /// Returns the number of stored bytes to inflate at a time, so that their lines take the sink milliseconds.
+    fn piece_bytes(&self) -> usize {
+        INFLATE_PIECE
     }
 }
 
@@ -171,7 +176,8 @@ impl<Y: ByteStream> SpanReader<Y> {
         self.text_end
     }
 
-    /// Continues until the sink is full or a piece of the body is used up; waits for at most one piece.
+    /// Continues until the sink is full, a piece of the body is used up, or a slice of work is done; waits for at most one
+    /// piece.
     ///
     /// # Errors
     /// [`ReadError`] if the body breaks off or is damaged.
@@ -185,8 +191,9 @@ impl<Y: ByteStream> SpanReader<Y> {
             stats.bytes_read += piece.len() as u64;
             (self.piece, self.pushed) = (piece, 0);
         }
-        while self.pushed < self.piece.len() && !sink.is_full() {
-            let end = self.piece.len().min(self.pushed + INFLATE_PIECE);
+        let begun = self.lines.totals().inflated;
+        while self.pushed < self.piece.len() && !sink.is_full() && !self.has_worked(begun) {
+            let end = self.piece.len().min(self.pushed + sink.piece_bytes());
             let piece = self.piece.get(self.pushed..end).unwrap_or_default();
             let before = self.lines.totals().inflated;
             let mut bounded = BoundedSink { sink: &mut *sink, text_end: self.text_end, is_stopped: false };
@@ -200,12 +207,29 @@ impl<Y: ByteStream> SpanReader<Y> {
         Ok(ReadProgress::More)
     }
 
-    /// Reads until the sink ends the read or there are no more lines. A full sink is not emptied in between.
+    /// Whether a slice of work is done since that many bytes were inflated.
+    fn has_worked(&self, begun: u64) -> bool {
+        (self.lines.totals().inflated - begun) * INFLATED_BYTE_NS >= WORK_SLICE_NS
+    }
+
+    /// Reads until the sink ends the read or there are no more lines, and passes the turn after each slice of work. A full
+    /// sink is not emptied in between.
     ///
     /// # Errors
     /// [`ReadError`] if the body breaks off or is damaged.
-    pub async fn read_to_end(&mut self, sink: &mut impl SpanLineSink, stats: &mut ReadStats) -> Result<(), ReadError> {
-        while self.advance(sink, stats).await? == ReadProgress::More {}
+    pub async fn read_to_end(
+        &mut self,
+        sink: &mut impl SpanLineSink,
+        stats: &mut ReadStats,
+        turns: &impl Turns,
+    ) -> Result<(), ReadError> {
+        let mut passed_ns = stats.work_ns();
+        while self.advance(sink, stats).await? == ReadProgress::More {
+            if stats.work_ns() - passed_ns >= WORK_SLICE_NS {
+                passed_ns = stats.work_ns();
+                turns.pass().await;
+            }
+        }
         Ok(())
     }
 

@@ -4,6 +4,8 @@ use std::ops::AddAssign;
 
 use serde::Serialize;
 
+use crate::limits::{INFLATED_BYTE_NS, MASKED_BYTE_NS};
+
 /// The work of a lookup or a query. Its JSON is the `stats` of a stream's trailer.
 ///
 /// A lookup leaves the counters of spans and records at 0, and counts batches only if they are gone or unreadable.
@@ -36,6 +38,9 @@ pub struct ReadStats {
     pub records_scanned: u64,
     /// Number of records in the answer.
     pub records_returned: u64,
+    /// Number of bytes of records that were masked, whether they are in the answer or not.
+    #[serde(skip)]
+    pub bytes_masked: u64,
     /// Number of reads of the bucket, including those that found no object or another version.
     #[serde(skip)]
     pub bucket_calls: u64,
@@ -46,6 +51,13 @@ impl ReadStats {
     #[must_use]
     pub const fn operations(&self) -> u64 {
         self.shards_asked + self.bucket_calls
+    }
+
+    /// Returns the CPU that the work took, in nanoseconds, by the prices of its bytes: the platform's clock stands still
+    /// meanwhile.
+    #[must_use]
+    pub const fn work_ns(&self) -> u64 {
+        self.bytes_inflated * INFLATED_BYTE_NS + self.bytes_masked * MASKED_BYTE_NS
     }
 }
 
@@ -64,6 +76,7 @@ impl AddAssign for ReadStats {
         self.bytes_inflated += other.bytes_inflated;
         self.records_scanned += other.records_scanned;
         self.records_returned += other.records_returned;
+        self.bytes_masked += other.bytes_masked;
         self.bucket_calls += other.bucket_calls;
     }
 }

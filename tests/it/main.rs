@@ -13,6 +13,7 @@ mod decoding;
 mod duplicates;
 mod entry;
 mod filter;
+mod first_start;
 mod forms;
 mod ingest;
 mod ledger;

@@ -97,7 +97,7 @@ fn non_event_is_acked_once_a_dead_letter() {
 
 #[test]
 fn non_event_returns_until_a_dead_letter() {
-    for (attempt, delay) in [(1, 60), (2, 5400)] {
+    for (attempt, delay) in [(1, 8), (2, 60), (3, 5400)] {
         for fault in Fault::BOTH {
             let fakes = Fakes::new();
             fakes.faults.plan(Some(Kind::Ledger), 0, fault);
@@ -108,6 +108,21 @@ fn non_event_returns_until_a_dead_letter() {
             assert_eq!(fakes.dead_letters().len(), 1, "{fault:?}");
         }
     }
+}
+
+#[test]
+fn messages_of_the_predecessor_are_taken_or_kept() {
+    let fakes = Fakes::with(KEY, &batch());
+    for more in [r#""__reconcile":true"#, r#""__redrive":3"#, r#""eventTime":"2026-03-28T08:42:25Z""#] {
+        let body = format!(r#"{{"bucket":"cdn-logs-raw","object":{{"key":"{KEY}"}},{more}}}"#);
+        let verdict = fakes.parse(&body, 1);
+        assert!(["sealed", "already_sealed"].contains(&verdict.verdict.name()), "{body}: {verdict:?}");
+    }
+    let body = r#"{"key":"processed/logs_a_log_gz-0.txt"}"#;
+    assert_eq!(fakes.parse(body, 1).code, Some("predecessor_payload"));
+    assert_eq!(fakes.dead_letters(), [("parse-queue".into(), "predecessor_payload".into(), body.into())]);
+    let mark = format!(r#"{{"bucket":"cdn-logs-raw","object":{{"key":"{KEY}.done"}}}}"#);
+    assert_eq!(fakes.parse(&mark, 1).code, Some("not_a_log"), "a mark of it is no log");
 }
 
 #[test]
@@ -319,7 +334,7 @@ fn finished_and_impossible_messages_are_acked() {
 
 #[test]
 fn failed_message_returns_later_each_time() {
-    for (attempt, delay) in [(0, 60), (1, 60), (2, 5400), (3, 5400), (u32::MAX, 5400)] {
+    for (attempt, delay) in [(0, 8), (1, 8), (2, 60), (3, 5400), (4, 5400), (u32::MAX, 5400)] {
         let fakes = Fakes::with(KEY, &batch());
         fakes.faults.plan(Some(Kind::Get), 0, Fault::Fails);
         let verdict = fakes.parse(&put(KEY), attempt);
@@ -340,7 +355,10 @@ fn failing_call_makes_the_message_return_until_done() {
         for fault in Fault::BOTH {
             let fakes = Fakes::with(KEY, &batch());
             fakes.faults.plan(None, nth, fault);
-            assert!(fakes.parse(&put(KEY), 1).retry_s.is_some_and(|delay| delay >= 60), "call {nth} {fault:?}");
+            assert!(
+                fakes.parse(&put(KEY), 1).retry_s.is_some_and(|delay| (5..=10).contains(&delay)),
+                "call {nth} {fault:?}"
+            );
             assert!(fakes.faults.clear());
             let again = fakes.parse(&put(KEY), 2);
             assert!(["sealed", "already_sealed"].contains(&again.verdict.name()), "call {nth} {fault:?}");

@@ -34,7 +34,7 @@ fn transform(fakes: &Fakes, stored: &[u8], settings: &[(&str, &str)], window: De
 
 /// Has the object read as it is.
 fn again(fakes: &Fakes, settings: &[(&str, &str)], window: DeliveryWindow) -> BatchDetails {
-    let wish = DeliveryRequest { window, options: options_of(&delivering(settings)) };
+    let wish = DeliveryRequest::new(window, options_of(&delivering(settings)));
     let work = BatchRequest { claim: Dataset::HttpRequests.into(), rule: None, index: true, deliver: Some(wish) };
     assert!(matches!(run(process_batch(fakes, KEY, &work)), Ok(BatchOutcome::Sealed(_) | BatchOutcome::AlreadySealed)));
     let kept = fakes.kept(KEY);
@@ -61,6 +61,38 @@ fn kept_back(settings: &[(&str, &str)], more: &str) -> Option<String> {
     let filtered = kept.totals.lines.filtered;
     assert_eq!(filtered.len(), usize::from(kept.totals.lines.pending == 0), "{more}");
     filtered.into_keys().next()
+}
+
+/// The rule of the predecessor's Logpush jobs, as a filter.
+const PREDECESSORS_FILTER: &str = r#"{"where":{"and":[{"key":"ParentRayID","operator":"eq","value":"00"},{"key":"WorkerSubrequest","operator":"!eq","value":true}]}}"#;
+
+#[test]
+fn rule_for_subrequests_differs_from_the_predecessors() {
+    for (more, ours, theirs) in [
+        (r#""ParentRayID":"00""#, None, None),
+        (r#""ParentRayID":"00","WorkerSubrequest":false"#, None, None),
+        (r#""ParentRayID":"9e35512345678abc""#, Some("subrequest"), Some("filter")),
+        (r#""ParentRayID":"9e35512345678abc","WorkerSubrequest":true"#, Some("subrequest"), Some("filter")),
+        (r#""ParentRayID":"""#, None, Some("filter")),
+        (r#""ParentRayID":null"#, None, Some("filter")),
+        ("", None, Some("filter")),
+        (r#""ParentRayID":"00","ClientRequestSource":"healthCheck""#, Some("not_a_visitor"), None),
+        (r#""ParentRayID":"00","WorkerSubrequest":true"#, None, Some("filter")),
+    ] {
+        assert_eq!(kept_back(&[("PARTNER_SUBREQUESTS", "exclude")], more).as_deref(), ours, "{more}");
+        assert_eq!(kept_back(&[("PARTNER_FILTER", PREDECESSORS_FILTER)], more).as_deref(), theirs, "{more}");
+    }
+}
+
+#[test]
+fn version_of_format_is_pinned_in_the_plan() {
+    let fakes = Fakes::new();
+    let first =
+        |kept: &BatchDetails| gunzip(&bodies(&fakes, kept)[0]).split(|byte| *byte == 1).next().unwrap().to_vec();
+    let set = [("PARTNER_FORMAT_VERSION", "cf_vod_v3.0")];
+    let kept = transform(&fakes, record(1, "").as_bytes(), &set, DeliveryWindow::EVER);
+    assert_eq!((first(&kept), kept.plans[0].options.version.as_str()), (b"cf_vod_v3.0".to_vec(), "cf_vod_v3.0"));
+    assert_eq!(first(&again(&fakes, &[], DeliveryWindow::EVER)), b"cf_vod_v3.0");
 }
 
 /// How often each reason holds.
@@ -194,10 +226,8 @@ fn second_attempt_under_other_settings_makes_equal_bodies() {
     fakes.bucket.store(KEY, &stored);
     // The seal is lost: everything before it has happened.
     fakes.faults.plan(Some(support::Kind::Ledger), 5, support::Fault::Fails);
-    let wish = |settings: &[(&str, &str)]| DeliveryRequest {
-        window: DeliveryWindow::EVER,
-        options: options_of(&delivering(settings)),
-    };
+    let wish =
+        |settings: &[(&str, &str)]| DeliveryRequest::new(DeliveryWindow::EVER, options_of(&delivering(settings)));
     let work = |settings| BatchRequest {
         claim: Dataset::HttpRequests.into(),
         rule: None,

@@ -6,10 +6,13 @@ use std::io::Read;
 use flate2::bufread::GzDecoder;
 use raydex::config::DEFAULT_BUCKET_NAME as BUCKET_NAME;
 use raydex::ledger::books::{LedgerTotals, PayloadView};
-use raydex::ledger::calls::{BatchDetails, GetBatch, GetTotals};
-use raydex::ledger::ids::REGISTRY;
+use raydex::ledger::calls::{
+    BatchDetails, DecideDelivery, DecisionAnswer, DeliveryDecision, GetBatch, GetTotals, PayloadSelection,
+};
+use raydex::ledger::ids::{PARTNER, REGISTRY};
 use raydex::ledger::registry::ListDeadLetters;
-use raydex::ledger::{BatchId, DeliveryState};
+use raydex::ledger::{BatchId, DeliveryId, DeliveryPlan, DeliveryState};
+use raydex::limits::UNANSWERED_MAX;
 use raydex::lookup::lookup;
 use raydex::memory::MemoryBudget;
 use raydex::record::{Dataset, RayKey};
@@ -18,8 +21,11 @@ use raydex::services::Services;
 use sha2::{Digest, Sha256};
 
 use super::partner::Seen;
-use super::run::{Run, Setting};
+use super::rates::judge_rates;
+use super::run::Run;
+use super::setting::Setting;
 use super::task::TaskWorld;
+use super::traffic::Batch;
 use super::world::Isolate;
 use crate::support::run as finish;
 
@@ -33,21 +39,41 @@ pub(crate) struct Figures {
     pub(crate) posts: u64,
     pub(crate) duplicates: u64,
     pub(crate) parked: u64,
+    /// Lines that backfills delivered once more.
+    pub(crate) repeated: u64,
     /// Payloads that share a pack with others.
     pub(crate) in_packs: u64,
+    /// Bodies that were removed while their batch was there.
+    pub(crate) lost: u64,
+    /// Effects before the first batch was moved, where it is.
+    pub(crate) effects_before_move: u64,
 }
 
 impl Figures {
     /// The figures as words that [`Figures::from_words`] reads.
     pub(crate) fn words(&self) -> String {
-        let Self { steps, effects, faulty, lines, posts, duplicates, parked, in_packs } = self;
-        format!("{steps} {effects} {faulty} {lines} {posts} {duplicates} {parked} {in_packs}")
+        let Self { steps, effects, faulty, lines, posts, duplicates, parked, repeated, in_packs, lost, .. } = self;
+        format!("{steps} {effects} {faulty} {lines} {posts} {duplicates} {parked} {repeated} {in_packs} {lost}")
     }
 
     pub(crate) fn from_words(words: &str) -> Option<Self> {
         let numbers: Vec<u64> = words.split_whitespace().map(|word| word.parse().ok()).collect::<Option<_>>()?;
-        let [steps, effects, faulty, lines, posts, duplicates, parked, in_packs] = numbers[..] else { return None };
-        Some(Self { steps, effects, faulty, lines, posts, duplicates, parked, in_packs })
+        let [steps, effects, faulty, lines, posts, duplicates, parked, repeated, in_packs, lost] = numbers[..] else {
+            return None;
+        };
+        Some(Self {
+            steps,
+            effects,
+            faulty,
+            lines,
+            posts,
+            duplicates,
+            parked,
+            repeated,
+            in_packs,
+            lost,
+            effects_before_move: 0,
+        })
     }
 
     pub(crate) fn add(&mut self, other: Self) {
@@ -58,7 +84,9 @@ impl Figures {
         self.posts += other.posts;
         self.duplicates += other.duplicates;
         self.parked += other.parked;
+        self.repeated += other.repeated;
         self.in_packs += other.in_packs;
+        self.lost += other.lost;
     }
 }
 
@@ -66,14 +94,57 @@ impl Figures {
 pub(crate) fn simulate(setting: Setting) -> Result<Figures, String> {
     let mut run = Run::new(setting);
     run.go()?;
-    let (figures, books) = judge(&run)?;
+    let (figures, mut books) = judge(&run)?;
+    let confirmed = confirm_some(&run, &mut books);
     run.age()?;
     judge_bodies(&run, &books)?;
+    judge_confirmed(&run, &books, &confirmed)?;
     Ok(figures)
 }
 
+/// A payload that a person confirmed: its name at the partner, and how often it had been posted.
+type Confirmed = (String, usize);
+
+/// A person confirms every other parked payload: the partner has it, whatever it answered.
+fn confirm_some(run: &Run, books: &mut Books) -> Vec<Confirmed> {
+    let parked = books.payloads.iter_mut().filter(|(payload, _)| payload.state == DeliveryState::Parked);
+    let mut confirmed = Vec::new();
+    for (payload, _) in parked.step_by(2) {
+        let id = DeliveryId::from_handle(&payload.id).unwrap();
+        let call = DecideDelivery { id: id.clone(), decision: DeliveryDecision::Confirm, reason: "it is there".into() };
+        // The database may fail; the person asks again.
+        let answer = (0..100).find_map(|_| run.platform.answer(&id.ledger, DecideDelivery::NAME, &call.to_body()).ok());
+        let decided: DecisionAnswer = serde_json::from_slice(&answer.unwrap()).unwrap();
+        assert_eq!(decided.state, Some(DeliveryState::Confirmed), "{payload:?}");
+        payload.state = DeliveryState::Confirmed;
+        confirmed.push((payload.partner_batch_id.clone(), posts(run, &payload.partner_batch_id)));
+    }
+    confirmed
+}
+
+/// How often a payload was posted.
+fn posts(run: &Run, batch_id: &str) -> usize {
+    run.platform.partner.borrow().seen.iter().filter(|seen| seen.batch_id == batch_id).count()
+}
+
+/// What a person confirmed is never posted again, and never counts as confirmed by the partner.
+fn judge_confirmed(run: &Run, books: &Books, confirmed: &[Confirmed]) -> Result<(), String> {
+    if let Some((name, _)) = confirmed.iter().find(|(name, before)| posts(run, name) != *before) {
+        return Err(format!("payload {name} was confirmed, and posted after that"));
+    }
+    let of_confirmed = books.payloads.iter().filter(|(payload, _)| payload.state == DeliveryState::Confirmed);
+    let expected: u64 = of_confirmed.map(|(payload, _)| payload.payload.lines).sum();
+    let (now, before) = (self::books(run).totals, &books.totals);
+    let confirmed = now.lines.confirmed + now.again.confirmed;
+    let is_kept = (now.lines.delivered, now.again.delivered) == (before.lines.delivered, before.again.delivered);
+    if confirmed != expected || !is_kept || now.lines.unaccounted != 0 {
+        return Err(format!("{expected} lines were confirmed, and the books say {now:?}"));
+    }
+    Ok(())
+}
+
 /// Codes under which a payload may be parked whatever the settings say.
-const PARKED_FOR: [&str; 3] = ["permanent", "redirect", "too_large"];
+const PARKED_FOR: [&str; 2] = ["permanent", "too_large"];
 /// Codes under which it may where doubt is to be parked.
 const PARKED_IN_DOUBT: [&str; 3] = ["no_answer", "lease_ended", "unknown"];
 
@@ -81,6 +152,8 @@ const PARKED_IN_DOUBT: [&str; 3] = ["no_answer", "lease_ended", "unknown"];
 struct Books {
     totals: LedgerTotals,
     payloads: Vec<(PayloadView, Vec<String>)>,
+    /// Of each payload, the backfill whose repetition it belongs to.
+    repetitions: Vec<Option<i64>>,
     /// The objects that the payloads' bodies lie in.
     keys: Vec<String>,
 }
@@ -101,15 +174,19 @@ fn judge(run: &Run) -> Result<(Figures, Books), String> {
         let stored = copies.get(ray).map_or(&[][..], Vec::as_slice);
         judge_line(run, ray, claim, stored, &parked)?;
         figures.lines += 1;
-        figures.duplicates += stored.len().saturating_sub(1) as u64;
+        figures.duplicates += stored.len().saturating_sub(1 + claim.again) as u64;
     }
     figures.parked = parked.len() as u64;
     let mut sharing: BTreeMap<&String, u64> = BTreeMap::new();
     books.keys.iter().for_each(|key| *sharing.entry(key).or_default() += 1);
     figures.in_packs = sharing.into_values().filter(|payloads| *payloads > 1).sum();
     judge_books(run, &books, &partner.seen, &copies)?;
+    figures.repeated = judge_repetitions(&books)?;
+    judge_rates(run, &partner.seen, books.payloads.iter().map(|(payload, _)| payload))?;
     judge_index(run)?;
     judge_odd_messages(run)?;
+    figures.effects_before_move = run.effects_before_move;
+    figures.lost = run.platform.lost.borrow().len() as u64;
     let faults = run.platform.faults.borrow();
     (figures.effects, figures.faulty) = (faults.effects, faults.faulty);
     Ok((figures, books))
@@ -121,8 +198,9 @@ fn judge_bodies(run: &Run, books: &Books) -> Result<(), String> {
     for ((payload, _), key) in books.payloads.iter().zip(&books.keys) {
         if payload.state == DeliveryState::Parked {
             needed.insert(key);
+            let is_lost = run.platform.lost.borrow().contains_key(key);
             let body = body(run, key, payload).unwrap_or_default();
-            if hex::encode(Sha256::digest(&body)) != payload.payload.sha256 {
+            if !is_lost && hex::encode(Sha256::digest(&body)) != payload.payload.sha256 {
                 return Err(format!("payload {} is parked, and its body is gone", payload.id));
             }
         }
@@ -134,11 +212,16 @@ fn judge_bodies(run: &Run, books: &Books) -> Result<(), String> {
     }
 }
 
-/// The body of a payload, as it lies in the bucket.
+/// The body of a payload, as it lies in the bucket, or lay there until it was removed.
 fn body(run: &Run, key: &str, view: &PayloadView) -> Option<Vec<u8>> {
-    let bucket = run.platform.data().borrow();
+    let (bucket, lost) = (run.platform.data().borrow(), run.platform.lost.borrow());
     let at = view.payload.pack.as_ref().map_or(0, |place| usize::try_from(place.offset).unwrap());
-    bucket.get(key)?.bytes.get(at..at + usize::try_from(view.payload.bytes).unwrap()).map(<[u8]>::to_vec)
+    bucket
+        .get(key)
+        .or_else(|| lost.get(key))?
+        .bytes
+        .get(at..at + usize::try_from(view.payload.bytes).unwrap())
+        .map(<[u8]>::to_vec)
 }
 
 /// What the partner may have of a record, and what it must.
@@ -146,21 +229,43 @@ fn body(run: &Run, key: &str, view: &PayloadView) -> Option<Vec<u8>> {
 struct Claim {
     may: bool,
     must: bool,
+    /// How many backfills deliver it once more.
+    again: usize,
+}
+
+/// Rays that the partner must have of the batches so far, and lacks.
+pub(crate) fn missing(run: &Run) -> Vec<String> {
+    let partner = run.platform.partner.borrow();
+    let stored: BTreeSet<&String> =
+        partner.seen.iter().filter(|seen| seen.stored).flat_map(|seen| &seen.rays).collect();
+    let owed = claims(run).into_iter().filter(|(_, claim)| claim.must).map(|(ray, _)| ray.to_owned());
+    owed.filter(|ray| !stored.contains(ray)).collect()
 }
 
 /// What the batches say of each ray: a batch that was removed may have been delivered, one that is there must be.
 fn claims(run: &Run) -> BTreeMap<&str, Claim> {
     let mut claims: BTreeMap<&str, Claim> = BTreeMap::new();
+    // Bytes that lay there before the first start may be known again where they are copied to.
+    let kept_back: BTreeSet<&str> =
+        run.batches.iter().filter(|batch| is_before_start(run, batch)).map(|batch| batch.etag.as_str()).collect();
     for batch in &run.batches {
+        let (is_old, is_live) = (is_before_start(run, batch), batch.windows.is_empty());
+        let is_new = is_live && !kept_back.contains(batch.etag.as_str());
         for line in &batch.lines {
-            let is_asked_for = batch.windows.is_empty()
-                || batch.windows.iter().any(|window| window.start_ms <= line.unix_ms && line.unix_ms < window.end_ms);
+            let again = batch.again.iter().filter(|(_, window)| window.holds(line.unix_ms)).count();
+            let is_in_window = again > 0 || batch.windows.iter().any(|window| window.holds(line.unix_ms));
             let claim = claims.entry(&line.ray).or_default();
-            claim.may |= line.owed && !batch.damaged;
-            claim.must |= line.owed && !batch.damaged && !batch.removed && is_asked_for;
+            claim.again += again;
+            claim.may |= line.owed && !batch.damaged && (!is_old || is_in_window);
+            claim.must |= line.owed && !batch.damaged && !batch.removed && (is_new || is_in_window);
         }
     }
     claims
+}
+
+/// Whether the batch was written before the first start, by the registry's own words.
+fn is_before_start(run: &Run, batch: &Batch) -> bool {
+    run.first_start_ms().is_some_and(|start_ms| batch.uploaded_ms < start_ms)
 }
 
 /// One record at the partner.
@@ -172,7 +277,7 @@ fn judge_line(run: &Run, ray: &str, claim: Claim, stored: &[&Seen], parked: &BTr
         return Err(format!("record {ray} is lost"));
     }
     let excused = stored.iter().filter(|seen| seen.in_doubt).count();
-    let extra = stored.len().saturating_sub(1);
+    let extra = stored.len().saturating_sub(1 + claim.again);
     if extra > excused {
         return Err(format!("record {ray} came {} times, {excused} of them in doubt", stored.len()));
     }
@@ -187,13 +292,23 @@ fn parked_rays(run: &Run, books: &Books) -> Result<BTreeSet<String>, String> {
     let mut parked = BTreeSet::new();
     for (payload, rays) in books.payloads.iter().filter(|(payload, _)| payload.state == DeliveryState::Parked) {
         let code = payload.code.as_deref().unwrap_or_default();
-        let fits = PARKED_FOR.contains(&code) || run.setting.park && PARKED_IN_DOUBT.contains(&code);
+        let fits = PARKED_FOR.contains(&code)
+            || run.setting.park && PARKED_IN_DOUBT.contains(&code)
+            || code == "no_answer" && is_left_alone(run, payload);
         if !fits {
             return Err(format!("payload {} is parked for {code}", payload.id));
         }
         parked.extend(rays.iter().cloned());
     }
     Ok(parked)
+}
+
+/// Whether the partner left so many POSTs of a payload without an answer that it may be parked for that. In an outage it
+/// answers nothing, and none may be.
+fn is_left_alone(run: &Run, payload: &PayloadView) -> bool {
+    let partner = run.platform.partner.borrow();
+    let silent = partner.seen.iter().filter(|seen| seen.batch_id == payload.partner_batch_id && seen.in_doubt).count();
+    payload.unknown_outcomes >= UNANSWERED_MAX && silent >= UNANSWERED_MAX as usize
 }
 
 /// The books balance, and say of each payload what the partner says.
@@ -229,6 +344,30 @@ fn judge_books(run: &Run, books: &Books, seen: &[Seen], copies: &BTreeMap<&str, 
     Ok(())
 }
 
+/// A record is in one payload of the first deliveries, and in one of each backfill that delivers it once more. Returns
+/// how many records the latter have.
+fn judge_repetitions(books: &Books) -> Result<u64, String> {
+    let mut places: BTreeSet<(Option<i64>, &String)> = BTreeSet::new();
+    let mut repeated = 0;
+    for ((payload, rays), repetition) in books.payloads.iter().zip(&books.repetitions) {
+        // The payloads that replace a split one have its lines.
+        if payload.state == DeliveryState::Split {
+            continue;
+        }
+        if let Some(ray) = rays.iter().find(|ray| !places.insert((*repetition, ray))) {
+            return Err(format!("record {ray} is in two payloads of the repetition {repetition:?}"));
+        }
+        repeated += if repetition.is_some() { payload.payload.lines } else { 0 };
+    }
+    let again = &books.totals.again;
+    let known = again.delivered + again.confirmed + again.pending + again.parked;
+    let balances = again.lines_in == known + again.filtered.values().sum::<u64>();
+    if !balances || known != repeated || again.pending != 0 {
+        return Err(format!("{repeated} lines are delivered once more, and the books say {again:?}"));
+    }
+    Ok(repeated)
+}
+
 /// Rays of whole batches are found. That no shard lies where a search would not look, the shards see to.
 fn judge_index(run: &Run) -> Result<(), String> {
     let world = TaskWorld::new(Isolate::new(&run.platform, 0, 0));
@@ -251,7 +390,7 @@ fn judge_index(run: &Run) -> Result<(), String> {
 
 /// What raydex did not understand, and acked, is a dead letter.
 fn judge_odd_messages(run: &Run) -> Result<(), String> {
-    let every = ListDeadLetters { id: None, redriven: true, limit: u64::from(u32::MAX) };
+    let every = ListDeadLetters { id: None, redriven: true, dismissed: true, limit: u64::from(u32::MAX), before: None };
     let letters = ask(run, REGISTRY, &every).dead_letters;
     let letters: BTreeSet<&String> = letters.iter().map(|kept| &kept.letter.body).collect();
     match run.odd_acked.iter().find(|body| !letters.contains(body)) {
@@ -262,9 +401,17 @@ fn judge_odd_messages(run: &Run) -> Result<(), String> {
 
 /// Asks every ledger for everything.
 fn books(run: &Run) -> Books {
-    let mut books = Books { totals: LedgerTotals::default(), payloads: Vec::new(), keys: Vec::new() };
+    let (payloads, repetitions, keys) = (Vec::new(), Vec::new(), Vec::new());
+    let mut books = Books { totals: LedgerTotals::default(), payloads, repetitions, keys };
     let mut seen = BTreeSet::new();
-    let names: Vec<String> = run.platform.ledgers.borrow().keys().filter(|name| *name != REGISTRY).cloned().collect();
+    let names: Vec<String> = run
+        .platform
+        .ledgers
+        .borrow()
+        .keys()
+        .filter(|name| ![REGISTRY, PARTNER].contains(&name.as_str()))
+        .cloned()
+        .collect();
     for name in names {
         books.totals.add(ask(run, &name, &GetTotals {}).totals);
     }
@@ -273,11 +420,14 @@ fn books(run: &Run) -> Books {
         if !seen.insert(source.clone()) {
             continue;
         }
-        let answer: BatchDetails = ask(run, &ledger, &GetBatch { source: source.clone() });
+        let answer: BatchDetails =
+            ask(run, &ledger, &GetBatch { source: source.clone(), payloads: PayloadSelection::All });
         for payload in answer.payloads {
             // Without a pack there is no body left to look for.
             let key = payload.payload.pack.as_ref().map_or_else(String::new, |place| place.key(&source, payload.plan));
             let rays = body(run, &key, &payload).map_or_else(Vec::new, |body| rays_of(&body));
+            let plan = answer.plans.iter().find(|plan| plan.number == payload.plan);
+            books.repetitions.push(plan.and_then(DeliveryPlan::repetition));
             books.payloads.push((payload, rays));
             books.keys.push(key);
         }

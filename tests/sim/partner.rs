@@ -10,6 +10,7 @@ use sha2::{Digest, Sha256};
 /// One POST, as the partner saw it.
 #[derive(Debug)]
 pub(crate) struct Seen {
+    pub(crate) at_ms: i64,
     pub(crate) batch_id: String,
     pub(crate) body: [u8; 32],
     /// The rays of its lines.
@@ -26,6 +27,39 @@ pub(crate) struct Moods {
     pub(crate) poison: u8,
     /// The most lines that it takes at once; 0: any number.
     pub(crate) most_lines: usize,
+    /// When it fails as a whole.
+    pub(crate) outage: Option<Outage>,
+}
+
+/// A time in which the partner fails as a whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Outage {
+    pub(crate) from_ms: i64,
+    pub(crate) until_ms: i64,
+    pub(crate) kind: OutageKind,
+}
+
+/// How the partner fails as a whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum OutageKind {
+    /// It answers so.
+    Status(u16),
+    /// Nothing listens at its port.
+    Closed,
+    /// It takes connections, and never answers.
+    Silent,
+}
+
+impl OutageKind {
+    pub(crate) const ALL: [Self; 5] =
+        [Self::Status(503), Self::Status(401), Self::Status(302), Self::Closed, Self::Silent];
+}
+
+impl Moods {
+    /// How it fails at this instant.
+    pub(crate) fn failure(&self, now_ms: i64) -> Option<OutageKind> {
+        self.outage.filter(|outage| (outage.from_ms..outage.until_ms).contains(&now_ms)).map(|outage| outage.kind)
+    }
 }
 
 /// The partner.
@@ -42,13 +76,13 @@ impl Partner {
     ///
     /// # Panics
     /// Where it is none that the partner would understand, or a batch id has another body than before.
-    pub(crate) fn look(&mut self, post: &PartnerPost) -> usize {
+    pub(crate) fn look(&mut self, post: &PartnerPost, at_ms: i64) -> usize {
         check_signature(&post.url);
         let body: [u8; 32] = Sha256::digest(&post.body).into();
         let first = *self.bodies.entry(post.batch_id.clone()).or_insert(body);
         assert_eq!(first, body, "{} comes with other bytes than before", post.batch_id);
         let rays = rays_of(&post.body);
-        self.seen.push(Seen { batch_id: post.batch_id.clone(), body, rays, stored: false, in_doubt: false });
+        self.seen.push(Seen { at_ms, batch_id: post.batch_id.clone(), body, rays, stored: false, in_doubt: false });
         self.seen.len() - 1
     }
 

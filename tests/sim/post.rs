@@ -1,9 +1,10 @@
 //! A POST as a task makes it: it comes late, goes wrong, or is refused.
 
 use raydex::backend::{PartnerClient, PartnerPost, PostAnswer, PostError};
-use raydex::limits::POST_MS;
 
 use super::faults::Fault;
+use super::partner::OutageKind;
+use super::setting::POST_MS;
 use super::world::Isolate;
 
 impl PartnerClient for Isolate {
@@ -12,13 +13,29 @@ impl PartnerClient for Isolate {
         let answer = self.exchange(changed.as_ref().unwrap_or(post)).await;
         self.falsify_answer(answer)
     }
+
+    async fn can_connect(&self, _: &str) -> bool {
+        self.platform.time.give_way().await;
+        let latency = self.platform.random.borrow_mut().between(5, 400);
+        self.platform.time.sleep(latency).await;
+        let now_ms = self.platform.time.now_ms();
+        self.platform.partner.borrow().moods.failure(now_ms) != Some(OutageKind::Closed)
+    }
 }
 
 impl Isolate {
     /// The POST as it arrives, and the answer as the partner gives it.
     async fn exchange(&self, post: &PartnerPost) -> Result<PostAnswer, PostError> {
         let time = self.platform.time.clone();
-        let number = self.platform.partner.borrow_mut().look(post);
+        let failure = self.platform.partner.borrow().moods.failure(time.now_ms());
+        if failure == Some(OutageKind::Closed) {
+            time.give_way().await;
+            return Err(PostError::Unknown("refused".into()));
+        }
+        let number = self.platform.partner.borrow_mut().look(post, time.now_ms());
+        if let Some(kind) = failure {
+            return self.fail(kind).await;
+        }
         self.post.set(Some(number));
         time.give_way().await;
         let (fault, way) = {
@@ -50,6 +67,21 @@ impl Isolate {
         }
     }
 
+    /// The partner fails as a whole: nothing is stored.
+    async fn fail(&self, kind: OutageKind) -> Result<PostAnswer, PostError> {
+        let time = self.platform.time.clone();
+        match kind {
+            OutageKind::Status(status) => {
+                time.sleep(50).await;
+                Ok(PostAnswer { status, retry_after: None, body: Vec::new() })
+            }
+            OutageKind::Closed | OutageKind::Silent => {
+                time.sleep(POST_MS).await;
+                Err(PostError::Unknown("no answer".into()))
+            }
+        }
+    }
+
     /// The partner takes a POST, as far as it likes it.
     fn take(&self, number: usize) -> PostAnswer {
         let mut partner = self.platform.partner.borrow_mut();
@@ -59,13 +91,14 @@ impl Isolate {
             () => 200,
         };
         partner.seen[number].stored = status == 200;
-        PostAnswer { status, retry_after: None }
+        PostAnswer { status, retry_after: None, body: Vec::new() }
     }
 
     /// Something goes wrong at the partner's; nothing is stored, and mostly it says so.
     fn refuse(&self, number: usize, way: usize) -> Result<PostAnswer, PostError> {
-        let answer =
-            |status, retry_after: Option<&str>| Ok(PostAnswer { status, retry_after: retry_after.map(str::to_owned) });
+        let answer = |status, retry_after: Option<&str>| {
+            Ok(PostAnswer { status, retry_after: retry_after.map(str::to_owned), body: Vec::new() })
+        };
         match way {
             0 => answer(429, Some("7")),
             1 => answer(503, Some("120")),

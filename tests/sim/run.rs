@@ -6,20 +6,20 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
-use raydex::config::{Config, DEFAULT_BUCKET_NAME as BUCKET_NAME};
+use raydex::backend::SqlDatabase;
+use raydex::config::Config;
+use raydex::ledger::ids::REGISTRY;
 use raydex::ledger::plan::DeliveryRequest;
-use raydex::ledger::{DeliveryWindow, alarm};
+use raydex::ledger::{DeliveryWindow, PlanBackfill, alarm};
 use raydex::limits::{BODIES_KEPT_MS, SWEEP_ROUND_MS};
 use raydex::pipeline::{
-    BatchRequest, PayloadSender, options_of, parse_message, process_batch, run_sweep, send_message,
+    BatchRequest, PartnerWatch, PayloadSender, options_of, parse_message, process_batch, run_sweep, send_message,
 };
-use raydex::r2_event::R2Event;
 use raydex::record::Dataset;
-use sha2::{Digest, Sha256};
 
 use super::faults::{Faults, Plan};
-use super::partner::{ENDPOINT, KEY, Moods, URI};
 use super::random::Random;
+use super::setting::{Changes, Setting};
 use super::task::TaskWorld;
 use super::traffic::{self, BEGIN_MS, Batch};
 use super::violations::ContractViolation;
@@ -36,76 +36,18 @@ const AGAIN_MS: i64 = 30_000;
 const PATIENCE: u64 = 300_000;
 /// Steps in which things go wrong while bodies are removed.
 const STEPS_OF_AGE: u64 = 300;
+/// Steps of a thousand in which a body is removed, in worlds where bodies are.
+const BODIES_LOST: u64 = 10;
 /// Tries of a message of each queue, the first one included.
 const PARSE_TRIES: u32 = 3;
 const SEND_TRIES: u32 = 6;
-
-/// What is to be simulated.
-#[derive(Debug, Clone)]
-pub(crate) struct Setting {
-    pub(crate) seed: u64,
-    /// Steps in which things go wrong.
-    pub(crate) steps: u64,
-    pub(crate) plan: Plan,
-    pub(crate) park: bool,
-    pub(crate) exclude: bool,
-    pub(crate) batch_size: usize,
-    pub(crate) moods: Moods,
-    /// Batches to write; `None`: as long as the steps last.
-    pub(crate) batches: Option<usize>,
-    /// The promise that the platform breaks.
-    pub(crate) violation: Option<ContractViolation>,
-    /// Whether batches are moved, copied and written anew.
-    pub(crate) rewrites: bool,
-}
-
-impl Setting {
-    /// What the seed says: everything at random.
-    pub(crate) fn of_seed(seed: u64, steps: u64, per_mille: u64) -> Self {
-        let mut random = Random::new(seed ^ 0xfeed);
-        let poison = if random.chance(200) { 7 } else { 0 };
-        let most_lines = if random.chance(200) { 2 } else { 0 };
-        Self {
-            seed,
-            steps,
-            plan: Plan::Share(per_mille),
-            park: random.chance(300),
-            exclude: random.chance(300),
-            batch_size: 1 + random.below(4),
-            moods: Moods { poison, most_lines },
-            batches: None,
-            violation: None,
-            rewrites: true,
-        }
-    }
-
-    fn config(&self) -> Config {
-        let token = hex::encode(Sha256::digest("token"));
-        let (lines, park) = (self.batch_size.to_string(), if self.park { "park" } else { "resend" });
-        let subrequests = if self.exclude { "exclude" } else { "include" };
-        let config = Config::read(|name| {
-            let value = match name {
-                "API_TOKEN_SHA256" => &token,
-                "PARTNER_ENDPOINT" => ENDPOINT,
-                "PARTNER_URI" => URI,
-                "PARTNER_PRIVATE_KEY" => KEY,
-                "BATCH_SIZE" => &lines,
-                "PARTNER_ON_UNKNOWN" => park,
-                "PARTNER_SUBREQUESTS" => subrequests,
-                _ => return None,
-            };
-            Some(value.to_owned())
-        });
-        config.unwrap_or_else(|_| panic!("settings that are right"))
-    }
-}
 
 /// What a task does.
 #[derive(Debug, Clone)]
 enum Job {
     Parse(Message),
     Send(Message),
-    Backfill(usize, DeliveryWindow),
+    Backfill(usize, DeliveryWindow, Option<i64>),
     Alarm(String),
     Cron,
 }
@@ -134,23 +76,34 @@ pub(crate) struct Run {
     pub(crate) steps: u64,
     /// Messages that raydex does not understand, once they are acked.
     pub(crate) odd_acked: Vec<String>,
+    /// Effects before the first batch was moved, where it is.
+    pub(crate) effects_before_move: u64,
     tasks: Vec<Task>,
-    backfills: Vec<(usize, DeliveryWindow, i64)>,
+    /// Batch, window, the number of the backfill if it delivers once more, and when it is asked for.
+    pub(super) backfills: Vec<(usize, DeliveryWindow, Option<i64>, i64)>,
     /// Events of deletions that are not sent yet.
-    deletions: Vec<String>,
-    next_batch_ms: i64,
+    pub(super) deletions: Vec<String>,
+    pub(super) next_batch_ms: i64,
     next_cron_ms: i64,
     /// Nobody writes batches any more.
     is_over: bool,
     sweeps: u32,
     claimants: u64,
+    /// Draws the bodies that are removed, apart from everything else: other seeds have the schedules that they had.
+    removals: Random,
+    /// Draws what is delivered once more, likewise.
+    pub(super) repetitions: Random,
 }
 
 impl Run {
     pub(crate) fn new(setting: Setting) -> Self {
+        let (removals, repetitions) = (Random::new(setting.seed ^ 0x11fe), Random::new(setting.seed ^ 0x00a6));
         let platform = Platform::new(setting.seed, Faults::new(setting.plan.clone()), BEGIN_MS);
         platform.partner.borrow_mut().moods = setting.moods;
         platform.violation.set(setting.violation);
+        if setting.starts_first {
+            platform.start_at(BEGIN_MS);
+        }
         let config = Rc::new(setting.config());
         Self {
             setting,
@@ -159,6 +112,7 @@ impl Run {
             batches: Vec::new(),
             steps: 0,
             odd_acked: Vec::new(),
+            effects_before_move: 0,
             tasks: Vec::new(),
             backfills: Vec::new(),
             deletions: Vec::new(),
@@ -167,7 +121,15 @@ impl Run {
             is_over: false,
             sweeps: 0,
             claimants: 0,
+            removals,
+            repetitions,
         }
+    }
+
+    /// Unix milliseconds of the first start, once it was made.
+    pub(crate) fn first_start_ms(&self) -> Option<i64> {
+        let made = self.platform.ledger(REGISTRY).sql.run("SELECT at_ms FROM first_start_v1", &[]).ok()?;
+        made.rows.first()?.first()?.as_integer()
     }
 
     /// Runs to the end; an error is a world that does not come to rest.
@@ -211,12 +173,30 @@ impl Run {
         Ok(())
     }
 
+    /// Goes on until something is so; an error is a world in which it never is.
+    pub(crate) fn go_until(&mut self, is_so: impl Fn(&Self) -> bool) -> Result<(), String> {
+        let end = self.steps + PATIENCE;
+        while !is_so(self) {
+            self.step();
+            if self.steps > end {
+                return Err(format!("it does not come to that: {}", self.what_is_left()));
+            }
+        }
+        Ok(())
+    }
+
     /// Whether nothing is under way, apart from the cron.
     fn is_at_rest(&self) -> bool {
         let platform = &self.platform;
         self.setting.batches.is_none_or(|batches| self.batches.len() >= batches)
             && (self.setting.batches.is_some() || matches!(platform.faults.borrow().plan, Plan::Never))
-            && self.tasks.is_empty()
+            && self.is_idle()
+    }
+
+    /// Whether nothing is under way, whatever is still to be written.
+    fn is_idle(&self) -> bool {
+        let platform = &self.platform;
+        self.tasks.is_empty()
             && self.backfills.is_empty()
             && platform.parses.borrow().is_empty()
             && platform.sends.borrow().is_empty()
@@ -233,6 +213,9 @@ impl Run {
     /// One step: something is begun, a task goes on, or time does.
     fn step(&mut self) {
         self.steps += 1;
+        if self.setting.loses_bodies && self.removals.chance(BODIES_LOST) {
+            self.platform.lose_body(&mut self.removals);
+        }
         let now = self.platform.time.now_ms();
         let runnable: Vec<usize> = (0..self.tasks.len()).filter(|&task| self.tasks[task].wake_ms <= now).collect();
         let begin = self.platform.random.borrow_mut().chance(150);
@@ -253,7 +236,7 @@ impl Run {
         let mut next = self.next_cron_ms;
         let mut at = |ms: i64| next = next.min(ms);
         self.tasks.iter().for_each(|task| at(task.wake_ms));
-        self.backfills.iter().for_each(|(_, _, ms)| at(*ms));
+        self.backfills.iter().for_each(|(_, _, _, ms)| at(*ms));
         platform.parses.borrow().iter().for_each(|message| at(message.visible_ms));
         platform.sends.borrow().iter().for_each(|message| at(message.visible_ms));
         platform.ledgers.borrow().values().filter_map(|ledger| ledger.alarm_ms.get()).for_each(|ms| at(ms - skew));
@@ -265,7 +248,9 @@ impl Run {
 
     fn writes_more(&self) -> bool {
         let peace = self.is_over || matches!(self.platform.faults.borrow().plan, Plan::Never);
-        self.setting.batches.map_or(!peace, |batches| self.batches.len() < batches)
+        // A batch is moved once nothing of it is under way.
+        let is_due = self.setting.changes != Changes::OneMove || self.batches.is_empty() || self.is_idle();
+        is_due && self.setting.batches.map_or(!peace, |batches| self.batches.len() < batches)
     }
 
     /// Begins something that is due; says whether there was anything.
@@ -283,10 +268,10 @@ impl Run {
             self.begin(Job::Alarm(name), ISOLATES);
             return true;
         }
-        let at = self.backfills.iter().position(|(_, _, at)| *at <= now);
-        if let Some((batch, window, _)) = at.map(|at| self.backfills.swap_remove(at)) {
+        let at = self.backfills.iter().position(|(_, _, _, at)| *at <= now);
+        if let Some((batch, window, again, _)) = at.map(|at| self.backfills.swap_remove(at)) {
             let isolate = self.platform.random.borrow_mut().below(ISOLATES);
-            self.begin(Job::Backfill(batch, window), isolate);
+            self.begin(Job::Backfill(batch, window, again), isolate);
             return true;
         }
         let parse = self.take_message(now, |platform| &platform.parses);
@@ -314,72 +299,6 @@ impl Run {
         Some(name.clone())
     }
 
-    fn write_batch(&mut self, now: i64) {
-        let number = self.batches.len();
-        let rewrites = self.setting.rewrites && number > 0 && self.platform.random.borrow_mut().chance(250);
-        let batch = {
-            let random = &mut self.platform.random.borrow_mut();
-            self.next_batch_ms = now + random.between(1_000, 60_000);
-            if rewrites { None } else { Some(traffic::batch(random, number, now, self.setting.exclude)) }
-        };
-        let batch = batch.unwrap_or_else(|| self.rewrite(now));
-        for window in &batch.windows {
-            let at = now + self.platform.random.borrow_mut().between(0, 120_000);
-            self.backfills.push((number, *window, at));
-        }
-        self.store(batch, now);
-        for event in std::mem::take(&mut self.deletions) {
-            self.platform.enqueue(&self.platform.parses, event);
-        }
-        for (number, queue) in [&self.platform.parses, &self.platform.sends].into_iter().enumerate() {
-            if let Some(body) = traffic::odd_message(self.batches.len(), number) {
-                self.platform.enqueue(queue, body);
-            }
-        }
-    }
-
-    /// Writes a batch's object; that of live traffic has an event.
-    fn store(&mut self, mut batch: Batch, now: i64) {
-        let head = self.platform.store(&batch.key, batch.bytes.clone());
-        if batch.windows.is_empty() && batch.has_event {
-            let event = R2Event::put_object(BUCKET_NAME, &batch.key, head.size, &head.etag, now);
-            self.platform.enqueue(&self.platform.parses, serde_json::to_string(&event).unwrap());
-        }
-        batch.etag = head.etag;
-        self.batches.push(batch);
-    }
-
-    /// A batch made of one or two others: a copy, or one written anew, under a key of its own or theirs, while they stay
-    /// or go.
-    fn rewrite(&mut self, now: i64) -> Batch {
-        let number = self.batches.len();
-        let random = &mut self.platform.random.borrow_mut();
-        let whole: Vec<usize> =
-            (0..number).rev().take(12).filter(|&at| !self.batches[at].damaged && !self.batches[at].removed).collect();
-        let Some(&first) = whole.first() else { return traffic::batch(random, number, now, self.setting.exclude) };
-        let sources = [if random.chance(500) { first } else { *random.of(&whole) }, *random.of(&whole)];
-        let sources = if sources[0] != sources[1] && random.chance(400) { &sources[..] } else { &sources[..1] };
-        let (in_place, stays) = (random.chance(250), random.chance(400));
-        let old_key = self.batches[sources[0]].key.clone();
-        let key = if in_place { old_key.clone() } else { traffic::key(number, now) };
-        let of: Vec<&Batch> = sources.iter().map(|&at| &self.batches[at]).collect();
-        let batch = if sources.len() == 1 && random.chance(500) {
-            Batch { key: key.clone(), windows: Vec::new(), has_event: true, ..of[0].clone() }
-        } else {
-            traffic::rewritten(random, &of, key.clone())
-        };
-        let gone: Vec<String> = of.iter().map(|batch| batch.key.clone()).filter(|of| *of == key || !stays).collect();
-        for removed in self.batches.iter_mut().filter(|batch| gone.contains(&batch.key)) {
-            removed.removed = true;
-        }
-        for key in gone.iter().filter(|gone| **gone != key) {
-            self.platform.bucket.borrow_mut().remove(key);
-            let event = format!(r#"{{"action":"DeleteObject","bucket":"{BUCKET_NAME}","object":{{"key":"{key}"}}}}"#);
-            self.deletions.push(event);
-        }
-        batch
-    }
-
     fn begin(&mut self, job: Job, isolate: usize) {
         self.claimants += 1;
         // Every clock is wrong by up to ten minutes.
@@ -401,15 +320,18 @@ impl Run {
                 Box::pin(async move {
                     let settings = config.delivery.as_ref().unwrap();
                     let partner = &world.isolate;
-                    let sender = PayloadSender { services: &world, partner, settings, nonce: || 5, claimant };
+                    let watch = &PartnerWatch::default();
+                    let sender = PayloadSender { services: &world, partner, settings, nonce: || 5, claimant, watch };
                     let message = message("send-queue", &body, attempts + 1);
                     send_message(&sender, &message).await.retry_s.map_or(Ended::Acked, Ended::Again)
                 })
             }
-            Job::Backfill(batch, window) => {
+            Job::Backfill(batch, window, again) => {
                 let key = self.batches[batch].key.clone();
                 let mut work = BatchRequest::new(&key, Dataset::HttpRequests.into(), &config.log_prefix);
-                work.deliver = Some(DeliveryRequest { window, options: options_of(&config) });
+                let backfill = self.backfill(batch, again);
+                let request = DeliveryRequest::new(window, options_of(&config));
+                work.deliver = Some(DeliveryRequest { backfill, ..request });
                 Box::pin(
                     async move { process_batch(&world, &key, &work).await.map_or(Ended::Again(60), |_| Ended::Acked) },
                 )
@@ -430,6 +352,14 @@ impl Run {
                 Box::pin(async move { run_sweep(&world, &config).await.map_or(Ended::Again(0), |_| Ended::Acked) })
             }
         }
+    }
+
+    /// The backfill that reads a batch, with an identity if it delivers once more. Where rates are given, two share the others.
+    fn backfill(&self, batch: usize, again: Option<i64>) -> Option<PlanBackfill> {
+        let rate = self.setting.rates.map(|rates| rates.backfill);
+        let shared = rate.map(|_| -1 - i64::from(batch.is_multiple_of(2)));
+        let lines_per_second = rate.unwrap_or(1_000);
+        again.or(shared).map(|id| PlanBackfill { id, lines_per_second, again: again.is_some() })
     }
 
     fn poll(&mut self, chosen: usize) {
@@ -479,7 +409,7 @@ impl Run {
         match job {
             Job::Parse(message) => self.platform.parses.borrow_mut().extend(again(message, PARSE_TRIES)),
             Job::Send(message) => self.platform.sends.borrow_mut().extend(again(message, SEND_TRIES)),
-            Job::Backfill(batch, window) => self.backfills.push((batch, window, now + after_ms)),
+            Job::Backfill(batch, window, again) => self.backfills.push((batch, window, again, now + after_ms)),
             // The platform rings again after a crash.
             Job::Alarm(name) => {
                 let ledger = self.platform.ledger(&name);

@@ -14,17 +14,21 @@
 )]
 #![expect(clippy::disallowed_methods, reason = "it says how fast it is")]
 
+mod bucket;
 mod faults;
 mod judge;
 mod lifecycle;
 mod partner;
 mod post;
+mod rates;
 mod run;
+mod setting;
 mod task;
 mod time;
 mod traffic;
 mod violations;
 mod world;
+mod writing;
 
 use std::ops::Range;
 use std::process::{Command, ExitCode, Stdio};
@@ -34,9 +38,10 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use judge::{Figures, simulate};
+use lifecycle::Life;
 use raydex_test_support::command_line::read_options;
 use raydex_test_support::{self as support, random};
-use run::Setting;
+use setting::Setting;
 
 const USAGE: &str = "\
 Runs the simulator: the Worker's code, with every interleaving and fault determined by a seed.
@@ -48,6 +53,8 @@ Usage: scripts/simulate [options]
   --faults N     number of effects per 1000 that fail (default 150)
   --park         park unknown outcomes in every seed, instead of in three of ten
   --pairs        instead run every single fault and every pair of faults in the processing of one batch
+  --moved        the same in the processing of a batch that is moved after its delivery
+  --schedules N  at most about N of these pairs, evenly chosen (default: all)
   --help         show this help";
 
 /// Seeds of one process.
@@ -60,29 +67,40 @@ struct Options {
     steps: u64,
     faults: u64,
     park: bool,
-    pairs: bool,
+    /// The life of a batch in which pairs of faults are run, instead of seeds.
+    pairs: Option<Life>,
+    schedules: u64,
     /// Run the seeds here, for the process that asked.
     chunk: bool,
 }
 
 fn main() -> ExitCode {
     match options() {
-        Ok(options) if options.pairs => run_pairs(),
         Ok(options) if options.chunk => run_chunk(&options),
-        Ok(options) => run_all(&options),
+        Ok(options) => options.pairs.map_or_else(|| run_all(&options), |life| run_pairs(life, options.schedules)),
         Err(code) => code,
     }
 }
 
 fn options() -> Result<Options, ExitCode> {
-    let defaults = Options { seeds: 0..1000, steps: 20_000, faults: 150, park: false, pairs: false, chunk: false };
+    let defaults = Options {
+        seeds: 0..1000,
+        steps: 20_000,
+        faults: 150,
+        park: false,
+        pairs: None,
+        schedules: u64::MAX,
+        chunk: false,
+    };
     read_options("scripts/simulate", USAGE, defaults, |options, name, line| {
         match name {
             "seeds" => options.seeds = line.seeds()?,
             "steps" => options.steps = line.number()?,
             "faults" => options.faults = line.number()?,
             "park" => options.park = true,
-            "pairs" => options.pairs = true,
+            "pairs" => options.pairs = options.pairs.or(Some(Life::Delivered)),
+            "moved" => options.pairs = Some(Life::Moved),
+            "schedules" => options.schedules = line.number()?,
             "chunk" => options.chunk = true,
             _ => return Ok(false),
         }
@@ -90,15 +108,9 @@ fn options() -> Result<Options, ExitCode> {
     })
 }
 
-/// Runs every schedule of one and of two faults.
-fn run_pairs() -> ExitCode {
-    let begun = Instant::now();
-    let tell = |run: u64| {
-        if run.is_multiple_of(10_000) {
-            eprintln!("  {run} schedules of two faults in {} s", begun.elapsed().as_secs());
-        }
-    };
-    match lifecycle::singles().and_then(|singles| Ok((singles, lifecycle::pairs(1, &tell)?))) {
+/// Runs every schedule of one fault, and those of two faults.
+fn run_pairs(life: Life, most: u64) -> ExitCode {
+    match try_pairs(life, most) {
         Ok((singles, pairs)) => {
             println!("{singles} schedules of one fault and {pairs} of two came right");
             ExitCode::SUCCESS
@@ -108,6 +120,18 @@ fn run_pairs() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+fn try_pairs(life: Life, most: u64) -> Result<(u64, u64), String> {
+    let begun = Instant::now();
+    let count = lifecycle::count_pairs(life)?;
+    let nth = count.div_ceil(most.max(1)).max(1);
+    let tell = |run: u64| {
+        if run.is_multiple_of(10_000) {
+            eprintln!("  {run} of about {} schedules of two faults in {} s", count / nth, begun.elapsed().as_secs());
+        }
+    };
+    Ok((lifecycle::singles(life)?, lifecycle::pairs(life, nth, &tell)?))
 }
 
 /// Runs every seed, a chunk of them in each process; ends at the first that fails. (SQLite has one lock for all the
@@ -185,13 +209,13 @@ fn run_chunk(options: &Options) -> ExitCode {
 }
 
 fn summary(all: &Figures, begun: Instant) -> String {
-    let Figures { steps, effects, faulty, lines, posts, duplicates, parked, in_packs } = all;
+    let Figures { steps, effects, faulty, lines, posts, duplicates, parked, repeated, in_packs, .. } = all;
     let seconds = begun.elapsed().as_secs_f64();
     #[expect(clippy::cast_precision_loss, reason = "a rate for people")]
     let rate = *steps as f64 / seconds;
     format!(
         "{steps} steps in {seconds:.0} s ({rate:.0} a second), {faulty} of {effects} effects faulty, {lines} lines, \
-         {posts} posts: 0 lost, {duplicates} lines twice (each in doubt), {parked} parked; {in_packs} \
-         payloads shared a pack"
+         {posts} posts: 0 lost, {duplicates} lines twice (each in doubt), {parked} parked, {repeated} delivered \
+         once more; {in_packs} payloads shared a pack"
     )
 }

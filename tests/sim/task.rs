@@ -4,8 +4,8 @@ use raydex::access::{AccessRules, AuthFailure, Caller, Credentials, UnknownCalle
 use raydex::backend::{BackendError, DurableObjects};
 use raydex::bucket_keys::LogPrefixes;
 use raydex::config::DEFAULT_BUCKET_NAME;
-use raydex::memory::{MemoryBudget, ReadPermits};
-use raydex::services::Services;
+use raydex::memory::{MemoryBudget, ReadPermits, ScanPermits};
+use raydex::services::{IsolateMemory, Services};
 
 use super::world::{Isolate, Ledgers, Shards};
 
@@ -23,11 +23,15 @@ pub(crate) struct TaskWorld {
     log_prefixes: LogPrefixes,
     /// Each task's own, as if it ran in an isolate of its own: so that all orders of their steps come about.
     read_permits: ReadPermits,
+    scan_permits: ScanPermits,
     unknown_callers: UnknownCallers,
+    remembered: IsolateMemory,
 }
 
 impl TaskWorld {
     pub(crate) fn new(isolate: Isolate) -> Self {
+        let remembered =
+            IsolateMemory { first_start_ms: isolate.platform.first_start_ms.clone(), ..IsolateMemory::default() };
         Self {
             data: isolate.with_data_bucket(),
             shards: Shards(isolate.clone()),
@@ -35,7 +39,9 @@ impl TaskWorld {
             memory: MemoryBudget::default(),
             log_prefixes: LogPrefixes::one("logs/"),
             read_permits: ReadPermits::default(),
+            scan_permits: ScanPermits::default(),
             unknown_callers: UnknownCallers::default(),
+            remembered,
             isolate,
         }
     }
@@ -103,6 +109,10 @@ impl Services for TaskWorld {
         &self.unknown_callers
     }
 
+    fn isolate(&self) -> &IsolateMemory {
+        &self.remembered
+    }
+
     fn now_ms(&self) -> i64 {
         self.isolate.clock_ms()
     }
@@ -121,6 +131,10 @@ impl Services for TaskWorld {
 
     fn read_permits(&self) -> &ReadPermits {
         &self.read_permits
+    }
+
+    fn scan_permits(&self) -> &ScanPermits {
+        &self.scan_permits
     }
 
     async fn sleep(&self, ms: i64) {

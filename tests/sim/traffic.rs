@@ -32,12 +32,37 @@ pub(crate) struct Batch {
     pub(crate) damaged: bool,
     /// The windows that a backfill asks for; none: live traffic.
     pub(crate) windows: Vec<DeliveryWindow>,
+    /// The windows that are delivered once more, each with the number of its backfill.
+    pub(crate) again: Vec<(i64, DeliveryWindow)>,
     /// The version of its object.
     pub(crate) etag: String,
+    /// When its object was written.
+    pub(crate) uploaded_ms: i64,
     /// The object was deleted or written over.
     pub(crate) removed: bool,
     /// Whether R2 announces it.
     pub(crate) has_event: bool,
+}
+
+impl Batch {
+    /// A batch of live traffic that R2 announces.
+    fn new(key: String, bytes: Vec<u8>, lines: Vec<Sent>, lines_in: u64) -> Self {
+        // An object of which no line is a record is quarantined.
+        let damaged = bytes.is_empty() || (lines.is_empty() && lines_in > 0);
+        Self {
+            key,
+            bytes,
+            lines,
+            lines_in,
+            damaged,
+            windows: Vec::new(),
+            again: Vec::new(),
+            etag: String::new(),
+            uploaded_ms: 0,
+            removed: false,
+            has_event: true,
+        }
+    }
 }
 
 /// The first instant of the simulated traffic: 2026-03-28T08:42:25Z.
@@ -60,35 +85,23 @@ pub(crate) fn batch(random: &mut Random, number: usize, now_ms: i64, exclude: bo
             continue;
         }
         let record = format!(
-            r#"{{"RayID":"{ray}","EdgeStartTimestamp":{unix_ms}000000,"ParentRayID":"{parent}","ClientIP":"192.0.2.1"}}"#
+            r#"{{"RayID":"{ray}","EdgeStartTimestamp":{unix_ms}000000,"ParentRayID":"{parent}","ClientIP":"192.0.2.1","EdgeResponseBytes":7}}"#
         );
         writeln!(text, "{record}").unwrap();
         lines.push(Sent { ray, unix_ms, owed: !(child && exclude), text: record });
     }
     let mut bytes = compressed(&text, Compression::fast());
-    let damaged = random.chance(50);
-    if damaged {
+    let is_cut = random.chance(50);
+    if is_cut {
         bytes.truncate(bytes.len() - 5);
     }
     let windows = if random.chance(250) { windows(random, now_ms) } else { Vec::new() };
-    let key = key(number, now_ms);
-    // An object of which no line is a record is quarantined.
-    let damaged = damaged || (lines.is_empty() && lines_in > 0);
-    Batch {
-        key,
-        bytes,
-        lines,
-        lines_in,
-        damaged,
-        windows,
-        etag: String::new(),
-        removed: false,
-        has_event: number % 20 != 19,
-    }
+    let batch = Batch::new(key(number, now_ms), bytes, lines, lines_in);
+    Batch { damaged: batch.damaged || is_cut, windows, has_event: number % 20 != 19, ..batch }
 }
 
 /// The nth batch of a world, made of the records of others: in their order or another, some of them twice, as they
-/// were or with their members spaced out, compressed anew.
+/// were, with their members spaced out or with their numbers respelled, compressed anew.
 pub(crate) fn rewritten(random: &mut Random, of: &[&Batch], key: String) -> Batch {
     let mut lines: Vec<Sent> = of.iter().flat_map(|batch| batch.lines.iter().cloned()).collect();
     if random.chance(300) {
@@ -101,22 +114,16 @@ pub(crate) fn rewritten(random: &mut Random, of: &[&Batch], key: String) -> Batc
         for line in &mut lines {
             line.text = line.text.replace(',', ", ");
         }
+    } else if lines.len() % 3 == 1 {
+        // Without a draw.
+        for line in &mut lines {
+            line.text = line.text.replace(r#""EdgeResponseBytes":7"#, r#""EdgeResponseBytes":0.70e1"#);
+        }
     }
     let text: String = lines.iter().flat_map(|line| [line.text.as_str(), "\n"]).collect();
     let bytes = if random.chance(200) { text.into_bytes() } else { compressed(text.as_bytes(), Compression::best()) };
     let lines_in = lines.len() as u64;
-    let damaged = bytes.is_empty();
-    Batch {
-        key,
-        bytes,
-        lines,
-        lines_in,
-        damaged,
-        windows: Vec::new(),
-        etag: String::new(),
-        removed: false,
-        has_event: true,
-    }
+    Batch::new(key, bytes, lines, lines_in)
 }
 
 /// How the messages begin that raydex does not understand.

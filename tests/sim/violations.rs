@@ -5,7 +5,8 @@ use std::rc::Rc;
 
 use raydex::backend::{BackendError, ObjectHead, PartnerPost, PostAnswer, PostError};
 
-use super::world::{Body, Isolate, Platform, Stored};
+use super::bucket::Body;
+use super::world::{Isolate, Platform, Stored};
 
 /// A promise that the platform breaks throughout a run; beside it, the mistake in the code that has the same effect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -102,7 +103,7 @@ impl Isolate {
 
     /// The partner's answer as it comes back.
     pub(crate) fn falsify_answer(&self, answer: Result<PostAnswer, PostError>) -> Result<PostAnswer, PostError> {
-        let success = Ok(PostAnswer { status: 200, retry_after: None });
+        let success = Ok(PostAnswer { status: 200, retry_after: None, body: Vec::new() });
         match (self.platform.violation.get(), answer) {
             (Some(ContractViolation::TimeoutAs200), Err(PostError::Unknown(_))) => success,
             (Some(ContractViolation::TimeoutAsNotSent), Err(PostError::Unknown(why))) => Err(PostError::NotSent(why)),

@@ -1,21 +1,18 @@
-//! The simulated platform: bucket, shards, ledgers, queues, partner, each effect of which gives way and may go wrong.
+//! The simulated platform: shards, ledgers, queues, partner and what the bucket holds. Each effect gives way and may go
+//! wrong.
 //!
 //! The code over it is the code of the Worker. The databases are SQLite, with the statements of the Worker.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
-use std::ops::Range;
 use std::rc::Rc;
 
-use raydex::backend::{
-    BackendError, Bucket, ByteStream, DurableObjects, ListPage, ListRequest, MultipartUpload, ObjectHead, Queue,
-    RangedRead, SqlAnswer, SqlDatabase, SqlValue,
-};
+use raydex::backend::{BackendError, DurableObjects, ObjectHead, Queue, SqlAnswer, SqlDatabase, SqlValue};
+use raydex::bucket_keys::PAYLOADS;
 use raydex::index::calls::PutEntry;
 use raydex::index::{OccupancyMap, OccupancyRow, shard};
-use raydex::ledger::ids::REGISTRY;
-use raydex::ledger::{Alarm, DeliveryId, registry};
-use raydex::limits::LIST_PAGE;
+use raydex::ledger::ids::{PARTNER, REGISTRY};
+use raydex::ledger::{Alarm, DeliveryId, partner as gate, registry};
 use raydex::r2_event::R2Event;
 use raydex::rpc::Call;
 use serde::Serialize;
@@ -27,10 +24,7 @@ use super::random::Random;
 use super::time::Time;
 use super::violations::ContractViolation;
 use crate::support::SqliteSql;
-use crate::support::bucket::list_page;
 
-/// The longest that an effect of the bucket can take.
-const SLOW_BUCKET_MS: i64 = 150_000;
 /// The longest that a call to an object can take, before the platform's shell gives it up.
 const SLOW_OBJECT_MS: i64 = 29_000;
 
@@ -70,8 +64,12 @@ pub(crate) struct Platform {
     pub(crate) parses: RefCell<Vec<Message>>,
     pub(crate) sends: RefCell<Vec<Message>>,
     pub(crate) partner: RefCell<partner::Partner>,
+    /// Bodies that someone's lifecycle rule removed while their batch was there.
+    pub(crate) lost: RefCell<BTreeMap<String, Stored>>,
     /// The promise that it breaks; `None`: it breaks none.
     pub(crate) violation: Cell<Option<ContractViolation>>,
+    /// The first start, as every isolate remembers it.
+    pub(crate) first_start_ms: Rc<Cell<Option<i64>>>,
     /// The isolate that has just ended.
     pub(crate) crashed: Cell<Option<usize>>,
 }
@@ -90,7 +88,9 @@ impl Platform {
             parses: RefCell::default(),
             sends: RefCell::default(),
             partner: RefCell::default(),
+            lost: RefCell::default(),
             violation: Cell::default(),
+            first_start_ms: Rc::default(),
             crashed: Cell::default(),
         })
     }
@@ -105,7 +105,7 @@ impl Platform {
         self.store_in(&self.bucket, key, bytes)
     }
 
-    fn store_in(&self, bucket: &RefCell<BTreeMap<String, Stored>>, key: &str, bytes: Vec<u8>) -> ObjectHead {
+    pub(crate) fn store_in(&self, bucket: &RefCell<BTreeMap<String, Stored>>, key: &str, bytes: Vec<u8>) -> ObjectHead {
         let etag = hex::encode(&Sha256::digest(&bytes)[..16]);
         let head = ObjectHead { etag, size: bytes.len() as u64, uploaded_ms: self.time.now_ms() };
         let stored = Stored { bytes: Rc::new(bytes), head: head.clone() };
@@ -120,6 +120,16 @@ impl Platform {
             Ledger { sql, alarm_ms: Rc::default() }
         };
         self.ledgers.borrow_mut().entry(name.to_owned()).or_insert_with(fresh).clone()
+    }
+
+    /// Someone's lifecycle rule removes the body of a payload, or none; `draw` chooses.
+    pub(crate) fn lose_body(&self, draw: &mut Random) {
+        let mut data = self.data().borrow_mut();
+        let keys: Vec<String> = data.keys().filter(|key| key.starts_with(PAYLOADS)).cloned().collect();
+        if !keys.is_empty() {
+            let key = draw.of(&keys);
+            self.lost.borrow_mut().extend(data.remove_entry(key));
+        }
     }
 
     /// Hands a message over, at some time.
@@ -177,7 +187,7 @@ pub(crate) struct Isolate {
     /// The POST that the task has made, until its end.
     pub(crate) post: Rc<Cell<Option<usize>>>,
     /// As a bucket, it is the data bucket.
-    is_data: bool,
+    pub(crate) is_data: bool,
 }
 
 impl Isolate {
@@ -216,7 +226,11 @@ impl Isolate {
     }
 
     /// One effect: gives way, then happens, goes wrong, or both.
-    async fn effect<T>(&self, slowest: i64, work: impl FnOnce() -> Result<T, BackendError>) -> Result<T, BackendError> {
+    pub(crate) async fn effect<T>(
+        &self,
+        slowest: i64,
+        work: impl FnOnce() -> Result<T, BackendError>,
+    ) -> Result<T, BackendError> {
         self.platform.time.give_way().await;
         let failed = || Err(BackendError::new("an effect", "as the seed says"));
         match self.platform.draw(slowest) {
@@ -246,115 +260,6 @@ impl Isolate {
                 done
             }
         }
-    }
-}
-
-impl Bucket for Isolate {
-    type Body = Body;
-    type Upload = NoUpload;
-
-    async fn get(&self, key: &str) -> Result<Option<(ObjectHead, Body)>, BackendError> {
-        let read = self.effect(SLOW_BUCKET_MS, || {
-            let stored = self.objects().borrow().get(key).cloned();
-            self.remove_once_read(key);
-            Ok(stored.map(|stored| (stored.head.clone(), Body { isolate: self.clone(), stored, at: 0 })))
-        });
-        self.falsify_read(key, read.await)
-    }
-
-    async fn get_range(
-        &self,
-        key: &str,
-        etag: Option<&str>,
-        bytes: Range<u64>,
-    ) -> Result<RangedRead<Body>, BackendError> {
-        self.effect(SLOW_BUCKET_MS, || {
-            let Some(mut stored) = self.objects().borrow().get(key).cloned() else { return Ok(RangedRead::Gone) };
-            if etag.is_some_and(|etag| etag != stored.head.etag) {
-                return Ok(RangedRead::Changed);
-            }
-            self.remove_once_read(key);
-            let from_start = self.platform.violates(ContractViolation::RangeFromStart);
-            let bytes = if from_start { 0..bytes.end - bytes.start } else { bytes };
-            let range = usize::try_from(bytes.start).unwrap()..usize::try_from(bytes.end).unwrap();
-            stored.bytes = Rc::new(stored.bytes[range].to_vec());
-            Ok(RangedRead::Body(Body { isolate: self.clone(), stored, at: 0 }))
-        })
-        .await
-    }
-
-    async fn put(&self, _key: &str, _bytes: Vec<u8>) -> Result<ObjectHead, BackendError> {
-        panic!("nothing of the pipeline writes over an object")
-    }
-
-    async fn put_new(&self, key: &str, bytes: Vec<u8>) -> Result<bool, BackendError> {
-        assert!(self.is_data, "{key}: the pipeline writes to the log bucket");
-        let put = self.effect(SLOW_BUCKET_MS, || {
-            if let Some(there) = self.objects().borrow().get(key) {
-                assert!(*there.bytes == bytes, "a key made of content has one content");
-                return Ok(false);
-            }
-            self.platform.store_in(self.objects(), key, bytes);
-            Ok(true)
-        });
-        self.falsify_put(put.await)
-    }
-
-    async fn delete(&self, keys: &[String]) -> Result<(), BackendError> {
-        assert!(self.is_data, "{keys:?}: the pipeline deletes from the log bucket");
-        self.effect(SLOW_BUCKET_MS, || {
-            self.objects().borrow_mut().retain(|key, _| !keys.contains(key));
-            Ok(())
-        })
-        .await
-    }
-
-    async fn list(&self, ask: &ListRequest) -> Result<ListPage, BackendError> {
-        self.effect(SLOW_BUCKET_MS, || {
-            let objects = self.objects().borrow();
-            Ok(list_page(objects.iter().map(|(key, stored)| (key, &stored.head)), ask, LIST_PAGE))
-        })
-        .await
-    }
-
-    async fn upload(&self, _key: &str) -> Result<NoUpload, BackendError> {
-        panic!("nothing of the pipeline uploads in parts")
-    }
-}
-
-/// There is none.
-#[derive(Debug)]
-pub(crate) struct NoUpload;
-
-impl MultipartUpload for NoUpload {
-    async fn part(&mut self, _bytes: Vec<u8>) -> Result<(), BackendError> {
-        Ok(())
-    }
-
-    async fn complete(self) -> Result<ObjectHead, BackendError> {
-        Err(BackendError::new("an upload", "there is none"))
-    }
-
-    async fn abort(self) -> Result<(), BackendError> {
-        Ok(())
-    }
-}
-
-/// A body, in two pieces; it may break off.
-#[derive(Debug)]
-pub(crate) struct Body {
-    pub(crate) isolate: Isolate,
-    pub(crate) stored: Stored,
-    pub(crate) at: usize,
-}
-
-impl ByteStream for Body {
-    async fn next(&mut self) -> Result<Option<Vec<u8>>, BackendError> {
-        let Self { isolate, stored, at } = self;
-        let end = stored.bytes.len().min(*at + stored.bytes.len() / 2 + 1);
-        let piece = stored.bytes[*at..end].to_vec();
-        *at = end;
-        isolate.effect(SLOW_BUCKET_MS, || Ok((!piece.is_empty()).then_some(piece))).await
     }
 }
 
@@ -406,6 +311,9 @@ impl Platform {
         let answered = if name == REGISTRY {
             registry::open(&sql)?;
             registry::answer(&sql, call, body, now)?
+        } else if name == PARTNER {
+            gate::open(&sql)?;
+            gate::answer(&sql, call, body, now)?
         } else {
             raydex::ledger::open(&sql, name)?;
             raydex::ledger::answer(&sql, name, call, body, now)?
@@ -414,6 +322,14 @@ impl Platform {
             alarm_ms.set(Some(alarm_ms.get().map_or(wake, |set| set.min(wake))));
         }
         Ok(answered.body)
+    }
+
+    /// Makes the first start by a clock that is right.
+    pub(crate) fn start_at(self: &Rc<Self>, at_ms: i64) {
+        let sql = self.ledger(REGISTRY).sql.sql;
+        registry::open(&sql).unwrap();
+        let started = "INSERT INTO first_start_v1 (one, at_ms) VALUES (1, ?)";
+        sql.run(started, &[SqlValue::Integer(at_ms)]).unwrap();
     }
 
     /// Nobody writes to a shard whose prefix the occupancy map lacks: a search would skip it.

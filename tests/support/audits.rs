@@ -73,8 +73,8 @@ impl MemoryAudits {
 
     /// The object's answer to a call.
     fn answer(&self, call: &str, body: &[u8]) -> Result<Vec<u8>, BackendError> {
-        audit::open(&self.sql)?;
-        let answered = audit::answer(&self.sql, &mut self.held.borrow_mut(), call, body, self.clock_ms.get())?;
+        let is_open = Cell::new(false);
+        let answered = audit::serve(&self.sql, &is_open, &self.held, (call, body), self.clock_ms.get())?;
         let _written_all_the_same = run(audit::set_alarm(&self.held, self, answered.wake_ms));
         Ok(answered.body)
     }

@@ -21,6 +21,8 @@ use super::{Faults, Kind, NOW_MS};
 pub struct Stored {
     pub bytes: Rc<Vec<u8>>,
     pub head: ObjectHead,
+    /// Who uploaded it to raydex.
+    pub uploader: Option<String>,
 }
 
 /// What happens while something is written.
@@ -105,8 +107,15 @@ impl MemoryBucket {
         self.state.clock_ms.set(now);
         let etag = hex::encode(&Sha256::digest(bytes)[..16]);
         let head = ObjectHead { etag, size: bytes.len() as u64, uploaded_ms: now };
-        let stored = Stored { bytes: Rc::new(bytes.to_vec()), head: head.clone() };
+        let stored = Stored { bytes: Rc::new(bytes.to_vec()), head: head.clone(), uploader: None };
         self.state.objects.borrow_mut().insert(key.to_owned(), stored);
+        head
+    }
+
+    /// Writes an object that someone uploads.
+    fn store_upload(&self, key: &str, bytes: &[u8], uploader: &str) -> ObjectHead {
+        let head = self.store(key, bytes);
+        self.state.objects.borrow_mut().get_mut(key).unwrap().uploader = Some(uploader.to_owned());
         head
     }
 
@@ -248,11 +257,27 @@ impl Bucket for MemoryBucket {
         })
     }
 
-    async fn upload(&self, key: &str) -> Result<MemoryUpload, BackendError> {
+    async fn put_upload(&self, key: &str, bytes: Vec<u8>, uploader: &str) -> Result<ObjectHead, BackendError> {
+        self.check_writable(key);
+        self.faults.call(Kind::Put, || Ok(self.store_upload(key, &bytes, uploader)))
+    }
+
+    async fn uploader(&self, key: &str, etag: &str) -> Result<Option<String>, BackendError> {
+        self.faults.call(Kind::Get, || {
+            Ok(self.object(key).filter(|stored| stored.head.etag == etag).and_then(|stored| stored.uploader))
+        })
+    }
+
+    async fn upload(&self, key: &str, uploader: &str) -> Result<MemoryUpload, BackendError> {
         self.check_writable(key);
         self.faults.call(Kind::Upload, || {
             self.state.open_uploads.set(self.state.open_uploads.get() + 1);
-            Ok(MemoryUpload { bucket: self.clone(), key: key.to_owned(), parts: Vec::new() })
+            Ok(MemoryUpload {
+                bucket: self.clone(),
+                key: key.to_owned(),
+                uploader: uploader.to_owned(),
+                parts: Vec::new(),
+            })
         })
     }
 }
@@ -327,6 +352,7 @@ impl ByteStream for MemoryBody {
 pub struct MemoryUpload {
     bucket: MemoryBucket,
     key: String,
+    uploader: String,
     parts: Vec<Vec<u8>>,
 }
 
@@ -346,7 +372,7 @@ impl MultipartUpload for MemoryUpload {
         assert!(!self.parts.is_empty(), "an upload has parts");
         self.bucket.close_upload();
         let faults = self.bucket.faults.clone();
-        faults.call(Kind::Complete, || Ok(self.bucket.store(&self.key, &self.parts.concat())))
+        faults.call(Kind::Complete, || Ok(self.bucket.store_upload(&self.key, &self.parts.concat(), &self.uploader)))
     }
 
     async fn abort(self) -> Result<(), BackendError> {

@@ -5,7 +5,7 @@ use std::cell::Cell;
 use raydex::backend::BackendError;
 use raydex::config::Config;
 use raydex::ledger::{Alarm, alarm};
-use raydex::pipeline::{ParseVerdict, PayloadSender, SendVerdict, parse_message, send_message};
+use raydex::pipeline::{ParseVerdict, PartnerWatch, PayloadSender, SendVerdict, parse_message, send_message};
 
 use super::ledgers::MemoryLedger;
 use super::partner::{NONCE, Reply, Seen};
@@ -54,6 +54,11 @@ impl Consumers {
 
     /// What a message of `send-queue` comes to; every delivery of it is a claimant of its own.
     pub fn send(&self, body: &str, attempt: u32) -> SendVerdict {
+        self.send_in(&PartnerWatch::default(), body, attempt)
+    }
+
+    /// The same for a message of a batch whose senders know this of the partner.
+    pub fn send_in(&self, watch: &PartnerWatch, body: &str, attempt: u32) -> SendVerdict {
         self.claimants.set(self.claimants.get() + 1);
         let sender = PayloadSender {
             services: &self.fakes,
@@ -61,6 +66,7 @@ impl Consumers {
             settings: self.config.delivery.as_ref().unwrap(),
             nonce: || NONCE,
             claimant: format!("claimant {}", self.claimants.get()),
+            watch,
         };
         run(send_message(&sender, &message("send-queue", body, attempt)))
     }

@@ -35,6 +35,8 @@ pub enum Kind {
     Shard,
     /// `Objects::call` of a ledger.
     Ledger,
+    /// `Objects::call` of the object for the partner.
+    Partner,
     /// `Objects::call` of the audit log.
     Audit,
     /// `Queue::send` of an object to parse.

@@ -80,11 +80,13 @@ impl Key {
 }
 
 /// The issuer's end: what it publishes, and how often it was asked.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub struct FakeIssuer {
     pub document: RefCell<Option<Vec<u8>>>,
     pub fetches: Cell<u32>,
     pub verified: Cell<u32>,
+    /// How often others have their turn before it answers.
+    pub slowness: Cell<u32>,
 }
 
 impl FakeIssuer {
@@ -94,10 +96,30 @@ impl FakeIssuer {
     }
 }
 
+/// Gives the other futures of a test their turn.
+async fn yield_once() {
+    let mut has_yielded = false;
+    std::future::poll_fn(|context| {
+        if std::mem::replace(&mut has_yielded, true) {
+            return std::task::Poll::Ready(());
+        }
+        context.waker().wake_by_ref();
+        std::task::Poll::Pending
+    })
+    .await;
+}
+
 impl AssertionKeys for FakeIssuer {
     async fn fetch(&self) -> Result<Vec<u8>, BackendError> {
         self.fetches.set(self.fetches.get() + 1);
+        for _ in 0..self.slowness.get() {
+            yield_once().await;
+        }
         self.document.borrow().clone().ok_or_else(|| BackendError::new("fetching keys", "it is down"))
+    }
+
+    async fn pause(&self, _ms: i64) {
+        yield_once().await;
     }
 
     async fn verify(&self, key: &Jwk, signed: &[u8], signature: &[u8]) -> Result<bool, BackendError> {

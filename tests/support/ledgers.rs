@@ -7,9 +7,9 @@ use std::rc::Rc;
 
 use raydex::backend::{BackendError, DurableObjects};
 use raydex::ledger::books::LedgerTotals;
-use raydex::ledger::calls::{BatchDetails, GetBatch, GetTotals};
-use raydex::ledger::ids::REGISTRY;
-use raydex::ledger::{BatchId, occupancy, registry};
+use raydex::ledger::calls::{BatchDetails, GetBatch, GetTotals, PayloadSelection};
+use raydex::ledger::ids::{PARTNER, REGISTRY};
+use raydex::ledger::{BatchId, occupancy, partner, registry};
 use raydex::record::Dataset;
 use raydex::rpc::{self, Call};
 
@@ -59,9 +59,21 @@ impl MemoryLedgers {
         objects.iter().map(|(name, ledger)| (name.clone(), ledger.sql.rows())).collect()
     }
 
+    /// The names of the objects that have a table.
+    pub fn tables(&self) -> Vec<String> {
+        let objects = self.objects.borrow();
+        objects.iter().filter(|(_, ledger)| ledger.sql.has_tables()).map(|(name, _)| name.clone()).collect()
+    }
+
+    /// The names of the objects whose alarm was ever set.
+    pub fn alarms(&self) -> Vec<String> {
+        let objects = self.objects.borrow();
+        objects.iter().filter(|(_, ledger)| ledger.alarms.get() > 0).map(|(name, _)| name.clone()).collect()
+    }
+
     /// The names of all ledgers of hours.
     pub fn names(&self) -> Vec<String> {
-        self.objects.borrow().keys().filter(|name| *name != REGISTRY).cloned().collect()
+        self.objects.borrow().keys().filter(|name| ![REGISTRY, PARTNER].contains(&name.as_str())).cloned().collect()
     }
 
     /// The ledger `name`, which comes to be with its first call.
@@ -88,22 +100,24 @@ impl MemoryLedgers {
 
     /// What is kept of a batch.
     pub fn batch(&self, id: &BatchId) -> BatchDetails {
-        self.ask(&id.ledger, &GetBatch { source: id.source.clone() })
+        self.ask(&id.ledger, &GetBatch { source: id.source.clone(), payloads: PayloadSelection::All })
     }
 }
 
 impl DurableObjects for MemoryLedgers {
     async fn call(&self, name: &str, call: &str, body: Vec<u8>) -> Result<Vec<u8>, BackendError> {
-        self.faults.call(Kind::Ledger, || {
+        let kind = if name == PARTNER { Kind::Partner } else { Kind::Ledger };
+        self.faults.call(kind, || {
             let ledger = self.ledger(name);
             let sql = &ledger.sql;
             let now = self.clock_ms.get();
+            let (is_open, called) = (Cell::new(false), (call, body.as_slice()));
             let answered = if name == REGISTRY {
-                registry::open(sql)?;
-                registry::answer(sql, call, &body, now)?
+                registry::serve(sql, &is_open, called, now)?
+            } else if name == PARTNER {
+                partner::serve(sql, &is_open, called, now)?
             } else {
-                raydex::ledger::open(sql, name)?;
-                raydex::ledger::answer(sql, name, call, &body, now)?
+                raydex::ledger::serve(sql, &is_open, name, called, now)?
             };
             // A call makes the alarm come earlier, never later, as on the platform.
             if answered.wake_ms.is_some_and(|wake| ledger.alarm_ms.get().is_none_or(|set| wake < set)) {

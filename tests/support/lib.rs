@@ -40,6 +40,11 @@ use std::future::Future;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
+/// The time limit of a POST where nothing else is set.
+pub const POST_MS: i64 = 120_000;
+/// The duration of a claim then.
+pub const LEASE_MS: i64 = raydex::limits::lease_ms(POST_MS);
+
 /// 2026-03-28T08:42:25Z, the hour of the sample's batches.
 pub const NOW_MS: i64 = 1_774_687_345_000;
 

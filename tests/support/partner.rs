@@ -24,7 +24,8 @@ pub const NONCE: u32 = 4711;
 /// The settings of a deployment that delivers, and these.
 pub fn delivering(more: &[(&str, &str)]) -> Config {
     let partner = [("PARTNER_ENDPOINT", ENDPOINT), ("PARTNER_URI", URI), ("PARTNER_PRIVATE_KEY", KEY)];
-    config_with(&[&partner, more].concat())
+    // The first value of a setting counts.
+    config_with(&[more, &partner].concat())
 }
 
 /// What comes of a POST.
@@ -34,6 +35,8 @@ pub enum Reply {
     Status(u16),
     /// This status, with this header `Retry-After`.
     RetryAfter(u16, &'static str),
+    /// With these words as its body.
+    Words(u16, &'static str),
     /// The partner cannot be reached.
     NotSent,
     /// No answer comes; the partner has stored it or not.
@@ -44,6 +47,8 @@ pub enum Reply {
 #[derive(Debug, Clone)]
 pub struct Seen {
     pub post: PartnerPost,
+    /// When it came.
+    pub at_ms: i64,
     /// What it signed by.
     pub key: &'static str,
     /// The body's lines.
@@ -69,12 +74,23 @@ pub struct FakePartner {
     clock_ms: Rc<Cell<i64>>,
     /// How long it takes to answer.
     pub takes_ms: Rc<Cell<i64>>,
+    /// Whether nothing listens: no POST arrives, and none is answered.
+    pub is_closed: Rc<Cell<bool>>,
+    /// How often someone looked whether it can be reached.
+    pub looks: Rc<Cell<usize>>,
 }
 
 impl FakePartner {
     /// A partner that answers so.
     pub fn new(clock_ms: &Rc<Cell<i64>>, mind: impl Fn(&Seen, usize) -> Reply + 'static) -> Self {
-        Self { mind: Rc::new(mind), seen: Rc::default(), clock_ms: clock_ms.clone(), takes_ms: Rc::default() }
+        Self {
+            mind: Rc::new(mind),
+            seen: Rc::default(),
+            clock_ms: clock_ms.clone(),
+            takes_ms: Rc::default(),
+            is_closed: Rc::default(),
+            looks: Rc::default(),
+        }
     }
 
     /// All POSTs so far.
@@ -102,22 +118,34 @@ impl FakePartner {
 
 impl PartnerClient for FakePartner {
     async fn post(&self, post: &PartnerPost) -> Result<PostAnswer, PostError> {
-        let now_s = self.clock_ms.get() / 1000;
+        if self.is_closed.get() {
+            return Err(PostError::Unknown("refused".into()));
+        }
+        let at_ms = self.clock_ms.get();
         self.clock_ms.set(self.clock_ms.get() + self.takes_ms.get());
-        let (key, lines) = (signed_by(&post.url, now_s), lines(&post.body));
+        let (key, lines) = (signed_by(&post.url, at_ms / 1000), lines(&post.body));
         let mut all = self.seen.borrow_mut();
         let first = all.iter().find(|seen| seen.post.batch_id == post.batch_id);
         assert!(first.is_none_or(|first| first.post.body == post.body), "{} has other bytes now", post.batch_id);
-        let mut seen = Seen { post: post.clone(), key, lines, reply: Reply::Silence };
+        let mut seen = Seen { post: post.clone(), at_ms, key, lines, reply: Reply::Silence };
         seen.reply = (self.mind)(&seen, all.len());
         let reply = seen.reply;
         all.push(seen);
         match reply {
-            Reply::Status(status) => Ok(PostAnswer { status, retry_after: None }),
-            Reply::RetryAfter(status, wait) => Ok(PostAnswer { status, retry_after: Some(wait.into()) }),
+            Reply::Status(status) => Ok(PostAnswer { status, retry_after: None, body: Vec::new() }),
+            Reply::Words(status, words) => Ok(PostAnswer { status, retry_after: None, body: words.into() }),
+            Reply::RetryAfter(status, wait) => {
+                Ok(PostAnswer { status, retry_after: Some(wait.into()), body: Vec::new() })
+            }
             Reply::NotSent => Err(PostError::NotSent("refused".into())),
             Reply::Silence => Err(PostError::Unknown("timed out".into())),
         }
+    }
+
+    async fn can_connect(&self, url: &str) -> bool {
+        assert_eq!(url, format!("{ENDPOINT}/"), "without path and signature");
+        self.looks.set(self.looks.get() + 1);
+        !self.is_closed.get()
     }
 }
 

@@ -1,6 +1,6 @@
 //! The objects of the index: one database per name, answered by the code that answers on the platform.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
@@ -28,9 +28,15 @@ impl MemoryShards {
         rows.filter(|(_, rows)| !rows.is_empty()).collect()
     }
 
-    /// Runs a statement in every object, as no call of ours does.
+    /// The names of the objects that have a table.
+    pub fn tables(&self) -> Vec<String> {
+        let objects = self.objects.borrow();
+        objects.iter().filter(|(_, sql)| sql.has_tables()).map(|(name, _)| name.clone()).collect()
+    }
+
+    /// Runs a statement in every object that has tables, as no call of ours does.
     pub fn run_in_all(&self, statement: &str) {
-        for sql in self.objects.borrow().values() {
+        for sql in self.objects.borrow().values().filter(|sql| sql.has_tables()) {
             sql.run(statement, &[]).unwrap();
         }
     }
@@ -46,8 +52,7 @@ impl DurableObjects for MemoryShards {
     async fn call(&self, name: &str, call: &str, body: Vec<u8>) -> Result<Vec<u8>, BackendError> {
         self.faults.call(Kind::Shard, || {
             let sql = self.object(name);
-            shard::open(&sql)?;
-            shard::answer(&sql, call, &body)
+            shard::serve(&sql, &Cell::new(false), call, &body)
         })
     }
 }

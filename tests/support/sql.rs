@@ -40,6 +40,12 @@ impl SqliteSql {
         tables.flat_map(|table| self.rows_of(&table.unwrap())).collect()
     }
 
+    /// Whether the database has a table.
+    pub fn has_tables(&self) -> bool {
+        let count = "SELECT count(*) FROM sqlite_master WHERE type = 'table'";
+        self.connection.query_row(count, [], |row| row.get::<_, i64>(0)).unwrap() > 0
+    }
+
     /// Rows written since the database was made.
     pub fn rows_written(&self) -> u64 {
         self.connection.total_changes()

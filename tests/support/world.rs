@@ -1,10 +1,10 @@
 //! All fakes together, and the questions that tests ask of them.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use raydex::access::{AccessRules, AuthFailure, Caller, Credentials, UnknownCallers, admit};
+use raydex::access::{AccessRules, AuthFailure, Caller, Credentials, JwksCache, UnknownCallers, admit_any};
 use raydex::backend::{BackendError, ObjectHead};
 use raydex::batch::BatchError;
 use raydex::bucket_keys::LogPrefixes;
@@ -17,12 +17,13 @@ use raydex::ledger::registry::ListDeadLetters;
 use raydex::ledger::{BatchId, SourceId};
 use raydex::limits::PACK_BYTES;
 use raydex::lookup::{LookupError, LookupResult, lookup};
-use raydex::memory::{MemoryBudget, ReadPermits};
+use raydex::memory::{MemoryBudget, ReadPermits, ScanPermits};
 use raydex::pipeline::{BatchOutcome, BatchRequest, ParseVerdict, parse_message, process_batch};
 use raydex::record::{Dataset, RayKey};
-use raydex::services::Services;
+use raydex::services::{IsolateMemory, Services};
 use sha2::{Digest, Sha256};
 
+use super::issuer::FakeIssuer;
 use super::queue::message;
 use super::{Faults, Kind, MemoryAudits, MemoryBucket, MemoryLedgers, MemoryQueue, MemoryShards, NOW_MS, run};
 
@@ -58,10 +59,17 @@ pub struct Fakes {
     pub sends: MemoryQueue,
     pub memory: MemoryBudget,
     pub read_permits: ReadPermits,
+    pub scan_permits: ScanPermits,
+    /// Who issues assertions; down until it publishes keys.
+    pub issuer: Rc<FakeIssuer>,
+    pub jwks: Rc<RefCell<JwksCache>>,
     pub unknown_callers: UnknownCallers,
+    pub isolate: IsolateMemory,
     pub clock_ms: Rc<Cell<i64>>,
     /// How long someone has paused, in all.
     pub paused_ms: Rc<Cell<i64>>,
+    /// How often the others of the isolate had their turn.
+    pub turns: Rc<Cell<u32>>,
     /// How far the clock goes on whenever someone looks.
     pub tick_ms: Cell<i64>,
     /// What nobody can foretell.
@@ -117,15 +125,15 @@ impl Services for Fakes {
     }
 
     async fn authenticate(&self, rules: &AccessRules, presented: Credentials<'_>) -> Result<Caller, AuthFailure> {
-        // There is no identity provider in memory; `tests/it/access` has one.
-        if presented.authorization.is_none() && presented.assertion.is_some() {
-            return Err(AuthFailure::NoKeys);
-        }
-        admit(&rules.tokens, presented.authorization, self.clock_ms.get())
+        admit_any(rules, presented, self.issuer.as_ref(), &self.jwks, self.clock_ms.get()).await
     }
 
     fn unknown_callers(&self) -> &UnknownCallers {
         &self.unknown_callers
+    }
+
+    fn isolate(&self) -> &IsolateMemory {
+        &self.isolate
     }
 
     fn now_ms(&self) -> i64 {
@@ -135,6 +143,7 @@ impl Services for Fakes {
     async fn sleep(&self, ms: i64) {
         self.clock_ms.set(self.clock_ms.get() + ms);
         self.paused_ms.set(self.paused_ms.get() + ms);
+        self.turns.set(self.turns.get() + u32::from(ms == 0));
     }
 
     fn random_bits(&self) -> u32 {
@@ -147,6 +156,10 @@ impl Services for Fakes {
 
     fn read_permits(&self) -> &ReadPermits {
         &self.read_permits
+    }
+
+    fn scan_permits(&self) -> &ScanPermits {
+        &self.scan_permits
     }
 
     fn pack_bytes(&self) -> usize {
@@ -163,6 +176,9 @@ impl Fakes {
         let faults = Faults::default();
         let clock_ms = Rc::new(Cell::new(NOW_MS));
         let bucket = MemoryBucket::new(&faults);
+        let isolate = IsolateMemory::default();
+        // The deployment has delivered for long; what is before that is a matter of the tests of the first start.
+        isolate.first_start_ms.set(Some(0));
         Self {
             data: bucket.clone(),
             bucket,
@@ -173,8 +189,13 @@ impl Fakes {
             sends: MemoryQueue::new(Kind::SendPayload, &faults),
             memory: MemoryBudget::default(),
             read_permits: ReadPermits::default(),
+            scan_permits: ScanPermits::default(),
+            issuer: Rc::default(),
+            jwks: Rc::default(),
             unknown_callers: UnknownCallers::default(),
+            isolate,
             paused_ms: Rc::default(),
+            turns: Rc::default(),
             clock_ms,
             tick_ms: Cell::default(),
             bits: Cell::new(0x5a3c),
@@ -234,9 +255,9 @@ impl Fakes {
         run(parse_message(self, &config(), &message("parse-queue", body, attempt)))
     }
 
-    /// The dead letters that are not redriven, the oldest first: queue, code and body of each.
+    /// The dead letters that still count, the oldest first: queue, code and body of each.
     pub fn dead_letters(&self) -> Vec<(String, String, String)> {
-        let ask = ListDeadLetters { id: None, redriven: false, limit: 10_000 };
+        let ask = ListDeadLetters { id: None, redriven: false, dismissed: false, limit: 10_000, before: None };
         let letters = self.ledgers.ask(REGISTRY, &ask).dead_letters.into_iter().rev().map(|kept| kept.letter);
         letters.map(|letter| (letter.queue, letter.code, letter.body)).collect()
     }

@@ -19,7 +19,7 @@ const ANY: &str = "/v1/stats";
 
 /// The issuer: what it publishes, `None` while it is down, and how often it was asked.
 #[derive(Clone)]
-struct Issuer {
+pub(crate) struct Issuer {
     address: String,
     document: Arc<Mutex<Option<String>>>,
     fetches: Arc<Mutex<u32>>,
@@ -27,7 +27,7 @@ struct Issuer {
 
 impl Issuer {
     /// An issuer that is down.
-    fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap());
         let issuer = Self { address, document: Arc::default(), fetches: Arc::default() };
@@ -51,7 +51,7 @@ impl Issuer {
         let _sent = stream.write_all((head + &body).as_bytes());
     }
 
-    fn publish(&self, keys: &[&Key]) {
+    pub(crate) fn publish(&self, keys: &[&Key]) {
         let keys: Vec<Value> = keys.iter().map(|key| key.jwk()).collect();
         *self.document.lock().unwrap() = Some(json!({ "keys": keys }).to_string());
     }
@@ -61,7 +61,7 @@ impl Issuer {
     }
 
     /// The claims of a token for a person, changed so.
-    fn claims(&self, change: &[(&str, Value)]) -> Value {
+    pub(crate) fn claims(&self, change: &[(&str, Value)]) -> Value {
         let now = now_s();
         let mut claims = json!({
             "aud": [AUDIENCE], "iss": self.address, "email": "bob@a.example", "sub": "7335d417", "type": "app",
@@ -75,10 +75,14 @@ impl Issuer {
 
     /// A Worker that believes this issuer.
     fn worker(&self) -> Harness {
-        let grants = json!([
+        self.worker_with(&json!([
             { "email": "ann@a.example", "scopes": ["read", "admin"], "role": "forensics" },
             { "email_domain": "a.example", "scopes": ["read"], "role": "viewer" },
-        ]);
+        ]))
+    }
+
+    /// A Worker that believes this issuer, with these grants.
+    pub(crate) fn worker_with(&self, grants: &Value) -> Harness {
         Harness::with(json!({ "settings": {
             "API_TOKEN_SHA256": hex::encode(Sha256::digest(TOKEN)), "ACCESS_TEAM": self.address, "ACCESS_AUD": AUDIENCE,
             "ACCESS_GRANTS": grants.to_string(), "ACCESS_PLAIN_HTTP": "allow",
@@ -87,7 +91,7 @@ impl Issuer {
 }
 
 #[expect(clippy::disallowed_methods, reason = "an assertion is of now, and the Worker's clock is the machine's")]
-fn now_s() -> u64 {
+pub(crate) fn now_s() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
 }
 

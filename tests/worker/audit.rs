@@ -41,7 +41,8 @@ fn each_token_does_and_sees_what_it_may() {
         SamplePlan { batches: 1, window_ms: 30_000, records: 60, fields: FieldSet::All, ..SamplePlan::default() };
     let batch = plan.batch(Dataset::HttpRequests, 0);
     assert_eq!(harness.index(&batch.key, &batch.gzip)["verdict"], "sealed");
-    let path = format!("/v1/logs?start={}&end={}", plan.start_ms - 3_600_000, plan.start_ms + 3_600_000);
+    let path =
+        format!("/v1/logs?start={}&end={}", plan.start_ms - 3_600_000, plan.start_ms + 3_600_000) + "&summary=false";
     let lines = |token| -> Vec<Value> {
         let reply = ask(&harness, token, &path);
         assert_eq!(reply.status, 200, "{token}: {}", reply.text());

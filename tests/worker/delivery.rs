@@ -13,36 +13,39 @@ use sha2::{Digest, Sha256};
 use super::harness::{Harness, TOKEN};
 
 /// A Worker that delivers in payloads of a hundred lines.
-fn delivering() -> Harness {
-    let token = hex::encode(Sha256::digest(TOKEN));
-    Harness::with(json!({ "partner": true, "settings": { "API_TOKEN_SHA256": token, "BATCH_SIZE": "100" } }))
+pub(crate) fn delivering() -> Harness {
+    Harness::with(json!({ "partner": true, "settings": settings() }))
+}
+
+fn settings() -> Value {
+    json!({ "API_TOKEN_SHA256": hex::encode(Sha256::digest(TOKEN)), "BATCH_SIZE": "100", "API_RATE_PER_MINUTE": "0" })
 }
 
 /// Batches of about 1,200 requests each, those of Workers among them.
-fn batches(seed: u64, count: u32) -> Vec<SampleBatch> {
+pub(crate) fn batches(seed: u64, count: u32) -> Vec<SampleBatch> {
     let plan = SamplePlan { seed, batches: count, records: 1_200 * count, window_ms: 30_000, ..SamplePlan::default() };
     plan.batches(Dataset::HttpRequests).collect()
 }
 
 /// Puts every batch and announces it.
-fn arrive(harness: &Harness, batches: &[SampleBatch]) {
+pub(crate) fn arrive(harness: &Harness, batches: &[SampleBatch]) {
     for batch in batches {
         harness.announce(&harness.put(&batch.key, &batch.gzip));
     }
 }
 
-fn lines(batches: &[SampleBatch]) -> u64 {
+pub(crate) fn lines(batches: &[SampleBatch]) -> u64 {
     batches.iter().map(|batch| batch.written.records).sum()
 }
 
 /// The handles of the payloads with this verdict.
-fn payloads(harness: &Harness, verdict: &str) -> Vec<String> {
+pub(crate) fn payloads(harness: &Harness, verdict: &str) -> Vec<String> {
     let said = harness.said("send_message").into_iter().filter(|line| line["verdict"] == verdict);
     said.map(|line| line["payload"].as_str().unwrap().to_owned()).collect()
 }
 
 /// Waits until the partner has as many lines as these batches, and holds each line against it.
-fn assert_all_once(harness: &Harness, batches: &[SampleBatch]) -> Value {
+pub(crate) fn assert_all_once(harness: &Harness, batches: &[SampleBatch]) -> Value {
     let all = lines(batches);
     harness.wait_for("every line", || (harness.partner()["lines"].as_u64() >= Some(all)).then_some(()));
     let figures = harness.partner();
@@ -119,7 +122,10 @@ fn a_data_bucket_takes_everything_but_batches() {
 
 #[test]
 fn hanging_post_delays_neither_acks_nor_commits() {
-    let harness = delivering();
+    // What is left of the time limit of a POST fits behind the batch.
+    let mut settings = settings();
+    settings["PARTNER_TIMEOUT_S"] = "30".into();
+    let harness = Harness::with(json!({ "partner": true, "settings": settings }));
     harness.behave(&json!([{ "count": 1, "do": { "hang": 15_000 } }]));
     let (first, second) = (batches(2, 1), batches(3, 1));
     arrive(&harness, &first);
@@ -158,14 +164,19 @@ fn redirect_is_an_answer_and_is_not_followed() {
     arrive(&harness, &batch);
     let over = harness.wait_for("the batch of messages", || harness.said("send_batch").into_iter().next());
     let said = harness.said("send_message");
-    let parked = said.iter().filter(|line| line["verdict"] == "endpoint").inspect(|line| {
+    let redirected = said.iter().filter(|line| line["verdict"] == "endpoint").inspect(|line| {
         assert_eq!((&line["code"], &line["status"]), (&"redirect".into(), &302.into()), "{line}");
     });
-    assert!(parked.count() > 0, "{over}");
+    assert!(redirected.count() > 0, "{over}");
     // Whoever was not under way by then waits for the breaker.
     assert!(said.iter().all(|line| ["endpoint", "waits"].contains(&line["verdict"].as_str().unwrap())), "{over}");
     assert_eq!(elsewhere.accept().unwrap_err().kind(), std::io::ErrorKind::WouldBlock, "it was followed");
     assert_eq!(harness.partner()["lines"], 0);
+    // Nothing waits for a person: once the partner is well, everything arrives.
+    assert_eq!(harness.read("/v1/stats")["payloads"]["parked"], 0);
+    harness.behave(&json!([]));
+    harness.try_partner();
+    assert_all_once(&harness, &batch);
 }
 
 #[test]

@@ -94,6 +94,12 @@ impl Harness {
         self.move_to(&addresses);
     }
 
+    /// Ends the runtime and starts it on the same state, which must be a folder, with these settings changed.
+    pub(crate) fn redeploy(&mut self, settings: &Value) {
+        let addresses = self.ask("POST", "/restart", settings.to_string().as_bytes()).json();
+        self.move_to(&addresses);
+    }
+
     /// Ends the runtime as a crash does and starts it on the same state, which must be a folder.
     pub(crate) fn kill(&mut self) {
         let addresses = self.ask("POST", "/kill", &[]).json();
@@ -213,6 +219,13 @@ impl Harness {
     pub(crate) fn operate(&self, path: &str) -> Value {
         let reply = self.post(path, br#"{"reason":"a test wants it"}"#);
         assert_eq!(reply.status, 200, "{path}: {}", reply.text());
+        reply.json()
+    }
+
+    /// Has the partner tried now.
+    pub(crate) fn try_partner(&self) -> Value {
+        let reply = self.post("/v1/partner/try", b"");
+        assert_eq!(reply.status, 200, "{}", reply.text());
         reply.json()
     }
 

@@ -10,21 +10,28 @@
 
 mod harness;
 mod occupancy;
+mod raw;
 mod reply;
 
 mod access;
 mod audit;
 mod auth;
+mod backfills;
 mod cases;
 mod chaos;
 mod crash;
+mod deadlines;
 mod delivery;
+mod doors;
+mod ends;
 mod every_ray;
+mod first_start;
 mod large;
 mod memory;
 mod messages;
 mod objects;
 mod operations;
+mod partner_faults;
 mod redaction;
 mod spellings;
 mod streams;

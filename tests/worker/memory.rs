@@ -1,16 +1,24 @@
 //! What many requests and messages hold together, under the real runtime: the module may grow to 96 MiB, and one that
 //! cannot grow traps with everything in it.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::thread;
 
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 
-use super::harness::{Harness, event};
+use super::harness::{Harness, TOKEN, event};
 use super::spellings::gzip;
 
 const RAY: &str = "a5e33aff24280fa2";
 const LIGHT: &str = r#"{"RayID":"a5e33aff24280fa3"}"#;
+/// A ray whose record masking makes two and a half times as long.
+const GROWING: &str = "a5e33aff24280fa4";
+/// The callers of the worst answers.
+const VIEWERS: [&str; 4] = ["v1", "v2", "v3", "v4"];
+/// Objects that the Logs Engine lists.
+const LISTED: usize = 1_200;
 
 /// A Worker with one small batch.
 fn started(options: Value) -> Harness {
@@ -108,4 +116,78 @@ fn after_a_trap_the_next_request_is_answered() {
         assert_light_is_found(&harness);
     }
     assert!(has_trapped(&harness), "{:?}", harness.log());
+}
+
+/// A Worker with a token for a viewer, and the traces and lists that take most to show.
+fn worst_store() -> Harness {
+    let hash = |token: &str| hex::encode(Sha256::digest(token));
+    let token = |id: &str| json!({ "id": id, "sha256": hash(id), "scopes": ["read"], "role": "viewer" });
+    let tokens: Vec<Value> = VIEWERS.iter().map(|id| token(id)).collect();
+    let settings = json!({
+        "API_TOKEN_SHA256": hash(TOKEN), "API_TOKENS": json!(tokens).to_string(), "API_RATE_PER_MINUTE": "0",
+    });
+    let harness = Harness::with(json!({ "settings": settings }));
+    let at = "20260328T090000Z_20260328T090030Z";
+    let logs = vec![json!({ "Level": "log", "Message": ["x"], "TimestampMs": 1_774_688_400_000_u64 }); 237 * 1024 / 64];
+    let trace = json!({
+        "Event": { "RayID": RAY }, "EventTimestampMs": 1_774_688_400_000_u64, "EventType": "fetch", "Logs": logs,
+        "Outcome": "ok", "ScriptName": "w", "DispatchNamespace": "",
+    });
+    harness.index(&format!("logs/workers_trace_events/20260328/{at}_1.log.gz"), &gzip(trace.to_string().as_bytes()));
+    let ones = vec!["1"; 60_000].join(",");
+    let growing = |number: u64| {
+        let start = 1_774_688_400 + number;
+        format!(r#"{{"RayID":"{GROWING}","EdgeStartTimestamp":{start},"SecurityActions":[{ones}]}}"#)
+    };
+    let records: Vec<String> = (0..2).map(growing).collect();
+    harness.index(&format!("logs/http_requests/20260328/{at}_2.log.gz"), &gzip(records.join("\n").as_bytes()));
+    for number in 0..LISTED {
+        let key =
+            format!("logs/http_requests/20260328/20260328T1000{:02}Z_20260328T100030Z_{number:04}.log.gz", number % 30);
+        harness.put(&key, &gzip(LIGHT.as_bytes()));
+    }
+    harness.index("logs/light.log.gz", &gzip(LIGHT.as_bytes()));
+    harness
+}
+
+/// Asks all of it at once, as viewer; each reply must be an answer, or say when to retry or what to narrow.
+fn ask_at_once(harness: &Harness, times: usize, path: &str) {
+    let replies = at_once(times, |number| {
+        let bearer = format!("Bearer {}", VIEWERS[number % VIEWERS.len()]);
+        harness.get_with(path, &[("authorization", bearer.as_str())])
+    });
+    let mut counts = BTreeMap::<u16, usize>::new();
+    for reply in &replies {
+        *counts.entry(reply.status).or_default() += 1;
+        match reply.status {
+            200 => {}
+            503 => assert!(!reply.header("retry-after").is_empty(), "{path}: {}", reply.text()),
+            status => assert_eq!(status, 413, "{path}: {}", reply.text()),
+        }
+    }
+    println!("{path:.90}: {counts:?}");
+    assert!(!has_trapped(harness), "{path}: {:?}", harness.log());
+    assert_light_is_found(harness);
+}
+
+#[test]
+fn every_worst_answer_survives_128_at_once() {
+    let harness = worst_store();
+    let range = "start=2026-03-28T08:00:00Z&end=2026-03-28T11:00:00Z";
+    let many = "Logs,".repeat(300);
+    let bucket = "bucket=cdn-logs-raw&prefix=logs/http_requests/%7BDATE%7D";
+    for (times, path) in [
+        (128, format!("/v1/rays/{RAY}?dataset=workers_trace_events&fields={many}")),
+        (128, format!("/v1/rays/{GROWING}?dataset=http_requests")),
+        (64, format!("/v1/logs?{range}&dataset=workers_trace_events&fields={many}")),
+        (64, format!("/v1/logs?{range}&format=csv&fields=SecurityActions,SecurityActions")),
+        (64, format!("/client/v4/zones/z/logs/received?{range}&fields=SecurityActions")),
+        (128, format!("/v1/coverage?{range}")),
+        (128, "/v1/batches?limit=1000".to_owned()),
+        (128, format!("/client/v4/accounts/a/logs/list?{range}&{bucket}")),
+    ] {
+        ask_at_once(&harness, times, &path);
+    }
+    let grown = harness.parse(&[event(&harness.put("logs/light.log.gz", &gzip(LIGHT.as_bytes())))]).batch;
+    println!("{} bytes of wasm", grown["wasm_bytes"]);
 }

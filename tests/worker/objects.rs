@@ -94,7 +94,7 @@ fn failed_bucket_operations_are_repeated() {
         harness.faults(&json!([{ "op": op, "key": key, "fault": fault }]));
         let parsed = harness.parse(&message);
         let retry_s = parsed.retry_s[0].unwrap();
-        assert!(parsed.acked == [false] && (60..=75).contains(&retry_s), "{op} {fault}: {retry_s}");
+        assert!(parsed.acked == [false] && (8..=10).contains(&retry_s), "{op} {fault}: {retry_s}");
         assert_eq!(parsed.messages[0]["code"], "backend_failed", "{op} {fault}");
     }
     let parsed = harness.parse(&message);

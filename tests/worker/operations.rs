@@ -54,7 +54,7 @@ fn refused_payload_is_parked_until_released() {
     assert_eq!((&released["before"], &released["state"]), (&"parked".into(), &"prepared".into()), "{released}");
     let stats = at_rest(&harness);
     assert_books(&stats, [("in", lines), ("delivered", lines), ("parked", 0)]);
-    assert_eq!(stats["posts"], json!({"attempts": 2, "unknown_outcomes": 0}), "{stats}");
+    assert_eq!(stats["posts"], json!({"attempts": 2, "not_sent": 0, "unknown_outcomes": 0}), "{stats}");
     let figures = harness.partner();
     assert_eq!((&figures["lines"], &figures["posts"]), (&lines.into(), &2.into()), "{figures}");
     assert_eq!(harness.read(&format!("/v1/rays/{ray}/deliveries"))["records"][0]["payloads"][0]["state"], "delivered");
@@ -119,7 +119,7 @@ fn backfill_delivers_earlier_records_once_each() {
     // The first one came by its event; the window covers all of them.
     harness.announce(&harness.put(&batches[0].key, &batches[0].gzip));
     harness.wait_for_verdicts(&[&batches[0].key]);
-    let wanted = br#"{"start":"2026-01-01T00:00:00Z","end":"2027-01-01T00:00:00Z","lines_per_second":1000}"#;
+    let wanted = br#"{"start":"2026-01-01T00:00:00Z","end":"2026-04-01T00:00:00Z","lines_per_second":1000}"#;
     let started = harness.post("/v1/backfills", wanted);
     assert_eq!((started.status, &started.json()["state"]), (201, &"running".into()), "{}", started.text());
     let job = harness.wait_for("the end of the backfill", || {
@@ -127,7 +127,7 @@ fn backfill_delivers_earlier_records_once_each() {
         let job = harness.read("/v1/backfills/1");
         (job["state"] == "done" && job["objects"]["remaining"] == 0).then_some(job)
     });
-    assert_eq!((&job["objects"]["announced"], &job["objects"]["finished"]), (&3.into(), &3.into()), "{job}");
+    assert_eq!((&job["objects"]["announced"], &job["objects"]["processed"]), (&3.into(), &3.into()), "{job}");
     let lines: u64 = batches.iter().map(|batch| batch.written.records).sum();
     assert_books(&at_rest(&harness), [("in", lines), ("delivered", lines), ("parked", 0)]);
     let figures = harness.partner();

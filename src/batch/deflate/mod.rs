@@ -9,8 +9,8 @@
 //! # Invariants
 //!
 //! Bytes of any kind end in an [`InflateStep`] or in [`InvalidDeflate`]. Nothing is read or written out of bounds.
-//! What zlib refuses is refused, at the same byte of text at the latest. The pieces that a stream comes in change
-//! nothing.
+//! A stream that zlib refuses is refused, at the same byte of text at the latest. The pieces that a stream comes in
+//! change nothing.
 
 mod careful;
 mod entry;
@@ -48,7 +48,7 @@ impl BackrefObserver for () {
     fn refers(&mut self, _from: usize, _length: usize) {}
 }
 
-/// What one call came to.
+/// The result of one call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct InflateStep {
     /// Bytes taken of the input.

@@ -57,7 +57,7 @@ fn inflate<'a>(pieces: impl IntoIterator<Item = &'a [u8]>, room: usize) -> Strea
     StreamOutcome { verdict: StreamVerdict::Open, text, blocks }
 }
 
-/// What zlib-rs makes of a stream.
+/// Inflates a stream with zlib-rs, as the judge.
 fn zlib(stream: &[u8]) -> (StreamVerdict, Vec<u8>) {
     let (mut zlib, mut text) = (Decompress::new(false), Vec::new());
     loop {
@@ -229,7 +229,7 @@ fn some(of: usize, codes: &[(usize, u8)]) -> Vec<u8> {
     lengths
 }
 
-/// What it is, the lengths of codes for literals and for distances, what stands after the header, and whether that is
+/// The case's name, the lengths of codes for literals and for distances, the bits after the header, and whether that is
 /// a stream.
 type DeflateCase<'a> = (&'a str, Vec<u8>, Vec<u8>, &'a [(u32, u32)], bool);
 

@@ -19,6 +19,7 @@ use serde::Serialize;
 
 use self::recent::{RecentObjects, list_recent};
 use self::round::RoundStep;
+use super::first_start::delivered_from;
 use super::parse::live_window;
 use crate::backend::{BackendError, Bucket, ObjectHead, Queue};
 use crate::config::Config;
@@ -91,6 +92,7 @@ async fn announce(
 ) -> Result<Option<i64>, BackendError> {
     let mut by_ledger: BTreeMap<String, Vec<(BatchId, i64, R2Event)>> = BTreeMap::new();
     let (now_ms, mut first_ms) = (services.now_ms(), None);
+    let written_from_ms = delivered_from(services, config).await?;
     for (key, head) in objects {
         let id = BatchId::for_object(services.bucket_name(), &key, &head.etag);
         let event = R2Event::put_object(services.bucket_name(), &key, head.size, &head.etag, now_ms);
@@ -98,7 +100,7 @@ async fn announce(
     }
     for (ledger, objects) in by_ledger {
         let sources = objects.iter().map(|(id, ..)| id.source.clone()).collect();
-        let find = FindUnfinished { sources, deliver: live_window(config) };
+        let find = FindUnfinished { sources, deliver: live_window(config), written_from_ms };
         let missing = rpc::call(services.ledgers(), &ledger, &find).await?.sources;
         let unfinished = objects.into_iter().filter(|(id, ..)| missing.contains(&id.source));
         let (written, events): (Vec<i64>, Vec<R2Event>) = unfinished.map(|(_, at_ms, event)| (at_ms, event)).unzip();

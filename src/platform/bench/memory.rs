@@ -117,7 +117,15 @@ impl Bucket for MemoryBucket {
         Err(not_here())
     }
 
-    async fn upload(&self, _key: &str) -> Result<NoUpload, BackendError> {
+    async fn put_upload(&self, _key: &str, _bytes: Vec<u8>, _uploader: &str) -> Result<ObjectHead, BackendError> {
+        Err(not_here())
+    }
+
+    async fn uploader(&self, _key: &str, _etag: &str) -> Result<Option<String>, BackendError> {
+        Ok(None)
+    }
+
+    async fn upload(&self, _key: &str, _uploader: &str) -> Result<NoUpload, BackendError> {
         Err(not_here())
     }
 }

@@ -120,11 +120,14 @@ pub fn bench_parse(gzip: Uint8Array) -> Result<String> {
         lines: LINES,
         subrequests: Subrequests::Include,
         filter: None,
+        backfill_filter: None,
+        version: "cs_vod_v3.0".into(),
         tenant: "-".into(),
         unknown_country: "CN".into(),
         duplicates: DuplicatePolicy::Hold,
     };
-    let rules = PlanRules::new(DeliveryPlan { number: 1, windows: vec![DeliveryWindow::EVER], options, repair: None });
+    let windows = vec![DeliveryWindow::EVER];
+    let rules = PlanRules::new(DeliveryPlan { number: 1, windows, options, repair: None, backfill: None });
     let rules = rules.ok_or_else(|| JsError::new("the bench's plan is not valid"))?;
     let scan = scan_whole(&MemoryBucket::new(KEY, gzip), Some(PartnerTransformer::new(rules, 0, PACK_BYTES)))?;
     let payloads = scan.plan.map(|plan| plan.payloads).unwrap_or_default();

@@ -6,7 +6,7 @@
 //! if the value was. In a line that [`blank_line_ends`] has finished, its line feed is the only character that any
 //! reader may take for a line end: Unicode has more of these (U+0085, U+2028, U+2029), and many readers split at them.
 
-use super::UNAVAILABLE;
+use super::{PartnerLine, UNAVAILABLE};
 
 /// Number of bytes copied at once.
 const BLOCK: usize = 32;
@@ -53,22 +53,23 @@ fn put_ends<const N: usize>(out: &mut Vec<u8>, text: &[u8]) {
 /// The replacement of a control character.
 const BLANK: u8 = b' ';
 
-/// Finishes a cell like [`finish`], if its value is known to contain no ASCII control character. Returns whether
-/// cutting removed a non-ASCII line end.
+/// Finishes a cell like [`finish`], if its value is known to contain no ASCII control character; cutting may remove a
+/// non-ASCII line end.
 #[inline]
-pub(super) fn finish_clean(out: &mut Vec<u8>, start: usize, max: Option<usize>) -> bool {
-    let sanitised = max.is_some_and(|max| cut(out, start, max));
+pub(super) fn finish_clean(out: &mut Vec<u8>, start: usize, max: Option<usize>, changed: &mut PartnerLine) {
+    if let Some(max) = max {
+        cut(out, start, max, changed);
+    }
     if out.len() == start {
         out.push(UNAVAILABLE);
     }
-    sanitised
 }
 
 /// Finishes the cell that begins at `start`: each of U+0000 to U+001F becomes one space, then the cell is cut to `max`
-/// characters, then an empty one becomes `-`. Returns whether a character was replaced.
-pub(super) fn finish(out: &mut Vec<u8>, start: usize, max: Option<usize>) -> bool {
-    let sanitised = blank_controls(out, start);
-    finish_clean(out, start, max) || sanitised
+/// characters, then an empty one becomes `-`. Records what was changed.
+pub(super) fn finish(out: &mut Vec<u8>, start: usize, max: Option<usize>, changed: &mut PartnerLine) {
+    changed.sanitised |= blank_controls(out, start);
+    finish_clean(out, start, max, changed);
 }
 
 /// Replaces each non-ASCII line end by one space, in the UTF-8 text that begins at `start`. Returns whether there was
@@ -107,16 +108,16 @@ fn blank_controls(out: &mut [u8], start: usize) -> bool {
     any
 }
 
-/// Removes everything after the first `max` characters. Returns whether that included a non-ASCII line end.
-fn cut(out: &mut Vec<u8>, start: usize, max: usize) -> bool {
+/// Removes everything after the first `max` characters; if that includes a non-ASCII line end, the line is sanitised.
+fn cut(out: &mut Vec<u8>, start: usize, max: usize, changed: &mut PartnerLine) {
     if out.len() - start <= max {
-        return false;
+        return;
     }
     let starts = out.iter().enumerate().skip(start).filter(|(_, byte)| is_first_of_character(**byte));
-    let Some((end, _)) = starts.map(|(at, byte)| (at, *byte)).nth(max) else { return false };
-    let sanitised = line_ends(out.get(end..).unwrap_or_default()).next().is_some();
+    let Some((end, _)) = starts.map(|(at, byte)| (at, *byte)).nth(max) else { return };
+    changed.cut = true;
+    changed.sanitised |= line_ends(out.get(end..).unwrap_or_default()).next().is_some();
     out.truncate(end);
-    sanitised
 }
 
 /// Returns whether `byte` begins a character of UTF-8 text: all but `0b10xx_xxxx` do.
@@ -128,15 +129,17 @@ const fn is_first_of_character(byte: u8) -> bool {
 mod tests {
     use proptest::prelude::{prop, prop_assert_eq, proptest};
 
-    use super::{blank_line_ends, finish, finish_clean, put};
+    use super::{PartnerLine, blank_line_ends, finish, finish_clean, put};
 
     /// Returns `text` as a finished cell, preceded by other text.
     fn cell(text: &str, max: Option<usize>) -> (String, bool) {
         let mut out = b"\n\x01".to_vec();
         out.extend_from_slice(text.as_bytes());
-        let mut sanitised = finish(&mut out, 2, max);
-        sanitised |= blank_line_ends(&mut out, 2);
+        let mut changed = PartnerLine::default();
+        finish(&mut out, 2, max, &mut changed);
+        let sanitised = blank_line_ends(&mut out, 2) || changed.sanitised;
         assert_eq!(&out[..2], b"\n\x01");
+        assert_eq!(changed.cut, max.is_some_and(|max| text.chars().count() > max), "{text:?}");
         (String::from_utf8(out[2..].to_vec()).unwrap(), sanitised)
     }
 
@@ -193,8 +196,9 @@ mod tests {
         #[test]
         fn a_clean_cell_is_finished_like_any(text in "([^\u{0}-\u{1f}]|[\u{85}\u{2028}]){0,40}", max in prop::option::of(1_usize..50)) {
             let mut out = text.clone().into_bytes();
-            let sanitised = finish_clean(&mut out, 0, max);
-            let sanitised = blank_line_ends(&mut out, 0) || sanitised;
+            let mut changed = PartnerLine::default();
+            finish_clean(&mut out, 0, max, &mut changed);
+            let sanitised = blank_line_ends(&mut out, 0) || changed.sanitised;
             prop_assert_eq!((String::from_utf8(out).unwrap(), sanitised), cell(&text, max));
         }
 

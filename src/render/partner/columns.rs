@@ -16,8 +16,6 @@ pub(super) const COUNT: usize = 145;
 /// The source of a column's value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ColumnSource {
-    /// A constant of the format, the same in every line.
-    Constant,
     /// A setting of the deployment, such as its tenant.
     Setting,
     /// A field of the record.
@@ -27,11 +25,10 @@ pub enum ColumnSource {
 }
 
 impl ColumnSource {
-    /// Returns the stable name: the field's own, `constant`, `setting` or `none`.
+    /// Returns the stable name: the field's own, `setting` or `none`.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
-            Self::Constant => "constant",
             Self::Setting => "setting",
             Self::Field(field) => field.name(),
             Self::None => "none",
@@ -46,8 +43,12 @@ pub enum ColumnRule {
     Version,
     /// The setting `PARTNER_TENANT`.
     Tenant,
-    /// A text, a number as spelled in the record, `true` or `false`.
+    /// A text, a number in its canonical spelling, `true` or `false`.
     Text,
+    /// Like [`Self::Text`], but a text that spells a number is one, too.
+    Number,
+    /// A text, or a number as spelled in the record.
+    Identifier,
     /// Milliseconds as seconds, three decimals.
     Seconds,
     /// An instant as `[28/Mar/2026:16:42:25 +0800]`.
@@ -78,6 +79,8 @@ impl fmt::Display for ColumnRule {
             Self::Version => "version",
             Self::Tenant => "tenant",
             Self::Text => "text",
+            Self::Number => "number",
+            Self::Identifier => "identifier",
             Self::Seconds => "seconds",
             Self::TimeLocal => "time_local",
             Self::TimeStart => "time_start",
@@ -137,10 +140,10 @@ const fn of(number: usize, name: &'static str, field: Field, rule: ColumnRule) -
 
 /// The columns that the format names.
 pub(super) const NAMED: &[PartnerColumn] = &[
-    PartnerColumn::named(1, "version", ColumnSource::Constant, ColumnRule::Version),
+    PartnerColumn::named(1, "version", ColumnSource::Setting, ColumnRule::Version),
     of(2, "time_local", Field::EdgeStartTimestamp, ColumnRule::TimeLocal),
-    of(3, "request_id", Field::RayID, ColumnRule::Text),
-    of(4, "status", Field::EdgeResponseStatus, ColumnRule::Text),
+    of(3, "request_id", Field::RayID, ColumnRule::Identifier),
+    of(4, "status", Field::EdgeResponseStatus, ColumnRule::Number),
     of(5, "msec", Field::EdgeStartTimestamp, ColumnRule::Msec),
     of(6, "request_time", Field::EdgeTimeToFirstByteMs, ColumnRule::Seconds),
     of(7, "rwt_time", Field::OriginResponseHeaderReceiveDurationMs, ColumnRule::Seconds),
@@ -150,23 +153,23 @@ pub(super) const NAMED: &[PartnerColumn] = &[
     of(11, "server_addr", Field::EdgeServerIP, ColumnRule::Text),
     of(12, "server_port", Field::ClientRequestScheme, ColumnRule::Port),
     of(13, "remote_addr", Field::ClientIP, ColumnRule::Text),
-    of(14, "remote_port", Field::ClientSrcPort, ColumnRule::Text),
+    of(14, "remote_port", Field::ClientSrcPort, ColumnRule::Number),
     of(15, "method", Field::ClientRequestMethod, ColumnRule::Text),
     of(16, "scheme", Field::ClientRequestScheme, ColumnRule::Text),
     of(17, "host", Field::ClientRequestHost, ColumnRule::Text),
     of(18, "url", Field::ClientRequestURI, ColumnRule::Url).cut(4096),
     of(19, "server_protocol", Field::ClientRequestProtocol, ColumnRule::Text),
-    of(20, "request_length", Field::ClientRequestBytes, ColumnRule::Text),
+    of(20, "request_length", Field::ClientRequestBytes, ColumnRule::Number),
     of(21, "sent_http_content_length", Field::ResponseHeaders, ColumnRule::FirstHeader("content-length")),
-    of(22, "bytes_sent", Field::EdgeResponseBytes, ColumnRule::Text),
-    of(23, "body_bytes_sent", Field::EdgeResponseBodyBytes, ColumnRule::Text),
+    of(22, "bytes_sent", Field::EdgeResponseBytes, ColumnRule::Number),
+    of(23, "body_bytes_sent", Field::EdgeResponseBodyBytes, ColumnRule::Number),
     of(24, "upstream_addr", Field::OriginIP, ColumnRule::Text),
-    of(25, "upstream_status", Field::OriginResponseStatus, ColumnRule::Text),
+    of(25, "upstream_status", Field::OriginResponseStatus, ColumnRule::Number),
     of(26, "upstream_response_time", Field::OriginResponseDurationMs, ColumnRule::Seconds),
     of(27, "cache_status", Field::CacheCacheStatus, ColumnRule::CacheStatus),
     of(28, "cache_status2", Field::CacheCacheStatus, ColumnRule::CacheStatus),
     of(29, "upstream_addr2", Field::OriginIP, ColumnRule::Text),
-    of(30, "upstream_status2", Field::OriginResponseStatus, ColumnRule::Text),
+    of(30, "upstream_status2", Field::OriginResponseStatus, ColumnRule::Number),
     of(33, "sent_http_content_type", Field::EdgeResponseContentType, ColumnRule::Text),
     of(34, "http_referer", Field::ClientRequestReferer, ColumnRule::Text).cut(2048),
     of(35, "http_user_agent", Field::ClientRequestUserAgent, ColumnRule::Text).cut(1024),

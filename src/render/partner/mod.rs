@@ -31,7 +31,7 @@ pub use columns::{COLUMNS, ColumnRule, ColumnSource, PartnerColumn};
 pub use digest::content_digest;
 pub use options::{OptionsError, PartnerOptions};
 
-/// The name of the format, which is also its first column.
+/// The name of the format, which is its first column unless a setting has another one.
 pub const FORMAT: &str = "cs_vod_v3.0";
 /// The byte between two columns.
 pub const SEPARATOR: u8 = 0x01;
@@ -41,11 +41,16 @@ pub const TERMINATOR: u8 = b'\n';
 pub const UNAVAILABLE: u8 = b'-';
 
 /// The outcome of writing one line.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct PartnerLine {
     /// Whether the line differs from the record: a control character or another line end in a value became a space
     /// (even one that was then cut off), or the record contained something that a text cannot represent.
     pub sanitised: bool,
+    /// Whether a value was longer than its column allows, and was cut.
+    pub cut: bool,
+    /// Whether a value took the place of one that the record lacks: the country of an unknown data centre, or the scheme or
+    /// path of a URL.
+    pub defaulted: bool,
 }
 
 /// Appends the partner's line for the record `line`, including its line feed.
@@ -58,20 +63,24 @@ pub fn write_partner_line(
     options: &PartnerOptions,
 ) -> Result<PartnerLine, RecordError> {
     let text = line_text(line);
-    let PartnerLine { sanitised } = write_partner_fields(out, &Fields::parse(&text)?, options);
-    Ok(PartnerLine { sanitised: sanitised || matches!(text, Cow::Owned(_)) })
+    let written = write_partner_fields(out, &Fields::parse(&text)?, options);
+    Ok(PartnerLine { sanitised: written.sanitised || matches!(text, Cow::Owned(_)), ..written })
 }
 
 /// Appends the partner's line for a record that was already read, including its line feed.
 pub fn write_partner_fields(out: &mut Vec<u8>, fields: &Fields<'_>, options: &PartnerOptions) -> PartnerLine {
     let record = rules::PartnerRecord::new(fields, options);
-    let (line, mut sanitised, mut written) = (out.len(), false, 0);
+    let (line, mut changed, mut written) = (out.len(), PartnerLine::default(), 0);
     for column in NAMED.iter().filter(|column| column.rule != ColumnRule::Unavailable) {
         put_unavailable(out, column.number - 1 - written);
         let start = out.len();
         match rules::write(out, column, &record) {
-            CellContent::Clean => sanitised |= cells::finish_clean(out, start, column.max),
-            CellContent::Anything => sanitised |= cells::finish(out, start, column.max),
+            CellContent::Clean => cells::finish_clean(out, start, column.max, &mut changed),
+            CellContent::Anything => cells::finish(out, start, column.max, &mut changed),
+            CellContent::Default => {
+                changed.defaulted = true;
+                cells::finish(out, start, column.max, &mut changed);
+            }
         }
         out.push(SEPARATOR);
         written = column.number;
@@ -80,8 +89,8 @@ pub fn write_partner_fields(out: &mut Vec<u8>, fields: &Fields<'_>, options: &Pa
     if let Some(last) = out.last_mut() {
         *last = TERMINATOR;
     }
-    sanitised |= cells::blank_line_ends(out, line);
-    PartnerLine { sanitised }
+    changed.sanitised |= cells::blank_line_ends(out, line);
+    changed
 }
 
 /// Appends `cells` unavailable cells, each with its separator.
@@ -109,6 +118,27 @@ mod tests {
         let available: Vec<_> = line.trim_end().split('\u{1}').enumerate().filter(|(_, cell)| *cell != "-").collect();
         assert_eq!(available, [(0, "cs_vod_v3.0"), (17, "http:///"), (44, "CN")]);
         assert!(!outcome.sanitised);
+    }
+
+    #[test]
+    fn what_is_changed_is_counted_by_kind() {
+        let whole = r#""ClientRequestScheme":"https","ClientRequestURI":"/","EdgeColoCode":"SIN""#;
+        let changed = |more: &str| {
+            let (_, PartnerLine { sanitised, cut, defaulted }) = rendered(format!("{{{whole}{more}}}").as_bytes());
+            (sanitised, cut, defaulted)
+        };
+        assert_eq!(changed(""), (false, false, false));
+        assert_eq!(changed(r#","ClientRequestUserAgent":"a\nb""#), (true, false, false));
+        let long = "x".repeat(1025);
+        assert_eq!(changed(&format!(r#","ClientRequestUserAgent":"{long}""#)), (false, true, false));
+        assert_eq!(changed(&format!(r#","ClientRequestReferer":"\u0001{long}{long}""#)), (true, true, false));
+        for (name, value) in
+            [("EdgeColoCode", r#""XXX""#), ("ClientRequestURI", "null"), ("ClientRequestScheme", "null")]
+        {
+            let other = whole.split(',').filter(|member| !member.contains(name)).collect::<Vec<_>>().join(",");
+            let (_, line) = rendered(format!(r#"{{{other},"{name}":{value}}}"#).as_bytes());
+            assert_eq!((line.sanitised, line.cut, line.defaulted), (false, false, true), "{name}");
+        }
     }
 
     #[test]
@@ -144,7 +174,8 @@ mod tests {
 
     #[test]
     fn options_made_without_constructor_cannot_break_lines() {
-        let options = PartnerOptions { tenant: "a\u{1}\n\u{2028}b".into(), unknown_country: "\r".into() };
+        let version = "\n\u{1}".into();
+        let options = PartnerOptions { version, tenant: "a\u{1}\n\u{2028}b".into(), unknown_country: "\r".into() };
         let mut out = Vec::new();
         let outcome = write_partner_line(&mut out, b"{}", &options).unwrap();
         assert_eq!(memchr::memchr_iter(super::SEPARATOR, &out).count(), COLUMNS.len() - 1);

@@ -7,13 +7,14 @@
 
 use std::borrow::Cow;
 
+use super::PartnerOptions;
 use super::cells::put;
 use super::columns::{ColumnRule, ColumnSource, PartnerColumn};
 use super::country::country_of;
 use super::durations::write_seconds;
 use super::headers::first_header;
 use super::times::{write_local, write_unix};
-use super::{FORMAT, PartnerOptions};
+use crate::record::decimal::{canonical_number, is_plain_integer};
 use crate::record::{Field, FieldValue, Fields, Timestamp};
 
 /// The content that a rule has appended.
@@ -22,6 +23,8 @@ pub(super) enum CellContent {
     Clean,
     /// Text that may contain control characters, which become spaces.
     Anything,
+    /// The same, where a default took the place of a value that the record lacks.
+    Default,
 }
 
 /// A record, with the values that several of its columns share.
@@ -45,7 +48,7 @@ impl<'a> PartnerRecord<'a> {
     fn scalar(&self, source: ColumnSource) -> ScalarText<'a> {
         match source {
             ColumnSource::Field(field) => ScalarText::of_field(self.fields, field),
-            ColumnSource::Constant | ColumnSource::Setting | ColumnSource::None => ScalarText::NONE,
+            ColumnSource::Setting | ColumnSource::None => ScalarText::NONE,
         }
     }
 
@@ -59,16 +62,18 @@ impl<'a> PartnerRecord<'a> {
 struct ScalarText<'a> {
     text: Cow<'a, [u8]>,
     wrote: CellContent,
+    /// Whether it is a number that may have other spellings.
+    is_number: bool,
 }
 
 impl<'a> ScalarText<'a> {
-    const NONE: Self = Self { text: Cow::Borrowed(&[]), wrote: CellContent::Clean };
+    const NONE: Self = Self { text: Cow::Borrowed(&[]), wrote: CellContent::Clean, is_number: false };
 
     #[inline]
     fn of_field(fields: &Fields<'a>, field: Field) -> Self {
         // A JSON string contains control characters only as escapes.
         match fields.plain(field) {
-            Some(text) => Self { text: Cow::Borrowed(text), wrote: CellContent::Clean },
+            Some(text) => Self { text: Cow::Borrowed(text), ..Self::NONE },
             None => Self::of(fields.get(field)),
         }
     }
@@ -76,22 +81,38 @@ impl<'a> ScalarText<'a> {
     #[cold]
     fn of(value: FieldValue<'a>) -> Self {
         let text = match value {
-            FieldValue::Text(Cow::Borrowed(text)) | FieldValue::Number(text) => Cow::Borrowed(text.as_bytes()),
+            FieldValue::Number(text) => {
+                return Self { text: Cow::Borrowed(text.as_bytes()), is_number: true, ..Self::NONE };
+            }
+            FieldValue::Text(Cow::Borrowed(text)) => Cow::Borrowed(text.as_bytes()),
             FieldValue::Text(Cow::Owned(text)) => Cow::Owned(text.into_bytes()),
             FieldValue::Bool(true) => Cow::Borrowed(&b"true"[..]),
             FieldValue::Bool(false) => Cow::Borrowed(&b"false"[..]),
             FieldValue::Absent | FieldValue::Nested(_) => return Self::NONE,
         };
-        Self { text, wrote: CellContent::Anything }
+        Self { text, wrote: CellContent::Anything, is_number: false }
     }
 
     fn instant(&self) -> Option<Timestamp> {
         std::str::from_utf8(&self.text).ok().and_then(Timestamp::parse_logged)
     }
 
-    /// Appends the text, or `absent` if there is none.
+    /// Appends the text, or `absent` if there is none; a number in its canonical spelling.
     fn put(&self, out: &mut Vec<u8>, absent: &str) -> CellContent {
+        if self.is_number {
+            return self.put_number(out);
+        }
         put(out, if self.text.is_empty() { absent.as_bytes() } else { &self.text });
+        self.wrote
+    }
+
+    /// Appends the text; in its canonical spelling if it is that of a number, even in a string.
+    #[cold]
+    fn put_number(&self, out: &mut Vec<u8>) -> CellContent {
+        match std::str::from_utf8(&self.text) {
+            Ok(text) => put(out, canonical_number(text).as_bytes()),
+            Err(_) => put(out, &self.text),
+        }
         self.wrote
     }
 
@@ -110,17 +131,22 @@ pub(super) fn write(out: &mut Vec<u8>, column: &PartnerColumn, record: &PartnerR
     let source = column.source;
     match column.rule {
         ColumnRule::Text => return write_text(out, record, source),
+        ColumnRule::Number => return write_number(out, record, source),
+        ColumnRule::Identifier => return write_identifier(out, record, source),
         ColumnRule::Url => return write_url(out, record, source),
         ColumnRule::Country => return write_country(out, record, source),
         ColumnRule::Port => return record.scalar(source).put_derived(out, port_of),
         ColumnRule::CacheStatus => return record.scalar(source).put_derived(out, cache_status_of),
         ColumnRule::Dysta => return record.scalar(source).put_derived(out, dysta_of),
         ColumnRule::FirstHeader(name) => return write_header(out, record, source, name),
+        ColumnRule::Version => {
+            put(out, record.options.version.as_bytes());
+            return CellContent::Anything;
+        }
         ColumnRule::Tenant => {
             put(out, record.options.tenant.as_bytes());
             return CellContent::Anything;
         }
-        ColumnRule::Version => put(out, FORMAT.as_bytes()),
         ColumnRule::Seconds => write_seconds(out, &record.scalar(source).text),
         ColumnRule::TimeLocal => write_instant(out, record.instant(source), write_time_local),
         ColumnRule::TimeStart => write_instant(out, record.instant(source), write_local),
@@ -142,14 +168,44 @@ fn write_text(out: &mut Vec<u8>, record: &PartnerRecord<'_>, source: ColumnSourc
     record.scalar(source).put(out, "")
 }
 
+/// Appends the number of `source`, which is nearly always an integer; anything else as [`write_text`].
+#[inline]
+fn write_number(out: &mut Vec<u8>, record: &PartnerRecord<'_>, source: ColumnSource) -> CellContent {
+    if let ColumnSource::Field(field) = source
+        && let Some(text) = record.fields.plain(field)
+        && is_plain_integer(text)
+    {
+        put(out, text);
+        return CellContent::Clean;
+    }
+    record.scalar(source).put_number(out)
+}
+
+/// Appends the identifier of `source`: its digits are no number, even without quotes.
+#[inline]
+fn write_identifier(out: &mut Vec<u8>, record: &PartnerRecord<'_>, source: ColumnSource) -> CellContent {
+    let scalar = record.scalar(source);
+    put(out, &scalar.text);
+    scalar.wrote
+}
+
 /// Appends the path in `source` after the record's scheme and host, each with a substitute if it is absent.
 fn write_url(out: &mut Vec<u8>, record: &PartnerRecord<'_>, source: ColumnSource) -> CellContent {
-    let scheme = record.scalar(ColumnSource::Field(Field::ClientRequestScheme)).put(out, "http");
+    let scheme = record.scalar(ColumnSource::Field(Field::ClientRequestScheme));
+    let path = record.scalar(source);
+    let is_default = scheme.text.is_empty() || path.text.is_empty();
+    let scheme = scheme.put(out, "http");
     put(out, b"://");
     let host = record.scalar(ColumnSource::Field(Field::ClientRequestHost)).put(out, "");
-    let path = record.scalar(source).put(out, "/");
+    let path = path.put(out, "/");
     let is_clean = [scheme, host, path].iter().all(|wrote| *wrote == CellContent::Clean);
-    if is_clean { CellContent::Clean } else { CellContent::Anything }
+    if is_default {
+        CellContent::Default
+    } else if is_clean {
+        CellContent::Clean
+    } else {
+        CellContent::Anything
+    }
 }
 
 /// Appends the header `name` of the headers in `source`; a job may write response headers under a newer name.
@@ -184,7 +240,7 @@ fn write_country(out: &mut Vec<u8>, record: &PartnerRecord<'_>, source: ColumnSo
         CellContent::Clean
     } else {
         put(out, record.options.unknown_country.as_bytes());
-        CellContent::Anything
+        CellContent::Default
     }
 }
 
@@ -238,8 +294,11 @@ mod tests {
     fn text_column_prints_all_but_nested_values() {
         for (json, expected) in [
             (r#"{"EdgeResponseStatus":200}"#, "200"),
-            (r#"{"EdgeResponseStatus":1.50e3}"#, "1.50e3"),
-            (r#"{"EdgeResponseStatus":-0}"#, "-0"),
+            (r#"{"EdgeResponseStatus":1.50e3}"#, "1500"),
+            (r#"{"EdgeResponseStatus":-0}"#, "0"),
+            (r#"{"EdgeResponseStatus":9007199254740993.0}"#, "9007199254740993"),
+            (r#"{"EdgeResponseStatus":"2E2"}"#, "200"),
+            (r#"{"EdgeResponseStatus":"0200"}"#, "0200"),
             (r#"{"EdgeResponseStatus":"teapot"}"#, "teapot"),
             (r#"{"EdgeResponseStatus":true}"#, "true"),
             (r#"{"EdgeResponseStatus":false}"#, "false"),
@@ -250,6 +309,22 @@ mod tests {
             (r#"{"EdgeResponseStatus":"a\ud800b"}"#, "a\u{fffd}b"),
         ] {
             assert_eq!(value(4, json), expected, "{json}");
+        }
+    }
+
+    #[test]
+    fn number_is_canonical_in_every_column_but_identifiers() {
+        for (number, json, expected) in [
+            (13, r#"{"ClientIP":1.50}"#, "1.5"),
+            (13, r#"{"ClientIP":"1.50"}"#, "1.50"),
+            (18, r#"{"ClientRequestHost":1E3,"ClientRequestURI":-0}"#, "http://10000"),
+            (21, r#"{"ResponseHeaders":{"content-length":2e2}}"#, "200"),
+            (21, r#"{"ResponseHeaders":{"content-length":["2e2"]}}"#, "2e2"),
+            (3, r#"{"RayID":12e4567890123456}"#, "12e4567890123456"),
+            (3, r#"{"RayID":"764660d8ec5c2ab1"}"#, "764660d8ec5c2ab1"),
+            (3, r#"{"RayID":"\u0037"}"#, "7"),
+        ] {
+            assert_eq!(value(number, json), expected, "{json}");
         }
     }
 

@@ -24,6 +24,7 @@ use crate::bucket_keys::LogPrefixes;
 use crate::cloudflare_api::is_cve_switch;
 use crate::http::{HttpRequest, Problem, REASON, check_members, parse_members, problems};
 use crate::limits::REASON_CHARS;
+use crate::mask::is_invisible;
 use crate::record::Dataset;
 
 /// What takes the place of an argument of a path that is nothing of what the route names.
@@ -101,7 +102,10 @@ impl RequestRecord {
 fn parse_reason(head: &HttpRequest<()>) -> Result<Option<String>, Problem> {
     let Some(text) = head.header(REASON) else { return Ok(None) };
     let text = text.trim();
-    let fits = (1..=REASON_CHARS).contains(&text.chars().count()) && !text.chars().any(char::is_control);
+    let is_unreadable = |c: char| c.is_control() || c == char::REPLACEMENT_CHARACTER;
+    let fits = text.chars().count() <= REASON_CHARS
+        && !text.contains(is_unreadable)
+        && !text.chars().all(|c| c.is_whitespace() || is_invisible(c));
     if fits { Ok(Some(text.to_owned())) } else { Err(problems::bad_reason()) }
 }
 

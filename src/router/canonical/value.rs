@@ -6,10 +6,12 @@
 
 use std::net::IpAddr;
 
+use chrono::DateTime;
 use serde_json::{Number, Value};
 
 use super::INVALID;
 use super::filter::canonical_filter;
+use crate::access::{is_sealed_form, is_token_id};
 use crate::audit::redact::{redact_operand, redact_text};
 use crate::bucket_keys::{KeyClass, LogPrefixes, batch_times, classify};
 use crate::http::parse_instant;
@@ -17,7 +19,7 @@ use crate::ledger::{BatchId, DeliveryId};
 use crate::mask::is_listed;
 use crate::query::QueryCursor;
 use crate::record::{Dataset, RayKey, ray_from_user};
-use crate::time::rfc3339_ns;
+use crate::time::{rfc3339, rfc3339_ns};
 
 /// The digits of the id of a zone or an account.
 const CLOUDFLARE_ID: usize = 32;
@@ -48,12 +50,17 @@ impl ValueReader<'_> {
     pub(super) fn read(&self, name: &str, value: &Value) -> CanonicalValue {
         match (name, value) {
             ("rays", Value::Array(rays)) => canonical_rays(rays),
+            ("payloads", Value::Array(handles)) => canonical_handles(handles),
             (_, Value::String(text)) => self.read_text(name, text),
             ("start" | "end", Value::Number(number)) => {
                 let kept = canonical_instant(&number.to_string()).map_or_else(|| value.clone(), Value::from);
                 CanonicalValue { read: value.clone(), kept }
             }
             (_, Value::Bool(_) | Value::Number(_) | Value::Null) => same(value.clone()),
+            ("scopes" | "zones" | "datasets", Value::Array(names)) => {
+                let kept = |name: &Value| name.as_str().map_or_else(|| INVALID.to_owned(), redact_text);
+                CanonicalValue { read: value.clone(), kept: names.iter().map(kept).collect() }
+            }
             _ => CanonicalValue { read: value.clone(), kept: redact_text(&value.to_string()).into() },
         }
     }
@@ -62,6 +69,7 @@ impl ValueReader<'_> {
         let redacted = || redact_text(text).into();
         let read = match name {
             "start" | "end" => canonical_instant(text),
+            "expires" => DateTime::parse_from_rfc3339(text).ok().map(|at| rfc3339(at.timestamp_millis())),
             "resource" => self.canonical_resource(text),
             "address" => text.trim().parse().ok().map(|address: IpAddr| address.to_string()),
             _ => None,
@@ -74,8 +82,9 @@ impl ValueReader<'_> {
             "sample" => text.parse().ok().and_then(Number::from_f64).map_or_else(redacted, Value::Number),
             "fields" => text.split(',').map(canonical_field).collect(),
             "filter" => canonical_filter(self.dataset, text).into(),
-            "cursor" if text.parse::<QueryCursor>().is_ok() => text.into(),
-            "key" if self.is_batch_key(text) => text.into(),
+            "cursor" if is_sealed_form(text, QueryCursor::BYTES) => text.into(),
+            "key" if self.is_batch_key(text) => self.redact_key(text).into(),
+            "prefix" => redact_path(text).into(),
             // A person's address is a caller's name, and no secret.
             "actor" if is_email(text) => text.into(),
             _ => redacted(),
@@ -90,11 +99,26 @@ impl ValueReader<'_> {
         is_batch && (self.log_prefix.path(text) != Some(text) || batch_times(text).is_some())
     }
 
+    /// A batch's key as entries have it: the folders of the settings, what of the others is no secret, and the name.
+    fn redact_key(&self, key: &str) -> String {
+        let (folders, path) = match self.log_prefix.path(key).and_then(|path| key.strip_suffix(path).zip(Some(path))) {
+            Some(parts) => parts,
+            None => ("", key),
+        };
+        match path.rsplit_once('/') {
+            Some((below, name)) => format!("{folders}{}/{}", redact_path(below), redact_name(name)),
+            None => format!("{folders}{}", redact_name(path)),
+        }
+    }
+
     /// A ray, a handle or a key, as entries name it.
     fn canonical_resource(&self, text: &str) -> Option<String> {
         let is_key = self.is_batch_key(text);
         let is_handle = BatchId::from_handle(text).is_some() || DeliveryId::from_handle(text).is_some();
-        if is_key || is_handle {
+        if is_key {
+            return Some(self.redact_key(text));
+        }
+        if is_handle {
             return Some(text.to_owned());
         }
         ray_from_user(text).ok().and_then(|key| key.ray().map(|ray| ray.to_string()))
@@ -111,6 +135,7 @@ pub(super) fn read_argument(name: &str, text: &str) -> Option<CanonicalArgument>
         }
         "batch" => known(BatchId::from_handle(text).is_some()),
         "payload" => known(DeliveryId::from_handle(text).is_some()),
+        "token" => known(is_token_id(text) && redact_text(text) == text),
         "dataset" => known(Dataset::from_name(text).is_some()),
         "id" | "dead_letter" => known(text.parse::<u32>().is_ok()),
         // Of a zone or an account, the id or the name.
@@ -120,6 +145,22 @@ pub(super) fn read_argument(name: &str, text: &str) -> Option<CanonicalArgument>
 
 fn same(value: Value) -> CanonicalValue {
     CanonicalValue { read: value.clone(), kept: value }
+}
+
+/// A path whose folders are judged one by one: in a text of several words a name may be overlooked.
+fn redact_path(path: &str) -> String {
+    let folder = |folder: &str| if is_cloudflare_id(folder) { folder.to_owned() } else { redact_text(folder) };
+    path.split('/').map(folder).collect::<Vec<_>>().join("/")
+}
+
+/// The name of a batch: of one in Logpush's form, what follows its times is a few hexadecimal digits.
+fn redact_name(name: &str) -> String {
+    let stem = |text: &str| text.split_once('.').map_or(text.len(), |(stem, _)| stem.len());
+    let is_digits =
+        |text: &str| text.get(..stem(text)).is_some_and(|stem| stem.bytes().all(|byte| byte.is_ascii_hexdigit()));
+    let is_made = batch_times(name).is_some()
+        && name.splitn(3, '_').nth(2).is_none_or(|end| stem(end) <= CLOUDFLARE_ID && is_digits(end));
+    if is_made { name.to_owned() } else { redact_text(name) }
 }
 
 fn canonical_instant(text: &str) -> Option<String> {
@@ -151,6 +192,13 @@ fn canonical_rays(rays: &[Value]) -> CanonicalValue {
     };
     let (read, kept): (Vec<Value>, Vec<Value>) = rays.iter().map(each).unzip();
     CanonicalValue { read: read.into(), kept: kept.into() }
+}
+
+/// The payloads of a body; what is none stays, so that it is refused.
+fn canonical_handles(handles: &[Value]) -> CanonicalValue {
+    let is_handle = |handle: &Value| handle.as_str().is_some_and(|text| DeliveryId::from_handle(text).is_some());
+    let kept = handles.iter().map(|handle| if is_handle(handle) { handle.clone() } else { INVALID.into() });
+    CanonicalValue { read: handles.into(), kept: kept.collect() }
 }
 
 fn is_email(text: &str) -> bool {

@@ -2,8 +2,9 @@
 
 use std::cell::RefCell;
 
+use futures_util::FutureExt;
 use raydex::access::{AuthFailure, Credentials, JwksCache, KeysFault, admit_any, parse_keys};
-use raydex::limits::{JWKS_FETCHES, JWKS_FRESH_MS, JWKS_KEPT_MS, JWKS_KEYS, JWKS_MAX, JWKS_WINDOW_MS};
+use raydex::limits::{JWKS_FETCHES, JWKS_FRESH_MS, JWKS_KEPT_MS, JWKS_KEYS, JWKS_MAX, JWKS_RETRY_MS, JWKS_WINDOW_MS};
 use serde_json::{Value, json};
 
 use super::issuer::{FakeIssuer, Key};
@@ -63,13 +64,68 @@ fn unknown_keys_ask_the_issuer_once_a_minute() {
     let (isolate, (one, _)) = (Isolate::default(), keys());
     isolate.issuer.publish(&[&one]);
     assert_eq!(isolate.ask(&one, 0), Ok(()));
-    let unknown = Key::new("made-up", 1);
-    // Ten tokens a second for three minutes.
+    // A token every five seconds for three minutes, each with another key.
     for later_ms in (0..3 * JWKS_WINDOW_MS).step_by(5_000) {
-        assert_eq!(isolate.ask(&unknown, later_ms), Err(AuthFailure::UnknownKey));
+        assert_eq!(isolate.ask(&made_up(later_ms), later_ms), Err(AuthFailure::UnknownKey));
         assert_eq!(isolate.ask(&one, later_ms), Ok(()), "the others are let in all the while");
     }
     assert!((3..=4).contains(&isolate.fetches()), "{}", isolate.fetches());
+}
+
+/// A key that no issuer has.
+fn made_up(number: i64) -> Key {
+    Key::new(format!("made-up-{number}").leak(), 1)
+}
+
+#[test]
+fn absent_key_is_not_asked_for_again() {
+    let (isolate, (one, two)) = (Isolate::default(), keys());
+    isolate.issuer.publish(&[&one]);
+    assert_eq!(isolate.ask(&one, 0), Ok(()));
+    for later_ms in (0..JWKS_FRESH_MS - 1).step_by(60_000) {
+        assert_eq!(isolate.ask(&two, later_ms), Err(AuthFailure::UnknownKey));
+    }
+    assert_eq!(isolate.fetches(), 2, "once for the first key, once for the absent one");
+    isolate.issuer.publish(&[&one, &two]);
+    assert_eq!(isolate.ask(&one, JWKS_FRESH_MS), Ok(()));
+    assert_eq!((isolate.ask(&two, JWKS_FRESH_MS), isolate.fetches()), (Ok(()), 3), "any fetch brings it");
+}
+
+#[test]
+fn forgeries_spend_no_fetches_of_kept_keys() {
+    let (isolate, (one, _)) = (Isolate::default(), keys());
+    isolate.issuer.publish(&[&one]);
+    assert_eq!(isolate.ask(&one, 0), Ok(()));
+    // The issuer is down when the keys are to be renewed, and forgeries are all that comes.
+    let document = isolate.issuer.document.borrow_mut().take();
+    for number in 0..50 {
+        let forged = isolate.ask(&made_up(number), JWKS_FRESH_MS + number);
+        assert_eq!(forged, Err(AuthFailure::UnknownKey));
+        assert_eq!(isolate.ask(&one, JWKS_FRESH_MS + number), Ok(()));
+    }
+    assert_eq!(isolate.fetches(), 3, "one for the forgeries, one to renew");
+    // It is back: the next renewal is not theirs to spend.
+    *isolate.issuer.document.borrow_mut() = document;
+    let later_ms = JWKS_FRESH_MS + JWKS_WINDOW_MS;
+    assert_eq!(isolate.ask(&made_up(99), later_ms), Err(AuthFailure::UnknownKey));
+    let fetches = isolate.fetches();
+    assert_eq!((isolate.ask(&one, later_ms), isolate.fetches()), (Ok(()), fetches), "they renewed the keys");
+}
+
+#[test]
+fn forgeries_delay_the_first_keys_by_seconds() {
+    let (isolate, (one, _)) = (Isolate::default(), keys());
+    for number in 0..1_000 {
+        assert_eq!(isolate.ask(&made_up(number), number), Err(AuthFailure::NoKeys));
+    }
+    assert_eq!(i64::from(isolate.fetches()), JWKS_FETCHES);
+    isolate.issuer.publish(&[&one]);
+    let back = (1_000..).step_by(100).find(|later_ms| {
+        let forged = isolate.ask(&made_up(*later_ms), *later_ms);
+        assert!(forged.is_err());
+        isolate.ask(&one, *later_ms).is_ok()
+    });
+    assert!(back.is_some_and(|back| back <= 1_000 + JWKS_RETRY_MS), "{back:?}");
 }
 
 #[test]
@@ -89,12 +145,43 @@ fn unreachable_issuer_leaves_old_keys_for_a_day() {
 }
 
 #[test]
+fn cold_isolate_admits_all_after_one_fetch() {
+    let (isolate, (one, _)) = (Isolate::default(), keys());
+    isolate.issuer.publish(&[&one]);
+    isolate.issuer.slowness.set(6);
+    let token = one.token(&claims(|claims| drop(claims.insert("exp".into(), json!(i64::MAX / 2)))));
+    let presented = Credentials { authorization: None, assertion: Some(&token) };
+    let rules = rules();
+    let people =
+        (0..60).map(|later_ms| admit_any(&rules, presented, &isolate.issuer, &isolate.cache, NOW_MS + later_ms));
+    let admitted = run(futures_util::future::join_all(people));
+    assert_eq!(admitted.iter().filter(|admitted| admitted.is_ok()).count(), 60);
+    assert_eq!(isolate.fetches(), 1);
+}
+
+#[test]
+fn fetch_that_never_ends_is_made_again() {
+    let (isolate, (one, _)) = (Isolate::default(), keys());
+    isolate.issuer.publish(&[&one]);
+    isolate.issuer.slowness.set(u32::MAX);
+    let token = one.token(&claims(|claims| drop(claims.insert("exp".into(), json!(i64::MAX / 2)))));
+    let presented = Credentials { authorization: None, assertion: Some(&token) };
+    let rules = rules();
+    let mut lost = Box::pin(admit_any(&rules, presented, &isolate.issuer, &isolate.cache, NOW_MS));
+    assert!(lost.as_mut().now_or_never().is_none());
+    isolate.issuer.slowness.set(0);
+    assert_eq!(isolate.ask(&one, 1), Ok(()), "it waits, and then fetches them itself");
+    assert_eq!(isolate.ask(&one, 2), Ok(()));
+    assert_eq!(isolate.fetches(), 2);
+}
+
+#[test]
 fn isolate_without_keys_asks_only_a_few_times() {
     let (isolate, (one, _)) = (Isolate::default(), keys());
     for _ in 0..50 {
         assert_eq!(isolate.ask(&one, 0), Err(AuthFailure::NoKeys));
     }
-    assert_eq!(isolate.fetches(), JWKS_FETCHES);
+    assert_eq!(i64::from(isolate.fetches()), JWKS_FETCHES);
     isolate.issuer.publish(&[&one]);
     assert_eq!(isolate.ask(&one, JWKS_WINDOW_MS), Ok(()));
 }

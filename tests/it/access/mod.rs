@@ -7,10 +7,10 @@ use crate::support::{self, issuer};
 use std::cell::RefCell;
 
 use raydex::access::{
-    AccessRules, AuthFailure, Caller, Credentials, JwksCache, JwtFault, SignOn, TokenIssuer, admit_any, main_rule,
-    read_grants,
+    AccessRules, AuthFailure, Caller, Credentials, JwksCache, JwtFault, SignOn, TokenIssuer, Visibility, admit_any,
+    main_rule, read_grants,
 };
-use raydex::limits::JWT_MAX;
+use raydex::limits::{JWT_MAX, SESSION_HOURS_MAX};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
@@ -26,11 +26,13 @@ fn rules() -> AccessRules {
     let grants = json!([
         { "email": "Ann@a.example", "scopes": ["read", "admin"], "role": "forensics" },
         { "email_domain": "a.example", "scopes": ["read"], "role": "support", "zones": ["a.example"] },
+        { "group": "staff", "scopes": ["deliver"], "role": "viewer" },
         { "service": "robot.access", "scopes": ["ingest"], "role": "viewer" },
     ]);
     let grants = read_grants(&grants.to_string()).unwrap();
     let issuer = TokenIssuer::read("acme", false).unwrap();
-    let sign_on = SignOn { issuer, audience: AUDIENCE.to_owned(), grants };
+    let session_s = SESSION_HOURS_MAX * 3_600;
+    let sign_on = SignOn { issuer, audience: AUDIENCE.to_owned(), grants, session_s };
     AccessRules { tokens: vec![main_rule(Sha256::digest("main").into())], sign_on: Some(sign_on) }
 }
 
@@ -71,7 +73,7 @@ fn valid_assertion_admits_whom_a_grant_names() {
     assert_eq!((bob.name.as_str(), bob.role.name()), ("bob@a.example", "support"));
     assert!(bob.scopes.iter().map(raydex::access::Scope::name).eq(["read"]) && bob.sees_zone("a.example"));
     let ann = claiming("email", "ANN@A.example".into()).unwrap();
-    assert_eq!((ann.role.name(), ann.zones), ("forensics", None), "the first grant that fits");
+    assert_eq!((ann.role.name(), ann.visibility()), ("forensics", Visibility::Everything), "the first grant that fits");
     let robot = claims(|claims| {
         claims.remove("email");
         claims.insert("common_name".into(), "robot.access".into());
@@ -84,7 +86,7 @@ fn valid_assertion_admits_whom_a_grant_names() {
         ("nbf", json!(NOW_S + 60)),
         ("iat", json!(NOW_S + 60)),
         ("nbf", Value::Null),
-        ("iat", Value::Null),
+        ("iat", json!(NOW_S - SESSION_HOURS_MAX * 3_600 - 59)),
     ] {
         assert!(claiming(name, value.clone()).is_ok(), "{name} {value}");
     }
@@ -92,7 +94,7 @@ fn valid_assertion_admits_whom_a_grant_names() {
 
 #[test]
 fn claims_of_wrong_kind_or_time_are_refused() {
-    use JwtFault::{Audience, Claims, Expired, Issuer, NotYet};
+    use JwtFault::{Audience, Claims, Expired, Issuer, NotYet, TooOld};
     for (name, value, fault) in [
         ("aud", json!("other"), Audience),
         ("aud", json!([]), Audience),
@@ -113,6 +115,10 @@ fn claims_of_wrong_kind_or_time_are_refused() {
         ("iat", json!(NOW_S + 61), NotYet),
         ("iat", json!(i64::MAX), NotYet),
         ("iat", json!("1"), Claims),
+        ("iat", Value::Null, Claims),
+        ("iat", json!(NOW_S - SESSION_HOURS_MAX * 3_600 - 60), TooOld),
+        ("iat", json!(0), TooOld),
+        ("iat", json!(i64::MIN), TooOld),
     ] {
         assert_eq!(claiming(name, value.clone()), Err(AuthFailure::Assertion(fault)), "{name} {value}");
     }
@@ -138,6 +144,48 @@ fn who_is_named_by_no_grant_is_forbidden() {
         claims.insert("common_name".into(), "robot.access".into());
     });
     assert_eq!(ask(&Key::new("one", 0).token(&both)).0, Err(AuthFailure::NoGrant("eve@b.example".into())));
+}
+
+#[test]
+fn group_of_a_person_is_granted() {
+    let admitted = |change: &dyn Fn(&mut serde_json::Map<String, Value>)| {
+        let claims = claims(|claims| {
+            claims.insert("email".into(), json!("eve@b.example"));
+            change(claims);
+        });
+        ask(&Key::new("one", 0).token(&claims)).0
+    };
+    let custom = |groups: Value| admitted(&|claims| drop(claims.insert("custom".into(), json!({ "groups": groups }))));
+    let plain = |groups: Value| admitted(&|claims| drop(claims.insert("groups".into(), groups.clone())));
+    for groups in [
+        json!(["other", "staff"]),
+        json!("staff"),
+        json!([{ "id": "staff", "name": "Everybody" }]),
+        json!([7, null, { "id": "x", "name": "staff" }]),
+    ] {
+        for caller in [custom(groups.clone()), plain(groups.clone())] {
+            let caller = caller.unwrap();
+            assert_eq!((caller.name.as_str(), caller.role.name()), ("eve@b.example", "viewer"), "{groups}");
+            assert!(caller.scopes.iter().map(raydex::access::Scope::name).eq(["deliver"]));
+        }
+    }
+    for groups in
+        [json!(["Staff"]), json!(["staff "]), json!([]), json!({ "staff": true }), json!([["staff"]]), json!(7)]
+    {
+        for caller in [custom(groups.clone()), plain(groups.clone())] {
+            assert_eq!(caller, Err(AuthFailure::NoGrant("eve@b.example".into())), "{groups}");
+        }
+    }
+    // A service is in no group, whatever its claims say.
+    let robot = admitted(&|claims| {
+        claims.insert("email".into(), json!(""));
+        claims.insert("common_name".into(), json!("other.access"));
+        claims.insert("groups".into(), json!(["staff"]));
+    });
+    assert_eq!(robot, Err(AuthFailure::NoGrant("other.access".into())));
+    // An address counts before a group: the first grant that names the bearer applies.
+    let both = claims(|claims| drop(claims.insert("groups".into(), json!(["staff"]))));
+    assert_eq!(ask(&Key::new("one", 0).token(&both)).0.unwrap().role.name(), "support");
 }
 
 #[test]
@@ -257,7 +305,9 @@ fn grant_naming_no_one_or_two_is_fault() {
         r#""email_domain":"","#,
         r#""service":"","#,
         r#""email":"a@b.example","service":"x","#,
-        r#""group":"x","#,
+        r#""group":"","#,
+        r#""group":"x","email":"a@b.example","#,
+        r#""groups":["x"],"#,
         r#""expires":"2027-01-01T00:00:00Z","service":"x","#,
     ] {
         let said = with(who).unwrap_err().to_string();

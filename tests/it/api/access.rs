@@ -71,8 +71,11 @@ fn ask(row: &RouteSpec) -> Ask {
         }
         _ => "",
     };
-    let is_flag = matches!(row.route, Route::Cloudflare(_));
-    let body = if is_flag { r#"{"flag":true}"# } else { r#"{"reason":"a reason"}"# };
+    let body = match row.route {
+        Route::Cloudflare(_) => r#"{"flag":true}"#,
+        Route::IngestBatch => r#"{"ZoneName":"a.example"}"#,
+        _ => r#"{"reason":"a reason"}"#,
+    };
     Ask { body: body.into(), ..Ask::new(row.method, &format!("{path}{query}")) }
 }
 

@@ -7,7 +7,7 @@ use super::support::world::{TOKEN, config_with};
 use super::{Ask, header, json, problem};
 
 /// Every route that needs a token.
-const GUARDED: [(&str, &str); 25] = [
+const GUARDED: [(&str, &str); 34] = [
     ("GET", "/v1/rays/9e35512345678abc"),
     ("HEAD", "/v1/rays/9e35512345678abc"),
     ("GET", "/v1/rays/not a ray?format=what"),
@@ -24,9 +24,18 @@ const GUARDED: [(&str, &str); 25] = [
     ("POST", "/v1/payloads/what/resend"),
     ("POST", "/v1/payloads/what/release"),
     ("POST", "/v1/payloads/what/drop"),
+    ("POST", "/v1/payloads/what/confirm"),
+    ("POST", "/v1/payloads/decide"),
+    ("GET", "/v1/payloads"),
+    ("POST", "/v1/partner/try"),
     ("GET", "/v1/dead-letters"),
     ("POST", "/v1/dead-letters/1/redrive"),
     ("POST", "/v1/dead-letters/what/redrive"),
+    ("POST", "/v1/dead-letters/1/dismiss"),
+    ("GET", "/v1/tokens"),
+    ("HEAD", "/v1/tokens?after=what"),
+    ("POST", "/v1/tokens"),
+    ("POST", "/v1/tokens/what/revoke"),
     ("GET", "/v1/backfills"),
     ("HEAD", "/v1/backfills"),
     ("POST", "/v1/backfills"),
@@ -148,7 +157,6 @@ fn unknown_paths_are_404_and_methods_405() {
         "/v1/stats/",
         "/v1/batches/",
         "/v1/batches/a/b/replay",
-        "/v1/payloads",
         "/v1/payloads/a",
         "/v1/payloads/a/keep",
         "/v1/payloads/a%2Fb/drop",
@@ -177,8 +185,14 @@ fn unknown_paths_are_404_and_methods_405() {
         ("/v1/payloads/a/resend", &["GET", "HEAD"], "POST"),
         ("/v1/payloads/a/release", &["GET"], "POST"),
         ("/v1/payloads/a/drop", &["GET", "DELETE"], "POST"),
+        ("/v1/payloads", &["POST", "DELETE"], "GET, HEAD"),
+        ("/v1/payloads/decide", &["GET", "HEAD"], "POST"),
         ("/v1/dead-letters", &["POST"], "GET, HEAD"),
+        ("/v1/stats", &["FOO", "GETX", "Get", "GET ", " GET", "PROPFIND", "TRACE"], "GET, HEAD"),
+        ("/v1/tokens", &["FOO", "PUT", "DELETE", "post"], "GET, POST"),
+        ("/v1/tokens/a/revoke", &["GET", "DELETE"], "POST"),
         ("/v1/dead-letters/1/redrive", &["GET"], "POST"),
+        ("/v1/dead-letters/1/dismiss", &["GET"], "POST"),
     ] {
         for method in methods {
             let fakes = Fakes::new();

@@ -3,6 +3,7 @@
 use raydex::config::DEFAULT_BUCKET_NAME as BUCKET_NAME;
 use raydex::ledger::BatchId;
 use raydex::ledger::calls::QuarantineBatch;
+use raydex::ledger::ids::REGISTRY;
 use raydex::ledger::plan::DeliveryRequest;
 use raydex::ledger::{DeliveryPlan, DeliveryWindow};
 use serde_json::{Value, json};
@@ -115,7 +116,7 @@ fn batch_shows_its_books_plans_and_payloads() {
     );
     assert_eq!(
         one["accounts"]["lines"],
-        json!({"in": 5, "delivered": 2, "pending": 1, "parked": 2, "rejected": {},
+        json!({"in": 5, "delivered": 2, "confirmed": 0, "pending": 1, "parked": 2, "rejected": {},
         "filtered": {}, "unaccounted": 0})
     );
     assert_eq!(one["accounts"]["batches"], json!({"open": 0, "sealed": 1, "quarantined": 0}));
@@ -125,7 +126,7 @@ fn batch_shows_its_books_plans_and_payloads() {
         one["plans"],
         json!([{
             "number": 1, "windows": [{"start": "2026-03-28T07:42:25.000Z", "end": null}],
-            "options": {"format": 1, "lines": 2, "subrequests": "include", "filter": null, "tenant": "-", "unknown_country": "CN",
+            "options": {"format": 1, "lines": 2, "subrequests": "include", "filter": null, "version": "cs_vod_v3.0", "tenant": "-", "unknown_country": "CN",
             "duplicates": "hold"},
         }])
     );
@@ -137,6 +138,7 @@ fn batch_shows_its_books_plans_and_payloads() {
             "id": ids[0].handle(), "partner_batch_id": ids[0].batch_header(), "plan": 1, "index": "000000",
             "pack": kept.payloads[0].payload.pack, "sha256": kept.payloads[0].payload.sha256, "bytes": kept.payloads[0].payload.bytes, "lines": 2,
             "first_offset": 0, "last_offset": kept.payloads[0].payload.last_offset, "state": "delivered", "attempts": 1, "unknown_outcomes": 0,
+            "not_sent": 0, "last_post_ms": null, "waits_reason": null,
             "last_attempt_at": "2026-03-28T08:42:25.000Z", "waits_for": null, "waits_until": null,
             "status": 200, "code": null, "next_attempt_at": null, "completed_at": "2026-03-28T08:42:25.000Z",
         })
@@ -198,10 +200,12 @@ fn quarantined_wrongly() -> (Fakes, String) {
         object,
         dataset: "http_requests".into(),
         possible_datasets: vec![raydex::record::Dataset::HttpRequests],
+        times: None,
         index: true,
         deliver: None,
     };
     fakes.ledgers.ask(&id.ledger, &begin);
+    fakes.ledgers.ask(REGISTRY, &raydex::ledger::registry::RegisterLedger { name: id.ledger.clone(), times: None });
     let (code, reason) = ("not_gzip".into(), "It is no gzip.".into());
     fakes.ledgers.ask(&id.ledger, &QuarantineBatch { source: id.source.clone(), code, reason });
     let handle = id.handle();
@@ -253,7 +257,7 @@ fn batch_with_a_lost_object_stays_quarantined() {
 fn plans_of_one_batch_are_shown_apart() {
     let fakes = Fakes::new();
     let early = DeliveryWindow { end_ms: NOW_MS, ..DeliveryWindow::EVER };
-    batch(&fakes, KEYS[0], &records(0..3), Some(DeliveryRequest { window: early, options: plan_options() }));
+    batch(&fakes, KEYS[0], &records(0..3), Some(DeliveryRequest::new(early, plan_options())));
     let uploaded = fakes.bucket.object(KEYS[0]).unwrap();
     batch(&fakes, KEYS[0], &uploaded.bytes, Some(wish()));
     let one = get(&fakes, &format!("/v1/batches/{}", id_of(&fakes, KEYS[0]).handle()));

@@ -78,7 +78,7 @@ fn everything(rays: u64) -> Vec<Ask> {
             if form.starts_with("format=partner") && dataset != Dataset::HttpRequests {
                 continue;
             }
-            asks.push(Ask::get(&format!("/v1/logs?{range}&{form}&trailer=true")));
+            asks.push(Ask::get(&format!("/v1/logs?{range}&{form}")));
             asks.extend((0..rays).step_by(29).map(|number| Ask::get(&format!("/v1/rays/{}?{form}", ray(number)))));
         }
         asks.push(Ask::get(&format!(
@@ -206,7 +206,7 @@ fn viewers_filters_cannot_tell_secrets_apart() {
                 let filter = json!({ "where": { "key": field, "operator": operator, "value": guess } });
                 let filter = escaped(&filter.to_string());
                 for path in [
-                    format!("/v1/logs?start=2026-03-28T08:00:00Z&trailer=true&filter={filter}"),
+                    format!("/v1/logs?start=2026-03-28T08:00:00Z&filter={filter}"),
                     format!("/v1/rays/{}?format=native&filter={filter}", ray(1)),
                 ] {
                     let (told, not) = (ask(&mine, Ask::get(&path)), ask(&other, Ask::get(&path)));

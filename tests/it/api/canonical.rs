@@ -180,14 +180,14 @@ fn every_value_is_kept_as_it_was_read() {
     let post = |path: &str, body: &str| Ask { body: body.into(), ..Ask::new("POST", path) };
     for (ask, kept) in [
         (
-            Ask::get("/v1/logs?start=1774684800000&sample=0.50&trailer=true&cursor=x&fields=RayID,%20Novel"),
-            json!({ "start": "2026-03-28T08:00:00.000000000Z", "sample": 0.5, "trailer": "true", "cursor": "x",
+            Ask::get("/v1/logs?start=1774684800000&sample=0.50&summary=true&cursor=x&fields=RayID,%20Novel"),
+            json!({ "start": "2026-03-28T08:00:00.000000000Z", "sample": 0.5, "summary": "true", "cursor": "x",
                     "fields": ["RayID", "Novel"] }),
         ),
         (Ask::get("/v1/logs?start=yesterday&limit=many"), json!({ "start": "yesterday", "limit": "many" })),
         (
-            post("/v1/backfills", r#"{"start":1774684800,"end":"2026-03-28T09:00:00Z","deliver":false}"#),
-            json!({ "start": "2026-03-28T08:00:00.000000000Z", "end": "2026-03-28T09:00:00.000000000Z",
+            post("/v1/backfills", r#"{"start":1774684800,"end":"2026-03-28T08:30:00Z","deliver":false}"#),
+            json!({ "start": "2026-03-28T08:00:00.000000000Z", "end": "2026-03-28T08:30:00.000000000Z",
                     "deliver": false }),
         ),
         (post("/v1/batches", &format!(r#"{{"key":"{}"}}"#, KEYS[0])), json!({ "key": KEYS[0] })),

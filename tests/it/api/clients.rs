@@ -210,9 +210,12 @@ fn fields_are_seen_in_visible_records_only() {
         |name: &str, kind: &str| (name.to_owned(), format!("Not documented; the newest batch has it{kind}").into());
     let all = seen(&caller(&json!({})));
     assert_eq!(all, [words("4111111111111111", " (int)"), words("OfZoneA", " (object)"), words("OfZoneB", " (int)")]);
-    let narrow = json!({"zones": ["a.example"], "role": "viewer"});
-    assert_eq!(seen(&caller(&narrow)), [words("OfZoneA", "")], "the name that looks like a card is masked");
-    assert_eq!(seen(&caller(&json!({"zones": ["c.example"]}))), []);
+    let viewer = seen(&caller(&json!({ "role": "viewer" })));
+    assert_eq!(viewer, [words("OfZoneA", ""), words("OfZoneB", "")], "the name that looks like a card is masked");
+    // Which batch is the newest may depend on batches that do not exist for them.
+    for narrow in [json!({"zones": ["a.example"]}), json!({"datasets": ["http_requests"]})] {
+        assert_eq!(seen(&caller(&narrow)), []);
+    }
     fakes.bucket.delete(KEYS[0]);
     assert_eq!(seen(&caller(&json!({}))), []);
 }

@@ -12,13 +12,13 @@ use super::support::{Fakes, NOW_MS, run};
 use super::{Ask, problem};
 
 /// A range that ended before now, with the first batch's times.
-const RANGE: &str = "/v1/logs?trailer=true&start=2026-03-28T08:30:00Z&end=2026-03-28T08:42:24Z";
+const RANGE: &str = "/v1/logs?start=2026-03-28T08:30:00Z&end=2026-03-28T08:42:24Z";
 /// The key of a batch of that time.
 const KEY: &str = "logs/http_requests/20260328/20260328T083200Z_20260328T083230Z_a.log.gz";
 
 /// Writes and indexes an object, whose ledger the registry knows.
 fn put(fakes: &Fakes, key: &str, text: &[u8]) {
-    run(register(&fakes.ledgers, &ledger_of(key))).unwrap();
+    run(register(&fakes.ledgers, &ledger_of(key), None)).unwrap();
     fakes.index(key, Dataset::HttpRequests, text);
 }
 
@@ -157,4 +157,92 @@ fn coverage_tells_damaged_windows_and_uploads() {
     assert_eq!(body["damaged"], window("2026-03-28T08:32:00.000Z", "2026-03-28T08:32:30.000Z"));
     assert_eq!(body["complete"], window("2026-03-28T08:40:45.000Z", "2026-03-28T08:40:55.000Z"));
     assert_eq!(BatchId::for_object("b", upload, "e").ledger, ledger_of(KEY), "of the same hour");
+}
+
+/// A key whose name is of an hour long after [`RANGE`].
+const RENAMED: &str = "logs/http_requests/20260328/20260328T190000Z_20260328T190030Z_restored.log.gz";
+
+/// The window of a kind in the coverage of the range.
+fn coverage(fakes: &Fakes, kind: &str) -> Value {
+    let path = "/v1/coverage?start=2026-03-28T08:30:00Z&end=2026-03-28T08:42:24Z";
+    let body: Value = serde_json::from_slice(&Ask::get(path).of(fakes).body).unwrap();
+    body[kind].clone()
+}
+
+/// Records of the range, a second apart.
+fn timed(count: u32) -> Vec<u8> {
+    ndjson((0..count).map(|number| {
+        let second = number % 60;
+        let ray = ray(u64::from(number));
+        format!(r#"{{"RayID":"{ray}","EdgeStartTimestamp":"2026-03-28T08:40:{second:02}Z","ClientIP":"192.0.2.1"}}"#)
+    }))
+}
+
+#[test]
+fn renamed_batch_counts_where_its_records_are() {
+    for (text, code, count, kind, window) in [
+        (
+            [&timed(3)[..], &b"a,b\n".repeat(20)].concat(),
+            "quarantined_batches",
+            1,
+            "quarantined",
+            ["08:40:00", "08:40:30"],
+        ),
+        ([&timed(30)[..], b"no record\n"].concat(), "rejected_lines", 1, "damaged", ["08:40:00", "08:40:29"]),
+    ] {
+        let fakes = Fakes::new();
+        put(&fakes, RENAMED, &text);
+        assert_eq!(completeness(&fakes, RANGE), reason(code, Some(count)));
+        let [start, end] = window.map(|time| format!("2026-03-28T{time}.000Z"));
+        assert_eq!(coverage(&fakes, kind), json!([{"start": start, "end": end}]), "{kind}");
+        // Not a day before.
+        assert!(completeness(&fakes, &RANGE.replace("28T08:", "27T08:")).0);
+    }
+    let fakes = Fakes::new();
+    put(&fakes, RENAMED, &timed(30));
+    assert!(completeness(&fakes, RANGE).0);
+    assert_eq!(
+        coverage(&fakes, "complete"),
+        json!([{"start": "2026-03-28T08:40:00.000Z", "end": "2026-03-28T08:40:29.000Z"}])
+    );
+    let fakes = Fakes::new();
+    put(&fakes, RENAMED, &timed(30));
+    let ledger = fakes.ledgers.ledger(&ledger_of(RENAMED));
+    ledger.sql.run("UPDATE source_v1 SET state = 'open'", &[]).unwrap();
+    assert_eq!(completeness(&fakes, RANGE), reason("open_batches", Some(1)));
+    assert_eq!(coverage(&fakes, "pending").as_array().map(Vec::len), Some(1));
+}
+
+#[test]
+fn old_records_late_in_a_batch_count_too() {
+    // Its first records are of its own hour, so only its end shows that it reaches into another one.
+    let fakes = Fakes::new();
+    let own = ndjson((0..40).map(|number| {
+        format!(
+            r#"{{"RayID":"{}","EdgeStartTimestamp":"2026-03-28T19:00:01Z","ClientIP":"192.0.2.1"}}"#,
+            ray(900 + number)
+        )
+    }));
+    put(&fakes, RENAMED, &[&own[..], &timed(3), b"no record\n"].concat());
+    assert_eq!(completeness(&fakes, RANGE), reason("rejected_lines", Some(1)));
+}
+
+#[test]
+fn batch_of_a_day_counts_to_its_end() {
+    let fakes = Fakes::new();
+    put(&fakes, &KEY.replace("20260328T083200Z_", "20260327T000000Z_"), b"a,b\n1,2\n");
+    assert_eq!(completeness(&fakes, RANGE), reason("quarantined_batches", Some(1)));
+}
+
+#[test]
+fn only_displaced_batches_cost_a_call() {
+    let calls = |key: &str, text: &[u8]| {
+        let fakes = Fakes::new();
+        put(&fakes, &key.replace(".log", "0.log"), b"");
+        let before = fakes.faults.calls();
+        put(&fakes, key, text);
+        fakes.faults.calls() - before
+    };
+    let ordinary = calls(KEY, &timed(30));
+    assert_eq!(calls(RENAMED, &timed(30)), ordinary + 2, "as it begins, and before its seal");
 }

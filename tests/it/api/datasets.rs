@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::access::{deployment, rule};
 use super::support::records::ray;
 use super::support::{Fakes, Kind};
-use super::{Ask, Reply, json as body, problem};
+use super::{Ask, Reply, json as body, problem, without_trailer};
 
 /// A record of ray 1 in each dataset, with a key to store it under.
 fn records() -> [(Dataset, &'static str, String); 3] {
@@ -94,7 +94,9 @@ fn ray_in_three_datasets_costs_one_shard_call() {
     let lines = records().map(|(_, _, line)| line + "\n").concat();
     assert_eq!(String::from_utf8_lossy(&native.body), lines);
     let rays = json!({ "rays": [ray(1).to_string()] }).to_string().into_bytes();
-    let many = body(&send(&fakes, "all", Ask { body: rays, ..Ask::new("POST", "/v1/rays") }));
+    let mut many = send(&fakes, "all", Ask { body: rays, ..Ask::new("POST", "/v1/rays") });
+    many.body = without_trailer(&many.body);
+    let many = body(&many);
     assert_eq!((&many["records"], &many["cost"]["shards_asked"]), (&reply["records"], &1.into()));
 }
 

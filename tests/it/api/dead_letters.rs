@@ -44,11 +44,15 @@ fn redrive(fakes: &Fakes, id: &str) -> Reply {
     Ask::post(&format!("/v1/dead-letters/{id}/redrive"), "the ledger is back").of(fakes)
 }
 
+fn dismiss(fakes: &Fakes, id: &str) -> Reply {
+    Ask::post(&format!("/v1/dead-letters/{id}/dismiss"), "a test of another team").of(fakes)
+}
+
 #[test]
 fn dead_letters_are_listed_newest_first_with_purpose() {
     let (fakes, id) = world();
-    let common =
-        json!({"attempts": 3, "code": "gave_up", "given_up_at": "2026-03-28T08:42:25.000Z", "redriven_at": null});
+    let common = json!({"attempts": 3, "code": "gave_up", "given_up_at": "2026-03-28T08:42:25.000Z", "redriven_at": null,
+            "dismissed_at": null});
     let letter = |own: Value| {
         let mut letter = common.clone();
         letter.as_object_mut().unwrap().extend(own.as_object().unwrap().clone());
@@ -66,6 +70,15 @@ fn dead_letters_are_listed_newest_first_with_purpose() {
 }
 
 #[test]
+fn key_of_the_predecessors_body_is_shown() {
+    let fakes = Fakes::new();
+    keep(&fakes, "send-queue", "m1", r#"{"key":"processed/logs_a_log_gz-0.txt","s3cret":1}"#);
+    let letter = &list(&fakes, "")["dead_letters"][0];
+    assert_eq!(letter["predecessor_key"], "processed/logs_a_log_gz-0.txt");
+    assert_eq!(problem(&redrive(&fakes, "1")), (422, "not_redrivable".into()));
+}
+
+#[test]
 fn list_has_an_end_and_reports_more() {
     let (fakes, _) = world();
     for (query, expected, truncated) in
@@ -79,6 +92,7 @@ fn list_has_an_end_and_reports_more() {
         ("limit=101", "bad_parameter"),
         ("redriven=", "bad_parameter"),
         ("redriven=yes", "bad_parameter"),
+        ("dismissed=1", "bad_parameter"),
         ("queue=parse-queue", "unknown_parameter"),
     ] {
         assert_eq!(problem(&Ask::get(&format!("/v1/dead-letters?{query}")).of(&fakes)), (400, code.into()), "{query}");
@@ -125,10 +139,31 @@ fn foreign_dead_letter_cannot_be_redriven() {
 }
 
 #[test]
+fn dismissed_dead_letter_is_kept_with_reason() {
+    let (fakes, _) = world();
+    let at = "2026-03-28T08:42:25.000Z";
+    for _ in 0..2 {
+        assert_eq!(body(&dismiss(&fakes, "3")), json!({"dead_letter": 3, "dismissed_at": at}));
+        fakes.clock_ms.set(fakes.clock_ms.get() + 1000);
+    }
+    assert_eq!((ids(&list(&fakes, "")), ids(&list(&fakes, "?redriven=true"))), (vec![2, 1], vec![2, 1]));
+    let all = list(&fakes, "?dismissed=true");
+    assert_eq!(ids(&all), [3, 2, 1]);
+    let letter = &all["dead_letters"][0];
+    assert_eq!((&letter["dismissed_at"], &letter["reason"]), (&at.into(), &"a test of another team".into()));
+    assert_eq!(problem(&Ask::new("POST", "/v1/dead-letters/3/dismiss").of(&fakes)).0, 400, "without a reason");
+    // It may still be redriven, once raydex understands it.
+    assert_eq!(problem(&redrive(&fakes, "3")), (422, "not_redrivable".into()));
+    assert_eq!(body(&dismiss(&fakes, "1"))["dead_letter"], 1);
+    assert_eq!(body(&redrive(&fakes, "1"))["redriven"], true);
+}
+
+#[test]
 fn a_letter_that_there_is_not_is_404() {
     let (fakes, _) = world();
     for id in ["0", "-1", "4", "x", "1.0", "99999999999999999999", "9007199254740993"] {
         assert_eq!(problem(&redrive(&fakes, id)), (404, "no_such_dead_letter".into()), "{id}");
+        assert_eq!(problem(&dismiss(&fakes, id)), (404, "no_such_dead_letter".into()), "{id}");
     }
 }
 

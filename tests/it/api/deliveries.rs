@@ -50,7 +50,7 @@ fn an_answer_names_batch_payload_answer_and_hash() {
     let id = BatchId::for_object(BUCKET_NAME, KEYS[0], &etag);
     let payload = fakes.ledgers.batch(&id).payloads.remove(0).payload;
     let cost = body(&reply)["cost"].clone();
-    assert_eq!((&cost["shards_asked"], &cost["objects_read"], &cost["elapsed_ms"]), (&1.into(), &1.into(), &21.into()));
+    assert_eq!((&cost["shards_asked"], &cost["objects_read"], &cost["elapsed_ms"]), (&1.into(), &1.into(), &28.into()));
     let expected = json!({
         "ray": ray(1).to_string(), "ray_time": "2026-03-28T08:37:22.560Z", "truncated": false, "batches_gone": 0,
         "batches_unreadable": 0,
@@ -60,7 +60,8 @@ fn an_answer_names_batch_payload_answer_and_hash() {
             "payloads": [{
                 "id": ids[0].handle(), "partner_batch_id": ids[0].batch_header(), "plan": 1, "index": "000000",
                 "sha256": payload.sha256, "lines": 2, "bytes": payload.bytes, "first_offset": 0, "last_offset": payload.last_offset,
-                "state": "delivered", "attempts": 1, "unknown_outcomes": 0, "status": 200, "code": null, "next_attempt_at": null,
+                "state": "delivered", "attempts": 1, "unknown_outcomes": 0, "not_sent": 0, "last_post_ms": null,
+                "waits_reason": null, "status": 200, "code": null, "next_attempt_at": null,
                 "last_attempt_at": "2026-03-28T08:42:25.000Z", "waits_for": null, "waits_until": null,
                 "completed_at": "2026-03-28T08:42:25.000Z",
                 "pack": {"first": "000000", "digest": hex::encode(Sha256::digest(&payload.sha256)), "offset": 0},
@@ -137,6 +138,7 @@ fn plan_in_progress_is_reported_as_pending() {
         object: version,
         dataset: "http_requests".into(),
         possible_datasets: vec![Dataset::HttpRequests],
+        times: None,
         index: false,
         deliver: Some(wish()),
     };

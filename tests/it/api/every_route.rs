@@ -10,6 +10,7 @@ use raydex::ledger::registry::DeadLetter;
 use raydex::router::{ROUTES, Route, find_route};
 
 use super::story::{KEYS, batch, batch_of, deliver, park, records, wish};
+use super::support::partner::delivering;
 use super::support::records::ray;
 use super::support::world::{config, config_with};
 use super::support::{Fakes, Fault, Kind};
@@ -23,10 +24,9 @@ pub(crate) const RANGE: &str = "start=2026-03-28T08:00:00Z&end=2026-03-28T09:00:
 /// A world with one of everything, and a question for each route.
 pub(crate) fn world() -> (Fakes, Vec<Ask>) {
     let fakes = Fakes::new();
-    let ids = batch(&fakes, KEYS[0], &records(0..6), Some(wish()));
+    let ids = batch(&fakes, KEYS[0], &records(0..8), Some(wish()));
     deliver(&fakes, &ids[0]);
-    park(&fakes, &ids[1]);
-    park(&fakes, &ids[2]);
+    ids[1..].iter().for_each(|id| park(&fakes, id));
     batch(&fakes, "logs/damaged.log.gz", b"\x1f\x8bdamaged", None);
     let (queue, body) = ("send-queue".into(), serde_json::to_string(&ids[1]).unwrap());
     fakes.ledgers.ask(REGISTRY, &DeadLetter { queue, message: "m".into(), body, attempts: 1, code: "gave_up".into() });
@@ -51,10 +51,14 @@ pub(crate) fn world() -> (Fakes, Vec<Ask>) {
         sent("/v1/batches", &format!(r#"{{"key":"{}"}}"#, KEYS[0])),
         Ask::get(&format!("/v1/batches/{}", batch_of(&ids[0]))),
         Ask::post(&format!("/v1/batches/{aside}/replay"), "why not"),
+        Ask::get("/v1/payloads?state=parked&code=permanent"),
+        sent("/v1/payloads/decide", r#"{"decision":"confirm","code":"permanent","dry_run":true}"#),
         payload(0, "resend"),
         payload(1, "release"),
         payload(2, "drop"),
-        sent("/v1/backfills", r#"{"start":0,"end":"2026-03-28T00:00:00Z","deliver":false}"#),
+        payload(3, "confirm"),
+        sent("/v1/partner/try", ""),
+        sent("/v1/backfills", r#"{"start":"2026-03-27T00:00:00Z","end":"2026-03-28T00:00:00Z","deliver":false}"#),
         Ask::get("/v1/backfills"),
         Ask::get("/v1/backfills/1"),
         sent("/v1/backfills/1/stop", ""),
@@ -62,6 +66,11 @@ pub(crate) fn world() -> (Fakes, Vec<Ask>) {
         Ask::get("/v1/dead-letters"),
         Ask::post("/v1/dead-letters/1/redrive", "why not"),
         Ask::get("/v1/dead-letters?redriven=true"),
+        Ask::post("/v1/dead-letters/1/dismiss", "why not"),
+        Ask::get("/v1/dead-letters?redriven=true&dismissed=true"),
+        Ask::get("/v1/tokens"),
+        sent("/v1/tokens", r#"{"id":"desk","scopes":["read"],"role":"support"}"#),
+        Ask::post("/v1/tokens/desk/revoke", "why not"),
         Ask::get("/v1/audit"),
         Ask::get("/metrics"),
         Ask::get("/openapi.json"),
@@ -90,7 +99,7 @@ fn every_route_answers_with_success() {
     for ask in asks {
         let (row, _) = find_route(&ask.method, &ask.path).unwrap();
         let what = format!("{} {}?{}", ask.method, ask.path, ask.query);
-        let reply = ask.of(&fakes);
+        let reply = ask.of_deployment(&fakes, &Ok(delivering(&[])));
         assert!(matches!(reply.status, 200..=202), "{what}: {}", String::from_utf8_lossy(&reply.body));
         answered.insert(row.name());
     }

@@ -120,6 +120,7 @@ fn whole_world() -> (Fakes, Vec<Ask>) {
         Ask::get(&format!("/v1/rays/{}/deliveries", ray(1))),
         Ask::get("/v1/dead-letters"),
         Ask::post("/v1/dead-letters/1/redrive", "why not"),
+        Ask::post("/v1/dead-letters/1/dismiss", "why not"),
         Ask::post(&format!("/v1/batches/{aside}/replay"), "why not"),
         Ask::post(&format!("/v1/payloads/{}/resend", ids[0].handle()), "why not"),
     ];

@@ -1,11 +1,14 @@
 //! Many rays at once, and the ways in which one is answered.
 
+use raydex::limits::{MASKED_BYTE_NS, WORK_SLICE_NS};
 use raydex::memory::MemoryBudget;
 use serde_json::{Value, json};
 
+use super::access::rule;
 use super::story::{KEYS, batch, records};
 use super::support::Fakes;
 use super::support::records::{ndjson, ray};
+use super::support::world::config_with;
 use super::{Ask, Reply, header, json as body, problem};
 
 fn ask(rays: &[&str], query: &str) -> Ask {
@@ -16,6 +19,7 @@ fn lines(reply: &Reply) -> Vec<Value> {
     assert_eq!((reply.status, header(reply, "content-type")), (200, Some("application/x-ndjson")));
     let text = std::str::from_utf8(&reply.body).unwrap();
     let mut lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(lines.pop().unwrap()["raydex"]["complete"], true);
     lines.sort_by_key(|line| line["index"].as_u64());
     lines
 }
@@ -121,13 +125,40 @@ fn caller_with_the_current_answer_gets_304() {
 fn requests_beyond_the_memory_budget_must_retry() {
     let mut fakes = Fakes::new();
     batch(&fakes, KEYS[0], &records(0..3), None);
-    fakes.memory = MemoryBudget::new(1024 * 1024);
+    let bytes = 3 * 1024 * 1024;
+    fakes.memory = MemoryBudget::new(bytes);
     let other = fakes.memory.reservation();
-    other.reserve(700 * 1024).unwrap();
+    other.reserve(bytes - 300 * 1024).unwrap();
     let get = || Ask::get(&format!("/v1/rays/{}", ray(1))).of(&fakes);
     let reply = get();
     assert_eq!((problem(&reply), header(&reply, "retry-after")), ((503, "busy".into()), Some("1")));
     drop(other);
     assert_eq!(get().status, 200);
-    assert_eq!(fakes.memory.available(), 1024 * 1024, "all of it came back");
+    assert_eq!(fakes.memory.available(), bytes, "all of it came back");
+}
+
+#[test]
+fn long_lookups_let_others_go_first() {
+    let fakes = Fakes::new();
+    let padding = "/a".repeat(4_000);
+    let line = |number: usize| {
+        let ray = ray(u64::try_from(number % 10).unwrap());
+        format!(
+            r#"{{"RayID":"{ray}","EdgeStartTimestamp":1774687345000000001,"ClientRequestURI":"{padding}{number}"}}"#
+        )
+    };
+    batch(&fakes, KEYS[0], &ndjson((0..400).map(line)), None);
+    let rays: Vec<String> = (0..10).map(|number| ray(number).to_string()).collect();
+    let rays: Vec<&str> = rays.iter().map(String::as_str).collect();
+    let rules = json!([rule("viewer", &json!({ "scopes": ["read"], "role": "viewer" }))]).to_string();
+    let config = config_with(&[("API_TOKENS", &rules), ("API_RATE_PER_MINUTE", "0")]);
+    for ask in [ask(&rays, ""), Ask::get(&format!("/v1/rays/{}", rays[0]))] {
+        let before = fakes.turns.get();
+        let ask = Ask { authorization: Some("Bearer viewer".to_owned()), ..ask };
+        let reply = ask.of_deployment(&fakes, &Ok(config.clone()));
+        assert_eq!(reply.status, 200);
+        let slices = reply.body.len() as u64 * MASKED_BYTE_NS / WORK_SLICE_NS;
+        let turns = u64::from(fakes.turns.get() - before);
+        assert!(slices > 10 && turns >= slices / 2, "{turns} turns in {slices} slices of masking");
+    }
 }

@@ -1,10 +1,15 @@
 //! Figures for machines, and which windows are whole.
 
 use raydex::ledger::AttemptOutcome;
+use raydex::ledger::breaker::PartnerNews;
+use raydex::ledger::ids::PARTNER;
+use raydex::ledger::outage::LearnPartner;
+use raydex::ledger::partner::ReportAttempt;
 use serde_json::{Value, json};
 
 use super::document::with;
 use super::story::{KEYS, attempt, batch, deliver, records, wish};
+use super::support::partner::delivering;
 use super::support::records::ray;
 use super::support::world::config;
 use super::support::{Fakes, run};
@@ -14,13 +19,22 @@ use super::{Ask, header, json as body, problem};
 fn metrics_show_a_partner_that_refuses() {
     let fakes = Fakes::new();
     let ids = batch(&fakes, KEYS[0], &records(0..4), Some(wish()));
-    attempt(&fakes, &ids[0], AttemptOutcome::Endpoint { status: 403, code: "auth".into(), park: false });
+    let outcome = AttemptOutcome::Endpoint { status: 403, code: "auth".into() };
+    attempt(&fakes, &ids[0], outcome.clone());
+    let config = delivering(&[]);
+    let fingerprint = config.delivery.as_ref().unwrap().fingerprint();
+    let news = PartnerNews::from_outcome(&outcome).unwrap();
+    let report = ReportAttempt { fingerprint, as_of_ms: fakes.clock_ms.get(), news };
+    let standing = Some(fakes.ledgers.ask(PARTNER, &report).standing);
+    fakes.ledgers.ask(&ids[0].ledger, &LearnPartner { standing });
     fakes.clock_ms.set(fakes.clock_ms.get() + 20_000);
-    let text = String::from_utf8(Ask::get("/metrics").of(&fakes).body).unwrap();
+    let text = String::from_utf8(Ask::get("/metrics").of_deployment(&fakes, &Ok(config)).body).unwrap();
     for line in [
-        "raydex_breakers{state=\"closed\"} 0",
-        "raydex_breakers{state=\"probing\"} 0",
-        "raydex_breakers{state=\"open\"} 1",
+        "raydex_breaker{state=\"closed\"} 0",
+        "raydex_breaker{state=\"probing\"} 0",
+        "raydex_breaker{state=\"open\"} 1",
+        "raydex_breaker_status{reason=\"auth\"} 403",
+        "raydex_ledgers_held 1",
         "raydex_breaker_open_seconds 20",
         "raydex_last_refusal_status{code=\"auth\"} 403",
         "raydex_last_refusal_age_seconds 20",
@@ -69,7 +83,13 @@ fn metrics_are_the_books_in_prometheus_format() {
         "raydex_payloads{state=\"delivered\"} 1",
         "raydex_dead_letters 0",
         "raydex_events_ignored{reason=\"other_bucket\"} 3",
-        "raydex_breakers{state=\"closed\"} 1",
+        "raydex_breaker{state=\"closed\"} 1",
+        "raydex_posts_not_sent 0",
+        "# TYPE raydex_post_duration_seconds histogram",
+        "raydex_post_duration_seconds_bucket{le=\"0.1\"} 0",
+        "raydex_post_duration_seconds_bucket{le=\"300\"} 0",
+        "raydex_post_duration_seconds_bucket{le=\"+Inf\"} 0",
+        "raydex_post_duration_seconds_count 0",
         "raydex_breaker_open_seconds 0",
         "raydex_last_refusal_status{code=\"none\"} 0",
         "raydex_oldest_pending_seconds 0",
@@ -85,11 +105,9 @@ fn metrics_are_the_books_in_prometheus_format() {
     assert_eq!(families.len(), count, "each family once");
     for line in text.lines().filter(|line| !line.starts_with('#')) {
         let (name, value) = line.rsplit_once(' ').unwrap();
-        assert!(
-            value.parse::<i64>().is_ok()
-                && families.iter().any(|family| family.starts_with(name.split('{').next().unwrap())),
-            "{line}"
-        );
+        let name = name.split('{').next().unwrap();
+        let name = ["_bucket", "_sum", "_count"].iter().find_map(|part| name.strip_suffix(part)).unwrap_or(name);
+        assert!(value.parse::<f64>().is_ok() && families.iter().any(|family| family.starts_with(name)), "{line}");
     }
 }
 

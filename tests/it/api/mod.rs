@@ -19,20 +19,27 @@ mod completeness;
 mod data_bucket;
 mod datasets;
 mod dead_letters;
+mod deadlines;
 mod deliveries;
 mod denials;
 mod document;
+mod doors;
+mod ends;
 pub(crate) mod every_route;
 mod failures;
 mod fields;
 mod logpull_switches;
 mod logs;
 mod many;
+mod memory;
 mod metrics;
 mod occupancy;
 mod openapi;
 mod operations;
+mod pages;
+mod payloads;
 mod rays;
+mod reads;
 mod reasons;
 mod redaction;
 mod samples;
@@ -41,15 +48,19 @@ mod spellings;
 mod stats;
 pub(crate) mod story;
 mod switches;
+mod tokens;
+mod twins;
+mod upload_zones;
 mod uploads;
 mod values;
 
 use std::borrow::Cow;
 use std::rc::Rc;
 
+use futures_util::StreamExt;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_LENGTH, HeaderName, IF_NONE_MATCH};
 use raydex::config::{Config, ConfigFault};
-use raydex::http::HttpRequest;
+use raydex::http::{HttpRequest, ReplyBody, SECURITY_HEADERS, broken_line};
 use raydex::router::answer_request;
 use serde_json::Value;
 
@@ -65,13 +76,44 @@ pub(crate) struct Reply {
     pub(crate) status: u16,
     pub(crate) headers: Vec<(&'static str, Cow<'static, str>)>,
     pub(crate) body: Vec<u8>,
+    /// Whether the body broke off, as its last line says.
+    pub(crate) is_broken: bool,
 }
 
 impl Reply {
     pub(crate) fn of(reply: raydex::http::Reply) -> Self {
+        let last_line = broken_line(&reply);
         let raydex::http::Reply { status, headers, body } = reply;
-        Self { status, headers, body: run(body.whole()).unwrap() }
+        let (mut body, is_broken) = run(read_pieces(body));
+        if is_broken {
+            body.extend(last_line.into_bytes());
+        }
+        Self { status, headers, body, is_broken }
     }
+}
+
+/// A stream's body without its trailer.
+pub(crate) fn without_trailer(body: &[u8]) -> Vec<u8> {
+    let lines: Vec<&[u8]> = body.split_inclusive(|byte| *byte == b'\n').collect();
+    let is_trailer = |line: &&&[u8]| {
+        [&b"{\"raydex\":{\"end\":"[..], b"# raydex {\"end\":"].iter().any(|mark| line.starts_with(mark))
+    };
+    let kept = lines.len() - lines.last().into_iter().filter(is_trailer).count();
+    lines[..kept].concat()
+}
+
+/// Reads a body as the platform does: to its end, or until it breaks.
+async fn read_pieces(body: ReplyBody) -> (Vec<u8>, bool) {
+    let mut pieces = match body {
+        ReplyBody::Whole(bytes) => return (bytes.to_vec(), false),
+        ReplyBody::Stream(pieces) => pieces,
+    };
+    let mut bytes = Vec::new();
+    while let Some(piece) = pieces.next().await {
+        let Ok(piece) = piece else { return (bytes, true) };
+        bytes.extend(piece.to_vec());
+    }
+    (bytes, false)
 }
 
 /// A request in the making.
@@ -149,11 +191,8 @@ impl Ask {
         self.of_deployment(fakes, &Ok(config()))
     }
 
-    /// The reply of a deployment with these settings, checked for what every reply has, and against the document.
-    fn of_deployment(self, fakes: &Fakes, config: &Result<Config, Vec<ConfigFault>>) -> Reply {
-        let before = fakes.clock_ms.get();
-        fakes.tick_ms.set(7);
-        let (method, path) = (self.method.clone(), self.path.clone());
+    /// The reply of a deployment with these settings, whose body is not read.
+    fn begin(self, fakes: &Fakes, config: &Result<Config, Vec<ConfigFault>>) -> raydex::http::Reply {
         let headers = [
             (AUTHORIZATION, self.authorization),
             (HeaderName::from_static("cf-access-jwt-assertion"), self.access_jwt),
@@ -173,11 +212,20 @@ impl Ask {
             headers,
             body: MemoryBody::new(self.body, self.pieces, &fakes.faults),
         };
-        let reply = Reply::of(run(answer_request(config, &Rc::new(fakes.clone()), request)));
+        run(answer_request(config, &Rc::new(fakes.clone()), request))
+    }
+
+    /// The reply of a deployment with these settings, checked for what every reply has, and against the document.
+    pub(crate) fn of_deployment(self, fakes: &Fakes, config: &Result<Config, Vec<ConfigFault>>) -> Reply {
+        let before = fakes.clock_ms.get();
+        fakes.tick_ms.set(7);
+        let (method, path) = (self.method.clone(), self.path.clone());
+        let reply = Reply::of(self.begin(fakes, config));
         fakes.tick_ms.set(0);
         fakes.clock_ms.set(before);
-        assert_eq!(header(&reply, "cache-control"), Some("no-store"));
-        assert_eq!(header(&reply, "x-content-type-options"), Some("nosniff"));
+        for (name, value) in SECURITY_HEADERS {
+            assert_eq!(header(&reply, name), Some(value), "{method} {path}");
+        }
         let checked = check_against_openapi(&method, &path, &reply);
         assert_eq!(checked, Ok(()), "{method} {path}: {}", String::from_utf8_lossy(&reply.body));
         reply

@@ -11,7 +11,7 @@ use super::support::{Fakes, Fault, Kind, NOW_MS, run};
 use super::{Ask, Reply};
 
 /// The year 2000 is before the first ray that there can be.
-const FROM_2000: &str = "/v1/logs?start=2000-01-01T00:00:00Z&end=2026-03-28T09:00:00Z&trailer=true";
+const FROM_2000: &str = "/v1/logs?start=2000-01-01T00:00:00Z&end=2026-03-28T09:00:00Z";
 /// Calls to the shards of the present: those that are asked whatever the occupancy map says, up to the one ahead of the clock.
 const PRESENT: u64 = OCCUPANCY_MARGIN as u64 + 2;
 
@@ -118,6 +118,8 @@ fn registry_failing_mid_range_is_reported_and_recovers() {
     // More years than one answer of the registry has; nothing is in the shards.
     let prefixes: Vec<u32> = (0..rows + 3).map(|number| number * OCCUPANCY_ROW).collect();
     run(mark_occupied(&fakes.ledgers, Dataset::HttpRequests, &prefixes)).unwrap();
+    // The key of cursors is asked for once.
+    assert_eq!(Ask::get(&format!("{FROM_2000}&limit=1")).of(&fakes).status, 200);
     for fault in Fault::BOTH {
         fakes.faults.plan(Some(Kind::Ledger), 1, fault);
         let (calls, told, summary) = counted(&fakes, FROM_2000);

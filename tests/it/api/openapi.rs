@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use raydex::batch::BatchForm;
 use raydex::limits::{
     AUDIT_PAGE, BACKFILL_RATE, BATCHES_LISTED, DEAD_LETTERS_LISTED, ENGINE_LISTED, FILTER_BYTES, LEDGERS_READ, LISTED,
-    RAYS_ASKED, REASON_CHARS,
+    PAYLOADS_LISTED, RAYS_ASKED, REASON_CHARS, TOKEN_DAYS, TOKEN_DAYS_MAX, TOKENS_LISTED,
 };
 use raydex::router::{ROUTES, RouteSpec};
 use regex::Regex;
@@ -16,7 +16,13 @@ use super::support::Fakes;
 use super::{Ask, header};
 
 /// The problems, as they are written.
-const PROBLEMS: &str = include_str!("../../../src/http/problems.rs");
+const PROBLEMS: &str = concat!(
+    include_str!("../../../src/http/problems.rs"),
+    include_str!("../../../src/http/backfill_problems.rs"),
+    include_str!("../../../src/http/delivery_problems.rs"),
+    include_str!("../../../src/http/token_problems.rs"),
+    include_str!("../../../src/http/upload_problems.rs")
+);
 
 /// Where the operation of a row stands.
 fn operation(row: &RouteSpec) -> String {
@@ -125,8 +131,10 @@ fn scopes_and_auditing_match_the_route_table() {
             assert_eq!(statuses.iter().any(|listed| listed == status), !is_open, "{} {status}", row.name());
         }
         assert!(statuses.contains(&"503".to_owned()), "{}", row.name());
-        // Of every POST the whole body is read.
-        assert_eq!(statuses.contains(&"413".to_owned()), row.method == "POST", "{}", row.name());
+        // Every body that is read or written has a bound, but for constants.
+        assert_eq!(statuses.contains(&"413".to_owned()), !is_open, "{}", row.name());
+        // Of every POST the whole body is read, and waited for.
+        assert_eq!(statuses.contains(&"408".to_owned()), row.method == "POST", "{}", row.name());
         assert!(row.method == "POST" || operation.get("requestBody").is_none(), "{}", row.name());
     }
 }
@@ -236,7 +244,9 @@ fn bounds_are_those_of_the_limits() {
     let expected = BTreeMap::from([
         (("/v1/stats", "\"ledgers\"".to_owned()), (LEDGERS_READ, Some(LEDGERS_READ))),
         (("/v1/batches", limit.clone()), (BATCHES_LISTED, Some(LISTED))),
+        (("/v1/payloads", limit.clone()), (PAYLOADS_LISTED, Some(LISTED))),
         (("/v1/dead-letters", limit.clone()), (DEAD_LETTERS_LISTED, Some(LISTED))),
+        (("/v1/tokens", limit.clone()), (TOKENS_LISTED, Some(TOKENS_LISTED))),
         (("/v1/audit", limit.clone()), (AUDIT_PAGE, Some(LISTED))),
         (("/client/v4/accounts/{account}/logs/list", limit), (ENGINE_LISTED, None)),
     ]);
@@ -245,6 +255,8 @@ fn bounds_are_those_of_the_limits() {
     assert_eq!(bound(&format!("{schemas}/RaysWanted/properties/rays"), "maxItems"), RAYS_ASKED as u64);
     assert_eq!(bound(&format!("{schemas}/Reason/properties/reason"), "maxLength"), REASON_CHARS as u64);
     assert_eq!(bound(&format!("{schemas}/BackfillWanted/properties/lines_per_second"), "default"), BACKFILL_RATE);
+    let days = format!("{schemas}/TokenWanted/properties/days");
+    assert_eq!((bound(&days, "default"), bound(&days, "maximum")), (TOKEN_DAYS.into(), TOKEN_DAYS_MAX.into()));
     assert_eq!(bound("/components/parameters/filter/schema", "maxLength"), FILTER_BYTES as u64);
 }
 

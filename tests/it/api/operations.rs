@@ -53,7 +53,7 @@ fn payload_not_parked_is_left_alone() {
         ("prepared", |_, _| {}),
         ("sending", |fakes, id| drop(claimed(fakes, id))),
         ("split", |fakes, id| drop(split(fakes, id))),
-        ("prepared", |fakes, id| attempt(fakes, id, AttemptOutcome::Released)),
+        ("prepared", |fakes, id| attempt(fakes, id, AttemptOutcome::Released { pause_ms: None, place_ms: None })),
         ("dropped", |fakes, id| {
             park(fakes, id);
             assert_eq!(Ask::post(&path(id, "drop"), "enough").of(fakes).status, 200);
@@ -105,7 +105,8 @@ fn operations(fakes: &Fakes) -> Vec<String> {
     park(fakes, &id);
     let batch = batch_of(&id);
     let mut paths = ["resend", "release", "drop"].map(|what| path(&id, what)).to_vec();
-    paths.extend([format!("/v1/batches/{batch}/replay"), "/v1/dead-letters/1/redrive".into()]);
+    paths.extend([format!("/v1/batches/{batch}/replay")]);
+    paths.extend(["redrive", "dismiss"].map(|what| format!("/v1/dead-letters/1/{what}")));
     paths
 }
 

@@ -61,7 +61,7 @@ fn reason_that_cannot_be_kept_is_refused() {
     let fakes = Fakes::new();
     let lookup =
         |reason: &str| Ask::get(&format!("/v1/rays/{}", ray(1))).with_header("raydex-reason", reason).of(&fakes);
-    for reason in ["", " ", &"x".repeat(501), "a\tb"] {
+    for reason in ["", " ", &"x".repeat(501), "a\tb", "\u{a0}", "\u{ad}\u{200b}", "\u{fffd}", "a\u{fffd}"] {
         assert_eq!(problem(&lookup(reason)), (400, "bad_reason".into()), "{reason:?}");
     }
     for reason in ["x", &"é".repeat(500), "Störung 4711"] {

@@ -55,6 +55,7 @@ fn nothing_of_a_request_is_repeated() {
         "/v1/dead-letters?limit=c4n4ry",
         "/v1/dead-letters?c4n4ry",
         "/v1/dead-letters/c4n4ry/redrive",
+        "/v1/dead-letters/c4n4ry/dismiss",
     ] {
         for method in ["GET", "HEAD", "POST", "C4N4RY"] {
             let body = b"c4n4ry".to_vec();
@@ -100,6 +101,7 @@ fn operations_repeat_neither_reasons_nor_records() {
         Ask::get(&format!("/v1/rays/{}/deliveries", ray(1))),
         Ask::get("/v1/dead-letters"),
         Ask::post("/v1/dead-letters/1/redrive", CANARY),
+        Ask::post("/v1/dead-letters/1/dismiss", CANARY),
         Ask::post(&format!("/v1/batches/{batch}/replay"), CANARY),
         Ask::post(&format!("/v1/batches/{aside}/replay"), CANARY),
         Ask::post(&format!("/v1/payloads/{payload}/resend"), CANARY),

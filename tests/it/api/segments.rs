@@ -9,7 +9,7 @@ use raydex::audit::calls::{
 };
 use raydex::audit::segment::SegmentWriter;
 use raydex::backend::{BackendError, SqlDatabase, SqlValue};
-use raydex::limits::{AUDIT_ALARM_MS, AUDIT_SEGMENT_INFLATED, MEMORY_BUDGET, READER_BYTES};
+use raydex::limits::{AUDIT_ALARM_MS, AUDIT_SEGMENT_INFLATED, MEMORY_BUDGET, READER_BYTES, REQUEST_BYTES};
 use raydex::rpc;
 use raydex::time::rfc3339;
 use serde::Deserialize;
@@ -102,7 +102,8 @@ impl Log {
             request,
             reason: None,
         };
-        AppendEvent { actor: text("eye"), per_minute: 0, event, mode: AuditMode::Admit }
+        let (actor, mode) = (text("eye"), AuditMode::Admit);
+        AppendEvent { actor, per_minute: 0, event, mode, token_generation: None, refused: Vec::new() }
     }
 
     pub(super) fn try_append(&self, size: usize) -> Result<AppendAnswer, BackendError> {
@@ -343,10 +344,10 @@ fn page_reserves_and_returns_its_memory() {
     others.reserve(MEMORY_BUDGET - 100_000).unwrap();
     assert_eq!(problem(&log.reply(0, 30)), (503, "busy".into()), "no room for a reader");
     others.release_all();
-    others.reserve(MEMORY_BUDGET - READER_BYTES - 2_000).unwrap();
+    others.reserve(MEMORY_BUDGET - READER_BYTES - REQUEST_BYTES - 10_000).unwrap();
     assert_eq!(problem(&log.reply(0, 30)), (503, "busy".into()), "no room for the entries");
     assert_eq!(log.reply(30, 30).status, 200, "these are no segment's");
-    others.reserve(log.fakes.memory.available() - 2_000).unwrap();
+    others.reserve(log.fakes.memory.available() - REQUEST_BYTES - 6_000).unwrap();
     assert_eq!(problem(&log.reply(30, 30)), (503, "busy".into()), "nor for those that the object has");
     drop(others);
     log.look(0, 30).unwrap();

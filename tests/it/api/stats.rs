@@ -1,14 +1,19 @@
 //! The books of all ledgers together.
 
 use raydex::backend::SqlDatabase;
-use raydex::ledger::calls::CommitAttempt;
-use raydex::ledger::ids::REGISTRY;
+use raydex::config::Config;
+use raydex::ledger::breaker::{BreakerState, PartnerNews, PartnerStanding};
+use raydex::ledger::ids::{PARTNER, REGISTRY};
+use raydex::ledger::outage::LearnPartner;
+use raydex::ledger::partner::{AskPartner, AttemptReportAnswer, ReportAttempt};
 use raydex::ledger::plan::DeliveryRequest;
 use raydex::ledger::registry::DeadLetter;
 use raydex::ledger::{AttemptOutcome, DeliveryId};
 use serde_json::json;
 
-use super::story::{KEYS, attempt, batch, batch_of, claimed, deliver, park, plan_options, records, split, wish};
+use super::story::{
+    KEYS, attempt, batch, batch_of, claimed, claimed_under, deliver, park, plan_options, records, split, wish,
+};
 use super::support::{self, Fakes};
 use super::{Ask, json as body, problem};
 
@@ -22,17 +27,23 @@ fn stats(fakes: &Fakes, query: &str) -> serde_json::Value {
 #[test]
 fn an_empty_world_answers_every_count_with_zero() {
     let expected = json!({
-        "lines": {"in": 0, "delivered": 0, "pending": 0, "parked": 0, "rejected": {}, "filtered": {}, "unaccounted": 0},
+        "lines": {"in": 0, "delivered": 0, "confirmed": 0, "pending": 0, "parked": 0, "rejected": {}, "filtered": {}, "unaccounted": 0},
         "batches": {"open": 0, "sealed": 0, "quarantined": 0},
-        "payloads": {"prepared": 0, "sending": 0, "delivered": 0, "parked": 0, "dropped": 0, "split": 0},
-        "posts": {"attempts": 0, "unknown_outcomes": 0},
+        "payloads": {"prepared": 0, "sending": 0, "delivered": 0, "parked": 0, "dropped": 0, "confirmed": 0, "split": 0},
+        "posts": {"attempts": 0, "unknown_outcomes": 0, "not_sent": 0}, "before_start": {"batches": 0, "lines": 0}, "first_start": null,
+        "changed": {"sanitised": 0, "cut": 0, "defaulted": 0},
+        "again": {"in": 0, "delivered": 0, "confirmed": 0, "pending": 0, "parked": 0, "filtered": {}},
         "delivery": {
             "enabled": false,
-            "breaker": {"state": "closed", "since": null, "until": null, "reason": null},
-            "breakers": {"closed": 0, "probing": 0, "open": 0},
+            "breaker": {
+                "state": "closed", "since": null, "until": null, "reason": null, "status": null, "failures": 0,
+            },
+            "held_ledgers": 0,
+            "paced_payloads": 0,
             "last_refusal": null,
             "oldest_pending": null,
         },
+        "freshness": {"oldest_pending_line_at": null, "lag": {"lines": 0, "p50_s": null, "p99_s": null}},
         "ledgers": {"scanned": 0, "total": 0},
         "dead_letters": 0,
         "ignored_events": {},
@@ -65,16 +76,21 @@ fn world() -> Fakes {
 fn books_of_batches_over_hours_add_up() {
     let fakes = world();
     let mut found = stats(&fakes, "");
-    assert_eq!(found["delivery"].take()["breakers"], json!({"closed": 4, "probing": 0, "open": 0}));
+    assert_eq!(found["delivery"].take()["held_ledgers"], 0);
+    let fresh = found["freshness"].take();
+    assert_eq!((&fresh["lag"]["lines"], fresh["oldest_pending_line_at"].is_string()), (&3.into(), true), "{fresh}");
     let expected = json!({
         "lines": {
-            "in": 18, "delivered": 3, "pending": 6, "parked": 2, "rejected": {"not_json": 1},
+            "in": 18, "delivered": 3, "confirmed": 0, "pending": 6, "parked": 2, "rejected": {"not_json": 1},
             "filtered": {"dropped": 2, "filter": 3, "no_plan": 1}, "unaccounted": 0,
         },
         "batches": {"open": 0, "sealed": 4, "quarantined": 1},
-        "payloads": {"prepared": 3, "sending": 1, "delivered": 2, "parked": 1, "dropped": 1, "split": 1},
-        "posts": {"attempts": 6, "unknown_outcomes": 1},
+        "payloads": {"prepared": 3, "sending": 1, "delivered": 2, "parked": 1, "dropped": 1, "confirmed": 0, "split": 1},
+        "posts": {"attempts": 6, "unknown_outcomes": 1, "not_sent": 0}, "before_start": {"batches": 0, "lines": 0}, "first_start": null,
+        "changed": {"sanitised": 0, "cut": 0, "defaulted": 13},
+        "again": {"in": 0, "delivered": 0, "confirmed": 0, "pending": 0, "parked": 0, "filtered": {}},
         "delivery": null,
+        "freshness": null,
         "ledgers": {"scanned": 4, "total": 4},
         "dead_letters": 0,
         "ignored_events": {},
@@ -121,54 +137,93 @@ fn unbalanced_books_raise_the_alarm_despite_cancelling_errors() {
     assert_eq!((&both["lines"]["unaccounted"], &both["alarm"]), (&0.into(), &"unaccounted".into()));
 }
 
-/// The partner refuses the key of a deployment with a batch in each of two hours.
+/// The deployment whose partner refuses its key.
+fn delivering() -> Config {
+    support::partner::delivering(&[])
+}
+
+/// The answer of that deployment to a path that must be one.
+fn ask(fakes: &Fakes, ask: &Ask) -> serde_json::Value {
+    let reply = ask.clone().of_deployment(fakes, &Ok(delivering()));
+    assert_eq!(reply.status, 200, "{}", String::from_utf8_lossy(&reply.body));
+    body(&reply)
+}
+
+/// What the breaker makes of an attempt.
+fn report(fakes: &Fakes, standing: &PartnerStanding, outcome: &AttemptOutcome) -> AttemptReportAnswer {
+    let fingerprint = delivering().delivery.unwrap().fingerprint();
+    let news = PartnerNews::from_outcome(outcome).unwrap();
+    fakes.ledgers.ask(PARTNER, &ReportAttempt { fingerprint, as_of_ms: standing.as_of_ms, news })
+}
+
+/// What the breaker says to a sender.
+fn standing(fakes: &Fakes) -> PartnerStanding {
+    fakes.ledgers.ask(PARTNER, &AskPartner { fingerprint: delivering().delivery.unwrap().fingerprint() })
+}
+
+/// The partner refuses the key of a deployment with a batch in each of two hours; another payload was held since.
 fn refused_key() -> (Fakes, Vec<DeliveryId>) {
     let fakes = Fakes::new();
     batch(&fakes, KEYS[2], &records(0..2), Some(wish()));
     fakes.clock_ms.set(fakes.clock_ms.get() + 60_000);
     let ids = batch(&fakes, KEYS[0], &records(2..8), Some(wish()));
-    attempt(&fakes, &ids[0], AttemptOutcome::Endpoint { status: 403, code: "auth".into(), park: false });
+    let outcome = AttemptOutcome::Endpoint { status: 403, code: "auth".into() };
+    attempt(&fakes, &ids[0], outcome.clone());
+    let refused = report(&fakes, &standing(&fakes), &outcome);
     fakes.clock_ms.set(fakes.clock_ms.get() + 5_000);
+    let standing = Some(refused.standing);
+    fakes.ledgers.ask(&ids[1].ledger, &LearnPartner { standing });
     (fakes, ids)
 }
 
 #[test]
 fn refusing_partner_shows_breaker_refusal_and_oldest_payload() {
     let (fakes, ids) = refused_key();
-    let mut delivery = stats(&fakes, "")["delivery"].take();
+    let mut delivery = ask(&fakes, &Ask::get("/v1/stats"))["delivery"].take();
     let oldest = delivery["oldest_pending"].take();
     let since = "2026-03-28T08:43:25.000Z";
     let expected = json!({
-        "enabled": false,
-        "breaker": {"state": "open", "since": since, "until": "2026-03-28T08:43:55.000Z", "reason": "auth"},
-        "breakers": {"closed": 1, "probing": 0, "open": 1},
+        "enabled": true,
+        "breaker": {
+            "state": "open", "since": since, "until": "2026-03-28T08:43:55.000Z", "reason": "auth", "status": 403,
+            "failures": 1,
+        },
+        "held_ledgers": 1,
+        "paced_payloads": 0,
         "last_refusal": {"status": 403, "code": "auth", "at": since},
         "oldest_pending": null,
     });
     assert_eq!(delivery, expected);
     assert_eq!(oldest["since"], "2026-03-28T08:42:25.000Z", "of the hour before");
     assert_eq!((&oldest["payload"]["waits_for"], &oldest["payload"]["attempts"]), (&"queue".into(), &0.into()));
-    let newest = stats(&fakes, "?ledgers=1")["delivery"]["oldest_pending"].take();
+    let newest = ask(&fakes, &Ask::get("/v1/stats?ledgers=1"))["delivery"]["oldest_pending"].take();
     assert_eq!((&newest["since"], &newest["payload"]["id"]), (&since.into(), &ids[0].handle().into()));
     assert_eq!(newest["payload"]["last_attempt_at"], since);
 }
 
 #[test]
-fn pause_over_is_probing_and_success_closes() {
-    let (fakes, ids) = refused_key();
-    let state = || stats(&fakes, "")["delivery"].take();
+fn probe_is_shown_until_its_success_closes() {
+    let (fakes, _) = refused_key();
+    let state = || ask(&fakes, &Ask::get("/v1/stats"))["delivery"].take();
     fakes.clock_ms.set(fakes.clock_ms.get() + raydex::limits::BREAKER_MIN_MS);
-    let found = state();
-    assert_eq!((&found["breaker"]["state"], &found["breaker"]["until"]), (&"probing".into(), &json!(null)));
-    let (token, _) = claimed(&fakes, &ids[1]);
+    assert_eq!(state()["breaker"]["state"], "open");
+    let probe = standing(&fakes);
     let found = state();
     assert_eq!(found["breaker"]["state"], "probing");
-    assert!(found["breaker"]["until"].is_string(), "the lease of the one that tries: {found}");
-    let outcome = AttemptOutcome::Delivered { status: 200 };
-    fakes.ledgers.ask(&ids[1].ledger, &CommitAttempt { id: ids[1].clone(), token, outcome });
+    assert!(found["breaker"]["until"].is_string(), "the next probe: {found}");
+    assert!(report(&fakes, &probe, &AttemptOutcome::Delivered { status: 200 }).closed);
     let found = state();
-    assert_eq!((&found["breaker"]["state"], &found["breakers"]["open"]), (&"closed".into(), &0.into()));
+    assert_eq!((&found["breaker"]["state"], &found["breaker"]["reason"]), (&"closed".into(), &json!(null)));
     assert_eq!(found["last_refusal"]["status"], 403, "it is known when the partner refused last");
+}
+
+#[test]
+fn another_key_begins_with_a_closed_breaker() {
+    let (fakes, _) = refused_key();
+    let repaired = Ok(support::partner::delivering(&[("PARTNER_PRIVATE_KEY", "another")]));
+    let found = body(&Ask::get("/v1/stats").of_deployment(&fakes, &repaired));
+    assert_eq!(found["delivery"]["breaker"]["state"], "closed");
+    assert_eq!(ask(&fakes, &Ask::get("/v1/stats"))["delivery"]["breaker"]["state"], "open");
 }
 
 #[test]
@@ -177,16 +232,15 @@ fn waiting_payload_says_what_it_waits_for() {
     let waits = || {
         let detail = body(&Ask::get(&format!("/v1/batches/{}", batch_of(&ids[0]))).of(&fakes));
         let payloads = detail["payloads"].as_array().unwrap().clone();
-        let waits = payloads.iter().map(|one| [one["waits_for"].clone(), one["waits_until"].clone()]);
-        json!(waits.collect::<Vec<_>>())
+        let members = ["waits_for", "waits_until", "waits_reason"];
+        json!(payloads.iter().map(|one| members.map(|member| one[member].clone())).collect::<Vec<_>>())
     };
-    let until = "2026-03-28T08:43:55.000Z";
-    assert_eq!(waits(), json!([["breaker", until], ["breaker", until], ["breaker", until]]));
-    fakes.clock_ms.set(fakes.clock_ms.get() + raydex::limits::BREAKER_MIN_MS);
-    assert_eq!(waits(), json!([["queue", null], ["queue", null], ["queue", null]]));
-    claimed(&fakes, &ids[0]);
+    let held = json!(["breaker", "2026-03-28T08:43:55.000Z", "auth"]);
+    assert_eq!(waits(), json!([held, held, held]));
+    let closed = PartnerStanding { as_of_ms: fakes.clock_ms.get() + 1, ..PartnerStanding::default() };
+    claimed_under(&fakes, &ids[0], closed);
     let found = waits();
-    assert_eq!((&found[0][0], &found[1][0]), (&"attempt".into(), &"breaker".into()), "{found}");
+    assert_eq!((&found[0][0], &found[1]), (&"attempt".into(), &json!(["queue", null, null])), "{found}");
     let fakes = Fakes::new();
     let ids = batch(&fakes, KEYS[0], &records(0..6), Some(wish()));
     park(&fakes, &ids[0]);
@@ -202,9 +256,12 @@ fn waiting_payload_says_what_it_waits_for() {
 #[test]
 fn health_with_token_says_why_payloads_wait() {
     let (fakes, _) = refused_key();
-    let health = body(&Ask::get("/healthz").of(&fakes));
+    let health = ask(&fakes, &Ask::get("/healthz"));
     assert_eq!((&health["status"], &health["delivery"]["breaker"]["state"]), (&"degraded".into(), &"open".into()));
-    assert_eq!(health["delivery"]["last_refusal"]["status"], 403);
+    assert_eq!(
+        (&health["delivery"]["breaker"]["status"], &health["delivery"]["held_ledgers"]),
+        (&403.into(), &1.into())
+    );
     let plain = json!({"status": "ok"});
     assert_eq!(body(&Ask::get("/healthz").without_token().of(&fakes)), plain);
     let limited = Ok(support::world::config_with(&[("API_RATE_PER_MINUTE", "1")]));
@@ -214,7 +271,21 @@ fn health_with_token_says_why_payloads_wait() {
 }
 
 #[test]
-fn dead_letters_are_counted_until_redriven() {
+fn person_tries_the_partner_now() {
+    let (fakes, ids) = refused_key();
+    let alarm = || fakes.ledgers.ledger(&ids[0].ledger).alarm_ms.get();
+    assert!(alarm() > Some(fakes.clock_ms.get()));
+    let tried = ask(&fakes, &Ask::new("POST", "/v1/partner/try"));
+    assert_eq!((&tried["breaker"]["state"], &tried["breaker"]["reason"]), (&"open".into(), &"auth".into()));
+    assert_eq!((&tried["ledgers"], &tried["waiting_payloads"]), (&2.into(), &4.into()));
+    assert!(alarm().is_some_and(|at| at <= fakes.clock_ms.get()));
+    assert_eq!(standing(&fakes).state, BreakerState::Probing);
+    let off = Ask::new("POST", "/v1/partner/try").of(&fakes);
+    assert_eq!(problem(&off), (409, "delivery_off".into()));
+}
+
+#[test]
+fn dead_letters_are_counted_until_redriven_or_dismissed() {
     let fakes = Fakes::new();
     for message in ["m1", "m2"] {
         let (queue, body) = ("parse-queue".into(), "7".into());
@@ -224,4 +295,6 @@ fn dead_letters_are_counted_until_redriven() {
     assert_eq!(stats(&fakes, "")["dead_letters"], 2);
     fakes.ledgers.ask(REGISTRY, &raydex::ledger::registry::MarkRedriven { id: 1, reason: "r".into() });
     assert_eq!(stats(&fakes, "")["dead_letters"], 1);
+    fakes.ledgers.ask(REGISTRY, &raydex::ledger::registry::DismissDeadLetter { id: 2, reason: "r".into() });
+    assert_eq!(stats(&fakes, "")["dead_letters"], 0);
 }

@@ -1,14 +1,15 @@
 //! How tests bring batches and payloads to where they want them: by the calls that the consumers make.
 
+use raydex::ledger::breaker::PartnerStanding;
 use raydex::ledger::calls::{ClaimAnswer, ClaimPayload, CommitAttempt, SplitPayload};
 use raydex::ledger::delivery::{BodyLocation, Payload};
 use raydex::ledger::plan::{DeliveryRequest, FORMAT};
-use raydex::ledger::{AttemptOutcome, BatchId, DeliveryId, DeliveryWindow, PlanOptions};
+use raydex::ledger::{AttemptFacts, AttemptOutcome, BatchId, DeliveryId, DeliveryWindow, PlanOptions};
 use raydex::partner::{DuplicatePolicy, OnUnknown, Subrequests};
 use raydex::pipeline::{BatchRequest, process_batch};
 
 use super::support::records::{http, ndjson, ray};
-use super::support::{Fakes, run};
+use super::support::{Fakes, LEASE_MS, run};
 
 /// Two batches of one hour, one of the hour before, one of no hour.
 pub(crate) const KEYS: [&str; 4] = [
@@ -25,6 +26,8 @@ pub(crate) fn plan_options() -> PlanOptions {
         lines: 2,
         subrequests: Subrequests::Include,
         filter: None,
+        backfill_filter: None,
+        version: "cs_vod_v3.0".into(),
         tenant: "-".into(),
         unknown_country: "CN".into(),
         duplicates: DuplicatePolicy::Hold,
@@ -33,7 +36,7 @@ pub(crate) fn plan_options() -> PlanOptions {
 
 /// All records, in that form.
 pub(crate) fn wish() -> DeliveryRequest {
-    DeliveryRequest { window: DeliveryWindow::EVER, options: plan_options() }
+    DeliveryRequest::new(DeliveryWindow::EVER, plan_options())
 }
 
 /// Records with the rays of these numbers.
@@ -60,9 +63,14 @@ pub(crate) fn batch_of(id: &DeliveryId) -> String {
 
 /// Claims a payload.
 pub(crate) fn claimed(fakes: &Fakes, id: &DeliveryId) -> (u32, Payload) {
-    let (id, claimant, endpoint) = (id.clone(), "tests".into(), "e".into());
+    claimed_under(fakes, id, PartnerStanding::default())
+}
+
+/// Claims a payload, having heard this of the partner.
+pub(crate) fn claimed_under(fakes: &Fakes, id: &DeliveryId, standing: PartnerStanding) -> (u32, Payload) {
+    let (id, claimant, on_unknown) = (id.clone(), "tests".into(), OnUnknown::Park);
     let ledger = id.ledger.clone();
-    match fakes.ledgers.ask(&ledger, &ClaimPayload { id, claimant, endpoint, on_unknown: OnUnknown::Park }) {
+    match fakes.ledgers.ask(&ledger, &ClaimPayload { id, claimant, standing, lease_ms: LEASE_MS, on_unknown }) {
         ClaimAnswer::Granted { token, payload, .. } => (token, payload),
         other => panic!("not claimed: {other:?}"),
     }
@@ -71,7 +79,15 @@ pub(crate) fn claimed(fakes: &Fakes, id: &DeliveryId) -> (u32, Payload) {
 /// An attempt to send a payload ends so.
 pub(crate) fn attempt(fakes: &Fakes, id: &DeliveryId, outcome: AttemptOutcome) {
     let (token, _) = claimed(fakes, id);
-    assert!(fakes.ledgers.ask(&id.ledger, &CommitAttempt { id: id.clone(), token, outcome }).counted);
+    assert!(
+        fakes
+            .ledgers
+            .ask(
+                &id.ledger,
+                &CommitAttempt { id: id.clone(), token, outcome, refusal: None, facts: AttemptFacts::default() }
+            )
+            .counted
+    );
 }
 
 /// The partner takes a payload.

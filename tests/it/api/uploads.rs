@@ -1,7 +1,9 @@
 //! What Logpush uploads becomes a batch like any other.
 
 use raydex::config::DEFAULT_BUCKET_NAME as BUCKET_NAME;
-use raydex::limits::{BESIDE_UPLOADS, INGEST_MAX, MEMORY_BUDGET, MIB, UPLOAD_BUSY_MS, UPLOAD_PART};
+use raydex::limits::{
+    BESIDE_UPLOADS, CALLER_SHARES, INGEST_MAX, MEMORY_BUDGET, MIB, UPLOAD_BUSY_MS, UPLOAD_LEAVES, UPLOAD_PART,
+};
 use raydex::r2_event::R2Event;
 use raydex::record::Dataset;
 
@@ -87,7 +89,7 @@ fn large_body_is_uploaded_in_parts_and_complete() {
     for size in [12 * MIB, UPLOAD_PART - 1, UPLOAD_PART, UPLOAD_PART + 1, 2 * UPLOAD_PART] {
         let mut body = noise(3, size);
         body[0] = 0x1f;
-        for pieces in [vec![4096], vec![UPLOAD_PART], vec![1, 7 * MIB]] {
+        for pieces in [vec![4096], vec![UPLOAD_PART], vec![1, UPLOAD_PART / 2]] {
             let fakes = Fakes::new();
             assert!(stored(&fakes, Ask { pieces, ..Ask::upload(&body) }) == body, "{size} bytes");
             assert_eq!(fakes.faults.count(Kind::Part), if size < UPLOAD_PART { 0 } else { size.div_ceil(UPLOAD_PART) });
@@ -127,16 +129,20 @@ fn text_overflowing_a_part_gets_parts_of_size() {
 fn upload_waits_for_memory_and_leaves_answers_theirs() {
     let small = Ask { content_length: Some(1_000), ..Ask::upload(&gzip(&text())) };
     let unknown = Ask::upload(&gzip(&text()));
+    let ahead = BESIDE_UPLOADS + UPLOAD_LEAVES[0];
     for (left, ask, is_taken) in [
         (MEMORY_BUDGET, &unknown, true),
-        (BESIDE_UPLOADS + UPLOAD_PART + MIB, &unknown, true),
-        (BESIDE_UPLOADS + UPLOAD_PART, &unknown, false),
-        (BESIDE_UPLOADS + MIB, &small, true),
-        (BESIDE_UPLOADS, &small, false),
+        (ahead + MIB, &unknown, true),
+        (ahead + 64 * 1024, &unknown, false),
+        (ahead + MIB / 2, &small, true),
+        (ahead, &small, false),
     ] {
         let fakes = Fakes::new();
-        let others = fakes.memory.reservation();
-        others.reserve(MEMORY_BUDGET - left).unwrap();
+        let others = ["one", "another"].map(|caller| fakes.memory.for_upload_of(caller).reservation());
+        let half = (MEMORY_BUDGET - left) / 2;
+        for other in &others {
+            other.reserve(half).unwrap();
+        }
         let reply = ask.clone().of(&fakes);
         assert_eq!(fakes.memory.available(), left, "all of it comes back");
         if is_taken {
@@ -149,6 +155,15 @@ fn upload_waits_for_memory_and_leaves_answers_theirs() {
         drop(others);
         assert_eq!(ask.clone().of(&fakes).status, 200);
     }
+}
+
+#[test]
+fn answers_of_one_caller_keep_no_upload_out() {
+    let fakes = Fakes::new();
+    let answers = fakes.memory.for_request_of("viewer").reservation();
+    answers.reserve(MEMORY_BUDGET / CALLER_SHARES).unwrap();
+    let reply = Ask::upload(&gzip(&text())).of(&fakes);
+    assert_eq!((reply.status, fakes.paused_ms.get()), (200, 0));
 }
 
 #[test]

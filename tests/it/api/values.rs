@@ -11,12 +11,12 @@ use raydex::render::{PartnerOptions, write_partner_line};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use super::Ask;
 use super::access::deployment;
 use super::every_route::ZONE;
 use super::story::{batch, wish};
 use super::support::Fakes;
 use super::support::gzip::{gunzip, members};
+use super::{Ask, without_trailer};
 
 const KEY: &str = "logs/http_requests/20261122/20261122T081100Z_20261122T081130Z_aa.log.gz";
 /// A day after the records of the cases.
@@ -66,7 +66,7 @@ impl World {
     }
 
     fn text(&self, role: &str, path: &str) -> String {
-        String::from_utf8(self.body(role, path)).unwrap()
+        String::from_utf8(without_trailer(&self.body(role, path))).unwrap()
     }
 
     /// What a lookup of each ray answers.

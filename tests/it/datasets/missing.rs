@@ -25,14 +25,14 @@ fn event(number: u64) -> String {
 /// A world with a batch of these lines in a folder.
 fn world(folder: &str, text: &[u8]) -> Fakes {
     let (mut fakes, key) = (Fakes::new(), format!("logs/{folder}/{NAME}"));
-    run(register(&fakes.ledgers, &ledger_of(&key))).unwrap();
+    run(register(&fakes.ledgers, &ledger_of(&key), None)).unwrap();
     arrive(&mut fakes, &delivering(&[]), &key, text);
     fakes
 }
 
 /// Why a search of the dataset is not complete: its codes and counts.
 fn missing(fakes: &Fakes, dataset: Dataset) -> Vec<(String, u64)> {
-    let reply = Ask::get(&format!("/v1/logs?trailer=true&{RANGE}&dataset={dataset}")).of(fakes);
+    let reply = Ask::get(&format!("/v1/logs?{RANGE}&dataset={dataset}")).of(fakes);
     let text = String::from_utf8(reply.body).unwrap();
     let trailer: Value = serde_json::from_str(text.lines().last().unwrap()).unwrap();
     let reasons = trailer["raydex"]["missing"].as_array().cloned().unwrap_or_default();

@@ -12,7 +12,7 @@ use raydex::pipeline::{ParseVerdict, parse_message};
 use raydex::r2_event::R2Event;
 use raydex::record::Dataset;
 
-use crate::api::Ask;
+use crate::api::{Ask, without_trailer};
 use crate::support::gzip::gunzip;
 use crate::support::queue::message;
 use crate::support::{Fakes, NOW_MS, run};
@@ -44,5 +44,5 @@ fn searched(fakes: &Fakes, dataset: Dataset) -> Vec<String> {
     let ask = Ask::get(&format!("/v1/logs?{range}&dataset={dataset}&format=native"));
     let reply = ask.of(&Fakes { clock_ms: std::rc::Rc::new(std::cell::Cell::new(1_795_341_600_000)), ..fakes.clone() });
     assert_eq!(reply.status, 200);
-    String::from_utf8(reply.body).unwrap().lines().map(str::to_owned).collect()
+    String::from_utf8(without_trailer(&reply.body)).unwrap().lines().map(str::to_owned).collect()
 }

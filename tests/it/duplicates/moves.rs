@@ -142,6 +142,74 @@ fn rewritten_forms_of_a_batch_are_recognised() {
     assert!(at_partner(&consumers).into_iter().eq(once(0..8)));
 }
 
+/// A batch of two records, one of them without a ray, with these numbers.
+fn numbers(status: &str, sent: &str, received: &str) -> Vec<u8> {
+    let ray = format!(r#""RayID":"{}","#, ray(7));
+    ndjson([&*ray, ""].map(|ray| {
+        format!(
+            r#"{{{ray}"EdgeStartTimestamp":1774687345000000000,"ClientRequestURI":"/","EdgeResponseStatus":{status},"EdgeResponseBytes":{sent},"ClientRequestBytes":{received}}}"#
+        )
+    }))
+}
+
+#[test]
+fn respelled_numbers_are_recognised_and_neighbours_are_not() {
+    let consumers = deployment(&[]);
+    put(&consumers, &key("a"), &numbers("200", "0", "9007199254740993"));
+    for (name, status, sent, received) in [
+        ("b", "200.0", "-0", "9007199254740993.0"),
+        ("c", "2e2", "0.0", "9.007199254740993e15"),
+        ("d", "0.2E+3", "0e9", "9007199254740993000e-3"),
+    ] {
+        put(&consumers, &key(name), &numbers(status, sent, received));
+        assert_eq!(held(&consumers, &key(name)), 2, "{status}");
+    }
+    let found = consumers.fakes.find(Dataset::HttpRequests, &ray(7).to_string());
+    assert_eq!((found.records.len(), found.records[0].copies.len()), (1, 3));
+    assert_eq!(at_partner(&consumers).values().sum::<usize>(), 2);
+    let cells: Vec<String> = consumers.partner.seen()[0].lines[0].split('\u{1}').map(str::to_owned).collect();
+    assert_eq!([&*cells[3], &*cells[21], &*cells[19]], ["200", "0", "9007199254740993"]);
+    // A double has one value for both.
+    put(&consumers, &key("e"), &numbers("2E2", "0", "9007199254740992"));
+    assert_eq!(held(&consumers, &key("e")), 0);
+    assert_eq!(consumers.fakes.find(Dataset::HttpRequests, &ray(7).to_string()).records.len(), 2);
+    // However numbers are spelled, they reach the partner in one way.
+    let consumers = deployment(&[]);
+    put(&consumers, &key("a"), &numbers("2e2", "-0.0", "9.007199254740993e15"));
+    at_partner(&consumers);
+    let cells: Vec<String> = consumers.partner.seen()[0].lines[0].split('\u{1}').map(str::to_owned).collect();
+    assert_eq!([&*cells[3], &*cells[21], &*cells[19]], ["200", "0", "9007199254740993"]);
+}
+
+#[test]
+fn respelled_texts_and_repeated_members_are_recognised() {
+    let line = |text: &str, extra: &str| {
+        let ray = ray(7);
+        format!(r#"{{"RayID":"{ray}",{extra}"EdgeStartTimestamp":1774687345,"ClientRequestURI":"{text}"}}"#)
+    };
+    let consumers = deployment(&[]);
+    put(&consumers, &key("a"), line("/A😀\\n", "").as_bytes());
+    for (name, text, extra) in [
+        ("b", r"\/\u0041\ud83d\ude00\u000a", ""),
+        ("c", r"/A\uD83D\uDE00\u000A", r#""ClientRequestURI":"/other","#),
+        ("d", r"/A😀\n", r#""Client\u0052equestURI":7,"#),
+    ] {
+        put(&consumers, &key(name), line(text, extra).as_bytes());
+        assert_eq!(held(&consumers, &key(name)), 1, "{text}");
+    }
+    let found = consumers.fakes.find(Dataset::HttpRequests, &ray(7).to_string());
+    assert_eq!((found.records.len(), found.records[0].copies.len()), (1, 3));
+    // The last of several members counts.
+    put(&consumers, &key("e"), line("/other", r#""ClientRequestURI":"/A😀\n","#).as_bytes());
+    assert_eq!(held(&consumers, &key("e")), 0);
+    // A lookup shows halves of different pairs apart; a partner line has the same character for both.
+    put(&consumers, &key("f"), line(r"/\ud83d", "").as_bytes());
+    put(&consumers, &key("g"), line(r"/\ud83e", "").as_bytes());
+    assert_eq!(held(&consumers, &key("g")), 1);
+    assert_eq!(consumers.fakes.find(Dataset::HttpRequests, &ray(7).to_string()).records.len(), 4);
+    assert_eq!(at_partner(&consumers).values().sum::<usize>(), 3);
+}
+
 #[test]
 fn setting_sends_duplicates_and_counts_them() {
     let consumers = deployment(&[("PARTNER_DUPLICATES", "send")]);

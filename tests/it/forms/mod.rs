@@ -36,7 +36,7 @@ fn process_again(fakes: &Fakes) -> BatchOutcome {
 
 /// The same where the world may fail.
 fn try_process(fakes: &Fakes) -> Result<BatchOutcome, BackendError> {
-    let wish = DeliveryRequest { window: DeliveryWindow::EVER, options: options_of(&delivering(&[])) };
+    let wish = DeliveryRequest::new(DeliveryWindow::EVER, options_of(&delivering(&[])));
     let named = BatchRequest::new(KEY, Dataset::HttpRequests.into(), &fakes.log_prefixes);
     let work = BatchRequest { deliver: Some(wish), ..named };
     run(process_batch(fakes, KEY, &work))

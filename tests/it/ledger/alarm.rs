@@ -4,13 +4,12 @@ use std::cell::RefCell;
 
 use raydex::backend::BackendError;
 use raydex::ledger::calls::RearmAlarm;
+use raydex::ledger::outage::LearnPartner;
 use raydex::ledger::{Alarm, AlarmReport, DeliveryId, alarm};
-use raydex::limits::{
-    ALARM_AGAIN_MS, ALARM_MESSAGES, BREAKER_FAILURES, BREAKER_MIN_MS, LEASE_MS, OUTBOX_AGAIN_MS, OUTBOX_FIRST_MS,
-};
+use raydex::limits::{ALARM_AGAIN_MS, ALARM_MESSAGES, BREAKER_MIN_MS, OUTBOX_AGAIN_MS, OUTBOX_FIRST_MS};
 
-use super::support::{Fault, Kind, MemoryQueue, run};
-use super::{Ledger, NAME, begin, claim, delivered, id, not_stored, refused, seal};
+use super::support::{Fault, Kind, LEASE_MS, MemoryQueue, run};
+use super::{Ledger, NAME, begin, claim, closed, delivered, id, not_stored, open, refused, seal};
 
 /// A ledger with its alarm and its queue.
 struct Clockwork {
@@ -193,12 +192,13 @@ fn messages_beyond_one_turn_follow_at_once() {
     assert_eq!(sent.len(), ALARM_MESSAGES + 7);
 }
 
-/// A clockwork whose breaker is open, with so many payloads that were not tried, whose messages are lost.
+/// A clockwork that knows of the partner's outage, with so many payloads that were not tried, whose messages are lost, and
+/// one that failed.
 fn held(payloads: usize) -> Clockwork {
-    let failures = BREAKER_FAILURES as usize;
-    let clockwork = Clockwork::with(payloads + failures);
+    let clockwork = Clockwork::with(payloads + 1);
     clockwork.ledger.pass(OUTBOX_FIRST_MS);
-    (payloads..payloads + failures).for_each(|number| clockwork.ledger.attempt(number, not_stored()));
+    clockwork.ledger.attempt(payloads, not_stored());
+    clockwork.ledger.ask(&LearnPartner { standing: Some(open(&clockwork.ledger)) });
     clockwork
 }
 
@@ -216,15 +216,21 @@ fn half_open_breaker_lets_one_message_out() {
     assert_eq!(clockwork.ring(), (0, 1));
     assert_eq!(clockwork.taken(), [id(0)], "one that was not tried before those that failed");
     // A message needs a moment; if it is lost, the next one follows.
-    assert_eq!(clockwork.in_ms(), Some(ALARM_AGAIN_MS));
-    assert_eq!(clockwork.ring_for(ALARM_AGAIN_MS), [id(1)]);
-    // Someone tries: nothing goes out meanwhile.
-    let token = clockwork.ledger.claim(0, "the one that tries");
-    assert_eq!(clockwork.ring_for(LEASE_MS - 1), []);
-    // And it is well: all others go out at once.
-    clockwork.ledger.commit(0, token, delivered());
-    let (_, messages) = clockwork.ring();
-    assert!(messages >= 18, "{messages} messages");
+    assert_eq!(clockwork.in_ms(), Some(BREAKER_MIN_MS));
+    assert_eq!(clockwork.ring_for(BREAKER_MIN_MS), [id(1)]);
+    assert!(clockwork.ring_for(10 * 60_000).len() >= 10, "one in a minute at least");
+    // And it is well: all go out at once.
+    clockwork.ledger.ask(&LearnPartner { standing: Some(closed(&clockwork.ledger)) });
+    assert_eq!(clockwork.ring(), (0, 21));
+}
+
+#[test]
+fn lost_probe_is_sent_again_soon() {
+    let clockwork = held(0);
+    clockwork.ledger.pass(10 * 60_000);
+    clockwork.ring();
+    assert_eq!(clockwork.taken().len(), 1);
+    assert!(clockwork.in_ms().is_some_and(|ms| ms <= 60_000), "{:?}", clockwork.in_ms());
 }
 
 #[test]
@@ -232,7 +238,7 @@ fn lease_ends_in_time_despite_an_open_breaker() {
     let clockwork = Clockwork::with(8);
     clockwork.ledger.claim(7, "someone who crashes");
     clockwork.ledger.pass(LEASE_MS - 1000);
-    (0..BREAKER_FAILURES as usize).for_each(|number| clockwork.ledger.attempt(number, not_stored()));
+    clockwork.ledger.ask(&LearnPartner { standing: Some(open(&clockwork.ledger)) });
     clockwork.ring();
     clockwork.ring_for(1000);
     assert_eq!(clockwork.ledger.state(7), "prepared");

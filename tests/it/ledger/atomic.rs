@@ -2,21 +2,23 @@
 //! would have done.
 
 use raydex::backend::BackendError;
-use raydex::ledger::AttemptOutcome;
+use raydex::ledger::breaker::{BreakerState, PartnerStanding};
 use raydex::ledger::calls::{
     BeginBatch, ClaimPayload, CommitAttempt, DecideDelivery, DeliveryDecision, ForgetDeletedObject, MarkRegistered,
     MarkRemoved, QuarantineBatch, RecordShards, ReplayBatch, ReplayStep, SealBatch, SplitPayload,
 };
 use raydex::ledger::delivery::BodyLocation;
 use raydex::ledger::ids::PackId;
-use raydex::limits::{BREAKER_FAILURES, BREAKER_MAX_MS, LEASE_MS};
+use raydex::ledger::outage::LearnPartner;
+use raydex::ledger::payloads::{CountPayloads, DecidePayloads, PayloadFilter};
+use raydex::ledger::{AttemptFacts, AttemptOutcome, DeliveryState};
 use raydex::rpc::Call;
 
 use super::support::faults::DETAIL;
-use super::support::{Fault, Kind};
+use super::support::{Fault, Kind, LEASE_MS};
 use super::{
-    KEY, Ledger, begin, begin_of, claim, counts, delivered, endpoint, halves, id, index, not_stored, refused, seal,
-    seal_of_lines, source, unknown, window, wish, with_rejected,
+    KEY, Ledger, begin, begin_of, claim, closed, counts, delivered, endpoint, halves, id, index, not_stored, open,
+    refused, seal, seal_of_lines, source, unknown, window, wish, with_rejected,
 };
 
 /// A call, and what it comes to.
@@ -32,7 +34,7 @@ fn doing<C: Call + 'static>(call: C) -> Doing {
 }
 
 fn commit(outcome: AttemptOutcome) -> Doing {
-    doing(CommitAttempt { id: id(0), token: 1, outcome })
+    doing(CommitAttempt { id: id(0), token: 1, outcome, refusal: None, facts: AttemptFacts::default() })
 }
 
 fn decide(decision: DeliveryDecision) -> Doing {
@@ -67,18 +69,33 @@ fn parked() -> Ledger {
     ledger
 }
 
+/// Drops every parked payload, as [`parked`] has them.
+fn decide_parked() -> DecidePayloads {
+    let filter = PayloadFilter { state: Some(DeliveryState::Parked), ..PayloadFilter::default() };
+    let count = CountPayloads { filter, limit: 10 };
+    let (expected, decision) = (parked().ask(&count), DeliveryDecision::Drop);
+    DecidePayloads { count, expected, decision, reason: "enough".into() }
+}
+
 /// The breaker has just opened.
 fn broken() -> Ledger {
     let ledger = sealed();
-    (1..=BREAKER_FAILURES as usize).for_each(|number| ledger.attempt(number, not_stored()));
+    ledger.attempt(1, not_stored());
+    ledger.ask(&LearnPartner { standing: Some(open(&ledger)) });
     ledger
 }
 
-/// The breaker is open, and the first payload tries whether things are better.
-fn trying() -> Ledger {
-    let ledger = broken();
-    ledger.pass(BREAKER_MAX_MS).claim(0, "one");
-    ledger
+fn learn(ledger: &Ledger, standing: Option<PartnerStanding>) -> Result<String, BackendError> {
+    let (answer, wake_ms) = ledger.answer(&LearnPartner { standing })?;
+    Ok(format!("{} {wake_ms:?}", serde_json::to_string(&answer).unwrap()))
+}
+
+/// A claim that heard this of the partner.
+fn under(standing: fn(&Ledger) -> PartnerStanding) -> Doing {
+    Box::new(move |ledger| {
+        let (answer, wake_ms) = ledger.answer(&ClaimPayload { standing: standing(ledger), ..claim(0, "one") })?;
+        Ok(format!("{} {wake_ms:?}", serde_json::to_string(&answer).unwrap()))
+    })
 }
 
 fn aside() -> Ledger {
@@ -206,7 +223,6 @@ fn at_rest() -> Ledger {
 fn of_payloads() -> Vec<(&'static str, Maker, Doing)> {
     vec![
         ("claim", sealed, doing(claim(0, "one"))),
-        ("claim, another address", broken, doing(ClaimPayload { endpoint: "f".into(), ..claim(0, "one") })),
         (
             "claim, the lease is over",
             || {
@@ -216,25 +232,19 @@ fn of_payloads() -> Vec<(&'static str, Maker, Doing)> {
             },
             doing(claim(0, "two")),
         ),
-        ("claim, the breaker is open", broken, doing(claim(0, "one"))),
-        (
-            "claim, to try",
-            || {
-                let l = broken();
-                l.pass(BREAKER_MAX_MS);
-                l
-            },
-            doing(claim(0, "one")),
-        ),
+        ("claim, the breaker is open", broken, under(open)),
+        ("claim, the partner is well", broken, under(closed)),
+        ("claim, the partner fails", sealed, under(open)),
+        ("claim, to try", broken, under(|l| PartnerStanding { state: BreakerState::Probing, ..open(l) })),
+        ("news of the partner", broken, Box::new(|l| learn(l, Some(closed(l))))),
+        ("a person tries the partner", broken, Box::new(|l| learn(l, None))),
         ("commit, delivered", claimed, commit(delivered())),
         ("commit, not stored", claimed, commit(not_stored())),
         ("commit, unknown", claimed, commit(unknown())),
         ("commit, refused", claimed, commit(refused())),
-        ("commit, endpoint", claimed, commit(endpoint(true))),
-        ("commit, released", trying, commit(AttemptOutcome::Released)),
-        ("commit, which closes the breaker", trying, commit(delivered())),
+        ("commit, endpoint", claimed, commit(endpoint())),
+        ("commit, released", claimed, commit(AttemptOutcome::Released { pause_ms: None, place_ms: None })),
         ("split", claimed, doing(split())),
-        ("split, which closes the breaker", trying, doing(split())),
         (
             "split, again",
             || {
@@ -247,6 +257,8 @@ fn of_payloads() -> Vec<(&'static str, Maker, Doing)> {
         ("release", parked, decide(DeliveryDecision::Release)),
         ("resend", parked, decide(DeliveryDecision::Resend)),
         ("drop", parked, decide(DeliveryDecision::Drop)),
+        ("confirm", parked, decide(DeliveryDecision::Confirm)),
+        ("decision about many", parked, doing(decide_parked())),
         ("resend, of one that was delivered", at_rest, decide(DeliveryDecision::Resend)),
         (
             "commit, after the lease ended",

@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 
 use raydex::ledger::AttemptOutcome;
 use raydex::ledger::calls::{ClaimAnswer, DecideDelivery, DeliveryDecision};
-use raydex::limits::{BREAKER_MAX_MS, LEASE_MS, MAX_ATTEMPTS, RELEASED_MS, RETRY_MAX_MS, RETRY_MIN_MS};
+use raydex::limits::{MAX_ATTEMPTS, RELEASED_MAX_MS, RETRY_MAX_MS, RETRY_MIN_MS};
 
+use super::support::LEASE_MS;
 use super::{Ledger, claim, id, not_stored, unknown};
 
 /// How long the payload has to wait.
@@ -15,9 +16,9 @@ fn pause(ledger: &Ledger, number: usize) -> i64 {
     due - ledger.now()
 }
 
-/// Waits until the payload may be claimed, whatever the breaker says.
+/// Waits until the payload may be claimed.
 fn wait(ledger: &Ledger, number: usize) {
-    ledger.pass(pause(ledger, number).max(BREAKER_MAX_MS) + LEASE_MS);
+    ledger.pass(pause(ledger, number));
 }
 
 #[test]
@@ -79,16 +80,58 @@ fn longer_retry_after_is_kept_shorter_is_not() {
 #[test]
 fn an_attempt_that_sent_nothing_is_none() {
     let ledger = Ledger::sealed(1);
-    for _ in 0..2 * MAX_ATTEMPTS {
-        ledger.attempt(0, AttemptOutcome::Released);
-        assert_eq!((pause(&ledger, 0), ledger.number(0, "attempts")), (RELEASED_MS, Some(0)));
-        ledger.pass(RELEASED_MS);
+    for nth in 0..2 * MAX_ATTEMPTS {
+        ledger.attempt(0, AttemptOutcome::Released { pause_ms: None, place_ms: None });
+        let (pause, attempts) = (pause(&ledger, 0), ledger.number(0, "attempts"));
+        assert_eq!(attempts, Some(0));
+        // A hiccup is soon over; an outage is not looked at every few seconds.
+        let (least, most) = if nth == 0 { (5_000, 10_000) } else { (5_000, RELEASED_MAX_MS * 5 / 4) };
+        assert!((least..=most).contains(&pause), "{nth}: {pause}");
+        assert!(nth < 6 || pause >= RELEASED_MAX_MS * 3 / 4, "{nth}: {pause}");
+        ledger.pass(pause);
     }
+    ledger.attempt(0, AttemptOutcome::Released { pause_ms: Some(1_234), place_ms: None });
+    assert_eq!(pause(&ledger, 0), 1_234, "what the sender asks for");
+}
+
+#[test]
+fn place_in_line_lasts_until_an_attempt() {
+    let place = |ledger: &Ledger| match ledger.ask(&claim(0, "an attempt")) {
+        ClaimAnswer::Granted { place_ms, .. } => place_ms,
+        other => panic!("{other:?}"),
+    };
+    let deferred = AttemptOutcome::Released { pause_ms: Some(5_000), place_ms: Some(77) };
+    let hiccup = AttemptOutcome::Released { pause_ms: None, place_ms: None };
+    for outcome in [unknown(), not_stored(), super::endpoint()] {
+        let ledger = Ledger::sealed(1);
+        assert_eq!(place(&ledger), None);
+        ledger.attempt(0, deferred.clone());
+        assert_eq!((ledger.number(0, "attempts"), pause(&ledger, 0)), (Some(0), 5_000));
+        wait(&ledger, 0);
+        assert_eq!(place(&ledger), Some(77));
+        ledger.attempt(0, hiccup.clone());
+        wait(&ledger, 0);
+        assert_eq!(place(&ledger), Some(77), "a hiccup does not lose it");
+        ledger.attempt(0, outcome);
+        wait(&ledger, 0);
+        assert_eq!(place(&ledger), None, "its turn has come");
+    }
+    // Nor does a sender keep it that was never heard of again, or a payload that a person releases.
+    let ledger = Ledger::sealed(1);
+    ledger.attempt(0, deferred.clone());
+    wait(&ledger, 0);
+    ledger.claim(0, "an attempt");
+    ledger.pass(LEASE_MS);
+    ledger.ask(&claim(0, "another"));
+    wait(&ledger, 0);
+    assert_eq!(place(&ledger), None);
+    ledger.attempt(0, deferred);
+    assert_eq!(ledger.number(0, "place_ms"), Some(77));
 }
 
 #[test]
 fn after_the_last_attempt_a_person_decides() {
-    for outcome in [not_stored(), unknown(), super::endpoint(false)] {
+    for outcome in [not_stored(), unknown(), super::endpoint()] {
         let ledger = Ledger::sealed(1);
         for attempt in 1..=MAX_ATTEMPTS {
             assert_eq!(ledger.state(0), "prepared", "attempt {attempt}");
@@ -102,7 +145,7 @@ fn after_the_last_attempt_a_person_decides() {
         assert_eq!(code.as_text(), Some("too_many_attempts"));
         // Who releases it grants as many again.
         ledger.ask(&DecideDelivery { id: id(0), decision: DeliveryDecision::Release, reason: "they are back".into() });
-        ledger.pass(BREAKER_MAX_MS + LEASE_MS).attempt(0, outcome);
+        ledger.attempt(0, outcome);
         assert_eq!((ledger.state(0).as_str(), ledger.number(0, "attempts")), ("prepared", Some(1)));
     }
 }

@@ -2,8 +2,8 @@
 
 use raydex::ledger::BatchState;
 use raydex::ledger::calls::{
-    BeginAnswer, BeginBatch, FindUnfinished, ForgetDeletedObject, GetBatch, MarkRegistered, QuarantineBatch,
-    RecordShards, RemainingWork, ReplacedVersion, ReplayAnswer, ReplayBatch, SealBatch,
+    BeginAnswer, BeginBatch, FindUnfinished, ForgetDeletedObject, GetBatch, MarkRegistered, PayloadSelection,
+    QuarantineBatch, RecordShards, RemainingWork, ReplacedVersion, ReplayAnswer, ReplayBatch, SealBatch,
 };
 use raydex::ledger::{DeliveryWindow, SourceId};
 
@@ -38,12 +38,18 @@ fn replay(digit: char) -> ReplayBatch {
 }
 
 fn missing(ledger: &Ledger, digits: &[char]) -> Vec<SourceId> {
-    ledger.ask(&FindUnfinished { sources: digits.iter().map(|digit| source(*digit)).collect(), deliver: None }).sources
+    ledger
+        .ask(&FindUnfinished {
+            sources: digits.iter().map(|digit| source(*digit)).collect(),
+            deliver: None,
+            written_from_ms: None,
+        })
+        .sources
 }
 
 /// Whether a version is in the index, and where.
 fn indexed(ledger: &Ledger, digit: char) -> (bool, Vec<String>) {
-    let known = ledger.ask(&GetBatch { source: source(digit) });
+    let known = ledger.ask(&GetBatch { source: source(digit), payloads: PayloadSelection::All });
     (known.batch.unwrap().indexed, known.shards)
 }
 
@@ -164,7 +170,9 @@ fn returning_version_is_current_again_and_delivered_once() {
 fn rewritten_bytes_are_the_same_source_dated_later() {
     let ledger = Ledger::sealed(2);
     assert_eq!(ledger.ask(&begin_of('a', 9)), BeginAnswer::Complete);
-    let uploaded = |ledger: &Ledger| ledger.ask(&GetBatch { source: source('a') }).batch.unwrap().object.uploaded_ms;
+    let uploaded = |ledger: &Ledger| {
+        ledger.ask(&GetBatch { source: source('a'), payloads: PayloadSelection::All }).batch.unwrap().object.uploaded_ms
+    };
     assert_eq!(uploaded(&ledger), 9);
     // Whoever still holds the older telling of them does not turn that back.
     assert_eq!(ledger.ask(&begin_of('a', 5)), BeginAnswer::Complete);
@@ -182,7 +190,10 @@ fn quarantined_source_stays_until_a_person_decides() {
     let expected = BeginAnswer::Quarantined { code: "not_ndjson".into() };
     assert_eq!(ledger.again_is_the_same(&begin(), &rows), expected);
     assert!(ledger.refusal(&seal(1, 2)).contains("quarantined"));
-    assert_eq!(ledger.ask(&GetBatch { source: source('a') }).batch.unwrap().state, BatchState::Quarantined);
+    assert_eq!(
+        ledger.ask(&GetBatch { source: source('a'), payloads: PayloadSelection::All }).batch.unwrap().state,
+        BatchState::Quarantined
+    );
     // A replay: it is read as if for the first time, by the plan that was pinned then.
     assert_eq!(ledger.ask(&replay('a')), ReplayAnswer { state: Some(BatchState::Open), due: true });
     assert!(work(ledger.ask(&begin())).index);
@@ -238,11 +249,11 @@ fn lost_objects_shards_are_named_until_all_forgot() {
     }
     ledger.ask(&forgotten);
     assert!(ledger.ask(&ask).versions.is_empty());
-    let batch = ledger.ask(&GetBatch { source: source('a') }).batch.unwrap();
+    let batch = ledger.ask(&GetBatch { source: source('a'), payloads: PayloadSelection::All }).batch.unwrap();
     assert!(batch.gone && !batch.indexed && batch.state == BatchState::Sealed);
     // It comes back: the same bytes, written again.
     assert!(work(ledger.ask(&begin_of('a', 9))).index);
-    assert!(!ledger.ask(&GetBatch { source: source('a') }).batch.unwrap().gone);
+    assert!(!ledger.ask(&GetBatch { source: source('a'), payloads: PayloadSelection::All }).batch.unwrap().gone);
 }
 
 /// The two calls about an object that is gone.
@@ -270,7 +281,7 @@ fn sealed_source_is_unfinished_for_further_times() {
         (Some(window(0, 11)), 1),
         (Some(DeliveryWindow::EVER), 1),
     ] {
-        let found = ledger.ask(&FindUnfinished { sources: vec![source('a')], deliver }).sources;
+        let found = ledger.ask(&FindUnfinished { sources: vec![source('a')], deliver, written_from_ms: None }).sources;
         assert_eq!(found.len(), count, "{deliver:?}");
     }
 }

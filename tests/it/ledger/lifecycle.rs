@@ -2,15 +2,16 @@
 
 use std::fmt::Write;
 
-use raydex::ledger::AttemptOutcome;
 use raydex::ledger::calls::{
     ClaimAnswer, ClaimPayload, CommitAnswer, CommitAttempt, DecideDelivery, DeliveryDecision, SplitPayload,
 };
 use raydex::ledger::delivery::Payload;
-use raydex::limits::{LEASE_MS, OUTBOX_FIRST_MS, RELEASED_MS, RETRY_MIN_MS};
+use raydex::ledger::{AttemptFacts, AttemptOutcome};
+use raydex::limits::{OUTBOX_FIRST_MS, RELEASED_MIN_MS, RETRY_MIN_MS};
 use raydex::partner::OnUnknown;
 use raydex::rpc::Call;
 
+use super::support::LEASE_MS;
 use super::{Ledger, claim, delivered, endpoint, halves, halves_of, id, not_stored, refused, unknown};
 
 const TABLE: &str = include_str!("lifecycle.txt");
@@ -20,7 +21,7 @@ type State = fn(&Ledger);
 /// What is done then; the answer in words, and when it has the ledger wake.
 type Step = fn(&Ledger) -> (String, Option<i64>);
 
-const STATES: [(&str, State); 15] = [
+const STATES: [(&str, State); 16] = [
     ("fresh", |_| ()),
     ("claimed by one", |ledger| first(ledger, OnUnknown::Resend)),
     ("claimed by one, and the lease is nearly over", |ledger| {
@@ -50,6 +51,10 @@ const STATES: [(&str, State); 15] = [
         ended(ledger, refused());
         decide(ledger, DeliveryDecision::Drop);
     }),
+    ("confirmed", |ledger| {
+        ended(ledger, refused());
+        decide(ledger, DeliveryDecision::Confirm);
+    }),
     ("split by one", |ledger| {
         first(ledger, OnUnknown::Resend);
         ledger.ask(&split(4, 6));
@@ -63,9 +68,8 @@ const STEPS: [(&str, Step); 15] = [
     ("one: not stored", |ledger| committed(ledger, 1, not_stored())),
     ("one: unknown", |ledger| committed(ledger, 1, unknown())),
     ("one: refused", |ledger| committed(ledger, 1, refused())),
-    ("one: endpoint", |ledger| committed(ledger, 1, endpoint(false))),
-    ("one: endpoint, park", |ledger| committed(ledger, 1, endpoint(true))),
-    ("one: released", |ledger| committed(ledger, 1, AttemptOutcome::Released)),
+    ("one: endpoint", |ledger| committed(ledger, 1, endpoint())),
+    ("one: released", |ledger| committed(ledger, 1, AttemptOutcome::Released { pause_ms: None, place_ms: None })),
     ("nobody: delivered", |ledger| committed(ledger, 9, delivered())),
     ("split", |ledger| {
         let (answer, wake_ms) = ledger.answer(&split(4, 6)).unwrap();
@@ -78,6 +82,7 @@ const STEPS: [(&str, Step); 15] = [
     ("release", |ledger| decide(ledger, DeliveryDecision::Release)),
     ("resend", |ledger| decide(ledger, DeliveryDecision::Resend)),
     ("drop", |ledger| decide(ledger, DeliveryDecision::Drop)),
+    ("confirm", |ledger| decide(ledger, DeliveryDecision::Confirm)),
 ];
 
 fn first(ledger: &Ledger, on_unknown: OnUnknown) {
@@ -113,7 +118,9 @@ fn claimed(ledger: &Ledger, claimant: &str) -> (String, Option<i64>) {
 }
 
 fn committed(ledger: &Ledger, token: u32, outcome: AttemptOutcome) -> (String, Option<i64>) {
-    let (answer, wake_ms) = ledger.answer(&CommitAttempt { id: id(0), token, outcome }).unwrap();
+    let (answer, wake_ms) = ledger
+        .answer(&CommitAttempt { id: id(0), token, outcome, refusal: None, facts: AttemptFacts::default() })
+        .unwrap();
     (if answer.counted { "counts" } else { "too late" }.into(), wake_ms)
 }
 
@@ -131,13 +138,14 @@ fn split(first: u64, second: u64) -> SplitPayload {
 fn when(ledger: &Ledger, at_ms: Option<i64>) -> String {
     let Some(at_ms) = at_ms else { return "never".into() };
     let pause = |number: i64| RETRY_MIN_MS * number * 3 / 4..=RETRY_MIN_MS * number * 5 / 4;
+    let breath = RELEASED_MIN_MS * 3 / 4..=RELEASED_MIN_MS * 5 / 4;
     let words = match at_ms - ledger.now() {
         ..0 => "overdue",
         0 => "now",
         1 => "a moment",
         OUTBOX_FIRST_MS => "the outbox",
         LEASE_MS => "a lease",
-        RELEASED_MS => "a breath",
+        ms if breath.contains(&ms) => "a breath",
         ms if pause(1).contains(&ms) => "a pause",
         ms if pause(2).contains(&ms) => "a long pause",
         _ => panic!("{at_ms} is none of these"),
@@ -211,7 +219,8 @@ fn a_payload_that_there_is_not_is_nobodys() {
     let ledger = Ledger::sealed(1);
     let rows = ledger.sql.rows();
     assert_eq!(ledger.again_is_the_same(&claim(7, "one"), &rows), ClaimAnswer::Unknown);
-    let commit = CommitAttempt { id: id(7), token: 0, outcome: delivered() };
+    let commit =
+        CommitAttempt { id: id(7), token: 0, outcome: delivered(), refusal: None, facts: AttemptFacts::default() };
     assert_eq!(ledger.again_is_the_same(&commit, &rows), CommitAnswer { counted: false, state: None });
     let decision = DecideDelivery { id: id(7), decision: DeliveryDecision::Resend, reason: String::new() };
     assert_eq!(ledger.again_is_the_same(&decision, &rows).before, None);

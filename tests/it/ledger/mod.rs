@@ -10,7 +10,9 @@ mod begin;
 mod breaker;
 mod lifecycle;
 mod occupancy;
+mod pacer;
 mod packs;
+mod payloads;
 mod plans;
 mod refusals;
 mod replays;
@@ -21,17 +23,20 @@ use std::collections::BTreeMap;
 
 use raydex::backend::{BackendError, SqlDatabase, SqlRow, SqlValue};
 use raydex::index::{LineCounts, ObjectVersion, RejectedLines};
+use raydex::ledger::books::ChangedLines;
+use raydex::ledger::breaker::{BreakerState, PartnerStanding};
 use raydex::ledger::calls::{
     BeginBatch, ClaimAnswer, ClaimPayload, CommitAnswer, CommitAttempt, SealBatch, SealedPlan,
 };
 use raydex::ledger::delivery::{BodyLocation, Payload};
 use raydex::ledger::duplicates::PlanDuplicates;
 use raydex::ledger::plan::{DeliveryRequest, FORMAT};
-use raydex::ledger::{AttemptOutcome, DeliveryId, DeliveryWindow, PlanOptions, SourceId, answer, open};
+use raydex::ledger::{AttemptFacts, AttemptOutcome, DeliveryId, DeliveryWindow, PlanOptions, SourceId, answer};
+use raydex::limits::{BREAKER_FAILURES, BREAKER_MIN_MS};
 use raydex::partner::{DuplicatePolicy, OnUnknown, Subrequests};
 use raydex::rpc::{Call, CallReply};
 
-use support::{Faults, NOW_MS, SqliteSql};
+use support::{Faults, LEASE_MS, NOW_MS, SqliteSql};
 
 /// The name of the ledger.
 const NAME: &str = "v1/20260328T08";
@@ -51,7 +56,7 @@ impl Ledger {
     fn new() -> Self {
         let faults = Faults::default();
         let sql = SqliteSql::new(&faults);
-        open(&sql, NAME).unwrap();
+        raydex::ledger::open(&sql, NAME).unwrap();
         Self { sql, faults, now_ms: Cell::new(NOW_MS) }
     }
 
@@ -107,7 +112,7 @@ impl Ledger {
     }
 
     fn commit(&self, number: usize, token: u32, outcome: AttemptOutcome) -> CommitAnswer {
-        self.ask(&CommitAttempt { id: id(number), token, outcome })
+        self.ask(&CommitAttempt { id: id(number), token, outcome, refusal: None, facts: AttemptFacts::default() })
     }
 
     /// Claims the nth payload, and the attempt ends so.
@@ -167,6 +172,8 @@ fn plan_options() -> PlanOptions {
         lines: 1000,
         subrequests: Subrequests::Include,
         filter: None,
+        backfill_filter: None,
+        version: "cs_vod_v3.0".into(),
         tenant: "-".into(),
         unknown_country: "CN".into(),
         duplicates: DuplicatePolicy::Hold,
@@ -175,7 +182,7 @@ fn plan_options() -> PlanOptions {
 
 /// All of a window, in the usual form.
 fn wish(window: DeliveryWindow) -> DeliveryRequest {
-    DeliveryRequest { window, options: plan_options() }
+    DeliveryRequest::new(window, plan_options())
 }
 
 /// Someone is about to read the source `a`, to index and deliver all of it.
@@ -190,6 +197,7 @@ fn begin_of(digit: char, uploaded_ms: i64) -> BeginBatch {
         object: object(&digit.to_string(), uploaded_ms),
         dataset: "http_requests".into(),
         possible_datasets: vec![raydex::record::Dataset::HttpRequests],
+        times: None,
         index: true,
         deliver: Some(wish(DeliveryWindow::EVER)),
     }
@@ -239,7 +247,7 @@ fn seal(plan: u32, payloads: usize) -> SealBatch {
         number: plan,
         in_window: lines,
         filtered: BTreeMap::new(),
-        sanitised: 0,
+        changed: ChangedLines::default(),
         payloads: (0..payloads).map(payload).collect(),
         duplicates: PlanDuplicates::default(),
     };
@@ -282,7 +290,26 @@ fn rejected_lines(counts: &LineCounts) -> RejectedLines {
 
 fn claim(number: usize, claimant: &str) -> ClaimPayload {
     let (id, on_unknown) = (id(number), OnUnknown::Resend);
-    ClaimPayload { id, claimant: claimant.into(), endpoint: "e".into(), on_unknown }
+    let standing = PartnerStanding::default();
+    ClaimPayload { id, claimant: claimant.into(), standing, lease_ms: LEASE_MS, on_unknown }
+}
+
+/// What the partner's breaker says while it is open, as of now.
+fn open(ledger: &Ledger) -> PartnerStanding {
+    PartnerStanding {
+        state: BreakerState::Open,
+        as_of_ms: ledger.now(),
+        failures: BREAKER_FAILURES,
+        since_ms: Some(ledger.now()),
+        until_ms: Some(ledger.now() + BREAKER_MIN_MS),
+        reason: Some("busy".into()),
+        status: Some(503),
+    }
+}
+
+/// The same while it is closed.
+fn closed(ledger: &Ledger) -> PartnerStanding {
+    PartnerStanding { as_of_ms: ledger.now(), ..PartnerStanding::default() }
 }
 
 fn delivered() -> AttemptOutcome {
@@ -301,6 +328,6 @@ fn unknown() -> AttemptOutcome {
     AttemptOutcome::Unknown { code: "no_answer".into() }
 }
 
-fn endpoint(park: bool) -> AttemptOutcome {
-    AttemptOutcome::Endpoint { status: 401, code: "auth".into(), park }
+fn endpoint() -> AttemptOutcome {
+    AttemptOutcome::Endpoint { status: 401, code: "auth".into() }
 }

@@ -3,7 +3,7 @@
 use raydex::backend::SqlDatabase;
 use raydex::ledger::calls::{
     ClaimAnswer, ClaimPayload, CommitAttempt, DecideDelivery, DecisionAnswer, DeliveryDecision, GetBatch,
-    ListExpiredPacks, MarkRemoved, SealBatch, SplitAnswer, SplitPayload,
+    ListExpiredPacks, MarkRemoved, PayloadSelection, SealBatch, SplitAnswer, SplitPayload,
 };
 use raydex::ledger::delivery::{BodyLocation, Payload};
 use raydex::ledger::ids::PackId;
@@ -58,7 +58,7 @@ fn claim_and_view_name_the_body_location() {
     for (number, place) in expected.iter().enumerate() {
         assert_eq!(&claimed(&ledger, &id(number)), place, "{number}");
     }
-    let views = ledger.ask(&GetBatch { source: source('a') }).payloads;
+    let views = ledger.ask(&GetBatch { source: source('a'), payloads: PayloadSelection::All }).payloads;
     let places: Vec<_> = views.into_iter().map(|view| view.payload.pack).collect();
     assert_eq!(places, expected);
 }
@@ -152,7 +152,13 @@ fn halves_share_a_pack_of_their_own() {
         assert_eq!(payload, *half);
         ledger.pass(1);
         assert_eq!(idle(&ledger), []);
-        ledger.ask(&CommitAttempt { id: id.clone(), token, outcome: delivered() });
+        ledger.ask(&CommitAttempt {
+            id: id.clone(),
+            token,
+            outcome: delivered(),
+            refusal: None,
+            facts: raydex::ledger::AttemptFacts::default(),
+        });
     }
     ledger.pass(1);
     let of_halves = PackId { first: "000001.0".into(), digest: "5a".into(), ..pack(0) };
@@ -175,7 +181,7 @@ fn halves_of_a_half_have_their_pack_too() {
     let quarters = halves_of(&send[1], [4, 4]);
     let send = ledger.ask(&SplitPayload { id: send[1].clone(), token, split_into: quarters.clone() }).send;
     assert_eq!(claimed(&ledger, &send[1]), quarters[1].pack);
-    let views = ledger.ask(&GetBatch { source: source('a') }).payloads;
+    let views = ledger.ask(&GetBatch { source: source('a'), payloads: PayloadSelection::All }).payloads;
     assert!(views.iter().all(|view| view.payload.pack.is_some()));
 }
 
@@ -197,7 +203,7 @@ fn payload_of_a_removed_pack_is_not_resent() {
             send: Vec::new()
         }
     );
-    let views = ledger.ask(&GetBatch { source: source('a') }).payloads;
+    let views = ledger.ask(&GetBatch { source: source('a'), payloads: PayloadSelection::All }).payloads;
     assert!(views.iter().all(|view| view.payload.pack.is_none()));
 }
 

@@ -4,7 +4,7 @@ use proptest::collection::vec;
 use proptest::prelude::{prop_assert, prop_assert_eq, proptest};
 use raydex::ledger::calls::{BeginAnswer, BeginBatch, CheckPlan, PlanStanding, RemainingWork, SealBatch};
 use raydex::ledger::plan::DeliveryRequest;
-use raydex::ledger::{DeliveryPlan, DeliveryWindow, PlanOptions};
+use raydex::ledger::{DeliveryPlan, DeliveryWindow, PlanBackfill, PlanOptions};
 use raydex::partner::{DuplicatePolicy, Subrequests};
 
 use super::{Ledger, begin, counts, plan_options, seal, source, window, wish};
@@ -20,6 +20,16 @@ fn plan(ledger: &Ledger, wish: DeliveryRequest) -> (DeliveryPlan, bool) {
         BeginAnswer::Work(RemainingWork { plan: Some(plan), more, .. }) => (plan, more),
         other => panic!("no plan: {other:?}"),
     }
+}
+
+/// The question how a plan of the source stands, for a repetition of this backfill.
+fn check(plan: u32, abandon: bool, repetition: Option<i64>) -> CheckPlan {
+    CheckPlan { source: source('a'), plan, abandon, repetition }
+}
+
+/// A backfill that delivers this window once more.
+fn once_more(id: i64, window: DeliveryWindow) -> DeliveryRequest {
+    DeliveryRequest { backfill: Some(PlanBackfill { id, lines_per_second: 9, again: true }), ..wish(window) }
 }
 
 /// The seal of a plan that came to nothing, of a source of so many records.
@@ -41,17 +51,14 @@ fn all_of(ledger: &Ledger, wish: &DeliveryRequest) -> Vec<DeliveryPlan> {
 fn abandoned_plan_is_never_sealed() {
     let ledger = Ledger::new();
     let (first, _) = plan(&ledger, wish(DeliveryWindow::EVER));
-    let check = |abandon| ledger.ask(&CheckPlan { source: source('a'), plan: first.number, abandon });
+    let check = |abandon| ledger.ask(&check(first.number, abandon, None));
     assert_eq!((check(false), check(true), check(false)), (PlanStanding::Open, PlanStanding::Void, PlanStanding::Void));
     assert!(ledger.refusal(&seal(first.number, 1)).contains("it was abandoned"));
     // The object was there after all: its lines get another plan.
     let (second, _) = plan(&ledger, wish(DeliveryWindow::EVER));
     assert_ne!(second.number, first.number);
     ledger.ask(&seal(second.number, 1));
-    assert_eq!(
-        ledger.ask(&CheckPlan { source: source('a'), plan: second.number, abandon: true }),
-        PlanStanding::Sealed
-    );
+    assert_eq!(ledger.ask(&self::check(second.number, true, None)), PlanStanding::Sealed);
 }
 
 #[test]
@@ -64,12 +71,13 @@ fn second_attempt_keeps_the_first_plan_despite_settings() {
         lines: 7,
         subrequests: Subrequests::Exclude,
         filter: Some("{}".into()),
+        version: "cf_vod_v3.0".into(),
         tenant: "x".into(),
         unknown_country: "US".into(),
         duplicates: DuplicatePolicy::Hold,
         ..plan_options()
     };
-    let again = plan(&ledger, DeliveryRequest { window: DeliveryWindow::EVER, options: other });
+    let again = plan(&ledger, DeliveryRequest::new(DeliveryWindow::EVER, other));
     assert_eq!(again, (first, false));
     assert_eq!(ledger.sql.rows(), rows);
 }
@@ -123,6 +131,68 @@ fn a_window_that_holds_nothing_is_no_plan() {
     for empty in [window(5, 5), window(9, 3)] {
         let answer = ledger.ask(&wants(wish(empty)));
         assert!(matches!(answer, BeginAnswer::Work(RemainingWork { plan: None, more: false, .. })), "{answer:?}");
+    }
+}
+
+#[test]
+fn repetition_is_made_once_per_backfill() {
+    let ledger = Ledger::new();
+    all_of(&ledger, &wish(window(0, 10)));
+    for id in [7, 8] {
+        let (repetition, more) = plan(&ledger, once_more(id, window(3, 10)));
+        assert_eq!(
+            (repetition.windows.as_slice(), repetition.repetition(), more),
+            (&[window(3, 10)][..], Some(id), false)
+        );
+        assert_eq!(plan(&ledger, once_more(id, window(3, 10))), (repetition.clone(), false), "it is pinned");
+        assert_eq!(plan(&ledger, wish(window(0, 10))), (repetition.clone(), false), "and finished by whoever comes");
+        ledger.ask(&nothing_of(repetition.number, 20));
+        assert_eq!(ledger.ask(&wants(once_more(id, window(3, 10)))), BeginAnswer::Complete);
+    }
+    assert_eq!(ledger.ask(&wants(wish(window(0, 10)))), BeginAnswer::Complete);
+}
+
+#[test]
+fn only_what_others_cover_is_repeated() {
+    let ledger = Ledger::new();
+    all_of(&ledger, &wish(window(0, 10)));
+    let (first, more) = plan(&ledger, once_more(7, window(5, 20)));
+    assert_eq!((first.windows.as_slice(), first.repetition(), more), (&[window(10, 20)][..], None, true));
+    assert_eq!(first.backfill.map(|backfill| backfill.id), Some(7));
+    ledger.ask(&nothing_of(first.number, 20));
+    let (second, more) = plan(&ledger, once_more(7, window(5, 20)));
+    assert_eq!((second.windows.as_slice(), second.repetition(), more), (&[window(5, 10)][..], Some(7), false));
+    ledger.ask(&nothing_of(second.number, 20));
+    assert_eq!(ledger.ask(&wants(once_more(7, window(5, 20)))), BeginAnswer::Complete);
+    // Where nothing was covered, nothing is repeated.
+    let (third, more) = plan(&ledger, once_more(8, window(20, 30)));
+    assert_eq!((third.windows.as_slice(), third.repetition(), more), (&[window(20, 30)][..], None, false));
+}
+
+#[test]
+fn open_plan_of_others_precedes_the_repetition() {
+    let ledger = Ledger::new();
+    let (open, _) = plan(&ledger, wish(window(0, 10)));
+    assert_eq!(plan(&ledger, once_more(7, window(0, 10))), (open.clone(), true));
+    ledger.ask(&nothing_of(open.number, 20));
+    let (of_seven, _) = plan(&ledger, once_more(7, window(0, 10)));
+    assert_eq!(plan(&ledger, once_more(8, window(0, 10))), (of_seven, true));
+}
+
+#[test]
+fn repetition_delivers_nothing_for_other_plans() {
+    let ledger = Ledger::new();
+    all_of(&ledger, &wish(window(0, 10)));
+    let (repetition, _) = plan(&ledger, once_more(7, window(0, 10)));
+    let standing = |plan, repetition| ledger.ask(&check(plan, false, repetition));
+    assert_eq!(standing(repetition.number, Some(7)), PlanStanding::Open);
+    ledger.ask(&nothing_of(repetition.number, 20));
+    for (asker, first, second) in [
+        (None, PlanStanding::Sealed, PlanStanding::Void),
+        (Some(7), PlanStanding::Void, PlanStanding::Sealed),
+        (Some(8), PlanStanding::Void, PlanStanding::Void),
+    ] {
+        assert_eq!((standing(1, asker), standing(repetition.number, asker)), (first, second), "{asker:?}");
     }
 }
 

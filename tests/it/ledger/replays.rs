@@ -2,8 +2,8 @@
 
 use raydex::index::LineCounts;
 use raydex::ledger::calls::{
-    BeginAnswer, BeginBatch, FindUnfinished, GetBatch, GetTotals, QuarantineBatch, RemainingWork, ReplayAnswer,
-    ReplayBatch, ReplayStep, SealBatch,
+    BeginAnswer, BeginBatch, FindUnfinished, GetBatch, GetTotals, PayloadSelection, QuarantineBatch, RemainingWork,
+    ReplayAnswer, ReplayBatch, ReplayStep, SealBatch,
 };
 use raydex::ledger::{BatchState, DeliveryWindow};
 
@@ -52,7 +52,7 @@ fn found(work: &RemainingWork, records: u64, delivered: u64, rejected: u64) -> S
 }
 
 fn kept(ledger: &Ledger) -> (LineCounts, bool) {
-    let batch = ledger.ask(&GetBatch { source: source('a') }).batch.unwrap();
+    let batch = ledger.ask(&GetBatch { source: source('a'), payloads: PayloadSelection::All }).batch.unwrap();
     assert_eq!(ledger.ask(&GetTotals {}).totals.lines.unaccounted, 0);
     (batch.counts, batch.replaying)
 }
@@ -169,8 +169,9 @@ fn lines_repaired_while_delivery_is_off_go_later() {
 fn replay_without_a_batch_ends_and_changes_nothing() {
     let ledger = sealed(2);
     replay(&ledger);
-    let unfinished =
-        |ledger: &Ledger| ledger.ask(&FindUnfinished { sources: vec![source('a')], deliver: None }).sources.len();
+    let unfinished = |ledger: &Ledger| {
+        ledger.ask(&FindUnfinished { sources: vec![source('a')], deliver: None, written_from_ms: None }).sources.len()
+    };
     assert_eq!(unfinished(&ledger), 1, "a sweep finds a replay whose message was lost");
     let why = QuarantineBatch { source: source('a'), code: "csv".into(), reason: "it is CSV".into() };
     assert!(!ledger.ask(&why).quarantined);
@@ -186,7 +187,7 @@ fn batch_names_the_first_of_its_rejected_lines() {
     let seal = with_rejected(seal(1, 1), many);
     assert_eq!(seal.rejected, rejected_lines(&seal.counts));
     ledger.ask(&seal);
-    let listed = ledger.ask(&GetBatch { source: source('a') }).rejected;
+    let listed = ledger.ask(&GetBatch { source: source('a'), payloads: PayloadSelection::All }).rejected;
     assert_eq!(listed.len(), raydex::limits::REJECTED_LISTED);
     assert_eq!((listed[1].offset, &*listed[1].code), (10, "not_json"));
 }

@@ -166,7 +166,10 @@ fn empty_plan_is_sealed_and_wakes_nothing() {
 fn an_index_that_was_superseded_is_none() {
     let ledger = begun();
     ledger.ask(&SealBatch { indexed: Some(false), ..seal(1, 2) });
-    let known = ledger.ask(&raydex::ledger::calls::GetBatch { source: source('a') });
+    let known = ledger.ask(&raydex::ledger::calls::GetBatch {
+        source: source('a'),
+        payloads: raydex::ledger::calls::PayloadSelection::All,
+    });
     assert!(!known.batch.unwrap().indexed && known.shards.is_empty());
     assert_eq!(known.payloads.len(), 2);
     assert_eq!(known.payloads[1].payload, payload(1));

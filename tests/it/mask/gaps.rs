@@ -16,13 +16,12 @@ fn seen(dataset: Dataset, field: &str, value: &Value) -> [Value; 2] {
 }
 
 fn assert_texts(field: &str, cases: &[(&str, &str, &str)]) {
-    for (value, viewer, support) in cases {
-        assert_eq!(
-            seen(Dataset::HttpRequests, field, &json!(value)),
-            [json!(viewer), json!(support)],
-            "{field} {value}"
-        );
-    }
+    let others = cases.iter().filter_map(|(value, viewer, support)| {
+        let seen = seen(Dataset::HttpRequests, field, &json!(value));
+        (seen != [json!(viewer), json!(support)]).then(|| format!("{value:?} is seen as {} and {}", seen[0], seen[1]))
+    });
+    let others: Vec<String> = others.collect();
+    assert!(others.is_empty(), "{field}: {others:#?}");
 }
 
 #[test]
@@ -128,6 +127,76 @@ fn credentials_in_texts_are_masked() {
         for field in ["ClientRequestUserAgent", "SecurityRuleDescription"] {
             assert_texts(field, &[(text, seen, seen)]);
         }
+    }
+}
+
+#[test]
+fn secrets_written_in_other_ways_are_masked() {
+    let mut cases = Vec::new();
+    for (text, seen) in [
+        ("form password[]=abc x", "form password[][masked] x"),
+        ("form user[password]=abc x", "form user[password][masked] x"),
+        ("set password to abc now", "set password to [masked] now"),
+        ("the token is \"a b c\" here", "the token is \"[masked]\" here"),
+        ("token => abc", "token => [masked]"),
+        ("password\nhunter2", "password\n[masked]"),
+        ("name=\"token\"\r\n\r\nhunter2\r\n--b", "name=\"token\"\r\n\r\n[masked]\r\n--b"),
+        ("token&#61;abc x", "token=[masked] x"),
+        ("token&#x3d;abc x", "token=[masked] x"),
+        ("token&equals;abc x", "token=[masked] x"),
+        ("token\\u003dabc x", "token=[masked] x"),
+        ("token\\x3dabc x", "token=[masked] x"),
+        ("curl -uann:horse x", "curl [masked] x"),
+        ("curl -u 'ann:pw' x", "curl -u '[masked]' x"),
+        ("curl --user=ann:horse x", "curl --user=[masked] x"),
+        ("redis AUTH abc1 x", "redis AUTH [masked] x"),
+        ("GET /activate/a1b2 x", "GET /activate/[masked] x"),
+        ("GET /verify/a1b2 x", "GET /verify/[masked] x"),
+        ("GET /unsubscribe/a1b2 x", "GET /unsubscribe/[masked] x"),
+    ] {
+        cases.push((text, seen, seen));
+    }
+    for field in ["ClientRequestUserAgent", "SecurityRuleDescription"] {
+        assert_texts(field, &cases);
+    }
+}
+
+#[test]
+fn secrets_in_escapes_of_urls_are_masked() {
+    for (url, seen) in [
+        ("/activate/a1b2", "/activate/[masked]"),
+        ("/users/verify/a1b2/done", "/users/verify/[masked]/done"),
+        ("/confirm-email/A1b2", "/confirm-email/[masked]"),
+        ("/x\\u002ftoken\\u002fabc", "/x/token/[masked]"),
+        ("/x&#47;token&#47;abc", "/x/token/[masked]"),
+        ("/verify/domain", "/verify/domain"),
+    ] {
+        assert_texts("ClientRequestPath", &[(url, seen, seen)]);
+    }
+    for (url, support) in [
+        ("/x?c=curl+-u+'ann:pw'", "/x?c=[masked]"),
+        ("/x?c=curl%20-u%20ann:pw", "/x?c=[masked]"),
+        ("/x?c=AUTH%20abc1", "/x?c=[masked]"),
+        ("/x?password%5B%5D=abc", "/x?password%5B%5D=[masked]"),
+        ("/x?password[]=abc", "/x?password[]=[masked]"),
+    ] {
+        assert_eq!(seen(Dataset::HttpRequests, "ClientRequestURI", &json!(url))[1], json!(support), "{url}");
+    }
+}
+
+#[test]
+fn addresses_with_other_separators_are_masked() {
+    for (field, value, viewer) in [
+        ("ClientRequestPath", "/x/192/0/2/77", "[masked]"),
+        ("ClientRequestUserAgent", "app 192,0,2,77", "[masked]"),
+        ("ClientRequestUserAgent", "app (192, 0, 2, 77)", "[masked]"),
+        ("ClientRequestUserAgent", "app 192\\u002e0\\u002e2\\u002e77", "app [masked]"),
+        ("ClientRequestUserAgent", "app 192&#46;0&#46;2&#46;77", "app [masked]"),
+        ("ClientRequestPath", "/x/192\\u002e0\\u002e2\\u002e77", "/x/[masked]"),
+        ("ClientRequestPath", "/2026/11/28/1", "/2026/11/28/1"),
+        ("ClientRequestPath", "/x/1/2/3", "/x/1/2/3"),
+    ] {
+        assert_eq!(seen(Dataset::HttpRequests, field, &json!(value))[0], json!(viewer), "{field} {value}");
     }
 }
 

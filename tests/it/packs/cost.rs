@@ -75,11 +75,11 @@ fn batch_is_one_object_and_payload_three_rows() {
     println!("each alone: {alone:?}");
     let together = cost(PACK_BYTES);
     println!("together: {together:?}");
-    // Of the ledger: its name, that the registry knows it, the breaker's address; of the batch: the source (begun, its
+    // Of the ledger: its name, that the registry knows it; of the batch: the source (begun, its
     // shards, indexed, sealed), the plan (pinned, sealed).
     let of_the_batch = alone.rows - 4 * 18;
     assert_eq!(alone, Cost { payloads: 18, puts: 18, reads: 18, rows_of_removal: 18, alarms: 3, ..alone });
     let expected = Cost { puts: 1, rows: 3 * 18 + of_the_batch + 1, rows_of_removal: 1, ..alone };
     assert_eq!(together, expected);
-    assert_eq!(of_the_batch, 3 + 6);
+    assert_eq!(of_the_batch, 2 + 6);
 }

@@ -44,6 +44,7 @@ fn missing_or_short_pack_parks_only_its_lacks() {
     }
     let (consumers, messages) = sealed(delivered);
     consumers.fakes.bucket.delete(&first_pack(&consumers).0);
+    consumers.fakes.bucket.delete(KEY);
     let codes: Vec<_> = messages.iter().map(|message| consumers.send(message, 1).code).collect();
     assert_eq!(codes.iter().flatten().collect::<Vec<_>>(), ["payload_missing"; 3]);
     assert_eq!(consumers.fakes.ledgers.totals().lines.parked, 3);

@@ -27,6 +27,11 @@ fn cell(number: usize, line: &str) -> String {
     cells(line.as_bytes()).0.swap_remove(number - 1)
 }
 
+/// Whether a column prints a text as it is.
+const fn is_text(rule: ColumnRule) -> bool {
+    matches!(rule, ColumnRule::Text | ColumnRule::Number | ColumnRule::Identifier)
+}
+
 fn fixture(name: &str) -> String {
     let path: PathBuf = [env!("CARGO_MANIFEST_DIR"), "tests/fixtures/partner", name].iter().collect();
     fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
@@ -105,7 +110,7 @@ fn spellings_of_one_instant_give_equal_columns() {
 
 #[test]
 fn control_characters_become_spaces_and_are_counted() {
-    for column in COLUMNS.iter().filter(|column| matches!(column.rule, ColumnRule::Text | ColumnRule::Url)) {
+    for column in COLUMNS.iter().filter(|column| is_text(column.rule) || column.rule == ColumnRule::Url) {
         let ColumnSource::Field(field) = column.source else { panic!("{column:?} has no field") };
         for control in
             ["\u{1}", "\r", "\n", "\0", "\u{1b}", "\r\n\u{1}", "\u{b}", "\u{c}", "\u{85}", "\u{2028}", "\u{2029}\u{85}"]
@@ -151,7 +156,7 @@ fn long_texts_are_cut_between_characters() {
 #[test]
 fn no_other_column_is_cut() {
     let text = "語".repeat(5000);
-    for column in COLUMNS.iter().filter(|column| column.rule == ColumnRule::Text && column.max.is_none()) {
+    for column in COLUMNS.iter().filter(|column| is_text(column.rule) && column.max.is_none()) {
         let ColumnSource::Field(field) = column.source else { panic!("{column:?} has no field") };
         assert_eq!(cell(column.number, &records::record(field, &records::json(&text))), text, "{}", column.name());
     }

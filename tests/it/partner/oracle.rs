@@ -17,9 +17,11 @@ pub(crate) struct Expected {
     pub sanitised: bool,
 }
 
+/// The columns that print a number, whatever the type of the member.
+const NUMBERS: &[usize] = &[4, 14, 20, 22, 23, 25, 30];
+
 /// The columns that print a member as it is.
 const PLAIN: &[(&[usize], &str)] = &[
-    (&[3], "RayID"),
     (&[4], "EdgeResponseStatus"),
     (&[11], "EdgeServerIP"),
     (&[13, 36, 40], "ClientIP"),
@@ -59,10 +61,17 @@ pub(crate) fn render(line: &[u8]) -> Expected {
 impl Record {
     fn cell(&mut self, number: usize) -> String {
         if let Some((_, name)) = PLAIN.iter().find(|(numbers, _)| numbers.contains(&number)) {
-            return self.text(name);
+            let text = self.text(name);
+            return if NUMBERS.contains(&number) { one_spelling(&text) } else { text };
         }
         match number {
             1 => "cs_vod_v3.0".into(),
+            3 => self
+                .members
+                .get("RayID")
+                .map(|raw| raw.get().to_owned())
+                .filter(|raw| is_number(raw))
+                .unwrap_or_else(|| self.text("RayID")),
             2 => self.time("[%d/%b/%Y:%H:%M:%S %z]"),
             5 => self.time("%s%.3f"),
             6 | 9 => self.seconds("EdgeTimeToFirstByteMs"),
@@ -188,10 +197,57 @@ fn repaired(text: &str) -> String {
 fn said(raw: &RawValue) -> String {
     match serde_json::from_str(raw.get()) {
         Ok(Value::String(text)) => text,
-        Ok(Value::Number(_)) => raw.get().into(),
+        Ok(Value::Number(_)) => one_spelling(raw.get()),
         Ok(Value::Bool(truth)) => truth.to_string(),
         Ok(Value::Null | Value::Array(_) | Value::Object(_)) | Err(_) => String::new(),
     }
+}
+
+fn is_number(text: &str) -> bool {
+    text.trim() == text
+        && text.starts_with(|c: char| c == '-' || c.is_ascii_digit())
+        && serde_json::from_str::<&RawValue>(text).is_ok()
+}
+
+/// The number in its one spelling, by moving the point a place at a time; any other text as it is.
+fn one_spelling(text: &str) -> String {
+    if !is_number(text) {
+        return text.into();
+    }
+    let lower = text.trim_start_matches('-').to_lowercase();
+    let (mantissa, exponent) = lower.split_once('e').unwrap_or((&lower, "0"));
+    let (mut whole, mut decimals) =
+        mantissa.split_once('.').map(|(a, b)| (a.to_owned(), b.to_owned())).unwrap_or((mantissa.into(), String::new()));
+    let mut exponent: i32 = exponent.parse().unwrap();
+    while exponent > 0 {
+        whole.push(if decimals.is_empty() { '0' } else { decimals.remove(0) });
+        exponent -= 1;
+    }
+    while exponent < 0 {
+        decimals.insert(0, whole.pop().unwrap_or('0'));
+        exponent += 1;
+    }
+    let (whole, decimals) = (whole.trim_start_matches('0'), decimals.trim_end_matches('0'));
+    if whole.is_empty() && decimals.is_empty() {
+        return "0".into();
+    }
+    let sign = if text.starts_with('-') { "-" } else { "" };
+    let digits = format!("{whole}{decimals}");
+    let significant = digits.trim_matches('0');
+    let scientific = |exponent: usize, sign_of_exponent: &str| {
+        let (first, others) = significant.split_at(1);
+        let point = if others.is_empty() { "" } else { "." };
+        format!("{sign}{first}{point}{others}e{sign_of_exponent}{exponent}")
+    };
+    let zeros = decimals.len() - decimals.trim_start_matches('0').len();
+    if whole.is_empty() && zeros >= 6 {
+        return scientific(zeros + 1, "-");
+    }
+    if whole.len() > significant.len().max(21) {
+        return scientific(whole.len() - 1, "");
+    }
+    let whole = if whole.is_empty() { "0" } else { whole };
+    if decimals.is_empty() { format!("{sign}{whole}") } else { format!("{sign}{whole}.{decimals}") }
 }
 
 /// The integer part of an unsigned JSON number whose exponent is small: the point is moved a place at a time.

@@ -47,6 +47,7 @@ where
             Ok(QueryStep::Lines(lines)) => {
                 returned.extend(lines.into_iter().map(|line| String::from_utf8(line.bytes).unwrap()));
             }
+            Ok(QueryStep::Pause) => {}
             Ok(QueryStep::End(_)) => panic!("it is damaged"),
             Err(error) => return (returned, error),
         }
@@ -129,6 +130,7 @@ fn a_failed_call_loses_and_repeats_no_line() {
         loop {
             match step(&store.fakes, &mut run) {
                 Ok(QueryStep::Lines(lines)) => returned.extend(lines),
+                Ok(QueryStep::Pause) => {}
                 Ok(QueryStep::End(_)) => break,
                 Err(QueryError::Backend { cursor, .. }) => {
                     errors += 1;
@@ -228,6 +230,7 @@ fn a_failure_amid_spans_loses_no_line() {
         loop {
             match step(&store.fakes, &mut run) {
                 Ok(QueryStep::Lines(lines)) => returned.extend(lines),
+                Ok(QueryStep::Pause) => {}
                 Ok(QueryStep::End(_)) => break,
                 Err(error) => assert!(matches!(error, QueryError::Backend { .. })),
             }

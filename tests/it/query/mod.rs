@@ -120,6 +120,7 @@ where
                 assert!(!more.is_empty());
                 lines.extend(more);
             }
+            QueryStep::Pause => {}
             QueryStep::End(end) => return Ok(Answer { lines, stats: *run.stats(), end }),
         }
     }

@@ -136,6 +136,7 @@ fn a_sink_decides_what_is_returned_and_counted() {
         let next = run.next(store.fakes.batch_store(), &store.fakes.shards, &directory, &|| 0, &mut sink);
         match super::support::run(next).unwrap() {
             QueryStep::Lines(more) => lines.extend(more.into_iter().map(|line| String::from_utf8(line.bytes).unwrap())),
+            QueryStep::Pause => {}
             QueryStep::End(end) => break assert!(matches!(end, QueryEnd::Limit(_))),
         }
     }

@@ -14,7 +14,7 @@ type Row = (&'static str, &'static str, DeliveryState, bool);
 fn expected(status: u16, server_errors: &str) -> Row {
     match status {
         200..=299 => ("delivered", "", DeliveryState::Delivered, false),
-        300..=399 => ("endpoint", "redirect", DeliveryState::Parked, true),
+        300..=399 => ("endpoint", "redirect", DeliveryState::Prepared, true),
         401 | 403 => ("endpoint", "auth", DeliveryState::Prepared, true),
         404 | 405 | 410 => ("endpoint", "wrong_address", DeliveryState::Prepared, true),
         408 | 425 | 429 | 503 => ("not_stored", "busy", DeliveryState::Prepared, false),
@@ -109,6 +109,7 @@ fn logged(reply: Reply) -> Value {
     let mut line = serde_json::to_value(scene.send()).unwrap();
     let handle = line.as_object_mut().unwrap().remove("payload");
     assert_eq!(handle, Some(scene.id().handle().into()));
+    assert_eq!(line.as_object_mut().unwrap().remove("post_ms"), Some(0.into()));
     line
 }
 

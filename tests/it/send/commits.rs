@@ -2,10 +2,10 @@
 //! doubt.
 
 use raydex::ledger::DeliveryState;
-use raydex::limits::{COMMIT_PAUSES_MS, LEASE_MS};
+use raydex::limits::COMMIT_PAUSES_MS;
 
 use super::Scene;
-use super::support::{Fault, Kind, Reply};
+use super::support::{Fault, Kind, LEASE_MS, Reply};
 
 const TRIES: usize = COMMIT_PAUSES_MS.len() + 1;
 
@@ -82,7 +82,7 @@ fn claim_with_lost_answer_holds_until_lease_end() {
 
 #[test]
 fn unreachable_ledger_makes_the_message_return_later() {
-    for (attempt, delay) in [(0, 15), (1, 15), (2, 45), (3, 120), (4, 240), (5, 480), (6, 480), (u32::MAX, 480)] {
+    for (attempt, delay) in [(0, 8), (1, 8), (2, 45), (3, 120), (4, 240), (5, 480), (6, 480), (u32::MAX, 480)] {
         let scene = Scene::one(&[], Reply::Status(200));
         scene.consumers.fakes.faults.plan(Some(Kind::Ledger), 0, Fault::Fails);
         let said = scene.consumers.send(&scene.messages[0], attempt);

@@ -1,11 +1,11 @@
 //! Two keys: while they change, either may be the right one.
 
 use raydex::ledger::DeliveryState;
-use raydex::limits::{COMMIT_MS, LEASE_MS, POST_MS};
+use raydex::limits::COMMIT_MS;
 
 use super::Scene;
 use super::support::partner::{KEY, SECOND_KEY, Seen};
-use super::support::{Fault, Kind, Reply};
+use super::support::{Fault, Kind, LEASE_MS, POST_MS, Reply};
 
 const BOTH: [(&str, &str); 1] = [("PARTNER_PRIVATE_KEY_2", SECOND_KEY)];
 

@@ -44,6 +44,17 @@ fn message_without_a_payload_becomes_a_dead_letter() {
 }
 
 #[test]
+fn predecessors_message_is_kept_under_its_code() {
+    let scene = Scene::one(&[], Reply::Status(200));
+    let body = r#"{"key":"processed/logs_20260328_20260328T084200Z_20260328T084225Z_ab_log_gz-3.txt","__redrive":2}"#;
+    let said = serde_json::to_value(scene.consumers.send(body, 1)).unwrap();
+    assert_eq!(said, json!({"verdict": "bad_message", "code": "predecessor_payload"}));
+    let letters = scene.consumers.fakes.dead_letters();
+    assert_eq!(letters, [("send-queue".into(), "predecessor_payload".into(), body.into())]);
+    assert_eq!(scene.posts(), 0);
+}
+
+#[test]
 fn message_without_a_payload_returns_until_kept() {
     let scene = Scene::one(&[], Reply::Status(200));
     let fakes = &scene.consumers.fakes;

@@ -4,10 +4,15 @@
 use crate::support;
 
 mod answers;
+mod breaker;
 mod commits;
 mod keys;
 mod large;
 mod messages;
+mod pace;
+mod remade;
+mod silence;
+mod stopped;
 mod times;
 
 use raydex::config::Config;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use raydex::config::DEFAULT_BUCKET_NAME as BUCKET_NAME;
+use raydex::config::{DEFAULT_BUCKET_NAME as BUCKET_NAME, QueueNames};
 use raydex::limits::{PARSE_RETRY_S, SEND_RETRY_S};
 use toml::{Table, Value};
 
@@ -49,11 +49,13 @@ fn queues_are_bound_and_consumed_as_specified() {
         assert_eq!(value("max_batch_size").as_integer(), Some(size), "{queue}");
         assert_eq!(value("max_batch_timeout").as_integer(), Some(timeout), "{queue}");
         assert_eq!(value("dead_letter_queue").as_str(), Some(dead), "{queue}");
-        assert_eq!(constant(&format!("{room}_DLQ_NAME")), dead);
+        let names = QueueNames::read(|_| None);
+        let of_room = if room == "PARSE" { [names.parse, names.parse_dlq] } else { [names.send, names.send_dlq] };
+        assert_eq!(of_room, [name, dead], "the defaults of the settings");
         // A delay for each retry.
         assert_eq!(value("max_retries").as_integer(), i64::try_from(retries).ok(), "{queue}");
     }
-    assert_eq!((PARSE_RETRY_S.len(), SEND_RETRY_S.len()), (2, 5));
+    assert_eq!((PARSE_RETRY_S.len(), SEND_RETRY_S.len()), (3, 5));
 }
 
 #[test]

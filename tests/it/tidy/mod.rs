@@ -1,10 +1,12 @@
 //! The rules of this code base, as tests over its own files.
 
+mod attacks;
 mod bindings;
 mod cases;
 mod circles;
 mod documents;
 mod files;
+mod memory;
 mod mutants;
 mod names;
 mod platform;

@@ -73,7 +73,16 @@ fn the_examples_of_an_event_are_events() {
 #[test]
 fn event_members_are_the_ones_read() {
     let schema = json("schemas/r2_event.json");
-    let backfill = EventBackfill { id: 1, start_ms: 0, end_ms: 1, index: true, deliver: true };
+    let backfill = EventBackfill {
+        id: 1,
+        start_ms: 0,
+        end_ms: 1,
+        index: true,
+        deliver: true,
+        lines_per_second: 5,
+        again: true,
+        filtered: true,
+    };
     let event =
         R2Event { account: Some("a".into()), backfill: Some(backfill), ..R2Event::put_object("b", "k", 1, "e", 0) };
     let event = serde_json::to_value(event).unwrap();

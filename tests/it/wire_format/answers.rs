@@ -9,6 +9,7 @@ use raydex::router::{ROUTES, RouteSpec, find_route};
 use super::api::every_route::{RANGE, ZONE, world};
 use super::api::story::KEYS;
 use super::api::{Ask, Reply};
+use super::support::partner::delivering;
 use super::{Fixture, compare};
 
 /// The route whose body is `schemas/openapi.json`.
@@ -46,9 +47,9 @@ fn exchange(ask: &Ask, reply: Reply) -> String {
 fn more() -> Vec<Ask> {
     let logs = |query: &str| Ask::get(&format!("/v1/logs?{RANGE}{query}"));
     vec![
-        logs("&trailer=true"),
-        logs("&limit=2&trailer=true"),
-        logs("&format=csv&fields=RayID,ClientIP&limit=2&trailer=true"),
+        logs(""),
+        logs("&limit=2"),
+        logs("&format=csv&fields=RayID,ClientIP&limit=2"),
         logs("&format=partner&limit=1"),
         Ask::get(&format!("{ZONE}/received?start=2026-03-28T08:00:00Z")),
         Ask::get(&format!("{ZONE}/rayids/!")),
@@ -66,7 +67,7 @@ pub(super) fn fixtures() -> Vec<Fixture> {
         }
     };
     for ask in asks.into_iter().chain(more()) {
-        let reply = ask.clone().of(&fakes);
+        let reply = ask.clone().of_deployment(&fakes, &Ok(delivering(&[])));
         add(ask, reply);
     }
     for is_there in [true, false] {
@@ -74,7 +75,7 @@ pub(super) fn fixtures() -> Vec<Fixture> {
         if !is_there {
             fakes.bucket.delete(KEYS[0]);
         }
-        for path in [format!("/v1/logs?{RANGE}&trailer=true"), format!("{ZONE}/received?{RANGE}")] {
+        for path in [format!("/v1/logs?{RANGE}"), format!("{ZONE}/received?{RANGE}")] {
             let ask = Ask::get(&path);
             let reply = ask.clone().of(&fakes);
             add(ask, reply);

@@ -5,6 +5,7 @@
 //! The calls are input: edit them by hand. `$A` means 64 times `a`, `$_` 64 times `A`; the raw bytes after the
 //! JSON of a body follow ` hex:`.
 
+use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
@@ -12,7 +13,8 @@ use raydex::audit::{self, AUDIT};
 use raydex::backend::{DurableObjects, SqlDatabase, SqlValue};
 use raydex::index::{calls as index_calls, claims, shard};
 use raydex::ledger::{
-    self, backfills, calls as ledger_calls, completeness, occupancy, registry, sweep_round, unknown_folders,
+    self, backfill_ledgers, backfill_sums, backfills, calls as ledger_calls, completeness, cursor_keys, decisions,
+    first_start, occupancy, outage, pacer, partner, payloads, registry, sweep_round, tokens, unknown_folders,
 };
 use raydex::rpc::{Call, CallReply};
 
@@ -24,7 +26,7 @@ const LEDGER: &str = "v1/20260328T08";
 /// Most entries of a table of the audit log.
 const AUDIT_ENTRIES: u64 = 2;
 /// The objects that have a story.
-pub(super) const OBJECTS: [&str; 4] = ["audit", "ledger", "registry", "shard"];
+pub(super) const OBJECTS: [&str; 5] = ["audit", "ledger", "partner", "registry", "shard"];
 
 /// Answers a call: its name, its body, the clock.
 type AnswerCall = Box<dyn Fn(&str, &[u8], i64) -> CallReply>;
@@ -51,6 +53,10 @@ impl StoryObject {
             "ledger" => {
                 ledger::open(&sql, LEDGER).unwrap();
                 Box::new(move |call, body, now_ms| ledger::answer(&own, LEDGER, call, body, now_ms).unwrap())
+            }
+            "partner" => {
+                partner::open(&sql).unwrap();
+                Box::new(move |call, body, now_ms| partner::answer(&own, call, body, now_ms).unwrap())
             }
             "registry" => {
                 registry::open(&sql).unwrap();
@@ -218,25 +224,92 @@ fn rows_of_the_fixtures_are_read_back() {
     }
 }
 
+/// Answers a call in an object without tables: what it says, and whether it made tables.
+fn answered_without_tables(object: &str, name: &str, body: &[u8]) -> (Vec<u8>, bool) {
+    let (sql, is_open) = (SqliteSql::new(&Faults::default()), Cell::new(false));
+    let answer = match object {
+        "ledger" => ledger::serve(&sql, &is_open, LEDGER, (name, body), 5_000).map(|reply| reply.body),
+        "partner" => partner::serve(&sql, &is_open, (name, body), 5_000).map(|reply| reply.body),
+        "registry" => registry::serve(&sql, &is_open, (name, body), 5_000).map(|reply| reply.body),
+        _ => shard::serve(&sql, &is_open, name, body),
+    };
+    (answer.unwrap_or_else(|error| error.to_string().into_bytes()), sql.has_tables())
+}
+
+#[test]
+fn object_without_tables_answers_like_an_empty_one() {
+    let mut makers = BTreeSet::new();
+    for object in ["ledger", "partner", "registry", "shard"] {
+        for (name, body, _) in calls(&story_of(object)) {
+            let body = body_bytes(&body);
+            let (sql, is_open) = (SqliteSql::new(&Faults::default()), Cell::new(true));
+            let opened = match object {
+                "ledger" => ledger::open(&sql, LEDGER).and_then(|()| {
+                    ledger::serve(&sql, &is_open, LEDGER, (&name, &body), 5_000).map(|reply| reply.body)
+                }),
+                "partner" => partner::open(&sql)
+                    .and_then(|()| partner::serve(&sql, &is_open, (&name, &body), 5_000).map(|reply| reply.body)),
+                "registry" => registry::open(&sql)
+                    .and_then(|()| registry::serve(&sql, &is_open, (&name, &body), 5_000).map(|reply| reply.body)),
+                _ => shard::open(&sql).and_then(|()| shard::serve(&sql, &is_open, &name, &body)),
+            };
+            let opened = opened.unwrap_or_else(|error| error.to_string().into_bytes());
+            let (answer, made_tables) = answered_without_tables(object, &name, &body);
+            assert_eq!(String::from_utf8_lossy(&answer), String::from_utf8_lossy(&opened), "{object} {name}");
+            if made_tables {
+                makers.insert(name);
+            }
+        }
+    }
+    let expected = [
+        "v1/advance-sweep",
+        "v1/backfill-start",
+        "v1/begin",
+        "v1/claim-lines",
+        "v1/count-ignored",
+        "v1/dead-letter",
+        "v1/first-start",
+        "v1/make-cursor-key",
+        "v1/make-token",
+        "v1/mark-occupied",
+        "v1/mark-registered",
+        "v1/put-entry",
+        "v1/register",
+        "v1/report-attempt",
+        "v1/sweep-step",
+        "v1/take-turn",
+        "v1/unknown-folder",
+    ];
+    assert_eq!(makers, expected.map(str::to_owned).into());
+}
+
 #[test]
 fn both_ends_of_a_call_spell_it_alike() {
     use raydex::audit::calls as audit_calls;
-    check_forms!("audit", audit_calls: AppendEvent ReadEntries;);
+    check_forms!("audit", audit_calls: AppendEvent ReadEntries ForgetTokens;);
     check_forms!(
         "ledger",
         ledger_calls: BeginBatch RecordShards CheckPlan SealBatch QuarantineBatch ReplayBatch ForgetDeletedObject
             FindUnfinished MarkRegistered ClaimPayload CommitAttempt SplitPayload DecideDelivery ListExpiredPacks MarkRemoved
             RearmAlarm GetTotals ListBatches GetBatch;
+        payloads: ListPayloads CountPayloads DecidePayloads;
         completeness: FindMissing;
+        outage: LearnPartner;
+        backfill_sums: SumBackfill;
     );
+    check_forms!("partner", partner: AskPartner GetPartner ReportAttempt TryPartner; pacer: TakeTurn;);
     check_forms!(
         "registry",
-        registry: RegisterLedger ListLedgers FindLedgers DeadLetter ListDeadLetters MarkRedriven CountIgnoredEvents
-            AdvanceSweep;
+        registry: RegisterLedger ListLedgers FindLedgers DeadLetter ListDeadLetters MarkRedriven DismissDeadLetter
+            CountIgnoredEvents AdvanceSweep;
         sweep_round: GetSweepRound RecordSweepStep;
+        first_start: MakeFirstStart;
         occupancy: MarkOccupied ReadOccupancy;
         unknown_folders: KeepUnknownFolder;
+        tokens: MakeToken FindToken GetToken ListTokenHashes ListTokens RevokeToken;
+        cursor_keys: GetCursorKeys MakeCursorKey;
         backfills: StartBackfill ListBackfills RecordBackfillStep SwitchBackfill CountEndedObject;
+        backfill_ledgers: ListBackfillLedgers RecordBackfillSums;
     );
     check_forms!(
         "shard",
@@ -250,10 +323,31 @@ fn every_call_is_in_a_story() {
     let names = |lists: &[&[&str]]| lists.concat().into_iter().map(str::to_owned).collect::<BTreeSet<String>>();
     for (object, names) in [
         ("audit", names(&[audit::calls::NAMES])),
-        ("ledger", names(&[ledger_calls::NAMES, completeness::NAMES])),
+        (
+            "ledger",
+            names(&[
+                ledger_calls::NAMES,
+                decisions::NAMES,
+                payloads::NAMES,
+                completeness::NAMES,
+                outage::NAMES,
+                backfill_sums::NAMES,
+            ]),
+        ),
+        ("partner", names(&[partner::NAMES])),
         (
             "registry",
-            names(&[registry::NAMES, backfills::NAMES, occupancy::NAMES, sweep_round::NAMES, unknown_folders::NAMES]),
+            names(&[
+                registry::NAMES,
+                backfills::NAMES,
+                backfill_ledgers::NAMES,
+                occupancy::NAMES,
+                sweep_round::NAMES,
+                first_start::NAMES,
+                unknown_folders::NAMES,
+                tokens::NAMES,
+                cursor_keys::NAMES,
+            ]),
         ),
         (
             "shard",
@@ -265,57 +359,82 @@ fn every_call_is_in_a_story() {
     }
 }
 
+/// What the answers of each object must show at least once.
+const ANSWERS: [(&str, &[&str]); 5] = [
+    (
+        "audit",
+        &[
+            r#"{"is":"written""#,
+            r#"{"is":"passed"}"#,
+            r#"{"is":"limited""#,
+            r#"{"is":"stale""#,
+            r#""segment":{"#,
+            r#""segment":null"#,
+        ],
+    ),
+    (
+        "ledger",
+        &[
+            r#"{"state":"work""#,
+            r#"{"state":"complete"}"#,
+            r#"{"state":"quarantined""#,
+            r#"{"state":"superseded"}"#,
+            r#""repair":{"#,
+            r#""replay":{"#,
+            r#"{"claim":"granted""#,
+            r#""unanswered":false,"backfill":{"#,
+            r#""place_ms":"#,
+            r#""why":"busy""#,
+            r#""why":"not_due""#,
+            r#""why":"breaker_open""#,
+            r#"{"claim":"terminal""#,
+            r#"{"claim":"unknown"}"#,
+            r#""sealed""#,
+            r#""open""#,
+            r#""void""#,
+        ],
+    ),
+    (
+        "partner",
+        &[
+            r#"{"state":"closed""#,
+            r#"{"state":"probing""#,
+            r#"{"state":"open""#,
+            r#""closed":true"#,
+            r#""closed":false"#,
+            r#"{"turn":"granted""#,
+            r#"{"turn":"later""#,
+        ],
+    ),
+    (
+        "registry",
+        &[
+            r#"{"known":true}"#,
+            r#"{"known":false}"#,
+            r#"{"kept":true}"#,
+            r#"{"kept":false}"#,
+            r#"{"is_new":true}"#,
+            r#"{"is_new":false}"#,
+            r#"{"is":"made""#,
+            r#"{"is":"id_taken"}"#,
+        ],
+    ),
+    (
+        "shard",
+        &[
+            r#""outcome":"stored""#,
+            r#""outcome":"unchanged""#,
+            r#""outcome":"superseded""#,
+            r#""extents":[{"#,
+            r#""more":true"#,
+            r#""is_same":true"#,
+        ],
+    ),
+];
+
 #[test]
 fn every_variant_of_an_answer_is_played() {
-    let variants: [(&str, &[&str]); 4] = [
-        (
-            "audit",
-            &[r#"{"is":"written""#, r#"{"is":"passed"}"#, r#"{"is":"limited""#, r#""segment":{"#, r#""segment":null"#],
-        ),
-        (
-            "ledger",
-            &[
-                r#"{"state":"work""#,
-                r#"{"state":"complete"}"#,
-                r#"{"state":"quarantined""#,
-                r#"{"state":"superseded"}"#,
-                r#""repair":{"#,
-                r#""replay":{"#,
-                r#"{"claim":"granted""#,
-                r#""why":"busy""#,
-                r#""why":"not_due""#,
-                r#""why":"breaker_open""#,
-                r#"{"claim":"terminal""#,
-                r#"{"claim":"unknown"}"#,
-                r#""sealed""#,
-                r#""open""#,
-                r#""void""#,
-            ],
-        ),
-        (
-            "registry",
-            &[
-                r#"{"known":true}"#,
-                r#"{"known":false}"#,
-                r#"{"kept":true}"#,
-                r#"{"kept":false}"#,
-                r#"{"is_new":true}"#,
-                r#"{"is_new":false}"#,
-            ],
-        ),
-        (
-            "shard",
-            &[
-                r#""outcome":"stored""#,
-                r#""outcome":"unchanged""#,
-                r#""outcome":"superseded""#,
-                r#""extents":[{"#,
-                r#""more":true"#,
-                r#""is_same":true"#,
-            ],
-        ),
-    ];
-    for (object, variants) in variants {
+    for (object, variants) in ANSWERS {
         let story = story_of(object);
         let answers: Vec<&str> = story.lines().filter_map(|line| line.strip_prefix("= ")).collect();
         for variant in variants {

@@ -4,7 +4,6 @@
 use std::collections::BTreeSet;
 
 use raydex::config::DEFAULT_BUCKET_NAME as BUCKET_NAME;
-use raydex::limits::LEASE_MS;
 use raydex::pipeline::{ParseVerdict, SendVerdict, drive_backfills, run_sweep};
 use raydex::r2_event::R2Event;
 use serde::Serialize;
@@ -12,7 +11,7 @@ use serde::Serialize;
 use super::support::gzip::gzip;
 use super::support::partner::delivering;
 use super::support::records::{http, ndjson, ray};
-use super::support::{Consumers, Fault, Kind, NOW_MS, Reply, run};
+use super::support::{Consumers, Fault, Kind, LEASE_MS, NOW_MS, Reply, run};
 use super::{Fixture, compare};
 
 const KEY: &str = "logs/http_requests/20260328/20260328T084200Z_20260328T084225Z_a.log.gz";

@@ -1,12 +1,13 @@
 //! Keys of objects, names of Durable Objects, handles and cursors: `names.txt`, a name and its value in a line.
 
+use raydex::access::{CursorKey, CursorKeys, VersionedKey};
 use raydex::audit::AUDIT;
 use raydex::bucket_keys::{
     AUDIT_SEGMENTS, FOLDER, KeyClass, LogPrefixes, PAYLOADS, SUMMARIES, batch_key, batch_times, classify, pack_digest,
     pack_key, segment_first, segment_key, summaries_key, version_digest, windows_key,
 };
 use raydex::index::names::ShardName;
-use raydex::ledger::ids::{OTHER, REGISTRY, index_of};
+use raydex::ledger::ids::{OTHER, PARTNER, REGISTRY, index_of};
 use raydex::ledger::{BatchId, DeliveryId, ledger_of};
 use raydex::query::QueryCursor;
 use raydex::record::{Dataset, RayKey};
@@ -19,8 +20,10 @@ const TIMES: (i64, i64) = (1_774_687_320_000, 1_774_687_345_000);
 const PREFIX: &str = "logs/";
 const BUCKET: &str = "cdn-logs-raw";
 const ETAG: &str = "e1";
-/// A cursor's text: its form is in [`QueryCursor`].
-const CURSOR: &str = "AVYWYapOcdp6VeMJAAcAAAAAAAAACAcGBQQDAgFjAAAAAAAAAA";
+/// A cursor's place: its form is in [`QueryCursor`].
+const CURSOR: &str = "561661aa4e71da7a55e30900070000000000000008070605040302016300000000000000";
+/// The caller that it is given to.
+const CALLER: &str = "desk";
 
 fn batch(dataset: Dataset) -> String {
     batch_key(PREFIX, dataset, TIMES.0, TIMES.1, 0x5a3c)
@@ -28,6 +31,10 @@ fn batch(dataset: Dataset) -> String {
 
 fn shard(id: &str) -> String {
     ShardName::for_key(&RayKey::from_logged(id).unwrap()).to_string()
+}
+
+fn cursor_key() -> VersionedKey {
+    VersionedKey { version: 1, key: CursorKey::draw(|| 7) }
 }
 
 /// The payload that the handles are of.
@@ -41,7 +48,7 @@ pub(super) fn fixtures() -> Vec<Fixture> {
     let key = batch(Dataset::HttpRequests);
     let digest = version_digest(BUCKET, &key, ETAG);
     let [first_half, second_half] = id.split_indexes();
-    let cursor: QueryCursor = CURSOR.parse().unwrap();
+    let cursor = QueryCursor::from_bytes(&hex::decode(CURSOR).unwrap()).unwrap();
     let mut lines: Vec<(String, String)> =
         Dataset::ALL.into_iter().map(|dataset| (format!("key of a batch, {dataset}"), batch(dataset))).collect();
     let rest = [
@@ -60,6 +67,7 @@ pub(super) fn fixtures() -> Vec<Fixture> {
         ("shard of nonstandard ids", shard("test-ray-001")),
         ("audit log", AUDIT.into()),
         ("registry", REGISTRY.into()),
+        ("object for the partner", PARTNER.into()),
         ("ledger of an hour", ledger_of(&key)),
         ("ledger of a key without a time", ledger_of("logs/a.log.gz")),
         ("prefix of such ledgers", OTHER.into()),
@@ -68,7 +76,7 @@ pub(super) fn fixtures() -> Vec<Fixture> {
         ("header X-Batch-Id", id.batch_header()),
         ("index of a first half", first_half),
         ("index of a second half", second_half),
-        ("cursor", cursor.to_string()),
+        ("cursor of a caller", cursor_key().seal(CALLER, [9; 8], &cursor.to_bytes())),
     ];
     lines.extend(rest.map(|(name, value)| (name.to_owned(), value)));
     let lines: Vec<String> = lines.into_iter().map(|(name, value)| format!("{name}: {value}\n")).collect();
@@ -101,7 +109,9 @@ fn stored_names_are_read_back() {
     assert_eq!(DeliveryId::from_handle(&stored("handle of a payload")), Some(id.clone()));
     let batch = BatchId { ledger: id.ledger, source: id.source };
     assert_eq!(BatchId::from_handle(&stored("handle of a batch")), Some(batch));
-    assert_eq!(stored("cursor").parse::<QueryCursor>().unwrap().to_string(), CURSOR);
+    let keys = CursorKeys::default();
+    keys.keep(vec![cursor_key()]);
+    assert_eq!(keys.open(CALLER, &stored("cursor of a caller")).map(hex::encode).as_deref(), Some(CURSOR));
     for name in ["key of a pack", "key of windows", "key of summaries", "key of an audit segment"] {
         assert!(stored(name).starts_with(&stored("folder of raydex")), "{name}");
     }

@@ -15,7 +15,13 @@ use super::support::NOW_MS;
 use super::{Fixture, api, compare};
 
 /// The problems, as they are written.
-const SOURCE: &str = include_str!("../../../src/http/problems.rs");
+const SOURCE: &str = concat!(
+    include_str!("../../../src/http/problems.rs"),
+    include_str!("../../../src/http/backfill_problems.rs"),
+    include_str!("../../../src/http/delivery_problems.rs"),
+    include_str!("../../../src/http/token_problems.rs"),
+    include_str!("../../../src/http/upload_problems.rs")
+);
 
 macro_rules! named {
     ($($name:ident($($argument:expr),*))*) => { vec![$((stringify!($name), problems::$name($($argument),*))),*] };
@@ -27,6 +33,8 @@ fn all() -> Vec<(&'static str, Problem)> {
     let ray = RayKey::from_logged("9e3550d8ec5c2ab1").unwrap();
     named! {
         no_such_path() no_such_method("GET") not_configured() unauthorized() forbidden() too_many(2_500) busy()
+        answer_too_large() cross_site() no_tokens() not_a_token("must have an id") exceeds_own_rights() token_exists()
+        token_of_settings() too_many_tokens() no_such_token()
         not_audited() audit_gone(7) audit_damaged(7) no_keys() bad_cursor() not_a_ray()
         bad_parameter("limit", "a number") missing_parameter("start", "a time") repeated_parameter("start")
         bad_time("start", InstantFault::Unclear) empty_parameter() bad_reason() reason_required() range_in_future() no_rays() bad_ray_list(7) too_many_rays()
@@ -34,10 +42,12 @@ fn all() -> Vec<(&'static str, Problem)> {
         field_masked(Some("RayID")) other_dataset() bad_dataset() dataset_without_ray()
         unknown_parameter(&["start", "end"]) ray_not_found(&ray, NOW_MS)
         batch_unreadable() unavailable() unknown_dataset()
-        records_of_other_dataset(Dataset::HttpRequests, Dataset::DnsLogs) empty_body()
-        not_a_batch(BatchError::Form(BatchForm::GluedRecords)) too_large() body_broken()
+        records_of_other_dataset(Dataset::HttpRequests, Dataset::DnsLogs) empty_body() other_zone(50, 3, &[0, 214, 900])
+        not_a_batch(BatchError::Form(BatchForm::GluedRecords)) too_large() body_broken() body_timeout() too_many_scans()
+        unreadable_body()
         reason_missing() operation_too_large() no_such_payload() not_parked(DeliveryState::Delivered) no_such_batch()
-        nothing_to_replay() object_gone() not_a_backfill() delivery_off() no_such_backfill() no_such_dead_letter()
+        nothing_to_replay() object_gone() not_a_backfill() start_after_end() end_in_future() already_stopped() already_running()
+        already_announced() already_done() delivery_off() delivery_stopped() not_a_decision() expected_missing() payloads_changed() no_such_backfill() no_such_dead_letter()
         not_redrivable() key_missing() no_such_object() not_a_batch_key(IgnoreReason::OtherPrefix)
         not_a_batch_key(IgnoreReason::LogpushCheck) not_a_batch_key(IgnoreReason::Folder)
     }

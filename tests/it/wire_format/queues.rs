@@ -31,7 +31,7 @@ fn sent() -> (Vec<String>, Vec<String>) {
     Ask::upload(&ndjson([&record])).of(fakes);
     let head = fakes.bucket.store(KEY, &gzip(&ndjson([&record])));
     let mut backfill = Ask::new("POST", "/v1/backfills");
-    backfill.body = br#"{"start":"2026-03-28T00:00:00Z","end":"2026-03-29T00:00:00Z","deliver":false}"#.to_vec();
+    backfill.body = br#"{"start":"2026-03-28T00:00:00Z","end":"2026-03-28T08:42:25Z","deliver":false}"#.to_vec();
     assert_eq!(backfill.of(fakes).status, 201);
     run(drive_backfills(fakes, &consumers.config)).unwrap();
     let parse = fakes.queue.take();

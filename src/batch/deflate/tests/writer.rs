@@ -25,7 +25,7 @@ impl XorShift {
     }
 }
 
-/// What a compressed block holds.
+/// A token of a compressed block.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum BlockToken {
     Literal(u8),

@@ -1,0 +1,110 @@
+//! How fresh the partner's lines are: since when the oldest line waits, and how long lines took from their request to
+//! their delivery.
+//!
+//! A line's time is that of the earliest record of its batch, so that no age is less than the true one, and none is more by
+//! longer than a batch spans, which is half a minute as a rule.
+
+use serde::{Deserialize, Serialize};
+
+use super::tables::LedgerRow;
+use crate::backend::{BackendError, SqlDatabase};
+
+/// Upper bounds of the steps in which lags are counted, in seconds: to 30 days, which the last one stands for.
+pub const LAG_STEPS_S: [u32; 13] = [30, 60, 90, 120, 180, 300, 600, 1_200, 3_600, 7_200, 21_600, 86_400, 2_592_000];
+
+/// How fresh the partner's lines are.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Freshness {
+    /// Unix milliseconds of the oldest line that waits or is being sent.
+    pub oldest_line_ms: Option<i64>,
+    /// Number of delivered lines by the step of their lag: [`LAG_STEPS_S`].
+    pub lags: [u64; LAG_STEPS_S.len()],
+}
+
+impl Freshness {
+    /// Adds the figures of another ledger.
+    pub fn add(&mut self, other: &Self) {
+        let oldest = [self.oldest_line_ms, other.oldest_line_ms];
+        self.oldest_line_ms = oldest.into_iter().flatten().min();
+        self.lags.iter_mut().zip(other.lags).for_each(|(lines, more)| *lines += more);
+    }
+
+    /// Returns the number of delivered lines whose lag is known.
+    #[must_use]
+    pub fn lines(&self) -> u64 {
+        self.lags.iter().sum()
+    }
+
+    /// Returns the seconds within which this share of the delivered lines arrived, as the bound of a step; `None` without
+    /// any.
+    #[must_use]
+    pub fn within_s(&self, per_cent: u64) -> Option<u32> {
+        let wanted = (self.lines() * per_cent).div_ceil(100);
+        let mut sum = 0;
+        let reached = LAG_STEPS_S.iter().zip(self.lags).find(|(_, lines)| {
+            sum += lines;
+            sum >= wanted
+        });
+        reached.filter(|_| wanted > 0).map(|(step, _)| *step)
+    }
+}
+
+/// Returns the figures of a ledger.
+pub(super) fn freshness(sql: &impl SqlDatabase) -> Result<Freshness, BackendError> {
+    let oldest = sql.run(
+        "SELECT min(first_ms) FROM source_v1 WHERE first_ms IS NOT NULL
+         AND id IN (SELECT source FROM delivery_v1 WHERE state IN ('prepared', 'sending'))",
+        &[],
+    )?;
+    let mut found = Freshness {
+        oldest_line_ms: oldest.rows.first().and_then(|row| LedgerRow(row).maybe_integer(0)),
+        ..Freshness::default()
+    };
+    let steps = LAG_STEPS_S.iter().enumerate().take(LAG_STEPS_S.len() - 1);
+    let cases: Vec<String> = steps.map(|(step, bound)| format!("WHEN lag_ms <= {bound}000 THEN {step}")).collect();
+    let cases = cases.join(" ");
+    let rows = sql.run(
+        &format!(
+            "SELECT CASE {cases} ELSE {} END AS step, sum(lines) FROM (
+                SELECT delivery_v1.lines AS lines, completed_ms - first_ms AS lag_ms
+                FROM delivery_v1 JOIN source_v1 ON source_v1.id = delivery_v1.source
+                WHERE delivery_v1.state = 'delivered' AND first_ms IS NOT NULL)
+             GROUP BY step",
+            LAG_STEPS_S.len() - 1
+        ),
+        &[],
+    )?;
+    for row in rows.rows.iter().map(LedgerRow) {
+        if let Some(lines) = found.lags.get_mut(row.number::<usize>(0)?) {
+            *lines = row.number(1)?;
+        }
+    }
+    Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Freshness, LAG_STEPS_S};
+
+    #[test]
+    fn share_arrives_within_the_bound_of_its_step() {
+        let mut lags = [0; LAG_STEPS_S.len()];
+        (lags[1], lags[3], lags[12]) = (50, 49, 1);
+        let fresh = Freshness { oldest_line_ms: None, lags };
+        assert_eq!(
+            [50, 51, 99, 100].map(|share| fresh.within_s(share)),
+            [Some(60), Some(120), Some(120), Some(2_592_000)]
+        );
+        assert_eq!(Freshness::default().within_s(50), None);
+    }
+
+    #[test]
+    fn sum_has_the_oldest_line_of_all() {
+        let of = |oldest_line_ms| Freshness { oldest_line_ms, ..Freshness::default() };
+        let mut sum = Freshness::default();
+        for oldest in [None, Some(9), Some(4), None, Some(6)] {
+            sum.add(&of(oldest));
+        }
+        assert_eq!(sum.oldest_line_ms, Some(4));
+    }
+}

@@ -1,0 +1,150 @@
+//! A window that is delivered once more, for a reason: exactly once more, and counted apart.
+
+use raydex::ledger::books::AgainTotals;
+
+use super::support::partner::Reply;
+use super::*;
+
+fn once_more(start_ms: i64, end_ms: i64) -> BackfillRequest {
+    BackfillRequest { again: true, reason: Some("the partner lost an hour".into()), ..ask(start_ms, end_ms) }
+}
+
+/// A deployment that has delivered its batches.
+fn delivered_world(batches: i64) -> Consumers {
+    let consumers = deployment(batches, || Reply::Status(200));
+    arrive(&consumers, 0..batches);
+    consumers.settle(TURN_MS);
+    assert_eq!(consumers.partner.stored(), expected(batches, &[(instant(0, 0), instant(batches, 0))]));
+    consumers
+}
+
+/// Turns until the backfill is done.
+fn finish(consumers: &Consumers, id: i64) -> BackfillJob {
+    for _ in 0..50 {
+        work(consumers);
+        let job = job(&consumers.fakes, id);
+        if job.state == BackfillState::Done {
+            return job;
+        }
+    }
+    panic!("it is never done: {:?}", job(&consumers.fakes, id))
+}
+
+/// The records of all batches, those of the window so often.
+fn repeated(batches: i64, window: (i64, i64), times: usize) -> BTreeMap<String, usize> {
+    let mut counts = expected(batches, &[(instant(0, 0), instant(batches, 0))]);
+    for ray in expected(batches, &[window]).into_keys() {
+        counts.insert(ray, times);
+    }
+    counts
+}
+
+#[test]
+fn window_arrives_exactly_once_more() {
+    let consumers = delivered_world(8);
+    let before = consumers.fakes.ledgers.totals();
+    let window = (instant(2, 2), instant(5, 1));
+    let lines = expected(8, &[window]).len() as u64;
+    for nth in 1..3 {
+        let id = begin(&consumers, once_more(window.0, window.1));
+        let job = finish(&consumers, id);
+        assert_eq!((job.sums.lines.lines_in, job.sums.lines.delivered), (lines, lines));
+        assert_eq!(consumers.partner.stored(), repeated(8, window, nth + 1));
+        let totals = consumers.fakes.ledgers.totals();
+        assert_eq!(totals.lines, before.lines, "the accounts are those of before");
+        let nth = nth as u64;
+        let again = AgainTotals { lines_in: nth * lines, delivered: nth * lines, ..AgainTotals::default() };
+        assert_eq!(totals.again, again);
+    }
+}
+
+#[test]
+fn message_that_comes_twice_repeats_nothing() {
+    let consumers = delivered_world(3);
+    let window = (instant(0, 0), instant(3, 0));
+    let id = begin(&consumers, once_more(window.0, window.1));
+    run(drive_backfills(&consumers.fakes, &consumers.config)).unwrap();
+    let messages = consumers.fakes.queue.take();
+    for message in messages.iter().chain(&messages).chain(&messages) {
+        consumers.parse(message, 1);
+    }
+    finish(&consumers, id);
+    assert_eq!(consumers.partner.stored(), repeated(3, window, 2));
+}
+
+#[test]
+fn records_without_an_earlier_plan_arrive_once() {
+    let consumers = deployment(6, || Reply::Status(200));
+    arrive(&consumers, 0..3);
+    consumers.settle(TURN_MS);
+    let window = (instant(0, 0), instant(6, 0));
+    let id = begin(&consumers, once_more(window.0, window.1));
+    let job = finish(&consumers, id);
+    assert_eq!(consumers.partner.stored(), repeated(6, (instant(0, 0), instant(3, 0)), 2));
+    assert_eq!((job.sums.lines.delivered, consumers.fakes.ledgers.totals().again.delivered), (30, 15));
+    // What it delivered for the first time is covered.
+    let plain = begin(&consumers, ask(window.0, window.1));
+    assert_eq!(finish(&consumers, plain).sums.lines.lines_in, 0);
+}
+
+#[test]
+fn repetition_covers_nothing_for_others() {
+    let consumers = deployment(2, || Reply::Status(200));
+    let half = (instant(0, 0), instant(0, 3));
+    let first = begin(&consumers, ask(half.0, half.1));
+    finish(&consumers, first);
+    let id = begin(&consumers, once_more(half.0, half.1));
+    finish(&consumers, id);
+    let id = begin(&consumers, ask(instant(0, 0), instant(2, 0)));
+    finish(&consumers, id);
+    assert_eq!(consumers.partner.stored(), repeated(2, half, 2));
+    assert_eq!(consumers.fakes.ledgers.totals().lines.unaccounted, 0);
+}
+
+#[test]
+fn copies_of_a_line_are_repeated_once() {
+    let consumers = delivered_world(2);
+    // The lines of the first batch again, under another key.
+    let copy = batch_key("logs/", Dataset::HttpRequests, instant(0, 0), instant(0, 5), 8);
+    let bytes = consumers.fakes.bucket.contents()[&key(0)].clone();
+    let head = consumers.fakes.bucket.store(&copy, &bytes);
+    announce(&consumers, &copy, &head);
+    consumers.settle(TURN_MS);
+    let window = (instant(0, 0), instant(2, 0));
+    let id = begin(&consumers, once_more(window.0, window.1));
+    let job = finish(&consumers, id);
+    assert_eq!(consumers.partner.stored(), repeated(2, window, 2));
+    assert_eq!((job.sums.lines.delivered, job.sums.lines.filtered["duplicate"]), (10, 5));
+    // A batch that comes after it is held back by the first delivery alone.
+    let before = consumers.fakes.ledgers.totals().lines.filtered["duplicate"];
+    assert_eq!(before, 5);
+}
+
+#[test]
+fn failures_on_the_way_repeat_nothing_twice() {
+    let batches = 3;
+    let window = (instant(0, 2), instant(2, 1));
+    let begun = || {
+        let consumers = delivered_world(batches);
+        begin(&consumers, once_more(window.0, window.1));
+        consumers
+    };
+    let repeat = |consumers: &Consumers| {
+        for _ in 0..4 {
+            turn(&consumers.fakes, &consumers.config);
+        }
+    };
+    let clean = begun();
+    let before = clean.fakes.faults.calls();
+    repeat(&clean);
+    assert_eq!(delivered(&clean.fakes), repeated(batches, window, 2));
+    for nth in (0..clean.fakes.faults.calls() - before).step_by(2) {
+        for fault in Fault::BOTH {
+            let consumers = begun();
+            consumers.fakes.faults.plan(None, nth, fault);
+            repeat(&consumers);
+            consumers.fakes.faults.clear();
+            assert_eq!(delivered(&consumers.fakes), repeated(batches, window, 2), "call {nth} {fault:?}");
+        }
+    }
+}
