@@ -101,7 +101,7 @@ pub struct RemainingWork {
     pub before_start: bool,
     /// Whether the registry knows this ledger.
     pub registered: bool,
-    /// Whether another plan follows, since this one was left unfinished: repeat the call after the seal.
+    /// Whether another plan may follow this one: repeat the call after the seal.
     pub more: bool,
     /// The replay step that this work belongs to, if any: existing index entries are rewritten.
     #[serde(skip_serializing_if = "Option::is_none", default)]
@@ -161,8 +161,8 @@ pub enum PlanStanding {
     Sealed,
     /// Its batch is being processed, or still has to be.
     Open,
-    /// It delivers nothing that the asking plan would: it does not exist, it was abandoned, or it is a repetition of
-    /// another backfill.
+    /// It delivers nothing that the asking plan leaves out: it does not exist, it was abandoned, it is a repetition and the
+    /// asker is not, or it is of another backfill than a repetition that asks.
     Void,
 }
 

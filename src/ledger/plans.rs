@@ -3,7 +3,7 @@
 //! # Invariants
 //! A plan is pinned when it is first returned. Apart from repetitions, no line is in the payloads of two plans: windows
 //! are disjoint, and a repair covers the lines that its earlier plan rejected, once per replay. A backfill repeats a
-//! source once, and only what the plans of others cover.
+//! source once, and only what its own plans of the source did not deliver.
 
 use super::books::ChangedLines;
 use super::calls::{CheckPlan, PlanStanding, SealBatch, SealedPlan};
@@ -15,6 +15,7 @@ use super::tables::{LedgerRow, json, maybe, save};
 use crate::backend::{BackendError, SqlDatabase, SqlValue};
 use crate::index::LineOffsets;
 use crate::limits::OUTBOX_FIRST_MS;
+use crate::partner::DuplicatePolicy;
 
 /// A plan as stored.
 pub(super) struct StoredPlan {
@@ -22,17 +23,22 @@ pub(super) struct StoredPlan {
     pub(super) standing: PlanStanding,
     /// Its lines that were not valid records when it was sealed.
     rejected: LineOffsets,
+    /// Whether it left out lines that other payloads have.
+    has_left_out: bool,
 }
 
 /// Returns the plans of a source in the order of their numbers.
 pub(super) fn plans(sql: &impl SqlDatabase, source: &SourceId) -> Result<Vec<StoredPlan>, BackendError> {
     let rows = sql.run(
-        "SELECT plan, sealed_ms, abandoned_ms, rejected FROM plan_v1 WHERE source = ? ORDER BY number",
+        "SELECT plan, sealed_ms, abandoned_ms, rejected, duplicates IS NOT NULL FROM plan_v1
+            WHERE source = ? ORDER BY number",
         &[SqlValue::text(source.as_str())],
     )?;
     let plan = |row| {
         let row = LedgerRow(row);
-        Ok(StoredPlan { plan: row.json(0)?, standing: standing_of(&row, 1), rejected: row.json(3)? })
+        let plan: DeliveryPlan = row.json(0)?;
+        let has_left_out = row.integer(4)? == 1 && plan.options.duplicates == DuplicatePolicy::Hold;
+        Ok(StoredPlan { plan, standing: standing_of(&row, 1), rejected: row.json(3)?, has_left_out })
     };
     rows.rows.iter().map(plan).collect()
 }
@@ -47,7 +53,7 @@ fn standing_of(row: &LedgerRow<'_>, column: usize) -> PlanStanding {
 }
 
 /// Returns a plan's standing, and abandons the plan if that is requested and it is open. For the asker, a plan delivers
-/// nothing if only one of both is a repetition, or if they repeat for different backfills.
+/// nothing if it is a repetition and the asker is not, and a repetition leaves out only what its own backfill delivers.
 pub(super) fn check_plan(sql: &impl SqlDatabase, call: &CheckPlan, now_ms: i64) -> Result<PlanStanding, BackendError> {
     let place = [SqlValue::text(call.source.as_str()), SqlValue::number(call.plan)];
     if call.abandon {
@@ -55,12 +61,14 @@ pub(super) fn check_plan(sql: &impl SqlDatabase, call: &CheckPlan, now_ms: i64) 
             AND sealed_ms IS NULL AND abandoned_ms IS NULL";
         sql.run(statement, &[&[SqlValue::Integer(now_ms)], place.as_slice()].concat())?;
     }
-    let statement = "SELECT sealed_ms, abandoned_ms, CASE again WHEN 1 THEN backfill END FROM plan_v1
-        WHERE source = ? AND number = ?";
+    let statement = "SELECT sealed_ms, abandoned_ms, backfill, again FROM plan_v1 WHERE source = ? AND number = ?";
     let known = sql.run(statement, &place)?;
     let Some(row) = known.rows.first().map(LedgerRow) else { return Ok(PlanStanding::Void) };
-    let is_of_same = row.maybe_integer(2) == call.repetition;
-    Ok(if is_of_same { standing_of(&row, 0) } else { PlanStanding::Void })
+    let delivers = match call.repetition {
+        Some(backfill) => row.maybe_integer(2) == Some(backfill),
+        None => row.integer(3)? == 0,
+    };
+    Ok(if delivers { standing_of(&row, 0) } else { PlanStanding::Void })
 }
 
 /// Returns whether a source has an unsealed plan, or lacks one for some of these times.
@@ -80,19 +88,24 @@ fn covered(plans: &[StoredPlan]) -> Vec<DeliveryWindow> {
     plans.iter().filter(covers).flat_map(|stored| &stored.plan.windows).copied().collect()
 }
 
-/// Returns the windows that the request repeats: what the plans of others cover, unless it was repeated before.
+/// Returns the windows that the request repeats, unless it did so before: all but those that plans of its own delivered
+/// whole. Whether an open plan will leave lines to other batches is not known, so its windows are among them.
 fn repeated(plans: &[StoredPlan], request: &DeliveryRequest) -> Vec<DeliveryWindow> {
     let Some(backfill) = request.backfill.filter(|backfill| backfill.again) else { return Vec::new() };
     let standing = || plans.iter().filter(|stored| stored.standing != PlanStanding::Void);
     if standing().any(|stored| stored.plan.repetition() == Some(backfill.id)) {
         return Vec::new();
     }
-    let is_own = |stored: &&StoredPlan| stored.plan.backfill.is_some_and(|own| own.id == backfill.id);
-    let own: Vec<DeliveryWindow> = standing().filter(is_own).flat_map(|stored| &stored.plan.windows).copied().collect();
-    request.window.without(&own)
+    let is_done = |stored: &&StoredPlan| {
+        let is_own = stored.plan.backfill.is_some_and(|own| own.id == backfill.id);
+        is_own && stored.standing == PlanStanding::Sealed && !stored.has_left_out
+    };
+    let done: Vec<DeliveryWindow> =
+        standing().filter(is_done).flat_map(|stored| &stored.plan.windows).copied().collect();
+    request.window.without(&done)
 }
 
-/// Returns the plan to work on, and whether another one follows. `replay` is the number of the replay that is due.
+/// Returns the plan to work on, and whether another one may follow. `replay` is the number of the replay that is due.
 pub(super) fn next_plan(
     sql: &impl SqlDatabase,
     source: &SourceId,
@@ -111,8 +124,7 @@ pub(super) fn next_plan(
     let options = request.options.clone();
     let (plan, follows) = if !left.is_empty() {
         let backfill = request.backfill.map(|backfill| PlanBackfill { again: false, ..backfill });
-        let follows = repeated.iter().any(|window| !window.without(&left).is_empty());
-        (DeliveryPlan { number, windows: left, options, repair: None, backfill }, follows)
+        (DeliveryPlan { number, windows: left, options, repair: None, backfill }, !repeated.is_empty())
     } else if !repeated.is_empty() {
         let backfill = request.backfill;
         (DeliveryPlan { number, windows: repeated, options, repair: None, backfill }, false)

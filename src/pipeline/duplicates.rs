@@ -100,8 +100,8 @@ pub(super) struct DuplicateFinder<'a, S> {
     pub(super) batch: String,
     /// The plan that would deliver the lines.
     pub(super) plan: PlanName,
-    /// The number of the backfill that the plan is a repetition for: it leaves out only what other repetitions of the
-    /// same backfill deliver.
+    /// The number of the backfill that the plan is a repetition for: it leaves out only what other plans of the same
+    /// backfill deliver.
     pub(super) repetition: Option<i64>,
 }
 
@@ -181,8 +181,10 @@ impl<S: Services> DuplicateFinder<'_, S> {
         let call = GetBatch { source: id.source.clone(), payloads: PayloadSelection::All };
         let details = rpc::call(self.services.ledgers(), &id.ledger, &call).await?;
         let mut lines = Vec::new();
-        // The packs lack the lines that the plan left to an earlier one, of which less may remain.
-        let has_left_out = details.duplicates.iter().any(|of_plan| of_plan.plan == plan.name.plan && !of_plan.sent);
+        // The packs lack the lines that the plan left to an earlier one, of which less may remain. These are what a
+        // repetition is to deliver.
+        let has_left_out = self.repetition.is_none()
+            && details.duplicates.iter().any(|of_plan| of_plan.plan == plan.name.plan && !of_plan.sent);
         let is_read = has_left_out && self.read_object(plan, &details, keys, &mut lines).await?
             || self.read_packs(id, plan.name.plan, &details, keys, &mut lines).await?
             || self.read_object(plan, &details, keys, &mut lines).await?;

@@ -133,11 +133,18 @@ pub async fn process_batch(
 ) -> Result<BatchOutcome, BackendError> {
     let permit = acquire_read_permit(services).await?;
     // A plan that an earlier attempt left open comes first, then the rest of the request.
+    let mut sealed = None;
     for _ in 0..PLANS_AT_ONCE {
         let (outcome, has_more) = process_version(services, &permit, key, request).await?;
+        // It is known only now that no other plan follows.
+        let outcome = match (outcome, sealed) {
+            (BatchOutcome::AlreadySealed, Some(figures)) => BatchOutcome::Sealed(figures),
+            (outcome, _) => outcome,
+        };
         if !has_more {
             return Ok(outcome);
         }
+        sealed = if let BatchOutcome::Sealed(figures) = outcome { Some(figures) } else { None };
     }
     Err(BackendError::new("processing an object", "it has more plans than are made at once"))
 }

@@ -120,15 +120,52 @@ fn copies_of_a_line_are_repeated_once() {
     assert_eq!(before, 5);
 }
 
+/// Moves the second of three delivered batches without an event, together with a record that nobody delivered.
+fn move_with_a_record_more(consumers: &Consumers) {
+    let text = String::from_utf8(gunzip_each(&consumers.fakes.bucket.contents()[&key(1)]).concat()).unwrap();
+    let line = text.lines().next().unwrap().replace(&name(1, 0), "ray-more");
+    let moved = batch_key("logs/", Dataset::HttpRequests, instant(1, 0), instant(1, 5), 8);
+    consumers.fakes.bucket.store(&moved, &gzip(format!("{text}\n{line}").as_bytes()));
+    assert!(consumers.fakes.bucket.delete(&key(1)));
+}
+
+#[test]
+fn batch_moved_since_is_repeated_too() {
+    let consumers = delivered_world(3);
+    move_with_a_record_more(&consumers);
+    let window = (instant(0, 0), instant(3, 0));
+    for times in 2..4 {
+        let id = begin(&consumers, once_more(window.0, window.1));
+        finish(&consumers, id);
+        let mut wanted = repeated(3, window, times);
+        wanted.insert("ray-more".into(), times - 1);
+        assert_eq!(consumers.partner.stored(), wanted);
+    }
+    assert_eq!(consumers.fakes.ledgers.totals().lines.unaccounted, 0);
+}
+
+#[test]
+fn failures_repeat_nothing_of_a_moved_batch_twice() {
+    let window = (instant(0, 0), instant(3, 0));
+    repeat_despite_failures(window, move_with_a_record_more, &[("ray-more", 1)]);
+}
+
 #[test]
 fn failures_on_the_way_repeat_nothing_twice() {
+    repeat_despite_failures((instant(0, 2), instant(2, 1)), |_| {}, &[]);
+}
+
+/// Delivers the window once more with each second call failing, after `change`, which adds these records.
+fn repeat_despite_failures(window: (i64, i64), change: impl Fn(&Consumers), more: &[(&str, usize)]) {
     let batches = 3;
-    let window = (instant(0, 2), instant(2, 1));
     let begun = || {
         let consumers = delivered_world(batches);
+        change(&consumers);
         begin(&consumers, once_more(window.0, window.1));
         consumers
     };
+    let mut wanted = repeated(batches, window, 2);
+    wanted.extend(more.iter().map(|(ray, times)| ((*ray).to_owned(), *times)));
     let repeat = |consumers: &Consumers| {
         for _ in 0..4 {
             turn(&consumers.fakes, &consumers.config);
@@ -137,14 +174,16 @@ fn failures_on_the_way_repeat_nothing_twice() {
     let clean = begun();
     let before = clean.fakes.faults.calls();
     repeat(&clean);
-    assert_eq!(delivered(&clean.fakes), repeated(batches, window, 2));
+    clean.settle(TURN_MS);
+    assert_eq!(clean.partner.stored(), wanted);
     for nth in (0..clean.fakes.faults.calls() - before).step_by(2) {
         for fault in Fault::BOTH {
             let consumers = begun();
             consumers.fakes.faults.plan(None, nth, fault);
             repeat(&consumers);
             consumers.fakes.faults.clear();
-            assert_eq!(delivered(&consumers.fakes), repeated(batches, window, 2), "call {nth} {fault:?}");
+            consumers.settle(TURN_MS);
+            assert_eq!(consumers.partner.stored(), wanted, "call {nth} {fault:?}");
         }
     }
 }

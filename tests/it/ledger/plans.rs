@@ -166,7 +166,9 @@ fn only_what_others_cover_is_repeated() {
     assert_eq!(ledger.ask(&wants(once_more(7, window(5, 20)))), BeginAnswer::Complete);
     // Where nothing was covered, nothing is repeated.
     let (third, more) = plan(&ledger, once_more(8, window(20, 30)));
-    assert_eq!((third.windows.as_slice(), third.repetition(), more), (&[window(20, 30)][..], None, false));
+    assert_eq!((third.windows.as_slice(), third.repetition(), more), (&[window(20, 30)][..], None, true));
+    ledger.ask(&nothing_of(third.number, 20));
+    assert_eq!(ledger.ask(&wants(once_more(8, window(20, 30)))), BeginAnswer::Complete);
 }
 
 #[test]
