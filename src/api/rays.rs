@@ -6,6 +6,8 @@
 //! indistinguishable from one that does not exist: where batches may hold such records, no answer says what it cost, and
 //! all are answered at the same multiples of a time.
 
+use std::borrow::Cow;
+
 use ::http::header::IF_NONE_MATCH;
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -217,7 +219,7 @@ impl<F: FnMut(&[u8])> ShownRecords<'_, F> {
             let room = if is_verbatim { 0 } else { MASKING_ROOM * record.line.len() };
             let room = self.reservation.budget().reserve(room)?;
             if let Some(line) = self.views.view(&record) {
-                room.shrink_to(if is_verbatim { 0 } else { line.len() });
+                room.shrink_to(if let Cow::Owned(masked) = &line { masked.capacity() } else { 0 });
                 if !is_verbatim {
                     self.unseen.take(&line);
                 }

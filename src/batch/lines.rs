@@ -11,7 +11,7 @@
 use std::ops::ControlFlow;
 
 use super::spans::SpanCursor;
-use crate::limits::{LONG_LINE_HEAD, MAX_LINE};
+use crate::limits::{LINE_HELD, LONG_LINE_HEAD, MAX_LINE};
 
 const BOM: &[u8] = b"\xef\xbb\xbf";
 
@@ -177,6 +177,8 @@ impl LineSplitter {
         self.carry.extend_from_slice(last);
         let flow = hand_on(offset, span, &self.carry, sink);
         self.carry.clear();
+        // A long line is rare; what it took is not held for those that follow.
+        self.carry.shrink_to(LINE_HELD);
         flow
     }
 
@@ -195,6 +197,12 @@ impl LineSplitter {
         let room = LONG_LINE_HEAD.saturating_sub(self.carry.len());
         self.carry.extend_from_slice(bytes.get(..room.min(bytes.len())).unwrap_or_default());
         self.carry.truncate(LONG_LINE_HEAD);
+    }
+
+    /// Returns the memory of the line that has begun, in bytes.
+    #[must_use]
+    pub const fn held_bytes(&self) -> usize {
+        self.carry.capacity()
     }
 
     /// Returns the bytes of the last line, which has no end yet.

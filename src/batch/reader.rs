@@ -129,6 +129,12 @@ impl BatchReader {
         }
     }
 
+    /// Returns the memory of the line that has begun, in bytes.
+    #[must_use]
+    pub const fn held_line_bytes(&self) -> usize {
+        self.splitter.held_bytes()
+    }
+
     /// Returns the bytes of the last line, which has no end yet.
     #[must_use]
     pub fn begun_line(&self) -> &[u8] {

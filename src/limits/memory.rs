@@ -74,8 +74,13 @@ pub const PAYLOAD_BYTES: usize = 2 * KIB;
 
 /// Memory for reading one object or a range of it, in bytes: a piece of the body (64 KiB), its inflated bytes
 /// ([`super::INFLATE_CHUNK`]) after the last window (32 KiB), the tables of the inflater (12 KiB), its checksum (68
-/// KiB), a line that spans pieces (usually a few KiB): at most 440 KiB, and a reserve for the allocator.
+/// KiB), a line that spans pieces ([`LINE_HELD`]): 464 KiB, and a reserve for the allocator. What a longer line takes is
+/// reserved as it comes.
 pub const READER_BYTES: usize = 480 * KIB;
+
+/// Memory of a line that spans pieces, in bytes, which a reader holds without a reservation of its own: twice the longest
+/// record of `http_requests`, and more than nearly all others have.
+pub const LINE_HELD: usize = 32 * KIB;
 
 /// Number of copies of an entry of the audit log that are held at a time: as kept, as shown, as a document, in the body.
 pub const LINE_COPIES: usize = 4;

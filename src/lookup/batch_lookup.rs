@@ -120,7 +120,7 @@ async fn try_read_span<'a>(
     stats: &mut ReadStats,
 ) -> Result<SpanOutcome<'a>, LookupError> {
     let range = SpanRange::from_extent(span.extent);
-    let mut reader = match SpanReader::open_spans(store, object, &range, stats).await? {
+    let mut reader = match SpanReader::open_spans(store, object, &range, target.memory(), stats).await? {
         ReadStart::Reading(reader) => reader,
         ReadStart::ObjectGone => return Ok(SpanOutcome::ObjectGone),
         ReadStart::SpanUnusable => return Ok(SpanOutcome::SpanUnusable),
@@ -129,6 +129,7 @@ async fn try_read_span<'a>(
     let mut sink = LookupSink::new(target, mode, Rc::clone(object));
     match reader.read_to_end(&mut sink, stats, turns).await {
         Err(ReadError::Backend(error)) => return Err(error.into()),
+        Err(ReadError::OutOfMemory(error)) => return Err(error.into()),
         // Damage ends the span early; the number of lines found shows it.
         Ok(()) | Err(ReadError::Batch(_)) => {}
     }
@@ -143,7 +144,8 @@ async fn scan_object(
     object: &Rc<ObjectVersion>,
 ) -> Result<LookupResult, LookupError> {
     let mut result = LookupResult::default();
-    let ReadStart::Reading(mut reader) = SpanReader::open_object(bucket, object, &mut result.stats).await? else {
+    let opened = SpanReader::open_object(bucket, object, target.memory(), &mut result.stats).await?;
+    let ReadStart::Reading(mut reader) = opened else {
         result.stats.batches_gone = 1;
         return Ok(result);
     };
@@ -157,6 +159,7 @@ async fn scan_object(
         Ok(()) => (result.records, result.truncated) = (sink.records, sink.truncated),
         Err(ReadError::Batch(_)) => result.stats.batches_unreadable = 1,
         Err(ReadError::Backend(error)) => return Err(error.into()),
+        Err(ReadError::OutOfMemory(error)) => return Err(error.into()),
     }
     Ok(result)
 }

@@ -6,7 +6,7 @@ use memchr::memmem::Finder;
 
 use crate::access::Caller;
 use crate::limits::READER_BYTES;
-use crate::memory::{OutOfMemory, Reservation};
+use crate::memory::{MemoryBudget, OutOfMemory, Reservation};
 use crate::record::{Dataset, KeyNames, RayKey, read_key_by};
 
 /// The ray to look up.
@@ -43,6 +43,11 @@ impl<'a> LookupTarget<'a> {
 
     pub(super) const fn dataset(&self) -> Dataset {
         self.names.dataset()
+    }
+
+    /// Returns the budget of the lookup's memory.
+    pub(super) const fn memory(&self) -> &MemoryBudget {
+        self.reservation.budget()
     }
 
     /// Reserves the memory of one reader, which [`Self::release_reader`] returns.

@@ -149,7 +149,7 @@ impl<S: RecordSink> LineCollector<'_, S> {
         let by_content = self.query.sample.filter(|_| self.query.hides_omitted);
         let is_drawn = |shown: &Cow<'_, [u8]>| by_content.is_none_or(|share| is_sampled(share, shown));
         let shown = self.sink.view(self.zone, line).filter(is_drawn).map(Cow::into_owned);
-        self.held.shrink_to(held + shown.as_ref().map_or(0, |shown| shown.len() + LINE_BYTES));
+        self.held.shrink_to(held + shown.as_ref().map_or(0, |shown| shown.capacity() + LINE_BYTES));
         Ok(shown)
     }
 

@@ -254,7 +254,9 @@ impl<Y: ByteStream> QueryRun<Y> {
         self.stats.records_returned += count;
         self.lines_left = (self.lines_left.0 - count, self.lines_left.1 - count);
         match (progress, out_of_memory) {
-            (Ok(_), Some(error)) => self.on_out_of_memory(error, !lines.is_empty())?,
+            (Ok(_), Some(error)) | (Err(ReadError::OutOfMemory(error)), _) => {
+                self.on_out_of_memory(error, !lines.is_empty())?;
+            }
             (Ok(progress), None) => self.on_progress(progress),
             (Err(error), _) => self.on_error(error, !lines.is_empty())?,
         }
@@ -303,6 +305,7 @@ impl<Y: ByteStream> QueryRun<Y> {
                 self.stats.full_scans += 1;
                 Ok(())
             }
+            ReadError::OutOfMemory(error) => Err(QueryError::OutOfMemory { error, cursor }),
             ReadError::Batch(_) if has_lines => Ok(()),
             ReadError::Batch(why) => {
                 let object = Rc::clone(&open.object);
@@ -340,8 +343,10 @@ impl<Y: ByteStream> QueryRun<Y> {
                 self.move_past(number);
                 return Ok(());
             }
-            Some(PlannedRead::Object) => SpanReader::open_object(store.logs, &open.object, stats).await,
-            Some(PlannedRead::Spans(spans)) => SpanReader::open_spans(store, &open.object, &spans, stats).await,
+            Some(PlannedRead::Object) => SpanReader::open_object(store.logs, &open.object, &query.memory, stats).await,
+            Some(PlannedRead::Spans(spans)) => {
+                SpanReader::open_spans(store, &open.object, &spans, &query.memory, stats).await
+            }
         };
         if start.is_err() {
             open.reads = None;

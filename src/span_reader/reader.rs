@@ -2,8 +2,9 @@
 //!
 //! # Invariants
 //!
-//! Stored bytes are inflated a few at a time, so that the sink collects little in one step. A range of spans is read
-//! only from the version that was indexed, and from a window whose hash matches.
+//! Stored bytes are inflated a few at a time, so that the sink collects little in one step. A line that spans pieces is
+//! held in reserved memory, however long it is. A range of spans is read only from the version that was indexed, and from
+//! a window whose hash matches.
 
 use std::ops::ControlFlow;
 use std::rc::Rc;
@@ -15,7 +16,8 @@ use crate::backend::{BackendError, BatchStore, Bucket, ByteStream, RangedRead, T
 use crate::batch::{BatchError, BatchLine, BatchReader};
 use crate::bucket_keys::windows_key;
 use crate::index::ObjectVersion;
-use crate::limits::{INFLATE_PIECE, INFLATED_BYTE_NS, WORK_SLICE_NS};
+use crate::limits::{INFLATE_PIECE, INFLATED_BYTE_NS, LINE_HELD, WORK_SLICE_NS};
+use crate::memory::{MemoryBudget, OutOfMemory, Reservation};
 
 /// Receives the lines of a read, in the order of the object.
 pub trait SpanLineSink {
@@ -49,6 +51,8 @@ pub struct SpanReader<Y> {
     /// Whether the read includes the end of the object.
     reaches_end: bool,
     is_whole: bool,
+    /// The memory of a line that spans pieces, beyond that of every reader.
+    line_memory: Reservation,
 }
 
 /// The outcome of opening a read.
@@ -82,16 +86,21 @@ pub enum ReadError {
     /// The stored bytes are damaged.
     #[error(transparent)]
     Batch(#[from] BatchError),
+    /// A line that spans pieces does not fit in memory.
+    #[error(transparent)]
+    OutOfMemory(#[from] OutOfMemory),
 }
 
 impl<Y: ByteStream> SpanReader<Y> {
-    /// Opens a read of a complete object, in its current version. Never returns [`ReadStart::SpanUnusable`].
+    /// Opens a read of a complete object, in its current version, whose long lines are held in this memory. Never returns
+    /// [`ReadStart::SpanUnusable`].
     ///
     /// # Errors
     /// [`BackendError`] if the bucket fails.
     pub async fn open_object<B: Bucket<Body = Y>>(
         bucket: &B,
         indexed: &Rc<ObjectVersion>,
+        memory: &MemoryBudget,
         stats: &mut ReadStats,
     ) -> Result<ReadStart<Y>, BackendError> {
         stats.bucket_calls += 1;
@@ -114,11 +123,12 @@ impl<Y: ByteStream> SpanReader<Y> {
             text_end: u64::MAX,
             reaches_end: true,
             is_whole: true,
+            line_memory: memory.reservation(),
         })))
     }
 
-    /// Opens a read of a range of spans in the version that was indexed. The range of the batch and the window are
-    /// requested concurrently.
+    /// Opens a read of a range of spans in the version that was indexed, whose long lines are held in this memory. The range
+    /// of the batch and the window are requested concurrently.
     ///
     /// # Errors
     /// [`BackendError`] if the bucket fails.
@@ -126,6 +136,7 @@ impl<Y: ByteStream> SpanReader<Y> {
         store: BatchStore<'_, B>,
         indexed: &Rc<ObjectVersion>,
         spans: &SpanRange,
+        memory: &MemoryBudget,
         stats: &mut ReadStats,
     ) -> Result<ReadStart<Y>, BackendError> {
         let stored = spans.stored_bytes();
@@ -155,6 +166,7 @@ impl<Y: ByteStream> SpanReader<Y> {
             text_end: spans.text_end,
             reaches_end: stored.end >= indexed.size,
             is_whole: false,
+            line_memory: memory.reservation(),
         })))
     }
 
@@ -203,8 +215,16 @@ impl<Y: ByteStream> SpanReader<Y> {
             if flow?.is_break() {
                 return Ok(bounded.progress());
             }
+            self.hold_line()?;
         }
         Ok(ReadProgress::More)
+    }
+
+    /// Reserves what the line that has begun takes beyond [`LINE_HELD`].
+    fn hold_line(&self) -> Result<(), OutOfMemory> {
+        let more = self.lines.held_line_bytes().saturating_sub(LINE_HELD);
+        self.line_memory.shrink_to(more);
+        self.line_memory.grow_to(more)
     }
 
     /// Whether a slice of work is done since that many bytes were inflated.

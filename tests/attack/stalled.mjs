@@ -151,6 +151,8 @@ async function deadline(world, what, connections, caller, check, tell) {
     const answers = await atOnce(3, () => world.ask(caller, path, options));
     if (answers.every(({ status, broken }) => status === 200 && !broken)) freed = Date.now() - began;
   }
+  // What is free before the deadline may have waited for room, not for the peers.
+  await sleep(Math.max(0, IDLE_MS - (Date.now() - began)));
   const ended = await inTurns(connections, 16, async (connection) => {
     if (connection.closed()) return true;
     const received = await connection.read(3_000, isWhole);

@@ -49,7 +49,8 @@ function markedEnd({ headers, text, tail, lines: all }, lines) {
   const forged = linesOf(text).slice(0, all - 1).find((line) => line.includes(token));
   if (forged) return { end: "forged", fault: `the token is in another line than the last: ${forged.slice(0, 120)}` };
   const said = markerOf(last);
-  const whole = said.complete === true || (said.error == null && said.truncated !== true && said.cursor == null);
+  // Callers with zones are not told whether batches are missing: their streams break then.
+  const whole = said.complete ?? (said.error == null && said.truncated !== true && said.cursor == null);
   if (whole && lines !== undefined && all - 1 < lines) return { end: "short", fault: `${all - 1} of ${lines} lines, and a marker that says they are whole: ${last.slice(0, 200)}` };
   return { end: whole ? "whole" : "cut" };
 }

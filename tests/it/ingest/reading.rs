@@ -4,6 +4,8 @@ use raydex::batch::ObjectSpans;
 use raydex::index::ShardName;
 use raydex::index::calls::{ObjectVersion, PutEntry};
 use raydex::index::entry::{RayLocation, pack};
+use raydex::limits::{ANSWER_MIN, ANSWER_ROOM, KIB, MIB, READER_BYTES};
+use raydex::memory::MemoryBudget;
 use raydex::record::{Dataset, RayKey};
 use raydex::rpc;
 
@@ -175,4 +177,20 @@ fn a_small_batch_has_no_windows() {
     let fakes = Fakes::new();
     fakes.index(KEY, DATASET, &object(500));
     assert!(!fakes.bucket.contents().keys().any(|key| key.starts_with("raydex/windows/")));
+}
+
+#[test]
+fn long_line_is_held_in_reserved_memory() {
+    let mut fakes = Fakes::new();
+    let text = ndjson([http(&ray(2).to_string(), 900_000), http(&ray(1).to_string(), 0)]);
+    fakes.index(KEY, DATASET, &text);
+    // Pieces end within the long line, which no ray of the lookup has.
+    fakes.bucket.set_pieces(&[10_000]);
+    for (more, fits) in [(64 * KIB, false), (800 * KIB, false), (2 * MIB, true)] {
+        let bytes = READER_BYTES + ANSWER_MIN * ANSWER_ROOM + more;
+        fakes.memory = MemoryBudget::new(bytes);
+        let found = fakes.try_find(&[DATASET], &ray(1).to_string());
+        assert_eq!(found.is_ok_and(|found| found.records.len() == 1), fits, "{more}");
+        assert_eq!(fakes.memory.available(), bytes);
+    }
 }
