@@ -11,7 +11,7 @@
 use std::ops::ControlFlow;
 
 use super::spans::SpanCursor;
-use crate::limits::{LINE_HELD, LONG_LINE_HEAD, MAX_LINE};
+use crate::limits::{LINE_HELD, LINE_STEP, LONG_LINE_HEAD, MAX_LINE};
 
 const BOM: &[u8] = b"\xef\xbb\xbf";
 
@@ -174,11 +174,14 @@ impl LineSplitter {
         if self.carry.is_empty() {
             return hand_on(offset, span, last, sink);
         }
+        self.make_room(last.len());
         self.carry.extend_from_slice(last);
         let flow = hand_on(offset, span, &self.carry, sink);
-        self.carry.clear();
         // A long line is rare; what it took is not held for those that follow.
-        self.carry.shrink_to(LINE_HELD);
+        if self.carry.capacity() > LINE_HELD {
+            self.carry = Vec::new();
+        }
+        self.carry.clear();
         flow
     }
 
@@ -188,7 +191,18 @@ impl LineSplitter {
             self.dropping = true;
             self.keep_head(bytes);
         } else {
+            self.make_room(bytes.len());
             self.carry.extend_from_slice(bytes);
+        }
+    }
+
+    /// Makes room for more of a long line in steps: a buffer that doubles would take up to two lines, and leave as much
+    /// behind.
+    fn make_room(&mut self, more: usize) {
+        let needed = self.carry.len() + more;
+        if needed > LINE_HELD && needed > self.carry.capacity() {
+            let step = needed.next_multiple_of(LINE_STEP).min(MAX_LINE.max(needed));
+            self.carry.reserve_exact(step - self.carry.len());
         }
     }
 

@@ -82,6 +82,9 @@ pub const READER_BYTES: usize = 480 * KIB;
 /// record of `http_requests`, and more than nearly all others have.
 pub const LINE_HELD: usize = 32 * KIB;
 
+/// Bytes by which the buffer of a longer line grows at least.
+pub const LINE_STEP: usize = 256 * KIB;
+
 /// Number of copies of an entry of the audit log that are held at a time: as kept, as shown, as a document, in the body.
 pub const LINE_COPIES: usize = 4;
 
