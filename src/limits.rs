@@ -7,12 +7,14 @@
 
 mod answers;
 mod deadlines;
+mod family;
 mod form;
 mod memory;
 mod pace;
 
 pub use answers::*;
 pub use deadlines::*;
+pub use family::*;
 pub use form::*;
 pub use memory::*;
 pub use pace::*;
@@ -487,8 +489,6 @@ const _: () = assert!(PART_RAYS.is_multiple_of(BLOCK_RAYS));
 const _: () = assert!(
     12 + PART_RAYS * (46 + SPAN_BITS as usize) / 8 + PART_RAYS / BLOCK_RAYS * 15 + SPAN_TABLE_MAX < SQL_BLOB_MAX
 );
-const PACKS_HELD: usize = (CONCURRENT_PUTS + 2) * PACK_BYTES;
-const _: () = assert!(MAX_LINES * 8 * 3 + (MAX_NONSTANDARD_BYTES * 3 + PACKS_HELD) as u64 <= WASM_MEMORY_MAX as u64);
 const _: () = assert!(PACK_PAYLOADS * 11 < SQL_BLOB_MAX);
 const QUERY_MAPS: u64 = (1 << 20) / (OCCUPANCY_ROW as u64 * OCCUPANCY_ROWS as u64) + 1;
 const _: () = assert!(QUERY_OPERATIONS + QUERY_MAPS + 3 + 2 * QUERY_RUNS as u64 + CONCURRENT_CALLS as u64 <= 1_000);

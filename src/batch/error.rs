@@ -43,6 +43,9 @@ pub enum BatchError {
     /// Its nonstandard ids are too many to hold.
     #[error("the object has more than {} bytes of nonstandard IDs", limits::MAX_NONSTANDARD_BYTES)]
     TooManyNonstandardIds,
+    /// Its links from children to parents are too many to hold.
+    #[error("the object has more than {} bytes of packed parent links", limits::MAX_LINKS_BYTES)]
+    TooManyLinks,
     /// Its rays and times belong to more shards than one message may write.
     #[error(
         "the rays and times of the object belong to {shards} shards, more than the maximum of {}",
@@ -102,6 +105,7 @@ impl BatchError {
             Self::Bomb => "ratio_too_high",
             Self::TooManyLines => "too_many_lines",
             Self::TooManyNonstandardIds => "too_many_nonstandard_ids",
+            Self::TooManyLinks => "too_many_links",
             Self::TooManyShards { .. } => "too_many_shards",
             Self::TooManyPayloads => "too_many_payloads",
             Self::Form(form) => form.code(),

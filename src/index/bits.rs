@@ -1,6 +1,8 @@
-//! A bit stream, least significant bit first, for packed rays.
+//! A bit stream, least significant bit first, for packed rays and links.
 //!
 //! Reading past the end returns `None`, whatever the bytes are.
+
+use crate::record::RayId;
 
 /// Appends bits to a byte buffer.
 #[derive(Debug, Default)]
@@ -40,6 +42,19 @@ impl PackedBitWriter {
             count -= 32;
         }
         self.write(1 << count, u32::try_from(count).unwrap_or_default() + 1);
+    }
+
+    /// Writes a distance as Rice code: ⌊d/2^k⌋ zeros, a one, and the k low bits.
+    pub(super) fn write_rice(&mut self, distance: u64, k: u32) {
+        self.write_unary(distance >> k);
+        self.write(distance, k);
+    }
+
+    /// Writes a number above 0 as Elias gamma code: a zero for each bit below its highest one, a one, and these bits.
+    pub(super) fn write_gamma(&mut self, number: u64) {
+        let width = number.max(1).ilog2();
+        self.write_unary(width.into());
+        self.write(number, width);
     }
 
     /// Returns the bytes; the last one is padded with zeros.
@@ -94,6 +109,19 @@ impl<'a> PackedBitReader<'a> {
         }
     }
 
+    /// Returns the distance of a Rice code.
+    pub(super) fn read_rice(&mut self, k: u32) -> Option<u64> {
+        let quotient = self.read_unary()?;
+        let high = quotient.checked_mul(1_u64.checked_shl(k)?)?;
+        Some(high | self.read(k)?)
+    }
+
+    /// Returns the number of an Elias gamma code.
+    pub(super) fn read_gamma(&mut self) -> Option<u64> {
+        let width = u32::try_from(self.read_unary()?).ok().filter(|width| *width <= 56)?;
+        Some(1 << width | self.read(width)?)
+    }
+
     /// Returns at least 56 bits from the position on, padded with zeros after the end; `None` past the end.
     fn window(&self) -> Option<u64> {
         let first = usize::try_from(self.position / 8).ok()?;
@@ -107,6 +135,14 @@ impl<'a> PackedBitReader<'a> {
         };
         Some(word >> (self.position % 8))
     }
+}
+
+/// Returns the k of the Rice code that packs these `count` distances best, among those near their mean.
+pub(super) fn best_k<D: Iterator<Item = u64>>(distances: impl Fn() -> D, count: usize) -> u32 {
+    let mean = distances().sum::<u64>() / count.max(1) as u64;
+    let near = (u64::BITS - mean.leading_zeros()).min(RayId::SUFFIX_BITS);
+    let cost = |k: u32| distances().map(|distance| (distance >> k) + 1 + u64::from(k)).sum::<u64>();
+    (near.saturating_sub(4)..=near).min_by_key(|&k| cost(k)).unwrap_or(near)
 }
 
 #[cfg(test)]
@@ -137,12 +173,16 @@ mod tests {
             for &(value, unary, width) in &values {
                 writer.write_unary(unary);
                 writer.write(value, width);
+                writer.write_rice(value, width.max(30));
+                writer.write_gamma(value + 1);
             }
             let bytes = writer.finish();
             let mut reader = PackedBitReader::at(&bytes, 0);
             for (value, unary, width) in values {
                 prop_assert_eq!(reader.read_unary(), Some(unary));
                 prop_assert_eq!(reader.read(width), Some(value & ((1 << width) - 1)));
+                prop_assert_eq!(reader.read_rice(width.max(30)), Some(value));
+                prop_assert_eq!(reader.read_gamma(), Some(value + 1));
             }
         }
     }

@@ -1,11 +1,12 @@
-//! Gathers the rays of one batch, line by line, and packs them into one entry per shard.
+//! Gathers the rays of one batch and their parents, line by line, and packs them into one entry per shard.
 //!
-//! A batch is also in the shards of its records' own times, where a query of a range looks for them: mostly those are
-//! the shards of its rays; where not (clocks that differ, records without a ray), the entry there holds no rays.
+//! A batch is also in the shards of its records' own times, where a query of a range looks for them, and in those of their
+//! parents: mostly those are the shards of its rays; where not (clocks that differ, records without a ray, children that
+//! come late), the entry there holds no rays.
 //!
 //! # Invariants
 //!
-//! Memory is 8 bytes a ray (16 while a list grows). A line that is not a record is counted by its reason and affects
+//! Memory is 8 bytes a ray (16 while a list grows), and 16 for each of the last [`crate::limits::LINK_PART`] links. A line that is not a record is counted by its reason and affects
 //! no other line, unless it shows that the object is not NDJSON at all ([`FormJudge`]). Nothing leaves the builder before the object is read to its end.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,10 +15,11 @@ use std::ops::Range;
 use serde::{Deserialize, Serialize};
 
 use super::entry::{self, EntryPart, RayLocation};
-use super::shard::time_slot_of;
+use super::links::{LinkGatherer, ParentLink};
+use super::time_slot::time_slot_of;
 use super::{RejectedLines, ShardName, nonstandard};
 use crate::batch::{BatchError, BatchLine, FormJudge, ObjectSpans};
-use crate::limits::{MAX_LINES, MAX_NONSTANDARD_BYTES, MAX_RAY_SKEW_MS, MAX_SHARDS};
+use crate::limits::{MAX_LINES, MAX_LINKS_BYTES, MAX_NONSTANDARD_BYTES, MAX_RAY_SKEW_MS, MAX_SHARDS};
 use crate::record::{Dataset, IndexedFields, RayId, RayKey, RecordError, RecordKey};
 use crate::summary::{PackedSummaries, SummaryBuilder};
 
@@ -64,6 +66,17 @@ pub struct ShardEntry {
     pub time_slots: Vec<u8>,
     /// The packed rays; none where only records' times are of this shard.
     pub parts: Vec<EntryPart>,
+    /// The time slots that have parents, ascending.
+    pub link_slots: Vec<u8>,
+    /// The packed links to parents of this shard.
+    pub links: Vec<EntryPart>,
+}
+
+impl ShardEntry {
+    /// An entry of this shard that holds nothing.
+    const fn empty(shard: ShardName) -> Self {
+        Self { shard, time_slots: Vec::new(), parts: Vec::new(), link_slots: Vec::new(), links: Vec::new() }
+    }
 }
 
 /// The index of a whole batch.
@@ -91,6 +104,9 @@ pub struct IndexBuilder {
     times: BTreeSet<u32>,
     last_times: Range<i64>,
     shards: BTreeMap<u32, Vec<RayLocation>>,
+    links: BTreeMap<u32, LinkGatherer>,
+    /// Size of the packed links.
+    links_bytes: usize,
     nonstandard: Vec<(Box<str>, u32)>,
     nonstandard_bytes: usize,
     judge: FormJudge,
@@ -108,6 +124,8 @@ impl IndexBuilder {
             times: BTreeSet::new(),
             last_times: 0..0,
             shards: BTreeMap::new(),
+            links: BTreeMap::new(),
+            links_bytes: 0,
             nonstandard: Vec::new(),
             nonstandard_bytes: 0,
             judge: FormJudge::of(dataset),
@@ -144,18 +162,27 @@ impl IndexBuilder {
     /// [`BatchError`] where it holds nothing to find, or too much.
     pub fn finish(self, spans: &ObjectSpans) -> Result<BatchIndex, BatchError> {
         self.judge.finish()?;
-        let elsewhere: Vec<u32> = self.times.iter().copied().filter(|time| !self.shards.contains_key(time)).collect();
-        let shards = self.shards.len() + elsewhere.len() + usize::from(!self.nonstandard.is_empty());
+        let prefixes: BTreeSet<u32> = self.shards.keys().chain(&self.times).chain(self.links.keys()).copied().collect();
+        let shards = prefixes.len() + usize::from(!self.nonstandard.is_empty());
         if shards > MAX_SHARDS {
             return Err(BatchError::TooManyShards { shards });
         }
-        let mut entries: Vec<ShardEntry> =
-            self.shards.into_iter().map(|(prefix, locations)| ray_entry(prefix, locations, spans)).collect();
+        let Self { counts, rejected, summaries, shards: mut locations, mut links, .. } = self;
+        let mut entries: Vec<ShardEntry> = Vec::with_capacity(shards);
+        for prefix in prefixes {
+            let mut entry = ShardEntry::empty(ShardName::for_prefix(prefix));
+            if let Some(locations) = locations.remove(&prefix) {
+                entry.time_slots = ascending(locations.iter().map(|location| time_slot_of(location.suffix())));
+                entry.parts = entry::pack(locations, spans);
+            }
+            if let Some(links) = links.remove(&prefix) {
+                (entry.link_slots, entry.links) = links.finish();
+            }
+            entries.push(entry);
+        }
         if !self.nonstandard.is_empty() {
             entries.push(nonstandard_entry(&self.nonstandard, spans));
         }
-        entries.extend(elsewhere.into_iter().map(time_entry));
-        let Self { counts, rejected, summaries, .. } = self;
         Ok(BatchIndex { entries, counts, rejected, summaries: summaries.finish(spans) })
     }
 
@@ -179,6 +206,9 @@ impl IndexBuilder {
                 let skew = key.start.map_or(0, |start| (start.unix_ms() - ray.unix_ms()).abs());
                 self.counts.clock_skewed += u64::from(skew > MAX_RAY_SKEW_MS);
                 self.shards.entry(ray.prefix()).or_default().push(RayLocation::new(ray, span));
+                if let Some(parent) = key.parent.filter(|parent| *parent != ray) {
+                    self.link(ParentLink { parent, child: ray })?;
+                }
             }
             Some(RayKey::Nonstandard(id)) => {
                 self.counts.nonstandard_ids += 1;
@@ -193,6 +223,12 @@ impl IndexBuilder {
         Ok(())
     }
 
+    /// Keeps the request that caused a record's request.
+    fn link(&mut self, link: ParentLink) -> Result<(), BatchError> {
+        self.links_bytes += self.links.entry(link.parent.prefix()).or_default().take(link);
+        if self.links_bytes > MAX_LINKS_BYTES { Err(BatchError::TooManyLinks) } else { Ok(()) }
+    }
+
     /// Counts a line that is not a record.
     fn reject(&mut self, why: RecordError, line: &BatchLine<'_>) -> Result<(), BatchError> {
         *self.counts.rejected.entry(why.code().into()).or_default() += 1;
@@ -204,26 +240,12 @@ impl IndexBuilder {
     }
 }
 
-/// The entry of the rays of one prefix.
-fn ray_entry(prefix: u32, locations: Vec<RayLocation>, spans: &ObjectSpans) -> ShardEntry {
-    let time_slots = ascending(locations.iter().map(|location| time_slot_of(location.suffix())));
-    ShardEntry { shard: ShardName::for_prefix(prefix), time_slots, parts: entry::pack(locations, spans) }
-}
-
-/// The entry of a shard that has records' times alone.
-fn time_entry(prefix: u32) -> ShardEntry {
-    ShardEntry { shard: ShardName::for_prefix(prefix), time_slots: Vec::new(), parts: Vec::new() }
-}
-
 /// The entry of the nonstandard ids.
 fn nonstandard_entry(ids: &[(Box<str>, u32)], spans: &ObjectSpans) -> ShardEntry {
     let bytes = nonstandard::pack(ids.iter().map(|(id, span)| (id.as_ref(), *span)), spans);
     let time_slots = ascending(ids.iter().map(|(id, _)| nonstandard::time_slot_of(id)));
-    ShardEntry {
-        shard: ShardName::NONSTANDARD,
-        time_slots,
-        parts: vec![EntryPart { first_suffix: 0, last_suffix: 0, bytes }],
-    }
+    let parts = vec![EntryPart { first_suffix: 0, last_suffix: 0, bytes }];
+    ShardEntry { time_slots, parts, ..ShardEntry::empty(ShardName::NONSTANDARD) }
 }
 
 /// Each time slot once, ascending.

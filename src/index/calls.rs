@@ -13,6 +13,7 @@ use crate::rpc::{Call, calls, from_json};
 
 calls! {
     "v1/find-ray": FindRay => RayCandidates,
+    "v1/find-family": FindFamily => FamilyPart,
     "v1/forget-entry": ForgetEntry => ForgetAnswer,
     "v1/list-batches": ListShardBatches => BatchPage,
 }
@@ -50,6 +51,10 @@ pub struct PutEntry {
     pub time_slots: Vec<u8>,
     /// The packed rays.
     pub parts: Vec<EntryPart>,
+    /// The time slots that have parents, ascending.
+    pub link_slots: Vec<u8>,
+    /// The packed links to parents of this shard (see [`super::links`]).
+    pub links: Vec<EntryPart>,
     /// The batch's summary, packed as described in [`crate::summary::form`].
     pub summary: Vec<u8>,
     /// Whether it replaces an entry of the same version, which is otherwise kept.
@@ -63,6 +68,10 @@ struct PutHead {
     object: ObjectVersion,
     time_slots: Vec<u8>,
     parts: Vec<PartHead>,
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    link_slots: Vec<u8>,
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    links: Vec<PartHead>,
     /// Size of the summary in bytes.
     summary: usize,
     rewrites: bool,
@@ -81,31 +90,48 @@ impl Call for PutEntry {
     type Answer = PutAnswer;
 
     fn to_body(&self) -> Vec<u8> {
-        let parts = self.parts.iter().map(|part| PartHead {
-            first_suffix: part.first_suffix,
-            last_suffix: part.last_suffix,
-            len: part.bytes.len(),
-        });
-        let (object, time_slots) = (self.object.clone(), self.time_slots.clone());
-        let summary = self.summary.len();
-        let (dataset, rewrites) = (self.dataset, self.rewrites);
-        let head = PutHead { dataset, object, time_slots, parts: parts.collect(), summary, rewrites };
-        let parts = self.parts.iter().map(|part| part.bytes.as_slice());
+        let (object, time_slots, link_slots) = (self.object.clone(), self.time_slots.clone(), self.link_slots.clone());
+        let head = PutHead {
+            dataset: self.dataset,
+            object,
+            time_slots,
+            parts: heads_of(&self.parts),
+            link_slots,
+            links: heads_of(&self.links),
+            summary: self.summary.len(),
+            rewrites: self.rewrites,
+        };
+        let parts = self.parts.iter().chain(&self.links).map(|part| part.bytes.as_slice());
         frame::write(&head, parts.chain([self.summary.as_slice()]))
     }
 
     fn from_body(body: &[u8]) -> Result<Self, BackendError> {
         let (head, mut rest) = frame::split(body)?;
         let head: PutHead = from_json(head)?;
-        let mut parts = Vec::with_capacity(head.parts.len());
-        let PutHead { dataset, object, time_slots, parts: heads, summary, rewrites } = head;
-        for PartHead { first_suffix, last_suffix, len } in heads {
-            let bytes = frame::take(&mut rest, len)?.to_vec();
-            parts.push(EntryPart { first_suffix, last_suffix, bytes });
-        }
+        let PutHead { dataset, object, time_slots, parts, link_slots, links, summary, rewrites } = head;
+        let (parts, links) = (take_parts(&mut rest, parts)?, take_parts(&mut rest, links)?);
         let summary = frame::take(&mut rest, summary)?.to_vec();
-        Ok(Self { dataset, object, time_slots, parts, summary, rewrites })
+        Ok(Self { dataset, object, time_slots, parts, link_slots, links, summary, rewrites })
     }
+}
+
+fn heads_of(parts: &[EntryPart]) -> Vec<PartHead> {
+    let head = |part: &EntryPart| PartHead {
+        first_suffix: part.first_suffix,
+        last_suffix: part.last_suffix,
+        len: part.bytes.len(),
+    };
+    parts.iter().map(head).collect()
+}
+
+/// Takes the bytes of these parts from the rest of a body.
+fn take_parts(rest: &mut &[u8], heads: Vec<PartHead>) -> Result<Vec<EntryPart>, BackendError> {
+    let mut parts = Vec::with_capacity(heads.len());
+    for PartHead { first_suffix, last_suffix, len } in heads {
+        let bytes = frame::take(rest, len)?.to_vec();
+        parts.push(EntryPart { first_suffix, last_suffix, bytes });
+    }
+    Ok(parts)
 }
 
 /// The outcome of putting an entry.
@@ -165,6 +191,49 @@ pub struct Candidate {
 pub struct RayCandidates {
     /// The batches that hold the ray: by dataset in the order of [`Dataset::WITH_RAY`], then oldest entry first.
     pub candidates: Vec<Candidate>,
+}
+
+/// A request for the families of rays, as far as they are of one shard: what they caused, and what that caused in turn.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FindFamily {
+    /// The 16 digits of rays of the shard.
+    pub rays: Vec<String>,
+    /// The datasets to search, for links and for records; entries of others are not read.
+    pub datasets: Vec<Dataset>,
+    /// Whether to look for what caused them too. Its other children are then of the family.
+    pub ancestors: bool,
+}
+
+/// The answer to [`FindFamily`].
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct FamilyPart {
+    /// The links that were found, each once: by parent, then by child. Children may be of other shards, and their
+    /// families are to be asked for there.
+    pub links: Vec<FamilyLink>,
+    /// The batches that hold the rays of the family that are of this shard: by dataset, then oldest entry first.
+    pub members: Vec<FamilyMember>,
+    /// Whether there are more links than these, at most [`crate::limits::FAMILY_RAYS`].
+    pub truncated: bool,
+}
+
+/// A link between two rays, as a record of this dataset names it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct FamilyLink {
+    /// The 16 digits of the parent.
+    pub parent: String,
+    /// The 16 digits of the child.
+    pub child: String,
+    /// The dataset of the child's record.
+    pub dataset: Dataset,
+}
+
+/// A batch that holds a ray of a family.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FamilyMember {
+    /// The 16 digits of the ray.
+    pub ray: String,
+    /// The batch, with the places of the ray's lines.
+    pub candidate: Candidate,
 }
 
 /// A request to drop an entry.
@@ -240,11 +309,14 @@ mod tests {
         let part =
             |first_suffix, last_suffix, bytes: &[u8]| EntryPart { first_suffix, last_suffix, bytes: bytes.to_vec() };
         let parts = vec![part(1, 2, b"ab"), part(3, 4, b"\0c")];
+        let links = vec![part(5, 6, b"d")];
         PutEntry {
             dataset: Dataset::FirewallEvents,
             object,
             time_slots: vec![1, 255],
             parts,
+            link_slots: vec![9],
+            links,
             summary: b"sum".to_vec(),
             rewrites: true,
         }

@@ -24,7 +24,7 @@ use std::collections::BTreeSet;
 
 use itertools::Itertools;
 
-use super::bits::{PackedBitReader, PackedBitWriter};
+use super::bits::{PackedBitReader, PackedBitWriter, best_k};
 use super::part::{self, EntryError, OpenPart};
 use crate::batch::ObjectSpans;
 use crate::limits::{BLOCK_RAYS, PART_RAYS, SPAN_BITS};
@@ -109,23 +109,11 @@ fn pack_block(stream: &mut PackedBitWriter, block: &[RayLocation], row: &BlockRo
     let mut before = None;
     for location in block {
         if let Some(before) = before {
-            let distance = location.suffix() - before;
-            stream.write_unary(distance >> row.k);
-            stream.write(distance, row.k);
+            stream.write_rice(location.suffix() - before, row.k);
         }
         stream.write(u64::from(location.span() - row.span), row.span_bits);
         before = Some(location.suffix());
     }
-}
-
-/// Returns the k that packs the block's distances best, among those near their mean.
-fn best_k(block: &[RayLocation]) -> u32 {
-    let distances = || block.iter().zip(block.iter().skip(1)).map(|(a, b)| b.suffix() - a.suffix());
-    let count = block.len().saturating_sub(1).max(1) as u64;
-    let mean = distances().sum::<u64>() / count;
-    let near = (u64::BITS - mean.leading_zeros()).min(RayId::SUFFIX_BITS);
-    let cost = |k: u32| distances().map(|distance| (distance >> k) + 1 + u64::from(k)).sum::<u64>();
-    (near.saturating_sub(4)..=near).min_by_key(|&k| cost(k)).unwrap_or(near)
 }
 
 /// A block's row in the directory.
@@ -147,10 +135,11 @@ impl BlockRow {
     /// Creates the row of a block whose first bit is `bit`.
     fn new(block: &[RayLocation], bit: u64) -> Option<Self> {
         let (least, most) = block.iter().map(|location| location.span()).minmax().into_option()?;
+        let distances = || block.iter().zip(block.iter().skip(1)).map(|(a, b)| b.suffix() - a.suffix());
         Some(Self {
             suffix: block.first()?.suffix(),
             bit: u32::try_from(bit).ok()?,
-            k: best_k(block),
+            k: best_k(distances, block.len() - 1),
             span: least,
             span_bits: u32::BITS - (most - least).leading_zeros(),
         })
@@ -269,9 +258,7 @@ impl<'a> PartView<'a> {
         let mut suffix = row.suffix;
         for ray in 0..rays {
             if ray > 0 {
-                let quotient = bits.read_unary().ok_or(EntryError::Damaged)?;
-                let distance = quotient.checked_shl(row.k).zip(bits.read(row.k)).map(|(high, low)| high | low);
-                let next = distance.and_then(|distance| suffix.checked_add(distance));
+                let next = bits.read_rice(row.k).and_then(|distance| suffix.checked_add(distance));
                 suffix = next.filter(|next| next >> RayId::SUFFIX_BITS == 0).ok_or(EntryError::Damaged)?;
             }
             let span = bits.read(row.span_bits).ok_or(EntryError::Damaged)? + u64::from(row.span);

@@ -1,7 +1,8 @@
 //! The forward index: which batch holds a ray, and where in it.
 //!
 //! One entry per batch and shard, never a row per ray: its rays, sorted and delta-coded in BLOBs, each with the number
-//! of the span that holds its line. Reading order: [`build`] collects, [`entry`] packs the body of a [`part`],
+//! of the span that holds its line. Beside them are the [`links`] to the requests that caused others, in the shards of these,
+//! so that a shard can walk a [`family`]. Reading order: [`build`] collects, [`entry`] packs the body of a [`part`],
 //! [`shard`] stores, [`calls`] are the messages between the Worker and a shard, [`mod@write`] indexes one object;
 //! [`occupancy`] says which shards have entries.
 //!
@@ -15,13 +16,17 @@ pub mod build;
 pub mod calls;
 pub mod claims;
 pub mod entry;
+pub mod family;
 mod frame;
+pub mod links;
 pub mod names;
 pub mod nonstandard;
 pub mod occupancy;
 pub mod part;
 pub mod rejected;
+mod rows;
 pub mod shard;
+mod time_slot;
 pub mod write;
 
 pub use build::{BatchIndex, IndexBuilder, LineCounts, ShardEntry};
@@ -29,4 +34,5 @@ pub use calls::{Candidate, ObjectVersion};
 pub use names::ShardName;
 pub use occupancy::{OccupancyMap, OccupancyRow};
 pub use rejected::{LineOffsets, RejectedLine, RejectedLines};
+pub use time_slot::time_slot_of;
 pub use write::{forget_entries, put_entries, remove_claims};

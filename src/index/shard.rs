@@ -1,13 +1,14 @@
 //! A shard's logic over its SQLite database: store an entry, find a ray, list the batches, forget an object.
 //!
-//! Two tables, with their version in their names. `entry_v1` has a row for each object, by its dataset and a number
+//! Three tables, with their version in their names. `entry_v1` has a row for each object, by its dataset and a number
 //! within it: rows are small, since every put scans them all, and every lookup those of its datasets (a secondary index
 //! would double the rows written, each of which costs a thousand times a row read). An entry of a batch that has no ray
-//! here, but records of this time, has no parts. `part_v1` holds the packed rays of its entries.
+//! here, but records of this time, has no parts. `part_v1` holds the packed rays of its entries, `link_v1` the packed links
+//! to parents of this shard ([`super::family`] walks them).
 //!
 //! A *time slot* is one of 256 equal pieces of the shard's 655 s, 2.56 s each (the two digits below the prefix); an
-//! entry's row lists the time slots that have rays, so that a lookup opens only BLOBs of batches near the ray's
-//! instant.
+//! entry's row lists the time slots that have rays and those that have parents, so that a lookup opens only BLOBs of
+//! batches near the ray's instant.
 //!
 //! # Invariants
 //!
@@ -20,21 +21,20 @@ use super::calls::{
     BatchPage, Candidate, FindRay, ForgetAnswer, ForgetEntry, ListShardBatches, ObjectVersion, PutAnswer, PutEntry,
     PutOutcome, RayCandidates, ShardBatch,
 };
-use super::claims;
 use super::entry::PartView;
+use super::links::{self, KIND_LINKS};
 use super::nonstandard::{self, KIND_NONSTANDARD};
-use super::part::{self, EntryError};
+use super::part;
+use super::rows::{candidates_in, integer, object_of, row_integer, text};
+use super::time_slot::{HOLDS_PARENTS, HOLDS_RAYS, TIME_SLOTS, time_slot_of};
+use super::{claims, family};
 use crate::backend::{BackendError, SqlDatabase, SqlRow, SqlValue};
-use crate::batch::SpanExtent;
 use crate::limits::{SHARD_PAGE, SQL_BLOB_MAX, SUMMARY_MAX};
-use crate::record::{Dataset, RayId, RayKey};
+use crate::record::{Dataset, RayKey};
 use crate::rpc::{Dispatcher, ObjectDatabase};
 
-/// Number of time slots in a shard.
-const TIME_SLOTS: usize = 256;
-
 /// The tables of one shard, made by the first call that stores something.
-const SCHEMA: [&str; 2] = [
+const SCHEMA: [&str; 3] = [
     "CREATE TABLE IF NOT EXISTS entry_v1 (
         dataset TEXT NOT NULL,
         number INTEGER NOT NULL,
@@ -52,6 +52,14 @@ const SCHEMA: [&str; 2] = [
         first_suffix INTEGER NOT NULL,
         last_suffix INTEGER NOT NULL,
         rays BLOB NOT NULL,
+        PRIMARY KEY (dataset, entry, number)) WITHOUT ROWID",
+    "CREATE TABLE IF NOT EXISTS link_v1 (
+        dataset TEXT NOT NULL,
+        entry INTEGER NOT NULL,
+        number INTEGER NOT NULL,
+        first_suffix INTEGER NOT NULL,
+        last_suffix INTEGER NOT NULL,
+        links BLOB NOT NULL,
         PRIMARY KEY (dataset, entry, number)) WITHOUT ROWID",
 ];
 
@@ -79,6 +87,7 @@ pub fn answer(sql: &impl SqlDatabase, call: &str, body: &[u8]) -> Result<Vec<u8>
     let reply = Dispatcher::new(sql, call, body)
         .on(|call| put_entry(sql, call))
         .on(|call| find_ray(sql, call))
+        .on(|call| family::find_family(sql, call))
         .on(|call| forget_entry(sql, call))
         .on(|call| list_batches(sql, *call))
         .on(|call| claims::claim(sql, call))
@@ -87,16 +96,9 @@ pub fn answer(sql: &impl SqlDatabase, call: &str, body: &[u8]) -> Result<Vec<u8>
     Ok(reply.body)
 }
 
-/// Returns the time slot of a suffix: its two highest digits.
-#[must_use]
-pub const fn time_slot_of(suffix: u64) -> u8 {
-    let [_, _, _, _, _, high, ..] = (suffix << (48 - RayId::SUFFIX_BITS)).to_le_bytes();
-    high
-}
-
 /// Stores an entry, unless the shard already has this version of the object or a newer one.
 fn put_entry(sql: &impl SqlDatabase, put: &PutEntry) -> Result<PutAnswer, BackendError> {
-    for part in &put.parts {
+    for part in put.parts.iter().chain(&put.links) {
         check(&part.bytes).map_err(|why| BackendError::new("keeping an entry", why))?;
     }
     if put.summary.len() > SUMMARY_MAX {
@@ -127,6 +129,7 @@ fn check(part: &[u8]) -> Result<(), String> {
     }
     let read = match part.get(1) {
         Some(&KIND_NONSTANDARD) => nonstandard::spans_of(part, "").map(drop),
+        Some(&KIND_LINKS) => links::check(part),
         _ => PartView::open(part).map(drop),
     };
     read.and_then(|()| part::extents(part)).map(drop).map_err(|error| error.to_string())
@@ -135,9 +138,11 @@ fn check(part: &[u8]) -> Result<(), String> {
 /// Inserts the rows of an entry, under this number or a new one; returns the number of rows written.
 fn insert(sql: &impl SqlDatabase, put: &PutEntry, number: Option<i64>) -> Result<u64, BackendError> {
     let mut time_slots = vec![0; TIME_SLOTS];
-    for &time_slot in &put.time_slots {
-        if let Some(there) = time_slots.get_mut(usize::from(time_slot)) {
-            *there = 1;
+    for (holds, of) in [(HOLDS_RAYS, &put.time_slots), (HOLDS_PARENTS, &put.link_slots)] {
+        for &time_slot in of {
+            if let Some(slot) = time_slots.get_mut(usize::from(time_slot)) {
+                *slot |= holds;
+            }
         }
     }
     let ObjectVersion { key, etag, uploaded_ms, size } = &put.object;
@@ -155,13 +160,23 @@ fn insert(sql: &impl SqlDatabase, put: &PutEntry, number: Option<i64>) -> Result
     let entry = inserted.rows.first().and_then(|row| row_integer(row, 0));
     let entry = entry.ok_or_else(|| BackendError::new("keeping an entry", "the database named no row"))?;
     let mut written = inserted.rows_written;
-    for (number, part) in put.parts.iter().enumerate() {
-        let numbers =
-            [SqlValue::Integer(entry), integer(number as u64), integer(part.first_suffix), integer(part.last_suffix)];
-        let row = [std::slice::from_ref(&dataset), &numbers, &[SqlValue::Blob(part.bytes.clone())]].concat();
-        let statement =
-            "INSERT INTO part_v1 (dataset, entry, number, first_suffix, last_suffix, rays) VALUES (?, ?, ?, ?, ?, ?)";
-        written += sql.run(statement, &row)?.rows_written;
+    for (statement, parts) in [
+        (
+            "INSERT INTO part_v1 (dataset, entry, number, first_suffix, last_suffix, rays) VALUES (?, ?, ?, ?, ?, ?)",
+            &put.parts,
+        ),
+        (
+            "INSERT INTO link_v1 (dataset, entry, number, first_suffix, last_suffix, links) VALUES (?, ?, ?, ?, ?, ?)",
+            &put.links,
+        ),
+    ] {
+        for (number, part) in parts.iter().enumerate() {
+            let number = [SqlValue::Integer(entry), integer(number as u64)];
+            let bounds = [integer(part.first_suffix), integer(part.last_suffix)];
+            let bytes = [SqlValue::Blob(part.bytes.clone())];
+            let row = [std::slice::from_ref(&dataset), &number, &bounds, &bytes].concat();
+            written += sql.run(statement, &row)?.rows_written;
+        }
     }
     Ok(written)
 }
@@ -187,28 +202,11 @@ fn find_ray_in(sql: &impl SqlDatabase, key: &RayKey, dataset: Dataset) -> Result
     let rows = sql.run(
         "SELECT e.object_key, e.etag, e.uploaded_ms, e.size, p.rays
          FROM entry_v1 AS e JOIN part_v1 AS p ON p.dataset = e.dataset AND p.entry = e.number
-         WHERE e.dataset = ?1 AND substr(e.time_slots, ?2, 1) = x'01' AND p.first_suffix <= ?3 AND p.last_suffix >= ?3
+         WHERE e.dataset = ?1 AND substr(e.time_slots, ?2, 1) IN (x'01', x'03') AND p.first_suffix <= ?3 AND p.last_suffix >= ?3
          ORDER BY e.number, p.number",
         &[text(dataset.name()), SqlValue::Integer(i64::from(time_slot) + 1), integer(suffix)],
     )?;
-    let mut candidates: Vec<Candidate> = Vec::new();
-    for row in &rows.rows {
-        let Some((object, RaySpans { spans, extents })) = object_of(row, 0).zip(spans_in(row, key)?) else { continue };
-        match candidates.last_mut().filter(|last| last.object == object) {
-            // The lines of one ray may span two parts.
-            Some(last) => {
-                last.spans.extend(spans);
-                last.extents.extend(extents);
-            }
-            None => candidates.push(Candidate { dataset, object, spans, extents }),
-        }
-    }
-    for Candidate { spans, extents, .. } in &mut candidates {
-        spans.sort_unstable();
-        extents.sort_unstable_by_key(|extent| extent.number);
-        extents.dedup_by_key(|extent| extent.number);
-    }
-    Ok(candidates)
+    candidates_in(&rows.rows, key, dataset)
 }
 
 /// Lists the batches of a dataset by number; later puts have higher numbers.
@@ -232,32 +230,6 @@ fn batch_of(mut row: SqlRow) -> Option<ShardBatch> {
     let (number, object) = (row_integer(&row, 4)?, object_of(&row, 0)?);
     let Some(SqlValue::Blob(summary)) = row.pop() else { return None };
     Some(ShardBatch { number, object, summary })
-}
-
-/// The spans in which a part has lines of a ray.
-#[derive(Debug)]
-struct RaySpans {
-    /// The span of each line.
-    spans: Vec<u32>,
-    /// The extents of these spans.
-    extents: Vec<SpanExtent>,
-}
-
-/// Returns the spans that the part in a row of [`find_ray`] names for `key`; `None` if there are none.
-fn spans_in(row: &SqlRow, key: &RayKey) -> Result<Option<RaySpans>, BackendError> {
-    let Some(SqlValue::Blob(part)) = row.get(4) else { return Ok(None) };
-    let failed = |error: EntryError| BackendError::new("finding a ray", error.to_string());
-    let spans = match key {
-        RayKey::Ray(ray) => PartView::open(part).and_then(|part| part.spans_of(ray.suffix())),
-        RayKey::Nonstandard(id) => nonstandard::spans_of(part, id),
-    };
-    let spans = spans.map_err(failed)?;
-    if spans.is_empty() {
-        return Ok(None);
-    }
-    let mut extents = part::extents(part).map_err(failed)?;
-    extents.retain(|extent| spans.binary_search(&extent.number).is_ok());
-    Ok(Some(RaySpans { spans, extents }))
 }
 
 /// Drops the entry of an object, if its version was written before the given instant.
@@ -293,31 +265,13 @@ fn entry_of(sql: &impl SqlDatabase, key: &str) -> Result<Option<(EntryId, Object
 /// Removes an entry and its parts; returns the number of rows written.
 fn drop_entry(sql: &impl SqlDatabase, EntryId { dataset, number }: EntryId) -> Result<u64, BackendError> {
     let id = [text(dataset.name()), SqlValue::Integer(number)];
-    let parts = sql.run("DELETE FROM part_v1 WHERE dataset = ? AND entry = ?", &id)?;
-    let entry = sql.run("DELETE FROM entry_v1 WHERE dataset = ? AND number = ?", &id)?;
-    Ok(parts.rows_written + entry.rows_written)
-}
-
-/// Reads an object's key, `ETag`, time of upload and size from a row, starting at the column `from`.
-fn object_of(row: &SqlRow, from: usize) -> Option<ObjectVersion> {
-    let [SqlValue::Text(key), SqlValue::Text(etag)] = row.get(from..from + 2)? else { return None };
-    let size = u64::try_from(row_integer(row, from + 3)?).ok()?;
-    Some(ObjectVersion { key: key.clone(), etag: etag.clone(), uploaded_ms: row_integer(row, from + 2)?, size })
-}
-
-/// Returns the integer in a column.
-fn row_integer(row: &SqlRow, column: usize) -> Option<i64> {
-    match row.get(column) {
-        Some(SqlValue::Integer(value)) => Some(*value),
-        _ => None,
+    let mut written = 0;
+    for statement in [
+        "DELETE FROM part_v1 WHERE dataset = ? AND entry = ?",
+        "DELETE FROM link_v1 WHERE dataset = ? AND entry = ?",
+        "DELETE FROM entry_v1 WHERE dataset = ? AND number = ?",
+    ] {
+        written += sql.run(statement, &id)?.rows_written;
     }
-}
-
-fn text(value: &str) -> SqlValue {
-    SqlValue::Text(value.into())
-}
-
-/// Converts a number below 2^53 for SQL: sizes, suffixes and part numbers all are.
-fn integer(value: u64) -> SqlValue {
-    SqlValue::Integer(i64::try_from(value).unwrap_or(i64::MAX))
+    Ok(written)
 }

@@ -30,9 +30,9 @@ pub async fn put_entries(
 ) -> Result<Option<u64>, BackendError> {
     let names: Vec<String> = entries.iter().map(|entry| entry.shard.to_string()).collect();
     let rows_written = stream::iter(entries)
-        .map(async |ShardEntry { shard, time_slots, parts }| {
+        .map(async |ShardEntry { shard, time_slots, parts, link_slots, links }| {
             let (object, summary) = (object.clone(), summary.to_vec());
-            let put = PutEntry { dataset, object, time_slots, parts, summary, rewrites };
+            let put = PutEntry { dataset, object, time_slots, parts, link_slots, links, summary, rewrites };
             let answer = rpc::call(shards, &shard.to_string(), &put).await?;
             Ok((answer.outcome != PutOutcome::Superseded).then_some(answer.rows_written))
         })

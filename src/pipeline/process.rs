@@ -99,6 +99,8 @@ pub struct BatchFigures {
     pub shards: usize,
     /// Size of the packed rays over all shards, in bytes.
     pub index_bytes: u64,
+    /// Size of the packed parent links over all shards, in bytes.
+    pub link_bytes: u64,
     /// Size of the access points' windows, in bytes.
     pub window_bytes: u64,
     /// Size of the spans' summaries, in bytes.
@@ -325,6 +327,7 @@ impl<S: Services> BatchWriter<'_, S> {
         let shards: Vec<String> = entries.iter().map(|entry| entry.shard.to_string()).collect();
         report.shards = shards.len();
         report.index_bytes = entries.iter().flat_map(|entry| &entry.parts).map(|part| part.bytes.len() as u64).sum();
+        report.link_bytes = entries.iter().flat_map(|entry| &entry.links).map(|part| part.bytes.len() as u64).sum();
         report.window_bytes = scan.windows.len() as u64;
         report.summary_bytes = scan.summaries.spans.len() as u64;
         let digest = self.id.source.as_str();

@@ -22,13 +22,17 @@ pub struct RecordKey {
     pub ray: Option<RayKey>,
     /// When the request began, as the record says.
     pub start: Option<Timestamp>,
+    /// The request that caused this one: `ParentRayID`, or `OriginatorRayID` of a firewall event. `None` where it is no
+    /// ray of 16 digits, as `"00"` and `""` of a visitor's request.
+    pub parent: Option<RayId>,
 }
 
 impl RecordKey {
-    fn of(ray: FieldValue<'_>, start: FieldValue<'_>) -> Self {
+    fn of(ray: FieldValue<'_>, start: FieldValue<'_>, parent: FieldValue<'_>) -> Self {
         let ray = text_of(ray).and_then(|id| RayKey::from_logged(&id));
         let start = text_of(start).and_then(|time| Timestamp::parse_logged(&time));
-        Self { ray, start }
+        let parent = text_of(parent).and_then(|id| RayKey::from_logged(&id)?.ray());
+        Self { ray, start, parent: parent.filter(|parent| parent.bits() != 0) }
     }
 
     /// When the request began, as the record says, or else as its ray does, in Unix nanoseconds.
@@ -95,7 +99,8 @@ pub(super) fn read_key_text(names: &KeyNames, text: &str) -> Result<(RecordKey, 
         .deserialize_map(KeyVisitor { names })
         .and_then(|found| json.end().map(|()| found))
         .map_err(|error| RecordError::of(text.as_bytes(), &error))?;
-    Ok((RecordKey::of(value_of(found.ray), value_of(found.start)), found.evidence))
+    let key = RecordKey::of(value_of(found.ray), value_of(found.start), value_of(found.parent));
+    Ok((key, found.evidence))
 }
 
 /// What a member is of its record's key.
@@ -105,12 +110,14 @@ pub(super) enum KeyPart {
     /// The object that the ray is in.
     Outer,
     Start,
+    /// The ray of the request that caused it.
+    Parent,
 }
 
 /// The name of a ray that is inside of an object.
 pub(super) const INNER_RAY: &str = "RayID";
 
-/// Where the records of a batch keep their ray and their time.
+/// Where the records of a batch keep their ray, their time and their parent's ray.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeyNames {
     dataset: Dataset,
@@ -118,6 +125,7 @@ pub struct KeyNames {
     outer: Option<&'static str>,
     ray: Option<Cow<'static, str>>,
     start: Cow<'static, str>,
+    parent: Option<Cow<'static, str>>,
     /// Other spellings of ray and time.
     also: Option<(&'static str, &'static str)>,
     /// Fields of the partner's columns under other names.
@@ -128,7 +136,7 @@ impl KeyNames {
     /// The names that the dataset's documentation has.
     #[must_use]
     pub fn of(dataset: Dataset) -> Self {
-        let DatasetSpec { ray, time, also, .. } = dataset.spec();
+        let DatasetSpec { ray, time, parent, also, .. } = dataset.spec();
         let (outer, ray) = match ray.and_then(|path| path.split_once('.')) {
             Some((outer, inner)) => (Some(outer), Some(inner)),
             None => (None, *ray),
@@ -138,6 +146,7 @@ impl KeyNames {
             outer,
             ray: ray.map(Cow::Borrowed),
             start: Cow::Borrowed(time),
+            parent: parent.map(Cow::Borrowed),
             also: *also,
             renamed: Vec::new(),
         }
@@ -156,6 +165,9 @@ impl KeyNames {
         }
         if let Some(time) = time {
             (names.start, names.also) = (Cow::Owned(time.to_owned()), None);
+        }
+        if let Some(parent) = parent {
+            names.parent = Some(Cow::Owned(parent.to_owned()));
         }
         names
     }
@@ -185,6 +197,9 @@ impl KeyNames {
         if own == Some(name) {
             return Some(part);
         }
+        if self.parent.as_deref() == Some(name) {
+            return Some(KeyPart::Parent);
+        }
         let (ray, start) = self.also?;
         if name == ray { Some(KeyPart::Ray) } else { (name == start).then_some(KeyPart::Start) }
     }
@@ -195,6 +210,7 @@ impl KeyNames {
 struct KeyTexts<'a> {
     ray: Option<&'a RawValue>,
     start: Option<&'a RawValue>,
+    parent: Option<&'a RawValue>,
     evidence: DatasetEvidence,
 }
 
@@ -230,6 +246,7 @@ impl<'de> Visitor<'de> for KeyVisitor<'_> {
             match self.names.part_of(&name) {
                 Some(KeyPart::Start) => found.start = Some(map.next_value()?),
                 Some(KeyPart::Ray) => found.ray = Some(map.next_value()?),
+                Some(KeyPart::Parent) => found.parent = Some(map.next_value()?),
                 Some(KeyPart::Outer) => found.ray = inner_ray(map.next_value::<&RawValue>()?.get()),
                 None => map.next_value::<IgnoredAny>().map(drop)?,
             }
@@ -273,7 +290,7 @@ impl<'de> Visitor<'de> for InnerRayVisitor {
 #[cfg(test)]
 mod tests {
     use super::{KeyNames, RecordKey, read_evidence, read_key, read_key_by};
-    use crate::record::{Dataset, RayKey, RecordError, Timestamp};
+    use crate::record::{Dataset, RayId, RayKey, RecordError, Timestamp};
 
     fn key(dataset: Dataset, line: &str) -> RecordKey {
         read_key(dataset, line.as_bytes()).unwrap()
@@ -299,10 +316,13 @@ mod tests {
         let line = br#"{"RayID":"no","EdgeStartTimestamp":1667491807,"ray":"764660d8ec5c2ab1","at":1667491808}"#;
         let names = |ray, time| KeyNames::renamed(Dataset::HttpRequests, ray, time, None);
         let found = |ray, time| read_key_by(&names(ray, time), line).unwrap();
-        let (ray, at) = (RayKey::from_logged("764660d8ec5c2ab1"), Timestamp::parse("1667491808"));
-        assert_eq!(found(Some("ray"), Some("at")), RecordKey { ray: ray.clone(), start: at });
-        assert_eq!(found(Some("ray"), None), RecordKey { ray, start: Timestamp::parse("1667491807") });
-        assert_eq!(found(None, Some("at")), RecordKey { ray: RayKey::from_logged("no"), start: at });
+        let key = |ray, at| RecordKey { ray: RayKey::from_logged(ray), start: Timestamp::parse(at), parent: None };
+        assert_eq!(found(Some("ray"), Some("at")), key("764660d8ec5c2ab1", "1667491808"));
+        assert_eq!(found(Some("ray"), None), key("764660d8ec5c2ab1", "1667491807"));
+        assert_eq!(found(None, Some("at")), key("no", "1667491808"));
+        let by_cause = KeyNames::renamed(Dataset::HttpRequests, None, None, Some("cause"));
+        let line = br#"{"ParentRayID":"764660d8ec5c2ab2","cause":"764660d8ec5c2ab3"}"#;
+        assert_eq!(read_key_by(&by_cause, line).unwrap().parent, RayId::from_hex(b"764660d8ec5c2ab3"));
         let trace = KeyNames::renamed(Dataset::WorkersTraceEvents, Some("ray"), None, None);
         assert_eq!(read_key_by(&trace, br#"{"ray":"x","Event":{"RayID":"y"}}"#).unwrap().ray, RayKey::from_logged("x"));
     }
@@ -312,6 +332,7 @@ mod tests {
         let expected = RecordKey {
             ray: RayKey::from_logged("764660d8ec5c2ab1"),
             start: Timestamp::parse("2022-11-03T16:10:08.142Z"),
+            parent: None,
         };
         let http = r#"{"Subrequests":[{"RayID":"0"}],"RayID":"764660d8ec5c2ab1","EdgeStartTimestamp":"2022-11-03T16:10:08.142Z"}"#;
         assert_eq!(key(Dataset::HttpRequests, http), expected);
@@ -319,6 +340,25 @@ mod tests {
         assert_eq!(key(Dataset::FirewallEvents, firewall), expected);
         let trace = r#"{"ray":"x","Event":{"RayID":"764660D8EC5C2AB1","Request":{}},"EventTimestampMs":1667491808142}"#;
         assert_eq!(key(Dataset::WorkersTraceEvents, trace), expected);
+    }
+
+    #[test]
+    fn parent_is_a_ray_or_none() {
+        let parent = |dataset, line: &str| key(dataset, line).parent;
+        let known = RayId::from_hex(b"764660d8ec5c2ab1");
+        for spelled in
+            ["\"764660d8ec5c2ab1\"", "\"764660D8EC5C2AB1\"", "\"764660d8ec5c2ab1-HKG\"", r#""\u003764660d8ec5c2ab1""#]
+        {
+            let line = format!(r#"{{"RayID":"764660d8ec5c2ab2","ParentRayID":{spelled}}}"#);
+            assert_eq!(parent(Dataset::HttpRequests, &line), known, "{spelled}");
+        }
+        for spelled in ["\"00\"", "\"\"", "null", "0", "[]", "\"0000000000000000\"", "\"test-ray-001\""] {
+            let line = format!(r#"{{"RayID":"764660d8ec5c2ab2","ParentRayID":{spelled}}}"#);
+            assert_eq!(parent(Dataset::HttpRequests, &line), None, "{spelled}");
+        }
+        let line = r#"{"OriginatorRayID":"764660d8ec5c2ab1","ParentRayID":"764660d8ec5c2ab9"}"#;
+        assert_eq!(parent(Dataset::FirewallEvents, line), known);
+        assert_eq!(parent(Dataset::WorkersTraceEvents, line), None);
     }
 
     #[test]

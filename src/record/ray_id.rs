@@ -18,12 +18,10 @@ use crate::limits::MAX_NONSTANDARD_ID;
 /// Unix milliseconds of tick 0.
 const EPOCH_MS: i64 = 1_350_000_000_000;
 const TICK_MS: i64 = 10;
-/// Number of low bits of a ray that are not part of its clock.
-const RANDOM_BITS: u32 = 28;
 /// Number of bits of a prefix: five digits.
 const PREFIX_BITS: u32 = 20;
 /// Milliseconds covered by one prefix: 655.36 s.
-const PREFIX_MS: i64 = TICK_MS << (RayId::SUFFIX_BITS - RANDOM_BITS);
+const PREFIX_MS: i64 = TICK_MS << (RayId::SUFFIX_BITS - RayId::RANDOM_BITS);
 /// Number of hexadecimal digits of a ray.
 const DIGITS: usize = 16;
 
@@ -34,6 +32,9 @@ pub struct RayId(u64);
 impl RayId {
     /// The highest prefix.
     pub const LAST_PREFIX: u32 = u32::MAX >> (u32::BITS - PREFIX_BITS);
+
+    /// Number of low bits of a ray that are not part of its clock.
+    pub const RANDOM_BITS: u32 = 28;
 
     /// Number of bits of a ray below its shard prefix: 11 digits.
     pub const SUFFIX_BITS: u32 = 44;
@@ -67,17 +68,36 @@ impl RayId {
     /// Returns the start of the request in Unix milliseconds, accurate to 10 ms.
     #[must_use]
     pub const fn unix_ms(self) -> i64 {
-        EPOCH_MS + (self.0 >> RANDOM_BITS).cast_signed() * TICK_MS
+        EPOCH_MS + self.ticks().cast_signed() * TICK_MS
     }
 
     /// Returns the ray whose clock reads `unix_ms`, with these low bits; `None` outside of 2012 to 2034.
     #[must_use]
     pub fn at(unix_ms: i64, random: u32) -> Option<Self> {
         let ticks = u64::try_from(unix_ms.checked_sub(EPOCH_MS)?).ok()? / TICK_MS as u64;
-        if ticks >> (64 - RANDOM_BITS) != 0 {
+        Self::from_clock(ticks, random.into())
+    }
+
+    /// Creates a ray from the ticks of its clock and the bits below it, of which excess ones are dropped; `None` if the
+    /// clock does not count so far.
+    #[must_use]
+    pub const fn from_clock(ticks: u64, below: u64) -> Option<Self> {
+        if ticks >> (u64::BITS - Self::RANDOM_BITS) != 0 {
             return None;
         }
-        Some(Self(ticks << RANDOM_BITS | u64::from(random & ((1 << RANDOM_BITS) - 1))))
+        Some(Self(ticks << Self::RANDOM_BITS | (below & ((1 << Self::RANDOM_BITS) - 1))))
+    }
+
+    /// Returns the ticks of its clock, 10 ms each.
+    #[must_use]
+    pub const fn ticks(self) -> u64 {
+        self.0 >> Self::RANDOM_BITS
+    }
+
+    /// Returns the bits below its clock.
+    #[must_use]
+    pub const fn below_clock(self) -> u64 {
+        self.0 & ((1 << Self::RANDOM_BITS) - 1)
     }
 
     /// Returns the first five digits, which name the shard: a window of 655.36 s.

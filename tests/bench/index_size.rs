@@ -1,4 +1,5 @@
-//! What the index takes: bytes a ray and rows written per batch, beside a plain JSON array of the same rays.
+//! What the index takes: bytes a ray, bytes a child for its link to its parent, and rows written per batch, beside a plain
+//! JSON array of the same rays.
 //!
 //! `cargo bench --bench index_size` runs it, for shapes of batches that `scripts/bench` does not have. Batches are made
 //! by the sample generator and go through the real ingest, over memory and SQLite; sizes are the same on every machine,
@@ -16,12 +17,13 @@
     reason = "a bench fails as a test does, and its figures have few digits"
 )]
 
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
 use raydex::batch::{BatchLine, BatchReader};
 use raydex::pipeline::BatchOutcome;
 use raydex::pipeline::process::BatchFigures;
-use raydex::record::{Dataset, RayKey, read_key};
+use raydex::record::{Dataset, RayId, RayKey, read_key};
 use raydex::sample::SamplePlan;
 use raydex_test_support::Fakes;
 
@@ -46,8 +48,11 @@ const SHAPES: [Shape; 5] = [
 /// What one batch takes.
 struct Figures {
     rays: u64,
+    children: u64,
+    parents: usize,
     json: u64,
     packed: u64,
+    links: u64,
     shards: usize,
     rows: u64,
     stored: u64,
@@ -56,19 +61,30 @@ struct Figures {
 #[expect(clippy::print_stdout, reason = "printing is what a bench is for")]
 fn main() {
     println!(
-        "{:<40} {:>9} {:>12} {:>12} {:>7} {:>7} {:>7} {:>11}",
-        "batch", "rays", "JSON B/ray", "ours B/ray", "ratio", "shards", "rows", "of its gzip"
+        "{:<40} {:>9} {:>12} {:>12} {:>7} {:>7} {:>7} {:>11} {:>16} {:>12}",
+        "batch",
+        "rays",
+        "JSON B/ray",
+        "ours B/ray",
+        "ratio",
+        "shards",
+        "rows",
+        "of its gzip",
+        "children/parent",
+        "link B/child"
     );
     for shape in &SHAPES {
-        let Figures { rays, json, packed, shards, rows, stored } = measure(shape);
+        let Figures { rays, children, parents, json, packed, links, shards, rows, stored } = measure(shape);
         let per_ray = |bytes: u64| bytes as f64 / rays as f64;
         println!(
-            "{:<40} {rays:>9} {:>12.2} {:>12.2} {:>7.1} {shards:>7} {rows:>7} {:>10.1}%",
+            "{:<40} {rays:>9} {:>12.2} {:>12.2} {:>7.1} {shards:>7} {rows:>7} {:>10.1}% {:>16.2} {:>12.2}",
             shape.words,
             per_ray(json),
             per_ray(packed),
             json as f64 / packed as f64,
             packed as f64 * 100.0 / stored as f64,
+            children as f64 / parents as f64,
+            links as f64 / children as f64,
         );
     }
 }
@@ -79,10 +95,11 @@ fn measure(shape: &Shape) -> Figures {
     let mut gzip = Vec::new();
     let key = plan.key(Dataset::HttpRequests, 0);
     plan.write_batch(Dataset::HttpRequests, 0, &mut gzip, |_| ()).expect("memory takes all bytes");
-    let (json, checked) = rays_of(&gzip, shape.records as usize / CHECKED);
+    let (json, checked, parents) = rays_of(&gzip, shape.records as usize / CHECKED);
     let world = Fakes::new();
     let (_, outcome) = world.index(&key, Dataset::HttpRequests, &gzip);
-    let BatchOutcome::Sealed(BatchFigures { counts, shards, index_bytes, rows_written, .. }) = outcome else {
+    let BatchOutcome::Sealed(BatchFigures { counts, shards, index_bytes, link_bytes, rows_written, .. }) = outcome
+    else {
         panic!("{outcome:?}")
     };
     assert_eq!(counts.rays, u64::from(shape.records));
@@ -90,15 +107,29 @@ fn measure(shape: &Shape) -> Figures {
         let found = world.find(Dataset::HttpRequests, &ray.to_string()).records;
         assert!(found.iter().any(|record| record.line == line), "{ray} is not found");
     }
-    Figures { rays: counts.rays, json, packed: index_bytes, shards, rows: rows_written, stored: gzip.len() as u64 }
+    Figures {
+        rays: counts.rays,
+        children: parents.values().sum(),
+        parents: parents.len(),
+        json,
+        packed: index_bytes,
+        links: link_bytes,
+        shards,
+        rows: rows_written,
+        stored: gzip.len() as u64,
+    }
 }
 
-/// The size of a JSON array of the batch's rays, and every `step`-th ray with its line.
-fn rays_of(gzip: &[u8], step: usize) -> (u64, Vec<(RayKey, Vec<u8>)>) {
-    let (mut json, mut count, mut checked) = (1, 0, Vec::new());
+/// The size of a JSON array of the batch's rays, every `step`-th ray with its line, and the number of each parent's children.
+fn rays_of(gzip: &[u8], step: usize) -> (u64, Vec<(RayKey, Vec<u8>)>, BTreeMap<RayId, u64>) {
+    let (mut json, mut count, mut checked, mut parents) = (1, 0, Vec::new(), BTreeMap::new());
     let mut sink = |line: BatchLine<'_>| {
         let BatchLine::Text { bytes, .. } = line else { panic!("a sample line is short") };
-        let ray = read_key(Dataset::HttpRequests, bytes).ok().and_then(|key| key.ray).expect("a sample line has a ray");
+        let key = read_key(Dataset::HttpRequests, bytes).expect("a sample line is a record");
+        if let Some(parent) = key.parent {
+            *parents.entry(parent).or_default() += 1;
+        }
+        let ray = key.ray.expect("a sample line has a ray");
         // Two quotes and a comma, or the bracket at the end.
         json += ray.to_string().len() as u64 + 3;
         if count % step == 0 {
@@ -110,5 +141,5 @@ fn rays_of(gzip: &[u8], step: usize) -> (u64, Vec<(RayKey, Vec<u8>)>) {
     let mut reader = BatchReader::default();
     assert_eq!(reader.push(gzip, &mut sink), Ok(ControlFlow::Continue(())));
     assert!(reader.finish(&mut sink).is_ok());
-    (json, checked)
+    (json, checked, parents)
 }

@@ -72,6 +72,8 @@ pub fn bench_puts(number: u32, start_ms: f64, records: u32) -> Result<Array> {
             object: object.clone(),
             time_slots: entry.time_slots,
             parts: entry.parts,
+            link_slots: entry.link_slots,
+            links: entry.links,
             summary: summaries.batch.clone(),
             rewrites: false,
         };

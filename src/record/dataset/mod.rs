@@ -137,6 +137,12 @@ impl Dataset {
         Self::AccountAbuseProtectionEvents,
     ];
 
+    /// Returns whether its records name the request that caused theirs.
+    #[must_use]
+    pub const fn has_parent(self) -> bool {
+        self.spec().parent.is_some()
+    }
+
     /// Returns whether its records have a ray.
     #[must_use]
     pub const fn has_ray(self) -> bool {

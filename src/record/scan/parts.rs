@@ -15,6 +15,7 @@ pub(super) struct KeyParts {
     ray: ValueSpan,
     outer: ValueSpan,
     start: ValueSpan,
+    parent: ValueSpan,
 }
 
 impl KeyParts {
@@ -26,6 +27,7 @@ impl KeyParts {
             Some(KeyPart::Ray) => self.ray = span,
             Some(KeyPart::Outer) => self.outer = span,
             Some(KeyPart::Start) => self.start = span,
+            Some(KeyPart::Parent) => self.parent = span,
         }
     }
 
@@ -33,8 +35,17 @@ impl KeyParts {
     pub(super) fn key(self, line: &[u8]) -> RecordKey {
         let inner = self.outer.text(line).and_then(ray_inside);
         let ray = self.ray.text(line).map_or(inner, ray_of);
-        RecordKey { ray, start: self.start.text(line).and_then(start_of) }
+        let start = self.start.text(line).and_then(start_of);
+        RecordKey { ray, start, parent: self.parent.text(line).and_then(parent_of) }
     }
+}
+
+/// Parses the ray of a parent from the JSON text `raw`. Most records have none, and say so in one of three ways.
+fn parent_of(raw: &[u8]) -> Option<RayId> {
+    if matches!(raw, b"\"00\"" | b"\"\"" | b"null") {
+        return None;
+    }
+    ray_of(raw)?.ray().filter(|parent| parent.bits() != 0)
 }
 
 /// Parses a ray from the JSON text `raw`.

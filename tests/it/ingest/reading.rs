@@ -74,6 +74,8 @@ fn wrong_span_costs_a_full_scan_losing_nothing() {
             object: version,
             time_slots: vec![0],
             parts: pack(vec![RayLocation::new(ray(1), span)], &ObjectSpans::default()),
+            link_slots: Vec::new(),
+            links: Vec::new(),
             summary: Vec::new(),
             rewrites: false,
         };

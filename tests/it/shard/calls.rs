@@ -94,7 +94,7 @@ fn slot_is_the_suffixs_two_highest_digits() {
     for (suffix, time_slot) in
         [(0, 0), (TIME_SLOT - 1, 0), (TIME_SLOT, 1), (0x0d8_ec5c_2ab1, 0x0d), (LAST, 255), (LAST - TIME_SLOT, 254)]
     {
-        assert_eq!(shard::time_slot_of(suffix), time_slot, "{suffix:#x}");
+        assert_eq!(raydex::index::time_slot_of(suffix), time_slot, "{suffix:#x}");
     }
 }
 

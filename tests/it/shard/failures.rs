@@ -74,6 +74,8 @@ fn oversized_part_is_refused_before_writing() {
         object: version("a", "e2", 9),
         time_slots: vec![0],
         parts,
+        link_slots: Vec::new(),
+        links: Vec::new(),
         summary: Vec::new(),
         rewrites: false,
     };

@@ -71,7 +71,7 @@ fn version(key: &str, etag: &str, uploaded_ms: i64) -> ObjectVersion {
 
 /// The entry of these (suffix, span) pairs.
 fn entry(object: ObjectVersion, places: &[(u64, u32)]) -> PutEntry {
-    let mut time_slots: Vec<u8> = places.iter().map(|&(suffix, _)| shard::time_slot_of(suffix)).collect();
+    let mut time_slots: Vec<u8> = places.iter().map(|&(suffix, _)| raydex::index::time_slot_of(suffix)).collect();
     time_slots.sort_unstable();
     time_slots.dedup();
     let places = places.iter().map(|&(suffix, span)| RayLocation::new(ray(suffix), span.into())).collect();
@@ -80,6 +80,8 @@ fn entry(object: ObjectVersion, places: &[(u64, u32)]) -> PutEntry {
         object,
         time_slots,
         parts: pack(places, &ObjectSpans::default()),
+        link_slots: Vec::new(),
+        links: Vec::new(),
         summary: Vec::new(),
         rewrites: false,
     }
@@ -94,6 +96,8 @@ fn nonstandard_entry(object: ObjectVersion, ids: &[(&str, u32)]) -> PutEntry {
         object,
         time_slots,
         parts: vec![EntryPart { first_suffix: 0, last_suffix: 0, bytes }],
+        link_slots: Vec::new(),
+        links: Vec::new(),
         summary: Vec::new(),
         rewrites: false,
     }

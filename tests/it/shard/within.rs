@@ -11,6 +11,8 @@ fn presence(key: &str, etag: &str, at: i64, summary: &[u8]) -> PutEntry {
         object: version(key, etag, at),
         time_slots: Vec::new(),
         parts: Vec::new(),
+        link_slots: Vec::new(),
+        links: Vec::new(),
         summary: summary.to_vec(),
         rewrites: false,
     }

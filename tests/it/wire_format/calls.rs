@@ -313,7 +313,7 @@ fn both_ends_of_a_call_spell_it_alike() {
     );
     check_forms!(
         "shard",
-        index_calls: PutEntry FindRay ForgetEntry ListShardBatches;
+        index_calls: PutEntry FindRay FindFamily ForgetEntry ListShardBatches;
         claims: ClaimLines RemoveClaims;
     );
 }
@@ -428,6 +428,8 @@ const ANSWERS: [(&str, &[&str]); 5] = [
             r#""extents":[{"#,
             r#""more":true"#,
             r#""is_same":true"#,
+            r#""links":[{"#,
+            r#""truncated":false"#,
         ],
     ),
 ];

@@ -1,0 +1,81 @@
+//! The rows of a shard's tables, read and written.
+
+use super::calls::{Candidate, ObjectVersion};
+use super::entry::PartView;
+use super::nonstandard;
+use super::part::{self, EntryError};
+use crate::backend::{BackendError, SqlRow, SqlValue};
+use crate::batch::SpanExtent;
+use crate::record::{Dataset, RayKey};
+
+/// Returns the batches that hold a ray, of these rows with an object and one of its parts each.
+pub(super) fn candidates_in(rows: &[SqlRow], key: &RayKey, dataset: Dataset) -> Result<Vec<Candidate>, BackendError> {
+    let mut candidates: Vec<Candidate> = Vec::new();
+    for row in rows {
+        let Some((object, RaySpans { spans, extents })) = object_of(row, 0).zip(spans_in(row, key)?) else { continue };
+        match candidates.last_mut().filter(|last| last.object == object) {
+            // The lines of one ray may span two parts.
+            Some(last) => {
+                last.spans.extend(spans);
+                last.extents.extend(extents);
+            }
+            None => candidates.push(Candidate { dataset, object, spans, extents }),
+        }
+    }
+    for Candidate { spans, extents, .. } in &mut candidates {
+        spans.sort_unstable();
+        extents.sort_unstable_by_key(|extent| extent.number);
+        extents.dedup_by_key(|extent| extent.number);
+    }
+    Ok(candidates)
+}
+
+/// The spans in which a part has lines of a ray.
+#[derive(Debug)]
+struct RaySpans {
+    /// The span of each line.
+    spans: Vec<u32>,
+    /// The extents of these spans.
+    extents: Vec<SpanExtent>,
+}
+
+/// Returns the spans that the part in a row of [`find_ray`] names for `key`; `None` if there are none.
+fn spans_in(row: &SqlRow, key: &RayKey) -> Result<Option<RaySpans>, BackendError> {
+    let Some(SqlValue::Blob(part)) = row.get(4) else { return Ok(None) };
+    let failed = |error: EntryError| BackendError::new("finding a ray", error.to_string());
+    let spans = match key {
+        RayKey::Ray(ray) => PartView::open(part).and_then(|part| part.spans_of(ray.suffix())),
+        RayKey::Nonstandard(id) => nonstandard::spans_of(part, id),
+    };
+    let spans = spans.map_err(failed)?;
+    if spans.is_empty() {
+        return Ok(None);
+    }
+    let mut extents = part::extents(part).map_err(failed)?;
+    extents.retain(|extent| spans.binary_search(&extent.number).is_ok());
+    Ok(Some(RaySpans { spans, extents }))
+}
+
+/// Reads an object's key, `ETag`, time of upload and size from a row, starting at the column `from`.
+pub(super) fn object_of(row: &SqlRow, from: usize) -> Option<ObjectVersion> {
+    let [SqlValue::Text(key), SqlValue::Text(etag)] = row.get(from..from + 2)? else { return None };
+    let size = u64::try_from(row_integer(row, from + 3)?).ok()?;
+    Some(ObjectVersion { key: key.clone(), etag: etag.clone(), uploaded_ms: row_integer(row, from + 2)?, size })
+}
+
+/// Returns the integer in a column.
+pub(super) fn row_integer(row: &SqlRow, column: usize) -> Option<i64> {
+    match row.get(column) {
+        Some(SqlValue::Integer(value)) => Some(*value),
+        _ => None,
+    }
+}
+
+pub(super) fn text(value: &str) -> SqlValue {
+    SqlValue::Text(value.into())
+}
+
+/// Converts a number below 2^53 for SQL: sizes, suffixes and part numbers all are.
+pub(super) fn integer(value: u64) -> SqlValue {
+    SqlValue::Integer(i64::try_from(value).unwrap_or(i64::MAX))
+}

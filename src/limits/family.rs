@@ -1,0 +1,33 @@
+//! Bounds of parent links, of the memory of indexing, and of the families of requests that links make.
+//!
+//! The invariants of [`super`] apply.
+
+use super::{CONCURRENT_PUTS, MAX_LINES, MAX_NONSTANDARD_BYTES, MIB, PACK_BYTES, SQL_BLOB_MAX, WASM_MEMORY_MAX};
+
+/// Number of parents in a block of links: the most that are decoded beside those that are asked for. Its directory row of
+/// 11 bytes is 0.2 bytes per parent.
+pub const LINK_BLOCK_PARENTS: usize = 64;
+
+/// Number of links in a part. In the worst case a link takes 40 bits for the distance of its parent, 1 for its number of
+/// children, 75 for the ticks to its child and 28 for what is below the clock: 18 bytes, and less than 0.2 for the
+/// directory; 65,536 of them are 1.2 MB.
+pub const LINK_PART: usize = 65_536;
+
+/// Maximum size of a batch's packed links, in bytes: six to nine bytes each as a rule, so 2,000,000 fit.
+pub const MAX_LINKS_BYTES: usize = 18 * MIB;
+
+/// Number of ticks of 10 ms before a ray in which its shard looks for its parent: 30 s. A parent that was longer ago is
+/// named by the record itself, and costs another call.
+pub const PARENT_TICKS: u64 = 3_000;
+
+/// Maximum number of links in the answer of a shard, and of rays in a family: 100 KB of JSON.
+pub const FAMILY_RAYS: usize = 1_000;
+
+/// Maximum number of calls to shards for one family. Requests that cause each other are a second apart as a rule, so two
+/// windows hold all but the oddest.
+pub const FAMILY_CALLS: usize = 32;
+
+const _: () = assert!(8 + LINK_PART * 18 + LINK_PART / LINK_BLOCK_PARENTS * 11 + LINK_PART / 4 < SQL_BLOB_MAX);
+const PACKS_HELD: usize = (CONCURRENT_PUTS + 2) * PACK_BYTES;
+const BESIDE_RAYS: usize = MAX_NONSTANDARD_BYTES * 3 + MAX_LINKS_BYTES + LINK_PART * 16 * 3 + PACKS_HELD;
+const _: () = assert!(MAX_LINES * 8 * 3 + BESIDE_RAYS as u64 <= WASM_MEMORY_MAX as u64);
