@@ -59,6 +59,8 @@ pub mod partner;
 
 pub mod ledger;
 
+pub mod story;
+
 pub mod services;
 
 pub mod audit;

@@ -31,6 +31,7 @@ pub(crate) mod partner;
 pub(crate) mod payloads;
 pub(crate) mod range_stream;
 pub(crate) mod ray_list;
+mod ray_tree;
 pub(crate) mod rays;
 pub(crate) mod record_view;
 pub(crate) mod record_writer;

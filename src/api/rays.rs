@@ -1,5 +1,6 @@
 //! `GET /v1/rays/{ray}`: the records of one ray, of the dataset that the query names or of every dataset that the
-//! caller may see. A format with columns shows one dataset, by default `http_requests`.
+//! caller may see, and the tree of requests that it belongs to. A format with columns shows one dataset, by default
+//! `http_requests`, and no tree.
 //!
 //! # Invariants
 //! The native format is the stored lines, byte for byte, each with a newline. A record that the caller may not see is
@@ -15,12 +16,13 @@ use serde_json::value::RawValue;
 use super::completeness::{absence_hint, find_missing};
 use super::field_warnings::{FieldWarning, UnseenFields, header_of};
 use super::list_document::ListDocument;
+use super::ray_tree::{FamilyWish, TreeResponse};
 use super::record_view::{DatasetViews, parse_filter, parse_lookup_dataset};
 use super::record_writer::{RecordFormat, RecordWriter};
 use super::retry::retry_while_out_of_memory;
 use super::scan::acquire_lookup;
 use crate::access::{Caller, Visibility};
-use crate::backend::{CallError, Turns};
+use crate::backend::{CallError, Turns, to_json};
 use crate::config::Config;
 use crate::http::entity_tag::EntityTagHasher;
 use crate::http::{HttpRequest, LookupCost, Problem, Reply, problems};
@@ -28,10 +30,10 @@ use crate::index::calls::FindRay;
 use crate::index::{ObjectVersion, ShardName};
 use crate::ledger::completeness::MissingLines;
 use crate::limits::{INFLATED_BYTE_NS, LOOKUP_STEP_MS, MASKED_BYTE_NS, MASKING_ROOM, RENDERING_ROOM, WORK_SLICE_NS};
-use crate::lookup::{FoundRecord, LookupResult, lookup_for};
+use crate::lookup::{FoundRecord, LookupResult, lookup_family, lookup_for};
 use crate::memory::{OutOfMemory, Reservation, ReservedBytes, ReservedWriter};
 use crate::record::fields::line_text;
-use crate::record::{Dataset, RayKey, ray_from_user};
+use crate::record::{Dataset, RayId, RayKey, ray_from_user};
 use crate::rpc;
 use crate::services::Services;
 use crate::span_reader::ReadStats;
@@ -50,23 +52,25 @@ pub(crate) async fn get_ray(
     let form = RecordWriter::from_request(config, request, dataset, RecordFormat::Json)?;
     let named = if form.format.is_of_one_dataset() { Some(dataset) } else { named };
     let filter = parse_filter(request)?;
+    let wish = FamilyWish::parse(request, form.format == RecordFormat::Json)?;
     let views = DatasetViews::new(caller, named, filter.as_ref())?;
     let unseen = UnseenFields::new(&views.datasets(), filter.as_ref(), form.projection.fields.as_deref());
     let key = ray_from_user(argument).map_err(|_| problems::not_a_ray())?;
     let _permit = acquire_lookup(services, caller).await?;
     let reservation = services.memory().reservation();
-    let (found, cost) = match find_ray(services, &views, &key, &reservation).await {
+    let (found, cost, tree) = match find_story(services, &views, &key, &wish, &reservation).await {
         Ok(found) => found,
         Err(problem) => return Err(explain_absence(services, caller, &views, &key, problem).await),
     };
     let truncated = found.truncated;
     let media_type = form.format.media_type();
-    let mut tag = [caller.role.name(), &request.query, media_type]
+    let shown_tree = tree.as_ref().map(to_json).unwrap_or_default();
+    let mut tag = [caller.role.name().as_bytes(), request.query.as_bytes(), media_type.as_bytes(), &shown_tree]
         .iter()
-        .fold(EntityTagHasher::default(), |tag, part| tag.with(part.as_bytes()));
+        .fold(EntityTagHasher::default(), |tag, part| tag.with(part));
     let mut shown = ShownRecords { views: &views, unseen, reservation, on_line: |line: &[u8]| tag.add(line) };
     let (body, warnings) = if form.format == RecordFormat::Json {
-        write_document(services, &key, found, &mut shown, &form, cost).await?
+        write_document(services, &key, (found, tree), &mut shown, &form, cost).await?
     } else {
         let mut page = ReservedWriter::new(services.memory());
         form.begin(&mut page)?;
@@ -89,13 +93,59 @@ pub(crate) async fn find_ray(
     key: &RayKey,
     reservation: &Reservation,
 ) -> Result<(LookupResult, Option<LookupCost>), Problem> {
+    in_even_steps(services, views, find_records(services, views, key, reservation)).await
+}
+
+/// Like [`find_ray`], with as much of the ray's family as is wished for.
+async fn find_story(
+    services: &impl Services,
+    views: &DatasetViews,
+    key: &RayKey,
+    wish: &FamilyWish,
+    reservation: &Reservation,
+) -> Result<(LookupResult, Option<LookupCost>, Option<TreeResponse>), Problem> {
+    let Some(ray) = key.ray().filter(|_| wish.is_for_family()) else {
+        let (found, cost) = find_ray(services, views, key, reservation).await?;
+        return Ok((found, cost, None));
+    };
+    in_even_steps(services, views, find_family(services, views, ray, wish, reservation)).await
+}
+
+/// Ends a lookup as soon as it is done, or after as long a time whatever is hidden.
+async fn in_even_steps<T>(
+    services: &impl Services,
+    views: &DatasetViews,
+    lookup: impl Future<Output = Result<T, Problem>>,
+) -> Result<T, Problem> {
     let started = services.now_ms();
-    let found = find_records(services, views, key, reservation).await;
+    let found = lookup.await;
     if !views.visibility().may_hurry() {
         let passed = (services.now_ms() - started).max(0);
         services.sleep(LOOKUP_STEP_MS - passed % LOOKUP_STEP_MS).await;
     }
     found
+}
+
+async fn find_family(
+    services: &impl Services,
+    views: &DatasetViews,
+    ray: RayId,
+    wish: &FamilyWish,
+    reservation: &Reservation,
+) -> Result<(LookupResult, Option<LookupCost>, Option<TreeResponse>), Problem> {
+    let started = services.now_ms();
+    let datasets = views.datasets();
+    let family = retry_while_out_of_memory(services, reservation, async || {
+        let asked = (datasets.as_slice(), Some(views.caller()));
+        Ok(lookup_family((services.batch_store(), services), services.shards(), asked, ray, reservation).await?)
+    })
+    .await?;
+    let is_known = family.records.iter().any(|record| record.ray == ray);
+    let (truncated, stats) = (family.is_cut_within, family.stats);
+    let (records, tree) = wish.divide(ray, family, reservation);
+    let found = LookupResult { records, truncated, stats };
+    let (found, cost) = with_cost(services, views, &RayKey::Ray(ray), started, (found, is_known))?;
+    Ok((found, cost, tree))
 }
 
 async fn find_records(
@@ -105,18 +155,30 @@ async fn find_records(
     reservation: &Reservation,
 ) -> Result<(LookupResult, Option<LookupCost>), Problem> {
     let started = services.now_ms();
-    let (datasets, has_batches) = (views.datasets(), views.visibility().has_batches());
-    let mut found = retry_while_out_of_memory(services, reservation, async || {
+    let datasets = views.datasets();
+    let found = retry_while_out_of_memory(services, reservation, async || {
         let asked = (datasets.as_slice(), views.caller());
         Ok(lookup_for((services.batch_store(), services), services.shards(), asked, key, reservation).await?)
     })
     .await?;
-    let now = services.now_ms();
+    let is_known = !found.records.is_empty();
+    with_cost(services, views, key, started, (found, is_known))
+}
+
+/// Returns what was found with what that cost, if the caller may know it; the problem if no record of the ray is known.
+fn with_cost(
+    services: &impl Services,
+    views: &DatasetViews,
+    key: &RayKey,
+    started: i64,
+    (mut found, is_known): (LookupResult, bool),
+) -> Result<(LookupResult, Option<LookupCost>), Problem> {
+    let (now, has_batches) = (services.now_ms(), views.visibility().has_batches());
     if !has_batches {
         found.stats = ReadStats::default();
     }
     let cost = has_batches.then(|| LookupCost::new(&found.stats, now - started));
-    if found.records.is_empty() {
+    if !is_known {
         let problem = nothing(key, &found, now);
         return Err(if let Some(cost) = cost { problem.with_cost(cost) } else { problem });
     }
@@ -261,6 +323,8 @@ impl LostBatches {
 /// The members after the records.
 #[derive(Serialize)]
 struct RayTail<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tree: Option<TreeResponse>,
     #[serde(skip_serializing_if = "<[FieldWarning]>::is_empty")]
     warnings: &'a [FieldWarning],
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -322,7 +386,7 @@ pub(crate) fn push_record(
 async fn write_document<F: FnMut(&[u8])>(
     services: &impl Services,
     key: &RayKey,
-    found: LookupResult,
+    (found, tree): (LookupResult, Option<TreeResponse>),
     shown: &mut ShownRecords<'_, F>,
     form: &RecordWriter,
     cost: Option<LookupCost>,
@@ -337,5 +401,5 @@ async fn write_document<F: FnMut(&[u8])>(
     let mut document = ListDocument::begin(services.memory(), &head, "records")?;
     shown.each(services, found, |record, line| push_record(&mut document, (record, visibility), line, form)).await?;
     let warnings = shown.unseen.warnings();
-    Ok((document.end(&RayTail { warnings: &warnings, cost })?, warnings))
+    Ok((document.end(&RayTail { tree, warnings: &warnings, cost })?, warnings))
 }

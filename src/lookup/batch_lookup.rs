@@ -1,4 +1,4 @@
-//! Finds the records of one ray in one batch.
+//! Finds the records of rays in one batch.
 //!
 //! The shard names the spans that hold them; each is a small ranged read. A batch is read in full if that does not
 //! work: the object is not the indexed version, an access point is damaged or gone, or the ray's lines are spread over
@@ -45,7 +45,7 @@ enum SpanOutcome<'a> {
     Incomplete,
 }
 
-/// Finds the candidate's records of the ray.
+/// Finds the candidate's records of the rays.
 pub(super) async fn find_in_batch(
     (store, turns): (BatchStore<'_, impl Bucket>, &impl Turns),
     target: &LookupTarget<'_>,

@@ -1,7 +1,8 @@
 //! Finds the records of a ray: asks the one shard that can know it, reads the spans that the shard names, checks every
 //! line.
 //!
-//! Reading order: `batch_lookup` reads one batch, `sink` picks the lines, `target` recognises them.
+//! Reading order: `batch_lookup` reads one batch, `sink` picks the lines, `target` recognises them; `family` finds the
+//! records of a ray together with those of the requests that caused it and that it caused.
 //!
 //! # Invariants
 //!
@@ -11,18 +12,21 @@
 
 mod batch_lookup;
 mod copies;
+mod family;
 mod sink;
 mod target;
 
+use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 
+pub use self::family::{FamilyLookup, KinRecord, lookup_family};
 use self::target::LookupTarget;
 use crate::access::Caller;
 use crate::backend::{BackendError, BatchStore, Bucket, CallError, DurableObjects, Turns};
 use crate::index::ShardName;
-use crate::index::calls::{FindRay, ObjectVersion};
+use crate::index::calls::{Candidate, FindRay, ObjectVersion};
 use crate::limits::{
     CONCURRENT_CALLS, FOUND_BYTES, LOOKUP_BATCHES, LOOKUP_BATCHES_UNSEEN, LOOKUP_BYTES, LOOKUP_RECORDS,
 };
@@ -159,16 +163,29 @@ async fn find(
         stats: ReadStats { shards_asked: 1, ..ReadStats::default() },
         ..LookupResult::default()
     };
-    stream::iter(found.candidates.iter().take(most))
-        .map(async |candidate| {
+    let keys = BTreeSet::from([key.clone()]);
+    let candidates = found.candidates.iter().take(most).map(|candidate| (&keys, candidate));
+    let result = read_candidates((store, turns), candidates, caller, reservation, asked).await?;
+    Ok(LookupResult { records: copies::merge_copies(result.records), ..result })
+}
+
+/// Reads the records of these rays in each of these batches, and appends them to a result.
+async fn read_candidates<'c>(
+    (store, turns): (BatchStore<'_, impl Bucket>, &impl Turns),
+    candidates: impl Iterator<Item = (&'c BTreeSet<RayKey>, &'c Candidate)>,
+    caller: Option<&Caller>,
+    reservation: &Reservation,
+    before: LookupResult,
+) -> Result<LookupResult, LookupError> {
+    stream::iter(candidates)
+        .map(async |(keys, candidate)| {
             let object = &candidate.object.key;
             let names = store.prefixes.key_names(object, candidate.dataset);
             let zone = store.prefixes.zone(object);
-            let target = LookupTarget::new((names, zone), (key, caller), reservation);
+            let target = LookupTarget::new((names, zone), (keys, caller), reservation);
             batch_lookup::find_in_batch((store, turns), &target, candidate).await
         })
         .buffered(CONCURRENT_CALLS)
-        .try_fold(asked, async |sum, one| Ok(sum.append(one)))
+        .try_fold(before, async |sum, one| Ok(sum.append(one)))
         .await
-        .map(|result| LookupResult { records: copies::merge_copies(result.records), ..result })
 }

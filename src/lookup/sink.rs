@@ -1,4 +1,4 @@
-//! Selects the lines of the ray among those that are read.
+//! Selects the lines of the rays among those that are read.
 //!
 //! The records stay within the limits of a lookup and within its memory.
 
@@ -18,18 +18,18 @@ use crate::span_reader::SpanLineSink;
 pub(super) enum ScanMode {
     /// Every line, parsed as a record.
     Full,
-    /// Lines until `lines` of them match. With `by_spelling`, only lines that spell the ray in a usual way are parsed;
+    /// Lines until `lines` of them match. With `by_spelling`, only lines that spell a ray in a usual way are parsed;
     /// lines with escapes or mixed case require `false`.
     Expect { lines: usize, by_spelling: bool },
 }
 
-/// The records of the ray in one object.
+/// The records of the rays in one object.
 #[derive(Debug)]
 pub(super) struct LookupSink<'a> {
     target: &'a LookupTarget<'a>,
     mode: ScanMode,
     object: Rc<ObjectVersion>,
-    /// Number of the ray's lines so far, hidden ones too.
+    /// Number of the rays' lines so far, hidden ones too.
     matched: usize,
     pub(super) records: Vec<FoundRecord>,
     bytes: usize,

@@ -1,6 +1,8 @@
-//! The ray to look up, and how its lines are recognised.
+//! The rays to look up, and how their lines are recognised.
 //!
-//! A line matches only if it carries the ray at the record's top level, by the same function that indexed it.
+//! A line matches only if it carries one of the rays at the record's top level, by the same function that indexed it.
+
+use std::collections::BTreeSet;
 
 use memchr::memmem::Finder;
 
@@ -9,36 +11,33 @@ use crate::limits::READER_BYTES;
 use crate::memory::{MemoryBudget, OutOfMemory, Reservation};
 use crate::record::{Dataset, KeyNames, RayKey, read_key_by};
 
-/// The ray to look up.
+/// Most rays that are searched for by their spelling: beyond, parsing each line takes no longer.
+const SPELLED_RAYS: usize = 8;
+
+/// The rays to look up.
 #[derive(Debug)]
 pub(super) struct LookupTarget<'a> {
     /// The name of the member with the ray in records of the batch.
     names: KeyNames,
     /// The zone of records that do not name it themselves.
     pub(super) zone: Option<&'a str>,
-    key: &'a RayKey,
+    keys: &'a BTreeSet<RayKey>,
     /// Who sees the records; `None` for all of them.
     caller: Option<&'a Caller>,
     /// The memory reservation of the lookup.
     reservation: &'a Reservation,
-    /// The usual spellings of the ray: lower case and upper case.
-    spellings: Vec<Finder<'static>>,
+    /// The usual spellings of the rays: lower case and upper case. `None` for too many rays.
+    spellings: Option<Vec<Finder<'static>>>,
 }
 
 impl<'a> LookupTarget<'a> {
     pub(super) fn new(
         (names, zone): (KeyNames, Option<&'a str>),
-        (key, caller): (&'a RayKey, Option<&'a Caller>),
+        (keys, caller): (&'a BTreeSet<RayKey>, Option<&'a Caller>),
         reservation: &'a Reservation,
     ) -> Self {
-        let id = key.to_string();
-        let mut spellings = vec![id.clone()];
-        if key.ray().is_some() {
-            spellings.push(id.to_ascii_uppercase());
-            spellings.dedup();
-        }
-        let spellings = spellings.iter().map(|id| Finder::new(id.as_bytes()).into_owned()).collect();
-        Self { names, zone, key, caller, reservation, spellings }
+        let spellings = (keys.len() <= SPELLED_RAYS).then(|| keys.iter().flat_map(spellings_of).collect());
+        Self { names, zone, keys, caller, reservation, spellings }
     }
 
     pub(super) const fn dataset(&self) -> Dataset {
@@ -64,9 +63,10 @@ impl<'a> LookupTarget<'a> {
         self.reservation.reserve(bytes)
     }
 
-    /// Returns whether the line spells the ray in a usual way.
+    /// Returns whether the line spells one of the rays in a usual way, or may do so.
     pub(super) fn is_spelled_in(&self, line: &[u8]) -> bool {
-        self.spellings.iter().any(|spelling| spelling.find(line).is_some())
+        let Some(spellings) = &self.spellings else { return true };
+        spellings.iter().any(|spelling| spelling.find(line).is_some())
     }
 
     /// Returns whether the caller sees the record.
@@ -74,8 +74,19 @@ impl<'a> LookupTarget<'a> {
         self.caller.is_none_or(|caller| caller.sees(self.dataset(), self.zone, line))
     }
 
-    /// Returns whether the line is a record of the ray.
+    /// Returns whether the line is a record of one of the rays.
     pub(super) fn matches(&self, line: &[u8]) -> bool {
-        read_key_by(&self.names, line).is_ok_and(|found| found.ray.as_ref() == Some(self.key))
+        read_key_by(&self.names, line).is_ok_and(|found| found.ray.is_some_and(|ray| self.keys.contains(&ray)))
     }
+}
+
+/// Returns what finds the usual spellings of a ray.
+fn spellings_of(key: &RayKey) -> Vec<Finder<'static>> {
+    let id = key.to_string();
+    let mut spellings = vec![id.clone()];
+    if key.ray().is_some() {
+        spellings.push(id.to_ascii_uppercase());
+        spellings.dedup();
+    }
+    spellings.iter().map(|id| Finder::new(id.as_bytes()).into_owned()).collect()
 }

@@ -235,7 +235,7 @@ pub(crate) const HEALTH_DETAILS: RouteSpec = RouteSpec::new("GET", "/healthz", R
 pub const ROUTES: &[RouteSpec] = &[
     RouteSpec::new("GET", "/v1/rays/{ray}/deliveries", Route::GetDeliveries, READ).audited(),
     RouteSpec::new("GET", "/v1/rays/{ray}", Route::GetRay, READ)
-        .taking(&["format", "dataset", "fields", "filter", "timestamps"])
+        .taking(&["format", "dataset", "fields", "filter", "timestamps", "parts", "subrequests", "depth"])
         .audited(),
     RouteSpec::new("POST", "/v1/rays", Route::LookUpRays, READ)
         .taking(&["dataset", "fields", "filter", "timestamps"])

@@ -12,6 +12,7 @@ mod datasets;
 mod decoding;
 mod duplicates;
 mod entry;
+mod family;
 mod filter;
 mod first_start;
 mod forms;

@@ -35,6 +35,7 @@ mod partner_faults;
 mod redaction;
 mod spellings;
 mod streams;
+mod trees;
 mod uploads;
 
 use raydex_test_support::{canaries, issuer};

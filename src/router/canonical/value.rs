@@ -78,7 +78,9 @@ impl ValueReader<'_> {
             return same(read.into());
         }
         let kept = match name {
-            "limit" | "count" | "ledgers" | "after" => text.parse().map_or_else(|_| redacted(), |n: u64| n.into()),
+            "limit" | "count" | "ledgers" | "after" | "depth" => {
+                text.parse().map_or_else(|_| redacted(), |n: u64| n.into())
+            }
             "sample" => text.parse().ok().and_then(Number::from_f64).map_or_else(redacted, Value::Number),
             "fields" => text.split(',').map(canonical_field).collect(),
             "filter" => canonical_filter(self.dataset, text).into(),

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use raydex::batch::BatchForm;
 use raydex::limits::{
-    AUDIT_PAGE, BACKFILL_RATE, BATCHES_LISTED, DEAD_LETTERS_LISTED, ENGINE_LISTED, FILTER_BYTES, LEDGERS_READ, LISTED,
-    PAYLOADS_LISTED, RAYS_ASKED, REASON_CHARS, TOKEN_DAYS, TOKEN_DAYS_MAX, TOKENS_LISTED,
+    AUDIT_PAGE, BACKFILL_RATE, BATCHES_LISTED, DEAD_LETTERS_LISTED, ENGINE_LISTED, FAMILY_RAYS, FILTER_BYTES,
+    LEDGERS_READ, LISTED, PAYLOADS_LISTED, RAYS_ASKED, REASON_CHARS, TOKEN_DAYS, TOKEN_DAYS_MAX, TOKENS_LISTED,
 };
 use raydex::router::{ROUTES, RouteSpec};
 use regex::Regex;
@@ -242,6 +242,7 @@ fn bounds_are_those_of_the_limits() {
     }
     let limit = "\"limit\"".to_owned();
     let expected = BTreeMap::from([
+        (("/v1/rays/{ray}", "\"depth\"".to_owned()), (FAMILY_RAYS as u64, None)),
         (("/v1/stats", "\"ledgers\"".to_owned()), (LEDGERS_READ, Some(LEDGERS_READ))),
         (("/v1/batches", limit.clone()), (BATCHES_LISTED, Some(LISTED))),
         (("/v1/payloads", limit.clone()), (PAYLOADS_LISTED, Some(LISTED))),

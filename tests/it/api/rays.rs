@@ -112,7 +112,7 @@ fn impossible_parameters_are_refused_before_any_call() {
         ("?format=xml&format=json", "repeated_parameter"),
         ("?filter=", "bad_filter"),
         ("?dataset=", "bad_parameter"),
-        ("?depth=3", "unknown_parameter"),
+        ("?deep=3", "unknown_parameter"),
         ("?Format=json", "unknown_parameter"),
         ("?format=json&x", "unknown_parameter"),
         ("?format=json&", "empty_parameter"),

@@ -3,7 +3,7 @@
 use super::{File, core_sources, regex, text};
 
 /// The rooms, in reading order: each may import those before it.
-const ROOMS: [&str; 28] = [
+const ROOMS: [&str; 29] = [
     "limits",
     "memory",
     "time",
@@ -24,6 +24,7 @@ const ROOMS: [&str; 28] = [
     "render",
     "partner",
     "ledger",
+    "story",
     "services",
     "audit",
     "config",

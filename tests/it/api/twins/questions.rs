@@ -68,6 +68,9 @@ fn view(random: &mut Random, query: &mut String) {
 fn lookup(random: &mut Random, world: &World) -> Ask {
     let mut query = String::new();
     view(random, &mut query);
+    maybe(random, &mut query, "subrequests", &["list", "list", "none", "all"]);
+    maybe(random, &mut query, "parts", &["records", "tree"]);
+    maybe(random, &mut query, "depth", &["0", "1"]);
     let ask = Ask::get(&format!("/v1/rays/{}?{}", any_ray(random, world), query.trim_start_matches('&')));
     if random.chance(100) { Ask { if_none_match: Some("*".into()), ..ask } } else { ask }
 }

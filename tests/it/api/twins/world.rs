@@ -96,12 +96,23 @@ impl World {
             Owner::Others if random.chance(300) => r#","Hidden_Field":{"secret":"x"}"#,
             Owner::Others => "",
         };
+        let parent = self.parent(random, dataset);
         let text = format!(
-            r#"{{"RayID":"{ray}"{zone}{time},"ClientIP":"192.0.2.{}","EdgeResponseStatus":{}{more}}}"#,
+            r#"{{"RayID":"{ray}"{parent}{zone}{time},"ClientIP":"192.0.2.{}","EdgeResponseStatus":{}{more}}}"#,
             random.below(9),
             random.of(&[200, 404, 500]),
         );
         Line { owner, text }
+    }
+
+    /// A member that names the request which caused this one, of whichever zone.
+    fn parent(&self, random: &mut Random, dataset: Dataset) -> String {
+        let known = if random.chance(500) { &self.hidden } else { &self.ours };
+        if known.is_empty() || random.chance(500) {
+            return String::new();
+        }
+        let name = if dataset == Dataset::HttpRequests { "ParentRayID" } else { "OriginatorRayID" };
+        format!(r#","{name}":"{}""#, random.of(known))
     }
 
     /// The world with the lines that are kept of each dataset; a batch without any is none.

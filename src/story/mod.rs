@@ -1,0 +1,10 @@
+//! What is known of one request beyond its own records: the tree of requests that it belongs to.
+//!
+//! # Invariants
+//! A story is a function of records that its reader sees. Whatever the records say, it ends.
+
+mod log_type;
+mod tree;
+
+pub use log_type::LogType;
+pub use tree::{LinkKind, RequestTree, TreeNode};
