@@ -12,6 +12,12 @@ pub const WASM_MEMORY_MAX: usize = 96 * MIB;
 /// batch of 1,000,000 records at the same time takes 37 MiB, and the module itself 5.
 pub const MEMORY_BUDGET: usize = WASM_MEMORY_MAX / 2;
 
+/// Minimum number of bytes whose allocation is tried before they are reserved: fewer find a hole.
+pub const PROBED_BYTES: usize = 256 * KIB;
+
+/// Bytes that must be free beside those, for what is allocated until the next reservation.
+pub const PROBE_SLACK: usize = 256 * KIB;
+
 /// Number of callers among whom [`MEMORY_BUDGET`] is divided: one holds at most a third, 16 MiB, whatever others hold.
 pub const CALLER_SHARES: usize = 3;
 

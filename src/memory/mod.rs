@@ -7,6 +7,7 @@
 //! outside of this budget, one at a time ([`ReadPermits`]). Searches have a share for each caller ([`ScanPermits`]).
 
 mod backoff;
+mod heap;
 mod read_permit;
 mod reservation;
 mod reserved_bytes;

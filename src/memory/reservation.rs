@@ -8,12 +8,13 @@
 //! # Invariants
 //! The reservations together never exceed the budget, those of one caller's answers never a third of it, those of uploads
 //! never more than they leave to answers, and those of one caller's uploads never so much that another's cannot begin; a
-//! dropped reservation has returned all of its bytes.
+//! dropped reservation has returned all of its bytes. Bytes are reserved only if the allocator has them.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::{Rc, Weak};
 
+use super::heap::has_room;
 use crate::limits::{BESIDE_UPLOADS, CALLER_SHARES, MEMORY_BUDGET, UPLOAD_BEGUN, UPLOAD_LEAVES};
 
 /// Why bytes cannot be reserved.
@@ -214,7 +215,7 @@ impl Reservation {
         if let Some(account) = account {
             account.check(bytes, spare)?;
         }
-        let rest = pool.available.get().checked_sub(bytes).ok_or(OutOfMemory::Busy)?;
+        let rest = pool.available.get().checked_sub(bytes).filter(|_| has_room(bytes)).ok_or(OutOfMemory::Busy)?;
         pool.available.set(rest);
         self.bytes.set(self.bytes.get() + bytes);
         if let Some(account) = account {

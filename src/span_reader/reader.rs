@@ -16,7 +16,7 @@ use crate::backend::{BackendError, BatchStore, Bucket, ByteStream, RangedRead, T
 use crate::batch::{BatchError, BatchLine, BatchReader};
 use crate::bucket_keys::windows_key;
 use crate::index::ObjectVersion;
-use crate::limits::{INFLATE_PIECE, INFLATED_BYTE_NS, LINE_HELD, WORK_SLICE_NS};
+use crate::limits::{INFLATE_PIECE, INFLATED_BYTE_NS, LINE_HELD, MAX_LINE, WORK_SLICE_NS};
 use crate::memory::{MemoryBudget, OutOfMemory, Reservation};
 
 /// Receives the lines of a read, in the order of the object.
@@ -220,11 +220,14 @@ impl<Y: ByteStream> SpanReader<Y> {
         Ok(ReadProgress::More)
     }
 
-    /// Reserves what the line that has begun takes beyond [`LINE_HELD`].
+    /// Reserves what the line that has begun takes beyond [`LINE_HELD`], and room for as long as it may get: its buffer
+    /// moves as it grows.
     fn hold_line(&self) -> Result<(), OutOfMemory> {
         let more = self.lines.held_line_bytes().saturating_sub(LINE_HELD);
         self.line_memory.shrink_to(more);
-        self.line_memory.grow_to(more)
+        self.line_memory.grow_to(more)?;
+        let next = if more > 0 { MAX_LINE } else { 0 };
+        self.line_memory.budget().reserve(next).map(drop)
     }
 
     /// Whether a slice of work is done since that many bytes were inflated.
