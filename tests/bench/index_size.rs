@@ -95,7 +95,7 @@ fn measure(shape: &Shape) -> Figures {
     let mut gzip = Vec::new();
     let key = plan.key(Dataset::HttpRequests, 0);
     plan.write_batch(Dataset::HttpRequests, 0, &mut gzip, |_| ()).expect("memory takes all bytes");
-    let (json, checked, parents) = rays_of(&gzip, shape.records as usize / CHECKED);
+    let Rays { json, checked, parents } = rays_of(&gzip, shape.records as usize / CHECKED);
     let world = Fakes::new();
     let (_, outcome) = world.index(&key, Dataset::HttpRequests, &gzip);
     let BatchOutcome::Sealed(BatchFigures { counts, shards, index_bytes, link_bytes, rows_written, .. }) = outcome
@@ -120,8 +120,18 @@ fn measure(shape: &Shape) -> Figures {
     }
 }
 
-/// The size of a JSON array of the batch's rays, every `step`-th ray with its line, and the number of each parent's children.
-fn rays_of(gzip: &[u8], step: usize) -> (u64, Vec<(RayKey, Vec<u8>)>, BTreeMap<RayId, u64>) {
+/// What a batch holds, read without the index.
+struct Rays {
+    /// The size of a JSON array of its rays.
+    json: u64,
+    /// Some of its rays, each with its line.
+    checked: Vec<(RayKey, Vec<u8>)>,
+    /// The number of each parent's children.
+    parents: BTreeMap<RayId, u64>,
+}
+
+/// Reads the rays of a batch; every `step`-th one is kept with its line.
+fn rays_of(gzip: &[u8], step: usize) -> Rays {
     let (mut json, mut count, mut checked, mut parents) = (1, 0, Vec::new(), BTreeMap::new());
     let mut sink = |line: BatchLine<'_>| {
         let BatchLine::Text { bytes, .. } = line else { panic!("a sample line is short") };
@@ -141,5 +151,5 @@ fn rays_of(gzip: &[u8], step: usize) -> (u64, Vec<(RayKey, Vec<u8>)>, BTreeMap<R
     let mut reader = BatchReader::default();
     assert_eq!(reader.push(gzip, &mut sink), Ok(ControlFlow::Continue(())));
     assert!(reader.finish(&mut sink).is_ok());
-    (json, checked, parents)
+    Rays { json, checked, parents }
 }
