@@ -2,7 +2,7 @@
 //! records.
 //!
 //! # Invariants
-//! A tree is made of records that the caller sees. A tree that is cut says so.
+//! A tree is made of records that the caller sees. A tree that lacks rays which were not looked for says so.
 
 use std::collections::BTreeMap;
 
@@ -78,7 +78,7 @@ impl FamilyWish {
         reservation: &Reservation,
     ) -> (Vec<FoundRecord>, Option<TreeResponse>) {
         let FamilyLookup { records, truncated, .. } = family;
-        let tree = RequestTree::new(ray, &records, self.depth);
+        let tree = RequestTree::new(ray, &records);
         let below = tree_below(&tree, ray);
         let mut listed: BTreeMap<usize, Vec<FoundRecord>> = BTreeMap::new();
         for KinRecord { ray: of, record, .. } in records {
@@ -88,7 +88,7 @@ impl FamilyWish {
                 None => reservation.release(record.held_bytes()),
             }
         }
-        (listed.into_values().flatten().collect(), self.tree.then(|| TreeResponse::new(tree, truncated)))
+        (listed.into_values().flatten().collect(), self.tree.then(|| TreeResponse::new(tree, self.depth, truncated)))
     }
 }
 
@@ -124,7 +124,8 @@ struct NodeResponse {
 }
 
 impl TreeResponse {
-    fn new(tree: RequestTree, truncated: bool) -> Self {
+    /// Creates the JSON of the upper levels of a tree.
+    fn new(tree: RequestTree, levels: usize, truncated: bool) -> Self {
         let RequestTree { nodes, cyclic } = tree;
         let root = nodes.first().map(|root| root.ray.to_string());
         let node = |TreeNode { ray, parent, link, depth, records, log_types }| NodeResponse {
@@ -135,6 +136,11 @@ impl TreeResponse {
             log_types,
             records: records.into_iter().map(|(dataset, count)| (dataset.name(), count)).collect(),
         };
-        Self { root, truncated, cyclic, nodes: nodes.into_iter().map(node).collect() }
+        Self {
+            root,
+            truncated,
+            cyclic,
+            nodes: nodes.into_iter().filter(|node| node.depth <= levels).map(node).collect(),
+        }
     }
 }

@@ -29,7 +29,9 @@ use crate::http::{HttpRequest, LookupCost, Problem, Reply, problems};
 use crate::index::calls::FindRay;
 use crate::index::{ObjectVersion, ShardName};
 use crate::ledger::completeness::MissingLines;
-use crate::limits::{INFLATED_BYTE_NS, LOOKUP_STEP_MS, MASKED_BYTE_NS, MASKING_ROOM, RENDERING_ROOM, WORK_SLICE_NS};
+use crate::limits::{
+    INFLATED_BYTE_NS, LOOKUP_STEP_MS, MASKED_BYTE_NS, MASKING_ROOM, RENDERING_ROOM, TREE_NODE_BYTES, WORK_SLICE_NS,
+};
 use crate::lookup::{FoundRecord, LookupResult, lookup_family, lookup_for};
 use crate::memory::{OutOfMemory, Reservation, ReservedBytes, ReservedWriter};
 use crate::record::fields::line_text;
@@ -105,7 +107,10 @@ async fn find_story(
     reservation: &Reservation,
 ) -> Result<(LookupResult, Option<LookupCost>, Option<TreeResponse>), Problem> {
     let Some(ray) = key.ray().filter(|_| wish.is_for_family()) else {
-        let (found, cost) = find_ray(services, views, key, reservation).await?;
+        let (mut found, cost) = find_ray(services, views, key, reservation).await?;
+        if !wish.records {
+            found.records.clear();
+        }
         return Ok((found, cost, None));
     };
     in_even_steps(services, views, find_family(services, views, ray, wish, reservation)).await
@@ -140,8 +145,10 @@ async fn find_family(
         Ok(lookup_family((services.batch_store(), services), services.shards(), asked, ray, reservation).await?)
     })
     .await?;
+    reservation.reserve(TREE_NODE_BYTES * (family.records.len() + 1))?;
     let is_known = family.records.iter().any(|record| record.ray == ray);
-    let (truncated, stats) = (family.is_cut_within, family.stats);
+    let truncated = if wish.lists_subrequests { family.truncated } else { family.is_cut_within };
+    let stats = family.stats;
     let (records, tree) = wish.divide(ray, family, reservation);
     let found = LookupResult { records, truncated, stats };
     let (found, cost) = with_cost(services, views, &RayKey::Ray(ray), started, (found, is_known))?;

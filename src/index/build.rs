@@ -6,7 +6,8 @@
 //!
 //! # Invariants
 //!
-//! Memory is 8 bytes a ray (16 while a list grows), and 16 for each of the last [`crate::limits::LINK_PART`] links. A line that is not a record is counted by its reason and affects
+//! Memory is 8 bytes a ray (16 while a list grows), and 16 for each link that is not packed yet, at most
+//! [`crate::limits::LINK_PART`] of the batch. A line that is not a record is counted by its reason and affects
 //! no other line, unless it shows that the object is not NDJSON at all ([`FormJudge`]). Nothing leaves the builder before the object is read to its end.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -19,7 +20,7 @@ use super::links::{LinkGatherer, ParentLink};
 use super::time_slot::time_slot_of;
 use super::{RejectedLines, ShardName, nonstandard};
 use crate::batch::{BatchError, BatchLine, FormJudge, ObjectSpans};
-use crate::limits::{MAX_LINES, MAX_LINKS_BYTES, MAX_NONSTANDARD_BYTES, MAX_RAY_SKEW_MS, MAX_SHARDS};
+use crate::limits::{LINK_PART, MAX_LINES, MAX_LINKS_BYTES, MAX_NONSTANDARD_BYTES, MAX_RAY_SKEW_MS, MAX_SHARDS};
 use crate::record::{Dataset, IndexedFields, RayId, RayKey, RecordError, RecordKey};
 use crate::summary::{PackedSummaries, SummaryBuilder};
 
@@ -105,7 +106,8 @@ pub struct IndexBuilder {
     last_times: Range<i64>,
     shards: BTreeMap<u32, Vec<RayLocation>>,
     links: BTreeMap<u32, LinkGatherer>,
-    /// Size of the packed links.
+    /// Number of links that are not packed yet, and size of those that are.
+    open_links: usize,
     links_bytes: usize,
     nonstandard: Vec<(Box<str>, u32)>,
     nonstandard_bytes: usize,
@@ -125,6 +127,7 @@ impl IndexBuilder {
             last_times: 0..0,
             shards: BTreeMap::new(),
             links: BTreeMap::new(),
+            open_links: 0,
             links_bytes: 0,
             nonstandard: Vec::new(),
             nonstandard_bytes: 0,
@@ -160,14 +163,16 @@ impl IndexBuilder {
     ///
     /// # Errors
     /// [`BatchError`] where it holds nothing to find, or too much.
-    pub fn finish(self, spans: &ObjectSpans) -> Result<BatchIndex, BatchError> {
-        self.judge.finish()?;
-        let prefixes: BTreeSet<u32> = self.shards.keys().chain(&self.times).chain(self.links.keys()).copied().collect();
-        let shards = prefixes.len() + usize::from(!self.nonstandard.is_empty());
+    pub fn finish(mut self, spans: &ObjectSpans) -> Result<BatchIndex, BatchError> {
+        self.pack_links()?;
+        let Self { counts, rejected, summaries, shards: mut locations, mut links, times, nonstandard, judge, .. } =
+            self;
+        judge.finish()?;
+        let prefixes: BTreeSet<u32> = locations.keys().chain(&times).chain(links.keys()).copied().collect();
+        let shards = prefixes.len() + usize::from(!nonstandard.is_empty());
         if shards > MAX_SHARDS {
             return Err(BatchError::TooManyShards { shards });
         }
-        let Self { counts, rejected, summaries, shards: mut locations, mut links, .. } = self;
         let mut entries: Vec<ShardEntry> = Vec::with_capacity(shards);
         for prefix in prefixes {
             let mut entry = ShardEntry::empty(ShardName::for_prefix(prefix));
@@ -180,8 +185,8 @@ impl IndexBuilder {
             }
             entries.push(entry);
         }
-        if !self.nonstandard.is_empty() {
-            entries.push(nonstandard_entry(&self.nonstandard, spans));
+        if !nonstandard.is_empty() {
+            entries.push(nonstandard_entry(&nonstandard, spans));
         }
         Ok(BatchIndex { entries, counts, rejected, summaries: summaries.finish(spans) })
     }
@@ -225,7 +230,18 @@ impl IndexBuilder {
 
     /// Keeps the request that caused a record's request.
     fn link(&mut self, link: ParentLink) -> Result<(), BatchError> {
-        self.links_bytes += self.links.entry(link.parent.prefix()).or_default().take(link);
+        self.links.entry(link.parent.prefix()).or_default().take(link);
+        self.open_links += 1;
+        if self.links.len() > MAX_SHARDS {
+            return Err(BatchError::TooManyShards { shards: self.links.len() });
+        }
+        if self.open_links >= LINK_PART { self.pack_links() } else { Ok(()) }
+    }
+
+    /// Packs the links that are not packed yet.
+    fn pack_links(&mut self) -> Result<(), BatchError> {
+        self.open_links = 0;
+        self.links_bytes += self.links.values_mut().map(LinkGatherer::pack).sum::<usize>();
         if self.links_bytes > MAX_LINKS_BYTES { Err(BatchError::TooManyLinks) } else { Ok(()) }
     }
 

@@ -1,6 +1,7 @@
 //! Walks the parent links of one shard: from rays to what they caused, to what that caused, and to what caused them.
 //!
-//! A level of the walk is one question for each dataset and each few seconds in which its rays are, whatever their number.
+//! A level of the way down is one question for each dataset and each few seconds in which its rays are, whatever their
+//! number; a step of the way up is one for each ray, and there is one ray as a rule.
 //!
 //! # Invariants
 //!
@@ -15,7 +16,7 @@ use super::links::{LinksView, ParentLink};
 use super::rows::{candidates_in, integer, text};
 use super::time_slot::time_slot_of;
 use crate::backend::{BackendError, SqlDatabase, SqlRow, SqlValue};
-use crate::limits::{FAMILY_RAYS, PARENT_TICKS};
+use crate::limits::{FAMILY_MEMBERS, FAMILY_RAYS, PARENT_TICKS};
 use crate::record::{Dataset, RayId, RayKey};
 
 /// Most time slots that one question covers: 20 s.
@@ -41,7 +42,12 @@ pub(super) fn find_family(sql: &impl SqlDatabase, find: &FindFamily) -> Result<F
         child: link.child.to_string(),
         dataset: *dataset,
     });
-    Ok(FamilyPart { links: links.collect(), members: walk.members()?, truncated: walk.truncated })
+    let (links, mut members) = (links.collect(), walk.members()?);
+    // Those of the rays that were asked for come first, whatever the others are.
+    members.sort_by_key(|member| (!find.rays.contains(&member.ray), member.ray.clone()));
+    let truncated = walk.truncated || members.len() > FAMILY_MEMBERS;
+    members.truncate(FAMILY_MEMBERS);
+    Ok(FamilyPart { links, members, truncated })
 }
 
 /// A walk over the links of one shard.
@@ -93,7 +99,7 @@ impl<S: SqlDatabase> FamilyWalk<'_, S> {
                     }
                 })?;
             }
-            let parents: Vec<RayId> = found.iter().map(|(link, _)| link.parent).collect();
+            let parents: BTreeSet<RayId> = found.iter().map(|(link, _)| link.parent).collect();
             let parents: Vec<RayId> = parents.into_iter().filter(|parent| !self.seen.contains(parent)).collect();
             self.keep(found);
             self.descend(&parents)?;

@@ -48,40 +48,37 @@ pub struct ParentLink {
 }
 
 /// Gathers the links to the parents of one shard, and packs them as they come.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct LinkGatherer {
     open: Vec<ParentLink>,
     parts: Vec<EntryPart>,
-    has_slot: [bool; 256],
-}
-
-impl Default for LinkGatherer {
-    fn default() -> Self {
-        Self { open: Vec::new(), parts: Vec::new(), has_slot: [false; 256] }
-    }
+    /// A bit for each time slot that has parents.
+    slots: [u64; 4],
 }
 
 impl LinkGatherer {
-    /// Takes a link; returns by how many bytes the packed parts have grown.
-    pub(super) fn take(&mut self, link: ParentLink) -> usize {
+    /// Takes a link.
+    pub(super) fn take(&mut self, link: ParentLink) {
+        let slot = time_slot_of(link.parent.suffix());
+        if let Some(bits) = self.slots.get_mut(usize::from(slot / 64)) {
+            *bits |= 1 << (slot % 64);
+        }
         self.open.push(link);
-        if let Some(slot) = self.has_slot.get_mut(usize::from(time_slot_of(link.parent.suffix()))) {
-            *slot = true;
-        }
-        if self.open.len() < LINK_PART {
-            return 0;
-        }
-        let part = pack_part(std::mem::take(&mut self.open));
-        let bytes = part.as_ref().map_or(0, |part| part.bytes.len());
-        self.parts.extend(part);
+    }
+
+    /// Packs what was taken since the last time; returns the bytes that this takes.
+    pub(super) fn pack(&mut self) -> usize {
+        let Some(part) = pack_part(std::mem::take(&mut self.open)) else { return 0 };
+        let bytes = part.bytes.len() + size_of::<EntryPart>();
+        self.parts.push(part);
         bytes
     }
 
     /// Returns the time slots that have parents, ascending, and the packed parts.
     pub(super) fn finish(mut self) -> (Vec<u8>, Vec<EntryPart>) {
-        self.parts.extend(pack_part(self.open));
-        let slots = (0..=u8::MAX).zip(self.has_slot).filter_map(|(slot, has)| has.then_some(slot));
-        (slots.collect(), self.parts)
+        self.pack();
+        let has = |slot: &u8| self.slots.get(usize::from(slot / 64)).is_some_and(|bits| bits >> (slot % 64) & 1 == 1);
+        ((0..=u8::MAX).filter(has).collect(), self.parts)
     }
 }
 
@@ -166,17 +163,15 @@ impl<'a> LinksView<'a> {
     /// [`EntryError::Damaged`] if the bytes contradict themselves.
     pub fn each_in(&self, suffixes: RangeInclusive<u64>, mut sink: impl FnMut(ParentLink)) -> Result<(), EntryError> {
         self.each_packed(suffixes, |packed| {
-            sink(packed.link(self.prefix)?);
-            Some(())
+            // A child before the beginning of the clock is none: no packer makes one.
+            if let Some(link) = packed.link(self.prefix) {
+                sink(link);
+            }
         })
     }
 
-    /// Passes each link as it is packed to `sink`, which refuses it with `None`.
-    fn each_packed(
-        &self,
-        suffixes: RangeInclusive<u64>,
-        mut sink: impl FnMut(PackedLink) -> Option<()>,
-    ) -> Result<(), EntryError> {
+    /// Passes each link as it is packed to `sink`.
+    fn each_packed(&self, suffixes: RangeInclusive<u64>, mut sink: impl FnMut(PackedLink)) -> Result<(), EntryError> {
         let rows = self.directory.as_chunks::<ROW>().0;
         let from = rows.partition_point(|row| first_suffix(row) <= *suffixes.start()).saturating_sub(1);
         for (number, row) in rows.iter().enumerate().skip(from) {
@@ -195,7 +190,7 @@ impl<'a> LinksView<'a> {
         row: &[u8; ROW],
         parents: usize,
         suffixes: &RangeInclusive<u64>,
-        sink: &mut impl FnMut(PackedLink) -> Option<()>,
+        sink: &mut impl FnMut(PackedLink),
     ) -> Option<()> {
         let &[.., b0, b1, b2, b3, k] = row;
         let k = Some(u32::from(k)).filter(|k| *k <= RayId::SUFFIX_BITS)?;
@@ -216,7 +211,7 @@ impl<'a> LinksView<'a> {
                 let ticks = (coded >> 1).cast_signed() ^ -(coded & 1).cast_signed();
                 let link = PackedLink { suffix, ticks, below_clock: bits.read(RayId::RANDOM_BITS)? };
                 if suffixes.contains(&suffix) {
-                    sink(link)?;
+                    sink(link);
                 }
             }
         }
@@ -252,7 +247,7 @@ fn first_suffix(row: &[u8; ROW]) -> u64 {
 
 /// Checks that a part can be read to its end: an unreadable one would fail every lookup near it.
 pub(super) fn check(bytes: &[u8]) -> Result<(), EntryError> {
-    LinksView::open(bytes, 0)?.each_packed(0..=u64::MAX, |_| Some(()))
+    LinksView::open(bytes, 0)?.each_packed(0..=u64::MAX, drop)
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! 0  u8      version = 1
-//! 1  u8      kind: 0 rays (`entry`), 1 nonstandard ids (`nonstandard`)
+//! 1  u8      kind: 0 rays (`entry`), 1 nonstandard ids (`nonstandard`), 2 parent links (`links`)
 //! 2  u16     0
 //! 4  u32 LE  bytes of the table
 //! 8  the table of the spans that the part names (`batch::span_table`)

@@ -1,4 +1,4 @@
-//! The rows of a shard's tables, read and written.
+//! The rows of a shard's tables: reading what a statement found, and parameters of statements.
 
 use super::calls::{Candidate, ObjectVersion};
 use super::entry::PartView;
@@ -39,7 +39,7 @@ struct RaySpans {
     extents: Vec<SpanExtent>,
 }
 
-/// Returns the spans that the part in a row of [`find_ray`] names for `key`; `None` if there are none.
+/// Returns the spans that the part in such a row names for `key`; `None` if there are none.
 fn spans_in(row: &SqlRow, key: &RayKey) -> Result<Option<RaySpans>, BackendError> {
     let Some(SqlValue::Blob(part)) = row.get(4) else { return Ok(None) };
     let failed = |error: EntryError| BackendError::new("finding a ray", error.to_string());

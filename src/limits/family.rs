@@ -23,6 +23,17 @@ pub const PARENT_TICKS: u64 = 3_000;
 /// Maximum number of links in the answer of a shard, and of rays in a family: 100 KB of JSON.
 pub const FAMILY_RAYS: usize = 1_000;
 
+/// Maximum number of places of rays in the answer of a shard: a ray is in one batch of each of two or three datasets as a
+/// rule. 450 bytes each: 900 KB of JSON, 3.6 MB of a caller's share.
+pub const FAMILY_MEMBERS: usize = 2_000;
+
+/// Maximum number of spans that are read for what a ray caused and what caused it: with a window each, 600 of the 1,000
+/// calls that the platform allows, beside 200 for the ray itself and [`FAMILY_CALLS`].
+pub const FAMILY_SPANS: usize = 300;
+
+/// Memory of a ray of a tree, in bytes: its facts, its node, and its JSON as it is hashed and as it is written.
+pub const TREE_NODE_BYTES: usize = 1_024;
+
 /// Maximum number of calls to shards for one family. Requests that cause each other are a second apart as a rule, so two
 /// windows hold all but the oddest.
 pub const FAMILY_CALLS: usize = 32;

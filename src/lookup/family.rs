@@ -16,7 +16,7 @@ use crate::access::Caller;
 use crate::backend::{BatchStore, Bucket, DurableObjects, Turns};
 use crate::index::ShardName;
 use crate::index::calls::{Candidate, FamilyPart, FindFamily};
-use crate::limits::{FAMILY_CALLS, FAMILY_RAYS, LOOKUP_BATCHES, LOOKUP_BATCHES_UNSEEN};
+use crate::limits::{FAMILY_CALLS, FAMILY_RAYS, FAMILY_SPANS, LOOKUP_BATCHES, LOOKUP_BATCHES_UNSEEN, LOOKUP_SPANS};
 use crate::memory::Reservation;
 use crate::record::{Dataset, RayId, RayKey, read_key_by};
 use crate::rpc;
@@ -38,11 +38,11 @@ pub struct KinRecord {
 pub struct FamilyLookup {
     /// The records of the ray, then those of its family.
     pub records: Vec<KinRecord>,
-    /// Whether the family has more members or records than were looked for.
+    /// Whether the family has more members or records than were looked for, or some could not be read.
     pub truncated: bool,
-    /// Whether the ray itself may have more records than these.
+    /// Whether the ray itself has more records than these.
     pub is_cut_within: bool,
-    /// The work, with the batches that should hold records but are gone or unreadable.
+    /// The work, with the batches that should hold records of the ray itself but are gone or unreadable.
     pub stats: ReadStats,
 }
 
@@ -58,27 +58,57 @@ pub async fn lookup_family(
     ray: RayId,
     reservation: &Reservation,
 ) -> Result<FamilyLookup, LookupError> {
-    let mut search = FamilySearch::default();
-    let mut from = vec![ray];
+    let mut search = FamilySearch { spans_left: FAMILY_SPANS, ..FamilySearch::default() };
+    search.ask(shards, datasets, vec![ray], reservation).await?;
     // Batches may hold hidden records alone, so their number must not show.
     let counts_batches = caller.is_none_or(|caller| caller.visibility().has_batches());
     let most = if counts_batches { LOOKUP_BATCHES } else { LOOKUP_BATCHES_UNSEEN };
-    while !from.is_empty() {
-        search.ask(shards, datasets, from, reservation).await?;
-        let batches = search.unread_batches(ray);
-        search.truncated |= counts_batches && batches.len() > most;
-        let candidates = batches.iter().take(most).map(|(keys, candidate)| (keys, candidate));
+    let own = search.own_batches(ray);
+    let keys = BTreeSet::from([RayKey::Ray(ray)]);
+    let candidates = own.iter().take(most).map(|candidate| (&keys, candidate));
+    let before = std::mem::take(&mut search.found);
+    search.found = read_candidates((store, turns), candidates, caller, reservation, before).await?;
+    let is_cut_within = search.found.truncated || counts_batches && own.len() > most;
+    let own_lost = (search.found.stats.batches_gone, search.found.stats.batches_unreadable);
+    loop {
+        let batches = search.other_batches();
+        let candidates = batches.iter().map(|(keys, candidate)| (keys, candidate));
         let before = std::mem::take(&mut search.found);
         search.found = read_candidates((store, turns), candidates, caller, reservation, before).await?;
-        from = search.unasked_parents(store, ray);
+        let parents = search.unasked_parents(store, ray);
+        if parents.is_empty() {
+            break;
+        }
+        search.ask(shards, datasets, parents, reservation).await?;
     }
-    let FamilySearch { found, truncated, .. } = search;
-    let LookupResult { records, truncated: is_cut, stats } = found;
-    let records = copies::merge_copies(records).into_iter().filter_map(|record| kin_record(store, record));
-    let records: Vec<KinRecord> = records.collect();
-    // Those of the ray come first, so they are whole if one of another follows.
-    let is_cut_within = (truncated || is_cut) && records.iter().all(|record| record.ray == ray);
-    Ok(FamilyLookup { records, truncated: truncated || is_cut, is_cut_within, stats })
+    let FamilySearch { found, truncated, order, .. } = search;
+    let LookupResult { records, truncated: is_cut, mut stats } = found;
+    let truncated = truncated || is_cut || (stats.batches_gone, stats.batches_unreadable) != own_lost;
+    (stats.batches_gone, stats.batches_unreadable) = own_lost;
+    let records = in_order(store, records, ray, &order);
+    let records = copies::merge_copies(records).into_iter().filter_map(|record| kin_record(store, record)).collect();
+    Ok(FamilyLookup { records, truncated, is_cut_within, stats })
+}
+
+/// Orders records by ray, that of the lookup first; those of a ray by the order in which its own batches were indexed, then
+/// as they are in the batch. So their order is a function of them alone.
+fn in_order(
+    store: BatchStore<'_, impl Bucket>,
+    records: Vec<FoundRecord>,
+    first: RayId,
+    order: &BTreeMap<(RayId, Dataset, String), usize>,
+) -> Vec<FoundRecord> {
+    let mut keyed: Vec<_> = records
+        .into_iter()
+        .filter_map(|record| {
+            let names = store.prefixes.key_names(&record.object.key, record.dataset);
+            let ray = read_key_by(&names, &record.line).ok()?.ray?.ray()?;
+            let nth = order.get(&(ray, record.dataset, record.object.key.clone())).copied().unwrap_or(usize::MAX);
+            Some(((ray != first, ray, nth, record.offset), record))
+        })
+        .collect();
+    keyed.sort_by_key(|(key, _)| *key);
+    keyed.into_iter().map(|(_, record)| record).collect()
 }
 
 /// Reads which rays a record names.
@@ -88,8 +118,8 @@ fn kin_record(store: BatchStore<'_, impl Bucket>, record: FoundRecord) -> Option
     Some(KinRecord { ray: key.ray?.ray()?, parent: key.parent, record })
 }
 
-/// A batch in one version.
-type BatchPlace = (Dataset, String, String);
+/// A batch, by dataset and key.
+type BatchPlace = (Dataset, String);
 
 /// The places of rays in batches.
 type RayPlaces = BTreeMap<RayId, Candidate>;
@@ -101,11 +131,16 @@ struct FamilySearch {
     asked: BTreeSet<RayId>,
     calls: usize,
     truncated: bool,
-    /// The batches that hold rays of the family and are not read yet, in the order in which they were named.
-    batches: Vec<(BatchPlace, RayPlaces)>,
-    /// The rays that were read in each batch.
-    read: BTreeSet<(BatchPlace, RayId)>,
+    /// The batches that hold rays of the family and are not read yet.
+    batches: BTreeMap<BatchPlace, RayPlaces>,
+    /// For each ray and each of its batches, how many of its own were indexed before.
+    order: BTreeMap<(RayId, Dataset, String), usize>,
+    /// The number of spans that may still be read for others than the ray itself.
+    spans_left: usize,
     found: LookupResult,
+    /// The parents that the records name, and the number of records that were asked for them.
+    parents: BTreeMap<RayId, BTreeSet<RayId>>,
+    parsed: usize,
     /// The memory of what the shards answered.
     held: Vec<Reservation>,
 }
@@ -151,65 +186,97 @@ impl FamilySearch {
     /// Takes the answer of a shard; returns the children that are of other shards.
     fn take(&mut self, part: &FamilyPart, prefix: u32) -> Vec<RayId> {
         self.truncated |= part.truncated;
+        let mut counts: BTreeMap<RayId, usize> = BTreeMap::new();
         for member in &part.members {
             let Some(ray) = RayId::from_hex(member.ray.as_bytes()) else { continue };
             self.asked.insert(ray);
             let Candidate { dataset, object, .. } = &member.candidate;
-            let place = (*dataset, object.key.clone(), object.etag.clone());
-            if !self.read.insert((place.clone(), ray)) {
-                continue;
+            let nth = counts.entry(ray).or_default();
+            if self.order.insert((ray, *dataset, object.key.clone()), *nth).is_none() {
+                let place = self.batches.entry((*dataset, object.key.clone())).or_default();
+                place.insert(ray, member.candidate.clone());
             }
-            match self.batches.iter_mut().find(|(known, _)| *known == place) {
-                Some((_, rays)) => drop(rays.insert(ray, member.candidate.clone())),
-                None => self.batches.push((place, BTreeMap::from([(ray, member.candidate.clone())]))),
-            }
+            *nth += 1;
         }
-        let children = part.links.iter().filter_map(|link| RayId::from_hex(link.child.as_bytes()));
-        children.filter(|child| child.prefix() != prefix && !self.asked.contains(child)).collect()
+        let mut children = Vec::new();
+        for link in &part.links {
+            // The shard has walked from the parent, of which there may be no record.
+            self.asked.extend(RayId::from_hex(link.parent.as_bytes()));
+            children.extend(RayId::from_hex(link.child.as_bytes()).filter(|child| child.prefix() != prefix));
+        }
+        children.retain(|child| !self.asked.contains(child));
+        children
     }
 
-    /// Takes the batches that are to be read, each with its rays and all their places: those of `first` come first.
-    fn unread_batches(&mut self, first: RayId) -> Vec<(BTreeSet<RayKey>, Candidate)> {
-        let mut batches = std::mem::take(&mut self.batches);
-        batches.sort_by_key(|(_, rays)| !rays.contains_key(&first));
-        let mut own = Vec::new();
-        let mut others = Vec::new();
-        for (_, mut rays) in batches {
-            if let Some(candidate) = rays.remove(&first) {
-                own.push((BTreeSet::from([RayKey::Ray(first)]), candidate));
-            }
-            let keys: BTreeSet<RayKey> = rays.keys().copied().map(RayKey::Ray).collect();
-            others.extend(joined(rays.into_values()).map(|candidate| (keys, candidate)));
-        }
-        own.extend(others);
+    /// Takes the places of this ray, in the order in which its batches were indexed.
+    fn own_batches(&mut self, ray: RayId) -> Vec<Candidate> {
+        let own = self.batches.values_mut().filter_map(|rays| rays.remove(&ray));
+        let mut own: Vec<Candidate> = own.collect();
+        let order = &self.order;
+        own.sort_by_key(|candidate| order.get(&(ray, candidate.dataset, candidate.object.key.clone())).copied());
         own
     }
 
+    /// Takes the batches that are to be read, each with rays and all their places, and few spans at a time: a batch of
+    /// which many spans are wanted would be read in full.
+    fn other_batches(&mut self) -> Vec<(BTreeSet<RayKey>, Candidate)> {
+        let mut groups: Vec<(BTreeSet<RayKey>, Candidate)> = Vec::new();
+        for (_, rays) in std::mem::take(&mut self.batches) {
+            let mut open: Option<(BTreeSet<RayKey>, Candidate)> = None;
+            for (ray, candidate) in rays {
+                let key = RayKey::Ray(ray);
+                open = match open.take() {
+                    Some((mut keys, known)) if span_count(&known, Some(&candidate)) <= LOOKUP_SPANS => {
+                        keys.insert(key);
+                        Some((keys, joined(known, candidate)))
+                    }
+                    full => {
+                        groups.extend(full);
+                        Some((BTreeSet::from([key]), candidate))
+                    }
+                };
+            }
+            groups.extend(open);
+        }
+        groups.retain(|(_, candidate)| {
+            let spans = span_count(candidate, None).max(1);
+            let fits = spans <= self.spans_left;
+            self.spans_left -= if fits { spans } else { 0 };
+            self.truncated |= !fits;
+            fits
+        });
+        groups
+    }
+
     /// Returns the parents that records name, and that were not asked for: of the ray and of its ancestors.
-    fn unasked_parents(&self, store: BatchStore<'_, impl Bucket>, ray: RayId) -> Vec<RayId> {
-        let mut parents: BTreeMap<RayId, BTreeSet<RayId>> = BTreeMap::new();
-        for record in &self.found.records {
+    fn unasked_parents(&mut self, store: BatchStore<'_, impl Bucket>, ray: RayId) -> Vec<RayId> {
+        for record in self.found.records.iter().skip(self.parsed) {
             let names = store.prefixes.key_names(&record.object.key, record.dataset);
             let Ok(key) = read_key_by(&names, &record.line) else { continue };
             let Some((ray, parent)) = key.ray.and_then(|ray| ray.ray()).zip(key.parent) else { continue };
-            parents.entry(ray).or_default().insert(parent);
+            self.parents.entry(ray).or_default().insert(parent);
         }
+        self.parsed = self.found.records.len();
         let (mut level, mut seen) = (vec![ray], BTreeSet::from([ray]));
         while let Some(ray) = level.pop() {
-            level.extend(parents.get(&ray).into_iter().flatten().filter(|parent| seen.insert(**parent)));
+            level.extend(self.parents.get(&ray).into_iter().flatten().filter(|parent| seen.insert(**parent)));
         }
         seen.into_iter().filter(|ray| !self.asked.contains(ray)).collect()
     }
 }
 
+/// Returns the number of spans of one or two places.
+fn span_count(one: &Candidate, other: Option<&Candidate>) -> usize {
+    let spans = one.spans.iter().chain(other.into_iter().flat_map(|other| &other.spans));
+    spans.collect::<BTreeSet<_>>().len()
+}
+
 /// Joins the places of several rays in one batch.
-fn joined(candidates: impl Iterator<Item = Candidate>) -> Option<Candidate> {
-    candidates.reduce(|mut all, one| {
-        all.spans.extend(one.spans);
-        all.spans.sort_unstable();
-        all.extents.extend(one.extents);
-        all.extents.sort_unstable_by_key(|extent| extent.number);
-        all.extents.dedup_by_key(|extent| extent.number);
-        all
-    })
+fn joined(mut all: Candidate, one: Candidate) -> Candidate {
+    all.spans.extend(one.spans);
+    all.spans.sort_unstable();
+    all.extents.extend(one.extents);
+    all.extents.sort_unstable_by_key(|extent| extent.number);
+    all.extents.dedup_by_key(|extent| extent.number);
+    all
 }

@@ -8,7 +8,7 @@
 //!
 //! A record that is stored more than once is returned once. A line is returned only if it carries the ray at the
 //! record's top level. Lines come in the order of the datasets, then in the order in which their batches were indexed,
-//! then in the order of the batch. A lookup calls exactly one shard, regardless of the datasets.
+//! then in the order of the batch. A lookup of a ray alone calls exactly one shard, regardless of the datasets.
 
 mod batch_lookup;
 mod copies;

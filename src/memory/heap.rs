@@ -2,7 +2,7 @@
 //!
 //! The module's memory is bounded, and a heap that many sizes went through has holes: bytes may be free without lying
 //! together. An allocation that fails ends the module with all that it answers, so a large one is tried before it is counted
-//! on. Execution is single-threaded, so what can be had now can still be had in the next step.
+//! on. Execution is single-threaded, so what can be had now can still be had until the next wait.
 
 use std::hint::black_box;
 

@@ -8,7 +8,7 @@
 //! # Invariants
 //! The reservations together never exceed the budget, those of one caller's answers never a third of it, those of uploads
 //! never more than they leave to answers, and those of one caller's uploads never so much that another's cannot begin; a
-//! dropped reservation has returned all of its bytes. Bytes are reserved only if the allocator has them.
+//! dropped reservation has returned all of its bytes. Many bytes are reserved only if the allocator has them in one piece.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -153,6 +153,14 @@ impl MemoryBudget {
     fn with_account<const N: usize>(&self, shares: [Share; N]) -> Self {
         let account = RequestAccount { pool: Rc::clone(&self.pool), held: Cell::default(), shares: shares.into() };
         Self { pool: Rc::clone(&self.pool), account: Some(Rc::new(account)) }
+    }
+
+    /// Checks that the allocator has this number of bytes in one piece, which are not reserved.
+    ///
+    /// # Errors
+    /// [`OutOfMemory::Busy`] if it does not.
+    pub fn check_room(&self, bytes: usize) -> Result<(), OutOfMemory> {
+        if has_room(bytes) { Ok(()) } else { Err(OutOfMemory::Busy) }
     }
 
     /// Returns the number of bytes that can still be reserved.

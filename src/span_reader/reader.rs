@@ -208,6 +208,8 @@ impl<Y: ByteStream> SpanReader<Y> {
             let end = self.piece.len().min(self.pushed + sink.piece_bytes());
             let piece = self.piece.get(self.pushed..end).unwrap_or_default();
             let before = self.lines.totals().inflated;
+            // A line of any length may come of it, whose buffer moves as it grows.
+            self.line_memory.budget().check_room(2 * MAX_LINE)?;
             let mut bounded = BoundedSink { sink: &mut *sink, text_end: self.text_end, is_stopped: false };
             let flow = self.lines.push(piece, |line| bounded.line(line));
             stats.bytes_inflated += self.lines.totals().inflated - before;
@@ -220,14 +222,11 @@ impl<Y: ByteStream> SpanReader<Y> {
         Ok(ReadProgress::More)
     }
 
-    /// Reserves what the line that has begun takes beyond [`LINE_HELD`], and room for as long as it may get: its buffer
-    /// moves as it grows.
+    /// Reserves what the line that has begun takes beyond [`LINE_HELD`].
     fn hold_line(&self) -> Result<(), OutOfMemory> {
         let more = self.lines.held_line_bytes().saturating_sub(LINE_HELD);
         self.line_memory.shrink_to(more);
-        self.line_memory.grow_to(more)?;
-        let next = if more > 0 { MAX_LINE } else { 0 };
-        self.line_memory.budget().reserve(next).map(drop)
+        self.line_memory.grow_to(more)
     }
 
     /// Whether a slice of work is done since that many bytes were inflated.

@@ -57,9 +57,9 @@ struct RayFacts {
 }
 
 impl RequestTree {
-    /// Makes the tree around `ray` from the records of its family, at most `depth` levels below its root.
+    /// Makes the tree around `ray` from the records of its family.
     #[must_use]
-    pub fn new(ray: RayId, records: &[KinRecord], depth: usize) -> Self {
+    pub fn new(ray: RayId, records: &[KinRecord]) -> Self {
         let mut facts: BTreeMap<RayId, RayFacts> = BTreeMap::new();
         for KinRecord { ray, parent, record } in records {
             let of_ray = facts.entry(*ray).or_default();
@@ -84,11 +84,9 @@ impl RequestTree {
             let RayFacts { records, log_types, .. } = facts.remove(&ray).unwrap_or_default();
             let log_types = log_types.into_iter().collect();
             tree.nodes.push(TreeNode { ray, parent, link, depth: level, records, log_types });
-            if level < depth {
-                let below = children.get(&ray).into_iter().flatten().filter(|(child, _)| seen.insert(**child));
-                let below: Vec<_> = below.map(|(child, link)| (*child, Some(ray), Some(*link), level + 1)).collect();
-                open.extend(below.into_iter().rev());
-            }
+            let below = children.get(&ray).into_iter().flatten().filter(|(child, _)| seen.insert(**child));
+            let below: Vec<_> = below.map(|(child, link)| (*child, Some(ray), Some(*link), level + 1)).collect();
+            open.extend(below.into_iter().rev());
         }
         tree
     }
@@ -142,17 +140,15 @@ mod tests {
         ];
         let wanted = [(10, None, 0, 1), (20, Some(10), 1, 2), (30, Some(20), 2, 1), (25, Some(10), 1, 1)];
         for ray in [10, 20, 25, 30] {
-            let tree = RequestTree::new(RayId::from_bits(ray), &records, usize::MAX);
+            let tree = RequestTree::new(RayId::from_bits(ray), &records);
             assert_eq!(shape(&tree), wanted, "{ray}");
             assert!(!tree.cyclic);
         }
-        let cut = RequestTree::new(RayId::from_bits(30), &records, 1);
-        assert_eq!(shape(&cut), [wanted[0], wanted[1], wanted[3]]);
     }
 
     #[test]
     fn missing_parent_is_the_root_without_records() {
-        let tree = RequestTree::new(RayId::from_bits(7), &[record(HTTP, 7, Some(5)), record(HTTP, 8, Some(5))], 9);
+        let tree = RequestTree::new(RayId::from_bits(7), &[record(HTTP, 7, Some(5)), record(HTTP, 8, Some(5))]);
         assert_eq!(shape(&tree), [(5, None, 0, 0), (7, Some(5), 1, 1), (8, Some(5), 1, 1)]);
     }
 
@@ -160,17 +156,17 @@ mod tests {
     fn circles_end_and_are_said() {
         let records =
             [record(HTTP, 1, Some(2)), record(HTTP, 2, Some(3)), record(HTTP, 3, Some(1)), record(HTTP, 4, Some(4))];
-        let tree = RequestTree::new(RayId::from_bits(1), &records, 9);
+        let tree = RequestTree::new(RayId::from_bits(1), &records);
         assert!(tree.cyclic);
         assert_eq!(shape(&tree), [(3, None, 0, 1), (2, Some(3), 1, 1), (1, Some(2), 2, 1)]);
-        let own = RequestTree::new(RayId::from_bits(4), &records, 9);
+        let own = RequestTree::new(RayId::from_bits(4), &records);
         assert_eq!((shape(&own), own.cyclic), (vec![(4, None, 0, 1)], false));
     }
 
     #[test]
     fn solved_challenge_is_below_its_request() {
         let records = [record(HTTP, 1, None), record(HTTP, 2, None), record(Dataset::FirewallEvents, 2, Some(1))];
-        let tree = RequestTree::new(RayId::from_bits(1), &records, 9);
+        let tree = RequestTree::new(RayId::from_bits(1), &records);
         assert_eq!(shape(&tree), [(1, None, 0, 1), (2, Some(1), 1, 2)]);
         assert_eq!(tree.nodes[1].link, Some(LinkKind::Challenge));
     }

@@ -264,3 +264,20 @@ fn circle_of_parents_ends() {
     fakes.index("logs/http_requests/b.log", Dataset::HttpRequests, text.as_bytes());
     assert_eq!(story(&fakes, own, "")["tree"]["nodes"].as_array().unwrap().len(), 1);
 }
+
+#[test]
+fn cut_list_of_subrequests_says_so() {
+    let mut day = Day::default();
+    let visitor = day.request(START_MS, None);
+    day.records.truncate(1);
+    for child in 0..1_100 {
+        let ray = day.ray_at(START_MS + child);
+        day.records.push((Dataset::HttpRequests, ray, Some(visitor)));
+    }
+    let fakes = day.build();
+    let reply = Ask::get(&format!("/v1/rays/{visitor}?format=native&subrequests=list")).of(&fakes);
+    assert!(reply.headers.iter().any(|(name, _)| *name == "raydex-truncated"));
+    let whole = story(&fakes, visitor, "");
+    assert_eq!((&whole["truncated"], &whole["tree"]["truncated"]), (&false.into(), &true.into()));
+    assert_eq!(whole["records"].as_array().unwrap().len(), 1);
+}

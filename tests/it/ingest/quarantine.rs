@@ -111,3 +111,15 @@ fn batch_without_lines_is_indexed_as_empty() {
         assert!(fakes.shards.rows().is_empty());
     }
 }
+
+#[test]
+fn parents_of_too_many_shards_are_quarantined() {
+    let text = |count: u32| {
+        let line = |at: u32| {
+            let parent = RayId::from_parts(at * 100 + 1, 7);
+            format!(r#"{{"RayID":"{}","ParentRayID":"{parent}"}}"#, ray(at.into()))
+        };
+        ndjson((0..count).map(line))
+    };
+    is_quarantined("too many parents", &text(10_000), "too_many_shards");
+}

@@ -236,3 +236,25 @@ fn cursors_are_for_one_caller_and_question() {
         elsewhere.ledgers.ask(raydex::ledger::ids::REGISTRY, &raydex::ledger::cursor_keys::GetCursorKeys {}).keys;
     assert!(keys.is_empty(), "and reading makes none");
 }
+
+#[test]
+fn hidden_parent_moves_no_record() {
+    let line = |ray: &str, zone: &str, more: &str| format!(r#"{{"RayID":"{ray}","ZoneName":"{zone}"{more}}}"#);
+    let (parent, ours) = (crate::support::records::ray(1 << 30), crate::support::records::ray(2 << 30));
+    let (parent, ours) = (parent.to_string(), ours.to_string());
+    let names = |note: &str| line(&ours, "a.example", &format!(r#","ParentRayID":"{parent}","Note":"{note}""#));
+    let world = |has_parent: bool| {
+        let fakes = Fakes::new();
+        fakes.index("logs/http_requests/x.log", Dataset::HttpRequests, names("first").as_bytes());
+        let hidden = has_parent.then(|| line(&parent, "b.example", ""));
+        let text = ndjson(hidden.into_iter().chain([names("first"), names("second")]));
+        fakes.index("logs/http_requests/y.log", Dataset::HttpRequests, &text);
+        fakes
+    };
+    let (whole, narrow) = (world(true), world(false));
+    for query in ["", "?subrequests=list", "?format=native", "?parts=tree"] {
+        let ask = || Ask::get(&format!("/v1/rays/{ours}{query}"));
+        let [with, without] = [&whole, &narrow].map(|fakes| get(fakes, &Ok(config()), "a-forensics", ask()));
+        assert_eq!((with.status, &with.headers, &with.body), (200, &without.headers, &without.body), "{query}");
+    }
+}
