@@ -186,6 +186,17 @@ pub struct Candidate {
     pub extents: Vec<SpanExtent>,
 }
 
+impl Candidate {
+    /// Adds places in the same batch.
+    pub(crate) fn join(&mut self, spans: Vec<u32>, extents: Vec<SpanExtent>) {
+        self.spans.extend(spans);
+        self.spans.sort_unstable();
+        self.extents.extend(extents);
+        self.extents.sort_unstable_by_key(|extent| extent.number);
+        self.extents.dedup_by_key(|extent| extent.number);
+    }
+}
+
 /// The answer to [`FindRay`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RayCandidates {

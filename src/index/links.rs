@@ -74,9 +74,8 @@ impl LinkGatherer {
         bytes
     }
 
-    /// Returns the time slots that have parents, ascending, and the packed parts.
-    pub(super) fn finish(mut self) -> (Vec<u8>, Vec<EntryPart>) {
-        self.pack();
+    /// Returns the time slots that have parents, ascending, and the parts that were packed.
+    pub(super) fn finish(self) -> (Vec<u8>, Vec<EntryPart>) {
         let has = |slot: &u8| self.slots.get(usize::from(slot / 64)).is_some_and(|bits| bits >> (slot % 64) & 1 == 1);
         ((0..=u8::MAX).filter(has).collect(), self.parts)
     }

@@ -15,17 +15,9 @@ pub(super) fn candidates_in(rows: &[SqlRow], key: &RayKey, dataset: Dataset) -> 
         let Some((object, RaySpans { spans, extents })) = object_of(row, 0).zip(spans_in(row, key)?) else { continue };
         match candidates.last_mut().filter(|last| last.object == object) {
             // The lines of one ray may span two parts.
-            Some(last) => {
-                last.spans.extend(spans);
-                last.extents.extend(extents);
-            }
+            Some(last) => last.join(spans, extents),
             None => candidates.push(Candidate { dataset, object, spans, extents }),
         }
-    }
-    for Candidate { spans, extents, .. } in &mut candidates {
-        spans.sort_unstable();
-        extents.sort_unstable_by_key(|extent| extent.number);
-        extents.dedup_by_key(|extent| extent.number);
     }
     Ok(candidates)
 }

@@ -11,12 +11,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{FoundRecord, LookupError, LookupResult, copies, read_candidates};
+use super::{FoundRecord, LookupError, LookupResult, batches_read, copies, read_candidates};
 use crate::access::Caller;
 use crate::backend::{BatchStore, Bucket, DurableObjects, Turns};
 use crate::index::ShardName;
 use crate::index::calls::{Candidate, FamilyPart, FindFamily};
-use crate::limits::{FAMILY_CALLS, FAMILY_RAYS, FAMILY_SPANS, LOOKUP_BATCHES, LOOKUP_BATCHES_UNSEEN, LOOKUP_SPANS};
+use crate::limits::{FAMILY_CALLS, FAMILY_RAYS, FAMILY_SPANS, LOOKUP_SPANS};
 use crate::memory::Reservation;
 use crate::record::{Dataset, RayId, RayKey, read_key_by};
 use crate::rpc;
@@ -60,9 +60,7 @@ pub async fn lookup_family(
 ) -> Result<FamilyLookup, LookupError> {
     let mut search = FamilySearch { spans_left: FAMILY_SPANS, ..FamilySearch::default() };
     search.ask(shards, datasets, vec![ray], reservation).await?;
-    // Batches may hold hidden records alone, so their number must not show.
-    let counts_batches = caller.is_none_or(|caller| caller.visibility().has_batches());
-    let most = if counts_batches { LOOKUP_BATCHES } else { LOOKUP_BATCHES_UNSEEN };
+    let (most, counts_batches) = batches_read(caller);
     let own = search.own_batches(ray);
     let keys = BTreeSet::from([RayKey::Ray(ray)]);
     let candidates = own.iter().take(most).map(|candidate| (&keys, candidate));
@@ -101,8 +99,7 @@ fn in_order(
     let mut keyed: Vec<_> = records
         .into_iter()
         .filter_map(|record| {
-            let names = store.prefixes.key_names(&record.object.key, record.dataset);
-            let ray = read_key_by(&names, &record.line).ok()?.ray?.ray()?;
+            let (ray, _) = named_rays(store, &record)?;
             let nth = order.get(&(ray, record.dataset, record.object.key.clone())).copied().unwrap_or(usize::MAX);
             Some(((ray != first, ray, nth, record.offset), record))
         })
@@ -111,11 +108,16 @@ fn in_order(
     keyed.into_iter().map(|(_, record)| record).collect()
 }
 
-/// Reads which rays a record names.
-fn kin_record(store: BatchStore<'_, impl Bucket>, record: FoundRecord) -> Option<KinRecord> {
+/// Returns the ray of a record, and the parent that it names.
+fn named_rays(store: BatchStore<'_, impl Bucket>, record: &FoundRecord) -> Option<(RayId, Option<RayId>)> {
     let names = store.prefixes.key_names(&record.object.key, record.dataset);
     let key = read_key_by(&names, &record.line).ok()?;
-    Some(KinRecord { ray: key.ray?.ray()?, parent: key.parent, record })
+    Some((key.ray?.ray()?, key.parent))
+}
+
+fn kin_record(store: BatchStore<'_, impl Bucket>, record: FoundRecord) -> Option<KinRecord> {
+    let (ray, parent) = named_rays(store, &record)?;
+    Some(KinRecord { ray, parent, record })
 }
 
 /// A batch, by dataset and key.
@@ -226,9 +228,10 @@ impl FamilySearch {
             for (ray, candidate) in rays {
                 let key = RayKey::Ray(ray);
                 open = match open.take() {
-                    Some((mut keys, known)) if span_count(&known, Some(&candidate)) <= LOOKUP_SPANS => {
+                    Some((mut keys, mut known)) if span_count(&known, Some(&candidate)) <= LOOKUP_SPANS => {
                         keys.insert(key);
-                        Some((keys, joined(known, candidate)))
+                        known.join(candidate.spans, candidate.extents);
+                        Some((keys, known))
                     }
                     full => {
                         groups.extend(full);
@@ -251,9 +254,7 @@ impl FamilySearch {
     /// Returns the parents that records name, and that were not asked for: of the ray and of its ancestors.
     fn unasked_parents(&mut self, store: BatchStore<'_, impl Bucket>, ray: RayId) -> Vec<RayId> {
         for record in self.found.records.iter().skip(self.parsed) {
-            let names = store.prefixes.key_names(&record.object.key, record.dataset);
-            let Ok(key) = read_key_by(&names, &record.line) else { continue };
-            let Some((ray, parent)) = key.ray.and_then(|ray| ray.ray()).zip(key.parent) else { continue };
+            let Some((ray, Some(parent))) = named_rays(store, record) else { continue };
             self.parents.entry(ray).or_default().insert(parent);
         }
         self.parsed = self.found.records.len();
@@ -269,14 +270,4 @@ impl FamilySearch {
 fn span_count(one: &Candidate, other: Option<&Candidate>) -> usize {
     let spans = one.spans.iter().chain(other.into_iter().flat_map(|other| &other.spans));
     spans.collect::<BTreeSet<_>>().len()
-}
-
-/// Joins the places of several rays in one batch.
-fn joined(mut all: Candidate, one: Candidate) -> Candidate {
-    all.spans.extend(one.spans);
-    all.spans.sort_unstable();
-    all.extents.extend(one.extents);
-    all.extents.sort_unstable_by_key(|extent| extent.number);
-    all.extents.dedup_by_key(|extent| extent.number);
-    all
 }

@@ -155,9 +155,7 @@ async fn find(
 ) -> Result<LookupResult, LookupError> {
     let shard = ShardName::for_key(key).to_string();
     let found = rpc::call_held(shards, reservation.budget(), &shard, &FindRay::new(key, datasets)).await?;
-    // Batches may hold hidden records alone, so their number must not show.
-    let counts_batches = caller.is_none_or(|caller| caller.visibility().has_batches());
-    let most = if counts_batches { LOOKUP_BATCHES } else { LOOKUP_BATCHES_UNSEEN };
+    let (most, counts_batches) = batches_read(caller);
     let asked = LookupResult {
         truncated: counts_batches && found.candidates.len() > most,
         stats: ReadStats { shards_asked: 1, ..ReadStats::default() },
@@ -167,6 +165,13 @@ async fn find(
     let candidates = found.candidates.iter().take(most).map(|candidate| (&keys, candidate));
     let result = read_candidates((store, turns), candidates, caller, reservation, asked).await?;
     Ok(LookupResult { records: copies::merge_copies(result.records), ..result })
+}
+
+/// Returns how many batches of a ray are read for a caller, and whether their number may show: batches may hold hidden
+/// records alone.
+fn batches_read(caller: Option<&Caller>) -> (usize, bool) {
+    let counts_batches = caller.is_none_or(|caller| caller.visibility().has_batches());
+    (if counts_batches { LOOKUP_BATCHES } else { LOOKUP_BATCHES_UNSEEN }, counts_batches)
 }
 
 /// Reads the records of these rays in each of these batches, and appends them to a result.

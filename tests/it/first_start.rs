@@ -4,7 +4,6 @@ use crate::support;
 
 use raydex::bucket_keys::batch_key;
 use raydex::config::Config;
-use raydex::ledger::backfills::BackfillRequest;
 use raydex::ledger::ids::REGISTRY;
 use raydex::ledger::registry::ListLedgers;
 use raydex::pipeline::{ParseVerdict, drive_backfills, run_sweep, start_backfill};
@@ -196,16 +195,7 @@ fn backfill_asks_for_what_lay_there() {
     assert_eq!((scene.posted_lines(), scene.before_start()), (0, (3, 300)));
     // Half of each batch, then all of it.
     for (end_ms, delivered, left) in [(NOW_MS - MINUTE + 50, 150, (3, 150)), (NOW_MS, 300, (0, 0))] {
-        let request = BackfillRequest {
-            start_ms: NOW_MS - DAY,
-            end_ms,
-            index: true,
-            deliver: true,
-            lines_per_second: 1_000,
-            again: false,
-            filter: None,
-            reason: None,
-        };
+        let request = crate::backfill::ask(NOW_MS - DAY, end_ms);
         run(start_backfill(&scene.0.fakes, &scene.0.config, request, None)).unwrap();
         scene.pass(20);
         assert_eq!((scene.posted_lines(), scene.before_start()), (delivered, left));

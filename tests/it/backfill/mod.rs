@@ -110,7 +110,7 @@ fn begin(consumers: &Consumers, request: BackfillRequest) -> i64 {
     run(start_backfill(&consumers.fakes, &consumers.config, request, None)).unwrap().id
 }
 
-fn ask(start_ms: i64, end_ms: i64) -> BackfillRequest {
+pub(crate) fn ask(start_ms: i64, end_ms: i64) -> BackfillRequest {
     BackfillRequest {
         start_ms,
         end_ms,
