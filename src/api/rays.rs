@@ -147,9 +147,9 @@ async fn find_family(
     .await?;
     reservation.reserve(TREE_NODE_BYTES * (family.records.len() + 1))?;
     let is_known = family.records.iter().any(|record| record.ray == ray);
-    let truncated = if wish.lists_subrequests { family.truncated } else { family.is_cut_within };
+    let truncated = if wish.shows_subrequests() { family.truncated } else { family.is_cut_within };
     let stats = family.stats;
-    let (records, tree) = wish.divide(ray, family, reservation);
+    let (records, tree) = wish.divide(ray, family, reservation)?;
     let found = LookupResult { records, truncated, stats };
     let (found, cost) = with_cost(services, views, &RayKey::Ray(ray), started, (found, is_known))?;
     Ok((found, cost, tree))

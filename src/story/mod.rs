@@ -4,7 +4,9 @@
 //! A story is a function of records that its reader sees. Whatever the records say, it ends.
 
 mod log_type;
+mod merge;
 mod tree;
 
 pub use log_type::LogType;
 pub use tree::{LinkKind, RequestTree, TreeNode};
+pub use merge::{MergedRecord, merge_subrequests};

@@ -32,6 +32,7 @@ mod logpull_switches;
 mod logs;
 mod many;
 mod memory;
+mod merge;
 mod metrics;
 mod occupancy;
 mod openapi;

@@ -68,7 +68,7 @@ fn view(random: &mut Random, query: &mut String) {
 fn lookup(random: &mut Random, world: &World) -> Ask {
     let mut query = String::new();
     view(random, &mut query);
-    maybe(random, &mut query, "subrequests", &["list", "list", "none", "all"]);
+    maybe(random, &mut query, "subrequests", &["list", "merge", "none", "all"]);
     maybe(random, &mut query, "parts", &["records", "tree"]);
     maybe(random, &mut query, "depth", &["0", "1"]);
     let ask = Ask::get(&format!("/v1/rays/{}?{}", any_ray(random, world), query.trim_start_matches('&')));
