@@ -13,7 +13,7 @@ use ::http::header::IF_NONE_MATCH;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::completeness::{absence_hint, find_missing};
+use super::absence::explain_absence;
 use super::field_warnings::{FieldWarning, UnseenFields, header_of};
 use super::list_document::ListDocument;
 use super::ray_tree::{FamilyWish, TreeResponse};
@@ -22,13 +22,11 @@ use super::record_writer::{RecordFormat, RecordWriter};
 use super::retry::retry_while_out_of_memory;
 use super::scan::acquire_lookup;
 use crate::access::{Caller, Visibility};
-use crate::backend::{CallError, Turns, to_json};
+use crate::backend::{Turns, to_json};
 use crate::config::Config;
 use crate::http::entity_tag::EntityTagHasher;
 use crate::http::{HttpRequest, LookupCost, Problem, Reply, problems};
-use crate::index::calls::FindRay;
-use crate::index::{ObjectVersion, ShardName};
-use crate::ledger::completeness::MissingLines;
+use crate::index::ObjectVersion;
 use crate::limits::{
     INFLATED_BYTE_NS, LOOKUP_STEP_MS, MASKED_BYTE_NS, MASKING_ROOM, RENDERING_ROOM, TREE_NODE_BYTES, WORK_SLICE_NS,
 };
@@ -36,7 +34,6 @@ use crate::lookup::{FoundRecord, LookupResult, lookup_family, lookup_for};
 use crate::memory::{OutOfMemory, Reservation, ReservedBytes, ReservedWriter};
 use crate::record::fields::line_text;
 use crate::record::{Dataset, RayId, RayKey, ray_from_user};
-use crate::rpc;
 use crate::services::Services;
 use crate::span_reader::ReadStats;
 use crate::time;
@@ -62,7 +59,7 @@ pub(crate) async fn get_ray(
     let reservation = services.memory().reservation();
     let (found, cost, tree) = match find_story(services, &views, &key, &wish, &reservation).await {
         Ok(found) => found,
-        Err(problem) => return Err(explain_absence(services, caller, &views, &key, problem).await),
+        Err(problem) => return Err(explain_absence(config, services, caller, (&views, &key), problem).await),
     };
     let truncated = found.truncated;
     let media_type = form.format.media_type();
@@ -190,51 +187,6 @@ fn with_cost(
         return Err(if let Some(cost) = cost { problem.with_cost(cost) } else { problem });
     }
     Ok((found, cost))
-}
-
-/// The problem with a hint that is derived from what is known of the ray's time, and of other datasets; for a caller for
-/// whom no batches exist, the problem as it is.
-async fn explain_absence(
-    services: &impl Services,
-    caller: &Caller,
-    views: &DatasetViews,
-    key: &RayKey,
-    problem: Problem,
-) -> Problem {
-    let Some(ray) = key.ray().filter(|_| problem.status == 404 && views.visibility().has_batches()) else {
-        return problem;
-    };
-    let at_ms = ray.unix_ms();
-    match find_absence(services, caller, views, key, at_ms).await {
-        Ok(Some(hint)) => problem.with_hint(hint),
-        Ok(None) | Err(_) => problem,
-    }
-}
-
-/// What is known of a ray that no batch of these datasets holds.
-async fn find_absence(
-    services: &impl Services,
-    caller: &Caller,
-    views: &DatasetViews,
-    key: &RayKey,
-    at_ms: i64,
-) -> Result<Option<String>, CallError> {
-    let asked = views.datasets();
-    let others = Dataset::WITH_RAY.into_iter().filter(|other| caller.may_dataset(*other) && !asked.contains(other));
-    let others: Vec<Dataset> = others.collect();
-    if !others.is_empty() {
-        let shard = ShardName::for_key(key).to_string();
-        let found = rpc::call_held(services.shards(), services.memory(), &shard, &FindRay::new(key, &others)).await?;
-        if let Some(candidate) = found.candidates.first() {
-            return Ok(Some(format!("Records of it are in {}: omit dataset, or name that one.", candidate.dataset)));
-        }
-    }
-    let mut missing = MissingLines::default();
-    for dataset in asked {
-        let range = at_ms..at_ms.saturating_add(1);
-        missing.add(find_missing(services, (dataset, caller.visibility()), &range).await?.missing);
-    }
-    Ok(absence_hint(&missing))
 }
 
 /// The problem of a lookup without records.

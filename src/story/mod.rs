@@ -1,4 +1,4 @@
-//! What is known of one request beyond its own records: the tree of requests that it belongs to.
+//! What is known of one request beyond its own records: the tree of requests that it belongs to, or why there are none.
 //!
 //! # Invariants
 //! A story is a function of records that its reader sees. Whatever the records say, it ends.
@@ -6,7 +6,9 @@
 mod log_type;
 mod merge;
 mod tree;
+mod verdict;
 
 pub use log_type::LogType;
-pub use tree::{LinkKind, RequestTree, TreeNode};
 pub use merge::{MergedRecord, merge_subrequests};
+pub use tree::{LinkKind, RequestTree, TreeNode};
+pub use verdict::{AbsenceFacts, BatchFacts, Verdict, VerdictCode};

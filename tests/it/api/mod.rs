@@ -54,6 +54,7 @@ mod twins;
 mod upload_zones;
 mod uploads;
 mod values;
+mod verdict;
 
 use std::borrow::Cow;
 use std::rc::Rc;
