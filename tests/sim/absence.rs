@@ -25,11 +25,9 @@ pub(crate) struct Judged {
     pub(crate) not_logged: u64,
 }
 
-/// Judges a ray of one batch, another each time, as if nobody had its record and batches covered its time: an error is a ray
-/// that counts as not logged while its batch is known and not read whole, or lay in the bucket when the sweep said that all
-/// were read.
-pub(crate) fn judge_absence(run: &Run, judged: &mut Judged) -> Result<(), String> {
-    let nth = usize::try_from(run.steps / STEPS_A_QUESTION).unwrap() % run.batches.len().max(1);
+/// Judges a ray of the nth batch as if nobody had its record and batches covered its time: an error is a ray that counts as
+/// not logged while its batch is known and not read whole, or lay in the bucket when the sweep said that all were read.
+pub(crate) fn judge_absence(run: &Run, nth: usize, judged: &mut Judged) -> Result<(), String> {
     let Some(batch) = run.batches.get(nth).filter(|batch| !batch.removed) else { return Ok(()) };
     let Some(line) = batch.lines.first() else { return Ok(()) };
     let ray = RayId::from_hex(line.ray.as_bytes()).unwrap();

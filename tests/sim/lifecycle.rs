@@ -42,6 +42,7 @@ impl Case {
             plan: Plan::At(faults.to_vec()),
             park: self.park,
             exclude: false,
+            whole: false,
             batch_size: 2,
             moods: Moods::default(),
             batches: Some(batches),

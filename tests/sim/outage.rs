@@ -25,6 +25,7 @@ fn setting(seed: u64, kind: OutageKind, minutes: i64) -> Setting {
         plan: Plan::Never,
         park: false,
         exclude: false,
+        whole: false,
         batch_size: 2,
         moods: Moods { outage, ..Moods::default() },
         batches: Some(BATCHES),

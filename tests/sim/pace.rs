@@ -24,6 +24,7 @@ fn setting(seed: u64, rates: Rates, outage: Option<OutageKind>) -> Setting {
         plan: Plan::Never,
         park: false,
         exclude: false,
+        whole: false,
         batch_size: 2,
         moods: Moods { outage, ..Moods::default() },
         batches: Some(BATCHES),

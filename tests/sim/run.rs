@@ -141,12 +141,19 @@ impl Run {
         while self.steps < self.setting.steps && !self.is_at_rest() {
             self.step();
             if self.steps.is_multiple_of(STEPS_A_QUESTION) {
-                let mut judged = self.judged;
-                judge_absence(self, &mut judged)?;
-                self.judged = judged;
+                let nth = usize::try_from(self.steps / STEPS_A_QUESTION).unwrap() % self.batches.len().max(1);
+                self.judge_absence(nth)?;
             }
         }
-        self.come_to_rest()
+        self.come_to_rest()?;
+        (0..self.batches.len()).try_for_each(|nth| self.judge_absence(nth))
+    }
+
+    fn judge_absence(&mut self, nth: usize) -> Result<(), String> {
+        let mut judged = self.judged;
+        judge_absence(self, nth, &mut judged)?;
+        self.judged = judged;
+        Ok(())
     }
 
     /// Days later: the sweeps remove what is of no use any more, while things go wrong if they did, then in peace.

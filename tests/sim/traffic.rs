@@ -68,8 +68,8 @@ impl Batch {
 /// The first instant of the simulated traffic: 2026-03-28T08:42:25Z.
 pub(crate) const BEGIN_MS: i64 = 1_774_687_345_000;
 
-/// The nth batch of a world, written at `now_ms`.
-pub(crate) fn batch(random: &mut Random, number: usize, now_ms: i64, exclude: bool) -> Batch {
+/// The nth batch of a world, written at `now_ms`, of which subrequests are left out or not, and lines damaged or not.
+pub(crate) fn batch(random: &mut Random, number: usize, now_ms: i64, (exclude, whole): (bool, bool)) -> Batch {
     let count = random.below(9);
     let mut text = Vec::new();
     let (mut lines, mut lines_in) = (Vec::new(), 0);
@@ -80,7 +80,7 @@ pub(crate) fn batch(random: &mut Random, number: usize, now_ms: i64, exclude: bo
         let child = random.chance(200);
         let parent = if child { "a5e33aff24280fa2" } else { "00" };
         lines_in += 1;
-        if random.chance(50) {
+        if random.chance(50) && !whole {
             text.extend_from_slice(b"no json\n");
             continue;
         }
@@ -91,7 +91,7 @@ pub(crate) fn batch(random: &mut Random, number: usize, now_ms: i64, exclude: bo
         lines.push(Sent { ray, unix_ms, owed: !(child && exclude), text: record });
     }
     let mut bytes = compressed(&text, Compression::fast());
-    let is_cut = random.chance(50);
+    let is_cut = random.chance(50) && !whole;
     if is_cut {
         bytes.truncate(bytes.len() - 5);
     }

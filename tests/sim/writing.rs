@@ -15,10 +15,11 @@ impl Run {
         let moves = self.setting.changes == Changes::OneMove && number > 0;
         let rewrites =
             self.setting.changes == Changes::Any && number > 0 && self.platform.random.borrow_mut().chance(250);
+        let kind = (self.setting.exclude, self.setting.whole);
         let batch = {
             let random = &mut self.platform.random.borrow_mut();
             self.next_batch_ms = now + random.between(1_000, 60_000);
-            if rewrites || moves { None } else { Some(traffic::batch(random, number, now, self.setting.exclude)) }
+            if rewrites || moves { None } else { Some(traffic::batch(random, number, now, kind)) }
         };
         let batch = batch.unwrap_or_else(|| if moves { self.move_first(now) } else { self.rewrite(now) });
         for window in &batch.windows {
@@ -69,7 +70,8 @@ impl Run {
         let random = &mut *drawn;
         let whole: Vec<usize> =
             (0..number).rev().take(12).filter(|&at| !self.batches[at].damaged && !self.batches[at].removed).collect();
-        let Some(&first) = whole.first() else { return traffic::batch(random, number, now, self.setting.exclude) };
+        let kind = (self.setting.exclude, self.setting.whole);
+        let Some(&first) = whole.first() else { return traffic::batch(random, number, now, kind) };
         let sources = [if random.chance(500) { first } else { *random.of(&whole) }, *random.of(&whole)];
         let sources = if sources[0] != sources[1] && random.chance(400) { &sources[..] } else { &sources[..1] };
         let (in_place, stays) = (random.chance(250), random.chance(400));
