@@ -33,6 +33,10 @@ pub const TOKEN_DAYS_MAX: u32 = 3_650;
 /// since the audit log says that there was one; this bounds what it misses.
 pub const TOKEN_CACHE_MS: i64 = 60_000;
 
+/// Time after which a stream asks anew whether the token of its reader was revoked, in milliseconds: a stream takes five
+/// minutes at most, and so thirty calls.
+pub const TOKEN_CHECK_MS: i64 = 10_000;
+
 /// Tokens that an isolate remembers: 500 bytes each.
 pub const TOKENS_CACHED: usize = 1_000;
 

@@ -7,6 +7,7 @@
 
 use std::rc::Rc;
 
+use super::admission_watch::watch_admission;
 use super::audit_trail::{AuditTrail, record_failure};
 use super::authenticate::{AuthenticatedCaller, authenticate, check_scope, failure_problem};
 use super::canonical::{CanonicalRequest, RequestRecord};
@@ -113,11 +114,11 @@ async fn admit_request<D: Services + 'static>(
     };
     let seq = trail.admit(&canonical.record).await?;
     let CanonicalRequest { request, arguments, record } = canonical;
-    let AuthenticatedCaller { caller, .. } = caller.clone();
-    let admitted = AdmittedRequest { config, services, caller, request, arguments: &arguments };
+    let AuthenticatedCaller { caller: of_request, .. } = caller.clone();
+    let admitted = AdmittedRequest { config, services, caller: of_request, request, arguments: &arguments };
     let answer = admitted.answer(spec.route).await;
     record_denied_answer(&trail, &record, &answer, seq).await;
-    answer
+    answer.map(|reply| watch_admission(services, &caller, reply))
 }
 
 /// Reads the values of a request, and checks that it has a reason where its caller must give one.

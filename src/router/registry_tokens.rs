@@ -5,8 +5,9 @@
 //! say is refused with 503. Made-up tokens keep no token of the registry out for longer than a second.
 
 use crate::access::{AuthFailure, Caller, TokenRule, TokenState};
+use crate::backend::CallError;
 use crate::ledger::ids::REGISTRY;
-use crate::ledger::tokens::{FindToken, ListTokenHashes, StoredToken};
+use crate::ledger::tokens::{FindToken, FoundToken, ListTokenHashes, StoredToken};
 use crate::rpc;
 use crate::services::Services;
 
@@ -52,6 +53,16 @@ pub(super) async fn admit_registry_token(
             Ok((caller, RegistryToken { sha256, generation }))
         }
     }
+}
+
+/// Whether the registry has ended the token since it was looked up.
+///
+/// # Errors
+/// [`CallError`] if the registry does not answer.
+pub(super) async fn is_revoked(services: &impl Services, token: &RegistryToken) -> Result<bool, CallError> {
+    let find = FindToken { sha256: hex::encode(token.sha256) };
+    let FoundToken { token } = rpc::call(services.ledgers(), REGISTRY, &find).await?;
+    Ok(token.is_none_or(|token| token.revoked.is_some()))
 }
 
 /// Whether the registry's list has a token with this hash. The list may be a second old.

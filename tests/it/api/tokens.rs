@@ -1,10 +1,12 @@
 //! Tokens that the API makes: what they grant, and how they end.
 
+use futures_util::StreamExt;
 use raydex::access::{TokenSecret, hash_of_secret};
 use raydex::config::Config;
+use raydex::http::{BodyPieces, ReplyBody};
 use raydex::ledger::ids::REGISTRY;
 use raydex::ledger::tokens::{FindToken, ListTokens};
-use raydex::limits::{TOKEN_CACHE_MS, TOKEN_LIST_MS, TOKEN_SEARCHES};
+use raydex::limits::{TOKEN_CACHE_MS, TOKEN_CHECK_MS, TOKEN_LIST_MS, TOKEN_SEARCHES};
 use serde_json::{Value, json};
 
 use super::access::rule;
@@ -12,7 +14,7 @@ use super::audit::entries;
 use super::story::{KEYS, batch, records};
 use super::support::records::ray;
 use super::support::world::{TOKEN, config_with};
-use super::support::{Fakes, Fault, Kind};
+use super::support::{Fakes, Fault, Kind, run};
 use super::{Ask, Reply, json as body, problem};
 
 fn deployment() -> Config {
@@ -109,6 +111,46 @@ fn revoked_token_opens_nothing_from_then_on() {
     assert_eq!((&denied["actor"], &denied["status"]), (&"desk".into(), &401.into()));
     let again = revoke(&fakes, "desk");
     assert_eq!((again.status, &body(&again)["revoked_at"]), (200, &answer["revoked_at"]), "twice is once");
+}
+
+/// A stream of a caller with this token, which is not read yet.
+fn stream(fakes: &Fakes, token: &str) -> BodyPieces {
+    let path = "/v1/logs?dataset=http_requests&start=2026-03-28T08:00:00Z&end=2026-03-28T09:00:00Z";
+    let reply = with(token, Ask::get(path)).begin(fakes, &Ok(deployment()));
+    assert_eq!(reply.status, 200);
+    let ReplyBody::Stream(pieces) = reply.body else { panic!("a stream") };
+    pieces
+}
+
+#[test]
+fn stream_breaks_when_its_token_is_revoked() {
+    let fakes = Fakes::new();
+    batch(&fakes, KEYS[0], &records(0..5_000), None);
+    let (token, other) = (made(&fakes, "desk"), made(&fakes, "other"));
+    let [mut ended, mut goes_on] = [&token, &other].map(|token| stream(&fakes, token));
+    let mut next_pieces = || [&mut ended, &mut goes_on].map(|pieces| run(pieces.next()).map(|piece| piece.is_ok()));
+    assert_eq!(next_pieces(), [Some(true), Some(true)]);
+    revoke(&fakes, "desk");
+    assert_eq!(next_pieces(), [Some(true), Some(true)], "it is checked every few seconds");
+    let later = || fakes.clock_ms.set(fakes.clock_ms.get() + TOKEN_CHECK_MS);
+    later();
+    // A registry that is down is asked again.
+    for (nth, wanted) in [(0, true), (0, true), (9, false)] {
+        fakes.faults.plan(Some(Kind::Ledger), nth, Fault::Fails);
+        assert_eq!(next_pieces(), [Some(wanted), Some(true)]);
+    }
+    fakes.faults.clear();
+    assert_eq!(next_pieces(), [None, Some(true)]);
+}
+
+#[test]
+fn stream_breaks_when_its_token_expires() {
+    let fakes = Fakes::new();
+    batch(&fakes, KEYS[0], &records(0..5_000), None);
+    let mut pieces = stream(&fakes, &made(&fakes, "desk"));
+    assert!(run(pieces.next()).unwrap().is_ok());
+    fakes.clock_ms.set(fakes.clock_ms.get() + 90 * 86_400_000);
+    assert!(run(pieces.next()).unwrap().is_err() && run(pieces.next()).is_none());
 }
 
 #[test]
