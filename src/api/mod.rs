@@ -30,6 +30,8 @@ pub(crate) mod operation_reason;
 pub(crate) mod partner;
 pub(crate) mod payloads;
 pub(crate) mod range_stream;
+mod ray_document;
+pub(crate) mod ray_explain;
 pub(crate) mod ray_list;
 mod ray_tree;
 pub(crate) mod rays;

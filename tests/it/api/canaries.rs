@@ -81,6 +81,11 @@ fn everything(rays: u64) -> Vec<Ask> {
             asks.push(Ask::get(&format!("/v1/logs?{range}&{form}")));
             asks.extend((0..rays).step_by(29).map(|number| Ask::get(&format!("/v1/rays/{}?{form}", ray(number)))));
         }
+        if dataset == Dataset::HttpRequests {
+            let explain = |number| Ask::get(&format!("/v1/rays/{}?format=explain", ray(number)));
+            asks.extend((0..rays).step_by(7).map(explain));
+            asks.extend((0..rays).step_by(29).map(|number| explain(number).accept("text/plain")));
+        }
         asks.push(Ask::get(&format!(
             "/v1/logs?{range}&dataset={dataset}&fields=Cookies,ClientRequestURI,Novel,Event,Logs"
         )));

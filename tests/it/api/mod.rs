@@ -26,6 +26,7 @@ mod document;
 mod doors;
 mod ends;
 pub(crate) mod every_route;
+mod explain;
 mod failures;
 mod fields;
 mod logpull_switches;

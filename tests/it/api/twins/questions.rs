@@ -71,6 +71,10 @@ fn lookup(random: &mut Random, world: &World) -> Ask {
     maybe(random, &mut query, "subrequests", &["list", "list", "none", "all"]);
     maybe(random, &mut query, "parts", &["records", "tree"]);
     maybe(random, &mut query, "depth", &["0", "1"]);
+    if random.chance(100) {
+        query = "&format=explain".to_owned();
+        maybe(random, &mut query, "filter", &FILTERS);
+    }
     let ask = Ask::get(&format!("/v1/rays/{}?{}", any_ray(random, world), query.trim_start_matches('&')));
     if random.chance(100) { Ask { if_none_match: Some("*".into()), ..ask } } else { ask }
 }
