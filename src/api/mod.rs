@@ -30,6 +30,7 @@ pub(crate) mod operation_reason;
 pub(crate) mod partner;
 pub(crate) mod payloads;
 pub(crate) mod range_stream;
+pub(crate) mod ray_diff;
 mod ray_document;
 pub(crate) mod ray_explain;
 pub(crate) mod ray_list;

@@ -81,10 +81,11 @@ fn ask(row: &RouteSpec) -> Ask {
 
 /// The routes that answer a caller who is restricted to zones; so do those of Cloudflare's API, but for the list of
 /// objects.
-const FOR_ZONES: [&str; 7] = [
+const FOR_ZONES: [&str; 8] = [
     "GET /healthz",
     "GET /openapi.json",
     "GET /v1/logs",
+    "GET /v1/rays/{a}/diff/{b}",
     "GET /v1/rays/{ray}",
     "GET /v1/rays/{ray}/deliveries",
     "POST /v1/ingest/{dataset}",

@@ -22,6 +22,7 @@ mod dead_letters;
 mod deadlines;
 mod deliveries;
 mod denials;
+mod diff;
 mod document;
 mod doors;
 mod ends;
