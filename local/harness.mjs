@@ -22,6 +22,7 @@
 //   POST /restart  SETTINGS             restarts the runtime on the same state, with these settings changed: {worker, control}
 //   POST /kill                          the same by SIGKILL, like a crash; requires `state`
 import http from "node:http";
+import { inspect } from "node:util";
 import { startPartner } from "./partner.mjs";
 import { NotBuilt, startRuntime } from "./runtime.mjs";
 
@@ -43,7 +44,8 @@ const control = http.createServer(async (request, response) => {
   try {
     send(response, 200, await answer(request));
   } catch (error) {
-    send(response, 500, { error: String(error.stack ?? error) });
+    // With its cause, which says what "fetch failed" means.
+    send(response, 500, { error: inspect(error) });
   }
 });
 

@@ -10,6 +10,7 @@
 // This file contains no binding name but that of the optional data bucket. The only network access is the Worker's to the partner in `settings`. workerd
 // stops with this process (guard.mjs). `onLog` receives what the Worker logs as objects.
 import { randomUUID } from "node:crypto";
+import { subscribe } from "node:diagnostics_channel";
 import fs from "node:fs";
 import path from "node:path";
 import readline from "node:readline";
@@ -26,6 +27,12 @@ export const PARSE_QUEUE = "parse-queue";
 const WORKER = "raydex";
 /** The binding of the data bucket, which wrangler.toml has in a comment. */
 const DATA = "DATA";
+
+// No HTTP server of this process, miniflare's own among them, closes a connection that waits: after five seconds Node
+// would, perhaps just as workerd sends the next request on it, and the Worker would see a call fail that nobody failed.
+subscribe("http.server.request.start", ({ server }) => {
+  server.keepAliveTimeout = 0;
+});
 
 /** The Worker is not built. */
 export class NotBuilt extends Error {}
@@ -78,6 +85,7 @@ export async function startRuntime(options = {}) {
 class Runtime {
   #miniflare;
   #names;
+  #ended = false;
 
   constructor(miniflare, url, names) {
     this.#miniflare = miniflare;
@@ -91,34 +99,49 @@ class Runtime {
     return (await this.#miniflare.unsafeGetDirectURL(name)).origin;
   }
 
-  #bucket(which = "log") {
-    return this.#miniflare.getR2Bucket(which === "data" ? "DATA" : "BUCKET", "bucket");
+  /** Makes a call with `work`, once more if workerd closed a connection that had waited for five seconds. */
+  async #call(work) {
+    try {
+      return await work();
+    } catch (error) {
+      if (this.#ended || !wasClosed(error)) throw error;
+      return work();
+    }
+  }
+
+  #inBucket(work, which = "log") {
+    return this.#call(async () => work(await this.#miniflare.getR2Bucket(which === "data" ? "DATA" : "BUCKET", "bucket")));
+  }
+
+  #inWorker(work) {
+    return this.#call(async () => work(await this.#miniflare.getWorker(WORKER)));
   }
 
   /** Writes an object; returns its key, size and ETag. */
   async put(key, bytes) {
     // A plain Uint8Array, because the proxy rejects a Buffer.
     const view = new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    return described(await (await this.#bucket()).put(key, view));
+    return described(await this.#inBucket((bucket) => bucket.put(key, view)));
   }
 
   /** The bytes of an object, or null. */
   async get(key) {
-    const object = await (await this.#bucket()).get(key);
-    return object && Buffer.from(await object.arrayBuffer());
+    return this.#inBucket(async (bucket) => {
+      const object = await bucket.get(key);
+      return object && Buffer.from(await object.arrayBuffer());
+    });
   }
 
   /** Removes an object. */
   async remove(key) {
-    await (await this.#bucket()).delete(key);
+    await this.#inBucket((bucket) => bucket.delete(key));
   }
 
   /** Every object of the log bucket (or of the "data" bucket) whose key has the prefix. */
   async list(prefix = "", which = "log") {
-    const bucket = await this.#bucket(which);
     const found = [];
     for (let cursor, more = true; more; ) {
-      const page = await bucket.list({ prefix, cursor });
+      const page = await this.#inBucket((bucket) => bucket.list({ prefix, cursor }), which);
       found.push(...page.objects.map(described));
       more = page.truncated;
       cursor = page.truncated ? page.cursor : undefined;
@@ -140,15 +163,16 @@ class Runtime {
 
   /** Puts a message on parse-queue, as JSON or with the given content type. */
   async enqueue(body, contentType = "json") {
-    const queue = await this.#miniflare.getQueueProducer(this.#names.parseProducer, WORKER);
-    await queue.send(body, { contentType });
+    await this.#call(async () => {
+      const queue = await this.#miniflare.getQueueProducer(this.#names.parseProducer, WORKER);
+      await queue.send(body, { contentType });
+    });
   }
 
   /** Hands the Worker a batch of messages from `queue`; returns the outcome of each. */
   async dispatch(queue, bodies, attempts = 1) {
-    const worker = await this.#miniflare.getWorker(WORKER);
     const messages = bodies.map((body) => ({ id: randomUUID(), timestamp: new Date(), attempts, body }));
-    const result = await worker.queue(queue, messages);
+    const result = await this.#inWorker((worker) => worker.queue(queue, messages));
     const acked = new Set(result.explicitAcks);
     const retried = new Map(result.retryMessages.map((message) => [message.msgId, message.delaySeconds ?? 0]));
     return {
@@ -165,21 +189,29 @@ class Runtime {
 
   /** Fires the Worker's cron trigger, by default the first in wrangler.toml; returns the outcome. */
   async scheduled(cron) {
-    const worker = await this.#miniflare.getWorker(WORKER);
-    return worker.scheduled({ cron: cron ?? (await cronsOf(ROOT))[0] });
+    const due = cron ?? (await cronsOf(ROOT))[0];
+    return this.#inWorker((worker) => worker.scheduled({ cron: due }));
   }
 
   /** Stops the Worker; persisted state remains. */
   async stop() {
+    this.#ended = true;
     await this.#miniflare.dispose();
     forgetEnded();
   }
 
   /** Kills the Worker like a crash, with every other runtime of this process: queued messages are lost. */
   async kill() {
+    this.#ended = true;
     await killWorkerd();
     await this.stop();
   }
+}
+
+/** Whether the connection of a call was closed before an answer. */
+function wasClosed({ message, cause }) {
+  // By its words, since an error loses its code where miniflare hands it from one thread to another.
+  return message === "fetch failed" && /other side closed|ECONNRESET|EPIPE/.test(cause?.message);
 }
 
 function described({ key, size, etag }) {

@@ -95,7 +95,7 @@ pub(crate) async fn find_missing(
     range: &Range<i64>,
 ) -> Result<KnownMissing, CallError> {
     let call = ledgers_of_range(services.now_ms(), range);
-    let LedgerNames { mut names, swept_ms } =
+    let LedgerNames { mut names, swept_ms, .. } =
         rpc::call_held(services.ledgers(), services.memory(), REGISTRY, &call).await?.into_parts().0;
     let is_whole = names.len() as u64 <= COMPLETENESS_LEDGERS;
     names.truncate(usize::try_from(COMPLETENESS_LEDGERS).unwrap_or(usize::MAX));
@@ -125,20 +125,4 @@ pub(super) fn ledgers_of_range(now_ms: i64, range: &Range<i64>) -> FindLedgers {
         end_ms: range.end,
         limit: COMPLETENESS_LEDGERS + 1,
     }
-}
-
-/// Returns why a ray may be missing, judging by the batches of its time; `None` if nothing suggests it.
-pub(crate) fn absence_hint(missing: &MissingLines) -> Option<String> {
-    let MissingLines { open_batches, quarantined_batches, rejected_lines } = *missing;
-    if quarantined_batches > 0 {
-        return Some(format!(
-            "Quarantined batches of its time may contain it ({quarantined_batches}): GET /v1/batches?state=quarantined says why."
-        ));
-    }
-    if open_batches > 0 {
-        return Some(format!("Batches of its time are still being indexed ({open_batches}). Retry shortly."));
-    }
-    (rejected_lines > 0).then(|| {
-        format!("Batches of its time have lines that are not records ({rejected_lines}); it may be one of them.")
-    })
 }

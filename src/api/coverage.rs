@@ -18,7 +18,7 @@ use super::completeness::ledgers_of_range;
 use super::ledgers::{ask_ledger, call_ledger};
 use super::time_range::parse_range;
 use crate::access::{Caller, Visibility};
-use crate::bucket_keys::{KeyClass, batch_times, classify};
+use crate::bucket_keys::{KeyClass, classify};
 use crate::config::Config;
 use crate::http::{HttpRequest, Problem, Reply, problems};
 use crate::ledger::BatchState;
@@ -26,9 +26,9 @@ use crate::ledger::books::BatchSummary;
 use crate::ledger::calls::ListBatches;
 use crate::ledger::ids::{REGISTRY, ledger_of};
 use crate::ledger::sweep_round::GetSweepRound;
+use crate::ledger::windows::{BatchSpan, TimeWindows, gaps_between, join_windows, merge_windows};
 use crate::limits::{
-    BACKFILL_LATE_MS, BATCHES_PAGE, COMPLETENESS_LEDGERS, CONCURRENT_CALLS, COVERAGE_BATCHES, COVERAGE_JOIN_MS,
-    COVERAGE_MS, WINDOW_BYTES,
+    BATCHES_PAGE, COMPLETENESS_LEDGERS, CONCURRENT_CALLS, COVERAGE_BATCHES, COVERAGE_MS, WINDOW_BYTES,
 };
 use crate::memory::Reservation;
 use crate::record::Dataset;
@@ -69,9 +69,6 @@ struct TimeWindow {
     start: String,
     end: String,
 }
-
-/// Half-open windows in Unix milliseconds.
-type TimeWindows = Vec<(i64, i64)>;
 
 /// Windows that are written one after the other.
 struct ShownWindows(TimeWindows);
@@ -234,7 +231,14 @@ impl BatchWindows {
         if !is_batch || !may_hold || batch.gone {
             return;
         }
-        let mut found = windows_of(batch, rejected > 0);
+        let span = BatchSpan {
+            key: &batch.object.key,
+            uploaded_ms: batch.object.uploaded_ms,
+            state: batch.state,
+            has_rejected: rejected > 0,
+            records: batch.times,
+        };
+        let mut found = span.windows();
         found.retain(|(start, end)| start <= range.end() && end >= range.start());
         self.batches += u64::from(!found.is_empty());
         let windows = match batch.state {
@@ -244,90 +248,5 @@ impl BatchWindows {
             BatchState::Quarantined => &mut self.quarantined,
         };
         windows.append(&mut found);
-    }
-}
-
-/// Returns the windows that the records of a batch are in. If some of its lines are unknown, they may be where its name says
-/// and where its other records are.
-fn windows_of(batch: &BatchSummary, has_rejected: bool) -> TimeWindows {
-    let is_sealed = batch.state == BatchState::Sealed;
-    // The name of an upload says when it came, so its records say what it covers.
-    let named = batch_times(&batch.object.key).filter(|(start, end)| start < end);
-    let length = named.map_or(COVERAGE_JOIN_MS, |(start, end)| end - start);
-    // The first records of an unsealed batch say where it begins.
-    let records = batch.times.map(|(first, last)| (first, if is_sealed { last } else { last.max(first + length) }));
-    let Some((start, end)) = named else {
-        let arrived = || (batch.object.uploaded_ms, batch.object.uploaded_ms + length);
-        return records.or_else(|| (!is_sealed).then(arrived)).into_iter().collect();
-    };
-    // Up to an hour off, the name is believed.
-    let (earliest, latest) = (start - BACKFILL_LATE_MS, end + BACKFILL_LATE_MS);
-    match records {
-        Some((first, last)) if is_sealed && !has_rejected && (last < earliest || first > latest) => vec![(first, last)],
-        Some(records) if (!is_sealed || has_rejected) && (records.0 < earliest || records.1 > latest) => {
-            vec![(start, end), records]
-        }
-        _ => vec![(start, end)],
-    }
-}
-
-/// Cuts the windows to the range, sorts them and merges those that overlap or touch.
-fn join_windows(windows: &[(i64, i64)], start: i64, end: i64) -> TimeWindows {
-    let cut = windows
-        .iter()
-        .map(|(a, b)| ((*a).max(start), (*b).min(end)))
-        .filter(|(a, b)| a <= b && *a < end && *b >= start)
-        .collect();
-    let mut joined = merge_windows(cut);
-    joined.retain(|(from, to)| from < to);
-    joined
-}
-
-/// Sorts the windows and merges those that overlap or touch.
-fn merge_windows(mut windows: TimeWindows) -> TimeWindows {
-    windows.sort_unstable();
-    windows.dedup_by(|(from, to), (_, last)| {
-        let touches = *from <= *last + COVERAGE_JOIN_MS;
-        if touches {
-            *last = (*to).max(*last);
-        }
-        touches
-    });
-    windows
-}
-
-/// Returns the parts of the range that no window covers.
-fn gaps_between(windows: &[(i64, i64)], start: i64, end: i64) -> TimeWindows {
-    let mut gaps = Vec::new();
-    let mut at = start;
-    for (from, to) in windows {
-        if *from > at {
-            gaps.push((at, *from));
-        }
-        at = at.max(*to);
-    }
-    if at < end {
-        gaps.push((at, end));
-    }
-    gaps
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{gaps_between, join_windows};
-
-    #[test]
-    fn windows_that_touch_or_nearly_so_are_one() {
-        let windows = [(30_000, 60_000), (0, 29_000), (61_000, 90_000), (200_000, 230_000), (40_000, 45_000)];
-        let one = join_windows(&windows, 10_000, 220_000);
-        assert_eq!(one, [(10_000, 90_000), (200_000, 220_000)]);
-        assert_eq!(gaps_between(&one, 10_000, 220_000), [(90_000, 200_000)]);
-    }
-
-    #[test]
-    fn a_range_without_batches_is_one_gap() {
-        assert_eq!(join_windows(&[(0, 10), (90, 100)], 20, 80), []);
-        assert_eq!(gaps_between(&[], 20, 80), [(20, 80)]);
-        assert_eq!(gaps_between(&[(20, 80)], 20, 80), []);
     }
 }

@@ -186,7 +186,7 @@ impl MetricsPage {
                 "raydex_delivery_lag_seconds",
                 "quantile",
                 name,
-                freshness.within_s(share).unwrap_or(0).into(),
+                freshness.lags.within_s(share).unwrap_or(0).into(),
             );
         }
         self.family(
@@ -194,7 +194,7 @@ impl MetricsPage {
             "Delivered lines, by the seconds within which they arrived after their request.",
         );
         let mut sum = 0;
-        for (step, lines) in LAG_STEPS_S.iter().zip(freshness.lags) {
+        for (step, lines) in LAG_STEPS_S.iter().zip(freshness.lags.0) {
             sum += lines;
             self.labelled("raydex_delivery_lag_lines", "le", &step.to_string(), sum);
         }

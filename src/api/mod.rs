@@ -7,6 +7,7 @@
 //! # Invariants
 //! A lookup reports its cost; an error never repeats anything that the client sent.
 
+pub(crate) mod absence;
 mod audit_export;
 pub(crate) mod audit_log;
 mod audit_read;

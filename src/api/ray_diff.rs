@@ -11,11 +11,13 @@ use memchr::memchr_iter;
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 
+use super::absence::explain_absence;
 use super::ray_document::{LostBatches, RecordPlaces};
-use super::rays::{begin_tag, explain_absence, find_ray};
+use super::rays::{begin_tag, find_ray};
 use super::record_view::{DatasetViews, parse_lookup_dataset};
 use super::scan::acquire_lookup;
 use crate::access::{Caller, Visibility};
+use crate::config::Config;
 use crate::http::media_type::JSON;
 use crate::http::{HttpRequest, LookupCost, Problem, RayArgument, Reply, problems};
 use crate::limits::{DIFF_MEMBER_BYTES, DIFF_ROOM, MASKING_ROOM, RENDERING_ROOM};
@@ -29,6 +31,7 @@ use crate::time::rfc3339;
 
 /// Answers with the differences of two rays' first records, or 404 if either has none.
 pub(crate) async fn diff_rays(
+    config: &Config,
     services: &impl Services,
     caller: &Caller,
     request: &HttpRequest<Vec<u8>>,
@@ -42,8 +45,8 @@ pub(crate) async fn diff_rays(
     let (Some(first), Some(second)) = (keys.next(), keys.next()) else { return Err(problems::no_such_path()) };
     let (first, second) = (first?, second?);
     let _permit = acquire_lookup(services, caller).await?;
-    let first = ComparedRay::find(services, &views, first).await?;
-    let second = ComparedRay::find(services, &views, second).await?;
+    let first = ComparedRay::find((config, services), &views, first).await?;
+    let second = ComparedRay::find((config, services), &views, second).await?;
     let (mut stats, has_cost) = (first.found.stats, first.cost.is_some() && second.cost.is_some());
     stats += second.found.stats;
     let cost = has_cost.then(|| LookupCost::new(&stats, services.now_ms() - started));
@@ -79,7 +82,7 @@ struct ComparedRay {
 impl ComparedRay {
     /// Looks up a ray. A problem names the argument that it is.
     async fn find(
-        services: &impl Services,
+        (config, services): (&Config, &impl Services),
         views: &DatasetViews,
         (argument, key): (RayArgument, RayKey),
     ) -> Result<Self, Problem> {
@@ -88,7 +91,7 @@ impl ComparedRay {
         let (mut found, cost) = match find_ray(services, views, &key, &reservation).await {
             Ok(found) => found,
             Err(problem) => {
-                let problem = explain_absence(services, views, &key, problem).await;
+                let problem = explain_absence(config, services, (views, &key), problem).await;
                 let is_of_ray = matches!(problem.status, 400 | 404 | 502);
                 return Err(if is_of_ray { problem.with_argument(argument) } else { problem });
             }

@@ -50,7 +50,7 @@ pub(crate) async fn explain_ray(
     let key = ray_from_user(argument).map_err(|_| problems::not_a_ray())?;
     let _permit = acquire_lookup(services, caller).await?;
     let reservation = services.memory().reservation();
-    let (found, cost, _) = find_story(services, &views, &key, &wish, &reservation).await?;
+    let (found, cost, _) = find_story((config, services), &views, &key, &wish, &reservation).await?;
     let (truncated, options) = (found.truncated, &config.partner);
     let media_type = accepted(request);
     let settings = [&options.version, &options.tenant, &options.unknown_country];

@@ -4,22 +4,35 @@
 //! # Invariants
 //! A tree is made of records that the caller sees. A tree that lacks rays which were not looked for says so.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
 use crate::http::{HttpRequest, Problem, problems};
-use crate::limits::FAMILY_RAYS;
+use crate::limits::{FAMILY_RAYS, MERGED_TEXT};
 use crate::lookup::{FamilyLookup, FoundRecord, KinRecord};
-use crate::memory::Reservation;
-use crate::record::RayId;
-use crate::story::{LinkKind, LogType, RequestTree, TreeNode};
+use crate::memory::{OutOfMemory, Reservation};
+use crate::record::{Dataset, RayId};
+use crate::story::{LinkKind, LogType, MergedRecord, RequestTree, TreeNode, merge_subrequests};
 
 /// The parts that an answer may have.
 const PARTS: &str = "a list of records and tree";
+/// What may become of subrequests.
+const SUBREQUESTS: &str = "none, list, or with format=json merge";
 
 fn bad_depth() -> Problem {
     problems::bad_parameter("depth", &format!("a number from 0 to {FAMILY_RAYS}"))
+}
+
+/// What becomes of the records of what a ray caused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum SubrequestForm {
+    /// They are left out.
+    Omitted,
+    /// They follow those of the ray.
+    Listed,
+    /// Those of its subrequests are inside its own record, as Logpush merges them, and the others follow.
+    Merged,
 }
 
 /// What of a ray's family is asked for.
@@ -29,8 +42,8 @@ pub(crate) struct FamilyWish {
     pub(crate) records: bool,
     /// Whether the tree is part of the answer.
     pub(crate) tree: bool,
-    /// Whether the records of what the ray caused follow its own.
-    pub(crate) lists_subrequests: bool,
+    /// What becomes of the records of what the ray caused.
+    pub(crate) subrequests: SubrequestForm,
     depth: usize,
 }
 
@@ -52,21 +65,28 @@ impl FamilyWish {
                 }
             }
         }
-        let lists_subrequests = match request.parameter("subrequests").as_deref() {
-            None | Some("none") => false,
-            Some("list") => true,
-            Some(_) => return Err(problems::bad_parameter("subrequests", "none or list")),
+        let subrequests = match request.parameter("subrequests").as_deref() {
+            None | Some("none") => SubrequestForm::Omitted,
+            Some("list") => SubrequestForm::Listed,
+            // Another format shows lines as they are stored, or has no place for records in others.
+            Some("merge") if with_tree => SubrequestForm::Merged,
+            Some(_) => return Err(problems::bad_parameter("subrequests", SUBREQUESTS)),
         };
         let depth = match request.parameter("depth") {
             None => FAMILY_RAYS,
             Some(depth) => depth.parse().ok().filter(|depth| *depth <= FAMILY_RAYS).ok_or_else(bad_depth)?,
         };
-        Ok(Self { records, tree, lists_subrequests, depth })
+        Ok(Self { records, tree, subrequests, depth })
     }
 
     /// Returns whether more than the records of the ray itself is needed.
     pub(crate) const fn is_for_family(&self) -> bool {
-        self.tree || self.lists_subrequests
+        self.tree || self.shows_subrequests()
+    }
+
+    /// Returns whether the answer has the records of what the ray caused.
+    pub(crate) const fn shows_subrequests(&self) -> bool {
+        !matches!(self.subrequests, SubrequestForm::Omitted)
     }
 
     /// Divides a family into the records that are listed, those of the ray first, and its tree. The memory of the others
@@ -76,20 +96,59 @@ impl FamilyWish {
         ray: RayId,
         family: FamilyLookup,
         reservation: &Reservation,
-    ) -> (Vec<FoundRecord>, Option<TreeResponse>) {
+    ) -> Result<(Vec<FoundRecord>, Option<TreeResponse>), OutOfMemory> {
         let FamilyLookup { records, truncated, .. } = family;
         let tree = RequestTree::new(ray, &records);
         let below = tree_below(&tree, ray);
-        let mut listed: BTreeMap<usize, Vec<FoundRecord>> = BTreeMap::new();
-        for KinRecord { ray: of, record, .. } in records {
-            let place = if of == ray { Some(0) } else { below.get(&of).copied().filter(|_| self.lists_subrequests) };
+        let mut listed: BTreeMap<usize, Vec<KinRecord>> = BTreeMap::new();
+        for kin in records {
+            let is_below = below.get(&kin.ray).copied().filter(|_| self.shows_subrequests());
+            let place = if kin.ray == ray { Some(0) } else { is_below };
             match place.filter(|_| self.records) {
-                Some(place) => listed.entry(place).or_default().push(record),
-                None => reservation.release(record.held_bytes()),
+                Some(place) => listed.entry(place).or_default().push(kin),
+                None => reservation.release(kin.record.held_bytes()),
             }
         }
-        (listed.into_values().flatten().collect(), self.tree.then(|| TreeResponse::new(tree, self.depth, truncated)))
+        let mut listed: Vec<KinRecord> = listed.into_values().flatten().collect();
+        if self.subrequests == SubrequestForm::Merged {
+            merge_children(ray, &mut listed, reservation)?;
+        }
+        let records = listed.into_iter().map(|kin| kin.record).collect();
+        Ok((records, self.tree.then(|| TreeResponse::new(tree, self.depth, truncated))))
     }
+}
+
+/// Merges the subrequests of the ray into the first record of its request, if there is one.
+fn merge_children(ray: RayId, listed: &mut Vec<KinRecord>, reservation: &Reservation) -> Result<(), OutOfMemory> {
+    let is_http = |kin: &KinRecord| kin.record.dataset == Dataset::HttpRequests;
+    let Some(own) = listed.iter().position(|kin| kin.ray == ray && is_http(kin)) else { return Ok(()) };
+    let children: Vec<usize> = (0..listed.len())
+        .filter(|nth| listed.get(*nth).is_some_and(|kin| is_http(kin) && kin.ray != ray && kin.parent == Some(ray)))
+        .collect();
+    let lines: Vec<&[u8]> =
+        children.iter().filter_map(|nth| listed.get(*nth)).map(|kin| kin.record.line.as_slice()).collect();
+    let most = lines.iter().map(|line| line.len() + 1).sum::<usize>() + MERGED_TEXT;
+    reservation.reserve(most)?;
+    let merged = listed.get(own).and_then(|kin| merge_subrequests(&kin.record.line, &lines));
+    let before = listed.get(own).map_or(0, |kin| kin.record.held_bytes());
+    let Some(MergedRecord { line, merged }) = merged else {
+        reservation.release(most);
+        return Ok(());
+    };
+    let gone: BTreeSet<usize> = merged.iter().filter_map(|nth| children.get(*nth)).copied().collect();
+    if let Some(kin) = listed.get_mut(own) {
+        kin.record.line = line;
+        reservation.release((before + most).saturating_sub(kin.record.held_bytes()));
+    }
+    let mut nth = 0..;
+    listed.retain(|kin| {
+        let is_merged = nth.next().is_some_and(|nth| gone.contains(&nth));
+        if is_merged {
+            reservation.release(kin.record.held_bytes());
+        }
+        !is_merged
+    });
+    Ok(())
 }
 
 /// Returns the place of each ray below this one, from 1.

@@ -11,7 +11,7 @@ use std::borrow::Cow;
 
 use ::http::header::IF_NONE_MATCH;
 
-use super::completeness::{absence_hint, find_missing};
+use super::absence::explain_absence;
 use super::field_warnings::{FieldWarning, UnseenFields, header_of};
 use super::list_document::ListDocument;
 use super::ray_document::{RayHead, RayTail, push_record};
@@ -21,18 +21,14 @@ use super::record_writer::{RecordFormat, RecordWriter};
 use super::retry::retry_while_out_of_memory;
 use super::scan::acquire_lookup;
 use crate::access::Caller;
-use crate::backend::{CallError, Turns, to_json};
+use crate::backend::{Turns, to_json};
 use crate::config::Config;
 use crate::http::entity_tag::EntityTagHasher;
 use crate::http::{HttpRequest, LookupCost, Problem, Reply, problems};
-use crate::index::ShardName;
-use crate::index::calls::FindRay;
-use crate::ledger::completeness::MissingLines;
 use crate::limits::{INFLATED_BYTE_NS, LOOKUP_STEP_MS, MASKED_BYTE_NS, MASKING_ROOM, TREE_NODE_BYTES, WORK_SLICE_NS};
 use crate::lookup::{FoundRecord, LookupResult, lookup_family, lookup_for};
 use crate::memory::{OutOfMemory, Reservation, ReservedBytes, ReservedWriter};
 use crate::record::{Dataset, RayId, RayKey, ray_from_user};
-use crate::rpc;
 use crate::services::Services;
 use crate::span_reader::ReadStats;
 
@@ -58,7 +54,7 @@ pub(crate) async fn get_ray(
     let key = ray_from_user(argument).map_err(|_| problems::not_a_ray())?;
     let _permit = acquire_lookup(services, caller).await?;
     let reservation = services.memory().reservation();
-    let (found, cost, tree) = find_story(services, &views, &key, &wish, &reservation).await?;
+    let (found, cost, tree) = find_story((config, services), &views, &key, &wish, &reservation).await?;
     let truncated = found.truncated;
     let media_type = form.format.media_type();
     let shown_tree = tree.as_ref().map(to_json).unwrap_or_default();
@@ -107,9 +103,9 @@ pub(crate) async fn find_ray(
     in_even_steps(services, views, find_records(services, views, key, reservation)).await
 }
 
-/// Like [`find_ray`], with as much of the ray's family as is wished for, and with a hint to why there are no records.
+/// Like [`find_ray`], with as much of the ray's family as is wished for, and with the verdict where there are no records.
 pub(super) async fn find_story(
-    services: &impl Services,
+    (config, services): (&Config, &impl Services),
     views: &DatasetViews,
     key: &RayKey,
     wish: &FamilyWish,
@@ -117,7 +113,7 @@ pub(super) async fn find_story(
 ) -> Result<(LookupResult, Option<LookupCost>, Option<TreeResponse>), Problem> {
     match find_wished(services, views, key, wish, reservation).await {
         Ok(found) => Ok(found),
-        Err(problem) => Err(explain_absence(services, views, key, problem).await),
+        Err(problem) => Err(explain_absence(config, services, (views, key), problem).await),
     }
 }
 
@@ -170,9 +166,9 @@ async fn find_family(
     .await?;
     reservation.reserve(TREE_NODE_BYTES * (family.records.len() + 1))?;
     let is_known = family.records.iter().any(|record| record.ray == ray);
-    let truncated = if wish.lists_subrequests { family.truncated } else { family.is_cut_within };
+    let truncated = if wish.shows_subrequests() { family.truncated } else { family.is_cut_within };
     let stats = family.stats;
-    let (records, tree) = wish.divide(ray, family, reservation);
+    let (records, tree) = wish.divide(ray, family, reservation)?;
     let found = LookupResult { records, truncated, stats };
     let (found, cost) = with_cost(services, views, &RayKey::Ray(ray), started, (found, is_known))?;
     Ok((found, cost, tree))
@@ -213,49 +209,6 @@ fn with_cost(
         return Err(if let Some(cost) = cost { problem.with_cost(cost) } else { problem });
     }
     Ok((found, cost))
-}
-
-/// The problem with a hint that is derived from what is known of the ray's time, and of other datasets; for a caller for
-/// whom no batches exist, the problem as it is.
-pub(super) async fn explain_absence(
-    services: &impl Services,
-    views: &DatasetViews,
-    key: &RayKey,
-    problem: Problem,
-) -> Problem {
-    let Some(ray) = key.ray().filter(|_| problem.status == 404 && views.visibility().has_batches()) else {
-        return problem;
-    };
-    let at_ms = ray.unix_ms();
-    match find_absence(services, views, key, at_ms).await {
-        Ok(Some(hint)) => problem.with_hint(hint),
-        Ok(None) | Err(_) => problem,
-    }
-}
-
-/// What is known of a ray that no batch of these datasets holds.
-async fn find_absence(
-    services: &impl Services,
-    views: &DatasetViews,
-    key: &RayKey,
-    at_ms: i64,
-) -> Result<Option<String>, CallError> {
-    let (asked, caller) = (views.datasets(), views.caller());
-    let others = Dataset::WITH_RAY.into_iter().filter(|other| caller.may_dataset(*other) && !asked.contains(other));
-    let others: Vec<Dataset> = others.collect();
-    if !others.is_empty() {
-        let shard = ShardName::for_key(key).to_string();
-        let found = rpc::call_held(services.shards(), services.memory(), &shard, &FindRay::new(key, &others)).await?;
-        if let Some(candidate) = found.candidates.first() {
-            return Ok(Some(format!("Records of it are in {}: omit dataset, or name that one.", candidate.dataset)));
-        }
-    }
-    let mut missing = MissingLines::default();
-    for dataset in asked {
-        let range = at_ms..at_ms.saturating_add(1);
-        missing.add(find_missing(services, (dataset, caller.visibility()), &range).await?.missing);
-    }
-    Ok(absence_hint(&missing))
 }
 
 /// The problem of a lookup without records.

@@ -60,8 +60,8 @@ struct LagResponse {
 
 impl From<&Freshness> for FreshnessResponse {
     fn from(freshness: &Freshness) -> Self {
-        let [p50_s, p99_s] = [50, 99].map(|share| freshness.within_s(share));
-        let lag = LagResponse { lines: freshness.lines(), p50_s, p99_s };
+        let [p50_s, p99_s] = [50, 99].map(|share| freshness.lags.within_s(share));
+        let lag = LagResponse { lines: freshness.lags.sum(), p50_s, p99_s };
         Self { oldest_pending_line_at: freshness.oldest_line_ms.map(rfc3339), lag }
     }
 }

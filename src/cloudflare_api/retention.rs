@@ -4,12 +4,11 @@
 //! indexed. For a caller for whom batches do not exist the setting alone decides, since the first log may be another zone's.
 
 use crate::access::Visibility;
+use crate::api::absence::first_indexed_ms;
 use crate::backend::BackendError;
 use crate::config::Config;
-use crate::ledger::RegistryDirectory;
 use crate::limits::LOGPULL_EARLY_MS;
-use crate::query::ShardDirectory;
-use crate::record::{Dataset, RayId};
+use crate::record::Dataset;
 use crate::services::Services;
 
 const NS_PER_MS: i64 = 1_000_000;
@@ -33,21 +32,15 @@ pub(super) async fn too_early(
     if !visibility.has_batches() || start >= now_ms - LOGPULL_EARLY_MS {
         return Ok(None);
     }
-    let first_ms = first_indexed_ms(services, now_ms).await?.filter(|first| start < first - LOGPULL_EARLY_MS);
+    let first_ms = first_indexed_ms(services, Dataset::HttpRequests, now_ms)
+        .await?
+        .filter(|first| start < first - LOGPULL_EARLY_MS);
     Ok(first_ms.map(|first_ms| words((now_ms - first_ms).div_euclid(1_000))))
 }
 
 fn words(age_s: i64) -> String {
     let age = duration(age_s);
     format!("error parsing time: invalid time range: too early: logs older than {age} are not available")
-}
-
-/// Returns the start of the first prefix in which `http_requests` were indexed; `None` if nothing was indexed yet.
-async fn first_indexed_ms(services: &impl Services, now_ms: i64) -> Result<Option<i64>, BackendError> {
-    let last = RayId::prefix_at(now_ms.saturating_mul(NS_PER_MS));
-    let map = RegistryDirectory(services.ledgers()).occupancy(Dataset::HttpRequests, 0..=last).await?;
-    let first = map.next_occupied(0);
-    Ok((first < map.until).then(|| RayId::prefix_start_ns(first).div_euclid(NS_PER_MS)))
 }
 
 /// Formats a duration in seconds like Logpull: `168h0m0s`.

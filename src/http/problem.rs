@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::media_type::PROBLEM;
 use super::reply::{LookupCost, Reply};
+use crate::story::Verdict;
 
 /// The default of `Retry-After`, in seconds.
 const RETRY_AFTER_S: i64 = 30;
@@ -40,6 +41,9 @@ pub struct Problem {
     /// The cost of the lookup that found no records.
     #[serde(skip_serializing_if = "Option::is_none")]
     cost: Option<LookupCost>,
+    /// Why there is no record of the ray.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    verdict: Option<Box<Verdict>>,
     /// The value of `Retry-After`, in seconds.
     #[serde(skip)]
     retry_after_s: Option<i64>,
@@ -71,6 +75,7 @@ impl Problem {
             ray_time: None,
             argument: None,
             cost: None,
+            verdict: None,
             retry_after_s: None,
             allow: None,
         }
@@ -100,15 +105,21 @@ impl Problem {
         Self { argument: Some(argument), ..self }
     }
 
+    /// Adds why there is no record of the ray, in words too.
+    pub(crate) fn with_verdict(self, verdict: Verdict) -> Self {
+        let (hint, retry_after_s) = (Some(verdict.words()), verdict.retry_after_s.or(self.retry_after_s));
+        Self { hint, retry_after_s, verdict: Some(Box::new(verdict)), ..self }
+    }
+
     /// The sentence for people, with the next step where one is known.
     pub(crate) fn words(&self) -> String {
         self.hint.as_ref().map_or_else(|| self.detail.clone(), |hint| format!("{} {hint}", self.detail))
     }
 
-    /// The value of `Retry-After` for 429 and 503: the one set, or the default.
+    /// The value of `Retry-After`: the one set, or the default of 429 and 503.
     pub(crate) fn retry_after(&self) -> Option<String> {
         let may_help = matches!(self.status, 429 | 503);
-        may_help.then(|| self.retry_after_s.unwrap_or(RETRY_AFTER_S).to_string())
+        self.retry_after_s.or(may_help.then_some(RETRY_AFTER_S)).map(|seconds| seconds.to_string())
     }
 
     /// Adds the cost of the lookup.

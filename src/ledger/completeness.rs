@@ -34,7 +34,7 @@ pub struct FindMissing {
 }
 
 /// Batches that may hold records of a range, and their lines that are not valid records.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
 pub struct MissingLines {
     /// Number of batches that were begun but not sealed.
     pub open_batches: u64,
@@ -90,12 +90,13 @@ pub(super) fn find_missing(sql: &impl SqlDatabase, call: FindMissing) -> Result<
     )?;
     let mut missing = MissingLines::default();
     for row in &rows.rows {
-        count(&mut missing, row, call)?;
+        count_missing(&mut missing, row, call)?;
     }
     Ok(missing)
 }
 
-fn count(missing: &mut MissingLines, row: &SqlRow, call: FindMissing) -> Result<(), BackendError> {
+/// Adds a batch, whose row begins with the columns of [`find_missing`].
+pub(super) fn count_missing(missing: &mut MissingLines, row: &SqlRow, call: FindMissing) -> Result<(), BackendError> {
     let row = LedgerRow(row);
     let state = row.batch_state(2)?;
     if !is_near(&row, state, call)? {

@@ -12,13 +12,51 @@ use crate::backend::{BackendError, SqlDatabase};
 /// Upper bounds of the steps in which lags are counted, in seconds: to 30 days, which the last one stands for.
 pub const LAG_STEPS_S: [u32; 13] = [30, 60, 90, 120, 180, 300, 600, 1_200, 3_600, 7_200, 21_600, 86_400, 2_592_000];
 
+/// Numbers of what took so long, by the step of its time: [`LAG_STEPS_S`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct LagCounts(pub [u64; LAG_STEPS_S.len()]);
+
+impl LagCounts {
+    /// Counts one that took this time, in milliseconds.
+    pub fn count(&mut self, lag_ms: i64) {
+        let step = LAG_STEPS_S.iter().position(|bound| lag_ms <= i64::from(*bound) * 1_000);
+        if let Some(number) = self.0.get_mut(step.unwrap_or(LAG_STEPS_S.len() - 1)) {
+            *number += 1;
+        }
+    }
+
+    /// Adds other numbers.
+    pub fn add(&mut self, other: &Self) {
+        self.0.iter_mut().zip(other.0).for_each(|(number, more)| *number += more);
+    }
+
+    /// Returns how many there are.
+    #[must_use]
+    pub fn sum(&self) -> u64 {
+        self.0.iter().sum()
+    }
+
+    /// Returns the seconds within which this share of them ended, as the bound of a step; `None` without any.
+    #[must_use]
+    pub fn within_s(&self, per_cent: u64) -> Option<u32> {
+        let wanted = (self.sum() * per_cent).div_ceil(100);
+        let mut sum = 0;
+        let reached = LAG_STEPS_S.iter().zip(self.0).find(|(_, number)| {
+            sum += number;
+            sum >= wanted
+        });
+        reached.filter(|_| wanted > 0).map(|(step, _)| *step)
+    }
+}
+
 /// How fresh the partner's lines are.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Freshness {
     /// Unix milliseconds of the oldest line that waits or is being sent.
     pub oldest_line_ms: Option<i64>,
     /// Number of delivered lines by the step of their lag: [`LAG_STEPS_S`].
-    pub lags: [u64; LAG_STEPS_S.len()],
+    pub lags: LagCounts,
 }
 
 impl Freshness {
@@ -26,26 +64,7 @@ impl Freshness {
     pub fn add(&mut self, other: &Self) {
         let oldest = [self.oldest_line_ms, other.oldest_line_ms];
         self.oldest_line_ms = oldest.into_iter().flatten().min();
-        self.lags.iter_mut().zip(other.lags).for_each(|(lines, more)| *lines += more);
-    }
-
-    /// Returns the number of delivered lines whose lag is known.
-    #[must_use]
-    pub fn lines(&self) -> u64 {
-        self.lags.iter().sum()
-    }
-
-    /// Returns the seconds within which this share of the delivered lines arrived, as the bound of a step; `None` without
-    /// any.
-    #[must_use]
-    pub fn within_s(&self, per_cent: u64) -> Option<u32> {
-        let wanted = (self.lines() * per_cent).div_ceil(100);
-        let mut sum = 0;
-        let reached = LAG_STEPS_S.iter().zip(self.lags).find(|(_, lines)| {
-            sum += lines;
-            sum >= wanted
-        });
-        reached.filter(|_| wanted > 0).map(|(step, _)| *step)
+        self.lags.add(&other.lags);
     }
 }
 
@@ -75,7 +94,7 @@ pub(super) fn freshness(sql: &impl SqlDatabase) -> Result<Freshness, BackendErro
         &[],
     )?;
     for row in rows.rows.iter().map(LedgerRow) {
-        if let Some(lines) = found.lags.get_mut(row.number::<usize>(0)?) {
+        if let Some(lines) = found.lags.0.get_mut(row.number::<usize>(0)?) {
             *lines = row.number(1)?;
         }
     }
@@ -84,18 +103,25 @@ pub(super) fn freshness(sql: &impl SqlDatabase) -> Result<Freshness, BackendErro
 
 #[cfg(test)]
 mod tests {
-    use super::{Freshness, LAG_STEPS_S};
+    use super::{Freshness, LAG_STEPS_S, LagCounts};
 
     #[test]
     fn share_arrives_within_the_bound_of_its_step() {
         let mut lags = [0; LAG_STEPS_S.len()];
         (lags[1], lags[3], lags[12]) = (50, 49, 1);
-        let fresh = Freshness { oldest_line_ms: None, lags };
+        let lags = LagCounts(lags);
         assert_eq!(
-            [50, 51, 99, 100].map(|share| fresh.within_s(share)),
+            [50, 51, 99, 100].map(|share| lags.within_s(share)),
             [Some(60), Some(120), Some(120), Some(2_592_000)]
         );
-        assert_eq!(Freshness::default().within_s(50), None);
+        assert_eq!(LagCounts::default().within_s(50), None);
+    }
+
+    #[test]
+    fn time_counts_in_the_step_that_bounds_it() {
+        let mut lags = LagCounts::default();
+        [-5, 0, 30_000, 30_001, 60_000, i64::MAX].into_iter().for_each(|lag_ms| lags.count(lag_ms));
+        assert_eq!((lags.0[0], lags.0[1], lags.0[12], lags.sum()), (3, 2, 1, 6));
     }
 
     #[test]

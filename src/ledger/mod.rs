@@ -11,6 +11,7 @@
 //! A call is one transaction, and repeating it changes nothing. The only clock is the ledger's own. The accounts
 //! balance: a call that would unbalance them is refused.
 
+pub mod absence;
 mod answer;
 pub mod backfill_ledgers;
 pub mod backfill_sums;
@@ -49,6 +50,7 @@ pub mod unknown_folders;
 mod views;
 pub mod waiting;
 mod wake;
+pub mod windows;
 
 pub use answer::{answer, name_of, open, serve};
 pub use delivery::{AttemptFacts, AttemptOutcome, Delivery, DeliveryState};

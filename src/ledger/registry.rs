@@ -24,7 +24,7 @@ use super::first_start;
 use super::ids::{OTHER, REGISTRY};
 use super::occupancy;
 use super::sweep_round;
-use super::tables::LedgerRow;
+use super::tables::{LedgerRow, maybe};
 use super::tokens;
 use super::unknown_folders;
 use crate::backend::{BackendError, DurableObjects, SqlDatabase, SqlValue};
@@ -40,7 +40,7 @@ const SCHEMA: [&str; 12] = [
     unknown_folders::SCHEMA,
     tokens::SCHEMA,
     cursor_keys::SCHEMA,
-    "CREATE TABLE IF NOT EXISTS swept_v1 (one INTEGER PRIMARY KEY, at_ms INTEGER NOT NULL)",
+    "CREATE TABLE IF NOT EXISTS swept_v1 (one INTEGER PRIMARY KEY, at_ms INTEGER NOT NULL, finished_ms INTEGER)",
     "CREATE TABLE IF NOT EXISTS ledger_v1 (
         name TEXT PRIMARY KEY, since_ms INTEGER NOT NULL, first_ms INTEGER, last_ms INTEGER) WITHOUT ROWID",
     "CREATE TABLE IF NOT EXISTS dead_letter_v1 (
@@ -102,6 +102,9 @@ pub struct LedgerNames {
     pub names: Vec<String>,
     /// Unix milliseconds up to which the sweep has looked for objects; `None` before the first sweep.
     pub swept_ms: Option<i64>,
+    /// Unix milliseconds until which every object was written that the last sweep found finished; `None` before the first
+    /// sweep.
+    pub finished_ms: Option<i64>,
 }
 
 /// The registry's answer to [`ListLedgers`].
@@ -218,6 +221,8 @@ pub struct DismissAnswer {
 pub struct AdvanceSweep {
     /// Unix milliseconds to record; `None` only reads. An instant earlier than the recorded one is ignored.
     pub at_ms: Option<i64>,
+    /// Unix milliseconds before which every object was written that was found finished; `None` leaves it as it is.
+    pub finished_ms: Option<i64>,
 }
 
 /// The registry's answer to [`AdvanceSweep`].
@@ -225,6 +230,8 @@ pub struct AdvanceSweep {
 pub struct SweepMark {
     /// The latest recorded instant in Unix milliseconds; `None` before the first sweep.
     pub at_ms: Option<i64>,
+    /// Unix milliseconds before which every object was written that the last sweep found finished.
+    pub finished_ms: Option<i64>,
 }
 
 /// Registers a ledger, and records times of its batches that its name does not imply. Repeating the call changes nothing.
@@ -330,7 +337,8 @@ fn find_ledgers(sql: &impl SqlDatabase, call: &FindLedgers) -> Result<LedgerName
         ],
     )?;
     let names = rows.rows.iter().map(|row| LedgerRow(row).text(0)).collect::<Result<_, _>>()?;
-    Ok(LedgerNames { names, swept_ms: swept(sql, AdvanceSweep { at_ms: None })?.at_ms })
+    let SweepMark { at_ms: swept_ms, finished_ms } = swept(sql, AdvanceSweep { at_ms: None, finished_ms: None })?;
+    Ok(LedgerNames { names, swept_ms, finished_ms })
 }
 
 fn ignored(sql: &impl SqlDatabase) -> Result<BTreeMap<String, u64>, BackendError> {
@@ -397,12 +405,13 @@ fn letters(sql: &impl SqlDatabase, call: &ListDeadLetters) -> Result<DeadLetterL
 
 fn swept(sql: &impl SqlDatabase, call: AdvanceSweep) -> Result<SweepMark, BackendError> {
     if let Some(at_ms) = call.at_ms {
-        let statement = "INSERT INTO swept_v1 (one, at_ms) VALUES (1, ?1)
-            ON CONFLICT (one) DO UPDATE SET at_ms = max(at_ms, ?1)";
-        sql.run(statement, &[SqlValue::Integer(at_ms)])?;
+        let statement = "INSERT INTO swept_v1 (one, at_ms, finished_ms) VALUES (1, ?1, ?2)
+            ON CONFLICT (one) DO UPDATE SET at_ms = max(at_ms, ?1), finished_ms = coalesce(?2, finished_ms)";
+        sql.run(statement, &[SqlValue::Integer(at_ms), maybe(call.finished_ms)])?;
     }
-    let rows = sql.run("SELECT at_ms FROM swept_v1", &[])?.rows;
-    Ok(SweepMark { at_ms: rows.first().and_then(|row| LedgerRow(row).maybe_integer(0)) })
+    let rows = sql.run("SELECT at_ms, finished_ms FROM swept_v1", &[])?.rows;
+    let instant = |column| rows.first().and_then(|row| LedgerRow(row).maybe_integer(column));
+    Ok(SweepMark { at_ms: instant(0), finished_ms: instant(1) })
 }
 
 fn redriven(sql: &impl SqlDatabase, call: &MarkRedriven, now_ms: i64) -> Result<RedriveAnswer, BackendError> {

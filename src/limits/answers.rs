@@ -309,3 +309,21 @@ pub const ENGINE_DAYS: usize = 366;
 /// Maximum number of ledgers asked whether a range is complete: the hours of 41 days, and an invocation may make 10,000
 /// calls.
 pub const COMPLETENESS_LEDGERS: u64 = 1_000;
+/// minutes. The batches of this time must lie in the bucket without a gap before a ray counts as not logged.
+pub const LANDING_MS: i64 = 300_000;
+
+/// Age below which a ray may still come, in milliseconds: twice [`LANDING_MS`].
+pub const FRESH_RAY_MS: i64 = 600_000;
+
+/// Time by which a ray may be ahead of the clock, in milliseconds: clocks of data centres differ by less than a second.
+pub const CLOCK_AHEAD_MS: i64 = 5_000;
+
+/// Minimum and maximum time after which to ask again for a ray that may still come, in seconds.
+pub const ASK_AGAIN_S: (i64, i64) = (30, 3_600);
+
+/// Handles that a verdict names, of batches that may hold the ray: 80 bytes each.
+pub const UNCERTAIN_BATCHES: usize = 10;
+
+/// Share of records whose ray has another time than they have, in per cent, above which a ray's time says nothing: a change of
+/// the layout moves all of them, while odd clients move a few.
+pub const SKEWED_SHARE: u64 = 50;

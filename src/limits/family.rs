@@ -42,3 +42,12 @@ const _: () = assert!(8 + LINK_PART * 18 + LINK_PART / LINK_BLOCK_PARENTS * 11 +
 const PACKS_HELD: usize = (CONCURRENT_PUTS + 2) * PACK_BYTES;
 const BESIDE_RAYS: usize = MAX_NONSTANDARD_BYTES * 3 + MAX_LINKS_BYTES + LINK_PART * 16 * 3 + PACKS_HELD;
 const _: () = assert!(MAX_LINES * 8 * 3 + BESIDE_RAYS as u64 <= WASM_MEMORY_MAX as u64);
+
+/// Subrequests that are merged into the record of their parent, as many as Logpush merges.
+pub const MERGED_SUBREQUESTS: usize = 50;
+
+/// Time after its parent's end within which a subrequest must have ended to be merged, in nanoseconds: Logpush's five minutes.
+pub const MERGED_WITHIN_NS: i64 = 300 * 1_000_000_000;
+
+/// Bytes of a merged record besides those of the records in it: the member's name and brackets.
+pub const MERGED_TEXT: usize = 32;

@@ -199,7 +199,7 @@ impl<D: Services + 'static> AdmittedRequest<'_, D> {
             Route::GetRay => rays::get_ray(config, services, &self.caller, request, argument).await,
             Route::LookUpRays => ray_list::look_up_rays(config, self.services, &self.caller, request).await,
             Route::GetDeliveries => deliveries::get_deliveries(services, &self.caller, argument).await,
-            Route::DiffRays => ray_diff::diff_rays(services, &self.caller, request, self.arguments).await,
+            Route::DiffRays => ray_diff::diff_rays(config, services, &self.caller, request, self.arguments).await,
             Route::GetCoverage => coverage::get_coverage(config, services, &self.caller, request).await,
             Route::ListAuditEntries => audit_log::list_audit_entries(self.services, &self.caller, request).await,
             Route::GetMetrics => metrics::get_metrics(config, services).await,

@@ -45,6 +45,10 @@ pub(crate) struct Figures {
     pub(crate) in_packs: u64,
     /// Bodies that were removed while their batch was there.
     pub(crate) lost: u64,
+    /// Rays whose batch was not read whole, and that were judged as if nobody had their records.
+    pub(crate) unread: u64,
+    /// Rays whose batch was, and that then counted as not logged.
+    pub(crate) not_logged: u64,
     /// Effects before the first batch was moved, where it is.
     pub(crate) effects_before_move: u64,
 }
@@ -52,13 +56,31 @@ pub(crate) struct Figures {
 impl Figures {
     /// The figures as words that [`Figures::from_words`] reads.
     pub(crate) fn words(&self) -> String {
-        let Self { steps, effects, faulty, lines, posts, duplicates, parked, repeated, in_packs, lost, .. } = self;
-        format!("{steps} {effects} {faulty} {lines} {posts} {duplicates} {parked} {repeated} {in_packs} {lost}")
+        let Self {
+            steps,
+            effects,
+            faulty,
+            lines,
+            posts,
+            duplicates,
+            parked,
+            repeated,
+            in_packs,
+            lost,
+            unread,
+            not_logged,
+            ..
+        } = self;
+        format!(
+            "{steps} {effects} {faulty} {lines} {posts} {duplicates} {parked} {repeated} {in_packs} {lost} {unread} {not_logged}"
+        )
     }
 
     pub(crate) fn from_words(words: &str) -> Option<Self> {
         let numbers: Vec<u64> = words.split_whitespace().map(|word| word.parse().ok()).collect::<Option<_>>()?;
-        let [steps, effects, faulty, lines, posts, duplicates, parked, repeated, in_packs, lost] = numbers[..] else {
+        let [steps, effects, faulty, lines, posts, duplicates, parked, repeated, in_packs, lost, unread, not_logged] =
+            numbers[..]
+        else {
             return None;
         };
         Some(Self {
@@ -72,6 +94,8 @@ impl Figures {
             repeated,
             in_packs,
             lost,
+            unread,
+            not_logged,
             effects_before_move: 0,
         })
     }
@@ -87,6 +111,8 @@ impl Figures {
         self.repeated += other.repeated;
         self.in_packs += other.in_packs;
         self.lost += other.lost;
+        self.unread += other.unread;
+        self.not_logged += other.not_logged;
     }
 }
 
@@ -169,7 +195,13 @@ fn judge(run: &Run) -> Result<(Figures, Books), String> {
         }
     }
     let parked = parked_rays(run, &books)?;
-    let mut figures = Figures { steps: run.steps, posts: partner.seen.len() as u64, ..Figures::default() };
+    let mut figures = Figures {
+        steps: run.steps,
+        posts: partner.seen.len() as u64,
+        unread: run.judged.unread,
+        not_logged: run.judged.not_logged,
+        ..Figures::default()
+    };
     for (ray, claim) in claims(run) {
         let stored = copies.get(ray).map_or(&[][..], Vec::as_slice);
         judge_line(run, ray, claim, stored, &parked)?;

@@ -12,6 +12,7 @@
 
 #![cfg(test)]
 
+mod absence;
 mod bucket;
 mod faults;
 #[expect(dead_code, reason = "some is for scripts/simulate alone")]
@@ -67,6 +68,7 @@ fn nothing_is_lost_or_doubled_without_a_reason() {
     assert!(all.faulty * 10 > all.effects && all.lines > 10_000, "{all:?} shows little");
     assert!(all.in_packs > 1_000, "{all:?}: few payloads lay together");
     assert!(all.repeated > 100, "{all:?}: few lines were delivered once more");
+    assert!(all.unread > 100 && all.not_logged > 100, "{all:?}: few rays were judged");
     assert!(all.lost > 100, "{all:?}: few bodies were removed");
     assert!(all.duplicates > 0 && all.parked > 0, "{all:?}: no doubt ever came up");
 }

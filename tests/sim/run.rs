@@ -17,6 +17,7 @@ use raydex::pipeline::{
 };
 use raydex::record::Dataset;
 
+use super::absence::{Judged, STEPS_A_QUESTION, judge_absence};
 use super::faults::{Faults, Plan};
 use super::random::Random;
 use super::setting::{Changes, Setting};
@@ -89,6 +90,8 @@ pub(crate) struct Run {
     is_over: bool,
     sweeps: u32,
     claimants: u64,
+    /// The rays that were judged as if nobody had their records.
+    pub(crate) judged: Judged,
     /// Draws the bodies that are removed, apart from everything else: other seeds have the schedules that they had.
     removals: Random,
     /// Draws what is delivered once more, likewise.
@@ -121,6 +124,7 @@ impl Run {
             is_over: false,
             sweeps: 0,
             claimants: 0,
+            judged: Judged::default(),
             removals,
             repetitions,
         }
@@ -136,6 +140,11 @@ impl Run {
     pub(crate) fn go(&mut self) -> Result<(), String> {
         while self.steps < self.setting.steps && !self.is_at_rest() {
             self.step();
+            if self.steps.is_multiple_of(STEPS_A_QUESTION) {
+                let mut judged = self.judged;
+                judge_absence(self, &mut judged)?;
+                self.judged = judged;
+            }
         }
         self.come_to_rest()
     }

@@ -14,6 +14,7 @@
 )]
 #![expect(clippy::disallowed_methods, reason = "it says how fast it is")]
 
+mod absence;
 mod bucket;
 mod faults;
 mod judge;
@@ -216,6 +217,8 @@ fn summary(all: &Figures, begun: Instant) -> String {
     format!(
         "{steps} steps in {seconds:.0} s ({rate:.0} a second), {faulty} of {effects} effects faulty, {lines} lines, \
          {posts} posts: 0 lost, {duplicates} lines twice (each in doubt), {parked} parked, {repeated} delivered \
-         once more; {in_packs} payloads shared a pack"
+         once more; {in_packs} payloads shared a pack; of rays judged as absent, none of {} in unread batches and {} of \
+         the others counted as not logged",
+        all.unread, all.not_logged
     )
 }

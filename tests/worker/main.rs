@@ -37,5 +37,6 @@ mod spellings;
 mod streams;
 mod trees;
 mod uploads;
+mod verdicts;
 
 use raydex_test_support::{canaries, issuer};

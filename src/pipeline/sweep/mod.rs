@@ -27,7 +27,9 @@ use crate::ledger::BatchId;
 use crate::ledger::calls::{ExpiredPacks, FindUnfinished, ListExpiredPacks, MarkRemoved, RearmAlarm};
 use crate::ledger::ids::{PackId, REGISTRY};
 use crate::ledger::registry::{AdvanceSweep as LookedUpTo, LedgerList, ListLedgers, SweepMark};
-use crate::limits::{BODIES_KEPT_MS, SWEEP_BACK_MAX_MS, SWEEP_BACK_MS, SWEEP_LEDGERS, SWEEP_LISTINGS, SWEEP_STEPS};
+use crate::limits::{
+    BODIES_KEPT_MS, SWEEP_AGE_MS, SWEEP_BACK_MAX_MS, SWEEP_BACK_MS, SWEEP_LEDGERS, SWEEP_LISTINGS, SWEEP_STEPS,
+};
 use crate::r2_event::R2Event;
 use crate::rpc;
 use crate::services::Services;
@@ -54,9 +56,9 @@ pub struct SweepReport {
 pub async fn run_sweep(services: &impl Services, config: &Config) -> Result<SweepReport, BackendError> {
     let mut swept = SweepReport::default();
     let now_ms = services.now_ms();
-    let SweepMark { at_ms } = looked_up_to(services, None).await?;
+    let SweepMark { at_ms, .. } = looked_up_to(services, None, None).await?;
     // The very first sweep records its start, so that the next one knows it even if this one fails.
-    let at_ms = if at_ms.is_some() { at_ms } else { looked_up_to(services, Some(now_ms)).await?.at_ms };
+    let at_ms = if at_ms.is_some() { at_ms } else { looked_up_to(services, Some(now_ms), None).await?.at_ms };
     // After an outage, everything since the last completed sweep.
     let since_ms = at_ms.map_or(now_ms, |at| at.clamp(now_ms - SWEEP_BACK_MAX_MS, now_ms)) - SWEEP_BACK_MS;
     let RecentObjects { mut objects, pages, complete } = list_recent(services, config, since_ms).await?;
@@ -65,7 +67,8 @@ pub async fn run_sweep(services: &impl Services, config: &Config) -> Result<Swee
     swept.incomplete = !complete || round.is_behind(now_ms);
     let unfinished_ms = announce(services, config, objects, &mut swept).await?;
     if complete {
-        looked_up_to(services, Some(now_ms)).await?;
+        let finished_ms = unfinished_ms.unwrap_or(i64::MAX).min(now_ms - SWEEP_AGE_MS);
+        looked_up_to(services, Some(now_ms), Some(finished_ms)).await?;
     }
     round.record(services, unfinished_ms).await?;
     let request = ListLedgers { limit: SWEEP_LEDGERS };
@@ -78,9 +81,14 @@ pub async fn run_sweep(services: &impl Services, config: &Config) -> Result<Swee
     Ok(swept)
 }
 
-/// Returns the time up to which every object was looked for, after recording this instant, if there is one.
-async fn looked_up_to(services: &impl Services, at_ms: Option<i64>) -> Result<SweepMark, BackendError> {
-    rpc::call(services.ledgers(), REGISTRY, &LookedUpTo { at_ms }).await
+/// Returns the time up to which every object was looked for, after recording this instant, if there is one, and the one until
+/// which all were written that are finished.
+async fn looked_up_to(
+    services: &impl Services,
+    at_ms: Option<i64>,
+    finished_ms: Option<i64>,
+) -> Result<SweepMark, BackendError> {
+    rpc::call(services.ledgers(), REGISTRY, &LookedUpTo { at_ms, finished_ms }).await
 }
 
 /// Announces the unfinished objects; returns when the earliest of them was written.

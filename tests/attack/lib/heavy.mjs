@@ -30,6 +30,9 @@ export async function heavyWorld({ build, size, random, tell }) {
   tell(`${sizes.objects} objects and ${sizes.deadLetters} dead letters are written`);
   const objects = Array.from({ length: sizes.objects }, (_, at) => keyOf("http_requests", ms - 90_000_000, 0x100000 + at));
   await inTurns(objects, 8, (key) => world.runtime.put(key, Buffer.from("{}\n")));
+  // The first one is a message that can be sent again.
+  const event = world.runtime.event(await world.runtime.put(objects[0], Buffer.from("{}\n")));
+  await world.runtime.dispatch("parse-dlq", [event]);
   const letters = Array.from({ length: sizes.deadLetters }, (_, at) => ({ at, words: random.text(100_000) }));
   for (let at = 0; at < letters.length; at += 10) await world.runtime.dispatch("parse-dlq", letters.slice(at, at + 10));
   const filter = encodeURIComponent(JSON.stringify({ where: { or: Array.from({ length: 40 }, (_, at) => condition(at, random)) } }));

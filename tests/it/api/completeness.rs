@@ -7,9 +7,9 @@ use raydex::ledger::{BatchId, ledger_of};
 use raydex::record::Dataset;
 use serde_json::{Value, json};
 
+use super::Ask;
 use super::support::records::{http, ndjson, ray};
 use super::support::{Fakes, NOW_MS, run};
-use super::{Ask, problem};
 
 /// A range that ended before now, with the first batch's times.
 const RANGE: &str = "/v1/logs?start=2026-03-28T08:30:00Z&end=2026-03-28T08:42:24Z";
@@ -97,7 +97,7 @@ fn range_beyond_the_sweep_or_now_is_incomplete() {
     put(&fakes, KEY, &records(0..3));
     let future = RANGE.replace("end=2026-03-28T08:42:24Z", "end=2026-03-28T09:42:24Z");
     assert_eq!(completeness(&fakes, &future), reason("ends_after_now", None));
-    let swept = |at_ms| fakes.ledgers.ask(REGISTRY, &AdvanceSweep { at_ms: Some(at_ms) });
+    let swept = |at_ms| fakes.ledgers.ask(REGISTRY, &AdvanceSweep { at_ms: Some(at_ms), finished_ms: None });
     swept(NOW_MS - 3_600_000);
     assert_eq!(completeness(&fakes, RANGE), reason("not_swept", None));
     swept(NOW_MS);
@@ -118,26 +118,6 @@ fn record_ahead_of_the_clock_is_in_range() {
     let reply = Ask::get(far).of(&fakes);
     assert!(String::from_utf8(reply.body).unwrap().starts_with(&line));
     assert!(fakes.faults.calls() - before < 30);
-}
-
-#[test]
-fn absent_ray_is_explained_by_what_is_known() {
-    let hint = |fakes: &Fakes, query: &str| {
-        let reply = Ask::get(&format!("/v1/rays/{}{query}", ray(900))).of(fakes);
-        assert_eq!(problem(&reply), (404, "ray_not_found".into()));
-        let body: Value = serde_json::from_slice(&reply.body).unwrap();
-        body["hint"].as_str().unwrap().to_owned()
-    };
-    let fakes = Fakes::new();
-    let key = KEY.replace("0832", "0836");
-    put(&fakes, &key, b"a,b\n1,2\n");
-    assert!(hint(&fakes, "").starts_with("Quarantined batches of its time may contain it (1)"));
-    let fakes = Fakes::new();
-    put(&fakes, &key, &[&records(0..30)[..], b"no record\n"].concat());
-    assert!(hint(&fakes, "").contains("lines that are not records (1)"));
-    let event = format!(r#"{{"RayID":"{}","MatchIndex":0,"Action":"block"}}"#, ray(900));
-    fakes.index("logs/firewall_events/c", Dataset::FirewallEvents, event.as_bytes());
-    assert!(hint(&fakes, "?dataset=http_requests").starts_with("Records of it are in firewall_events"));
 }
 
 #[test]

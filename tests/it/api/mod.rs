@@ -34,6 +34,7 @@ mod logpull_switches;
 mod logs;
 mod many;
 mod memory;
+mod merge;
 mod metrics;
 mod occupancy;
 mod openapi;
@@ -55,6 +56,7 @@ mod twins;
 mod upload_zones;
 mod uploads;
 mod values;
+mod verdict;
 
 use std::borrow::Cow;
 use std::rc::Rc;

@@ -161,9 +161,11 @@ fn head_is_get() {
 #[test]
 fn missing_ray_reports_its_time_and_likely_reason() {
     let fakes = world();
-    for (age_ms, words) in
-        [(-60_000, "in the future"), (60_000, "less than ten minutes old"), (3_600_000, "not logged")]
-    {
+    for (age_ms, code, words) in [
+        (-60_000, "ahead_of_clock", "in the future"),
+        (60_000, "not_yet", "may not have landed"),
+        (3_600_000, "maybe_not_logged", "nothing was logged then"),
+    ] {
         let ray = RayId::at(NOW_MS - age_ms, 7).unwrap();
         let reply = Ask::get(&format!("/v1/rays/{}-SJC", ray.to_string().to_uppercase())).of(&fakes);
         assert_eq!(problem(&reply), (404, "ray_not_found".into()));
@@ -173,6 +175,8 @@ fn missing_ray_reports_its_time_and_likely_reason() {
             (&ray.to_string().into(), &raydex::time::rfc3339(ray.unix_ms()).into())
         );
         assert!(body["hint"].as_str().unwrap().contains(words), "{body}");
+        assert_eq!(body["verdict"]["code"], code);
+        assert_eq!(header(&reply, "retry-after").is_some(), code == "not_yet");
     }
 }
 

@@ -13,8 +13,9 @@ use raydex::audit::{self, AUDIT};
 use raydex::backend::{DurableObjects, SqlDatabase, SqlValue};
 use raydex::index::{calls as index_calls, claims, shard};
 use raydex::ledger::{
-    self, backfill_ledgers, backfill_sums, backfills, calls as ledger_calls, completeness, cursor_keys, decisions,
-    first_start, occupancy, outage, pacer, partner, payloads, registry, sweep_round, tokens, unknown_folders,
+    self, absence, backfill_ledgers, backfill_sums, backfills, calls as ledger_calls, completeness, cursor_keys,
+    decisions, first_start, occupancy, outage, pacer, partner, payloads, registry, sweep_round, tokens,
+    unknown_folders,
 };
 use raydex::rpc::{Call, CallReply};
 
@@ -294,6 +295,7 @@ fn both_ends_of_a_call_spell_it_alike() {
             RearmAlarm GetTotals ListBatches GetBatch;
         payloads: ListPayloads CountPayloads DecidePayloads;
         completeness: FindMissing;
+        absence: FindAbsence;
         outage: LearnPartner;
         backfill_sums: SumBackfill;
     );
@@ -330,6 +332,7 @@ fn every_call_is_in_a_story() {
                 decisions::NAMES,
                 payloads::NAMES,
                 completeness::NAMES,
+                absence::NAMES,
                 outage::NAMES,
                 backfill_sums::NAMES,
             ]),

@@ -69,7 +69,7 @@ fn view(random: &mut Random, query: &mut String) {
 fn lookup(random: &mut Random, world: &World) -> Ask {
     let mut query = String::new();
     view(random, &mut query);
-    maybe(random, &mut query, "subrequests", &["list", "list", "none", "all"]);
+    maybe(random, &mut query, "subrequests", &["list", "merge", "none", "all"]);
     maybe(random, &mut query, "parts", &["records", "tree"]);
     maybe(random, &mut query, "depth", &["0", "1"]);
     if random.chance(100) {

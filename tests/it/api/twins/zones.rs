@@ -252,7 +252,7 @@ fn hidden_parent_moves_no_record() {
         fakes
     };
     let (whole, narrow) = (world(true), world(false));
-    for query in ["", "?subrequests=list", "?format=native", "?parts=tree"] {
+    for query in ["", "?subrequests=list", "?subrequests=merge", "?format=native", "?parts=tree"] {
         let ask = || Ask::get(&format!("/v1/rays/{ours}{query}"));
         let [with, without] = [&whole, &narrow].map(|fakes| get(fakes, &Ok(config()), "a-forensics", ask()));
         assert_eq!((with.status, &with.headers, &with.body), (200, &without.headers, &without.body), "{query}");

@@ -1,0 +1,116 @@
+//! Subrequests inside of the record of the request that caused them, as Logpush writes them with `merge_subrequests`.
+//!
+//! # Invariants
+//! A record is merged whole or not at all, and none is lost: what does not qualify stays a record of its own.
+
+use crate::limits::{MERGED_SUBREQUESTS, MERGED_WITHIN_NS};
+use crate::record::fields::{FieldValue, line_text};
+use crate::record::members::RecordMembers;
+use crate::record::timestamp::Timestamp;
+
+/// The member with the subrequests.
+const SUBREQUESTS: &str = "Subrequests";
+/// The members that say when a request was completed: the first that has a time.
+const COMPLETED: [&str; 2] = ["EdgeEndTimestamp", "EdgeStartTimestamp"];
+
+/// A record with its subrequests.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MergedRecord {
+    /// The line, without a newline.
+    pub line: Vec<u8>,
+    /// Which of the children are in it, ascending.
+    pub merged: Vec<usize>,
+}
+
+/// Merges the records of the requests that a request caused into its own: the first [`MERGED_SUBREQUESTS`] that were completed
+/// within five minutes after it. `None` if the record has subrequests already, or is none.
+#[must_use]
+pub fn merge_subrequests(parent: &[u8], children: &[&[u8]]) -> Option<MergedRecord> {
+    let text = line_text(parent);
+    let members = RecordMembers::parse(&text).ok()?;
+    if members.get(SUBREQUESTS).is_some() {
+        return None;
+    }
+    let latest_ns = completed_ns(&members).map(|ns| ns.saturating_add(MERGED_WITHIN_NS));
+    let qualifies = |child: &&[u8]| {
+        let text = line_text(child);
+        let ns = RecordMembers::parse(&text).ok().and_then(|members| completed_ns(&members));
+        ns.zip(latest_ns).is_some_and(|(ns, latest_ns)| ns <= latest_ns)
+    };
+    let merged = children.iter().enumerate().filter(|(_, child)| qualifies(child)).map(|(nth, _)| nth);
+    let merged: Vec<usize> = merged.take(MERGED_SUBREQUESTS).collect();
+    let inner: Vec<&[u8]> =
+        merged.iter().filter_map(|nth| children.get(*nth)).map(|child| child.trim_ascii()).collect();
+    let record = text.trim_end().strip_suffix('}')?;
+    let comma = if members.iter().next().is_some() { "," } else { "" };
+    let head = format!("{comma}\"{SUBREQUESTS}\":[");
+    let line = [record.as_bytes(), head.as_bytes(), &inner.join(&b","[..]), b"]}"].concat();
+    Some(MergedRecord { line, merged })
+}
+
+/// Returns when a request was completed, in Unix nanoseconds, as far as its record says.
+fn completed_ns(members: &RecordMembers<'_>) -> Option<i64> {
+    COMPLETED.iter().find_map(|name| {
+        let value = FieldValue::from_json(members.get(name)?);
+        let text = match &value {
+            FieldValue::Text(text) => text.as_ref(),
+            FieldValue::Number(number) => number,
+            _ => return None,
+        };
+        Timestamp::parse_logged(text).map(Timestamp::unix_ns)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{MergedRecord, merge_subrequests};
+
+    const END_S: i64 = 1_774_687_345;
+
+    fn ended(at_s: i64) -> String {
+        format!(r#"{{"EdgeEndTimestamp":{at_s}000000000}}"#)
+    }
+
+    fn merged(parent: &str, children: &[String]) -> Option<(String, Vec<usize>)> {
+        let children: Vec<&[u8]> = children.iter().map(String::as_bytes).collect();
+        let MergedRecord { line, merged } = merge_subrequests(parent.as_bytes(), &children)?;
+        Some((String::from_utf8(line).unwrap(), merged))
+    }
+
+    #[test]
+    fn fifty_of_five_minutes_are_merged() {
+        for (number, late_s, wanted) in
+            [(50, 300, 50), (51, 300, 50), (50, 301, 49), (51, 301, 50), (0, 0, 0), (1, 301, 0)]
+        {
+            let mut children = vec![ended(END_S + 1); number];
+            children.extend((number > 0).then(|| ended(END_S + late_s)));
+            children.rotate_right(1.min(number));
+            children.truncate(number);
+            let (line, merged) = merged(&ended(END_S), &children).unwrap();
+            assert_eq!(merged.len(), wanted, "{number} children, one after {late_s} s");
+            let record: serde_json::Value = serde_json::from_str(&line).unwrap();
+            assert_eq!(record["Subrequests"].as_array().unwrap().len(), wanted);
+            let rest: Vec<usize> = (0..number).filter(|nth| !merged.contains(nth)).collect();
+            assert!(merged.len() + rest.len() == number && merged.is_sorted());
+        }
+    }
+
+    #[test]
+    fn merged_record_has_its_members_and_children() {
+        let child = format!(" {} \n", ended(END_S));
+        for (parent, wanted) in [
+            (
+                r#"{"A":"}","EdgeStartTimestamp":"2026-03-28T08:42:25Z"}"#,
+                Some(r#"{"A":"}","EdgeStartTimestamp":"2026-03-28T08:42:25Z","Subrequests":[$]}"#),
+            ),
+            ("{\"EdgeEndTimestamp\":1774687345 } \r\n", Some(r#"{"EdgeEndTimestamp":1774687345 ,"Subrequests":[$]}"#)),
+            ("{}", Some(r#"{"Subrequests":[]}"#)),
+            (r#"{"A":1,"Subrequests":[]}"#, None),
+            ("[1]", None),
+            ("{", None),
+        ] {
+            let wanted = wanted.map(|wanted| wanted.replace('$', child.trim()));
+            assert_eq!(merged(parent, std::slice::from_ref(&child)).map(|(line, _)| line), wanted, "{parent}");
+        }
+    }
+}
