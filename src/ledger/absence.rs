@@ -113,8 +113,9 @@ fn take(evidence: &mut AbsenceEvidence, ledger: &str, source: &SqlRow, call: &Fi
         evidence.uncertain.push(handle(ledger, row.source(9)?));
     }
     if state == BatchState::Sealed && is_own {
-        let begun_ms = records.map(|(first, _)| first);
-        begun_ms.into_iter().for_each(|begun_ms| evidence.landed.count(uploaded_ms - begun_ms));
+        if let Some((begun_ms, _)) = records {
+            evidence.landed.count(uploaded_ms - begun_ms);
+        }
         if covers && !has_rejected {
             evidence.sealed_batches += 1;
             evidence.records += counts.records;

@@ -8,6 +8,7 @@
 use serde::Serialize;
 
 use crate::ledger::absence::AbsenceEvidence;
+use crate::ledger::completeness::MissingLines;
 use crate::ledger::windows::gaps_between;
 use crate::limits::{
     ASK_AGAIN_S, BACKFILL_LATE_MS, CLOCK_AHEAD_MS, FRESH_RAY_MS, LANDING_MS, LOGPULL_EARLY_MS, SKEWED_SHARE,
@@ -259,7 +260,7 @@ impl AbsenceFacts {
     fn is_older_than_kept(&self) -> bool {
         let no_batch_is_left = self.batches.as_ref().is_some_and(|batches| {
             let AbsenceEvidence { sealed_batches, gone_batches, missing, .. } = &batches.evidence;
-            *gone_batches > 0 && *sealed_batches == 0 && *missing == Default::default()
+            *gone_batches > 0 && *sealed_batches == 0 && *missing == MissingLines::default()
         });
         no_batch_is_left || self.kept_since_ms().is_some()
     }

@@ -156,7 +156,7 @@ impl Platform {
 /// The database of a ledger, of which a statement fails now and then.
 #[derive(Debug, Clone)]
 pub(crate) struct TornSql {
-    sql: SqliteSql,
+    pub(crate) sql: SqliteSql,
     platform: Rc<Platform>,
 }
 
