@@ -33,7 +33,6 @@ const DAY_MS: i64 = 86_400_000;
 pub(super) async fn explain_absence(
     config: &Config,
     services: &impl Services,
-    caller: &Caller,
     (views, key): (&DatasetViews, &RayKey),
     problem: Problem,
 ) -> Problem {
@@ -43,7 +42,7 @@ pub(super) async fn explain_absence(
     let mut facts = AbsenceFacts { at_ms: ray.unix_ms(), now_ms, kept_ms, batches: None };
     if views.visibility().has_batches() {
         // What cannot be asked leaves the verdict open.
-        facts.batches = find_batches(services, caller, (views, key), &facts).await.ok();
+        facts.batches = find_batches(services, (views, key), &facts).await.ok();
     }
     problem.with_verdict(Verdict::judge(facts))
 }
@@ -51,11 +50,10 @@ pub(super) async fn explain_absence(
 /// Asks the shard, the registry and the ledgers of the ray's time.
 async fn find_batches(
     services: &impl Services,
-    caller: &Caller,
     (views, key): (&DatasetViews, &RayKey),
     facts: &AbsenceFacts,
 ) -> Result<BatchFacts, CallError> {
-    let asked = views.datasets();
+    let (asked, caller) = (views.datasets(), views.caller());
     let other_datasets = find_others(services, caller, &asked, key).await?;
     let until_ms = AbsenceFacts::until_ms(facts.at_ms);
     let call = ledgers_of_range(facts.now_ms, &(facts.at_ms..until_ms));

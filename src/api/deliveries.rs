@@ -8,7 +8,8 @@ use serde::Serialize;
 
 use super::ledgers::call_ledger;
 use super::list_document::ListDocument;
-use super::rays::{LostBatches, find_ray};
+use super::ray_document::LostBatches;
+use super::rays::find_ray;
 use super::record_view::DatasetViews;
 use super::scan::acquire_lookup;
 use super::views::PayloadResponse;

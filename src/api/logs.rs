@@ -16,6 +16,9 @@ use crate::config::Config;
 use crate::http::{HttpRequest, Problem, Reply, problems};
 use crate::services::Services;
 
+/// The formats of a search.
+const FORMATS: &str = "json, native, partner or csv";
+
 /// Answers with a stream of records in the format that the client accepts.
 pub(crate) async fn search_logs<D: Services + 'static>(
     config: &Config,
@@ -24,7 +27,7 @@ pub(crate) async fn search_logs<D: Services + 'static>(
     request: &HttpRequest<Vec<u8>>,
 ) -> Result<Reply, Problem> {
     let dataset = parse_dataset(request)?;
-    let form = RecordWriter::from_request(config, request, dataset, RecordFormat::Native)?;
+    let form = RecordWriter::from_request(config, request, dataset, (RecordFormat::Native, FORMATS))?;
     let filter = parse_filter(request)?;
     let unseen = UnseenFields::new(&[dataset], filter.as_ref(), form.projection.fields.as_deref());
     let view = RecordView::new(caller, dataset, filter)?;

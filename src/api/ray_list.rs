@@ -14,7 +14,8 @@ use serde_json::Value;
 use super::end_marker::EndMarker;
 use super::field_warnings::{FieldWarning, UnseenFields};
 use super::list_document::ListDocument;
-use super::rays::{ShownRecords, find_ray, push_record};
+use super::ray_document::push_record;
+use super::rays::{ShownRecords, find_ray};
 use super::record_view::{DatasetViews, parse_filter, parse_lookup_dataset};
 use super::record_writer::RecordWriter;
 use super::scan::acquire_scan;
@@ -128,7 +129,7 @@ async fn line(
             let written = async {
                 let mut document = ListDocument::begin(services.memory(), &head, "records")?;
                 let unseen = unseen.clone();
-                let mut shown = ShownRecords { views, unseen, reservation, on_line: |_: &[u8]| () };
+                let mut shown = ShownRecords { views, unseen, reservation, record_ns: 0, on_line: |_: &[u8]| () };
                 let visibility = views.visibility();
                 let write = |record: &_, line: &_| push_record(&mut document, (record, visibility), line, form);
                 shown.each(services, found, write).await?;

@@ -10,33 +10,30 @@
 use std::borrow::Cow;
 
 use ::http::header::IF_NONE_MATCH;
-use serde::Serialize;
-use serde_json::value::RawValue;
 
 use super::absence::explain_absence;
 use super::field_warnings::{FieldWarning, UnseenFields, header_of};
 use super::list_document::ListDocument;
+use super::ray_document::{RayHead, RayTail, push_record};
 use super::ray_tree::{FamilyWish, TreeResponse};
 use super::record_view::{DatasetViews, parse_filter, parse_lookup_dataset};
 use super::record_writer::{RecordFormat, RecordWriter};
 use super::retry::retry_while_out_of_memory;
 use super::scan::acquire_lookup;
-use crate::access::{Caller, Visibility};
+use crate::access::Caller;
 use crate::backend::{Turns, to_json};
 use crate::config::Config;
 use crate::http::entity_tag::EntityTagHasher;
 use crate::http::{HttpRequest, LookupCost, Problem, Reply, problems};
-use crate::index::ObjectVersion;
-use crate::limits::{
-    INFLATED_BYTE_NS, LOOKUP_STEP_MS, MASKED_BYTE_NS, MASKING_ROOM, RENDERING_ROOM, TREE_NODE_BYTES, WORK_SLICE_NS,
-};
+use crate::limits::{INFLATED_BYTE_NS, LOOKUP_STEP_MS, MASKED_BYTE_NS, MASKING_ROOM, TREE_NODE_BYTES, WORK_SLICE_NS};
 use crate::lookup::{FoundRecord, LookupResult, lookup_family, lookup_for};
 use crate::memory::{OutOfMemory, Reservation, ReservedBytes, ReservedWriter};
-use crate::record::fields::line_text;
 use crate::record::{Dataset, RayId, RayKey, ray_from_user};
 use crate::services::Services;
 use crate::span_reader::ReadStats;
-use crate::time;
+
+/// The formats of a lookup: those of records, and that of [`super::ray_explain`].
+const FORMATS: &str = "json, native, partner, csv or explain";
 
 /// Answers with the records of the ray in the format that the client accepts, or 404.
 pub(crate) async fn get_ray(
@@ -48,7 +45,7 @@ pub(crate) async fn get_ray(
 ) -> Result<Reply, Problem> {
     let named = parse_lookup_dataset(request)?;
     let dataset = named.unwrap_or(Dataset::HttpRequests);
-    let form = RecordWriter::from_request(config, request, dataset, RecordFormat::Json)?;
+    let form = RecordWriter::from_request(config, request, dataset, (RecordFormat::Json, FORMATS))?;
     let named = if form.format.is_of_one_dataset() { Some(dataset) } else { named };
     let filter = parse_filter(request)?;
     let wish = FamilyWish::parse(request, form.format == RecordFormat::Json)?;
@@ -57,17 +54,13 @@ pub(crate) async fn get_ray(
     let key = ray_from_user(argument).map_err(|_| problems::not_a_ray())?;
     let _permit = acquire_lookup(services, caller).await?;
     let reservation = services.memory().reservation();
-    let (found, cost, tree) = match find_story(services, &views, &key, &wish, &reservation).await {
-        Ok(found) => found,
-        Err(problem) => return Err(explain_absence(config, services, caller, (&views, &key), problem).await),
-    };
+    let (found, cost, tree) = find_story((config, services), &views, &key, &wish, &reservation).await?;
     let truncated = found.truncated;
     let media_type = form.format.media_type();
     let shown_tree = tree.as_ref().map(to_json).unwrap_or_default();
-    let mut tag = [caller.role.name().as_bytes(), request.query.as_bytes(), media_type.as_bytes(), &shown_tree]
-        .iter()
-        .fold(EntityTagHasher::default(), |tag, part| tag.with(part));
-    let mut shown = ShownRecords { views: &views, unseen, reservation, on_line: |line: &[u8]| tag.add(line) };
+    let mut tag = begin_tag(caller, request, media_type).with(&shown_tree);
+    let on_line = |line: &[u8]| tag.add(line);
+    let mut shown = ShownRecords { views: &views, unseen, reservation, record_ns: 0, on_line };
     let (body, warnings) = if form.format == RecordFormat::Json {
         write_document(services, &key, (found, tree), &mut shown, &form, cost).await?
     } else {
@@ -76,12 +69,27 @@ pub(crate) async fn get_ray(
         shown.each(services, found, |_, line| form.write(&mut page, line)).await?;
         (page.finish()?, shown.unseen.warnings())
     };
-    let reply = Reply::new(200, media_type, body);
-    let reply = if let Some(cost) = &cost { reply.with_cost(cost) } else { reply };
-    let reply = if truncated { reply.with_header("raydex-truncated", "true") } else { reply };
-    let header = header_of(&warnings);
-    let reply = if let Some(header) = header { reply.with_header("raydex-warnings", header) } else { reply };
+    let reply = with_figures(Reply::new(200, media_type, body), cost.as_ref(), truncated, &warnings);
     Ok(reply.with_entity_tag(tag.finish(), request.header(IF_NONE_MATCH).as_deref()))
+}
+
+/// Begins the tag of an answer with what it depends on beside the records.
+pub(super) fn begin_tag<B>(caller: &Caller, request: &HttpRequest<B>, media_type: &str) -> EntityTagHasher {
+    let parts = [caller.role.name(), request.query.as_str(), media_type];
+    parts.iter().fold(EntityTagHasher::default(), |tag, part| tag.with(part.as_bytes()))
+}
+
+/// Adds what a lookup cost and missed to the headers of its answer.
+pub(super) fn with_figures(
+    reply: Reply,
+    cost: Option<&LookupCost>,
+    truncated: bool,
+    warnings: &[FieldWarning],
+) -> Reply {
+    let reply = if let Some(cost) = cost { reply.with_cost(cost) } else { reply };
+    let reply = if truncated { reply.with_header("raydex-truncated", "true") } else { reply };
+    let header = header_of(warnings);
+    if let Some(header) = header { reply.with_header("raydex-warnings", header) } else { reply }
 }
 
 /// Looks up the records of the ray that the caller may see, and what that cost if they may know it. Without any, the
@@ -95,8 +103,22 @@ pub(crate) async fn find_ray(
     in_even_steps(services, views, find_records(services, views, key, reservation)).await
 }
 
-/// Like [`find_ray`], with as much of the ray's family as is wished for.
-async fn find_story(
+/// Like [`find_ray`], with as much of the ray's family as is wished for, and with the verdict where there are no records.
+pub(super) async fn find_story(
+    (config, services): (&Config, &impl Services),
+    views: &DatasetViews,
+    key: &RayKey,
+    wish: &FamilyWish,
+    reservation: &Reservation,
+) -> Result<(LookupResult, Option<LookupCost>, Option<TreeResponse>), Problem> {
+    match find_wished(services, views, key, wish, reservation).await {
+        Ok(found) => Ok(found),
+        Err(problem) => Err(explain_absence(config, services, (views, key), problem).await),
+    }
+}
+
+/// Looks up the records of the ray, or of its family.
+async fn find_wished(
     services: &impl Services,
     views: &DatasetViews,
     key: &RayKey,
@@ -210,6 +232,8 @@ pub(crate) struct ShownRecords<'a, F> {
     pub(crate) unseen: UnseenFields,
     /// What the lookup reserved: each record is dropped when it was written.
     pub(crate) reservation: Reservation,
+    /// The work of writing a record, in nanoseconds, where that counts beside the work of its bytes.
+    pub(crate) record_ns: u64,
     /// Sees each line before it is written.
     pub(crate) on_line: F,
 }
@@ -229,7 +253,7 @@ impl<F: FnMut(&[u8])> ShownRecords<'_, F> {
         let byte_ns = if is_verbatim { INFLATED_BYTE_NS } else { MASKED_BYTE_NS };
         let mut work_ns = 0;
         for record in found.records {
-            work_ns += record.line.len() as u64 * byte_ns;
+            work_ns += record.line.len() as u64 * byte_ns + self.record_ns;
             if work_ns >= WORK_SLICE_NS {
                 work_ns = 0;
                 turns.pass().await;
@@ -253,95 +277,6 @@ impl<F: FnMut(&[u8])> ShownRecords<'_, F> {
     }
 }
 
-/// The members before the records.
-#[derive(Serialize)]
-struct RayHead {
-    ray: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    ray_time: Option<String>,
-    truncated: bool,
-    #[serde(flatten)]
-    lost: Option<LostBatches>,
-}
-
-/// The batches that should hold the ray, and cannot be read; for callers for whom batches exist.
-#[derive(Serialize)]
-pub(crate) struct LostBatches {
-    batches_gone: u64,
-    batches_unreadable: u64,
-}
-
-impl LostBatches {
-    /// The batches that a lookup of this cost missed.
-    pub(crate) fn of(found: &LookupResult, cost: Option<&LookupCost>) -> Option<Self> {
-        let ReadStats { batches_gone, batches_unreadable, .. } = found.stats;
-        cost.map(|_| Self { batches_gone, batches_unreadable })
-    }
-}
-
-/// The members after the records.
-#[derive(Serialize)]
-struct RayTail<'a> {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    tree: Option<TreeResponse>,
-    #[serde(skip_serializing_if = "<[FieldWarning]>::is_empty")]
-    warnings: &'a [FieldWarning],
-    #[serde(skip_serializing_if = "Option::is_none")]
-    cost: Option<LookupCost>,
-}
-
-/// One record and where it was found.
-#[derive(Serialize)]
-pub(crate) struct RayRecord<'a> {
-    dataset: &'static str,
-    batch: RecordBatch<'a>,
-    /// The other places where the same record is stored.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    copies: Vec<RecordBatch<'a>>,
-    record: Option<&'a RawValue>,
-}
-
-/// The batch that holds a record.
-#[derive(Serialize)]
-struct RecordBatch<'a> {
-    key: &'a str,
-    #[serde(flatten)]
-    position: Option<StoredPosition<'a>>,
-}
-
-/// The position of a line in a version of a batch; for callers for whom positions exist.
-#[derive(Serialize)]
-struct StoredPosition<'a> {
-    etag: &'a str,
-    /// The offset of the line, in inflated bytes.
-    offset: u64,
-}
-
-impl<'a> RecordBatch<'a> {
-    fn new(object: &'a ObjectVersion, offset: u64, visibility: Visibility) -> Self {
-        let position = visibility.has_positions().then(|| StoredPosition { etag: &object.etag, offset });
-        Self { key: &object.key, position }
-    }
-}
-
-/// Appends a record with its batch, as JSON answers show it.
-pub(crate) fn push_record(
-    document: &mut ListDocument,
-    (found, visibility): (&FoundRecord, Visibility),
-    line: &[u8],
-    form: &RecordWriter,
-) -> Result<(), OutOfMemory> {
-    let _room = document.working_memory(RENDERING_ROOM * line.len())?;
-    let mut object = Vec::new();
-    let written = form.write_object(&mut object, line);
-    let text = line_text(&object);
-    let record = written.ok().and_then(|()| serde_json::from_str(&text).ok());
-    let place = |object, offset| RecordBatch::new(object, offset, visibility);
-    let copies = found.copies.iter().map(|copy| place(&copy.object, copy.offset)).collect();
-    let batch = place(&found.object, found.offset);
-    document.push(&RayRecord { dataset: found.dataset.name(), batch, copies, record })
-}
-
 async fn write_document<F: FnMut(&[u8])>(
     services: &impl Services,
     key: &RayKey,
@@ -351,12 +286,7 @@ async fn write_document<F: FnMut(&[u8])>(
     cost: Option<LookupCost>,
 ) -> Result<(ReservedBytes, Vec<FieldWarning>), OutOfMemory> {
     let visibility = shown.views.visibility();
-    let head = RayHead {
-        ray: key.to_string(),
-        ray_time: key.ray().map(|ray| time::rfc3339(ray.unix_ms())),
-        truncated: found.truncated,
-        lost: LostBatches::of(&found, cost.as_ref()),
-    };
+    let head = RayHead::new(key, &found, cost.as_ref());
     let mut document = ListDocument::begin(services.memory(), &head, "records")?;
     shown.each(services, found, |record, line| push_record(&mut document, (record, visibility), line, form)).await?;
     let warnings = shown.unseen.warnings();

@@ -76,7 +76,7 @@ pub(crate) struct RecordWriter {
 }
 
 impl RecordWriter {
-    /// Creates a writer in the format that the request accepts, or in `default`.
+    /// Creates a writer in the format that the request accepts, or in `default`; `known` is what the route accepts.
     ///
     /// # Errors
     /// The [`Problem`] of an invalid parameter.
@@ -84,13 +84,13 @@ impl RecordWriter {
         config: &Config,
         request: &HttpRequest<B>,
         dataset: Dataset,
-        default: RecordFormat,
+        (default, known): (RecordFormat, &str),
     ) -> Result<Self, Problem> {
         let format = match request.parameter("format") {
             None => request.header(ACCEPT).and_then(|accept| RecordFormat::accepted(&accept)).unwrap_or(default),
             Some(name) => {
                 let named = RecordFormat::ALL.into_iter().find(|format| format.name() == name);
-                named.ok_or_else(|| problems::bad_parameter("format", "json, native, partner or csv"))?
+                named.ok_or_else(|| problems::bad_parameter("format", known))?
             }
         };
         Self::new(config, request, dataset, format)

@@ -18,7 +18,8 @@ pub struct EntryFilter {
     /// Its actor.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub actor: Option<String>,
-    /// A ray, a handle or a key that it names: as its resource, among its rays, as its key, or in its filter.
+    /// A ray, a handle or a key that it names: as its resource, among its rays, as the ray that it compares with its
+    /// resource, as its key, or in its filter.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub resource: Option<String>,
     /// The address that its request came from.
@@ -82,6 +83,7 @@ fn names(found: &SearchedEntry, resource: &str) -> bool {
     let filter = found.request.get("filter").and_then(Value::as_str);
     found.resource == resource
         || lists_it("rays")
+        || lists_it("a")
         || lists_it("key")
         || filter.is_some_and(|filter| filter.contains(&quoted))
 }

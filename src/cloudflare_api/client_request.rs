@@ -73,7 +73,8 @@ impl<D: Services + 'static> ClientRequest<'_, D> {
         };
         let mut page = ReservedWriter::new(self.services.memory());
         let unseen = UnseenFields::default();
-        let mut shown = ShownRecords { views: &views, unseen, reservation, on_line: |_: &[u8]| () };
+        let on_line = |_: &[u8]| ();
+        let mut shown = ShownRecords { views: &views, unseen, reservation, record_ns: 0, on_line };
         shown.each(self.services.as_ref(), found, |_, line| form.write(&mut page, line)).await?;
         Ok(Reply::new(200, TEXT, page.finish()?))
     }

@@ -27,7 +27,7 @@ pub use instant::InstantFault;
 pub(crate) use instant::parse_instant;
 pub use negotiation::accepts_gzip;
 pub(crate) use negotiation::preferred;
-pub use problem::Problem;
+pub use problem::{Problem, RayArgument};
 pub use reply::{BodyPieces, LookupCost, Reply, ReplyBody, SECURITY_HEADERS};
 pub use request::HttpRequest;
 pub(crate) use request::{ACCESS_ASSERTION, CLIENT_ADDRESS, REASON, percent_decoded};

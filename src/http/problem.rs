@@ -35,6 +35,9 @@ pub struct Problem {
     /// The instant encoded in the ray, in RFC 3339.
     #[serde(skip_serializing_if = "Option::is_none")]
     ray_time: Option<String>,
+    /// The argument of the path that is meant, where a path has several.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    argument: Option<RayArgument>,
     /// The cost of the lookup that found no records.
     #[serde(skip_serializing_if = "Option::is_none")]
     cost: Option<LookupCost>,
@@ -49,6 +52,16 @@ pub struct Problem {
     allow: Option<&'static str>,
 }
 
+/// An argument of a path with two rays, by its name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RayArgument {
+    /// The first ray.
+    A,
+    /// The second ray.
+    B,
+}
+
 impl Problem {
     pub(crate) fn new(status: u16, code: &'static str, detail: impl Into<String>) -> Self {
         Self {
@@ -60,6 +73,7 @@ impl Problem {
             hint: None,
             ray: None,
             ray_time: None,
+            argument: None,
             cost: None,
             verdict: None,
             retry_after_s: None,
@@ -84,6 +98,11 @@ impl Problem {
     /// Adds the ray, and the instant encoded in it, in RFC 3339.
     pub(crate) fn with_ray(self, ray: String, ray_time: String) -> Self {
         Self { ray: Some(ray), ray_time: Some(ray_time), ..self }
+    }
+
+    /// Names the argument of the path that is meant, where a path has several.
+    pub(crate) fn with_argument(self, argument: RayArgument) -> Self {
+        Self { argument: Some(argument), ..self }
     }
 
     /// Adds why there is no record of the ray, in words too.

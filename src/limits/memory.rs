@@ -115,6 +115,31 @@ pub const MASKING_ROOM: usize = 12;
 /// quote in a cell is two), and its buffer doubles as it grows: 3.
 pub const RENDERING_ROOM: usize = 6;
 
+/// Copies of a field's text in a partner's line: the address of the client is in columns 13, 36 and 40, its host in 17 and
+/// 60, and in 18 until that is cut.
+pub const EXPLAINED_COPIES: usize = 3;
+
+/// Bytes of a partner's line that its record does not have: 145 separators and dashes, three times of 28 characters, and
+/// the settings, of which the platform allows 5 KB.
+pub const EXPLAINED_SLACK: usize = 8 * KIB;
+
+/// Memory of explaining a line, in bytes for each of its text, beside [`EXPLAINED_SLACK`]. One line is explained at a time:
+/// it is written whole, its rest is copied where it has line ends outside of ASCII, and of its fields one is shown on a line
+/// of its own.
+pub const EXPLAINING_ROOM: usize = 2 * EXPLAINED_COPIES + 1;
+
+/// Maximum length of a value that is compared with one of another record as JSON, in bytes; longer ones are compared byte for
+/// byte. Logpush's longest values other than a Worker's logs are headers.
+pub const DIFF_COMPARED: usize = 8 * KIB;
+
+/// Memory of comparing two such values, in bytes: an element of two bytes takes 16 in the list of its level, and three times
+/// that while the list grows: 24 for each byte; the texts that are compared are at most six times as long each, as `1e20`.
+pub const DIFF_ROOM: usize = DIFF_COMPARED * (24 + 2 * 6);
+
+/// Memory of a member of a record that is compared with another one, in bytes: 40 in the list of members, and three times
+/// that while the list grows, and 32 in the list by name. In the module half of that.
+pub const DIFF_MEMBER_BYTES: usize = 3 * 40 + 32;
+
 /// Memory of a stream, in bytes: a reader, its lines, and a piece of the answer. Sixty-four of them are 40 MiB, which
 /// leaves room for concurrent lookups; measured, 64 at once take 27 MiB of the module's memory in all.
 pub const STREAM_BYTES: usize = READER_BYTES + 160 * KIB;

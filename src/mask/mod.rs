@@ -52,7 +52,7 @@ pub use own_words::OWN_WORDS;
 pub use record::{is_masked_name, mask_line};
 pub use role::Role;
 
-use crate::record::Dataset;
+use crate::record::{Dataset, FieldValue};
 
 /// Replaces a text that is not shown.
 pub const MASKED: &str = "[masked]";
@@ -80,6 +80,23 @@ pub fn shown(role: Role, dataset: Dataset, name: &str) -> Disclosure {
         FieldTreatment::Checked | FieldTreatment::Cut | FieldTreatment::Scrubbed | FieldTreatment::Members => {
             Disclosure::Altered
         }
+    }
+}
+
+/// Whether a value that `role` sees of the field `name`, in JSON, may be another one than the record has. It depends on what
+/// the role sees alone: where a value that is shown as it is looks like one that was altered, it counts as altered.
+#[must_use]
+pub fn may_be_altered(role: Role, dataset: Dataset, name: &str, seen: &str) -> bool {
+    let class = class_of(dataset, name);
+    match (class.treatment(role), FieldValue::from_json(seen)) {
+        (FieldTreatment::Raw, _) | (FieldTreatment::Checked, FieldValue::Number(_) | FieldValue::Bool(_)) => false,
+        (_, FieldValue::Text(text)) if text.is_empty() => false,
+        (FieldTreatment::Checked, FieldValue::Text(text)) if class == FieldClass::Host => {
+            // A path after it is scrubbed, which may leave no trace.
+            text.contains(MASKED) || text.contains('/') || (role == Role::Viewer && scrub::is_address_host(&text))
+        }
+        (FieldTreatment::Checked, FieldValue::Text(text)) => text.contains(MASKED),
+        _ => true,
     }
 }
 

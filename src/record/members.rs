@@ -34,6 +34,18 @@ impl<'a> RecordMembers<'a> {
         self.0.iter().rev().find(|(known, _)| known == name).map(|(_, value)| value.get())
     }
 
+    /// Returns the number of members, repeated ones included.
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Returns whether there are none.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Returns all members in order, with their values.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &'a str)> {
         self.0.iter().map(|(name, value)| (name.as_ref(), value.get()))

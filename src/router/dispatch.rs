@@ -18,7 +18,7 @@ use super::upload;
 use crate::access::Caller;
 use crate::api::{
     audit_log, backfills, batches, coverage, dead_letters, deliveries, health, logs, metrics, openapi, partner,
-    payloads, ray_list, rays, stats, tokens,
+    payloads, ray_diff, ray_explain, ray_list, rays, stats, tokens,
 };
 use crate::backend::ByteStream;
 use crate::cloudflare_api::{self, logpull, logs_engine};
@@ -193,9 +193,13 @@ impl<D: Services + 'static> AdmittedRequest<'_, D> {
         let services = self.services.as_ref();
         let argument = self.arguments.first().map_or("", String::as_str);
         match route {
+            Route::GetRay if ray_explain::is_asked(request) => {
+                ray_explain::explain_ray(config, services, &self.caller, request, argument).await
+            }
             Route::GetRay => rays::get_ray(config, services, &self.caller, request, argument).await,
             Route::LookUpRays => ray_list::look_up_rays(config, self.services, &self.caller, request).await,
             Route::GetDeliveries => deliveries::get_deliveries(services, &self.caller, argument).await,
+            Route::DiffRays => ray_diff::diff_rays(config, services, &self.caller, request, self.arguments).await,
             Route::GetCoverage => coverage::get_coverage(config, services, &self.caller, request).await,
             Route::ListAuditEntries => audit_log::list_audit_entries(self.services, &self.caller, request).await,
             Route::GetMetrics => metrics::get_metrics(config, services).await,

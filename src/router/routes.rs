@@ -17,6 +17,8 @@ pub enum Route {
     LookUpRays,
     /// The deliveries of the records of a ray: `GET /v1/rays/{ray}/deliveries`.
     GetDeliveries,
+    /// How the records of two rays differ: `GET /v1/rays/{a}/diff/{b}`.
+    DiffRays,
     /// The records of a time range: `GET /v1/logs`.
     SearchLogs,
     /// The complete and missing windows of a range: `GET /v1/coverage`.
@@ -153,6 +155,7 @@ impl RouteSpec {
             Route::GetRay
             | Route::LookUpRays
             | Route::GetDeliveries
+            | Route::DiffRays
             | Route::SearchLogs
             | Route::IngestBatch
             | Route::GetOpenApi
@@ -176,7 +179,7 @@ impl RouteSpec {
     #[must_use]
     pub const fn shows_records(&self) -> bool {
         match self.route {
-            Route::GetRay | Route::LookUpRays | Route::GetDeliveries | Route::SearchLogs => true,
+            Route::GetRay | Route::LookUpRays | Route::GetDeliveries | Route::DiffRays | Route::SearchLogs => true,
             Route::Cloudflare(route) => matches!(
                 route,
                 CloudflareRoute::ReceivedLogs
@@ -234,6 +237,7 @@ pub(crate) const HEALTH_DETAILS: RouteSpec = RouteSpec::new("GET", "/healthz", R
 /// Every route; if two paths match, the first one wins.
 pub const ROUTES: &[RouteSpec] = &[
     RouteSpec::new("GET", "/v1/rays/{ray}/deliveries", Route::GetDeliveries, READ).audited(),
+    RouteSpec::new("GET", "/v1/rays/{a}/diff/{b}", Route::DiffRays, READ).taking(&["dataset"]).audited(),
     RouteSpec::new("GET", "/v1/rays/{ray}", Route::GetRay, READ)
         .taking(&["format", "dataset", "fields", "filter", "timestamps", "parts", "subrequests", "depth"])
         .audited(),
@@ -368,7 +372,7 @@ fn arguments(spec: &RouteSpec, path: &str) -> Option<Vec<String>> {
 /// The argument unless it is empty or contains a slash; only a ray may, since it can be a pasted URL.
 fn fitting(route: Route, argument: &str) -> Option<String> {
     let is_url = argument.starts_with("http://") || argument.starts_with("https://");
-    let may_have_slashes = is_url && matches!(route, Route::GetRay | Route::GetDeliveries);
+    let may_have_slashes = is_url && matches!(route, Route::GetRay | Route::GetDeliveries | Route::DiffRays);
     let fits = !argument.is_empty() && (may_have_slashes || !argument.contains('/'));
     fits.then(|| argument.to_owned())
 }
@@ -445,6 +449,10 @@ mod tests {
             "/v1/rays/a/b",
             "/v1/rays/a/b/deliveries",
             "/v1/rays/a/deliveries/",
+            "/v1/rays/a/diff/",
+            "/v1/rays//diff/b",
+            "/v1/rays/a/diff/b/c",
+            "/v1/rays/a/b/diff/c",
             "/v1/batches/",
             "/v1/batches/a/replays",
             "/v1/batches/https://e.com/replay",
@@ -460,6 +468,7 @@ mod tests {
         }
         for (method, path) in [
             ("POST", "/v1/rays/a"),
+            ("POST", "/v1/rays/a/diff/b"),
             ("GET", "/v1/ingest/x"),
             ("GET", "/v1/payloads/a/drop"),
             ("POST", "/v1/stats"),

@@ -109,6 +109,8 @@ function questions(ms, plants, fields) {
   for (const { ray } of own.slice(0, LOOKED_UP)) {
     asked.push({ what: "Logpull's lookup", path: `/client/v4/zones/${ZONE}/logs/rayids/${ray}` });
     asked.push({ what: "the Logs Engine's lookup", path: `/client/v4/accounts/a/logs/rayids/${ray}?bucket=cdn-logs-raw&prefix=logs` });
+    asked.push({ what: "differences", path: `/v1/rays/${ray}/diff/${own[0].ray}` });
+    asked.push({ what: "an explanation", path: `/v1/rays/${ray}?format=explain` });
     asked.push({ what: "deliveries", path: `/v1/rays/${ray}/deliveries` });
   }
   const all = fields.http_requests.join(",");

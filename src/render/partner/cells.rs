@@ -87,6 +87,11 @@ pub(super) fn blank_line_ends(out: &mut Vec<u8>, start: usize) -> bool {
     true
 }
 
+/// Returns whether the text has a non-ASCII line end.
+pub(super) fn has_line_end(text: &[u8]) -> bool {
+    line_ends(text).next().is_some()
+}
+
 /// U+0085 in UTF-8.
 const NEXT_LINE: [u8; 2] = [0xc2, 0x85];
 /// U+2028 and U+2029.
@@ -116,7 +121,7 @@ fn cut(out: &mut Vec<u8>, start: usize, max: usize, changed: &mut PartnerLine) {
     let starts = out.iter().enumerate().skip(start).filter(|(_, byte)| is_first_of_character(**byte));
     let Some((end, _)) = starts.map(|(at, byte)| (at, *byte)).nth(max) else { return };
     changed.cut = true;
-    changed.sanitised |= line_ends(out.get(end..).unwrap_or_default()).next().is_some();
+    changed.sanitised |= has_line_end(out.get(end..).unwrap_or_default());
     out.truncate(end);
 }
 

@@ -117,6 +117,20 @@ impl PartnerColumn {
         self.name.map_or_else(|| Cow::Owned(format!("reserved_{}", self.number)), Cow::Borrowed)
     }
 
+    /// Returns the fields of a record that its rule reads, in the order in which they are in the value: no other changes
+    /// it.
+    pub fn fields(&self) -> impl Iterator<Item = Field> + use<> {
+        let (before, after): (&[Field], &[Field]) = match (self.rule, self.source) {
+            (ColumnRule::Url, _) => (&[Field::ClientRequestScheme, Field::ClientRequestHost], &[]),
+            (ColumnRule::FirstHeader(_), ColumnSource::Field(Field::ResponseHeaders)) => {
+                (&[], &[Field::ResponseFields])
+            }
+            _ => (&[], &[]),
+        };
+        let own = if let ColumnSource::Field(field) = self.source { Some(field) } else { None };
+        before.iter().copied().chain(own).chain(after.iter().copied())
+    }
+
     /// Creates a column that the format names.
     const fn named(number: usize, name: &'static str, source: ColumnSource, rule: ColumnRule) -> Self {
         Self { number, source, rule, max: None, name: Some(name) }

@@ -14,6 +14,7 @@ mod columns;
 mod country;
 mod digest;
 mod durations;
+mod explain;
 mod headers;
 mod options;
 mod rules;
@@ -29,6 +30,7 @@ use rules::CellContent;
 
 pub use columns::{COLUMNS, ColumnRule, ColumnSource, PartnerColumn};
 pub use digest::content_digest;
+pub use explain::{ExplainedColumn, ExplainedLine};
 pub use options::{OptionsError, PartnerOptions};
 
 /// The name of the format, which is its first column unless a setting has another one.
@@ -40,7 +42,7 @@ pub const TERMINATOR: u8 = b'\n';
 /// The placeholder for an unavailable value.
 pub const UNAVAILABLE: u8 = b'-';
 
-/// The outcome of writing one line.
+/// The outcome of writing one line, or one cell of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct PartnerLine {
     /// Whether the line differs from the record: a control character or another line end in a value became a space
@@ -69,6 +71,18 @@ pub fn write_partner_line(
 
 /// Appends the partner's line for a record that was already read, including its line feed.
 pub fn write_partner_fields(out: &mut Vec<u8>, fields: &Fields<'_>, options: &PartnerOptions) -> PartnerLine {
+    write_cells(out, fields, options, |_, _, _| ())
+}
+
+/// Appends the line, and shows `on_cell` each column that has a rule, its cell before line ends outside of ASCII are
+/// replaced, and what was changed since it took the last changes.
+#[inline]
+fn write_cells(
+    out: &mut Vec<u8>,
+    fields: &Fields<'_>,
+    options: &PartnerOptions,
+    mut on_cell: impl FnMut(&PartnerColumn, &[u8], &mut PartnerLine),
+) -> PartnerLine {
     let record = rules::PartnerRecord::new(fields, options);
     let (line, mut changed, mut written) = (out.len(), PartnerLine::default(), 0);
     for column in NAMED.iter().filter(|column| column.rule != ColumnRule::Unavailable) {
@@ -82,6 +96,7 @@ pub fn write_partner_fields(out: &mut Vec<u8>, fields: &Fields<'_>, options: &Pa
                 cells::finish(out, start, column.max, &mut changed);
             }
         }
+        on_cell(column, out.get(start..).unwrap_or_default(), &mut changed);
         out.push(SEPARATOR);
         written = column.number;
     }

@@ -131,7 +131,7 @@ impl ValueReader<'_> {
 pub(super) fn read_argument(name: &str, text: &str) -> Option<CanonicalArgument> {
     let known = |is_known: bool| is_known.then(|| CanonicalArgument { read: text.to_owned(), kept: text.to_owned() });
     match name {
-        "ray" => {
+        "ray" | "a" | "b" => {
             let (read, kept) = canonical_ray(text)?;
             Some(CanonicalArgument { read, kept })
         }

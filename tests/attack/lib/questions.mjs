@@ -9,8 +9,9 @@ const DATASETS = ["http_requests", "firewall_events", "workers_trace_events", "d
 
 /** Every kind of question, by the route that it asks: each must be the path of a row, and each row that twins apply to has one. */
 const KINDS = {
-  "GET /v1/rays/{ray}": (q) => get(`/v1/rays/${q.ray()}`, { format: q.maybe(q.form), dataset: q.maybe(q.dataset), fields: q.maybe(q.fields), filter: q.maybe(q.filter), timestamps: q.maybe(q.timestamps) }),
+  "GET /v1/rays/{ray}": (q) => get(`/v1/rays/${q.ray()}`, { format: q.maybe(() => (q.below(5) === 0 ? "explain" : q.form())), dataset: q.maybe(q.dataset), fields: q.maybe(q.fields), filter: q.maybe(q.filter), timestamps: q.maybe(q.timestamps) }),
   "GET /v1/rays/{ray}/deliveries": (q) => get(`/v1/rays/${q.ray()}/deliveries`, {}),
+  "GET /v1/rays/{a}/diff/{b}": (q) => get(`/v1/rays/${q.ray()}/diff/${q.ray()}`, { dataset: q.maybe(q.dataset) }),
   "POST /v1/rays": (q) => ({ ...get("/v1/rays", { dataset: q.maybe(q.dataset), fields: q.maybe(q.fields), filter: q.maybe(q.filter) }), method: "POST", body: JSON.stringify({ rays: Array.from({ length: 1 + q.below(12) }, q.ray) }) }),
   "GET /v1/logs": (q) => get("/v1/logs", { ...q.range(), format: q.maybe(q.form), dataset: q.maybe(q.dataset), fields: q.maybe(q.fields), filter: q.maybe(q.filter), limit: q.maybe(q.limit), sample: q.maybe(() => "0.4"), [SUMMARY]: q.maybe(q.truth), timestamps: q.maybe(q.timestamps) }),
   "GET /v1/coverage": (q) => get("/v1/coverage", { ...q.range(), dataset: q.maybe(q.dataset) }),

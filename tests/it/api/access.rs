@@ -81,10 +81,11 @@ fn ask(row: &RouteSpec) -> Ask {
 
 /// The routes that answer a caller who is restricted to zones; so do those of Cloudflare's API, but for the list of
 /// objects.
-const FOR_ZONES: [&str; 7] = [
+const FOR_ZONES: [&str; 8] = [
     "GET /healthz",
     "GET /openapi.json",
     "GET /v1/logs",
+    "GET /v1/rays/{a}/diff/{b}",
     "GET /v1/rays/{ray}",
     "GET /v1/rays/{ray}/deliveries",
     "POST /v1/ingest/{dataset}",
@@ -170,9 +171,13 @@ fn foreign_zones_ray_looks_like_an_unknown_one() {
         |path: &str| Ask { authorization: Some("Bearer a".into()), ..Ask::get(path) }.of_deployment(&fakes, &config);
     assert_eq!(get(&format!("/v1/rays/{}", ray(1))).status, 200);
     let (hidden, unknown) = (ray(2).to_string(), ray(3).to_string());
-    for path in
-        ["/v1/rays/{}", "/v1/rays/{}?format=native", "/v1/rays/{}/deliveries", "/client/v4/zones/z/logs/rayids/{}"]
-    {
+    for path in [
+        "/v1/rays/{}",
+        "/v1/rays/{}?format=native",
+        "/v1/rays/{}?format=explain",
+        "/v1/rays/{}/deliveries",
+        "/client/v4/zones/z/logs/rayids/{}",
+    ] {
         let (other, none) = (get(&path.replace("{}", &hidden)), get(&path.replace("{}", &unknown)));
         let body = |reply: &Reply, ray: &str| String::from_utf8(reply.body.clone()).unwrap().replace(ray, "RAY");
         assert_eq!((other.status, &other.headers), (none.status, &none.headers), "{path}");
@@ -186,7 +191,7 @@ fn a_token_for_one_dataset_gets_no_other() {
     let config = Ok(deployment(&[rule("waf", &json!({ "datasets": ["firewall_events"] }))]));
     let get =
         |path: &str| Ask { authorization: Some("Bearer waf".into()), ..Ask::get(path) }.of_deployment(&fakes, &config);
-    for query in ["?dataset=http_requests", "?format=csv", "?format=partner"] {
+    for query in ["?dataset=http_requests", "?format=csv", "?format=partner", "?format=explain"] {
         let reply = get(&format!("/v1/rays/764660d8ec5c2ab1{query}"));
         assert_eq!(problem(&reply), (403, "other_dataset".into()), "{query}");
     }

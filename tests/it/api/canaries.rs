@@ -81,6 +81,13 @@ fn everything(rays: u64) -> Vec<Ask> {
             asks.push(Ask::get(&format!("/v1/logs?{range}&{form}")));
             asks.extend((0..rays).step_by(29).map(|number| Ask::get(&format!("/v1/rays/{}?{form}", ray(number)))));
         }
+        if dataset == Dataset::HttpRequests {
+            let explain = |number| Ask::get(&format!("/v1/rays/{}?format=explain", ray(number)));
+            asks.extend((0..rays).step_by(7).map(explain));
+            asks.extend((0..rays).step_by(29).map(|number| explain(number).accept("text/plain")));
+        }
+        let diff = |number| format!("/v1/rays/{}/diff/{}?dataset={dataset}", ray(number), ray(number + 1));
+        asks.extend((0..rays).step_by(19).map(|number| Ask::get(&diff(number))));
         asks.push(Ask::get(&format!(
             "/v1/logs?{range}&dataset={dataset}&fields=Cookies,ClientRequestURI,Novel,Event,Logs"
         )));

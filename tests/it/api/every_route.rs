@@ -41,6 +41,8 @@ pub(crate) fn world() -> (Fakes, Vec<Ask>) {
         Ask::get(&format!("/v1/rays/{ray}?format=native&fields=RayID")),
         Ask::get(&format!("/v1/rays/{ray}?format=partner")),
         Ask::get(&format!("/v1/rays/{ray}?format=csv&timestamps=unix")),
+        Ask::get(&format!("/v1/rays/{ray}?format=explain")),
+        Ask::get(&format!("/v1/rays/{ray}/diff/{}", super::support::records::ray(2))),
         sent("/v1/rays", &format!(r#"{{"rays":["{ray}","9e35500000000fff","!"]}}"#)),
         Ask::get(&format!("/v1/logs?{RANGE}")),
         Ask::get(&format!("/v1/coverage?{RANGE}")),

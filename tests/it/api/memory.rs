@@ -24,6 +24,8 @@ fn asks() -> (Fakes, Vec<Ask>) {
         asks.push(Ask::get(&format!("/v1/logs?{RANGE}&format={format}")));
         asks.push(Ask::get(&format!("/v1/rays/{}?format={format}", super::support::records::ray(1))));
     }
+    let explain = Ask::get(&format!("/v1/rays/{}?format=explain", super::support::records::ray(1)));
+    asks.push(explain.accept("text/plain"));
     asks.push(Ask::get(&format!("/v1/logs?{RANGE}&fields=RayID,ClientIP&timestamps=unix")));
     asks.push(Ask::get("/v1/audit?format=ndjson"));
     (fakes, asks)

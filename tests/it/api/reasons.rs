@@ -18,6 +18,7 @@ fn lookups() -> Vec<Ask> {
     vec![
         Ask::get(&format!("/v1/rays/{ray}")),
         Ask::get(&format!("/v1/rays/{ray}/deliveries")),
+        Ask::get(&format!("/v1/rays/{ray}/diff/{ray}")),
         Ask { body: format!(r#"{{"rays":["{ray}"]}}"#).into(), ..Ask::new("POST", "/v1/rays") },
         Ask::get(&format!("/v1/logs?{RANGE}")),
         Ask::get(&format!("{ZONE}/received?{RANGE}")),

@@ -1,5 +1,6 @@
 //! Masking from outside: the published table, secrets planted everywhere in a record, and ordinary records.
 
+mod altered;
 mod cost;
 mod gaps;
 pub(crate) mod plant;

@@ -1,5 +1,6 @@
 //! The partner format from outside: the published table, lines made by hand, and properties of every line.
 
+mod explained;
 pub(crate) mod oracle;
 mod records;
 

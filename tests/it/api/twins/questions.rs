@@ -23,7 +23,8 @@ const FILTERS: [&str; 6] = [
 pub(super) fn question(random: &mut Random, world: &World) -> Ask {
     match random.below(20) {
         0..=5 => lookup(random, world),
-        6 | 7 => Ask::get(&format!("/v1/rays/{}/deliveries", any_ray(random, world))),
+        6 => Ask::get(&format!("/v1/rays/{}/deliveries", any_ray(random, world))),
+        7 => diff(random, world),
         8 | 9 => many(random, world),
         10..=14 => logs(random),
         15 => small(random, world),
@@ -71,8 +72,19 @@ fn lookup(random: &mut Random, world: &World) -> Ask {
     maybe(random, &mut query, "subrequests", &["list", "merge", "none", "all"]);
     maybe(random, &mut query, "parts", &["records", "tree"]);
     maybe(random, &mut query, "depth", &["0", "1"]);
+    if random.chance(100) {
+        query = "&format=explain".to_owned();
+        maybe(random, &mut query, "filter", &FILTERS);
+    }
     let ask = Ask::get(&format!("/v1/rays/{}?{}", any_ray(random, world), query.trim_start_matches('&')));
     if random.chance(100) { Ask { if_none_match: Some("*".into()), ..ask } } else { ask }
+}
+
+fn diff(random: &mut Random, world: &World) -> Ask {
+    let mut query = String::new();
+    maybe(random, &mut query, "dataset", &["http_requests", "firewall_events", "dns_logs"]);
+    let (a, b) = (any_ray(random, world), any_ray(random, world));
+    Ask::get(&format!("/v1/rays/{a}/diff/{b}?{}", query.trim_start_matches('&')))
 }
 
 fn many(random: &mut Random, world: &World) -> Ask {
