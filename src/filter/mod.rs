@@ -26,18 +26,15 @@
 
 mod condition;
 mod error;
-mod members;
 mod operator;
 mod parse;
 mod partial;
 mod possible;
 
-use std::collections::BTreeMap;
-
 use condition::FilterCondition;
 
-use crate::record::RecordError;
 use crate::record::fields::line_text;
+use crate::record::{NamePlaces, NamedValues, RecordError};
 
 pub use error::{FilterError, FilterFault};
 pub use partial::{FieldTrust, PartialFilter};
@@ -47,14 +44,12 @@ pub use possible::PossibleValues;
 #[derive(Debug, Clone, PartialEq)]
 pub struct Filter {
     text: Box<str>,
-    names: FilterFields,
+    /// The fields that it reads, each with its place among a record's values.
+    names: NamePlaces,
     /// The position at which the filter first names each field, in field order: `where.and[1]`.
     named_at: Vec<Box<str>>,
     root: FilterNode,
 }
-
-/// The fields that a filter reads, each with its index in a record's [`members::FieldValues`].
-type FilterFields = BTreeMap<Box<str>, usize>;
 
 /// A node of the filter's tree.
 #[derive(Debug, Clone, PartialEq)]
@@ -108,8 +103,8 @@ impl Filter {
     /// [`RecordError`] if the line is not a record.
     pub fn accepts(&self, line: &[u8]) -> Result<bool, RecordError> {
         let text = line_text(line);
-        let members = members::read(&text, &self.names).map_err(|error| RecordError::of(line, &error))?;
-        Ok(self.root.holds_by(&|condition| condition.holds(&members.get(condition.field))))
+        let values = NamedValues::read(&text, &self.names).map_err(|error| RecordError::of(line, &error))?;
+        Ok(self.root.holds_by(&|condition| condition.holds(&values.get(condition.field))))
     }
 }
 
