@@ -260,7 +260,7 @@ mod tests {
     use crate::record::Dataset;
 
     /// Values of every shape, some of which are masked in some fields.
-    const VALUES: [&str; 14] = [
+    const VALUES: [&str; 18] = [
         "200",
         "\"200\"",
         "2e2",
@@ -295,6 +295,10 @@ mod tests {
             for field in FIELDS {
                 for (operator, operand) in ["eq", "!eq", "in", "!in", "lt", "geq", "contains", "startsWith"]
                     .into_iter()
+        "\"::FFFF:192.0.2.77\"",
+        "\"192.0.2.0/24\"",
+        "\"192.0.2.64/26\"",
+        "\"2001:db8::/32\"",
                     .flat_map(|operator| VALUES.iter().map(move |value| (operator, *value)))
                 {
                     let (one, path) = (leaf(field, operator, operand), leaf("ClientRequestPath", "!eq", r#""/x""#));

@@ -2,7 +2,8 @@
 //!
 //! `{"where":{"and":[{"key":"EdgeResponseStatus","operator":"geq","value":500},{"or":[…]}]}}`; the value of `where` is
 //! a group or one condition. Reading order: `parse` builds the tree, `operator` defines the operators and their values,
-//! `condition` tests a record, `partial` by some of its fields, `possible` tests whether any of many records could match.
+//! `network` reads networks of addresses, `condition` tests a record, `partial` by some of its fields, `possible` tests
+//! whether any of many records could match.
 //!
 //! | operator | value | is true for |
 //! |---|---|---|
@@ -15,6 +16,8 @@
 //! * Types drift in Logpush (`"BotScore":"20"` and `20`), so a number and a string that spells it are the same
 //!   number, in the filter and in the record; two strings are compared as strings. A number is compared exactly,
 //!   regardless of its size, and counts as text if text is required. `true` equals `"true"`.
+//! * On a field of addresses ([`crate::record::ADDRESS_FIELDS`]), an operand of `eq`, `in` and `contains` with a slash is a
+//!   network ([`IpNetwork`]), which an address in it equals.
 //! * A field that is absent, `null`, an object, or of a type that the operator does not support, does not match.
 //! * An operator with `!` is the exact complement of the one without: an absent field satisfies `!eq`.
 //!
@@ -26,6 +29,7 @@
 
 mod condition;
 mod error;
+mod network;
 mod operator;
 mod parse;
 mod partial;
@@ -37,6 +41,7 @@ use crate::record::fields::line_text;
 use crate::record::{NamePlaces, NamedValues, RecordError};
 
 pub use error::{FilterError, FilterFault};
+pub use network::{IpNetwork, NetworkFault};
 pub use partial::{FieldTrust, PartialFilter};
 pub use possible::PossibleValues;
 

@@ -13,8 +13,8 @@ use super::condition::FilterCondition;
 use super::error::{FilterError, FilterFault};
 use super::{FilterNode, operator};
 use crate::limits::{FILTER_BYTES, FILTER_CONDITIONS, FILTER_DEPTH};
-use crate::record::NamePlaces;
 use crate::record::fields::MemberName;
+use crate::record::{NamePlaces, is_address_field};
 
 /// The JSON document of a filter: `{"where": …}`.
 #[derive(Deserialize)]
@@ -116,6 +116,7 @@ impl FilterParser {
             return Err(FilterFault::Key);
         }
         let (test, negated) = operator::read(operator, value)?;
+        let test = if is_address_field(&key) { test.of_addresses()? } else { test };
         let next = self.names.len();
         let field = *self.names.entry(key.into()).or_insert(next);
         if field == next {

@@ -52,6 +52,7 @@ pub use own_words::OWN_WORDS;
 pub use record::{is_masked_name, mask_line};
 pub use role::Role;
 
+use crate::filter::IpNetwork;
 use crate::record::Dataset;
 
 /// Replaces a text that is not shown.
@@ -96,6 +97,8 @@ pub fn prunes(role: Role, dataset: Dataset, name: &str, operand: &str) -> bool {
         FieldTreatment::Checked if operand.contains(MASKED) => false,
         // What looks like a cut address stands for all addresses of its network.
         FieldTreatment::Checked if class == FieldClass::Host && scrub::is_address_host(operand) => role != Role::Viewer,
+        // An address is shown as it is, and what is none is in no network, masked or not.
+        FieldTreatment::Checked if class == FieldClass::Ip && IpNetwork::parse(operand).is_ok() => true,
         FieldTreatment::Checked => shapes::fits(role, class, operand),
         FieldTreatment::Cut
         | FieldTreatment::Scrubbed

@@ -5,6 +5,7 @@
 //! Everything here is synchronous and borrows from the line. No line causes a panic, and every failure to read one has
 //! a typed reason.
 
+mod address_fields;
 pub mod canonical;
 pub mod dataset;
 pub(crate) mod decimal;
@@ -21,6 +22,7 @@ mod surrogates;
 pub mod timestamp;
 pub mod user_ray;
 
+pub use address_fields::{ADDRESS_FIELDS, is_address_field};
 pub use canonical::canonical_text;
 pub use dataset::{Dataset, DatasetEvidence, DatasetSet, NameKind};
 pub use fields::{Field, FieldValue, Fields, RecordError};

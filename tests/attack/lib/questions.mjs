@@ -51,6 +51,7 @@ export function questionsOf(random, pools) {
       () => ({ key: "ClientRequestHost", operator: "eq", value: pick(pools.hosts) }),
       () => ({ key: "ClientIP", operator: pick(["eq", "neq"]), value: pick(pools.addresses) }),
       () => ({ key: "EdgeResponseStatus", operator: pick(["eq", "geq", "lt"]), value: pick(pools.statuses) }),
+      () => ({ key: "ClientIP", operator: pick(["eq", "neq", "in"]), value: pick(["192.0.2.0/24", "198.51.100.64/26", "2001:db8::/32"]) }),
       () => ({ key: "ZoneName", operator: "eq", value: pick([ZONE, OTHER_ZONE]) }),
     ])();
   const instant = () => new Date(pools.ms + below(2_400_000) - 60_000);

@@ -34,6 +34,7 @@ mod many;
 mod memory;
 mod metrics;
 mod occupancy;
+mod networks;
 mod openapi;
 mod operations;
 mod pages;

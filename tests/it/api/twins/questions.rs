@@ -10,9 +10,10 @@ use serde_json::json;
 use super::world::{SPAN_MS, START_MS};
 use super::{Ask, Random, World, random_ray};
 
-const FILTERS: [&str; 6] = [
+const FILTERS: [&str; 7] = [
     r#"{"where":{"key":"EdgeResponseStatus","operator":"eq","value":404}}"#,
     r#"{"where":{"key":"ClientIP","operator":"eq","value":"192.0.2.3"}}"#,
+    r#"{"where":{"key":"ClientIP","operator":"in","value":"192.0.2.0/30,2001:db8::/32"}}"#,
     r#"{"where":{"key":"ClientRequestHost","operator":"eq","value":"b.example"}}"#,
     r#"{"where":{"key":"ZoneName","operator":"startsWith","value":"b"}}"#,
     r#"{"where":{"key":"Hidden_Field","operator":"eq","value":"x"}}"#,
