@@ -1,7 +1,8 @@
 //! The API of raydex: one file per resource, each answering its routes.
 //!
 //! `record_view` determines what a caller sees of a record, `record_writer` formats it, and `field_warnings` finds
-//! fields of a request that exist nowhere; `end_marker` ends streams; `views`, `ledgers`, `operation_reason`, `scan`
+//! fields of a request that exist nowhere; `range_scan` reads a time range, `response_stream` is the body of a stream over
+//! one, which `range_stream` fills with records; `end_marker` ends streams; `views`, `ledgers`, `operation_reason`, `scan`
 //! and `retry` are shared by several resources.
 //!
 //! # Invariants
@@ -29,12 +30,14 @@ pub(crate) mod openapi;
 pub(crate) mod operation_reason;
 pub(crate) mod partner;
 pub(crate) mod payloads;
+mod range_scan;
 pub(crate) mod range_stream;
 pub(crate) mod ray_list;
 mod ray_tree;
 pub(crate) mod rays;
 pub(crate) mod record_view;
 pub(crate) mod record_writer;
+mod response_stream;
 pub(crate) mod retry;
 pub(crate) mod scan;
 pub(crate) mod stats;
