@@ -209,6 +209,8 @@ impl<Y: ByteStream> QueryRun<Y> {
         let window = PrefixWindow::new(&self.query, prefix);
         if summary.as_ref().is_some_and(|summary| !batch_may_match(&self.query, window, summary)) {
             self.stats.batches_skipped += 1;
+            // The prefixes before it may have been passed over without an answer of theirs.
+            self.position.prefix = prefix;
             return self.move_past(number);
         }
         let version = version_hash(&object);
