@@ -2,7 +2,7 @@
 //!
 //! `record_view` determines what a caller sees of a record, `record_writer` formats it, and `field_warnings` finds
 //! fields of a request that exist nowhere; `range_scan` reads a time range, `response_stream` is the body of a stream over
-//! one, which `range_stream` fills with records; `end_marker` ends streams; `views`, `ledgers`, `operation_reason`, `scan`
+//! one, which `range_stream` fills with records and `count_stream` with counts; `end_marker` ends streams; `views`, `ledgers`, `operation_reason`, `scan`
 //! and `retry` are shared by several resources.
 //!
 //! # Invariants
@@ -14,6 +14,10 @@ mod audit_read;
 pub(crate) mod backfills;
 pub(crate) mod batches;
 pub(crate) mod completeness;
+mod count_groups;
+mod count_sink;
+mod count_stream;
+pub(crate) mod counts;
 pub(crate) mod coverage;
 mod cursors;
 pub(crate) mod dead_letters;

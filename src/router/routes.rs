@@ -19,6 +19,8 @@ pub enum Route {
     GetDeliveries,
     /// The records of a time range: `GET /v1/logs`.
     SearchLogs,
+    /// The number of records of a time range, by time and values: `GET /v1/counts`.
+    CountRecords,
     /// The complete and missing windows of a range: `GET /v1/coverage`.
     GetCoverage,
     /// The HTTP destination of Logpush: `POST /v1/ingest/{dataset}`.
@@ -154,6 +156,7 @@ impl RouteSpec {
             | Route::LookUpRays
             | Route::GetDeliveries
             | Route::SearchLogs
+            | Route::CountRecords
             | Route::IngestBatch
             | Route::GetOpenApi
             | Route::GetHealth
@@ -172,11 +175,11 @@ impl RouteSpec {
         matches!(self.route, Route::Cloudflare(_))
     }
 
-    /// Whether it shows log lines, so that roles may have to say why they ask.
+    /// Whether it shows log lines or their values, so that roles may have to say why they ask.
     #[must_use]
     pub const fn shows_records(&self) -> bool {
         match self.route {
-            Route::GetRay | Route::LookUpRays | Route::GetDeliveries | Route::SearchLogs => true,
+            Route::GetRay | Route::LookUpRays | Route::GetDeliveries | Route::SearchLogs | Route::CountRecords => true,
             Route::Cloudflare(route) => matches!(
                 route,
                 CloudflareRoute::ReceivedLogs
@@ -210,6 +213,9 @@ const ADMIN: &[Scope] = &[Scope::Admin];
 const LOGS: &[&str] =
     &["start", "end", "dataset", "filter", "fields", "timestamps", "format", "sample", "limit", "cursor", "summary"];
 
+/// The query parameters of `GET /v1/counts`.
+const COUNTS: &[&str] = &["start", "end", "dataset", "filter", "step", "by", "top", "format", "cursor"];
+
 /// The query parameters of `GET /v1/audit`.
 const AUDIT: &[&str] = &["after", "limit", "format", "actor", "resource", "address", "outcome", "start", "end"];
 
@@ -242,6 +248,7 @@ pub const ROUTES: &[RouteSpec] = &[
         .with_body(&["rays"])
         .audited(),
     RouteSpec::new("GET", "/v1/logs", Route::SearchLogs, READ).taking(LOGS).audited(),
+    RouteSpec::new("GET", "/v1/counts", Route::CountRecords, READ).taking(COUNTS).audited(),
     RouteSpec::new("GET", "/v1/coverage", Route::GetCoverage, WATCH).taking(&["start", "end", "dataset"]),
     RouteSpec::new("POST", "/v1/ingest/{dataset}", Route::IngestBatch, INGEST).audited(),
     RouteSpec::new("GET", "/v1/stats", Route::GetStats, WATCH).taking(&["ledgers"]),

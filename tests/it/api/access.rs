@@ -66,9 +66,10 @@ fn ask(row: &RouteSpec) -> Ask {
     let path =
         path.split('/').map(|piece| if piece.starts_with('{') { "x" } else { piece }).collect::<Vec<_>>().join("/");
     let query = match row.route {
-        Route::SearchLogs | Route::GetCoverage | Route::Cloudflare(CloudflareRoute::ReceivedLogs) => {
-            "?start=2026-03-28T08:00:00Z&end=2026-03-28T08:42:00Z"
-        }
+        Route::SearchLogs
+        | Route::CountRecords
+        | Route::GetCoverage
+        | Route::Cloudflare(CloudflareRoute::ReceivedLogs) => "?start=2026-03-28T08:00:00Z&end=2026-03-28T08:42:00Z",
         _ => "",
     };
     let body = match row.route {
@@ -81,9 +82,10 @@ fn ask(row: &RouteSpec) -> Ask {
 
 /// The routes that answer a caller who is restricted to zones; so do those of Cloudflare's API, but for the list of
 /// objects.
-const FOR_ZONES: [&str; 7] = [
+const FOR_ZONES: [&str; 8] = [
     "GET /healthz",
     "GET /openapi.json",
+    "GET /v1/counts",
     "GET /v1/logs",
     "GET /v1/rays/{ray}",
     "GET /v1/rays/{ray}/deliveries",
