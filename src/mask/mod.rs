@@ -331,6 +331,7 @@ mod tests {
             ("ClientRequestHost", "192.0.2.0", false),
             ("ClientRequestHost", "[2001:db8::]:443", false),
             ("ClientIP", "198.18.7.0", false),
+            ("ClientIP", "198.18.7.0/24", false),
             ("ClientRequestURI", "/", false),
             ("Novel", "1", false),
         ] {
@@ -338,6 +339,8 @@ mod tests {
             assert!(prunes(Role::Forensics, http, name, operand));
         }
         assert!(prunes(Role::Support, http, "ClientIP", "198.18.7.9"));
+        assert!(prunes(Role::Support, http, "ClientIP", "198.18.0.0/16"));
+        assert!(!prunes(Role::Support, http, "ClientIP", "198.18.7.9/16"));
         assert!(prunes(Role::Support, http, "ClientRequestHost", "192.0.2.77:80"));
     }
 
