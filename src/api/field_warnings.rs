@@ -11,6 +11,7 @@
 use memchr::{memchr, memmem};
 use serde::Serialize;
 
+use super::record_view::RecordView;
 use crate::filter::Filter;
 use crate::mask::{is_listed, nearest_field};
 use crate::record::fields::line_text;
@@ -47,19 +48,33 @@ impl UnseenFields {
     pub(crate) fn new(datasets: &[Dataset], filter: Option<&Filter>, fields: Option<&[String]>) -> Self {
         let of_filter = filter.into_iter().flat_map(Filter::fields_with_places);
         let of_filter = of_filter.map(|(name, at)| ("filter", at.to_owned(), name));
-        let of_fields = fields.into_iter().flatten().enumerate();
-        let of_fields = of_fields.map(|(index, name)| ("fields", format!("fields[{index}]"), name.as_str()));
-        let unlisted = of_filter.chain(of_fields).filter(|(_, _, name)| !is_listed(datasets, name));
-        Self(
-            unlisted
-                .map(|(parameter, at, name)| UnseenField {
-                    parameter,
-                    at,
-                    name: name.to_owned(),
-                    nearest: nearest_field(datasets, name),
-                })
-                .collect(),
-        )
+        Self::default().with(datasets, of_filter).with_names(datasets, "fields", fields.unwrap_or_default())
+    }
+
+    /// Adds the names in a list of a parameter that none of the datasets lists.
+    pub(crate) fn with_names(self, datasets: &[Dataset], parameter: &'static str, names: &[String]) -> Self {
+        let places = names.iter().enumerate();
+        let places = places.map(|(index, name)| (parameter, format!("{parameter}[{index}]"), name.as_str()));
+        self.with(datasets, places)
+    }
+
+    /// Adds the names that none of the datasets lists, each with its parameter and its position.
+    fn with<'n>(mut self, datasets: &[Dataset], names: impl Iterator<Item = (&'static str, String, &'n str)>) -> Self {
+        let unlisted = names.filter(|(_, _, name)| !is_listed(datasets, name));
+        self.0.extend(unlisted.map(|(parameter, at, name)| UnseenField {
+            parameter,
+            at,
+            name: name.to_owned(),
+            nearest: nearest_field(datasets, name),
+        }));
+        self
+    }
+
+    /// Removes the fields that a stored record has which the caller sees as it is.
+    pub(crate) fn take_stored(&mut self, view: &RecordView, zone: Option<&str>, line: &[u8]) {
+        if !self.is_empty() && view.is_verbatim() && view.is_visible(zone, line) {
+            self.take(line);
+        }
     }
 
     pub(crate) const fn is_empty(&self) -> bool {

@@ -1,7 +1,8 @@
 //! The API of raydex: one file per resource, each answering its routes.
 //!
 //! `record_view` determines what a caller sees of a record, `record_writer` formats it, and `field_warnings` finds
-//! fields of a request that exist nowhere; `end_marker` ends streams; `views`, `ledgers`, `operation_reason`, `scan`
+//! fields of a request that exist nowhere; `range_scan` reads a time range, `response_stream` is the body of a stream over
+//! one, which `range_stream` fills with records and `count_stream` with counts; `end_marker` ends streams; `views`, `ledgers`, `operation_reason`, `scan`
 //! and `retry` are shared by several resources.
 //!
 //! # Invariants
@@ -14,6 +15,10 @@ mod audit_read;
 pub(crate) mod backfills;
 pub(crate) mod batches;
 pub(crate) mod completeness;
+mod count_groups;
+mod count_sink;
+mod count_stream;
+pub(crate) mod counts;
 pub(crate) mod coverage;
 mod cursors;
 pub(crate) mod dead_letters;
@@ -30,6 +35,7 @@ pub(crate) mod openapi;
 pub(crate) mod operation_reason;
 pub(crate) mod partner;
 pub(crate) mod payloads;
+mod range_scan;
 pub(crate) mod range_stream;
 pub(crate) mod ray_diff;
 mod ray_document;
@@ -39,6 +45,7 @@ mod ray_tree;
 pub(crate) mod rays;
 pub(crate) mod record_view;
 pub(crate) mod record_writer;
+mod response_stream;
 pub(crate) mod retry;
 pub(crate) mod scan;
 pub(crate) mod stats;

@@ -105,6 +105,20 @@ impl RecordView {
         filter.is_none_or(|filter| filter.accepts(&shown) == Ok(true)).then_some(shown)
     }
 
+    /// Returns the fields that the filter reads.
+    pub(crate) fn filter_fields(&self) -> impl Iterator<Item = &str> {
+        self.filter.iter().flat_map(Filter::fields)
+    }
+
+    /// Checks that the caller sees something of these fields.
+    ///
+    /// # Errors
+    /// The [`Problem`] of a field that is hidden from the caller.
+    pub(crate) fn check_names(&self, names: &[String]) -> Result<(), Problem> {
+        let is_hidden = |field: &str| shown(self.caller.role, self.dataset, field) == Disclosure::Hidden;
+        check_hidden(names.iter().map(String::as_str), &[self.dataset], is_hidden)
+    }
+
     /// Returns the filter, if it applies to stored lines because it reads only fields that the caller sees as stored.
     pub(crate) fn stored_filter(&self) -> Option<&Filter> {
         self.filter.as_ref().filter(|_| !self.masked_first)
@@ -153,15 +167,23 @@ fn reads(filter: Option<&Filter>, of: impl Fn(&str) -> bool) -> bool {
     filter.is_some_and(|filter| filter.fields().any(of))
 }
 
-/// Refuses a filter that reads a hidden field; for an unlisted field, the hint is the listed name that it resembles.
+/// Refuses a filter that reads a hidden field.
 pub(super) fn check_fields(
     filter: Option<&Filter>,
     datasets: &[Dataset],
     is_hidden: impl Fn(&str) -> bool,
 ) -> Result<(), Problem> {
-    let mut fields = filter.into_iter().flat_map(Filter::fields);
-    let hidden = fields.find(|field| is_hidden(field));
-    hidden.map_or(Ok(()), |field| Err(problems::field_masked(nearest_field(datasets, field))))
+    check_hidden(filter.into_iter().flat_map(Filter::fields), datasets, is_hidden)
+}
+
+/// Refuses a hidden field; for an unlisted one, the hint is the listed name that it resembles.
+fn check_hidden<'n>(
+    mut names: impl Iterator<Item = &'n str>,
+    datasets: &[Dataset],
+    is_hidden: impl Fn(&str) -> bool,
+) -> Result<(), Problem> {
+    let hidden = names.find(|name| is_hidden(name));
+    hidden.map_or(Ok(()), |name| Err(problems::field_masked(nearest_field(datasets, name))))
 }
 
 /// A caller's views of the datasets that a lookup searches.
@@ -260,7 +282,7 @@ mod tests {
     use crate::record::Dataset;
 
     /// Values of every shape, some of which are masked in some fields.
-    const VALUES: [&str; 14] = [
+    const VALUES: [&str; 18] = [
         "200",
         "\"200\"",
         "2e2",
@@ -273,6 +295,10 @@ mod tests {
         "\"www.example.com\"",
         "\"192.0.2.77\"",
         "\"192.0.2.0\"",
+        "\"::FFFF:192.0.2.77\"",
+        "\"192.0.2.0/24\"",
+        "\"192.0.2.64/26\"",
+        "\"2001:db8::/32\"",
         "\"9e3556d8c2ab1c05\"",
         "[200,\"GET\"]",
     ];

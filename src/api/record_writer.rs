@@ -201,17 +201,26 @@ impl RecordWriter {
     }
 }
 
-/// Parses the parameter `fields`, names separated by commas; a repeated name counts once.
+/// Parses the parameter `fields`.
 pub(crate) fn parse_fields<B>(request: &HttpRequest<B>) -> Result<Option<Vec<String>>, Problem> {
-    let Some(text) = request.parameter("fields") else { return Ok(None) };
+    parse_names(request, "fields", FIELDS_ASKED)
+}
+
+/// Parses a parameter with up to `most` names of fields, separated by commas; a repeated name counts once.
+pub(crate) fn parse_names<B>(
+    request: &HttpRequest<B>,
+    parameter: &'static str,
+    most: usize,
+) -> Result<Option<Vec<String>>, Problem> {
+    let Some(text) = request.parameter(parameter) else { return Ok(None) };
     let mut seen = BTreeSet::new();
     let names = text.split(',').map(str::trim).filter(|name| !name.is_empty() && seen.insert(*name));
     let fields: Vec<String> = names.map(str::to_owned).collect();
-    let fits = (1..=FIELDS_ASKED).contains(&fields.len()) && fields.iter().all(|name| name.len() <= FIELD_NAME_BYTES);
+    let fits = (1..=most).contains(&fields.len()) && fields.iter().all(|name| name.len() <= FIELD_NAME_BYTES);
     if fits {
         Ok(Some(fields))
     } else {
-        Err(problems::bad_parameter("fields", &format!("1 to {FIELDS_ASKED} names, separated by commas")))
+        Err(problems::bad_parameter(parameter, &format!("1 to {most} names, separated by commas")))
     }
 }
 

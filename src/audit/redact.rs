@@ -103,6 +103,7 @@ mod tests {
         assert_eq!(kept("RayID", "764660d8ec5c2ab1"), shown("764660d8ec5c2ab1"));
         assert_eq!(kept("ClientIP", "198.18.7.9"), shown("198.18.7.9"));
         assert_eq!(kept("ClientIP", "198.18."), shown("198.18."));
+        assert_eq!(kept("ClientIP", "2001:db8:77::/48"), shown("2001:db8:77::/48"));
         assert_eq!(kept("JA3Hash", "d41d8cd98f00b204e9800998ecf8427e"), shown("d41d8cd98f00b204e9800998ecf8427e"));
         assert_eq!(kept("ClientRequestURI", "/x?token=hunter2"), shown("/x?token=[masked]"));
         assert_eq!(kept("ClientRequestURI", "with Bearer hunter2"), shown("with Bearer [masked]"));

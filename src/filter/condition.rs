@@ -49,6 +49,7 @@ fn equals(value: &FilterScalar, field: &FieldValue<'_>) -> bool {
         (FilterScalar::Bool(value), FieldValue::Bool(found)) => value == found,
         (FilterScalar::Bool(value), FieldValue::Text(text)) => spelled(*value) == text,
         (FilterScalar::Text(value), FieldValue::Bool(found)) => &**value == spelled(*found),
+        (FilterScalar::Network(network, _), FieldValue::Text(text)) => network.has(text),
         _ => false,
     }
 }
@@ -93,6 +94,8 @@ fn contains(value: &FilterScalar, field: &FieldValue<'_>) -> bool {
         FilterScalar::Text(part) | FilterScalar::Integer(part) => {
             text(field).is_some_and(|text| text.contains(&**part))
         }
+        // No address has a part that is one.
+        FilterScalar::Network(..) => equals(value, field),
         FilterScalar::Bool(_) => false,
     }
 }

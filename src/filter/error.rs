@@ -4,6 +4,7 @@
 //!
 //! An error consists of fixed words and positions; it contains no byte of the filter.
 
+use super::network::NetworkFault;
 use crate::limits::{FILTER_BYTES, FILTER_CONDITIONS, FILTER_DEPTH};
 
 /// The reason why a text is not a filter, with its position.
@@ -59,4 +60,7 @@ pub enum FilterFault {
     /// The value does not fit the operator.
     #[error("the value of this operator must be {0}")]
     Value(&'static str),
+    /// The field holds addresses, and the value has a slash, but is not a network.
+    #[error("{0}")]
+    Network(NetworkFault),
 }

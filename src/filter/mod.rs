@@ -2,7 +2,8 @@
 //!
 //! `{"where":{"and":[{"key":"EdgeResponseStatus","operator":"geq","value":500},{"or":[…]}]}}`; the value of `where` is
 //! a group or one condition. Reading order: `parse` builds the tree, `operator` defines the operators and their values,
-//! `condition` tests a record, `partial` by some of its fields, `possible` tests whether any of many records could match.
+//! `network` reads networks of addresses, `condition` tests a record, `partial` by some of its fields, `possible` tests
+//! whether any of many records could match.
 //!
 //! | operator | value | is true for |
 //! |---|---|---|
@@ -15,6 +16,8 @@
 //! * Types drift in Logpush (`"BotScore":"20"` and `20`), so a number and a string that spells it are the same
 //!   number, in the filter and in the record; two strings are compared as strings. A number is compared exactly,
 //!   regardless of its size, and counts as text if text is required. `true` equals `"true"`.
+//! * On a field of addresses ([`crate::record::ADDRESS_FIELDS`]), an operand of `eq`, `in` and `contains` with a slash is a
+//!   network ([`IpNetwork`]), which an address in it equals.
 //! * A field that is absent, `null`, an object, or of a type that the operator does not support, does not match.
 //! * An operator with `!` is the exact complement of the one without: an absent field satisfies `!eq`.
 //!
@@ -26,20 +29,19 @@
 
 mod condition;
 mod error;
-mod members;
+mod network;
 mod operator;
 mod parse;
 mod partial;
 mod possible;
 
-use std::collections::BTreeMap;
-
 use condition::FilterCondition;
 
-use crate::record::RecordError;
 use crate::record::fields::line_text;
+use crate::record::{NamePlaces, NamedValues, RecordError};
 
 pub use error::{FilterError, FilterFault};
+pub use network::{IpNetwork, NetworkFault};
 pub use partial::{FieldTrust, PartialFilter};
 pub use possible::PossibleValues;
 
@@ -47,14 +49,12 @@ pub use possible::PossibleValues;
 #[derive(Debug, Clone, PartialEq)]
 pub struct Filter {
     text: Box<str>,
-    names: FilterFields,
+    /// The fields that it reads, each with its place among a record's values.
+    names: NamePlaces,
     /// The position at which the filter first names each field, in field order: `where.and[1]`.
     named_at: Vec<Box<str>>,
     root: FilterNode,
 }
-
-/// The fields that a filter reads, each with its index in a record's [`members::FieldValues`].
-type FilterFields = BTreeMap<Box<str>, usize>;
 
 /// A node of the filter's tree.
 #[derive(Debug, Clone, PartialEq)]
@@ -108,8 +108,8 @@ impl Filter {
     /// [`RecordError`] if the line is not a record.
     pub fn accepts(&self, line: &[u8]) -> Result<bool, RecordError> {
         let text = line_text(line);
-        let members = members::read(&text, &self.names).map_err(|error| RecordError::of(line, &error))?;
-        Ok(self.root.holds_by(&|condition| condition.holds(&members.get(condition.field))))
+        let values = NamedValues::read(&text, &self.names).map_err(|error| RecordError::of(line, &error))?;
+        Ok(self.root.holds_by(&|condition| condition.holds(&values.get(condition.field))))
     }
 }
 

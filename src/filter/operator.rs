@@ -6,16 +6,19 @@ use std::borrow::Cow;
 use serde_json::value::RawValue;
 
 use super::error::FilterFault;
+use super::network::IpNetwork;
 use crate::record::FieldValue;
 use crate::record::decimal::Decimal;
 
-/// A string, integer or boolean in a filter, as spelled there.
+/// A string, integer or boolean in a filter, as spelled there, or a network.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum FilterScalar {
     Text(Box<str>),
     /// An integer, as spelled in the filter.
     Integer(Box<str>),
     Bool(bool),
+    /// A network, with its text.
+    Network(IpNetwork, Box<str>),
 }
 
 /// The test applied to a field.
@@ -32,6 +35,18 @@ pub(super) enum FieldTest {
 }
 
 impl FieldTest {
+    /// Reads the operands of a field of addresses: one with a slash is a network.
+    pub(super) fn of_addresses(self) -> Result<Self, FilterFault> {
+        Ok(match self {
+            Self::Equals(value) => Self::Equals(value.of_addresses()?),
+            Self::Contains(value) => Self::Contains(value.of_addresses()?),
+            Self::In(values) => {
+                Self::In(values.into_iter().map(FilterScalar::of_addresses).collect::<Result<_, FilterFault>>()?)
+            }
+            Self::Compares(..) | Self::StartsWith(_) | Self::EndsWith(_) => self,
+        })
+    }
+
     /// Collects the operands of the test; returns whether they are compared as whole values.
     pub(super) fn gather_operands<'a>(&'a self, operands: &mut Vec<&'a str>) -> bool {
         match self {
@@ -45,9 +60,19 @@ impl FieldTest {
 }
 
 impl FilterScalar {
+    fn of_addresses(self) -> Result<Self, FilterFault> {
+        match self {
+            Self::Text(text) if text.contains('/') => {
+                let network = IpNetwork::parse(&text).map_err(FilterFault::Network)?;
+                Ok(Self::Network(network, text))
+            }
+            other => Ok(other),
+        }
+    }
+
     fn text(&self) -> &str {
         match self {
-            Self::Text(text) | Self::Integer(text) => text,
+            Self::Text(text) | Self::Integer(text) | Self::Network(_, text) => text,
             Self::Bool(true) => "true",
             Self::Bool(false) => "false",
         }

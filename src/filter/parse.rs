@@ -11,9 +11,10 @@ use serde_json::value::RawValue;
 
 use super::condition::FilterCondition;
 use super::error::{FilterError, FilterFault};
-use super::{FilterFields, FilterNode, operator};
+use super::{FilterNode, operator};
 use crate::limits::{FILTER_BYTES, FILTER_CONDITIONS, FILTER_DEPTH};
 use crate::record::fields::MemberName;
+use crate::record::{NamePlaces, is_address_field};
 
 /// The JSON document of a filter: `{"where": …}`.
 #[derive(Deserialize)]
@@ -39,7 +40,7 @@ struct GroupMembers<'a> {
 }
 
 /// Returns the tree of a filter, the fields that it reads, and the position at which it first names each.
-pub(super) fn parse(text: &str) -> Result<(FilterNode, FilterFields, Vec<Box<str>>), FilterError> {
+pub(super) fn parse(text: &str) -> Result<(FilterNode, NamePlaces, Vec<Box<str>>), FilterError> {
     let fault = |fault| FilterError { at: "".into(), fault };
     if text.len() > FILTER_BYTES {
         return Err(fault(FilterFault::TooLong));
@@ -61,7 +62,7 @@ fn object<'a, T: Deserialize<'a>>(text: &'a str) -> Option<T> {
 
 #[derive(Default)]
 struct FilterParser {
-    names: FilterFields,
+    names: NamePlaces,
     /// The position at which each field is first named.
     named_at: Vec<Box<str>>,
     conditions: usize,
@@ -115,6 +116,7 @@ impl FilterParser {
             return Err(FilterFault::Key);
         }
         let (test, negated) = operator::read(operator, value)?;
+        let test = if is_address_field(&key) { test.of_addresses()? } else { test };
         let next = self.names.len();
         let field = *self.names.entry(key.into()).or_insert(next);
         if field == next {

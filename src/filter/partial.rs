@@ -5,8 +5,9 @@
 //! What is ruled out does not match, whatever the fields are that are not trusted. A line that is no record is never
 //! ruled out.
 
+use super::Filter;
 use super::condition::FilterCondition;
-use super::{Filter, members};
+use crate::record::NamedValues;
 use crate::record::fields::line_text;
 
 /// Which conditions on a field may decide.
@@ -46,15 +47,15 @@ impl PartialFilter {
     #[must_use]
     pub fn rules_out(&self, line: &[u8]) -> bool {
         let text = line_text(line);
-        let members = members::read(&text, &self.filter.names);
-        members.is_ok_and(|members| !self.filter.root.holds_by(&|condition| self.may_hold(condition, &members)))
+        let values = NamedValues::read(&text, &self.filter.names);
+        values.is_ok_and(|values| !self.filter.root.holds_by(&|condition| self.may_hold(condition, &values)))
     }
 
-    /// Returns whether a record with these members may satisfy the condition, where only trusted ones decide.
-    fn may_hold(&self, condition: &FilterCondition, members: &members::FieldValues<'_>) -> bool {
+    /// Returns whether a record with these values may satisfy the condition, where only trusted ones decide.
+    fn may_hold(&self, condition: &FilterCondition, values: &NamedValues<'_>) -> bool {
         match self.trust.get(condition.field) {
-            Some(FieldTrust::Exact) => condition.holds(&members.get(condition.field)),
-            Some(FieldTrust::Positive) if !condition.negated => condition.holds(&members.get(condition.field)),
+            Some(FieldTrust::Exact) => condition.holds(&values.get(condition.field)),
+            Some(FieldTrust::Positive) if !condition.negated => condition.holds(&values.get(condition.field)),
             Some(FieldTrust::Positive | FieldTrust::Unknown) | None => true,
         }
     }

@@ -56,11 +56,11 @@ impl FilterCondition {
 }
 
 /// Returns whether a text that `test` accepts may equal the value. Two strings are compared byte for byte; a number
-/// equals all texts that spell it, which a test cannot know.
+/// equals all texts that spell it, and a network all addresses in it, which a test cannot know.
 fn may_equal(value: &FilterScalar, test: &dyn Fn(&str) -> bool) -> bool {
     match value {
         FilterScalar::Text(value) => test(value),
-        FilterScalar::Integer(_) | FilterScalar::Bool(_) => true,
+        FilterScalar::Integer(_) | FilterScalar::Bool(_) | FilterScalar::Network(..) => true,
     }
 }
 

@@ -9,7 +9,7 @@ pub use super::upload_problems::{empty_body, not_a_batch, other_zone, unreadable
 use crate::bucket_keys::IgnoreReason;
 use crate::filter::FilterError;
 use crate::ledger::DeliveryState;
-use crate::limits::{INGEST_MAX, OPERATION_BODY_MAX, RAYS_ASKED, REASON_CHARS};
+use crate::limits::{COUNT_STEPS, INGEST_MAX, OPERATION_BODY_MAX, RAYS_ASKED, REASON_CHARS};
 use crate::memory::OutOfMemory;
 use crate::record::{Dataset, NotARay, RayKey};
 use crate::time;
@@ -133,8 +133,9 @@ pub fn no_keys() -> Problem {
 /// The cursor is malformed, or belongs to another query or caller.
 #[must_use]
 pub fn bad_cursor() -> Problem {
-    Problem::new(400, "bad_cursor", "The cursor is malformed, or belongs to another query or token.")
-        .with_hint("Send it with the dataset, range, filter and sample of the query that returned it, or omit it.")
+    Problem::new(400, "bad_cursor", "The cursor is malformed, or belongs to another query or token.").with_hint(
+        "Send it with the dataset, range, filter, sample, step, by and top of the query that returned it, or omit it.",
+    )
 }
 
 /// The argument of the path is not a Ray ID.
@@ -256,6 +257,17 @@ pub fn range_too_long(most_ms: i64) -> Problem {
         .with_hint("Request several shorter ranges.")
 }
 
+/// The range has more steps than counts have.
+#[must_use]
+pub fn too_many_steps(least_s: Option<i64>) -> Problem {
+    let hint = least_s.map_or_else(
+        || "Request a shorter range, or omit step.".to_owned(),
+        |least_s| format!("Request a shorter range, or a step of at least {least_s}s."),
+    );
+    Problem::new(400, "too_many_steps", format!("The range must not have more than {COUNT_STEPS} steps."))
+        .with_hint(hint)
+}
+
 /// The parameter `filter` does not parse.
 #[must_use]
 pub fn bad_filter(error: &FilterError) -> Problem {
@@ -263,15 +275,15 @@ pub fn bad_filter(error: &FilterError) -> Problem {
         .with_hint(r#"Write it as in Logpush: {"where":{"key":"EdgeResponseStatus","operator":"geq","value":500}}."#)
 }
 
-/// The filter reads a field hidden from the role, as are all that no list has; `nearest` is the listed name that such a
+/// The request filters or counts by a field hidden from the role, as are all that no list has; `nearest` is the listed name that such a
 /// one resembles.
 #[must_use]
 pub fn field_masked(nearest: Option<&'static str>) -> Problem {
     let hint = nearest.map_or_else(
-        || "Filter by fields that appear in your answers.".to_owned(),
+        || "Name fields that appear in your answers.".to_owned(),
         |name| format!("No list has a field of this name. Did you mean {name}?"),
     );
-    Problem::new(403, "field_masked", "The filter reads a field that your role cannot see.").with_hint(hint)
+    Problem::new(403, "field_masked", "The request reads a field that your role cannot see.").with_hint(hint)
 }
 
 /// The grant does not cover the dataset.

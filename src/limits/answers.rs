@@ -290,6 +290,23 @@ pub const QUERY_RUNS: usize = 8;
 /// restarts at its beginning, so that smaller steps would never reach its end.
 pub const QUERY_STEP: u64 = 16 * MIB as u64;
 
+/// Maximum number of fields that records are counted by.
+pub const COUNT_FIELDS: usize = 2;
+
+/// Maximum number of steps in a range of counts: a week by 3 minutes, a day by 20 s. Without fields that is a row for each,
+/// 250 KB.
+pub const COUNT_STEPS: u32 = 5_000;
+
+/// Maximum length of a step, in seconds: a leap year.
+pub const COUNT_STEP_MAX_S: i64 = 366 * 86_400;
+
+/// Maximum of `top`: as many values as a person or a chart compares.
+pub const COUNT_TOP: u64 = 1_000;
+
+/// Maximum length of a value that has a count of its own, as JSON, in bytes: nine in ten URLs and all other fields are
+/// shorter. Longer values are counted together.
+pub const COUNT_VALUE_BYTES: usize = KIB;
+
 /// Maximum range of `GET /v1/coverage`, in milliseconds: a week is 169 ledgers, one call each.
 pub const COVERAGE_MS: i64 = 7 * 24 * 3_600_000;
 

@@ -144,6 +144,21 @@ pub const DIFF_MEMBER_BYTES: usize = 3 * 40 + 32;
 /// leaves room for concurrent lookups; measured, 64 at once take 27 MiB of the module's memory in all.
 pub const STREAM_BYTES: usize = READER_BYTES + 160 * KIB;
 
+/// Memory of a group of counts beside its key, in bytes: its place in a tree (75, where every node is half full), its row
+/// while it is written (40), the allocator's rounding.
+pub const COUNT_GROUP_BYTES: usize = 128;
+
+/// Bytes of groups at which their rows are written: some 6,000 groups, such as 20 statuses in each of 288 steps.
+pub const COUNT_FULL_BYTES: usize = MIB;
+
+/// Maximum number of bytes of groups: a piece of text has at most some hundred records as a rule, of which each may be a group
+/// of its own, after the others are just not full. In a piece that has more values than fit, as deflate's worst case of 8 MB
+/// may, the rest is counted together.
+pub const COUNT_GROUPS_BYTES: usize = COUNT_FULL_BYTES + MIB / 2;
+
+/// Memory of counts, in bytes: the groups, and for each step a count of other values and its row.
+pub const COUNT_BYTES: usize = COUNT_GROUPS_BYTES + super::COUNT_STEPS as usize * 96;
+
 /// Time that an answer waits for memory held by others, in milliseconds, before the client has to retry.
 pub const BUSY_MS: i64 = 3_000;
 
@@ -213,6 +228,10 @@ const _: () = assert!(
 const _: () = assert!(
     SHARD_PAGE_BYTES * ANSWER_ROOM + MASKING_ROOM * super::MAX_LINE + STREAM_BYTES + REQUEST_BYTES
         < MEMORY_BUDGET / CALLER_SHARES
+);
+// The pages that are asked ahead are dropped for a line that does not fit beside them.
+const _: () = assert!(
+    MASKING_ROOM * super::MAX_LINE + STREAM_BYTES + COUNT_BYTES + REQUEST_BYTES < MEMORY_BUDGET / CALLER_SHARES
 );
 const _: () = assert!(2 * UPLOAD_STEP < UPLOAD_BUFFERS[0]);
 const _: () = assert!(5 * READ_PERMIT_WAIT_MS < 15 * 60_000);

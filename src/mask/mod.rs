@@ -52,6 +52,7 @@ pub use own_words::OWN_WORDS;
 pub use record::{is_masked_name, mask_line};
 pub use role::Role;
 
+use crate::filter::IpNetwork;
 use crate::record::{Dataset, FieldValue};
 
 /// Replaces a text that is not shown.
@@ -113,6 +114,8 @@ pub fn prunes(role: Role, dataset: Dataset, name: &str, operand: &str) -> bool {
         FieldTreatment::Checked if operand.contains(MASKED) => false,
         // What looks like a cut address stands for all addresses of its network.
         FieldTreatment::Checked if class == FieldClass::Host && scrub::is_address_host(operand) => role != Role::Viewer,
+        // An address is shown as it is, and what is none is in no network, masked or not.
+        FieldTreatment::Checked if class == FieldClass::Ip && IpNetwork::parse(operand).is_ok() => true,
         FieldTreatment::Checked => shapes::fits(role, class, operand),
         FieldTreatment::Cut
         | FieldTreatment::Scrubbed
@@ -345,6 +348,7 @@ mod tests {
             ("ClientRequestHost", "192.0.2.0", false),
             ("ClientRequestHost", "[2001:db8::]:443", false),
             ("ClientIP", "198.18.7.0", false),
+            ("ClientIP", "198.18.7.0/24", false),
             ("ClientRequestURI", "/", false),
             ("Novel", "1", false),
         ] {
@@ -352,6 +356,8 @@ mod tests {
             assert!(prunes(Role::Forensics, http, name, operand));
         }
         assert!(prunes(Role::Support, http, "ClientIP", "198.18.7.9"));
+        assert!(prunes(Role::Support, http, "ClientIP", "198.18.0.0/16"));
+        assert!(!prunes(Role::Support, http, "ClientIP", "198.18.7.9/16"));
         assert!(prunes(Role::Support, http, "ClientRequestHost", "192.0.2.77:80"));
     }
 

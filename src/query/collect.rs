@@ -29,8 +29,9 @@ pub trait RecordSink {
         true
     }
 
-    /// Observes a record of the range, whether it is returned or not; `zone` is as in [`Self::view`].
-    fn on_record(&mut self, _zone: Option<&str>, _line: &[u8]) {}
+    /// Observes a record of the range with its instant in Unix nanoseconds, whether it is returned or not; `zone` is as in
+    /// [`Self::view`], which follows for the same record if it is selected.
+    fn on_record(&mut self, _ns: i64, _zone: Option<&str>, _line: &[u8]) {}
 
     /// Returns the caller's view of the stored line, or `None` to omit the record. An omitted record does not count
     /// against the limit. `zone` is the zone of records of the batch that do not name it themselves.
@@ -39,6 +40,11 @@ pub trait RecordSink {
     /// Returns the memory of [`Self::view`], in bytes for each of the line.
     fn viewing_room(&self) -> usize {
         1
+    }
+
+    /// Returns whether it must be emptied before the next piece of a batch. A step then ends.
+    fn is_full(&self) -> bool {
+        false
     }
 
     /// Returns whether views may be masked, which takes fifty times as long as reading a line.
@@ -117,7 +123,7 @@ impl<S: RecordSink> SpanLineSink for LineCollector<'_, S> {
     fn is_full(&self) -> bool {
         let masked = self.sink.masked_bytes() - self.masked_before;
         let work_ns = self.passed * INFLATED_BYTE_NS + masked * MASKED_BYTE_NS;
-        self.bytes >= QUERY_CHUNK || work_ns >= WORK_SLICE_NS
+        self.bytes >= QUERY_CHUNK || work_ns >= WORK_SLICE_NS || self.sink.is_full()
     }
 
     fn piece_bytes(&self) -> usize {
@@ -131,10 +137,11 @@ impl<S: RecordSink> LineCollector<'_, S> {
         let Ok(key) = self.scanner.key(line) else { return false };
         self.scanned += 1;
         let default_ns = || self.object.default_ms().saturating_mul(1_000_000);
-        if !self.window.contains(key.unix_ns().unwrap_or_else(default_ns)) {
+        let ns = key.unix_ns().unwrap_or_else(default_ns);
+        if !self.window.contains(ns) {
             return false;
         }
-        self.sink.on_record(self.zone, line);
+        self.sink.on_record(ns, self.zone, line);
         let by_position = self.query.sample.filter(|_| !self.query.hides_omitted);
         by_position.is_none_or(|share| is_sampled(share, &self.position_bytes(offset)))
             && self.query.predicate.as_ref().is_none_or(|filter| filter.accepts(line) == Ok(true))

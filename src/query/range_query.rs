@@ -59,6 +59,8 @@ pub struct RangeQuery {
     /// Whether records that the sink omits leave no trace in the answer: no summary rules anything out, and whether a
     /// record is in the sample depends on what is shown of it alone, not on its position.
     pub hides_omitted: bool,
+    /// What else the answer is a function of: cursors of an answer with another one are refused.
+    pub bound_to: Option<String>,
     /// Maximum number of lines to return, over all steps of the run.
     pub limit: Option<u64>,
     /// The work that the run may do.
@@ -81,6 +83,7 @@ impl RangeQuery {
             predicate: None,
             sample: None,
             hides_omitted: false,
+            bound_to: None,
             limit: None,
             budget: QueryBudget::default(),
             cursor: None,
@@ -107,6 +110,11 @@ impl RangeQuery {
         let filters: BTreeSet<&str> = pruning.chain(self.predicate.iter().map(Filter::text)).collect();
         for filter in filters {
             hash.update(filter);
+        }
+        if let Some(other) = &self.bound_to {
+            // No filter begins with this byte.
+            hash.update([0xff]);
+            hash.update(other);
         }
         let digest: [u8; 32] = hash.finalize().into();
         digest.first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes))
@@ -138,6 +146,8 @@ mod tests {
             RangeQuery { end_ns: 3, ..query() },
             RangeQuery { dataset: Dataset::FirewallEvents, ..query() },
             RangeQuery { sample: Some(1.0), ..query() },
+            RangeQuery { bound_to: Some(String::new()), ..query() },
+            RangeQuery { bound_to: Some("x".to_owned()), ..query() },
             query().with_filter(filter(1)),
             query().with_filter(filter(2)),
             RangeQuery { predicate: Some(filter(2)), ..query().with_filter(filter(1)) },

@@ -104,8 +104,8 @@ impl<Y: ByteStream> QueryRun<Y> {
         QueryCursor { query: self.fingerprint, position: line.next }
     }
 
-    /// Returns the next lines, or the end; in between a pause, after every few milliseconds of work. The lines of the
-    /// previous step are dropped by then. The sink sees each line of the range that is in the sample and matches the
+    /// Returns the next lines, or the end; in between a pause, after every few milliseconds of work and while the sink is
+    /// full. The lines of the previous step are dropped by then. The sink sees each line of the range that is in the sample and matches the
     /// predicate; limits count the lines that it shows.
     ///
     /// # Errors
@@ -124,7 +124,7 @@ impl<Y: ByteStream> QueryRun<Y> {
             if let Some(end) = self.check_end(clock() - started_ms) {
                 return Ok(QueryStep::End(end));
             }
-            if self.stats.work_ns() - self.paused_at_ns >= WORK_SLICE_NS {
+            if sink.is_full() || self.stats.work_ns() - self.paused_at_ns >= WORK_SLICE_NS {
                 self.paused_at_ns = self.stats.work_ns();
                 return Ok(QueryStep::Pause);
             }
@@ -209,6 +209,8 @@ impl<Y: ByteStream> QueryRun<Y> {
         let window = PrefixWindow::new(&self.query, prefix);
         if summary.as_ref().is_some_and(|summary| !batch_may_match(&self.query, window, summary)) {
             self.stats.batches_skipped += 1;
+            // The prefixes before it may have been passed over without an answer of theirs.
+            self.position.prefix = prefix;
             return self.move_past(number);
         }
         let version = version_hash(&object);

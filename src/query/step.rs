@@ -16,7 +16,8 @@ use crate::memory::OutOfMemory;
 pub enum QueryStep {
     /// At least one line.
     Lines(Vec<QueryLine>),
-    /// No line, but the work of [`crate::limits::WORK_SLICE_NS`]: others of the isolate should have their turn.
+    /// No line, but the work of [`crate::limits::WORK_SLICE_NS`]: others of the isolate should have their turn. Or the sink is
+    /// full.
     Pause,
     /// The end of the answer.
     End(QueryEnd),

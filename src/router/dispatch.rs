@@ -17,7 +17,7 @@ use super::same_origin::{check_media_type, check_origin};
 use super::upload;
 use crate::access::Caller;
 use crate::api::{
-    audit_log, backfills, batches, coverage, dead_letters, deliveries, health, logs, metrics, openapi, partner,
+    audit_log, backfills, batches, counts, coverage, dead_letters, deliveries, health, logs, metrics, openapi, partner,
     payloads, ray_diff, ray_explain, ray_list, rays, stats, tokens,
 };
 use crate::backend::ByteStream;
@@ -227,6 +227,7 @@ impl<D: Services + 'static> AdmittedRequest<'_, D> {
             Route::ListTokens => tokens::list_tokens(config, services, &self.caller, request).await,
             Route::RevokeToken => tokens::revoke_token(config, services, &self.caller, (request, argument)).await,
             Route::SearchLogs => logs::search_logs(config, self.services, &self.caller, request).await,
+            Route::CountRecords => counts::count_records(self.services, &self.caller, request).await,
             Route::Cloudflare(route) => {
                 let (caller, arguments) = (&self.caller, self.arguments);
                 let client =

@@ -21,6 +21,8 @@ pub enum Route {
     DiffRays,
     /// The records of a time range: `GET /v1/logs`.
     SearchLogs,
+    /// The number of records of a time range, by time and values: `GET /v1/counts`.
+    CountRecords,
     /// The complete and missing windows of a range: `GET /v1/coverage`.
     GetCoverage,
     /// The HTTP destination of Logpush: `POST /v1/ingest/{dataset}`.
@@ -157,6 +159,7 @@ impl RouteSpec {
             | Route::GetDeliveries
             | Route::DiffRays
             | Route::SearchLogs
+            | Route::CountRecords
             | Route::IngestBatch
             | Route::GetOpenApi
             | Route::GetHealth
@@ -175,11 +178,16 @@ impl RouteSpec {
         matches!(self.route, Route::Cloudflare(_))
     }
 
-    /// Whether it shows log lines, so that roles may have to say why they ask.
+    /// Whether it shows log lines or their values, so that roles may have to say why they ask.
     #[must_use]
     pub const fn shows_records(&self) -> bool {
         match self.route {
-            Route::GetRay | Route::LookUpRays | Route::GetDeliveries | Route::DiffRays | Route::SearchLogs => true,
+            Route::GetRay
+            | Route::LookUpRays
+            | Route::GetDeliveries
+            | Route::DiffRays
+            | Route::SearchLogs
+            | Route::CountRecords => true,
             Route::Cloudflare(route) => matches!(
                 route,
                 CloudflareRoute::ReceivedLogs
@@ -212,6 +220,9 @@ const ADMIN: &[Scope] = &[Scope::Admin];
 /// The query parameters of `GET /v1/logs`.
 const LOGS: &[&str] =
     &["start", "end", "dataset", "filter", "fields", "timestamps", "format", "sample", "limit", "cursor", "summary"];
+
+/// The query parameters of `GET /v1/counts`.
+const COUNTS: &[&str] = &["start", "end", "dataset", "filter", "step", "by", "top", "format", "cursor"];
 
 /// The query parameters of `GET /v1/audit`.
 const AUDIT: &[&str] = &["after", "limit", "format", "actor", "resource", "address", "outcome", "start", "end"];
@@ -246,6 +257,7 @@ pub const ROUTES: &[RouteSpec] = &[
         .with_body(&["rays"])
         .audited(),
     RouteSpec::new("GET", "/v1/logs", Route::SearchLogs, READ).taking(LOGS).audited(),
+    RouteSpec::new("GET", "/v1/counts", Route::CountRecords, READ).taking(COUNTS).audited(),
     RouteSpec::new("GET", "/v1/coverage", Route::GetCoverage, WATCH).taking(&["start", "end", "dataset"]),
     RouteSpec::new("POST", "/v1/ingest/{dataset}", Route::IngestBatch, INGEST).audited(),
     RouteSpec::new("GET", "/v1/stats", Route::GetStats, WATCH).taking(&["ledgers"]),

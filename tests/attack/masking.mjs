@@ -104,6 +104,8 @@ function questions(ms, plants, fields) {
       for (const { ray } of rays) asked.push({ what: `a lookup in ${dataset} as ${form}`, path: `/v1/rays/${ray}?dataset=${dataset}&format=${form}${shown}` });
     }
   }
+  // Each field alone: one that is hidden is refused.
+  for (const dataset of DATASETS) for (const field of fields[dataset]) asked.push({ what: `counts of ${dataset} by each field`, path: `/v1/counts?${range}&dataset=${dataset}&by=${field}` });
   for (let at = 0; at < plants.length; at += 100) asked.push({ what: "lists of rays", path: "/v1/rays", body: JSON.stringify({ rays: plants.slice(at, at + 100).map(({ ray }) => ray) }) });
   const own = plants.filter(({ dataset }) => dataset === "http_requests");
   for (const { ray } of own.slice(0, LOOKED_UP)) {

@@ -12,6 +12,7 @@ use serde_json::{Number, Value};
 use super::INVALID;
 use super::filter::canonical_filter;
 use crate::access::{is_sealed_form, is_token_id};
+use crate::api::counts::parse_step;
 use crate::audit::redact::{redact_operand, redact_text};
 use crate::bucket_keys::{KeyClass, LogPrefixes, batch_times, classify};
 use crate::http::parse_instant;
@@ -78,11 +79,13 @@ impl ValueReader<'_> {
             return same(read.into());
         }
         let kept = match name {
-            "limit" | "count" | "ledgers" | "after" | "depth" => {
+            "limit" | "count" | "ledgers" | "after" | "depth" | "top" => {
                 text.parse().map_or_else(|_| redacted(), |n: u64| n.into())
             }
+            // In seconds, whatever its unit.
+            "step" => parse_step(text).map_or_else(redacted, Value::from),
             "sample" => text.parse().ok().and_then(Number::from_f64).map_or_else(redacted, Value::Number),
-            "fields" => text.split(',').map(canonical_field).collect(),
+            "fields" | "by" => text.split(',').map(canonical_field).collect(),
             "filter" => canonical_filter(self.dataset, text).into(),
             "cursor" if is_sealed_form(text, QueryCursor::BYTES) => text.into(),
             "key" if self.is_batch_key(text) => self.redact_key(text).into(),

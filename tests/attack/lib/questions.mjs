@@ -14,6 +14,7 @@ const KINDS = {
   "GET /v1/rays/{a}/diff/{b}": (q) => get(`/v1/rays/${q.ray()}/diff/${q.ray()}`, { dataset: q.maybe(q.dataset) }),
   "POST /v1/rays": (q) => ({ ...get("/v1/rays", { dataset: q.maybe(q.dataset), fields: q.maybe(q.fields), filter: q.maybe(q.filter) }), method: "POST", body: JSON.stringify({ rays: Array.from({ length: 1 + q.below(12) }, q.ray) }) }),
   "GET /v1/logs": (q) => get("/v1/logs", { ...q.range(), format: q.maybe(q.form), dataset: q.maybe(q.dataset), fields: q.maybe(q.fields), filter: q.maybe(q.filter), limit: q.maybe(q.limit), sample: q.maybe(() => "0.4"), [SUMMARY]: q.maybe(q.truth), timestamps: q.maybe(q.timestamps) }),
+  "GET /v1/counts": (q) => get("/v1/counts", { ...q.range(), dataset: q.maybe(q.dataset), filter: q.maybe(q.filter), step: q.maybe(() => "60s"), by: q.maybe(q.by), format: q.maybe(() => "json") }),
   "GET /v1/coverage": (q) => get("/v1/coverage", { ...q.range(), dataset: q.maybe(q.dataset) }),
   "GET /v1/stats": () => get("/v1/stats", {}),
   "GET /v1/batches": (q) => get("/v1/batches", { limit: q.maybe(q.limit), state: q.maybe(() => "sealed") }),
@@ -51,6 +52,7 @@ export function questionsOf(random, pools) {
       () => ({ key: "ClientRequestHost", operator: pick(["eq", "neq", "startsWith", "contains"]), value: pick(pools.hosts).slice(0, 1 + below(20)) }),
       () => ({ key: "ClientRequestHost", operator: "eq", value: pick(pools.hosts) }),
       () => ({ key: "ClientIP", operator: pick(["eq", "neq"]), value: pick(pools.addresses) }),
+      () => ({ key: "ClientIP", operator: pick(["eq", "neq", "in"]), value: pick(["192.0.2.0/24", "198.51.100.64/26", "2001:db8::/32"]) }),
       () => ({ key: "EdgeResponseStatus", operator: pick(["eq", "geq", "lt"]), value: pick(pools.statuses) }),
       () => ({ key: "ZoneName", operator: "eq", value: pick([ZONE, OTHER_ZONE]) }),
     ])();
@@ -62,6 +64,7 @@ export function questionsOf(random, pools) {
     form: () => pick(["json", "native", "csv", "partner"]),
     dataset: () => pick(DATASETS),
     fields: () => FIELDS.filter(() => chance(0.5)).join(",") || "RayID",
+    by: () => pick(["EdgeResponseStatus", "ClientRequestHost,ClientIP", "ZoneName", "RayID"]),
     filter: () => JSON.stringify({ where: chance(0.7) ? condition() : { [pick(["and", "or"])]: [condition(), condition()] } }),
     timestamps: () => pick(["unix", "unixnano", "rfc3339"]),
     truth: () => pick(["true", "false"]),

@@ -66,9 +66,10 @@ fn ask(row: &RouteSpec) -> Ask {
     let path =
         path.split('/').map(|piece| if piece.starts_with('{') { "x" } else { piece }).collect::<Vec<_>>().join("/");
     let query = match row.route {
-        Route::SearchLogs | Route::GetCoverage | Route::Cloudflare(CloudflareRoute::ReceivedLogs) => {
-            "?start=2026-03-28T08:00:00Z&end=2026-03-28T08:42:00Z"
-        }
+        Route::SearchLogs
+        | Route::CountRecords
+        | Route::GetCoverage
+        | Route::Cloudflare(CloudflareRoute::ReceivedLogs) => "?start=2026-03-28T08:00:00Z&end=2026-03-28T08:42:00Z",
         _ => "",
     };
     let body = match row.route {
@@ -84,6 +85,7 @@ fn ask(row: &RouteSpec) -> Ask {
 const FOR_ZONES: [&str; 8] = [
     "GET /healthz",
     "GET /openapi.json",
+    "GET /v1/counts",
     "GET /v1/logs",
     "GET /v1/rays/{a}/diff/{b}",
     "GET /v1/rays/{ray}",

@@ -3,6 +3,7 @@
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use raydex::bucket_keys::batch_key;
 use raydex::config::Config;
+use raydex::mask::{Disclosure, Role, fields, shown};
 use raydex::record::Dataset;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -91,6 +92,10 @@ fn everything(rays: u64) -> Vec<Ask> {
         asks.push(Ask::get(&format!(
             "/v1/logs?{range}&dataset={dataset}&fields=Cookies,ClientRequestURI,Novel,Event,Logs"
         )));
+        let is_hidden = |name| shown(Role::Viewer, dataset, name) == Disclosure::Hidden;
+        let names: Vec<&str> = fields(dataset).iter().map(|(name, _)| *name).filter(|name| !is_hidden(name)).collect();
+        let by = names.chunks(2).map(|names| names.join(",")).chain(["Novel".to_owned(), "Cookies".to_owned()]);
+        asks.extend(by.map(|by| Ask::get(&format!("/v1/counts?{range}&dataset={dataset}&by={by}&step=1h"))));
         let all: Vec<String> = (0..rays.min(100)).map(|number| ray(number).to_string()).collect();
         let body = json!({ "rays": all }).to_string().into_bytes();
         asks.push(Ask { body, ..Ask::new("POST", &format!("/v1/rays?dataset={dataset}")) });

@@ -184,6 +184,13 @@ fn every_value_is_kept_as_it_was_read() {
             json!({ "start": "2026-03-28T08:00:00.000000000Z", "sample": 0.5, "summary": "true", "cursor": "x",
                     "fields": ["RayID", "Novel"] }),
         ),
+        (
+            Ask::get(
+                "/v1/counts?start=1774684800&step=5m&by=ClientIP,%20Novel&top=07&filter=%7B%22where%22:%7B%22key%22:%22ClientIP%22,%22operator%22:%22eq%22,%22value%22:%22203.0.113.0/24%22%7D%7D",
+            ),
+            json!({ "start": "2026-03-28T08:00:00.000000000Z", "step": 300, "by": ["ClientIP", "Novel"], "top": 7,
+                    "filter": r#"{"where":{"key":"ClientIP","operator":"eq","value":"203.0.113.0/24"}}"# }),
+        ),
         (Ask::get("/v1/logs?start=yesterday&limit=many"), json!({ "start": "yesterday", "limit": "many" })),
         (
             post("/v1/backfills", r#"{"start":1774684800,"end":"2026-03-28T08:30:00Z","deliver":false}"#),
@@ -235,6 +242,7 @@ fn pasted_secrets_are_not_kept() {
             Ask::get(&format!("/v1/logs?{range}&filter={}", filter(secret))),
             Ask::get(&format!("/v1/logs?{range}&filter={url}&fields={url}&dataset={url}&cursor={url}")),
             Ask::get(&format!("/v1/logs?{range}")).with_header("raydex-reason", secret),
+            Ask::get(&format!("/v1/counts?{range}&by={url}&step={url}&top={url}&cursor={url}")),
             Ask::get(&format!("{ZONE}/received?start={url}&end={url}&{url}=1&pad={url}")),
             Ask::get(&format!("/client/v4/zones/{url}/logs/received?start=0&end=1")),
             Ask::get(&format!("/v1/audit?actor={url}&resource={url}&address={url}&outcome={url}")),

@@ -45,6 +45,7 @@ pub(crate) fn world() -> (Fakes, Vec<Ask>) {
         Ask::get(&format!("/v1/rays/{ray}/diff/{}", super::support::records::ray(2))),
         sent("/v1/rays", &format!(r#"{{"rays":["{ray}","9e35500000000fff","!"]}}"#)),
         Ask::get(&format!("/v1/logs?{RANGE}")),
+        Ask::get(&format!("/v1/counts?{RANGE}&step=30s&by=EdgeResponseStatus")),
         Ask::get(&format!("/v1/coverage?{RANGE}")),
         Ask::upload(b"{}\n"),
         Ask::upload(br#"{"content":"tests"}"#),

@@ -27,6 +27,7 @@ fn asks() -> (Fakes, Vec<Ask>) {
     let explain = Ask::get(&format!("/v1/rays/{}?format=explain", super::support::records::ray(1)));
     asks.push(explain.accept("text/plain"));
     asks.push(Ask::get(&format!("/v1/logs?{RANGE}&fields=RayID,ClientIP&timestamps=unix")));
+    asks.push(Ask::get(&format!("/v1/counts?{RANGE}&format=json&by=RayID,ClientIP")));
     asks.push(Ask::get("/v1/audit?format=ndjson"));
     (fakes, asks)
 }

@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use raydex::batch::BatchForm;
 use raydex::limits::{
-    AUDIT_PAGE, BACKFILL_RATE, BATCHES_LISTED, DEAD_LETTERS_LISTED, ENGINE_LISTED, FAMILY_RAYS, FILTER_BYTES,
-    LEDGERS_READ, LISTED, PAYLOADS_LISTED, RAYS_ASKED, REASON_CHARS, TOKEN_DAYS, TOKEN_DAYS_MAX, TOKENS_LISTED,
+    AUDIT_PAGE, BACKFILL_RATE, BATCHES_LISTED, COUNT_FIELDS, COUNT_STEPS, COUNT_TOP, COUNT_VALUE_BYTES,
+    DEAD_LETTERS_LISTED, ENGINE_LISTED, FAMILY_RAYS, FILTER_BYTES, LEDGERS_READ, LISTED, PAYLOADS_LISTED, RAYS_ASKED,
+    REASON_CHARS, TOKEN_DAYS, TOKEN_DAYS_MAX, TOKENS_LISTED,
 };
 use raydex::router::{ROUTES, RouteSpec};
 use regex::Regex;
@@ -243,6 +244,7 @@ fn bounds_are_those_of_the_limits() {
     let limit = "\"limit\"".to_owned();
     let expected = BTreeMap::from([
         (("/v1/rays/{ray}", "\"depth\"".to_owned()), (FAMILY_RAYS as u64, None)),
+        (("/v1/counts", "\"top\"".to_owned()), (COUNT_TOP, None)),
         (("/v1/stats", "\"ledgers\"".to_owned()), (LEDGERS_READ, Some(LEDGERS_READ))),
         (("/v1/batches", limit.clone()), (BATCHES_LISTED, Some(LISTED))),
         (("/v1/payloads", limit.clone()), (PAYLOADS_LISTED, Some(LISTED))),
@@ -259,6 +261,12 @@ fn bounds_are_those_of_the_limits() {
     let days = format!("{schemas}/TokenWanted/properties/days");
     assert_eq!((bound(&days, "default"), bound(&days, "maximum")), (TOKEN_DAYS.into(), TOKEN_DAYS_MAX.into()));
     assert_eq!(bound("/components/parameters/filter/schema", "maxLength"), FILTER_BYTES as u64);
+    let row = format!("{schemas}/CountRow/properties");
+    assert_eq!(bound(&format!("{row}/values"), "maxProperties"), COUNT_FIELDS as u64);
+    let words = |pointer: &str| with(|document| document.root.pointer(pointer).unwrap().to_string());
+    assert_eq!((COUNT_STEPS, COUNT_VALUE_BYTES), (5_000, 1_024));
+    assert!(words("/paths/~1v1~1counts/get").contains("has 5,000 steps at most"));
+    assert!(words(&row).contains("more than 1,024 bytes"));
 }
 
 #[test]

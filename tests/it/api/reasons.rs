@@ -21,6 +21,7 @@ fn lookups() -> Vec<Ask> {
         Ask::get(&format!("/v1/rays/{ray}/diff/{ray}")),
         Ask { body: format!(r#"{{"rays":["{ray}"]}}"#).into(), ..Ask::new("POST", "/v1/rays") },
         Ask::get(&format!("/v1/logs?{RANGE}")),
+        Ask::get(&format!("/v1/counts?{RANGE}")),
         Ask::get(&format!("{ZONE}/received?{RANGE}")),
         Ask::get(&format!("{ZONE}/rayids/{ray}")),
         Ask::get(&format!("{ACCOUNT}/retrieve?{RANGE}&{bucket}")),

@@ -2,6 +2,7 @@
 
 mod errors;
 mod generate;
+mod networks;
 mod operators;
 mod oracle;
 mod possible;

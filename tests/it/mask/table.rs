@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use raydex::mask::{FieldClass, FieldTreatment, MEMBERS, Role, class_of, fields};
-use raydex::record::Dataset;
+use raydex::record::{ADDRESS_FIELDS, Dataset, is_address_field};
 use toml::Table;
 
 fn published() -> Table {
@@ -72,4 +72,19 @@ fn roles_see_no_less_than_the_one_before() {
         assert!(seen.is_sorted(), "{class:?} {seen:?}");
         assert_eq!(seen.last(), Some(&FieldTreatment::Raw));
     }
+}
+
+#[test]
+fn fields_of_addresses_are_those_of_the_schemas() {
+    assert!(ADDRESS_FIELDS.is_sorted(), "found by halving");
+    for dataset in Dataset::WITH_RAY {
+        for (name, class) in fields(dataset) {
+            assert_eq!(is_address_field(name), *class == FieldClass::Ip, "{dataset} {name}");
+        }
+    }
+    // The other datasets have no classes: there the names say it.
+    let is_address = |name: &str| ["IP", "IPs", "Address", "Addr"].iter().any(|end| name.ends_with(end));
+    let listed = Dataset::ALL.into_iter().flat_map(|dataset| dataset.spec().fields).copied();
+    let named: BTreeSet<&str> = listed.filter(|name| is_address(name)).collect();
+    assert_eq!(named, ADDRESS_FIELDS.into_iter().collect());
 }

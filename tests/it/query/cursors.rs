@@ -3,7 +3,7 @@
 use raydex::filter::Filter;
 use raydex::limits::{MASKED_BYTE_NS, QUERY_OPERATIONS, WORK_SLICE_NS};
 use raydex::query::{CursorError, QueryBudget, QueryCursor, QueryEnd, QueryRun, RangeQuery};
-use raydex::record::Dataset;
+use raydex::record::{Dataset, RayId};
 use raydex::services::Services;
 
 use super::generate::{PREFIX_MS, Store, filter, start_ms};
@@ -235,6 +235,38 @@ fn a_cursor_of_another_query_is_refused() {
         assert_eq!(refused(other), Some(CursorError::OtherQuery));
     }
     assert_eq!(QueryCursor::from_bytes(&cursor.to_bytes()), from);
+}
+
+#[test]
+fn skipped_batches_are_passed_in_their_own_prefix() {
+    let mut store = Store::new();
+    let line = |number: u32, host: &str| {
+        let id = format!("\"{}\"", super::generate::ray(start_ms(), number));
+        super::generate::record(&id, None, &[("ClientRequestHost", &format!("\"{host}\""))])
+    };
+    for batch in 0..3 {
+        store.put(&format!("logs/{batch}.log.gz"), &ndjson([line(batch, "a.example")]), true);
+    }
+    store.put("logs/last.log.gz", &ndjson([line(9, "b.example")]), true);
+    let host = r#"{"where":{"key":"ClientRequestHost","operator":"eq","value":"b.example"}}"#;
+    // Nothing was ever indexed in the prefixes before.
+    let directory = super::FixedDirectory::from_prefix(RayId::prefix_at(start_ms() * 1_000_000));
+    let start_ns = (start_ms() - 5 * PREFIX_MS) * 1_000_000;
+    let budget = QueryBudget { elapsed_ms: 0, ..QueryBudget::default() };
+    let all = RangeQuery::new(Dataset::HttpRequests, start_ns, i64::MAX).with_filter(Filter::parse(host).unwrap());
+    let (mut cursor, mut lines, mut requests) = (None, Vec::new(), 0);
+    loop {
+        let found = super::answer_by(&store.fakes, &directory, RangeQuery { budget, cursor, ..all.clone() });
+        lines.extend(found.texts());
+        requests += 1;
+        assert!(requests < 100, "it does not end");
+        cursor = found.end.cursor().copied();
+        if cursor.is_none() {
+            break;
+        }
+    }
+    assert_eq!(lines, [line(9, "b.example")]);
+    assert!(requests > 3, "{requests}");
 }
 
 #[test]

@@ -6,6 +6,7 @@ mod cursors;
 mod damage;
 pub(crate) mod generate;
 mod large;
+mod networks;
 mod occupancy;
 pub(crate) mod oracle;
 mod pruning;

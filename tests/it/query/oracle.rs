@@ -26,19 +26,26 @@ fn time(line: &[u8], default_ms: i64) -> Option<i64> {
 
 /// The lines of a range, in the order in which they are returned.
 pub(crate) fn lines(store: &Store, start_ns: i64, end_ns: i64, filter: Option<&Filter>) -> Vec<String> {
-    let mut found: Vec<(u32, usize, String)> = Vec::new();
+    let found = timed_lines(store, start_ns, end_ns).into_iter();
+    found
+        .map(|(_, line)| line)
+        .filter(|line| filter.is_none_or(|filter| filter.accepts(line.as_bytes()) == Ok(true)))
+        .collect()
+}
+
+/// The lines of a range with their instants, in the order in which they are returned.
+pub(crate) fn timed_lines(store: &Store, start_ns: i64, end_ns: i64) -> Vec<(i64, String)> {
+    let mut found: Vec<(u32, usize, i64, String)> = Vec::new();
     for (number, (key, text)) in store.batches.iter().enumerate() {
         let uploaded_ms = store.fakes.bucket.object(key).unwrap().head.uploaded_ms;
         let default_ms = batch_times(key).map_or(uploaded_ms, |(start, _)| start);
         for (_, line) in naive(text) {
             let Some(line) = line else { continue };
             let Some(ns) = time(line, default_ms).filter(|ns| (start_ns..end_ns).contains(ns)) else { continue };
-            if filter.is_none_or(|filter| filter.accepts(line) == Ok(true)) {
-                found.push((RayId::prefix_at(ns), number, String::from_utf8(line.to_vec()).unwrap()));
-            }
+            found.push((RayId::prefix_at(ns), number, ns, String::from_utf8(line.to_vec()).unwrap()));
         }
     }
     // Stable: lines of a batch stay as they stand.
-    found.sort_by_key(|(prefix, number, _)| (*prefix, *number));
-    found.into_iter().map(|(_, _, line)| line).collect()
+    found.sort_by_key(|(prefix, number, ..)| (*prefix, *number));
+    found.into_iter().map(|(_, _, ns, line)| (ns, line)).collect()
 }

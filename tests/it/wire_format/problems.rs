@@ -38,7 +38,7 @@ fn all() -> Vec<(&'static str, Problem)> {
         not_audited() audit_gone(7) audit_damaged(7) no_keys() bad_cursor() not_a_ray()
         bad_parameter("limit", "a number") missing_parameter("start", "a time") repeated_parameter("start")
         bad_time("start", InstantFault::Unclear) empty_parameter() bad_reason() reason_required() range_in_future() no_rays() bad_ray_list(7) too_many_rays()
-        unknown_member(&["rays"]) repeated_member("rays") empty_range() range_too_long(3_600_000) bad_filter(&filter)
+        unknown_member(&["rays"]) repeated_member("rays") empty_range() range_too_long(3_600_000) too_many_steps(Some(61)) bad_filter(&filter)
         field_masked(Some("RayID")) other_dataset() bad_dataset() dataset_without_ray()
         unknown_parameter(&["start", "end"]) ray_not_found(&ray, NOW_MS)
         batch_unreadable() unavailable() unknown_dataset()

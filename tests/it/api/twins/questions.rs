@@ -10,9 +10,10 @@ use serde_json::json;
 use super::world::{SPAN_MS, START_MS};
 use super::{Ask, Random, World, random_ray};
 
-const FILTERS: [&str; 6] = [
+const FILTERS: [&str; 7] = [
     r#"{"where":{"key":"EdgeResponseStatus","operator":"eq","value":404}}"#,
     r#"{"where":{"key":"ClientIP","operator":"eq","value":"192.0.2.3"}}"#,
+    r#"{"where":{"key":"ClientIP","operator":"in","value":"192.0.2.0/30,2001:db8::/32"}}"#,
     r#"{"where":{"key":"ClientRequestHost","operator":"eq","value":"b.example"}}"#,
     r#"{"where":{"key":"ZoneName","operator":"startsWith","value":"b"}}"#,
     r#"{"where":{"key":"Hidden_Field","operator":"eq","value":"x"}}"#,
@@ -26,7 +27,8 @@ pub(super) fn question(random: &mut Random, world: &World) -> Ask {
         6 => Ask::get(&format!("/v1/rays/{}/deliveries", any_ray(random, world))),
         7 => diff(random, world),
         8 | 9 => many(random, world),
-        10..=14 => logs(random),
+        10..=12 => logs(random),
+        13 | 14 => counts(random),
         15 => small(random, world),
         _ => cloudflare(random, world),
     }
@@ -110,6 +112,20 @@ fn logs(random: &mut Random) -> Ask {
     maybe(random, &mut query, "limit", &["1", "2", "7", "1000"]);
     maybe(random, &mut query, "summary", &["false"]);
     Ask::get(&format!("/v1/logs?{query}"))
+}
+
+fn counts(random: &mut Random) -> Ask {
+    let mut query = range(random);
+    maybe(random, &mut query, "dataset", &["http_requests", "firewall_events", "dns_logs"]);
+    maybe(random, &mut query, "filter", &FILTERS);
+    maybe(random, &mut query, "step", &["1", "30s", "5m", "1h"]);
+    maybe(random, &mut query, "format", &["json", "ndjson"]);
+    let fields = ["EdgeResponseStatus", "ClientIP,ZoneName", "ZoneName", "Our_Field", "Hidden_Field,Nowhere", "RayID"];
+    if random.chance(800) {
+        write!(query, "&by={}", random.of(&fields)).unwrap();
+        maybe(random, &mut query, "top", &["1", "3", "1000"]);
+    }
+    Ask::get(&format!("/v1/counts?{query}"))
 }
 
 /// Routes whose answers are short, or not for everyone.
