@@ -182,6 +182,8 @@ function greeting(url, token, state, sample, accounts, others) {
   const examples = ray
     ? ["Look up a visitor's request that made subrequests, as Logpush wrote it:\n", curl(`rays/${ray}?format=native`)]
         .concat(["Show the same request in the partner's format:\n", curl(`rays/${ray}?format=partner`)])
+        .concat(["Show what each column of it is made of:\n", curl(`rays/${ray}?format=explain`).replace("curl -s", "curl -s -H 'Accept: text/plain'")])
+        .concat(["Show the requests that it caused:\n", curl(`rays/${ray}?parts=tree`)])
         .concat(["Show its delivery status:\n", curl(`rays/${ray}/deliveries`)])
     : ["There are no logs yet. Upload some:\n", post];
   const books = accounts
