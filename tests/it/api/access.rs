@@ -82,7 +82,7 @@ fn ask(row: &RouteSpec) -> Ask {
 
 /// The routes that answer a caller who is restricted to zones; so do those of Cloudflare's API, but for the list of
 /// objects.
-const FOR_ZONES: [&str; 8] = [
+const FOR_ZONES: [&str; 9] = [
     "GET /healthz",
     "GET /openapi.json",
     "GET /v1/counts",
