@@ -129,13 +129,14 @@ mod tests {
     use super::{CountGroups, CountRow};
     use crate::limits::{COUNT_FULL_BYTES, COUNT_GROUP_BYTES, COUNT_GROUPS_BYTES};
 
-    fn rows(groups: &mut CountGroups, top: Option<usize>) -> Vec<(u64, Option<String>, u64)> {
-        let text = |row: &CountRow| row.values().map(|values| String::from_utf8(values.to_vec()).unwrap());
+    /// The step, values and count of each row.
+    fn rows(groups: &mut CountGroups, top: Option<usize>) -> Vec<(u64, String, u64)> {
+        let text = |row: &CountRow| String::from_utf8(row.values().unwrap_or(b"the others").to_vec()).unwrap();
         groups.take_rows(top).iter().map(|row| (row.step, text(row), row.count)).collect()
     }
 
-    fn some(text: &str) -> Option<String> {
-        Some(text.to_owned())
+    fn owned<const N: usize>(rows: [(u64, &str, u64); N]) -> Vec<(u64, String, u64)> {
+        rows.map(|(step, values, count)| (step, values.to_owned(), count)).into()
     }
 
     fn filled() -> CountGroups {
@@ -150,23 +151,17 @@ mod tests {
     #[test]
     fn rows_come_by_step_and_count() {
         let mut groups = filled();
-        let expected = [
-            (7, some("c"), 3),
-            (7, some("a"), 2),
-            (7, some("b"), 1),
-            (300, some("b"), 4),
-            (300, some(""), 1),
-            (300, None, 1),
-        ];
+        let expected =
+            owned([(7, "c", 3), (7, "a", 2), (7, "b", 1), (300, "b", 4), (300, "", 1), (300, "the others", 1)]);
         assert_eq!(rows(&mut groups, None), expected);
         assert!(groups.take_rows(None).is_empty() && !groups.is_full());
     }
 
     #[test]
     fn top_values_are_those_of_all_steps() {
-        let expected = [(7, some("b"), 1), (7, None, 5), (300, some("b"), 4), (300, None, 2)];
+        let expected = owned([(7, "b", 1), (7, "the others", 5), (300, "b", 4), (300, "the others", 2)]);
         assert_eq!(rows(&mut filled(), Some(1)), expected);
-        let expected = [(7, some("c"), 3), (7, some("b"), 1), (7, None, 2), (300, some("b"), 4), (300, None, 2)];
+        let expected = owned([(7, "c", 3), (7, "b", 1), (7, "the others", 2), (300, "b", 4), (300, "the others", 2)]);
         assert_eq!(rows(&mut filled(), Some(2)), expected);
         assert_eq!(rows(&mut filled(), Some(4)), rows(&mut filled(), None));
     }

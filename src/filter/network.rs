@@ -172,8 +172,7 @@ mod tests {
 
     /// The first bits of an address as digits.
     fn digits(bits: u128, of: u32, length: u32) -> String {
-        let all = format!("{bits:0>width$b}", width = of as usize);
-        all[..length as usize].to_owned()
+        format!("{bits:0>width$b}", width = of as usize).chars().take(length as usize).collect()
     }
 
     proptest! {

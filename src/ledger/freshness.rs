@@ -120,7 +120,9 @@ mod tests {
     #[test]
     fn time_counts_in_the_step_that_bounds_it() {
         let mut lags = LagCounts::default();
-        [-5, 0, 30_000, 30_001, 60_000, i64::MAX].into_iter().for_each(|lag_ms| lags.count(lag_ms));
+        for lag_ms in [-5, 0, 30_000, 30_001, 60_000, i64::MAX] {
+            lags.count(lag_ms);
+        }
         assert_eq!((lags.0[0], lags.0[1], lags.0[12], lags.sum()), (3, 2, 1, 6));
     }
 

@@ -1,12 +1,12 @@
 //! Each verdict on a ray without records, from a bucket in which it is so.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
-use raydex::record::RayId;
-use raydex::time::{rfc3339, stamp};
+use raydex::bucket_keys::batch_key;
+use raydex::record::{Dataset, RayId};
+use raydex::time::rfc3339;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
+use super::access::now_s;
 use super::harness::{Harness, TOKEN};
 use super::reply::Reply;
 
@@ -15,8 +15,8 @@ const HOUR_MS: i64 = 3_600_000;
 const BATCH_MS: i64 = 30_000;
 
 fn key(at_ms: i64, nth: i64) -> String {
-    let [start, end] = [nth, nth + 1].map(|nth| stamp(at_ms + nth * BATCH_MS));
-    format!("logs/http_requests/{}/{start}_{end}_{nth}.log.gz", &start[..8])
+    let [start_ms, end_ms] = [nth, nth + 1].map(|nth| at_ms + nth * BATCH_MS);
+    batch_key("logs/", Dataset::HttpRequests, start_ms, end_ms, 7)
 }
 
 fn ray(at_ms: i64) -> RayId {
@@ -60,8 +60,7 @@ fn each_verdict_comes_from_its_situation() {
         "API_TOKEN_SHA256": hex::encode(Sha256::digest(TOKEN)), "API_TOKENS": token.to_string(),
         "API_RATE_PER_MINUTE": "0", "LOG_RETENTION_DAYS": "30",
     } }));
-    let now_ms = i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis()).unwrap();
-    let seconds = now_ms.div_euclid(1_000) * 1_000;
+    let seconds = i64::try_from(now_s()).unwrap() * 1_000;
     let [logged, quarantined, damaged] = [4, 8, 12].map(|hours| seconds - hours * HOUR_MS);
     write_batches(&harness, logged, None);
     assert_eq!(write_batches(&harness, quarantined, Some(b"a,b\n1,2\n"))["verdict"], "quarantined");

@@ -1,12 +1,13 @@
 //! The verdict on a ray without records: each from the situation that it is for.
 
 use raydex::backend::SqlDatabase;
+use raydex::bucket_keys::batch_key;
 use raydex::config::Config;
 use raydex::ledger::ids::REGISTRY;
 use raydex::ledger::ledger_of;
 use raydex::ledger::registry::{AdvanceSweep, register};
 use raydex::record::{Dataset, RayId};
-use raydex::time::{rfc3339, stamp};
+use raydex::time::rfc3339;
 use serde_json::{Value, json};
 
 use super::access::{deployment, rule};
@@ -27,8 +28,8 @@ fn ray(at_ms: i64, suffix: u32) -> RayId {
 }
 
 fn key(nth: i64) -> String {
-    let [start, end] = [nth, nth + 1].map(|nth| stamp(AT + nth * BATCH_MS));
-    format!("logs/http_requests/{}/{start}_{end}_{nth}.log.gz", &start[..8])
+    let [start_ms, end_ms] = [nth, nth + 1].map(|nth| AT + nth * BATCH_MS);
+    batch_key("logs/", Dataset::HttpRequests, start_ms, end_ms, 7)
 }
 
 fn record(ray: RayId, start_ms: i64) -> String {
