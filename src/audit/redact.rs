@@ -101,6 +101,7 @@ mod tests {
         let kept = |field, text| redact_operand(None, field, text);
         let shown = |text: &str| Some(text.to_owned());
         assert_eq!(kept("RayID", "764660d8ec5c2ab1"), shown("764660d8ec5c2ab1"));
+        assert_eq!(kept("ParentRayID", "a6208764275692bc"), shown("a6208764275692bc"), "digits like a card's");
         assert_eq!(kept("ClientIP", "198.18.7.9"), shown("198.18.7.9"));
         assert_eq!(kept("ClientIP", "198.18."), shown("198.18."));
         assert_eq!(kept("ClientIP", "2001:db8:77::/48"), shown("2001:db8:77::/48"));

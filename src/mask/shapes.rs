@@ -80,9 +80,13 @@ pub(super) fn fits_number(class: FieldClass, digits: &str) -> bool {
 
 /// A ray, or its substitute in old lines. Digits alone, 17 of them and more, do not count.
 fn is_ray(text: &str) -> bool {
-    let is_digits = text.bytes().all(|byte| byte.is_ascii_digit());
-    let is_hex = text.bytes().all(|byte| byte.is_ascii_hexdigit()) && !(is_digits && text.len() > 16);
-    text.len() <= 32 && (is_hex && !has_card(text) || is_harmless(text))
+    let is_digits = text.bytes().all(|byte| byte.is_ascii_digit()) && text.len() <= 16;
+    text.len() <= 32 && (is_mixed_hex(text) || is_digits && !has_card(text) || is_harmless(text))
+}
+
+/// Hexadecimal digits with a letter among them: one number, of which no part is the number of a card.
+fn is_mixed_hex(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_hexdigit()) && text.bytes().any(|byte| byte.is_ascii_alphabetic())
 }
 
 fn is_date_sign(byte: u8) -> bool {
@@ -124,7 +128,7 @@ fn is_host(role: Role, text: &str) -> bool {
 fn is_id(text: &str) -> bool {
     let digits = text.split_once(':').map_or(text, |(mark, digits)| if mark.len() == 1 { digits } else { text });
     let is_hex = digits.bytes().all(|byte| byte.is_ascii_hexdigit());
-    !has_card(text) && (is_hex || is_uuid(text.as_bytes()) || !is_token(text))
+    is_mixed_hex(digits) || !has_card(text) && (is_hex || is_uuid(text.as_bytes()) || !is_token(text))
 }
 
 /// A fingerprint JA4: what was offered, and two digests of 12 hexadecimal digits.
@@ -145,8 +149,8 @@ mod tests {
         let cases: [(FieldClass, &[&str], &[&str]); 17] = [
             (
                 FieldClass::Ray,
-                &["9e35500010000001", "00", "test-ray-001"],
-                &["eyJhbGciOiJIUzI1NiJ9", "9e35500010000001-x@y"],
+                &["9e35500010000001", "00", "test-ray-001", "a620889091248142", "a6208764275692bc", "9111111111111111"],
+                &["eyJhbGciOiJIUzI1NiJ9", "9e35500010000001-x@y", "4111111111111111", "x4111111111111111"],
             ),
             (
                 FieldClass::Time,
