@@ -13,6 +13,10 @@ use crate::config::Config;
 use crate::http::{ACCESS_ASSERTION, HttpRequest, Problem, problems};
 use crate::services::Services;
 
+/// The hint for a caller whose zones or datasets, and not whose scopes, keep from a route.
+const UNLIMITED_ALONE: &str =
+    "It answers with what all zones or datasets have in common: use a token without that limit.";
+
 /// A caller who is let in.
 #[derive(Debug, Clone)]
 pub(super) struct AuthenticatedCaller {
@@ -58,5 +62,9 @@ pub(super) fn failure_problem(failure: &AuthFailure) -> Problem {
 /// The [`Problem`] of a caller who lacks the scope.
 pub(super) fn check_scope(spec: &RouteSpec, caller: &Caller) -> Result<(), Problem> {
     let has_scope = spec.scopes.iter().any(|scope| caller.may(*scope));
-    if has_scope && spec.is_for(caller.visibility()) { Ok(()) } else { Err(problems::forbidden()) }
+    match (has_scope, spec.is_for(caller.visibility())) {
+        (true, true) => Ok(()),
+        (true, false) => Err(problems::forbidden().with_hint(UNLIMITED_ALONE)),
+        (false, _) => Err(problems::forbidden()),
+    }
 }

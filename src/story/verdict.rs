@@ -161,7 +161,9 @@ impl Verdict {
     }
 
     fn words_of_waiting(&self) -> String {
-        let waiting = "Its batch may not have landed: most arrive within five minutes. Retry later.";
+        let seconds = self.retry_after_s.unwrap_or(ASK_AGAIN_S.0);
+        let waiting =
+            format!("Its batch may not have landed. By what the batches of its hour took, retry in {seconds} s.");
         match &self.evidence {
             Some(VerdictEvidence { open_batches, .. }) if *open_batches > 0 => {
                 format!("Batches of its time are still being indexed ({open_batches}). Retry shortly.")
@@ -171,7 +173,7 @@ impl Verdict {
             {
                 format!("{waiting} {}", self.words_of_doubt())
             }
-            _ => waiting.into(),
+            _ => waiting,
         }
     }
 
