@@ -117,7 +117,7 @@ async fn admit_request<D: Services + 'static>(
     let AuthenticatedCaller { caller: of_request, .. } = caller.clone();
     let admitted = AdmittedRequest { config, services, caller: of_request, request, arguments: &arguments };
     let answer = admitted.answer(spec.route).await;
-    record_denied_answer(&trail, &record, &answer, seq).await;
+    record_refusal(&trail, spec, &record, &answer, seq).await;
     answer.map(|reply| watch_admission(services, &caller, reply))
 }
 
@@ -160,20 +160,26 @@ async fn ingest_batch<D: Services>(
     }
     let dataset = arguments.first().map_or("", String::as_str);
     let answer = upload::ingest_batch(config, services, (&trail, &caller.caller), request, dataset).await;
-    record_denied_answer(&trail, &RequestRecord::default(), &answer, None).await;
+    record_refusal(&trail, spec, &RequestRecord::default(), &answer, None).await;
     answer
 }
 
-/// Records that a request was denied after its entry was written, or while it was uploaded.
-async fn record_denied_answer<D: Services>(
+/// Records that a request was denied after its entry was written, or while it was uploaded; or that it was to change
+/// something, and was refused.
+async fn record_refusal<D: Services>(
     trail: &AuditTrail<'_, D>,
+    spec: &RouteSpec,
     record: &RequestRecord,
     answer: &Result<Reply, Problem>,
     seq: Option<u64>,
 ) {
+    let changes = spec.method != "GET" && !spec.shows_records();
+    let is_refused_change = |status| seq.is_some() && changes && (400..500).contains(&status);
     match answer {
         Ok(reply) if reply.status == 403 => trail.deny_after(record, 403, "forbidden", seq).await,
-        Err(problem) if problem.status == 403 => trail.deny_after(record, 403, problem.code, seq).await,
+        Err(problem) if problem.status == 403 || is_refused_change(problem.status) => {
+            trail.deny_after(record, problem.status, problem.code, seq).await;
+        }
         Ok(_) | Err(_) => {}
     }
 }

@@ -54,8 +54,14 @@ impl MemoryAudits {
 
     /// The entries that it has itself, up to a page of them.
     pub fn entries(&self) -> Vec<ChainEntry> {
+        self.entries_after(0)
+    }
+
+    /// Those after the first so many.
+    pub fn entries_after(&self, after: u64) -> Vec<ChainEntry> {
         let sound = Self { faults: Faults::default(), ..self.clone() };
-        run(rpc::call(&sound, AUDIT, &ReadEntries { limit: u64::MAX, ..ReadEntries::default() })).unwrap().scan.entries
+        let ask = ReadEntries { after, limit: u64::MAX, ..ReadEntries::default() };
+        run(rpc::call(&sound, AUDIT, &ask)).unwrap().scan.entries
     }
 
     /// The entry with the greatest number.

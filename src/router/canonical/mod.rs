@@ -18,7 +18,7 @@ use serde_json::Value;
 
 use self::cut::{cut_longest, cut_names};
 use self::value::{CanonicalValue, ValueReader, read_argument};
-use super::routes::RouteSpec;
+use super::routes::{Route, RouteSpec};
 use crate::audit::redact::redact_text;
 use crate::bucket_keys::LogPrefixes;
 use crate::cloudflare_api::is_cve_switch;
@@ -73,6 +73,9 @@ impl CanonicalRequest {
         let arguments = writer.arguments(spec, arguments);
         let query = writer.query(spec, head);
         let body = members.map_or_else(Vec::new, |members| writer.body(spec, members));
+        if let (Route::CreateToken, Some(id)) = (spec.route, writer.values.get("id").and_then(Value::as_str)) {
+            writer.resource = id.to_owned();
+        }
         let HttpRequest { method, path, headers, .. } = head;
         let (method, path, headers) = (method.clone(), path.clone(), headers.clone());
         Ok(Self {

@@ -36,9 +36,14 @@ fn lookups_and_changes_are_recorded_with_their_actor() {
     let did = |at: usize| (found[at]["action"].as_str().unwrap(), found[at]["resource"].as_str().unwrap());
     assert_eq!(did(1), ("POST /v1/payloads/{payload}/drop", payload.as_str()));
     assert_eq!(found[1]["request"], json!({ "reason": "enough of it" }));
-    assert_eq!(did(2), ("POST /v1/rays", ""));
-    assert_eq!(found[2]["request"], json!({ "dataset": "http_requests", "rays": ["x"] }));
-    assert_eq!(found.len(), 3, "figures leave no entry");
+    assert_eq!(
+        (did(2), &found[2]["status"], &found[2]["refers_to"]),
+        (did(1), &404.into(), &2.into()),
+        "there is none"
+    );
+    assert_eq!(did(3), ("POST /v1/rays", ""));
+    assert_eq!(found[3]["request"], json!({ "dataset": "http_requests", "rays": ["x"] }));
+    assert_eq!(found.len(), 4, "figures leave no entry");
 }
 
 #[test]

@@ -47,6 +47,36 @@ fn denied_caller_leaves_an_entry_with_code() {
 }
 
 #[test]
+fn refused_change_leaves_what_became_of_it() {
+    let fakes = Fakes::new();
+    let token = json!({ "id": "desk", "scopes": ["read"], "role": "viewer" });
+    let create = || Ask { body: token.to_string().into(), ..Ask::new("POST", "/v1/tokens") }.of(&fakes);
+    assert_eq!(create().status, 201);
+    assert_eq!(problem(&create()), (409, "token_exists".into()));
+    assert_eq!(problem(&Ask::post("/v1/tokens/desk/revoke", "").of(&fakes)), (400, "reason_missing".into()));
+    assert_eq!(problem(&Ask::post("/v1/tokens/nope/revoke", "lost").of(&fakes)), (404, "no_such_token".into()));
+    assert_eq!(Ask::post("/v1/tokens/desk/revoke", "lost").of(&fakes).status, 200);
+    // A lookup that finds nothing is none.
+    assert_eq!(Ask::get(&format!("/v1/rays/{}", ray(1))).of(&fakes).status, 404);
+    let found: Vec<Value> = entries(&fakes)
+        .iter()
+        .map(|entry| json!([entry["resource"], entry["outcome"], entry["status"], entry["code"], entry["refers_to"]]))
+        .collect();
+    let expected = [
+        json!(["desk", "admitted", null, null, null]),
+        json!(["desk", "admitted", null, null, null]),
+        json!(["desk", "denied", 409, "token_exists", 2]),
+        json!(["desk", "admitted", null, null, null]),
+        json!(["desk", "denied", 400, "reason_missing", 4]),
+        json!(["nope", "admitted", null, null, null]),
+        json!(["nope", "denied", 404, "no_such_token", 6]),
+        json!(["desk", "admitted", null, null, null]),
+        json!([ray(1).to_string(), "admitted", null, null, null]),
+    ];
+    assert_eq!(found, expected);
+}
+
+#[test]
 fn equal_denials_of_a_minute_are_two_entries() {
     let fakes = Fakes::new();
     let config = Ok(deployment(&[rule("eye", &json!({}))]));
