@@ -74,7 +74,7 @@ impl CanonicalRequest {
         let query = writer.query(spec, head);
         let body = members.map_or_else(Vec::new, |members| writer.body(spec, members));
         if let (Route::CreateToken, Some(id)) = (spec.route, writer.values.get("id").and_then(Value::as_str)) {
-            writer.resource = id.to_owned();
+            id.clone_into(&mut writer.resource);
         }
         let HttpRequest { method, path, headers, .. } = head;
         let (method, path, headers) = (method.clone(), path.clone(), headers.clone());
