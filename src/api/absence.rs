@@ -5,9 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use futures_util::{StreamExt, TryStreamExt, stream};
-
-use super::completeness::ledgers_of_range;
+use super::completeness::RangeLedgers;
 use super::record_view::DatasetViews;
 use crate::access::Caller;
 use crate::backend::{BackendError, CallError};
@@ -17,9 +15,6 @@ use crate::index::ShardName;
 use crate::index::calls::FindRay;
 use crate::ledger::RegistryDirectory;
 use crate::ledger::absence::{AbsenceEvidence, FindAbsence};
-use crate::ledger::ids::REGISTRY;
-use crate::ledger::registry::LedgerNames;
-use crate::limits::{COMPLETENESS_LEDGERS, CONCURRENT_CALLS};
 use crate::query::ShardDirectory;
 use crate::record::{Dataset, RayId, RayKey};
 use crate::rpc;
@@ -56,28 +51,18 @@ async fn find_batches(
     let (asked, caller) = (views.datasets(), views.caller());
     let other_datasets = find_others(services, caller, &asked, key).await?;
     let until_ms = AbsenceFacts::until_ms(facts.at_ms);
-    let call = ledgers_of_range(facts.now_ms, &(facts.at_ms..until_ms));
-    let LedgerNames { mut names, finished_ms, .. } =
-        rpc::call_held(services.ledgers(), services.memory(), REGISTRY, &call).await?.into_parts().0;
-    let is_whole = names.len() as u64 <= COMPLETENESS_LEDGERS;
-    names.truncate(usize::try_from(COMPLETENESS_LEDGERS).unwrap_or(usize::MAX));
+    let ledgers = RangeLedgers::find(services, facts.now_ms, &(facts.at_ms..until_ms)).await?;
     let only_own = !caller.visibility().has_totals();
     let call = FindAbsence { datasets: in_order(asked), at_ms: facts.at_ms, until_ms, only_own };
-    let evidence = stream::iter(&names)
-        .map(async |name: &String| rpc::call_held(services.ledgers(), services.memory(), name, &call).await)
-        .buffered(CONCURRENT_CALLS)
-        .try_fold(AbsenceEvidence::default(), async |mut sum, one| {
-            sum.add(one.into_parts().0);
-            Ok(sum)
-        })
-        .await?;
+    let evidence = ledgers.sum(services, &call, AbsenceEvidence::add).await?;
     let is_before_all = evidence.sealed_batches == 0 && evidence.covered.is_empty();
     let main = call.datasets.first().filter(|_| is_before_all);
     let first_ms = match main {
         Some(dataset) => first_indexed_ms(services, *dataset, facts.now_ms).await?,
         None => None,
     };
-    Ok(BatchFacts { other_datasets, evidence, is_whole, searched_ms: finished_ms, first_ms })
+    let RangeLedgers { is_whole, finished_ms: searched_ms, .. } = ledgers;
+    Ok(BatchFacts { other_datasets, evidence, is_whole, searched_ms, first_ms })
 }
 
 /// Returns the datasets with `http_requests` first, whose records say whether a request was logged.

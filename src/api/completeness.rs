@@ -17,7 +17,7 @@ use crate::ledger::ids::{REGISTRY, ledger_of};
 use crate::ledger::registry::{FindLedgers, LedgerNames};
 use crate::limits::{BACKFILL_LATE_MS, BACKFILL_SKEW_MS, COMPLETENESS_LEDGERS, CONCURRENT_CALLS};
 use crate::record::Dataset;
-use crate::rpc;
+use crate::rpc::{self, Call};
 use crate::services::Services;
 use crate::time::stamp;
 
@@ -63,7 +63,11 @@ pub(crate) async fn find_missing_reasons(
     if range.end > now_ms {
         reasons.push(MissingReason::new("ends_after_now"));
     }
-    let KnownMissing { missing, swept_ms, is_whole } = find_missing(services, (dataset, visibility), &range).await?;
+    let ledgers = RangeLedgers::find(services, services.now_ms(), &range).await?;
+    let RangeLedgers { swept_ms, is_whole, .. } = ledgers;
+    let only_own = !visibility.has_totals();
+    let call = FindMissing { dataset, start_ms: range.start, end_ms: range.end, only_own };
+    let missing = ledgers.sum(services, &call, MissingLines::add).await?;
     if swept_ms.is_some_and(|swept_ms| swept_ms < range.end.min(now_ms)) {
         reasons.push(MissingReason::new("not_swept"));
     }
@@ -77,39 +81,50 @@ pub(crate) async fn find_missing_reasons(
     Ok(reasons)
 }
 
-/// The known facts about the batches of a range.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct KnownMissing {
-    /// The counts from the ledgers.
-    pub(crate) missing: MissingLines,
+/// The ledgers whose batches may hold records of a range.
+pub(super) struct RangeLedgers {
+    names: Vec<String>,
     /// Unix milliseconds up to which the sweep has looked for objects.
     swept_ms: Option<i64>,
-    /// Whether every ledger of the range was asked.
-    is_whole: bool,
+    /// Unix milliseconds until which every object was written that the last sweep found finished.
+    pub(super) finished_ms: Option<i64>,
+    /// Whether these are all of them.
+    pub(super) is_whole: bool,
 }
 
-/// Asks the ledgers of a range.
-pub(crate) async fn find_missing(
-    services: &impl Services,
-    (dataset, visibility): (Dataset, Visibility),
-    range: &Range<i64>,
-) -> Result<KnownMissing, CallError> {
-    let call = ledgers_of_range(services.now_ms(), range);
-    let LedgerNames { mut names, swept_ms, .. } =
-        rpc::call_held(services.ledgers(), services.memory(), REGISTRY, &call).await?.into_parts().0;
-    let is_whole = names.len() as u64 <= COMPLETENESS_LEDGERS;
-    names.truncate(usize::try_from(COMPLETENESS_LEDGERS).unwrap_or(usize::MAX));
-    let only_own = !visibility.has_totals();
-    let call = FindMissing { dataset, start_ms: range.start, end_ms: range.end, only_own };
-    let missing = stream::iter(&names)
-        .map(async |name: &String| rpc::call_held(services.ledgers(), services.memory(), name, &call).await)
-        .buffered(CONCURRENT_CALLS)
-        .try_fold(MissingLines::default(), async |mut sum, one| {
-            sum.add(*one);
-            Ok(sum)
-        })
-        .await?;
-    Ok(KnownMissing { missing, swept_ms, is_whole })
+impl RangeLedgers {
+    /// Asks the registry, which keeps the names.
+    ///
+    /// # Errors
+    /// [`CallError`] if it cannot be reached.
+    pub(super) async fn find(services: &impl Services, now_ms: i64, range: &Range<i64>) -> Result<Self, CallError> {
+        let call = ledgers_of_range(now_ms, range);
+        let LedgerNames { mut names, swept_ms, finished_ms } =
+            rpc::call_held(services.ledgers(), services.memory(), REGISTRY, &call).await?.into_parts().0;
+        let is_whole = names.len() as u64 <= COMPLETENESS_LEDGERS;
+        names.truncate(usize::try_from(COMPLETENESS_LEDGERS).unwrap_or(usize::MAX));
+        Ok(Self { names, swept_ms, finished_ms, is_whole })
+    }
+
+    /// Asks each of them, and adds up their answers.
+    ///
+    /// # Errors
+    /// [`CallError`] if one cannot be reached.
+    pub(super) async fn sum<C: Call<Answer: Default>>(
+        &self,
+        services: &impl Services,
+        call: &C,
+        add: impl Fn(&mut C::Answer, C::Answer),
+    ) -> Result<C::Answer, CallError> {
+        stream::iter(&self.names)
+            .map(async |name: &String| rpc::call_held(services.ledgers(), services.memory(), name, call).await)
+            .buffered(CONCURRENT_CALLS)
+            .try_fold(C::Answer::default(), async |mut sum, one| {
+                add(&mut sum, one.into_parts().0);
+                Ok(sum)
+            })
+            .await
+    }
 }
 
 /// Returns the call that asks the registry for the ledgers whose batches may hold records of a range, and for one more than

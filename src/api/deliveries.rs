@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::ledgers::call_ledger;
 use super::list_document::ListDocument;
-use super::ray_document::LostBatches;
+use super::ray_document::RayHead;
 use super::rays::find_ray;
 use super::record_view::DatasetViews;
 use super::scan::acquire_lookup;
@@ -25,21 +25,9 @@ use crate::pipeline::{DeliveryStatus, find_delivery_status};
 use crate::record::{Dataset, KeyNames, ray_from_user};
 use crate::rpc::HeldAnswer;
 use crate::services::Services;
-use crate::time::rfc3339;
 
 /// The status of a record whose batch the ledger does not know, because another version of the object was indexed.
 const UNKNOWN_BATCH: &str = "unknown_batch";
-
-/// The members before the records.
-#[derive(Serialize)]
-struct DeliveriesHead {
-    ray: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    ray_time: Option<String>,
-    truncated: bool,
-    #[serde(flatten)]
-    lost: Option<LostBatches>,
-}
 
 /// The member after the records.
 #[derive(Serialize)]
@@ -98,12 +86,7 @@ pub(crate) async fn get_deliveries(
     let _permit = acquire_lookup(services, caller).await?;
     let reservation = services.memory().reservation();
     let (found, mut cost) = find_ray(services, &views, &key, &reservation).await?;
-    let head = DeliveriesHead {
-        ray: key.to_string(),
-        ray_time: key.ray().map(|ray| rfc3339(ray.unix_ms())),
-        truncated: found.truncated,
-        lost: LostBatches::of(&found, cost.as_ref()),
-    };
+    let head = RayHead::new(&key, &found, cost.as_ref());
     let mut document = ListDocument::begin(services.memory(), &head, "records")?;
     write_statuses(services, &found.records, caller.visibility(), &mut document).await?;
     if let Some(cost) = &mut cost {
