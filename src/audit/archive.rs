@@ -27,21 +27,26 @@ use crate::memory::MemoryBudget;
 /// The alarm's state in memory. An alarm costs a written row, so it is set for a table that is full, not for an entry.
 #[derive(Debug, Default)]
 pub struct AlarmWatch {
-    /// Until then one is to be expected.
-    quiet_until_ms: i64,
+    /// When the alarm that was set last is to fire.
+    expected_ms: Option<i64>,
+    /// Until then the bucket is left alone, since it refused.
+    pause_until_ms: i64,
     /// How often the bucket refused in a row.
     failures: u32,
 }
 
 impl AlarmWatch {
-    /// When to set the alarm to, if something waits or is due and no alarm is to be expected.
+    /// When to set the alarm to, if something waits or is due and no alarm is expected as early.
     pub(super) fn wake_ms(&mut self, waits: bool, due_ms: Option<i64>, now_ms: i64) -> Option<i64> {
-        let at_ms = if waits { Some(now_ms) } else { due_ms };
-        at_ms.filter(|_| now_ms >= self.quiet_until_ms).map(|at_ms| self.at(at_ms.max(now_ms)))
+        let wanted_ms = if waits { Some(now_ms) } else { due_ms };
+        let at_ms = wanted_ms?.max(now_ms).max(self.pause_until_ms);
+        let is_covered =
+            self.expected_ms.is_some_and(|expected_ms| expected_ms <= at_ms && now_ms < expected_ms + AUDIT_ALARM_MS);
+        (!is_covered).then(|| self.at(at_ms))
     }
 
     fn at(&mut self, at_ms: i64) -> i64 {
-        self.quiet_until_ms = at_ms + AUDIT_ALARM_MS;
+        self.expected_ms = Some(at_ms);
         at_ms
     }
 
@@ -55,13 +60,14 @@ impl AlarmWatch {
         if outcome.is_err() {
             let pause = AUDIT_AGAIN_MS.saturating_mul(1 << self.failures.min(20)).min(AUDIT_AGAIN_MAX_MS);
             self.failures += 1;
+            self.pause_until_ms = now_ms + pause;
             return Some(self.at(now_ms + pause));
         }
-        self.failures = 0;
+        (self.failures, self.pause_until_ms) = (0, 0);
         if matches!(outcome, Ok((_, true))) {
             return Some(self.at(now_ms));
         }
-        self.quiet_until_ms = 0;
+        self.expected_ms = None;
         due_ms.map(|due_ms| self.at(due_ms.max(now_ms)))
     }
 }
@@ -87,7 +93,7 @@ pub async fn set_alarm(
     if wake_ms.is_none() {
         return Ok(());
     }
-    alarm.set(wake_ms).await.inspect_err(|_| held.borrow_mut().watch.quiet_until_ms = 0)
+    alarm.set(wake_ms).await.inspect_err(|_| held.borrow_mut().watch.expected_ms = None)
 }
 
 /// Appends what denials are due, brings the next segment to the bucket, if one is closed, and sets the alarm again where

@@ -7,7 +7,8 @@ use raydex::limits::{AUDIT_AGAIN_MAX_MS, AUDIT_AGAIN_MS, AUDIT_ALARM_MS};
 use raydex::rpc;
 
 use super::segments::{Log, rewritten};
-use super::support::{Fault, Kind, run};
+use super::support::{Fakes, Fault, Kind, run};
+use super::{Ask, problem};
 
 #[test]
 fn alarm_is_set_for_full_tables_only() {
@@ -59,6 +60,20 @@ fn refusing_bucket_is_retried_in_growing_pauses() {
     faults.plan(Some(Kind::PutNew), 0, Fault::Fails);
     assert!(log.ring().is_err());
     assert_eq!(audits.alarm_ms.get().unwrap() - clock.get(), AUDIT_AGAIN_MS);
+}
+
+#[test]
+fn repeated_denials_delay_no_full_table() {
+    let fakes = Fakes::new();
+    fakes.audits.set_bounds(3, u64::MAX);
+    let drop_payload = || problem(&Ask::post("/v1/payloads/none/drop", "why").of(&fakes)).0;
+    assert_eq!((drop_payload(), drop_payload()), (404, 404));
+    let minute = fakes.audits.alarm_ms.get().unwrap();
+    assert!(minute > fakes.clock_ms.get(), "the repeat is due when its minute is over");
+    assert_eq!(drop_payload(), 404);
+    assert_eq!(fakes.audits.alarm_ms.get(), Some(fakes.clock_ms.get()), "a full table is due at once");
+    assert!(run(fakes.audits.ring(&fakes.bucket)).unwrap().is_some());
+    assert_eq!(fakes.audits.alarm_ms.get(), Some(minute));
 }
 
 #[test]
