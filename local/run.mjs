@@ -175,15 +175,16 @@ function kept(state, name) {
 function greeting(url, token, state, sample, accounts, others) {
   const near = path.relative(process.cwd(), state);
   const where = near === "" || near.startsWith("..") ? state : near;
-  const ray = sample?.examples.visitor_with_subrequests?.ray;
+  const ray = (sample?.examples.story ?? sample?.examples.visitor_with_subrequests)?.ray;
   const auth = `-H 'Authorization: Bearer ${token}'`;
   const curl = (path) => `  curl -s ${auth} '${url}/v1/${path}'\n`;
   const post = `  gzip -c FILE.ndjson | curl -s ${auth} --data-binary @- '${url}/v1/ingest/http_requests'\n`;
   const examples = ray
-    ? ["Look up a visitor's request that made subrequests, as Logpush wrote it:\n", curl(`rays/${ray}?format=native`)]
+    ? ["Look up a visitor's request that solved a challenge and ran Workers, as Logpush wrote it:\n", curl(`rays/${ray}?format=native`)]
         .concat(["Show the same request in the partner's format:\n", curl(`rays/${ray}?format=partner`)])
         .concat(["Show what each column of it is made of:\n", curl(`rays/${ray}?format=explain`).replace("curl -s", "curl -s -H 'Accept: text/plain'")])
-        .concat(["Show the requests that it caused:\n", curl(`rays/${ray}?parts=tree`)])
+        .concat(["Show the tree of requests that it belongs to:\n", curl(`rays/${ray}?parts=tree`)])
+        .concat(["Show everything that it caused: subrequests, firewall events, Worker logs and an exception:\n", curl(`rays/${ray}?subrequests=list`)])
         .concat(["Show its delivery status:\n", curl(`rays/${ray}/deliveries`)])
     : ["There are no logs yet. Upload some:\n", post];
   const books = accounts

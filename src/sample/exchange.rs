@@ -11,10 +11,10 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use super::plan::mix;
-use super::request::{SampleRequest, skewed};
+use super::request::{ChallengePart, SampleRequest, skewed};
 use super::world::{
-    BROWSERS, BrowserProfile, COLOS, DataCenter, FirewallRule, PATHS, PathGroup, PathKind, QUERIES, RULES, SITES,
-    SampleSite,
+    BROWSERS, BrowserProfile, CHALLENGE, COLOS, DataCenter, FirewallRule, PATHS, PathGroup, PathKind, QUERIES, RULES,
+    SITES, SOLVED, SampleSite,
 };
 use super::world::{pick, weighted};
 
@@ -85,9 +85,13 @@ impl<'r> RequestExchange<'r> {
         let path = weighted(&PATHS, &mut rng);
         let query = if path.numbers > 0 && path.kind == PathKind::File { "" } else { weighted(&QUERIES, &mut rng) };
         let host = if request.parent.is_some() { site.api_host } else { site.host };
-        let rules = matched(request.matches, &mut rng);
-        let stopped_by = rules.iter().copied().find(|rule| !matches!(rule.action, "log" | "skip"));
-        let outcome = ExchangeOutcome::draw(path.kind, stopped_by, &mut rng);
+        let rules = matched(request, &mut rng);
+        let stopped_by = rules.iter().copied().find(|rule| !PASSING.contains(&rule.action));
+        let outcome = if request.throws {
+            ExchangeOutcome::THROWN
+        } else {
+            ExchangeOutcome::draw(path.kind, stopped_by, &mut rng)
+        };
         let bodiless = matches!(outcome.edge_status, 204 | 301 | 304);
         Self {
             request,
@@ -198,6 +202,9 @@ struct ExchangeOutcome {
 }
 
 impl ExchangeOutcome {
+    /// The outcome of a request whose Worker threw an exception before it asked the origin.
+    const THROWN: Self = Self { cache: "none", edge_status: 500, origin_status: 0, origin_asked: false };
+
     /// Draws the outcome of a request for a path of `kind`, unless a rule stopped it.
     fn draw(kind: PathKind, stopped_by: Option<&FirewallRule>, rng: &mut ChaCha8Rng) -> Self {
         if let Some(rule) = stopped_by {
@@ -244,10 +251,17 @@ const EDGE_STATUS: [(i64, u32); 3] = [(301, 60), (200, 30), (204, 10)];
 const ORIGIN_STATUS: [(i64, u32); 9] =
     [(200, 840), (301, 30), (304, 30), (404, 50), (204, 15), (401, 15), (500, 10), (503, 7), (429, 3)];
 
-/// Draws `count` distinct rules that a request matched.
-fn matched(count: u32, rng: &mut ChaCha8Rng) -> Vec<&'static FirewallRule> {
+/// The actions that do not answer the request.
+const PASSING: [&str; 3] = ["log", "skip", SOLVED.action];
+
+/// Draws as many distinct rules as the request matched, unless its part in a challenge names the one.
+fn matched(request: &SampleRequest, rng: &mut ChaCha8Rng) -> Vec<&'static FirewallRule> {
     let first = rng.random_range(0..RULES.len());
-    RULES.iter().cycle().skip(first).take((count as usize).min(RULES.len())).collect()
+    match request.challenge {
+        Some(ChallengePart::Posed) => vec![&CHALLENGE],
+        Some(ChallengePart::Solved(_)) => vec![&SOLVED],
+        None => RULES.iter().cycle().skip(first).take((request.matches as usize).min(RULES.len())).collect(),
+    }
 }
 
 /// Draws a method that suits the kind of path.

@@ -7,6 +7,7 @@
 use super::exchange::RequestExchange;
 use super::json::JsonLine;
 use super::plan::TimestampUnit;
+use super::request::ChallengePart;
 use super::world::FirewallRule;
 
 /// A function that writes the value of one field.
@@ -59,11 +60,19 @@ columns! {
     MatchIndex => |json, m| json.number(m.index);
     Metadata => metadata;
     OriginResponseStatus => |json, m| json.number(m.exchange.origin_status);
-    OriginatorRayID => |json, _| json.string("00");
+    OriginatorRayID => originator;
     RayID => |json, m| json.string(&m.exchange.request.ray.to_string());
     Ref => |json, m| json.string(m.rule.id);
     RuleID => |json, m| json.string(m.rule.id);
     Source => |json, m| json.string(m.rule.source);
+}
+
+/// Writes the ray of the request whose challenge was solved.
+fn originator(json: &mut JsonLine, m: &RuleMatch<'_>) {
+    match m.exchange.request.challenge {
+        Some(ChallengePart::Solved(ray)) => json.string(&ray.to_string()),
+        Some(ChallengePart::Posed) | None => json.string("00"),
+    }
 }
 
 /// Writes the metadata of the rule.

@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::batch::{BatchReport, SampleLine};
 use super::plan::SamplePlan;
+use super::request::ChallengePart;
 use crate::record::{Dataset, RayId};
 use crate::time::rfc3339;
 
@@ -56,6 +57,8 @@ pub struct ExampleRays {
     pub subrequest: Option<ExampleRay>,
     /// A subrequest that has subrequests of its own: the middle of a chain.
     pub chained: Option<ExampleRay>,
+    /// A request that solved a challenge, with Workers chained four levels deep, of which the last one threw an exception.
+    pub story: Option<ExampleRay>,
     /// A request that matched several rules of the firewall.
     pub firewall: Option<ExampleRay>,
 }
@@ -93,6 +96,7 @@ impl SampleManifest {
             (&mut examples.late, visitor && request.late),
             (&mut examples.subrequest, !visitor),
             (&mut examples.chained, !visitor && request.subrequests > 0),
+            (&mut examples.story, matches!(request.challenge, Some(ChallengePart::Solved(_)))),
             (&mut examples.firewall, request.matches >= 2),
         ] {
             if fits && slot.is_none() {

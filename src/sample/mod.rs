@@ -11,19 +11,23 @@
 
 mod batch;
 mod exchange;
+mod family;
 mod firewall;
 mod http;
 mod json;
 mod manifest;
 mod plan;
 mod request;
+mod sequence;
+mod story;
 mod trace;
 mod world;
 
 pub use batch::{BatchReport, LinePosition, SampleBatch, SampleLine};
 pub use manifest::{BatchEntry, ExampleRay, ExampleRays, SampleManifest};
 pub use plan::{FieldSet, PlanError, PlanUnits, SamplePlan, TimestampUnit};
-pub use request::{SampleRequest, SampleRequests};
+pub use request::{ChallengePart, SampleRequest};
+pub use sequence::SampleRequests;
 
 use crate::record::Dataset;
 

@@ -10,10 +10,10 @@ use std::ops::Range;
 use crate::bucket_keys::batch_key;
 use crate::record::{Dataset, RayId};
 
-/// Maximum number of subrequests in a family.
+/// Maximum number of subrequests in an ordinary family.
 pub(super) const FAMILY_SUBREQUESTS: u32 = 3;
-/// Number of rays reserved for one family: a visitor and its subrequests.
-pub(super) const MAX_FAMILY: u32 = FAMILY_SUBREQUESTS + 1;
+/// Number of rays reserved for one family: those of a [story](super::story) are the most.
+pub(super) const MAX_FAMILY: u32 = 8;
 /// Maximum number of records in a plan: every possible member of every family needs its own low ray bits.
 const MAX_RECORDS: u32 = (1 << 28) / MAX_FAMILY;
 /// Maximum share of late records, in thousandths: those held back for the next batch must fit into it.

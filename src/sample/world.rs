@@ -286,15 +286,21 @@ const fn rule(id: &'static str, action: &'static str, source: &'static str, desc
     FirewallRule { id, action, source, description, kind: "firewall" }
 }
 
+/// The rule that poses a managed challenge.
+pub(super) const CHALLENGE: FirewallRule = rule(
+    "a3e1c5d7f90b4826847362514f3e2d1c",
+    "managedChallenge",
+    "firewallManaged",
+    "Anomaly: Header:User-Agent - Missing",
+);
+/// The same rule, in the event of a request with a solution.
+pub(super) const SOLVED: FirewallRule =
+    rule(CHALLENGE.id, "managedChallengeInteractiveSolved", CHALLENGE.source, CHALLENGE.description);
+
 pub(super) const RULES: [FirewallRule; 6] = [
     rule("5f2c1e7a9b3d4c60a1f0e9d8c7b6a594", "log", "firewallCustom", "log requests without a session"),
     rule("0b9d61f7e2a84c35b6d7f8091a2b3c4d", "skip", "firewallCustom", "skip for our own monitors \"uptime\""),
-    rule(
-        "a3e1c5d7f90b4826847362514f3e2d1c",
-        "managedChallenge",
-        "firewallManaged",
-        "Anomaly: Header:User-Agent - Missing",
-    ),
+    CHALLENGE,
     rule("c7d8e9f00a1b42c3b4d5e6f708192a3b", "block", "firewallManaged", "SQLi - UNION <query>"),
     rule("91a2b3c4d5e64f70a8192b3c4d5e6f70", "jsChallenge", "bic", "Browser integrity"),
     rule("1d2e3f405162473890a1b2c3d4e5f607", "block", "ratelimit", "more than 100 requests a minute"),

@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::io::Read;
 
 use raydex::record::{Dataset, Field, FieldValue, Fields, RayId, RayKey, read_key};
-use raydex::sample::{DATASETS, FieldSet, PlanUnits, SampleBatch, SamplePlan, TimestampUnit, field_names};
+use raydex::sample::{
+    ChallengePart, DATASETS, FieldSet, PlanUnits, SampleBatch, SamplePlan, SampleRequest, TimestampUnit, field_names,
+};
 
 const MS: i64 = 1_000_000;
 
@@ -347,5 +349,44 @@ fn second_batch_has_the_requested_members() {
             found += 1;
         }
         assert_eq!(found, members);
+    }
+}
+
+#[test]
+fn story_of_each_batch_is_whole() {
+    let plan = SamplePlan::default();
+    let all: Vec<(u32, SampleRequest)> =
+        (0..plan.batches).flat_map(|number| plan.requests(number).map(move |request| (number, request))).collect();
+    let children = |of: RayId| all.iter().filter(move |(_, request)| request.parent == Some(of));
+    for number in 0..plan.batches {
+        let solved = |request: &SampleRequest| match request.challenge {
+            Some(ChallengePart::Solved(ray)) => Some(ray),
+            _ => None,
+        };
+        let own = || all.iter().filter(|(batch, _)| *batch == number).map(|(_, request)| request);
+        let (visitor, posed) = own().find_map(|request| Some((request, solved(request)?))).unwrap();
+        let challenged = own().find(|request| request.ray == posed).unwrap();
+        assert!(challenged.end_ns < visitor.start_ns && challenged.challenge == Some(ChallengePart::Posed));
+        let late = children(visitor.ray).filter(|(batch, _)| *batch == number + 1).count();
+        assert_eq!(late, usize::from(number + 1 < plan.batches));
+        let mut chain = vec![visitor];
+        while let Some((_, child)) = children(chain.last().unwrap().ray).find(|(_, child)| child.worker) {
+            chain.push(child);
+        }
+        assert_eq!(chain.len(), 5);
+        assert!(
+            chain
+                .iter()
+                .rev()
+                .zip([true, false, false, false, false])
+                .all(|(request, throws)| request.throws == throws)
+        );
+        let events = plan.batch(Dataset::FirewallEvents, number);
+        let event = lines(&events).map(object).find(|event| event["RayID"] == visitor.ray.to_string()).unwrap();
+        assert_eq!(event["OriginatorRayID"], posed.to_string());
+        let traces = plan.batch(Dataset::WorkersTraceEvents, number);
+        let last = chain.last().unwrap().ray.to_string();
+        let trace = lines(&traces).map(object).find(|trace| trace["Event"]["RayID"] == last).unwrap();
+        assert_eq!((trace["Outcome"].as_str(), trace["Exceptions"].as_array().unwrap().len()), (Some("exception"), 1));
     }
 }

@@ -49,7 +49,7 @@ fn realistic_batches_lose_nothing_to_pruning() {
     };
     let mut random = Random::new(77);
     let (mut returned, mut spans_skipped) = (0, 0);
-    for turn in 0..25 {
+    for turn in 0..35 {
         let filter = random.chance(800).then(|| {
             let line = random.of(&lines).clone();
             filter_of(&mut random, &line)
