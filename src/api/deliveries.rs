@@ -1,77 +1,25 @@
 //! `GET /v1/rays/{ray}/deliveries`: the delivery of each record of a ray to the partner.
-//!
-//! # Invariants
-//! The status of a record comes from the ledger's rows for the version of the batch that the record was read from. If
-//! several payloads may contain the record, the answer lists them all and is not marked exact.
 
 use serde::Serialize;
 
-use super::ledgers::call_ledger;
 use super::list_document::ListDocument;
 use super::ray_document::RayHead;
 use super::rays::find_ray;
+use super::record_deliveries::each_delivery;
 use super::record_view::DatasetViews;
 use super::scan::acquire_lookup;
-use super::views::PayloadResponse;
-use crate::access::{Caller, Visibility};
+use crate::access::Caller;
 use crate::http::media_type::JSON;
 use crate::http::{LookupCost, Problem, Reply, problems};
-use crate::index::ObjectVersion;
-use crate::ledger::BatchId;
-use crate::ledger::calls::{BatchDetails, GetBatch, PayloadSelection};
-use crate::limits::PAYLOAD_BYTES;
 use crate::lookup::FoundRecord;
-use crate::pipeline::{DeliveryStatus, find_delivery_status};
-use crate::record::{Dataset, KeyNames, ray_from_user};
-use crate::rpc::HeldAnswer;
+use crate::record::{Dataset, ray_from_user};
 use crate::services::Services;
-
-/// The status of a record whose batch the ledger does not know, because another version of the object was indexed.
-const UNKNOWN_BATCH: &str = "unknown_batch";
 
 /// The member after the records.
 #[derive(Serialize)]
 struct DeliveriesTail {
     #[serde(skip_serializing_if = "Option::is_none")]
     cost: Option<LookupCost>,
-}
-
-/// A record with the status of its delivery.
-#[derive(Serialize)]
-struct RecordDelivery {
-    batch: RecordPosition,
-    /// `assigned`, `excluded`, `no_plan`, `pending`, `unknown_plan`, `unknown_batch`.
-    delivery_status: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    reason: Option<&'static str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    plan: Option<u32>,
-    /// Whether it is known which of the payloads contains it.
-    exact: bool,
-    payloads: Vec<PayloadResponse>,
-}
-
-/// The batch, and the inflated offset at which a record was found; of the batch only its key, where positions do not
-/// exist for the caller.
-#[derive(Serialize)]
-struct RecordPosition {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    id: Option<String>,
-    key: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    etag: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    offset: Option<u64>,
-}
-
-impl RecordDelivery {
-    /// The same without anything that depends on other records of the batch and of its payloads: positions, handles,
-    /// sizes, hashes, and whether a payload was split.
-    fn unpositioned(self) -> Self {
-        let key = self.batch.key;
-        let payloads = self.payloads.into_iter().filter_map(PayloadResponse::unpositioned).collect();
-        Self { batch: RecordPosition { id: None, key, etag: None, offset: None }, payloads, ..self }
-    }
 }
 
 /// Answers with the delivery of every record of the ray that the caller may see.
@@ -88,85 +36,11 @@ pub(crate) async fn get_deliveries(
     let (found, mut cost) = find_ray(services, &views, &key, &reservation).await?;
     let head = RayHead::new(&key, &found, cost.as_ref());
     let mut document = ListDocument::begin(services.memory(), &head, "records")?;
-    write_statuses(services, &found.records, caller.visibility(), &mut document).await?;
+    let records: Vec<&FoundRecord> = found.records.iter().collect();
+    each_delivery(services, &records, caller.visibility(), |delivery| document.push(delivery)).await?;
     if let Some(cost) = &mut cost {
         cost.elapsed_ms = services.now_ms() - started;
     }
     let reply = Reply::new(200, JSON, document.end(&DeliveriesTail { cost })?);
     Ok(if let Some(cost) = &cost { reply.with_cost(cost) } else { reply })
-}
-
-/// Writes the delivery status of each record. The ledger's answer for one batch is held at a time: it can be megabytes.
-async fn write_statuses(
-    services: &impl Services,
-    records: &[FoundRecord],
-    visibility: Visibility,
-    document: &mut ListDocument,
-) -> Result<(), Problem> {
-    let mut known: Option<(BatchId, HeldAnswer<BatchDetails>)> = None;
-    for (record, object, offset) in records.iter().flat_map(stored_places) {
-        let id = BatchId::for_object(services.bucket_name(), &object.key, &object.etag);
-        if known.as_ref().is_none_or(|(of, _)| *of != id) {
-            drop(known.take());
-            let here = records.iter().flat_map(stored_places).filter(|(_, other, _)| *other == object);
-            let payloads = PayloadSelection::At(here.map(|(_, _, offset)| offset).collect());
-            let books = call_ledger(services, &id.ledger, &GetBatch { source: id.source.clone(), payloads }).await?;
-            known = Some((id, books));
-        }
-        let names = services.log_prefixes().key_names(&object.key, record.dataset);
-        let line = (&names, record.line.as_slice());
-        if let Some((id, books)) = &known {
-            let _room = document.working_memory(PAYLOAD_BYTES * books.payloads.len())?;
-            let status = shown_status(id, books, line, (object, offset));
-            document.push(&if visibility.has_positions() { status } else { status.unpositioned() })?;
-        }
-    }
-    Ok(())
-}
-
-/// Returns a record at each location where it is stored.
-fn stored_places(record: &FoundRecord) -> impl Iterator<Item = (&FoundRecord, &ObjectVersion, u64)> {
-    let copies = record.copies.iter().map(move |copy| (record, &*copy.object, copy.offset));
-    [(record, &*record.object, record.offset)].into_iter().chain(copies)
-}
-
-fn shown_status(
-    id: &BatchId,
-    books: &BatchDetails,
-    line: (&KeyNames, &[u8]),
-    (object, offset): (&ObjectVersion, u64),
-) -> RecordDelivery {
-    let default_ms = object.default_ms();
-    let batch = RecordPosition {
-        id: Some(id.handle()),
-        key: object.key.clone(),
-        etag: Some(object.etag.clone()),
-        offset: Some(offset),
-    };
-    let shown = RecordDelivery {
-        batch,
-        delivery_status: UNKNOWN_BATCH,
-        reason: None,
-        plan: None,
-        exact: true,
-        payloads: Vec::new(),
-    };
-    if books.batch.is_none() {
-        return shown;
-    }
-    let status = find_delivery_status(books, line, offset, default_ms);
-    let shown = RecordDelivery { delivery_status: status.name(), exact: status.is_exact(), ..shown };
-    match status {
-        DeliveryStatus::NoPlan => shown,
-        DeliveryStatus::UnknownPlan { plan } | DeliveryStatus::Pending { plan } => {
-            RecordDelivery { plan: Some(plan), ..shown }
-        }
-        DeliveryStatus::Excluded { plan, why } => {
-            RecordDelivery { plan: Some(plan), reason: Some(why.code()), ..shown }
-        }
-        DeliveryStatus::Assigned { plan, payloads } => {
-            let payloads = payloads.into_iter().cloned().map(PayloadResponse::from).collect();
-            RecordDelivery { plan: Some(plan), payloads, ..shown }
-        }
-    }
 }

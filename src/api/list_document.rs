@@ -1,10 +1,10 @@
-//! A JSON object with a list that is written element by element, so that one of them is rendered at a time.
+//! A JSON object with lists that are written element by element, so that one of them is rendered at a time.
 
 use serde::Serialize;
 
 use crate::memory::{MemoryBudget, OutOfMemory, Reservation, ReservedBytes, ReservedWriter};
 
-/// An object whose list is being written.
+/// An object whose lists are written one after the other.
 pub(crate) struct ListDocument {
     body: ReservedWriter,
     is_first: bool,
@@ -21,6 +21,14 @@ impl ListDocument {
         body.push_json(&name)?;
         body.push(b":[")?;
         Ok(Self { body, is_first: true })
+    }
+
+    /// Ends the list, and begins another one.
+    pub(crate) fn begin_next(&mut self, name: &str) -> Result<(), OutOfMemory> {
+        self.body.push(b"],")?;
+        self.body.push_json(&name)?;
+        self.is_first = true;
+        self.body.push(b":[")
     }
 
     /// Reserves what rendering the next element takes.
@@ -68,6 +76,12 @@ mod tests {
             "{\"a\":1,\"list\":[1,{}],\"b\":2}\n"
         );
         assert_eq!(written(json!({}), &[], json!({})), "{\"list\":[]}\n");
+        let mut document = ListDocument::begin(&memory, &json!({}), "a").unwrap();
+        document.push(&1).unwrap();
+        document.begin_next("b").unwrap();
+        document.push(&2).unwrap();
+        let text = document.end(&json!({})).unwrap().to_vec();
+        assert_eq!(String::from_utf8(text).unwrap(), "{\"a\":[1],\"b\":[2]}\n");
         assert_eq!(memory.available(), MemoryBudget::default().available());
     }
 }

@@ -43,6 +43,7 @@ pub(crate) mod ray_explain;
 pub(crate) mod ray_list;
 mod ray_tree;
 pub(crate) mod rays;
+mod record_deliveries;
 pub(crate) mod record_view;
 pub(crate) mod record_writer;
 mod response_stream;

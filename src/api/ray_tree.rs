@@ -16,7 +16,7 @@ use crate::record::{Dataset, RayId};
 use crate::story::{LinkKind, LogType, MergedRecord, RequestTree, TreeNode, merge_subrequests};
 
 /// The parts that an answer may have.
-const PARTS: &str = "a list of records and tree";
+const PARTS: &str = "a list of records, tree and deliveries";
 /// What may become of subrequests.
 const SUBREQUESTS: &str = "none, list, or with format=json merge";
 
@@ -42,6 +42,8 @@ pub(crate) struct FamilyWish {
     pub(crate) records: bool,
     /// Whether the tree is part of the answer.
     pub(crate) tree: bool,
+    /// Whether the deliveries of the records are part of the answer.
+    pub(crate) deliveries: bool,
     /// What becomes of the records of what the ray caused.
     pub(crate) subrequests: SubrequestForm,
     depth: usize,
@@ -54,13 +56,14 @@ impl FamilyWish {
     /// # Errors
     /// The [`Problem`] of a parameter with another value.
     pub(crate) fn parse<B>(request: &HttpRequest<B>, with_tree: bool) -> Result<Self, Problem> {
-        let (mut records, mut tree) = (true, with_tree);
+        let (mut records, mut tree, mut deliveries) = (true, with_tree, false);
         if let Some(parts) = request.parameter("parts") {
             (records, tree) = (false, false);
             for part in parts.split(',') {
                 match part {
                     "records" => records = true,
                     "tree" if with_tree => tree = true,
+                    "deliveries" if with_tree => deliveries = true,
                     _ => return Err(problems::bad_parameter("parts", PARTS)),
                 }
             }
@@ -76,12 +79,17 @@ impl FamilyWish {
             None => FAMILY_RAYS,
             Some(depth) => depth.parse().ok().filter(|depth| *depth <= FAMILY_RAYS).ok_or_else(bad_depth)?,
         };
-        Ok(Self { records, tree, subrequests, depth })
+        Ok(Self { records, tree, deliveries, subrequests, depth })
     }
 
     /// Returns whether more than the records of the ray itself is needed.
     pub(crate) const fn is_for_family(&self) -> bool {
         self.tree || self.shows_subrequests()
+    }
+
+    /// Returns whether the answer is made from the records, or has them.
+    pub(crate) const fn needs_records(&self) -> bool {
+        self.records || self.deliveries
     }
 
     /// Returns whether the answer has the records of what the ray caused.
@@ -104,7 +112,7 @@ impl FamilyWish {
         for kin in records {
             let is_below = below.get(&kin.ray).copied().filter(|_| self.shows_subrequests());
             let place = if kin.ray == ray { Some(0) } else { is_below };
-            match place.filter(|_| self.records) {
+            match place.filter(|_| self.needs_records()) {
                 Some(place) => listed.entry(place).or_default().push(kin),
                 None => reservation.release(kin.record.held_bytes()),
             }

@@ -1,5 +1,5 @@
 //! `GET /v1/rays/{ray}`: the records of one ray, of the dataset that the query names or of every dataset that the
-//! caller may see, and the tree of requests that it belongs to. A format with columns shows one dataset, by default
+//! caller may see, the tree of requests that it belongs to, and the deliveries of the records. A format with columns shows one dataset, by default
 //! `http_requests`, and no tree.
 //!
 //! # Invariants
@@ -16,6 +16,7 @@ use super::field_warnings::{FieldWarning, UnseenFields, header_of};
 use super::list_document::ListDocument;
 use super::ray_document::{RayHead, RayTail, push_record};
 use super::ray_tree::{FamilyWish, TreeResponse};
+use super::record_deliveries::{RecordDelivery, each_delivery};
 use super::record_view::{DatasetViews, parse_filter, parse_lookup_dataset};
 use super::record_writer::{RecordFormat, RecordWriter};
 use super::retry::retry_while_out_of_memory;
@@ -54,7 +55,7 @@ pub(crate) async fn get_ray(
     let key = ray_from_user(argument).map_err(|_| problems::not_a_ray())?;
     let _permit = acquire_lookup(services, caller).await?;
     let reservation = services.memory().reservation();
-    let (found, cost, tree) = find_story((config, services), &views, &key, &wish, &reservation).await?;
+    let (found, mut cost, tree) = find_story((config, services), &views, &key, &wish, &reservation).await?;
     let truncated = found.truncated;
     let media_type = form.format.media_type();
     let shown_tree = tree.as_ref().map(to_json).unwrap_or_default();
@@ -62,7 +63,7 @@ pub(crate) async fn get_ray(
     let on_line = |line: &[u8]| tag.add(line);
     let mut shown = ShownRecords { views: &views, unseen, reservation, record_ns: 0, on_line };
     let (body, warnings) = if form.format == RecordFormat::Json {
-        write_document(services, &key, (found, tree), &mut shown, &form, cost).await?
+        write_document(services, &key, (found, tree), &wish, &mut shown, (&form, &mut cost)).await?
     } else {
         let mut page = ReservedWriter::new(services.memory());
         form.begin(&mut page)?;
@@ -127,7 +128,7 @@ async fn find_wished(
 ) -> Result<(LookupResult, Option<LookupCost>, Option<TreeResponse>), Problem> {
     let Some(ray) = key.ray().filter(|_| wish.is_for_family()) else {
         let (mut found, cost) = find_ray(services, views, key, reservation).await?;
-        if !wish.records {
+        if !wish.needs_records() {
             found.records.clear();
         }
         return Ok((found, cost, None));
@@ -239,6 +240,18 @@ pub(crate) struct ShownRecords<'a, F> {
 }
 
 impl<F: FnMut(&[u8])> ShownRecords<'_, F> {
+    /// Returns the HTTP requests among the records that pass the filter.
+    fn selected<'f>(&self, found: &'f LookupResult) -> Result<Vec<&'f FoundRecord>, OutOfMemory> {
+        let mut selected = Vec::new();
+        for record in found.records.iter().filter(|record| record.dataset == Dataset::HttpRequests) {
+            let _room = self.reservation.budget().reserve(MASKING_ROOM * record.line.len())?;
+            if self.views.view(record).is_some() {
+                selected.push(record);
+            }
+        }
+        Ok(selected)
+    }
+
     /// Writes each record that passes the filter, masked for the caller, and passes the turn after each slice of work.
     ///
     /// # Errors
@@ -277,18 +290,36 @@ impl<F: FnMut(&[u8])> ShownRecords<'_, F> {
     }
 }
 
+/// Writes the parts that are wished for as a JSON document.
 async fn write_document<F: FnMut(&[u8])>(
     services: &impl Services,
     key: &RayKey,
-    (found, tree): (LookupResult, Option<TreeResponse>),
+    (mut found, tree): (LookupResult, Option<TreeResponse>),
+    wish: &FamilyWish,
     shown: &mut ShownRecords<'_, F>,
-    form: &RecordWriter,
-    cost: Option<LookupCost>,
-) -> Result<(ReservedBytes, Vec<FieldWarning>), OutOfMemory> {
+    (form, cost): (&RecordWriter, &mut Option<LookupCost>),
+) -> Result<(ReservedBytes, Vec<FieldWarning>), Problem> {
     let visibility = shown.views.visibility();
     let head = RayHead::new(key, &found, cost.as_ref());
-    let mut document = ListDocument::begin(services.memory(), &head, "records")?;
+    let mut document =
+        ListDocument::begin(services.memory(), &head, if wish.deliveries { "deliveries" } else { "records" })?;
+    if wish.deliveries {
+        let started = services.now_ms();
+        let selected = shown.selected(&found)?;
+        let write = |delivery: &RecordDelivery| {
+            (shown.on_line)(&to_json(delivery));
+            document.push(delivery)
+        };
+        each_delivery(services, &selected, visibility, write).await?;
+        if let Some(cost) = cost {
+            cost.elapsed_ms += services.now_ms() - started;
+        }
+        document.begin_next("records")?;
+    }
+    if !wish.records {
+        found.records.clear();
+    }
     shown.each(services, found, |record, line| push_record(&mut document, (record, visibility), line, form)).await?;
     let warnings = shown.unseen.warnings();
-    Ok((document.end(&RayTail { tree, warnings: &warnings, cost })?, warnings))
+    Ok((document.end(&RayTail { tree, warnings: &warnings, cost: *cost })?, warnings))
 }

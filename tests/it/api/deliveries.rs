@@ -160,3 +160,39 @@ fn non_rays_and_unknown_rays_answer_like_lookups() {
         assert_eq!(problem(&reply), (400, code.into()));
     }
 }
+
+#[test]
+fn part_of_a_story_equals_the_own_answer() {
+    let fakes = Fakes::new();
+    let ids = batch(&fakes, KEYS[0], &records(0..5), Some(wish()));
+    batch(&fakes, KEYS[1], &records(0..2), Some(wish()));
+    deliver(&fakes, &ids[0]);
+    let story = |query: &str| Ask::get(&format!("/v1/rays/{}?{query}", ray(1))).of(&fakes);
+    let both = of_ray(&fakes, 1);
+    assert_eq!(both.len(), 2);
+    let alone = story("parts=deliveries");
+    assert_eq!((body(&alone)["deliveries"].as_array(), &body(&alone)["records"]), (Some(&both), &json!([])));
+    assert!(body(&alone).get("tree").is_none());
+    let whole = body(&story("parts=tree,records,deliveries"));
+    assert_eq!((whole["deliveries"].as_array(), whole["records"].as_array().unwrap().len()), (Some(&both), 1));
+    assert_eq!(whole["tree"]["nodes"].as_array().unwrap().len(), 1);
+    let filter = |of| {
+        let condition = json!({ "where": { "key": "RayID", "operator": "eq", "value": ray(of).to_string() } });
+        body(&story(&format!("parts=deliveries&filter={condition}")))["deliveries"].clone()
+    };
+    assert_eq!((filter(1).as_array(), filter(2)), (Some(&both), json!([])));
+    assert!(body(&story("")).get("deliveries").is_none());
+    // The tag changes with what became of a payload.
+    let tag = |reply: &super::Reply| header(reply, "etag").unwrap().to_owned();
+    assert_eq!(tag(&alone), tag(&story("parts=deliveries")));
+    let plain = tag(&story(""));
+    for id in ids.iter().skip(1) {
+        deliver(&fakes, id);
+    }
+    assert_eq!(plain, tag(&story("")));
+    let others = Ask::get(&format!("/v1/rays/{}?parts=deliveries", ray(3)));
+    assert_eq!(body(&others.of(&fakes))["deliveries"][0]["payloads"][0]["state"], "delivered");
+    for format in ["native", "csv", "partner", "explain"] {
+        assert_eq!(problem(&story(&format!("format={format}&parts=deliveries"))).0, 400, "{format}");
+    }
+}
