@@ -52,6 +52,7 @@ mod segments;
 mod spellings;
 mod stats;
 pub(crate) mod story;
+mod story_canaries;
 mod switches;
 mod tokens;
 mod twins;
