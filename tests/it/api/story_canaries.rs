@@ -2,6 +2,7 @@
 //! and a caller with a zone those of its zone.
 
 use raydex::mask::{Disclosure, Role, fields, shown};
+use raydex::pipeline::BatchOutcome;
 use raydex::record::Dataset;
 use serde_json::{Map, Value, json};
 
@@ -48,7 +49,10 @@ impl Family {
         let id = ray(number).to_string();
         let mut record = Map::from_iter([("RayID".to_owned(), Value::from(id.clone()))]);
         if dataset == Dataset::WorkersTraceEvents {
-            record = Map::from_iter([("Event".to_owned(), json!({ "RayID": id }))]);
+            record = Map::from_iter([("Event".to_owned(), json!({ "RayID": id.clone() }))]);
+        }
+        if dataset == Dataset::WebsocketAnalytics {
+            record.insert("rayId".into(), id.clone().into());
         }
         if dataset == Dataset::HttpRequests {
             record.insert("ZoneName".into(), zone.into());
@@ -69,7 +73,9 @@ impl Family {
         let fakes = Fakes::new();
         for (number, (dataset, zone, line)) in self.records.iter().enumerate() {
             if *zone != without {
-                fakes.index(&format!("logs/{dataset}/{number}.log"), *dataset, format!("{line}\n").as_bytes());
+                let key = format!("logs/{dataset}/{number}.log");
+                let (_, outcome) = fakes.index(&key, *dataset, format!("{line}\n").as_bytes());
+                assert!(matches!(outcome, BatchOutcome::Sealed(_)), "{dataset}: {outcome:?}");
             }
         }
         fakes
