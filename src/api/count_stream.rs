@@ -70,6 +70,7 @@ pub(super) async fn stream_counts<D: Services + 'static>(
         step_s,
         by,
         top: top.filter(|_| is_first_answer),
+        lacks_top: top.is_some(),
         is_document: format == StreamFormat::Document,
         is_first: true,
         rows: VecDeque::new(),
@@ -86,6 +87,8 @@ struct CountRows {
     /// The number of values that keep their rows, as long as the answer may be whole: the most frequent ones of a part of the
     /// range need not be those of all of it.
     top: Option<usize>,
+    /// Whether such a number is asked for, and more values than that may have rows.
+    lacks_top: bool,
     is_document: bool,
     /// Whether no row was written yet.
     is_first: bool,
@@ -138,7 +141,8 @@ impl<D: Services> StreamContent<D> for CountRows {
     }
 
     fn warnings(&self) -> Vec<FieldWarning> {
-        self.sink.unseen.warnings()
+        let of_top = self.lacks_top.then(FieldWarning::top_ignored);
+        self.sink.unseen.warnings().into_iter().chain(of_top).collect()
     }
 }
 
@@ -146,7 +150,9 @@ impl CountRows {
     /// Makes the last rows of a scan that ended.
     fn finish(&mut self, end: ScanEnd) {
         let is_whole = matches!(end, ScanEnd::Query(QueryEnd::Complete, _));
-        self.rows = self.sink.groups.take_rows(self.top.filter(|_| is_whole));
+        let top = self.top.filter(|_| is_whole);
+        self.lacks_top &= top.is_none();
+        self.rows = self.sink.groups.take_rows(top);
         self.end = Some(end);
     }
 

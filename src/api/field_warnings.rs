@@ -1,5 +1,5 @@
-//! Warnings about fields that exist nowhere: not listed for any dataset, and absent from every record that an answer
-//! read.
+//! Warnings about fields that exist nowhere (not listed for any dataset, and absent from every record that an answer
+//! read), and about values that no record has as the caller sees it.
 //!
 //! An unlisted name may still be right, since Transformers rename fields and Cloudflare adds new ones. So it is neither
 //! refused nor ignored: the records decide.
@@ -12,12 +12,12 @@ use memchr::{memchr, memmem};
 use serde::Serialize;
 
 use super::record_view::RecordView;
-use crate::filter::Filter;
-use crate::mask::{is_listed, nearest_field};
+use crate::filter::{Filter, IpNetwork};
+use crate::mask::{Role, is_listed, mask_line, nearest_field};
 use crate::record::fields::line_text;
 use crate::record::{Dataset, RecordMembers};
 
-/// A field in the request that exists nowhere.
+/// What of the request finds nothing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct FieldWarning {
     code: &'static str,
@@ -30,6 +30,19 @@ pub(crate) struct FieldWarning {
     hint: Option<String>,
 }
 
+impl FieldWarning {
+    /// The answer counts more values than the parameter `top` says.
+    pub(crate) fn top_ignored() -> Self {
+        Self {
+            code: "top_ignored",
+            parameter: "top",
+            at: "top".to_owned(),
+            detail: "This answer does not have the whole range, so its rows are of all values.",
+            hint: Some("Add up the rows of all answers, then take the most frequent values.".to_owned()),
+        }
+    }
+}
+
 /// An unlisted field that no record has had so far.
 #[derive(Debug, Clone)]
 struct UnseenField {
@@ -39,9 +52,13 @@ struct UnseenField {
     nearest: Option<&'static str>,
 }
 
-/// The unlisted fields of a request that no record has had so far.
+/// The unlisted fields of a request that no record has had so far, and the values that the caller never sees.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct UnseenFields(Vec<UnseenField>);
+pub(crate) struct UnseenFields {
+    fields: Vec<UnseenField>,
+    /// The positions in the filter of fields whose values are masked for the caller.
+    masked: Vec<String>,
+}
 
 impl UnseenFields {
     /// Collects the fields of a filter and of a selection that none of the datasets lists.
@@ -49,6 +66,18 @@ impl UnseenFields {
         let of_filter = filter.into_iter().flat_map(Filter::fields_with_places);
         let of_filter = of_filter.map(|(name, at)| ("filter", at.to_owned(), name));
         Self::default().with(datasets, of_filter).with_names(datasets, "fields", fields.unwrap_or_default())
+    }
+
+    /// Adds the fields of a filter that are compared with values alone that `role` sees as other ones in each dataset.
+    pub(crate) fn for_role(mut self, role: Role, datasets: &[Dataset], filter: Option<&Filter>) -> Self {
+        for (name, at) in filter.into_iter().flat_map(Filter::fields_with_places) {
+            let operands = filter.and_then(|filter| filter.exact_operands(name)).unwrap_or_default();
+            let is_masked = |operand: &&str| datasets.iter().all(|dataset| masks(role, *dataset, name, operand));
+            if !operands.is_empty() && operands.iter().all(is_masked) {
+                self.masked.push(at.to_owned());
+            }
+        }
+        self
     }
 
     /// Adds the names in a list of a parameter that none of the datasets lists.
@@ -61,7 +90,7 @@ impl UnseenFields {
     /// Adds the names that none of the datasets lists, each with its parameter and its position.
     fn with<'n>(mut self, datasets: &[Dataset], names: impl Iterator<Item = (&'static str, String, &'n str)>) -> Self {
         let unlisted = names.filter(|(_, _, name)| !is_listed(datasets, name));
-        self.0.extend(unlisted.map(|(parameter, at, name)| UnseenField {
+        self.fields.extend(unlisted.map(|(parameter, at, name)| UnseenField {
             parameter,
             at,
             name: name.to_owned(),
@@ -78,7 +107,7 @@ impl UnseenFields {
     }
 
     pub(crate) const fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.fields.is_empty()
     }
 
     /// Removes the fields that the record has.
@@ -86,12 +115,12 @@ impl UnseenFields {
         // A name is in the line verbatim, or spelled with escapes.
         let has_escapes = || memchr(b'\\', line).is_some();
         let may_have = |field: &UnseenField| memmem::find(line, field.name.as_bytes()).is_some() || has_escapes();
-        if !self.0.iter().any(may_have) {
+        if !self.fields.iter().any(may_have) {
             return;
         }
         let text = line_text(line);
         let Ok(members) = RecordMembers::parse(&text) else { return };
-        self.0.retain(|field| members.get(&field.name).is_none());
+        self.fields.retain(|field| members.get(&field.name).is_none());
     }
 
     /// Returns a warning for each remaining field.
@@ -103,8 +132,27 @@ impl UnseenFields {
             detail: "No list has this field, and no record that this answer read has it.",
             hint: field.nearest.map(|name| format!("Did you mean {name}?")),
         };
-        self.0.iter().map(warning).collect()
+        let masked = |at: &String| FieldWarning {
+            code: "masked_value",
+            parameter: "filter",
+            at: at.clone(),
+            detail: "Your role sees this value as another one, so no record equals it.",
+            hint: Some("Ask for the value as your answers show it, or for a network that holds it.".to_owned()),
+        };
+        self.fields.iter().map(warning).chain(self.masked.iter().map(masked)).collect()
     }
+}
+
+/// Returns whether a field with this value does not equal it as `role` sees it, whether it is a text or a number.
+fn masks(role: Role, dataset: Dataset, field: &str, operand: &str) -> bool {
+    let condition = serde_json::json!({ "where": { "key": field, "operator": "eq", "value": operand } });
+    let Ok(filter) = Filter::parse(&condition.to_string()) else { return false };
+    let value = IpNetwork::parse(operand).map_or_else(|_| operand.to_owned(), |network| network.first().to_string());
+    let number = serde_json::from_str(&value).ok().filter(serde_json::Value::is_number);
+    [Some(value.into()), number].into_iter().flatten().all(|value: serde_json::Value| {
+        let (line, mut masked) = (serde_json::json!({ field: value }).to_string(), Vec::new());
+        mask_line(role, dataset, line.as_bytes(), &mut masked).is_ok() && filter.accepts(&masked) == Ok(false)
+    })
 }
 
 /// Returns the value of the header `raydex-warnings` with the positions: `unknown_field at fields[1], …`.
@@ -117,6 +165,7 @@ pub(crate) fn header_of(warnings: &[FieldWarning]) -> Option<String> {
 mod tests {
     use super::{UnseenFields, header_of};
     use crate::filter::Filter;
+    use crate::mask::Role;
     use crate::record::Dataset;
 
     fn unseen(fields: &[&str]) -> UnseenFields {
@@ -134,6 +183,34 @@ mod tests {
         assert_eq!(places(&unseen(&["RayID", "clientip", "Action"])), ["fields[1]", "fields[2]"]);
         let both = [Dataset::HttpRequests, Dataset::FirewallEvents];
         assert!(UnseenFields::new(&both, None, Some(&["Action".to_owned()])).is_empty());
+    }
+
+    #[test]
+    fn values_that_are_masked_are_warned_of() {
+        let datasets = [Dataset::HttpRequests];
+        let warned = |role, key: &str, operator: &str, value: &str| {
+            let filter = format!(r#"{{"where":{{"key":"{key}","operator":"{operator}","value":{value}}}}}"#);
+            let filter = Filter::parse(&filter).unwrap();
+            let unseen = UnseenFields::default().for_role(role, &datasets, Some(&filter));
+            unseen.warnings().iter().map(|warning| format!("{} {}", warning.code, warning.at)).collect::<Vec<_>>()
+        };
+        for (key, operator, value, is_warned) in [
+            ("ClientIP", "eq", r#""192.0.2.77""#, true),
+            ("ClientIP", "in", r#"["192.0.2.77","192.0.2.78"]"#, true),
+            ("ClientIP", "in", r#"["192.0.2.77","192.0.2.0"]"#, false),
+            ("ClientIP", "eq", r#""192.0.2.0/24""#, false),
+            ("ClientIP", "eq", r#""192.0.2.64/26""#, true),
+            ("ClientIP", "eq", r#""2001:db8::1""#, true),
+            ("ClientIP", "startsWith", r#""192.0.2.7""#, false),
+            ("EdgeResponseStatus", "geq", "500", false),
+            ("EdgeResponseStatus", "eq", "500", false),
+            ("ClientRequestMethod", "eq", r#""GET""#, false),
+            ("ClientRequestURI", "eq", r#""/x?token=hunter2""#, true),
+        ] {
+            let wanted = if is_warned { vec!["masked_value where".to_owned()] } else { vec![] };
+            assert_eq!(warned(Role::Viewer, key, operator, value), wanted, "{key} {operator} {value}");
+            assert!(warned(Role::Forensics, key, operator, value).is_empty());
+        }
     }
 
     #[test]

@@ -51,7 +51,11 @@ pub(crate) async fn get_ray(
     let filter = parse_filter(request)?;
     let wish = FamilyWish::parse(request, form.format == RecordFormat::Json)?;
     let views = DatasetViews::new(caller, named, filter.as_ref())?;
-    let unseen = UnseenFields::new(&views.datasets(), filter.as_ref(), form.projection.fields.as_deref());
+    let unseen = UnseenFields::new(&views.datasets(), filter.as_ref(), form.projection.fields.as_deref()).for_role(
+        caller.role,
+        &views.datasets(),
+        filter.as_ref(),
+    );
     let key = ray_from_user(argument).map_err(|_| problems::not_a_ray())?;
     let _permit = acquire_lookup(services, caller).await?;
     let reservation = services.memory().reservation();

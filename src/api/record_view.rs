@@ -251,19 +251,19 @@ impl DatasetViews {
 
 /// Returns the dataset named in the query, or `http_requests`.
 pub(crate) fn parse_dataset<B>(request: &HttpRequest<B>) -> Result<Dataset, Problem> {
-    Ok(parse_named_dataset(request)?.unwrap_or(Dataset::HttpRequests))
+    Ok(parse_named_dataset(request, &Dataset::ALL)?.unwrap_or(Dataset::HttpRequests))
 }
 
 /// Returns the dataset with a ray that is named in the query, if any.
 pub(crate) fn parse_lookup_dataset<B>(request: &HttpRequest<B>) -> Result<Option<Dataset>, Problem> {
-    let named = parse_named_dataset(request)?;
+    let named = parse_named_dataset(request, &Dataset::WITH_RAY)?;
     if named.is_none_or(Dataset::has_ray) { Ok(named) } else { Err(problems::dataset_without_ray()) }
 }
 
-/// Returns the dataset named in the query, if any.
-fn parse_named_dataset<B>(request: &HttpRequest<B>) -> Result<Option<Dataset>, Problem> {
+/// Returns the dataset named in the query, if any; the error lists those that the route takes.
+fn parse_named_dataset<B>(request: &HttpRequest<B>, taken: &[Dataset]) -> Result<Option<Dataset>, Problem> {
     let named = request.parameter("dataset");
-    named.map(|name| Dataset::from_name(&name).ok_or_else(problems::bad_dataset)).transpose()
+    named.map(|name| Dataset::from_name(&name).ok_or_else(|| problems::bad_dataset(taken))).transpose()
 }
 
 /// Parses the parameter `filter`. An empty one is refused, since it would show everything to a client that meant to

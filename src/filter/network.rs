@@ -54,6 +54,12 @@ impl IpNetwork {
         Ok(network.unwrapped())
     }
 
+    /// Returns its first address.
+    #[must_use]
+    pub const fn first(&self) -> IpAddr {
+        self.first
+    }
+
     /// Returns whether the address that `text` spells is in the network; `false` for a text that is no address.
     #[must_use]
     pub fn has(&self, text: &str) -> bool {

@@ -280,7 +280,7 @@ pub fn bad_filter(error: &FilterError) -> Problem {
 #[must_use]
 pub fn field_masked(nearest: Option<&'static str>) -> Problem {
     let hint = nearest.map_or_else(
-        || "Name fields that appear in your answers.".to_owned(),
+        || "Name a field of which your role sees values; one that is masked as a whole cannot be asked for.".to_owned(),
         |name| format!("No list has a field of this name. Did you mean {name}?"),
     );
     Problem::new(403, "field_masked", "The request reads a field that your role cannot see.").with_hint(hint)
@@ -293,10 +293,10 @@ pub fn other_dataset() -> Problem {
         .with_hint("Name a dataset that your token covers.")
 }
 
-/// The parameter `dataset` names an unknown dataset.
+/// The parameter `dataset` names an unknown dataset; these are known.
 #[must_use]
-pub fn bad_dataset() -> Problem {
-    bad_parameter("dataset", &itertools::join(Dataset::ALL, ", "))
+pub fn bad_dataset(taken: &[Dataset]) -> Problem {
+    bad_parameter("dataset", &itertools::join(taken, ", "))
 }
 
 /// The records of the dataset cannot be looked up.

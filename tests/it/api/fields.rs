@@ -156,7 +156,9 @@ fn every_line_of_many_warns_for_itself() {
 fn masked_role_is_led_to_the_listed_field() {
     let fakes = world();
     for path in [format!("/v1/rays/{}?", ray(1)), format!("{LOGS}&")] {
-        for (key, hint) in [("client_ip", "Did you mean ClientIP?"), ("my_field", "Name fields that appear")] {
+        for (key, hint) in
+            [("client_ip", "Did you mean ClientIP?"), ("my_field", "Name a field of which your role sees values")]
+        {
             let reply = ask_as(&fakes, "viewer", &format!("{path}{}", filter(key, "x")));
             assert_eq!(problem(&reply), (403, "field_masked".into()), "{path} {key}");
             assert!(body(&reply)["hint"].as_str().unwrap().contains(hint), "{path} {key}");

@@ -122,6 +122,8 @@ fn groups_beyond_memory_have_several_rows() {
         let answer = Answer::of(&ask(&store, "forensics", &query, 7));
         assert_eq!((answer.cursor(), &answer.trailer["complete"]), (None, &true.into()));
         assert!(answer.rows.len() > expected.len(), "{} rows", answer.rows.len());
+        let code = answer.trailer["warnings"][0]["code"].as_str();
+        assert_eq!(code, query.contains("top").then_some("top_ignored"));
         let mut sums = Sums::new();
         assert_eq!(add_up(&mut sums, &answer.rows), u64::from(2 * values));
         assert_eq!(sums, expected);

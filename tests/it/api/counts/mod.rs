@@ -288,6 +288,7 @@ fn rows_come_by_step_and_count() {
     assert_eq!(rows(&format!("{by}&top=1")), folded);
     let document = ask(&store, "forensics", &format!("{range}{by}&top=1&format=json"), 7);
     assert_eq!(Answer::of(&document).rows, folded);
+    assert!(Answer::of(&document).trailer.get("warnings").is_none());
     let empty = ask(&store, "forensics", "start=2026-03-01T00:00:00Z&end=2026-03-01T00:00:01Z&format=json", 7);
     assert!(String::from_utf8_lossy(&empty.body).starts_with("{\"counts\":[\n],\"raydex\":{"));
 }
