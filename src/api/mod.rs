@@ -24,6 +24,7 @@ mod cursors;
 pub(crate) mod dead_letters;
 pub(crate) mod deliveries;
 mod end_marker;
+mod field_subset;
 pub(crate) mod field_warnings;
 pub(crate) mod health;
 pub(crate) mod ingest;
