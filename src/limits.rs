@@ -10,6 +10,7 @@ mod deadlines;
 mod family;
 mod form;
 mod memory;
+mod neighbours;
 mod pace;
 
 pub use answers::*;
@@ -17,6 +18,7 @@ pub use deadlines::*;
 pub use family::*;
 pub use form::*;
 pub use memory::*;
+pub use neighbours::*;
 pub use pace::*;
 
 /// Number of bytes in a kibibyte.
@@ -94,10 +96,6 @@ pub const PACK_PAYLOADS: usize = 1000;
 /// Number of packs of a batch that are written concurrently. With the one that waits for its turn and the one being
 /// filled, four of [`PACK_BYTES`] are held: 16 MiB. A batch of 1,000,000 records closes a pack every 0.6 s of CPU.
 pub const CONCURRENT_PUTS: usize = 2;
-
-/// Time limit of a call to a Durable Object, in milliseconds. A call writes at most a few megabytes; a trap in the
-/// object would otherwise leave the caller waiting forever.
-pub const OBJECT_CALL_MS: u64 = 30_000;
 
 /// Minimum inflated bytes between two access points. A lookup reads one span, and inflates half of it on average.
 /// Measured on a batch of 12 MB (159 MB of text, a block every 312 KB): at 1 MiB the windows are 2.7 % of the gzip and

@@ -8,12 +8,13 @@ use std::borrow::Cow;
 use std::rc::Rc;
 
 use super::count_groups::CountGroups;
+use super::field_subset::FieldSubset;
 use super::field_warnings::UnseenFields;
 use super::record_view::RecordView;
 use crate::limits::{COUNT_VALUE_BYTES, MASKING_ROOM, RENDERING_ROOM};
 use crate::query::RecordSink;
 use crate::record::fields::line_text;
-use crate::record::{FieldValue, NamePlaces, NamedValues};
+use crate::record::{FieldValue, NamePlaces, NamedValues, RecordKey};
 
 /// Ends each value of a group but the last: no JSON has this byte.
 pub(super) const VALUE_END: u8 = 0;
@@ -24,7 +25,7 @@ pub(super) struct CountFields {
     /// Those of the request, in its order.
     by: NamePlaces,
     /// Those that the filter reads too, so that it can be asked of a record with these alone.
-    read: NamePlaces,
+    read: FieldSubset,
 }
 
 impl CountFields {
@@ -34,26 +35,7 @@ impl CountFields {
         let names: Vec<&str> = by.iter().map(String::as_str).collect();
         let mut read = names.clone();
         read.extend(view.filter_fields().filter(|name| !names.contains(name)));
-        Self { by: places(names), read: places(read) }
-    }
-
-    /// Returns the record with these fields alone; `None` for a line that is no record. Masking judges each field of a record
-    /// by itself, so that these are masked as they are among the others.
-    fn reduced(&self, line: &[u8]) -> Option<Vec<u8>> {
-        let text = line_text(line);
-        let values = NamedValues::read(&text, &self.read).ok()?;
-        let mut out = vec![b'{'];
-        for (name, place) in &self.read {
-            let Some(raw) = values.raw(*place) else { continue };
-            if out.len() > 1 {
-                out.push(b',');
-            }
-            serde_json::to_writer(&mut out, name).ok()?;
-            out.push(b':');
-            out.extend_from_slice(raw.as_bytes());
-        }
-        out.push(b'}');
-        Some(out)
+        Self { by: places(names), read: FieldSubset::new(read) }
     }
 
     /// Writes the values of a record as JSON; returns whether they are short enough for a group.
@@ -123,7 +105,7 @@ impl CountSink {
 }
 
 impl RecordSink for CountSink {
-    fn on_record(&mut self, ns: i64, zone: Option<&str>, line: &[u8]) {
+    fn on_record(&mut self, _key: &RecordKey, ns: i64, zone: Option<&str>, line: &[u8]) {
         self.ns = ns;
         self.unseen.take_stored(&self.view, zone, line);
     }
@@ -132,7 +114,7 @@ impl RecordSink for CountSink {
         if !self.view.may_show(zone, line) {
             return None;
         }
-        let record = if self.view.is_verbatim() { Cow::Borrowed(line) } else { self.fields.reduced(line)?.into() };
+        let record = if self.view.is_verbatim() { Cow::Borrowed(line) } else { self.fields.read.reduced(line)?.into() };
         self.masked_bytes += if self.view.is_verbatim() { 0 } else { record.len() as u64 };
         let shown = self.view.mask(&record)?;
         self.count(&shown);
@@ -203,9 +185,9 @@ mod tests {
             r#"{"where":{"or":[{"key":"A","operator":"eq","value":1},{"key":"C","operator":"eq","value":1}]}}"#;
         let fields = CountFields::new(&owned(&["B", "A"]), &view(Role::Forensics, Some(filter)));
         let line = br#"{"A":1,"D":2,"C": [ 3 ],"A":4,"\u0042":"\""}"#;
-        let reduced = String::from_utf8(fields.reduced(line).unwrap()).unwrap();
+        let reduced = String::from_utf8(fields.read.reduced(line).unwrap()).unwrap();
         assert_eq!(reduced, r#"{"A":4,"B":"\"","C":[ 3 ]}"#);
-        assert_eq!((fields.reduced(b"[1]"), fields.reduced(b"{")), (None, None));
+        assert_eq!((fields.read.reduced(b"[1]"), fields.read.reduced(b"{")), (None, None));
     }
 
     #[test]
@@ -224,7 +206,7 @@ mod tests {
                 if shown(role, Dataset::HttpRequests, name) == Disclosure::Hidden {
                     continue;
                 }
-                let alone = CountFields::new(&owned(&[name]), &view(role, None)).reduced(line.as_bytes()).unwrap();
+                let alone = CountFields::new(&owned(&[name]), &view(role, None)).read.reduced(line.as_bytes()).unwrap();
                 let mut masked = Vec::new();
                 mask_line(role, Dataset::HttpRequests, &alone, &mut masked).unwrap();
                 let masked = String::from_utf8(masked).unwrap();

@@ -4,6 +4,7 @@
 //! The rows of a stream that has its end count each record before its cursor once. Rows are written once their memory is
 //! used up, and at the end; what is left to write comes before any end.
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::rc::Rc;
 
@@ -99,7 +100,9 @@ struct CountRows {
 }
 
 impl<D: Services> StreamContent<D> for CountRows {
-    const DOCUMENT_START: &'static str = "{\"counts\":[";
+    fn document_start(&self) -> Cow<'_, str> {
+        "{\"counts\":[".into()
+    }
 
     async fn write_more(
         &mut self,

@@ -6,17 +6,14 @@
 
 use std::rc::Rc;
 
-use http::header::ACCEPT;
-
 use super::count_stream::{CountRequest, stream_counts};
 use super::field_warnings::UnseenFields;
 use super::record_view::{RecordView, parse_dataset, parse_filter};
 use super::record_writer::parse_names;
-use super::response_stream::StreamFormat;
+use super::response_stream::parse_row_format;
 use super::time_range::{TimeRange, parse_range};
 use crate::access::Caller;
-use crate::http::media_type::{JSON, NDJSON};
-use crate::http::{HttpRequest, Problem, Reply, preferred, problems};
+use crate::http::{HttpRequest, Problem, Reply, problems};
 use crate::limits::{COUNT_FIELDS, COUNT_STEP_MAX_S, COUNT_STEPS, COUNT_TOP};
 use crate::services::Services;
 
@@ -31,7 +28,7 @@ pub(crate) async fn count_records<D: Services + 'static>(
     caller: &Caller,
     request: &HttpRequest<Vec<u8>>,
 ) -> Result<Reply, Problem> {
-    let (format, media_type) = format_of(request)?;
+    let (format, media_type) = parse_row_format(request, false)?;
     let dataset = parse_dataset(request)?;
     let filter = parse_filter(request)?;
     let by = parse_names(request, BY, COUNT_FIELDS)?.unwrap_or_default();
@@ -47,25 +44,6 @@ pub(crate) async fn count_records<D: Services + 'static>(
     let top = top_of(request, &by)?;
     let request = CountRequest { view, range, step_s, by, top, cursor: request.parameter("cursor"), unseen };
     stream_counts(services, caller, request, format, media_type).await
-}
-
-/// The format of the answer: lines, unless the client asks for a document.
-fn format_of<B>(request: &HttpRequest<B>) -> Result<(StreamFormat, &'static str), Problem> {
-    let formats = [("ndjson", NDJSON, StreamFormat::Lines { trailer: true }), ("json", JSON, StreamFormat::Document)];
-    let found = match request.parameter("format") {
-        Some(named) => Some(
-            formats
-                .into_iter()
-                .find(|(name, ..)| *name == named)
-                .ok_or_else(|| problems::bad_parameter("format", "ndjson or json"))?,
-        ),
-        None => request.header(ACCEPT).and_then(|accept| {
-            preferred(&accept, |media_type| formats.into_iter().find(|(_, offered, _)| *offered == media_type))
-        }),
-    };
-    let [lines, _] = formats;
-    let (_, media_type, format) = found.unwrap_or(lines);
-    Ok((format, media_type))
 }
 
 /// The parameter `step` in seconds. A range has a bounded number of steps.

@@ -2,7 +2,7 @@
 //!
 //! `record_view` determines what a caller sees of a record, `record_writer` formats it, and `field_warnings` finds
 //! fields of a request that exist nowhere; `range_scan` reads a time range, `response_stream` is the body of a stream over
-//! one, which `range_stream` fills with records and `count_stream` with counts; `end_marker` ends streams; `views`, `ledgers`, `operation_reason`, `scan`
+//! one, which `range_stream` fills with records, `count_stream` with counts and `neighbour_stream` with the neighbours of a ray; `end_marker` ends streams; `views`, `ledgers`, `operation_reason`, `scan`
 //! and `retry` are shared by several resources.
 //!
 //! # Invariants
@@ -24,6 +24,7 @@ mod cursors;
 pub(crate) mod dead_letters;
 pub(crate) mod deliveries;
 mod end_marker;
+mod field_subset;
 pub(crate) mod field_warnings;
 pub(crate) mod health;
 pub(crate) mod ingest;
@@ -31,6 +32,10 @@ pub(crate) mod ledgers;
 pub(crate) mod list_document;
 pub(crate) mod logs;
 pub(crate) mod metrics;
+mod nearest_records;
+mod neighbour_sink;
+mod neighbour_stream;
+pub(crate) mod neighbours;
 pub(crate) mod openapi;
 pub(crate) mod operation_reason;
 pub(crate) mod partner;

@@ -20,6 +20,7 @@ use crate::http::{Problem, Reply};
 use crate::limits::{MASKING_ROOM, RENDERING_ROOM};
 use crate::memory::{OutOfMemory, ReservedWriter};
 use crate::query::{QueryCursor, QueryLine, RecordSink};
+use crate::record::RecordKey;
 use crate::services::Services;
 
 /// A request for the records of a time range.
@@ -92,7 +93,7 @@ struct ViewSink {
 }
 
 impl RecordSink for ViewSink {
-    fn on_record(&mut self, _ns: i64, zone: Option<&str>, line: &[u8]) {
+    fn on_record(&mut self, _key: &RecordKey, _ns: i64, zone: Option<&str>, line: &[u8]) {
         self.unseen.take_stored(&self.view, zone, line);
     }
 
@@ -127,7 +128,9 @@ impl RecordSink for ViewSink {
 }
 
 impl<D: Services> StreamContent<D> for RecordLines {
-    const DOCUMENT_START: &'static str = "{\"records\":[";
+    fn document_start(&self) -> Cow<'_, str> {
+        "{\"records\":[".into()
+    }
 
     fn write_start(&self, out: &mut ReservedWriter) -> Result<(), OutOfMemory> {
         self.form.begin(out)

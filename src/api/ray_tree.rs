@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use crate::http::{HttpRequest, Problem, problems};
 use crate::limits::{FAMILY_RAYS, MERGED_TEXT};
@@ -80,6 +80,11 @@ impl FamilyWish {
             Some(depth) => depth.parse().ok().filter(|depth| *depth <= FAMILY_RAYS).ok_or_else(bad_depth)?,
         };
         Ok(Self { records, tree, deliveries, subrequests, depth })
+    }
+
+    /// The records of the ray itself, and its whole tree.
+    pub(crate) const fn with_whole_tree() -> Self {
+        Self { records: true, tree: true, deliveries: false, subrequests: SubrequestForm::Omitted, depth: FAMILY_RAYS }
     }
 
     /// Returns whether more than the records of the ray itself is needed.
@@ -180,7 +185,8 @@ pub(crate) struct TreeResponse {
 /// A ray of the tree.
 #[derive(Serialize)]
 struct NodeResponse {
-    ray: String,
+    #[serde(serialize_with = "serialize_ray")]
+    ray: RayId,
     parent: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     link: Option<LinkKind>,
@@ -191,12 +197,22 @@ struct NodeResponse {
 }
 
 impl TreeResponse {
+    /// Returns the rays that it shows.
+    pub(crate) fn rays(&self) -> impl Iterator<Item = RayId> {
+        self.nodes.iter().map(|node| node.ray)
+    }
+
+    /// Returns whether there are more rays, or some could not be read.
+    pub(crate) const fn is_truncated(&self) -> bool {
+        self.truncated
+    }
+
     /// Creates the JSON of the upper levels of a tree.
     fn new(tree: RequestTree, levels: usize, truncated: bool) -> Self {
         let RequestTree { nodes, cyclic } = tree;
         let root = nodes.first().map(|root| root.ray.to_string());
         let node = |TreeNode { ray, parent, link, depth, records, log_types }| NodeResponse {
-            ray: ray.to_string(),
+            ray,
             parent: parent.map(|parent| parent.to_string()),
             link,
             depth,
@@ -210,4 +226,10 @@ impl TreeResponse {
             nodes: nodes.into_iter().filter(|node| node.depth <= levels).map(node).collect(),
         }
     }
+}
+
+/// Writes a ray as its digits.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn serialize_ray<S: Serializer>(ray: &RayId, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(ray)
 }

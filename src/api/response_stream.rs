@@ -5,6 +5,9 @@
 //! end marker, the cursor to continue at, and why it is not complete. A form without trailer is broken off unless it is
 //! whole. What was written counts only if the end follows.
 
+use std::borrow::Cow;
+
+use ::http::header::ACCEPT;
 use futures_util::{StreamExt, stream};
 use serde::Serialize;
 
@@ -13,7 +16,8 @@ use super::end_marker::EndMarker;
 use super::field_warnings::FieldWarning;
 use super::range_scan::{RangeScan, ScanEnd};
 use crate::backend::BackendError;
-use crate::http::{Problem, Reply};
+use crate::http::media_type::{JSON, NDJSON};
+use crate::http::{HttpRequest, Problem, Reply, preferred, problems};
 use crate::limits::{BUSY_MS, STREAM_PIECE};
 use crate::memory::{Backoff, OutOfMemory, ReservedBytes, ReservedWriter};
 use crate::query::{QueryCursor, QueryEnd};
@@ -39,10 +43,33 @@ pub(crate) enum StreamFormat {
     Logpull,
 }
 
+/// Returns the format of a stream of rows that the request asks for, lines or a document, and its media type. Without a wish, it
+/// is a document if `is_document`.
+pub(super) fn parse_row_format<B>(
+    request: &HttpRequest<B>,
+    is_document: bool,
+) -> Result<(StreamFormat, &'static str), Problem> {
+    let formats = [("ndjson", NDJSON, StreamFormat::Lines { trailer: true }), ("json", JSON, StreamFormat::Document)];
+    let named = |wish: &str| formats.into_iter().find(|(name, ..)| *name == wish);
+    let offered = |wish: &str| formats.into_iter().find(|(_, media_type, _)| *media_type == wish);
+    let found = match request.parameter("format") {
+        Some(wish) => Some(named(&wish).ok_or_else(|| problems::bad_parameter("format", "ndjson or json"))?),
+        None => request.header(ACCEPT).and_then(|accept| preferred(&accept, offered)),
+    };
+    let [lines, document] = formats;
+    let (_, media_type, format) = found.unwrap_or(if is_document { document } else { lines });
+    Ok((format, media_type))
+}
+
 /// What a stream makes of the records that it scans.
 pub(super) trait StreamContent<D: Services> {
-    /// What comes before it in a document.
-    const DOCUMENT_START: &'static str;
+    /// Returns what comes before it in a document, up to the bracket of its list.
+    fn document_start(&self) -> Cow<'_, str>;
+
+    /// Returns what comes after it in a document, from the bracket of its list to before the trailer.
+    fn document_end(&self) -> Cow<'_, str> {
+        "\n]".into()
+    }
 
     /// Writes what comes before it in other formats.
     fn write_start(&self, _out: &mut ReservedWriter) -> Result<(), OutOfMemory> {
@@ -183,7 +210,7 @@ impl<D: Services + 'static, C: StreamContent<D> + 'static> ResponseStream<D, C> 
     async fn write_more(&mut self, out: &mut ReservedWriter) -> Result<(), OutOfMemory> {
         if self.phase == StreamPhase::Start {
             match self.format {
-                StreamFormat::Document => out.push(C::DOCUMENT_START.as_bytes())?,
+                StreamFormat::Document => out.push(self.content.document_start().as_bytes())?,
                 _ => self.content.write_start(out)?,
             }
             self.phase = StreamPhase::Records;
@@ -230,7 +257,8 @@ impl<D: Services + 'static, C: StreamContent<D> + 'static> ResponseStream<D, C> 
         };
         let trailer = StreamTrailer { complete, missing, truncated, cursor, error, warnings, stats, elapsed_ms };
         let text = self.trailer_text(&trailer, is_whole);
-        let start = if is_begun || self.format != StreamFormat::Document { "" } else { C::DOCUMENT_START };
+        let has_start = is_begun || self.format != StreamFormat::Document;
+        let start = if has_start { Cow::default() } else { self.content.document_start() };
         // Nothing is read any more, so that the end always fits.
         self.scan.release();
         let mut tail = ReservedWriter::new(self.scan.services.memory());
@@ -244,7 +272,9 @@ impl<D: Services + 'static, C: StreamContent<D> + 'static> ResponseStream<D, C> 
     /// Returns the trailer as it is written; nothing in a form without one, which then breaks unless it is whole.
     fn trailer_text(&mut self, trailer: &StreamTrailer<'_>, is_whole: bool) -> String {
         match self.format {
-            StreamFormat::Document => format!("\n],\"raydex\":{}}}\n", self.marker.json(trailer)),
+            StreamFormat::Document => {
+                format!("{},\"raydex\":{}}}\n", self.content.document_end(), self.marker.json(trailer))
+            }
             StreamFormat::Lines { trailer: true } => self.marker.json_line(trailer),
             StreamFormat::Text { trailer: true } => self.marker.text_line(trailer),
             StreamFormat::Lines { .. } | StreamFormat::Text { .. } | StreamFormat::Logpull => {

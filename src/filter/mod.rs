@@ -3,7 +3,7 @@
 //! `{"where":{"and":[{"key":"EdgeResponseStatus","operator":"geq","value":500},{"or":[…]}]}}`; the value of `where` is
 //! a group or one condition. Reading order: `parse` builds the tree, `operator` defines the operators and their values,
 //! `network` reads networks of addresses, `condition` tests a record, `partial` by some of its fields, `possible` tests
-//! whether any of many records could match.
+//! whether any of many records could match; `equality` makes filters of the values of a record.
 //!
 //! | operator | value | is true for |
 //! |---|---|---|
@@ -28,6 +28,7 @@
 //! repeats no part of the filter.
 
 mod condition;
+mod equality;
 mod error;
 mod network;
 mod operator;

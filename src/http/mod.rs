@@ -12,6 +12,7 @@ pub(crate) mod entity_tag;
 mod instant;
 pub(crate) mod media_type;
 mod negotiation;
+mod neighbour_problems;
 mod problem;
 pub mod problems;
 mod reply;

@@ -11,6 +11,10 @@ pub const READER_IDLE_MS: i64 = 30_000;
 /// Time that a stream may take in all, in milliseconds: the time of its query, the last piece, and the calls after it.
 pub const STREAM_MS: i64 = QUERY_MS + READER_IDLE_MS + 30_000;
 
+/// Time limit of a call to a Durable Object, in milliseconds. A call writes at most a few megabytes; a trap in the
+/// object would otherwise leave the caller waiting forever.
+pub const OBJECT_CALL_MS: u64 = 30_000;
+
 /// Time that the sender of a body has for each piece of it, in milliseconds: Logpush sends a file of 100 MB without a
 /// pause.
 pub const SENDER_IDLE_MS: i64 = 30_000;

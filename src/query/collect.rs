@@ -18,7 +18,7 @@ use crate::limits::{
     INFLATE_PIECE, INFLATED_BYTE_NS, LINE_BYTES, MASKED_BYTE_NS, MASKED_PIECE, QUERY_CHUNK, WORK_SLICE_NS,
 };
 use crate::memory::{OutOfMemory, Reservation};
-use crate::record::LineScanner;
+use crate::record::{LineScanner, RecordKey};
 use crate::span_reader::SpanLineSink;
 use crate::summary::stable_hash;
 
@@ -29,9 +29,9 @@ pub trait RecordSink {
         true
     }
 
-    /// Observes a record of the range with its instant in Unix nanoseconds, whether it is returned or not; `zone` is as in
-    /// [`Self::view`], which follows for the same record if it is selected.
-    fn on_record(&mut self, _ns: i64, _zone: Option<&str>, _line: &[u8]) {}
+    /// Observes a record of the range with its key and its instant in Unix nanoseconds, whether it is returned or not; `zone`
+    /// is as in [`Self::view`], which follows for the same record if it is selected.
+    fn on_record(&mut self, _key: &RecordKey, _ns: i64, _zone: Option<&str>, _line: &[u8]) {}
 
     /// Returns the caller's view of the stored line, or `None` to omit the record. An omitted record does not count
     /// against the limit. `zone` is the zone of records of the batch that do not name it themselves.
@@ -141,7 +141,7 @@ impl<S: RecordSink> LineCollector<'_, S> {
         if !self.window.contains(ns) {
             return false;
         }
-        self.sink.on_record(ns, self.zone, line);
+        self.sink.on_record(&key, ns, self.zone, line);
         let by_position = self.query.sample.filter(|_| !self.query.hides_omitted);
         by_position.is_none_or(|share| is_sampled(share, &self.position_bytes(offset)))
             && self.query.predicate.as_ref().is_none_or(|filter| filter.accepts(line) == Ok(true))

@@ -98,6 +98,17 @@ impl<Y: ByteStream> QueryRun<Y> {
         QueryCursor { query: self.fingerprint, position: self.position }
     }
 
+    /// Returns the instant, in Unix nanoseconds, before which each record of the range was considered: the beginning of the
+    /// prefix that is being searched. Within a prefix, records come in no order.
+    #[must_use]
+    pub fn searched_until_ns(&self) -> i64 {
+        match self.end {
+            Some(QueryEnd::Complete) => self.query.end_ns,
+            _ if self.position.prefix <= RayId::prefix_at(self.query.start_ns) => self.query.start_ns,
+            _ => RayId::prefix_start_ns(self.position.prefix),
+        }
+    }
+
     /// Returns the cursor of an answer that ends with this line.
     #[must_use]
     pub const fn cursor_after(&self, line: &QueryLine) -> QueryCursor {

@@ -17,8 +17,8 @@ use super::same_origin::{check_media_type, check_origin};
 use super::upload;
 use crate::access::Caller;
 use crate::api::{
-    audit_log, backfills, batches, counts, coverage, dead_letters, deliveries, health, logs, metrics, openapi, partner,
-    payloads, ray_diff, ray_explain, ray_list, rays, stats, tokens,
+    audit_log, backfills, batches, counts, coverage, dead_letters, deliveries, health, logs, metrics, neighbours,
+    openapi, partner, payloads, ray_diff, ray_explain, ray_list, rays, stats, tokens,
 };
 use crate::backend::ByteStream;
 use crate::cloudflare_api::{self, logpull, logs_engine};
@@ -206,6 +206,9 @@ impl<D: Services + 'static> AdmittedRequest<'_, D> {
             Route::LookUpRays => ray_list::look_up_rays(config, self.services, &self.caller, request).await,
             Route::GetDeliveries => deliveries::get_deliveries(services, &self.caller, argument).await,
             Route::DiffRays => ray_diff::diff_rays(config, services, &self.caller, request, self.arguments).await,
+            Route::FindNeighbours => {
+                neighbours::find_neighbours(config, self.services, &self.caller, request, argument).await
+            }
             Route::GetCoverage => coverage::get_coverage(config, services, &self.caller, request).await,
             Route::ListAuditEntries => audit_log::list_audit_entries(self.services, &self.caller, request).await,
             Route::GetMetrics => metrics::get_metrics(config, services).await,

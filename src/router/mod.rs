@@ -13,6 +13,7 @@ mod canonical;
 mod dispatch;
 mod registry_tokens;
 mod request_services;
+mod route_inputs;
 mod routes;
 mod same_origin;
 mod upload;

@@ -3,6 +3,7 @@
 //! # Invariants
 //! The table is the only place with paths. Every row declares its scopes and whether the audit log records it.
 
+use super::route_inputs::{AUDIT, BACKFILL, COUNTS, DECISION, LOGS, NEIGHBOURS, PAYLOADS, REASON, TOKEN};
 use crate::access::{Scope, Visibility};
 use crate::cloudflare_api::CVE_SWITCH;
 use crate::http::{Problem, percent_decoded, problems};
@@ -19,6 +20,8 @@ pub enum Route {
     GetDeliveries,
     /// How the records of two rays differ: `GET /v1/rays/{a}/diff/{b}`.
     DiffRays,
+    /// The records around a ray that have something in common with it: `GET /v1/rays/{ray}/neighbours`.
+    FindNeighbours,
     /// The records of a time range: `GET /v1/logs`.
     SearchLogs,
     /// The number of records of a time range, by time and values: `GET /v1/counts`.
@@ -158,6 +161,7 @@ impl RouteSpec {
             | Route::LookUpRays
             | Route::GetDeliveries
             | Route::DiffRays
+            | Route::FindNeighbours
             | Route::SearchLogs
             | Route::CountRecords
             | Route::IngestBatch
@@ -186,6 +190,7 @@ impl RouteSpec {
             | Route::LookUpRays
             | Route::GetDeliveries
             | Route::DiffRays
+            | Route::FindNeighbours
             | Route::SearchLogs
             | Route::CountRecords => true,
             Route::Cloudflare(route) => matches!(
@@ -217,37 +222,13 @@ const WATCH: &[Scope] = &[Scope::Read, Scope::Deliver, Scope::Admin];
 /// Routes for the administrators of the deployment.
 const ADMIN: &[Scope] = &[Scope::Admin];
 
-/// The query parameters of `GET /v1/logs`.
-const LOGS: &[&str] =
-    &["start", "end", "dataset", "filter", "fields", "timestamps", "format", "sample", "limit", "cursor", "summary"];
-
-/// The query parameters of `GET /v1/counts`.
-const COUNTS: &[&str] = &["start", "end", "dataset", "filter", "step", "by", "top", "format", "cursor"];
-
-/// The query parameters of `GET /v1/audit`.
-const AUDIT: &[&str] = &["after", "limit", "format", "actor", "resource", "address", "outcome", "start", "end"];
-
-/// The members of an operation's body.
-const REASON: &[&str] = &["reason"];
-
-/// The query parameters of `GET /v1/payloads`.
-const PAYLOADS: &[&str] = &["state", "code", "older_than", "after", "limit"];
-
-/// The members of the body of a decision about several payloads.
-const DECISION: &[&str] = &["decision", "payloads", "state", "code", "older_than", "dry_run", "expected", "reason"];
-
-/// The members of a backfill's body.
-const BACKFILL: &[&str] = &["start", "end", "index", "deliver", "lines_per_second", "again", "filter", "reason"];
-
-/// The members of a new token's body.
-const TOKEN: &[&str] = &["id", "scopes", "role", "zones", "datasets", "scans", "days", "expires"];
-
 /// The row by which `GET /healthz` says why payloads wait: to callers who may see totals.
 pub(crate) const HEALTH_DETAILS: RouteSpec = RouteSpec::new("GET", "/healthz", Route::GetStats, WATCH);
 
 /// Every route; if two paths match, the first one wins.
 pub const ROUTES: &[RouteSpec] = &[
     RouteSpec::new("GET", "/v1/rays/{ray}/deliveries", Route::GetDeliveries, READ).audited(),
+    RouteSpec::new("GET", "/v1/rays/{ray}/neighbours", Route::FindNeighbours, READ).taking(NEIGHBOURS).audited(),
     RouteSpec::new("GET", "/v1/rays/{a}/diff/{b}", Route::DiffRays, READ).taking(&["dataset"]).audited(),
     RouteSpec::new("GET", "/v1/rays/{ray}", Route::GetRay, READ)
         .taking(&["format", "dataset", "fields", "filter", "timestamps", "parts", "subrequests", "depth"])
@@ -384,7 +365,8 @@ fn arguments(spec: &RouteSpec, path: &str) -> Option<Vec<String>> {
 /// The argument unless it is empty or contains a slash; only a ray may, since it can be a pasted URL.
 fn fitting(route: Route, argument: &str) -> Option<String> {
     let is_url = argument.starts_with("http://") || argument.starts_with("https://");
-    let may_have_slashes = is_url && matches!(route, Route::GetRay | Route::GetDeliveries | Route::DiffRays);
+    let may_have_slashes =
+        is_url && matches!(route, Route::GetRay | Route::GetDeliveries | Route::DiffRays | Route::FindNeighbours);
     let fits = !argument.is_empty() && (may_have_slashes || !argument.contains('/'));
     fits.then(|| argument.to_owned())
 }
@@ -408,6 +390,7 @@ mod tests {
         assert_eq!(ok("GET", "/healthz").0, Route::GetHealth);
         assert_eq!(ok("GET", "/v1/rays/a/deliveries"), (Route::GetDeliveries, "a".into()));
         assert_eq!(ok("GET", "/v1/rays/deliveries"), (Route::GetRay, "deliveries".into()));
+        assert_eq!(ok("GET", "/v1/rays/CF-RAY%3A%20a/neighbours"), (Route::FindNeighbours, "CF-RAY: a".into()));
         let url = "/v1/rays/https%3A%2F%2Fe.com%2F%3Fray%3Da/deliveries";
         assert_eq!(ok("GET", url), (Route::GetDeliveries, "https://e.com/?ray=a".into()));
         assert_eq!(
@@ -461,6 +444,7 @@ mod tests {
             "/v1/rays/a/b",
             "/v1/rays/a/b/deliveries",
             "/v1/rays/a/deliveries/",
+            "/v1/rays//neighbours",
             "/v1/rays/a/diff/",
             "/v1/rays//diff/b",
             "/v1/rays/a/diff/b/c",

@@ -16,6 +16,7 @@ const LOOKUPS = {
   "a header of the edge": (ray) => ({ path: `/v1/rays/${encodeURIComponent(`CF-RAY:   ${ray.toUpperCase()}-SJC`)}` }),
   "deliveries with padding": (ray) => ({ path: `/v1/rays/${ray}/deliveries?pad=${"x".repeat(2_000)}` }),
   "differences from a made-up ray": (ray) => ({ path: `/v1/rays/${ray}/diff/${"0".repeat(16)}` }),
+  "neighbours with many fields": (ray) => ({ path: `/v1/rays/${ray}/neighbours?fields=${"RayID,".repeat(290)}RayID&by=client` }),
   "2,000 spaces before the JSON": (ray) => posted(`${" ".repeat(2_000)}{"rays":["${ray}"]}`),
   "spaces between the rays": (ray) => posted(`{"rays":[${" ".repeat(2_000)}"${ray}"${"\n".repeat(500)}]}`),
   "the hundredth ray": (ray, at) => posted(JSON.stringify({ rays: [...Array.from({ length: 99 }, (_, other) => rayAt(1_500_000_000_000 + other * 20, at)), ray] })),

@@ -24,6 +24,8 @@ function streams(from, to, rays) {
     ...pure,
     ["Logpull", { path: `/client/v4/zones/${ZONE}/logs/received?${plain}`, end: "pure", head: 0 }],
     ["Logs Engine", { path: `/client/v4/accounts/a/logs/retrieve?${plain}&bucket=cdn-logs-raw&prefix=logs/http_requests/%7BDATE%7D`, end: "pure", head: 0 }],
+    // Its start, the nearest 500 of all records, which are of one client, and their numbers.
+    ["neighbours", { path: `/v1/rays/${rays[0]}/neighbours?by=client&limit=500&format=ndjson`, end: "marked", lines: 502 }],
     ["POST /v1/rays", { path: "/v1/rays", body: JSON.stringify({ rays }), end: "marked", lines: rays.length }],
   ]);
 }

@@ -112,6 +112,7 @@ function questions(ms, plants, fields) {
     asked.push({ what: "Logpull's lookup", path: `/client/v4/zones/${ZONE}/logs/rayids/${ray}` });
     asked.push({ what: "the Logs Engine's lookup", path: `/client/v4/accounts/a/logs/rayids/${ray}?bucket=cdn-logs-raw&prefix=logs` });
     asked.push({ what: "differences", path: `/v1/rays/${ray}/diff/${own[0].ray}` });
+    for (const by of ["client", "status"]) asked.push({ what: `neighbours by ${by}`, path: `/v1/rays/${ray}/neighbours?by=${by}&limit=500&fields=${fields.http_requests.join(",")}` });
     asked.push({ what: "an explanation", path: `/v1/rays/${ray}?format=explain` });
     asked.push({ what: "deliveries", path: `/v1/rays/${ray}/deliveries` });
   }

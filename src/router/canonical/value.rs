@@ -13,6 +13,7 @@ use super::INVALID;
 use super::filter::canonical_filter;
 use crate::access::{is_sealed_form, is_token_id};
 use crate::api::counts::parse_step;
+use crate::api::neighbours::parse_within;
 use crate::audit::redact::{redact_operand, redact_text};
 use crate::bucket_keys::{KeyClass, LogPrefixes, batch_times, classify};
 use crate::http::parse_instant;
@@ -84,6 +85,7 @@ impl ValueReader<'_> {
             }
             // In seconds, whatever its unit.
             "step" => parse_step(text).map_or_else(redacted, Value::from),
+            "within" => parse_within(text).map_or_else(redacted, Value::from),
             "sample" => text.parse().ok().and_then(Number::from_f64).map_or_else(redacted, Value::Number),
             "fields" | "by" => text.split(',').map(canonical_field).collect(),
             "filter" => canonical_filter(self.dataset, text).into(),

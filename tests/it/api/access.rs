@@ -70,6 +70,7 @@ fn ask(row: &RouteSpec) -> Ask {
         | Route::CountRecords
         | Route::GetCoverage
         | Route::Cloudflare(CloudflareRoute::ReceivedLogs) => "?start=2026-03-28T08:00:00Z&end=2026-03-28T08:42:00Z",
+        Route::FindNeighbours => "?by=client",
         _ => "",
     };
     let body = match row.route {
@@ -82,7 +83,7 @@ fn ask(row: &RouteSpec) -> Ask {
 
 /// The routes that answer a caller who is restricted to zones; so do those of Cloudflare's API, but for the list of
 /// objects.
-const FOR_ZONES: [&str; 9] = [
+const FOR_ZONES: [&str; 10] = [
     "GET /healthz",
     "GET /openapi.json",
     "GET /v1/counts",
@@ -90,6 +91,7 @@ const FOR_ZONES: [&str; 9] = [
     "GET /v1/rays/{a}/diff/{b}",
     "GET /v1/rays/{ray}",
     "GET /v1/rays/{ray}/deliveries",
+    "GET /v1/rays/{ray}/neighbours",
     "POST /v1/ingest/{dataset}",
     "POST /v1/rays",
 ];
@@ -116,7 +118,12 @@ fn every_route_admits_exactly_those_who_may() {
     let (callers, rules) = callers();
     let config = Ok(deployment(&rules));
     let fakes = Fakes::new();
-    batch(&fakes, KEYS[0], &ndjson([format!(r#"{{"RayID":"{}","ZoneName":"a.example"}}"#, ray(1))]), None);
+    batch(
+        &fakes,
+        KEYS[0],
+        &ndjson([format!(r#"{{"RayID":"{}","ZoneName":"a.example","ClientIP":"::1"}}"#, ray(1))]),
+        None,
+    );
     let (mut in_, mut out, mut none_yet) = (0, 0, true);
     for row in ROUTES {
         for caller in &callers {

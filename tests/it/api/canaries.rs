@@ -89,6 +89,18 @@ fn everything(rays: u64) -> Vec<Ask> {
         }
         let diff = |number| format!("/v1/rays/{}/diff/{}?dataset={dataset}", ray(number), ray(number + 1));
         asks.extend((0..rays).step_by(19).map(|number| Ask::get(&diff(number))));
+        if matches!(dataset, Dataset::HttpRequests | Dataset::FirewallEvents) {
+            for by in ["client", "path", "status"] {
+                let near = |number| {
+                    let fields =
+                        if number % 2 == 0 { "" } else { "&fields=Cookies,ClientRequestURI,Novel,Event,ClientIP" };
+                    let path =
+                        format!("/v1/rays/{}/neighbours?by={by}&within=60m&dataset={dataset}{fields}", ray(number));
+                    Ask::get(&path)
+                };
+                asks.extend((0..rays).step_by(31).map(near));
+            }
+        }
         asks.push(Ask::get(&format!(
             "/v1/logs?{range}&dataset={dataset}&fields=Cookies,ClientRequestURI,Novel,Event,Logs"
         )));

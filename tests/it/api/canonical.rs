@@ -199,6 +199,10 @@ fn every_value_is_kept_as_it_was_read() {
             json!({ "start": "2026-03-28T08:00:00.000000000Z", "step": 300, "by": ["ClientIP", "Novel"], "top": 7,
                     "filter": r#"{"where":{"key":"ClientIP","operator":"eq","value":"203.0.113.0/24"}}"# }),
         ),
+        (
+            Ask::get("/v1/rays/9e35500000000001/neighbours?by=path&within=05m&limit=007&fields=RayID&format=ndjson"),
+            json!({ "by": ["path"], "within": 300, "limit": 7, "fields": ["RayID"], "format": "ndjson" }),
+        ),
         (Ask::get("/v1/logs?start=yesterday&limit=many"), json!({ "start": "yesterday", "limit": "many" })),
         (
             post("/v1/backfills", r#"{"start":1774684800,"end":"2026-03-28T08:30:00Z","deliver":false}"#),
@@ -251,6 +255,7 @@ fn pasted_secrets_are_not_kept() {
             Ask::get(&format!("/v1/logs?{range}&filter={url}&fields={url}&dataset={url}&cursor={url}")),
             Ask::get(&format!("/v1/logs?{range}")).with_header("raydex-reason", secret),
             Ask::get(&format!("/v1/counts?{range}&by={url}&step={url}&top={url}&cursor={url}")),
+            Ask::get(&format!("/v1/rays/{url}/neighbours?by={url}&within={url}&limit={url}&fields={url}")),
             Ask::get(&format!("{ZONE}/received?start={url}&end={url}&{url}=1&pad={url}")),
             Ask::get(&format!("/client/v4/zones/{url}/logs/received?start=0&end=1")),
             Ask::get(&format!("/v1/audit?actor={url}&resource={url}&address={url}&outcome={url}")),

@@ -35,6 +35,8 @@ pub(crate) fn world() -> (Fakes, Vec<Ask>) {
     let sent = |path: &str, body: &str| Ask { body: body.into(), ..Ask::new("POST", path) };
     let ray = ray(1);
     let bucket = format!("bucket={BUCKET_NAME}");
+    let indexed =
+        format!(r#"{{"start":"2026-03-28T08:00:00Z","end":"2026-03-28T09:00:00Z","bucket":"{BUCKET_NAME}"}}"#);
     let asks = vec![
         Ask::get(&format!("/v1/rays/{ray}/deliveries")),
         Ask::get(&format!("/v1/rays/{ray}")),
@@ -43,6 +45,7 @@ pub(crate) fn world() -> (Fakes, Vec<Ask>) {
         Ask::get(&format!("/v1/rays/{ray}?format=csv&timestamps=unix")),
         Ask::get(&format!("/v1/rays/{ray}?format=explain")),
         Ask::get(&format!("/v1/rays/{ray}/diff/{}", super::support::records::ray(2))),
+        Ask::get(&format!("/v1/rays/{ray}/neighbours?by=client&within=60s&limit=2")),
         sent("/v1/rays", &format!(r#"{{"rays":["{ray}","9e35500000000fff","!"]}}"#)),
         Ask::get(&format!("/v1/logs?{RANGE}")),
         Ask::get(&format!("/v1/counts?{RANGE}&step=30s&by=EdgeResponseStatus")),
@@ -86,10 +89,7 @@ pub(crate) fn world() -> (Fakes, Vec<Ask>) {
         sent(&format!("{ZONE}/control/retention/flag"), r#"{"flag":true}"#),
         Ask::get(&format!("{ACCOUNT}/list?{RANGE}&{bucket}&prefix=logs/http_requests/%7BDATE%7D")),
         Ask::get(&format!("{ACCOUNT}/retrieve?{RANGE}&{bucket}")),
-        sent(
-            &format!("{ACCOUNT}/rayids/index"),
-            &format!(r#"{{"start":"2026-03-28T08:00:00Z","end":"2026-03-28T09:00:00Z","bucket":"{BUCKET_NAME}"}}"#),
-        ),
+        sent(&format!("{ACCOUNT}/rayids/index"), &indexed),
         Ask::get(&format!("{ACCOUNT}/rayids/{ray}?{bucket}")),
     ];
     (fakes, asks)

@@ -28,6 +28,8 @@ fn asks() -> (Fakes, Vec<Ask>) {
     asks.push(explain.accept("text/plain"));
     asks.push(Ask::get(&format!("/v1/logs?{RANGE}&fields=RayID,ClientIP&timestamps=unix")));
     asks.push(Ask::get(&format!("/v1/counts?{RANGE}&format=json&by=RayID,ClientIP")));
+    let neighbours = format!("/v1/rays/{}/neighbours?by=client&format=ndjson", super::support::records::ray(1));
+    asks.push(Ask::get(&neighbours));
     asks.push(Ask::get("/v1/audit?format=ndjson"));
     (fakes, asks)
 }

@@ -37,6 +37,7 @@ mod many;
 mod memory;
 mod merge;
 mod metrics;
+mod neighbours;
 mod networks;
 mod occupancy;
 mod openapi;

@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use raydex::batch::BatchForm;
 use raydex::limits::{
     AUDIT_PAGE, BACKFILL_RATE, BATCHES_LISTED, COUNT_FIELDS, COUNT_STEPS, COUNT_TOP, COUNT_VALUE_BYTES,
-    DEAD_LETTERS_LISTED, ENGINE_LISTED, FAMILY_RAYS, FILTER_BYTES, LEDGERS_READ, LISTED, PAYLOADS_LISTED, RAYS_ASKED,
-    REASON_CHARS, TOKEN_DAYS, TOKEN_DAYS_MAX, TOKENS_LISTED,
+    DEAD_LETTERS_LISTED, ENGINE_LISTED, FAMILY_RAYS, FILTER_BYTES, LEDGERS_READ, LISTED, NEIGHBOURS_DEFAULT,
+    NEIGHBOURS_DEFAULT_WITHIN_S, NEIGHBOURS_LISTED, NEIGHBOURS_WITHIN_S, PAYLOADS_LISTED, RAYS_ASKED, REASON_CHARS,
+    TOKEN_DAYS, TOKEN_DAYS_MAX, TOKENS_LISTED,
 };
 use raydex::router::{ROUTES, RouteSpec};
 use regex::Regex;
@@ -21,6 +22,7 @@ const PROBLEMS: &str = concat!(
     include_str!("../../../src/http/problems.rs"),
     include_str!("../../../src/http/backfill_problems.rs"),
     include_str!("../../../src/http/delivery_problems.rs"),
+    include_str!("../../../src/http/neighbour_problems.rs"),
     include_str!("../../../src/http/token_problems.rs"),
     include_str!("../../../src/http/upload_problems.rs")
 );
@@ -244,6 +246,7 @@ fn bounds_are_those_of_the_limits() {
     let limit = "\"limit\"".to_owned();
     let expected = BTreeMap::from([
         (("/v1/rays/{ray}", "\"depth\"".to_owned()), (FAMILY_RAYS as u64, None)),
+        (("/v1/rays/{ray}/neighbours", limit.clone()), (NEIGHBOURS_LISTED.into(), Some(NEIGHBOURS_DEFAULT.into()))),
         (("/v1/counts", "\"top\"".to_owned()), (COUNT_TOP, None)),
         (("/v1/stats", "\"ledgers\"".to_owned()), (LEDGERS_READ, Some(LEDGERS_READ))),
         (("/v1/batches", limit.clone()), (BATCHES_LISTED, Some(LISTED))),
@@ -267,6 +270,12 @@ fn bounds_are_those_of_the_limits() {
     assert_eq!((COUNT_STEPS, COUNT_VALUE_BYTES), (5_000, 1_024));
     assert!(words("/paths/~1v1~1counts/get").contains("has 5,000 steps at most"));
     assert!(words(&row).contains("more than 1,024 bytes"));
+    let moment = format!("{schemas}/NeighbourMoment/properties/within_s");
+    let (least_s, most_s) = NEIGHBOURS_WITHIN_S;
+    assert_eq!((bound(&moment, "minimum"), bound(&moment, "maximum")), (least_s.unsigned_abs(), most_s.unsigned_abs()));
+    assert_eq!(bound(&format!("{schemas}/Neighbours/properties/neighbours"), "maxItems"), u64::from(NEIGHBOURS_LISTED));
+    let within = "/paths/~1v1~1rays~1{ray}~1neighbours/get/parameters/2/schema/default".to_owned();
+    assert_eq!(words(&within), format!("\"{NEIGHBOURS_DEFAULT_WITHIN_S}s\""));
 }
 
 #[test]

@@ -19,6 +19,7 @@ fn lookups() -> Vec<Ask> {
         Ask::get(&format!("/v1/rays/{ray}")),
         Ask::get(&format!("/v1/rays/{ray}/deliveries")),
         Ask::get(&format!("/v1/rays/{ray}/diff/{ray}")),
+        Ask::get(&format!("/v1/rays/{ray}/neighbours?by=client")),
         Ask { body: format!(r#"{{"rays":["{ray}"]}}"#).into(), ..Ask::new("POST", "/v1/rays") },
         Ask::get(&format!("/v1/logs?{RANGE}")),
         Ask::get(&format!("/v1/counts?{RANGE}")),

@@ -15,6 +15,9 @@ use super::{Fixture, compare};
 /// The route whose body is `schemas/openapi.json`.
 const OPENAPI: &str = "/openapi.json";
 
+/// The neighbours of a ray that has some.
+const NEAR: &str = "/v1/rays/9e35500000000001/neighbours";
+
 /// The path of a route's fixture.
 fn path_of(row: &RouteSpec) -> String {
     let letters: String = row.name().chars().map(|c| if c.is_ascii_alphanumeric() { c } else { ' ' }).collect();
@@ -54,6 +57,9 @@ fn more() -> Vec<Ask> {
         Ask::get(&format!("/v1/counts?{RANGE}&step=1h&by=ClientRequestHost,EdgeColoCode&top=1&format=json")),
         Ask::get(&format!("/v1/counts?{RANGE}")),
         Ask::get(&format!("/v1/counts?{RANGE}&by=Nowhere")),
+        Ask::get(&format!("{NEAR}?by=client&within=60m&limit=2")),
+        Ask::get(&format!("{NEAR}?by=client&within=60m&limit=1&fields=RayID,Nowhere&format=ndjson")),
+        Ask::get(&format!("{NEAR}?by=path")),
         Ask::get(&format!("{ZONE}/received?start=2026-03-28T08:00:00Z")),
         Ask::get(&format!("{ZONE}/rayids/!")),
         Ask::get("/v1/rays/9e35500000000fff"),

@@ -19,6 +19,7 @@ const SOURCE: &str = concat!(
     include_str!("../../../src/http/problems.rs"),
     include_str!("../../../src/http/backfill_problems.rs"),
     include_str!("../../../src/http/delivery_problems.rs"),
+    include_str!("../../../src/http/neighbour_problems.rs"),
     include_str!("../../../src/http/token_problems.rs"),
     include_str!("../../../src/http/upload_problems.rs")
 );
@@ -39,7 +40,7 @@ fn all() -> Vec<(&'static str, Problem)> {
         bad_parameter("limit", "a number") missing_parameter("start", "a time") repeated_parameter("start")
         bad_time("start", InstantFault::Unclear) empty_parameter() bad_reason() reason_required() range_in_future() no_rays() bad_ray_list(7) too_many_rays()
         unknown_member(&["rays"]) repeated_member("rays") empty_range() range_too_long(3_600_000) too_many_steps(Some(61)) bad_filter(&filter)
-        field_masked(Some("RayID")) other_dataset() bad_dataset(&Dataset::ALL) dataset_without_ray()
+        field_masked(Some("RayID")) compared_field_masked("ClientIP") not_comparable("ClientIP") other_dataset() bad_dataset(&Dataset::ALL) dataset_without_ray()
         unknown_parameter(&["start", "end"]) ray_not_found(&ray, NOW_MS)
         batch_unreadable() unavailable() unknown_dataset()
         records_of_other_dataset(Dataset::HttpRequests, Dataset::DnsLogs) empty_body() other_zone(50, 3, &[0, 214, 900])

@@ -1,7 +1,7 @@
 //! `GET /v1/counts` over the fakes: rows that add up to naive counts, however the answers are cut.
 
 mod cuts;
-mod model;
+pub(super) mod model;
 mod refusals;
 
 use std::collections::HashMap;

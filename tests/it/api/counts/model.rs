@@ -38,14 +38,14 @@ pub(super) fn spelled(raw: &str) -> String {
 }
 
 /// The members of a record, each as it is spelled; half a sign is none that serde reads.
-pub(super) fn members(line: &str) -> HashMap<String, String> {
+pub(in super::super) fn members(line: &str) -> HashMap<String, String> {
     let line = line.replace("\\ud800", "\\ufffd");
     let members: HashMap<String, Box<RawValue>> = serde_json::from_str(&line).unwrap_or_else(|_| panic!("{line}"));
     members.into_iter().map(|(name, raw)| (name, spelled(raw.get()))).collect()
 }
 
 /// Whether a record is of a zone: by its name, or else by its host.
-fn is_of(zone: &str, line: &str) -> bool {
+pub(in super::super) fn is_of(zone: &str, line: &str) -> bool {
     let members = members(line);
     let text = |name: &str| members.get(name).map(|raw| raw.trim_matches('"').to_lowercase());
     match text("ZoneName").filter(|name| name != "null") {
@@ -55,7 +55,7 @@ fn is_of(zone: &str, line: &str) -> bool {
 }
 
 /// What a role sees of a record.
-pub(super) fn masked(role: Role, line: &str) -> String {
+pub(in super::super) fn masked(role: Role, line: &str) -> String {
     let mut out = Vec::new();
     mask_line(role, Dataset::HttpRequests, line.as_bytes(), &mut out).unwrap();
     String::from_utf8(out).unwrap()

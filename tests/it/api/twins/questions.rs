@@ -25,7 +25,8 @@ pub(super) fn question(random: &mut Random, world: &World) -> Ask {
     match random.below(20) {
         0..=5 => lookup(random, world),
         6 => Ask::get(&format!("/v1/rays/{}/deliveries", any_ray(random, world))),
-        7 => diff(random, world),
+        7 if random.chance(500) => diff(random, world),
+        7 => neighbours(random, world),
         8 | 9 => many(random, world),
         10..=12 => logs(random),
         13 | 14 => counts(random),
@@ -87,6 +88,16 @@ fn diff(random: &mut Random, world: &World) -> Ask {
     maybe(random, &mut query, "dataset", &["http_requests", "firewall_events", "dns_logs"]);
     let (a, b) = (any_ray(random, world), any_ray(random, world));
     Ask::get(&format!("/v1/rays/{a}/diff/{b}?{}", query.trim_start_matches('&')))
+}
+
+fn neighbours(random: &mut Random, world: &World) -> Ask {
+    let mut query = format!("by={}", random.of(&["client", "client", "status", "path", "page"]));
+    maybe(random, &mut query, "within", &["1s", "60s", "20m", "60m", "1h"]);
+    maybe(random, &mut query, "dataset", &["http_requests", "firewall_events", "dns_logs"]);
+    maybe(random, &mut query, "fields", &["RayID,ClientIP", "Hidden_Field", "Our_Field,ZoneName,Nowhere"]);
+    maybe(random, &mut query, "limit", &["1", "3", "500", "501"]);
+    maybe(random, &mut query, "format", &["json", "ndjson"]);
+    Ask::get(&format!("/v1/rays/{}/neighbours?{query}", any_ray(random, world)))
 }
 
 fn many(random: &mut Random, world: &World) -> Ask {
