@@ -69,7 +69,7 @@ pub(crate) async fn get_delivery_health(config: &Config, services: &impl Service
     let delivery = DeliveryHealthResponse::new(delivery, config.delivery.is_some());
     let delivery = Some(delivery.with_faults(&config.delivery_faults));
     let warnings = configured.warnings.iter().cloned().chain(layout_doubts.iter().map(words_of_doubt)).collect();
-    HealthResponse { status, delivery, warnings, ..configured }.into_reply(200)
+    HealthResponse { status, warnings, delivery, ..configured }.into_reply(200)
 }
 
 /// Returns the warning of a dataset whose rays have other times than their records.

@@ -72,6 +72,10 @@ impl BatchRequest {
 }
 
 /// The outcome of processing an object.
+#[cfg_attr(
+    not(target_arch = "wasm32"),
+    expect(clippy::large_enum_variant, reason = "there is one at a time, and it is mostly figures")
+)]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum BatchOutcome {
     /// Every line of it is accounted for.
