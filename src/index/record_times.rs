@@ -82,7 +82,9 @@ mod tests {
 
     fn finish(instants: &[i64]) -> (BTreeSet<u32>, Vec<(i64, i64)>) {
         let mut times = RecordTimes::default();
-        instants.iter().for_each(|ns| times.take(*ns));
+        for ns in instants {
+            times.take(*ns);
+        }
         times.finish()
     }
 

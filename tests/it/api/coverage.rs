@@ -144,8 +144,9 @@ impl MadeBatch {
 /// Whether one of the windows of a kind has the instant.
 fn shows(found: &Value, kind: &str, at: i64) -> bool {
     let at = rfc3339(at);
-    let window =
-        |window: &Value| window["start"].as_str().unwrap() <= &at[..] && &at[..] < window["end"].as_str().unwrap();
+    let window = |window: &Value| {
+        window["start"].as_str().unwrap() <= at.as_str() && at.as_str() < window["end"].as_str().unwrap()
+    };
     found[kind].as_array().unwrap().iter().any(window)
 }
 
