@@ -51,18 +51,18 @@ async fn find_batches(
     let (asked, caller) = (views.datasets(), views.caller());
     let other_datasets = find_others(services, caller, &asked, key).await?;
     let until_ms = AbsenceFacts::until_ms(facts.at_ms);
-    let ledgers = RangeLedgers::find(services, facts.now_ms, &(facts.at_ms..until_ms)).await?;
     let only_own = !caller.visibility().has_totals();
     let call = FindAbsence { datasets: in_order(asked), at_ms: facts.at_ms, until_ms, only_own };
+    let ray_of = call.datasets.first().copied();
+    let ledgers = RangeLedgers::find(services, facts.now_ms, &(facts.at_ms..until_ms), ray_of).await?;
     let evidence = ledgers.sum(services, &call, AbsenceEvidence::add).await?;
     let is_before_all = evidence.sealed_batches == 0 && evidence.covered.is_empty();
-    let main = call.datasets.first().filter(|_| is_before_all);
-    let first_ms = match main {
-        Some(dataset) => first_indexed_ms(services, *dataset, facts.now_ms).await?,
+    let first_ms = match ray_of.filter(|_| is_before_all) {
+        Some(dataset) => first_indexed_ms(services, dataset, facts.now_ms).await?,
         None => None,
     };
-    let RangeLedgers { is_whole, finished_ms: searched_ms, .. } = ledgers;
-    Ok(BatchFacts { other_datasets, evidence, is_whole, searched_ms, first_ms })
+    let RangeLedgers { is_whole, finished_ms: searched_ms, doubt, .. } = ledgers;
+    Ok(BatchFacts { other_datasets, evidence, is_whole, searched_ms, first_ms, layout_doubt: doubt })
 }
 
 /// Returns the datasets with `http_requests` first, whose records say whether a request was logged.

@@ -14,6 +14,7 @@ use crate::access::Visibility;
 use crate::backend::CallError;
 use crate::ledger::completeness::{FindMissing, MissingLines};
 use crate::ledger::ids::{REGISTRY, ledger_of};
+use crate::ledger::layout_doubts::LayoutDoubt;
 use crate::ledger::registry::{FindLedgers, LedgerNames};
 use crate::limits::{BACKFILL_LATE_MS, BACKFILL_SKEW_MS, COMPLETENESS_LEDGERS, CONCURRENT_CALLS};
 use crate::record::Dataset;
@@ -63,7 +64,7 @@ pub(crate) async fn find_missing_reasons(
     if range.end > now_ms {
         reasons.push(MissingReason::new("ends_after_now"));
     }
-    let ledgers = RangeLedgers::find(services, services.now_ms(), &range).await?;
+    let ledgers = RangeLedgers::find(services, services.now_ms(), &range, None).await?;
     let RangeLedgers { swept_ms, is_whole, .. } = ledgers;
     let only_own = !visibility.has_totals();
     let call = FindMissing { dataset, start_ms: range.start, end_ms: range.end, only_own };
@@ -90,20 +91,27 @@ pub(super) struct RangeLedgers {
     pub(super) finished_ms: Option<i64>,
     /// Whether these are all of them.
     pub(super) is_whole: bool,
+    /// Why the time of the ray that was asked about is in doubt, if it is.
+    pub(super) doubt: Option<LayoutDoubt>,
 }
 
 impl RangeLedgers {
-    /// Asks the registry, which keeps the names.
+    /// Asks the registry, which keeps the names. If the range begins with the time of a ray, `ray_of` is its dataset.
     ///
     /// # Errors
     /// [`CallError`] if it cannot be reached.
-    pub(super) async fn find(services: &impl Services, now_ms: i64, range: &Range<i64>) -> Result<Self, CallError> {
-        let call = ledgers_of_range(now_ms, range);
-        let LedgerNames { mut names, swept_ms, finished_ms } =
+    pub(super) async fn find(
+        services: &impl Services,
+        now_ms: i64,
+        range: &Range<i64>,
+        ray_of: Option<Dataset>,
+    ) -> Result<Self, CallError> {
+        let call = FindLedgers { ray_of, ..ledgers_of_range(now_ms, range) };
+        let LedgerNames { mut names, swept_ms, finished_ms, doubt } =
             rpc::call_held(services.ledgers(), services.memory(), REGISTRY, &call).await?.into_parts().0;
         let is_whole = names.len() as u64 <= COMPLETENESS_LEDGERS;
         names.truncate(usize::try_from(COMPLETENESS_LEDGERS).unwrap_or(usize::MAX));
-        Ok(Self { names, swept_ms, finished_ms, is_whole })
+        Ok(Self { names, swept_ms, finished_ms, is_whole, doubt })
     }
 
     /// Asks each of them, and adds up their answers.
@@ -139,5 +147,6 @@ pub(super) fn ledgers_of_range(now_ms: i64, range: &Range<i64>) -> FindLedgers {
         start_ms: range.start,
         end_ms: range.end,
         limit: COMPLETENESS_LEDGERS + 1,
+        ray_of: None,
     }
 }

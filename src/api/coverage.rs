@@ -1,11 +1,12 @@
 //! `GET /v1/coverage`: the complete, pending and quarantined windows of a time range, and its gaps.
 //!
-//! The window of a batch comes from the name of its object, or from its records if the name spans no time or another
-//! one, as that of a file that was renamed. A gap does not mean that data was lost: a site without traffic has gaps too.
+//! Which time a batch covers is a matter of what it was named for and of what it holds: [`crate::ledger::windows`] has the
+//! rule. A gap does not mean that data was lost: a site without traffic has gaps too. A complete window may have got records
+//! later, in batches that are named for a later time: `late` says where, and by how much.
 //!
 //! # Invariants
-//! Only time covered by a sealed batch without rejected lines is shown as complete. The windows of each kind are
-//! sorted, disjoint and not adjacent.
+//! Only time covered by a sealed batch without rejected lines, and by no other batch, is shown as complete. The windows of each
+//! kind are sorted, disjoint and not adjacent.
 
 use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
@@ -26,7 +27,7 @@ use crate::ledger::books::BatchSummary;
 use crate::ledger::calls::ListBatches;
 use crate::ledger::ids::{REGISTRY, ledger_of};
 use crate::ledger::sweep_round::GetSweepRound;
-use crate::ledger::windows::{BatchSpan, TimeWindows, gaps_between, join_windows, merge_windows};
+use crate::ledger::windows::{BatchSpan, TimeWindows, gaps_between, join_windows, merge_windows, windows_without};
 use crate::limits::{
     BATCHES_PAGE, COMPLETENESS_LEDGERS, CONCURRENT_CALLS, COVERAGE_BATCHES, COVERAGE_MS, WINDOW_BYTES,
 };
@@ -36,15 +37,13 @@ use crate::services::Services;
 use crate::time::{rfc3339, stamp};
 
 const HOUR_MS: i64 = 3_600_000;
-/// Maximum number of windows of one batch.
-const WINDOWS_OF_BATCH: usize = 2;
 
 #[derive(Serialize)]
 struct CoverageResponse {
     start: String,
     end: String,
     dataset: &'static str,
-    /// Windows covered by sealed batches.
+    /// Windows covered by sealed batches without rejected lines, and by no other batches.
     complete: ShownWindows,
     /// Windows of batches that are known but not yet sealed.
     pending: ShownWindows,
@@ -54,7 +53,17 @@ struct CoverageResponse {
     damaged: ShownWindows,
     /// Windows without a known batch.
     gaps: ShownWindows,
+    /// Where records are that came in sealed batches named for a later time.
+    late: ShownWindows,
     batches: u64,
+    open_batches: u64,
+    quarantined_batches: u64,
+    /// Lines that are not records, in the batches of `damaged`.
+    rejected_lines: u64,
+    /// Sealed batches with records from before the window of their name.
+    late_batches: u64,
+    /// Maximum time by which such a record is before that window, in seconds.
+    late_by_s: i64,
     /// Whether an hour has more batches, or the range more ledgers, than one answer reads, so that windows may be missing.
     truncated: bool,
     /// The instant up to which the complete bucket was searched for objects; null before the first such listing.
@@ -87,8 +96,20 @@ struct BatchWindows {
     pending: TimeWindows,
     quarantined: TimeWindows,
     damaged: TimeWindows,
-    batches: u64,
+    late: TimeWindows,
+    counts: BatchCounts,
     truncated: bool,
+}
+
+/// The batches of the range, by kind.
+#[derive(Debug, Clone, Copy, Default)]
+struct BatchCounts {
+    all: u64,
+    open: u64,
+    quarantined: u64,
+    rejected_lines: u64,
+    late: u64,
+    late_by_ms: i64,
 }
 
 /// Answers with the windows of the range `start` to `end`.
@@ -111,10 +132,14 @@ pub(crate) async fn get_coverage<B>(
     let round = ask_ledger(services, REGISTRY, &GetSweepRound {}).await?.round;
     let (seen, _held) = collect_windows(config, services, (dataset, caller.visibility()), start..=end).await?;
     let joined = |windows: &TimeWindows| join_windows(windows, start, end);
-    let (complete, pending, quarantined) = (joined(&seen.complete), joined(&seen.pending), joined(&seen.quarantined));
-    let damaged = joined(&seen.damaged);
-    let any = join_windows(&[seen.complete, seen.pending, seen.quarantined, seen.damaged].concat(), start, end);
-    let gaps = gaps_between(&any, start, end);
+    let (pending, quarantined, damaged) = (joined(&seen.pending), joined(&seen.quarantined), joined(&seen.damaged));
+    let late = joined(&seen.late);
+    let uncertain = [&seen.pending[..], &seen.quarantined, &seen.damaged].concat();
+    let any = [&seen.complete[..], &uncertain].concat();
+    let complete = windows_without(&joined(&seen.complete), &joined(&uncertain));
+    let gaps = gaps_between(&joined(&any), start, end);
+    let BatchCounts { all, open, quarantined: quarantined_batches, rejected_lines, late: late_batches, late_by_ms } =
+        seen.counts;
     let answer = CoverageResponse {
         start: rfc3339(start),
         end: rfc3339(end),
@@ -124,7 +149,13 @@ pub(crate) async fn get_coverage<B>(
         quarantined: ShownWindows(quarantined),
         damaged: ShownWindows(damaged),
         gaps: ShownWindows(gaps),
-        batches: seen.batches,
+        late: ShownWindows(late),
+        batches: all,
+        open_batches: open,
+        quarantined_batches,
+        rejected_lines,
+        late_batches,
+        late_by_s: late_by_ms / 1_000,
         truncated: seen.truncated,
         listed_until: round.as_ref().and_then(|round| round.listed_until_ms).map(rfc3339),
         listing_behind: round.is_some_and(|round| round.is_behind(now)),
@@ -174,7 +205,7 @@ async fn ledger_windows(
     loop {
         let page = call_ledger(services, ledger, &call).await?;
         read += page.batches.len() as u64;
-        let most = WINDOWS_OF_BATCH * page.batches.len();
+        let most = page.batches.iter().map(most_windows).sum::<usize>();
         held.reserve(WINDOW_BYTES * most)?;
         let before = found.count();
         for batch in &page.batches {
@@ -192,19 +223,26 @@ async fn ledger_windows(
     }
 }
 
+/// Returns the maximum number of windows of a batch: each stretch of its records covers one and may be late, and its name
+/// spans another.
+fn most_windows(batch: &BatchSummary) -> usize {
+    2 * batch.counts.stretches.len().max(1) + 1
+}
+
 impl BatchWindows {
-    fn kinds(&mut self) -> [&mut TimeWindows; 4] {
-        [&mut self.complete, &mut self.pending, &mut self.quarantined, &mut self.damaged]
+    fn kinds(&mut self) -> [&mut TimeWindows; 5] {
+        [&mut self.complete, &mut self.pending, &mut self.quarantined, &mut self.damaged, &mut self.late]
     }
 
     /// Returns the number of windows.
     fn count(&self) -> usize {
-        self.complete.len() + self.pending.len() + self.quarantined.len() + self.damaged.len()
+        let Self { complete, pending, quarantined, damaged, late, .. } = self;
+        [complete, pending, quarantined, damaged, late].map(Vec::len).into_iter().sum()
     }
 
     /// Adds the windows of another ledger.
     fn append(&mut self, mut other: Self) {
-        self.batches += other.batches;
+        self.counts.add(other.counts);
         self.truncated |= other.truncated;
         for (windows, others) in self.kinds().into_iter().zip(other.kinds()) {
             windows.append(others);
@@ -237,16 +275,56 @@ impl BatchWindows {
             state: batch.state,
             has_rejected: rejected > 0,
             records: batch.times,
+            stretches: &batch.counts.stretches,
         };
+        let meets = |(start, end): &(i64, i64)| start <= range.end() && end >= range.start();
+        if is_own {
+            self.take_late(&span, meets);
+        }
         let mut found = span.windows();
-        found.retain(|(start, end)| start <= range.end() && end >= range.start());
-        self.batches += u64::from(!found.is_empty());
+        found.retain(meets);
+        if found.is_empty() {
+            return;
+        }
+        self.counts.all += 1;
         let windows = match batch.state {
-            BatchState::Sealed if rejected > 0 => &mut self.damaged,
+            BatchState::Sealed if rejected > 0 => {
+                self.counts.rejected_lines += rejected;
+                &mut self.damaged
+            }
             BatchState::Sealed => &mut self.complete,
-            BatchState::Open => &mut self.pending,
-            BatchState::Quarantined => &mut self.quarantined,
+            BatchState::Open => {
+                self.counts.open += 1;
+                &mut self.pending
+            }
+            BatchState::Quarantined => {
+                self.counts.quarantined += 1;
+                &mut self.quarantined
+            }
         };
         windows.append(&mut found);
+    }
+
+    /// Adds the windows of the batch's late records.
+    fn take_late(&mut self, span: &BatchSpan<'_>, meets: impl Fn(&(i64, i64)) -> bool) {
+        let Some((mut late, start)) = span.late() else { return };
+        late.retain(meets);
+        let Some(first) = late.iter().map(|(first, _)| *first).min() else { return };
+        self.counts.late += 1;
+        self.counts.late_by_ms = self.counts.late_by_ms.max(start.saturating_sub(first));
+        self.late.append(&mut late);
+    }
+}
+
+impl BatchCounts {
+    /// Adds the batches of another ledger.
+    fn add(&mut self, other: Self) {
+        let Self { all, open, quarantined, rejected_lines, late, late_by_ms } = other;
+        self.all += all;
+        self.open += open;
+        self.quarantined += quarantined;
+        self.rejected_lines += rejected_lines;
+        self.late += late;
+        self.late_by_ms = self.late_by_ms.max(late_by_ms);
     }
 }

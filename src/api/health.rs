@@ -12,8 +12,10 @@ use crate::backend::to_json;
 use crate::config::{Config, ConfigFault};
 use crate::http::Reply;
 use crate::http::media_type::JSON;
+use crate::ledger::layout_doubts::LayoutDoubt;
 use crate::limits::HEALTH_LEDGERS;
 use crate::services::Services;
+use crate::time::rfc3339;
 
 /// The fault shown if the health of deliveries cannot be read.
 const UNREADABLE: &str = "the ledgers cannot be read";
@@ -59,12 +61,24 @@ pub(crate) fn get_health(config: &Result<Config, Vec<ConfigFault>>) -> Reply {
 /// breaker holds some: the Worker itself is well.
 pub(crate) async fn get_delivery_health(config: &Config, services: &impl Services) -> Reply {
     let configured = HealthResponse::configured(config);
-    let Ok(SummedBooks { delivery, .. }) = sum_books(config, services, HEALTH_LEDGERS).await else {
+    let Ok(SummedBooks { delivery, layout_doubts, .. }) = sum_books(config, services, HEALTH_LEDGERS).await else {
         let faults = configured.faults.iter().cloned().chain([UNREADABLE.to_owned()]).collect();
         return HealthResponse { status: "degraded", faults, ..configured }.into_reply(200);
     };
     let status = if delivery.is_degraded() { "degraded" } else { configured.status };
     let delivery = DeliveryHealthResponse::new(delivery, config.delivery.is_some());
     let delivery = Some(delivery.with_faults(&config.delivery_faults));
-    HealthResponse { status, delivery, ..configured }.into_reply(200)
+    let warnings = configured.warnings.iter().cloned().chain(layout_doubts.iter().map(words_of_doubt)).collect();
+    HealthResponse { status, warnings, delivery, ..configured }.into_reply(200)
+}
+
+/// Returns the warning of a dataset whose rays have other times than their records.
+fn words_of_doubt(doubt: &LayoutDoubt) -> String {
+    let LayoutDoubt { dataset, since_ms, skew, .. } = doubt;
+    let (dataset, since) = (dataset.name(), rfc3339(*since_ms));
+    let (ahead_s, behind_s) = (skew.ahead_ms / 1_000, skew.behind_ms / 1_000);
+    format!(
+        "rays of {dataset} have other times than their records since {since}, up to {ahead_s} s ahead and {behind_s} s behind: \
+         the layout of Ray IDs has changed, or a clock is wrong"
+    )
 }

@@ -39,7 +39,7 @@ pub(crate) async fn check_registered(
     if !known.has(ledger) {
         // Those of no hour are in every answer.
         let (first, last) = (ledger.to_owned(), ledger.to_owned());
-        let find = FindLedgers { first, last, start_ms: 0, end_ms: 0, limit: OTHER_LEDGERS + 1 };
+        let find = FindLedgers { first, last, start_ms: 0, end_ms: 0, limit: OTHER_LEDGERS + 1, ray_of: None };
         if !call_ledger(services, REGISTRY, &find).await?.names.iter().any(|name| name == ledger) {
             return Err(unknown());
         }

@@ -16,6 +16,7 @@ use crate::ledger::books::{AgainTotals, ChangedLines, LedgerTotals, LineTotals};
 use crate::ledger::breaker::BreakerState;
 use crate::ledger::freshness::{Freshness, LAG_STEPS_S};
 use crate::ledger::health::{DeliveryHealth, POST_TIMES_MS, PostTimes};
+use crate::ledger::layout_doubts::LayoutDoubt;
 use crate::limits::LEDGERS_READ;
 use crate::memory::ReservedWriter;
 use crate::rpc;
@@ -32,8 +33,9 @@ const PROMETHEUS: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// Answers with the sums of the newest ledgers and the state of the audit log.
 pub(crate) async fn get_metrics(config: &Config, services: &impl Services) -> Result<Reply, Problem> {
-    let SummedBooks { totals, delivery, freshness, ledgers, dead_letters, ignored_events, balanced, .. } =
-        sum_books(config, services, LEDGERS_READ).await?;
+    let SummedBooks {
+        totals, delivery, freshness, layout_doubts, ledgers, dead_letters, ignored_events, balanced, ..
+    } = sum_books(config, services, LEDGERS_READ).await?;
     let audit = rpc::call_held(services.audit_log(), services.memory(), AUDIT, &ReadEntries::default()).await;
     let audit = audit.map_err(|error| match error {
         CallError::OutOfMemory(error) => error.into(),
@@ -44,6 +46,7 @@ pub(crate) async fn get_metrics(config: &Config, services: &impl Services) -> Re
     page.payloads(&totals);
     page.again(&totals.again);
     page.changed(&totals.changed);
+    page.ray_times(&totals, &layout_doubts);
     page.single("raydex_dead_letters", "Dead letters that are neither redriven nor dismissed.", dead_letters);
     page.family("raydex_events_ignored", "Events for which there was nothing to do, by reason.");
     for (why, count) in ignored_events {
@@ -113,6 +116,24 @@ impl MetricsPage {
         );
         for (what, count) in [("sanitised", sanitised), ("cut", cut), ("defaulted", defaulted)] {
             self.labelled("raydex_lines_changed", "what", what, count);
+        }
+    }
+
+    /// How the rays agree with their records, by dataset.
+    fn ray_times(&mut self, totals: &LedgerTotals, doubts: &[LayoutDoubt]) {
+        let of_datasets = &totals.ray_times;
+        self.family("raydex_rays_compared", "Rays whose time was compared with their record's, by dataset.");
+        for (dataset, times) in of_datasets {
+            self.labelled("raydex_rays_compared", "dataset", dataset, times.compared);
+        }
+        self.family("raydex_rays_skewed", "Rays whose time differs by more than 5 s from their record's, by dataset.");
+        for (dataset, times) in of_datasets {
+            self.labelled("raydex_rays_skewed", "dataset", dataset, times.clock_skewed);
+        }
+        self.family("raydex_layout_doubtful", "1 where most rays of a batch of the last hour are skewed, by dataset.");
+        for dataset in of_datasets.keys() {
+            let is_doubtful = doubts.iter().any(|doubt| doubt.dataset.name() == dataset);
+            self.labelled("raydex_layout_doubtful", "dataset", dataset, is_doubtful.into());
         }
     }
 

@@ -10,7 +10,7 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use serde::Serialize;
 
 use super::ledgers::{LedgerCounts, ask_ledger, call_ledger, newest_ledgers};
-use super::views::{DeliveryHealthResponse, with_all_states};
+use super::views::{DeliveryHealthResponse, LayoutDoubtResponse, with_all_states};
 use crate::config::Config;
 use crate::http::{HttpRequest, Problem, Reply};
 use crate::ledger::books::LedgerTotals;
@@ -18,8 +18,10 @@ use crate::ledger::calls::{GetTotals, LedgerReport};
 use crate::ledger::freshness::Freshness;
 use crate::ledger::health::DeliveryHealth;
 use crate::ledger::ids::PARTNER;
+use crate::ledger::layout_doubts::LayoutDoubt;
 use crate::ledger::partner::GetPartner;
 use crate::limits::{CONCURRENT_CALLS, LEDGERS_READ};
+use crate::record::Dataset;
 use crate::services::Services;
 use crate::time::rfc3339;
 
@@ -32,6 +34,8 @@ struct StatsResponse {
     books: LedgerTotals,
     delivery: DeliveryHealthResponse,
     freshness: FreshnessResponse,
+    /// The datasets whose rays have other times than their records at present.
+    layout_doubts: Vec<LayoutDoubtResponse>,
     ledgers: LedgerCounts,
     dead_letters: u64,
     /// Number of events that required no work, by reason.
@@ -73,15 +77,19 @@ pub(crate) async fn get_stats<Y>(
     request: &HttpRequest<Y>,
 ) -> Result<Reply, Problem> {
     let most = request.number_parameter("ledgers", LEDGERS_READ, LEDGERS_READ)?;
-    let SummedBooks { totals, delivery, freshness, ledgers, dead_letters, ignored_events, first_start_ms, balanced } =
-        sum_books(config, services, most).await?;
-    let first_start = first_start_ms.map(rfc3339);
-    let freshness = FreshnessResponse::from(&freshness);
-    let alarm = (!balanced).then_some(UNACCOUNTED_ALARM);
-    let delivery = DeliveryHealthResponse::new(delivery, config.delivery.is_some());
-    let delivery = delivery.with_faults(&config.delivery_faults);
-    let answer =
-        StatsResponse { books: totals, delivery, freshness, ledgers, dead_letters, ignored_events, first_start, alarm };
+    let books = sum_books(config, services, most).await?;
+    let delivery = DeliveryHealthResponse::new(books.delivery, config.delivery.is_some());
+    let answer = StatsResponse {
+        books: books.totals,
+        delivery: delivery.with_faults(&config.delivery_faults),
+        freshness: FreshnessResponse::from(&books.freshness),
+        layout_doubts: books.layout_doubts.iter().map(LayoutDoubtResponse::from).collect(),
+        ledgers: books.ledgers,
+        dead_letters: books.dead_letters,
+        ignored_events: books.ignored_events,
+        first_start: books.first_start_ms.map(rfc3339),
+        alarm: (!books.balanced).then_some(UNACCOUNTED_ALARM),
+    };
     Ok(Reply::json(services.memory(), &answer)?)
 }
 
@@ -95,6 +103,8 @@ pub(crate) struct SummedBooks {
     pub(crate) dead_letters: u64,
     /// Number of events that required no work, by reason.
     pub(crate) ignored_events: BTreeMap<String, u64>,
+    /// The datasets whose rays have other times than their records at present.
+    pub(crate) layout_doubts: Vec<LayoutDoubt>,
     /// Unix milliseconds of the first start.
     pub(crate) first_start_ms: Option<i64>,
     /// Whether every ledger balances.
@@ -123,13 +133,22 @@ pub(crate) async fn sum_books(config: &Config, services: &impl Services, most: u
         delivery.set_breaker(ask_ledger(services, PARTNER, &get).await?);
     }
     Ok(SummedBooks {
-        totals: with_all_states(totals),
+        totals: with_all_datasets(with_all_states(totals)),
         delivery,
         freshness,
         ledgers: LedgerCounts { scanned: read, total: ledgers.total },
         dead_letters: ledgers.dead_letters,
         ignored_events: ledgers.ignored_events.clone(),
+        layout_doubts: ledgers.doubts.clone(),
         first_start_ms: ledgers.first_start_ms,
         balanced,
     })
+}
+
+/// Adds zeros for every dataset whose rays the totals lack.
+fn with_all_datasets(mut totals: LedgerTotals) -> LedgerTotals {
+    for dataset in Dataset::WITH_RAY {
+        totals.ray_times.entry(dataset.name().into()).or_default();
+    }
+    totals
 }

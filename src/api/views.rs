@@ -11,6 +11,7 @@ use crate::ledger::breaker::{BreakerState, PartnerRefusal, PartnerStanding};
 use crate::ledger::delivery::Payload;
 use crate::ledger::duplicates::{DuplicateLine, DuplicateSource, PlanDuplicates};
 use crate::ledger::health::{DeliveryHealth, PendingPayload};
+use crate::ledger::layout_doubts::LayoutDoubt;
 use crate::ledger::waiting::WaitCause;
 use crate::ledger::{BatchState, DeliveryId, DeliveryPlan, DeliveryState, DeliveryWindow, PlanBackfill, PlanOptions};
 use crate::time::rfc3339;
@@ -45,6 +46,42 @@ pub(crate) struct BatchResponse {
     last_record_at: Option<String>,
     inflated_bytes: u64,
     counts: LineCounts,
+    /// The share of its rays whose time differs by more than 5 s from their record's; null if none can be compared.
+    skewed_share: Option<f64>,
+    /// Maximum time by which such a ray is ahead of its record, in seconds.
+    rays_ahead_s: i64,
+    /// Maximum time by which such a ray is behind its record, in seconds.
+    rays_behind_s: i64,
+}
+
+/// Returns the share of these rays that is skewed, to four decimals; `None` without rays.
+pub(crate) fn share_of(skewed: u64, rays: u64) -> Option<f64> {
+    let per_10_000 = u128::from(skewed).saturating_mul(10_000).checked_div(u128::from(rays))?;
+    u32::try_from(per_10_000).ok().map(|share| f64::from(share) / 10_000.0)
+}
+
+/// A dataset whose rays have other times than their records at present.
+#[derive(Serialize)]
+pub(crate) struct LayoutDoubtResponse {
+    dataset: &'static str,
+    /// When the first batch of them was uploaded, and the last one.
+    since: String,
+    until: String,
+    ahead_s: i64,
+    behind_s: i64,
+}
+
+impl From<&LayoutDoubt> for LayoutDoubtResponse {
+    fn from(doubt: &LayoutDoubt) -> Self {
+        let LayoutDoubt { dataset, since_ms, uploaded_ms, skew } = doubt;
+        Self {
+            dataset: dataset.name(),
+            since: rfc3339(*since_ms),
+            until: rfc3339(*uploaded_ms),
+            ahead_s: skew.ahead_ms / 1_000,
+            behind_s: skew.behind_ms / 1_000,
+        }
+    }
 }
 
 /// The bucket, key and entity tag of an object version.
@@ -95,7 +132,10 @@ impl From<BatchSummary> for BatchResponse {
             first_record_at,
             last_record_at,
             inflated_bytes: inflated,
-            counts,
+            skewed_share: share_of(counts.clock_skewed, counts.compared_rays()),
+            rays_ahead_s: counts.skew.map_or(0, |skew| skew.ahead_ms / 1_000),
+            rays_behind_s: counts.skew.map_or(0, |skew| skew.behind_ms / 1_000),
+            counts: LineCounts { skew: None, stretches: Vec::new(), ..counts },
         }
     }
 }

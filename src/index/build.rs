@@ -11,14 +11,14 @@
 //! no other line, unless it shows that the object is not NDJSON at all ([`FormJudge`]). Nothing leaves the builder before the object is read to its end.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
 use super::entry::{self, EntryPart, RayLocation};
 use super::links::{LinkGatherer, ParentLink};
+use super::record_times::RecordTimes;
 use super::time_slot::time_slot_of;
-use super::{RejectedLines, ShardName, nonstandard};
+use super::{RaySkew, RejectedLines, ShardName, is_skewed, nonstandard};
 use crate::batch::{BatchError, BatchLine, FormJudge, ObjectSpans};
 use crate::limits::{LINK_PART, MAX_LINES, MAX_LINKS_BYTES, MAX_NONSTANDARD_BYTES, MAX_RAY_SKEW_MS, MAX_SHARDS};
 use crate::record::{Dataset, IndexedFields, RayId, RayKey, RecordError, RecordKey};
@@ -37,10 +37,20 @@ pub struct LineCounts {
     pub nonstandard_ids: u64,
     /// Records without an id.
     pub no_ray: u64,
-    /// Records whose ray and start time differ by more than 5 s: the alarm for a change of the Ray ID's layout.
+    /// Records with a ray and a start time, which can be compared.
+    #[serde(default)]
+    pub timed_rays: u64,
+    /// Those of them whose ray and start time differ by more than 5 s: the alarm for a change of the Ray ID's layout.
     pub clock_skewed: u64,
+    /// Where these are, and by how much they differ; `None` if there are none.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub skew: Option<RaySkew>,
     /// Lines that are not records, by the reason's code.
     pub rejected: BTreeMap<String, u64>,
+    /// The stretches of time that the records cover, in Unix milliseconds, where holes of eleven minutes part them; empty if
+    /// there is only one.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub stretches: Vec<(i64, i64)>,
 }
 
 impl LineCounts {
@@ -48,6 +58,31 @@ impl LineCounts {
     #[must_use]
     pub fn rejected_lines(&self) -> u64 {
         self.rejected.values().sum()
+    }
+
+    /// How many records have a ray and a start time. Rows of before this was counted do not say, but all rays have a time as a
+    /// rule.
+    #[must_use]
+    pub const fn compared_rays(&self) -> u64 {
+        let is_counted = self.timed_rays >= self.clock_skewed;
+        if is_counted { self.timed_rays } else { self.rays.saturating_sub(self.nonstandard_ids) }
+    }
+
+    /// Whether most rays have other times than their records.
+    #[must_use]
+    pub const fn is_skewed(&self) -> bool {
+        is_skewed(self.clock_skewed, self.compared_rays())
+    }
+
+    /// Compares the times of a ray and of its record.
+    fn compare(&mut self, ray: RayId, record_ms: i64) {
+        let ray_ms = ray.unix_ms();
+        self.timed_rays += 1;
+        if (record_ms - ray_ms).abs() > MAX_RAY_SKEW_MS {
+            let one = RaySkew::of(ray_ms, record_ms);
+            self.clock_skewed += 1;
+            self.skew = Some(self.skew.map_or(one, |skew| skew.with(one)));
+        }
     }
 
     /// How many rejected lines may be records of the batch's own dataset, or else of another one.
@@ -101,9 +136,7 @@ pub struct IndexBuilder {
     counts: LineCounts,
     rejected: RejectedLines,
     summaries: SummaryBuilder,
-    /// The prefixes of the records' own times, and all instants of the last of them.
-    times: BTreeSet<u32>,
-    last_times: Range<i64>,
+    times: RecordTimes,
     shards: BTreeMap<u32, Vec<RayLocation>>,
     links: BTreeMap<u32, LinkGatherer>,
     /// Number of links that are not packed yet, and size of those that are.
@@ -123,8 +156,7 @@ impl IndexBuilder {
             counts: LineCounts::default(),
             rejected: RejectedLines::default(),
             summaries: SummaryBuilder::default(),
-            times: BTreeSet::new(),
-            last_times: 0..0,
+            times: RecordTimes::default(),
             shards: BTreeMap::new(),
             links: BTreeMap::new(),
             open_links: 0,
@@ -165,9 +197,12 @@ impl IndexBuilder {
     /// [`BatchError`] where it holds nothing to find, or too much.
     pub fn finish(mut self, spans: &ObjectSpans) -> Result<BatchIndex, BatchError> {
         self.pack_links()?;
-        let Self { counts, rejected, summaries, shards: mut locations, mut links, times, nonstandard, judge, .. } =
-            self;
+        let Self {
+            mut counts, rejected, summaries, shards: mut locations, mut links, times, nonstandard, judge, ..
+        } = self;
         judge.finish()?;
+        let (times, stretches) = times.finish();
+        counts.stretches = if stretches.len() > 1 { stretches } else { Vec::new() };
         let prefixes: BTreeSet<u32> = locations.keys().chain(&times).chain(links.keys()).copied().collect();
         let shards = prefixes.len() + usize::from(!nonstandard.is_empty());
         if shards > MAX_SHARDS {
@@ -195,11 +230,7 @@ impl IndexBuilder {
     fn summarise(&mut self, key: &RecordKey, span: u32, line: &[u8], indexed_fields: &IndexedFields) {
         let ns = key.unix_ns().unwrap_or(self.default_ns);
         self.summaries.take(span, ns, line, indexed_fields);
-        if !self.last_times.contains(&ns) && self.times.len() <= MAX_SHARDS {
-            let prefix = RayId::prefix_at(ns);
-            self.times.insert(prefix);
-            self.last_times = RayId::prefix_start_ns(prefix)..RayId::prefix_start_ns(prefix + 1);
-        }
+        self.times.take(ns);
     }
 
     /// Counts a record and keeps its ray.
@@ -208,8 +239,9 @@ impl IndexBuilder {
         self.counts.rays += u64::from(key.ray.is_some());
         match key.ray {
             Some(RayKey::Ray(ray)) => {
-                let skew = key.start.map_or(0, |start| (start.unix_ms() - ray.unix_ms()).abs());
-                self.counts.clock_skewed += u64::from(skew > MAX_RAY_SKEW_MS);
+                if let Some(start) = key.start {
+                    self.counts.compare(ray, start.unix_ms());
+                }
                 self.shards.entry(ray.prefix()).or_default().push(RayLocation::new(ray, span));
                 if let Some(parent) = key.parent.filter(|parent| *parent != ray) {
                     self.link(ParentLink { parent, child: ray })?;

@@ -40,6 +40,9 @@ pub struct AbsenceEvidence {
     pub sealed_batches: u64,
     /// Their records.
     pub records: u64,
+    /// Those of their records that have a ray and a start time.
+    #[serde(default)]
+    pub compared_rays: u64,
     /// Those of their records whose ray and start time differ by more than 5 s.
     pub clock_skewed: u64,
     /// Batches that covered some of the time, and are no longer in the bucket.
@@ -57,9 +60,20 @@ pub struct AbsenceEvidence {
 impl AbsenceEvidence {
     /// Adds what another ledger knows.
     pub fn add(&mut self, other: Self) {
-        let Self { sealed_batches, records, clock_skewed, gone_batches, missing, uncertain, covered, landed } = other;
+        let Self {
+            sealed_batches,
+            records,
+            compared_rays,
+            clock_skewed,
+            gone_batches,
+            missing,
+            uncertain,
+            covered,
+            landed,
+        } = other;
         self.sealed_batches += sealed_batches;
         self.records += records;
+        self.compared_rays += compared_rays;
         self.clock_skewed += clock_skewed;
         self.gone_batches += gone_batches;
         self.missing.add(missing);
@@ -100,7 +114,8 @@ fn take(evidence: &mut AbsenceEvidence, ledger: &str, source: &SqlRow, call: &Fi
     let records = row.maybe_integer(6).zip(row.maybe_integer(7));
     let has_rejected = counts.rejected_lines_for(is_own) > 0;
     let key = row.text(0)?;
-    let windows = BatchSpan { key: &key, uploaded_ms, state, has_rejected, records }.windows();
+    let stretches = &counts.stretches;
+    let windows = BatchSpan { key: &key, uploaded_ms, state, has_rejected, records, stretches }.windows();
     let covers = windows.iter().any(|(start, end)| *start < call.until_ms && *end >= call.at_ms);
     if row.integer(8)? != 0 {
         evidence.gone_batches += u64::from(is_own && covers);
@@ -119,6 +134,7 @@ fn take(evidence: &mut AbsenceEvidence, ledger: &str, source: &SqlRow, call: &Fi
         if covers && !has_rejected {
             evidence.sealed_batches += 1;
             evidence.records += counts.records;
+            evidence.compared_rays += counts.compared_rays();
             evidence.clock_skewed += counts.clock_skewed;
         }
     }

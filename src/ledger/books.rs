@@ -31,6 +31,18 @@ pub struct LedgerTotals {
     pub changed: ChangedLines,
     /// Lines that a backfill delivers once more; no other count of lines has them.
     pub again: AgainTotals,
+    /// How the rays of sealed batches agree with their records, by dataset.
+    #[serde(default)]
+    pub ray_times: BTreeMap<String, RayTimeTotals>,
+}
+
+/// How rays agree with their records.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct RayTimeTotals {
+    /// Records with a ray and a start time.
+    pub compared: u64,
+    /// Those of them whose ray and start time differ by more than 5 s.
+    pub clock_skewed: u64,
 }
 
 /// Lines that a backfill delivers once more, by outcome: lines in = delivered + confirmed + pending + parked + filtered.
@@ -204,10 +216,22 @@ pub struct PayloadView {
 }
 
 impl LedgerTotals {
+    /// Adds rays of a dataset, if any could be compared.
+    pub(super) fn count_ray_times(&mut self, dataset: &str, compared: u64, clock_skewed: u64) {
+        if compared > 0 {
+            let totals = self.ray_times.entry(dataset.to_owned()).or_default();
+            totals.compared += compared;
+            totals.clock_skewed += clock_skewed;
+        }
+    }
+
     /// Adds the accounts of another ledger.
     pub fn add(&mut self, other: Self) {
-        let Self { lines, batches, payloads, posts, before_start, changed, again } = other;
+        let Self { lines, batches, payloads, posts, before_start, changed, again, ray_times } = other;
         self.again.add(again);
+        for (dataset, RayTimeTotals { compared, clock_skewed }) in ray_times {
+            self.count_ray_times(&dataset, compared, clock_skewed);
+        }
         self.changed.add(changed);
         add_all(&mut self.batches, batches);
         add_all(&mut self.payloads, payloads);

@@ -30,6 +30,7 @@ pub mod first_start;
 pub mod freshness;
 pub mod health;
 pub mod ids;
+pub mod layout_doubts;
 pub mod occupancy;
 pub mod outage;
 pub mod pacer;

@@ -6,7 +6,7 @@
 //! and their objects; `backfill_ledger_v1`, the ledgers that count their lines; `swept_v1`, the time up to which the sweep has looked for objects without an
 //! event; `sweep_round_v1`, the round of [`super::sweep_round`]; `first_start_v1`, the instant of
 //! [`super::first_start`]; and those of [`super::occupancy`],
-//! [`super::unknown_folders`], [`super::tokens`] and [`super::cursor_keys`].
+//! [`super::unknown_folders`], [`super::layout_doubts`], [`super::tokens`] and [`super::cursor_keys`].
 //!
 //! # Invariants
 //! A ledger is registered before it holds a sealed source. A dead letter counts until a person redrives or dismisses it.
@@ -22,22 +22,25 @@ use super::calls::CallAck;
 use super::cursor_keys;
 use super::first_start;
 use super::ids::{OTHER, REGISTRY};
+use super::layout_doubts::{self, LayoutDoubt};
 use super::occupancy;
 use super::sweep_round;
 use super::tables::{LedgerRow, maybe};
 use super::tokens;
 use super::unknown_folders;
 use crate::backend::{BackendError, DurableObjects, SqlDatabase, SqlValue};
+use crate::record::Dataset;
 use crate::rpc::{self, CallReply, Dispatcher, ObjectDatabase, calls};
 
 /// The statements that create the tables if they do not exist.
-const SCHEMA: [&str; 12] = [
+const SCHEMA: [&str; 13] = [
     backfills::SCHEMA,
     backfills::OBJECTS,
     backfill_ledgers::SCHEMA,
     first_start::SCHEMA,
     sweep_round::SCHEMA,
     unknown_folders::SCHEMA,
+    layout_doubts::SCHEMA,
     tokens::SCHEMA,
     cursor_keys::SCHEMA,
     "CREATE TABLE IF NOT EXISTS swept_v1 (one INTEGER PRIMARY KEY, at_ms INTEGER NOT NULL, finished_ms INTEGER)",
@@ -93,6 +96,9 @@ pub struct FindLedgers {
     pub end_ms: i64,
     /// Maximum number of names in the answer.
     pub limit: u64,
+    /// The dataset of a ray whose bits say `start_ms`; `None` if the question is not about one.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub ray_of: Option<Dataset>,
 }
 
 /// The registry's answer to [`FindLedgers`].
@@ -105,6 +111,9 @@ pub struct LedgerNames {
     /// Unix milliseconds until which every object was written that the last sweep found finished; `None` before the first
     /// sweep.
     pub finished_ms: Option<i64>,
+    /// Why what the ray's bits say is in doubt, if it is.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub doubt: Option<LayoutDoubt>,
 }
 
 /// The registry's answer to [`ListLedgers`].
@@ -120,6 +129,9 @@ pub struct LedgerList {
     pub ignored_events: BTreeMap<String, u64>,
     /// Unix milliseconds of the first start; `None` if nothing was ever to be delivered.
     pub first_start_ms: Option<i64>,
+    /// The datasets whose rays have other times than their records at present.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub doubts: Vec<LayoutDoubt>,
 }
 
 /// A request to count events that required no work.
@@ -275,8 +287,8 @@ pub fn open(sql: &impl SqlDatabase) -> Result<(), BackendError> {
 pub fn answer(sql: &impl SqlDatabase, name: &str, body: &[u8], now_ms: i64) -> Result<CallReply, BackendError> {
     let calls = Dispatcher::new(sql, name, body)
         .on(|ledger| keep_ledger(sql, ledger, now_ms))
-        .on(|call| ledgers(sql, call))
-        .on(|call| find_ledgers(sql, call))
+        .on(|call| ledgers(sql, call, now_ms))
+        .on(|call| find_ledgers(sql, call, now_ms))
         .on(|letter| keep_letter(sql, letter, now_ms))
         .on(|call| letters(sql, call))
         .on(|ignored| count_ignored(sql, ignored))
@@ -286,7 +298,7 @@ pub fn answer(sql: &impl SqlDatabase, name: &str, body: &[u8], now_ms: i64) -> R
     let calls = sweep_round::dispatch(sql, backfills::dispatch(sql, calls, now_ms));
     let calls = tokens::dispatch(sql, unknown_folders::dispatch(sql, calls, now_ms), now_ms);
     let calls = first_start::dispatch(sql, cursor_keys::dispatch(sql, calls, now_ms), now_ms);
-    occupancy::dispatch(sql, calls).finish()
+    occupancy::dispatch(sql, layout_doubts::dispatch(sql, calls)).finish()
 }
 
 fn keep_ledger(sql: &impl SqlDatabase, call: &RegisterLedger, now_ms: i64) -> Result<CallAck, BackendError> {
@@ -303,7 +315,7 @@ fn keep_ledger(sql: &impl SqlDatabase, call: &RegisterLedger, now_ms: i64) -> Re
     Ok(CallAck {})
 }
 
-fn ledgers(sql: &impl SqlDatabase, call: &ListLedgers) -> Result<LedgerList, BackendError> {
+fn ledgers(sql: &impl SqlDatabase, call: &ListLedgers, now_ms: i64) -> Result<LedgerList, BackendError> {
     // Latest hours first, names without an hour last.
     let rows = sql.run(
         "SELECT name FROM ledger_v1 ORDER BY name LIKE ? || '%', name DESC LIMIT ?",
@@ -320,10 +332,11 @@ fn ledgers(sql: &impl SqlDatabase, call: &ListLedgers) -> Result<LedgerList, Bac
         dead_letters: count("dead_letter_v1 WHERE redriven_ms IS NULL AND dismissed_ms IS NULL")?,
         ignored_events: ignored(sql)?,
         first_start_ms: first_start::made(sql)?,
+        doubts: layout_doubts::recent(sql, now_ms)?,
     })
 }
 
-fn find_ledgers(sql: &impl SqlDatabase, call: &FindLedgers) -> Result<LedgerNames, BackendError> {
+fn find_ledgers(sql: &impl SqlDatabase, call: &FindLedgers, now_ms: i64) -> Result<LedgerNames, BackendError> {
     let rows = sql.run(
         "SELECT name FROM ledger_v1
          WHERE name BETWEEN ? AND ? OR name LIKE ? || '%' OR first_ms < ? AND last_ms >= ? ORDER BY name LIMIT ?",
@@ -338,7 +351,8 @@ fn find_ledgers(sql: &impl SqlDatabase, call: &FindLedgers) -> Result<LedgerName
     )?;
     let names = rows.rows.iter().map(|row| LedgerRow(row).text(0)).collect::<Result<_, _>>()?;
     let SweepMark { at_ms: swept_ms, finished_ms } = swept(sql, AdvanceSweep { at_ms: None, finished_ms: None })?;
-    Ok(LedgerNames { names, swept_ms, finished_ms })
+    let doubt = call.ray_of.map(|dataset| layout_doubts::find(sql, dataset, call.start_ms, now_ms)).transpose()?;
+    Ok(LedgerNames { names, swept_ms, finished_ms, doubt: doubt.flatten() })
 }
 
 fn ignored(sql: &impl SqlDatabase) -> Result<BTreeMap<String, u64>, BackendError> {

@@ -97,7 +97,7 @@ fn books(sql: &impl SqlDatabase, condition: &str, parameters: &[SqlValue]) -> Re
     let mut records = 0;
     // Records without a plan, by source.
     let mut before_start: BTreeMap<String, u64> = BTreeMap::new();
-    let columns = "state, counts, id, before_start";
+    let columns = "state, counts, id, before_start, dataset";
     let rows = sql.run(&format!("SELECT {columns} FROM source_v1 WHERE {condition}"), parameters)?.rows;
     for row in rows.iter().map(LedgerRow) {
         let state = row.batch_state(0)?;
@@ -105,6 +105,7 @@ fn books(sql: &impl SqlDatabase, condition: &str, parameters: &[SqlValue]) -> Re
             let counts: LineCounts = row.json(1)?;
             totals.lines.lines_in += counts.lines;
             records += counts.records;
+            totals.count_ray_times(&row.text(4)?, counts.compared_rays(), counts.clock_skewed);
             if row.integer(3)? != 0 {
                 before_start.insert(row.text(2)?, counts.records);
             }

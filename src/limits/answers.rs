@@ -313,6 +313,14 @@ pub const COVERAGE_MS: i64 = 7 * 24 * 3_600_000;
 /// Maximum number of batches of an hour that `GET /v1/coverage` examines: one every two seconds.
 pub const COVERAGE_BATCHES: u64 = 1_800;
 
+/// Maximum length of a window that the name of a batch is believed to span, in milliseconds: Logpush uploads a batch every five
+/// minutes at least; twice that. What has a longer name was not written by Logpush.
+pub const BATCH_NAME_MS: i64 = 600_000;
+
+/// Maximum number of stretches of time that are kept of a batch's records, 30 bytes each. Most batches have one, and one more
+/// for records that come late.
+pub const BATCH_STRETCHES: usize = 8;
+
 /// Maximum gap between the windows of two successive batches that does not count as one, in milliseconds: their
 /// timestamps are whole seconds.
 pub const COVERAGE_JOIN_MS: i64 = 1_000;
@@ -344,3 +352,15 @@ pub const UNCERTAIN_BATCHES: usize = 10;
 /// Share of records whose ray has another time than they have, in per cent, above which a ray's time says nothing: a change of
 /// the layout moves all of them, while odd clients move a few.
 pub const SKEWED_SHARE: u64 = 50;
+
+/// Time around skewed rays and their records in which the layout is in doubt, in milliseconds: a window of the index on both
+/// sides, since a batch is seldom the first or the last that is skewed.
+pub const LAYOUT_MARGIN_MS: i64 = 655_360;
+
+/// Time after the upload of a skewed batch in which the layout counts as doubtful at present, in milliseconds: batches with rays
+/// of that time may still land.
+pub const LAYOUT_RECENT_MS: i64 = super::BACKFILL_LATE_MS;
+
+/// Maximum number of hours of a dataset whose layout is in doubt that the registry keeps apart, 100 bytes each: 41 days. Of more,
+/// the oldest are joined.
+pub const LAYOUT_DOUBTS: u64 = 1_000;

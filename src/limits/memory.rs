@@ -71,9 +71,9 @@ pub const DEAD_LETTERS_PAGE: u64 = 8;
 /// Memory of a page of a listing of the bucket, in bytes: keys have at most [`super::KEY_BYTES`], the rest is 200 bytes.
 pub const LIST_PAGE_BYTES: usize = super::LIST_PAGE * (super::KEY_BYTES + 200);
 
-/// Memory of a window of `GET /v1/coverage`, in bytes: two instants, which are held as read, joined, joined with those of
-/// the other kinds, and as a gap.
-pub const WINDOW_BYTES: usize = 5 * 16;
+/// Memory of a window of `GET /v1/coverage`, in bytes: two instants, which are held as read, joined, among those that are not
+/// complete and among all (both joined, too), as what is left of it, and as a gap.
+pub const WINDOW_BYTES: usize = 8 * 16;
 
 /// Memory of a payload in an answer, in bytes: its row, its handles and texts, as read and as shown.
 pub const PAYLOAD_BYTES: usize = 2 * KIB;

@@ -45,7 +45,7 @@ pub use delivery_status::{DeliveryStatus, find_delivery_status};
 pub use first_start::delivered_from;
 pub use head::{BatchHead, HeadRecord, PeekedBody, peek_batch};
 pub use message::{MessageBody, ReceivedMessage, count_ignored, predecessor_key};
-pub use parse::{ParseOutcome, ParseVerdict, options_of, parse_message};
+pub use parse::{BatchWarning, ParseOutcome, ParseVerdict, options_of, parse_message};
 pub use partner_watch::{PartnerWatch, tell_ledgers};
 pub use process::{BatchOutcome, BatchRequest, process_batch};
 pub use send::{PayloadSender, hand_on, hold_message, send_message};

@@ -13,7 +13,7 @@ use super::retry_delay::retry_delay_s;
 use crate::backend::{BackendError, Bucket, Queue};
 use crate::bucket_keys::{DatasetClaim, IgnoreReason, KeyClass, classify};
 use crate::config::{Config, ConfigFault, LogLevel};
-use crate::index::{forget_entries, remove_claims};
+use crate::index::{LineCounts, forget_entries, remove_claims};
 use crate::ledger::backfills::{CountEndedObject, ListBackfills};
 use crate::ledger::calls::{DeletedObjectVersions, ForgetDeletedObject};
 use crate::ledger::ids::REGISTRY;
@@ -32,6 +32,9 @@ const OTHER_BUCKET: &str = "other_bucket";
 
 /// The reason for indexing a batch without delivering it.
 const BEFORE_START: &str = "before_start";
+
+/// The warning of a batch whose rays have other times than their records, where it is the first of its dataset and hour.
+const LAYOUT_DOUBTFUL: &str = "layout_doubtful";
 
 /// The outcome of a message of `parse-queue`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -103,14 +106,42 @@ pub struct ParseVerdict {
     /// Seconds until the message is retried; `None` acks it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retry_s: Option<u32>,
+    /// What is wrong beside it, which the log line warns of.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub warning: Option<BatchWarning>,
     /// Figures of the processed batch.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub batch: Option<BatchFigures>,
 }
 
+/// A warning about a batch that was processed all the same.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct BatchWarning {
+    /// The stable code of the warning.
+    pub code: &'static str,
+    /// The warning as text.
+    pub reason: String,
+}
+
+impl BatchWarning {
+    /// Returns the warning of a batch whose rays have other times than their records.
+    fn of_doubt(counts: &LineCounts) -> Self {
+        let (ahead_ms, behind_ms) = counts.skew.map_or((0, 0), |skew| (skew.ahead_ms, skew.behind_ms));
+        let reason = format!(
+            "{} of {} rays have other times than their records, up to {} s ahead and {} s behind: the layout of Ray IDs has \
+             changed, or a clock is wrong",
+            counts.clock_skewed,
+            counts.compared_rays(),
+            ahead_ms / 1_000,
+            behind_ms / 1_000
+        );
+        Self { code: LAYOUT_DOUBTFUL, reason }
+    }
+}
+
 impl ParseVerdict {
     fn new(verdict: ParseOutcome, key: Option<String>) -> Self {
-        Self { verdict, code: None, reason: None, key, retry_s: None, batch: None }
+        Self { verdict, code: None, reason: None, key, retry_s: None, warning: None, batch: None }
     }
 
     fn because(self, code: &'static str, reason: Option<String>) -> Self {
@@ -128,6 +159,7 @@ impl ParseVerdict {
     pub fn level(&self) -> LogLevel {
         match self.verdict {
             ParseOutcome::Failed | ParseOutcome::BadMessage | ParseOutcome::Quarantined => LogLevel::Warn,
+            _ if self.warning.is_some() => LogLevel::Warn,
             ParseOutcome::Ignored if self.code == Some(OTHER_BUCKET) || self.reason.is_some() => LogLevel::Warn,
             _ => LogLevel::Info,
         }
@@ -357,7 +389,8 @@ fn verdict_of(outcome: BatchOutcome, key: &str) -> ParseVerdict {
             let verdict = if report.superseded { ParseOutcome::Superseded } else { ParseOutcome::Sealed };
             let code = report.before_start.then_some(BEFORE_START);
             let reason = code.map(|_| "it lay in the bucket before the first start, so it is only indexed".to_owned());
-            ParseVerdict { batch: Some(report), code, reason, ..ParseVerdict::new(verdict, key) }
+            let warning = report.is_layout_doubtful.then(|| BatchWarning::of_doubt(&report.counts));
+            ParseVerdict { batch: Some(report), code, reason, warning, ..ParseVerdict::new(verdict, key) }
         }
         BatchOutcome::AlreadySealed => ParseVerdict::new(ParseOutcome::AlreadySealed, key),
         BatchOutcome::Superseded => ParseVerdict::new(ParseOutcome::Superseded, key),

@@ -35,6 +35,7 @@ use crate::ledger::calls::{
     SealAnswer, SealBatch, SealedPlan,
 };
 use crate::ledger::completeness::times_beyond_ledger;
+use crate::ledger::layout_doubts::{NoteSkew, note_skew};
 use crate::ledger::plan::DeliveryRequest;
 use crate::ledger::{BatchId, DeliveryId, DeliveryPlan, occupancy, registry};
 use crate::limits::PLANS_AT_ONCE;
@@ -71,6 +72,10 @@ impl BatchRequest {
 }
 
 /// The outcome of processing an object.
+#[cfg_attr(
+    not(target_arch = "wasm32"),
+    expect(clippy::large_enum_variant, reason = "there is one at a time, and it is mostly figures")
+)]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum BatchOutcome {
     /// Every line of it is accounted for.
@@ -119,6 +124,9 @@ pub struct BatchFigures {
     /// Whether a newer version replaced it in the index in the meantime, which decides the verdict.
     #[serde(skip)]
     pub superseded: bool,
+    /// Whether it is the first batch of its dataset and hour whose rays have other times than their records; the verdict warns.
+    #[serde(skip)]
+    pub is_layout_doubtful: bool,
     /// Whether it is only indexed, since it lay in the bucket before the first start; the verdict says so.
     #[serde(skip)]
     pub before_start: bool,
@@ -277,6 +285,7 @@ impl<S: Services> BatchWriter<'_, S> {
             report.payload_lines = plan.payloads.iter().map(|payload| payload.lines).sum();
             report.duplicates = plan.duplicates.lines;
         }
+        report.is_layout_doubtful = self.note_skew(&scan.counts).await?;
         let answer = self.seal(scan, indexed).await?;
         if !answer.already && !superfluous.is_empty() {
             self.services.data_bucket().delete(&superfluous).await?;
@@ -349,6 +358,16 @@ impl<S: Services> BatchWriter<'_, S> {
         report.rows_written = rows.unwrap_or_default();
         self.forget_replaced(&shards).await?;
         Ok(rows.is_some())
+    }
+
+    /// Notes in the registry that most rays have other times than their records, before the batch counts as read. Returns whether
+    /// it is the first such batch of its dataset and hour.
+    async fn note_skew(&self, counts: &LineCounts) -> Result<bool, BackendError> {
+        let Some(skew) = counts.skew.filter(|_| self.index && counts.is_skewed()) else { return Ok(false) };
+        let BatchId { ledger, source } = self.id.clone();
+        let note =
+            NoteSkew { dataset: self.names.dataset(), ledger, source, uploaded_ms: self.object.uploaded_ms, skew };
+        note_skew(self.services.ledgers(), &note).await
     }
 
     /// Seals the batch in its ledger. The answer lists the payloads whose messages must be sent.

@@ -7,12 +7,12 @@
 
 use serde::Serialize;
 
+use crate::index::is_skewed;
 use crate::ledger::absence::AbsenceEvidence;
 use crate::ledger::completeness::MissingLines;
+use crate::ledger::layout_doubts::LayoutDoubt;
 use crate::ledger::windows::gaps_between;
-use crate::limits::{
-    ASK_AGAIN_S, BACKFILL_LATE_MS, CLOCK_AHEAD_MS, FRESH_RAY_MS, LANDING_MS, LOGPULL_EARLY_MS, SKEWED_SHARE,
-};
+use crate::limits::{ASK_AGAIN_S, BACKFILL_LATE_MS, CLOCK_AHEAD_MS, FRESH_RAY_MS, LANDING_MS, LOGPULL_EARLY_MS};
 use crate::record::Dataset;
 use crate::time::rfc3339;
 
@@ -62,6 +62,9 @@ pub struct BatchFacts {
     pub searched_ms: Option<i64>,
     /// Unix milliseconds of the first indexed record.
     pub first_ms: Option<i64>,
+    /// Why its time is in doubt: of the dataset that has it if the request was logged, rays around it are skewed, or rays of late,
+    /// whose batches may not have landed.
+    pub layout_doubt: Option<LayoutDoubt>,
 }
 
 /// A verdict, with the figures that it follows from.
@@ -103,6 +106,9 @@ struct VerdictEvidence {
     searched_until: Option<String>,
     /// Whether all ledgers of its time were asked.
     complete: bool,
+    /// Whether rays around its time, or of late, have other times than their records.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    layout_doubtful: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -126,8 +132,9 @@ impl Verdict {
         let kept_ms = facts.kept_since_ms().filter(|_| code == VerdictCode::OlderThanKept);
         let gaps = facts.gaps();
         let (datasets, evidence) = match facts.batches {
-            Some(BatchFacts { other_datasets, evidence, is_whole, searched_ms, .. }) => {
-                (other_datasets, Some(VerdictEvidence::new(evidence, &gaps, searched_ms, is_whole)))
+            Some(BatchFacts { other_datasets, evidence, is_whole, searched_ms, layout_doubt, .. }) => {
+                let evidence = VerdictEvidence::new(evidence, &gaps, searched_ms, is_whole);
+                (other_datasets, Some(VerdictEvidence { layout_doubtful: layout_doubt.is_some(), ..evidence }))
             }
             None => (Vec::new(), None),
         };
@@ -149,8 +156,8 @@ impl Verdict {
             }
             VerdictCode::NotYet => self.words_of_waiting(),
             VerdictCode::OfUnknownLayout => {
-                "Rays of its time do not have the times of their requests, so that none can be found by its own: \
-                 search by time with GET /v1/logs."
+                "Rays do not have the times of their requests then, so that its own does not say which batches to \
+                 wait for. It is found once its batch is indexed; or search by time with GET /v1/logs."
                     .into()
             }
             VerdictCode::MaybeNotLogged => self.words_of_doubt(),
@@ -212,6 +219,7 @@ impl VerdictEvidence {
             landed_within_s: Landed { p50: landed.within_s(50), p99: landed.within_s(99) },
             searched_until: searched_ms.map(rfc3339),
             complete,
+            layout_doubtful: false,
         }
     }
 }
@@ -225,14 +233,16 @@ impl AbsenceFacts {
 
     fn code(&self) -> VerdictCode {
         let age_ms = self.now_ms.saturating_sub(self.at_ms);
+        let is_doubtful = self.batches.as_ref().is_some_and(|batches| batches.layout_doubt.is_some());
+        let unless_doubtful = |code| if is_doubtful { VerdictCode::OfUnknownLayout } else { code };
         if age_ms < -CLOCK_AHEAD_MS {
-            return VerdictCode::AheadOfClock;
+            return unless_doubtful(VerdictCode::AheadOfClock);
         }
         if self.batches.as_ref().is_some_and(|batches| !batches.other_datasets.is_empty()) {
             return VerdictCode::InAnotherDataset;
         }
         if self.is_older_than_kept() {
-            return VerdictCode::OlderThanKept;
+            return unless_doubtful(VerdictCode::OlderThanKept);
         }
         if age_ms < FRESH_RAY_MS {
             return VerdictCode::NotYet;
@@ -242,10 +252,11 @@ impl AbsenceFacts {
         if evidence.missing.open_batches > 0 || has_gaps && age_ms < BACKFILL_LATE_MS {
             return VerdictCode::NotYet;
         }
-        if evidence.clock_skewed.saturating_mul(100) > evidence.records.saturating_mul(SKEWED_SHARE) {
+        if is_skewed(evidence.clock_skewed, evidence.compared_rays) {
             return VerdictCode::OfUnknownLayout;
         }
-        if has_gaps || self.is_in_doubt() { VerdictCode::MaybeNotLogged } else { VerdictCode::NotLogged }
+        let is_uncertain = has_gaps || self.is_in_doubt();
+        unless_doubtful(if is_uncertain { VerdictCode::MaybeNotLogged } else { VerdictCode::NotLogged })
     }
 
     /// Whether something of the ray's time was not read, or may not have been.
@@ -309,6 +320,7 @@ mod tests {
         let evidence = AbsenceEvidence {
             sealed_batches: 10,
             records: 1_000,
+            compared_rays: 1_000,
             covered: vec![(AT, AT + LANDING_MS)],
             ..AbsenceEvidence::default()
         };

@@ -309,7 +309,7 @@ fn the_verdict_is_one_line_of_the_log() {
         "verdict": "sealed", "key": KEY,
         "batch": {
             "stored_bytes": batch().len(), "inflated_bytes": batch_figures["inflated_bytes"], "members": 1, "shards": 1, "index_bytes": batch_figures["index_bytes"], "link_bytes": 0, "window_bytes": 0, "summary_bytes": 0,
-            "rows_written": 2, "payloads": 0, "payload_lines": 0, "duplicates": 0, "lines": 1, "records": 1, "rays": 1, "nonstandard_ids": 0, "no_ray": 0, "clock_skewed": 0,
+            "rows_written": 2, "payloads": 0, "payload_lines": 0, "duplicates": 0, "lines": 1, "records": 1, "rays": 1, "nonstandard_ids": 0, "no_ray": 0, "timed_rays": 0, "clock_skewed": 0,
             "rejected": {}
         }
     });

@@ -56,7 +56,8 @@ fn batches_are_listed_by_hour_newest_first() {
         "first_seen_at": "2026-03-28T08:42:25.010Z", "sealed_at": "2026-03-28T08:42:25.010Z",
         "first_record_at": all["batches"][0]["first_record_at"], "last_record_at": all["batches"][0]["last_record_at"],
         "inflated_bytes": head.size,
-        "counts": {"lines": 3, "records": 3, "rays": 3, "nonstandard_ids": 0, "no_ray": 0, "clock_skewed": 0, "rejected": {}},
+        "counts": {"lines": 3, "records": 3, "rays": 3, "nonstandard_ids": 0, "no_ray": 0, "timed_rays": 0, "clock_skewed": 0, "rejected": {}},
+        "skewed_share": null, "rays_ahead_s": 0, "rays_behind_s": 0,
     });
     assert_eq!(all["batches"][0], expected);
 }

@@ -9,6 +9,7 @@ use raydex::ledger::partner::{AskPartner, AttemptReportAnswer, ReportAttempt};
 use raydex::ledger::plan::DeliveryRequest;
 use raydex::ledger::registry::DeadLetter;
 use raydex::ledger::{AttemptOutcome, DeliveryId};
+use raydex::record::Dataset;
 use serde_json::json;
 
 use super::story::{
@@ -24,6 +25,12 @@ fn stats(fakes: &Fakes, query: &str) -> serde_json::Value {
     body(&reply)
 }
 
+/// What the records of these tests say of their rays' times: nothing, since they have no times of their own.
+fn no_ray_times() -> serde_json::Value {
+    let none = |dataset: &Dataset| (dataset.name().to_owned(), json!({ "compared": 0, "clock_skewed": 0 }));
+    Dataset::WITH_RAY.iter().map(none).collect()
+}
+
 #[test]
 fn an_empty_world_answers_every_count_with_zero() {
     let expected = json!({
@@ -33,6 +40,8 @@ fn an_empty_world_answers_every_count_with_zero() {
         "posts": {"attempts": 0, "unknown_outcomes": 0, "not_sent": 0}, "before_start": {"batches": 0, "lines": 0}, "first_start": null,
         "changed": {"sanitised": 0, "cut": 0, "defaulted": 0},
         "again": {"in": 0, "delivered": 0, "confirmed": 0, "pending": 0, "parked": 0, "filtered": {}},
+        "ray_times": no_ray_times(),
+        "layout_doubts": [],
         "delivery": {
             "enabled": false,
             "breaker": {
@@ -89,6 +98,8 @@ fn books_of_batches_over_hours_add_up() {
         "posts": {"attempts": 6, "unknown_outcomes": 1, "not_sent": 0}, "before_start": {"batches": 0, "lines": 0}, "first_start": null,
         "changed": {"sanitised": 0, "cut": 0, "defaulted": 13},
         "again": {"in": 0, "delivered": 0, "confirmed": 0, "pending": 0, "parked": 0, "filtered": {}},
+        "ray_times": no_ray_times(),
+        "layout_doubts": [],
         "delivery": null,
         "freshness": null,
         "ledgers": {"scanned": 4, "total": 4},

@@ -130,7 +130,7 @@ fn the_ledger_says_what_became_of_the_object() {
     assert_eq!((batch.first_seen_ms, batch.sealed_ms), (NOW_MS, Some(NOW_MS)));
     assert_eq!(shards, ["v1/9e355", "v1/nonstandard"]);
     let counts = serde_json::json!({
-        "lines": 4, "records": 3, "rays": 2, "nonstandard_ids": 1, "no_ray": 1, "clock_skewed": 0,
+        "lines": 4, "records": 3, "rays": 2, "nonstandard_ids": 1, "no_ray": 1, "timed_rays": 0, "clock_skewed": 0,
         "rejected": {"not_an_object": 1}
     });
     assert_eq!(serde_json::to_value(batch.counts).unwrap(), counts);

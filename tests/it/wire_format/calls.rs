@@ -14,7 +14,7 @@ use raydex::backend::{DurableObjects, SqlDatabase, SqlValue};
 use raydex::index::{calls as index_calls, claims, shard};
 use raydex::ledger::{
     self, absence, backfill_ledgers, backfill_sums, backfills, calls as ledger_calls, completeness, cursor_keys,
-    decisions, first_start, occupancy, outage, pacer, partner, payloads, registry, sweep_round, tokens,
+    decisions, first_start, layout_doubts, occupancy, outage, pacer, partner, payloads, registry, sweep_round, tokens,
     unknown_folders,
 };
 use raydex::rpc::{Call, CallReply};
@@ -274,6 +274,7 @@ fn object_without_tables_answers_like_an_empty_one() {
         "v1/make-token",
         "v1/mark-occupied",
         "v1/mark-registered",
+        "v1/note-skew",
         "v1/put-entry",
         "v1/register",
         "v1/report-attempt",
@@ -308,6 +309,7 @@ fn both_ends_of_a_call_spell_it_alike() {
         first_start: MakeFirstStart;
         occupancy: MarkOccupied ReadOccupancy;
         unknown_folders: KeepUnknownFolder;
+        layout_doubts: NoteSkew;
         tokens: MakeToken FindToken GetToken ListTokenHashes ListTokens RevokeToken;
         cursor_keys: GetCursorKeys MakeCursorKey;
         backfills: StartBackfill ListBackfills RecordBackfillStep SwitchBackfill CountEndedObject;
@@ -348,6 +350,7 @@ fn every_call_is_in_a_story() {
                 sweep_round::NAMES,
                 first_start::NAMES,
                 unknown_folders::NAMES,
+                layout_doubts::NAMES,
                 tokens::NAMES,
                 cursor_keys::NAMES,
             ]),

@@ -62,6 +62,11 @@ fn parse_verdicts() -> Vec<ParseVerdict> {
     verdicts.push(consumers.parse(&event, 1));
     fakes.bucket.delete(KEY);
     verdicts.push(consumers.parse(&of("DeleteObject", KEY), 1));
+    // A batch whose ray is five minutes behind its record.
+    let skewed = "logs/http_requests/20260328/20260328T084200Z_20260328T084225Z_b.log.gz";
+    let line = http(&ray(9).to_string(), 0).replace('{', r#"{"EdgeStartTimestamp":"2026-03-28T08:42:24Z","#);
+    fakes.bucket.store(skewed, &gzip(&ndjson([line])));
+    verdicts.push(consumers.parse(&of("PutObject", skewed), 1));
     fakes.faults.plan(Some(Kind::Get), 0, Fault::Fails);
     verdicts.push(consumers.parse(&damaged, 3));
     verdicts
