@@ -10,7 +10,7 @@ use std::rc::Rc;
 use super::count_groups::CountGroups;
 use super::field_warnings::UnseenFields;
 use super::record_view::RecordView;
-use crate::limits::{COUNT_VALUE_BYTES, MASKING_ROOM, RENDERING_ROOM};
+use crate::limits::{COUNT_VALUE_BYTES, CUTTING_ROOM, MASKING_ROOM, RENDERING_ROOM};
 use crate::query::RecordSink;
 use crate::record::fields::line_text;
 use crate::record::{FieldValue, NamePlaces, NamedValues};
@@ -132,7 +132,8 @@ impl RecordSink for CountSink {
         if !self.view.may_show(zone, line) {
             return None;
         }
-        let record = if self.view.is_verbatim() { Cow::Borrowed(line) } else { self.fields.reduced(line)?.into() };
+        let cut = self.view.cut(zone, line);
+        let record = if self.view.is_verbatim() { cut } else { self.fields.reduced(&cut)?.into() };
         self.masked_bytes += if self.view.is_verbatim() { 0 } else { record.len() as u64 };
         let shown = self.view.mask(&record)?;
         self.count(&shown);
@@ -144,7 +145,11 @@ impl RecordSink for CountSink {
     }
 
     fn viewing_room(&self) -> usize {
-        if self.view.is_verbatim() { RENDERING_ROOM } else { MASKING_ROOM }
+        match (self.view.is_verbatim(), self.view.may_cut()) {
+            (true, false) => RENDERING_ROOM,
+            (true, true) => RENDERING_ROOM + CUTTING_ROOM,
+            (false, may_cut) => MASKING_ROOM + usize::from(may_cut),
+        }
     }
 
     fn is_full(&self) -> bool {

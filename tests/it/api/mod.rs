@@ -55,6 +55,7 @@ pub(crate) mod story;
 mod switches;
 mod tokens;
 mod twins;
+mod unmerged;
 mod upload_zones;
 mod uploads;
 mod values;
