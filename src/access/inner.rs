@@ -78,3 +78,66 @@ impl Caller {
 fn may_hold_records(line: &[u8]) -> bool {
     memmem::find(line, SUBREQUESTS.as_bytes()).is_some() || memmem::find(line, b"\\u").is_some()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::inner_zone;
+    use crate::access::{Caller, Grant};
+    use crate::mask::Role;
+    use crate::record::Dataset;
+
+    /// A caller who asks for records of `a.example` alone.
+    fn caller() -> Caller {
+        let grant = Grant { role: Role::Forensics, ..Grant::everything() };
+        Caller::new("test", &grant).asking_for("a.example")
+    }
+
+    fn cut(of_batch: Option<&str>, line: &str) -> String {
+        String::from_utf8(caller().cut(Dataset::HttpRequests, of_batch, line.as_bytes()).into_owned()).unwrap()
+    }
+
+    #[test]
+    fn records_inside_are_judged_at_each_level() {
+        for (line, wanted) in [
+            (
+                r#"{"ZoneName":"a.example","Subrequests":[{},{"ZoneName":"b"},7]}"#,
+                r#"{"ZoneName":"a.example","Subrequests":[{},7]}"#,
+            ),
+            (
+                r#"{"ZoneName":"b","Subrequests":[{},{"ZoneName":"A.example"}]}"#,
+                r#"{"ZoneName":"b","Subrequests":[{"ZoneName":"A.example"}]}"#,
+            ),
+            (
+                r#"{"Subrequests":[{"ZoneName":"a.example","Subrequests":[{"n":1},{"ZoneName":"b"},{"Subrequests":[{}]}]}]}"#,
+                r#"{"Subrequests":[{"ZoneName":"a.example","Subrequests":[{"n":1},{"Subrequests":[]}]}]}"#,
+            ),
+            (
+                r#"{"ZoneName":"a.example","Subrequests":[[{}],{"ClientRequestHost":"x.b"}]}"#,
+                r#"{"ZoneName":"a.example","Subrequests":[]}"#,
+            ),
+            (
+                r#"{"ZoneName":"a.example","Subr\u0065quests":{"ZoneName":"b"}}"#,
+                r#"{"ZoneName":"a.example","Subr\u0065quests":[]}"#,
+            ),
+            (
+                r#"{"ZoneName":"a.example","ZoneName":"a.example","Subrequests":[{}]}"#,
+                r#"{"ZoneName":"a.example","ZoneName":"a.example","Subrequests":[]}"#,
+            ),
+        ] {
+            assert_eq!(cut(None, line), wanted, "{line}");
+            assert_eq!(cut(None, wanted), wanted);
+        }
+        let line = r#"{"Subrequests":[{},{"ZoneName":"b"}]}"#;
+        assert_eq!(cut(Some("a.example"), line), r#"{"Subrequests":[{}]}"#);
+        assert_eq!(cut(Some("b"), line), r#"{"Subrequests":[]}"#);
+        assert_eq!(inner_zone(Some("b"), br#"{"ZoneName":"A"}"#).as_deref(), Some("a"));
+    }
+
+    #[test]
+    fn line_is_seen_whole_if_nothing_is_cut() {
+        let sees = |line: &str| caller().sees_whole(Dataset::HttpRequests, Some("a.example"), line.as_bytes());
+        assert!(sees(r#"{"Subrequests":[ {} , 7 ]}"#) && sees(r#"{"ZoneName":"a.example"}"#));
+        assert!(!sees(r#"{"Subrequests":[{"ZoneName":"b"}]}"#) && !sees(r#"{"ZoneName":"b","Subrequests":[]}"#));
+        assert!(!sees(r#"{"Subrequests":[{"Subrequests":[{"ZoneName":"b"}]}]}"#));
+    }
+}

@@ -142,3 +142,65 @@ impl ChildRays {
         self.unindexed
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{BTreeMap, BTreeSet};
+
+    use super::{ChildRays, LinesHeld};
+    use crate::limits::{MAX_LINES, MAX_LINKS_BYTES, MAX_SHARDS};
+    use crate::record::{Dataset, MergedChild, read_key};
+
+    const HELD: LinesHeld = LinesHeld { lines: 1, links_bytes: 0 };
+
+    /// A child of each of these prefixes.
+    fn children(prefixes: std::ops::Range<u32>) -> Vec<MergedChild> {
+        let child = |prefix| {
+            let line = format!(
+                r#"{{"RayID":"76466{prefix:05x}000000","Subrequests":[{{"RayID":"{prefix:05x}00000000001"}}]}}"#
+            );
+            read_key(Dataset::HttpRequests, line.as_bytes()).unwrap().children().to_vec()
+        };
+        prefixes.flat_map(child).collect()
+    }
+
+    /// Joins them to these shards of lines; the shards then, and what is not indexed.
+    fn joined(rays: ChildRays, times: &BTreeSet<u32>) -> (usize, usize, u64) {
+        let (mut shards, mut links, mut nonstandard) = (BTreeMap::new(), BTreeMap::new(), Vec::new());
+        let unindexed = rays.join((&mut shards, &mut links, &mut nonstandard), (times, 0));
+        let all: BTreeSet<u32> = shards.keys().chain(links.keys()).chain(times).copied().collect();
+        (shards.values().map(Vec::len).sum(), all.len(), unindexed)
+    }
+
+    #[test]
+    fn shards_of_children_never_exceed_the_bound() {
+        let more = 500_u32;
+        let most = u32::try_from(MAX_SHARDS).unwrap();
+        let mut rays = ChildRays::default();
+        for start in (0..most + more).step_by(50) {
+            rays.take((&children(start..start + 50), 1), 0, HELD);
+        }
+        let times: BTreeSet<u32> = (1 << 19..(1 << 19) + most - more).collect();
+        let (indexed, shards, unindexed) = joined(rays, &times);
+        assert!(
+            shards <= MAX_SHARDS && indexed + 2 > more as usize && indexed <= more as usize,
+            "{indexed} in {shards}"
+        );
+        let beyond = u64::from((most + more) / 50);
+        assert_eq!(indexed as u64 + unindexed, u64::from(most + more) + beyond);
+    }
+
+    #[test]
+    fn children_give_way_to_lines() {
+        for held in [LinesHeld { lines: MAX_LINES, ..HELD }, LinesHeld { links_bytes: MAX_LINKS_BYTES + 1, ..HELD }] {
+            let mut rays = ChildRays::default();
+            rays.take((&children(0..40), 2), 0, HELD);
+            rays.take((&children(40..50), 0), 0, held);
+            rays.take((&children(50..60), 0), 0, HELD);
+            assert_eq!(joined(rays, &BTreeSet::new()), (0, 0, 62));
+        }
+        let mut rays = ChildRays::default();
+        rays.take((&children(0..40), 2), 0, LinesHeld { lines: MAX_LINES - 40, ..HELD });
+        assert_eq!(joined(rays, &BTreeSet::new()).2, 2);
+    }
+}

@@ -276,3 +276,70 @@ impl<'de, F: FnMut(Range<usize>)> Visitor<'de> for ElementsVisitor<'de, F> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{ChildEdit, EmptyMember, edit_children};
+
+    fn edited(line: &str, empty: EmptyMember, is_kept: impl Fn(&str) -> bool) -> Option<String> {
+        let mut edit = |at: usize, element: &[u8]| {
+            assert_eq!(line.as_bytes().get(at..at + element.len()), Some(element));
+            let element = std::str::from_utf8(element).unwrap();
+            if is_kept(element) { ChildEdit::Keep } else { ChildEdit::Remove }
+        };
+        edit_children(line.as_bytes(), empty, &mut edit).map(|line| String::from_utf8(line).unwrap())
+    }
+
+    #[test]
+    fn elements_are_removed_and_nothing_else() {
+        for (line, wanted) in [
+            (
+                r#"{"A":1,"Subrequests":[{"x":"]"},{"y":1},2],"B":2}"#,
+                Some(r#"{"A":1,"Subrequests":[{"y":1},2],"B":2}"#),
+            ),
+            (r#"{"Subrequests" : [ {"x":1} ] }"#, Some(r#"{"Subrequests" : [] }"#)),
+            (r#"{"Subrequests":[{"y":1} , 2]}"#, Some(r#"{"Subrequests":[{"y":1},2]}"#)),
+            (
+                r#"{"Subr\u0065quests":[{"x":1}],"Subrequests":{"x":1}}"#,
+                Some(r#"{"Subr\u0065quests":[],"Subrequests":[]}"#),
+            ),
+            (r#"{"A":{"Subrequests":[{"x":1}]},"subrequests":[{"x":1}]}"#, None),
+            (r#"{"Subrequests":[{"y":1}]}"#, None),
+            (r#"{"Subrequests":"x"}"#, Some(r#"{"Subrequests":[]}"#)),
+            (r#"[{"Subrequests":[{"x":1}]}]"#, None),
+            ("{", None),
+            ("", None),
+        ] {
+            assert_eq!(edited(line, EmptyMember::Stays, |element| !element.contains('x')).as_deref(), wanted, "{line}");
+        }
+    }
+
+    #[test]
+    fn emptied_member_goes_with_one_comma() {
+        for (line, wanted) in [
+            (r#"{"Subrequests":[{"x":1}]}"#, Some("{}")),
+            (r#"{"Subrequests":[],"A":1}"#, Some(r#"{"A":1}"#)),
+            (r#"{"A":1 , "Subrequests" : [ ] , "B":2}"#, Some(r#"{"A":1  , "B":2}"#)),
+            (r#"{"A":1,"Subrequests":[{"x":1}]}"#, Some(r#"{"A":1}"#)),
+            (r#"{"Subrequests":[],"Subrequests":[{"x":1}]}"#, Some("{}")),
+            (r#"{"Subrequests":[],"Subrequests":[],"A":1}"#, Some(r#"{"A":1}"#)),
+            (r#"{"A":1,"Subrequests":[],"Subrequests":[]}"#, Some(r#"{"A":1}"#)),
+            (r#"{"A":1,"Subrequests":[{"x":1},{"y":1}]}"#, Some(r#"{"A":1,"Subrequests":[{"y":1}]}"#)),
+            (r#"{"A":1,"Subrequests":null}"#, None),
+        ] {
+            let shown = edited(line, EmptyMember::Goes, |element| !element.contains('x'));
+            assert_eq!(shown.as_deref(), wanted, "{line}");
+            assert!(serde_json::from_str::<serde_json::Value>(shown.as_deref().unwrap_or(line)).is_ok());
+        }
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_stay() {
+        let line = b"{\"a\":\"\xff\xfe\",\"Subrequests\":[{\"\xc3\":\"\xff\"},{\"x\":1}],\"b\":\"\xc3\"}";
+        let mut edit = |_: usize, element: &[u8]| {
+            if element == br#"{"x":1}"# { ChildEdit::Replace(b"{}".to_vec()) } else { ChildEdit::Keep }
+        };
+        let wanted = b"{\"a\":\"\xff\xfe\",\"Subrequests\":[{\"\xc3\":\"\xff\"},{}],\"b\":\"\xc3\"}";
+        assert_eq!(edit_children(line, EmptyMember::Stays, &mut edit).as_deref(), Some(wanted.as_slice()));
+    }
+}

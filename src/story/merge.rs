@@ -148,4 +148,29 @@ mod tests {
             assert_eq!(merged(parent, std::slice::from_ref(&child)).map(|(line, _)| line), wanted, "{parent}");
         }
     }
+
+    #[test]
+    fn merged_record_takes_more_up_to_fifty() {
+        let child = |n: usize| format!(r#"{{"n":{n},"EdgeEndTimestamp":{END_S}}}"#);
+        for (known, more, wanted) in [(0, 2, 2), (48, 5, 50), (50, 3, 50), (3, 0, 3), (60, 1, 60)] {
+            let inside: Vec<String> = (0..known).map(child).collect();
+            let parent = format!(r#"{{"Subrequests":[{}],"EdgeEndTimestamp":{END_S}}}"#, inside.join(","));
+            let children: Vec<String> = (known..known + more).map(child).collect();
+            let found = merged(&parent, &children);
+            let added = wanted - known;
+            assert_eq!(
+                found.as_ref().map(|(_, merged)| merged.len()),
+                (added > 0).then_some(added),
+                "{known} and {more}"
+            );
+            let (line, _) = found.unwrap_or((parent, Vec::new()));
+            let record: serde_json::Value = serde_json::from_str(&line).unwrap();
+            let numbers = record["Subrequests"].as_array().unwrap().iter().map(|child| child["n"].as_u64().unwrap());
+            assert!(numbers.eq(0..wanted as u64), "{line}");
+        }
+        for form in [r#"{"x":1}"#, "null", "[1]", r#"[{}],"Subrequests":[]"#] {
+            let parent = format!(r#"{{"EdgeEndTimestamp":{END_S},"Subrequests":{form}}}"#);
+            assert_eq!(merged(&parent, &[child(0)]), None, "{form}");
+        }
+    }
 }

@@ -201,7 +201,7 @@ fn child_without_a_parent_is_below_its_line() {
 }
 
 #[test]
-fn delivery_of_a_merged_record_is_that_of_no_line() {
+fn delivery_of_a_merged_record_is_none() {
     let fakes = Fakes::new();
     let fields = r#""EdgeStartTimestamp":1774687345,"ClientRequestMethod":"GET""#;
     let child = format!(r#"{{"RayID":"{}",{fields}}}"#, ray(CHILD));
