@@ -94,8 +94,9 @@ pub const LINE_STEP: usize = 256 * KIB;
 /// Number of copies of an entry of the audit log that are held at a time: as kept, as shown, as a document, in the body.
 pub const LINE_COPIES: usize = 4;
 
-/// Memory of a found record beside its line, in bytes: its row, its place, the name of its zone.
-pub const FOUND_BYTES: usize = 256;
+/// Memory of a found record beside its line, in bytes: its row, its place, the name of its zone; the ray and the zone of the
+/// line that it is inside of.
+pub const FOUND_BYTES: usize = 384;
 
 /// Maximum length of a line that is compared with others as JSON, in bytes; longer ones are compared byte for byte. An element
 /// of two bytes takes 16 in the list of its level, and three times that while the list grows: 1.5 MiB, of one line at a time.

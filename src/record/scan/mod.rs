@@ -25,7 +25,7 @@ use super::indexed_fields::IndexedFields;
 use super::key::{KeyNames, RecordKey, child_key, read_key_text};
 use super::lanes::LaneMarks;
 use super::merged::MergedChildren;
-use super::{Dataset, DatasetEvidence};
+use super::{Dataset, DatasetEvidence, RayKey};
 
 /// Reads the lines of one object.
 #[derive(Debug)]
@@ -198,19 +198,19 @@ impl LineScanner {
     }
 
     /// Returns the key of a walked line, with the records inside of it.
-    #[inline]
+    #[inline(always)]
     fn key_of(&mut self, found: KeyParts, line: &[u8]) -> RecordKey {
-        let key = found.key(line);
-        match found.merged(line) {
-            Some(array) => self.with_children(key, array, line),
-            None => key,
+        let mut key = found.key(line);
+        if let Some(array) = found.merged(line) {
+            key.merged = self.children_of(key.ray.as_ref(), array, line);
         }
+        key
     }
 
-    /// Adds the records in the array of a walked line to its key, each walked along the same names.
+    /// Reads the records in the array of a walked line with this ray, each along the same names.
     #[cold]
     #[inline(never)]
-    fn with_children(&mut self, key: RecordKey, array: ValueSpan, line: &[u8]) -> RecordKey {
+    fn children_of(&mut self, line_ray: Option<&RayKey>, array: ValueSpan, line: &[u8]) -> Option<Box<MergedChildren>> {
         let (mut found, mut at) = (MergedChildren::default(), array.start() + 1);
         while let Some(rest) = line.get(at..) {
             let is_object = rest.first() == Some(&b'{');
@@ -227,14 +227,14 @@ impl LineScanner {
                     }
                     None => child_key(self.names.parts(), line.get(at..end)?),
                 };
-                found.take(key.ray.as_ref(), ValueSpan::new(at, end), read);
+                found.take(line_ray, ValueSpan::new(at, end), read);
             }
             if line.get(end) != Some(&b',') {
                 break;
             }
             at = end + 1;
         }
-        RecordKey { merged: found.boxed(), ..key }
+        found.boxed()
     }
 
     /// Walks the record inside of another for its key.

@@ -34,10 +34,12 @@ impl KeyParts {
     }
 
     /// Returns the position of the array with the records inside of this one, if it may have any.
-    #[inline]
+    #[inline(always)]
     pub(super) fn merged(self, line: &[u8]) -> Option<ValueSpan> {
-        self.merged.text(line).filter(|array| array.starts_with(b"[") && *array != b"[]")?;
-        Some(self.merged)
+        // Most records have no such member.
+        let array = Some(self.merged).filter(|span| span.start() != 0)?;
+        let text = array.text(line)?;
+        (text.first() == Some(&b'[') && text.len() > 2).then_some(array)
     }
 
     /// Returns the ray of the record and the parent that it names, if it has a ray.
