@@ -181,7 +181,7 @@ fn merging_leaves_a_merged_line_as_it_is() {
 }
 
 #[test]
-fn counts_of_a_batch_are_those_of_its_lines() {
+fn batch_counts_are_those_of_its_lines() {
     let worlds = Worlds::new(14, 12);
     for ((dataset, key), lines) in worlds.day.lines(true) {
         let fakes = Fakes::new();

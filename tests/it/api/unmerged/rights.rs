@@ -89,7 +89,7 @@ fn records_of_other_zones_are_cut_out_everywhere() {
 }
 
 #[test]
-fn child_is_judged_by_its_own_zone_or_else_the_lines() {
+fn zone_of_a_child_is_its_own() {
     for (zone, wanted) in [("a.example", [true, true, false, true]), ("b.example", [false, true, false, false])] {
         let fakes = world(zone);
         for (nth, wanted) in [VISITOR, OURS, OTHERS, UNSAID].into_iter().zip(wanted) {
@@ -151,7 +151,7 @@ fn flattened_child_is_masked_like_a_record_alone() {
 }
 
 #[test]
-fn logpull_of_a_zone_has_records_of_that_zone() {
+fn logpull_of_a_zone_has_its_records_alone() {
     let config = Ok(config_with(&[
         ("API_ZONES", r#"{"023e105f":"a.example","9a7806061c88":"b.example"}"#),
         ("API_RATE_PER_MINUTE", "0"),
