@@ -1,8 +1,8 @@
 //! An authenticated caller, with the operations and the records that they may access.
 //!
 //! A record belongs to the zone in `ZoneName`. Without one it belongs to every zone that its host is in: the first host
-//! or URL that `schemas/datasets.toml` names as a zone field of its dataset. Records inside of a record belong to its
-//! zone.
+//! or URL that `schemas/datasets.toml` names as a zone field of its dataset. Records inside of a record (`Subrequests`) are
+//! judged like records of their own; those that do not say their zone belong to that which the record names.
 //!
 //! # Invariants
 //! A caller without a list of zones sees every record. A caller with a list sees a record only if it provably belongs
@@ -101,6 +101,31 @@ impl Caller {
                 let text = line_text(line);
                 RecordMembers::parse(&text).is_ok_and(|members| is_of(dataset, of_batch, &members, zones))
             })
+    }
+
+    /// Whether the zone of a record decides whether it is in an answer.
+    #[must_use]
+    pub const fn is_limited_to_zones(&self) -> bool {
+        self.zones.is_some() || self.asked_zone.is_some()
+    }
+}
+
+/// What a record says of its zone by [`ZONE_NAME`].
+pub(super) enum ZoneClaim {
+    /// Its name.
+    Named(String),
+    /// Nothing.
+    None,
+    /// No text, or two.
+    Ambiguous,
+}
+
+/// What the record says of its zone by name.
+pub(super) fn zone_claim(members: &RecordMembers<'_>) -> ZoneClaim {
+    match text_at(members, ZONE_NAME) {
+        Ok(Some(name)) => ZoneClaim::Named(name),
+        Ok(None) => ZoneClaim::None,
+        Err(AmbiguousZone) => ZoneClaim::Ambiguous,
     }
 }
 

@@ -16,6 +16,7 @@
 mod caller;
 mod cursor_key;
 mod grant;
+mod inner;
 mod jwt;
 mod keys;
 mod refusals;
@@ -31,6 +32,7 @@ mod visibility;
 pub use caller::Caller;
 pub use cursor_key::{CursorKey, CursorKeys, VersionedKey, is_sealed_form};
 pub use grant::{Grant, GrantFault};
+pub use inner::inner_zone;
 pub use jwt::{Jwt, JwtClaims, JwtFault};
 pub use keys::{JwksCache, KeysFault, parse_keys};
 pub use refusals::{IsolateRefusals, RefusedRequests};

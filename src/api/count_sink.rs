@@ -11,7 +11,7 @@ use super::count_groups::CountGroups;
 use super::field_subset::FieldSubset;
 use super::field_warnings::UnseenFields;
 use super::record_view::RecordView;
-use crate::limits::{COUNT_VALUE_BYTES, MASKING_ROOM, RENDERING_ROOM};
+use crate::limits::COUNT_VALUE_BYTES;
 use crate::query::RecordSink;
 use crate::record::fields::line_text;
 use crate::record::{FieldValue, NamePlaces, NamedValues, RecordKey};
@@ -114,7 +114,8 @@ impl RecordSink for CountSink {
         if !self.view.may_show(zone, line) {
             return None;
         }
-        let record = if self.view.is_verbatim() { Cow::Borrowed(line) } else { self.fields.read.reduced(line)?.into() };
+        let cut = self.view.cut(zone, line);
+        let record = if self.view.is_verbatim() { cut } else { self.fields.read.reduced(&cut)?.into() };
         self.masked_bytes += if self.view.is_verbatim() { 0 } else { record.len() as u64 };
         let shown = self.view.mask(&record)?;
         self.count(&shown);
@@ -126,7 +127,7 @@ impl RecordSink for CountSink {
     }
 
     fn viewing_room(&self) -> usize {
-        if self.view.is_verbatim() { RENDERING_ROOM } else { MASKING_ROOM }
+        self.view.counting_room()
     }
 
     fn is_full(&self) -> bool {

@@ -14,7 +14,6 @@ use super::field_subset::FieldSubset;
 use super::field_warnings::UnseenFields;
 use super::nearest_records::NearestRecords;
 use super::record_view::RecordView;
-use crate::limits::{MASKING_ROOM, RENDERING_ROOM};
 use crate::query::RecordSink;
 use crate::record::fields::line_text;
 use crate::record::{FieldValue, NamePlaces, NamedValues, RayId, RayKey, RecordKey};
@@ -206,12 +205,13 @@ impl RecordSink for NeighbourSink {
         if !self.view.may_show(zone, line) {
             return None;
         }
+        let cut = self.view.cut(zone, line);
         if self.view.is_verbatim() {
-            let shown = self.view.mask(line)?;
+            let shown = self.view.mask(&cut)?;
             self.take(&shown);
             return None;
         }
-        let record = self.read.reduced(line)?;
+        let record = self.read.reduced(&cut)?;
         self.masked_bytes += record.len() as u64;
         let mut shown = self.view.mask(&record)?.into_owned();
         shown.shrink_to_fit();
@@ -225,7 +225,7 @@ impl RecordSink for NeighbourSink {
     }
 
     fn viewing_room(&self) -> usize {
-        if self.view.is_verbatim() { RENDERING_ROOM } else { MASKING_ROOM }
+        self.view.counting_room()
     }
 
     fn may_mask(&self) -> bool {

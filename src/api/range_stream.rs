@@ -17,7 +17,7 @@ use super::response_stream::{ResponseStream, StreamContent};
 use super::time_range::TimeRange;
 use crate::access::Caller;
 use crate::http::{Problem, Reply};
-use crate::limits::{MASKING_ROOM, RENDERING_ROOM};
+use crate::limits::{CUTTING_ROOM, MASKING_ROOM, RENDERING_ROOM};
 use crate::memory::{OutOfMemory, ReservedWriter};
 use crate::query::{QueryCursor, QueryLine, RecordSink};
 use crate::record::RecordKey;
@@ -101,8 +101,12 @@ impl RecordSink for ViewSink {
         if !self.view.may_show(zone, line) {
             return None;
         }
-        self.masked_bytes += if self.view.is_verbatim() { 0 } else { line.len() as u64 };
-        let shown = self.view.mask(line)?;
+        let cut = self.view.cut(zone, line);
+        self.masked_bytes += if self.view.is_verbatim() { 0 } else { cut.len() as u64 };
+        let shown = match cut {
+            Cow::Borrowed(line) => self.view.mask(line)?,
+            Cow::Owned(line) => self.view.mask(&line)?.into_owned().into(),
+        };
         // Names that look like tokens are masked here too, so that they reveal no more to a role than its records do.
         if !self.view.is_verbatim() {
             self.unseen.take(&shown);
@@ -115,7 +119,11 @@ impl RecordSink for ViewSink {
     }
 
     fn viewing_room(&self) -> usize {
-        if self.view.is_verbatim() { 1 } else { MASKING_ROOM }
+        match (self.view.is_verbatim(), self.view.may_cut()) {
+            (true, false) => 1,
+            (true, true) => CUTTING_ROOM,
+            (false, may_cut) => MASKING_ROOM + usize::from(may_cut),
+        }
     }
 
     fn may_mask(&self) -> bool {

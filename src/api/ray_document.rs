@@ -14,7 +14,7 @@ use crate::access::Visibility;
 use crate::http::LookupCost;
 use crate::index::ObjectVersion;
 use crate::limits::RENDERING_ROOM;
-use crate::lookup::{FoundRecord, LookupResult};
+use crate::lookup::{FoundRecord, LookupResult, MergedOrigin};
 use crate::memory::OutOfMemory;
 use crate::record::RayKey;
 use crate::record::fields::line_text;
@@ -83,18 +83,43 @@ struct RayRecord<'a> {
 pub(super) struct RecordPlaces<'a> {
     dataset: &'static str,
     batch: RecordBatch<'a>,
+    /// The ray of the record that it came merged in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    merged_in: Option<String>,
     /// The other places where the same record is stored.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    copies: Vec<RecordBatch<'a>>,
+    copies: Vec<RecordCopyPlace<'a>>,
+}
+
+/// Another place of a record.
+#[derive(Serialize)]
+struct RecordCopyPlace<'a> {
+    #[serde(flatten)]
+    batch: RecordBatch<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    merged_in: Option<String>,
 }
 
 impl<'a> RecordPlaces<'a> {
     /// The places of a record that a caller for whom this exists may know.
     pub(super) fn new(found: &'a FoundRecord, visibility: Visibility) -> Self {
         let place = |object, offset| RecordBatch::new(object, offset, visibility);
-        let copies = found.copies.iter().map(|copy| place(&copy.object, copy.offset)).collect();
-        Self { dataset: found.dataset.name(), batch: place(&found.object, found.offset), copies }
+        let copies = found.copies.iter().map(|copy| RecordCopyPlace {
+            batch: place(&copy.object, copy.offset),
+            merged_in: merged_in(copy.merged.as_ref()),
+        });
+        Self {
+            dataset: found.dataset.name(),
+            batch: place(&found.object, found.offset),
+            merged_in: merged_in(found.merged.as_ref()),
+            copies: copies.collect(),
+        }
     }
+}
+
+/// Returns the ray of the record that another one came merged in, as far as the caller sees that record.
+pub(super) fn merged_in(origin: Option<&MergedOrigin>) -> Option<String> {
+    origin?.ray.as_ref().map(RayKey::to_string)
 }
 
 /// The batch that holds a record.

@@ -9,16 +9,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Serialize, Serializer};
 
 use crate::http::{HttpRequest, Problem, problems};
-use crate::limits::{FAMILY_RAYS, MERGED_TEXT};
-use crate::lookup::{FamilyLookup, FoundRecord, KinRecord};
+use crate::index::ObjectVersion;
+use crate::limits::{CUTTING_ROOM, FAMILY_RAYS, MERGED_TEXT};
+use crate::lookup::{FamilyLookup, FoundRecord, KinRecord, MergedOrigin};
 use crate::memory::{OutOfMemory, Reservation};
-use crate::record::{Dataset, RayId};
+use crate::record::{ChildEdit, Dataset, EmptyMember, MergedChild, RayId, edit_children};
 use crate::story::{LinkKind, LogType, MergedRecord, RequestTree, TreeNode, merge_subrequests};
 
 /// The parts that an answer may have.
 const PARTS: &str = "a list of records, tree and deliveries";
 /// What may become of subrequests.
-const SUBREQUESTS: &str = "none, list, or with format=json merge";
+const SUBREQUEST_FORMS: &str = "none, list, flatten, or with format=json merge";
 
 fn bad_depth() -> Problem {
     problems::bad_parameter("depth", &format!("a number from 0 to {FAMILY_RAYS}"))
@@ -31,6 +32,8 @@ pub(crate) enum SubrequestForm {
     Omitted,
     /// They follow those of the ray.
     Listed,
+    /// They follow those of the ray, and none is inside of another.
+    Flattened,
     /// Those of its subrequests are inside its own record, as Logpush merges them, and the others follow.
     Merged,
 }
@@ -71,9 +74,10 @@ impl FamilyWish {
         let subrequests = match request.parameter("subrequests").as_deref() {
             None | Some("none") => SubrequestForm::Omitted,
             Some("list") => SubrequestForm::Listed,
+            Some("flatten") => SubrequestForm::Flattened,
             // Another format shows lines as they are stored, or has no place for records in others.
             Some("merge") if with_tree => SubrequestForm::Merged,
-            Some(_) => return Err(problems::bad_parameter("subrequests", SUBREQUESTS)),
+            Some(_) => return Err(problems::bad_parameter("subrequests", SUBREQUEST_FORMS)),
         };
         let depth = match request.parameter("depth") {
             None => FAMILY_RAYS,
@@ -113,6 +117,7 @@ impl FamilyWish {
         let FamilyLookup { records, truncated, .. } = family;
         let tree = RequestTree::new(ray, &records);
         let below = tree_below(&tree, ray);
+        let found: BTreeSet<RayId> = records.iter().filter(|kin| is_http(kin)).map(|kin| kin.ray).collect();
         let mut listed: BTreeMap<usize, Vec<KinRecord>> = BTreeMap::new();
         for kin in records {
             let is_below = below.get(&kin.ray).copied().filter(|_| self.shows_subrequests());
@@ -123,45 +128,82 @@ impl FamilyWish {
             }
         }
         let mut listed: Vec<KinRecord> = listed.into_values().flatten().collect();
-        if self.subrequests == SubrequestForm::Merged {
-            merge_children(ray, &mut listed, reservation)?;
+        match self.subrequests {
+            SubrequestForm::Merged => merge_children(ray, &mut listed, reservation)?,
+            SubrequestForm::Flattened => flatten(&mut listed, &found, reservation)?,
+            SubrequestForm::Omitted | SubrequestForm::Listed => {}
         }
         let records = listed.into_iter().map(|kin| kin.record).collect();
         Ok((records, self.tree.then(|| TreeResponse::new(tree, self.depth, truncated))))
     }
 }
 
-/// Merges the subrequests of the ray into the first record of its request, if there is one.
+/// Removes the records inside of others that were found by their own rays: what is left is as if Logpush had merged nothing.
+fn flatten(listed: &mut [KinRecord], found: &BTreeSet<RayId>, reservation: &Reservation) -> Result<(), OutOfMemory> {
+    for kin in listed.iter_mut().filter(|kin| is_http(kin) && kin.record.merged.is_none()) {
+        let before = kin.record.line.len();
+        reservation.reserve(CUTTING_ROOM * before)?;
+        let is_found = |child: &&MergedChild| child.ray.ray().is_some_and(|ray| found.contains(&ray));
+        let gone: BTreeSet<usize> = kin.children.iter().filter(is_found).map(MergedChild::start).collect();
+        let mut edit = |at: usize, _: &[u8]| if gone.contains(&at) { ChildEdit::Remove } else { ChildEdit::Keep };
+        if let Some(line) = edit_children(&kin.record.line, EmptyMember::Goes, &mut edit) {
+            kin.record.line = line;
+        }
+        reservation.release(CUTTING_ROOM * before + before.saturating_sub(kin.record.line.len()));
+    }
+    Ok(())
+}
+
+/// Merges the subrequests of the ray into the first record of its request, if there is one. Those that are inside of it
+/// already are not listed again.
 fn merge_children(ray: RayId, listed: &mut Vec<KinRecord>, reservation: &Reservation) -> Result<(), OutOfMemory> {
-    let is_http = |kin: &KinRecord| kin.record.dataset == Dataset::HttpRequests;
     let Some(own) = listed.iter().position(|kin| kin.ray == ray && is_http(kin)) else { return Ok(()) };
-    let children: Vec<usize> = (0..listed.len())
-        .filter(|nth| listed.get(*nth).is_some_and(|kin| is_http(kin) && kin.ray != ray && kin.parent == Some(ray)))
-        .collect();
+    let inside: BTreeSet<usize> = match listed.get(own) {
+        Some(own) => (0..listed.len()).filter(|nth| listed.get(*nth).is_some_and(|kin| is_inside(kin, own))).collect(),
+        None => BTreeSet::new(),
+    };
+    let is_child = |kin: &KinRecord| is_http(kin) && kin.ray != ray && kin.parent == Some(ray);
+    let children: Vec<usize> =
+        (0..listed.len()).filter(|nth| !inside.contains(nth) && listed.get(*nth).is_some_and(is_child)).collect();
     let lines: Vec<&[u8]> =
         children.iter().filter_map(|nth| listed.get(*nth)).map(|kin| kin.record.line.as_slice()).collect();
     let most = lines.iter().map(|line| line.len() + 1).sum::<usize>() + MERGED_TEXT;
     reservation.reserve(most)?;
     let merged = listed.get(own).and_then(|kin| merge_subrequests(&kin.record.line, &lines));
     let before = listed.get(own).map_or(0, |kin| kin.record.held_bytes());
-    let Some(MergedRecord { line, merged }) = merged else {
-        reservation.release(most);
-        return Ok(());
-    };
-    let gone: BTreeSet<usize> = merged.iter().filter_map(|nth| children.get(*nth)).copied().collect();
-    if let Some(kin) = listed.get_mut(own) {
-        kin.record.line = line;
-        reservation.release((before + most).saturating_sub(kin.record.held_bytes()));
+    let mut gone = inside;
+    if let Some(MergedRecord { line, merged }) = merged {
+        gone.extend(merged.iter().filter_map(|nth| children.get(*nth)).copied());
+        if let Some(kin) = listed.get_mut(own) {
+            kin.record.line = line;
+        }
     }
+    let after = listed.get(own).map_or(0, |kin| kin.record.held_bytes());
+    reservation.release((before + most).saturating_sub(after));
     let mut nth = 0..;
     listed.retain(|kin| {
-        let is_merged = nth.next().is_some_and(|nth| gone.contains(&nth));
-        if is_merged {
+        let is_gone = nth.next().is_some_and(|nth| gone.contains(&nth));
+        if is_gone {
             reservation.release(kin.record.held_bytes());
         }
-        !is_merged
+        !is_gone
     });
     Ok(())
+}
+
+fn is_http(kin: &KinRecord) -> bool {
+    kin.record.dataset == Dataset::HttpRequests
+}
+
+/// Whether a record is, at one of its places, inside of the line that another record is.
+fn is_inside(inner: &KinRecord, outer: &KinRecord) -> bool {
+    let line = &outer.record;
+    let is_of = |object: &ObjectVersion, offset: u64, merged: Option<&MergedOrigin>| {
+        merged.is_some() && line.merged.is_none() && offset == line.offset && *object == *line.object
+    };
+    let copies = &inner.record.copies;
+    is_of(&inner.record.object, inner.record.offset, inner.record.merged.as_ref())
+        || copies.iter().any(|copy| is_of(&copy.object, copy.offset, copy.merged.as_ref()))
 }
 
 /// Returns the place of each ray below this one, from 1.

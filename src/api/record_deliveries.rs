@@ -7,6 +7,7 @@
 use serde::Serialize;
 
 use super::ledgers::call_ledger;
+use super::ray_document::merged_in;
 use super::views::PayloadResponse;
 use crate::access::Visibility;
 use crate::http::Problem;
@@ -14,7 +15,7 @@ use crate::index::ObjectVersion;
 use crate::ledger::BatchId;
 use crate::ledger::calls::{BatchDetails, GetBatch, PayloadSelection};
 use crate::limits::PAYLOAD_BYTES;
-use crate::lookup::FoundRecord;
+use crate::lookup::{FoundRecord, MergedOrigin};
 use crate::memory::OutOfMemory;
 use crate::pipeline::{DeliveryStatus, find_delivery_status};
 use crate::record::KeyNames;
@@ -23,12 +24,17 @@ use crate::services::Services;
 
 /// The status of a record whose batch the ledger does not know, because another version of the object was indexed.
 const UNKNOWN_BATCH: &str = "unknown_batch";
+/// The status of a record that is inside of another one: the partner gets lines of their own alone, without what is inside.
+const MERGED: &str = "merged";
 
 /// A record with the status of its delivery.
 #[derive(Serialize)]
 pub(super) struct RecordDelivery {
     batch: RecordPosition,
-    /// `assigned`, `excluded`, `no_plan`, `pending`, `unknown_plan`, `unknown_batch`.
+    /// The ray of the record that it came merged in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    merged_in: Option<String>,
+    /// `assigned`, `excluded`, `merged`, `no_plan`, `pending`, `unknown_plan`, `unknown_batch`.
     delivery_status: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<&'static str>,
@@ -53,6 +59,17 @@ struct RecordPosition {
 }
 
 impl RecordDelivery {
+    /// The delivery of a record at this place, of which nothing but its status is known.
+    fn new(id: &BatchId, (object, offset): (&ObjectVersion, u64), delivery_status: &'static str) -> Self {
+        let batch = RecordPosition {
+            id: Some(id.handle()),
+            key: object.key.clone(),
+            etag: Some(object.etag.clone()),
+            offset: Some(offset),
+        };
+        Self { batch, merged_in: None, delivery_status, reason: None, plan: None, exact: true, payloads: Vec::new() }
+    }
+
     /// The same without anything that depends on other records of the batch and of its payloads: positions, handles,
     /// sizes, hashes, and whether a payload was split.
     fn unpositioned(self) -> Self {
@@ -71,12 +88,18 @@ pub(super) async fn each_delivery(
 ) -> Result<(), Problem> {
     let mut known: Option<(BatchId, HeldAnswer<BatchDetails>)> = None;
     let places = || records.iter().copied().flat_map(stored_places);
-    for (record, object, offset) in places() {
+    for StoredPlace { record, object, offset, merged } in places() {
         let id = BatchId::for_object(services.bucket_name(), &object.key, &object.etag);
+        let shown = |status: RecordDelivery| if visibility.has_positions() { status } else { status.unpositioned() };
+        if let Some(origin) = merged {
+            let delivery = RecordDelivery::new(&id, (object, offset), MERGED);
+            write(&shown(RecordDelivery { merged_in: merged_in(Some(origin)), ..delivery }))?;
+            continue;
+        }
         if known.as_ref().is_none_or(|(of, _)| *of != id) {
             drop(known.take());
-            let here = places().filter(|(_, other, _)| *other == object);
-            let payloads = PayloadSelection::At(here.map(|(_, _, offset)| offset).collect());
+            let here = places().filter(|place| place.object == object && place.merged.is_none());
+            let payloads = PayloadSelection::At(here.map(|place| place.offset).collect());
             let books = call_ledger(services, &id.ledger, &GetBatch { source: id.source.clone(), payloads }).await?;
             known = Some((id, books));
         }
@@ -84,17 +107,30 @@ pub(super) async fn each_delivery(
         let line = (&names, record.line.as_slice());
         if let Some((id, books)) = &known {
             let _room = services.memory().reserve(PAYLOAD_BYTES * books.payloads.len())?;
-            let status = shown_status(id, books, line, (object, offset));
-            write(&if visibility.has_positions() { status } else { status.unpositioned() })?;
+            write(&shown(shown_status(id, books, line, (object, offset))))?;
         }
     }
     Ok(())
 }
 
+/// A location where a record is stored.
+struct StoredPlace<'r> {
+    record: &'r FoundRecord,
+    object: &'r ObjectVersion,
+    offset: u64,
+    merged: Option<&'r MergedOrigin>,
+}
+
 /// Returns a record at each location where it is stored.
-fn stored_places(record: &FoundRecord) -> impl Iterator<Item = (&FoundRecord, &ObjectVersion, u64)> {
-    let copies = record.copies.iter().map(move |copy| (record, &*copy.object, copy.offset));
-    [(record, &*record.object, record.offset)].into_iter().chain(copies)
+fn stored_places(record: &FoundRecord) -> impl Iterator<Item = StoredPlace<'_>> {
+    let first = StoredPlace { record, object: &record.object, offset: record.offset, merged: record.merged.as_ref() };
+    let copies = record.copies.iter().map(move |copy| StoredPlace {
+        record,
+        object: &copy.object,
+        offset: copy.offset,
+        merged: copy.merged.as_ref(),
+    });
+    std::iter::once(first).chain(copies)
 }
 
 fn shown_status(
@@ -104,20 +140,7 @@ fn shown_status(
     (object, offset): (&ObjectVersion, u64),
 ) -> RecordDelivery {
     let default_ms = object.default_ms();
-    let batch = RecordPosition {
-        id: Some(id.handle()),
-        key: object.key.clone(),
-        etag: Some(object.etag.clone()),
-        offset: Some(offset),
-    };
-    let shown = RecordDelivery {
-        batch,
-        delivery_status: UNKNOWN_BATCH,
-        reason: None,
-        plan: None,
-        exact: true,
-        payloads: Vec::new(),
-    };
+    let shown = RecordDelivery::new(id, (object, offset), UNKNOWN_BATCH);
     if books.batch.is_none() {
         return shown;
     }

@@ -10,10 +10,11 @@ use std::collections::BTreeSet;
 use crate::access::{Caller, Visibility};
 use crate::filter::{FieldTrust, Filter, PartialFilter};
 use crate::http::{HttpRequest, Problem, problems};
+use crate::limits::{CUTTING_ROOM, MASKING_ROOM, RENDERING_ROOM};
 use crate::lookup::FoundRecord;
 use crate::mask::{Disclosure, Role, fields, mask_line, nearest_field, prunes, shown};
 use crate::query::PruningFilter;
-use crate::record::Dataset;
+use crate::record::{Dataset, SUBREQUESTS};
 
 /// A caller's view of the records of one dataset.
 #[derive(Debug, Clone)]
@@ -21,8 +22,8 @@ pub(crate) struct RecordView {
     caller: Caller,
     dataset: Dataset,
     filter: Option<Filter>,
-    /// Whether the filter reads fields that are masked for this caller, and so applies to the masked record.
-    masked_first: bool,
+    /// Whether the filter reads fields that this caller does not see as they are stored, and so applies to what they see.
+    shown_first: bool,
     /// What of such a filter decides on the stored record already: masking takes fifty times as long as asking.
     partial: Option<PartialFilter>,
 }
@@ -43,10 +44,11 @@ impl RecordView {
 
     /// Creates the view of a caller who may see the dataset and the fields of the filter.
     fn unchecked(caller: &Caller, dataset: Dataset, filter: Option<Filter>) -> Self {
-        let masked_first = reads(filter.as_ref(), |field| shown(caller.role, dataset, field) != Disclosure::Verbatim);
-        let trust = |name: &str| field_trust(filter.as_ref(), caller.role, dataset, name);
-        let partial = filter.as_ref().filter(|_| masked_first).and_then(|filter| PartialFilter::new(filter, trust));
-        Self { caller: caller.clone(), dataset, filter, masked_first, partial }
+        let is_stored = |field: &str| shows_stored(caller, dataset, field);
+        let shown_first = reads(filter.as_ref(), |field| !is_stored(field));
+        let trust = |name: &str| field_trust((caller, filter.as_ref()), dataset, name);
+        let partial = filter.as_ref().filter(|_| shown_first).and_then(|filter| PartialFilter::new(filter, trust));
+        Self { caller: caller.clone(), dataset, filter, shown_first, partial }
     }
 
     pub(crate) const fn dataset(&self) -> Dataset {
@@ -83,7 +85,13 @@ impl RecordView {
     /// Returns the caller's view of a stored line that matches the [stored filter](Self::stored_filter); `None` if it
     /// is of another zone, or the filter applies to the view and does not match it.
     pub(crate) fn show<'a>(&self, zone: Option<&str>, line: &'a [u8]) -> Option<Cow<'a, [u8]>> {
-        if self.may_show(zone, line) { self.mask(line) } else { None }
+        if !self.may_show(zone, line) {
+            return None;
+        }
+        match self.cut(zone, line) {
+            Cow::Borrowed(line) => self.mask(line),
+            Cow::Owned(line) => self.mask(&line).map(|shown| Cow::Owned(shown.into_owned())),
+        }
     }
 
     /// Returns whether the record is in one of the caller's zones, and its stored fields do not rule it out.
@@ -91,7 +99,12 @@ impl RecordView {
         self.is_visible(zone, line) && !self.partial.as_ref().is_some_and(|partial| partial.rules_out(line))
     }
 
-    /// Masks a line that [may be shown](Self::may_show); `None` if the filter does not match what the caller sees.
+    /// Returns a line that [may be shown](Self::may_show) without the records inside of it that are of other zones.
+    pub(crate) fn cut<'a>(&self, zone: Option<&str>, line: &'a [u8]) -> Cow<'a, [u8]> {
+        self.caller.cut(self.dataset, zone, line)
+    }
+
+    /// Masks a [cut](Self::cut) line; `None` if the filter does not match what the caller sees.
     pub(crate) fn mask<'a>(&self, line: &'a [u8]) -> Option<Cow<'a, [u8]>> {
         let shown = match self.caller.role {
             Role::Forensics => Cow::Borrowed(line),
@@ -101,8 +114,22 @@ impl RecordView {
                 Cow::Owned(masked)
             }
         };
-        let filter = self.filter.as_ref().filter(|_| self.masked_first);
+        let filter = self.filter.as_ref().filter(|_| self.shown_first);
         filter.is_none_or(|filter| filter.accepts(&shown) == Ok(true)).then_some(shown)
+    }
+
+    /// Returns how many times the memory of its line it takes to see a record and to read values of it.
+    pub(crate) fn counting_room(&self) -> usize {
+        match (self.is_verbatim(), self.may_cut()) {
+            (true, false) => RENDERING_ROOM,
+            (true, true) => RENDERING_ROOM + CUTTING_ROOM,
+            (false, may_cut) => MASKING_ROOM + usize::from(may_cut),
+        }
+    }
+
+    /// Returns whether records of other zones may be cut out of the lines that are shown.
+    pub(crate) const fn may_cut(&self) -> bool {
+        self.caller.is_limited_to_zones()
     }
 
     /// Returns the fields that the filter reads.
@@ -121,7 +148,7 @@ impl RecordView {
 
     /// Returns the filter, if it applies to stored lines because it reads only fields that the caller sees as stored.
     pub(crate) fn stored_filter(&self) -> Option<&Filter> {
-        self.filter.as_ref().filter(|_| !self.masked_first)
+        self.filter.as_ref().filter(|_| !self.shown_first)
     }
 
     /// Returns the filter that may skip whole batches. Only conditions on fields that the caller sees unmasked can rule
@@ -152,14 +179,20 @@ fn may_prune(filter: &Filter, role: Role, dataset: Dataset, field: &str) -> bool
 ///
 /// A value that is shown as it is only if it has a shape either has it, or becomes one that equals no operand of this
 /// shape: a condition without `!` that it does not satisfy holds for neither.
-fn field_trust(filter: Option<&Filter>, role: Role, dataset: Dataset, field: &str) -> FieldTrust {
-    if shown(role, dataset, field) == Disclosure::Verbatim {
+fn field_trust((caller, filter): (&Caller, Option<&Filter>), dataset: Dataset, field: &str) -> FieldTrust {
+    if shows_stored(caller, dataset, field) {
         FieldTrust::Exact
-    } else if filter.is_some_and(|filter| may_prune(filter, role, dataset, field)) {
+    } else if field != SUBREQUESTS && filter.is_some_and(|filter| may_prune(filter, caller.role, dataset, field)) {
         FieldTrust::Positive
     } else {
         FieldTrust::Unknown
     }
+}
+
+/// Returns whether a caller sees a field as it is stored: neither masked, nor without the records of other zones.
+fn shows_stored(caller: &Caller, dataset: Dataset, field: &str) -> bool {
+    let is_cut = field == SUBREQUESTS && caller.is_limited_to_zones();
+    !is_cut && shown(caller.role, dataset, field) == Disclosure::Verbatim
 }
 
 /// Returns whether the filter reads a field that satisfies `of`.
@@ -241,7 +274,7 @@ impl DatasetViews {
 
     /// Returns the caller's view of the record; `None` if it is of another zone or does not match the filter.
     pub(crate) fn view<'a>(&self, record: &'a FoundRecord) -> Option<Cow<'a, [u8]>> {
-        self.of(record.dataset)?.view(record.zone.as_deref(), &record.line)
+        self.of(record.dataset)?.view(record.unsaid_zone(), &record.line)
     }
 
     fn of(&self, dataset: Dataset) -> Option<&RecordView> {

@@ -76,7 +76,7 @@ impl JudgedLines<'_> {
     fn take(&mut self, line: &BatchLine<'_>) -> ControlFlow<()> {
         self.lines += 1;
         let is_own = match line {
-            BatchLine::Text { bytes, .. } => self.caller.sees(self.dataset, self.zone, bytes),
+            BatchLine::Text { bytes, .. } => self.caller.sees_whole(self.dataset, self.zone, bytes),
             // What is not read to its end may be anything.
             BatchLine::TooLong { .. } => false,
         };

@@ -2,7 +2,8 @@
 //!
 //! A batch is also in the shards of its records' own times, where a query of a range looks for them, and in those of their
 //! parents: mostly those are the shards of its rays; where not (clocks that differ, records without a ray, children that
-//! come late), the entry there holds no rays.
+//! come late), the entry there holds no rays. Records inside of lines (`children`) are found by their rays too, and
+//! change no count of the lines.
 //!
 //! # Invariants
 //!
@@ -14,13 +15,16 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+use super::children::{ChildRays, LinesHeld, NonstandardIds};
 use super::entry::{self, EntryPart, RayLocation};
 use super::links::{LinkGatherer, ParentLink};
 use super::record_times::RecordTimes;
 use super::time_slot::time_slot_of;
 use super::{RaySkew, RejectedLines, ShardName, is_skewed, nonstandard};
 use crate::batch::{BatchError, BatchLine, FormJudge, ObjectSpans};
-use crate::limits::{LINK_PART, MAX_LINES, MAX_LINKS_BYTES, MAX_NONSTANDARD_BYTES, MAX_RAY_SKEW_MS, MAX_SHARDS};
+use crate::limits::{
+    BATCH_CHILDREN, LINK_PART, MAX_LINES, MAX_LINKS_BYTES, MAX_NONSTANDARD_BYTES, MAX_RAY_SKEW_MS, MAX_SHARDS,
+};
 use crate::record::{Dataset, IndexedFields, RayId, RayKey, RecordError, RecordKey};
 use crate::summary::{PackedSummaries, SummaryBuilder};
 
@@ -51,6 +55,15 @@ pub struct LineCounts {
     /// there is only one.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub stretches: Vec<(i64, i64)>,
+    /// Records inside of others (`Subrequests`) that are not found by their own rays, because they are too many.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub unindexed_children: u64,
+}
+
+/// Whether a count is left out of its JSON.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
+const fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 impl LineCounts {
@@ -142,8 +155,10 @@ pub struct IndexBuilder {
     /// Number of links that are not packed yet, and size of those that are.
     open_links: usize,
     links_bytes: usize,
-    nonstandard: Vec<(Box<str>, u32)>,
+    nonstandard: NonstandardIds,
     nonstandard_bytes: usize,
+    /// The rays of records inside of the lines.
+    children: ChildRays,
     judge: FormJudge,
 }
 
@@ -163,6 +178,7 @@ impl IndexBuilder {
             links_bytes: 0,
             nonstandard: Vec::new(),
             nonstandard_bytes: 0,
+            children: ChildRays::default(),
             judge: FormJudge::of(dataset),
         }
     }
@@ -179,6 +195,9 @@ impl IndexBuilder {
         self.counts.lines += 1;
         if self.counts.lines > MAX_LINES {
             return Err(BatchError::TooManyLines);
+        }
+        if self.counts.lines > MAX_LINES - BATCH_CHILDREN {
+            self.children.make_room(self.lines_held());
         }
         match (read, line) {
             (Ok((key, indexed_fields)), BatchLine::Text { span, bytes, .. }) => {
@@ -197,12 +216,14 @@ impl IndexBuilder {
     /// [`BatchError`] where it holds nothing to find, or too much.
     pub fn finish(mut self, spans: &ObjectSpans) -> Result<BatchIndex, BatchError> {
         self.pack_links()?;
-        let Self {
-            mut counts, rejected, summaries, shards: mut locations, mut links, times, nonstandard, judge, ..
-        } = self;
+        self.children.make_room(self.lines_held());
+        let Self { mut counts, rejected, summaries, shards: mut locations, mut links, times, judge, .. } = self;
         judge.finish()?;
         let (times, stretches) = times.finish();
         counts.stretches = if stretches.len() > 1 { stretches } else { Vec::new() };
+        let mut nonstandard = self.nonstandard;
+        let of_lines = (&mut locations, &mut links, &mut nonstandard);
+        counts.unindexed_children = self.children.join(of_lines, (&times, self.nonstandard_bytes));
         let prefixes: BTreeSet<u32> = locations.keys().chain(&times).chain(links.keys()).copied().collect();
         let shards = prefixes.len() + usize::from(!nonstandard.is_empty());
         if shards > MAX_SHARDS {
@@ -237,6 +258,10 @@ impl IndexBuilder {
     fn record(&mut self, key: RecordKey, span: u64) -> Result<(), BatchError> {
         self.counts.records += 1;
         self.counts.rays += u64::from(key.ray.is_some());
+        if let Some(merged) = &key.merged {
+            let span = u32::try_from(span).unwrap_or(u32::MAX);
+            self.children.take((&merged.children, merged.beyond), span, self.lines_held());
+        }
         match key.ray {
             Some(RayKey::Ray(ray)) => {
                 if let Some(start) = key.start {
@@ -260,6 +285,11 @@ impl IndexBuilder {
         Ok(())
     }
 
+    /// What the lines so far take of the memory that they share with the records inside of them.
+    const fn lines_held(&self) -> LinesHeld {
+        LinesHeld { lines: self.counts.lines, links_bytes: self.links_bytes }
+    }
+
     /// Keeps the request that caused a record's request.
     fn link(&mut self, link: ParentLink) -> Result<(), BatchError> {
         self.links.entry(link.parent.prefix()).or_default().take(link);
@@ -274,6 +304,7 @@ impl IndexBuilder {
     fn pack_links(&mut self) -> Result<(), BatchError> {
         self.open_links = 0;
         self.links_bytes += self.links.values_mut().map(LinkGatherer::pack).sum::<usize>();
+        self.children.make_room(self.lines_held());
         if self.links_bytes > MAX_LINKS_BYTES { Err(BatchError::TooManyLinks) } else { Ok(()) }
     }
 

@@ -74,6 +74,14 @@ impl LinkGatherer {
         bytes
     }
 
+    /// Adds what another one has packed.
+    pub(super) fn join(&mut self, other: Self) {
+        self.parts.extend(other.parts);
+        for (bits, more) in self.slots.iter_mut().zip(other.slots) {
+            *bits |= more;
+        }
+    }
+
     /// Returns the time slots that have parents, ascending, and the parts that were packed.
     pub(super) fn finish(self) -> (Vec<u8>, Vec<EntryPart>) {
         let has = |slot: &u8| self.slots.get(usize::from(slot / 64)).is_some_and(|bits| bits >> (slot % 64) & 1 == 1);

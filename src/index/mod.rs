@@ -14,6 +14,7 @@
 mod bits;
 pub mod build;
 pub mod calls;
+mod children;
 pub mod claims;
 pub mod entry;
 pub mod family;

@@ -40,8 +40,19 @@ pub const FAMILY_CALLS: usize = 32;
 
 const _: () = assert!(8 + LINK_PART * 18 + LINK_PART / LINK_BLOCK_PARENTS * 11 + LINK_PART / 4 < SQL_BLOB_MAX);
 const PACKS_HELD: usize = (CONCURRENT_PUTS + 2) * PACK_BYTES;
-const BESIDE_RAYS: usize = MAX_NONSTANDARD_BYTES * 3 + MAX_LINKS_BYTES + LINK_PART * 16 * 3 + PACKS_HELD;
+const BESIDE_RAYS: usize = MAX_NONSTANDARD_BYTES * 4 + MAX_LINKS_BYTES + LINK_PART * 16 * 4 + PACKS_HELD;
 const _: () = assert!(MAX_LINES * 8 * 3 + BESIDE_RAYS as u64 <= WASM_MEMORY_MAX as u64);
+
+/// Maximum number of records inside of one line that are found by their own rays: Logpush merges at most 50.
+pub const MERGED_CHILDREN: usize = 64;
+
+/// Maximum number of records inside of the lines of a batch that are found by their own rays. With the 1,000,000 lines that
+/// Logpush writes at most they are as many rays as [`MAX_LINES`] accounts for; in a batch of more lines, those whose memory
+/// the lines need are given up.
+pub const BATCH_CHILDREN: u64 = MAX_LINES / 2;
+
+/// Number of levels of records inside of records that a caller who is limited to zones sees. Logpush writes one.
+pub const INNER_DEPTH: usize = 2;
 
 /// Subrequests that are merged into the record of their parent, as many as Logpush merges.
 pub const MERGED_SUBREQUESTS: usize = 50;

@@ -94,8 +94,9 @@ pub const LINE_STEP: usize = 256 * KIB;
 /// Number of copies of an entry of the audit log that are held at a time: as kept, as shown, as a document, in the body.
 pub const LINE_COPIES: usize = 4;
 
-/// Memory of a found record beside its line, in bytes: its row, its place, the name of its zone.
-pub const FOUND_BYTES: usize = 256;
+/// Memory of a found record beside its line, in bytes: its row, its place, the name of its zone; the ray and the zone of the
+/// line that it is inside of.
+pub const FOUND_BYTES: usize = 384;
 
 /// Maximum length of a line that is compared with others as JSON, in bytes; longer ones are compared byte for byte. An element
 /// of two bytes takes 16 in the list of its level, and three times that while the list grows: 1.5 MiB, of one line at a time.
@@ -109,6 +110,11 @@ pub const LINE_BYTES: usize = 96;
 /// UTF-8 exists a second time, up to 3 times as long. Text that grows as it is judged ([`super::NORMAL_GROWTH`]) exists a
 /// second time twice as long, and its words are longer than a letter.
 pub const MASKING_ROOM: usize = 12;
+
+/// Memory of cutting records out of a line, in bytes for each of its own: text that is not UTF-8 exists a second time; members
+/// with records take 32 bytes each and are at least 16 bytes long: 2; what is left of the line, and of each level of
+/// [`super::INNER_DEPTH`], is no longer than it was: 3. What is left is then masked: one byte beside [`MASKING_ROOM`].
+pub const CUTTING_ROOM: usize = 6;
 
 /// Memory of rendering a line as its caller sees it, in bytes for each of its own. One line is rendered at a time. The
 /// members of a record take 16 bytes each and are at least 5 bytes long: 3; the output is at most 1.5 times as long (a
@@ -226,12 +232,12 @@ const _: () = assert!(
         < MEMORY_BUDGET / CALLER_SHARES
 );
 const _: () = assert!(
-    SHARD_PAGE_BYTES * ANSWER_ROOM + MASKING_ROOM * super::MAX_LINE + STREAM_BYTES + REQUEST_BYTES
+    SHARD_PAGE_BYTES * ANSWER_ROOM + (MASKING_ROOM + 1) * super::MAX_LINE + STREAM_BYTES + REQUEST_BYTES
         < MEMORY_BUDGET / CALLER_SHARES
 );
 // The pages that are asked ahead are dropped for a line that does not fit beside them.
 const _: () = assert!(
-    MASKING_ROOM * super::MAX_LINE + STREAM_BYTES + COUNT_BYTES + REQUEST_BYTES < MEMORY_BUDGET / CALLER_SHARES
+    (MASKING_ROOM + 1) * super::MAX_LINE + STREAM_BYTES + COUNT_BYTES + REQUEST_BYTES < MEMORY_BUDGET / CALLER_SHARES
 );
 const _: () = assert!(2 * UPLOAD_STEP < UPLOAD_BUFFERS[0]);
 const _: () = assert!(5 * READ_PERMIT_WAIT_MS < 15 * 60_000);

@@ -27,7 +27,7 @@ use crate::span_reader::{ReadError, ReadStart, ReadStats, SpanRange, SpanReader}
 #[derive(Debug)]
 struct SpanLines<'a> {
     extent: &'a SpanExtent,
-    /// Number of the ray's lines that start in it.
+    /// Number of the ray's records in lines that start in it.
     lines: usize,
 }
 

@@ -21,7 +21,10 @@ pub(super) fn merge_copies(records: Vec<FoundRecord>) -> Vec<FoundRecord> {
         let place =
             *places.entry((record.dataset, record.zone.clone(), content_hash(&record.line))).or_insert(merged.len());
         match merged.get_mut(place) {
-            Some(first) => first.copies.push(RecordCopy { object: record.object, offset: record.offset }),
+            Some(first) => {
+                let FoundRecord { object, offset, merged, .. } = record;
+                first.copies.push(RecordCopy { object, offset, merged });
+            }
             None => merged.push(record),
         }
     }
@@ -48,7 +51,15 @@ mod tests {
     fn found(key: &str, offset: u64, line: &str) -> FoundRecord {
         let object = Rc::new(ObjectVersion { key: key.into(), etag: "e".into(), uploaded_ms: 0, size: 1 });
         let line = line.as_bytes().to_vec();
-        FoundRecord { dataset: Dataset::HttpRequests, object, offset, line, zone: None, copies: Vec::new() }
+        FoundRecord {
+            dataset: Dataset::HttpRequests,
+            object,
+            offset,
+            line,
+            zone: None,
+            copies: Vec::new(),
+            merged: None,
+        }
     }
 
     /// Returns the line of each record with the locations of all its copies.

@@ -18,7 +18,7 @@ use crate::index::ShardName;
 use crate::index::calls::{Candidate, FamilyPart, FindFamily};
 use crate::limits::{FAMILY_CALLS, FAMILY_RAYS, FAMILY_SPANS, LOOKUP_SPANS};
 use crate::memory::Reservation;
-use crate::record::{Dataset, RayId, RayKey, read_key_by};
+use crate::record::{Dataset, MergedChild, MergedChildren, RayId, RayKey, RecordKey, read_key_by};
 use crate::rpc;
 use crate::span_reader::ReadStats;
 
@@ -29,6 +29,8 @@ pub struct KinRecord {
     pub ray: RayId,
     /// The request that caused it, as it says.
     pub parent: Option<RayId>,
+    /// The records inside of it, in their order.
+    pub children: Vec<MergedChild>,
     /// The record.
     pub record: FoundRecord,
 }
@@ -84,7 +86,9 @@ pub async fn lookup_family(
     let truncated = truncated || is_cut || (stats.batches_gone, stats.batches_unreadable) != own_lost;
     (stats.batches_gone, stats.batches_unreadable) = own_lost;
     let records = in_order(store, records, ray, &order);
-    let records = copies::merge_copies(records).into_iter().filter_map(|record| kin_record(store, record)).collect();
+    let records = copies::merge_copies(records).into_iter().filter_map(|record| kin_record(store, record));
+    let (records, beyond): (Vec<KinRecord>, Vec<usize>) = records.unzip();
+    let truncated = truncated || beyond.into_iter().any(|beyond| beyond > 0);
     Ok(FamilyLookup { records, truncated, is_cut_within, stats })
 }
 
@@ -108,16 +112,35 @@ fn in_order(
     keyed.into_iter().map(|(_, record)| record).collect()
 }
 
-/// Returns the ray of a record, and the parent that it names.
+/// Returns the ray of a record, and the parent that it names, or that the line names which it is inside of.
 fn named_rays(store: BatchStore<'_, impl Bucket>, record: &FoundRecord) -> Option<(RayId, Option<RayId>)> {
-    let names = store.prefixes.key_names(&record.object.key, record.dataset);
-    let key = read_key_by(&names, &record.line).ok()?;
-    Some((key.ray?.ray()?, key.parent))
+    let KinKey { ray, parent, .. } = kin_key(store, record)?;
+    Some((ray, parent))
 }
 
-fn kin_record(store: BatchStore<'_, impl Bucket>, record: FoundRecord) -> Option<KinRecord> {
-    let (ray, parent) = named_rays(store, &record)?;
-    Some(KinRecord { ray, parent, record })
+/// What a record of a family says of the rays around it.
+struct KinKey {
+    ray: RayId,
+    parent: Option<RayId>,
+    children: Vec<MergedChild>,
+    /// Number of the records inside of it that are not found by their rays.
+    beyond: usize,
+}
+
+fn kin_key(store: BatchStore<'_, impl Bucket>, record: &FoundRecord) -> Option<KinKey> {
+    let names = store.prefixes.key_names(&record.object.key, record.dataset);
+    let RecordKey { ray, parent, merged, .. } = read_key_by(&names, &record.line).ok()?;
+    let of_line = || record.merged.as_ref()?.ray.as_ref()?.ray();
+    // Records inside of one that is inside of another are not found by their rays.
+    let MergedChildren { children, beyond } =
+        merged.filter(|_| record.merged.is_none()).map_or_else(MergedChildren::default, |merged| *merged);
+    Some(KinKey { ray: ray?.ray()?, parent: parent.or_else(of_line), children, beyond })
+}
+
+/// Returns a record with the rays that it names, and how many records inside of it are not found by theirs.
+fn kin_record(store: BatchStore<'_, impl Bucket>, record: FoundRecord) -> Option<(KinRecord, usize)> {
+    let KinKey { ray, parent, children, beyond } = kin_key(store, &record)?;
+    Some((KinRecord { ray, parent, children, record }, beyond))
 }
 
 /// A batch, by dataset and key.

@@ -7,7 +7,7 @@
 //! # Invariants
 //!
 //! A record that is stored more than once is returned once. A line is returned only if it carries the ray at the
-//! record's top level. Lines come in the order of the datasets, then in the order in which their batches were indexed,
+//! record's top level; of a line with the record of the ray inside of it, that record alone is returned. Lines come in the order of the datasets, then in the order in which their batches were indexed,
 //! then in the order of the batch. A lookup of a ray alone calls exactly one shard, regardless of the datasets.
 
 mod batch_lookup;
@@ -42,17 +42,35 @@ pub struct FoundRecord {
     pub dataset: Dataset,
     /// The object that holds it.
     pub object: Rc<ObjectVersion>,
-    /// Offset of its line in the object's text, in bytes.
+    /// Offset of its line in the object's text, in bytes: of the line that it is inside of, if it has none of its own.
     pub offset: u64,
-    /// The line, byte for byte, without its newline.
+    /// The record, byte for byte, without a newline. A caller who is limited to zones gets it without the records inside of it
+    /// that they do not see.
     pub line: Vec<u8>,
     /// The other locations of the same record.
     pub copies: Vec<RecordCopy>,
     /// The zone of the batch's records that do not name it themselves.
     pub zone: Option<String>,
+    /// The line that the record is inside of; `None` if it is a line of its own.
+    pub merged: Option<MergedOrigin>,
+}
+
+/// The line that a record is inside of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MergedOrigin {
+    /// The ray of the line; `None` if it has none, or the caller does not see the line.
+    pub ray: Option<RayKey>,
+    /// The zone of the records inside of it that do not name it themselves.
+    pub zone: Option<String>,
 }
 
 impl FoundRecord {
+    /// Returns the zone that the record is of if it does not say so itself.
+    #[must_use]
+    pub fn unsaid_zone(&self) -> Option<&str> {
+        self.merged.as_ref().map_or(&self.zone, |origin| &origin.zone).as_deref()
+    }
+
     /// The memory that it takes, in bytes, as the lookup reserved it.
     pub(crate) const fn held_bytes(&self) -> usize {
         self.line.len() + FOUND_BYTES
@@ -66,6 +84,8 @@ pub struct RecordCopy {
     pub object: Rc<ObjectVersion>,
     /// Offset of the line in the object's text, in bytes.
     pub offset: u64,
+    /// The line that this copy is inside of; `None` if it is a line of its own.
+    pub merged: Option<MergedOrigin>,
 }
 
 /// The outcome of a lookup.

@@ -5,12 +5,14 @@
 use std::ops::ControlFlow;
 use std::rc::Rc;
 
-use super::FoundRecord;
 use super::target::LookupTarget;
+use super::{FoundRecord, MergedOrigin};
+use crate::access::inner_zone;
 use crate::batch::BatchLine;
 use crate::index::ObjectVersion;
 use crate::limits::{FOUND_BYTES, LOOKUP_BYTES, LOOKUP_RECORDS};
 use crate::memory::OutOfMemory;
+use crate::record::RecordKey;
 use crate::span_reader::SpanLineSink;
 
 /// Which lines a sink examines.
@@ -29,7 +31,7 @@ pub(super) struct LookupSink<'a> {
     target: &'a LookupTarget<'a>,
     mode: ScanMode,
     object: Rc<ObjectVersion>,
-    /// Number of the rays' lines so far, hidden ones too.
+    /// Number of the rays' records so far, hidden ones too.
     matched: usize,
     pub(super) records: Vec<FoundRecord>,
     bytes: usize,
@@ -48,7 +50,7 @@ impl<'a> LookupSink<'a> {
     pub(super) const fn is_complete(&self) -> bool {
         match self.mode {
             ScanMode::Full => false,
-            ScanMode::Expect { lines, .. } => self.truncated || self.matched == lines,
+            ScanMode::Expect { lines, .. } => self.truncated || self.matched >= lines,
         }
     }
 
@@ -57,15 +59,62 @@ impl<'a> LookupSink<'a> {
         self.out_of_memory.map_or(Ok(()), Err)
     }
 
-    fn matches(&self, line: &[u8]) -> bool {
+    /// Returns the key of a line that is a record of the rays, or has one inside of it.
+    fn matching_key(&self, line: &[u8]) -> Option<RecordKey> {
         let by_spelling = matches!(self.mode, ScanMode::Expect { by_spelling: true, .. });
-        (!by_spelling || self.target.is_spelled_in(line)) && self.target.matches(line)
+        if by_spelling && !self.target.is_spelled_in(line) {
+            return None;
+        }
+        self.target.key_of(line)
     }
 }
 
 impl LookupSink<'_> {
+    /// Keeps the records of the rays in a line: itself, and those inside of it.
+    fn take(&mut self, offset: u64, line: &[u8], key: &RecordKey) -> ControlFlow<()> {
+        let target = self.target;
+        let is_seen = target.is_visible(target.zone, line);
+        if key.ray.as_ref().is_some_and(|ray| target.has(ray)) {
+            self.matched += 1;
+            if is_seen {
+                self.keep_seen(offset, (target.zone, line), None)?;
+            }
+        }
+        let mut children = key.children().iter().filter(|child| target.has(&child.ray)).peekable();
+        if children.peek().is_none() {
+            return ControlFlow::Continue(());
+        }
+        let origin = MergedOrigin { ray: key.ray.clone().filter(|_| is_seen), zone: inner_zone(target.zone, line) };
+        for child in children {
+            self.matched += 1;
+            let (record, zone) = (child.record(line), origin.zone.as_deref());
+            if target.is_visible(zone, record) {
+                self.keep_seen(offset, (zone, record), Some(&origin))?;
+            }
+        }
+        ControlFlow::Continue(())
+    }
+
+    /// Keeps what the caller sees of a record of this zone.
+    fn keep_seen(
+        &mut self,
+        offset: u64,
+        (zone, record): (Option<&str>, &[u8]),
+        merged: Option<&MergedOrigin>,
+    ) -> ControlFlow<()> {
+        let target = self.target;
+        let room = target.cutting_room(record);
+        if let Err(error) = target.reserve_line(room) {
+            self.out_of_memory = Some(error);
+            return ControlFlow::Break(());
+        }
+        let kept = self.keep(offset, &target.cut(zone, record), merged);
+        target.release_line(room);
+        kept
+    }
+
     /// Keeps a record, as far as the limits and the memory allow.
-    fn keep(&mut self, offset: u64, bytes: &[u8]) -> ControlFlow<()> {
+    fn keep(&mut self, offset: u64, bytes: &[u8], merged: Option<&MergedOrigin>) -> ControlFlow<()> {
         self.bytes += bytes.len();
         let reserved = self.target.reserve_line(bytes.len() + FOUND_BYTES);
         self.out_of_memory = reserved.err();
@@ -77,8 +126,8 @@ impl LookupSink<'_> {
             return ControlFlow::Break(());
         }
         let (dataset, object) = (self.target.dataset(), Rc::clone(&self.object));
-        let (line, zone) = (bytes.to_vec(), self.target.zone.map(str::to_owned));
-        self.records.push(FoundRecord { dataset, object, offset, line, copies: Vec::new(), zone });
+        let (line, zone, merged) = (bytes.to_vec(), self.target.zone.map(str::to_owned), merged.cloned());
+        self.records.push(FoundRecord { dataset, object, offset, line, copies: Vec::new(), zone, merged });
         ControlFlow::Continue(())
     }
 }
@@ -89,11 +138,8 @@ impl SpanLineSink for LookupSink<'_> {
             return ControlFlow::Break(());
         }
         let BatchLine::Text { offset, bytes, .. } = line else { return ControlFlow::Continue(()) };
-        if self.matches(bytes) {
-            self.matched += 1;
-            if self.target.is_visible(bytes) {
-                self.keep(offset, bytes)?;
-            }
+        if let Some(key) = self.matching_key(bytes) {
+            self.take(offset, bytes, &key)?;
         }
         if self.is_complete() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     }

@@ -1,15 +1,17 @@
 //! The rays to look up, and how their lines are recognised.
 //!
-//! A line matches only if it carries one of the rays at the record's top level, by the same function that indexed it.
+//! A line matches only if it carries one of the rays, at the record's top level or at that of a record inside of it, by the
+//! same function that indexed it.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use memchr::memmem::Finder;
 
 use crate::access::Caller;
-use crate::limits::READER_BYTES;
+use crate::limits::{CUTTING_ROOM, READER_BYTES};
 use crate::memory::{MemoryBudget, OutOfMemory, Reservation};
-use crate::record::{Dataset, KeyNames, RayKey, read_key_by};
+use crate::record::{Dataset, KeyNames, RayKey, RecordKey, read_key_by};
 
 /// Most rays that are searched for by their spelling: beyond, parsing each line takes no longer.
 const SPELLED_RAYS: usize = 8;
@@ -69,14 +71,36 @@ impl<'a> LookupTarget<'a> {
         spellings.iter().any(|spelling| spelling.find(line).is_some())
     }
 
-    /// Returns whether the caller sees the record.
-    pub(super) fn is_visible(&self, line: &[u8]) -> bool {
-        self.caller.is_none_or(|caller| caller.sees(self.dataset(), self.zone, line))
+    /// Returns whether the caller sees the record; `zone` is that of one that does not say it.
+    pub(super) fn is_visible(&self, zone: Option<&str>, line: &[u8]) -> bool {
+        self.caller.is_none_or(|caller| caller.sees(self.dataset(), zone, line))
     }
 
-    /// Returns whether the line is a record of one of the rays.
-    pub(super) fn matches(&self, line: &[u8]) -> bool {
-        read_key_by(&self.names, line).is_ok_and(|found| found.ray.is_some_and(|ray| self.keys.contains(&ray)))
+    /// Returns the memory of [`Self::cut`], in bytes.
+    pub(super) fn cutting_room(&self, line: &[u8]) -> usize {
+        if self.caller.is_some_and(Caller::is_limited_to_zones) { CUTTING_ROOM * line.len() } else { 0 }
+    }
+
+    /// Returns the memory of a line that is no longer needed.
+    pub(super) fn release_line(&self, bytes: usize) {
+        self.reservation.release(bytes);
+    }
+
+    /// Returns what the caller sees of a visible record.
+    pub(super) fn cut<'l>(&self, zone: Option<&str>, line: &'l [u8]) -> Cow<'l, [u8]> {
+        self.caller.map_or(Cow::Borrowed(line), |caller| caller.cut(self.dataset(), zone, line))
+    }
+
+    /// Returns whether a ray is one of those to look up.
+    pub(super) fn has(&self, ray: &RayKey) -> bool {
+        self.keys.contains(ray)
+    }
+
+    /// Returns the key of a line that is a record of one of the rays, or has one inside of it.
+    pub(super) fn key_of(&self, line: &[u8]) -> Option<RecordKey> {
+        let key = read_key_by(&self.names, line).ok()?;
+        let is_of = key.ray.iter().chain(key.children().iter().map(|child| &child.ray)).any(|ray| self.has(ray));
+        is_of.then_some(key)
     }
 }
 

@@ -317,8 +317,14 @@ pub(crate) struct MemberName<'a>(pub(crate) Cow<'a, str>);
 
 impl<'de: 'a, 'a> Deserialize<'de> for MemberName<'a> {
     fn deserialize<D: Deserializer<'de>>(name: D) -> Result<Self, D::Error> {
-        let raw = <&RawValue>::deserialize(name)?;
-        unescape(raw.get()).map(Self).ok_or_else(|| D::Error::custom("not a name"))
+        Self::from_raw(<&RawValue>::deserialize(name)?)
+    }
+}
+
+impl<'a> MemberName<'a> {
+    /// Unescapes a name as it is spelled.
+    pub(super) fn from_raw<E: Error>(raw: &'a RawValue) -> Result<Self, E> {
+        unescape(raw.get()).map(Self).ok_or_else(|| E::custom("not a name"))
     }
 }
 

@@ -13,6 +13,7 @@ use serde_json::value::RawValue;
 
 use super::dataset::DatasetSpec;
 use super::fields::{Field, FieldValue, MemberName, RecordError};
+use super::merged::{MergedChild, MergedChildren, SUBREQUESTS, each_object};
 use super::{Dataset, DatasetEvidence, RayId, RayKey, Timestamp};
 
 /// The key of one record.
@@ -25,14 +26,28 @@ pub struct RecordKey {
     /// The request that caused this one: `ParentRayID`, or `OriginatorRayID` of a firewall event. `None` where it is no
     /// ray of 16 digits, as `"00"` and `""` of a visitor's request.
     pub parent: Option<RayId>,
+    /// The records inside of it; `None` where there are none.
+    pub merged: Option<Box<MergedChildren>>,
 }
 
 impl RecordKey {
+    /// The records inside of it that are found by their own rays, in their order.
+    #[must_use]
+    pub fn children(&self) -> &[MergedChild] {
+        self.merged.as_ref().map_or(&[], |merged| &merged.children)
+    }
+
+    /// How many records inside of it are beyond those.
+    #[must_use]
+    pub fn children_beyond(&self) -> usize {
+        self.merged.as_ref().map_or(0, |merged| merged.beyond)
+    }
+
     fn of(ray: FieldValue<'_>, start: FieldValue<'_>, parent: FieldValue<'_>) -> Self {
         let ray = text_of(ray).and_then(|id| RayKey::from_logged(&id));
         let start = text_of(start).and_then(|time| Timestamp::parse_logged(&time));
         let parent = text_of(parent).and_then(|id| RayKey::from_logged(&id)?.ray());
-        Self { ray, start, parent: parent.filter(|parent| parent.bits() != 0) }
+        Self { ray, start, parent: parent.filter(|parent| parent.bits() != 0), merged: None }
     }
 
     /// When the request began, as the record says, or else as its ray does, in Unix nanoseconds.
@@ -63,7 +78,7 @@ pub fn is_key_name(name: &str) -> bool {
 /// Whether a member of this name holds, in a record, other records or the record's own ray.
 #[must_use]
 pub fn is_nested_record_name(name: &str) -> bool {
-    name == "Subrequests" || Dataset::ALL.into_iter().map(KeyNames::of).any(|known| known.outer == Some(name))
+    name == SUBREQUESTS || Dataset::ALL.into_iter().map(KeyNames::of).any(|known| known.outer == Some(name))
 }
 
 /// Reads the key of one line.
@@ -79,8 +94,21 @@ pub fn read_key(dataset: Dataset, line: &[u8]) -> Result<RecordKey, RecordError>
 /// # Errors
 /// [`RecordError`] where the line is not a record of the dataset.
 pub fn read_key_by(names: &KeyNames, line: &[u8]) -> Result<RecordKey, RecordError> {
-    let (key, evidence) = read_key_text(names, &super::fields::line_text(line))?;
+    let (key, evidence) = read_key_text(names, (line, &super::fields::line_text(line)))?;
     if evidence.possible().contains(names.dataset) { Ok(key) } else { Err(RecordError::OtherDataset) }
+}
+
+/// The records inside of a line with this ray.
+fn read_children(names: &KeyNames, line: &[u8], line_ray: Option<&RayKey>) -> Option<Box<MergedChildren>> {
+    let mut found = MergedChildren::default();
+    each_object(line, |span, child| found.take(line_ray, span, || child_key(names, child)));
+    found.boxed()
+}
+
+/// The ray of a record inside of another and the parent that it names, if it is a record with a ray.
+pub(super) fn child_key(names: &KeyNames, child: &[u8]) -> Option<(RayKey, Option<RayId>)> {
+    let (key, evidence, _) = read_members(names, &super::fields::line_text(child)).ok()?;
+    Some((key.ray.filter(|_| evidence.possible().contains(names.dataset))?, key.parent))
 }
 
 /// What the names of a line's members say of its dataset.
@@ -89,18 +117,31 @@ pub fn read_key_by(names: &KeyNames, line: &[u8]) -> Result<RecordKey, RecordErr
 /// [`RecordError`] where the line is not a record at all.
 pub fn read_evidence(line: &[u8]) -> Result<DatasetEvidence, RecordError> {
     let names = KeyNames::of(Dataset::HttpRequests);
-    read_key_text(&names, &super::fields::line_text(line)).map(|(_, evidence)| evidence)
+    read_members(&names, &super::fields::line_text(line)).map(|(_, evidence, _)| evidence)
 }
 
-/// The key of a line's text, and what its names say of its dataset.
-pub(super) fn read_key_text(names: &KeyNames, text: &str) -> Result<(RecordKey, DatasetEvidence), RecordError> {
+/// The key of a line whose text is `text`, and what its names say of its dataset.
+pub(super) fn read_key_text(
+    names: &KeyNames,
+    (line, text): (&[u8], &str),
+) -> Result<(RecordKey, DatasetEvidence), RecordError> {
+    let (mut key, evidence, has_merged) = read_members(names, text)?;
+    if has_merged {
+        key.merged = read_children(names, line, key.ray.as_ref());
+    }
+    Ok((key, evidence))
+}
+
+/// The key of a text without the records inside of it, what its names say of its dataset, and whether it may have such
+/// records.
+fn read_members(names: &KeyNames, text: &str) -> Result<(RecordKey, DatasetEvidence, bool), RecordError> {
     let mut json = serde_json::Deserializer::from_str(text);
     let found = json
         .deserialize_map(KeyVisitor { names })
         .and_then(|found| json.end().map(|()| found))
         .map_err(|error| RecordError::of(text.as_bytes(), &error))?;
     let key = RecordKey::of(value_of(found.ray), value_of(found.start), value_of(found.parent));
-    Ok((key, found.evidence))
+    Ok((key, found.evidence, found.has_merged))
 }
 
 /// What a member is of its record's key.
@@ -112,6 +153,8 @@ pub(super) enum KeyPart {
     Start,
     /// The ray of the request that caused it.
     Parent,
+    /// The records inside of it.
+    Merged,
 }
 
 /// The name of a ray that is inside of an object.
@@ -200,6 +243,9 @@ impl KeyNames {
         if self.parent.as_deref() == Some(name) {
             return Some(KeyPart::Parent);
         }
+        if self.dataset == Dataset::HttpRequests && name == SUBREQUESTS {
+            return Some(KeyPart::Merged);
+        }
         let (ray, start) = self.also?;
         if name == ray { Some(KeyPart::Ray) } else { (name == start).then_some(KeyPart::Start) }
     }
@@ -211,6 +257,8 @@ struct KeyTexts<'a> {
     ray: Option<&'a RawValue>,
     start: Option<&'a RawValue>,
     parent: Option<&'a RawValue>,
+    /// Whether it has a member for records inside of it.
+    has_merged: bool,
     evidence: DatasetEvidence,
 }
 
@@ -248,6 +296,10 @@ impl<'de> Visitor<'de> for KeyVisitor<'_> {
                 Some(KeyPart::Ray) => found.ray = Some(map.next_value()?),
                 Some(KeyPart::Parent) => found.parent = Some(map.next_value()?),
                 Some(KeyPart::Outer) => found.ray = inner_ray(map.next_value::<&RawValue>()?.get()),
+                Some(KeyPart::Merged) => {
+                    found.has_merged = true;
+                    map.next_value::<IgnoredAny>().map(drop)?;
+                }
                 None => map.next_value::<IgnoredAny>().map(drop)?,
             }
         }
@@ -316,7 +368,8 @@ mod tests {
         let line = br#"{"RayID":"no","EdgeStartTimestamp":1667491807,"ray":"764660d8ec5c2ab1","at":1667491808}"#;
         let names = |ray, time| KeyNames::renamed(Dataset::HttpRequests, ray, time, None);
         let found = |ray, time| read_key_by(&names(ray, time), line).unwrap();
-        let key = |ray, at| RecordKey { ray: RayKey::from_logged(ray), start: Timestamp::parse(at), parent: None };
+        let key =
+            |ray, at| RecordKey { ray: RayKey::from_logged(ray), start: Timestamp::parse(at), ..RecordKey::default() };
         assert_eq!(found(Some("ray"), Some("at")), key("764660d8ec5c2ab1", "1667491808"));
         assert_eq!(found(Some("ray"), None), key("764660d8ec5c2ab1", "1667491807"));
         assert_eq!(found(None, Some("at")), key("no", "1667491808"));
@@ -332,9 +385,10 @@ mod tests {
         let expected = RecordKey {
             ray: RayKey::from_logged("764660d8ec5c2ab1"),
             start: Timestamp::parse("2022-11-03T16:10:08.142Z"),
-            parent: None,
+            ..RecordKey::default()
         };
-        let http = r#"{"Subrequests":[{"RayID":"0"}],"RayID":"764660d8ec5c2ab1","EdgeStartTimestamp":"2022-11-03T16:10:08.142Z"}"#;
+        let http =
+            r#"{"Nested":[{"RayID":"0"}],"RayID":"764660d8ec5c2ab1","EdgeStartTimestamp":"2022-11-03T16:10:08.142Z"}"#;
         assert_eq!(key(Dataset::HttpRequests, http), expected);
         let firewall = r#"{"Datetime":1667491808142000000,"RayID":"764660d8ec5c2ab1"}"#;
         assert_eq!(key(Dataset::FirewallEvents, firewall), expected);

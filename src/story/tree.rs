@@ -61,7 +61,7 @@ impl RequestTree {
     #[must_use]
     pub fn new(ray: RayId, records: &[KinRecord]) -> Self {
         let mut facts: BTreeMap<RayId, RayFacts> = BTreeMap::new();
-        for KinRecord { ray, parent, record } in records {
+        for KinRecord { ray, parent, record, .. } in records {
             let of_ray = facts.entry(*ray).or_default();
             *of_ray.records.entry(record.dataset).or_default() += 1;
             let is_request = record.dataset == Dataset::HttpRequests;
@@ -117,8 +117,16 @@ mod tests {
 
     fn record(dataset: Dataset, ray: u64, parent: Option<u64>) -> KinRecord {
         let object = Rc::new(ObjectVersion { key: "k".into(), etag: "e".into(), uploaded_ms: 0, size: 1 });
-        let record = FoundRecord { dataset, object, offset: 0, line: b"{}".to_vec(), copies: Vec::new(), zone: None };
-        KinRecord { ray: RayId::from_bits(ray), parent: parent.map(RayId::from_bits), record }
+        let record = FoundRecord {
+            dataset,
+            object,
+            offset: 0,
+            line: b"{}".to_vec(),
+            copies: Vec::new(),
+            zone: None,
+            merged: None,
+        };
+        KinRecord { ray: RayId::from_bits(ray), parent: parent.map(RayId::from_bits), children: Vec::new(), record }
     }
 
     /// Each ray with its parent, depth, and number of records.

@@ -22,9 +22,10 @@ use self::parts::KeyParts;
 use self::verdict::DatasetVerdicts;
 use super::fields::{Fields, RecordError, ValueSpan, line_text, utf8};
 use super::indexed_fields::IndexedFields;
-use super::key::{KeyNames, RecordKey, read_key_text};
+use super::key::{KeyNames, RecordKey, child_key, read_key_text};
 use super::lanes::LaneMarks;
-use super::{Dataset, DatasetEvidence};
+use super::merged::MergedChildren;
+use super::{Dataset, DatasetEvidence, RayKey};
 
 /// Reads the lines of one object.
 #[derive(Debug)]
@@ -129,7 +130,7 @@ impl LineScanner {
         if let Some((WalkResult { evidence, .. }, found)) = walked {
             self.scanned += 1;
             self.verdicts.check(evidence)?;
-            return Ok((found.key(line), &self.indexed_fields));
+            return Ok((self.key_of(found, line), &self.indexed_fields));
         }
         self.parsed += 1;
         let key = super::read_key_by(self.names.parts(), line)?;
@@ -144,7 +145,7 @@ impl LineScanner {
         let length = line_length(text, record)?;
         self.verdicts.check(evidence).ok()?;
         self.scanned += 1;
-        Some(NextLine { record, length, found: (found.key(text), &self.indexed_fields) })
+        Some(NextLine { record, length, found: (self.key_of(found, text), &self.indexed_fields) })
     }
 
     /// Reads the key and the fields of a line, like [`super::read_key`] and [`Fields::parse`].
@@ -160,7 +161,7 @@ impl LineScanner {
         {
             self.scanned += 1;
             let settled = self.verdicts.check(evidence)?;
-            let (key, indexed_fields) = (found.key(line), &self.indexed_fields);
+            let (key, indexed_fields) = (self.key_of(found, line), &self.indexed_fields);
             return Ok(RecordScan { key, fields, lossy: false, settled, indexed_fields });
         }
         self.parsed += 1;
@@ -177,7 +178,7 @@ impl LineScanner {
         };
         let names = self.names.parts();
         let fields = Fields::parse_by(text, &|name| names.field_of(name))?;
-        let (key, evidence) = read_key_text(names, text)?;
+        let (key, evidence) = read_key_text(names, (line, text))?;
         let settled = self.verdicts.check(evidence)?;
         Ok(RecordScan { key, fields, lossy, settled, indexed_fields: &self.indexed_fields })
     }
@@ -192,8 +193,56 @@ impl LineScanner {
         utf8(text.get(..record)?).filter(|_| !fields.has_half_pair())?;
         let settled = self.verdicts.check(evidence).ok()?;
         self.scanned += 1;
-        let (key, indexed_fields) = (found.key(text), &self.indexed_fields);
+        let (key, indexed_fields) = (self.key_of(found, text), &self.indexed_fields);
         Some(NextLine { record, length, found: RecordScan { key, fields, lossy: false, settled, indexed_fields } })
+    }
+
+    /// Returns the key of a walked line, with the records inside of it.
+    #[inline(always)]
+    fn key_of(&mut self, found: KeyParts, line: &[u8]) -> RecordKey {
+        let mut key = found.key(line);
+        if let Some(array) = found.merged(line) {
+            key.merged = self.children_of(key.ray.as_ref(), array, line);
+        }
+        key
+    }
+
+    /// Reads the records in the array of a walked line with this ray, each along the same names.
+    #[cold]
+    #[inline(never)]
+    fn children_of(&mut self, line_ray: Option<&RayKey>, array: ValueSpan, line: &[u8]) -> Option<Box<MergedChildren>> {
+        let (mut found, mut at) = (MergedChildren::default(), array.start() + 1);
+        while let Some(rest) = line.get(at..) {
+            let is_object = rest.first() == Some(&b'{');
+            let walked = if is_object { self.walk_child(rest) } else { None };
+            let length = walked.as_ref().map(|(walked, _)| walked.length);
+            // Part of a value that was walked already.
+            let Some(end) = length.map(|length| at + length).or_else(|| value::value_end(line, at, &self.marks)) else {
+                break;
+            };
+            if is_object {
+                let read = || match walked {
+                    Some((WalkResult { evidence, .. }, parts)) => {
+                        self.verdicts.check(evidence).ok().and_then(|_| parts.rays(rest))
+                    }
+                    None => child_key(self.names.parts(), line.get(at..end)?),
+                };
+                found.take(line_ray, ValueSpan::new(at, end), read);
+            }
+            if line.get(end) != Some(&b',') {
+                break;
+            }
+            at = end + 1;
+        }
+        found.boxed()
+    }
+
+    /// Walks the record inside of another for its key.
+    fn walk_child(&mut self, text: &[u8]) -> Option<(WalkResult, KeyParts)> {
+        let Self { names, marks, .. } = self;
+        let mut found = KeyParts::default();
+        let walked = walk((names, marks), text, false, |mark, span| found.keep(mark.part, span))?;
+        Some((walked, found))
     }
 
     /// Walks a record for its key and for summaries.

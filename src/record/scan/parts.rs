@@ -16,6 +16,7 @@ pub(super) struct KeyParts {
     outer: ValueSpan,
     start: ValueSpan,
     parent: ValueSpan,
+    merged: ValueSpan,
 }
 
 impl KeyParts {
@@ -28,7 +29,22 @@ impl KeyParts {
             Some(KeyPart::Outer) => self.outer = span,
             Some(KeyPart::Start) => self.start = span,
             Some(KeyPart::Parent) => self.parent = span,
+            Some(KeyPart::Merged) => self.merged = span,
         }
+    }
+
+    /// Returns the position of the array with the records inside of this one, if it may have any.
+    #[inline(always)]
+    pub(super) fn merged(self, line: &[u8]) -> Option<ValueSpan> {
+        // Most records have no such member.
+        let array = Some(self.merged).filter(|span| span.start() != 0)?;
+        let text = array.text(line)?;
+        (text.first() == Some(&b'[') && text.len() > 2).then_some(array)
+    }
+
+    /// Returns the ray of the record and the parent that it names, if it has a ray.
+    pub(super) fn rays(self, line: &[u8]) -> Option<(RayKey, Option<RayId>)> {
+        Some((self.ray.text(line).and_then(ray_of)?, self.parent.text(line).and_then(parent_of)))
     }
 
     /// Returns the key of the line.
@@ -36,7 +52,7 @@ impl KeyParts {
         let inner = self.outer.text(line).and_then(ray_inside);
         let ray = self.ray.text(line).map_or(inner, ray_of);
         let start = self.start.text(line).and_then(start_of);
-        RecordKey { ray, start, parent: self.parent.text(line).and_then(parent_of) }
+        RecordKey { ray, start, parent: self.parent.text(line).and_then(parent_of), merged: None }
     }
 }
 

@@ -59,6 +59,7 @@ mod story_canaries;
 mod switches;
 mod tokens;
 mod twins;
+mod unmerged;
 mod upload_zones;
 mod uploads;
 mod values;

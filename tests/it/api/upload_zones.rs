@@ -31,6 +31,11 @@ fn line(number: u64, zone: &str) -> String {
     format!(r#"{{"RayID":"{}","ZoneName":"{zone}"}}"#, ray(number))
 }
 
+/// A line of the zone with these records inside of it.
+fn inside(records: &str) -> String {
+    format!(r#"{{"RayID":"{}","ZoneName":"a.example","Subrequests":[{records}]}}"#, ray(4))
+}
+
 /// Nothing is stored, announced or left open.
 fn is_untouched(fakes: &Fakes) -> bool {
     fakes.bucket.aborted_uploads();
@@ -41,8 +46,9 @@ fn is_untouched(fakes: &Fakes) -> bool {
 fn lines_of_ones_own_zone_are_taken() {
     let own = ndjson([line(1, "a.example"), line(2, "A.EXAMPLE"), String::new()]);
     let by_host = ndjson([format!(r#"{{"RayID":"{}","ClientRequestHost":"x.a.example:443"}}"#, ray(3))]);
+    let inner = ndjson([inside(r#"{ "RayID":"x" } , {"ZoneName":"a.example"},7"#)]);
     let marked = [b"\xef\xbb\xbf", own.as_slice()].concat();
-    for text in [own.clone(), by_host, marked, gzip(&own), members(&[&own, b"", &own])] {
+    for text in [own.clone(), by_host, inner, marked, gzip(&own), members(&[&own, b"", &own])] {
         for pieces in [vec![1], vec![7, 100], vec![100_000]] {
             let fakes = Fakes::new();
             let reply = send(&fakes, "a-ingest", Ask { pieces, ..Ask::upload(&text) });
@@ -56,6 +62,8 @@ fn one_line_of_another_zone_refuses_the_upload() {
     let long = format!(r#"{{"ZoneName":"a.example","x":"{}"}}"#, "x".repeat(MAX_LINE));
     for (other, what) in [
         (line(9, "b.example"), "another zone"),
+        (inside(r#"{"RayID":"x","ZoneName":"a.example"},{"RayID":"x","ZoneName":"b.example"}"#), "another zone inside"),
+        (inside(r#"{"Subrequests":[{"ZoneName":"b.example"}]}"#), "another zone inside of what is inside"),
         (format!(r#"{{"RayID":"{}"}}"#, ray(9)), "no zone"),
         (r#"{"ZoneName":"b.example","ZoneName":"a.example"}"#.into(), "two zones"),
         ("no record".into(), "no record"),

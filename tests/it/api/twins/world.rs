@@ -26,6 +26,8 @@ pub(super) enum Owner {
 pub(super) struct Line {
     pub(super) owner: Owner,
     pub(super) text: String,
+    /// The same without the records of others inside of it, where it has any.
+    pub(super) cut: Option<String>,
 }
 
 /// A batch to be.
@@ -71,7 +73,7 @@ impl World {
             lines.extend((0..60).map(|_| more(self.line(random, dataset, at, 0))));
         }
         if count > 20 && random.chance(300) {
-            lines.push(Line { owner: Owner::Others, text: "no record".into() });
+            lines.push(Line { owner: Owner::Others, text: "no record".into(), cut: None });
         }
         let (is_delivered, is_parked) = (random.chance(300), random.chance(300));
         Plan { dataset, key, lines, is_delivered, is_parked }
@@ -102,7 +104,41 @@ impl World {
             random.below(9),
             random.of(&[200, 404, 500]),
         );
-        Line { owner, text }
+        // Lots of its own leave those of the world as they are.
+        let mut lots = Random::new(ms.unsigned_abs());
+        if owner == Owner::Ours && dataset == Dataset::HttpRequests && lots.chance(300) {
+            return self.merged(&mut lots, &text, ms);
+        }
+        Line { owner, text, cut: None }
+    }
+
+    /// A record of ours with others inside of it: some of ours, some not.
+    fn merged(&mut self, random: &mut Random, record: &str, ms: i64) -> Line {
+        let (mut all, mut ours) = (Vec::new(), Vec::new());
+        for nth in 0..random.below(5) {
+            let owner = if random.chance(500) { Owner::Ours } else { Owner::Others };
+            let at = ms + random.between(0, 900_000);
+            let ray = random_ray(random, at);
+            // What does not say its zone is of that of the record.
+            let zone = loop {
+                let zone = zone(random, owner);
+                if !zone.is_empty() {
+                    break zone;
+                }
+            };
+            let parent = self.parent(random, Dataset::HttpRequests);
+            let inner = format!(r#"{{"RayID":"{ray}"{parent}{zone},"EdgeResponseStatus":{nth}}}"#);
+            match owner {
+                Owner::Ours => {
+                    self.ours.push(ray);
+                    ours.push(inner.clone());
+                }
+                Owner::Others => self.hidden.push(ray),
+            }
+            all.push(inner);
+        }
+        let with = |inner: &[String]| record.replacen('{', &format!(r#"{{"Subrequests":[{}],"#, inner.join(",")), 1);
+        Line { owner: Owner::Ours, text: with(&all), cut: Some(with(&ours)) }
     }
 
     /// A member that names the request which caused this one, of whichever zone.
@@ -117,10 +153,20 @@ impl World {
 
     /// The world with the lines that are kept of each dataset; a batch without any is none.
     pub(super) fn build(&self, keeps: impl Fn(Dataset, &Line) -> bool) -> Fakes {
+        self.build_of(|dataset, line| keeps(dataset, line).then_some(line.text.as_str()))
+    }
+
+    /// The world with our lines alone, and with our records alone inside of them.
+    pub(super) fn build_ours(&self) -> Fakes {
+        self.build_of(|_, line| {
+            (line.owner == Owner::Ours).then_some(line.cut.as_deref().unwrap_or(line.text.as_str()))
+        })
+    }
+
+    fn build_of(&self, keeps: impl for<'l> Fn(Dataset, &'l Line) -> Option<&'l str>) -> Fakes {
         let fakes = Fakes::new();
         for Plan { dataset, key, lines, is_delivered, is_parked } in &self.plans {
-            let kept: Vec<&str> =
-                lines.iter().filter(|line| keeps(*dataset, line)).map(|line| line.text.as_str()).collect();
+            let kept: Vec<&str> = lines.iter().filter_map(|line| keeps(*dataset, line)).collect();
             if kept.is_empty() {
                 continue;
             }

@@ -7,7 +7,7 @@ use raydex::record::Dataset;
 use serde_json::{Value, json};
 
 use super::questions::question;
-use super::world::{Owner, START_MS};
+use super::world::START_MS;
 use super::{Deployment, Random, Tally, Twins, World, cursor, random_ray, without_cursors};
 use crate::api::access::rule;
 use crate::api::{Ask, Reply, header};
@@ -41,7 +41,7 @@ fn compare(seeds: std::ops::Range<u64>, questions: usize) -> Tally {
     for seed in seeds {
         let mut random = Random::new(seed);
         let world = World::random(&mut random);
-        let (whole, narrow) = (world.build(|_, _| true), world.build(|_, line| line.owner == Owner::Ours));
+        let (whole, narrow) = (world.build(|_, _| true), world.build_ours());
         let twins = Twins { whole, narrow, config: config.clone() };
         for _ in 0..questions {
             let ask = question(&mut random, &world);
